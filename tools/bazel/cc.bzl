@@ -1,0 +1,85 @@
+"""Our C++ rules: the ordinary ones with our warnings, features and defaults."""
+
+load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
+
+# Everything is an error. maybe-uninitialized stays out: g++ 12 reports it
+# inside std::optional and std::variant of its own headers.
+_WARNINGS = [
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wnon-virtual-dtor",
+    "-Woverloaded-virtual",
+    "-Wno-missing-field-initializers",
+    "-Wno-maybe-uninitialized",
+    "-Wno-deprecated-declarations",
+]
+
+# Our own symbols are not for export either: one process, one meaning a name.
+_COPTS = _WARNINGS + ["-fvisibility=hidden"]
+
+def _features(features):
+    return ["layering_check"] + (features or [])
+
+def sallyport_cc_library(name, copts = None, features = None, **kwargs):
+    """A library of ours; private unless its BUILD file says more."""
+    cc_library(
+        name = name,
+        copts = _COPTS + (copts or []),
+        features = _features(features),
+        **kwargs
+    )
+
+def sallyport_cc_binary(name, copts = None, features = None, **kwargs):
+    """A program of ours: BoringSSL's symbols stay inside it."""
+    cc_binary(
+        name = name,
+        copts = _COPTS + (copts or []),
+        features = _features(features),
+        **kwargs
+    )
+
+def sallyport_cc_test(
+        name,
+        copts = None,
+        deps = None,
+        features = None,
+        size = "small",
+        tags = None,
+        **kwargs):
+    """A GoogleTest. Without a suite tag of its own it belongs to `unit`."""
+    tags = tags or []
+    if not [t for t in tags if t in SUITES]:
+        tags = tags + ["unit"]
+    cc_test(
+        name = name,
+        size = size,
+        copts = _COPTS + (copts or []),
+        features = _features(features),
+        tags = tags,
+        deps = (deps or []) + ["//tools/bazel/system:gtest_main"],
+        **kwargs
+    )
+
+def sallyport_cc_benchmark(name, srcs, deps = None, **kwargs):
+    """A Google Benchmark; its test runs each case once, so it cannot rot."""
+    cc_binary(
+        name = name,
+        testonly = True,
+        srcs = srcs,
+        copts = _COPTS,
+        features = _features(None),
+        deps = (deps or []) + ["//tools/bazel/system:benchmark"],
+        **kwargs
+    )
+    native.sh_test(
+        name = name + "_once_test",
+        size = "small",
+        srcs = ["//tools/bazel:run_once.sh"],
+        args = ["$(rootpath :%s)" % name, "--benchmark_min_time=0"],
+        data = [":" + name],
+        tags = ["unit"],
+    )
+
+# The suites of the root BUILD file. A test names one as a tag.
+SUITES = ["unit", "lint", "fuzz_regression", "e2e", "interop", "load", "fault"]

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Runs a benchmark binary once, as a test.
+exec "./$@"

@@ -10,6 +10,7 @@ _WARNINGS = [
     "-Werror",
     "-Wnon-virtual-dtor",
     "-Woverloaded-virtual",
+    "-Wno-unknown-warning-option",
     "-Wno-missing-field-initializers",
     "-Wno-maybe-uninitialized",
     "-Wno-deprecated-declarations",

@@ -1,0 +1,113 @@
+#include "services/common/metrics/metrics_http.h"
+
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "civetweb.h"
+
+namespace sallyport {
+namespace {
+
+const char* Reason(int code) {
+  switch (code) {
+    case 200:
+      return "OK";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    default:
+      return "Service Unavailable";
+  }
+}
+
+void Write(mg_connection* connection, const HttpAnswer& answer, bool body) {
+  mg_printf(connection,
+            "HTTP/1.1 %d %s\r\n"
+            "Content-Type: %s\r\n"
+            "Content-Length: %zu\r\n"
+            "Cache-Control: no-store\r\n"
+            "Connection: close\r\n%s\r\n",
+            answer.code, Reason(answer.code), answer.content_type.c_str(),
+            answer.body.size(),
+            answer.code == 405 ? "Allow: GET, HEAD\r\n" : "");
+  if (body) mg_write(connection, answer.body.data(), answer.body.size());
+}
+
+// What civetweb said when it could not start.
+int OnLog(const mg_connection* connection, const char* message) {
+  const mg_context* context = mg_get_context(connection);
+  auto* const error = static_cast<std::string*>(mg_get_user_data(context));
+  if (error != nullptr) *error = message;
+  return 1;
+}
+
+}  // namespace
+
+int MetricsHttp::OnRequest(mg_connection* connection, void* self) {
+  const auto& handlers = static_cast<MetricsHttp*>(self)->handlers_;
+  const mg_request_info* const request = mg_get_request_info(connection);
+  const std::string_view method = request->request_method;
+  HttpAnswer answer;
+  if (method != "GET" && method != "HEAD") {
+    answer.code = 405;
+    answer.body = "only GET and HEAD\n";
+  } else {
+    const auto it = handlers.find(request->local_uri);
+    if (it == handlers.end()) {
+      answer.code = 404;
+      answer.body = "not found\n";
+    } else {
+      answer = it->second();
+    }
+  }
+  Write(connection, answer, method != "HEAD");
+  return answer.code;
+}
+
+absl::StatusOr<std::unique_ptr<MetricsHttp>> MetricsHttp::Start(
+    const std::string& address, Handlers handlers) {
+  // One library use per process; never undone, as civetweb counts.
+  static const unsigned features = mg_init_library(0);
+  static_cast<void>(features);
+  std::unique_ptr<MetricsHttp> server(new MetricsHttp(std::move(handlers)));
+  const std::string ports = absl::StartsWith(address, "localhost:")
+                                ? absl::StrCat("127.0.0.1", address.substr(9))
+                                : address;
+  const char* options[] = {"listening_ports",
+                           ports.c_str(),
+                           "num_threads",
+                           "2",
+                           "enable_directory_listing",
+                           "no",
+                           "request_timeout_ms",
+                           "5000",
+                           nullptr};
+  std::string error;
+  mg_callbacks callbacks = {};
+  callbacks.log_message = OnLog;
+  server->context_ = mg_start(&callbacks, &error, options);
+  if (server->context_ == nullptr) {
+    return absl::UnavailableError(absl::StrCat(
+        "cannot listen on ", address, error.empty() ? "" : ": ", error));
+  }
+  mg_server_port bound[1] = {};
+  if (mg_get_server_ports(server->context_, 1, bound) < 1) {
+    mg_stop(std::exchange(server->context_, nullptr));
+    return absl::InternalError("no port bound");
+  }
+  server->port_ = bound[0].port;
+  mg_set_request_handler(server->context_, "**", &MetricsHttp::OnRequest,
+                         server.get());
+  return server;
+}
+
+MetricsHttp::~MetricsHttp() {
+  if (context_ != nullptr) mg_stop(context_);
+}
+
+}  // namespace sallyport

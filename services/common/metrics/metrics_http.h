@@ -1,0 +1,54 @@
+// The HTTP port of a service: /metrics, /healthz, /readyz.
+
+#ifndef SALLYPORT_SERVICES_COMMON_METRICS_METRICS_HTTP_H_
+#define SALLYPORT_SERVICES_COMMON_METRICS_METRICS_HTTP_H_
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+struct mg_connection;
+struct mg_context;
+
+namespace sallyport {
+
+// What one path answers.
+struct HttpAnswer {
+  int code = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+};
+
+// A small server for GET and HEAD of fixed paths; for scrapers and probes, so
+// it has no TLS, reads no body and serves no file. Everything else is 404 or
+// 405. Thread-safe.
+class MetricsHttp {
+ public:
+  using Handlers = std::map<std::string, std::function<HttpAnswer()>>;
+
+  // `address` is "host:port" or "[v6]:port"; port 0 takes a free one. Handlers
+  // run on the server's threads. UNAVAILABLE when the address cannot be bound.
+  static absl::StatusOr<std::unique_ptr<MetricsHttp>> Start(
+      const std::string& address, Handlers handlers);
+  ~MetricsHttp();
+  MetricsHttp(const MetricsHttp&) = delete;
+  MetricsHttp& operator=(const MetricsHttp&) = delete;
+
+  int port() const { return port_; }
+
+ private:
+  explicit MetricsHttp(Handlers handlers) : handlers_(std::move(handlers)) {}
+  static int OnRequest(mg_connection* connection, void* self);
+
+  const Handlers handlers_;
+  mg_context* context_ = nullptr;
+  int port_ = 0;
+};
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SERVICES_COMMON_METRICS_METRICS_HTTP_H_

@@ -1,0 +1,232 @@
+"""The user agents that nobody here wrote: baresip, stunnel, coturn's client."""
+
+import json
+import math
+import os
+import re
+import socket
+import struct
+import subprocess
+import time
+import wave
+
+from tests.harness.ports import free_ports
+from tests.harness.process import Failed, Process, wait_until
+
+
+def write_tone(path, seconds=120, hertz=440, rate=8000):
+    """A wave file for a user agent to play."""
+    with wave.open(path, 'wb') as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        one = b''.join(
+            struct.pack('<h', int(8000 * math.sin(2 * math.pi * hertz * i / rate)))
+            for i in range(rate))
+        out.writeframes(one * seconds)
+
+
+class Baresip:
+    """One baresip, steered over its control socket."""
+
+    def __init__(self, folder, name, account, transport='tls',
+                 certificate=None, ca=None, media_ports=(30000, 30199)):
+        self.name = name
+        self.folder = os.path.join(folder, name)
+        os.makedirs(self.folder, exist_ok=True)
+        self.sip_port, self._control_port = free_ports(2)
+        self.events = []
+        self._socket = None
+        self._buffer = b''
+        tone = os.path.join(self.folder, 'tone.wav')
+        write_tone(tone)
+        lines = [
+            'poll_method epoll',
+            f'sip_listen 127.0.0.1:{self.sip_port}',
+            'net_interface 127.0.0.1',
+            'call_local_timeout 60',
+            'call_max_calls 4',
+            f'audio_player aufile,{self.folder}/heard.wav',
+            f'audio_source aufile,{tone}',
+            'audio_alert aufile,/dev/null',
+            'ausrc_srate 8000', 'auplay_srate 8000',
+            'ausrc_channels 1', 'auplay_channels 1',
+            f'rtp_ports {media_ports[0]}-{media_ports[1]}',
+            'rtp_stats yes',
+            'module_path /usr/lib/baresip/modules',
+            'module g711.so', 'module srtp.so', 'module aufile.so',
+            'module_app ctrl_tcp.so', 'module_app account.so', 'module_app menu.so',
+            f'ctrl_tcp_listen 127.0.0.1:{self._control_port}',
+        ]
+        if certificate:
+            lines.append(f'sip_certificate {certificate}')
+        if ca:
+            lines.append(f'sip_cafile {ca}')
+        self._write('config', '\n'.join(lines) + '\n')
+        self._write('accounts', account.format(port=self.sip_port) + '\n')
+        self._write('contacts', '')
+        self.process = Process(name, ['baresip', '-f', self.folder, '-v'],
+                               os.path.join(self.folder, 'log'))
+
+    def _write(self, name, text):
+        with open(os.path.join(self.folder, name), 'w', encoding='utf-8') as f:
+            f.write(text)
+
+    def start(self):
+        self.process.start()
+        self.process.wait_for(self._connect, f'{self.name} opens its control socket')
+        return self
+
+    def _connect(self):
+        try:
+            self._socket = socket.create_connection(('127.0.0.1', self._control_port), 1)
+            self._socket.setblocking(False)
+            return True
+        except OSError:
+            return False
+
+    def poll(self):
+        """Reads what has arrived: netstrings of JSON."""
+        while True:
+            try:
+                data = self._socket.recv(65536)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:
+                return
+            if not data:
+                break
+            self._buffer += data
+        while True:
+            head = re.match(rb'(\d+):', self._buffer)
+            if not head or len(self._buffer) < head.end() + int(head.group(1)) + 1:
+                return
+            end = head.end() + int(head.group(1))
+            body, self._buffer = self._buffer[head.end():end], self._buffer[end + 1:]
+            try:
+                self.events.append(json.loads(body.decode('utf-8', 'replace'), strict=False))
+            except ValueError:
+                pass
+
+    def command(self, command, params=''):
+        message = json.dumps({'command': command, 'params': params, 'token': 'harness'})
+        self._socket.sendall(f'{len(message)}:{message},'.encode())
+
+    def seen(self, kind):
+        """Every event of this type so far."""
+        self.poll()
+        return [e for e in self.events if e.get('type') == kind]
+
+    def wait_event(self, kind, what, timeout=15.0, count=1):
+        return self.process.wait_for(
+            lambda: self.seen(kind)[count - 1] if len(self.seen(kind)) >= count else None,
+            what, timeout)
+
+    def wait_registered(self, timeout=15.0):
+        def registered():
+            self.poll()
+            for event in self.events:
+                if event.get('type') == 'REGISTER_FAIL':
+                    raise Failed(f'{self.name} could not register: {event.get("param")}')
+                if event.get('type') == 'REGISTER_OK':
+                    return event
+            return re.search(r'\{\d+/\w+\} 200|200 OK \(|: 200 ', self.process.text())
+        return self.process.wait_for(registered, f'{self.name} registers', timeout)
+
+    def dial(self, uri):
+        """Starts a call; returns nothing until an event says how it went."""
+        self.command('dial', uri)
+
+    def hang_up(self):
+        before = len(self.seen('CALL_CLOSED'))
+        self.command('hangup')
+        self.wait_event('CALL_CLOSED', f'{self.name} ends its call', count=before + 1)
+
+    def final_statistics(self):
+        """What baresip itself printed at the end of its last call."""
+        def found():
+            rows = re.findall(
+                r'packets:\s+(\d+)\s+(\d+).*?errors:\s+(\d+)\s+(\d+)'
+                r'.*?lost:\s+(-?\d+)\s+(-?\d+)', self.process.text(), re.S)
+            return rows[-1] if rows else None
+        row = wait_until(found, f'{self.name} prints its call statistics', 5)
+        keys = ('sent', 'received', 'send_errors', 'receive_errors', 'lost_sent', 'lost_received')
+        return dict(zip(keys, map(int, row)))
+
+    def stop(self):
+        if self._socket:
+            self._socket.close()
+        self.process.stop()
+
+
+class MutualTlsWrapper:
+    """stunnel before a TCP user agent: TLS with a client certificate demanded."""
+
+    def __init__(self, folder, name, tcp_port, certificate, key, ca, client_name=None):
+        os.makedirs(folder, exist_ok=True)
+        self.port = free_ports(1)[0]
+        path = os.path.join(folder, f'{name}.conf')
+        lines = [
+            'foreground = yes', 'pid =', 'debug = info', 'syslog = no',
+            f'[{name}]',
+            f'accept = 127.0.0.1:{self.port}',
+            f'connect = 127.0.0.1:{tcp_port}',
+            f'cert = {certificate}', f'key = {key}', f'CAfile = {ca}',
+            'verifyChain = yes', 'requireCert = yes',
+        ]
+        if client_name:
+            lines.append(f'checkHost = {client_name}')
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write('\n'.join(lines) + '\n')
+        self.process = Process(name, ['stunnel4' if os.path.exists('/usr/bin/stunnel4') else 'stunnel', path],
+                               os.path.join(folder, f'{name}.log'))
+
+    def start(self):
+        self.process.start()
+        self.process.wait_for(lambda: _accepts(self.port), f'{self.process.name} listens')
+        return self
+
+    def accepted_clients(self):
+        """Subjects of the client certificates that stunnel verified."""
+        return re.findall(r'Certificate accepted at depth=0: (.*)', self.process.text())
+
+    def stop(self):
+        self.process.stop()
+
+
+def _accepts(port):
+    try:
+        socket.create_connection(('127.0.0.1', port), 0.5).close()
+        return True
+    except OSError:
+        return False
+
+
+def turn_client(server_port, username, password, realm, messages=50, extra=()):
+    """coturn's own client and echo peer through our relay.
+
+    Returns {'sent','received','lost','text'}; Failed if it cannot allocate.
+    """
+    peer_port = free_ports(1, socket.SOCK_DGRAM)[0]
+    peer = subprocess.Popen(['turnutils_peer', '-L', '127.0.0.1', '-p', str(peer_port)],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(0.3)
+        command = ['turnutils_uclient', '-u', username, '-w', password,
+                   '-e', '127.0.0.1', '-r', str(peer_port), '-p', str(server_port),
+                   '-n', str(messages), '-m', '1', '-l', '172', '-z', '20', '-c',
+                   '-X', *extra, '127.0.0.1']
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f'turnutils_uclient did not end: {error}') from error
+    finally:
+        peer.kill()
+        peer.wait()
+    text = done.stdout + done.stderr
+    totals = re.findall(r'tot_send_msgs=(\d+), tot_recv_msgs=(\d+)', text)
+    lost = re.findall(r'Total lost packets (\d+)', text)
+    if not totals or not lost:
+        tail = [line for line in text.splitlines() if line.strip()][-3:]
+        raise Failed('turnutils_uclient made no allocation: ' + ' / '.join(tail))
+    return {'sent': int(totals[-1][0]), 'received': int(totals[-1][1]),
+            'lost': int(lost[-1]), 'realm': realm, 'text': text}

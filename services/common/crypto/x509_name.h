@@ -1,0 +1,70 @@
+// What a certificate says of itself: names, dates, serial, thumbprints.
+//
+// A parser: nothing here is believed. Whether the chain is good is
+// tls_session's question; which name counts is the service's (RFC 5922).
+
+#ifndef SALLYPORT_SERVICES_COMMON_CRYPTO_X509_NAME_H_
+#define SALLYPORT_SERVICES_COMMON_CRYPTO_X509_NAME_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/crypto/digest.h"
+
+namespace sallyport {
+
+// One entry of the subjectAltName extension (RFC 5280 section 4.2.1.6), as it
+// stands: case is kept, wildcards are not interpreted.
+struct SubjectAltName {
+  enum class Type { kDns, kUri, kIp, kEmail, kOther };
+
+  Type type = Type::kOther;
+  // kIp: the 4 or 16 address octets. kOther: empty. Else the text.
+  std::string value;
+
+  friend bool operator==(const SubjectAltName&,
+                         const SubjectAltName&) = default;
+};
+
+// The readable part of one certificate. Thread-compatible.
+struct CertificateInfo {
+  std::vector<SubjectAltName> alt_names;  // in the order of the certificate
+  std::vector<std::string> common_names;  // of the subject, as UTF-8
+  std::string subject;                    // RFC 2253
+  std::string issuer;                     // RFC 2253
+  std::string serial_hex;                 // lower case, no leading zeros
+  absl::Time not_before;
+  absl::Time not_after;
+  Sha1Digest sha1;  // thumbprints of the whole DER
+  Sha256Digest sha256;
+  bool is_ca = false;        // basicConstraints
+  bool self_issued = false;  // issuer equals subject
+  // extendedKeyUsage allows it; true where the extension is absent or holds
+  // anyExtendedKeyUsage.
+  bool server_auth = false;
+  bool client_auth = false;
+
+  // The values of one type, in order.
+  std::vector<std::string> AltNames(SubjectAltName::Type type) const;
+};
+
+// Reads one DER certificate. INVALID_ARGUMENT if it is not exactly that, if a
+// name holds a NUL octet (the classic way to hide a suffix), or if a date is
+// unreadable.
+absl::StatusOr<CertificateInfo> ParseCertificate(ByteSpan der);
+
+// Every CERTIFICATE block of `pem` as DER, in order; text between is skipped.
+// INVALID_ARGUMENT if there is none, or one is broken.
+absl::StatusOr<std::vector<std::string>> CertificatesFromPem(
+    std::string_view pem);
+
+// One certificate as a PEM block.
+std::string CertificateToPem(ByteSpan der);
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SERVICES_COMMON_CRYPTO_X509_NAME_H_

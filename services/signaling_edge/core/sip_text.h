@@ -1,0 +1,116 @@
+// The lexical ground of SIP (RFC 3261 section 25.1): tokens, white space,
+// numbers, quoted strings, percent escapes, comma lists and parameters.
+//
+// Everything here reads borrowed text whose line folding is already undone, as
+// the parser does; results point into what was given.
+
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SIP_TEXT_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SIP_TEXT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace sallyport::signaling_edge {
+
+// alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~"
+bool IsTokenChar(char c);
+bool IsToken(std::string_view text);  // one or more token characters
+
+// alphanum / mark: what may stand unescaped anywhere in a URI.
+bool IsUnreserved(char c);
+
+inline bool IsLws(char c) { return c == ' ' || c == '\t'; }
+inline bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+inline bool IsAlpha(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+inline char ToLower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+// ASCII letters only, as SIP compares (RFC 3261 section 7.3.1).
+bool EqualsIgnoreCase(std::string_view a, std::string_view b);
+
+// The value of a hexadecimal digit, or -1.
+int HexValue(char c);
+
+std::string_view TrimLws(std::string_view text);
+
+// Digits only: no sign, no space, at least one digit. Nothing when the value
+// is above `max`, however many digits it has.
+std::optional<uint32_t> ParseUint(std::string_view text, uint32_t max);
+
+// As above, but a value above `max` becomes `max` (RFC 3261 section 20.19
+// treats an oversized Expires so).
+std::optional<uint32_t> ParseUintSaturating(std::string_view text,
+                                            uint32_t max);
+
+// The length of the quoted string that starts at text[0] == '"', with both
+// quotes; npos when it does not end.
+size_t QuotedStringLength(std::string_view text);
+
+// The content of `text` without quotes and backslashes; text that is not
+// quoted comes back as it is.
+std::string Unquote(std::string_view text);
+
+// `text` as a quoted string. Control characters become spaces.
+std::string Quote(std::string_view text);
+
+// Undoes %HH escapes; nothing when a '%' is not followed by two hex digits.
+std::optional<std::string> PercentDecode(std::string_view text);
+
+// Escapes everything but unreserved characters and those of `also_plain`.
+std::string PercentEncode(std::string_view text,
+                          std::string_view also_plain = {});
+
+// Splits a header field value at the commas that are outside quoted strings
+// and angle brackets (RFC 3261 section 7.3.1). Thread-compatible.
+class ListReader {
+ public:
+  explicit ListReader(std::string_view value) : rest_(value) {}
+
+  // The next element, trimmed and possibly empty; false at the end.
+  bool Next(std::string_view& item);
+
+  // False once a quoted string or an angle bracket was left open.
+  bool ok() const { return ok_; }
+
+ private:
+  std::string_view rest_;
+  bool done_ = false;
+  bool ok_ = true;
+};
+
+// One ";name" or ";name=value". A quoted value keeps its quotes.
+struct SipParam {
+  std::string_view name;
+  std::string_view value;
+  bool has_value = false;
+};
+
+// Reads `*( SEMI generic-param )`: the parameters of a header field, which may
+// be spaced and quoted. Those of a URI are read by SipUri. Thread-compatible.
+class ParamReader {
+ public:
+  explicit ParamReader(std::string_view params) : rest_(params) {}
+
+  bool Next(SipParam& param);  // false at the end, or when malformed
+  bool ok() const { return ok_; }
+
+ private:
+  std::string_view rest_;
+  bool ok_ = true;
+};
+
+bool ValidParams(std::string_view params);
+
+// The first parameter of this name, in any case: its value, empty when it has
+// none; a quoted value keeps its quotes.
+std::optional<std::string_view> FindParam(std::string_view params,
+                                          std::string_view name);
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SIP_TEXT_H_

@@ -1,0 +1,40 @@
+// The STUN error codes that this relay answers with, and the one table from a
+// Status to such a code (RFC 8489 section 14.8, RFC 8656 section 19).
+
+#ifndef SERVICES_MEDIA_RELAY_CORE_STUN_ERROR_H_
+#define SERVICES_MEDIA_RELAY_CORE_STUN_ERROR_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace sallyport::media_relay {
+
+enum class StunError : uint16_t {
+  kTryAlternate = 300,
+  kBadRequest = 400,
+  kUnauthenticated = 401,
+  kForbidden = 403,
+  kUnknownAttribute = 420,
+  kAllocationMismatch = 437,
+  kStaleNonce = 438,
+  kAddressFamilyNotSupported = 440,
+  kWrongCredentials = 441,
+  kUnsupportedTransport = 442,
+  kPeerAddressFamilyMismatch = 443,
+  kAllocationQuotaReached = 486,
+  kServerError = 500,
+  kInsufficientCapacity = 508,
+};
+
+// The metric label: "bad_request". Stable.
+std::string_view StunErrorName(StunError error);
+
+// What a failure of ours becomes on the wire. OK has no code and must not be
+// given; a code without a meaning in TURN becomes 500.
+StunError StunErrorFrom(const absl::Status& status);
+
+}  // namespace sallyport::media_relay
+
+#endif  // SERVICES_MEDIA_RELAY_CORE_STUN_ERROR_H_

@@ -18,8 +18,7 @@ absl::StatusOr<ChannelData> ParseChannelData(
   if (channel < kFirstChannel || channel > kLastChannel) return malformed;
   const size_t length = static_cast<size_t>((datagram[2] << 8) | datagram[3]);
   if (length > datagram.size() - kChannelDataHeaderSize) return malformed;
-  return ChannelData{channel,
-                     datagram.subspan(kChannelDataHeaderSize, length)};
+  return ChannelData{channel, datagram.subspan(kChannelDataHeaderSize, length)};
 }
 
 void WriteChannelDataHeader(uint16_t channel, size_t payload_size,

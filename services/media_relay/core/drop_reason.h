@@ -14,33 +14,33 @@ namespace sallyport::media_relay {
 enum class DropReason : uint8_t {
   kNone,  // not dropped
   // On the client port.
-  kNotTurn,            // neither STUN nor ChannelData
-  kMalformedStun,      // RFC 3489, wrong length, cookie or FINGERPRINT
-  kUnexpectedStun,     // a response, an unknown method or indication
-  kMalformedChannel,   // ChannelData that does not parse
-  kUnknownClient,      // data or indication of no allocation
-  kWrongIntegrity,     // HMAC mismatch (AVE-16)
-  kAnswerTooLarge,     // would amplify
-  kRateLimited,        // too many answers to one source
-  kUnboundChannel,     // ChannelData on a channel that is not bound
-  kNoPermission,       // no permission for the peer (RFC 8656 section 9)
-  kPeerRefused,        // peer_policy said no
-  kMalformedSend,      // Send without peer, data, or with what it must not have
+  kNotTurn,           // neither STUN nor ChannelData
+  kMalformedStun,     // RFC 3489, wrong length, cookie or FINGERPRINT
+  kUnexpectedStun,    // a response, an unknown method or indication
+  kMalformedChannel,  // ChannelData that does not parse
+  kUnknownClient,     // data or indication of no allocation
+  kWrongIntegrity,    // HMAC mismatch (AVE-16)
+  kAnswerTooLarge,    // would amplify
+  kRateLimited,       // too many answers to one source
+  kUnboundChannel,    // ChannelData on a channel that is not bound
+  kNoPermission,      // no permission for the peer (RFC 8656 section 9)
+  kPeerRefused,       // peer_policy said no
+  kMalformedSend,     // Send without peer, data, or with what it must not have
   // On a relayed address.
-  kUnknownSocket,      // closed while the packet was under way
-  kFamilyMismatch,     // peer of another family than the allocation
-  kTooLarge,           // does not fit with its header
+  kUnknownSocket,   // closed while the packet was under way
+  kFamilyMismatch,  // peer of another family than the allocation
+  kTooLarge,        // does not fit with its header
   // On a media leg.
-  kNotMedia,           // neither RTP nor RTCP
+  kNotMedia,  // neither RTP nor RTCP
   kMalformedRtp,
   kMalformedRtcp,
-  kSourceRefused,      // not the signalled address or network
-  kNotConfigured,      // keys or remote address not known yet
-  kAuthFailed,         // SRTP tag does not match (AVE-57)
-  kReplayed,           // SRTP replay list
-  kTooManySources,     // SSRC changes beyond the limit
-  kProtectFailed,      // the other leg could not protect it
-  kDirection,          // the leg is not allowed to send or receive
+  kSourceRefused,   // not the signalled address or network
+  kNotConfigured,   // keys or remote address not known yet
+  kAuthFailed,      // SRTP tag does not match (AVE-57)
+  kReplayed,        // SRTP replay list
+  kTooManySources,  // SSRC changes beyond the limit
+  kProtectFailed,   // the other leg could not protect it
+  kDirection,       // the leg is not allowed to send or receive
   kDraining,
   kCount,
 };

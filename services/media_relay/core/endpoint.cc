@@ -81,8 +81,7 @@ std::string Endpoint::ToString() const {
 
 std::optional<IpPrefix> IpPrefix::Parse(std::string_view text) {
   const size_t slash = text.find('/');
-  const std::optional<IpAddress> base =
-      IpAddress::Parse(text.substr(0, slash));
+  const std::optional<IpAddress> base = IpAddress::Parse(text.substr(0, slash));
   if (!base.has_value()) return std::nullopt;
   const int width = static_cast<int>(base->bytes().size()) * 8;
   int bits = width;

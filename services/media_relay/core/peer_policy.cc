@@ -22,24 +22,24 @@ struct Block {
 };
 
 constexpr Block kSpecialV4[] = {
-    {{0}, 8},               // "this network", RFC 791
-    {{10}, 8},              // private, RFC 1918
-    {{100, 64}, 10},        // shared, RFC 6598
-    {{127}, 8},             // loopback, RFC 1122
-    {{169, 254}, 16},       // link local and cloud metadata, RFC 3927
-    {{172, 16}, 12},        // private, RFC 1918
-    {{192, 0, 0}, 24},      // IETF protocol assignments, RFC 6890
-    {{192, 0, 2}, 24},      // documentation, RFC 5737
-    {{192, 31, 196}, 24},   // AS112, RFC 7535
-    {{192, 52, 193}, 24},   // AMT, RFC 7450
-    {{192, 88, 99}, 24},    // 6to4 relay anycast, RFC 7526
-    {{192, 168}, 16},       // private, RFC 1918
-    {{192, 175, 48}, 24},   // AS112, RFC 7534
-    {{198, 18}, 15},        // benchmarking, RFC 2544
-    {{198, 51, 100}, 24},   // documentation, RFC 5737
-    {{203, 0, 113}, 24},    // documentation, RFC 5737
-    {{224}, 4},             // multicast, RFC 5771
-    {{240}, 4},             // reserved and broadcast, RFC 1112, RFC 919
+    {{0}, 8},              // "this network", RFC 791
+    {{10}, 8},             // private, RFC 1918
+    {{100, 64}, 10},       // shared, RFC 6598
+    {{127}, 8},            // loopback, RFC 1122
+    {{169, 254}, 16},      // link local and cloud metadata, RFC 3927
+    {{172, 16}, 12},       // private, RFC 1918
+    {{192, 0, 0}, 24},     // IETF protocol assignments, RFC 6890
+    {{192, 0, 2}, 24},     // documentation, RFC 5737
+    {{192, 31, 196}, 24},  // AS112, RFC 7535
+    {{192, 52, 193}, 24},  // AMT, RFC 7450
+    {{192, 88, 99}, 24},   // 6to4 relay anycast, RFC 7526
+    {{192, 168}, 16},      // private, RFC 1918
+    {{192, 175, 48}, 24},  // AS112, RFC 7534
+    {{198, 18}, 15},       // benchmarking, RFC 2544
+    {{198, 51, 100}, 24},  // documentation, RFC 5737
+    {{203, 0, 113}, 24},   // documentation, RFC 5737
+    {{224}, 4},            // multicast, RFC 5771
+    {{240}, 4},            // reserved and broadcast, RFC 1112, RFC 919
 };
 
 // In IPv6 only 2000::/3 is global unicast; these blocks inside it are not.
@@ -67,9 +67,7 @@ bool InBlock(Bytes address, const Block& block) {
 
 bool IsGlobalUnicast(const IpAddress& address) {
   const Bytes bytes = address.bytes();
-  const auto inside = [&](const Block& block) {
-    return InBlock(bytes, block);
-  };
+  const auto inside = [&](const Block& block) { return InBlock(bytes, block); };
   if (address.is_v4()) {
     return std::none_of(std::begin(kSpecialV4), std::end(kSpecialV4), inside);
   }

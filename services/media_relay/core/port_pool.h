@@ -63,9 +63,9 @@ class PortPool {
   PortPoolOptions options_;
   size_t total_ = 0;
   size_t out_ = 0;
-  std::vector<State> state_;         // by port - first
-  std::vector<uint32_t> position_;   // place in free_, by port - first
-  std::vector<uint16_t> free_;       // unordered
+  std::vector<State> state_;        // by port - first
+  std::vector<uint32_t> position_;  // place in free_, by port - first
+  std::vector<uint16_t> free_;      // unordered
   struct Resting {
     uint16_t port;
     MonoTime until;

@@ -1,7 +1,7 @@
 #include "services/media_relay/core/stun_integrity.h"
 
-#include <openssl/mem.h>
 #include <openssl/md5.h>
+#include <openssl/mem.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
@@ -12,66 +12,12 @@
 #include <string_view>
 
 #include "absl/types/span.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/crypto/constant_time.h"
+#include "services/common/crypto/hmac.h"
 #include "services/media_relay/core/stun_message.h"
 
 namespace sallyport::media_relay {
-namespace {
-
-constexpr size_t kBlock = 64;  // of SHA-1 and SHA-256 alike
-
-struct Sha1 {
-  static constexpr size_t kSize = 20;
-  SHA_CTX context;
-  Sha1() { SHA1_Init(&context); }
-  void Update(const void* data, size_t size) {
-    SHA1_Update(&context, data, size);
-  }
-  void Final(uint8_t* out) { SHA1_Final(out, &context); }
-};
-
-struct Sha256 {
-  static constexpr size_t kSize = 32;
-  SHA256_CTX context;
-  Sha256() { SHA256_Init(&context); }
-  void Update(const void* data, size_t size) {
-    SHA256_Update(&context, data, size);
-  }
-  void Final(uint8_t* out) { SHA256_Final(out, &context); }
-};
-
-// RFC 2104. BoringSSL's HMAC() allocates its contexts, this does not.
-template <typename Hash>
-std::array<uint8_t, Hash::kSize> Hmac(absl::Span<const uint8_t> key,
-                                      absl::Span<const uint8_t> first,
-                                      absl::Span<const uint8_t> second) {
-  std::array<uint8_t, kBlock> pad = {};
-  if (key.size() > kBlock) {
-    Hash hash;
-    hash.Update(key.data(), key.size());
-    hash.Final(pad.data());
-  } else {
-    std::copy(key.begin(), key.end(), pad.begin());
-  }
-  for (uint8_t& byte : pad) byte ^= 0x36;
-  std::array<uint8_t, Hash::kSize> digest;
-  {
-    Hash inner;
-    inner.Update(pad.data(), pad.size());
-    inner.Update(first.data(), first.size());
-    inner.Update(second.data(), second.size());
-    inner.Final(digest.data());
-  }
-  for (uint8_t& byte : pad) byte ^= 0x36 ^ 0x5C;
-  Hash outer;
-  outer.Update(pad.data(), pad.size());
-  outer.Update(digest.data(), digest.size());
-  outer.Final(digest.data());
-  OPENSSL_cleanse(pad.data(), pad.size());
-  return digest;
-}
-
-}  // namespace
-
 LongTermKey::~LongTermKey() { OPENSSL_cleanse(bytes_.data(), bytes_.size()); }
 
 LongTermKey LongTermKey::Derive(PasswordAlgorithm algorithm,
@@ -106,18 +52,6 @@ LongTermKey LongTermKey::Derive(PasswordAlgorithm algorithm,
   return key;
 }
 
-std::array<uint8_t, 20> HmacSha1(absl::Span<const uint8_t> key,
-                                 absl::Span<const uint8_t> first,
-                                 absl::Span<const uint8_t> second) {
-  return Hmac<Sha1>(key, first, second);
-}
-
-std::array<uint8_t, 32> HmacSha256(absl::Span<const uint8_t> key,
-                                   absl::Span<const uint8_t> first,
-                                   absl::Span<const uint8_t> second) {
-  return Hmac<Sha256>(key, first, second);
-}
-
 std::optional<AuthenticatedStunMessage> VerifyIntegrity(
     const StunMessage& message, absl::Span<const uint8_t> key) {
   const bool sha256 = message.integrity_sha256_offset() != 0;
@@ -135,17 +69,11 @@ std::optional<AuthenticatedStunMessage> VerifyIntegrity(
   head[3] = static_cast<uint8_t>(length);
   const absl::Span<const uint8_t> rest =
       message.bytes().subspan(head.size(), offset - head.size());
-  const uint8_t* received = message.bytes().data() + offset + 4;
-
-  int difference;
-  if (sha256) {
-    const std::array<uint8_t, 32> expected = HmacSha256(key, head, rest);
-    difference = CRYPTO_memcmp(expected.data(), received, size);
-  } else {
-    const std::array<uint8_t, 20> expected = HmacSha1(key, head, rest);
-    difference = CRYPTO_memcmp(expected.data(), received, size);
-  }
-  if (difference != 0) return std::nullopt;
+  const ByteSpan received = message.bytes().subspan(offset + 4, size);
+  const bool matches =
+      sha256 ? ConstantTimeEquals(HmacSha256(key, {head, rest}), received)
+             : ConstantTimeEquals(HmacSha1(key, {head, rest}), received);
+  if (!matches) return std::nullopt;
   return AuthenticatedStunMessage(
       message, sha256 ? StunIntegrity::kSha256 : StunIntegrity::kSha1);
 }

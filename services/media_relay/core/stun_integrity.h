@@ -74,15 +74,6 @@ class AuthenticatedStunMessage {
 std::optional<AuthenticatedStunMessage> VerifyIntegrity(
     const StunMessage& message, absl::Span<const uint8_t> key);
 
-// HMAC over `first` followed by `second`, on the stack: these run before a
-// sender has proven anything, and a flood must cost no heap.
-std::array<uint8_t, 20> HmacSha1(absl::Span<const uint8_t> key,
-                                 absl::Span<const uint8_t> first,
-                                 absl::Span<const uint8_t> second);
-std::array<uint8_t, 32> HmacSha256(absl::Span<const uint8_t> key,
-                                   absl::Span<const uint8_t> first,
-                                   absl::Span<const uint8_t> second);
-
 }  // namespace sallyport::media_relay
 
 #endif  // SERVICES_MEDIA_RELAY_CORE_STUN_INTEGRITY_H_

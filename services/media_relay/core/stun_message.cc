@@ -146,8 +146,7 @@ std::optional<Endpoint> StunMessage::DecodeXorAddress(
     octets[i] = value[4 + i] ^ bytes_[4 + i];
   }
   Endpoint endpoint;
-  endpoint.ip =
-      IpAddress::FromBytes(absl::MakeConstSpan(octets.data(), size));
+  endpoint.ip = IpAddress::FromBytes(absl::MakeConstSpan(octets.data(), size));
   endpoint.port = static_cast<uint16_t>(Load16(value.data() + 2) ^
                                         (kStunMagicCookie >> 16));
   return endpoint;

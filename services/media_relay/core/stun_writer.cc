@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "absl/types/span.h"
+#include "services/common/crypto/hmac.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/stun_error.h"
 #include "services/media_relay/core/stun_integrity.h"
@@ -29,8 +30,7 @@ void Store32(uint8_t* p, uint32_t value) {
 }  // namespace
 
 StunWriter::StunWriter(absl::Span<uint8_t> buffer, StunClass message_class,
-                       uint16_t method,
-                       const StunTransactionId& transaction_id)
+                       uint16_t method, const StunTransactionId& transaction_id)
     : buffer_(buffer) {
   if (buffer_.size() < kStunHeaderSize) {
     failed_ = true;
@@ -43,8 +43,7 @@ StunWriter::StunWriter(absl::Span<uint8_t> buffer, StunClass message_class,
                                 ((bits & 0x2) << 7) | ((bits & 0x1) << 4)));
   Store16(buffer_.data() + 2, 0);
   Store32(buffer_.data() + 4, kStunMagicCookie);
-  std::copy(transaction_id.begin(), transaction_id.end(),
-            buffer_.begin() + 8);
+  std::copy(transaction_id.begin(), transaction_id.end(), buffer_.begin() + 8);
   size_ = kStunHeaderSize;
 }
 
@@ -80,9 +79,9 @@ void StunWriter::AddBytes(uint16_t type, absl::Span<const uint8_t> value) {
 }
 
 void StunWriter::AddText(uint16_t type, std::string_view value) {
-  AddBytes(type, absl::MakeConstSpan(
-                     reinterpret_cast<const uint8_t*>(value.data()),
-                     value.size()));
+  AddBytes(type,
+           absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(value.data()),
+                               value.size()));
 }
 
 void StunWriter::AddUint32(uint16_t type, uint32_t value) {
@@ -110,8 +109,7 @@ void StunWriter::AddErrorCode(StunError error) {
 }
 
 void StunWriter::AddUnknownAttributes(absl::Span<const uint16_t> types) {
-  uint8_t* p =
-      Reserve(stun_attribute::kUnknownAttributes, types.size() * 2);
+  uint8_t* p = Reserve(stun_attribute::kUnknownAttributes, types.size() * 2);
   if (p == nullptr) return;
   for (const uint16_t type : types) {
     Store16(p, type);
@@ -128,8 +126,7 @@ void StunWriter::AddIntegritySha1(absl::Span<const uint8_t> key) {
   uint8_t* p = Reserve(stun_attribute::kMessageIntegrity, 20);
   if (p == nullptr) return;
   // Reserve() has already set the length that the HMAC must cover.
-  const std::array<uint8_t, 20> mac =
-      HmacSha1(key, absl::MakeConstSpan(buffer_.data(), covered), {});
+  const auto mac = HmacSha1(key, buffer_.first(covered));
   std::copy(mac.begin(), mac.end(), p);
 }
 
@@ -137,8 +134,7 @@ void StunWriter::AddIntegritySha256(absl::Span<const uint8_t> key) {
   const size_t covered = size_;
   uint8_t* p = Reserve(stun_attribute::kMessageIntegritySha256, 32);
   if (p == nullptr) return;
-  const std::array<uint8_t, 32> mac =
-      HmacSha256(key, absl::MakeConstSpan(buffer_.data(), covered), {});
+  const auto mac = HmacSha256(key, buffer_.first(covered));
   std::copy(mac.begin(), mac.end(), p);
 }
 

@@ -1,7 +1,5 @@
 #include "services/media_relay/core/turn_nonce.h"
 
-#include <openssl/mem.h>
-
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -11,10 +9,11 @@
 
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "services/common/crypto/constant_time.h"
+#include "services/common/crypto/hmac.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
-#include "services/media_relay/core/stun_integrity.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -94,8 +93,7 @@ std::array<uint8_t, 6> TurnNonce::Tag(const Key& key, uint16_t seconds,
                                  static_cast<uint8_t>(offered ? 1 : 0),
                                  static_cast<uint8_t>(client.port >> 8),
                                  static_cast<uint8_t>(client.port)};
-  const std::array<uint8_t, 32> mac =
-      HmacSha256(key, head, client.ip.bytes());
+  const auto mac = HmacSha256(key, {head, client.ip.bytes()});
   std::array<uint8_t, 6> tag;
   std::copy_n(mac.begin(), tag.size(), tag.begin());
   return tag;
@@ -121,8 +119,7 @@ TurnNonce::Text TurnNonce::Make(const Endpoint& client, bool offer_algorithms,
 }
 
 TurnNonce::Check TurnNonce::Verify(std::string_view nonce,
-                                   const Endpoint& client,
-                                   MonoTime now) const {
+                                   const Endpoint& client, MonoTime now) const {
   const Check foreign = {Verdict::kForeign, false};
   if (nonce.size() != kSize || nonce.substr(0, kCookie.size()) != kCookie) {
     return foreign;
@@ -140,7 +137,7 @@ TurnNonce::Check TurnNonce::Verify(std::string_view nonce,
   bool ours = false;
   for (const Key* key : {&current_, &former_}) {
     const std::array<uint8_t, 6> tag = Tag(*key, seconds, offered, client);
-    ours |= CRYPTO_memcmp(tag.data(), bytes->data() + 2, tag.size()) == 0;
+    ours |= ConstantTimeEquals(tag, absl::MakeConstSpan(*bytes).subspan(2));
   }
   if (!ours) return foreign;
   const uint16_t age = static_cast<uint16_t>(Seconds(now) - seconds);

@@ -1,0 +1,193 @@
+#include "services/signaling_edge/core/digest_auth.h"
+
+#include <optional>
+
+#include "services/common/bytes/byte_reader.h"
+#include "services/common/bytes/byte_writer.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/crypto/constant_time.h"
+#include "services/common/crypto/digest.h"
+#include "services/common/crypto/hmac.h"
+#include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/text_pieces.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+constexpr size_t kKeySize = 32;
+constexpr size_t kNonceTagSize = 16;
+constexpr size_t kNonceSize = 8 + 8 + kNonceTagSize;
+constexpr size_t kMaxCnonce = 256;
+constexpr uint32_t kCountWindow = 64;
+
+uint64_t Micros(MonoTime time) {
+  const int64_t us = absl::ToInt64Microseconds(time.since_origin());
+  return us < 0 ? 0 : static_cast<uint64_t>(us);
+}
+
+// H() of RFC 7616 section 3.3, in hex.
+std::string HashHex(DigestAlgorithm algorithm, std::string_view text) {
+  if (algorithm == DigestAlgorithm::kMd5) {
+    const Md5Digest digest = Md5(AsBytes(text));
+    return HexEncode(digest);
+  }
+  const Sha256Digest digest = Sha256(AsBytes(text));
+  return HexEncode(digest);
+}
+
+// "00000001": exactly eight hexadecimal digits.
+std::optional<uint32_t> ParseCount(std::string_view text) {
+  if (text.size() != 8) return std::nullopt;
+  uint32_t count = 0;
+  for (const char c : text) {
+    const int digit = HexValue(c);
+    if (digit < 0) return std::nullopt;
+    count = count << 4 | static_cast<uint32_t>(digit);
+  }
+  return count;
+}
+
+// "user" or "user@realm": some phones send their address.
+bool SameUser(std::string_view sent, const DigestAuth::Expected& expected) {
+  if (sent == expected.username) return true;
+  return sent.size() == expected.username.size() + 1 + expected.realm.size() &&
+         sent.starts_with(expected.username) &&
+         sent[expected.username.size()] == '@' &&
+         EqualsIgnoreCase(sent.substr(expected.username.size() + 1),
+                          expected.realm);
+}
+
+}  // namespace
+
+std::string_view DigestAlgorithmName(DigestAlgorithm algorithm) {
+  return algorithm == DigestAlgorithm::kMd5 ? "MD5" : "SHA-256";
+}
+
+DigestAuth::DigestAuth(RandomSource& random, Options options)
+    : random_(random),
+      options_(options),
+      key_(Secret::Random(random, kKeySize)) {}
+
+std::string DigestAuth::NonceText(NonceId id, std::string_view realm) const {
+  ByteBuilder builder;
+  builder.WriteU64(id.first);
+  builder.WriteU64(id.second);
+  const Sha256Digest tag =
+      HmacSha256(key_.DangerousBytes(),
+                 {AsBytes("nonce"), builder.written(), AsBytes(realm)});
+  builder.WriteBytes(ByteSpan(tag).first(kNonceTagSize));
+  return HexEncode(builder.written());
+}
+
+bool DigestAuth::ReadNonce(std::string_view text, std::string_view realm,
+                           NonceId& id) const {
+  if (text.size() != 2 * kNonceSize) return false;
+  const absl::StatusOr<std::string> bytes = HexDecode(text);
+  if (!bytes.ok()) return false;
+  id = {};
+  for (size_t i = 0; i < 8; ++i) {
+    id.first = id.first << 8 | static_cast<uint8_t>((*bytes)[i]);
+    id.second = id.second << 8 | static_cast<uint8_t>((*bytes)[8 + i]);
+  }
+  return ConstantTimeEquals(AsBytes(NonceText(id, realm)), AsBytes(text));
+}
+
+std::string DigestAuth::Challenge(std::string_view realm,
+                                  DigestAlgorithm algorithm, bool stale,
+                                  MonoTime now) {
+  const NonceId id = {Micros(now), random_.NextU64()};
+  return Cat("Digest realm=", Quote(realm), ", nonce=\"", NonceText(id, realm),
+             "\", qop=\"auth\", algorithm=", DigestAlgorithmName(algorithm),
+             stale ? ", stale=true" : "");
+}
+
+DigestAuth::Verdict DigestAuth::Verify(std::string_view credentials,
+                                       std::string_view method,
+                                       const Expected& expected, MonoTime now) {
+  const absl::StatusOr<AuthValue> value = ParseAuthValue(credentials);
+  if (!value.ok() || !EqualsIgnoreCase(value->scheme, "Digest")) {
+    return Verdict::kFailed;
+  }
+  const auto get = [&](std::string_view name) {
+    return value->Get(name).value_or("");
+  };
+  const std::string nonce = get("nonce");
+  const std::string uri = get("uri");
+  const std::string cnonce = get("cnonce");
+  const std::string nc = get("nc");
+  std::string response = get("response");
+  for (char& c : response) c = ToLower(c);
+  const std::string algorithm = value->Get("algorithm").value_or("MD5");
+
+  // A wrong user still costs the hashes below, and fails after them.
+  const bool exists = !expected.ha1.empty();
+  const std::string decoy = exists ? "" : HashHex(expected.algorithm, "");
+  const std::string ha2 = HashHex(expected.algorithm, Cat(method, ":", uri));
+  const std::string want = HashHex(
+      expected.algorithm, Cat(exists ? expected.ha1 : std::string_view(decoy),
+                              ":", nonce, ":", nc, ":", cnonce, ":auth:", ha2));
+  const bool right = ConstantTimeEquals(AsBytes(want), AsBytes(response));
+
+  const std::optional<uint32_t> count = ParseCount(nc);
+  if (!exists || !right || !SameUser(get("username"), expected) ||
+      get("realm") != expected.realm ||
+      !EqualsIgnoreCase(algorithm, DigestAlgorithmName(expected.algorithm)) ||
+      get("qop") != "auth" || !count.has_value() || *count == 0 ||
+      cnonce.empty() || cnonce.size() > kMaxCnonce || uri.empty()) {
+    return Verdict::kFailed;
+  }
+  NonceId id;
+  if (!ReadNonce(nonce, expected.realm, id)) return Verdict::kStale;
+  return TakeCount(id, *count, now) ? Verdict::kAccepted : Verdict::kStale;
+}
+
+bool DigestAuth::TakeCount(NonceId id, uint32_t count, MonoTime now) {
+  const uint64_t now_us = Micros(now);
+  const uint64_t lifetime_us =
+      static_cast<uint64_t>(absl::ToInt64Microseconds(options_.nonce_lifetime));
+  while (!used_.empty() && used_.begin()->first.first + lifetime_us < now_us) {
+    used_.erase(used_.begin());
+  }
+  if (id.first > now_us || id.first + lifetime_us < now_us ||
+      id.first <= given_up_) {
+    return false;
+  }
+  const auto [it, inserted] = used_.try_emplace(id);
+  Counts& counts = it->second;
+  if (count > counts.highest) {
+    const uint32_t ahead = count - counts.highest;
+    counts.seen = ahead >= kCountWindow ? 0 : counts.seen << ahead;
+    counts.seen |= 1;
+    counts.highest = count;
+  } else {
+    const uint32_t behind = counts.highest - count;
+    if (behind >= kCountWindow || (counts.seen >> behind & 1) != 0) {
+      return false;
+    }
+    counts.seen |= uint64_t{1} << behind;
+  }
+  while (used_.size() > options_.max_tracked_nonces) {
+    given_up_ = used_.begin()->first.first;
+    while (!used_.empty() && used_.begin()->first.first <= given_up_) {
+      used_.erase(used_.begin());
+    }
+  }
+  return true;
+}
+
+DigestAlgorithm DigestAuth::DecoyAlgorithm(std::string_view username,
+                                           std::string_view realm,
+                                           uint64_t md5_users,
+                                           uint64_t users) const {
+  if (md5_users == 0 || users == 0) return DigestAlgorithm::kSha256;
+  const Sha256Digest tag = HmacSha256(
+      key_.DangerousBytes(),
+      {AsBytes("decoy"), AsBytes(username), AsBytes("@"), AsBytes(realm)});
+  uint64_t draw = 0;
+  for (size_t i = 0; i < 8; ++i) draw = draw << 8 | tag[i];
+  return draw % users < md5_users ? DigestAlgorithm::kMd5
+                                  : DigestAlgorithm::kSha256;
+}
+
+}  // namespace sallyport::signaling_edge

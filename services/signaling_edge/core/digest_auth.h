@@ -1,0 +1,102 @@
+// Digest authentication of requests (RFC 7616, RFC 8760, RFC 3261 section 22)
+// as the server: challenges and their verification. The algorithm is the one
+// of the user's record: SHA-256, or MD5 for phones that know nothing else.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_DIGEST_AUTH_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_DIGEST_AUTH_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "services/common/crypto/secret.h"
+#include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/common/random/random_source.h"
+#include "services/common/time/mono_time.h"
+
+namespace sallyport::signaling_edge {
+
+std::string_view DigestAlgorithmName(DigestAlgorithm algorithm);
+
+// Makes nonces that carry their own proof (time, random and HMAC under a key
+// that never leaves this object), so an unanswered challenge costs no memory.
+// What is kept is the nonce counts of nonces that were used with success,
+// which makes each (nonce, count) good for one request.
+//
+// Nonces are this object's alone: a client that brings another's, or an old
+// one, with the right password is told "stale" and asks nobody.
+//
+// Not checked: that the uri parameter equals the Request-URI, as deployed
+// clients differ; a captured response cannot be used again anyway.
+// Thread-compatible.
+class DigestAuth {
+ public:
+  struct Options {
+    absl::Duration nonce_lifetime = absl::Minutes(10);  // CUCM: 600 s
+    // Nonces whose counts are kept. When it is full, the oldest are given up
+    // and every nonce as old as those becomes stale.
+    size_t max_tracked_nonces = 65536;
+  };
+
+  enum class Verdict {
+    kAccepted,
+    kStale,   // the password is right, the nonce is old or was used
+    kFailed,  // anything else, and all that is said of it
+  };
+
+  // Who the request must come from. `ha1` is H(username:realm:password) in
+  // lower-case hex; empty for a user that does not exist, or may not call: the
+  // work is the same, and the verdict kFailed.
+  struct Expected {
+    std::string_view username;
+    std::string_view realm;
+    DigestAlgorithm algorithm = DigestAlgorithm::kSha256;
+    std::string_view ha1;
+  };
+
+  // `random` must outlive this object.
+  DigestAuth(RandomSource& random, Options options);
+
+  // The value of WWW-Authenticate or Proxy-Authenticate.
+  std::string Challenge(std::string_view realm, DigestAlgorithm algorithm,
+                        bool stale, MonoTime now);
+
+  // `credentials` is the value of Authorization or Proxy-Authorization.
+  Verdict Verify(std::string_view credentials, std::string_view method,
+                 const Expected& expected, MonoTime now);
+
+  // The algorithm to name to a user that does not exist, so that it looks like
+  // one that does: of a domain's `users`, `md5_users` have MD5. The same name
+  // always gets the same answer (as long as this object lives).
+  DigestAlgorithm DecoyAlgorithm(std::string_view username,
+                                 std::string_view realm, uint64_t md5_users,
+                                 uint64_t users) const;
+
+  size_t tracked_nonces() const { return used_.size(); }
+
+ private:
+  using NonceId = std::pair<uint64_t, uint64_t>;  // made at (us), random
+  // Which counts were seen: the highest, and the 64 up to it.
+  struct Counts {
+    uint32_t highest = 0;
+    uint64_t seen = 0;  // bit i: highest - i
+  };
+
+  std::string NonceText(NonceId id, std::string_view realm) const;
+  bool ReadNonce(std::string_view text, std::string_view realm,
+                 NonceId& id) const;
+  bool TakeCount(NonceId id, uint32_t count, MonoTime now);
+
+  RandomSource& random_;
+  const Options options_;
+  const Secret key_;
+  std::map<NonceId, Counts> used_;
+  uint64_t given_up_ = 0;  // nonces made at or before this (us) are stale
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_DIGEST_AUTH_H_

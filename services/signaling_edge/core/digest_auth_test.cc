@@ -1,0 +1,231 @@
+#include "services/signaling_edge/core/digest_auth.h"
+
+#include <string>
+
+#include "gtest/gtest.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/crypto/digest.h"
+#include "services/common/random/fake_random.h"
+#include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/text_pieces.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+using Verdict = DigestAuth::Verdict;
+
+std::string Hash(DigestAlgorithm algorithm, std::string_view text) {
+  if (algorithm == DigestAlgorithm::kMd5) {
+    return HexEncode(Md5(AsBytes(text)));
+  }
+  return HexEncode(Sha256(AsBytes(text)));
+}
+
+// A client, written from RFC 7616 section 3.4 and not from the code.
+struct Client {
+  DigestAlgorithm algorithm = DigestAlgorithm::kSha256;
+  std::string username = "1001";
+  std::string realm = "demo.sallyport.test";
+  std::string password = "correct horse";
+  std::string uri = "sip:demo.sallyport.test";
+  std::string qop = "auth";
+  std::string cnonce = "0a4f113b";
+
+  std::string Ha1() const {
+    return Hash(algorithm, Cat(username, ":", realm, ":", password));
+  }
+
+  std::string Answer(std::string_view challenge, std::string_view method,
+                     std::string_view nc = "00000001") const {
+    const auto value = ParseAuthValue(challenge);
+    EXPECT_TRUE(value.ok());
+    const std::string nonce = value->Get("nonce").value_or("");
+    const std::string response =
+        Hash(algorithm, Cat(Ha1(), ":", nonce, ":", nc, ":", cnonce, ":", qop,
+                            ":", Hash(algorithm, Cat(method, ":", uri))));
+    return Cat("Digest username=\"", username, "\", realm=\"", realm,
+               "\", nonce=\"", nonce, "\", uri=\"", uri, "\", response=\"",
+               response, "\", cnonce=\"", cnonce, "\", qop=", qop, ", nc=", nc,
+               ", algorithm=", DigestAlgorithmName(algorithm));
+  }
+};
+
+class DigestAuthTest : public testing::TestWithParam<DigestAlgorithm> {
+ protected:
+  DigestAuthTest() : auth_(random_, {.nonce_lifetime = absl::Minutes(10)}) {
+    client_.algorithm = GetParam();
+    ha1_ = client_.Ha1();
+  }
+
+  DigestAuth::Expected Expected() const {
+    return {.username = "1001",
+            .realm = "demo.sallyport.test",
+            .algorithm = GetParam(),
+            .ha1 = ha1_};
+  }
+  std::string Challenge(bool stale = false) {
+    return auth_.Challenge("demo.sallyport.test", GetParam(), stale, now_);
+  }
+  Verdict Check(const std::string& answer,
+                std::string_view method = "REGISTER") {
+    return auth_.Verify(answer, method, Expected(), now_);
+  }
+
+  FakeRandom random_;
+  DigestAuth auth_;
+  Client client_;
+  std::string ha1_;
+  MonoTime now_ = MonoTime::FromOrigin(absl::Hours(1));
+};
+
+INSTANTIATE_TEST_SUITE_P(Algorithms, DigestAuthTest,
+                         testing::Values(DigestAlgorithm::kSha256,
+                                         DigestAlgorithm::kMd5));
+
+TEST_P(DigestAuthTest, AcceptsTheRightPassword) {
+  EXPECT_EQ(Check(client_.Answer(Challenge(), "REGISTER")), Verdict::kAccepted);
+}
+
+TEST_P(DigestAuthTest, ChallengeNamesOneAlgorithmAndQopAuth) {  // RFC 8760 2.4
+  const std::string challenge = Challenge(true);
+  const auto value = ParseAuthValue(challenge);
+  ASSERT_TRUE(value.ok());
+  EXPECT_EQ(value->Get("algorithm"),
+            std::string(DigestAlgorithmName(GetParam())));
+  EXPECT_EQ(value->Get("qop"), "auth");
+  EXPECT_EQ(value->Get("stale"), "true");
+  EXPECT_EQ(value->Get("realm"), "demo.sallyport.test");
+  EXPECT_NE(Challenge(), Challenge());
+}
+
+TEST_P(DigestAuthTest, AcceptsUserAtRealm) {
+  Client other = client_;
+  const std::string challenge = Challenge();
+  std::string answer = other.Answer(challenge, "REGISTER");
+  const size_t at = answer.find("\"1001\"");
+  answer.replace(at, 6, "\"1001@DEMO.sallyport.test\"");
+  EXPECT_EQ(Check(answer), Verdict::kAccepted);
+}
+
+TEST_P(DigestAuthTest, RefusesEverythingElse) {
+  const std::string challenge = Challenge();
+  EXPECT_EQ(Check(client_.Answer(challenge, "INVITE")), Verdict::kFailed);
+  Client wrong = client_;
+  wrong.password = "guess";
+  EXPECT_EQ(Check(wrong.Answer(challenge, "REGISTER")), Verdict::kFailed);
+  wrong = client_;
+  wrong.username = "1002";
+  EXPECT_EQ(Check(wrong.Answer(challenge, "REGISTER")), Verdict::kFailed);
+  wrong = client_;
+  wrong.realm = "other.test";
+  EXPECT_EQ(Check(wrong.Answer(challenge, "REGISTER")), Verdict::kFailed);
+  wrong = client_;
+  wrong.qop = "auth-int";
+  EXPECT_EQ(Check(wrong.Answer(challenge, "REGISTER")), Verdict::kFailed);
+  wrong = client_;
+  wrong.algorithm = GetParam() == DigestAlgorithm::kMd5
+                        ? DigestAlgorithm::kSha256
+                        : DigestAlgorithm::kMd5;
+  EXPECT_EQ(Check(wrong.Answer(challenge, "REGISTER")), Verdict::kFailed);
+  wrong = client_;
+  wrong.cnonce = std::string(257, 'x');
+  EXPECT_EQ(Check(wrong.Answer(challenge, "REGISTER")), Verdict::kFailed);
+  EXPECT_EQ(Check(client_.Answer(challenge, "REGISTER", "00000000")),
+            Verdict::kFailed);
+  EXPECT_EQ(Check(client_.Answer(challenge, "REGISTER", "1")),
+            Verdict::kFailed);
+  for (const char* junk : {"", "Digest", "Basic dXNlcjpwYXNz", "Digest nonce",
+                           "Digest username=\"1001\", username=\"1001\""}) {
+    EXPECT_EQ(Check(junk), Verdict::kFailed) << junk;
+  }
+}
+
+TEST_P(DigestAuthTest, EachCountIsGoodOnce) {  // RFC 7616 section 3.4 (nc)
+  const std::string challenge = Challenge();
+  const auto use = [&](std::string_view nc) {
+    return Check(client_.Answer(challenge, "REGISTER", nc));
+  };
+  EXPECT_EQ(use("00000001"), Verdict::kAccepted);
+  EXPECT_EQ(use("00000001"), Verdict::kStale);
+  EXPECT_EQ(use("00000003"), Verdict::kAccepted);
+  EXPECT_EQ(use("00000002"), Verdict::kAccepted);  // overtaken on the way
+  EXPECT_EQ(use("00000002"), Verdict::kStale);
+  EXPECT_EQ(use("00000100"), Verdict::kAccepted);
+  EXPECT_EQ(use("00000003"), Verdict::kStale);  // outside the window
+  EXPECT_EQ(use("000000ff"), Verdict::kAccepted);
+  EXPECT_EQ(use("ffffffff"), Verdict::kAccepted);
+  EXPECT_EQ(use("ffffffff"), Verdict::kStale);
+}
+
+TEST_P(DigestAuthTest, OldNoncesAreStaleOnlyToWhoKnowsThePassword) {
+  const std::string challenge = Challenge();
+  now_ += absl::Minutes(10) + absl::Seconds(1);
+  EXPECT_EQ(Check(client_.Answer(challenge, "REGISTER")), Verdict::kStale);
+  Client wrong = client_;
+  wrong.password = "guess";
+  EXPECT_EQ(Check(wrong.Answer(challenge, "REGISTER")), Verdict::kFailed);
+}
+
+TEST_P(DigestAuthTest, NoncesOfOthersAreStale) {
+  FakeRandom random(7);
+  DigestAuth other(random, {});
+  EXPECT_EQ(
+      Check(client_.Answer(
+          other.Challenge(client_.realm, GetParam(), false, now_), "REGISTER")),
+      Verdict::kStale);
+  // A changed character, a cut nonce, and one of another realm.
+  std::string challenge = Challenge();
+  const size_t at = challenge.find("nonce=\"") + 7;
+  std::string changed = challenge;
+  changed[at] = changed[at] == '0' ? '1' : '0';
+  EXPECT_EQ(Check(client_.Answer(changed, "REGISTER")), Verdict::kStale);
+  std::string cut = challenge;
+  cut.erase(at, 2);
+  EXPECT_EQ(Check(client_.Answer(cut, "REGISTER")), Verdict::kStale);
+  EXPECT_EQ(
+      Check(client_.Answer(
+          auth_.Challenge("other.test", GetParam(), false, now_), "REGISTER")),
+      Verdict::kStale);
+}
+
+TEST_P(DigestAuthTest, AnUnknownUserAlwaysFails) {
+  ha1_.clear();
+  EXPECT_EQ(Check(client_.Answer(Challenge(), "REGISTER")), Verdict::kFailed);
+}
+
+TEST_P(DigestAuthTest, MemoryIsBoundedAndNothingBecomesReplayable) {
+  FakeRandom random;
+  DigestAuth small(random, {.max_tracked_nonces = 8});
+  std::vector<std::string> answers;
+  for (int i = 0; i < 50; ++i) {
+    now_ += absl::Milliseconds(1);
+    answers.push_back(client_.Answer(
+        small.Challenge(client_.realm, GetParam(), false, now_), "REGISTER"));
+    EXPECT_EQ(small.Verify(answers.back(), "REGISTER", Expected(), now_),
+              Verdict::kAccepted);
+    EXPECT_LE(small.tracked_nonces(), 8u);
+  }
+  for (const std::string& answer : answers) {
+    EXPECT_EQ(small.Verify(answer, "REGISTER", Expected(), now_),
+              Verdict::kStale);
+  }
+}
+
+TEST(DigestAuthDecoyTest, LooksLikeTheUsersThatThereAre) {
+  FakeRandom random;
+  const DigestAuth auth(random, {});
+  int md5 = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string name = Cat("user", i);
+    const DigestAlgorithm first = auth.DecoyAlgorithm(name, "d.test", 30, 100);
+    EXPECT_EQ(auth.DecoyAlgorithm(name, "d.test", 30, 100), first);
+    md5 += first == DigestAlgorithm::kMd5 ? 1 : 0;
+  }
+  EXPECT_GT(md5, 220);
+  EXPECT_LT(md5, 380);
+  EXPECT_EQ(auth.DecoyAlgorithm("x", "d.test", 0, 0), DigestAlgorithm::kSha256);
+  EXPECT_EQ(auth.DecoyAlgorithm("x", "d.test", 5, 5), DigestAlgorithm::kMd5);
+}
+
+}  // namespace
+}  // namespace sallyport::signaling_edge

@@ -1,0 +1,109 @@
+#include "services/signaling_edge/core/leg_media.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/security_mode.h"
+#include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/sip_uri.h"
+#include "services/signaling_edge/core/text_pieces.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+// The attributes that describe codecs and not their speaker.
+constexpr std::array<std::string_view, 5> kPassedOn = {
+    "rtpmap", "fmtp", "ptime", "maxptime", "silenceSupp"};
+
+absl::Status NotSupported(std::string_view what) {
+  return MakeError(absl::StatusCode::kFailedPrecondition, "MEDIA_NOT_SUPPORTED",
+                   what);
+}
+
+bool IsIpLiteral(const SdpConnection& connection) {
+  if (connection.address_type == "IP4") {
+    return ClassifyHost(connection.address) == HostKind::kIpv4;
+  }
+  return ClassifyHost(Cat("[", connection.address, "]")) == HostKind::kIpv6;
+}
+
+}  // namespace
+
+absl::StatusOr<size_t> AnchoredLine(const SdpSession& session) {
+  for (size_t i = 0; i < session.media.size(); ++i) {
+    const SdpMedia& media = session.media[i];
+    const MediaProfile profile = ProfileOf(media.protocol);
+    if (media.type == "audio" && media.port != 0 && media.port_count == 1 &&
+        (profile == MediaProfile::kRtp || profile == MediaProfile::kSdesSrtp)) {
+      return i;
+    }
+  }
+  return NotSupported("no audio line that the relay can carry");
+}
+
+absl::StatusOr<MediaAddress> MediaAddressOf(const SdpSession& session,
+                                            size_t line) {
+  const SdpMedia& media = session.media[line];
+  const SdpConnection* connection = ConnectionOf(session, media);
+  if (connection == nullptr || !IsIpLiteral(*connection)) {
+    return NotSupported("the media address is not an IP literal");
+  }
+  MediaAddress address{.ip = connection->address, .rtp_port = media.port};
+  // RTCP goes to the next port unless a=rtcp says otherwise (RFC 3605). Its
+  // optional address is not believed: the relay talks to one host a leg.
+  address.rtcp_port =
+      media.port == 0xFFFF ? 0 : static_cast<uint16_t>(media.port + 1);
+  if (const SdpAttribute* rtcp = media.Find("rtcp");
+      rtcp != nullptr && rtcp->value.has_value()) {
+    const std::vector<std::string_view> words = Words(*rtcp->value);
+    const std::optional<uint32_t> port =
+        words.empty() ? std::nullopt : ParseUint(words[0], 0xFFFF);
+    if (port.has_value() && *port != 0) {
+      address.rtcp_port = static_cast<uint16_t>(*port);
+    }
+  }
+  return address;
+}
+
+SdpSession DescribeForLeg(const SdpSession& other, size_t line,
+                          const LegMedia& leg) {
+  SdpSession out;
+  out.origin = leg.origin;
+  out.connection =
+      SdpConnection{leg.relay.ip.find(':') == std::string::npos ? "IP4" : "IP6",
+                    leg.relay.ip};
+  for (size_t i = 0; i < other.media.size(); ++i) {
+    const SdpMedia& theirs = other.media[i];
+    SdpMedia& ours = out.media.emplace_back();
+    ours.type = theirs.type;
+    ours.formats = theirs.formats;
+    if (i != line) {
+      ours.protocol = theirs.protocol;
+      continue;  // port 0: refused
+    }
+    ours.port = leg.relay.rtp_port;
+    ours.protocol = leg.protocol;
+    ours.bandwidths = theirs.bandwidths;
+    for (const SdpAttribute& attribute : theirs.attributes) {
+      if (std::find(kPassedOn.begin(), kPassedOn.end(), attribute.name) !=
+          kPassedOn.end()) {
+        ours.attributes.push_back(attribute);
+      }
+    }
+    if (leg.relay.rtcp_port != 0 &&
+        leg.relay.rtcp_port != leg.relay.rtp_port + 1) {
+      ours.attributes.push_back({"rtcp", Cat(leg.relay.rtcp_port)});
+    }
+    if (leg.crypto.has_value()) {
+      ours.attributes.push_back({"crypto", WriteSdesCrypto(*leg.crypto)});
+    }
+    ours.attributes.push_back(
+        {std::string(SdpDirectionName(DirectionOf(other, theirs))),
+         std::nullopt});
+  }
+  return out;
+}
+
+}  // namespace sallyport::signaling_edge

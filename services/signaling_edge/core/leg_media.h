@@ -1,0 +1,56 @@
+// What one leg of a call is told about media: the other leg's description with
+// everything of that side taken out and our relay put in (design.md section 6,
+// topology hiding). The first usable audio line is anchored; any further line
+// is refused with port 0 (RFC 3264 section 6).
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_LEG_MEDIA_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_LEG_MEDIA_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "services/signaling_edge/core/sdes.h"
+#include "services/signaling_edge/core/sdp.h"
+
+namespace sallyport::signaling_edge {
+
+// An RTP and an RTCP port at one IP literal.
+struct MediaAddress {
+  std::string ip;
+  uint16_t rtp_port = 0;
+  uint16_t rtcp_port = 0;
+
+  bool operator==(const MediaAddress&) const = default;
+};
+
+// The m= line of `session` that a relay session can carry: the first audio
+// line with a port and an RTP or SDES-SRTP profile. Returns
+// kFailedPrecondition with MEDIA_NOT_SUPPORTED when there is none.
+absl::StatusOr<size_t> AnchoredLine(const SdpSession& session);
+
+// Where that line wants its media, from c=, m= and a=rtcp (RFC 3605). Returns
+// MEDIA_NOT_SUPPORTED when the address is a name or multicast: the relay is
+// never made to resolve what a peer wrote.
+absl::StatusOr<MediaAddress> MediaAddressOf(const SdpSession& session,
+                                            size_t line);
+
+// What stands on our side of a leg.
+struct LegMedia {
+  SdpOrigin origin;    // ours
+  MediaAddress relay;  // the relay's address for this leg
+  std::string protocol = "RTP/AVP";
+  std::optional<SdesCrypto> crypto;  // our transmit key, on a secured leg
+};
+
+// `other` as this leg shall see it. Of the anchored line, only codecs, packet
+// time and direction are kept; origin, addresses, keys, candidates and names
+// of the other side are not.
+SdpSession DescribeForLeg(const SdpSession& other, size_t line,
+                          const LegMedia& leg);
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_LEG_MEDIA_H_

@@ -1,0 +1,73 @@
+// Who the other end of a TLS connection is (RFC 5922, design.md section 6).
+//
+// The chain was already verified by TLS; here the names of the leaf meet the
+// plan. Wildcards are nothing (section 7.2), a user part disqualifies (7.1),
+// and a common name counts only where there is no subjectAltName at all.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_PEER_IDENTITY_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_PEER_IDENTITY_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "services/common/crypto/x509_name.h"
+#include "services/common/digit_analysis/plan_index.h"
+
+namespace sallyport::signaling_edge {
+
+enum class NameSource { kUriSan, kDnsSan, kCommonName };
+std::string_view NameSourceName(NameSource source);
+
+// One name that a certificate proves, lower case.
+struct CertifiedName {
+  std::string name;
+  NameSource source = NameSource::kDnsSan;
+
+  bool operator==(const CertifiedName&) const = default;
+};
+
+// The SIP domain identities of `certificate` by RFC 5922 section 7.1: the
+// hosts of its sip: URIs without user part; if it has none of those, its
+// dNSNames; if it has no subjectAltName of any kind, its common names.
+std::vector<CertifiedName> SipIdentities(const CertificateInfo& certificate);
+
+// Which verified chains a certificate belongs to: the trust stores that hold
+// its anchor. Both may hold the same authority.
+struct TrustedFor {
+  bool peers = false;
+  bool phones = false;
+};
+
+// Who a connection belongs to once its certificate is matched.
+struct ConnectionIdentity {
+  enum class Kind { kPeer, kPhone };
+  Kind kind = Kind::kPeer;
+  std::string resource;  // tenants/{t}/peers/{p} or tenants/{t}/phones/{p}
+  CertifiedName matched;
+};
+
+// The peer or phone that `certificate` names on our port `incoming_port`:
+// exactly one, or an error that says why nobody.
+//
+// kPermissionDenied with PEER_IDENTITY_MISMATCH (nobody has these names),
+// PEER_IDENTITY_AMBIGUOUS (two do: it could be either, so it is neither),
+// PEER_CERTIFICATE_USAGE (its extended key usage is not for clients) or
+// PEER_DISABLED. The message lists the names seen, for the event.
+absl::StatusOr<ConnectionIdentity> IdentifyClient(
+    const CertificateInfo& certificate, const PlanIndex& plan,
+    uint32_t incoming_port, TrustedFor trusted);
+
+// Whether a server that we dialled is `peer` (RFC 5922 section 7.3): one of
+// its configured subjects or, if it has none, the FQDN as configured, never
+// what DNS made of it. Same reasons.
+absl::StatusOr<ConnectionIdentity> IdentifyServer(
+    const CertificateInfo& certificate, const PeerEntry& peer,
+    TrustedFor trusted);
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_PEER_IDENTITY_H_

@@ -1,0 +1,112 @@
+#include "services/signaling_edge/core/security_mode.h"
+
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+absl::Status SrtpRequired(std::string_view what) {
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   "SECURITY_MODE_SRTP_REQUIRED", what);
+}
+
+bool HoldsKey(const SdpSession& session) {
+  if (session.Find("crypto") != nullptr) return true;
+  for (const SdpMedia& media : session.media) {
+    if (media.Find("crypto") != nullptr) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+MediaProfile ProfileOf(std::string_view protocol) {
+  if (protocol == "RTP/AVP" || protocol == "RTP/AVPF") {
+    return MediaProfile::kRtp;
+  }
+  if (protocol == "RTP/SAVP" || protocol == "RTP/SAVPF") {
+    return MediaProfile::kSdesSrtp;
+  }
+  if (protocol == "UDP/TLS/RTP/SAVP" || protocol == "UDP/TLS/RTP/SAVPF") {
+    return MediaProfile::kDtlsSrtp;
+  }
+  return MediaProfile::kOther;
+}
+
+absl::Status CheckTransport(SecurityMode mode, bool is_tls) {
+  if (mode == SecurityMode::kUnsecured) {
+    if (!is_tls) return absl::OkStatus();
+    return MakeError(absl::StatusCode::kPermissionDenied,
+                     "SECURITY_MODE_TLS_NOT_ALLOWED",
+                     "an unsecured dial plan was reached by TLS");
+  }
+  if (is_tls) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kPermissionDenied,
+                   "SECURITY_MODE_TLS_REQUIRED",
+                   "the dial plan asks for mutual TLS");
+}
+
+absl::Status CheckReceived(SecurityMode mode, bool is_tls,
+                           const SdpSession& session,
+                           absl::Span<const SrtpSuite> suites) {
+  SP_RETURN_IF_ERROR(CheckTransport(mode, is_tls));
+  for (const SdpMedia& media : session.media) {
+    if (media.port == 0) continue;
+    const MediaProfile profile = ProfileOf(media.protocol);
+    if (mode == SecurityMode::kSecured) {
+      if (profile != MediaProfile::kSdesSrtp) {
+        return SrtpRequired("media without SRTP on a secured dial plan");
+      }
+      SP_RETURN_IF_ERROR(ChooseOfferedCrypto(media, suites).status());
+    } else if (profile == MediaProfile::kSdesSrtp ||
+               profile == MediaProfile::kDtlsSrtp) {
+      return MakeError(absl::StatusCode::kFailedPrecondition,
+                       "SECURITY_MODE_SRTP_NOT_ALLOWED",
+                       "SRTP on a dial plan whose media is RTP");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSent(SecurityMode mode, bool is_tls,
+                       const SdpSession& session) {
+  const auto violation = [](std::string_view what) {
+    return MakeError(absl::StatusCode::kInternal, "SECURITY_MODE_VIOLATION",
+                     what);
+  };
+  if (!CheckTransport(mode, is_tls).ok()) {
+    return violation("a description for a leg of the wrong transport");
+  }
+  if (mode != SecurityMode::kSecured) {
+    if (HoldsKey(session)) return violation("a key for a leg without SRTP");
+    for (const SdpMedia& media : session.media) {
+      if (media.port != 0 && ProfileOf(media.protocol) != MediaProfile::kRtp) {
+        return violation("media other than RTP for a leg without SRTP");
+      }
+    }
+    return absl::OkStatus();
+  }
+  for (const SdpMedia& media : session.media) {
+    if (media.port == 0) continue;
+    if (ProfileOf(media.protocol) != MediaProfile::kSdesSrtp ||
+        media.Find("crypto") == nullptr) {
+      return violation("media without SRTP for a secured leg");
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string_view SecurityModeName(SecurityMode mode) {
+  switch (mode) {
+    case SecurityMode::kUnsecured:
+      return "UNSECURED";
+    case SecurityMode::kSipSecured:
+      return "SIP_SECURED";
+    case SecurityMode::kSecured:
+      return "SECURED";
+  }
+  return "UNSECURED";
+}
+
+}  // namespace sallyport::signaling_edge

@@ -1,0 +1,53 @@
+// What a leg's security mode allows (UM-91, UM-95 to UM-100; design.md section
+// 6): by which transport it signals, and what descriptions it may carry. Every
+// offer and answer of a call passes here, in both directions. There is no
+// "try SRTP, else RTP": a mode holds or the call is refused.
+//
+//   mode          signalling   media
+//   kUnsecured    clear        RTP, and a key never
+//   kSipSecured   TLS          RTP, and a key never
+//   kSecured      TLS          SRTP keyed by a=crypto, in every active m= line
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SECURITY_MODE_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SECURITY_MODE_H_
+
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/signaling_edge/core/sdes.h"
+#include "services/signaling_edge/core/sdp.h"
+
+namespace sallyport::signaling_edge {
+
+// What an m= line's protocol promises.
+enum class MediaProfile { kRtp, kSdesSrtp, kDtlsSrtp, kOther };
+MediaProfile ProfileOf(std::string_view protocol);
+
+// Whether a leg of `mode` may be signalled this way at all. Returns
+// kPermissionDenied with SECURITY_MODE_TLS_REQUIRED, or, for an unsecured plan
+// reached by TLS (UM-100), SECURITY_MODE_TLS_NOT_ALLOWED.
+absl::Status CheckTransport(SecurityMode mode, bool is_tls);
+
+// Whether a leg of `mode` may say this to us: offer or answer. Includes
+// CheckTransport(). m= lines with port 0 do not count. `suites` are the SRTP
+// suites that our relay has. Returns kFailedPrecondition with
+// SECURITY_MODE_SRTP_REQUIRED or SECURITY_MODE_SRTP_NOT_ALLOWED.
+//
+// A stray a=crypto in an RTP/AVP line is not refused (some peers offer keys to
+// everybody); it is never read nor passed on.
+absl::Status CheckReceived(SecurityMode mode, bool is_tls,
+                           const SdpSession& session,
+                           absl::Span<const SrtpSuite> suites);
+
+// The last look at what we are about to say on a leg of `mode`: a key only on
+// TLS and only in mode kSecured, and there in every active m= line. A failure
+// is a bug of ours (kInternal, SECURITY_MODE_VIOLATION) and nothing is sent.
+absl::Status CheckSent(SecurityMode mode, bool is_tls,
+                       const SdpSession& session);
+
+std::string_view SecurityModeName(SecurityMode mode);
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SECURITY_MODE_H_

@@ -1,0 +1,298 @@
+#include "services/common/net/tcp_stream.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "services/common/net/errno_status.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport {
+namespace {
+
+constexpr size_t kReadSize = 16 * 1024;
+// Reads of one stream in one turn; then the others have theirs.
+constexpr int kReadsPerTurn = 8;
+// Sent octets are dropped from the buffer once they are this many.
+constexpr size_t kCompactSize = 64 * 1024;
+
+// Learns whether *this was destroyed during a handler call. Calls do not nest.
+class DestructionWatch {
+ public:
+  explicit DestructionWatch(bool*& slot) : slot_(slot) { slot_ = &destroyed_; }
+  ~DestructionWatch() {
+    if (!destroyed_) slot_ = nullptr;
+  }
+  bool destroyed() const { return destroyed_; }
+
+ private:
+  bool destroyed_ = false;
+  bool*& slot_;
+};
+
+}  // namespace
+
+TcpStream::TcpStream(EventLoop& loop, UniqueFd fd, const SocketAddress& peer,
+                     const Options& options, StreamHandler& handler)
+    : loop_(loop),
+      fd_(std::move(fd)),
+      peer_(peer),
+      options_(options),
+      handler_(handler),
+      timer_(loop.AddTimer([this](MonoTime) {
+        Fail(absl::DeadlineExceededError("connect: timed out"));
+      })) {
+  // SIP and CAPF messages are whole when written; delay serves nothing.
+  const int one = 1;
+  setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+  setsockopt(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+}
+
+absl::StatusOr<std::unique_ptr<TcpStream>> TcpStream::Connect(
+    EventLoop& loop, const SocketAddress& peer, const Options& options,
+    StreamHandler& handler) {
+  const int family = peer.is_v6() ? AF_INET6 : AF_INET;
+  UniqueFd fd(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return ErrnoStatus(errno, "socket");
+  sockaddr_storage name;
+  if (options.bind_address.has_value()) {
+    const socklen_t size = options.bind_address->ToSockaddr(name);
+    if (bind(fd.get(), reinterpret_cast<sockaddr*>(&name), size) != 0) {
+      return ErrnoStatus(errno, "bind");
+    }
+  }
+  const socklen_t size = peer.ToSockaddr(name);
+  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&name), size) != 0 &&
+      errno != EINPROGRESS && errno != EINTR) {
+    return ErrnoStatus(errno, "connect");
+  }
+  std::unique_ptr<TcpStream> stream(
+      new TcpStream(loop, std::move(fd), peer, options, handler));
+  SP_RETURN_IF_ERROR(stream->Register());
+  loop.SetTimer(stream->timer_, loop.RefreshNow() + options.connect_timeout);
+  return stream;
+}
+
+absl::StatusOr<std::unique_ptr<TcpStream>> TcpStream::Accept(
+    EventLoop& loop, UniqueFd fd, const SocketAddress& peer,
+    const Options& options, StreamHandler& handler) {
+  std::unique_ptr<TcpStream> stream(
+      new TcpStream(loop, std::move(fd), peer, options, handler));
+  stream->state_ = State::kAccepted;
+  stream->ReadLocalAddress();
+  SP_RETURN_IF_ERROR(stream->Register());
+  return stream;
+}
+
+TcpStream::~TcpStream() {
+  if (destroyed_ != nullptr) *destroyed_ = true;
+  Release();
+}
+
+absl::Status TcpStream::Register() {
+  // Writable at once for an accepted connection, and so OnOpen follows.
+  interest_ = kWritable;
+  return loop_.Add(fd_.get(), interest_,
+                   [this](IoEvents ready) { OnReady(ready); });
+}
+
+void TcpStream::ReadLocalAddress() {
+  sockaddr_storage name;
+  socklen_t size = sizeof(name);
+  if (getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&name), &size) != 0) {
+    return;
+  }
+  const auto local =
+      SocketAddress::FromSockaddr(reinterpret_cast<sockaddr*>(&name), size);
+  if (local) local_ = *local;
+}
+
+void TcpStream::Release() {
+  if (!fd_.valid()) return;
+  loop_.Remove(fd_.get());
+  loop_.RemoveTimer(timer_);
+  fd_.reset();
+  state_ = State::kClosed;
+  out_.clear();
+  out_sent_ = 0;
+}
+
+void TcpStream::Fail(absl::Status reason) {
+  if (state_ == State::kClosed) return;
+  Release();
+  handler_.OnClosed(std::move(reason));
+}
+
+absl::Status TcpStream::Write(ByteSpan data) {
+  loop_.CheckOnLoopThread();
+  if (state_ != State::kOpen || finishing_) {
+    return absl::FailedPreconditionError("the stream is not open for writing");
+  }
+  if (data.size() > options_.max_write_buffer ||
+      buffered() > options_.max_write_buffer - data.size()) {
+    return absl::ResourceExhaustedError("the write buffer is full");
+  }
+  out_.append(AsText(data));
+  TryWrite();
+  UpdateInterest();
+  return absl::OkStatus();
+}
+
+void TcpStream::TryWrite() {
+  while (buffered() > 0 && write_error_.ok()) {
+    const ssize_t sent =
+        send(fd_.get(), out_.data() + out_sent_, buffered(), MSG_NOSIGNAL);
+    if (sent >= 0) {
+      out_sent_ += static_cast<size_t>(sent);
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+    write_error_ = ErrnoStatus(errno, "send");
+  }
+  if (buffered() == 0) {
+    out_.clear();
+    out_sent_ = 0;
+    if (finishing_ && !finished_ && write_error_.ok()) {
+      finished_ = true;
+      // Fails only if the connection is gone, which reading will find.
+      shutdown(fd_.get(), SHUT_WR);
+    }
+  } else {
+    was_blocked_ = true;
+    if (out_sent_ >= kCompactSize) {
+      out_.erase(0, out_sent_);
+      out_sent_ = 0;
+    }
+  }
+}
+
+void TcpStream::Finish() {
+  loop_.CheckOnLoopThread();
+  if (state_ != State::kOpen || finishing_) return;
+  finishing_ = true;
+  TryWrite();
+  UpdateInterest();
+}
+
+void TcpStream::Close() {
+  loop_.CheckOnLoopThread();
+  Release();
+}
+
+void TcpStream::PauseReading() {
+  paused_ = true;
+  UpdateInterest();
+}
+
+void TcpStream::ResumeReading() {
+  paused_ = false;
+  UpdateInterest();
+}
+
+void TcpStream::UpdateInterest() {
+  if (state_ != State::kOpen) return;
+  // After an error, or when both sides have finished, being writable brings us
+  // back to the loop, from where the handler may be told.
+  IoEvents wanted = {.readable = !paused_ && !peer_finished_,
+                     .writable = buffered() > 0 || !write_error_.ok() ||
+                                 was_blocked_ || (finished_ && peer_finished_)};
+  if (wanted == interest_) return;
+  interest_ = wanted;
+  const absl::Status status = loop_.Modify(fd_.get(), wanted);
+  if (!status.ok() && write_error_.ok()) write_error_ = status;
+}
+
+void TcpStream::OnReady(IoEvents ready) {
+  if (state_ != State::kOpen) {
+    if (!FinishConnect(ready)) return;
+    // Data may be there already; the next turn says so.
+    return;
+  }
+  // Even when paused: with nothing to be read a failure ends the stream.
+  if ((ready.readable && !paused_) || (ready.failed && !peer_finished_)) {
+    if (!Read()) return;
+  }
+  if (state_ != State::kOpen) return;
+  if (ready.writable || ready.failed) {
+    if (!Flush()) return;
+  }
+  if (ready.failed && peer_finished_ && state_ == State::kOpen) {
+    // Nothing left to read would tell, and the event would come for ever.
+    Fail(absl::UnavailableError("the peer reset the connection"));
+    return;
+  }
+  if (state_ == State::kOpen) UpdateInterest();
+}
+
+bool TcpStream::FinishConnect(IoEvents ready) {
+  if (state_ == State::kConnecting) {
+    if (!ready.writable && !ready.failed) return false;
+    int error = 0;
+    socklen_t size = sizeof(error);
+    if (getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+      error = errno;
+    }
+    if (error != 0) {
+      Fail(ErrnoStatus(error, "connect"));
+      return false;
+    }
+    ReadLocalAddress();
+    loop_.SetTimer(timer_, MonoTime::InfiniteFuture());
+  }
+  state_ = State::kOpen;
+  UpdateInterest();
+  DestructionWatch watch(destroyed_);
+  handler_.OnOpen();
+  return !watch.destroyed() && state_ == State::kOpen;
+}
+
+bool TcpStream::Read() {
+  std::array<uint8_t, kReadSize> buffer;
+  for (int i = 0; i < kReadsPerTurn; ++i) {
+    const ssize_t size = recv(fd_.get(), buffer.data(), buffer.size(), 0);
+    if (size < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
+      Fail(ErrnoStatus(errno, "recv"));
+      return false;
+    }
+    DestructionWatch watch(destroyed_);
+    if (size == 0) {
+      peer_finished_ = true;
+      handler_.OnEnd();
+      return !watch.destroyed();
+    }
+    handler_.OnData({buffer.data(), static_cast<size_t>(size)});
+    if (watch.destroyed()) return false;
+    if (state_ != State::kOpen || paused_) return true;
+    if (static_cast<size_t>(size) < buffer.size()) return true;
+  }
+  return true;
+}
+
+bool TcpStream::Flush() {
+  TryWrite();
+  if (!write_error_.ok()) {
+    Fail(write_error_);
+    return false;
+  }
+  if (buffered() == 0 && was_blocked_) {
+    was_blocked_ = false;
+    DestructionWatch watch(destroyed_);
+    handler_.OnDrained();
+    if (watch.destroyed()) return false;
+    if (state_ != State::kOpen) return true;
+  }
+  if (finished_ && peer_finished_) {
+    Fail(absl::OkStatus());
+    return false;
+  }
+  return true;
+}
+
+}  // namespace sallyport

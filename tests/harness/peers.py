@@ -162,14 +162,16 @@ class Baresip:
 class MutualTlsWrapper:
     """stunnel before a TCP user agent: TLS with a client certificate demanded."""
 
-    def __init__(self, folder, name, tcp_port, certificate, key, ca, client_name=None):
+    def __init__(self, folder, name, listen, tcp_port, certificate, key, ca,
+                 client_name=None):
+        """`listen` is (address, port); `client_name` the dNSName demanded."""
         os.makedirs(folder, exist_ok=True)
-        self.port = free_ports(1)[0]
+        self.listen = listen
         path = os.path.join(folder, f'{name}.conf')
         lines = [
             'foreground = yes', 'pid =', 'debug = info', 'syslog = no',
             f'[{name}]',
-            f'accept = 127.0.0.1:{self.port}',
+            f'accept = {listen[0]}:{listen[1]}',
             f'connect = 127.0.0.1:{tcp_port}',
             f'cert = {certificate}', f'key = {key}', f'CAfile = {ca}',
             'verifyChain = yes', 'requireCert = yes',
@@ -183,7 +185,7 @@ class MutualTlsWrapper:
 
     def start(self):
         self.process.start()
-        self.process.wait_for(lambda: _accepts(self.port), f'{self.process.name} listens')
+        self.process.wait_for(lambda: _accepts(*self.listen), f'{self.process.name} listens')
         return self
 
     def accepted_clients(self):
@@ -194,16 +196,16 @@ class MutualTlsWrapper:
         self.process.stop()
 
 
-def _accepts(port):
+def _accepts(address, port):
     try:
-        socket.create_connection(('127.0.0.1', port), 0.5).close()
+        socket.create_connection((address, port), 0.5).close()
         return True
     except OSError:
         return False
 
 
-def turn_client(server_port, username, password, realm, messages=50, extra=()):
-    """coturn's own client and echo peer through our relay.
+def turn_client(server, username, password, realm, messages=50, extra=()):
+    """coturn's own client and echo peer through our relay at (address, port).
 
     Returns {'sent','received','lost','text'}; Failed if it cannot allocate.
     """
@@ -213,9 +215,9 @@ def turn_client(server_port, username, password, realm, messages=50, extra=()):
     try:
         time.sleep(0.3)
         command = ['turnutils_uclient', '-u', username, '-w', password,
-                   '-e', '127.0.0.1', '-r', str(peer_port), '-p', str(server_port),
+                   '-e', '127.0.0.1', '-r', str(peer_port), '-p', str(server[1]),
                    '-n', str(messages), '-m', '1', '-l', '172', '-z', '20', '-c',
-                   '-X', *extra, '127.0.0.1']
+                   '-X', *extra, server[0]]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired as error:
         raise Failed(f'turnutils_uclient did not end: {error}') from error

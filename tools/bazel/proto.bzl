@@ -119,16 +119,13 @@ def _cc(name, proto, grpc, deps, visibility):
         srcs = [":" + name + "_gen"],
         output_group = "srcs",
     )
-
-    # Every generated include path starts at proto/.
-    depth = len(native.package_name().split("/")) - 1
     cc_library(
         name = name,
         srcs = [":" + name + "_srcs"],
         hdrs = [":" + name + "_hdrs"],
         copts = ["-w", "-fvisibility=hidden"],
-        includes = ["/".join([".."] * depth)],
         linkstatic = True,
+        strip_include_prefix = "/" + _ROOT,
         visibility = visibility,
         deps = deps,
     )

@@ -1,15 +1,15 @@
 // A dialled number: the symbols that digit analysis works on.
 
-#ifndef SERVICES_COMMON_DIGIT_ANALYSIS_NUMBER_H_
-#define SERVICES_COMMON_DIGIT_ANALYSIS_NUMBER_H_
+#ifndef SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_NUMBER_H_
+#define SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_NUMBER_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 
 namespace sallyport {
 
@@ -31,8 +31,9 @@ class Number {
  public:
   // Reads a number as RFC 3966 section 3 writes it: the visual separators
   // '-', '.', '(' and ')' are left out; 'a' to 'd' are read as 'A' to 'D'.
-  // Anything else, a name such as "alice" among it, is kInvalidArgument.
-  static absl::StatusOr<Number> Parse(absl::string_view text);
+  // Anything else, a name such as "alice" among it, is kInvalidArgument, reason
+  // NUMBER_INVALID.
+  static absl::StatusOr<Number> Parse(std::string_view text);
 
   const std::string& text() const { return text_; }
 
@@ -46,4 +47,4 @@ class Number {
 
 }  // namespace sallyport
 
-#endif  // SERVICES_COMMON_DIGIT_ANALYSIS_NUMBER_H_
+#endif  // SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_NUMBER_H_

@@ -1,15 +1,15 @@
 // What a call needs to find in a snapshot, by hash.
 
-#ifndef SERVICES_COMMON_DIGIT_ANALYSIS_PLAN_INDEX_H_
-#define SERVICES_COMMON_DIGIT_ANALYSIS_PLAN_INDEX_H_
+#ifndef SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_PLAN_INDEX_H_
+#define SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_PLAN_INDEX_H_
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/string_view.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
 
 namespace sallyport {
@@ -28,36 +28,45 @@ class PlanIndex {
   const PlanSnapshot& snapshot() const { return *snapshot_; }
 
   // By resource name.
-  const TenantEntry* Tenant(absl::string_view name) const;
-  const DialPlanEntry* DialPlan(absl::string_view name) const;
-  const PeerEntry* Peer(absl::string_view name) const;
-  const UserEntry* User(absl::string_view name) const;
-  const PhoneEntry* Phone(absl::string_view name) const;
+  const TenantEntry* Tenant(std::string_view name) const;
+  const DialPlanEntry* DialPlan(std::string_view name) const;
+  const PeerEntry* Peer(std::string_view name) const;
+  const UserEntry* User(std::string_view name) const;
+  const PhoneEntry* Phone(std::string_view name) const;
   const CallingSearchSpaceEntry* CallingSearchSpace(
-      absl::string_view name) const;
+      std::string_view name) const;
 
   // The tenant that owns a SIP domain; `domain` in any case.
-  const TenantEntry* TenantOfDomain(absl::string_view domain) const;
+  const TenantEntry* TenantOfDomain(std::string_view domain) const;
   // The user of a digest or an address of record. The username is compared
   // exactly (RFC 3261 section 19.1.4), the domain without regard to case.
-  const UserEntry* UserAt(absl::string_view username,
-                          absl::string_view domain) const;
+  const UserEntry* UserAt(std::string_view username,
+                          std::string_view domain) const;
   // The phone that a certificate's CN names; exact.
-  const PhoneEntry* PhoneByDevice(absl::string_view device_name) const;
-  // All users whose `device_name` it is.
-  const std::vector<const UserEntry*>& UsersOfDevice(
-      absl::string_view device_name) const;
+  const PhoneEntry* PhoneByDevice(std::string_view device_name) const;
+  // The user that registers from the phone; null if it names none.
+  const UserEntry* UserOfDevice(std::string_view device_name) const;
+  // The security mode of a dial plan, by name; kSecured if there is none such,
+  // so that a fault here never opens a leg.
+  SecurityMode ModeOf(std::string_view dial_plan) const;
   // The peer that a certificate's subject identifies on an incoming port: its
   // `x509_subjects`, or its FQDN if it names none. `subject` in any case.
-  const PeerEntry* PeerBySubject(absl::string_view subject,
+  const PeerEntry* PeerBySubject(std::string_view subject,
                                  uint32_t incoming_port) const;
-  // The peer that calls in clear from an address literal on a port.
-  const PeerEntry* PeerByAddress(absl::string_view address,
+  // The peer that calls in clear from an address on a port: by a literal in
+  // its `source_addresses`, or by its `address` if there are none. Prefixes
+  // are not looked at: peers_with_prefixes() lists them.
+  const PeerEntry* PeerByAddress(std::string_view address,
                                  uint32_t incoming_port) const;
+  // Peers that call in clear from prefixes ("192.0.2.0/24"), for an owner that
+  // can compare addresses.
+  const std::vector<const PeerEntry*>& peers_with_prefixes() const {
+    return peers_with_prefixes_;
+  }
 
  private:
   template <typename Entry>
-  using ByName = absl::flat_hash_map<absl::string_view, const Entry*>;
+  using ByName = absl::flat_hash_map<std::string_view, const Entry*>;
   template <typename Entry>
   using ByPair =
       absl::flat_hash_map<std::pair<std::string, std::string>, const Entry*>;
@@ -72,12 +81,11 @@ class PlanIndex {
   absl::flat_hash_map<std::string, const TenantEntry*> tenant_of_domain_;
   ByPair<UserEntry> user_at_;
   ByName<PhoneEntry> phone_by_device_;
-  absl::flat_hash_map<absl::string_view, std::vector<const UserEntry*>>
-      users_of_device_;
   ByPair<PeerEntry> peer_by_subject_;
   ByPair<PeerEntry> peer_by_address_;
+  std::vector<const PeerEntry*> peers_with_prefixes_;
 };
 
 }  // namespace sallyport
 
-#endif  // SERVICES_COMMON_DIGIT_ANALYSIS_PLAN_INDEX_H_
+#endif  // SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_PLAN_INDEX_H_

@@ -24,17 +24,25 @@ std::shared_ptr<const PlanSnapshot> MakeSnapshot() {
   gw3.name = "tenants/t/peers/gw3";
   gw3.address = "192.0.2.3";
   gw3.incoming_port = 5060;
-  s->peers = {gw1, gw2, gw3};
+  PeerEntry gw4;
+  gw4.name = "tenants/t/peers/gw4";
+  gw4.address = "192.0.2.4";
+  gw4.source_addresses = {"198.51.100.0/24", "192.0.2.44"};
+  gw4.incoming_port = 5060;
+  s->peers = {gw1, gw2, gw3, gw4};
   UserEntry alice;
   alice.name = "tenants/t/users/alice";
   alice.username = "alice";
   alice.domain = "a.test";
-  alice.device_name = "SEP001122334455";
-  UserEntry alice2 = alice;
-  alice2.name = "tenants/t/users/alice-line2";
-  alice2.username = "alice2";
-  s->users = {alice, alice2};
-  s->phones = {{"tenants/t/phones/p", "SEP001122334455"}};
+  s->users = {alice};
+  PhoneEntry phone;
+  phone.name = "tenants/t/phones/p";
+  phone.device_name = "SEP001122334455";
+  phone.owner_user = alice.name;
+  PhoneEntry lobby;
+  lobby.name = "tenants/t/phones/lobby";
+  lobby.device_name = "SEP001122334466";
+  s->phones = {lobby, phone};
   s->calling_search_spaces = {{"tenants/t/callingSearchSpaces/c"}};
   return s;
 }
@@ -63,12 +71,20 @@ TEST(PlanIndexTest, DomainsIgnoreCaseAndUsernamesDoNot) {
   EXPECT_EQ(index.UserAt("alice", "u.test"), nullptr);
 }
 
-TEST(PlanIndexTest, DevicesGivePhoneAndUsers) {
+TEST(PlanIndexTest, DevicesGivePhoneAndUser) {
   const PlanIndex index(MakeSnapshot());
   ASSERT_NE(index.PhoneByDevice("SEP001122334455"), nullptr);
   EXPECT_EQ(index.PhoneByDevice("sep001122334455"), nullptr);
-  EXPECT_EQ(index.UsersOfDevice("SEP001122334455").size(), 2u);
-  EXPECT_TRUE(index.UsersOfDevice("SEP000000000000").empty());
+  ASSERT_NE(index.UserOfDevice("SEP001122334455"), nullptr);
+  EXPECT_EQ(index.UserOfDevice("SEP001122334455")->username, "alice");
+  EXPECT_EQ(index.UserOfDevice("SEP001122334466"), nullptr);
+  EXPECT_EQ(index.UserOfDevice("SEP000000000000"), nullptr);
+}
+
+TEST(PlanIndexTest, AnUnknownPlanIsTheStrictest) {
+  const PlanIndex index(MakeSnapshot());
+  EXPECT_EQ(index.ModeOf("tenants/t/dialPlans/d"), SecurityMode::kUnsecured);
+  EXPECT_EQ(index.ModeOf("tenants/t/dialPlans/x"), SecurityMode::kSecured);
 }
 
 // The pair (subject, incoming port) identifies the trunk (protocols.md 8).
@@ -83,6 +99,11 @@ TEST(PlanIndexTest, PeerBySubjectAndPort) {
             "tenants/t/peers/gw2");
   ASSERT_NE(index.PeerByAddress("192.0.2.3", 5060), nullptr);
   EXPECT_EQ(index.PeerByAddress("192.0.2.3", 5061), nullptr);
+  // Where it sends from is not where it is called.
+  EXPECT_EQ(index.PeerByAddress("192.0.2.4", 5060), nullptr);
+  ASSERT_NE(index.PeerByAddress("192.0.2.44", 5060), nullptr);
+  ASSERT_EQ(index.peers_with_prefixes().size(), 1u);
+  EXPECT_EQ(index.peers_with_prefixes()[0]->name, "tenants/t/peers/gw4");
 }
 
 }  // namespace

@@ -3,10 +3,12 @@
 //
 // One snapshot is one consistent state. Its entries are sorted by name, hold
 // resource names in full ("tenants/t/peers/gw1"), and reference only each
-// other. An empty optional reference is an empty string.
+// other. An empty optional reference is an empty string. As they leave the
+// API, fields may be unset where the API names a default; ResolveDefaults()
+// of plan_defaults.h fills them in, and a PlanIndex shows only such plans.
 
-#ifndef SERVICES_COMMON_DIGIT_ANALYSIS_PLAN_SNAPSHOT_H_
-#define SERVICES_COMMON_DIGIT_ANALYSIS_PLAN_SNAPSHOT_H_
+#ifndef SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_PLAN_SNAPSHOT_H_
+#define SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_PLAN_SNAPSHOT_H_
 
 #include <cstdint>
 #include <string>
@@ -26,7 +28,12 @@ enum class UriType : uint8_t { kTelExtn, kE164, kSipName };
 
 enum class PeerKind : uint8_t { kIpGateway, kIpPbx, kSipTrunk, kVoicemail };
 
-enum class SipTransport : uint8_t { kUdp, kTcp, kTls };
+enum class SipTransport : uint8_t {
+  kUnset,  // never seen after ResolveDefaults()
+  kUdp,
+  kTcp,
+  kTls,
+};
 
 // Whether a peer takes part in calls (protocols.md section 7.2).
 enum class PeerStatus : uint8_t {
@@ -44,10 +51,20 @@ enum class PatternAction : uint8_t {
   kBlock,  // released: it counts as a match, so nothing else takes the call
 };
 
+// What a call costs. Without a dialling restriction that allows more, only the
+// first two may be dialled (UM-12).
+enum class TollClass : uint8_t {
+  kInternal,
+  kEmergency,
+  kLocal,
+  kNational,
+  kInternational,
+  kPremium,
+};
+
 // Which dialled digits are taken off before the masks (protocols.md 11.3).
 enum class DiscardDigits : uint8_t {
-  kNone,
-  kAll,                  // "NoDigits" of the documents: nothing is left
+  kNone,                 // "NoDigits": none is taken off
   kPreDot,               // up to the pattern's '.'
   kPreDotTrailingPound,  // and a '#' at the end
   kTrailingPound,
@@ -68,6 +85,9 @@ struct Transformation {
 struct TenantEntry {
   std::string name;                  // tenants/{tenant}
   std::vector<std::string> domains;  // SIP domains, lower case, each one's own
+  std::string default_dial_plan;     // of peers, phones, users that name none
+  // The first generation's rules: no SECURED mode (UM-83).
+  bool rtm_profile = false;
 
   bool operator==(const TenantEntry&) const = default;
 };
@@ -78,7 +98,7 @@ struct DialPlanEntry {
   UriType uri_type = UriType::kTelExtn;
   uint32_t extension_digits = 0;     // 1 to 20
   std::string calling_search_space;  // of members that name none themselves
-  // Edges that serve this plan (UM-86); none named means every edge.
+  // Instances of signaling_edge that serve it (UM-86); none: all.
   std::vector<std::string> edges;
 
   bool operator==(const DialPlanEntry&) const = default;
@@ -92,15 +112,20 @@ struct PeerEntry {
   // address is dialled and the FQDN is what its certificate must say (UM-66).
   std::string fqdn;     // lower case, no trailing dot
   std::string address;  // IPv4 or IPv6 literal
-  uint32_t port = 0;    // 1 to 65535
-  SipTransport transport = SipTransport::kUdp;
+  uint32_t port = 0;    // 1 to 65535; 0 = unset
+  SipTransport transport = SipTransport::kUnset;
   // Names by one of which its certificate must know it, on `incoming_port`;
   // the pair is unique over all peers (CUC trunk profile). Empty: the FQDN.
   std::vector<std::string> x509_subjects;
-  uint32_t incoming_port = 0;  // the edge's port on which it calls in
+  uint32_t incoming_port =
+      0;  // the edge's port on which it calls in; 0 = unset
+  // In clear: addresses or prefixes it sends from. Empty: its address.
+  std::vector<std::string> source_addresses;
+  std::string digest_user;  // the user whose digest it must show; may be empty
   PeerStatus status = PeerStatus::kEnabled;
-  bool outcalls_allowed = true;      // false: calls from it only
+  bool outcalls_allowed = false;     // false: it may call, but not be called
   std::string calling_search_space;  // of calls that come from it
+  uint32_t max_calls = 0;            // 0 = no bound
 
   bool operator==(const PeerEntry&) const = default;
 };
@@ -108,18 +133,23 @@ struct PeerEntry {
 struct UserEntry {
   std::string name;      // tenants/{tenant}/users/{user}
   std::string username;  // of the digest and of the address of record
-  std::string domain;    // one of the tenant's; also the digest realm
+  std::string domain;    // one of the tenant's
+  std::string realm;     // of the digest
   std::string dial_plan;
-  std::string device_name;  // the phone its certificate names; may be empty
-  std::string extension;    // the digits that reach it; may be empty
-  std::string partition;    // of that extension; empty = the null partition
   std::string calling_search_space;
+  // Digits that reach it directly, in the null partition.
+  std::vector<std::string> phone_numbers;
   DigestAlgorithm digest_algorithm = DigestAlgorithm::kSha256;
-  // H(username:domain:password), lower-case hex (RFC 7616 section 3.4.2).
-  // Secret: never logged, printed or compared but in constant time.
+  // H(username:realm:password), lower-case hex (RFC 7616 section 3.4.2). A
+  // snapshot that came by the stream holds only that of `digest_algorithm`;
+  // an empty one can never be matched. Secret: never logged or printed, and
+  // compared in constant time.
   std::string ha1_md5;
   std::string ha1_sha256;
-  bool enabled = true;
+  bool disabled = false;
+  // On a TLS port it may come without a certificate, by digest alone.
+  bool allow_without_certificate = false;
+  uint32_t max_contacts = 0;  // 0 = unset
 
   bool operator==(const UserEntry&) const = default;
 };
@@ -128,14 +158,16 @@ struct PhoneEntry {
   std::string name;         // tenants/{tenant}/phones/{phone}
   std::string device_name;  // CN of its LSC, such as SEP001122334455
   std::string dial_plan;
-  // True if it must show its LSC on TLS; else digest over TLS is enough.
-  bool certificate_required = false;
+  std::string calling_search_space;
+  std::string owner_user;  // the user that registers from it; may be empty
+  bool disabled = false;
 
   bool operator==(const PhoneEntry&) const = default;
 };
 
 struct PartitionEntry {
   std::string name;  // tenants/{tenant}/partitions/{partition}
+  bool disabled = false;
 
   bool operator==(const PartitionEntry&) const = default;
 };
@@ -154,15 +186,18 @@ struct RoutePatternEntry {
   std::string partition;  // empty = the null partition
   std::string pattern;    // dial_pattern.h says what may stand here
   PatternAction action = PatternAction::kRoute;
-  std::string peer;  // where to, if the action is kRoute
+  std::string peer;          // where to, if the action is kRoute
+  uint32_t block_cause = 0;  // Q.850, 1 to 127, if the action is kBlock
+  TollClass toll_class = TollClass::kInternal;
   bool urgent_priority = false;
+  bool disabled = false;
   Transformation transformation;
 
   bool operator==(const RoutePatternEntry&) const = default;
 };
 
 struct PlanSnapshot {
-  uint64_t version = 0;  // grows with every change; 0 = nothing yet
+  int64_t version = 0;   // grows with every change; 0 = nothing yet
   std::string checksum;  // of the contents; equal contents, equal checksum
   std::vector<TenantEntry> tenants;
   std::vector<DialPlanEntry> dial_plans;
@@ -178,4 +213,4 @@ struct PlanSnapshot {
 
 }  // namespace sallyport
 
-#endif  // SERVICES_COMMON_DIGIT_ANALYSIS_PLAN_SNAPSHOT_H_
+#endif  // SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_PLAN_SNAPSHOT_H_

@@ -1,0 +1,372 @@
+#include "services/common/digit_analysis/dial_pattern.h"
+
+#include <bitset>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "services/common/bytes/string_view.h"
+#include "services/common/digit_analysis/number.h"
+#include "services/common/status/error_reason.h"
+
+namespace sallyport {
+namespace {
+
+using Repeat = PatternElement::Repeat;
+
+constexpr SymbolSet kPlus = SymbolSet{1} << 12;
+
+absl::Status Bad(std::string_view reason, size_t at, std::string_view what) {
+  return MakeError(absl::StatusCode::kInvalidArgument, reason,
+                   absl::StrCat("character ", at + 1, ": ", AbslView(what)));
+}
+
+// Positions in a row of elements: bit i is "all before element i is done".
+// An element that repeats loops on the position behind it.
+using States = uint64_t;
+
+States Close(absl::Span<const PatternElement> elements, States states) {
+  for (size_t i = 0; i < elements.size(); ++i) {
+    if (elements[i].repeat == Repeat::kNoneOrMore && (states >> i & 1)) {
+      states |= States{2} << i;
+    }
+  }
+  return states;
+}
+
+States Step(absl::Span<const PatternElement> elements, States states,
+            int symbol) {
+  States next = 0;
+  for (size_t i = 0; i < elements.size(); ++i) {
+    if (!(elements[i].symbols >> symbol & 1)) continue;
+    const States behind = States{2} << i;
+    if (elements[i].repeat != Repeat::kNoneOrMore && (states >> i & 1)) {
+      next |= behind;
+    }
+    if (elements[i].repeat != Repeat::kOnce) next |= states & behind;
+  }
+  return Close(elements, next);
+}
+
+bool Accepts(absl::Span<const PatternElement> elements, States states) {
+  return states >> elements.size() & 1;
+}
+
+bool MatchesAll(absl::Span<const PatternElement> elements,
+                std::string_view number) {
+  States states = Close(elements, 1);
+  for (const char c : number) {
+    const int symbol = DialSymbolOf(c);
+    if (symbol < 0) return false;
+    states = Step(elements, states, symbol);
+    if (states == 0) return false;
+  }
+  return Accepts(elements, states);
+}
+
+uint32_t SizeOf(SymbolSet set) {
+  return static_cast<uint32_t>(std::bitset<32>(set).count());
+}
+
+// Reads a pattern from left to right. Thread-compatible.
+class Reader {
+ public:
+  explicit Reader(std::string_view text) : text_(text) {}
+
+  absl::Status Read() {
+    while (at_ < text_.size()) {
+      if (absl::Status status = ReadOne(); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  std::vector<PatternElement> elements;
+  std::optional<size_t> dot;
+
+ private:
+  absl::Status ReadOne() {
+    const char c = text_[at_];
+    switch (c) {
+      case 'X':
+        return Add(kAllDigits, Repeat::kOnce, /*repeatable=*/true, 1);
+      case '!':
+        return Add(kAllDigits, Repeat::kOneOrMore, /*repeatable=*/false, 1);
+      case '\\':
+        if (text_.substr(at_, 2) != "\\+") {
+          return Bad("PATTERN_BAD_CHARACTER", at_,
+                     "a backslash stands only before '+'");
+        }
+        return Add(kPlus, Repeat::kOnce, /*repeatable=*/true, 2);
+      case '[':
+        return ReadClass();
+      case '+':
+      case '?':
+        return ReadRepeat(c);
+      case '.':
+        if (dot.has_value()) {
+          return Bad("PATTERN_TWO_DOTS", at_,
+                     "a second '.': an access code ends once");
+        }
+        dot = elements.size();
+        repeatable_ = false;
+        ++at_;
+        return absl::OkStatus();
+      case '@':
+        return Bad("PATTERN_NUMBERING_PLAN_UNAVAILABLE", at_,
+                   "'@' stands for a numbering plan, and none is loaded");
+      case ']':
+        return Bad("PATTERN_BAD_CLASS", at_, "']' without '['");
+      case 'x':
+        return Bad("PATTERN_BAD_CHARACTER", at_, "write 'X' for any digit");
+      default:
+        break;
+    }
+    const int symbol = DialSymbolOf(c);
+    if (symbol < 0) {
+      return Bad("PATTERN_BAD_CHARACTER", at_, "not a pattern character");
+    }
+    return Add(SymbolSet{1} << symbol, Repeat::kOnce, /*repeatable=*/true, 1);
+  }
+
+  absl::Status Add(SymbolSet symbols, Repeat repeat, bool repeatable,
+                   size_t length) {
+    if (elements.size() == kMaxPatternElements) {
+      return Bad(
+          "PATTERN_TOO_LONG", at_,
+          absl::StrCat("more than ", kMaxPatternElements, " symbols to match"));
+    }
+    elements.push_back({symbols, repeat});
+    repeatable_ = repeatable;
+    at_ += length;
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadRepeat(char c) {
+    if (!repeatable_) {
+      return Bad("PATTERN_BAD_REPEAT", at_,
+                 absl::StrCat("'", absl::string_view(&c, 1),
+                              "' must follow a digit, X or a class"));
+    }
+    elements.back().repeat =
+        c == '+' ? Repeat::kOneOrMore : Repeat::kNoneOrMore;
+    repeatable_ = false;
+    ++at_;
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadClass() {
+    const size_t open = at_++;
+    bool negated = false;
+    if (at_ < text_.size() && text_[at_] == '^') {
+      if (negation_seen_) {
+        return Bad("PATTERN_BAD_CLASS", at_,
+                   "a second negated class: a pattern may have one");
+      }
+      negation_seen_ = negated = true;
+      ++at_;
+    }
+    SymbolSet set = 0;
+    for (;;) {
+      if (at_ == text_.size()) {
+        return Bad("PATTERN_BAD_CLASS", open, "'[' without ']'");
+      }
+      if (text_[at_] == ']') break;
+      if (absl::Status status = ReadClassItem(set); !status.ok()) {
+        return status;
+      }
+    }
+    if (set == 0) {
+      return Bad("PATTERN_BAD_CLASS", open, "an empty class");
+    }
+    // Negation is over the digits: '*', '#' and '+' are never meant by it.
+    if (negated) set = kAllDigits & ~set;
+    if (set == 0) {
+      return Bad("PATTERN_BAD_CLASS", open,
+                 "the class excludes every digit and matches nothing");
+    }
+    return Add(set, Repeat::kOnce, /*repeatable=*/true, 1);
+  }
+
+  // One symbol or one range of digits; `at_` is inside the text.
+  absl::Status ReadClassItem(SymbolSet& set) {
+    const int first = DialSymbolOf(text_[at_]);
+    if (first < 0) {
+      return Bad("PATTERN_BAD_CLASS", at_,
+                 text_[at_] == '-'   ? "'-' stands between two digits"
+                 : text_[at_] == '^' ? "'^' can only come first in a class"
+                                     : "not a class character");
+    }
+    if (at_ + 1 >= text_.size() || text_[at_ + 1] != '-') {
+      set |= SymbolSet{1} << first;
+      ++at_;
+      return absl::OkStatus();
+    }
+    const int last = at_ + 2 < text_.size() ? DialSymbolOf(text_[at_ + 2]) : -1;
+    if (first > 9 || last < 0 || last > 9) {
+      return Bad("PATTERN_BAD_CLASS", at_ + 1, "'-' stands between two digits");
+    }
+    if (first > last) {
+      return Bad("PATTERN_BAD_CLASS", at_, "a range that runs backwards");
+    }
+    for (int s = first; s <= last; ++s) set |= SymbolSet{1} << s;
+    at_ += 3;
+    return absl::OkStatus();
+  }
+
+  std::string_view text_;
+  size_t at_ = 0;
+  bool repeatable_ = false;  // whether '+' or '?' may come now
+  bool negation_seen_ = false;
+};
+
+// For each length up to kMaxNumberLength, how many strings the elements
+// match: the subset construction, then a count of paths through it. Empty if
+// it takes more than kMaxStates states.
+std::vector<MatchCount> CountByLength(
+    absl::Span<const PatternElement> elements) {
+  std::vector<States> states = {Close(elements, 1)};
+  absl::flat_hash_map<States, uint32_t> ids = {{states[0], 0}};
+  // edges[s] = {target, over how many symbols}.
+  std::vector<std::vector<std::pair<uint32_t, uint32_t>>> edges;
+  for (size_t s = 0; s < states.size(); ++s) {
+    absl::flat_hash_map<uint32_t, uint32_t> out;
+    for (int symbol = 0; symbol < kDialSymbols; ++symbol) {
+      const States next = Step(elements, states[s], symbol);
+      if (next == 0) continue;
+      const auto [it, added] =
+          ids.try_emplace(next, static_cast<uint32_t>(states.size()));
+      if (added) {
+        if (states.size() == DialPattern::kMaxStates) return {};
+        states.push_back(next);
+      }
+      ++out[it->second];
+    }
+    edges.emplace_back(out.begin(), out.end());
+  }
+  std::vector<MatchCount> counts(kMaxNumberLength + 1);
+  std::vector<MatchCount> ways(states.size());
+  ways[0] = MatchCount(1);
+  for (size_t length = 0; length <= kMaxNumberLength; ++length) {
+    std::vector<MatchCount> next(states.size());
+    for (size_t s = 0; s < states.size(); ++s) {
+      if (ways[s] == MatchCount()) continue;
+      if (Accepts(elements, states[s])) counts[length] += ways[s];
+      for (const auto& [target, symbols] : edges[s]) {
+        MatchCount more = ways[s];
+        more *= symbols;
+        next[target] += more;
+      }
+    }
+    ways = std::move(next);
+  }
+  return counts;
+}
+
+}  // namespace
+
+absl::StatusOr<DialPattern> DialPattern::Parse(std::string_view text) {
+  if (text.empty()) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "PATTERN_EMPTY",
+                     "the pattern is empty");
+  }
+  if (text.size() > kMaxPatternLength) {
+    return MakeError(
+        absl::StatusCode::kInvalidArgument, "PATTERN_TOO_LONG",
+        absl::StrCat("longer than ", kMaxPatternLength, " characters"));
+  }
+  Reader reader(text);
+  if (absl::Status status = reader.Read(); !status.ok()) return status;
+  if (reader.elements.empty()) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "PATTERN_EMPTY",
+                     "the pattern holds nothing to match");
+  }
+  DialPattern pattern;
+  pattern.text_ = std::string(text);
+  pattern.elements_ = std::move(reader.elements);
+  pattern.dot_ = reader.dot;
+  if (absl::Status status = pattern.Measure(); !status.ok()) return status;
+  return pattern;
+}
+
+absl::Status DialPattern::Measure() {
+  size_t open_elements = 0;
+  fixed_product_ = MatchCount(1);
+  for (const PatternElement& element : elements_) {
+    const bool optional = element.repeat == Repeat::kNoneOrMore;
+    // number.h: '+' is only ever the first symbol of a number.
+    if (element.symbols == kPlus && !optional && min_length_ > 0) {
+      return MakeError(absl::StatusCode::kInvalidArgument,
+                       "PATTERN_NEVER_MATCHES",
+                       "a plus behind other symbols: no number has it there");
+    }
+    if (!optional) {
+      ++min_length_;
+      fixed_product_ *= SizeOf(element.symbols);
+    }
+    if (element.repeat != Repeat::kOnce) {
+      ++open_elements;
+      open_symbols_ = SizeOf(element.symbols);
+    }
+  }
+  open_ended_ = open_elements > 0;
+  if (open_elements > 1) {
+    counts_ = CountByLength(elements_);
+    if (counts_.empty()) {
+      return MakeError(absl::StatusCode::kInvalidArgument,
+                       "PATTERN_TOO_COMPLEX",
+                       "too many overlapping elements of open length");
+    }
+  }
+  return absl::OkStatus();
+}
+
+bool DialPattern::Matches(std::string_view number) const {
+  return MatchesAll(elements_, number);
+}
+
+size_t DialPattern::MatchedPrefix(std::string_view number) const {
+  States states = Close(elements_, 1);
+  for (size_t i = 0; i < number.size(); ++i) {
+    const int symbol = DialSymbolOf(number[i]);
+    states = symbol < 0 ? 0 : Step(elements_, states, symbol);
+    if (states == 0) return i;
+  }
+  return number.size();
+}
+
+MatchCount DialPattern::CountStrings(size_t length) const {
+  if (!counts_.empty()) {
+    return length < counts_.size() ? counts_[length] : MatchCount();
+  }
+  if (length < min_length_ || (length > min_length_ && !open_ended_)) {
+    return MatchCount();
+  }
+  MatchCount count = fixed_product_;
+  for (size_t i = min_length_; i < length; ++i) count *= open_symbols_;
+  return count;
+}
+
+size_t DialPattern::PreDotLength(std::string_view number) const {
+  if (!dot_.has_value()) return 0;
+  const absl::Span<const PatternElement> all(elements_);
+  const absl::Span<const PatternElement> before = all.subspan(0, *dot_);
+  const absl::Span<const PatternElement> behind = all.subspan(*dot_);
+  States states = Close(before, 1);
+  for (size_t i = 0; i <= number.size(); ++i) {
+    if (Accepts(before, states) && MatchesAll(behind, number.substr(i))) {
+      return i;
+    }
+    if (i == number.size()) break;
+    const int symbol = DialSymbolOf(number[i]);
+    states = symbol < 0 ? 0 : Step(before, states, symbol);
+    if (states == 0) break;
+  }
+  return 0;
+}
+
+}  // namespace sallyport

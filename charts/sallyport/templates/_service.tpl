@@ -1,0 +1,171 @@
+{{/*
+One service: ConfigMap, Service, StatefulSet, NetworkPolicy, PodDisruptionBudget.
+Called with a dict: root, key (of values.services), name (with underscores, as
+in the SPIFFE identity), grpc (port), config (what this chart computes), ports
+(list of name, port, protocol that peers outside reach), callers (list of
+services that call it), calls (list of services that it calls).
+*/}}
+{{- define "sallyport.dns" -}}
+{{ printf "sallyport-%s" (. | replace "_" "-") }}
+{{- end -}}
+
+{{- define "sallyport.labels" -}}
+app.kubernetes.io/name: {{ include "sallyport.dns" .name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/part-of: sallyport
+{{- end -}}
+
+{{- define "sallyport.client" -}}
+{{- dict "target" (printf "dns:///%s:%d" (include "sallyport.dns" .name) (int .port)) | toJson -}}
+{{- end -}}
+
+{{- define "sallyport.service" -}}
+{{- $values := index .root.Values.services .key -}}
+{{- $dns := include "sallyport.dns" .name -}}
+{{- $server := dict
+  "listenAddress" (printf "0.0.0.0:%d" (int .grpc))
+  "tls" (dict "certificateFile" "/etc/sallyport/tls/tls.crt" "keyFile" "/etc/sallyport/tls/tls.key" "caFile" "/etc/sallyport/tls/ca.crt")
+  "trustDomain" .root.Values.trustDomain
+  "roleBindings" .root.Values.roleBindings
+  "metricsAddress" "0.0.0.0:9464"
+  "drainTimeout" (printf "%ds" (int $values.drainSeconds)) -}}
+{{- $config := mergeOverwrite (dict "server" $server) .config $values.config -}}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ $dns }}
+  labels: {{- include "sallyport.labels" . | nindent 4 }}
+data:
+  config.json: |
+    {{- $config | toPrettyJson | nindent 4 }}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ $dns }}
+  labels: {{- include "sallyport.labels" . | nindent 4 }}
+spec:
+  clusterIP: None
+  selector: {{- include "sallyport.labels" . | nindent 4 }}
+  ports:
+    - {name: grpc, port: {{ .grpc }}, targetPort: grpc}
+    - {name: metrics, port: 9464, targetPort: metrics}
+{{- if .ports }}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ $dns }}-public
+  labels: {{- include "sallyport.labels" . | nindent 4 }}
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: Local
+  selector: {{- include "sallyport.labels" . | nindent 4 }}
+  ports:
+    {{- range .ports }}
+    - {name: {{ .name }}, port: {{ .port }}, targetPort: {{ .name }}, protocol: {{ .protocol }}}
+    {{- end }}
+{{- end }}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  name: {{ $dns }}
+  labels: {{- include "sallyport.labels" . | nindent 4 }}
+spec:
+  replicas: {{ $values.replicas }}
+  serviceName: {{ $dns }}
+  selector:
+    matchLabels: {{- include "sallyport.labels" . | nindent 6 }}
+  template:
+    metadata:
+      labels: {{- include "sallyport.labels" . | nindent 8 }}
+      annotations:
+        sallyport/config-sha256: {{ $config | toJson | sha256sum }}
+    spec:
+      automountServiceAccountToken: false
+      terminationGracePeriodSeconds: {{ add $values.drainSeconds 30 }}
+      securityContext:
+        runAsNonRoot: true
+        runAsUser: 65532
+        runAsGroup: 65532
+        fsGroup: 65532
+        seccompProfile: {type: RuntimeDefault}
+      {{- if .hostNetwork }}
+      hostNetwork: true
+      dnsPolicy: ClusterFirstWithHostNet
+      {{- end }}
+      containers:
+        - name: {{ $dns }}
+          image: "{{ .root.Values.image.registry }}/{{ .name }}:{{ .root.Values.image.tag }}"
+          imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+          args: ["--config=/etc/sallyport/config/config.json"]
+          securityContext:
+            allowPrivilegeEscalation: false
+            readOnlyRootFilesystem: true
+            capabilities: {drop: [ALL]}
+          ports:
+            - {name: grpc, containerPort: {{ .grpc }}}
+            - {name: metrics, containerPort: 9464}
+            {{- range .ports }}
+            - {name: {{ .name }}, containerPort: {{ .port }}, protocol: {{ .protocol }}}
+            {{- end }}
+          startupProbe: {httpGet: {path: /healthz, port: metrics}, periodSeconds: 1, failureThreshold: 60}
+          livenessProbe: {httpGet: {path: /healthz, port: metrics}, periodSeconds: 10}
+          readinessProbe: {httpGet: {path: /readyz, port: metrics}, periodSeconds: 2}
+          resources: {{- toYaml $values.resources | nindent 12 }}
+          volumeMounts:
+            - {name: config, mountPath: /etc/sallyport/config, readOnly: true}
+            - {name: tls, mountPath: /etc/sallyport/tls, readOnly: true}
+            {{- if $values.sipTlsSecret }}
+            - {name: sip-tls, mountPath: /etc/sallyport/sip-tls, readOnly: true}
+            {{- end }}
+            - {name: state, mountPath: /var/lib/sallyport}
+            - {name: tmp, mountPath: /tmp}
+      volumes:
+        - {name: config, configMap: {name: {{ $dns }}}}
+        - {name: tls, secret: {secretName: {{ $values.tlsSecret }}, defaultMode: 0440}}
+        {{- if $values.sipTlsSecret }}
+        - {name: sip-tls, secret: {secretName: {{ $values.sipTlsSecret }}, defaultMode: 0440}}
+        {{- end }}
+        - {name: tmp, emptyDir: {medium: Memory, sizeLimit: 16Mi}}
+  volumeClaimTemplates:
+    - metadata: {name: state}
+      spec:
+        accessModes: [ReadWriteOnce]
+        resources: {requests: {storage: {{ $values.storage }}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ $dns }}
+  labels: {{- include "sallyport.labels" . | nindent 4 }}
+spec:
+  podSelector:
+    matchLabels: {{- include "sallyport.labels" . | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+  ingress:
+    {{- if .callers }}
+    - from:
+        {{- range .callers }}
+        - podSelector: {matchLabels: {app.kubernetes.io/name: {{ include "sallyport.dns" . }}}}
+        {{- end }}
+      ports: [{port: grpc}]
+    {{- end }}
+    - from: [{namespaceSelector: {matchLabels: {sallyport/operators: "true"}}}]
+      ports: [{port: grpc}, {port: metrics}]
+    {{- if .ports }}
+    - ports:
+        {{- range .ports }}
+        - {port: {{ .port }}, protocol: {{ .protocol }}}
+        {{- end }}
+    {{- end }}
+  egress:
+    - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+    {{- range .calls }}
+    - to: [{podSelector: {matchLabels: {app.kubernetes.io/name: {{ include "sallyport.dns" . }}}}}]
+    {{- end }}
+    {{- if .reachesPeers }}
+    - to: [{ipBlock: {cidr: 0.0.0.0/0}}, {ipBlock: {cidr: "::/0"}}]
+    {{- end }}
+{{- end -}}

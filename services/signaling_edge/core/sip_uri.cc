@@ -162,19 +162,23 @@ bool ValidIpv6(std::string_view text) {
   return gap ? groups <= 7 : groups == 8;
 }
 
+// Labels of letters, digits, '-' and, as real networks have it, '_'; none
+// starts or ends with '-'.
 bool ValidName(std::string_view host) {
-  size_t label = 0;
-  for (char c : host) {
-    if (c == '.') {
-      if (label == 0) return false;
-      label = 0;
-    } else if (IsAlpha(c) || IsDigit(c) || c == '-' || c == '_') {
-      if (++label > 63) return false;
-    } else {
-      return false;
+  if (host.size() > 255) return false;
+  if (host.back() == '.') host.remove_suffix(1);
+  if (host.empty()) return false;
+  for (;;) {
+    const size_t end = std::min(host.find('.'), host.size());
+    const std::string_view label = host.substr(0, end);
+    if (label.empty() || label.size() > 63) return false;
+    if (label.front() == '-' || label.back() == '-') return false;
+    for (char c : label) {
+      if (!IsAlpha(c) && !IsDigit(c) && c != '-' && c != '_') return false;
     }
+    if (end == host.size()) return true;
+    host.remove_prefix(end + 1);
   }
-  return host.size() <= 255;
 }
 
 std::optional<std::string_view> FindUriParam(std::string_view params,

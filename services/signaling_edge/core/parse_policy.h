@@ -15,7 +15,7 @@ struct ParsePolicy {
   uint32_t max_header_line = 8192;    // one field, its folding included
   uint32_t max_header_bytes = 32768;  // start line and all fields
   uint32_t max_headers = 128;
-  uint32_t max_vias = 32;    // elements, comma-separated ones included
+  uint32_t max_vias = 70;    // elements, comma-separated ones included
   uint32_t max_routes = 32;  // of Route, and of Record-Route, each
   uint32_t max_contacts = 32;
   uint32_t max_body = 65535;

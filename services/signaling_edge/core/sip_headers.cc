@@ -90,7 +90,9 @@ uint16_t Via::sent_by_port() const {
 }
 
 std::string Via::ToString() const {
-  std::string text = "SIP/2.0/";
+  std::string text = "SIP/";
+  text.append(version);
+  text.push_back('/');
   text.append(transport_text.empty() ? TransportName(transport)
                                      : transport_text);
   text.push_back(' ');
@@ -107,10 +109,11 @@ absl::StatusOr<Via> ParseVia(std::string_view item) {
   Via via;
   SkipLws(item);
   // sent-protocol, in which white space may surround each slash.
-  if (!EqualsIgnoreCase(TakeToken(item), "SIP") || !TakeChar(item, '/') ||
-      TakeToken(item) != "2.0" || !TakeChar(item, '/')) {
+  if (!EqualsIgnoreCase(TakeToken(item), "SIP") || !TakeChar(item, '/')) {
     return Malformed();
   }
+  via.version = TakeToken(item);
+  if (via.version.empty() || !TakeChar(item, '/')) return Malformed();
   via.transport_text = TakeToken(item);
   if (via.transport_text.empty()) return Malformed();
   via.transport = TransportFrom(via.transport_text);

@@ -39,6 +39,7 @@ inline constexpr std::string_view kBranchCookie = "z9hG4bK";
 
 // One Via element, RFC 3261 section 20.42. Thread-compatible.
 struct Via {
+  std::string_view version = "2.0";
   SipTransport transport = SipTransport::kOther;
   std::string_view transport_text;
   std::string_view host;  // of sent-by; IPv6 in brackets
@@ -55,6 +56,8 @@ struct Via {
 
   std::string ToString() const;
 };
+// Takes any version, so that a request of another one can be answered; the
+// parser lets only 2.0 through.
 absl::StatusOr<Via> ParseVia(
     std::string_view item ABSL_ATTRIBUTE_LIFETIME_BOUND);
 

@@ -340,9 +340,11 @@ class SipMessageReader {
         return Bad("SIP_HEADER_MISSING", HeaderName(id));
       }
     }
-    SP_RETURN_IF_ERROR(
-        CheckList(HeaderId::kVia, policy_.max_vias,
-                  [](std::string_view item) { return ParseVia(item).ok(); }));
+    SP_RETURN_IF_ERROR(CheckList(
+        HeaderId::kVia, policy_.max_vias, [this](std::string_view item) {
+          const auto via = ParseVia(item);
+          return via.ok() && (salvage_ || via->version == "2.0");
+        }));
     if (!ValidNameAddr(message_.Value(HeaderId::kFrom))) {
       return BadField(HeaderId::kFrom);
     }

@@ -19,23 +19,32 @@ _WARNINGS = [
 # Our own symbols are not for export either: one process, one meaning a name.
 _COPTS = _WARNINGS + ["-fvisibility=hidden"]
 
+def _grpc_copts(deps):
+    """A callback service hides the synchronous methods of its generated base."""
+    for dep in deps if type(deps) == "list" else []:
+        if dep.endswith("_cc_grpc"):
+            return ["-Wno-overloaded-virtual"]
+    return []
+
 def _features(features):
     return ["layering_check"] + (features or [])
 
-def sallyport_cc_library(name, copts = None, features = None, **kwargs):
+def sallyport_cc_library(name, copts = None, features = None, deps = None, **kwargs):
     """A library of ours; private unless its BUILD file says more."""
     cc_library(
         name = name,
-        copts = _COPTS + (copts or []),
+        copts = _COPTS + _grpc_copts(deps) + (copts or []),
+        deps = deps or [],
         features = _features(features),
         **kwargs
     )
 
-def sallyport_cc_binary(name, copts = None, features = None, **kwargs):
+def sallyport_cc_binary(name, copts = None, features = None, deps = None, **kwargs):
     """A program of ours: BoringSSL's symbols stay inside it."""
     cc_binary(
         name = name,
-        copts = _COPTS + (copts or []),
+        copts = _COPTS + _grpc_copts(deps) + (copts or []),
+        deps = deps or [],
         features = _features(features),
         **kwargs
     )
@@ -55,7 +64,7 @@ def sallyport_cc_test(
     cc_test(
         name = name,
         size = size,
-        copts = _COPTS + (copts or []),
+        copts = _COPTS + _grpc_copts(deps) + (copts or []),
         features = _features(features),
         tags = tags,
         deps = (deps or []) + ["//tools/bazel/system:gtest_main"],

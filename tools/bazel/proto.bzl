@@ -125,6 +125,9 @@ def _cc(name, proto, grpc, deps, visibility):
         hdrs = [":" + name + "_hdrs"],
         copts = ["-w", "-fvisibility=hidden"],
         linkstatic = True,
+        # A file with only a service holds nothing that code refers to, yet
+        # reflection and AccessPolicy look its descriptor up.
+        alwayslink = True,
         strip_include_prefix = "/" + _ROOT,
         visibility = visibility,
         deps = deps,

@@ -1,0 +1,64 @@
+// What a core says to a media relay and hears from it, as plain values. The io
+// ring carries it by gRPC (media_client).
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_MEDIA_SESSION_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_MEDIA_SESSION_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "services/signaling_edge/core/leg_media.h"
+#include "services/signaling_edge/core/sdes.h"
+#include "services/signaling_edge/core/sdp.h"
+
+namespace sallyport::signaling_edge {
+
+// The two legs of a call: who called, and who is called.
+enum class LegSide : uint8_t { kA = 0, kB = 1 };
+
+inline constexpr LegSide Other(LegSide side) {
+  return side == LegSide::kA ? LegSide::kB : LegSide::kA;
+}
+inline constexpr size_t IndexOf(LegSide side) {
+  return static_cast<size_t>(side);
+}
+
+// One leg as the relay shall have it.
+struct RelayLeg {
+  std::optional<SrtpSuite> suite;      // empty: RTP
+  std::optional<MediaAddress> remote;  // empty: not known yet
+  std::string remote_key;              // key and salt of the far side; secret
+  SdpDirection direction = SdpDirection::kSendRecv;
+
+  bool operator==(const RelayLeg&) const = default;
+};
+using RelayLegs = std::array<RelayLeg, 2>;  // by IndexOf(side)
+
+// A session that a relay has made.
+struct RelaySession {
+  struct Leg {
+    MediaAddress local;     // to be told to the far side
+    std::string local_key;  // the relay's key and salt; empty on RTP; secret
+  };
+  std::string name;   // tenants/{t}/sessions/{s}
+  std::string relay;  // which relay has it, as io names it
+  std::array<Leg, 2> legs;
+};
+
+// What one leg carried, as the relay counted it.
+struct LegStatistics {
+  uint64_t packets_received = 0;
+  uint64_t packets_sent = 0;
+  uint64_t bytes_received = 0;
+  uint64_t bytes_sent = 0;
+  uint64_t packets_lost = 0;
+  uint64_t authentication_failures = 0;
+  double jitter_ms = 0;
+  double added_delay_p99_ms = 0;
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_MEDIA_SESSION_H_

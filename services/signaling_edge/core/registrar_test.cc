@@ -1,0 +1,172 @@
+#include "services/signaling_edge/core/registrar.h"
+
+#include <string>
+
+#include "gtest/gtest.h"
+#include "services/common/status/error_reason.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+using Kind = Registrar::Change::Kind;
+
+constexpr char kAlice[] = "tenants/t/users/alice";
+constexpr char kBob[] = "tenants/t/users/bob";
+
+class RegistrarTest : public testing::Test {
+ protected:
+  static Flow Tls(ConnectionId connection) {
+    return {.transport = SipTransport::kTls, .connection = connection};
+  }
+
+  Registrar::Request Request(std::string user, std::string contact,
+                             std::optional<uint32_t> expires,
+                             ConnectionId connection = 1) {
+    Registrar::Request request;
+    request.user = std::move(user);
+    request.contacts = {{std::move(contact), expires, ""}};
+    request.flow = Tls(connection);
+    request.call_id = "call";
+    request.cseq = ++cseq_;
+    return request;
+  }
+
+  Registrar registrar_{{.max_bindings = 4, .max_contacts = 2}};
+  MonoTime now_ = MonoTime::FromOrigin(absl::Hours(1));
+  uint32_t cseq_ = 0;
+};
+
+TEST_F(RegistrarTest, AddsRefreshesAndRemoves) {
+  auto changes =
+      registrar_.OnRegister(Request(kAlice, "sip:a@192.0.2.1", 600), now_);
+  ASSERT_TRUE(changes.ok()) << changes.status();
+  ASSERT_EQ(changes->size(), 1u);
+  EXPECT_EQ((*changes)[0].kind, Kind::kAdded);
+  const uint64_t id = (*changes)[0].binding.id;
+  now_ += absl::Minutes(5);
+  changes =
+      registrar_.OnRegister(Request(kAlice, "sip:a@192.0.2.1", 600), now_);
+  ASSERT_TRUE(changes.ok());
+  EXPECT_EQ((*changes)[0].kind, Kind::kRefreshed);
+  EXPECT_EQ((*changes)[0].binding.id, id);
+  EXPECT_EQ(registrar_.deadline(), now_ + absl::Minutes(10));
+  changes = registrar_.OnRegister(Request(kAlice, "sip:a@192.0.2.1", 0), now_);
+  ASSERT_TRUE(changes.ok());
+  EXPECT_EQ((*changes)[0].kind, Kind::kRemoved);
+  EXPECT_EQ(registrar_.size(), 0u);
+  EXPECT_EQ(registrar_.deadline(), MonoTime::InfiniteFuture());
+}
+
+TEST_F(RegistrarTest, ExpiryIsClampedAndEnforced) {  // RFC 3261 10.3 step 7
+  EXPECT_EQ(
+      ReasonOf(
+          registrar_.OnRegister(Request(kAlice, "sip:a@192.0.2.1", 59), now_)
+              .status()),
+      "EXPIRES_TOO_BRIEF");
+  ASSERT_TRUE(
+      registrar_.OnRegister(Request(kAlice, "sip:a@192.0.2.1", 999999), now_)
+          .ok());
+  EXPECT_EQ(registrar_.deadline(), now_ + absl::Hours(1));
+  EXPECT_TRUE(registrar_.OnDeadline(now_ + absl::Minutes(59)).empty());
+  const auto changes = registrar_.OnDeadline(now_ + absl::Hours(1));
+  ASSERT_EQ(changes.size(), 1u);
+  EXPECT_EQ(changes[0].kind, Kind::kExpired);
+  EXPECT_TRUE(registrar_.Of(kAlice).empty());
+}
+
+TEST_F(RegistrarTest, TheLatestContactComesFirst) {
+  ASSERT_TRUE(
+      registrar_.OnRegister(Request(kAlice, "sip:a@192.0.2.1", 600, 1), now_)
+          .ok());
+  now_ += absl::Seconds(1);
+  ASSERT_TRUE(
+      registrar_.OnRegister(Request(kAlice, "sip:a@192.0.2.2", 600, 2), now_)
+          .ok());
+  const auto contacts = registrar_.Of(kAlice);
+  ASSERT_EQ(contacts.size(), 2u);
+  EXPECT_EQ(contacts[0]->contact, "sip:a@192.0.2.2");
+  EXPECT_TRUE(registrar_.Of(kBob).empty());
+}
+
+TEST_F(RegistrarTest, AContactEndsWithItsConnection) {
+  ASSERT_TRUE(
+      registrar_.OnRegister(Request(kAlice, "sip:a@192.0.2.1", 600, 1), now_)
+          .ok());
+  ASSERT_TRUE(
+      registrar_.OnRegister(Request(kBob, "sip:b@192.0.2.1", 600, 2), now_)
+          .ok());
+  // Alice's phone comes back on another connection before the old one ends.
+  ASSERT_TRUE(
+      registrar_.OnRegister(Request(kAlice, "sip:a@192.0.2.1", 600, 3), now_)
+          .ok());
+  EXPECT_TRUE(registrar_.OnConnectionClosed(1).empty());
+  EXPECT_EQ(registrar_.Of(kAlice).size(), 1u);
+  const auto changes = registrar_.OnConnectionClosed(3);
+  ASSERT_EQ(changes.size(), 1u);
+  EXPECT_EQ(changes[0].kind, Kind::kFlowLost);
+  EXPECT_TRUE(registrar_.Of(kAlice).empty());
+  EXPECT_EQ(registrar_.Of(kBob).size(), 1u);
+}
+
+TEST_F(RegistrarTest, ADeviceReplacesItself) {  // RFC 5626 section 6
+  auto request = Request(kAlice, "sip:a@192.0.2.1:4000", 600);
+  request.contacts[0].instance = "<urn:uuid:1>";
+  ASSERT_TRUE(registrar_.OnRegister(request, now_).ok());
+  request = Request(kAlice, "sip:a@192.0.2.1:5000", 600);
+  request.contacts[0].instance = "<urn:uuid:1>";
+  ASSERT_TRUE(registrar_.OnRegister(request, now_).ok());
+  ASSERT_EQ(registrar_.Of(kAlice).size(), 1u);
+  EXPECT_EQ(registrar_.Of(kAlice)[0]->contact, "sip:a@192.0.2.1:5000");
+}
+
+TEST_F(RegistrarTest, OlderRequestsOfOneCallAreRefused) {
+  auto request = Request(kAlice, "sip:a@192.0.2.1", 600);
+  ASSERT_TRUE(registrar_.OnRegister(request, now_).ok());
+  EXPECT_EQ(ReasonOf(registrar_.OnRegister(request, now_).status()),
+            "CSEQ_OUT_OF_ORDER");
+  request.all = true;
+  EXPECT_EQ(ReasonOf(registrar_.OnRegister(request, now_).status()),
+            "CSEQ_OUT_OF_ORDER");
+  request.call_id = "another";
+  EXPECT_TRUE(registrar_.OnRegister(request, now_).ok());
+  EXPECT_EQ(registrar_.size(), 0u);
+}
+
+TEST_F(RegistrarTest, LimitsHoldAndNothingIsHalfDone) {
+  ASSERT_TRUE(
+      registrar_.OnRegister(Request(kAlice, "sip:a@192.0.2.1", 600), now_)
+          .ok());
+  auto request = Request(kAlice, "sip:a@192.0.2.2", 600);
+  request.contacts.push_back({"sip:a@192.0.2.3", 600, ""});
+  EXPECT_EQ(ReasonOf(registrar_.OnRegister(request, now_).status()),
+            "CONTACT_LIMIT");
+  EXPECT_EQ(registrar_.Of(kAlice).size(), 1u);
+  // Replacing in one request is within the limit.
+  request = Request(kAlice, "sip:a@192.0.2.2", 600);
+  request.contacts.push_back({"sip:a@192.0.2.3", 600, ""});
+  request.contacts.push_back({"sip:a@192.0.2.1", 0, ""});
+  EXPECT_TRUE(registrar_.OnRegister(request, now_).ok());
+  EXPECT_EQ(registrar_.Of(kAlice).size(), 2u);
+  ASSERT_TRUE(
+      registrar_.OnRegister(Request(kBob, "sip:b@192.0.2.1", 600), now_).ok());
+  ASSERT_TRUE(
+      registrar_.OnRegister(Request("tenants/t/users/c", "sip:c@x", 600), now_)
+          .ok());
+  EXPECT_EQ(ReasonOf(registrar_
+                         .OnRegister(
+                             Request("tenants/t/users/d", "sip:d@x", 600), now_)
+                         .status()),
+            "REGISTRATION_LIMIT");
+  // A question changes nothing.
+  Registrar::Request question;
+  question.user = kAlice;
+  const auto none = registrar_.OnRegister(question, now_);
+  ASSERT_TRUE(none.ok());
+  EXPECT_TRUE(none->empty());
+  EXPECT_EQ(registrar_.RemoveUser(kAlice).size(), 2u);
+  EXPECT_EQ(registrar_.Remove(registrar_.Of(kBob)[0]->id).size(), 1u);
+  EXPECT_EQ(registrar_.All().size(), 1u);
+}
+
+}  // namespace
+}  // namespace sallyport::signaling_edge

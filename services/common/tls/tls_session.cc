@@ -1,0 +1,317 @@
+#include "services/common/tls/tls_session.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pool.h>
+#include <openssl/ssl.h>
+
+#include <array>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/status/check.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport {
+namespace {
+
+uint8_t AlertFor(std::string_view reason) {
+  if (reason == "PEER_CERTIFICATE_EXPIRED" ||
+      reason == "PEER_CERTIFICATE_NOT_YET_VALID") {
+    return SSL_AD_CERTIFICATE_EXPIRED;
+  }
+  if (reason == "PEER_CERTIFICATE_UNTRUSTED") return SSL_AD_UNKNOWN_CA;
+  if (reason == "PEER_CERTIFICATE_MALFORMED") return SSL_AD_BAD_CERTIFICATE;
+  if (reason == "PEER_CERTIFICATE_WRONG_USAGE") {
+    return SSL_AD_UNSUPPORTED_CERTIFICATE;
+  }
+  return SSL_AD_CERTIFICATE_UNKNOWN;
+}
+
+// The host name of a server_name extension (RFC 6066 section 3); empty if
+// absent or malformed, which BoringSSL itself then refuses.
+std::string ServerNameOf(const SSL_CLIENT_HELLO* hello) {
+  const uint8_t* data;
+  size_t size;
+  if (!SSL_early_callback_ctx_extension_get(hello, TLSEXT_TYPE_server_name,
+                                            &data, &size)) {
+    return "";
+  }
+  CBS extension, list, name;
+  uint8_t type;
+  CBS_init(&extension, data, size);
+  if (!CBS_get_u16_length_prefixed(&extension, &list) ||
+      !CBS_get_u8(&list, &type) || type != TLSEXT_NAMETYPE_host_name ||
+      !CBS_get_u16_length_prefixed(&list, &name) || CBS_len(&name) > 255) {
+    return "";
+  }
+  std::string out = ToString({CBS_data(&name), CBS_len(&name)});
+  absl::AsciiStrToLower(&out);
+  return out;
+}
+
+}  // namespace
+
+TlsSession::TlsSession(std::shared_ptr<const TlsContext> context)
+    : context_(std::move(context)) {}
+
+TlsSession::~TlsSession() = default;
+
+absl::StatusOr<std::unique_ptr<TlsSession>> TlsSession::Create(
+    std::shared_ptr<const TlsContext> context, std::string_view server_name) {
+  SP_CHECK(context != nullptr);
+  std::unique_ptr<TlsSession> session(new TlsSession(std::move(context)));
+  SP_RETURN_IF_ERROR(session->Init(server_name));
+  return session;
+}
+
+absl::Status TlsSession::Init(std::string_view server_name) {
+  ssl_ = context_->NewConnection(*this);
+  bssl::UniquePtr<BIO> in(BIO_new(BIO_s_mem()));
+  bssl::UniquePtr<BIO> out(BIO_new(BIO_s_mem()));
+  if (ssl_ == nullptr || in == nullptr || out == nullptr) {
+    ERR_clear_error();
+    return absl::ResourceExhaustedError("cannot make a TLS session");
+  }
+  in_ = in.get();
+  out_ = out.get();
+  SSL_set_bio(ssl_.get(), in.release(), out.release());
+  if (context_->role() == TlsRole::kServer) {
+    SSL_set_accept_state(ssl_.get());
+    return absl::OkStatus();  // the client speaks first
+  }
+  server_name_ = std::string(server_name);
+  absl::AsciiStrToLower(&server_name_);
+  if (!server_name_.empty() &&
+      !SSL_set_tlsext_host_name(ssl_.get(), server_name_.c_str())) {
+    ERR_clear_error();
+    return absl::InvalidArgumentError("the server name is not a host name");
+  }
+  SSL_set_connect_state(ssl_.get());
+  return Pump();
+}
+
+ssl_select_cert_result_t TlsSession::OnClientHello(
+    const SSL_CLIENT_HELLO* hello) {
+  server_name_ = ServerNameOf(hello);
+  const auto& select = context_->options().select_by_server_name;
+  if (select == nullptr || server_name_.empty()) {
+    return ssl_select_cert_success;
+  }
+  std::shared_ptr<const TlsContext> chosen = select(server_name_);
+  if (chosen == nullptr) return ssl_select_cert_success;
+  SP_CHECK(chosen->role() == TlsRole::kServer);
+  if (!chosen->SwitchTo(hello->ssl)) return ssl_select_cert_error;
+  context_ = std::move(chosen);
+  return ssl_select_cert_success;
+}
+
+ssl_verify_result_t TlsSession::OnVerify(uint8_t* out_alert) {
+  absl::Status status = JudgePeer();
+  if (status.ok()) return ssl_verify_ok;
+  *out_alert = AlertFor(ReasonOf(status));
+  verify_failure_ = std::move(status);
+  return ssl_verify_invalid;
+}
+
+void TlsSession::RememberPeer() {
+  const STACK_OF(CRYPTO_BUFFER)* const chain =
+      SSL_get0_peer_certificates(ssl_.get());
+  if (chain == nullptr || sk_CRYPTO_BUFFER_num(chain) == 0) return;
+  peer_.emplace();
+  for (size_t i = 0; i < sk_CRYPTO_BUFFER_num(chain); ++i) {
+    const CRYPTO_BUFFER* const buffer = sk_CRYPTO_BUFFER_value(chain, i);
+    peer_->chain.push_back(
+        ToString({CRYPTO_BUFFER_data(buffer), CRYPTO_BUFFER_len(buffer)}));
+  }
+}
+
+absl::Status TlsSession::JudgePeer() {
+  RememberPeer();
+  if (!peer_.has_value()) {
+    return MakeError(absl::StatusCode::kUnauthenticated,
+                     "PEER_CERTIFICATE_MISSING", "no certificate");
+  }
+  auto leaf = ParseCertificate(AsBytes(peer_->chain[0]));
+  if (!leaf.ok()) {
+    peer_->verify_error =
+        MakeError(absl::StatusCode::kUnauthenticated,
+                  "PEER_CERTIFICATE_MALFORMED", "unreadable certificate");
+    return peer_->verify_error;
+  }
+  peer_->leaf = *std::move(leaf);
+  const TlsContextOptions& options = context_->options();
+  peer_->verify_error = options.trust_anchors->Verify(
+      peer_->chain,
+      options.role == TlsRole::kServer ? CertificatePurpose::kTlsClient
+                                       : CertificatePurpose::kTlsServer,
+      options.clock->Now());
+  peer_->verified = peer_->verify_error.ok();
+  if (!peer_->verified) {
+    return options.unverified_peer == UnverifiedPeer::kRefuse
+               ? peer_->verify_error
+               : absl::OkStatus();
+  }
+  return options.accept_peer == nullptr ? absl::OkStatus()
+                                        : options.accept_peer(*peer_);
+}
+
+absl::Status TlsSession::Fail(absl::Status error) {
+  state_ = State::kFailed;
+  error_ = std::move(error);
+  ERR_clear_error();
+  return error_;
+}
+
+absl::Status TlsSession::Feed(ByteSpan ciphertext) {
+  if (state_ == State::kFailed) return error_;
+  while (!ciphertext.empty()) {
+    constexpr size_t kChunk = 64 * 1024;
+    const ByteSpan part = ciphertext.subspan(0, kChunk);
+    if (BIO_write(in_, part.data(), static_cast<int>(part.size())) !=
+        static_cast<int>(part.size())) {
+      return Fail(absl::ResourceExhaustedError("out of memory"));
+    }
+    SP_RETURN_IF_ERROR(Pump());
+    ciphertext.remove_prefix(part.size());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TlsSession::Pump() {
+  ERR_clear_error();
+  if (state_ == State::kHandshaking) SP_RETURN_IF_ERROR(Handshake());
+  if (state_ == State::kOpen) return ReadAll();
+  return absl::OkStatus();
+}
+
+absl::Status TlsSession::Handshake() {
+  const int result = SSL_do_handshake(ssl_.get());
+  if (result == 1) {
+    if (SSL_in_init(ssl_.get())) return absl::OkStatus();
+    state_ = State::kOpen;
+    // A resumed session verified nothing now; it stands by its first time.
+    if (!peer_.has_value() && SSL_session_reused(ssl_.get())) {
+      return JudgeResumed();
+    }
+    return absl::OkStatus();
+  }
+  if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_READ) {
+    return absl::OkStatus();
+  }
+  if (!verify_failure_.ok()) return Fail(verify_failure_);
+  const uint32_t error = ERR_peek_error();
+  const int reason = ERR_GET_REASON(error);
+  const char* const text = ERR_reason_error_string(error);
+  const std::string detail = text == nullptr ? "unknown" : text;
+  if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+    return Fail(MakeError(absl::StatusCode::kUnauthenticated,
+                          "PEER_CERTIFICATE_MISSING", "no certificate"));
+  }
+  if (reason > SSL_AD_REASON_OFFSET) {
+    return Fail(MakeError(absl::StatusCode::kFailedPrecondition,
+                          "TLS_ALERT_RECEIVED", detail));
+  }
+  return Fail(MakeError(absl::StatusCode::kInvalidArgument,
+                        "TLS_HANDSHAKE_FAILED", detail));
+}
+
+absl::Status TlsSession::JudgeResumed() {
+  const bool asked =
+      context_->role() == TlsRole::kClient ||
+      context_->options().client_certificate != ClientCertificateMode::kNone;
+  RememberPeer();
+  if (!asked || !peer_.has_value()) {
+    peer_.reset();
+    return absl::OkStatus();
+  }
+  // Certificates expire while tickets live: the same judgement again.
+  const absl::Status status = JudgePeer();
+  return status.ok() ? status : Fail(status);
+}
+
+absl::Status TlsSession::ReadAll() {
+  std::array<uint8_t, 16 * 1024> buffer;
+  for (;;) {
+    const int size = SSL_read(ssl_.get(), buffer.data(), buffer.size());
+    if (size > 0) {
+      plaintext_.append(AsText({buffer.data(), static_cast<size_t>(size)}));
+      continue;
+    }
+    switch (SSL_get_error(ssl_.get(), size)) {
+      case SSL_ERROR_WANT_READ:
+        return absl::OkStatus();
+      case SSL_ERROR_ZERO_RETURN:
+        state_ = State::kPeerClosed;
+        return absl::OkStatus();
+      default:
+        break;
+    }
+    const uint32_t error = ERR_peek_error();
+    const char* const text = ERR_reason_error_string(error);
+    const bool alert = ERR_GET_REASON(error) > SSL_AD_REASON_OFFSET;
+    return Fail(MakeError(alert ? absl::StatusCode::kFailedPrecondition
+                                : absl::StatusCode::kInvalidArgument,
+                          alert ? "TLS_ALERT_RECEIVED" : "TLS_RECORD_INVALID",
+                          text == nullptr ? "unknown" : text));
+  }
+}
+
+absl::Status TlsSession::Write(ByteSpan plaintext) {
+  if (closed_ || (state_ != State::kOpen && state_ != State::kPeerClosed)) {
+    return absl::FailedPreconditionError("the TLS session is not open");
+  }
+  ERR_clear_error();
+  while (!plaintext.empty()) {
+    constexpr size_t kChunk = size_t{1} << 20;
+    const ByteSpan part = plaintext.subspan(0, kChunk);
+    const int written =
+        SSL_write(ssl_.get(), part.data(), static_cast<int>(part.size()));
+    // Memory takes everything, so less is an error.
+    if (written <= 0) {
+      return Fail(absl::InternalError("TLS could not encrypt"));
+    }
+    plaintext.remove_prefix(static_cast<size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+void TlsSession::Close() {
+  if (closed_) return;
+  closed_ = true;
+  if (state_ == State::kOpen || state_ == State::kPeerClosed) {
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());  // 0: sent, the peer's own is not here yet
+    ERR_clear_error();
+  }
+}
+
+std::string TlsSession::TakeCiphertext() {
+  const uint8_t* data = nullptr;
+  size_t size = 0;
+  if (!BIO_mem_contents(out_, &data, &size) || size == 0) return "";
+  std::string out = ToString({data, size});
+  BIO_reset(out_);
+  return out;
+}
+
+std::string TlsSession::TakePlaintext() {
+  return std::exchange(plaintext_, std::string());
+}
+
+std::string TlsSession::version() const {
+  if (state_ == State::kHandshaking || SSL_in_init(ssl_.get())) return "";
+  return SSL_get_version(ssl_.get());
+}
+
+std::string TlsSession::cipher() const {
+  const SSL_CIPHER* const cipher = SSL_get_current_cipher(ssl_.get());
+  if (cipher == nullptr || SSL_in_init(ssl_.get())) return "";
+  return SSL_CIPHER_standard_name(cipher);
+}
+
+bool TlsSession::resumed() const { return SSL_session_reused(ssl_.get()) != 0; }
+
+}  // namespace sallyport

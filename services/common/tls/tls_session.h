@@ -1,0 +1,116 @@
+// One TLS connection over memory: octets in, octets out, no socket.
+
+#ifndef SALLYPORT_SERVICES_COMMON_TLS_TLS_SESSION_H_
+#define SALLYPORT_SERVICES_COMMON_TLS_TLS_SESSION_H_
+
+#include <openssl/base.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/tls/peer_certificate.h"
+#include "services/common/tls/tls_context.h"
+
+namespace sallyport {
+
+// How to drive it: after construction and after every call, send what
+// TakeCiphertext() returns; after Feed, deliver what TakePlaintext() returns.
+// No plaintext of the peer appears before the handshake is complete, which
+// includes the check of its certificate. Renegotiation and early data do not
+// exist.
+//
+// A TLS 1.3 client is open before the server has judged its certificate; a
+// refusal then arrives as an error of a later Feed.
+//
+// Thread-compatible.
+class TlsSession final : private TlsCallbacks {
+ public:
+  enum class State {
+    kHandshaking,
+    kOpen,
+    kPeerClosed,  // the peer sent close_notify; we may still write
+    kFailed,      // error() says why; an alert may wait to be sent
+  };
+
+  // As the role of `context` says. `server_name`, for clients, is sent as SNI
+  // and is not compared with the certificate: see accept_peer.
+  static absl::StatusOr<std::unique_ptr<TlsSession>> Create(
+      std::shared_ptr<const TlsContext> context,
+      std::string_view server_name = {});
+
+  ~TlsSession() override;
+  TlsSession(const TlsSession&) = delete;
+  TlsSession& operator=(const TlsSession&) = delete;
+
+  // Takes octets of the peer; any fragmentation, none included. An error is
+  // final. Its reasons: those of TrustAnchors::Verify and of accept_peer,
+  // PEER_CERTIFICATE_MISSING, TLS_ALERT_RECEIVED (the peer refused us),
+  // TLS_HANDSHAKE_FAILED, and TLS_RECORD_INVALID once open.
+  absl::Status Feed(ByteSpan ciphertext);
+
+  // Encrypts. FAILED_PRECONDITION unless open, and after Close.
+  absl::Status Write(ByteSpan plaintext);
+
+  // Sends close_notify, if the handshake got that far; then no Write.
+  void Close();
+
+  // What is to be sent to the peer, and what the peer said. Each empties.
+  std::string TakeCiphertext();
+  std::string TakePlaintext();
+
+  State state() const { return state_; }
+  const absl::Status& error() const { return error_; }  // OK unless kFailed
+
+  // What the peer presented; nullopt if nothing (yet). Set even when that is
+  // why the handshake failed. Of a resumed session: from the ticket,
+  // judged anew.
+  const std::optional<PeerCertificate>& peer() const { return peer_; }
+  // "TLSv1.2", and "ECDHE-ECDSA-AES128-GCM-SHA256" by its IANA name; empty
+  // before the handshake is complete.
+  std::string version() const;
+  std::string cipher() const;
+  bool resumed() const;
+  // The name the client asked for, lower case; empty if none.
+  const std::string& server_name() const { return server_name_; }
+  // The one in force: chosen by server name, if there was a choice.
+  const TlsContext& context() const { return *context_; }
+
+ private:
+  explicit TlsSession(std::shared_ptr<const TlsContext> context);
+
+  ssl_verify_result_t OnVerify(uint8_t* out_alert) override;
+  ssl_select_cert_result_t OnClientHello(
+      const SSL_CLIENT_HELLO* hello) override;
+
+  absl::Status Init(std::string_view server_name);
+  absl::Status Pump();
+  absl::Status Handshake();
+  absl::Status ReadAll();
+  // Judges the chain; remembers it in peer_ either way.
+  absl::Status JudgePeer();
+  absl::Status JudgeResumed();
+  void RememberPeer();
+  absl::Status Fail(absl::Status error);
+
+  std::shared_ptr<const TlsContext> context_;
+  bssl::UniquePtr<SSL> ssl_;
+  BIO* in_ = nullptr;   // owned by ssl_
+  BIO* out_ = nullptr;  // owned by ssl_
+  State state_ = State::kHandshaking;
+  absl::Status error_;
+  absl::Status verify_failure_;  // why OnVerify refused
+  std::optional<PeerCertificate> peer_;
+  std::string plaintext_;
+  std::string server_name_;
+  bool closed_ = false;  // Close was called
+};
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SERVICES_COMMON_TLS_TLS_SESSION_H_

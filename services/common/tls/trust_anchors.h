@@ -1,0 +1,63 @@
+// A set of certificates that chains may end in, and the check of such a chain.
+
+#ifndef SALLYPORT_SERVICES_COMMON_TLS_TRUST_ANCHORS_H_
+#define SALLYPORT_SERVICES_COMMON_TLS_TRUST_ANCHORS_H_
+
+#include <openssl/base.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+
+namespace sallyport {
+
+// What the checked certificate is to be used for; its extendedKeyUsage, if it
+// has one, must allow it.
+enum class CertificatePurpose { kTlsClient, kTlsServer, kAny };
+
+// One generation of a trust store. Every member is an anchor as it stands, a
+// CA or the very certificate of a peer. Immutable.
+class TrustAnchors {
+ public:
+  // Every CERTIFICATE of `pem`; INVALID_ARGUMENT if one is broken or there is
+  // none.
+  static absl::StatusOr<std::shared_ptr<const TrustAnchors>> FromPem(
+      std::string_view pem);
+  // DER, one each. An empty set is allowed, and trusts nobody.
+  static absl::StatusOr<std::shared_ptr<const TrustAnchors>> FromDer(
+      absl::Span<const std::string> certificates);
+
+  ~TrustAnchors();
+  TrustAnchors(const TrustAnchors&) = delete;
+  TrustAnchors& operator=(const TrustAnchors&) = delete;
+
+  // Checks the path of `chain` (DER; the leaf first, then intermediates in any
+  // order) to an anchor: signatures, validity at `now`, basic constraints,
+  // path length, name constraints, key usage and purpose (RFC 5280 section 6).
+  // Says nothing of whose certificate it is, nor of revocation.
+  //
+  // UNAUTHENTICATED with one of the reasons PEER_CERTIFICATE_MISSING (empty
+  // chain), PEER_CERTIFICATE_MALFORMED, PEER_CERTIFICATE_EXPIRED,
+  // PEER_CERTIFICATE_NOT_YET_VALID, PEER_CERTIFICATE_WRONG_USAGE, and
+  // PEER_CERTIFICATE_UNTRUSTED for all else. Thread-safe.
+  absl::Status Verify(absl::Span<const std::string> chain,
+                      CertificatePurpose purpose, absl::Time now) const;
+
+  size_t size() const { return size_; }
+
+ private:
+  TrustAnchors(bssl::UniquePtr<X509_STORE> store, size_t size);
+
+  bssl::UniquePtr<X509_STORE> store_;
+  size_t size_;
+};
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SERVICES_COMMON_TLS_TRUST_ANCHORS_H_

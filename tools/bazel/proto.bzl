@@ -95,7 +95,10 @@ def _descriptor_set_impl(ctx):
         outputs = [out],
         mnemonic = "ProtocDescriptors",
     )
-    return [DefaultInfo(files = depset([out]))]
+    return [DefaultInfo(
+        files = depset([out]),
+        runfiles = ctx.runfiles(files = [out]),
+    )]
 
 sallyport_proto_descriptor_set = rule(
     implementation = _descriptor_set_impl,

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "services/common/bytes/string_view.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/sip_text.h"
@@ -106,8 +105,7 @@ absl::StatusOr<ConnectionIdentity> IdentifyClient(
   CertifiedName peer_name;
   if (trusted.peers) {
     for (const CertifiedName& name : names) {
-      const PeerEntry* found =
-          plan.PeerBySubject(AbslView(name.name), incoming_port);
+      const PeerEntry* found = plan.PeerBySubject(name.name, incoming_port);
       if (found == nullptr || found == peer) continue;
       if (peer != nullptr) {
         return Refuse("PEER_IDENTITY_AMBIGUOUS",
@@ -121,7 +119,7 @@ absl::StatusOr<ConnectionIdentity> IdentifyClient(
   // subjectAltName does not make it less of one.
   const PhoneEntry* phone = nullptr;
   if (trusted.phones && certificate.common_names.size() == 1) {
-    phone = plan.PhoneByDevice(AbslView(certificate.common_names[0]));
+    phone = plan.PhoneByDevice(certificate.common_names[0]);
   }
   if (peer != nullptr && phone != nullptr) {
     return Refuse("PEER_IDENTITY_AMBIGUOUS",

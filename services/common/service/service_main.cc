@@ -1,0 +1,334 @@
+#include "services/common/service/service_main.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <string_view>
+#include <utility>
+
+#include "absl/debugging/failure_signal_handler.h"
+#include "absl/debugging/symbolize.h"
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "grpc/support/log.h"
+#include "services/common/config/config_loader.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/config/server_config.h"
+#include "services/common/log/log.h"
+#include "services/common/metrics/metrics_http.h"
+#include "services/common/metrics/process_metrics.h"
+#include "services/common/rpc/metrics_table.h"
+#include "services/common/status/check.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+ABSL_FLAG(std::string, config, "",
+          "File with the configuration as JSON. Required.");
+ABSL_FLAG(bool, check_config, false,
+          "Check the configuration, tell every fault, and exit.");
+
+namespace sallyport {
+namespace {
+
+namespace pb = ::sallyport::common::config::v1;
+
+constexpr char kDefaultMetricsAddress[] = "0.0.0.0:9464";
+constexpr absl::Duration kDefaultDrainTimeout = absl::Seconds(30);
+// Handlers that run when the server ends; beyond it they are cancelled.
+constexpr absl::Duration kLastCallsGrace = absl::Seconds(1);
+constexpr absl::Duration kIdlePoll = absl::Milliseconds(50);
+
+LogLevel FromProto(pb::LogLevel level) {
+  switch (level) {
+    case pb::LOG_LEVEL_DEBUG:
+      return LogLevel::kDebug;
+    case pb::LOG_LEVEL_WARNING:
+      return LogLevel::kWarning;
+    case pb::LOG_LEVEL_ERROR:
+      return LogLevel::kError;
+    default:
+      return LogLevel::kInfo;
+  }
+}
+
+std::string HostName() {
+  char name[256] = {};
+  if (gethostname(name, sizeof(name) - 1) != 0) return "";
+  return name;
+}
+
+// gRPC's own lines, which a peer can trigger, become lines of ours.
+void OnGrpcLog(gpr_log_func_args* args) {
+  const std::string_view message = args->message;
+  // Said for every connection, as our names are URIs and not host names.
+  if (message.rfind("No match found for server name", 0) == 0) return;
+  if (args->severity == GPR_LOG_SEVERITY_ERROR) {
+    SALLYPORT_LOG_LIMITED(kWarning, "grpc reports",
+                          {{"detail", message.substr(0, 500)}});
+  } else {
+    LogDebug("grpc reports", {{"detail", message.substr(0, 500)}});
+  }
+}
+
+void PrepareProcess(const char* program) {
+  absl::InitializeSymbolizer(program);
+  absl::FailureSignalHandlerOptions failure;
+  // The signal then ends the process as it would have, core file and all.
+  failure.call_previous_handler = true;
+  absl::InstallFailureSignalHandler(failure);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+  gpr_set_log_function(OnGrpcLog);
+}
+
+sigset_t EndSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+// True if a signal to end came within `timeout`.
+bool WaitForEndSignal(absl::Duration timeout) {
+  const sigset_t signals = EndSignals();
+  const timespec wait = absl::ToTimespec(timeout);
+  return sigtimedwait(&signals, nullptr, &wait) > 0;
+}
+
+absl::Status Load(const ServiceOptions& options) {
+  const std::string path = absl::GetFlag(FLAGS_config);
+  if (path.empty()) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "CONFIG_MISSING",
+                     "--config=FILE is required");
+  }
+  SP_RETURN_IF_ERROR(LoadConfig(path, options.config));
+  ConfigFaults faults;
+  CheckServerConfig("server", options.server_config(), &faults);
+  options.validate(&faults);
+  return faults.ToStatus();
+}
+
+void TellFaults(const absl::Status& status) {
+  const auto violations = FieldViolationsOf(status);
+  if (violations.empty()) {
+    std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
+  }
+  for (const FieldViolation& violation : violations) {
+    std::fprintf(stderr, "%s: %s\n", violation.field.c_str(),
+                 violation.description.c_str());
+  }
+}
+
+}  // namespace
+
+absl::Status ServiceRuntime::StartGrpc(const AccessPolicy& policy,
+                                       std::vector<grpc::Service*> services) {
+  SP_CHECK(grpc_ == nullptr);
+  GrpcServerOptions options;
+  options.default_address = default_grpc_address_;
+  options.policy = &policy;
+  options.services = std::move(services);
+  options.metrics = &metrics_;
+  SP_ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(config_, options));
+  AddPort("grpc", grpc_->port());
+  return absl::OkStatus();
+}
+
+// One run of a service, from its checked configuration to its end. Used by the
+// main thread only; the atomics are read by the HTTP server's threads.
+class ServiceRun {
+ public:
+  explicit ServiceRun(const ServiceOptions& options)
+      : options_(options), config_(options.server_config()) {}
+
+  // Binds everything and tells that it is ready.
+  absl::Status Start() {
+    std::remove(config_.ready_file().c_str());
+    std::vector<absl::Span<const MetricSpec>> tables = options_.metrics;
+    tables.push_back(kRpcMetrics);
+    SP_ASSIGN_OR_RETURN(metrics_, MetricsRegistry::Create(tables));
+    SP_RETURN_IF_ERROR(StartHttp());
+    runtime_ = std::make_unique<ServiceRuntime>(
+        config_, options_.default_grpc_address,
+        config_.instance_id().empty() ? HostName() : config_.instance_id(),
+        *metrics_);
+    runtime_->AddPort("metrics", http_->port());
+    SP_ASSIGN_OR_RETURN(service_, options_.start(*runtime_));
+    SetReady(true);
+    SetTakesNewWork(true);
+    SP_RETURN_IF_ERROR(WriteReadyFile());
+    LogInfo("service ready", {{"ports", PortsJson()}});
+    return absl::OkStatus();
+  }
+
+  // Returns when drained, or out of time, or told a second time.
+  void Drain() {
+    const absl::Duration timeout =
+        FromProtoOr(config_.drain_timeout(), kDefaultDrainTimeout);
+    LogInfo("draining", {{"timeout", timeout}});
+    SetTakesNewWork(false);
+    service_->Drain();
+    const absl::Time give_up = absl::Now() + timeout;
+    const char* how = "idle";
+    while (!service_->IsIdle()) {
+      if (absl::Now() >= give_up) {
+        how = "timeout";
+        break;
+      }
+      if (WaitForEndSignal(kIdlePoll)) {
+        how = "second signal";
+        break;
+      }
+    }
+    LogInfo("drained", {{"how", how}});
+  }
+
+  void Stop() {
+    ready_ = false;
+    std::remove(config_.ready_file().c_str());
+    if (runtime_ != nullptr && runtime_->grpc_ != nullptr) {
+      runtime_->grpc_->Shutdown(kLastCallsGrace);
+    }
+    if (runtime_ != nullptr) runtime_->grpc_.reset();
+    service_.reset();
+    http_.reset();
+  }
+
+ private:
+  absl::Status StartHttp() {
+    const auto flag_answer = [](const std::atomic<bool>& flag,
+                                const char* otherwise) {
+      return flag ? HttpAnswer{.body = "ok\n"}
+                  : HttpAnswer{.code = 503, .body = otherwise};
+    };
+    MetricsHttp::Handlers handlers;
+    handlers["/metrics"] = [this] {
+      return HttpAnswer{
+          .content_type = "text/plain; version=0.0.4; charset=utf-8",
+          .body = metrics_->Text() + ProcessMetricsText()};
+    };
+    handlers["/healthz"] = [] { return HttpAnswer{.body = "ok\n"}; };
+    // Stays true while draining: flows on a draining instance live only as
+    // long as it is (design.md section 11).
+    handlers["/readyz"] = [this, flag_answer] {
+      return flag_answer(ready_, "starting\n");
+    };
+    handlers["/readyz/new_work"] = [this, flag_answer] {
+      return flag_answer(takes_new_work_, "takes no new work\n");
+    };
+    SP_ASSIGN_OR_RETURN(http_,
+                        MetricsHttp::Start(config_.metrics_address().empty()
+                                               ? kDefaultMetricsAddress
+                                               : config_.metrics_address(),
+                                           std::move(handlers)));
+    return absl::OkStatus();
+  }
+
+  void SetReady(bool ready) {
+    ready_ = ready;
+    if (runtime_->grpc_ != nullptr) runtime_->grpc_->SetReady(ready);
+  }
+
+  void SetTakesNewWork(bool takes) {
+    takes_new_work_ = takes;
+    if (runtime_->grpc_ != nullptr) runtime_->grpc_->SetTakesNewWork(takes);
+  }
+
+  std::string PortsJson() const {
+    std::string json = "{";
+    for (const auto& [name, port] : runtime_->ports_) {
+      absl::StrAppend(&json, json.size() == 1 ? "" : ",", "\"", name,
+                      "\":", port);
+    }
+    json.push_back('}');
+    return json;
+  }
+
+  // By rename, so that a reader sees all of it or nothing.
+  absl::Status WriteReadyFile() const {
+    if (config_.ready_file().empty()) return absl::OkStatus();
+    const std::string part = config_.ready_file() + ".part";
+    {
+      std::ofstream out(part, std::ios::trunc);
+      out << PortsJson() << "\n";
+      out.flush();
+      if (!out) {
+        return MakeError(absl::StatusCode::kUnavailable,
+                         "READY_FILE_NOT_WRITTEN",
+                         absl::StrCat("cannot write ", part));
+      }
+    }
+    if (std::rename(part.c_str(), config_.ready_file().c_str()) != 0) {
+      return MakeError(absl::StatusCode::kUnavailable, "READY_FILE_NOT_WRITTEN",
+                       absl::StrCat("cannot write ", config_.ready_file()));
+    }
+    return absl::OkStatus();
+  }
+
+  const ServiceOptions& options_;
+  const pb::ServerConfig& config_;
+  std::atomic<bool> ready_ = false;
+  std::atomic<bool> takes_new_work_ = false;
+  std::unique_ptr<MetricsRegistry> metrics_;
+  std::unique_ptr<MetricsHttp> http_;
+  std::unique_ptr<ServiceRuntime> runtime_;
+  std::unique_ptr<RunningService> service_;
+};
+
+int ServiceMain(int argc, char** argv, const ServiceOptions& options) {
+  absl::SetProgramUsageMessage(absl::StrCat("Sallyport's ", options.name,
+                                            ".\n  ", options.name,
+                                            " --config=FILE [--check_config]"));
+  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
+  if (rest.size() > 1) {
+    std::fprintf(stderr, "unexpected argument %s\n", rest[1]);
+    return 2;
+  }
+  PrepareProcess(argv[0]);
+  // Blocked here and so in every thread; only this one takes them, in turn.
+  const sigset_t signals = EndSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  const absl::Status loaded = Load(options);
+  if (!loaded.ok()) {
+    TellFaults(loaded);
+    return 2;
+  }
+  if (absl::GetFlag(FLAGS_check_config)) {
+    std::fprintf(stderr, "the configuration is valid\n");
+    return 0;
+  }
+  const pb::ServerConfig& config = options.server_config();
+  LogOptions log;
+  log.service = options.name;
+  log.instance = config.instance_id();
+  log.level = FromProto(config.log_level());
+  InitLogging(std::move(log));
+
+  ServiceRun run(options);
+  const absl::Status started = run.Start();
+  if (!started.ok()) {
+    LogError("start failed",
+             {{"reason", ReasonOf(started)}, {"error", started}});
+    run.Stop();
+    return 1;
+  }
+  while (!WaitForEndSignal(absl::Hours(24))) {
+  }
+  run.Drain();
+  run.Stop();
+  LogInfo("service ended");
+  return 0;
+}
+
+}  // namespace sallyport

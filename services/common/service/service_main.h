@@ -1,0 +1,118 @@
+// The main of every service: flags, configuration, logs, metrics and health,
+// signals, drain.
+//
+//   int main(int argc, char** argv) {
+//     DialplanConfig config;
+//     ServiceOptions options;
+//     options.name = "dialplan";
+//     options.default_grpc_address = "0.0.0.0:7001";
+//     options.metrics = {kDialplanMetrics};
+//     options.config = &config;
+//     options.server_config = [&]() -> auto& { return config.server(); };
+//     options.validate = [&](ConfigFaults* f) { ValidateConfig(config, f); };
+//     options.start = [&](ServiceRuntime& runtime) {
+//       return StartDialplan(config, runtime);
+//     };
+//     return ServiceMain(argc, argv, options);
+//   }
+
+#ifndef SALLYPORT_SERVICES_COMMON_SERVICE_SERVICE_MAIN_H_
+#define SALLYPORT_SERVICES_COMMON_SERVICE_SERVICE_MAIN_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "google/protobuf/message.h"
+#include "grpcpp/impl/service_type.h"
+#include "sallyport/common/config/v1/server_config.pb.h"
+#include "services/common/config/config_faults.h"
+#include "services/common/metrics/metrics.h"
+#include "services/common/rpc/access_policy.h"
+#include "services/common/rpc/server_builder.h"
+
+namespace sallyport {
+
+// A service that runs. Its destructor stops what is left, after the gRPC
+// server has ended. Called from the main thread only; Thread-compatible.
+class RunningService {
+ public:
+  virtual ~RunningService() = default;
+
+  // SIGTERM came: refuse new work in the protocol's own words, keep what
+  // lives. Streams that never end by themselves are ended here.
+  virtual void Drain() = 0;
+  // True when nothing lives any more; asked after Drain().
+  virtual bool IsIdle() = 0;
+};
+
+// What ServiceMain offers while a service starts. Thread-compatible.
+class ServiceRuntime {
+ public:
+  ServiceRuntime(const common::config::v1::ServerConfig& config,
+                 std::string default_grpc_address, std::string instance,
+                 MetricsRegistry& metrics)
+      : config_(config),
+        default_grpc_address_(std::move(default_grpc_address)),
+        instance_(std::move(instance)),
+        metrics_(metrics) {}
+
+  const common::config::v1::ServerConfig& server_config() const {
+    return config_;
+  }
+  // instance_id of the configuration, or the host name.
+  const std::string& instance() const { return instance_; }
+  MetricsRegistry& metrics() { return metrics_; }
+
+  // Starts the gRPC server with `services`; the policy and they outlive it.
+  // At most once. Its port is reported as "grpc".
+  absl::Status StartGrpc(const AccessPolicy& policy,
+                         std::vector<grpc::Service*> services);
+
+  // For the ready file and the log: "sip_udp", 5060.
+  void AddPort(const std::string& name, int port) { ports_[name] = port; }
+
+ private:
+  friend class ServiceRun;
+
+  const common::config::v1::ServerConfig& config_;
+  const std::string default_grpc_address_;
+  const std::string instance_;
+  MetricsRegistry& metrics_;
+  std::unique_ptr<GrpcServer> grpc_;
+  std::map<std::string, int> ports_;
+};
+
+struct ServiceOptions {
+  // "dialplan".
+  std::string name;
+  // Where gRPC listens when the configuration says nothing.
+  std::string default_grpc_address;
+  // The service's tables; those of common are added.
+  std::vector<absl::Span<const MetricSpec>> metrics;
+  // Filled from --config.
+  google::protobuf::Message* config = nullptr;
+  // The `server` of it.
+  std::function<const common::config::v1::ServerConfig&()> server_config;
+  // Adds every fault of what is not `server`; that is checked by itself. Pure.
+  std::function<void(ConfigFaults*)> validate;
+  // Builds the objects and binds the ports.
+  std::function<absl::StatusOr<std::unique_ptr<RunningService>>(
+      ServiceRuntime&)>
+      start;
+};
+
+// Runs until SIGTERM or SIGINT, then drains; a second one ends it at once.
+// SIGHUP does nothing: files are watched. Returns the exit code: 0 after an
+// orderly end and for --check_config of a good file, 1 when the start failed,
+// 2 for a wrong command line or configuration. Call once, before any thread.
+int ServiceMain(int argc, char** argv, const ServiceOptions& options);
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SERVICES_COMMON_SERVICE_SERVICE_MAIN_H_

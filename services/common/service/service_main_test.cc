@@ -1,0 +1,276 @@
+// Runs service_main_test_service as a process, as its operator would.
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "google/protobuf/struct.pb.h"
+#include "google/protobuf/util/json_util.h"
+#include "gtest/gtest.h"
+#include "services/common/rpc/client_channel.h"
+#include "services/common/rpc/server_builder.h"
+#include "services/common/rpc/testing/raw_health.h"
+#include "services/common/status/status_matchers.h"
+#include "services/common/testing/mtls_pki.h"
+
+namespace sallyport {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream in(path);
+  std::stringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+class ServiceMainTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    pki_ = new MtlsPki("main");
+    files_ = new PemFiles(pki_->IssueSpiffe("t.test", "test_service"));
+  }
+
+  void SetUp() override {
+    folder_ = testing::TempDir() + "/" +
+              testing::UnitTest::GetInstance()->current_test_info()->name();
+    mkdir(folder_.c_str(), 0700);
+    ready_file_ = folder_ + "/ready.json";
+    log_ = folder_ + "/log";
+    busy_file_ = folder_ + "/busy";
+  }
+
+  void TearDown() override {
+    if (pid_ > 0) {
+      kill(pid_, SIGKILL);
+      waitpid(pid_, nullptr, 0);
+    }
+  }
+
+  std::string WriteConfig(const std::string& realm = "r",
+                          const std::string& extra = "") {
+    const std::string path = folder_ + "/config.json";
+    std::ofstream(path) << absl::StrCat(
+        "{\"server\":{\"listen_address\":\"127.0.0.1:0\","
+        "\"metrics_address\":\"127.0.0.1:0\",\"trust_domain\":\"t.test\","
+        "\"drain_timeout\":\"20s\",\"instance_id\":\"one\",\"ready_file\":\"",
+        ready_file_, "\",\"tls\":{\"certificate_file\":\"",
+        files_->certificate_file, "\",\"key_file\":\"", files_->key_file,
+        "\",\"ca_file\":\"", files_->ca_file, "\"}", extra,
+        "},\"audit_file\":\"", busy_file_, "\",\"realm\":\"", realm, "\"}");
+    return path;
+  }
+
+  void Spawn(const std::vector<std::string>& arguments) {
+    const char* const root = std::getenv("TEST_SRCDIR");
+    const std::string program = absl::StrCat(
+        root == nullptr ? "." : root,
+        "/sallyport/services/common/service/service_main_test_service");
+    pid_ = fork();
+    ASSERT_GE(pid_, 0);
+    if (pid_ == 0) {
+      const int fd = open(log_.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
+      dup2(fd, STDERR_FILENO);
+      std::vector<char*> argv;
+      std::string name = program;
+      argv.push_back(name.data());
+      std::vector<std::string> copy = arguments;
+      for (std::string& a : copy) argv.push_back(a.data());
+      argv.push_back(nullptr);
+      execv(program.c_str(), argv.data());
+      _exit(127);
+    }
+  }
+
+  // Exit code, or minus the signal.
+  int Wait() {
+    int status = 0;
+    EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
+    pid_ = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+  int RunToEnd(const std::vector<std::string>& arguments) {
+    Spawn(arguments);
+    return Wait();
+  }
+
+  // The ports of the ready file, once it is there.
+  google::protobuf::Struct WaitReady() {
+    google::protobuf::Struct ports;
+    const absl::Time give_up = absl::Now() + absl::Seconds(20);
+    while (access(ready_file_.c_str(), F_OK) != 0) {
+      if (absl::Now() > give_up) {
+        ADD_FAILURE() << "never ready: " << ReadAll(log_);
+        return ports;
+      }
+      absl::SleepFor(absl::Milliseconds(20));
+    }
+    EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(
+                    ReadAll(ready_file_), &ports)
+                    .ok());
+    return ports;
+  }
+
+  static int Port(const google::protobuf::Struct& ports, const char* name) {
+    const auto it = ports.fields().find(name);
+    return it == ports.fields().end()
+               ? 0
+               : static_cast<int>(it->second.number_value());
+  }
+
+  std::string HttpGet(int port, const std::string& path) {
+    const std::string out = folder_ + "/http";
+    const std::string command =
+        absl::StrCat("exec 3<>/dev/tcp/127.0.0.1/", port, "; printf 'GET ",
+                     path, " HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3");
+    std::system(absl::StrCat("bash -c \"", command, "\" >", out).c_str());
+    return ReadAll(out);
+  }
+
+  void WaitForLog(const std::string& text) {
+    const absl::Time give_up = absl::Now() + absl::Seconds(20);
+    while (ReadAll(log_).find(text) == std::string::npos) {
+      if (absl::Now() > give_up) {
+        FAIL() << "no \"" << text << "\" in " << ReadAll(log_);
+      }
+      absl::SleepFor(absl::Milliseconds(20));
+    }
+  }
+
+  static MtlsPki* pki_;
+  static PemFiles* files_;
+
+  std::string folder_;
+  std::string ready_file_;
+  std::string log_;
+  std::string busy_file_;
+  pid_t pid_ = 0;
+};
+
+MtlsPki* ServiceMainTest::pki_ = nullptr;
+PemFiles* ServiceMainTest::files_ = nullptr;
+
+TEST_F(ServiceMainTest, CheckConfigTellsEveryFaultAndStartsNothing) {
+  EXPECT_EQ(RunToEnd({"--config=" + WriteConfig(), "--check_config"}), 0);
+  EXPECT_THAT(ReadAll(log_), HasSubstr("valid"));
+  EXPECT_EQ(RunToEnd({"--check_config",
+                      "--config=" + WriteConfig("", ",\"nonsense\":1")}),
+            2);
+  EXPECT_THAT(ReadAll(log_), HasSubstr("server.nonsense: is not a known"));
+  EXPECT_EQ(RunToEnd({"--config=" + WriteConfig("", ",\"log_level\":99")}), 2);
+  EXPECT_THAT(ReadAll(log_), HasSubstr("realm: is required"));
+  EXPECT_THAT(ReadAll(log_), HasSubstr("server.log_level: is not"));
+  EXPECT_NE(access(ready_file_.c_str(), F_OK), 0);
+}
+
+TEST_F(ServiceMainTest, WrongCommandLines) {
+  EXPECT_EQ(RunToEnd({}), 2);
+  EXPECT_THAT(ReadAll(log_), HasSubstr("--config=FILE is required"));
+  EXPECT_EQ(RunToEnd({"--config=" + WriteConfig(), "stray"}), 2);
+  EXPECT_EQ(RunToEnd({"--config=" + folder_ + "/absent.json"}), 2);
+  EXPECT_THAT(ReadAll(log_), HasSubstr("absent.json"));
+  EXPECT_NE(RunToEnd({"--no_such_flag"}), 0);
+}
+
+TEST_F(ServiceMainTest, ServesProbesAndMetricsAndEndsInOrder) {
+  Spawn({"--config=" + WriteConfig()});
+  const auto ports = WaitReady();
+  EXPECT_EQ(Port(ports, "extra"), 4711);
+  ASSERT_GT(Port(ports, "grpc"), 0);
+  const int http = Port(ports, "metrics");
+  ASSERT_GT(http, 0);
+  EXPECT_THAT(HttpGet(http, "/healthz"), HasSubstr(" 200 "));
+  EXPECT_THAT(HttpGet(http, "/readyz"), HasSubstr(" 200 "));
+  EXPECT_THAT(HttpGet(http, "/readyz/new_work"), HasSubstr(" 200 "));
+  const std::string metrics = HttpGet(http, "/metrics");
+  EXPECT_THAT(metrics, HasSubstr("sallyport_test_starts_total 1"));
+  EXPECT_THAT(metrics, HasSubstr("process_resident_memory_bytes"));
+  EXPECT_THAT(metrics, HasSubstr("sallyport_rpc_request_seconds"));
+  // SIGHUP is nothing.
+  kill(pid_, SIGHUP);
+  EXPECT_THAT(HttpGet(http, "/healthz"), HasSubstr(" 200 "));
+  kill(pid_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
+  EXPECT_NE(access(ready_file_.c_str(), F_OK), 0);
+  const std::string log = ReadAll(log_);
+  EXPECT_THAT(log, HasSubstr("\"service\":\"test_service\""));
+  EXPECT_THAT(log, HasSubstr("\"instance\":\"one\""));
+  EXPECT_THAT(log, HasSubstr("\"how\":\"idle\""));
+  EXPECT_THAT(log, HasSubstr("service ended"));
+}
+
+TEST_F(ServiceMainTest, DrainKeepsReadinessAndRefusesOnlyNewWork) {
+  std::ofstream(busy_file_) << "a call lives";
+  Spawn({"--config=" + WriteConfig()});
+  const auto ports = WaitReady();
+  const int http = Port(ports, "metrics");
+  ClientChannelOptions options;
+  options.target = absl::StrCat("127.0.0.1:", Port(ports, "grpc"));
+  options.expected_identity = "spiffe://t.test/test_service";
+  common::config::v1::TlsFiles tls;
+  const PemFiles client = pki_->IssueSpiffe("t.test", "capf");
+  tls.set_certificate_file(client.certificate_file);
+  tls.set_key_file(client.key_file);
+  tls.set_ca_file(client.ca_file);
+  auto provider = WatchTlsFiles(tls, absl::Seconds(1));
+  ASSERT_THAT(provider, IsOk());
+  const auto channel = MakeClientChannel(*provider, options);
+  EXPECT_EQ(CheckHealth(channel, kNewWorkHealthName), RawHealth::kServing);
+
+  kill(pid_, SIGTERM);
+  WaitForLog("draining");
+  const absl::Time give_up = absl::Now() + absl::Seconds(10);
+  while (CheckHealth(channel, kNewWorkHealthName) != RawHealth::kNotServing &&
+         absl::Now() < give_up) {
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+  EXPECT_EQ(CheckHealth(channel, kNewWorkHealthName), RawHealth::kNotServing);
+  EXPECT_EQ(CheckHealth(channel, ""), RawHealth::kServing);
+  EXPECT_THAT(HttpGet(http, "/readyz"), HasSubstr(" 200 "));
+  EXPECT_THAT(HttpGet(http, "/readyz/new_work"), HasSubstr(" 503 "));
+  EXPECT_EQ(waitpid(pid_, nullptr, WNOHANG), 0);
+  std::remove(busy_file_.c_str());
+  EXPECT_EQ(Wait(), 0);
+}
+
+TEST_F(ServiceMainTest, ASecondSignalEndsTheDrain) {
+  std::ofstream(busy_file_) << "a call lives";
+  Spawn({"--config=" + WriteConfig()});
+  WaitReady();
+  kill(pid_, SIGTERM);
+  WaitForLog("draining");
+  kill(pid_, SIGINT);
+  EXPECT_EQ(Wait(), 0);
+  EXPECT_THAT(ReadAll(log_), HasSubstr("second signal"));
+}
+
+TEST_F(ServiceMainTest, AFailedStartIsSaidAndIsNotReady) {
+  EXPECT_EQ(RunToEnd({"--config=" + WriteConfig("fail")}), 1);
+  EXPECT_THAT(ReadAll(log_), HasSubstr("told to fail"));
+  EXPECT_NE(access(ready_file_.c_str(), F_OK), 0);
+}
+
+TEST_F(ServiceMainTest, ACrashLeavesItsStack) {
+  EXPECT_EQ(RunToEnd({"--config=" + WriteConfig("crash")}), -SIGSEGV);
+  EXPECT_THAT(ReadAll(log_), HasSubstr("SIGSEGV"));
+}
+
+}  // namespace
+}  // namespace sallyport

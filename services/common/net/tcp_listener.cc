@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "services/common/net/destruction_watch.h"
 #include "services/common/net/errno_status.h"
 #include "services/common/status/status_macros.h"
 #include "services/common/time/mono_time.h"
@@ -86,8 +87,7 @@ void TcpListener::Rest() {
 }
 
 void TcpListener::OnReadable() {
-  bool destroyed = false;
-  destroyed_ = &destroyed;
+  DestructionWatch watch(destroyed_);
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     sockaddr_storage name;
     socklen_t size = sizeof(name);
@@ -107,9 +107,8 @@ void TcpListener::OnReadable() {
         SocketAddress::FromSockaddr(reinterpret_cast<sockaddr*>(&name), size);
     if (!peer) continue;
     callback_(std::move(fd), *peer);
-    if (destroyed) return;
+    if (watch.destroyed()) return;
   }
-  destroyed_ = nullptr;
 }
 
 }  // namespace sallyport

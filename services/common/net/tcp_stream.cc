@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "services/common/net/destruction_watch.h"
 #include "services/common/net/errno_status.h"
 #include "services/common/status/status_macros.h"
 
@@ -19,20 +20,6 @@ constexpr size_t kReadSize = 16 * 1024;
 constexpr int kReadsPerTurn = 8;
 // Sent octets are dropped from the buffer once they are this many.
 constexpr size_t kCompactSize = 64 * 1024;
-
-// Learns whether *this was destroyed during a handler call. Calls do not nest.
-class DestructionWatch {
- public:
-  explicit DestructionWatch(bool*& slot) : slot_(slot) { slot_ = &destroyed_; }
-  ~DestructionWatch() {
-    if (!destroyed_) slot_ = nullptr;
-  }
-  bool destroyed() const { return destroyed_; }
-
- private:
-  bool destroyed_ = false;
-  bool*& slot_;
-};
 
 }  // namespace
 

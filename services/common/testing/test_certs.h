@@ -1,0 +1,76 @@
+// Certificates made on the spot, for tests.
+
+#ifndef SALLYPORT_SERVICES_COMMON_TESTING_TEST_CERTS_H_
+#define SALLYPORT_SERVICES_COMMON_TESTING_TEST_CERTS_H_
+
+#include <openssl/base.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/common/crypto/secret.h"
+
+namespace sallyport {
+
+// A certificate and its private key.
+struct TestCertificate {
+  std::string pem;  // the certificate alone
+  std::string der;
+  std::string key_pem;  // PKCS #8
+  Secret KeySecret() const { return Secret::CopyOf(std::string_view(key_pem)); }
+};
+
+// What goes into one certificate.
+struct TestCertificateSpec {
+  std::string common_name;             // empty: an empty subject
+  std::vector<std::string> dns_names;  // wildcards as they stand
+  std::vector<std::string> uris;       // "sip:example.test", "spiffe://..."
+  std::vector<std::string> ips;        // "192.0.2.1"
+  absl::Time not_before = absl::FromUnixSeconds(1'577'836'800);  // 2020
+  absl::Time not_after = absl::FromUnixSeconds(4'102'444'800);   // 2100
+  bool server_auth = true;  // in extendedKeyUsage
+  bool client_auth = true;
+  bool no_extended_key_usage = false;  // leave the extension out
+  bool is_ca = false;
+  bool rsa_key = false;  // RSA-2048 instead of P-256
+};
+
+// A certificate authority with a P-256 key. Thread-compatible.
+class TestCa {
+ public:
+  explicit TestCa(const std::string& common_name = "Test CA");
+  ~TestCa();
+  TestCa(TestCa&&) noexcept;
+
+  // Signs with our key; serial numbers count up from 0x1001.
+  TestCertificate Issue(const TestCertificateSpec& spec);
+  // Short for a certificate with one dNSName.
+  TestCertificate IssueDns(const std::string& name);
+  // Short for a service of ours: one URI SAN.
+  TestCertificate IssueUri(const std::string& uri);
+  // An intermediate that we signed.
+  TestCa IssueCa(const std::string& common_name);
+
+  const TestCertificate& certificate() const { return certificate_; }
+  const std::string& pem() const { return certificate_.pem; }
+
+ private:
+  TestCa(TestCertificate certificate, bssl::UniquePtr<EVP_PKEY> key);
+
+  TestCertificate certificate_;
+  bssl::UniquePtr<EVP_PKEY> key_;
+  long next_serial_ = 0x1001;
+};
+
+// Signed by its own key.
+TestCertificate SelfSigned(const TestCertificateSpec& spec);
+
+// Writes `content` to a fresh file in the test's temporary folder, mode 0600,
+// and returns its path.
+std::string WriteTestFile(const std::string& name, const std::string& content);
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SERVICES_COMMON_TESTING_TEST_CERTS_H_

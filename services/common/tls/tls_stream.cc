@@ -1,0 +1,161 @@
+#include "services/common/tls/tls_stream.h"
+
+#include <utility>
+
+#include "services/common/net/destruction_watch.h"
+#include "services/common/status/check.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+#include "services/common/time/mono_time.h"
+
+namespace sallyport {
+namespace {
+
+// What records add to a full write buffer, and handshake messages and alerts:
+// these are never refused, as TLS cannot go on without them.
+constexpr size_t kWriteSlack = 128 * 1024;
+
+}  // namespace
+
+TlsStream::TlsStream(EventLoop& loop, std::unique_ptr<TlsSession> session,
+                     const Options& options, StreamHandler& handler)
+    : loop_(loop),
+      session_(std::move(session)),
+      options_(options),
+      handler_(handler),
+      timer_(loop.AddTimer([this](MonoTime) {
+        Fail(absl::DeadlineExceededError("TLS handshake: timed out"));
+      })) {
+  loop.SetTimer(timer_, loop.RefreshNow() + options.handshake_timeout);
+}
+
+TlsStream::~TlsStream() {
+  if (destroyed_ != nullptr) *destroyed_ = true;
+  loop_.RemoveTimer(timer_);
+}
+
+TcpStream::Options TlsStream::TcpOptions() const {
+  TcpStream::Options tcp = options_.tcp;
+  // A record of 16 KiB grows by less than a hundredth.
+  tcp.max_write_buffer += tcp.max_write_buffer / 64 + kWriteSlack;
+  return tcp;
+}
+
+absl::StatusOr<std::unique_ptr<TlsStream>> TlsStream::Accept(
+    EventLoop& loop, UniqueFd fd, const SocketAddress& peer,
+    std::shared_ptr<const TlsContext> context, const Options& options,
+    StreamHandler& handler) {
+  SP_CHECK(context->role() == TlsRole::kServer);
+  SP_ASSIGN_OR_RETURN(std::unique_ptr<TlsSession> session,
+                      TlsSession::Create(std::move(context)));
+  std::unique_ptr<TlsStream> stream(
+      new TlsStream(loop, std::move(session), options, handler));
+  SP_ASSIGN_OR_RETURN(stream->tcp_,
+                      TcpStream::Accept(loop, std::move(fd), peer,
+                                        stream->TcpOptions(), *stream));
+  return stream;
+}
+
+absl::StatusOr<std::unique_ptr<TlsStream>> TlsStream::Connect(
+    EventLoop& loop, const SocketAddress& peer,
+    std::shared_ptr<const TlsContext> context, const Options& options,
+    StreamHandler& handler) {
+  SP_CHECK(context->role() == TlsRole::kClient);
+  SP_ASSIGN_OR_RETURN(
+      std::unique_ptr<TlsSession> session,
+      TlsSession::Create(std::move(context), options.server_name));
+  std::unique_ptr<TlsStream> stream(
+      new TlsStream(loop, std::move(session), options, handler));
+  SP_ASSIGN_OR_RETURN(
+      stream->tcp_,
+      TcpStream::Connect(loop, peer, stream->TcpOptions(), *stream));
+  return stream;
+}
+
+absl::Status TlsStream::SendCiphertext() {
+  const std::string ciphertext = session_->TakeCiphertext();
+  if (ciphertext.empty()) return absl::OkStatus();
+  return tcp_->Write(AsBytes(ciphertext));
+}
+
+void TlsStream::Fail(absl::Status reason) {
+  if (closed_) return;
+  Close();
+  handler_.OnClosed(std::move(reason));
+}
+
+void TlsStream::OnOpen() {
+  // A client's first message.
+  if (absl::Status status = SendCiphertext(); !status.ok()) Fail(status);
+}
+
+void TlsStream::OnData(ByteSpan data) {
+  const absl::Status status = session_->Feed(data);
+  const std::string plaintext = session_->TakePlaintext();
+  // Also an alert that says what displeased us.
+  const absl::Status sent = SendCiphertext();
+
+  DestructionWatch watch(destroyed_);
+  if (!open_ && (session_->state() == TlsSession::State::kOpen ||
+                 session_->state() == TlsSession::State::kPeerClosed)) {
+    open_ = true;
+    loop_.SetTimer(timer_, MonoTime::InfiniteFuture());
+    handler_.OnOpen();
+    if (watch.destroyed() || closed_) return;
+  }
+  if (!plaintext.empty()) {
+    handler_.OnData(AsBytes(plaintext));
+    if (watch.destroyed() || closed_) return;
+  }
+  if (!status.ok() || !sent.ok()) {
+    Fail(status.ok() ? sent : status);
+    return;
+  }
+  if (session_->state() == TlsSession::State::kPeerClosed && !peer_ended_) {
+    peer_ended_ = true;
+    handler_.OnEnd();
+  }
+}
+
+void TlsStream::OnEnd() {
+  if (peer_ended_) return;  // close_notify came first, as it should
+  Fail(MakeError(absl::StatusCode::kUnavailable, "TLS_TRUNCATED",
+                 open_ ? "the peer ended without close_notify"
+                       : "the peer ended during the TLS handshake"));
+}
+
+void TlsStream::OnDrained() {
+  if (open_) handler_.OnDrained();
+}
+
+void TlsStream::OnClosed(absl::Status reason) { Fail(std::move(reason)); }
+
+absl::Status TlsStream::Write(ByteSpan data) {
+  if (!open_ || finished_ || closed_) {
+    return absl::FailedPreconditionError("the stream is not open for writing");
+  }
+  // Before encryption, which cannot be taken back.
+  const size_t limit = options_.tcp.max_write_buffer;
+  if (data.size() > limit || tcp_->buffered() > limit - data.size()) {
+    return absl::ResourceExhaustedError("the write buffer is full");
+  }
+  SP_RETURN_IF_ERROR(session_->Write(data));
+  return SendCiphertext();
+}
+
+void TlsStream::Finish() {
+  if (!open_ || finished_ || closed_) return;
+  finished_ = true;
+  session_->Close();
+  // If it fails the connection is gone, which TCP will say.
+  (void)SendCiphertext();
+  tcp_->Finish();
+}
+
+void TlsStream::Close() {
+  closed_ = true;
+  loop_.SetTimer(timer_, MonoTime::InfiniteFuture());
+  if (tcp_ != nullptr) tcp_->Close();
+}
+
+}  // namespace sallyport

@@ -70,7 +70,7 @@ class Cluster:
         if done.returncode != 0:
             raise Failed(f'mint_dev_certs: {(done.stderr or done.stdout).strip()}')
 
-    def _server(self, name):
+    def server_config(self, name):
         return {
             'listen_address': f'{self.host(name)}:{GRPC_PORTS[name]}',
             'tls': {'certificate_file': f'{self.pki}/{name}.pem',
@@ -86,7 +86,7 @@ class Cluster:
             'tls_refresh_interval': '1s',
         }
 
-    def _client(self, name):
+    def client_config(self, name):
         return {'target': f'{self.host(name)}:{GRPC_PORTS[name]}', 'max_backoff': '1s'}
 
     def write_config(self, name, config):
@@ -132,6 +132,14 @@ class Cluster:
             return json.loads(done.stdout)
         except ValueError:
             return done.stdout
+
+    def items(self, kind):
+        """What `sallyport <kind>` lists, as the API's JSON."""
+        answer = self.cli(kind, '-o', 'json')
+        if isinstance(answer, dict):
+            lists = [v for v in answer.values() if isinstance(v, list)]
+            return lists[0] if lists else []
+        return answer or []
 
     def log_lines(self, name):
         """The JSON lines of a service's log."""

@@ -1,0 +1,73 @@
+"""The configuration files of one cluster's services."""
+
+import json
+import os
+
+from tests.harness.cluster import DOMAIN, EDGE_NAME
+
+
+def write_all(cluster):
+    """Writes every service's file and the command line's; no service runs yet."""
+    write = cluster.write_config
+    data = cluster.path('data')
+
+    write('dialplan', {
+        'server': cluster.server_config('dialplan'),
+        'store': {'sqlite_file': f'{data}/dialplan.db'},
+    })
+    write('credential_issuer', {
+        'server': cluster.server_config('credential_issuer'),
+        'store': {'sqlite_file': f'{data}/issuer.db'},
+        'master_key_file': f'{data}/issuer.key',
+        'realm': 'sallyport',
+        'activation_delay': '1s',
+        'relays': [{'relay': 'media_relay-0', 'weight': 1,
+                    'internet_uris': [f'turn:{cluster.host("media_relay")}:3478?transport=udp']}],
+    })
+    write('media_relay', {
+        'server': cluster.server_config('media_relay'),
+        'credential_issuer': cluster.client_config('credential_issuer'),
+        'external': {'addresses': [cluster.host('media_relay')]},
+        'disable_tcp': True,
+        'realm': 'sallyport',
+        'loops': 1,
+        'peer_policy': {'allowed_prefixes': ['127.0.0.0/8']},
+        'keys_cache_file': f'{data}/relay-keys.cache',
+    })
+    capf = cluster.host('capf')
+    write('capf', {
+        'server': cluster.server_config('capf'),
+        'store': {'sqlite_file': f'{data}/capf.db'},
+        'authority': {'key_file': f'{data}/capf-ca.key',
+                      'certificate_file': f'{data}/capf-ca.pem'},
+        'capf': {'address': capf,
+                 'server_names': [f'DNS:capf.{DOMAIN}', f'IP:{capf}']},
+        'audit_file': f'{data}/capf-audit.jsonl',
+    })
+    edge = cluster.host('signaling_edge')
+    write('signaling_edge', {
+        'server': cluster.server_config('signaling_edge'),
+        'dialplan': cluster.client_config('dialplan'),
+        'capf': cluster.client_config('capf'),
+        'credential_issuer': cluster.client_config('credential_issuer'),
+        'media_relays': [cluster.client_config('media_relay')],
+        'listeners': [
+            {'protocol': 'LISTENER_PROTOCOL_SIP_UDP', 'address': edge},
+            {'protocol': 'LISTENER_PROTOCOL_SIP_TCP', 'address': edge},
+            {'protocol': 'LISTENER_PROTOCOL_SIP_TLS', 'address': edge},
+        ],
+        'sip_tls': {'certificate_file': f'{cluster.pki}/edge_sip.pem',
+                    'key_file': f'{cluster.pki}/edge_sip.key'},
+        'snapshot_cache_file': f'{data}/snapshot.cache',
+        'trust_cache_file': f'{data}/trust.cache',
+        'token_key_file': f'{data}/token.key',
+        'loops': 1,
+        'call_record_file': cluster.path('log', 'calls.jsonl'),
+        'static_hosts': {f'gw.{DOMAIN}': cluster.host('gateway'),
+                         EDGE_NAME: edge},
+    })
+
+
+def read(cluster, name):
+    with open(os.path.join(cluster.folder, 'conf', name + '.json'), encoding='utf-8') as f:
+        return json.load(f)

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""The demo call itself: what tools/run prints is true, line by line.
+
+UM-1 to UM-30 (secured dial plans, mutual TLS), AVE (credentials), CCE (LSC).
+"""
+
+import os
+import sys
+
+sys.path.insert(0, os.getcwd())
+
+from tests.harness.case import DemoCase, main  # noqa: E402
+from tests.harness.table import render  # noqa: E402
+
+
+class DemoCallTest(DemoCase):
+
+    @classmethod
+    def prepare(cls):
+        cls.demo.run()
+
+    def test_two_tls_connections_with_verified_identities(self):
+        found = {c.get('remoteIdentity'): c for c in self.demo.facts['connections'] if c.get('tlsVersion')}
+        self.assertIn('gw.demo.sallyport.test', found)
+        gateway = found['gw.demo.sallyport.test']
+        self.assertEqual(gateway['identitySource'], 'IDENTITY_SOURCE_SAN_DNS')
+        self.assertTrue(gateway['peer'].endswith('/peers/gateway'), gateway)
+        phones = [c for c in self.demo.facts['connections'] if c.get('phone')]
+        self.assertTrue(phones, self.demo.facts['connections'])
+        self.assertTrue(phones[0]['phone'].endswith('SEP001122334455'), phones)
+
+    def test_the_gateway_verified_the_edge(self):
+        subjects = self.demo.wrapper.accepted_clients()
+        self.assertTrue(any('edge.demo.sallyport.test' in s for s in subjects), subjects)
+
+    def test_srtp_on_the_secured_leg_and_rtp_on_the_other(self):
+        legs = {('user' in leg): leg for leg in self.demo.facts['call']['legs']}
+        self.assertEqual(legs[True]['mediaProtocol'], 'MEDIA_PROTOCOL_SDES_SRTP')
+        self.assertIn('AES_CM_128_HMAC_SHA1_80', legs[True]['srtpSuite'])
+        self.assertEqual(legs[True]['securityMode'], 'SECURITY_MODE_SECURED')
+        self.assertEqual(legs[False]['mediaProtocol'], 'MEDIA_PROTOCOL_RTP')
+        self.assertEqual(legs[False]['securityMode'], 'SECURITY_MODE_SIP_SECURED')
+
+    def test_matched_pattern(self):
+        self.assertEqual(self.demo.facts['call']['matchedPattern'], '9.!')
+
+    def test_relay_saw_every_packet(self):
+        for side in ('legA', 'legB'):
+            stats = self.demo.facts['session'][side]['statistics']
+            self.assertGreaterEqual(int(stats['packetsReceived']), 500)
+            self.assertEqual(int(stats.get('packetsLost', 0)), 0)
+
+    def test_turn_credential_and_allocation(self):
+        turn = self.demo.facts['turn']
+        self.assertGreater(int(turn['key_id']), 0)
+        self.assertEqual(turn['sent'], turn['received'])
+
+    def test_lsc_reported_as_openssl_reads_it(self):
+        lsc = self.demo.facts['lsc']
+        self.assertIn('SEP001122334455', lsc['subject'])
+        self.assertTrue(lsc['verified'])
+        text = str(lsc['reported']).upper().replace(':', '')
+        self.assertIn(lsc['sha256'].replace(':', ''), text)
+        self.assertIn(lsc['sha1'].replace(':', ''), text)
+
+    def test_refusals_have_reasons(self):
+        reasons = [r['reason'] for r in self.demo.facts['refusals']]
+        self.assertEqual(reasons, ['PEER_IDENTITY_MISMATCH', 'SECURITY_MODE_SRTP_REQUIRED'])
+        self.assertIn('488', self.demo.facts['refusals'][1]['sip'])
+
+    def test_table_names_everything(self):
+        text = render(self.demo.facts)
+        for part in ('TLS connections', 'Route', 'Media at the relay', 'Media at the user agents',
+                     'TURN credential', 'LSC by CAPF', 'Refused'):
+            self.assertIn(part, text)
+
+    def test_no_secret_in_a_log(self):
+        """No password, digit string, key or authentication string in clear."""
+        for name in self.cluster.processes:
+            text = self.cluster.processes[name].text()
+            for secret in ('demo-phone-password', '4711471147', '915550100', '15550100', 'inline:'):
+                self.assertNotIn(secret, text, f'{name} logs {secret}')
+
+
+if __name__ == '__main__':
+    main()

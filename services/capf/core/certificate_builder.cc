@@ -1,0 +1,451 @@
+#include "services/capf/core/certificate_builder.h"
+
+#include <openssl/asn1.h>
+#include <openssl/bytestring.h>
+#include <openssl/digest.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/mem.h>
+#include <openssl/nid.h>
+#include <openssl/obj.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "absl/strings/str_format.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+constexpr absl::Duration kBackdate = absl::Hours(1);
+constexpr absl::Duration kLeastValidity = absl::Hours(1);
+constexpr unsigned kContext0 =
+    CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0;
+constexpr unsigned kContext3 =
+    CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 3;
+
+absl::Status OutOfMemory() {
+  return MakeError(absl::StatusCode::kResourceExhausted, "OUT_OF_MEMORY",
+                   "no memory for a certificate");
+}
+
+bool AddBytes(CBB* cbb, ByteSpan bytes) {
+  return CBB_add_bytes(cbb, bytes.data(), bytes.size());
+}
+
+bool AddOid(CBB* cbb, std::string_view dotted) {
+  CBB oid;
+  return CBB_add_asn1(cbb, &oid, CBS_ASN1_OBJECT) &&
+         CBB_add_asn1_oid_from_text(&oid, dotted.data(), dotted.size()) &&
+         CBB_flush(cbb);
+}
+
+bool AddAlgorithm(CBB* cbb, SignatureAlgorithm algorithm) {
+  CBB sequence, null;
+  if (!CBB_add_asn1(cbb, &sequence, CBS_ASN1_SEQUENCE)) return false;
+  bool ok = false;
+  switch (algorithm) {
+    case SignatureAlgorithm::kEcdsaSha256:
+      ok = AddOid(&sequence, "1.2.840.10045.4.3.2");
+      break;
+    case SignatureAlgorithm::kEcdsaSha384:
+      ok = AddOid(&sequence, "1.2.840.10045.4.3.3");
+      break;
+    case SignatureAlgorithm::kEcdsaSha512:
+      ok = AddOid(&sequence, "1.2.840.10045.4.3.4");
+      break;
+    case SignatureAlgorithm::kRsaSha256:
+      ok = AddOid(&sequence, "1.2.840.113549.1.1.11") &&
+           CBB_add_asn1(&sequence, &null, CBS_ASN1_NULL);
+      break;
+  }
+  return ok && CBB_flush(cbb);
+}
+
+bool AddNamePart(CBB* name, std::string_view oid, const std::string& value,
+                 unsigned tag) {
+  if (value.empty()) return true;
+  CBB set, pair, text;
+  return CBB_add_asn1(name, &set, CBS_ASN1_SET) &&
+         CBB_add_asn1(&set, &pair, CBS_ASN1_SEQUENCE) && AddOid(&pair, oid) &&
+         CBB_add_asn1(&pair, &text, tag) && AddBytes(&text, AsBytes(value)) &&
+         CBB_flush(name);
+}
+
+bool AddName(CBB* cbb, const SubjectName& subject) {
+  CBB name;
+  constexpr unsigned kText = CBS_ASN1_UTF8STRING;
+  return CBB_add_asn1(cbb, &name, CBS_ASN1_SEQUENCE) &&
+         AddNamePart(&name, "2.5.4.6", subject.country,
+                     CBS_ASN1_PRINTABLESTRING) &&
+         AddNamePart(&name, "2.5.4.8", subject.state, kText) &&
+         AddNamePart(&name, "2.5.4.7", subject.locality, kText) &&
+         AddNamePart(&name, "2.5.4.10", subject.organization, kText) &&
+         AddNamePart(&name, "2.5.4.11", subject.organizational_unit, kText) &&
+         AddNamePart(&name, "2.5.4.3", subject.common_name, kText) &&
+         CBB_flush(cbb);
+}
+
+// RFC 5280 section 4.1.2.5: UTCTime through 2049, GeneralizedTime after.
+bool AddTime(CBB* cbb, absl::Time time) {
+  const absl::CivilSecond civil =
+      absl::ToCivilSecond(time, absl::UTCTimeZone());
+  if (civil.year() < 1950 || civil.year() > 9999) return false;
+  const bool utc = civil.year() < 2050;
+  std::string text;
+  if (utc) {
+    text = absl::StrFormat("%02d%02d%02d%02d%02d%02dZ", civil.year() % 100,
+                           civil.month(), civil.day(), civil.hour(),
+                           civil.minute(), civil.second());
+  } else {
+    text = absl::StrFormat("%04d%02d%02d%02d%02d%02dZ", civil.year(),
+                           civil.month(), civil.day(), civil.hour(),
+                           civil.minute(), civil.second());
+  }
+  CBB value;
+  return CBB_add_asn1(cbb, &value,
+                      utc ? CBS_ASN1_UTCTIME : CBS_ASN1_GENERALIZEDTIME) &&
+         AddBytes(&value, AsBytes(text)) && CBB_flush(cbb);
+}
+
+// Opens an Extension; the caller writes into `value` and flushes `list`.
+bool OpenExtension(CBB* list, CBB* extension, CBB* value, std::string_view oid,
+                   bool critical) {
+  return CBB_add_asn1(list, extension, CBS_ASN1_SEQUENCE) &&
+         AddOid(extension, oid) &&
+         (!critical || CBB_add_asn1_bool(extension, 1)) &&
+         CBB_add_asn1(extension, value, CBS_ASN1_OCTETSTRING);
+}
+
+bool AddAuthorityKeyId(CBB* list, ByteSpan key_id) {
+  CBB extension, value, sequence, id;
+  return OpenExtension(list, &extension, &value, "2.5.29.35", false) &&
+         CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE) &&
+         CBB_add_asn1(&sequence, &id, CBS_ASN1_CONTEXT_SPECIFIC | 0) &&
+         AddBytes(&id, key_id) && CBB_flush(list);
+}
+
+bool AddSubjectKeyId(CBB* list, ByteSpan key_id) {
+  CBB extension, value, id;
+  return OpenExtension(list, &extension, &value, "2.5.29.14", false) &&
+         CBB_add_asn1(&value, &id, CBS_ASN1_OCTETSTRING) &&
+         AddBytes(&id, key_id) && CBB_flush(list);
+}
+
+// A BIT STRING of named bits ends with its last one bit (X.690 11.2.2).
+bool AddKeyUsage(CBB* list, uint16_t bits) {
+  CBB extension, value, string;
+  int unused = 0;
+  while ((bits >> unused & 1) == 0) ++unused;
+  const bool one_octet = unused >= 8;
+  return OpenExtension(list, &extension, &value, "2.5.29.15", true) &&
+         CBB_add_asn1(&value, &string, CBS_ASN1_BITSTRING) &&
+         CBB_add_u8(&string, static_cast<uint8_t>(unused % 8)) &&
+         CBB_add_u8(&string, static_cast<uint8_t>(bits >> 8)) &&
+         (one_octet || CBB_add_u8(&string, static_cast<uint8_t>(bits))) &&
+         CBB_flush(list);
+}
+
+bool AddBasicConstraints(CBB* list, bool authority) {
+  CBB extension, value, sequence;
+  if (!OpenExtension(list, &extension, &value, "2.5.29.19", true) ||
+      !CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE)) {
+    return false;
+  }
+  // CA FALSE is the default, so it is left out; an authority signs leaves only.
+  if (authority && (!CBB_add_asn1_bool(&sequence, 1) ||
+                    !CBB_add_asn1_uint64(&sequence, 0))) {
+    return false;
+  }
+  return CBB_flush(list);
+}
+
+bool AddExtendedKeyUsage(CBB* list, const CertificateProfile& profile) {
+  if (profile.extended_key_usages.empty()) return true;
+  CBB extension, value, sequence;
+  if (!OpenExtension(list, &extension, &value, "2.5.29.37", false) ||
+      !CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE)) {
+    return false;
+  }
+  for (const ExtendedKeyUsage usage : profile.extended_key_usages) {
+    if (!AddOid(&sequence, ExtendedKeyUsageOid(usage))) return false;
+  }
+  return CBB_flush(list);
+}
+
+bool AddAltNames(CBB* list, const SubjectAltNames& names) {
+  if (names.empty()) return true;
+  CBB extension, value, sequence, text;
+  if (!OpenExtension(list, &extension, &value, "2.5.29.17", false) ||
+      !CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE)) {
+    return false;
+  }
+  for (const std::string& name : names.dns_names) {
+    if (!CBB_add_asn1(&sequence, &text, CBS_ASN1_CONTEXT_SPECIFIC | 2) ||
+        !AddBytes(&text, AsBytes(name))) {
+      return false;
+    }
+  }
+  for (const std::string& ip : names.ip_addresses) {
+    if (!CBB_add_asn1(&sequence, &text, CBS_ASN1_CONTEXT_SPECIFIC | 7) ||
+        !AddBytes(&text, AsBytes(ip))) {
+      return false;
+    }
+  }
+  for (const std::string& uri : names.uris) {
+    if (!CBB_add_asn1(&sequence, &text, CBS_ASN1_CONTEXT_SPECIFIC | 6) ||
+        !AddBytes(&text, AsBytes(uri))) {
+      return false;
+    }
+  }
+  return CBB_flush(list);
+}
+
+bool AddExtensions(CBB* tbs, const CertificateSpec& spec,
+                   ByteSpan issuer_key_id) {
+  const CertificateProfile& profile = ProfileFor(spec.profile);
+  CBB outer, list;
+  return CBB_add_asn1(tbs, &outer, kContext3) &&
+         CBB_add_asn1(&outer, &list, CBS_ASN1_SEQUENCE) &&
+         AddAuthorityKeyId(&list, issuer_key_id) &&
+         AddSubjectKeyId(&list, AsBytes(spec.key.key_id())) &&
+         AddKeyUsage(&list, profile.KeyUsage(spec.key.is_rsa())) &&
+         AddBasicConstraints(&list, profile.is_authority) &&
+         AddExtendedKeyUsage(&list, profile) &&
+         AddAltNames(&list, spec.names) && CBB_flush(tbs);
+}
+
+std::string TakeBytes(CBB* cbb, bool ok) {
+  uint8_t* data = nullptr;
+  size_t size = 0;
+  if (!ok || !CBB_finish(cbb, &data, &size)) return {};
+  bssl::UniquePtr<uint8_t> owner(data);
+  return ToString(ByteSpan(data, size));
+}
+
+const EVP_MD* DigestFor(SignatureAlgorithm algorithm) {
+  switch (algorithm) {
+    case SignatureAlgorithm::kEcdsaSha384:
+      return EVP_sha384();
+    case SignatureAlgorithm::kEcdsaSha512:
+      return EVP_sha512();
+    case SignatureAlgorithm::kEcdsaSha256:
+    case SignatureAlgorithm::kRsaSha256:
+      break;
+  }
+  return EVP_sha256();
+}
+
+std::string NamePart(const X509_NAME* name, int nid) {
+  const int at = X509_NAME_get_index_by_NID(name, nid, -1);
+  if (at < 0) return {};
+  const ASN1_STRING* data =
+      X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
+  uint8_t* utf8 = nullptr;
+  const int size = ASN1_STRING_to_UTF8(&utf8, data);
+  if (size < 0) return {};
+  bssl::UniquePtr<uint8_t> owner(utf8);
+  return ToString(ByteSpan(utf8, static_cast<size_t>(size)));
+}
+
+absl::StatusOr<absl::Time> ReadTime(const ASN1_TIME* time) {
+  bssl::UniquePtr<ASN1_TIME> epoch(ASN1_TIME_set(nullptr, 0));
+  int days = 0;
+  int seconds = 0;
+  if (!epoch || !ASN1_TIME_diff(&days, &seconds, epoch.get(), time)) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "ISSUER_INVALID",
+                     "authority certificate has an unreadable date");
+  }
+  return absl::UnixEpoch() + absl::Hours(24) * days + absl::Seconds(seconds);
+}
+
+}  // namespace
+
+SignatureAlgorithm SignatureAlgorithmFor(KeyKind issuer_key) {
+  switch (issuer_key) {
+    case KeyKind::kRsa:
+      return SignatureAlgorithm::kRsaSha256;
+    case KeyKind::kEcP256:
+      return SignatureAlgorithm::kEcdsaSha256;
+    case KeyKind::kEcP384:
+      return SignatureAlgorithm::kEcdsaSha384;
+    case KeyKind::kEcP521:
+      return SignatureAlgorithm::kEcdsaSha512;
+  }
+  return SignatureAlgorithm::kEcdsaSha256;
+}
+
+absl::StatusOr<Issuer> ReadIssuer(ByteSpan certificate_der) {
+  const auto refuse = [](std::string_view message) {
+    ERR_clear_error();
+    return MakeError(absl::StatusCode::kInvalidArgument, "ISSUER_INVALID",
+                     message);
+  };
+  const uint8_t* at = certificate_der.data();
+  bssl::UniquePtr<X509> x509(
+      d2i_X509(nullptr, &at, static_cast<long>(certificate_der.size())));
+  if (!x509 || at != certificate_der.data() + certificate_der.size()) {
+    return refuse("not one certificate");
+  }
+  if (X509_check_ca(x509.get()) != 1) {
+    return refuse("certificate is not of an authority");
+  }
+  if ((X509_get_key_usage(x509.get()) & KU_KEY_CERT_SIGN) == 0) {
+    return refuse("certificate may not sign certificates");
+  }
+  const ASN1_OCTET_STRING* key_id = X509_get0_subject_key_id(x509.get());
+  if (key_id == nullptr) {
+    return refuse("authority certificate has no subject key identifier");
+  }
+  uint8_t* spki = nullptr;
+  const int spki_size =
+      i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509.get()), &spki);
+  if (spki_size < 0) return refuse("authority key cannot be written");
+  bssl::UniquePtr<uint8_t> spki_owner(spki);
+  absl::StatusOr<PublicKey> key = PublicKey::FromSpki(
+      ByteSpan(spki, static_cast<size_t>(spki_size)), KeyPolicy{});
+  if (!key.ok()) return key.status();
+
+  const X509_NAME* subject = X509_get_subject_name(x509.get());
+  const uint8_t* name_der = nullptr;
+  size_t name_size = 0;
+  if (!X509_NAME_get0_der(const_cast<X509_NAME*>(subject), &name_der,
+                          &name_size)) {
+    return refuse("authority name cannot be read");
+  }
+  SP_ASSIGN_OR_RETURN(const absl::Time not_before,
+                      ReadTime(X509_get0_notBefore(x509.get())));
+  SP_ASSIGN_OR_RETURN(const absl::Time not_after,
+                      ReadTime(X509_get0_notAfter(x509.get())));
+  ERR_clear_error();
+  return Issuer{
+      .certificate_der = ToString(certificate_der),
+      .subject_der = ToString(ByteSpan(name_der, name_size)),
+      .subject = {.country = NamePart(subject, NID_countryName),
+                  .state = NamePart(subject, NID_stateOrProvinceName),
+                  .locality = NamePart(subject, NID_localityName),
+                  .organization = NamePart(subject, NID_organizationName),
+                  .organizational_unit =
+                      NamePart(subject, NID_organizationalUnitName),
+                  .common_name = NamePart(subject, NID_commonName)},
+      .key = *std::move(key),
+      .key_id =
+          ToString(ByteSpan(ASN1_STRING_get0_data(key_id),
+                            static_cast<size_t>(ASN1_STRING_length(key_id)))),
+      .not_before = not_before,
+      .not_after = not_after};
+}
+
+std::string DrawSerial(uint8_t instance, RandomSource& random) {
+  std::array<uint8_t, 17> serial;
+  random.Fill(absl::MakeSpan(serial).subspan(1));
+  serial[0] = static_cast<uint8_t>(instance & 0x7f);
+  if (serial[0] == 0) serial[0] = 1;
+  return ToString(serial);
+}
+
+absl::StatusOr<Validity> ChooseValidity(const CertificateProfile& profile,
+                                        absl::Duration validity, absl::Time now,
+                                        const std::optional<Issuer>& issuer) {
+  if (validity == absl::ZeroDuration()) validity = profile.default_validity;
+  if (validity < kLeastValidity || validity > profile.max_validity) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "VALIDITY_INVALID",
+                     "validity is outside what the profile allows");
+  }
+  const absl::Time second = absl::FromUnixSeconds(absl::ToUnixSeconds(now));
+  Validity chosen{
+      .not_before = second - kBackdate,
+      // Both ends count (RFC 5280 4.1.2.5), hence the last second.
+      .not_after = second - kBackdate + validity - absl::Seconds(1)};
+  if (validity < 2 * kBackdate) {
+    chosen.not_after = second + validity - absl::Seconds(1);
+  }
+  if (issuer.has_value()) {
+    if (issuer->not_after < now + kLeastValidity) {
+      return MakeError(absl::StatusCode::kFailedPrecondition, "ISSUER_EXPIRED",
+                       "the authority expires within the hour");
+    }
+    chosen.not_before = std::max(chosen.not_before, issuer->not_before);
+    chosen.not_after = std::min(chosen.not_after, issuer->not_after);
+  }
+  return chosen;
+}
+
+absl::StatusOr<std::string> BuildTbs(const CertificateSpec& spec,
+                                     const std::optional<Issuer>& issuer) {
+  const SignatureAlgorithm algorithm = SignatureAlgorithmFor(
+      issuer.has_value() ? issuer->key.kind() : spec.key.kind());
+  const std::string& issuer_key_id =
+      issuer.has_value() ? issuer->key_id : spec.key.key_id();
+  bssl::ScopedCBB cbb;
+  CBB tbs, version, serial, validity;
+  bool ok = CBB_init(cbb.get(), 1024) &&
+            CBB_add_asn1(cbb.get(), &tbs, CBS_ASN1_SEQUENCE) &&
+            CBB_add_asn1(&tbs, &version, kContext0) &&
+            CBB_add_asn1_uint64(&version, 2) &&
+            CBB_add_asn1(&tbs, &serial, CBS_ASN1_INTEGER) &&
+            AddBytes(&serial, AsBytes(spec.serial)) &&
+            AddAlgorithm(&tbs, algorithm);
+  ok = ok && (issuer.has_value() ? AddBytes(&tbs, AsBytes(issuer->subject_der))
+                                 : AddName(&tbs, spec.subject));
+  ok = ok && CBB_add_asn1(&tbs, &validity, CBS_ASN1_SEQUENCE) &&
+       AddTime(&validity, spec.not_before) &&
+       AddTime(&validity, spec.not_after) && AddName(&tbs, spec.subject) &&
+       AddBytes(&tbs, AsBytes(spec.key.spki())) &&
+       AddExtensions(&tbs, spec, AsBytes(issuer_key_id));
+  std::string der = TakeBytes(cbb.get(), ok);
+  if (der.empty()) return OutOfMemory();
+  return der;
+}
+
+absl::StatusOr<std::string> AssembleCertificate(ByteSpan tbs,
+                                                SignatureAlgorithm algorithm,
+                                                ByteSpan signature) {
+  bssl::ScopedCBB cbb;
+  CBB certificate, bits;
+  const bool ok = CBB_init(cbb.get(), tbs.size() + signature.size() + 64) &&
+                  CBB_add_asn1(cbb.get(), &certificate, CBS_ASN1_SEQUENCE) &&
+                  AddBytes(&certificate, tbs) &&
+                  AddAlgorithm(&certificate, algorithm) &&
+                  CBB_add_asn1(&certificate, &bits, CBS_ASN1_BITSTRING) &&
+                  CBB_add_u8(&bits, 0) && AddBytes(&bits, signature);
+  std::string der = TakeBytes(cbb.get(), ok);
+  if (der.empty()) return OutOfMemory();
+  return der;
+}
+
+absl::StatusOr<std::string> TbsOf(ByteSpan certificate_der) {
+  CBS input, certificate, tbs;
+  CBS_init(&input, certificate_der.data(), certificate_der.size());
+  if (!CBS_get_asn1(&input, &certificate, CBS_ASN1_SEQUENCE) ||
+      CBS_len(&input) != 0 ||
+      !CBS_get_asn1_element(&certificate, &tbs, CBS_ASN1_SEQUENCE)) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     "CERTIFICATE_MALFORMED", "not a certificate");
+  }
+  return ToString(ByteSpan(CBS_data(&tbs), CBS_len(&tbs)));
+}
+
+bool VerifySignature(ByteSpan tbs, SignatureAlgorithm algorithm,
+                     ByteSpan signature, const PublicKey& key) {
+  CBS input;
+  CBS_init(&input, reinterpret_cast<const uint8_t*>(key.spki().data()),
+           key.spki().size());
+  bssl::UniquePtr<EVP_PKEY> pkey(EVP_parse_public_key(&input));
+  bssl::ScopedEVP_MD_CTX ctx;
+  const bool verified =
+      pkey &&
+      EVP_DigestVerifyInit(ctx.get(), nullptr, DigestFor(algorithm), nullptr,
+                           pkey.get()) &&
+      EVP_DigestVerify(ctx.get(), signature.data(), signature.size(),
+                       tbs.data(), tbs.size());
+  ERR_clear_error();
+  return verified;
+}
+
+}  // namespace sallyport::capf

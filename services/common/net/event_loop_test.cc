@@ -1,0 +1,244 @@
+#include "services/common/net/event_loop.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/common/net/unique_fd.h"
+#include "services/common/status/status_matchers.h"
+#include "services/common/time/mono_time.h"
+
+namespace sallyport {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr absl::Duration kNoWait = absl::ZeroDuration();
+
+class EventLoopTest : public testing::Test {
+ protected:
+  EventLoopTest() : loop_(*EventLoop::Create()) {}
+
+  struct Pair {
+    UniqueFd near, far;
+  };
+  static Pair MakePair() {
+    std::array<int, 2> fds;
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds.data()),
+              0);
+    return {UniqueFd(fds[0]), UniqueFd(fds[1])};
+  }
+  static void WriteByte(const UniqueFd& fd) {
+    EXPECT_EQ(write(fd.get(), "x", 1), 1);
+  }
+
+  std::unique_ptr<EventLoop> loop_;
+};
+
+TEST_F(EventLoopTest, TellsReadableAndWritable) {
+  Pair pair = MakePair();
+  std::vector<IoEvents> seen;
+  ASSERT_THAT(loop_->Add(pair.near.get(), kReadable,
+                         [&](IoEvents e) { seen.push_back(e); }),
+              IsOk());
+  loop_->RunOnce(kNoWait);
+  EXPECT_TRUE(seen.empty());
+  WriteByte(pair.far);
+  loop_->RunOnce(absl::Seconds(5));
+  EXPECT_THAT(seen, ElementsAre(kReadable));
+  ASSERT_THAT(loop_->Modify(pair.near.get(), kReadableAndWritable), IsOk());
+  loop_->RunOnce(absl::Seconds(5));
+  EXPECT_THAT(seen, ElementsAre(kReadable, kReadableAndWritable));
+  loop_->Remove(pair.near.get());
+  loop_->RunOnce(kNoWait);
+  EXPECT_EQ(seen.size(), 2u);
+}
+
+TEST_F(EventLoopTest, TellsHangUpEvenWhenNothingIsAsked) {
+  Pair pair = MakePair();
+  bool failed = false;
+  ASSERT_THAT(loop_->Add(pair.near.get(), IoEvents(),
+                         [&](IoEvents e) { failed = e.failed; }),
+              IsOk());
+  pair.far.reset();
+  loop_->RunOnce(absl::Seconds(5));
+  EXPECT_TRUE(failed);
+  loop_->Remove(pair.near.get());
+}
+
+TEST_F(EventLoopTest, RefusesWhatItCannotWatch) {
+  Pair pair = MakePair();
+  ASSERT_THAT(loop_->Add(pair.near.get(), kReadable, [](IoEvents) {}), IsOk());
+  EXPECT_THAT(loop_->Add(pair.near.get(), kReadable, [](IoEvents) {}),
+              StatusIs(absl::StatusCode::kAlreadyExists));
+  loop_->Remove(pair.near.get());
+  loop_->Remove(pair.near.get());  // twice is harmless
+  EXPECT_THAT(loop_->Modify(pair.near.get(), kReadable),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_FALSE(loop_->Add(-1, kReadable, [](IoEvents) {}).ok());
+}
+
+TEST_F(EventLoopTest, RemovalWithinATurnSilencesEventsAlreadyCollected) {
+  Pair a = MakePair(), b = MakePair();
+  int calls = 0;
+  const auto remove_both = [&](IoEvents) {
+    ++calls;
+    loop_->Remove(a.near.get());
+    loop_->Remove(b.near.get());
+  };
+  ASSERT_THAT(loop_->Add(a.near.get(), kReadable, remove_both), IsOk());
+  ASSERT_THAT(loop_->Add(b.near.get(), kReadable, remove_both), IsOk());
+  WriteByte(a.far);
+  WriteByte(b.far);
+  loop_->RunOnce(absl::Seconds(5));
+  EXPECT_EQ(calls, 1);
+}
+
+// The classic epoll mistake: the descriptor of a closed connection is given to
+// the next one within the same turn, which then gets the old one's events.
+TEST_F(EventLoopTest, AReusedDescriptorDoesNotInheritEvents) {
+  Pair a = MakePair(), b = MakePair();
+  Pair fresh = MakePair();
+  int stale = 0, swaps = 0;
+  const auto swap_the_other = [&](Pair& other) {
+    return [&](IoEvents) {
+      ++swaps;
+      loop_->Remove(other.near.get());
+      // The same number, another connection, nothing to read on it.
+      ASSERT_EQ(dup2(fresh.near.get(), other.near.get()), other.near.get());
+      ASSERT_THAT(
+          loop_->Add(other.near.get(), kReadable, [&](IoEvents) { ++stale; }),
+          IsOk());
+    };
+  };
+  ASSERT_THAT(loop_->Add(a.near.get(), kReadable, swap_the_other(b)), IsOk());
+  ASSERT_THAT(loop_->Add(b.near.get(), kReadable, swap_the_other(a)), IsOk());
+  WriteByte(a.far);
+  WriteByte(b.far);
+  loop_->RunOnce(absl::Seconds(5));
+  EXPECT_EQ(swaps, 1);
+  EXPECT_EQ(stale, 0);
+  loop_->Remove(a.near.get());
+  loop_->Remove(b.near.get());
+}
+
+TEST_F(EventLoopTest, TimersFireOnceAndInOrder) {
+  std::string order;
+  const auto a = loop_->AddTimer([&](MonoTime) { order += 'a'; });
+  const auto b = loop_->AddTimer([&](MonoTime) { order += 'b'; });
+  const MonoTime start = loop_->RefreshNow();
+  loop_->SetTimer(a, start + absl::Milliseconds(20));
+  loop_->SetTimer(b, start + absl::Milliseconds(5));
+  while (order.size() < 2) loop_->RunOnce(absl::Seconds(5));
+  EXPECT_EQ(order, "ba");
+  EXPECT_GE(loop_->now() - start, absl::Milliseconds(20));
+  loop_->RunOnce(kNoWait);
+  EXPECT_EQ(order, "ba");
+  loop_->RemoveTimer(a);
+  loop_->RemoveTimer(b);
+}
+
+TEST_F(EventLoopTest, ATimerMayDisarmAnotherThatIsDueToo) {
+  int fired = 0;
+  EventLoop::TimerId b = 0;
+  const auto a = loop_->AddTimer([&](MonoTime) {
+    ++fired;
+    loop_->SetTimer(b, MonoTime::InfiniteFuture());
+  });
+  b = loop_->AddTimer([&](MonoTime) { fired += 100; });
+  loop_->SetTimer(a, loop_->now());
+  loop_->SetTimer(b, loop_->now());
+  loop_->RunOnce(kNoWait);
+  loop_->RunOnce(kNoWait);
+  EXPECT_EQ(fired, 1);
+}
+
+TEST_F(EventLoopTest, ATimerMayRemoveItself) {
+  int fired = 0;
+  EventLoop::TimerId timer = 0;
+  timer = loop_->AddTimer([&, big = std::string(1000, 'x')](MonoTime) {
+    loop_->RemoveTimer(timer);
+    fired += static_cast<int>(big.size());  // still there
+  });
+  loop_->SetTimer(timer, loop_->now());
+  loop_->RunOnce(kNoWait);
+  EXPECT_EQ(fired, 1000);
+}
+
+TEST_F(EventLoopTest, ATimerThatRearmsForNowDoesNotStarveDescriptors) {
+  Pair pair = MakePair();
+  int fired = 0, reads = 0;
+  EventLoop::TimerId timer = 0;
+  timer = loop_->AddTimer([&](MonoTime now) {
+    ++fired;
+    loop_->SetTimer(timer, now);
+  });
+  loop_->SetTimer(timer, loop_->now());
+  ASSERT_THAT(
+      loop_->Add(pair.near.get(), kReadable, [&](IoEvents) { ++reads; }),
+      IsOk());
+  WriteByte(pair.far);
+  for (int i = 0; i < 3; ++i) loop_->RunOnce(kNoWait);
+  EXPECT_EQ(fired, 3);
+  EXPECT_EQ(reads, 3);
+  loop_->Remove(pair.near.get());
+}
+
+TEST_F(EventLoopTest, DeferredTasksRunAtTheEndOfTheTurn) {
+  std::string order;
+  const auto timer = loop_->AddTimer([&](MonoTime) {
+    loop_->Defer([&] { order += 'd'; });
+    order += 't';
+  });
+  loop_->SetTimer(timer, loop_->now());
+  loop_->RunOnce(kNoWait);
+  EXPECT_EQ(order, "td");
+}
+
+TEST_F(EventLoopTest, StopFromAnotherThreadEndsRun) {
+  bool ran = false;
+  std::thread stopper([&] {
+    absl::SleepFor(absl::Milliseconds(10));
+    loop_->Stop();
+  });
+  loop_->Defer([&] { ran = true; });
+  loop_->Run();
+  stopper.join();
+  EXPECT_TRUE(ran);
+}
+
+TEST_F(EventLoopTest, StopBeforeRunIsNotLost) {
+  loop_->Stop();
+  loop_->Run();
+}
+
+#ifndef NDEBUG
+TEST(EventLoopDeathTest, AnotherThreadIsCaught) {
+  EXPECT_DEATH(
+      {
+        auto loop = *EventLoop::Create();
+        std::thread other;
+        loop->Defer([&] {
+          other = std::thread([&] { loop->AddTimer([](MonoTime) {}); });
+          other.join();
+        });
+        loop->Defer([&] { loop->Stop(); });
+        loop->Run();
+      },
+      "check failed");
+}
+#endif
+
+}  // namespace
+}  // namespace sallyport

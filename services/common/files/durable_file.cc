@@ -5,9 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
@@ -18,7 +19,7 @@
 namespace sallyport {
 namespace {
 
-absl::Status Failed(const std::string& path, std::string_view what) {
+absl::Status Failed(const std::string& path, const char* what) {
   const int error = errno;
   const absl::Status system = absl::ErrnoToStatus(error, what);
   if (error == ENOENT) {

@@ -1,0 +1,147 @@
+#include "services/common/tls/trust_anchors.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/common/status/status_matchers.h"
+#include "services/common/testing/test_certs.h"
+
+namespace sallyport {
+namespace {
+
+constexpr auto kClient = CertificatePurpose::kTlsClient;
+constexpr auto kServer = CertificatePurpose::kTlsServer;
+const absl::Time kNow = absl::FromUnixSeconds(1'800'000'000);
+
+std::shared_ptr<const TrustAnchors> Trust(const std::string& pem) {
+  return *TrustAnchors::FromPem(pem);
+}
+
+TEST(TrustAnchorsTest, AcceptsADirectAndAnIndirectChain) {
+  TestCa root("Root");
+  TestCa middle = root.IssueCa("Middle");
+  const auto trust = Trust(root.pem());
+  EXPECT_THAT(trust->Verify({root.IssueDns("a.test").der}, kServer, kNow),
+              IsOk());
+  const TestCertificate leaf = middle.IssueDns("b.test");
+  EXPECT_THAT(
+      trust->Verify({leaf.der, middle.certificate().der}, kServer, kNow),
+      IsOk());
+  // The root itself may be sent too, to no effect.
+  EXPECT_THAT(trust->Verify(
+                  {leaf.der, middle.certificate().der, root.certificate().der},
+                  kServer, kNow),
+              IsOk());
+  // Without the intermediate there is no path.
+  EXPECT_THAT(trust->Verify({leaf.der}, kServer, kNow),
+              HasReason("PEER_CERTIFICATE_UNTRUSTED"));
+}
+
+TEST(TrustAnchorsTest, EveryMemberIsAnAnchorAsItStands) {
+  TestCa root("Root");
+  TestCa middle = root.IssueCa("Middle");
+  const TestCertificate leaf = middle.IssueDns("b.test");
+  const TestCertificate alone = SelfSigned({.common_name = "alone"});
+  // An intermediate, and the peer's very certificate.
+  EXPECT_THAT(Trust(middle.pem())->Verify({leaf.der}, kClient, kNow), IsOk());
+  EXPECT_THAT(Trust(leaf.pem)->Verify({leaf.der}, kClient, kNow), IsOk());
+  EXPECT_THAT(Trust(alone.pem)->Verify({alone.der}, kClient, kNow), IsOk());
+}
+
+TEST(TrustAnchorsTest, RefusesAnotherCaOfTheSameName) {
+  TestCa ours("Same Name"), theirs("Same Name");
+  EXPECT_THAT(
+      Trust(ours.pem())->Verify({theirs.IssueDns("a.test").der}, kServer, kNow),
+      HasReason("PEER_CERTIFICATE_UNTRUSTED"));
+  // Nor when they present their own root along with it.
+  EXPECT_THAT(
+      Trust(ours.pem())
+          ->Verify({theirs.IssueDns("a.test").der, theirs.certificate().der},
+                   kServer, kNow),
+      HasReason("PEER_CERTIFICATE_UNTRUSTED"));
+}
+
+TEST(TrustAnchorsTest, RefusesALeafThatActsAsACa) {
+  TestCa root("Root");
+  const auto trust = Trust(root.pem());
+  // A certificate authority in all but what the root allowed it to be.
+  TestCa fake("leaf.test");
+  const TestCertificate leaf = root.IssueDns("leaf.test");
+  EXPECT_THAT(trust->Verify({fake.IssueDns("victim.test").der, leaf.der},
+                            kServer, kNow),
+              HasReason("PEER_CERTIFICATE_UNTRUSTED"));
+}
+
+TEST(TrustAnchorsTest, TimeBounds) {
+  TestCa root("Root");
+  const auto trust = Trust(root.pem());
+  const absl::Time start = kNow, end = kNow + absl::Hours(1);
+  const std::string leaf =
+      root.Issue({.common_name = "t", .not_before = start, .not_after = end})
+          .der;
+  EXPECT_THAT(trust->Verify({leaf}, kServer, start - absl::Seconds(1)),
+              HasReason("PEER_CERTIFICATE_NOT_YET_VALID"));
+  EXPECT_THAT(trust->Verify({leaf}, kServer, start + absl::Seconds(1)), IsOk());
+  EXPECT_THAT(trust->Verify({leaf}, kServer, end - absl::Seconds(1)), IsOk());
+  EXPECT_THAT(trust->Verify({leaf}, kServer, end + absl::Seconds(1)),
+              HasReason("PEER_CERTIFICATE_EXPIRED"));
+}
+
+TEST(TrustAnchorsTest, Purpose) {
+  TestCa root("Root");
+  const auto trust = Trust(root.pem());
+  const std::string server_only = root.Issue({.client_auth = false}).der;
+  const std::string client_only = root.Issue({.server_auth = false}).der;
+  const std::string silent = root.Issue({.no_extended_key_usage = true}).der;
+  EXPECT_THAT(trust->Verify({server_only}, kServer, kNow), IsOk());
+  EXPECT_THAT(trust->Verify({server_only}, kClient, kNow),
+              HasReason("PEER_CERTIFICATE_WRONG_USAGE"));
+  EXPECT_THAT(trust->Verify({client_only}, kClient, kNow), IsOk());
+  EXPECT_THAT(trust->Verify({client_only}, kServer, kNow),
+              HasReason("PEER_CERTIFICATE_WRONG_USAGE"));
+  EXPECT_THAT(trust->Verify({silent}, kClient, kNow), IsOk());
+  EXPECT_THAT(trust->Verify({client_only}, CertificatePurpose::kAny, kNow),
+              IsOk());
+}
+
+TEST(TrustAnchorsTest, MissingAndMalformed) {
+  TestCa root("Root");
+  const auto trust = Trust(root.pem());
+  EXPECT_THAT(trust->Verify({}, kServer, kNow),
+              HasReason("PEER_CERTIFICATE_MISSING"));
+  EXPECT_THAT(trust->Verify({"junk"}, kServer, kNow),
+              HasReason("PEER_CERTIFICATE_MALFORMED"));
+  const std::string leaf = root.IssueDns("a.test").der;
+  EXPECT_THAT(trust->Verify({leaf, "junk"}, kServer, kNow),
+              HasReason("PEER_CERTIFICATE_MALFORMED"));
+  EXPECT_THAT(trust->Verify(std::vector<std::string>(11, leaf), kServer, kNow),
+              HasReason("PEER_CERTIFICATE_MALFORMED"));
+  EXPECT_THAT(trust->Verify({"junk"}, kServer, kNow),
+              StatusIs(absl::StatusCode::kUnauthenticated));
+}
+
+TEST(TrustAnchorsTest, TheEmptySetTrustsNobody) {
+  TestCa root("Root");
+  SP_ASSERT_OK_AND_ASSIGN(auto nobody, TrustAnchors::FromDer({}));
+  EXPECT_EQ(nobody->size(), 0u);
+  EXPECT_THAT(nobody->Verify({root.certificate().der}, kServer, kNow),
+              HasReason("PEER_CERTIFICATE_UNTRUSTED"));
+}
+
+TEST(TrustAnchorsTest, LoadsSeveralAndToleratesARepetition) {
+  TestCa a("A"), b("B");
+  const auto trust = Trust(absl::StrCat(a.pem(), b.pem(), a.pem()));
+  EXPECT_THAT(trust->Verify({a.IssueDns("x").der}, kServer, kNow), IsOk());
+  EXPECT_THAT(trust->Verify({b.IssueDns("x").der}, kServer, kNow), IsOk());
+  EXPECT_FALSE(TrustAnchors::FromPem("nothing").ok());
+  EXPECT_FALSE(TrustAnchors::FromDer({"junk"}).ok());
+}
+
+}  // namespace
+}  // namespace sallyport

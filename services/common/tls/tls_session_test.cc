@@ -49,6 +49,19 @@ class ForeignPeer {
   }
   SSL* ssl() { return ssl_.get(); }
 
+  void UseCertificate(const TestCertificate& cert) {
+    bssl::UniquePtr<BIO> pem(
+        BIO_new_mem_buf(cert.pem.data(), static_cast<int>(cert.pem.size())));
+    bssl::UniquePtr<BIO> key(BIO_new_mem_buf(
+        cert.key_pem.data(), static_cast<int>(cert.key_pem.size())));
+    bssl::UniquePtr<X509> x509(
+        PEM_read_bio_X509(pem.get(), nullptr, nullptr, nullptr));
+    bssl::UniquePtr<EVP_PKEY> pkey(
+        PEM_read_bio_PrivateKey(key.get(), nullptr, nullptr, nullptr));
+    EXPECT_TRUE(SSL_use_certificate(ssl_.get(), x509.get()));
+    EXPECT_TRUE(SSL_use_PrivateKey(ssl_.get(), pkey.get()));
+  }
+
   // Exchanges until neither has anything to say; returns our error, if any.
   absl::Status HandshakeWith(TlsSession& ours) {
     absl::Status status;
@@ -173,17 +186,7 @@ TEST_F(TlsSessionTest, MutualTls13) {
 TEST_F(TlsSessionTest, MutualTls12WithAForeignServer) {
   ForeignPeer peer(/*server=*/true);
   SSL_set_max_proto_version(peer.ssl(), TLS1_2_VERSION);
-  bssl::UniquePtr<BIO> pem(BIO_new_mem_buf(
-      server_cert_.pem.data(), static_cast<int>(server_cert_.pem.size())));
-  bssl::UniquePtr<BIO> key(
-      BIO_new_mem_buf(server_cert_.key_pem.data(),
-                      static_cast<int>(server_cert_.key_pem.size())));
-  bssl::UniquePtr<X509> x509(
-      PEM_read_bio_X509(pem.get(), nullptr, nullptr, nullptr));
-  bssl::UniquePtr<EVP_PKEY> pkey(
-      PEM_read_bio_PrivateKey(key.get(), nullptr, nullptr, nullptr));
-  ASSERT_TRUE(SSL_use_certificate(peer.ssl(), x509.get()));
-  ASSERT_TRUE(SSL_use_PrivateKey(peer.ssl(), pkey.get()));
+  peer.UseCertificate(server_cert_);
   auto ours = *TlsSession::Create(
       *TlsContext::Create(Options(TlsRole::kClient, &client_cert_)));
   const std::string hello = ours->TakeCiphertext();
@@ -542,6 +545,49 @@ TEST_F(TlsSessionTest, NoTicketsUnlessAskedFor) {
   SSL_read(peer.ssl(), &byte, 1);  // takes what followed the handshake
   const SSL_SESSION* const session = SSL_get_session(peer.ssl());
   EXPECT_FALSE(SSL_SESSION_is_resumable(session));
+}
+
+// The ticket keys are the context's own, so tickets end with a generation.
+TEST_F(TlsSessionTest, TicketsResumeWithinOneContextOnly) {
+  const auto context = [&] {
+    auto options = ServerOptions(ClientCertificateMode::kRequest);
+    options.session_tickets = true;
+    return *TlsContext::Create(std::move(options));
+  };
+  const std::shared_ptr<const TlsContext> first = context();
+  client_cert_ = ca_.Issue(
+      {.common_name = "gw", .not_after = clock_.Now() + absl::Hours(1)});
+  const auto connect = [&](const std::shared_ptr<const TlsContext>& to,
+                           SSL_SESSION* session,
+                           bssl::UniquePtr<SSL_SESSION>* out) {
+    server_ = *TlsSession::Create(to);
+    ForeignPeer peer(/*server=*/false);
+    SSL_set_max_proto_version(peer.ssl(), TLS1_2_VERSION);
+    peer.UseCertificate(client_cert_);
+    if (session != nullptr) SSL_set_session(peer.ssl(), session);
+    const absl::Status status = peer.HandshakeWith(*server_);
+    if (out != nullptr) out->reset(SSL_get1_session(peer.ssl()));
+    return status;
+  };
+  bssl::UniquePtr<SSL_SESSION> session;
+  ASSERT_THAT(connect(first, nullptr, &session), IsOk());
+  EXPECT_FALSE(server_->resumed());
+  ASSERT_TRUE(SSL_SESSION_is_resumable(session.get()));
+
+  ASSERT_THAT(connect(first, session.get(), nullptr), IsOk());
+  EXPECT_TRUE(server_->resumed());
+  ASSERT_TRUE(server_->peer().has_value());
+  EXPECT_TRUE(server_->peer()->verified);
+  EXPECT_EQ(server_->peer()->leaf.subject, "CN=gw");
+
+  ASSERT_THAT(connect(context(), session.get(), nullptr), IsOk());
+  EXPECT_FALSE(server_->resumed());
+
+  // The certificate expires before the ticket does.
+  clock_.Advance(absl::Hours(2));
+  EXPECT_THAT(connect(first, session.get(), nullptr),
+              HasReason("PEER_CERTIFICATE_EXPIRED"));
+  EXPECT_EQ(server_->state(), State::kFailed);
 }
 
 TEST_F(TlsSessionTest, TheServerNameMustBeAHostName) {

@@ -40,7 +40,7 @@ void Run(ByteSpan input) {
         break;
       case 2:
         actions = core.OnClosed(id, now);
-        closed.insert(id);
+        if (id < next) closed.insert(id);
         for (const auto& action : actions) {
           if (std::holds_alternative<CapfSession::Send>(action.action)) abort();
         }

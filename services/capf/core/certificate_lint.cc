@@ -22,6 +22,37 @@ namespace {
 constexpr size_t kMaxTbsBytes = 16 * 1024;
 constexpr absl::Duration kOldestBackdate = absl::Hours(48);
 
+// Whether `der` is elements in DER, each constructed if and only if its type
+// is. The X.509 parser lets some through that are not, within names and
+// extensions, and keeps their bytes as they came.
+bool IsStrictDer(CBS der, int depth = 0) {
+  constexpr int kDeepest = 16;
+  if (depth > kDeepest) return false;
+  while (CBS_len(&der) > 0) {
+    CBS element;
+    unsigned tag = 0;
+    size_t header = 0;
+    if (!CBS_get_any_asn1_element(&der, &element, &tag, &header) ||
+        !CBS_skip(&element, header)) {
+      return false;
+    }
+    const bool constructed = (tag & CBS_ASN1_CONSTRUCTED) != 0;
+    if ((tag & CBS_ASN1_CLASS_MASK) == 0) {
+      const unsigned number = tag & CBS_ASN1_TAG_NUMBER_MASK;
+      const bool should_be = number == 16 || number == 17;  // SEQUENCE, SET
+      if (constructed != should_be) return false;
+    }
+    if (constructed && !IsStrictDer(element, depth + 1)) return false;
+  }
+  return true;
+}
+
+bool IsStrictDer(ByteSpan der) {
+  CBS cbs;
+  CBS_init(&cbs, der.data(), der.size());
+  return IsStrictDer(cbs);
+}
+
 int SignatureNid(SignatureAlgorithm algorithm) {
   switch (algorithm) {
     case SignatureAlgorithm::kEcdsaSha256:
@@ -180,9 +211,11 @@ class Lint {
     const SubjectName read = ReadSubject(name);
     bool as_written = true;
     for (int i = 0; i < X509_NAME_entry_count(name); ++i) {
-      const int type = ASN1_STRING_type(
-          X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i)));
-      as_written &= type == V_ASN1_UTF8STRING || type == V_ASN1_PRINTABLESTRING;
+      const X509_NAME_ENTRY* entry = X509_NAME_get_entry(name, i);
+      const bool country =
+          OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry)) == NID_countryName;
+      as_written &= ASN1_STRING_type(X509_NAME_ENTRY_get_data(entry)) ==
+                    (country ? V_ASN1_PRINTABLESTRING : V_ASN1_UTF8STRING);
     }
     if (read.common_name.empty()) Find("subject_empty");
     if (!as_written || !(read == context_.spec.subject) ||
@@ -234,8 +267,11 @@ class Lint {
   void CheckExtensionSet() {
     std::set<int> seen;
     for (int i = 0; i < X509_get_ext_count(x509_); ++i) {
-      const int nid =
-          OBJ_obj2nid(X509_EXTENSION_get_object(X509_get_ext(x509_, i)));
+      X509_EXTENSION* extension = X509_get_ext(x509_, i);
+      const std::string value =
+          StringOctets(X509_EXTENSION_get_data(extension));
+      if (!IsStrictDer(AsBytes(value))) Find("malformed");
+      const int nid = OBJ_obj2nid(X509_EXTENSION_get_object(extension));
       switch (nid) {
         case NID_authority_key_identifier:
         case NID_subject_key_identifier:
@@ -364,7 +400,7 @@ class Lint {
 
 std::vector<std::string> LintCertificate(ByteSpan tbs,
                                          const LintContext& context) {
-  if (tbs.size() > kMaxTbsBytes) return {"malformed"};
+  if (tbs.size() > kMaxTbsBytes || !IsStrictDer(tbs)) return {"malformed"};
   const std::string der = WithEmptySignature(tbs);
   const uint8_t* at = reinterpret_cast<const uint8_t*>(der.data());
   bssl::UniquePtr<X509> x509(

@@ -198,7 +198,7 @@ struct RoutePatternEntry {
 
 struct PlanSnapshot {
   int64_t version = 0;   // grows with every change; 0 = nothing yet
-  std::string checksum;  // of the contents; equal contents, equal checksum
+  std::string checksum;  // of names and etags, as the stream says
   std::vector<TenantEntry> tenants;
   std::vector<DialPlanEntry> dial_plans;
   std::vector<PeerEntry> peers;

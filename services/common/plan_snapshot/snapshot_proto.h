@@ -5,17 +5,11 @@
 
 #include <optional>
 #include <string>
-#include <variant>
 
 #include "sallyport/dialplan/v1/resource.pb.h"
-#include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/common/digit_analysis/plan_entry.h"
 
 namespace sallyport {
-
-// One entry of a plan, of any kind.
-using PlanEntry =
-    std::variant<TenantEntry, DialPlanEntry, PeerEntry, UserEntry, PhoneEntry,
-                 PartitionEntry, CallingSearchSpaceEntry, RoutePatternEntry>;
 
 // The resource's entry as it was written, defaults unresolved; nothing for
 // kinds that no plan holds yet. Host names and domains come in lower case and
@@ -25,12 +19,6 @@ std::optional<PlanEntry> EntryOf(const dialplan::v1::Resource& resource);
 // Its name and etag; empty if it holds nothing.
 const std::string& NameOf(const dialplan::v1::Resource& resource);
 const std::string& EtagOf(const dialplan::v1::Resource& resource);
-
-// The entry's name.
-const std::string& NameOf(const PlanEntry& entry);
-
-// Appends `entry` to the list of its kind.
-void AddTo(PlanSnapshot& snapshot, PlanEntry entry);
 
 }  // namespace sallyport
 

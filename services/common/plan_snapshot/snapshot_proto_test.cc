@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "services/common/digit_analysis/plan_entry.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
 
 namespace sallyport {

@@ -10,6 +10,7 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/digest.h"
 #include "services/common/digit_analysis/plan_defaults.h"
+#include "services/common/digit_analysis/plan_entry.h"
 #include "services/common/plan_snapshot/snapshot_proto.h"
 #include "services/common/status/error_reason.h"
 

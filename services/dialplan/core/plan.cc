@@ -1,0 +1,192 @@
+#include "services/dialplan/core/plan.h"
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/bytes/string_view.h"
+#include "services/common/digit_analysis/plan_defaults.h"
+
+namespace sallyport::dialplan {
+namespace {
+
+std::vector<UniqueKey> KeysOfEntry(const Plan& plan, const PlanEntry& entry) {
+  std::vector<UniqueKey> out;
+  if (const auto* tenant = std::get_if<TenantEntry>(&entry)) {
+    for (size_t i = 0; i < tenant->domains.size(); ++i) {
+      out.push_back({absl::StrCat("tenant.domains[", i, "]"),
+                     "domain/" + tenant->domains[i]});
+    }
+  } else if (const auto* user = std::get_if<UserEntry>(&entry)) {
+    out.push_back({"user.username",
+                   absl::StrCat("user/", user->username, "@", user->domain)});
+    for (size_t i = 0; i < user->phone_numbers.size(); ++i) {
+      out.push_back({absl::StrCat("user.phone_numbers[", i, "]"),
+                     absl::StrCat("number/", AbslView(TenantOf(user->name)),
+                                  "/", user->phone_numbers[i])});
+    }
+  } else if (const auto* phone = std::get_if<PhoneEntry>(&entry)) {
+    // A certificate holds the device name alone, so it must be the only one.
+    out.push_back({"phone.device_name", "device/" + phone->device_name});
+  } else if (const auto* configured = std::get_if<PeerEntry>(&entry)) {
+    const PeerEntry peer = plan.Effective(*configured);
+    const std::string port = absl::StrCat(":", peer.incoming_port);
+    for (size_t i = 0; i < peer.x509_subjects.size(); ++i) {
+      out.push_back({absl::StrCat("peer.x509_subject_names[", i, "]"),
+                     absl::StrCat("subject/", peer.x509_subjects[i], port)});
+    }
+    if (peer.x509_subjects.empty() && !peer.fqdn.empty()) {
+      out.push_back({"peer.fqdn", absl::StrCat("subject/", peer.fqdn, port)});
+    }
+    // In clear the source address is all there is to tell it by.
+    if (peer.transport != SipTransport::kTls) {
+      for (size_t i = 0; i < peer.source_addresses.size(); ++i) {
+        out.push_back(
+            {absl::StrCat("peer.source_addresses[", i, "]"),
+             absl::StrCat("source/", peer.source_addresses[i], port)});
+      }
+      if (peer.source_addresses.empty() && !peer.address.empty()) {
+        out.push_back(
+            {"peer.address", absl::StrCat("source/", peer.address, port)});
+      }
+    }
+  } else if (const auto* pattern = std::get_if<RoutePatternEntry>(&entry)) {
+    const std::string_view space = pattern->partition.empty()
+                                       ? TenantOf(pattern->name)
+                                       : pattern->partition;
+    out.push_back(
+        {"route_pattern.pattern",
+         absl::StrCat("pattern/", AbslView(space), "/", pattern->pattern)});
+  }
+  return out;
+}
+
+}  // namespace
+
+RecordPtr Plan::Find(std::string_view name) const {
+  const auto it = records_.find(name);
+  return it == records_.end() ? nullptr : it->second;
+}
+
+RecordPtr Plan::Put(RecordPtr record) {
+  RecordPtr& place = records_[record->name()];
+  RecordPtr before = std::exchange(place, record);
+  if (before != nullptr) Unindex(*before);
+  Index(*record);
+  ReindexMembers(record->entry);
+  return before;
+}
+
+RecordPtr Plan::Remove(std::string_view name) {
+  const auto it = records_.find(name);
+  if (it == records_.end()) return nullptr;
+  RecordPtr before = std::move(it->second);
+  records_.erase(it);
+  Unindex(*before);
+  ReindexMembers(before->entry);
+  return before;
+}
+
+void Plan::Restore(const std::string& name, RecordPtr before) {
+  if (before != nullptr) {
+    Put(std::move(before));
+  } else {
+    Remove(name);
+  }
+}
+
+void Plan::Index(const PlanRecord& record) {
+  for (const Reference& reference : record.references) {
+    referrers_[reference.target].insert(record.name());
+  }
+  IndexKeys(record);
+}
+
+void Plan::Unindex(const PlanRecord& record) {
+  for (const Reference& reference : record.references) {
+    const auto it = referrers_.find(reference.target);
+    if (it == referrers_.end()) continue;
+    it->second.erase(record.name());
+    if (it->second.empty()) referrers_.erase(it);
+  }
+  UnindexKeys(record.name());
+}
+
+void Plan::IndexKeys(const PlanRecord& record) {
+  std::vector<UniqueKey> keys = KeysOfEntry(*this, record.entry);
+  for (const UniqueKey& key : keys) holders_[key.key].insert(record.name());
+  if (!keys.empty()) keys_[record.name()] = std::move(keys);
+}
+
+void Plan::UnindexKeys(const std::string& name) {
+  const auto it = keys_.find(name);
+  if (it == keys_.end()) return;
+  for (const UniqueKey& key : it->second) {
+    const auto holders = holders_.find(key.key);
+    if (holders == holders_.end()) continue;
+    holders->second.erase(name);
+    if (holders->second.empty()) holders_.erase(holders);
+  }
+  keys_.erase(it);
+}
+
+void Plan::ReindexMembers(const PlanEntry& changed) {
+  if (!std::holds_alternative<TenantEntry>(changed) &&
+      !std::holds_alternative<DialPlanEntry>(changed)) {
+    return;
+  }
+  const std::string prefix = std::string(TenantOf(NameOf(changed))) + "/peers/";
+  for (const PeerEntry* peer : Under<PeerEntry>(prefix)) {
+    UnindexKeys(peer->name);
+    IndexKeys(*records_.find(peer->name)->second);
+  }
+}
+
+const std::set<std::string>& Plan::ReferrersOf(std::string_view name) const {
+  static const std::set<std::string>& none = *new std::set<std::string>;
+  const auto it = referrers_.find(name);
+  return it == referrers_.end() ? none : it->second;
+}
+
+const std::vector<UniqueKey>& Plan::KeysOf(std::string_view name) const {
+  static const std::vector<UniqueKey>& none = *new std::vector<UniqueKey>;
+  const auto it = keys_.find(name);
+  return it == keys_.end() ? none : it->second;
+}
+
+const std::set<std::string>& Plan::HoldersOf(std::string_view key) const {
+  static const std::set<std::string>& none = *new std::set<std::string>;
+  const auto it = holders_.find(key);
+  return it == holders_.end() ? none : it->second;
+}
+
+PeerEntry Plan::Effective(const PeerEntry& peer) const {
+  PeerEntry out = peer;
+  const TenantEntry* tenant = Get<TenantEntry>(TenantOf(peer.name));
+  ResolvePeerDefaults(tenant, Get<DialPlanEntry>(DialPlanOf(tenant, peer)),
+                      out);
+  return out;
+}
+
+UserEntry Plan::Effective(const UserEntry& user) const {
+  UserEntry out = user;
+  const TenantEntry* tenant = Get<TenantEntry>(TenantOf(user.name));
+  const PhoneEntry* phone = PhoneOf(user);
+  ResolveUserDefaults(tenant, phone,
+                      Get<DialPlanEntry>(DialPlanOf(tenant, phone, user)), out);
+  return out;
+}
+
+const PhoneEntry* Plan::PhoneOf(const UserEntry& user) const {
+  for (const std::string& name : ReferrersOf(user.name)) {
+    const PhoneEntry* phone = Get<PhoneEntry>(name);
+    if (phone != nullptr && phone->owner_user == user.name) return phone;
+  }
+  return nullptr;
+}
+
+}  // namespace sallyport::dialplan

@@ -1,0 +1,118 @@
+// All that is configured, with the indexes that its rules need.
+
+#ifndef SALLYPORT_SERVICES_DIALPLAN_CORE_PLAN_H_
+#define SALLYPORT_SERVICES_DIALPLAN_CORE_PLAN_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/common/digit_analysis/plan_entry.h"
+#include "services/common/digit_analysis/plan_snapshot.h"
+
+namespace sallyport::dialplan {
+
+// A field that names another resource.
+struct Reference {
+  std::string field;       // "peer.dial_plan", "phone.lines[2]"
+  std::string target;      // "tenants/t/dialPlans/d"
+  std::string collection;  // what it must be one of: "dialPlans"
+
+  bool operator==(const Reference&) const = default;
+};
+
+// One resource as it is stored.
+struct PlanRecord {
+  PlanEntry entry;                    // as written, defaults unresolved
+  std::vector<Reference> references;  // all that its body makes
+  std::string body;  // the API's form of it, without etag, times and secrets
+  std::string etag;
+  absl::Time create_time = absl::UnixEpoch();
+  absl::Time update_time = absl::UnixEpoch();
+
+  const std::string& name() const { return NameOf(entry); }
+};
+using RecordPtr = std::shared_ptr<const PlanRecord>;
+
+// What at most one resource of the installation may hold.
+struct UniqueKey {
+  std::string field;  // of the holder: "peer.fqdn"
+  std::string key;    // "subject/gw.example.test:5061"
+};
+
+// The state that rules are checked on: a resource is put in, the checker looks
+// at the result, and the caller takes it out again if it is at fault. Every
+// change costs as much as what it touches, not as much as the plan, but for
+// tenants and dial plans, which touch their members. Thread-compatible.
+class Plan {
+ public:
+  using Records = std::map<std::string, RecordPtr, std::less<>>;
+
+  const Records& records() const { return records_; }
+  // Null if there is none.
+  RecordPtr Find(std::string_view name) const;
+  // Null if there is none, or it is of another kind.
+  template <typename Entry>
+  const Entry* Get(std::string_view name) const {
+    const auto it = records_.find(name);
+    return it == records_.end() ? nullptr
+                                : std::get_if<Entry>(&it->second->entry);
+  }
+  // All entries of one kind whose names begin with `prefix`.
+  template <typename Entry>
+  std::vector<const Entry*> Under(std::string_view prefix) const {
+    std::vector<const Entry*> out;
+    for (auto it = records_.lower_bound(prefix);
+         it != records_.end() &&
+         it->first.compare(0, prefix.size(), prefix) == 0;
+         ++it) {
+      if (const Entry* entry = std::get_if<Entry>(&it->second->entry)) {
+        out.push_back(entry);
+      }
+    }
+    return out;
+  }
+
+  // Puts a record in or replaces it; returns what was there, or null.
+  RecordPtr Put(RecordPtr record);
+  // Takes a record out; returns it, or null.
+  RecordPtr Remove(std::string_view name);
+  // Undoes a Put or Remove of `name`, which returned `before`.
+  void Restore(const std::string& name, RecordPtr before);
+
+  // Names of those that refer to `name`, in order.
+  const std::set<std::string>& ReferrersOf(std::string_view name) const;
+  // The keys that a resource holds, and the holders of a key, in order.
+  const std::vector<UniqueKey>& KeysOf(std::string_view name) const;
+  const std::set<std::string>& HoldersOf(std::string_view key) const;
+
+  // Entries with their defaults resolved.
+  PeerEntry Effective(const PeerEntry& peer) const;
+  UserEntry Effective(const UserEntry& user) const;
+  // The phone that a user owns, or null.
+  const PhoneEntry* PhoneOf(const UserEntry& user) const;
+
+ private:
+  void Index(const PlanRecord& record);
+  void Unindex(const PlanRecord& record);
+  void IndexKeys(const PlanRecord& record);
+  void UnindexKeys(const std::string& name);
+  // Peers whose keys depend on the tenant or dial plan `changed`.
+  void ReindexMembers(const PlanEntry& changed);
+
+  Records records_;
+  std::map<std::string, std::set<std::string>, std::less<>> referrers_;
+  std::map<std::string, std::vector<UniqueKey>, std::less<>> keys_;
+  std::map<std::string, std::set<std::string>, std::less<>> holders_;
+};
+
+}  // namespace sallyport::dialplan
+
+#endif  // SALLYPORT_SERVICES_DIALPLAN_CORE_PLAN_H_

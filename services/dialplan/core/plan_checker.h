@@ -1,0 +1,26 @@
+// The rules of a plan, checked when it is written.
+
+#ifndef SALLYPORT_SERVICES_DIALPLAN_CORE_PLAN_CHECKER_H_
+#define SALLYPORT_SERVICES_DIALPLAN_CORE_PLAN_CHECKER_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "services/dialplan/core/plan.h"
+#include "services/dialplan/core/plan_fault.h"
+
+namespace sallyport::dialplan {
+
+// Everything that is wrong with `name`, which has just been put into `plan` in
+// the place of `before` (null: it is new), and with what depends on it: a dial
+// plan is blamed for the peers that its new mode would strand. Pure.
+PlanFaults CheckWritten(const Plan& plan, const std::string& name,
+                        const PlanRecord* before);
+
+// Whether `name`, which is in `plan`, may be taken out: FAILED_PRECONDITION,
+// reason RESOURCE_IN_USE, names those that refer to it or belong to it. Pure.
+absl::Status CheckRemovable(const Plan& plan, const std::string& name);
+
+}  // namespace sallyport::dialplan
+
+#endif  // SALLYPORT_SERVICES_DIALPLAN_CORE_PLAN_CHECKER_H_

@@ -1,0 +1,143 @@
+// Writes to the plan: who wins, what is refused, what must be stored.
+
+#ifndef SALLYPORT_SERVICES_DIALPLAN_CORE_PLAN_EDITOR_H_
+#define SALLYPORT_SERVICES_DIALPLAN_CORE_PLAN_EDITOR_H_
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/common/random/random_source.h"
+#include "services/dialplan/core/plan.h"
+
+namespace sallyport::dialplan {
+
+// One write as it was asked for.
+struct PlanEdit {
+  enum class Verb { kCreate, kUpdate, kDelete };
+  Verb verb = Verb::kCreate;
+  std::string name;
+  std::string etag;            // what the stored one must be; empty: any
+  bool allow_missing = false;  // update creates, delete succeeds
+  bool validate_only = false;
+  // Identifies the caller's request; empty: it is not to be remembered.
+  std::string request_key;
+  std::string request_hash;  // of its contents
+  // The new resource, from the stored one or from nothing; its etag and times
+  // are given by the editor. Not called for deletes.
+  std::function<absl::StatusOr<PlanRecord>(const PlanRecord* current)> make;
+};
+
+// The answer to a write; empty for a delete.
+struct EditAnswer {
+  std::string body;
+  std::string etag;
+  absl::Time create_time = absl::UnixEpoch();
+  absl::Time update_time = absl::UnixEpoch();
+
+  bool operator==(const EditAnswer&) const = default;
+};
+
+// A request whose repeat gets the same answer.
+struct RememberedRequest {
+  std::string key;
+  std::string hash;
+  EditAnswer answer;
+  absl::Time expire_time;
+};
+
+// One change of state.
+struct PlanChange {
+  int64_t version = 0;
+  std::string name;
+  RecordPtr before;  // null: created
+  RecordPtr after;   // null: deleted
+};
+
+// What a store has to make durable, all or nothing.
+struct PlanChanges {
+  std::vector<PlanChange> changes;  // by version
+  std::vector<RememberedRequest> requests;
+  std::vector<std::string> forgotten_requests;  // their keys
+
+  bool empty() const {
+    return changes.empty() && requests.empty() && forgotten_requests.empty();
+  }
+};
+
+// Most resources of a kind, over all tenants.
+struct PlanLimits {
+  size_t tenants = 1000;
+  size_t peers = 10000;
+  size_t patterns = 100000;
+  size_t users = 1000000;
+};
+
+// Applies writes one after the other to a plan of its own. What was applied is
+// pending until the caller has stored it and says Commit(), or Rollback() if
+// that failed. Several writes may be pending at once, so that they can share
+// one sync of the disk. Thread-compatible.
+class PlanEditor {
+ public:
+  struct Options {
+    PlanLimits limits;
+    absl::Duration request_retention = absl::Hours(24);
+  };
+
+  // `random` makes etags and must outlive this object.
+  PlanEditor(RandomSource& random, const Options& options)
+      : random_(random), options_(options) {}
+
+  // What a store held; before anything else, in any order.
+  void Load(RecordPtr record);
+  void Load(RememberedRequest request);
+  void LoadVersion(int64_t version) { version_ = committed_ = version; }
+
+  // Checks and applies a write. The answer holds once it is committed. Errors
+  // change nothing: NOT_FOUND (RESOURCE_NOT_FOUND), ALREADY_EXISTS
+  // (RESOURCE_EXISTS), ABORTED (ETAG_MISMATCH), FAILED_PRECONDITION
+  // (RESOURCE_IN_USE), RESOURCE_EXHAUSTED (LIMIT_REACHED), INVALID_ARGUMENT
+  // (REQUEST_ID_REUSED, or as the checker says).
+  absl::StatusOr<EditAnswer> Apply(const PlanEdit& edit, absl::Time now);
+
+  const PlanChanges& pending() const { return pending_; }
+  void Commit();
+  void Rollback();
+
+  const Plan& plan() const { return plan_; }
+  // After the last change, pending ones included.
+  int64_t version() const { return version_; }
+
+ private:
+  absl::Status CheckLimit(const PlanEntry& entry) const;
+  absl::StatusOr<EditAnswer> Write(const PlanEdit& edit,
+                                   const RecordPtr& current, absl::Time now);
+  absl::StatusOr<EditAnswer> Delete(const PlanEdit& edit,
+                                    const RecordPtr& current);
+  void Remember(const PlanEdit& edit, const EditAnswer& answer, absl::Time now);
+  void Forget(absl::Time now);
+  std::string NewEtag();
+
+  RandomSource& random_;
+  Options options_;
+  Plan plan_;
+  int64_t version_ = 0;
+  int64_t committed_ = 0;
+  PlanChanges pending_;
+  // How many there are of each kind, by the index in PlanEntry.
+  std::array<size_t, std::variant_size_v<PlanEntry>> counts_{};
+  std::map<std::string, RememberedRequest> requests_;
+  // Keys by the time they are forgotten. A few may be stale after a rollback.
+  std::multimap<absl::Time, std::string> expiries_;
+};
+
+}  // namespace sallyport::dialplan
+
+#endif  // SALLYPORT_SERVICES_DIALPLAN_CORE_PLAN_EDITOR_H_

@@ -1,0 +1,234 @@
+#include "services/dialplan/core/plan_editor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "services/common/random/fake_random.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_matchers.h"
+#include "services/dialplan/core/plan_fixture.h"
+
+namespace sallyport::dialplan {
+namespace {
+
+using Verb = PlanEdit::Verb;
+
+PlanEdit Edit(Verb verb, PlanEntry entry) {
+  PlanEdit edit;
+  edit.verb = verb;
+  edit.name = NameOf(entry);
+  PlanRecord record = TestRecord(std::move(entry));
+  edit.make = [record](const PlanRecord*) { return record; };
+  return edit;
+}
+
+PlanEdit Deletion(const std::string& name) {
+  PlanEdit edit;
+  edit.verb = Verb::kDelete;
+  edit.name = name;
+  return edit;
+}
+
+class PlanEditorTest : public testing::Test {
+ protected:
+  absl::StatusOr<EditAnswer> Apply(const PlanEdit& edit) {
+    return editor_.Apply(edit, now_);
+  }
+
+  FakeRandom random_;
+  PlanEditor editor_{random_, {}};
+  absl::Time now_ = absl::FromUnixSeconds(1000);
+};
+
+TEST_F(PlanEditorTest, CreateUpdateDelete) {
+  SP_ASSERT_OK_AND_ASSIGN(EditAnswer made,
+                          Apply(Edit(Verb::kCreate, TestTenant())));
+  EXPECT_EQ(made.body, "body of tenants/t");
+  EXPECT_EQ(made.etag.size(), 16u);
+  EXPECT_EQ(made.create_time, now_);
+  EXPECT_EQ(editor_.version(), 1);
+  EXPECT_THAT(Apply(Edit(Verb::kCreate, TestTenant())),
+              HasReason("RESOURCE_EXISTS"));
+
+  now_ += absl::Seconds(5);
+  TenantEntry changed = TestTenant();
+  changed.domains.push_back("more.test");
+  SP_ASSERT_OK_AND_ASSIGN(EditAnswer updated,
+                          Apply(Edit(Verb::kUpdate, changed)));
+  EXPECT_NE(updated.etag, made.etag);
+  EXPECT_EQ(updated.create_time, made.create_time);
+  EXPECT_EQ(updated.update_time, now_);
+
+  ASSERT_EQ(editor_.pending().changes.size(), 2u);
+  EXPECT_EQ(editor_.pending().changes[0].before, nullptr);
+  EXPECT_EQ(editor_.pending().changes[1].version, 2);
+  EXPECT_EQ(editor_.pending().changes[1].after->etag, updated.etag);
+
+  ASSERT_THAT(Apply(Deletion("tenants/t")), IsOk());
+  EXPECT_THAT(Apply(Deletion("tenants/t")), HasReason("RESOURCE_NOT_FOUND"));
+  PlanEdit lenient = Deletion("tenants/t");
+  lenient.allow_missing = true;
+  EXPECT_THAT(Apply(lenient), IsOk());
+  EXPECT_EQ(editor_.version(), 3);
+  editor_.Commit();
+  EXPECT_TRUE(editor_.pending().empty());
+}
+
+TEST_F(PlanEditorTest, EtagsGuardUpdateAndDelete) {
+  SP_ASSERT_OK_AND_ASSIGN(EditAnswer made,
+                          Apply(Edit(Verb::kCreate, TestTenant())));
+  TenantEntry changed = TestTenant();
+  changed.domains.push_back("more.test");
+  PlanEdit edit = Edit(Verb::kUpdate, changed);
+  edit.etag = "stale";
+  EXPECT_THAT(Apply(edit), HasReason("ETAG_MISMATCH"));
+  EXPECT_THAT(Apply(edit), StatusIs(absl::StatusCode::kAborted));
+  edit.etag = made.etag;
+  EXPECT_THAT(Apply(edit), IsOk());
+  EXPECT_THAT(Apply(edit), HasReason("ETAG_MISMATCH"));
+  PlanEdit remove = Deletion("tenants/t");
+  remove.etag = made.etag;
+  EXPECT_THAT(Apply(remove), HasReason("ETAG_MISMATCH"));
+}
+
+TEST_F(PlanEditorTest, WritingWhatIsThereChangesNothing) {
+  SP_ASSERT_OK_AND_ASSIGN(EditAnswer made,
+                          Apply(Edit(Verb::kCreate, TestTenant())));
+  now_ += absl::Seconds(1);
+  SP_ASSERT_OK_AND_ASSIGN(EditAnswer same,
+                          Apply(Edit(Verb::kUpdate, TestTenant())));
+  EXPECT_EQ(same, made);
+  EXPECT_EQ(editor_.version(), 1);
+  EXPECT_EQ(editor_.pending().changes.size(), 1u);
+}
+
+TEST_F(PlanEditorTest, UpdateOfWhatIsMissing) {
+  PlanEdit edit = Edit(Verb::kUpdate, TestTenant());
+  EXPECT_THAT(Apply(edit), HasReason("RESOURCE_NOT_FOUND"));
+  edit.allow_missing = true;
+  EXPECT_THAT(Apply(edit), IsOk());
+  EXPECT_EQ(editor_.version(), 1);
+}
+
+TEST_F(PlanEditorTest, ValidateOnlyChecksAndStoresNothing) {
+  PlanEdit edit = Edit(Verb::kCreate, TestTenant());
+  edit.validate_only = true;
+  edit.request_key = "k";
+  SP_ASSERT_OK_AND_ASSIGN(EditAnswer answer, Apply(edit));
+  EXPECT_EQ(answer.etag, "");
+  EXPECT_TRUE(editor_.pending().empty());
+  EXPECT_EQ(editor_.plan().Find("tenants/t"), nullptr);
+  EXPECT_EQ(editor_.version(), 0);
+  TenantEntry bad = TestTenant();
+  bad.domains = {"not a host"};
+  PlanEdit faulty = Edit(Verb::kCreate, bad);
+  faulty.validate_only = true;
+  EXPECT_THAT(Apply(faulty), HasReason("DOMAIN_INVALID"));
+
+  ASSERT_THAT(Apply(Edit(Verb::kCreate, TestTenant())), IsOk());
+  PlanEdit remove = Deletion("tenants/t");
+  remove.validate_only = true;
+  EXPECT_THAT(Apply(remove), IsOk());
+  EXPECT_NE(editor_.plan().Find("tenants/t"), nullptr);
+}
+
+TEST_F(PlanEditorTest, AFaultyWriteLeavesThePlanAsItWas) {
+  ASSERT_THAT(Apply(Edit(Verb::kCreate, TestTenant())), IsOk());
+  ASSERT_THAT(Apply(Edit(Verb::kCreate, TestPlan(SecurityMode::kSecured, "d"))),
+              IsOk());
+  const RecordPtr before = editor_.plan().Find("tenants/t/dialPlans/d");
+  DialPlanEntry changed = TestPlan(SecurityMode::kSecured, "d");
+  changed.extension_digits = 7;
+  EXPECT_THAT(Apply(Edit(Verb::kUpdate, changed)),
+              HasReason("FIELD_IMMUTABLE"));
+  EXPECT_EQ(editor_.plan().Find("tenants/t/dialPlans/d"), before);
+  EXPECT_EQ(editor_.version(), 2);
+}
+
+TEST_F(PlanEditorTest, ARepeatedRequestGetsTheFirstAnswer) {
+  PlanEdit edit = Edit(Verb::kCreate, TestTenant());
+  edit.request_key = "ann create 1";
+  edit.request_hash = "h1";
+  SP_ASSERT_OK_AND_ASSIGN(EditAnswer first, Apply(edit));
+  now_ += absl::Hours(23);
+  SP_ASSERT_OK_AND_ASSIGN(EditAnswer second, Apply(edit));
+  EXPECT_EQ(first, second);
+  EXPECT_EQ(editor_.version(), 1);
+  EXPECT_EQ(editor_.pending().requests.size(), 1u);
+  edit.request_hash = "h2";
+  EXPECT_THAT(Apply(edit), HasReason("REQUEST_ID_REUSED"));
+  edit.request_hash = "h1";
+  now_ += absl::Hours(2);  // after 24 hours it is a new request
+  EXPECT_THAT(Apply(edit), HasReason("RESOURCE_EXISTS"));
+  EXPECT_THAT(editor_.pending().forgotten_requests,
+              testing::ElementsAre("ann create 1"));
+}
+
+TEST_F(PlanEditorTest, RollbackUndoesEverythingPending) {
+  ASSERT_THAT(Apply(Edit(Verb::kCreate, TestTenant())), IsOk());
+  editor_.Commit();
+  PlanEdit create = Edit(Verb::kCreate, TestPlan(SecurityMode::kSecured, "d"));
+  create.request_key = "k";
+  ASSERT_THAT(Apply(create), IsOk());
+  TenantEntry changed = TestTenant();
+  changed.domains.push_back("more.test");
+  ASSERT_THAT(Apply(Edit(Verb::kUpdate, changed)), IsOk());
+  ASSERT_THAT(Apply(Deletion("tenants/t/dialPlans/d")), IsOk());
+  EXPECT_EQ(editor_.version(), 4);
+  editor_.Rollback();
+  EXPECT_EQ(editor_.version(), 1);
+  EXPECT_TRUE(editor_.pending().empty());
+  EXPECT_EQ(editor_.plan().Find("tenants/t/dialPlans/d"), nullptr);
+  EXPECT_EQ(editor_.plan().Get<TenantEntry>("tenants/t")->domains.size(), 1u);
+  // The request was not served, so its repeat is.
+  SP_ASSERT_OK_AND_ASSIGN(EditAnswer again, Apply(create));
+  EXPECT_EQ(again.body, "body of tenants/t/dialPlans/d");
+  EXPECT_EQ(editor_.version(), 2);
+}
+
+TEST_F(PlanEditorTest, LimitsCountWhatIsThere) {
+  PlanEditor::Options options;
+  options.limits.tenants = 2;
+  PlanEditor editor(random_, options);
+  EXPECT_THAT(editor.Apply(Edit(Verb::kCreate, TestTenant("a")), now_), IsOk());
+  EXPECT_THAT(editor.Apply(Edit(Verb::kCreate, TestTenant("b")), now_), IsOk());
+  EXPECT_THAT(editor.Apply(Edit(Verb::kCreate, TestTenant("c")), now_),
+              HasReason("LIMIT_REACHED"));
+  EXPECT_THAT(editor.Apply(Deletion("tenants/a"), now_), IsOk());
+  EXPECT_THAT(editor.Apply(Edit(Verb::kCreate, TestTenant("c")), now_), IsOk());
+  editor.Rollback();
+  EXPECT_THAT(editor.Apply(Edit(Verb::kCreate, TestTenant("c")), now_), IsOk());
+  EXPECT_THAT(editor.Apply(Edit(Verb::kCreate, TestTenant("d")), now_), IsOk());
+  EXPECT_THAT(editor.Apply(Edit(Verb::kCreate, TestTenant("e")), now_),
+              HasReason("LIMIT_REACHED"));
+}
+
+TEST_F(PlanEditorTest, LoadedStateIsTheStart) {
+  PlanRecord tenant = TestRecord(TestTenant());
+  tenant.etag = "e";
+  editor_.Load(std::make_shared<PlanRecord>(tenant));
+  RememberedRequest request;
+  request.key = "k";
+  request.hash = "h";
+  request.answer.body = "first";
+  request.expire_time = now_ + absl::Hours(1);
+  editor_.Load(request);
+  editor_.LoadVersion(41);
+  PlanEdit edit = Edit(Verb::kCreate, TestTenant());
+  EXPECT_THAT(Apply(edit), HasReason("RESOURCE_EXISTS"));
+  edit.request_key = "k";
+  edit.request_hash = "h";
+  SP_ASSERT_OK_AND_ASSIGN(EditAnswer answer, Apply(edit));
+  EXPECT_EQ(answer.body, "first");
+  ASSERT_THAT(Apply(Deletion("tenants/t")), IsOk());
+  EXPECT_EQ(editor_.version(), 42);
+  editor_.Rollback();
+  EXPECT_EQ(editor_.version(), 41);
+}
+
+}  // namespace
+}  // namespace sallyport::dialplan

@@ -193,7 +193,8 @@ absl::StatusOr<NameAddr> ParseNameAddr(std::string_view item) {
     result.uri = item.substr(0, close);
     result.params = TrimLws(item.substr(close + 1));
   }
-  if (!IsAbsoluteUri(result.uri) || !ValidParams(result.params)) {
+  if (!IsAbsoluteUri(result.uri) ||
+      (!result.params.empty() && !ValidParams(result.params))) {
     return Malformed();
   }
   return result;

@@ -42,7 +42,11 @@ constexpr std::string_view kBody =
     "a=rtpmap:0 PCMU/8000\r\n"
     "a=rtpmap:101 telephone-event/8000\r\n"
     "a=fmtp:101 0-16\r\n"
-    "a=sendrecv\r\n";
+    "a=ptime:20\r\n"
+    "a=sendrecv\r\n"
+    "a=rtcp:16385\r\n"
+    "a=label:audio-of-the-main-device\r\n"
+    "a=x-device:8841-0123456789ab\r\n";
 
 std::string Invite() {
   std::string text(kHead);

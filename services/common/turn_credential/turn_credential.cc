@@ -8,6 +8,7 @@
 #include "services/common/bytes/byte_reader.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/byte_writer.h"
+#include "services/common/bytes/hex.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/crypto/constant_time.h"
 #include "services/common/crypto/digest.h"
@@ -74,6 +75,7 @@ struct Parts {
   uint64_t expiry;
   ByteSpan tenant;
   ByteSpan subject;
+  ByteSpan nonce;
 };
 
 std::optional<Parts> Parse(ByteSpan raw) {
@@ -98,6 +100,7 @@ std::optional<Parts> Parse(ByteSpan raw) {
   parts.expiry = *expiry;
   parts.tenant = *tenant;
   parts.subject = *subject;
+  parts.nonce = *nonce;
   return parts;
 }
 
@@ -150,6 +153,7 @@ absl::StatusOr<TurnCredential> MintTurnCredential(const TurnClaims& claims,
   TurnCredential out;
   out.username = EncodeBase64Url(raw.written());
   out.password = PasswordOf(out.username, key);
+  out.credential_id = HexEncode(nonce);
   return out;
 }
 
@@ -189,6 +193,7 @@ absl::StatusOr<VerifiedTurnCredential> VerifyTurnUsername(
                 .tenant = ToString(parts->tenant),
                 .subject = ToString(parts->subject)};
   out.password = PasswordOf(username, key);
+  out.credential_id = HexEncode(parts->nonce);
   return out;
 }
 

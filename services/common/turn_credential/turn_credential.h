@@ -49,6 +49,7 @@ struct TurnClaims {
 struct TurnCredential {
   std::string username;
   Secret password;
+  std::string credential_id;  // lower-case hex of the nonce; no secret
 };
 
 // Makes a credential under `key`, which is the one that claims.key_id names.
@@ -68,6 +69,7 @@ std::optional<uint32_t> KeyIdOfTurnUsername(std::string_view username);
 struct VerifiedTurnCredential {
   TurnClaims claims;
   Secret password;  // for the long-term credential key, RFC 8489 section 9.2.2
+  std::string credential_id;  // what a revocation of one credential names
 };
 
 // Checks `username` under the key that KeyIdOfTurnUsername named. The bare

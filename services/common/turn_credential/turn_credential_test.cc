@@ -164,5 +164,23 @@ TEST_F(TurnCredentialTest, TwoForTheSameSubjectDiffer) {
   EXPECT_FALSE(a.password == b.password);
 }
 
+TEST(TurnCredentialIdTest, IsTheNonceInHexOnBothSides) {
+  FakeRandom random;
+  random.Push(
+      std::string("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\xfe\xff", 12));
+  const Secret key = Secret::CopyOf(std::string(kTurnKeySize, 'k'));
+  const absl::Time now = absl::FromUnixSeconds(1'700'000'000);
+  const auto minted = MintTurnCredential({.key_id = 1,
+                                          .expiry = now + absl::Hours(1),
+                                          .tenant = "t",
+                                          .subject = "s"},
+                                         key, now, random);
+  ASSERT_THAT(minted, IsOk());
+  EXPECT_EQ(minted->credential_id, "00010203040506070809feff");
+  const auto verified = VerifyTurnUsername(minted->username, key, now);
+  ASSERT_THAT(verified, IsOk());
+  EXPECT_EQ(verified->credential_id, minted->credential_id);
+}
+
 }  // namespace
 }  // namespace sallyport

@@ -48,7 +48,10 @@ absl::StatusOr<uint32_t> ReadContentLength(std::string_view head,
   std::optional<std::string_view> value;
   while (!head.empty()) {
     const std::string_view field = TakeField(head);
-    const size_t name_size = PrefixInClass(field, kTokenClass);
+    size_t name_size = 0;
+    while (name_size < field.size() && IsTokenChar(field[name_size])) {
+      ++name_size;
+    }
     if (HeaderIdFrom(field.substr(0, name_size)) != HeaderId::kContentLength) {
       continue;
     }
@@ -107,7 +110,7 @@ absl::StatusOr<std::optional<SipFrame>> SipFramer::Next() {
     const size_t end = all.find("\r\n\r\n", from);
     scanned_ = all.size();
     const std::string_view head = all.substr(0, end);
-    failure_ = CheckHead(head, end != kNpos);
+    failure_ = CheckHead(head);
     if (!failure_.ok()) return failure_;
     if (end == kNpos) return std::nullopt;
     const auto length =
@@ -128,14 +131,11 @@ absl::StatusOr<std::optional<SipFrame>> SipFramer::Next() {
 
 // What can be told of a header section that has not ended: the sooner garbage
 // (another protocol, a flood) is known, the less of it is kept.
-absl::Status SipFramer::CheckHead(std::string_view head, bool whole) const {
+absl::Status SipFramer::CheckHead(std::string_view head) const {
   if (!IsTokenChar(head.front())) {
     return Bad("SIP_START_LINE_MALFORMED", "no SIP");
   }
-  // With the last field's CRLF, as the parser counts. Of a section that has
-  // not ended, up to three octets may be of its end.
-  const size_t size = whole ? head.size() + 2 : head.size() - 1;
-  if (size > policy_.max_header_bytes && (whole || head.size() > 3)) {
+  if (head.size() > policy_.max_header_bytes) {
     return Bad("SIP_MESSAGE_TOO_LARGE", "header section");
   }
   const std::string_view start =

@@ -1,0 +1,160 @@
+#include "services/credential_issuer/core/relay_directory.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "services/common/bytes/string_view.h"
+#include "services/common/status/error_reason.h"
+
+namespace sallyport::credential_issuer {
+namespace {
+
+constexpr uint16_t kTurnPort = 3478;   // RFC 8656 section 3.1
+constexpr uint16_t kTurnsPort = 5349;  // the same
+
+absl::Status Invalid(std::string_view message) {
+  return MakeError(absl::StatusCode::kInvalidArgument, "TURN_URI_INVALID",
+                   message);
+}
+
+bool IsHostName(std::string_view host) {
+  return !host.empty() && host.size() <= 253 &&
+         std::all_of(host.begin(), host.end(), [](unsigned char c) {
+           return absl::ascii_isalnum(c) || c == '.' || c == '-';
+         });
+}
+
+bool IsV6Literal(std::string_view host) {
+  return !host.empty() && host.size() <= 45 &&
+         std::all_of(host.begin(), host.end(), [](unsigned char c) {
+           return absl::ascii_isxdigit(c) || c == ':' || c == '.';
+         });
+}
+
+bool Serves(const RelayAddress& address, ClientNetwork network) {
+  return network == ClientNetwork::kUnknown ||
+         address.network == ClientNetwork::kUnknown ||
+         address.network == network;
+}
+
+}  // namespace
+
+absl::StatusOr<TurnUri> ParseTurnUri(std::string_view uri) {
+  TurnUri out;
+  out.uri = std::string(uri);
+  bool secure = false;
+  if (uri.substr(0, 6) == "turns:") {
+    secure = true;
+    uri.remove_prefix(6);
+  } else if (uri.substr(0, 5) == "turn:") {
+    uri.remove_prefix(5);
+  } else {
+    return Invalid("the scheme must be turn or turns");
+  }
+  std::string_view transport = secure ? "tcp" : "udp";
+  if (const size_t query = uri.find('?'); query != std::string_view::npos) {
+    constexpr std::string_view kName = "transport=";
+    if (uri.substr(query + 1, kName.size()) != kName) {
+      return Invalid("the query must be transport=");
+    }
+    transport = uri.substr(query + 1 + kName.size());
+    uri = uri.substr(0, query);
+  }
+  if (transport == "udp" && !secure) {
+    out.transport = TurnTransport::kUdp;
+  } else if (transport == "tcp") {
+    out.transport = secure ? TurnTransport::kTls : TurnTransport::kTcp;
+  } else {
+    return Invalid("the transport must be udp or tcp, and tcp for turns");
+  }
+  std::string_view port;
+  if (!uri.empty() && uri.front() == '[') {
+    const size_t close = uri.find(']');
+    if (close == std::string_view::npos) return Invalid("a bracket is missing");
+    out.host = std::string(uri.substr(1, close - 1));
+    if (!IsV6Literal(out.host)) return Invalid("the host is no IPv6 address");
+    port = uri.substr(close + 1);
+    if (!port.empty() && port.front() != ':') return Invalid("no port");
+  } else {
+    const size_t colon = uri.find(':');
+    out.host = std::string(uri.substr(0, colon));
+    if (!IsHostName(out.host)) return Invalid("the host is no host name");
+    if (colon != std::string_view::npos) port = uri.substr(colon);
+  }
+  out.port = secure ? kTurnsPort : kTurnPort;
+  if (!port.empty()) {
+    uint32_t value = 0;
+    port.remove_prefix(1);
+    if (port.empty() || port.size() > 5 || !absl::ascii_isdigit(port[0]) ||
+        !absl::SimpleAtoi(AbslView(port), &value) || value == 0 ||
+        value > 65535) {
+      return Invalid("the port must be 1 to 65535");
+    }
+    out.port = static_cast<uint16_t>(value);
+  }
+  return out;
+}
+
+RelayDirectory::RelayDirectory(std::vector<StaticRelay> relays,
+                               bool static_only)
+    : static_(std::move(relays)), static_only_(static_only) {}
+
+void RelayDirectory::OnReport(const std::string& relay,
+                              std::vector<RelayAddress> addresses, double load,
+                              absl::Time now) {
+  if (!reports_.contains(relay) && reports_.size() >= kMaxRelays) return;
+  if (addresses.size() > kMaxAddresses) addresses.resize(kMaxAddresses);
+  reports_[relay] = {std::move(addresses), std::clamp(load, 0.0, 1.0), now};
+}
+
+void RelayDirectory::OnGone(const std::string& relay) { reports_.erase(relay); }
+
+std::vector<RelayAddress> RelayDirectory::Select(ClientNetwork network,
+                                                 std::string_view location,
+                                                 absl::Time now) const {
+  struct Candidate {
+    int distance;  // 0: the client's site; 1: for all; 2: another site
+    double load;
+    const std::string* relay;
+    const std::vector<RelayAddress>* addresses;
+  };
+  std::vector<Candidate> candidates;
+  for (const StaticRelay& relay : static_) {
+    const int distance =
+        relay.location.empty() ? 1 : (relay.location == location ? 0 : 2);
+    const auto report = reports_.find(relay.relay);
+    const double load = report == reports_.end() ? 0 : report->second.load;
+    candidates.push_back({distance, load / std::max(1u, relay.weight),
+                          &relay.relay, &relay.addresses});
+  }
+  if (!static_only_) {
+    for (const auto& [name, report] : reports_) {
+      if (report.time + kReportLifetime < now) continue;
+      candidates.push_back({1, report.load, &name, &report.addresses});
+    }
+  }
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) {
+                     return std::tie(a.distance, a.load) <
+                            std::tie(b.distance, b.load);
+                   });
+  std::vector<RelayAddress> out;
+  for (const Candidate& candidate : candidates) {
+    for (const RelayAddress& address : *candidate.addresses) {
+      if (out.size() == kMaxAnswer) return out;
+      if (!Serves(address, network)) continue;
+      const bool known = std::any_of(
+          out.begin(), out.end(),
+          [&](const RelayAddress& a) { return a.uri.uri == address.uri.uri; });
+      if (known) continue;
+      out.push_back(address);
+      out.back().relay = *candidate.relay;
+    }
+  }
+  return out;
+}
+
+}  // namespace sallyport::credential_issuer

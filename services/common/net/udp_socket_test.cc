@@ -30,7 +30,9 @@ class UdpSocketTest : public testing::Test {
     auto loop = *EventLoop::Create();
     EXPECT_THAT(loop->Add(socket.fd(), kReadable,
                           [&](IoEvents) {
-                            for (const auto& d : *socket.Receive(buffer_)) {
+                            const auto batch = socket.Receive(buffer_);
+                            ASSERT_THAT(batch, IsOk());
+                            for (const auto& d : *batch) {
                               out.push_back(ToString(d.payload));
                               last_ = d;
                             }

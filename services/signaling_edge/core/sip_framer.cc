@@ -48,10 +48,7 @@ absl::StatusOr<uint32_t> ReadContentLength(std::string_view head,
   std::optional<std::string_view> value;
   while (!head.empty()) {
     const std::string_view field = TakeField(head);
-    size_t name_size = 0;
-    while (name_size < field.size() && IsTokenChar(field[name_size])) {
-      ++name_size;
-    }
+    const size_t name_size = PrefixInClass(field, kTokenClass);
     if (HeaderIdFrom(field.substr(0, name_size)) != HeaderId::kContentLength) {
       continue;
     }
@@ -110,7 +107,7 @@ absl::StatusOr<std::optional<SipFrame>> SipFramer::Next() {
     const size_t end = all.find("\r\n\r\n", from);
     scanned_ = all.size();
     const std::string_view head = all.substr(0, end);
-    failure_ = CheckHead(head);
+    failure_ = CheckHead(head, end != kNpos);
     if (!failure_.ok()) return failure_;
     if (end == kNpos) return std::nullopt;
     const auto length =
@@ -131,11 +128,14 @@ absl::StatusOr<std::optional<SipFrame>> SipFramer::Next() {
 
 // What can be told of a header section that has not ended: the sooner garbage
 // (another protocol, a flood) is known, the less of it is kept.
-absl::Status SipFramer::CheckHead(std::string_view head) const {
+absl::Status SipFramer::CheckHead(std::string_view head, bool whole) const {
   if (!IsTokenChar(head.front())) {
     return Bad("SIP_START_LINE_MALFORMED", "no SIP");
   }
-  if (head.size() > policy_.max_header_bytes) {
+  // With the last field's CRLF, as the parser counts. Of a section that has
+  // not ended, up to three octets may be of its end.
+  const size_t size = whole ? head.size() + 2 : head.size() - 1;
+  if (size > policy_.max_header_bytes && (whole || head.size() > 3)) {
     return Bad("SIP_MESSAGE_TOO_LARGE", "header section");
   }
   const std::string_view start =

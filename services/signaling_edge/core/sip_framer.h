@@ -54,7 +54,7 @@ class SipFramer {
   bool mid_message() const { return begin_ < buffer_.size(); }
 
  private:
-  absl::Status CheckHead(std::string_view head) const;
+  absl::Status CheckHead(std::string_view head, bool whole) const;
 
   ParsePolicy policy_;
   std::string buffer_;

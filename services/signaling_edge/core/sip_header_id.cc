@@ -136,7 +136,8 @@ HeaderId HeaderIdFrom(std::string_view name) {
   for (size_t slot = Hash(name); kTables.by_hash[slot] != 0;
        slot = (slot + 1) % kSlots) {
     const uint8_t row = kTables.by_hash[slot];
-    if (EqualsIgnoreCase(kRows[row].name, name)) {
+    // Most peers spell names as the RFCs do: compare whole words first.
+    if (kRows[row].name == name || EqualsIgnoreCase(kRows[row].name, name)) {
       return static_cast<HeaderId>(row);
     }
   }

@@ -22,8 +22,7 @@ absl::Status Malformed() {
 }
 
 std::string_view TakeToken(std::string_view& text) {
-  size_t n = 0;
-  while (n < text.size() && IsTokenChar(text[n])) ++n;
+  const size_t n = PrefixInClass(text, kTokenClass);
   const std::string_view token = text.substr(0, n);
   text.remove_prefix(n);
   return token;
@@ -181,7 +180,8 @@ absl::StatusOr<NameAddr> ParseNameAddr(std::string_view item) {
     const size_t semicolon = std::min(item.find(';'), item.size());
     result.uri = TrimLws(item.substr(0, semicolon));
     result.params = item.substr(semicolon);
-    if (result.uri.find_first_of(",?") != kNpos) return Malformed();
+    if (FindEither(result.uri, ',', '?') != result.uri.size())
+      return Malformed();
   } else {
     if (open > 0) {
       result.display_name = TrimLws(item.substr(0, open));
@@ -193,7 +193,8 @@ absl::StatusOr<NameAddr> ParseNameAddr(std::string_view item) {
     result.uri = item.substr(0, close);
     result.params = TrimLws(item.substr(close + 1));
   }
-  if (!IsAbsoluteUri(result.uri) || !ValidParams(result.params)) {
+  if (!IsAbsoluteUri(result.uri) ||
+      (!result.params.empty() && !ValidParams(result.params))) {
     return Malformed();
   }
   return result;
@@ -212,8 +213,8 @@ std::string Cseq::ToString() const {
 
 absl::StatusOr<Cseq> ParseCseq(std::string_view value) {
   value = TrimLws(value);
-  const size_t gap = value.find_first_of(" \t");
-  if (gap == kNpos) return Malformed();
+  const size_t gap = FindEither(value, ' ', '\t');
+  if (gap == value.size()) return Malformed();
   const auto number = ParseUint(value.substr(0, gap), kMaxCseq);
   Cseq cseq;
   cseq.method_text = TrimLws(value.substr(gap));
@@ -225,8 +226,8 @@ absl::StatusOr<Cseq> ParseCseq(std::string_view value) {
 
 absl::StatusOr<Rack> ParseRack(std::string_view value) {
   value = TrimLws(value);
-  const size_t gap = value.find_first_of(" \t");
-  if (gap == kNpos) return Malformed();
+  const size_t gap = FindEither(value, ' ', '\t');
+  if (gap == value.size()) return Malformed();
   const auto number =
       ParseUint(value.substr(0, gap), std::numeric_limits<uint32_t>::max());
   if (!number) return Malformed();

@@ -268,10 +268,7 @@ class SipMessageReader {
   // One whole field, unfolded, without its CRLF.
   absl::Status ReadField(size_t begin, size_t end) {
     const std::string_view line = Text(begin, end);
-    size_t name_size = 0;
-    while (name_size < line.size() && IsTokenChar(line[name_size])) {
-      ++name_size;
-    }
+    const size_t name_size = PrefixInClass(line, kTokenClass);
     // HCOLON = *( SP / HTAB ) ":" SWS
     size_t colon = name_size;
     while (colon < line.size() && IsLws(line[colon])) ++colon;

@@ -1,43 +1,14 @@
 #include "services/signaling_edge/core/sip_text.h"
 
-#include <array>
-
 namespace sallyport::signaling_edge {
 namespace {
-
-enum : uint8_t { kToken = 1, kUnreserved = 2 };
-
-constexpr std::array<uint8_t, 256> MakeClasses() {
-  std::array<uint8_t, 256> classes{};
-  for (int c = 0; c < 256; ++c) {
-    if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-        (c >= 'A' && c <= 'Z')) {
-      classes[c] = kToken | kUnreserved;
-    }
-  }
-  for (char c : std::string_view("-.!%*_+`'~")) {
-    classes[static_cast<uint8_t>(c)] |= kToken;
-  }
-  for (char c : std::string_view("-_.!~*'()")) {
-    classes[static_cast<uint8_t>(c)] |= kUnreserved;
-  }
-  return classes;
-}
-
-constexpr std::array<uint8_t, 256> kClasses = MakeClasses();
-
-// What may end in a parameter value: token, host or IPv6 reference.
-bool IsParamValueChar(char c) {
-  return IsTokenChar(c) || c == '[' || c == ']' || c == ':';
-}
 
 void SkipLws(std::string_view& text) {
   while (!text.empty() && IsLws(text.front())) text.remove_prefix(1);
 }
 
-std::string_view TakeWhile(std::string_view& text, bool (*accept)(char)) {
-  size_t n = 0;
-  while (n < text.size() && accept(text[n])) ++n;
+std::string_view TakeClass(std::string_view& text, uint8_t classes) {
+  const size_t n = PrefixInClass(text, classes);
   const std::string_view taken = text.substr(0, n);
   text.remove_prefix(n);
   return taken;
@@ -45,28 +16,8 @@ std::string_view TakeWhile(std::string_view& text, bool (*accept)(char)) {
 
 }  // namespace
 
-bool IsTokenChar(char c) {
-  return (kClasses[static_cast<uint8_t>(c)] & kToken) != 0;
-}
-
 bool IsToken(std::string_view text) {
-  if (text.empty()) return false;
-  for (char c : text) {
-    if (!IsTokenChar(c)) return false;
-  }
-  return true;
-}
-
-bool IsUnreserved(char c) {
-  return (kClasses[static_cast<uint8_t>(c)] & kUnreserved) != 0;
-}
-
-bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (a[i] != b[i] && ToLower(a[i]) != ToLower(b[i])) return false;
-  }
-  return true;
+  return !text.empty() && PrefixInClass(text, kTokenClass) == text.size();
 }
 
 int HexValue(char c) {
@@ -74,12 +25,6 @@ int HexValue(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
-}
-
-std::string_view TrimLws(std::string_view text) {
-  SkipLws(text);
-  while (!text.empty() && IsLws(text.back())) text.remove_suffix(1);
-  return text;
 }
 
 std::optional<uint32_t> ParseUint(std::string_view text, uint32_t max) {
@@ -179,6 +124,7 @@ bool ListReader::Next(std::string_view& item) {
   size_t i = 0;
   for (; i < rest_.size(); ++i) {
     const char c = rest_[i];
+    if (!InClass(c, kListStopClass)) continue;
     if (c == '"') {
       // Inside angle brackets too, as a quote is not a URI character.
       const size_t length = QuotedStringLength(rest_.substr(i));
@@ -214,7 +160,7 @@ bool ParamReader::Next(SipParam& param) {
   rest_.remove_prefix(1);
   SkipLws(rest_);
   param = {};
-  param.name = TakeWhile(rest_, IsTokenChar);
+  param.name = TakeClass(rest_, kTokenClass);
   if (param.name.empty()) return false;
   SkipLws(rest_);
   if (!rest_.empty() && rest_.front() == '=') {
@@ -227,7 +173,7 @@ bool ParamReader::Next(SipParam& param) {
       param.value = rest_.substr(0, length);
       rest_.remove_prefix(length);
     } else {
-      param.value = TakeWhile(rest_, IsParamValueChar);
+      param.value = TakeClass(rest_, kParamValueClass);
       if (param.value.empty()) return false;
     }
     SkipLws(rest_);

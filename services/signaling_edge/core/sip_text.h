@@ -7,6 +7,7 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SIP_TEXT_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SIP_TEXT_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -15,12 +16,64 @@
 
 namespace sallyport::signaling_edge {
 
+// One bit for each class that a character may belong to; the parser looks at
+// every character several times, so this is a table and inline.
+enum : uint8_t {
+  kTokenClass = 1,
+  kUnreservedClass = 2,
+  kListStopClass = 4,     // what may open, close or end a list element
+  kUriClass = 8,          // printable ASCII but space, '<', '>' and '"'
+  kParamValueClass = 16,  // token, host or IPv6 reference
+  kHostClass = 32,        // letters, digits, '-' and '_'
+};
+constexpr std::array<uint8_t, 256> MakeCharClasses() {
+  std::array<uint8_t, 256> classes{};
+  for (int c = 0x21; c < 0x7f; ++c) classes[c] = kUriClass;
+  for (int c = 0; c < 256; ++c) {
+    if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+        (c >= 'A' && c <= 'Z')) {
+      classes[c] |=
+          kTokenClass | kUnreservedClass | kParamValueClass | kHostClass;
+    }
+  }
+  for (char c : std::string_view("-.!%*_+`'~")) {
+    classes[static_cast<uint8_t>(c)] |= kTokenClass | kParamValueClass;
+  }
+  for (char c : std::string_view("-_.!~*'()")) {
+    classes[static_cast<uint8_t>(c)] |= kUnreservedClass;
+  }
+  for (char c : std::string_view("[]:")) {
+    classes[static_cast<uint8_t>(c)] |= kParamValueClass;
+  }
+  for (char c : std::string_view("-_")) {
+    classes[static_cast<uint8_t>(c)] |= kHostClass;
+  }
+  for (char c : std::string_view("<>\",")) {
+    classes[static_cast<uint8_t>(c)] |= kListStopClass;
+  }
+  for (char c : std::string_view("<>\"")) {
+    classes[static_cast<uint8_t>(c)] &= static_cast<uint8_t>(~kUriClass);
+  }
+  return classes;
+}
+inline constexpr std::array<uint8_t, 256> kCharClasses = MakeCharClasses();
+inline bool InClass(char c, uint8_t classes) {
+  return (kCharClasses[static_cast<uint8_t>(c)] & classes) != 0;
+}
+
 // alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~"
-bool IsTokenChar(char c);
+inline bool IsTokenChar(char c) { return InClass(c, kTokenClass); }
 bool IsToken(std::string_view text);  // one or more token characters
 
 // alphanum / mark: what may stand unescaped anywhere in a URI.
-bool IsUnreserved(char c);
+inline bool IsUnreserved(char c) { return InClass(c, kUnreservedClass); }
+
+// How many of the first characters are in these classes.
+inline size_t PrefixInClass(std::string_view text, uint8_t classes) {
+  size_t n = 0;
+  while (n < text.size() && InClass(text[n], classes)) ++n;
+  return n;
+}
 
 inline bool IsLws(char c) { return c == ' ' || c == '\t'; }
 inline bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -31,12 +84,30 @@ inline char ToLower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }
 // ASCII letters only, as SIP compares (RFC 3261 section 7.3.1).
-bool EqualsIgnoreCase(std::string_view a, std::string_view b);
+inline bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i] != b[i] && ToLower(a[i]) != ToLower(b[i])) return false;
+  }
+  return true;
+}
+
+// The place of the first `a` or `b`, or the size of `text`. The texts are
+// short, so that a loop beats std::string_view::find_first_of by far.
+inline size_t FindEither(std::string_view text, char a, char b) {
+  size_t i = 0;
+  while (i < text.size() && text[i] != a && text[i] != b) ++i;
+  return i;
+}
 
 // The value of a hexadecimal digit, or -1.
 int HexValue(char c);
 
-std::string_view TrimLws(std::string_view text);
+inline std::string_view TrimLws(std::string_view text) {
+  while (!text.empty() && IsLws(text.front())) text.remove_prefix(1);
+  while (!text.empty() && IsLws(text.back())) text.remove_suffix(1);
+  return text;
+}
 
 // Digits only: no sign, no space, at least one digit. Nothing when the value
 // is above `max`, however many digits it has.

@@ -104,12 +104,19 @@ bool ValidUriHeaders(std::string_view headers) {
 }
 
 bool ValidIpv4(std::string_view text) {
-  int octets = 0;
-  for (std::string_view rest = text, octet; TakePiece(rest, '.', octet);) {
-    if (octet.size() > 3 || !ParseUint(octet, 255)) return false;
-    ++octets;
+  int dots = 0;
+  int digits = 0;
+  int value = 0;
+  for (char c : text) {
+    if (c == '.') {
+      if (digits == 0 || ++dots > 3) return false;
+      digits = value = 0;
+    } else {
+      value = value * 10 + (c - '0');
+      if (!IsDigit(c) || ++digits > 3 || value > 255) return false;
+    }
   }
-  return octets == 4 && text.back() != '.';
+  return dots == 3 && digits > 0;
 }
 
 // RFC 3261's IPv6address, read as RFC 5954 means it. "::" may be followed by
@@ -163,22 +170,33 @@ bool ValidIpv6(std::string_view text) {
 }
 
 // Labels of letters, digits, '-' and, as real networks have it, '_'; none
-// starts or ends with '-'.
-bool ValidName(std::string_view host) {
-  if (host.size() > 255) return false;
-  if (host.back() == '.') host.remove_suffix(1);
-  if (host.empty()) return false;
-  for (;;) {
-    const size_t end = std::min(host.find('.'), host.size());
-    const std::string_view label = host.substr(0, end);
-    if (label.empty() || label.size() > 63) return false;
-    if (label.front() == '-' || label.back() == '-') return false;
-    for (char c : label) {
-      if (!IsAlpha(c) && !IsDigit(c) && c != '-' && c != '_') return false;
+// starts or ends with '-'. The last label of a name starts with a letter, so
+// one of digits only can be nothing but the end of an IPv4 address.
+HostKind ClassifyNameOrIpv4(std::string_view host) {
+  if (host.size() > 255) return HostKind::kNone;
+  std::string_view rest = host;
+  if (rest.back() == '.') rest.remove_suffix(1);
+  bool digits_only = true;  // of the label at hand
+  size_t label = 0;         // its size so far
+  for (size_t i = 0; i < rest.size(); ++i) {
+    const char c = rest[i];
+    if (c == '.') {
+      if (label == 0 || label > 63 || rest[i - 1] == '-') {
+        return HostKind::kNone;
+      }
+      label = 0;
+      digits_only = true;
+      continue;
     }
-    if (end == host.size()) return true;
-    host.remove_prefix(end + 1);
+    if (!InClass(c, kHostClass) || (label == 0 && c == '-')) {
+      return HostKind::kNone;
+    }
+    digits_only &= IsDigit(c);
+    ++label;
   }
+  if (label == 0 || label > 63 || rest.back() == '-') return HostKind::kNone;
+  if (!digits_only) return HostKind::kName;
+  return ValidIpv4(host) ? HostKind::kIpv4 : HostKind::kNone;
 }
 
 std::optional<std::string_view> FindUriParam(std::string_view params,
@@ -308,15 +326,7 @@ HostKind ClassifyHost(std::string_view host) {
                ? HostKind::kIpv6
                : HostKind::kNone;
   }
-  if (!ValidName(host)) return HostKind::kNone;
-  // A name's last label starts with a letter; one of digits only can be
-  // nothing but the end of an IPv4 address.
-  std::string_view stem = host;
-  if (stem.back() == '.') stem.remove_suffix(1);
-  const size_t dot = stem.rfind('.');
-  const std::string_view last = dot == kNpos ? stem : stem.substr(dot + 1);
-  if (!std::all_of(last.begin(), last.end(), IsDigit)) return HostKind::kName;
-  return ValidIpv4(host) ? HostKind::kIpv4 : HostKind::kNone;
+  return ClassifyNameOrIpv4(host);
 }
 
 std::optional<HostPort> ParseHostPort(std::string_view text) {
@@ -327,7 +337,7 @@ std::optional<HostPort> ParseHostPort(std::string_view text) {
     if (end == kNpos) return std::nullopt;
     ++end;
   } else {
-    end = std::min(text.find(':'), text.size());
+    end = FindEither(text, ':', ':');
   }
   result.host = text.substr(0, end);
   result.kind = ClassifyHost(result.host);
@@ -404,7 +414,7 @@ absl::StatusOr<SipUri> ParseSipUri(std::string_view text) {
     }
     text.remove_prefix(at + 1);
   }
-  const size_t end = std::min(text.find_first_of(";?"), text.size());
+  const size_t end = FindEither(text, ';', '?');
   const auto host_port = ParseHostPort(text.substr(0, end));
   if (!host_port) return Malformed();
   uri.host = host_port->host;
@@ -430,13 +440,8 @@ bool IsAbsoluteUri(std::string_view text) {
       return false;
     }
   }
-  for (char c : text.substr(colon + 1)) {
-    const auto byte = static_cast<uint8_t>(c);
-    if (byte <= 0x20 || byte >= 0x7f || c == '<' || c == '>' || c == '"') {
-      return false;
-    }
-  }
-  return true;
+  text.remove_prefix(colon + 1);
+  return PrefixInClass(text, kUriClass) == text.size();
 }
 
 bool Equivalent(const SipUri& a, const SipUri& b) {

@@ -1,0 +1,84 @@
+// Whom the edge trusts, as capf says: one generation, immutable.
+
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_IO_TRUST_BUNDLE_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_IO_TRUST_BUNDLE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "sallyport/capf/v1/trust_bundle.pb.h"
+#include "services/common/tls/trust_anchors.h"
+
+namespace sallyport::signaling_edge {
+
+// Roots that need no capf, by store (StaticTrust of the configuration), DER.
+using StaticTrustStores = std::map<std::string, std::vector<std::string>>;
+
+// Store names as the vendor documents spell them (CUC, IMP).
+inline constexpr std::string_view kPeerTrustStore = "CallManager-trust";
+inline constexpr std::string_view kPhoneTrustStore = "CAPF-trust";
+
+// The trust in force. Immutable.
+class TrustBundle {
+ public:
+  // What `contents` (the stores of the last full message, or none) and
+  // `fixed` hold together; fixed roots count for every tenant. INVALID_ARGUMENT
+  // if a certificate cannot be parsed or a store has no tenant.
+  static absl::StatusOr<std::shared_ptr<const TrustBundle>> Make(
+      const capf::v1::WatchTrustBundleResponse& contents,
+      const StaticTrustStores& fixed);
+
+  int64_t version() const { return version_; }
+
+  // Every root of peers and phones of all tenants, for the handshake, where
+  // nobody knows yet whose certificate it is. Never null, maybe empty. It
+  // proves no more than that somebody trusts it: Verify() comes after.
+  const std::shared_ptr<const TrustAnchors>& any() const { return any_; }
+
+  // Whether `chain` ends in `store` of `tenant` ("tenants/{t}"): a tenant's
+  // root vouches for that tenant's peers and phones only. Errors as
+  // TrustAnchors::Verify.
+  absl::Status Verify(std::string_view tenant, std::string_view store,
+                      absl::Span<const std::string> chain,
+                      CertificatePurpose purpose, absl::Time now) const;
+  // Whether it ends in that store of any tenant.
+  bool SomebodyTrusts(std::string_view store,
+                      absl::Span<const std::string> chain,
+                      CertificatePurpose purpose, absl::Time now) const;
+
+  // `issuer`: DER of the issuer's name; `serial`: the INTEGER's octets without
+  // leading zeros.
+  bool IsRevoked(std::string_view issuer, std::string_view serial) const;
+  // The same for a DER certificate; true also for one that does not parse.
+  bool IsRevokedCertificate(std::string_view der) const;
+  size_t revoked_count() const { return revoked_.size(); }
+
+ private:
+  TrustBundle() = default;
+
+  int64_t version_ = 0;
+  std::shared_ptr<const TrustAnchors> any_;
+  // By tenant and store, fixed roots included; and the fixed ones alone, for
+  // tenants that have no store of their own.
+  std::map<std::pair<std::string, std::string>,
+           std::shared_ptr<const TrustAnchors>>
+      stores_;
+  std::map<std::string, std::shared_ptr<const TrustAnchors>, std::less<>>
+      fixed_;
+  std::set<std::pair<std::string, std::string>> revoked_;
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_IO_TRUST_BUNDLE_H_

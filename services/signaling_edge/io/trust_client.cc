@@ -90,11 +90,12 @@ void TrustClient::RestoreFromDisk() {
       ReadWholeFile(options_.cache_file, kMaxCacheBytes);
   if (absl::IsNotFound(saved.status())) return;
   Response whole;
-  absl::StatusOr<std::shared_ptr<const TrustBundle>> bundle = saved.status();
-  if (saved.ok()) {
-    bundle = whole.ParseFromString(*saved) && whole.full()
-                 ? TrustBundle::Make(whole, options_.fixed)
-                 : absl::DataLossError("not a trust bundle");
+  absl::StatusOr<std::shared_ptr<const TrustBundle>> bundle =
+      absl::DataLossError("not a trust bundle");
+  if (!saved.ok()) {
+    bundle = saved.status();
+  } else if (whole.ParseFromString(*saved) && whole.full()) {
+    bundle = TrustBundle::Make(whole, options_.fixed);
   }
   if (!bundle.ok()) {
     LogWarning("the trust kept on disk is not used",

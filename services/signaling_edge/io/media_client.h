@@ -1,0 +1,104 @@
+// Sessions at the media relays, by gRPC.
+
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_IO_MEDIA_CLIENT_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_IO_MEDIA_CLIENT_H_
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "grpcpp/channel.h"
+#include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
+#include "services/signaling_edge/core/media_session.h"
+
+namespace sallyport::signaling_edge {
+
+// Makes, changes and ends sessions without blocking, and renews the leases of
+// all that live. A relay that does not answer within the deadline is marked
+// down for a while, and a new session goes to the next one. Thread-safe.
+class MediaClient {
+ public:
+  struct Relay {
+    std::string target;  // as configured; names the relay from here on
+    std::shared_ptr<grpc::Channel> channel;
+  };
+  struct Options {
+    std::vector<Relay> relays;
+    std::string owner;  // "signaling_edge/<instance>"; whose leases they are
+    absl::Duration deadline = absl::Seconds(2);
+    absl::Duration lease = absl::Minutes(5);
+    // How long a relay that failed is passed over.
+    absl::Duration down_time = absl::Seconds(5);
+  };
+
+  using OnSession = std::function<void(absl::StatusOr<RelaySession>)>;
+  using OnUpdated = std::function<void(absl::StatusOr<RelaySession>)>;
+  using OnStatistics = std::function<void(std::array<LegStatistics, 2>)>;
+
+  explicit MediaClient(Options options);
+  // Waits for the callbacks that are still to come (the deadline at most).
+  ~MediaClient();
+
+  // Callbacks come once, from a gRPC thread; the owner posts to its loop.
+  // UNAVAILABLE with reason MEDIA_RELAY_UNAVAILABLE if no relay could.
+  void Create(const std::string& tenant, const std::string& call,
+              const RelayLegs& legs, OnSession done);
+  // Both legs as they shall be now; idempotent.
+  void Update(const std::string& relay, const std::string& session,
+              const RelayLegs& legs, OnUpdated done);
+  // Not called back if the relay cannot be reached: the lease ends it.
+  void Delete(const std::string& relay, const std::string& session,
+              const std::string& reason, OnStatistics done);
+
+  struct RelayStatus {
+    std::string target;
+    bool available = true;
+    std::string reason;  // why not
+    size_t sessions = 0;
+  };
+  std::vector<RelayStatus> status() const;
+
+ private:
+  using Stub = media_relay::v1::MediaRelayService::Stub;
+  struct State {
+    std::string target;
+    std::unique_ptr<Stub> stub;
+    absl::Time down_until = absl::InfinitePast();
+    std::string reason;
+    std::set<std::string> sessions;
+  };
+  struct Creation;
+
+  // The available relay with the fewest sessions that is not in `tried`; of
+  // those marked down, if all are, the one that has been so the longest.
+  State* Choose(const std::set<std::string>& tried)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  State* Find(const std::string& target) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TryNext(std::shared_ptr<Creation> creation);
+  void Noticed(const std::string& target, const absl::Status& status);
+  void Begin() ABSL_LOCKS_EXCLUDED(mutex_);
+  void End() ABSL_LOCKS_EXCLUDED(mutex_);
+  void RenewLoop();
+
+  const Options options_;
+  mutable absl::Mutex mutex_;
+  // Never resized after construction; stubs are used without the lock.
+  std::vector<std::unique_ptr<State>> relays_ ABSL_GUARDED_BY(mutex_);
+  int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread renewer_;
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_IO_MEDIA_CLIENT_H_

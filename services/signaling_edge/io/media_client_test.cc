@@ -1,0 +1,259 @@
+// The client against media relays of its own, in this process.
+
+#include "services/signaling_edge/io/media_client.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+#include "services/common/status/error_reason.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+namespace pb = ::sallyport::media_relay::v1;
+
+// A relay that answers as the API says, or with `failure`.
+class FakeRelay final : public pb::MediaRelayService::Service {
+ public:
+  explicit FakeRelay(uint16_t first_port) : first_port_(first_port) {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
+                             &port_);
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+  }
+  ~FakeRelay() override { Stop(); }
+  void Stop() { server_->Shutdown(absl::ToChronoTime(absl::Now())); }
+
+  grpc::Status CreateSession(grpc::ServerContext* /*context*/,
+                             const pb::CreateSessionRequest* request,
+                             pb::Session* response) override {
+    absl::MutexLock lock(&mutex_);
+    created.push_back(*request);
+    if (!failure.ok()) return failure;
+    *response = request->session();
+    response->set_name(
+        absl::StrCat(request->parent(), "/sessions/s", created.size()));
+    Fill(*response->mutable_leg_a(), first_port_);
+    Fill(*response->mutable_leg_b(), first_port_ + 2);
+    return grpc::Status::OK;
+  }
+  grpc::Status UpdateSession(grpc::ServerContext* /*context*/,
+                             const pb::UpdateSessionRequest* request,
+                             pb::Session* response) override {
+    absl::MutexLock lock(&mutex_);
+    updated.push_back(*request);
+    *response = request->session();
+    Fill(*response->mutable_leg_a(), first_port_);
+    Fill(*response->mutable_leg_b(), first_port_ + 2);
+    return grpc::Status::OK;
+  }
+  grpc::Status DeleteSession(grpc::ServerContext* /*context*/,
+                             const pb::DeleteSessionRequest* request,
+                             pb::Session* response) override {
+    response->set_name(request->name());
+    response->mutable_leg_a()->mutable_statistics()->set_packets_received(501);
+    response->mutable_leg_b()->mutable_statistics()->set_packets_lost(2);
+    return grpc::Status::OK;
+  }
+  grpc::Status RenewSessions(grpc::ServerContext* /*context*/,
+                             const pb::RenewSessionsRequest* request,
+                             pb::RenewSessionsResponse* /*response*/) override {
+    absl::MutexLock lock(&mutex_);
+    renewed.push_back(*request);
+    return grpc::Status::OK;
+  }
+
+  MediaClient::Relay AsRelay() const {
+    const std::string target = absl::StrCat("127.0.0.1:", port_);
+    return {target,
+            grpc::CreateChannel(target, grpc::InsecureChannelCredentials())};
+  }
+
+  absl::Mutex mutex_;
+  std::vector<pb::CreateSessionRequest> created;
+  std::vector<pb::UpdateSessionRequest> updated;
+  std::vector<pb::RenewSessionsRequest> renewed;
+  grpc::Status failure;
+  bool without_key = false;
+
+ private:
+  void Fill(pb::Leg& leg, uint32_t port) {
+    leg.set_local_address("192.0.2.4");
+    leg.set_local_rtp_port(port);
+    leg.set_local_rtcp_port(port + 1);
+    if (leg.protocol() == type::v1::MEDIA_PROTOCOL_SDES_SRTP && !without_key) {
+      leg.mutable_local_key()->set_key_salt(std::string(30, 'k'));
+    }
+  }
+
+  const uint16_t first_port_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+RelayLegs SecuredAndPlain() {
+  RelayLegs legs;
+  legs[0].suite = SrtpSuite::kAesCm128HmacSha1_80;
+  legs[0].remote = MediaAddress{"192.0.2.9", 4000, 4001};
+  legs[0].remote_key = std::string(30, 'r');
+  return legs;
+}
+
+class MediaClientTest : public testing::Test {
+ protected:
+  std::unique_ptr<MediaClient> Client(std::vector<MediaClient::Relay> relays,
+                                      absl::Duration lease = absl::Minutes(5)) {
+    MediaClient::Options options;
+    options.relays = std::move(relays);
+    options.owner = "signaling_edge/test";
+    options.deadline = absl::Seconds(3);
+    options.lease = lease;
+    return std::make_unique<MediaClient>(std::move(options));
+  }
+
+  absl::StatusOr<RelaySession> Create(MediaClient& client,
+                                      const RelayLegs& legs) {
+    absl::StatusOr<RelaySession> out = absl::UnknownError("not called");
+    absl::Notification done;
+    client.Create("tenants/default", "calls/1", legs,
+                  [&](absl::StatusOr<RelaySession> made) {
+                    out = std::move(made);
+                    done.Notify();
+                  });
+    done.WaitForNotification();
+    return out;
+  }
+};
+
+TEST_F(MediaClientTest, CreatesWithWhatTheEdgeDecided) {
+  FakeRelay relay(50000);
+  auto client = Client({relay.AsRelay()});
+  const auto made = Create(*client, SecuredAndPlain());
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(made->name, "tenants/default/sessions/s1");
+  EXPECT_EQ(made->relay, relay.AsRelay().target);
+  EXPECT_EQ(made->legs[0].local.rtp_port, 50000);
+  EXPECT_EQ(made->legs[0].local.rtcp_port, 50001);
+  EXPECT_EQ(made->legs[0].local_key, std::string(30, 'k'));
+  EXPECT_EQ(made->legs[1].local.rtp_port, 50002);
+  EXPECT_EQ(made->legs[1].local_key, "");
+
+  const pb::Session& asked = relay.created[0].session();
+  EXPECT_EQ(asked.owner(), "signaling_edge/test");
+  EXPECT_EQ(asked.leg_a().protocol(), type::v1::MEDIA_PROTOCOL_SDES_SRTP);
+  EXPECT_EQ(asked.leg_a().remote_key().key_salt(), std::string(30, 'r'));
+  EXPECT_EQ(asked.leg_a().remote_rtp().port(), 4000u);
+  EXPECT_EQ(asked.leg_b().protocol(), type::v1::MEDIA_PROTOCOL_RTP);
+  EXPECT_FALSE(asked.leg_b().has_remote_rtp());
+}
+
+TEST_F(MediaClientTest, GoesToTheNextRelayWhenOneIsDown) {
+  FakeRelay down(50000), up(51000);
+  down.Stop();
+  auto client = Client({down.AsRelay(), up.AsRelay()});
+  const auto made = Create(*client, SecuredAndPlain());
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(made->legs[0].local.rtp_port, 51000);
+  const auto status = client->status();
+  EXPECT_FALSE(status[0].available);
+  EXPECT_TRUE(status[1].available);
+  EXPECT_EQ(status[1].sessions, 1u);
+  // The next one does not try the dead relay first.
+  ASSERT_TRUE(Create(*client, SecuredAndPlain()).ok());
+  EXPECT_EQ(up.created.size(), 2u);
+}
+
+TEST_F(MediaClientTest, SaysSoWhenNoRelayCan) {
+  FakeRelay full(50000);
+  full.failure = grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full");
+  auto client = Client({full.AsRelay()});
+  const auto made = Create(*client, SecuredAndPlain());
+  EXPECT_EQ(made.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(ReasonOf(made.status()), "MEDIA_RELAY_UNAVAILABLE");
+  auto nobody = Client({});
+  EXPECT_EQ(ReasonOf(Create(*nobody, SecuredAndPlain()).status()),
+            "MEDIA_RELAY_UNAVAILABLE");
+}
+
+TEST_F(MediaClientTest, ARequestThatIsRefusedIsNotTriedElsewhere) {
+  FakeRelay strict(50000), other(51000);
+  strict.failure = grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no");
+  auto client = Client({strict.AsRelay(), other.AsRelay()});
+  EXPECT_FALSE(Create(*client, SecuredAndPlain()).ok());
+  EXPECT_TRUE(other.created.empty());
+  EXPECT_TRUE(client->status()[0].available);
+}
+
+// A secured leg without the relay's key could only be sent in clear.
+TEST_F(MediaClientTest, AnAnswerWithoutKeyIsRefused) {
+  FakeRelay relay(50000);
+  relay.without_key = true;
+  auto client = Client({relay.AsRelay()});
+  EXPECT_EQ(ReasonOf(Create(*client, SecuredAndPlain()).status()),
+            "MEDIA_RELAY_ANSWER_INVALID");
+}
+
+TEST_F(MediaClientTest, UpdatesAndDeletes) {
+  FakeRelay relay(50000);
+  auto client = Client({relay.AsRelay()});
+  const auto made = Create(*client, SecuredAndPlain());
+  ASSERT_TRUE(made.ok());
+  RelayLegs legs = SecuredAndPlain();
+  legs[1].remote = MediaAddress{"192.0.2.7", 6000, 6000};
+  legs[1].direction = SdpDirection::kSendOnly;
+  absl::Notification updated;
+  client->Update(made->relay, made->name, legs,
+                 [&](absl::StatusOr<RelaySession> session) {
+                   EXPECT_TRUE(session.ok()) << session.status();
+                   updated.Notify();
+                 });
+  updated.WaitForNotification();
+  const pb::Leg& leg = relay.updated[0].session().leg_b();
+  EXPECT_EQ(leg.remote_rtp().port(), 6000u);
+  EXPECT_TRUE(leg.rtcp_mux());
+  EXPECT_EQ(leg.direction(), pb::MEDIA_DIRECTION_SENDONLY);
+
+  absl::Notification deleted;
+  client->Delete(made->relay, made->name, "CALL_ENDED",
+                 [&](std::array<LegStatistics, 2> statistics) {
+                   EXPECT_EQ(statistics[0].packets_received, 501u);
+                   EXPECT_EQ(statistics[1].packets_lost, 2u);
+                   deleted.Notify();
+                 });
+  deleted.WaitForNotification();
+  EXPECT_EQ(client->status()[0].sessions, 0u);
+}
+
+TEST_F(MediaClientTest, RenewsLeasesOfLiveSessionsOnly) {
+  FakeRelay relay(50000);
+  auto client = Client({relay.AsRelay()}, absl::Milliseconds(300));
+  const auto kept = Create(*client, SecuredAndPlain());
+  ASSERT_TRUE(kept.ok());
+  for (int i = 0; i < 500; ++i) {
+    absl::SleepFor(absl::Milliseconds(10));
+    absl::MutexLock lock(&relay.mutex_);
+    if (relay.renewed.size() >= 2) break;
+  }
+  absl::MutexLock lock(&relay.mutex_);
+  ASSERT_GE(relay.renewed.size(), 2u);
+  EXPECT_EQ(relay.renewed[0].owner(), "signaling_edge/test");
+  ASSERT_EQ(relay.renewed[0].names_size(), 1);
+  EXPECT_EQ(relay.renewed[0].names(0), kept->name);
+}
+
+}  // namespace
+}  // namespace sallyport::signaling_edge

@@ -1,8 +1,8 @@
 // The address forms that no peer may have, for the tests of every entry point
 // (the SSRF probe of the published advisories on TURN servers).
 
-#ifndef SERVICES_MEDIA_RELAY_CORE_ADDRESS_FORMS_H_
-#define SERVICES_MEDIA_RELAY_CORE_ADDRESS_FORMS_H_
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_ADDRESS_FORMS_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_ADDRESS_FORMS_H_
 
 namespace sallyport::media_relay {
 
@@ -27,4 +27,4 @@ inline constexpr const char* kForbiddenAddressForms[] = {
 
 }  // namespace sallyport::media_relay
 
-#endif  // SERVICES_MEDIA_RELAY_CORE_ADDRESS_FORMS_H_
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_ADDRESS_FORMS_H_

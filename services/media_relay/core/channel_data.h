@@ -1,7 +1,7 @@
 // TURN ChannelData frames: RFC 8656 section 12.4.
 
-#ifndef SERVICES_MEDIA_RELAY_CORE_CHANNEL_DATA_H_
-#define SERVICES_MEDIA_RELAY_CORE_CHANNEL_DATA_H_
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_CHANNEL_DATA_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_CHANNEL_DATA_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -39,4 +39,4 @@ void WriteChannelDataHeader(uint16_t channel, size_t payload_size,
 
 }  // namespace sallyport::media_relay
 
-#endif  // SERVICES_MEDIA_RELAY_CORE_CHANNEL_DATA_H_
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_CHANNEL_DATA_H_

@@ -1,8 +1,8 @@
 // Why a datagram was not forwarded or answered: one enum, which is the metric
 // label. Returned by value, so a flood costs no heap.
 
-#ifndef SERVICES_MEDIA_RELAY_CORE_DROP_REASON_H_
-#define SERVICES_MEDIA_RELAY_CORE_DROP_REASON_H_
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_DROP_REASON_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_DROP_REASON_H_
 
 #include <array>
 #include <cstddef>
@@ -84,4 +84,4 @@ constexpr std::string_view DropReasonName(DropReason reason) {
 
 }  // namespace sallyport::media_relay
 
-#endif  // SERVICES_MEDIA_RELAY_CORE_DROP_REASON_H_
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_DROP_REASON_H_

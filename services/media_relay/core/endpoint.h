@@ -1,8 +1,8 @@
 // IP addresses and transport addresses as the packet path needs them: small,
 // trivially copyable values with a hash, no sockaddr and no heap.
 
-#ifndef SERVICES_MEDIA_RELAY_CORE_ENDPOINT_H_
-#define SERVICES_MEDIA_RELAY_CORE_ENDPOINT_H_
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_ENDPOINT_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_ENDPOINT_H_
 
 #include <array>
 #include <cstdint>
@@ -95,4 +95,4 @@ class IpPrefix {
 
 }  // namespace sallyport::media_relay
 
-#endif  // SERVICES_MEDIA_RELAY_CORE_ENDPOINT_H_
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_ENDPOINT_H_

@@ -1,8 +1,8 @@
 // What a datagram is, by its first byte: RFC 7983 section 7, with RFC 5761
 // section 4 for RTP against RTCP.
 
-#ifndef SERVICES_MEDIA_RELAY_CORE_PACKET_CLASSIFIER_H_
-#define SERVICES_MEDIA_RELAY_CORE_PACKET_CLASSIFIER_H_
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_PACKET_CLASSIFIER_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_PACKET_CLASSIFIER_H_
 
 #include <cstdint>
 
@@ -24,4 +24,4 @@ PacketKind ClassifyPacket(absl::Span<const uint8_t> datagram);
 
 }  // namespace sallyport::media_relay
 
-#endif  // SERVICES_MEDIA_RELAY_CORE_PACKET_CLASSIFIER_H_
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_PACKET_CLASSIFIER_H_

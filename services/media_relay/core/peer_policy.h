@@ -2,8 +2,8 @@
 // every entry point (CreatePermission, ChannelBind, Send, bridge legs) and for
 // what leaves a relayed address (AVE-01, AVE-41).
 
-#ifndef SERVICES_MEDIA_RELAY_CORE_PEER_POLICY_H_
-#define SERVICES_MEDIA_RELAY_CORE_PEER_POLICY_H_
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_PEER_POLICY_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_PEER_POLICY_H_
 
 #include <cstdint>
 #include <string_view>
@@ -72,4 +72,4 @@ class PeerPolicy {
 
 }  // namespace sallyport::media_relay
 
-#endif  // SERVICES_MEDIA_RELAY_CORE_PEER_POLICY_H_
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_PEER_POLICY_H_

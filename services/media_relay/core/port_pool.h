@@ -1,8 +1,8 @@
 // The relay's share of the port range 50000-59999 (AVE-02, AVE-26 to AVE-28):
 // uniform and unpredictable choice, no early reuse.
 
-#ifndef SERVICES_MEDIA_RELAY_CORE_PORT_POOL_H_
-#define SERVICES_MEDIA_RELAY_CORE_PORT_POOL_H_
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_PORT_POOL_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_PORT_POOL_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -75,4 +75,4 @@ class PortPool {
 
 }  // namespace sallyport::media_relay
 
-#endif  // SERVICES_MEDIA_RELAY_CORE_PORT_POOL_H_
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_PORT_POOL_H_

@@ -1,7 +1,7 @@
 // RTCP packets: RFC 3550 section 6.1 and 6.4, as far as a relay needs them.
 
-#ifndef SERVICES_MEDIA_RELAY_CORE_RTCP_HEADER_H_
-#define SERVICES_MEDIA_RELAY_CORE_RTCP_HEADER_H_
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_RTCP_HEADER_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_RTCP_HEADER_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -38,4 +38,4 @@ absl::StatusOr<int> ParseRtcpCompound(absl::Span<const uint8_t> packet);
 
 }  // namespace sallyport::media_relay
 
-#endif  // SERVICES_MEDIA_RELAY_CORE_RTCP_HEADER_H_
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_RTCP_HEADER_H_

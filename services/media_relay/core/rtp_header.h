@@ -1,7 +1,7 @@
 // The RTP header: RFC 3550 section 5.1 and 5.3.1.
 
-#ifndef SERVICES_MEDIA_RELAY_CORE_RTP_HEADER_H_
-#define SERVICES_MEDIA_RELAY_CORE_RTP_HEADER_H_
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_RTP_HEADER_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_RTP_HEADER_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -32,4 +32,4 @@ absl::StatusOr<RtpHeader> ParseRtpHeader(absl::Span<const uint8_t> packet);
 
 }  // namespace sallyport::media_relay
 
-#endif  // SERVICES_MEDIA_RELAY_CORE_RTP_HEADER_H_
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_RTP_HEADER_H_

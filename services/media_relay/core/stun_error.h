@@ -1,8 +1,8 @@
 // The STUN error codes that this relay answers with, and the one table from a
 // Status to such a code (RFC 8489 section 14.8, RFC 8656 section 19).
 
-#ifndef SERVICES_MEDIA_RELAY_CORE_STUN_ERROR_H_
-#define SERVICES_MEDIA_RELAY_CORE_STUN_ERROR_H_
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_STUN_ERROR_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_STUN_ERROR_H_
 
 #include <cstdint>
 #include <string_view>
@@ -37,4 +37,4 @@ StunError StunErrorFrom(const absl::Status& status);
 
 }  // namespace sallyport::media_relay
 
-#endif  // SERVICES_MEDIA_RELAY_CORE_STUN_ERROR_H_
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_STUN_ERROR_H_

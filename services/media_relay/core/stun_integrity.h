@@ -1,8 +1,8 @@
 // MESSAGE-INTEGRITY and MESSAGE-INTEGRITY-SHA256 (RFC 8489 sections 9, 14.5
 // and 14.6). The only way from a parsed message to an authenticated one.
 
-#ifndef SERVICES_MEDIA_RELAY_CORE_STUN_INTEGRITY_H_
-#define SERVICES_MEDIA_RELAY_CORE_STUN_INTEGRITY_H_
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_STUN_INTEGRITY_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_STUN_INTEGRITY_H_
 
 #include <array>
 #include <cstddef>
@@ -76,4 +76,4 @@ std::optional<AuthenticatedStunMessage> VerifyIntegrity(
 
 }  // namespace sallyport::media_relay
 
-#endif  // SERVICES_MEDIA_RELAY_CORE_STUN_INTEGRITY_H_
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_STUN_INTEGRITY_H_

@@ -1,8 +1,8 @@
 // Reading STUN and TURN messages: RFC 8489 sections 5, 6.3 and 14, RFC 8656.
 // RFC 3489 messages (no magic cookie) are not STUN here.
 
-#ifndef SERVICES_MEDIA_RELAY_CORE_STUN_MESSAGE_H_
-#define SERVICES_MEDIA_RELAY_CORE_STUN_MESSAGE_H_
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_STUN_MESSAGE_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_STUN_MESSAGE_H_
 
 #include <array>
 #include <cstddef>
@@ -162,4 +162,4 @@ uint32_t StunFingerprint(absl::Span<const uint8_t> bytes);
 
 }  // namespace sallyport::media_relay
 
-#endif  // SERVICES_MEDIA_RELAY_CORE_STUN_MESSAGE_H_
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_STUN_MESSAGE_H_

@@ -1,8 +1,8 @@
 // Writing STUN and TURN messages into a buffer that the caller lends:
 // RFC 8489 sections 5 and 14, RFC 8656 section 18. No heap.
 
-#ifndef SERVICES_MEDIA_RELAY_CORE_STUN_WRITER_H_
-#define SERVICES_MEDIA_RELAY_CORE_STUN_WRITER_H_
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_STUN_WRITER_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_STUN_WRITER_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -56,4 +56,4 @@ class StunWriter {
 
 }  // namespace sallyport::media_relay
 
-#endif  // SERVICES_MEDIA_RELAY_CORE_STUN_WRITER_H_
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_STUN_WRITER_H_

@@ -2,8 +2,8 @@
 // section 20.1): checking one needs no memory of having sent it, so a flood of
 // first requests costs no state (AVE-12).
 
-#ifndef SERVICES_MEDIA_RELAY_CORE_TURN_NONCE_H_
-#define SERVICES_MEDIA_RELAY_CORE_TURN_NONCE_H_
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_TURN_NONCE_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_TURN_NONCE_H_
 
 #include <array>
 #include <cstddef>
@@ -73,4 +73,4 @@ class TurnNonce {
 
 }  // namespace sallyport::media_relay
 
-#endif  // SERVICES_MEDIA_RELAY_CORE_TURN_NONCE_H_
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_TURN_NONCE_H_

@@ -1,0 +1,62 @@
+// The allocations of one loop: found by five-tuple and by relayed socket,
+// counted by subject and tenant, ended on time.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_ALLOCATION_TABLE_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_ALLOCATION_TABLE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "services/common/time/deadline_queue.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/packet.h"
+
+namespace sallyport::media_relay {
+
+// Thread-compatible.
+class AllocationTable {
+ public:
+  // Takes ownership. The path and the relayed socket must be new; expires at
+  // `allocation->expiry`.
+  Allocation& Insert(std::unique_ptr<Allocation> allocation);
+
+  // Null when there is none, or it has expired and awaits its end.
+  Allocation* Find(const ClientPath& path, MonoTime now);
+  Allocation* FindByRelay(SocketId relay_socket, MonoTime now);
+
+  void SetExpiry(Allocation& allocation, MonoTime expiry);
+  // Removes it and gives it back; null if it is not here.
+  std::unique_ptr<Allocation> Remove(SocketId relay_socket);
+
+  // An expired allocation, removed; null when none has expired.
+  std::unique_ptr<Allocation> TakeExpired(MonoTime now);
+  MonoTime next_expiry() const { return deadlines_.next(); }
+
+  size_t size() const { return by_relay_.size(); }
+  size_t CountOfSubject(std::string_view tenant,
+                        std::string_view subject) const;
+  size_t CountOfTenant(std::string_view tenant) const;
+
+  // All, in no order; valid until the next change.
+  std::vector<Allocation*> All() const;
+
+ private:
+  static std::string SubjectKey(std::string_view tenant,
+                                std::string_view subject);
+
+  absl::flat_hash_map<SocketId, std::unique_ptr<Allocation>> by_relay_;
+  absl::flat_hash_map<ClientPath, Allocation*> by_path_;
+  absl::flat_hash_map<std::string, size_t> by_subject_;
+  absl::flat_hash_map<std::string, size_t> by_tenant_;
+  DeadlineQueue<SocketId> deadlines_;
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_ALLOCATION_TABLE_H_

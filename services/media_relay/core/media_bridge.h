@@ -1,0 +1,57 @@
+// Two media legs that are joined: what one accepts in the clear the other
+// protects and sends.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_MEDIA_BRIDGE_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_MEDIA_BRIDGE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "services/common/random/random_source.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/media_leg.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/peer_policy.h"
+#include "services/media_relay/core/srtp_session.h"
+
+namespace sallyport::media_relay {
+
+enum class LegSide : uint8_t { kA = 0, kB = 1 };
+
+constexpr LegSide Other(LegSide side) {
+  return side == LegSide::kA ? LegSide::kB : LegSide::kA;
+}
+
+// Always unprotects, then protects: no packet crosses that has not been
+// authenticated where its leg is SRTP. Payload, clock, sequence and SSRC stay
+// as they are. Thread-compatible.
+class MediaBridge {
+ public:
+  struct Sockets {
+    SocketId rtp = kNoSocket;
+    SocketId rtcp = kNoSocket;  // kNoSocket with rtcp-mux
+  };
+
+  MediaBridge(const MediaLegOptions& a, const MediaLegOptions& b,
+              const SrtpLibrary& library, const PeerPolicy& policy,
+              RandomSource& random);
+
+  MediaLeg& leg(LegSide side) { return legs_[static_cast<size_t>(side)]; }
+  const MediaLeg& leg(LegSide side) const {
+    return legs_[static_cast<size_t>(side)];
+  }
+  Sockets& sockets(LegSide side) { return sockets_[static_cast<size_t>(side)]; }
+
+  // A datagram that arrived on a leg's RTP or RTCP socket.
+  PacketAction OnPacket(LegSide side, bool rtcp_socket, const Endpoint& from,
+                        Packet& packet, Now now);
+
+ private:
+  std::array<MediaLeg, 2> legs_;
+  std::array<Sockets, 2> sockets_;
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_MEDIA_BRIDGE_H_

@@ -1,0 +1,290 @@
+#include "services/media_relay/core/media_leg.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/crypto/secret.h"
+#include "services/common/random/random_source.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/peer_policy.h"
+#include "services/media_relay/core/rtcp_header.h"
+#include "services/media_relay/core/rtp_header.h"
+#include "services/media_relay/core/srtp_policy.h"
+#include "services/media_relay/core/srtp_session.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+uint32_t Load32(const uint8_t* p) {
+  return (static_cast<uint32_t>(p[0]) << 24) |
+         (static_cast<uint32_t>(p[1]) << 16) |
+         (static_cast<uint32_t>(p[2]) << 8) | static_cast<uint32_t>(p[3]);
+}
+
+DropReason ReasonOfResult(SrtpResult result) {
+  switch (result) {
+    case SrtpResult::kOk:
+      return DropReason::kNone;
+    case SrtpResult::kAuthFailed:
+      return DropReason::kAuthFailed;
+    case SrtpResult::kReplayed:
+      return DropReason::kReplayed;
+    case SrtpResult::kTooManySources:
+      return DropReason::kTooManySources;
+    case SrtpResult::kMalformed:
+      return DropReason::kMalformedRtp;
+    case SrtpResult::kNoRoom:
+      return DropReason::kTooLarge;
+    case SrtpResult::kFailed:
+      return DropReason::kAuthFailed;
+  }
+  return DropReason::kAuthFailed;
+}
+
+}  // namespace
+
+MediaLeg::MediaLeg(const MediaLegOptions& options, const SrtpLibrary& library,
+                   const PeerPolicy& policy, RandomSource& random)
+    : options_(options), library_(library), policy_(policy) {
+  if (is_srtp()) {
+    // Cannot fail: the size is that of the suite. Were it to, the leg would
+    // have no outbound session and send nothing.
+    RenewLocalKey(random).IgnoreError();
+  }
+}
+
+absl::Status MediaLeg::RenewLocalKey(RandomSource& random) {
+  if (!is_srtp()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "LEG_IS_NOT_SRTP",
+                     "a leg without SRTP has no key");
+  }
+  Secret key = Secret::Random(random, KeySaltSize(*options_.srtp));
+  absl::StatusOr<std::unique_ptr<SrtpSession>> session =
+      SrtpSession::Create(library_, *options_.srtp, key.DangerousBytes(), {},
+                          SrtpSession::Direction::kProtect);
+  if (!session.ok()) return session.status();
+  outbound_ = *std::move(session);
+  local_key_ = std::move(key);
+  return absl::OkStatus();
+}
+
+absl::Status MediaLeg::CheckUpdate(const MediaLegUpdate& update) const {
+  for (const std::optional<Endpoint>& remote :
+       {update.remote_rtp, update.remote_rtcp}) {
+    if (remote.has_value() && policy_.Check(*remote) != PeerVerdict::kAllowed) {
+      return MakeError(absl::StatusCode::kPermissionDenied,
+                       "MEDIA_PEER_REFUSED",
+                       "the remote media address may not be reached");
+    }
+  }
+  if (!update.remote_key.has_value()) return absl::OkStatus();
+  if (!is_srtp()) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "LEG_IS_NOT_SRTP",
+                     "a key was given for a leg without SRTP");
+  }
+  if (update.remote_key->key_salt.size() != KeySaltSize(*options_.srtp) ||
+      update.remote_key->mki.size() > SrtpSession::kMaxMkiSize ||
+      (!update.remote_key->mki.empty() &&
+       options_.srtp == SrtpSuite::kAesCm128HmacSha1_32)) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "SRTP_KEY_INVALID",
+                     "the remote SRTP key does not fit the suite");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MediaLeg::Update(const MediaLegUpdate& update) {
+  SP_RETURN_IF_ERROR(CheckUpdate(update));
+  std::unique_ptr<SrtpSession> inbound;
+  if (update.remote_key.has_value()) {
+    const ByteSpan key = update.remote_key->key_salt.DangerousBytes();
+    const ByteSpan mki = update.remote_key->mki.DangerousBytes();
+    // The same key again keeps its rollover counters and replay lists.
+    if (inbound_ == nullptr || !inbound_->HasKey(key, mki)) {
+      SP_ASSIGN_OR_RETURN(
+          inbound, SrtpSession::Create(library_, *options_.srtp, key, mki,
+                                       SrtpSession::Direction::kUnprotect));
+    }
+  }
+  // Nothing fails from here on.
+  if (inbound != nullptr) inbound_ = std::move(inbound);
+  if (update.remote_rtp.has_value() && update.remote_rtp != remote_rtp_) {
+    remote_rtp_ = update.remote_rtp;
+    rtp_.latched.reset();
+    rtcp_.latched.reset();
+  }
+  if (update.remote_rtcp.has_value() && update.remote_rtcp != remote_rtcp_) {
+    remote_rtcp_ = update.remote_rtcp;
+    rtcp_.latched.reset();
+  }
+  if (update.direction.has_value()) direction_ = *update.direction;
+  if (update.latching.has_value() && latching_ != *update.latching) {
+    latching_ = *update.latching;
+    rtp_.latched.reset();
+    rtcp_.latched.reset();
+  }
+  if (update.latching_prefixes.has_value()) {
+    latching_prefixes_ = *update.latching_prefixes;
+  }
+  return absl::OkStatus();
+}
+
+std::optional<Endpoint> MediaLeg::Destination(bool rtcp) const {
+  if (!rtcp || options_.rtcp_mux) {
+    return rtp_.latched.has_value() ? rtp_.latched : remote_rtp_;
+  }
+  if (rtcp_.latched.has_value()) return rtcp_.latched;
+  if (remote_rtcp_.has_value()) return remote_rtcp_;
+  if (!remote_rtp_.has_value() || remote_rtp_->port == 0xFFFF) {
+    return std::nullopt;
+  }
+  return Endpoint{remote_rtp_->ip,
+                  static_cast<uint16_t>(remote_rtp_->port + 1)};
+}
+
+bool MediaLeg::SourceMayComeIn(bool rtcp, const Endpoint& from) const {
+  const Path& path = rtcp && !options_.rtcp_mux ? rtcp_ : rtp_;
+  if (path.latched.has_value()) return *path.latched == from;
+  const std::optional<Endpoint> signalled = Destination(rtcp);
+  if (signalled == from) return true;
+  if (!latching_) return false;
+  if (policy_.Check(from) != PeerVerdict::kAllowed) return false;
+  if (is_srtp()) return true;  // it still has to authenticate
+  if (signalled.has_value() && signalled->ip == from.ip) return true;
+  return std::any_of(
+      latching_prefixes_.begin(), latching_prefixes_.end(),
+      [&](const IpPrefix& prefix) { return prefix.Contains(from.ip); });
+}
+
+void MediaLeg::Latch(bool rtcp, const Endpoint& from) {
+  if (!latching_) return;
+  Path& path = rtcp && !options_.rtcp_mux ? rtcp_ : rtp_;
+  if (!path.latched.has_value()) path.latched = from;
+}
+
+DropReason MediaLeg::Unprotect(bool rtcp, Packet& packet) {
+  if (!is_srtp()) return DropReason::kNone;
+  if (inbound_ == nullptr) return DropReason::kNotConfigured;
+  const DropReason reason = ReasonOfResult(
+      rtcp ? inbound_->UnprotectRtcp(packet) : inbound_->UnprotectRtp(packet));
+  if (reason == DropReason::kAuthFailed) ++stats_.auth_failures;
+  if (reason == DropReason::kReplayed) ++stats_.replayed;
+  return reason;
+}
+
+DropReason MediaLeg::Accept(bool rtcp, const Endpoint& from, Packet& packet,
+                            Now now) {
+  if (!remote_rtp_.has_value() && !latching_) {
+    return Count(DropReason::kNotConfigured);
+  }
+  if (!SourceMayComeIn(rtcp, from)) return Count(DropReason::kSourceRefused);
+  if (rtcp ? !ParseRtcpHeader(packet.bytes()).ok()
+           : !ParseRtpHeader(packet.bytes()).ok()) {
+    return Count(rtcp ? DropReason::kMalformedRtcp : DropReason::kMalformedRtp);
+  }
+  const DropReason unprotected = Unprotect(rtcp, packet);
+  if (unprotected != DropReason::kNone) return Count(unprotected);
+
+  if (rtcp) {
+    if (!ParseRtcpCompound(packet.bytes()).ok()) {
+      return Count(DropReason::kMalformedRtcp);
+    }
+    Latch(rtcp, from);
+    ++stats_.rtcp_received;
+    OnReceivedRtcp(packet.bytes(), now);
+    return DropReason::kNone;  // flows whatever the direction of the media
+  }
+  const absl::StatusOr<RtpHeader> header = ParseRtpHeader(packet.bytes());
+  if (!header.ok()) return Count(DropReason::kMalformedRtp);
+  Latch(rtcp, from);
+  if (direction_ == MediaDirection::kRecvOnly ||
+      direction_ == MediaDirection::kInactive) {
+    return Count(DropReason::kDirection);
+  }
+  ++stats_.packets_received;
+  stats_.bytes_received += packet.size - header->size;
+  stats_.stream.OnPacket(*header, now.mono);
+  if (stats_.packets_received == 1) stats_.first_packet = now.wall;
+  stats_.last_packet = now.wall;
+  return DropReason::kNone;
+}
+
+DropReason MediaLeg::Emit(bool rtcp, Packet& packet, Now now, Endpoint& to) {
+  const std::optional<Endpoint> destination = Destination(rtcp);
+  if (!destination.has_value() || (is_srtp() && outbound_ == nullptr)) {
+    return Count(DropReason::kNotConfigured);
+  }
+  if (!rtcp && (direction_ == MediaDirection::kSendOnly ||
+                direction_ == MediaDirection::kInactive)) {
+    return Count(DropReason::kDirection);
+  }
+  size_t payload = 0;
+  if (rtcp) {
+    OnSentRtcp(packet.bytes(), now);
+  } else {
+    const absl::StatusOr<RtpHeader> header = ParseRtpHeader(packet.bytes());
+    if (!header.ok()) return Count(DropReason::kMalformedRtp);
+    payload = packet.size - header->size;
+  }
+  if (is_srtp()) {
+    const SrtpResult result =
+        rtcp ? outbound_->ProtectRtcp(packet) : outbound_->ProtectRtp(packet);
+    if (result != SrtpResult::kOk) {
+      // A repeated or very old packet: protecting it would reuse key stream.
+      return Count(result == SrtpResult::kTooManySources
+                       ? DropReason::kTooManySources
+                       : DropReason::kProtectFailed);
+    }
+  }
+  to = *destination;
+  if (rtcp) {
+    ++stats_.rtcp_sent;
+  } else {
+    ++stats_.packets_sent;
+    stats_.bytes_sent += payload;
+  }
+  return DropReason::kNone;
+}
+
+void MediaLeg::OnSentRtcp(ByteSpan packet, Now now) {
+  // RFC 3550 section 6.4.1: the middle 32 bits of the NTP time come back as
+  // LSR in the far side's report.
+  if (packet.size() < 28 || packet[1] != kRtcpSenderReport) return;
+  sent_report_ = Load32(packet.data() + 10);
+  sent_report_time_ = now.mono;
+}
+
+void MediaLeg::OnReceivedRtcp(ByteSpan packet, Now now) {
+  const uint8_t type = packet[1];
+  const size_t head = type == kRtcpSenderReport     ? 28
+                      : type == kRtcpReceiverReport ? 8
+                                                    : 0;
+  if (head == 0 || (packet[0] & 0x1F) == 0 || packet.size() < head + 24) {
+    return;
+  }
+  const uint8_t* block = packet.data() + head;
+  stats_.remote_fraction_lost = block[4] / 256.0;
+  const uint32_t last_report = Load32(block + 16);
+  if (last_report == 0 || last_report != sent_report_ ||
+      sent_report_time_ == MonoTime::InfinitePast()) {
+    return;
+  }
+  const absl::Duration held =
+      absl::Seconds(Load32(block + 20) / 65536.0);  // DLSR
+  const absl::Duration round_trip = now.mono - sent_report_time_ - held;
+  if (round_trip >= absl::ZeroDuration()) stats_.round_trip = round_trip;
+}
+
+}  // namespace sallyport::media_relay

@@ -1,0 +1,160 @@
+// One side of a media session: what it may accept, how it protects, and what
+// it has carried.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_MEDIA_LEG_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_MEDIA_LEG_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/crypto/secret.h"
+#include "services/common/random/random_source.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/delay_histogram.h"
+#include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/peer_policy.h"
+#include "services/media_relay/core/srtp_policy.h"
+#include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/core/stream_statistics.h"
+
+namespace sallyport::media_relay {
+
+// Seen from the far side, as in its SDP.
+enum class MediaDirection : uint8_t {
+  kSendRecv,
+  kSendOnly,
+  kRecvOnly,
+  kInactive,
+};
+
+// What cannot change during a session.
+struct MediaLegOptions {
+  std::optional<SrtpSuite> srtp;  // none: plain RTP
+  bool rtcp_mux = false;          // RFC 5761
+};
+
+// What an update may set; what is not there stays as it is.
+struct MediaLegUpdate {
+  std::optional<Endpoint> remote_rtp;
+  std::optional<Endpoint> remote_rtcp;
+  struct Key {
+    Secret key_salt;
+    Secret mki;
+  };
+  std::optional<Key> remote_key;
+  std::optional<MediaDirection> direction;
+  std::optional<bool> latching;
+  std::optional<std::vector<IpPrefix>> latching_prefixes;
+};
+
+struct MediaLegStats {
+  uint64_t packets_received = 0;  // RTP, accepted
+  uint64_t bytes_received = 0;    // of their payloads
+  uint64_t packets_sent = 0;
+  uint64_t bytes_sent = 0;
+  uint64_t rtcp_received = 0;
+  uint64_t rtcp_sent = 0;
+  uint64_t auth_failures = 0;
+  uint64_t replayed = 0;
+  std::array<uint64_t, kDropReasonCount> drops = {};
+  StreamStatistics stream;
+  DelayHistogram delay;  // of packets received here
+  absl::Time first_packet = absl::InfiniteFuture();
+  absl::Time last_packet = absl::InfinitePast();
+  double remote_fraction_lost = 0;
+  std::optional<absl::Duration> round_trip;
+};
+
+// Accepts packets only from where they may come: the remote address that was
+// signalled, or, when latching, the first source that proves itself. On SRTP
+// the proof is a packet that authenticates; on RTP the source must lie in the
+// signalled address or networks. Once latched, only a new remote address from
+// the signalling moves it: authenticated packets of an attacker who merely
+// copies them cannot (ES2025-01, CVE-2025-53399). Thread-compatible.
+class MediaLeg {
+ public:
+  // `library` and `policy` must outlive the leg. An SRTP leg draws its own key
+  // from `random` at once.
+  MediaLeg(const MediaLegOptions& options, const SrtpLibrary& library,
+           const PeerPolicy& policy, RandomSource& random);
+
+  // Whether Update() would succeed: INVALID_ARGUMENT for a key that does not
+  // fit, PERMISSION_DENIED for an address that may not be reached.
+  absl::Status CheckUpdate(const MediaLegUpdate& update) const;
+  // All of it is in force, or nothing has changed.
+  absl::Status Update(const MediaLegUpdate& update);
+  // Makes the own key anew.
+  absl::Status RenewLocalKey(RandomSource& random);
+
+  // The whole way in: may this packet come from `from`, is it whole, does it
+  // authenticate. On kNone it is plain RTP or RTCP. Counts what it refuses.
+  DropReason Accept(bool rtcp, const Endpoint& from, Packet& packet, Now now);
+  // The whole way out; on kNone `to` and `packet` are ready to be sent.
+  DropReason Emit(bool rtcp, Packet& packet, Now now, Endpoint& to);
+
+  const MediaLegOptions& options() const { return options_; }
+  bool is_srtp() const { return options_.srtp.has_value(); }
+  // Master key and salt with which this relay protects; empty on RTP.
+  ByteSpan DangerousLocalKey() const { return local_key_.DangerousBytes(); }
+  const std::optional<Endpoint>& remote_rtp() const { return remote_rtp_; }
+  const std::optional<Endpoint>& remote_rtcp() const { return remote_rtcp_; }
+  MediaDirection direction() const { return direction_; }
+  bool latching() const { return latching_; }
+  const std::vector<IpPrefix>& latching_prefixes() const {
+    return latching_prefixes_;
+  }
+  MediaLegStats& stats() { return stats_; }
+  const MediaLegStats& stats() const { return stats_; }
+  void CountDrop(DropReason reason) {
+    ++stats_.drops[static_cast<size_t>(reason)];
+  }
+
+ private:
+  // Where a component's packets may come from and go to.
+  struct Path {
+    std::optional<Endpoint> latched;
+  };
+
+  bool SourceMayComeIn(bool rtcp, const Endpoint& from) const;
+  void Latch(bool rtcp, const Endpoint& from);
+  std::optional<Endpoint> Destination(bool rtcp) const;
+  DropReason Unprotect(bool rtcp, Packet& packet);
+  DropReason Count(DropReason reason) {
+    CountDrop(reason);
+    return reason;
+  }
+  void OnReceivedRtcp(ByteSpan packet, Now now);
+  void OnSentRtcp(ByteSpan packet, Now now);
+
+  MediaLegOptions options_;
+  const SrtpLibrary& library_;
+  const PeerPolicy& policy_;
+  std::optional<Endpoint> remote_rtp_;
+  std::optional<Endpoint> remote_rtcp_;
+  MediaDirection direction_ = MediaDirection::kSendRecv;
+  bool latching_ = false;
+  std::vector<IpPrefix> latching_prefixes_;
+  Path rtp_;
+  Path rtcp_;
+  Secret local_key_;
+  std::unique_ptr<SrtpSession> inbound_;
+  std::unique_ptr<SrtpSession> outbound_;
+  // Last sender report that went out here, for the round trip.
+  uint32_t sent_report_ = 0;
+  MonoTime sent_report_time_ = MonoTime::InfinitePast();
+  MediaLegStats stats_;
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_MEDIA_LEG_H_

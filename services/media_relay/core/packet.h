@@ -1,0 +1,113 @@
+// A datagram in a buffer that the loop lends, and what is to be done with it.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_PACKET_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_PACKET_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <variant>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/delay_histogram.h"
+#include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/endpoint.h"
+
+namespace sallyport::media_relay {
+
+// Room that every lent buffer has before and after the datagram: a Data
+// indication's head is at most 48 bytes, an SRTCP trailer at most 4 + 16, and
+// libsrtp2 wants 144 to be there.
+inline constexpr size_t kPacketHeadroom = 64;
+inline constexpr size_t kPacketTailroom = 160;
+// Longest datagram taken from a socket.
+inline constexpr size_t kMaxPacketSize = 2048;
+// Room for one answer, lent with each client packet.
+inline constexpr size_t kReplySize = 512;
+
+// A datagram; `data` may move within its buffer as heads come and go.
+// Thread-compatible.
+struct Packet {
+  uint8_t* data = nullptr;
+  size_t size = 0;
+  size_t headroom = 0;  // writable bytes before `data`
+  size_t tailroom = 0;  // writable bytes behind `data + size`
+
+  absl::Span<const uint8_t> bytes() const {
+    return absl::MakeConstSpan(data, size);
+  }
+  // Grows to the front; false when there is no room.
+  bool Prepend(size_t count) {
+    if (count > headroom) return false;
+    data -= count;
+    size += count;
+    headroom -= count;
+    return true;
+  }
+};
+
+// Names a socket of one loop; never used again. Listeners are numbered by the
+// loop from 1, sockets that the core asks for from kFirstCoreSocket.
+using SocketId = uint64_t;
+inline constexpr SocketId kNoSocket = 0;
+inline constexpr SocketId kFirstCoreSocket = SocketId{1} << 32;
+
+// Where the cores of one loop draw socket ids from. Thread-compatible.
+class SocketIds {
+ public:
+  SocketId Next() { return next_++; }
+
+ private:
+  SocketId next_ = kFirstCoreSocket;
+};
+
+// Both times of one turn of the loop.
+struct Now {
+  MonoTime mono;    // timers
+  absl::Time wall;  // credentials
+};
+
+// What becomes of one packet: sent on, or dropped for a reason. `bytes` is
+// borrowed from the packet or the lent reply buffer.
+struct PacketAction {
+  DropReason drop = DropReason::kNone;
+  SocketId socket = kNoSocket;
+  Endpoint to;
+  absl::Span<const uint8_t> bytes;
+  // Where the loop records how long the packet took; may be null.
+  DelayHistogram* delay = nullptr;
+
+  bool sends() const { return socket != kNoSocket; }
+
+  static PacketAction Drop(DropReason reason) {
+    PacketAction action;
+    action.drop = reason;
+    return action;
+  }
+  static PacketAction Send(SocketId socket, const Endpoint& to,
+                           absl::Span<const uint8_t> bytes) {
+    PacketAction action;
+    action.socket = socket;
+    action.to = to;
+    action.bytes = bytes;
+    return action;
+  }
+};
+
+// Bind a UDP socket to `local`; then tell the core how it went.
+struct OpenSocket {
+  SocketId socket;
+  Endpoint local;
+};
+// Close it; what still arrives for it is dropped.
+struct CloseSocket {
+  SocketId socket;
+};
+using SocketAction = std::variant<OpenSocket, CloseSocket>;
+using SocketActions = absl::InlinedVector<SocketAction, 4>;
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_PACKET_H_

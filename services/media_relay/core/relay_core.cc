@@ -1,0 +1,88 @@
+#include "services/media_relay/core/relay_core.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "services/common/random/random_source.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/credential_keys.h"
+#include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/session_table.h"
+#include "services/media_relay/core/srtp_session.h"
+
+namespace sallyport::media_relay {
+
+RelayCore::RelayCore(const RelayCoreOptions& options,
+                     const SrtpLibrary& library, RandomSource& random)
+    : policy_(options.policy),
+      ports_(random, options.ports),
+      turn_(options.turn, policy_, ports_, ids_, random),
+      sessions_(options.sessions,
+                RelayResources{library, policy_, ports_, ids_, random}) {}
+
+PacketAction RelayCore::Count(PacketAction action) {
+  if (action.sends()) {
+    ++stats_.packets_sent;
+    stats_.bytes_sent += action.bytes.size();
+  } else if (action.drop != DropReason::kNone) {
+    ++stats_.drops[static_cast<size_t>(action.drop)];
+  }
+  return action;
+}
+
+PacketAction RelayCore::OnPacket(SocketId socket, const Endpoint& from,
+                                 Packet& packet, absl::Span<uint8_t> reply,
+                                 Now now, SocketActions& sockets) {
+  ++stats_.packets_received;
+  if (socket < kFirstCoreSocket) {
+    return Count(turn_.OnClientPacket(ClientPath{socket, from}, packet, reply,
+                                      now, sockets));
+  }
+  PacketAction action;
+  if (sessions_.OnPacket(socket, from, packet, now, action)) {
+    return Count(action);
+  }
+  return Count(turn_.OnPeerPacket(socket, from, packet, now));
+}
+
+PacketAction RelayCore::OnSocketOpened(SocketId socket,
+                                       const absl::Status& status,
+                                       absl::Span<uint8_t> reply, Now now,
+                                       SocketActions& sockets) {
+  if (sessions_.IsOpening(socket)) {
+    sessions_.OnSocketOpened(socket, status, now, sockets);
+    return PacketAction();
+  }
+  return Count(turn_.OnSocketOpened(socket, status, reply, now, sockets));
+}
+
+void RelayCore::OnKeys(std::shared_ptr<const CredentialKeys> keys, Now now,
+                       SocketActions& sockets) {
+  turn_.OnKeys(std::move(keys), now, sockets);
+}
+
+MonoTime RelayCore::deadline() const {
+  return std::min(turn_.deadline(), sessions_.deadline());
+}
+
+std::vector<SessionView> RelayCore::OnDeadline(Now now,
+                                               SocketActions& sockets) {
+  turn_.OnDeadline(now, sockets);
+  return sessions_.OnDeadline(now, sockets);
+}
+
+void RelayCore::StartDrain() {
+  draining_ = true;
+  turn_.StartDrain();
+}
+
+}  // namespace sallyport::media_relay

@@ -1,0 +1,97 @@
+// All that one relay loop knows: the one type that io talks to.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_RELAY_CORE_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_RELAY_CORE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "services/common/random/random_source.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/credential_keys.h"
+#include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/peer_policy.h"
+#include "services/media_relay/core/port_pool.h"
+#include "services/media_relay/core/session_table.h"
+#include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/core/turn_server.h"
+
+namespace sallyport::media_relay {
+
+struct RelayCoreOptions {
+  TurnServerOptions turn;
+  SessionTableOptions sessions;
+  PortPoolOptions ports;
+  PeerPolicyOptions policy;
+};
+
+struct RelayCoreStats {
+  uint64_t packets_received = 0;
+  uint64_t packets_sent = 0;
+  uint64_t bytes_sent = 0;
+  std::array<uint64_t, kDropReasonCount> drops = {};
+};
+
+// The TURN server and the media sessions of one loop, over one set of ports
+// and one policy. After each call the loop performs the socket actions,
+// reporting each OpenSocket by OnSocketOpened() before it does anything else.
+// Loop thread only.
+class RelayCore {
+ public:
+  // `library` and `random` must outlive the core.
+  RelayCore(const RelayCoreOptions& options, const SrtpLibrary& library,
+            RandomSource& random);
+  RelayCore(const RelayCore&) = delete;
+  RelayCore& operator=(const RelayCore&) = delete;
+
+  // A datagram from `from` on `socket`: a listener's (below kFirstCoreSocket)
+  // or one that this core asked for. `packet` and `reply` are lent.
+  PacketAction OnPacket(SocketId socket, const Endpoint& from, Packet& packet,
+                        absl::Span<uint8_t> reply, Now now,
+                        SocketActions& sockets);
+  // The answer to an OpenSocket.
+  PacketAction OnSocketOpened(SocketId socket, const absl::Status& status,
+                              absl::Span<uint8_t> reply, Now now,
+                              SocketActions& sockets);
+
+  void OnKeys(std::shared_ptr<const CredentialKeys> keys, Now now,
+              SocketActions& sockets);
+
+  MonoTime deadline() const;
+  // Sessions that ended by themselves.
+  std::vector<SessionView> OnDeadline(Now now, SocketActions& sockets);
+
+  // New allocations get 508, new sessions UNAVAILABLE; what is live goes on.
+  void StartDrain();
+  bool draining() const { return draining_; }
+
+  SessionTable& sessions() { return sessions_; }
+  const SessionTable& sessions() const { return sessions_; }
+  TurnServer& turn() { return turn_; }
+  const TurnServer& turn() const { return turn_; }
+  const RelayCoreStats& stats() const { return stats_; }
+  size_t ports_out() const { return ports_.out_count(); }
+  size_t ports_total() const { return ports_.size(); }
+
+ private:
+  PacketAction Count(PacketAction action);
+
+  PeerPolicy policy_;
+  PortPool ports_;
+  SocketIds ids_;
+  TurnServer turn_;
+  SessionTable sessions_;
+  bool draining_ = false;
+  RelayCoreStats stats_;
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_RELAY_CORE_H_

@@ -1,0 +1,448 @@
+#include "services/media_relay/core/session_table.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/common/crypto/secret.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/media_bridge.h"
+#include "services/media_relay/core/media_leg.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/port_pool.h"
+#include "services/media_relay/core/relay_interface.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+constexpr int kBindAttempts = 8;
+
+absl::Status NotFound() {
+  return MakeError(absl::StatusCode::kNotFound, "SESSION_NOT_FOUND",
+                   "there is no such session");
+}
+
+absl::Status NotOwner() {
+  return MakeError(absl::StatusCode::kPermissionDenied, "SESSION_NOT_OWNED",
+                   "the session belongs to another owner");
+}
+
+}  // namespace
+
+SessionTable::SessionTable(const SessionTableOptions& options,
+                           const RelayResources& resources)
+    : options_(options), resources_(resources) {}
+
+std::string SessionTable::Key(std::string_view tenant, std::string_view id) {
+  std::string key(tenant);
+  key.push_back('/');  // in neither part
+  key.append(id);
+  return key;
+}
+
+absl::Status SessionTable::Create(SessionSpec spec, Now now,
+                                  SocketActions& sockets) {
+  created_.clear();
+  const std::string key = Key(spec.tenant, spec.id);
+  const auto present = sessions_.find(key);
+  if (present != sessions_.end()) {
+    const Session& session = *present->second;
+    if (session.owner != spec.owner ||
+        session.fingerprint != spec.fingerprint) {
+      return MakeError(absl::StatusCode::kAlreadyExists, "SESSION_EXISTS",
+                       "there is another session of this name");
+    }
+    created_ = key;
+    return absl::OkStatus();
+  }
+  if (sessions_.size() >= options_.max_sessions) {
+    return MakeError(absl::StatusCode::kResourceExhausted,
+                     "SESSION_LIMIT_REACHED",
+                     "the relay holds as many sessions as it may");
+  }
+
+  Opening opening;
+  opening.session = std::make_unique<Session>();
+  Session& session = *opening.session;
+  session.tenant = std::move(spec.tenant);
+  session.id = std::move(spec.id);
+  session.owner = std::move(spec.owner);
+  session.call = std::move(spec.call);
+  session.fingerprint = std::move(spec.fingerprint);
+  session.create_time = now.wall;
+  session.lease = spec.lease;
+  session.lease_expiry = now.mono + spec.lease;
+  session.bridge = std::make_unique<MediaBridge>(
+      spec.legs[0].options, spec.legs[1].options, resources_.library,
+      resources_.policy, resources_.random);
+  for (size_t i = 0; i < 2; ++i) {
+    const LegSpec& leg = spec.legs[i];
+    SP_RETURN_IF_ERROR(
+        session.bridge->leg(static_cast<LegSide>(i)).Update(leg.initial));
+    const RelayInterface* interface =
+        options_.interfaces.Find(leg.internal, leg.ipv6);
+    if (interface == nullptr) {
+      return MakeError(absl::StatusCode::kFailedPrecondition,
+                       "ADDRESS_FAMILY_NOT_SERVED",
+                       "the relay has no address of this family");
+    }
+    session.ports[i].internal = leg.internal;
+    session.ports[i].ipv6 = leg.ipv6;
+    session.ports[i].local = interface->local;
+    session.ports[i].advertised = interface->advertised;
+  }
+  if (!TakePorts(opening, 0, now)) {
+    return MakeError(absl::StatusCode::kResourceExhausted,
+                     "RELAY_PORTS_EXHAUSTED", "no relay port is free");
+  }
+  opening_ = std::move(opening);
+  OpenNext(sockets);
+  return absl::OkStatus();
+}
+
+bool SessionTable::TakePorts(Opening& opening, size_t leg, Now now) {
+  Session& session = *opening.session;
+  LegPorts& ports = session.ports[leg];
+  const LegSide side = static_cast<LegSide>(leg);
+  const bool mux = session.bridge->leg(side).options().rtcp_mux;
+  const std::optional<uint16_t> port =
+      mux ? resources_.ports.Take(now.mono)
+          : resources_.ports.TakePair(now.mono);
+  if (!port.has_value()) return false;
+  ports.rtp = *port;
+  ports.rtcp = mux ? *port : static_cast<uint16_t>(*port + 1);
+  MediaBridge::Sockets& ids = session.bridge->sockets(side);
+  ids.rtp = resources_.ids.Next();
+  ids.rtcp = mux ? kNoSocket : resources_.ids.Next();
+  if (!mux) opening.todo.push_back({ids.rtcp, {ports.local, ports.rtcp}});
+  opening.todo.push_back({ids.rtp, {ports.local, ports.rtp}});
+  opening.leg = leg;
+  return true;
+}
+
+void SessionTable::OpenNext(SocketActions& sockets) {
+  const OpenSocket next = opening_->todo.back();
+  opening_->todo.pop_back();
+  opening_->current = next.socket;
+  sockets.push_back(next);
+}
+
+bool SessionTable::IsOpening(SocketId socket) const {
+  return opening_.has_value() && opening_->current == socket &&
+         opening_->failure.ok();
+}
+
+void SessionTable::ReleaseLegPorts(const Session& session, size_t leg,
+                                   Now now) {
+  const LegPorts& ports = session.ports[leg];
+  if (ports.rtp != 0) resources_.ports.Release(ports.rtp, now.mono);
+  if (ports.rtcp != 0 && ports.rtcp != ports.rtp) {
+    resources_.ports.Release(ports.rtcp, now.mono);
+  }
+}
+
+void SessionTable::Abandon(absl::Status failure, Now now,
+                           SocketActions& sockets) {
+  for (const SocketId socket : opening_->opened) {
+    sockets.push_back(CloseSocket{socket});
+  }
+  for (size_t leg = 0; leg <= opening_->leg; ++leg) {
+    ReleaseLegPorts(*opening_->session, leg, now);
+  }
+  opening_->opened.clear();
+  opening_->todo.clear();
+  opening_->failure = std::move(failure);
+}
+
+void SessionTable::OnSocketOpened(SocketId socket, const absl::Status& status,
+                                  Now now, SocketActions& sockets) {
+  if (!IsOpening(socket)) return;
+  Opening& opening = *opening_;
+  Session& session = *opening.session;
+  if (!status.ok()) {
+    if (status.code() != absl::StatusCode::kAlreadyExists ||
+        ++opening.attempts >= kBindAttempts) {
+      Abandon(
+          MakeError(absl::StatusCode::kResourceExhausted, "RELAY_SOCKET_FAILED",
+                    "no socket could be opened for the session"),
+          now, sockets);
+      return;
+    }
+    // Another process holds the port: try another pair for this leg.
+    const LegSide side = static_cast<LegSide>(opening.leg);
+    const MediaBridge::Sockets& ids = session.bridge->sockets(side);
+    std::erase_if(opening.opened, [&](SocketId id) {
+      if (id != ids.rtp && id != ids.rtcp) return false;
+      sockets.push_back(CloseSocket{id});
+      return true;
+    });
+    opening.todo.clear();
+    ReleaseLegPorts(session, opening.leg, now);
+    session.ports[opening.leg].rtp = 0;
+    session.ports[opening.leg].rtcp = 0;
+    if (!TakePorts(opening, opening.leg, now)) {
+      Abandon(MakeError(absl::StatusCode::kResourceExhausted,
+                        "RELAY_PORTS_EXHAUSTED", "no relay port is free"),
+              now, sockets);
+      return;
+    }
+    OpenNext(sockets);
+    return;
+  }
+  opening.opened.push_back(socket);
+  if (!opening.todo.empty()) {
+    OpenNext(sockets);
+    return;
+  }
+  if (opening.leg == 0) {
+    if (!TakePorts(opening, 1, now)) {
+      Abandon(MakeError(absl::StatusCode::kResourceExhausted,
+                        "RELAY_PORTS_EXHAUSTED", "no relay port is free"),
+              now, sockets);
+      return;
+    }
+    OpenNext(sockets);
+    return;
+  }
+
+  const std::string key = Key(session.tenant, session.id);
+  for (const LegSide side : {LegSide::kA, LegSide::kB}) {
+    const MediaBridge::Sockets& ids = session.bridge->sockets(side);
+    by_socket_[ids.rtp] = {&session, side, false};
+    if (ids.rtcp != kNoSocket) by_socket_[ids.rtcp] = {&session, side, true};
+  }
+  leases_.Set(key, session.lease_expiry);
+  sessions_[key] = std::move(opening.session);
+  opening_.reset();
+  created_ = key;
+}
+
+absl::StatusOr<SessionView> SessionTable::TakeCreated(Now now) {
+  if (opening_.has_value()) {
+    const absl::Status failure = opening_->failure;
+    opening_.reset();
+    return failure.ok() ? absl::InternalError("a socket was not reported")
+                        : failure;
+  }
+  const auto it = sessions_.find(std::exchange(created_, std::string()));
+  if (it == sessions_.end()) return absl::InternalError("nothing was created");
+  return ViewOf(*it->second, now, /*with_keys=*/true);
+}
+
+SessionState SessionTable::StateOf(const Session& session, Now now) const {
+  absl::Time newest = absl::InfinitePast();
+  bool silent = false;
+  for (const LegSide side : {LegSide::kA, LegSide::kB}) {
+    const MediaLeg& leg = session.bridge->leg(side);
+    const MediaLegStats& stats = leg.stats();
+    newest = std::max(newest, stats.last_packet);
+    const bool sends = leg.direction() == MediaDirection::kSendRecv ||
+                       leg.direction() == MediaDirection::kSendOnly;
+    if (sends && stats.packets_received > 0 &&
+        now.wall - stats.last_packet > options_.media_timeout) {
+      silent = true;
+    }
+  }
+  if (newest == absl::InfinitePast()) return SessionState::kWaiting;
+  return silent ? SessionState::kSilent : SessionState::kFlowing;
+}
+
+SessionView SessionTable::ViewOf(const Session& session, Now now,
+                                 bool with_keys) const {
+  SessionView view;
+  view.tenant = session.tenant;
+  view.id = session.id;
+  view.owner = session.owner;
+  view.call = session.call;
+  view.etag = std::to_string(session.version);
+  view.create_time = session.create_time;
+  view.lease_expiry = now.wall + (session.lease_expiry - now.mono);
+  view.state = StateOf(session, now);
+  for (size_t i = 0; i < 2; ++i) {
+    const MediaLeg& leg = session.bridge->leg(static_cast<LegSide>(i));
+    const LegPorts& ports = session.ports[i];
+    LegView& out = view.legs[i];
+    out.options = leg.options();
+    out.internal = ports.internal;
+    out.ipv6 = ports.ipv6;
+    out.remote_rtp = leg.remote_rtp();
+    out.remote_rtcp = leg.remote_rtcp();
+    out.direction = leg.direction();
+    out.latching = leg.latching();
+    out.latching_prefixes = leg.latching_prefixes();
+    out.local_rtp = {ports.advertised, ports.rtp};
+    out.local_rtcp_port = ports.rtcp;
+    if (with_keys) out.local_key = Secret::CopyOf(leg.DangerousLocalKey());
+    out.stats = leg.stats();
+  }
+  return view;
+}
+
+absl::StatusOr<SessionView> SessionTable::Update(const SessionUpdate& update,
+                                                 Now now) {
+  const auto it = sessions_.find(Key(update.tenant, update.id));
+  if (it == sessions_.end()) return NotFound();
+  Session& session = *it->second;
+  if (session.owner != update.owner) return NotOwner();
+  if (!update.etag.empty() && update.etag != std::to_string(session.version)) {
+    return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                     "the session has changed since it was read");
+  }
+  for (size_t i = 0; i < 2; ++i) {
+    const MediaLeg& leg = session.bridge->leg(static_cast<LegSide>(i));
+    if (update.renew_local_key[i] && !leg.is_srtp()) {
+      return MakeError(absl::StatusCode::kFailedPrecondition, "LEG_IS_NOT_SRTP",
+                       "a leg without SRTP has no key");
+    }
+  }
+  // Both legs are checked before the first is changed.
+  for (size_t i = 0; i < 2; ++i) {
+    if (!update.legs[i].has_value()) continue;
+    SP_RETURN_IF_ERROR(session.bridge->leg(static_cast<LegSide>(i))
+                           .CheckUpdate(*update.legs[i]));
+  }
+  if (update.validate_only) return ViewOf(session, now, true);
+  bool changed = false;
+  for (size_t i = 0; i < 2; ++i) {
+    MediaLeg& leg = session.bridge->leg(static_cast<LegSide>(i));
+    if (update.legs[i].has_value()) {
+      SP_RETURN_IF_ERROR(leg.Update(*update.legs[i]));
+      changed = true;
+    }
+  }
+  const bool repeat =
+      !update.request_id.empty() && update.request_id == session.last_renewal;
+  for (size_t i = 0; i < 2 && !repeat; ++i) {
+    if (!update.renew_local_key[i]) continue;
+    SP_RETURN_IF_ERROR(session.bridge->leg(static_cast<LegSide>(i))
+                           .RenewLocalKey(resources_.random));
+    session.last_renewal = update.request_id;
+    changed = true;
+  }
+  if (changed) ++session.version;
+  return ViewOf(session, now, /*with_keys=*/true);
+}
+
+absl::StatusOr<SessionView> SessionTable::Get(std::string_view tenant,
+                                              std::string_view id,
+                                              Now now) const {
+  const auto it = sessions_.find(Key(tenant, id));
+  if (it == sessions_.end()) return NotFound();
+  return ViewOf(*it->second, now, /*with_keys=*/true);
+}
+
+void SessionTable::CloseSockets(Session& session, Now now,
+                                SocketActions& sockets) {
+  for (size_t i = 0; i < 2; ++i) {
+    const MediaBridge::Sockets& ids =
+        session.bridge->sockets(static_cast<LegSide>(i));
+    for (const SocketId id : {ids.rtp, ids.rtcp}) {
+      if (id == kNoSocket) continue;
+      by_socket_.erase(id);
+      sockets.push_back(CloseSocket{id});
+    }
+    ReleaseLegPorts(session, i, now);
+  }
+}
+
+absl::StatusOr<SessionView> SessionTable::Delete(std::string_view tenant,
+                                                 std::string_view id,
+                                                 std::string_view owner,
+                                                 std::string_view etag, Now now,
+                                                 SocketActions& sockets) {
+  const std::string key = Key(tenant, id);
+  const auto it = sessions_.find(key);
+  if (it == sessions_.end()) return NotFound();
+  Session& session = *it->second;
+  if (!owner.empty() && session.owner != owner) return NotOwner();
+  if (!etag.empty() && etag != std::to_string(session.version)) {
+    return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                     "the session has changed since it was read");
+  }
+  SessionView view = ViewOf(session, now, /*with_keys=*/false);
+  view.state = SessionState::kEnded;
+  view.end_reason = "DELETED";
+  view.end_time = now.wall;
+  CloseSockets(session, now, sockets);
+  leases_.Erase(key);
+  sessions_.erase(it);
+  return view;
+}
+
+std::vector<SessionView> SessionTable::List(std::string_view tenant,
+                                            Now now) const {
+  std::vector<SessionView> views;
+  for (const auto& [key, session] : sessions_) {
+    if (!tenant.empty() && session->tenant != tenant) continue;
+    views.push_back(ViewOf(*session, now, /*with_keys=*/false));
+  }
+  return views;
+}
+
+size_t SessionTable::Renew(
+    std::string_view owner,
+    const std::vector<std::pair<std::string, std::string>>& names,
+    absl::Duration lease, Now now, std::vector<std::string>& missing) {
+  size_t renewed = 0;
+  const auto renew = [&](const std::string& key, Session& session) {
+    session.lease_expiry = now.mono + lease;
+    leases_.Set(key, session.lease_expiry);
+    ++renewed;
+  };
+  if (names.empty()) {
+    for (const auto& [key, session] : sessions_) {
+      if (session->owner == owner) renew(key, *session);
+    }
+    return renewed;
+  }
+  for (const auto& [tenant, id] : names) {
+    const std::string key = Key(tenant, id);
+    const auto it = sessions_.find(key);
+    if (it == sessions_.end() || it->second->owner != owner) {
+      missing.push_back("tenants/" + tenant + "/sessions/" + id);
+      continue;
+    }
+    renew(key, *it->second);
+  }
+  return renewed;
+}
+
+bool SessionTable::OnPacket(SocketId socket, const Endpoint& from,
+                            Packet& packet, Now now, PacketAction& action) {
+  const auto it = by_socket_.find(socket);
+  if (it == by_socket_.end()) return false;
+  const SocketRef& ref = it->second;
+  action = ref.session->bridge->OnPacket(ref.side, ref.rtcp, from, packet, now);
+  return true;
+}
+
+std::vector<SessionView> SessionTable::OnDeadline(Now now,
+                                                  SocketActions& sockets) {
+  std::vector<SessionView> ended;
+  while (const std::optional<std::string> key = leases_.PopExpired(now.mono)) {
+    const auto it = sessions_.find(*key);
+    if (it == sessions_.end()) continue;
+    SessionView view = ViewOf(*it->second, now, /*with_keys=*/false);
+    view.state = SessionState::kEnded;
+    view.end_reason = "LEASE_EXPIRED";
+    view.end_time = now.wall;
+    ended.push_back(std::move(view));
+    CloseSockets(*it->second, now, sockets);
+    sessions_.erase(it);
+  }
+  return ended;
+}
+
+}  // namespace sallyport::media_relay

@@ -1,0 +1,215 @@
+// The media sessions of one loop: made, changed, renewed and ended by the
+// signalling, and ended by themselves when nobody renews them.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_SESSION_TABLE_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_SESSION_TABLE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/common/crypto/secret.h"
+#include "services/common/random/random_source.h"
+#include "services/common/time/deadline_queue.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/media_bridge.h"
+#include "services/media_relay/core/media_leg.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/peer_policy.h"
+#include "services/media_relay/core/port_pool.h"
+#include "services/media_relay/core/relay_interface.h"
+#include "services/media_relay/core/srtp_session.h"
+
+namespace sallyport::media_relay {
+
+struct LegSpec {
+  MediaLegOptions options;
+  MediaLegUpdate initial;
+  bool internal = false;  // towards the intranet
+  bool ipv6 = false;
+};
+
+struct SessionSpec {
+  std::string tenant;
+  std::string id;
+  std::string owner;
+  std::string call;
+  // What the request asked for, as bytes: a repeat must ask for the same.
+  std::string fingerprint;
+  absl::Duration lease;
+  std::array<LegSpec, 2> legs;
+};
+
+struct SessionUpdate {
+  std::string tenant;
+  std::string id;
+  std::string owner;       // must be the session's
+  std::string etag;        // empty: any
+  std::string request_id;  // of the last renewal of keys; a repeat is none
+  std::array<std::optional<MediaLegUpdate>, 2> legs;
+  std::array<bool, 2> renew_local_key = {false, false};
+  bool validate_only = false;
+};
+
+enum class SessionState : uint8_t { kWaiting, kFlowing, kSilent, kEnded };
+
+struct LegView {
+  MediaLegOptions options;
+  bool internal = false;
+  bool ipv6 = false;
+  std::optional<Endpoint> remote_rtp;
+  std::optional<Endpoint> remote_rtcp;
+  MediaDirection direction = MediaDirection::kSendRecv;
+  bool latching = false;
+  std::vector<IpPrefix> latching_prefixes;
+  Endpoint local_rtp;  // as advertised
+  uint16_t local_rtcp_port = 0;
+  Secret local_key;  // for the owner alone
+  MediaLegStats stats;
+};
+
+// A copy that may leave the loop.
+struct SessionView {
+  std::string tenant;
+  std::string id;
+  std::string owner;
+  std::string call;
+  std::string etag;
+  absl::Time create_time;
+  absl::Time lease_expiry;
+  SessionState state = SessionState::kWaiting;
+  std::string end_reason;
+  absl::Time end_time = absl::InfiniteFuture();
+  std::array<LegView, 2> legs;
+};
+
+struct SessionTableOptions {
+  RelayInterfaces interfaces;
+  size_t max_sessions = 5000;  // of this loop
+  absl::Duration media_timeout = absl::Seconds(20);
+};
+
+// Where the cores of a loop draw from. All must outlive them.
+struct RelayResources {
+  const SrtpLibrary& library;
+  const PeerPolicy& policy;
+  PortPool& ports;
+  SocketIds& ids;
+  RandomSource& random;
+};
+
+// Making a session asks for up to four sockets; the loop opens them, tells how
+// that went, and then takes the outcome. Thread-compatible.
+class SessionTable {
+ public:
+  SessionTable(const SessionTableOptions& options,
+               const RelayResources& resources);
+
+  // OK: perform `sockets`, report each, then TakeCreated(). ALREADY_EXISTS
+  // with SESSION_EXISTS for another session of this id; for a repeat of the
+  // same request there is nothing to perform and TakeCreated() has it.
+  absl::Status Create(SessionSpec spec, Now now, SocketActions& sockets);
+  // The outcome of Create() once all its sockets are reported.
+  absl::StatusOr<SessionView> TakeCreated(Now now);
+  // True when the socket is one of a session being made.
+  bool IsOpening(SocketId socket) const;
+  void OnSocketOpened(SocketId socket, const absl::Status& status, Now now,
+                      SocketActions& sockets);
+
+  absl::StatusOr<SessionView> Update(const SessionUpdate& update, Now now);
+  absl::StatusOr<SessionView> Get(std::string_view tenant, std::string_view id,
+                                  Now now) const;
+  // Ends it; the view is final. `owner` empty: anyone's.
+  absl::StatusOr<SessionView> Delete(std::string_view tenant,
+                                     std::string_view id,
+                                     std::string_view owner,
+                                     std::string_view etag, Now now,
+                                     SocketActions& sockets);
+  // Tenant empty: all. In no order; local keys are left out.
+  std::vector<SessionView> List(std::string_view tenant, Now now) const;
+  // Names not found or not the owner's are in `missing`.
+  size_t Renew(std::string_view owner,
+               const std::vector<std::pair<std::string, std::string>>& names,
+               absl::Duration lease, Now now,
+               std::vector<std::string>& missing);
+
+  // False when the socket is no session's.
+  bool OnPacket(SocketId socket, const Endpoint& from, Packet& packet, Now now,
+                PacketAction& action);
+
+  MonoTime deadline() const { return leases_.next(); }
+  // Ends what nobody renewed and returns it.
+  std::vector<SessionView> OnDeadline(Now now, SocketActions& sockets);
+
+  size_t size() const { return sessions_.size(); }
+
+ private:
+  struct LegPorts {
+    bool internal = false;
+    bool ipv6 = false;
+    IpAddress local;
+    IpAddress advertised;
+    uint16_t rtp = 0;
+    uint16_t rtcp = 0;
+  };
+  struct Session {
+    std::string tenant;
+    std::string id;
+    std::string owner;
+    std::string call;
+    std::string fingerprint;
+    std::string last_renewal;
+    uint64_t version = 1;
+    absl::Time create_time;
+    MonoTime lease_expiry;
+    absl::Duration lease;
+    std::unique_ptr<MediaBridge> bridge;
+    std::array<LegPorts, 2> ports;
+  };
+  struct SocketRef {
+    Session* session;
+    LegSide side;
+    bool rtcp;
+  };
+  // A session whose sockets are being opened, one after the other.
+  struct Opening {
+    std::unique_ptr<Session> session;
+    std::vector<OpenSocket> todo;  // last is next
+    std::vector<SocketId> opened;
+    size_t leg = 0;
+    int attempts = 0;
+    SocketId current = kNoSocket;
+    absl::Status failure;
+  };
+
+  static std::string Key(std::string_view tenant, std::string_view id);
+  bool TakePorts(Opening& opening, size_t leg, Now now);
+  void OpenNext(SocketActions& sockets);
+  void Abandon(absl::Status failure, Now now, SocketActions& sockets);
+  void ReleaseLegPorts(const Session& session, size_t leg, Now now);
+  void CloseSockets(Session& session, Now now, SocketActions& sockets);
+  SessionView ViewOf(const Session& session, Now now, bool with_keys) const;
+  SessionState StateOf(const Session& session, Now now) const;
+
+  SessionTableOptions options_;
+  RelayResources resources_;
+  absl::flat_hash_map<std::string, std::unique_ptr<Session>> sessions_;
+  absl::flat_hash_map<SocketId, SocketRef> by_socket_;
+  DeadlineQueue<std::string> leases_;
+  std::optional<Opening> opening_;
+  std::string created_;  // key of what TakeCreated() returns
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_SESSION_TABLE_H_

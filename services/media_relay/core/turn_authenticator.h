@@ -1,0 +1,99 @@
+// The long-term credential mechanism of TURN: RFC 8489 section 9.2, with
+// passwords derived from the user name, so that no user table exists (AVE-15).
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_TURN_AUTHENTICATOR_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_TURN_AUTHENTICATOR_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "services/common/random/random_source.h"
+#include "services/common/rate_limit/gcra.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/credential_keys.h"
+#include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/stun_error.h"
+#include "services/media_relay/core/stun_integrity.h"
+#include "services/media_relay/core/stun_message.h"
+#include "services/media_relay/core/stun_writer.h"
+#include "services/media_relay/core/turn_nonce.h"
+
+namespace sallyport::media_relay {
+
+struct TurnAuthenticatorOptions {
+  std::string realm = "sallyport";
+  absl::Duration nonce_lifetime = absl::Minutes(10);
+  // A wrong HMAC is answered with 401; false: dropped (AVE-16).
+  bool answer_wrong_integrity = false;
+  // To one source prefix, before it has authenticated. 0: no limit.
+  uint32_t unauthenticated_replies_per_second = 50;
+};
+
+// A request whose credential is in force and whose HMAC matches.
+struct AuthenticatedRequest {
+  AuthenticatedStunMessage message;
+  VerifiedCredential credential;
+  LongTermKey key;
+};
+
+// What an unauthenticated request is answered with, or why it is not.
+struct TurnChallenge {
+  DropReason drop = DropReason::kNone;
+  StunError error = StunError::kUnauthenticated;
+  absl::Span<const uint8_t> answer;  // in the lent reply buffer
+};
+
+// Stores nothing for a source that has not authenticated. No answer to one is
+// longer than 2.6 times its question, with a realm of up to 12 characters, and
+// each source prefix gets a bounded number of them. Thread-compatible.
+class TurnAuthenticator {
+ public:
+  // `random` must outlive the authenticator.
+  TurnAuthenticator(const TurnAuthenticatorOptions& options,
+                    RandomSource& random);
+
+  // Either the authenticated request, or `refused` says what to do instead.
+  std::optional<AuthenticatedRequest> Authenticate(const StunMessage& message,
+                                                   const Endpoint& client,
+                                                   absl::Span<uint8_t> reply,
+                                                   Now now,
+                                                   TurnChallenge& refused);
+
+  // One more answer to this source before it authenticates? Per address in
+  // IPv4, per /64 in IPv6.
+  bool MayAnswer(const IpAddress& client, MonoTime now);
+
+  void SetKeys(std::shared_ptr<const CredentialKeys> keys);
+  // Still good, as of the keys in force?
+  bool IsGood(std::string_view username, absl::Time now) const;
+
+  // The nonce key is replaced every four hours.
+  MonoTime deadline() const { return next_rotation_; }
+  void OnDeadline(MonoTime now);
+
+ private:
+  TurnChallenge Challenge(const StunMessage& message, StunError error,
+                          const Endpoint& client, absl::Span<uint8_t> reply,
+                          Now now);
+
+  TurnAuthenticatorOptions options_;
+  TurnNonce nonce_;
+  GcraTable limiter_;
+  std::shared_ptr<const CredentialKeys> keys_;
+  MonoTime next_rotation_ = MonoTime::InfinitePast();
+};
+
+// Protects an answer as its question was protected.
+void AddIntegrity(StunIntegrity integrity, const LongTermKey& key,
+                  StunWriter& writer);
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_TURN_AUTHENTICATOR_H_

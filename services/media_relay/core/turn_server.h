@@ -1,0 +1,189 @@
+// STUN Binding and TURN over datagrams: RFC 8489 and RFC 8656, with long-term
+// credentials whose password is derived from the user name.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_TURN_SERVER_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_TURN_SERVER_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "services/common/random/random_source.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/allocation_table.h"
+#include "services/media_relay/core/credential_keys.h"
+#include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/peer_policy.h"
+#include "services/media_relay/core/port_pool.h"
+#include "services/media_relay/core/relay_interface.h"
+#include "services/media_relay/core/stun_error.h"
+#include "services/media_relay/core/stun_integrity.h"
+#include "services/media_relay/core/stun_message.h"
+#include "services/media_relay/core/stun_writer.h"
+#include "services/media_relay/core/turn_authenticator.h"
+
+namespace sallyport::media_relay {
+
+struct TurnServerOptions {
+  TurnAuthenticatorOptions authenticator;
+  // Where relayed sockets are bound; a family without one answers 440.
+  std::optional<RelayInterface> ipv4;
+  std::optional<RelayInterface> ipv6;
+  absl::Duration default_lifetime = absl::Minutes(10);
+  absl::Duration max_lifetime = absl::Hours(1);
+  // Of this loop: the caller divides what holds for the process.
+  size_t max_allocations = 5000;
+  size_t max_allocations_per_subject = 10;
+  size_t max_allocations_per_tenant = 5000;
+  Allocation::Limits allocation_limits;
+};
+
+struct TurnServerStats {
+  uint64_t binding_answers = 0;
+  uint64_t allocations_made = 0;
+  uint64_t allocations_ended = 0;
+  uint64_t refreshes = 0;
+  uint64_t permissions = 0;
+  uint64_t channel_binds = 0;
+  uint64_t challenges = 0;  // 401 without credentials
+  uint64_t packets_to_peers = 0;
+  uint64_t bytes_to_peers = 0;
+  uint64_t packets_to_client = 0;
+  uint64_t bytes_to_client = 0;
+  // Error answers by code - 300; challenges included.
+  std::array<uint64_t, 300> errors = {};
+};
+
+// The TURN server of one loop. For each input it says what to send and which
+// sockets to open or close; the loop performs that before the next input.
+//
+// Nothing is stored for a source that has not authenticated (see
+// turn_authenticator), and peers are checked by peer_policy at
+// CreatePermission, at ChannelBind and again for each packet. Ends an
+// allocation when its credential expires (AVE-18, AVE-20 as design section 7
+// decides) or is revoked. Thread-compatible.
+class TurnServer {
+ public:
+  // All references must outlive the server; `ports` and `ids` are shared with
+  // the other cores of the loop.
+  TurnServer(const TurnServerOptions& options, const PeerPolicy& policy,
+             PortPool& ports, SocketIds& ids, RandomSource& random);
+
+  // A datagram from a client. `packet` is lent and may be changed; `reply` is
+  // lent for an answer, kReplySize bytes.
+  PacketAction OnClientPacket(const ClientPath& path, Packet& packet,
+                              absl::Span<uint8_t> reply, Now now,
+                              SocketActions& sockets);
+  // A datagram from `peer` at a relayed address.
+  PacketAction OnPeerPacket(SocketId relay_socket, const Endpoint& peer,
+                            Packet& packet, Now now);
+  // The answer to an OpenSocket of this server: sends the Allocate response,
+  // or asks for another port, or answers 508.
+  PacketAction OnSocketOpened(SocketId socket, const absl::Status& status,
+                              absl::Span<uint8_t> reply, Now now,
+                              SocketActions& sockets);
+
+  // New verification keys or revocations: ends what is no longer good.
+  void OnKeys(std::shared_ptr<const CredentialKeys> keys, Now now,
+              SocketActions& sockets);
+
+  MonoTime deadline() const;
+  void OnDeadline(Now now, SocketActions& sockets);
+
+  // From now on new allocations get 508; live ones go on.
+  void StartDrain() { draining_ = true; }
+
+  // Ends one allocation; false if there is none.
+  bool Delete(SocketId relay_socket, Now now, SocketActions& sockets);
+
+  // An allocation of this server's sockets?
+  bool Owns(SocketId relay_socket, MonoTime now) {
+    return table_.FindByRelay(relay_socket, now) != nullptr;
+  }
+  const AllocationTable& allocations() const { return table_; }
+  const TurnServerStats& stats() const { return stats_; }
+
+ private:
+  // An Allocate whose socket is being opened. The loop answers before the next
+  // input, so there is at most one.
+  struct Pending {
+    std::unique_ptr<Allocation> allocation;
+    StunIntegrity integrity;
+    LongTermKey key;
+    bool fingerprint = false;
+    bool reserve_next = false;  // EVEN-PORT with the R bit
+    int attempts = 0;
+    Endpoint local;
+  };
+  // The odd port that an EVEN-PORT request left for a second allocation.
+  struct Reservation {
+    std::array<uint8_t, 8> token;
+    uint16_t port;
+    std::string username;
+    MonoTime expiry;
+  };
+  struct Context {
+    const ClientPath& path;
+    absl::Span<uint8_t> reply;
+    Now now;
+    SocketActions& sockets;
+  };
+
+  PacketAction OnStun(const StunMessage& message, const Context& context);
+  PacketAction OnChannelData(const ClientPath& path, Packet& packet, Now now);
+  PacketAction OnBinding(const StunMessage& message, const Context& context);
+  PacketAction OnSend(const StunMessage& message, const Context& context);
+
+  PacketAction OnAllocate(const AuthenticatedRequest& request,
+                          const Context& context);
+  PacketAction OnRefresh(const AuthenticatedRequest& request,
+                         const Context& context);
+  PacketAction OnCreatePermission(const AuthenticatedRequest& request,
+                                  const Context& context);
+  PacketAction OnChannelBind(const AuthenticatedRequest& request,
+                             const Context& context);
+
+  PacketAction Refuse(const AuthenticatedRequest& request, StunError error,
+                      const Context& context);
+  PacketAction Finish(StunWriter& writer, const StunMessage& request,
+                      StunIntegrity integrity, const LongTermKey& key,
+                      const Context& context);
+  PacketAction AllocateSuccess(const Allocation& allocation,
+                               StunIntegrity integrity, const LongTermKey& key,
+                               bool fingerprint, absl::Span<uint8_t> reply);
+
+  // 0 < lifetime <= what is asked for, configured and left of the credential.
+  absl::Duration GrantLifetime(const StunMessage& message,
+                               absl::Time credential_expiry, Now now) const;
+  void End(std::unique_ptr<Allocation> allocation, Now now,
+           SocketActions& sockets);
+  void CountError(StunError error);
+  const RelayInterface* InterfaceOf(IpFamily family) const;
+
+  TurnServerOptions options_;
+  const PeerPolicy& policy_;
+  PortPool& ports_;
+  SocketIds& ids_;
+  RandomSource& random_;
+  TurnAuthenticator authenticator_;
+  AllocationTable table_;
+  std::optional<Pending> pending_;
+  std::vector<Reservation> reservations_;
+  bool draining_ = false;
+  TurnServerStats stats_;
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_TURN_SERVER_H_

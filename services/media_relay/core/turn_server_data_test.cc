@@ -1,0 +1,287 @@
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "gtest/gtest.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/random/fake_random.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/address_forms.h"
+#include "services/media_relay/core/credential_keys.h"
+#include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/peer_policy.h"
+#include "services/media_relay/core/port_pool.h"
+#include "services/media_relay/core/stun_integrity.h"
+#include "services/media_relay/core/stun_message.h"
+#include "services/media_relay/core/stun_writer.h"
+#include "services/media_relay/core/turn_server.h"
+#include "services/media_relay/core/turn_server_fixture.h"
+#include "services/media_relay/core/turn_test_client.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+namespace attr = stun_attribute;
+
+TEST_F(TurnServerTest, WithoutAllocation437) {
+  Challenge();
+  EXPECT_EQ(Ask(StunMethod::kRefresh), 437);
+  EXPECT_EQ(Ask(StunMethod::kCreatePermission, Peer(kPeer)), 437);
+  EXPECT_EQ(Ask(StunMethod::kChannelBind, Channel(0x4000, kPeer)), 437);
+}
+
+TEST_F(TurnServerTest, AnotherUserOnTheSamePath441) {
+  ASSERT_EQ(Allocate(), 0);
+  TurnTestClient other(now_.wall, random_, absl::Hours(1), "mallory");
+  other.realm = client_->realm;
+  other.nonce = client_->nonce;
+  for (const auto& [method, fill] :
+       std::vector<std::pair<StunMethod, TurnTestClient::Fill>>{
+           {StunMethod::kRefresh, nullptr},
+           {StunMethod::kCreatePermission, Peer(kPeer)},
+           {StunMethod::kChannelBind, Channel(0x4000, kPeer)}}) {
+    EXPECT_EQ(TurnTestClient::CodeOf(Deliver(other.Signed(method, fill))), 441);
+  }
+  EXPECT_EQ(
+      TurnTestClient::CodeOf(Deliver(other.Signed(StunMethod::kAllocate, Udp))),
+      437);
+}
+
+TEST_F(TurnServerTest, ForbiddenFormsAreRefusedAtEveryEntryPoint) {
+  for (const uint32_t family : {1u, 2u}) {
+    Start();
+    opened_.clear();
+    ASSERT_EQ(Allocate([family](StunWriter& w) {
+                Udp(w);
+                w.AddUint32(attr::kRequestedAddressFamily, family << 24);
+              }),
+              0);
+    const SocketId socket = relay();
+    uint16_t channel = 0x4000;
+    for (const char* form : kForbiddenAddressForms) {
+      const Endpoint peer = At(form, 40000);
+      const int expected = peer.ip.is_v6() == (family == 2) ? 403 : 443;
+      EXPECT_EQ(Ask(StunMethod::kCreatePermission, Peer(peer)), expected)
+          << form;
+      EXPECT_EQ(Ask(StunMethod::kChannelBind, Channel(channel++, peer)),
+                expected)
+          << form;
+      // Also together with a peer that would be allowed: all or nothing.
+      EXPECT_EQ(Ask(StunMethod::kCreatePermission,
+                    [&](StunWriter& w) {
+                      w.AddXorAddress(
+                          attr::kXorPeerAddress,
+                          family == 1 ? kPeer : At("2606:4700::1", 2000));
+                      w.AddXorAddress(attr::kXorPeerAddress, peer);
+                    }),
+                expected)
+          << form;
+      EXPECT_EQ(Deliver(client_->Bare(
+                    StunMethod::kSend,
+                    [&](StunWriter& w) {
+                      w.AddXorAddress(attr::kXorPeerAddress, peer);
+                      w.AddBytes(attr::kData, {1});
+                    },
+                    StunClass::kIndication)),
+                "")
+          << form;
+      EXPECT_EQ(action_.drop, DropReason::kPeerRefused) << form;
+      EXPECT_EQ(DeliverFromPeer(socket, peer, "x"), "") << form;
+      EXPECT_EQ(action_.drop, DropReason::kNoPermission) << form;
+    }
+    Allocation* allocation = server_->allocations().All()[0];
+    EXPECT_EQ(allocation->permission_count(now_.mono), 0u);
+    EXPECT_EQ(allocation->channel_count(now_.mono), 0u);
+  }
+}
+
+TEST_F(TurnServerTest, SendAndDataIndications) {
+  ASSERT_EQ(Allocate(), 0);
+  const SocketId socket = relay();
+  const std::string send = client_->Bare(
+      StunMethod::kSend,
+      [](StunWriter& w) {
+        w.AddXorAddress(attr::kXorPeerAddress, kPeer);
+        w.AddBytes(attr::kData, {'h', 'e', 'l', 'l', 'o'});
+      },
+      StunClass::kIndication);
+  EXPECT_EQ(Deliver(send), "");
+  EXPECT_EQ(action_.drop, DropReason::kNoPermission);
+  EXPECT_EQ(DeliverFromPeer(socket, kPeer, "x"), "");
+
+  ASSERT_EQ(Ask(StunMethod::kCreatePermission, Peer(kPeer)), 0);
+  EXPECT_EQ(Deliver(send), "hello");
+  EXPECT_EQ(action_.socket, socket);
+  EXPECT_EQ(action_.to, kPeer);
+
+  for (const size_t size : {0u, 1u, 2u, 3u, 4u, 172u, 1400u}) {
+    const std::string payload(size, 'p');
+    const std::string data = DeliverFromPeer(socket, kPeer, payload);
+    const auto message = ParseStunMessage(AsBytes(data));
+    ASSERT_TRUE(message.ok()) << size;
+    EXPECT_TRUE(message->Is(StunClass::kIndication, StunMethod::kData));
+    EXPECT_EQ(message->FindXorAddress(attr::kXorPeerAddress), kPeer);
+    EXPECT_EQ(ToString(*message->Find(attr::kData)), payload);
+    EXPECT_EQ(action_.to, At("203.0.113.9", 5000));
+  }
+  // The permission is for the address, whatever the port (section 9).
+  EXPECT_NE(DeliverFromPeer(socket, At("8.8.8.8", 1234), "x"), "");
+  EXPECT_EQ(DeliverFromPeer(socket, At("8.8.4.4", 40000), "x"), "");
+}
+
+TEST_F(TurnServerTest, ChannelsBothWays) {
+  ASSERT_EQ(Allocate(), 0);
+  const SocketId socket = relay();
+  ASSERT_EQ(Ask(StunMethod::kChannelBind, Channel(0x4001, kPeer)), 0);
+  std::string frame = {0x40, 0x01, 0x00, 0x02, 'h', 'i', 0, 0};
+  EXPECT_EQ(Deliver(frame), "hi");
+  EXPECT_EQ(action_.to, kPeer);
+  EXPECT_EQ(action_.socket, socket);
+  EXPECT_EQ(DeliverFromPeer(socket, kPeer, "back"),
+            (std::string{0x40, 0x01, 0x00, 0x04} + "back"));
+  frame[1] = 0x02;
+  EXPECT_EQ(Deliver(frame), "");
+  EXPECT_EQ(action_.drop, DropReason::kUnboundChannel);
+  EXPECT_EQ(Deliver(frame, At("203.0.113.9", 5001)), "");
+  EXPECT_EQ(action_.drop, DropReason::kUnknownClient);
+  const AllocationCounters& counters =
+      server_->allocations().All()[0]->counters;
+  EXPECT_EQ(counters.packets_to_peers, 1u);
+  EXPECT_EQ(counters.bytes_to_client, 4u);
+}
+
+TEST_F(TurnServerTest, ChannelBindTable) {  // RFC 8656 section 12.2
+  ASSERT_EQ(Allocate(), 0);
+  EXPECT_EQ(Ask(StunMethod::kChannelBind, Channel(0x3FFF, kPeer)), 400);
+  EXPECT_EQ(Ask(StunMethod::kChannelBind, Channel(0x5000, kPeer)), 400);
+  EXPECT_EQ(Ask(StunMethod::kChannelBind, Peer(kPeer)), 400);
+  EXPECT_EQ(
+      Ask(StunMethod::kChannelBind,
+          [](StunWriter& w) { w.AddUint32(attr::kChannelNumber, 0x40000000); }),
+      400);
+  EXPECT_EQ(
+      Ask(StunMethod::kChannelBind, Channel(0x4000, At("2606:4700::1", 2000))),
+      443);
+  EXPECT_EQ(Ask(StunMethod::kChannelBind, Channel(0x4000, At("8.8.8.8", 53))),
+            403);
+  EXPECT_EQ(Ask(StunMethod::kChannelBind, Channel(0x4000, kPeer)), 0);
+  EXPECT_EQ(Ask(StunMethod::kChannelBind, Channel(0x4000, kPeer)), 0);
+  EXPECT_EQ(Ask(StunMethod::kChannelBind, Channel(0x4001, kPeer)), 400);
+  EXPECT_EQ(
+      Ask(StunMethod::kChannelBind, Channel(0x4000, At("8.8.8.8", 40001))),
+      400);
+}
+
+TEST_F(TurnServerTest, PermissionsEndAfter300SecondsChannelsAfter600) {
+  ASSERT_EQ(Allocate([](StunWriter& w) {
+              Udp(w);
+              w.AddUint32(attr::kLifetime, 3600);
+            }),
+            0);
+  const SocketId socket = relay();
+  ASSERT_EQ(Ask(StunMethod::kChannelBind, Channel(0x4000, kPeer)), 0);
+  Advance(absl::Seconds(299));
+  EXPECT_NE(DeliverFromPeer(socket, kPeer, "x"), "");
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(DeliverFromPeer(socket, kPeer, "x"), "");
+  EXPECT_EQ(Deliver({0x40, 0x00, 0x00, 0x00}), "");
+  EXPECT_EQ(action_.drop, DropReason::kNoPermission);
+  // The channel still binds the peer; a permission alone revives it.
+  Challenge();
+  ASSERT_EQ(Ask(StunMethod::kCreatePermission, Peer(kPeer)), 0);
+  EXPECT_EQ(DeliverFromPeer(socket, kPeer, "").size(), 4u);
+  Advance(absl::Seconds(299));
+  Deliver({0x40, 0x00, 0x00, 0x00});
+  EXPECT_TRUE(action_.sends());
+  Advance(absl::Seconds(1));
+  Challenge();
+  ASSERT_EQ(Ask(StunMethod::kCreatePermission, Peer(kPeer)), 0);
+  Deliver({0x40, 0x00, 0x00, 0x00});
+  EXPECT_EQ(action_.drop, DropReason::kUnboundChannel);
+}
+
+TEST_F(TurnServerTest, NumberOfPermissionsAndChannelsIsBounded) {
+  ASSERT_EQ(Allocate(), 0);
+  for (int i = 0; i < 32; ++i) {
+    const Endpoint peer = {IpAddress::V4({9, 9, 9, static_cast<uint8_t>(i)}),
+                           2000};
+    ASSERT_EQ(Ask(StunMethod::kChannelBind,
+                  Channel(static_cast<uint16_t>(0x4000 + i), peer)),
+              0);
+  }
+  EXPECT_EQ(Ask(StunMethod::kCreatePermission, Peer(kPeer)), 508);
+  EXPECT_EQ(Ask(StunMethod::kChannelBind, Channel(0x4100, At("9.9.9.1", 2001))),
+            508);
+}
+
+TEST_F(TurnServerTest, IndicationsThatAreIgnored) {
+  ASSERT_EQ(Allocate(), 0);
+  ASSERT_EQ(Ask(StunMethod::kCreatePermission, Peer(kPeer)), 0);
+  const auto send = [&](const TurnTestClient::Fill& fill) {
+    Deliver(client_->Bare(StunMethod::kSend, fill, StunClass::kIndication));
+    return action_.drop;
+  };
+  EXPECT_EQ(send(Peer(kPeer)), DropReason::kMalformedSend);
+  EXPECT_EQ(send([](StunWriter& w) { w.AddBytes(attr::kData, {1}); }),
+            DropReason::kMalformedSend);
+  EXPECT_EQ(send([](StunWriter& w) {
+              w.AddXorAddress(attr::kXorPeerAddress, kPeer);
+              w.AddBytes(attr::kData, {1});
+              w.AddBytes(attr::kDontFragment, {});
+            }),
+            DropReason::kMalformedSend);
+}
+
+TEST_F(TurnServerTest, WhatIsNotTurnGetsNoAnswer) {
+  struct Case {
+    const char* name;
+    std::string wire;
+    DropReason drop;
+  };
+  const std::string rfc3489 =
+      std::string("\x00\x01\x00\x00\x11\x22\x33\x44", 8) + std::string(12, 'x');
+  for (const Case& c :
+       {Case{"empty", "", DropReason::kNotTurn},
+        Case{"rtp", "\x80\x01\x02\x03", DropReason::kNotTurn},
+        Case{"dtls", "\x16\xfe\xfd", DropReason::kNotTurn},
+        Case{"rfc3489", rfc3489, DropReason::kMalformedStun},
+        Case{"response",
+             client_->Bare(StunMethod::kBinding, nullptr, StunClass::kSuccess),
+             DropReason::kUnexpectedStun},
+        Case{"binding indication",
+             client_->Bare(StunMethod::kBinding, nullptr,
+                           StunClass::kIndication),
+             DropReason::kUnexpectedStun},
+        Case{"connect", client_->Bare(static_cast<StunMethod>(0x00A)),
+             DropReason::kUnexpectedStun},
+        Case{"send without allocation",
+             client_->Bare(StunMethod::kSend, Peer(kPeer),
+                           StunClass::kIndication),
+             DropReason::kUnknownClient}}) {
+    EXPECT_EQ(Deliver(c.wire), "") << c.name;
+    EXPECT_EQ(action_.drop, c.drop) << c.name;
+  }
+}
+
+TEST_F(TurnServerTest, DeleteByTheOperator) {
+  ASSERT_EQ(Allocate(), 0);
+  SocketActions sockets;
+  EXPECT_TRUE(server_->Delete(relay(), now_, sockets));
+  EXPECT_EQ(sockets.size(), 1u);
+  EXPECT_FALSE(server_->Delete(relay(), now_, sockets));
+  EXPECT_EQ(Ask(StunMethod::kRefresh), 437);
+}
+
+}  // namespace
+}  // namespace sallyport::media_relay

@@ -1,7 +1,12 @@
 #include "services/signaling_edge/core/sip_text.h"
 
+#include "absl/container/inlined_vector.h"
+
 namespace sallyport::signaling_edge {
 namespace {
+
+// More parameters than this on one header field element are refused.
+constexpr size_t kMaxParams = 64;
 
 void SkipLws(std::string_view& text) {
   while (!text.empty() && IsLws(text.front())) text.remove_prefix(1);
@@ -183,9 +188,14 @@ bool ParamReader::Next(SipParam& param) {
 }
 
 bool ValidParams(std::string_view params) {
+  absl::InlinedVector<std::string_view, 8> names;
   ParamReader reader(params);
-  SipParam param;
-  while (reader.Next(param)) {
+  for (SipParam param; reader.Next(param);) {
+    if (names.size() == kMaxParams) return false;
+    for (std::string_view other : names) {
+      if (EqualsIgnoreCase(other, param.name)) return false;
+    }
+    names.push_back(param.name);
   }
   return reader.ok();
 }

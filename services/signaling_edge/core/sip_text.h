@@ -175,6 +175,8 @@ class ParamReader {
   bool ok_ = true;
 };
 
+// Whole, and no name twice (RFC 3261 section 7.3.1): of two tags, two readers
+// would take two.
 bool ValidParams(std::string_view params);
 
 // The first parameter of this name, in any case: its value, empty when it has

@@ -124,6 +124,14 @@ TEST(SipTextTest, BrokenParamsAreRefused) {
   EXPECT_TRUE(ValidParams(";lr;x=1"));
 }
 
+TEST(SipTextTest, NoParamTwiceAndNotTooMany) {
+  EXPECT_FALSE(ValidParams(";tag=a;x;TAG=b"));
+  std::string params;
+  for (int i = 0; i < 64; ++i) params += ";p" + std::to_string(i);
+  EXPECT_TRUE(ValidParams(params));
+  EXPECT_FALSE(ValidParams(params + ";q"));
+}
+
 TEST(SipTextTest, FindParamIgnoresCaseAndTakesTheFirst) {
   EXPECT_EQ(FindParam(";x=1;TAG=a;tag=b", "tag"), "a");
   EXPECT_EQ(FindParam(";lr", "LR"), "");

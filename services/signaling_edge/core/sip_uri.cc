@@ -79,15 +79,50 @@ bool TakePiece(std::string_view& text, char separator,
   return true;
 }
 
+// Compares URI text in which "%61" and "a" are the same, but an escaped
+// reserved character and the plain one are not (RFC 3261 section 19.1.4).
+bool SameEscaped(std::string_view a, std::string_view b, bool ignore_case) {
+  struct Unit {
+    char c;
+    bool escaped_reserved;
+    bool operator==(const Unit&) const = default;
+  };
+  const auto next = [ignore_case](std::string_view& text) {
+    Unit unit{text.front(), false};
+    size_t used = 1;
+    if (unit.c == '%' && text.size() >= 3) {
+      unit.c = static_cast<char>(HexValue(text[1]) * 16 + HexValue(text[2]));
+      unit.escaped_reserved = !IsUnreserved(unit.c);
+      used = 3;
+    }
+    if (ignore_case) unit.c = ToLower(unit.c);
+    text.remove_prefix(used);
+    return unit;
+  };
+  while (!a.empty() && !b.empty()) {
+    if (next(a) != next(b)) return false;
+  }
+  return a.empty() && b.empty();
+}
+
+std::string_view NameOf(std::string_view pair) {
+  return pair.substr(0, pair.find('='));
+}
+
+// A name may stand only once (section 19.1.1), in whatever spelling.
 bool ValidUriParams(std::string_view params) {
-  size_t count = 0;
+  absl::InlinedVector<std::string_view, 8> names;
   while (!params.empty()) {
-    if (params.front() != ';' || ++count > kMaxParams) return false;
+    if (params.front() != ';' || names.size() == kMaxParams) return false;
     params.remove_prefix(1);
-    const size_t end = std::min(params.find(';'), params.size());
+    const size_t end = FindEither(params, ';', ';');
     const std::string_view pair = params.substr(0, end);
-    if (!ValidPair(pair, kParam)) return false;
     // "name=" has no pvalue, which the grammar wants, but peers send it.
+    if (!ValidPair(pair, kParam)) return false;
+    for (std::string_view other : names) {
+      if (SameEscaped(other, NameOf(pair), true)) return false;
+    }
+    names.push_back(NameOf(pair));
     params.remove_prefix(end);
   }
   return true;
@@ -203,37 +238,11 @@ std::optional<std::string_view> FindUriParam(std::string_view params,
                                              std::string_view name) {
   for (std::string_view rest = params, pair; TakePiece(rest, ';', pair);) {
     const size_t equals = pair.find('=');
-    if (!pair.empty() && EqualsIgnoreCase(pair.substr(0, equals), name)) {
+    if (!pair.empty() && SameEscaped(pair.substr(0, equals), name, true)) {
       return equals == kNpos ? std::string_view() : pair.substr(equals + 1);
     }
   }
   return std::nullopt;
-}
-
-// Compares URI text in which "%61" and "a" are the same, but an escaped
-// reserved character and the plain one are not (RFC 3261 section 19.1.4).
-bool SameEscaped(std::string_view a, std::string_view b, bool ignore_case) {
-  struct Unit {
-    char c;
-    bool escaped_reserved;
-    bool operator==(const Unit&) const = default;
-  };
-  const auto next = [ignore_case](std::string_view& text) {
-    Unit unit{text.front(), false};
-    size_t used = 1;
-    if (unit.c == '%' && text.size() >= 3) {
-      unit.c = static_cast<char>(HexValue(text[1]) * 16 + HexValue(text[2]));
-      unit.escaped_reserved = !IsUnreserved(unit.c);
-      used = 3;
-    }
-    if (ignore_case) unit.c = ToLower(unit.c);
-    text.remove_prefix(used);
-    return unit;
-  };
-  while (!a.empty() && !b.empty()) {
-    if (next(a) != next(b)) return false;
-  }
-  return a.empty() && b.empty();
 }
 
 // Parameters of which one that only one URI has makes them different.

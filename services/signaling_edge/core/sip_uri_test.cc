@@ -24,6 +24,13 @@ TEST(SipUriTest, EveryPart) {
   EXPECT_FALSE(uri->Param("maddr"));
 }
 
+TEST(SipUriTest, ParameterNamesMayBeEscaped) {  // RFC 4475 section 3.1.1.3
+  const auto uri = ParseSipUri("sip:a@b;%6C%72;n%61me=x");
+  ASSERT_TRUE(uri.ok());
+  EXPECT_TRUE(uri->is_loose_router());
+  EXPECT_EQ(uri->Param("name"), "x");
+}
+
 TEST(SipUriTest, TheUserMayHoldSemicolonsAndQuestionMarks) {
   // RFC 4475 section 3.1.1.14 (semiuri).
   const auto uri = ParseSipUri("sip:user;par=u%40example.net@example.com");
@@ -87,8 +94,9 @@ INSTANTIATE_TEST_SUITE_P(
         "", "sip", "sip:", "http://example.com", ":a@b", "sip:@b", "sip:a@",
         "sip:a@b@c", "sip:a b@c", "sip:a@b c", "sip:a@b:0", "sip:a@b:65536",
         "sip:a@b:", "sip:a@b:5x", "sip:a%4@b", "sip:a%zz@b", "sip:a@b;",
-        "sip:a@b;;lr", "sip:a@b;=x", "sip:a@b; lr", "sip:a@b?", "sip:a@b?x",
-        "sip:a@b?x=1&", "sip:a@b?=1", "sip:<a@b>", "sip:a\"@b", "sip:a@1.2.3",
+        "sip:a@b;;lr", "sip:a@b;=x", "sip:a@b; lr", "sip:a@b;p=1;P=2",
+        "sip:a@b;lr;%6Cr", "sip:a@b?", "sip:a@b?x", "sip:a@b?x=1&",
+        "sip:a@b?=1", "sip:<a@b>", "sip:a\"@b", "sip:a@1.2.3",
         "sip:a@1.2.3.256", "sip:a@1.2.3.4.5", "sip:a@-", "sip:a@b..c",
         "sip:a@.b", "sip:a@[::1", "sip:a@::1", "sip:a@[1::2::3]",
         "sip:a@[12345::]", "sip:a@[1:2:3:4:5:6:7]", "sip:a@[1:2:3:4:5:6:7:8:9]",

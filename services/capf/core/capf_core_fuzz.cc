@@ -1,6 +1,8 @@
 // Bytes as a list of (advance, connection, input). Whatever comes: deadlines
 // are not left in the past, nothing follows a Close, and memory is bounded.
 
+#include "services/capf/core/capf_core.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -8,7 +10,6 @@
 #include <string>
 #include <variant>
 
-#include "services/capf/core/capf_core.h"
 #include "services/common/random/fake_random.h"
 
 namespace sallyport::capf {

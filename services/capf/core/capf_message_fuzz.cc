@@ -1,11 +1,12 @@
 // What parses must serialise, and parse again to the same message.
 
+#include "services/capf/core/capf_message.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 
 #include "absl/types/span.h"
-#include "services/capf/core/capf_message.h"
 
 using sallyport::capf::ParseCapfMessage;
 using sallyport::capf::SerializeCapfMessage;

@@ -1,12 +1,13 @@
 // Any bytes lint without a fault of ours, and only the right ones pass.
 
+#include "services/capf/core/certificate_lint.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
 #include <string>
 
-#include "services/capf/core/certificate_lint.h"
 #include "services/capf/core/test_keys.h"
 #include "services/common/random/fake_random.h"
 

@@ -1,12 +1,13 @@
 // A request is refused or verified, and what is verified keeps its promises.
 
+#include "services/capf/core/csr.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
 #include "services/capf/core/certificate_names.h"
-#include "services/capf/core/csr.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using sallyport::capf::CheckSubjectName;

@@ -2,12 +2,13 @@
 // no read leaves the input, a failed read moves nowhere, and what was read
 // writes back to the same octets. Also hex round trip.
 
+#include "services/common/bytes/byte_reader.h"
+
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
 #include <string>
 
-#include "services/common/bytes/byte_reader.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/byte_writer.h"
 #include "services/common/bytes/hex.h"

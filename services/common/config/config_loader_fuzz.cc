@@ -1,6 +1,8 @@
 // Input: the text of a configuration file. Invariants: no crash, an error has
 // its reason, and what was taken is taken again from its own JSON, unchanged.
 
+#include "services/common/config/config_loader.h"
+
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -8,7 +10,6 @@
 
 #include "google/protobuf/util/json_util.h"
 #include "sallyport/common/config/v1/server_config.pb.h"
-#include "services/common/config/config_loader.h"
 #include "services/common/status/error_reason.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -1,5 +1,7 @@
 // Cost of one decision among a million sources.
 
+#include "services/common/rate_limit/gcra.h"
+
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -8,7 +10,6 @@
 #include "benchmark/benchmark.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/random/system_random.h"
-#include "services/common/rate_limit/gcra.h"
 #include "services/common/time/mono_time.h"
 
 namespace sallyport {

@@ -1,10 +1,11 @@
 // Cost of moving one of n armed timers, the common act of a SIP transaction.
 
+#include "services/common/time/deadline_queue.h"
+
 #include <cstdint>
 
 #include "absl/time/time.h"
 #include "benchmark/benchmark.h"
-#include "services/common/time/deadline_queue.h"
 #include "services/common/time/mono_time.h"
 
 namespace sallyport {

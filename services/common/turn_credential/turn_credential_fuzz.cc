@@ -3,6 +3,8 @@
 // corpus' own, is spelled in one way; random octets in a minted name are
 // refused.
 
+#include "services/common/turn_credential/turn_credential.h"
+
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -13,7 +15,6 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/secret.h"
 #include "services/common/random/system_random.h"
-#include "services/common/turn_credential/turn_credential.h"
 
 namespace {
 

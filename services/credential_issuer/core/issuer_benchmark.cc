@@ -1,9 +1,10 @@
+#include "services/credential_issuer/core/issuer.h"
+
 #include <memory>
 #include <string>
 
 #include "benchmark/benchmark.h"
 #include "services/common/random/system_random.h"
-#include "services/credential_issuer/core/issuer.h"
 #include "services/credential_issuer/core/issuer_state.h"
 #include "services/credential_issuer/core/key_ring.h"
 #include "services/credential_issuer/core/revocation_list.h"

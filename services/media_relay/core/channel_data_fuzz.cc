@@ -1,12 +1,13 @@
 // Any bytes: what parses is inside the datagram and writes back the same.
 
+#include "services/media_relay/core/channel_data.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
 #include "absl/types/span.h"
-#include "services/media_relay/core/channel_data.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   namespace relay = sallyport::media_relay;

@@ -1,12 +1,13 @@
 // Any bytes: the parsers agree with the classifier about what may be theirs.
 
+#include "services/media_relay/core/packet_classifier.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 
 #include "absl/types/span.h"
 #include "services/media_relay/core/channel_data.h"
-#include "services/media_relay/core/packet_classifier.h"
 #include "services/media_relay/core/rtcp_header.h"
 #include "services/media_relay/core/rtp_header.h"
 #include "services/media_relay/core/stun_message.h"

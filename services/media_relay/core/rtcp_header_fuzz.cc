@@ -1,11 +1,12 @@
 // Any bytes: sizes stay inside, and a whole compound begins with a header.
 
+#include "services/media_relay/core/rtcp_header.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 
 #include "absl/types/span.h"
-#include "services/media_relay/core/rtcp_header.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   namespace relay = sallyport::media_relay;

@@ -1,12 +1,13 @@
 // Any bytes: parse, then read everything the parser calls well formed.
 
+#include "services/media_relay/core/stun_message.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 
 #include "absl/types/span.h"
 #include "services/media_relay/core/stun_integrity.h"
-#include "services/media_relay/core/stun_message.h"
 
 namespace sallyport::media_relay {
 namespace {

@@ -1,10 +1,10 @@
 // Whatever ParseSdesCrypto() accepts of a known suite reads back the same.
+#include "services/signaling_edge/core/sdes.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
-
-#include "services/signaling_edge/core/sdes.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   namespace edge = sallyport::signaling_edge;

@@ -1,11 +1,11 @@
 // Whatever ParseSdp() accepts must read the same after being written.
+#include "services/signaling_edge/core/sdp.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
-
-#include "services/signaling_edge/core/sdp.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   namespace edge = sallyport::signaling_edge;

@@ -1,6 +1,8 @@
 // One stream cut in two ways gives the same messages; and what the parser
 // takes of a frame is the whole frame: both read Content-Length alike.
 
+#include "services/signaling_edge/core/sip_framer.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -8,7 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "services/signaling_edge/core/sip_framer.h"
 #include "services/signaling_edge/core/sip_parser.h"
 
 namespace {

@@ -1,13 +1,13 @@
 // One header field value, read as each kind: what is taken is printed and read
 // back the same. The first octet chooses the kind.
 
+#include "services/signaling_edge/core/sip_headers.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
-
-#include "services/signaling_edge/core/sip_headers.h"
 
 namespace {
 

@@ -1,13 +1,14 @@
 // Any octets: the parser refuses them, or what it took is written and read
 // back the same, with every field that others would act upon.
 
+#include "services/signaling_edge/core/sip_parser.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
-#include "services/signaling_edge/core/sip_parser.h"
 #include "services/signaling_edge/core/sip_writer.h"
 
 namespace {

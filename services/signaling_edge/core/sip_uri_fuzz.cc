@@ -1,12 +1,12 @@
 // Any text: refused, or printed and read back the same and equivalent.
 
+#include "services/signaling_edge/core/sip_uri.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
-
-#include "services/signaling_edge/core/sip_uri.h"
 
 namespace {
 

@@ -1,7 +1,8 @@
+#include "services/signaling_edge/core/sip_writer.h"
+
 #include <string>
 
 #include "benchmark/benchmark.h"
-#include "services/signaling_edge/core/sip_writer.h"
 
 namespace sallyport::signaling_edge {
 namespace {

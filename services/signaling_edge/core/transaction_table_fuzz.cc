@@ -2,6 +2,8 @@
 // table never looks back in time, never passes its cap, repeats for a bounded
 // time, and empties itself but for what its users have left unanswered.
 
+#include "services/signaling_edge/core/transaction_table.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -10,7 +12,6 @@
 #include <vector>
 
 #include "services/signaling_edge/core/sip_writer.h"
-#include "services/signaling_edge/core/transaction_table.h"
 
 namespace {
 

@@ -119,6 +119,7 @@ bool Expire(Enrollment& enrollment, absl::Time now) {
 Verdict Judge(Enrollment* enrollment, const Claim& claim, absl::Time now) {
   if (enrollment == nullptr) return Verdict::kUnknownDevice;
   enrollment->last_contact_time = now;
+  enrollment->protocol_version = claim.protocol_version;
   Expire(*enrollment, now);
   if (enrollment->locked) return Verdict::kRefused;
 

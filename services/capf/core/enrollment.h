@@ -51,6 +51,10 @@ struct Enrollment {
   std::string unconfirmed_serial;
   absl::Time lsc_expire_time = absl::InfinitePast();
   absl::Time last_contact_time = absl::InfinitePast();
+  uint8_t protocol_version = 0;  // that the phone spoke last
+
+  // Tenant and request id of the caller that made it; may be empty. Unique.
+  std::string request_key;
 
   absl::Time create_time = absl::UnixEpoch();
   absl::Time update_time = absl::UnixEpoch();

@@ -1,0 +1,48 @@
+// Everything that services must know of trust, as one immutable value with a
+// version, and what changed from one to the next.
+
+#ifndef SALLYPORT_SERVICES_CAPF_CORE_TRUST_BUNDLE_H_
+#define SALLYPORT_SERVICES_CAPF_CORE_TRUST_BUNDLE_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace sallyport::capf {
+
+// A certificate that is no longer good.
+struct RevokedSerial {
+  std::string issuer_der;  // Name
+  std::string serial;      // big-endian octets without leading zeros
+  absl::Time revoke_time;
+
+  friend bool operator==(const RevokedSerial&, const RevokedSerial&) = default;
+};
+
+// A value; shared read-only.
+struct TrustBundle {
+  int64_t version = 0;
+  absl::Time create_time = absl::UnixEpoch();
+  // Store name to certificates in DER, in order of their SHA-256.
+  std::map<std::string, std::vector<std::string>> stores;
+  // By serial.
+  std::map<std::string, RevokedSerial> revoked;
+};
+
+// What brings a holder of one bundle to another: whole stores that differ
+// (emptied ones included), and revocations that are new. A revocation that
+// left because its certificate expired needs no word.
+struct TrustBundleDelta {
+  std::map<std::string, std::vector<std::string>> stores;
+  std::vector<RevokedSerial> revoked;
+
+  bool empty() const { return stores.empty() && revoked.empty(); }
+};
+TrustBundleDelta Diff(const TrustBundle& from, const TrustBundle& to);
+
+}  // namespace sallyport::capf
+
+#endif  // SALLYPORT_SERVICES_CAPF_CORE_TRUST_BUNDLE_H_

@@ -1,0 +1,279 @@
+#include "services/capf/io/capf_loop.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "services/common/bytes/byte_span.h"
+#include "services/common/log/log.h"
+#include "services/common/net/byte_stream.h"
+#include "services/common/status/status_macros.h"
+#include "services/common/tls/tls_stream.h"
+
+namespace sallyport::capf {
+namespace {
+
+// Small: a phone is sent one certificate at most.
+constexpr size_t kMaxWriteBuffer = 128 * 1024;
+// Answers of the work thread, and a few commands.
+constexpr size_t kMailboxCapacity = 100000;
+
+}  // namespace
+
+// One phone's stream, which tells the loop under its id.
+class CapfLoop::Connection final : public StreamHandler {
+ public:
+  Connection(CapfLoop& owner, ConnectionId id) : owner_(owner), id_(id) {}
+
+  void OnOpen() override {
+    secured_ = true;
+    owner_.OnSecured(id_);
+  }
+  void OnData(ByteSpan data) override { owner_.OnData(id_, data); }
+  void OnEnd() override { owner_.OnClosed(id_, secured_); }
+  void OnClosed(absl::Status) override { owner_.OnClosed(id_, secured_); }
+
+  std::unique_ptr<TlsStream> stream;
+
+ private:
+  CapfLoop& owner_;
+  const ConnectionId id_;
+  bool secured_ = false;
+};
+
+CapfLoop::CapfLoop(EventLoop& loop, Options options,
+                   RegistrationAuthority& registration, WorkThread& work,
+                   RandomSource& random, MetricsRegistry& metrics)
+    : loop_(loop),
+      options_(std::move(options)),
+      registration_(registration),
+      work_(work),
+      core_(options_.core, random),
+      connections_total_(metrics.Counter(kCapfConnectionsTotal)),
+      open_gauge_(metrics.Gauge(kCapfOpenConnections)),
+      sessions_total_(metrics.Counter(kCapfSessionsTotal)),
+      admissions_total_(metrics.Counter(kCapfAdmissionsTotal)),
+      timer_(loop.AddTimer([this](MonoTime now) { OnTimer(now); })) {}
+
+CapfLoop::~CapfLoop() { loop_.RemoveTimer(timer_); }
+
+absl::StatusOr<std::unique_ptr<CapfLoop>> CapfLoop::Create(
+    EventLoop& loop, Options options, RegistrationAuthority& registration,
+    WorkThread& work, RandomSource& random, MetricsRegistry& metrics) {
+  std::unique_ptr<CapfLoop> self(new CapfLoop(
+      loop, std::move(options), registration, work, random, metrics));
+  SP_ASSIGN_OR_RETURN(
+      self->mailbox_,
+      Mailbox<Task>::Create(loop, kMailboxCapacity, [](Task task) { task(); }));
+  CapfLoop* raw = self.get();
+  SP_ASSIGN_OR_RETURN(
+      self->listener_,
+      TcpListener::Listen(loop, raw->options_.address, {},
+                          [raw](UniqueFd fd, const SocketAddress& peer) {
+                            raw->OnAccept(std::move(fd), peer);
+                          }));
+  self->port_ = self->listener_->local_address().port();
+  return self;
+}
+
+absl::Status CapfLoop::SetTls(std::shared_ptr<const TlsContext> tls) {
+  return mailbox_->Send([this, tls = std::move(tls)]() mutable {
+    options_.tls = std::move(tls);
+  });
+}
+
+absl::Status CapfLoop::StopAccepting() {
+  return mailbox_->Send([this] { listener_.reset(); });
+}
+
+void CapfLoop::OnAccept(UniqueFd fd, const SocketAddress& peer) {
+  const ConnectionId id = next_++;
+  const CapfCore::Actions refused =
+      core_.OnConnected(id, peer.Canonical().IpText(), loop_.now());
+  if (!refused.empty()) {
+    // At a limit: the descriptor closes as it goes out of scope.
+    Count();
+    return;
+  }
+  auto connection = std::make_unique<Connection>(*this, id);
+  TlsStream::Options stream_options;
+  stream_options.tcp.max_write_buffer = kMaxWriteBuffer;
+  stream_options.handshake_timeout = options_.core.session.pre_auth_timeout;
+  absl::StatusOr<std::unique_ptr<TlsStream>> stream = TlsStream::Accept(
+      loop_, std::move(fd), peer, options_.tls, stream_options, *connection);
+  if (!stream.ok()) {
+    Perform(core_.OnClosed(id, loop_.now()));
+    return;
+  }
+  connection->stream = *std::move(stream);
+  connections_.emplace(id, std::move(connection));
+  open_ = connections_.size();
+  Perform({});
+}
+
+void CapfLoop::OnSecured(ConnectionId id) {
+  Perform(core_.OnSecured(id, loop_.now()));
+}
+
+void CapfLoop::OnData(ConnectionId id, ByteSpan data) {
+  Perform(core_.OnData(id, data, loop_.now()));
+}
+
+void CapfLoop::OnClosed(ConnectionId id, bool secured) {
+  if (!secured) connections_total_.Increment(ConnectionResult::kTlsFailed);
+  Perform(core_.OnClosed(id, loop_.now()));
+  Erase(id);
+}
+
+void CapfLoop::OnTimer(MonoTime now) {
+  Perform(core_.OnDeadline(now));
+  while (const std::optional<ConnectionId> id = lingering_.PopExpired(now)) {
+    Erase(*id);
+  }
+  Arm();
+}
+
+void CapfLoop::Arm() {
+  loop_.SetTimer(timer_, std::min(core_.deadline(), lingering_.next()));
+}
+
+void CapfLoop::Erase(ConnectionId id) {
+  const auto it = connections_.find(id);
+  if (it == connections_.end()) return;
+  lingering_.Erase(id);
+  // The handler may be what is calling us, so it goes at the turn's end.
+  std::shared_ptr<Connection> gone = std::move(it->second);
+  gone->stream->Close();
+  connections_.erase(it);
+  open_ = connections_.size();
+  loop_.Defer([gone] {});
+  Arm();
+}
+
+void CapfLoop::Count() {
+  const CapfCore::Stats& now = core_.stats();
+  connections_total_.Add(
+      static_cast<double>(now.connections - counted_.connections),
+      ConnectionResult::kAccepted);
+  connections_total_.Add(
+      static_cast<double>(now.refused_limit - counted_.refused_limit),
+      ConnectionResult::kLimited);
+  sessions_total_.Add(static_cast<double>(now.ended_ok - counted_.ended_ok),
+                      SessionEnd::kOk);
+  sessions_total_.Add(
+      static_cast<double>(now.ended_no_action - counted_.ended_no_action),
+      SessionEnd::kNoAction);
+  sessions_total_.Add(
+      static_cast<double>(now.ended_declined - counted_.ended_declined),
+      SessionEnd::kDeclined);
+  sessions_total_.Add(
+      static_cast<double>(now.ended_without_word - counted_.ended_without_word),
+      SessionEnd::kSilent);
+  counted_ = now;
+  open_gauge_.Set(static_cast<double>(connections_.size()));
+}
+
+void CapfLoop::Perform(const CapfCore::Actions& actions) {
+  for (const CapfCore::Action& action : actions) {
+    PerformOne(action.connection, action.action);
+  }
+  Count();
+  Arm();
+}
+
+void CapfLoop::Work(std::function<Task()> job, Task if_busy) {
+  const absl::Status posted = work_.Post([this, job = std::move(job)] {
+    // The mailbox holds more than one answer per connection that there
+    // can be, so a full one means that this loop is stuck or stopping.
+    if (Task answer = job()) {
+      mailbox_->Send(std::move(answer)).IgnoreError();
+    }
+  });
+  if (!posted.ok() && if_busy) loop_.Defer(std::move(if_busy));
+}
+
+void CapfLoop::PerformOne(ConnectionId id, const CapfSession::Action& action) {
+  const auto it = connections_.find(id);
+  const auto answer = [this](CapfCore::Actions actions) { Perform(actions); };
+  if (const auto* send = std::get_if<CapfSession::Send>(&action)) {
+    if (it == connections_.end()) return;
+    // One write for header and payload: phones stall on a split one.
+    if (!it->second->stream->Write(AsBytes(send->wire)).ok()) Erase(id);
+  } else if (std::holds_alternative<CapfSession::Close>(action)) {
+    if (it == connections_.end()) return;
+    it->second->stream->Finish();
+    lingering_.Set(id, loop_.now() + options_.linger);
+  } else if (const auto* auth =
+                 std::get_if<CapfSession::Authenticate>(&action)) {
+    Work(
+        [this, id, answer, claim = auth->claim]() mutable -> Task {
+          const Admission admission = registration_.Admit(claim);
+          admissions_total_.Increment(admission.verdict);
+          return [this, id, answer, admission] {
+            answer(core_.OnAdmission(id, admission, loop_.now()));
+          };
+        },
+        [this, id, answer] { answer(core_.OnAdmission(id, {}, loop_.now())); });
+  } else if (const auto* issue = std::get_if<CapfSession::IssueLsc>(&action)) {
+    Work(
+        [this, id, answer, order = *issue]() -> Task {
+          const absl::StatusOr<IssuedLsc> issued = registration_.IssueLsc(
+              order.enrollment, order.protocol_version, order.spki);
+          if (!issued.ok()) {
+            SALLYPORT_LOG_LIMITED(kWarning, "no LSC was issued",
+                                  {{"status", issued.status()}});
+          }
+          return [this, id, answer, issued] {
+            answer(core_.OnIssued(id, issued, loop_.now()));
+          };
+        },
+        [this, id, answer] {
+          answer(
+              core_.OnIssued(id, absl::UnavailableError("busy"), loop_.now()));
+        });
+  } else if (const auto* stored =
+                 std::get_if<CapfSession::RecordStored>(&action)) {
+    Work(
+        [this, id, answer, stored = *stored]() -> Task {
+          const absl::Status status =
+              registration_.RecordStored(stored.enrollment, stored.serial);
+          return [this, id, answer, status] {
+            answer(core_.OnRecorded(id, status, loop_.now()));
+          };
+        },
+        [this, id, answer] {
+          answer(core_.OnRecorded(id, absl::UnavailableError("busy"),
+                                  loop_.now()));
+        });
+  } else if (const auto* deleted =
+                 std::get_if<CapfSession::RecordDeleted>(&action)) {
+    Work(
+        [this, id, answer, name = deleted->enrollment]() -> Task {
+          const absl::Status status = registration_.RecordDeleted(name);
+          return [this, id, answer, status] {
+            answer(core_.OnRecorded(id, status, loop_.now()));
+          };
+        },
+        [this, id, answer] {
+          answer(core_.OnRecorded(id, absl::UnavailableError("busy"),
+                                  loop_.now()));
+        });
+  } else if (const auto* failure =
+                 std::get_if<CapfSession::RecordFailure>(&action)) {
+    Work(
+        [this, failure = *failure]() -> Task {
+          const absl::Status status = registration_.RecordFailure(
+              failure.enrollment, failure.serial, failure.reason);
+          if (!status.ok()) {
+            SALLYPORT_LOG_LIMITED(kWarning, "a failure was not recorded",
+                                  {{"status", status}});
+          }
+          return nullptr;
+        },
+        nullptr);
+  }
+}
+
+}  // namespace sallyport::capf

@@ -1,0 +1,256 @@
+#include "services/capf/io/certificate_authority.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "services/capf/core/certificate_lint.h"
+#include "services/capf/io/durable_file.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/crypto/digest.h"
+#include "services/common/crypto/x509_name.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+constexpr char kActor[] = "capf";
+
+// pki.md 9.2: issuer, serial and both thumbprints of every certificate.
+std::string Describe(const CertificateRecord& record, const Issuer& issuer) {
+  return absl::StrCat("profile=", std::string(ProfileFor(record.profile).name),
+                      " serial=", record.serial,
+                      " issuer=", issuer.subject.common_name,
+                      " sha1=", HexEncode(Sha1(AsBytes(record.der))),
+                      " sha256=", HexEncode(Sha256(AsBytes(record.der))),
+                      " request=", record.request_sha256);
+}
+
+absl::Status LintFailure(const std::vector<std::string>& findings) {
+  return MakeError(
+      absl::StatusCode::kInternal, "LINT_FAILED",
+      absl::StrCat("the certificate breaks: ", absl::StrJoin(findings, ", ")));
+}
+
+}  // namespace
+
+std::string SerialHex(const std::string& octets) {
+  return HexEncode(AsBytes(octets));
+}
+
+absl::StatusOr<std::unique_ptr<CertificateAuthority>>
+CertificateAuthority::Open(const AuthorityOptions& options, Signer& signer,
+                           Ledger& ledger, RandomSource& random) {
+  std::unique_ptr<CertificateAuthority> authority(
+      new CertificateAuthority(signer, ledger, random, options.serial_prefix));
+  SP_RETURN_IF_ERROR(authority->LoadOrCreate(options));
+  return authority;
+}
+
+absl::Status CertificateAuthority::LoadOrCreate(
+    const AuthorityOptions& options) {
+  SP_ASSIGN_OR_RETURN(std::optional<std::string> pem,
+                      ReadSmallFile(options.certificate_file));
+  if (!pem.has_value()) {
+    if (!options.create) {
+      return MakeError(absl::StatusCode::kNotFound, "CERTIFICATE_NOT_FOUND",
+                       "there is no authority certificate");
+    }
+    SP_ASSIGN_OR_RETURN(const std::string der, MakeSelfSigned(options));
+    SP_RETURN_IF_ERROR(CreateDurableFile(options.certificate_file,
+                                         CertificateToPem(AsBytes(der))));
+    pem = CertificateToPem(AsBytes(der));
+  }
+  SP_ASSIGN_OR_RETURN(const std::vector<std::string> certificates,
+                      CertificatesFromPem(*pem));
+  SP_ASSIGN_OR_RETURN(issuer_, ReadIssuer(AsBytes(certificates[0])));
+  if (issuer_->key.spki() != signer_.public_key().spki()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     "AUTHORITY_MISMATCH",
+                     "authority certificate and key do not belong together");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> CertificateAuthority::MakeSelfSigned(
+    const AuthorityOptions& options) {
+  const absl::Time now = ledger_.clock().Now();
+  const CertificateProfile& profile = ProfileFor(ProfileId::kAuthority);
+  SP_RETURN_IF_ERROR(CheckNames(profile, options.subject, {}));
+  SP_ASSIGN_OR_RETURN(
+      const Validity validity,
+      ChooseValidity(profile, options.lifetime, now, std::nullopt));
+  const CertificateSpec spec{.profile = ProfileId::kAuthority,
+                             .serial = DrawSerial(serial_prefix_, random_),
+                             .subject = options.subject,
+                             .names = {},
+                             .key = signer_.public_key(),
+                             .not_before = validity.not_before,
+                             .not_after = validity.not_after};
+  SP_ASSIGN_OR_RETURN(const std::string tbs, BuildTbs(spec, std::nullopt));
+  const std::optional<Issuer> none;
+  const std::vector<std::string> findings =
+      LintCertificate(AsBytes(tbs), {spec, none, now});
+  if (!findings.empty()) return LintFailure(findings);
+  StoreChange change;
+  change.audit.push_back({"AUTHORITY_CREATED", kActor,
+                          options.subject.common_name,
+                          absl::StrCat("serial=", SerialHex(spec.serial))});
+  SP_RETURN_IF_ERROR(ledger_.Apply(change));
+  return SignTbs(tbs);
+}
+
+absl::StatusOr<std::string> CertificateAuthority::SignTbs(
+    const std::string& tbs) {
+  const PublicKey& key = signer_.public_key();
+  const SignatureAlgorithm algorithm = SignatureAlgorithmFor(key.kind());
+  SP_ASSIGN_OR_RETURN(const std::string signature, signer_.Sign(AsBytes(tbs)));
+  if (!VerifySignature(AsBytes(tbs), algorithm, AsBytes(signature), key)) {
+    return MakeError(absl::StatusCode::kUnavailable, "SIGNER_UNAVAILABLE",
+                     "the signature does not verify");
+  }
+  SP_ASSIGN_OR_RETURN(
+      std::string der,
+      AssembleCertificate(AsBytes(tbs), algorithm, AsBytes(signature)));
+  SP_ASSIGN_OR_RETURN(const std::string within, TbsOf(AsBytes(der)));
+  if (within != tbs) {
+    return MakeError(absl::StatusCode::kInternal, "TBS_CHANGED",
+                     "the certificate is not what was linted");
+  }
+  return der;
+}
+
+absl::Status CertificateAuthority::Recover() {
+  SP_ASSIGN_OR_RETURN(std::vector<CertificateRecord> intents,
+                      ledger_.store().ListIntents());
+  for (CertificateRecord& intent : intents) {
+    StoreChange change;
+    intent.state = CertificateState::kAbandoned;
+    change.audit.push_back(
+        {"ISSUE_ABANDONED", kActor, intent.Name(), "reason=restart"});
+    change.update_certificates.push_back(
+        {std::move(intent), CertificateState::kIntent});
+    SP_RETURN_IF_ERROR(ledger_.Apply(change));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CertificateAuthority::CheckKey(const IssueOrder& order) {
+  SP_ASSIGN_OR_RETURN(
+      const std::vector<CertificateRecord> others,
+      ledger_.store().FindKey(HexEncode(AsBytes(order.key.sha256()))));
+  for (const CertificateRecord& other : others) {
+    if (other.state == CertificateState::kRevoked &&
+        other.revocation_reason == RevocationReason::kKeyCompromise) {
+      return MakeError(absl::StatusCode::kFailedPrecondition, "KEY_COMPROMISED",
+                       "the key is known to others");
+    }
+    if (other.tenant != order.tenant ||
+        other.common_name != order.subject.common_name) {
+      return MakeError(absl::StatusCode::kAlreadyExists, "KEY_REUSED",
+                       "the key is certified for another name");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CertificateRecord> CertificateAuthority::Build(
+    const IssueOrder& order) {
+  const absl::Time now = ledger_.clock().Now();
+  const CertificateProfile& profile = ProfileFor(order.profile);
+  SP_RETURN_IF_ERROR(CheckNames(profile, order.subject, order.names));
+  SP_RETURN_IF_ERROR(CheckKey(order));
+  SP_ASSIGN_OR_RETURN(const Validity validity,
+                      ChooseValidity(profile, order.validity, now, issuer_));
+  const CertificateSpec spec{.profile = order.profile,
+                             .serial = DrawSerial(serial_prefix_, random_),
+                             .subject = order.subject,
+                             .names = order.names,
+                             .key = order.key,
+                             .not_before = validity.not_before,
+                             .not_after = validity.not_after};
+  CertificateRecord record;
+  SP_ASSIGN_OR_RETURN(record.tbs, BuildTbs(spec, issuer_));
+  const std::vector<std::string> findings =
+      LintCertificate(AsBytes(record.tbs), {spec, issuer_, now});
+  if (!findings.empty()) return LintFailure(findings);
+  record.serial = SerialHex(spec.serial);
+  record.tenant = order.tenant;
+  record.profile = order.profile;
+  record.common_name = order.subject.common_name;
+  record.enrollment = order.enrollment;
+  record.requester = order.requester;
+  record.request_key = order.request_key;
+  record.request_sha256 = order.request_sha256;
+  record.key_sha256 = HexEncode(AsBytes(order.key.sha256()));
+  record.not_before = validity.not_before;
+  record.not_after = validity.not_after;
+  record.create_time = now;
+  return record;
+}
+
+absl::Status CertificateAuthority::Check(const IssueOrder& order) {
+  return Build(order).status();
+}
+
+absl::StatusOr<CertificateRecord> CertificateAuthority::Issue(
+    const IssueOrder& order, const WithIssued& with_issued) {
+  if (!order.request_key.empty()) {
+    SP_ASSIGN_OR_RETURN(std::optional<CertificateRecord> before,
+                        ledger_.store().FindRequest(order.request_key));
+    if (before.has_value() && before->request_sha256 != order.request_sha256) {
+      return MakeError(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
+                       "the request id was used for another request");
+    }
+    if (before.has_value()) {
+      // Only what is durable in both places goes out.
+      SP_RETURN_IF_ERROR(ledger_.Check());
+      return *std::move(before);
+    }
+  }
+  SP_ASSIGN_OR_RETURN(CertificateRecord record, Build(order));
+  Reached(IssueStep::kBuilt);
+
+  StoreChange intent;
+  intent.insert_certificates.push_back(record);
+  intent.audit.push_back(
+      {"ISSUE_INTENT", record.requester, record.Name(),
+       absl::StrCat("profile=", std::string(ProfileFor(record.profile).name),
+                    " tbs_sha256=", HexEncode(Sha256(AsBytes(record.tbs))),
+                    " request=", record.request_sha256)});
+  SP_RETURN_IF_ERROR(ledger_.Apply(intent));
+  Reached(IssueStep::kIntentStored);
+
+  absl::StatusOr<std::string> der = SignTbs(record.tbs);
+  if (!der.ok()) {
+    StoreChange abandoned;
+    record.state = CertificateState::kAbandoned;
+    abandoned.audit.push_back(
+        {"ISSUE_ABANDONED", kActor, record.Name(),
+         absl::StrCat("reason=", ReasonOf(der.status()))});
+    abandoned.update_certificates.push_back(
+        {record, CertificateState::kIntent});
+    // If this fails too, the next start abandons it.
+    ledger_.Apply(abandoned).IgnoreError();
+    return der.status();
+  }
+  record.der = *std::move(der);
+  Reached(IssueStep::kSigned);
+
+  // A phone must confirm that it has stored an LSC; others fetch theirs.
+  record.state = order.profile == ProfileId::kLsc ? CertificateState::kPending
+                                                  : CertificateState::kActive;
+  StoreChange issued;
+  issued.update_certificates.push_back({record, CertificateState::kIntent});
+  issued.audit.push_back(
+      {"ISSUED", record.requester, record.Name(), Describe(record, *issuer_)});
+  if (with_issued) with_issued(record, issued);
+  SP_RETURN_IF_ERROR(ledger_.Apply(issued));
+  Reached(IssueStep::kIssuedStored);
+  ++issued_count_;
+  return record;
+}
+
+}  // namespace sallyport::capf

@@ -1,0 +1,129 @@
+// Issues certificates in two phases: the intent is durable before the key
+// signs, and the certificate and its audit record are before anybody gets it.
+
+#ifndef SALLYPORT_SERVICES_CAPF_IO_CERTIFICATE_AUTHORITY_H_
+#define SALLYPORT_SERVICES_CAPF_IO_CERTIFICATE_AUTHORITY_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/capf/core/certificate_builder.h"
+#include "services/capf/core/certificate_names.h"
+#include "services/capf/core/certificate_profile.h"
+#include "services/capf/core/certificate_record.h"
+#include "services/capf/core/public_key.h"
+#include "services/capf/io/ledger.h"
+#include "services/capf/io/signer.h"
+#include "services/common/random/random_source.h"
+
+namespace sallyport::capf {
+
+struct AuthorityOptions {
+  std::string certificate_file;  // PEM
+  // Makes the certificate, self-signed, if there is no file.
+  bool create = false;
+  SubjectName subject;        // when it is made
+  absl::Duration lifetime;    // when it is made; zero: 10 years
+  uint8_t serial_prefix = 1;  // of this instance, 0x01 to 0x7f
+};
+
+// A request that was proven and admitted.
+struct IssueOrder {
+  std::string tenant;
+  ProfileId profile;
+  SubjectName subject;
+  SubjectAltNames names;
+  PublicKey key;
+  absl::Duration validity;  // zero: the profile's
+  std::string enrollment;   // of an LSC
+  std::string requester;
+  std::string request_key;     // empty, or tenant and request id
+  std::string request_sha256;  // hex
+};
+
+// Steps of Issue() at which a process may die.
+enum class IssueStep {
+  kBuilt,
+  kIntentStored,
+  kSigned,
+  kIssuedStored,
+};
+
+// Thread-compatible.
+class CertificateAuthority {
+ public:
+  // Adds to the transaction that makes the certificate valid, so that what
+  // refers to it changes with it.
+  using WithIssued =
+      std::function<void(const CertificateRecord& issued, StoreChange& change)>;
+
+  // All but `options` must outlive this object. FAILED_PRECONDITION, reason
+  // AUTHORITY_MISMATCH, if certificate and key do not belong together.
+  static absl::StatusOr<std::unique_ptr<CertificateAuthority>> Open(
+      const AuthorityOptions& options, Signer& signer, Ledger& ledger,
+      RandomSource& random);
+
+  // Ends what a former process began: intents that were never signed, or whose
+  // signature never left, are abandoned and recorded so. Call before Issue().
+  absl::Status Recover();
+
+  // The whole of an order but its signature: names, validity, key reuse, lint.
+  absl::Status Check(const IssueOrder& order);
+
+  // A repeat (same request key and same request) returns the first answer;
+  // the same key with another request is INVALID_ARGUMENT REQUEST_ID_REUSED.
+  // Otherwise errors are those of CheckNames(), ChooseValidity() and the
+  // ledger; ALREADY_EXISTS KEY_REUSED if the key is certified for another
+  // name; FAILED_PRECONDITION KEY_COMPROMISED; INTERNAL LINT_FAILED, which
+  // names the rules and is our own fault.
+  absl::StatusOr<CertificateRecord> Issue(const IssueOrder& order,
+                                          const WithIssued& with_issued = {});
+
+  const Issuer& issuer() const { return *issuer_; }
+  uint64_t issued_count() const { return issued_count_; }
+
+  // For fault tests: called as each step is done.
+  void set_on_step(std::function<void(IssueStep)> on_step) {
+    on_step_ = std::move(on_step);
+  }
+
+ private:
+  CertificateAuthority(Signer& signer, Ledger& ledger, RandomSource& random,
+                       uint8_t serial_prefix)
+      : signer_(signer),
+        ledger_(ledger),
+        random_(random),
+        serial_prefix_(serial_prefix) {}
+
+  absl::Status LoadOrCreate(const AuthorityOptions& options);
+  absl::StatusOr<std::string> MakeSelfSigned(const AuthorityOptions& options);
+  absl::Status CheckKey(const IssueOrder& order);
+  absl::StatusOr<CertificateRecord> Build(const IssueOrder& order);
+  // Signs, verifies the signature and that the bytes are those linted.
+  absl::StatusOr<std::string> SignTbs(const std::string& tbs);
+  void Reached(IssueStep step) const {
+    if (on_step_) on_step_(step);
+  }
+
+  Signer& signer_;
+  Ledger& ledger_;
+  RandomSource& random_;
+  const uint8_t serial_prefix_;
+  std::optional<Issuer> issuer_;
+  uint64_t issued_count_ = 0;
+  std::function<void(IssueStep)> on_step_;
+};
+
+// Hex of a serial's octets, and back.
+std::string SerialHex(const std::string& octets);
+
+}  // namespace sallyport::capf
+
+#endif  // SALLYPORT_SERVICES_CAPF_IO_CERTIFICATE_AUTHORITY_H_

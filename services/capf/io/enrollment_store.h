@@ -1,0 +1,99 @@
+// The port to everything capf remembers: enrollments, certificates, trust and
+// the audit record. One change is one durable transaction.
+
+#ifndef SALLYPORT_SERVICES_CAPF_IO_ENROLLMENT_STORE_H_
+#define SALLYPORT_SERVICES_CAPF_IO_ENROLLMENT_STORE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/capf/core/audit_record.h"
+#include "services/capf/core/certificate_record.h"
+#include "services/capf/core/enrollment.h"
+#include "services/capf/core/trust_store.h"
+
+namespace sallyport::capf {
+
+// A certificate record that must be in `expected` state before.
+struct CertificateUpdate {
+  CertificateRecord record;
+  CertificateState expected;
+};
+
+// A resource at a version; version 0 is any.
+struct VersionedName {
+  std::string name;
+  int64_t version = 0;
+};
+
+// Applied whole or not at all, with its audit records in the same transaction.
+struct StoreChange {
+  std::vector<Enrollment> insert_enrollments;
+  // Each at the version that was read; the store raises it by one.
+  std::vector<Enrollment> update_enrollments;
+  std::vector<VersionedName> delete_enrollments;
+  std::vector<CertificateRecord> insert_certificates;
+  std::vector<CertificateUpdate> update_certificates;
+  std::vector<TrustedCertificate> insert_trusted;
+  std::vector<TrustedCertificate> delete_trusted;
+  std::vector<AuditEvent> audit;  // never empty: nothing happens unrecorded
+};
+
+// What a listing asks for: names after `after`, at most `limit`.
+struct Page {
+  std::string tenant;  // empty: all
+  std::string after;
+  size_t limit = 50;
+};
+
+// Thread-compatible.
+class EnrollmentStore {
+ public:
+  virtual ~EnrollmentStore() = default;
+
+  // Durable when it returns OK. ALREADY_EXISTS with reason ENROLLMENT_EXISTS,
+  // DEVICE_EXISTS, SERIAL_EXISTS, REQUEST_EXISTS or TRUSTED_EXISTS; ABORTED,
+  // reason VERSION_CONFLICT, if something is not as expected; NOT_FOUND if it
+  // is gone; UNAVAILABLE, reason STORE_UNAVAILABLE, if nothing can be written.
+  virtual absl::Status Apply(const StoreChange& change, absl::Time now) = 0;
+
+  virtual absl::StatusOr<std::optional<Enrollment>> GetEnrollment(
+      const std::string& name) = 0;
+  virtual absl::StatusOr<std::optional<Enrollment>> FindDevice(
+      const std::string& device_name) = 0;
+  virtual absl::StatusOr<std::vector<Enrollment>> ListEnrollments(
+      const Page& page) = 0;
+  virtual absl::StatusOr<int64_t> CountPendingEnrollments() = 0;
+
+  virtual absl::StatusOr<std::optional<CertificateRecord>> GetCertificate(
+      const std::string& serial) = 0;
+  virtual absl::StatusOr<std::optional<CertificateRecord>> FindRequest(
+      const std::string& request_key) = 0;
+  // Every record that bears this key.
+  virtual absl::StatusOr<std::vector<CertificateRecord>> FindKey(
+      const std::string& key_sha256) = 0;
+  // Without intents and abandoned ones; in order of name.
+  virtual absl::StatusOr<std::vector<CertificateRecord>> ListCertificates(
+      const Page& page) = 0;
+  virtual absl::StatusOr<std::vector<CertificateRecord>> ListIntents() = 0;
+  // Revoked, and not expired at `now`.
+  virtual absl::StatusOr<std::vector<CertificateRecord>> ListRevoked(
+      absl::Time now) = 0;
+
+  virtual absl::StatusOr<std::vector<TrustedCertificate>> ListTrusted() = 0;
+  // Raised by every change of trust or revocation.
+  virtual absl::StatusOr<int64_t> TrustVersion() = 0;
+
+  // Records after `sequence`, in order.
+  virtual absl::StatusOr<std::vector<AuditRecord>> ReadAudit(int64_t sequence,
+                                                             size_t limit) = 0;
+};
+
+}  // namespace sallyport::capf
+
+#endif  // SALLYPORT_SERVICES_CAPF_IO_ENROLLMENT_STORE_H_

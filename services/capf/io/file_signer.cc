@@ -1,0 +1,209 @@
+#include "services/capf/io/file_signer.h"
+
+#include <openssl/bio.h>
+#include <openssl/bytestring.h>
+#include <openssl/cipher.h>
+#include <openssl/digest.h>
+#include <openssl/ec_key.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/mem.h>
+#include <openssl/nid.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs8.h>
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "services/capf/core/certificate_builder.h"
+#include "services/capf/io/durable_file.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+constexpr int kPbkdf2Rounds = 600000;
+constexpr size_t kMaxKeyFile = 64 * 1024;
+constexpr char kPlainLabel[] = "PRIVATE KEY";
+constexpr char kEncryptedLabel[] = "ENCRYPTED PRIVATE KEY";
+
+absl::Status Unreadable(std::string_view message) {
+  ERR_clear_error();
+  return MakeError(absl::StatusCode::kFailedPrecondition, "KEY_UNREADABLE",
+                   message);
+}
+
+std::string_view Text(const Secret& secret) { return secret.DangerousText(); }
+
+absl::StatusOr<Secret> ToPem(const char* label, ByteSpan der) {
+  bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
+  const uint8_t* data = nullptr;
+  size_t size = 0;
+  if (!bio ||
+      !PEM_write_bio(bio.get(), label, "", der.data(),
+                     static_cast<long>(der.size())) ||
+      !BIO_mem_contents(bio.get(), &data, &size)) {
+    return Unreadable("key cannot be written");
+  }
+  return Secret::CopyOf(ByteSpan(data, size));
+}
+
+// The key as PEM, encrypted if there is a passphrase.
+absl::StatusOr<Secret> Serialize(const EVP_PKEY* key,
+                                 const Secret& passphrase) {
+  bssl::ScopedCBB cbb;
+  uint8_t* data = nullptr;
+  size_t size = 0;
+  bool ok = CBB_init(cbb.get(), 256);
+  if (passphrase.empty()) {
+    ok = ok && EVP_marshal_private_key(cbb.get(), key);
+  } else {
+    ok = ok && PKCS8_marshal_encrypted_private_key(
+                   cbb.get(), -1, EVP_aes_256_cbc(), Text(passphrase).data(),
+                   Text(passphrase).size(), nullptr, 0, kPbkdf2Rounds, key);
+  }
+  if (!ok || !CBB_finish(cbb.get(), &data, &size)) {
+    return Unreadable("key cannot be written");
+  }
+  const Secret der = Secret::CopyOf(ByteSpan(data, size));
+  OPENSSL_cleanse(data, size);
+  OPENSSL_free(data);
+  return ToPem(passphrase.empty() ? kPlainLabel : kEncryptedLabel,
+               der.DangerousBytes());
+}
+
+bssl::UniquePtr<EVP_PKEY> NewKey() {
+  bssl::UniquePtr<EC_KEY> ec(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1));
+  bssl::UniquePtr<EVP_PKEY> key(EVP_PKEY_new());
+  // The FIPS form signs and verifies once with the new pair.
+  if (!ec || !key || !EC_KEY_generate_key_fips(ec.get()) ||
+      !EVP_PKEY_set1_EC_KEY(key.get(), ec.get())) {
+    ERR_clear_error();
+    return nullptr;
+  }
+  return key;
+}
+
+absl::StatusOr<bssl::UniquePtr<EVP_PKEY>> Parse(const Secret& pem,
+                                                const Secret& passphrase) {
+  bssl::UniquePtr<BIO> bio(
+      BIO_new_mem_buf(Text(pem).data(), static_cast<int>(Text(pem).size())));
+  char* name = nullptr;
+  char* header = nullptr;
+  uint8_t* data = nullptr;
+  long size = 0;
+  if (!bio || !PEM_read_bio(bio.get(), &name, &header, &data, &size)) {
+    return Unreadable("the key file is not PEM");
+  }
+  bssl::UniquePtr<char> name_owner(name);
+  bssl::UniquePtr<char> header_owner(header);
+  bssl::UniquePtr<uint8_t> data_owner(data);
+  CBS cbs;
+  CBS_init(&cbs, data, static_cast<size_t>(size));
+  const std::string_view label(name);
+  bssl::UniquePtr<EVP_PKEY> key;
+  if (label == kPlainLabel) {
+    if (!passphrase.empty()) {
+      return Unreadable("the key file is not encrypted, but should be");
+    }
+    key.reset(EVP_parse_private_key(&cbs));
+  } else if (label == "EC PRIVATE KEY" && passphrase.empty()) {
+    bssl::UniquePtr<EC_KEY> ec(EC_KEY_parse_private_key(&cbs, nullptr));
+    key.reset(EVP_PKEY_new());
+    if (!ec || !key || !EVP_PKEY_set1_EC_KEY(key.get(), ec.get())) key.reset();
+  } else if (label == kEncryptedLabel) {
+    key.reset(PKCS8_parse_encrypted_private_key(&cbs, Text(passphrase).data(),
+                                                Text(passphrase).size()));
+  } else {
+    return Unreadable("the key file holds no PKCS #8 key");
+  }
+  OPENSSL_cleanse(data, static_cast<size_t>(size));
+  if (!key || CBS_len(&cbs) != 0) {
+    return Unreadable("the key cannot be read, or the passphrase is wrong");
+  }
+  return key;
+}
+
+absl::StatusOr<std::string> SpkiOf(const EVP_PKEY* key) {
+  bssl::ScopedCBB cbb;
+  uint8_t* data = nullptr;
+  size_t size = 0;
+  if (!CBB_init(cbb.get(), 128) || !EVP_marshal_public_key(cbb.get(), key) ||
+      !CBB_finish(cbb.get(), &data, &size)) {
+    return Unreadable("the public key cannot be written");
+  }
+  bssl::UniquePtr<uint8_t> owner(data);
+  return ToString(ByteSpan(data, size));
+}
+
+}  // namespace
+
+FileSigner::FileSigner(bssl::UniquePtr<EVP_PKEY> key, PublicKey public_key)
+    : key_(std::move(key)), public_key_(std::move(public_key)) {}
+
+FileSigner::~FileSigner() = default;
+
+absl::StatusOr<std::unique_ptr<FileSigner>> FileSigner::Open(
+    const FileSignerOptions& options) {
+  SP_ASSIGN_OR_RETURN(std::optional<std::string> content,
+                      ReadSmallFile(options.key_file, kMaxKeyFile));
+  if (!content.has_value()) {
+    if (!options.create) {
+      return MakeError(absl::StatusCode::kNotFound, "KEY_NOT_FOUND",
+                       "there is no key file");
+    }
+    const bssl::UniquePtr<EVP_PKEY> fresh = NewKey();
+    if (!fresh) return Unreadable("no key could be made");
+    SP_ASSIGN_OR_RETURN(const Secret pem,
+                        Serialize(fresh.get(), options.passphrase));
+    const absl::Status created = CreateDurableFile(options.key_file, Text(pem));
+    // Another process was first: its key is the key.
+    if (!created.ok() && !absl::IsAlreadyExists(created)) return created;
+    SP_ASSIGN_OR_RETURN(content, ReadSmallFile(options.key_file, kMaxKeyFile));
+    if (!content.has_value()) return Unreadable("the key file went away");
+  }
+  const Secret pem = Secret::Take(*std::move(content));
+  SP_RETURN_IF_ERROR(CheckPrivate(options.key_file));
+  SP_ASSIGN_OR_RETURN(bssl::UniquePtr<EVP_PKEY> key,
+                      Parse(pem, options.passphrase));
+  SP_ASSIGN_OR_RETURN(const std::string spki, SpkiOf(key.get()));
+  SP_ASSIGN_OR_RETURN(PublicKey public_key,
+                      PublicKey::FromSpki(AsBytes(spki), KeyPolicy{}));
+  return std::unique_ptr<FileSigner>(
+      new FileSigner(std::move(key), std::move(public_key)));
+}
+
+absl::StatusOr<std::string> FileSigner::Sign(ByteSpan data) {
+  const EVP_MD* digest = EVP_sha256();
+  switch (SignatureAlgorithmFor(public_key_.kind())) {
+    case SignatureAlgorithm::kEcdsaSha384:
+      digest = EVP_sha384();
+      break;
+    case SignatureAlgorithm::kEcdsaSha512:
+      digest = EVP_sha512();
+      break;
+    default:
+      break;
+  }
+  bssl::ScopedEVP_MD_CTX ctx;
+  std::string signature(static_cast<size_t>(EVP_PKEY_size(key_.get())), '\0');
+  size_t size = signature.size();
+  if (!EVP_DigestSignInit(ctx.get(), nullptr, digest, nullptr, key_.get()) ||
+      !EVP_DigestSign(ctx.get(), reinterpret_cast<uint8_t*>(signature.data()),
+                      &size, data.data(), data.size())) {
+    ERR_clear_error();
+    return MakeError(absl::StatusCode::kUnavailable, "SIGNER_UNAVAILABLE",
+                     "the key did not sign");
+  }
+  signature.resize(size);
+  return signature;
+}
+
+absl::StatusOr<Secret> FileSigner::DangerousPem() const {
+  return Serialize(key_.get(), Secret());
+}
+
+}  // namespace sallyport::capf

@@ -1,0 +1,53 @@
+// A private key in a PEM file, plain or encrypted.
+
+#ifndef SALLYPORT_SERVICES_CAPF_IO_FILE_SIGNER_H_
+#define SALLYPORT_SERVICES_CAPF_IO_FILE_SIGNER_H_
+
+#include <openssl/base.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "services/capf/core/public_key.h"
+#include "services/capf/io/signer.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/crypto/secret.h"
+
+namespace sallyport::capf {
+
+struct FileSignerOptions {
+  std::string key_file;
+  // Empty: the file is not encrypted. Otherwise PKCS #8 with PBES2, AES-256
+  // and PBKDF2 of 600 000 rounds.
+  Secret passphrase;
+  // Makes a P-256 key, in one step and with mode 0600, if there is no file.
+  bool create = false;
+};
+
+// Signs in process. Thread-safe.
+class FileSigner final : public Signer {
+ public:
+  // NOT_FOUND if there is no file and none is to be made. FAILED_PRECONDITION:
+  // FILE_MODE if others can read it, KEY_UNREADABLE if it is not a key, the
+  // passphrase is wrong, or its encryption is not what the passphrase says.
+  static absl::StatusOr<std::unique_ptr<FileSigner>> Open(
+      const FileSignerOptions& options);
+  ~FileSigner() override;
+
+  const PublicKey& public_key() const override { return public_key_; }
+  absl::StatusOr<std::string> Sign(ByteSpan data) override;
+
+  // The key as unencrypted PKCS #8 PEM; for a TLS context that needs it.
+  absl::StatusOr<Secret> DangerousPem() const;
+
+ private:
+  FileSigner(bssl::UniquePtr<EVP_PKEY> key, PublicKey public_key);
+
+  bssl::UniquePtr<EVP_PKEY> key_;
+  PublicKey public_key_;
+};
+
+}  // namespace sallyport::capf
+
+#endif  // SALLYPORT_SERVICES_CAPF_IO_FILE_SIGNER_H_

@@ -1,0 +1,70 @@
+// Every metric of capf, once.
+
+#ifndef SALLYPORT_SERVICES_CAPF_IO_METRICS_TABLE_H_
+#define SALLYPORT_SERVICES_CAPF_IO_METRICS_TABLE_H_
+
+#include <array>
+#include <string_view>
+
+#include "services/common/metrics/metrics.h"
+
+namespace sallyport::capf {
+
+inline constexpr std::string_view kCapfConnectionsTotal =
+    "sallyport_capf_phone_connections_total";
+inline constexpr std::string_view kCapfOpenConnections =
+    "sallyport_capf_open_phone_connections";
+inline constexpr std::string_view kCapfSessionsTotal =
+    "sallyport_capf_sessions_total";
+inline constexpr std::string_view kCapfAdmissionsTotal =
+    "sallyport_capf_admissions_total";
+inline constexpr std::string_view kCapfIssuedTotal =
+    "sallyport_capf_certificates_issued_total";
+inline constexpr std::string_view kCapfTrustVersion =
+    "sallyport_capf_trust_bundle_version";
+
+enum class ConnectionResult { kAccepted, kLimited, kTlsFailed };
+inline constexpr std::array<std::string_view, 3> kConnectionResults = {
+    "accepted", "limited", "tls_failed"};
+inline constexpr std::array<MetricLabel, 1> kConnectionLabels = {
+    MetricLabel{"result", kConnectionResults}};
+
+enum class SessionEnd { kOk, kNoAction, kDeclined, kSilent };
+inline constexpr std::array<std::string_view, 4> kSessionEnds = {
+    "ok", "no_action", "declined", "silent"};
+inline constexpr std::array<MetricLabel, 1> kSessionLabels = {
+    MetricLabel{"end", kSessionEnds}};
+
+// In the order of Verdict.
+inline constexpr std::array<std::string_view, 5> kVerdicts = {
+    "refused", "unknown_device", "nothing_pending", "install", "delete"};
+inline constexpr std::array<MetricLabel, 1> kAdmissionLabels = {
+    MetricLabel{"verdict", kVerdicts}};
+
+// In the order of ProfileId.
+inline constexpr std::array<std::string_view, 6> kProfiles = {
+    "authority", "lsc", "sip_server", "service", "client", "phone_server"};
+inline constexpr std::array<MetricLabel, 1> kIssuedLabels = {
+    MetricLabel{"profile", kProfiles}};
+
+inline constexpr std::array<MetricSpec, 6> kCapfMetrics = {
+    MetricSpec{
+        kCapfConnectionsTotal, MetricType::kCounter,
+        "Connections of phones to the CAPF port, by what became of them.",
+        kConnectionLabels},
+    MetricSpec{kCapfOpenConnections, MetricType::kGauge,
+               "Connections of phones that are open now."},
+    MetricSpec{kCapfSessionsTotal, MetricType::kCounter,
+               "CAPF sessions that ended, by what the phone was told.",
+               kSessionLabels},
+    MetricSpec{kCapfAdmissionsTotal, MetricType::kCounter,
+               "Claims of devices, by verdict.", kAdmissionLabels},
+    MetricSpec{kCapfIssuedTotal, MetricType::kCounter,
+               "Certificates issued, by profile.", kIssuedLabels},
+    MetricSpec{kCapfTrustVersion, MetricType::kGauge,
+               "Version of the trust bundle in force."},
+};
+
+}  // namespace sallyport::capf
+
+#endif  // SALLYPORT_SERVICES_CAPF_IO_METRICS_TABLE_H_

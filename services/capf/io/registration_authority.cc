@@ -1,0 +1,255 @@
+#include "services/capf/io/registration_authority.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "services/capf/core/authentication_string.h"
+#include "services/capf/core/public_key.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/crypto/secret.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+constexpr char kActor[] = "capf-protocol";
+
+std::string TenantOf(const std::string& name) {
+  const std::vector<std::string> parts = absl::StrSplit(name, '/');
+  return parts.size() > 1 ? parts[1] : std::string();
+}
+
+CertificateUpdate Revoke(CertificateRecord record, RevocationReason reason,
+                         absl::Time now) {
+  const CertificateState before = record.state;
+  record.state = CertificateState::kRevoked;
+  record.revoke_time = now;
+  record.revocation_reason = reason;
+  return {std::move(record), before};
+}
+
+// What an operation failed of, when no LSC could be issued.
+FailureReason ReasonFor(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+      return FailureReason::kKeyGenerationFailed;
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kInternal:
+      return FailureReason::kCaRejectedConnection;
+    default:
+      return FailureReason::kCaCommunicationFailure;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Enrollment> RegistrationAuthority::Read(
+    const std::string& name) {
+  SP_ASSIGN_OR_RETURN(std::optional<Enrollment> enrollment,
+                      ledger_.store().GetEnrollment(name));
+  if (!enrollment.has_value()) {
+    return MakeError(absl::StatusCode::kNotFound, "ENROLLMENT_NOT_FOUND",
+                     "the enrollment is gone");
+  }
+  return *std::move(enrollment);
+}
+
+Admission RegistrationAuthority::Admit(CapfMessage& claim) {
+  const absl::Time now = ledger_.clock().Now();
+  std::string string = claim.authentication_string.value_or("");
+  absl::StatusOr<std::optional<Enrollment>> found =
+      ledger_.store().FindDevice(claim.device_name.value_or(""));
+  Enrollment* enrollment =
+      found.ok() && found->has_value() ? &**found : nullptr;
+  const Claim judged{
+      .string_given = !string.empty(),
+      .string_matches = MatchesVerifier(
+          string,
+          enrollment == nullptr ? StringVerifier() : enrollment->verifier,
+          options_.string_iterations),
+      .protocol_version = claim.protocol_version.value_or(2)};
+  Cleanse(string);
+  if (claim.authentication_string.has_value()) {
+    Cleanse(*claim.authentication_string);
+  }
+  if (!found.ok()) return {};
+
+  const Verdict verdict = Judge(enrollment, judged, now);
+  if (enrollment == nullptr) return {.verdict = verdict};
+  StoreChange change;
+  change.update_enrollments.push_back(*enrollment);
+  change.audit.push_back(
+      {verdict == Verdict::kRefused ? "DEVICE_REFUSED" : "DEVICE_ADMITTED",
+       kActor, enrollment->name,
+       absl::StrCat("status=\"", StatusName(enrollment->status),
+                    "\" failed_attempts=", enrollment->failed_attempts,
+                    " locked=", enrollment->locked ? 1 : 0)});
+  // A count that is not durable does not count, so nobody is let in.
+  if (!ledger_.Apply(change).ok()) return {};
+  Admission admission{.verdict = verdict, .enrollment = enrollment->name};
+  const std::optional<KeyChoice> key =
+      ChooseKey(*enrollment, judged.protocol_version);
+  if (key.has_value()) admission.key = *key;
+  return admission;
+}
+
+absl::StatusOr<IssuedLsc> RegistrationAuthority::IssueLsc(
+    const std::string& name, uint8_t protocol_version,
+    const std::string& spki) {
+  SP_ASSIGN_OR_RETURN(Enrollment enrollment, Read(name));
+  absl::StatusOr<IssuedLsc> issued =
+      TryIssue(enrollment, protocol_version, spki);
+  if (!issued.ok()) {
+    RecordFailure(name, "", ReasonFor(issued.status())).IgnoreError();
+  }
+  return issued;
+}
+
+absl::StatusOr<IssuedLsc> RegistrationAuthority::TryIssue(
+    Enrollment& enrollment, uint8_t protocol_version, const std::string& spki) {
+  const absl::Time now = ledger_.clock().Now();
+  // Key generation takes long: what held at the start may not hold now.
+  if (enrollment.operation != Operation::kInstallUpgrade || enrollment.locked ||
+      Expire(enrollment, now)) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     "OPERATION_NOT_PENDING", "no operation is pending");
+  }
+  const KeyPolicy policy{.min_rsa_bits =
+                             options_.allow_weak_keys ? 1024 : 2048};
+  SP_ASSIGN_OR_RETURN(PublicKey key,
+                      PublicKey::FromSpki(AsBytes(spki), policy));
+  if (!KeyIsAsChosen(enrollment, protocol_version, key)) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "KEY_NOT_AS_ASKED",
+                     "the phone made another key than it was asked for");
+  }
+
+  std::optional<CertificateRecord> unconfirmed;
+  if (!enrollment.unconfirmed_serial.empty()) {
+    SP_ASSIGN_OR_RETURN(unconfirmed, ledger_.store().GetCertificate(
+                                         enrollment.unconfirmed_serial));
+  }
+  const std::string key_sha256 = HexEncode(AsBytes(key.sha256()));
+  if (unconfirmed.has_value() &&
+      unconfirmed->state == CertificateState::kPending &&
+      unconfirmed->key_sha256 == key_sha256 && unconfirmed->not_after > now) {
+    // The same phone with the same key, after a lost connection.
+    StoreChange again;
+    again.audit.push_back({"LSC_REDELIVERED", kActor, unconfirmed->Name(), ""});
+    SP_RETURN_IF_ERROR(ledger_.Apply(again));
+    return IssuedLsc{unconfirmed->serial, unconfirmed->der};
+  }
+
+  SubjectName subject = authority_.issuer().subject;
+  subject.common_name = enrollment.device_name;
+  const IssueOrder order{.tenant = TenantOf(enrollment.name),
+                         .profile = ProfileId::kLsc,
+                         .subject = std::move(subject),
+                         .names = {},
+                         .key = std::move(key),
+                         .validity = enrollment.validity == absl::ZeroDuration()
+                                         ? options_.lsc_validity
+                                         : enrollment.validity,
+                         .enrollment = enrollment.name,
+                         .requester = kActor,
+                         .request_key = {},
+                         .request_sha256 = key_sha256};
+  SP_ASSIGN_OR_RETURN(
+      const CertificateRecord record,
+      authority_.Issue(
+          order, [&](const CertificateRecord& issued, StoreChange& change) {
+            OnLscIssued(enrollment, issued.serial, now);
+            change.update_enrollments.push_back(enrollment);
+            if (unconfirmed.has_value() &&
+                unconfirmed->state == CertificateState::kPending) {
+              change.update_certificates.push_back(
+                  Revoke(*unconfirmed, RevocationReason::kSuperseded, now));
+              change.audit.push_back({"REVOKED", kActor, unconfirmed->Name(),
+                                      "reason=superseded unconfirmed"});
+            }
+          }));
+  return IssuedLsc{record.serial, record.der};
+}
+
+absl::Status RegistrationAuthority::RecordStored(const std::string& name,
+                                                 const std::string& serial) {
+  const absl::Time now = ledger_.clock().Now();
+  SP_ASSIGN_OR_RETURN(Enrollment enrollment, Read(name));
+  if (enrollment.lsc_serial == serial) return absl::OkStatus();
+  SP_ASSIGN_OR_RETURN(std::optional<CertificateRecord> record,
+                      ledger_.store().GetCertificate(serial));
+  if (!record.has_value() || enrollment.unconfirmed_serial != serial) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "NOT_ISSUED",
+                     "this certificate waits for no confirmation");
+  }
+  StoreChange change;
+  const std::string replaced = OnLscStored(enrollment, record->not_after, now);
+  change.update_enrollments.push_back(enrollment);
+  const CertificateState before = record->state;
+  record->state = CertificateState::kActive;
+  change.audit.push_back({"LSC_STORED", kActor, record->Name(),
+                          absl::StrCat("enrollment=", enrollment.name)});
+  change.update_certificates.push_back({*std::move(record), before});
+  if (!replaced.empty()) {
+    SP_ASSIGN_OR_RETURN(std::optional<CertificateRecord> old,
+                        ledger_.store().GetCertificate(replaced));
+    if (old.has_value() && old->state == CertificateState::kActive) {
+      old->state = CertificateState::kSuperseded;
+      change.update_certificates.push_back(
+          {*std::move(old), CertificateState::kActive});
+    }
+  }
+  return ledger_.Apply(change);
+}
+
+absl::Status RegistrationAuthority::RecordDeleted(const std::string& name) {
+  const absl::Time now = ledger_.clock().Now();
+  SP_ASSIGN_OR_RETURN(Enrollment enrollment, Read(name));
+  if (enrollment.operation != Operation::kDelete) return absl::OkStatus();
+  StoreChange change;
+  const std::string serial = OnLscDeleted(enrollment, now);
+  change.update_enrollments.push_back(enrollment);
+  change.audit.push_back({"LSC_DELETED", kActor, enrollment.name,
+                          absl::StrCat("serial=", serial)});
+  if (!serial.empty()) {
+    SP_ASSIGN_OR_RETURN(std::optional<CertificateRecord> record,
+                        ledger_.store().GetCertificate(serial));
+    if (record.has_value() && record->state == CertificateState::kActive) {
+      change.update_certificates.push_back(Revoke(
+          *std::move(record), RevocationReason::kCessationOfOperation, now));
+    }
+  }
+  return ledger_.Apply(change);
+}
+
+absl::Status RegistrationAuthority::RecordFailure(const std::string& name,
+                                                  const std::string& serial,
+                                                  FailureReason reason) {
+  const absl::Time now = ledger_.clock().Now();
+  SP_ASSIGN_OR_RETURN(Enrollment enrollment, Read(name));
+  StoreChange change;
+  OnOperationFailed(enrollment, reason, now);
+  if (!serial.empty() && enrollment.unconfirmed_serial == serial) {
+    enrollment.unconfirmed_serial.clear();
+    SP_ASSIGN_OR_RETURN(std::optional<CertificateRecord> record,
+                        ledger_.store().GetCertificate(serial));
+    if (record.has_value() && record->state == CertificateState::kPending) {
+      change.audit.push_back(
+          {"REVOKED", kActor, record->Name(), "reason=refused by the phone"});
+      change.update_certificates.push_back(Revoke(
+          *std::move(record), RevocationReason::kCessationOfOperation, now));
+    }
+  }
+  change.update_enrollments.push_back(enrollment);
+  change.audit.push_back(
+      {"OPERATION_FAILED", kActor, enrollment.name,
+       absl::StrCat("status=\"", StatusName(enrollment.status), "\"")});
+  return ledger_.Apply(change);
+}
+
+}  // namespace sallyport::capf

@@ -1,0 +1,93 @@
+#include "services/capf/io/store_schema.h"
+
+namespace sallyport::capf {
+
+absl::Span<const StoreMigration> StoreMigrations() {
+  static const auto* const migrations = new std::vector<StoreMigration>{
+      {1,
+       {R"(CREATE TABLE enrollments (
+             name TEXT NOT NULL PRIMARY KEY,
+             tenant TEXT NOT NULL,
+             device_name TEXT NOT NULL UNIQUE,
+             operation BIGINT NOT NULL,
+             mode BIGINT NOT NULL,
+             verifier_iterations BIGINT NOT NULL,
+             verifier_salt TEXT NOT NULL,
+             verifier_hash TEXT NOT NULL,
+             string_spent BIGINT NOT NULL,
+             key_order BIGINT NOT NULL,
+             rsa_bits BIGINT NOT NULL,
+             curve BIGINT NOT NULL,
+             validity BIGINT NOT NULL,
+             completes_by BIGINT NOT NULL,
+             status_outcome BIGINT NOT NULL,
+             status_operation BIGINT NOT NULL,
+             status_reason BIGINT NOT NULL,
+             failed_attempts BIGINT NOT NULL,
+             locked BIGINT NOT NULL,
+             lsc_serial TEXT NOT NULL,
+             unconfirmed_serial TEXT NOT NULL,
+             lsc_expire_time BIGINT NOT NULL,
+             last_contact_time BIGINT NOT NULL,
+             protocol_version BIGINT NOT NULL,
+             request_key TEXT NOT NULL,
+             create_time BIGINT NOT NULL,
+             update_time BIGINT NOT NULL,
+             version BIGINT NOT NULL))",
+        R"(CREATE UNIQUE INDEX enrollments_by_request
+             ON enrollments (request_key) WHERE request_key <> '')",
+        R"(CREATE INDEX enrollments_by_tenant ON enrollments (tenant, name))",
+        R"(CREATE TABLE certificates (
+             serial TEXT NOT NULL PRIMARY KEY,
+             tenant TEXT NOT NULL,
+             profile TEXT NOT NULL,
+             state BIGINT NOT NULL,
+             common_name TEXT NOT NULL,
+             enrollment TEXT NOT NULL,
+             requester TEXT NOT NULL,
+             request_key TEXT NOT NULL,
+             request_sha256 TEXT NOT NULL,
+             key_sha256 TEXT NOT NULL,
+             tbs TEXT NOT NULL,
+             der TEXT NOT NULL,
+             not_before BIGINT NOT NULL,
+             not_after BIGINT NOT NULL,
+             create_time BIGINT NOT NULL,
+             revoke_time BIGINT NOT NULL,
+             revocation_reason BIGINT NOT NULL))",
+        // An abandoned intent gives its request id back.
+        R"(CREATE UNIQUE INDEX certificates_by_request
+             ON certificates (request_key)
+             WHERE request_key <> '' AND state <> 5)",
+        R"(CREATE INDEX certificates_by_key ON certificates (key_sha256))",
+        R"(CREATE INDEX certificates_by_state
+             ON certificates (state, not_after))",
+        R"(CREATE INDEX certificates_by_tenant
+             ON certificates (tenant, serial))",
+        R"(CREATE TABLE trusted_certificates (
+             store TEXT NOT NULL,
+             sha256 TEXT NOT NULL,
+             der TEXT NOT NULL,
+             origin TEXT NOT NULL,
+             tls_peer_subject TEXT NOT NULL,
+             tls_contexts TEXT NOT NULL,
+             create_time BIGINT NOT NULL,
+             PRIMARY KEY (store, sha256)))",
+        R"(CREATE TABLE audit (
+             sequence BIGINT NOT NULL PRIMARY KEY,
+             time BIGINT NOT NULL,
+             event TEXT NOT NULL,
+             actor TEXT NOT NULL,
+             subject TEXT NOT NULL,
+             details TEXT NOT NULL,
+             previous_hash TEXT NOT NULL,
+             hash TEXT NOT NULL))",
+        R"(CREATE TABLE counters (
+             name TEXT NOT NULL PRIMARY KEY,
+             value BIGINT NOT NULL))",
+        R"(INSERT INTO counters (name, value) VALUES ('trust_version', 0))"}},
+  };
+  return *migrations;
+}
+
+}  // namespace sallyport::capf

@@ -1,0 +1,111 @@
+#include "services/capf/io/trust_publisher.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "services/common/bytes/hex.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+// Consumers that are remembered; names come from verified services only.
+constexpr size_t kMaxConsumers = 1000;
+
+}  // namespace
+
+absl::StatusOr<TrustBundle> ReadBundle(EnrollmentStore& store,
+                                       const std::string& issuer_der,
+                                       absl::Time now) {
+  TrustBundle bundle;
+  bundle.create_time = now;
+  SP_ASSIGN_OR_RETURN(bundle.version, store.TrustVersion());
+  SP_ASSIGN_OR_RETURN(std::vector<TrustedCertificate> trusted,
+                      store.ListTrusted());
+  for (TrustedCertificate& one : trusted) {
+    bundle.stores[one.store].push_back(std::move(one.der));
+  }
+  SP_ASSIGN_OR_RETURN(const std::vector<CertificateRecord> revoked,
+                      store.ListRevoked(now));
+  for (const CertificateRecord& record : revoked) {
+    SP_ASSIGN_OR_RETURN(std::string serial, HexDecode(record.serial));
+    bundle.revoked.emplace(record.serial,
+                           RevokedSerial{.issuer_der = issuer_der,
+                                         .serial = std::move(serial),
+                                         .revoke_time = record.revoke_time});
+  }
+  return bundle;
+}
+
+std::shared_ptr<const TrustBundle> TrustPublisher::current() const {
+  absl::MutexLock lock(&mutex_);
+  return current_;
+}
+
+void TrustPublisher::Publish(TrustBundle bundle) {
+  absl::MutexLock lock(&mutex_);
+  current_ = std::make_shared<const TrustBundle>(std::move(bundle));
+  for (const auto& [id, watcher] : watchers_) watcher.on_change();
+}
+
+TrustConsumer& TrustPublisher::Consumer(const std::string& consumer,
+                                        const std::string& identity) {
+  if (consumers_.size() >= kMaxConsumers && !consumers_.contains(consumer)) {
+    for (auto it = consumers_.begin(); it != consumers_.end();) {
+      if (it->second.streams == 0) {
+        consumers_.erase(it++);
+      } else {
+        ++it;
+      }
+    }
+  }
+  TrustConsumer& entry = consumers_[consumer];
+  entry.consumer = consumer;
+  entry.identity = identity;
+  return entry;
+}
+
+TrustPublisher::WatchId TrustPublisher::Watch(const std::string& consumer,
+                                              const std::string& identity,
+                                              std::function<void()> on_change) {
+  absl::MutexLock lock(&mutex_);
+  ++Consumer(consumer, identity).streams;
+  watchers_[next_] = {consumer, std::move(on_change)};
+  return next_++;
+}
+
+void TrustPublisher::Unwatch(WatchId id) {
+  absl::MutexLock lock(&mutex_);
+  const auto it = watchers_.find(id);
+  if (it == watchers_.end()) return;
+  const auto consumer = consumers_.find(it->second.consumer);
+  if (consumer != consumers_.end() && consumer->second.streams > 0) {
+    --consumer->second.streams;
+  }
+  watchers_.erase(it);
+}
+
+void TrustPublisher::Report(const std::string& consumer,
+                            const std::string& identity, int64_t version,
+                            absl::Time active_time, absl::Time now) {
+  absl::MutexLock lock(&mutex_);
+  TrustConsumer& entry = Consumer(consumer, identity);
+  entry.active_version = version;
+  entry.active_time = active_time;
+  entry.report_time = now;
+}
+
+std::vector<TrustConsumer> TrustPublisher::consumers() const {
+  std::vector<TrustConsumer> all;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [name, consumer] : consumers_) all.push_back(consumer);
+  }
+  std::sort(all.begin(), all.end(),
+            [](const TrustConsumer& a, const TrustConsumer& b) {
+              return a.consumer < b.consumer;
+            });
+  return all;
+}
+
+}  // namespace sallyport::capf

@@ -1,0 +1,82 @@
+// The trust bundle in force, and who waits for the next.
+
+#ifndef SALLYPORT_SERVICES_CAPF_IO_TRUST_PUBLISHER_H_
+#define SALLYPORT_SERVICES_CAPF_IO_TRUST_PUBLISHER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "services/capf/core/trust_bundle.h"
+#include "services/capf/io/enrollment_store.h"
+
+namespace sallyport::capf {
+
+// Reads the bundle as the store has it. `issuer_der` is the name of the
+// authority that issued what is revoked.
+absl::StatusOr<TrustBundle> ReadBundle(EnrollmentStore& store,
+                                       const std::string& issuer_der,
+                                       absl::Time now);
+
+// A service that takes trust.
+struct TrustConsumer {
+  std::string consumer;
+  std::string identity;
+  int streams = 0;
+  int64_t active_version = 0;
+  absl::Time active_time = absl::InfinitePast();
+  absl::Time report_time = absl::InfinitePast();
+};
+
+// Holds an immutable snapshot, replaced whole. Thread-safe.
+class TrustPublisher {
+ public:
+  using WatchId = uint64_t;
+
+  std::shared_ptr<const TrustBundle> current() const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Replaces the snapshot and calls every watcher, on this thread.
+  void Publish(TrustBundle bundle) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // `on_change` is called after each Publish() until Unwatch() has returned;
+  // it must be quick and must not call Unwatch().
+  WatchId Watch(const std::string& consumer, const std::string& identity,
+                std::function<void()> on_change) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Unwatch(WatchId id) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  void Report(const std::string& consumer, const std::string& identity,
+              int64_t version, absl::Time active_time, absl::Time now)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // In order of name.
+  std::vector<TrustConsumer> consumers() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Watcher {
+    std::string consumer;
+    std::function<void()> on_change;
+  };
+
+  TrustConsumer& Consumer(const std::string& consumer,
+                          const std::string& identity)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  mutable absl::Mutex mutex_;
+  std::shared_ptr<const TrustBundle> current_ ABSL_GUARDED_BY(mutex_) =
+      std::make_shared<TrustBundle>();
+  WatchId next_ ABSL_GUARDED_BY(mutex_) = 1;
+  absl::flat_hash_map<WatchId, Watcher> watchers_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, TrustConsumer> consumers_
+      ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sallyport::capf
+
+#endif  // SALLYPORT_SERVICES_CAPF_IO_TRUST_PUBLISHER_H_

@@ -47,6 +47,7 @@ class IssuerKeeper {
       const Options& options, const Parts& parts);
 
   std::shared_ptr<const Issuer> issuer() const;
+  std::shared_ptr<const IssuerState> state() const;
 
   // Called with each new state, in order of versions, on the thread that made
   // it; must not call back. Set once, before commands come.
@@ -77,7 +78,6 @@ class IssuerKeeper {
                                     std::string_view tenant,
                                     std::string_view target, std::string reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(command_mutex_);
-  std::shared_ptr<const IssuerState> state() const;
   std::string FreshId();
   Secret FreshKey();
   void ShowState(const IssuerState& state);

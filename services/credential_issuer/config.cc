@@ -1,0 +1,146 @@
+#include "services/credential_issuer/config.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/config/server_config.h"
+
+namespace sallyport::credential_issuer {
+namespace {
+
+using Config = config::v1::CredentialIssuerConfig;
+
+void CheckStore(const common::config::v1::StoreConfig& store,
+                ConfigFaults* faults) {
+  switch (store.kind_case()) {
+    case common::config::v1::StoreConfig::kSqliteFile:
+      faults->Require("store.sqlite_file", store.sqlite_file());
+      break;
+    case common::config::v1::StoreConfig::kPostgres:
+      faults->Add("store.postgres",
+                  "is not offered by this release; use sqlite_file");
+      break;
+    case common::config::v1::StoreConfig::KIND_NOT_SET:
+      faults->Add("store", "is required");
+      break;
+  }
+}
+
+void CheckUris(const std::string& field,
+               const google::protobuf::RepeatedPtrField<std::string>& uris,
+               ConfigFaults* faults) {
+  for (int i = 0; i < uris.size(); ++i) {
+    const auto uri = ParseTurnUri(uris.Get(i));
+    if (uri.ok()) continue;
+    faults->Add(
+        absl::StrCat(field, "[", i, "]"),
+        absl::StrCat("is no TURN URI: ", std::string(uri.status().message())));
+  }
+}
+
+void AddAddresses(const google::protobuf::RepeatedPtrField<std::string>& uris,
+                  ClientNetwork network, StaticRelay* relay) {
+  for (const std::string& text : uris) {
+    auto uri = ParseTurnUri(text);
+    if (!uri.ok()) continue;  // ValidateConfig refused it
+    relay->addresses.push_back({relay->relay, network, *std::move(uri)});
+  }
+}
+
+}  // namespace
+
+void ValidateConfig(const Config& config, ConfigFaults* faults) {
+  CheckStore(config.store(), faults);
+  faults->Require("master_key_file", config.master_key_file());
+  if (config.realm().size() > 127) {
+    faults->Add("realm", "must have at most 127 characters");
+  }
+  CheckDuration("max_lifetime", config.max_lifetime(), faults);
+  CheckDuration("default_lifetime", config.default_lifetime(), faults);
+  CheckDuration("rotation_interval", config.rotation_interval(), faults);
+  CheckDuration("activation_delay", config.activation_delay(), faults);
+  CheckDuration("watch_heartbeat_interval", config.watch_heartbeat_interval(),
+                faults);
+  const KeyRingPolicy ring = RingPolicyOf(config);
+  // More often, and more keys than KeyRing::kMaxKeys would overlap.
+  if (ring.rotation_interval < absl::Hours(1)) {
+    faults->Add("rotation_interval", "must be at least one hour");
+  }
+  if (ring.activation_delay > ring.rotation_interval / 2) {
+    faults->Add("activation_delay", "must be at most half rotation_interval");
+  }
+  if (LimitsOf(config).default_lifetime < absl::Seconds(1)) {
+    faults->Add("default_lifetime", "must be at least one second");
+  }
+  std::set<std::string> names;
+  for (int i = 0; i < config.relays_size(); ++i) {
+    const config::v1::RelayConfig& relay = config.relays(i);
+    const std::string field = absl::StrCat("relays[", i, "]");
+    faults->Require(field + ".relay", relay.relay());
+    if (!names.insert(relay.relay()).second) {
+      faults->Add(field + ".relay", "is given twice");
+    }
+    if (relay.internet_uris().empty() && relay.intranet_uris().empty()) {
+      faults->Add(field, "has no address");
+    }
+    CheckUris(field + ".internet_uris", relay.internet_uris(), faults);
+    CheckUris(field + ".intranet_uris", relay.intranet_uris(), faults);
+  }
+  for (int i = 0; i < config.issue_callers_size(); ++i) {
+    if (config.issue_callers(i).empty() ||
+        config.issue_callers(i).find('/') != std::string::npos) {
+      faults->Add(absl::StrCat("issue_callers[", i, "]"),
+                  "must be the last part of a service's identity");
+    }
+  }
+}
+
+IssueLimits LimitsOf(const Config& config) {
+  IssueLimits out;
+  out.max_lifetime =
+      std::min(kMaxCredentialLifetime,
+               FromProtoOr(config.max_lifetime(), kMaxCredentialLifetime));
+  out.default_lifetime =
+      FromProtoOr(config.default_lifetime(), out.default_lifetime);
+  if (config.max_issues_per_second() != 0) {
+    out.per_tenant_second = config.max_issues_per_second();
+  }
+  if (config.max_issues_per_subject_minute() != 0) {
+    out.per_subject_minute = config.max_issues_per_subject_minute();
+  }
+  return out;
+}
+
+KeyRingPolicy RingPolicyOf(const Config& config) {
+  KeyRingPolicy out;
+  out.rotation_interval =
+      FromProtoOr(config.rotation_interval(), out.rotation_interval);
+  out.activation_delay =
+      FromProtoOr(config.activation_delay(), out.activation_delay);
+  return out;
+}
+
+std::string RealmOf(const Config& config) {
+  return config.realm().empty() ? "sallyport" : config.realm();
+}
+
+std::vector<StaticRelay> RelaysOf(const Config& config) {
+  std::vector<StaticRelay> out;
+  for (const config::v1::RelayConfig& relay : config.relays()) {
+    StaticRelay& entry = out.emplace_back();
+    entry.relay = relay.relay();
+    entry.location = relay.location();
+    entry.weight = std::max(1u, relay.weight());
+    AddAddresses(relay.internet_uris(), ClientNetwork::kInternet, &entry);
+    AddAddresses(relay.intranet_uris(), ClientNetwork::kIntranet, &entry);
+  }
+  return out;
+}
+
+absl::Duration HeartbeatOf(const Config& config) {
+  return FromProtoOr(config.watch_heartbeat_interval(), absl::Seconds(15));
+}
+
+}  // namespace sallyport::credential_issuer

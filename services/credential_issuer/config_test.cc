@@ -1,0 +1,87 @@
+#include "services/credential_issuer/config.h"
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/common/config/config_loader.h"
+#include "services/common/status/status_matchers.h"
+
+namespace sallyport::credential_issuer {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+config::v1::CredentialIssuerConfig Parse(const std::string& json) {
+  config::v1::CredentialIssuerConfig config;
+  EXPECT_THAT(ParseConfig(json, &config), IsOk());
+  return config;
+}
+
+std::vector<std::string> Faults(const std::string& json) {
+  ConfigFaults faults;
+  ValidateConfig(Parse(json), &faults);
+  std::vector<std::string> out;
+  for (const auto& v : faults.violations()) out.push_back(v.field);
+  return out;
+}
+
+TEST(ConfigTest, TheLeastThatIsRightAndItsDefaults) {
+  const char json[] =
+      R"({"store": {"sqlite_file": "f"}, "master_key_file": "k"})";
+  EXPECT_THAT(Faults(json), IsEmpty());
+  const auto config = Parse(json);
+  EXPECT_EQ(RealmOf(config), "sallyport");
+  EXPECT_EQ(LimitsOf(config).max_lifetime, absl::Hours(8));
+  EXPECT_EQ(LimitsOf(config).default_lifetime, absl::Hours(1));
+  EXPECT_EQ(LimitsOf(config).per_tenant_second, 1000u);
+  EXPECT_EQ(LimitsOf(config).per_subject_minute, 60u);
+  EXPECT_EQ(RingPolicyOf(config).rotation_interval, absl::Hours(24));
+  EXPECT_EQ(RingPolicyOf(config).activation_delay, absl::Seconds(10));
+  EXPECT_EQ(HeartbeatOf(config), absl::Seconds(15));
+}
+
+// AVE-18: no setting gives more than 8 hours.
+TEST(ConfigTest, EightHoursAtMost) {
+  EXPECT_EQ(LimitsOf(Parse(R"({"max_lifetime": "90000s"})")).max_lifetime,
+            absl::Hours(8));
+}
+
+TEST(ConfigTest, EveryFaultAtOnce) {
+  EXPECT_THAT(Faults("{}"), UnorderedElementsAre("store", "master_key_file"));
+  EXPECT_THAT(
+      Faults(R"({
+    "store": {"postgres": {"connection": "host=db"}},
+    "master_key_file": "k",
+    "default_lifetime": "-1s",
+    "rotation_interval": "60s",
+    "activation_delay": "50s",
+    "issue_callers": ["a/b", ""],
+    "relays": [{"relay": "r", "internet_uris": ["turn:a", "http://b"]},
+               {"relay": "r", "intranet_uris": ["turn:a:0"]},
+               {}]
+  })"),
+      UnorderedElementsAre(
+          "store.postgres", "default_lifetime", "default_lifetime",
+          "rotation_interval", "activation_delay", "issue_callers[0]",
+          "issue_callers[1]", "relays[0].internet_uris[1]", "relays[1].relay",
+          "relays[1].intranet_uris[0]", "relays[2].relay", "relays[2]"));
+}
+
+TEST(ConfigTest, RelaysKeepTheirNetworks) {
+  const auto relays = RelaysOf(Parse(R"({"relays": [{
+    "relay": "r", "location": "paris", "internet_uris": ["turn:a.test"],
+    "intranet_uris": ["turns:a.lan:443?transport=tcp"]}]})"));
+  ASSERT_EQ(relays.size(), 1u);
+  EXPECT_EQ(relays[0].location, "paris");
+  EXPECT_EQ(relays[0].weight, 1u);
+  ASSERT_EQ(relays[0].addresses.size(), 2u);
+  EXPECT_EQ(relays[0].addresses[0].network, ClientNetwork::kInternet);
+  EXPECT_EQ(relays[0].addresses[1].network, ClientNetwork::kIntranet);
+  EXPECT_EQ(relays[0].addresses[1].uri.port, 443);
+}
+
+}  // namespace
+}  // namespace sallyport::credential_issuer

@@ -1,0 +1,441 @@
+#include "services/credential_issuer/rpc/credential_issuer_service.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/log/log.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_grpc.h"
+#include "services/common/status/status_macros.h"
+#include "services/credential_issuer/rpc/issuer_proto.h"
+#include "services/credential_issuer/rpc/method_policy.h"
+
+namespace sallyport::credential_issuer {
+namespace {
+
+using ::sallyport::FromProto;
+using ::sallyport::ToProto;
+
+constexpr char kSoftwareVersion[] = "0.1.0";
+constexpr size_t kMaxRequestId = 64;
+constexpr size_t kMaxReason = 256;
+constexpr size_t kMaxConsumer = 128;
+constexpr int kDefaultPage = 50;
+constexpr int kMaxPage = 1000;
+constexpr size_t kCredentialIdDigits = 24;
+
+absl::Status Invalid(std::vector<FieldViolation> faults) {
+  return MakeError(absl::StatusCode::kInvalidArgument, "REQUEST_INVALID",
+                   "the request is not valid", faults);
+}
+
+// "a" of "tenants/a" and nothing else.
+absl::StatusOr<std::string> TenantOfParent(const std::string& parent) {
+  const std::string tenant(TenantOfName(parent));
+  if (parent != absl::StrCat("tenants/", tenant) || !IsTenantId(tenant)) {
+    return Invalid({{"parent", "must be tenants/{tenant}"}});
+  }
+  return tenant;
+}
+
+absl::Status CheckText(const char* field, const std::string& text, size_t most,
+                       bool required) {
+  if (required && text.empty()) return Invalid({{field, "is required"}});
+  if (text.size() > most) {
+    return Invalid(
+        {{field, absl::StrCat("must have at most ", most, " characters")}});
+  }
+  for (unsigned char c : text) {
+    if (absl::ascii_iscntrl(c)) {
+      return Invalid({{field, "must not hold control characters"}});
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<size_t> PageSize(int asked) {
+  if (asked < 0 || asked > kMaxPage) {
+    return Invalid({{"page_size", "must be 0 to 1000"}});
+  }
+  return static_cast<size_t>(asked == 0 ? kDefaultPage : asked);
+}
+
+// Index of the first element after the one that `token` names, in a list that
+// is newest first; 0 without token. What was purged meanwhile is an error, so
+// that no page is shown twice.
+template <typename List, typename NameOf>
+absl::StatusOr<size_t> PageStart(const List& list, const std::string& token,
+                                 NameOf name_of) {
+  if (token.empty()) return size_t{0};
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (name_of(list[i]) == token) return i + 1;
+  }
+  return Invalid({{"page_token", "is not of an answer in force"}});
+}
+
+grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context,
+                                 const absl::Status& status) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  reactor->Finish(ToGrpc(status));
+  return reactor;
+}
+
+IssueOutcome OutcomeOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return IssueOutcome::kIssued;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kPermissionDenied:
+      return IssueOutcome::kInvalid;
+    case absl::StatusCode::kResourceExhausted:
+      return IssueOutcome::kLimited;
+    default:
+      return ReasonOf(status) == "DRAINING" ? IssueOutcome::kDraining
+                                            : IssueOutcome::kFailed;
+  }
+}
+
+}  // namespace
+
+CredentialIssuerService::CredentialIssuerService(const Options& options,
+                                                 const Parts& parts)
+    : options_(options),
+      parts_(parts),
+      start_time_(parts.clock.Now()),
+      issues_(parts.metrics.Counter(kIssuesTotal)),
+      audit_failures_(parts.metrics.Counter(kAuditFailuresTotal)),
+      rate_(options.limits, parts.random) {}
+
+void CredentialIssuerService::Audit(std::string_view event,
+                                    std::initializer_list<LogField> fields) {
+  const absl::Status status =
+      parts_.audit.Write(AuditLine(parts_.clock.Now(), event, fields));
+  if (status.ok()) return;
+  audit_failures_.Increment();
+  SALLYPORT_LOG_LIMITED(kError, "audit record not written",
+                        {{"error", status}});
+}
+
+absl::Status CredentialIssuerService::Issue(
+    const Context& context, const v1::IssueTurnCredentialRequest& request,
+    v1::TurnCredential* response) {
+  IssueRequest in;
+  in.tenant = std::string(TenantOfName(request.parent()));
+  in.subject = request.subject();
+  in.lifetime = FromProto(request.lifetime());
+  SP_ASSIGN_OR_RETURN(
+      const CallerIdentity caller,
+      parts_.policy.Authorize(context, MethodPath("IssueTurnCredential"),
+                              in.tenant));
+  if (draining_) {
+    return MakeError(absl::StatusCode::kUnavailable, "DRAINING",
+                     "this instance is ending; ask another");
+  }
+  SP_RETURN_IF_ERROR(TenantOfParent(request.parent()).status());
+  SP_RETURN_IF_ERROR(CheckText("request_id", request.request_id(),
+                               kMaxRequestId, /*required=*/false));
+  SP_RETURN_IF_ERROR(CheckText("location", request.location(), kMaxReason,
+                               /*required=*/false));
+  SP_RETURN_IF_ERROR(CheckIssueRequest(in));
+  {
+    absl::MutexLock lock(&rate_mutex_);
+    SP_RETURN_IF_ERROR(rate_.Take(in, parts_.clock.MonoNow()));
+  }
+  const absl::Time now = parts_.clock.Now();
+  SP_ASSIGN_OR_RETURN(const IssuedCredential out,
+                      parts_.keeper.issuer()->Issue(in, now, parts_.random));
+  ToProto(out, options_.realm,
+          parts_.consumers.SelectRelays(FromProto(request.network()),
+                                        request.location(), now),
+          response);
+  Audit("issue", {{"tenant", in.tenant},
+                  {"credential_id", out.credential_id},
+                  {"subject", out.opaque_subject},
+                  {"key_id", out.key_id},
+                  {"expire_time", out.expire_time},
+                  {"caller", caller.ToString()},
+                  {"request_id", request.request_id()}});
+  ++issued_;
+  return absl::OkStatus();
+}
+
+absl::Status CredentialIssuerService::DoRevokeCredential(
+    const Context& context, const v1::RevokeCredentialRequest& request,
+    v1::Revocation* response) {
+  SP_ASSIGN_OR_RETURN(
+      const CallerIdentity caller,
+      parts_.policy.Authorize(context, MethodPath("RevokeCredential"),
+                              TenantOfName(request.parent())));
+  SP_ASSIGN_OR_RETURN(const std::string tenant,
+                      TenantOfParent(request.parent()));
+  SP_RETURN_IF_ERROR(CheckText("reason", request.reason(), kMaxReason, false));
+  std::string id = request.credential_id();
+  if (request.has_username()) {
+    SP_ASSIGN_OR_RETURN(
+        id, parts_.keeper.issuer()->CredentialIdOf(tenant, request.username(),
+                                                   parts_.clock.Now()));
+  }
+  const bool is_id = id.size() == kCredentialIdDigits &&
+                     std::all_of(id.begin(), id.end(), [](unsigned char c) {
+                       return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
+                     });
+  if (!is_id) {
+    return Invalid(
+        {{"credential_id", "must be 24 lower-case hexadecimal digits"}});
+  }
+  SP_ASSIGN_OR_RETURN(const Revocation out, parts_.keeper.RevokeCredential(
+                                                tenant, id, request.reason()));
+  Audit("revoke_credential", {{"tenant", tenant},
+                              {"credential_id", id},
+                              {"caller", caller.ToString()},
+                              {"reason", request.reason()}});
+  *response = ToProto(out);
+  return absl::OkStatus();
+}
+
+absl::Status CredentialIssuerService::DoRevokeUser(
+    const Context& context, const v1::RevokeUserRequest& request,
+    v1::Revocation* response) {
+  SP_ASSIGN_OR_RETURN(const CallerIdentity caller,
+                      parts_.policy.Authorize(context, MethodPath("RevokeUser"),
+                                              TenantOfName(request.parent())));
+  SP_ASSIGN_OR_RETURN(const std::string tenant,
+                      TenantOfParent(request.parent()));
+  SP_RETURN_IF_ERROR(CheckText("reason", request.reason(), kMaxReason, false));
+  SP_RETURN_IF_ERROR(CheckIssueRequest({tenant, request.subject(), {}}));
+  SP_ASSIGN_OR_RETURN(
+      const Revocation out,
+      parts_.keeper.RevokeUser(tenant, request.subject(), request.reason()));
+  Audit("revoke_user", {{"tenant", tenant},
+                        {"subject", out.target},
+                        {"caller", caller.ToString()},
+                        {"reason", request.reason()}});
+  *response = ToProto(out);
+  return absl::OkStatus();
+}
+
+absl::Status CredentialIssuerService::DoListRevocations(
+    const Context& context, const v1::ListRevocationsRequest& request,
+    v1::ListRevocationsResponse* response) const {
+  // `tenants/-` is all tenants, and so for those who may see all.
+  const bool all = request.parent() == "tenants/-";
+  std::string tenant;
+  if (!all) tenant = std::string(TenantOfName(request.parent()));
+  SP_RETURN_IF_ERROR(
+      parts_.policy.Authorize(context, MethodPath("ListRevocations"), tenant)
+          .status());
+  if (!all) {
+    SP_RETURN_IF_ERROR(TenantOfParent(request.parent()).status());
+  }
+  SP_ASSIGN_OR_RETURN(const size_t size, PageSize(request.page_size()));
+  const auto issuer = parts_.keeper.issuer();
+  std::vector<const Revocation*> list;
+  for (const Revocation& r : issuer->state().revocations.all()) {
+    if (all || r.tenant == tenant) list.push_back(&r);
+  }
+  std::reverse(list.begin(), list.end());
+  SP_ASSIGN_OR_RETURN(size_t i,
+                      PageStart(list, request.page_token(),
+                                [](const Revocation* r) { return r->id; }));
+  for (size_t n = 0; n < size && i < list.size(); ++n, ++i) {
+    *response->add_revocations() = ToProto(*list[i]);
+  }
+  if (i < list.size()) response->set_next_page_token(list[i - 1]->id);
+  return absl::OkStatus();
+}
+
+absl::Status CredentialIssuerService::DoGetKey(const Context& context,
+                                               const v1::GetKeyRequest& request,
+                                               v1::Key* response) const {
+  SP_RETURN_IF_ERROR(
+      parts_.policy.Authorize(context, MethodPath("GetKey"), "").status());
+  SP_ASSIGN_OR_RETURN(const uint32_t id, KeyIdOfName(request.name()));
+  const auto issuer = parts_.keeper.issuer();
+  const KeyRing& ring = issuer->state().ring;
+  const RingKey* const key = ring.Find(id);
+  if (key == nullptr) {
+    return MakeError(absl::StatusCode::kNotFound, "KEY_NOT_FOUND",
+                     absl::StrCat("there is no keys/", id));
+  }
+  *response = ToProto(ring, *key, parts_.clock.Now());
+  return absl::OkStatus();
+}
+
+absl::Status CredentialIssuerService::DoListKeys(
+    const Context& context, const v1::ListKeysRequest& request,
+    v1::ListKeysResponse* response) const {
+  SP_RETURN_IF_ERROR(
+      parts_.policy.Authorize(context, MethodPath("ListKeys"), "").status());
+  SP_ASSIGN_OR_RETURN(const size_t size, PageSize(request.page_size()));
+  const auto issuer = parts_.keeper.issuer();
+  const KeyRing& ring = issuer->state().ring;
+  std::vector<const RingKey*> list;
+  for (const RingKey& key : ring.keys()) list.push_back(&key);
+  std::reverse(list.begin(), list.end());
+  const auto name_of = [](const RingKey* key) { return absl::StrCat(key->id); };
+  SP_ASSIGN_OR_RETURN(size_t i, PageStart(list, request.page_token(), name_of));
+  const absl::Time now = parts_.clock.Now();
+  for (size_t n = 0; n < size && i < list.size(); ++n, ++i) {
+    *response->add_keys() = ToProto(ring, *list[i], now);
+  }
+  if (i < list.size()) response->set_next_page_token(name_of(list[i - 1]));
+  return absl::OkStatus();
+}
+
+absl::Status CredentialIssuerService::DoRotateKey(
+    const Context& context, const v1::RotateKeyRequest& request,
+    v1::Key* response) {
+  SP_ASSIGN_OR_RETURN(
+      const CallerIdentity caller,
+      parts_.policy.Authorize(context, MethodPath("RotateKey"), ""));
+  SP_RETURN_IF_ERROR(CheckText("request_id", request.request_id(),
+                               kMaxRequestId, /*required=*/true));
+  SP_ASSIGN_OR_RETURN(const RingKey key,
+                      parts_.keeper.RotateKey(request.request_id()));
+  Audit("rotate_key", {{"key_id", key.id},
+                       {"caller", caller.ToString()},
+                       {"request_id", request.request_id()}});
+  const auto issuer = parts_.keeper.issuer();
+  *response = ToProto(issuer->state().ring, key, parts_.clock.Now());
+  return absl::OkStatus();
+}
+
+absl::Status CredentialIssuerService::DoRevokeKey(
+    const Context& context, const v1::RevokeKeyRequest& request,
+    v1::Key* response) {
+  SP_ASSIGN_OR_RETURN(
+      const CallerIdentity caller,
+      parts_.policy.Authorize(context, MethodPath("RevokeKey"), ""));
+  SP_RETURN_IF_ERROR(CheckText("reason", request.reason(), kMaxReason, false));
+  SP_ASSIGN_OR_RETURN(const uint32_t id, KeyIdOfName(request.name()));
+  SP_ASSIGN_OR_RETURN(const RingKey key,
+                      parts_.keeper.RevokeKey(id, request.reason()));
+  Audit("revoke_key", {{"key_id", id},
+                       {"caller", caller.ToString()},
+                       {"reason", request.reason()}});
+  const auto issuer = parts_.keeper.issuer();
+  *response = ToProto(issuer->state().ring, key, parts_.clock.Now());
+  return absl::OkStatus();
+}
+
+absl::Status CredentialIssuerService::DoReport(
+    const Context& context, const v1::ReportKeysVersionRequest& request,
+    v1::ReportKeysVersionResponse* response) {
+  SP_ASSIGN_OR_RETURN(
+      const CallerIdentity caller,
+      parts_.policy.Authorize(context, MethodPath("ReportKeysVersion"), ""));
+  SP_RETURN_IF_ERROR(CheckText("consumer", request.consumer(), kMaxConsumer,
+                               /*required=*/true));
+  parts_.consumers.OnReport(request, caller.ToString(), parts_.clock.Now());
+  response->set_configured_version(parts_.keeper.issuer()->state().version);
+  return absl::OkStatus();
+}
+
+absl::Status CredentialIssuerService::DoGetStatus(
+    const Context& context, v1::IssuerStatus* response) const {
+  SP_RETURN_IF_ERROR(
+      parts_.policy.Authorize(context, MethodPath("GetStatus"), "").status());
+  const absl::Time now = parts_.clock.Now();
+  const auto issuer = parts_.keeper.issuer();
+  const IssuerState& state = issuer->state();
+  auto* const info = response->mutable_info();
+  info->set_service("credential_issuer");
+  info->set_instance(options_.instance);
+  info->set_version(kSoftwareVersion);
+  *info->mutable_start_time() = ToProto(start_time_);
+  *info->mutable_server_time() = ToProto(now);
+  info->set_identity(options_.identity);
+  info->set_draining(draining_);
+  if (const RingKey* const active = state.ring.ActiveAt(now)) {
+    response->set_active_key_id(active->id);
+  }
+  response->set_configured_version(state.version);
+  *response->mutable_next_rotation_time() =
+      ToProto(std::max(now, state.ring.rotation_time()));
+  for (v1::KeyConsumer& consumer : parts_.consumers.List()) {
+    *response->add_consumers() = std::move(consumer);
+  }
+  response->set_issued_count(issued_);
+  response->set_revocation_count(
+      static_cast<uint32_t>(state.revocations.all().size()));
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* CredentialIssuerService::IssueTurnCredential(
+    Context* context, const v1::IssueTurnCredentialRequest* request,
+    v1::TurnCredential* response) {
+  const absl::Status status = Issue(*context, *request, response);
+  issues_.Increment(OutcomeOf(status));
+  return Finish(context, status);
+}
+
+grpc::ServerUnaryReactor* CredentialIssuerService::RevokeCredential(
+    Context* context, const v1::RevokeCredentialRequest* request,
+    v1::Revocation* response) {
+  return Finish(context, DoRevokeCredential(*context, *request, response));
+}
+
+grpc::ServerUnaryReactor* CredentialIssuerService::RevokeUser(
+    Context* context, const v1::RevokeUserRequest* request,
+    v1::Revocation* response) {
+  return Finish(context, DoRevokeUser(*context, *request, response));
+}
+
+grpc::ServerUnaryReactor* CredentialIssuerService::ListRevocations(
+    Context* context, const v1::ListRevocationsRequest* request,
+    v1::ListRevocationsResponse* response) {
+  return Finish(context, DoListRevocations(*context, *request, response));
+}
+
+grpc::ServerUnaryReactor* CredentialIssuerService::GetKey(
+    Context* context, const v1::GetKeyRequest* request, v1::Key* response) {
+  return Finish(context, DoGetKey(*context, *request, response));
+}
+
+grpc::ServerUnaryReactor* CredentialIssuerService::ListKeys(
+    Context* context, const v1::ListKeysRequest* request,
+    v1::ListKeysResponse* response) {
+  return Finish(context, DoListKeys(*context, *request, response));
+}
+
+grpc::ServerUnaryReactor* CredentialIssuerService::RotateKey(
+    Context* context, const v1::RotateKeyRequest* request, v1::Key* response) {
+  return Finish(context, DoRotateKey(*context, *request, response));
+}
+
+grpc::ServerUnaryReactor* CredentialIssuerService::RevokeKey(
+    Context* context, const v1::RevokeKeyRequest* request, v1::Key* response) {
+  return Finish(context, DoRevokeKey(*context, *request, response));
+}
+
+grpc::ServerWriteReactor<v1::WatchVerificationKeysResponse>*
+CredentialIssuerService::WatchVerificationKeys(
+    Context* context, const v1::WatchVerificationKeysRequest* request) {
+  const auto caller = parts_.policy.Authorize(
+      *context, MethodPath("WatchVerificationKeys"), "");
+  if (!caller.ok()) return KeyWatch::Refuse(caller.status());
+  const absl::Status valid =
+      CheckText("consumer", request->consumer(), kMaxConsumer,
+                /*required=*/true);
+  if (!valid.ok()) return KeyWatch::Refuse(valid);
+  return parts_.watch.Open(request->consumer(), caller->ToString());
+}
+
+grpc::ServerUnaryReactor* CredentialIssuerService::ReportKeysVersion(
+    Context* context, const v1::ReportKeysVersionRequest* request,
+    v1::ReportKeysVersionResponse* response) {
+  return Finish(context, DoReport(*context, *request, response));
+}
+
+grpc::ServerUnaryReactor* CredentialIssuerService::GetStatus(
+    Context* context, const v1::GetStatusRequest* /*request*/,
+    v1::IssuerStatus* response) {
+  return Finish(context, DoGetStatus(*context, response));
+}
+
+}  // namespace sallyport::credential_issuer

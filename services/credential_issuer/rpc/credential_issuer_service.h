@@ -1,0 +1,143 @@
+// CredentialIssuerService of sallyport.credential_issuer.v1.
+
+#ifndef SALLYPORT_SERVICES_CREDENTIAL_ISSUER_RPC_CREDENTIAL_ISSUER_SERVICE_H_
+#define SALLYPORT_SERVICES_CREDENTIAL_ISSUER_RPC_CREDENTIAL_ISSUER_SERVICE_H_
+
+#include <atomic>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "grpcpp/support/server_callback.h"
+#include "sallyport/credential_issuer/v1/credential_issuer_service.grpc.pb.h"
+#include "services/common/metrics/metrics.h"
+#include "services/common/random/random_source.h"
+#include "services/common/rpc/access_policy.h"
+#include "services/common/time/clock.h"
+#include "services/credential_issuer/core/issue_policy.h"
+#include "services/credential_issuer/io/audit_log.h"
+#include "services/credential_issuer/io/issuer_keeper.h"
+#include "services/credential_issuer/io/metrics_table.h"
+#include "services/credential_issuer/rpc/consumer_registry.h"
+#include "services/credential_issuer/rpc/key_watch.h"
+
+namespace sallyport::credential_issuer {
+
+// gRPC in, core, gRPC out. Commands wait for the store, a few milliseconds, on
+// the gRPC thread that brought them; issuing waits for nothing but the audit
+// line. Thread-safe.
+class CredentialIssuerService final
+    : public v1::CredentialIssuerService::CallbackService {
+ public:
+  // All of them outlive this object.
+  struct Parts {
+    const AccessPolicy& policy;
+    IssuerKeeper& keeper;
+    KeyWatch& watch;
+    ConsumerRegistry& consumers;
+    AuditLog& audit;
+    const Clock& clock;
+    RandomSource& random;  // Thread-safe
+    MetricsRegistry& metrics;
+  };
+  struct Options {
+    std::string realm;
+    std::string instance;
+    std::string identity;  // own SPIFFE ID, for GetStatus
+    IssueLimits limits;
+  };
+
+  CredentialIssuerService(const Options& options, const Parts& parts);
+
+  // Credentials are refused with UNAVAILABLE, DRAINING from now on.
+  void Drain() { draining_ = true; }
+
+  grpc::ServerUnaryReactor* IssueTurnCredential(
+      grpc::CallbackServerContext* context,
+      const v1::IssueTurnCredentialRequest* request,
+      v1::TurnCredential* response) override;
+  grpc::ServerUnaryReactor* RevokeCredential(
+      grpc::CallbackServerContext* context,
+      const v1::RevokeCredentialRequest* request,
+      v1::Revocation* response) override;
+  grpc::ServerUnaryReactor* RevokeUser(grpc::CallbackServerContext* context,
+                                       const v1::RevokeUserRequest* request,
+                                       v1::Revocation* response) override;
+  grpc::ServerUnaryReactor* ListRevocations(
+      grpc::CallbackServerContext* context,
+      const v1::ListRevocationsRequest* request,
+      v1::ListRevocationsResponse* response) override;
+  grpc::ServerUnaryReactor* GetKey(grpc::CallbackServerContext* context,
+                                   const v1::GetKeyRequest* request,
+                                   v1::Key* response) override;
+  grpc::ServerUnaryReactor* ListKeys(grpc::CallbackServerContext* context,
+                                     const v1::ListKeysRequest* request,
+                                     v1::ListKeysResponse* response) override;
+  grpc::ServerUnaryReactor* RotateKey(grpc::CallbackServerContext* context,
+                                      const v1::RotateKeyRequest* request,
+                                      v1::Key* response) override;
+  grpc::ServerUnaryReactor* RevokeKey(grpc::CallbackServerContext* context,
+                                      const v1::RevokeKeyRequest* request,
+                                      v1::Key* response) override;
+  grpc::ServerWriteReactor<v1::WatchVerificationKeysResponse>*
+  WatchVerificationKeys(
+      grpc::CallbackServerContext* context,
+      const v1::WatchVerificationKeysRequest* request) override;
+  grpc::ServerUnaryReactor* ReportKeysVersion(
+      grpc::CallbackServerContext* context,
+      const v1::ReportKeysVersionRequest* request,
+      v1::ReportKeysVersionResponse* response) override;
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
+                                      const v1::GetStatusRequest* request,
+                                      v1::IssuerStatus* response) override;
+
+ private:
+  using Context = grpc::CallbackServerContext;
+
+  absl::Status Issue(const Context& context,
+                     const v1::IssueTurnCredentialRequest& request,
+                     v1::TurnCredential* response);
+  absl::Status DoRevokeCredential(const Context& context,
+                                  const v1::RevokeCredentialRequest& request,
+                                  v1::Revocation* response);
+  absl::Status DoRevokeUser(const Context& context,
+                            const v1::RevokeUserRequest& request,
+                            v1::Revocation* response);
+  absl::Status DoListRevocations(const Context& context,
+                                 const v1::ListRevocationsRequest& request,
+                                 v1::ListRevocationsResponse* response) const;
+  absl::Status DoGetKey(const Context& context,
+                        const v1::GetKeyRequest& request,
+                        v1::Key* response) const;
+  absl::Status DoListKeys(const Context& context,
+                          const v1::ListKeysRequest& request,
+                          v1::ListKeysResponse* response) const;
+  absl::Status DoRotateKey(const Context& context,
+                           const v1::RotateKeyRequest& request,
+                           v1::Key* response);
+  absl::Status DoRevokeKey(const Context& context,
+                           const v1::RevokeKeyRequest& request,
+                           v1::Key* response);
+  absl::Status DoReport(const Context& context,
+                        const v1::ReportKeysVersionRequest& request,
+                        v1::ReportKeysVersionResponse* response);
+  absl::Status DoGetStatus(const Context& context,
+                           v1::IssuerStatus* response) const;
+
+  void Audit(std::string_view event, std::initializer_list<LogField> fields);
+
+  const Options options_;
+  const Parts parts_;
+  const absl::Time start_time_;
+  const CounterFamily issues_;
+  const CounterFamily audit_failures_;
+  std::atomic<bool> draining_ = false;
+  std::atomic<uint64_t> issued_ = 0;
+  absl::Mutex rate_mutex_;
+  IssueRate rate_ ABSL_GUARDED_BY(rate_mutex_);
+};
+
+}  // namespace sallyport::credential_issuer
+
+#endif  // SALLYPORT_SERVICES_CREDENTIAL_ISSUER_RPC_CREDENTIAL_ISSUER_SERVICE_H_

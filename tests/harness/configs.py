@@ -3,7 +3,7 @@
 import json
 import os
 
-from tests.harness.cluster import DOMAIN, EDGE_NAME
+from tests.harness.cluster import DOMAIN, EDGE_NAME, TRUST_DOMAIN
 
 
 def write_all(cluster):
@@ -65,6 +65,17 @@ def write_all(cluster):
         'call_record_file': cluster.path('log', 'calls.jsonl'),
         'static_hosts': {f'gw.{DOMAIN}': cluster.host('gateway'),
                          EDGE_NAME: edge},
+    })
+    write('cli', {
+        'tls': {'certificate_file': f'{cluster.pki}/operator.pem',
+                'key_file': f'{cluster.pki}/operator.key',
+                'ca_file': f'{cluster.pki}/ca.pem'},
+        'trust_domain': TRUST_DOMAIN,
+        'dialplan': cluster.client_config('dialplan'),
+        'signaling_edges': [cluster.client_config('signaling_edge')],
+        'media_relays': [cluster.client_config('media_relay')],
+        'credential_issuer': cluster.client_config('credential_issuer'),
+        'capf': cluster.client_config('capf'),
     })
 
 

@@ -32,16 +32,23 @@ spec:
 kind: DialPlan
 name: tenants/default/dialPlans/secured
 spec:
-  voip_security: SECURITY_MODE_SECURED
+  security_mode: SECURED
+  number_of_digits_in_extension: 4
+  calling_search_space: everything
 ---
 kind: DialPlan
 name: tenants/default/dialPlans/gateway
 spec:
-  voip_security: SECURITY_MODE_SIP_SECURED
+  security_mode: SIP_SECURED
+  number_of_digits_in_extension: 4
 ---
 kind: Partition
 name: tenants/default/partitions/default
-spec: {{}}
+---
+kind: CallingSearchSpace
+name: tenants/default/callingSearchSpaces/everything
+spec:
+  partitions: [default]
 ---
 kind: Peer
 name: tenants/default/peers/gateway
@@ -61,13 +68,13 @@ spec:
   pattern: "9.!"
   partition: tenants/default/partitions/default
   peer: tenants/default/peers/gateway
-  called_party: {{discard_digits: DISCARD_DIGITS_PREDOT}}
+  called_party: {{discard_digits: DISCARD_DIGITS_PRE_DOT}}
 ---
 kind: Phone
-name: tenants/default/phones/{device}
+name: tenants/default/phones/{device_id}
 spec:
   device_name: {device}
-  user: tenants/default/users/{user}
+  owner_user: tenants/default/users/{user}
 ---
 kind: User
 name: tenants/default/users/{user}
@@ -80,7 +87,7 @@ spec:
   phone_numbers: ["{user}"]
 ---
 kind: Enrollment
-name: tenants/default/enrollments/{device}
+name: tenants/default/enrollments/{device_id}
 spec:
   device_name: {device}
   operation: CERTIFICATE_OPERATION_INSTALL_UPGRADE
@@ -88,6 +95,11 @@ spec:
   authentication_string: "{string}"
   key_order: KEY_ORDER_EC_ONLY
   ec_key_size: 256
+---
+kind: TrustedCertificate
+name: tenants/default/trustStores/CallManager-trust/certificates/sip-ca
+spec:
+  certificate_file: {sip_ca}
 '''
 
 
@@ -111,8 +123,9 @@ class Demo:
     def provision(self):
         path = self.cluster.path('conf', 'demo.yaml')
         with open(path, 'w', encoding='utf-8') as f:
-            f.write(MANIFEST.format(domain=DOMAIN, device=DEVICE, user=USER,
-                                    password=PASSWORD, string=AUTHENTICATION_STRING))
+            f.write(MANIFEST.format(domain=DOMAIN, device=DEVICE, device_id=DEVICE.lower(), user=USER,
+                                    password=PASSWORD, string=AUTHENTICATION_STRING,
+                                    sip_ca=f'{self.cluster.pki}/sip-ca.pem'))
         self.cluster.cli('apply', '-f', path)
         self.wait_snapshot()
 
@@ -121,7 +134,7 @@ class Demo:
         def in_force():
             status = self.cluster.cli('get', 'status', '-o', 'json')
             return (status.get('signaling_edge', {}).get('snapshotVersion')
-                    == status.get('dialplan', {}).get('snapshotVersion') != None)
+                    == status.get('dialplan', {}).get('configuredVersion') != None)
         self.cluster.wait_for(in_force, 'the edge takes over the plan', 10)
 
     # -- certificates ----------------------------------------------------------

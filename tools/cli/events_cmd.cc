@@ -1,0 +1,74 @@
+#include "tools/cli/events_cmd.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "CLI/Option.hpp"
+#include "absl/strings/str_cat.h"
+#include "grpcpp/client_context.h"
+#include "sallyport/signaling_edge/v1/signaling_edge_service.grpc.pb.h"
+#include "services/common/status/status_grpc.h"
+#include "services/common/status/status_macros.h"
+#include "tools/cli/field_text.h"
+#include "tools/cli/list_cmd.h"
+#include "tools/cli/table.h"
+
+namespace sallyport::cli {
+namespace {
+
+namespace pb = ::sallyport::signaling_edge::v1;
+
+struct EventsOptions {
+  ListOptions list;
+  bool follow = false;
+};
+
+std::string EventLine(const pb::Event& event) {
+  std::string line =
+      absl::StrCat(FieldText(event, "event_time"), "  ",
+                   FieldText(event, "type"), event.reason().empty() ? "" : "  ",
+                   event.reason(), "  ", event.summary());
+  if (!event.resource().empty()) {
+    absl::StrAppend(&line, "  (", event.resource(), ")");
+  }
+  return Printable(line) + "\n";
+}
+
+// Until the stream ends; one edge, the first.
+absl::Status Follow(CliContext& context) {
+  SP_ASSIGN_OR_RETURN(const std::string parent, context.TenantName());
+  SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
+  SP_ASSIGN_OR_RETURN(const Endpoint endpoint,
+                      clients->First("signaling_edge"));
+  const auto stub = pb::SignalingEdgeService::NewStub(endpoint.channel);
+  grpc::ClientContext call;
+  pb::WatchEventsRequest request;
+  request.set_parent(parent);
+  const auto reader = stub->WatchEvents(&call, request);
+  pb::WatchEventsResponse response;
+  while (reader->Read(&response)) {
+    context.out() << (context.format == OutputFormat::kTable
+                          ? EventLine(response.event())
+                          : RenderOne(response.event(), context.format, ""))
+                  << std::flush;
+  }
+  return FromGrpc(reader->Finish());
+}
+
+}  // namespace
+
+void AddEventsCommand(CLI::App& app, CliContext& context) {
+  const auto options = std::make_shared<EventsOptions>();
+  CLI::App* const command =
+      app.add_subcommand("events", "What happened at the edges");
+  AddListOptions(*command, options->list);
+  command->add_flag("--follow", options->follow, "Go on as it happens");
+  command->callback([&context, options] {
+    context.result = options->follow ? Follow(context)
+                                     : ListAndPrint(context, *FindKind("event"),
+                                                    options->list);
+  });
+}
+
+}  // namespace sallyport::cli

@@ -1,0 +1,100 @@
+#include "tools/cli/explain_route_cmd.h"
+
+#include <memory>
+#include <string>
+
+#include "CLI/Option.hpp"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/descriptor.h"
+#include "sallyport/dialplan/v1/resolve_route.pb.h"
+#include "sallyport/signaling_edge/v1/edge_status.pb.h"
+#include "services/common/status/status_macros.h"
+#include "tools/cli/error_text.h"
+#include "tools/cli/resource_kinds.h"
+#include "tools/cli/route_text.h"
+
+namespace sallyport::cli {
+namespace {
+
+struct RouteOptions {
+  std::string from;
+  std::string to;
+  std::string calling_number;
+  bool edge = false;
+  bool overlap = false;
+};
+
+absl::Status CallByName(CliContext& context, const std::string& service,
+                        const std::string& method,
+                        const google::protobuf::Message& request,
+                        google::protobuf::Message* response) {
+  SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
+  SP_ASSIGN_OR_RETURN(const Endpoint endpoint, clients->First(service));
+  const google::protobuf::MethodDescriptor* const descriptor =
+      google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(
+          method);
+  return CallUnary(endpoint, *descriptor, request, response);
+}
+
+absl::Status RunExplainRoute(CliContext& context, const RouteOptions& options) {
+  SP_ASSIGN_OR_RETURN(const std::string tenant, context.Tenant());
+  dialplan::v1::ResolveRouteRequest request;
+  request.set_parent(absl::StrCat("tenants/", tenant));
+  request.set_called_number(options.to);
+  request.set_calling_number(options.calling_number);
+  request.set_overlap(options.overlap);
+  request.set_explain(true);
+  if (!SetSource(options.from, tenant, &request)) {
+    return UsageError(
+        "--from is user/NAME, phone/NAME, line/NAME, peer/NAME, "
+        "css/NAME or a number");
+  }
+  dialplan::v1::ResolveRouteResponse route;
+  if (options.edge) {
+    signaling_edge::v1::ExplainRouteRequest wrapped;
+    *wrapped.mutable_request() = request;
+    signaling_edge::v1::ExplainRouteResponse answer;
+    SP_RETURN_IF_ERROR(CallByName(
+        context, "signaling_edge",
+        "sallyport.signaling_edge.v1.SignalingEdgeService.ExplainRoute",
+        wrapped, &answer));
+    route = answer.route();
+    for (const auto& [target, reason] : answer.unavailable_targets()) {
+      context.err() << "cannot take the call now: " << target << " [" << reason
+                    << "]\n";
+    }
+  } else {
+    SP_RETURN_IF_ERROR(CallByName(
+        context, "dialplan",
+        "sallyport.dialplan.v1.DialplanService.ResolveRoute", request, &route));
+  }
+  context.out() << (context.format == OutputFormat::kTable
+                        ? RouteText(route)
+                        : RenderOne(route, context.format, ""));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddExplainRouteCommand(CLI::App& app, CliContext& context) {
+  const auto options = std::make_shared<RouteOptions>();
+  CLI::App* const command = app.add_subcommand(
+      "explain-route", "Says how a number would be routed, and why");
+  command
+      ->add_option("--from", options->from,
+                   "user/NAME, phone/NAME, line/NAME, peer/NAME, css/NAME, or "
+                   "a number")
+      ->required();
+  command->add_option("--to", options->to, "Number as dialled, or user@host")
+      ->required();
+  command->add_option("--calling-number", options->calling_number,
+                      "Instead of the caller's own");
+  command->add_flag("--edge", options->edge,
+                    "By what is in force at the edge, not by what is stored");
+  command->add_flag("--overlap", options->overlap, "More digits may follow");
+  command->callback([&context, options] {
+    context.result = RunExplainRoute(context, *options);
+  });
+}
+
+}  // namespace sallyport::cli

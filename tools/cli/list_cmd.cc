@@ -1,0 +1,93 @@
+#include "tools/cli/list_cmd.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "CLI/Option.hpp"
+#include "services/common/status/status_macros.h"
+#include "tools/cli/columns.h"
+#include "tools/cli/error_text.h"
+#include "tools/cli/resource_calls.h"
+
+namespace sallyport::cli {
+namespace {
+
+using ::google::protobuf::Message;
+
+// Commands that are the list of one kind.
+struct ListCommand {
+  const char* name;
+  const char* kind;
+  const char* help;
+};
+constexpr ListCommand kListCommands[] = {
+    {"connections", "Connection",
+     "SIP connections: peer, verified identity, TLS"},
+    {"calls", "Call", "Calls, live and just ended"},
+    {"registrations", "Registration", "Contacts of users"},
+    {"refusals", "Refusal", "What was refused lately, and why"},
+    {"trunks", "PeerState", "Peers as the edges see them"},
+    {"sessions", "Session", "Media sessions with their statistics"},
+    {"allocations", "Allocation", "TURN allocations"},
+    {"keys", "Key", "Keys of the credential issuer, without secrets"},
+    {"certs", "Certificate", "Issued certificates"},
+    {"certificates", "Certificate", "Issued certificates"},
+    {"enrollments", "Enrollment", "Phones and their certificate operation"},
+    {"trust", "TrustStore", "Trust stores"},
+};
+
+}  // namespace
+
+void AddListOptions(CLI::App& command, ListOptions& options) {
+  command.add_option("--parent", options.parent,
+                     "List below this name instead of the tenant");
+  command.add_option("--filter", options.filter, "Filter of the API");
+  command.add_option("--limit", options.limit, "Most to show of an instance");
+}
+
+absl::Status ListAndPrint(CliContext& context, const ResourceKind& kind,
+                          const ListOptions& options) {
+  SP_ASSIGN_OR_RETURN(const std::string tenant, context.TenantName());
+  SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
+  SP_ASSIGN_OR_RETURN(const std::vector<Endpoint> endpoints,
+                      clients->All(kind.service));
+  ResourceList all;
+  absl::Status failed;
+  for (const Endpoint& endpoint : endpoints) {
+    auto some = ListResources(endpoint, kind,
+                              options.parent.empty() ? tenant : options.parent,
+                              options.filter, options.limit);
+    if (!some.ok()) {
+      if (endpoints.size() > 1) {
+        context.err() << endpoint.service << " at " << endpoint.target << ":\n";
+      }
+      if (failed.ok()) failed = some.status();
+      continue;
+    }
+    for (auto& one : *some) all.push_back(std::move(one));
+  }
+  std::vector<const Message*> messages;
+  for (const auto& one : all) messages.push_back(one.get());
+  const std::string text =
+      RenderList(messages, context.format, kind, ColumnsOf(kind));
+  context.out() << text;
+  if (failed.ok() && text.empty()) {
+    context.err() << "no " << SnakeCase(kind.plural) << "\n";
+  }
+  return failed;
+}
+
+void AddListCommands(CLI::App& app, CliContext& context) {
+  for (const ListCommand& list : kListCommands) {
+    const auto options = std::make_shared<ListOptions>();
+    CLI::App* const command = app.add_subcommand(list.name, list.help);
+    AddListOptions(*command, *options);
+    const std::string kind = list.kind;
+    command->callback([&context, options, kind] {
+      context.result = ListAndPrint(context, *FindKind(kind), *options);
+    });
+  }
+}
+
+}  // namespace sallyport::cli

@@ -109,8 +109,8 @@ void MediaClient::Noticed(const std::string& target,
   if (relay == nullptr) return;
   if (IsRelayFault(status)) {
     relay->down_until = absl::Now() + options_.down_time;
-    const std::string_view reason = ReasonOf(status);
-    relay->reason = reason.empty() ? "MEDIA_RELAY_UNAVAILABLE" : reason;
+    relay->reason = ReasonOf(status);
+    if (relay->reason.empty()) relay->reason = "MEDIA_RELAY_UNAVAILABLE";
   } else if (status.ok()) {
     relay->down_until = absl::InfinitePast();
     relay->reason.clear();

@@ -1,9 +1,9 @@
 """A repository rule for one pinned Debian *source* package.
 
 The archive's address comes from the machine's own APT configuration, which is
-only read: `apt-get indextargets` names the mirrors and apt-helper, APT's own
-downloader with its proxies and certificates, gets the one tarball and checks
-its SHA-256. No package list, no sources entry and no APT cache is touched, so
+only read: `apt-get --print-uris update` names the mirrors and apt-helper, APT's
+own downloader with its proxies and certificates, gets the one tarball and
+checks its SHA-256. No package list, no sources entry and no APT cache is touched, so
 root is not needed. A fetched tarball is kept in the user's cache, and is found
 there by every later checkout.
 
@@ -42,20 +42,19 @@ def _cache_folder(ctx):
     return base + "/sallyport/debian-sources"
 
 def _mirrors(ctx):
-    result = _run(ctx, [
-        "apt-get",
-        "indextargets",
-        "--format",
-        "$(REPO_URI) $(COMPONENT)",
-        "Created-By: Packages",
-    ])
+    """Every archive of the APT configuration, in its order.
+
+    `apt-get update --print-uris` names what it would fetch, and fetches
+    nothing; it needs neither root nor package lists.
+    """
+    result = _run(ctx, ["apt-get", "--print-uris", "update"])
     if result.return_code != 0:
         return []
     mirrors = []
     for line in result.stdout.splitlines():
-        fields = line.strip().split(" ")
-        if len(fields) == 2 and fields[1] == "main":
-            mirror = fields[0].rstrip("/")
+        uri = line.strip().split(" ")[0].strip("'")
+        if "/dists/" in uri:
+            mirror = uri.split("/dists/")[0]
             if mirror not in mirrors:
                 mirrors.append(mirror)
     return mirrors
@@ -80,7 +79,7 @@ def _obtain(ctx, looked):
     fresh = str(ctx.path("download.partial"))
     mirrors = _mirrors(ctx)
     if not mirrors:
-        looked.append("  - APT names no archive with a 'main' component")
+        looked.append("  - the APT configuration names no archive")
     for mirror in mirrors:
         ctx.report_progress("%s %s from the Debian archive" % (ctx.attr.package, ctx.attr.version))
         result = _run(ctx, [

@@ -111,7 +111,9 @@ absl::StatusOr<Registrar::Changes> Registrar::OnRegister(const Request& request,
       binding->registered = now;
       by_user_[request.user].push_back(id);
     } else if (binding->flow.connection != 0) {
-      by_connection_[binding->flow.connection].erase(binding->id);
+      const auto carried = by_connection_.find(binding->flow.connection);
+      carried->second.erase(binding->id);
+      if (carried->second.empty()) by_connection_.erase(carried);
     }
     binding->contact = step.contact->uri;
     binding->instance = step.contact->instance;

@@ -104,6 +104,10 @@ class Registrar {
   std::vector<const Binding*> All() const;
   const Binding* Find(uint64_t id) const;
   size_t size() const { return bindings_.size(); }
+  // Whether any contact is reached by it.
+  bool Carries(ConnectionId connection) const {
+    return by_connection_.contains(connection);
+  }
   absl::Duration min_expires() const { return options_.min_expires; }
 
  private:

@@ -1,0 +1,40 @@
+// Who may still open a connection or send a request: limits by source that
+// cost the same with one source as with a million.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_ADMISSION_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_ADMISSION_H_
+
+#include <cstddef>
+
+#include "absl/status/status.h"
+#include "services/common/net/socket_address.h"
+#include "services/common/random/random_source.h"
+#include "services/common/rate_limit/gcra.h"
+#include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/edge_options.h"
+
+namespace sallyport::signaling_edge {
+
+// A source is an IPv4 address or an IPv6 /64. Peers that have proven who they
+// are do not pass here: they have their own caps and are never banned.
+// Thread-compatible.
+class Admission {
+ public:
+  Admission(const EdgeOptions& options, RandomSource& random);
+
+  // `open` connections there are in all, `from_source` of that source.
+  // RATE_LIMITED or CONNECTION_LIMIT.
+  absl::Status OnConnection(const SocketAddress& source, size_t open,
+                            size_t from_source, MonoTime now);
+  // RATE_LIMITED.
+  absl::Status OnRequest(const SocketAddress& source, MonoTime now);
+
+ private:
+  const size_t max_connections_;
+  const size_t max_connections_per_source_;
+  GcraTable connections_;
+  GcraTable requests_;
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_ADMISSION_H_

@@ -1,0 +1,66 @@
+#include "services/signaling_edge/core/admission.h"
+
+#include "gtest/gtest.h"
+#include "services/common/random/fake_random.h"
+#include "services/common/status/error_reason.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+SocketAddress At(std::string_view ip) { return *SocketAddress::FromIp(ip, 1); }
+
+class AdmissionTest : public testing::Test {
+ protected:
+  static EdgeOptions Options() {
+    EdgeOptions options;
+    options.max_connections = 10;
+    options.max_connections_per_source = 3;
+    options.requests_per_second_per_source = 5;
+    options.connections_per_second_per_source = 2;
+    return options;
+  }
+
+  int Allowed(std::string_view ip, int tries) {
+    int allowed = 0;
+    for (int i = 0; i < tries; ++i) {
+      allowed += admission_.OnRequest(At(ip), now_).ok() ? 1 : 0;
+    }
+    return allowed;
+  }
+
+  FakeRandom random_;
+  Admission admission_{Options(), random_};
+  MonoTime now_ = MonoTime::FromOrigin(absl::Hours(1));
+};
+
+TEST_F(AdmissionTest, OneSourceDoesNotTouchAnother) {
+  EXPECT_EQ(Allowed("192.0.2.1", 100), 20);  // four seconds at once
+  EXPECT_EQ(Allowed("192.0.2.2", 10), 10);
+  EXPECT_EQ(ReasonOf(admission_.OnRequest(At("192.0.2.1"), now_)),
+            "RATE_LIMITED");
+  now_ += absl::Seconds(1);
+  EXPECT_EQ(Allowed("192.0.2.1", 100), 5);
+}
+
+TEST_F(AdmissionTest, AnIpv6SourceIsItsPrefix) {
+  EXPECT_EQ(Allowed("2001:db8:0:1::1", 100), 20);
+  EXPECT_EQ(Allowed("2001:db8:0:1:ffff::2", 100), 0);
+  EXPECT_EQ(Allowed("2001:db8:0:2::1", 100), 20);
+  EXPECT_EQ(Allowed("::ffff:192.0.2.9", 15), 15);
+  EXPECT_EQ(Allowed("192.0.2.9", 15), 5);
+}
+
+TEST_F(AdmissionTest, ConnectionsAreCappedAndPaced) {
+  EXPECT_EQ(ReasonOf(admission_.OnConnection(At("192.0.2.1"), 10, 0, now_)),
+            "CONNECTION_LIMIT");
+  EXPECT_EQ(ReasonOf(admission_.OnConnection(At("192.0.2.1"), 3, 3, now_)),
+            "CONNECTION_LIMIT");
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_TRUE(admission_.OnConnection(At("192.0.2.1"), 0, 0, now_).ok());
+  }
+  EXPECT_EQ(ReasonOf(admission_.OnConnection(At("192.0.2.1"), 0, 0, now_)),
+            "RATE_LIMITED");
+}
+
+}  // namespace
+}  // namespace sallyport::signaling_edge

@@ -1,0 +1,494 @@
+#include "services/signaling_edge/core/call.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/call_failure.h"
+#include "services/signaling_edge/core/leg_messages.h"
+#include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/sip_status.h"
+#include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/sip_writer.h"
+#include "services/signaling_edge/core/text_pieces.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+constexpr uint32_t kMaxForwards = 70;
+
+absl::Status NoAnswerError() {
+  return MakeError(absl::StatusCode::kFailedPrecondition, "MEDIA_REFUSED",
+                   "the offer was accepted without an answer");
+}
+
+}  // namespace
+
+Call::Call(uint64_t id, LegSetup caller, LegSetup called, const Timers& timers,
+           RandomSource& random)
+    : timers_(timers),
+      random_(random),
+      called_(std::move(called)),
+      called_call_id_(Cat(HexOf(random.NextU64()), HexOf(random.NextU64()))),
+      called_tag_(HexOf(random.NextU64())),
+      media_({caller.party.mode, caller.flow.is_tls()},
+             {called_.party.mode, called_.flow.is_tls()}, random) {
+  record_.id = id;
+  record_.tenant = caller.party.tenant;
+  record_.legs.resize(2);
+  for (const LegSide side : {LegSide::kA, LegSide::kB}) {
+    const LegSetup& setup = side == LegSide::kA ? caller : called_;
+    leg(side).party = setup.party;
+    leg(side).flow = setup.flow;
+    leg(side).contact = setup.contact;
+    LegRecord& row = leg_record(side);
+    row.incoming = side == LegSide::kA;
+    row.party = setup.party;
+    row.flow = setup.flow;
+    row.called = setup.called;
+    row.calling = setup.calling;
+  }
+  record_.called = caller.called;
+  record_.calling = caller.calling;
+  leg_record(LegSide::kB).sip_call_id = called_call_id_;
+  leg(LegSide::kB).ended = true;  // until it is called
+  UpdateSuites();
+}
+
+CallActions Call::Take() { return std::exchange(actions_, {}); }
+
+void Call::SetFlow(LegSide side, const Flow& flow, std::string contact) {
+  leg(side).flow = flow;
+  leg(side).contact = std::move(contact);
+  leg_record(side).flow = flow;
+}
+
+void Call::UpdateSuites() {
+  for (size_t i = 0; i < 2; ++i) {
+    record_.legs[i].suite = media_.wanted()[i].suite;
+  }
+}
+
+void Call::SetState(CallState state) {
+  record_.state = state;
+  for (LegRecord& row : record_.legs) row.state = state;
+  actions_.push_back(CallStateChanged{});
+}
+
+bool Call::done() const {
+  if (!record_.ended.has_value()) return false;
+  return over_ || (legs_[0].ended && legs_[1].ended && !exchange_.has_value() &&
+                   !media_busy_);
+}
+
+MonoTime Call::deadline() const {
+  MonoTime next = linger_until_;
+  if (exchange_.has_value()) next = std::min(next, exchange_->give_up);
+  if (unacknowledged_.has_value()) {
+    next = std::min({next, unacknowledged_->again, unacknowledged_->give_up});
+  }
+  return next;
+}
+
+// ---------------------------------------------------------------- requests
+
+CallActions Call::Start(const SipMessage& invite, TransactionId transaction,
+                        MonoTime now) {
+  record_.started = now;
+  leg_record(LegSide::kA).sip_call_id = invite.Value(HeaderId::kCallId);
+  exchange_.emplace();
+  exchange_->transaction = transaction;
+  exchange_->request = invite;
+  exchange_->initial = true;
+  auto dialog = Dialog::AsCallee(invite, HexOf(random_.NextU64()),
+                                 leg(LegSide::kA).flow.is_tls());
+  SetState(CallState::kProceeding);
+  if (!dialog.ok()) {
+    RefuseExchange(dialog.status(), LegSide::kA, now);
+    return Take();
+  }
+  leg(LegSide::kA).dialog = *std::move(dialog);
+  CarryOver(now);
+  return Take();
+}
+
+void Call::CarryOver(MonoTime now) {
+  Exchange& exchange = *exchange_;
+  if (exchange.request.body().empty()) {
+    exchange.late_offer = true;
+    SendInvite(now);
+    return;
+  }
+  if (!HasSdp(exchange.request)) {
+    RefuseExchange(
+        MakeError(absl::StatusCode::kInvalidArgument, "BODY_TYPE_UNSUPPORTED",
+                  "the body is no session description"),
+        exchange.from, now);
+    return;
+  }
+  if (absl::Status status =
+          media_.ReceiveOffer(exchange.from, exchange.request.body());
+      !status.ok()) {
+    RefuseExchange(status, exchange.from, now);
+    return;
+  }
+  UpdateSuites();
+  if (media_.has_session()) {
+    SendInvite(now);
+    return;
+  }
+  exchange.stage = Exchange::Stage::kMediaForOffer;
+  media_busy_ = true;
+  actions_.push_back(CallCreateMedia{media_.wanted()});
+}
+
+void Call::SendInvite(MonoTime now) {
+  Exchange& exchange = *exchange_;
+  const LegSide other = Other(exchange.from);
+  std::string body;
+  if (!exchange.late_offer) {
+    auto offer = media_.OfferFor(other);
+    if (!offer.ok()) {
+      RefuseExchange(offer.status(), exchange.from, now);
+      return;
+    }
+    body = *std::move(offer);
+  }
+  SipMessage request;
+  if (exchange.initial) {
+    request = SipMessage::Request(SipMethod::kInvite, called_.request_uri);
+    const auto hops =
+        ParseMaxForwards(exchange.request.Value(HeaderId::kMaxForwards));
+    request.SetUint(HeaderId::kMaxForwards,
+                    hops.has_value() && *hops > 0 ? *hops - 1u : kMaxForwards);
+    request.Add(HeaderId::kFrom, Cat(called_.from, ";tag=", called_tag_));
+    request.Add(HeaderId::kTo, called_.to);
+    request.Add(HeaderId::kCallId, called_call_id_);
+    request.Add(HeaderId::kCseq, "1 INVITE");
+    if (!called_.asserted_identity.empty()) {
+      request.Add(HeaderId::kPAssertedIdentity, called_.asserted_identity);
+    }
+    leg(other).ended = false;
+  } else {
+    request = leg(other).dialog->MakeRequest(exchange.method);
+  }
+  request.Add(HeaderId::kContact, Cat("<", leg(other).contact, ">"));
+  request.Add(HeaderId::kAllow, kCallMethods);
+  AddSdp(request, body);
+  exchange.stage = Exchange::Stage::kSent;
+  exchange.sent = true;
+  exchange.cseq = CseqNumber(request);
+  exchange.give_up = now + timers_.ring;
+  actions_.push_back(CallSendRequest{other, std::move(request)});
+}
+
+CallActions Call::OnRequest(LegSide from, const SipMessage& request,
+                            TransactionId transaction, MonoTime now) {
+  Leg& sender = leg(from);
+  if (!sender.dialog.has_value() ||
+      (record_.ended.has_value() && request.method() != SipMethod::kBye)) {
+    Respond(from, transaction, request, 481);
+    return Take();
+  }
+  if (absl::Status status = sender.dialog->OnRequest(request); !status.ok()) {
+    Respond(from, transaction, request, SipStatusOf(status).code);
+    return Take();
+  }
+  switch (request.method()) {
+    case SipMethod::kBye:
+      OnBye(from, request, transaction, now);
+      break;
+    case SipMethod::kInvite:
+    case SipMethod::kUpdate:
+      OnExchangeRequest(from, request, transaction, now);
+      break;
+    case SipMethod::kInfo:
+    case SipMethod::kMessage:
+      PassOn(from, request, transaction);
+      break;
+    case SipMethod::kOptions:
+      Respond(from, transaction, request, 200);
+      break;
+    case SipMethod::kPrack:  // we send nothing reliably
+      Respond(from, transaction, request, 481);
+      break;
+    default:
+      Respond(from, transaction, request, 405);
+      break;
+  }
+  return Take();
+}
+
+void Call::OnExchangeRequest(LegSide from, const SipMessage& request,
+                             TransactionId transaction, MonoTime now) {
+  // Glare, or too early (RFC 3261 section 14.2, RFC 3311 section 5.2).
+  if (exchange_.has_value() || unacknowledged_.has_value() || media_busy_) {
+    Respond(from, transaction, request, 491);
+    return;
+  }
+  if (request.method() == SipMethod::kUpdate && request.body().empty()) {
+    leg(from).dialog->AcceptTarget(request);
+    Respond(from, transaction, request, 200);
+    return;
+  }
+  exchange_.emplace();
+  exchange_->from = from;
+  exchange_->method = request.method();
+  exchange_->transaction = transaction;
+  exchange_->request = request;
+  CarryOver(now);
+}
+
+void Call::PassOn(LegSide from, const SipMessage& request,
+                  TransactionId transaction) {
+  const LegSide to = Other(from);
+  Leg& receiver = leg(to);
+  if (!receiver.dialog.has_value() || receiver.ended ||
+      receiver.dialog->state() != Dialog::State::kConfirmed) {
+    Respond(from, transaction, request, 480);
+    return;
+  }
+  // A description would go around the security mode.
+  if (HasSdp(request)) {
+    Respond(from, transaction, request, 415);
+    return;
+  }
+  SipMessage out = receiver.dialog->MakeRequest(request.method());
+  if (const auto package = request.FirstNamed("Info-Package")) {
+    out.AddNamed("Info-Package", *package);
+  }
+  if (!request.body().empty()) {
+    out.Add(HeaderId::kContentType, request.Value(HeaderId::kContentType));
+    out.SetBody(request.body());
+  }
+  passing_.push_back({from, transaction, request, CseqNumber(out)});
+  actions_.push_back(CallSendRequest{to, std::move(out)});
+}
+
+void Call::OnBye(LegSide from, const SipMessage& request,
+                 TransactionId transaction, MonoTime now) {
+  Respond(from, transaction, request, 200);
+  leg(from).ended = true;
+  leg(from).dialog->Terminate();
+  if (record_.ended.has_value()) return;
+  if (exchange_.has_value() && exchange_->initial && !exchange_->late_offer) {
+    // The caller gives up before the answer; or a callee that hung up an early
+    // dialog, which is a refusal.
+    const bool caller = from == LegSide::kA;
+    AnswerFinally(
+        caller ? 487 : 480, caller ? "CANCELLED" : "CALL_REJECTED",
+        caller ? CallDisposition::kCancelled : CallDisposition::kNoAnswer, now);
+    return;
+  }
+  EndBoth("NORMAL_CLEARING",
+          record_.answered.has_value() ? CallDisposition::kAnswered
+                                       : CallDisposition::kCancelled,
+          now);
+}
+
+CallActions Call::OnCancel(TransactionId invite, MonoTime now) {
+  if (exchange_.has_value() && exchange_->transaction == invite &&
+      exchange_->method == SipMethod::kInvite && !exchange_->refused &&
+      exchange_->stage != Exchange::Stage::kLateOffer &&
+      exchange_->stage != Exchange::Stage::kMediaForAck) {
+    AnswerFinally(487, "CANCELLED", CallDisposition::kCancelled, now);
+  }
+  return Take();
+}
+
+CallActions Call::OnAck(LegSide from, const SipMessage& ack, MonoTime now) {
+  if (!unacknowledged_.has_value() || unacknowledged_->to != from ||
+      CseqNumber(unacknowledged_->response) != CseqNumber(ack)) {
+    return Take();
+  }
+  unacknowledged_.reset();
+  if (!exchange_.has_value() ||
+      exchange_->stage != Exchange::Stage::kLateOffer) {
+    return Take();
+  }
+  // The answer to a late offer (RFC 3261 section 13.2.1).
+  absl::Status status =
+      HasSdp(ack) ? media_.ReceiveAnswer(from, ack.body()) : NoAnswerError();
+  if (!status.ok()) {
+    actions_.push_back(CallRefused{from, status, 0, !exchange_->initial});
+    AckFor(Other(from), exchange_->late_ack_cseq);
+    exchange_.reset();
+    media_.Abandon();
+    EndBoth(ReasonOf(status), CallDisposition::kRefused, now);
+    return Take();
+  }
+  exchange_->stage = Exchange::Stage::kMediaForAck;
+  exchange_->give_up = MonoTime::InfiniteFuture();
+  media_busy_ = true;
+  actions_.push_back(CallUpdateMedia{media_.wanted()});
+  return Take();
+}
+
+// ------------------------------------------------------------------ endings
+
+void Call::AckFor(LegSide side, uint32_t cseq, std::string_view body) {
+  Leg& receiver = leg(side);
+  if (!receiver.dialog.has_value()) return;
+  SipMessage ack = receiver.dialog->MakeAck(cseq);
+  AddSdp(ack, body);
+  receiver.last_ack = ack;
+  receiver.last_ack_cseq = cseq;
+  actions_.push_back(CallSendAck{side, std::move(ack)});
+}
+
+void Call::RefuseExchange(const absl::Status& status, LegSide offender,
+                          MonoTime now) {
+  const int code = SipStatusOf(status).code;
+  const std::string reason = ReasonOf(status);
+  actions_.push_back(CallRefused{offender, status, code, !exchange_->initial});
+  AnswerFinally(code, reason.empty() ? "INTERNAL" : reason,
+                CallDisposition::kRefused, now);
+}
+
+void Call::AnswerFinally(int code, std::string_view reason,
+                         CallDisposition disposition, MonoTime now) {
+  Exchange& exchange = *exchange_;
+  if (!exchange.refused) {
+    exchange.refused = true;
+    Respond(exchange.from, exchange.transaction, exchange.request, code);
+    media_.Abandon();
+    UpdateSuites();
+  }
+  const bool initial = exchange.initial;
+  if (initial) {
+    leg_record(LegSide::kA).sip_status = code;
+    leg(LegSide::kA).ended = true;
+  }
+  if (exchange.sent) {
+    CancelOther(now);
+  } else if (!media_busy_) {
+    exchange_.reset();
+  }
+  if (initial) End(reason, disposition, now);
+}
+
+void Call::CancelOther(MonoTime now) {
+  Exchange& exchange = *exchange_;
+  exchange.give_up = now + timers_.sip.timeout();
+  // Section 9.1: not before the other side has shown that it has the INVITE.
+  if (exchange.method != SipMethod::kInvite || !exchange.provisional ||
+      exchange.cancel_sent) {
+    return;
+  }
+  exchange.cancel_sent = true;
+  actions_.push_back(CallCancelInvite{Other(exchange.from), exchange.cseq});
+}
+
+void Call::SendBye(LegSide side) {
+  Leg& receiver = leg(side);
+  if (receiver.bye_sent || !receiver.dialog.has_value()) return;
+  receiver.bye_sent = true;
+  receiver.ended = false;
+  actions_.push_back(
+      CallSendRequest{side, receiver.dialog->MakeRequest(SipMethod::kBye)});
+}
+
+void Call::EndBoth(std::string_view reason, CallDisposition disposition,
+                   MonoTime now) {
+  if (exchange_.has_value()) {
+    const bool initial = exchange_->initial;
+    const bool answered = exchange_->stage == Exchange::Stage::kLateOffer ||
+                          exchange_->stage == Exchange::Stage::kMediaForAck;
+    if (answered) {
+      AckFor(Other(exchange_->from), exchange_->late_ack_cseq);
+      exchange_.reset();
+      media_.Abandon();
+    } else if (!exchange_->refused) {
+      AnswerFinally(initial ? 480 : 487, reason, disposition, now);
+    }
+  }
+  unacknowledged_.reset();
+  for (const LegSide side : {LegSide::kA, LegSide::kB}) {
+    const Leg& one = leg(side);
+    if (!one.ended && one.dialog.has_value() &&
+        one.dialog->state() != Dialog::State::kEarly) {
+      SendBye(side);
+    }
+  }
+  End(reason, disposition, now);
+}
+
+void Call::End(std::string_view reason, CallDisposition disposition,
+               MonoTime now) {
+  if (record_.ended.has_value()) return;
+  record_.ended = now;
+  record_.reason = reason;
+  record_.disposition = disposition;
+  linger_until_ = now + 2 * timers_.sip.timeout();
+  for (const Passing& passing : passing_) {
+    Respond(passing.from, passing.transaction, passing.request, 481);
+  }
+  passing_.clear();
+  if (media_.has_session() && !media_deleted_) {
+    media_deleted_ = true;
+    actions_.push_back(CallDeleteMedia{record_.reason});
+  }
+  SetState(CallState::kEnded);
+}
+
+CallActions Call::Hangup(std::string_view reason, MonoTime now) {
+  if (!record_.ended.has_value()) {
+    EndBoth(reason,
+            record_.answered.has_value() ? CallDisposition::kAnswered
+                                         : CallDisposition::kFailed,
+            now);
+  }
+  return Take();
+}
+
+CallActions Call::OnDeadline(MonoTime now) {
+  if (unacknowledged_.has_value()) {
+    Unacknowledged& waiting = *unacknowledged_;
+    if (now >= waiting.give_up) {
+      unacknowledged_.reset();
+      EndBoth("ACK_MISSING", CallDisposition::kFailed, now);
+    } else if (now >= waiting.again) {
+      waiting.gap = std::min(2 * waiting.gap, timers_.sip.t2);
+      waiting.again = now + waiting.gap;
+      actions_.push_back(
+          CallRespond{waiting.to, waiting.transaction, waiting.response});
+    }
+  }
+  if (exchange_.has_value() && now >= exchange_->give_up) {
+    if (exchange_->refused) {
+      // Neither the CANCEL nor its INVITE was answered.
+      leg(Other(exchange_->from)).ended = true;
+      exchange_.reset();
+    } else {
+      AnswerFinally(exchange_->initial ? 480 : 408, "NO_ANSWER",
+                    exchange_->initial ? CallDisposition::kNoAnswer
+                                       : CallDisposition::kAnswered,
+                    now);
+    }
+  }
+  if (now >= linger_until_) {
+    linger_until_ = MonoTime::InfiniteFuture();
+    over_ = true;
+  }
+  return Take();
+}
+
+void Call::Respond(LegSide to, TransactionId transaction,
+                   const SipMessage& request, int code, std::string_view body) {
+  const Leg& receiver = leg(to);
+  SipMessage response =
+      MakeResponse(request, code, ReasonPhrase(code),
+                   receiver.dialog.has_value()
+                       ? std::string_view(receiver.dialog->id().local_tag)
+                       : std::string_view(called_tag_));
+  if (code > 100 && code < 300 && IsExchange(request.method())) {
+    response.Add(HeaderId::kContact, Cat("<", receiver.contact, ">"));
+  }
+  if (code == 405 || code == 200 || code == 180 || code == 183) {
+    response.Add(HeaderId::kAllow, kCallMethods);
+  }
+  AddSdp(response, body);
+  actions_.push_back(CallRespond{to, transaction, std::move(response)});
+}
+
+}  // namespace sallyport::signaling_edge

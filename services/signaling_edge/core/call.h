@@ -1,0 +1,262 @@
+// One call: the two legs of a back-to-back user agent (RFC 7092 section 3.2)
+// and what is carried from one to the other. Each leg is a dialog of its own,
+// with Call-ID, tags, Contact and descriptions of its own; of the other side,
+// a party sees numbers, codecs and result codes (design.md section 6).
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_H_
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/common/random/random_source.h"
+#include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/call_media.h"
+#include "services/signaling_edge/core/call_record.h"
+#include "services/signaling_edge/core/dialog.h"
+#include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/media_session.h"
+#include "services/signaling_edge/core/party.h"
+#include "services/signaling_edge/core/sip_message.h"
+#include "services/signaling_edge/core/transaction_action.h"
+#include "services/signaling_edge/core/transaction_table.h"
+
+namespace sallyport::signaling_edge {
+
+// Start a client transaction on a leg. Via is the owner's to add.
+struct CallSendRequest {
+  LegSide leg;
+  SipMessage request;
+};
+// An ACK to a 2xx: no transaction, and Via likewise.
+struct CallSendAck {
+  LegSide leg;
+  SipMessage ack;
+};
+// CANCEL the INVITE with this CSeq number that was sent on a leg.
+struct CallCancelInvite {
+  LegSide leg;
+  uint32_t cseq;
+};
+struct CallRespond {
+  LegSide leg;
+  TransactionId transaction;
+  SipMessage response;
+};
+// Answered by OnMediaReply; one at a time.
+struct CallCreateMedia {
+  RelayLegs legs;
+};
+struct CallUpdateMedia {
+  RelayLegs legs;
+};
+struct CallDeleteMedia {
+  std::string reason;
+};
+// A rule of ours, not the far side, turned something down.
+struct CallRefused {
+  LegSide leg;  // whose message broke the rule
+  absl::Status status;
+  int sip_status = 0;
+  bool media_change = false;  // of a call that goes on
+};
+struct CallStateChanged {};  // record() says to what
+
+using CallAction = std::variant<CallSendRequest, CallSendAck, CallCancelInvite,
+                                CallRespond, CallCreateMedia, CallUpdateMedia,
+                                CallDeleteMedia, CallRefused, CallStateChanged>;
+using CallActions = std::vector<CallAction>;
+
+// Every input returns what the owner must now do, in order, before the next
+// input. Once done() nothing more comes and the object can go.
+// Thread-compatible.
+class Call {
+ public:
+  struct Timers {
+    TransactionTimers sip;
+    absl::Duration ring = absl::Seconds(180);
+  };
+
+  // What is known of a leg before the call begins.
+  struct LegSetup {
+    Party party;
+    Flow flow;
+    std::string contact;  // our URI on that leg
+    std::string called;   // numbers as this leg has them, for the record
+    std::string calling;
+    // Of the called leg only.
+    std::string request_uri;
+    std::string from;  // name-addr without tag
+    std::string to;
+    std::string asserted_identity;  // P-Asserted-Identity, or empty
+  };
+
+  // `random` must outlive this object.
+  Call(uint64_t id, LegSetup caller, LegSetup called, const Timers& timers,
+       RandomSource& random);
+
+  // The INVITE that makes the call, with its transaction. Answers it, if only
+  // later; the owner has sent the 100.
+  CallActions Start(const SipMessage& invite, TransactionId transaction,
+                    MonoTime now);
+
+  // A request of a party within its dialog, other than ACK and CANCEL.
+  CallActions OnRequest(LegSide from, const SipMessage& request,
+                        TransactionId transaction, MonoTime now);
+  CallActions OnAck(LegSide from, const SipMessage& ack, MonoTime now);
+  // CANCEL of the INVITE with that transaction. The owner answers the CANCEL.
+  CallActions OnCancel(TransactionId invite, MonoTime now);
+
+  // A response to `request`, which this call had sent on that leg.
+  CallActions OnResponse(LegSide from, const SipMessage& request,
+                         const SipMessage& response, MonoTime now);
+  // No response will come: it took too long, or the way is gone.
+  CallActions OnRequestFailed(LegSide to, const SipMessage& request,
+                              bool timed_out, MonoTime now);
+
+  // Of Create, the session; of Update, what the session was, or an error.
+  CallActions OnMediaReply(absl::StatusOr<RelaySession> session, MonoTime now);
+
+  // Ends it from our side with `reason`.
+  CallActions Hangup(std::string_view reason, MonoTime now);
+
+  CallActions OnDeadline(MonoTime now);
+  MonoTime deadline() const;
+
+  bool done() const;
+
+  uint64_t id() const { return record_.id; }
+  const CallRecord& record() const { return record_; }
+  CallRecord& record() { return record_; }
+  const CallMedia& media() const { return media_; }
+  const Flow& flow(LegSide side) const { return legs_[IndexOf(side)].flow; }
+  // The party came back by another way: what is sent from now on goes there.
+  void SetFlow(LegSide side, const Flow& flow, std::string contact);
+  const Party& party(LegSide side) const { return legs_[IndexOf(side)].party; }
+  // The dialog that a leg is known by; nullptr while there is none.
+  const Dialog* dialog(LegSide side) const {
+    const Leg& leg = legs_[IndexOf(side)];
+    return leg.dialog.has_value() ? &*leg.dialog : nullptr;
+  }
+  // What the first INVITE to the called party goes by before any dialog.
+  std::string_view called_call_id() const { return called_call_id_; }
+  std::string_view called_local_tag() const { return called_tag_; }
+
+ private:
+  struct Leg {
+    Party party;
+    Flow flow;
+    std::string contact;
+    std::optional<Dialog> dialog;
+    // The ACK to the last 2xx, to be sent again when the 2xx is.
+    std::optional<SipMessage> last_ack;
+    uint32_t last_ack_cseq = 0;
+    bool bye_sent = false;
+    bool ended = false;  // by its BYE, by ours, or never begun
+  };
+  // An INVITE or UPDATE that is being carried over.
+  struct Exchange {
+    enum class Stage {
+      kMediaForOffer,   // the relay makes the session
+      kSent,            // the other leg has the request
+      kMediaForAnswer,  // the relay learns the answer; `held` waits
+      kLateOffer,       // our 2xx carries the offer; the ACK will answer it
+      kMediaForAck,     // the relay learns the answer of that ACK
+    };
+    LegSide from = LegSide::kA;
+    SipMethod method = SipMethod::kInvite;
+    TransactionId transaction = 0;
+    SipMessage request;
+    Stage stage = Stage::kSent;
+    bool initial = false;
+    bool late_offer = false;
+    bool refused = false;      // the requester has its final answer
+    bool sent = false;         // the other leg has the request
+    bool provisional = false;  // and has given a sign of life
+    bool cancel_sent = false;
+    uint32_t cseq = 0;           // on the other leg
+    uint32_t late_ack_cseq = 0;  // of the ACK that is still owed there
+    MonoTime give_up = MonoTime::InfiniteFuture();
+    std::optional<SipMessage> held;
+  };
+  // A 2xx of ours that has no ACK yet (RFC 3261 section 13.3.1.4).
+  struct Unacknowledged {
+    LegSide to = LegSide::kA;
+    TransactionId transaction = 0;
+    SipMessage response;
+    absl::Duration gap;
+    MonoTime again;
+    MonoTime give_up;
+  };
+  // A request that is passed on as it is: INFO and the like.
+  struct Passing {
+    LegSide from;
+    TransactionId transaction;
+    SipMessage request;
+    uint32_t cseq;  // on the other leg
+  };
+
+  Leg& leg(LegSide side) { return legs_[IndexOf(side)]; }
+  LegRecord& leg_record(LegSide side) { return record_.legs[IndexOf(side)]; }
+
+  void Respond(LegSide to, TransactionId transaction, const SipMessage& request,
+               int code, std::string_view body = {});
+  void SendInvite(MonoTime now);
+  void CarryOver(MonoTime now);
+  void OnExchangeRequest(LegSide from, const SipMessage& request,
+                         TransactionId transaction, MonoTime now);
+  void OnBye(LegSide from, const SipMessage& request, TransactionId transaction,
+             MonoTime now);
+  void PassOn(LegSide from, const SipMessage& request,
+              TransactionId transaction);
+  void OnExchangeResponse(LegSide from, const SipMessage& response,
+                          MonoTime now);
+  void OnProvisional(LegSide from, const SipMessage& response, MonoTime now);
+  void OnSuccess(LegSide from, const SipMessage& response, MonoTime now);
+  void OnFailure(LegSide from, int code, MonoTime now);
+  void Forward(const SipMessage& response, MonoTime now);
+  void DeliverSuccess(const SipMessage& response, MonoTime now);
+  void AckFor(LegSide side, uint32_t cseq, std::string_view body = {});
+  void RefuseExchange(const absl::Status& status, LegSide offender,
+                      MonoTime now);
+  void AnswerFinally(int code, std::string_view reason,
+                     CallDisposition disposition, MonoTime now);
+  void CancelOther(MonoTime now);
+  void SendBye(LegSide side);
+  void End(std::string_view reason, CallDisposition disposition, MonoTime now);
+  void EndBoth(std::string_view reason, CallDisposition disposition,
+               MonoTime now);
+  void SetState(CallState state);
+  void UpdateSuites();
+  CallActions Take();
+
+  const Timers timers_;
+  RandomSource& random_;
+  std::array<Leg, 2> legs_;
+  const LegSetup called_;
+  std::string called_call_id_;
+  std::string called_tag_;
+  CallMedia media_;
+  bool media_busy_ = false;
+  bool media_deleted_ = false;
+  CallRecord record_;
+  std::optional<Exchange> exchange_;
+  std::deque<SipMessage> waiting_;  // responses that came while media was busy
+  std::optional<Unacknowledged> unacknowledged_;
+  std::vector<Passing> passing_;
+  MonoTime linger_until_ = MonoTime::InfiniteFuture();
+  bool over_ = false;
+  CallActions actions_;
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_H_

@@ -1,0 +1,182 @@
+// All calls of one loop: routes new ones, finds the call of every message, and
+// performs what calls ask for.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_CONTROL_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_CONTROL_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/common/digit_analysis/resolver.h"
+#include "services/common/net/socket_address.h"
+#include "services/common/random/random_source.h"
+#include "services/common/time/deadline_queue.h"
+#include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/call.h"
+#include "services/signaling_edge/core/call_record.h"
+#include "services/signaling_edge/core/edge_action.h"
+#include "services/signaling_edge/core/edge_event.h"
+#include "services/signaling_edge/core/edge_options.h"
+#include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/registrar.h"
+#include "services/signaling_edge/core/transaction_table.h"
+
+namespace sallyport::signaling_edge {
+
+// Which leg of which call a client transaction works for; call 0: none.
+struct CallLeg {
+  uint64_t call = 0;
+  LegSide side = LegSide::kA;
+};
+
+// What calls need of the edge around them. None of these calls back.
+class CallPort {
+ public:
+  virtual ~CallPort() = default;
+
+  // Adds Via and starts a client transaction. UNAVAILABLE when there is no
+  // way; nothing was sent then.
+  virtual absl::Status SendRequest(const Flow& flow, SipMessage request,
+                                   CallLeg owner, MonoTime now) = 0;
+  virtual void SendAck(const Flow& flow, SipMessage ack) = 0;
+  // CANCEL for the INVITE that `owner` sent with this CSeq number.
+  virtual void CancelInvite(CallLeg owner, uint32_t cseq, MonoTime now) = 0;
+  virtual void Respond(TransactionId transaction, SipMessage response,
+                       MonoTime now) = 0;
+  // Whether the connection is still there (always true for UDP).
+  virtual bool IsAlive(const Flow& flow) const = 0;
+  // A way to a peer: the connection that we have to it, or a new one to the
+  // first of `addresses` that answers.
+  virtual absl::StatusOr<Flow> FlowTo(
+      const PeerEntry& peer, const std::vector<SocketAddress>& addresses,
+      MonoTime now) = 0;
+  // Our names on a flow.
+  virtual const EdgeListener& ListenerOf(const Flow& flow) const = 0;
+  virtual void Perform(EdgeAction action) = 0;
+};
+
+// Thread-compatible.
+class CallControl {
+ public:
+  // All must outlive this object.
+  CallControl(const EdgeOptions& options, CallPort& port,
+              const Registrar& registrar, RandomSource& random);
+
+  void SetPlan(std::shared_ptr<const Resolver> plan) {
+    plan_ = std::move(plan);
+  }
+  // From now on new calls are refused with 503.
+  void Drain() { draining_ = true; }
+
+  // A new INVITE of a proven party; its 100 was sent.
+  void OnInvite(const SipMessage& invite, TransactionId transaction,
+                const Flow& flow, const Party& caller, MonoTime now);
+  // A request with a To tag. `sender` is the resource that the connection has
+  // proven, or empty.
+  void OnInDialog(const SipMessage& request, TransactionId transaction,
+                  const Flow& flow, std::string_view sender, MonoTime now);
+  void OnAck(const SipMessage& ack, const Flow& flow, std::string_view sender,
+             MonoTime now);
+  void OnCancel(TransactionId invite, MonoTime now);
+
+  void OnResponse(CallLeg owner, const SipMessage& request,
+                  const SipMessage& response, MonoTime now);
+  void OnRequestFailed(CallLeg owner, const SipMessage& request, bool timed_out,
+                       MonoTime now);
+  void OnMediaReply(uint64_t request, absl::StatusOr<RelaySession> session,
+                    MonoTime now);
+  // The final statistics of a call's session, a while after its end.
+  void OnMediaDeleted(uint64_t call, const std::array<LegStatistics, 2>& legs);
+  void OnHostResolved(uint64_t query,
+                      absl::StatusOr<std::vector<SocketAddress>> addresses,
+                      MonoTime now);
+
+  // NotFound unless it lives.
+  absl::Status EndCall(uint64_t id, std::string_view reason, MonoTime now);
+  void EndAll(std::string_view reason, MonoTime now);
+
+  void OnDeadline(MonoTime now);
+  MonoTime deadline() const { return deadlines_.next(); }
+
+  size_t live() const { return calls_.size(); }
+  // Calls that use a connection keep it open.
+  bool Uses(ConnectionId connection) const;
+  // Live ones, then those ended a short while ago; nullptr if unknown.
+  std::vector<const CallRecord*> Records() const;
+  const CallRecord* Find(uint64_t id) const;
+
+ private:
+  // A call that waits for its peer's address.
+  struct Waiting {
+    SipMessage invite;
+    TransactionId transaction;
+    Flow flow;
+    Party caller;
+    Resolution resolution;
+    std::shared_ptr<const Resolver> plan;  // keeps resolution's pointers
+    std::string host;
+  };
+  struct Host {
+    std::vector<SocketAddress> addresses;
+    MonoTime expires;
+  };
+
+  // What a call has left in the tables below, to be taken out at its end, and
+  // the state that was last told of it.
+  struct Traces {
+    std::vector<std::string> dialogs;
+    std::vector<TransactionId> invites;
+    std::optional<CallState> told;
+  };
+
+  void NoteDialog(uint64_t call, LegSide side, std::string_view call_id,
+                  std::string_view tag);
+  void NoteInvite(uint64_t call, TransactionId invite);
+  void Route(const SipMessage& invite, TransactionId transaction,
+             const Flow& flow, const Party& caller, MonoTime now);
+  void ToUser(Waiting waiting, MonoTime now);
+  void ToPeer(Waiting waiting, MonoTime now);
+  void Begin(Waiting waiting, Call::LegSetup called, MonoTime now);
+  void Refuse(const Waiting& waiting, const absl::Status& status, MonoTime now);
+  Call* CallOf(const SipMessage& request, LegSide& side);
+  bool IsParty(const Call& call, LegSide side, const Flow& flow,
+               std::string_view sender) const;
+  void FollowFlow(Call& call, LegSide side, const Flow& flow);
+  void Do(Call& call, CallActions actions, MonoTime now);
+  bool Reach(Call& call, LegSide side, MonoTime now);
+  void ReportCall(const Call& call, MonoTime now);
+  void Settle(uint64_t id, MonoTime now);
+  std::string HomeDomain(std::string_view tenant) const;
+
+  const EdgeOptions& options_;
+  CallPort& port_;
+  const Registrar& registrar_;
+  RandomSource& random_;
+  std::shared_ptr<const Resolver> plan_;
+  bool draining_ = false;
+  uint64_t last_call_ = 0;
+  uint64_t last_query_ = 0;
+  uint64_t last_media_request_ = 0;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<Call>> calls_;
+  // By Call-ID and our tag: which dialog a request belongs to.
+  absl::flat_hash_map<std::string, CallLeg> by_dialog_;
+  absl::flat_hash_map<TransactionId, uint64_t> by_invite_;
+  absl::flat_hash_map<uint64_t, uint64_t> by_media_request_;
+  absl::flat_hash_map<uint64_t, Waiting> waiting_;
+  absl::flat_hash_map<std::string, Host> hosts_;
+  absl::flat_hash_map<std::string, uint32_t> calls_of_peer_;
+  absl::flat_hash_map<uint64_t, Traces> traces_;  // as calls_
+  DeadlineQueue<uint64_t> deadlines_;
+  std::deque<CallRecord> history_;  // newest last
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_CONTROL_H_

@@ -1,0 +1,79 @@
+// What is told of a call to operators while it lives and when it ends: the
+// rows of ListCalls and the call detail record.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_RECORD_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_RECORD_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/media_session.h"
+#include "services/signaling_edge/core/party.h"
+#include "services/signaling_edge/core/sdes.h"
+
+namespace sallyport::signaling_edge {
+
+enum class CallState : uint8_t {
+  kProceeding,
+  kRinging,
+  kAnswered,
+  kHeld,
+  kEnded,
+};
+
+enum class CallDisposition : uint8_t {
+  kAnswered,
+  kBusy,
+  kNoAnswer,
+  kCancelled,
+  kRefused,  // by a rule of ours
+  kFailed,
+};
+
+struct LegRecord {
+  bool incoming = false;
+  Party party;
+  Flow flow;
+  std::optional<SrtpSuite> suite;  // empty: RTP
+  std::string called;              // as on this leg
+  std::string calling;
+  std::string sip_call_id;
+  CallState state = CallState::kProceeding;
+  int sip_status = 0;  // the last final one
+  LegStatistics statistics;
+};
+
+struct CallRecord {
+  uint64_t id = 0;
+  std::string tenant;
+  CallState state = CallState::kProceeding;
+  std::vector<LegRecord> legs;  // the one that came in, then the other
+  std::string called;           // as dialled
+  std::string calling;
+  std::string matched_resource;
+  std::string matched_pattern;
+  int64_t snapshot_version = 0;
+  std::string relay;
+  std::string media_session;
+  MonoTime started;
+  std::optional<MonoTime> answered;
+  std::optional<MonoTime> ended;
+  std::string reason;  // of its end: NORMAL_CLEARING, SECURITY_MODE_..., ...
+  CallDisposition disposition = CallDisposition::kFailed;
+
+  // Every leg has SIP over TLS and SRTP: the lock may be shown.
+  bool secure() const {
+    for (const LegRecord& leg : legs) {
+      if (!leg.flow.is_tls() || !leg.suite.has_value()) return false;
+    }
+    return !legs.empty();
+  }
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_RECORD_H_

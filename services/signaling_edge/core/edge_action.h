@@ -1,0 +1,76 @@
+// What an EdgeCore asks of the io ring. All actions of one input are performed
+// in order, before the next input.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_ACTION_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_ACTION_H_
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "services/common/net/socket_address.h"
+#include "services/signaling_edge/core/edge_event.h"
+#include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/media_session.h"
+
+namespace sallyport::signaling_edge {
+
+struct SendDatagram {
+  ListenerId listener = 0;
+  SocketAddress to;
+  std::string bytes;
+};
+// The connection is open.
+struct SendBytes {
+  ConnectionId connection = 0;
+  std::string bytes;
+};
+// Answered by OnConnectionOpened or OnConnectionClosed with this id.
+struct Connect {
+  ConnectionId connection = 0;
+  SipTransport transport = SipTransport::kTcp;
+  SocketAddress to;
+  std::string server_name;  // SNI, for TLS
+};
+// Sends what waits, then closes. Not answered.
+struct CloseConnection {
+  ConnectionId connection = 0;
+};
+// Answered by OnHostResolved.
+struct ResolveHost {
+  uint64_t query = 0;
+  std::string host;
+};
+// Answered by OnMediaReply, as is UpdateMediaSession.
+struct CreateMediaSession {
+  uint64_t request = 0;
+  std::string tenant;  // tenants/{t}
+  uint64_t call = 0;
+  RelayLegs legs;
+};
+struct UpdateMediaSession {
+  uint64_t request = 0;
+  std::string session;
+  std::string relay;
+  RelayLegs legs;
+};
+// Answered by OnMediaDeleted when statistics came, or never.
+struct DeleteMediaSession {
+  uint64_t call = 0;
+  std::string session;
+  std::string relay;
+  std::string reason;
+};
+struct Report {
+  EdgeEvent event;
+};
+
+using EdgeAction =
+    std::variant<SendDatagram, SendBytes, Connect, CloseConnection, ResolveHost,
+                 CreateMediaSession, UpdateMediaSession, DeleteMediaSession,
+                 Report>;
+using EdgeActions = std::vector<EdgeAction>;
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_ACTION_H_

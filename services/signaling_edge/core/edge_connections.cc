@@ -1,0 +1,345 @@
+// The part of EdgeCore that is about connections, and what it reports.
+#include <algorithm>
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/edge_core.h"
+#include "services/signaling_edge/core/registration_desk.h"
+#include "services/signaling_edge/core/security_mode.h"
+#include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/sip_parser.h"
+#include "services/signaling_edge/core/sip_status.h"
+#include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/sip_uri.h"
+#include "services/signaling_edge/core/sip_writer.h"
+#include "services/signaling_edge/core/text_pieces.h"
+#include "services/signaling_edge/core/via_stamp.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+// A scope that is no resource's (TransactionTable).
+constexpr PeerScope kConnectionScope = PeerScope{1} << 62;
+
+absl::Status Denied(std::string_view reason, std::string_view what) {
+  return MakeError(absl::StatusCode::kPermissionDenied, reason, what);
+}
+
+}  // namespace
+
+// ------------------------------------------------------------- connections
+
+ConnectionId EdgeCore::OnAccepted(ListenerId listener,
+                                  const SocketAddress& remote, MonoTime now) {
+  const EdgeListener& entry = options_.listeners[listener];
+  if (absl::Status status = admission_.OnConnection(
+          remote, connections_.size(), connections_.CountFrom(remote), now);
+      !status.ok()) {
+    ++stats_.rate_limited;
+    ++stats_.refusals[ReasonOf(status)];
+    return 0;
+  }
+  Connection& connection = connections_.Add(remote, true, options_.parse);
+  connection.transport = entry.transport;
+  connection.listener = listener;
+  connection.scope = kConnectionScope | connection.id;
+  connection.created = connection.last_activity = now;
+  connection_deadlines_.Set(connection.id, now + options_.handshake_timeout);
+  return connection.id;
+}
+
+absl::StatusOr<Flow> EdgeCore::FlowTo(
+    const PeerEntry& peer, const std::vector<SocketAddress>& addresses,
+    MonoTime now) {
+  SipTransport transport = SipTransport::kUdp;
+  if (peer.transport == sallyport::SipTransport::kTls) {
+    transport = SipTransport::kTls;
+  } else if (peer.transport == sallyport::SipTransport::kTcp) {
+    transport = SipTransport::kTcp;
+  }
+  const auto listener = std::find_if(
+      options_.listeners.begin(), options_.listeners.end(),
+      [&](const EdgeListener& l) { return l.transport == transport; });
+  if (listener == options_.listeners.end() || addresses.empty()) {
+    return MakeError(absl::StatusCode::kUnavailable, "PEER_UNREACHABLE",
+                     "no listener for the peer's transport");
+  }
+  const auto listener_id =
+      static_cast<ListenerId>(listener - options_.listeners.begin());
+  if (transport == SipTransport::kUdp) {
+    return Flow{.transport = transport,
+                .listener = listener_id,
+                .remote = addresses[0]};
+  }
+  if (const Connection* known = connections_.DialledTo(peer.name);
+      known != nullptr && known->transport == transport &&
+      std::find(addresses.begin(), addresses.end(), known->remote) !=
+          addresses.end()) {
+    return known->flow();
+  }
+  if (connections_.size() >= options_.max_connections) {
+    return MakeError(absl::StatusCode::kResourceExhausted, "CONNECTION_LIMIT",
+                     "too many connections");
+  }
+  Connection& connection =
+      connections_.Add(addresses[0], false, options_.parse);
+  connection.transport = transport;
+  connection.listener = listener_id;
+  connection.scope = ScopeOfResource(peer.name);
+  connection.created = connection.last_activity = now;
+  connection.addresses.assign(addresses.begin() + 1, addresses.end());
+  connections_.NoteDialled(connection, peer.name);
+  connection_deadlines_.Set(connection.id, now + options_.handshake_timeout);
+  Perform(Connect{connection.id, transport, connection.remote, peer.fqdn});
+  return connection.flow();
+}
+
+bool EdgeCore::TryNextAddress(Connection& connection, MonoTime now) {
+  if (connection.addresses.empty() || plan_ == nullptr) return false;
+  const PeerEntry* peer = plan_->index().Peer(connection.dialled);
+  if (peer == nullptr) return false;
+  connection.remote = connection.addresses.front();
+  connection.addresses.erase(connection.addresses.begin());
+  connection_deadlines_.Set(connection.id, now + options_.handshake_timeout);
+  Perform(Connect{connection.id, connection.transport, connection.remote,
+                  peer->fqdn});
+  return true;
+}
+
+// Whose connection it is, by its certificate and the plan in force.
+absl::Status EdgeCore::Identify(Connection& connection, MonoTime /*now*/) {
+  connection.identity.reset();
+  if (connection.transport != SipTransport::kTls) return absl::OkStatus();
+  if (plan_ == nullptr) {
+    return MakeError(absl::StatusCode::kUnavailable, "NO_CONFIGURATION",
+                     "no dial plan has been received yet");
+  }
+  const TlsFacts& facts = *connection.tls;
+  if (!facts.certificate.has_value()) {
+    if (connection.incoming) return absl::OkStatus();  // digest users
+    return Denied("PEER_CERTIFICATE_MISSING", "the peer shows no certificate");
+  }
+  absl::StatusOr<ConnectionIdentity> who = absl::InternalError("");
+  if (connection.incoming) {
+    who = IdentifyClient(*facts.certificate, plan_->index(),
+                         options_.listeners[connection.listener].logical_port,
+                         facts.trusted);
+  } else {
+    const PeerEntry* peer = plan_->index().Peer(connection.dialled);
+    if (peer == nullptr) return Denied("PEER_DISABLED", "the peer was removed");
+    who = IdentifyServer(*facts.certificate, *peer, facts.trusted);
+  }
+  if (!who.ok()) return who.status();
+  connection.identity = *std::move(who);
+  connection.scope = ScopeOfResource(connection.identity->resource);
+  return absl::OkStatus();
+}
+
+EdgeActions EdgeCore::OnConnectionOpened(ConnectionId id,
+                                         std::optional<TlsFacts> tls,
+                                         MonoTime now) {
+  Connection* connection = connections_.Find(id);
+  if (connection == nullptr) return TakeActions();
+  connection->tls = std::move(tls);
+  if (connection->transport == SipTransport::kTls &&
+      !connection->tls.has_value()) {
+    connection->tls.emplace();
+  }
+  connection->last_activity = now;
+  if (absl::Status status = Identify(*connection, now); !status.ok()) {
+    ReportRefusal(RefusalKind::kConnection, connection->flow(), status, 0, "",
+                  now,
+                  connection->tls.has_value() ? &*connection->tls : nullptr);
+    connection->addresses.clear();
+    Drop(id, true, ReasonOf(status), now);
+    return TakeActions();
+  }
+  connection->state = Connection::State::kOpen;
+  ++stats_.connections;
+  RearmConnection(*connection);
+  EdgeEvent event;
+  event.type = EdgeEvent::Type::kConnectionOpened;
+  event.at = now;
+  event.connection = id;
+  event.summary = connection->incoming ? "a connection was accepted"
+                                       : "a connection was opened";
+  event.resource = ProvenResource(connection->flow());
+  Perform(Report{std::move(event)});
+  if (!connection->queue.empty()) {
+    Transmit(connection->flow(), std::exchange(connection->queue, {}));
+  }
+  return TakeActions();
+}
+
+EdgeActions EdgeCore::OnData(ConnectionId id, std::string_view octets,
+                             MonoTime now) {
+  Connection* connection = connections_.Find(id);
+  if (connection == nullptr || connection->state != Connection::State::kOpen) {
+    return TakeActions();
+  }
+  connection->last_activity = now;
+  connection->bytes_received += octets.size();
+  connection->framer.Append(octets);
+  // A message may end the connection, so it is looked up anew each time.
+  while ((connection = connections_.Find(id)) != nullptr) {
+    auto frame = connection->framer.Next();
+    if (!frame.ok()) {
+      ++stats_.malformed;
+      const Flow flow = connection->flow();
+      if (auto salvaged =
+              SalvageRequest(connection->framer.pending(), options_.parse);
+          salvaged.ok()) {
+        RespondStateless(flow, *salvaged, SipStatusOf(frame.status()).code);
+      }
+      ReportRefusal(RefusalKind::kMalformed, flow, frame.status(), 0, "", now);
+      Drop(id, true, ReasonOf(frame.status()), now);
+      break;
+    }
+    if (!frame->has_value()) break;
+    if ((*frame)->kind == SipFrame::Kind::kPing) {
+      Transmit(connection->flow(), "\r\n");
+    } else if ((*frame)->kind == SipFrame::Kind::kMessage) {
+      ++connection->messages_received;
+      const std::string text((*frame)->text);
+      OnText(connection->flow(), text, now);
+    }
+  }
+  if ((connection = connections_.Find(id)) != nullptr) {
+    RearmConnection(*connection);
+  }
+  return TakeActions();
+}
+
+EdgeActions EdgeCore::OnConnectionClosed(ConnectionId id,
+                                         const absl::Status& why,
+                                         const std::optional<TlsFacts>& tls,
+                                         MonoTime now) {
+  Connection* connection = connections_.Find(id);
+  if (connection == nullptr) return TakeActions();
+  const std::string reason = ReasonOf(why);
+  if (connection->state == Connection::State::kConnecting) {
+    // A certificate that did not verify, an alert, a handshake that broke.
+    if (tls.has_value() || (!why.ok() && !reason.empty())) {
+      ReportRefusal(RefusalKind::kConnection, connection->flow(), why, 0, "",
+                    now, tls.has_value() ? &*tls : nullptr);
+    }
+    if (!connection->incoming && TryNextAddress(*connection, now)) {
+      return TakeActions();
+    }
+  }
+  Drop(id, false, reason, now);
+  return TakeActions();
+}
+
+EdgeActions EdgeCore::OnConnectionUntrusted(ConnectionId id,
+                                            const absl::Status& why,
+                                            MonoTime now) {
+  if (const Connection* connection = connections_.Find(id)) {
+    ReportRefusal(RefusalKind::kConnection, connection->flow(), why, 0, "", now,
+                  connection->tls.has_value() ? &*connection->tls : nullptr);
+    Drop(id, true, ReasonOf(why), now);
+  }
+  return TakeActions();
+}
+
+void EdgeCore::Drop(ConnectionId id, bool tell_io, std::string_view reason,
+                    MonoTime now) {
+  Connection* connection = connections_.Find(id);
+  if (connection == nullptr) return;
+  const std::vector<TransactionId> transactions(
+      connection->transactions.begin(), connection->transactions.end());
+  EdgeEvent event;
+  event.type = EdgeEvent::Type::kConnectionClosed;
+  event.at = now;
+  event.connection = id;
+  event.reason = reason;
+  event.summary = "a connection was closed";
+  event.resource = ProvenResource(connection->flow());
+  const bool was_open = connection->state == Connection::State::kOpen;
+  connection_deadlines_.Erase(id);
+  connections_.Remove(id);
+  if (tell_io) Perform(CloseConnection{id});
+  if (was_open) Perform(Report{std::move(event)});
+  ReportChanges(registrar_.OnConnectionClosed(id), now);
+  for (const TransactionId transaction : transactions) {
+    const TransactionActions actions =
+        transactions_.OnTransportError(transaction);
+    DoClient(transaction, actions, nullptr, now);
+  }
+}
+
+void EdgeCore::RearmConnection(Connection& connection) {
+  const bool proven = connection.identity.has_value() || !connection.incoming ||
+                      connection.messages_received > 0;
+  connection_deadlines_.Set(
+      connection.id, proven
+                         ? connection.last_activity + options_.idle_timeout
+                         : connection.created + options_.first_request_timeout);
+}
+
+// ------------------------------------------------------------------ events
+
+void EdgeCore::ReportChanges(const Registrar::Changes& changes, MonoTime now) {
+  for (const Registrar::Change& change : changes) {
+    if (change.kind == Registrar::Change::Kind::kRefreshed) continue;
+    const bool added = change.kind == Registrar::Change::Kind::kAdded;
+    if (added) ++stats_.registrations;
+    EdgeEvent event;
+    event.type =
+        added ? EdgeEvent::Type::kRegistered : EdgeEvent::Type::kUnregistered;
+    event.at = now;
+    event.registration = change.binding.id;
+    event.resource = change.binding.user;
+    event.connection = change.binding.flow.connection;
+    event.summary =
+        added ? "a contact was registered" : "a contact was removed";
+    if (change.kind == Registrar::Change::Kind::kExpired) {
+      event.reason = "EXPIRED";
+    } else if (change.kind == Registrar::Change::Kind::kFlowLost) {
+      event.reason = "CONNECTION_LOST";
+    }
+    Perform(Report{std::move(event)});
+  }
+}
+
+void EdgeCore::ReportRefusal(RefusalKind kind, const Flow& flow,
+                             const absl::Status& status, int sip_status,
+                             std::string_view method, MonoTime now,
+                             const TlsFacts* tls) {
+  EdgeEvent event;
+  event.type = EdgeEvent::Type::kRefused;
+  event.at = now;
+  event.reason = ReasonOf(status);
+  if (event.reason.empty()) event.reason = "REFUSED";
+  event.connection = flow.connection;
+  event.resource = ProvenResource(flow);
+  event.summary = kind == RefusalKind::kConnection ? "a connection was refused"
+                  : kind == RefusalKind::kMalformed
+                      ? "a message could not be read"
+                      : "a request was refused";
+  Refusal refusal;
+  refusal.kind = kind;
+  refusal.transport = flow.transport;
+  refusal.remote = flow.remote;
+  refusal.explanation = std::string(status.message());
+  refusal.sip_method = method;
+  refusal.sip_status = sip_status;
+  if (tls != nullptr && tls->certificate.has_value()) {
+    for (const CertifiedName& name : SipIdentities(*tls->certificate)) {
+      refusal.presented_identities.push_back(
+          Cat(NameSourceName(name.source), ":", name.name));
+    }
+    refusal.certificate_subject = tls->certificate->subject;
+    refusal.certificate_sha256 = HexEncode(tls->certificate->sha256);
+  }
+  if (const Connection* connection = connections_.Find(flow.connection);
+      connection != nullptr && !connection->dialled.empty()) {
+    refusal.peer = connection->dialled;
+  }
+  event.refusal = std::move(refusal);
+  Perform(Report{std::move(event)});
+}
+
+}  // namespace sallyport::signaling_edge

@@ -1,0 +1,591 @@
+#include "services/signaling_edge/core/edge_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/registration_desk.h"
+#include "services/signaling_edge/core/security_mode.h"
+#include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/sip_parser.h"
+#include "services/signaling_edge/core/sip_status.h"
+#include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/sip_uri.h"
+#include "services/signaling_edge/core/sip_writer.h"
+#include "services/signaling_edge/core/text_pieces.h"
+#include "services/signaling_edge/core/via_stamp.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+constexpr std::string_view kAllow =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, MESSAGE";
+// A scope that is no resource's (TransactionTable).
+constexpr PeerScope kAddressScope = PeerScope{1} << 63;
+
+bool HasToTag(const SipMessage& request) {
+  const auto to = ParseNameAddr(request.Value(HeaderId::kTo));
+  return to.ok() && !to->tag().empty();
+}
+
+RefusalKind KindOf(SipMethod method) {
+  if (method == SipMethod::kRegister) return RefusalKind::kRegistration;
+  if (method == SipMethod::kInvite) return RefusalKind::kCall;
+  return RefusalKind::kRequest;
+}
+
+absl::Status Denied(std::string_view reason, std::string_view what) {
+  return MakeError(absl::StatusCode::kPermissionDenied, reason, what);
+}
+
+}  // namespace
+
+EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
+    : options_(std::move(options)),
+      random_(random),
+      scope_key_(random.NextU64()),
+      transactions_(TransactionTable::Options{
+          .timers = options_.sip,
+          .max_transactions = options_.max_transactions}),
+      digest_(random, {.nonce_lifetime = options_.nonce_lifetime}),
+      auth_(digest_),
+      registrar_({.min_expires = options_.min_registration,
+                  .max_expires = options_.max_registration,
+                  .default_expires = options_.max_registration,
+                  .max_bindings = options_.max_registrations}),
+      admission_(options_, random),
+      calls_(options_, *this, registrar_, random) {}
+
+EdgeActions EdgeCore::TakeActions() { return std::exchange(actions_, {}); }
+
+void EdgeCore::Perform(EdgeAction action) {
+  if (const auto* report = std::get_if<Report>(&action)) {
+    if (report->event.type == EdgeEvent::Type::kRefused) {
+      ++stats_.refusals[report->event.reason];
+    } else if (report->event.type == EdgeEvent::Type::kCallStarted) {
+      ++stats_.calls;
+    }
+  }
+  actions_.push_back(std::move(action));
+}
+
+std::string EdgeCore::NewToken() {
+  std::array<uint8_t, 10> bytes;
+  random_.Fill(absl::MakeSpan(bytes));
+  return HexEncode(bytes);
+}
+
+// ---------------------------------------------------------------- messages
+
+EdgeActions EdgeCore::OnDatagram(ListenerId listener, const SocketAddress& from,
+                                 std::string_view octets, MonoTime now) {
+  // Keep-alives: empty lines, and STUN-less clients' zero octets.
+  if (octets.find_first_not_of(std::string_view("\r\n\0", 3)) ==
+      std::string_view::npos) {
+    return TakeActions();
+  }
+  const Flow flow = {
+      .transport = SipTransport::kUdp, .listener = listener, .remote = from};
+  OnText(flow, octets, now);
+  return TakeActions();
+}
+
+void EdgeCore::OnText(const Flow& flow, std::string_view text, MonoTime now) {
+  const std::string_view proven = ProvenResource(flow);
+  if (proven.empty() && !admission_.OnRequest(flow.remote, now).ok()) {
+    ++stats_.rate_limited;
+    return;
+  }
+  auto message = ParseSipMessage(text, options_.parse);
+  if (!message.ok()) {
+    ++stats_.malformed;
+    const SipStatus answer = SipStatusOf(message.status());
+    auto salvaged = SalvageRequest(text, options_.parse);
+    if (salvaged.ok()) RespondStateless(flow, *salvaged, answer.code);
+    ReportRefusal(RefusalKind::kMalformed, flow, message.status(),
+                  salvaged.ok() ? answer.code : 0, "", now);
+    return;
+  }
+  if (message->is_response()) {
+    ++stats_.responses;
+    OnResponse(flow, *message, now);
+  } else {
+    ++stats_.requests;
+    OnRequest(flow, *std::move(message), now);
+  }
+}
+
+void EdgeCore::OnResponse(const Flow& flow, const SipMessage& response,
+                          MonoTime now) {
+  const TransactionOutcome outcome =
+      transactions_.OnResponse(response, ScopeOf(flow), now);
+  if (outcome.id == 0) {
+    ++stats_.unmatched_responses;
+    return;
+  }
+  DoClient(outcome.id, outcome.actions, &response, now);
+}
+
+void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now) {
+  const SocketAddress reply_to = ResponseAddress(request, flow.remote);
+  StampReceived(request, flow.remote);
+  const RequestOutcome outcome = transactions_.OnRequest(
+      request, ScopeOf(flow), flow.transport != SipTransport::kUdp, now);
+  switch (outcome.kind) {
+    case RequestOutcome::Kind::kAbsorbed:
+      DoServer(outcome.id, outcome.actions);
+      return;
+    case RequestOutcome::Kind::kAck:
+      calls_.OnAck(request, flow, ProvenResource(flow), now);
+      return;
+    case RequestOutcome::Kind::kMerged:
+      RespondStateless(flow, request, 482);
+      return;
+    case RequestOutcome::Kind::kFull:
+      ++stats_.refusals["TRANSACTION_LIMIT"];
+      RespondStateless(flow, request, 503);
+      return;
+    case RequestOutcome::Kind::kNew:
+      break;
+  }
+  servers_[outcome.id] = {flow, reply_to};
+  if (request.method() == SipMethod::kCancel) {
+    const int code = outcome.cancelled == 0 ? 481 : 200;
+    Respond(outcome.id,
+            MakeResponse(request, code, ReasonPhrase(code), NewToken()), now);
+    if (outcome.cancelled != 0) calls_.OnCancel(outcome.cancelled, now);
+    return;
+  }
+  OnNewRequest(flow, request, outcome.id, now);
+}
+
+void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
+                            TransactionId transaction, MonoTime now) {
+  const SipMethod method = request.method();
+  const auto answer = [&](int code) {
+    return MakeResponse(request, code, ReasonPhrase(code), NewToken());
+  };
+  if (method == SipMethod::kInvite) {
+    Respond(transaction, MakeResponse(request, 100, ReasonPhrase(100), ""),
+            now);
+  }
+  if (!ParseSipUri(request.request_uri()).ok()) {
+    Respond(transaction, answer(416), now);
+    return;
+  }
+  std::string unsupported;
+  for (const HeaderId id : {HeaderId::kRequire, HeaderId::kProxyRequire}) {
+    for (const std::string_view item : request.Items(id)) {
+      CatTo(unsupported, unsupported.empty() ? "" : ", ", item);
+    }
+  }
+  if (!unsupported.empty()) {  // we have no extension that is named so
+    SipMessage response = answer(420);
+    response.Add(HeaderId::kUnsupported, unsupported);
+    Respond(transaction, std::move(response), now);
+    return;
+  }
+  if (method == SipMethod::kRegister) {
+    OnRegister(flow, request, transaction, now);
+    return;
+  }
+  if (HasToTag(request)) {
+    calls_.OnInDialog(request, transaction, flow, ProvenResource(flow), now);
+    return;
+  }
+  switch (method) {
+    case SipMethod::kOptions: {
+      SipMessage response = answer(200);
+      response.Add(HeaderId::kAllow, kAllow);
+      response.Add(HeaderId::kAccept, "application/sdp");
+      Respond(transaction, std::move(response), now);
+      return;
+    }
+    case SipMethod::kInvite:
+      if (ParseMaxForwards(request.Value(HeaderId::kMaxForwards))
+              .value_or(70) == 0) {
+        Refuse(flow, request, transaction,
+               MakeError(absl::StatusCode::kFailedPrecondition, "TOO_MANY_HOPS",
+                         "Max-Forwards is used up"),
+               RefusalKind::kCall, now);
+        return;
+      }
+      OnInvite(flow, request, transaction, now);
+      return;
+    case SipMethod::kBye:
+    case SipMethod::kUpdate:
+    case SipMethod::kInfo:
+    case SipMethod::kPrack:
+      Respond(transaction, answer(481), now);
+      return;
+    default: {
+      SipMessage response = answer(method == SipMethod::kOther ? 501 : 405);
+      response.Add(HeaderId::kAllow, kAllow);
+      Respond(transaction, std::move(response), now);
+      return;
+    }
+  }
+}
+
+std::optional<Party> EdgeCore::Prove(const Flow& flow,
+                                     const SipMessage& request,
+                                     TransactionId transaction, MonoTime now) {
+  std::optional<ConnectionIdentity> identity;
+  if (const Connection* connection = connections_.Find(flow.connection)) {
+    identity = connection->identity;
+  }
+  RequestAuth::Outcome outcome =
+      auth_.Authenticate(request, flow, identity,
+                         options_.listeners[flow.listener].logical_port, now);
+  if (auto* party = std::get_if<Party>(&outcome)) return std::move(*party);
+  if (const auto* status = std::get_if<absl::Status>(&outcome)) {
+    Refuse(flow, request, transaction, *status, KindOf(request.method()), now);
+    return std::nullopt;
+  }
+  const auto& challenge = std::get<RequestAuth::Challenge>(outcome);
+  ++stats_.challenges;
+  SipMessage response =
+      MakeResponse(request, challenge.status_code,
+                   ReasonPhrase(challenge.status_code), NewToken());
+  response.Add(challenge.header, challenge.value);
+  Respond(transaction, std::move(response), now);
+  if (challenge.reason == "DIGEST_FAILED") {
+    ReportRefusal(KindOf(request.method()), flow,
+                  Denied(challenge.reason, "the password or user is wrong"),
+                  challenge.status_code, request.method_text(), now);
+  }
+  return std::nullopt;
+}
+
+void EdgeCore::OnRegister(const Flow& flow, const SipMessage& request,
+                          TransactionId transaction, MonoTime now) {
+  const std::optional<Party> user = Prove(flow, request, transaction, now);
+  if (!user.has_value()) return;
+  const UserEntry* entry = plan_->index().User(user->resource);
+  RegisterOutcome outcome =
+      Register(request, *user, flow, entry == nullptr ? 0 : entry->max_contacts,
+               NewToken(), registrar_, now);
+  const int code = outcome.response.status_code();
+  Respond(transaction, std::move(outcome.response), now);
+  if (!outcome.refusal.ok()) {
+    ReportRefusal(RefusalKind::kRegistration, flow, outcome.refusal, code,
+                  "REGISTER", now);
+  }
+  ReportChanges(outcome.changes, now);
+}
+
+void EdgeCore::OnInvite(const Flow& flow, const SipMessage& request,
+                        TransactionId transaction, MonoTime now) {
+  const std::optional<Party> caller = Prove(flow, request, transaction, now);
+  if (!caller.has_value()) return;
+  calls_.OnInvite(request, transaction, flow, *caller, now);
+}
+
+void EdgeCore::Refuse(const Flow& flow, const SipMessage& request,
+                      TransactionId transaction, const absl::Status& status,
+                      RefusalKind kind, MonoTime now) {
+  const SipStatus answer = SipStatusOf(status);
+  Respond(transaction,
+          MakeResponse(request, answer.code, answer.phrase, NewToken()), now);
+  ReportRefusal(kind, flow, status, answer.code, request.method_text(), now);
+}
+
+// ------------------------------------------------------------ transactions
+
+absl::Status EdgeCore::SendRequest(const Flow& flow, SipMessage request,
+                                   CallLeg owner, MonoTime now) {
+  if (!IsAlive(flow)) return absl::UnavailableError("the connection is gone");
+  AddVia(request, ListenerOf(flow), NewToken());
+  if (!options_.server_header.empty()) {
+    request.Set(HeaderId::kUserAgent, options_.server_header);
+  }
+  auto outcome = transactions_.Send(request, ScopeOf(flow),
+                                    flow.transport != SipTransport::kUdp, now);
+  if (!outcome.ok()) return outcome.status();
+  clients_[outcome->id] = {owner, flow, std::move(request)};
+  if (Connection* connection = connections_.Find(flow.connection)) {
+    connection->transactions.insert(outcome->id);
+  }
+  DoClient(outcome->id, outcome->actions, nullptr, now);
+  return absl::OkStatus();
+}
+
+void EdgeCore::SendAck(const Flow& flow, SipMessage ack) {
+  AddVia(ack, ListenerOf(flow), NewToken());
+  Transmit(flow, WriteSipMessage(ack));
+}
+
+void EdgeCore::CancelInvite(CallLeg owner, uint32_t cseq, MonoTime now) {
+  for (const auto& [id, client] : clients_) {
+    if (client.owner.call != owner.call || client.owner.side != owner.side ||
+        client.request.method() != SipMethod::kInvite) {
+      continue;
+    }
+    const auto sent = ParseCseq(client.request.Value(HeaderId::kCseq));
+    if (!sent.ok() || sent->number != cseq) continue;
+    const Flow flow = client.flow;
+    SipMessage cancel = MakeCancel(client.request);
+    auto outcome = transactions_.Send(
+        cancel, ScopeOf(flow), flow.transport != SipTransport::kUdp, now);
+    if (!outcome.ok()) return;
+    clients_[outcome->id] = {owner, flow, std::move(cancel)};
+    DoClient(outcome->id, outcome->actions, nullptr, now);
+    return;
+  }
+}
+
+void EdgeCore::Respond(TransactionId transaction, SipMessage response,
+                       MonoTime now) {
+  if (!options_.server_header.empty()) {
+    response.Set(HeaderId::kServer, options_.server_header);
+  }
+  DoServer(transaction, transactions_.Respond(transaction, response, now));
+}
+
+void EdgeCore::RespondStateless(const Flow& flow, const SipMessage& request,
+                                int code) {
+  if (request.method() == SipMethod::kAck) return;
+  SipMessage copy = request;
+  const ServerSide side = {flow, ResponseAddress(request, flow.remote)};
+  StampReceived(copy, flow.remote);
+  TransmitTo(side, WriteSipMessage(MakeResponse(copy, code, ReasonPhrase(code),
+                                                NewToken())));
+}
+
+void EdgeCore::DoServer(TransactionId id, const TransactionActions& actions) {
+  if (const auto it = servers_.find(id); it != servers_.end()) {
+    const ServerSide side = it->second;
+    for (const TransactionAction& action : actions) {
+      if (const auto* send = std::get_if<SendToPeer>(&action)) {
+        TransmitTo(side, send->wire);
+      }
+    }
+  }
+  ForgetEnded(id);
+}
+
+void EdgeCore::DoClient(TransactionId id, const TransactionActions& actions,
+                        const SipMessage* response, MonoTime now) {
+  const auto it = clients_.find(id);
+  if (it == clients_.end()) return;
+  const ClientSide side = it->second;
+  ForgetEnded(id);
+  for (const TransactionAction& action : actions) {
+    if (const auto* send = std::get_if<SendToPeer>(&action)) {
+      Transmit(side.flow, send->wire);
+    } else if (std::holds_alternative<DeliverResponse>(action)) {
+      if (response != nullptr) {
+        calls_.OnResponse(side.owner, side.request, *response, now);
+      }
+    } else if (std::holds_alternative<ReportTimeout>(action)) {
+      calls_.OnRequestFailed(side.owner, side.request, true, now);
+    } else if (std::holds_alternative<ReportTransportError>(action)) {
+      calls_.OnRequestFailed(side.owner, side.request, false, now);
+    }
+  }
+}
+
+void EdgeCore::ForgetEnded(TransactionId id) {
+  if (transactions_.contains(id)) return;
+  servers_.erase(id);
+  const auto it = clients_.find(id);
+  if (it == clients_.end()) return;
+  if (Connection* connection = connections_.Find(it->second.flow.connection)) {
+    connection->transactions.erase(id);
+  }
+  clients_.erase(it);
+}
+
+void EdgeCore::Transmit(const Flow& flow, std::string bytes) {
+  if (flow.transport == SipTransport::kUdp) {
+    Perform(SendDatagram{flow.listener, flow.remote, std::move(bytes)});
+    return;
+  }
+  Connection* connection = connections_.Find(flow.connection);
+  if (connection == nullptr) return;
+  if (connection->state == Connection::State::kOpen) {
+    connection->bytes_sent += bytes.size();
+    if (bytes.size() > 2) ++connection->messages_sent;
+    Perform(SendBytes{flow.connection, std::move(bytes)});
+  } else if (connection->queue.size() + bytes.size() <= options_.max_queue) {
+    connection->queue += bytes;
+  }
+}
+
+void EdgeCore::TransmitTo(const ServerSide& side, std::string bytes) {
+  if (side.flow.transport == SipTransport::kUdp) {
+    Perform(SendDatagram{side.flow.listener, side.reply_to, std::move(bytes)});
+    return;
+  }
+  Transmit(side.flow, std::move(bytes));
+}
+
+bool EdgeCore::IsAlive(const Flow& flow) const {
+  return flow.transport == SipTransport::kUdp ||
+         connections_.Find(flow.connection) != nullptr;
+}
+
+const EdgeListener& EdgeCore::ListenerOf(const Flow& flow) const {
+  return options_.listeners[flow.listener];
+}
+
+PeerScope EdgeCore::ScopeOf(const Flow& flow) const {
+  if (const Connection* connection = connections_.Find(flow.connection)) {
+    return connection->scope;
+  }
+  return kAddressScope | absl::Hash<std::pair<uint64_t, SocketAddress>>{}(
+                             {scope_key_, flow.remote.WithPort(0)});
+}
+
+PeerScope EdgeCore::ScopeOfResource(std::string_view resource) {
+  const auto [it, added] =
+      scopes_.try_emplace(std::string(resource), scopes_.size() + 1);
+  return it->second;
+}
+
+std::string_view EdgeCore::ProvenResource(const Flow& flow) const {
+  const Connection* connection = connections_.Find(flow.connection);
+  if (connection == nullptr) return {};
+  if (connection->identity.has_value()) return connection->identity->resource;
+  return connection->dialled;
+}
+
+// ----------------------------------------------------------- other inputs
+
+EdgeActions EdgeCore::OnHostResolved(
+    uint64_t query, absl::StatusOr<std::vector<SocketAddress>> addresses,
+    MonoTime now) {
+  calls_.OnHostResolved(query, std::move(addresses), now);
+  return TakeActions();
+}
+
+EdgeActions EdgeCore::OnMediaReply(uint64_t request,
+                                   absl::StatusOr<RelaySession> session,
+                                   MonoTime now) {
+  calls_.OnMediaReply(request, std::move(session), now);
+  return TakeActions();
+}
+
+EdgeActions EdgeCore::OnMediaDeleted(uint64_t call,
+                                     const std::array<LegStatistics, 2>& legs,
+                                     MonoTime /*now*/) {
+  calls_.OnMediaDeleted(call, legs);
+  return TakeActions();
+}
+
+EdgeActions EdgeCore::OnSnapshot(std::shared_ptr<const Resolver> plan,
+                                 MonoTime now) {
+  const std::shared_ptr<const Resolver> old = std::exchange(plan_, plan);
+  auth_.SetPlan(&plan_->index());
+  calls_.SetPlan(plan_);
+  for (const Connection* known : connections_.All()) {
+    Connection& connection = *connections_.Find(known->id);
+    if (connection.state != Connection::State::kOpen) continue;
+    const std::string before(ProvenResource(connection.flow()));
+    absl::Status status = Identify(connection, now);
+    if (status.ok() && ProvenResource(connection.flow()) != before) {
+      status = Denied("PEER_IDENTITY_MISMATCH", "it is another party's now");
+    }
+    if (status.ok() && !connection.dialled.empty()) {
+      const PeerEntry* peer = plan_->index().Peer(connection.dialled);
+      if (peer == nullptr || peer->status == PeerStatus::kDisabled) {
+        status = Denied("PEER_DISABLED", "the peer was removed or disabled");
+      }
+    }
+    if (status.ok()) continue;
+    ReportRefusal(RefusalKind::kConnection, connection.flow(), status, 0, "",
+                  now, connection.tls.has_value() ? &*connection.tls : nullptr);
+    Drop(known->id, true, ReasonOf(status), now);
+  }
+  for (const Binding* binding : registrar_.All()) {
+    const UserEntry* user = plan_->index().User(binding->user);
+    if (user != nullptr && !user->disabled &&
+        CheckTransport(plan_->index().ModeOf(user->dial_plan),
+                       binding->flow.is_tls())
+            .ok()) {
+      continue;
+    }
+    const uint64_t id = binding->id;
+    ReportChanges(registrar_.Remove(id), now);
+  }
+  EdgeEvent event;
+  event.type = EdgeEvent::Type::kSnapshotActivated;
+  event.at = now;
+  event.summary = "a new configuration is in force";
+  Perform(Report{std::move(event)});
+  return TakeActions();
+}
+
+EdgeActions EdgeCore::OnDrain(MonoTime now) {
+  if (!draining_) {
+    draining_ = true;
+    calls_.Drain();
+    EdgeEvent event;
+    event.type = EdgeEvent::Type::kDraining;
+    event.at = now;
+    event.summary = "new calls are refused";
+    Perform(Report{std::move(event)});
+  }
+  return TakeActions();
+}
+
+EdgeActions EdgeCore::OnEndCall(uint64_t call, std::string_view reason,
+                                MonoTime now) {
+  calls_.EndCall(call, reason, now).IgnoreError();  // it may have just ended
+  return TakeActions();
+}
+
+EdgeActions EdgeCore::OnEndAllCalls(std::string_view reason, MonoTime now) {
+  calls_.EndAll(reason, now);
+  return TakeActions();
+}
+
+EdgeActions EdgeCore::OnRemoveRegistration(uint64_t id, MonoTime now) {
+  ReportChanges(registrar_.Remove(id), now);
+  return TakeActions();
+}
+
+EdgeActions EdgeCore::OnCloseConnection(ConnectionId id, MonoTime now) {
+  Drop(id, true, "CLOSED_BY_OPERATOR", now);
+  return TakeActions();
+}
+
+MonoTime EdgeCore::deadline() const {
+  return std::min({transactions_.deadline(), calls_.deadline(),
+                   registrar_.deadline(), connection_deadlines_.next()});
+}
+
+EdgeActions EdgeCore::OnDeadline(MonoTime now) {
+  while (transactions_.deadline() <= now) {
+    const TransactionOutcome outcome = transactions_.OnDeadline(now);
+    if (clients_.contains(outcome.id)) {
+      DoClient(outcome.id, outcome.actions, nullptr, now);
+    } else {
+      DoServer(outcome.id, outcome.actions);
+    }
+  }
+  calls_.OnDeadline(now);
+  ReportChanges(registrar_.OnDeadline(now), now);
+  while (const auto id = connection_deadlines_.PopExpired(now)) {
+    Connection* connection = connections_.Find(*id);
+    if (connection == nullptr) continue;
+    if (connection->state == Connection::State::kConnecting) {
+      if (!connection->incoming && TryNextAddress(*connection, now)) continue;
+      ReportRefusal(
+          RefusalKind::kConnection, connection->flow(),
+          MakeError(absl::StatusCode::kDeadlineExceeded, "HANDSHAKE_TIMEOUT",
+                    "the connection was not ready in time"),
+          0, "", now);
+      Drop(*id, true, "HANDSHAKE_TIMEOUT", now);
+    } else if (registrar_.Carries(*id) || calls_.Uses(*id)) {
+      connection_deadlines_.Set(*id, now + options_.idle_timeout);
+    } else {
+      Drop(*id, true, "IDLE", now);
+    }
+  }
+  return TakeActions();
+}
+
+}  // namespace sallyport::signaling_edge

@@ -1,0 +1,198 @@
+// The whole SIP edge of one loop without a socket: bytes, time and replies in,
+// actions out. The one type that the io ring knows.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_CORE_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_CORE_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/common/digit_analysis/resolver.h"
+#include "services/common/net/socket_address.h"
+#include "services/common/random/random_source.h"
+#include "services/common/time/deadline_queue.h"
+#include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/admission.h"
+#include "services/signaling_edge/core/call_control.h"
+#include "services/signaling_edge/core/connection_table.h"
+#include "services/signaling_edge/core/digest_auth.h"
+#include "services/signaling_edge/core/edge_action.h"
+#include "services/signaling_edge/core/edge_options.h"
+#include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/registrar.h"
+#include "services/signaling_edge/core/request_auth.h"
+#include "services/signaling_edge/core/sip_message.h"
+#include "services/signaling_edge/core/transaction_table.h"
+
+namespace sallyport::signaling_edge {
+
+// Every On...() returns the actions to perform, in order, before the next
+// input; then deadline() says when to call OnDeadline(). Memory is bounded by
+// the options. Thread-compatible.
+class EdgeCore final : private CallPort {
+ public:
+  struct Stats {
+    uint64_t requests = 0;
+    uint64_t responses = 0;
+    uint64_t malformed = 0;
+    uint64_t unmatched_responses = 0;
+    uint64_t rate_limited = 0;
+    uint64_t challenges = 0;
+    uint64_t registrations = 0;                           // contacts ever added
+    uint64_t calls = 0;                                   // ever begun
+    uint64_t connections = 0;                             // ever opened
+    absl::flat_hash_map<std::string, uint64_t> refusals;  // by reason
+  };
+
+  // `random` must outlive this object.
+  EdgeCore(EdgeOptions options, RandomSource& random);
+  EdgeCore(const EdgeCore&) = delete;
+  EdgeCore& operator=(const EdgeCore&) = delete;
+
+  // A connection that was accepted: its id, or 0 when it is refused and must
+  // be closed without a word. OnConnectionOpened follows when it can be used.
+  ConnectionId OnAccepted(ListenerId listener, const SocketAddress& remote,
+                          MonoTime now);
+  EdgeActions TakeActions();  // those of OnAccepted
+
+  // TCP is up, and for TLS the handshake done. `tls` is there for TLS only.
+  EdgeActions OnConnectionOpened(ConnectionId id, std::optional<TlsFacts> tls,
+                                 MonoTime now);
+  EdgeActions OnData(ConnectionId id, std::string_view octets, MonoTime now);
+  // The end of a connection that we did not close, or that could not be
+  // opened; `tls` is what a failed handshake had shown of the other side.
+  EdgeActions OnConnectionClosed(ConnectionId id, const absl::Status& why,
+                                 const std::optional<TlsFacts>& tls,
+                                 MonoTime now);
+  // Its certificate is no longer good (revoked, or its authority is gone).
+  EdgeActions OnConnectionUntrusted(ConnectionId id, const absl::Status& why,
+                                    MonoTime now);
+  EdgeActions OnDatagram(ListenerId listener, const SocketAddress& from,
+                         std::string_view octets, MonoTime now);
+
+  EdgeActions OnHostResolved(
+      uint64_t query, absl::StatusOr<std::vector<SocketAddress>> addresses,
+      MonoTime now);
+  EdgeActions OnMediaReply(uint64_t request,
+                           absl::StatusOr<RelaySession> session, MonoTime now);
+  EdgeActions OnMediaDeleted(uint64_t call,
+                             const std::array<LegStatistics, 2>& legs,
+                             MonoTime now);
+  // A new plan is in force: every connection and registration is judged anew.
+  EdgeActions OnSnapshot(std::shared_ptr<const Resolver> plan, MonoTime now);
+
+  // New calls are refused from now on; live ones go on.
+  EdgeActions OnDrain(MonoTime now);
+  EdgeActions OnEndCall(uint64_t call, std::string_view reason, MonoTime now);
+  EdgeActions OnEndAllCalls(std::string_view reason, MonoTime now);
+  EdgeActions OnRemoveRegistration(uint64_t id, MonoTime now);
+  EdgeActions OnCloseConnection(ConnectionId id, MonoTime now);
+
+  EdgeActions OnDeadline(MonoTime now);
+  MonoTime deadline() const;
+
+  const ConnectionTable& connections() const { return connections_; }
+  const Registrar& registrar() const { return registrar_; }
+  const CallControl& calls() const { return calls_; }
+  const Resolver* plan() const { return plan_.get(); }
+  const Stats& stats() const { return stats_; }
+  size_t transactions() const { return transactions_.size(); }
+  bool draining() const { return draining_; }
+
+ private:
+  // Where the response to a request goes.
+  struct ServerSide {
+    Flow flow;
+    SocketAddress reply_to;  // UDP
+  };
+  struct ClientSide {
+    CallLeg owner;
+    Flow flow;
+    SipMessage request;
+  };
+
+  // CallPort.
+  absl::Status SendRequest(const Flow& flow, SipMessage request, CallLeg owner,
+                           MonoTime now) override;
+  void SendAck(const Flow& flow, SipMessage ack) override;
+  void CancelInvite(CallLeg owner, uint32_t cseq, MonoTime now) override;
+  void Respond(TransactionId transaction, SipMessage response,
+               MonoTime now) override;
+  bool IsAlive(const Flow& flow) const override;
+  absl::StatusOr<Flow> FlowTo(const PeerEntry& peer,
+                              const std::vector<SocketAddress>& addresses,
+                              MonoTime now) override;
+  const EdgeListener& ListenerOf(const Flow& flow) const override;
+  void Perform(EdgeAction action) override;
+
+  void OnText(const Flow& flow, std::string_view text, MonoTime now);
+  void OnRequest(const Flow& flow, SipMessage request, MonoTime now);
+  void OnNewRequest(const Flow& flow, const SipMessage& request,
+                    TransactionId transaction, MonoTime now);
+  void OnRegister(const Flow& flow, const SipMessage& request,
+                  TransactionId transaction, MonoTime now);
+  void OnInvite(const Flow& flow, const SipMessage& request,
+                TransactionId transaction, MonoTime now);
+  // The party, or nothing when the request was answered here.
+  std::optional<Party> Prove(const Flow& flow, const SipMessage& request,
+                             TransactionId transaction, MonoTime now);
+  void OnResponse(const Flow& flow, const SipMessage& response, MonoTime now);
+  void Refuse(const Flow& flow, const SipMessage& request,
+              TransactionId transaction, const absl::Status& status,
+              RefusalKind kind, MonoTime now);
+  void ReportRefusal(RefusalKind kind, const Flow& flow,
+                     const absl::Status& status, int sip_status,
+                     std::string_view method, MonoTime now,
+                     const TlsFacts* tls = nullptr);
+  void RespondStateless(const Flow& flow, const SipMessage& request, int code);
+
+  void Transmit(const Flow& flow, std::string bytes);
+  void TransmitTo(const ServerSide& side, std::string bytes);
+  // The messages that a transaction wants sent or told.
+  void DoServer(TransactionId id, const TransactionActions& actions);
+  void DoClient(TransactionId id, const TransactionActions& actions,
+                const SipMessage* response, MonoTime now);
+  void ForgetEnded(TransactionId id);
+
+  absl::Status Identify(Connection& connection, MonoTime now);
+  bool TryNextAddress(Connection& connection, MonoTime now);
+  // Everything that hung on it; `told` when io is to close it.
+  void Drop(ConnectionId id, bool tell_io, std::string_view reason,
+            MonoTime now);
+  void ReportChanges(const Registrar::Changes& changes, MonoTime now);
+  void RearmConnection(Connection& connection);
+  PeerScope ScopeOf(const Flow& flow) const;
+  PeerScope ScopeOfResource(std::string_view resource);
+  std::string_view ProvenResource(const Flow& flow) const;
+  std::string NewToken();
+
+  const EdgeOptions options_;
+  RandomSource& random_;
+  const uint64_t scope_key_;
+  std::shared_ptr<const Resolver> plan_;
+  bool draining_ = false;
+  ConnectionTable connections_;
+  DeadlineQueue<ConnectionId> connection_deadlines_;
+  TransactionTable transactions_;
+  DigestAuth digest_;
+  RequestAuth auth_;
+  Registrar registrar_;
+  Admission admission_;
+  CallControl calls_;
+  absl::flat_hash_map<TransactionId, ServerSide> servers_;
+  absl::flat_hash_map<TransactionId, ClientSide> clients_;
+  absl::flat_hash_map<std::string, PeerScope> scopes_;
+  Stats stats_;
+  EdgeActions actions_;
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_CORE_H_

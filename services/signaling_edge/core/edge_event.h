@@ -1,0 +1,74 @@
+// What an edge tells its operators: events, and above all refusals with the
+// reason that the peer is never told.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_EVENT_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_EVENT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "services/common/net/socket_address.h"
+#include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/call_record.h"
+#include "services/signaling_edge/core/sip_headers.h"
+
+namespace sallyport::signaling_edge {
+
+enum class RefusalKind : uint8_t {
+  kConnection,
+  kRegistration,
+  kCall,
+  kMedia,
+  kRequest,
+  kMalformed,
+};
+
+struct Refusal {
+  RefusalKind kind = RefusalKind::kRequest;
+  SipTransport transport = SipTransport::kUdp;
+  SocketAddress remote;
+  std::string explanation;                        // for operators only
+  std::vector<std::string> presented_identities;  // "DNS:gw.example.test"
+  std::vector<std::string> expected_identities;
+  std::string certificate_subject;
+  std::string certificate_sha256;  // hex
+  std::string peer;                // resource, where known
+  std::string subject;             // user or phone, where known
+  std::string dial_plan;
+  std::string sip_method;  // empty at a handshake
+  int sip_status = 0;      // 0: nothing was answered
+};
+
+struct EdgeEvent {
+  enum class Type : uint8_t {
+    kConnectionOpened,
+    kConnectionClosed,
+    kRefused,
+    kRegistered,
+    kUnregistered,
+    kCallStarted,
+    kCallAnswered,
+    kCallEnded,
+    kPeerUp,
+    kPeerDown,
+    kSnapshotActivated,
+    kTrustActivated,
+    kDraining,
+  };
+
+  Type type = Type::kRefused;
+  MonoTime at;
+  std::string reason;    // stable; empty where none is needed
+  std::string summary;   // a sentence without numbers, addresses and keys
+  std::string tenant;    // tenants/{t}, or empty
+  std::string resource;  // of a peer, phone or user, or empty
+  uint64_t connection = 0;
+  uint64_t registration = 0;
+  std::optional<Refusal> refusal;  // of kRefused
+  std::optional<CallRecord> call;  // of the three call events
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_EVENT_H_

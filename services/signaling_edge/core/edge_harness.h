@@ -1,0 +1,113 @@
+// An EdgeCore with everything around it played by the test: phones, peers, the
+// media relay, time. Messages are scripted text.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_HARNESS_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_HARNESS_H_
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/common/random/fake_random.h"
+#include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/edge_core.h"
+
+namespace sallyport::signaling_edge {
+
+// The plan of the tests: tenant tenants/t, domain d.test;
+//   users alice (SECURED, phone SEP1), bob and carol (UNSECURED), pw "pw", MD5
+//   peers gw (SIP_SECURED, TLS, gw.d.test at 192.0.2.20), pbx (UNSECURED, UDP,
+//   192.0.2.10), far (UNSECURED, TCP, far.d.test by name)
+//   patterns 9.! to gw, 8.! to pbx, 7.! to far
+std::shared_ptr<PlanSnapshot> TestPlan();
+
+// A message that left the edge. Thread-compatible.
+struct Sent {
+  ConnectionId connection = 0;  // or, on UDP:
+  SocketAddress to;
+  SipMessage message;
+};
+
+class EdgeHarness {
+ public:
+  static constexpr ListenerId kUdp = 0;
+  static constexpr ListenerId kTcp = 1;
+  static constexpr ListenerId kTls = 2;
+
+  explicit EdgeHarness(EdgeOptions options = Options());
+  static EdgeOptions Options();
+
+  EdgeCore& core() { return *core_; }
+  MonoTime now() const { return now_; }
+  void Load(std::shared_ptr<PlanSnapshot> plan);
+
+  // A TLS connection whose certificate has this dNSName or, with `common_name`
+  // set, that CN and no SAN. Both empty: no certificate.
+  ConnectionId ConnectTls(std::string_view dns, std::string_view common_name,
+                          std::string_view ip = "203.0.113.5");
+  ConnectionId ConnectTcp(std::string_view ip);
+  // Opens the connection that the edge has asked for last, as `dns`.
+  ConnectionId AcceptDialled(std::string_view dns);
+
+  // Text with "\n"; CRLF and Content-Length are put in.
+  void Receive(ConnectionId from, std::string_view text);
+  void ReceiveUdp(std::string_view from, std::string_view text);
+  // The response to a request that the edge had sent, by the same way.
+  void Answer(const Sent& request, int code, std::string_view to_tag,
+              std::string_view sdp = "", std::string_view contact = "");
+  // A request within a dialog that `made` (an INVITE that the edge had sent,
+  // or a 200 that it sent) belongs to.
+  void RequestFrom(const Sent& invite, std::string_view to_tag,
+                   std::string_view method, uint32_t cseq,
+                   std::string_view sdp = "");
+
+  // Registers alice on `connection`; true if it worked.
+  bool Register(ConnectionId connection, std::string_view user);
+
+  // The oldest message not yet taken that went there; fails the test when
+  // there is none, unless `maybe`.
+  std::optional<Sent> TakeTo(ConnectionId connection);
+  std::optional<Sent> TakeToUdp(std::string_view address);
+  bool Idle() const { return sent_.empty(); }  // nothing was left untaken
+  void Forget() { sent_.clear(); }
+
+  void Advance(absl::Duration d);  // in steps, firing deadlines
+  void Close(ConnectionId id, absl::Status why = absl::OkStatus());
+
+  // Media requests are answered at once while this holds.
+  bool relay_works = true;
+  bool relay_answers = true;
+  std::vector<CreateMediaSession> created;
+  std::vector<UpdateMediaSession> updated;
+  std::vector<DeleteMediaSession> deleted;
+  std::vector<Connect> connects;
+  std::vector<ConnectionId> closed;
+  std::vector<EdgeEvent> events;
+  std::vector<ResolveHost> resolves;
+
+  void Perform(EdgeActions actions);
+  void AnswerMedia();  // what waited while relay_answers was false
+  // Reasons of all refusals so far, joined by a space.
+  std::string Refusals() const;
+  const EdgeEvent* Last(EdgeEvent::Type type) const;
+
+ private:
+  RelaySession SessionFor(const CreateMediaSession& request) const;
+
+  FakeRandom random_;
+  std::unique_ptr<EdgeCore> core_;
+  MonoTime now_ = MonoTime::FromOrigin(absl::Hours(1));
+  std::deque<Sent> sent_;
+  std::deque<CreateMediaSession> media_waiting_;
+  std::deque<UpdateMediaSession> updates_waiting_;
+};
+
+// A description with one audio line.
+std::string TestSdp(std::string_view address, int port, bool srtp,
+                    std::string_view more = "");
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_HARNESS_H_

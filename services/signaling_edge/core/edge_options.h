@@ -1,0 +1,57 @@
+// What an EdgeCore is told at its making.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_OPTIONS_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_OPTIONS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/signaling_edge/core/parse_policy.h"
+#include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/transaction_action.h"
+
+namespace sallyport::signaling_edge {
+
+// A ListenerId is the index in EdgeOptions::listeners. Those without a socket
+// of their own still say what to call ourselves on that transport.
+struct EdgeListener {
+  SipTransport transport = SipTransport::kUdp;
+  std::string host;           // put into Via and Contact: address or name
+  uint16_t port = 0;          // likewise
+  uint32_t logical_port = 0;  // by which peers know it (incoming_port)
+};
+
+struct EdgeOptions {
+  std::vector<EdgeListener> listeners;
+  std::string server_header;  // empty: none is sent
+  ParsePolicy parse;
+  TransactionTimers sip;
+  absl::Duration ring_timeout = absl::Seconds(180);
+  absl::Duration handshake_timeout = absl::Seconds(5);
+  // An accepted connection that proves nothing and registers nobody.
+  absl::Duration first_request_timeout = absl::Seconds(10);
+  absl::Duration idle_timeout = absl::Minutes(15);
+  absl::Duration min_registration = absl::Seconds(60);
+  absl::Duration max_registration = absl::Hours(1);
+  absl::Duration nonce_lifetime = absl::Minutes(5);
+  // How long names stay resolved.
+  absl::Duration host_lifetime = absl::Seconds(30);
+  absl::Duration history_retention = absl::Hours(1);
+
+  size_t max_connections = 10'000;
+  size_t max_connections_per_source = 100;
+  size_t max_calls = 10'000;
+  size_t max_registrations = 100'000;
+  size_t max_transactions = 100'000;
+  double requests_per_second_per_source = 100;
+  double connections_per_second_per_source = 50;
+  // Octets that may wait for a connection to open.
+  size_t max_queue = 256 * 1024;
+  size_t history_entries = 10'000;
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_OPTIONS_H_

@@ -1,0 +1,44 @@
+#include "services/signaling_edge/core/leg_messages.h"
+
+#include <cstddef>
+
+#include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/sip_text.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+constexpr std::string_view kSdpType = "application/sdp";
+
+}  // namespace
+
+std::string HexOf(uint64_t value) {
+  std::string out(16, '0');
+  for (size_t i = 16; i-- > 0; value >>= 4) {
+    out[i] = "0123456789abcdef"[value & 15];
+  }
+  return out;
+}
+
+uint32_t CseqNumber(const SipMessage& message) {
+  const auto cseq = ParseCseq(message.Value(HeaderId::kCseq));
+  return cseq.ok() ? cseq->number : 0;
+}
+
+bool HasSdp(const SipMessage& message) {
+  if (message.body().empty()) return false;
+  const auto type = ParseValueWithParams(message.Value(HeaderId::kContentType));
+  return type.ok() && EqualsIgnoreCase(type->value, kSdpType);
+}
+
+void AddSdp(SipMessage& message, std::string_view body) {
+  if (body.empty()) return;
+  message.Add(HeaderId::kContentType, kSdpType);
+  message.SetBody(body);
+}
+
+bool IsExchange(SipMethod method) {
+  return method == SipMethod::kInvite || method == SipMethod::kUpdate;
+}
+
+}  // namespace sallyport::signaling_edge

@@ -1,0 +1,33 @@
+// The small parts of the messages that a call sends on its legs.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_LEG_MESSAGES_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_LEG_MESSAGES_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "services/signaling_edge/core/sip_message.h"
+
+namespace sallyport::signaling_edge {
+
+// The methods that a party may use within a call.
+inline constexpr std::string_view kCallMethods =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, MESSAGE";
+
+// Sixteen lower-case hex digits.
+std::string HexOf(uint64_t value);
+
+uint32_t CseqNumber(const SipMessage& message);
+
+// Whether there is a body, and it is of type application/sdp.
+bool HasSdp(const SipMessage& message);
+
+// Sets body and Content-Type; nothing when `body` is empty.
+void AddSdp(SipMessage& message, std::string_view body);
+
+// INVITE and UPDATE: the methods that carry an offer.
+bool IsExchange(SipMethod method);
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_LEG_MESSAGES_H_

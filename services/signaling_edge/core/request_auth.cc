@@ -1,0 +1,272 @@
+#include "services/signaling_edge/core/request_auth.h"
+
+#include <cstddef>
+
+#include "services/common/bytes/string_view.h"
+#include "services/common/digit_analysis/plan_defaults.h"
+#include "services/common/net/socket_address.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+#include "services/signaling_edge/core/security_mode.h"
+#include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/sip_uri.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+absl::Status Denied(std::string_view reason, std::string_view what) {
+  return MakeError(absl::StatusCode::kPermissionDenied, reason, what);
+}
+
+std::string Lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = ToLower(c);
+  return out;
+}
+
+// Whether `address` is in "192.0.2.0/24" or is the literal itself.
+bool InPrefix(const SocketAddress& address, std::string_view prefix) {
+  const size_t slash = prefix.find('/');
+  const auto base = SocketAddress::FromIp(prefix.substr(0, slash), 0);
+  if (!base.ok() || base->is_v4() != address.is_v4()) return false;
+  const ByteSpan a = address.ip_bytes();
+  const ByteSpan b = base->ip_bytes();
+  const uint32_t width = static_cast<uint32_t>(a.size()) * 8;
+  uint32_t bits = width;
+  if (slash != std::string_view::npos) {
+    const auto length = ParseUint(prefix.substr(slash + 1), width);
+    if (!length.has_value()) return false;
+    bits = *length;
+  }
+  for (size_t i = 0; i < a.size() && bits > 0; ++i) {
+    const uint32_t take = bits < 8 ? bits : 8;
+    const uint8_t mask = static_cast<uint8_t>(0xFF00 >> take);
+    if ((a[i] & mask) != (b[i] & mask)) return false;
+    bits -= take;
+  }
+  return true;
+}
+
+}  // namespace
+
+void RequestAuth::SetPlan(const PlanIndex* plan) {
+  plan_ = plan;
+  populations_.clear();
+  if (plan == nullptr) return;
+  for (const UserEntry& user : plan->snapshot().users) {
+    Population& population = populations_[Lower(user.domain)];
+    ++population.users;
+    if (user.digest_algorithm == DigestAlgorithm::kMd5) ++population.md5_users;
+    if (plan->ModeOf(user.dial_plan) == SecurityMode::kUnsecured) {
+      ++population.clear_users;
+    }
+  }
+}
+
+const PeerEntry* RequestAuth::PeerBySource(const Flow& flow,
+                                           uint32_t port) const {
+  const SocketAddress source = flow.remote.Canonical();
+  if (const PeerEntry* peer = plan_->PeerByAddress(source.IpText(), port)) {
+    return peer;
+  }
+  for (const PeerEntry* peer : plan_->peers_with_prefixes()) {
+    if (peer->incoming_port != port) continue;
+    for (const std::string& prefix : peer->source_addresses) {
+      if (InPrefix(source, prefix)) return peer;
+    }
+  }
+  return nullptr;
+}
+
+RequestAuth::Outcome RequestAuth::Authenticate(
+    const SipMessage& request, const Flow& flow,
+    const std::optional<ConnectionIdentity>& identity, uint32_t incoming_port,
+    MonoTime now) {
+  if (plan_ == nullptr) {
+    return MakeError(absl::StatusCode::kUnavailable, "NO_CONFIGURATION",
+                     "no dial plan has been received yet");
+  }
+  if (identity.has_value()) {
+    if (identity->kind == ConnectionIdentity::Kind::kPeer) {
+      const PeerEntry* peer = plan_->Peer(identity->resource);
+      if (peer == nullptr) {
+        return Denied("PEER_IDENTITY_MISMATCH", "the peer was removed");
+      }
+      return AsPeer(*peer, request, flow, identity->matched.name, now);
+    }
+    const PhoneEntry* phone = plan_->Phone(identity->resource);
+    if (phone == nullptr) {
+      return Denied("PEER_IDENTITY_MISMATCH", "the phone was removed");
+    }
+    return AsUser(request, flow, phone, now);
+  }
+  if (!flow.is_tls()) {
+    if (const PeerEntry* peer = PeerBySource(flow, incoming_port)) {
+      return AsPeer(*peer, request, flow, "", now);
+    }
+  }
+  return AsUser(request, flow, nullptr, now);
+}
+
+RequestAuth::Outcome RequestAuth::AsPeer(const PeerEntry& peer,
+                                         const SipMessage& request,
+                                         const Flow& flow,
+                                         std::string_view identity,
+                                         MonoTime now) {
+  if (peer.status == PeerStatus::kDisabled) {
+    return Denied("PEER_DISABLED", "the peer is disabled");
+  }
+  if (request.method() == SipMethod::kRegister) {
+    return Denied("IDENTITY_NOT_ALLOWED", "a peer does not register");
+  }
+  const SecurityMode mode = plan_->ModeOf(peer.dial_plan);
+  if (absl::Status status = CheckTransport(mode, flow.is_tls()); !status.ok()) {
+    return status;
+  }
+  if (!peer.digest_user.empty()) {
+    const UserEntry* user = plan_->User(peer.digest_user);
+    if (auto challenge =
+            CheckDigest(request, user, user == nullptr ? "" : user->username,
+                        user == nullptr ? "" : user->domain, now)) {
+      return *std::move(challenge);
+    }
+  }
+  Party party;
+  party.kind = Party::Kind::kPeer;
+  party.resource = peer.name;
+  party.tenant = TenantOf(peer.name);
+  party.identity =
+      identity.empty() ? flow.remote.Canonical().IpText() : identity;
+  party.dial_plan = peer.dial_plan;
+  party.mode = mode;
+  party.authentication = flow.is_tls() ? Authentication::kPeerCertificate
+                                       : Authentication::kSourceAddress;
+  return party;
+}
+
+std::optional<RequestAuth::Challenge> RequestAuth::CheckDigest(
+    const SipMessage& request, const UserEntry* user, std::string_view username,
+    std::string_view domain, MonoTime now) {
+  const bool is_register = request.method() == SipMethod::kRegister;
+  const HeaderId sent =
+      is_register ? HeaderId::kAuthorization : HeaderId::kProxyAuthorization;
+  DigestAuth::Expected expected;
+  expected.username = username;
+  if (user != nullptr) {
+    expected.realm = user->realm;
+    expected.algorithm = user->digest_algorithm;
+    expected.ha1 = user->digest_algorithm == DigestAlgorithm::kMd5
+                       ? user->ha1_md5
+                       : user->ha1_sha256;
+    if (user->disabled) expected.ha1 = {};
+  } else {
+    const Population& population = populations_[Lower(domain)];
+    expected.realm = domain;
+    expected.algorithm = digest_.DecoyAlgorithm(
+        username, domain, population.md5_users, population.users);
+  }
+  Challenge challenge;
+  challenge.status_code = is_register ? 401 : 407;
+  challenge.header =
+      is_register ? HeaderId::kWwwAuthenticate : HeaderId::kProxyAuthenticate;
+  bool stale = false;
+  // Several credentials for several realms may stand in one request.
+  for (const std::string_view credentials : request.All(sent)) {
+    const auto value = ParseAuthValue(credentials);
+    if (!value.ok() || value->Get("realm") != expected.realm) continue;
+    switch (digest_.Verify(credentials,
+                           request.method() == SipMethod::kOther
+                               ? request.method_text()
+                               : MethodName(request.method()),
+                           expected, now)) {
+      case DigestAuth::Verdict::kAccepted:
+        return std::nullopt;
+      case DigestAuth::Verdict::kStale:
+        stale = true;
+        challenge.reason = "DIGEST_STALE";
+        break;
+      case DigestAuth::Verdict::kFailed:
+        challenge.reason = "DIGEST_FAILED";
+        break;
+    }
+  }
+  challenge.value =
+      digest_.Challenge(expected.realm, expected.algorithm, stale, now);
+  return challenge;
+}
+
+RequestAuth::Outcome RequestAuth::AsUser(const SipMessage& request,
+                                         const Flow& flow,
+                                         const PhoneEntry* phone,
+                                         MonoTime now) {
+  // A registration is for the address in To, a call comes from that in From.
+  const HeaderId field = request.method() == SipMethod::kRegister
+                             ? HeaderId::kTo
+                             : HeaderId::kFrom;
+  const auto address = ParseNameAddr(request.Value(field));
+  if (!address.ok()) return address.status();
+  const auto uri = ParseSipUri(address->uri);
+  if (!uri.ok() || !uri->has_user()) {
+    return Denied("IDENTITY_NOT_ALLOWED", "the sender is no user of ours");
+  }
+  const std::string username = uri->DecodedUser();
+  const TenantEntry* tenant = plan_->TenantOfDomain(uri->host);
+  if (tenant == nullptr) {
+    return Denied("IDENTITY_NOT_ALLOWED", "the domain is not ours");
+  }
+  const UserEntry* user = plan_->UserAt(username, uri->host);
+
+  // A clear transport is refused before a challenge, so that nobody sends the
+  // answer to one in clear (UM-100); whom it would suit is guessed for a user
+  // that does not exist.
+  const Population& population = populations_[Lower(uri->host)];
+  bool is_clear;
+  if (user != nullptr) {
+    is_clear = plan_->ModeOf(user->dial_plan) == SecurityMode::kUnsecured;
+  } else {
+    is_clear =
+        digest_.DecoyAlgorithm(username, uri->host, population.clear_users,
+                               population.users) == DigestAlgorithm::kMd5;
+  }
+  if (absl::Status status = CheckTransport(
+          is_clear ? SecurityMode::kUnsecured : SecurityMode::kSipSecured,
+          flow.is_tls());
+      !status.ok()) {
+    return status;
+  }
+  if (auto challenge = CheckDigest(request, user, username, uri->host, now)) {
+    return *std::move(challenge);
+  }
+
+  // From here on the password was right, so that nothing is given away.
+  if (phone != nullptr) {
+    if (phone->disabled)
+      return Denied("PHONE_DISABLED", "the phone is disabled");
+    if (phone->owner_user != user->name) {
+      return Denied("IDENTITY_NOT_ALLOWED", "the phone is another user's");
+    }
+  } else if (flow.is_tls() && !user->allow_without_certificate) {
+    return Denied("PEER_CERTIFICATE_MISSING",
+                  "the user must come with a certificate");
+  }
+  const bool md5 = user->digest_algorithm == DigestAlgorithm::kMd5;
+  Party party;
+  party.kind = Party::Kind::kUser;
+  party.resource = user->name;
+  party.tenant = TenantOf(user->name);
+  party.phone = phone == nullptr ? "" : phone->name;
+  party.identity = phone == nullptr ? user->username : phone->device_name;
+  party.dial_plan = user->dial_plan;
+  party.mode = plan_->ModeOf(user->dial_plan);
+  if (phone != nullptr) {
+    party.authentication = md5 ? Authentication::kLscAndDigestMd5
+                               : Authentication::kLscAndDigestSha256;
+  } else {
+    party.authentication =
+        md5 ? Authentication::kDigestMd5 : Authentication::kDigestSha256;
+  }
+  return party;
+}
+
+}  // namespace sallyport::signaling_edge

@@ -1,0 +1,81 @@
+// Who sends a request: by the connection's certificate, by the source address
+// where the plan says so, or by digest. Nothing is believed of what a request
+// says of itself.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_REQUEST_AUTH_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_REQUEST_AUTH_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "services/common/digit_analysis/plan_index.h"
+#include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/digest_auth.h"
+#include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/party.h"
+#include "services/signaling_edge/core/peer_identity.h"
+#include "services/signaling_edge/core/sip_message.h"
+
+namespace sallyport::signaling_edge {
+
+// Unknown users, wrong passwords and users without right are answered alike;
+// what a domain's users have in common (algorithm, transport) is what an
+// unknown one is given too. Thread-compatible.
+class RequestAuth {
+ public:
+  // A 401 or 407 with this header field.
+  struct Challenge {
+    int status_code = 401;
+    HeaderId header = HeaderId::kWwwAuthenticate;
+    std::string value;
+    // Why: empty when no credentials were sent, else DIGEST_FAILED or
+    // DIGEST_STALE.
+    std::string reason;
+  };
+  using Outcome = std::variant<Party, Challenge, absl::Status>;
+
+  // `digest` must outlive this object.
+  explicit RequestAuth(DigestAuth& digest) : digest_(digest) {}
+
+  // `plan` outlives the next call of this.
+  void SetPlan(const PlanIndex* plan);
+
+  // `identity` is that of the connection, if its certificate gave one;
+  // `incoming_port` the port by which peers know the listener. Refusals:
+  // IDENTITY_NOT_ALLOWED (e.g. the phone of another user),
+  // PEER_CERTIFICATE_MISSING, PEER_DISABLED, PHONE_DISABLED,
+  // SECURITY_MODE_TLS_REQUIRED, SECURITY_MODE_TLS_NOT_ALLOWED.
+  Outcome Authenticate(const SipMessage& request, const Flow& flow,
+                       const std::optional<ConnectionIdentity>& identity,
+                       uint32_t incoming_port, MonoTime now);
+
+ private:
+  // What the users of one realm have in common.
+  struct Population {
+    uint64_t users = 0;
+    uint64_t md5_users = 0;
+    uint64_t clear_users = 0;  // in unsecured plans
+  };
+
+  Outcome AsPeer(const PeerEntry& peer, const SipMessage& request,
+                 const Flow& flow, std::string_view identity, MonoTime now);
+  Outcome AsUser(const SipMessage& request, const Flow& flow,
+                 const PhoneEntry* phone, MonoTime now);
+  // Empty when the digest holds; else what to answer. `user` may be null.
+  std::optional<Challenge> CheckDigest(const SipMessage& request,
+                                       const UserEntry* user,
+                                       std::string_view username,
+                                       std::string_view domain, MonoTime now);
+  const PeerEntry* PeerBySource(const Flow& flow, uint32_t port) const;
+
+  DigestAuth& digest_;
+  const PlanIndex* plan_ = nullptr;
+  absl::flat_hash_map<std::string, Population> populations_;  // by domain
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_REQUEST_AUTH_H_

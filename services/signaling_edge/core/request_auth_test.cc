@@ -1,0 +1,263 @@
+#include "services/signaling_edge/core/request_auth.h"
+
+#include <memory>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/crypto/digest.h"
+#include "services/common/digit_analysis/plan_defaults.h"
+#include "services/common/random/fake_random.h"
+#include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/text_pieces.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+std::string Md5Hex(std::string_view text) {
+  return HexEncode(Md5(AsBytes(text)));
+}
+
+std::shared_ptr<const PlanSnapshot> Plan() {
+  auto plan = std::make_shared<PlanSnapshot>();
+  plan->tenants = {{.name = "tenants/t", .domains = {"d.test"}}};
+  plan->dial_plans = {
+      {.name = "tenants/t/dialPlans/clear",
+       .security_mode = SecurityMode::kUnsecured},
+      {.name = "tenants/t/dialPlans/gateway",
+       .security_mode = SecurityMode::kSipSecured},
+      {.name = "tenants/t/dialPlans/secured",
+       .security_mode = SecurityMode::kSecured},
+  };
+  plan->peers = {
+      {.name = "tenants/t/peers/clear",
+       .dial_plan = "tenants/t/dialPlans/clear",
+       .address = "192.0.2.10",
+       .port = 5060,
+       .transport = sallyport::SipTransport::kTcp,
+       .incoming_port = 5060},
+      {.name = "tenants/t/peers/gw",
+       .dial_plan = "tenants/t/dialPlans/gateway",
+       .fqdn = "gw.d.test",
+       .port = 5061,
+       .transport = sallyport::SipTransport::kTls,
+       .incoming_port = 5061},
+      {.name = "tenants/t/peers/net",
+       .dial_plan = "tenants/t/dialPlans/clear",
+       .fqdn = "net.d.test",
+       .port = 5060,
+       .transport = sallyport::SipTransport::kUdp,
+       .incoming_port = 5060,
+       .source_addresses = {"198.51.100.0/25", "2001:db8::/33"}},
+  };
+  const auto user = [](std::string name, std::string dial_plan, bool bare) {
+    UserEntry entry;
+    entry.name = "tenants/t/users/" + name;
+    entry.username = name;
+    entry.domain = entry.realm = "d.test";
+    entry.dial_plan = "tenants/t/dialPlans/" + dial_plan;
+    entry.digest_algorithm = DigestAlgorithm::kMd5;
+    entry.ha1_md5 = Md5Hex(Cat(name, ":d.test:pw"));
+    entry.allow_without_certificate = bare;
+    return entry;
+  };
+  plan->users = {user("alice", "secured", false), user("bob", "clear", false),
+                 user("carol", "secured", true), user("off", "secured", true)};
+  plan->users[3].disabled = true;
+  plan->phones = {{.name = "tenants/t/phones/SEP1",
+                   .device_name = "SEP1",
+                   .dial_plan = "tenants/t/dialPlans/secured",
+                   .owner_user = "tenants/t/users/alice"}};
+  ResolveDefaults(*plan);
+  return plan;
+}
+
+class RequestAuthTest : public testing::Test {
+ protected:
+  RequestAuthTest() : digest_(random_, {}), auth_(digest_), plan_(Plan()) {
+    auth_.SetPlan(&plan_);
+  }
+
+  static Flow From(SipTransport transport, std::string_view ip) {
+    return {.transport = transport,
+            .connection = transport == SipTransport::kUdp ? 0u : 7u,
+            .remote = *SocketAddress::FromIp(ip, 4444)};
+  }
+
+  static SipMessage Request(SipMethod method, std::string_view user,
+                            std::string_view domain = "d.test") {
+    SipMessage request = SipMessage::Request(method, "sip:d.test");
+    request.Add(HeaderId::kFrom, Cat("<sip:", user, "@", domain, ">;tag=1"));
+    request.Add(HeaderId::kTo, Cat("<sip:", user, "@", domain, ">"));
+    return request;
+  }
+
+  RequestAuth::Outcome Run(
+      const SipMessage& request, const Flow& flow,
+      std::optional<ConnectionIdentity> identity = std::nullopt) {
+    return auth_.Authenticate(request, flow, identity,
+                              flow.is_tls() ? 5061 : 5060, now_);
+  }
+
+  // Challenges, answers with `password` and asks again.
+  RequestAuth::Outcome Login(
+      SipMethod method, std::string_view user, std::string_view password,
+      const Flow& flow,
+      std::optional<ConnectionIdentity> identity = std::nullopt) {
+    SipMessage request = Request(method, user);
+    const auto first = Run(request, flow, identity);
+    const auto* challenge = std::get_if<RequestAuth::Challenge>(&first);
+    if (challenge == nullptr) return first;
+    EXPECT_TRUE(challenge->reason.empty());
+    const bool is_register = method == SipMethod::kRegister;
+    EXPECT_EQ(challenge->status_code, is_register ? 401 : 407);
+    EXPECT_EQ(challenge->header, is_register ? HeaderId::kWwwAuthenticate
+                                             : HeaderId::kProxyAuthenticate);
+    const auto value = ParseAuthValue(challenge->value);
+    const std::string nonce = value->Get("nonce").value_or("");
+    const std::string response = Md5Hex(
+        Cat(Md5Hex(Cat(user, ":d.test:", password)), ":", nonce,
+            ":00000001:c:auth:", Md5Hex(Cat(MethodName(method), ":sip:x"))));
+    request.Add(
+        is_register ? HeaderId::kAuthorization : HeaderId::kProxyAuthorization,
+        Cat("Digest username=\"", user, "\", realm=\"d.test\", nonce=\"", nonce,
+            "\", uri=\"sip:x\", response=\"", response,
+            "\", cnonce=\"c\", nc=00000001, qop=auth, algorithm=MD5"));
+    return Run(request, flow, identity);
+  }
+
+  static std::string ReasonIn(const RequestAuth::Outcome& outcome) {
+    if (const auto* status = std::get_if<absl::Status>(&outcome)) {
+      return ReasonOf(*status);
+    }
+    if (const auto* c = std::get_if<RequestAuth::Challenge>(&outcome)) {
+      return Cat(c->status_code, " ", c->reason);
+    }
+    return std::get<Party>(outcome).resource;
+  }
+
+  static ConnectionIdentity Phone() {
+    return {ConnectionIdentity::Kind::kPhone,
+            "tenants/t/phones/SEP1",
+            {"SEP1", NameSource::kCommonName}};
+  }
+
+  FakeRandom random_;
+  DigestAuth digest_;
+  RequestAuth auth_;
+  const PlanIndex plan_;
+  const MonoTime now_ = MonoTime::FromOrigin(absl::Hours(1));
+  const Flow tls_ = From(SipTransport::kTls, "203.0.113.5");
+  const Flow udp_ = From(SipTransport::kUdp, "203.0.113.5");
+};
+
+TEST_F(RequestAuthTest, APeerIsWhatItsCertificateSays) {
+  const auto outcome =
+      Run(Request(SipMethod::kInvite, "alice"), tls_,
+          ConnectionIdentity{ConnectionIdentity::Kind::kPeer,
+                             "tenants/t/peers/gw",
+                             {"gw.d.test", NameSource::kDnsSan}});
+  ASSERT_TRUE(std::holds_alternative<Party>(outcome)) << ReasonIn(outcome);
+  const Party& party = std::get<Party>(outcome);
+  EXPECT_EQ(party.resource, "tenants/t/peers/gw");
+  EXPECT_EQ(party.tenant, "tenants/t");
+  EXPECT_EQ(party.identity, "gw.d.test");
+  EXPECT_EQ(party.mode, SecurityMode::kSipSecured);
+  EXPECT_EQ(party.authentication, Authentication::kPeerCertificate);
+}
+
+TEST_F(RequestAuthTest, AClearPeerIsKnownByItsSource) {
+  EXPECT_EQ(ReasonIn(Run(Request(SipMethod::kInvite, "5551234"),
+                         From(SipTransport::kTcp, "192.0.2.10"))),
+            "tenants/t/peers/clear");
+  EXPECT_EQ(ReasonIn(Run(Request(SipMethod::kInvite, "5551234"),
+                         From(SipTransport::kUdp, "::ffff:192.0.2.10"))),
+            "tenants/t/peers/clear");
+  EXPECT_EQ(ReasonIn(Run(Request(SipMethod::kInvite, "x"),
+                         From(SipTransport::kUdp, "198.51.100.127"))),
+            "tenants/t/peers/net");
+  EXPECT_EQ(ReasonIn(Run(Request(SipMethod::kInvite, "x"),
+                         From(SipTransport::kUdp, "2001:db8:7fff::1"))),
+            "tenants/t/peers/net");
+  // Just outside, and by the right address but TLS.
+  for (const Flow& flow : {From(SipTransport::kUdp, "198.51.100.128"),
+                           From(SipTransport::kUdp, "2001:db8:8000::1"),
+                           From(SipTransport::kTls, "192.0.2.10")}) {
+    EXPECT_NE(
+        ReasonIn(Run(Request(SipMethod::kInvite, "x"), flow)).substr(0, 7),
+        "tenants");
+  }
+}
+
+TEST_F(RequestAuthTest, APhoneShowsItsLscAndItsPassword) {
+  const auto outcome =
+      Login(SipMethod::kRegister, "alice", "pw", tls_, Phone());
+  ASSERT_TRUE(std::holds_alternative<Party>(outcome)) << ReasonIn(outcome);
+  const Party& party = std::get<Party>(outcome);
+  EXPECT_EQ(party.resource, "tenants/t/users/alice");
+  EXPECT_EQ(party.phone, "tenants/t/phones/SEP1");
+  EXPECT_EQ(party.authentication, Authentication::kLscAndDigestMd5);
+  EXPECT_EQ(party.mode, SecurityMode::kSecured);
+  EXPECT_TRUE(std::holds_alternative<Party>(
+      Login(SipMethod::kInvite, "alice", "pw", tls_, Phone())));
+  EXPECT_EQ(ReasonIn(Login(SipMethod::kRegister, "alice", "x", tls_, Phone())),
+            "401 DIGEST_FAILED");
+  // Her phone, another user's password.
+  EXPECT_EQ(ReasonIn(Login(SipMethod::kRegister, "carol", "pw", tls_, Phone())),
+            "IDENTITY_NOT_ALLOWED");
+}
+
+TEST_F(RequestAuthTest, WithoutCertificateOnlyWhoMay) {
+  EXPECT_EQ(ReasonIn(Login(SipMethod::kRegister, "alice", "pw", tls_)),
+            "PEER_CERTIFICATE_MISSING");
+  EXPECT_EQ(ReasonIn(Login(SipMethod::kRegister, "carol", "pw", tls_)),
+            "tenants/t/users/carol");
+}
+
+TEST_F(RequestAuthTest, ModesHoldBeforeAnyChallenge) {  // UM-100
+  EXPECT_EQ(ReasonIn(Run(Request(SipMethod::kRegister, "alice"), udp_)),
+            "SECURITY_MODE_TLS_REQUIRED");
+  EXPECT_EQ(ReasonIn(Run(Request(SipMethod::kRegister, "bob"), tls_)),
+            "SECURITY_MODE_TLS_NOT_ALLOWED");
+  EXPECT_EQ(ReasonIn(Login(SipMethod::kInvite, "bob", "pw", udp_)),
+            "tenants/t/users/bob");
+}
+
+TEST_F(RequestAuthTest, UnknownUsersLookLikeKnownOnes) {
+  // All users have MD5 here, so unknown ones are asked for MD5 too; a disabled
+  // one and a wrong password are answered alike.
+  int challenged = 0;
+  for (int i = 0; i < 64; ++i) {
+    const auto outcome =
+        Run(Request(SipMethod::kRegister, Cat("nobody", i)), tls_);
+    if (const auto* c = std::get_if<RequestAuth::Challenge>(&outcome)) {
+      ++challenged;
+      EXPECT_NE(c->value.find("algorithm=MD5"), std::string::npos);
+      const auto known = Run(Request(SipMethod::kRegister, "carol"), tls_);
+      EXPECT_EQ(std::get<RequestAuth::Challenge>(known).value.size(),
+                c->value.size());
+    } else {
+      EXPECT_EQ(ReasonIn(outcome), "SECURITY_MODE_TLS_NOT_ALLOWED");
+    }
+  }
+  EXPECT_GT(challenged, 32);  // three in four users are on TLS
+  EXPECT_LT(challenged, 64);
+  EXPECT_EQ(ReasonIn(Login(SipMethod::kRegister, "off", "pw", tls_)),
+            "401 DIGEST_FAILED");
+}
+
+TEST_F(RequestAuthTest, StrangersAreRefused) {
+  EXPECT_EQ(
+      ReasonIn(Run(Request(SipMethod::kInvite, "alice", "other.test"), tls_)),
+      "IDENTITY_NOT_ALLOWED");
+  SipMessage tel = SipMessage::Request(SipMethod::kInvite, "sip:d.test");
+  tel.Add(HeaderId::kFrom, "<tel:+15551234>;tag=1");
+  EXPECT_EQ(ReasonIn(Run(tel, tls_)), "IDENTITY_NOT_ALLOWED");
+  auth_.SetPlan(nullptr);
+  EXPECT_EQ(ReasonIn(Run(Request(SipMethod::kInvite, "alice"), tls_)),
+            "NO_CONFIGURATION");
+}
+
+}  // namespace
+}  // namespace sallyport::signaling_edge

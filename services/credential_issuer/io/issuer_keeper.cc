@@ -64,6 +64,10 @@ std::string IssuerKeeper::FreshId() {
   return HexEncode(bytes);
 }
 
+absl::Time IssuerKeeper::Now() const {
+  return absl::FromUnixMicros(absl::ToUnixMicros(parts_.clock.Now()));
+}
+
 Secret IssuerKeeper::FreshKey() {
   return Secret::Random(parts_.random, kKeyBytes);
 }
@@ -100,9 +104,8 @@ absl::StatusOr<RingKey> IssuerKeeper::RotateKey(std::string_view request_id) {
   absl::MutexLock lock(&command_mutex_);
   const auto current = state();
   if (const RingKey* made = current->ring.MadeBy(request_id)) return *made;
-  SP_ASSIGN_OR_RETURN(
-      IssuerState next,
-      WithNewKey(*current, FreshKey(), request_id, parts_.clock.Now()));
+  SP_ASSIGN_OR_RETURN(IssuerState next,
+                      WithNewKey(*current, FreshKey(), request_id, Now()));
   const RingKey key = next.ring.keys().back();
   SP_RETURN_IF_ERROR(
       Commit(std::make_shared<const IssuerState>(std::move(next))));
@@ -118,7 +121,7 @@ absl::StatusOr<RingKey> IssuerKeeper::RevokeKey(uint32_t id,
   SP_ASSIGN_OR_RETURN(
       IssuerState next,
       WithKeyRevoked(*current, id, {FreshId(), std::move(reason)}, FreshKey(),
-                     parts_.clock.Now()));
+                     Now()));
   const RingKey key = *next.ring.Find(id);
   if (next.version == current->version) return key;
   const bool replaced = next.ring.next_id() != current->ring.next_id();
@@ -135,10 +138,9 @@ absl::StatusOr<Revocation> IssuerKeeper::Revoke(RevocationKind kind,
                                                 std::string_view target,
                                                 std::string reason) {
   const auto current = state();
-  SP_ASSIGN_OR_RETURN(
-      IssuerState next,
-      WithRevocation(*current, kind, tenant, target,
-                     {FreshId(), std::move(reason)}, parts_.clock.Now()));
+  SP_ASSIGN_OR_RETURN(IssuerState next,
+                      WithRevocation(*current, kind, tenant, target,
+                                     {FreshId(), std::move(reason)}, Now()));
   const Revocation revocation = *next.revocations.Find(kind, tenant, target);
   if (next.version == current->version) return revocation;
   SP_RETURN_IF_ERROR(
@@ -165,7 +167,7 @@ absl::StatusOr<Revocation> IssuerKeeper::RevokeUser(std::string_view tenant,
 
 absl::Status IssuerKeeper::OnTimer() {
   absl::MutexLock lock(&command_mutex_);
-  const absl::Time now = parts_.clock.Now();
+  const absl::Time now = Now();
   IssuerState next = WithoutExpired(*state(), now);
   bool rotated = false;
   if (next.ring.rotation_time() <= now) {

@@ -78,6 +78,9 @@ class IssuerKeeper {
                                     std::string_view tenant,
                                     std::string_view target, std::string reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(command_mutex_);
+  // In whole microseconds, as the store keeps it: what is told before a restart
+  // and after it is the same.
+  absl::Time Now() const;
   std::string FreshId();
   Secret FreshKey();
   void ShowState(const IssuerState& state);

@@ -1,3 +1,5 @@
+#include "services/common/service/service_main.h"
+
 // Runs service_main_test_service as a process, as its operator would.
 
 #include <fcntl.h>

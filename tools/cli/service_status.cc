@@ -7,9 +7,9 @@
 #include "google/protobuf/descriptor.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "tools/cli/error_text.h"
 #include "tools/cli/render.h"
 #include "tools/cli/resource_kinds.h"
-#include "tools/cli/table.h"
 
 namespace sallyport::cli {
 namespace {
@@ -57,7 +57,7 @@ type::v1::ServiceInfo InfoOf(const Message& status) {
 
 absl::Status PrintStatus(CliContext& context) {
   SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
-  absl::Status failed;
+  bool failed = false;
   std::vector<std::string> members;
   std::string text;
   for (const char* const service : kServiceNames) {
@@ -68,9 +68,9 @@ absl::Status PrintStatus(CliContext& context) {
           i == 0 ? service : absl::StrCat(service, "[", i, "]");
       const auto status = GetServiceStatus((*endpoints)[i]);
       if (!status.ok()) {
-        context.err() << key << " at " << (*endpoints)[i].target << ": "
-                      << ReasonOf(status.status()) << "\n";
-        if (failed.ok()) failed = status.status();
+        context.err() << key << " at " << (*endpoints)[i].target << ":\n"
+                      << ErrorText(status.status());
+        failed = true;
         continue;
       }
       members.push_back(absl::StrCat("\"", key, "\": ", ToJson(**status)));
@@ -83,7 +83,9 @@ absl::Status PrintStatus(CliContext& context) {
   } else {
     context.out() << text;
   }
-  return failed;
+  if (!failed) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kUnavailable, "STATUS_INCOMPLETE",
+                   "not every service answered");
 }
 
 }  // namespace sallyport::cli

@@ -1,7 +1,5 @@
 #include "services/media_relay/core/endpoint.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -12,8 +10,10 @@
 #include <string_view>
 #include <system_error>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "services/common/net/socket_address.h"
 
 namespace sallyport::media_relay {
 
@@ -39,15 +39,9 @@ IpAddress IpAddress::FromBytes(absl::Span<const uint8_t> bytes) {
 }
 
 std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
-  const std::string terminated(text);
-  std::array<uint8_t, 16> bytes;
-  if (inet_pton(AF_INET, terminated.c_str(), bytes.data()) == 1) {
-    return FromBytes(absl::MakeConstSpan(bytes.data(), 4));
-  }
-  if (inet_pton(AF_INET6, terminated.c_str(), bytes.data()) == 1) {
-    return FromBytes(bytes);
-  }
-  return std::nullopt;
+  const absl::StatusOr<SocketAddress> address = SocketAddress::FromIp(text, 0);
+  if (!address.ok()) return std::nullopt;
+  return FromBytes(address->ip_bytes());
 }
 
 absl::Span<const uint8_t> IpAddress::bytes() const {
@@ -68,10 +62,13 @@ bool IpAddress::IsUnspecified() const {
 }
 
 std::string IpAddress::ToString() const {
-  if (family_ == IpFamily::kNone) return "";
-  char text[INET6_ADDRSTRLEN];
-  const int family = is_v4() ? AF_INET : AF_INET6;
-  return inet_ntop(family, octets_.data(), text, sizeof(text));
+  const std::optional<SocketAddress> address =
+      SocketAddress::FromBytes(bytes(), 0);
+  return address.has_value() ? address->IpText() : "";
+}
+
+SocketAddress Endpoint::ToSocketAddress() const {
+  return SocketAddress::FromBytes(ip.bytes(), port).value_or(SocketAddress());
 }
 
 std::string Endpoint::ToString() const {

@@ -1,5 +1,6 @@
-// IP addresses and transport addresses as the packet path needs them: small,
-// trivially copyable values with a hash, no sockaddr and no heap.
+// IP addresses alone, with prefixes, and transport addresses made of them, as
+// STUN, permissions and the packet path need them: small, trivially copyable
+// values. SocketAddress has no address without a port, hence these.
 
 #ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_ENDPOINT_H_
 #define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_ENDPOINT_H_
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "absl/types/span.h"
+#include "services/common/net/socket_address.h"
 
 namespace sallyport::media_relay {
 
@@ -61,6 +63,7 @@ struct Endpoint {
 
   // "192.0.2.1:3478", "[2001:db8::1]:3478".
   std::string ToString() const;
+  SocketAddress ToSocketAddress() const;
 
   friend bool operator==(const Endpoint& a, const Endpoint& b) {
     return a.port == b.port && a.ip == b.ip;

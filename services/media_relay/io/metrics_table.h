@@ -1,0 +1,97 @@
+// Every metric of media_relay, once.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_METRICS_TABLE_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_IO_METRICS_TABLE_H_
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+#include "services/common/metrics/metrics.h"
+#include "services/media_relay/core/drop_reason.h"
+
+namespace sallyport::media_relay {
+
+inline constexpr std::array<std::string_view, kDropReasonCount>
+    kDropReasonNames = [] {
+      std::array<std::string_view, kDropReasonCount> names = {};
+      for (size_t i = 0; i < kDropReasonCount; ++i) {
+        names[i] = DropReasonName(static_cast<DropReason>(i));
+      }
+      return names;
+    }();
+
+// In the order of kErrorCodes.
+inline constexpr std::array<int, 14> kErrorCodes = {
+    300, 400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 486, 500, 508};
+inline constexpr std::array<std::string_view, 14> kErrorCodeNames = {
+    "300", "400", "401", "403", "420", "437", "438",
+    "440", "441", "442", "443", "486", "500", "508"};
+
+inline constexpr std::string_view kPacketsReceivedTotal =
+    "sallyport_media_relay_packets_received_total";
+inline constexpr std::string_view kPacketsSentTotal =
+    "sallyport_media_relay_packets_sent_total";
+inline constexpr std::string_view kSentBytesTotal =
+    "sallyport_media_relay_sent_bytes_total";
+inline constexpr std::string_view kSendRefusedTotal =
+    "sallyport_media_relay_send_refused_total";
+inline constexpr std::string_view kDropsTotal =
+    "sallyport_media_relay_drops_total";
+inline constexpr std::string_view kTurnErrorsTotal =
+    "sallyport_media_relay_turn_errors_total";
+inline constexpr std::string_view kAllocationsMadeTotal =
+    "sallyport_media_relay_allocations_made_total";
+inline constexpr std::string_view kAllocations =
+    "sallyport_media_relay_allocations";
+inline constexpr std::string_view kSessions = "sallyport_media_relay_sessions";
+inline constexpr std::string_view kSessionsEndedTotal =
+    "sallyport_media_relay_sessions_ended_total";
+inline constexpr std::string_view kPortsUsed =
+    "sallyport_media_relay_ports_used";
+inline constexpr std::string_view kPorts = "sallyport_media_relay_ports";
+inline constexpr std::string_view kLoopBusySeconds =
+    "sallyport_media_relay_loop_busy_seconds_total";
+inline constexpr std::string_view kKeysVersion =
+    "sallyport_media_relay_keys_version";
+inline constexpr std::string_view kKeysConnected =
+    "sallyport_media_relay_keys_connected";
+
+inline constexpr std::array<MetricLabel, 1> kReasonLabel = {
+    MetricLabel{"reason", kDropReasonNames}};
+inline constexpr std::array<MetricLabel, 1> kCodeLabel = {
+    MetricLabel{"code", kErrorCodeNames}};
+
+inline constexpr std::array<MetricSpec, 15> kMediaRelayMetrics = {
+    MetricSpec{kPacketsReceivedTotal, MetricType::kCounter,
+               "Datagrams received on all sockets."},
+    MetricSpec{kPacketsSentTotal, MetricType::kCounter,
+               "Datagrams handed to the kernel."},
+    MetricSpec{kSentBytesTotal, MetricType::kCounter,
+               "Bytes of these datagrams."},
+    MetricSpec{kSendRefusedTotal, MetricType::kCounter,
+               "Datagrams that the kernel refused to send."},
+    MetricSpec{kDropsTotal, MetricType::kCounter,
+               "Datagrams neither forwarded nor answered, by reason.",
+               kReasonLabel},
+    MetricSpec{kTurnErrorsTotal, MetricType::kCounter,
+               "STUN and TURN error answers, by code.", kCodeLabel},
+    MetricSpec{kAllocationsMadeTotal, MetricType::kCounter,
+               "TURN allocations made."},
+    MetricSpec{kAllocations, MetricType::kGauge, "TURN allocations now."},
+    MetricSpec{kSessions, MetricType::kGauge, "Media sessions now."},
+    MetricSpec{kSessionsEndedTotal, MetricType::kCounter,
+               "Media sessions that nobody renewed."},
+    MetricSpec{kPortsUsed, MetricType::kGauge, "Relay ports in use."},
+    MetricSpec{kPorts, MetricType::kGauge, "Relay ports in the range."},
+    MetricSpec{kLoopBusySeconds, MetricType::kCounter,
+               "Processor time of all loops."},
+    MetricSpec{kKeysVersion, MetricType::kGauge,
+               "Version of the verification keys in force."},
+    MetricSpec{kKeysConnected, MetricType::kGauge,
+               "1 while the stream of verification keys is up."},
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_IO_METRICS_TABLE_H_

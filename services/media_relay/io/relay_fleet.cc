@@ -1,0 +1,130 @@
+#include "services/media_relay/io/relay_fleet.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/hash/hash.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "services/common/random/random_source.h"
+#include "services/common/status/status_macros.h"
+#include "services/common/time/clock.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/io/relay_loop.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+std::vector<int> AllowedProcessors() {
+  std::vector<int> processors;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return processors;
+  for (int i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(i, &set)) processors.push_back(i);
+  }
+  return processors;
+}
+
+// Counts down the loops of one PostToAll(). Thread-safe.
+class Countdown {
+ public:
+  Countdown(size_t count, std::function<void(const absl::Status&)> done)
+      : left_(count), done_(std::move(done)) {}
+
+  void Down(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::Status outcome;
+    {
+      absl::MutexLock lock(&mutex_);
+      status_.Update(status);
+      if (--left_ != 0) return;
+      outcome = status_;
+    }
+    done_(outcome);
+  }
+
+ private:
+  absl::Mutex mutex_;
+  size_t left_ ABSL_GUARDED_BY(mutex_);
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  const std::function<void(const absl::Status&)> done_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
+    const RelayFleetOptions& options, const SrtpLibrary& library,
+    RandomSource& random, RelayMetrics& metrics, const Clock& clock) {
+  std::unique_ptr<RelayFleet> fleet(new RelayFleet());
+  const size_t count = std::max<size_t>(1, options.loops);
+  const std::vector<int> processors = AllowedProcessors();
+  const auto share = [count](size_t whole) {
+    return std::max<size_t>(1, (whole + count - 1) / count);
+  };
+  std::vector<Endpoint> listeners = options.listeners;
+  for (size_t i = 0; i < count; ++i) {
+    RelayLoopOptions loop;
+    loop.core = options.core;
+    loop.core.ports.shard = static_cast<uint32_t>(i);
+    loop.core.ports.shards = static_cast<uint32_t>(count);
+    // A client or subject may land on any loop, so what holds for one subject
+    // is not divided; what holds for the process is.
+    loop.core.turn.max_allocations = share(options.core.turn.max_allocations);
+    loop.core.sessions.max_sessions = share(options.core.sessions.max_sessions);
+    loop.listeners = listeners;
+    if (options.pin && !processors.empty()) {
+      loop.processor = processors[i % processors.size()];
+    }
+    std::unique_ptr<RelayLoop> made;
+    SP_ASSIGN_OR_RETURN(
+        made, RelayLoop::Create(loop, library, random, metrics, clock));
+    // Port 0 is chosen by the first loop for all.
+    listeners = made->listeners();
+    fleet->loops_.push_back(std::move(made));
+  }
+  return fleet;
+}
+
+void RelayFleet::Start() {
+  for (const std::unique_ptr<RelayLoop>& loop : loops_) loop->Start();
+}
+
+size_t RelayFleet::LoopOf(std::string_view tenant,
+                          std::string_view session) const {
+  return absl::HashOf(std::string(tenant), std::string(session)) %
+         loops_.size();
+}
+
+absl::Status RelayFleet::Post(size_t loop, RelayLoop::Command&& command) {
+  return loops_[loop]->Post(std::move(command));
+}
+
+void RelayFleet::PostToAll(
+    std::function<void(size_t loop, RelayLoopContext&)> command,
+    std::function<void(const absl::Status&)> done) {
+  auto countdown = std::make_shared<Countdown>(loops_.size(), std::move(done));
+  auto shared =
+      std::make_shared<std::function<void(size_t loop, RelayLoopContext&)>>(
+          std::move(command));
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    const absl::Status posted =
+        loops_[i]->Post([countdown, shared, i](RelayLoopContext& context) {
+          (*shared)(i, context);
+          countdown->Down(absl::OkStatus());
+        });
+    if (!posted.ok()) countdown->Down(posted);
+  }
+}
+
+}  // namespace sallyport::media_relay

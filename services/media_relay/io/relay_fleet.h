@@ -1,0 +1,64 @@
+// All relay loops of the process, and how a command finds the right one.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_FLEET_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_FLEET_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/common/random/random_source.h"
+#include "services/common/time/clock.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/relay_core.h"
+#include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/io/relay_loop.h"
+
+namespace sallyport::media_relay {
+
+struct RelayFleetOptions {
+  // Of the whole process; counts and ports are divided among the loops.
+  RelayCoreOptions core;
+  std::vector<Endpoint> listeners;
+  size_t loops = 1;
+  // One loop on each processor that the process may use.
+  bool pin = false;
+};
+
+// Thread-safe once started.
+class RelayFleet {
+ public:
+  // All references must outlive the fleet; `random` must be thread-safe.
+  static absl::StatusOr<std::unique_ptr<RelayFleet>> Create(
+      const RelayFleetOptions& options, const SrtpLibrary& library,
+      RandomSource& random, RelayMetrics& metrics, const Clock& clock);
+
+  void Start();
+
+  size_t size() const { return loops_.size(); }
+  const std::vector<Endpoint>& listeners() const {
+    return loops_.front()->listeners();
+  }
+
+  // The loop that holds, or will hold, this session.
+  size_t LoopOf(std::string_view tenant, std::string_view session) const;
+  absl::Status Post(size_t loop, RelayLoop::Command&& command);
+
+  // Runs `command` on every loop and then `done`, once, on the last of them.
+  // A loop whose mailbox is full counts as done with its status in `done`.
+  void PostToAll(std::function<void(size_t loop, RelayLoopContext&)> command,
+                 std::function<void(const absl::Status&)> done);
+
+ private:
+  RelayFleet() = default;
+
+  std::vector<std::unique_ptr<RelayLoop>> loops_;
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_FLEET_H_

@@ -1,0 +1,318 @@
+#include "services/media_relay/io/relay_loop.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/common/log/log.h"
+#include "services/common/metrics/metrics.h"
+#include "services/common/net/event_loop.h"
+#include "services/common/net/mailbox.h"
+#include "services/common/net/udp_socket.h"
+#include "services/common/random/random_source.h"
+#include "services/common/status/status_macros.h"
+#include "services/common/time/clock.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/relay_core.h"
+#include "services/media_relay/core/session_table.h"
+#include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/io/metrics_table.h"
+#include "services/media_relay/io/udp_batch.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+constexpr size_t kMailboxCapacity = 4096;
+// Batches taken from one socket before others have their turn.
+constexpr int kBatchesPerTurn = 4;
+constexpr int kListenerBuffer = 4 << 20;
+
+absl::Duration ThreadCpu() {
+  timespec used;
+  if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) != 0) return {};
+  return absl::DurationFromTimespec(used);
+}
+
+}  // namespace
+
+RelayMetrics::RelayMetrics(MetricsRegistry& registry)
+    : packets_received(registry.Counter(kPacketsReceivedTotal)),
+      packets_sent(registry.Counter(kPacketsSentTotal)),
+      sent_bytes(registry.Counter(kSentBytesTotal)),
+      send_refused(registry.Counter(kSendRefusedTotal)),
+      drops(registry.Counter(kDropsTotal)),
+      turn_errors(registry.Counter(kTurnErrorsTotal)),
+      allocations_made(registry.Counter(kAllocationsMadeTotal)),
+      allocations(registry.Gauge(kAllocations)),
+      sessions(registry.Gauge(kSessions)),
+      sessions_ended(registry.Counter(kSessionsEndedTotal)),
+      ports_used(registry.Gauge(kPortsUsed)),
+      ports(registry.Gauge(kPorts)),
+      busy_seconds(registry.Counter(kLoopBusySeconds)) {}
+
+RelayLoop::RelayLoop(const RelayLoopOptions& options,
+                     const SrtpLibrary& library, RandomSource& random,
+                     RelayMetrics& metrics, const Clock& clock)
+    : options_(options),
+      metrics_(metrics),
+      clock_(clock),
+      core_(options.core, library, random) {}
+
+absl::StatusOr<std::unique_ptr<RelayLoop>> RelayLoop::Create(
+    const RelayLoopOptions& options, const SrtpLibrary& library,
+    RandomSource& random, RelayMetrics& metrics, const Clock& clock) {
+  std::unique_ptr<RelayLoop> relay(
+      new RelayLoop(options, library, random, metrics, clock));
+  SP_ASSIGN_OR_RETURN(relay->loop_, EventLoop::Create(clock));
+  SP_RETURN_IF_ERROR(relay->Bind());
+  return relay;
+}
+
+absl::Status RelayLoop::Bind() {
+  SP_ASSIGN_OR_RETURN(
+      mailbox_,
+      Mailbox<
+          Command>::Create(*loop_, kMailboxCapacity, [this](Command command) {
+        const std::function<void()> perform = [this] { Perform(); };
+        RelayLoopContext context{core_, ReadNow(), actions_, perform, Report()};
+        command(context);
+        Perform();
+        Rearm();
+      }));
+  for (const Endpoint& listener : options_.listeners) {
+    const SocketId id = bound_.size() + 1;
+    int port;
+    SP_ASSIGN_OR_RETURN(port, AddSocket(id, listener, /*listener=*/true));
+    bound_.push_back({listener.ip, static_cast<uint16_t>(port)});
+  }
+  timer_ = loop_->AddTimer([this](MonoTime) { OnTimer(); });
+  second_ = loop_->AddTimer([this](MonoTime) { OnSecond(); });
+  metrics_.ports.Add(static_cast<double>(core_.ports_total()));
+  return absl::OkStatus();
+}
+
+RelayLoop::~RelayLoop() {
+  if (thread_.joinable()) {
+    loop_->Stop();
+    thread_.join();
+  }
+  for (const auto& [id, socket] : sockets_) loop_->Remove(socket->udp.fd());
+  sockets_.clear();
+  mailbox_.reset();
+  if (timer_ != 0) loop_->RemoveTimer(timer_);
+  if (second_ != 0) loop_->RemoveTimer(second_);
+}
+
+void RelayLoop::Start() {
+  thread_ = std::thread([this] {
+    if (options_.processor >= 0) {
+      cpu_set_t set;
+      CPU_ZERO(&set);
+      CPU_SET(options_.processor, &set);
+      // Not being allowed to pin costs speed, nothing else.
+      (void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+    }
+    OnTimer();
+    OnSecond();
+    loop_->Run();
+  });
+}
+
+absl::Status RelayLoop::Post(Command&& command) {
+  return mailbox_->Send(std::move(command));
+}
+
+Now RelayLoop::ReadNow() const { return {clock_.MonoNow(), clock_.Now()}; }
+
+absl::StatusOr<int> RelayLoop::AddSocket(SocketId id, const Endpoint& local,
+                                         bool listener) {
+  UdpSocket::Options options;
+  options.reuse_port = listener;
+  if (listener) options.receive_buffer = kListenerBuffer;
+  absl::StatusOr<UdpSocket> udp =
+      UdpSocket::Bind(local.ToSocketAddress(), options);
+  if (!udp.ok()) return udp.status();
+  if (!listener) {
+    // For the added delay of media; without it none is reported.
+    const int on = 1;
+    (void)setsockopt(udp->fd(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
+  }
+  auto socket = std::make_unique<Socket>(Socket{id, *std::move(udp)});
+  Socket* const raw = socket.get();
+  SP_RETURN_IF_ERROR(loop_->Add(raw->udp.fd(), kReadable,
+                                [this, raw](IoEvents) { OnReadable(*raw); }));
+  const int port = raw->udp.local_address().port();
+  sockets_[id] = std::move(socket);
+  return port;
+}
+
+void RelayLoop::CloseOne(SocketId id) {
+  const auto it = sockets_.find(id);
+  if (it == sockets_.end()) return;
+  // What it was to send goes out before the descriptor can be another's.
+  send_.Flush();
+  loop_->Remove(it->second->udp.fd());
+  sockets_.erase(it);
+}
+
+void RelayLoop::OnReadable(Socket& socket) {
+  const SocketId id = socket.id;
+  const int fd = socket.udp.fd();
+  for (int batch = 0; batch < kBatchesPerTurn; ++batch) {
+    const size_t count = receive_.Receive(fd);
+    if (count == 0) break;
+    const Now now = ReadNow();
+    for (size_t i = 0; i < count; ++i) {
+      const PacketAction action =
+          core_.OnPacket(id, receive_.from(i), receive_.packet(i),
+                         receive_.reply(i), now, actions_);
+      Send(action, receive_.arrival(i));
+      if (!actions_.empty()) Perform();
+    }
+    send_.Flush();
+    // A client socket stays; a relayed one may have been closed just now.
+    if (count < kBatchSize || !sockets_.contains(id)) break;
+  }
+  Rearm();
+}
+
+void RelayLoop::Send(const PacketAction& action, absl::Time arrival) {
+  if (!action.sends()) return;
+  const auto it = sockets_.find(action.socket);
+  if (it == sockets_.end()) return;
+  send_.Add(it->second->udp.fd(), action.to, action.bytes, action.delay,
+            arrival);
+}
+
+void RelayLoop::Perform() {
+  while (!actions_.empty()) {
+    const SocketActions todo = std::exchange(actions_, SocketActions());
+    for (const SocketAction& action : todo) {
+      if (const auto* close = std::get_if<CloseSocket>(&action)) {
+        CloseOne(close->socket);
+        continue;
+      }
+      const OpenSocket& open = std::get<OpenSocket>(action);
+      const absl::Status status =
+          AddSocket(open.socket, open.local, /*listener=*/false).status();
+      std::array<uint8_t, kReplySize> reply;
+      const PacketAction answer = core_.OnSocketOpened(
+          open.socket, status, absl::MakeSpan(reply), ReadNow(), actions_);
+      if (answer.sends()) {
+        Send(answer, absl::InfinitePast());
+        send_.Flush();  // the answer lies on this stack
+      }
+    }
+  }
+}
+
+void RelayLoop::Rearm() { loop_->SetTimer(timer_, core_.deadline()); }
+
+void RelayLoop::OnTimer() {
+  const std::vector<SessionView> ended = core_.OnDeadline(ReadNow(), actions_);
+  Perform();
+  for (const SessionView& session : ended) {
+    metrics_.sessions_ended.Increment();
+    LogInfo("a media session ended without renewal",
+            {{"tenant", session.tenant},
+             {"session", session.id},
+             {"owner", session.owner},
+             {"packets_a", session.legs[0].stats.packets_received},
+             {"packets_b", session.legs[1].stats.packets_received}});
+  }
+  Rearm();
+}
+
+void RelayLoop::OnSecond() {
+  const MonoTime now = clock_.MonoNow();
+  const RelayCoreStats& stats = core_.stats();
+  const TurnServerStats& turn = core_.turn().stats();
+  const auto add = [](CounterFamily& counter, uint64_t value, uint64_t before,
+                      auto... label) {
+    if (value != before) {
+      counter.Add(static_cast<double>(value - before), label...);
+    }
+  };
+  add(metrics_.packets_received, stats.packets_received,
+      exported_.packets_received);
+  add(metrics_.packets_sent, stats.packets_sent, exported_.packets_sent);
+  add(metrics_.sent_bytes, stats.bytes_sent, exported_.bytes_sent);
+  add(metrics_.send_refused, send_.refused(), exported_refused_);
+  for (size_t i = 0; i < kDropReasonCount; ++i) {
+    add(metrics_.drops, stats.drops[i], exported_.drops[i], i);
+  }
+  for (size_t i = 0; i < kErrorCodes.size(); ++i) {
+    const size_t code = static_cast<size_t>(kErrorCodes[i] - 300);
+    add(metrics_.turn_errors, turn.errors[code], exported_turn_.errors[code],
+        i);
+  }
+  add(metrics_.allocations_made, turn.allocations_made,
+      exported_turn_.allocations_made);
+  const auto move = [](GaugeFamily& gauge, double value, double& before) {
+    if (value != before) gauge.Add(value - before);
+    before = value;
+  };
+  move(metrics_.allocations,
+       static_cast<double>(core_.turn().allocations().size()),
+       exported_allocations_);
+  move(metrics_.sessions, static_cast<double>(core_.sessions().size()),
+       exported_sessions_);
+  move(metrics_.ports_used, static_cast<double>(core_.ports_out()),
+       exported_ports_used_);
+  const absl::Duration cpu = ThreadCpu();
+  if (exported_time_ != MonoTime::InfinitePast()) {
+    const double seconds =
+        std::max(0.001, absl::ToDoubleSeconds(now - exported_time_));
+    const double busy = absl::ToDoubleSeconds(cpu - exported_cpu_);
+    metrics_.busy_seconds.Add(std::max(0.0, busy));
+    load_ = std::clamp(busy / seconds, 0.0, 1.0);
+    packets_per_second_ =
+        static_cast<uint64_t>(static_cast<double>(stats.packets_received -
+                                                  exported_.packets_received) /
+                              seconds);
+    bits_per_second_ = static_cast<uint64_t>(
+        static_cast<double>(stats.bytes_sent - exported_.bytes_sent) * 8 /
+        seconds);
+  }
+  exported_ = stats;
+  exported_turn_ = turn;
+  exported_refused_ = send_.refused();
+  exported_cpu_ = cpu;
+  exported_time_ = now;
+  loop_->SetTimer(second_, now + absl::Seconds(1));
+}
+
+RelayLoopReport RelayLoop::Report() const {
+  RelayLoopReport report;
+  report.sessions = core_.sessions().size();
+  report.allocations = core_.turn().allocations().size();
+  report.ports_used = core_.ports_out();
+  report.ports_total = core_.ports_total();
+  report.packets_per_second = packets_per_second_;
+  report.bits_per_second = bits_per_second_;
+  report.load = load_;
+  report.draining = core_.draining();
+  report.stats = core_.stats();
+  return report;
+}
+
+}  // namespace sallyport::media_relay

@@ -1,0 +1,162 @@
+// One relay loop: a thread, its sockets and its RelayCore. Nothing is shared
+// with other loops but immutable snapshots and the mailbox.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_LOOP_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_LOOP_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/common/metrics/metrics.h"
+#include "services/common/net/event_loop.h"
+#include "services/common/net/mailbox.h"
+#include "services/common/net/udp_socket.h"
+#include "services/common/random/random_source.h"
+#include "services/common/time/clock.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/relay_core.h"
+#include "services/media_relay/core/session_table.h"
+#include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/io/udp_batch.h"
+
+namespace sallyport::media_relay {
+
+// The counters of all loops; made once, each loop adds to them every second.
+struct RelayMetrics {
+  explicit RelayMetrics(MetricsRegistry& registry);
+
+  CounterFamily packets_received;
+  CounterFamily packets_sent;
+  CounterFamily sent_bytes;
+  CounterFamily send_refused;
+  CounterFamily drops;
+  CounterFamily turn_errors;
+  CounterFamily allocations_made;
+  GaugeFamily allocations;
+  GaugeFamily sessions;
+  CounterFamily sessions_ended;
+  GaugeFamily ports_used;
+  GaugeFamily ports;
+  CounterFamily busy_seconds;
+};
+
+struct RelayLoopOptions {
+  RelayCoreOptions core;
+  // Bound with SO_REUSEPORT, so that the kernel spreads clients over loops and
+  // keeps each on one. Port 0 is legal for a single loop only.
+  std::vector<Endpoint> listeners;
+  // The processor to stay on; negative: any.
+  int processor = -1;
+};
+
+// What a loop did, for GetStatus and load.
+struct RelayLoopReport {
+  size_t sessions = 0;
+  size_t allocations = 0;
+  size_t ports_used = 0;
+  size_t ports_total = 0;
+  uint64_t packets_per_second = 0;
+  uint64_t bits_per_second = 0;
+  double load = 0;  // share of one processor, 0 to 1, in the last second
+  bool draining = false;
+  RelayCoreStats stats;
+};
+
+// What a command may touch. Valid during the command.
+struct RelayLoopContext {
+  RelayCore& core;
+  Now now;
+  // To be filled by the core; `perform` opens and closes what is asked for and
+  // reports it, so that a command can wait for that within itself.
+  SocketActions& sockets;
+  const std::function<void()>& perform;
+  RelayLoopReport report;
+};
+
+// Made and destroyed by main; Run() is its own thread's. Post() is
+// Thread-safe, everything else main's.
+class RelayLoop {
+ public:
+  using Command = std::function<void(RelayLoopContext&)>;
+
+  // `library`, `random`, `metrics` and `clock` must outlive the loop; `random`
+  // must be thread-safe.
+  static absl::StatusOr<std::unique_ptr<RelayLoop>> Create(
+      const RelayLoopOptions& options, const SrtpLibrary& library,
+      RandomSource& random, RelayMetrics& metrics, const Clock& clock);
+  // Stops the thread and closes all sockets.
+  ~RelayLoop();
+  RelayLoop(const RelayLoop&) = delete;
+  RelayLoop& operator=(const RelayLoop&) = delete;
+
+  void Start();
+
+  // Runs `command` on the loop. RESOURCE_EXHAUSTED when too many wait;
+  // `command` is then untouched.
+  absl::Status Post(Command&& command);
+
+  // As bound.
+  const std::vector<Endpoint>& listeners() const { return bound_; }
+
+ private:
+  struct Socket {
+    SocketId id;
+    UdpSocket udp;
+  };
+
+  RelayLoop(const RelayLoopOptions& options, const SrtpLibrary& library,
+            RandomSource& random, RelayMetrics& metrics, const Clock& clock);
+  absl::Status Bind();
+  absl::StatusOr<int> AddSocket(SocketId id, const Endpoint& local,
+                                bool listener);
+  void CloseOne(SocketId id);
+  void OnReadable(Socket& socket);
+  void Perform();
+  void Send(const PacketAction& action, absl::Time arrival);
+  void Rearm();
+  void OnTimer();
+  void OnSecond();
+  Now ReadNow() const;
+  RelayLoopReport Report() const;
+
+  RelayLoopOptions options_;
+  RelayMetrics& metrics_;
+  const Clock& clock_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<Mailbox<Command>> mailbox_;
+  RelayCore core_;
+  absl::flat_hash_map<SocketId, std::unique_ptr<Socket>> sockets_;
+  std::vector<Endpoint> bound_;
+  UdpReceiveBatch receive_;
+  UdpSendBatch send_;
+  SocketActions actions_;
+  EventLoop::TimerId timer_ = 0;
+  EventLoop::TimerId second_ = 0;
+  // As of the last OnSecond().
+  RelayCoreStats exported_;
+  TurnServerStats exported_turn_;
+  uint64_t exported_refused_ = 0;
+  double exported_allocations_ = 0;
+  double exported_sessions_ = 0;
+  double exported_ports_used_ = 0;
+  absl::Duration exported_cpu_;
+  MonoTime exported_time_ = MonoTime::InfinitePast();
+  uint64_t packets_per_second_ = 0;
+  uint64_t bits_per_second_ = 0;
+  double load_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_LOOP_H_

@@ -1,0 +1,99 @@
+// Many datagrams in one system call, in buffers with room for the heads and
+// trailers that relaying adds in place.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_UDP_BATCH_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_IO_UDP_BATCH_H_
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "services/media_relay/core/delay_histogram.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+
+namespace sallyport::media_relay {
+
+inline constexpr size_t kBatchSize = 64;
+
+// The bytes of an address as the kernel takes them; returns their length.
+socklen_t ToSockaddr(const Endpoint& endpoint, sockaddr_storage& out);
+Endpoint FromSockaddr(const sockaddr_storage& address);
+
+// Receives up to kBatchSize datagrams at a time. Its buffers are lent to the
+// core until the next Receive(). Loop thread only.
+class UdpReceiveBatch {
+ public:
+  UdpReceiveBatch();
+
+  // What one system call gives; 0 when nothing waits. Datagrams longer than
+  // kMaxPacketSize are left out and counted in oversized().
+  size_t Receive(int fd);
+
+  Packet& packet(size_t i) { return slots_[i].packet; }
+  const Endpoint& from(size_t i) const { return slots_[i].from; }
+  // When the kernel took it in, where the socket asks for that; else the past.
+  absl::Time arrival(size_t i) const { return slots_[i].arrival; }
+  absl::Span<uint8_t> reply(size_t i) {
+    return absl::MakeSpan(slots_[i].reply);
+  }
+  uint64_t oversized() const { return oversized_; }
+
+ private:
+  struct Slot {
+    alignas(16) std::array<uint8_t, kPacketHeadroom + kMaxPacketSize +
+                                        kPacketTailroom> buffer;
+    std::array<uint8_t, kReplySize> reply;
+    alignas(cmsghdr) std::array<char, 64> control;
+    sockaddr_storage address;
+    iovec io;
+    Packet packet;
+    Endpoint from;
+    absl::Time arrival;
+  };
+
+  std::unique_ptr<std::array<Slot, kBatchSize>> memory_;
+  absl::Span<Slot> slots_;
+  std::array<mmsghdr, kBatchSize> headers_;
+  uint64_t oversized_ = 0;
+};
+
+// Collects what is to be sent, and sends neighbours of one socket together.
+// The bytes are borrowed until Flush(). Loop thread only.
+class UdpSendBatch {
+ public:
+  // `delay` may be null; `arrival` is when the datagram came in.
+  void Add(int fd, const Endpoint& to, absl::Span<const uint8_t> bytes,
+           DelayHistogram* delay, absl::Time arrival);
+  // Sends all. What the kernel refuses (full buffer, no route, port
+  // unreachable) is lost, as UDP is, and counted in refused().
+  void Flush();
+
+  bool full() const { return count_ == kBatchSize; }
+  uint64_t refused() const { return refused_; }
+
+ private:
+  struct Slot {
+    int fd;
+    sockaddr_storage address;
+    iovec io;
+    DelayHistogram* delay;
+    absl::Time arrival;
+  };
+
+  std::array<Slot, kBatchSize> slots_;
+  std::array<mmsghdr, kBatchSize> headers_;
+  size_t count_ = 0;
+  uint64_t refused_ = 0;
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_IO_UDP_BATCH_H_

@@ -156,7 +156,8 @@ PeerVerdict PeerPolicy::CheckAddress(const IpAddress& address) const {
     return PeerVerdict::kDeniedPrefix;
   }
   if (canonical.form != EmbeddedForm::kNone) return PeerVerdict::kEmbeddedForm;
-  if (IsGlobalUnicast(address) || AnyContains(options_.allowed, address)) {
+  if ((IsGlobalUnicast(address) && !options_.deny_public) ||
+      AnyContains(options_.allowed, address)) {
     return PeerVerdict::kAllowed;
   }
   return PeerVerdict::kSpecialPurpose;
@@ -166,6 +167,11 @@ PeerVerdict PeerPolicy::Check(const Endpoint& peer) const {
   const PeerVerdict verdict = CheckAddress(peer.ip);
   if (verdict != PeerVerdict::kAllowed) return verdict;
   if (peer.port < options_.lowest_port || peer.port == 0) {
+    return PeerVerdict::kDeniedPort;
+  }
+  if (std::find(options_.denied_endpoints.begin(),
+                options_.denied_endpoints.end(),
+                peer) != options_.denied_endpoints.end()) {
     return PeerVerdict::kDeniedPort;
   }
   return PeerVerdict::kAllowed;

@@ -49,6 +49,10 @@ struct PeerPolicyOptions {
   // Blocks that may not be reached, stronger than `allowed`: our own
   // listeners, control and metadata addresses, pod and service networks.
   std::vector<IpPrefix> denied;
+  // Our own listeners and control ports, stronger than `allowed`.
+  std::vector<Endpoint> denied_endpoints;
+  // Global unicast must be in `allowed` too.
+  bool deny_public = false;
   // Lowest peer port; 1024 keeps well-known services out.
   uint16_t lowest_port = 1024;
 };

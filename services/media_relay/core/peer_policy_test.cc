@@ -83,6 +83,24 @@ TEST(PeerPolicyTest, LowPorts) {
   EXPECT_EQ(policy.CheckAddress(At("8.8.8.8").ip), PeerVerdict::kAllowed);
 }
 
+TEST(PeerPolicyTest, OwnControlPortsAreDenied) {
+  PeerPolicyOptions options;
+  options.allowed = {*IpPrefix::Parse("127.0.0.0/8")};
+  options.denied_endpoints = {At("127.0.0.1", 7003)};
+  const PeerPolicy policy(std::move(options));
+  EXPECT_EQ(policy.Check(At("127.0.0.1", 7003)), PeerVerdict::kDeniedPort);
+  EXPECT_EQ(policy.Check(At("127.0.0.1", 7004)), PeerVerdict::kAllowed);
+}
+
+TEST(PeerPolicyTest, PublicMayBeDeniedAsAWhole) {
+  PeerPolicyOptions options;
+  options.allowed = {*IpPrefix::Parse("8.8.8.0/24")};
+  options.deny_public = true;
+  const PeerPolicy policy(std::move(options));
+  EXPECT_EQ(policy.Check(At("8.8.8.8")), PeerVerdict::kAllowed);
+  EXPECT_EQ(policy.Check(At("1.1.1.1")), PeerVerdict::kSpecialPurpose);
+}
+
 TEST(CanonicalizeTest, FindsTheIpv4Address) {
   struct Case {
     const char* from;

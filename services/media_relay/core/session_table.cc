@@ -52,6 +52,23 @@ std::string SessionTable::Key(std::string_view tenant, std::string_view id) {
   return key;
 }
 
+absl::Status SessionTable::Check(const SessionSpec& spec) const {
+  const MediaBridge bridge(spec.legs[0].options, spec.legs[1].options,
+                           resources_.library, resources_.policy,
+                           resources_.random);
+  for (size_t i = 0; i < 2; ++i) {
+    const LegSpec& leg = spec.legs[i];
+    SP_RETURN_IF_ERROR(
+        bridge.leg(static_cast<LegSide>(i)).CheckUpdate(leg.initial));
+    if (options_.interfaces.Find(leg.internal, leg.ipv6) == nullptr) {
+      return MakeError(absl::StatusCode::kFailedPrecondition,
+                       "ADDRESS_FAMILY_NOT_SERVED",
+                       "the relay has no address of this family");
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status SessionTable::Create(SessionSpec spec, Now now,
                                   SocketActions& sockets) {
   created_.clear();
@@ -73,6 +90,8 @@ absl::Status SessionTable::Create(SessionSpec spec, Now now,
                      "the relay holds as many sessions as it may");
   }
 
+  SP_RETURN_IF_ERROR(Check(spec));
+
   Opening opening;
   opening.session = std::make_unique<Session>();
   Session& session = *opening.session;
@@ -93,11 +112,6 @@ absl::Status SessionTable::Create(SessionSpec spec, Now now,
         session.bridge->leg(static_cast<LegSide>(i)).Update(leg.initial));
     const RelayInterface* interface =
         options_.interfaces.Find(leg.internal, leg.ipv6);
-    if (interface == nullptr) {
-      return MakeError(absl::StatusCode::kFailedPrecondition,
-                       "ADDRESS_FAMILY_NOT_SERVED",
-                       "the relay has no address of this family");
-    }
     session.ports[i].internal = leg.internal;
     session.ports[i].ipv6 = leg.ipv6;
     session.ports[i].local = interface->local;
@@ -295,7 +309,9 @@ absl::StatusOr<SessionView> SessionTable::Update(const SessionUpdate& update,
   const auto it = sessions_.find(Key(update.tenant, update.id));
   if (it == sessions_.end()) return NotFound();
   Session& session = *it->second;
-  if (session.owner != update.owner) return NotOwner();
+  if (!update.owner.empty() && session.owner != update.owner) {
+    return NotOwner();
+  }
   if (!update.etag.empty() && update.etag != std::to_string(session.version)) {
     return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
                      "the session has changed since it was read");

@@ -53,7 +53,7 @@ struct SessionSpec {
 struct SessionUpdate {
   std::string tenant;
   std::string id;
-  std::string owner;       // must be the session's
+  std::string owner;       // must be the session's, unless empty
   std::string etag;        // empty: any
   std::string request_id;  // of the last renewal of keys; a repeat is none
   std::array<std::optional<MediaLegUpdate>, 2> legs;
@@ -115,6 +115,8 @@ class SessionTable {
   SessionTable(const SessionTableOptions& options,
                const RelayResources& resources);
 
+  // Whether Create() would find fault with `spec`; opens nothing.
+  absl::Status Check(const SessionSpec& spec) const;
   // OK: perform `sockets`, report each, then TakeCreated(). ALREADY_EXISTS
   // with SESSION_EXISTS for another session of this id; for a repeat of the
   // same request there is nothing to perform and TakeCreated() has it.

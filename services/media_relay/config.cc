@@ -1,0 +1,315 @@
+#include "services/media_relay/config.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "sallyport/media_relay/config/v1/media_relay_config.pb.h"
+#include "services/common/bytes/string_view.h"
+#include "services/common/config/config_faults.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/config/server_config.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/relay_interface.h"
+#include "services/media_relay/io/key_client.h"
+#include "services/media_relay/io/relay_fleet.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+using Config = config::v1::MediaRelayConfig;
+
+constexpr uint32_t kDefaultStunPort = 3478;
+constexpr uint32_t kDefaultPortMin = 50000;  // AVE-02
+constexpr uint32_t kDefaultPortMax = 59999;
+constexpr absl::Duration kLongestNonce = absl::Hours(4);
+
+uint32_t Or(uint32_t value, uint32_t if_zero) {
+  return value == 0 ? if_zero : value;
+}
+
+uint32_t PortMin(const Config& config) {
+  return Or(config.relay_port_min(), kDefaultPortMin);
+}
+uint32_t PortMax(const Config& config) {
+  return Or(config.relay_port_max(), kDefaultPortMax);
+}
+
+void CheckPort(std::string_view field, uint32_t port, ConfigFaults* faults) {
+  if (port > 0xFFFF) faults->Add(field, "is not a port");
+}
+
+void CheckInterface(std::string_view field,
+                    const config::v1::InterfaceConfig& interface,
+                    ConfigFaults* faults) {
+  int v4 = 0;
+  int v6 = 0;
+  for (int i = 0; i < interface.addresses_size(); ++i) {
+    const std::optional<IpAddress> address =
+        IpAddress::Parse(interface.addresses(i));
+    const std::string path =
+        absl::StrCat(AbslView(field), ".addresses[", i, "]");
+    if (!address.has_value()) {
+      faults->Add(path, "is not an IP address");
+    } else if (address->IsUnspecified()) {
+      faults->Add(path, "must be one address, not all of them");
+    } else if ((address->is_v4() ? ++v4 : ++v6) > 1) {
+      faults->Add(path, "is the second one of its family");
+    }
+  }
+  if (interface.advertised_addresses_size() == 0) return;
+  if (interface.advertised_addresses_size() != interface.addresses_size()) {
+    faults->Add(absl::StrCat(AbslView(field), ".advertised_addresses"),
+                "must be as many as addresses");
+    return;
+  }
+  for (int i = 0; i < interface.advertised_addresses_size(); ++i) {
+    const std::optional<IpAddress> own =
+        IpAddress::Parse(interface.addresses(i));
+    const std::optional<IpAddress> told =
+        IpAddress::Parse(interface.advertised_addresses(i));
+    if (!told.has_value() ||
+        (own.has_value() && own->family() != told->family())) {
+      faults->Add(
+          absl::StrCat(AbslView(field), ".advertised_addresses[", i, "]"),
+          "is not an IP address of the same family");
+    }
+  }
+}
+
+template <typename Prefixes>
+void CheckPrefixes(std::string_view field, const Prefixes& prefixes,
+                   ConfigFaults* faults) {
+  for (int i = 0; i < prefixes.size(); ++i) {
+    if (!IpPrefix::Parse(prefixes.Get(i)).has_value()) {
+      faults->Add(absl::StrCat(AbslView(field), "[", i, "]"),
+                  "is not a prefix such as \"10.1.0.0/16\"");
+    }
+  }
+}
+
+template <typename Prefixes>
+std::vector<IpPrefix> PrefixesFrom(const Prefixes& texts) {
+  std::vector<IpPrefix> prefixes;
+  for (const std::string& text : texts) {
+    const std::optional<IpPrefix> prefix = IpPrefix::Parse(text);
+    if (prefix.has_value()) prefixes.push_back(*prefix);
+  }
+  return prefixes;
+}
+
+void Place(const config::v1::InterfaceConfig& interface,
+           std::optional<RelayInterface>& v4,
+           std::optional<RelayInterface>& v6) {
+  for (int i = 0; i < interface.addresses_size(); ++i) {
+    const IpAddress local = *IpAddress::Parse(interface.addresses(i));
+    const IpAddress advertised =
+        interface.advertised_addresses_size() > i
+            ? *IpAddress::Parse(interface.advertised_addresses(i))
+            : local;
+    (local.is_v4() ? v4 : v6) = RelayInterface{local, advertised};
+  }
+}
+
+RelayInterfaces InterfacesFrom(const Config& config) {
+  RelayInterfaces interfaces;
+  Place(config.external(), interfaces.external_v4, interfaces.external_v6);
+  if (config.has_internal()) {
+    Place(config.internal(), interfaces.internal_v4, interfaces.internal_v6);
+  }
+  return interfaces;
+}
+
+std::vector<RelayInterface> AllOf(const RelayInterfaces& interfaces) {
+  std::vector<RelayInterface> all;
+  for (const std::optional<RelayInterface>& one :
+       {interfaces.external_v4, interfaces.external_v6, interfaces.internal_v4,
+        interfaces.internal_v6}) {
+    if (one.has_value()) all.push_back(*one);
+  }
+  return all;
+}
+
+// The port of "host:port", 0 when there is none.
+uint16_t PortOf(std::string_view address, uint16_t if_empty) {
+  if (address.empty()) return if_empty;
+  const size_t colon = address.rfind(':');
+  int port = 0;
+  for (const char c : address.substr(colon + 1)) port = port * 10 + (c - '0');
+  return static_cast<uint16_t>(port);
+}
+
+}  // namespace
+
+void ValidateConfig(const Config& config, ConfigFaults* faults) {
+  CheckClientConfig("credential_issuer", config.credential_issuer(),
+                    /*required=*/false, faults);
+  if (config.external().addresses().empty()) {
+    faults->Add("external.addresses", "is required");
+  }
+  CheckInterface("external", config.external(), faults);
+  CheckInterface("internal", config.internal(), faults);
+  if (config.has_internal()) {
+    // AVE-30: address translation is not for the internal edge.
+    if (!config.internal().advertised_addresses().empty()) {
+      faults->Add("internal.advertised_addresses",
+                  "the internal interface cannot be translated");
+    }
+    for (const std::string& address : config.internal().addresses()) {
+      const auto& outside = config.external().addresses();
+      if (std::find(outside.begin(), outside.end(), address) != outside.end()) {
+        faults->Add("internal.addresses", "is also an external address");
+      }
+    }
+  }
+  CheckPort("stun_udp_port", config.stun_udp_port(), faults);
+  CheckPort("stun_tcp_port", config.stun_tcp_port(), faults);
+  CheckPort("turn_tls_port", config.turn_tls_port(), faults);
+  CheckPort("relay_port_min", config.relay_port_min(), faults);
+  CheckPort("relay_port_max", config.relay_port_max(), faults);
+  if (PortMin(config) < 1024) {
+    faults->Add("relay_port_min", "is below 1024");
+  }
+  if (PortMin(config) + 1 > PortMax(config)) {
+    faults->Add("relay_port_max", "leaves no two ports");
+  }
+  const uint32_t stun = Or(config.stun_udp_port(), kDefaultStunPort);
+  if (stun >= PortMin(config) && stun <= PortMax(config)) {
+    faults->Add("stun_udp_port", "is inside the range of relay ports");
+  }
+  if (config.realm().size() > 64) {
+    faults->Add("realm", "is longer than 64 characters");
+  }
+  CheckPrefixes("peer_policy.allowed_prefixes",
+                config.peer_policy().allowed_prefixes(), faults);
+  CheckPrefixes("peer_policy.denied_prefixes",
+                config.peer_policy().denied_prefixes(), faults);
+  if (config.loops() > 256) faults->Add("loops", "is more than 256");
+  CheckDuration("port_quarantine", config.port_quarantine(), faults);
+  CheckDuration("session_lease", config.session_lease(), faults);
+  CheckDuration("media_timeout", config.media_timeout(), faults);
+  CheckDuration("allocation_lifetime", config.allocation_lifetime(), faults);
+  CheckDuration("max_allocation_lifetime", config.max_allocation_lifetime(),
+                faults);
+  CheckDuration("nonce_lifetime", config.nonce_lifetime(), faults);
+  const absl::Duration lease =
+      FromProtoOr(config.session_lease(), absl::Minutes(5));
+  if (lease < absl::Seconds(10) || lease > absl::Hours(1)) {
+    faults->Add("session_lease", "is not 10 s to 1 hour");
+  }
+  if (FromProto(config.nonce_lifetime()) > kLongestNonce) {
+    faults->Add("nonce_lifetime", "is longer than 4 hours");
+  }
+  // Never accepted in silence: what this version does not do.
+  if (config.has_turn_tls()) {
+    faults->Add("turn_tls", "is not offered by this version");
+  }
+  if (config.send_software()) {
+    faults->Add("send_software", "is not offered by this version");
+  }
+  if (!config.fast_path().empty() && config.fast_path() != "sockets") {
+    faults->Add("fast_path", "is neither empty nor \"sockets\"");
+  }
+  if (config.limits().max_allocation_bytes_per_second() != 0) {
+    faults->Add("limits.max_allocation_bytes_per_second",
+                "is not offered by this version");
+  }
+}
+
+std::string RealmOf(const Config& config) {
+  return config.realm().empty() ? "sallyport" : config.realm();
+}
+
+RelayFleetOptions FleetOptionsFrom(const Config& config, size_t processors) {
+  RelayFleetOptions options;
+  const RelayInterfaces interfaces = InterfacesFrom(config);
+  const config::v1::MediaRelayLimits& limits = config.limits();
+
+  TurnServerOptions& turn = options.core.turn;
+  // Clients inside and outside alike get external addresses (AVE-43).
+  turn.ipv4 = interfaces.external_v4;
+  turn.ipv6 = interfaces.external_v6;
+  turn.default_lifetime =
+      FromProtoOr(config.allocation_lifetime(), absl::Minutes(10));
+  turn.max_lifetime =
+      FromProtoOr(config.max_allocation_lifetime(), absl::Hours(1));
+  turn.max_allocations = Or(limits.max_allocations(), 5000);
+  turn.max_allocations_per_subject =
+      Or(limits.max_allocations_per_subject(), 10);
+  turn.max_allocations_per_tenant =
+      Or(limits.max_allocations_per_tenant(),
+         static_cast<uint32_t>(turn.max_allocations));
+  turn.allocation_limits.max_permissions = Or(limits.max_permissions(), 32);
+  turn.allocation_limits.max_channels = Or(limits.max_channels(), 32);
+  turn.authenticator.realm = RealmOf(config);
+  turn.authenticator.nonce_lifetime =
+      FromProtoOr(config.nonce_lifetime(), absl::Minutes(10));
+  turn.authenticator.answer_wrong_integrity = config.answer_wrong_integrity();
+  turn.authenticator.unauthenticated_replies_per_second =
+      Or(limits.unauthenticated_replies_per_second(), 50);
+
+  SessionTableOptions& sessions = options.core.sessions;
+  sessions.interfaces = interfaces;
+  sessions.max_sessions = Or(limits.max_sessions(), 5000);
+  sessions.media_timeout =
+      FromProtoOr(config.media_timeout(), absl::Seconds(20));
+
+  PortPoolOptions& ports = options.core.ports;
+  ports.first = static_cast<uint16_t>(PortMin(config));
+  ports.last = static_cast<uint16_t>(PortMax(config));
+  ports.quarantine = FromProtoOr(config.port_quarantine(), absl::Seconds(60));
+
+  PeerPolicyOptions& policy = options.core.policy;
+  policy.allowed = PrefixesFrom(config.peer_policy().allowed_prefixes());
+  policy.denied = PrefixesFrom(config.peer_policy().denied_prefixes());
+  policy.deny_public = config.peer_policy().deny_public();
+
+  const uint16_t stun =
+      config.stun_udp_port() == 0 && config.ephemeral_ports()
+          ? 0
+          : static_cast<uint16_t>(Or(config.stun_udp_port(), kDefaultStunPort));
+  for (const RelayInterface& interface : AllOf(interfaces)) {
+    options.listeners.push_back({interface.local, stun});
+    for (const IpAddress& own : {interface.local, interface.advertised}) {
+      for (const uint16_t port :
+           {stun, PortOf(config.server().listen_address(), 7003),
+            PortOf(config.server().metrics_address(), 9464)}) {
+        if (port != 0) policy.denied_endpoints.push_back({own, port});
+      }
+    }
+  }
+  options.loops =
+      config.loops() == 0 ? std::max<size_t>(1, processors) : config.loops();
+  options.pin = config.loops() == 0;
+  return options;
+}
+
+std::vector<KeyClient::Options::Address> TurnUris(
+    const Config& config, const std::vector<Endpoint>& listeners) {
+  const RelayInterfaces interfaces = InterfacesFrom(config);
+  std::vector<KeyClient::Options::Address> uris;
+  for (const Endpoint& listener : listeners) {
+    IpAddress told = listener.ip;
+    bool internal = false;
+    for (const RelayInterface& interface : AllOf(interfaces)) {
+      if (interface.local == listener.ip) told = interface.advertised;
+    }
+    for (const std::optional<RelayInterface>& inside :
+         {interfaces.internal_v4, interfaces.internal_v6}) {
+      internal |= inside.has_value() && inside->local == listener.ip;
+    }
+    uris.push_back(
+        {absl::StrCat("turn:", Endpoint{told, listener.port}.ToString(),
+                      "?transport=udp"),
+         internal});
+  }
+  return uris;
+}
+
+}  // namespace sallyport::media_relay

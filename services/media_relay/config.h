@@ -1,0 +1,33 @@
+// What the configuration file says, checked and turned into the core's terms.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CONFIG_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CONFIG_H_
+
+#include <string>
+#include <vector>
+
+#include "sallyport/media_relay/config/v1/media_relay_config.pb.h"
+#include "services/common/config/config_faults.h"
+#include "services/media_relay/io/key_client.h"
+#include "services/media_relay/io/relay_fleet.h"
+
+namespace sallyport::media_relay {
+
+// Every fault of what is not `server`, all at once. Pure.
+void ValidateConfig(const config::v1::MediaRelayConfig& config,
+                    ConfigFaults* faults);
+
+// Of a valid configuration. `processors` are those that the process may use.
+RelayFleetOptions FleetOptionsFrom(const config::v1::MediaRelayConfig& config,
+                                   size_t processors);
+
+std::string RealmOf(const config::v1::MediaRelayConfig& config);
+
+// "turn:192.0.2.1:3478?transport=udp" for each listener as bound.
+std::vector<KeyClient::Options::Address> TurnUris(
+    const config::v1::MediaRelayConfig& config,
+    const std::vector<Endpoint>& listeners);
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CONFIG_H_

@@ -1,0 +1,243 @@
+#include "services/media_relay/relay_process.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "grpcpp/grpcpp.h"
+#include "sallyport/media_relay/config/v1/media_relay_config.pb.h"
+#include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
+#include "sallyport/media_relay/v1/relay_status.pb.h"
+#include "sallyport/type/v1/service_info.pb.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/log/log.h"
+#include "services/common/metrics/metrics.h"
+#include "services/common/random/system_random.h"
+#include "services/common/rpc/access_policy.h"
+#include "services/common/rpc/caller_identity.h"
+#include "services/common/rpc/client_channel.h"
+#include "services/common/service/service_main.h"
+#include "services/common/status/status_macros.h"
+#include "services/common/time/clock.h"
+#include "services/media_relay/config.h"
+#include "services/media_relay/core/credential_keys.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/io/kernel_ports.h"
+#include "services/media_relay/io/key_client.h"
+#include "services/media_relay/io/metrics_table.h"
+#include "services/media_relay/io/relay_fleet.h"
+#include "services/media_relay/io/relay_loop.h"
+#include "services/media_relay/rpc/access_rules.h"
+#include "services/media_relay/rpc/media_relay_service.h"
+#include "services/media_relay/rpc/session_codec.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+using Config = config::v1::MediaRelayConfig;
+
+size_t Processors() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+  return static_cast<size_t>(std::max(1, CPU_COUNT(&set)));
+}
+
+// Main thread only, but for what the key client and gRPC call.
+class MediaRelay final : public RunningService {
+ public:
+  static absl::StatusOr<std::unique_ptr<RunningService>> Start(
+      const Config& config, ServiceRuntime& runtime) {
+    SP_ASSIGN_OR_RETURN(
+        AccessPolicy access,
+        AccessPolicy::Create(
+            runtime.server_config(),
+            MediaRelayAccessRules({config.session_owners().begin(),
+                                   config.session_owners().end()})));
+    std::unique_ptr<MediaRelay> relay(
+        new MediaRelay(config, runtime, std::move(access)));
+    SP_RETURN_IF_ERROR(relay->StartAll(runtime));
+    return relay;
+  }
+
+  void Drain() override {
+    fleet_->PostToAll(
+        [](size_t, RelayLoopContext& context) { context.core.StartDrain(); },
+        [](const absl::Status&) {});
+  }
+
+  bool IsIdle() override {
+    // Asked for again until it is true: the answer to the last question.
+    fleet_->PostToAll(
+        [this](size_t loop, RelayLoopContext& context) {
+          live_[loop] = context.report.sessions + context.report.allocations;
+        },
+        [this](const absl::Status& status) {
+          if (!status.ok()) return;
+          size_t live = 0;
+          for (const std::atomic<size_t>& loop : live_) live += loop;
+          idle_ = live == 0;
+        });
+    return idle_;
+  }
+
+ private:
+  MediaRelay(const Config& config, ServiceRuntime& runtime, AccessPolicy access)
+      : config_(config),
+        instance_(runtime.instance()),
+        trust_domain_(runtime.server_config().trust_domain()),
+        access_(std::move(access)),
+        metrics_(runtime.metrics()),
+        keys_version_(runtime.metrics().Gauge(kKeysVersion)),
+        keys_connected_(runtime.metrics().Gauge(kKeysConnected)) {}
+
+  absl::Status StartAll(ServiceRuntime& runtime) {
+    SP_ASSIGN_OR_RETURN(srtp_, SrtpLibrary::Create());
+    const RelayFleetOptions options = FleetOptionsFrom(config_, Processors());
+    WarnOfKernelPorts(options.core.ports.first, options.core.ports.last);
+    SP_ASSIGN_OR_RETURN(fleet_, RelayFleet::Create(options, *srtp_, random_,
+                                                   metrics_, Clock::Real()));
+    live_ = std::vector<std::atomic<size_t>>(fleet_->size());
+    for (std::atomic<size_t>& live : live_) live = 1;
+    fleet_->Start();
+    runtime.AddPort("stun_udp", fleet_->listeners().front().port);
+    if (!config_.disable_tcp()) {
+      LogWarning("TCP and TLS are not offered by this version", {});
+    }
+    LogInfo("relay loops run",
+            {{"loops", fleet_->size()}, {"fast_path", "sockets"}});
+    SP_RETURN_IF_ERROR(StartKeys(runtime));
+
+    MediaRelayServiceOptions service;
+    service.default_lease =
+        FromProtoOr(config_.session_lease(), absl::Minutes(5));
+    service.describe = [this](v1::RelayStatus& status) { Describe(status); };
+    service.session_capacity = options.core.sessions.max_sessions;
+    service.allocation_capacity = options.core.turn.max_allocations;
+    service_ = std::make_unique<MediaRelayService>(access_, *fleet_, random_,
+                                                   std::move(service));
+    start_time_ = absl::Now();
+    return runtime.StartGrpc(access_, {service_.get()});
+  }
+
+  absl::Status StartKeys(ServiceRuntime& runtime) {
+    if (config_.credential_issuer().target().empty()) {
+      LogWarning("no credential_issuer: TURN requests are refused", {});
+      return absl::OkStatus();
+    }
+    KeyClient::Options options;
+    SP_ASSIGN_OR_RETURN(options.channel, ConnectTo(runtime.server_config(),
+                                                   config_.credential_issuer(),
+                                                   "credential_issuer"));
+    options.consumer = instance_;
+    options.cache_file = config_.keys_cache_file();
+    options.realm = RealmOf(config_);
+    options.max_backoff = FromProtoOr(config_.credential_issuer().max_backoff(),
+                                      absl::Seconds(5));
+    options.addresses = TurnUris(config_, fleet_->listeners());
+    options.on_keys = [this](std::shared_ptr<const CredentialKeys> keys) {
+      keys_version_.Set(static_cast<double>(keys->version()));
+      LogInfo("verification keys in force", {{"version", keys->version()}});
+      fleet_->PostToAll(
+          [keys](size_t, RelayLoopContext& context) {
+            context.core.OnKeys(keys, context.now, context.sockets);
+          },
+          [](const absl::Status& status) {
+            if (!status.ok()) {
+              LogError("a loop did not take the verification keys",
+                       {{"error", status}});
+            }
+          });
+    };
+    options.on_state = [this](bool connected) {
+      keys_connected_.Set(connected ? 1 : 0);
+      if (connected_.exchange(connected) == connected) return;
+      if (connected) {
+        LogInfo("credential_issuer is connected", {});
+      } else {
+        LogWarning("credential_issuer is not connected", {});
+      }
+    };
+    key_client_ = std::make_unique<KeyClient>(std::move(options));
+    return absl::OkStatus();
+  }
+
+  // On gRPC threads.
+  void Describe(v1::RelayStatus& status) {
+    type::v1::ServiceInfo& info = *status.mutable_info();
+    info.set_service("media_relay");
+    info.set_instance(instance_);
+    *info.mutable_start_time() = sallyport::ToProto(start_time_);
+    const absl::Time now = absl::Now();
+    *info.mutable_server_time() = sallyport::ToProto(now);
+    *status.mutable_load()->mutable_measure_time() = sallyport::ToProto(now);
+    info.set_identity(ServiceSpiffeId(trust_domain_, "media_relay"));
+    info.set_draining(status.load().draining());
+    for (const Endpoint& listener : fleet_->listeners()) {
+      v1::RelayListener& out = *status.add_listeners();
+      out.set_protocol("stun_udp");
+      ToProto(listener, *out.mutable_address());
+    }
+    const auto uris = TurnUris(config_, fleet_->listeners());
+    for (size_t i = 0; i < uris.size(); ++i) {
+      // Between "turn:" and the port.
+      const std::string& uri = uris[i].uri;
+      status.mutable_listeners(static_cast<int>(i))
+          ->set_advertised_address(uri.substr(5, uri.rfind(':') - 5));
+    }
+    status.set_fast_path_tier(v1::FAST_PATH_TIER_SOCKETS);
+    status.set_fast_path_reason("other tiers are not offered by this version");
+    if (key_client_ == nullptr) return;
+    const KeyClient::Status keys = key_client_->status();
+    for (const uint32_t id : keys.key_ids) status.add_key_ids(id);
+    type::v1::SourceState& source = *info.add_sources();
+    source.set_source("credential_issuer.keys");
+    source.set_connected(keys.connected);
+    source.set_active_version(keys.version);
+    source.set_from_cache(keys.from_cache);
+    if (keys.active_time != absl::InfinitePast()) {
+      *source.mutable_active_time() = sallyport::ToProto(keys.active_time);
+    }
+    source.set_last_error(keys.last_error);
+  }
+
+  const Config& config_;
+  const std::string instance_;
+  const std::string trust_domain_;
+  const AccessPolicy access_;
+  SystemRandom random_;
+  RelayMetrics metrics_;
+  GaugeFamily keys_version_;
+  GaugeFamily keys_connected_;
+  absl::Time start_time_;
+  std::atomic<bool> connected_ = false;
+  std::atomic<bool> idle_ = false;
+  std::vector<std::atomic<size_t>> live_;
+  std::unique_ptr<SrtpLibrary> srtp_;
+  std::unique_ptr<RelayFleet> fleet_;
+  // Destroyed before the fleet that it posts to.
+  std::unique_ptr<KeyClient> key_client_;
+  std::unique_ptr<MediaRelayService> service_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RunningService>> StartMediaRelay(
+    const Config& config, ServiceRuntime& runtime) {
+  return MediaRelay::Start(config, runtime);
+}
+
+}  // namespace sallyport::media_relay

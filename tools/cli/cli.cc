@@ -1,0 +1,64 @@
+#include "tools/cli/cli.h"
+
+#include <map>
+#include <string>
+
+#include "CLI/App.hpp"
+#include "CLI/Config.hpp"
+#include "CLI/Formatter.hpp"
+#include "CLI/Validators.hpp"
+#include "tools/cli/apply_cmd.h"
+#include "tools/cli/cli_context.h"
+#include "tools/cli/delete_cmd.h"
+#include "tools/cli/doctor_cmd.h"
+#include "tools/cli/enroll_cmd.h"
+#include "tools/cli/error_text.h"
+#include "tools/cli/events_cmd.h"
+#include "tools/cli/explain_route_cmd.h"
+#include "tools/cli/get_cmd.h"
+#include "tools/cli/issue_credential_cmd.h"
+#include "tools/cli/list_cmd.h"
+
+namespace sallyport::cli {
+
+int RunCli(int argc, const char* const* argv, std::ostream& out,
+           std::ostream& err) {
+  CliContext context(out, err);
+  CLI::App app(
+      "Sallyport's command line. Exit codes: 0 done, 1 failed, 2 wrong usage.",
+      "sallyport");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--config", context.config_path,
+                 "Where the services are, JSON; else SALLYPORT_CONFIG");
+  app.add_option("--tenant", context.tenant_option,
+                 "Tenant of short names; - for all where a list allows it");
+  app.add_option("-o,--output", context.format, "Form of the output")
+      ->option_text("table|json|yaml")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, OutputFormat>{{"table", OutputFormat::kTable},
+                                              {"json", OutputFormat::kJson},
+                                              {"yaml", OutputFormat::kYaml}},
+          CLI::ignore_case));
+  AddApplyCommand(app, context);
+  AddGetCommand(app, context);
+  AddDescribeCommand(app, context);
+  AddDeleteCommand(app, context);
+  AddExplainRouteCommand(app, context);
+  AddListCommands(app, context);
+  AddEventsCommand(app, context);
+  AddIssueCredentialCommand(app, context);
+  AddEnrollCommand(app, context);
+  AddDoctorCommand(app, context);
+
+  // CLI11 reports by exception; it ends here.
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error, out, err) == 0 ? kExitOk : kExitUsage;
+  }
+  if (!context.result.ok()) err << ErrorText(context.result);
+  return ExitCodeOf(context.result);
+}
+
+}  // namespace sallyport::cli

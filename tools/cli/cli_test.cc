@@ -1,0 +1,378 @@
+#include "tools/cli/cli.h"
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/util/field_mask_util.h"
+#include "gtest/gtest.h"
+#include "sallyport/common/config/v1/server_config.pb.h"
+#include "sallyport/dialplan/v1/dialplan_service.grpc.pb.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/rpc/access_policy.h"
+#include "services/common/rpc/server_builder.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_grpc.h"
+#include "services/common/testing/mtls_pki.h"
+
+namespace sallyport::cli {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+namespace pb = ::sallyport::dialplan::v1;
+
+// Peers and partitions in memory; every other method is not implemented, as in
+// a service that is younger than the API.
+class FakeDialplan final : public pb::DialplanService::CallbackService {
+ public:
+  template <typename Request>
+  grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context,
+                                   const Request& /*request*/,
+                                   const absl::Status& status) {
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    reactor->Finish(ToGrpc(status));
+    return reactor;
+  }
+
+  template <typename T>
+  static absl::Status Find(const std::map<std::string, T>& all,
+                           const std::string& name, T* out) {
+    const auto it = all.find(name);
+    if (it == all.end()) {
+      return MakeError(absl::StatusCode::kNotFound, "RESOURCE_NOT_FOUND",
+                       "there is no such resource");
+    }
+    *out = it->second;
+    return absl::OkStatus();
+  }
+
+  grpc::ServerUnaryReactor* GetPeer(grpc::CallbackServerContext* context,
+                                    const pb::GetPeerRequest* request,
+                                    pb::Peer* response) override {
+    return Finish(context, *request, Find(peers, request->name(), response));
+  }
+
+  grpc::ServerUnaryReactor* CreatePeer(grpc::CallbackServerContext* context,
+                                       const pb::CreatePeerRequest* request,
+                                       pb::Peer* response) override {
+    pb::Peer peer = request->peer();
+    peer.set_name(
+        absl::StrCat(request->parent(), "/peers/", request->peer_id()));
+    absl::Status status;
+    if (peer.kind() == pb::PEER_KIND_UNSPECIFIED) {
+      status =
+          MakeError(absl::StatusCode::kInvalidArgument, "PLAN_INVALID",
+                    "the peer was refused", {{"peer.kind", "is required"}});
+    } else if (request->request_id().empty()) {
+      status = absl::InvalidArgumentError("no request id");
+    } else if (!request->validate_only()) {
+      peers[peer.name()] = peer;
+      writes.push_back("create " + peer.name());
+    }
+    *response = peer;
+    return Finish(context, *request, status);
+  }
+
+  grpc::ServerUnaryReactor* UpdatePeer(grpc::CallbackServerContext* context,
+                                       const pb::UpdatePeerRequest* request,
+                                       pb::Peer* response) override {
+    const absl::Status found = Find(peers, request->peer().name(), response);
+    if (found.ok()) {
+      google::protobuf::util::FieldMaskUtil::MergeOptions options;
+      google::protobuf::util::FieldMaskUtil::MergeMessageTo(
+          request->peer(), request->update_mask(), options, response);
+      if (!request->validate_only()) {
+        peers[response->name()] = *response;
+        writes.push_back("update " + response->name());
+      }
+    }
+    return Finish(context, *request, found);
+  }
+
+  grpc::ServerUnaryReactor* DeletePeer(grpc::CallbackServerContext* context,
+                                       const pb::DeletePeerRequest* request,
+                                       google::protobuf::Empty*) override {
+    pb::Peer peer;
+    const absl::Status found = Find(peers, request->name(), &peer);
+    if (found.ok()) peers.erase(request->name());
+    return Finish(context, *request, found);
+  }
+
+  // One resource a page, so that a client must follow the tokens.
+  grpc::ServerUnaryReactor* ListPeers(
+      grpc::CallbackServerContext* context, const pb::ListPeersRequest* request,
+      pb::ListPeersResponse* response) override {
+    auto it = peers.upper_bound(request->page_token());
+    if (it != peers.end()) {
+      *response->add_peers() = it->second;
+      if (std::next(it) != peers.end()) {
+        response->set_next_page_token(it->first);
+      }
+    }
+    return Finish(context, *request, absl::OkStatus());
+  }
+
+  grpc::ServerUnaryReactor* GetPartition(grpc::CallbackServerContext* context,
+                                         const pb::GetPartitionRequest* request,
+                                         pb::Partition* response) override {
+    return Finish(context, *request,
+                  Find(partitions, request->name(), response));
+  }
+
+  grpc::ServerUnaryReactor* CreatePartition(
+      grpc::CallbackServerContext* context,
+      const pb::CreatePartitionRequest* request,
+      pb::Partition* response) override {
+    *response = request->partition();
+    response->set_name(absl::StrCat(request->parent(), "/partitions/",
+                                    request->partition_id()));
+    partitions[response->name()] = *response;
+    writes.push_back("create " + response->name());
+    return Finish(context, *request, absl::OkStatus());
+  }
+
+  grpc::ServerUnaryReactor* ResolveRoute(
+      grpc::CallbackServerContext* context,
+      const pb::ResolveRouteRequest* request,
+      pb::ResolveRouteResponse* response) override {
+    response->set_decision(pb::ROUTE_DECISION_NOT_FOUND);
+    response->set_reason("ROUTE_NOT_FOUND");
+    response->set_explanation(absl::StrCat(request->user(), " cannot reach ",
+                                           request->called_number()));
+    return Finish(context, *request, absl::OkStatus());
+  }
+
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
+                                      const pb::GetStatusRequest* request,
+                                      pb::DialplanStatus* response) override {
+    response->mutable_info()->set_instance("fake-0");
+    *response->mutable_info()->mutable_server_time() = ToProto(absl::Now());
+    response->set_configured_version(7);
+    return Finish(context, *request, absl::OkStatus());
+  }
+
+  std::map<std::string, pb::Peer> peers;
+  std::map<std::string, pb::Partition> partitions;
+  std::vector<std::string> writes;
+};
+
+constexpr char kTrustDomain[] = "cli.test";
+
+class CliTest : public ::testing::Test {
+ protected:
+  CliTest() : pki_("cli") {
+    const PemFiles server = pki_.IssueSpiffe(kTrustDomain, "dialplan");
+    common::config::v1::ServerConfig config;
+    config.set_listen_address("127.0.0.1:0");
+    config.mutable_tls()->set_certificate_file(server.certificate_file);
+    config.mutable_tls()->set_key_file(server.key_file);
+    config.mutable_tls()->set_ca_file(server.ca_file);
+    config.set_trust_domain(kTrustDomain);
+    auto* const binding = config.add_role_bindings();
+    binding->set_identity(
+        absl::StrCat("spiffe://", kTrustDomain, "/operator/ann"));
+    binding->set_role(common::config::v1::ROLE_ADMIN);
+    binding->add_tenants("*");
+
+    const google::protobuf::ServiceDescriptor* const service =
+        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
+            pb::DialplanService::service_full_name());
+    std::vector<MethodRule> rules;
+    for (int i = 0; i < service->method_count(); ++i) {
+      rules.push_back({absl::StrCat("/", service->full_name(), "/",
+                                    service->method(i)->name()),
+                       {},
+                       OperatorRole::kOperator});
+    }
+    policy_ = std::make_unique<AccessPolicy>(
+        AccessPolicy::Create(config, rules).value());
+    GrpcServerOptions options;
+    options.policy = policy_.get();
+    options.services = {&dialplan_};
+    server_ = GrpcServer::Start(config, options).value();
+    server_->SetReady(true);
+    config_file_ = WriteConfig("ann");
+  }
+
+  std::string WriteConfig(const std::string& name) {
+    const PemFiles files =
+        pki_.IssueSpiffe(kTrustDomain, absl::StrCat("operator/", name));
+    const std::string path = absl::StrCat(pki_.folder(), "/", name, ".json");
+    std::ofstream(path) << R"({"tls": {"certificate_file": ")"
+                        << files.certificate_file << R"(", "key_file": ")"
+                        << files.key_file << R"(", "ca_file": ")"
+                        << files.ca_file << R"("}, "trust_domain": ")"
+                        << kTrustDomain
+                        << R"(", "dialplan": {"target": "127.0.0.1:)"
+                        << server_->port() << "\"}}";
+    return path;
+  }
+
+  std::string WriteManifest(const std::string& yaml) {
+    const std::string path = absl::StrCat(pki_.folder(), "/plan.yaml");
+    std::ofstream(path) << yaml;
+    return path;
+  }
+
+  int Run(std::vector<std::string> arguments) {
+    std::vector<const char*> argv = {"sallyport", "--config",
+                                     config_file_.c_str()};
+    for (const std::string& argument : arguments) {
+      argv.push_back(argument.c_str());
+    }
+    out_.str("");
+    err_.str("");
+    return RunCli(static_cast<int>(argv.size()), argv.data(), out_, err_);
+  }
+
+  MtlsPki pki_;
+  FakeDialplan dialplan_;
+  std::unique_ptr<AccessPolicy> policy_;
+  std::unique_ptr<GrpcServer> server_;
+  std::string config_file_;
+  std::ostringstream out_;
+  std::ostringstream err_;
+};
+
+constexpr char kPlan[] = R"(
+kind: Peer
+name: gw
+spec: {kind: IP_GATEWAY, fqdn: gw.test, port: 5061}
+---
+kind: Partition
+name: local
+)";
+
+TEST_F(CliTest, AppliesTwiceAndChangesOnlyWhatChanged) {
+  const std::string file = WriteManifest(kPlan);
+  EXPECT_EQ(Run({"apply", "-f", file}), 0) << err_.str();
+  EXPECT_EQ(out_.str(),
+            "Peer tenants/default/peers/gw created\n"
+            "Partition tenants/default/partitions/local created\n");
+  EXPECT_EQ(dialplan_.writes.size(), 2);
+
+  EXPECT_EQ(Run({"apply", "-f", file}), 0);
+  EXPECT_EQ(out_.str(),
+            "Peer tenants/default/peers/gw unchanged\n"
+            "Partition tenants/default/partitions/local unchanged\n");
+  EXPECT_EQ(dialplan_.writes.size(), 2);
+
+  // What the file does not say stays as it is.
+  dialplan_.peers["tenants/default/peers/gw"].set_vendor("Dialogic");
+  WriteManifest("kind: Peer\nname: gw\nspec: {port: 5062}\n");
+  EXPECT_EQ(Run({"apply", "-f", file}), 0);
+  EXPECT_EQ(out_.str(), "Peer tenants/default/peers/gw updated\n");
+  const pb::Peer& peer = dialplan_.peers["tenants/default/peers/gw"];
+  EXPECT_EQ(peer.port(), 5062);
+  EXPECT_EQ(peer.fqdn(), "gw.test");
+  EXPECT_EQ(peer.vendor(), "Dialogic");
+}
+
+TEST_F(CliTest, DryRunStoresNothing) {
+  const std::string file = WriteManifest(
+      "kind: Peer\nname: gw\n"
+      "spec: {kind: SIP_TRUNK}\n");
+  EXPECT_EQ(Run({"apply", "-f", file, "--dry-run"}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), "Peer tenants/default/peers/gw created (dry run)\n");
+  EXPECT_TRUE(dialplan_.peers.empty());
+}
+
+TEST_F(CliTest, RefusalsNameReasonAndFields) {
+  const std::string file =
+      WriteManifest("kind: Peer\nname: gw\n---\nkind: Partition\nname: a\n");
+  EXPECT_EQ(Run({"apply", "-f", file}), 1);
+  EXPECT_THAT(err_.str(),
+              AllOf(HasSubstr("the peer was refused [PLAN_INVALID]"),
+                    HasSubstr("  peer.kind: is required\n")));
+  // One fault does not keep the rest from being applied.
+  EXPECT_EQ(dialplan_.partitions.size(), 1);
+}
+
+TEST_F(CliTest, GetsInEveryFormAndFollowsPages) {
+  ASSERT_EQ(Run({"apply", "-f", WriteManifest(kPlan)}), 0);
+  WriteManifest("kind: Peer\nname: pbx\nspec: {kind: IP_PBX}\n");
+  ASSERT_EQ(Run({"apply", "-f", pki_.folder() + "/plan.yaml"}), 0);
+
+  EXPECT_EQ(Run({"get", "peers"}), 0);
+  EXPECT_EQ(out_.str(),
+            "NAME  KIND        FQDN     PORT\n"
+            "gw    IP_GATEWAY  gw.test  5061\n"
+            "pbx   IP_PBX               0\n");
+  EXPECT_EQ(Run({"get", "peer", "gw", "-o", "yaml"}), 0);
+  EXPECT_EQ(out_.str(),
+            "kind: Peer\nname: tenants/default/peers/gw\nspec:\n"
+            "  kind: PEER_KIND_IP_GATEWAY\n  fqdn: gw.test\n  port: 5061\n");
+  EXPECT_EQ(Run({"-o", "json", "get", "peers", "--limit", "1"}), 0);
+  EXPECT_THAT(out_.str(),
+              AllOf(HasSubstr("\"peers\": ["), HasSubstr("peers/gw"),
+                    Not(HasSubstr("peers/pbx"))));
+  EXPECT_EQ(Run({"describe", "peer", "gw"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("fqdn: gw.test\n"));
+  EXPECT_EQ(Run({"get", "peer", "nobody"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("[RESOURCE_NOT_FOUND]"));
+}
+
+TEST_F(CliTest, Deletes) {
+  ASSERT_EQ(Run({"apply", "-f", WriteManifest(kPlan)}), 0);
+  EXPECT_EQ(Run({"delete", "peer", "gw"}), 0);
+  EXPECT_EQ(out_.str(), "Peer tenants/default/peers/gw deleted\n");
+  EXPECT_TRUE(dialplan_.peers.empty());
+  EXPECT_EQ(Run({"delete", "peer", "gw"}), 1);
+}
+
+TEST_F(CliTest, ExplainsRoutes) {
+  EXPECT_EQ(Run({"explain-route", "--from", "user/ann", "--to", "7777"}), 0);
+  EXPECT_THAT(out_.str(),
+              AllOf(HasSubstr("Decision: NOT_FOUND [ROUTE_NOT_FOUND]"),
+                    HasSubstr("tenants/default/users/ann cannot reach 7777")));
+}
+
+TEST_F(CliTest, DoctorLooksAtWhatIsConfigured) {
+  EXPECT_EQ(Run({"doctor"}), 0) << out_.str() << err_.str();
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("fake-0"), HasSubstr("ready"),
+                                HasSubstr("as ours"), HasSubstr("no target")));
+  server_->SetReady(false);
+  EXPECT_EQ(Run({"doctor"}), 1);
+  EXPECT_THAT(out_.str(), HasSubstr("not ready"));
+  server_->Shutdown(absl::ZeroDuration());
+  EXPECT_EQ(Run({"doctor"}), 1);
+  EXPECT_THAT(out_.str(), HasSubstr("CONNECT_FAILED"));
+}
+
+TEST_F(CliTest, OperatorsWithoutRoleAreRefused) {
+  config_file_ = WriteConfig("bob");
+  EXPECT_EQ(Run({"get", "peers"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("server.role_bindings"));
+}
+
+TEST_F(CliTest, WhatTheServiceDoesNotHaveIsNamed) {
+  EXPECT_EQ(Run({"get", "users"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("METHOD_NOT_IMPLEMENTED"));
+  EXPECT_EQ(Run({"calls"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("SERVICE_NOT_CONFIGURED"));
+}
+
+TEST_F(CliTest, WrongUsage) {
+  EXPECT_EQ(Run({}), 2);
+  EXPECT_EQ(Run({"frobnicate"}), 2);
+  EXPECT_EQ(Run({"get"}), 2);
+  EXPECT_EQ(Run({"get", "teapots"}), 2);
+  EXPECT_EQ(Run({"get", "peers", "-o", "xml"}), 2);
+  EXPECT_EQ(Run({"explain-route", "--from", "teapot/a", "--to", "1"}), 2);
+  EXPECT_EQ(Run({"--help"}), 0);
+}
+
+}  // namespace
+}  // namespace sallyport::cli

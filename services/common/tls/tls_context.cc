@@ -168,8 +168,10 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Create(
   bssl::UniquePtr<SSL_CTX> context(SSL_CTX_new(TLS_method()));
   if (context == nullptr) return Invalid("SSL_CTX_new");
   const bool legacy = options.legacy_phones;
-  if (!SSL_CTX_set_min_proto_version(context.get(),
-                                     legacy ? TLS1_VERSION : TLS1_2_VERSION) ||
+  const uint16_t floor = options.only_tls13 ? TLS1_3_VERSION
+                         : legacy           ? TLS1_VERSION
+                                            : TLS1_2_VERSION;
+  if (!SSL_CTX_set_min_proto_version(context.get(), floor) ||
       !SSL_CTX_set_max_proto_version(context.get(), TLS1_3_VERSION) ||
       !SSL_CTX_set_strict_cipher_list(context.get(),
                                       legacy ? kLegacyCiphers : kCiphers)) {

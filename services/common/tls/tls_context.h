@@ -77,6 +77,8 @@ struct TlsContextOptions {
   // TLS 1.0 and static RSA with AES-CBC and SHA-1, for old phones on the CAPF
   // port and nothing else. Otherwise TLS 1.2 and 1.3, forward-secret AEAD only.
   bool legacy_phones = false;
+  // Nothing below TLS 1.3.
+  bool only_tls13 = false;
 
   // Where "now" for validity comes from; must outlive the context.
   const Clock* clock = &Clock::Real();

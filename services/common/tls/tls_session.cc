@@ -312,6 +312,13 @@ std::string TlsSession::cipher() const {
   return SSL_CIPHER_standard_name(cipher);
 }
 
+std::string TlsSession::group() const {
+  if (state_ == State::kHandshaking || SSL_in_init(ssl_.get())) return "";
+  const uint16_t id = SSL_get_curve_id(ssl_.get());
+  const char* const name = id == 0 ? nullptr : SSL_get_curve_name(id);
+  return name == nullptr ? "" : name;
+}
+
 bool TlsSession::resumed() const { return SSL_session_reused(ssl_.get()) != 0; }
 
 }  // namespace sallyport

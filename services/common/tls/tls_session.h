@@ -75,6 +75,8 @@ class TlsSession final : private TlsCallbacks {
   // before the handshake is complete.
   std::string version() const;
   std::string cipher() const;
+  // Of the key exchange: "X25519", "P-256"; empty likewise.
+  std::string group() const;
   bool resumed() const;
   // The name the client asked for, lower case; empty if none.
   const std::string& server_name() const { return server_name_; }

@@ -108,6 +108,7 @@ TEST_F(TlsStreamTest, CarriesBothWaysAndKnowsThePeer) {
   EXPECT_EQ(server_->session().peer()->leaf.subject, "CN=gw.test");
   EXPECT_EQ(client_->session().peer()->leaf.subject, "CN=edge.test");
   EXPECT_EQ(server_->session().server_name(), "edge.test");
+  EXPECT_EQ(server_->session().group(), "X25519");
   EXPECT_EQ(server_->peer_address(), client_->local_address());
   ASSERT_THAT(client_->Write(AsBytes("ping")), IsOk());
   RunUntil([&] { return on_server_.data == "ping"; });

@@ -1,0 +1,103 @@
+// One TCP or TLS connection of SIP: the socket side of a Connection.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_IO_CONNECTION_IO_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_IO_CONNECTION_IO_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/net/byte_stream.h"
+#include "services/common/net/event_loop.h"
+#include "services/common/net/socket_address.h"
+#include "services/common/net/unique_fd.h"
+#include "services/common/tls/tls_context.h"
+#include "services/common/tls/tls_session.h"
+#include "services/common/tls/tls_stream.h"
+#include "services/signaling_edge/core/flow.h"
+
+namespace sallyport::signaling_edge {
+
+// Tells its owner what its stream tells it, with itself. Loop thread only.
+class ConnectionIo final : private StreamHandler {
+ public:
+  // Each call may destroy the connection.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void OnStreamOpen(ConnectionIo& connection) = 0;
+    virtual void OnStreamData(ConnectionIo& connection, ByteSpan data) = 0;
+    virtual void OnStreamEnd(ConnectionIo& connection) = 0;
+    virtual void OnStreamClosed(ConnectionIo& connection,
+                                absl::Status reason) = 0;
+  };
+  struct Options {
+    absl::Duration handshake_timeout = absl::Seconds(5);
+    size_t max_write_buffer = size_t{1} << 20;
+  };
+
+  // `tls` of the server role, or null for TCP. `loop` and `owner` outlive it.
+  static absl::StatusOr<std::unique_ptr<ConnectionIo>> Accept(
+      EventLoop& loop, UniqueFd fd, const SocketAddress& remote,
+      std::shared_ptr<const TlsContext> tls, const Options& options,
+      ConnectionId id, Owner& owner);
+  // `tls` of the client role, or null for TCP.
+  static absl::StatusOr<std::unique_ptr<ConnectionIo>> Connect(
+      EventLoop& loop, const SocketAddress& remote,
+      std::shared_ptr<const TlsContext> tls, const std::string& server_name,
+      const Options& options, ConnectionId id, Owner& owner);
+
+  ConnectionIo(const ConnectionIo&) = delete;
+  ConnectionIo& operator=(const ConnectionIo&) = delete;
+
+  absl::Status Write(std::string_view octets) {
+    return stream_->Write(AsBytes(octets));
+  }
+  void Finish() { stream_->Finish(); }
+
+  ConnectionId id() const { return id_; }
+  bool incoming() const { return incoming_; }
+  bool open() const { return open_; }
+  const SocketAddress& local_address() const {
+    return stream_->local_address();
+  }
+  // Null over TCP.
+  const TlsSession* tls() const {
+    return tls_ == nullptr ? nullptr : &tls_->session();
+  }
+
+  // Of the trust bundle that its certificate was last judged by.
+  int64_t trust_version() const { return trust_version_; }
+  void set_trust_version(int64_t version) { trust_version_ = version; }
+
+ private:
+  ConnectionIo(ConnectionId id, bool incoming, Owner& owner)
+      : id_(id), incoming_(incoming), owner_(owner) {}
+
+  void OnOpen() override {
+    open_ = true;
+    owner_.OnStreamOpen(*this);
+  }
+  void OnData(ByteSpan data) override { owner_.OnStreamData(*this, data); }
+  void OnEnd() override { owner_.OnStreamEnd(*this); }
+  void OnClosed(absl::Status reason) override {
+    owner_.OnStreamClosed(*this, std::move(reason));
+  }
+
+  const ConnectionId id_;
+  const bool incoming_;
+  Owner& owner_;
+  bool open_ = false;
+  int64_t trust_version_ = 0;
+  std::unique_ptr<ByteStream> stream_;
+  TlsStream* tls_ = nullptr;  // stream_, if it is one
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_IO_CONNECTION_IO_H_

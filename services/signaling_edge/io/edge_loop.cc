@@ -1,0 +1,384 @@
+#include "services/signaling_edge/io/edge_loop.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/log/log.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+#include "services/signaling_edge/core/peer_identity.h"
+#include "services/signaling_edge/io/peer_trust.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+constexpr size_t kOutsideTasks = 1024;
+// More than the replies that max_calls calls can wait for.
+constexpr size_t kOwnTasks = size_t{1} << 20;
+
+CertificatePurpose PurposeOf(const ConnectionIo& connection) {
+  return connection.incoming() ? CertificatePurpose::kTlsClient
+                               : CertificatePurpose::kTlsServer;
+}
+
+}  // namespace
+
+// ------------------------------------------------------------ life and tasks
+
+EdgeLoop::EdgeLoop(EventLoop& loop, Options options, RandomSource& /*random*/)
+    : loop_(loop),
+      options_(std::move(options)),
+      core_timer_(
+          loop.AddTimer([this](MonoTime now) { Do(core_->OnDeadline(now)); })),
+      linger_timer_(
+          loop.AddTimer([this](MonoTime now) { OnLingerTimer(now); })) {}
+
+absl::StatusOr<std::unique_ptr<EdgeLoop>> EdgeLoop::Create(
+    EventLoop& loop, Options options, RandomSource& random) {
+  auto out = absl::WrapUnique(new EdgeLoop(loop, std::move(options), random));
+  SP_RETURN_IF_ERROR(out->Init(random));
+  return out;
+}
+
+absl::Status EdgeLoop::Init(RandomSource& random) {
+  const auto run = [this](Task task) { task(*this); };
+  SP_ASSIGN_OR_RETURN(outside_,
+                      Mailbox<Task>::Create(loop_, kOutsideTasks, run));
+  SP_ASSIGN_OR_RETURN(own_, Mailbox<Task>::Create(loop_, kOwnTasks, run));
+  SP_ASSIGN_OR_RETURN(hosts_, HostResolver::Create(loop_, options_.hosts));
+  SP_ASSIGN_OR_RETURN(listeners_,
+                      ListenerSet::Bind(loop_, options_.listeners,
+                                        options_.max_datagram, *this));
+  options_.core.listeners = listeners_->Names();
+  core_ = std::make_unique<EdgeCore>(options_.core, random);
+  return absl::OkStatus();
+}
+
+EdgeLoop::~EdgeLoop() {
+  lingering_.clear();
+  connections_.clear();
+  listeners_.reset();
+  hosts_.reset();
+  loop_.RemoveTimer(core_timer_);
+  loop_.RemoveTimer(linger_timer_);
+}
+
+absl::Status EdgeLoop::Post(Task task) {
+  if (outside_->Send(std::move(task)).ok()) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kResourceExhausted, "EDGE_BUSY",
+                   "too many commands wait for the edge");
+}
+
+void EdgeLoop::PostOwn(Task task) {
+  if (!own_->Send(std::move(task)).ok()) {
+    SALLYPORT_LOG_LIMITED(kError, "the loop's mailbox overflowed");
+  }
+}
+
+// ------------------------------------------------------------------- actions
+
+void EdgeLoop::Do(EdgeActions actions) {
+  for (EdgeAction& action : actions) Perform(action);
+  if (doing_) return;  // a nested call: the outer one goes on
+  doing_ = true;
+  while (!later_.empty()) {
+    const std::function<void()> next = std::move(later_.front());
+    later_.pop_front();
+    next();
+  }
+  doing_ = false;
+  loop_.SetTimer(core_timer_, core_->deadline());
+}
+
+void EdgeLoop::Perform(EdgeAction& action) {
+  std::visit([this](auto& each) { Perform(each); }, action);
+}
+
+void EdgeLoop::Perform(const SendDatagram& action) {
+  listeners_->Send(action.listener, action.to, action.bytes);
+}
+
+void EdgeLoop::Perform(const SendBytes& action) {
+  const auto it = connections_.find(action.connection);
+  if (it == connections_.end()) return;
+  if (const absl::Status status = it->second->Write(action.bytes);
+      !status.ok()) {
+    // It does not read: waiting for it would hold memory without bound.
+    LoseLater(action.connection, status);
+  }
+}
+
+void EdgeLoop::Perform(const Connect& action) {
+  // An earlier attempt under this id, to another address, is over.
+  connections_.erase(action.connection);
+  std::shared_ptr<const TlsContext> tls;
+  if (action.transport == SipTransport::kTls) {
+    tls = contexts_.client;
+    if (tls == nullptr) {
+      return LoseLater(
+          action.connection,
+          MakeError(absl::StatusCode::kUnavailable, "TLS_NOT_CONFIGURED",
+                    "there is no certificate to show"));
+    }
+  }
+  auto connection = ConnectionIo::Connect(
+      loop_, action.to, std::move(tls), action.server_name,
+      {.handshake_timeout = options_.core.handshake_timeout + absl::Seconds(1),
+       .max_write_buffer = options_.max_write_buffer},
+      action.connection, *this);
+  if (!connection.ok()) {
+    return LoseLater(action.connection, connection.status());
+  }
+  connections_[action.connection] = *std::move(connection);
+}
+
+void EdgeLoop::Perform(const CloseConnection& action) {
+  const auto it = connections_.find(action.connection);
+  if (it == connections_.end()) return;
+  std::unique_ptr<ConnectionIo> connection = std::move(it->second);
+  connections_.erase(it);
+  if (!connection->open()) {
+    // It may be what is calling.
+    loop_.Defer([gone = std::shared_ptr<ConnectionIo>(
+                     std::move(connection))]() mutable { gone.reset(); });
+    return;
+  }
+  connection->Finish();
+  lingering_.push_back({std::move(connection), loop_.now() + options_.linger});
+  loop_.SetTimer(linger_timer_, lingering_.front().deadline);
+}
+
+void EdgeLoop::Perform(const ResolveHost& action) {
+  hosts_->Resolve(action.host, [this, query = action.query](auto addresses) {
+    Do(core_->OnHostResolved(query, std::move(addresses), now()));
+  });
+}
+
+void EdgeLoop::Perform(const CreateMediaSession& action) {
+  if (options_.media == nullptr) {
+    later_.push_back([this, request = action.request] {
+      Do(core_->OnMediaReply(
+          request,
+          MakeError(absl::StatusCode::kUnavailable, "MEDIA_RELAY_UNAVAILABLE",
+                    "no media relay is configured"),
+          now()));
+    });
+    return;
+  }
+  options_.media->Create(
+      action.tenant, absl::StrCat(action.tenant, "/calls/", action.call),
+      action.legs, [this, request = action.request](auto session) {
+        PostOwn([request, session = std::move(session)](EdgeLoop& loop) {
+          loop.Do(loop.core_->OnMediaReply(request, session, loop.now()));
+        });
+      });
+}
+
+void EdgeLoop::Perform(const UpdateMediaSession& action) {
+  if (options_.media == nullptr) return;  // there can be no session
+  options_.media->Update(
+      action.relay, action.session, action.legs,
+      [this, request = action.request](auto session) {
+        PostOwn([request, session = std::move(session)](EdgeLoop& loop) {
+          loop.Do(loop.core_->OnMediaReply(request, session, loop.now()));
+        });
+      });
+}
+
+void EdgeLoop::Perform(const DeleteMediaSession& action) {
+  if (options_.media == nullptr) return;
+  options_.media->Delete(
+      action.relay, action.session, action.reason,
+      [this, call = action.call](std::array<LegStatistics, 2> legs) {
+        PostOwn([call, legs](EdgeLoop& loop) {
+          loop.Do(loop.core_->OnMediaDeleted(call, legs, loop.now()));
+          if (loop.options_.on_media_deleted) {
+            loop.options_.on_media_deleted(call);
+          }
+        });
+      });
+}
+
+void EdgeLoop::Perform(const Report& action) {
+  if (options_.on_event) options_.on_event(action.event);
+}
+
+// -------------------------------------------------------------------- inputs
+
+void EdgeLoop::OnDatagram(ListenerId listener, const SocketAddress& from,
+                          std::string_view octets) {
+  Do(core_->OnDatagram(listener, from, octets, now()));
+}
+
+void EdgeLoop::OnAccept(ListenerId listener, UniqueFd fd,
+                        const SocketAddress& remote) {
+  const bool is_tls =
+      options_.core.listeners[listener].transport == SipTransport::kTls;
+  // Nothing to show and nobody to trust yet: closed without a word.
+  if (is_tls && contexts_.server == nullptr) return;
+  const SocketAddress from = remote.Canonical();
+  const ConnectionId id = core_->OnAccepted(listener, from, now());
+  if (id != 0) {
+    auto connection = ConnectionIo::Accept(
+        loop_, std::move(fd), from, is_tls ? contexts_.server : nullptr,
+        {.handshake_timeout =
+             options_.core.handshake_timeout + absl::Seconds(1),
+         .max_write_buffer = options_.max_write_buffer},
+        id, *this);
+    if (connection.ok()) {
+      connections_[id] = *std::move(connection);
+    } else {
+      LoseLater(id, connection.status());
+    }
+  }
+  Do(core_->TakeActions());
+}
+
+bool EdgeLoop::IsLive(const ConnectionIo& connection) const {
+  const auto it = connections_.find(connection.id());
+  return it != connections_.end() && it->second.get() == &connection;
+}
+
+absl::Status EdgeLoop::Judge(ConnectionIo& connection, TlsFacts& facts) {
+  const TlsSession& session = *connection.tls();
+  const Connection* const known = core_->connections().Find(connection.id());
+  const absl::Time at = wall_now();
+  const CertificatePurpose purpose = PurposeOf(connection);
+  facts = FactsOf(session, *trust_,
+                  known == nullptr ? "" : TenantNameOf(known->dialled), purpose,
+                  at);
+  connection.set_trust_version(trust_->version());
+  if (!session.peer().has_value()) return absl::OkStatus();
+  SP_RETURN_IF_ERROR(CheckChain(*session.peer(), *trust_, purpose, at));
+  if (known == nullptr || !known->incoming || core_->plan() == nullptr) {
+    return absl::OkStatus();
+  }
+  // Whose it is decides whose trust store counts; that nobody's certificate
+  // is shown the core finds out by itself.
+  const auto who = IdentifyClient(
+      session.peer()->leaf, core_->plan()->index(),
+      options_.core.listeners[known->listener].logical_port, facts.trusted);
+  return who.ok() ? CheckTenant(*session.peer(), *who, *trust_, purpose, at)
+                  : absl::OkStatus();
+}
+
+void EdgeLoop::OnStreamOpen(ConnectionIo& connection) {
+  if (!IsLive(connection)) return;
+  const ConnectionId id = connection.id();
+  if (connection.tls() == nullptr) {
+    return Do(core_->OnConnectionOpened(id, std::nullopt, now()));
+  }
+  TlsFacts facts;
+  if (const absl::Status status = Judge(connection, facts); !status.ok()) {
+    return Lost(id, status, facts);
+  }
+  Do(core_->OnConnectionOpened(id, std::move(facts), now()));
+}
+
+void EdgeLoop::OnStreamData(ConnectionIo& connection, ByteSpan data) {
+  if (!IsLive(connection)) return;
+  Do(core_->OnData(connection.id(), AsText(data), now()));
+}
+
+void EdgeLoop::OnStreamEnd(ConnectionIo& connection) {
+  // SIP has no use for half a connection.
+  if (IsLive(connection)) Lost(connection.id(), absl::OkStatus(), std::nullopt);
+}
+
+void EdgeLoop::OnStreamClosed(ConnectionIo& connection, absl::Status reason) {
+  if (IsLive(connection)) {
+    return Lost(connection.id(), reason, FactsAtEnd(connection));
+  }
+  const auto it = std::find_if(lingering_.begin(), lingering_.end(),
+                               [&](const Lingering& each) {
+                                 return each.connection.get() == &connection;
+                               });
+  if (it != lingering_.end()) lingering_.erase(it);
+}
+
+std::optional<TlsFacts> EdgeLoop::FactsAtEnd(
+    const ConnectionIo& connection) const {
+  if (connection.tls() == nullptr || trust_ == nullptr ||
+      !connection.tls()->peer().has_value()) {
+    return std::nullopt;
+  }
+  return FactsOf(*connection.tls(), *trust_, "", PurposeOf(connection),
+                 wall_now());
+}
+
+void EdgeLoop::Lost(ConnectionId id, const absl::Status& why,
+                    const std::optional<TlsFacts>& facts) {
+  // The core may use the id again at once, for the peer's next address.
+  const auto it = connections_.find(id);
+  std::unique_ptr<ConnectionIo> gone;
+  if (it != connections_.end()) {
+    gone = std::move(it->second);
+    connections_.erase(it);
+  }
+  Do(core_->OnConnectionClosed(id, why, facts, now()));
+}
+
+void EdgeLoop::LoseLater(ConnectionId id, absl::Status why) {
+  later_.push_back(
+      [this, id, why = std::move(why)] { Lost(id, why, std::nullopt); });
+}
+
+void EdgeLoop::OnLingerTimer(MonoTime now) {
+  while (!lingering_.empty() && lingering_.front().deadline <= now) {
+    lingering_.pop_front();
+  }
+  loop_.SetTimer(linger_timer_, lingering_.empty()
+                                    ? MonoTime::InfiniteFuture()
+                                    : lingering_.front().deadline);
+}
+
+// ------------------------------------------------------------- configuration
+
+void EdgeLoop::SetPlan(std::shared_ptr<const Resolver> plan) {
+  Do(core_->OnSnapshot(std::move(plan), now()));
+  JudgeConnections();  // a certificate may now be another tenant's party
+}
+
+void EdgeLoop::SetTrust(std::shared_ptr<const TrustBundle> trust,
+                        TlsContexts contexts) {
+  trust_ = std::move(trust);
+  contexts_ = std::move(contexts);
+  JudgeConnections();
+}
+
+void EdgeLoop::JudgeConnections() {
+  if (trust_ == nullptr) return;
+  const absl::Time at = wall_now();
+  std::vector<std::pair<ConnectionId, absl::Status>> bad;
+  for (const auto& [id, connection] : connections_) {
+    if (!connection->open() || connection->tls() == nullptr ||
+        !connection->tls()->peer().has_value()) {
+      continue;
+    }
+    const PeerCertificate& peer = *connection->tls()->peer();
+    const CertificatePurpose purpose = PurposeOf(*connection);
+    absl::Status status = CheckChain(peer, *trust_, purpose, at);
+    const Connection* const known = core_->connections().Find(id);
+    if (status.ok() && known != nullptr && known->identity.has_value()) {
+      status = CheckTenant(peer, *known->identity, *trust_, purpose, at);
+    }
+    connection->set_trust_version(trust_->version());
+    if (!status.ok()) bad.emplace_back(id, std::move(status));
+  }
+  for (const auto& [id, status] : bad) {
+    Do(core_->OnConnectionUntrusted(id, status, now()));
+  }
+}
+
+const ConnectionIo* EdgeLoop::Find(ConnectionId id) const {
+  const auto it = connections_.find(id);
+  return it == connections_.end() ? nullptr : it->second.get();
+}
+
+}  // namespace sallyport::signaling_edge

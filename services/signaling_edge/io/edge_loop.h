@@ -1,0 +1,154 @@
+// Feeds an EdgeCore from sockets, timers and replies, and performs its actions.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_IO_EDGE_LOOP_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_IO_EDGE_LOOP_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/common/digit_analysis/resolver.h"
+#include "services/common/net/event_loop.h"
+#include "services/common/net/mailbox.h"
+#include "services/common/random/random_source.h"
+#include "services/signaling_edge/core/edge_action.h"
+#include "services/signaling_edge/core/edge_core.h"
+#include "services/signaling_edge/core/edge_event.h"
+#include "services/signaling_edge/core/edge_options.h"
+#include "services/signaling_edge/io/connection_io.h"
+#include "services/signaling_edge/io/host_resolver.h"
+#include "services/signaling_edge/io/listener_set.h"
+#include "services/signaling_edge/io/media_client.h"
+#include "services/signaling_edge/io/tls_contexts.h"
+#include "services/signaling_edge/io/trust_bundle.h"
+
+namespace sallyport::signaling_edge {
+
+// One turn: an input comes, all actions are performed, the timer is set to the
+// core's deadline. Post and PostOwn are for any thread while the loop lives;
+// all else is Loop thread only.
+class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
+ public:
+  struct Options {
+    EdgeOptions core;  // its `listeners` come from `listeners` below
+    std::vector<ListenerSpec> listeners;
+    HostResolver::Options hosts;
+    size_t max_datagram = 65'535;
+    size_t max_write_buffer = size_t{1} << 20;  // of one connection
+    // How long a connection that we close may take to take the rest.
+    absl::Duration linger = absl::Seconds(2);
+    // Makes sessions at the relays. Null: media is refused. Its callbacks end
+    // before the loop does.
+    MediaClient* media = nullptr;
+    // What the core reports. Called on the loop; must not block.
+    std::function<void(const EdgeEvent&)> on_event;
+    // The final statistics of a call, after the core has them.
+    std::function<void(uint64_t call)> on_media_deleted;
+  };
+  using Task = std::function<void(EdgeLoop&)>;
+
+  // Binds the listeners. TLS connections are refused until SetTrust. `loop` and
+  // `random` outlive it.
+  static absl::StatusOr<std::unique_ptr<EdgeLoop>> Create(EventLoop& loop,
+                                                          Options options,
+                                                          RandomSource& random);
+  ~EdgeLoop() override;
+
+  // For callers from outside: RESOURCE_EXHAUSTED (EDGE_BUSY) when too many
+  // wait; the task is then not run.
+  absl::Status Post(Task task);
+  // For what we ourselves have a bounded number of: plans, trust, replies.
+  void PostOwn(Task task);
+
+  MonoTime now() const { return loop_.now(); }
+  absl::Time wall_now() const { return loop_.clock().Now(); }
+  EventLoop& event_loop() { return loop_; }
+  EdgeCore& core() { return *core_; }
+  const EdgeCore& core() const { return *core_; }
+  // Performs what an input of the core returned.
+  void Do(EdgeActions actions);
+
+  // A new plan is in force when this returns.
+  void SetPlan(std::shared_ptr<const Resolver> plan);
+  // New connections use these from now on; live ones are judged anew.
+  void SetTrust(std::shared_ptr<const TrustBundle> trust, TlsContexts contexts);
+  // Ends connections whose certificate has expired meanwhile.
+  void JudgeConnections();
+
+  // What the core does not keep of a connection; null when it is gone.
+  const ConnectionIo* Find(ConnectionId id) const;
+  const ListenerSet& listeners() const { return *listeners_; }
+  const TrustBundle* trust() const { return trust_.get(); }
+  const TlsContexts& contexts() const { return contexts_; }
+
+ private:
+  // A connection that the core has let go of, sending what is left.
+  struct Lingering {
+    std::unique_ptr<ConnectionIo> connection;
+    MonoTime deadline;
+  };
+
+  EdgeLoop(EventLoop& loop, Options options, RandomSource& random);
+  absl::Status Init(RandomSource& random);
+
+  // ListenerSet::Owner.
+  void OnDatagram(ListenerId listener, const SocketAddress& from,
+                  std::string_view octets) override;
+  void OnAccept(ListenerId listener, UniqueFd fd,
+                const SocketAddress& remote) override;
+  // ConnectionIo::Owner.
+  void OnStreamOpen(ConnectionIo& connection) override;
+  void OnStreamData(ConnectionIo& connection, ByteSpan data) override;
+  void OnStreamEnd(ConnectionIo& connection) override;
+  void OnStreamClosed(ConnectionIo& connection, absl::Status reason) override;
+
+  void Perform(EdgeAction& action);
+  void Perform(const SendDatagram& action);
+  void Perform(const SendBytes& action);
+  void Perform(const Connect& action);
+  void Perform(const CloseConnection& action);
+  void Perform(const ResolveHost& action);
+  void Perform(const CreateMediaSession& action);
+  void Perform(const UpdateMediaSession& action);
+  void Perform(const DeleteMediaSession& action);
+  void Perform(const Report& action);
+
+  bool IsLive(const ConnectionIo& connection) const;
+  // The connection is over for us; tells the core.
+  void Lost(ConnectionId id, const absl::Status& why,
+            const std::optional<TlsFacts>& facts);
+  // Lost, but not before the actions at hand are done.
+  void LoseLater(ConnectionId id, absl::Status why);
+  // Whether an open TLS connection's certificate is good, and for its party.
+  absl::Status Judge(ConnectionIo& connection, TlsFacts& facts);
+  std::optional<TlsFacts> FactsAtEnd(const ConnectionIo& connection) const;
+  void OnLingerTimer(MonoTime now);
+
+  EventLoop& loop_;
+  Options options_;
+  EventLoop::TimerId core_timer_;
+  EventLoop::TimerId linger_timer_;
+  std::unique_ptr<EdgeCore> core_;
+  std::shared_ptr<const TrustBundle> trust_;
+  TlsContexts contexts_;
+  std::unique_ptr<HostResolver> hosts_;
+  std::unique_ptr<ListenerSet> listeners_;
+  absl::flat_hash_map<ConnectionId, std::unique_ptr<ConnectionIo>> connections_;
+  std::deque<Lingering> lingering_;  // by deadline
+  std::deque<std::function<void()>> later_;
+  bool doing_ = false;
+  std::unique_ptr<Mailbox<Task>> outside_;
+  std::unique_ptr<Mailbox<Task>> own_;
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_IO_EDGE_LOOP_H_

@@ -1,0 +1,135 @@
+#include "services/signaling_edge/io/host_resolver.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+absl::StatusOr<HostResolver::Addresses> Lookup(const std::string& host) {
+  addrinfo hints = {};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_ADDRCONFIG;
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(host.c_str(), nullptr, &hints, &found);
+  if (error != 0) {
+    return MakeError(absl::StatusCode::kUnavailable, "HOST_NOT_FOUND",
+                     gai_strerror(error));
+  }
+  HostResolver::Addresses out;
+  for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
+    const auto address =
+        SocketAddress::FromSockaddr(each->ai_addr, each->ai_addrlen);
+    if (!address.has_value()) continue;
+    const SocketAddress bare = address->WithPort(0);
+    if (std::find(out.begin(), out.end(), bare) == out.end()) {
+      out.push_back(bare);
+    }
+  }
+  freeaddrinfo(found);
+  return out;
+}
+
+// "2001:db8::1", with or without brackets, or "192.0.2.1".
+absl::StatusOr<SocketAddress> Literal(std::string_view host) {
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  }
+  return SocketAddress::FromIp(host, 0);
+}
+
+}  // namespace
+
+HostResolver::HostResolver(EventLoop& loop, Options options)
+    : loop_(loop),
+      options_(std::move(options)),
+      timer_(loop.AddTimer([this](MonoTime now) { OnTimer(now); })) {}
+
+absl::StatusOr<std::unique_ptr<HostResolver>> HostResolver::Create(
+    EventLoop& loop, Options options) {
+  if (!options.lookup) options.lookup = Lookup;
+  auto out = absl::WrapUnique(new HostResolver(loop, std::move(options)));
+  HostResolver* const self = out.get();
+  SP_ASSIGN_OR_RETURN(
+      out->answers_,
+      // Lookups that were given up may still answer, so twice as many.
+      Mailbox<Answer>::Create(
+          loop, 2 * out->options_.max_waiting + 64, [self](Answer answer) {
+            self->Finish(answer.query, std::move(answer.addresses));
+          }));
+  out->threads_ = std::make_unique<TaskThread>(out->options_.max_waiting,
+                                               out->options_.threads);
+  return out;
+}
+
+HostResolver::~HostResolver() {
+  threads_.reset();
+  loop_.RemoveTimer(timer_);
+}
+
+void HostResolver::Resolve(const std::string& host, Done done) {
+  const uint64_t query = ++last_query_;
+  const auto answer_later = [&](absl::StatusOr<Addresses> addresses) {
+    waiting_.emplace(query, std::move(done));
+    loop_.Defer([this, query, addresses = std::move(addresses)]() mutable {
+      Finish(query, std::move(addresses));
+    });
+  };
+  const std::string name = absl::AsciiStrToLower(host);
+  if (const auto literal = Literal(name); literal.ok()) {
+    return answer_later(Addresses{*literal});
+  }
+  if (const auto it = options_.static_hosts.find(name);
+      it != options_.static_hosts.end()) {
+    return answer_later(it->second);
+  }
+  const absl::Status posted = threads_->Post(
+      [box = answers_.get(), lookup = options_.lookup, query, name] {
+        // A full box means that nobody has waited for this for long.
+        box->Send(Answer{query, lookup(name)}).IgnoreError();
+      });
+  if (!posted.ok()) {
+    return answer_later(MakeError(absl::StatusCode::kResourceExhausted,
+                                  "HOST_LOOKUP_OVERLOAD",
+                                  "too many host names are being resolved"));
+  }
+  waiting_.emplace(query, std::move(done));
+  deadlines_.Set(query, loop_.now() + options_.deadline);
+  loop_.SetTimer(timer_, deadlines_.next());
+}
+
+void HostResolver::Finish(uint64_t query, absl::StatusOr<Addresses> addresses) {
+  const auto it = waiting_.find(query);
+  if (it == waiting_.end()) return;  // it came too late
+  const Done done = std::move(it->second);
+  waiting_.erase(it);
+  deadlines_.Erase(query);
+  loop_.SetTimer(timer_, deadlines_.next());
+  if (addresses.ok() && addresses->empty()) {
+    addresses = MakeError(absl::StatusCode::kUnavailable, "HOST_NOT_FOUND",
+                          "the name has no address");
+  }
+  done(std::move(addresses));
+}
+
+void HostResolver::OnTimer(MonoTime now) {
+  while (const auto query = deadlines_.PopExpired(now)) {
+    Finish(*query,
+           MakeError(absl::StatusCode::kDeadlineExceeded, "HOST_LOOKUP_TIMEOUT",
+                     "the name was not resolved in time"));
+  }
+  loop_.SetTimer(timer_, deadlines_.next());
+}
+
+}  // namespace sallyport::signaling_edge

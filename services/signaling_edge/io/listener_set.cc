@@ -1,0 +1,108 @@
+#include "services/signaling_edge/io/listener_set.h"
+
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::signaling_edge {
+
+ListenerSet::ListenerSet(EventLoop& loop, std::vector<ListenerSpec> specs,
+                         size_t max_datagram, Owner& owner)
+    : loop_(loop),
+      specs_(std::move(specs)),
+      owner_(owner),
+      buffer_(/*datagrams=*/16, max_datagram),
+      sockets_(specs_.size()) {}
+
+absl::StatusOr<std::unique_ptr<ListenerSet>> ListenerSet::Bind(
+    EventLoop& loop, const std::vector<ListenerSpec>& specs,
+    size_t max_datagram, Owner& owner) {
+  auto out =
+      absl::WrapUnique(new ListenerSet(loop, specs, max_datagram, owner));
+  for (size_t i = 0; i < specs.size(); ++i) {
+    SP_RETURN_IF_ERROR(out->BindOne(static_cast<ListenerId>(i)));
+  }
+  return out;
+}
+
+absl::Status ListenerSet::BindOne(ListenerId id) {
+  Socket& socket = sockets_[id];
+  const ListenerSpec& spec = specs_[id];
+  if (spec.transport == SipTransport::kUdp) {
+    SP_ASSIGN_OR_RETURN(socket.udp,
+                        UdpSocket::Bind(spec.bind, {.receive_buffer = 4 << 20,
+                                                    .send_buffer = 4 << 20}));
+    socket.bound = socket.udp->local_address();
+    return loop_.Add(socket.udp->fd(), kReadable,
+                     [this, id](IoEvents) { OnReadable(id); });
+  }
+  SP_ASSIGN_OR_RETURN(
+      socket.tcp,
+      TcpListener::Listen(loop_, spec.bind, {},
+                          [this, id](UniqueFd fd, const SocketAddress& from) {
+                            owner_.OnAccept(id, std::move(fd), from);
+                          }));
+  socket.bound = socket.tcp->local_address();
+  return absl::OkStatus();
+}
+
+ListenerSet::~ListenerSet() {
+  for (Socket& socket : sockets_) {
+    if (socket.udp.has_value()) loop_.Remove(socket.udp->fd());
+  }
+}
+
+std::vector<EdgeListener> ListenerSet::Names() const {
+  std::vector<EdgeListener> out;
+  for (size_t i = 0; i < specs_.size(); ++i) {
+    const ListenerSpec& spec = specs_[i];
+    EdgeListener name;
+    name.transport = spec.transport;
+    name.host = spec.advertised_host.empty() ? sockets_[i].bound.IpText()
+                                             : spec.advertised_host;
+    name.port = spec.advertised_port != 0 ? spec.advertised_port
+                                          : sockets_[i].bound.port();
+    name.logical_port = spec.logical_port;
+    out.push_back(std::move(name));
+  }
+  return out;
+}
+
+const SocketAddress& ListenerSet::bound(ListenerId listener) const {
+  return sockets_[listener].bound;
+}
+
+void ListenerSet::Send(ListenerId listener, const SocketAddress& to,
+                       std::string_view octets) {
+  if (listener >= sockets_.size() || !sockets_[listener].udp.has_value()) {
+    ++lost_;
+    return;
+  }
+  if (!sockets_[listener]
+           .udp->SendOne({.payload = AsBytes(octets), .peer = to})
+           .ok()) {
+    ++lost_;
+  }
+}
+
+void ListenerSet::StopAccepting() {
+  for (Socket& socket : sockets_) socket.tcp.reset();
+}
+
+void ListenerSet::OnReadable(ListenerId id) {
+  // One batch a turn: the loop comes back at once if there is more.
+  const auto received = sockets_[id].udp->Receive(buffer_);
+  if (!received.ok()) return;
+  for (const ReceivedDatagram& datagram : *received) {
+    if (datagram.truncated) {
+      ++lost_;
+      continue;
+    }
+    owner_.OnDatagram(id, datagram.peer.Canonical(), AsText(datagram.payload));
+  }
+}
+
+}  // namespace sallyport::signaling_edge

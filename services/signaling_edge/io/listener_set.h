@@ -1,0 +1,91 @@
+// The sockets on which SIP comes in.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_IO_LISTENER_SET_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_IO_LISTENER_SET_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/common/net/event_loop.h"
+#include "services/common/net/socket_address.h"
+#include "services/common/net/tcp_listener.h"
+#include "services/common/net/udp_socket.h"
+#include "services/common/net/unique_fd.h"
+#include "services/signaling_edge/core/edge_options.h"
+#include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/sip_headers.h"
+
+namespace sallyport::signaling_edge {
+
+// One listener as configured, with every default filled in.
+struct ListenerSpec {
+  SipTransport transport = SipTransport::kUdp;
+  SocketAddress bind;            // port 0: a free one
+  std::string advertised_host;   // empty: the bound address
+  uint16_t advertised_port = 0;  // 0: the bound port
+  uint32_t logical_port = 0;     // by which peers know it
+};
+
+// A ListenerId is the index of its spec. Loop thread only.
+class ListenerSet {
+ public:
+  // Called from the loop.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void OnDatagram(ListenerId listener, const SocketAddress& from,
+                            std::string_view octets) = 0;
+    virtual void OnAccept(ListenerId listener, UniqueFd fd,
+                          const SocketAddress& remote) = 0;
+  };
+
+  // Binds all; `max_datagram` in octets. Longer ones are dropped and counted.
+  // `loop` and `owner` outlive it.
+  static absl::StatusOr<std::unique_ptr<ListenerSet>> Bind(
+      EventLoop& loop, const std::vector<ListenerSpec>& specs,
+      size_t max_datagram, Owner& owner);
+  ~ListenerSet();
+
+  // What the core is to call itself, in order.
+  std::vector<EdgeListener> Names() const;
+  const std::vector<ListenerSpec>& specs() const { return specs_; }
+  const SocketAddress& bound(ListenerId listener) const;
+
+  // Over a UDP listener. A full socket buffer loses the datagram, as the net
+  // would.
+  void Send(ListenerId listener, const SocketAddress& to,
+            std::string_view octets);
+
+  // No more connections are accepted; datagrams still are.
+  void StopAccepting();
+
+  uint64_t datagrams_lost() const { return lost_; }
+
+ private:
+  struct Socket {
+    std::optional<UdpSocket> udp;
+    std::unique_ptr<TcpListener> tcp;
+    SocketAddress bound;
+  };
+
+  ListenerSet(EventLoop& loop, std::vector<ListenerSpec> specs,
+              size_t max_datagram, Owner& owner);
+  absl::Status BindOne(ListenerId id);
+  void OnReadable(ListenerId id);
+
+  EventLoop& loop_;
+  const std::vector<ListenerSpec> specs_;
+  Owner& owner_;
+  UdpReceiveBuffer buffer_;
+  std::vector<Socket> sockets_;
+  uint64_t lost_ = 0;
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_IO_LISTENER_SET_H_

@@ -1,0 +1,58 @@
+#include "services/signaling_edge/io/peer_trust.h"
+
+#include <string>
+
+#include "services/common/status/status_macros.h"
+#include "services/signaling_edge/io/tls_contexts.h"
+
+namespace sallyport::signaling_edge {
+
+TlsFacts FactsOf(const TlsSession& session, const TrustBundle& trust,
+                 std::string_view tenant, CertificatePurpose purpose,
+                 absl::Time now) {
+  TlsFacts facts;
+  facts.version = session.version();
+  facts.cipher = session.cipher();
+  facts.server_name = session.server_name();
+  facts.resumed = session.resumed();
+  if (!session.peer().has_value()) return facts;
+  const PeerCertificate& peer = *session.peer();
+  facts.certificate = peer.leaf;
+  const auto good_for = [&](std::string_view store) {
+    return tenant.empty()
+               ? trust.SomebodyTrusts(store, peer.chain, purpose, now)
+               : trust.Verify(tenant, store, peer.chain, purpose, now).ok();
+  };
+  facts.trusted.peers = good_for(kPeerTrustStore);
+  facts.trusted.phones = good_for(kPhoneTrustStore);
+  facts.trust_store = facts.trusted.peers    ? kPeerTrustStore
+                      : facts.trusted.phones ? kPhoneTrustStore
+                                             : std::string_view();
+  return facts;
+}
+
+absl::Status CheckChain(const PeerCertificate& peer, const TrustBundle& trust,
+                        CertificatePurpose purpose, absl::Time now) {
+  SP_RETURN_IF_ERROR(CheckNotRevoked(trust, peer));
+  return trust.any()->Verify(peer.chain, purpose, now);
+}
+
+absl::Status CheckTenant(const PeerCertificate& peer,
+                         const ConnectionIdentity& identity,
+                         const TrustBundle& trust, CertificatePurpose purpose,
+                         absl::Time now) {
+  return trust.Verify(TenantNameOf(identity.resource),
+                      identity.kind == ConnectionIdentity::Kind::kPeer
+                          ? kPeerTrustStore
+                          : kPhoneTrustStore,
+                      peer.chain, purpose, now);
+}
+
+std::string_view TenantNameOf(std::string_view resource) {
+  constexpr std::string_view kPrefix = "tenants/";
+  if (resource.substr(0, kPrefix.size()) != kPrefix) return {};
+  const size_t end = resource.find('/', kPrefix.size());
+  return end == std::string_view::npos ? resource : resource.substr(0, end);
+}
+
+}  // namespace sallyport::signaling_edge

@@ -1,0 +1,97 @@
+#include "services/signaling_edge/io/tls_contexts.h"
+
+#include <sys/stat.h>
+
+#include <string_view>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+TlsContextOptions OptionsFor(TlsRole role, const TlsFileSet& files,
+                             const std::shared_ptr<const TrustBundle>& trust,
+                             uint64_t generation) {
+  TlsContextOptions options;
+  options.role = role;
+  options.trust_anchors = trust->any();
+  options.client_certificate = ClientCertificateMode::kRequest;
+  options.accept_peer = [trust](const PeerCertificate& peer) {
+    return CheckNotRevoked(*trust, peer);
+  };
+  options.session_tickets = true;
+  options.only_tls13 = files.only_tls13;
+  options.generation = generation;
+  return options;
+}
+
+void AppendStamp(const std::string& path, std::string& out) {
+  struct stat status = {};
+  if (stat(path.c_str(), &status) != 0) return absl::StrAppend(&out, "-;");
+  absl::StrAppend(&out, status.st_dev, ".", status.st_ino, ".", status.st_size,
+                  ".", status.st_mtim.tv_sec, ".", status.st_mtim.tv_nsec, ";");
+}
+
+}  // namespace
+
+absl::Status CheckNotRevoked(const TrustBundle& trust,
+                             const PeerCertificate& peer) {
+  for (const std::string& der : peer.chain) {
+    if (trust.IsRevokedCertificate(der)) {
+      return MakeError(absl::StatusCode::kUnauthenticated,
+                       "PEER_CERTIFICATE_REVOKED",
+                       "the certificate or an authority of it is revoked");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TlsContexts> MakeTlsContexts(
+    const TlsFileSet& files, std::shared_ptr<const TrustBundle> trust,
+    uint64_t generation) {
+  using ByName =
+      absl::flat_hash_map<std::string, std::shared_ptr<const TlsContext>>;
+  auto named = std::make_shared<ByName>();
+  for (const TlsFileSet::Named& each : files.by_server_name) {
+    SP_ASSIGN_OR_RETURN(
+        (*named)[each.server_name],
+        TlsContext::CreateFromFiles(
+            each.certificate_file, each.key_file, "",
+            OptionsFor(TlsRole::kServer, files, trust, generation)));
+  }
+  TlsContextOptions server =
+      OptionsFor(TlsRole::kServer, files, trust, generation);
+  if (!named->empty()) {
+    server.select_by_server_name =
+        [named](std::string_view name) -> std::shared_ptr<const TlsContext> {
+      const auto it = named->find(name);
+      return it == named->end() ? nullptr : it->second;
+    };
+  }
+  TlsContexts out;
+  SP_ASSIGN_OR_RETURN(out.server, TlsContext::CreateFromFiles(
+                                      files.certificate_file, files.key_file,
+                                      "", std::move(server)));
+  SP_ASSIGN_OR_RETURN(
+      out.client, TlsContext::CreateFromFiles(
+                      files.certificate_file, files.key_file, "",
+                      OptionsFor(TlsRole::kClient, files, trust, generation)));
+  return out;
+}
+
+std::string FingerprintOf(const TlsFileSet& files) {
+  std::string out;
+  AppendStamp(files.certificate_file, out);
+  AppendStamp(files.key_file, out);
+  for (const TlsFileSet::Named& each : files.by_server_name) {
+    AppendStamp(each.certificate_file, out);
+    AppendStamp(each.key_file, out);
+  }
+  return out;
+}
+
+}  // namespace sallyport::signaling_edge

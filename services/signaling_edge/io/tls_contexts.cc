@@ -68,7 +68,7 @@ absl::StatusOr<TlsContexts> MakeTlsContexts(
   if (!named->empty()) {
     server.select_by_server_name =
         [named](std::string_view name) -> std::shared_ptr<const TlsContext> {
-      const auto it = named->find(name);
+      const auto it = named->find(std::string(name));
       return it == named->end() ? nullptr : it->second;
     };
   }

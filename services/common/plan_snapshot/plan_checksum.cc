@@ -21,7 +21,10 @@ Sha256Digest HashOf(std::string_view name, std::string_view etag) {
 }  // namespace
 
 void PlanChecksum::Add(std::string_view name, std::string_view etag) {
-  const Sha256Digest hash = HashOf(name, etag);
+  AddHash(HashOf(name, etag));
+}
+
+void PlanChecksum::AddHash(const std::array<uint8_t, 32>& hash) {
   unsigned carry = 0;
   for (size_t i = sum_.size(); i-- > 0;) {
     const unsigned sum = sum_[i] + hash[i] + carry;

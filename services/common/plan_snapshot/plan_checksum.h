@@ -20,12 +20,17 @@ class PlanChecksum {
   // What was added before.
   void Remove(std::string_view name, std::string_view etag);
 
+  // Adds all that `other` holds.
+  void Merge(const PlanChecksum& other) { AddHash(other.sum_); }
+
   // 64 lower-case hex digits; all zero for nothing.
   std::string Hex() const;
 
   bool operator==(const PlanChecksum&) const = default;
 
  private:
+  void AddHash(const std::array<uint8_t, 32>& hash);
+
   std::array<uint8_t, 32> sum_{};  // big-endian
 };
 

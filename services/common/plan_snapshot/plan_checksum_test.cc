@@ -39,5 +39,15 @@ TEST(PlanChecksumTest, OrderDoesNotMatterAndRemoveUndoes) {
   EXPECT_EQ(forward.Hex(), std::string(64, '0'));
 }
 
+TEST(PlanChecksumTest, MergeIsTheSumOfBoth) {
+  PlanChecksum a, b, both;
+  a.Add("x", "1");
+  b.Add("y", "2");
+  both.Add("x", "1");
+  both.Add("y", "2");
+  a.Merge(b);
+  EXPECT_EQ(a, both);
+}
+
 }  // namespace
 }  // namespace sallyport

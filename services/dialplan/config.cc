@@ -1,0 +1,72 @@
+#include "services/dialplan/config.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/config/server_config.h"
+
+namespace sallyport::dialplan {
+namespace {
+
+constexpr uint32_t kMaxHistory = 1'000'000;
+
+size_t Or(uint32_t value, size_t if_zero) {
+  return value == 0 ? if_zero : value;
+}
+
+}  // namespace
+
+void ValidateConfig(const config::v1::DialplanConfig& config,
+                    ConfigFaults* faults) {
+  switch (config.store().kind_case()) {
+    case common::config::v1::StoreConfig::kSqliteFile:
+      faults->Require("store.sqlite_file", config.store().sqlite_file());
+      break;
+    case common::config::v1::StoreConfig::kPostgres:
+      faults->Add("store.postgres", "this version keeps its store in SQLite");
+      break;
+    case common::config::v1::StoreConfig::KIND_NOT_SET:
+      faults->Add("store.sqlite_file", "is required");
+      break;
+  }
+  if (config.snapshot_history() > kMaxHistory) {
+    faults->Add("snapshot_history", "must be at most 1000000");
+  }
+  CheckDuration("watch_heartbeat_interval", config.watch_heartbeat_interval(),
+                faults);
+  if (FromProto(config.watch_heartbeat_interval()) > absl::Seconds(15)) {
+    // Consumers count on one message in 30 s, and a beat may be skipped.
+    faults->Add("watch_heartbeat_interval", "must be at most 15 s");
+  }
+  CheckDuration("request_id_retention", config.request_id_retention(), faults);
+  CheckDuration("audit_retention", config.audit_retention(), faults);
+  CheckDuration("replica_poll_interval", config.replica_poll_interval(),
+                faults);
+  for (int i = 0; i < config.watchers_size(); ++i) {
+    faults->Require("watchers[" + std::to_string(i) + "]", config.watchers(i));
+  }
+}
+
+PlanEditor::Options EditorOptions(const config::v1::DialplanConfig& config) {
+  PlanEditor::Options out;
+  out.request_retention =
+      FromProtoOr(config.request_id_retention(), absl::Hours(24));
+  out.limits.tenants = Or(config.limits().max_tenants(), out.limits.tenants);
+  out.limits.peers = Or(config.limits().max_peers(), out.limits.peers);
+  out.limits.patterns = Or(config.limits().max_patterns(), out.limits.patterns);
+  out.limits.users = Or(config.limits().max_users(), out.limits.users);
+  return out;
+}
+
+std::vector<std::string> Watchers(const config::v1::DialplanConfig& config) {
+  if (config.watchers().empty()) return {"signaling_edge", "capf"};
+  return {config.watchers().begin(), config.watchers().end()};
+}
+
+size_t SnapshotHistory(const config::v1::DialplanConfig& config) {
+  return Or(config.snapshot_history(), 1000);
+}
+
+}  // namespace sallyport::dialplan

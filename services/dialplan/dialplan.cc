@@ -1,0 +1,107 @@
+#include "services/dialplan/dialplan.h"
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "services/common/config/proto_time.h"
+#include "services/common/log/log.h"
+#include "services/common/random/system_random.h"
+#include "services/common/status/status_macros.h"
+#include "services/common/time/clock.h"
+#include "services/dialplan/config.h"
+#include "services/dialplan/core/plan_editor.h"
+#include "services/dialplan/io/plan_board.h"
+#include "services/dialplan/io/plan_writer.h"
+#include "services/dialplan/io/sqlite_plan_store.h"
+#include "services/dialplan/rpc/access_rules.h"
+#include "services/dialplan/rpc/consumer_table.h"
+#include "services/dialplan/rpc/dialplan_service.h"
+#include "services/dialplan/rpc/plan_resolver.h"
+#include "services/dialplan/rpc/plan_watch.h"
+#include "services/dialplan/rpc/resource_codec.h"
+#include "services/dialplan/rpc/resource_methods.h"
+
+namespace sallyport::dialplan {
+namespace {
+
+// Members are in the order in which each needs the ones before it.
+// Main thread only, once it is built.
+class Dialplan final : public RunningService {
+ public:
+  Dialplan(AccessPolicy policy, size_t history)
+      : policy_(std::move(policy)), board_(history) {}
+
+  absl::Status Start(const config::v1::DialplanConfig& config,
+                     ServiceRuntime& runtime) {
+    SP_ASSIGN_OR_RETURN(
+        store_, SqlitePlanStore::Open(config.store().sqlite_file(), random_));
+    SP_ASSIGN_OR_RETURN(StoredPlan stored,
+                        store_->Load(SnapshotHistory(config)));
+    auto editor = std::make_unique<PlanEditor>(random_, EditorOptions(config));
+    for (const StoredResource& resource : stored.resources) {
+      SP_ASSIGN_OR_RETURN(RecordPtr record, RecordOf(resource));
+      editor->Load(std::move(record));
+    }
+    for (RememberedRequest& request : stored.requests) {
+      editor->Load(std::move(request));
+    }
+    editor->LoadVersion(stored.version);
+    board_.Start(editor->plan(), stored.version, stored.version_time,
+                 stored.changes);
+    LogInfo("plan loaded", {{"version", stored.version},
+                            {"resources", stored.resources.size()}});
+
+    PlanWatch::Options watch;
+    watch.heartbeat =
+        FromProtoOr(config.watch_heartbeat_interval(), absl::Seconds(15));
+    watch.metrics = &runtime.metrics();
+    watch_.emplace(board_, consumers_, watch);
+    PlanWriter::Options writer;
+    writer.on_published = [this] { watch_->Wake(); };
+    writer.metrics = &runtime.metrics();
+    writer_.emplace(std::move(editor), *store_, board_, Clock::Real(),
+                    std::move(writer));
+    methods_.emplace(board_, *writer_, stored.token_key);
+    service_.emplace(
+        DialplanService::Parts{policy_, board_, *methods_, resolver_, *watch_,
+                               consumers_, Clock::Real()},
+        DialplanService::Self{runtime.instance(),
+                              runtime.server_config().trust_domain()});
+    return runtime.StartGrpc(policy_, {&*service_});
+  }
+
+  void Drain() override {
+    service_->SetDraining();
+    watch_->Drain();
+  }
+  bool IsIdle() override { return watch_->open_streams() == 0; }
+
+ private:
+  const AccessPolicy policy_;
+  SystemRandom random_;
+  std::unique_ptr<SqlitePlanStore> store_;
+  PlanBoard board_;
+  ConsumerTable consumers_;
+  PlanResolver resolver_{board_};
+  std::optional<PlanWatch> watch_;
+  std::optional<PlanWriter> writer_;
+  std::optional<ResourceMethods> methods_;
+  std::optional<DialplanService> service_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RunningService>> StartDialplan(
+    const config::v1::DialplanConfig& config, ServiceRuntime& runtime) {
+  SP_ASSIGN_OR_RETURN(
+      AccessPolicy policy,
+      AccessPolicy::Create(runtime.server_config(),
+                           DialplanAccessRules(Watchers(config))));
+  auto out =
+      std::make_unique<Dialplan>(std::move(policy), SnapshotHistory(config));
+  SP_RETURN_IF_ERROR(out->Start(config, runtime));
+  return out;
+}
+
+}  // namespace sallyport::dialplan

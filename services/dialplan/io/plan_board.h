@@ -1,0 +1,97 @@
+// What was committed, for all who read.
+
+#ifndef SALLYPORT_SERVICES_DIALPLAN_IO_PLAN_BOARD_H_
+#define SALLYPORT_SERVICES_DIALPLAN_IO_PLAN_BOARD_H_
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "services/common/plan_snapshot/plan_checksum.h"
+#include "services/dialplan/core/change_log.h"
+#include "services/dialplan/core/plan.h"
+#include "services/dialplan/core/plan_editor.h"
+
+namespace sallyport::dialplan {
+
+// The committed state as one writer publishes it and many readers see it. The
+// lock is held for as long as it takes to copy pointers to what was asked for,
+// never while anybody waits for a disk or a network. Thread-safe.
+class PlanBoard {
+ public:
+  struct Head {
+    int64_t version = 0;
+    std::string checksum;
+    absl::Time time = absl::UnixEpoch();  // when the version was made
+  };
+  // What a consumer lacks. In a full update every record is there; in a delta
+  // those that changed, null where one is gone.
+  struct Update {
+    Head head;  // the checksum is over what this consumer gets
+    bool full = false;
+    std::vector<std::pair<std::string, RecordPtr>> records;  // by name
+  };
+  // Tenant names; empty: all.
+  using Tenants = std::vector<std::string>;
+
+  // Remembers the last `history` changes for deltas.
+  explicit PlanBoard(size_t history) : log_(history), history_(history) {}
+
+  // The state to begin with; `changes` are the last ones before it.
+  void Start(const Plan& plan, int64_t version, absl::Time time,
+             const std::vector<std::pair<int64_t, std::string>>& changes);
+  // Makes changes visible, all at once.
+  void Publish(const std::vector<PlanChange>& changes, absl::Time time);
+
+  Head head() const;
+  RecordPtr Find(std::string_view name) const;
+  // Up to `limit` records below `prefix` ("tenants/t/peers/") whose names come
+  // after `after`.
+  std::vector<RecordPtr> List(std::string_view prefix, std::string_view after,
+                              size_t limit) const;
+  // The same of tenants themselves.
+  std::vector<RecordPtr> ListTenants(std::string_view after,
+                                     size_t limit) const;
+  // How many there are of each kind, by the index in PlanEntry.
+  std::array<size_t, std::variant_size_v<PlanEntry>> counts() const;
+
+  // Nothing if the consumer, which holds `version` with `checksum` (empty: not
+  // to be compared), is up to date.
+  std::optional<Update> Since(int64_t version, std::string_view checksum,
+                              const Tenants& tenants) const;
+
+ private:
+  Head HeadFor(const Tenants& tenants) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Account(const PlanRecord& record, bool add)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Remember(int64_t version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  mutable absl::Mutex mutex_;
+  Plan::Records records_ ABSL_GUARDED_BY(mutex_);
+  ChangeLog log_ ABSL_GUARDED_BY(mutex_);
+  const size_t history_;
+  // Whole checksums of the last versions, as far as this process saw them.
+  std::deque<std::pair<int64_t, std::string>> checksums_
+      ABSL_GUARDED_BY(mutex_);
+  Head head_ ABSL_GUARDED_BY(mutex_);
+  PlanChecksum sum_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, PlanChecksum, std::less<>> sum_of_tenant_
+      ABSL_GUARDED_BY(mutex_);
+  std::array<size_t, std::variant_size_v<PlanEntry>> counts_
+      ABSL_GUARDED_BY(mutex_){};
+};
+
+}  // namespace sallyport::dialplan
+
+#endif  // SALLYPORT_SERVICES_DIALPLAN_IO_PLAN_BOARD_H_

@@ -1,0 +1,80 @@
+// The one thread that writes.
+
+#ifndef SALLYPORT_SERVICES_DIALPLAN_IO_PLAN_WRITER_H_
+#define SALLYPORT_SERVICES_DIALPLAN_IO_PLAN_WRITER_H_
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "services/common/metrics/metrics.h"
+#include "services/common/time/clock.h"
+#include "services/dialplan/core/plan_editor.h"
+#include "services/dialplan/io/plan_board.h"
+#include "services/dialplan/io/plan_store.h"
+
+namespace sallyport::dialplan {
+
+// Takes writes from any thread, applies those that wait in one go, makes them
+// durable with one sync of the disk, publishes them, and only then answers
+// each: so a write is acknowledged when it is durable and visible. If the
+// store fails, all writes of the batch fail with UNAVAILABLE and nothing has
+// changed. Thread-safe.
+class PlanWriter {
+ public:
+  using Done = std::function<void(absl::StatusOr<EditAnswer>)>;
+  struct Options {
+    size_t max_queue = 1024;  // writes that may wait
+    size_t max_batch = 128;   // writes of one transaction
+    // Called on the writer's thread after something was published.
+    std::function<void()> on_published;
+    MetricsRegistry* metrics = nullptr;  // has kDialplanMetrics; may be null
+  };
+
+  // `store`, `board` and `clock` must outlive this object; the store is used
+  // by its thread alone.
+  PlanWriter(std::unique_ptr<PlanEditor> editor, PlanStore& store,
+             PlanBoard& board, const Clock& clock, Options options);
+  // Finishes what waits.
+  ~PlanWriter();
+  PlanWriter(const PlanWriter&) = delete;
+  PlanWriter& operator=(const PlanWriter&) = delete;
+
+  // `done` is called once, on the writer's thread; or at once, with
+  // RESOURCE_EXHAUSTED, reason WRITE_QUEUE_FULL, if too many wait.
+  void Submit(PlanEdit edit, Done done);
+
+ private:
+  struct Job {
+    PlanEdit edit;
+    Done done;
+  };
+
+  void Run();
+  void Write(std::vector<Job> batch);
+
+  const std::unique_ptr<PlanEditor> editor_;
+  PlanStore& store_;
+  PlanBoard& board_;
+  const Clock& clock_;
+  const Options options_;
+  CounterFamily commits_;
+  CounterFamily writes_;
+  HistogramFamily commit_seconds_;
+  GaugeFamily version_;
+  absl::Mutex mutex_;
+  std::deque<Job> queue_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace sallyport::dialplan
+
+#endif  // SALLYPORT_SERVICES_DIALPLAN_IO_PLAN_WRITER_H_

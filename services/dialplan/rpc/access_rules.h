@@ -1,0 +1,24 @@
+// Who may call which method of dialplan.
+
+#ifndef SALLYPORT_SERVICES_DIALPLAN_RPC_ACCESS_RULES_H_
+#define SALLYPORT_SERVICES_DIALPLAN_RPC_ACCESS_RULES_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/common/rpc/access_policy.h"
+
+namespace sallyport::dialplan {
+
+// "/sallyport.dialplan.v1.DialplanService/GetPeer".
+std::string MethodPath(std::string_view method);
+
+// A rule for every method of the API: reads from viewer, writes from operator,
+// those of tenants from admin, the stream for `watchers` alone.
+std::vector<MethodRule> DialplanAccessRules(
+    const std::vector<std::string>& watchers);
+
+}  // namespace sallyport::dialplan
+
+#endif  // SALLYPORT_SERVICES_DIALPLAN_RPC_ACCESS_RULES_H_

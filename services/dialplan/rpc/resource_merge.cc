@@ -1,0 +1,145 @@
+#include "services/dialplan/rpc/resource_merge.h"
+
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/util/field_mask_util.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/crypto/digest.h"
+#include "services/common/crypto/secret.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+#include "services/dialplan/core/plan_fault.h"
+#include "services/dialplan/rpc/resource_codec.h"
+#include "services/dialplan/rpc/resource_kind.h"
+#include "services/dialplan/rpc/resource_shape.h"
+
+namespace sallyport::dialplan {
+namespace {
+
+namespace pb = ::sallyport::dialplan::v1;
+namespace type = ::sallyport::type::v1;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::FieldMask;
+using google::protobuf::Message;
+using google::protobuf::util::FieldMaskUtil;
+
+constexpr const char* kOutputFields[] = {"name", "etag", "create_time",
+                                         "update_time", "has_credentials"};
+
+bool IsOutputField(const std::string& path) {
+  for (const char* field : kOutputFields) {
+    if (path == field) return true;
+  }
+  return false;
+}
+
+bool IsAll(const FieldMask& mask) {
+  return mask.paths_size() == 1 && mask.paths(0) == "*";
+}
+
+// `from` written over `to` as the mask says.
+void Merge(const Message& from, const FieldMask& mask, Message& to) {
+  if (IsAll(mask)) {
+    to.CopyFrom(from);
+    return;
+  }
+  FieldMask paths;
+  if (mask.paths().empty()) {
+    std::vector<const FieldDescriptor*> set;
+    from.GetReflection()->ListFields(from, &set);
+    for (const FieldDescriptor* field : set) {
+      if (!IsOutputField(field->name())) paths.add_paths(field->name());
+    }
+  } else {
+    for (const std::string& path : mask.paths()) {
+      if (!IsOutputField(path)) paths.add_paths(path);
+    }
+  }
+  FieldMaskUtil::MergeOptions options;
+  options.set_replace_message_fields(true);
+  options.set_replace_repeated_fields(true);
+  FieldMaskUtil::MergeMessageTo(from, paths, options, &to);
+}
+
+// The hashes of a user, from what was written or from what there was.
+Ha1Hashes HashesOf(pb::User& user, const PlanRecord* current) {
+  Ha1Hashes out;
+  if (!user.password().empty()) {
+    const std::string& realm =
+        user.realm().empty() ? user.domain() : user.realm();
+    std::string text =
+        absl::StrCat(user.username(), ":", realm, ":", user.password());
+    out.md5 = HexEncode(Md5(AsBytes(text)));
+    out.sha256 = HexEncode(Sha256(AsBytes(text)));
+    Cleanse(text);
+    Cleanse(*user.mutable_password());
+  } else if (!user.ha1().empty()) {
+    if (user.digest_algorithm() == type::DIGEST_ALGORITHM_MD5) {
+      out.md5 = user.ha1();
+    } else {
+      out.sha256 = user.ha1();
+    }
+  } else if (current != nullptr) {
+    const auto& old = std::get<UserEntry>(current->entry);
+    out = {old.ha1_md5, old.ha1_sha256};
+  }
+  return out;
+}
+
+}  // namespace
+
+absl::Status CheckMask(const pb::Resource& resource, const FieldMask& mask) {
+  if (IsAll(mask)) return absl::OkStatus();
+  const Message& inner = InnerOf(resource);
+  std::vector<FieldViolation> violations;
+  for (int i = 0; i < mask.paths_size(); ++i) {
+    if (!FieldMaskUtil::GetFieldDescriptors(inner.GetDescriptor(),
+                                            mask.paths(i), nullptr)) {
+      violations.push_back({absl::StrCat("update_mask.paths[", i, "]"),
+                            "it is no field of this resource"});
+    }
+  }
+  if (violations.empty()) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kInvalidArgument, "UPDATE_MASK_INVALID",
+                   "update_mask names fields that are not there", violations);
+}
+
+absl::StatusOr<PlanRecord> MergedRecord(const pb::Resource& written,
+                                        const std::string& name,
+                                        const FieldMask& mask,
+                                        const PlanRecord* current,
+                                        const TenantEntry* tenant) {
+  pb::Resource merged;
+  if (current == nullptr) {
+    merged = written;
+  } else {
+    merged.ParseFromString(current->body);
+    if (merged.kind_case() != written.kind_case()) {
+      return absl::InternalError("a resource of another kind has this name");
+    }
+    Merge(InnerOf(written), mask, MutableInnerOf(merged));
+  }
+  SetString(MutableInnerOf(merged), "name", name);
+  if (merged.has_user()) {
+    pb::User& user = *merged.mutable_user();
+    // It must not move when the tenant gets another first domain: the hash
+    // holds it.
+    if (user.domain().empty() && tenant != nullptr &&
+        !tenant->domains.empty()) {
+      user.set_domain(tenant->domains[0]);
+    }
+    user.set_domain(absl::AsciiStrToLower(user.domain()));
+  }
+  SP_RETURN_IF_ERROR(ToStatus(CheckShape(merged)));
+  Ha1Hashes hashes;
+  if (merged.has_user()) hashes = HashesOf(*merged.mutable_user(), current);
+  return RecordOf(std::move(merged), hashes);
+}
+
+}  // namespace sallyport::dialplan

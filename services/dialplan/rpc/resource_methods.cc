@@ -1,0 +1,295 @@
+#include "services/dialplan/rpc/resource_methods.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/field_mask.pb.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/bytes/string_view.h"
+#include "services/common/crypto/hmac.h"
+#include "services/common/digit_analysis/plan_defaults.h"
+#include "services/common/rpc/access_policy.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+#include "services/dialplan/rpc/resource_codec.h"
+#include "services/dialplan/rpc/resource_merge.h"
+#include "services/dialplan/rpc/resource_shape.h"
+
+namespace sallyport::dialplan {
+namespace {
+
+namespace pb = ::sallyport::dialplan::v1;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::FieldMask;
+using google::protobuf::Message;
+using Verb = PlanEdit::Verb;
+
+constexpr size_t kDefaultPage = 50;
+constexpr size_t kMaxPage = 1000;
+constexpr size_t kMaxRequestId = 64;
+
+absl::Status BadField(std::string_view field, std::string_view reason,
+                      std::string_view what) {
+  return MakeError(absl::StatusCode::kInvalidArgument, reason,
+                   std::string(field) + ": " + std::string(what),
+                   {{std::string(field), std::string(what)}});
+}
+
+bool HasField(const Message& message, std::string_view field) {
+  return message.GetDescriptor()->FindFieldByName(std::string(field)) !=
+         nullptr;
+}
+
+// "tenants/{id}".
+absl::Status CheckParent(std::string_view parent) {
+  if (parent.rfind("tenants/", 0) == 0 &&
+      IsResourceId(parent.substr(std::string_view("tenants/").size()))) {
+    return absl::OkStatus();
+  }
+  return BadField("parent", "NAME_INVALID", "must be tenants/{tenant}");
+}
+
+// The kind's prefix and one id.
+absl::Status CheckName(const ResourceKind& kind, std::string_view field,
+                       std::string_view name) {
+  const std::string_view tenant =
+      kind.singular == "tenant" ? std::string_view() : TenantOf(name);
+  const std::string prefix = kind.Prefix(tenant);
+  const bool parent_good =
+      tenant.empty() ? kind.singular == "tenant" : CheckParent(tenant).ok();
+  if (parent_good && name.rfind(prefix, 0) == 0 &&
+      IsResourceId(name.substr(prefix.size()))) {
+    return absl::OkStatus();
+  }
+  return BadField(
+      field, "NAME_INVALID",
+      kind.singular == "tenant"
+          ? std::string("must be tenants/{tenant}")
+          : absl::StrCat("must be tenants/{tenant}/", AbslView(kind.collection),
+                         "/{", AbslView(kind.singular), "}"));
+}
+
+absl::Status CheckRequestId(const Message& request) {
+  const std::string id = GetString(request, "request_id");
+  if (id.size() > kMaxRequestId ||
+      std::any_of(id.begin(), id.end(), [](char c) {
+        return static_cast<unsigned char>(c) < 0x21 ||
+               static_cast<unsigned char>(c) > 0x7e;
+      })) {
+    return BadField("request_id", "REQUEST_ID_INVALID",
+                    "must be at most 64 visible ASCII characters");
+  }
+  return absl::OkStatus();
+}
+
+// The resource of a write, in its envelope.
+pb::Resource WrittenResource(const ResourceKind& kind, const Message& request) {
+  pb::Resource out;
+  const Message& inner = request.GetReflection()->GetMessage(
+      request, &FieldOf(request, kind.singular));
+  out.GetReflection()->MutableMessage(&out, kind.field())->CopyFrom(inner);
+  return out;
+}
+
+void Fill(const pb::Resource& resource, Message& response) {
+  response.CopyFrom(InnerOf(resource));
+}
+
+}  // namespace
+
+std::string ResourceMethods::TenantOfRequest(const Message& request) {
+  if (HasField(request, "parent")) {
+    return std::string(TenantOfName(GetString(request, "parent")));
+  }
+  if (HasField(request, "name")) {
+    return std::string(TenantOfName(GetString(request, "name")));
+  }
+  // An update: the name is in the resource.
+  for (const ResourceKind& kind : ResourceKinds()) {
+    if (HasField(request, kind.singular) && HasField(request, "update_mask")) {
+      const Message& inner = request.GetReflection()->GetMessage(
+          request, &FieldOf(request, kind.singular));
+      return std::string(TenantOfName(GetString(inner, "name")));
+    }
+  }
+  return "";
+}
+
+absl::Status ResourceMethods::Get(const ResourceKind& kind,
+                                  const Message& request,
+                                  Message& response) const {
+  const std::string name = GetString(request, "name");
+  SP_RETURN_IF_ERROR(CheckName(kind, "name", name));
+  const RecordPtr record = board_.Find(name);
+  if (record == nullptr) {
+    return MakeError(absl::StatusCode::kNotFound, "RESOURCE_NOT_FOUND",
+                     name + " does not exist");
+  }
+  Fill(ResourceOf(*record), response);
+  return absl::OkStatus();
+}
+
+absl::Status ResourceMethods::List(const ResourceKind& kind,
+                                   const CallerIdentity& caller,
+                                   const Message& request,
+                                   Message& response) const {
+  const auto* reflection = request.GetReflection();
+  std::string parent;
+  if (HasField(request, "parent")) {
+    parent = GetString(request, "parent");
+    SP_RETURN_IF_ERROR(CheckParent(parent));
+    if (board_.Find(parent) == nullptr) {
+      return MakeError(absl::StatusCode::kNotFound, "RESOURCE_NOT_FOUND",
+                       parent + " does not exist");
+    }
+  }
+  if (!GetString(request, "filter").empty()) {
+    return BadField("filter", "FIELD_NOT_SUPPORTED",
+                    "this version lists without filters");
+  }
+  const int asked =
+      reflection->GetInt32(request, &FieldOf(request, "page_size"));
+  if (asked < 0 || asked > static_cast<int>(kMaxPage)) {
+    return BadField("page_size", "VALUE_OUT_OF_RANGE", "must be 0 to 1000");
+  }
+  const size_t size = asked == 0 ? kDefaultPage : static_cast<size_t>(asked);
+  const std::string prefix = kind.Prefix(parent);
+  SP_ASSIGN_OR_RETURN(std::string after,
+                      tokens_.Read(prefix, GetString(request, "page_token")));
+
+  const auto* response_reflection = response.GetReflection();
+  const FieldDescriptor& items = FieldOf(response, kind.plural);
+  size_t listed = 0;
+  for (;;) {
+    // One more than a page tells whether there is another one.
+    const std::vector<RecordPtr> records =
+        parent.empty() ? board_.ListTenants(after, size + 1)
+                       : board_.List(prefix, after, size + 1);
+    for (const RecordPtr& record : records) {
+      const std::string& name = record->name();
+      if (parent.empty() &&
+          caller.RoleIn(TenantOfName(name)) < OperatorRole::kViewer) {
+        after = name;
+        continue;
+      }
+      if (listed == size) {
+        SetString(response, "next_page_token", tokens_.Make(prefix, after));
+        return absl::OkStatus();
+      }
+      const pb::Resource resource = ResourceOf(*record);
+      response_reflection->AddMessage(&response, &items)
+          ->CopyFrom(InnerOf(resource));
+      after = name;
+      ++listed;
+    }
+    if (records.size() <= size) return absl::OkStatus();
+  }
+}
+
+void ResourceMethods::Identify(std::string_view verb,
+                               const CallerIdentity& caller,
+                               const Message& request, PlanEdit& edit) const {
+  edit.validate_only = GetBool(request, "validate_only");
+  const std::string id = GetString(request, "request_id");
+  if (id.empty()) return;
+  edit.request_key = absl::StrCat(caller.ToString(), "\n", AbslView(verb), " ",
+                                  request.GetTypeName(), "\n", id);
+  const std::string bytes = request.SerializeAsString();
+  edit.request_hash = HexEncode(HmacSha256(AsBytes(key_), AsBytes(bytes)));
+}
+
+void ResourceMethods::Submit(PlanEdit edit, Message* response, Done done) {
+  writer_.Submit(std::move(edit), [response, done = std::move(done)](
+                                      absl::StatusOr<EditAnswer> answer) {
+    if (answer.ok() && response != nullptr) {
+      Fill(ResourceOf(*answer), *response);
+    }
+    done(answer.status());
+  });
+}
+
+void ResourceMethods::Create(const ResourceKind& kind,
+                             const CallerIdentity& caller,
+                             const Message& request, Message* response,
+                             Done done) {
+  const std::string id = GetString(request, std::string(kind.singular) + "_id");
+  std::string parent;
+  if (HasField(request, "parent")) {
+    parent = GetString(request, "parent");
+    if (absl::Status s = CheckParent(parent); !s.ok()) return done(s);
+  }
+  if (!IsResourceId(id)) {
+    return done(BadField(std::string(kind.singular) + "_id", "NAME_INVALID",
+                         "must be 1 to 63 of a-z, 0-9, '-' and '_', first a "
+                         "letter or digit"));
+  }
+  if (absl::Status s = CheckRequestId(request); !s.ok()) return done(s);
+  PlanEdit edit;
+  edit.verb = Verb::kCreate;
+  edit.name = kind.Prefix(parent) + id;
+  Identify("create", caller, request, edit);
+  edit.make = [this, written = WrittenResource(kind, request), parent,
+               name = edit.name](const PlanRecord*) {
+    const RecordPtr tenant = board_.Find(parent);
+    return MergedRecord(
+        written, name, FieldMask(), nullptr,
+        tenant == nullptr ? nullptr : std::get_if<TenantEntry>(&tenant->entry));
+  };
+  Submit(std::move(edit), response, std::move(done));
+}
+
+void ResourceMethods::Update(const ResourceKind& kind,
+                             const CallerIdentity& caller,
+                             const Message& request, Message* response,
+                             Done done) {
+  pb::Resource written = WrittenResource(kind, request);
+  const Message& inner = InnerOf(written);
+  PlanEdit edit;
+  edit.verb = Verb::kUpdate;
+  edit.name = GetString(inner, "name");
+  edit.etag = GetString(inner, "etag");
+  edit.allow_missing = GetBool(request, "allow_missing");
+  if (absl::Status s =
+          CheckName(kind, std::string(kind.singular) + ".name", edit.name);
+      !s.ok()) {
+    return done(s);
+  }
+  if (absl::Status s = CheckRequestId(request); !s.ok()) return done(s);
+  const auto& mask =
+      static_cast<const FieldMask&>(request.GetReflection()->GetMessage(
+          request, &FieldOf(request, "update_mask")));
+  if (absl::Status s = CheckMask(written, mask); !s.ok()) return done(s);
+  Identify("update", caller, request, edit);
+  edit.make = [this, written = std::move(written), mask,
+               name = edit.name](const PlanRecord* current) {
+    const RecordPtr tenant = board_.Find(TenantOf(name));
+    return MergedRecord(
+        written, name, mask, current,
+        tenant == nullptr ? nullptr : std::get_if<TenantEntry>(&tenant->entry));
+  };
+  Submit(std::move(edit), response, std::move(done));
+}
+
+void ResourceMethods::Delete(const ResourceKind& kind,
+                             const CallerIdentity& caller,
+                             const Message& request, Done done) {
+  PlanEdit edit;
+  edit.verb = Verb::kDelete;
+  edit.name = GetString(request, "name");
+  edit.etag = GetString(request, "etag");
+  edit.allow_missing = GetBool(request, "allow_missing");
+  if (absl::Status s = CheckName(kind, "name", edit.name); !s.ok()) {
+    return done(s);
+  }
+  if (absl::Status s = CheckRequestId(request); !s.ok()) return done(s);
+  Identify("delete", caller, request, edit);
+  Submit(std::move(edit), nullptr, std::move(done));
+}
+
+}  // namespace sallyport::dialplan

@@ -1,4 +1,4 @@
-// TURN ChannelData frames: RFC 8656 section 12.4.
+// TURN ChannelData frames: RFC 8656 section 12.4, RFC 5766 section 11.4.
 
 #ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_CHANNEL_DATA_H_
 #define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_CHANNEL_DATA_H_
@@ -14,11 +14,14 @@ namespace sallyport::media_relay {
 
 inline constexpr size_t kChannelDataHeaderSize = 4;
 inline constexpr uint16_t kFirstChannel = 0x4000;
-inline constexpr uint16_t kLastChannel = 0x4FFF;
+// RFC 8656 ends at 0x4FFF. Clients of RFC 5766 draw from the whole range that
+// it gave them, up to 0x7FFE (0x7FFF in some), coturn's own client before 4.16
+// among them; on a client's port nothing else begins with these bytes.
+inline constexpr uint16_t kLastChannel = 0x7FFF;
 
 // One TURN ChannelData frame, borrowed from the datagram it arrived in.
 struct ChannelData {
-  uint16_t channel;                   // 0x4000..0x4FFF, checked by the parser
+  uint16_t channel;                   // 0x4000..0x7FFF, checked by the parser
   absl::Span<const uint8_t> payload;  // the Length bytes; padding is excluded
 };
 

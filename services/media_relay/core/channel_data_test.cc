@@ -38,7 +38,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"LowestChannel", "40000002abcd", "abcd"},
                     Case{"BelowRange", "3fff0000", nullptr},
                     Case{"HighestChannel", "4fff0001ee", "ee"},
-                    Case{"AboveRange", "50000000", nullptr},
+                    Case{"Rfc5766Channel", "7fff0001ee", "ee"},
+                    Case{"AboveRange", "80000000", nullptr},
                     Case{"LengthPastEnd", "40000003abcd", nullptr},
                     Case{"PaddingIgnored", "40000001ab000000", "ab"}),
     [](const auto& info) { return std::string(info.param.name); });

@@ -11,7 +11,7 @@ PacketKind ClassifyPacket(absl::Span<const uint8_t> datagram) {
   const uint8_t first = datagram[0];
   if (first <= 3) return PacketKind::kStun;
   if (first >= 20 && first <= 63) return PacketKind::kDtls;
-  if (first >= 64 && first <= 79) return PacketKind::kChannelData;
+  if (first >= 64 && first <= 127) return PacketKind::kChannelData;
   if (first >= 128 && first <= 191) {
     const uint8_t type = datagram[1];
     return type >= 192 && type <= 223 ? PacketKind::kRtcp : PacketKind::kRtp;

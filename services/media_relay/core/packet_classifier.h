@@ -13,7 +13,7 @@ namespace sallyport::media_relay {
 enum class PacketKind : uint8_t {
   kStun,         // 0..3
   kDtls,         // 20..63
-  kChannelData,  // 64..79
+  kChannelData,  // 64..79, and 80..127 of RFC 5766
   kRtp,          // 128..191, payload type outside 64..95
   kRtcp,         // 128..191, packet type 192..223
   kUnknown,      // everything else, and the empty datagram

@@ -13,13 +13,14 @@ PacketKind Of(int first, int second) {
   return ClassifyPacket(bytes);
 }
 
-// RFC 7983 section 7, every first byte.
+// RFC 7983 section 7, every first byte; it leaves 80 to 127, the rest of RFC
+// 5766's channels, without a meaning of their own.
 TEST(ClassifyPacketTest, FirstByteRanges) {
   for (int first = 0; first < 256; ++first) {
     PacketKind expected = PacketKind::kUnknown;
     if (first <= 3) expected = PacketKind::kStun;
     if (first >= 20 && first <= 63) expected = PacketKind::kDtls;
-    if (first >= 64 && first <= 79) expected = PacketKind::kChannelData;
+    if (first >= 64 && first <= 127) expected = PacketKind::kChannelData;
     if (first >= 128 && first <= 191) expected = PacketKind::kRtp;
     EXPECT_EQ(Of(first, 0), expected) << first;
   }

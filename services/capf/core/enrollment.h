@@ -19,8 +19,8 @@ namespace sallyport::capf {
 // Which kind of key the phone is to make.
 enum class KeyOrder { kRsaOnly, kEcOnly, kEcPreferredRsaBackup };
 
-// Wrong strings that one operation survives: 10 000 strings of four digits and
-// five tries are a chance of 0.05 %.
+// Wrong strings before an operation is locked, unless configured: five tries
+// at 10 000 strings of four digits are a chance of 0.05 %.
 inline constexpr uint32_t kMaxFailedAttempts = 5;
 
 // The record of one device. A value; the transitions below are the only
@@ -83,6 +83,8 @@ struct Claim {
   bool string_given = false;  // and not empty
   bool string_matches = false;
   uint8_t protocol_version = 3;
+  // Wrong strings before the door is locked.
+  uint32_t max_failed_attempts = kMaxFailedAttempts;
 };
 
 enum class Verdict {

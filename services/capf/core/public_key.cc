@@ -238,4 +238,25 @@ absl::StatusOr<PublicKey> PublicKey::FromSpki(ByteSpan der,
   return out;
 }
 
+absl::StatusOr<PublicKey> KeyOfCertificate(ByteSpan certificate_der,
+                                           const KeyPolicy& policy) {
+  CBS input, certificate, tbs, spki;
+  CBS_init(&input, certificate_der.data(), certificate_der.size());
+  // version, serial, algorithm, issuer, validity, subject, key
+  if (!CBS_get_asn1(&input, &certificate, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_asn1(&certificate, &tbs, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_optional_asn1(
+          &tbs, nullptr, nullptr,
+          CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0) ||
+      !CBS_get_asn1(&tbs, nullptr, CBS_ASN1_INTEGER) ||
+      !CBS_get_asn1(&tbs, nullptr, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_asn1(&tbs, nullptr, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_asn1(&tbs, nullptr, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_asn1(&tbs, nullptr, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_asn1_element(&tbs, &spki, CBS_ASN1_SEQUENCE)) {
+    return Refuse("KEY_MALFORMED", "not a certificate");
+  }
+  return PublicKey::FromSpki({CBS_data(&spki), CBS_len(&spki)}, policy);
+}
+
 }  // namespace sallyport::capf

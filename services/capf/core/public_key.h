@@ -59,6 +59,10 @@ class PublicKey {
   std::string key_id_;
 };
 
+// The key of a certificate, in DER.
+absl::StatusOr<PublicKey> KeyOfCertificate(ByteSpan certificate_der,
+                                           const KeyPolicy& policy);
+
 }  // namespace sallyport::capf
 
 #endif  // SALLYPORT_SERVICES_CAPF_CORE_PUBLIC_KEY_H_

@@ -61,6 +61,16 @@ TEST(PublicKeyTest, TakesTheKindsThatPhonesMake) {
   }
 }
 
+TEST(PublicKeyTest, OfACertificate) {
+  const TestAuthority authority =
+      NewTestAuthority(KeyKind::kEcP384, absl::FromUnixSeconds(1795255200));
+  const auto key =
+      KeyOfCertificate(AsBytes(authority.issuer.certificate_der), KeyPolicy{});
+  ASSERT_TRUE(key.ok()) << key.status();
+  EXPECT_EQ(key->spki(), authority.issuer.key.spki());
+  EXPECT_FALSE(KeyOfCertificate(AsBytes("x"), KeyPolicy{}).ok());
+}
+
 TEST(PublicKeyTest, RefusesSizesOutsideThePolicy) {
   const std::string small = TestSpki(NewTestKey(KeyKind::kRsa, 1024).get());
   EXPECT_EQ(ReasonFor(small), "KEY_SIZE");

@@ -73,7 +73,8 @@ Admission RegistrationAuthority::Admit(CapfMessage& claim) {
           string,
           enrollment == nullptr ? StringVerifier() : enrollment->verifier,
           options_.string_iterations),
-      .protocol_version = claim.protocol_version.value_or(2)};
+      .protocol_version = claim.protocol_version.value_or(2),
+      .max_failed_attempts = options_.max_failed_attempts};
   Cleanse(string);
   if (claim.authentication_string.has_value()) {
     Cleanse(*claim.authentication_string);

@@ -24,6 +24,7 @@ struct RegistrationOptions {
   // Phones' RSA keys below 2048 bits.
   bool allow_weak_keys = false;
   absl::Duration lsc_validity;  // when the enrollment names none
+  uint32_t max_failed_attempts = kMaxFailedAttempts;
 };
 
 // Thread-compatible.

@@ -43,9 +43,37 @@ std::shared_ptr<const TrustBundle> TrustPublisher::current() const {
 }
 
 void TrustPublisher::Publish(TrustBundle bundle) {
-  absl::MutexLock lock(&mutex_);
-  current_ = std::make_shared<const TrustBundle>(std::move(bundle));
-  for (const auto& [id, watcher] : watchers_) watcher.on_change();
+  {
+    absl::MutexLock lock(&mutex_);
+    current_ = std::make_shared<const TrustBundle>(std::move(bundle));
+  }
+  NotifyAll();
+}
+
+void TrustPublisher::Beat() { NotifyAll(); }
+
+void TrustPublisher::End() {
+  {
+    absl::MutexLock lock(&mutex_);
+    ended_ = true;
+  }
+  NotifyAll();
+}
+
+void TrustPublisher::NotifyAll() {
+  std::vector<std::shared_ptr<TrustWatcher>> watchers;
+  std::shared_ptr<const TrustBundle> bundle;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!ended_) bundle = current_;
+    watchers.reserve(watchers_.size());
+    for (const auto& [id, entry] : watchers_) {
+      watchers.push_back(entry.watcher);
+    }
+  }
+  for (const std::shared_ptr<TrustWatcher>& watcher : watchers) {
+    watcher->Notify(bundle);
+  }
 }
 
 TrustConsumer& TrustPublisher::Consumer(const std::string& consumer,
@@ -65,13 +93,20 @@ TrustConsumer& TrustPublisher::Consumer(const std::string& consumer,
   return entry;
 }
 
-TrustPublisher::WatchId TrustPublisher::Watch(const std::string& consumer,
-                                              const std::string& identity,
-                                              std::function<void()> on_change) {
-  absl::MutexLock lock(&mutex_);
-  ++Consumer(consumer, identity).streams;
-  watchers_[next_] = {consumer, std::move(on_change)};
-  return next_++;
+TrustPublisher::WatchId TrustPublisher::Watch(
+    const std::string& consumer, const std::string& identity,
+    std::shared_ptr<TrustWatcher> watcher) {
+  std::shared_ptr<const TrustBundle> bundle;
+  WatchId id;
+  {
+    absl::MutexLock lock(&mutex_);
+    ++Consumer(consumer, identity).streams;
+    id = next_++;
+    watchers_[id] = {consumer, watcher};
+    if (!ended_) bundle = current_;
+  }
+  watcher->Notify(bundle);
+  return id;
 }
 
 void TrustPublisher::Unwatch(WatchId id) {

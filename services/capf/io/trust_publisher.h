@@ -4,7 +4,6 @@
 #define SALLYPORT_SERVICES_CAPF_IO_TRUST_PUBLISHER_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +34,16 @@ struct TrustConsumer {
   absl::Time report_time = absl::InfinitePast();
 };
 
+// Who is told of each bundle. Thread-safe.
+class TrustWatcher {
+ public:
+  virtual ~TrustWatcher() = default;
+
+  // `bundle` is in force; the same one again is a sign of life. Null: nothing
+  // more will come, as this service ends. Must be quick.
+  virtual void Notify(std::shared_ptr<const TrustBundle> bundle) = 0;
+};
+
 // Holds an immutable snapshot, replaced whole. Thread-safe.
 class TrustPublisher {
  public:
@@ -43,13 +52,18 @@ class TrustPublisher {
   std::shared_ptr<const TrustBundle> current() const
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Replaces the snapshot and calls every watcher, on this thread.
+  // Replaces the snapshot and notifies every watcher, on this thread.
   void Publish(TrustBundle bundle) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Notifies every watcher of the same snapshot again.
+  void Beat() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Notifies every watcher of the end, and each that comes later.
+  void End() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // `on_change` is called after each Publish() until Unwatch() has returned;
-  // it must be quick and must not call Unwatch().
+  // The watcher is notified at once, on this thread. It may still be notified
+  // while and shortly after Unwatch() runs.
   WatchId Watch(const std::string& consumer, const std::string& identity,
-                std::function<void()> on_change) ABSL_LOCKS_EXCLUDED(mutex_);
+                std::shared_ptr<TrustWatcher> watcher)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void Unwatch(WatchId id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   void Report(const std::string& consumer, const std::string& identity,
@@ -59,11 +73,13 @@ class TrustPublisher {
   std::vector<TrustConsumer> consumers() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  struct Watcher {
+  struct Entry {
     std::string consumer;
-    std::function<void()> on_change;
+    std::shared_ptr<TrustWatcher> watcher;
   };
 
+  // Without the lock, so that a watcher may call back.
+  void NotifyAll() ABSL_LOCKS_EXCLUDED(mutex_);
   TrustConsumer& Consumer(const std::string& consumer,
                           const std::string& identity)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -71,8 +87,9 @@ class TrustPublisher {
   mutable absl::Mutex mutex_;
   std::shared_ptr<const TrustBundle> current_ ABSL_GUARDED_BY(mutex_) =
       std::make_shared<TrustBundle>();
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   WatchId next_ ABSL_GUARDED_BY(mutex_) = 1;
-  absl::flat_hash_map<WatchId, Watcher> watchers_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<WatchId, Entry> watchers_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, TrustConsumer> consumers_
       ABSL_GUARDED_BY(mutex_);
 };

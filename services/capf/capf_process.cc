@@ -1,0 +1,301 @@
+#include "services/capf/capf_process.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "services/capf/config.h"
+#include "services/capf/io/audit_file.h"
+#include "services/capf/io/capf_loop.h"
+#include "services/capf/io/certificate_authority.h"
+#include "services/capf/io/durable_file.h"
+#include "services/capf/io/enrollment_admin.h"
+#include "services/capf/io/file_signer.h"
+#include "services/capf/io/ledger.h"
+#include "services/capf/io/listener_certificate.h"
+#include "services/capf/io/metrics_table.h"
+#include "services/capf/io/registration_authority.h"
+#include "services/capf/io/sql_store.h"
+#include "services/capf/io/trust_admin.h"
+#include "services/capf/io/trust_publisher.h"
+#include "services/capf/io/work_thread.h"
+#include "services/capf/rpc/capf_access.h"
+#include "services/capf/rpc/capf_service.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/crypto/secret.h"
+#include "services/common/log/log.h"
+#include "services/common/net/event_loop.h"
+#include "services/common/random/system_random.h"
+#include "services/common/rpc/access_policy.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+#include "services/common/time/clock.h"
+#include "services/common/tls/tls_context.h"
+
+namespace sallyport::capf {
+namespace {
+
+constexpr char kVersion[] = "0.1.0";
+constexpr char kDefaultTenant[] = "default";
+constexpr char kDefaultCommonName[] = "Sallyport CAPF";
+constexpr uint32_t kStringIterations = 4096;
+// Two answers of the work thread for each of 20 000 phones.
+constexpr size_t kWorkCapacity = 50000;
+constexpr absl::Duration kHeartbeat = absl::Seconds(15);
+constexpr absl::Duration kListenerCheck = absl::Hours(12);
+
+class CapfProcess final : public RunningService {
+ public:
+  CapfProcess(const config::v1::CapfConfig& config, ServiceRuntime& runtime)
+      : config_(config), metrics_(runtime.metrics()) {}
+
+  ~CapfProcess() override {
+    // Jobs answer into the loop's mailbox, so they end before it does.
+    if (work_ != nullptr) work_->Stop();
+    if (loop_ != nullptr) loop_->Stop();
+    if (thread_.joinable()) thread_.join();
+    if (loop_ != nullptr) {
+      loop_->RemoveTimer(heartbeat_);
+      loop_->RemoveTimer(listener_check_);
+    }
+    capf_loop_.reset();
+  }
+
+  absl::Status Start(ServiceRuntime& runtime) {
+    SP_RETURN_IF_ERROR(OpenStores());
+    SP_RETURN_IF_ERROR(OpenAuthority());
+    SP_RETURN_IF_ERROR(StartPort());
+    return StartRpc(runtime);
+  }
+
+  void Drain() override {
+    if (service_ != nullptr) service_->SetDraining();
+    publisher_.End();
+    if (!capf_loop_->StopAccepting().ok()) {
+      LogWarning("the CAPF port stays open while draining");
+    }
+  }
+  bool IsIdle() override { return capf_loop_->open_connections() == 0; }
+
+ private:
+  std::string tenant() const {
+    return config_.default_tenant().empty() ? kDefaultTenant
+                                            : config_.default_tenant();
+  }
+
+  absl::Status OpenStores() {
+    SP_ASSIGN_OR_RETURN(store_, SqlStore::Open(config_.store().sqlite_file()));
+    SP_ASSIGN_OR_RETURN(audit_, AuditFile::Open(config_.audit_file(), *store_));
+    ledger_.emplace(*store_, *audit_, clock_);
+    return absl::OkStatus();
+  }
+
+  absl::Status OpenAuthority() {
+    const config::v1::AuthorityConfig& authority = config_.authority();
+    FileSignerOptions key;
+    key.key_file = authority.key_file();
+    key.create = true;
+    if (!authority.passphrase_file().empty()) {
+      SP_ASSIGN_OR_RETURN(std::optional<std::string> text,
+                          ReadSmallFile(authority.passphrase_file()));
+      if (!text.has_value() || text->substr(0, text->find('\n')).empty()) {
+        return MakeError(absl::StatusCode::kFailedPrecondition,
+                         "PASSPHRASE_MISSING",
+                         "the passphrase file is absent or empty");
+      }
+      text->resize(std::min(text->find('\n'), text->size()));
+      key.passphrase = Secret::Take(*std::move(text));
+    }
+    SP_ASSIGN_OR_RETURN(signer_, FileSigner::Open(key));
+
+    AuthorityOptions options;
+    options.certificate_file = authority.certificate_file();
+    options.create = true;
+    options.subject.organization = authority.organization();
+    options.subject.common_name = authority.common_name().empty()
+                                      ? kDefaultCommonName
+                                      : authority.common_name();
+    options.lifetime = FromProto(authority.lifetime());
+    SP_ASSIGN_OR_RETURN(authority_, CertificateAuthority::Open(
+                                        options, *signer_, *ledger_, random_));
+    SP_RETURN_IF_ERROR(authority_->Recover());
+    LogInfo("authority is open",
+            {{"name", authority_->issuer().subject.common_name},
+             {"expires", authority_->issuer().not_after}});
+
+    trust_.emplace(authority_->issuer(), *ledger_);
+    SP_RETURN_IF_ERROR(trust_->EnsureOwn(tenant(), "capf"));
+    SP_RETURN_IF_ERROR(PublishTrust());
+    ledger_->OnTrustChange([this] {
+      const absl::Status published = PublishTrust();
+      if (!published.ok()) {
+        LogError("trust was changed but not published",
+                 {{"status", published}});
+      }
+    });
+    enrollments_.emplace(kStringIterations, *ledger_, random_);
+    return absl::OkStatus();
+  }
+
+  absl::Status PublishTrust() {
+    SP_ASSIGN_OR_RETURN(
+        TrustBundle bundle,
+        ReadBundle(*store_, authority_->issuer().subject_der, clock_.Now()));
+    metrics_.Gauge(kCapfTrustVersion).Set(static_cast<double>(bundle.version));
+    publisher_.Publish(std::move(bundle));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::shared_ptr<const TlsContext>> ListenerTls() {
+    const config::v1::CapfListenerConfig& capf = config_.capf();
+    TlsContextOptions options;
+    options.role = TlsRole::kServer;
+    options.legacy_phones = capf.allow_legacy_tls();
+    if (!capf.certificate_file().empty()) {
+      return TlsContext::CreateFromFiles(
+          capf.certificate_file(), capf.key_file(), "", std::move(options));
+    }
+    ListenerCertificateOptions wanted;
+    wanted.folder =
+        std::filesystem::path(config_.authority().key_file()).parent_path();
+    if (wanted.folder.empty()) wanted.folder = ".";
+    wanted.tenant = tenant();
+    SP_ASSIGN_OR_RETURN(wanted.names, ListenerNames(capf));
+    SP_ASSIGN_OR_RETURN(
+        ListenerCertificate certificate,
+        LoadOrIssueListenerCertificate(wanted, *authority_, clock_.Now()));
+    options.certificate_chain_pem = std::move(certificate.chain_pem);
+    options.private_key_pem = std::move(certificate.key_pem);
+    return TlsContext::Create(std::move(options));
+  }
+
+  absl::Status StartPort() {
+    const config::v1::CapfListenerConfig& capf = config_.capf();
+    RegistrationOptions registration;
+    registration.string_iterations = kStringIterations;
+    registration.allow_weak_keys = capf.allow_weak_keys();
+    registration.lsc_validity = FromProto(config_.lifetimes().lsc());
+    if (config_.max_failed_attempts() != 0) {
+      registration.max_failed_attempts = config_.max_failed_attempts();
+    }
+    registration_.emplace(registration, *authority_, *ledger_);
+
+    CapfLoop::Options options;
+    SP_ASSIGN_OR_RETURN(options.address, CapfAddress(capf));
+    SP_ASSIGN_OR_RETURN(options.tls, ListenerTls());
+    CapfSessionOptions& session = options.core.session;
+    session.answer_timeout =
+        FromProtoOr(capf.idle_timeout(), absl::Seconds(30));
+    session.key_generation_timeout = FromProtoOr(
+        capf.key_generation_timeout(), session.key_generation_timeout);
+    if (capf.max_connections() != 0) {
+      options.core.max_connections = capf.max_connections();
+    }
+    const uint32_t per_second = capf.connections_per_second_per_source() == 0
+                                    ? 10
+                                    : capf.connections_per_second_per_source();
+    options.core.source_interval = absl::Seconds(1) / per_second;
+    options.core.source_burst = std::max<uint32_t>(2 * per_second, 20);
+
+    SP_ASSIGN_OR_RETURN(loop_, EventLoop::Create(clock_));
+    work_ = std::make_unique<WorkThread>(kWorkCapacity);
+    const absl::Duration beat =
+        FromProtoOr(config_.watch_heartbeat_interval(), kHeartbeat);
+    heartbeat_ = loop_->AddTimer([this, beat](MonoTime now) {
+      loop_->SetTimer(heartbeat_, now + beat);
+      publisher_.Beat();
+    });
+    listener_check_ =
+        loop_->AddTimer([this](MonoTime now) { CheckListener(now); });
+    loop_->SetTimer(heartbeat_, loop_->now() + beat);
+    loop_->SetTimer(listener_check_, loop_->now() + kListenerCheck);
+    SP_ASSIGN_OR_RETURN(
+        capf_loop_, CapfLoop::Create(*loop_, std::move(options), *registration_,
+                                     *work_, random_, metrics_));
+    return absl::OkStatus();
+  }
+
+  // Renews the port's certificate in good time; phones connected stay.
+  void CheckListener(MonoTime now) {
+    loop_->SetTimer(listener_check_, now + kListenerCheck);
+    const absl::Status posted = work_->Post([this] {
+      absl::StatusOr<std::shared_ptr<const TlsContext>> tls = ListenerTls();
+      absl::Status status = tls.status();
+      if (status.ok()) status = capf_loop_->SetTls(*std::move(tls));
+      if (!status.ok()) {
+        LogError("the certificate of the CAPF port was not renewed",
+                 {{"status", status}});
+      }
+    });
+    if (!posted.ok()) LogWarning("the CAPF port's certificate check waits");
+  }
+
+  absl::Status StartRpc(ServiceRuntime& runtime) {
+    SP_ASSIGN_OR_RETURN(
+        AccessPolicy policy,
+        AccessPolicy::Create(config_.server(),
+                             CapfMethodRules(Watchers(config_))));
+    policy_.emplace(std::move(policy));
+    CapfService::Options options;
+    options.authority_id =
+        config_.authority().id().empty() ? "default" : config_.authority().id();
+    options.trust_domain = config_.server().trust_domain();
+    options.instance = runtime.instance();
+    options.version = kVersion;
+    options.lifetimes = {FromProto(config_.lifetimes().server()),
+                         FromProto(config_.lifetimes().client()),
+                         FromProto(config_.lifetimes().service())};
+    options.start_time = clock_.Now();
+    SP_ASSIGN_OR_RETURN(
+        const std::optional<std::string> own,
+        ReadSmallFile(config_.server().tls().certificate_file()));
+    options.own_certificate_pem = own.value_or("");
+    SP_ASSIGN_OR_RETURN(const SocketAddress address,
+                        CapfAddress(config_.capf()));
+    options.capf_address = address.IpText();
+    options.capf_port = capf_loop_->port();
+    service_ = std::make_unique<CapfService>(
+        CapfService::Parts{*policy_, *work_, *ledger_, *authority_,
+                           *enrollments_, *trust_, publisher_, metrics_},
+        options);
+    thread_ = std::thread([this] { loop_->Run(); });
+    runtime.AddPort("capf", capf_loop_->port());
+    return runtime.StartGrpc(*policy_, {service_.get()});
+  }
+
+  const config::v1::CapfConfig& config_;
+  MetricsRegistry& metrics_;
+  const Clock& clock_ = Clock::Real();
+  SystemRandom random_;
+  std::unique_ptr<SqlStore> store_;
+  std::unique_ptr<AuditFile> audit_;
+  std::optional<Ledger> ledger_;
+  std::unique_ptr<FileSigner> signer_;
+  std::unique_ptr<CertificateAuthority> authority_;
+  std::optional<TrustAdmin> trust_;
+  std::optional<EnrollmentAdmin> enrollments_;
+  std::optional<RegistrationAuthority> registration_;
+  TrustPublisher publisher_;
+  std::unique_ptr<EventLoop> loop_;
+  EventLoop::TimerId heartbeat_ = 0;
+  EventLoop::TimerId listener_check_ = 0;
+  std::unique_ptr<WorkThread> work_;
+  std::unique_ptr<CapfLoop> capf_loop_;
+  std::optional<AccessPolicy> policy_;
+  std::unique_ptr<CapfService> service_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RunningService>> StartCapf(
+    const config::v1::CapfConfig& config, ServiceRuntime& runtime) {
+  auto process = std::make_unique<CapfProcess>(config, runtime);
+  SP_RETURN_IF_ERROR(process->Start(runtime));
+  return process;
+}
+
+}  // namespace sallyport::capf

@@ -1,0 +1,127 @@
+#include "services/capf/config.h"
+
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "services/capf/core/certificate_profile.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/config/server_config.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+constexpr uint32_t kCapfPort = 3804;
+
+void CheckUnimplemented(std::string_view field, bool set,
+                        ConfigFaults* faults) {
+  if (set) faults->Add(field, "is not implemented in this version");
+}
+
+void CheckLifetime(const std::string& field,
+                   const google::protobuf::Duration& lifetime,
+                   ProfileId profile, ConfigFaults* faults) {
+  CheckDuration(field, lifetime, faults);
+  if (FromProto(lifetime) > ProfileFor(profile).max_validity) {
+    faults->Add(field, "is longer than the profile allows");
+  }
+}
+
+}  // namespace
+
+void ValidateConfig(const config::v1::CapfConfig& config,
+                    ConfigFaults* faults) {
+  if (config.store().has_postgres()) {
+    CheckUnimplemented("store.postgres", true, faults);
+  } else {
+    faults->Require("store.sqlite_file", config.store().sqlite_file());
+  }
+  const config::v1::AuthorityConfig& authority = config.authority();
+  faults->Require("authority.key_file", authority.key_file());
+  faults->Require("authority.certificate_file", authority.certificate_file());
+  const SubjectName subject{.organization = authority.organization(),
+                            .common_name = authority.common_name()};
+  if (!CheckSubjectName(subject).ok()) {
+    faults->Add("authority.common_name",
+                "it or organization is not printable, or over 64 octets");
+  }
+  CheckLifetime("authority.lifetime", authority.lifetime(),
+                ProfileId::kAuthority, faults);
+
+  const config::v1::CapfListenerConfig& capf = config.capf();
+  if (capf.port() > 65535) faults->Add("capf.port", "is above 65535");
+  if (!CapfAddress(capf).ok()) faults->Add("capf.address", "is no address");
+  if (capf.certificate_file().empty() != capf.key_file().empty()) {
+    faults->Add("capf.key_file", "goes with certificate_file");
+  }
+  if (!ListenerNames(capf).ok()) {
+    faults->Add("capf.server_names",
+                "holds what is not DNS:name or IP:address");
+  }
+  CheckDuration("capf.idle_timeout", capf.idle_timeout(), faults);
+  CheckDuration("capf.key_generation_timeout", capf.key_generation_timeout(),
+                faults);
+
+  CheckLifetime("lifetimes.lsc", config.lifetimes().lsc(), ProfileId::kLsc,
+                faults);
+  CheckLifetime("lifetimes.server", config.lifetimes().server(),
+                ProfileId::kSipServer, faults);
+  CheckLifetime("lifetimes.client", config.lifetimes().client(),
+                ProfileId::kClient, faults);
+  CheckLifetime("lifetimes.service", config.lifetimes().service(),
+                ProfileId::kService, faults);
+  CheckUnimplemented("lifetimes.ctl_signer",
+                     config.lifetimes().has_ctl_signer(), faults);
+  faults->Require("audit_file", config.audit_file());
+  CheckDuration("watch_heartbeat_interval", config.watch_heartbeat_interval(),
+                faults);
+  CheckUnimplemented("tftp_address", !config.tftp_address().empty(), faults);
+  CheckUnimplemented("phone_http_address", !config.phone_http_address().empty(),
+                     faults);
+  CheckUnimplemented("tvs_address", !config.tvs_address().empty(), faults);
+  CheckUnimplemented("crl_lifetime", config.has_crl_lifetime(), faults);
+  CheckUnimplemented("dialplan", !config.dialplan().target().empty(), faults);
+  if (config.max_failed_attempts() > 10) {
+    faults->Add("max_failed_attempts", "is above 10");
+  }
+}
+
+absl::StatusOr<SocketAddress> CapfAddress(
+    const config::v1::CapfListenerConfig& config) {
+  const uint32_t port = config.port() == 0 && !config.ephemeral_port()
+                            ? kCapfPort
+                            : config.port();
+  const std::string ip =
+      config.address().empty() ? "0.0.0.0" : config.address();
+  return SocketAddress::FromIp(ip, static_cast<uint16_t>(port));
+}
+
+absl::StatusOr<SubjectAltNames> ListenerNames(
+    const config::v1::CapfListenerConfig& config) {
+  SubjectAltNames names;
+  for (const std::string& name : config.server_names()) {
+    if (name.rfind("DNS:", 0) == 0) {
+      names.dns_names.push_back(name.substr(4));
+    } else if (name.rfind("IP:", 0) == 0) {
+      SP_ASSIGN_OR_RETURN(const SocketAddress address,
+                          SocketAddress::FromIp(name.substr(3), 0));
+      names.ip_addresses.push_back(ToString(address.ip_bytes()));
+    } else {
+      return MakeError(absl::StatusCode::kInvalidArgument, "SAN_INVALID",
+                       "a name begins with DNS: or IP:");
+    }
+  }
+  if (names.empty()) names.dns_names.emplace_back("localhost");
+  SP_RETURN_IF_ERROR(CheckNames(ProfileFor(ProfileId::kPhoneServer),
+                                {.common_name = "CAPF"}, names));
+  return names;
+}
+
+std::vector<std::string> Watchers(const config::v1::CapfConfig& config) {
+  if (config.watchers_size() == 0) return {"signaling_edge", "media_relay"};
+  return {config.watchers().begin(), config.watchers().end()};
+}
+
+}  // namespace sallyport::capf

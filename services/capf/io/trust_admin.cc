@@ -1,0 +1,119 @@
+#include "services/capf/io/trust_admin.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/crypto/digest.h"
+#include "services/common/crypto/x509_name.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+std::string Thumbprint(const std::string& der) {
+  return HexEncode(Sha256(AsBytes(der)));
+}
+
+const TrustedCertificate* Find(const std::vector<TrustedCertificate>& all,
+                               const std::string& store,
+                               const std::string& sha256) {
+  const auto it =
+      std::find_if(all.begin(), all.end(), [&](const TrustedCertificate& one) {
+        return one.store == store && one.sha256 == sha256;
+      });
+  return it == all.end() ? nullptr : &*it;
+}
+
+// pki.md 9.2: issuer, serial and both thumbprints of what is imported.
+std::string Describe(const TrustedCertificate& trusted) {
+  std::string details =
+      absl::StrCat("sha1=", HexEncode(Sha1(AsBytes(trusted.der))),
+                   " sha256=", trusted.sha256, " origin=", trusted.origin);
+  const absl::StatusOr<CertificateInfo> info =
+      ParseCertificate(AsBytes(trusted.der));
+  if (info.ok()) {
+    absl::StrAppend(&details, " serial=", info->serial_hex, " issuer=\"",
+                    info->issuer, "\"");
+  }
+  return details;
+}
+
+}  // namespace
+
+std::string TrustStoreName(const std::string& tenant, std::string_view store) {
+  return "tenants/" + tenant + "/trustStores/" + std::string(store);
+}
+
+absl::Status TrustAdmin::EnsureOwn(const std::string& tenant,
+                                   const std::string& actor) {
+  TrustedCertificate own;
+  own.origin = "own";
+  for (const std::string_view store : {kCapfTrust, kCallManagerTrust}) {
+    SP_RETURN_IF_ERROR(Add(TrustStoreName(tenant, store),
+                           {issuer_.certificate_der}, own, actor, false)
+                           .status());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<TrustedCertificate>> TrustAdmin::Add(
+    const std::string& store, const std::vector<std::string>& certificates,
+    const TrustedCertificate& like, const std::string& actor,
+    bool validate_only) {
+  SP_ASSIGN_OR_RETURN(const std::vector<TrustedCertificate> all,
+                      ledger_.store().ListTrusted());
+  std::vector<TrustedCertificate> result;
+  StoreChange change;
+  for (const std::string& der : certificates) {
+    TrustedCertificate trusted = like;
+    trusted.store = store;
+    trusted.der = der;
+    trusted.sha256 = Thumbprint(der);
+    trusted.create_time = ledger_.clock().Now();
+    if (const TrustedCertificate* there = Find(all, store, trusted.sha256)) {
+      result.push_back(*there);
+      continue;
+    }
+    const bool twice = Find(result, store, trusted.sha256) != nullptr;
+    result.push_back(trusted);
+    if (twice) continue;
+    change.audit.push_back(
+        {"TRUST_ADDED", actor, trusted.Name(), Describe(trusted)});
+    change.insert_trusted.push_back(std::move(trusted));
+  }
+  if (!validate_only && !change.insert_trusted.empty()) {
+    SP_RETURN_IF_ERROR(ledger_.Apply(change));
+  }
+  return result;
+}
+
+absl::Status TrustAdmin::Remove(const std::string& store,
+                                const std::string& sha256,
+                                const std::string& actor, bool force,
+                                bool validate_only) {
+  SP_ASSIGN_OR_RETURN(const std::vector<TrustedCertificate> all,
+                      ledger_.store().ListTrusted());
+  const TrustedCertificate* there = Find(all, store, sha256);
+  if (there == nullptr) {
+    return MakeError(absl::StatusCode::kNotFound, "TRUSTED_NOT_FOUND",
+                     "no such certificate in this trust store");
+  }
+  if (there->der == issuer_.certificate_der && !force) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "OWN_AUTHORITY",
+                     "what our own authority issued would lose trust");
+  }
+  if (validate_only) return absl::OkStatus();
+  StoreChange change;
+  change.audit.push_back(
+      {"TRUST_REMOVED", actor, there->Name(), Describe(*there)});
+  change.delete_trusted.push_back(*there);
+  return ledger_.Apply(change);
+}
+
+}  // namespace sallyport::capf

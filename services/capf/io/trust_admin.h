@@ -1,0 +1,52 @@
+// Changes of the trust stores.
+
+#ifndef SALLYPORT_SERVICES_CAPF_IO_TRUST_ADMIN_H_
+#define SALLYPORT_SERVICES_CAPF_IO_TRUST_ADMIN_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/capf/core/certificate_builder.h"
+#include "services/capf/core/trust_store.h"
+#include "services/capf/io/enrollment_store.h"
+#include "services/capf/io/ledger.h"
+
+namespace sallyport::capf {
+
+// "tenants/{tenant}/trustStores/{store}".
+std::string TrustStoreName(const std::string& tenant, std::string_view store);
+
+// Thread-compatible.
+class TrustAdmin {
+ public:
+  // Both must outlive this object.
+  TrustAdmin(const Issuer& issuer, Ledger& ledger)
+      : issuer_(issuer), ledger_(ledger) {}
+
+  // The tenant's edges trust what our authority issues: its certificate in
+  // CAPF-trust (LSCs) and CallManager-trust (SIP servers). Adds nothing that
+  // is there.
+  absl::Status EnsureOwn(const std::string& tenant, const std::string& actor);
+
+  // Adds certificates in DER to `store`, a full name; those that are there are
+  // left as they are. Returns all of them as stored.
+  absl::StatusOr<std::vector<TrustedCertificate>> Add(
+      const std::string& store, const std::vector<std::string>& certificates,
+      const TrustedCertificate& like, const std::string& actor,
+      bool validate_only);
+
+  // NOT_FOUND; FAILED_PRECONDITION, reason OWN_AUTHORITY, for the certificate
+  // of the authority in force unless `force`: every phone would lose trust.
+  absl::Status Remove(const std::string& store, const std::string& sha256,
+                      const std::string& actor, bool force, bool validate_only);
+
+ private:
+  const Issuer& issuer_;
+  Ledger& ledger_;
+};
+
+}  // namespace sallyport::capf
+
+#endif  // SALLYPORT_SERVICES_CAPF_IO_TRUST_ADMIN_H_

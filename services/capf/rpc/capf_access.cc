@@ -1,0 +1,74 @@
+#include "services/capf/rpc/capf_access.h"
+
+#include "services/common/rpc/caller_identity.h"
+
+namespace sallyport::capf {
+namespace {
+
+constexpr char kService[] = "/sallyport.capf.v1.CapfService/";
+
+// Reading is for viewers, the daily work with phones for operators, and all
+// that makes or ends trust for administrators.
+constexpr const char* kViewerMethods[] = {
+    "GetCertificate",
+    "ListCertificates",
+    "ExportCertificate",
+    "VerifyCertificate",
+    "GetCertificateAuthority",
+    "ListCertificateAuthorities",
+    "GetRevocationList",
+    "GetEnrollment",
+    "ListEnrollments",
+    "GetTrustStore",
+    "ListTrustStores",
+    "GetTrustedCertificate",
+    "ListTrustedCertificates",
+    "GetTrustList",
+    "ListTrustLists",
+    "VerifyTrustList",
+    "SimulateTrustList",
+    "ExplainServerCertificate",
+    "GetProcedure",
+    "ListProcedures",
+    "ListCertificateEvents",
+    "WatchCertificateEvents",
+    "GetPhoneFile",
+    "ListPhoneFiles",
+    "GetStatus",
+};
+constexpr const char* kOperatorMethods[] = {
+    "CreateEnrollment",  "UpdateEnrollment",  "DeleteEnrollment",
+    "ApproveEnrollment", "RevokeCertificate",
+};
+constexpr const char* kAdminMethods[] = {
+    "IssueCertificate",           "CreateCertificateAuthority",
+    "UpdateCertificateAuthority", "CreateTrustedCertificate",
+    "DeleteTrustedCertificate",   "ImportPeerCertificate",
+    "PublishTrustList",           "CreateProcedure",
+    "AdvanceProcedure",           "CancelProcedure",
+};
+
+}  // namespace
+
+std::vector<MethodRule> CapfMethodRules(
+    const std::vector<std::string>& watchers) {
+  std::vector<MethodRule> rules;
+  for (const char* method : kViewerMethods) {
+    rules.push_back(
+        {std::string(kService) + method, {}, OperatorRole::kViewer});
+  }
+  for (const char* method : kOperatorMethods) {
+    rules.push_back(
+        {std::string(kService) + method, {}, OperatorRole::kOperator});
+  }
+  for (const char* method : kAdminMethods) {
+    rules.push_back({std::string(kService) + method, {}, OperatorRole::kAdmin});
+  }
+  for (const char* method : {"WatchTrustBundle", "ReportTrustVersion"}) {
+    rules.push_back(
+        {std::string(kService) + method, watchers, OperatorRole::kNone});
+  }
+  return rules;
+}
+
+}  // namespace sallyport::capf

@@ -1,0 +1,192 @@
+// gRPC in, our own types, gRPC out.
+//
+// What touches the store, the audit or the key is done on the work thread,
+// which the CAPF port shares; a handler's reactor finishes there.
+
+#ifndef SALLYPORT_SERVICES_CAPF_RPC_CAPF_SERVICE_H_
+#define SALLYPORT_SERVICES_CAPF_RPC_CAPF_SERVICE_H_
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "google/protobuf/empty.pb.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/server_callback.h"
+#include "sallyport/capf/v1/capf_service.grpc.pb.h"
+#include "services/capf/core/enrollment.h"
+#include "services/capf/core/trust_store.h"
+#include "services/capf/io/certificate_authority.h"
+#include "services/capf/io/enrollment_admin.h"
+#include "services/capf/io/ledger.h"
+#include "services/capf/io/trust_admin.h"
+#include "services/capf/io/trust_publisher.h"
+#include "services/capf/io/work_thread.h"
+#include "services/common/metrics/metrics.h"
+#include "services/common/rpc/access_policy.h"
+#include "services/common/rpc/caller_identity.h"
+
+namespace sallyport::capf {
+
+namespace pb = ::sallyport::capf::v1;
+
+// Life of a certificate by profile when the request names none; zero is the
+// profile's own.
+struct Lifetimes {
+  absl::Duration server;
+  absl::Duration client;
+  absl::Duration service;
+};
+
+// Thread-safe.
+class CapfService final : public pb::CapfService::CallbackService {
+ public:
+  // All must outlive this object. All but `policy`, `publisher` and `work` are
+  // touched on the work thread only.
+  struct Parts {
+    const AccessPolicy& policy;
+    WorkThread& work;
+    Ledger& ledger;
+    CertificateAuthority& authority;
+    EnrollmentAdmin& enrollments;
+    TrustAdmin& trust;
+    TrustPublisher& publisher;
+    MetricsRegistry& metrics;
+  };
+  struct Options {
+    std::string authority_id;  // "default"
+    std::string trust_domain;
+    std::string instance;
+    std::string version;
+    Lifetimes lifetimes;
+    absl::Time start_time;
+    std::string own_certificate_pem;  // of the gRPC server
+    std::string capf_address;         // where phones connect, without port
+    int capf_port = 0;
+  };
+
+  CapfService(const Parts& parts, const Options& options);
+
+  void SetDraining() { draining_ = true; }
+
+  grpc::ServerUnaryReactor* IssueCertificate(
+      grpc::CallbackServerContext* context,
+      const pb::IssueCertificateRequest* request,
+      pb::Certificate* response) override;
+  grpc::ServerUnaryReactor* GetCertificate(
+      grpc::CallbackServerContext* context,
+      const pb::GetCertificateRequest* request,
+      pb::Certificate* response) override;
+  grpc::ServerUnaryReactor* ListCertificates(
+      grpc::CallbackServerContext* context,
+      const pb::ListCertificatesRequest* request,
+      pb::ListCertificatesResponse* response) override;
+  grpc::ServerUnaryReactor* RevokeCertificate(
+      grpc::CallbackServerContext* context,
+      const pb::RevokeCertificateRequest* request,
+      pb::Certificate* response) override;
+  grpc::ServerUnaryReactor* GetCertificateAuthority(
+      grpc::CallbackServerContext* context,
+      const pb::GetCertificateAuthorityRequest* request,
+      pb::CertificateAuthority* response) override;
+  grpc::ServerUnaryReactor* ListCertificateAuthorities(
+      grpc::CallbackServerContext* context,
+      const pb::ListCertificateAuthoritiesRequest* request,
+      pb::ListCertificateAuthoritiesResponse* response) override;
+
+  grpc::ServerUnaryReactor* CreateEnrollment(
+      grpc::CallbackServerContext* context,
+      const pb::CreateEnrollmentRequest* request,
+      pb::Enrollment* response) override;
+  grpc::ServerUnaryReactor* GetEnrollment(
+      grpc::CallbackServerContext* context,
+      const pb::GetEnrollmentRequest* request,
+      pb::Enrollment* response) override;
+  grpc::ServerUnaryReactor* ListEnrollments(
+      grpc::CallbackServerContext* context,
+      const pb::ListEnrollmentsRequest* request,
+      pb::ListEnrollmentsResponse* response) override;
+  grpc::ServerUnaryReactor* UpdateEnrollment(
+      grpc::CallbackServerContext* context,
+      const pb::UpdateEnrollmentRequest* request,
+      pb::Enrollment* response) override;
+  grpc::ServerUnaryReactor* DeleteEnrollment(
+      grpc::CallbackServerContext* context,
+      const pb::DeleteEnrollmentRequest* request,
+      google::protobuf::Empty* response) override;
+
+  grpc::ServerUnaryReactor* GetTrustStore(
+      grpc::CallbackServerContext* context,
+      const pb::GetTrustStoreRequest* request,
+      pb::TrustStore* response) override;
+  grpc::ServerUnaryReactor* ListTrustStores(
+      grpc::CallbackServerContext* context,
+      const pb::ListTrustStoresRequest* request,
+      pb::ListTrustStoresResponse* response) override;
+  grpc::ServerUnaryReactor* CreateTrustedCertificate(
+      grpc::CallbackServerContext* context,
+      const pb::CreateTrustedCertificateRequest* request,
+      pb::TrustedCertificate* response) override;
+  grpc::ServerUnaryReactor* GetTrustedCertificate(
+      grpc::CallbackServerContext* context,
+      const pb::GetTrustedCertificateRequest* request,
+      pb::TrustedCertificate* response) override;
+  grpc::ServerUnaryReactor* ListTrustedCertificates(
+      grpc::CallbackServerContext* context,
+      const pb::ListTrustedCertificatesRequest* request,
+      pb::ListTrustedCertificatesResponse* response) override;
+  grpc::ServerUnaryReactor* DeleteTrustedCertificate(
+      grpc::CallbackServerContext* context,
+      const pb::DeleteTrustedCertificateRequest* request,
+      google::protobuf::Empty* response) override;
+  grpc::ServerWriteReactor<pb::WatchTrustBundleResponse>* WatchTrustBundle(
+      grpc::CallbackServerContext* context,
+      const pb::WatchTrustBundleRequest* request) override;
+  grpc::ServerUnaryReactor* ReportTrustVersion(
+      grpc::CallbackServerContext* context,
+      const pb::ReportTrustVersionRequest* request,
+      pb::ReportTrustVersionResponse* response) override;
+
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
+                                      const pb::GetStatusRequest* request,
+                                      pb::CapfStatus* response) override;
+
+ private:
+  using Body = std::function<absl::Status(const std::string& actor)>;
+
+  // Checks the caller for `method` about `tenant`, then runs `body` on the
+  // work thread and finishes with its status.
+  grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context,
+                                std::string_view method,
+                                std::string_view tenant, Body body);
+
+  absl::Status Issue(const pb::IssueCertificateRequest& request,
+                     const std::string& actor, pb::Certificate& response);
+  absl::Status Create(const pb::CreateEnrollmentRequest& request,
+                      const std::string& actor, pb::Enrollment& response);
+  absl::Status Update(const pb::UpdateEnrollmentRequest& request,
+                      const std::string& actor, pb::Enrollment& response);
+  // With what the store knows of its certificate.
+  absl::Status Fill(const Enrollment& enrollment, pb::Enrollment& response);
+  absl::StatusOr<std::vector<TrustedCertificate>> TrustedOf(
+      const std::string& store);
+  pb::CertificateAuthority Authority() const;
+  std::string AuthorityName() const {
+    return "certificateAuthorities/" + options_.authority_id;
+  }
+  absl::Time Now() const { return parts_.ledger.clock().Now(); }
+
+  const Parts parts_;
+  const Options options_;
+  const CounterFamily issued_total_;
+  std::atomic<bool> draining_ = false;
+};
+
+}  // namespace sallyport::capf
+
+#endif  // SALLYPORT_SERVICES_CAPF_RPC_CAPF_SERVICE_H_

@@ -22,6 +22,7 @@
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/byte_buffer.h"
+#include "grpcpp/support/client_callback.h"
 #include "gtest/gtest.h"
 #include "sallyport/credential_issuer/v1/credential_issuer_service.grpc.pb.h"
 #include "services/common/log/log.h"
@@ -509,6 +510,66 @@ TEST_F(RpcTest, DrainingFlipsOneHealthNameAndNotTheOther) {
   EXPECT_EQ(CheckHealth(channel, ""), RawHealth::kServing);
   EXPECT_EQ(CheckHealth(channel, kNewWorkHealthName), RawHealth::kNotServing);
   EXPECT_EQ(CheckHealth(channel, "no.such.name"), RawHealth::kUnknownName);
+}
+
+// Asks the reflection service for the list of services, without its generated
+// code, and keeps the octets of the answer.
+class ReflectionCall final
+    : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  explicit ReflectionCall(std::shared_ptr<grpc::Channel> channel)
+      : stub_(std::move(channel)) {
+    context_.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(5)));
+    // ServerReflectionRequest, field 7: list_services.
+    grpc::Slice slice(std::string("\x3a\x01*"));
+    request_ = grpc::ByteBuffer(&slice, 1);
+    stub_.PrepareBidiStreamingCall(
+        &context_,
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", {},
+        this);
+    StartWriteLast(&request_, grpc::WriteOptions());
+    StartRead(&response_);
+    StartCall();
+  }
+
+  void OnReadDone(bool ok) override {
+    std::vector<grpc::Slice> slices;
+    if (!ok || !response_.Dump(&slices).ok()) return;
+    for (const grpc::Slice& s : slices) {
+      answer_.append(reinterpret_cast<const char*>(s.begin()), s.size());
+    }
+    StartRead(&response_);
+  }
+  void OnDone(const grpc::Status& status) override {
+    status_ = status;
+    done_.Notify();
+  }
+
+  absl::StatusOr<std::string> Wait() {
+    done_.WaitForNotification();
+    SP_RETURN_IF_ERROR(FromGrpc(status_));
+    return answer_;
+  }
+
+ private:
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  grpc::ByteBuffer request_;
+  grpc::ByteBuffer response_;
+  std::string answer_;
+  grpc::Status status_;
+  absl::Notification done_;
+};
+
+TEST_F(RpcTest, ReflectionIsForVerifiedCallers) {
+  const auto ann = ChannelOf("operator/ann");
+  EXPECT_THAT(ReflectionCall(ann).Wait(),
+              IsOkAndHolds(HasSubstr(
+                  "sallyport.credential_issuer.v1.CredentialIssuerService")));
+  const auto stranger =
+      Channel(pki_->Issue("stranger", "URI:spiffe://evil.test/capf"));
+  EXPECT_THAT(ReflectionCall(stranger).Wait(),
+              HasReason("PEER_IDENTITY_MISMATCH"));
 }
 
 TEST_F(RpcTest, AnswersAreCountedByMethodAndCode) {

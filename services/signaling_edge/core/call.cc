@@ -96,7 +96,7 @@ CallActions Call::Start(const SipMessage& invite, TransactionId transaction,
                         MonoTime now) {
   record_.started = now;
   leg_record(LegSide::kA).sip_call_id = invite.Value(HeaderId::kCallId);
-  exchange_.emplace();
+  exchange_ = Exchange();
   exchange_->transaction = transaction;
   exchange_->request = invite;
   exchange_->initial = true;
@@ -231,7 +231,7 @@ void Call::OnExchangeRequest(LegSide from, const SipMessage& request,
     Respond(from, transaction, request, 200);
     return;
   }
-  exchange_.emplace();
+  exchange_ = Exchange();
   exchange_->from = from;
   exchange_->method = request.method();
   exchange_->transaction = transaction;

@@ -625,6 +625,7 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
     }
     traces_.erase(traces);
   }
+  port_.CallGone(id);
   history_.push_back(call.record());
   while (history_.size() > options_.history_entries ||
          (!history_.empty() && history_.front().ended.has_value() &&
@@ -646,6 +647,13 @@ absl::Status CallControl::EndCall(uint64_t id, std::string_view reason,
 }
 
 void CallControl::EndAll(std::string_view reason, MonoTime now) {
+  for (const auto& [query, waiting] : std::exchange(waiting_, {})) {
+    by_invite_.erase(waiting.transaction);
+    Refuse(waiting,
+           MakeError(absl::StatusCode::kUnavailable, "DRAINING",
+                     "the edge ends its calls"),
+           now);
+  }
   std::vector<uint64_t> ids;
   for (const auto& [id, call] : calls_) ids.push_back(id);
   for (const uint64_t id : ids) {

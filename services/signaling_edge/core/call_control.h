@@ -48,6 +48,9 @@ class CallPort {
   virtual void SendAck(const Flow& flow, SipMessage ack) = 0;
   // CANCEL for the INVITE that `owner` sent with this CSeq number.
   virtual void CancelInvite(CallLeg owner, uint32_t cseq, MonoTime now) = 0;
+  // The call is no more: what its INVITEs still wait for comes too late
+  // (RFC 3261 section 9.1).
+  virtual void CallGone(uint64_t call) = 0;
   virtual void Respond(TransactionId transaction, SipMessage response,
                        MonoTime now) = 0;
   // Whether the connection is still there (always true for UDP).

@@ -1,5 +1,6 @@
 // What an EdgeCore asks of the io ring. All actions of one input are performed
-// in order, before the next input.
+// in order, before the next input. What is said to be answered is answered,
+// once, within seconds, if only by an error: calls wait for it.
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_ACTION_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_ACTION_H_
 

@@ -6,6 +6,7 @@
 #include "absl/hash/hash.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/leg_messages.h"
 #include "services/signaling_edge/core/registration_desk.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/sip_headers.h"
@@ -304,10 +305,7 @@ absl::Status EdgeCore::SendRequest(const Flow& flow, SipMessage request,
   auto outcome = transactions_.Send(request, ScopeOf(flow),
                                     flow.transport != SipTransport::kUdp, now);
   if (!outcome.ok()) return outcome.status();
-  clients_[outcome->id] = {owner, flow, std::move(request)};
-  if (Connection* connection = connections_.Find(flow.connection)) {
-    connection->transactions.insert(outcome->id);
-  }
+  NoteClient(outcome->id, {owner, flow, std::move(request)});
   DoClient(outcome->id, outcome->actions, nullptr, now);
   return absl::OkStatus();
 }
@@ -317,22 +315,44 @@ void EdgeCore::SendAck(const Flow& flow, SipMessage ack) {
   Transmit(flow, WriteSipMessage(ack));
 }
 
+void EdgeCore::NoteClient(TransactionId id, ClientSide side) {
+  if (Connection* connection = connections_.Find(side.flow.connection)) {
+    connection->transactions.insert(id);
+  }
+  by_call_[side.owner.call].push_back(id);
+  clients_[id] = std::move(side);
+}
+
 void EdgeCore::CancelInvite(CallLeg owner, uint32_t cseq, MonoTime now) {
-  for (const auto& [id, client] : clients_) {
-    if (client.owner.call != owner.call || client.owner.side != owner.side ||
-        client.request.method() != SipMethod::kInvite) {
+  const auto it = by_call_.find(owner.call);
+  if (it == by_call_.end()) return;
+  for (const TransactionId id : it->second) {
+    const ClientSide& client = clients_.find(id)->second;
+    if (client.owner.side != owner.side ||
+        client.request.method() != SipMethod::kInvite ||
+        CseqNumber(client.request) != cseq) {
       continue;
     }
-    const auto sent = ParseCseq(client.request.Value(HeaderId::kCseq));
-    if (!sent.ok() || sent->number != cseq) continue;
     const Flow flow = client.flow;
     SipMessage cancel = MakeCancel(client.request);
     auto outcome = transactions_.Send(
         cancel, ScopeOf(flow), flow.transport != SipTransport::kUdp, now);
     if (!outcome.ok()) return;
-    clients_[outcome->id] = {owner, flow, std::move(cancel)};
+    NoteClient(outcome->id, {owner, flow, std::move(cancel)});
     DoClient(outcome->id, outcome->actions, nullptr, now);
     return;
+  }
+}
+
+void EdgeCore::CallGone(uint64_t call) {
+  const auto it = by_call_.find(call);
+  if (it == by_call_.end()) return;
+  const std::vector<TransactionId> ids = it->second;
+  for (const TransactionId id : ids) {
+    const auto client = clients_.find(id);
+    if (client->second.request.method() != SipMethod::kInvite) continue;
+    transactions_.OnTransportError(id);  // nobody is left to be told
+    ForgetEnded(id);
   }
 }
 
@@ -394,6 +414,11 @@ void EdgeCore::ForgetEnded(TransactionId id) {
   if (it == clients_.end()) return;
   if (Connection* connection = connections_.Find(it->second.flow.connection)) {
     connection->transactions.erase(id);
+  }
+  if (const auto call = by_call_.find(it->second.owner.call);
+      call != by_call_.end()) {
+    std::erase(call->second, id);
+    if (call->second.empty()) by_call_.erase(call);
   }
   clients_.erase(it);
 }

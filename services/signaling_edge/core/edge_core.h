@@ -123,6 +123,7 @@ class EdgeCore final : private CallPort {
                            MonoTime now) override;
   void SendAck(const Flow& flow, SipMessage ack) override;
   void CancelInvite(CallLeg owner, uint32_t cseq, MonoTime now) override;
+  void CallGone(uint64_t call) override;
   void Respond(TransactionId transaction, SipMessage response,
                MonoTime now) override;
   bool IsAlive(const Flow& flow) const override;
@@ -159,6 +160,7 @@ class EdgeCore final : private CallPort {
   void DoServer(TransactionId id, const TransactionActions& actions);
   void DoClient(TransactionId id, const TransactionActions& actions,
                 const SipMessage* response, MonoTime now);
+  void NoteClient(TransactionId id, ClientSide side);
   void ForgetEnded(TransactionId id);
 
   absl::Status Identify(Connection& connection, MonoTime now);
@@ -188,6 +190,8 @@ class EdgeCore final : private CallPort {
   CallControl calls_;
   absl::flat_hash_map<TransactionId, ServerSide> servers_;
   absl::flat_hash_map<TransactionId, ClientSide> clients_;
+  // Client transactions of each call: few.
+  absl::flat_hash_map<uint64_t, std::vector<TransactionId>> by_call_;
   absl::flat_hash_map<std::string, PeerScope> scopes_;
   Stats stats_;
   EdgeActions actions_;

@@ -188,6 +188,16 @@ TEST_F(EdgeCoreTest, CancelWaitsForASignOfLife) {  // RFC 3261 section 9.1
   EXPECT_EQ(edge_.deleted.size(), 1u);
 }
 
+// RFC 3261 section 9.1: a CANCEL that nobody answers does not keep its INVITE.
+TEST_F(EdgeCoreTest, CancelThatIsNeverAnswered) {
+  const Sent invite = PbxCallsGateway();
+  edge_.Answer(invite, 180, "g1");
+  edge_.ReceiveUdp(kPbx, PbxCancel());
+  edge_.Advance(absl::Minutes(3));
+  EXPECT_EQ(edge_.core().calls().live(), 0u);
+  EXPECT_EQ(edge_.core().transactions(), 0u);
+}
+
 TEST_F(EdgeCoreTest, NobodyAnswers) {
   const Sent invite = PbxCallsGateway();
   edge_.Answer(invite, 180, "g1");

@@ -341,8 +341,11 @@ TEST_F(CliTest, ExplainsRoutes) {
 
 TEST_F(CliTest, DoctorLooksAtWhatIsConfigured) {
   EXPECT_EQ(Run({"doctor"}), 0) << out_.str() << err_.str();
-  EXPECT_THAT(out_.str(), AllOf(HasSubstr("fake-0"), HasSubstr("ready"),
-                                HasSubstr("as ours"), HasSubstr("no target")));
+  EXPECT_THAT(out_.str(),
+              AllOf(HasSubstr("fake-0"), HasSubstr("ready"),
+                    HasSubstr("as ours"), HasSubstr("no target"),
+                    ::testing::ContainsRegex(
+                        "dialplan at [0-9.:]+ +certificate +WARNING")));
   server_->SetReady(false);
   EXPECT_EQ(Run({"doctor"}), 1);
   EXPECT_THAT(out_.str(), HasSubstr("not ready"));

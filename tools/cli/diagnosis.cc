@@ -84,10 +84,6 @@ std::vector<Finding> CheckInfo(const std::string& where,
     findings.push_back(
         CheckClock(where, FromProto(info.server_time()), before, after));
   }
-  if (info.certificate().has_not_after_time()) {
-    findings.push_back(CheckExpiry(
-        where, FromProto(info.certificate().not_after_time()), after));
-  }
   for (const type::v1::SourceState& source : info.sources()) {
     Finding finding{where, source.source(), Verdict::kOk, "", ""};
     finding.detail = absl::StrCat("version ", source.active_version(),

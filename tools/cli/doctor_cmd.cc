@@ -12,6 +12,7 @@
 #include "sallyport/capf/v1/capf_status.pb.h"
 #include "sallyport/credential_issuer/v1/issuer_status.pb.h"
 #include "sallyport/dialplan/v1/dialplan_status.pb.h"
+#include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/x509_name.h"
 #include "services/common/files/durable_file.h"
 #include "services/common/status/error_reason.h"
@@ -156,7 +157,8 @@ void CheckEndpoint(const Endpoint& endpoint,
                    std::vector<Finding>* findings) {
   const std::string where =
       absl::StrCat(endpoint.service, " at ", endpoint.target);
-  const auto health = CheckHealth(endpoint, "");
+  std::string pem;
+  const auto health = CheckHealth(endpoint, "", &pem);
   if (!health.ok()) {
     findings->push_back(ProbeTls(endpoint, config, where, health.status()));
     return;
@@ -164,6 +166,12 @@ void CheckEndpoint(const Endpoint& endpoint,
   findings->push_back(
       {where, "TLS", Verdict::kOk,
        absl::StrCat("mutual, it is ", endpoint.expected_identity), ""});
+  const auto shown = CertificatesFromPem(pem);
+  const auto info =
+      shown.ok() ? ParseCertificate(AsBytes(shown->front())) : shown.status();
+  if (info.ok()) {
+    findings->push_back(CheckExpiry(where, info->not_after, absl::Now()));
+  }
   const bool serving = *health == Health::kServing;
   findings->push_back({where, "health",
                        serving ? Verdict::kOk : Verdict::kFailed,

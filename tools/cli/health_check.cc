@@ -18,10 +18,11 @@ Health HealthFromBytes(const std::string& bytes) {
 }
 
 absl::StatusOr<Health> CheckHealth(const Endpoint& endpoint,
-                                   const std::string& name) {
+                                   const std::string& name,
+                                   std::string* peer_pem) {
   SP_ASSIGN_OR_RETURN(const std::string answer,
                       CallRaw(endpoint, "/grpc.health.v1.Health/Check",
-                              HealthRequestBytes(name)));
+                              HealthRequestBytes(name), peer_pem));
   return HealthFromBytes(answer);
 }
 

@@ -13,9 +13,10 @@ namespace sallyport::cli {
 enum class Health { kUnknown, kServing, kNotServing };
 
 // What grpc.health.v1.Health/Check answers for `name` ("" is the whole
-// server). An error where there is no answer.
+// server). An error where there is no answer. `peer_pem` as in CallRaw.
 absl::StatusOr<Health> CheckHealth(const Endpoint& endpoint,
-                                   const std::string& name);
+                                   const std::string& name,
+                                   std::string* peer_pem = nullptr);
 
 // The bytes of a HealthCheckRequest, and the status in a HealthCheckResponse.
 std::string HealthRequestBytes(const std::string& name);

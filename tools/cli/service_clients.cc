@@ -7,6 +7,7 @@
 #include "grpcpp/client_context.h"
 #include "grpcpp/completion_queue.h"
 #include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/security/auth_context.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/rpc/caller_identity.h"
@@ -110,7 +111,8 @@ absl::StatusOr<Endpoint> ServiceClients::First(const std::string& service) {
 
 absl::StatusOr<std::string> CallRaw(const Endpoint& endpoint,
                                     const std::string& path,
-                                    const std::string& request) {
+                                    const std::string& request,
+                                    std::string* peer_pem) {
   grpc::GenericStub stub(endpoint.channel);
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + endpoint.timeout));
@@ -129,6 +131,11 @@ absl::StatusOr<std::string> CallRaw(const Endpoint& endpoint,
   while (queue.Next(&tag, &ok)) {
   }
   if (!status.ok()) return FromGrpc(status);
+  const auto peer = context.auth_context();
+  if (peer_pem != nullptr && peer != nullptr) {
+    const auto values = peer->FindPropertyValues("x509_pem_cert");
+    if (!values.empty()) peer_pem->assign(values[0].data(), values[0].size());
+  }
   return FromBuffer(answer);
 }
 

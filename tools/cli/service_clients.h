@@ -61,10 +61,12 @@ absl::Status CallUnary(const Endpoint& endpoint,
                        const google::protobuf::Message& request,
                        google::protobuf::Message* response);
 
-// The same in bytes, for services without descriptors here.
+// The same in bytes, for services without descriptors here. `peer_pem`, if
+// given, is set to the certificate that the server showed.
 absl::StatusOr<std::string> CallRaw(const Endpoint& endpoint,
                                     const std::string& path,
-                                    const std::string& request);
+                                    const std::string& request,
+                                    std::string* peer_pem = nullptr);
 
 }  // namespace sallyport::cli
 

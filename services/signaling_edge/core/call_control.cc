@@ -115,8 +115,13 @@ void CallControl::Route(const SipMessage& invite, TransactionId transaction,
   query.caller = caller.resource;
   query.calling = CallerOf(invite).user;
   query.called = target.user;
-  const EdgeListener& listener = port_.ListenerOf(flow);
-  if (target.host != listener.host) query.domain = target.host;
+  // One of our own addresses stands for the tenant's domain.
+  if (std::none_of(options_.listeners.begin(), options_.listeners.end(),
+                   [&](const EdgeListener& listener) {
+                     return EqualsIgnoreCase(target.host, listener.host);
+                   })) {
+    query.domain = target.host;
+  }
   waiting.resolution = plan_->Resolve(query);
   const Resolution& resolution = waiting.resolution;
   switch (resolution.outcome) {
@@ -269,6 +274,9 @@ void CallControl::Begin(Waiting waiting, Call::LegSetup called, MonoTime now) {
   const std::string address =
       Cat("<sip:", PercentEncode(resolution.calling, "+*#"), "@",
           HomeDomain(waiting.caller.tenant), ">");
+  if (called.party.kind == Party::Kind::kPeer) {
+    called.asserted_identity = address;  // RFC 3325: peers are trusted with it
+  }
   called.from = from.display_name.empty()
                     ? address
                     : Cat(Quote(from.display_name), " ", address);
@@ -459,11 +467,10 @@ void CallControl::OnMediaDeleted(uint64_t call,
   CallRecord* record = nullptr;
   if (const auto it = calls_.find(call); it != calls_.end()) {
     record = &it->second->record();
+  } else if (const auto ended = ended_.find(call); ended != ended_.end()) {
+    record = &ended->second;
   }
-  for (CallRecord& ended : history_) {
-    if (ended.id == call) record = &ended;
-  }
-  if (record == nullptr || record->legs.size() < 2) return;
+  if (record == nullptr) return;
   for (size_t i = 0; i < 2; ++i) record->legs[i].statistics = legs[i];
 }
 
@@ -626,10 +633,16 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
     traces_.erase(traces);
   }
   port_.CallGone(id);
-  history_.push_back(call.record());
-  while (history_.size() > options_.history_entries ||
-         (!history_.empty() && history_.front().ended.has_value() &&
-          *history_.front().ended + options_.history_retention < now)) {
+  ended_.emplace(id, call.record());
+  history_.push_back(id);
+  while (!history_.empty()) {
+    const auto oldest = ended_.find(history_.front());
+    const MonoTime ended = oldest->second.ended.value_or(now);
+    if (history_.size() <= options_.history_entries &&
+        ended + options_.history_retention >= now) {
+      break;
+    }
+    ended_.erase(oldest);
     history_.pop_front();
   }
   calls_.erase(it);
@@ -682,7 +695,7 @@ bool CallControl::Uses(ConnectionId connection) const {
 std::vector<const CallRecord*> CallControl::Records() const {
   std::vector<const CallRecord*> records;
   for (const auto& [id, call] : calls_) records.push_back(&call->record());
-  for (const CallRecord& record : history_) records.push_back(&record);
+  for (const auto& [id, record] : ended_) records.push_back(&record);
   std::sort(
       records.begin(), records.end(),
       [](const CallRecord* a, const CallRecord* b) { return a->id < b->id; });
@@ -693,10 +706,8 @@ const CallRecord* CallControl::Find(uint64_t id) const {
   if (const auto it = calls_.find(id); it != calls_.end()) {
     return &it->second->record();
   }
-  for (const CallRecord& record : history_) {
-    if (record.id == id) return &record;
-  }
-  return nullptr;
+  const auto ended = ended_.find(id);
+  return ended == ended_.end() ? nullptr : &ended->second;
 }
 
 }  // namespace sallyport::signaling_edge

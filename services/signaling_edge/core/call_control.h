@@ -177,7 +177,8 @@ class CallControl {
   absl::flat_hash_map<std::string, uint32_t> calls_of_peer_;
   absl::flat_hash_map<uint64_t, Traces> traces_;  // as calls_
   DeadlineQueue<uint64_t> deadlines_;
-  std::deque<CallRecord> history_;  // newest last
+  absl::flat_hash_map<uint64_t, CallRecord> ended_;
+  std::deque<uint64_t> history_;  // of ended_, newest last
 };
 
 }  // namespace sallyport::signaling_edge

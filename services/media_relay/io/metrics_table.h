@@ -48,14 +48,14 @@ inline constexpr std::string_view kSessions = "sallyport_media_relay_sessions";
 inline constexpr std::string_view kSessionsEndedTotal =
     "sallyport_media_relay_sessions_ended_total";
 inline constexpr std::string_view kPortsUsed =
-    "sallyport_media_relay_ports_used";
+    "sallyport_media_relay_used_ports";
 inline constexpr std::string_view kPorts = "sallyport_media_relay_ports";
 inline constexpr std::string_view kLoopBusySeconds =
     "sallyport_media_relay_loop_busy_seconds_total";
 inline constexpr std::string_view kKeysVersion =
     "sallyport_media_relay_keys_version";
 inline constexpr std::string_view kKeysConnected =
-    "sallyport_media_relay_keys_connected";
+    "sallyport_media_relay_keys_stream_state";
 
 inline constexpr std::array<MetricLabel, 1> kReasonLabel = {
     MetricLabel{"reason", kDropReasonNames}};

@@ -1,0 +1,283 @@
+// Bytes become a list of inputs to one relay core: time, client packets, peer
+// packets, media packets, commands and failures of sockets. Invariants: every
+// action names a socket that is open, what is sent lies in lent memory, the
+// deadline is never in the past after a turn, and nothing outgrows its bound.
+
+#include "services/media_relay/core/relay_core.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/random/fake_random.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/relay_interface.h"
+#include "services/media_relay/core/session_table.h"
+#include "services/media_relay/core/srtp_policy.h"
+#include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/core/stun_message.h"
+#include "services/media_relay/core/stun_writer.h"
+#include "services/media_relay/core/turn_test_client.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+void Require(bool holds) {
+  if (!holds) std::abort();
+}
+
+const SrtpLibrary& Library() {
+  static const SrtpLibrary* const library =
+      SrtpLibrary::Create().value().release();
+  return *library;
+}
+
+class Run {
+ public:
+  explicit Run(absl::Span<const uint8_t> input)
+      : input_(input), client_(now_.wall, random_) {
+    RelayCoreOptions options;
+    options.turn.ipv4 = RelayInterface{*IpAddress::Parse("10.0.0.1"),
+                                       *IpAddress::Parse("10.0.0.1")};
+    options.turn.max_allocations = 4;
+    options.turn.authenticator.unauthenticated_replies_per_second = 0;
+    options.sessions.interfaces.external_v4 = options.turn.ipv4;
+    options.sessions.max_sessions = 3;
+    options.ports.first = 50000;
+    options.ports.last = 50031;
+    options.policy.allowed = {*IpPrefix::Parse("10.0.0.0/8")};
+    core_.emplace(options, Library(), random_);
+    SocketActions sockets;
+    core_->OnKeys(TestKeys(now_.wall), now_, sockets);
+    Perform(std::move(sockets));
+  }
+
+  void All() {
+    while (!input_.empty()) {
+      Step();
+      SocketActions sockets;
+      core_->OnDeadline(now_, sockets);
+      Perform(std::move(sockets));
+      Require(core_->deadline() > now_.mono);
+      Require(core_->turn().allocations().size() <= 4);
+      Require(core_->sessions().size() <= 3);
+      Require(open_.size() <= 4 + 3 * 4);
+      Require(core_->ports_out() <= 32);
+    }
+  }
+
+ private:
+  uint8_t Byte() {
+    if (input_.empty()) return 0;
+    const uint8_t byte = input_.front();
+    input_.remove_prefix(1);
+    return byte;
+  }
+  std::string Bytes() {
+    const size_t asked = Byte();
+    const size_t size = std::min(asked, input_.size());
+    const std::string bytes = ToString(input_.first(size));
+    input_.remove_prefix(size);
+    return bytes;
+  }
+  Endpoint Address() {
+    const uint8_t byte = Byte();
+    return {IpAddress::V4({10, 0, 0, static_cast<uint8_t>(byte & 3)}),
+            static_cast<uint16_t>(20000 + (byte >> 2 & 3))};
+  }
+  SocketId AnySocket() {
+    if (open_.empty()) return kFirstCoreSocket;
+    auto it = open_.begin();
+    std::advance(it, Byte() % open_.size());
+    return *it;
+  }
+
+  void Step() {
+    switch (Byte() % 10) {
+      case 0:
+        now_.mono += absl::Seconds(Byte());
+        now_.wall += absl::Seconds(Byte());
+        break;
+      case 1:
+        Deliver(1, Bytes());
+        break;
+      case 2:
+        Deliver(AnySocket(), Bytes());
+        break;
+      case 3: {
+        const std::string answer =
+            Deliver(1, client_.Bare(StunMethod::kAllocate, [](StunWriter& w) {
+              w.AddUint32(stun_attribute::kRequestedTransport, 17u << 24);
+            }));
+        client_.TakeChallenge(answer);
+        break;
+      }
+      case 4: {
+        // A signed request of any method with any attributes.
+        constexpr StunMethod kMethods[] = {
+            StunMethod::kAllocate, StunMethod::kRefresh,
+            StunMethod::kCreatePermission, StunMethod::kChannelBind};
+        const StunMethod method = kMethods[Byte() % 4];
+        const uint8_t which = Byte();
+        const Endpoint peer = Address();
+        const std::string extra = Bytes();
+        Deliver(1, client_.Signed(method, [&](StunWriter& w) {
+          namespace a = stun_attribute;
+          if (which & 1) {
+            w.AddUint32(a::kRequestedTransport, 17u << 24);
+          }
+          if (which & 2) w.AddXorAddress(a::kXorPeerAddress, peer);
+          if (which & 4) w.AddUint32(a::kChannelNumber, 0x40000000);
+          if (which & 8) w.AddBytes(a::kEvenPort, {0x80});
+          if (which & 16) w.AddUint32(a::kLifetime, extra.size());
+          if (which & 32) w.AddBytes(0x7FFF, AsBytes(extra));
+          if (which & 64) w.AddBytes(a::kXorPeerAddress, AsBytes(extra));
+        }));
+        break;
+      }
+      case 5: {
+        SessionSpec spec;
+        spec.tenant = "t";
+        spec.id = std::string(1, static_cast<char>('a' + Byte() % 4));
+        spec.owner = "o";
+        spec.lease = absl::Seconds(10 + Byte());
+        for (LegSpec& leg : spec.legs) {
+          const uint8_t how = Byte();
+          if (how & 1)
+            leg.options.srtp = static_cast<SrtpSuite>((how >> 4) % 5);
+          leg.options.rtcp_mux = how & 2;
+          leg.initial.latching = (how & 4) != 0;
+          leg.initial.latching_prefixes = {*IpPrefix::Parse("10.0.0.0/8")};
+          leg.initial.remote_rtp = Address();
+          if (leg.options.srtp.has_value()) {
+            leg.initial.remote_key.emplace();
+            leg.initial.remote_key->key_salt = Secret::CopyOf(
+                std::string(KeySaltSize(*leg.options.srtp), 'k'));
+          }
+        }
+        SocketActions sockets;
+        if (core_->sessions().Create(std::move(spec), now_, sockets).ok()) {
+          Perform(std::move(sockets));
+          core_->sessions().TakeCreated(now_).status().IgnoreError();
+        }
+        break;
+      }
+      case 6: {
+        SocketActions sockets;
+        const std::string id(1, static_cast<char>('a' + Byte() % 4));
+        core_->sessions()
+            .Delete("t", id, "", "", now_, sockets)
+            .status()
+            .IgnoreError();
+        Perform(std::move(sockets));
+        break;
+      }
+      case 7: {
+        SessionUpdate update;
+        update.tenant = "t";
+        update.id = std::string(1, static_cast<char>('a' + Byte() % 4));
+        update.legs[Byte() & 1].emplace();
+        for (auto& leg : update.legs) {
+          if (!leg.has_value()) continue;
+          leg->remote_rtp = Address();
+          leg->direction = static_cast<MediaDirection>(Byte() % 4);
+        }
+        core_->sessions().Update(update, now_).status().IgnoreError();
+        break;
+      }
+      case 8:
+        fail_next_ = Byte() % 10;
+        break;
+      default: {
+        SocketActions sockets;
+        core_->OnKeys(Byte() & 1 ? TestKeys(now_.wall) : nullptr, now_,
+                      sockets);
+        Perform(std::move(sockets));
+        break;
+      }
+    }
+  }
+
+  std::string Deliver(SocketId socket, const std::string& wire) {
+    std::vector<uint8_t> buffer(kPacketHeadroom + wire.size() +
+                                kPacketTailroom);
+    std::memcpy(buffer.data() + kPacketHeadroom, wire.data(), wire.size());
+    Packet packet{buffer.data() + kPacketHeadroom, wire.size(), kPacketHeadroom,
+                  kPacketTailroom};
+    SocketActions sockets;
+    const PacketAction action = core_->OnPacket(
+        socket, Address(), packet, absl::MakeSpan(reply_), now_, sockets);
+    std::string sent;
+    if (action.sends()) {
+      Require(action.socket == 1 || open_.contains(action.socket));
+      const uint8_t* begin = action.bytes.data();
+      const uint8_t* end = begin + action.bytes.size();
+      Require(
+          (begin >= buffer.data() && end <= buffer.data() + buffer.size()) ||
+          (begin >= reply_.data() && end <= reply_.data() + reply_.size()));
+      sent = ToString(action.bytes);
+    }
+    Perform(std::move(sockets));
+    return sent.empty() ? last_reply_ : sent;
+  }
+
+  void Perform(SocketActions sockets) {
+    while (!sockets.empty()) {
+      SocketActions next;
+      for (const SocketAction& action : sockets) {
+        if (const auto* close = std::get_if<CloseSocket>(&action)) {
+          Require(open_.erase(close->socket) == 1);
+          continue;
+        }
+        const auto& open = std::get<OpenSocket>(action);
+        Require(open.local.port >= 50000 && open.local.port <= 50031);
+        absl::Status status;
+        if (fail_next_ > 0) {
+          --fail_next_;
+          status = absl::Status(absl::StatusCode::kAlreadyExists, "");
+        } else {
+          Require(open_.insert(open.socket).second);
+        }
+        const PacketAction answer = core_->OnSocketOpened(
+            open.socket, status, absl::MakeSpan(reply_), now_, next);
+        if (answer.sends()) last_reply_ = ToString(answer.bytes);
+      }
+      sockets = std::move(next);
+    }
+  }
+
+  absl::Span<const uint8_t> input_;
+  FakeRandom random_;
+  Now now_{MonoTime::FromOrigin(absl::Hours(10)),
+           absl::FromUnixSeconds(1'800'000'000)};
+  TurnTestClient client_;
+  std::optional<RelayCore> core_;
+  std::set<SocketId> open_;
+  std::array<uint8_t, kReplySize> reply_;
+  std::string last_reply_;
+  int fail_next_ = 0;
+};
+
+}  // namespace
+}  // namespace sallyport::media_relay
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size > 4096) return 0;
+  sallyport::media_relay::Run(absl::MakeConstSpan(data, size)).All();
+  return 0;
+}

@@ -1,0 +1,312 @@
+#include "services/media_relay/core/session_table.h"
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "services/common/random/fake_random.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/media_leg.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/peer_policy.h"
+#include "services/media_relay/core/port_pool.h"
+#include "services/media_relay/core/relay_interface.h"
+#include "services/media_relay/core/srtp_policy.h"
+#include "services/media_relay/core/srtp_session.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+const SrtpLibrary& Library() {
+  static const SrtpLibrary* const library =
+      SrtpLibrary::Create().value().release();
+  return *library;
+}
+
+class SessionTableTest : public testing::Test {
+ protected:
+  SessionTableTest() {
+    options_.interfaces.external_v4 = RelayInterface{
+        *IpAddress::Parse("10.0.0.1"), *IpAddress::Parse("198.51.100.1")};
+    policy_options_.allowed = {*IpPrefix::Parse("10.0.0.0/8")};
+    Start();
+  }
+
+  void Start() {
+    policy_.emplace(policy_options_);
+    ports_.emplace(random_, port_options_);
+    table_.emplace(options_,
+                   RelayResources{Library(), *policy_, *ports_, ids_, random_});
+  }
+
+  SessionSpec Spec(const std::string& id = "one") {
+    SessionSpec spec;
+    spec.tenant = "default";
+    spec.id = id;
+    spec.owner = "edge-0";
+    spec.fingerprint = "f";
+    spec.lease = absl::Minutes(5);
+    spec.legs[0].options.srtp = SrtpSuite::kAesCm128HmacSha1_80;
+    return spec;
+  }
+
+  void Perform(SocketActions sockets) {
+    while (!sockets.empty()) {
+      SocketActions next;
+      for (const SocketAction& action : sockets) {
+        if (const auto* close = std::get_if<CloseSocket>(&action)) {
+          EXPECT_EQ(open_.erase(close->socket), 1u);
+          continue;
+        }
+        const auto& open = std::get<OpenSocket>(action);
+        opened_.push_back(open);
+        absl::Status status;
+        if (fail_after_ == 0) {
+          status = absl::Status(fail_code_, "");
+          fail_after_ = -1;
+        } else {
+          if (fail_after_ > 0) --fail_after_;
+          open_.insert(open.socket);
+        }
+        EXPECT_TRUE(table_->IsOpening(open.socket));
+        table_->OnSocketOpened(open.socket, status, now_, next);
+      }
+      sockets = std::move(next);
+    }
+  }
+
+  absl::StatusOr<SessionView> Create(SessionSpec spec) {
+    SocketActions sockets;
+    const absl::Status status = table_->Create(std::move(spec), now_, sockets);
+    if (!status.ok()) return status;
+    Perform(std::move(sockets));
+    return table_->TakeCreated(now_);
+  }
+
+  FakeRandom random_;
+  SessionTableOptions options_;
+  PeerPolicyOptions policy_options_;
+  PortPoolOptions port_options_;
+  std::optional<PeerPolicy> policy_;
+  std::optional<PortPool> ports_;
+  SocketIds ids_;
+  std::optional<SessionTable> table_;
+  Now now_{MonoTime::FromOrigin(absl::Hours(1)), absl::FromUnixSeconds(1000)};
+  std::vector<OpenSocket> opened_;
+  std::set<SocketId> open_;
+  int fail_after_ = -1;
+  absl::StatusCode fail_code_ = absl::StatusCode::kAlreadyExists;
+};
+
+TEST_F(SessionTableTest, CreateOpensPairsAndGivesKeys) {
+  const auto view = Create(Spec());
+  ASSERT_TRUE(view.ok()) << view.status();
+  EXPECT_EQ(opened_.size(), 4u);
+  EXPECT_EQ(ports_->out_count(), 4u);
+  for (const LegView& leg : view->legs) {
+    EXPECT_EQ(leg.local_rtp.ip.ToString(), "198.51.100.1");
+    EXPECT_EQ(leg.local_rtp.port % 2, 0);
+    EXPECT_EQ(leg.local_rtcp_port, leg.local_rtp.port + 1);
+  }
+  EXPECT_EQ(view->legs[0].local_key.size(), 30u);
+  EXPECT_TRUE(view->legs[1].local_key.empty());
+  EXPECT_EQ(view->state, SessionState::kWaiting);
+  EXPECT_EQ(view->lease_expiry, now_.wall + absl::Minutes(5));
+}
+
+TEST_F(SessionTableTest, MuxedLegTakesOnePort) {
+  SessionSpec spec = Spec();
+  spec.legs[0].options.rtcp_mux = true;
+  const auto view = Create(std::move(spec));
+  ASSERT_TRUE(view.ok());
+  EXPECT_EQ(opened_.size(), 3u);
+  EXPECT_EQ(view->legs[0].local_rtcp_port, view->legs[0].local_rtp.port);
+}
+
+TEST_F(SessionTableTest, RepeatedCreateIsTheSameSession) {
+  const auto first = Create(Spec());
+  ASSERT_TRUE(first.ok());
+  const auto again = Create(Spec());
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(opened_.size(), 4u);
+  EXPECT_EQ(again->legs[0].local_key, first->legs[0].local_key);
+  SessionSpec other = Spec();
+  other.fingerprint = "g";
+  EXPECT_EQ(ReasonOf(Create(std::move(other)).status()), "SESSION_EXISTS");
+  other = Spec();
+  other.owner = "edge-1";
+  EXPECT_EQ(ReasonOf(Create(std::move(other)).status()), "SESSION_EXISTS");
+}
+
+TEST_F(SessionTableTest, RefusalsLeaveNothingBehind) {
+  SessionSpec spec = Spec();
+  spec.legs[1].initial.remote_rtp =
+      Endpoint{*IpAddress::Parse("127.0.0.1"), 4000};
+  EXPECT_EQ(ReasonOf(table_->Check(spec)), "MEDIA_PEER_REFUSED");
+  EXPECT_EQ(ReasonOf(Create(std::move(spec)).status()), "MEDIA_PEER_REFUSED");
+  spec = Spec();
+  spec.legs[1].ipv6 = true;
+  EXPECT_EQ(ReasonOf(Create(std::move(spec)).status()),
+            "ADDRESS_FAMILY_NOT_SERVED");
+  EXPECT_EQ(ports_->out_count(), 0u);
+  EXPECT_TRUE(open_.empty());
+  EXPECT_EQ(table_->size(), 0u);
+}
+
+TEST_F(SessionTableTest, TakenPortsAreReplacedAtEachStep) {
+  for (int step = 0; step < 4; ++step) {
+    fail_after_ = step;
+    opened_.clear();
+    const auto view = Create(Spec(std::to_string(step)));
+    ASSERT_TRUE(view.ok()) << step << view.status();
+    EXPECT_GT(opened_.size(), 4u);
+    EXPECT_EQ(open_.size(), 4u * static_cast<size_t>(step + 1));
+    EXPECT_EQ(ports_->out_count(), 4u * static_cast<size_t>(step + 1));
+  }
+}
+
+TEST_F(SessionTableTest, SocketExhaustionClosesWhatWasOpened) {
+  fail_code_ = absl::StatusCode::kResourceExhausted;
+  for (int step = 0; step < 4; ++step) {
+    fail_after_ = step;
+    EXPECT_EQ(ReasonOf(Create(Spec()).status()), "RELAY_SOCKET_FAILED");
+    EXPECT_TRUE(open_.empty()) << step;
+    EXPECT_EQ(ports_->out_count(), 0u) << step;
+  }
+  EXPECT_TRUE(Create(Spec()).ok());
+}
+
+TEST_F(SessionTableTest, PortExhaustionIsToldAndUndone) {
+  port_options_.first = 50000;
+  port_options_.last = 50003;
+  port_options_.quarantine = absl::ZeroDuration();
+  Start();
+  ASSERT_TRUE(Create(Spec("a")).ok());
+  EXPECT_EQ(ReasonOf(Create(Spec("b")).status()), "RELAY_PORTS_EXHAUSTED");
+  EXPECT_EQ(open_.size(), 4u);
+}
+
+TEST_F(SessionTableTest, NumberOfSessionsIsBounded) {
+  options_.max_sessions = 1;
+  Start();
+  ASSERT_TRUE(Create(Spec("a")).ok());
+  EXPECT_EQ(ReasonOf(Create(Spec("b")).status()), "SESSION_LIMIT_REACHED");
+}
+
+TEST_F(SessionTableTest, UpdateIsCheckedWholeBeforeItIsDone) {
+  ASSERT_TRUE(Create(Spec()).ok());
+  SessionUpdate update;
+  update.tenant = "default";
+  update.id = "one";
+  update.owner = "edge-0";
+  update.legs[0].emplace();
+  update.legs[0]->remote_rtp = Endpoint{*IpAddress::Parse("10.1.1.1"), 4000};
+  update.legs[1].emplace();
+  update.legs[1]->remote_rtp = Endpoint{*IpAddress::Parse("::1"), 4000};
+  EXPECT_EQ(ReasonOf(table_->Update(update, now_).status()),
+            "MEDIA_PEER_REFUSED");
+  EXPECT_FALSE(
+      table_->Get("default", "one", now_)->legs[0].remote_rtp.has_value());
+  update.legs[1].reset();
+  update.validate_only = true;
+  EXPECT_EQ(table_->Update(update, now_)->etag, "1");
+  update.validate_only = false;
+  const auto view = table_->Update(update, now_);
+  ASSERT_TRUE(view.ok());
+  EXPECT_EQ(view->etag, "2");
+  EXPECT_TRUE(view->legs[0].remote_rtp.has_value());
+  update.etag = "1";
+  EXPECT_EQ(ReasonOf(table_->Update(update, now_).status()), "ETAG_MISMATCH");
+  update.etag = "2";
+  update.owner = "edge-1";
+  EXPECT_EQ(ReasonOf(table_->Update(update, now_).status()),
+            "SESSION_NOT_OWNED");
+  update.id = "two";
+  EXPECT_EQ(ReasonOf(table_->Update(update, now_).status()),
+            "SESSION_NOT_FOUND");
+}
+
+TEST_F(SessionTableTest, KeysAreRenewedOncePerRequest) {
+  const auto made = Create(Spec());
+  ASSERT_TRUE(made.ok());
+  SessionUpdate update;
+  update.tenant = "default";
+  update.id = "one";
+  update.owner = "edge-0";
+  update.request_id = "r1";
+  update.renew_local_key[0] = true;
+  const auto first = table_->Update(update, now_);
+  ASSERT_TRUE(first.ok());
+  EXPECT_FALSE(first->legs[0].local_key == made->legs[0].local_key);
+  const auto repeat = table_->Update(update, now_);
+  EXPECT_TRUE(repeat->legs[0].local_key == first->legs[0].local_key);
+  update.renew_local_key = {false, true};
+  update.request_id = "r2";
+  EXPECT_EQ(ReasonOf(table_->Update(update, now_).status()), "LEG_IS_NOT_SRTP");
+}
+
+TEST_F(SessionTableTest, DeleteClosesAndReturnsTheFinalView) {
+  ASSERT_TRUE(Create(Spec()).ok());
+  SocketActions sockets;
+  EXPECT_EQ(
+      ReasonOf(table_->Delete("default", "one", "edge-1", "", now_, sockets)
+                   .status()),
+      "SESSION_NOT_OWNED");
+  const auto view =
+      table_->Delete("default", "one", "edge-0", "", now_, sockets);
+  ASSERT_TRUE(view.ok());
+  EXPECT_EQ(view->state, SessionState::kEnded);
+  EXPECT_EQ(view->end_reason, "DELETED");
+  EXPECT_TRUE(view->legs[0].local_key.empty());
+  Perform(std::move(sockets));
+  EXPECT_TRUE(open_.empty());
+  EXPECT_EQ(ports_->out_count(), 0u);
+  EXPECT_EQ(ReasonOf(table_->Get("default", "one", now_).status()),
+            "SESSION_NOT_FOUND");
+}
+
+TEST_F(SessionTableTest, UnrenewedSessionsEnd) {
+  ASSERT_TRUE(Create(Spec("a")).ok());
+  ASSERT_TRUE(Create(Spec("b")).ok());
+  now_.mono += absl::Minutes(4);
+  std::vector<std::string> missing;
+  EXPECT_EQ(table_->Renew("edge-0", {{"default", "a"}, {"default", "x"}},
+                          absl::Minutes(5), now_, missing),
+            1u);
+  EXPECT_EQ(missing, std::vector<std::string>{"tenants/default/sessions/x"});
+  EXPECT_EQ(table_->Renew("edge-1", {}, absl::Minutes(5), now_, missing), 0u);
+  now_.mono += absl::Minutes(1);
+  EXPECT_LE(table_->deadline(), now_.mono);
+  SocketActions sockets;
+  const std::vector<SessionView> ended = table_->OnDeadline(now_, sockets);
+  ASSERT_EQ(ended.size(), 1u);
+  EXPECT_EQ(ended[0].id, "b");
+  EXPECT_EQ(ended[0].end_reason, "LEASE_EXPIRED");
+  Perform(std::move(sockets));
+  EXPECT_EQ(table_->size(), 1u);
+  EXPECT_EQ(table_->Renew("edge-0", {}, absl::Minutes(5), now_, missing), 1u);
+}
+
+TEST_F(SessionTableTest, ListIsByTenantAndWithoutKeys) {
+  ASSERT_TRUE(Create(Spec("a")).ok());
+  SessionSpec other = Spec("b");
+  other.tenant = "second";
+  ASSERT_TRUE(Create(std::move(other)).ok());
+  EXPECT_EQ(table_->List("", now_).size(), 2u);
+  const std::vector<SessionView> one = table_->List("second", now_);
+  ASSERT_EQ(one.size(), 1u);
+  EXPECT_EQ(one[0].id, "b");
+  EXPECT_TRUE(one[0].legs[0].local_key.empty());
+}
+
+}  // namespace
+}  // namespace sallyport::media_relay

@@ -119,6 +119,8 @@ class CapfProcess final : public RunningService {
                                       ? kDefaultCommonName
                                       : authority.common_name();
     options.lifetime = FromProto(authority.lifetime());
+    options.on_issued = [issued = metrics_.Counter(kCapfIssuedTotal)](
+                            ProfileId profile) { issued.Increment(profile); };
     SP_ASSIGN_OR_RETURN(authority_, CertificateAuthority::Open(
                                         options, *signer_, *ledger_, random_));
     SP_RETURN_IF_ERROR(authority_->Recover());
@@ -259,7 +261,7 @@ class CapfProcess final : public RunningService {
     options.capf_port = capf_loop_->port();
     service_ = std::make_unique<CapfService>(
         CapfService::Parts{*policy_, *work_, *ledger_, *authority_,
-                           *enrollments_, *trust_, publisher_, metrics_},
+                           *enrollments_, *trust_, publisher_},
         options);
     thread_ = std::thread([this] { loop_->Run(); });
     runtime.AddPort("capf", capf_loop_->port());

@@ -145,6 +145,10 @@ Verdict Judge(Enrollment* enrollment, const Claim& claim, absl::Time now) {
       return Verdict::kRefused;
   }
 
+  if (enrollment->operation != Operation::kNone) {
+    enrollment->status = {.outcome = OperationStatus::Outcome::kPending,
+                          .operation = enrollment->operation};
+  }
   switch (enrollment->operation) {
     case Operation::kInstallUpgrade:
       if (!ChooseKey(*enrollment, claim.protocol_version).has_value()) {

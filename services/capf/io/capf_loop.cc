@@ -148,6 +148,7 @@ void CapfLoop::Erase(ConnectionId id) {
   gone->stream->Close();
   connections_.erase(it);
   open_ = connections_.size();
+  open_gauge_.Set(static_cast<double>(connections_.size()));
   loop_.Defer([gone] {});
   Arm();
 }

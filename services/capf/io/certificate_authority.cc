@@ -1,5 +1,6 @@
 #include "services/capf/io/certificate_authority.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -37,7 +38,8 @@ absl::Status LintFailure(const std::vector<std::string>& findings) {
 }  // namespace
 
 std::string SerialHex(const std::string& octets) {
-  return HexEncode(AsBytes(octets));
+  const std::string hex = HexEncode(AsBytes(octets));
+  return hex.substr(std::min(hex.find_first_not_of('0'), hex.size()));
 }
 
 absl::StatusOr<std::unique_ptr<CertificateAuthority>>
@@ -45,6 +47,7 @@ CertificateAuthority::Open(const AuthorityOptions& options, Signer& signer,
                            Ledger& ledger, RandomSource& random) {
   std::unique_ptr<CertificateAuthority> authority(
       new CertificateAuthority(signer, ledger, random, options.serial_prefix));
+  authority->on_issued_ = options.on_issued;
   SP_RETURN_IF_ERROR(authority->LoadOrCreate(options));
   return authority;
 }
@@ -250,6 +253,7 @@ absl::StatusOr<CertificateRecord> CertificateAuthority::Issue(
   SP_RETURN_IF_ERROR(ledger_.Apply(issued));
   Reached(IssueStep::kIssuedStored);
   ++issued_count_;
+  if (on_issued_) on_issued_(record.profile);
   return record;
 }
 

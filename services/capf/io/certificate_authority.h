@@ -32,6 +32,8 @@ struct AuthorityOptions {
   SubjectName subject;        // when it is made
   absl::Duration lifetime;    // when it is made; zero: 10 years
   uint8_t serial_prefix = 1;  // of this instance, 0x01 to 0x7f
+  // Called for each certificate issued; for metrics. May be null.
+  std::function<void(ProfileId)> on_issued;
 };
 
 // A request that was proven and admitted.
@@ -118,10 +120,11 @@ class CertificateAuthority {
   const uint8_t serial_prefix_;
   std::optional<Issuer> issuer_;
   uint64_t issued_count_ = 0;
+  std::function<void(ProfileId)> on_issued_;
   std::function<void(IssueStep)> on_step_;
 };
 
-// Hex of a serial's octets, and back.
+// A serial as resources are named by it: lower-case hex without leading zeros.
 std::string SerialHex(const std::string& octets);
 
 }  // namespace sallyport::capf

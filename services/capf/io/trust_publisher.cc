@@ -28,7 +28,8 @@ absl::StatusOr<TrustBundle> ReadBundle(EnrollmentStore& store,
   SP_ASSIGN_OR_RETURN(const std::vector<CertificateRecord> revoked,
                       store.ListRevoked(now));
   for (const CertificateRecord& record : revoked) {
-    SP_ASSIGN_OR_RETURN(std::string serial, HexDecode(record.serial));
+    const std::string even = record.serial.size() % 2 == 0 ? "" : "0";
+    SP_ASSIGN_OR_RETURN(std::string serial, HexDecode(even + record.serial));
     bundle.revoked.emplace(record.serial,
                            RevokedSerial{.issuer_der = issuer_der,
                                          .serial = std::move(serial),

@@ -9,7 +9,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "services/capf/core/csr.h"
-#include "services/capf/io/metrics_table.h"
 #include "services/capf/rpc/capf_convert.h"
 #include "services/capf/rpc/trust_watch.h"
 #include "services/common/bytes/byte_span.h"
@@ -133,9 +132,7 @@ absl::StatusOr<std::string> CheckStore(const std::string& name) {
 }  // namespace
 
 CapfService::CapfService(const Parts& parts, const Options& options)
-    : parts_(parts),
-      options_(options),
-      issued_total_(parts.metrics.Counter(kCapfIssuedTotal)) {}
+    : parts_(parts), options_(options) {}
 
 grpc::ServerUnaryReactor* CapfService::Run(grpc::CallbackServerContext* context,
                                            std::string_view method,
@@ -207,7 +204,6 @@ absl::Status CapfService::Issue(const pb::IssueCertificateRequest& request,
   SP_ASSIGN_OR_RETURN(const CertificateRecord record,
                       parts_.authority.Issue(order));
   SP_RETURN_IF_ERROR(parts_.trust.EnsureOwn(ids[0], actor));
-  issued_total_.Increment(profile);
   response = ToProto(record, AuthorityName(), Now());
   return absl::OkStatus();
 }

@@ -27,7 +27,6 @@
 #include "services/capf/io/trust_admin.h"
 #include "services/capf/io/trust_publisher.h"
 #include "services/capf/io/work_thread.h"
-#include "services/common/metrics/metrics.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
 
@@ -56,7 +55,6 @@ class CapfService final : public pb::CapfService::CallbackService {
     EnrollmentAdmin& enrollments;
     TrustAdmin& trust;
     TrustPublisher& publisher;
-    MetricsRegistry& metrics;
   };
   struct Options {
     std::string authority_id;  // "default"
@@ -183,7 +181,6 @@ class CapfService final : public pb::CapfService::CallbackService {
 
   const Parts parts_;
   const Options options_;
-  const CounterFamily issued_total_;
   std::atomic<bool> draining_ = false;
 };
 

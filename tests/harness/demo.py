@@ -74,6 +74,7 @@ kind: Phone
 name: tenants/default/phones/{device_id}
 spec:
   device_name: {device}
+  dial_plan: secured
   owner_user: tenants/default/users/{user}
 ---
 kind: User

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -81,6 +82,25 @@ std::string NoteOf(const Message& resource) {
   return text.empty() ? "" : absl::StrCat(", authentication string ", text);
 }
 
+std::string NameOf(const Message& resource) {
+  return resource.GetReflection()->GetString(
+      resource, resource.GetDescriptor()->FindFieldByName("name"));
+}
+
+// Names of the resources that have the same parent; empty if that cannot be
+// told.
+std::set<std::string> NamesBeside(const Endpoint& endpoint,
+                                  const ManifestEntry& entry) {
+  std::set<std::string> names;
+  const std::string above = entry.name.substr(0, entry.name.rfind('/'));
+  const auto all =
+      ListResources(endpoint, *entry.kind, above.substr(0, above.rfind('/')),
+                    /*filter=*/"", /*limit=*/0);
+  if (!all.ok()) return names;
+  for (const auto& one : *all) names.insert(NameOf(*one));
+  return names;
+}
+
 // Writes one step; returns "created", "updated" or "unchanged".
 absl::StatusOr<std::string> ApplyOne(const Endpoint& endpoint,
                                      const ApplyStep& step, bool dry_run) {
@@ -95,8 +115,11 @@ absl::StatusOr<std::string> ApplyOne(const Endpoint& endpoint,
           current.status().code() == absl::StatusCode::kInvalidArgument)) {
       return current.status();
     }
+    std::set<std::string> present;
+    if (kind.update == nullptr) present = NamesBeside(endpoint, entry);
     SP_ASSIGN_OR_RETURN(const auto made,
                         CreateResource(endpoint, kind, *step.message, dry_run));
+    if (present.count(NameOf(*made)) != 0) return std::string("unchanged");
     return absl::StrCat("created", NoteOf(*made));
   }
   if (kind.update == nullptr || entry.fields.empty() ||

@@ -95,7 +95,8 @@ void CallControl::Route(const SipMessage& invite, TransactionId transaction,
            now);
     return;
   }
-  if (calls_.size() >= options_.max_calls) {
+  // Those that wait for an address will be calls too.
+  if (calls_.size() + waiting_.size() >= options_.max_calls) {
     Refuse(waiting,
            MakeError(absl::StatusCode::kResourceExhausted, "CALL_LIMIT",
                      "too many calls"),

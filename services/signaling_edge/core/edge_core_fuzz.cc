@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <memory>
@@ -30,6 +31,12 @@
 
 namespace sallyport::signaling_edge {
 namespace {
+
+// Says which check did not hold.
+[[noreturn]] void Fail(int line) {
+  std::fprintf(stderr, "edge_core_fuzz.cc:%d does not hold\n", line);
+  std::abort();
+}
 
 constexpr size_t kMaxInputs = 200;
 constexpr size_t kRecent = 24;
@@ -76,7 +83,7 @@ std::shared_ptr<const Resolver> MakePlan(bool with_gateway) {
   add_route("8.!", "pbx2");
   ResolveDefaults(*plan);
   auto resolver = Resolver::Create(std::move(plan));
-  if (!resolver.ok()) abort();
+  if (!resolver.ok()) Fail(__LINE__);
   return *resolver;
 }
 
@@ -118,7 +125,8 @@ class Player {
     }
     Advance(absl::Hours(2));
     while (!media_pending_.empty()) Media();
-    if (core_->calls().live() != 0 || core_->transactions() != 0) abort();
+    if (core_->calls().live() != 0 || core_->transactions() != 0)
+      Fail(__LINE__);
   }
 
  private:
@@ -363,10 +371,10 @@ class Player {
   void Advance(absl::Duration d) {
     const MonoTime end = now_ + d;
     for (int turns = 0; core_->deadline() <= end; ++turns) {
-      if (turns > 200000) abort();
+      if (turns > 200000) Fail(__LINE__);
       now_ = std::max(now_, core_->deadline());
       Do(core_->OnDeadline(now_));
-      if (core_->deadline() < now_) abort();
+      if (core_->deadline() < now_) Fail(__LINE__);
     }
     now_ = std::max(now_, end);
   }
@@ -374,7 +382,7 @@ class Player {
   void Do(EdgeActions actions) {
     for (EdgeAction& action : actions) {
       if (auto* bytes = std::get_if<SendBytes>(&action)) {
-        if (!open_.contains(bytes->connection)) abort();
+        if (!open_.contains(bytes->connection)) Fail(__LINE__);
         Note(bytes->connection, {}, bytes->bytes);
       } else if (auto* datagram = std::get_if<SendDatagram>(&action)) {
         Note(0, datagram->to, datagram->bytes);
@@ -399,26 +407,26 @@ class Player {
   void Note(ConnectionId connection, SocketAddress to, std::string_view wire) {
     if (wire == "\r\n") return;
     if (connection == 0 && wire.find("a=crypto") != std::string_view::npos) {
-      abort();
+      Fail(__LINE__);
     }
     SipFramer framer{ParsePolicy()};
     framer.Append(wire);
     for (;;) {
       auto frame = framer.Next();
-      if (!frame.ok()) abort();
+      if (!frame.ok()) Fail(__LINE__);
       if (!frame->has_value()) break;
       if ((*frame)->kind != SipFrame::Kind::kMessage) continue;
       auto message = ParseSipMessage((*frame)->text, ParsePolicy());
-      if (!message.ok()) abort();
+      if (!message.ok()) Fail(__LINE__);
       recent_.push_back({connection, to, *std::move(message)});
       if (recent_.size() > kRecent) recent_.pop_front();
     }
   }
 
   void Check() {
-    if (core_->connections().size() > kMaxConnections) abort();
-    if (core_->calls().live() > kMaxCalls + 1) abort();
-    if (core_->transactions() > 400) abort();
+    if (core_->connections().size() > kMaxConnections) Fail(__LINE__);
+    if (core_->calls().live() > kMaxCalls) Fail(__LINE__);
+    if (core_->transactions() > 400) Fail(__LINE__);
   }
 
   const uint8_t* data_;

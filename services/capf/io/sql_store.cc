@@ -36,10 +36,12 @@ constexpr size_t kAuditPage = 10000;
 // What SOCI throws, as a status. Its text quotes SQL, never a value.
 absl::Status FromException(std::string_view doing, const std::exception& e) {
   const std::string_view what = e.what();
-  const auto holds = [what](std::string_view part) {
-    return what.find(part) != std::string_view::npos;
+  // SQLite's own words; the statement that SOCI appends names every column.
+  const std::string_view cause = what.substr(0, what.find(" while "));
+  const auto holds = [cause](std::string_view part) {
+    return cause.find(part) != std::string_view::npos;
   };
-  if (holds("locked")) {
+  if (holds("database is locked")) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "STORE_LOCKED",
                      "another process has the store open");
   }
@@ -52,9 +54,9 @@ absl::Status FromException(std::string_view doing, const std::exception& e) {
     return MakeError(absl::StatusCode::kAlreadyExists, reason,
                      "it is already there");
   }
-  return MakeError(
-      absl::StatusCode::kUnavailable, "STORE_UNAVAILABLE",
-      absl::StrCat("cannot ", AbslView(doing), " the store: ", AbslView(what)));
+  return MakeError(absl::StatusCode::kUnavailable, "STORE_UNAVAILABLE",
+                   absl::StrCat("cannot ", AbslView(doing),
+                                " the store: ", AbslView(cause)));
 }
 
 absl::Status Conflict() {

@@ -5,10 +5,11 @@
 #define SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_REFERENCE_MATCHER_H_
 
 #include <cstddef>
-#include <random>
 #include <set>
 #include <string>
 #include <vector>
+
+#include "services/common/random/fake_random.h"
 
 namespace sallyport {
 
@@ -121,9 +122,7 @@ class PatternMaker {
  public:
   explicit PatternMaker(unsigned seed) : random_(seed) {}
 
-  size_t Below(size_t n) {
-    return std::uniform_int_distribution<size_t>(0, n - 1)(random_);
-  }
+  size_t Below(size_t n) { return static_cast<size_t>(random_.Uniform(n)); }
 
   // A well-formed pattern of at most `items` items, of which at most
   // `open_items` have no bound.
@@ -216,7 +215,7 @@ class PatternMaker {
     return out + "]";
   }
 
-  std::mt19937 random_;
+  FakeRandom random_;
 };
 
 }  // namespace sallyport

@@ -1,0 +1,64 @@
+#include "services/dialplan/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "services/common/status/error_reason.h"
+
+namespace sallyport::dialplan {
+namespace {
+
+using testing::ElementsAre;
+
+std::vector<std::string> Faults(const config::v1::DialplanConfig& config) {
+  ConfigFaults faults;
+  ValidateConfig(config, &faults);
+  std::vector<std::string> out;
+  for (const FieldViolation& v : faults.violations()) out.push_back(v.field);
+  return out;
+}
+
+TEST(ConfigTest, Defaults) {
+  config::v1::DialplanConfig config;
+  config.mutable_store()->set_sqlite_file("plan.db");
+  EXPECT_THAT(Faults(config), testing::IsEmpty());
+  EXPECT_THAT(Watchers(config), ElementsAre("signaling_edge", "capf"));
+  EXPECT_EQ(SnapshotHistory(config), 1000u);
+  const PlanEditor::Options options = EditorOptions(config);
+  EXPECT_EQ(options.request_retention, absl::Hours(24));
+  EXPECT_EQ(options.limits.tenants, 1000u);
+  EXPECT_EQ(options.limits.users, 1'000'000u);
+}
+
+TEST(ConfigTest, WhatIsSetCounts) {
+  config::v1::DialplanConfig config;
+  config.add_watchers("signaling_edge");
+  config.set_snapshot_history(5);
+  config.mutable_request_id_retention()->set_seconds(60);
+  config.mutable_limits()->set_max_peers(3);
+  EXPECT_THAT(Watchers(config), ElementsAre("signaling_edge"));
+  EXPECT_EQ(SnapshotHistory(config), 5u);
+  EXPECT_EQ(EditorOptions(config).request_retention, absl::Minutes(1));
+  EXPECT_EQ(EditorOptions(config).limits.peers, 3u);
+}
+
+TEST(ConfigTest, AllFaultsAtOnce) {
+  config::v1::DialplanConfig config;
+  config.mutable_store()->mutable_postgres()->set_connection("host=db");
+  config.set_snapshot_history(2'000'000);
+  config.mutable_watch_heartbeat_interval()->set_seconds(20);
+  config.mutable_request_id_retention()->set_seconds(-1);
+  config.add_watchers("");
+  EXPECT_THAT(Faults(config),
+              ElementsAre("store.postgres", "snapshot_history",
+                          "watch_heartbeat_interval", "request_id_retention",
+                          "watchers[0]"));
+  config.clear_store();
+  EXPECT_THAT(Faults(config), testing::Contains("store.sqlite_file"));
+}
+
+}  // namespace
+}  // namespace sallyport::dialplan

@@ -1,0 +1,178 @@
+#include "services/dialplan/io/plan_writer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "services/common/random/fake_random.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_matchers.h"
+#include "services/common/time/clock.h"
+#include "services/dialplan/core/plan_fixture.h"
+
+namespace sallyport::dialplan {
+namespace {
+
+// A store that counts, and fails or waits when told to. Thread-compatible.
+class FakeStore final : public PlanStore {
+ public:
+  absl::StatusOr<StoredPlan> Load(size_t) override { return StoredPlan(); }
+  absl::Status Commit(const PlanChanges& changes, absl::Time) override {
+    if (gate != nullptr) gate->WaitForNotification();
+    ++commits;
+    if (fail) {
+      return MakeError(absl::StatusCode::kUnavailable, "STORE_UNAVAILABLE",
+                       "told to fail");
+    }
+    stored += changes.changes.size();
+    return absl::OkStatus();
+  }
+
+  std::atomic<bool> fail = false;
+  std::atomic<int> commits = 0;
+  std::atomic<size_t> stored = 0;
+  absl::Notification* gate = nullptr;
+};
+
+PlanEdit CreateTenant(const std::string& id) {
+  PlanEdit edit;
+  edit.name = "tenants/" + id;
+  edit.make = [id](const PlanRecord*) { return TestRecord(TestTenant(id)); };
+  return edit;
+}
+
+class PlanWriterTest : public testing::Test {
+ protected:
+  void Make(PlanWriter::Options options = {}) {
+    options.on_published = [this] { ++published_; };
+    writer_ = std::make_unique<PlanWriter>(
+        std::make_unique<PlanEditor>(random_, PlanEditor::Options()), store_,
+        board_, Clock::Real(), std::move(options));
+  }
+
+  absl::StatusOr<EditAnswer> Write(PlanEdit edit) {
+    absl::Notification done;
+    absl::StatusOr<EditAnswer> out;
+    writer_->Submit(std::move(edit), [&](absl::StatusOr<EditAnswer> answer) {
+      out = std::move(answer);
+      done.Notify();
+    });
+    done.WaitForNotification();
+    return out;
+  }
+
+  FakeRandom random_;
+  FakeStore store_;
+  PlanBoard board_{10};
+  std::atomic<int> published_ = 0;
+  std::unique_ptr<PlanWriter> writer_;
+};
+
+TEST_F(PlanWriterTest, AnAnsweredWriteIsStoredAndVisible) {
+  Make();
+  SP_ASSERT_OK_AND_ASSIGN(EditAnswer answer, Write(CreateTenant("t")));
+  EXPECT_EQ(store_.stored, 1u);
+  ASSERT_NE(board_.Find("tenants/t"), nullptr);
+  EXPECT_EQ(board_.Find("tenants/t")->etag, answer.etag);
+  EXPECT_EQ(board_.head().version, 1);
+  EXPECT_EQ(published_, 1);
+  // What the store keeps is what was answered: no finer than a microsecond.
+  EXPECT_EQ(answer.update_time,
+            absl::FromUnixMicros(absl::ToUnixMicros(answer.update_time)));
+}
+
+TEST_F(PlanWriterTest, WhenTheStoreFailsNothingHasChanged) {
+  Make();
+  ASSERT_THAT(Write(CreateTenant("t")), IsOk());
+  store_.fail = true;
+  EXPECT_THAT(Write(CreateTenant("u")), HasReason("STORE_UNAVAILABLE"));
+  EXPECT_THAT(Write(CreateTenant("u")),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(board_.Find("tenants/u"), nullptr);
+  EXPECT_EQ(board_.head().version, 1);
+  EXPECT_EQ(published_, 1);
+  store_.fail = false;
+  EXPECT_THAT(Write(CreateTenant("u")), IsOk());
+  EXPECT_EQ(board_.head().version, 2);
+}
+
+TEST_F(PlanWriterTest, RefusedWritesTouchNoDisk) {
+  Make();
+  PlanEdit missing;
+  missing.verb = PlanEdit::Verb::kDelete;
+  missing.name = "tenants/none";
+  EXPECT_THAT(Write(missing), HasReason("RESOURCE_NOT_FOUND"));
+  EXPECT_EQ(store_.commits, 0);
+}
+
+TEST_F(PlanWriterTest, WaitingWritesShareATransaction) {
+  absl::Notification gate;
+  store_.gate = &gate;
+  Make();
+  constexpr int kWrites = 100;
+  absl::BlockingCounter done(kWrites);
+  std::atomic<int> good = 0;
+  for (int i = 0; i < kWrites; ++i) {
+    writer_->Submit(CreateTenant(absl::StrCat("t", i)),
+                    [&](absl::StatusOr<EditAnswer> answer) {
+                      good += answer.ok() ? 1 : 0;
+                      done.DecrementCount();
+                    });
+  }
+  gate.Notify();
+  done.Wait();
+  EXPECT_EQ(good, kWrites);
+  EXPECT_EQ(store_.stored, static_cast<size_t>(kWrites));
+  EXPECT_LE(store_.commits, 3);
+}
+
+TEST_F(PlanWriterTest, AFullQueueSaysSoAtOnce) {
+  absl::Notification gate;
+  store_.gate = &gate;
+  PlanWriter::Options options;
+  options.max_queue = 2;
+  options.max_batch = 1;
+  Make(std::move(options));
+  std::atomic<int> full = 0;
+  absl::BlockingCounter done(10);
+  for (int i = 0; i < 10; ++i) {
+    writer_->Submit(CreateTenant(absl::StrCat("t", i)),
+                    [&](absl::StatusOr<EditAnswer> answer) {
+                      if (ReasonOf(answer.status()) == "WRITE_QUEUE_FULL") {
+                        ++full;
+                      }
+                      done.DecrementCount();
+                    });
+  }
+  EXPECT_GE(full, 7);  // one under way, two waiting
+  gate.Notify();
+  done.Wait();
+  EXPECT_EQ(store_.stored, static_cast<size_t>(10 - full));
+}
+
+TEST_F(PlanWriterTest, TheEndFinishesWhatWaits) {
+  absl::Notification gate;
+  store_.gate = &gate;
+  Make();
+  std::atomic<int> answered = 0;
+  for (int i = 0; i < 5; ++i) {
+    writer_->Submit(CreateTenant(absl::StrCat("t", i)),
+                    [&](const absl::StatusOr<EditAnswer>&) { ++answered; });
+  }
+  gate.Notify();
+  writer_.reset();
+  EXPECT_EQ(answered, 5);
+  EXPECT_EQ(store_.stored, 5u);
+}
+
+}  // namespace
+}  // namespace sallyport::dialplan

@@ -341,8 +341,9 @@ void EdgeLoop::OnLingerTimer(MonoTime now) {
 // ------------------------------------------------------------- configuration
 
 void EdgeLoop::SetPlan(std::shared_ptr<const Resolver> plan) {
+  // The core ends what is now another party's, so no live connection moves to
+  // a tenant whose trust was not asked.
   Do(core_->OnSnapshot(std::move(plan), now()));
-  JudgeConnections();  // a certificate may now be another tenant's party
 }
 
 void EdgeLoop::SetTrust(std::shared_ptr<const TrustBundle> trust,
@@ -373,6 +374,25 @@ void EdgeLoop::JudgeConnections() {
   }
   for (const auto& [id, status] : bad) {
     Do(core_->OnConnectionUntrusted(id, status, now()));
+  }
+}
+
+void EdgeLoop::EndExpired() {
+  const absl::Time at = wall_now();
+  std::vector<ConnectionId> expired;
+  for (const auto& [id, connection] : connections_) {
+    if (connection->open() && connection->tls() != nullptr &&
+        connection->tls()->peer().has_value() &&
+        connection->tls()->peer()->leaf.not_after < at) {
+      expired.push_back(id);
+    }
+  }
+  for (const ConnectionId id : expired) {
+    Do(core_->OnConnectionUntrusted(
+        id,
+        MakeError(absl::StatusCode::kUnauthenticated,
+                  "PEER_CERTIFICATE_EXPIRED", "the certificate has expired"),
+        now()));
   }
 }
 

@@ -80,8 +80,9 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void SetPlan(std::shared_ptr<const Resolver> plan);
   // New connections use these from now on; live ones are judged anew.
   void SetTrust(std::shared_ptr<const TrustBundle> trust, TlsContexts contexts);
-  // Ends connections whose certificate has expired meanwhile.
-  void JudgeConnections();
+  // Ends connections whose certificate has expired meanwhile. Looks at no
+  // signature, so that it can be called every second.
+  void EndExpired();
 
   // What the core does not keep of a connection; null when it is gone.
   const ConnectionIo* Find(ConnectionId id) const;
@@ -129,6 +130,8 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void LoseLater(ConnectionId id, absl::Status why);
   // Whether an open TLS connection's certificate is good, and for its party.
   absl::Status Judge(ConnectionIo& connection, TlsFacts& facts);
+  // Ends connections whose chain no longer holds.
+  void JudgeConnections();
   std::optional<TlsFacts> FactsAtEnd(const ConnectionIo& connection) const;
   void OnLingerTimer(MonoTime now);
 

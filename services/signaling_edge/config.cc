@@ -1,0 +1,370 @@
+#include "services/signaling_edge/config.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/config/server_config.h"
+#include "services/common/crypto/x509_name.h"
+#include "services/common/files/durable_file.h"
+#include "services/common/net/socket_address.h"
+#include "services/common/rpc/client_channel.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+namespace pb = ::sallyport::signaling_edge::config::v1;
+
+constexpr size_t kMaxTrustFile = size_t{16} << 20;
+
+uint32_t DefaultPort(pb::ListenerProtocol protocol) {
+  return protocol == pb::LISTENER_PROTOCOL_SIP_TLS ? 5061 : 5060;
+}
+
+bool IsUsable(pb::ListenerProtocol protocol) {
+  return protocol == pb::LISTENER_PROTOCOL_SIP_UDP ||
+         protocol == pb::LISTENER_PROTOCOL_SIP_TCP ||
+         protocol == pb::LISTENER_PROTOCOL_SIP_TLS;
+}
+
+std::string BindAddress(const pb::ListenerConfig& listener) {
+  return listener.address().empty() ? "0.0.0.0" : listener.address();
+}
+
+uint16_t BindPort(const pb::ListenerConfig& listener) {
+  if (listener.port() != 0) return static_cast<uint16_t>(listener.port());
+  return listener.ephemeral_port()
+             ? uint16_t{0}
+             : static_cast<uint16_t>(DefaultPort(listener.protocol()));
+}
+
+void CheckPort(const std::string& field, uint32_t port, ConfigFaults* faults) {
+  if (port > 65535) faults->Add(field, "must be at most 65535");
+}
+
+void CheckListener(const std::string& path, const pb::ListenerConfig& listener,
+                   ConfigFaults* faults) {
+  if (listener.protocol() == pb::LISTENER_PROTOCOL_UNSPECIFIED) {
+    faults->Add(path + ".protocol", "is required");
+  } else if (!IsUsable(listener.protocol())) {
+    faults->Add(path + ".protocol", "is not spoken by this version");
+  }
+  CheckPort(path + ".port", listener.port(), faults);
+  CheckPort(path + ".advertised_port", listener.advertised_port(), faults);
+  CheckPort(path + ".logical_port", listener.logical_port(), faults);
+  if (listener.ephemeral_port() && listener.port() != 0) {
+    faults->Add(path + ".ephemeral_port", "contradicts a port that is set");
+  }
+  const auto address = SocketAddress::FromIp(BindAddress(listener), 0);
+  if (!address.ok()) {
+    faults->Add(path + ".address", "must be an IPv4 or IPv6 address");
+  } else if (address->is_unspecified() &&
+             listener.advertised_address().empty()) {
+    faults->Add(path + ".advertised_address",
+                "is required when the listener binds to all addresses");
+  }
+  if (listener.advertised_address().find_first_of(" \t\r\n;,<>\"/") !=
+      std::string::npos) {
+    faults->Add(path + ".advertised_address",
+                "must be an address or a host name");
+  }
+}
+
+void CheckListeners(const pb::SignalingEdgeConfig& config,
+                    ConfigFaults* faults) {
+  if (config.listeners().empty()) faults->Add("listeners", "is required");
+  std::set<std::pair<bool, std::string>> bound;
+  for (int i = 0; i < config.listeners_size(); ++i) {
+    const pb::ListenerConfig& listener = config.listeners(i);
+    const std::string path = absl::StrCat("listeners[", i, "]");
+    CheckListener(path, listener, faults);
+    if (BindPort(listener) == 0 || listener.port() > 65535) continue;
+    const bool udp = listener.protocol() == pb::LISTENER_PROTOCOL_SIP_UDP;
+    if (!bound
+             .emplace(udp, absl::StrCat(BindAddress(listener), "|",
+                                        BindPort(listener)))
+             .second) {
+      faults->Add(path, "has the address and port of another listener");
+    }
+  }
+}
+
+void CheckTls(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
+  const auto& tls = config.sip_tls();
+  if (HasTls(config) || !tls.certificate_file().empty() ||
+      !tls.key_file().empty()) {
+    faults->Require("sip_tls.certificate_file", tls.certificate_file());
+    faults->Require("sip_tls.key_file", tls.key_file());
+  }
+  std::set<std::string> names;
+  for (int i = 0; i < config.server_name_certificates_size(); ++i) {
+    const auto& each = config.server_name_certificates(i);
+    const std::string path = absl::StrCat("server_name_certificates[", i, "]");
+    faults->Require(path + ".server_name", each.server_name());
+    faults->Require(path + ".certificate_file", each.certificate_file());
+    faults->Require(path + ".key_file", each.key_file());
+    if (!names.insert(absl::AsciiStrToLower(each.server_name())).second) {
+      faults->Add(path + ".server_name", "is there twice");
+    }
+  }
+  for (int i = 0; i < config.static_trust_size(); ++i) {
+    const auto& each = config.static_trust(i);
+    const std::string path = absl::StrCat("static_trust[", i, "]");
+    if (each.trust_store() != kPeerTrustStore &&
+        each.trust_store() != kPhoneTrustStore) {
+      faults->Add(path + ".trust_store",
+                  absl::StrCat("must be ", std::string(kPeerTrustStore), " or ",
+                               std::string(kPhoneTrustStore)));
+    }
+    faults->Require(path + ".ca_file", each.ca_file());
+  }
+  const std::string& floor = config.minimum_tls_version();
+  if (!floor.empty() && floor != "1.2" && floor != "1.3") {
+    faults->Add("minimum_tls_version", "must be 1.2 or 1.3");
+  }
+}
+
+void CheckTimers(const pb::EdgeTimers& timers, ConfigFaults* faults) {
+  CheckDuration("timers.t1", timers.t1(), faults);
+  CheckDuration("timers.t2", timers.t2(), faults);
+  CheckDuration("timers.handshake_timeout", timers.handshake_timeout(), faults);
+  CheckDuration("timers.idle_timeout", timers.idle_timeout(), faults);
+  CheckDuration("timers.min_registration", timers.min_registration(), faults);
+  CheckDuration("timers.max_registration", timers.max_registration(), faults);
+  CheckDuration("timers.ring_timeout", timers.ring_timeout(), faults);
+  CheckDuration("timers.nonce_lifetime", timers.nonce_lifetime(), faults);
+  CheckDuration("timers.history_retention", timers.history_retention(), faults);
+  const EdgeOptions defaults;
+  const absl::Duration shortest =
+      FromProtoOr(timers.min_registration(), defaults.min_registration);
+  const absl::Duration longest =
+      FromProtoOr(timers.max_registration(), defaults.max_registration);
+  if (shortest > longest) {
+    faults->Add("timers.min_registration", "is longer than max_registration");
+  }
+}
+
+// Fields that say what this version cannot do yet must not be taken for done.
+void CheckNotDone(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
+  if (config.loops() > 1) {
+    faults->Add("loops", "more than one loop is not served by this version");
+  }
+  if (!config.proxy_protocol_prefixes().empty()) {
+    faults->Add("proxy_protocol_prefixes", "is not served by this version");
+  }
+  if (!config.registry_address().empty()) {
+    faults->Add("registry_address", "is not served by this version");
+  }
+  if (!config.dns_servers().empty()) {
+    faults->Add("dns_servers", "is not served by this version");
+  }
+  if (config.timers().has_session_expires()) {
+    faults->Add("timers.session_expires", "is not served by this version");
+  }
+}
+
+absl::StatusOr<HostResolver::Addresses> AddressesOf(const std::string& text) {
+  HostResolver::Addresses out;
+  for (const absl::string_view part : absl::StrSplit(text, ',')) {
+    const std::string ip(absl::StripAsciiWhitespace(part));
+    SP_ASSIGN_OR_RETURN(const SocketAddress address,
+                        SocketAddress::FromIp(ip, 0));
+    out.push_back(address);
+  }
+  return out;
+}
+
+template <typename T>
+void SetIf(uint32_t value, T& out) {
+  if (value != 0) out = static_cast<T>(value);
+}
+
+}  // namespace
+
+void ValidateConfig(const pb::SignalingEdgeConfig& config,
+                    ConfigFaults* faults) {
+  CheckClientConfig("dialplan", config.dialplan(), /*required=*/true, faults);
+  CheckClientConfig("capf", config.capf(), /*required=*/false, faults);
+  CheckClientConfig("credential_issuer", config.credential_issuer(),
+                    /*required=*/false, faults);
+  std::set<std::string> relays;
+  for (int i = 0; i < config.media_relays_size(); ++i) {
+    const std::string path = absl::StrCat("media_relays[", i, "]");
+    CheckClientConfig(path, config.media_relays(i), /*required=*/true, faults);
+    if (!relays.insert(config.media_relays(i).target()).second) {
+      faults->Add(path + ".target", "is there twice");
+    }
+  }
+  CheckListeners(config, faults);
+  CheckTls(config, faults);
+  CheckTimers(config.timers(), faults);
+  const uint32_t message = config.limits().max_message_bytes();
+  if (message != 0 && (message < 1024 || message > 1'048'576)) {
+    faults->Add("limits.max_message_bytes", "must be 1024 to 1048576");
+  }
+  for (const auto& [name, address] : config.static_hosts()) {
+    if (!AddressesOf(address).ok()) {
+      faults->Add(absl::StrCat("static_hosts[\"", name, "\"]"),
+                  "must be IP addresses, separated by commas");
+    }
+  }
+  if (config.server_header().find_first_of("\r\n") != std::string::npos) {
+    faults->Add("server_header", "must be one line");
+  }
+  CheckNotDone(config, faults);
+}
+
+EdgeOptions CoreOptionsOf(const pb::SignalingEdgeConfig& config) {
+  EdgeOptions out;
+  out.server_header = config.server_header();
+  if (const uint32_t size = config.limits().max_message_bytes(); size != 0) {
+    out.parse.max_header_bytes = std::min(out.parse.max_header_bytes, size);
+    out.parse.max_body = size;
+  }
+  const pb::EdgeTimers& timers = config.timers();
+  out.sip.t1 = FromProtoOr(timers.t1(), out.sip.t1);
+  out.sip.t2 = FromProtoOr(timers.t2(), out.sip.t2);
+  out.handshake_timeout =
+      FromProtoOr(timers.handshake_timeout(), out.handshake_timeout);
+  out.idle_timeout = FromProtoOr(timers.idle_timeout(), out.idle_timeout);
+  out.min_registration =
+      FromProtoOr(timers.min_registration(), out.min_registration);
+  out.max_registration =
+      FromProtoOr(timers.max_registration(), out.max_registration);
+  out.ring_timeout = FromProtoOr(timers.ring_timeout(), out.ring_timeout);
+  out.nonce_lifetime = FromProtoOr(timers.nonce_lifetime(), out.nonce_lifetime);
+  out.history_retention =
+      FromProtoOr(timers.history_retention(), out.history_retention);
+  const pb::EdgeLimits& limits = config.limits();
+  SetIf(limits.max_connections(), out.max_connections);
+  SetIf(limits.max_connections_per_source(), out.max_connections_per_source);
+  SetIf(limits.max_calls(), out.max_calls);
+  SetIf(limits.max_registrations(), out.max_registrations);
+  SetIf(limits.max_transactions(), out.max_transactions);
+  SetIf(limits.requests_per_second_per_source(),
+        out.requests_per_second_per_source);
+  SetIf(limits.connections_per_second_per_source(),
+        out.connections_per_second_per_source);
+  SetIf(limits.history_entries(), out.history_entries);
+  return out;
+}
+
+std::vector<ListenerSpec> ListenersOf(const pb::SignalingEdgeConfig& config) {
+  std::vector<ListenerSpec> out;
+  for (const pb::ListenerConfig& listener : config.listeners()) {
+    ListenerSpec spec;
+    spec.transport = listener.protocol() == pb::LISTENER_PROTOCOL_SIP_TLS
+                         ? SipTransport::kTls
+                     : listener.protocol() == pb::LISTENER_PROTOCOL_SIP_TCP
+                         ? SipTransport::kTcp
+                         : SipTransport::kUdp;
+    const auto bind =
+        SocketAddress::FromIp(BindAddress(listener), BindPort(listener));
+    if (bind.ok()) spec.bind = *bind;  // it is: the configuration is valid
+    spec.advertised_host = listener.advertised_address();
+    spec.advertised_port = static_cast<uint16_t>(listener.advertised_port());
+    spec.logical_port = listener.logical_port() != 0 ? listener.logical_port()
+                        : listener.port() != 0
+                            ? listener.port()
+                            : DefaultPort(listener.protocol());
+    out.push_back(std::move(spec));
+  }
+  return out;
+}
+
+HostResolver::Options HostsOf(const pb::SignalingEdgeConfig& config) {
+  HostResolver::Options out;
+  for (const auto& [name, address] : config.static_hosts()) {
+    if (auto addresses = AddressesOf(address); addresses.ok()) {
+      out.static_hosts[absl::AsciiStrToLower(name)] = *std::move(addresses);
+    }
+  }
+  return out;
+}
+
+TlsFileSet TlsFilesOf(const pb::SignalingEdgeConfig& config) {
+  TlsFileSet out;
+  out.certificate_file = config.sip_tls().certificate_file();
+  out.key_file = config.sip_tls().key_file();
+  for (const auto& each : config.server_name_certificates()) {
+    out.by_server_name.push_back({absl::AsciiStrToLower(each.server_name()),
+                                  each.certificate_file(), each.key_file()});
+  }
+  out.only_tls13 = config.minimum_tls_version() == "1.3";
+  return out;
+}
+
+bool HasTls(const pb::SignalingEdgeConfig& config) {
+  return std::any_of(config.listeners().begin(), config.listeners().end(),
+                     [](const pb::ListenerConfig& listener) {
+                       return listener.protocol() ==
+                              pb::LISTENER_PROTOCOL_SIP_TLS;
+                     });
+}
+
+absl::StatusOr<StaticTrustStores> StaticTrustOf(
+    const pb::SignalingEdgeConfig& config) {
+  StaticTrustStores out;
+  for (const auto& each : config.static_trust()) {
+    SP_ASSIGN_OR_RETURN(const std::string pem,
+                        ReadWholeFile(each.ca_file(), kMaxTrustFile));
+    SP_ASSIGN_OR_RETURN(const std::vector<std::string> certificates,
+                        CertificatesFromPem(pem));
+    std::vector<std::string>& store = out[each.trust_store()];
+    store.insert(store.end(), certificates.begin(), certificates.end());
+  }
+  return out;
+}
+
+absl::StatusOr<MediaClient::Options> MediaOptionsOf(
+    const pb::SignalingEdgeConfig& config, const std::string& instance) {
+  MediaClient::Options out;
+  out.owner = absl::StrCat("signaling_edge/", instance);
+  for (const auto& relay : config.media_relays()) {
+    SP_ASSIGN_OR_RETURN(auto channel,
+                        ConnectTo(config.server(), relay, "media_relay"));
+    out.relays.push_back({relay.target(), std::move(channel)});
+    out.deadline = FromProtoOr(relay.timeout(), out.deadline);
+  }
+  return out;
+}
+
+absl::StatusOr<ConfigFeed::Options> FeedOptionsOf(
+    const pb::SignalingEdgeConfig& config, const std::string& instance) {
+  ConfigFeed::Options out;
+  SP_ASSIGN_OR_RETURN(
+      out.dialplan.channel,
+      ConnectTo(config.server(), config.dialplan(), "dialplan"));
+  out.dialplan.consumer = instance;
+  out.dialplan.cache_file = config.snapshot_cache_file();
+  out.dialplan.max_backoff =
+      FromProtoOr(config.dialplan().max_backoff(), out.dialplan.max_backoff);
+  if (!config.capf().target().empty()) {
+    SP_ASSIGN_OR_RETURN(out.trust.channel,
+                        ConnectTo(config.server(), config.capf(), "capf"));
+  }
+  out.trust.consumer = instance;
+  out.trust.cache_file = config.trust_cache_file();
+  out.trust.max_backoff =
+      FromProtoOr(config.capf().max_backoff(), out.trust.max_backoff);
+  SP_ASSIGN_OR_RETURN(out.trust.fixed, StaticTrustOf(config));
+  out.tls = TlsFilesOf(config);
+  out.has_tls = !out.tls.certificate_file.empty();
+  out.refresh_interval =
+      FromProtoOr(config.server().tls_refresh_interval(), out.refresh_interval);
+  return out;
+}
+
+std::string_view ProtocolName(SipTransport transport) {
+  return transport == SipTransport::kTls   ? "sip_tls"
+         : transport == SipTransport::kTcp ? "sip_tcp"
+                                           : "sip_udp";
+}
+
+}  // namespace sallyport::signaling_edge

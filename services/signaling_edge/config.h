@@ -1,0 +1,53 @@
+// The configuration of signaling_edge as its parts take it.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CONFIG_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CONFIG_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "sallyport/signaling_edge/config/v1/signaling_edge_config.pb.h"
+#include "services/common/config/config_faults.h"
+#include "services/signaling_edge/core/edge_options.h"
+#include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/io/config_feed.h"
+#include "services/signaling_edge/io/host_resolver.h"
+#include "services/signaling_edge/io/listener_set.h"
+#include "services/signaling_edge/io/media_client.h"
+#include "services/signaling_edge/io/tls_contexts.h"
+#include "services/signaling_edge/io/trust_bundle.h"
+
+namespace sallyport::signaling_edge {
+
+// Adds every fault of what is not `server`. Looks at no file. Pure.
+void ValidateConfig(const config::v1::SignalingEdgeConfig& config,
+                    ConfigFaults* faults);
+
+// Of a valid configuration, with the defaults filled in.
+EdgeOptions CoreOptionsOf(const config::v1::SignalingEdgeConfig& config);
+std::vector<ListenerSpec> ListenersOf(
+    const config::v1::SignalingEdgeConfig& config);
+HostResolver::Options HostsOf(const config::v1::SignalingEdgeConfig& config);
+TlsFileSet TlsFilesOf(const config::v1::SignalingEdgeConfig& config);
+bool HasTls(const config::v1::SignalingEdgeConfig& config);
+
+// Reads the files of static_trust. NOT_FOUND, PERMISSION_DENIED or
+// INVALID_ARGUMENT if one is unusable.
+absl::StatusOr<StaticTrustStores> StaticTrustOf(
+    const config::v1::SignalingEdgeConfig& config);
+
+// With channels to the relays, to dialplan and to capf, by the identity in
+// `server`; `instance` is who we are to them. INVALID_ARGUMENT if the files of
+// `server` are unusable.
+absl::StatusOr<MediaClient::Options> MediaOptionsOf(
+    const config::v1::SignalingEdgeConfig& config, const std::string& instance);
+absl::StatusOr<ConfigFeed::Options> FeedOptionsOf(
+    const config::v1::SignalingEdgeConfig& config, const std::string& instance);
+
+// "sip_udp", "sip_tcp" or "sip_tls".
+std::string_view ProtocolName(SipTransport transport);
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CONFIG_H_

@@ -1,0 +1,141 @@
+#include "services/signaling_edge/config.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/common/config/config_loader.h"
+#include "services/common/testing/test_certs.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+using Config = config::v1::SignalingEdgeConfig;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+constexpr char kGood[] = R"({
+  "dialplan": {"target": "127.0.0.1:7001"},
+  "listeners": [
+    {"protocol": "LISTENER_PROTOCOL_SIP_UDP", "address": "127.0.0.1"},
+    {"protocol": "LISTENER_PROTOCOL_SIP_TCP", "address": "127.0.0.1"},
+    {"protocol": "LISTENER_PROTOCOL_SIP_TLS", "address": "127.0.0.1"}
+  ],
+  "sip_tls": {"certificate_file": "c.pem", "key_file": "k.pem"},
+  "static_hosts": {"GW.example.test": "192.0.2.1, 2001:db8::1"},
+  "timers": {"t1": "0.2s", "max_registration": "600s"},
+  "limits": {"max_calls": 7, "max_message_bytes": 8192},
+  "minimum_tls_version": "1.3"
+})";
+
+Config Parse(const std::string& json) {
+  Config config;
+  const absl::Status status = ParseConfig(json, &config);
+  EXPECT_TRUE(status.ok()) << status;
+  return config;
+}
+
+std::vector<std::string> FaultyFields(const std::string& json) {
+  ConfigFaults faults;
+  ValidateConfig(Parse(json), &faults);
+  std::vector<std::string> out;
+  for (const auto& violation : faults.violations()) {
+    out.push_back(violation.field);
+  }
+  return out;
+}
+
+TEST(ConfigTest, AGoodOneFillsInTheDefaults) {
+  EXPECT_THAT(FaultyFields(kGood), IsEmpty());
+  const Config config = Parse(kGood);
+  const std::vector<ListenerSpec> listeners = ListenersOf(config);
+  ASSERT_EQ(listeners.size(), 3u);
+  EXPECT_EQ(listeners[0].bind.ToString(), "127.0.0.1:5060");
+  EXPECT_EQ(listeners[2].bind.ToString(), "127.0.0.1:5061");
+  EXPECT_EQ(listeners[2].logical_port, 5061u);
+  EXPECT_EQ(listeners[2].transport, SipTransport::kTls);
+  const EdgeOptions options = CoreOptionsOf(config);
+  EXPECT_EQ(options.sip.t1, absl::Milliseconds(200));
+  EXPECT_EQ(options.sip.t2, absl::Seconds(4));
+  EXPECT_EQ(options.max_registration, absl::Minutes(10));
+  EXPECT_EQ(options.max_calls, 7u);
+  EXPECT_EQ(options.max_connections, 10'000u);
+  EXPECT_EQ(options.parse.max_header_bytes, 8192u);
+  EXPECT_EQ(options.parse.max_body, 8192u);
+  EXPECT_TRUE(TlsFilesOf(config).only_tls13);
+  EXPECT_EQ(HostsOf(config).static_hosts.at("gw.example.test").size(), 2u);
+}
+
+TEST(ConfigTest, AnEphemeralPortKeepsItsLogicalOne) {
+  const Config config = Parse(R"({"listeners": [
+      {"protocol": "LISTENER_PROTOCOL_SIP_TLS", "address": "::1",
+       "ephemeral_port": true}]})");
+  EXPECT_EQ(ListenersOf(config)[0].bind.port(), 0);
+  EXPECT_EQ(ListenersOf(config)[0].logical_port, 5061u);
+}
+
+TEST(ConfigTest, AllFaultsAtOnce) {
+  EXPECT_THAT(
+      FaultyFields(R"({
+        "media_relays": [{"target": "a:1"}, {"target": "a:1"}, {}],
+        "listeners": [
+          {"address": "127.0.0.1"},
+          {"protocol": "LISTENER_PROTOCOL_SCCP_TLS", "address": "127.0.0.1"},
+          {"protocol": "LISTENER_PROTOCOL_SIP_TLS"},
+          {"protocol": "LISTENER_PROTOCOL_SIP_UDP", "address": "name.test"},
+          {"protocol": "LISTENER_PROTOCOL_SIP_TCP", "address": "127.0.0.2",
+           "port": 70000, "ephemeral_port": true}],
+        "server_name_certificates": [{"server_name": "a"},
+          {"server_name": "A", "certificate_file": "c", "key_file": "k"}],
+        "static_trust": [{"trust_store": "other"}],
+        "minimum_tls_version": "1.1",
+        "timers": {"t1": "-1s", "min_registration": "7200s"},
+        "limits": {"max_message_bytes": 10},
+        "static_hosts": {"a": "b"},
+        "server_header": "x\ny"
+      })"),
+      UnorderedElementsAre(
+          "dialplan.target", "media_relays[1].target", "media_relays[2].target",
+          "listeners[0].protocol", "listeners[1].protocol", "listeners[1]",
+          "listeners[2].advertised_address", "listeners[3].address",
+          "listeners[4].port", "listeners[4].ephemeral_port",
+          "sip_tls.certificate_file", "sip_tls.key_file",
+          "server_name_certificates[0].certificate_file",
+          "server_name_certificates[0].key_file",
+          "server_name_certificates[1].server_name",
+          "static_trust[0].trust_store", "static_trust[0].ca_file",
+          "minimum_tls_version", "timers.t1", "timers.min_registration",
+          "limits.max_message_bytes", "static_hosts[\"a\"]", "server_header"));
+}
+
+TEST(ConfigTest, WhatIsNotServedIsRefusedAndNotIgnored) {
+  std::string json = kGood;
+  json.insert(json.rfind('}'), R"(, "loops": 2,
+      "proxy_protocol_prefixes": ["10.0.0.0/8"],
+      "registry_address": "redis:6379", "dns_servers": ["10.0.0.1:53"])");
+  EXPECT_THAT(FaultyFields(json),
+              UnorderedElementsAre("loops", "proxy_protocol_prefixes",
+                                   "registry_address", "dns_servers"));
+}
+
+TEST(ConfigTest, StaticTrustIsReadByStore) {
+  const TestCa a("A"), b("B");
+  Config config;
+  for (const TestCa* ca : {&a, &b}) {
+    auto* trust = config.add_static_trust();
+    trust->set_trust_store(std::string(kPeerTrustStore));
+    trust->set_ca_file(WriteTestFile("ca.pem", ca->pem()));
+  }
+  const auto stores = StaticTrustOf(config);
+  ASSERT_TRUE(stores.ok()) << stores.status();
+  EXPECT_THAT(stores->at(std::string(kPeerTrustStore)),
+              ElementsAre(a.certificate().der, b.certificate().der));
+  config.mutable_static_trust(0)->set_ca_file("/nonexistent");
+  EXPECT_FALSE(StaticTrustOf(config).ok());
+}
+
+}  // namespace
+}  // namespace sallyport::signaling_edge

@@ -1,0 +1,185 @@
+#include "services/signaling_edge/io/config_feed.h"
+
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "services/common/digit_analysis/resolver.h"
+#include "services/common/log/log.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+// A source that sends faster than plans compile waits in its own stream.
+constexpr size_t kTasks = 1024;
+
+}  // namespace
+
+ConfigFeed::ConfigFeed(EdgeLoop& loop, Options options)
+    : loop_(loop),
+      options_(std::move(options)),
+      timer_(loop.event_loop().AddTimer([this](MonoTime now) {
+        loop_.EndExpired();
+        if (options_.has_tls) PostTask([this] { CheckFiles(); });
+        loop_.event_loop().SetTimer(timer_, now + options_.refresh_interval);
+      })) {}
+
+absl::StatusOr<std::unique_ptr<ConfigFeed>> ConfigFeed::Start(EdgeLoop& loop,
+                                                              Options options) {
+  auto out = absl::WrapUnique(new ConfigFeed(loop, std::move(options)));
+  SP_RETURN_IF_ERROR(out->Init());
+  return out;
+}
+
+absl::Status ConfigFeed::Init() {
+  thread_ = std::make_unique<TaskThread>(kTasks);
+  options_.trust.on_trust = [this](std::shared_ptr<const TrustBundle> trust,
+                                   bool /*from_cache*/) {
+    OnTrust(std::move(trust));
+  };
+  options_.trust.on_state = [this](bool connected, const absl::Status& why) {
+    LogInfo(connected ? "capf is reached" : "capf is lost", {{"status", why}});
+    absl::MutexLock lock(&mutex_);
+    trust_error_ = connected ? absl::OkStatus() : why;
+  };
+  SP_ASSIGN_OR_RETURN(trust_, TrustClient::Create(options_.trust));
+  // The first generation is made here, so that a wrong file ends the start.
+  absl::Notification done;
+  absl::Status first;
+  PostTask([&] {
+    started_ = true;
+    first = newest_trust_ == nullptr ? absl::OkStatus() : Rebuild();
+    done.Notify();
+  });
+  done.WaitForNotification();
+  SP_RETURN_IF_ERROR(first);
+
+  options_.dialplan.on_plan = [this](std::shared_ptr<const PlanSnapshot> plan,
+                                     bool /*from_cache*/) {
+    OnPlan(std::move(plan));
+  };
+  options_.dialplan.on_state = [this](bool connected, const absl::Status& why) {
+    LogInfo(connected ? "dialplan is reached" : "dialplan is lost",
+            {{"status", why}});
+    absl::MutexLock lock(&mutex_);
+    dialplan_error_ = connected ? absl::OkStatus() : why;
+  };
+  dialplan_ = std::make_unique<DialplanClient>(options_.dialplan);
+  loop_.event_loop().SetTimer(
+      timer_, loop_.event_loop().clock().MonoNow() + options_.refresh_interval);
+  return absl::OkStatus();
+}
+
+ConfigFeed::~ConfigFeed() {
+  // The streams first, as they post tasks. Tasks of ours that the loop has not
+  // run are never run: it has stopped.
+  loop_.event_loop().RemoveTimer(timer_);
+  dialplan_.reset();
+  trust_.reset();
+  thread_.reset();
+}
+
+void ConfigFeed::PostTask(std::function<void()> task) {
+  while (!thread_->Post(task).ok()) absl::SleepFor(absl::Milliseconds(5));
+}
+
+void ConfigFeed::OnPlan(std::shared_ptr<const PlanSnapshot> plan) {
+  PostTask([this, plan = std::move(plan)] {
+    auto resolver = Resolver::Create(plan);
+    if (!resolver.ok()) {
+      // dialplan checks before it publishes, so the fault is one of ours. The
+      // plan in force stays.
+      LogError("a plan could not be compiled",
+               {{"version", plan->version}, {"error", resolver.status()}});
+      return;
+    }
+    loop_.PostOwn([this, resolver = *std::move(resolver)](EdgeLoop& loop) {
+      loop.SetPlan(resolver);
+      {
+        absl::MutexLock lock(&mutex_);
+        plan_time_ = loop.wall_now();
+      }
+      const PlanSnapshot& now = resolver->snapshot();
+      LogInfo("a plan is in force", {{"version", now.version}});
+      dialplan_->ReportActive(now.version, now.checksum);
+    });
+  });
+}
+
+void ConfigFeed::OnTrust(std::shared_ptr<const TrustBundle> trust) {
+  PostTask([this, trust = std::move(trust)] {
+    newest_trust_ = trust;
+    if (!started_) return;
+    if (const absl::Status status = Rebuild(); !status.ok()) {
+      LogError("our certificates cannot be read", {{"error", status}});
+    }
+  });
+}
+
+absl::Status ConfigFeed::Rebuild() {
+  absl::Status status;
+  if (options_.has_tls) {
+    fingerprint_ = FingerprintOf(options_.tls);
+    auto made = MakeTlsContexts(options_.tls, newest_trust_, ++generation_);
+    status = made.status();
+    // With files that cannot be read the last contexts stay; whom they let in
+    // is judged by the new trust all the same.
+    if (made.ok()) contexts_ = *std::move(made);
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    tls_error_ = status;
+  }
+  loop_.PostOwn(
+      [this, trust = newest_trust_, contexts = contexts_](EdgeLoop& loop) {
+        loop.SetTrust(trust, contexts);
+        {
+          absl::MutexLock lock(&mutex_);
+          trust_time_ = loop.wall_now();
+        }
+        if (options_.on_trust_active) options_.on_trust_active(loop);
+        trust_->ReportActive(trust->version());
+      });
+  return status;
+}
+
+void ConfigFeed::CheckFiles() {
+  if (newest_trust_ == nullptr || FingerprintOf(options_.tls) == fingerprint_) {
+    return;
+  }
+  const absl::Status status = Rebuild();
+  if (status.ok()) {
+    LogInfo("our certificates were read again", {{"generation", generation_}});
+  } else {
+    LogError("our certificates cannot be read", {{"error", status}});
+  }
+}
+
+absl::Time ConfigFeed::plan_time() const {
+  absl::MutexLock lock(&mutex_);
+  return plan_time_;
+}
+
+absl::Time ConfigFeed::trust_time() const {
+  absl::MutexLock lock(&mutex_);
+  return trust_time_;
+}
+
+absl::Status ConfigFeed::dialplan_error() const {
+  absl::MutexLock lock(&mutex_);
+  return dialplan_error_;
+}
+
+absl::Status ConfigFeed::trust_error() const {
+  absl::MutexLock lock(&mutex_);
+  return trust_error_;
+}
+
+absl::Status ConfigFeed::tls_error() const {
+  absl::MutexLock lock(&mutex_);
+  return tls_error_;
+}
+
+}  // namespace sallyport::signaling_edge

@@ -1,0 +1,88 @@
+// Brings plans, trust and certificates into force at the loop as they change.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_IO_CONFIG_FEED_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_IO_CONFIG_FEED_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/common/net/event_loop.h"
+#include "services/signaling_edge/io/dialplan_client.h"
+#include "services/signaling_edge/io/edge_loop.h"
+#include "services/signaling_edge/io/task_thread.h"
+#include "services/signaling_edge/io/tls_contexts.h"
+#include "services/signaling_edge/io/trust_client.h"
+
+namespace sallyport::signaling_edge {
+
+// Plans are compiled and certificates read on a thread of its own; only the
+// finished thing goes to the loop. Start and destruction are for while the
+// loop does not run; all else is Thread-safe.
+class ConfigFeed {
+ public:
+  struct Options {
+    DialplanClient::Options dialplan;  // callbacks are set here
+    TrustClient::Options trust;        // likewise
+    TlsFileSet tls;
+    bool has_tls = false;  // there are files to read
+    absl::Duration refresh_interval = absl::Seconds(5);
+    // Trust is in force. On the loop.
+    std::function<void(EdgeLoop&)> on_trust_active;
+  };
+
+  // An error if our certificates or the fixed trust cannot be used. A plan or
+  // trust on disk is in force with the loop's first turn. `loop` outlives it.
+  static absl::StatusOr<std::unique_ptr<ConfigFeed>> Start(EdgeLoop& loop,
+                                                           Options options);
+  ~ConfigFeed();
+
+  DialplanClient::Status dialplan() const { return dialplan_->status(); }
+  TrustClient::Status trust() const { return trust_->status(); }
+  // When what is in force came into force.
+  absl::Time plan_time() const;
+  absl::Time trust_time() const;
+  // Why the streams or the files fail; OK while they do not.
+  absl::Status dialplan_error() const;
+  absl::Status trust_error() const;
+  absl::Status tls_error() const;
+
+ private:
+  ConfigFeed(EdgeLoop& loop, Options options);
+  absl::Status Init();
+  void OnPlan(std::shared_ptr<const PlanSnapshot> plan);
+  void OnTrust(std::shared_ptr<const TrustBundle> trust);
+  void PostTask(std::function<void()> task);
+  // On the thread: makes contexts of the files and the newest trust.
+  absl::Status Rebuild();
+  void CheckFiles();
+
+  EdgeLoop& loop_;
+  Options options_;
+  EventLoop::TimerId timer_;
+  mutable absl::Mutex mutex_;
+  absl::Time plan_time_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  absl::Time trust_time_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  absl::Status dialplan_error_ ABSL_GUARDED_BY(mutex_);
+  absl::Status trust_error_ ABSL_GUARDED_BY(mutex_);
+  absl::Status tls_error_ ABSL_GUARDED_BY(mutex_);
+  // Of the thread, and before it begins of Init().
+  std::shared_ptr<const TrustBundle> newest_trust_;
+  std::string fingerprint_;
+  TlsContexts contexts_;
+  uint64_t generation_ = 0;
+  bool started_ = false;
+  std::unique_ptr<TaskThread> thread_;
+  std::unique_ptr<TrustClient> trust_;
+  std::unique_ptr<DialplanClient> dialplan_;
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_IO_CONFIG_FEED_H_

@@ -1,0 +1,81 @@
+// What an edge tells: journals, call records, metrics, logs.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_IO_EDGE_REPORTER_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_IO_EDGE_REPORTER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "services/common/metrics/metrics.h"
+#include "services/common/net/event_loop.h"
+#include "services/signaling_edge/core/call_record.h"
+#include "services/signaling_edge/core/edge_core.h"
+#include "services/signaling_edge/core/edge_event.h"
+#include "services/signaling_edge/io/call_record_desk.h"
+#include "services/signaling_edge/io/call_record_file.h"
+#include "services/signaling_edge/io/edge_loop.h"
+#include "services/signaling_edge/io/journal.h"
+#include "services/signaling_edge/io/time_base.h"
+
+namespace sallyport::signaling_edge {
+
+// A call that is over, with both clocks as they were then.
+struct EndedCall {
+  CallRecord record;
+  TimeBase time;
+};
+
+// The journals are Thread-safe; all else is Loop thread only.
+class EdgeReporter {
+ public:
+  struct Options {
+    size_t history_entries = 10'000;
+    absl::Duration history_retention = absl::Hours(1);
+    // How long a record waits for the relay's last word.
+    absl::Duration statistics_patience = absl::Seconds(3);
+    CallRecordFile* file = nullptr;  // null: no file
+    // One line of that file. Called with the record's number.
+    std::function<std::string(int64_t sequence, const EndedCall&)> to_line;
+    MetricsRegistry* metrics = nullptr;  // has kSignalingEdgeMetrics
+  };
+
+  explicit EdgeReporter(Options options);
+  ~EdgeReporter();
+
+  // Before the loop runs. `loop` outlives this.
+  void Attach(EdgeLoop& loop);
+
+  void OnEvent(const EdgeEvent& event);
+  void OnMediaDeleted(uint64_t call);
+
+  Journal<EdgeEvent>& events() { return events_; }
+  // The refusals among them, which a flood of others cannot push out.
+  Journal<EdgeEvent>& refusals() { return refusals_; }
+  Journal<EndedCall>& records() { return records_; }
+
+ private:
+  struct Counters;
+
+  void Publish(CallRecord record);
+  void OnTimer(MonoTime now);
+  void ExportMetrics();
+  void LogEvent(const EdgeEvent& event) const;
+
+  const Options options_;
+  Journal<EdgeEvent> events_;
+  Journal<EdgeEvent> refusals_;
+  Journal<EndedCall> records_;
+  CallRecordDesk desk_;
+  EdgeLoop* loop_ = nullptr;
+  EventLoop::TimerId timer_ = 0;
+  std::unique_ptr<Counters> counters_;
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_IO_EDGE_REPORTER_H_

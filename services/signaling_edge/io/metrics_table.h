@@ -1,0 +1,114 @@
+// Every metric of signaling_edge.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_IO_METRICS_TABLE_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_IO_METRICS_TABLE_H_
+
+#include <array>
+#include <string_view>
+
+#include "services/common/metrics/metrics.h"
+
+namespace sallyport::signaling_edge {
+
+inline constexpr std::string_view kRequestsTotal =
+    "sallyport_signaling_edge_requests_total";
+inline constexpr std::string_view kResponsesTotal =
+    "sallyport_signaling_edge_responses_total";
+inline constexpr std::string_view kMalformedTotal =
+    "sallyport_signaling_edge_malformed_total";
+inline constexpr std::string_view kRateLimitedTotal =
+    "sallyport_signaling_edge_rate_limited_total";
+inline constexpr std::string_view kChallengesTotal =
+    "sallyport_signaling_edge_challenges_total";
+inline constexpr std::string_view kRefusalsTotal =
+    "sallyport_signaling_edge_refusals_total";
+inline constexpr std::string_view kCallsTotal =
+    "sallyport_signaling_edge_calls_total";
+inline constexpr std::string_view kConnectionsTotal =
+    "sallyport_signaling_edge_connections_total";
+inline constexpr std::string_view kRegistrationsTotal =
+    "sallyport_signaling_edge_registrations_total";
+inline constexpr std::string_view kDatagramsLostTotal =
+    "sallyport_signaling_edge_datagrams_lost_total";
+inline constexpr std::string_view kCallRecordsLostTotal =
+    "sallyport_signaling_edge_call_records_lost_total";
+inline constexpr std::string_view kActiveCalls =
+    "sallyport_signaling_edge_active_calls";
+inline constexpr std::string_view kOpenConnections =
+    "sallyport_signaling_edge_open_connections";
+inline constexpr std::string_view kActiveRegistrations =
+    "sallyport_signaling_edge_active_registrations";
+inline constexpr std::string_view kSnapshotVersion =
+    "sallyport_signaling_edge_snapshot_version";
+inline constexpr std::string_view kTrustVersion =
+    "sallyport_signaling_edge_trust_version";
+
+// Reasons that have a label of their own; the last is for all others.
+inline constexpr std::array<std::string_view, 26> kRefusalReasons = {
+    "CALL_LIMIT",
+    "CONNECTION_LIMIT",
+    "DIALLING_RESTRICTED",
+    "DIGEST_FAILED",
+    "HANDSHAKE_TIMEOUT",
+    "IDENTITY_NOT_ALLOWED",
+    "NO_CONFIGURATION",
+    "PATTERN_BLOCKED",
+    "PEER_CERTIFICATE_EXPIRED",
+    "PEER_CERTIFICATE_MISSING",
+    "PEER_CERTIFICATE_NOT_YET_VALID",
+    "PEER_CERTIFICATE_REVOKED",
+    "PEER_CERTIFICATE_UNTRUSTED",
+    "PEER_CERTIFICATE_USAGE",
+    "PEER_CERTIFICATE_WRONG_USAGE",
+    "PEER_DISABLED",
+    "PEER_IDENTITY_AMBIGUOUS",
+    "PEER_IDENTITY_MISMATCH",
+    "RATE_LIMITED",
+    "ROUTE_NOT_FOUND",
+    "SECURITY_MODE_SRTP_NOT_ALLOWED",
+    "SECURITY_MODE_SRTP_REQUIRED",
+    "SECURITY_MODE_TLS_NOT_ALLOWED",
+    "SECURITY_MODE_TLS_REQUIRED",
+    "TLS_HANDSHAKE_FAILED",
+    "OTHER",
+};
+
+inline constexpr std::array<MetricLabel, 1> kRefusalLabels = {
+    MetricLabel{"reason", kRefusalReasons}};
+
+inline constexpr std::array<MetricSpec, 16> kSignalingEdgeMetrics = {
+    MetricSpec{kRequestsTotal, MetricType::kCounter, "SIP requests received."},
+    MetricSpec{kResponsesTotal, MetricType::kCounter,
+               "SIP responses received."},
+    MetricSpec{kMalformedTotal, MetricType::kCounter,
+               "SIP messages that could not be read."},
+    MetricSpec{kRateLimitedTotal, MetricType::kCounter,
+               "Connections and requests above the limit of their source."},
+    MetricSpec{kChallengesTotal, MetricType::kCounter,
+               "Digest challenges sent."},
+    MetricSpec{kRefusalsTotal, MetricType::kCounter,
+               "Connections, registrations, calls, media and requests refused, "
+               "by reason.",
+               kRefusalLabels},
+    MetricSpec{kCallsTotal, MetricType::kCounter, "Calls begun."},
+    MetricSpec{kConnectionsTotal, MetricType::kCounter,
+               "TCP and TLS connections opened, both ways."},
+    MetricSpec{kRegistrationsTotal, MetricType::kCounter,
+               "Contacts registered; refreshes are not counted."},
+    MetricSpec{kDatagramsLostTotal, MetricType::kCounter,
+               "Datagrams too long to be read or refused by the kernel."},
+    MetricSpec{kCallRecordsLostTotal, MetricType::kCounter,
+               "Call records that the disk did not take in time."},
+    MetricSpec{kActiveCalls, MetricType::kGauge, "Calls now."},
+    MetricSpec{kOpenConnections, MetricType::kGauge,
+               "TCP and TLS connections now."},
+    MetricSpec{kActiveRegistrations, MetricType::kGauge,
+               "Registered contacts now."},
+    MetricSpec{kSnapshotVersion, MetricType::kGauge,
+               "Version of the dial plan in force."},
+    MetricSpec{kTrustVersion, MetricType::kGauge,
+               "Version of the trust bundle in force."},
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_IO_METRICS_TABLE_H_

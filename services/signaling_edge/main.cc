@@ -1,0 +1,157 @@
+// signaling_edge: SIP at the door, over UDP, TCP and TLS.
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "sallyport/signaling_edge/config/v1/signaling_edge_config.pb.h"
+#include "services/common/config/config_faults.h"
+#include "services/common/net/event_loop.h"
+#include "services/common/random/system_random.h"
+#include "services/common/rpc/access_policy.h"
+#include "services/common/rpc/caller_identity.h"
+#include "services/common/service/service_main.h"
+#include "services/common/status/status_macros.h"
+#include "services/signaling_edge/config.h"
+#include "services/signaling_edge/io/call_record_file.h"
+#include "services/signaling_edge/io/config_feed.h"
+#include "services/signaling_edge/io/edge_loop.h"
+#include "services/signaling_edge/io/edge_reporter.h"
+#include "services/signaling_edge/io/media_client.h"
+#include "services/signaling_edge/io/metrics_table.h"
+#include "services/signaling_edge/rpc/edge_proto.h"
+#include "services/signaling_edge/rpc/method_policy.h"
+#include "services/signaling_edge/rpc/signaling_edge_service.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+using Config = config::v1::SignalingEdgeConfig;
+
+// All objects of the service, in the order in which they need each other. The
+// loop's thread begins last and ends first. Thread-compatible.
+class Running final : public RunningService {
+ public:
+  static absl::StatusOr<std::unique_ptr<RunningService>> Start(
+      const Config& config, ServiceRuntime& runtime) {
+    std::unique_ptr<Running> self(new Running);
+    SP_RETURN_IF_ERROR(self->Build(config, runtime));
+    return self;
+  }
+
+  ~Running() override {
+    if (!thread_.joinable()) return;
+    events_->Stop();
+    thread_.join();
+  }
+
+  void Drain() override {
+    edge_->PostOwn(
+        [](EdgeLoop& edge) { edge.Do(edge.core().OnDrain(edge.now())); });
+  }
+
+  bool IsIdle() override {
+    edge_->PostOwn([this](EdgeLoop& edge) {
+      drained_ = edge.core().draining() && edge.core().calls().live() == 0;
+    });
+    if (!drained_) return false;
+    service_->EndStreams();
+    return service_->open_streams() == 0;
+  }
+
+ private:
+  absl::Status Build(const Config& config, ServiceRuntime& runtime) {
+    SP_ASSIGN_OR_RETURN(events_, EventLoop::Create());
+    const EdgeOptions core = CoreOptionsOf(config);
+    SP_ASSIGN_OR_RETURN(MediaClient::Options media,
+                        MediaOptionsOf(config, runtime.instance()));
+    SP_ASSIGN_OR_RETURN(AccessPolicy policy,
+                        AccessPolicy::Create(config.server(), MethodRules()));
+    policy_ = std::make_unique<AccessPolicy>(std::move(policy));
+    if (!config.call_record_file().empty()) {
+      SP_ASSIGN_OR_RETURN(file_,
+                          CallRecordFile::Open(config.call_record_file()));
+    }
+    media_ = std::make_unique<MediaClient>(std::move(media));
+
+    EdgeLoop::Options loop;
+    loop.core = core;
+    loop.listeners = ListenersOf(config);
+    loop.hosts = HostsOf(config);
+    loop.media = media_.get();
+    loop.on_event = [this](const EdgeEvent& e) { reporter_->OnEvent(e); };
+    loop.on_media_deleted = [this](uint64_t call) {
+      reporter_->OnMediaDeleted(call);
+    };
+    SP_ASSIGN_OR_RETURN(edge_, EdgeLoop::Create(*events_, loop, random_));
+    reporter_ = std::make_unique<EdgeReporter>(EdgeReporter::Options{
+        .history_entries = core.history_entries,
+        .history_retention = core.history_retention,
+        .file = file_.get(),
+        .to_line =
+            [edge = runtime.instance()](int64_t sequence,
+                                        const EndedCall& ended) {
+              return CallRecordLine(sequence, ended, edge);
+            },
+        .metrics = &runtime.metrics()});
+    reporter_->Attach(*edge_);
+
+    SP_ASSIGN_OR_RETURN(ConfigFeed::Options feed,
+                        FeedOptionsOf(config, runtime.instance()));
+    SP_ASSIGN_OR_RETURN(feed_, ConfigFeed::Start(*edge_, std::move(feed)));
+    service_ = std::make_unique<SignalingEdgeService>(
+        SignalingEdgeService::Options{
+            runtime.instance(),
+            ServiceSpiffeId(config.server().trust_domain(), "signaling_edge")},
+        SignalingEdgeService::Parts{*policy_, *edge_, *reporter_, *feed_,
+                                    *media_});
+    AddPorts(runtime);
+    thread_ = std::thread([this] { events_->Run(); });
+    return runtime.StartGrpc(*policy_, {service_.get()});
+  }
+
+  void AddPorts(ServiceRuntime& runtime) {
+    const auto& specs = edge_->listeners().specs();
+    for (size_t i = 0; i < specs.size(); ++i) {
+      runtime.AddPort(
+          std::string(ProtocolName(specs[i].transport)),
+          edge_->listeners().bound(static_cast<ListenerId>(i)).port());
+    }
+  }
+
+  SystemRandom random_;
+  std::atomic<bool> drained_ = false;
+  std::unique_ptr<AccessPolicy> policy_;
+  std::unique_ptr<CallRecordFile> file_;
+  std::unique_ptr<EventLoop> events_;
+  std::unique_ptr<EdgeLoop> edge_;
+  std::unique_ptr<MediaClient> media_;  // its callbacks post to edge_
+  std::unique_ptr<EdgeReporter> reporter_;
+  std::unique_ptr<ConfigFeed> feed_;
+  std::unique_ptr<SignalingEdgeService> service_;
+  std::thread thread_;
+};
+
+}  // namespace
+}  // namespace sallyport::signaling_edge
+
+int main(int argc, char** argv) {
+  namespace edge = sallyport::signaling_edge;
+  edge::Config config;
+  sallyport::ServiceOptions options;
+  options.name = "signaling_edge";
+  options.default_grpc_address = "0.0.0.0:7002";
+  options.metrics = {edge::kSignalingEdgeMetrics};
+  options.config = &config;
+  options.server_config = [&]() -> const auto& { return config.server(); };
+  options.validate = [&](sallyport::ConfigFaults* faults) {
+    edge::ValidateConfig(config, faults);
+  };
+  options.start = [&](sallyport::ServiceRuntime& runtime) {
+    return edge::Running::Start(config, runtime);
+  };
+  return sallyport::ServiceMain(argc, argv, options);
+}

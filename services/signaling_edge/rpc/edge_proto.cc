@@ -1,0 +1,548 @@
+#include "services/signaling_edge/rpc/edge_proto.h"
+
+#include <charconv>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/util/json_util.h"
+#include "sallyport/media_relay/v1/leg_statistics.pb.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/bytes/string_view.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/net/socket_address.h"
+#include "services/signaling_edge/core/registration_desk.h"
+#include "services/signaling_edge/io/peer_trust.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+namespace type = ::sallyport::type::v1;
+
+constexpr std::string_view kNobody = "tenants/-";
+
+std::string NameOf(std::string_view tenant, std::string_view collection,
+                   uint64_t id) {
+  return absl::StrCat(AbslView(tenant.empty() ? kNobody : tenant), "/",
+                      AbslView(collection), "/", id);
+}
+
+// Abseil's conversions want the namespace spelled out.
+google::protobuf::Timestamp Stamp(absl::Time time) {
+  return sallyport::ToProto(time);
+}
+
+v1::CallState ToProto(CallState state) {
+  switch (state) {
+    case CallState::kProceeding:
+      return v1::CALL_STATE_PROCEEDING;
+    case CallState::kRinging:
+      return v1::CALL_STATE_RINGING;
+    case CallState::kAnswered:
+      return v1::CALL_STATE_ANSWERED;
+    case CallState::kHeld:
+      return v1::CALL_STATE_HELD;
+    case CallState::kEnded:
+      return v1::CALL_STATE_ENDED;
+  }
+  return v1::CALL_STATE_UNSPECIFIED;
+}
+
+v1::CallDisposition ToProto(CallDisposition disposition) {
+  switch (disposition) {
+    case CallDisposition::kAnswered:
+      return v1::CALL_DISPOSITION_ANSWERED;
+    case CallDisposition::kBusy:
+      return v1::CALL_DISPOSITION_BUSY;
+    case CallDisposition::kNoAnswer:
+      return v1::CALL_DISPOSITION_NO_ANSWER;
+    case CallDisposition::kCancelled:
+      return v1::CALL_DISPOSITION_CANCELLED;
+    case CallDisposition::kRefused:
+      return v1::CALL_DISPOSITION_REFUSED;
+    case CallDisposition::kFailed:
+      return v1::CALL_DISPOSITION_FAILED;
+  }
+  return v1::CALL_DISPOSITION_UNSPECIFIED;
+}
+
+v1::AuthenticationMethod ToProto(Authentication authentication) {
+  switch (authentication) {
+    case Authentication::kNone:
+      return v1::AUTHENTICATION_METHOD_UNSPECIFIED;
+    case Authentication::kDigestMd5:
+      return v1::AUTHENTICATION_METHOD_DIGEST_MD5;
+    case Authentication::kDigestSha256:
+      return v1::AUTHENTICATION_METHOD_DIGEST_SHA_256;
+    case Authentication::kPeerCertificate:
+      return v1::AUTHENTICATION_METHOD_PEER_CERTIFICATE;
+    case Authentication::kLscAndDigestMd5:
+      return v1::AUTHENTICATION_METHOD_LSC_AND_DIGEST_MD5;
+    case Authentication::kLscAndDigestSha256:
+      return v1::AUTHENTICATION_METHOD_LSC_AND_DIGEST_SHA_256;
+    case Authentication::kSourceAddress:
+      return v1::AUTHENTICATION_METHOD_SOURCE_ADDRESS;
+  }
+  return v1::AUTHENTICATION_METHOD_UNSPECIFIED;
+}
+
+type::SecurityMode ToProto(SecurityMode mode) {
+  switch (mode) {
+    case SecurityMode::kUnsecured:
+      return type::SECURITY_MODE_UNSECURED;
+    case SecurityMode::kSipSecured:
+      return type::SECURITY_MODE_SIP_SECURED;
+    case SecurityMode::kSecured:
+      return type::SECURITY_MODE_SECURED;
+  }
+  return type::SECURITY_MODE_UNSPECIFIED;
+}
+
+// AES_CM_256_HMAC_SHA1_32 is never agreed on and has no name in the API.
+type::SrtpSuite ToProto(SrtpSuite suite) {
+  switch (suite) {
+    case SrtpSuite::kAesCm128HmacSha1_80:
+      return type::SRTP_SUITE_AES_CM_128_HMAC_SHA1_80;
+    case SrtpSuite::kAesCm128HmacSha1_32:
+      return type::SRTP_SUITE_AES_CM_128_HMAC_SHA1_32;
+    case SrtpSuite::kAesCm256HmacSha1_80:
+      return type::SRTP_SUITE_AES_256_CM_HMAC_SHA1_80;
+    case SrtpSuite::kAeadAes128Gcm:
+      return type::SRTP_SUITE_AEAD_AES_128_GCM;
+    case SrtpSuite::kAeadAes256Gcm:
+      return type::SRTP_SUITE_AEAD_AES_256_GCM;
+    case SrtpSuite::kAesCm256HmacSha1_32:
+      break;
+  }
+  return type::SRTP_SUITE_UNSPECIFIED;
+}
+
+v1::RefusalKind ToProto(RefusalKind kind) {
+  switch (kind) {
+    case RefusalKind::kConnection:
+      return v1::REFUSAL_KIND_CONNECTION;
+    case RefusalKind::kRegistration:
+      return v1::REFUSAL_KIND_REGISTRATION;
+    case RefusalKind::kCall:
+      return v1::REFUSAL_KIND_CALL;
+    case RefusalKind::kMedia:
+      return v1::REFUSAL_KIND_MEDIA;
+    case RefusalKind::kRequest:
+      return v1::REFUSAL_KIND_REQUEST;
+    case RefusalKind::kMalformed:
+      return v1::REFUSAL_KIND_MALFORMED;
+  }
+  return v1::REFUSAL_KIND_UNSPECIFIED;
+}
+
+v1::EventType ToProto(EdgeEvent::Type event) {
+  switch (event) {
+    case EdgeEvent::Type::kConnectionOpened:
+      return v1::EVENT_TYPE_CONNECTION_OPENED;
+    case EdgeEvent::Type::kConnectionClosed:
+      return v1::EVENT_TYPE_CONNECTION_CLOSED;
+    case EdgeEvent::Type::kRefused:
+      return v1::EVENT_TYPE_REFUSED;
+    case EdgeEvent::Type::kRegistered:
+      return v1::EVENT_TYPE_REGISTERED;
+    case EdgeEvent::Type::kUnregistered:
+      return v1::EVENT_TYPE_UNREGISTERED;
+    case EdgeEvent::Type::kCallStarted:
+      return v1::EVENT_TYPE_CALL_STARTED;
+    case EdgeEvent::Type::kCallAnswered:
+      return v1::EVENT_TYPE_CALL_ANSWERED;
+    case EdgeEvent::Type::kCallEnded:
+      return v1::EVENT_TYPE_CALL_ENDED;
+    case EdgeEvent::Type::kPeerUp:
+      return v1::EVENT_TYPE_PEER_UP;
+    case EdgeEvent::Type::kPeerDown:
+      return v1::EVENT_TYPE_PEER_DOWN;
+    case EdgeEvent::Type::kSnapshotActivated:
+      return v1::EVENT_TYPE_SNAPSHOT_ACTIVATED;
+    case EdgeEvent::Type::kTrustActivated:
+      return v1::EVENT_TYPE_TRUST_ACTIVATED;
+    case EdgeEvent::Type::kDraining:
+      return v1::EVENT_TYPE_DRAINING;
+  }
+  return v1::EVENT_TYPE_UNSPECIFIED;
+}
+
+v1::IdentitySource ToProto(NameSource source) {
+  switch (source) {
+    case NameSource::kUriSan:
+      return v1::IDENTITY_SOURCE_SAN_URI;
+    case NameSource::kDnsSan:
+      return v1::IDENTITY_SOURCE_SAN_DNS;
+    case NameSource::kCommonName:
+      return v1::IDENTITY_SOURCE_COMMON_NAME;
+  }
+  return v1::IDENTITY_SOURCE_UNSPECIFIED;
+}
+
+// The name as it stands in the certificate.
+std::string MatchedText(const CertifiedName& name) {
+  switch (name.source) {
+    case NameSource::kUriSan:
+      return absl::StrCat("URI:sip:", name.name);
+    case NameSource::kDnsSan:
+      return absl::StrCat("DNS:", name.name);
+    case NameSource::kCommonName:
+      return absl::StrCat("CN=", name.name);
+  }
+  return name.name;
+}
+
+type::Transport ToProto(SipTransport transport) {
+  switch (transport) {
+    case SipTransport::kUdp:
+      return type::TRANSPORT_UDP;
+    case SipTransport::kTcp:
+      return type::TRANSPORT_TCP;
+    case SipTransport::kTls:
+      return type::TRANSPORT_TLS;
+    default:
+      return type::TRANSPORT_UNSPECIFIED;
+  }
+}
+
+google::protobuf::Duration Milliseconds(double value) {
+  return sallyport::ToProto(absl::Milliseconds(value));
+}
+
+void FillStatistics(const LegStatistics& from,
+                    media_relay::v1::LegStatistics& out) {
+  out.set_packets_received(from.packets_received);
+  out.set_packets_sent(from.packets_sent);
+  out.set_bytes_received(from.bytes_received);
+  out.set_bytes_sent(from.bytes_sent);
+  out.set_packets_lost(from.packets_lost);
+  out.set_authentication_failures(from.authentication_failures);
+  *out.mutable_jitter() = Milliseconds(from.jitter_ms);
+  *out.mutable_added_delay_p99() = Milliseconds(from.added_delay_p99_ms);
+}
+
+v1::AuthenticationMethod AuthenticationFromText(std::string_view text) {
+  for (const Authentication each :
+       {Authentication::kDigestMd5, Authentication::kDigestSha256,
+        Authentication::kPeerCertificate, Authentication::kLscAndDigestMd5,
+        Authentication::kLscAndDigestSha256, Authentication::kSourceAddress}) {
+    if (AuthenticationName(each) == text) return ToProto(each);
+  }
+  return v1::AUTHENTICATION_METHOD_UNSPECIFIED;
+}
+
+// Of the connection that carries a leg; as ToProto(Connection) names it.
+std::string ConnectionNameOf(const LegRecord& leg) {
+  const bool known =
+      !leg.party.phone.empty() || (leg.party.kind == Party::Kind::kPeer &&
+                                   (leg.flow.is_tls() || !leg.incoming));
+  return NameOf(known ? std::string_view(leg.party.tenant) : kNobody,
+                "connections", leg.flow.connection);
+}
+
+v1::CallLeg ToProto(const LegRecord& leg, const CallRecord& call,
+                    const ProtoContext& context) {
+  v1::CallLeg out;
+  out.set_incoming(leg.incoming);
+  if (leg.party.kind == Party::Kind::kPeer) {
+    out.set_peer(leg.party.resource);
+  } else {
+    out.set_user(leg.party.resource);
+  }
+  out.set_phone(leg.party.phone);
+  out.set_authentication(ToProto(leg.party.authentication));
+  out.set_identity(leg.party.identity);
+  *out.mutable_remote_address() = ToProto(leg.flow.remote, leg.flow.transport);
+  if (leg.flow.connection != 0) {
+    out.set_connection(ConnectionNameOf(leg));
+  }
+  out.set_dial_plan(leg.party.dial_plan);
+  out.set_security_mode(ToProto(leg.party.mode));
+  out.set_media_protocol(leg.suite.has_value() ? type::MEDIA_PROTOCOL_SDES_SRTP
+                                               : type::MEDIA_PROTOCOL_RTP);
+  if (leg.suite.has_value()) out.set_srtp_suite(ToProto(*leg.suite));
+  out.set_called_number(leg.called);
+  out.set_calling_number(leg.calling);
+  out.set_sip_call_id(leg.sip_call_id);
+  out.set_state(ToProto(leg.state));
+  out.set_sip_status(static_cast<uint32_t>(leg.sip_status));
+  if (call.ended.has_value()) out.set_reason(call.reason);
+  FillStatistics(leg.statistics, *out.mutable_statistics());
+  *out.mutable_start_time() = Stamp(context.time.At(call.started));
+  if (call.answered.has_value()) {
+    *out.mutable_answer_time() = Stamp(context.time.At(*call.answered));
+  }
+  if (call.ended.has_value()) {
+    *out.mutable_end_time() = Stamp(context.time.At(*call.ended));
+  }
+  return out;
+}
+
+}  // namespace
+
+type::TransportAddress ToProto(const SocketAddress& address,
+                               SipTransport transport) {
+  type::TransportAddress out;
+  out.set_address(address.IpText());
+  out.set_port(address.port());
+  out.set_transport(ToProto(transport));
+  return out;
+}
+
+type::CertificateSummary ToProto(const CertificateInfo& certificate) {
+  type::CertificateSummary out;
+  out.set_subject(certificate.subject);
+  out.set_issuer(certificate.issuer);
+  out.set_serial(certificate.serial_hex);
+  for (const SubjectAltName& name : certificate.alt_names) {
+    switch (name.type) {
+      case SubjectAltName::Type::kDns:
+        out.add_subject_alt_names("DNS:" + name.value);
+        break;
+      case SubjectAltName::Type::kUri:
+        out.add_subject_alt_names("URI:" + name.value);
+        break;
+      case SubjectAltName::Type::kEmail:
+        out.add_subject_alt_names("email:" + name.value);
+        break;
+      case SubjectAltName::Type::kIp:
+        if (const auto ip = SocketAddress::FromBytes(AsBytes(name.value), 0)) {
+          out.add_subject_alt_names("IP:" + ip->IpText());
+        }
+        break;
+      case SubjectAltName::Type::kOther:
+        break;
+    }
+  }
+  *out.mutable_not_before_time() = Stamp(certificate.not_before);
+  *out.mutable_not_after_time() = Stamp(certificate.not_after);
+  out.set_sha1_thumbprint(HexEncode(certificate.sha1));
+  out.set_sha256_thumbprint(HexEncode(certificate.sha256));
+  if (certificate.server_auth) out.add_extended_key_usages("serverAuth");
+  if (certificate.client_auth) out.add_extended_key_usages("clientAuth");
+  return out;
+}
+
+v1::Call ToProto(const CallRecord& record, const ProtoContext& context) {
+  v1::Call out;
+  out.set_name(NameOf(record.tenant, "calls", record.id));
+  out.set_state(ToProto(record.state));
+  for (const LegRecord& leg : record.legs) {
+    *out.add_legs() = ToProto(leg, record, context);
+  }
+  out.set_called_number(record.called);
+  out.set_calling_number(record.calling);
+  out.set_matched_resource(record.matched_resource);
+  out.set_matched_pattern(record.matched_pattern);
+  out.set_snapshot_version(record.snapshot_version);
+  out.set_media_relay(record.relay);
+  out.set_media_session(record.media_session);
+  *out.mutable_start_time() = Stamp(context.time.At(record.started));
+  if (record.answered.has_value()) {
+    *out.mutable_answer_time() = Stamp(context.time.At(*record.answered));
+  }
+  if (record.ended.has_value()) {
+    *out.mutable_end_time() = Stamp(context.time.At(*record.ended));
+    out.set_reason(record.reason);
+  }
+  out.set_secure(record.secure());
+  out.set_edge(context.edge);
+  return out;
+}
+
+v1::Connection ToProto(const Connection& connection, const ConnectionIo* io,
+                       const ProtoContext& context) {
+  v1::Connection out;
+  std::string_view tenant = TenantNameOf(connection.dialled);
+  if (connection.identity.has_value()) {
+    const ConnectionIdentity& identity = *connection.identity;
+    tenant = TenantNameOf(identity.resource);
+    if (identity.kind == ConnectionIdentity::Kind::kPeer) {
+      out.set_peer(identity.resource);
+    } else {
+      out.set_phone(identity.resource);
+    }
+    out.set_remote_identity(identity.matched.name);
+    out.set_identity_source(ToProto(identity.matched.source));
+    out.set_matched_name(MatchedText(identity.matched));
+  }
+  out.set_name(NameOf(tenant, "connections", connection.id));
+  *out.mutable_remote_address() =
+      ToProto(connection.remote, connection.transport);
+  out.set_incoming(connection.incoming);
+  if (connection.tls.has_value()) {
+    const TlsFacts& tls = *connection.tls;
+    out.set_tls_version(tls.version);
+    out.set_cipher_suite(tls.cipher);
+    out.set_resumed(tls.resumed);
+    out.set_server_name(tls.server_name);
+    if (tls.certificate.has_value()) {
+      *out.mutable_remote_certificate() = ToProto(*tls.certificate);
+    }
+    out.set_trust_store(tls.trust_store);
+  }
+  if (io != nullptr) {
+    *out.mutable_local_address() =
+        ToProto(io->local_address(), connection.transport);
+    out.set_trust_version(io->trust_version());
+    if (io->tls() != nullptr) {
+      out.set_key_exchange_group(io->tls()->group());
+    }
+  }
+  *out.mutable_create_time() = Stamp(context.time.At(connection.created));
+  *out.mutable_last_activity_time() =
+      Stamp(context.time.At(connection.last_activity));
+  out.set_bytes_received(connection.bytes_received);
+  out.set_bytes_sent(connection.bytes_sent);
+  out.set_messages_received(connection.messages_received);
+  out.set_messages_sent(connection.messages_sent);
+  out.set_edge(context.edge);
+  out.set_state(connection.state == Connection::State::kOpen
+                    ? v1::CONNECTION_STATE_ESTABLISHED
+                    : v1::CONNECTION_STATE_CONNECTING);
+  return out;
+}
+
+v1::Registration ToProto(const Binding& binding, const PlanIndex* plan,
+                         const ProtoContext& context) {
+  v1::Registration out;
+  const std::string_view tenant = TenantNameOf(binding.user);
+  out.set_name(NameOf(tenant, "registrations", binding.id));
+  if (const UserEntry* user =
+          plan == nullptr ? nullptr : plan->User(binding.user)) {
+    out.set_address_of_record(
+        absl::StrCat("sip:", user->username, "@", user->domain));
+  }
+  out.set_user(binding.user);
+  out.set_phone(binding.phone);
+  out.set_contact(binding.contact);
+  out.set_user_agent(binding.user_agent);
+  *out.mutable_remote_address() =
+      ToProto(binding.flow.remote, binding.flow.transport);
+  if (binding.flow.connection != 0) {
+    out.set_connection(NameOf(binding.phone.empty() ? "" : tenant,
+                              "connections", binding.flow.connection));
+  }
+  out.set_authentication(AuthenticationFromText(binding.authentication));
+  *out.mutable_create_time() = Stamp(context.time.At(binding.registered));
+  *out.mutable_refresh_time() = Stamp(context.time.At(binding.refreshed));
+  *out.mutable_expire_time() = Stamp(context.time.At(binding.expires));
+  out.set_instance_id(binding.instance);
+  out.set_edge(context.edge);
+  return out;
+}
+
+std::string TenantOf(const EdgeEvent& event) {
+  if (!event.tenant.empty()) return event.tenant;
+  std::string_view tenant = TenantNameOf(event.resource);
+  if (tenant.empty() && event.refusal.has_value()) {
+    tenant = TenantNameOf(event.refusal->peer);
+    if (tenant.empty()) tenant = TenantNameOf(event.refusal->subject);
+    if (tenant.empty()) tenant = TenantNameOf(event.refusal->dial_plan);
+  }
+  return std::string(tenant.empty() ? kNobody : tenant);
+}
+
+v1::Refusal RefusalToProto(int64_t sequence, absl::Time time,
+                           const EdgeEvent& event, const std::string& edge) {
+  v1::Refusal out;
+  const std::string tenant = TenantOf(event);
+  out.set_name(NameOf(tenant, "refusals", static_cast<uint64_t>(sequence)));
+  *out.mutable_refuse_time() = Stamp(time);
+  out.set_reason(event.reason);
+  out.set_edge(edge);
+  if (event.call.has_value()) {
+    out.set_call(NameOf(tenant, "calls", event.call->id));
+  }
+  if (!event.refusal.has_value()) return out;
+  const Refusal& refusal = *event.refusal;
+  out.set_explanation(refusal.explanation);
+  out.set_kind(ToProto(refusal.kind));
+  *out.mutable_remote_address() = ToProto(refusal.remote, refusal.transport);
+  if (!refusal.certificate_subject.empty() ||
+      !refusal.certificate_sha256.empty()) {
+    out.mutable_remote_certificate()->set_subject(refusal.certificate_subject);
+    out.mutable_remote_certificate()->set_sha256_thumbprint(
+        refusal.certificate_sha256);
+  }
+  for (const std::string& identity : refusal.presented_identities) {
+    out.add_presented_identities(identity);
+  }
+  for (const std::string& identity : refusal.expected_identities) {
+    out.add_expected_identities(identity);
+  }
+  out.set_peer(refusal.peer);
+  out.set_subject(refusal.subject);
+  out.set_dial_plan(refusal.dial_plan);
+  out.set_sip_method(refusal.sip_method);
+  out.set_sip_status(static_cast<uint32_t>(refusal.sip_status));
+  return out;
+}
+
+v1::Event ToProto(int64_t sequence, absl::Time time, const EdgeEvent& event,
+                  const std::string& edge) {
+  v1::Event out;
+  const std::string tenant = TenantOf(event);
+  out.set_sequence(sequence);
+  *out.mutable_event_time() = Stamp(time);
+  out.set_type(ToProto(event.type));
+  out.set_reason(event.reason);
+  out.set_summary(event.summary);
+  out.set_edge(edge);
+  if (tenant != kNobody) out.set_tenant(tenant);
+  if (event.call.has_value()) {
+    out.set_resource(NameOf(tenant, "calls", event.call->id));
+  } else if (event.registration != 0) {
+    out.set_resource(NameOf(tenant, "registrations", event.registration));
+  } else if (event.connection != 0) {
+    out.set_resource(NameOf(tenant, "connections", event.connection));
+  } else {
+    out.set_resource(event.resource);
+  }
+  if (event.refusal.has_value()) {
+    *out.mutable_refusal() = RefusalToProto(sequence, time, event, edge);
+  }
+  return out;
+}
+
+v1::WatchCallRecordsResponse ToProto(int64_t sequence, const EndedCall& ended,
+                                     const std::string& edge) {
+  v1::WatchCallRecordsResponse out;
+  out.set_sequence(sequence);
+  *out.mutable_call() = ToProto(ended.record, {edge, ended.time});
+  out.set_disposition(ToProto(ended.record.disposition));
+  if (ended.record.answered.has_value() && ended.record.ended.has_value()) {
+    *out.mutable_duration() =
+        sallyport::ToProto(*ended.record.ended - *ended.record.answered);
+  }
+  return out;
+}
+
+std::string CallRecordLine(int64_t sequence, const EndedCall& ended,
+                           const std::string& edge) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string out;
+  const auto status = google::protobuf::util::MessageToJsonString(
+      ToProto(sequence, ended, edge), &out, options);
+  return status.ok() ? out : absl::StrCat("{\"sequence\":", sequence, "}");
+}
+
+std::optional<uint64_t> IdOfName(std::string_view name,
+                                 std::string_view collection) {
+  const size_t slash = name.rfind('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const std::string_view parent = name.substr(0, slash);
+  const std::string end = absl::StrCat("/", AbslView(collection));
+  if (parent.size() <= end.size() ||
+      parent.substr(parent.size() - end.size()) != end ||
+      TenantNameOf(parent).size() != parent.size() - end.size()) {
+    return std::nullopt;
+  }
+  uint64_t id = 0;
+  const char* const last = name.data() + name.size();
+  const auto result = std::from_chars(name.data() + slash + 1, last, id);
+  if (result.ec != std::errc() || result.ptr != last) return std::nullopt;
+  return id;
+}
+
+}  // namespace sallyport::signaling_edge

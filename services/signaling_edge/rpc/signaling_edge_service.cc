@@ -1,0 +1,508 @@
+#include "services/signaling_edge/rpc/signaling_edge_service.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_grpc.h"
+#include "services/common/status/status_macros.h"
+#include "services/signaling_edge/rpc/list_page.h"
+#include "services/signaling_edge/rpc/method_policy.h"
+#include "services/signaling_edge/rpc/route_proto.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+constexpr char kAllTenants[] = "tenants/-";
+
+absl::Status NotFound(const std::string& name) {
+  return MakeError(absl::StatusCode::kNotFound, "NOT_FOUND",
+                   absl::StrCat("there is no ", name));
+}
+
+absl::Status CheckParent(const std::string& parent) {
+  const std::string tenant(TenantOfName(absl::StrCat(parent, "/")));
+  if (!tenant.empty() && parent == absl::StrCat("tenants/", tenant)) {
+    return absl::OkStatus();
+  }
+  return MakeError(absl::StatusCode::kInvalidArgument, "REQUEST_INVALID",
+                   "parent must be tenants/{tenant} or tenants/-",
+                   {{"parent", "must be tenants/{tenant} or tenants/-"}});
+}
+
+// Whether `name`, of a resource or "tenants/{t}", is the parent's.
+bool BelongsTo(const std::string& name, const std::string& parent) {
+  return parent == kAllTenants || name == parent ||
+         (name.size() > parent.size() && name[parent.size()] == '/' &&
+          name.compare(0, parent.size(), parent) == 0);
+}
+
+template <typename Item>
+void SortByName(std::vector<Item>& items) {
+  std::sort(items.begin(), items.end(),
+            [](const Item& a, const Item& b) { return a.name() < b.name(); });
+}
+
+// The resource with this name, or nothing.
+std::optional<v1::Call> FindCall(EdgeLoop& loop, const std::string& name,
+                                 const ProtoContext& context) {
+  const auto id = IdOfName(name, "calls");
+  const CallRecord* const record =
+      id.has_value() ? loop.core().calls().Find(*id) : nullptr;
+  if (record == nullptr) return std::nullopt;
+  v1::Call call = ToProto(*record, context);
+  if (call.name() != name) return std::nullopt;
+  return call;
+}
+
+std::optional<v1::Connection> FindConnection(EdgeLoop& loop,
+                                             const std::string& name,
+                                             const ProtoContext& context) {
+  const auto id = IdOfName(name, "connections");
+  const Connection* const found =
+      id.has_value() ? std::as_const(loop).core().connections().Find(*id)
+                     : nullptr;
+  if (found == nullptr) return std::nullopt;
+  v1::Connection out = ToProto(*found, loop.Find(*id), context);
+  if (out.name() != name) return std::nullopt;
+  return out;
+}
+
+const PlanIndex* IndexOf(EdgeLoop& loop) {
+  return loop.core().plan() == nullptr ? nullptr : &loop.core().plan()->index();
+}
+
+std::optional<v1::Registration> FindRegistration(EdgeLoop& loop,
+                                                 const std::string& name,
+                                                 const ProtoContext& context) {
+  const auto id = IdOfName(name, "registrations");
+  const Binding* const binding =
+      id.has_value() ? loop.core().registrar().Find(*id) : nullptr;
+  if (binding == nullptr) return std::nullopt;
+  v1::Registration out = ToProto(*binding, IndexOf(loop), context);
+  if (out.name() != name) return std::nullopt;
+  return out;
+}
+
+void FillSource(const std::string& name, bool connected, int64_t version,
+                bool from_cache, absl::Time since, const absl::Status& error,
+                type::v1::ServiceInfo& info) {
+  type::v1::SourceState& out = *info.add_sources();
+  out.set_source(name);
+  out.set_connected(connected);
+  out.set_active_version(version);
+  out.set_from_cache(from_cache);
+  if (since > absl::InfinitePast()) {
+    *out.mutable_active_time() = sallyport::ToProto(since);
+  }
+  if (!connected && !error.ok()) {
+    const std::string reason = ReasonOf(error);
+    out.set_last_error(reason.empty() ? absl::StatusCodeToString(error.code())
+                                      : reason);
+  }
+}
+
+const char* ProtocolOf(SipTransport transport) {
+  return transport == SipTransport::kTls   ? "sip_tls"
+         : transport == SipTransport::kTcp ? "sip_tcp"
+                                           : "sip_udp";
+}
+
+}  // namespace
+
+SignalingEdgeService::SignalingEdgeService(Options options, const Parts& parts)
+    : options_(std::move(options)), parts_(parts) {}
+
+void SignalingEdgeService::EndStreams() {
+  streams_.Close(MakeError(absl::StatusCode::kUnavailable, "DRAINING",
+                           "this instance is ending; connect to another"));
+}
+
+// ------------------------------------------------------------------- common
+
+absl::Status SignalingEdgeService::Authorize(
+    const grpc::CallbackServerContext& context, const std::string& method,
+    const std::string& name) const {
+  const std::string tenant(TenantOfName(absl::StrCat(name, "/")));
+  // What belongs to nobody is for those who may see every tenant.
+  return parts_.policy
+      .Authorize(context, MethodPath(method), tenant == "-" ? "" : tenant)
+      .status();
+}
+
+grpc::ServerUnaryReactor* SignalingEdgeService::Answer(
+    grpc::CallbackServerContext* context, absl::Status status) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  reactor->Finish(ToGrpc(status));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* SignalingEdgeService::OnLoop(
+    grpc::CallbackServerContext* context, const std::string& method,
+    const std::string& name, Handler handler) {
+  if (absl::Status status = Authorize(*context, method, name); !status.ok()) {
+    return Answer(context, std::move(status));
+  }
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const absl::Status posted =
+      parts_.loop.Post([reactor, handler = std::move(handler)](EdgeLoop& loop) {
+        reactor->Finish(ToGrpc(handler(loop)));
+      });
+  if (!posted.ok()) reactor->Finish(ToGrpc(posted));
+  return reactor;
+}
+
+ProtoContext SignalingEdgeService::ContextOf(EdgeLoop& loop) const {
+  return {options_.instance, TimeBase::Of(loop.event_loop().clock())};
+}
+
+// ------------------------------------------------------------ registrations
+
+grpc::ServerUnaryReactor* SignalingEdgeService::GetRegistration(
+    grpc::CallbackServerContext* context,
+    const v1::GetRegistrationRequest* request, v1::Registration* response) {
+  return OnLoop(context, "GetRegistration", request->name(),
+                [this, request, response](EdgeLoop& loop) -> absl::Status {
+                  auto found =
+                      FindRegistration(loop, request->name(), ContextOf(loop));
+                  if (!found.has_value()) return NotFound(request->name());
+                  *response = *std::move(found);
+                  return absl::OkStatus();
+                });
+}
+
+grpc::ServerUnaryReactor* SignalingEdgeService::ListRegistrations(
+    grpc::CallbackServerContext* context,
+    const v1::ListRegistrationsRequest* request,
+    v1::ListRegistrationsResponse* response) {
+  return OnLoop(context, "ListRegistrations", request->parent(),
+                [this, request, response](EdgeLoop& loop) -> absl::Status {
+                  SP_RETURN_IF_ERROR(CheckParent(request->parent()));
+                  std::vector<v1::Registration> items;
+                  const ProtoContext names = ContextOf(loop);
+                  for (const Binding* binding : loop.core().registrar().All()) {
+                    if (!BelongsTo(binding->user, request->parent())) continue;
+                    items.push_back(ToProto(*binding, IndexOf(loop), names));
+                  }
+                  SortByName(items);
+                  return FillPage(*request, std::move(items),
+                                  *response->mutable_registrations(),
+                                  *response);
+                });
+}
+
+grpc::ServerUnaryReactor* SignalingEdgeService::DeleteRegistration(
+    grpc::CallbackServerContext* context,
+    const v1::DeleteRegistrationRequest* request,
+    google::protobuf::Empty* /*response*/) {
+  return OnLoop(context, "DeleteRegistration", request->name(),
+                [this, request](EdgeLoop& loop) -> absl::Status {
+                  if (!FindRegistration(loop, request->name(), ContextOf(loop))
+                           .has_value()) {
+                    return request->allow_missing() ? absl::OkStatus()
+                                                    : NotFound(request->name());
+                  }
+                  loop.Do(loop.core().OnRemoveRegistration(
+                      *IdOfName(request->name(), "registrations"), loop.now()));
+                  return absl::OkStatus();
+                });
+}
+
+// -------------------------------------------------------------------- calls
+
+grpc::ServerUnaryReactor* SignalingEdgeService::GetCall(
+    grpc::CallbackServerContext* context, const v1::GetCallRequest* request,
+    v1::Call* response) {
+  return OnLoop(context, "GetCall", request->name(),
+                [this, request, response](EdgeLoop& loop) -> absl::Status {
+                  auto found = FindCall(loop, request->name(), ContextOf(loop));
+                  if (!found.has_value()) return NotFound(request->name());
+                  *response = *std::move(found);
+                  return absl::OkStatus();
+                });
+}
+
+grpc::ServerUnaryReactor* SignalingEdgeService::ListCalls(
+    grpc::CallbackServerContext* context, const v1::ListCallsRequest* request,
+    v1::ListCallsResponse* response) {
+  return OnLoop(
+      context, "ListCalls", request->parent(),
+      [this, request, response](EdgeLoop& loop) -> absl::Status {
+        SP_RETURN_IF_ERROR(CheckParent(request->parent()));
+        std::vector<v1::Call> items;
+        const ProtoContext names = ContextOf(loop);
+        for (const CallRecord* record : loop.core().calls().Records()) {
+          if (!BelongsTo(record->tenant, request->parent())) continue;
+          items.push_back(ToProto(*record, names));
+        }
+        SortByName(items);
+        return FillPage(*request, std::move(items), *response->mutable_calls(),
+                        *response);
+      });
+}
+
+grpc::ServerUnaryReactor* SignalingEdgeService::EndCall(
+    grpc::CallbackServerContext* context, const v1::EndCallRequest* request,
+    v1::Call* response) {
+  return OnLoop(
+      context, "EndCall", request->name(),
+      [this, request, response](EdgeLoop& loop) -> absl::Status {
+        if (request->cause() != 0 && request->cause() != 16) {
+          return MakeError(absl::StatusCode::kInvalidArgument,
+                           "CAUSE_NOT_SERVED",
+                           "this version ends calls by cause 16 only",
+                           {{"cause", "must be 0 or 16"}});
+        }
+        auto found = FindCall(loop, request->name(), ContextOf(loop));
+        if (!found.has_value()) return NotFound(request->name());
+        if (found->state() != v1::CALL_STATE_ENDED) {
+          loop.Do(loop.core().OnEndCall(*IdOfName(request->name(), "calls"),
+                                        "ENDED_BY_OPERATOR", loop.now()));
+          found = FindCall(loop, request->name(), ContextOf(loop));
+          if (!found.has_value()) return NotFound(request->name());
+        }
+        *response = *std::move(found);
+        return absl::OkStatus();
+      });
+}
+
+// -------------------------------------------------------------- connections
+
+grpc::ServerUnaryReactor* SignalingEdgeService::GetConnection(
+    grpc::CallbackServerContext* context,
+    const v1::GetConnectionRequest* request, v1::Connection* response) {
+  return OnLoop(context, "GetConnection", request->name(),
+                [this, request, response](EdgeLoop& loop) -> absl::Status {
+                  auto found =
+                      FindConnection(loop, request->name(), ContextOf(loop));
+                  if (!found.has_value()) return NotFound(request->name());
+                  *response = *std::move(found);
+                  return absl::OkStatus();
+                });
+}
+
+grpc::ServerUnaryReactor* SignalingEdgeService::ListConnections(
+    grpc::CallbackServerContext* context,
+    const v1::ListConnectionsRequest* request,
+    v1::ListConnectionsResponse* response) {
+  return OnLoop(
+      context, "ListConnections", request->parent(),
+      [this, request, response](EdgeLoop& loop) -> absl::Status {
+        SP_RETURN_IF_ERROR(CheckParent(request->parent()));
+        std::vector<v1::Connection> items;
+        const ProtoContext names = ContextOf(loop);
+        for (const Connection* connection : loop.core().connections().All()) {
+          v1::Connection item =
+              ToProto(*connection, loop.Find(connection->id), names);
+          if (BelongsTo(item.name(), request->parent())) {
+            items.push_back(std::move(item));
+          }
+        }
+        SortByName(items);
+        return FillPage(*request, std::move(items),
+                        *response->mutable_connections(), *response);
+      });
+}
+
+grpc::ServerUnaryReactor* SignalingEdgeService::CloseConnection(
+    grpc::CallbackServerContext* context,
+    const v1::CloseConnectionRequest* request,
+    v1::CloseConnectionResponse* /*response*/) {
+  return OnLoop(context, "CloseConnection", request->name(),
+                [this, request](EdgeLoop& loop) -> absl::Status {
+                  if (!FindConnection(loop, request->name(), ContextOf(loop))
+                           .has_value()) {
+                    return NotFound(request->name());
+                  }
+                  loop.Do(loop.core().OnCloseConnection(
+                      *IdOfName(request->name(), "connections"), loop.now()));
+                  return absl::OkStatus();
+                });
+}
+
+// ------------------------------------------------------------------ history
+
+grpc::ServerUnaryReactor* SignalingEdgeService::ListRefusals(
+    grpc::CallbackServerContext* context,
+    const v1::ListRefusalsRequest* request,
+    v1::ListRefusalsResponse* response) {
+  const auto answer = [&]() -> absl::Status {
+    SP_RETURN_IF_ERROR(Authorize(*context, "ListRefusals", request->parent()));
+    SP_RETURN_IF_ERROR(CheckParent(request->parent()));
+    std::vector<v1::Refusal> items;
+    for (const auto& entry : parts_.reporter.refusals().Newest(absl::Now())) {
+      if (!BelongsTo(TenantOf(*entry.value), request->parent())) continue;
+      items.push_back(RefusalToProto(entry.sequence, entry.time, *entry.value,
+                                     options_.instance));
+    }
+    return FillPage(*request, std::move(items), *response->mutable_refusals(),
+                    *response);
+  };
+  return Answer(context, answer());
+}
+
+grpc::ServerUnaryReactor* SignalingEdgeService::ListEvents(
+    grpc::CallbackServerContext* context, const v1::ListEventsRequest* request,
+    v1::ListEventsResponse* response) {
+  const auto answer = [&]() -> absl::Status {
+    SP_RETURN_IF_ERROR(Authorize(*context, "ListEvents", request->parent()));
+    SP_RETURN_IF_ERROR(CheckParent(request->parent()));
+    std::vector<v1::Event> items;
+    for (const auto& entry : parts_.reporter.events().Newest(absl::Now())) {
+      if (!BelongsTo(TenantOf(*entry.value), request->parent())) continue;
+      items.push_back(
+          ToProto(entry.sequence, entry.time, *entry.value, options_.instance));
+    }
+    return FillPage(*request, std::move(items), *response->mutable_events(),
+                    *response);
+  };
+  return Answer(context, answer());
+}
+
+grpc::ServerWriteReactor<v1::WatchEventsResponse>*
+SignalingEdgeService::WatchEvents(grpc::CallbackServerContext* context,
+                                  const v1::WatchEventsRequest* request) {
+  absl::Status status = Authorize(*context, "WatchEvents", request->parent());
+  if (status.ok()) status = CheckParent(request->parent());
+  if (!status.ok()) return new RefusedStream<v1::WatchEventsResponse>(status);
+  using Stream = JournalStream<EdgeEvent, v1::WatchEventsResponse>;
+  return Stream::Open(
+      parts_.reporter.events(), streams_, request->after_sequence(),
+      [wanted = *request, edge = options_.instance](const Stream::Entry& entry)
+          -> std::optional<v1::WatchEventsResponse> {
+        if (!BelongsTo(TenantOf(*entry.value), wanted.parent())) {
+          return std::nullopt;
+        }
+        v1::WatchEventsResponse out;
+        *out.mutable_event() =
+            ToProto(entry.sequence, entry.time, *entry.value, edge);
+        if (!wanted.types().empty() &&
+            std::find(wanted.types().begin(), wanted.types().end(),
+                      out.event().type()) == wanted.types().end()) {
+          return std::nullopt;
+        }
+        return out;
+      });
+}
+
+grpc::ServerWriteReactor<v1::WatchCallRecordsResponse>*
+SignalingEdgeService::WatchCallRecords(
+    grpc::CallbackServerContext* context,
+    const v1::WatchCallRecordsRequest* request) {
+  absl::Status status =
+      Authorize(*context, "WatchCallRecords", request->parent());
+  if (status.ok()) status = CheckParent(request->parent());
+  if (!status.ok()) {
+    return new RefusedStream<v1::WatchCallRecordsResponse>(status);
+  }
+  using Stream = JournalStream<EndedCall, v1::WatchCallRecordsResponse>;
+  return Stream::Open(parts_.reporter.records(), streams_,
+                      request->after_sequence(),
+                      [parent = request->parent(),
+                       edge = options_.instance](const Stream::Entry& entry)
+                          -> std::optional<v1::WatchCallRecordsResponse> {
+                        if (!BelongsTo(entry.value->record.tenant, parent))
+                          return std::nullopt;
+                        return ToProto(entry.sequence, *entry.value, edge);
+                      });
+}
+
+// ------------------------------------------------------------ route, status
+
+grpc::ServerUnaryReactor* SignalingEdgeService::ExplainRoute(
+    grpc::CallbackServerContext* context,
+    const v1::ExplainRouteRequest* request,
+    v1::ExplainRouteResponse* response) {
+  return OnLoop(
+      context, "ExplainRoute", request->request().parent(),
+      [request, response](EdgeLoop& loop) -> absl::Status {
+        const Resolver* const plan = loop.core().plan();
+        if (plan == nullptr) {
+          return MakeError(absl::StatusCode::kFailedPrecondition,
+                           "NO_CONFIGURATION",
+                           "no dial plan has been received yet");
+        }
+        SP_ASSIGN_OR_RETURN(const RouteQuery query,
+                            QueryOf(request->request(), plan->index()));
+        const bool explain = request->request().explain();
+        const Resolution resolution =
+            explain ? plan->Explain(query) : plan->Resolve(query);
+        *response->mutable_route() =
+            ToProto(resolution, query, plan->index(), explain);
+        if (resolution.outcome == Resolution::Outcome::kUser &&
+            loop.core().registrar().Of(resolution.user->name).empty()) {
+          (*response->mutable_unavailable_targets())[resolution.user->name] =
+              "USER_NOT_REGISTERED";
+        }
+        return absl::OkStatus();
+      });
+}
+
+absl::Status SignalingEdgeService::FillStatus(EdgeLoop& loop,
+                                              v1::EdgeStatus& out) const {
+  type::v1::ServiceInfo& info = *out.mutable_info();
+  info.set_service("signaling_edge");
+  info.set_instance(options_.instance);
+  info.set_version(options_.version);
+  info.set_identity(options_.identity);
+  *info.mutable_start_time() = sallyport::ToProto(started_);
+  *info.mutable_server_time() = sallyport::ToProto(loop.wall_now());
+  info.set_draining(loop.core().draining());
+  const EdgeCore& core = loop.core();
+  if (core.plan() != nullptr) {
+    out.set_snapshot_version(core.plan()->snapshot().version);
+    out.set_snapshot_checksum(core.plan()->snapshot().checksum);
+  }
+  if (loop.trust() != nullptr) out.set_trust_version(loop.trust()->version());
+  const DialplanClient::Status dialplan = parts_.feed.dialplan();
+  FillSource("dialplan.snapshot", dialplan.connected, out.snapshot_version(),
+             dialplan.from_cache, parts_.feed.plan_time(),
+             parts_.feed.dialplan_error(), info);
+  const TrustClient::Status trust = parts_.feed.trust();
+  FillSource("capf.trust_bundle", trust.connected, out.trust_version(),
+             trust.from_cache, parts_.feed.trust_time(),
+             parts_.feed.trust_error(), info);
+  const auto& specs = loop.listeners().specs();
+  const std::vector<EdgeListener> names = loop.listeners().Names();
+  for (size_t i = 0; i < specs.size(); ++i) {
+    v1::EdgeListener& listener = *out.add_listeners();
+    listener.set_protocol(ProtocolOf(specs[i].transport));
+    *listener.mutable_address() = ToProto(
+        loop.listeners().bound(static_cast<ListenerId>(i)), specs[i].transport);
+    listener.set_advertised_address(names[i].host);
+  }
+  if (loop.contexts().server != nullptr &&
+      loop.contexts().server->certificate() != nullptr) {
+    *out.mutable_sip_certificate() =
+        ToProto(*loop.contexts().server->certificate());
+  }
+  out.set_active_calls(static_cast<uint32_t>(core.calls().live()));
+  out.set_registrations(static_cast<uint32_t>(core.registrar().size()));
+  out.set_connections(static_cast<uint32_t>(core.connections().size()));
+  for (const MediaClient::RelayStatus& relay : parts_.media.status()) {
+    v1::RelayState& state = *out.add_relays();
+    state.set_target(relay.target);
+    state.set_available(relay.available);
+    state.set_reason(relay.reason);
+    state.set_sessions(static_cast<uint32_t>(relay.sessions));
+  }
+  for (const auto& [reason, count] : core.stats().refusals) {
+    (*out.mutable_refusals())[reason] = count;
+  }
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* SignalingEdgeService::GetStatus(
+    grpc::CallbackServerContext* context,
+    const v1::GetStatusRequest* /*request*/, v1::EdgeStatus* response) {
+  return OnLoop(context, "GetStatus", "",
+                [this, response](EdgeLoop& loop) -> absl::Status {
+                  return FillStatus(loop, *response);
+                });
+}
+
+}  // namespace sallyport::signaling_edge

@@ -1,0 +1,129 @@
+#include "services/media_relay/config.h"
+
+#include <set>
+#include <string>
+
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "sallyport/media_relay/config/v1/media_relay_config.pb.h"
+#include "services/common/config/config_faults.h"
+#include "services/common/config/config_loader.h"
+#include "services/common/status/error_reason.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/peer_policy.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+using Config = config::v1::MediaRelayConfig;
+
+Config Parse(const std::string& json) {
+  Config config;
+  EXPECT_TRUE(ParseConfig(json, &config).ok()) << json;
+  return config;
+}
+
+std::set<std::string> FaultsOf(const Config& config) {
+  ConfigFaults faults;
+  ValidateConfig(config, &faults);
+  std::set<std::string> fields;
+  for (const FieldViolation& violation : faults.violations()) {
+    fields.insert(violation.field);
+  }
+  return fields;
+}
+
+Endpoint At(const char* ip, uint16_t port) {
+  return {*IpAddress::Parse(ip), port};
+}
+
+TEST(ValidateConfigTest, LeastConfiguration) {
+  EXPECT_EQ(FaultsOf(Parse("{\"external\":{\"addresses\":[\"192.0.2.1\"]}}")),
+            std::set<std::string>());
+}
+
+TEST(ValidateConfigTest, EveryFaultIsToldAtOnce) {
+  const Config config = Parse(R"json({
+    "external": {"addresses": ["0.0.0.0", "192.0.2.1", "192.0.2.2", "x"],
+                 "advertised_addresses": ["198.51.100.1"]},
+    "internal": {"addresses": ["10.0.0.1"],
+                 "advertised_addresses": ["10.0.0.2"]},
+    "stun_udp_port": 50000, "turn_tls_port": 70000,
+    "relay_port_max": 50000, "loops": 1000,
+    "peer_policy": {"allowed_prefixes": ["10.0.0.1/8"],
+                    "denied_prefixes": ["nonsense"]},
+    "session_lease": "1s", "nonce_lifetime": "18000s",
+    "turn_tls": {}, "fast_path": "xdp", "send_software": true,
+    "limits": {"max_allocation_bytes_per_second": "5"}
+  })json");
+  EXPECT_EQ(
+      FaultsOf(config),
+      (std::set<std::string>{
+          "external.addresses[0]", "external.addresses[2]",
+          "external.addresses[3]", "external.advertised_addresses",
+          "internal.advertised_addresses", "stun_udp_port", "turn_tls_port",
+          "relay_port_max", "loops", "peer_policy.allowed_prefixes[0]",
+          "peer_policy.denied_prefixes[0]", "session_lease", "nonce_lifetime",
+          "turn_tls", "fast_path", "send_software",
+          "limits.max_allocation_bytes_per_second"}));
+}
+
+TEST(ValidateConfigTest, ExternalAddressesAreRequired) {
+  EXPECT_EQ(FaultsOf(Config()), (std::set<std::string>{"external.addresses"}));
+}
+
+TEST(ValidateConfigTest, InternalMustBeAnotherAddress) {
+  EXPECT_EQ(FaultsOf(Parse(R"json({
+    "external": {"addresses": ["192.0.2.1"]},
+    "internal": {"addresses": ["192.0.2.1"]}})json")),
+            (std::set<std::string>{"internal.addresses"}));
+}
+
+TEST(FleetOptionsTest, DefaultsAreThoseOfTheDocuments) {
+  const RelayFleetOptions options = FleetOptionsFrom(
+      Parse("{\"external\":{\"addresses\":[\"192.0.2.1\"]}}"), 3);
+  ASSERT_EQ(options.listeners.size(), 1u);
+  EXPECT_EQ(options.listeners[0], At("192.0.2.1", 3478));  // AVE-02
+  EXPECT_EQ(options.core.ports.first, 50000);
+  EXPECT_EQ(options.core.ports.last, 59999);
+  EXPECT_EQ(options.core.ports.quarantine, absl::Seconds(60));
+  EXPECT_EQ(options.core.turn.authenticator.realm, "sallyport");
+  EXPECT_FALSE(options.core.turn.authenticator.answer_wrong_integrity);
+  EXPECT_EQ(options.core.turn.max_allocations_per_subject, 10u);
+  EXPECT_FALSE(options.core.turn.ipv6.has_value());
+  EXPECT_EQ(options.loops, 3u);
+  EXPECT_TRUE(options.pin);
+}
+
+TEST(FleetOptionsTest, AdvertisedAddressesAndOwnPorts) {
+  const Config config = Parse(R"json({
+    "server": {"listen_address": "0.0.0.0:7013"},
+    "external": {"addresses": ["10.0.0.1", "2001:db8::1"],
+                 "advertised_addresses": ["198.51.100.1", "2001:db8::2"]},
+    "internal": {"addresses": ["10.9.0.1"]},
+    "loops": 1,
+    "peer_policy": {"allowed_prefixes": ["10.0.0.0/8"]}})json");
+  const RelayFleetOptions options = FleetOptionsFrom(config, 8);
+  EXPECT_EQ(options.loops, 1u);
+  EXPECT_EQ(options.listeners.size(), 3u);
+  EXPECT_EQ(options.core.turn.ipv4->advertised.ToString(), "198.51.100.1");
+  EXPECT_EQ(options.core.turn.ipv6->local.ToString(), "2001:db8::1");
+  // Nobody reaches our own ports through us, on any of our addresses.
+  const PeerPolicy policy(options.core.policy);
+  for (const uint16_t port : {3478, 7013, 9464}) {
+    EXPECT_EQ(policy.Check(At("10.0.0.1", port)), PeerVerdict::kDeniedPort);
+    EXPECT_EQ(policy.Check(At("10.9.0.1", port)), PeerVerdict::kDeniedPort);
+  }
+  EXPECT_EQ(policy.Check(At("10.0.0.1", 50001)), PeerVerdict::kAllowed);
+
+  const auto uris = TurnUris(config, options.listeners);
+  ASSERT_EQ(uris.size(), 3u);
+  EXPECT_EQ(uris[0].uri, "turn:198.51.100.1:3478?transport=udp");
+  EXPECT_FALSE(uris[0].internal);
+  EXPECT_EQ(uris[1].uri, "turn:[2001:db8::2]:3478?transport=udp");
+  EXPECT_EQ(uris[2].uri, "turn:10.9.0.1:3478?transport=udp");
+  EXPECT_TRUE(uris[2].internal);
+}
+
+}  // namespace
+}  // namespace sallyport::media_relay

@@ -97,6 +97,10 @@ class WatchStream final
       SendPart();
       return;
     }
+    // Version 0, the empty plan, is sent once too.
+    if (sent_once_ && sent_version_ == 0 && watch_.board_.head().version == 0) {
+      return;
+    }
     std::optional<PlanBoard::Update> update =
         watch_.board_.Since(sent_version_, known_checksum_, tenants_);
     if (!update.has_value()) return;
@@ -168,6 +172,7 @@ class WatchStream final
 
   void Sent(const PlanBoard::Head& head) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     sent_version_ = head.version;
+    sent_once_ = true;
     known_checksum_.clear();  // from here on we know what it has
     watch_.consumers_.Sent(caller_.identity, consumer_, head.version);
   }
@@ -186,6 +191,7 @@ class WatchStream final
 
   absl::Mutex mutex_;
   int64_t sent_version_ ABSL_GUARDED_BY(mutex_);
+  bool sent_once_ ABSL_GUARDED_BY(mutex_) = false;
   std::string known_checksum_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;

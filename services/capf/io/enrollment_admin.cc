@@ -104,7 +104,7 @@ absl::Status EnrollmentAdmin::Delete(const std::string& name, int64_t version,
                       ledger_.store().GetEnrollment(name));
   if (!there.has_value()) return NotFound();
   if (version != 0 && version != there->version) {
-    return MakeError(absl::StatusCode::kAborted, "VERSION_CONFLICT",
+    return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
                      "it was changed meanwhile");
   }
   if (validate_only) return absl::OkStatus();

@@ -72,7 +72,7 @@ TEST_F(EnrollmentAdminTest, UpdateUnlocksAndChecksTheVersion) {
   // The version read before the attempts is old.
   EXPECT_THAT(capf.enrollments->Update(made.enrollment, true,
                                        Secret::CopyOf("222222"), "ann", false),
-              HasReason("VERSION_CONFLICT"));
+              HasReason("ETAG_MISMATCH"));
   Enrollment e = capf.Get("SEP1");
   e.operation = Operation::kInstallUpgrade;
   SP_ASSERT_OK_AND_ASSIGN(
@@ -96,7 +96,7 @@ TEST_F(EnrollmentAdminTest, DeleteChecksTheVersion) {
   ASSERT_THAT(Create(New("SEP1")), IsOk());
   const std::string name = "tenants/a/enrollments/SEP1";
   EXPECT_THAT(capf.enrollments->Delete(name, 9, "ann", false),
-              HasReason("VERSION_CONFLICT"));
+              HasReason("ETAG_MISMATCH"));
   EXPECT_THAT(capf.enrollments->Delete(name, 1, "ann", true), IsOk());
   EXPECT_THAT(capf.enrollments->Delete(name, 1, "ann", false), IsOk());
   EXPECT_THAT(capf.enrollments->Delete(name, 0, "ann", false),

@@ -58,7 +58,7 @@ class EnrollmentStore {
 
   // Durable when it returns OK. ALREADY_EXISTS with reason ENROLLMENT_EXISTS,
   // DEVICE_EXISTS, SERIAL_EXISTS, REQUEST_EXISTS or TRUSTED_EXISTS; ABORTED,
-  // reason VERSION_CONFLICT, if something is not as expected; NOT_FOUND if it
+  // reason ETAG_MISMATCH, if something is not as expected; NOT_FOUND if it
   // is gone; UNAVAILABLE, reason STORE_UNAVAILABLE, if nothing can be written.
   virtual absl::Status Apply(const StoreChange& change, absl::Time now) = 0;
 

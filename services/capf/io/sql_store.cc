@@ -60,7 +60,7 @@ absl::Status FromException(std::string_view doing, const std::exception& e) {
 }
 
 absl::Status Conflict() {
-  return MakeError(absl::StatusCode::kAborted, "VERSION_CONFLICT",
+  return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
                    "it was changed meanwhile");
 }
 

@@ -107,7 +107,7 @@ TEST_F(SqlStoreTest, AWriteOfAnOldVersionIsRefusedWhole) {
   StoreChange stale = Change("C");
   stale.insert_enrollments = {Sample("2")};
   stale.update_enrollments = {Sample("1")};
-  EXPECT_THAT(store->Apply(stale, kNow), HasReason("VERSION_CONFLICT"));
+  EXPECT_THAT(store->Apply(stale, kNow), HasReason("ETAG_MISMATCH"));
   EXPECT_FALSE(store->FindDevice("SEP2")->has_value());
   EXPECT_THAT(*store->ReadAudit(0, 10), SizeIs(2));
 }
@@ -150,7 +150,7 @@ TEST_F(SqlStoreTest, CertificatesGoThroughTheirStates) {
   complete.update_certificates = {{issued, CertificateState::kIntent}};
   ASSERT_THAT(store->Apply(complete, kNow), IsOk());
   // Twice is a conflict: nothing is issued two times.
-  EXPECT_THAT(store->Apply(complete, kNow), HasReason("VERSION_CONFLICT"));
+  EXPECT_THAT(store->Apply(complete, kNow), HasReason("ETAG_MISMATCH"));
   EXPECT_EQ(store->TrustVersion().value(), 0);
 
   issued.state = CertificateState::kRevoked;

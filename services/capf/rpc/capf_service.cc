@@ -452,7 +452,7 @@ absl::Status CapfService::Update(const pb::UpdateEnrollmentRequest& request,
   SP_ASSIGN_OR_RETURN(Enrollment enrollment, std::move(found));
   SP_ASSIGN_OR_RETURN(const int64_t version, ReadEtag(in.etag()));
   if (version != 0 && version != enrollment.version) {
-    return MakeError(absl::StatusCode::kAborted, "VERSION_CONFLICT",
+    return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
                      "it was changed meanwhile");
   }
   std::vector<std::string> fields(request.update_mask().paths().begin(),

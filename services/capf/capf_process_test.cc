@@ -1,0 +1,499 @@
+// The capf binary over real mutual TLS: its API, the trust stream, kill -9.
+
+#include "services/capf/capf_process.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+#include "gtest/gtest.h"
+#include "sallyport/capf/v1/capf_service.grpc.pb.h"
+#include "sallyport/common/config/v1/server_config.pb.h"
+#include "services/capf/core/test_keys.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/crypto/x509_name.h"
+#include "services/common/rpc/client_channel.h"
+#include "services/common/rpc/tls_files.h"
+#include "services/common/status/status_grpc.h"
+#include "services/common/status/status_matchers.h"
+#include "services/common/testing/mtls_pki.h"
+#include "services/common/testing/service_process.h"
+
+namespace sallyport::capf {
+namespace {
+
+namespace pb = ::sallyport::capf::v1;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr char kTrustDomain[] = "t.test";
+
+class CapfProcessTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { pki_ = new MtlsPki("capf"); }
+
+  void SetUp() override {
+    folder_ = absl::StrCat(
+        pki_->folder(), "/",
+        testing::UnitTest::GetInstance()->current_test_info()->name());
+    process_ = std::make_unique<ServiceProcess>("services/capf/capf", folder_);
+    const std::string server = process_->ServerJson(
+        pki_->IssueSpiffe(kTrustDomain, "capf"), kTrustDomain,
+        R"(,"role_bindings":[
+            {"identity":"spiffe://t.test/operator/root","role":"ROLE_ADMIN",
+             "tenants":["*"]},
+            {"identity":"spiffe://t.test/operator/ann","role":"ROLE_ADMIN",
+             "tenants":["a"]},
+            {"identity":"spiffe://t.test/operator/vic","role":"ROLE_VIEWER",
+             "tenants":["a"]}])");
+    process_->WriteConfig(absl::StrCat(
+        R"({"server":)", server, R"(,"store":{"sqlite_file":")", folder_,
+        R"(/capf.db"},"authority":{"key_file":")", folder_,
+        R"(/ca.key","certificate_file":")", folder_,
+        R"(/ca.pem"},"capf":{"address":"127.0.0.1","ephemeral_port":true},)",
+        R"("audit_file":")", folder_,
+        R"(/audit.jsonl","watch_heartbeat_interval":"0.300s"})"));
+    process_->Start();
+    root_ = Stub("operator/root");
+  }
+
+  std::unique_ptr<pb::CapfService::Stub> Stub(const std::string& path) {
+    common::config::v1::TlsFiles tls;
+    const PemFiles files = pki_->IssueSpiffe(kTrustDomain, path);
+    tls.set_certificate_file(files.certificate_file);
+    tls.set_key_file(files.key_file);
+    tls.set_ca_file(files.ca_file);
+    ClientChannelOptions options;
+    options.target = process_->grpc_target();
+    options.expected_identity = "spiffe://t.test/capf";
+    options.max_backoff = absl::Milliseconds(200);
+    return pb::CapfService::NewStub(MakeClientChannel(
+        WatchTlsFiles(tls, absl::Seconds(1)).value(), options));
+  }
+
+  // Calls `method` of `stub`, with five seconds to answer.
+  template <typename Response, typename Method, typename Request>
+  static absl::StatusOr<Response> Call(pb::CapfService::Stub& stub,
+                                       Method method, const Request& request) {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(5)));
+    Response response;
+    const grpc::Status status = (stub.*method)(&context, request, &response);
+    if (!status.ok()) return FromGrpc(status);
+    return response;
+  }
+
+  static pb::CreateEnrollmentRequest NewEnrollment(
+      const std::string& device, const std::string& tenant = "a") {
+    pb::CreateEnrollmentRequest request;
+    request.set_parent("tenants/" + tenant);
+    request.mutable_enrollment()->set_device_name(device);
+    request.mutable_enrollment()->set_operation(
+        pb::CERTIFICATE_OPERATION_INSTALL_UPGRADE);
+    return request;
+  }
+  absl::StatusOr<pb::Enrollment> Create(
+      const pb::CreateEnrollmentRequest& request) {
+    return Call<pb::Enrollment>(
+        *root_, &pb::CapfService::Stub::CreateEnrollment, request);
+  }
+  static pb::IssueCertificateRequest NewIssue(
+      const std::string& request_id = "") {
+    pb::IssueCertificateRequest request;
+    request.set_parent("tenants/a");
+    request.set_csr(NewTestCsr(NewTestKey(KeyKind::kEcP256).get(),
+                               {.alt_names = {"DNS:edge.example.test"}}));
+    request.set_profile(pb::CERTIFICATE_PROFILE_SERVER);
+    request.set_request_id(request_id);
+    return request;
+  }
+  absl::StatusOr<pb::Certificate> Issue(
+      const pb::IssueCertificateRequest& request) {
+    return Call<pb::Certificate>(
+        *root_, &pb::CapfService::Stub::IssueCertificate, request);
+  }
+
+  static MtlsPki* pki_;
+  std::string folder_;
+  std::unique_ptr<ServiceProcess> process_;
+  std::unique_ptr<pb::CapfService::Stub> root_;
+};
+
+MtlsPki* CapfProcessTest::pki_ = nullptr;
+
+using Stub = pb::CapfService::Stub;
+
+TEST_F(CapfProcessTest, EnrollmentsFromCreationToDeletion) {
+  SP_ASSERT_OK_AND_ASSIGN(pb::Enrollment made, Create(NewEnrollment("SEP1")));
+  EXPECT_EQ(made.name(), "tenants/a/enrollments/sep1");
+  EXPECT_THAT(made.authentication_string(), SizeIs(8));
+  EXPECT_EQ(made.status(), pb::ENROLLMENT_STATUS_OPERATION_PENDING);
+  EXPECT_EQ(made.etag(), "1");
+  // CCE-49 and 30 days to complete by default.
+  EXPECT_TRUE(made.has_operation_completes_by_time());
+
+  pb::GetEnrollmentRequest get;
+  get.set_name(made.name());
+  SP_ASSERT_OK_AND_ASSIGN(
+      pb::Enrollment read,
+      Call<pb::Enrollment>(*root_, &Stub::GetEnrollment, get));
+  EXPECT_THAT(read.authentication_string(), IsEmpty());  // write-only
+
+  // A string of the operator's own.
+  pb::CreateEnrollmentRequest with_string = NewEnrollment("SEP2");
+  with_string.mutable_enrollment()->set_authentication_string("31415926");
+  SP_ASSERT_OK_AND_ASSIGN(made, Create(with_string));
+  EXPECT_EQ(made.authentication_string(), "31415926");
+
+  pb::UpdateEnrollmentRequest update;
+  update.mutable_enrollment()->set_name(made.name());
+  update.mutable_enrollment()->set_operation(pb::CERTIFICATE_OPERATION_DELETE);
+  update.mutable_enrollment()->set_etag("7");
+  EXPECT_THAT(Call<pb::Enrollment>(*root_, &Stub::UpdateEnrollment, update),
+              HasReason("ETAG_MISMATCH"));
+  update.mutable_enrollment()->set_etag(made.etag());
+  SP_ASSERT_OK_AND_ASSIGN(
+      made, Call<pb::Enrollment>(*root_, &Stub::UpdateEnrollment, update));
+  EXPECT_EQ(made.operation(), pb::CERTIFICATE_OPERATION_DELETE);
+  EXPECT_THAT(made.authentication_string(), SizeIs(8));  // a new one
+
+  pb::ListEnrollmentsRequest list;
+  list.set_parent("tenants/a");
+  list.set_page_size(1);
+  std::vector<std::string> names;
+  do {
+    SP_ASSERT_OK_AND_ASSIGN(const pb::ListEnrollmentsResponse page,
+                            Call<pb::ListEnrollmentsResponse>(
+                                *root_, &Stub::ListEnrollments, list));
+    ASSERT_EQ(page.enrollments_size(), 1);
+    names.push_back(page.enrollments(0).name());
+    list.set_page_token(page.next_page_token());
+  } while (!list.page_token().empty());
+  EXPECT_THAT(names, ElementsAre("tenants/a/enrollments/sep1",
+                                 "tenants/a/enrollments/sep2"));
+
+  pb::DeleteEnrollmentRequest remove;
+  remove.set_name(made.name());
+  EXPECT_THAT(
+      Call<google::protobuf::Empty>(*root_, &Stub::DeleteEnrollment, remove),
+      IsOk());
+  EXPECT_THAT(
+      Call<google::protobuf::Empty>(*root_, &Stub::DeleteEnrollment, remove),
+      HasReason("ENROLLMENT_NOT_FOUND"));
+  remove.set_allow_missing(true);
+  EXPECT_THAT(
+      Call<google::protobuf::Empty>(*root_, &Stub::DeleteEnrollment, remove),
+      IsOk());
+}
+
+TEST_F(CapfProcessTest, BadRequestsNameTheirFaults) {
+  EXPECT_THAT(Create(NewEnrollment("not a device")),
+              HasReason("ENROLLMENT_ID_INVALID"));
+  pb::CreateEnrollmentRequest request = NewEnrollment("SEP1");
+  request.mutable_enrollment()->set_rsa_key_size(512);
+  request.mutable_enrollment()->set_ec_key_size(77);
+  const auto refused = Create(request);
+  EXPECT_THAT(refused, HasReason("ENROLLMENT_INVALID"));
+  EXPECT_EQ(FieldViolationsOf(refused.status()).size(), 2u);
+  request = NewEnrollment("SEP1");
+  request.mutable_enrollment()->set_operation(
+      pb::CERTIFICATE_OPERATION_TROUBLESHOOT);
+  EXPECT_THAT(Create(request), StatusIs(absl::StatusCode::kUnimplemented));
+  request = NewEnrollment("SEP1");
+  request.mutable_enrollment()->set_authentication_mode(
+      pb::AUTHENTICATION_MODE_NULL_STRING);
+  EXPECT_THAT(Create(request), HasReason("ENROLLMENT_INVALID"));
+  request = NewEnrollment("SEP1");
+  request.set_parent("tenants/a/enrollments/x");
+  EXPECT_THAT(Create(request), HasReason("NAME_INVALID"));
+  // Methods to come say their name.
+  const auto verify = Call<pb::VerifyCertificateResponse>(
+      *root_, &Stub::VerifyCertificate, pb::VerifyCertificateRequest());
+  EXPECT_THAT(verify, StatusIs(absl::StatusCode::kUnimplemented,
+                               HasSubstr("VerifyCertificate")));
+}
+
+TEST_F(CapfProcessTest, EachCallerHasItsRights) {
+  const auto ann = Stub("operator/ann");
+  const auto vic = Stub("operator/vic");
+  const auto edge = Stub("signaling_edge");
+  const auto create = &Stub::CreateEnrollment;
+  EXPECT_THAT(Call<pb::Enrollment>(*ann, create, NewEnrollment("SEP1")),
+              IsOk());
+  EXPECT_THAT(Call<pb::Enrollment>(*ann, create, NewEnrollment("SEP2", "b")),
+              StatusIs(absl::StatusCode::kPermissionDenied));
+  EXPECT_THAT(Call<pb::Enrollment>(*vic, create, NewEnrollment("SEP3")),
+              HasReason("ROLE_TOO_LOW"));
+  EXPECT_THAT(Call<pb::Enrollment>(*edge, create, NewEnrollment("SEP4")),
+              HasReason("CALLER_NOT_ACCEPTED"));
+  pb::GetEnrollmentRequest get;
+  get.set_name("tenants/a/enrollments/sep1");
+  EXPECT_THAT(Call<pb::Enrollment>(*vic, &Stub::GetEnrollment, get), IsOk());
+  pb::ListEnrollmentsRequest all;
+  all.set_parent("tenants/-");
+  EXPECT_THAT(
+      Call<pb::ListEnrollmentsResponse>(*ann, &Stub::ListEnrollments, all),
+      StatusIs(absl::StatusCode::kPermissionDenied));
+  // A service's identity belongs to no tenant: not even its administrator's.
+  pb::IssueCertificateRequest service = NewIssue();
+  service.set_profile(pb::CERTIFICATE_PROFILE_SERVICE);
+  service.add_subject_alt_names("URI:spiffe://t.test/capf");
+  EXPECT_THAT(Call<pb::Certificate>(*ann, &Stub::IssueCertificate, service),
+              StatusIs(absl::StatusCode::kPermissionDenied));
+  EXPECT_THAT(Issue(service), IsOk());
+  grpc::ClientContext context;
+  pb::WatchTrustBundleRequest watch;
+  watch.set_consumer("x");
+  pb::WatchTrustBundleResponse step;
+  const auto stream = root_->WatchTrustBundle(&context, watch);
+  EXPECT_FALSE(stream->Read(&step));
+  EXPECT_THAT(FromGrpc(stream->Finish()), HasReason("CALLER_NOT_ACCEPTED"));
+}
+
+TEST_F(CapfProcessTest, CertificatesFromRequests) {
+  const pb::IssueCertificateRequest request = NewIssue("r1");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate first, Issue(request));
+  EXPECT_EQ(first.state(), pb::CERTIFICATE_STATE_ACTIVE);
+  EXPECT_THAT(first.summary().subject_alt_names(),
+              ElementsAre("DNS:edge.example.test"));
+  EXPECT_EQ(first.name(), "tenants/a/certificates/" + first.summary().serial());
+  EXPECT_EQ(first.requester(), "operator root");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate again, Issue(request));
+  EXPECT_EQ(first.certificate_pem(), again.certificate_pem());
+  EXPECT_THAT(Issue(NewIssue("r1")), HasReason("REQUEST_ID_REUSED"));
+
+  // openssl is of the same opinion.
+  const std::string path = folder_ + "/edge.pem";
+  std::ofstream(path) << first.certificate_pem();
+  EXPECT_EQ(std::system(absl::StrCat("openssl verify -x509_strict -purpose "
+                                     "sslserver -CAfile ",
+                                     folder_, "/ca.pem ", path)
+                            .c_str()),
+            0);
+
+  pb::IssueCertificateRequest bad = NewIssue();
+  bad.set_profile(pb::CERTIFICATE_PROFILE_LSC);
+  EXPECT_THAT(Issue(bad), HasReason("PROFILE_INVALID"));
+  bad = NewIssue();
+  bad.add_subject_alt_names("DNS:*.example.test");
+  EXPECT_THAT(Issue(bad), HasReason("SAN_INVALID"));
+  bad = NewIssue();
+  bad.mutable_csr()->back() ^= 1;
+  EXPECT_THAT(Issue(bad), HasReason("CSR_SIGNATURE"));
+  bad = NewIssue();
+  bad.set_validate_only(true);
+  EXPECT_THAT(Issue(bad), IsOk());
+
+  pb::RevokeCertificateRequest revoke;
+  revoke.set_name(first.name());
+  revoke.set_reason(pb::REVOCATION_REASON_KEY_COMPROMISE);
+  SP_ASSERT_OK_AND_ASSIGN(
+      const pb::Certificate revoked,
+      Call<pb::Certificate>(*root_, &Stub::RevokeCertificate, revoke));
+  EXPECT_EQ(revoked.state(), pb::CERTIFICATE_STATE_REVOKED);
+  EXPECT_EQ(revoked.revocation_reason(), pb::REVOCATION_REASON_KEY_COMPROMISE);
+
+  SP_ASSERT_OK_AND_ASSIGN(
+      const pb::ListCertificateAuthoritiesResponse authorities,
+      Call<pb::ListCertificateAuthoritiesResponse>(
+          *root_, &Stub::ListCertificateAuthorities,
+          pb::ListCertificateAuthoritiesRequest()));
+  ASSERT_EQ(authorities.certificate_authorities_size(), 1);
+  EXPECT_EQ(authorities.certificate_authorities(0).name(),
+            first.certificate_authority());
+}
+
+TEST_F(CapfProcessTest, TrustStores) {
+  pb::CreateTrustedCertificateRequest add;
+  add.set_parent("tenants/a/trustStores/CallManager-trust");
+  std::ifstream file(pki_->ca_file());
+  const std::string pem((std::istreambuf_iterator<char>(file)), {});
+  add.mutable_trusted_certificate()->set_certificate(pem);
+  SP_ASSERT_OK_AND_ASSIGN(const pb::TrustedCertificate added,
+                          Call<pb::TrustedCertificate>(
+                              *root_, &Stub::CreateTrustedCertificate, add));
+  EXPECT_EQ(added.origin(), "import");
+  EXPECT_THAT(added.name(), HasSubstr(added.summary().sha256_thumbprint()));
+  pb::ListTrustedCertificatesRequest list;
+  list.set_parent(add.parent());
+  SP_ASSERT_OK_AND_ASSIGN(const pb::ListTrustedCertificatesResponse listed,
+                          Call<pb::ListTrustedCertificatesResponse>(
+                              *root_, &Stub::ListTrustedCertificates, list));
+  EXPECT_EQ(listed.trusted_certificates_size(), 1);
+  pb::GetTrustStoreRequest get;
+  get.set_name(add.parent());
+  SP_ASSERT_OK_AND_ASSIGN(
+      const pb::TrustStore store,
+      Call<pb::TrustStore>(*root_, &Stub::GetTrustStore, get));
+  EXPECT_EQ(store.certificate_count(), 1u);
+  EXPECT_THAT(store.used_by(), ElementsAre("signaling_edge"));
+  add.set_parent("tenants/a/trustStores/no-such-trust");
+  EXPECT_THAT(Call<pb::TrustedCertificate>(
+                  *root_, &Stub::CreateTrustedCertificate, add),
+              HasReason("TRUST_STORE_NOT_FOUND"));
+  pb::DeleteTrustedCertificateRequest remove;
+  remove.set_name(added.name());
+  EXPECT_THAT(Call<google::protobuf::Empty>(
+                  *root_, &Stub::DeleteTrustedCertificate, remove),
+              IsOk());
+}
+
+// issue 6: revocation reaches the edges within 5 s; here within one.
+TEST_F(CapfProcessTest, TheTrustStreamPushesAtOnce) {
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate issued, Issue(NewIssue()));
+  const auto edge = Stub("signaling_edge");
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
+  pb::WatchTrustBundleRequest watch;
+  watch.set_consumer("edge-0");
+  const auto stream = edge->WatchTrustBundle(&context, watch);
+  pb::WatchTrustBundleResponse step;
+  ASSERT_TRUE(stream->Read(&step));
+  EXPECT_TRUE(step.full());
+  EXPECT_THAT(step.revoked(), IsEmpty());
+  std::set<std::string> stores;
+  for (const auto& store : step.stores()) {
+    stores.insert(store.name());
+    EXPECT_EQ(store.certificates_size(), 1);
+  }
+  EXPECT_EQ(stores, (std::set<std::string>{
+                        "tenants/a/trustStores/CAPF-trust",
+                        "tenants/a/trustStores/CallManager-trust",
+                        "tenants/default/trustStores/CAPF-trust",
+                        "tenants/default/trustStores/CallManager-trust"}));
+  const int64_t before = step.version();
+
+  // A beat says that the stream lives.
+  ASSERT_TRUE(stream->Read(&step));
+  EXPECT_FALSE(step.full());
+  EXPECT_EQ(step.version(), before);
+  EXPECT_THAT(step.stores(), IsEmpty());
+
+  pb::RevokeCertificateRequest revoke;
+  revoke.set_name(issued.name());
+  const absl::Time start = absl::Now();
+  ASSERT_THAT(Call<pb::Certificate>(*root_, &Stub::RevokeCertificate, revoke),
+              IsOk());
+  do {
+    ASSERT_TRUE(stream->Read(&step));
+  } while (step.revoked_size() == 0);
+  EXPECT_LT(absl::Now() - start, absl::Seconds(1));
+  EXPECT_EQ(step.version(), before + 1);
+  EXPECT_FALSE(step.full());
+  const auto info = ParseCertificate(
+      AsBytes(CertificatesFromPem(issued.certificate_pem()).value()[0]));
+  ASSERT_TRUE(info.ok());
+  EXPECT_EQ(HexEncode(AsBytes(step.revoked(0).serial())).find(info->serial_hex),
+            step.revoked(0).serial().size() * 2 - info->serial_hex.size());
+
+  pb::ReportTrustVersionRequest report;
+  report.set_consumer("edge-0");
+  report.set_active_version(step.version());
+  SP_ASSERT_OK_AND_ASSIGN(const pb::ReportTrustVersionResponse reported,
+                          Call<pb::ReportTrustVersionResponse>(
+                              *edge, &Stub::ReportTrustVersion, report));
+  EXPECT_EQ(reported.configured_version(), step.version());
+  SP_ASSERT_OK_AND_ASSIGN(
+      const pb::CapfStatus status,
+      Call<pb::CapfStatus>(*root_, &Stub::GetStatus, pb::GetStatusRequest()));
+  ASSERT_EQ(status.consumers_size(), 1);
+  EXPECT_TRUE(status.consumers(0).connected());
+  EXPECT_EQ(status.consumers(0).active_version(), step.version());
+  EXPECT_EQ(status.consumers(0).identity(), "spiffe://t.test/signaling_edge");
+  EXPECT_TRUE(status.can_issue());
+  EXPECT_EQ(status.revoked_count(), 1u);
+
+  // Who comes later, or again, gets the whole.
+  grpc::ClientContext second;
+  second.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(5)));
+  watch.set_known_version(step.version());
+  const auto resumed = edge->WatchTrustBundle(&second, watch);
+  pb::WatchTrustBundleResponse whole;
+  ASSERT_TRUE(resumed->Read(&whole));
+  EXPECT_TRUE(whole.full());
+  EXPECT_EQ(whole.version(), step.version());
+  EXPECT_EQ(whole.revoked_size(), 1);
+
+  // SIGTERM ends the streams in words.
+  std::thread terminate([&] { EXPECT_EQ(process_->Terminate(), 0); });
+  while (stream->Read(&step)) {
+  }
+  EXPECT_THAT(FromGrpc(stream->Finish()), HasReason("DRAINING"));
+  while (resumed->Read(&whole)) {
+  }
+  terminate.join();
+}
+
+// pki.md 12, goal 5, from outside: whatever was answered is there after kill
+// -9, a repeat gets the same, and the audit names exactly what exists.
+TEST_F(CapfProcessTest, KilledAgainAndAgainNothingIsLostOrDoubled) {
+  std::map<std::string, pb::IssueCertificateRequest> asked;
+  std::map<std::string, std::string> answered;  // request id to PEM
+  for (int round = 0; round < 8; ++round) {
+    std::atomic<bool> stop = false;
+    std::thread killer([&] {
+      absl::SleepFor(absl::Milliseconds(20 + 17 * round));
+      process_->Kill();
+      stop = true;
+    });
+    for (int i = 0; !stop; ++i) {
+      const std::string id = absl::StrCat("r", round, "-", i);
+      const pb::IssueCertificateRequest request = NewIssue(id);
+      asked[id] = request;
+      const auto issued = Issue(request);
+      if (issued.ok()) answered[id] = issued->certificate_pem();
+    }
+    killer.join();
+    process_->Start();
+    root_ = Stub("operator/root");
+  }
+  EXPECT_THAT(answered, testing::Not(IsEmpty()));
+  for (const auto& [id, request] : asked) {
+    SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate issued, Issue(request));
+    if (answered.contains(id)) {
+      EXPECT_EQ(issued.certificate_pem(), answered[id]) << id;
+    }
+  }
+  pb::ListCertificatesRequest list;
+  list.set_parent("tenants/a");
+  list.set_page_size(1000);
+  SP_ASSERT_OK_AND_ASSIGN(const pb::ListCertificatesResponse listed,
+                          Call<pb::ListCertificatesResponse>(
+                              *root_, &Stub::ListCertificates, list));
+  EXPECT_EQ(static_cast<size_t>(listed.certificates_size()), asked.size());
+  std::set<std::string> names;
+  for (const pb::Certificate& one : listed.certificates()) {
+    names.insert(one.name());
+  }
+  std::set<std::string> audited;
+  std::ifstream audit(folder_ + "/audit.jsonl");
+  std::string line;
+  while (std::getline(audit, line)) {
+    if (line.find("\"event\":\"ISSUED\"") == std::string::npos) continue;
+    const size_t at = line.find("tenants/a/certificates/");
+    if (at == std::string::npos) continue;
+    EXPECT_TRUE(
+        audited.insert(line.substr(at, line.find('"', at) - at)).second);
+  }
+  EXPECT_EQ(names, audited);
+}
+
+}  // namespace
+}  // namespace sallyport::capf

@@ -1,0 +1,80 @@
+#include "services/capf/config.h"
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/common/config/config_loader.h"
+#include "services/common/status/status_matchers.h"
+
+namespace sallyport::capf {
+namespace {
+
+using testing::ElementsAre;
+using testing::UnorderedElementsAre;
+
+std::vector<std::string> FaultsOf(const std::string& json) {
+  config::v1::CapfConfig config;
+  EXPECT_THAT(ParseConfig(json, &config), IsOk());
+  ConfigFaults faults;
+  ValidateConfig(config, &faults);
+  std::vector<std::string> fields;
+  for (const FieldViolation& fault : faults.violations()) {
+    fields.push_back(fault.field);
+  }
+  return fields;
+}
+
+constexpr char kGood[] = R"({"store":{"sqlite_file":"x.db"},
+  "authority":{"key_file":"k","certificate_file":"c"},"audit_file":"a")";
+
+TEST(CapfConfigTest, LeastConfiguration) {
+  EXPECT_THAT(FaultsOf(std::string(kGood) + "}"), ElementsAre());
+  EXPECT_THAT(FaultsOf("{}"),
+              UnorderedElementsAre("store.sqlite_file", "authority.key_file",
+                                   "authority.certificate_file", "audit_file"));
+}
+
+TEST(CapfConfigTest, AllFaultsAtOnce) {
+  EXPECT_THAT(FaultsOf(std::string(kGood) +
+                       R"(,"capf":{"address":"nowhere","port":70000,
+                   "certificate_file":"x","server_names":["capf.test"],
+                   "idle_timeout":"-1s"},
+                  "lifetimes":{"lsc":"400000000s"},
+                  "max_failed_attempts":11})"),
+              UnorderedElementsAre("capf.port", "capf.address", "capf.key_file",
+                                   "capf.server_names", "capf.idle_timeout",
+                                   "lifetimes.lsc", "max_failed_attempts"));
+}
+
+TEST(CapfConfigTest, WhatIsNotThereYetIsSaid) {
+  EXPECT_THAT(
+      FaultsOf(std::string(kGood) +
+               R"(,"tftp_address":"0.0.0.0:69","phone_http_address":":6970",
+                  "tvs_address":":2445","crl_lifetime":"3600s",
+                  "lifetimes":{"ctl_signer":"1s"},
+                  "dialplan":{"target":"x:1"}})"),
+      UnorderedElementsAre("tftp_address", "phone_http_address", "tvs_address",
+                           "crl_lifetime", "lifetimes.ctl_signer", "dialplan"));
+  EXPECT_THAT(FaultsOf(R"({"store":{"postgres":{"connection":"x"}},
+      "authority":{"key_file":"k","certificate_file":"c"},"audit_file":"a"})"),
+              ElementsAre("store.postgres"));
+}
+
+TEST(CapfConfigTest, Defaults) {
+  config::v1::CapfListenerConfig listener;
+  EXPECT_EQ(CapfAddress(listener)->ToString(), "0.0.0.0:3804");
+  listener.set_ephemeral_port(true);
+  listener.set_address("127.0.0.1");
+  EXPECT_EQ(CapfAddress(listener)->ToString(), "127.0.0.1:0");
+  EXPECT_THAT(ListenerNames(listener)->dns_names, ElementsAre("localhost"));
+  listener.add_server_names("DNS:capf.test");
+  listener.add_server_names("IP:127.0.0.2");
+  EXPECT_THAT(ListenerNames(listener)->dns_names, ElementsAre("capf.test"));
+  EXPECT_THAT(ListenerNames(listener)->ip_addresses,
+              ElementsAre(std::string("\x7f\x00\x00\x02", 4)));
+  EXPECT_THAT(Watchers({}), ElementsAre("signaling_edge", "media_relay"));
+}
+
+}  // namespace
+}  // namespace sallyport::capf

@@ -202,13 +202,16 @@ void MediaClient::Update(const std::string& relay, const std::string& session,
   wanted.set_name(session);
   ToProto(legs[0], *wanted.mutable_leg_a());
   ToProto(legs[1], *wanted.mutable_leg_b());
-  for (const char* leg : {"leg_a", "leg_b"}) {
-    for (const char* field :
-         {"protocol", "srtp_suite", "remote_rtp", "remote_rtcp", "remote_key",
-          "direction", "rtcp_mux"}) {
-      call->request.mutable_update_mask()->add_paths(std::string(leg) + "." +
-                                                     field);
+  // What a session can change: where its far sides are, and their keys.
+  for (size_t i = 0; i < 2; ++i) {
+    const std::string leg = i == 0 ? "leg_a." : "leg_b.";
+    auto& mask = *call->request.mutable_update_mask();
+    mask.add_paths(leg + "direction");
+    if (legs[i].remote.has_value()) {
+      mask.add_paths(leg + "remote_rtp");
+      mask.add_paths(leg + "remote_rtcp");
     }
+    if (!legs[i].remote_key.empty()) mask.add_paths(leg + "remote_key");
   }
   stub->async()->UpdateSession(
       &call->context, &call->request, &call->response,

@@ -76,6 +76,7 @@ spec:
   device_name: {device}
   dial_plan: secured
   owner_user: tenants/default/users/{user}
+  dial_plan: tenants/default/dialPlans/secured
 ---
 kind: User
 name: tenants/default/users/{user}

@@ -217,7 +217,7 @@ def turn_client(server, username, password, realm, messages=50, extra=()):
         command = ['turnutils_uclient', '-u', username, '-w', password,
                    '-e', '127.0.0.1', '-r', str(peer_port), '-p', str(server[1]),
                    '-n', str(messages), '-m', '1', '-l', '172', '-z', '20', '-c',
-                   '-X', *extra, server[0]]
+                   '-v', *extra, server[0]]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired as error:
         raise Failed(f'turnutils_uclient did not end: {error}') from error

@@ -205,9 +205,25 @@ TEST_F(DialplanTest, PagesAreStable) {
   EXPECT_THAT(Call(&Stub::ListPartitions, list, &response),
               HasReason("VALUE_OUT_OF_RANGE"));
   list.set_page_size(0);
-  list.set_filter("name = \"x\"");
+  list.set_filter("name = x");
   EXPECT_THAT(Call(&Stub::ListPartitions, list, &response),
-              HasReason("FIELD_NOT_SUPPORTED"));
+              HasReason("FILTER_INVALID"));
+  // Pages of what a filter lets through; a token holds for its filter only.
+  list.set_filter("name != \"tenants/t/partitions/p1\" AND disabled = false");
+  list.set_page_size(2);
+  response.Clear();
+  ASSERT_THAT(Call(&Stub::ListPartitions, list, &response), IsOk());
+  ASSERT_EQ(response.partitions_size(), 2);
+  EXPECT_EQ(response.partitions(1).name(), "tenants/t/partitions/p0");
+  list.set_page_token(response.next_page_token());
+  response.Clear();
+  ASSERT_THAT(Call(&Stub::ListPartitions, list, &response), IsOk());
+  EXPECT_EQ(response.partitions(0).name(), "tenants/t/partitions/p2");
+  list.set_filter("");
+  EXPECT_THAT(Call(&Stub::ListPartitions, list, &response),
+              HasReason("PAGE_TOKEN_INVALID"));
+  list.set_page_token("");
+  list.set_page_size(0);
   list.set_filter("");
   list.set_parent("tenants/none");
   EXPECT_THAT(Call(&Stub::ListPartitions, list, &response),

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
@@ -209,7 +210,7 @@ PlanWatch::PlanWatch(const PlanBoard& board, ConsumerTable& consumers,
     open_ = options_.metrics->Gauge(kWatchers);
     messages_ = options_.metrics->Counter(kWatchMessagesTotal);
   }
-  beat_ = std::thread([this] { Beat(); });
+  thread_ = std::thread([this] { Run(); });
 }
 
 PlanWatch::~PlanWatch() {
@@ -217,7 +218,7 @@ PlanWatch::~PlanWatch() {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
-  beat_.join();
+  thread_.join();
 }
 
 grpc::ServerWriteReactor<pb::WatchSnapshotResponse>* PlanWatch::Open(
@@ -247,12 +248,8 @@ void PlanWatch::Remove(const std::shared_ptr<WatchStream>& stream) {
 }
 
 void PlanWatch::Wake() {
-  std::vector<std::shared_ptr<WatchStream>> all;
-  {
-    absl::MutexLock lock(&mutex_);
-    all.assign(streams_.begin(), streams_.end());
-  }
-  for (const auto& stream : all) stream->Wake();
+  absl::MutexLock lock(&mutex_);
+  woken_ = true;
 }
 
 void PlanWatch::Drain() {
@@ -270,18 +267,28 @@ size_t PlanWatch::open_streams() const {
   return streams_.size();
 }
 
-void PlanWatch::Beat() {
+void PlanWatch::Run() {
+  absl::Time next_beat = absl::Now() + options_.heartbeat;
   for (;;) {
     std::vector<std::shared_ptr<WatchStream>> all;
+    bool woken = false;
     {
+      const auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return woken_ || stopping_;
+      };
       absl::MutexLock lock(&mutex_);
-      if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_),
-                                  options_.heartbeat)) {
-        return;
-      }
+      mutex_.AwaitWithDeadline(absl::Condition(&due), next_beat);
+      if (stopping_) return;
+      woken = std::exchange(woken_, false);
       all.assign(streams_.begin(), streams_.end());
     }
-    for (const auto& stream : all) stream->Beat();
+    if (woken) {
+      for (const auto& stream : all) stream->Wake();
+    }
+    if (absl::Now() >= next_beat) {
+      next_beat = absl::Now() + options_.heartbeat;
+      for (const auto& stream : all) stream->Beat();
+    }
   }
 }
 

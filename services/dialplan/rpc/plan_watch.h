@@ -51,7 +51,8 @@ class PlanWatch {
   Open(const ::sallyport::dialplan::v1::WatchSnapshotRequest& request,
        const WatchCaller& caller);
 
-  // The board has a new version: brings the streams up to date.
+  // The board has a new version: the streams are brought up to date by this
+  // object's own thread, so that the writer goes on at once.
   void Wake();
 
   // Ends all streams with UNAVAILABLE and refuses new ones.
@@ -62,7 +63,7 @@ class PlanWatch {
   friend class WatchStream;
 
   void Remove(const std::shared_ptr<WatchStream>& stream);
-  void Beat();
+  void Run();
 
   const PlanBoard& board_;
   ConsumerTable& consumers_;
@@ -72,8 +73,9 @@ class PlanWatch {
   mutable absl::Mutex mutex_;
   std::set<std::shared_ptr<WatchStream>> streams_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread beat_;  // last: it uses all of the above
+  std::thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace sallyport::dialplan

@@ -17,6 +17,7 @@
 #include "services/common/rpc/access_policy.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "services/dialplan/rpc/list_filter.h"
 #include "services/dialplan/rpc/resource_codec.h"
 #include "services/dialplan/rpc/resource_merge.h"
 #include "services/dialplan/rpc/resource_shape.h"
@@ -149,10 +150,10 @@ absl::Status ResourceMethods::List(const ResourceKind& kind,
                        parent + " does not exist");
     }
   }
-  if (!GetString(request, "filter").empty()) {
-    return BadField("filter", "FIELD_NOT_SUPPORTED",
-                    "this version lists without filters");
-  }
+  const std::string filter_text = GetString(request, "filter");
+  SP_ASSIGN_OR_RETURN(
+      const ListFilter filter,
+      ListFilter::Parse(filter_text, *kind.field()->message_type()));
   const int asked =
       reflection->GetInt32(request, &FieldOf(request, "page_size"));
   if (asked < 0 || asked > static_cast<int>(kMaxPage)) {
@@ -160,8 +161,9 @@ absl::Status ResourceMethods::List(const ResourceKind& kind,
   }
   const size_t size = asked == 0 ? kDefaultPage : static_cast<size_t>(asked);
   const std::string prefix = kind.Prefix(parent);
+  const std::string list = prefix + "\n" + filter_text;
   SP_ASSIGN_OR_RETURN(std::string after,
-                      tokens_.Read(prefix, GetString(request, "page_token")));
+                      tokens_.Read(list, GetString(request, "page_token")));
 
   const auto* response_reflection = response.GetReflection();
   const FieldDescriptor& items = FieldOf(response, kind.plural);
@@ -178,11 +180,15 @@ absl::Status ResourceMethods::List(const ResourceKind& kind,
         after = name;
         continue;
       }
+      const pb::Resource resource = ResourceOf(*record);
+      if (!filter.Matches(InnerOf(resource))) {
+        after = name;
+        continue;
+      }
       if (listed == size) {
-        SetString(response, "next_page_token", tokens_.Make(prefix, after));
+        SetString(response, "next_page_token", tokens_.Make(list, after));
         return absl::OkStatus();
       }
-      const pb::Resource resource = ResourceOf(*record);
       response_reflection->AddMessage(&response, &items)
           ->CopyFrom(InnerOf(resource));
       after = name;

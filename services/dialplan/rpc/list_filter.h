@@ -1,0 +1,51 @@
+// The filter of list methods.
+
+#ifndef SALLYPORT_SERVICES_DIALPLAN_RPC_LIST_FILTER_H_
+#define SALLYPORT_SERVICES_DIALPLAN_RPC_LIST_FILTER_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+
+namespace sallyport::dialplan {
+
+// Comparisons joined by AND, all of which must hold:
+//
+//   display_name = "Main gateway" AND status = PEER_STATUS_DISABLED
+//   called_party.prefix_digits != "9" AND partitions = "tenants/t/partitions/p"
+//
+// A field may be one of a message inside. Values are strings in quotes (with
+// \" and \\), true, false, whole numbers, and names of enum values. A list
+// equals a value if one of its items does. Immutable.
+class ListFilter {
+ public:
+  // Reads a filter for resources of type `resource`; empty text lets all
+  // through. INVALID_ARGUMENT, reason FILTER_INVALID, says what is wrong and
+  // at which character. At most kMaxTerms comparisons.
+  static absl::StatusOr<ListFilter> Parse(
+      std::string_view text, const google::protobuf::Descriptor& resource);
+
+  static constexpr size_t kMaxText = 1024;
+  static constexpr size_t kMaxTerms = 16;
+
+  bool Matches(const google::protobuf::Message& resource) const;
+  bool empty() const { return terms_.empty(); }
+
+ private:
+  struct Term {
+    // From the resource to the field.
+    std::vector<const google::protobuf::FieldDescriptor*> path;
+    bool equal = true;  // false: "!="
+    std::string value;  // as ValueText gives it
+  };
+
+  std::vector<Term> terms_;
+};
+
+}  // namespace sallyport::dialplan
+
+#endif  // SALLYPORT_SERVICES_DIALPLAN_RPC_LIST_FILTER_H_

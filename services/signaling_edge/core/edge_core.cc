@@ -5,6 +5,7 @@
 
 #include "absl/hash/hash.h"
 #include "services/common/bytes/hex.h"
+#include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/leg_messages.h"
 #include "services/signaling_edge/core/registration_desk.h"
@@ -62,7 +63,14 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
 EdgeActions EdgeCore::TakeActions() { return std::exchange(actions_, {}); }
 
 void EdgeCore::Perform(EdgeAction action) {
-  if (const auto* report = std::get_if<Report>(&action)) {
+  if (auto* report = std::get_if<Report>(&action)) {
+    std::string& tenant = report->event.tenant;
+    if (tenant.empty()) tenant = TenantOf(report->event.resource);
+    // Where there is one tenant, what strangers do happens to it.
+    if (tenant.empty() && plan_ != nullptr &&
+        plan_->snapshot().tenants.size() == 1) {
+      tenant = plan_->snapshot().tenants[0].name;
+    }
     if (report->event.type == EdgeEvent::Type::kRefused) {
       ++stats_.refusals[report->event.reason];
     } else if (report->event.type == EdgeEvent::Type::kCallStarted) {

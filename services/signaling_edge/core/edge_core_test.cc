@@ -501,6 +501,7 @@ TEST_F(EdgeCoreTest, AWrongNameIsRefusedAtOnce) {  // UM-14
   const EdgeEvent* event = edge_.Last(EdgeEvent::Type::kRefused);
   ASSERT_EQ(event->refusal->presented_identities.size(), 1u);
   EXPECT_EQ(event->refusal->presented_identities[0], "DNS:wrong.d.test");
+  EXPECT_EQ(event->tenant, "tenants/t");  // the only one there is
   EXPECT_EQ(edge_.core().connections().size(), 0u);
 }
 

@@ -1,5 +1,6 @@
 #include "services/common/plan_snapshot/snapshot_state.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "services/common/digit_analysis/plan_entry.h"
 #include "services/common/plan_snapshot/snapshot_proto.h"
 #include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
 
 namespace sallyport {
 namespace {
@@ -26,6 +28,13 @@ absl::Status OutOfStep() {
   return MakeError(absl::StatusCode::kFailedPrecondition,
                    "SNAPSHOT_OUT_OF_STEP",
                    "the message does not follow the version held");
+}
+
+absl::Status CheckSum(const PlanChecksum& sum,
+                      const pb::WatchSnapshotResponse& message) {
+  if (sum.Hex() == message.checksum()) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kDataLoss, "SNAPSHOT_CHECKSUM_MISMATCH",
+                   "what was received is not what dialplan has");
 }
 
 absl::Status Corrupt() {
@@ -52,29 +61,42 @@ absl::StatusOr<bool> SnapshotState::Apply(
       for (const auto& [name, resource] : resources) {
         sum.Add(name, EtagOf(*resource));
       }
-      return Finish(std::move(resources), sum, message);
+      SP_RETURN_IF_ERROR(CheckSum(sum, message));
+      resources_ = std::move(resources);
+      Accept(sum, message);
+      return true;
     }
     case pb::WatchSnapshotResponse::kDelta: {
       pending_.clear();
       if (version_ == 0 || message.delta().base_version() != version_) {
         return OutOfStep();
       }
-      Resources resources = resources_;
+      // The sum first: what does not fit must leave everything as it was, and
+      // a small change must not cost a copy of a large plan.
       PlanChecksum sum = sum_;
-      const auto remove = [&](const std::string& name) {
-        const auto it = resources.find(name);
-        if (it == resources.end()) return;
-        sum.Remove(name, EtagOf(*it->second));
-        resources.erase(it);
-      };
-      for (const std::string& name : message.delta().deleted()) remove(name);
-      for (const pb::Resource& resource : message.delta().upserted()) {
-        remove(NameOf(resource));
-        sum.Add(NameOf(resource), EtagOf(resource));
-        resources[NameOf(resource)] =
-            std::make_shared<const pb::Resource>(resource);
+      std::map<std::string_view, const pb::Resource*> after;
+      for (const std::string& name : message.delta().deleted()) {
+        after[name] = nullptr;
       }
-      return Finish(std::move(resources), sum, message);
+      for (const pb::Resource& resource : message.delta().upserted()) {
+        after[NameOf(resource)] = &resource;
+      }
+      for (const auto& [name, resource] : after) {
+        const auto it = resources_.find(std::string(name));
+        if (it != resources_.end()) sum.Remove(name, EtagOf(*it->second));
+        if (resource != nullptr) sum.Add(name, EtagOf(*resource));
+      }
+      SP_RETURN_IF_ERROR(CheckSum(sum, message));
+      for (const auto& [name, resource] : after) {
+        if (resource == nullptr) {
+          resources_.erase(std::string(name));
+        } else {
+          resources_[std::string(name)] =
+              std::make_shared<const pb::Resource>(*resource);
+        }
+      }
+      Accept(sum, message);
+      return true;
     }
     case pb::WatchSnapshotResponse::kHeartbeat:
       if (message.version() != version_) return OutOfStep();
@@ -86,18 +108,11 @@ absl::StatusOr<bool> SnapshotState::Apply(
   return OutOfStep();
 }
 
-absl::StatusOr<bool> SnapshotState::Finish(
-    Resources resources, const PlanChecksum& sum,
-    const pb::WatchSnapshotResponse& from) {
-  if (sum.Hex() != from.checksum()) {
-    return MakeError(absl::StatusCode::kDataLoss, "SNAPSHOT_CHECKSUM_MISMATCH",
-                     "what was received is not what dialplan has");
-  }
-  resources_ = std::move(resources);
+void SnapshotState::Accept(const PlanChecksum& sum,
+                           const pb::WatchSnapshotResponse& from) {
   sum_ = sum;
   version_ = from.version();
   checksum_ = from.checksum();
-  return true;
 }
 
 std::shared_ptr<const PlanSnapshot> SnapshotState::Snapshot() const {

@@ -48,8 +48,8 @@ class SnapshotState {
   static absl::StatusOr<SnapshotState> Restore(std::string_view saved);
 
  private:
-  absl::StatusOr<bool> Finish(Resources resources, const PlanChecksum& sum,
-                              const dialplan::v1::WatchSnapshotResponse& from);
+  void Accept(const PlanChecksum& sum,
+              const dialplan::v1::WatchSnapshotResponse& from);
 
   int64_t version_ = 0;
   std::string checksum_;

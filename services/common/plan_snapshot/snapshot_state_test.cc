@@ -143,6 +143,22 @@ TEST(SnapshotStateTest, WhatDoesNotFitChangesNothing) {
   EXPECT_TRUE(state.Snapshot()->peers.empty());
 }
 
+// A name that is both deleted and new is new: it was made again.
+TEST(SnapshotStateTest, DeletedAndMadeAgain) {
+  SnapshotState state = AtVersion3();
+  pb::WatchSnapshotResponse m;
+  m.set_version(6);
+  m.mutable_delta()->set_base_version(3);
+  m.mutable_delta()->add_deleted("tenants/t");
+  m.mutable_delta()->add_deleted("tenants/never");
+  *m.mutable_delta()->add_upserted() = Tenant("again");
+  m.set_checksum(
+      SumOf({Tenant("again"), Plan(type::SECURITY_MODE_SECURED, "b")}));
+  SP_ASSERT_OK_AND_ASSIGN(bool done, state.Apply(m));
+  EXPECT_TRUE(done);
+  EXPECT_EQ(state.resources().at("tenants/t")->tenant().etag(), "again");
+}
+
 TEST(SnapshotStateTest, SavesAndRestores) {
   const SnapshotState state = AtVersion3();
   SP_ASSERT_OK_AND_ASSIGN(SnapshotState restored,

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "services/common/random/fake_random.h"
@@ -228,6 +229,96 @@ TEST_F(PlanEditorTest, LoadedStateIsTheStart) {
   EXPECT_EQ(editor_.version(), 42);
   editor_.Rollback();
   EXPECT_EQ(editor_.version(), 41);
+}
+
+// Everything that a plan says of itself, to compare two of them.
+std::vector<std::string> Facts(const Plan& plan) {
+  std::vector<std::string> out;
+  for (const auto& [name, record] : plan.records()) {
+    out.push_back(name + " " + record->etag);
+    for (const std::string& referrer : plan.ReferrersOf(name)) {
+      out.push_back(name + " <- " + referrer);
+    }
+    for (const UniqueKey& key : plan.KeysOf(name)) {
+      out.push_back(name + " " + key.field + " " + key.key);
+      for (const std::string& holder : plan.HoldersOf(key.key)) {
+        out.push_back(key.key + " held by " + holder);
+      }
+    }
+  }
+  return out;
+}
+
+// Random writes, commits and rollbacks: the indexes are always those of a plan
+// made anew from the same records, and a rollback leads exactly back.
+TEST_F(PlanEditorTest, IndexesFollowRandomWrites) {
+  const auto pick = [this](size_t n) {
+    return static_cast<size_t>(random_.Uniform(n));
+  };
+  const auto make = [&]() -> PlanEntry {
+    const std::string id(1, static_cast<char>('a' + pick(3)));
+    const std::string plan(1, static_cast<char>('p' + pick(2)));
+    switch (pick(6)) {
+      case 0: {
+        TenantEntry tenant = TestTenant();
+        if (pick(2) == 0) {
+          tenant.default_dial_plan = "tenants/t/dialPlans/" + plan;
+        }
+        return tenant;
+      }
+      case 1:
+        return TestPlan(static_cast<SecurityMode>(pick(3)), plan);
+      case 2: {
+        PeerEntry peer = TestPeer(id, plan);
+        if (pick(3) == 0) peer.dial_plan.clear();
+        if (pick(3) == 0) peer.x509_subjects = {"shared.test"};
+        return peer;
+      }
+      case 3: {
+        UserEntry user = TestUser(id, plan);
+        user.phone_numbers = {pick(2) == 0 ? "1001" : "1002"};
+        return user;
+      }
+      case 4: {
+        PhoneEntry phone;
+        phone.name = "tenants/t/phones/" + id;
+        phone.device_name = "SEP" + std::to_string(pick(2));
+        phone.owner_user = "tenants/t/users/" + id;
+        phone.dial_plan = "tenants/t/dialPlans/" + plan;
+        return phone;
+      }
+      default:
+        return TestPattern(id, pick(2) == 0 ? "9.!" : "8X", id);
+    }
+  };
+  std::vector<std::string> committed = Facts(editor_.plan());
+  size_t applied = 0;
+  for (int i = 0; i < 5000; ++i) {
+    const PlanEntry entry = make();
+    PlanEdit edit =
+        pick(4) == 0 ? Deletion(NameOf(entry)) : Edit(Verb::kUpdate, entry);
+    edit.allow_missing = true;
+    edit.validate_only = pick(5) == 0;
+    const std::vector<std::string> before = Facts(editor_.plan());
+    const bool ok = Apply(edit).ok();
+    applied += ok ? 1 : 0;
+    if (!ok || edit.validate_only) {
+      ASSERT_EQ(Facts(editor_.plan()), before);
+    }
+    if (pick(4) == 0) {
+      editor_.Commit();
+      committed = Facts(editor_.plan());
+    } else if (pick(4) == 0) {
+      editor_.Rollback();
+      ASSERT_EQ(Facts(editor_.plan()), committed);
+    }
+    Plan fresh;
+    for (const auto& [name, record] : editor_.plan().records()) {
+      fresh.Put(record);
+    }
+    ASSERT_EQ(Facts(editor_.plan()), Facts(fresh)) << edit.name;
+  }
+  EXPECT_GT(applied, 1000u);
 }
 
 }  // namespace

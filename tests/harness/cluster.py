@@ -133,9 +133,16 @@ class Cluster:
         except ValueError:
             return done.stdout
 
-    def items(self, kind):
+    def items(self, kind, *options):
         """What `sallyport <kind>` lists, as the API's JSON."""
-        answer = self.cli(kind, '-o', 'json')
+        return self._list(self.cli(kind, *options, '-o', 'json'))
+
+    def items_of(self, collection):
+        """What `sallyport get <collection>` lists, as the API's JSON."""
+        return self._list(self.cli('get', collection, '-o', 'json'))
+
+    @staticmethod
+    def _list(answer):
         if isinstance(answer, dict):
             lists = [v for v in answer.values() if isinstance(v, list)]
             return lists[0] if lists else []

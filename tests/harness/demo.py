@@ -263,7 +263,8 @@ class Demo:
 
     def refused(self, kind, reason, since, what):
         def found():
-            for refusal in self.cluster.items('refusals'):
+            # A connection that proves nothing belongs to no tenant.
+            for refusal in self.cluster.items('refusals', '--parent', 'tenants/-'):
                 if refusal.get('reason') == reason and refusal.get('refuseTime', '') >= since:
                     return refusal
             return None

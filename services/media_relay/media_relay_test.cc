@@ -443,19 +443,93 @@ TEST_F(MediaRelayTest, TurnWorksFromTheCachedKeysAndDrains) {
   EXPECT_EQ(process_.Terminate(), 0);
 }
 
-TEST_F(MediaRelayTest, GarbageCostsNothing) {
+// Thousands of mutated messages to every listener, under whatever sanitizer
+// the build has: no crash, no answer, and the service goes on.
+TEST_F(MediaRelayTest, MalformedInputCostsNothing) {
+  auto edge = Stub("signaling_edge");
+  auto ann = Stub("operator/ann");
   Peer noisy;
+  Peer phone;
+  Peer gateway;
   SystemRandom random;
   const int stun = process_.port("stun_udp");
-  for (int i = 0; i < 3000; ++i) {
-    std::string bytes(random.Uniform(200), '\0');
-    random.Fill(
-        absl::MakeSpan(reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()));
-    if (!bytes.empty() && i % 2 == 0) bytes[0] = static_cast<char>(i % 4);
-    noisy.Send(bytes, stun);
-  }
-  EXPECT_EQ(noisy.Receive(200), "");
+  const auto mutate = [&](std::string bytes) {
+    const size_t changes = 1 + random.Uniform(4);
+    for (size_t i = 0; i < changes && !bytes.empty(); ++i) {
+      bytes[random.Uniform(bytes.size())] =
+          static_cast<char>(random.Uniform(256));
+    }
+    if (random.Uniform(4) == 0) bytes.resize(random.Uniform(bytes.size() + 9));
+    return bytes;
+  };
+
+  // The client port: noise, and mutants of good requests.
   TurnTestClient client(absl::Now(), random);
+  const auto udp = [](StunWriter& w) {
+    w.AddUint32(stun_attribute::kRequestedTransport, 17u << 24);
+  };
+  noisy.Send(client.Bare(StunMethod::kAllocate, udp), stun);
+  client.TakeChallenge(noisy.Receive());
+  const std::vector<std::string> good = {
+      client.Bare(StunMethod::kBinding),
+      client.Signed(StunMethod::kAllocate, udp),
+      client.Signed(StunMethod::kRefresh),
+      client.Signed(StunMethod::kChannelBind, udp),
+      std::string("\x40\x01\x00\x02hi", 6)};
+  for (int i = 0; i < 4000; ++i) {
+    const std::string& original = good[static_cast<size_t>(i) % good.size()];
+    const std::string bad = mutate(original);
+    if (bad != original) noisy.Send(bad, stun);
+    if (i % 50 == 0) absl::SleepFor(absl::Milliseconds(1));
+  }
+
+  // Every media port, from the right source and from others.
+  const std::string key(30, 'p');
+  v1::CreateSessionRequest create;
+  create.set_parent("tenants/default");
+  create.mutable_session()->set_owner("edge-0");
+  auto& a = *create.mutable_session()->mutable_leg_a();
+  a.set_protocol(type::v1::MEDIA_PROTOCOL_SDES_SRTP);
+  a.mutable_remote_rtp()->set_address("127.0.0.1");
+  a.mutable_remote_rtp()->set_port(static_cast<uint32_t>(phone.port()));
+  a.mutable_remote_rtcp()->set_address("127.0.0.1");
+  a.mutable_remote_rtcp()->set_port(static_cast<uint32_t>(phone.port()));
+  a.mutable_remote_key()->set_key_salt(key);
+  auto& b = *create.mutable_session()->mutable_leg_b();
+  b.set_protocol(type::v1::MEDIA_PROTOCOL_RTP);
+  b.mutable_remote_rtp()->set_address("127.0.0.1");
+  b.mutable_remote_rtp()->set_port(static_cast<uint32_t>(gateway.port()));
+  v1::Session made;
+  ASSERT_TRUE(Call(*edge, &Stubs::CreateSession, create, &made).ok());
+  auto protect =
+      SrtpSession::Create(Library(), SrtpSuite::kAesCm128HmacSha1_80,
+                          AsBytes(key), {}, SrtpSession::Direction::kProtect)
+          .value();
+  const auto srtp = [&](uint16_t sequence) {
+    return Through(Rtp(sequence),
+                   [&](Packet& p) { return protect->ProtectRtp(p); });
+  };
+  const std::string sample = srtp(0);
+  for (int i = 0; i < 4000; ++i) {
+    std::string bad = mutate(sample);
+    if (bad == sample) continue;
+    Peer& from = i % 2 == 0 ? phone : noisy;
+    from.Send(bad,
+              static_cast<int>(i % 4 < 2 ? made.leg_a().local_rtp_port()
+                                         : made.leg_a().local_rtcp_port()));
+    noisy.Send(mutate(Rtp(1)), static_cast<int>(made.leg_b().local_rtp_port()));
+    if (i % 50 == 0) absl::SleepFor(absl::Milliseconds(1));
+  }
+  EXPECT_EQ(gateway.Receive(200), "");
+  // The call goes on.
+  phone.Send(srtp(1), static_cast<int>(made.leg_a().local_rtp_port()));
+  EXPECT_EQ(gateway.Receive(), Rtp(1));
+  v1::RelayStatus status;
+  ASSERT_TRUE(
+      Call(*ann, &Stubs::GetStatus, v1::GetStatusRequest(), &status).ok());
+  EXPECT_EQ(status.load().allocation_count(), 0u);
+  EXPECT_EQ(status.load().session_count(), 1u);
+  EXPECT_GT(status.dropped_packets().at("auth_failed"), 100u);
   Peer user;
   user.Send(client.Bare(StunMethod::kBinding), stun);
   EXPECT_EQ(TurnTestClient::CodeOf(user.Receive()), 0);

@@ -33,7 +33,7 @@ const std::array<CertificateProfile, 6>& Profiles() {
       // Both usages: SIP peers are client and server of each other.
       {.id = ProfileId::kSipServer,
        .name = "sip_server",
-       .default_validity = Days(90),
+       .default_validity = Days(365),
        .max_validity = Days(825),
        .is_authority = false,
        .extended_key_usages = {ExtendedKeyUsage::kServerAuth,
@@ -47,7 +47,7 @@ const std::array<CertificateProfile, 6>& Profiles() {
                                ExtendedKeyUsage::kClientAuth}},
       {.id = ProfileId::kClient,
        .name = "client",
-       .default_validity = Days(90),
+       .default_validity = Days(365),
        .max_validity = Days(825),
        .is_authority = false,
        .extended_key_usages = {ExtendedKeyUsage::kClientAuth}},

@@ -33,6 +33,7 @@ void Succeed(Enrollment& enrollment, absl::Time now) {
 // A wrong string: counted, and at the limit the door is locked.
 void CountFailure(Enrollment& enrollment, uint32_t limit, absl::Time now) {
   ++enrollment.failed_attempts;
+  enrollment.last_contact_time = now;
   enrollment.update_time = now;
   if (enrollment.operation != Operation::kNone) {
     Fail(enrollment, FailureReason::kInvalidAuthenticationString, now);
@@ -118,8 +119,6 @@ bool Expire(Enrollment& enrollment, absl::Time now) {
 
 Verdict Judge(Enrollment* enrollment, const Claim& claim, absl::Time now) {
   if (enrollment == nullptr) return Verdict::kUnknownDevice;
-  enrollment->last_contact_time = now;
-  enrollment->protocol_version = claim.protocol_version;
   Expire(*enrollment, now);
   if (enrollment->locked) return Verdict::kRefused;
 
@@ -145,6 +144,8 @@ Verdict Judge(Enrollment* enrollment, const Claim& claim, absl::Time now) {
       return Verdict::kRefused;
   }
 
+  enrollment->last_contact_time = now;
+  enrollment->protocol_version = claim.protocol_version;
   if (enrollment->operation != Operation::kNone) {
     enrollment->status = {.outcome = OperationStatus::Outcome::kPending,
                           .operation = enrollment->operation};

@@ -96,7 +96,9 @@ enum class Verdict {
 };
 
 // Judges a claim and counts it; the result of counting must be durable before
-// anything is answered. `enrollment` is null for a device that nobody knows.
+// anything is answered. `enrollment` is null for a device that nobody knows,
+// and is left as it was by a refusal that counts nothing: whoever knocks at a
+// locked door causes no write.
 Verdict Judge(Enrollment* enrollment, const Claim& claim, absl::Time now);
 
 // The key that is asked of the phone.

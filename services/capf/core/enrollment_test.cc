@@ -107,6 +107,19 @@ TEST(EnrollmentTest, AskingWithoutAStringIsNoGuess) {
   EXPECT_EQ(e.failed_attempts, 0u);
 }
 
+TEST(EnrollmentTest, KnockingAtALockedDoorChangesNothing) {
+  Enrollment e = Pending();
+  for (uint32_t i = 0; i < kMaxFailedAttempts; ++i) Judge(&e, kWrong, kNow);
+  const Enrollment locked = e;
+  Judge(&e, kWrong, kNow + absl::Hours(1));
+  Judge(&e, kRight, kNow + absl::Hours(2));
+  EXPECT_EQ(e, locked);
+  Enrollment silent = Pending();
+  const Enrollment before = silent;
+  Judge(&silent, kSilent, kNow + absl::Hours(1));
+  EXPECT_EQ(silent, before);
+}
+
 TEST(EnrollmentTest, UnknownDevice) {
   EXPECT_EQ(Judge(nullptr, kRight, kNow), Verdict::kUnknownDevice);
 }

@@ -4,6 +4,7 @@
 #ifndef SALLYPORT_SERVICES_CAPF_CORE_TRUST_BUNDLE_H_
 #define SALLYPORT_SERVICES_CAPF_CORE_TRUST_BUNDLE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -42,6 +43,16 @@ struct TrustBundleDelta {
   bool empty() const { return stores.empty() && revoked.empty(); }
 };
 TrustBundleDelta Diff(const TrustBundle& from, const TrustBundle& to);
+
+// The next message to a holder of `from`, towards `to`, with at most
+// `max_revoked` revocations so that it stays small.
+struct TrustBundleStep {
+  TrustBundleDelta delta;
+  TrustBundle holds;      // what the holder then has
+  bool complete = false;  // which is `to`
+};
+TrustBundleStep NextStep(const TrustBundle& from, const TrustBundle& to,
+                         size_t max_revoked);
 
 }  // namespace sallyport::capf
 

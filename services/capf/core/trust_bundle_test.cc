@@ -1,5 +1,8 @@
 #include "services/capf/core/trust_bundle.h"
 
+#include <string>
+#include <vector>
+
 #include "gtest/gtest.h"
 
 namespace sallyport::capf {
@@ -27,6 +30,34 @@ TEST(TrustBundleTest, OnlyWhatChangedIsInTheDelta) {
   from = to;
   from.revoked.emplace("1", old);
   EXPECT_TRUE(Diff(from, to).empty());
+}
+
+// A hundred thousand revocations do not fit one message.
+TEST(TrustBundleTest, ManyRevocationsGoInSteps) {
+  TrustBundle to{.version = 9, .stores = {{"s", {"a"}}}};
+  for (int i = 0; i < 25; ++i) {
+    const std::string serial(1, static_cast<char>('a' + i));
+    to.revoked.emplace(
+        serial, RevokedSerial{"issuer", serial, absl::FromUnixSeconds(i)});
+  }
+  TrustBundle held{.version = 3};
+  std::vector<RevokedSerial> received;
+  int steps = 0;
+  while (true) {
+    const TrustBundleStep step = NextStep(held, to, 10);
+    EXPECT_LE(step.delta.revoked.size(), 10u);
+    EXPECT_EQ(step.delta.stores.size(), steps == 0 ? 1u : 0u);
+    received.insert(received.end(), step.delta.revoked.begin(),
+                    step.delta.revoked.end());
+    held = step.holds;
+    ++steps;
+    if (step.complete) break;
+    EXPECT_EQ(held.version, 3);
+  }
+  EXPECT_EQ(steps, 3);
+  EXPECT_EQ(held.version, 9);
+  EXPECT_EQ(held.revoked, to.revoked);
+  EXPECT_EQ(received.size(), 25u);
 }
 
 }  // namespace

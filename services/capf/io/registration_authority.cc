@@ -81,8 +81,11 @@ Admission RegistrationAuthority::Admit(CapfMessage& claim) {
   }
   if (!found.ok()) return {};
 
+  const Enrollment before = enrollment == nullptr ? Enrollment() : *enrollment;
   const Verdict verdict = Judge(enrollment, judged, now);
-  if (enrollment == nullptr) return {.verdict = verdict};
+  if (enrollment == nullptr || *enrollment == before) {
+    return {.verdict = verdict};
+  }
   StoreChange change;
   change.update_enrollments.push_back(*enrollment);
   change.audit.push_back(

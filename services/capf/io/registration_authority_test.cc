@@ -78,6 +78,15 @@ TEST_F(RegistrationAuthorityTest, WrongStringsAreCountedAcrossARestart) {
   EXPECT_EQ(Admit("NOBODY", "123456"), Verdict::kUnknownDevice);
 }
 
+TEST_F(RegistrationAuthorityTest, ALockedDoorCostsNoWrite) {
+  capf.AddEnrollment("SEP1");
+  for (int i = 0; i < 5; ++i) Admit("SEP1", "000000");
+  const int64_t written = capf.audit->sequence();
+  for (int i = 0; i < 20; ++i) Admit("SEP1", "000000");
+  for (int i = 0; i < 20; ++i) Admit("NOBODY", "000000");
+  EXPECT_EQ(capf.audit->sequence(), written);
+}
+
 // pki.md 2.9.7: the phone went away after STORE_CERT_REQUEST, and comes again.
 TEST_F(RegistrationAuthorityTest, TheSameKeyGetsTheSameCertificateAgain) {
   capf.AddEnrollment("SEP1");

@@ -489,20 +489,6 @@ pb::TrustedCertificate ToProto(const TrustedCertificate& trusted) {
   return out;
 }
 
-pb::WatchTrustBundleResponse ToFullStep(const TrustBundle& bundle) {
-  pb::WatchTrustBundleResponse step;
-  step.set_version(bundle.version);
-  step.set_full(true);
-  for (const auto& [name, certificates] : bundle.stores) {
-    AddStore(name, certificates, step);
-  }
-  for (const auto& [serial, revoked] : bundle.revoked) {
-    AddRevoked(revoked, step);
-  }
-  *step.mutable_create_time() = ToProto(bundle.create_time);
-  return step;
-}
-
 pb::WatchTrustBundleResponse ToStep(const TrustBundle& bundle,
                                     const TrustBundleDelta& delta) {
   pb::WatchTrustBundleResponse step;

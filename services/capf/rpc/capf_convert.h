@@ -61,8 +61,7 @@ absl::StatusOr<SubjectAltNames> ParseAltNames(
 
 pb::TrustedCertificate ToProto(const TrustedCertificate& trusted);
 
-// The whole bundle, and a step from one to the next.
-pb::WatchTrustBundleResponse ToFullStep(const TrustBundle& bundle);
+// A step by `delta`, to `bundle`.
 pb::WatchTrustBundleResponse ToStep(const TrustBundle& bundle,
                                     const TrustBundleDelta& delta);
 

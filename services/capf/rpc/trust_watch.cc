@@ -1,5 +1,6 @@
 #include "services/capf/rpc/trust_watch.h"
 
+#include <cstddef>
 #include <memory>
 #include <utility>
 
@@ -13,6 +14,9 @@
 
 namespace sallyport::capf {
 namespace {
+
+// Some 150 octets each: far below the largest message.
+constexpr size_t kMaxRevokedInStep = 5000;
 
 using Response = pb::WatchTrustBundleResponse;
 using Reactor = grpc::ServerWriteReactor<Response>;
@@ -80,12 +84,22 @@ class WatchState final : public TrustWatcher {
                                              "DRAINING", "capf is stopping"));
       return Next::kFinish;
     }
-    if (!beat_) return Next::kNothing;
+    if (!beat_ && complete_) return Next::kNothing;
     beat_ = false;
     writing_ = true;
-    step_ = sent_ == nullptr ? ToFullStep(*latest_)
-                             : ToStep(*latest_, Diff(*sent_, *latest_));
-    sent_ = latest_;
+    if (sent_ == latest_) {  // a beat, and nothing new
+      step_ = ToStep(*sent_, {});
+      return Next::kWrite;
+    }
+    const bool first = sent_ == nullptr;
+    TrustBundleStep next =
+        NextStep(first ? TrustBundle() : *sent_, *latest_, kMaxRevokedInStep);
+    step_ = ToStep(next.holds, next.delta);
+    step_.set_full(first);
+    complete_ = next.complete;
+    sent_ = complete_
+                ? latest_
+                : std::make_shared<const TrustBundle>(std::move(next.holds));
     return Next::kWrite;
   }
 
@@ -95,6 +109,7 @@ class WatchState final : public TrustWatcher {
   std::shared_ptr<const TrustBundle> latest_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const TrustBundle> sent_ ABSL_GUARDED_BY(mutex_);
   bool beat_ ABSL_GUARDED_BY(mutex_) = false;
+  bool complete_ ABSL_GUARDED_BY(mutex_) = true;  // sent_ is latest_
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;

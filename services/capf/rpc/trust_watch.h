@@ -11,10 +11,11 @@
 
 namespace sallyport::capf {
 
-// Begins with the whole bundle, then sends what changed as soon as it does,
-// and an empty step at each beat of the publisher that found nothing new. At
-// most one step is unsent: a slow consumer gets several changes in one. The
-// reactor deletes itself. `publisher` must outlive it.
+// Begins with the whole bundle (in several steps if it is large), then sends
+// what changed as soon as it does, and an empty step at each beat of the
+// publisher that found nothing new. At most one step is unsent: a slow consumer
+// gets several changes in one. The reactor deletes itself. `publisher` must
+// outlive it.
 grpc::ServerWriteReactor<::sallyport::capf::v1::WatchTrustBundleResponse>*
 StartTrustWatch(TrustPublisher& publisher, const std::string& consumer,
                 const std::string& identity);

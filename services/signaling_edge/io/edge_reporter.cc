@@ -7,6 +7,7 @@
 #include "services/common/log/log.h"
 #include "services/common/log/redact.h"
 #include "services/signaling_edge/io/metrics_table.h"
+#include "services/signaling_edge/io/peer_trust.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -22,6 +23,17 @@ size_t LabelOf(std::string_view reason) {
 }
 
 }  // namespace
+
+std::string TenantOf(const EdgeEvent& event) {
+  if (!event.tenant.empty()) return event.tenant;
+  std::string_view tenant = TenantNameOf(event.resource);
+  if (tenant.empty() && event.refusal.has_value()) {
+    tenant = TenantNameOf(event.refusal->peer);
+    if (tenant.empty()) tenant = TenantNameOf(event.refusal->subject);
+    if (tenant.empty()) tenant = TenantNameOf(event.refusal->dial_plan);
+  }
+  return tenant.empty() ? "tenants/-" : std::string(tenant);
+}
 
 // The core counts for itself; what it has counted since the last time is added
 // to the metrics.

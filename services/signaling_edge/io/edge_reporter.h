@@ -24,6 +24,9 @@
 
 namespace sallyport::signaling_edge {
 
+// "tenants/{t}" where `event` tells it, or "tenants/-".
+std::string TenantOf(const EdgeEvent& event);
+
 // A call that is over, with both clocks as they were then.
 struct EndedCall {
   CallRecord record;

@@ -58,6 +58,12 @@ absl::StatusOr<RelaySession::Leg> FromProto(const pb::Leg& leg,
     return MakeError(absl::StatusCode::kInternal, "MEDIA_RELAY_ANSWER_INVALID",
                      "the relay's session lacks an address, port or key");
   }
+  const auto suite = asked.suite.has_value() ? ToProto(*asked.suite)
+                                             : type::v1::SRTP_SUITE_UNSPECIFIED;
+  if (leg.srtp_suite() != suite) {
+    return MakeError(absl::StatusCode::kInternal, "MEDIA_RELAY_ANSWER_INVALID",
+                     "the relay's leg has another suite than was asked for");
+  }
   RelaySession::Leg out;
   out.local.ip = leg.local_address();
   out.local.rtp_port = static_cast<uint16_t>(leg.local_rtp_port());

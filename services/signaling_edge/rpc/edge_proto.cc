@@ -12,6 +12,7 @@
 #include "services/common/net/socket_address.h"
 #include "services/signaling_edge/core/registration_desk.h"
 #include "services/signaling_edge/io/peer_trust.h"
+#include "services/signaling_edge/io/trust_bundle.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -378,7 +379,12 @@ v1::Connection ToProto(const Connection& connection, const ConnectionIo* io,
     if (tls.certificate.has_value()) {
       *out.mutable_remote_certificate() = ToProto(*tls.certificate);
     }
-    out.set_trust_store(tls.trust_store);
+    // Both stores may hold the anchor; the one that counted is said.
+    const bool is_phone =
+        connection.identity.has_value() &&
+        connection.identity->kind == ConnectionIdentity::Kind::kPhone;
+    out.set_trust_store(is_phone ? std::string(kPhoneTrustStore)
+                                 : tls.trust_store);
   }
   if (io != nullptr) {
     *out.mutable_local_address() =
@@ -429,17 +435,6 @@ v1::Registration ToProto(const Binding& binding, const PlanIndex* plan,
   out.set_instance_id(binding.instance);
   out.set_edge(context.edge);
   return out;
-}
-
-std::string TenantOf(const EdgeEvent& event) {
-  if (!event.tenant.empty()) return event.tenant;
-  std::string_view tenant = TenantNameOf(event.resource);
-  if (tenant.empty() && event.refusal.has_value()) {
-    tenant = TenantNameOf(event.refusal->peer);
-    if (tenant.empty()) tenant = TenantNameOf(event.refusal->subject);
-    if (tenant.empty()) tenant = TenantNameOf(event.refusal->dial_plan);
-  }
-  return std::string(tenant.empty() ? kNobody : tenant);
 }
 
 v1::Refusal RefusalToProto(int64_t sequence, absl::Time time,

@@ -55,9 +55,6 @@ type::v1::CertificateSummary ToProto(const CertificateInfo& certificate);
 std::string CallRecordLine(int64_t sequence, const EndedCall& ended,
                            const std::string& edge);
 
-// "tenants/{t}" where `event` tells it, or "tenants/-".
-std::string TenantOf(const EdgeEvent& event);
-
 // The number at the end of "tenants/{t}/{collection}/{number}"; nullopt for
 // any other name.
 std::optional<uint64_t> IdOfName(std::string_view name,

@@ -57,6 +57,7 @@ void RequestAuth::SetPlan(const PlanIndex* plan) {
   for (const UserEntry& user : plan->snapshot().users) {
     Population& population = populations_[Lower(user.domain)];
     ++population.users;
+    if (population.realm.empty()) population.realm = user.realm;
     if (user.digest_algorithm == DigestAlgorithm::kMd5) ++population.md5_users;
     if (plan->ModeOf(user.dial_plan) == SecurityMode::kUnsecured) {
       ++population.clear_users;
@@ -77,6 +78,11 @@ const PeerEntry* RequestAuth::PeerBySource(const Flow& flow,
     }
   }
   return nullptr;
+}
+
+bool RequestAuth::IsPeerSource(const Flow& flow, uint32_t incoming_port) const {
+  return plan_ != nullptr && !flow.is_tls() &&
+         PeerBySource(flow, incoming_port) != nullptr;
 }
 
 RequestAuth::Outcome RequestAuth::Authenticate(
@@ -151,6 +157,9 @@ std::optional<RequestAuth::Challenge> RequestAuth::CheckDigest(
   const bool is_register = request.method() == SipMethod::kRegister;
   const HeaderId sent =
       is_register ? HeaderId::kAuthorization : HeaderId::kProxyAuthorization;
+  // In one case, so that an unknown user is not told from a known one by how
+  // its domain is echoed.
+  const std::string home = Lower(domain);
   DigestAuth::Expected expected;
   expected.username = username;
   if (user != nullptr) {
@@ -161,10 +170,10 @@ std::optional<RequestAuth::Challenge> RequestAuth::CheckDigest(
                        : user->ha1_sha256;
     if (user->disabled) expected.ha1 = {};
   } else {
-    const Population& population = populations_[Lower(domain)];
-    expected.realm = domain;
+    const Population& population = populations_[home];
+    expected.realm = population.realm.empty() ? home : population.realm;
     expected.algorithm = digest_.DecoyAlgorithm(
-        username, domain, population.md5_users, population.users);
+        username, home, population.md5_users, population.users);
   }
   Challenge challenge;
   challenge.status_code = is_register ? 401 : 407;
@@ -220,13 +229,14 @@ RequestAuth::Outcome RequestAuth::AsUser(const SipMessage& request,
   // A clear transport is refused before a challenge, so that nobody sends the
   // answer to one in clear (UM-100); whom it would suit is guessed for a user
   // that does not exist.
-  const Population& population = populations_[Lower(uri->host)];
+  const std::string home = Lower(uri->host);
+  const Population& population = populations_[home];
   bool is_clear;
   if (user != nullptr) {
     is_clear = plan_->ModeOf(user->dial_plan) == SecurityMode::kUnsecured;
   } else {
     is_clear =
-        digest_.DecoyAlgorithm(username, uri->host, population.clear_users,
+        digest_.DecoyAlgorithm(username, home, population.clear_users,
                                population.users) == DigestAlgorithm::kMd5;
   }
   if (absl::Status status = CheckTransport(

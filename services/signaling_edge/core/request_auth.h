@@ -52,12 +52,16 @@ class RequestAuth {
                        const std::optional<ConnectionIdentity>& identity,
                        uint32_t incoming_port, MonoTime now);
 
+  // Whether the plan knows a peer by this clear flow's source address.
+  bool IsPeerSource(const Flow& flow, uint32_t incoming_port) const;
+
  private:
   // What the users of one realm have in common.
   struct Population {
     uint64_t users = 0;
     uint64_t md5_users = 0;
     uint64_t clear_users = 0;  // in unsecured plans
+    std::string realm;
   };
 
   Outcome AsPeer(const PeerEntry& peer, const SipMessage& request,

@@ -247,6 +247,24 @@ TEST_F(RequestAuthTest, UnknownUsersLookLikeKnownOnes) {
             "401 DIGEST_FAILED");
 }
 
+// Nor are they told from known ones by how their domain is written.
+TEST_F(RequestAuthTest, TheDomainsCaseTellsNothing) {
+  const auto realm = [&](std::string_view user, std::string_view domain) {
+    const auto outcome = Run(Request(SipMethod::kRegister, user, domain), tls_);
+    const auto* c = std::get_if<RequestAuth::Challenge>(&outcome);
+    if (c == nullptr) return std::string("none");
+    return ParseAuthValue(c->value)->Get("realm").value_or("");
+  };
+  EXPECT_EQ(realm("carol", "D.Test"), "d.test");
+  for (int i = 0; i < 16; ++i) {
+    const std::string user = Cat("nobody", i);
+    const std::string usual = realm(user, "d.test");
+    EXPECT_TRUE(usual == "d.test" || usual == "none") << usual;
+    EXPECT_EQ(realm(user, "D.Test"), usual);
+    EXPECT_EQ(realm(user, "d.TEST"), usual);
+  }
+}
+
 TEST_F(RequestAuthTest, StrangersAreRefused) {
   EXPECT_EQ(
       ReasonIn(Run(Request(SipMethod::kInvite, "alice", "other.test"), tls_)),

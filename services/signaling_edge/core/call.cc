@@ -249,7 +249,7 @@ void Call::PassOn(LegSide from, const SipMessage& request,
     return;
   }
   // A description would go around the security mode.
-  if (HasSdp(request)) {
+  if (MayHoldSdp(request)) {
     Respond(from, transaction, request, 415);
     return;
   }

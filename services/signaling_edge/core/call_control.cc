@@ -382,6 +382,13 @@ void CallControl::FollowFlow(Call& call, LegSide side, const Flow& flow) {
   call.SetFlow(side, flow, ContactUri(port_.ListenerOf(flow)));
 }
 
+bool CallControl::IsInDialog(const SipMessage& request, const Flow& flow,
+                             std::string_view sender) {
+  LegSide side = LegSide::kA;
+  const Call* call = CallOf(request, side);
+  return call != nullptr && IsParty(*call, side, flow, sender);
+}
+
 void CallControl::OnInDialog(const SipMessage& request,
                              TransactionId transaction, const Flow& flow,
                              std::string_view sender, MonoTime now) {

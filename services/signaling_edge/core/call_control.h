@@ -81,8 +81,12 @@ class CallControl {
   // A new INVITE of a proven party; its 100 was sent.
   void OnInvite(const SipMessage& invite, TransactionId transaction,
                 const Flow& flow, const Party& caller, MonoTime now);
-  // A request with a To tag. `sender` is the resource that the connection has
+  // Whether a request with a To tag belongs to a call and comes from its
+  // party. `sender` is the resource that the connection has
   // proven, or empty.
+  bool IsInDialog(const SipMessage& request, const Flow& flow,
+                  std::string_view sender);
+  // Such a request.
   void OnInDialog(const SipMessage& request, TransactionId transaction,
                   const Flow& flow, std::string_view sender, MonoTime now);
   void OnAck(const SipMessage& ack, const Flow& flow, std::string_view sender,

@@ -15,6 +15,8 @@
 namespace sallyport::signaling_edge {
 namespace {
 
+constexpr size_t kMaxWaiting = 16;
+
 absl::Status NoAnswerError() {
   return MakeError(absl::StatusCode::kFailedPrecondition, "MEDIA_REFUSED",
                    "the offer was accepted without an answer");
@@ -53,7 +55,11 @@ CallActions Call::OnResponse(LegSide from, const SipMessage& request,
       exchange_->stage != Exchange::Stage::kLateOffer &&
       exchange_->stage != Exchange::Stage::kMediaForAck) {
     if (media_busy_) {
-      if (code > 100) waiting_.push_back(response);
+      // Of provisional ones a few will do; a final one has room left.
+      if (code > 100 &&
+          waiting_.size() < (code < 200 ? kMaxWaiting / 2 : kMaxWaiting)) {
+        waiting_.push_back(response);
+      }
       return Take();
     }
     if (sender.dialog.has_value() &&

@@ -1,11 +1,26 @@
 #include "services/signaling_edge/core/connection_table.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <utility>
 
+#include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/string_view.h"
 
 namespace sallyport::signaling_edge {
+namespace {
+
+SocketAddress SourceOf(const SocketAddress& remote) {
+  const SocketAddress canonical = remote.Canonical();
+  if (canonical.is_v4()) return canonical.WithPort(0);
+  std::array<uint8_t, 16> network = {};
+  const ByteSpan ip = canonical.ip_bytes();
+  std::copy(ip.begin(), ip.begin() + 8, network.begin());
+  return *SocketAddress::FromBytes(network, 0);
+}
+
+}  // namespace
 
 Connection& ConnectionTable::Add(SocketAddress remote, bool incoming,
                                  const ParsePolicy& policy) {
@@ -13,7 +28,7 @@ Connection& ConnectionTable::Add(SocketAddress remote, bool incoming,
   connection->id = ++last_id_;
   connection->remote = remote;
   connection->incoming = incoming;
-  if (incoming) ++by_source_[remote.WithPort(0)];
+  if (incoming) ++by_source_[SourceOf(remote)];
   Connection& added = *connection;
   connections_.emplace(added.id, std::move(connection));
   return added;
@@ -23,7 +38,7 @@ void ConnectionTable::Remove(ConnectionId id) {
   const auto it = connections_.find(id);
   if (it == connections_.end()) return;
   const Connection& connection = *it->second;
-  const auto source = by_source_.find(connection.remote.WithPort(0));
+  const auto source = by_source_.find(SourceOf(connection.remote));
   if (connection.incoming && source != by_source_.end() &&
       --source->second == 0) {
     by_source_.erase(source);
@@ -57,7 +72,7 @@ void ConnectionTable::NoteDialled(Connection& connection,
 }
 
 size_t ConnectionTable::CountFrom(const SocketAddress& remote) const {
-  const auto it = by_source_.find(remote.WithPort(0));
+  const auto it = by_source_.find(SourceOf(remote));
   return it == by_source_.end() ? 0 : it->second;
 }
 

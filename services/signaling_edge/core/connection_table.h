@@ -50,6 +50,7 @@ struct Connection {
   std::vector<SocketAddress> addresses;  // still to be tried
   std::optional<TlsFacts> tls;
   std::optional<ConnectionIdentity> identity;
+  bool proved = false;  // a request by it was of a known party
   PeerScope scope = 0;
   SipFramer framer;
   std::string queue;  // octets that wait for it to open
@@ -87,7 +88,7 @@ class ConnectionTable {
   void NoteDialled(Connection& connection, std::string_view peer);
 
   size_t size() const { return connections_.size(); }
-  // Incoming ones from one address, by the address without its port.
+  // Incoming ones from one source: an IPv4 address or an IPv6 /64.
   size_t CountFrom(const SocketAddress& remote) const;
   std::vector<const Connection*> All() const;  // by id
 

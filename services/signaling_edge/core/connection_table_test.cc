@@ -34,6 +34,20 @@ TEST(ConnectionTableTest, CountsIncomingOnesByAddress) {
   EXPECT_EQ(table.All().size(), 3u);
 }
 
+// Whoever has one IPv6 address has the other 2^64 of its network too.
+TEST(ConnectionTableTest, CountsAnIpv6NetworkAsOneSource) {
+  ConnectionTable table;
+  const ConnectionId a = table.Add(At("[2001:db8:1:2::1]:1"), true, {}).id;
+  table.Add(At("[2001:db8:1:2:ffff::9]:1"), true, {});
+  table.Add(At("[2001:db8:1:3::1]:1"), true, {});
+  table.Add(At("[::ffff:192.0.2.1]:1"), true, {});
+  EXPECT_EQ(table.CountFrom(At("[2001:db8:1:2::7]:1")), 2u);
+  EXPECT_EQ(table.CountFrom(At("192.0.2.1:9")), 1u);
+  EXPECT_EQ(table.CountFrom(At("192.0.2.2:9")), 0u);
+  table.Remove(a);
+  EXPECT_EQ(table.CountFrom(At("[2001:db8:1:2::7]:1")), 1u);
+}
+
 TEST(ConnectionTableTest, FindsWhatWasDialled) {
   ConnectionTable table;
   Connection& old = table.Add(At("192.0.2.1:5061"), false, {});

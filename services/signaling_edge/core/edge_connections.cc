@@ -182,6 +182,7 @@ EdgeActions EdgeCore::OnData(ConnectionId id, std::string_view octets,
   connection->last_activity = now;
   connection->bytes_received += octets.size();
   connection->framer.Append(octets);
+  bool ponged = false;
   // A message may end the connection, so it is looked up anew each time.
   while ((connection = connections_.Find(id)) != nullptr) {
     auto frame = connection->framer.Next();
@@ -199,7 +200,9 @@ EdgeActions EdgeCore::OnData(ConnectionId id, std::string_view octets,
     }
     if (!frame->has_value()) break;
     if ((*frame)->kind == SipFrame::Kind::kPing) {
-      Transmit(connection->flow(), "\r\n");
+      // One for all that came at once: an answer costs more than a ping.
+      if (!ponged) Transmit(connection->flow(), "\r\n");
+      ponged = true;
     } else if ((*frame)->kind == SipFrame::Kind::kMessage) {
       ++connection->messages_received;
       const std::string text((*frame)->text);
@@ -270,9 +273,18 @@ void EdgeCore::Drop(ConnectionId id, bool tell_io, std::string_view reason,
   }
 }
 
+void EdgeCore::NoteProved(const Flow& flow) {
+  if (Connection* connection = connections_.Find(flow.connection)) {
+    connection->proved = true;
+  }
+}
+
 void EdgeCore::RearmConnection(Connection& connection) {
-  const bool proven = connection.identity.has_value() || !connection.incoming ||
-                      connection.messages_received > 0;
+  const bool proven =
+      connection.identity.has_value() || !connection.incoming ||
+      connection.proved ||
+      auth_.IsPeerSource(connection.flow(),
+                         options_.listeners[connection.listener].logical_port);
   connection_deadlines_.Set(
       connection.id, proven
                          ? connection.last_activity + options_.idle_timeout

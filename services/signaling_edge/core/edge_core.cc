@@ -162,9 +162,14 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now) {
   servers_[outcome.id] = {flow, reply_to};
   if (request.method() == SipMethod::kCancel) {
     const int code = outcome.cancelled == 0 ? 481 : 200;
-    Respond(outcome.id,
-            MakeResponse(request, code, ReasonPhrase(code), NewToken()), now);
-    if (outcome.cancelled != 0) calls_.OnCancel(outcome.cancelled, now);
+    SipMessage response =
+        MakeResponse(request, code, ReasonPhrase(code), NewToken());
+    if (outcome.cancelled == 0) {
+      RespondUnproven(flow, outcome.id, std::move(response), now);
+      return;
+    }
+    Respond(outcome.id, std::move(response), now);
+    calls_.OnCancel(outcome.cancelled, now);
     return;
   }
   OnNewRequest(flow, request, outcome.id, now);
@@ -176,12 +181,15 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
   const auto answer = [&](int code) {
     return MakeResponse(request, code, ReasonPhrase(code), NewToken());
   };
-  if (method == SipMethod::kInvite) {
+  const bool proven = !ProvenResource(flow).empty();
+  const auto trying = [&] {
+    if (method != SipMethod::kInvite) return;
     Respond(transaction, MakeResponse(request, 100, ReasonPhrase(100), ""),
             now);
-  }
+  };
+  if (proven) trying();  // to others not before we know them
   if (!ParseSipUri(request.request_uri()).ok()) {
-    Respond(transaction, answer(416), now);
+    RespondUnproven(flow, transaction, answer(416), now);
     return;
   }
   std::string unsupported;
@@ -193,7 +201,7 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
   if (!unsupported.empty()) {  // we have no extension that is named so
     SipMessage response = answer(420);
     response.Add(HeaderId::kUnsupported, unsupported);
-    Respond(transaction, std::move(response), now);
+    RespondUnproven(flow, transaction, std::move(response), now);
     return;
   }
   if (method == SipMethod::kRegister) {
@@ -201,6 +209,12 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
     return;
   }
   if (HasToTag(request)) {
+    if (!calls_.IsInDialog(request, flow, ProvenResource(flow))) {
+      RespondUnproven(flow, transaction, answer(481), now);
+      return;
+    }
+    NoteProved(flow);
+    if (!proven) trying();
     calls_.OnInDialog(request, transaction, flow, ProvenResource(flow), now);
     return;
   }
@@ -209,7 +223,7 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
       SipMessage response = answer(200);
       response.Add(HeaderId::kAllow, kAllow);
       response.Add(HeaderId::kAccept, "application/sdp");
-      Respond(transaction, std::move(response), now);
+      RespondUnproven(flow, transaction, std::move(response), now);
       return;
     }
     case SipMethod::kInvite:
@@ -227,12 +241,12 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
     case SipMethod::kUpdate:
     case SipMethod::kInfo:
     case SipMethod::kPrack:
-      Respond(transaction, answer(481), now);
+      RespondUnproven(flow, transaction, answer(481), now);
       return;
     default: {
       SipMessage response = answer(method == SipMethod::kOther ? 501 : 405);
       response.Add(HeaderId::kAllow, kAllow);
-      Respond(transaction, std::move(response), now);
+      RespondUnproven(flow, transaction, std::move(response), now);
       return;
     }
   }
@@ -248,7 +262,10 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
   RequestAuth::Outcome outcome =
       auth_.Authenticate(request, flow, identity,
                          options_.listeners[flow.listener].logical_port, now);
-  if (auto* party = std::get_if<Party>(&outcome)) return std::move(*party);
+  if (auto* party = std::get_if<Party>(&outcome)) {
+    NoteProved(flow);
+    return std::move(*party);
+  }
   if (const auto* status = std::get_if<absl::Status>(&outcome)) {
     Refuse(flow, request, transaction, *status, KindOf(request.method()), now);
     return std::nullopt;
@@ -259,7 +276,7 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
       MakeResponse(request, challenge.status_code,
                    ReasonPhrase(challenge.status_code), NewToken());
   response.Add(challenge.header, challenge.value);
-  Respond(transaction, std::move(response), now);
+  RespondUnproven(flow, transaction, std::move(response), now);
   if (challenge.reason == "DIGEST_FAILED") {
     ReportRefusal(KindOf(request.method()), flow,
                   Denied(challenge.reason, "the password or user is wrong"),
@@ -289,6 +306,10 @@ void EdgeCore::OnInvite(const Flow& flow, const SipMessage& request,
                         TransactionId transaction, MonoTime now) {
   const std::optional<Party> caller = Prove(flow, request, transaction, now);
   if (!caller.has_value()) return;
+  if (ProvenResource(flow).empty()) {
+    Respond(transaction, MakeResponse(request, 100, ReasonPhrase(100), ""),
+            now);
+  }
   calls_.OnInvite(request, transaction, flow, *caller, now);
 }
 
@@ -296,8 +317,9 @@ void EdgeCore::Refuse(const Flow& flow, const SipMessage& request,
                       TransactionId transaction, const absl::Status& status,
                       RefusalKind kind, MonoTime now) {
   const SipStatus answer = SipStatusOf(status);
-  Respond(transaction,
-          MakeResponse(request, answer.code, answer.phrase, NewToken()), now);
+  RespondUnproven(flow, transaction,
+                  MakeResponse(request, answer.code, answer.phrase, NewToken()),
+                  now);
   ReportRefusal(kind, flow, status, answer.code, request.method_text(), now);
 }
 
@@ -370,6 +392,14 @@ void EdgeCore::Respond(TransactionId transaction, SipMessage response,
     response.Set(HeaderId::kServer, options_.server_header);
   }
   DoServer(transaction, transactions_.Respond(transaction, response, now));
+}
+
+void EdgeCore::RespondUnproven(const Flow& flow, TransactionId transaction,
+                               SipMessage response, MonoTime now) {
+  Respond(transaction, std::move(response), now);
+  if (!ProvenResource(flow).empty()) return;
+  transactions_.Forget(transaction);
+  ForgetEnded(transaction);
 }
 
 void EdgeCore::RespondStateless(const Flow& flow, const SipMessage& request,
@@ -533,13 +563,7 @@ EdgeActions EdgeCore::OnSnapshot(std::shared_ptr<const Resolver> plan,
     Drop(known->id, true, ReasonOf(status), now);
   }
   for (const Binding* binding : registrar_.All()) {
-    const UserEntry* user = plan_->index().User(binding->user);
-    if (user != nullptr && !user->disabled &&
-        CheckTransport(plan_->index().ModeOf(user->dial_plan),
-                       binding->flow.is_tls())
-            .ok()) {
-      continue;
-    }
+    if (MayStay(*binding)) continue;
     const uint64_t id = binding->id;
     ReportChanges(registrar_.Remove(id), now);
   }
@@ -549,6 +573,23 @@ EdgeActions EdgeCore::OnSnapshot(std::shared_ptr<const Resolver> plan,
   event.summary = "a new configuration is in force";
   Perform(Report{std::move(event)});
   return TakeActions();
+}
+
+// By the rules that RequestAuth has for a REGISTER.
+bool EdgeCore::MayStay(const Binding& binding) const {
+  const PlanIndex& index = plan_->index();
+  const UserEntry* user = index.User(binding.user);
+  if (user == nullptr || user->disabled ||
+      !CheckTransport(index.ModeOf(user->dial_plan), binding.flow.is_tls())
+           .ok()) {
+    return false;
+  }
+  if (binding.phone.empty()) {
+    return !binding.flow.is_tls() || user->allow_without_certificate;
+  }
+  const PhoneEntry* phone = index.Phone(binding.phone);
+  return phone != nullptr && !phone->disabled &&
+         phone->owner_user == binding.user;
 }
 
 EdgeActions EdgeCore::OnDrain(MonoTime now) {

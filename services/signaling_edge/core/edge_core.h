@@ -152,6 +152,12 @@ class EdgeCore final : private CallPort {
                      const absl::Status& status, int sip_status,
                      std::string_view method, MonoTime now,
                      const TlsFacts* tls = nullptr);
+  // The final response to a sender that has proven nothing. Nothing of the
+  // request is kept, and nothing is sent again of itself: or a datagram with a
+  // forged source would make us send a dozen to its owner, and take for half
+  // a minute a place that a peer needs.
+  void RespondUnproven(const Flow& flow, TransactionId transaction,
+                       SipMessage response, MonoTime now);
   void RespondStateless(const Flow& flow, const SipMessage& request, int code);
 
   void Transmit(const Flow& flow, std::string bytes);
@@ -170,6 +176,9 @@ class EdgeCore final : private CallPort {
             MonoTime now);
   void ReportChanges(const Registrar::Changes& changes, MonoTime now);
   void RearmConnection(Connection& connection);
+  bool MayStay(const Binding& binding) const;
+  // A request by it came from a party that we know.
+  void NoteProved(const Flow& flow);
   PeerScope ScopeOf(const Flow& flow) const;
   PeerScope ScopeOfResource(std::string_view resource);
   std::string_view ProvenResource(const Flow& flow) const;

@@ -31,6 +31,19 @@ bool HasSdp(const SipMessage& message) {
   return type.ok() && EqualsIgnoreCase(type->value, kSdpType);
 }
 
+bool MayHoldSdp(const SipMessage& message) {
+  if (message.body().empty()) return false;
+  const auto type = ParseValueWithParams(message.Value(HeaderId::kContentType));
+  if (!type.ok()) return true;
+  const std::string_view value = type->value;
+  const size_t slash = value.find('/');
+  if (slash == std::string_view::npos) return true;
+  const std::string_view kind = value.substr(0, slash);
+  return EqualsIgnoreCase(value, kSdpType) ||
+         EqualsIgnoreCase(kind, "multipart") ||
+         EqualsIgnoreCase(kind, "message");
+}
+
 void AddSdp(SipMessage& message, std::string_view body) {
   if (body.empty()) return;
   message.Add(HeaderId::kContentType, kSdpType);

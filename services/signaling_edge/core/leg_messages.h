@@ -22,6 +22,10 @@ uint32_t CseqNumber(const SipMessage& message);
 // Whether there is a body, and it is of type application/sdp.
 bool HasSdp(const SipMessage& message);
 
+// Whether the body may hold a description in some wrapping, or does not say
+// what it is.
+bool MayHoldSdp(const SipMessage& message);
+
 // Sets body and Content-Type; nothing when `body` is empty.
 void AddSdp(SipMessage& message, std::string_view body);
 

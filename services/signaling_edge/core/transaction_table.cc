@@ -150,6 +150,13 @@ void TransactionTable::Settle(TransactionId id) {
     deadlines_.Set(id, deadline);
     return;
   }
+  Remove(id);
+}
+
+void TransactionTable::Remove(TransactionId id) {
+  const auto it = entries_.find(id);
+  if (it == entries_.end()) return;
+  const Entry& entry = *it->second;
   deadlines_.Erase(id);
   by_key_.erase(entry.key);
   const auto merge = by_merge_key_.find(entry.merge_key);
@@ -294,6 +301,8 @@ TransactionActions TransactionTable::OnTransportError(TransactionId id) {
   Settle(id);
   return actions;
 }
+
+void TransactionTable::Forget(TransactionId id) { Remove(id); }
 
 TransactionOutcome TransactionTable::OnDeadline(MonoTime now) {
   TransactionOutcome outcome;

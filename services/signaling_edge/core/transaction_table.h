@@ -82,6 +82,8 @@ class TransactionTable {
   TransactionActions Respond(TransactionId id, const SipMessage& response,
                              MonoTime now);
   TransactionActions OnTransportError(TransactionId id);
+  // Ends it without a word, so that what comes again is new.
+  void Forget(TransactionId id);
 
   MonoTime deadline() const { return deadlines_.next(); }
   // At most one transaction's worth; call it while deadline() <= now.
@@ -104,6 +106,7 @@ class TransactionTable {
   TransactionId Insert(std::string key, std::string merge_key, Machine machine);
   TransactionId Find(const std::string& key) const;  // 0: none
   Entry* Get(TransactionId id);
+  void Remove(TransactionId id);
   // Re-arms the timer, or removes what has ended.
   void Settle(TransactionId id);
   RequestOutcome OnRepeated(TransactionId id, const SipMessage& request,

@@ -1,0 +1,151 @@
+// What strangers, and parties that misbehave, must not get from the edge.
+#include <string>
+#include <variant>
+
+#include "gtest/gtest.h"
+#include "services/signaling_edge/core/edge_core.h"
+#include "services/signaling_edge/core/edge_fixture.h"
+#include "services/signaling_edge/core/edge_harness.h"
+#include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/text_pieces.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+class EdgeAbuseTest : public EdgeCoreTest {
+ protected:
+  static constexpr char kStranger[] = "198.51.100.9:5060";
+
+  static std::string FromStranger(std::string_view method,
+                                  std::string_view to_tag,
+                                  std::string_view more = "") {
+    return Cat(method,
+               " sip:95551234@203.0.113.1 SIP/2.0\n"
+               "Via: SIP/2.0/UDP 198.51.100.9:5060;branch=z9hG4bKst",
+               method,
+               "\nMax-Forwards: 70\nFrom: <sip:bob@d.test>;tag=s1\n"
+               "To: <sip:95551234@203.0.113.1>",
+               to_tag.empty() ? "" : ";tag=", to_tag,
+               "\nCall-ID: st1\nCSeq: 1 ", method,
+               "\nContact: <sip:bob@198.51.100.9>", more);
+  }
+
+  // One answer with `code`, and nothing of it is left.
+  void ExpectOneAnswer(const std::string& request, int code) {
+    SCOPED_TRACE(request);
+    edge_.ReceiveUdp(kStranger, request);
+    auto answer = edge_.TakeToUdp(kStranger);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->message.status_code(), code);
+    EXPECT_EQ(edge_.core().transactions(), 0u);
+    edge_.Advance(absl::Minutes(1));
+    EXPECT_TRUE(edge_.Idle());
+  }
+};
+
+// A datagram with a forged source must not make us send several to its owner,
+// nor take a place that a peer needs.
+TEST_F(EdgeAbuseTest, AStrangersDatagramGetsOneAnswerAndNoState) {
+  ExpectOneAnswer(FromStranger("INVITE", ""), 407);
+  ExpectOneAnswer(FromStranger("INVITE", "forged"), 481);
+  ExpectOneAnswer(FromStranger("INVITE", "", "\nRequire: foo"), 420);
+  ExpectOneAnswer(FromStranger("BYE", "forged"), 481);
+  ExpectOneAnswer(FromStranger("OPTIONS", ""), 200);
+  ExpectOneAnswer(FromStranger("CANCEL", ""), 481);
+  ExpectOneAnswer(FromStranger("NOTIFY", ""), 405);
+  ExpectOneAnswer(FromStranger("REGISTER", ""), 403);
+}
+
+TEST_F(EdgeAbuseTest, AStrangersConnectionEndsHoweverMuchItSays) {
+  const ConnectionId stranger = edge_.ConnectTcp("198.51.100.9");
+  for (int i = 0; i < 10; ++i) {
+    edge_.Advance(absl::Seconds(4));
+    edge_.Receive(stranger, FromStranger("OPTIONS", ""));
+  }
+  EXPECT_EQ(edge_.closed, std::vector<ConnectionId>{stranger});
+}
+
+TEST_F(EdgeAbuseTest, AUsersAndAPeersConnectionStay) {
+  const ConnectionId bob = edge_.ConnectTcp("198.51.100.9");
+  ASSERT_TRUE(edge_.Register(bob, "bob"));
+  const ConnectionId peer = edge_.ConnectTcp("192.0.2.10");
+  edge_.Receive(peer, FromStranger("OPTIONS", ""));
+  edge_.Advance(absl::Minutes(5));
+  EXPECT_TRUE(edge_.closed.empty());
+}
+
+TEST_F(EdgeAbuseTest, ManyPingsGetOnePong) {
+  const ConnectionId stranger = edge_.ConnectTcp("198.51.100.9");
+  std::string pings;
+  for (int i = 0; i < 1000; ++i) pings += "\r\n\r\n";
+  const EdgeActions actions = edge_.core().OnData(stranger, pings, edge_.now());
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(std::get<SendBytes>(actions[0]).bytes, "\r\n");
+}
+
+// What a REGISTER would be refused for ends what an earlier one brought.
+TEST_F(EdgeAbuseTest, ANewPlanEndsContactsThatItForbids) {
+  const ConnectionId phone = edge_.ConnectTls("", "SEP1");
+  ASSERT_TRUE(edge_.Register(phone, "alice"));
+  auto plan = TestPlan();
+  plan->phones[0].disabled = true;
+  edge_.Load(plan);
+  EXPECT_EQ(edge_.core().registrar().size(), 0u);
+
+  edge_.Load(TestPlan());
+  const ConnectionId again = edge_.ConnectTls("", "SEP1");
+  ASSERT_TRUE(edge_.Register(again, "alice"));
+  plan = TestPlan();
+  plan->phones[0].owner_user = "tenants/t/users/bob";
+  edge_.Load(plan);
+  EXPECT_EQ(edge_.core().registrar().size(), 0u);
+
+  plan = TestPlan();
+  plan->users[0].allow_without_certificate = true;
+  edge_.Load(plan);
+  const ConnectionId bare = edge_.ConnectTls("", "");
+  ASSERT_TRUE(edge_.Register(bare, "alice"));
+  edge_.Load(plan);
+  EXPECT_EQ(edge_.core().registrar().size(), 1u);
+  edge_.Load(TestPlan());
+  EXPECT_EQ(edge_.core().registrar().size(), 0u);
+}
+
+// A description, with its keys, does not go around the security mode.
+TEST_F(EdgeAbuseTest, ADescriptionInsideAnotherBodyIsNotPassedOn) {
+  Sent invite;
+  const Sent ok = Established(invite);
+  int cseq = 2;
+  for (const char* type : {"application/sdp", "multipart/mixed;boundary=x",
+                           "Message/sipfrag", "application /sdp;", "sdp"}) {
+    edge_.ReceiveUdp(kPbx, Cat(PbxInDialog("INFO", cseq++, Tag(ok)),
+                               "\nContent-Type: ", type, "\n\n--x\n"));
+    auto refused = edge_.TakeToUdp(kPbx);
+    ASSERT_TRUE(refused);
+    EXPECT_NE(refused->message.status_code() / 100, 2) << type;
+    EXPECT_FALSE(edge_.TakeTo(invite.connection)) << type;
+  }
+}
+
+// What comes while the relay is at work is kept, but not without bound, and
+// never at the price of the final answer.
+TEST_F(EdgeAbuseTest, ProvisionalAnswersThatWaitAreBounded) {
+  const Sent invite = PbxCallsGateway();
+  edge_.relay_answers = false;
+  edge_.Answer(invite, 183, "g1", TestSdp("192.0.2.20", 6000, false));
+  for (int i = 0; i < 1000; ++i) edge_.Answer(invite, 180, "g1");
+  edge_.Answer(invite, 200, "g1", TestSdp("192.0.2.20", 6000, false));
+  edge_.relay_answers = true;
+  edge_.AnswerMedia();
+  int told = 0;
+  int last = 0;
+  while (auto sent = edge_.TakeToUdp(kPbx)) {
+    ++told;
+    last = sent->message.status_code();
+  }
+  EXPECT_LE(told, 20);
+  EXPECT_EQ(last, 200);
+}
+
+}  // namespace
+}  // namespace sallyport::signaling_edge

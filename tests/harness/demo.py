@@ -219,11 +219,12 @@ class Demo:
         self.facts['call'] = calls[0]
         wait_until(lambda: time.monotonic() - began >= seconds, 'the call lasts', seconds + 5)
         self.facts['session'] = self.cluster.items('sessions')[0]
+        ended = {ua: len(ua.printed_statistics()) for ua in (self.phone, self.gateway)}
         self.phone.hang_up()
         self.gateway.wait_event('CALL_CLOSED', 'the gateway sees the end of the call',
                                 count=answered + 1)
-        self.facts['phone'] = self.phone.final_statistics()
-        self.facts['gateway'] = self.gateway.final_statistics()
+        self.facts['phone'] = self.phone.wait_statistics(ended[self.phone])
+        self.facts['gateway'] = self.gateway.wait_statistics(ended[self.gateway])
         self.check_call()
 
     def check_call(self):

@@ -38,16 +38,16 @@ class Baresip:
         self.events = []
         self._socket = None
         self._buffer = b''
-        tone = os.path.join(self.folder, 'tone.wav')
-        write_tone(tone)
+        write_tone(os.path.join(self.folder, 'tone.wav'))
         lines = [
             'poll_method epoll',
             f'sip_listen 127.0.0.1:{self.sip_port}',
             'net_interface 127.0.0.1',
             'call_local_timeout 60',
             'call_max_calls 4',
-            f'audio_player aufile,{self.folder}/heard.wav',
-            f'audio_source aufile,{tone}',
+            # Relative to its own folder: baresip cuts a device name at 128 octets.
+            'audio_player aufile,heard.wav',
+            'audio_source aufile,tone.wav',
             'audio_alert aufile,/dev/null',
             'ausrc_srate 8000', 'auplay_srate 8000',
             'ausrc_channels 1', 'auplay_channels 1',
@@ -65,8 +65,9 @@ class Baresip:
         self._write('config', '\n'.join(lines) + '\n')
         self._write('accounts', account.format(port=self.sip_port) + '\n')
         self._write('contacts', '')
-        self.process = Process(name, ['baresip', '-f', self.folder, '-v'],
-                               os.path.join(self.folder, 'log'))
+        # Line by line, or its statistics would wait in a buffer.
+        self.process = Process(name, ['stdbuf', '-oL', 'baresip', '-f', self.folder, '-v'],
+                               os.path.join(self.folder, 'log'), cwd=self.folder)
 
     def _write(self, name, text):
         with open(os.path.join(self.folder, name), 'w', encoding='utf-8') as f:
@@ -142,16 +143,26 @@ class Baresip:
         self.command('hangup')
         self.wait_event('CALL_CLOSED', f'{self.name} ends its call', count=before + 1)
 
-    def final_statistics(self):
-        """What baresip itself printed at the end of its last call."""
-        def found():
-            rows = re.findall(
-                r'packets:\s+(\d+)\s+(\d+).*?errors:\s+(\d+)\s+(\d+)'
-                r'.*?lost:\s+(-?\d+)\s+(-?\d+)', self.process.text(), re.S)
-            return rows[-1] if rows else None
-        row = wait_until(found, f'{self.name} prints its call statistics', 5)
-        keys = ('sent', 'received', 'send_errors', 'receive_errors', 'lost_sent', 'lost_received')
-        return dict(zip(keys, map(int, row)))
+    def printed_statistics(self):
+        """What baresip itself printed at the end of each of its calls."""
+        found = []
+        # A call too short for an RTCP report has no "lost" line.
+        for block in re.split(r'(?=packets:\s+\d+\s+\d+)', self.process.text())[1:]:
+            numbers = {}
+            for word in ('packets', 'errors', 'lost'):
+                row = re.search(word + r':\s+(-?\d+)\s+(-?\d+)', block)
+                numbers[word] = (int(row.group(1)), int(row.group(2))) if row else (0, 0)
+            if 'errors:' not in block:
+                continue  # still being printed
+            found.append({'sent': numbers['packets'][0], 'received': numbers['packets'][1],
+                          'send_errors': numbers['errors'][0], 'receive_errors': numbers['errors'][1],
+                          'lost_sent': numbers['lost'][0], 'lost_received': numbers['lost'][1]})
+        return found
+
+    def wait_statistics(self, before):
+        """The statistics of the call that ends after `before` others had."""
+        return wait_until(lambda: self.printed_statistics()[before:],
+                          f'{self.name} prints its call statistics', 5)[0]
 
     def stop(self):
         if self._socket:

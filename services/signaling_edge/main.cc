@@ -101,6 +101,13 @@ class Running final : public RunningService {
 
     SP_ASSIGN_OR_RETURN(ConfigFeed::Options feed,
                         FeedOptionsOf(config, runtime.instance()));
+    feed.on_trust_active = [this](EdgeLoop& edge) {
+      EdgeEvent event;
+      event.type = EdgeEvent::Type::kTrustActivated;
+      event.at = edge.now();
+      event.summary = "new trust or certificates are in force";
+      reporter_->OnEvent(event);
+    };
     SP_ASSIGN_OR_RETURN(feed_, ConfigFeed::Start(*edge_, std::move(feed)));
     service_ = std::make_unique<SignalingEdgeService>(
         SignalingEdgeService::Options{

@@ -1,0 +1,357 @@
+#include "services/signaling_edge/io/edge_loop.h"
+
+#include <openssl/base.h>
+#include <openssl/pool.h>
+#include <openssl/x509.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "sallyport/capf/v1/trust_bundle.pb.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/digit_analysis/plan_defaults.h"
+#include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/common/digit_analysis/resolver.h"
+#include "services/common/net/byte_stream.h"
+#include "services/common/net/tcp_stream.h"
+#include "services/common/net/udp_socket.h"
+#include "services/common/random/fake_random.h"
+#include "services/common/testing/test_certs.h"
+#include "services/common/tls/tls_context.h"
+#include "services/common/tls/tls_stream.h"
+#include "services/common/tls/trust_anchors.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+constexpr char kTenant[] = "tenants/t";
+
+// A UAC over TCP or TLS that remembers what it hears.
+struct Client final : StreamHandler {
+  void OnOpen() override { open = true; }
+  void OnData(ByteSpan data) override { heard += ToString(data); }
+  void OnEnd() override { ended = true; }
+  void OnClosed(absl::Status why) override { closed = std::move(why); }
+  bool over() const { return ended || closed.has_value(); }
+
+  bool open = false, ended = false;
+  std::string heard;
+  std::optional<absl::Status> closed;
+  std::unique_ptr<ByteStream> stream;
+};
+
+void AddRevoked(const TestCertificate& certificate,
+                capf::v1::WatchTrustBundleResponse& message) {
+  bssl::UniquePtr<CRYPTO_BUFFER> buffer(CRYPTO_BUFFER_new(
+      AsBytes(certificate.der).data(), certificate.der.size(), nullptr));
+  bssl::UniquePtr<X509> x509(X509_parse_from_buffer(buffer.get()));
+  uint8_t* issuer = nullptr;
+  const int size = i2d_X509_NAME(X509_get_issuer_name(x509.get()), &issuer);
+  const bssl::UniquePtr<uint8_t> owned(issuer);
+  const ASN1_INTEGER* const serial = X509_get0_serialNumber(x509.get());
+  auto& revoked = *message.add_revoked();
+  revoked.set_issuer(issuer, static_cast<size_t>(size));
+  revoked.set_serial(ASN1_STRING_get0_data(serial),
+                     static_cast<size_t>(ASN1_STRING_length(serial)));
+}
+
+std::string Options(const std::string& transport, const std::string& branch) {
+  return "OPTIONS sip:edge.test SIP/2.0\r\n"
+         "Via: SIP/2.0/" +
+         transport + " 127.0.0.1:9;rport;branch=z9hG4bK" + branch +
+         "\r\n"
+         "Max-Forwards: 70\r\nFrom: <sip:a@edge.test>;tag=1\r\n"
+         "To: <sip:edge.test>\r\nCall-ID: " +
+         branch + "\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+}
+
+// A loop on ephemeral ports of 127.0.0.1: UDP, TCP, TLS. The peer "gw" of
+// tenants/t is gw.test, its authority ca_.
+class EdgeLoopTest : public testing::Test {
+ protected:
+  EdgeLoopTest() {
+    EdgeLoop::Options options;
+    for (const SipTransport transport :
+         {SipTransport::kUdp, SipTransport::kTcp, SipTransport::kTls}) {
+      ListenerSpec spec;
+      spec.transport = transport;
+      spec.bind = SocketAddress::LoopbackV4(0);
+      spec.logical_port = transport == SipTransport::kTls ? 5061 : 5060;
+      options.listeners.push_back(spec);
+    }
+    options.core.handshake_timeout = absl::Milliseconds(300);
+    options.core.max_connections_per_source = 3;
+    options.on_event = [this](const EdgeEvent& e) { events_.push_back(e); };
+    edge_ = *EdgeLoop::Create(*loop_, std::move(options), random_);
+    edge_->SetPlan(Plan("gw.test"));
+    SetTrust(3, {});
+  }
+
+  static std::shared_ptr<const Resolver> Plan(const std::string& subject) {
+    auto plan = std::make_shared<PlanSnapshot>();
+    plan->version = 1;
+    TenantEntry tenant;
+    tenant.name = kTenant;
+    tenant.domains = {"edge.test"};
+    tenant.default_dial_plan = "tenants/t/dialPlans/d";
+    plan->tenants = {tenant};
+    DialPlanEntry dial_plan;
+    dial_plan.name = tenant.default_dial_plan;
+    dial_plan.security_mode = SecurityMode::kSipSecured;
+    plan->dial_plans = {dial_plan};
+    PeerEntry peer;
+    peer.name = "tenants/t/peers/gw";
+    peer.dial_plan = dial_plan.name;
+    peer.fqdn = "gw.test";
+    peer.x509_subjects = {subject};
+    peer.incoming_port = 5061;
+    plan->peers = {peer};
+    ResolveDefaults(*plan);
+    return *Resolver::Create(plan);
+  }
+
+  // Trusts ca_ for the peers of kTenant and other_ca_ for those of another.
+  void SetTrust(int64_t version, const std::vector<TestCertificate>& revoked,
+                bool trusts_ca = true) {
+    capf::v1::WatchTrustBundleResponse message;
+    message.set_version(version);
+    message.set_full(true);
+    const auto add = [&](const std::string& tenant, const TestCa& ca) {
+      auto& store = *message.add_stores();
+      store.set_name(tenant + "/trustStores/CallManager-trust");
+      store.add_certificates(ca.certificate().der);
+    };
+    if (trusts_ca) add(kTenant, ca_);
+    add("tenants/other", other_ca_);
+    for (const TestCertificate& each : revoked) AddRevoked(each, message);
+    const auto bundle = TrustBundle::Make(message, {});
+    ASSERT_TRUE(bundle.ok()) << bundle.status();
+    TlsFileSet files;
+    const TestCertificate own = ca_.IssueDns("edge.test");
+    files.certificate_file = WriteTestFile("edge.pem", own.pem);
+    files.key_file = WriteTestFile("edge.key", own.key_pem);
+    const auto contexts = MakeTlsContexts(files, *bundle, version);
+    ASSERT_TRUE(contexts.ok()) << contexts.status();
+    edge_->SetTrust(*bundle, *contexts);
+  }
+
+  SocketAddress AddressOf(ListenerId listener) {
+    return edge_->listeners().bound(listener);
+  }
+
+  std::unique_ptr<Client> ConnectTcp() {
+    auto out = std::make_unique<Client>();
+    out->stream = *TcpStream::Connect(*loop_, AddressOf(1), {}, *out);
+    return out;
+  }
+
+  std::unique_ptr<Client> ConnectTls(const TestCertificate* certificate) {
+    TlsContextOptions options;
+    options.role = TlsRole::kClient;
+    options.trust_anchors = *TrustAnchors::FromPem(ca_.pem());
+    if (certificate != nullptr) {
+      options.certificate_chain_pem = certificate->pem;
+      options.private_key_pem = certificate->KeySecret();
+    }
+    auto out = std::make_unique<Client>();
+    out->stream = *TlsStream::Connect(*loop_, AddressOf(2),
+                                      *TlsContext::Create(std::move(options)),
+                                      {.server_name = "edge.test"}, *out);
+    return out;
+  }
+
+  void RunUntil(const std::function<bool()>& done) {
+    const MonoTime start = loop_->RefreshNow();
+    while (!done()) {
+      ASSERT_LT(loop_->now() - start, absl::Seconds(5)) << "timed out";
+      loop_->RunOnce(absl::Milliseconds(20));
+    }
+  }
+
+  const EdgeEvent* Last(EdgeEvent::Type type) const {
+    for (auto it = events_.rbegin(); it != events_.rend(); ++it) {
+      if (it->type == type) return &*it;
+    }
+    return nullptr;
+  }
+
+  // Waits for a refusal and returns its reason.
+  std::string Refusal() {
+    RunUntil([&] { return Last(EdgeEvent::Type::kRefused) != nullptr; });
+    const EdgeEvent* event = Last(EdgeEvent::Type::kRefused);
+    return event == nullptr ? "" : event->reason;
+  }
+
+  std::unique_ptr<EventLoop> loop_ = *EventLoop::Create();
+  FakeRandom random_;
+  TestCa ca_{"Peers"}, other_ca_{"Others"}, unknown_ca_{"Unknown"};
+  std::vector<EdgeEvent> events_;
+  std::unique_ptr<EdgeLoop> edge_;
+};
+
+TEST_F(EdgeLoopTest, AnswersOptionsOverUdp) {
+  UdpSocket socket = *UdpSocket::Bind(SocketAddress::LoopbackV4(0));
+  const std::string request = Options("UDP", "u1");
+  ASSERT_TRUE(
+      socket.SendOne({.payload = AsBytes(request), .peer = AddressOf(0)}).ok());
+  UdpReceiveBuffer buffer;
+  std::string heard;
+  RunUntil([&] {
+    const auto got = socket.Receive(buffer);
+    if (got.ok() && !got->empty()) heard = ToString((*got)[0].payload);
+    return !heard.empty();
+  });
+  EXPECT_EQ(heard.rfind("SIP/2.0 200 ", 0), 0u) << heard;
+}
+
+// RFC 3261 section 18.3: a stream is cut by Content-Length, wherever TCP cuts.
+TEST_F(EdgeLoopTest, TcpInPiecesIsOneMessage) {
+  const auto client = ConnectTcp();
+  RunUntil([&] { return client->open; });
+  const std::string two = Options("TCP", "t1") + Options("TCP", "t2");
+  for (const char c : two) {
+    ASSERT_TRUE(client->stream->Write(AsBytes(std::string(1, c))).ok());
+    loop_->RunOnce(absl::ZeroDuration());
+  }
+  RunUntil(
+      [&] { return client->heard.find("Call-ID: t2") != std::string::npos; });
+  EXPECT_NE(client->heard.find("Call-ID: t1"), std::string::npos);
+  EXPECT_EQ(edge_->core().stats().requests, 2u);
+}
+
+TEST_F(EdgeLoopTest, APeerIsKnownByItsCertificate) {  // UM-14, RFC 5922
+  const TestCertificate gw = ca_.IssueDns("gw.test");
+  const auto client = ConnectTls(&gw);
+  RunUntil([&] { return Last(EdgeEvent::Type::kConnectionOpened) != nullptr; });
+  const Connection* connection = edge_->core().connections().All().at(0);
+  ASSERT_TRUE(connection->identity.has_value());
+  EXPECT_EQ(connection->identity->resource, "tenants/t/peers/gw");
+  EXPECT_EQ(connection->identity->matched.name, "gw.test");
+  EXPECT_EQ(connection->tls->version, "TLSv1.3");
+  EXPECT_EQ(connection->tls->server_name, "edge.test");
+  EXPECT_EQ(connection->tls->trust_store, kPeerTrustStore);
+  EXPECT_EQ(edge_->Find(connection->id)->trust_version(), 3);
+  ASSERT_TRUE(client->stream->Write(AsBytes(Options("TLS", "s1"))).ok());
+  RunUntil([&] { return client->heard.find("200 OK") != std::string::npos; });
+}
+
+TEST_F(EdgeLoopTest, AWrongNameIsRefusedAndNothingIsTold) {
+  const TestCertificate wrong = ca_.IssueDns("wrong.test");
+  const auto client = ConnectTls(&wrong);
+  EXPECT_EQ(Refusal(), "PEER_IDENTITY_MISMATCH");
+  RunUntil([&] { return client->over(); });
+  EXPECT_EQ(client->heard, "");
+  const EdgeEvent* event = Last(EdgeEvent::Type::kRefused);
+  ASSERT_EQ(event->refusal->presented_identities.size(), 1u);
+  EXPECT_EQ(event->refusal->presented_identities[0], "DNS:wrong.test");
+  EXPECT_EQ(edge_->core().connections().size(), 0u);
+}
+
+TEST_F(EdgeLoopTest, AnUnknownAuthorityIsRefusedInTheHandshake) {
+  const TestCertificate stranger = unknown_ca_.IssueDns("gw.test");
+  const auto client = ConnectTls(&stranger);
+  EXPECT_EQ(Refusal(), "PEER_CERTIFICATE_UNTRUSTED");
+  const EdgeEvent* event = Last(EdgeEvent::Type::kRefused);
+  EXPECT_EQ(event->refusal->certificate_subject, "CN=gw.test");
+  RunUntil([&] { return client->over(); });
+  EXPECT_EQ(client->heard, "");
+}
+
+// The root of one tenant does not vouch for the peer of another.
+TEST_F(EdgeLoopTest, AnotherTenantsAuthorityIsNotTrustedHere) {
+  const TestCertificate forged = other_ca_.IssueDns("gw.test");
+  const auto client = ConnectTls(&forged);
+  EXPECT_EQ(Refusal(), "PEER_CERTIFICATE_UNTRUSTED");
+  EXPECT_EQ(Last(EdgeEvent::Type::kConnectionOpened), nullptr);
+}
+
+TEST_F(EdgeLoopTest, AnExpiredCertificateIsRefused) {
+  TestCertificateSpec spec;
+  spec.common_name = "gw.test";
+  spec.dns_names = {"gw.test"};
+  spec.not_after = absl::FromUnixSeconds(1'600'000'000);  // 2020
+  const TestCertificate old = ca_.Issue(spec);
+  const auto client = ConnectTls(&old);
+  EXPECT_EQ(Refusal(), "PEER_CERTIFICATE_EXPIRED");
+}
+
+TEST_F(EdgeLoopTest, ARevokedCertificateIsRefusedInTheHandshake) {
+  const TestCertificate gw = ca_.IssueDns("gw.test");
+  SetTrust(4, {gw});
+  const auto client = ConnectTls(&gw);
+  EXPECT_EQ(Refusal(), "PEER_CERTIFICATE_REVOKED");
+}
+
+TEST_F(EdgeLoopTest, NewTrustEndsWhatItNoLongerTrusts) {
+  const TestCertificate gw = ca_.IssueDns("gw.test");
+  const auto client = ConnectTls(&gw);
+  RunUntil([&] { return Last(EdgeEvent::Type::kConnectionOpened) != nullptr; });
+  SetTrust(4, {});  // the same again: nothing happens
+  EXPECT_EQ(Last(EdgeEvent::Type::kRefused), nullptr);
+  EXPECT_EQ(edge_->core().connections().size(), 1u);
+  SetTrust(5, {gw});
+  EXPECT_EQ(Refusal(), "PEER_CERTIFICATE_REVOKED");
+  EXPECT_EQ(edge_->core().connections().size(), 0u);
+  RunUntil([&] { return client->over(); });
+}
+
+TEST_F(EdgeLoopTest, AnAuthorityThatIsGoneTakesItsConnectionsAlong) {
+  const TestCertificate gw = ca_.IssueDns("gw.test");
+  const auto client = ConnectTls(&gw);
+  RunUntil([&] { return Last(EdgeEvent::Type::kConnectionOpened) != nullptr; });
+  SetTrust(4, {}, /*trusts_ca=*/false);
+  EXPECT_EQ(Refusal(), "PEER_CERTIFICATE_UNTRUSTED");
+  RunUntil([&] { return client->over(); });
+}
+
+TEST_F(EdgeLoopTest, ANewPlanJudgesConnectionsAnew) {
+  const TestCertificate gw = ca_.IssueDns("gw.test");
+  const auto client = ConnectTls(&gw);
+  RunUntil([&] { return Last(EdgeEvent::Type::kConnectionOpened) != nullptr; });
+  edge_->SetPlan(Plan("other.test"));
+  EXPECT_EQ(Refusal(), "PEER_IDENTITY_MISMATCH");
+  RunUntil([&] { return client->over(); });
+}
+
+TEST_F(EdgeLoopTest, AHandshakeThatDoesNotEndIsGivenUp) {
+  auto silent = std::make_unique<Client>();
+  silent->stream = *TcpStream::Connect(*loop_, AddressOf(2), {}, *silent);
+  EXPECT_EQ(Refusal(), "HANDSHAKE_TIMEOUT");
+  RunUntil([&] { return silent->over(); });
+}
+
+TEST_F(EdgeLoopTest, ConnectionsOfOneSourceAreBounded) {
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 4; ++i) clients.push_back(ConnectTcp());
+  RunUntil([&] { return clients[3]->over(); });
+  EXPECT_EQ(edge_->core().connections().size(), 3u);
+  clients[0]->stream->Close();
+  RunUntil([&] { return edge_->core().connections().size() == 2; });
+}
+
+TEST_F(EdgeLoopTest, GarbageEndsTheConnection) {
+  const auto client = ConnectTcp();
+  RunUntil([&] { return client->open; });
+  ASSERT_TRUE(
+      client->stream->Write(AsBytes(std::string(200'000, '\x01'))).ok());
+  RunUntil([&] { return client->over(); });
+  EXPECT_EQ(Last(EdgeEvent::Type::kRefused)->refusal->kind,
+            RefusalKind::kMalformed);
+}
+
+TEST_F(EdgeLoopTest, TasksOfOtherThreadsRunOnTheLoopAndAreBounded) {
+  int ran = 0, refused = 0;
+  for (int i = 0; i < 2000; ++i) {
+    if (!edge_->Post([&](EdgeLoop&) { ++ran; }).ok()) ++refused;
+  }
+  EXPECT_GT(refused, 0);
+  RunUntil([&] { return ran + refused == 2000; });
+}
+
+}  // namespace
+}  // namespace sallyport::signaling_edge

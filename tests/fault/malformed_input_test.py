@@ -34,7 +34,7 @@ class MalformedInputTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.cluster = Cluster(tempfile.mkdtemp(dir=os.environ.get('TEST_TMPDIR')))
-        cls.demo = Demo(cls.cluster)
+        cls.demo = Demo(cls.cluster, unlimited=True)
         try:
             cls.demo.start_services()
             cls.demo.provision()

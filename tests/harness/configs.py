@@ -6,8 +6,13 @@ import os
 from tests.harness.cluster import DOMAIN, EDGE_NAME, TRUST_DOMAIN
 
 
-def write_all(cluster):
-    """Writes every service's file and the command line's; no service runs yet."""
+def write_all(cluster, unlimited=False):
+    """Writes every service's file and the command line's; no service runs yet.
+
+    `unlimited` opens the limits by source, so that what one address sends in a
+    test is read and not refused at the door.
+    """
+    many = 10_000_000
     write = cluster.write_config
     data = cluster.path('data')
 
@@ -33,6 +38,7 @@ def write_all(cluster):
         'loops': 1,
         'peer_policy': {'allowed_prefixes': ['127.0.0.0/8']},
         'keys_cache_file': f'{data}/relay-keys.cache',
+        'limits': {'unauthenticated_replies_per_second': many} if unlimited else {},
     })
     capf = cluster.host('capf')
     write('capf', {
@@ -41,7 +47,8 @@ def write_all(cluster):
         'authority': {'key_file': f'{data}/capf-ca.key',
                       'certificate_file': f'{data}/capf-ca.pem'},
         'capf': {'address': capf,
-                 'server_names': [f'DNS:capf.{DOMAIN}', f'IP:{capf}']},
+                 'server_names': [f'DNS:capf.{DOMAIN}', f'IP:{capf}'],
+                 **({'connections_per_second_per_source': many} if unlimited else {})},
         'audit_file': f'{data}/capf-audit.jsonl',
     })
     edge = cluster.host('signaling_edge')
@@ -63,6 +70,9 @@ def write_all(cluster):
         'token_key_file': f'{data}/token.key',
         'loops': 1,
         'call_record_file': cluster.path('log', 'calls.jsonl'),
+        'limits': {'max_connections_per_source': 10_000,
+                   'requests_per_second_per_source': many,
+                   'connections_per_second_per_source': many} if unlimited else {},
         'static_hosts': {f'gw.{DOMAIN}': cluster.host('gateway'),
                          EDGE_NAME: edge},
     })

@@ -107,8 +107,9 @@ spec:
 class Demo:
     """One run. Steps are methods, in the order of `steps`."""
 
-    def __init__(self, cluster, say=lambda text: None):
+    def __init__(self, cluster, say=lambda text: None, unlimited=False):
         self.cluster = cluster
+        self.unlimited = unlimited
         self.say = say
         self.facts = {}
         self.phone = self.gateway = self.wrapper = None
@@ -117,7 +118,7 @@ class Demo:
 
     def start_services(self):
         self.cluster.make_pki()
-        configs.write_all(self.cluster)
+        configs.write_all(self.cluster, self.unlimited)
         for name in SERVICES:
             self.cluster.start_service(name)
 

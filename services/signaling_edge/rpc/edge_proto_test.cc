@@ -1,0 +1,75 @@
+#include "services/signaling_edge/rpc/edge_proto.h"
+
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+// No UTF-8, and a line of a log that is not ours.
+constexpr char kHostile[] = "x\xff\xc0\xaf\xed\xa0\x80y\nz";
+constexpr char kHarmless[] = "x??????y?z";
+
+// A proto3 reader refuses a whole message for one string that is no UTF-8, so
+// that one phone could hide all others from the operator.
+template <typename Message>
+void ExpectReadable(const Message& message) {
+  Message back;
+  EXPECT_TRUE(back.ParseFromString(message.SerializeAsString()));
+}
+
+TEST(EdgeProtoTest, ARegistrationIsReadableWhateverThePhoneSays) {
+  Binding binding;
+  binding.user = "tenants/t/users/alice";
+  binding.user_agent = binding.contact = binding.instance = kHostile;
+  const v1::Registration out = ToProto(binding, nullptr, {"edge", {}});
+  ExpectReadable(out);
+  EXPECT_EQ(out.user_agent(), kHarmless);
+  EXPECT_EQ(out.contact(), kHarmless);
+  EXPECT_EQ(out.instance_id(), kHarmless);
+}
+
+TEST(EdgeProtoTest, ACallIsReadableWhateverThePartiesSay) {
+  CallRecord record;
+  record.tenant = "tenants/t";
+  record.called = record.calling = kHostile;
+  record.legs.resize(2);
+  for (LegRecord& leg : record.legs) {
+    leg.called = leg.calling = leg.sip_call_id = leg.party.identity = kHostile;
+  }
+  const v1::Call out = ToProto(record, {"edge", {}});
+  ExpectReadable(out);
+  EXPECT_EQ(out.called_number(), kHarmless);
+  EXPECT_EQ(out.legs(1).calling_number(), kHarmless);
+  record.called = "J\xc3\xb6rg";  // UTF-8 stays
+  EXPECT_EQ(ToProto(record, {"edge", {}}).called_number(), "J\xc3\xb6rg");
+}
+
+TEST(EdgeProtoTest, AConnectionIsReadableWhateverItsCertificateSays) {
+  Connection connection{ParsePolicy()};
+  connection.transport = SipTransport::kTls;
+  connection.tls.emplace();
+  connection.tls->server_name = kHostile;
+  CertificateInfo certificate;
+  certificate.subject = certificate.issuer = kHostile;
+  certificate.alt_names = {{SubjectAltName::Type::kDns, kHostile},
+                           {SubjectAltName::Type::kUri, kHostile},
+                           {SubjectAltName::Type::kEmail, kHostile}};
+  connection.tls->certificate = certificate;
+  const v1::Connection out = ToProto(connection, nullptr, {"edge", {}});
+  ExpectReadable(out);
+  EXPECT_EQ(out.server_name(), kHarmless);
+}
+
+TEST(EdgeProtoTest, ARefusalIsReadableWhateverTheStrangerSays) {
+  EdgeEvent event;
+  event.refusal.emplace();
+  event.refusal->certificate_subject = event.refusal->explanation =
+      event.refusal->sip_method = kHostile;
+  event.refusal->presented_identities = {kHostile};
+  ExpectReadable(ToProto(1, absl::UnixEpoch(), event, "edge"));
+}
+
+}  // namespace
+}  // namespace sallyport::signaling_edge

@@ -114,7 +114,7 @@ struct PeerEntry {
   std::string address;  // IPv4 or IPv6 literal
   uint32_t port = 0;    // 1 to 65535; 0 = unset
   SipTransport transport = SipTransport::kUnset;
-  // Names by one of which its certificate must know it, on `incoming_port`;
+  // Domains by one of which its certificate must know it, on `incoming_port`;
   // the pair is unique over all peers (CUC trunk profile). Empty: the FQDN.
   std::vector<std::string> x509_subjects;
   uint32_t incoming_port =

@@ -20,6 +20,14 @@ std::string HostName(const std::string& text) {
   return out;
 }
 
+// A certificate's sip: URI and its dNSName are one identity (RFC 5922 section
+// 7.1), so a subject written either way is one name, and unique as such.
+std::string SubjectName(const std::string& text) {
+  std::string out = HostName(text);
+  if (out.rfind("sip:", 0) == 0) out.erase(0, 4);
+  return out;
+}
+
 SecurityMode ModeOf(type::SecurityMode mode) {
   switch (mode) {
     case type::SECURITY_MODE_SIP_SECURED:
@@ -146,7 +154,7 @@ PeerEntry Entry(const pb::Peer& in) {
   out.port = in.port();
   out.transport = TransportOf(in.transport());
   for (const std::string& subject : in.x509_subject_names()) {
-    out.x509_subjects.push_back(HostName(subject));
+    out.x509_subjects.push_back(SubjectName(subject));
   }
   out.incoming_port = in.incoming_port();
   out.source_addresses.assign(in.source_addresses().begin(),

@@ -13,7 +13,7 @@ namespace sallyport {
 
 // The resource's entry as it was written, defaults unresolved; nothing for
 // kinds that no plan holds yet. Host names and domains come in lower case and
-// without a trailing dot. Checks nothing.
+// without a trailing dot, subject names without "sip:". Checks nothing.
 std::optional<PlanEntry> EntryOf(const dialplan::v1::Resource& resource);
 
 // Its name and etag; empty if it holds nothing.

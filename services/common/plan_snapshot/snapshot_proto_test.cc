@@ -36,6 +36,7 @@ TEST(SnapshotProtoTest, Peer) {
   in.set_status(pb::PEER_STATUS_NO_NEW_CALLS);
   in.set_outcalls_allowed(true);
   in.add_x509_subject_names("Trunk.Example.Test");
+  in.add_x509_subject_names("sip:Example.Test");  // RFC 5922 section 7.1
   in.set_dial_plan("tenants/t/dialPlans/d");
   in.set_incoming_port(5071);
   in.add_source_addresses("192.0.2.0/24");
@@ -51,7 +52,8 @@ TEST(SnapshotProtoTest, Peer) {
   EXPECT_EQ(out.transport, SipTransport::kTls);
   EXPECT_EQ(out.status, PeerStatus::kNoNewCalls);
   EXPECT_TRUE(out.outcalls_allowed);
-  EXPECT_EQ(out.x509_subjects, std::vector<std::string>{"trunk.example.test"});
+  EXPECT_EQ(out.x509_subjects,
+            (std::vector<std::string>{"trunk.example.test", "example.test"}));
   EXPECT_EQ(out.incoming_port, 5071u);
   EXPECT_EQ(out.source_addresses, std::vector<std::string>{"192.0.2.0/24"});
   EXPECT_EQ(out.digest_user, "tenants/t/users/u");

@@ -78,20 +78,25 @@ UdpReceiveBatch::UdpReceiveBatch()
       headers_() {
   for (size_t i = 0; i < kBatchSize; ++i) {
     slots_[i].io = {slots_[i].buffer.data() + kPacketHeadroom, kMaxPacketSize};
+    Rearm(i);
   }
 }
 
+void UdpReceiveBatch::Rearm(size_t i) {
+  msghdr& header = headers_[i].msg_hdr;
+  header = {};
+  header.msg_name = &slots_[i].address;
+  header.msg_namelen = sizeof(slots_[i].address);
+  header.msg_iov = &slots_[i].io;
+  header.msg_iovlen = 1;
+  header.msg_control = slots_[i].control.data();
+  header.msg_controllen = slots_[i].control.size();
+}
+
 size_t UdpReceiveBatch::Receive(int fd) {
-  for (size_t i = 0; i < kBatchSize; ++i) {
-    msghdr& header = headers_[i].msg_hdr;
-    header = {};
-    header.msg_name = &slots_[i].address;
-    header.msg_namelen = sizeof(slots_[i].address);
-    header.msg_iov = &slots_[i].io;
-    header.msg_iovlen = 1;
-    header.msg_control = slots_[i].control.data();
-    header.msg_controllen = slots_[i].control.size();
-  }
+  // Only what the last call filled: most calls on a relayed socket give one.
+  for (size_t i = 0; i < used_; ++i) Rearm(i);
+  used_ = 0;
   int received;
   do {
     received = recvmmsg(fd, headers_.data(), kBatchSize, MSG_DONTWAIT, nullptr);
@@ -99,6 +104,7 @@ size_t UdpReceiveBatch::Receive(int fd) {
   // An ICMP error of an earlier datagram comes as a failed receive: nothing
   // to be done about it, and the next call gives what waits.
   if (received <= 0) return 0;
+  used_ = static_cast<size_t>(received);
   for (size_t i = 0; i < static_cast<size_t>(received); ++i) {
     Slot& slot = slots_[i];
     const bool cut = (headers_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;

@@ -59,9 +59,13 @@ class UdpReceiveBatch {
     absl::Time arrival;
   };
 
+  // Makes header `i` ready for the kernel to fill.
+  void Rearm(size_t i);
+
   std::unique_ptr<std::array<Slot, kBatchSize>> memory_;
   absl::Span<Slot> slots_;
   std::array<mmsghdr, kBatchSize> headers_;
+  size_t used_ = 0;  // of the last call
   uint64_t oversized_ = 0;
 };
 

@@ -15,6 +15,7 @@
 #include "services/common/net/socket_address.h"
 #include "services/common/rpc/client_channel.h"
 #include "services/common/status/status_macros.h"
+#include "services/signaling_edge/core/sip_headers.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -359,12 +360,6 @@ absl::StatusOr<ConfigFeed::Options> FeedOptionsOf(
   out.refresh_interval =
       FromProtoOr(config.server().tls_refresh_interval(), out.refresh_interval);
   return out;
-}
-
-std::string_view ProtocolName(SipTransport transport) {
-  return transport == SipTransport::kTls   ? "sip_tls"
-         : transport == SipTransport::kTcp ? "sip_tcp"
-                                           : "sip_udp";
 }
 
 }  // namespace sallyport::signaling_edge

@@ -3,14 +3,12 @@
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CONFIG_H_
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "sallyport/signaling_edge/config/v1/signaling_edge_config.pb.h"
 #include "services/common/config/config_faults.h"
 #include "services/signaling_edge/core/edge_options.h"
-#include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/io/config_feed.h"
 #include "services/signaling_edge/io/host_resolver.h"
 #include "services/signaling_edge/io/listener_set.h"
@@ -44,9 +42,6 @@ absl::StatusOr<MediaClient::Options> MediaOptionsOf(
     const config::v1::SignalingEdgeConfig& config, const std::string& instance);
 absl::StatusOr<ConfigFeed::Options> FeedOptionsOf(
     const config::v1::SignalingEdgeConfig& config, const std::string& instance);
-
-// "sip_udp", "sip_tcp" or "sip_tls".
-std::string_view ProtocolName(SipTransport transport);
 
 }  // namespace sallyport::signaling_edge
 

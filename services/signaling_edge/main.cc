@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <memory>
-#include <string>
 #include <thread>
 #include <utility>
 
@@ -71,14 +70,12 @@ class Running final : public RunningService {
     SP_ASSIGN_OR_RETURN(AccessPolicy policy,
                         AccessPolicy::Create(config.server(), MethodRules()));
     policy_ = std::make_unique<AccessPolicy>(std::move(policy));
-    if (!config.call_record_file().empty()) {
-      SP_ASSIGN_OR_RETURN(file_,
-                          CallRecordFile::Open(config.call_record_file()));
+    if (const auto& file = config.call_record_file(); !file.empty()) {
+      SP_ASSIGN_OR_RETURN(file_, CallRecordFile::Open(file));
     }
     media_ = std::make_unique<MediaClient>(std::move(media));
 
-    EdgeLoop::Options loop;
-    loop.core = core;
+    EdgeLoop::Options loop = {.core = core};
     loop.listeners = ListenersOf(config);
     loop.hosts = HostsOf(config);
     loop.media = media_.get();
@@ -101,13 +98,7 @@ class Running final : public RunningService {
 
     SP_ASSIGN_OR_RETURN(ConfigFeed::Options feed,
                         FeedOptionsOf(config, runtime.instance()));
-    feed.on_trust_active = [this](EdgeLoop& edge) {
-      EdgeEvent event;
-      event.type = EdgeEvent::Type::kTrustActivated;
-      event.at = edge.now();
-      event.summary = "new trust or certificates are in force";
-      reporter_->OnEvent(event);
-    };
+    feed.on_trust_active = [this](EdgeLoop&) { reporter_->OnTrustActive(); };
     SP_ASSIGN_OR_RETURN(feed_, ConfigFeed::Start(*edge_, std::move(feed)));
     service_ = std::make_unique<SignalingEdgeService>(
         SignalingEdgeService::Options{
@@ -115,18 +106,11 @@ class Running final : public RunningService {
             ServiceSpiffeId(config.server().trust_domain(), "signaling_edge")},
         SignalingEdgeService::Parts{*policy_, *edge_, *reporter_, *feed_,
                                     *media_});
-    AddPorts(runtime);
+    for (const auto& [name, port] : edge_->listeners().Ports()) {
+      runtime.AddPort(name, port);
+    }
     thread_ = std::thread([this] { events_->Run(); });
     return runtime.StartGrpc(*policy_, {service_.get()});
-  }
-
-  void AddPorts(ServiceRuntime& runtime) {
-    const auto& specs = edge_->listeners().specs();
-    for (size_t i = 0; i < specs.size(); ++i) {
-      runtime.AddPort(
-          std::string(ProtocolName(specs[i].transport)),
-          edge_->listeners().bound(static_cast<ListenerId>(i)).port());
-    }
   }
 
   SystemRandom random_;

@@ -115,6 +115,14 @@ void EdgeReporter::OnMediaDeleted(uint64_t call) {
   if (auto whole = desk_.OnStatistics(*record)) Publish(*std::move(whole));
 }
 
+void EdgeReporter::OnTrustActive() {
+  EdgeEvent event;
+  event.type = EdgeEvent::Type::kTrustActivated;
+  event.at = loop_->now();
+  event.summary = "new trust or certificates are in force";
+  OnEvent(event);
+}
+
 void EdgeReporter::Publish(CallRecord record) {
   EndedCall ended{std::move(record), TimeBase::Of(loop_->event_loop().clock())};
   const int64_t sequence = records_.Add(ended, ended.time.wall);

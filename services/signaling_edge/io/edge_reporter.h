@@ -55,6 +55,7 @@ class EdgeReporter {
 
   void OnEvent(const EdgeEvent& event);
   void OnMediaDeleted(uint64_t call);
+  void OnTrustActive();
 
   Journal<EdgeEvent>& events() { return events_; }
   // The refusals among them, which a flood of others cannot push out.

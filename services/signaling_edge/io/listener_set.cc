@@ -9,6 +9,12 @@
 
 namespace sallyport::signaling_edge {
 
+std::string_view ProtocolName(SipTransport transport) {
+  return transport == SipTransport::kTls   ? "sip_tls"
+         : transport == SipTransport::kTcp ? "sip_tcp"
+                                           : "sip_udp";
+}
+
 ListenerSet::ListenerSet(EventLoop& loop, std::vector<ListenerSpec> specs,
                          size_t max_datagram, Owner& owner)
     : loop_(loop),
@@ -73,6 +79,15 @@ std::vector<EdgeListener> ListenerSet::Names() const {
 
 const SocketAddress& ListenerSet::bound(ListenerId listener) const {
   return sockets_[listener].bound;
+}
+
+std::map<std::string, int> ListenerSet::Ports() const {
+  std::map<std::string, int> out;
+  for (size_t i = 0; i < specs_.size(); ++i) {
+    out[std::string(ProtocolName(specs_[i].transport))] =
+        sockets_[i].bound.port();
+  }
+  return out;
 }
 
 void ListenerSet::Send(ListenerId listener, const SocketAddress& to,

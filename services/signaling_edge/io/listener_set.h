@@ -3,6 +3,7 @@
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_IO_LISTENER_SET_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,9 @@
 #include "services/signaling_edge/core/sip_headers.h"
 
 namespace sallyport::signaling_edge {
+
+// "sip_udp", "sip_tcp" or "sip_tls".
+std::string_view ProtocolName(SipTransport transport);
 
 // One listener as configured, with every default filled in.
 struct ListenerSpec {
@@ -55,6 +59,8 @@ class ListenerSet {
   std::vector<EdgeListener> Names() const;
   const std::vector<ListenerSpec>& specs() const { return specs_; }
   const SocketAddress& bound(ListenerId listener) const;
+  // By protocol name; of several with one protocol the last.
+  std::map<std::string, int> Ports() const;
 
   // Over a UDP listener. A full socket buffer loses the datagram, as the net
   // would.

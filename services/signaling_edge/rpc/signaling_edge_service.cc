@@ -10,6 +10,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
 #include "services/common/status/status_macros.h"
+#include "services/signaling_edge/io/listener_set.h"
 #include "services/signaling_edge/rpc/list_page.h"
 #include "services/signaling_edge/rpc/method_policy.h"
 #include "services/signaling_edge/rpc/route_proto.h"
@@ -104,12 +105,6 @@ void FillSource(const std::string& name, bool connected, int64_t version,
     out.set_last_error(reason.empty() ? absl::StatusCodeToString(error.code())
                                       : reason);
   }
-}
-
-const char* ProtocolOf(SipTransport transport) {
-  return transport == SipTransport::kTls   ? "sip_tls"
-         : transport == SipTransport::kTcp ? "sip_tcp"
-                                           : "sip_udp";
 }
 
 }  // namespace
@@ -470,7 +465,7 @@ absl::Status SignalingEdgeService::FillStatus(EdgeLoop& loop,
   const std::vector<EdgeListener> names = loop.listeners().Names();
   for (size_t i = 0; i < specs.size(); ++i) {
     v1::EdgeListener& listener = *out.add_listeners();
-    listener.set_protocol(ProtocolOf(specs[i].transport));
+    listener.set_protocol(std::string(ProtocolName(specs[i].transport)));
     *listener.mutable_address() = ToProto(
         loop.listeners().bound(static_cast<ListenerId>(i)), specs[i].transport);
     listener.set_advertised_address(names[i].host);

@@ -38,6 +38,8 @@
 namespace sallyport::capf {
 namespace {
 
+using ::sallyport::FromProto;
+
 constexpr char kVersion[] = "0.1.0";
 constexpr char kDefaultTenant[] = "default";
 constexpr char kDefaultCommonName[] = "Sallyport CAPF";

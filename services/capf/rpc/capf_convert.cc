@@ -275,8 +275,8 @@ absl::StatusOr<std::vector<std::string>> ParseName(
   for (const std::string_view collection : collections) {
     if (!ok) break;
     const std::string& id = parts[at + 1];
-    ok = parts[at] == collection && !id.empty() && id.size() <= 80 &&
-         std::all_of(id.begin(), id.end(), IsIdCharacter);
+    ok = parts[at] == collection && !id.empty() && id != "-" &&
+         id.size() <= 80 && std::all_of(id.begin(), id.end(), IsIdCharacter);
     ids.push_back(id);
     at += 2;
   }

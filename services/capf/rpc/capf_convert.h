@@ -31,7 +31,7 @@ namespace pb = ::sallyport::capf::v1;
 
 // The ids in a resource name of the form "{collections[0]}/{id}/...".
 // INVALID_ARGUMENT, reason NAME_INVALID, for another form or an id that is not
-// 1 to 80 letters, digits, '.', '-' and '_'.
+// 1 to 80 letters, digits, '.', '-' and '_', or is "-", which is no id.
 absl::StatusOr<std::vector<std::string>> ParseName(
     std::string_view name, std::initializer_list<std::string_view> collections);
 

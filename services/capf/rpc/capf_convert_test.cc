@@ -18,8 +18,8 @@ TEST(CapfConvertTest, ResourceNames) {
   for (const char* bad :
        {"", "tenants", "tenants/", "tenants/a", "tenants/a/enrollments/",
         "tenants/a/enrollments/b/", "tenants/a/enrollments/b/c/d",
-        "tenants/a/certificates/b", "tenants/a b/enrollments/b",
-        "/tenants/a/enrollments/b"}) {
+        "tenants/a/certificates/b", "tenants/-/enrollments/b",
+        "tenants/a b/enrollments/b", "/tenants/a/enrollments/b"}) {
     EXPECT_THAT(ParseName(bad, {"tenants", "enrollments"}),
                 HasReason("NAME_INVALID"))
         << bad;

@@ -1,21 +1,13 @@
 #include "services/capf/rpc/capf_service.h"
 
-#include <algorithm>
-#include <memory>
-#include <optional>
+#include <cstdint>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
-#include "services/capf/core/csr.h"
 #include "services/capf/rpc/capf_convert.h"
+#include "services/capf/rpc/list_page.h"
 #include "services/capf/rpc/trust_watch.h"
 #include "services/common/bytes/byte_span.h"
-#include "services/common/bytes/hex.h"
-#include "services/common/bytes/string_view.h"
 #include "services/common/config/proto_time.h"
-#include "services/common/crypto/secret.h"
 #include "services/common/crypto/x509_name.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
@@ -25,114 +17,23 @@ namespace sallyport::capf {
 namespace {
 
 constexpr char kMethodPrefix[] = "/sallyport.capf.v1.CapfService/";
-constexpr absl::Duration kDefaultCompletesBy = absl::Hours(24 * 30);
-constexpr size_t kMaxRequestId = 64;
 constexpr size_t kMaxConsumerName = 128;
 
 absl::Status Invalid(std::string_view reason, std::string_view message) {
   return MakeError(absl::StatusCode::kInvalidArgument, reason, message);
 }
 
-absl::Status NotFound(std::string_view reason, std::string_view message) {
-  return MakeError(absl::StatusCode::kNotFound, reason, message);
-}
-
-// What a page of a listing asks the store for, one more than it returns.
-absl::StatusOr<Page> ReadPage(const std::string& parent, int32_t page_size,
-                              const std::string& token,
-                              const std::string& filter) {
-  Page page;
-  if (parent != "tenants/-") {
-    SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
-                        ParseName(parent, {"tenants"}));
-    page.tenant = ids[0];
-  }
-  if (page_size < 0) return Invalid("PAGE_INVALID", "page_size is negative");
-  if (!filter.empty()) {
-    return MakeError(absl::StatusCode::kUnimplemented, "FILTER_UNIMPLEMENTED",
-                     "filter is not implemented");
-  }
-  page.limit = page_size == 0 ? 50 : std::min<size_t>(page_size, 1000);
-  if (!token.empty()) {
-    absl::StatusOr<std::string> after = HexDecode(token);
-    if (!after.ok()) return Invalid("PAGE_INVALID", "not a page token");
-    page.after = *std::move(after);
-  }
-  return page;
-}
-
-// The tenant a list is about, as access goes: all of them is what belongs to
-// none.
-std::string_view TenantOfList(std::string_view parent) {
-  const std::string_view tenant = TenantOfName(parent);
-  return tenant == "-" ? std::string_view() : tenant;
-}
-
-absl::StatusOr<std::string> RequestKey(const std::string& tenant,
-                                       const std::string& request_id) {
-  if (request_id.empty()) return std::string();
-  if (request_id.size() > kMaxRequestId) {
-    return Invalid("REQUEST_ID_INVALID", "request_id is over 64 characters");
-  }
-  return absl::StrCat(tenant, "/", request_id);
-}
-
-absl::StatusOr<int64_t> ReadEtag(const std::string& etag) {
-  int64_t version = 0;
-  if (!etag.empty() && !absl::SimpleAtoi(etag, &version)) {
-    return Invalid("ETAG_INVALID", "not an etag of ours");
-  }
-  return version;
-}
-
-// The fields that are set, for an update without mask.
-std::vector<std::string> FieldsSet(const pb::Enrollment& e) {
-  std::vector<std::string> fields;
-  if (e.operation() != 0) fields.emplace_back("operation");
-  if (e.authentication_mode() != 0) fields.emplace_back("authentication_mode");
-  if (!e.authentication_string().empty()) {
-    fields.emplace_back("authentication_string");
-  }
-  if (e.key_order() != 0) fields.emplace_back("key_order");
-  if (e.rsa_key_size() != 0) fields.emplace_back("rsa_key_size");
-  if (e.ec_key_size() != 0) fields.emplace_back("ec_key_size");
-  if (e.has_operation_completes_by_time()) {
-    fields.emplace_back("operation_completes_by_time");
-  }
-  return fields;
-}
-
-bool Holds(const std::vector<std::string>& fields, const char* field) {
-  return std::find(fields.begin(), fields.end(), field) != fields.end();
-}
-
-pb::TrustStore StoreMessage(const std::string& tenant,
-                            const TrustStoreKind& kind, size_t count,
-                            int64_t version) {
-  pb::TrustStore out;
-  out.set_name(TrustStoreName(tenant, kind.id));
-  out.set_purpose(std::string(kind.purpose));
-  if (!kind.used_by.empty()) out.add_used_by(std::string(kind.used_by));
-  out.set_certificate_count(static_cast<uint32_t>(count));
-  out.set_version(version);
-  return out;
-}
-
-// The store of a name, which must be one of those that can be.
-absl::StatusOr<std::string> CheckStore(const std::string& name) {
-  SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
-                      ParseName(name, {"tenants", "trustStores"}));
-  if (FindTrustStoreKind(ids[1]) == nullptr) {
-    return NotFound("TRUST_STORE_NOT_FOUND",
-                    "there is no trust store of that name");
-  }
-  return name;
-}
-
 }  // namespace
 
 CapfService::CapfService(const Parts& parts, const Options& options)
-    : parts_(parts), options_(options) {}
+    : parts_(parts),
+      options_(options),
+      certificates_(
+          {parts.ledger, parts.authority, parts.enrollments, parts.trust},
+          options.authority_id, options.lifetimes),
+      enrollments_(parts.ledger, parts.enrollments, parts.trust,
+                   certificates_.authority_name()),
+      trust_(parts.ledger, parts.trust) {}
 
 grpc::ServerUnaryReactor* CapfService::Run(grpc::CallbackServerContext* context,
                                            std::string_view method,
@@ -152,62 +53,6 @@ grpc::ServerUnaryReactor* CapfService::Run(grpc::CallbackServerContext* context,
   return reactor;
 }
 
-absl::Status CapfService::Issue(const pb::IssueCertificateRequest& request,
-                                const std::string& actor,
-                                pb::Certificate& response) {
-  SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
-                      ParseName(request.parent(), {"tenants"}));
-  SP_ASSIGN_OR_RETURN(const ProfileId profile, FromProto(request.profile()));
-  if (!request.certificate_authority().empty() &&
-      request.certificate_authority() != AuthorityName()) {
-    return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
-  }
-  std::string der = request.csr();
-  if (der.find("-----BEGIN") != std::string::npos) {
-    SP_ASSIGN_OR_RETURN(der, CsrFromPem(request.csr()));
-  }
-  SP_ASSIGN_OR_RETURN(const VerifiedCsr csr,
-                      VerifyCsr(AsBytes(der), KeyPolicy{}));
-  SubjectAltNames names = csr.names();
-  if (request.subject_alt_names_size() != 0) {
-    SP_ASSIGN_OR_RETURN(names, ParseAltNames(request.subject_alt_names()));
-  }
-  std::string common_name = request.common_name().empty()
-                                ? csr.subject().common_name
-                                : request.common_name();
-  if (common_name.empty() && !names.dns_names.empty()) {
-    common_name = names.dns_names[0];
-  }
-  // Of the subject only the common name is the asker's to choose.
-  SubjectName subject{
-      .organization = parts_.authority.issuer().subject.organization,
-      .common_name = std::move(common_name)};
-  absl::Duration validity = ::sallyport::FromProto(request.lifetime());
-  if (validity == absl::ZeroDuration()) {
-    validity = profile == ProfileId::kSipServer ? options_.lifetimes.server
-               : profile == ProfileId::kClient  ? options_.lifetimes.client
-                                                : options_.lifetimes.service;
-  }
-  SP_ASSIGN_OR_RETURN(const std::string request_key,
-                      RequestKey(ids[0], request.request_id()));
-  const IssueOrder order{.tenant = ids[0],
-                         .profile = profile,
-                         .subject = std::move(subject),
-                         .names = std::move(names),
-                         .key = csr.key(),
-                         .validity = validity,
-                         .enrollment = {},
-                         .requester = actor,
-                         .request_key = request_key,
-                         .request_sha256 = HexEncode(AsBytes(csr.sha256()))};
-  if (request.validate_only()) return parts_.authority.Check(order);
-  SP_ASSIGN_OR_RETURN(const CertificateRecord record,
-                      parts_.authority.Issue(order));
-  SP_RETURN_IF_ERROR(parts_.trust.EnsureOwn(ids[0], actor));
-  response = ToProto(record, AuthorityName(), Now());
-  return absl::OkStatus();
-}
-
 grpc::ServerUnaryReactor* CapfService::IssueCertificate(
     grpc::CallbackServerContext* context,
     const pb::IssueCertificateRequest* request, pb::Certificate* response) {
@@ -216,7 +61,7 @@ grpc::ServerUnaryReactor* CapfService::IssueCertificate(
   return Run(context, "IssueCertificate",
              service ? std::string_view() : TenantOfName(request->parent()),
              [this, request, response](const std::string& actor) {
-               return Issue(*request, actor, *response);
+               return certificates_.Issue(*request, actor, *response);
              });
 }
 
@@ -224,20 +69,8 @@ grpc::ServerUnaryReactor* CapfService::GetCertificate(
     grpc::CallbackServerContext* context,
     const pb::GetCertificateRequest* request, pb::Certificate* response) {
   return Run(context, "GetCertificate", TenantOfName(request->name()),
-             [this, request, response](const std::string&) -> absl::Status {
-               SP_ASSIGN_OR_RETURN(
-                   const std::vector<std::string> ids,
-                   ParseName(request->name(), {"tenants", "certificates"}));
-               SP_ASSIGN_OR_RETURN(
-                   const std::optional<CertificateRecord> record,
-                   parts_.ledger.store().GetCertificate(ids[1]));
-               if (!record.has_value() || record->tenant != ids[0] ||
-                   record->der.empty()) {
-                 return NotFound("CERTIFICATE_NOT_FOUND",
-                                 "there is no such certificate");
-               }
-               *response = ToProto(*record, AuthorityName(), Now());
-               return absl::OkStatus();
+             [this, request, response](const std::string&) {
+               return certificates_.Get(*request, *response);
              });
 }
 
@@ -245,63 +78,19 @@ grpc::ServerUnaryReactor* CapfService::ListCertificates(
     grpc::CallbackServerContext* context,
     const pb::ListCertificatesRequest* request,
     pb::ListCertificatesResponse* response) {
-  return Run(
-      context, "ListCertificates", TenantOfList(request->parent()),
-      [this, request, response](const std::string&) -> absl::Status {
-        SP_ASSIGN_OR_RETURN(Page page,
-                            ReadPage(request->parent(), request->page_size(),
-                                     request->page_token(), request->filter()));
-        const size_t wanted = page.limit++;
-        SP_ASSIGN_OR_RETURN(std::vector<CertificateRecord> all,
-                            parts_.ledger.store().ListCertificates(page));
-        if (all.size() > wanted) {
-          all.resize(wanted);
-          response->set_next_page_token(HexEncode(AsBytes(all.back().serial)));
-        }
-        for (const CertificateRecord& record : all) {
-          *response->add_certificates() =
-              ToProto(record, AuthorityName(), Now());
-        }
-        return absl::OkStatus();
-      });
+  return Run(context, "ListCertificates", TenantOfList(request->parent()),
+             [this, request, response](const std::string&) {
+               return certificates_.List(*request, *response);
+             });
 }
 
 grpc::ServerUnaryReactor* CapfService::RevokeCertificate(
     grpc::CallbackServerContext* context,
     const pb::RevokeCertificateRequest* request, pb::Certificate* response) {
-  return Run(
-      context, "RevokeCertificate", TenantOfName(request->name()),
-      [this, request, response](const std::string& actor) -> absl::Status {
-        SP_ASSIGN_OR_RETURN(
-            const std::vector<std::string> ids,
-            ParseName(request->name(), {"tenants", "certificates"}));
-        SP_ASSIGN_OR_RETURN(const CertificateRecord record,
-                            parts_.enrollments.Revoke(
-                                ids[0], ids[1], FromProto(request->reason()),
-                                actor, request->validate_only()));
-        *response = ToProto(record, AuthorityName(), Now());
-        return absl::OkStatus();
-      });
-}
-
-pb::CertificateAuthority CapfService::Authority() const {
-  const Issuer& issuer = parts_.authority.issuer();
-  pb::CertificateAuthority out;
-  out.set_name(AuthorityName());
-  out.set_display_name(issuer.subject.common_name);
-  out.set_mode(pb::AUTHORITY_MODE_OWN);
-  out.set_common_name(issuer.subject.common_name);
-  out.set_organization(issuer.subject.organization);
-  out.set_certificate_pem(CertificateToPem(AsBytes(issuer.certificate_der)));
-  *out.mutable_summary() = Summarize(AsBytes(issuer.certificate_der));
-  out.set_key_type(out.summary().key_type());
-  for (const char* profile :
-       {"CERTIFICATE_PROFILE_LSC", "CERTIFICATE_PROFILE_SERVER",
-        "CERTIFICATE_PROFILE_CLIENT", "CERTIFICATE_PROFILE_SERVICE"}) {
-    out.add_default_profiles(profile);
-  }
-  *out.mutable_create_time() = ::sallyport::ToProto(issuer.not_before);
-  return out;
+  return Run(context, "RevokeCertificate", TenantOfName(request->name()),
+             [this, request, response](const std::string& actor) {
+               return certificates_.Revoke(*request, actor, *response);
+             });
 }
 
 grpc::ServerUnaryReactor* CapfService::GetCertificateAuthority(
@@ -309,13 +98,8 @@ grpc::ServerUnaryReactor* CapfService::GetCertificateAuthority(
     const pb::GetCertificateAuthorityRequest* request,
     pb::CertificateAuthority* response) {
   return Run(context, "GetCertificateAuthority", "",
-             [this, request, response](const std::string&) -> absl::Status {
-               if (request->name() != AuthorityName()) {
-                 return NotFound("AUTHORITY_NOT_FOUND",
-                                 "there is no such authority");
-               }
-               *response = Authority();
-               return absl::OkStatus();
+             [this, request, response](const std::string&) {
+               return certificates_.GetAuthority(*request, *response);
              });
 }
 
@@ -325,64 +109,10 @@ grpc::ServerUnaryReactor* CapfService::ListCertificateAuthorities(
     pb::ListCertificateAuthoritiesResponse* response) {
   return Run(context, "ListCertificateAuthorities", "",
              [this, response](const std::string&) {
-               *response->add_certificate_authorities() = Authority();
+               *response->add_certificate_authorities() =
+                   certificates_.Authority();
                return absl::OkStatus();
              });
-}
-
-absl::Status CapfService::Fill(const Enrollment& enrollment,
-                               pb::Enrollment& response) {
-  response = ToProto(enrollment);
-  if (enrollment.lsc_serial.empty()) return absl::OkStatus();
-  SP_ASSIGN_OR_RETURN(
-      const std::optional<CertificateRecord> record,
-      parts_.ledger.store().GetCertificate(enrollment.lsc_serial));
-  if (record.has_value()) {
-    response.set_certificate(record->Name());
-    *response.mutable_lsc() = Summarize(AsBytes(record->der));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CapfService::Create(const pb::CreateEnrollmentRequest& request,
-                                 const std::string& actor,
-                                 pb::Enrollment& response) {
-  SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
-                      ParseName(request.parent(), {"tenants"}));
-  const pb::Enrollment& in = request.enrollment();
-  if (in.approval_required()) {
-    return MakeError(absl::StatusCode::kUnimplemented, "APPROVAL_UNIMPLEMENTED",
-                     "approval_required is not implemented");
-  }
-  if (!in.certificate_authority().empty() &&
-      in.certificate_authority() != AuthorityName()) {
-    return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
-  }
-  const std::string id = request.enrollment_id().empty()
-                             ? absl::AsciiStrToLower(in.device_name())
-                             : request.enrollment_id();
-  if (!IsResourceId(id)) {
-    return Invalid("ENROLLMENT_ID_INVALID",
-                   "enrollment_id is not 1 to 63 of a-z, 0-9, - and _");
-  }
-  Enrollment enrollment;
-  enrollment.name = absl::StrCat("tenants/", ids[0], "/enrollments/", id);
-  enrollment.device_name = in.device_name();
-  enrollment.completes_by = Now() + kDefaultCompletesBy;
-  SP_ASSIGN_OR_RETURN(enrollment.request_key,
-                      RequestKey(ids[0], request.request_id()));
-  SP_RETURN_IF_ERROR(ApplyProto(in, FieldsSet(in), enrollment));
-  SP_ASSIGN_OR_RETURN(
-      EnrollmentWithString made,
-      parts_.enrollments.Create(std::move(enrollment),
-                                Secret::CopyOf(in.authentication_string()),
-                                actor, request.validate_only()));
-  if (!request.validate_only()) {
-    SP_RETURN_IF_ERROR(parts_.trust.EnsureOwn(ids[0], actor));
-  }
-  SP_RETURN_IF_ERROR(Fill(made.enrollment, response));
-  response.set_authentication_string(std::string(made.string.DangerousText()));
-  return absl::OkStatus();
 }
 
 grpc::ServerUnaryReactor* CapfService::CreateEnrollment(
@@ -390,92 +120,27 @@ grpc::ServerUnaryReactor* CapfService::CreateEnrollment(
     const pb::CreateEnrollmentRequest* request, pb::Enrollment* response) {
   return Run(context, "CreateEnrollment", TenantOfName(request->parent()),
              [this, request, response](const std::string& actor) {
-               return Create(*request, actor, *response);
+               return enrollments_.Create(*request, actor, *response);
              });
 }
 
 grpc::ServerUnaryReactor* CapfService::GetEnrollment(
     grpc::CallbackServerContext* context,
     const pb::GetEnrollmentRequest* request, pb::Enrollment* response) {
-  return Run(
-      context, "GetEnrollment", TenantOfName(request->name()),
-      [this, request, response](const std::string&) -> absl::Status {
-        SP_RETURN_IF_ERROR(
-            ParseName(request->name(), {"tenants", "enrollments"}).status());
-        SP_ASSIGN_OR_RETURN(const Enrollment enrollment,
-                            parts_.enrollments.Get(request->name()));
-        return Fill(enrollment, *response);
-      });
+  return Run(context, "GetEnrollment", TenantOfName(request->name()),
+             [this, request, response](const std::string&) {
+               return enrollments_.Get(*request, *response);
+             });
 }
 
 grpc::ServerUnaryReactor* CapfService::ListEnrollments(
     grpc::CallbackServerContext* context,
     const pb::ListEnrollmentsRequest* request,
     pb::ListEnrollmentsResponse* response) {
-  return Run(
-      context, "ListEnrollments", TenantOfList(request->parent()),
-      [this, request, response](const std::string&) -> absl::Status {
-        SP_ASSIGN_OR_RETURN(Page page,
-                            ReadPage(request->parent(), request->page_size(),
-                                     request->page_token(), request->filter()));
-        const size_t wanted = page.limit++;
-        SP_ASSIGN_OR_RETURN(std::vector<Enrollment> all,
-                            parts_.ledger.store().ListEnrollments(page));
-        if (all.size() > wanted) {
-          all.resize(wanted);
-          response->set_next_page_token(HexEncode(AsBytes(all.back().name)));
-        }
-        for (Enrollment& enrollment : all) {
-          Expire(enrollment, Now());
-          SP_RETURN_IF_ERROR(Fill(enrollment, *response->add_enrollments()));
-        }
-        return absl::OkStatus();
-      });
-}
-
-absl::Status CapfService::Update(const pb::UpdateEnrollmentRequest& request,
-                                 const std::string& actor,
-                                 pb::Enrollment& response) {
-  const pb::Enrollment& in = request.enrollment();
-  SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
-                      ParseName(in.name(), {"tenants", "enrollments"}));
-  absl::StatusOr<Enrollment> found = parts_.enrollments.Get(in.name());
-  if (absl::IsNotFound(found.status()) && request.allow_missing()) {
-    pb::CreateEnrollmentRequest create;
-    create.set_parent(absl::StrCat("tenants/", ids[0]));
-    *create.mutable_enrollment() = in;
-    create.set_enrollment_id(ids[1]);
-    create.set_request_id(request.request_id());
-    create.set_validate_only(request.validate_only());
-    return Create(create, actor, response);
-  }
-  SP_ASSIGN_OR_RETURN(Enrollment enrollment, std::move(found));
-  SP_ASSIGN_OR_RETURN(const int64_t version, ReadEtag(in.etag()));
-  if (version != 0 && version != enrollment.version) {
-    return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
-                     "it was changed meanwhile");
-  }
-  std::vector<std::string> fields(request.update_mask().paths().begin(),
-                                  request.update_mask().paths().end());
-  if (fields.empty()) fields = FieldsSet(in);
-  SP_RETURN_IF_ERROR(ApplyProto(in, fields, enrollment));
-  // Any of these begins the operation afresh, and so unlocks it.
-  const bool arm = Holds(fields, "operation") ||
-                   Holds(fields, "authentication_mode") ||
-                   Holds(fields, "authentication_string");
-  if (arm && enrollment.operation != Operation::kNone &&
-      !Holds(fields, "operation_completes_by_time") &&
-      enrollment.mode != AuthenticationMode::kByNullString) {
-    enrollment.completes_by = Now() + kDefaultCompletesBy;
-  }
-  SP_ASSIGN_OR_RETURN(
-      const EnrollmentWithString made,
-      parts_.enrollments.Update(std::move(enrollment), arm,
-                                Secret::CopyOf(in.authentication_string()),
-                                actor, request.validate_only()));
-  SP_RETURN_IF_ERROR(Fill(made.enrollment, response));
-  response.set_authentication_string(std::string(made.string.DangerousText()));
-  return absl::OkStatus();
+  return Run(context, "ListEnrollments", TenantOfList(request->parent()),
+             [this, request, response](const std::string&) {
+               return enrollments_.List(*request, *response);
+             });
 }
 
 grpc::ServerUnaryReactor* CapfService::UpdateEnrollment(
@@ -484,52 +149,25 @@ grpc::ServerUnaryReactor* CapfService::UpdateEnrollment(
   return Run(context, "UpdateEnrollment",
              TenantOfName(request->enrollment().name()),
              [this, request, response](const std::string& actor) {
-               return Update(*request, actor, *response);
+               return enrollments_.Update(*request, actor, *response);
              });
 }
 
 grpc::ServerUnaryReactor* CapfService::DeleteEnrollment(
     grpc::CallbackServerContext* context,
     const pb::DeleteEnrollmentRequest* request, google::protobuf::Empty*) {
-  return Run(
-      context, "DeleteEnrollment", TenantOfName(request->name()),
-      [this, request](const std::string& actor) -> absl::Status {
-        SP_RETURN_IF_ERROR(
-            ParseName(request->name(), {"tenants", "enrollments"}).status());
-        SP_ASSIGN_OR_RETURN(const int64_t version, ReadEtag(request->etag()));
-        const absl::Status status = parts_.enrollments.Delete(
-            request->name(), version, actor, request->validate_only());
-        if (absl::IsNotFound(status) && request->allow_missing()) {
-          return absl::OkStatus();
-        }
-        return status;
-      });
-}
-
-absl::StatusOr<std::vector<TrustedCertificate>> CapfService::TrustedOf(
-    const std::string& store) {
-  SP_ASSIGN_OR_RETURN(std::vector<TrustedCertificate> all,
-                      parts_.ledger.store().ListTrusted());
-  std::erase_if(
-      all, [&](const TrustedCertificate& one) { return one.store != store; });
-  return all;
+  return Run(context, "DeleteEnrollment", TenantOfName(request->name()),
+             [this, request](const std::string& actor) {
+               return enrollments_.Delete(*request, actor);
+             });
 }
 
 grpc::ServerUnaryReactor* CapfService::GetTrustStore(
     grpc::CallbackServerContext* context,
     const pb::GetTrustStoreRequest* request, pb::TrustStore* response) {
   return Run(context, "GetTrustStore", TenantOfName(request->name()),
-             [this, request, response](const std::string&) -> absl::Status {
-               SP_ASSIGN_OR_RETURN(const std::string name,
-                                   CheckStore(request->name()));
-               SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
-                                   ParseName(name, {"tenants", "trustStores"}));
-               SP_ASSIGN_OR_RETURN(const auto trusted, TrustedOf(name));
-               SP_ASSIGN_OR_RETURN(const int64_t version,
-                                   parts_.ledger.store().TrustVersion());
-               *response = StoreMessage(ids[0], *FindTrustStoreKind(ids[1]),
-                                        trusted.size(), version);
-               return absl::OkStatus();
+             [this, request, response](const std::string&) {
+               return trust_.GetStore(*request, *response);
              });
 }
 
@@ -537,50 +175,21 @@ grpc::ServerUnaryReactor* CapfService::ListTrustStores(
     grpc::CallbackServerContext* context,
     const pb::ListTrustStoresRequest* request,
     pb::ListTrustStoresResponse* response) {
-  return Run(
-      context, "ListTrustStores", TenantOfList(request->parent()),
-      [this, request, response](const std::string&) -> absl::Status {
-        SP_ASSIGN_OR_RETURN(const Page page,
-                            ReadPage(request->parent(), request->page_size(),
-                                     request->page_token(), request->filter()));
-        if (page.tenant.empty()) {
-          return Invalid("NAME_INVALID", "trust stores are listed by tenant");
-        }
-        SP_ASSIGN_OR_RETURN(const int64_t version,
-                            parts_.ledger.store().TrustVersion());
-        for (const TrustStoreKind& kind : TrustStoreKinds()) {
-          SP_ASSIGN_OR_RETURN(const auto trusted,
-                              TrustedOf(TrustStoreName(page.tenant, kind.id)));
-          *response->add_trust_stores() =
-              StoreMessage(page.tenant, kind, trusted.size(), version);
-        }
-        return absl::OkStatus();
-      });
+  return Run(context, "ListTrustStores", TenantOfList(request->parent()),
+             [this, request, response](const std::string&) {
+               return trust_.ListStores(*request, *response);
+             });
 }
 
 grpc::ServerUnaryReactor* CapfService::CreateTrustedCertificate(
     grpc::CallbackServerContext* context,
     const pb::CreateTrustedCertificateRequest* request,
     pb::TrustedCertificate* response) {
-  return Run(
-      context, "CreateTrustedCertificate", TenantOfName(request->parent()),
-      [this, request, response](const std::string& actor) -> absl::Status {
-        SP_ASSIGN_OR_RETURN(const std::string store,
-                            CheckStore(request->parent()));
-        const pb::TrustedCertificate& in = request->trusted_certificate();
-        SP_ASSIGN_OR_RETURN(const std::vector<std::string> certificates,
-                            ReadCertificates(in.certificate()));
-        TrustedCertificate like;
-        like.origin = "import";
-        like.tls_peer_subject = in.tls_peer_subject();
-        like.tls_contexts.assign(in.tls_contexts().begin(),
-                                 in.tls_contexts().end());
-        SP_ASSIGN_OR_RETURN(const std::vector<TrustedCertificate> added,
-                            parts_.trust.Add(store, certificates, like, actor,
-                                             request->validate_only()));
-        *response = ToProto(added[0]);
-        return absl::OkStatus();
-      });
+  return Run(context, "CreateTrustedCertificate",
+             TenantOfName(request->parent()),
+             [this, request, response](const std::string& actor) {
+               return trust_.Create(*request, actor, *response);
+             });
 }
 
 grpc::ServerUnaryReactor* CapfService::GetTrustedCertificate(
@@ -588,20 +197,8 @@ grpc::ServerUnaryReactor* CapfService::GetTrustedCertificate(
     const pb::GetTrustedCertificateRequest* request,
     pb::TrustedCertificate* response) {
   return Run(context, "GetTrustedCertificate", TenantOfName(request->name()),
-             [this, request, response](const std::string&) -> absl::Status {
-               SP_ASSIGN_OR_RETURN(
-                   const std::vector<std::string> ids,
-                   ParseName(request->name(),
-                             {"tenants", "trustStores", "certificates"}));
-               SP_ASSIGN_OR_RETURN(const auto trusted,
-                                   TrustedOf(TrustStoreName(ids[0], ids[1])));
-               for (const TrustedCertificate& one : trusted) {
-                 if (one.sha256 != ids[2]) continue;
-                 *response = ToProto(one);
-                 return absl::OkStatus();
-               }
-               return NotFound("TRUSTED_NOT_FOUND",
-                               "no such certificate in this trust store");
+             [this, request, response](const std::string&) {
+               return trust_.Get(*request, *response);
              });
 }
 
@@ -609,30 +206,11 @@ grpc::ServerUnaryReactor* CapfService::ListTrustedCertificates(
     grpc::CallbackServerContext* context,
     const pb::ListTrustedCertificatesRequest* request,
     pb::ListTrustedCertificatesResponse* response) {
-  return Run(
-      context, "ListTrustedCertificates", TenantOfName(request->parent()),
-      [this, request, response](const std::string&) -> absl::Status {
-        SP_ASSIGN_OR_RETURN(const std::string store,
-                            CheckStore(request->parent()));
-        SP_ASSIGN_OR_RETURN(const Page page,
-                            ReadPage("tenants/-", request->page_size(),
-                                     request->page_token(), request->filter()));
-        SP_ASSIGN_OR_RETURN(const auto trusted, TrustedOf(store));
-        for (const TrustedCertificate& one : trusted) {
-          if (one.sha256 <= page.after) continue;
-          const int size = response->trusted_certificates_size();
-          if (static_cast<size_t>(size) == page.limit) {
-            const std::string last =
-                std::string(response->trusted_certificates(size - 1)
-                                .summary()
-                                .sha256_thumbprint());
-            response->set_next_page_token(HexEncode(AsBytes(last)));
-            break;
-          }
-          *response->add_trusted_certificates() = ToProto(one);
-        }
-        return absl::OkStatus();
-      });
+  return Run(context, "ListTrustedCertificates",
+             TenantOfName(request->parent()),
+             [this, request, response](const std::string&) {
+               return trust_.List(*request, *response);
+             });
 }
 
 grpc::ServerUnaryReactor* CapfService::DeleteTrustedCertificate(
@@ -640,18 +218,8 @@ grpc::ServerUnaryReactor* CapfService::DeleteTrustedCertificate(
     const pb::DeleteTrustedCertificateRequest* request,
     google::protobuf::Empty*) {
   return Run(context, "DeleteTrustedCertificate", TenantOfName(request->name()),
-             [this, request](const std::string& actor) -> absl::Status {
-               SP_ASSIGN_OR_RETURN(
-                   const std::vector<std::string> ids,
-                   ParseName(request->name(),
-                             {"tenants", "trustStores", "certificates"}));
-               const absl::Status status = parts_.trust.Remove(
-                   TrustStoreName(ids[0], ids[1]), ids[2], actor,
-                   request->force(), request->validate_only());
-               if (absl::IsNotFound(status) && request->allow_missing()) {
-                 return absl::OkStatus();
-               }
-               return status;
+             [this, request](const std::string& actor) {
+               return trust_.Delete(*request, actor);
              });
 }
 

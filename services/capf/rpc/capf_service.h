@@ -10,37 +10,28 @@
 #include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "google/protobuf/empty.pb.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 #include "sallyport/capf/v1/capf_service.grpc.pb.h"
-#include "services/capf/core/enrollment.h"
-#include "services/capf/core/trust_store.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/trust_admin.h"
 #include "services/capf/io/trust_publisher.h"
 #include "services/capf/io/work_thread.h"
+#include "services/capf/rpc/certificate_methods.h"
+#include "services/capf/rpc/enrollment_methods.h"
+#include "services/capf/rpc/trust_methods.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
 
 namespace sallyport::capf {
 
 namespace pb = ::sallyport::capf::v1;
-
-// Life of a certificate by profile when the request names none; zero is the
-// profile's own.
-struct Lifetimes {
-  absl::Duration server;
-  absl::Duration client;
-  absl::Duration service;
-};
 
 // Thread-safe.
 class CapfService final : public pb::CapfService::CallbackService {
@@ -163,24 +154,13 @@ class CapfService final : public pb::CapfService::CallbackService {
                                 std::string_view method,
                                 std::string_view tenant, Body body);
 
-  absl::Status Issue(const pb::IssueCertificateRequest& request,
-                     const std::string& actor, pb::Certificate& response);
-  absl::Status Create(const pb::CreateEnrollmentRequest& request,
-                      const std::string& actor, pb::Enrollment& response);
-  absl::Status Update(const pb::UpdateEnrollmentRequest& request,
-                      const std::string& actor, pb::Enrollment& response);
-  // With what the store knows of its certificate.
-  absl::Status Fill(const Enrollment& enrollment, pb::Enrollment& response);
-  absl::StatusOr<std::vector<TrustedCertificate>> TrustedOf(
-      const std::string& store);
-  pb::CertificateAuthority Authority() const;
-  std::string AuthorityName() const {
-    return "certificateAuthorities/" + options_.authority_id;
-  }
   absl::Time Now() const { return parts_.ledger.clock().Now(); }
 
   const Parts parts_;
   const Options options_;
+  CertificateMethods certificates_;
+  EnrollmentMethods enrollments_;
+  TrustMethods trust_;
   std::atomic<bool> draining_ = false;
 };
 

@@ -1,0 +1,48 @@
+// Our types as rows of the store's tables, and back.
+//
+// All of these throw what SOCI throws; only sql_store calls them, and catches.
+
+#ifndef SALLYPORT_SERVICES_CAPF_IO_STORE_ROWS_H_
+#define SALLYPORT_SERVICES_CAPF_IO_STORE_ROWS_H_
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "services/capf/core/audit_record.h"
+#include "services/capf/core/certificate_record.h"
+#include "services/capf/core/enrollment.h"
+#include "services/capf/core/trust_store.h"
+#include "services/capf/io/enrollment_store.h"
+
+namespace soci {
+class row;
+class session;
+}  // namespace soci
+
+namespace sallyport::capf {
+
+// Microseconds since 1970; the infinities are the ends of the range.
+long long ToColumn(absl::Time time);
+
+// An update or a deletion that meets no row as expected is ABORTED, reason
+// ETAG_MISMATCH.
+Enrollment ReadEnrollment(const soci::row& row);
+void InsertEnrollment(soci::session& sql, const Enrollment& enrollment);
+absl::Status UpdateEnrollment(soci::session& sql, const Enrollment& enrollment);
+absl::Status DeleteEnrollment(soci::session& sql, const VersionedName& which);
+
+CertificateRecord ReadCertificate(const soci::row& row);
+void InsertCertificate(soci::session& sql, const CertificateRecord& record);
+absl::Status UpdateCertificate(soci::session& sql,
+                               const CertificateUpdate& update);
+
+TrustedCertificate ReadTrusted(const soci::row& row);
+void InsertTrusted(soci::session& sql, const TrustedCertificate& trusted);
+absl::Status DeleteTrusted(soci::session& sql,
+                           const TrustedCertificate& trusted);
+
+AuditRecord ReadAuditRow(const soci::row& row);
+void InsertAudit(soci::session& sql, const AuditRecord& record);
+
+}  // namespace sallyport::capf
+
+#endif  // SALLYPORT_SERVICES_CAPF_IO_STORE_ROWS_H_

@@ -1,0 +1,155 @@
+#include "services/capf/rpc/certificate_methods.h"
+
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "services/capf/core/csr.h"
+#include "services/capf/rpc/list_page.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/crypto/x509_name.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+absl::Status NotFound(std::string_view reason, std::string_view message) {
+  return MakeError(absl::StatusCode::kNotFound, reason, message);
+}
+
+}  // namespace
+
+absl::Status CertificateMethods::Issue(
+    const pb::IssueCertificateRequest& request, const std::string& actor,
+    pb::Certificate& response) {
+  SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
+                      ParseName(request.parent(), {"tenants"}));
+  SP_ASSIGN_OR_RETURN(const ProfileId profile, FromProto(request.profile()));
+  if (!request.certificate_authority().empty() &&
+      request.certificate_authority() != authority_name_) {
+    return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
+  }
+  std::string der = request.csr();
+  if (der.find("-----BEGIN") != std::string::npos) {
+    SP_ASSIGN_OR_RETURN(der, CsrFromPem(request.csr()));
+  }
+  SP_ASSIGN_OR_RETURN(const VerifiedCsr csr,
+                      VerifyCsr(AsBytes(der), KeyPolicy{}));
+  SubjectAltNames names = csr.names();
+  if (request.subject_alt_names_size() != 0) {
+    SP_ASSIGN_OR_RETURN(names, ParseAltNames(request.subject_alt_names()));
+  }
+  std::string common_name = request.common_name().empty()
+                                ? csr.subject().common_name
+                                : request.common_name();
+  if (common_name.empty() && !names.dns_names.empty()) {
+    common_name = names.dns_names[0];
+  }
+  // Of the subject only the common name is the asker's to choose.
+  SubjectName subject{.organization = authority_.issuer().subject.organization,
+                      .common_name = std::move(common_name)};
+  absl::Duration validity = ::sallyport::FromProto(request.lifetime());
+  if (validity == absl::ZeroDuration()) {
+    validity = profile == ProfileId::kSipServer ? lifetimes_.server
+               : profile == ProfileId::kClient  ? lifetimes_.client
+                                                : lifetimes_.service;
+  }
+  SP_ASSIGN_OR_RETURN(const std::string request_key,
+                      RequestKey(ids[0], request.request_id()));
+  const IssueOrder order{.tenant = ids[0],
+                         .profile = profile,
+                         .subject = std::move(subject),
+                         .names = std::move(names),
+                         .key = csr.key(),
+                         .validity = validity,
+                         .enrollment = {},
+                         .requester = actor,
+                         .request_key = request_key,
+                         .request_sha256 = HexEncode(AsBytes(csr.sha256()))};
+  if (request.validate_only()) return authority_.Check(order);
+  SP_ASSIGN_OR_RETURN(const CertificateRecord record, authority_.Issue(order));
+  SP_RETURN_IF_ERROR(trust_.EnsureOwn(ids[0], actor));
+  response = ToProto(record, authority_name_, Now());
+  return absl::OkStatus();
+}
+
+absl::Status CertificateMethods::Get(const pb::GetCertificateRequest& request,
+                                     pb::Certificate& response) {
+  SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
+                      ParseName(request.name(), {"tenants", "certificates"}));
+  SP_ASSIGN_OR_RETURN(const std::optional<CertificateRecord> record,
+                      ledger_.store().GetCertificate(ids[1]));
+  if (!record.has_value() || record->tenant != ids[0] || record->der.empty()) {
+    return NotFound("CERTIFICATE_NOT_FOUND", "there is no such certificate");
+  }
+  response = ToProto(*record, authority_name_, Now());
+  return absl::OkStatus();
+}
+
+absl::Status CertificateMethods::List(
+    const pb::ListCertificatesRequest& request,
+    pb::ListCertificatesResponse& response) {
+  SP_ASSIGN_OR_RETURN(Page page,
+                      ReadPage(request.parent(), request.page_size(),
+                               request.page_token(), request.filter()));
+  const size_t wanted = page.limit++;
+  SP_ASSIGN_OR_RETURN(std::vector<CertificateRecord> all,
+                      ledger_.store().ListCertificates(page));
+  if (all.size() > wanted) {
+    all.resize(wanted);
+    response.set_next_page_token(PageToken(all.back().serial));
+  }
+  for (const CertificateRecord& record : all) {
+    *response.add_certificates() = ToProto(record, authority_name_, Now());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CertificateMethods::Revoke(
+    const pb::RevokeCertificateRequest& request, const std::string& actor,
+    pb::Certificate& response) {
+  SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
+                      ParseName(request.name(), {"tenants", "certificates"}));
+  SP_ASSIGN_OR_RETURN(
+      const CertificateRecord record,
+      enrollments_.Revoke(ids[0], ids[1], FromProto(request.reason()), actor,
+                          request.validate_only()));
+  response = ToProto(record, authority_name_, Now());
+  return absl::OkStatus();
+}
+
+pb::CertificateAuthority CertificateMethods::Authority() const {
+  const Issuer& issuer = authority_.issuer();
+  pb::CertificateAuthority out;
+  out.set_name(authority_name_);
+  out.set_display_name(issuer.subject.common_name);
+  out.set_mode(pb::AUTHORITY_MODE_OWN);
+  out.set_common_name(issuer.subject.common_name);
+  out.set_organization(issuer.subject.organization);
+  out.set_certificate_pem(CertificateToPem(AsBytes(issuer.certificate_der)));
+  *out.mutable_summary() = Summarize(AsBytes(issuer.certificate_der));
+  out.set_key_type(out.summary().key_type());
+  for (const char* profile :
+       {"CERTIFICATE_PROFILE_LSC", "CERTIFICATE_PROFILE_SERVER",
+        "CERTIFICATE_PROFILE_CLIENT", "CERTIFICATE_PROFILE_SERVICE"}) {
+    out.add_default_profiles(profile);
+  }
+  *out.mutable_create_time() = ::sallyport::ToProto(issuer.not_before);
+  return out;
+}
+
+absl::Status CertificateMethods::GetAuthority(
+    const pb::GetCertificateAuthorityRequest& request,
+    pb::CertificateAuthority& response) {
+  if (request.name() != authority_name_) {
+    return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
+  }
+  response = Authority();
+  return absl::OkStatus();
+}
+
+}  // namespace sallyport::capf

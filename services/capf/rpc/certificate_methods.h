@@ -1,0 +1,76 @@
+// The RPCs about certificates and the authority, between proto and io.
+
+#ifndef SALLYPORT_SERVICES_CAPF_RPC_CERTIFICATE_METHODS_H_
+#define SALLYPORT_SERVICES_CAPF_RPC_CERTIFICATE_METHODS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "sallyport/capf/v1/certificate.pb.h"
+#include "sallyport/capf/v1/certificate_authority.pb.h"
+#include "services/capf/io/certificate_authority.h"
+#include "services/capf/io/enrollment_admin.h"
+#include "services/capf/io/ledger.h"
+#include "services/capf/io/trust_admin.h"
+#include "services/capf/rpc/capf_convert.h"
+
+namespace sallyport::capf {
+
+// Life of a certificate by profile when the request names none; zero is the
+// profile's own.
+struct Lifetimes {
+  absl::Duration server;
+  absl::Duration client;
+  absl::Duration service;
+};
+
+// Access is checked by then. `actor` is who asks, for the audit record. On the
+// work thread only.
+class CertificateMethods {
+ public:
+  // All but the names must outlive this object.
+  struct Parts {
+    Ledger& ledger;
+    CertificateAuthority& authority;
+    EnrollmentAdmin& enrollments;
+    TrustAdmin& trust;
+  };
+  CertificateMethods(const Parts& parts, std::string authority_id,
+                     const Lifetimes& lifetimes)
+      : ledger_(parts.ledger),
+        authority_(parts.authority),
+        enrollments_(parts.enrollments),
+        trust_(parts.trust),
+        authority_name_("certificateAuthorities/" + authority_id),
+        lifetimes_(lifetimes) {}
+
+  absl::Status Issue(const pb::IssueCertificateRequest& request,
+                     const std::string& actor, pb::Certificate& response);
+  absl::Status Get(const pb::GetCertificateRequest& request,
+                   pb::Certificate& response);
+  absl::Status List(const pb::ListCertificatesRequest& request,
+                    pb::ListCertificatesResponse& response);
+  absl::Status Revoke(const pb::RevokeCertificateRequest& request,
+                      const std::string& actor, pb::Certificate& response);
+
+  absl::Status GetAuthority(const pb::GetCertificateAuthorityRequest& request,
+                            pb::CertificateAuthority& response);
+  pb::CertificateAuthority Authority() const;
+  // "certificateAuthorities/{id}".
+  const std::string& authority_name() const { return authority_name_; }
+
+ private:
+  absl::Time Now() const { return ledger_.clock().Now(); }
+
+  Ledger& ledger_;
+  CertificateAuthority& authority_;
+  EnrollmentAdmin& enrollments_;
+  TrustAdmin& trust_;
+  const std::string authority_name_;
+  const Lifetimes lifetimes_;
+};
+
+}  // namespace sallyport::capf
+
+#endif  // SALLYPORT_SERVICES_CAPF_RPC_CERTIFICATE_METHODS_H_

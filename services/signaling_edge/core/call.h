@@ -231,6 +231,8 @@ class Call {
                      CallDisposition disposition, MonoTime now);
   void CancelOther(MonoTime now);
   void SendBye(LegSide side);
+  // Whether a request that we sent was of the leg's dialog.
+  static bool IsOfDialog(const Leg& leg, const SipMessage& request);
   void End(std::string_view reason, CallDisposition disposition, MonoTime now);
   void EndBoth(std::string_view reason, CallDisposition disposition,
                MonoTime now);
@@ -254,6 +256,7 @@ class Call {
   std::vector<Passing> passing_;
   MonoTime linger_until_ = MonoTime::InfiniteFuture();
   bool over_ = false;
+  uint32_t forks_ = 0;
   CallActions actions_;
 };
 

@@ -490,7 +490,9 @@ bool CallControl::Reach(Call& call, LegSide side, MonoTime now) {
   const bool was_tls = call.flow(side).is_tls();
   if (party.kind == Party::Kind::kUser) {
     for (const Binding* binding : registrar_.Of(party.resource)) {
-      if (binding->flow.is_tls() == was_tls && port_.IsAlive(binding->flow)) {
+      // Another phone of the user has no part in the dialog.
+      if (binding->phone == party.phone && binding->flow.is_tls() == was_tls &&
+          port_.IsAlive(binding->flow)) {
         call.SetFlow(side, binding->flow,
                      ContactUri(port_.ListenerOf(binding->flow)));
         return true;

@@ -16,6 +16,7 @@ namespace sallyport::signaling_edge {
 namespace {
 
 constexpr size_t kMaxWaiting = 16;
+constexpr uint32_t kMaxForks = 16;  // of a call, that are hung up
 
 absl::Status NoAnswerError() {
   return MakeError(absl::StatusCode::kFailedPrecondition, "MEDIA_REFUSED",
@@ -26,6 +27,12 @@ absl::Status NoAnswerError() {
 
 // --------------------------------------------------------------- responses
 
+// Not so for the BYE to a branch of a fork that lost.
+bool Call::IsOfDialog(const Leg& leg, const SipMessage& request) {
+  return leg.dialog.has_value() &&
+         leg.dialog->id() == DialogIdOfResponse(request);
+}
+
 CallActions Call::OnResponse(LegSide from, const SipMessage& request,
                              const SipMessage& response, MonoTime now) {
   const SipMethod method = request.method();
@@ -33,7 +40,7 @@ CallActions Call::OnResponse(LegSide from, const SipMessage& request,
   Leg& sender = leg(from);
   if (method == SipMethod::kCancel) return Take();
   if (method == SipMethod::kBye) {
-    if (code >= 200) sender.ended = true;
+    if (code >= 200 && IsOfDialog(sender, request)) sender.ended = true;
     return Take();
   }
   if (!IsExchange(method)) {
@@ -90,8 +97,10 @@ CallActions Call::OnResponse(LegSide from, const SipMessage& request,
     }
     return Take();
   }
+  if (forks_ >= kMaxForks) return Take();
   auto fork = Dialog::AsCaller(request, response, sender.flow.is_tls());
   if (fork.ok()) {
+    ++forks_;
     actions_.push_back(CallSendAck{from, fork->MakeAck(CseqNumber(request))});
     actions_.push_back(
         CallSendRequest{from, fork->MakeRequest(SipMethod::kBye)});
@@ -289,7 +298,7 @@ CallActions Call::OnRequestFailed(LegSide to, const SipMessage& request,
                                   bool timed_out, MonoTime now) {
   const SipMethod method = request.method();
   if (method == SipMethod::kBye) {
-    leg(to).ended = true;
+    if (IsOfDialog(leg(to), request)) leg(to).ended = true;
     return Take();
   }
   if (!IsExchange(method)) {

@@ -147,5 +147,69 @@ TEST_F(EdgeAbuseTest, ProvisionalAnswersThatWaitAreBounded) {
   EXPECT_EQ(last, 200);
 }
 
+// The BYE of a lost branch (RFC 3261 section 13.2.2.4) is not that of the call:
+// the branch that won is hung up in its turn.
+TEST_F(EdgeAbuseTest, ALostBranchDoesNotEndTheLegThatWon) {
+  Sent invite;
+  const Sent ok = Established(invite);
+  edge_.Answer(invite, 200, "g2", TestSdp("192.0.2.20", 6000, false));
+  ASSERT_TRUE(edge_.TakeTo(invite.connection));  // ACK
+  auto lost = edge_.TakeTo(invite.connection);
+  ASSERT_TRUE(lost);
+  ASSERT_EQ(lost->message.method(), SipMethod::kBye);
+  edge_.Answer(*lost, 200, "g2");
+  edge_.ReceiveUdp(kPbx, PbxInDialog("BYE", 2, Tag(ok)));
+  ASSERT_TRUE(edge_.TakeToUdp(kPbx));
+  auto bye = edge_.TakeTo(invite.connection);
+  ASSERT_TRUE(bye);
+  EXPECT_TRUE(Has(bye->message.Value(HeaderId::kTo), "tag=g1"));
+  edge_.Answer(*bye, 200, "g1");
+  ExpectOver("NORMAL_CLEARING", CallDisposition::kAnswered);
+}
+
+TEST_F(EdgeAbuseTest, BranchesWithoutEndAreNotAllHungUp) {
+  Sent invite;
+  Established(invite);
+  for (int i = 0; i < 1000; ++i) {
+    edge_.Answer(invite, 200, Cat("fork", i),
+                 TestSdp("192.0.2.20", 6000, false));
+  }
+  EXPECT_LE(edge_.core().transactions(), 30u);
+}
+
+// What belongs to a dialog, an offer with its key maybe, is for the phone that
+// has the dialog and no other of the same user.
+TEST_F(EdgeAbuseTest, ACallFollowsItsPhoneAndNotItsUser) {
+  auto plan = TestPlan();
+  plan->phones.push_back(plan->phones[0]);
+  plan->phones[1].name = "tenants/t/phones/SEP2";
+  plan->phones[1].device_name = "SEP2";
+  edge_.Load(plan);
+  const ConnectionId phone = edge_.ConnectTls("", "SEP1");
+  ASSERT_TRUE(edge_.Register(phone, "alice"));
+  edge_.ReceiveUdp(kPbx, PbxInvite("1001", TestSdp("192.0.2.10", 4000, false)));
+  auto invite = edge_.TakeTo(phone);
+  ASSERT_TRUE(invite);
+  edge_.Answer(*invite, 200, "ph", TestSdp("203.0.113.5", 6000, true));
+  ASSERT_TRUE(edge_.TakeToUdp(kPbx));  // 100
+  auto ok = edge_.TakeToUdp(kPbx);
+  ASSERT_TRUE(ok);
+  ASSERT_EQ(ok->message.status_code(), 200);
+  edge_.ReceiveUdp(kPbx, PbxInDialog("ACK", 1, Tag(*ok)));
+  edge_.Close(phone);
+  const ConnectionId other = edge_.ConnectTls("", "SEP2");
+  ASSERT_TRUE(edge_.Register(other, "alice"));
+  edge_.ReceiveUdp(kPbx, PbxInDialog("INVITE", 2, Tag(*ok),
+                                     TestSdp("192.0.2.10", 4002, false)));
+  EXPECT_FALSE(edge_.TakeTo(other));
+  const ConnectionId again = edge_.ConnectTls("", "SEP1");
+  ASSERT_TRUE(edge_.Register(again, "alice"));
+  edge_.ReceiveUdp(kPbx, PbxInDialog("BYE", 3, Tag(*ok)));
+  EXPECT_FALSE(edge_.TakeTo(other));
+  auto bye = edge_.TakeTo(again);
+  ASSERT_TRUE(bye);
+  EXPECT_EQ(bye->message.method(), SipMethod::kBye);
+}
+
 }  // namespace
 }  // namespace sallyport::signaling_edge

@@ -28,6 +28,9 @@ TEST_F(DialplanTest, CreateGetListUpdateDelete) {
   // UM-94: unsecured unless said.
   pb::DialPlan plan = MakePlan("t", "d", type::SECURITY_MODE_UNSPECIFIED);
   EXPECT_EQ(plan.name(), "tenants/t/dialPlans/d");
+  // UM-78: and it is shown.
+  EXPECT_EQ(plan.security_mode(), type::SECURITY_MODE_UNSECURED);
+  EXPECT_EQ(plan.uri_type(), pb::URI_TYPE_TEL_EXTN);
 
   pb::GetDialPlanRequest get;
   get.set_name(plan.name());

@@ -1,5 +1,6 @@
 #include "services/dialplan/core/plan.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <string_view>
@@ -7,12 +8,18 @@
 #include <variant>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/string_view.h"
+#include "services/common/digit_analysis/number.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 
 namespace sallyport::dialplan {
 namespace {
+
+std::string NumberKey(const std::string& user, const std::string& number) {
+  return absl::StrCat("number/", AbslView(TenantOf(user)), "/", number);
+}
 
 std::vector<UniqueKey> KeysOfEntry(const Plan& plan, const PlanEntry& entry) {
   std::vector<UniqueKey> out;
@@ -26,8 +33,14 @@ std::vector<UniqueKey> KeysOfEntry(const Plan& plan, const PlanEntry& entry) {
                    absl::StrCat("user/", user->username, "@", user->domain)});
     for (size_t i = 0; i < user->phone_numbers.size(); ++i) {
       out.push_back({absl::StrCat("user.phone_numbers[", i, "]"),
-                     absl::StrCat("number/", AbslView(TenantOf(user->name)),
-                                  "/", user->phone_numbers[i])});
+                     NumberKey(user->name, user->phone_numbers[i])});
+    }
+    // A username that can be dialled is a number too (PatternsOfUser).
+    const absl::StatusOr<Number> number = Number::Parse(user->username);
+    if (number.ok() && number->text() == user->username &&
+        std::find(user->phone_numbers.begin(), user->phone_numbers.end(),
+                  user->username) == user->phone_numbers.end()) {
+      out.push_back({"user.username", NumberKey(user->name, user->username)});
     }
   } else if (const auto* phone = std::get_if<PhoneEntry>(&entry)) {
     // A certificate holds the device name alone, so it must be the only one.

@@ -344,6 +344,16 @@ TEST_F(PlanCheckerTest, Users) {
   EXPECT_THAT(Check(twin),
               ElementsAre("user.username USERNAME_NOT_UNIQUE",
                           "user.phone_numbers[0] NUMBER_NOT_UNIQUE"));
+  // One may have its own name for a number, but not another's.
+  UserEntry named = TestUser("1002", "clear");
+  named.phone_numbers = {"1002", "1003"};
+  Add(named);
+  EXPECT_THAT(Check(TestUser("1003", "clear")),
+              ElementsAre("user.username NUMBER_NOT_UNIQUE"));
+  UserEntry thief = TestUser("thief", "clear");
+  thief.phone_numbers = {"1002"};
+  EXPECT_THAT(Check(thief),
+              ElementsAre("user.phone_numbers[0] NUMBER_NOT_UNIQUE"));
   UserEntry lost = TestUser("lost", "clear");
   lost.dial_plan = "";
   EXPECT_THAT(Check(lost), ElementsAre("user.dial_plan DIAL_PLAN_REQUIRED"));

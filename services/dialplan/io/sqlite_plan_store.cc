@@ -147,6 +147,7 @@ absl::Status SqlitePlanStore::Migrate(RandomSource& random) {
 absl::StatusOr<StoredPlan> SqlitePlanStore::Load(size_t history) {
   try {
     soci::session& sql = *session_;
+    history_ = history;
     StoredPlan out;
     std::string name, body, etag, value;
     int64_t created = 0, updated = 0, expires = 0;
@@ -292,6 +293,11 @@ absl::Status SqlitePlanStore::Commit(const PlanChanges& changes,
           soci::use(last);
       sql << "UPDATE settings SET value = :t WHERE name = 'version_time'",
           soci::use(when);
+      if (history_ > 0) {
+        const int64_t since =
+            changes.changes.back().version - static_cast<int64_t>(history_);
+        sql << "DELETE FROM changes WHERE version <= :since", soci::use(since);
+      }
     }
     for (const RememberedRequest& request : changes.requests) {
       const std::string answer = ToBase64(request.answer.body);

@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_SERVICES_DIALPLAN_IO_SQLITE_PLAN_STORE_H_
 #define SALLYPORT_SERVICES_DIALPLAN_IO_SQLITE_PLAN_STORE_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -40,6 +41,7 @@ class SqlitePlanStore final : public PlanStore {
   absl::Status Migrate(RandomSource& random);
 
   std::unique_ptr<soci::session> session_;
+  size_t history_ = 0;  // changes kept, as asked for by Load(); 0: all
 };
 
 }  // namespace sallyport::dialplan

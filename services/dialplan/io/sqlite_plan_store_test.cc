@@ -119,6 +119,21 @@ TEST_F(SqlitePlanStoreTest, WhatWasCommittedIsThereAfterReopening) {
                            std::pair<int64_t, std::string>(5, "tenants/t")));
 }
 
+// The log of changes does not grow for ever.
+TEST_F(SqlitePlanStoreTest, KeepsAsManyChangesAsAreAskedFor) {
+  ASSERT_THAT(store_->Load(3), IsOk());
+  for (int64_t version = 1; version <= 20; ++version) {
+    PlanChanges changes;
+    changes.changes.push_back(
+        {version, "tenants/t", nullptr, Record(TestTenant(), "e")});
+    ASSERT_THAT(store_->Commit(changes, kNow), IsOk());
+  }
+  SP_ASSERT_OK_AND_ASSIGN(StoredPlan plan, store_->Load(100));
+  EXPECT_EQ(plan.version, 20);
+  ASSERT_EQ(plan.changes.size(), 3u);
+  EXPECT_EQ(plan.changes.front().first, 18);
+}
+
 TEST_F(SqlitePlanStoreTest, DeletionTakesTheHashesAlong) {
   UserEntry user = TestUser("alice", "d");
   user.ha1_md5 = "old";

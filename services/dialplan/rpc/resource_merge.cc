@@ -67,6 +67,30 @@ void Merge(const Message& from, const FieldMask& mask, Message& to) {
   FieldMaskUtil::MergeMessageTo(from, paths, options, &to);
 }
 
+// Says what a few fields mean by being left out, where an operator reads them
+// to know what holds: the mode of a dial plan above all (UM-78, UM-94).
+void SpellOut(pb::Resource& resource) {
+  if (resource.has_dial_plan()) {
+    pb::DialPlan& plan = *resource.mutable_dial_plan();
+    if (plan.security_mode() == type::SECURITY_MODE_UNSPECIFIED) {
+      plan.set_security_mode(type::SECURITY_MODE_UNSECURED);
+    }
+    if (plan.uri_type() == pb::URI_TYPE_UNSPECIFIED) {
+      plan.set_uri_type(pb::URI_TYPE_TEL_EXTN);
+    }
+  } else if (resource.has_peer()) {
+    pb::Peer& peer = *resource.mutable_peer();
+    if (peer.status() == pb::PEER_STATUS_UNSPECIFIED) {
+      peer.set_status(pb::PEER_STATUS_ENABLED);
+    }
+  } else if (resource.has_user()) {
+    pb::User& user = *resource.mutable_user();
+    if (user.digest_algorithm() == type::DIGEST_ALGORITHM_UNSPECIFIED) {
+      user.set_digest_algorithm(type::DIGEST_ALGORITHM_SHA_256);
+    }
+  }
+}
+
 // The hashes of a user, from what was written or from what there was.
 Ha1Hashes HashesOf(pb::User& user, const PlanRecord* current) {
   Ha1Hashes out;
@@ -136,6 +160,7 @@ absl::StatusOr<PlanRecord> MergedRecord(const pb::Resource& written,
     }
     user.set_domain(absl::AsciiStrToLower(user.domain()));
   }
+  SpellOut(merged);
   SP_RETURN_IF_ERROR(ToStatus(CheckShape(merged)));
   Ha1Hashes hashes;
   if (merged.has_user()) hashes = HashesOf(*merged.mutable_user(), current);

@@ -145,9 +145,7 @@ class CapfProcess final : public RunningService {
   }
 
   absl::Status PublishTrust() {
-    SP_ASSIGN_OR_RETURN(
-        TrustBundle bundle,
-        ReadBundle(*store_, authority_->issuer().subject_der, clock_.Now()));
+    SP_ASSIGN_OR_RETURN(TrustBundle bundle, ReadBundle(*store_, clock_.Now()));
     metrics_.Gauge(kCapfTrustVersion).Set(static_cast<double>(bundle.version));
     publisher_.Publish(std::move(bundle));
     return absl::OkStatus();

@@ -355,6 +355,19 @@ TEST_F(CapfProcessTest, TrustStores) {
               IsOk());
 }
 
+TEST_F(CapfProcessTest, AWatcherHasAName) {
+  const auto edge = Stub("signaling_edge");
+  for (const std::string& name : {std::string(), std::string(129, 'x')}) {
+    grpc::ClientContext context;
+    pb::WatchTrustBundleRequest watch;
+    watch.set_consumer(name);
+    pb::WatchTrustBundleResponse step;
+    const auto stream = edge->WatchTrustBundle(&context, watch);
+    EXPECT_FALSE(stream->Read(&step));
+    EXPECT_THAT(FromGrpc(stream->Finish()), HasReason("CONSUMER_INVALID"));
+  }
+}
+
 // issue 6: revocation reaches the edges within 5 s; here within one.
 TEST_F(CapfProcessTest, TheTrustStreamPushesAtOnce) {
   SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate issued, Issue(NewIssue()));

@@ -431,6 +431,21 @@ absl::StatusOr<std::string> TbsOf(ByteSpan certificate_der) {
   return ToString(ByteSpan(CBS_data(&tbs), CBS_len(&tbs)));
 }
 
+absl::StatusOr<std::string> IssuerNameOf(ByteSpan certificate_der) {
+  CBS input, certificate, tbs, name;
+  CBS_init(&input, certificate_der.data(), certificate_der.size());
+  if (!CBS_get_asn1(&input, &certificate, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_asn1(&certificate, &tbs, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_optional_asn1(&tbs, nullptr, nullptr, kContext0) ||
+      !CBS_get_asn1(&tbs, nullptr, CBS_ASN1_INTEGER) ||
+      !CBS_get_asn1(&tbs, nullptr, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_asn1_element(&tbs, &name, CBS_ASN1_SEQUENCE)) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     "CERTIFICATE_MALFORMED", "not a certificate");
+  }
+  return ToString(ByteSpan(CBS_data(&name), CBS_len(&name)));
+}
+
 bool VerifySignature(ByteSpan tbs, SignatureAlgorithm algorithm,
                      ByteSpan signature, const PublicKey& key) {
   CBS input;

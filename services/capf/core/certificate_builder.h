@@ -88,6 +88,9 @@ absl::StatusOr<std::string> AssembleCertificate(ByteSpan tbs,
 // The TBSCertificate within a certificate; for the comparison after signing.
 absl::StatusOr<std::string> TbsOf(ByteSpan certificate_der);
 
+// Its issuer's Name, in DER.
+absl::StatusOr<std::string> IssuerNameOf(ByteSpan certificate_der);
+
 // Whether `signature` over `tbs` verifies with `key`.
 bool VerifySignature(ByteSpan tbs, SignatureAlgorithm algorithm,
                      ByteSpan signature, const PublicKey& key);

@@ -58,6 +58,8 @@ std::string IssueLeaf(const TestAuthority& authority, ProfileId profile,
       AsBytes(TestSign(authority.key.get(), AsBytes(*tbs))));
   EXPECT_TRUE(der.ok());
   EXPECT_EQ(TbsOf(AsBytes(*der)).value(), *tbs);
+  EXPECT_EQ(IssuerNameOf(AsBytes(*der)).value(), authority.issuer.subject_der);
+  EXPECT_FALSE(IssuerNameOf(AsBytes("x")).ok());
   return *der;
 }
 

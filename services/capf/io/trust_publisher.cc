@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "services/capf/core/certificate_builder.h"
+#include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/status/status_macros.h"
 
@@ -14,9 +16,7 @@ constexpr size_t kMaxConsumers = 1000;
 
 }  // namespace
 
-absl::StatusOr<TrustBundle> ReadBundle(EnrollmentStore& store,
-                                       const std::string& issuer_der,
-                                       absl::Time now) {
+absl::StatusOr<TrustBundle> ReadBundle(EnrollmentStore& store, absl::Time now) {
   TrustBundle bundle;
   bundle.create_time = now;
   SP_ASSIGN_OR_RETURN(bundle.version, store.TrustVersion());
@@ -30,8 +30,11 @@ absl::StatusOr<TrustBundle> ReadBundle(EnrollmentStore& store,
   for (const CertificateRecord& record : revoked) {
     const std::string even = record.serial.size() % 2 == 0 ? "" : "0";
     SP_ASSIGN_OR_RETURN(std::string serial, HexDecode(even + record.serial));
+    // Of the certificate itself: the authority may be another by now.
+    SP_ASSIGN_OR_RETURN(std::string issuer_der,
+                        IssuerNameOf(AsBytes(record.der)));
     bundle.revoked.emplace(record.serial,
-                           RevokedSerial{.issuer_der = issuer_der,
+                           RevokedSerial{.issuer_der = std::move(issuer_der),
                                          .serial = std::move(serial),
                                          .revoke_time = record.revoke_time});
   }

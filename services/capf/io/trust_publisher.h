@@ -18,11 +18,8 @@
 
 namespace sallyport::capf {
 
-// Reads the bundle as the store has it. `issuer_der` is the name of the
-// authority that issued what is revoked.
-absl::StatusOr<TrustBundle> ReadBundle(EnrollmentStore& store,
-                                       const std::string& issuer_der,
-                                       absl::Time now);
+// Reads the bundle as the store has it.
+absl::StatusOr<TrustBundle> ReadBundle(EnrollmentStore& store, absl::Time now);
 
 // A service that takes trust.
 struct TrustConsumer {

@@ -66,7 +66,7 @@ TEST(TrustPublisherTest, TheBundleHoldsStoresAndRevocations) {
   ASSERT_THAT(capf.trust->EnsureOwn("a", "test"), IsOk());
   const std::string& issuer = capf.authority->issuer().subject_der;
   SP_ASSERT_OK_AND_ASSIGN(TrustBundle bundle,
-                          ReadBundle(*capf.store, issuer, capf.clock.Now()));
+                          ReadBundle(*capf.store, capf.clock.Now()));
   EXPECT_THAT(bundle.stores, SizeIs(2));
   EXPECT_THAT(bundle.stores["tenants/a/trustStores/CAPF-trust"],
               ElementsAre(capf.authority->issuer().certificate_der));
@@ -81,8 +81,7 @@ TEST(TrustPublisherTest, TheBundleHoldsStoresAndRevocations) {
       capf.enrollments->Revoke("a", lsc.serial, RevocationReason::kUnspecified,
                                "ann", false),
       IsOk());
-  SP_ASSERT_OK_AND_ASSIGN(bundle,
-                          ReadBundle(*capf.store, issuer, capf.clock.Now()));
+  SP_ASSERT_OK_AND_ASSIGN(bundle, ReadBundle(*capf.store, capf.clock.Now()));
   ASSERT_THAT(bundle.revoked, SizeIs(1));
   const RevokedSerial& revoked = bundle.revoked.begin()->second;
   EXPECT_EQ(revoked.issuer_der, issuer);
@@ -91,9 +90,9 @@ TEST(TrustPublisherTest, TheBundleHoldsStoresAndRevocations) {
   EXPECT_NE(HexEncode(AsBytes(revoked.serial)).find(lsc.serial),
             std::string::npos);
   // Expired ones need no revocation.
-  SP_ASSERT_OK_AND_ASSIGN(bundle,
-                          ReadBundle(*capf.store, issuer,
-                                     capf.clock.Now() + absl::Hours(24 * 400)));
+  SP_ASSERT_OK_AND_ASSIGN(
+      bundle,
+      ReadBundle(*capf.store, capf.clock.Now() + absl::Hours(24 * 400)));
   EXPECT_THAT(bundle.revoked, IsEmpty());
 }
 

@@ -56,6 +56,24 @@ TEST_F(EdgeAbuseTest, AStrangersDatagramGetsOneAnswerAndNoState) {
   ExpectOneAnswer(FromStranger("REGISTER", ""), 403);
 }
 
+// Nor does a phone that shows its certificate and never its password.
+TEST_F(EdgeAbuseTest, APhoneWithoutPasswordLeavesNoState) {
+  const ConnectionId phone = edge_.ConnectTls("", "SEP1");
+  for (int i = 0; i < 100; ++i) {
+    edge_.Receive(phone,
+                  Cat("INVITE sip:95551234@d.test SIP/2.0\n"
+                      "Via: SIP/2.0/TLS 203.0.113.5:40000;branch=z9hG4bKf",
+                      i,
+                      "\nMax-Forwards: 70\nFrom: <sip:alice@d.test>;tag=f\n"
+                      "To: <sip:95551234@d.test>\nCall-ID: f",
+                      i,
+                      "\nCSeq: 1 INVITE\n"
+                      "Contact: <sip:alice@203.0.113.5:40000>"));
+  }
+  EXPECT_EQ(edge_.core().stats().challenges, 100u);
+  EXPECT_EQ(edge_.core().transactions(), 0u);
+}
+
 TEST_F(EdgeAbuseTest, AStrangersConnectionEndsHoweverMuchItSays) {
   const ConnectionId stranger = edge_.ConnectTcp("198.51.100.9");
   for (int i = 0; i < 10; ++i) {

@@ -165,7 +165,7 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now) {
     SipMessage response =
         MakeResponse(request, code, ReasonPhrase(code), NewToken());
     if (outcome.cancelled == 0) {
-      RespondUnproven(flow, outcome.id, std::move(response), now);
+      RespondUnproven(outcome.id, std::move(response), now);
       return;
     }
     Respond(outcome.id, std::move(response), now);
@@ -189,7 +189,7 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
   };
   if (proven) trying();  // to others not before we know them
   if (!ParseSipUri(request.request_uri()).ok()) {
-    RespondUnproven(flow, transaction, answer(416), now);
+    RespondUnproven(transaction, answer(416), now);
     return;
   }
   std::string unsupported;
@@ -201,7 +201,7 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
   if (!unsupported.empty()) {  // we have no extension that is named so
     SipMessage response = answer(420);
     response.Add(HeaderId::kUnsupported, unsupported);
-    RespondUnproven(flow, transaction, std::move(response), now);
+    RespondUnproven(transaction, std::move(response), now);
     return;
   }
   if (method == SipMethod::kRegister) {
@@ -210,7 +210,7 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
   }
   if (HasToTag(request)) {
     if (!calls_.IsInDialog(request, flow, ProvenResource(flow))) {
-      RespondUnproven(flow, transaction, answer(481), now);
+      RespondUnproven(transaction, answer(481), now);
       return;
     }
     NoteProved(flow);
@@ -223,7 +223,7 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
       SipMessage response = answer(200);
       response.Add(HeaderId::kAllow, kAllow);
       response.Add(HeaderId::kAccept, "application/sdp");
-      RespondUnproven(flow, transaction, std::move(response), now);
+      RespondUnproven(transaction, std::move(response), now);
       return;
     }
     case SipMethod::kInvite:
@@ -241,12 +241,12 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
     case SipMethod::kUpdate:
     case SipMethod::kInfo:
     case SipMethod::kPrack:
-      RespondUnproven(flow, transaction, answer(481), now);
+      RespondUnproven(transaction, answer(481), now);
       return;
     default: {
       SipMessage response = answer(method == SipMethod::kOther ? 501 : 405);
       response.Add(HeaderId::kAllow, kAllow);
-      RespondUnproven(flow, transaction, std::move(response), now);
+      RespondUnproven(transaction, std::move(response), now);
       return;
     }
   }
@@ -276,7 +276,7 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
       MakeResponse(request, challenge.status_code,
                    ReasonPhrase(challenge.status_code), NewToken());
   response.Add(challenge.header, challenge.value);
-  RespondUnproven(flow, transaction, std::move(response), now);
+  RespondUnproven(transaction, std::move(response), now);
   if (challenge.reason == "DIGEST_FAILED") {
     ReportRefusal(KindOf(request.method()), flow,
                   Denied(challenge.reason, "the password or user is wrong"),
@@ -317,7 +317,7 @@ void EdgeCore::Refuse(const Flow& flow, const SipMessage& request,
                       TransactionId transaction, const absl::Status& status,
                       RefusalKind kind, MonoTime now) {
   const SipStatus answer = SipStatusOf(status);
-  RespondUnproven(flow, transaction,
+  RespondUnproven(transaction,
                   MakeResponse(request, answer.code, answer.phrase, NewToken()),
                   now);
   ReportRefusal(kind, flow, status, answer.code, request.method_text(), now);
@@ -394,10 +394,9 @@ void EdgeCore::Respond(TransactionId transaction, SipMessage response,
   DoServer(transaction, transactions_.Respond(transaction, response, now));
 }
 
-void EdgeCore::RespondUnproven(const Flow& flow, TransactionId transaction,
-                               SipMessage response, MonoTime now) {
+void EdgeCore::RespondUnproven(TransactionId transaction, SipMessage response,
+                               MonoTime now) {
   Respond(transaction, std::move(response), now);
-  if (!ProvenResource(flow).empty()) return;
   transactions_.Forget(transaction);
   ForgetEnded(transaction);
 }

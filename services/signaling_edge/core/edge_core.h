@@ -152,12 +152,12 @@ class EdgeCore final : private CallPort {
                      const absl::Status& status, int sip_status,
                      std::string_view method, MonoTime now,
                      const TlsFacts* tls = nullptr);
-  // The final response to a sender that has proven nothing. Nothing of the
+  // The final response to a request that has proven nothing. Nothing of the
   // request is kept, and nothing is sent again of itself: or a datagram with a
   // forged source would make us send a dozen to its owner, and take for half
   // a minute a place that a peer needs.
-  void RespondUnproven(const Flow& flow, TransactionId transaction,
-                       SipMessage response, MonoTime now);
+  void RespondUnproven(TransactionId transaction, SipMessage response,
+                       MonoTime now);
   void RespondStateless(const Flow& flow, const SipMessage& request, int code);
 
   void Transmit(const Flow& flow, std::string bytes);

@@ -9,6 +9,9 @@ namespace sallyport::signaling_edge {
 namespace {
 
 constexpr size_t kSources = 65536;
+constexpr size_t kPeerSources = 16384;
+// What a configured peer may send for one message of a stranger.
+constexpr double kPeerFactor = 50;
 
 // Four seconds' worth may come at once: phones behind one NAT address all come
 // back together after a power cut.
@@ -33,8 +36,11 @@ Admission::Admission(const EdgeOptions& options, RandomSource& random)
       max_connections_per_source_(options.max_connections_per_source),
       connections_(Limit(options.connections_per_second_per_source), kSources,
                    random),
-      requests_(Limit(options.requests_per_second_per_source), kSources,
-                random) {}
+      messages_(Limit(options.requests_per_second_per_source), kSources,
+                random),
+      peer_messages_(
+          Limit(kPeerFactor * options.requests_per_second_per_source),
+          kPeerSources, random) {}
 
 absl::Status Admission::OnConnection(const SocketAddress& source, size_t open,
                                      size_t from_source, MonoTime now) {
@@ -48,10 +54,12 @@ absl::Status Admission::OnConnection(const SocketAddress& source, size_t open,
   return absl::OkStatus();
 }
 
-absl::Status Admission::OnRequest(const SocketAddress& source, MonoTime now) {
+absl::Status Admission::OnMessage(const SocketAddress& source, bool is_peer,
+                                  MonoTime now) {
   const SocketAddress canonical = source.Canonical();
-  if (!requests_.Take(KeyOf(canonical), now)) {
-    return Exhausted("RATE_LIMITED", "requests come too fast");
+  GcraTable& table = is_peer ? peer_messages_ : messages_;
+  if (!table.Take(KeyOf(canonical), now)) {
+    return Exhausted("RATE_LIMITED", "messages come too fast");
   }
   return absl::OkStatus();
 }

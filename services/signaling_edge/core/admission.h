@@ -14,8 +14,8 @@
 
 namespace sallyport::signaling_edge {
 
-// A source is an IPv4 address or an IPv6 /64. Peers that have proven who they
-// are do not pass here: they have their own caps and are never banned.
+// A source is an IPv4 address or an IPv6 /64. Who has proven who it is does not
+// pass here: peers have caps of their own and are never banned.
 // Thread-compatible.
 class Admission {
  public:
@@ -25,14 +25,18 @@ class Admission {
   // RATE_LIMITED or CONNECTION_LIMIT.
   absl::Status OnConnection(const SocketAddress& source, size_t open,
                             size_t from_source, MonoTime now);
-  // RATE_LIMITED.
-  absl::Status OnRequest(const SocketAddress& source, MonoTime now);
+  // A message of a source without proof: RATE_LIMITED. `is_peer`: it is the
+  // address of a configured peer, which on a clear transport is no proof but
+  // is worth more room.
+  absl::Status OnMessage(const SocketAddress& source, bool is_peer,
+                         MonoTime now);
 
  private:
   const size_t max_connections_;
   const size_t max_connections_per_source_;
   GcraTable connections_;
-  GcraTable requests_;
+  GcraTable messages_;
+  GcraTable peer_messages_;
 };
 
 }  // namespace sallyport::signaling_edge

@@ -20,10 +20,10 @@ class AdmissionTest : public testing::Test {
     return options;
   }
 
-  int Allowed(std::string_view ip, int tries) {
+  int Allowed(std::string_view ip, int tries, bool is_peer = false) {
     int allowed = 0;
     for (int i = 0; i < tries; ++i) {
-      allowed += admission_.OnRequest(At(ip), now_).ok() ? 1 : 0;
+      allowed += admission_.OnMessage(At(ip), is_peer, now_).ok() ? 1 : 0;
     }
     return allowed;
   }
@@ -36,7 +36,7 @@ class AdmissionTest : public testing::Test {
 TEST_F(AdmissionTest, OneSourceDoesNotTouchAnother) {
   EXPECT_EQ(Allowed("192.0.2.1", 100), 20);  // four seconds at once
   EXPECT_EQ(Allowed("192.0.2.2", 10), 10);
-  EXPECT_EQ(ReasonOf(admission_.OnRequest(At("192.0.2.1"), now_)),
+  EXPECT_EQ(ReasonOf(admission_.OnMessage(At("192.0.2.1"), false, now_)),
             "RATE_LIMITED");
   now_ += absl::Seconds(1);
   EXPECT_EQ(Allowed("192.0.2.1", 100), 5);
@@ -48,6 +48,11 @@ TEST_F(AdmissionTest, AnIpv6SourceIsItsPrefix) {
   EXPECT_EQ(Allowed("2001:db8:0:2::1", 100), 20);
   EXPECT_EQ(Allowed("::ffff:192.0.2.9", 15), 15);
   EXPECT_EQ(Allowed("192.0.2.9", 15), 5);
+}
+
+TEST_F(AdmissionTest, AConfiguredPeerHasMoreRoom) {
+  EXPECT_EQ(Allowed("192.0.2.1", 100), 20);
+  EXPECT_EQ(Allowed("192.0.2.1", 2000, true), 1000);
 }
 
 TEST_F(AdmissionTest, ConnectionsAreCappedAndPaced) {

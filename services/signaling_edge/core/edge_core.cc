@@ -103,7 +103,13 @@ EdgeActions EdgeCore::OnDatagram(ListenerId listener, const SocketAddress& from,
 
 void EdgeCore::OnText(const Flow& flow, std::string_view text, MonoTime now) {
   const std::string_view proven = ProvenResource(flow);
-  if (proven.empty() && !admission_.OnRequest(flow.remote, now).ok()) {
+  if (proven.empty() &&
+      !admission_
+           .OnMessage(flow.remote,
+                      auth_.KnowsSource(
+                          flow, options_.listeners[flow.listener].logical_port),
+                      now)
+           .ok()) {
     ++stats_.rate_limited;
     return;
   }

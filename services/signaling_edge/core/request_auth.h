@@ -55,6 +55,12 @@ class RequestAuth {
   // Whether the plan knows a peer by this clear flow's source address.
   bool IsPeerSource(const Flow& flow, uint32_t incoming_port) const;
 
+  // Whether a clear flow comes from where a configured peer sends from.
+  bool KnowsSource(const Flow& flow, uint32_t incoming_port) const {
+    return plan_ != nullptr && !flow.is_tls() &&
+           PeerBySource(flow, incoming_port) != nullptr;
+  }
+
  private:
   // What the users of one realm have in common.
   struct Population {

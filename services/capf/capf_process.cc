@@ -196,6 +196,9 @@ class CapfProcess final : public RunningService {
     if (capf.max_connections() != 0) {
       options.core.max_connections = capf.max_connections();
     }
+    // A branch's phones share one address and wait long for their keys.
+    options.core.max_connections_per_source =
+        std::max<size_t>(64, options.core.max_connections / 4);
     const uint32_t per_second = capf.connections_per_second_per_source() == 0
                                     ? 10
                                     : capf.connections_per_second_per_source();

@@ -14,6 +14,7 @@
 #include "services/common/bytes/string_view.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/log/log.h"
+#include "services/common/rpc/callback_queue.h"
 #include "services/common/rpc/caller_identity.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
@@ -60,6 +61,7 @@ class IdentityVerifier final
 
 std::shared_ptr<grpc::Channel> MakeClientChannel(
     TlsFilesProvider provider, const ClientChannelOptions& options) {
+  PinCallbackQueue();
   grpc::experimental::TlsChannelCredentialsOptions tls;
   tls.set_certificate_provider(std::move(provider));
   tls.watch_root_certs();

@@ -11,6 +11,7 @@
 #include "grpcpp/server_builder.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/rpc/access_processor.h"
+#include "services/common/rpc/callback_queue.h"
 #include "services/common/rpc/server_interceptor.h"
 #include "services/common/rpc/tls_files.h"
 #include "services/common/status/check.h"
@@ -111,6 +112,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
 
   std::unique_ptr<GrpcServer> out(new GrpcServer());
+  PinCallbackQueue();
   out->server_ = builder.BuildAndStart();
   if (out->server_ == nullptr || port == 0) {
     return MakeError(absl::StatusCode::kUnavailable, "ADDRESS_NOT_BOUND",

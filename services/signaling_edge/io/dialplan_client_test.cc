@@ -19,6 +19,7 @@
 #include "sallyport/dialplan/v1/dialplan_service.grpc.pb.h"
 #include "services/common/plan_snapshot/plan_checksum.h"
 #include "services/common/plan_snapshot/snapshot_proto.h"
+#include "services/common/rpc/callback_queue.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -111,6 +112,7 @@ pb::WatchSnapshotResponse Full(int64_t version,
 class DialplanClientTest : public testing::Test {
  protected:
   void SetUp() override {
+    PinCallbackQueue();
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
                              &port_);

@@ -18,6 +18,7 @@
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
+#include "services/common/rpc/callback_queue.h"
 #include "services/common/status/error_reason.h"
 
 namespace sallyport::signaling_edge {
@@ -115,6 +116,8 @@ RelayLegs SecuredAndPlain() {
 
 class MediaClientTest : public testing::Test {
  protected:
+  static void SetUpTestSuite() { PinCallbackQueue(); }
+
   std::unique_ptr<MediaClient> Client(std::vector<MediaClient::Relay> relays,
                                       absl::Duration lease = absl::Minutes(5)) {
     MediaClient::Options options;

@@ -20,6 +20,7 @@
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
+#include "services/common/rpc/callback_queue.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/testing/test_certs.h"
 
@@ -86,6 +87,7 @@ class FakeCapf final : public pb::CapfService::Service {
 class TrustClientTest : public testing::Test {
  protected:
   void SetUp() override {
+    PinCallbackQueue();
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
                              &port_);

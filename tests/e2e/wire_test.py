@@ -7,6 +7,7 @@ shows that it would have been found.
 """
 
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.getcwd())
@@ -16,6 +17,13 @@ from tests.harness.case import DemoCase, main  # noqa: E402
 
 
 class WireTest(DemoCase):
+
+    def setUp(self):
+        if os.geteuid() != 0 and 'cap_net_raw' not in subprocess.run(
+                ['/sbin/getcap', '/usr/bin/dumpcap'], capture_output=True, text=True).stdout:
+            reason = 'this user may not capture: run as root, or give dumpcap CAP_NET_RAW'
+            print('SKIPPED: ' + reason)
+            self.skipTest(reason)
 
     def test_secured_leg_is_unreadable(self):
         edge = self.cluster.host('signaling_edge')

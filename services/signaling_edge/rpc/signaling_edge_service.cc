@@ -7,13 +7,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/config/proto_time.h"
+#include "services/common/plan_snapshot/route_answer.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/io/listener_set.h"
 #include "services/signaling_edge/rpc/list_page.h"
 #include "services/signaling_edge/rpc/method_policy.h"
-#include "services/signaling_edge/rpc/route_proto.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -421,17 +421,14 @@ grpc::ServerUnaryReactor* SignalingEdgeService::ExplainRoute(
                            "NO_CONFIGURATION",
                            "no dial plan has been received yet");
         }
-        SP_ASSIGN_OR_RETURN(const RouteQuery query,
-                            QueryOf(request->request(), plan->index()));
-        const bool explain = request->request().explain();
-        const Resolution resolution =
-            explain ? plan->Explain(query) : plan->Resolve(query);
-        *response->mutable_route() =
-            ToProto(resolution, query, plan->index(), explain);
-        if (resolution.outcome == Resolution::Outcome::kUser &&
-            loop.core().registrar().Of(resolution.user->name).empty()) {
-          (*response->mutable_unavailable_targets())[resolution.user->name] =
-              "USER_NOT_REGISTERED";
+        SP_ASSIGN_OR_RETURN(*response->mutable_route(),
+                            AnswerRoute(request->request(), *plan));
+        for (const auto& target : response->route().targets()) {
+          if (!target.user().empty() &&
+              loop.core().registrar().Of(target.user()).empty()) {
+            (*response->mutable_unavailable_targets())[target.user()] =
+                "USER_NOT_REGISTERED";
+          }
         }
         return absl::OkStatus();
       });

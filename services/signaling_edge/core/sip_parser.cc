@@ -342,11 +342,10 @@ class SipMessageReader {
           const auto via = ParseVia(item);
           return via.ok() && (salvage_ || via->version == "2.0");
         }));
-    if (!ValidNameAddr(message_.Value(HeaderId::kFrom))) {
-      return BadField(HeaderId::kFrom);
-    }
-    if (!ValidNameAddr(message_.Value(HeaderId::kTo))) {
-      return BadField(HeaderId::kTo);
+    // A response repeats both as they stand, so a peer whose URI is wrong in
+    // one of them can still be told; what a response is matched by cannot.
+    for (HeaderId id : {HeaderId::kFrom, HeaderId::kTo}) {
+      if (!ValidNameAddr(message_.Value(id)) && !salvage_) return BadField(id);
     }
     if (!ValidCallId(message_.Value(HeaderId::kCallId))) {
       return BadField(HeaderId::kCallId);

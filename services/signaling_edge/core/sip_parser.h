@@ -30,8 +30,9 @@ absl::StatusOr<SipMessage> ParseSipMessage(std::string_view datagram,
                                            const ParsePolicy& policy);
 
 // After a failure: the request as far as it is needed for a refusal, if what
-// a response must copy (Via, From, To, Call-ID, CSeq) is whole. NotFound when
-// it is a response, an ACK, or too broken; then the only answer is none.
+// a response must copy (Via, From, To, Call-ID, CSeq) is there, and what it is
+// matched by is whole; From and To are copied as they stand. NotFound when it
+// is a response, an ACK, or too broken; then the only answer is none.
 absl::StatusOr<SipMessage> SalvageRequest(std::string_view datagram,
                                           const ParsePolicy& policy);
 

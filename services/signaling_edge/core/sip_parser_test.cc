@@ -366,6 +366,21 @@ TEST(SalvageRequestTest, GivesWhatARefusalCopies) {
   EXPECT_EQ(request->Count(HeaderId::kVia), 1u);
 }
 
+// baresip doubles ";transport=tls" in the Request-URI and To when the dialled
+// URI has it already; a caller who hears nothing waits for half a minute.
+TEST(SalvageRequestTest, AMalformedToIsRepeatedAsItStands) {
+  const std::string text =
+      "INVITE sip:1@x;transport=tls;transport=tls SIP/2.0\r\n"
+      "Via: SIP/2.0/TLS x;branch=z9hG4bK1\r\nFrom: <sip:y@x>;tag=a\r\n"
+      "To: <sip:1@x;transport=tls;transport=tls>\r\nCall-ID: c\r\n"
+      "CSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n";
+  EXPECT_FALSE(ParseSipMessage(text, {}).ok());
+  const auto request = SalvageRequest(text, {});
+  ASSERT_TRUE(request.ok());
+  EXPECT_EQ(request->Value(HeaderId::kTo),
+            "<sip:1@x;transport=tls;transport=tls>");
+}
+
 TEST(SalvageRequestTest, NoAnswerWhereNoneIsPossibleOrAllowed) {
   EXPECT_FALSE(SalvageRequest(Options("f: <sip:x@x>\r\n"), {}).ok())
       << "two From fields: which would the response repeat?";

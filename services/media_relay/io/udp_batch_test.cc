@@ -89,21 +89,27 @@ TEST(UdpBatchTest, DelayIsMeasuredFromTheKernelsTimestamp) {
   const int on = 1;
   ASSERT_EQ(setsockopt(to.fd(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)),
             0);
-  UdpSendBatch send;
   const std::string payload = "x";
-  send.Add(from.fd(), AddressOf(to), AsBytes(payload), nullptr, {});
-  send.Flush();
-  absl::SleepFor(absl::Milliseconds(20));
-  UdpReceiveBatch receive;
-  ASSERT_EQ(receive.Receive(to.fd()), 1u);
-  EXPECT_GT(receive.arrival(0), absl::Now() - absl::Seconds(5));
-  DelayHistogram delay;
-  send.Add(to.fd(), AddressOf(from), receive.packet(0).bytes(), &delay,
-           receive.arrival(0));
-  EXPECT_EQ(delay.count(), 0u);
-  send.Flush();
-  EXPECT_EQ(delay.count(), 1u);
-  EXPECT_GE(delay.Quantile(1), absl::Milliseconds(20));
+  // The kernel begins to stamp a moment after the first socket of the machine
+  // has asked for it; until then a datagram bears the time it was read.
+  absl::Duration measured;
+  for (int i = 0; i < 100 && measured < absl::Milliseconds(20); ++i) {
+    UdpSendBatch send;
+    send.Add(from.fd(), AddressOf(to), AsBytes(payload), nullptr, {});
+    send.Flush();
+    absl::SleepFor(absl::Milliseconds(20));
+    UdpReceiveBatch receive;
+    ASSERT_EQ(receive.Receive(to.fd()), 1u);
+    EXPECT_GT(receive.arrival(0), absl::Now() - absl::Seconds(60));
+    DelayHistogram delay;
+    send.Add(to.fd(), AddressOf(from), receive.packet(0).bytes(), &delay,
+             receive.arrival(0));
+    EXPECT_EQ(delay.count(), 0u);
+    send.Flush();
+    EXPECT_EQ(delay.count(), 1u);
+    measured = delay.Quantile(1);
+  }
+  EXPECT_GE(measured, absl::Milliseconds(20));
 }
 
 TEST(UdpBatchTest, RefusedDatagramsDoNotStopTheOthers) {

@@ -1,5 +1,6 @@
 """The user agents that nobody here wrote: baresip, stunnel, coturn's client."""
 
+import errno
 import json
 import math
 import os
@@ -34,11 +35,21 @@ class Baresip:
         self.name = name
         self.folder = os.path.join(folder, name)
         os.makedirs(self.folder, exist_ok=True)
-        self.sip_port, self._control_port = free_ports(2)
+        self._account = account
+        self._certificate, self._ca, self._media_ports = certificate, ca, media_ports
         self.events = []
         self._socket = None
         self._buffer = b''
         write_tone(os.path.join(self.folder, 'tone.wav'))
+        # Line by line, or its statistics would wait in a buffer.
+        self.process = Process(name, ['stdbuf', '-oL', 'baresip', '-f', self.folder, '-v'],
+                               os.path.join(self.folder, 'log'), cwd=self.folder)
+        self._configure()
+
+    def _configure(self):
+        """Writes its configuration, on ports that are free now."""
+        self.sip_port, self._control_port = free_ports(2)
+        media_ports = self._media_ports
         lines = [
             'poll_method epoll',
             f'sip_listen 127.0.0.1:{self.sip_port}',
@@ -58,27 +69,34 @@ class Baresip:
             'module_app ctrl_tcp.so', 'module_app account.so', 'module_app menu.so',
             f'ctrl_tcp_listen 127.0.0.1:{self._control_port}',
         ]
-        if certificate:
-            lines.append(f'sip_certificate {certificate}')
-        if ca:
-            lines.append(f'sip_cafile {ca}')
+        if self._certificate:
+            lines.append(f'sip_certificate {self._certificate}')
+        if self._ca:
+            lines.append(f'sip_cafile {self._ca}')
         self._write('config', '\n'.join(lines) + '\n')
-        self._write('accounts', account.format(port=self.sip_port) + '\n')
+        self._write('accounts', self._account.format(port=self.sip_port) + '\n')
         self._write('contacts', '')
-        # Line by line, or its statistics would wait in a buffer.
-        self.process = Process(name, ['stdbuf', '-oL', 'baresip', '-f', self.folder, '-v'],
-                               os.path.join(self.folder, 'log'), cwd=self.folder)
 
     def _write(self, name, text):
         with open(os.path.join(self.folder, name), 'w', encoding='utf-8') as f:
             f.write(text)
 
     def start(self):
-        self.process.start()
-        self.process.wait_for(self._connect, f'{self.name} opens its control socket')
+        for attempt in range(5):
+            self.process.start()
+            try:
+                self.process.wait_for(self._connect, f'{self.name} opens its control socket')
+                return self
+            except Failed:
+                # A port that was free a moment ago was taken by somebody else.
+                if self.process.exit_code() != errno.EADDRINUSE or attempt == 4:
+                    raise
+                self._configure()
         return self
 
     def _connect(self):
+        if 'baresip is ready' not in self.process.text():
+            return False  # who answers on that port may be somebody else
         try:
             self._socket = socket.create_connection(('127.0.0.1', self._control_port), 1)
             self._socket.setblocking(False)

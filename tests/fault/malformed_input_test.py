@@ -153,23 +153,23 @@ class MalformedInputTest(unittest.TestCase):
 
     def test_capf(self):
         address = (self.cluster.host('capf'), 3804)
-        self.feed('capf', self.stream(address, self.tls_wrap()), samples.capf_seeds(), STREAM_MESSAGES // 3)
+        self.feed('capf', self.stream(address, self.tls_wrap()), samples.capf_seeds(), STREAM_MESSAGES)
 
     def test_capf_handshake(self):
         address = (self.cluster.host('capf'), 3804)
-        self.feed('capf', self.stream(address), samples.grpc_seeds() + samples.capf_seeds(), STREAM_MESSAGES // 3)
+        self.feed('capf', self.stream(address), samples.grpc_seeds() + samples.capf_seeds(), STREAM_MESSAGES)
 
     def test_grpc(self):
         for service in SERVICES:
             with self.subTest(service=service):
                 self.feed(service, self.stream((self.cluster.host(service), GRPC_PORTS[service])),
-                          samples.grpc_seeds(), 1000)
+                          samples.grpc_seeds(), STREAM_MESSAGES)
 
     def test_metrics(self):
         for service in SERVICES:
             with self.subTest(service=service):
                 self.feed(service, self.stream((self.cluster.host(service), 9464)),
-                          samples.http_seeds(), 500)
+                          samples.http_seeds(), STREAM_MESSAGES)
 
     def test_z_every_service_still_answers_and_ends_well(self):
         """After all of it each one still serves, and ends with status 0."""

@@ -1,5 +1,7 @@
 #include "services/common/metrics/metrics_http.h"
 
+#include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -7,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/synchronization/mutex.h"
 #include "civetweb.h"
 
 namespace sallyport {
@@ -38,11 +41,15 @@ void Write(mg_connection* connection, const HttpAnswer& answer, bool body) {
   if (body) mg_write(connection, answer.body.data(), answer.body.size());
 }
 
-// What civetweb said when it could not start.
+// civetweb calls this from any of its threads, for as long as it runs; only
+// what it says while it starts is of use.
 int OnLog(const mg_connection* connection, const char* message) {
   const mg_context* context = mg_get_context(connection);
-  auto* const error = static_cast<std::string*>(mg_get_user_data(context));
-  if (error != nullptr) *error = message;
+  auto* const log =
+      static_cast<MetricsHttp::StartLog*>(mg_get_user_data(context));
+  if (log == nullptr) return 1;
+  absl::MutexLock lock(&log->mutex);
+  if (log->starting) log->error = message;
   return 1;
 }
 
@@ -87,10 +94,16 @@ absl::StatusOr<std::unique_ptr<MetricsHttp>> MetricsHttp::Start(
                            "request_timeout_ms",
                            "5000",
                            nullptr};
-  std::string error;
   mg_callbacks callbacks = {};
   callbacks.log_message = OnLog;
-  server->context_ = mg_start(&callbacks, &error, options);
+  StartLog& log = *server->start_log_;
+  server->context_ = mg_start(&callbacks, &log, options);
+  std::string error;
+  {
+    absl::MutexLock lock(&log.mutex);
+    log.starting = false;
+    error = log.error;
+  }
   if (server->context_ == nullptr) {
     return absl::UnavailableError(absl::StrCat(
         "cannot listen on ", address, error.empty() ? "" : ": ", error));

@@ -9,7 +9,9 @@
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 
 struct mg_connection;
 struct mg_context;
@@ -40,11 +42,21 @@ class MetricsHttp {
 
   int port() const { return port_; }
 
+  // What civetweb says while it starts. It keeps the address and writes from
+  // its own threads later on, so this lives as long as the server. Private to
+  // the implementation. Thread-safe by `mutex`.
+  struct StartLog {
+    absl::Mutex mutex;
+    bool starting ABSL_GUARDED_BY(mutex) = true;
+    std::string error ABSL_GUARDED_BY(mutex);
+  };
+
  private:
   explicit MetricsHttp(Handlers handlers) : handlers_(std::move(handlers)) {}
   static int OnRequest(mg_connection* connection, void* self);
 
   const Handlers handlers_;
+  const std::unique_ptr<StartLog> start_log_ = std::make_unique<StartLog>();
   mg_context* context_ = nullptr;
   int port_ = 0;
 };

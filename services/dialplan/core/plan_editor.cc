@@ -1,13 +1,20 @@
 #include "services/dialplan/core/plan_editor.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "services/common/bytes/hex.h"
+#include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/dialplan/core/plan_checker.h"
@@ -27,6 +34,56 @@ absl::Status NotFound(const std::string& name) {
                    absl::StrCat(name, " does not exist"));
 }
 
+// In which order the writes of a batch are put in: what is made of others may
+// take something from its tenant.
+std::vector<size_t> TenantsFirst(const std::vector<PlanEdit>& edits) {
+  std::vector<size_t> out;
+  for (const bool tenants : {true, false}) {
+    for (size_t i = 0; i < edits.size(); ++i) {
+      if ((TenantOf(edits[i].name) == edits[i].name) == tenants) {
+        out.push_back(i);
+      }
+    }
+  }
+  return out;
+}
+
+void Count(const PlanChange& change, BatchAnswer& answer) {
+  if (change.before == change.after) {
+    ++answer.unchanged;
+  } else if (change.before == nullptr) {
+    ++answer.created;
+  } else if (change.after == nullptr) {
+    ++answer.deleted;
+  } else {
+    ++answer.updated;
+  }
+}
+
+void AddFaults(size_t edit, const absl::Status& status,
+               std::vector<BatchFault>& faults) {
+  for (PlanFault& fault : FaultsOf(status)) {
+    faults.push_back({edit, std::move(fault)});
+  }
+}
+
+// The counts of a batch's answer as they are remembered, and back.
+std::string CountsText(const BatchAnswer& answer) {
+  return absl::StrCat(answer.created, " ", answer.updated, " ",
+                      answer.unchanged, " ", answer.deleted);
+}
+
+BatchAnswer CountsFrom(const std::string& text) {
+  BatchAnswer out;
+  const std::vector<std::string> parts = absl::StrSplit(text, ' ');
+  size_t* const counts[] = {&out.created, &out.updated, &out.unchanged,
+                            &out.deleted};
+  for (size_t i = 0; i < parts.size() && i < std::size(counts); ++i) {
+    if (!absl::SimpleAtoi(parts[i], counts[i])) *counts[i] = 0;
+  }
+  return out;
+}
+
 }  // namespace
 
 void PlanEditor::Load(RecordPtr record) {
@@ -43,15 +100,78 @@ void PlanEditor::Load(RememberedRequest request) {
 absl::StatusOr<EditAnswer> PlanEditor::Apply(const PlanEdit& edit,
                                              absl::Time now) {
   Forget(now);
-  if (!edit.request_key.empty()) {
-    const auto it = requests_.find(edit.request_key);
-    if (it != requests_.end()) {
-      if (it->second.hash == edit.request_hash) return it->second.answer;
-      return MakeError(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
-                       "the request_id was used for another request");
+  SP_ASSIGN_OR_RETURN(const EditAnswer* const known,
+                      Recall(edit.request_key, edit.request_hash));
+  if (known != nullptr) return *known;
+  SP_ASSIGN_OR_RETURN(PlanChange change, Stage(edit, now));
+  EditAnswer answer =
+      change.after == nullptr ? EditAnswer() : AnswerOf(*change.after);
+  if (change.before != change.after) {
+    const absl::Status good = CheckStaged(change);
+    if (!good.ok() || edit.validate_only) {
+      Unstage(change);
+      SP_RETURN_IF_ERROR(good);
+      // Nothing was stored, so there is nothing that an etag could name.
+      answer.etag.clear();
+      return answer;
+    }
+    Accept(std::move(change));
+  }
+  if (!edit.validate_only) {
+    Remember(edit.request_key, edit.request_hash, answer, now);
+  }
+  return answer;
+}
+
+absl::StatusOr<BatchAnswer> PlanEditor::Apply(const PlanBatch& batch,
+                                              absl::Time now) {
+  Forget(now);
+  SP_ASSIGN_OR_RETURN(const EditAnswer* const known,
+                      Recall(batch.request_key, batch.request_hash));
+  if (known != nullptr) return CountsFrom(known->body);
+
+  BatchAnswer answer;
+  std::vector<std::pair<size_t, PlanChange>> staged;
+  std::set<std::string_view> names;
+  for (const size_t i : TenantsFirst(batch.edits)) {
+    const PlanEdit& edit = batch.edits[i];
+    if (!names.insert(edit.name).second) {
+      answer.faults.push_back(
+          {i, {"name", "CHANGE_REPEATED", edit.name + " is written twice"}});
+      continue;
+    }
+    absl::StatusOr<PlanChange> change = Stage(edit, now);
+    if (!change.ok()) {
+      AddFaults(i, change.status(), answer.faults);
+      continue;
+    }
+    Count(*change, answer);
+    if (change->before != change->after) {
+      staged.emplace_back(i, *std::move(change));
     }
   }
-  const RecordPtr current = plan_.Find(edit.name);
+  for (const auto& [i, change] : staged) {
+    AddFaults(i, CheckStaged(change), answer.faults);
+  }
+  if (!answer.faults.empty() || batch.validate_only) {
+    for (auto it = staged.rbegin(); it != staged.rend(); ++it) {
+      Unstage(it->second);
+    }
+    std::stable_sort(
+        answer.faults.begin(), answer.faults.end(),
+        [](const auto& a, const auto& b) { return a.edit < b.edit; });
+    return answer;
+  }
+  for (auto& [i, change] : staged) Accept(std::move(change));
+  EditAnswer remembered;
+  remembered.body = CountsText(answer);
+  Remember(batch.request_key, batch.request_hash, remembered, now);
+  return answer;
+}
+
+absl::StatusOr<PlanChange> PlanEditor::Stage(const PlanEdit& edit,
+                                             absl::Time now) {
+  RecordPtr current = plan_.Find(edit.name);
   if (edit.verb == Verb::kCreate && current != nullptr) {
     return MakeError(absl::StatusCode::kAlreadyExists, "RESOURCE_EXISTS",
                      absl::StrCat(edit.name, " exists"));
@@ -64,53 +184,46 @@ absl::StatusOr<EditAnswer> PlanEditor::Apply(const PlanEdit& edit,
     return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
                      "it has been changed since: read it again");
   }
-  SP_ASSIGN_OR_RETURN(EditAnswer answer, edit.verb == Verb::kDelete
-                                             ? Delete(edit, current)
-                                             : Write(edit, current, now));
-  if (!edit.validate_only) Remember(edit, answer, now);
-  return answer;
-}
-
-absl::StatusOr<EditAnswer> PlanEditor::Delete(const PlanEdit& edit,
-                                              const RecordPtr& current) {
-  if (current == nullptr) return EditAnswer();
-  SP_RETURN_IF_ERROR(CheckRemovable(plan_, edit.name));
-  if (edit.validate_only) return EditAnswer();
-  plan_.Remove(edit.name);
-  --counts_[current->entry.index()];
-  pending_.changes.push_back({++version_, edit.name, current, nullptr});
-  return EditAnswer();
-}
-
-absl::StatusOr<EditAnswer> PlanEditor::Write(const PlanEdit& edit,
-                                             const RecordPtr& current,
-                                             absl::Time now) {
-  SP_ASSIGN_OR_RETURN(PlanRecord made, edit.make(current.get()));
+  PlanChange change;
+  change.name = edit.name;
+  change.before = current;
+  if (edit.verb == Verb::kDelete) {
+    if (current == nullptr) return change;
+    plan_.Remove(edit.name);
+    --counts_[current->entry.index()];
+    return change;
+  }
+  SP_ASSIGN_OR_RETURN(PlanRecord made, edit.make(plan_, current.get()));
   // Writing what is there changes no version and wakes no consumer.
   if (current != nullptr && made.entry == current->entry &&
       made.references == current->references && made.body == current->body) {
-    return AnswerOf(*current);
+    change.after = std::move(current);
+    return change;
   }
   if (current == nullptr) SP_RETURN_IF_ERROR(CheckLimit(made.entry));
   made.etag = NewEtag();
   made.create_time = current == nullptr ? now : current->create_time;
   made.update_time = now;
-  auto record = std::make_shared<const PlanRecord>(std::move(made));
-  plan_.Put(record);
-  const PlanFaults faults = CheckWritten(plan_, edit.name, current.get());
-  if (!faults.empty() || edit.validate_only) {
-    plan_.Restore(edit.name, current);
-    SP_RETURN_IF_ERROR(ToStatus(faults));
-    // Nothing was stored, so there is nothing that an etag could name.
-    EditAnswer answer = AnswerOf(*record);
-    answer.etag.clear();
-    return answer;
-  }
-  if (current == nullptr) ++counts_[record->entry.index()];
-  EditAnswer answer = AnswerOf(*record);
-  pending_.changes.push_back(
-      {++version_, edit.name, current, std::move(record)});
-  return answer;
+  change.after = std::make_shared<const PlanRecord>(std::move(made));
+  plan_.Put(change.after);
+  if (current == nullptr) ++counts_[change.after->entry.index()];
+  return change;
+}
+
+absl::Status PlanEditor::CheckStaged(const PlanChange& change) const {
+  if (change.after == nullptr) return CheckRemovable(plan_, change.name);
+  return ToStatus(CheckWritten(plan_, change.name, change.before.get()));
+}
+
+void PlanEditor::Unstage(const PlanChange& change) {
+  plan_.Restore(change.name, change.before);
+  if (change.before == nullptr) --counts_[change.after->entry.index()];
+  if (change.after == nullptr) ++counts_[change.before->entry.index()];
+}
+
+void PlanEditor::Accept(PlanChange change) {
+  change.version = ++version_;
+  pending_.changes.push_back(std::move(change));
 }
 
 absl::Status PlanEditor::CheckLimit(const PlanEntry& entry) const {
@@ -130,10 +243,20 @@ absl::Status PlanEditor::CheckLimit(const PlanEntry& entry) const {
                                 " of this kind, its limit"));
 }
 
-void PlanEditor::Remember(const PlanEdit& edit, const EditAnswer& answer,
-                          absl::Time now) {
-  if (edit.request_key.empty()) return;
-  RememberedRequest request{edit.request_key, edit.request_hash, answer,
+absl::StatusOr<const EditAnswer*> PlanEditor::Recall(
+    const std::string& key, const std::string& hash) const {
+  if (key.empty()) return nullptr;
+  const auto it = requests_.find(key);
+  if (it == requests_.end()) return nullptr;
+  if (it->second.hash == hash) return &it->second.answer;
+  return MakeError(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
+                   "the request_id was used for another request");
+}
+
+void PlanEditor::Remember(const std::string& key, const std::string& hash,
+                          const EditAnswer& answer, absl::Time now) {
+  if (key.empty()) return;
+  RememberedRequest request{key, hash, answer,
                             now + options_.request_retention};
   pending_.requests.push_back(request);
   Load(std::move(request));
@@ -164,9 +287,7 @@ void PlanEditor::Commit() {
 void PlanEditor::Rollback() {
   for (auto it = pending_.changes.rbegin(); it != pending_.changes.rend();
        ++it) {
-    plan_.Restore(it->name, it->before);
-    if (it->before == nullptr) --counts_[it->after->entry.index()];
-    if (it->after == nullptr) ++counts_[it->before->entry.index()];
+    Unstage(*it);
   }
   for (const RememberedRequest& request : pending_.requests) {
     requests_.erase(request.key);

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "services/common/random/random_source.h"
 #include "services/dialplan/core/plan.h"
+#include "services/dialplan/core/plan_fault.h"
 
 namespace sallyport::dialplan {
 
@@ -30,9 +31,42 @@ struct PlanEdit {
   // Identifies the caller's request; empty: it is not to be remembered.
   std::string request_key;
   std::string request_hash;  // of its contents
-  // The new resource, from the stored one or from nothing; its etag and times
-  // are given by the editor. Not called for deletes.
-  std::function<absl::StatusOr<PlanRecord>(const PlanRecord* current)> make;
+  // The new resource, from the stored one (null: there is none) and the plan in
+  // which it is to be; its etag and times are given by the editor. Not called
+  // for deletes.
+  std::function<absl::StatusOr<PlanRecord>(const Plan& plan,
+                                           const PlanRecord* current)>
+      make;
+};
+
+// Writes that hold together or not at all. The rules are checked on what all
+// of them make together, so their order does not matter, and neither do
+// circles of references among them.
+struct PlanBatch {
+  // Without request_key and validate_only of their own. No two of one name.
+  std::vector<PlanEdit> edits;
+  bool validate_only = false;
+  std::string request_key;  // as in PlanEdit
+  std::string request_hash;
+};
+
+// What is wrong with one write of a batch.
+struct BatchFault {
+  size_t edit = 0;  // its place in PlanBatch::edits
+  PlanFault fault;
+
+  bool operator==(const BatchFault&) const = default;
+};
+
+// The answer to a batch.
+struct BatchAnswer {
+  size_t created = 0;
+  size_t updated = 0;
+  size_t unchanged = 0;
+  size_t deleted = 0;
+  std::vector<BatchFault> faults;  // by edit; any: nothing has changed
+
+  bool operator==(const BatchAnswer&) const = default;
 };
 
 // The answer to a write; empty for a delete.
@@ -107,6 +141,11 @@ class PlanEditor {
   // (REQUEST_ID_REUSED, or as the checker says).
   absl::StatusOr<EditAnswer> Apply(const PlanEdit& edit, absl::Time now);
 
+  // The same of a batch. What is wrong with its writes is in the answer, every
+  // fault of every write; the reasons are those of Apply, and CHANGE_REPEATED
+  // of a second write of one name. Errors: REQUEST_ID_REUSED alone.
+  absl::StatusOr<BatchAnswer> Apply(const PlanBatch& batch, absl::Time now);
+
   const PlanChanges& pending() const { return pending_; }
   void Commit();
   void Rollback();
@@ -117,11 +156,19 @@ class PlanEditor {
 
  private:
   absl::Status CheckLimit(const PlanEntry& entry) const;
-  absl::StatusOr<EditAnswer> Write(const PlanEdit& edit,
-                                   const RecordPtr& current, absl::Time now);
-  absl::StatusOr<EditAnswer> Delete(const PlanEdit& edit,
-                                    const RecordPtr& current);
-  void Remember(const PlanEdit& edit, const EditAnswer& answer, absl::Time now);
+  // Null if the request is new; REQUEST_ID_REUSED if it was another one's.
+  absl::StatusOr<const EditAnswer*> Recall(const std::string& key,
+                                           const std::string& hash) const;
+  void Remember(const std::string& key, const std::string& hash,
+                const EditAnswer& answer, absl::Time now);
+  // Puts what an edit makes into the plan, unchecked. Its version is not yet
+  // set; before and after are the same if there is nothing to change.
+  absl::StatusOr<PlanChange> Stage(const PlanEdit& edit, absl::Time now);
+  // The rules for what was staged.
+  absl::Status CheckStaged(const PlanChange& change) const;
+  void Unstage(const PlanChange& change);
+  // What was staged is now to be stored.
+  void Accept(PlanChange change);
   void Forget(absl::Time now);
   std::string NewEtag();
 

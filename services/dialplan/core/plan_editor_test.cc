@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +24,7 @@ PlanEdit Edit(Verb verb, PlanEntry entry) {
   edit.verb = verb;
   edit.name = NameOf(entry);
   PlanRecord record = TestRecord(std::move(entry));
-  edit.make = [record](const PlanRecord*) { return record; };
+  edit.make = [record](const Plan&, const PlanRecord*) { return record; };
   return edit;
 }
 
@@ -319,6 +320,149 @@ TEST_F(PlanEditorTest, IndexesFollowRandomWrites) {
     ASSERT_EQ(Facts(editor_.plan()), Facts(fresh)) << edit.name;
   }
   EXPECT_GT(applied, 1000u);
+}
+
+PlanEdit Upsert(PlanEntry entry) {
+  PlanEdit edit = Edit(Verb::kUpdate, std::move(entry));
+  edit.allow_missing = true;
+  return edit;
+}
+
+TenantEntry TenantWithDefault() {
+  TenantEntry out = TestTenant();
+  out.default_dial_plan = "tenants/t/dialPlans/d";
+  return out;
+}
+
+// What refers to each other can be written at once, in any order.
+TEST_F(PlanEditorTest, ABatchIsCheckedAsAWhole) {
+  PlanBatch batch;
+  batch.edits = {Upsert(TestPattern("out", "9.!", "gw")),
+                 Upsert(TestPeer("gw", "d")),
+                 Upsert(TestPlan(SecurityMode::kSipSecured, "d")),
+                 Upsert(TenantWithDefault())};
+  batch.validate_only = true;
+  SP_ASSERT_OK_AND_ASSIGN(BatchAnswer answer, editor_.Apply(batch, now_));
+  EXPECT_THAT(answer.faults, testing::IsEmpty());
+  EXPECT_EQ(answer.created, 4u);
+  EXPECT_TRUE(editor_.plan().records().empty());
+  EXPECT_TRUE(editor_.pending().empty());
+
+  batch.validate_only = false;
+  SP_ASSERT_OK_AND_ASSIGN(answer, editor_.Apply(batch, now_));
+  EXPECT_EQ(answer.created, 4u);
+  EXPECT_EQ(editor_.version(), 4);
+  ASSERT_EQ(editor_.pending().changes.size(), 4u);
+  // The tenant is there before what belongs to it.
+  EXPECT_EQ(editor_.pending().changes[0].name, "tenants/t");
+  EXPECT_EQ(editor_.pending().changes[3].version, 4);
+
+  SP_ASSERT_OK_AND_ASSIGN(answer, editor_.Apply(batch, now_));
+  EXPECT_EQ(answer.unchanged, 4u);
+  EXPECT_EQ(editor_.version(), 4);
+
+  // And so can what refers to each other be deleted.
+  PlanBatch removal;
+  for (const PlanEdit& edit : batch.edits) {
+    removal.edits.push_back(Deletion(edit.name));
+  }
+  SP_ASSERT_OK_AND_ASSIGN(answer, editor_.Apply(removal, now_));
+  EXPECT_EQ(answer.deleted, 4u);
+  EXPECT_TRUE(editor_.plan().records().empty());
+}
+
+TEST_F(PlanEditorTest, ABatchWithFaultsNamesAllAndChangesNothing) {
+  ASSERT_THAT(Apply(Edit(Verb::kCreate, TestTenant())), IsOk());
+  ASSERT_THAT(
+      Apply(Edit(Verb::kCreate, TestPlan(SecurityMode::kSipSecured, "d"))),
+      IsOk());
+  ASSERT_THAT(Apply(Edit(Verb::kCreate, TestPeer("gw", "d"))), IsOk());
+  editor_.Commit();
+  const auto before = editor_.plan().records();
+
+  PlanBatch batch;
+  PartitionEntry partition;
+  partition.name = "tenants/t/partitions/p";
+  PeerEntry literal = TestPeer("one", "none");
+  literal.fqdn = "192.0.2.1";
+  PlanEdit stale = Edit(Verb::kUpdate, TestTenant());
+  stale.etag = "stale";
+  batch.edits = {Upsert(partition),
+                 Upsert(literal),
+                 Edit(Verb::kCreate, TestPeer("gw", "d")),
+                 Deletion("tenants/t/dialPlans/d"),
+                 stale,
+                 Deletion("tenants/t/peers/none"),
+                 Upsert(partition)};
+  SP_ASSERT_OK_AND_ASSIGN(const BatchAnswer answer, editor_.Apply(batch, now_));
+  std::vector<std::pair<size_t, std::string>> found;
+  for (const BatchFault& fault : answer.faults) {
+    found.emplace_back(fault.edit, fault.fault.reason);
+  }
+  EXPECT_THAT(found, testing::IsSupersetOf({std::pair<size_t, std::string>(
+                                                1, "REFERENCE_NOT_FOUND"),
+                                            {2, "RESOURCE_EXISTS"},
+                                            {3, "RESOURCE_IN_USE"},
+                                            {4, "ETAG_MISMATCH"},
+                                            {5, "RESOURCE_NOT_FOUND"},
+                                            {6, "CHANGE_REPEATED"}}));
+  EXPECT_TRUE(std::is_sorted(
+      found.begin(), found.end(),
+      [](const auto& a, const auto& b) { return a.first < b.first; }));
+  EXPECT_EQ(editor_.plan().records(), before);
+  EXPECT_TRUE(editor_.pending().empty());
+  EXPECT_EQ(editor_.version(), 3);
+}
+
+// Two holders can exchange what only one may hold.
+TEST_F(PlanEditorTest, ABatchMayExchangeUniqueKeys) {
+  PlanBatch batch;
+  batch.edits = {Upsert(TestTenant()),
+                 Upsert(TestPlan(SecurityMode::kSipSecured, "d")),
+                 Upsert(TestPeer("a", "d")), Upsert(TestPeer("b", "d"))};
+  ASSERT_THAT(editor_.Apply(batch, now_), IsOk());
+  PeerEntry a = TestPeer("a", "d"), b = TestPeer("b", "d");
+  std::swap(a.fqdn, b.fqdn);
+  EXPECT_FALSE(Apply(Edit(Verb::kUpdate, a)).ok());
+  PlanBatch swap;
+  swap.edits = {Upsert(a), Upsert(b)};
+  SP_ASSERT_OK_AND_ASSIGN(const BatchAnswer answer, editor_.Apply(swap, now_));
+  EXPECT_THAT(answer.faults, testing::IsEmpty());
+  EXPECT_EQ(answer.updated, 2u);
+}
+
+TEST_F(PlanEditorTest, ARepeatedBatchGetsTheFirstAnswer) {
+  PlanBatch batch;
+  batch.edits = {Upsert(TestTenant("t")), Upsert(TestTenant("u"))};
+  batch.request_key = "k";
+  batch.request_hash = "h";
+  SP_ASSERT_OK_AND_ASSIGN(const BatchAnswer first, editor_.Apply(batch, now_));
+  EXPECT_EQ(first.created, 2u);
+  SP_ASSERT_OK_AND_ASSIGN(const BatchAnswer second,
+                          editor_.Apply(batch, now_ + absl::Hours(1)));
+  EXPECT_EQ(second, first);
+  batch.request_hash = "other";
+  EXPECT_THAT(editor_.Apply(batch, now_), HasReason("REQUEST_ID_REUSED"));
+  // What the store refused is forgotten.
+  editor_.Rollback();
+  EXPECT_TRUE(editor_.plan().records().empty());
+  SP_ASSERT_OK_AND_ASSIGN(const BatchAnswer again, editor_.Apply(batch, now_));
+  EXPECT_EQ(again.created, 2u);
+}
+
+TEST_F(PlanEditorTest, ABatchKeepsTheLimits) {
+  PlanEditor::Options options;
+  options.limits.tenants = 2;
+  PlanEditor editor(random_, options);
+  PlanBatch batch;
+  batch.edits = {Upsert(TestTenant("a")), Upsert(TestTenant("b")),
+                 Upsert(TestTenant("c"))};
+  SP_ASSERT_OK_AND_ASSIGN(BatchAnswer answer, editor.Apply(batch, now_));
+  ASSERT_EQ(answer.faults.size(), 1u);
+  EXPECT_EQ(answer.faults[0].fault.reason, "LIMIT_REACHED");
+  batch.edits.pop_back();
+  SP_ASSERT_OK_AND_ASSIGN(answer, editor.Apply(batch, now_));
+  EXPECT_THAT(answer.faults, testing::IsEmpty());
 }
 
 }  // namespace

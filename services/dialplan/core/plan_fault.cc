@@ -27,4 +27,26 @@ absl::Status ToStatus(const PlanFaults& faults) {
                    message, violations);
 }
 
+PlanFaults FaultsOf(const absl::Status& status) {
+  PlanFaults out;
+  if (status.ok()) return out;
+  for (const FieldViolation& violation : FieldViolationsOf(status)) {
+    const size_t colon = violation.description.find(": ");
+    const std::string head = violation.description.substr(0, colon);
+    const bool has_reason =
+        colon != std::string::npos &&
+        head.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
+            std::string::npos;
+    out.push_back({violation.field, has_reason ? head : ReasonOf(status),
+                   has_reason ? violation.description.substr(colon + 2)
+                              : violation.description});
+  }
+  if (out.empty()) {
+    out.push_back(
+        {"", ReasonOf(status),
+         std::string(status.message().data(), status.message().size())});
+  }
+  return out;
+}
+
 }  // namespace sallyport::dialplan

@@ -24,6 +24,10 @@ using PlanFaults = std::vector<PlanFault>;
 // is none.
 absl::Status ToStatus(const PlanFaults& faults);
 
+// The faults of such a status again; of any other error itself, as a fault of
+// no field. None of OK.
+PlanFaults FaultsOf(const absl::Status& status);
+
 }  // namespace sallyport::dialplan
 
 #endif  // SALLYPORT_SERVICES_DIALPLAN_CORE_PLAN_FAULT_H_

@@ -1,16 +1,29 @@
 #include "services/dialplan/io/plan_writer.h"
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "services/common/log/log.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/time/mono_time.h"
 #include "services/dialplan/io/metrics_table.h"
 
 namespace sallyport::dialplan {
+namespace {
+
+// What is answered when the store has failed, or nothing was ever applied.
+template <typename Answer>
+void Settle(const absl::Status& stored,
+            std::optional<absl::StatusOr<Answer>>& answer) {
+  if (!answer.has_value() || (answer->ok() && !stored.ok())) answer = stored;
+}
+
+}  // namespace
 
 PlanWriter::PlanWriter(std::unique_ptr<PlanEditor> editor, PlanStore& store,
                        PlanBoard& board, const Clock& clock, Options options)
@@ -38,16 +51,50 @@ PlanWriter::~PlanWriter() {
 }
 
 void PlanWriter::Submit(PlanEdit edit, Done done) {
+  const auto answer =
+      std::make_shared<std::optional<absl::StatusOr<EditAnswer>>>();
+  Job job;
+  job.apply = [edit = std::move(edit), answer](PlanEditor& editor,
+                                               absl::Time now) {
+    *answer = editor.Apply(edit, now);
+    return (*answer)->ok() ? WriteResult::kApplied : WriteResult::kRefused;
+  };
+  job.answer = [done = std::move(done), answer](const absl::Status& stored) {
+    Settle(stored, *answer);
+    done(*std::move(*answer));
+  };
+  Enqueue(std::move(job));
+}
+
+void PlanWriter::Submit(PlanBatch batch, BatchDone done) {
+  const auto answer =
+      std::make_shared<std::optional<absl::StatusOr<BatchAnswer>>>();
+  Job job;
+  job.apply = [batch = std::move(batch), answer](PlanEditor& editor,
+                                                 absl::Time now) {
+    *answer = editor.Apply(batch, now);
+    const absl::StatusOr<BatchAnswer>& made = **answer;
+    return made.ok() && made->faults.empty() ? WriteResult::kApplied
+                                             : WriteResult::kRefused;
+  };
+  job.answer = [done = std::move(done), answer](const absl::Status& stored) {
+    Settle(stored, *answer);
+    done(*std::move(*answer));
+  };
+  Enqueue(std::move(job));
+}
+
+void PlanWriter::Enqueue(Job job) {
   {
     absl::MutexLock lock(&mutex_);
     if (queue_.size() < options_.max_queue && !stopping_) {
-      queue_.push_back({std::move(edit), std::move(done)});
+      queue_.push_back(std::move(job));
       return;
     }
   }
   writes_.Increment(WriteResult::kQueueFull);
-  done(MakeError(absl::StatusCode::kResourceExhausted, "WRITE_QUEUE_FULL",
-                 "too many writes wait: try again later"));
+  job.answer(MakeError(absl::StatusCode::kResourceExhausted, "WRITE_QUEUE_FULL",
+                       "too many writes wait: try again later"));
 }
 
 void PlanWriter::Run() {
@@ -71,9 +118,9 @@ void PlanWriter::Run() {
 void PlanWriter::Write(std::vector<Job> batch) {
   // Stores keep microseconds: an answer reads the same after a restart.
   const absl::Time now = absl::FromUnixMicros(absl::ToUnixMicros(clock_.Now()));
-  std::vector<absl::StatusOr<EditAnswer>> answers;
-  answers.reserve(batch.size());
-  for (const Job& job : batch) answers.push_back(editor_->Apply(job.edit, now));
+  std::vector<WriteResult> results;
+  results.reserve(batch.size());
+  for (const Job& job : batch) results.push_back(job.apply(*editor_, now));
 
   absl::Status stored;
   bool published = false;
@@ -96,10 +143,8 @@ void PlanWriter::Write(std::vector<Job> batch) {
   }
   if (published && options_.on_published) options_.on_published();
   for (size_t i = 0; i < batch.size(); ++i) {
-    const bool ok = answers[i].ok() && stored.ok();
-    writes_.Increment(ok ? WriteResult::kApplied : WriteResult::kRefused);
-    if (answers[i].ok() && !stored.ok()) answers[i] = stored;
-    batch[i].done(std::move(answers[i]));
+    writes_.Increment(stored.ok() ? results[i] : WriteResult::kRefused);
+    batch[i].answer(stored);
   }
 }
 

@@ -17,6 +17,7 @@
 #include "services/common/metrics/metrics.h"
 #include "services/common/time/clock.h"
 #include "services/dialplan/core/plan_editor.h"
+#include "services/dialplan/io/metrics_table.h"
 #include "services/dialplan/io/plan_board.h"
 #include "services/dialplan/io/plan_store.h"
 
@@ -30,6 +31,7 @@ namespace sallyport::dialplan {
 class PlanWriter {
  public:
   using Done = std::function<void(absl::StatusOr<EditAnswer>)>;
+  using BatchDone = std::function<void(absl::StatusOr<BatchAnswer>)>;
   struct Options {
     size_t max_queue = 1024;  // writes that may wait
     size_t max_batch = 128;   // writes of one transaction
@@ -50,13 +52,17 @@ class PlanWriter {
   // `done` is called once, on the writer's thread; or at once, with
   // RESOURCE_EXHAUSTED, reason WRITE_QUEUE_FULL, if too many wait.
   void Submit(PlanEdit edit, Done done);
+  // The same of writes that hold together or not at all.
+  void Submit(PlanBatch batch, BatchDone done);
 
  private:
   struct Job {
-    PlanEdit edit;
-    Done done;
+    std::function<WriteResult(PlanEditor&, absl::Time now)> apply;
+    // The second half, once it is known whether the store has it.
+    std::function<void(const absl::Status& stored)> answer;
   };
 
+  void Enqueue(Job job);
   void Run();
   void Write(std::vector<Job> batch);
 

@@ -46,7 +46,9 @@ class FakeStore final : public PlanStore {
 PlanEdit CreateTenant(const std::string& id) {
   PlanEdit edit;
   edit.name = "tenants/" + id;
-  edit.make = [id](const PlanRecord*) { return TestRecord(TestTenant(id)); };
+  edit.make = [id](const Plan&, const PlanRecord*) {
+    return TestRecord(TestTenant(id));
+  };
   return edit;
 }
 
@@ -172,6 +174,39 @@ TEST_F(PlanWriterTest, TheEndFinishesWhatWaits) {
   writer_.reset();
   EXPECT_EQ(answered, 5);
   EXPECT_EQ(store_.stored, 5u);
+}
+
+TEST_F(PlanWriterTest, ABatchIsStoredWholeOrNotAtAll) {
+  Make();
+  const auto write = [this](PlanBatch batch) {
+    absl::Notification done;
+    absl::StatusOr<BatchAnswer> out;
+    writer_->Submit(std::move(batch), [&](absl::StatusOr<BatchAnswer> answer) {
+      out = std::move(answer);
+      done.Notify();
+    });
+    done.WaitForNotification();
+    return out;
+  };
+  PlanBatch batch;
+  batch.edits = {CreateTenant("t"), CreateTenant("u")};
+  store_.fail = true;
+  EXPECT_THAT(write(batch), HasReason("STORE_UNAVAILABLE"));
+  EXPECT_EQ(board_.head().version, 0);
+  store_.fail = false;
+  SP_ASSERT_OK_AND_ASSIGN(BatchAnswer answer, write(batch));
+  EXPECT_EQ(answer.created, 2u);
+  EXPECT_EQ(store_.stored, 2u);
+  EXPECT_EQ(store_.commits, 2);
+  EXPECT_EQ(board_.head().version, 2);
+  EXPECT_EQ(published_, 1);
+  // Nothing of it is there when one write is at fault.
+  batch.edits = {CreateTenant("v"), CreateTenant("t")};
+  SP_ASSERT_OK_AND_ASSIGN(answer, write(batch));
+  ASSERT_EQ(answer.faults.size(), 1u);
+  EXPECT_EQ(answer.faults[0].fault.reason, "RESOURCE_EXISTS");
+  EXPECT_EQ(board_.Find("tenants/v"), nullptr);
+  EXPECT_EQ(store_.commits, 2);
 }
 
 }  // namespace

@@ -240,12 +240,10 @@ void ResourceMethods::Create(const ResourceKind& kind,
   edit.verb = Verb::kCreate;
   edit.name = kind.Prefix(parent) + id;
   Identify("create", caller, request, edit);
-  edit.make = [this, written = WrittenResource(kind, request), parent,
-               name = edit.name](const PlanRecord*) {
-    const RecordPtr tenant = board_.Find(parent);
-    return MergedRecord(
-        written, name, FieldMask(), nullptr,
-        tenant == nullptr ? nullptr : std::get_if<TenantEntry>(&tenant->entry));
+  edit.make = [written = WrittenResource(kind, request), name = edit.name](
+                  const Plan& plan, const PlanRecord*) {
+    return MergedRecord(written, name, FieldMask(), nullptr,
+                        plan.Get<TenantEntry>(TenantOf(name)));
   };
   Submit(std::move(edit), response, std::move(done));
 }
@@ -272,12 +270,10 @@ void ResourceMethods::Update(const ResourceKind& kind,
           request, &FieldOf(request, "update_mask")));
   if (absl::Status s = CheckMask(written, mask); !s.ok()) return done(s);
   Identify("update", caller, request, edit);
-  edit.make = [this, written = std::move(written), mask,
-               name = edit.name](const PlanRecord* current) {
-    const RecordPtr tenant = board_.Find(TenantOf(name));
-    return MergedRecord(
-        written, name, mask, current,
-        tenant == nullptr ? nullptr : std::get_if<TenantEntry>(&tenant->entry));
+  edit.make = [written = std::move(written), mask, name = edit.name](
+                  const Plan& plan, const PlanRecord* current) {
+    return MergedRecord(written, name, mask, current,
+                        plan.Get<TenantEntry>(TenantOf(name)));
   };
   Submit(std::move(edit), response, std::move(done));
 }

@@ -339,6 +339,36 @@ TEST_F(MediaRelayTest, OperatorsLookButSeeNoKeysAndMakeNoSessions) {
   EXPECT_EQ(status.key_ids(0), 7u);
   EXPECT_TRUE(status.info().sources(0).from_cache());
 
+  // Load is streamed, to edges and operators alone.
+  {
+    grpc::ClientContext watching;
+    v1::WatchLoadRequest ask;
+    *ask.mutable_interval() = ToProto(absl::Milliseconds(100));
+    auto loads = edge->WatchLoad(&watching, ask);
+    for (int i = 0; i < 3; ++i) {
+      v1::WatchLoadResponse load;
+      ASSERT_TRUE(loads->Read(&load)) << i;
+      EXPECT_EQ(load.load().session_count(), 5u);
+      EXPECT_EQ(load.load().session_capacity(), 5000u);
+      EXPECT_FALSE(load.load().draining());
+    }
+    watching.TryCancel();
+    EXPECT_EQ(loads->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
+  const auto refused = [](v1::MediaRelayService::Stub& stub,
+                          absl::Duration interval) {
+    grpc::ClientContext watching;
+    v1::WatchLoadRequest ask;
+    *ask.mutable_interval() = ToProto(interval);
+    auto loads = stub.WatchLoad(&watching, ask);
+    v1::WatchLoadResponse load;
+    EXPECT_FALSE(loads->Read(&load));
+    return std::string(ReasonOf(FromGrpc(loads->Finish())));
+  };
+  EXPECT_EQ(refused(*edge, absl::Milliseconds(99)), "INTERVAL_INVALID");
+  EXPECT_EQ(refused(*edge, absl::Seconds(61)), "INTERVAL_INVALID");
+  EXPECT_EQ(refused(*capf, absl::Seconds(1)), "CALLER_NOT_ACCEPTED");
+
   // What is not there yet says so, with its name.
   grpc::ClientContext context;
   v1::WatchSessionsRequest watch;
@@ -422,8 +452,18 @@ TEST_F(MediaRelayTest, TurnWorksFromTheCachedKeysAndDrains) {
   EXPECT_EQ(shown.packets_to_client(), 1u);
   EXPECT_EQ(shown.relayed_address().port(), relayed.port);
 
-  // SIGTERM: live ones go on, new ones get 508.
+  // SIGTERM: live ones go on, new ones get 508, who watches is told.
+  grpc::ClientContext watching;
+  v1::WatchLoadRequest ask;
+  *ask.mutable_interval() = ToProto(absl::Minutes(1));
+  auto loads = ann->WatchLoad(&watching, ask);
+  v1::WatchLoadResponse load;
+  ASSERT_TRUE(loads->Read(&load));
+  EXPECT_FALSE(load.load().draining());
   process_.Signal(SIGTERM);
+  ASSERT_TRUE(loads->Read(&load));
+  EXPECT_TRUE(load.load().draining());
+  EXPECT_EQ(load.load().allocation_count(), 1u);
   process_.WaitForLog("draining");
   absl::SleepFor(absl::Milliseconds(200));
   user.Send(std::string("\x40\x01\x00\x02go", 6), stun);

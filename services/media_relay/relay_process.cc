@@ -41,6 +41,8 @@
 #include "services/media_relay/io/relay_fleet.h"
 #include "services/media_relay/io/relay_loop.h"
 #include "services/media_relay/rpc/access_rules.h"
+#include "services/media_relay/rpc/load_report.h"
+#include "services/media_relay/rpc/load_watch.h"
 #include "services/media_relay/rpc/media_relay_service.h"
 #include "services/media_relay/rpc/session_codec.h"
 
@@ -76,7 +78,10 @@ class MediaRelay final : public RunningService {
   void Drain() override {
     fleet_->PostToAll(
         [](size_t, RelayLoopContext& context) { context.core.StartDrain(); },
-        [](const absl::Status&) {});
+        [this](const absl::Status&) {
+          load_watch_->Tell();
+          if (key_client_ != nullptr) key_client_->ReportNow();
+        });
   }
 
   bool IsIdle() override {
@@ -91,6 +96,7 @@ class MediaRelay final : public RunningService {
           for (const std::atomic<size_t>& loop : live_) live += loop;
           idle_ = live == 0;
         });
+    if (idle_) load_watch_->End();
     return idle_;
   }
 
@@ -113,6 +119,9 @@ class MediaRelay final : public RunningService {
     live_ = std::vector<std::atomic<size_t>>(fleet_->size());
     for (std::atomic<size_t>& live : live_) live = 1;
     fleet_->Start();
+    const RelayCapacity capacity = {options.core.sessions.max_sessions,
+                                    options.core.turn.max_allocations};
+    load_watch_ = std::make_unique<LoadWatch>(*fleet_, capacity);
     runtime.AddPort("stun_udp", fleet_->listeners().front().port);
     if (!config_.disable_tcp()) {
       LogWarning("TCP and TLS are not offered by this version", {});
@@ -125,10 +134,9 @@ class MediaRelay final : public RunningService {
     service.default_lease =
         FromProtoOr(config_.session_lease(), absl::Minutes(5));
     service.describe = [this](v1::RelayStatus& status) { Describe(status); };
-    service.session_capacity = options.core.sessions.max_sessions;
-    service.allocation_capacity = options.core.turn.max_allocations;
-    service_ = std::make_unique<MediaRelayService>(access_, *fleet_, random_,
-                                                   std::move(service));
+    service.capacity = capacity;
+    service_ = std::make_unique<MediaRelayService>(
+        access_, *fleet_, random_, *load_watch_, std::move(service));
     start_time_ = absl::Now();
     return runtime.StartGrpc(access_, {service_.get()});
   }
@@ -148,6 +156,12 @@ class MediaRelay final : public RunningService {
     options.max_backoff = FromProtoOr(config_.credential_issuer().max_backoff(),
                                       absl::Seconds(5));
     options.addresses = TurnUris(config_, fleet_->listeners());
+    options.location = config_.location();
+    options.load = [this] {
+      const v1::RelayLoad load = load_watch_->latest();
+      return KeyClient::Load{ShareOf(load), load.allocation_count(),
+                             load.allocation_capacity(), load.draining()};
+    };
     options.on_keys = [this](std::shared_ptr<const CredentialKeys> keys) {
       keys_version_.Set(static_cast<double>(keys->version()));
       LogInfo("verification keys in force", {{"version", keys->version()}});
@@ -228,6 +242,7 @@ class MediaRelay final : public RunningService {
   std::vector<std::atomic<size_t>> live_;
   std::unique_ptr<SrtpLibrary> srtp_;
   std::unique_ptr<RelayFleet> fleet_;
+  std::unique_ptr<LoadWatch> load_watch_;
   // Destroyed before the fleet that it posts to.
   std::unique_ptr<KeyClient> key_client_;
   std::unique_ptr<MediaRelayService> service_;

@@ -32,7 +32,7 @@ namespace {
 namespace pb = ::sallyport::credential_issuer::v1;
 
 constexpr size_t kMaxCacheBytes = size_t{16} << 20;
-constexpr absl::Duration kReportInterval = absl::Seconds(10);
+constexpr absl::Duration kReportInterval = absl::Seconds(5);
 constexpr absl::Duration kReportDeadline = absl::Seconds(2);
 
 bool IsHeartbeat(const pb::WatchVerificationKeysResponse& step) {
@@ -133,8 +133,12 @@ KeyClient::KeyClient(Options options)
     while (true) {
       {
         absl::MutexLock lock(&mutex_);
-        mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kReportInterval);
+        const auto wake = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+          return stopping_ || report_wanted_;
+        };
+        mutex_.AwaitWithTimeout(absl::Condition(&wake), kReportInterval);
         if (stopping_) return;
+        report_wanted_ = false;
         if (!status_.connected) continue;
       }
       Report();
@@ -149,6 +153,11 @@ KeyClient::~KeyClient() {
   }
   reporter_.join();
   watch_.reset();
+}
+
+void KeyClient::ReportNow() {
+  absl::MutexLock lock(&mutex_);
+  report_wanted_ = true;
 }
 
 void KeyClient::RestoreFromDisk() {
@@ -255,7 +264,14 @@ void KeyClient::Report() {
     reported.set_uri(address.uri);
     reported.set_internal(address.internal);
   }
-  if (options_.load) request.set_load(options_.load());
+  request.set_location(options_.location);
+  if (options_.load) {
+    const Load load = options_.load();
+    request.set_load(load.share);
+    request.set_allocation_count(load.allocations);
+    request.set_allocation_capacity(load.allocation_capacity);
+    request.set_draining(load.draining);
+  }
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + kReportDeadline));
   pb::ReportKeysVersionResponse response;

@@ -41,6 +41,13 @@ absl::StatusOr<std::shared_ptr<const CredentialKeys>> KeysFromProto(
 // Thread-safe.
 class KeyClient {
  public:
+  // What the issuer chooses relays by.
+  struct Load {
+    double share = 0;  // 0 to 1
+    uint32_t allocations = 0;
+    uint32_t allocation_capacity = 0;
+    bool draining = false;
+  };
   struct Options {
     std::shared_ptr<grpc::Channel> channel;
     std::string consumer;    // instance id
@@ -57,11 +64,15 @@ class KeyClient {
       bool internal = false;
     };
     std::vector<Address> addresses;
-    std::function<double()> load;  // 0 to 1
+    std::string location;  // site, as the configuration calls it
+    std::function<Load()> load;
   };
 
   explicit KeyClient(Options options);
   ~KeyClient();
+
+  // The next report goes out now, as when a drain begins. Does not wait.
+  void ReportNow();
 
   struct Status {
     int64_t version = 0;
@@ -88,6 +99,7 @@ class KeyClient {
   Response whole_ ABSL_GUARDED_BY(mutex_);
   Status status_ ABSL_GUARDED_BY(mutex_);
   bool realm_warned_ ABSL_GUARDED_BY(mutex_) = false;
+  bool report_wanted_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::unique_ptr<StreamWatch<Response>> watch_;
   std::thread reporter_;  // last: it uses all of the above

@@ -17,6 +17,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
@@ -175,10 +176,12 @@ Allocation* FindAllocation(RelayLoopContext& context, std::string_view tenant,
 
 MediaRelayService::MediaRelayService(const AccessPolicy& access,
                                      RelayFleet& fleet, RandomSource& random,
+                                     LoadWatch& load_watch,
                                      MediaRelayServiceOptions options)
     : access_(access),
       fleet_(fleet),
       random_(random),
+      load_watch_(load_watch),
       options_(std::move(options)),
       id_key_(Secret::Random(random, 32)) {}
 
@@ -511,50 +514,34 @@ grpc::ServerUnaryReactor* MediaRelayService::DeleteAllocation(
   return reactor;
 }
 
+grpc::ServerWriteReactor<v1::WatchLoadResponse>* MediaRelayService::WatchLoad(
+    grpc::CallbackServerContext* context, const v1::WatchLoadRequest* request) {
+  const auto caller = Authorize(*context, "WatchLoad", "");
+  if (!caller.ok()) return LoadWatch::Refuse(caller.status());
+  return load_watch_.Open(*request);
+}
+
 grpc::ServerUnaryReactor* MediaRelayService::GetStatus(
     grpc::CallbackServerContext* context, const v1::GetStatusRequest*,
     v1::RelayStatus* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   const auto caller = Authorize(*context, "GetStatus", "");
   if (!caller.ok()) return Finish(reactor, caller.status());
-  auto collected = std::make_shared<Collected<RelayLoopReport>>();
-  fleet_.PostToAll(
-      [collected](size_t, RelayLoopContext& c) {
-        absl::MutexLock lock(&collected->mutex);
-        collected->items.push_back(c.report);
-      },
-      [this, collected, response, reactor](const absl::Status& status) {
-        v1::RelayLoad& load = *response->mutable_load();
-        auto& dropped = *response->mutable_dropped_packets();
-        for (const RelayLoopReport& report : collected->items) {
-          load.set_session_count(load.session_count() +
-                                 static_cast<uint32_t>(report.sessions));
-          load.set_allocation_count(load.allocation_count() +
-                                    static_cast<uint32_t>(report.allocations));
-          load.set_ports_used(load.ports_used() +
-                              static_cast<uint32_t>(report.ports_used));
-          load.set_ports_total(load.ports_total() +
-                               static_cast<uint32_t>(report.ports_total));
-          load.set_packets_per_second(load.packets_per_second() +
-                                      report.packets_per_second);
-          load.set_bits_per_second(load.bits_per_second() +
-                                   report.bits_per_second);
-          load.set_busiest_loop_load(
-              std::max(load.busiest_loop_load(), report.load));
-          load.set_draining(load.draining() || report.draining);
-          for (size_t i = 1; i < kDropReasonCount; ++i) {
-            if (report.stats.drops[i] == 0) continue;
-            dropped[std::string(DropReasonName(static_cast<DropReason>(i)))] +=
-                report.stats.drops[i];
-          }
-        }
-        load.set_session_capacity(
-            static_cast<uint32_t>(options_.session_capacity));
-        load.set_allocation_capacity(
-            static_cast<uint32_t>(options_.allocation_capacity));
-        if (options_.describe) options_.describe(*response);
-        Finish(reactor, status);
-      });
+  CollectReports(fleet_, [this, response, reactor](
+                             const std::vector<RelayLoopReport>& reports,
+                             const absl::Status& status) {
+    *response->mutable_load() = LoadOf(reports, options_.capacity, absl::Now());
+    auto& dropped = *response->mutable_dropped_packets();
+    for (const RelayLoopReport& report : reports) {
+      for (size_t i = 1; i < kDropReasonCount; ++i) {
+        if (report.stats.drops[i] == 0) continue;
+        dropped[std::string(DropReasonName(static_cast<DropReason>(i)))] +=
+            report.stats.drops[i];
+      }
+    }
+    if (options_.describe) options_.describe(*response);
+    Finish(reactor, status);
+  });
   return reactor;
 }
 

@@ -18,6 +18,8 @@
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
 #include "services/media_relay/io/relay_fleet.h"
+#include "services/media_relay/rpc/load_report.h"
+#include "services/media_relay/rpc/load_watch.h"
 
 namespace sallyport::media_relay {
 
@@ -25,8 +27,7 @@ struct MediaRelayServiceOptions {
   absl::Duration default_lease = absl::Minutes(5);
   // Fills what GetStatus says beside the load; called on gRPC threads.
   std::function<void(v1::RelayStatus&)> describe;
-  size_t session_capacity = 0;
-  size_t allocation_capacity = 0;
+  RelayCapacity capacity;
 };
 
 // A handler that needs a loop's state posts a command to its mailbox, and the
@@ -36,7 +37,8 @@ class MediaRelayService final : public v1::MediaRelayService::CallbackService {
  public:
   // All must outlive this object; `random` must be thread-safe.
   MediaRelayService(const AccessPolicy& access, RelayFleet& fleet,
-                    RandomSource& random, MediaRelayServiceOptions options);
+                    RandomSource& random, LoadWatch& load_watch,
+                    MediaRelayServiceOptions options);
 
   grpc::ServerUnaryReactor* CreateSession(
       grpc::CallbackServerContext* context,
@@ -70,6 +72,9 @@ class MediaRelayService final : public v1::MediaRelayService::CallbackService {
       grpc::CallbackServerContext* context,
       const v1::DeleteAllocationRequest* request,
       google::protobuf::Empty* response) override;
+  grpc::ServerWriteReactor<v1::WatchLoadResponse>* WatchLoad(
+      grpc::CallbackServerContext* context,
+      const v1::WatchLoadRequest* request) override;
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
                                       const v1::GetStatusRequest* request,
                                       v1::RelayStatus* response) override;
@@ -87,6 +92,7 @@ class MediaRelayService final : public v1::MediaRelayService::CallbackService {
   const AccessPolicy& access_;
   RelayFleet& fleet_;
   RandomSource& random_;
+  LoadWatch& load_watch_;
   const MediaRelayServiceOptions options_;
   // So that a repeated request_id finds the session it made.
   const Secret id_key_;

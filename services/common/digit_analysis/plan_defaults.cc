@@ -8,6 +8,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "services/common/digit_analysis/number.h"
 
 namespace sallyport {
@@ -16,6 +17,7 @@ namespace {
 constexpr uint32_t kSipPort = 5060;
 constexpr uint32_t kSipTlsPort = 5061;
 constexpr uint32_t kMaxContacts = 4;
+constexpr absl::Duration kNonceValidity = absl::Seconds(600);
 
 template <typename Map>
 auto FindOrNull(const Map& map, std::string_view key)
@@ -26,6 +28,61 @@ auto FindOrNull(const Map& map, std::string_view key)
 
 bool IsSecure(const DialPlanEntry* plan) {
   return plan != nullptr && plan->security_mode != SecurityMode::kUnsecured;
+}
+
+template <typename T>
+void SetIfUnset(T& field, const T& value) {
+  if (field == T{}) field = value;
+}
+
+void Resolve(OptionsMonitoring& monitoring) {
+  SetIfUnset(monitoring.interval, absl::Seconds(60));
+  SetIfUnset(monitoring.out_of_service_interval, absl::Seconds(120));
+  SetIfUnset(monitoring.retry_interval, absl::Milliseconds(500));
+  SetIfUnset(monitoring.retries, uint32_t{6});
+}
+
+void Resolve(DialPlanEntry& plan) {
+  SetIfUnset(plan.max_call_duration, absl::Hours(12));
+  SetIfUnset(plan.interdigit_timeout, absl::Seconds(15));
+  if (plan.srtp_suites.empty()) {
+    plan.srtp_suites = {PlanSrtpSuite::kAesCm128HmacSha1_80};
+  }
+}
+
+void Resolve(PhoneSecurityProfileEntry& profile) {
+  SetIfUnset(profile.transport,
+             profile.device_security_mode == DeviceSecurityMode::kEncrypted
+                 ? SipTransport::kTls
+                 : SipTransport::kTcp);
+  SetIfUnset(profile.sip_phone_port, kSipPort);
+  SetIfUnset(profile.nonce_validity, kNonceValidity);
+  SetIfUnset(profile.rsa_key_size, uint32_t{2048});
+  SetIfUnset(profile.ec_key_size, uint32_t{256});
+}
+
+void Resolve(ServerGroupEntry& group) {
+  for (ServerGroupMember& member : group.members) {
+    SetIfUnset(member.port, kSipPort);
+    SetIfUnset(member.secure_port, kSipTlsPort);
+  }
+  Resolve(group.monitoring);
+}
+
+void Resolve(const VoicemailProfileEntry* tenants_default, LineEntry& line) {
+  SetIfUnset(line.no_answer_duration, absl::Seconds(12));
+  SetIfUnset(line.max_calls, uint32_t{4});
+  SetIfUnset(line.busy_trigger, uint32_t{2});
+  if (tenants_default != nullptr) {
+    SetIfUnset(line.voicemail_profile, tenants_default->name);
+  }
+  for (CallForward* forward :
+       {&line.forward_all, &line.forward_busy, &line.forward_no_answer,
+        &line.forward_unregistered}) {
+    if (forward->IsSet()) {
+      SetIfUnset(forward->calling_search_space, line.calling_search_space);
+    }
+  }
 }
 
 }  // namespace
@@ -55,21 +112,42 @@ std::string_view DialPlanOf(const TenantEntry* tenant, const PhoneEntry* phone,
   return tenant == nullptr ? std::string_view() : tenant->default_dial_plan;
 }
 
+void ResolveTrunkProfileDefaults(TrunkSecurityProfileEntry& profile) {
+  const bool encrypted =
+      profile.device_security_mode == DeviceSecurityMode::kEncrypted;
+  if (profile.incoming_transports.empty()) {
+    profile.incoming_transports =
+        encrypted
+            ? std::vector<SipTransport>{SipTransport::kTls}
+            : std::vector<SipTransport>{SipTransport::kTcp, SipTransport::kUdp};
+  }
+  SetIfUnset(profile.outgoing_transport,
+             encrypted ? SipTransport::kTls : SipTransport::kTcp);
+  SetIfUnset(profile.nonce_validity, kNonceValidity);
+  SetIfUnset(profile.incoming_port, encrypted ? kSipTlsPort : kSipPort);
+}
+
 void ResolvePeerDefaults(const TenantEntry* tenant, const DialPlanEntry* plan,
+                         const TrunkSecurityProfileEntry* profile,
                          PeerEntry& peer) {
   peer.dial_plan = std::string(DialPlanOf(tenant, peer));
-  if (peer.transport == SipTransport::kUnset) {
-    peer.transport = IsSecure(plan) ? SipTransport::kTls : SipTransport::kTcp;
+  if (profile != nullptr) {
+    TrunkSecurityProfileEntry full = *profile;
+    ResolveTrunkProfileDefaults(full);
+    SetIfUnset(peer.transport, full.outgoing_transport);
+    SetIfUnset(peer.incoming_port, full.incoming_port);
+    SetIfUnset(peer.x509_subjects, full.x509_subjects);
   }
-  if (peer.port == 0) {
-    peer.port = peer.transport == SipTransport::kTls ? kSipTlsPort : kSipPort;
+  SetIfUnset(peer.transport,
+             IsSecure(plan) ? SipTransport::kTls : SipTransport::kTcp);
+  SetIfUnset(peer.port,
+             peer.transport == SipTransport::kTls ? kSipTlsPort : kSipPort);
+  SetIfUnset(peer.incoming_port, IsSecure(plan) ? kSipTlsPort : kSipPort);
+  if (plan != nullptr) {
+    SetIfUnset(peer.calling_search_space, plan->calling_search_space);
   }
-  if (peer.incoming_port == 0) {
-    peer.incoming_port = IsSecure(plan) ? kSipTlsPort : kSipPort;
-  }
-  if (peer.calling_search_space.empty() && plan != nullptr) {
-    peer.calling_search_space = plan->calling_search_space;
-  }
+  SetIfUnset(peer.rerouting_search_space, peer.calling_search_space);
+  Resolve(peer.monitoring);
 }
 
 void ResolveUserDefaults(const TenantEntry* tenant, const PhoneEntry* phone,
@@ -86,7 +164,10 @@ void ResolveUserDefaults(const TenantEntry* tenant, const PhoneEntry* phone,
   if (user.calling_search_space.empty() && plan != nullptr) {
     user.calling_search_space = plan->calling_search_space;
   }
-  if (user.max_contacts == 0) user.max_contacts = kMaxContacts;
+  SetIfUnset(user.max_contacts, kMaxContacts);
+  if (plan != nullptr) {
+    SetIfUnset(user.dialling_restriction, plan->dialling_restriction);
+  }
 }
 
 std::vector<std::string> PatternsOfUser(const UserEntry& user) {
@@ -125,9 +206,16 @@ void ResolveDefaults(PlanSnapshot& snapshot) {
       phone_of_user.try_emplace(phone.owner_user, &phone);
     }
   }
+  absl::flat_hash_map<std::string_view, const TrunkSecurityProfileEntry*>
+      profiles;
+  for (TrunkSecurityProfileEntry& profile : snapshot.trunk_security_profiles) {
+    ResolveTrunkProfileDefaults(profile);
+    profiles.try_emplace(profile.name, &profile);
+  }
   for (PeerEntry& peer : snapshot.peers) {
     const TenantEntry* tenant = FindOrNull(tenants, TenantOf(peer.name));
     ResolvePeerDefaults(tenant, FindOrNull(plans, DialPlanOf(tenant, peer)),
+                        FindOrNull(profiles, peer.trunk_security_profile),
                         peer);
   }
   for (UserEntry& user : snapshot.users) {
@@ -136,6 +224,26 @@ void ResolveDefaults(PlanSnapshot& snapshot) {
     ResolveUserDefaults(tenant, phone,
                         FindOrNull(plans, DialPlanOf(tenant, phone, user)),
                         user);
+  }
+  absl::flat_hash_map<std::string_view, const VoicemailProfileEntry*> mailboxes;
+  for (const VoicemailProfileEntry& profile : snapshot.voicemail_profiles) {
+    if (profile.is_default) {
+      mailboxes.try_emplace(TenantOf(profile.name), &profile);
+    }
+  }
+  for (DialPlanEntry& plan : snapshot.dial_plans) Resolve(plan);
+  for (PhoneSecurityProfileEntry& p : snapshot.phone_security_profiles) {
+    Resolve(p);
+  }
+  for (ServerGroupEntry& group : snapshot.server_groups) Resolve(group);
+  for (LineEntry& line : snapshot.lines) {
+    Resolve(FindOrNull(mailboxes, TenantOf(line.name)), line);
+  }
+  for (LineGroupEntry& group : snapshot.line_groups) {
+    SetIfUnset(group.ring_no_answer_reversion, absl::Seconds(10));
+  }
+  for (HuntPilotEntry& pilot : snapshot.hunt_pilots) {
+    SetIfUnset(pilot.maximum_hunt_time, absl::Seconds(1800));
   }
 }
 

@@ -15,15 +15,19 @@ namespace sallyport {
 // not below a tenant.
 std::string_view TenantOf(std::string_view name);
 
-// The dial plan, transport and ports of a peer. `tenant` and `plan` may be
+// The dial plan, transport, ports and subject names of a peer. All may be
 // null: what depends on them stays unset. `plan` is that which the peer, or
-// failing that the tenant, names.
+// failing that the tenant, names; `profile` that which the peer names.
 void ResolvePeerDefaults(const TenantEntry* tenant, const DialPlanEntry* plan,
+                         const TrunkSecurityProfileEntry* profile,
                          PeerEntry& peer);
 
-// The domain, realm, dial plan and search space of a user. `phone` is the one
-// that it owns, or null; `plan` is that which the user, failing that the
-// phone, failing that the tenant names.
+// The transports, port and times that a profile leaves out.
+void ResolveTrunkProfileDefaults(TrunkSecurityProfileEntry& profile);
+
+// The domain, realm, dial plan, search space and restriction of a user. `phone`
+// is the one that it owns, or null; `plan` is that which the user, failing that
+// the phone, failing that the tenant names.
 void ResolveUserDefaults(const TenantEntry* tenant, const PhoneEntry* phone,
                          const DialPlanEntry* plan, UserEntry& user);
 

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
+
 namespace sallyport {
 namespace {
 
@@ -129,6 +131,95 @@ TEST(PlanDefaultsTest, ASecondTimeChangesNothing) {
   const PlanSnapshot once = s;
   ResolveDefaults(s);
   EXPECT_EQ(s, once);
+}
+
+// protocols.md section 8: a trunk is told by its profile's names and port.
+TEST(PlanDefaultsTest, PeersFollowTheirTrunkSecurityProfile) {
+  PlanSnapshot s = MakePlan();
+  TrunkSecurityProfileEntry encrypted;
+  encrypted.name = "tenants/t/trunkSecurityProfiles/tls";
+  encrypted.device_security_mode = DeviceSecurityMode::kEncrypted;
+  encrypted.x509_subjects = {"trunk.test"};
+  TrunkSecurityProfileEntry clear;
+  clear.name = "tenants/t/trunkSecurityProfiles/udp";
+  clear.outgoing_transport = SipTransport::kUdp;
+  clear.incoming_port = 5070;
+  s.trunk_security_profiles = {encrypted, clear};
+  PeerEntry secure;
+  secure.name = "tenants/t/peers/a";
+  secure.dial_plan = "tenants/t/dialPlans/secured";
+  secure.trunk_security_profile = encrypted.name;
+  PeerEntry own_names = secure;
+  own_names.name = "tenants/t/peers/b";
+  own_names.x509_subjects = {"own.test"};
+  own_names.incoming_port = 5071;
+  PeerEntry plain;
+  plain.name = "tenants/t/peers/c";
+  plain.trunk_security_profile = clear.name;
+  s.peers = {secure, own_names, plain};
+  ResolveDefaults(s);
+
+  EXPECT_EQ(s.trunk_security_profiles[0].incoming_transports,
+            std::vector<SipTransport>{SipTransport::kTls});
+  EXPECT_EQ(s.trunk_security_profiles[0].incoming_port, 5061u);
+  EXPECT_EQ(s.trunk_security_profiles[0].nonce_validity, absl::Seconds(600));
+  EXPECT_EQ(
+      s.trunk_security_profiles[1].incoming_transports,
+      (std::vector<SipTransport>{SipTransport::kTcp, SipTransport::kUdp}));
+  EXPECT_EQ(s.peers[0].x509_subjects, encrypted.x509_subjects);
+  EXPECT_EQ(s.peers[0].transport, SipTransport::kTls);
+  EXPECT_EQ(s.peers[0].incoming_port, 5061u);
+  EXPECT_EQ(s.peers[0].monitoring.interval, absl::Seconds(60));
+  EXPECT_EQ(s.peers[0].monitoring.retries, 6u);
+  EXPECT_EQ(s.peers[1].x509_subjects, std::vector<std::string>{"own.test"});
+  EXPECT_EQ(s.peers[1].incoming_port, 5071u);
+  EXPECT_EQ(s.peers[2].transport, SipTransport::kUdp);
+  EXPECT_EQ(s.peers[2].incoming_port, 5070u);
+  EXPECT_EQ(s.peers[2].port, 5060u);
+}
+
+TEST(PlanDefaultsTest, LinesHuntsAndVoicemail) {
+  PlanSnapshot s = MakePlan();
+  VoicemailProfileEntry other;
+  other.name = "tenants/t/voicemailProfiles/a";
+  VoicemailProfileEntry usual;
+  usual.name = "tenants/t/voicemailProfiles/b";
+  usual.is_default = true;
+  s.voicemail_profiles = {other, usual};
+  LineEntry line;
+  line.name = "tenants/t/lines/a";
+  line.calling_search_space = "tenants/t/callingSearchSpaces/in";
+  line.forward_busy.voicemail = true;
+  LineEntry of_other_tenant;
+  of_other_tenant.name = "tenants/u/lines/a";
+  of_other_tenant.max_calls = 9;
+  s.lines = {line, of_other_tenant};
+  s.line_groups.resize(1);
+  s.hunt_pilots.resize(1);
+  s.server_groups.resize(1);
+  s.server_groups[0].members.resize(1);
+  s.phone_security_profiles.resize(1);
+  ResolveDefaults(s);
+
+  EXPECT_EQ(s.lines[0].voicemail_profile, usual.name);
+  EXPECT_EQ(s.lines[0].no_answer_duration, absl::Seconds(12));
+  EXPECT_EQ(s.lines[0].max_calls, 4u);
+  EXPECT_EQ(s.lines[0].busy_trigger, 2u);
+  EXPECT_EQ(s.lines[0].forward_busy.calling_search_space,
+            line.calling_search_space);
+  EXPECT_EQ(s.lines[0].forward_all.calling_search_space, "");
+  EXPECT_EQ(s.lines[1].voicemail_profile, "");
+  EXPECT_EQ(s.lines[1].max_calls, 9u);
+  EXPECT_EQ(s.line_groups[0].ring_no_answer_reversion, absl::Seconds(10));
+  EXPECT_EQ(s.hunt_pilots[0].maximum_hunt_time, absl::Seconds(1800));
+  EXPECT_EQ(s.server_groups[0].members[0].port, 5060u);
+  EXPECT_EQ(s.server_groups[0].members[0].secure_port, 5061u);
+  EXPECT_EQ(s.phone_security_profiles[0].transport, SipTransport::kTcp);
+  EXPECT_EQ(s.phone_security_profiles[0].rsa_key_size, 2048u);
+  EXPECT_EQ(s.dial_plans[0].interdigit_timeout, absl::Seconds(15));
+  EXPECT_EQ(s.dial_plans[0].max_call_duration, absl::Hours(12));
+  EXPECT_EQ(s.dial_plans[0].srtp_suites,
+            std::vector<PlanSrtpSuite>{PlanSrtpSuite::kAesCm128HmacSha1_80});
 }
 
 }  // namespace

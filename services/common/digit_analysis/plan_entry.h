@@ -10,9 +10,15 @@
 
 namespace sallyport {
 
-using PlanEntry =
-    std::variant<TenantEntry, DialPlanEntry, PeerEntry, UserEntry, PhoneEntry,
-                 PartitionEntry, CallingSearchSpaceEntry, RoutePatternEntry>;
+using PlanEntry = std::variant<
+    TenantEntry, DialPlanEntry, PeerEntry, UserEntry, PhoneEntry,
+    PartitionEntry, CallingSearchSpaceEntry, RoutePatternEntry,
+    TrunkSecurityProfileEntry, PhoneSecurityProfileEntry, LineEntry,
+    ServerGroupEntry, TranslationPatternEntry, CalledPartyTransformationEntry,
+    CallingPartyTransformationEntry, RouteListEntry, LineGroupEntry,
+    HuntListEntry, HuntPilotEntry, VoicemailPilotEntry, VoicemailProfileEntry,
+    VoicemailPortGroupEntry, MessageWaitingNumberEntry,
+    DiallingRestrictionEntry>;
 
 // The entry's name.
 const std::string& NameOf(const PlanEntry& entry);

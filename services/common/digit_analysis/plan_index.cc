@@ -3,6 +3,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -23,25 +25,16 @@ auto Lookup(const Map& map, const Key& key) -> decltype(map.begin()->second) {
   return it == map.end() ? nullptr : it->second;
 }
 
-template <typename Entry>
-absl::flat_hash_map<std::string_view, const Entry*> IndexByName(
-    const std::vector<Entry>& entries) {
-  absl::flat_hash_map<std::string_view, const Entry*> out;
-  out.reserve(entries.size());
-  for (const Entry& entry : entries) out.try_emplace(entry.name, &entry);
-  return out;
-}
-
 }  // namespace
 
 PlanIndex::PlanIndex(std::shared_ptr<const PlanSnapshot> snapshot)
-    : snapshot_(std::move(snapshot)),
-      tenants_(IndexByName(snapshot_->tenants)),
-      dial_plans_(IndexByName(snapshot_->dial_plans)),
-      peers_(IndexByName(snapshot_->peers)),
-      users_(IndexByName(snapshot_->users)),
-      phones_(IndexByName(snapshot_->phones)),
-      calling_search_spaces_(IndexByName(snapshot_->calling_search_spaces)) {
+    : snapshot_(std::move(snapshot)) {
+  ForEachList(*snapshot_, [this](const auto& list) {
+    using Entry = typename std::decay_t<decltype(list)>::value_type;
+    ByName<Entry>& map = std::get<ByName<Entry>>(by_name_);
+    map.reserve(list.size());
+    for (const Entry& entry : list) map.try_emplace(entry.name, &entry);
+  });
   for (const TenantEntry& tenant : snapshot_->tenants) {
     for (const std::string& domain : tenant.domains) {
       tenant_of_domain_.try_emplace(Lower(domain), &tenant);
@@ -77,28 +70,28 @@ PlanIndex::PlanIndex(std::shared_ptr<const PlanSnapshot> snapshot)
 }
 
 const TenantEntry* PlanIndex::Tenant(std::string_view name) const {
-  return Lookup(tenants_, name);
+  return Find<TenantEntry>(name);
 }
 
 const DialPlanEntry* PlanIndex::DialPlan(std::string_view name) const {
-  return Lookup(dial_plans_, name);
+  return Find<DialPlanEntry>(name);
 }
 
 const PeerEntry* PlanIndex::Peer(std::string_view name) const {
-  return Lookup(peers_, name);
+  return Find<PeerEntry>(name);
 }
 
 const UserEntry* PlanIndex::User(std::string_view name) const {
-  return Lookup(users_, name);
+  return Find<UserEntry>(name);
 }
 
 const PhoneEntry* PlanIndex::Phone(std::string_view name) const {
-  return Lookup(phones_, name);
+  return Find<PhoneEntry>(name);
 }
 
 const CallingSearchSpaceEntry* PlanIndex::CallingSearchSpace(
     std::string_view name) const {
-  return Lookup(calling_search_spaces_, name);
+  return Find<CallingSearchSpaceEntry>(name);
 }
 
 const TenantEntry* PlanIndex::TenantOfDomain(std::string_view domain) const {

@@ -6,10 +6,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "services/common/digit_analysis/plan_entry.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
 
 namespace sallyport {
@@ -35,6 +38,13 @@ class PlanIndex {
   const PhoneEntry* Phone(std::string_view name) const;
   const CallingSearchSpaceEntry* CallingSearchSpace(
       std::string_view name) const;
+  // The same of any kind: Find<LineEntry>("tenants/t/lines/l").
+  template <typename Entry>
+  const Entry* Find(std::string_view name) const {
+    const ByName<Entry>& map = std::get<ByName<Entry>>(by_name_);
+    const auto it = map.find(name);
+    return it == map.end() ? nullptr : it->second;
+  }
 
   // The tenant that owns a SIP domain; `domain` in any case.
   const TenantEntry* TenantOfDomain(std::string_view domain) const;
@@ -67,17 +77,19 @@ class PlanIndex {
  private:
   template <typename Entry>
   using ByName = absl::flat_hash_map<std::string_view, const Entry*>;
+  // One map for each alternative of PlanEntry.
+  template <typename Variant>
+  struct ByNameOfAll;
+  template <typename... Entries>
+  struct ByNameOfAll<std::variant<Entries...>> {
+    using Maps = std::tuple<ByName<Entries>...>;
+  };
   template <typename Entry>
   using ByPair =
       absl::flat_hash_map<std::pair<std::string, std::string>, const Entry*>;
 
   std::shared_ptr<const PlanSnapshot> snapshot_;
-  ByName<TenantEntry> tenants_;
-  ByName<DialPlanEntry> dial_plans_;
-  ByName<PeerEntry> peers_;
-  ByName<UserEntry> users_;
-  ByName<PhoneEntry> phones_;
-  ByName<CallingSearchSpaceEntry> calling_search_spaces_;
+  ByNameOfAll<PlanEntry>::Maps by_name_;
   absl::flat_hash_map<std::string, const TenantEntry*> tenant_of_domain_;
   ByPair<UserEntry> user_at_;
   ByName<PhoneEntry> phone_by_device_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <type_traits>
 
 namespace sallyport {
 namespace {
@@ -104,6 +105,24 @@ TEST(PlanIndexTest, PeerBySubjectAndPort) {
   ASSERT_NE(index.PeerByAddress("192.0.2.44", 5060), nullptr);
   ASSERT_EQ(index.peers_with_prefixes().size(), 1u);
   EXPECT_EQ(index.peers_with_prefixes()[0]->name, "tenants/t/peers/gw4");
+}
+
+TEST(PlanIndexTest, FindsEveryKindByName) {
+  auto snapshot = std::make_shared<PlanSnapshot>();
+  ForEachList(*snapshot, [](auto& list) {
+    list.resize(2);
+    list[0].name = "tenants/t/x/a";
+    list[1].name = "tenants/t/x/b";
+  });
+  const PlanIndex index(snapshot);
+  size_t kinds = 0;
+  ForEachList(*snapshot, [&](const auto& list) {
+    using Entry = typename std::decay_t<decltype(list)>::value_type;
+    EXPECT_EQ(index.Find<Entry>("tenants/t/x/b"), &list[1]);
+    EXPECT_EQ(index.Find<Entry>("tenants/t/x/c"), nullptr);
+    ++kinds;
+  });
+  EXPECT_EQ(kinds, 24u);
 }
 
 }  // namespace

@@ -48,6 +48,24 @@ std::string_view DiscardDigitsName(DiscardDigits discard) {
       return "PreDot Trailing-#";
     case DiscardDigits::kTrailingPound:
       return "Trailing-#";
+    case DiscardDigits::kPreAt:
+      return "PreAt";
+    case DiscardDigits::kPreAtTrailingPound:
+      return "PreAt Trailing-#";
+    case DiscardDigits::k11dTo10d:
+      return "11D->10D";
+    case DiscardDigits::k11d10dTo7d:
+      return "11/10D->7D";
+    case DiscardDigits::kIntlTollBypass:
+      return "IntlTollBypass";
+    case DiscardDigits::k1010Dialing:
+      return "10-10-Dialing";
+    case DiscardDigits::kIntlAccessIntlDirectDial:
+      return "IntlAccess IntlDirectDial";
+    case DiscardDigits::kPreDot1010Dialing:
+      return "PreDot 10-10-Dialing";
+    case DiscardDigits::kPreDot11dTo10d:
+      return "PreDot 11D->10D";
   }
   return "NoDigits";
 }

@@ -11,8 +11,8 @@
 
 namespace sallyport {
 
-// The resource's entry as it was written, defaults unresolved; nothing for
-// kinds that no plan holds yet. Host names and domains come in lower case and
+// The resource's entry as it was written, defaults unresolved; nothing for a
+// kind of a later version. Host names and domains come in lower case and
 // without a trailing dot, subject names without "sip:". Checks nothing.
 std::optional<PlanEntry> EntryOf(const dialplan::v1::Resource& resource);
 

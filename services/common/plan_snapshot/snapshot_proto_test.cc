@@ -6,6 +6,8 @@
 #include <variant>
 #include <vector>
 
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
 #include "services/common/digit_analysis/plan_entry.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
 
@@ -118,50 +120,179 @@ TEST(SnapshotProtoTest, RoutePattern) {
   EXPECT_EQ(out.peer, "");
 }
 
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+Message& Fill(pb::Resource& resource, const FieldDescriptor& kind) {
+  return *resource.GetReflection()->MutableMessage(&resource, &kind);
+}
+
+// Gives a field a value that is neither unset nor a default.
+void SetSomething(Message& message, const FieldDescriptor& field) {
+  const auto* r = message.GetReflection();
+  if (field.is_repeated()) {
+    switch (field.cpp_type()) {
+      case FieldDescriptor::CPPTYPE_STRING:
+        return r->AddString(&message, &field, "x");
+      case FieldDescriptor::CPPTYPE_ENUM:
+        return r->AddEnumValue(&message, &field, 2);
+      default:
+        ASSERT_EQ(field.cpp_type(), FieldDescriptor::CPPTYPE_MESSAGE);
+        r->AddMessage(&message, &field);
+        return;
+    }
+  }
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_STRING:
+      return r->SetString(&message, &field, "x");
+    case FieldDescriptor::CPPTYPE_BOOL:
+      // The one that is true when it is unset.
+      return r->SetBool(&message, &field, !field.has_optional_keyword());
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return r->SetUInt32(&message, &field, 7);
+    case FieldDescriptor::CPPTYPE_INT32:
+      return r->SetInt32(&message, &field, 7);
+    case FieldDescriptor::CPPTYPE_INT64:
+      return r->SetInt64(&message, &field, 7);
+    case FieldDescriptor::CPPTYPE_ENUM:
+      // 2 is the second value, and what HuntAlgorithm and the like do not
+      // mean when they say nothing; for them whose default is not the first.
+      return r->SetEnumValue(
+          &message, &field,
+          field.enum_type()->name() == "DigestAlgorithm" ||
+                  field.enum_type()->name() == "MessageWaitingIndicator"
+              ? 1
+              : 2);
+    default:
+      FAIL() << field.full_name();
+  }
+}
+
+// Those that are for people or the API alone.
+bool IsForTheApi(const FieldDescriptor& field) {
+  const std::string& name = field.name();
+  return name == "display_name" || name == "description" || name == "etag" ||
+         name == "create_time" || name == "update_time" || name == "password" ||
+         name == "has_credentials" || name == "comment";
+}
+
+// Sets each field of `at`, and of the messages inside, one after the other,
+// and expects the entry of `resource` to show it.
+void ExpectFieldsReachTheEntry(pb::Resource& resource, Message& at) {
+  const auto* r = at.GetReflection();
+  for (int i = 0; i < at.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor& field = *at.GetDescriptor()->field(i);
+    if (IsForTheApi(field)) continue;
+    const auto before = EntryOf(resource);
+    ASSERT_TRUE(before.has_value());
+    if (field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
+      SetSomething(at, field);
+      EXPECT_NE(*EntryOf(resource), *before) << field.full_name();
+    } else if (field.is_repeated()) {
+      Message& item = *r->AddMessage(&at, &field);
+      EXPECT_NE(*EntryOf(resource), *before) << field.full_name();
+      ExpectFieldsReachTheEntry(resource, item);
+    } else {
+      ExpectFieldsReachTheEntry(resource, *r->MutableMessage(&at, &field));
+    }
+    r->ClearField(&at, &field);
+  }
+}
+
+TEST(SnapshotProtoTest, EveryFieldOfEveryKindReachesTheEntry) {
+  for (int i = 0; i < pb::Resource::descriptor()->field_count(); ++i) {
+    const FieldDescriptor& kind = *pb::Resource::descriptor()->field(i);
+    pb::Resource resource;
+    Message& inner = Fill(resource, kind);
+    ExpectFieldsReachTheEntry(resource, inner);
+  }
+}
+
 TEST(SnapshotProtoTest, EveryKindFindsItsList) {
   PlanSnapshot s;
-  for (int kind = 0; kind < 8; ++kind) {
+  const int kinds = pb::Resource::descriptor()->field_count();
+  EXPECT_EQ(kinds, 24);
+  for (int i = 0; i < kinds; ++i) {
+    const FieldDescriptor& kind = *pb::Resource::descriptor()->field(i);
     pb::Resource r;
-    switch (kind) {
-      case 0:
-        r.mutable_tenant()->set_name("n");
-        break;
-      case 1:
-        r.mutable_dial_plan()->set_name("n");
-        break;
-      case 2:
-        r.mutable_peer()->set_name("n");
-        break;
-      case 3:
-        r.mutable_user()->set_name("n");
-        break;
-      case 4:
-        r.mutable_phone()->set_name("n");
-        break;
-      case 5:
-        r.mutable_partition()->set_name("n");
-        break;
-      case 6:
-        r.mutable_calling_search_space()->set_name("n");
-        break;
-      default:
-        r.mutable_route_pattern()->set_name("n");
-    }
+    Message& inner = Fill(r, kind);
+    inner.GetReflection()->SetString(
+        &inner, inner.GetDescriptor()->FindFieldByName("name"), "n");
+    EXPECT_EQ(NameOf(r), "n");
     const auto entry = EntryOf(r);
-    ASSERT_TRUE(entry.has_value());
+    ASSERT_TRUE(entry.has_value()) << kind.name();
     EXPECT_EQ(NameOf(*entry), "n");
     AddTo(s, *entry);
   }
-  EXPECT_EQ(s.tenants.size() + s.dial_plans.size() + s.peers.size() +
-                s.users.size() + s.phones.size() + s.partitions.size() +
-                s.calling_search_spaces.size() + s.route_patterns.size(),
-            8u);
-  EXPECT_EQ(s.route_patterns.size(), 1u);
-  pb::Resource other;
-  other.mutable_hunt_pilot()->set_name("h");
-  EXPECT_FALSE(EntryOf(other).has_value());
-  EXPECT_EQ(NameOf(other), "h");
+  size_t lists = 0;
+  ForEachList(s, [&lists](const auto& list) {
+    ++lists;
+    EXPECT_EQ(list.size(), 1u);
+  });
+  EXPECT_EQ(lists, 24u);
+  EXPECT_FALSE(EntryOf(pb::Resource()).has_value());
   EXPECT_EQ(NameOf(pb::Resource()), "");
+}
+
+// A toll class or suite of a later version opens nothing here.
+TEST(SnapshotProtoTest, WhatALaterVersionAllowsIsNotAllowed) {
+  pb::Resource r;
+  r.mutable_dialling_restriction()->add_allowed_toll_classes(
+      static_cast<pb::TollClass>(77));
+  r.mutable_dialling_restriction()->add_allowed_toll_classes(
+      pb::TOLL_CLASS_LOCAL);
+  EXPECT_EQ(As<DiallingRestrictionEntry>(r).allowed,
+            std::vector<TollClass>{TollClass::kLocal});
+  r.mutable_dial_plan()->add_srtp_suites(static_cast<type::SrtpSuite>(99));
+  EXPECT_TRUE(As<DialPlanEntry>(r).srtp_suites.empty());
+  r.mutable_route_pattern()->set_toll_class(static_cast<pb::TollClass>(77));
+  EXPECT_EQ(As<RoutePatternEntry>(r).toll_class, TollClass::kPremium);
+  r.mutable_trunk_security_profile()->set_device_security_mode(
+      static_cast<pb::DeviceSecurityMode>(77));
+  EXPECT_EQ(As<TrunkSecurityProfileEntry>(r).device_security_mode,
+            DeviceSecurityMode::kEncrypted);
+}
+
+// Values of ours are in the API's order: the last of each says so.
+TEST(SnapshotProtoTest, EnumsAreInStep) {
+  pb::Resource r;
+  auto& route = *r.mutable_route_pattern();
+  route.mutable_called_party()->set_discard_digits(
+      pb::DISCARD_DIGITS_PRE_DOT_11D_TO_10D);
+  EXPECT_EQ(As<RoutePatternEntry>(r).transformation.discard,
+            DiscardDigits::kPreDot11dTo10d);
+  route.mutable_called_party()->set_discard_digits(
+      pb::DISCARD_DIGITS_INTL_TOLL_BYPASS);
+  EXPECT_EQ(As<RoutePatternEntry>(r).transformation.discard,
+            DiscardDigits::kIntlTollBypass);
+  auto& group = *r.mutable_line_group();
+  EXPECT_EQ(As<LineGroupEntry>(r).algorithm, HuntAlgorithm::kLongestIdle);
+  group.set_algorithm(pb::HUNT_ALGORITHM_BROADCAST);
+  group.set_on_busy(pb::HUNT_ACTION_STOP);
+  EXPECT_EQ(As<LineGroupEntry>(r).algorithm, HuntAlgorithm::kBroadcast);
+  EXPECT_EQ(As<LineGroupEntry>(r).on_busy, HuntAction::kStop);
+  auto& profile = *r.mutable_phone_security_profile();
+  EXPECT_EQ(As<PhoneSecurityProfileEntry>(r).key_order,
+            CapfKeyOrder::kEcPreferredRsaBackup);
+  profile.set_key_order(pb::CAPF_KEY_ORDER_EC_ONLY);
+  profile.set_authentication_mode(
+      pb::CAPF_AUTHENTICATION_MODE_EXISTING_CERTIFICATE_MIC);
+  EXPECT_EQ(As<PhoneSecurityProfileEntry>(r).key_order, CapfKeyOrder::kEcOnly);
+  EXPECT_EQ(As<PhoneSecurityProfileEntry>(r).authentication_mode,
+            CapfAuthenticationMode::kExistingCertificateMic);
+  auto& plan = *r.mutable_dial_plan();
+  plan.set_uri_type(pb::URI_TYPE_SIP_NAME);
+  plan.set_media_mode(pb::MEDIA_MODE_PASS_THROUGH);
+  plan.add_srtp_suites(type::SRTP_SUITE_AES_256_CM_HMAC_SHA1_80);
+  EXPECT_EQ(As<DialPlanEntry>(r).uri_type, UriType::kSipName);
+  EXPECT_EQ(As<DialPlanEntry>(r).media_mode, MediaMode::kPassThrough);
+  EXPECT_EQ(As<DialPlanEntry>(r).srtp_suites,
+            std::vector<PlanSrtpSuite>{PlanSrtpSuite::kAes256CmHmacSha1_80});
+  auto& peer = *r.mutable_peer();
+  peer.set_ipsec_capability(pb::IPSEC_CAPABILITY_SUPPORTED);
+  peer.set_address_family(pb::ADDRESS_FAMILY_ANY);
+  EXPECT_EQ(As<PeerEntry>(r).ipsec, IpsecCapability::kSupported);
+  EXPECT_EQ(As<PeerEntry>(r).address_family, AddressFamily::kAny);
 }
 
 }  // namespace

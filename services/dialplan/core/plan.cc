@@ -149,7 +149,8 @@ void Plan::UnindexKeys(const std::string& name) {
 
 void Plan::ReindexMembers(const PlanEntry& changed) {
   if (!std::holds_alternative<TenantEntry>(changed) &&
-      !std::holds_alternative<DialPlanEntry>(changed)) {
+      !std::holds_alternative<DialPlanEntry>(changed) &&
+      !std::holds_alternative<TrunkSecurityProfileEntry>(changed)) {
     return;
   }
   const std::string prefix = std::string(TenantOf(NameOf(changed))) + "/peers/";
@@ -180,8 +181,9 @@ const std::set<std::string>& Plan::HoldersOf(std::string_view key) const {
 PeerEntry Plan::Effective(const PeerEntry& peer) const {
   PeerEntry out = peer;
   const TenantEntry* tenant = Get<TenantEntry>(TenantOf(peer.name));
-  ResolvePeerDefaults(tenant, Get<DialPlanEntry>(DialPlanOf(tenant, peer)),
-                      out);
+  ResolvePeerDefaults(
+      tenant, Get<DialPlanEntry>(DialPlanOf(tenant, peer)),
+      Get<TrunkSecurityProfileEntry>(peer.trunk_security_profile), out);
   return out;
 }
 

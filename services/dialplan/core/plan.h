@@ -50,7 +50,8 @@ struct UniqueKey {
 // The state that rules are checked on: a resource is put in, the checker looks
 // at the result, and the caller takes it out again if it is at fault. Every
 // change costs as much as what it touches, not as much as the plan, but for
-// tenants and dial plans, which touch their members. Thread-compatible.
+// tenants, dial plans and trunk security profiles, which touch their members.
+// Thread-compatible.
 class Plan {
  public:
   using Records = std::map<std::string, RecordPtr, std::less<>>;
@@ -104,7 +105,7 @@ class Plan {
   void Unindex(const PlanRecord& record);
   void IndexKeys(const PlanRecord& record);
   void UnindexKeys(const std::string& name);
-  // Peers whose keys depend on the tenant or dial plan `changed`.
+  // Peers whose keys depend on the tenant, dial plan or profile `changed`.
   void ReindexMembers(const PlanEntry& changed);
 
   Records records_;

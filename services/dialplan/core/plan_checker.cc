@@ -377,7 +377,9 @@ class Checker {
     }
   }
 
-  void Check(const PartitionEntry&) {}
+  // Kinds that have no rules of their own.
+  template <typename Entry>
+  void Check(const Entry&) {}
 
   void Check(const CallingSearchSpaceEntry& css) {
     std::set<std::string_view> seen;

@@ -1,0 +1,150 @@
+// SIP neighbours of a plan_snapshot.h: peers, their security profiles and
+// server groups.
+
+#ifndef SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_PEER_ENTRIES_H_
+#define SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_PEER_ENTRIES_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace sallyport {
+
+enum class PeerKind : uint8_t { kIpGateway, kIpPbx, kSipTrunk, kVoicemail };
+
+enum class SipTransport : uint8_t {
+  kUnset,  // never seen after ResolveDefaults()
+  kUdp,
+  kTcp,
+  kTls,
+};
+
+// Whether a peer takes part in calls (protocols.md section 7.2).
+enum class PeerStatus : uint8_t {
+  kEnabled,
+  kDisabled,    // nothing is accepted from it nor sent to it
+  kNoNewCalls,  // established calls go on
+};
+
+// How a trunk or phone protects its signaling (protocols.md section 8).
+enum class DeviceSecurityMode : uint8_t {
+  kNonSecure,
+  kAuthenticated,  // TLS with a NULL cipher; refused where it is written
+  kEncrypted,
+};
+
+// Whether a peer can be reached over IPsec (UM-19).
+enum class IpsecCapability : uint8_t { kUnavailable, kUnsupported, kSupported };
+
+// Which family is used where a name has both.
+enum class AddressFamily : uint8_t { kIpv4Only, kIpv6Only, kAny };
+
+// What is taken out of outgoing V.150 offers.
+enum class V150Filtering : uint8_t {
+  kUseDefault,
+  kNoFiltering,
+  kRemoveMer,
+  kRemovePreMer,
+};
+
+// Keep-alive by SIP OPTIONS; zeroes are unset.
+struct OptionsMonitoring {
+  bool enabled = false;  // false: the peer counts as up
+  absl::Duration interval;
+  absl::Duration out_of_service_interval;
+  absl::Duration retry_interval;
+  uint32_t retries = 0;
+
+  bool operator==(const OptionsMonitoring&) const = default;
+};
+
+struct TrunkSecurityProfileEntry {
+  std::string name;  // tenants/{tenant}/trunkSecurityProfiles/{profile}
+  DeviceSecurityMode device_security_mode = DeviceSecurityMode::kNonSecure;
+  // Empty: TLS if it is encrypted, else TCP and UDP.
+  std::vector<SipTransport> incoming_transports;
+  SipTransport outgoing_transport = SipTransport::kUnset;
+  bool digest = false;
+  absl::Duration nonce_validity;                 // 0 = unset
+  std::vector<std::string> x509_subjects;        // as PeerEntry::x509_subjects
+  uint32_t incoming_port = 0;                    // 0 = unset
+  bool application_level_authorization = false;  // needs digest
+  bool accept_presence_subscription = false;
+  bool accept_out_of_dialog_refer = false;
+  bool accept_unsolicited_notification = false;
+  bool accept_replaces = false;
+  bool transmit_security_status = false;
+  bool allow_charging_header = false;
+  V150Filtering v150_filtering = V150Filtering::kUseDefault;
+
+  bool operator==(const TrunkSecurityProfileEntry&) const = default;
+};
+
+struct ServerGroupMember {
+  std::string host;          // name, lower case, or address
+  uint32_t port = 0;         // in clear; 0 = unset
+  uint32_t secure_port = 0;  // over TLS; 0 = unset
+  uint32_t priority = 0;     // lowest first
+  uint32_t weight = 0;       // among equal priority (RFC 2782)
+  bool disabled = false;     // takes no new calls
+
+  bool operator==(const ServerGroupMember&) const = default;
+};
+
+struct ServerGroupEntry {
+  std::string name;  // tenants/{tenant}/serverGroups/{server_group}
+  std::vector<ServerGroupMember> members;
+  OptionsMonitoring monitoring;  // of each member
+
+  bool operator==(const ServerGroupEntry&) const = default;
+};
+
+struct PeerEntry {
+  std::string name;       // tenants/{tenant}/peers/{peer}
+  std::string dial_plan;  // its leg's security mode is this plan's
+  PeerKind kind = PeerKind::kIpGateway;
+  // Where calls to it go, unless it has a server group. At least one of the
+  // two is set otherwise; if both are, the address is dialled and the FQDN is
+  // what its certificate must say (UM-66).
+  std::string fqdn;     // lower case, no trailing dot
+  std::string address;  // IPv4 or IPv6 literal
+  uint32_t port = 0;    // 1 to 65535; 0 = unset
+  SipTransport transport = SipTransport::kUnset;
+  // Domains by one of which its certificate must know it, on `incoming_port`;
+  // the pair is unique over all peers (CUC trunk profile). Empty: the FQDN.
+  // Unset, they are those of its trunk security profile.
+  std::vector<std::string> x509_subjects;
+  uint32_t incoming_port =
+      0;  // the edge's port on which it calls in; 0 = unset
+  // In clear: addresses or prefixes it sends from. Empty: its address.
+  std::vector<std::string> source_addresses;
+  std::string digest_user;  // the user whose digest it must show; may be empty
+  PeerStatus status = PeerStatus::kEnabled;
+  bool outcalls_allowed = false;       // false: it may call, but not be called
+  std::string calling_search_space;    // of calls that come from it
+  uint32_t max_calls = 0;              // 0 = no bound
+  std::string trunk_security_profile;  // empty: what its dial plan implies
+  std::string server_group;            // may be empty
+  OptionsMonitoring monitoring;
+  IpsecCapability ipsec = IpsecCapability::kUnavailable;
+  std::string vendor;  // with `model`, a row of the list of known peers
+  std::string model;
+  // Of calls that it diverts or refers; unset: calling_search_space.
+  std::string rerouting_search_space;
+  AddressFamily address_family = AddressFamily::kIpv4Only;
+  bool diversion_inbound = false;        // its Diversion headers are believed
+  bool diversion_outbound = false;       // Diversion headers are sent to it
+  bool message_waiting_allowed = false;  // its notifications are taken
+  // Calling search spaces whose transformations calls to it undergo.
+  std::string called_transformation_space;
+  std::string calling_transformation_space;
+  std::string trust_store;  // empty: CallManager-trust
+
+  bool operator==(const PeerEntry&) const = default;
+};
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_PEER_ENTRIES_H_

@@ -20,6 +20,10 @@ inline constexpr std::string_view kCapfAdmissionsTotal =
     "sallyport_capf_admissions_total";
 inline constexpr std::string_view kCapfIssuedTotal =
     "sallyport_capf_certificates_issued_total";
+inline constexpr std::string_view kCapfTftpRequestsTotal =
+    "sallyport_capf_tftp_requests_total";
+inline constexpr std::string_view kCapfTftpTransfersTotal =
+    "sallyport_capf_tftp_transfers_total";
 inline constexpr std::string_view kCapfTrustVersion =
     "sallyport_capf_trust_bundle_version";
 
@@ -47,7 +51,19 @@ inline constexpr std::array<std::string_view, 6> kProfiles = {
 inline constexpr std::array<MetricLabel, 1> kIssuedLabels = {
     MetricLabel{"profile", kProfiles}};
 
-inline constexpr std::array<MetricSpec, 6> kCapfMetrics = {
+enum class TftpRequest { kStarted, kNotFound, kRefused, kLimited, kNoRequest };
+inline constexpr std::array<std::string_view, 5> kTftpRequests = {
+    "started", "not_found", "refused", "limited", "no_request"};
+inline constexpr std::array<MetricLabel, 1> kTftpRequestLabels = {
+    MetricLabel{"result", kTftpRequests}};
+
+// In the order of TftpOutcome, whose first is never counted.
+inline constexpr std::array<std::string_view, 4> kTftpOutcomes = {
+    "running", "sent", "timed_out", "aborted"};
+inline constexpr std::array<MetricLabel, 1> kTftpTransferLabels = {
+    MetricLabel{"outcome", kTftpOutcomes}};
+
+inline constexpr std::array<MetricSpec, 8> kCapfMetrics = {
     MetricSpec{
         kCapfConnectionsTotal, MetricType::kCounter,
         "Connections of phones to the CAPF port, by what became of them.",
@@ -61,6 +77,12 @@ inline constexpr std::array<MetricSpec, 6> kCapfMetrics = {
                "Claims of devices, by verdict.", kAdmissionLabels},
     MetricSpec{kCapfIssuedTotal, MetricType::kCounter,
                "Certificates issued, by profile.", kIssuedLabels},
+    MetricSpec{kCapfTftpRequestsTotal, MetricType::kCounter,
+               "Packets to the TFTP port, by what became of them.",
+               kTftpRequestLabels},
+    MetricSpec{kCapfTftpTransfersTotal, MetricType::kCounter,
+               "Files that phones fetched by TFTP, by how it ended.",
+               kTftpTransferLabels},
     MetricSpec{kCapfTrustVersion, MetricType::kGauge,
                "Version of the trust bundle in force."},
 };

@@ -18,7 +18,6 @@ namespace sallyport::dialplan {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 TEST_F(DialplanTest, CreateGetListUpdateDelete) {
   const pb::Tenant tenant = MakeTenant("t");
@@ -374,16 +373,6 @@ TEST_F(DialplanTest, RolesAndTenants) {
   report.set_consumer("x");
   EXPECT_THAT(Call(&Stub::ReportSnapshotVersion, report, &reported),
               StatusIs(absl::StatusCode::kPermissionDenied));
-}
-
-TEST_F(DialplanTest, OtherMethodsSayTheirName) {
-  MakeTenant("t");
-  pb::ListHuntPilotsRequest request;
-  request.set_parent("tenants/t");
-  pb::ListHuntPilotsResponse response;
-  const absl::Status status = Call(&Stub::ListHuntPilots, request, &response);
-  EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnimplemented));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("ListHuntPilots"));
 }
 
 TEST_F(DialplanTest, ResolveRouteExplains) {

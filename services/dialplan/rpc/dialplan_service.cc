@@ -1,10 +1,14 @@
 #include "services/dialplan/rpc/dialplan_service.h"
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "grpcpp/impl/codegen/proto_utils.h"
+#include "grpcpp/impl/codegen/server_callback_handlers.h"
 #include "services/common/config/proto_time.h"
+#include "services/common/status/check.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
 #include "services/common/status/status_macros.h"
@@ -17,13 +21,6 @@ namespace pb = ::sallyport::dialplan::v1;
 
 constexpr char kVersion[] = "0.1.0";
 constexpr size_t kMaxConsumer = 255;
-
-grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context,
-                                 const absl::Status& status) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(ToGrpc(status));
-  return reactor;
-}
 
 // A stream that ends before it begins.
 class RefusedStream final
@@ -39,113 +36,111 @@ absl::Status BadField(std::string_view field, std::string_view what) {
                    {{std::string(field), std::string(what)}});
 }
 
-}  // namespace
-
-absl::StatusOr<CallerIdentity> DialplanService::Authorize(
-    Context* context, std::string_view method, const Message& request) const {
-  return parts_.policy.Authorize(*context, MethodPath(method),
-                                 ResourceMethods::TenantOfRequest(request));
+absl::Status CheckConsumer(const std::string& consumer) {
+  if (!consumer.empty() && consumer.size() <= kMaxConsumer) {
+    return absl::OkStatus();
+  }
+  return BadField("consumer", "must be 1 to 255 octets");
 }
 
-absl::StatusOr<CallerIdentity> DialplanService::AuthorizeConsumer(
-    Context* context, std::string_view method,
-    const std::string& consumer) const {
-  SP_ASSIGN_OR_RETURN(
-      CallerIdentity caller,
-      parts_.policy.Authorize(*context, MethodPath(method), ""));
-  if (consumer.empty() || consumer.size() > kMaxConsumer) {
-    return BadField("consumer", "must be 1 to 255 octets");
-  }
-  return caller;
+const google::protobuf::ServiceDescriptor& Descriptor() {
+  const auto* found =
+      pb::WatchSnapshotRequest::descriptor()->file()->pool()->FindServiceByName(
+          "sallyport.dialplan.v1.DialplanService");
+  SP_CHECK(found != nullptr);
+  return *found;
+}
+
+}  // namespace
+
+DialplanService::DialplanService(const Parts& parts, const Self& self)
+    : DispatchService(Descriptor()),
+      parts_(parts),
+      self_(self),
+      start_time_(parts.clock.Now()) {
+  for (const ResourceKind& kind : ResourceKinds()) HandleKind(kind);
+  Handle("ResolveRoute", &DialplanService::ResolveRoute);
+  Handle("ReportSnapshotVersion", &DialplanService::ReportSnapshotVersion);
+  Handle("GetStatus", &DialplanService::GetStatus);
+  HandleStream(
+      "WatchSnapshot",
+      std::make_unique<grpc::internal::CallbackServerStreamingHandler<
+          pb::WatchSnapshotRequest, pb::WatchSnapshotResponse>>(
+          [this](Context* context, const pb::WatchSnapshotRequest* request) {
+            return WatchSnapshot(context, request);
+          }));
+}
+
+absl::StatusOr<CallerIdentity> DialplanService::Authorize(
+    Context& context, std::string_view method, const Message& request) const {
+  return parts_.policy.Authorize(context, MethodPath(method),
+                                 ResourceMethods::TenantOfRequest(request));
 }
 
 std::string DialplanService::IdentityOf(const CallerIdentity& service) const {
   return ServiceSpiffeId(self_.trust_domain, service.name());
 }
 
-grpc::ServerUnaryReactor* DialplanService::Create(Context* context,
-                                                  std::string_view method,
-                                                  const ResourceKind& kind,
-                                                  const Message& request,
-                                                  Message* response) {
-  const auto caller = Authorize(context, method, request);
-  if (!caller.ok()) return Finish(context, caller.status());
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  parts_.methods.Create(
-      kind, *caller, request, response,
-      [reactor](const absl::Status& s) { reactor->Finish(ToGrpc(s)); });
-  return reactor;
+void DialplanService::HandleKind(const ResourceKind& kind) {
+  const auto write = [this](const std::string& method, auto call) {
+    HandleUnary(method,
+                [this, method, call](Context& context, const Message& request,
+                                     Message& response, Done done) {
+                  const auto caller = Authorize(context, method, request);
+                  if (!caller.ok()) return done(caller.status());
+                  call(*caller, request, response, std::move(done));
+                });
+  };
+  ResourceMethods& methods = parts_.methods;
+  write("Create" + kind.TypeName(),
+        [&methods, &kind](const CallerIdentity& caller, const Message& request,
+                          Message& response, Done done) {
+          methods.Create(kind, caller, request, &response, std::move(done));
+        });
+  write("Update" + kind.TypeName(),
+        [&methods, &kind](const CallerIdentity& caller, const Message& request,
+                          Message& response, Done done) {
+          methods.Update(kind, caller, request, &response, std::move(done));
+        });
+  write("Delete" + kind.TypeName(),
+        [&methods, &kind](const CallerIdentity& caller, const Message& request,
+                          Message&, Done done) {
+          methods.Delete(kind, caller, request, std::move(done));
+        });
+  write("Get" + kind.TypeName(),
+        [&methods, &kind](const CallerIdentity&, const Message& request,
+                          Message& response, const Done& done) {
+          done(methods.Get(kind, request, response));
+        });
+  const std::string list = "List" + kind.TypeNames();
+  HandleUnary(list, [this, list, &kind](Context& context,
+                                        const Message& request,
+                                        Message& response, const Done& done) {
+    // Tenants are shown as far as the caller has a role in them, so for those
+    // it is enough to be allowed the method at all, which was checked.
+    const auto caller = kind.singular == "tenant"
+                            ? parts_.policy.Identify(*context.auth_context())
+                            : Authorize(context, list, request);
+    if (!caller.ok()) return done(caller.status());
+    done(parts_.methods.List(kind, *caller, request, response));
+  });
 }
 
-grpc::ServerUnaryReactor* DialplanService::Update(Context* context,
-                                                  std::string_view method,
-                                                  const ResourceKind& kind,
-                                                  const Message& request,
-                                                  Message* response) {
-  const auto caller = Authorize(context, method, request);
-  if (!caller.ok()) return Finish(context, caller.status());
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  parts_.methods.Update(
-      kind, *caller, request, response,
-      [reactor](const absl::Status& s) { reactor->Finish(ToGrpc(s)); });
-  return reactor;
-}
-
-grpc::ServerUnaryReactor* DialplanService::Delete(Context* context,
-                                                  std::string_view method,
-                                                  const ResourceKind& kind,
-                                                  const Message& request) {
-  const auto caller = Authorize(context, method, request);
-  if (!caller.ok()) return Finish(context, caller.status());
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  parts_.methods.Delete(
-      kind, *caller, request,
-      [reactor](const absl::Status& s) { reactor->Finish(ToGrpc(s)); });
-  return reactor;
-}
-
-grpc::ServerUnaryReactor* DialplanService::Get(Context* context,
-                                               std::string_view method,
-                                               const ResourceKind& kind,
-                                               const Message& request,
-                                               Message* response) {
-  const auto caller = Authorize(context, method, request);
-  if (!caller.ok()) return Finish(context, caller.status());
-  return Finish(context, parts_.methods.Get(kind, request, *response));
-}
-
-grpc::ServerUnaryReactor* DialplanService::List(Context* context,
-                                                std::string_view method,
-                                                const ResourceKind& kind,
-                                                const Message& request,
-                                                Message* response) {
-  // Tenants are shown as far as the caller has a role in them, so for those it
-  // is enough to be allowed the method at all, which was checked.
-  const auto caller = kind.singular == "tenant"
-                          ? parts_.policy.Identify(*context->auth_context())
-                          : Authorize(context, method, request);
-  if (!caller.ok()) return Finish(context, caller.status());
-  return Finish(context,
-                parts_.methods.List(kind, *caller, request, *response));
-}
-
-grpc::ServerUnaryReactor* DialplanService::ResolveRoute(
-    Context* context, const pb::ResolveRouteRequest* request,
-    pb::ResolveRouteResponse* response) {
-  const auto caller = Authorize(context, "ResolveRoute", *request);
-  if (!caller.ok()) return Finish(context, caller.status());
-  absl::StatusOr<pb::ResolveRouteResponse> answer =
-      parts_.resolver.Answer(*request);
-  if (answer.ok()) *response = *std::move(answer);
-  return Finish(context, answer.status());
+absl::Status DialplanService::ResolveRoute(
+    const CallerIdentity& /*caller*/, const pb::ResolveRouteRequest& request,
+    pb::ResolveRouteResponse& response) {
+  SP_ASSIGN_OR_RETURN(response, parts_.resolver.Answer(request));
+  return absl::OkStatus();
 }
 
 grpc::ServerWriteReactor<pb::WatchSnapshotResponse>*
 DialplanService::WatchSnapshot(Context* context,
                                const pb::WatchSnapshotRequest* request) {
-  const auto caller =
-      AuthorizeConsumer(context, "WatchSnapshot", request->consumer());
+  const auto caller = Authorize(*context, "WatchSnapshot", *request);
   if (!caller.ok()) return new RefusedStream(caller.status());
+  if (absl::Status s = CheckConsumer(request->consumer()); !s.ok()) {
+    return new RefusedStream(s);
+  }
   if (request->known_version() < 0) {
     return new RefusedStream(BadField("known_version", "must not be negative"));
   }
@@ -158,36 +153,33 @@ DialplanService::WatchSnapshot(Context* context,
   return parts_.watch.Open(*request, who);
 }
 
-grpc::ServerUnaryReactor* DialplanService::ReportSnapshotVersion(
-    Context* context, const pb::ReportSnapshotVersionRequest* request,
-    pb::ReportSnapshotVersionResponse* response) {
-  const auto caller =
-      AuthorizeConsumer(context, "ReportSnapshotVersion", request->consumer());
-  if (!caller.ok()) return Finish(context, caller.status());
-  if (request->error().size() > 1024) {
-    return Finish(context, BadField("error", "at most 1024 octets"));
+absl::Status DialplanService::ReportSnapshotVersion(
+    const CallerIdentity& caller,
+    const pb::ReportSnapshotVersionRequest& request,
+    pb::ReportSnapshotVersionResponse& response) {
+  SP_RETURN_IF_ERROR(CheckConsumer(request.consumer()));
+  if (request.error().size() > 1024) {
+    return BadField("error", "at most 1024 octets");
   }
   ConsumerState state;
-  state.consumer = request->consumer();
-  state.identity = IdentityOf(*caller);
-  state.active_version = request->active_version();
-  state.from_cache = request->from_cache();
-  if (request->has_active_time()) {
-    state.active_time = FromProto(request->active_time());
+  state.consumer = request.consumer();
+  state.identity = IdentityOf(caller);
+  state.active_version = request.active_version();
+  state.from_cache = request.from_cache();
+  if (request.has_active_time()) {
+    state.active_time = FromProto(request.active_time());
   }
   state.report_time = parts_.clock.Now();
-  state.error = request->error();
+  state.error = request.error();
   parts_.consumers.Reported(state);
-  response->set_configured_version(parts_.board.head().version);
-  return Finish(context, absl::OkStatus());
+  response.set_configured_version(parts_.board.head().version);
+  return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* DialplanService::GetStatus(
-    Context* context, const pb::GetStatusRequest* request,
-    pb::DialplanStatus* response) {
-  const auto caller = Authorize(context, "GetStatus", *request);
-  if (!caller.ok()) return Finish(context, caller.status());
-  auto& info = *response->mutable_info();
+absl::Status DialplanService::GetStatus(const CallerIdentity& /*caller*/,
+                                        const pb::GetStatusRequest& /*request*/,
+                                        pb::DialplanStatus& response) {
+  auto& info = *response.mutable_info();
   info.set_service("dialplan");
   info.set_instance(self_.instance);
   info.set_version(kVersion);
@@ -196,11 +188,11 @@ grpc::ServerUnaryReactor* DialplanService::GetStatus(
   info.set_identity(ServiceSpiffeId(self_.trust_domain, "dialplan"));
   info.set_draining(draining_);
   const PlanBoard::Head head = parts_.board.head();
-  response->set_configured_version(head.version);
-  response->set_configured_checksum(head.checksum);
-  *response->mutable_configured_time() = ToProto(head.time);
+  response.set_configured_version(head.version);
+  response.set_configured_checksum(head.checksum);
+  *response.mutable_configured_time() = ToProto(head.time);
   for (const ConsumerState& state : parts_.consumers.All()) {
-    pb::ConsumerStatus& shown = *response->add_consumers();
+    pb::ConsumerStatus& shown = *response.add_consumers();
     shown.set_consumer(state.consumer);
     shown.set_identity(state.identity);
     shown.set_connected(state.streams > 0);
@@ -217,10 +209,10 @@ grpc::ServerUnaryReactor* DialplanService::GetStatus(
   }
   const auto counts = parts_.board.counts();
   for (const ResourceKind& kind : ResourceKinds()) {
-    (*response->mutable_resource_counts())[std::string(kind.collection)] =
+    (*response.mutable_resource_counts())[std::string(kind.collection)] =
         static_cast<int64_t>(counts[kind.entry_index]);
   }
-  return Finish(context, absl::OkStatus());
+  return absl::OkStatus();
 }
 
 }  // namespace sallyport::dialplan

@@ -9,12 +9,14 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "google/protobuf/empty.pb.h"
 #include "google/protobuf/message.h"
 #include "grpcpp/support/server_callback.h"
-#include "sallyport/dialplan/v1/dialplan_service.grpc.pb.h"
+#include "sallyport/dialplan/v1/dialplan_status.pb.h"
+#include "sallyport/dialplan/v1/resolve_route.pb.h"
+#include "sallyport/dialplan/v1/snapshot.pb.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
+#include "services/common/rpc/dispatch_service.h"
 #include "services/common/time/clock.h"
 #include "services/dialplan/io/plan_board.h"
 #include "services/dialplan/rpc/consumer_table.h"
@@ -24,10 +26,9 @@
 
 namespace sallyport::dialplan {
 
-// The API. What it does not override answers UNIMPLEMENTED with its name,
-// which the server's interceptor adds. Thread-safe.
-class DialplanService final
-    : public ::sallyport::dialplan::v1::DialplanService::CallbackService {
+// The API. A method that the constructor names no handler for answers
+// UNIMPLEMENTED. Thread-safe.
+class DialplanService final : public DispatchService {
  public:
   // All must outlive this object.
   struct Parts {
@@ -44,103 +45,53 @@ class DialplanService final
     std::string trust_domain;
   };
 
-  DialplanService(const Parts& parts, const Self& self)
-      : parts_(parts), self_(self), start_time_(parts.clock.Now()) {}
+  DialplanService(const Parts& parts, const Self& self);
 
   // From now on status says so.
   void SetDraining() { draining_ = true; }
-
-// The five standard methods of one kind. They differ in nothing but types.
-#define SALLYPORT_STANDARD_METHODS(Type, Types, singular)                      \
-  grpc::ServerUnaryReactor* Create##Type(                                      \
-      grpc::CallbackServerContext* context,                                    \
-      const ::sallyport::dialplan::v1::Create##Type##Request* request,         \
-      ::sallyport::dialplan::v1::Type* response) override {                    \
-    return Create(context, "Create" #Type, KindOf(singular), *request,         \
-                  response);                                                   \
-  }                                                                            \
-  grpc::ServerUnaryReactor* Get##Type(                                         \
-      grpc::CallbackServerContext* context,                                    \
-      const ::sallyport::dialplan::v1::Get##Type##Request* request,            \
-      ::sallyport::dialplan::v1::Type* response) override {                    \
-    return Get(context, "Get" #Type, KindOf(singular), *request, response);    \
-  }                                                                            \
-  grpc::ServerUnaryReactor* List##Types(                                       \
-      grpc::CallbackServerContext* context,                                    \
-      const ::sallyport::dialplan::v1::List##Types##Request* request,          \
-      ::sallyport::dialplan::v1::List##Types##Response* response) override {   \
-    return List(context, "List" #Types, KindOf(singular), *request, response); \
-  }                                                                            \
-  grpc::ServerUnaryReactor* Update##Type(                                      \
-      grpc::CallbackServerContext* context,                                    \
-      const ::sallyport::dialplan::v1::Update##Type##Request* request,         \
-      ::sallyport::dialplan::v1::Type* response) override {                    \
-    return Update(context, "Update" #Type, KindOf(singular), *request,         \
-                  response);                                                   \
-  }                                                                            \
-  grpc::ServerUnaryReactor* Delete##Type(                                      \
-      grpc::CallbackServerContext* context,                                    \
-      const ::sallyport::dialplan::v1::Delete##Type##Request* request,         \
-      google::protobuf::Empty*) override {                                     \
-    return Delete(context, "Delete" #Type, KindOf(singular), *request);        \
-  }
-
-  SALLYPORT_STANDARD_METHODS(Tenant, Tenants, "tenant")
-  SALLYPORT_STANDARD_METHODS(DialPlan, DialPlans, "dial_plan")
-  SALLYPORT_STANDARD_METHODS(Peer, Peers, "peer")
-  SALLYPORT_STANDARD_METHODS(User, Users, "user")
-  SALLYPORT_STANDARD_METHODS(Phone, Phones, "phone")
-  SALLYPORT_STANDARD_METHODS(Partition, Partitions, "partition")
-  SALLYPORT_STANDARD_METHODS(CallingSearchSpace, CallingSearchSpaces,
-                             "calling_search_space")
-  SALLYPORT_STANDARD_METHODS(RoutePattern, RoutePatterns, "route_pattern")
-#undef SALLYPORT_STANDARD_METHODS
-
-  grpc::ServerUnaryReactor* ResolveRoute(
-      grpc::CallbackServerContext* context,
-      const ::sallyport::dialplan::v1::ResolveRouteRequest* request,
-      ::sallyport::dialplan::v1::ResolveRouteResponse* response) override;
-  grpc::ServerWriteReactor<::sallyport::dialplan::v1::WatchSnapshotResponse>*
-  WatchSnapshot(
-      grpc::CallbackServerContext* context,
-      const ::sallyport::dialplan::v1::WatchSnapshotRequest* request) override;
-  grpc::ServerUnaryReactor* ReportSnapshotVersion(
-      grpc::CallbackServerContext* context,
-      const ::sallyport::dialplan::v1::ReportSnapshotVersionRequest* request,
-      ::sallyport::dialplan::v1::ReportSnapshotVersionResponse* response)
-      override;
-  grpc::ServerUnaryReactor* GetStatus(
-      grpc::CallbackServerContext* context,
-      const ::sallyport::dialplan::v1::GetStatusRequest* request,
-      ::sallyport::dialplan::v1::DialplanStatus* response) override;
 
  private:
   using Context = grpc::CallbackServerContext;
   using Message = google::protobuf::Message;
 
-  grpc::ServerUnaryReactor* Create(Context* context, std::string_view method,
-                                   const ResourceKind& kind,
-                                   const Message& request, Message* response);
-  grpc::ServerUnaryReactor* Get(Context* context, std::string_view method,
-                                const ResourceKind& kind,
-                                const Message& request, Message* response);
-  grpc::ServerUnaryReactor* List(Context* context, std::string_view method,
-                                 const ResourceKind& kind,
-                                 const Message& request, Message* response);
-  grpc::ServerUnaryReactor* Update(Context* context, std::string_view method,
-                                   const ResourceKind& kind,
-                                   const Message& request, Message* response);
-  grpc::ServerUnaryReactor* Delete(Context* context, std::string_view method,
-                                   const ResourceKind& kind,
-                                   const Message& request);
+  // Names a handler that answers at once, to callers authorized for the tenant
+  // of the request.
+  template <typename Request, typename Response>
+  void Handle(std::string_view method,
+              absl::Status (DialplanService::*handler)(const CallerIdentity&,
+                                                       const Request&,
+                                                       Response&)) {
+    HandleUnary(method, [this, method, handler](Context& context,
+                                                const Message& request,
+                                                Message& response, Done done) {
+      const auto caller = Authorize(context, method, request);
+      if (!caller.ok()) return done(caller.status());
+      done((this->*handler)(*caller, static_cast<const Request&>(request),
+                            static_cast<Response&>(response)));
+    });
+  }
+  // The five standard methods of a kind.
+  void HandleKind(const ResourceKind& kind);
 
-  absl::StatusOr<CallerIdentity> Authorize(Context* context,
+  absl::Status ResolveRoute(
+      const CallerIdentity& caller,
+      const ::sallyport::dialplan::v1::ResolveRouteRequest& request,
+      ::sallyport::dialplan::v1::ResolveRouteResponse& response);
+  grpc::ServerWriteReactor<::sallyport::dialplan::v1::WatchSnapshotResponse>*
+  WatchSnapshot(Context* context,
+                const ::sallyport::dialplan::v1::WatchSnapshotRequest* request);
+  absl::Status ReportSnapshotVersion(
+      const CallerIdentity& caller,
+      const ::sallyport::dialplan::v1::ReportSnapshotVersionRequest& request,
+      ::sallyport::dialplan::v1::ReportSnapshotVersionResponse& response);
+  absl::Status GetStatus(
+      const CallerIdentity& caller,
+      const ::sallyport::dialplan::v1::GetStatusRequest& request,
+      ::sallyport::dialplan::v1::DialplanStatus& response);
+
+  absl::StatusOr<CallerIdentity> Authorize(Context& context,
                                            std::string_view method,
                                            const Message& request) const;
-  // The caller of a method that only services call, which says who it is.
-  absl::StatusOr<CallerIdentity> AuthorizeConsumer(
-      Context* context, std::string_view method,
-      const std::string& consumer) const;
   std::string IdentityOf(const CallerIdentity& service) const;
 
   const Parts parts_;

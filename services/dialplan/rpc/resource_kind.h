@@ -22,6 +22,9 @@ struct ResourceKind {
 
   // Its field in Resource.
   const google::protobuf::FieldDescriptor* field() const;
+  // "RoutePattern" and "RoutePatterns", as in names of methods.
+  std::string TypeName() const;
+  std::string TypeNames() const;
   // "tenants/t/peers/", or "tenants/" for tenants.
   std::string Prefix(std::string_view parent) const;
 };

@@ -1,0 +1,117 @@
+#include "services/common/rpc/dispatch_service.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/message.h"
+#include "grpcpp/impl/codegen/proto_utils.h"
+#include "grpcpp/impl/codegen/server_callback_handlers.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "services/common/status/check.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_grpc.h"
+
+namespace sallyport {
+namespace {
+
+using google::protobuf::Message;
+using google::protobuf::MessageFactory;
+using google::protobuf::MethodDescriptor;
+using MessageTraits = grpc::SerializationTraits<Message>;
+
+struct Exchange {
+  std::unique_ptr<Message> request;
+  std::unique_ptr<Message> response;
+};
+
+std::unique_ptr<Message> NewMessage(const google::protobuf::Descriptor* type) {
+  const Message* prototype =
+      MessageFactory::generated_factory()->GetPrototype(type);
+  SP_CHECK(prototype != nullptr);
+  return std::unique_ptr<Message>(prototype->New());
+}
+
+grpc::ServerUnaryReactor* Answer(const MethodDescriptor& method,
+                                 const DispatchService::UnaryHandler& handler,
+                                 grpc::CallbackServerContext* context,
+                                 const grpc::ByteBuffer* in,
+                                 grpc::ByteBuffer* out) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (handler == nullptr) {
+    // As a generated service says it: the interceptor adds the name.
+    reactor->Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, ""));
+    return reactor;
+  }
+  auto exchange = std::make_shared<Exchange>();
+  exchange->request = NewMessage(method.input_type());
+  exchange->response = NewMessage(method.output_type());
+  grpc::ByteBuffer bytes = *in;  // shares the octets
+  if (!MessageTraits::Deserialize(&bytes, exchange->request.get()).ok()) {
+    reactor->Finish(ToGrpc(
+        MakeError(absl::StatusCode::kInvalidArgument, "REQUEST_MALFORMED",
+                  absl::StrCat("it is no ", method.input_type()->name()))));
+    return reactor;
+  }
+  handler(*context, *exchange->request, *exchange->response,
+          [exchange, reactor, out](const absl::Status& status) {
+            if (!status.ok()) return reactor->Finish(ToGrpc(status));
+            bool own_buffer = false;
+            reactor->Finish(MessageTraits::Serialize(*exchange->response, out,
+                                                     &own_buffer));
+          });
+  return reactor;
+}
+
+}  // namespace
+
+DispatchService::DispatchService(
+    const google::protobuf::ServiceDescriptor& service)
+    : service_(service),
+      handlers_(static_cast<size_t>(service.method_count())) {
+  for (int i = 0; i < service.method_count(); ++i) {
+    const MethodDescriptor& method = *service.method(i);
+    SP_CHECK(!method.client_streaming());
+    paths_.push_back(
+        absl::StrCat("/", service.full_name(), "/", method.name()));
+    AddMethod(new grpc::internal::RpcServiceMethod(
+        paths_.back().c_str(),
+        method.server_streaming() ? grpc::internal::RpcMethod::SERVER_STREAMING
+                                  : grpc::internal::RpcMethod::NORMAL_RPC,
+        nullptr));
+    if (method.server_streaming()) continue;
+    MarkMethodRawCallback(
+        i, new grpc::internal::CallbackUnaryHandler<grpc::ByteBuffer,
+                                                    grpc::ByteBuffer>(
+               [this, &method, i](grpc::CallbackServerContext* context,
+                                  const grpc::ByteBuffer* in,
+                                  grpc::ByteBuffer* out) {
+                 return Answer(method, handlers_[static_cast<size_t>(i)],
+                               context, in, out);
+               }));
+  }
+}
+
+const MethodDescriptor& DispatchService::Find(std::string_view method,
+                                              bool streaming) const {
+  const MethodDescriptor* found =
+      service_.FindMethodByName(std::string(method));
+  SP_CHECK(found != nullptr && found->server_streaming() == streaming);
+  return *found;
+}
+
+void DispatchService::HandleUnary(std::string_view method,
+                                  UnaryHandler handler) {
+  handlers_[static_cast<size_t>(Find(method, false).index())] =
+      std::move(handler);
+}
+
+void DispatchService::HandleStream(
+    std::string_view method,
+    std::unique_ptr<grpc::internal::MethodHandler> handler) {
+  MarkMethodCallback(Find(method, true).index(), handler.release());
+}
+
+}  // namespace sallyport

@@ -1,0 +1,64 @@
+// A gRPC service whose calls find their handler in a table.
+//
+// The callback service that gRPC generates is a chain of one class template
+// for each method: a service of 130 methods takes a minute to compile wherever
+// it is derived from. This one has two instantiations, however many methods
+// there are, and hands messages on by their base class.
+
+#ifndef SALLYPORT_SERVICES_COMMON_RPC_DISPATCH_SERVICE_H_
+#define SALLYPORT_SERVICES_COMMON_RPC_DISPATCH_SERVICE_H_
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+#include "grpcpp/impl/rpc_service_method.h"
+#include "grpcpp/impl/service_type.h"
+#include "grpcpp/server_context.h"
+
+namespace sallyport {
+
+// Derive, and name the handlers in the constructor: all before the server is
+// built. Thread-safe from then on, if the handlers are.
+class DispatchService : public grpc::Service {
+ public:
+  using Done = std::function<void(const absl::Status&)>;
+  // Answers one call: fills in `response`, then calls `done`, once, from any
+  // thread, at once or later. Until then all arguments live.
+  using UnaryHandler =
+      std::function<void(grpc::CallbackServerContext& context,
+                         const google::protobuf::Message& request,
+                         google::protobuf::Message& response, Done done)>;
+
+ protected:
+  // `service`, of a linked proto, must outlive this object. Unary methods
+  // without a handler answer UNIMPLEMENTED; all others must be given one.
+  // Client streaming is not for this class: the process ends.
+  explicit DispatchService(const google::protobuf::ServiceDescriptor& service);
+
+  // Requests that cannot be parsed are answered INVALID_ARGUMENT, reason
+  // REQUEST_MALFORMED. The process ends if there is no such unary method.
+  void HandleUnary(std::string_view method, UnaryHandler handler);
+  // A grpc::internal::CallbackServerStreamingHandler of the method's types.
+  // The process ends if there is no such streaming method.
+  void HandleStream(std::string_view method,
+                    std::unique_ptr<grpc::internal::MethodHandler> handler);
+
+ private:
+  const google::protobuf::MethodDescriptor& Find(std::string_view method,
+                                                 bool streaming) const;
+
+  const google::protobuf::ServiceDescriptor& service_;
+  std::deque<std::string> paths_;       // gRPC keeps pointers to them
+  std::vector<UnaryHandler> handlers_;  // by the method's index
+};
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SERVICES_COMMON_RPC_DISPATCH_SERVICE_H_

@@ -5,7 +5,6 @@
 
 #include <string>
 
-#include "absl/status/status.h"
 #include "services/dialplan/core/plan.h"
 #include "services/dialplan/core/plan_fault.h"
 
@@ -16,10 +15,6 @@ namespace sallyport::dialplan {
 // plan is blamed for the peers that its new mode would strand. Pure.
 PlanFaults CheckWritten(const Plan& plan, const std::string& name,
                         const PlanRecord* before);
-
-// Whether `name`, which is in `plan`, may be taken out: FAILED_PRECONDITION,
-// reason RESOURCE_IN_USE, names those that refer to it or belong to it. Pure.
-absl::Status CheckRemovable(const Plan& plan, const std::string& name);
 
 }  // namespace sallyport::dialplan
 

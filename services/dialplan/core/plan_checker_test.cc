@@ -11,6 +11,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_matchers.h"
 #include "services/dialplan/core/plan_fixture.h"
+#include "services/dialplan/core/reference_rules.h"
 
 namespace sallyport::dialplan {
 namespace {

@@ -19,6 +19,7 @@
 #include "services/common/status/status_macros.h"
 #include "services/dialplan/core/plan_checker.h"
 #include "services/dialplan/core/plan_fault.h"
+#include "services/dialplan/core/reference_rules.h"
 
 namespace sallyport::dialplan {
 namespace {

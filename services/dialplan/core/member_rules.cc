@@ -1,0 +1,84 @@
+#include "services/dialplan/core/member_rules.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "services/common/digit_analysis/number.h"
+#include "services/common/digit_analysis/plan_defaults.h"
+
+namespace sallyport::dialplan {
+namespace {
+
+// A hash holds the name, the realm and the algorithm that it was made with.
+void CheckCredentials(const RuleContext& c, const UserEntry& user) {
+  const UserEntry* old = c.Before<UserEntry>();
+  if (old == nullptr || (old->ha1_md5.empty() && old->ha1_sha256.empty())) {
+    return;
+  }
+  const bool same_hashes =
+      old->ha1_md5 == user.ha1_md5 && old->ha1_sha256 == user.ha1_sha256;
+  if (!same_hashes) return;
+  const UserEntry was = c.plan.Effective(*old);
+  const UserEntry is = c.plan.Effective(user);
+  if (was.username != is.username || was.realm != is.realm) {
+    c.Add("user.password", "PASSWORD_REQUIRED",
+          "write it again: its hash holds the username and the realm");
+  }
+  const std::string& hash = user.digest_algorithm == DigestAlgorithm::kMd5
+                                ? user.ha1_md5
+                                : user.ha1_sha256;
+  if (hash.empty()) {
+    c.Add("user.password", "PASSWORD_REQUIRED",
+          "write it again: there is no hash under this algorithm");
+  }
+}
+
+}  // namespace
+
+void CheckUser(const RuleContext& c, const UserEntry& user) {
+  if (user.username.size() > 64 || !IsWord(user.username, "._~!*+-#")) {
+    c.Add("user.username", "USERNAME_INVALID",
+          "must be 1 to 64 letters, digits and . _ ~ ! * + - #");
+  }
+  const TenantEntry* tenant = c.plan.Get<TenantEntry>(TenantOf(user.name));
+  if (tenant != nullptr) {
+    if (std::find(tenant->domains.begin(), tenant->domains.end(),
+                  user.domain) == tenant->domains.end()) {
+      c.Add("user.domain", "DOMAIN_UNKNOWN",
+            user.domain.empty() ? "the tenant has no domain"
+                                : "it is not one of the tenant's domains");
+    }
+    if (c.plan.Effective(user).dial_plan.empty()) {
+      c.Add("user.dial_plan", "DIAL_PLAN_REQUIRED",
+            "neither the user nor its phone nor its tenant names one");
+    }
+  }
+  for (size_t i = 0; i < user.phone_numbers.size(); ++i) {
+    const absl::StatusOr<Number> number = Number::Parse(user.phone_numbers[i]);
+    if (!number.ok()) {
+      c.AddStatus(ItemPath("user.phone_numbers", i), number.status());
+    } else if (number->text() != user.phone_numbers[i]) {
+      c.Add(ItemPath("user.phone_numbers", i), "NUMBER_INVALID",
+            "write it without separators");
+    }
+  }
+  if (user.max_contacts > 100) {
+    c.Add("user.max_contacts", "VALUE_OUT_OF_RANGE", "must be 0 to 100");
+  }
+  CheckCredentials(c, user);
+}
+
+void CheckPhone(const RuleContext& c, const PhoneEntry& phone) {
+  if (phone.device_name.size() > 128 || !IsWord(phone.device_name, ".-_")) {
+    c.Add("phone.device_name", "DEVICE_NAME_INVALID",
+          "must be 1 to 128 letters, digits and . - _");
+  }
+  const TenantEntry* tenant = c.plan.Get<TenantEntry>(TenantOf(phone.name));
+  if (tenant != nullptr && DialPlanOf(tenant, phone).empty()) {
+    c.Add("phone.dial_plan", "DIAL_PLAN_REQUIRED",
+          "it names none, and neither does its tenant");
+  }
+}
+
+}  // namespace sallyport::dialplan

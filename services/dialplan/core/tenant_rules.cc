@@ -1,0 +1,104 @@
+#include "services/dialplan/core/tenant_rules.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/digit_analysis/plan_defaults.h"
+#include "services/dialplan/core/host_text.h"
+#include "services/dialplan/core/peer_rules.h"
+
+namespace sallyport::dialplan {
+namespace {
+
+void CheckRtm(const RuleContext& c, const DialPlanEntry& plan,
+              bool mode_changed, const DialPlanEntry* old) {
+  if (plan.security_mode == SecurityMode::kSecured) {
+    // UM-83
+    c.Add("dial_plan.security_mode", "SECURITY_MODE_NOT_AVAILABLE",
+          "the tenant's compatibility profile has no SRTP");
+  }
+  if (mode_changed && !old->edges.empty() && !plan.edges.empty()) {
+    // UM-88
+    c.Add("dial_plan.security_mode", "EDGES_STILL_ASSOCIATED",
+          "remove the associated edges first, then change the mode");
+  }
+  // UM-87
+  for (const DialPlanEntry* other : c.plan.Under<DialPlanEntry>(
+           std::string(TenantOf(plan.name)) + "/dialPlans/")) {
+    if (other->security_mode == plan.security_mode) continue;
+    for (size_t i = 0; i < plan.edges.size(); ++i) {
+      if (std::find(other->edges.begin(), other->edges.end(), plan.edges[i]) !=
+          other->edges.end()) {
+        c.Add(ItemPath("dial_plan.associated_edges", i), "EDGE_HAS_OTHER_MODE",
+              absl::StrCat("it serves ", other->name,
+                           ", which has another security mode"));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void CheckTenant(const RuleContext& c, const TenantEntry& tenant) {
+  for (size_t i = 0; i < tenant.domains.size(); ++i) {
+    if (!IsHostName(tenant.domains[i])) {
+      c.Add(ItemPath("tenant.domains", i), "DOMAIN_INVALID",
+            "must be a host name");
+    }
+  }
+  const std::string prefix = tenant.name + "/";
+  // Only what a change can break is looked at again.
+  const TenantEntry* old = c.Before<TenantEntry>();
+  if (old == nullptr) return;
+  if (old->domains != tenant.domains) {
+    for (const UserEntry* user : c.plan.Under<UserEntry>(prefix)) {
+      if (std::find(tenant.domains.begin(), tenant.domains.end(),
+                    user->domain) == tenant.domains.end()) {
+        c.Add("tenant.domains", "DOMAIN_IN_USE",
+              absl::StrCat(user->name, " is in ", user->domain));
+      }
+    }
+  }
+  if (tenant.rtm_profile && !old->rtm_profile) {
+    for (const DialPlanEntry* p : c.plan.Under<DialPlanEntry>(prefix)) {
+      if (p->security_mode == SecurityMode::kSecured) {
+        c.Add("tenant.compatibility_profile", "SECURITY_MODE_NOT_AVAILABLE",
+              absl::StrCat(p->name, " is SECURED, which this profile lacks"));
+      }
+    }
+  }
+  if (old->default_dial_plan != tenant.default_dial_plan) {
+    CheckPeersOf(c, "tenant.default_dial_plan", tenant.name);
+  }
+}
+
+void CheckDialPlan(const RuleContext& c, const DialPlanEntry& plan) {
+  if (plan.extension_digits < 1 || plan.extension_digits > 20) {
+    c.Add("dial_plan.number_of_digits_in_extension", "VALUE_OUT_OF_RANGE",
+          "must be 1 to 20");
+  }
+  const DialPlanEntry* old = c.Before<DialPlanEntry>();
+  const bool mode_changed =
+      old != nullptr && old->security_mode != plan.security_mode;
+  if (old != nullptr) {
+    if (old->extension_digits != plan.extension_digits) {
+      c.Add("dial_plan.number_of_digits_in_extension", "FIELD_IMMUTABLE",
+            "it is fixed when the plan is created");
+    }
+    if (old->uri_type != plan.uri_type) {
+      c.Add("dial_plan.uri_type", "FIELD_IMMUTABLE",
+            "it is fixed when the plan is created");
+    }
+  }
+  const TenantEntry* tenant = c.plan.Get<TenantEntry>(TenantOf(plan.name));
+  if (tenant != nullptr && tenant->rtm_profile) {
+    CheckRtm(c, plan, mode_changed, old);
+  }
+  if (mode_changed) {
+    CheckPeersOf(c, "dial_plan.security_mode",
+                 std::string(TenantOf(plan.name)));
+  }
+}
+
+}  // namespace sallyport::dialplan

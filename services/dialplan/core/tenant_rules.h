@@ -1,0 +1,17 @@
+// Rules of tenants and dial plans.
+
+#ifndef SALLYPORT_SERVICES_DIALPLAN_CORE_TENANT_RULES_H_
+#define SALLYPORT_SERVICES_DIALPLAN_CORE_TENANT_RULES_H_
+
+#include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/dialplan/core/rule_context.h"
+
+namespace sallyport::dialplan {
+
+// Pure. A tenant or dial plan is blamed for those whom its change would strand.
+void CheckTenant(const RuleContext& c, const TenantEntry& tenant);
+void CheckDialPlan(const RuleContext& c, const DialPlanEntry& plan);
+
+}  // namespace sallyport::dialplan
+
+#endif  // SALLYPORT_SERVICES_DIALPLAN_CORE_TENANT_RULES_H_

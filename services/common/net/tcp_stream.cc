@@ -8,8 +8,10 @@
 #include <cerrno>
 #include <utility>
 
+#include "services/common/bytes/string_view.h"
 #include "services/common/net/destruction_watch.h"
 #include "services/common/net/errno_status.h"
+#include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
 namespace sallyport {
@@ -21,6 +23,11 @@ constexpr int kReadsPerTurn = 8;
 // Sent octets are dropped from the buffer once they are this many.
 constexpr size_t kCompactSize = 64 * 1024;
 
+absl::Status ConnectError(int error) {
+  const absl::Status status = ErrnoStatus(error, "connect");
+  return MakeError(status.code(), "CONNECT_FAILED", StdView(status.message()));
+}
+
 }  // namespace
 
 TcpStream::TcpStream(EventLoop& loop, UniqueFd fd, const SocketAddress& peer,
@@ -31,7 +38,8 @@ TcpStream::TcpStream(EventLoop& loop, UniqueFd fd, const SocketAddress& peer,
       options_(options),
       handler_(handler),
       timer_(loop.AddTimer([this](MonoTime) {
-        Fail(absl::DeadlineExceededError("connect: timed out"));
+        Fail(MakeError(absl::StatusCode::kDeadlineExceeded, "CONNECT_TIMEOUT",
+                       "connect: timed out"));
       })) {
   // SIP and CAPF messages are whole when written; delay serves nothing.
   const int one = 1;
@@ -55,7 +63,7 @@ absl::StatusOr<std::unique_ptr<TcpStream>> TcpStream::Connect(
   const socklen_t size = peer.ToSockaddr(name);
   if (connect(fd.get(), reinterpret_cast<sockaddr*>(&name), size) != 0 &&
       errno != EINPROGRESS && errno != EINTR) {
-    return ErrnoStatus(errno, "connect");
+    return ConnectError(errno);
   }
   std::unique_ptr<TcpStream> stream(
       new TcpStream(loop, std::move(fd), peer, options, handler));
@@ -225,7 +233,7 @@ bool TcpStream::FinishConnect(IoEvents ready) {
       error = errno;
     }
     if (error != 0) {
-      Fail(ErrnoStatus(error, "connect"));
+      Fail(ConnectError(error));
       return false;
     }
     ReadLocalAddress();

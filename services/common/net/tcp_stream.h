@@ -30,8 +30,9 @@ class TcpStream final : public ByteStream {
     std::optional<SocketAddress> bind_address;
   };
 
-  // Begins to connect to `peer`. A failure, the timeout included
-  // (DEADLINE_EXCEEDED), comes by OnClosed, and here only what fails at once.
+  // Begins to connect to `peer`. A failure, reason CONNECT_FAILED, or the
+  // timeout (DEADLINE_EXCEEDED, CONNECT_TIMEOUT) comes by OnClosed, and here
+  // only what fails at once.
   // `loop` and `handler` outlive the stream.
   static absl::StatusOr<std::unique_ptr<TcpStream>> Connect(
       EventLoop& loop, const SocketAddress& peer, const Options& options,

@@ -24,7 +24,11 @@ TlsStream::TlsStream(EventLoop& loop, std::unique_ptr<TlsSession> session,
       options_(options),
       handler_(handler),
       timer_(loop.AddTimer([this](MonoTime) {
-        Fail(absl::DeadlineExceededError("TLS handshake: timed out"));
+        Fail(connected_
+                 ? MakeError(absl::StatusCode::kDeadlineExceeded,
+                             "HANDSHAKE_TIMEOUT", "TLS handshake: timed out")
+                 : MakeError(absl::StatusCode::kDeadlineExceeded,
+                             "CONNECT_TIMEOUT", "connect: timed out"));
       })) {
   loop.SetTimer(timer_, loop.RefreshNow() + options.handshake_timeout);
 }
@@ -85,6 +89,7 @@ void TlsStream::Fail(absl::Status reason) {
 }
 
 void TlsStream::OnOpen() {
+  connected_ = true;
   // A client's first message.
   if (absl::Status status = SendCiphertext(); !status.ok()) Fail(status);
 }

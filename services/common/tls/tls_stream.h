@@ -89,6 +89,7 @@ class TlsStream final : public ByteStream, private StreamHandler {
   StreamHandler& handler_;
   EventLoop::TimerId timer_;
   std::unique_ptr<TcpStream> tcp_;
+  bool connected_ = false;   // TCP is up
   bool open_ = false;        // OnOpen was called
   bool finished_ = false;    // Finish was called
   bool peer_ended_ = false;  // OnEnd was called

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/peer_transport.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_status.h"
@@ -46,17 +48,6 @@ Target CallerOf(const SipMessage& invite) {
   Target target = TargetOf(from->uri);
   target.display_name = from->DisplayName();
   return target;
-}
-
-SipTransport CoreTransport(sallyport::SipTransport transport) {
-  switch (transport) {
-    case sallyport::SipTransport::kTls:
-      return SipTransport::kTls;
-    case sallyport::SipTransport::kTcp:
-      return SipTransport::kTcp;
-    default:
-      return SipTransport::kUdp;
-  }
 }
 
 absl::StatusCode CodeOfRefusal(std::string_view reason) {
@@ -206,7 +197,7 @@ void CallControl::ToPeer(Waiting waiting, MonoTime now) {
   called.party.identity = peer.fqdn.empty() ? peer.address : peer.fqdn;
   called.party.dial_plan = peer.dial_plan;
   called.party.mode = waiting.resolution.destination_mode;
-  const SipTransport transport = CoreTransport(peer.transport);
+  const SipTransport transport = TransportOf(peer);
   called.party.authentication = transport == SipTransport::kTls
                                     ? Authentication::kPeerCertificate
                                     : Authentication::kSourceAddress;
@@ -503,7 +494,7 @@ bool CallControl::Reach(Call& call, LegSide side, MonoTime now) {
   const PeerEntry* peer =
       plan_ == nullptr ? nullptr : plan_->index().Peer(party.resource);
   if (peer == nullptr ||
-      (CoreTransport(peer->transport) == SipTransport::kTls) != was_tls) {
+      (TransportOf(*peer) == SipTransport::kTls) != was_tls) {
     return false;
   }
   const std::string& host = peer->address.empty() ? peer->fqdn : peer->address;
@@ -692,6 +683,11 @@ void CallControl::OnDeadline(MonoTime now) {
     if (it == calls_.end()) continue;
     Do(*it->second, it->second->OnDeadline(now), now);
   }
+}
+
+uint32_t CallControl::CallsOf(std::string_view peer) const {
+  const auto it = calls_of_peer_.find(AbslView(peer));
+  return it == calls_of_peer_.end() ? 0 : it->second;
 }
 
 bool CallControl::Uses(ConnectionId connection) const {

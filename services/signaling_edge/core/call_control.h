@@ -113,6 +113,7 @@ class CallControl {
   MonoTime deadline() const { return deadlines_.next(); }
 
   size_t live() const { return calls_.size(); }
+  uint32_t CallsOf(std::string_view peer) const;
   // Calls that use a connection keep it open.
   bool Uses(ConnectionId connection) const;
   // Live ones, then those ended a short while ago; nullptr if unknown.

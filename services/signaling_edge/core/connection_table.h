@@ -48,6 +48,7 @@ struct Connection {
   // The peer that was dialled; empty on incoming ones.
   std::string dialled;
   std::vector<SocketAddress> addresses;  // still to be tried
+  uint64_t check = 0;  // the check that it was opened for; 0: none
   std::optional<TlsFacts> tls;
   std::optional<ConnectionIdentity> identity;
   bool proved = false;  // a request by it was of a known party

@@ -13,6 +13,7 @@
 #include "services/signaling_edge/core/edge_event.h"
 #include "services/signaling_edge/core/flow.h"
 #include "services/signaling_edge/core/media_session.h"
+#include "services/signaling_edge/core/peer_check_result.h"
 
 namespace sallyport::signaling_edge {
 
@@ -62,6 +63,10 @@ struct DeleteMediaSession {
   std::string relay;
   std::string reason;
 };
+// A check that OnCheckPeer had begun is over.
+struct PeerChecked {
+  PeerCheckResult result;
+};
 struct Report {
   EdgeEvent event;
 };
@@ -69,7 +74,7 @@ struct Report {
 using EdgeAction =
     std::variant<SendDatagram, SendBytes, Connect, CloseConnection, ResolveHost,
                  CreateMediaSession, UpdateMediaSession, DeleteMediaSession,
-                 Report>;
+                 PeerChecked, Report>;
 using EdgeActions = std::vector<EdgeAction>;
 
 }  // namespace sallyport::signaling_edge

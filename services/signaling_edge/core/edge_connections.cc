@@ -5,7 +5,9 @@
 #include "absl/hash/hash.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/edge_core.h"
+#include "services/signaling_edge/core/peer_transport.h"
 #include "services/signaling_edge/core/registration_desk.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/sip_headers.h"
@@ -25,6 +27,11 @@ constexpr PeerScope kConnectionScope = PeerScope{1} << 62;
 
 absl::Status Denied(std::string_view reason, std::string_view what) {
   return MakeError(absl::StatusCode::kPermissionDenied, reason, what);
+}
+
+// Nothing was refused where nobody listens.
+bool IsConnectFailure(std::string_view reason) {
+  return reason == "CONNECT_FAILED" || reason == "CONNECT_TIMEOUT";
 }
 
 }  // namespace
@@ -50,35 +57,20 @@ ConnectionId EdgeCore::OnAccepted(ListenerId listener,
   return connection.id;
 }
 
-absl::StatusOr<Flow> EdgeCore::FlowTo(
-    const PeerEntry& peer, const std::vector<SocketAddress>& addresses,
-    MonoTime now) {
-  SipTransport transport = SipTransport::kUdp;
-  if (peer.transport == sallyport::SipTransport::kTls) {
-    transport = SipTransport::kTls;
-  } else if (peer.transport == sallyport::SipTransport::kTcp) {
-    transport = SipTransport::kTcp;
-  }
+absl::StatusOr<ListenerId> EdgeCore::ListenerBy(SipTransport transport) const {
   const auto listener = std::find_if(
       options_.listeners.begin(), options_.listeners.end(),
       [&](const EdgeListener& l) { return l.transport == transport; });
-  if (listener == options_.listeners.end() || addresses.empty()) {
+  if (listener == options_.listeners.end()) {
     return MakeError(absl::StatusCode::kUnavailable, "PEER_UNREACHABLE",
                      "no listener for the peer's transport");
   }
-  const auto listener_id =
-      static_cast<ListenerId>(listener - options_.listeners.begin());
-  if (transport == SipTransport::kUdp) {
-    return Flow{.transport = transport,
-                .listener = listener_id,
-                .remote = addresses[0]};
-  }
-  if (const Connection* known = connections_.DialledTo(peer.name);
-      known != nullptr && known->transport == transport &&
-      std::find(addresses.begin(), addresses.end(), known->remote) !=
-          addresses.end()) {
-    return known->flow();
-  }
+  return static_cast<ListenerId>(listener - options_.listeners.begin());
+}
+
+absl::StatusOr<Connection*> EdgeCore::Dial(
+    const PeerEntry& peer, SipTransport transport, ListenerId listener,
+    const std::vector<SocketAddress>& addresses, MonoTime now) {
   if (connections_.size() >= options_.max_connections) {
     return MakeError(absl::StatusCode::kResourceExhausted, "CONNECTION_LIMIT",
                      "too many connections");
@@ -86,14 +78,39 @@ absl::StatusOr<Flow> EdgeCore::FlowTo(
   Connection& connection =
       connections_.Add(addresses[0], false, options_.parse);
   connection.transport = transport;
-  connection.listener = listener_id;
+  connection.listener = listener;
+  connection.dialled = peer.name;
   connection.scope = ScopeOfResource(peer.name);
   connection.created = connection.last_activity = now;
   connection.addresses.assign(addresses.begin() + 1, addresses.end());
-  connections_.NoteDialled(connection, peer.name);
   connection_deadlines_.Set(connection.id, now + options_.handshake_timeout);
   Perform(Connect{connection.id, transport, connection.remote, peer.fqdn});
-  return connection.flow();
+  return &connection;
+}
+
+absl::StatusOr<Flow> EdgeCore::FlowTo(
+    const PeerEntry& peer, const std::vector<SocketAddress>& addresses,
+    MonoTime now) {
+  const SipTransport transport = TransportOf(peer);
+  SP_ASSIGN_OR_RETURN(const ListenerId listener, ListenerBy(transport));
+  if (addresses.empty()) {
+    return MakeError(absl::StatusCode::kUnavailable, "PEER_UNREACHABLE",
+                     "the peer has no address");
+  }
+  if (transport == SipTransport::kUdp) {
+    return Flow{
+        .transport = transport, .listener = listener, .remote = addresses[0]};
+  }
+  if (const Connection* known = connections_.DialledTo(peer.name);
+      known != nullptr && known->transport == transport &&
+      std::find(addresses.begin(), addresses.end(), known->remote) !=
+          addresses.end()) {
+    return known->flow();
+  }
+  SP_ASSIGN_OR_RETURN(Connection* const connection,
+                      Dial(peer, transport, listener, addresses, now));
+  connections_.NoteDialled(*connection, peer.name);
+  return connection->flow();
 }
 
 bool EdgeCore::TryNextAddress(Connection& connection, MonoTime now) {
@@ -153,10 +170,18 @@ EdgeActions EdgeCore::OnConnectionOpened(ConnectionId id,
                   now,
                   connection->tls.has_value() ? &*connection->tls : nullptr);
     connection->addresses.clear();
+    const uint64_t check = connection->check;
+    const SocketAddress remote = connection->remote;
+    const TlsFacts facts = *connection->tls;
     Drop(id, true, ReasonOf(status), now);
+    checks_.OnRefused(check, remote, facts, status, now);
     return TakeActions();
   }
   connection->state = Connection::State::kOpen;
+  if (connection->identity.has_value() &&
+      connection->identity->kind == ConnectionIdentity::Kind::kPeer) {
+    peer_health_.OnMutualTls(connection->identity->resource, now);
+  }
   ++stats_.connections;
   RearmConnection(*connection);
   EdgeEvent event;
@@ -169,6 +194,13 @@ EdgeActions EdgeCore::OnConnectionOpened(ConnectionId id,
   Perform(Report{std::move(event)});
   if (!connection->queue.empty()) {
     Transmit(connection->flow(), std::exchange(connection->queue, {}));
+  }
+  if (connection->check != 0) {
+    checks_.OnOpened(
+        connection->check, connection->remote,
+        connection->tls.has_value() ? &*connection->tls : nullptr,
+        connection->identity.has_value() ? &*connection->identity : nullptr,
+        now);
   }
   return TakeActions();
 }
@@ -222,16 +254,22 @@ EdgeActions EdgeCore::OnConnectionClosed(ConnectionId id,
   Connection* connection = connections_.Find(id);
   if (connection == nullptr) return TakeActions();
   const std::string reason = ReasonOf(why);
+  const uint64_t check = connection->check;
+  const SocketAddress remote = connection->remote;
   if (connection->state == Connection::State::kConnecting) {
     // A certificate that did not verify, an alert, a handshake that broke.
-    if (tls.has_value() || (!why.ok() && !reason.empty())) {
+    if (tls.has_value() ||
+        (!why.ok() && !reason.empty() && !IsConnectFailure(reason))) {
       ReportRefusal(RefusalKind::kConnection, connection->flow(), why, 0, "",
                     now, tls.has_value() ? &*tls : nullptr);
     }
     if (!connection->incoming && TryNextAddress(*connection, now)) {
+      checks_.OnAddressFailed(check, remote, why);
       return TakeActions();
     }
   }
+  // Before its transactions are told less.
+  checks_.OnGone(check, remote, why, tls.has_value() ? &*tls : nullptr, now);
   Drop(id, false, reason, now);
   return TakeActions();
 }
@@ -242,6 +280,9 @@ EdgeActions EdgeCore::OnConnectionUntrusted(ConnectionId id,
   if (const Connection* connection = connections_.Find(id)) {
     ReportRefusal(RefusalKind::kConnection, connection->flow(), why, 0, "", now,
                   connection->tls.has_value() ? &*connection->tls : nullptr);
+    const uint64_t check = connection->check;
+    const SocketAddress remote = connection->remote;
+    checks_.OnGone(check, remote, why, nullptr, now);
     Drop(id, true, ReasonOf(why), now);
   }
   return TakeActions();

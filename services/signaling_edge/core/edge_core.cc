@@ -58,7 +58,8 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
                   .default_expires = options_.max_registration,
                   .max_bindings = options_.max_registrations}),
       admission_(options_, random),
-      calls_(options_, *this, registrar_, random) {}
+      calls_(options_, *this, registrar_, random),
+      checks_({}, *this, random) {}
 
 EdgeActions EdgeCore::TakeActions() { return std::exchange(actions_, {}); }
 
@@ -355,7 +356,7 @@ void EdgeCore::NoteClient(TransactionId id, ClientSide side) {
   if (Connection* connection = connections_.Find(side.flow.connection)) {
     connection->transactions.insert(id);
   }
-  by_call_[side.owner.call].push_back(id);
+  if (side.check == 0) by_call_[side.owner.call].push_back(id);
   clients_[id] = std::move(side);
 }
 
@@ -439,13 +440,20 @@ void EdgeCore::DoClient(TransactionId id, const TransactionActions& actions,
     if (const auto* send = std::get_if<SendToPeer>(&action)) {
       Transmit(side.flow, send->wire);
     } else if (std::holds_alternative<DeliverResponse>(action)) {
-      if (response != nullptr) {
+      if (response == nullptr) continue;
+      if (side.check != 0) {
+        checks_.OnResponse(side.check, side.request, *response, now);
+      } else {
         calls_.OnResponse(side.owner, side.request, *response, now);
       }
-    } else if (std::holds_alternative<ReportTimeout>(action)) {
-      calls_.OnRequestFailed(side.owner, side.request, true, now);
-    } else if (std::holds_alternative<ReportTransportError>(action)) {
-      calls_.OnRequestFailed(side.owner, side.request, false, now);
+    } else if (std::holds_alternative<ReportTimeout>(action) ||
+               std::holds_alternative<ReportTransportError>(action)) {
+      const bool timed_out = std::holds_alternative<ReportTimeout>(action);
+      if (side.check != 0) {
+        checks_.OnRequestFailed(side.check, side.request, timed_out, now);
+      } else {
+        calls_.OnRequestFailed(side.owner, side.request, timed_out, now);
+      }
     }
   }
 }
@@ -459,7 +467,7 @@ void EdgeCore::ForgetEnded(TransactionId id) {
     connection->transactions.erase(id);
   }
   if (const auto call = by_call_.find(it->second.owner.call);
-      call != by_call_.end()) {
+      it->second.check == 0 && call != by_call_.end()) {
     std::erase(call->second, id);
     if (call->second.empty()) by_call_.erase(call);
   }
@@ -525,7 +533,11 @@ std::string_view EdgeCore::ProvenResource(const Flow& flow) const {
 EdgeActions EdgeCore::OnHostResolved(
     uint64_t query, absl::StatusOr<std::vector<SocketAddress>> addresses,
     MonoTime now) {
-  calls_.OnHostResolved(query, std::move(addresses), now);
+  if ((query & kCheckQuery) != 0) {
+    checks_.OnResolved(query & ~kCheckQuery, std::move(addresses), now);
+  } else {
+    calls_.OnHostResolved(query, std::move(addresses), now);
+  }
   return TakeActions();
 }
 
@@ -548,6 +560,7 @@ EdgeActions EdgeCore::OnSnapshot(std::shared_ptr<const Resolver> plan,
   const std::shared_ptr<const Resolver> old = std::exchange(plan_, plan);
   auth_.SetPlan(&plan_->index());
   calls_.SetPlan(plan_);
+  peer_health_.OnPlan(plan_->index());
   for (const Connection* known : connections_.All()) {
     Connection& connection = *connections_.Find(known->id);
     if (connection.state != Connection::State::kOpen) continue;
@@ -633,7 +646,8 @@ EdgeActions EdgeCore::OnCloseConnection(ConnectionId id, MonoTime now) {
 
 MonoTime EdgeCore::deadline() const {
   return std::min({transactions_.deadline(), calls_.deadline(),
-                   registrar_.deadline(), connection_deadlines_.next()});
+                   registrar_.deadline(), checks_.deadline(),
+                   connection_deadlines_.next()});
 }
 
 EdgeActions EdgeCore::OnDeadline(MonoTime now) {
@@ -646,18 +660,22 @@ EdgeActions EdgeCore::OnDeadline(MonoTime now) {
     }
   }
   calls_.OnDeadline(now);
+  checks_.OnDeadline(now);
   ReportChanges(registrar_.OnDeadline(now), now);
   while (const auto id = connection_deadlines_.PopExpired(now)) {
     Connection* connection = connections_.Find(*id);
     if (connection == nullptr) continue;
     if (connection->state == Connection::State::kConnecting) {
       if (!connection->incoming && TryNextAddress(*connection, now)) continue;
-      ReportRefusal(
-          RefusalKind::kConnection, connection->flow(),
+      const absl::Status why =
           MakeError(absl::StatusCode::kDeadlineExceeded, "HANDSHAKE_TIMEOUT",
-                    "the connection was not ready in time"),
-          0, "", now);
+                    "the connection was not ready in time");
+      ReportRefusal(RefusalKind::kConnection, connection->flow(), why, 0, "",
+                    now);
+      const uint64_t check = connection->check;
+      const SocketAddress remote = connection->remote;
       Drop(*id, true, "HANDSHAKE_TIMEOUT", now);
+      checks_.OnGone(check, remote, why, nullptr, now);
     } else if (registrar_.Carries(*id) || calls_.Uses(*id)) {
       connection_deadlines_.Set(*id, now + options_.idle_timeout);
     } else {

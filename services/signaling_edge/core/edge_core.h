@@ -26,6 +26,9 @@
 #include "services/signaling_edge/core/edge_action.h"
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/peer_check.h"
+#include "services/signaling_edge/core/peer_check_result.h"
+#include "services/signaling_edge/core/peer_health.h"
 #include "services/signaling_edge/core/registrar.h"
 #include "services/signaling_edge/core/request_auth.h"
 #include "services/signaling_edge/core/sip_message.h"
@@ -36,7 +39,7 @@ namespace sallyport::signaling_edge {
 // Every On...() returns the actions to perform, in order, before the next
 // input; then deadline() says when to call OnDeadline(). Memory is bounded by
 // the options. Thread-compatible.
-class EdgeCore final : private CallPort {
+class EdgeCore final : private CallPort, private PeerCheckPort {
  public:
   struct Stats {
     uint64_t requests = 0;
@@ -95,18 +98,27 @@ class EdgeCore final : private CallPort {
   EdgeActions OnRemoveRegistration(uint64_t id, MonoTime now);
   EdgeActions OnCloseConnection(ConnectionId id, MonoTime now);
 
+  // Tries to reach a peer (UM-108). PeerChecked follows, with the actions of
+  // this or of a later input; an error, as PeerChecks::Start says, instead.
+  absl::StatusOr<EdgeActions> OnCheckPeer(const PeerCheckRequest& request,
+                                          MonoTime now);
+
   EdgeActions OnDeadline(MonoTime now);
   MonoTime deadline() const;
 
   const ConnectionTable& connections() const { return connections_; }
   const Registrar& registrar() const { return registrar_; }
   const CallControl& calls() const { return calls_; }
+  const PeerHealthTable& peer_health() const { return peer_health_; }
   const Resolver* plan() const { return plan_.get(); }
   const Stats& stats() const { return stats_; }
   size_t transactions() const { return transactions_.size(); }
   bool draining() const { return draining_; }
 
  private:
+  // Queries of ResolveHost that checks made have this bit.
+  static constexpr uint64_t kCheckQuery = uint64_t{1} << 63;
+
   // Where the response to a request goes.
   struct ServerSide {
     Flow flow;
@@ -116,6 +128,7 @@ class EdgeCore final : private CallPort {
     CallLeg owner;
     Flow flow;
     SipMessage request;
+    uint64_t check = 0;  // the check that it works for, and then no call
   };
 
   // CallPort.
@@ -132,6 +145,19 @@ class EdgeCore final : private CallPort {
                               MonoTime now) override;
   const EdgeListener& ListenerOf(const Flow& flow) const override;
   void Perform(EdgeAction action) override;
+
+  // PeerCheckPort.
+  void ResolveForCheck(uint64_t check, const std::string& host) override;
+  absl::StatusOr<Flow> OpenForCheck(uint64_t check, const PeerEntry& peer,
+                                    const std::vector<SocketAddress>& addresses,
+                                    MonoTime now) override;
+  absl::Status SendForCheck(uint64_t check, const Flow& flow,
+                            SipMessage request, MonoTime now) override;
+  void CancelForCheck(uint64_t check, MonoTime now) override;
+  void SendPlain(const Flow& flow, SipMessage message) override;
+  void CloseForCheck(const Flow& flow, MonoTime now) override;
+  const EdgeListener& ListenerFor(const Flow& flow) const override;
+  void CheckDone(PeerCheckResult result, MonoTime now) override;
 
   void OnText(const Flow& flow, std::string_view text, MonoTime now);
   void OnRequest(const Flow& flow, SipMessage request, MonoTime now);
@@ -169,6 +195,13 @@ class EdgeCore final : private CallPort {
   void NoteClient(TransactionId id, ClientSide side);
   void ForgetEnded(TransactionId id);
 
+  // The listener whose names we bear on a transport.
+  absl::StatusOr<ListenerId> ListenerBy(SipTransport transport) const;
+  // A connection to a peer that is being opened, to the first address.
+  absl::StatusOr<Connection*> Dial(const PeerEntry& peer,
+                                   SipTransport transport, ListenerId listener,
+                                   const std::vector<SocketAddress>& addresses,
+                                   MonoTime now);
   absl::Status Identify(Connection& connection, MonoTime now);
   bool TryNextAddress(Connection& connection, MonoTime now);
   // Everything that hung on it; `told` when io is to close it.
@@ -197,8 +230,11 @@ class EdgeCore final : private CallPort {
   Registrar registrar_;
   Admission admission_;
   CallControl calls_;
+  PeerChecks checks_;
+  PeerHealthTable peer_health_;
   absl::flat_hash_map<TransactionId, ServerSide> servers_;
   absl::flat_hash_map<TransactionId, ClientSide> clients_;
+  absl::flat_hash_map<uint64_t, TransactionId> invite_of_check_;
   // Client transactions of each call: few.
   absl::flat_hash_map<uint64_t, std::vector<TransactionId>> by_call_;
   absl::flat_hash_map<std::string, PeerScope> scopes_;

@@ -127,6 +127,7 @@ class Player {
     while (!media_pending_.empty()) Media();
     if (core_->calls().live() != 0 || core_->transactions() != 0)
       Fail(__LINE__);
+    if (ended_.size() + refused_checks_ != checks_) Fail(__LINE__);
   }
 
  private:
@@ -237,7 +238,7 @@ class Player {
             Do(core_->OnEndCall(Octet(), "TEST", now_));
             break;
           case 1:
-            Dialled();
+            StartCheck();
             break;
           default:
             Dialled();
@@ -351,6 +352,21 @@ class Player {
                                  Facts(kind % 3 == 1 ? 1 : 5), now_));
   }
 
+  void StartCheck() {
+    const uint8_t kind = Octet();
+    auto actions = core_->OnCheckPeer(
+        {.id = ++checks_,
+         .peer = kind % 2 == 0 ? "tenants/t/peers/gw" : "tenants/t/peers/pbx",
+         .secured = kind % 2 == 0,
+         .media_secured = kind % 4 == 0},
+        now_);
+    if (actions.ok()) {
+      Do(*std::move(actions));
+    } else {
+      ++refused_checks_;
+    }
+  }
+
   void Media() {
     if (media_pending_.empty()) return;
     const uint64_t request = media_pending_.front();
@@ -399,6 +415,10 @@ class Player {
         media_pending_.push_back(update->request);
       } else if (auto* resolve = std::get_if<ResolveHost>(&action)) {
         queries_.push_back(resolve->query);
+      } else if (auto* check = std::get_if<PeerChecked>(&action)) {
+        // Each begun check ends once.
+        if (check->result.id > checks_) Fail(__LINE__);
+        if (!ended_.insert(check->result.id).second) Fail(__LINE__);
       }
     }
   }
@@ -439,6 +459,9 @@ class Player {
   std::deque<Connect> dialled_;
   std::deque<uint64_t> media_pending_;
   std::deque<uint64_t> queries_;
+  uint64_t checks_ = 0;
+  uint64_t refused_checks_ = 0;
+  std::set<uint64_t> ended_;
   std::deque<Sent> recent_;
 };
 

@@ -86,6 +86,7 @@ class EdgeHarness {
   std::vector<ConnectionId> closed;
   std::vector<EdgeEvent> events;
   std::vector<ResolveHost> resolves;
+  std::vector<PeerCheckResult> checked;
 
   void Perform(EdgeActions actions);
   void AnswerMedia();  // what waited while relay_answers was false

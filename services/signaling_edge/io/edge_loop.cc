@@ -205,6 +205,14 @@ void EdgeLoop::Perform(const DeleteMediaSession& action) {
       });
 }
 
+void EdgeLoop::Perform(PeerChecked& action) {
+  const auto it = checks_.find(action.result.id);
+  if (it == checks_.end()) return;
+  const CheckDone done = std::move(it->second);
+  checks_.erase(it);
+  done(std::move(action.result));
+}
+
 void EdgeLoop::Perform(const Report& action) {
   if (options_.on_event) options_.on_event(action.event);
 }
@@ -336,6 +344,19 @@ void EdgeLoop::OnLingerTimer(MonoTime now) {
   loop_.SetTimer(linger_timer_, lingering_.empty()
                                     ? MonoTime::InfiniteFuture()
                                     : lingering_.front().deadline);
+}
+
+// -------------------------------------------------------------------- checks
+
+void EdgeLoop::CheckPeer(PeerCheckRequest request, CheckDone done) {
+  request.id = ++last_check_;
+  checks_[request.id] = std::move(done);
+  absl::StatusOr<EdgeActions> actions = core_->OnCheckPeer(request, now());
+  if (actions.ok()) return Do(*std::move(actions));
+  const auto it = checks_.find(request.id);
+  const CheckDone refused = std::move(it->second);
+  checks_.erase(it);
+  refused(actions.status());
 }
 
 // ------------------------------------------------------------- configuration

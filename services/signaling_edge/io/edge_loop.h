@@ -23,6 +23,7 @@
 #include "services/signaling_edge/core/edge_core.h"
 #include "services/signaling_edge/core/edge_event.h"
 #include "services/signaling_edge/core/edge_options.h"
+#include "services/signaling_edge/core/peer_check_result.h"
 #include "services/signaling_edge/io/connection_io.h"
 #include "services/signaling_edge/io/host_resolver.h"
 #include "services/signaling_edge/io/listener_set.h"
@@ -76,6 +77,11 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   // Performs what an input of the core returned.
   void Do(EdgeActions actions);
 
+  // Tries to reach a peer as a call would (UM-108). `done` is called once, on
+  // the loop, perhaps before this returns.
+  using CheckDone = std::function<void(absl::StatusOr<PeerCheckResult>)>;
+  void CheckPeer(PeerCheckRequest request, CheckDone done);
+
   // A new plan is in force when this returns.
   void SetPlan(std::shared_ptr<const Resolver> plan);
   // New connections use these from now on; live ones are judged anew.
@@ -120,6 +126,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void Perform(const CreateMediaSession& action);
   void Perform(const UpdateMediaSession& action);
   void Perform(const DeleteMediaSession& action);
+  void Perform(PeerChecked& action);
   void Perform(const Report& action);
 
   bool IsLive(const ConnectionIo& connection) const;
@@ -146,6 +153,8 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   std::unique_ptr<ListenerSet> listeners_;
   absl::flat_hash_map<ConnectionId, std::unique_ptr<ConnectionIo>> connections_;
   std::deque<Lingering> lingering_;  // by deadline
+  uint64_t last_check_ = 0;
+  absl::flat_hash_map<uint64_t, CheckDone> checks_;
   std::deque<std::function<void()>> later_;
   bool doing_ = false;
   std::unique_ptr<Mailbox<Task>> outside_;

@@ -14,6 +14,10 @@ std::vector<MethodRule> MethodRules() {
   const auto rule = [](std::string_view name, OperatorRole role) {
     return MethodRule{MethodPath(name), {}, role};
   };
+  // dialplan asks for TestConnectivity, readiness and threats.
+  const auto also_dialplan = [](std::string_view name, OperatorRole role) {
+    return MethodRule{MethodPath(name), {"dialplan"}, role};
+  };
   return {
       rule("GetRegistration", OperatorRole::kViewer),
       rule("ListRegistrations", OperatorRole::kViewer),
@@ -29,11 +33,11 @@ std::vector<MethodRule> MethodRules() {
       rule("ListRefusals", OperatorRole::kViewer),
       rule("ListEvents", OperatorRole::kViewer),
       rule("WatchEvents", OperatorRole::kViewer),
-      rule("GetPeerState", OperatorRole::kViewer),
-      rule("ListPeerStates", OperatorRole::kViewer),
-      rule("CheckPeer", OperatorRole::kOperator),
+      also_dialplan("GetPeerState", OperatorRole::kViewer),
+      also_dialplan("ListPeerStates", OperatorRole::kViewer),
+      also_dialplan("CheckPeer", OperatorRole::kOperator),
       rule("ExplainRoute", OperatorRole::kViewer),
-      rule("GetStatus", OperatorRole::kViewer),
+      also_dialplan("GetStatus", OperatorRole::kViewer),
       rule("Drain", OperatorRole::kAdmin),
   };
 }

@@ -14,33 +14,10 @@
 #include "services/signaling_edge/io/listener_set.h"
 #include "services/signaling_edge/rpc/list_page.h"
 #include "services/signaling_edge/rpc/method_policy.h"
+#include "services/signaling_edge/rpc/resource_scope.h"
 
 namespace sallyport::signaling_edge {
 namespace {
-
-constexpr char kAllTenants[] = "tenants/-";
-
-absl::Status NotFound(const std::string& name) {
-  return MakeError(absl::StatusCode::kNotFound, "NOT_FOUND",
-                   absl::StrCat("there is no ", name));
-}
-
-absl::Status CheckParent(const std::string& parent) {
-  const std::string tenant(TenantOfName(absl::StrCat(parent, "/")));
-  if (!tenant.empty() && parent == absl::StrCat("tenants/", tenant)) {
-    return absl::OkStatus();
-  }
-  return MakeError(absl::StatusCode::kInvalidArgument, "REQUEST_INVALID",
-                   "parent must be tenants/{tenant} or tenants/-",
-                   {{"parent", "must be tenants/{tenant} or tenants/-"}});
-}
-
-// Whether `name`, of a resource or "tenants/{t}", is the parent's.
-bool BelongsTo(const std::string& name, const std::string& parent) {
-  return parent == kAllTenants || name == parent ||
-         (name.size() > parent.size() && name[parent.size()] == '/' &&
-          name.compare(0, parent.size(), parent) == 0);
-}
 
 template <typename Item>
 void SortByName(std::vector<Item>& items) {

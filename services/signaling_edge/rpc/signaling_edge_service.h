@@ -21,8 +21,7 @@
 namespace sallyport::signaling_edge {
 
 // gRPC in, core, gRPC out: handlers that need the loop's state are finished by
-// the loop. GetCallTrace, GetPeerState, ListPeerStates and CheckPeer are not
-// served: UNIMPLEMENTED. Thread-safe.
+// the loop. GetCallTrace and Drain are not served: UNIMPLEMENTED. Thread-safe.
 class SignalingEdgeService final
     : public v1::SignalingEdgeService::CallbackService {
  public:
@@ -87,6 +86,16 @@ class SignalingEdgeService final
       grpc::CallbackServerContext* context,
       const v1::ListEventsRequest* request,
       v1::ListEventsResponse* response) override;
+  grpc::ServerUnaryReactor* GetPeerState(grpc::CallbackServerContext* context,
+                                         const v1::GetPeerStateRequest* request,
+                                         v1::PeerState* response) override;
+  grpc::ServerUnaryReactor* ListPeerStates(
+      grpc::CallbackServerContext* context,
+      const v1::ListPeerStatesRequest* request,
+      v1::ListPeerStatesResponse* response) override;
+  grpc::ServerUnaryReactor* CheckPeer(grpc::CallbackServerContext* context,
+                                      const v1::CheckPeerRequest* request,
+                                      v1::CheckPeerResponse* response) override;
   grpc::ServerUnaryReactor* ExplainRoute(
       grpc::CallbackServerContext* context,
       const v1::ExplainRouteRequest* request,

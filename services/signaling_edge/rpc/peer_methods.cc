@@ -1,0 +1,178 @@
+// The methods of SignalingEdgeService that are about peers.
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/digit_analysis/plan_defaults.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_grpc.h"
+#include "services/common/status/status_macros.h"
+#include "services/signaling_edge/rpc/list_page.h"
+#include "services/signaling_edge/rpc/resource_scope.h"
+#include "services/signaling_edge/rpc/signaling_edge_service.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+constexpr char kStates[] = "/peerStates/";
+constexpr char kPeers[] = "/peers/";
+
+// "tenants/t/peers/p" of "tenants/t/peerStates/p"; empty for other names.
+std::string PeerOfState(const std::string& name) {
+  const std::string tenant(sallyport::TenantOf(name));
+  const std::string prefix = tenant + kStates;
+  if (tenant.empty() || name.rfind(prefix, 0) != 0) return "";
+  return absl::StrCat(tenant, kPeers, name.substr(prefix.size()));
+}
+
+std::string StateOfPeer(const std::string& peer) {
+  const std::string tenant(sallyport::TenantOf(peer));
+  return absl::StrCat(tenant, kStates,
+                      peer.substr(tenant.size() + sizeof(kPeers) - 1));
+}
+
+// Open connections by the peer at their other end.
+absl::flat_hash_map<std::string, uint32_t> ConnectionsByPeer(
+    const EdgeCore& core) {
+  absl::flat_hash_map<std::string, uint32_t> out;
+  for (const Connection* connection : core.connections().All()) {
+    if (connection->state != Connection::State::kOpen) continue;
+    if (connection->identity.has_value()) {
+      ++out[connection->identity->resource];
+    } else if (!connection->dialled.empty()) {
+      ++out[connection->dialled];
+    }
+  }
+  return out;
+}
+
+v1::PeerState StateOf(const PeerEntry& peer, const EdgeCore& core,
+                      uint32_t connections, const TimeBase& time) {
+  v1::PeerState out;
+  out.set_name(StateOfPeer(peer.name));
+  out.set_peer(peer.name);
+  out.set_active_calls(core.calls().CallsOf(peer.name));
+  out.set_connections(connections);
+  const PeerHealth* health = core.peer_health().Find(peer.name);
+  const bool enabled = peer.status == PeerStatus::kEnabled;
+  out.set_in_service(enabled && (health == nullptr || health->up));
+  if (!enabled) {
+    out.set_reason(peer.status == PeerStatus::kDisabled ? "PEER_DISABLED"
+                                                        : "PEER_NO_NEW_CALLS");
+  } else if (health != nullptr) {
+    out.set_reason(health->reason);
+  }
+  if (health == nullptr) return out;
+  if (health->change_time.has_value()) {
+    *out.mutable_change_time() =
+        sallyport::ToProto(time.At(*health->change_time));
+  }
+  if (health->mutual_tls_time.has_value()) {
+    *out.mutable_mutual_tls_time() =
+        sallyport::ToProto(time.At(*health->mutual_tls_time));
+  }
+  if (health->probed) {
+    v1::DestinationState& destination = *out.add_destinations();
+    if (health->address.port() != 0) {
+      *destination.mutable_address() =
+          ToProto(health->address, health->transport);
+    }
+    destination.set_up(health->up);
+    destination.set_reason(health->reason);
+    destination.set_last_sip_status(static_cast<uint32_t>(health->sip_status));
+    *destination.mutable_probe_time() =
+        sallyport::ToProto(time.At(health->probe_time));
+    if (health->sip_status != 0) {
+      *destination.mutable_round_trip_time() =
+          sallyport::ToProto(health->round_trip_time);
+    }
+  }
+  return out;
+}
+
+absl::Status NoPlan() {
+  return MakeError(absl::StatusCode::kFailedPrecondition, "NO_CONFIGURATION",
+                   "no dial plan has been received yet");
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* SignalingEdgeService::GetPeerState(
+    grpc::CallbackServerContext* context,
+    const v1::GetPeerStateRequest* request, v1::PeerState* response) {
+  return OnLoop(context, "GetPeerState", request->name(),
+                [this, request, response](EdgeLoop& loop) -> absl::Status {
+                  if (loop.core().plan() == nullptr) return NoPlan();
+                  const PeerEntry* peer = loop.core().plan()->index().Peer(
+                      PeerOfState(request->name()));
+                  if (peer == nullptr) return NotFound(request->name());
+                  const auto connections = ConnectionsByPeer(loop.core());
+                  const auto it = connections.find(peer->name);
+                  *response = StateOf(*peer, loop.core(),
+                                      it == connections.end() ? 0 : it->second,
+                                      ContextOf(loop).time);
+                  return absl::OkStatus();
+                });
+}
+
+grpc::ServerUnaryReactor* SignalingEdgeService::ListPeerStates(
+    grpc::CallbackServerContext* context,
+    const v1::ListPeerStatesRequest* request,
+    v1::ListPeerStatesResponse* response) {
+  return OnLoop(
+      context, "ListPeerStates", request->parent(),
+      [this, request, response](EdgeLoop& loop) -> absl::Status {
+        SP_RETURN_IF_ERROR(CheckParent(request->parent()));
+        if (loop.core().plan() == nullptr) return NoPlan();
+        const auto connections = ConnectionsByPeer(loop.core());
+        const TimeBase time = ContextOf(loop).time;
+        std::vector<v1::PeerState> items;
+        // In order of name, as the snapshot is.
+        for (const PeerEntry& peer : loop.core().plan()->snapshot().peers) {
+          if (!BelongsTo(peer.name, request->parent())) continue;
+          const auto it = connections.find(peer.name);
+          items.push_back(StateOf(peer, loop.core(),
+                                  it == connections.end() ? 0 : it->second,
+                                  time));
+        }
+        return FillPage(*request, std::move(items),
+                        *response->mutable_peer_states(), *response);
+      });
+}
+
+grpc::ServerUnaryReactor* SignalingEdgeService::CheckPeer(
+    grpc::CallbackServerContext* context, const v1::CheckPeerRequest* request,
+    v1::CheckPeerResponse* response) {
+  if (absl::Status status = Authorize(*context, "CheckPeer", request->peer());
+      !status.ok()) {
+    return Answer(context, std::move(status));
+  }
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const absl::Status posted = parts_.loop.Post([reactor, request,
+                                                response](EdgeLoop& loop) {
+    loop.CheckPeer({.peer = request->peer(),
+                    .secured = request->secured(),
+                    .media_secured = request->media_secured()},
+                   [reactor, response](absl::StatusOr<PeerCheckResult> result) {
+                     if (result.ok()) {
+                       response->set_succeeded(result->succeeded);
+                       response->set_reason(result->reason);
+                       for (const PeerCheckStep& step : result->steps) {
+                         v1::CheckStep& out = *response->add_steps();
+                         out.set_step(step.step);
+                         out.set_succeeded(step.succeeded);
+                         out.set_detail(step.detail);
+                       }
+                     }
+                     reactor->Finish(ToGrpc(result.status()));
+                   });
+  });
+  if (!posted.ok()) reactor->Finish(ToGrpc(posted));
+  return reactor;
+}
+
+}  // namespace sallyport::signaling_edge

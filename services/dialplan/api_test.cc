@@ -428,5 +428,72 @@ TEST_F(DialplanTest, ResolveRouteExplains) {
               HasReason("REFERENCE_NOT_FOUND"));
 }
 
+// Issue 3, "Bad input": a table is taken whole or not at all.
+TEST_F(DialplanTest, UsersAreImportedAllOrNone) {
+  MakeTenant("t");
+  MakePlan("t", "d", type::SECURITY_MODE_UNSECURED);
+  pb::ImportUsersRequest request;
+  request.set_parent("tenants/t");
+  request.set_csv(
+      "username,password,dial_plan\n"
+      "ann,correct horse,d\n"
+      "bob,correct horse,none\n"
+      "Ren\xE9,correct horse,d\n");
+  pb::ImportUsersResponse response;
+  const int64_t before = Version();
+  ASSERT_THAT(Call(&Stub::ImportUsers, request, &response), IsOk());
+  ASSERT_EQ(response.result().violations_size(), 2);
+  EXPECT_EQ(response.result().violations(0).field(), "row[3].dial_plan");
+  EXPECT_EQ(response.result().violations(1).field(), "row[4].username");
+  EXPECT_EQ(Version(), before);
+
+  request.set_csv(
+      "username,password,dial_plan\n"
+      "ann,correct horse,d\n"
+      "bob,correct horse,d\n");
+  request.set_validate_only(true);
+  ASSERT_THAT(Call(&Stub::ImportUsers, request, &response), IsOk());
+  EXPECT_EQ(response.result().created(), 2u);
+  EXPECT_EQ(Version(), before);
+  request.set_validate_only(false);
+  request.set_request_id("import-1");
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_THAT(Call(&Stub::ImportUsers, request, &response), IsOk());
+    EXPECT_EQ(response.result().created(), 2u);
+    EXPECT_EQ(Version(), before + 2);
+  }
+  request.set_request_id("import-2");
+  ASSERT_THAT(Call(&Stub::ImportUsers, request, &response), IsOk());
+  EXPECT_EQ(response.result().unchanged(), 2u);
+  EXPECT_EQ(Version(), before + 2);
+  request.set_csv("username\neve\n");
+  EXPECT_THAT(Call(&Stub::ImportUsers, request, &response),
+              HasReason("REQUEST_ID_REUSED"));
+
+  // Every edge gets them at once, with what it needs to check a digest.
+  Edge edge(ChannelOf("signaling_edge"));
+  const auto plan = edge.WaitFor(before + 2);
+  ASSERT_EQ(plan->users.size(), 2u);
+  EXPECT_EQ(plan->users[0].ha1_sha256.size(), 64u);
+
+  request.set_request_id("");
+  request.set_csv(std::string(4000001, 'a'));
+  ASSERT_THAT(Call(&Stub::ImportUsers, request, &response), IsOk());
+  ASSERT_EQ(response.result().violations_size(), 1);
+  EXPECT_THAT(response.result().violations(0).description(),
+              HasSubstr("CSV_TOO_LARGE"));
+  request.set_parent("tenants/none");
+  EXPECT_THAT(Call(&Stub::ImportUsers, request, &response),
+              HasReason("RESOURCE_NOT_FOUND"));
+  // An operator of another tenant, and one who may only look.
+  const auto vera = StubOf("operator/vera");
+  request.set_parent("tenants/u");
+  EXPECT_THAT(Call(&Stub::ImportUsers, request, &response, vera.get()),
+              StatusIs(absl::StatusCode::kPermissionDenied));
+  const auto oscar = StubOf("operator/oscar");
+  EXPECT_THAT(Call(&Stub::ImportUsers, request, &response, oscar.get()),
+              StatusIs(absl::StatusCode::kPermissionDenied));
+}
+
 }  // namespace
 }  // namespace sallyport::dialplan

@@ -59,6 +59,7 @@ DialplanService::DialplanService(const Parts& parts, const Self& self)
       self_(self),
       start_time_(parts.clock.Now()) {
   for (const ResourceKind& kind : ResourceKinds()) HandleKind(kind);
+  HandleImport("ImportUsers", KindOf("user"));
   Handle("ResolveRoute", &DialplanService::ResolveRoute);
   Handle("ReportSnapshotVersion", &DialplanService::ReportSnapshotVersion);
   Handle("GetStatus", &DialplanService::GetStatus);
@@ -82,36 +83,29 @@ std::string DialplanService::IdentityOf(const CallerIdentity& service) const {
 }
 
 void DialplanService::HandleKind(const ResourceKind& kind) {
-  const auto write = [this](const std::string& method, auto call) {
-    HandleUnary(method,
-                [this, method, call](Context& context, const Message& request,
-                                     Message& response, Done done) {
-                  const auto caller = Authorize(context, method, request);
-                  if (!caller.ok()) return done(caller.status());
-                  call(*caller, request, response, std::move(done));
-                });
-  };
   ResourceMethods& methods = parts_.methods;
-  write("Create" + kind.TypeName(),
-        [&methods, &kind](const CallerIdentity& caller, const Message& request,
-                          Message& response, Done done) {
-          methods.Create(kind, caller, request, &response, std::move(done));
-        });
-  write("Update" + kind.TypeName(),
-        [&methods, &kind](const CallerIdentity& caller, const Message& request,
-                          Message& response, Done done) {
-          methods.Update(kind, caller, request, &response, std::move(done));
-        });
-  write("Delete" + kind.TypeName(),
-        [&methods, &kind](const CallerIdentity& caller, const Message& request,
-                          Message&, Done done) {
-          methods.Delete(kind, caller, request, std::move(done));
-        });
-  write("Get" + kind.TypeName(),
-        [&methods, &kind](const CallerIdentity&, const Message& request,
-                          Message& response, const Done& done) {
-          done(methods.Get(kind, request, response));
-        });
+  HandleWrite(
+      "Create" + kind.TypeName(),
+      [&methods, &kind](const CallerIdentity& caller, const Message& request,
+                        Message& response, Done done) {
+        methods.Create(kind, caller, request, &response, std::move(done));
+      });
+  HandleWrite(
+      "Update" + kind.TypeName(),
+      [&methods, &kind](const CallerIdentity& caller, const Message& request,
+                        Message& response, Done done) {
+        methods.Update(kind, caller, request, &response, std::move(done));
+      });
+  HandleWrite("Delete" + kind.TypeName(),
+              [&methods, &kind](const CallerIdentity& caller,
+                                const Message& request, Message&, Done done) {
+                methods.Delete(kind, caller, request, std::move(done));
+              });
+  HandleWrite("Get" + kind.TypeName(),
+              [&methods, &kind](const CallerIdentity&, const Message& request,
+                                Message& response, const Done& done) {
+                done(methods.Get(kind, request, response));
+              });
   const std::string list = "List" + kind.TypeNames();
   HandleUnary(list, [this, list, &kind](Context& context,
                                         const Message& request,
@@ -123,6 +117,19 @@ void DialplanService::HandleKind(const ResourceKind& kind) {
                             : Authorize(context, list, request);
     if (!caller.ok()) return done(caller.status());
     done(parts_.methods.List(kind, *caller, request, response));
+  });
+}
+
+void DialplanService::HandleImport(const std::string& method,
+                                   const ResourceKind& kind) {
+  HandleWrite(method, [this, &kind](const CallerIdentity& caller,
+                                    const Message& request, Message& response,
+                                    Done done) {
+    Message* const result = response.GetReflection()->MutableMessage(
+        &response, &FieldOf(response, "result"));
+    parts_.methods.Import(kind, caller, request,
+                          static_cast<pb::ImportResult*>(result),
+                          std::move(done));
   });
 }
 

@@ -70,8 +70,20 @@ class DialplanService final : public DispatchService {
                             static_cast<Response&>(response)));
     });
   }
+  // A handler of writes, which answers later.
+  template <typename Call>
+  void HandleWrite(const std::string& method, Call call) {
+    HandleUnary(method,
+                [this, method, call](Context& context, const Message& request,
+                                     Message& response, Done done) {
+                  const auto caller = Authorize(context, method, request);
+                  if (!caller.ok()) return done(caller.status());
+                  call(*caller, request, response, std::move(done));
+                });
+  }
   // The five standard methods of a kind.
   void HandleKind(const ResourceKind& kind);
+  void HandleImport(const std::string& method, const ResourceKind& kind);
 
   absl::Status ResolveRoute(
       const CallerIdentity& caller,

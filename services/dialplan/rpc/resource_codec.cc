@@ -43,6 +43,7 @@ constexpr ReferenceField kReferenceFields[] = {
     {"digest_user", "users"},
     {"owner_user", "users"},
     {"lines", "lines"},
+    {"users", "users"},
     {"partition", "partitions"},
     {"partitions", "partitions"},
     {"peer", "peers"},
@@ -98,6 +99,13 @@ std::vector<Reference> ReferencesOf(const pb::Resource& resource) {
     }
   }
   return out;
+}
+
+std::string_view ReferredCollection(std::string_view field) {
+  for (const ReferenceField& known : kReferenceFields) {
+    if (known.field == field) return known.collection;
+  }
+  return "";
 }
 
 PlanRecord RecordOf(pb::Resource resource, const Ha1Hashes& hashes) {

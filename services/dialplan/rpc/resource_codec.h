@@ -4,6 +4,7 @@
 #define SALLYPORT_SERVICES_DIALPLAN_RPC_RESOURCE_CODEC_H_
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -23,6 +24,9 @@ struct Ha1Hashes {
 // All references that a resource makes: those that are set, with their paths.
 std::vector<Reference> ReferencesOf(
     const ::sallyport::dialplan::v1::Resource& resource);
+
+// "peers": what a field of this name holds the names of; empty if of nothing.
+std::string_view ReferredCollection(std::string_view field);
 
 // The record of a resource of a kind that this service has. Its etag, times
 // and secrets are left out of the body. Etag and times of the record are

@@ -32,13 +32,6 @@ using google::protobuf::util::FieldMaskUtil;
 constexpr const char* kOutputFields[] = {"name", "etag", "create_time",
                                          "update_time", "has_credentials"};
 
-bool IsOutputField(const std::string& path) {
-  for (const char* field : kOutputFields) {
-    if (path == field) return true;
-  }
-  return false;
-}
-
 bool IsAll(const FieldMask& mask) {
   return mask.paths_size() == 1 && mask.paths(0) == "*";
 }
@@ -117,6 +110,13 @@ Ha1Hashes HashesOf(pb::User& user, const PlanRecord* current) {
 }
 
 }  // namespace
+
+bool IsOutputField(const std::string& path) {
+  for (const char* field : kOutputFields) {
+    if (path == field) return true;
+  }
+  return false;
+}
 
 absl::Status CheckMask(const pb::Resource& resource, const FieldMask& mask) {
   if (IsAll(mask)) return absl::OkStatus();

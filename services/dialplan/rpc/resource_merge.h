@@ -13,6 +13,9 @@
 
 namespace sallyport::dialplan {
 
+// Whether the service alone sets the field.
+bool IsOutputField(const std::string& path);
+
 // Whether every path of `mask` is one of the resource's fields, or "*" alone.
 // INVALID_ARGUMENT, reason UPDATE_MASK_INVALID, names those that are not.
 absl::Status CheckMask(const ::sallyport::dialplan::v1::Resource& resource,

@@ -17,6 +17,7 @@
 #include "services/common/rpc/access_policy.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "services/dialplan/rpc/csv_import.h"
 #include "services/dialplan/rpc/list_filter.h"
 #include "services/dialplan/rpc/resource_codec.h"
 #include "services/dialplan/rpc/resource_merge.h"
@@ -198,9 +199,11 @@ absl::Status ResourceMethods::List(const ResourceKind& kind,
   }
 }
 
+template <typename EditOrBatch>
 void ResourceMethods::Identify(std::string_view verb,
                                const CallerIdentity& caller,
-                               const Message& request, PlanEdit& edit) const {
+                               const Message& request,
+                               EditOrBatch& edit) const {
   edit.validate_only = GetBool(request, "validate_only");
   const std::string id = GetString(request, "request_id");
   if (id.empty()) return;
@@ -292,6 +295,33 @@ void ResourceMethods::Delete(const ResourceKind& kind,
   if (absl::Status s = CheckRequestId(request); !s.ok()) return done(s);
   Identify("delete", caller, request, edit);
   Submit(std::move(edit), nullptr, std::move(done));
+}
+
+void ResourceMethods::Import(const ResourceKind& kind,
+                             const CallerIdentity& caller,
+                             const Message& request, pb::ImportResult* result,
+                             Done done) {
+  const std::string parent = GetString(request, "parent");
+  if (absl::Status s = CheckParent(parent); !s.ok()) return done(s);
+  if (absl::Status s = CheckRequestId(request); !s.ok()) return done(s);
+  if (board_.Find(parent) == nullptr) {
+    return done(MakeError(absl::StatusCode::kNotFound, "RESOURCE_NOT_FOUND",
+                          parent + " does not exist"));
+  }
+  CsvImport import = ReadImport(kind, parent, GetString(request, "csv"));
+  PlanBatch batch;
+  batch.edits = std::move(import.edits);
+  Identify("import", caller, request, batch);
+  // Only to find what else is wrong.
+  if (!import.faults.empty()) batch.validate_only = true;
+  writer_.Submit(std::move(batch),
+                 [&kind, import = std::move(import), result,
+                  done = std::move(done)](absl::StatusOr<BatchAnswer> answer) {
+                   if (answer.ok()) {
+                     *result = ImportResultOf(kind, import, *answer);
+                   }
+                   done(answer.status());
+                 });
 }
 
 }  // namespace sallyport::dialplan

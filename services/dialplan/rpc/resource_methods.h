@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "google/protobuf/message.h"
+#include "sallyport/dialplan/v1/import.pb.h"
 #include "services/common/rpc/caller_identity.h"
 #include "services/dialplan/io/plan_board.h"
 #include "services/dialplan/io/plan_writer.h"
@@ -48,13 +49,23 @@ class ResourceMethods {
   void Delete(const ResourceKind& kind, const CallerIdentity& caller,
               const google::protobuf::Message& request, Done done);
 
+  // Writes a table of resources of one kind, all or none. `request` has
+  // `parent`, `csv` and the fields of every write. Faults are in the result;
+  // what made the whole request one is the status.
+  void Import(const ResourceKind& kind, const CallerIdentity& caller,
+              const google::protobuf::Message& request,
+              ::sallyport::dialplan::v1::ImportResult* result, Done done);
+
   // The tenant's id that a request is about; empty for lists and creates of
   // tenants.
   static std::string TenantOfRequest(const google::protobuf::Message& request);
 
  private:
+  // Fills in validate_only and what tells the request from others.
+  template <typename EditOrBatch>
   void Identify(std::string_view verb, const CallerIdentity& caller,
-                const google::protobuf::Message& request, PlanEdit& edit) const;
+                const google::protobuf::Message& request,
+                EditOrBatch& edit) const;
   void Submit(PlanEdit edit, google::protobuf::Message* response, Done done);
 
   const PlanBoard& board_;

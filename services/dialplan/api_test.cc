@@ -18,6 +18,7 @@ namespace sallyport::dialplan {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 TEST_F(DialplanTest, CreateGetListUpdateDelete) {
   const pb::Tenant tenant = MakeTenant("t");
@@ -493,6 +494,52 @@ TEST_F(DialplanTest, UsersAreImportedAllOrNone) {
   const auto oscar = StubOf("operator/oscar");
   EXPECT_THAT(Call(&Stub::ImportUsers, request, &response, oscar.get()),
               StatusIs(absl::StatusCode::kPermissionDenied));
+}
+
+TEST_F(DialplanTest, NumbersAreImported) {
+  MakeTenant("t");
+  MakePlan("t", "d", type::SECURITY_MODE_UNSECURED);
+  pb::ImportUsersRequest users;
+  users.set_parent("tenants/t");
+  users.set_csv("username,dial_plan\nann,d\nbob,d\n");
+  pb::ImportUsersResponse imported;
+  ASSERT_THAT(Call(&Stub::ImportUsers, users, &imported), IsOk());
+  ASSERT_EQ(imported.result().created(), 2u);
+
+  pb::ImportNumbersRequest request;
+  request.set_parent("tenants/t");
+  request.set_csv(
+      "directory_number,display_name,users,forward_no_answer.number,"
+      "no_answer_duration,max_calls\r\n"
+      "4001,\"Ann, O.\",ann,4002,20s,4\r\n"
+      "4002,Bob,ann;bob,,,\r\n");
+  pb::ImportNumbersResponse response;
+  ASSERT_THAT(Call(&Stub::ImportNumbers, request, &response), IsOk());
+  EXPECT_EQ(response.result().violations_size(), 0)
+      << response.ShortDebugString();
+  EXPECT_EQ(response.result().created(), 2u);
+  pb::GetLineRequest get;
+  get.set_name("tenants/t/lines/4001");
+  pb::Line line;
+  ASSERT_THAT(Call(&Stub::GetLine, get, &line), IsOk());
+  EXPECT_EQ(line.display_name(), "Ann, O.");
+  EXPECT_EQ(line.forward_no_answer().number(), "4002");
+  EXPECT_EQ(line.no_answer_duration().seconds(), 20);
+  EXPECT_THAT(line.users(), ElementsAre("tenants/t/users/ann"));
+  ASSERT_THAT(Call(&Stub::ImportNumbers, request, &response), IsOk());
+  EXPECT_EQ(response.result().unchanged(), 2u);
+
+  request.set_csv(
+      "directory_number,users,no_answer_duration\n"
+      "4001,eve,20s\n"
+      "4002,bob,soon\n");
+  ASSERT_THAT(Call(&Stub::ImportNumbers, request, &response), IsOk());
+  std::vector<std::string> fields;
+  for (const auto& violation : response.result().violations()) {
+    fields.push_back(violation.field());
+  }
+  EXPECT_THAT(fields,
+              ElementsAre("row[2].users[0]", "row[3].no_answer_duration"));
 }
 
 }  // namespace

@@ -60,6 +60,7 @@ DialplanService::DialplanService(const Parts& parts, const Self& self)
       start_time_(parts.clock.Now()) {
   for (const ResourceKind& kind : ResourceKinds()) HandleKind(kind);
   HandleImport("ImportUsers", KindOf("user"));
+  HandleImport("ImportNumbers", KindOf("line"));
   Handle("ResolveRoute", &DialplanService::ResolveRoute);
   Handle("ReportSnapshotVersion", &DialplanService::ReportSnapshotVersion);
   Handle("GetStatus", &DialplanService::GetStatus);

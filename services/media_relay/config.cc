@@ -216,6 +216,10 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
   if (!config.fast_path().empty() && config.fast_path() != "sockets") {
     faults->Add("fast_path", "is neither empty nor \"sockets\"");
   }
+  if (!RelaySocketsFrom(config.relay_sockets()).has_value()) {
+    faults->Add("relay_sockets",
+                "is none of \"frames\", \"raw\" and \"per_port\"");
+  }
   if (config.limits().max_allocation_bytes_per_second() != 0) {
     faults->Add("limits.max_allocation_bytes_per_second",
                 "is not offered by this version");
@@ -287,6 +291,8 @@ RelayFleetOptions FleetOptionsFrom(const Config& config, size_t processors) {
   options.loops =
       config.loops() == 0 ? std::max<size_t>(1, processors) : config.loops();
   options.pin = config.loops() == 0;
+  options.sockets =
+      RelaySocketsFrom(config.relay_sockets()).value_or(RelaySockets::kBest);
   return options;
 }
 

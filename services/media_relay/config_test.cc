@@ -54,6 +54,7 @@ TEST(ValidateConfigTest, EveryFaultIsToldAtOnce) {
                     "denied_prefixes": ["nonsense"]},
     "session_lease": "1s", "nonce_lifetime": "18000s",
     "turn_tls": {}, "fast_path": "xdp", "send_software": true,
+    "relay_sockets": "many",
     "limits": {"max_allocation_bytes_per_second": "5"}
   })json");
   EXPECT_EQ(
@@ -64,7 +65,7 @@ TEST(ValidateConfigTest, EveryFaultIsToldAtOnce) {
           "internal.advertised_addresses", "stun_udp_port", "turn_tls_port",
           "relay_port_max", "loops", "peer_policy.allowed_prefixes[0]",
           "peer_policy.denied_prefixes[0]", "session_lease", "nonce_lifetime",
-          "turn_tls", "fast_path", "send_software",
+          "turn_tls", "fast_path", "send_software", "relay_sockets",
           "limits.max_allocation_bytes_per_second"}));
 }
 

@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -21,6 +22,7 @@
 #include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
 #include "sallyport/media_relay/v1/relay_status.pb.h"
 #include "sallyport/type/v1/service_info.pb.h"
+#include "services/common/bytes/string_view.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
@@ -127,7 +129,10 @@ class MediaRelay final : public RunningService {
       LogWarning("TCP and TLS are not offered by this version", {});
     }
     LogInfo("relay loops run",
-            {{"loops", fleet_->size()}, {"fast_path", "sockets"}});
+            {{"loops", fleet_->size()},
+             {"fast_path", "sockets"},
+             {"relay_sockets", RelaySocketsName(fleet_->sockets())},
+             {"reason", fleet_->sockets_reason()}});
     SP_RETURN_IF_ERROR(StartKeys(runtime));
 
     MediaRelayServiceOptions service;
@@ -213,7 +218,10 @@ class MediaRelay final : public RunningService {
           ->set_advertised_address(uri.substr(5, uri.rfind(':') - 5));
     }
     status.set_fast_path_tier(v1::FAST_PATH_TIER_SOCKETS);
-    status.set_fast_path_reason("other tiers are not offered by this version");
+    status.set_fast_path_reason(absl::StrCat(
+        "relay_sockets ", AbslView(RelaySocketsName(fleet_->sockets())),
+        fleet_->sockets_reason().empty() ? "" : ": ",
+        fleet_->sockets_reason()));
     if (key_client_ == nullptr) return;
     const KeyClient::Status keys = key_client_->status();
     for (const uint32_t id : keys.key_ids) status.add_key_ids(id);

@@ -18,9 +18,10 @@
 namespace sallyport::media_relay {
 
 // Room that every lent buffer has before and after the datagram: a Data
-// indication's head is at most 48 bytes, an SRTCP trailer at most 4 + 16, and
-// libsrtp2 wants 144 to be there.
-inline constexpr size_t kPacketHeadroom = 64;
+// indication's head is at most 48 bytes and the heads of Ethernet, IP and UDP
+// before that 62, an SRTCP trailer at most 4 + 16, and libsrtp2 wants 144 to be
+// there.
+inline constexpr size_t kPacketHeadroom = 128;
 inline constexpr size_t kPacketTailroom = 160;
 // Longest datagram taken from a socket.
 inline constexpr size_t kMaxPacketSize = 2048;

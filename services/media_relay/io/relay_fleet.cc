@@ -1,11 +1,14 @@
 #include "services/media_relay/io/relay_fleet.h"
 
+#include <netinet/in.h>
 #include <sched.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,11 +19,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "services/common/net/unique_fd.h"
 #include "services/common/random/random_source.h"
 #include "services/common/status/status_macros.h"
 #include "services/common/time/clock.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/relay_core.h"
+#include "services/media_relay/core/relay_interface.h"
 #include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_loop.h"
 
 namespace sallyport::media_relay {
@@ -61,7 +68,71 @@ class Countdown {
   const std::function<void(const absl::Status&)> done_;
 };
 
+// The local addresses on which the cores open ports.
+std::vector<IpAddress> RelayAddresses(const RelayCoreOptions& core) {
+  std::vector<IpAddress> addresses;
+  const RelayInterfaces& interfaces = core.sessions.interfaces;
+  for (const std::optional<RelayInterface>& interface :
+       {core.turn.ipv4, core.turn.ipv6, interfaces.external_v4,
+        interfaces.external_v6, interfaces.internal_v4,
+        interfaces.internal_v6}) {
+    if (interface.has_value() &&
+        std::find(addresses.begin(), addresses.end(), interface->local) ==
+            addresses.end()) {
+      addresses.push_back(interface->local);
+    }
+  }
+  return addresses;
+}
+
 }  // namespace
+
+std::optional<RelaySockets> RelaySocketsFrom(std::string_view name) {
+  if (name.empty()) return RelaySockets::kBest;
+  for (const RelaySockets sockets :
+       {RelaySockets::kFrames, RelaySockets::kRaw, RelaySockets::kPerPort}) {
+    if (name == RelaySocketsName(sockets)) return sockets;
+  }
+  return std::nullopt;
+}
+
+std::string_view RelaySocketsName(RelaySockets sockets) {
+  switch (sockets) {
+    case RelaySockets::kBest:
+      return "";
+    case RelaySockets::kFrames:
+      return "frames";
+    case RelaySockets::kRaw:
+      return "raw";
+    case RelaySockets::kPerPort:
+      return "per_port";
+  }
+  return "";
+}
+
+absl::Status RelayFleet::StartSteering(
+    const RelayFleetOptions& options, const std::vector<IpAddress>& addresses) {
+  if (options.sockets == RelaySockets::kPerPort) {
+    sockets_reason_ = "asked for";
+    return absl::OkStatus();
+  }
+  SP_ASSIGN_OR_RETURN(steering_,
+                      PortSteering::Create(options.core.ports.first,
+                                           options.core.ports.last, addresses));
+  // Sending needs CAP_NET_RAW: told before the first loop stands.
+  const UniqueFd raw(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+  if (!raw.valid()) {
+    steering_.reset();
+    return absl::PermissionDeniedError("raw sockets need CAP_NET_RAW");
+  }
+  if (options.sockets == RelaySockets::kRaw) {
+    sockets_ = RelaySockets::kRaw;
+    sockets_reason_ = "asked for";
+  } else {
+    sockets_ = RelaySockets::kFrames;
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     const RelayFleetOptions& options, const SrtpLibrary& library,
@@ -72,6 +143,12 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
   const auto share = [count](size_t whole) {
     return std::max<size_t>(1, (whole + count - 1) / count);
   };
+  const std::vector<IpAddress> addresses = RelayAddresses(options.core);
+  const absl::Status steering = fleet->StartSteering(options, addresses);
+  if (!steering.ok()) {
+    if (options.sockets != RelaySockets::kBest) return steering;
+    fleet->sockets_reason_ = std::string(steering.message());
+  }
   std::vector<Endpoint> listeners = options.listeners;
   for (size_t i = 0; i < count; ++i) {
     RelayLoopOptions loop;
@@ -83,6 +160,10 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     loop.core.turn.max_allocations = share(options.core.turn.max_allocations);
     loop.core.sessions.max_sessions = share(options.core.sessions.max_sessions);
     loop.listeners = listeners;
+    loop.steering = fleet->steering_.get();
+    loop.steered.addresses = addresses;
+    loop.steered.frames = fleet->sockets_ == RelaySockets::kFrames;
+    loop.contested = absl::IsAlreadyExists(steering);
     if (options.pin && !processors.empty()) {
       loop.processor = processors[i % processors.size()];
     }

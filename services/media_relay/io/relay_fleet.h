@@ -4,8 +4,11 @@
 #define SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_FLEET_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,9 +19,22 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_loop.h"
 
 namespace sallyport::media_relay {
+
+// How the sockets of relay ports are made.
+enum class RelaySockets : uint8_t {
+  kBest,     // the first of these that works here
+  kFrames,   // one socket for all ports, frames sent past the IP layer
+  kRaw,      // one socket for all ports, sent through raw sockets
+  kPerPort,  // a socket for each port: no capability needed
+};
+
+// "frames", "raw", "per_port"; empty: kBest.
+std::optional<RelaySockets> RelaySocketsFrom(std::string_view name);
+std::string_view RelaySocketsName(RelaySockets sockets);
 
 struct RelayFleetOptions {
   // Of the whole process; counts and ports are divided among the loops.
@@ -27,6 +43,8 @@ struct RelayFleetOptions {
   size_t loops = 1;
   // One loop on each processor that the process may use.
   bool pin = false;
+  // All but kBest: that one or none.
+  RelaySockets sockets = RelaySockets::kBest;
 };
 
 // Thread-safe once started.
@@ -40,6 +58,9 @@ class RelayFleet {
   void Start();
 
   size_t size() const { return loops_.size(); }
+  // What is in use, and why nothing better is; empty for the best.
+  RelaySockets sockets() const { return sockets_; }
+  const std::string& sockets_reason() const { return sockets_reason_; }
   const std::vector<Endpoint>& listeners() const {
     return loops_.front()->listeners();
   }
@@ -55,7 +76,13 @@ class RelayFleet {
 
  private:
   RelayFleet() = default;
+  absl::Status StartSteering(const RelayFleetOptions& options,
+                             const std::vector<IpAddress>& addresses);
 
+  RelaySockets sockets_ = RelaySockets::kPerPort;
+  std::string sockets_reason_;
+  // Outlives the loops.
+  std::unique_ptr<PortSteering> steering_;
   std::vector<std::unique_ptr<RelayLoop>> loops_;
 };
 

@@ -2,12 +2,10 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -24,7 +22,6 @@
 #include "services/common/metrics/metrics.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/mailbox.h"
-#include "services/common/net/udp_socket.h"
 #include "services/common/random/random_source.h"
 #include "services/common/status/status_macros.h"
 #include "services/common/time/clock.h"
@@ -36,6 +33,9 @@
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/io/metrics_table.h"
+#include "services/media_relay/io/per_port_sockets.h"
+#include "services/media_relay/io/relay_ports.h"
+#include "services/media_relay/io/steered_ports.h"
 #include "services/media_relay/io/udp_batch.h"
 
 namespace sallyport::media_relay {
@@ -44,7 +44,6 @@ namespace {
 constexpr size_t kMailboxCapacity = 4096;
 // Batches taken from one socket before others have their turn.
 constexpr int kBatchesPerTurn = 4;
-constexpr int kListenerBuffer = 4 << 20;
 
 absl::Duration ThreadCpu() {
   timespec used;
@@ -98,11 +97,20 @@ absl::Status RelayLoop::Bind() {
         Perform();
         Rearm();
       }));
+  RelayPorts::Ready ready = [this](int fd, SocketId id) { OnReadable(fd, id); };
+  if (options_.steering != nullptr) {
+    SP_ASSIGN_OR_RETURN(
+        ports_, SteeredPorts::Create(options_.steered, *loop_,
+                                     *options_.steering, std::move(ready)));
+  } else {
+    ports_ = std::make_unique<PerPortSockets>(*loop_, std::move(ready),
+                                              options_.contested);
+  }
   for (const Endpoint& listener : options_.listeners) {
     const SocketId id = bound_.size() + 1;
-    int port;
-    SP_ASSIGN_OR_RETURN(port, AddSocket(id, listener, /*listener=*/true));
-    bound_.push_back({listener.ip, static_cast<uint16_t>(port)});
+    uint16_t port;
+    SP_ASSIGN_OR_RETURN(port, ports_->Listen(id, listener));
+    bound_.push_back({listener.ip, port});
   }
   timer_ = loop_->AddTimer([this](MonoTime) { OnTimer(); });
   second_ = loop_->AddTimer([this](MonoTime) { OnSecond(); });
@@ -115,8 +123,7 @@ RelayLoop::~RelayLoop() {
     loop_->Stop();
     thread_.join();
   }
-  for (const auto& [id, socket] : sockets_) loop_->Remove(socket->udp.fd());
-  sockets_.clear();
+  ports_.reset();
   mailbox_.reset();
   if (timer_ != 0) loop_->RemoveTimer(timer_);
   if (second_ != 0) loop_->RemoveTimer(second_);
@@ -143,64 +150,28 @@ absl::Status RelayLoop::Post(Command&& command) {
 
 Now RelayLoop::ReadNow() const { return {clock_.MonoNow(), clock_.Now()}; }
 
-absl::StatusOr<int> RelayLoop::AddSocket(SocketId id, const Endpoint& local,
-                                         bool listener) {
-  UdpSocket::Options options;
-  options.reuse_port = listener;
-  if (listener) options.receive_buffer = kListenerBuffer;
-  absl::StatusOr<UdpSocket> udp =
-      UdpSocket::Bind(local.ToSocketAddress(), options);
-  if (!udp.ok()) return udp.status();
-  if (!listener) {
-    // For the added delay of media; without it none is reported.
-    const int on = 1;
-    (void)setsockopt(udp->fd(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
-  }
-  auto socket = std::make_unique<Socket>(Socket{id, *std::move(udp)});
-  Socket* const raw = socket.get();
-  SP_RETURN_IF_ERROR(loop_->Add(raw->udp.fd(), kReadable,
-                                [this, raw](IoEvents) { OnReadable(*raw); }));
-  const int port = raw->udp.local_address().port();
-  sockets_[id] = std::move(socket);
-  return port;
-}
-
-void RelayLoop::CloseOne(SocketId id) {
-  const auto it = sockets_.find(id);
-  if (it == sockets_.end()) return;
-  // What it was to send goes out before the descriptor can be another's.
-  send_.Flush();
-  loop_->Remove(it->second->udp.fd());
-  sockets_.erase(it);
-}
-
-void RelayLoop::OnReadable(Socket& socket) {
-  const SocketId id = socket.id;
-  const int fd = socket.udp.fd();
+void RelayLoop::OnReadable(int fd, SocketId id) {
   for (int batch = 0; batch < kBatchesPerTurn; ++batch) {
     const size_t count = receive_.Receive(fd);
     if (count == 0) break;
     const Now now = ReadNow();
     for (size_t i = 0; i < count; ++i) {
+      const SocketId socket =
+          id != kNoSocket ? id : ports_->IdOf(fd, receive_.local_port(i));
       const PacketAction action =
-          core_.OnPacket(id, receive_.from(i), receive_.packet(i),
+          core_.OnPacket(socket, receive_.from(i), receive_.packet(i),
                          receive_.reply(i), now, actions_);
-      Send(action, receive_.arrival(i));
+      if (action.sends()) {
+        ports_->Send(action, {now.mono, receive_.arrival(i),
+                              receive_.RoomBefore(i, action.bytes)});
+      }
       if (!actions_.empty()) Perform();
     }
-    send_.Flush();
-    // A client socket stays; a relayed one may have been closed just now.
-    if (count < kBatchSize || !sockets_.contains(id)) break;
+    ports_->Flush();
+    // A socket of its own may have been closed just now.
+    if (count < kBatchSize || (id != kNoSocket && !ports_->IsOpen(id))) break;
   }
   Rearm();
-}
-
-void RelayLoop::Send(const PacketAction& action, absl::Time arrival) {
-  if (!action.sends()) return;
-  const auto it = sockets_.find(action.socket);
-  if (it == sockets_.end()) return;
-  send_.Add(it->second->udp.fd(), action.to, action.bytes, action.delay,
-            arrival);
 }
 
 void RelayLoop::Perform() {
@@ -208,18 +179,17 @@ void RelayLoop::Perform() {
     const SocketActions todo = std::exchange(actions_, SocketActions());
     for (const SocketAction& action : todo) {
       if (const auto* close = std::get_if<CloseSocket>(&action)) {
-        CloseOne(close->socket);
+        ports_->Close(close->socket);
         continue;
       }
       const OpenSocket& open = std::get<OpenSocket>(action);
-      const absl::Status status =
-          AddSocket(open.socket, open.local, /*listener=*/false).status();
+      const absl::Status status = ports_->Open(open.socket, open.local);
       std::array<uint8_t, kReplySize> reply;
       const PacketAction answer = core_.OnSocketOpened(
           open.socket, status, absl::MakeSpan(reply), ReadNow(), actions_);
       if (answer.sends()) {
-        Send(answer, absl::InfinitePast());
-        send_.Flush();  // the answer lies on this stack
+        ports_->Send(answer, {clock_.MonoNow()});
+        ports_->Flush();  // the answer lies on this stack
       }
     }
   }
@@ -256,7 +226,7 @@ void RelayLoop::OnSecond() {
       exported_.packets_received);
   add(metrics_.packets_sent, stats.packets_sent, exported_.packets_sent);
   add(metrics_.sent_bytes, stats.bytes_sent, exported_.bytes_sent);
-  add(metrics_.send_refused, send_.refused(), exported_refused_);
+  add(metrics_.send_refused, ports_->refused(), exported_refused_);
   for (size_t i = 0; i < kDropReasonCount; ++i) {
     add(metrics_.drops, stats.drops[i], exported_.drops[i], i);
   }
@@ -295,7 +265,7 @@ void RelayLoop::OnSecond() {
   }
   exported_ = stats;
   exported_turn_ = turn;
-  exported_refused_ = send_.refused();
+  exported_refused_ = ports_->refused();
   exported_cpu_ = cpu;
   exported_time_ = now;
   loop_->SetTimer(second_, now + absl::Seconds(1));

@@ -11,14 +11,12 @@
 #include <thread>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/mailbox.h"
-#include "services/common/net/udp_socket.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/clock.h"
 #include "services/common/time/mono_time.h"
@@ -27,6 +25,9 @@
 #include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/io/port_steering.h"
+#include "services/media_relay/io/relay_ports.h"
+#include "services/media_relay/io/steered_ports.h"
 #include "services/media_relay/io/udp_batch.h"
 
 namespace sallyport::media_relay {
@@ -57,6 +58,12 @@ struct RelayLoopOptions {
   std::vector<Endpoint> listeners;
   // The processor to stay on; negative: any.
   int processor = -1;
+  // How relay ports are served. Null: a socket for each.
+  PortSteering* steering = nullptr;
+  // With steering: the addresses of relay ports, and whether frames are sent.
+  SteeredPorts::Options steered;
+  // Without: another relay steers ports of our addresses.
+  bool contested = false;
 };
 
 // What a loop did, for GetStatus and load.
@@ -109,20 +116,11 @@ class RelayLoop {
   const std::vector<Endpoint>& listeners() const { return bound_; }
 
  private:
-  struct Socket {
-    SocketId id;
-    UdpSocket udp;
-  };
-
   RelayLoop(const RelayLoopOptions& options, const SrtpLibrary& library,
             RandomSource& random, RelayMetrics& metrics, const Clock& clock);
   absl::Status Bind();
-  absl::StatusOr<int> AddSocket(SocketId id, const Endpoint& local,
-                                bool listener);
-  void CloseOne(SocketId id);
-  void OnReadable(Socket& socket);
+  void OnReadable(int fd, SocketId id);
   void Perform();
-  void Send(const PacketAction& action, absl::Time arrival);
   void Rearm();
   void OnTimer();
   void OnSecond();
@@ -135,10 +133,9 @@ class RelayLoop {
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<Mailbox<Command>> mailbox_;
   RelayCore core_;
-  absl::flat_hash_map<SocketId, std::unique_ptr<Socket>> sockets_;
+  std::unique_ptr<RelayPorts> ports_;
   std::vector<Endpoint> bound_;
   UdpReceiveBatch receive_;
-  UdpSendBatch send_;
   SocketActions actions_;
   EventLoop::TimerId timer_ = 0;
   EventLoop::TimerId second_ = 0;

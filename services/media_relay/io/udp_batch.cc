@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 
 #include "absl/time/clock.h"
@@ -21,16 +22,25 @@
 namespace sallyport::media_relay {
 namespace {
 
-absl::Time ArrivalOf(msghdr& header) {
+void ReadControl(msghdr& header, absl::Time& arrival, uint16_t& local_port) {
+  arrival = absl::InfinitePast();
+  local_port = 0;
   for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr;
        c = CMSG_NXTHDR(&header, c)) {
     if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
       timespec stamp;
       std::memcpy(&stamp, CMSG_DATA(c), sizeof(stamp));
-      return absl::TimeFromTimespec(stamp);
+      arrival = absl::TimeFromTimespec(stamp);
+    } else if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_ORIGDSTADDR) {
+      sockaddr_in address;
+      std::memcpy(&address, CMSG_DATA(c), sizeof(address));
+      local_port = ntohs(address.sin_port);
+    } else if (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_ORIGDSTADDR) {
+      sockaddr_in6 address;
+      std::memcpy(&address, CMSG_DATA(c), sizeof(address));
+      local_port = ntohs(address.sin6_port);
     }
   }
-  return absl::InfinitePast();
 }
 
 }  // namespace
@@ -110,7 +120,7 @@ size_t UdpReceiveBatch::Receive(int fd) {
     const bool cut = (headers_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
     if (cut) ++oversized_;
     slot.from = FromSockaddr(slot.address);
-    slot.arrival = ArrivalOf(headers_[i].msg_hdr);
+    ReadControl(headers_[i].msg_hdr, slot.arrival, slot.local_port);
     // A cut datagram is handed on empty, which no parser accepts.
     slot.packet.data = slot.buffer.data() + kPacketHeadroom;
     slot.packet.size = cut ? 0 : headers_[i].msg_len;
@@ -120,9 +130,29 @@ size_t UdpReceiveBatch::Receive(int fd) {
   return static_cast<size_t>(received);
 }
 
+size_t UdpReceiveBatch::RoomBefore(size_t i,
+                                   absl::Span<const uint8_t> bytes) const {
+  const std::less_equal<const uint8_t*> not_after;
+  const auto& buffer = slots_[i].buffer;
+  if (!not_after(buffer.data(), bytes.data()) ||
+      !not_after(bytes.data(), buffer.data() + buffer.size())) {
+    return 0;
+  }
+  return static_cast<size_t>(bytes.data() - buffer.data());
+}
+
 void UdpSendBatch::Add(int fd, const Endpoint& to,
                        absl::Span<const uint8_t> bytes, DelayHistogram* delay,
                        absl::Time arrival) {
+  if (full()) Flush();
+  // AddRaw() takes this very slot.
+  sockaddr_storage& address = slots_[count_].address;
+  AddRaw(fd, &address, ToSockaddr(to, address), bytes, delay, arrival);
+}
+
+void UdpSendBatch::AddRaw(int fd, const void* name, socklen_t name_size,
+                          absl::Span<const uint8_t> bytes,
+                          DelayHistogram* delay, absl::Time arrival) {
   if (full()) Flush();
   Slot& slot = slots_[count_];
   slot.fd = fd;
@@ -132,8 +162,8 @@ void UdpSendBatch::Add(int fd, const Endpoint& to,
   slot.arrival = arrival;
   msghdr& header = headers_[count_].msg_hdr;
   header = {};
-  header.msg_name = &slot.address;
-  header.msg_namelen = ToSockaddr(to, slot.address);
+  header.msg_name = const_cast<void*>(name);
+  header.msg_namelen = name_size;
   header.msg_iov = &slot.io;
   header.msg_iovlen = 1;
   ++count_;

@@ -44,6 +44,11 @@ class UdpReceiveBatch {
   absl::Span<uint8_t> reply(size_t i) {
     return absl::MakeSpan(slots_[i].reply);
   }
+  // The port that it was sent to, where the socket asks for that; else 0.
+  uint16_t local_port(size_t i) const { return slots_[i].local_port; }
+  // Writable bytes before `bytes` in the buffer of datagram `i`; 0 when they
+  // lie elsewhere.
+  size_t RoomBefore(size_t i, absl::Span<const uint8_t> bytes) const;
   uint64_t oversized() const { return oversized_; }
 
  private:
@@ -51,12 +56,14 @@ class UdpReceiveBatch {
     alignas(16) std::array<uint8_t, kPacketHeadroom + kMaxPacketSize +
                                         kPacketTailroom> buffer;
     std::array<uint8_t, kReplySize> reply;
-    alignas(cmsghdr) std::array<char, 64> control;
+    // A stamp and an address.
+    alignas(cmsghdr) std::array<char, 96> control;
     sockaddr_storage address;
     iovec io;
     Packet packet;
     Endpoint from;
     absl::Time arrival;
+    uint16_t local_port;
   };
 
   // Makes header `i` ready for the kernel to fill.
@@ -76,6 +83,11 @@ class UdpSendBatch {
   // `delay` may be null; `arrival` is when the datagram came in.
   void Add(int fd, const Endpoint& to, absl::Span<const uint8_t> bytes,
            DelayHistogram* delay, absl::Time arrival);
+  // The same to an address in the kernel's form, borrowed until Flush() too;
+  // none on a socket that needs none.
+  void AddRaw(int fd, const void* name, socklen_t name_size,
+              absl::Span<const uint8_t> bytes, DelayHistogram* delay,
+              absl::Time arrival);
   // Sends all. What the kernel refuses (full buffer, no route, port
   // unreachable) is lost, as UDP is, and counted in refused().
   void Flush();

@@ -1,0 +1,60 @@
+// A socket for each port: works everywhere.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_PER_PORT_SOCKETS_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_IO_PER_PORT_SOCKETS_H_
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/common/net/event_loop.h"
+#include "services/common/net/udp_socket.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/io/relay_ports.h"
+#include "services/media_relay/io/udp_batch.h"
+
+namespace sallyport::media_relay {
+
+// Loop thread only.
+class PerPortSockets final : public RelayPorts {
+ public:
+  // `contested`: another relay of this network namespace steers ports of our
+  // addresses, so a port that can be bound may still not be ours.
+  PerPortSockets(EventLoop& loop, Ready ready, bool contested)
+      : loop_(loop), ready_(std::move(ready)), contested_(contested) {}
+  ~PerPortSockets() override;
+
+  absl::StatusOr<uint16_t> Listen(SocketId id, const Endpoint& local) override;
+  absl::Status Open(SocketId id, const Endpoint& local) override;
+  void Close(SocketId id) override;
+  bool IsOpen(SocketId id) const override { return sockets_.contains(id); }
+  SocketId IdOf(int, uint16_t) const override { return kStraySocket; }
+  void Send(const PacketAction& action, const SendContext& context) override;
+  void Flush() override { send_.Flush(); }
+  uint64_t refused() const override { return send_.refused(); }
+
+ private:
+  absl::StatusOr<uint16_t> Add(SocketId id, const Endpoint& local,
+                               bool listener);
+
+  EventLoop& loop_;
+  const Ready ready_;
+  const bool contested_;
+  absl::flat_hash_map<SocketId, std::unique_ptr<UdpSocket>> sockets_;
+  UdpSendBatch send_;
+};
+
+// A socket that clients are served on: shared with the other loops, with room
+// for bursts.
+absl::StatusOr<UdpSocket> BindListener(const Endpoint& local);
+// The kernel notes when datagrams arrive, for the added delay of media;
+// without it none is reported.
+void StampArrivals(int fd);
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_IO_PER_PORT_SOCKETS_H_

@@ -1,0 +1,190 @@
+#include "services/media_relay/io/port_steering.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "services/common/net/unique_fd.h"
+#include "services/common/status/status_macros.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/io/relay_lookup.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+// As in relay_lookup.bpf.c.
+constexpr uint32_t kMaxSlots = 1024;
+struct SlotAddress {
+  uint32_t family;
+  uint8_t address[16];
+};
+// Array maps round each value up to eight bytes.
+constexpr size_t kWordStride = 8;
+
+absl::Status Refused(std::string_view what) {
+  const int error = errno;
+  if (error == EPERM || error == EACCES) {
+    return absl::PermissionDeniedError(
+        absl::StrCat(absl::string_view(what.data(), what.size()),
+                     " needs CAP_BPF and CAP_NET_ADMIN"));
+  }
+  return absl::UnavailableError(absl::StrCat(
+      absl::string_view(what.data(), what.size()), ": ", std::strerror(error)));
+}
+
+int Silent(libbpf_print_level, const char*, va_list) { return 0; }
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PortSteering>> PortSteering::Create(
+    uint16_t first, uint16_t last, absl::Span<const IpAddress> addresses) {
+  std::unique_ptr<PortSteering> steering(new PortSteering(first, last));
+  for (const IpAddress& address : addresses) {
+    SP_RETURN_IF_ERROR(steering->Hold(address));
+  }
+  SP_RETURN_IF_ERROR(steering->Load());
+  return steering;
+}
+
+absl::Status PortSteering::Hold(const IpAddress& address) {
+  UniqueFd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0) return Refused("a local socket");
+  // Abstract names belong to the network namespace and go with the process.
+  const std::string name =
+      absl::StrCat("sallyport-media-relay/", address.ToString());
+  sockaddr_un local = {};
+  local.sun_family = AF_UNIX;
+  std::memcpy(local.sun_path + 1, name.data(), name.size());
+  const socklen_t size =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&local), size) != 0) {
+    if (errno == EADDRINUSE) {
+      return absl::AlreadyExistsError(
+          "another relay steers the ports of this address");
+    }
+    return Refused("a local name");
+  }
+  holds_.push_back(std::move(fd));
+  return absl::OkStatus();
+}
+
+absl::Status PortSteering::Load() {
+  libbpf_set_print(Silent);
+  const std::string_view file = bpf::RelayLookupObject();
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "relay_lookup");
+  object_ = bpf_object__open_mem(file.data(), file.size(), &options);
+  if (object_ == nullptr) return Refused("opening the BPF program");
+  const uint32_t range[2] = {first_, static_cast<uint32_t>(last_) - first_ + 1};
+  bpf_map* map = nullptr;
+  bpf_map* ports = nullptr;
+  bool placed = false;
+  bpf_object__for_each_map(map, object_) {
+    const std::string_view name = bpf_map__name(map);
+    if (name == "ports") ports = map;
+    if (name.find("rodata") != std::string_view::npos) {
+      placed = bpf_map__set_initial_value(map, range, sizeof(range)) == 0;
+    }
+  }
+  if (ports == nullptr || !placed ||
+      bpf_map__set_max_entries(ports, range[1]) != 0) {
+    return absl::InternalError("the BPF program is not the expected one");
+  }
+  if (bpf_object__load(object_) != 0) return Refused("loading a BPF program");
+  words_size_ = (range[1] * kWordStride + 4095) & ~size_t{4095};
+  words_ = mmap(nullptr, words_size_, PROT_READ | PROT_WRITE, MAP_SHARED,
+                bpf_map__fd(ports), 0);
+  if (words_ == MAP_FAILED) {
+    words_ = nullptr;
+    return Refused("mapping the table of ports");
+  }
+  const UniqueFd space(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (space.get() < 0) return Refused("the network namespace");
+  const bpf_program* program =
+      bpf_object__find_program_by_name(object_, "relay_lookup");
+  link_ = UniqueFd(bpf_link_create(bpf_program__fd(program), space.get(),
+                                   BPF_SK_LOOKUP, nullptr));
+  if (link_.get() < 0) return Refused("attaching a BPF program");
+  return absl::OkStatus();
+}
+
+PortSteering::~PortSteering() {
+  link_ = UniqueFd();
+  if (words_ != nullptr) munmap(words_, words_size_);
+  if (object_ != nullptr) bpf_object__close(object_);
+}
+
+absl::StatusOr<uint32_t> PortSteering::AddSocket(int fd,
+                                                 const IpAddress& address) {
+  if (slots_ >= kMaxSlots) {
+    return absl::ResourceExhaustedError("too many relay sockets");
+  }
+  const uint32_t slot = slots_;
+  SlotAddress own = {};
+  own.family = address.is_v6() ? AF_INET6 : AF_INET;
+  const absl::Span<const uint8_t> bytes = address.bytes();
+  std::memcpy(own.address, bytes.data(), bytes.size());
+  const int addresses = bpf_object__find_map_fd_by_name(object_, "addresses");
+  if (bpf_map_update_elem(addresses, &slot, &own, BPF_ANY) != 0) {
+    return Refused("the table of addresses");
+  }
+  const int sockets = bpf_object__find_map_fd_by_name(object_, "sockets");
+  const uint64_t value = static_cast<uint64_t>(fd);
+  if (bpf_map_update_elem(sockets, &slot, &value, BPF_ANY) != 0) {
+    return Refused("the table of sockets");
+  }
+  ++slots_;
+  return slot;
+}
+
+std::atomic<uint32_t>& PortSteering::Word(uint16_t port) const {
+  return *reinterpret_cast<std::atomic<uint32_t>*>(
+      static_cast<char*>(words_) +
+      kWordStride * static_cast<size_t>(port - first_));
+}
+
+void PortSteering::Open(uint16_t port, uint32_t slot) {
+  Word(port).store(slot + 1, std::memory_order_release);
+}
+
+void PortSteering::Close(uint16_t port) {
+  Word(port).store(0, std::memory_order_release);
+}
+
+bool PortAnswers(const Endpoint& local) {
+  sockaddr_storage address;
+  const socklen_t size = local.ToSocketAddress().ToSockaddr(address);
+  const UniqueFd fd(
+      socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (fd.get() < 0 ||
+      connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) !=
+          0) {
+    return false;
+  }
+  const char byte = 0;
+  if (send(fd.get(), &byte, 1, 0) != 1) return false;
+  // Over loopback the refusal is there before send() returns.
+  int error = 0;
+  socklen_t error_size = sizeof(error);
+  if (getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &error_size) != 0) {
+    return false;
+  }
+  return error == 0;
+}
+
+}  // namespace sallyport::media_relay

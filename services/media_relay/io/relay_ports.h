@@ -1,0 +1,61 @@
+// The sockets behind the ports that a loop's core opens.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_PORTS_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_PORTS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/io/udp_batch.h"
+
+namespace sallyport::media_relay {
+
+// Handed on to the core for a datagram whose port closed while it waited: no
+// socket has this id.
+inline constexpr SocketId kStraySocket = UINT64_MAX;
+
+// What a datagram to be sent came from.
+struct SendContext {
+  MonoTime now;
+  absl::Time arrival = absl::InfinitePast();
+  // Writable bytes before the datagram, for heads.
+  size_t room = 0;
+};
+
+// Two implementations: PerPortSockets needs no privilege, SteeredPorts no
+// socket for a port. Loop thread only once the loop runs.
+class RelayPorts {
+ public:
+  // A datagram batch on one descriptor. `id` is its socket, or kNoSocket when
+  // each datagram says by its local port: then IdOf().
+  using Ready = std::function<void(int fd, SocketId id)>;
+
+  virtual ~RelayPorts() = default;
+
+  // A socket that clients are served on, bound; returns its port.
+  virtual absl::StatusOr<uint16_t> Listen(SocketId id,
+                                          const Endpoint& local) = 0;
+  // ALREADY_EXISTS when someone else has the port.
+  virtual absl::Status Open(SocketId id, const Endpoint& local) = 0;
+  // What it was to send goes out first.
+  virtual void Close(SocketId id) = 0;
+  virtual bool IsOpen(SocketId id) const = 0;
+  virtual SocketId IdOf(int fd, uint16_t local_port) const = 0;
+
+  // Takes `action.bytes` until Flush().
+  virtual void Send(const PacketAction& action, const SendContext& context) = 0;
+  virtual void Flush() = 0;
+
+  // Datagrams that the kernel refused.
+  virtual uint64_t refused() const = 0;
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_PORTS_H_

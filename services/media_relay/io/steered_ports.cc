@@ -1,0 +1,325 @@
+#include "services/media_relay/io/steered_ports.h"
+
+#include <linux/if_packet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "services/common/net/errno_status.h"
+#include "services/common/net/event_loop.h"
+#include "services/common/net/socket_address.h"
+#include "services/common/net/udp_socket.h"
+#include "services/common/net/unique_fd.h"
+#include "services/common/status/status_macros.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/io/next_hop_table.h"
+#include "services/media_relay/io/per_port_sockets.h"
+#include "services/media_relay/io/port_steering.h"
+#include "services/media_relay/io/relay_ports.h"
+#include "services/media_relay/io/udp_batch.h"
+#include "services/media_relay/io/wire_header.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+constexpr int kReceiverBuffer = 8 << 20;
+constexpr int kSendBuffer = 4 << 20;
+// So often a route's datagram goes through the kernel: that keeps the
+// neighbour confirmed, and a path without one learns of it.
+constexpr absl::Duration kRefresh = absl::Seconds(2);
+// What a path carries when nothing says: the kernel then has the last word.
+constexpr uint32_t kDefaultMtu = 1500;
+
+void SetBuffer(int fd, int force, int ordinary, int size) {
+  if (setsockopt(fd, SOL_SOCKET, force, &size, sizeof(size)) != 0) {
+    (void)setsockopt(fd, SOL_SOCKET, ordinary, &size, sizeof(size));
+  }
+}
+
+absl::StatusOr<UniqueFd> RawSocket(int family) {
+  // IPPROTO_RAW sends IP packets as given and receives nothing.
+  UniqueFd fd(socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+  if (!fd.valid()) {
+    if (errno == EPERM) {
+      return absl::PermissionDeniedError("raw sockets need CAP_NET_RAW");
+    }
+    return ErrnoStatus(errno, "raw socket");
+  }
+  SetBuffer(fd.get(), SO_SNDBUFFORCE, SO_SNDBUF, kSendBuffer);
+  return fd;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SteeredPorts>> SteeredPorts::Create(
+    const Options& options, EventLoop& loop, PortSteering& steering,
+    Ready ready) {
+  std::unique_ptr<SteeredPorts> ports(
+      new SteeredPorts(loop, steering, std::move(ready)));
+  SP_RETURN_IF_ERROR(ports->Start(options));
+  return ports;
+}
+
+absl::Status SteeredPorts::Start(const Options& options) {
+  routes_.resize(kSets);
+  ports_.resize(static_cast<size_t>(steering_.last()) - steering_.first() + 1);
+  for (const IpAddress& address : options.addresses) {
+    UniqueFd& raw = address.is_v6() ? raw_v6_ : raw_v4_;
+    if (!raw.valid()) {
+      SP_ASSIGN_OR_RETURN(raw, RawSocket(address.is_v6() ? AF_INET6 : AF_INET));
+    }
+    // Bound where nothing from outside arrives: the program finds it.
+    const absl::StatusOr<SocketAddress> loopback =
+        SocketAddress::FromIp(address.is_v6() ? "::1" : "127.0.0.1", 0);
+    absl::StatusOr<UdpSocket> udp = UdpSocket::Bind(*loopback);
+    if (!udp.ok()) return udp.status();
+    const int fd = udp->fd();
+    SetBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, kReceiverBuffer);
+    const int on = 1;
+    if (setsockopt(fd, address.is_v6() ? SOL_IPV6 : SOL_IP,
+                   address.is_v6() ? IPV6_RECVORIGDSTADDR : IP_RECVORIGDSTADDR,
+                   &on, sizeof(on)) != 0) {
+      return ErrnoStatus(errno, "IP_RECVORIGDSTADDR");
+    }
+    StampArrivals(fd);
+    uint32_t slot;
+    SP_ASSIGN_OR_RETURN(slot, steering_.AddSocket(fd, address));
+    SP_RETURN_IF_ERROR(loop_.Add(
+        fd, kReadable, [this, fd](IoEvents) { ready_(fd, kNoSocket); }));
+    receivers_.push_back(
+        std::make_unique<Receiver>(Receiver{address, *std::move(udp), slot}));
+  }
+  if (options.frames) {
+    absl::StatusOr<std::unique_ptr<NextHopTable>> hops = NextHopTable::Create();
+    if (!hops.ok()) return hops.status();
+    next_hops_ = *std::move(hops);
+    SP_RETURN_IF_ERROR(
+        loop_.Add(next_hops_->watch_fd(), kReadable,
+                  [this](IoEvents) { next_hops_->OnReadable(); }));
+  }
+  return absl::OkStatus();
+}
+
+SteeredPorts::~SteeredPorts() {
+  for (size_t i = 0; i < ports_.size(); ++i) {
+    if (ports_[i].fd >= 0) {
+      steering_.Close(static_cast<uint16_t>(steering_.first() + i));
+    }
+  }
+  for (const auto& receiver : receivers_) loop_.Remove(receiver->udp.fd());
+  for (const auto& listener : listeners_) loop_.Remove(listener->fd());
+  if (next_hops_ != nullptr) loop_.Remove(next_hops_->watch_fd());
+}
+
+absl::StatusOr<uint16_t> SteeredPorts::Listen(SocketId id,
+                                              const Endpoint& local) {
+  absl::StatusOr<UdpSocket> udp = BindListener(local);
+  if (!udp.ok()) return udp.status();
+  const int fd = udp->fd();
+  SetBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, kReceiverBuffer);
+  const uint16_t port = udp->local_address().port();
+  SP_RETURN_IF_ERROR(
+      loop_.Add(fd, kReadable, [this, fd, id](IoEvents) { ready_(fd, id); }));
+  local_[id] = {{local.ip, port}, fd};
+  listeners_.push_back(std::make_unique<UdpSocket>(*std::move(udp)));
+  return port;
+}
+
+absl::Status SteeredPorts::Open(SocketId id, const Endpoint& local) {
+  const Receiver* receiver = nullptr;
+  for (const auto& one : receivers_) {
+    if (one->address == local.ip) receiver = one.get();
+  }
+  if (receiver == nullptr || local.port < steering_.first() ||
+      local.port > steering_.last()) {
+    return absl::FailedPreconditionError("not a relay port");
+  }
+  // Whoever has bound the port keeps it: the program would take its datagrams.
+  SP_RETURN_IF_ERROR(UdpSocket::Bind(local.ToSocketAddress()).status());
+  ports_[local.port - steering_.first()] = {id, receiver->udp.fd()};
+  local_[id] = {local, -1};
+  steering_.Open(local.port, receiver->slot);
+  return absl::OkStatus();
+}
+
+void SteeredPorts::Close(SocketId id) {
+  const auto it = local_.find(id);
+  if (it == local_.end() || it->second.listener >= 0) return;
+  const uint16_t port = it->second.endpoint.port;
+  steering_.Close(port);
+  ports_[port - steering_.first()] = Port();
+  local_.erase(it);
+}
+
+SocketId SteeredPorts::IdOf(int fd, uint16_t local_port) const {
+  const size_t index =
+      static_cast<size_t>(local_port) - steering_.first();  // wraps below
+  if (index >= ports_.size() || ports_[index].fd != fd) return kStraySocket;
+  return ports_[index].id;
+}
+
+SteeredPorts::Device* SteeredPorts::DeviceOf(int interface) {
+  std::unique_ptr<Device>& device = devices_[interface];
+  if (device != nullptr) return device->fd.valid() ? device.get() : nullptr;
+  device = std::make_unique<Device>();
+  // Protocol 0: it receives nothing.
+  UniqueFd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+  sockaddr_ll address = {};
+  address.sll_family = AF_PACKET;
+  address.sll_ifindex = interface;
+  if (!fd.valid() || bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+                          sizeof(address)) != 0) {
+    return nullptr;
+  }
+  const int on = 1;
+  (void)setsockopt(fd.get(), SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on));
+  SetBuffer(fd.get(), SO_SNDBUFFORCE, SO_SNDBUF, kSendBuffer);
+  device->fd = std::move(fd);
+  return device.get();
+}
+
+bool SteeredPorts::Prepare(Route& route) {
+  const auto it = local_.find(route.socket);
+  if (it == local_.end()) return false;
+  const Local& local = it->second;
+  route.header = WireHeader(local.endpoint, route.to);
+  route.listener = local.listener;
+  route.frames = nullptr;
+  route.mtu = kDefaultMtu;
+  route.refresh = MonoTime::InfinitePast();
+  std::memset(&route.name, 0, sizeof(route.name));
+  if (route.to.ip.is_v6()) {
+    route.name.sin6_family = AF_INET6;
+    std::memcpy(&route.name.sin6_addr, route.to.ip.bytes().data(), 16);
+    route.name_size = sizeof(sockaddr_in6);
+  } else {
+    sockaddr_in name = {};
+    name.sin_family = AF_INET;
+    std::memcpy(&name.sin_addr, route.to.ip.bytes().data(), 4);
+    std::memcpy(&route.name, &name, sizeof(name));
+    route.name_size = sizeof(sockaddr_in);
+  }
+  if (next_hops_ == nullptr) return true;
+  route.generation = next_hops_->generation();
+  const NextHop hop = next_hops_->Find(local.endpoint.ip, route.to.ip);
+  if (hop.mtu != 0) route.mtu = hop.mtu;
+  if (hop.interface == 0) return true;
+  Device* const device = DeviceOf(hop.interface);
+  if (device == nullptr) return true;
+  route.header.SetLink(hop.link);
+  route.frames = &device->send;
+  route.frames_fd = device->fd.get();
+  return true;
+}
+
+SteeredPorts::Route& SteeredPorts::RouteOf(SocketId socket,
+                                           const Endpoint& to) {
+  std::unique_ptr<RouteSet>& set =
+      routes_[absl::HashOf(socket, to) & (kSets - 1)];
+  if (set == nullptr) set = std::make_unique<RouteSet>();
+  for (Route& route : set->routes) {
+    if (route.socket == socket && route.to == to) return route;
+  }
+  raw_.Flush();  // it may borrow a name that goes now
+  Route& route = set->routes[set->oldest++ % set->routes.size()];
+  route.socket = socket;
+  route.to = to;
+  if (!Prepare(route)) route.socket = kNoSocket;
+  return route;
+}
+
+void SteeredPorts::SendLarge(const Local& local, const Endpoint& to,
+                             absl::Span<const uint8_t> bytes) {
+  absl::StatusOr<UdpSocket> udp =
+      UdpSocket::Bind(local.endpoint.ToSocketAddress());
+  OutgoingDatagram datagram;
+  datagram.payload = bytes;
+  datagram.peer = to.ToSocketAddress();
+  if (!udp.ok() || !udp->SendOne(datagram).ok()) ++refused_large_;
+}
+
+void SteeredPorts::Send(const PacketAction& action,
+                        const SendContext& context) {
+  if (context.room < WireHeader::kMaxSize || action.to.port == 0) {
+    const auto it = local_.find(action.socket);
+    if (it == local_.end()) return;
+    if (it->second.listener >= 0) {
+      plain_.Add(it->second.listener, action.to, action.bytes, action.delay,
+                 context.arrival);
+    } else {
+      SendLarge(it->second, action.to, action.bytes);
+    }
+    return;
+  }
+  Route& route = RouteOf(action.socket, action.to);
+  if (route.socket == kNoSocket) return;
+  if (next_hops_ != nullptr && route.generation != next_hops_->generation()) {
+    Prepare(route);
+  }
+  // The bytes are the core's lent buffer, whose room is ours to write.
+  uint8_t* const payload = const_cast<uint8_t*>(action.bytes.data());
+  const size_t size = action.bytes.size();
+  if (size + route.header.ip_size() > route.mtu) {
+    const auto it = local_.find(action.socket);
+    if (it == local_.end()) return;
+    if (route.listener >= 0) {
+      plain_.Add(route.listener, action.to, action.bytes, action.delay,
+                 context.arrival);
+    } else {
+      SendLarge(it->second, action.to, action.bytes);
+    }
+    return;
+  }
+  const bool through_kernel = context.now >= route.refresh;
+  if (through_kernel) {
+    route.refresh = context.now + kRefresh;
+    // A neighbour may have been resolved since.
+    if (next_hops_ != nullptr && route.frames == nullptr) {
+      Prepare(route);
+      route.refresh = context.now + kRefresh;
+    }
+  }
+  if (route.frames != nullptr && !through_kernel) {
+    route.frames->AddRaw(route.frames_fd, nullptr, 0,
+                         route.header.Frame(payload, size, /*with_link=*/true),
+                         action.delay, context.arrival);
+    return;
+  }
+  if (route.listener >= 0) {
+    plain_.Add(route.listener, action.to, action.bytes, action.delay,
+               context.arrival);
+    return;
+  }
+  const int raw = action.to.ip.is_v6() ? raw_v6_.get() : raw_v4_.get();
+  raw_.AddRaw(raw, &route.name, route.name_size,
+              route.header.Frame(payload, size, /*with_link=*/false),
+              action.delay, context.arrival);
+}
+
+void SteeredPorts::Flush() {
+  raw_.Flush();
+  plain_.Flush();
+  for (const auto& [interface, device] : devices_) device->send.Flush();
+}
+
+uint64_t SteeredPorts::refused() const {
+  uint64_t refused = raw_.refused() + plain_.refused() + refused_large_;
+  for (const auto& [interface, device] : devices_) {
+    refused += device->send.refused();
+  }
+  return refused;
+}
+
+}  // namespace sallyport::media_relay

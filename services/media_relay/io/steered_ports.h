@@ -1,0 +1,134 @@
+// One receiving socket for all ports of an address, and sending by heads of
+// our own making.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_STEERED_PORTS_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_IO_STEERED_PORTS_H_
+
+#include <netinet/in.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "services/common/net/event_loop.h"
+#include "services/common/net/udp_socket.h"
+#include "services/common/net/unique_fd.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/io/next_hop_table.h"
+#include "services/media_relay/io/port_steering.h"
+#include "services/media_relay/io/relay_ports.h"
+#include "services/media_relay/io/udp_batch.h"
+#include "services/media_relay/io/wire_header.h"
+
+namespace sallyport::media_relay {
+
+// Receives through PortSteering. A relayed datagram leaves as a frame of its
+// own device where the next hop is known, else through a raw IP socket, whose
+// routing and neighbours are the kernel's. Needs CAP_NET_RAW too. Loop thread
+// only.
+class SteeredPorts final : public RelayPorts {
+ public:
+  struct Options {
+    // Local addresses that ports are opened on.
+    std::vector<IpAddress> addresses;
+    // Frames past the kernel's IP layer: fastest, but netfilter's output rules
+    // do not see them. Else raw sockets only.
+    bool frames = true;
+  };
+
+  // `loop` and `steering` must outlive it.
+  static absl::StatusOr<std::unique_ptr<SteeredPorts>> Create(
+      const Options& options, EventLoop& loop, PortSteering& steering,
+      Ready ready);
+  ~SteeredPorts() override;
+
+  absl::StatusOr<uint16_t> Listen(SocketId id, const Endpoint& local) override;
+  absl::Status Open(SocketId id, const Endpoint& local) override;
+  void Close(SocketId id) override;
+  bool IsOpen(SocketId id) const override { return local_.contains(id); }
+  SocketId IdOf(int fd, uint16_t local_port) const override;
+  void Send(const PacketAction& action, const SendContext& context) override;
+  void Flush() override;
+  uint64_t refused() const override;
+
+ private:
+  struct Receiver {
+    IpAddress address;
+    UdpSocket udp;
+    uint32_t slot;
+  };
+  struct Local {
+    Endpoint endpoint;
+    int listener = -1;  // descriptor of a listener
+  };
+  // By local port - first.
+  struct Port {
+    SocketId id = kStraySocket;
+    int fd = -1;
+  };
+  // How datagrams from `socket` to `to` leave.
+  struct Route {
+    SocketId socket = kNoSocket;
+    Endpoint to;
+    WireHeader header;
+    // Ahead of a frame's device, or null: through the kernel.
+    UdpSendBatch* frames = nullptr;
+    int frames_fd = -1;
+    int listener = -1;
+    uint32_t mtu = 0;
+    uint32_t generation = 0;
+    MonoTime refresh = MonoTime::InfinitePast();
+    sockaddr_in6 name = {};
+    socklen_t name_size = 0;
+  };
+  struct Device {
+    UniqueFd fd;
+    UdpSendBatch send;
+  };
+
+  SteeredPorts(EventLoop& loop, PortSteering& steering, Ready ready)
+      : loop_(loop), steering_(steering), ready_(std::move(ready)) {}
+  absl::Status Start(const Options& options);
+  Route& RouteOf(SocketId socket, const Endpoint& to);
+  bool Prepare(Route& route);
+  Device* DeviceOf(int interface);
+  // Through a socket of the port itself, which fragments.
+  void SendLarge(const Local& local, const Endpoint& to,
+                 absl::Span<const uint8_t> bytes);
+
+  EventLoop& loop_;
+  PortSteering& steering_;
+  const Ready ready_;
+  std::vector<std::unique_ptr<Receiver>> receivers_;
+  std::vector<std::unique_ptr<UdpSocket>> listeners_;
+  absl::flat_hash_map<SocketId, Local> local_;
+  std::vector<Port> ports_;
+  std::unique_ptr<NextHopTable> next_hops_;  // null: no frames
+  UniqueFd raw_v4_;
+  UniqueFd raw_v6_;
+  UdpSendBatch raw_;
+  UdpSendBatch plain_;  // listeners' own
+  absl::flat_hash_map<int, std::unique_ptr<Device>> devices_;
+  // A set is found by hash and made when first needed; in a full one the
+  // oldest gives way.
+  static constexpr size_t kSets = 4096;
+  struct RouteSet {
+    std::array<Route, 4> routes;
+    size_t oldest = 0;
+  };
+  std::vector<std::unique_ptr<RouteSet>> routes_;
+  uint64_t refused_large_ = 0;
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_IO_STEERED_PORTS_H_

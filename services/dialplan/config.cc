@@ -66,7 +66,7 @@ std::vector<std::string> Watchers(const config::v1::DialplanConfig& config) {
 }
 
 size_t SnapshotHistory(const config::v1::DialplanConfig& config) {
-  return Or(config.snapshot_history(), 1000);
+  return Or(config.snapshot_history(), 20'000);
 }
 
 }  // namespace sallyport::dialplan

@@ -26,7 +26,7 @@ TEST(ConfigTest, Defaults) {
   config.mutable_store()->set_sqlite_file("plan.db");
   EXPECT_THAT(Faults(config), testing::IsEmpty());
   EXPECT_THAT(Watchers(config), ElementsAre("signaling_edge", "capf"));
-  EXPECT_EQ(SnapshotHistory(config), 1000u);
+  EXPECT_EQ(SnapshotHistory(config), 20'000u);
   const PlanEditor::Options options = EditorOptions(config);
   EXPECT_EQ(options.request_retention, absl::Hours(24));
   EXPECT_EQ(options.limits.tenants, 1000u);

@@ -34,7 +34,10 @@ void PlanChecksum::AddHash(const std::array<uint8_t, 32>& hash) {
 }
 
 void PlanChecksum::Remove(std::string_view name, std::string_view etag) {
-  const Sha256Digest hash = HashOf(name, etag);
+  RemoveHash(HashOf(name, etag));
+}
+
+void PlanChecksum::RemoveHash(const std::array<uint8_t, 32>& hash) {
   int borrow = 0;
   for (size_t i = sum_.size(); i-- > 0;) {
     int difference = sum_[i] - hash[i] - borrow;

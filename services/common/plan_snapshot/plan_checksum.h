@@ -22,6 +22,8 @@ class PlanChecksum {
 
   // Adds all that `other` holds.
   void Merge(const PlanChecksum& other) { AddHash(other.sum_); }
+  // Removes all that `other` holds, which was added before.
+  void Subtract(const PlanChecksum& other) { RemoveHash(other.sum_); }
 
   // 64 lower-case hex digits; all zero for nothing.
   std::string Hex() const;
@@ -30,6 +32,7 @@ class PlanChecksum {
 
  private:
   void AddHash(const std::array<uint8_t, 32>& hash);
+  void RemoveHash(const std::array<uint8_t, 32>& hash);
 
   std::array<uint8_t, 32> sum_{};  // big-endian
 };

@@ -47,6 +47,10 @@ TEST(PlanChecksumTest, MergeIsTheSumOfBoth) {
   both.Add("y", "2");
   a.Merge(b);
   EXPECT_EQ(a, both);
+  PlanChecksum only_a;
+  only_a.Add("x", "1");
+  a.Subtract(b);
+  EXPECT_EQ(a, only_a);
 }
 
 }  // namespace

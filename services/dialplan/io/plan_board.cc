@@ -11,30 +11,29 @@
 #include "services/common/digit_analysis/plan_defaults.h"
 
 namespace sallyport::dialplan {
-namespace {
 
-bool Wanted(const PlanBoard::Tenants& tenants, std::string_view name) {
-  return tenants.empty() || std::find(tenants.begin(), tenants.end(),
-                                      TenantOf(name)) != tenants.end();
-}
-
-}  // namespace
-
-void PlanBoard::Account(const PlanRecord& record, bool add) {
-  PlanChecksum& tenant = sum_of_tenant_[std::string(TenantOf(record.name()))];
-  for (PlanChecksum* sum : {&sum_, &tenant}) {
+void PlanBoard::Account(const PlanRecord& record, bool add, int64_t version) {
+  PlanChecksum one;
+  one.Add(record.name(), record.etag);
+  const std::string_view name = TenantOf(record.name());
+  auto tenant = tenants_.find(name);
+  if (tenant == tenants_.end()) {
+    tenant = tenants_.try_emplace(std::string(name)).first;
+  }
+  for (PlanChecksum* sum : {&sum_, &tenant->second.sum}) {
     if (add) {
-      sum->Add(record.name(), record.etag);
+      sum->Merge(one);
     } else {
-      sum->Remove(record.name(), record.etag);
+      sum->Subtract(one);
     }
   }
+  tenant->second.changed_version = version;
   size_t& count = counts_[record.entry.index()];
   count = add ? count + 1 : count - 1;
 }
 
 void PlanBoard::Remember(int64_t version) {
-  checksums_.emplace_back(version, sum_.Hex());
+  checksums_.emplace_back(version, sum_);
   if (checksums_.size() > history_ + 1) checksums_.pop_front();
 }
 
@@ -42,8 +41,10 @@ void PlanBoard::Start(
     const Plan& plan, int64_t version, absl::Time time,
     const std::vector<std::pair<int64_t, std::string>>& changes) {
   absl::MutexLock lock(&mutex_);
-  records_ = plan.records();
-  for (const auto& [name, record] : records_) Account(*record, true);
+  records_ = RecordMap(plan.records());
+  for (const auto& [name, record] : plan.records()) {
+    Account(*record, true, version);
+  }
   log_.StartAt(changes.empty() ? version : changes.front().first - 1);
   for (const auto& [at, name] : changes) log_.Add(at, name);
   head_ = {version, sum_.Hex(), time};
@@ -54,18 +55,16 @@ void PlanBoard::Publish(const std::vector<PlanChange>& changes,
                         absl::Time time) {
   if (changes.empty()) return;
   absl::MutexLock lock(&mutex_);
+  RecordMap::Edit edit(records_);
   for (const PlanChange& change : changes) {
-    RecordPtr& place = records_[change.name];
-    if (place != nullptr) Account(*place, false);
-    if (change.after != nullptr) {
-      place = change.after;
-      Account(*place, true);
-    } else {
-      records_.erase(change.name);
-    }
+    const RecordPtr before = change.after != nullptr ? edit.Put(change.after)
+                                                     : edit.Erase(change.name);
+    if (before != nullptr) Account(*before, false, change.version);
+    if (change.after != nullptr) Account(*change.after, true, change.version);
     log_.Add(change.version, change.name);
     Remember(change.version);
   }
+  records_ = std::move(edit).Done();
   head_ = {changes.back().version, sum_.Hex(), time};
 }
 
@@ -75,38 +74,36 @@ PlanBoard::Head PlanBoard::head() const {
 }
 
 RecordPtr PlanBoard::Find(std::string_view name) const {
-  absl::MutexLock lock(&mutex_);
-  const auto it = records_.find(name);
-  return it == records_.end() ? nullptr : it->second;
+  return records().Find(name);
 }
 
 std::vector<RecordPtr> PlanBoard::List(std::string_view prefix,
                                        std::string_view after,
                                        size_t limit) const {
-  absl::MutexLock lock(&mutex_);
+  const RecordMap all = records();
   std::vector<RecordPtr> out;
-  for (auto it = after > prefix ? records_.upper_bound(after)
-                                : records_.lower_bound(prefix);
-       it != records_.end() && out.size() < limit &&
-       it->first.compare(0, prefix.size(), prefix) == 0;
+  for (auto it = after > prefix ? all.UpperBound(after)
+                                : all.LowerBound(prefix);
+       it != all.end() && out.size() < limit &&
+       (*it)->name().compare(0, prefix.size(), prefix) == 0;
        ++it) {
-    out.push_back(it->second);
+    out.push_back(*it);
   }
   return out;
 }
 
 std::vector<RecordPtr> PlanBoard::ListTenants(std::string_view after,
                                               size_t limit) const {
-  absl::MutexLock lock(&mutex_);
+  const RecordMap all = records();
   std::vector<RecordPtr> out;
-  auto it = records_.upper_bound(after);
-  while (it != records_.end() && out.size() < limit) {
-    if (std::holds_alternative<TenantEntry>(it->second->entry)) {
-      out.push_back(it->second);
+  auto it = all.UpperBound(after);
+  while (it != all.end() && out.size() < limit) {
+    if (std::holds_alternative<TenantEntry>((*it)->entry)) {
+      out.push_back(*it);
       ++it;
     } else {
       // Past all that belongs to this tenant: '0' follows '/'.
-      it = records_.lower_bound(std::string(TenantOf(it->first)) + "0");
+      it = all.LowerBound(std::string(TenantOf((*it)->name())) + "0");
     }
   }
   return out;
@@ -123,47 +120,56 @@ PlanBoard::Head PlanBoard::HeadFor(const Tenants& tenants) const {
   PlanChecksum sum;
   for (const std::string& tenant :
        std::set<std::string>(tenants.begin(), tenants.end())) {
-    const auto it = sum_of_tenant_.find(tenant);
-    if (it != sum_of_tenant_.end()) sum.Merge(it->second);
+    const auto it = tenants_.find(tenant);
+    if (it != tenants_.end()) sum.Merge(it->second.sum);
   }
   head.checksum = sum.Hex();
   return head;
 }
 
-std::optional<PlanBoard::Update> PlanBoard::Since(
+RecordMap PlanBoard::records() const {
+  absl::MutexLock lock(&mutex_);
+  return records_;
+}
+
+PlanBoard::View PlanBoard::view(const Tenants& tenants) const {
+  absl::MutexLock lock(&mutex_);
+  return {HeadFor(tenants), records_};
+}
+
+std::optional<std::set<std::string>> PlanBoard::NamesSince(
     int64_t version, std::string_view checksum, const Tenants& tenants) const {
   absl::MutexLock lock(&mutex_);
-  Update out;
-  out.head = HeadFor(tenants);
-  bool known = version > 0;
-  if (known && !checksum.empty()) {
+  if (version <= 0) return std::nullopt;
+  if (!checksum.empty()) {
     if (version == head_.version) {
-      known = checksum == out.head.checksum;
+      if (checksum != HeadFor(tenants).checksum) return std::nullopt;
     } else if (tenants.empty()) {
       // Older than this process: the consumer checks the result itself.
-      for (const auto& [at, sum] : checksums_) {
-        if (at == version) known = sum == checksum;
+      const auto it = std::lower_bound(
+          checksums_.begin(), checksums_.end(), version,
+          [](const auto& entry, int64_t v) { return entry.first < v; });
+      if (it != checksums_.end() && it->first == version &&
+          it->second.Hex() != checksum) {
+        return std::nullopt;
       }
     }
   }
-  if (known && version == head_.version) return std::nullopt;
-  const std::optional<std::set<std::string>> names =
-      known ? log_.Since(version) : std::nullopt;
-  if (names.has_value()) {
-    for (const std::string& name : *names) {
-      if (!Wanted(tenants, name)) continue;
-      const auto it = records_.find(name);
-      out.records.emplace_back(name,
-                               it == records_.end() ? nullptr : it->second);
-    }
-    return out;
+  std::optional<std::set<std::string>> names = log_.Since(version);
+  if (names.has_value() && !tenants.empty()) {
+    std::erase_if(*names, [&](const std::string& name) {
+      return std::find(tenants.begin(), tenants.end(), TenantOf(name)) ==
+             tenants.end();
+    });
   }
-  out.full = true;
-  out.records.reserve(records_.size());
-  for (const auto& [name, record] : records_) {
-    if (Wanted(tenants, name)) out.records.emplace_back(name, record);
-  }
-  return out;
+  return names;
+}
+
+std::pair<int64_t, int64_t> PlanBoard::VersionsOf(
+    std::string_view tenant) const {
+  absl::MutexLock lock(&mutex_);
+  const auto it = tenants_.find(tenant);
+  return {head_.version, it == tenants_.end() ? 0 : it->second.changed_version};
 }
 
 }  // namespace sallyport::dialplan

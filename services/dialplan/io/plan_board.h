@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,12 +22,13 @@
 #include "services/dialplan/core/change_log.h"
 #include "services/dialplan/core/plan.h"
 #include "services/dialplan/core/plan_editor.h"
+#include "services/dialplan/core/record_map.h"
 
 namespace sallyport::dialplan {
 
 // The committed state as one writer publishes it and many readers see it. The
-// lock is held for as long as it takes to copy pointers to what was asked for,
-// never while anybody waits for a disk or a network. Thread-safe.
+// lock is held for as long as a change or a look-up takes; who wants the whole
+// plan gets one pointer to it. Thread-safe.
 class PlanBoard {
  public:
   struct Head {
@@ -34,17 +36,15 @@ class PlanBoard {
     std::string checksum;
     absl::Time time = absl::UnixEpoch();  // when the version was made
   };
-  // What a consumer lacks. In a full update every record is there; in a delta
-  // those that changed, null where one is gone.
-  struct Update {
-    Head head;  // the checksum is over what this consumer gets
-    bool full = false;
-    std::vector<std::pair<std::string, RecordPtr>> records;  // by name
+  // One version, whole. It stays as it is while the board moves on.
+  struct View {
+    Head head;  // the checksum is over what was asked for
+    RecordMap records;
   };
   // Tenant names; empty: all.
   using Tenants = std::vector<std::string>;
 
-  // Remembers the last `history` changes for deltas.
+  // Remembers the last `history` changes, so that consumers can resume.
   explicit PlanBoard(size_t history) : log_(history), history_(history) {}
 
   // The state to begin with; `changes` are the last ones before it.
@@ -65,28 +65,43 @@ class PlanBoard {
   // How many there are of each kind, by the index in PlanEntry.
   std::array<size_t, std::variant_size_v<PlanEntry>> counts() const;
 
-  // Nothing if the consumer, which holds `version` with `checksum` (empty: not
-  // to be compared), is up to date.
-  std::optional<Update> Since(int64_t version, std::string_view checksum,
-                              const Tenants& tenants) const;
+  RecordMap records() const;
+  // The newest version; the checksum is of these tenants.
+  View view(const Tenants& tenants = {}) const;
+
+  // The names of what changed since `version`, which a consumer holds with
+  // `checksum` (empty: not to be compared). Nothing if it has to get
+  // everything: it is of the future, too old, or not what we had.
+  std::optional<std::set<std::string>> NamesSince(int64_t version,
+                                                  std::string_view checksum,
+                                                  const Tenants& tenants) const;
+
+  // The newest version, and the one at which the tenant last changed; 0 if
+  // there is no such tenant and has been none.
+  std::pair<int64_t, int64_t> VersionsOf(std::string_view tenant) const;
 
  private:
+  struct TenantState {
+    PlanChecksum sum;
+    int64_t changed_version = 0;
+  };
+
   Head HeadFor(const Tenants& tenants) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Account(const PlanRecord& record, bool add)
+  void Account(const PlanRecord& record, bool add, int64_t version)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remember(int64_t version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable absl::Mutex mutex_;
-  Plan::Records records_ ABSL_GUARDED_BY(mutex_);
+  RecordMap records_ ABSL_GUARDED_BY(mutex_);
   ChangeLog log_ ABSL_GUARDED_BY(mutex_);
   const size_t history_;
   // Whole checksums of the last versions, as far as this process saw them.
-  std::deque<std::pair<int64_t, std::string>> checksums_
+  std::deque<std::pair<int64_t, PlanChecksum>> checksums_
       ABSL_GUARDED_BY(mutex_);
   Head head_ ABSL_GUARDED_BY(mutex_);
   PlanChecksum sum_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, PlanChecksum, std::less<>> sum_of_tenant_
+  std::map<std::string, TenantState, std::less<>> tenants_
       ABSL_GUARDED_BY(mutex_);
   std::array<size_t, std::variant_size_v<PlanEntry>> counts_
       ABSL_GUARDED_BY(mutex_){};

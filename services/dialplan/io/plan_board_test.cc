@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,19 +15,13 @@ namespace sallyport::dialplan {
 namespace {
 
 using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Optional;
 
 RecordPtr Record(PlanEntry entry, const std::string& etag) {
   PlanRecord record = TestRecord(std::move(entry));
   record.etag = etag;
   return std::make_shared<PlanRecord>(record);
-}
-
-std::vector<std::string> Names(const PlanBoard::Update& update) {
-  std::vector<std::string> out;
-  for (const auto& [name, record] : update.records) {
-    out.push_back((record == nullptr ? "-" : "+") + name);
-  }
-  return out;
 }
 
 std::vector<std::string> Names(const std::vector<RecordPtr>& records) {
@@ -50,6 +45,14 @@ class PlanBoardTest : public testing::Test {
                    absl::FromUnixSeconds(version * 10));
   }
 
+  std::vector<std::string> All() {
+    std::vector<std::string> out;
+    for (const RecordPtr& record : board_.view().records) {
+      out.push_back(record->name());
+    }
+    return out;
+  }
+
   Plan plan_;
   PlanBoard board_{3};
 };
@@ -60,32 +63,39 @@ TEST_F(PlanBoardTest, StartsWithWhatWasStored) {
   EXPECT_EQ(board_.Find("tenants/a")->etag, "1");
   EXPECT_EQ(board_.Find("tenants/x"), nullptr);
   EXPECT_EQ(board_.counts()[0], 2u);
-  const auto full = board_.Since(0, "", {});
-  ASSERT_TRUE(full.has_value());
-  EXPECT_TRUE(full->full);
-  EXPECT_THAT(Names(*full),
-              ElementsAre("+tenants/a", "+tenants/a/users/u", "+tenants/b"));
+  EXPECT_THAT(All(),
+              ElementsAre("tenants/a", "tenants/a/users/u", "tenants/b"));
   // The stored changes give deltas across a restart.
-  EXPECT_THAT(Names(*board_.Since(6, "", {})),
-              ElementsAre("+tenants/a/users/u"));
-  EXPECT_TRUE(board_.Since(4, "", {})->full);
-  EXPECT_FALSE(board_.Since(7, "", {}).has_value());
-  EXPECT_TRUE(board_.Since(8, "", {})->full);  // of the future
+  EXPECT_THAT(board_.NamesSince(6, "", {}),
+              Optional(ElementsAre("tenants/a/users/u")));
+  EXPECT_EQ(board_.NamesSince(4, "", {}), std::nullopt);
+  EXPECT_THAT(board_.NamesSince(7, "", {}), Optional(IsEmpty()));
+  EXPECT_EQ(board_.NamesSince(8, "", {}), std::nullopt);  // of the future
+  EXPECT_EQ(board_.NamesSince(0, "", {}), std::nullopt);
 }
 
-TEST_F(PlanBoardTest, DeltasHoldEachNameOnce) {
+TEST_F(PlanBoardTest, RemembersEachNameOnce) {
   Change(8, "tenants/b", Record(TestTenant("b"), "4"));
   Change(9, "tenants/b", Record(TestTenant("b"), "5"));
   Change(10, "tenants/a/users/u", nullptr);
-  const auto delta = board_.Since(7, "", {});
-  ASSERT_TRUE(delta.has_value());
-  EXPECT_FALSE(delta->full);
-  EXPECT_THAT(Names(*delta), ElementsAre("-tenants/a/users/u", "+tenants/b"));
-  EXPECT_EQ(delta->records[1].second->etag, "5");
-  EXPECT_EQ(delta->head.version, 10);
+  EXPECT_THAT(board_.NamesSince(7, "", {}),
+              Optional(ElementsAre("tenants/a/users/u", "tenants/b")));
+  EXPECT_EQ(board_.Find("tenants/b")->etag, "5");
+  EXPECT_EQ(board_.Find("tenants/a/users/u"), nullptr);
+  EXPECT_EQ(board_.head().version, 10);
   EXPECT_EQ(board_.counts()[3], 0u);
   // Only three changes are remembered.
-  EXPECT_TRUE(board_.Since(6, "", {})->full);
+  EXPECT_EQ(board_.NamesSince(6, "", {}), std::nullopt);
+}
+
+TEST_F(PlanBoardTest, AViewStaysAsItIs) {
+  const PlanBoard::View before = board_.view();
+  Change(8, "tenants/b", Record(TestTenant("b"), "4"));
+  Change(9, "tenants/a/users/u", nullptr);
+  EXPECT_EQ(before.head.version, 7);
+  EXPECT_EQ(before.records.size(), 3u);
+  EXPECT_EQ(before.records.Find("tenants/b")->etag, "2");
+  EXPECT_EQ(board_.view().records.size(), 2u);
 }
 
 TEST_F(PlanBoardTest, ChecksumsTellWhoHasWhat) {
@@ -93,26 +103,33 @@ TEST_F(PlanBoardTest, ChecksumsTellWhoHasWhat) {
   Change(8, "tenants/b", Record(TestTenant("b"), "4"));
   const std::string at8 = board_.head().checksum;
   EXPECT_NE(at7, at8);
-  EXPECT_FALSE(board_.Since(8, at8, {}).has_value());
-  EXPECT_TRUE(board_.Since(8, at7, {})->full);
-  EXPECT_FALSE(board_.Since(7, at7, {})->full);
-  EXPECT_TRUE(board_.Since(7, at8, {})->full);
+  EXPECT_TRUE(board_.NamesSince(8, at8, {}).has_value());
+  EXPECT_FALSE(board_.NamesSince(8, at7, {}).has_value());
+  EXPECT_TRUE(board_.NamesSince(7, at7, {}).has_value());
+  EXPECT_FALSE(board_.NamesSince(7, at8, {}).has_value());
   // Back to the same contents, back to the same sum.
   Change(9, "tenants/b", Record(TestTenant("b"), "2"));
   EXPECT_EQ(board_.head().checksum, at7);
 }
 
 TEST_F(PlanBoardTest, TenantsAreApart) {
-  const auto of_a = board_.Since(0, "", {"tenants/a"});
-  EXPECT_THAT(Names(*of_a), ElementsAre("+tenants/a", "+tenants/a/users/u"));
+  const std::string of_a = board_.view({"tenants/a"}).head.checksum;
+  EXPECT_EQ(board_.VersionsOf("tenants/a"),
+            (std::pair<int64_t, int64_t>(7, 7)));
   Change(8, "tenants/b", Record(TestTenant("b"), "4"));
-  const auto delta = board_.Since(7, "", {"tenants/a"});
-  ASSERT_TRUE(delta.has_value());
-  EXPECT_TRUE(delta->records.empty());
-  EXPECT_EQ(delta->head.version, 8);
-  EXPECT_EQ(delta->head.checksum, of_a->head.checksum);
-  EXPECT_EQ(board_.Since(0, "", {"tenants/a", "tenants/b"})->head.checksum,
+  EXPECT_THAT(board_.NamesSince(7, "", {"tenants/a"}), Optional(IsEmpty()));
+  EXPECT_THAT(board_.NamesSince(7, "", {"tenants/b"}),
+              Optional(ElementsAre("tenants/b")));
+  EXPECT_EQ(board_.view({"tenants/a"}).head.version, 8);
+  EXPECT_EQ(board_.view({"tenants/a"}).head.checksum, of_a);
+  EXPECT_EQ(board_.view({"tenants/a", "tenants/b"}).head.checksum,
             board_.head().checksum);
+  EXPECT_EQ(board_.VersionsOf("tenants/a"),
+            (std::pair<int64_t, int64_t>(8, 7)));
+  EXPECT_EQ(board_.VersionsOf("tenants/b"),
+            (std::pair<int64_t, int64_t>(8, 8)));
+  EXPECT_EQ(board_.VersionsOf("tenants/x"),
+            (std::pair<int64_t, int64_t>(8, 0)));
 }
 
 TEST_F(PlanBoardTest, Lists) {

@@ -23,8 +23,7 @@ constexpr char kVersion[] = "0.1.0";
 constexpr size_t kMaxConsumer = 255;
 
 // A stream that ends before it begins.
-class RefusedStream final
-    : public grpc::ServerWriteReactor<pb::WatchSnapshotResponse> {
+class RefusedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
   explicit RefusedStream(const absl::Status& status) { Finish(ToGrpc(status)); }
   void OnDone() override { delete this; }
@@ -64,13 +63,12 @@ DialplanService::DialplanService(const Parts& parts, const Self& self)
   Handle("ResolveRoute", &DialplanService::ResolveRoute);
   Handle("ReportSnapshotVersion", &DialplanService::ReportSnapshotVersion);
   Handle("GetStatus", &DialplanService::GetStatus);
-  HandleStream(
-      "WatchSnapshot",
-      std::make_unique<grpc::internal::CallbackServerStreamingHandler<
-          pb::WatchSnapshotRequest, pb::WatchSnapshotResponse>>(
-          [this](Context* context, const pb::WatchSnapshotRequest* request) {
-            return WatchSnapshot(context, request);
-          }));
+  HandleStream("WatchSnapshot",
+               std::make_unique<grpc::internal::CallbackServerStreamingHandler<
+                   grpc::ByteBuffer, grpc::ByteBuffer>>(
+                   [this](Context* context, const grpc::ByteBuffer* request) {
+                     return WatchSnapshot(context, request);
+                   }));
 }
 
 absl::StatusOr<CallerIdentity> DialplanService::Authorize(
@@ -141,24 +139,32 @@ absl::Status DialplanService::ResolveRoute(
   return absl::OkStatus();
 }
 
-grpc::ServerWriteReactor<pb::WatchSnapshotResponse>*
-DialplanService::WatchSnapshot(Context* context,
-                               const pb::WatchSnapshotRequest* request) {
-  const auto caller = Authorize(*context, "WatchSnapshot", *request);
+grpc::ServerWriteReactor<grpc::ByteBuffer>* DialplanService::WatchSnapshot(
+    Context* context, const grpc::ByteBuffer* octets) {
+  pb::WatchSnapshotRequest request;
+  grpc::ByteBuffer bytes = *octets;  // shares them
+  if (!grpc::SerializationTraits<pb::WatchSnapshotRequest>::Deserialize(
+           &bytes, &request)
+           .ok()) {
+    return new RefusedStream(MakeError(absl::StatusCode::kInvalidArgument,
+                                       "REQUEST_MALFORMED",
+                                       "it is no WatchSnapshotRequest"));
+  }
+  const auto caller = Authorize(*context, "WatchSnapshot", request);
   if (!caller.ok()) return new RefusedStream(caller.status());
-  if (absl::Status s = CheckConsumer(request->consumer()); !s.ok()) {
+  if (absl::Status s = CheckConsumer(request.consumer()); !s.ok()) {
     return new RefusedStream(s);
   }
-  if (request->known_version() < 0) {
+  if (request.known_version() < 0) {
     return new RefusedStream(BadField("known_version", "must not be negative"));
   }
-  if (request->tenants_size() > 1000) {
+  if (request.tenants_size() > 1000) {
     return new RefusedStream(BadField("tenants", "at most 1000"));
   }
   WatchCaller who;
   who.identity = IdentityOf(*caller);
   who.sees_secrets = caller->name() == "signaling_edge";
-  return parts_.watch.Open(*request, who);
+  return parts_.watch.Open(context, request, who);
 }
 
 absl::Status DialplanService::ReportSnapshotVersion(

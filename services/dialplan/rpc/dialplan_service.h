@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "google/protobuf/message.h"
+#include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
 #include "sallyport/dialplan/v1/dialplan_status.pb.h"
 #include "sallyport/dialplan/v1/resolve_route.pb.h"
@@ -89,9 +90,9 @@ class DialplanService final : public DispatchService {
       const CallerIdentity& caller,
       const ::sallyport::dialplan::v1::ResolveRouteRequest& request,
       ::sallyport::dialplan::v1::ResolveRouteResponse& response);
-  grpc::ServerWriteReactor<::sallyport::dialplan::v1::WatchSnapshotResponse>*
-  WatchSnapshot(Context* context,
-                const ::sallyport::dialplan::v1::WatchSnapshotRequest* request);
+  // In octets, so that a message is encoded once for many streams.
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchSnapshot(
+      Context* context, const grpc::ByteBuffer* octets);
   absl::Status ReportSnapshotVersion(
       const CallerIdentity& caller,
       const ::sallyport::dialplan::v1::ReportSnapshotVersionRequest& request,

@@ -1,5 +1,6 @@
 #include "services/dialplan/rpc/plan_watch.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -7,11 +8,11 @@
 #include <vector>
 
 #include "absl/time/clock.h"
-#include "services/common/config/proto_time.h"
+#include "grpcpp/server_context.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
 #include "services/dialplan/io/metrics_table.h"
-#include "services/dialplan/rpc/resource_codec.h"
+#include "services/dialplan/rpc/snapshot_feed.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -27,21 +28,24 @@ absl::Status Draining() {
 
 // One stream. Everything that starts a write or ends the stream holds the
 // lock; gRPC calls OnWriteDone and OnDone from its own threads. Thread-safe.
-class WatchStream final
-    : public grpc::ServerWriteReactor<pb::WatchSnapshotResponse>,
-      public std::enable_shared_from_this<WatchStream> {
+class WatchStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
+                          public std::enable_shared_from_this<WatchStream> {
  public:
-  WatchStream(PlanWatch& watch, const pb::WatchSnapshotRequest& request,
+  WatchStream(PlanWatch& watch, grpc::CallbackServerContext* context,
+              std::shared_ptr<SnapshotFeed> feed,
+              const pb::WatchSnapshotRequest& request,
               const WatchCaller& caller)
       : watch_(watch),
+        context_(context),
+        feed_(std::move(feed)),
         consumer_(request.consumer()),
         caller_(caller),
-        tenants_(request.tenants().begin(), request.tenants().end()),
         sent_version_(request.known_version()),
         known_checksum_(request.known_checksum()) {}
 
   const std::string& consumer() const { return consumer_; }
   const std::string& identity() const { return caller_.identity; }
+  const std::shared_ptr<SnapshotFeed>& feed() const { return feed_; }
 
   // Sends what is new, unless a message is on its way; then OnWriteDone will.
   void Wake() {
@@ -50,16 +54,17 @@ class WatchStream final
   }
 
   // A heartbeat if the stream was idle since the last call.
-  void Beat() {
+  void Beat(absl::Time now) {
     absl::MutexLock lock(&mutex_);
+    if (writing_ && now - write_start_ > watch_.options_.longest_write) {
+      // Finish() would wait for what is not taken. It ends with CANCELLED.
+      if (!finished_) context_->TryCancel();
+      return;
+    }
     if (std::exchange(spoke_, false)) return;
     Advance();
-    if (writing_ || finished_ || parts_.has_value()) return;
-    const PlanBoard::Head head = watch_.board_.head();
-    if (head.version != sent_version_) return;
-    message_.Clear();
-    message_.set_version(sent_version_);
-    message_.mutable_heartbeat();
+    if (writing_ || finished_ || image_ != nullptr) return;
+    message_ = EncodeHeartbeat(sent_version_);
     Send(WatchMessage::kHeartbeat);
   }
 
@@ -94,113 +99,67 @@ class WatchStream final
 
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || finished_) return;
-    if (parts_.has_value()) {
+    if (image_ != nullptr) {
       SendPart();
+      return;
+    }
+    SnapshotFeed::Step step = feed_->Next(sent_version_, known_checksum_);
+    if (step.delta.has_value()) {
+      message_ = *std::move(step.delta);
+      Sent(step.version);
+      Send(WatchMessage::kDelta);
       return;
     }
     // Version 0, the empty plan, is sent once too.
-    if (sent_once_ && sent_version_ == 0 && watch_.board_.head().version == 0) {
-      return;
-    }
-    std::optional<PlanBoard::Update> update =
-        watch_.board_.Since(sent_version_, known_checksum_, tenants_);
-    if (!update.has_value()) return;
-    if (update->full) {
-      parts_ = *std::move(update);
-      next_ = 0;
-      SendPart();
-    } else {
-      SendDelta(*update);
-    }
-  }
-
-  void Stamp(const PlanBoard::Head& head)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    message_.set_version(head.version);
-    message_.set_checksum(head.checksum);
-    *message_.mutable_create_time() = ToProto(head.time);
-  }
-
-  pb::Resource Shown(const PlanRecord& record) const {
-    return caller_.sees_secrets ? ResourceWithSecrets(record)
-                                : ResourceOf(record);
-  }
-
-  void SendDelta(const PlanBoard::Update& update)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    message_.Clear();
-    Stamp(update.head);
-    pb::SnapshotDelta& delta = *message_.mutable_delta();
-    delta.set_base_version(sent_version_);
-    size_t bytes = 0;
-    for (const auto& [name, record] : update.records) {
-      if (record == nullptr) {
-        delta.add_deleted(name);
-      } else {
-        bytes += record->body.size();
-        *delta.add_upserted() = Shown(*record);
-      }
-    }
-    if (bytes > watch_.options_.part_bytes) {
-      // Too much for one message: everything, in parts.
-      parts_ = watch_.board_.Since(0, "", tenants_);
-      next_ = 0;
-      SendPart();
-      return;
-    }
-    Sent(update.head);
-    Send(WatchMessage::kDelta);
+    if (step.image == nullptr || (sent_once_ && step.version == 0)) return;
+    image_ = std::move(step.image);
+    next_part_ = 0;
+    SendPart();
   }
 
   void SendPart() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    message_.Clear();
-    Stamp(parts_->head);
-    pb::SnapshotPart& part = *message_.mutable_full();
-    for (size_t bytes = 0;
-         next_ < parts_->records.size() && bytes < watch_.options_.part_bytes;
-         ++next_) {
-      const PlanRecord& record = *parts_->records[next_].second;
-      bytes += record.body.size();
-      *part.add_resources() = Shown(record);
-    }
-    if (next_ == parts_->records.size()) {
-      part.set_last(true);
-      Sent(parts_->head);
-      parts_.reset();
+    SnapshotImage::Part part = image_->Get(next_part_++);
+    message_ = std::move(part.message);
+    if (part.last) {
+      Sent(image_->version());
+      image_ = nullptr;
     }
     Send(WatchMessage::kFullPart);
   }
 
-  void Sent(const PlanBoard::Head& head) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    sent_version_ = head.version;
+  void Sent(int64_t version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    sent_version_ = version;
     sent_once_ = true;
     known_checksum_.clear();  // from here on we know what it has
-    watch_.consumers_.Sent(caller_.identity, consumer_, head.version);
+    watch_.consumers_.Sent(caller_.identity, consumer_, version);
   }
 
   void Send(WatchMessage kind) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     writing_ = true;
+    write_start_ = absl::Now();
     spoke_ = true;
     watch_.messages_.Increment(kind);
     StartWrite(&message_);
   }
 
   PlanWatch& watch_;
+  grpc::CallbackServerContext* const context_;
+  const std::shared_ptr<SnapshotFeed> feed_;
   const std::string consumer_;
   const WatchCaller caller_;
-  const PlanBoard::Tenants tenants_;
 
   absl::Mutex mutex_;
   int64_t sent_version_ ABSL_GUARDED_BY(mutex_);
   bool sent_once_ ABSL_GUARDED_BY(mutex_) = false;
   std::string known_checksum_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time write_start_ ABSL_GUARDED_BY(mutex_);
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   bool spoke_ ABSL_GUARDED_BY(mutex_) = false;  // since the last beat
-  pb::WatchSnapshotResponse message_ ABSL_GUARDED_BY(mutex_);
-  // A full snapshot on its way, and its next record.
-  std::optional<PlanBoard::Update> parts_ ABSL_GUARDED_BY(mutex_);
-  size_t next_ ABSL_GUARDED_BY(mutex_) = 0;
+  grpc::ByteBuffer message_ ABSL_GUARDED_BY(mutex_);
+  // A full snapshot on its way, and its next part.
+  std::shared_ptr<SnapshotImage> image_ ABSL_GUARDED_BY(mutex_);
+  size_t next_part_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 PlanWatch::PlanWatch(const PlanBoard& board, ConsumerTable& consumers,
@@ -221,12 +180,34 @@ PlanWatch::~PlanWatch() {
   thread_.join();
 }
 
-grpc::ServerWriteReactor<pb::WatchSnapshotResponse>* PlanWatch::Open(
+std::shared_ptr<SnapshotFeed> PlanWatch::FeedFor(const Audience& audience) {
+  std::erase_if(feeds_,
+                [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<SnapshotFeed>& place = feeds_[audience];
+  std::shared_ptr<SnapshotFeed> feed = place.lock();
+  if (feed == nullptr) {
+    SnapshotFeed::Options options;
+    options.tenants = audience.first;
+    options.with_secrets = audience.second;
+    options.part_bytes = options_.part_bytes;
+    feed = std::make_shared<SnapshotFeed>(board_, std::move(options));
+    place = feed;
+  }
+  return feed;
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* PlanWatch::Open(
+    grpc::CallbackServerContext* context,
     const pb::WatchSnapshotRequest& request, const WatchCaller& caller) {
-  auto stream = std::make_shared<WatchStream>(*this, request, caller);
+  Audience audience({request.tenants().begin(), request.tenants().end()},
+                    caller.sees_secrets);
+  std::sort(audience.first.begin(), audience.first.end());
+  std::shared_ptr<WatchStream> stream;
   bool draining = false;
   {
     absl::MutexLock lock(&mutex_);
+    stream = std::make_shared<WatchStream>(*this, context, FeedFor(audience),
+                                           request, caller);
     streams_.insert(stream);
     draining = draining_;
   }
@@ -235,6 +216,8 @@ grpc::ServerWriteReactor<pb::WatchSnapshotResponse>* PlanWatch::Open(
   if (draining) {
     stream->End(Draining());
   } else {
+    // What was acknowledged before it came is in its first message.
+    stream->feed()->Advance();
     stream->Wake();
   }
   return stream.get();
@@ -252,14 +235,17 @@ void PlanWatch::Wake() {
   woken_ = true;
 }
 
+std::vector<std::shared_ptr<WatchStream>> PlanWatch::Streams() const {
+  absl::MutexLock lock(&mutex_);
+  return {streams_.begin(), streams_.end()};
+}
+
 void PlanWatch::Drain() {
-  std::vector<std::shared_ptr<WatchStream>> all;
   {
     absl::MutexLock lock(&mutex_);
     draining_ = true;
-    all.assign(streams_.begin(), streams_.end());
   }
-  for (const auto& stream : all) stream->End(Draining());
+  for (const auto& stream : Streams()) stream->End(Draining());
 }
 
 size_t PlanWatch::open_streams() const {
@@ -267,10 +253,27 @@ size_t PlanWatch::open_streams() const {
   return streams_.size();
 }
 
+void PlanWatch::Publish() {
+  std::vector<std::shared_ptr<SnapshotFeed>> feeds;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [audience, weak] : feeds_) {
+      if (auto feed = weak.lock()) feeds.push_back(std::move(feed));
+    }
+  }
+  for (const auto& feed : feeds) feed->Advance();
+  for (const auto& stream : Streams()) stream->Wake();
+}
+
+void PlanWatch::Beat() {
+  const absl::Time now = absl::Now();
+  for (const auto& stream : Streams()) stream->Beat(now);
+}
+
 void PlanWatch::Run() {
   absl::Time next_beat = absl::Now() + options_.heartbeat;
+  absl::Time next_publish = absl::InfinitePast();
   for (;;) {
-    std::vector<std::shared_ptr<WatchStream>> all;
     bool woken = false;
     {
       const auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -278,16 +281,21 @@ void PlanWatch::Run() {
       };
       absl::MutexLock lock(&mutex_);
       mutex_.AwaitWithDeadline(absl::Condition(&due), next_beat);
+      // The first change after a pause goes out at once; those on its heels
+      // wait for each other.
+      if (woken_ && absl::Now() < next_publish) {
+        mutex_.AwaitWithDeadline(absl::Condition(&stopping_), next_publish);
+      }
       if (stopping_) return;
       woken = std::exchange(woken_, false);
-      all.assign(streams_.begin(), streams_.end());
     }
     if (woken) {
-      for (const auto& stream : all) stream->Wake();
+      Publish();
+      next_publish = absl::Now() + options_.batch;
     }
     if (absl::Now() >= next_beat) {
       next_beat = absl::Now() + options_.heartbeat;
-      for (const auto& stream : all) stream->Beat();
+      Beat();
     }
   }
 }

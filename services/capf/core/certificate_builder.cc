@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "absl/strings/str_format.h"
+#include "services/capf/core/der_parts.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
@@ -32,39 +33,6 @@ constexpr unsigned kContext3 =
 absl::Status OutOfMemory() {
   return MakeError(absl::StatusCode::kResourceExhausted, "OUT_OF_MEMORY",
                    "no memory for a certificate");
-}
-
-bool AddBytes(CBB* cbb, ByteSpan bytes) {
-  return CBB_add_bytes(cbb, bytes.data(), bytes.size());
-}
-
-bool AddOid(CBB* cbb, std::string_view dotted) {
-  CBB oid;
-  return CBB_add_asn1(cbb, &oid, CBS_ASN1_OBJECT) &&
-         CBB_add_asn1_oid_from_text(&oid, dotted.data(), dotted.size()) &&
-         CBB_flush(cbb);
-}
-
-bool AddAlgorithm(CBB* cbb, SignatureAlgorithm algorithm) {
-  CBB sequence, null;
-  if (!CBB_add_asn1(cbb, &sequence, CBS_ASN1_SEQUENCE)) return false;
-  bool ok = false;
-  switch (algorithm) {
-    case SignatureAlgorithm::kEcdsaSha256:
-      ok = AddOid(&sequence, "1.2.840.10045.4.3.2");
-      break;
-    case SignatureAlgorithm::kEcdsaSha384:
-      ok = AddOid(&sequence, "1.2.840.10045.4.3.3");
-      break;
-    case SignatureAlgorithm::kEcdsaSha512:
-      ok = AddOid(&sequence, "1.2.840.10045.4.3.4");
-      break;
-    case SignatureAlgorithm::kRsaSha256:
-      ok = AddOid(&sequence, "1.2.840.113549.1.1.11") &&
-           CBB_add_asn1(&sequence, &null, CBS_ASN1_NULL);
-      break;
-  }
-  return ok && CBB_flush(cbb);
 }
 
 bool AddNamePart(CBB* name, std::string_view oid, const std::string& value,
@@ -89,45 +57,6 @@ bool AddName(CBB* cbb, const SubjectName& subject) {
          AddNamePart(&name, "2.5.4.11", subject.organizational_unit, kText) &&
          AddNamePart(&name, "2.5.4.3", subject.common_name, kText) &&
          CBB_flush(cbb);
-}
-
-// RFC 5280 section 4.1.2.5: UTCTime through 2049, GeneralizedTime after.
-bool AddTime(CBB* cbb, absl::Time time) {
-  const absl::CivilSecond civil =
-      absl::ToCivilSecond(time, absl::UTCTimeZone());
-  if (civil.year() < 1950 || civil.year() > 9999) return false;
-  const bool utc = civil.year() < 2050;
-  std::string text;
-  if (utc) {
-    text = absl::StrFormat("%02d%02d%02d%02d%02d%02dZ", civil.year() % 100,
-                           civil.month(), civil.day(), civil.hour(),
-                           civil.minute(), civil.second());
-  } else {
-    text = absl::StrFormat("%04d%02d%02d%02d%02d%02dZ", civil.year(),
-                           civil.month(), civil.day(), civil.hour(),
-                           civil.minute(), civil.second());
-  }
-  CBB value;
-  return CBB_add_asn1(cbb, &value,
-                      utc ? CBS_ASN1_UTCTIME : CBS_ASN1_GENERALIZEDTIME) &&
-         AddBytes(&value, AsBytes(text)) && CBB_flush(cbb);
-}
-
-// Opens an Extension; the caller writes into `value` and flushes `list`.
-bool OpenExtension(CBB* list, CBB* extension, CBB* value, std::string_view oid,
-                   bool critical) {
-  return CBB_add_asn1(list, extension, CBS_ASN1_SEQUENCE) &&
-         AddOid(extension, oid) &&
-         (!critical || CBB_add_asn1_bool(extension, 1)) &&
-         CBB_add_asn1(extension, value, CBS_ASN1_OCTETSTRING);
-}
-
-bool AddAuthorityKeyId(CBB* list, ByteSpan key_id) {
-  CBB extension, value, sequence, id;
-  return OpenExtension(list, &extension, &value, "2.5.29.35", false) &&
-         CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE) &&
-         CBB_add_asn1(&sequence, &id, CBS_ASN1_CONTEXT_SPECIFIC | 0) &&
-         AddBytes(&id, key_id) && CBB_flush(list);
 }
 
 bool AddSubjectKeyId(CBB* list, ByteSpan key_id) {
@@ -220,14 +149,6 @@ bool AddExtensions(CBB* tbs, const CertificateSpec& spec,
          AddAltNames(&list, spec.names) && CBB_flush(tbs);
 }
 
-std::string TakeBytes(CBB* cbb, bool ok) {
-  uint8_t* data = nullptr;
-  size_t size = 0;
-  if (!ok || !CBB_finish(cbb, &data, &size)) return {};
-  bssl::UniquePtr<uint8_t> owner(data);
-  return ToString(ByteSpan(data, size));
-}
-
 const EVP_MD* DigestFor(SignatureAlgorithm algorithm) {
   switch (algorithm) {
     case SignatureAlgorithm::kEcdsaSha384:
@@ -251,17 +172,6 @@ std::string NamePart(const X509_NAME* name, int nid) {
   if (size < 0) return {};
   bssl::UniquePtr<uint8_t> owner(utf8);
   return ToString(ByteSpan(utf8, static_cast<size_t>(size)));
-}
-
-absl::StatusOr<absl::Time> ReadTime(const ASN1_TIME* time) {
-  bssl::UniquePtr<ASN1_TIME> epoch(ASN1_TIME_set(nullptr, 0));
-  int days = 0;
-  int seconds = 0;
-  if (!epoch || !ASN1_TIME_diff(&days, &seconds, epoch.get(), time)) {
-    return MakeError(absl::StatusCode::kInvalidArgument, "ISSUER_INVALID",
-                     "authority certificate has an unreadable date");
-  }
-  return absl::UnixEpoch() + absl::Hours(24) * days + absl::Seconds(seconds);
 }
 
 }  // namespace
@@ -318,10 +228,13 @@ absl::StatusOr<Issuer> ReadIssuer(ByteSpan certificate_der) {
                           &name_size)) {
     return refuse("authority name cannot be read");
   }
-  SP_ASSIGN_OR_RETURN(const absl::Time not_before,
-                      ReadTime(X509_get0_notBefore(x509.get())));
-  SP_ASSIGN_OR_RETURN(const absl::Time not_after,
-                      ReadTime(X509_get0_notAfter(x509.get())));
+  const std::optional<absl::Time> not_before =
+      ReadAsn1Time(X509_get0_notBefore(x509.get()));
+  const std::optional<absl::Time> not_after =
+      ReadAsn1Time(X509_get0_notAfter(x509.get()));
+  if (!not_before || !not_after) {
+    return refuse("authority certificate has an unreadable date");
+  }
   ERR_clear_error();
   return Issuer{
       .certificate_der = ToString(certificate_der),
@@ -337,8 +250,8 @@ absl::StatusOr<Issuer> ReadIssuer(ByteSpan certificate_der) {
       .key_id =
           ToString(ByteSpan(ASN1_STRING_get0_data(key_id),
                             static_cast<size_t>(ASN1_STRING_length(key_id)))),
-      .not_before = not_before,
-      .not_after = not_after};
+      .not_before = *not_before,
+      .not_after = *not_after};
 }
 
 std::string DrawSerial(uint8_t instance, RandomSource& random) {

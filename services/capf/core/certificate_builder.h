@@ -14,19 +14,12 @@
 #include "absl/time/time.h"
 #include "services/capf/core/certificate_names.h"
 #include "services/capf/core/certificate_profile.h"
+#include "services/capf/core/der_parts.h"
 #include "services/capf/core/public_key.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/random/random_source.h"
 
 namespace sallyport::capf {
-
-// How an issuer signs; fixed by the kind of its key.
-enum class SignatureAlgorithm {
-  kEcdsaSha256,
-  kEcdsaSha384,
-  kEcdsaSha512,
-  kRsaSha256,
-};
 
 SignatureAlgorithm SignatureAlgorithmFor(KeyKind issuer_key);
 

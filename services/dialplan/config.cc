@@ -6,6 +6,7 @@
 #include "absl/time/time.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/config/server_config.h"
+#include "services/common/sql/store_config.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -20,17 +21,7 @@ size_t Or(uint32_t value, size_t if_zero) {
 
 void ValidateConfig(const config::v1::DialplanConfig& config,
                     ConfigFaults* faults) {
-  switch (config.store().kind_case()) {
-    case common::config::v1::StoreConfig::kSqliteFile:
-      faults->Require("store.sqlite_file", config.store().sqlite_file());
-      break;
-    case common::config::v1::StoreConfig::kPostgres:
-      faults->Add("store.postgres", "this version keeps its store in SQLite");
-      break;
-    case common::config::v1::StoreConfig::KIND_NOT_SET:
-      faults->Add("store.sqlite_file", "is required");
-      break;
-  }
+  CheckStoreConfig("store", config.store(), faults);
   if (config.snapshot_history() > kMaxHistory) {
     faults->Add("snapshot_history", "must be at most 1000000");
   }

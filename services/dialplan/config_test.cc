@@ -45,6 +45,13 @@ TEST(ConfigTest, WhatIsSetCounts) {
   EXPECT_EQ(EditorOptions(config).limits.peers, 3u);
 }
 
+TEST(ConfigTest, PostgresIsAStore) {
+  config::v1::DialplanConfig config;
+  config.mutable_store()->mutable_postgres()->set_connection(
+      "host=db dbname=sallyport user=dialplan sslmode=verify-full");
+  EXPECT_THAT(Faults(config), testing::IsEmpty());
+}
+
 TEST(ConfigTest, AllFaultsAtOnce) {
   config::v1::DialplanConfig config;
   config.mutable_store()->mutable_postgres()->set_connection("host=db");
@@ -53,11 +60,11 @@ TEST(ConfigTest, AllFaultsAtOnce) {
   config.mutable_request_id_retention()->set_seconds(-1);
   config.add_watchers("");
   EXPECT_THAT(Faults(config),
-              ElementsAre("store.postgres", "snapshot_history",
+              ElementsAre("store.postgres.connection", "snapshot_history",
                           "watch_heartbeat_interval", "request_id_retention",
                           "watchers[0]"));
   config.clear_store();
-  EXPECT_THAT(Faults(config), testing::Contains("store.sqlite_file"));
+  EXPECT_THAT(Faults(config), testing::Contains("store"));
 }
 
 }  // namespace

@@ -3,17 +3,21 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "services/common/config/proto_time.h"
 #include "services/common/log/log.h"
 #include "services/common/random/system_random.h"
+#include "services/common/sql/postgres_listener.h"
+#include "services/common/sql/sql_database.h"
+#include "services/common/sql/store_config.h"
 #include "services/common/status/status_macros.h"
 #include "services/common/time/clock.h"
 #include "services/dialplan/config.h"
 #include "services/dialplan/core/plan_editor.h"
 #include "services/dialplan/io/plan_board.h"
 #include "services/dialplan/io/plan_writer.h"
-#include "services/dialplan/io/sqlite_plan_store.h"
+#include "services/dialplan/io/sql_plan_store.h"
 #include "services/dialplan/rpc/access_rules.h"
 #include "services/dialplan/rpc/consumer_table.h"
 #include "services/dialplan/rpc/dialplan_service.h"
@@ -34,8 +38,9 @@ class Dialplan final : public RunningService {
 
   absl::Status Start(const config::v1::DialplanConfig& config,
                      ServiceRuntime& runtime) {
-    SP_ASSIGN_OR_RETURN(
-        store_, SqlitePlanStore::Open(config.store().sqlite_file(), random_));
+    SP_ASSIGN_OR_RETURN(database_,
+                        SqlDatabase::Open(SqlOptionsOf(config.store())));
+    SP_ASSIGN_OR_RETURN(store_, SqlPlanStore::Open(*database_, random_));
     SP_ASSIGN_OR_RETURN(StoredPlan stored,
                         store_->Load(SnapshotHistory(config)));
     auto editor = std::make_unique<PlanEditor>(random_, EditorOptions(config));
@@ -59,9 +64,15 @@ class Dialplan final : public RunningService {
     watch_.emplace(board_, consumers_, watch);
     PlanWriter::Options writer;
     writer.on_published = [this] { watch_->Wake(); };
+    writer.decode = [](const StoredResource& stored) {
+      return RecordOf(stored);
+    };
+    writer.audit_retention =
+        FromProtoOr(config.audit_retention(), absl::InfiniteDuration());
     writer.metrics = &runtime.metrics();
     writer_.emplace(std::move(editor), *store_, board_, Clock::Real(),
                     std::move(writer));
+    if (database_->is_postgres()) ListenToOthers(config);
     methods_.emplace(board_, *writer_, stored.token_key);
     service_.emplace(
         DialplanService::Parts{policy_, board_, *methods_, resolver_, *watch_,
@@ -69,6 +80,16 @@ class Dialplan final : public RunningService {
         DialplanService::Self{runtime.instance(),
                               runtime.server_config().trust_domain()});
     return runtime.StartGrpc(policy_, {&*service_});
+  }
+
+  void ListenToOthers(const config::v1::DialplanConfig& config) {
+    PostgresListener::Options options;
+    options.server = std::get<PostgresOptions>(database_->options());
+    options.channel = SqlPlanStore::kChannel;
+    options.poll_period =
+        FromProtoOr(config.replica_poll_interval(), absl::Seconds(1));
+    options.on_change = [this] { writer_->Refresh(); };
+    listener_.emplace(std::move(options));
   }
 
   void Drain() override {
@@ -80,12 +101,14 @@ class Dialplan final : public RunningService {
  private:
   const AccessPolicy policy_;
   SystemRandom random_;
-  std::unique_ptr<SqlitePlanStore> store_;
+  std::unique_ptr<SqlDatabase> database_;
+  std::unique_ptr<SqlPlanStore> store_;
   PlanBoard board_;
   ConsumerTable consumers_;
   PlanResolver resolver_{board_};
   std::optional<PlanWatch> watch_;
   std::optional<PlanWriter> writer_;
+  std::optional<PostgresListener> listener_;
   std::optional<ResourceMethods> methods_;
   std::optional<DialplanService> service_;
 };

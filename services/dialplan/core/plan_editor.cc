@@ -98,6 +98,22 @@ void PlanEditor::Load(RememberedRequest request) {
   requests_[std::move(key)] = std::move(request);
 }
 
+void PlanEditor::Adopt(const std::vector<PlanChange>& changes) {
+  for (const PlanChange& change : changes) {
+    const RecordPtr before = change.after == nullptr ? plan_.Remove(change.name)
+                                                     : plan_.Put(change.after);
+    if (before != nullptr) --counts_[before->entry.index()];
+    if (change.after != nullptr) ++counts_[change.after->entry.index()];
+    version_ = committed_ = change.version;
+  }
+}
+
+void PlanEditor::Clear() {
+  plan_ = Plan();
+  counts_ = {};
+  LoadVersion(0);
+}
+
 absl::StatusOr<EditAnswer> PlanEditor::Apply(const PlanEdit& edit,
                                              absl::Time now) {
   Forget(now);
@@ -188,6 +204,7 @@ absl::StatusOr<PlanChange> PlanEditor::Stage(const PlanEdit& edit,
   PlanChange change;
   change.name = edit.name;
   change.before = current;
+  change.cause = edit.cause;
   if (edit.verb == Verb::kDelete) {
     if (current == nullptr) return change;
     plan_.Remove(edit.name);

@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,16 @@
 
 namespace sallyport::dialplan {
 
+// Who asked for a write, and how: for the audit log.
+struct ChangeCause {
+  std::string actor;   // verified identity
+  std::string method;  // "UpdatePeer"
+  std::string request_id;
+
+  bool operator==(const ChangeCause&) const = default;
+};
+using CausePtr = std::shared_ptr<const ChangeCause>;
+
 // One write as it was asked for.
 struct PlanEdit {
   enum class Verb { kCreate, kUpdate, kDelete };
@@ -31,6 +42,7 @@ struct PlanEdit {
   // Identifies the caller's request; empty: it is not to be remembered.
   std::string request_key;
   std::string request_hash;  // of its contents
+  CausePtr cause;            // null: this service itself
   // The new resource, from the stored one (null: there is none) and the plan in
   // which it is to be; its etag and times are given by the editor. Not called
   // for deletes.
@@ -93,6 +105,7 @@ struct PlanChange {
   std::string name;
   RecordPtr before;  // null: created
   RecordPtr after;   // null: deleted
+  CausePtr cause = nullptr;
 };
 
 // What a store has to make durable, all or nothing.
@@ -133,6 +146,13 @@ class PlanEditor {
   void Load(RecordPtr record);
   void Load(RememberedRequest request);
   void LoadVersion(int64_t version) { version_ = committed_ = version; }
+
+  // What another replica has stored after the version that is known here, by
+  // version; `before` is not looked at. Nothing may be pending.
+  void Adopt(const std::vector<PlanChange>& changes);
+  // The same if it is not known what has changed: the plan is emptied, to be
+  // loaded anew.
+  void Clear();
 
   // Checks and applies a write. The answer holds once it is committed. Errors
   // change nothing: NOT_FOUND (RESOURCE_NOT_FOUND), ALREADY_EXISTS

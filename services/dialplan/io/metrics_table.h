@@ -18,6 +18,8 @@ inline constexpr std::string_view kWritesTotal =
     "sallyport_dialplan_writes_total";
 inline constexpr std::string_view kPlanVersion =
     "sallyport_dialplan_plan_version";
+inline constexpr std::string_view kAdoptedChangesTotal =
+    "sallyport_dialplan_adopted_changes_total";
 inline constexpr std::string_view kWatchers = "sallyport_dialplan_watchers";
 inline constexpr std::string_view kWatchMessagesTotal =
     "sallyport_dialplan_watch_messages_total";
@@ -39,7 +41,7 @@ inline constexpr std::array<MetricLabel, 1> kWriteLabels = {
 inline constexpr std::array<MetricLabel, 1> kWatchLabels = {
     MetricLabel{"kind", kWatchMessages}};
 
-inline constexpr std::array<MetricSpec, 6> kDialplanMetrics = {
+inline constexpr std::array<MetricSpec, 7> kDialplanMetrics = {
     MetricSpec{kCommitsTotal, MetricType::kCounter,
                "Transactions of the store; one may hold many writes.",
                kCommitLabels},
@@ -50,6 +52,8 @@ inline constexpr std::array<MetricSpec, 6> kDialplanMetrics = {
                kWriteLabels},
     MetricSpec{kPlanVersion, MetricType::kGauge,
                "Version of the last committed change."},
+    MetricSpec{kAdoptedChangesTotal, MetricType::kCounter,
+               "Changes taken over from other replicas."},
     MetricSpec{kWatchers, MetricType::kGauge, "Open snapshot streams."},
     MetricSpec{kWatchMessagesTotal, MetricType::kCounter,
                "Messages handed to snapshot streams.", kWatchLabels},

@@ -41,6 +41,11 @@ void PlanBoard::Start(
     const Plan& plan, int64_t version, absl::Time time,
     const std::vector<std::pair<int64_t, std::string>>& changes) {
   absl::MutexLock lock(&mutex_);
+  // What was there before, and may be gone, has changed too.
+  for (auto& [name, tenant] : tenants_) tenant = {PlanChecksum(), version};
+  sum_ = PlanChecksum();
+  counts_ = {};
+  checksums_.clear();
   records_ = RecordMap(plan.records());
   for (const auto& [name, record] : plan.records()) {
     Account(*record, true, version);

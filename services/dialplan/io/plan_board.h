@@ -47,7 +47,8 @@ class PlanBoard {
   // Remembers the last `history` changes, so that consumers can resume.
   explicit PlanBoard(size_t history) : log_(history), history_(history) {}
 
-  // The state to begin with; `changes` are the last ones before it.
+  // The state to begin with, or to begin anew with; `changes` are the last
+  // ones before it.
   void Start(const Plan& plan, int64_t version, absl::Time time,
              const std::vector<std::pair<int64_t, std::string>>& changes);
   // Makes changes visible, all at once.

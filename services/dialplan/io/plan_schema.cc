@@ -39,12 +39,34 @@ constexpr std::string_view kVersion1[] = {
     " value TEXT NOT NULL)",
 };
 
-constexpr PlanMigration kMigrations[] = {
+// Several replicas: requests are numbered, so that each sees what others have
+// remembered. The audit log, a record a change; bodies as in `resources`, empty
+// where there is none.
+constexpr std::string_view kVersion2[] = {
+    "ALTER TABLE requests ADD COLUMN sequence BIGINT DEFAULT 0 NOT NULL",
+    "CREATE INDEX requests_by_sequence ON requests (sequence)",
+    "INSERT INTO settings (name, value) VALUES ('request_sequence', '0')",
+    "CREATE TABLE audit ("
+    " version BIGINT NOT NULL PRIMARY KEY,"
+    " tenant VARCHAR(80) NOT NULL,"
+    " resource VARCHAR(400) NOT NULL,"
+    " actor TEXT NOT NULL,"
+    " method VARCHAR(80) NOT NULL,"
+    " request_id VARCHAR(64) NOT NULL,"
+    " change_time BIGINT NOT NULL,"
+    " before_body TEXT NOT NULL,"
+    " after_body TEXT NOT NULL)",
+    "CREATE INDEX audit_by_tenant ON audit (tenant, version)",
+    "CREATE INDEX audit_by_time ON audit (change_time)",
+};
+
+constexpr SqlMigration kMigrations[] = {
     {1, kVersion1},
+    {2, kVersion2},
 };
 
 }  // namespace
 
-absl::Span<const PlanMigration> PlanMigrations() { return kMigrations; }
+absl::Span<const SqlMigration> PlanMigrations() { return kMigrations; }
 
 }  // namespace sallyport::dialplan

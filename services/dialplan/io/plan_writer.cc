@@ -1,5 +1,6 @@
 #include "services/dialplan/io/plan_writer.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,11 +11,14 @@
 #include "absl/status/statusor.h"
 #include "services/common/log/log.h"
 #include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
 #include "services/common/time/mono_time.h"
 #include "services/dialplan/io/metrics_table.h"
 
 namespace sallyport::dialplan {
 namespace {
+
+constexpr absl::Duration kPrunePeriod = absl::Minutes(1);
 
 // What is answered when the store has failed, or nothing was ever applied.
 template <typename Answer>
@@ -25,29 +29,26 @@ void Settle(const absl::Status& stored,
 
 }  // namespace
 
+PlanWriter::Metrics::Metrics(MetricsRegistry* registry) {
+  if (registry == nullptr) return;
+  commits = registry->Counter(kCommitsTotal);
+  writes = registry->Counter(kWritesTotal);
+  adopted = registry->Counter(kAdoptedChangesTotal);
+  commit_seconds = registry->Histogram(kCommitSeconds);
+  version = registry->Gauge(kPlanVersion);
+}
+
 PlanWriter::PlanWriter(std::unique_ptr<PlanEditor> editor, PlanStore& store,
                        PlanBoard& board, const Clock& clock, Options options)
     : editor_(std::move(editor)),
       store_(store),
       board_(board),
       clock_(clock),
-      options_(std::move(options)) {
-  if (options_.metrics != nullptr) {
-    commits_ = options_.metrics->Counter(kCommitsTotal);
-    writes_ = options_.metrics->Counter(kWritesTotal);
-    commit_seconds_ = options_.metrics->Histogram(kCommitSeconds);
-    version_ = options_.metrics->Gauge(kPlanVersion);
-    version_.Set(static_cast<double>(editor_->version()));
-  }
-  thread_ = std::thread([this] { Run(); });
-}
-
-PlanWriter::~PlanWriter() {
-  {
-    absl::MutexLock lock(&mutex_);
-    stopping_ = true;
-  }
-  thread_.join();
+      options_(std::move(options)),
+      metrics_(options_.metrics),
+      queue_({options_.max_queue, options_.max_batch, kPrunePeriod},
+             [this](std::vector<Job> batch) { Turn(std::move(batch)); }) {
+  metrics_.version.Set(static_cast<double>(board.head().version));
 }
 
 void PlanWriter::Submit(PlanEdit edit, Done done) {
@@ -85,67 +86,134 @@ void PlanWriter::Submit(PlanBatch batch, BatchDone done) {
 }
 
 void PlanWriter::Enqueue(Job job) {
-  {
-    absl::MutexLock lock(&mutex_);
-    if (queue_.size() < options_.max_queue && !stopping_) {
-      queue_.push_back(std::move(job));
-      return;
-    }
-  }
-  writes_.Increment(WriteResult::kQueueFull);
+  if (queue_.Submit(job)) return;
+  metrics_.writes.Increment(WriteResult::kQueueFull);
   job.answer(MakeError(absl::StatusCode::kResourceExhausted, "WRITE_QUEUE_FULL",
                        "too many writes wait: try again later"));
 }
 
-void PlanWriter::Run() {
-  for (;;) {
-    std::vector<Job> batch;
-    {
-      const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        return !queue_.empty() || stopping_;
-      };
-      absl::MutexLock lock(&mutex_, absl::Condition(&ready));
-      if (queue_.empty()) return;
-      while (!queue_.empty() && batch.size() < options_.max_batch) {
-        batch.push_back(std::move(queue_.front()));
-        queue_.pop_front();
-      }
-    }
+void PlanWriter::Turn(std::vector<Job> batch) {
+  if (!batch.empty()) {
     Write(std::move(batch));
+  } else if (store_.shared()) {
+    TakeOver();
   }
+  PruneAudit();
 }
 
 void PlanWriter::Write(std::vector<Job> batch) {
   // Stores keep microseconds: an answer reads the same after a restart.
   const absl::Time now = absl::FromUnixMicros(absl::ToUnixMicros(clock_.Now()));
   std::vector<WriteResult> results;
-  results.reserve(batch.size());
-  for (const Job& job : batch) results.push_back(job.apply(*editor_, now));
-
-  absl::Status stored;
-  bool published = false;
-  if (!editor_->pending().empty()) {
-    const MonoTime start = clock_.MonoNow();
-    stored = store_.Commit(editor_->pending(), now);
-    commit_seconds_.Observe(absl::ToDoubleSeconds(clock_.MonoNow() - start));
-    commits_.Increment(stored.ok() ? CommitResult::kStored
-                                   : CommitResult::kFailed);
-    if (stored.ok()) {
-      published = !editor_->pending().changes.empty();
-      board_.Publish(editor_->pending().changes, now);
-      editor_->Commit();
-      version_.Set(static_cast<double>(editor_->version()));
-    } else {
-      editor_->Rollback();
-      SALLYPORT_LOG_LIMITED(kError, "the store refused a commit",
-                            {{"status", stored}});
-    }
+  const MonoTime start = clock_.MonoNow();
+  const absl::Status stored = store_.Commit(
+      [&](const StoredUpdate& others) -> absl::StatusOr<const PlanChanges*> {
+        editor_->Rollback();  // of an earlier try
+        SP_RETURN_IF_ERROR(Adopt(others));
+        results.clear();
+        for (const Job& job : batch) {
+          results.push_back(job.apply(*editor_, now));
+        }
+        return &editor_->pending();
+      },
+      now);
+  if (!stored.ok()) {
+    metrics_.commits.Increment(CommitResult::kFailed);
+    editor_->Rollback();
+    SALLYPORT_LOG_LIMITED(kError, "the store refused a commit",
+                          {{"status", stored}});
+  } else if (!editor_->pending().empty()) {
+    metrics_.commit_seconds.Observe(
+        absl::ToDoubleSeconds(clock_.MonoNow() - start));
+    metrics_.commits.Increment(CommitResult::kStored);
+    Publish(editor_->pending().changes, now);
+    editor_->Commit();
   }
-  if (published && options_.on_published) options_.on_published();
+  if (std::exchange(unpublished_, false) && options_.on_published) {
+    options_.on_published();
+  }
   for (size_t i = 0; i < batch.size(); ++i) {
-    writes_.Increment(stored.ok() ? results[i] : WriteResult::kRefused);
+    metrics_.writes.Increment(stored.ok() ? results[i] : WriteResult::kRefused);
     batch[i].answer(stored);
   }
+}
+
+void PlanWriter::TakeOver() {
+  absl::StatusOr<StoredUpdate> others = store_.Refresh();
+  const absl::Status status = others.ok() ? Adopt(*others) : others.status();
+  if (!status.ok()) {
+    SALLYPORT_LOG_LIMITED(kWarning, "cannot see what other replicas store",
+                          {{"status", status}});
+  }
+  if (std::exchange(unpublished_, false) && options_.on_published) {
+    options_.on_published();
+  }
+}
+
+absl::Status PlanWriter::Adopt(const StoredUpdate& others) {
+  if (others.empty()) return absl::OkStatus();
+  for (const RememberedRequest& request : others.requests) {
+    editor_->Load(request);
+  }
+  if (others.version == 0) return absl::OkStatus();
+  if (others.whole) return AdoptAll(others);
+  std::map<std::string, RecordPtr> records;
+  for (const StoredResource& resource : others.resources) {
+    SP_ASSIGN_OR_RETURN(records[resource.name], options_.decode(resource));
+  }
+  std::vector<PlanChange> changes;
+  changes.reserve(others.changes.size());
+  for (const auto& [version, name] : others.changes) {
+    // Of a name that changed more than once, the last state is that of all.
+    const auto it = records.find(name);
+    changes.push_back(
+        {version, name, nullptr, it == records.end() ? nullptr : it->second});
+  }
+  editor_->Adopt(changes);
+  metrics_.adopted.Add(static_cast<double>(changes.size()));
+  Publish(changes, others.version_time);
+  return absl::OkStatus();
+}
+
+absl::Status PlanWriter::AdoptAll(const StoredUpdate& others) {
+  std::vector<RecordPtr> records;
+  records.reserve(others.resources.size());
+  for (const StoredResource& resource : others.resources) {
+    SP_ASSIGN_OR_RETURN(RecordPtr record, options_.decode(resource));
+    records.push_back(std::move(record));
+  }
+  editor_->Clear();
+  for (RecordPtr& record : records) editor_->Load(std::move(record));
+  editor_->LoadVersion(others.version);
+  metrics_.adopted.Add(static_cast<double>(others.changes.size()));
+  board_.Start(editor_->plan(), others.version, others.version_time,
+               others.changes);
+  metrics_.version.Set(static_cast<double>(others.version));
+  unpublished_ = true;
+  return absl::OkStatus();
+}
+
+void PlanWriter::Publish(const std::vector<PlanChange>& changes,
+                         absl::Time time) {
+  if (changes.empty()) return;
+  board_.Publish(changes, time);
+  metrics_.version.Set(static_cast<double>(changes.back().version));
+  unpublished_ = true;
+}
+
+void PlanWriter::PruneAudit() {
+  if (options_.audit_retention == absl::InfiniteDuration() ||
+      clock_.MonoNow() < next_prune_) {
+    return;
+  }
+  const absl::StatusOr<bool> more =
+      store_.PruneAudit(clock_.Now() - options_.audit_retention);
+  if (!more.ok()) {
+    SALLYPORT_LOG_LIMITED(kWarning, "cannot remove old audit records",
+                          {{"status", more.status()}});
+  }
+  const bool again = more.ok() && *more;
+  next_prune_ = clock_.MonoNow() + (again ? absl::Seconds(1) : kPrunePeriod);
 }
 
 }  // namespace sallyport::dialplan

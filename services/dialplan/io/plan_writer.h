@@ -4,18 +4,18 @@
 #define SALLYPORT_SERVICES_DIALPLAN_IO_PLAN_WRITER_H_
 
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "services/common/metrics/metrics.h"
+#include "services/common/sql/group_commit.h"
 #include "services/common/time/clock.h"
+#include "services/common/time/mono_time.h"
 #include "services/dialplan/core/plan_editor.h"
 #include "services/dialplan/io/metrics_table.h"
 #include "services/dialplan/io/plan_board.h"
@@ -26,8 +26,9 @@ namespace sallyport::dialplan {
 // Takes writes from any thread, applies those that wait in one go, makes them
 // durable with one sync of the disk, publishes them, and only then answers
 // each: so a write is acknowledged when it is durable and visible. If the
-// store fails, all writes of the batch fail with UNAVAILABLE and nothing has
-// changed. Thread-safe.
+// store fails, all writes of the batch fail and nothing has changed, or, with
+// STORE_OUTCOME_UNKNOWN, what has is seen with the next update. What other
+// replicas store is taken over and published on the same thread. Thread-safe.
 class PlanWriter {
  public:
   using Done = std::function<void(absl::StatusOr<EditAnswer>)>;
@@ -37,6 +38,10 @@ class PlanWriter {
     size_t max_batch = 128;   // writes of one transaction
     // Called on the writer's thread after something was published.
     std::function<void()> on_published;
+    // The record of what another replica has stored; needed if one may.
+    std::function<absl::StatusOr<RecordPtr>(const StoredResource&)> decode;
+    // How long audit records are kept.
+    absl::Duration audit_retention = absl::InfiniteDuration();
     MetricsRegistry* metrics = nullptr;  // has kDialplanMetrics; may be null
   };
 
@@ -45,7 +50,7 @@ class PlanWriter {
   PlanWriter(std::unique_ptr<PlanEditor> editor, PlanStore& store,
              PlanBoard& board, const Clock& clock, Options options);
   // Finishes what waits.
-  ~PlanWriter();
+  ~PlanWriter() = default;
   PlanWriter(const PlanWriter&) = delete;
   PlanWriter& operator=(const PlanWriter&) = delete;
 
@@ -55,6 +60,9 @@ class PlanWriter {
   // The same of writes that hold together or not at all.
   void Submit(PlanBatch batch, BatchDone done);
 
+  // Another replica may have stored something: looks, soon.
+  void Refresh() { queue_.Wake(); }
+
  private:
   struct Job {
     std::function<WriteResult(PlanEditor&, absl::Time now)> apply;
@@ -62,23 +70,34 @@ class PlanWriter {
     std::function<void(const absl::Status& stored)> answer;
   };
 
+  struct Metrics {
+    explicit Metrics(MetricsRegistry* registry);
+
+    CounterFamily commits;
+    CounterFamily writes;
+    CounterFamily adopted;
+    HistogramFamily commit_seconds;
+    GaugeFamily version;
+  };
+
   void Enqueue(Job job);
-  void Run();
+  void Turn(std::vector<Job> batch);
   void Write(std::vector<Job> batch);
+  void TakeOver();
+  absl::Status Adopt(const StoredUpdate& others);
+  absl::Status AdoptAll(const StoredUpdate& others);
+  void Publish(const std::vector<PlanChange>& changes, absl::Time time);
+  void PruneAudit();
 
   const std::unique_ptr<PlanEditor> editor_;
   PlanStore& store_;
   PlanBoard& board_;
   const Clock& clock_;
   const Options options_;
-  CounterFamily commits_;
-  CounterFamily writes_;
-  HistogramFamily commit_seconds_;
-  GaugeFamily version_;
-  absl::Mutex mutex_;
-  std::deque<Job> queue_ ABSL_GUARDED_BY(mutex_);
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;  // last: it uses all of the above
+  const Metrics metrics_;
+  bool unpublished_ = false;  // published, and nobody told
+  MonoTime next_prune_ = MonoTime::InfinitePast();
+  GroupCommit<Job> queue_;  // last: its thread uses all of the above
 };
 
 }  // namespace sallyport::dialplan

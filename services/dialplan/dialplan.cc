@@ -15,10 +15,12 @@
 #include "services/common/time/clock.h"
 #include "services/dialplan/config.h"
 #include "services/dialplan/core/plan_editor.h"
+#include "services/dialplan/io/audit_log.h"
 #include "services/dialplan/io/plan_board.h"
 #include "services/dialplan/io/plan_writer.h"
 #include "services/dialplan/io/sql_plan_store.h"
 #include "services/dialplan/rpc/access_rules.h"
+#include "services/dialplan/rpc/audit_methods.h"
 #include "services/dialplan/rpc/consumer_table.h"
 #include "services/dialplan/rpc/dialplan_service.h"
 #include "services/dialplan/rpc/plan_resolver.h"
@@ -74,9 +76,11 @@ class Dialplan final : public RunningService {
                     std::move(writer));
     if (database_->is_postgres()) ListenToOthers(config);
     methods_.emplace(board_, *writer_, stored.token_key);
+    audit_log_.emplace(*database_);
+    audit_.emplace(*audit_log_, stored.token_key);
     service_.emplace(
-        DialplanService::Parts{policy_, board_, *methods_, resolver_, *watch_,
-                               consumers_, Clock::Real()},
+        DialplanService::Parts{policy_, board_, *methods_, *audit_, resolver_,
+                               *watch_, consumers_, Clock::Real()},
         DialplanService::Self{runtime.instance(),
                               runtime.server_config().trust_domain()});
     return runtime.StartGrpc(policy_, {&*service_});
@@ -110,6 +114,8 @@ class Dialplan final : public RunningService {
   std::optional<PlanWriter> writer_;
   std::optional<PostgresListener> listener_;
   std::optional<ResourceMethods> methods_;
+  std::optional<AuditLog> audit_log_;
+  std::optional<AuditMethods> audit_;
   std::optional<DialplanService> service_;
 };
 

@@ -60,6 +60,14 @@ DialplanService::DialplanService(const Parts& parts, const Self& self)
   for (const ResourceKind& kind : ResourceKinds()) HandleKind(kind);
   HandleImport("ImportUsers", KindOf("user"));
   HandleImport("ImportNumbers", KindOf("line"));
+  HandleWrite(
+      "ListAuditRecords",
+      [&audit = parts_.audit](const CallerIdentity&, const Message& request,
+                              Message& response, Done done) {
+        audit.List(static_cast<const pb::ListAuditRecordsRequest&>(request),
+                   static_cast<pb::ListAuditRecordsResponse*>(&response),
+                   std::move(done));
+      });
   Handle("ResolveRoute", &DialplanService::ResolveRoute);
   Handle("ReportSnapshotVersion", &DialplanService::ReportSnapshotVersion);
   Handle("GetStatus", &DialplanService::GetStatus);

@@ -20,6 +20,7 @@
 #include "services/common/rpc/dispatch_service.h"
 #include "services/common/time/clock.h"
 #include "services/dialplan/io/plan_board.h"
+#include "services/dialplan/rpc/audit_methods.h"
 #include "services/dialplan/rpc/consumer_table.h"
 #include "services/dialplan/rpc/plan_resolver.h"
 #include "services/dialplan/rpc/plan_watch.h"
@@ -36,6 +37,7 @@ class DialplanService final : public DispatchService {
     const AccessPolicy& policy;
     const PlanBoard& board;
     ResourceMethods& methods;
+    AuditMethods& audit;
     PlanResolver& resolver;
     PlanWatch& watch;
     ConsumerTable& consumers;

@@ -4,10 +4,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "google/protobuf/field_mask.pb.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
@@ -97,6 +99,12 @@ pb::Resource WrittenResource(const ResourceKind& kind, const Message& request) {
       request, &FieldOf(request, kind.singular));
   out.GetReflection()->MutableMessage(&out, kind.field())->CopyFrom(inner);
   return out;
+}
+
+// "UpdatePeer" of an UpdatePeerRequest.
+std::string MethodOf(const Message& request) {
+  return std::string(
+      absl::StripSuffix(request.GetDescriptor()->name(), "Request"));
 }
 
 void Fill(const pb::Resource& resource, Message& response) {
@@ -206,6 +214,13 @@ void ResourceMethods::Identify(std::string_view verb,
                                EditOrBatch& edit) const {
   edit.validate_only = GetBool(request, "validate_only");
   const std::string id = GetString(request, "request_id");
+  const auto cause = std::make_shared<ChangeCause>(
+      ChangeCause{caller.ToString(), MethodOf(request), id});
+  if constexpr (std::is_same_v<EditOrBatch, PlanBatch>) {
+    for (PlanEdit& each : edit.edits) each.cause = cause;
+  } else {
+    edit.cause = cause;
+  }
   if (id.empty()) return;
   edit.request_key = absl::StrCat(caller.ToString(), "\n", AbslView(verb), " ",
                                   request.GetTypeName(), "\n", id);

@@ -61,7 +61,7 @@ class ResourceMethods {
   static std::string TenantOfRequest(const google::protobuf::Message& request);
 
  private:
-  // Fills in validate_only and what tells the request from others.
+  // Fills in validate_only, what tells the request from others, and who asks.
   template <typename EditOrBatch>
   void Identify(std::string_view verb, const CallerIdentity& caller,
                 const google::protobuf::Message& request,

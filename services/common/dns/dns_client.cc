@@ -199,7 +199,10 @@ void DnsClient::Arm() {
     loop_.SetTimer(timer_, MonoTime::InfiniteFuture());
     return;
   }
-  loop_.SetTimer(timer_, loop_.now() + absl::DurationFromTimeval(wait));
+  // Counted from a fresh reading, and a little late: woken too early, c-ares
+  // finds nothing to do, and the loop would turn until it does.
+  loop_.SetTimer(timer_, loop_.RefreshNow() + absl::DurationFromTimeval(wait) +
+                             absl::Milliseconds(1));
 }
 
 }  // namespace sallyport

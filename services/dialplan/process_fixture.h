@@ -105,6 +105,35 @@ class Edge {
   std::unique_ptr<StreamWatch<pb::WatchSnapshotResponse>> watch_;
 };
 
+// To a dialplan, as `path` of the trust domain.
+inline std::shared_ptr<grpc::Channel> ChannelAs(MtlsPki& pki,
+                                                const std::string& path,
+                                                const std::string& target) {
+  const PemFiles files = pki.IssueSpiffe(kTrustDomain, path);
+  common::config::v1::TlsFiles tls;
+  tls.set_certificate_file(files.certificate_file);
+  tls.set_key_file(files.key_file);
+  tls.set_ca_file(files.ca_file);
+  auto provider = WatchTlsFiles(tls, absl::Seconds(60));
+  EXPECT_THAT(provider, IsOk());
+  ClientChannelOptions options;
+  options.target = target;
+  options.expected_identity = "spiffe://t.test/dialplan";
+  options.max_backoff = absl::Milliseconds(200);
+  return MakeClientChannel(*std::move(provider), options);
+}
+
+// Calls one method: CallOn(*stub, &Stub::GetPeer, request, &response).
+template <typename Request, typename Response>
+absl::Status CallOn(Stub& stub,
+                    grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                                 const Request&, Response*),
+                    const Request& request, Response* response) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
+  return FromGrpc((stub.*method)(&context, request, response));
+}
+
 class DialplanTest : public testing::Test {
  protected:
   static void SetUpTestSuite() { pki_ = new MtlsPki("dialplan"); }
@@ -147,22 +176,7 @@ class DialplanTest : public testing::Test {
   }
 
   std::shared_ptr<grpc::Channel> ChannelOf(const std::string& path) {
-    auto provider = WatchTlsFiles(
-        [&] {
-          const PemFiles files = pki_->IssueSpiffe(kTrustDomain, path);
-          common::config::v1::TlsFiles out;
-          out.set_certificate_file(files.certificate_file);
-          out.set_key_file(files.key_file);
-          out.set_ca_file(files.ca_file);
-          return out;
-        }(),
-        absl::Seconds(60));
-    EXPECT_THAT(provider, IsOk());
-    ClientChannelOptions options;
-    options.target = process_.grpc_target();
-    options.expected_identity = "spiffe://t.test/dialplan";
-    options.max_backoff = absl::Milliseconds(200);
-    return MakeClientChannel(*std::move(provider), options);
+    return ChannelAs(*pki_, path, process_.grpc_target());
   }
   std::unique_ptr<Stub> StubOf(const std::string& path) {
     return pb::DialplanService::NewStub(ChannelOf(path));
@@ -174,10 +188,7 @@ class DialplanTest : public testing::Test {
                                                  const Request&, Response*),
                     const Request& request, Response* response,
                     Stub* stub = nullptr) {
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
-    return FromGrpc(((stub != nullptr ? stub : ann_.get())->*method)(
-        &context, request, response));
+    return CallOn(stub != nullptr ? *stub : *ann_, method, request, response);
   }
 
   pb::Tenant MakeTenant(const std::string& id) {

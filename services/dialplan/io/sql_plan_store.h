@@ -24,7 +24,7 @@ namespace sallyport::dialplan {
 // Thread-compatible.
 class SqlPlanStore final : public PlanStore {
  public:
-  static constexpr char kChannel[] = "sallyport_dialplan";
+  static constexpr char kChannel[] = "dialplan_changes";
 
   // Brings the schema up to date; as Migrate(). `database` must outlive this.
   static absl::StatusOr<std::unique_ptr<SqlPlanStore>> Open(

@@ -2,30 +2,24 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/config/server_config.h"
+#include "services/common/sql/store_config.h"
 
 namespace sallyport::credential_issuer {
 namespace {
 
 using Config = config::v1::CredentialIssuerConfig;
 
-void CheckStore(const common::config::v1::StoreConfig& store,
-                ConfigFaults* faults) {
-  switch (store.kind_case()) {
-    case common::config::v1::StoreConfig::kSqliteFile:
-      faults->Require("store.sqlite_file", store.sqlite_file());
-      break;
-    case common::config::v1::StoreConfig::kPostgres:
-      faults->Add("store.postgres",
-                  "is not offered by this release; use sqlite_file");
-      break;
-    case common::config::v1::StoreConfig::KIND_NOT_SET:
-      faults->Add("store", "is required");
-      break;
-  }
+// "a" of "tenants/a"; empty for all else.
+std::string TenantOf(const config::v1::TenantPolicyConfig& policy) {
+  constexpr std::string_view kPrefix = "tenants/";
+  if (policy.tenant().rfind(kPrefix, 0) != 0) return "";
+  return policy.tenant().substr(kPrefix.size());
 }
 
 void CheckUris(const std::string& field,
@@ -49,10 +43,34 @@ void AddAddresses(const google::protobuf::RepeatedPtrField<std::string>& uris,
   }
 }
 
+void CheckTenantPolicies(const Config& config, ConfigFaults* faults) {
+  std::set<std::string> tenants;
+  for (int i = 0; i < config.tenant_policies_size(); ++i) {
+    const config::v1::TenantPolicyConfig& policy = config.tenant_policies(i);
+    const std::string field = absl::StrCat("tenant_policies[", i, "]");
+    if (!IsTenantId(TenantOf(policy))) {
+      faults->Add(field + ".tenant", "must be tenants/{tenant}");
+    } else if (!tenants.insert(policy.tenant()).second) {
+      faults->Add(field + ".tenant", "is given twice");
+    }
+    CheckDuration(field + ".max_lifetime", policy.max_lifetime(), faults);
+    CheckDuration(field + ".default_lifetime", policy.default_lifetime(),
+                  faults);
+    for (const auto& [name, value] :
+         {std::pair(".max_lifetime", FromProto(policy.max_lifetime())),
+          std::pair(".default_lifetime",
+                    FromProto(policy.default_lifetime()))}) {
+      if (value > absl::ZeroDuration() && value < absl::Seconds(1)) {
+        faults->Add(field + name, "must be at least one second");
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void ValidateConfig(const Config& config, ConfigFaults* faults) {
-  CheckStore(config.store(), faults);
+  CheckStoreConfig("store", config.store(), faults);
   faults->Require("master_key_file", config.master_key_file());
   if (config.realm().size() > 127) {
     faults->Add("realm", "must have at most 127 characters");
@@ -63,6 +81,9 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
   CheckDuration("activation_delay", config.activation_delay(), faults);
   CheckDuration("watch_heartbeat_interval", config.watch_heartbeat_interval(),
                 faults);
+  CheckDuration("acknowledge_timeout", config.acknowledge_timeout(), faults);
+  CheckDuration("audit_retention", config.audit_retention(), faults);
+  CheckTenantPolicies(config, faults);
   const KeyRingPolicy ring = RingPolicyOf(config);
   // More often, and more keys than KeyRing::kMaxKeys would overlap.
   if (ring.rotation_interval < absl::Hours(1)) {
@@ -70,6 +91,10 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
   }
   if (ring.activation_delay > ring.rotation_interval / 2) {
     faults->Add("activation_delay", "must be at most half rotation_interval");
+  }
+  if (ring.acknowledge_timeout > ring.rotation_interval / 2) {
+    faults->Add("acknowledge_timeout",
+                "must be at most half rotation_interval");
   }
   if (LimitsOf(config).default_lifetime < absl::Seconds(1)) {
     faults->Add("default_lifetime", "must be at least one second");
@@ -110,6 +135,17 @@ IssueLimits LimitsOf(const Config& config) {
   if (config.max_issues_per_subject_minute() != 0) {
     out.per_subject_minute = config.max_issues_per_subject_minute();
   }
+  if (config.max_issues_per_caller_second() != 0) {
+    out.per_caller_second = config.max_issues_per_caller_second();
+  }
+  for (const config::v1::TenantPolicyConfig& policy :
+       config.tenant_policies()) {
+    TenantPolicy& own = out.tenants[TenantOf(policy)];
+    own.disabled = policy.disabled();
+    own.max_lifetime = FromProto(policy.max_lifetime());
+    own.default_lifetime = FromProto(policy.default_lifetime());
+    own.per_second = policy.max_issues_per_second();
+  }
   return out;
 }
 
@@ -119,6 +155,8 @@ KeyRingPolicy RingPolicyOf(const Config& config) {
       FromProtoOr(config.rotation_interval(), out.rotation_interval);
   out.activation_delay =
       FromProtoOr(config.activation_delay(), out.activation_delay);
+  out.acknowledge_timeout =
+      FromProtoOr(config.acknowledge_timeout(), out.acknowledge_timeout);
   return out;
 }
 
@@ -137,6 +175,10 @@ std::vector<StaticRelay> RelaysOf(const Config& config) {
     AddAddresses(relay.intranet_uris(), ClientNetwork::kIntranet, &entry);
   }
   return out;
+}
+
+absl::Duration AuditRetentionOf(const Config& config) {
+  return FromProtoOr(config.audit_retention(), absl::Hours(24 * 30));
 }
 
 absl::Duration HeartbeatOf(const Config& config) {

@@ -25,6 +25,8 @@ KeyRingPolicy RingPolicyOf(const config::v1::CredentialIssuerConfig& config);
 std::string RealmOf(const config::v1::CredentialIssuerConfig& config);
 std::vector<StaticRelay> RelaysOf(
     const config::v1::CredentialIssuerConfig& config);
+absl::Duration AuditRetentionOf(
+    const config::v1::CredentialIssuerConfig& config);
 absl::Duration HeartbeatOf(const config::v1::CredentialIssuerConfig& config);
 
 }  // namespace sallyport::credential_issuer

@@ -40,7 +40,22 @@ TEST(ConfigTest, TheLeastThatIsRightAndItsDefaults) {
   EXPECT_EQ(LimitsOf(config).per_subject_minute, 60u);
   EXPECT_EQ(RingPolicyOf(config).rotation_interval, absl::Hours(24));
   EXPECT_EQ(RingPolicyOf(config).activation_delay, absl::Seconds(10));
+  EXPECT_EQ(RingPolicyOf(config).acknowledge_timeout, absl::Seconds(60));
   EXPECT_EQ(HeartbeatOf(config), absl::Seconds(15));
+  EXPECT_EQ(AuditRetentionOf(config), absl::Hours(24 * 30));
+}
+
+TEST(ConfigTest, PoliciesOfTenants) {
+  const IssueLimits limits = LimitsOf(Parse(R"({"tenant_policies": [
+    {"tenant": "tenants/a", "max_lifetime": "600s", "default_lifetime": "60s",
+     "max_issues_per_second": 7},
+    {"tenant": "tenants/b", "disabled": true}]})"));
+  ASSERT_EQ(limits.tenants.size(), 2u);
+  EXPECT_EQ(limits.tenants.at("a").max_lifetime, absl::Minutes(10));
+  EXPECT_EQ(limits.tenants.at("a").default_lifetime, absl::Minutes(1));
+  EXPECT_EQ(limits.tenants.at("a").per_second, 7u);
+  EXPECT_FALSE(limits.tenants.at("a").disabled);
+  EXPECT_TRUE(limits.tenants.at("b").disabled);
 }
 
 // AVE-18: no setting gives more than 8 hours.
@@ -53,7 +68,11 @@ TEST(ConfigTest, EveryFaultAtOnce) {
   EXPECT_THAT(Faults("{}"), UnorderedElementsAre("store", "master_key_file"));
   EXPECT_THAT(
       Faults(R"({
-    "store": {"postgres": {"connection": "host=db"}},
+    "store": {"postgres": {"connection": "host=db password=x"}},
+    "acknowledge_timeout": "31s",
+    "tenant_policies": [{"tenant": "a"}, {"tenant": "tenants/b"},
+      {"tenant": "tenants/b", "max_lifetime": "0.5s"}, {},
+      {"tenant": "tenants/c", "default_lifetime": "-1s"}],
     "master_key_file": "k",
     "default_lifetime": "-1s",
     "rotation_interval": "60s",
@@ -64,10 +83,14 @@ TEST(ConfigTest, EveryFaultAtOnce) {
                {}]
   })"),
       UnorderedElementsAre(
-          "store.postgres", "default_lifetime", "default_lifetime",
-          "rotation_interval", "activation_delay", "issue_callers[0]",
-          "issue_callers[1]", "relays[0].internet_uris[1]", "relays[1].relay",
-          "relays[1].intranet_uris[0]", "relays[2].relay", "relays[2]"));
+          "store.postgres.connection", "acknowledge_timeout",
+          "tenant_policies[0].tenant", "tenant_policies[2].tenant",
+          "tenant_policies[2].max_lifetime", "tenant_policies[3].tenant",
+          "tenant_policies[4].default_lifetime", "default_lifetime",
+          "default_lifetime", "rotation_interval", "activation_delay",
+          "issue_callers[0]", "issue_callers[1]", "relays[0].internet_uris[1]",
+          "relays[1].relay", "relays[1].intranet_uris[0]", "relays[2].relay",
+          "relays[2]"));
 }
 
 TEST(ConfigTest, RelaysKeepTheirNetworks) {

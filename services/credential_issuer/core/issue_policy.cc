@@ -21,11 +21,32 @@ absl::Status TooFast(const char* who, absl::Duration wait) {
 
 }  // namespace
 
-absl::Duration LifetimeFor(const IssueLimits& limits, absl::Duration asked) {
-  const absl::Duration longest =
-      std::min(limits.max_lifetime, kMaxCredentialLifetime);
-  return std::min(
-      asked == absl::ZeroDuration() ? limits.default_lifetime : asked, longest);
+absl::Duration LifetimeFor(const IssueLimits& limits, std::string_view tenant,
+                           absl::Duration asked) {
+  absl::Duration longest = limits.max_lifetime;
+  absl::Duration usual = limits.default_lifetime;
+  const auto own = limits.tenants.find(tenant);
+  if (own != limits.tenants.end()) {
+    const TenantPolicy& policy = own->second;
+    if (policy.max_lifetime != absl::ZeroDuration()) {
+      longest = policy.max_lifetime;
+    }
+    if (policy.default_lifetime != absl::ZeroDuration()) {
+      usual = policy.default_lifetime;
+    }
+  }
+  return std::min({asked == absl::ZeroDuration() ? usual : asked, longest,
+                   kMaxCredentialLifetime});
+}
+
+absl::Status CheckTenantEnabled(const IssueLimits& limits,
+                                std::string_view tenant) {
+  const auto own = limits.tenants.find(tenant);
+  if (own == limits.tenants.end() || !own->second.disabled) {
+    return absl::OkStatus();
+  }
+  return MakeError(absl::StatusCode::kPermissionDenied, "TENANT_DISABLED",
+                   "no credentials are issued to this tenant");
 }
 
 bool IsTenantId(std::string_view id) {
@@ -60,21 +81,39 @@ absl::Status CheckIssueRequest(const IssueRequest& request) {
 }
 
 IssueRate::IssueRate(const IssueLimits& limits, RandomSource& random)
-    : tenants_(GcraLimit::PerSecond(limits.per_tenant_second,
+    : callers_(GcraLimit::PerSecond(limits.per_caller_second,
+                                    std::max(1u, limits.per_caller_second)),
+               kCallers, random),
+      tenants_(GcraLimit::PerSecond(limits.per_tenant_second,
                                     std::max(1u, limits.per_tenant_second)),
                kTenants, random),
       subjects_(GcraLimit::PerSecond(limits.per_subject_minute / 60.0,
                                      std::max(1u, limits.per_subject_minute)),
-                kSubjects, random) {}
+                kSubjects, random) {
+  for (const auto& [tenant, policy] : limits.tenants) {
+    if (policy.per_second == 0) continue;
+    own_rates_[tenant].limit =
+        GcraLimit::PerSecond(policy.per_second, policy.per_second);
+  }
+}
 
-absl::Status IssueRate::Take(const IssueRequest& request, MonoTime now) {
+GcraDecision IssueRate::TakeTenant(const std::string& tenant, MonoTime now) {
+  const auto own = own_rates_.find(tenant);
+  if (own == own_rates_.end()) return tenants_.Take(AsBytes(tenant), now);
+  return TakeGcra(own->second.limit, own->second.arrival, now);
+}
+
+absl::Status IssueRate::Take(std::string_view caller,
+                             const IssueRequest& request, MonoTime now) {
   // The subject first: one that is refused takes nothing from its tenant.
   const std::string subject =
       absl::StrCat(request.tenant, "/", request.subject);
   const GcraDecision by_subject = subjects_.Take(AsBytes(subject), now);
   if (!by_subject) return TooFast("subject", by_subject.retry_after);
-  const GcraDecision by_tenant = tenants_.Take(AsBytes(request.tenant), now);
+  const GcraDecision by_tenant = TakeTenant(request.tenant, now);
   if (!by_tenant) return TooFast("tenant", by_tenant.retry_after);
+  const GcraDecision by_caller = callers_.Take(AsBytes(caller), now);
+  if (!by_caller) return TooFast("caller", by_caller.retry_after);
   return absl::OkStatus();
 }
 

@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -24,17 +26,33 @@ struct IssueRequest {
   absl::Duration lifetime;  // zero: the default
 };
 
+// What holds for one tenant instead; zero: as for all.
+struct TenantPolicy {
+  bool disabled = false;
+  absl::Duration max_lifetime;
+  absl::Duration default_lifetime;
+  uint32_t per_second = 0;
+};
+
 struct IssueLimits {
   absl::Duration max_lifetime = kMaxCredentialLifetime;
   absl::Duration default_lifetime = absl::Hours(1);
   // Of one tenant in a second, of one subject in a minute.
   uint32_t per_tenant_second = 1000;
   uint32_t per_subject_minute = 60;
+  // Of one caller in a second.
+  uint32_t per_caller_second = 10'000;
+  std::map<std::string, TenantPolicy, std::less<>> tenants;
 };
 
-// How long a credential asked for with `asked` lives: longer than the maximum
-// is clamped (AVE-18), zero is the default. Pure.
-absl::Duration LifetimeFor(const IssueLimits& limits, absl::Duration asked);
+// How long a credential of `tenant` asked for with `asked` lives: longer than
+// the maximum is clamped (AVE-18), zero is the default. Pure.
+absl::Duration LifetimeFor(const IssueLimits& limits, std::string_view tenant,
+                           absl::Duration asked);
+
+// PERMISSION_DENIED with TENANT_DISABLED. Pure.
+absl::Status CheckTenantEnabled(const IssueLimits& limits,
+                                std::string_view tenant);
 
 // INVALID_ARGUMENT with REQUEST_INVALID, naming every wrong field. Pure.
 absl::Status CheckIssueRequest(const IssueRequest& request);
@@ -48,15 +66,27 @@ class IssueRate {
  public:
   IssueRate(const IssueLimits& limits, RandomSource& random);
 
-  // RESOURCE_EXHAUSTED with RATE_LIMITED when the tenant or the subject asks
-  // too often.
-  absl::Status Take(const IssueRequest& request, MonoTime now);
+  // RESOURCE_EXHAUSTED with RATE_LIMITED when the caller, the tenant or the
+  // subject asks too often.
+  absl::Status Take(std::string_view caller, const IssueRequest& request,
+                    MonoTime now);
 
  private:
+  static constexpr size_t kCallers = 256;
   static constexpr size_t kTenants = 4096;
   static constexpr size_t kSubjects = 1 << 16;
 
+  // Of a tenant with a rate of its own.
+  struct OwnRate {
+    GcraLimit limit;
+    MonoTime arrival = MonoTime::InfinitePast();
+  };
+
+  GcraDecision TakeTenant(const std::string& tenant, MonoTime now);
+
+  GcraTable callers_;
   GcraTable tenants_;
+  std::map<std::string, OwnRate, std::less<>> own_rates_;
   GcraTable subjects_;
 };
 

@@ -17,14 +17,14 @@ using ::testing::AllOf;
 // AVE-18.
 TEST(LifetimeTest, NeverMoreThanEightHours) {
   IssueLimits limits;
-  EXPECT_EQ(LifetimeFor(limits, absl::Hours(9)), absl::Hours(8));
-  EXPECT_EQ(LifetimeFor(limits, absl::InfiniteDuration()), absl::Hours(8));
-  EXPECT_EQ(LifetimeFor(limits, absl::Minutes(5)), absl::Minutes(5));
-  EXPECT_EQ(LifetimeFor(limits, absl::ZeroDuration()), absl::Hours(1));
+  EXPECT_EQ(LifetimeFor(limits, "a", absl::Hours(9)), absl::Hours(8));
+  EXPECT_EQ(LifetimeFor(limits, "a", absl::InfiniteDuration()), absl::Hours(8));
+  EXPECT_EQ(LifetimeFor(limits, "a", absl::Minutes(5)), absl::Minutes(5));
+  EXPECT_EQ(LifetimeFor(limits, "a", absl::ZeroDuration()), absl::Hours(1));
   limits.max_lifetime = absl::Hours(100);
-  EXPECT_EQ(LifetimeFor(limits, absl::Hours(9)), absl::Hours(8));
+  EXPECT_EQ(LifetimeFor(limits, "a", absl::Hours(9)), absl::Hours(8));
   limits.max_lifetime = absl::Minutes(10);
-  EXPECT_EQ(LifetimeFor(limits, absl::ZeroDuration()), absl::Minutes(10));
+  EXPECT_EQ(LifetimeFor(limits, "a", absl::ZeroDuration()), absl::Minutes(10));
 }
 
 TEST(IssueRequestTest, NamesEveryFault) {
@@ -62,16 +62,61 @@ TEST(IssueRateTest, BoundsSubjectAndTenant) {
   IssueRate rate(limits, random);
   const MonoTime now = MonoTime() + absl::Hours(1);
   const IssueRequest alice = {"a", "alice", {}};
-  for (int i = 0; i < 3; ++i) EXPECT_THAT(rate.Take(alice, now), IsOk());
-  EXPECT_THAT(rate.Take(alice, now),
+  for (int i = 0; i < 3; ++i)
+    EXPECT_THAT(rate.Take("edge", alice, now), IsOk());
+  EXPECT_THAT(rate.Take("edge", alice, now),
               AllOf(StatusIs(absl::StatusCode::kResourceExhausted),
                     HasReason("RATE_LIMITED")));
   // Another subject of the same tenant has what is left of the tenant's five.
-  EXPECT_THAT(rate.Take({"a", "bob", {}}, now), IsOk());
-  EXPECT_THAT(rate.Take({"a", "carol", {}}, now), IsOk());
-  EXPECT_THAT(rate.Take({"a", "dave", {}}, now), HasReason("RATE_LIMITED"));
-  EXPECT_THAT(rate.Take({"b", "alice", {}}, now), IsOk());
-  EXPECT_THAT(rate.Take(alice, now + absl::Seconds(20)), IsOk());
+  EXPECT_THAT(rate.Take("edge", {"a", "bob", {}}, now), IsOk());
+  EXPECT_THAT(rate.Take("edge", {"a", "carol", {}}, now), IsOk());
+  EXPECT_THAT(rate.Take("edge", {"a", "dave", {}}, now),
+              HasReason("RATE_LIMITED"));
+  EXPECT_THAT(rate.Take("edge", {"b", "alice", {}}, now), IsOk());
+  EXPECT_THAT(rate.Take("edge", alice, now + absl::Seconds(20)), IsOk());
+}
+
+TEST(LifetimeTest, ATenantHasItsOwn) {
+  IssueLimits limits;
+  limits.tenants["short"].max_lifetime = absl::Minutes(10);
+  limits.tenants["usual"].default_lifetime = absl::Minutes(2);
+  limits.tenants["long"].max_lifetime = absl::Hours(100);
+  EXPECT_EQ(LifetimeFor(limits, "short", absl::Hours(1)), absl::Minutes(10));
+  EXPECT_EQ(LifetimeFor(limits, "short", {}), absl::Minutes(10));
+  EXPECT_EQ(LifetimeFor(limits, "usual", {}), absl::Minutes(2));
+  EXPECT_EQ(LifetimeFor(limits, "usual", absl::Hours(9)), absl::Hours(8));
+  EXPECT_EQ(LifetimeFor(limits, "long", absl::Hours(9)), absl::Hours(8));
+}
+
+TEST(TenantPolicyTest, ADisabledTenantGetsNothing) {
+  IssueLimits limits;
+  limits.tenants["off"].disabled = true;
+  limits.tenants["on"].per_second = 1;
+  EXPECT_THAT(CheckTenantEnabled(limits, "off"),
+              AllOf(StatusIs(absl::StatusCode::kPermissionDenied),
+                    HasReason("TENANT_DISABLED")));
+  EXPECT_THAT(CheckTenantEnabled(limits, "on"), IsOk());
+  EXPECT_THAT(CheckTenantEnabled(limits, "other"), IsOk());
+}
+
+TEST(IssueRateTest, BoundsACallerAndATenantWithARateOfItsOwn) {
+  FakeRandom random;
+  IssueLimits limits;
+  limits.per_caller_second = 3;
+  limits.tenants["slow"].per_second = 2;
+  IssueRate rate(limits, random);
+  const MonoTime now = MonoTime() + absl::Hours(1);
+  EXPECT_THAT(rate.Take("edge", {"slow", "a", {}}, now), IsOk());
+  EXPECT_THAT(rate.Take("edge", {"slow", "b", {}}, now), IsOk());
+  EXPECT_THAT(rate.Take("edge", {"slow", "c", {}}, now),
+              HasReason("RATE_LIMITED"));
+  EXPECT_THAT(rate.Take("edge", {"a", "a", {}}, now), IsOk());
+  EXPECT_THAT(rate.Take("edge", {"a", "b", {}}, now),
+              HasReason("RATE_LIMITED"));
+  EXPECT_THAT(rate.Take("operator ann", {"a", "b", {}}, now), IsOk());
+  EXPECT_THAT(
+      rate.Take("edge", {"slow", "c", {}}, now + absl::Milliseconds(501)),
+      IsOk());
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ absl::StatusOr<IssuedCredential> Issuer::Issue(const IssueRequest& request,
                                                absl::Time now,
                                                RandomSource& random) const {
   SP_RETURN_IF_ERROR(CheckIssueRequest(request));
+  SP_RETURN_IF_ERROR(CheckTenantEnabled(limits_, request.tenant));
   const RingKey* const key = state_->ring.ActiveAt(now);
   if (key == nullptr) {
     return MakeError(absl::StatusCode::kUnavailable, "NO_ACTIVE_KEY",
@@ -61,7 +62,8 @@ absl::StatusOr<IssuedCredential> Issuer::Issue(const IssueRequest& request,
   TurnClaims claims;
   claims.key_id = key->id;
   claims.expiry =
-      std::min(now + LifetimeFor(limits_, request.lifetime), key->not_after);
+      std::min(now + LifetimeFor(limits_, request.tenant, request.lifetime),
+               key->not_after);
   // User names hold whole seconds; what we tell is what they hold.
   claims.expiry = absl::FromUnixSeconds(absl::ToUnixSeconds(claims.expiry));
   if (claims.expiry <= now) claims.expiry += absl::Seconds(1);
@@ -75,6 +77,7 @@ absl::StatusOr<IssuedCredential> Issuer::Issue(const IssueRequest& request,
   out.expire_time = claims.expiry;
   out.lifetime = claims.expiry - now;
   out.key_id = key->id;
+  out.key_version = key->made_version;
   out.credential_id = std::move(minted.credential_id);
   out.opaque_subject = std::move(claims.subject);
   return out;

@@ -23,6 +23,7 @@ struct IssuedCredential {
   absl::Time expire_time;
   absl::Duration lifetime;
   uint32_t key_id = 0;
+  int64_t key_version = 0;     // of the state in which the key was made
   std::string credential_id;   // lower-case hex of the nonce
   std::string opaque_subject;  // as in the user name
 };
@@ -35,7 +36,8 @@ class Issuer {
          std::shared_ptr<const IssuerState> state);
 
   // Makes a credential with the active key. It lives no longer than the key.
-  // INVALID_ARGUMENT with REQUEST_INVALID; UNAVAILABLE with NO_ACTIVE_KEY.
+  // INVALID_ARGUMENT with REQUEST_INVALID; PERMISSION_DENIED with
+  // TENANT_DISABLED; UNAVAILABLE with NO_ACTIVE_KEY.
   absl::StatusOr<IssuedCredential> Issue(const IssueRequest& request,
                                          absl::Time now,
                                          RandomSource& random) const;

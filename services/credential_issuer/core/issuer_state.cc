@@ -11,7 +11,8 @@ namespace {
 
 IssuerState Next(const IssuerState& state, KeyRing ring,
                  RevocationList revocations, absl::Time now) {
-  return {state.version + 1, now, std::move(ring), std::move(revocations)};
+  return {state.version + 1, std::max(now, state.version_time), std::move(ring),
+          std::move(revocations)};
 }
 
 Revocation MakeRevocation(const IssuerState& state, RevocationKind kind,
@@ -25,7 +26,8 @@ Revocation MakeRevocation(const IssuerState& state, RevocationKind kind,
   out.reason = std::move(order.reason);
   out.create_time = now;
   // Whatever exists now has expired by then; the second is for rounding.
-  out.expire_time = now + kMaxCredentialLifetime + absl::Seconds(1);
+  out.expire_time = std::max(now, state.version_time) + kMaxCredentialLifetime +
+                    absl::Seconds(1);
   out.version = state.version + 1;
   return out;
 }
@@ -41,6 +43,14 @@ absl::StatusOr<IssuerState> WithNewKey(const IssuerState& state, Secret secret,
   return Next(state, std::move(ring), state.revocations, now);
 }
 
+IssuerState WithKeyActivated(const IssuerState& state, uint32_t id,
+                             absl::Time now) {
+  return Next(state,
+              state.ring.Activate(id, state.version + 1, now,
+                                  std::max(now, state.version_time)),
+              state.revocations, now);
+}
+
 absl::StatusOr<IssuerState> WithKeyRevoked(const IssuerState& state,
                                            uint32_t id, RevocationOrder order,
                                            Secret fresh, absl::Time now) {
@@ -49,7 +59,13 @@ absl::StatusOr<IssuerState> WithKeyRevoked(const IssuerState& state,
   if (key != nullptr && key->revoked) return state;
   SP_ASSIGN_OR_RETURN(KeyRing ring, state.ring.Revoke(id, version, now));
   if (ring.ActiveAt(now) == nullptr) {
-    SP_ASSIGN_OR_RETURN(ring, ring.Rotate(std::move(fresh), "", version, now));
+    if (const RingKey* const pending = ring.PendingAt(now)) {
+      ring = ring.Activate(pending->id, version, now,
+                           std::max(now, state.version_time));
+    } else {
+      SP_ASSIGN_OR_RETURN(ring,
+                          ring.Rotate(std::move(fresh), "", version, now));
+    }
   }
   SP_ASSIGN_OR_RETURN(
       RevocationList revocations,
@@ -76,9 +92,12 @@ IssuerState WithoutExpired(const IssuerState& state, absl::Time now) {
   return Next(state, state.ring.Purge(now), state.revocations.Purge(now), now);
 }
 
-absl::Time NextDeadline(const IssuerState& state) {
-  return std::min({state.ring.rotation_time(), state.ring.purge_time(),
-                   state.revocations.purge_time()});
+absl::Time NextDeadline(const IssuerState& state, absl::Time now) {
+  const RingKey* const pending = state.ring.PendingAt(now);
+  return std::min(
+      {state.ring.RotationTime(now), state.ring.purge_time(),
+       state.revocations.purge_time(),
+       pending == nullptr ? absl::InfiniteFuture() : pending->not_before});
 }
 
 }  // namespace sallyport::credential_issuer

@@ -17,7 +17,8 @@ namespace sallyport::credential_issuer {
 
 // Everything that is durable and that the relays follow, at one version. Each
 // command below gives the next version, which its owner makes durable before
-// anyone sees it. Immutable.
+// anyone sees it. version_time never goes back, and nothing ends earlier for a
+// clock that does. Immutable.
 struct IssuerState {
   int64_t version = 0;
   absl::Time version_time;
@@ -36,8 +37,13 @@ absl::StatusOr<IssuerState> WithNewKey(const IssuerState& state, Secret secret,
                                        std::string_view request_id,
                                        absl::Time now);
 
+// With pending key `id` in use.
+IssuerState WithKeyActivated(const IssuerState& state, uint32_t id,
+                             absl::Time now);
+
 // With key `id` revoked, so that relays refuse its credentials and end what
-// they opened. `fresh` becomes the next key at once if none is active then.
+// they opened. If none is active then, one that is pending is from now on, or
+// else `fresh` is a key that is.
 // A key that is revoked already gives the same state, same version.
 // NOT_FOUND with KEY_NOT_FOUND.
 absl::StatusOr<IssuerState> WithKeyRevoked(const IssuerState& state,
@@ -50,11 +56,12 @@ absl::StatusOr<IssuerState> WithRevocation(
     const IssuerState& state, RevocationKind kind, std::string_view tenant,
     std::string_view target, RevocationOrder order, absl::Time now);
 
-// Without what has expired; the same state when nothing has.
+// Without what expired a while ago; the same state when nothing did.
 IssuerState WithoutExpired(const IssuerState& state, absl::Time now);
 
-// When the schedule wants the next key or WithoutExpired would change it.
-absl::Time NextDeadline(const IssuerState& state);
+// When the schedule wants the next key, one waits to be activated, or
+// WithoutExpired would change it. As seen at `now`.
+absl::Time NextDeadline(const IssuerState& state, absl::Time now);
 
 }  // namespace sallyport::credential_issuer
 

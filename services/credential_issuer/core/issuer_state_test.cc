@@ -23,7 +23,7 @@ IssuerState WithOneKey() {
 }
 
 TEST(IssuerStateTest, EachChangeIsTheNextVersion) {
-  EXPECT_EQ(NextDeadline(Fresh()), absl::InfinitePast());
+  EXPECT_EQ(NextDeadline(Fresh(), kStart), absl::InfinitePast());
   const IssuerState one = WithOneKey();
   EXPECT_EQ(one.version, 1);
   EXPECT_EQ(one.ring.keys()[0].version, 1);
@@ -67,11 +67,14 @@ TEST(IssuerStateTest, RevokingTheActiveKeyMakesTheNextAtOnce) {
 }
 
 TEST(IssuerStateTest, RevokingARetiringKeyMakesNoOther) {
-  auto state = WithNewKey(WithOneKey(), SecretOf('b'), "", kStart);
-  ASSERT_THAT(state, IsOk());
+  const auto made = WithNewKey(WithOneKey(), SecretOf('b'), "", kStart);
+  ASSERT_THAT(made, IsOk());
+  EXPECT_EQ(NextDeadline(*made, kStart), kStart + absl::Seconds(10));
   const absl::Time later = kStart + absl::Minutes(1);
+  const IssuerState state = WithKeyActivated(*made, 2, later);
+  EXPECT_EQ(state.version, 3);
   const auto revoked =
-      WithKeyRevoked(*state, 1, {"r1", ""}, SecretOf('c'), later);
+      WithKeyRevoked(state, 1, {"r1", ""}, SecretOf('c'), later);
   ASSERT_THAT(revoked, IsOk());
   EXPECT_EQ(revoked->ring.keys().size(), 2u);
   EXPECT_EQ(revoked->ring.ActiveAt(later)->id, 2u);
@@ -81,14 +84,42 @@ TEST(IssuerStateTest, ExpiredThingsGoAndNothingElseMakesAVersion) {
   const auto state = WithRevocation(WithOneKey(), RevocationKind::kCredential,
                                     "a", "c1", {"r1", ""}, kStart);
   ASSERT_THAT(state, IsOk());
-  EXPECT_EQ(WithoutExpired(*state, kStart + absl::Hours(8)).version, 2);
-  const IssuerState purged =
-      WithoutExpired(*state, kStart + absl::Hours(8) + absl::Seconds(1));
+  const absl::Time end =
+      kStart + absl::Hours(8) + absl::Seconds(1) + RevocationList::kKeepExpired;
+  EXPECT_EQ(state->revocations.all()[0].expire_time,
+            kStart + absl::Hours(8) + absl::Seconds(1));
+  EXPECT_EQ(WithoutExpired(*state, end - absl::Seconds(1)).version, 2);
+  const IssuerState purged = WithoutExpired(*state, end);
   EXPECT_EQ(purged.version, 3);
   EXPECT_TRUE(purged.revocations.all().empty());
   EXPECT_EQ(purged.ring.keys().size(), 1u);
-  EXPECT_EQ(NextDeadline(*state), kStart + absl::Hours(8) + absl::Seconds(1));
-  EXPECT_EQ(NextDeadline(purged), purged.ring.rotation_time());
+  EXPECT_EQ(NextDeadline(purged, kStart), purged.ring.RotationTime(kStart));
+}
+
+TEST(IssuerStateTest, ARevokedActiveKeyHandsOverToThePendingOne) {
+  const auto made = WithNewKey(WithOneKey(), SecretOf('b'), "", kStart);
+  ASSERT_THAT(made, IsOk());
+  const auto revoked =
+      WithKeyRevoked(*made, 1, {"r1", ""}, SecretOf('c'), kStart);
+  ASSERT_THAT(revoked, IsOk());
+  EXPECT_EQ(revoked->ring.keys().size(), 2u);
+  EXPECT_EQ(revoked->ring.ActiveAt(kStart)->id, 2u);
+}
+
+// The store has seen a later time than this clock shows.
+TEST(IssuerStateTest, NothingEndsEarlierForAClockThatIsBehind) {
+  const IssuerState one = WithOneKey();
+  const absl::Time behind = kStart - absl::Hours(24);
+  const auto revoked = WithRevocation(one, RevocationKind::kSubject, "a", "s",
+                                      {"r1", ""}, behind);
+  ASSERT_THAT(revoked, IsOk());
+  EXPECT_EQ(revoked->version_time, kStart);
+  EXPECT_EQ(revoked->revocations.all()[0].expire_time,
+            kStart + absl::Hours(8) + absl::Seconds(1));
+  const auto made = WithNewKey(one, SecretOf('b'), "", kStart);
+  ASSERT_THAT(made, IsOk());
+  const IssuerState used = WithKeyActivated(*made, 2, behind);
+  EXPECT_EQ(used.ring.keys()[0].not_after, kStart + absl::Hours(8));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "services/credential_issuer/core/relay_directory.h"
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 #include <utility>
 
@@ -102,56 +103,100 @@ RelayDirectory::RelayDirectory(std::vector<StaticRelay> relays,
                                bool static_only)
     : static_(std::move(relays)), static_only_(static_only) {}
 
-void RelayDirectory::OnReport(const std::string& relay,
-                              std::vector<RelayAddress> addresses, double load,
-                              absl::Time now) {
-  if (!reports_.contains(relay) && reports_.size() >= kMaxRelays) return;
-  if (addresses.size() > kMaxAddresses) addresses.resize(kMaxAddresses);
-  reports_[relay] = {std::move(addresses), std::clamp(load, 0.0, 1.0), now};
+void RelayDirectory::OnReport(RelayReport report) {
+  const auto known = reports_.find(report.relay);
+  if (known == reports_.end() && reports_.size() >= kMaxRelays) return;
+  if (known != reports_.end() && known->second.time > report.time) return;
+  if (report.addresses.size() > kMaxAddresses) {
+    report.addresses.resize(kMaxAddresses);
+  }
+  report.load = std::clamp(report.load, 0.0, 1.0);
+  const bool inside =
+      std::any_of(report.addresses.begin(), report.addresses.end(),
+                  [](const RelayAddress& a) {
+                    return a.network == ClientNetwork::kIntranet;
+                  });
+  for (RelayAddress& address : report.addresses) {
+    address.relay = report.relay;
+    if (!inside) address.network = ClientNetwork::kUnknown;
+  }
+  std::string name = report.relay;
+  reports_.insert_or_assign(std::move(name), std::move(report));
 }
 
 void RelayDirectory::OnGone(const std::string& relay) { reports_.erase(relay); }
 
-std::vector<RelayAddress> RelayDirectory::Select(ClientNetwork network,
-                                                 std::string_view location,
-                                                 absl::Time now) const {
+const RelayReport* RelayDirectory::Find(const std::string& relay) const {
+  const auto it = reports_.find(relay);
+  return it == reports_.end() ? nullptr : &it->second;
+}
+
+bool RelayDirectory::IsLive(const std::string& relay, absl::Time now) const {
+  const RelayReport* const report = Find(relay);
+  return report != nullptr && report->time + kReportLifetime >= now;
+}
+
+bool RelayDirectory::AllHave(int64_t version, absl::Time now) const {
+  return std::all_of(reports_.begin(), reports_.end(), [&](const auto& entry) {
+    return entry.second.version >= version || !IsLive(entry.first, now);
+  });
+}
+
+std::vector<RelayAddress> RelayDirectory::Select(const RelayQuery& query,
+                                                 absl::Time now,
+                                                 RandomSource& random) const {
   struct Candidate {
-    int distance;  // 0: the client's site; 1: for all; 2: another site
-    double load;
-    const std::string* relay;
+    int distance;  // 0: the client's site; 1: for all; 2: another; 3: full
+    double lot;    // the smaller the better
     const std::vector<RelayAddress>* addresses;
   };
   std::vector<Candidate> candidates;
+  const auto add = [&](const std::string& location, uint32_t weight,
+                       const std::vector<RelayAddress>& addresses,
+                       const RelayReport* report) {
+    const bool useful = std::any_of(
+        addresses.begin(), addresses.end(),
+        [&](const RelayAddress& a) { return Serves(a, query.network); });
+    if (!useful) return;
+    if (report != nullptr &&
+        (report->draining || report->version < query.version)) {
+      return;
+    }
+    const double load = report == nullptr ? 0 : report->load;
+    int distance = location.empty() ? 1 : (location == query.location ? 0 : 2);
+    if (load >= kFull) distance = 3;
+    // Efraimidis and Spirakis: the smallest of exponential variates of these
+    // rates is each with a chance in proportion to its rate.
+    const double rate = weight * std::max(1 - load, 1 - kFull);
+    const double uniform =
+        (static_cast<double>(random.NextU64() >> 11) + 1) * 0x1p-53;
+    candidates.push_back({distance, -std::log(uniform) / rate, &addresses});
+  };
   for (const StaticRelay& relay : static_) {
-    const int distance =
-        relay.location.empty() ? 1 : (relay.location == location ? 0 : 2);
-    const auto report = reports_.find(relay.relay);
-    const double load = report == reports_.end() ? 0 : report->second.load;
-    candidates.push_back({distance, load / std::max(1u, relay.weight),
-                          &relay.relay, &relay.addresses});
+    const RelayReport* const report = Find(relay.relay);
+    // It has reported and does so no more.
+    if (report != nullptr && !IsLive(relay.relay, now)) continue;
+    add(relay.location, std::max(1u, relay.weight), relay.addresses, report);
   }
   if (!static_only_) {
     for (const auto& [name, report] : reports_) {
-      if (report.time + kReportLifetime < now) continue;
-      candidates.push_back({1, report.load, &name, &report.addresses});
+      if (!IsLive(name, now)) continue;
+      add(report.location, 1, report.addresses, &report);
     }
   }
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate& a, const Candidate& b) {
-                     return std::tie(a.distance, a.load) <
-                            std::tie(b.distance, b.load);
-                   });
+  std::sort(candidates.begin(), candidates.end(),
+            [](const Candidate& a, const Candidate& b) {
+              return std::tie(a.distance, a.lot) < std::tie(b.distance, b.lot);
+            });
   std::vector<RelayAddress> out;
   for (const Candidate& candidate : candidates) {
     for (const RelayAddress& address : *candidate.addresses) {
       if (out.size() == kMaxAnswer) return out;
-      if (!Serves(address, network)) continue;
+      if (!Serves(address, query.network)) continue;
       const bool known = std::any_of(
           out.begin(), out.end(),
           [&](const RelayAddress& a) { return a.uri.uri == address.uri.uri; });
-      if (known) continue;
-      out.push_back(address);
-      out.back().relay = *candidate.relay;
+      if (!known) out.push_back(address);
     }
   }
   return out;

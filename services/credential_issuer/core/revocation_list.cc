@@ -58,7 +58,7 @@ absl::StatusOr<RevocationList> RevocationList::With(
 RevocationList RevocationList::Purge(absl::Time now) const {
   std::vector<Revocation> kept;
   for (const Revocation& r : revocations_) {
-    if (r.expire_time > now) kept.push_back(r);
+    if (r.expire_time + kKeepExpired > now) kept.push_back(r);
   }
   return RevocationList(std::move(kept));
 }
@@ -66,7 +66,7 @@ RevocationList RevocationList::Purge(absl::Time now) const {
 absl::Time RevocationList::purge_time() const {
   absl::Time first = absl::InfiniteFuture();
   for (const Revocation& r : revocations_) {
-    first = std::min(first, r.expire_time);
+    first = std::min(first, r.expire_time + kKeepExpired);
   }
   return first;
 }

@@ -35,6 +35,8 @@ class RevocationList {
  public:
   // More are refused, so that the relays' memory is bounded.
   static constexpr size_t kMaxRevocations = 100'000;
+  // One that has expired is kept so long, in case the clock had jumped ahead.
+  static constexpr absl::Duration kKeepExpired = absl::Hours(24);
 
   RevocationList() = default;
   explicit RevocationList(std::vector<Revocation> revocations);
@@ -52,7 +54,7 @@ class RevocationList {
   // A list with one more. RESOURCE_EXHAUSTED with REVOCATIONS_FULL.
   absl::StatusOr<RevocationList> With(Revocation revocation) const;
 
-  // A list without those that have expired.
+  // A list without those that expired kKeepExpired ago.
   RevocationList Purge(absl::Time now) const;
   // When the next Purge removes something; InfiniteFuture() when never.
   absl::Time purge_time() const;

@@ -40,12 +40,16 @@ TEST(RevocationListTest, AddingLeavesTheOldListAsItWas) {
   EXPECT_FALSE(list.Contains(RevocationKind::kKey, "-", "7"));
 }
 
-TEST(RevocationListTest, PurgesWhatHasExpired) {
+TEST(RevocationListTest, PurgesWhatExpiredADayAgo) {
   const RevocationList list(
       {Of(RevocationKind::kCredential, "a", "x", kStart + absl::Hours(1)),
        Of(RevocationKind::kCredential, "a", "y", kStart + absl::Hours(2))});
-  EXPECT_EQ(list.purge_time(), kStart + absl::Hours(1));
-  const RevocationList later = list.Purge(kStart + absl::Hours(1));
+  const absl::Time gone =
+      kStart + absl::Hours(1) + RevocationList::kKeepExpired;
+  EXPECT_EQ(list.purge_time(), gone);
+  EXPECT_TRUE(list.Purge(gone - absl::Seconds(1))
+                  .Contains(RevocationKind::kCredential, "a", "x"));
+  const RevocationList later = list.Purge(gone);
   EXPECT_FALSE(later.Contains(RevocationKind::kCredential, "a", "x"));
   EXPECT_TRUE(later.Contains(RevocationKind::kCredential, "a", "y"));
   EXPECT_EQ(RevocationList().purge_time(), absl::InfiniteFuture());

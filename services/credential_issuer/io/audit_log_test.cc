@@ -2,15 +2,22 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <fstream>
+#include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/mutex.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/common/metrics/metrics.h"
+#include "services/common/status/error_reason.h"
 #include "services/common/status/status_matchers.h"
+#include "services/credential_issuer/io/metrics_table.h"
 
 namespace sallyport::credential_issuer {
 namespace {
@@ -29,13 +36,27 @@ TEST(AuditLogTest, ALineIsJson) {
             "\"tenant\":\"a\",\"key_id\":7}");
 }
 
-TEST(AuditLogTest, AppendsAndKeepsWhatWasThere) {
+AuditRecord Line(const std::string& text) {
+  AuditRecord out;
+  out.line = text;
+  return out;
+}
+
+TEST(AuditLogTest, IdsSortByTime) {
+  const absl::Time now = absl::FromUnixSeconds(1'700'000'000);
+  EXPECT_EQ(AuditId(now, 0xffff'0123'4567'89ab),
+            "060a24181e4000"
+            "0123456789ab");
+  EXPECT_LT(AuditId(now, UINT64_MAX), AuditId(now + absl::Microseconds(1), 0));
+}
+
+TEST(FileAuditSinkTest, AppendsAndKeepsWhatWasThere) {
   const std::string path = testing::TempDir() + "/audit.jsonl";
   std::remove(path.c_str());
   for (const char* line : {"one", "two"}) {
-    auto log = FileAuditLog::Open(path);
-    ASSERT_THAT(log, IsOk());
-    EXPECT_THAT((*log)->Write(line), IsOk());
+    auto sink = FileAuditSink::Open(path);
+    ASSERT_THAT(sink, IsOk());
+    EXPECT_THAT((*sink)->Write({Line(line)}), IsOk());
   }
   EXPECT_THAT(Lines(path), testing::ElementsAre("one", "two"));
   struct stat info;
@@ -43,30 +64,109 @@ TEST(AuditLogTest, AppendsAndKeepsWhatWasThere) {
   EXPECT_EQ(info.st_mode & 0777, 0600u);
 }
 
-TEST(AuditLogTest, LinesOfThreadsDoNotMix) {
-  const std::string path = testing::TempDir() + "/audit_threads.jsonl";
+TEST(FileAuditSinkTest, AFileThatWasRenamedAwayIsMadeAnew) {
+  const std::string path = testing::TempDir() + "/audit_moved.jsonl";
   std::remove(path.c_str());
-  auto log = FileAuditLog::Open(path);
-  ASSERT_THAT(log, IsOk());
-  std::vector<std::thread> threads;
-  for (char c : {'a', 'b', 'c'}) {
-    threads.emplace_back([&log, c] {
-      for (int i = 0; i < 200; ++i) {
-        EXPECT_THAT((*log)->Write(std::string(100, c)), IsOk());
-      }
-    });
-  }
-  for (auto& thread : threads) thread.join();
-  const auto lines = Lines(path);
-  EXPECT_EQ(lines.size(), 600u);
-  for (const std::string& line : lines) {
-    EXPECT_EQ(line, std::string(100, line[0]));
-  }
+  auto sink = FileAuditSink::Open(path);
+  ASSERT_THAT(sink, IsOk());
+  EXPECT_THAT((*sink)->Write({Line("one")}), IsOk());
+  ASSERT_EQ(std::rename(path.c_str(), (path + ".1").c_str()), 0);
+  EXPECT_THAT((*sink)->Write({Line("two"), Line("three")}), IsOk());
+  EXPECT_THAT(Lines(path + ".1"), testing::ElementsAre("one"));
+  EXPECT_THAT(Lines(path), testing::ElementsAre("two", "three"));
 }
 
-TEST(AuditLogTest, AFolderThatIsNotThereIsSaid) {
-  EXPECT_THAT(FileAuditLog::Open("/nonexistent/audit"),
+TEST(FileAuditSinkTest, AFullDiskAndAMissingFolderAreSaid) {
+  EXPECT_THAT(FileAuditSink::Open("/nonexistent/audit"),
               StatusIs(absl::StatusCode::kUnavailable));
+  auto full = FileAuditSink::Open("/dev/full");
+  ASSERT_THAT(full, IsOk());
+  EXPECT_THAT((*full)->Write({Line("one")}),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT((*full)->List({}), HasReason("AUDIT_NOT_LISTED"));
+}
+
+// Fails when told to, and can be held up.
+class FakeSink final : public AuditSink {
+ public:
+  absl::Status Write(absl::Span<const AuditRecord> records) override {
+    absl::MutexLock lock(&mutex);
+    mutex.Await(absl::Condition(
+        +[](bool* held) { return !*held; }, &held));
+    batches.push_back(records.size());
+    return broken ? absl::UnavailableError("disk full") : absl::OkStatus();
+  }
+  absl::StatusOr<std::vector<AuditRecord>> List(const AuditQuery&) override {
+    return std::vector<AuditRecord>();
+  }
+  absl::Status Prune(absl::Time) override { return absl::OkStatus(); }
+
+  void Hold(bool hold) {
+    absl::MutexLock lock(&mutex);
+    held = hold;
+  }
+
+  absl::Mutex mutex;
+  bool held = false;
+  bool broken = false;
+  std::vector<size_t> batches;
+};
+
+class AuditLogGroupTest : public testing::Test {
+ protected:
+  AuditLogGroupTest() {
+    const absl::Span<const MetricSpec> table = kCredentialIssuerMetrics;
+    metrics_ = *MetricsRegistry::Create({table});
+    log_ = std::make_unique<AuditLog>(sink_, *metrics_);
+  }
+
+  FakeSink sink_;
+  std::unique_ptr<MetricsRegistry> metrics_;
+  std::unique_ptr<AuditLog> log_;
+};
+
+TEST_F(AuditLogGroupTest, WhatComesWhileTheDiskIsBusyGoesTogether) {
+  sink_.Hold(true);
+  absl::BlockingCounter left(101);
+  for (int i = 0; i <= 100; ++i) {
+    log_->Append({Line("x"), Line("y")}, [&](const absl::Status& status) {
+      EXPECT_THAT(status, IsOk());
+      left.DecrementCount();
+    });
+  }
+  sink_.Hold(false);
+  left.Wait();
+  EXPECT_LE(sink_.batches.size(), 3u);
+  size_t records = 0;
+  for (const size_t batch : sink_.batches) records += batch;
+  EXPECT_EQ(records, 202u);
+}
+
+TEST_F(AuditLogGroupTest, AFailureIsToldToEveryoneOfTheBatch) {
+  sink_.broken = true;
+  EXPECT_THAT(log_->AppendAndWait(Line("x")),
+              testing::AllOf(StatusIs(absl::StatusCode::kUnavailable),
+                             HasReason("AUDIT_UNAVAILABLE")));
+  EXPECT_EQ(metrics_->Counter(kAuditFailuresTotal).Value(), 1);
+  sink_.broken = false;
+  EXPECT_THAT(log_->AppendAndWait(Line("x")), IsOk());
+}
+
+TEST_F(AuditLogGroupTest, TooManyThatWaitAreRefusedAtOnce) {
+  sink_.Hold(true);
+  std::atomic<int> refused = 0;
+  std::atomic<int> done = 0;
+  const int total = static_cast<int>(AuditLog::kMaxWaiting) + 2000;
+  for (int i = 0; i < total; ++i) {
+    log_->Append({Line("x")}, [&](const absl::Status& status) {
+      if (ReasonOf(status) == "AUDIT_OVERLOADED") ++refused;
+      ++done;
+    });
+  }
+  EXPECT_GE(refused, 2000 - 1024);
+  sink_.Hold(false);
+  log_.reset();  // finishes what waits
+  EXPECT_EQ(done, total);
 }
 
 }  // namespace

@@ -12,6 +12,12 @@
 #include "services/common/status/status_macros.h"
 
 namespace sallyport::credential_issuer {
+namespace {
+
+// Of one command, when other replicas are always first.
+constexpr int kMostAttempts = 8;
+
+}  // namespace
 
 IssuerKeeper::IssuerKeeper(const Options& options, const Parts& parts)
     : options_(options),
@@ -22,7 +28,10 @@ IssuerKeeper::IssuerKeeper(const Options& options, const Parts& parts)
       keys_(parts.metrics.Gauge(kVerificationKeys)),
       entries_(parts.metrics.Gauge(kRevocationEntries)),
       write_seconds_(parts.metrics.Histogram(kStoreWriteSeconds)),
-      store_failures_(parts.metrics.Counter(kStoreFailuresTotal)) {}
+      store_failures_(parts.metrics.Counter(kStoreFailuresTotal)),
+      clock_jumps_(parts.metrics.Counter(kClockJumpsTotal)),
+      activations_(parts.metrics.Counter(kActivationsTotal)),
+      conflicts_(parts.metrics.Counter(kStateConflictsTotal)) {}
 
 absl::StatusOr<std::unique_ptr<IssuerKeeper>> IssuerKeeper::Create(
     const Options& options, const Parts& parts) {
@@ -74,21 +83,22 @@ Secret IssuerKeeper::FreshKey() {
 
 void IssuerKeeper::ShowState(const IssuerState& state) {
   version_.Set(static_cast<double>(state.version));
-  keys_.Set(static_cast<double>(
-      state.ring.VerificationKeysAt(parts_.clock.Now()).size()));
+  keys_.Set(static_cast<double>(state.ring.VerificationKeys().size()));
   entries_.Set(static_cast<double>(state.revocations.all().size()));
 }
 
-absl::Status IssuerKeeper::Commit(std::shared_ptr<const IssuerState> next) {
-  const MonoTime start = parts_.clock.MonoNow();
-  const absl::Status saved = parts_.store.Save(*state(), *next);
-  write_seconds_.Observe(absl::ToDoubleSeconds(parts_.clock.MonoNow() - start));
-  if (!saved.ok()) {
-    store_failures_.Increment();
-    SALLYPORT_LOG_LIMITED(kError, "state not saved",
-                          {{"reason", ReasonOf(saved)}, {"error", saved}});
-    return saved;
-  }
+absl::Status IssuerKeeper::Noted(const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  store_status_ = absl::IsAborted(status) ? absl::OkStatus() : status;
+  return status;
+}
+
+absl::Status IssuerKeeper::store_status() const {
+  absl::MutexLock lock(&mutex_);
+  return store_status_;
+}
+
+void IssuerKeeper::Publish(std::shared_ptr<const IssuerState> next) {
   {
     absl::MutexLock lock(&mutex_);
     state_ = next;
@@ -97,18 +107,69 @@ absl::Status IssuerKeeper::Commit(std::shared_ptr<const IssuerState> next) {
   }
   ShowState(*next);
   if (listener_) listener_(std::move(next));
+}
+
+absl::Status IssuerKeeper::Commit(const IssuerState& current,
+                                  std::shared_ptr<const IssuerState> next) {
+  const MonoTime start = parts_.clock.MonoNow();
+  const absl::Status saved = Noted(parts_.store.Save(current, *next));
+  write_seconds_.Observe(absl::ToDoubleSeconds(parts_.clock.MonoNow() - start));
+  if (absl::IsAborted(saved)) return saved;
+  if (!saved.ok()) {
+    store_failures_.Increment();
+    SALLYPORT_LOG_LIMITED(kError, "state not saved",
+                          {{"reason", ReasonOf(saved)}, {"error", saved}});
+    return saved;
+  }
+  Publish(std::move(next));
   return absl::OkStatus();
+}
+
+absl::StatusOr<IssuerKeeper::Change> IssuerKeeper::Perform(Command command) {
+  for (int attempt = 0;; ++attempt) {
+    Change change;
+    change.before = state();
+    SP_ASSIGN_OR_RETURN(IssuerState next, command(*change.before));
+    change.after = std::make_shared<const IssuerState>(std::move(next));
+    if (!change.made()) return change;
+    const absl::Status committed = Commit(*change.before, change.after);
+    if (committed.ok()) return change;
+    if (!absl::IsAborted(committed) || attempt == kMostAttempts) {
+      return committed;
+    }
+    conflicts_.Increment();
+    SP_RETURN_IF_ERROR(RefreshLocked());
+  }
+}
+
+absl::Status IssuerKeeper::RefreshLocked() {
+  const absl::StatusOr<int64_t> version = parts_.store.Version();
+  SP_RETURN_IF_ERROR(Noted(version.status()));
+  if (*version == state()->version) return absl::OkStatus();
+  absl::StatusOr<IssuerState> stored = parts_.store.Load(options_.ring);
+  SP_RETURN_IF_ERROR(Noted(stored.status()));
+  IssuerState loaded = *std::move(stored);
+  if (loaded.version == state()->version) return absl::OkStatus();
+  LogInfo("another replica changed the state", {{"version", loaded.version}});
+  Publish(std::make_shared<const IssuerState>(std::move(loaded)));
+  return absl::OkStatus();
+}
+
+absl::Status IssuerKeeper::Refresh() {
+  absl::MutexLock lock(&command_mutex_);
+  return RefreshLocked();
 }
 
 absl::StatusOr<RingKey> IssuerKeeper::RotateKey(std::string_view request_id) {
   absl::MutexLock lock(&command_mutex_);
-  const auto current = state();
-  if (const RingKey* made = current->ring.MadeBy(request_id)) return *made;
-  SP_ASSIGN_OR_RETURN(IssuerState next,
-                      WithNewKey(*current, FreshKey(), request_id, Now()));
-  const RingKey key = next.ring.keys().back();
-  SP_RETURN_IF_ERROR(
-      Commit(std::make_shared<const IssuerState>(std::move(next))));
+  SP_ASSIGN_OR_RETURN(
+      const Change change,
+      Perform([&](const IssuerState& current) -> absl::StatusOr<IssuerState> {
+        if (current.ring.MadeBy(request_id) != nullptr) return current;
+        return WithNewKey(current, FreshKey(), request_id, Now());
+      }));
+  if (!change.made()) return *change.after->ring.MadeBy(request_id);
+  const RingKey key = change.after->ring.keys().back();
   rotations_.Increment(RotationCause::kCommand);
   LogInfo("key made", {{"key_id", key.id}, {"cause", "command"}});
   return key;
@@ -117,16 +178,15 @@ absl::StatusOr<RingKey> IssuerKeeper::RotateKey(std::string_view request_id) {
 absl::StatusOr<RingKey> IssuerKeeper::RevokeKey(uint32_t id,
                                                 std::string reason) {
   absl::MutexLock lock(&command_mutex_);
-  const auto current = state();
-  SP_ASSIGN_OR_RETURN(
-      IssuerState next,
-      WithKeyRevoked(*current, id, {FreshId(), std::move(reason)}, FreshKey(),
-                     Now()));
-  const RingKey key = *next.ring.Find(id);
-  if (next.version == current->version) return key;
-  const bool replaced = next.ring.next_id() != current->ring.next_id();
-  SP_RETURN_IF_ERROR(
-      Commit(std::make_shared<const IssuerState>(std::move(next))));
+  SP_ASSIGN_OR_RETURN(const Change change,
+                      Perform([&](const IssuerState& current) {
+                        return WithKeyRevoked(current, id, {FreshId(), reason},
+                                              FreshKey(), Now());
+                      }));
+  const RingKey key = *change.after->ring.Find(id);
+  if (!change.made()) return key;
+  const bool replaced =
+      change.after->ring.next_id() != change.before->ring.next_id();
   revocations_.Increment(RevocationKind::kKey);
   if (replaced) rotations_.Increment(RotationCause::kRevocation);
   LogWarning("key revoked", {{"key_id", id}, {"replaced", replaced}});
@@ -135,18 +195,21 @@ absl::StatusOr<RingKey> IssuerKeeper::RevokeKey(uint32_t id,
 
 absl::StatusOr<Revocation> IssuerKeeper::Revoke(RevocationKind kind,
                                                 std::string_view tenant,
-                                                std::string_view target,
+                                                std::string_view subject,
                                                 std::string reason) {
-  const auto current = state();
-  SP_ASSIGN_OR_RETURN(IssuerState next,
-                      WithRevocation(*current, kind, tenant, target,
-                                     {FreshId(), std::move(reason)}, Now()));
-  const Revocation revocation = *next.revocations.Find(kind, tenant, target);
-  if (next.version == current->version) return revocation;
-  SP_RETURN_IF_ERROR(
-      Commit(std::make_shared<const IssuerState>(std::move(next))));
-  revocations_.Increment(kind);
-  return revocation;
+  std::string target(subject);
+  SP_ASSIGN_OR_RETURN(const Change change,
+                      Perform([&](const IssuerState& current) {
+                        if (kind == RevocationKind::kSubject) {
+                          // As it is by the newest state, another replica's
+                          // perhaps.
+                          target = issuer()->OpaqueSubject(tenant, subject);
+                        }
+                        return WithRevocation(current, kind, tenant, target,
+                                              {FreshId(), reason}, Now());
+                      }));
+  if (change.made()) revocations_.Increment(kind);
+  return *change.after->revocations.Find(kind, tenant, target);
 }
 
 absl::StatusOr<Revocation> IssuerKeeper::RevokeCredential(
@@ -161,30 +224,74 @@ absl::StatusOr<Revocation> IssuerKeeper::RevokeUser(std::string_view tenant,
                                                     std::string_view subject,
                                                     std::string reason) {
   absl::MutexLock lock(&command_mutex_);
-  return Revoke(RevocationKind::kSubject, tenant,
-                issuer()->OpaqueSubject(tenant, subject), std::move(reason));
+  return Revoke(RevocationKind::kSubject, tenant, subject, std::move(reason));
+}
+
+void IssuerKeeper::WatchClock() {
+  if (!clock_guard_.Observe(parts_.clock.Now(), parts_.clock.MonoNow())) return;
+  clock_jumps_.Increment();
+  LogWarning("the clock was set; nothing is removed for a while",
+             {{"settling", ClockGuard::kSettling}});
+}
+
+absl::StatusOr<IssuerState> IssuerKeeper::ActivateWhatIsKnown(IssuerState state,
+                                                              absl::Time now) {
+  const RingKey* const pending = state.ring.PendingAt(now);
+  if (pending == nullptr || now < pending->not_before) return state;
+  const bool acknowledged =
+      !parts_.acknowledged || parts_.acknowledged(pending->made_version);
+  const bool late =
+      now >= pending->not_before + options_.ring.acknowledge_timeout;
+  if (!acknowledged && !late) return state;
+  return WithKeyActivated(state, pending->id, now);
 }
 
 absl::Status IssuerKeeper::OnTimer() {
   absl::MutexLock lock(&command_mutex_);
+  WatchClock();
+  const bool settled = clock_guard_.settled(parts_.clock.MonoNow());
   const absl::Time now = Now();
-  IssuerState next = WithoutExpired(*state(), now);
-  bool rotated = false;
-  if (next.ring.rotation_time() <= now) {
-    SP_ASSIGN_OR_RETURN(next, WithNewKey(next, FreshKey(), "", now));
-    rotated = true;
-  }
-  if (next.version == state()->version) return absl::OkStatus();
-  const uint32_t key_id = next.ring.next_id() - 1;
-  SP_RETURN_IF_ERROR(
-      Commit(std::make_shared<const IssuerState>(std::move(next))));
-  if (rotated) {
+  SP_ASSIGN_OR_RETURN(
+      const Change change,
+      Perform([&](const IssuerState& current) -> absl::StatusOr<IssuerState> {
+        IssuerState next = settled ? WithoutExpired(current, now) : current;
+        const bool due = next.ring.RotationTime(now) <= now;
+        if (due && (settled || next.ring.ActiveAt(now) == nullptr)) {
+          SP_ASSIGN_OR_RETURN(next, WithNewKey(next, FreshKey(), "", now));
+        }
+        return ActivateWhatIsKnown(std::move(next), now);
+      }));
+  if (!change.made()) return absl::OkStatus();
+  const KeyRing& ring = change.after->ring;
+  if (ring.next_id() != change.before->ring.next_id()) {
     rotations_.Increment(RotationCause::kSchedule);
-    LogInfo("key made", {{"key_id", key_id}, {"cause", "schedule"}});
+    LogInfo("key made",
+            {{"key_id", ring.next_id() - 1}, {"cause", "schedule"}});
+  }
+  const RingKey* const was = change.before->ring.ActiveAt(now);
+  const RingKey* const is = ring.ActiveAt(now);
+  if (was != nullptr && is != nullptr && was->id != is->id) {
+    const bool acknowledged =
+        !parts_.acknowledged || parts_.acknowledged(is->made_version);
+    activations_.Increment(acknowledged ? Activation::kAcknowledged
+                                        : Activation::kTimeout);
+    if (acknowledged) {
+      LogInfo("key in use", {{"key_id", is->id}});
+    } else {
+      LogWarning("key in use, although not every relay acknowledged it",
+                 {{"key_id", is->id}});
+    }
   }
   return absl::OkStatus();
 }
 
-absl::Time IssuerKeeper::deadline() const { return NextDeadline(*state()); }
+absl::Time IssuerKeeper::deadline() const {
+  return NextDeadline(*state(), Now());
+}
+
+bool IssuerKeeper::clock_settled() const {
+  absl::MutexLock lock(&command_mutex_);
+  return clock_guard_.settled(parts_.clock.MonoNow());
+}
 
 }  // namespace sallyport::credential_issuer

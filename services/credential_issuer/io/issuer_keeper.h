@@ -1,5 +1,5 @@
 // Holds the state of the issuer: performs its commands one at a time, makes
-// each durable, then publishes it.
+// each durable, then publishes it; and follows what other replicas make.
 
 #ifndef SALLYPORT_SERVICES_CREDENTIAL_ISSUER_IO_ISSUER_KEEPER_H_
 #define SALLYPORT_SERVICES_CREDENTIAL_ISSUER_IO_ISSUER_KEEPER_H_
@@ -11,12 +11,14 @@
 #include <string_view>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/clock.h"
+#include "services/credential_issuer/core/clock_guard.h"
 #include "services/credential_issuer/core/issuer.h"
 #include "services/credential_issuer/core/issuer_state.h"
 #include "services/credential_issuer/io/issuer_store.h"
@@ -39,6 +41,8 @@ class IssuerKeeper {
     const Clock& clock;
     RandomSource& random;  // Thread-safe, as SystemRandom is
     MetricsRegistry& metrics;
+    // True if every relay has this version in force. Empty: none is asked.
+    std::function<bool(int64_t version)> acknowledged;
   };
   using Listener = std::function<void(std::shared_ptr<const IssuerState>)>;
 
@@ -65,15 +69,45 @@ class IssuerKeeper {
                                         std::string_view subject,
                                         std::string reason);
 
-  // Does what the schedule wants by now; call at deadline() or more often.
+  // Does what the schedule wants by now: call every second or so. Nothing is
+  // removed while the clock is not to be trusted (ClockGuard).
   absl::Status OnTimer();
   absl::Time deadline() const;
+  bool clock_settled() const;
+  // Of the last time that the store was asked or told something.
+  absl::Status store_status() const;
+
+  // Takes over what another replica made.
+  absl::Status Refresh();
 
  private:
   IssuerKeeper(const Options& options, const Parts& parts);
 
-  absl::Status Commit(std::shared_ptr<const IssuerState> next)
+  // Gives the next state from the current one; the same version: no change.
+  using Command = absl::FunctionRef<absl::StatusOr<IssuerState>(
+      const IssuerState& current)>;
+
+  // Performs `command`, again if another replica was first, and gives the
+  // state before and after it.
+  struct Change {
+    std::shared_ptr<const IssuerState> before;
+    std::shared_ptr<const IssuerState> after;
+
+    bool made() const { return before->version != after->version; }
+  };
+  absl::StatusOr<Change> Perform(Command command)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(command_mutex_);
+  absl::Status Commit(const IssuerState& current,
+                      std::shared_ptr<const IssuerState> next)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(command_mutex_);
+  absl::Status RefreshLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(command_mutex_);
+  absl::Status Noted(const absl::Status& status);
+  void Publish(std::shared_ptr<const IssuerState> next)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(command_mutex_);
+  void WatchClock() ABSL_EXCLUSIVE_LOCKS_REQUIRED(command_mutex_);
+  // A pending key whose time has come is used from now on, in `state`.
+  absl::StatusOr<IssuerState> ActivateWhatIsKnown(IssuerState state,
+                                                  absl::Time now);
   absl::StatusOr<Revocation> Revoke(RevocationKind kind,
                                     std::string_view tenant,
                                     std::string_view target, std::string reason)
@@ -94,15 +128,20 @@ class IssuerKeeper {
   const GaugeFamily entries_;
   const HistogramFamily write_seconds_;
   const CounterFamily store_failures_;
+  const CounterFamily clock_jumps_;
+  const CounterFamily activations_;
+  const CounterFamily conflicts_;
 
   // Held for a whole command, its write included.
-  absl::Mutex command_mutex_;
+  mutable absl::Mutex command_mutex_;
   Listener listener_ ABSL_GUARDED_BY(command_mutex_);
+  ClockGuard clock_guard_ ABSL_GUARDED_BY(command_mutex_);
 
   // Held only to take or swap the pointer.
   mutable absl::Mutex mutex_;
   std::shared_ptr<const Issuer> issuer_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const IssuerState> state_ ABSL_GUARDED_BY(mutex_);
+  absl::Status store_status_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sallyport::credential_issuer

@@ -31,13 +31,33 @@ inline constexpr std::string_view kStoreFailuresTotal =
 inline constexpr std::string_view kAuditFailuresTotal =
     "sallyport_credential_issuer_audit_failures_total";
 
-enum class IssueOutcome { kIssued, kInvalid, kLimited, kDraining, kFailed };
-inline constexpr std::array<std::string_view, 5> kIssueOutcomes = {
-    "issued", "invalid", "limited", "draining", "failed"};
+inline constexpr std::string_view kAuditWriteSeconds =
+    "sallyport_credential_issuer_audit_write_seconds";
+inline constexpr std::string_view kClockJumpsTotal =
+    "sallyport_credential_issuer_clock_jumps_total";
+inline constexpr std::string_view kActivationsTotal =
+    "sallyport_credential_issuer_activations_total";
+inline constexpr std::string_view kStateConflictsTotal =
+    "sallyport_credential_issuer_state_conflicts_total";
+
+enum class IssueOutcome {
+  kIssued,
+  kInvalid,
+  kLimited,
+  kDraining,
+  kNotAudited,
+  kFailed
+};
+inline constexpr std::array<std::string_view, 6> kIssueOutcomes = {
+    "issued", "invalid", "limited", "draining", "not_audited", "failed"};
 
 enum class RotationCause { kSchedule, kCommand, kRevocation };
 inline constexpr std::array<std::string_view, 3> kRotationCauses = {
     "schedule", "command", "revocation"};
+
+enum class Activation { kAcknowledged, kTimeout };
+inline constexpr std::array<std::string_view, 2> kActivations = {"acknowledged",
+                                                                 "timeout"};
 
 // By the numbers of RevocationKind.
 inline constexpr std::array<std::string_view, 3> kRevocationKinds = {
@@ -50,7 +70,10 @@ inline constexpr std::array<MetricLabel, 1> kRotationLabels = {
 inline constexpr std::array<MetricLabel, 1> kRevocationLabels = {
     MetricLabel{"kind", kRevocationKinds}};
 
-inline constexpr std::array<MetricSpec, 10> kCredentialIssuerMetrics = {
+inline constexpr std::array<MetricLabel, 1> kActivationLabels = {
+    MetricLabel{"because", kActivations}};
+
+inline constexpr std::array<MetricSpec, 14> kCredentialIssuerMetrics = {
     MetricSpec{kIssuesTotal, MetricType::kCounter,
                "Requests for a credential, by outcome.", kIssueLabels},
     MetricSpec{kRotationsTotal, MetricType::kCounter, "New keys, by cause.",
@@ -70,6 +93,17 @@ inline constexpr std::array<MetricSpec, 10> kCredentialIssuerMetrics = {
                "Changes of state that could not be made durable."},
     MetricSpec{kAuditFailuresTotal, MetricType::kCounter,
                "Audit records that could not be written."},
+    MetricSpec{kAuditWriteSeconds, MetricType::kHistogram,
+               "Time to make a batch of audit records durable."},
+    MetricSpec{kClockJumpsTotal, MetricType::kCounter,
+               "Times that the clock was set while the service ran."},
+    MetricSpec{kActivationsTotal, MetricType::kCounter,
+               "Keys that came into use: acknowledged by every relay, or not"
+               " by all of them in time.",
+               kActivationLabels},
+    MetricSpec{kStateConflictsTotal, MetricType::kCounter,
+               "Changes of state done again because another replica made one"
+               " at the same time."},
 };
 
 }  // namespace sallyport::credential_issuer

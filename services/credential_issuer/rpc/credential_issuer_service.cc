@@ -8,7 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/config/proto_time.h"
-#include "services/common/log/log.h"
+#include "services/common/crypto/secret.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
 #include "services/common/status/status_macros.h"
@@ -32,6 +32,18 @@ constexpr size_t kCredentialIdDigits = 24;
 absl::Status Invalid(std::vector<FieldViolation> faults) {
   return MakeError(absl::StatusCode::kInvalidArgument, "REQUEST_INVALID",
                    "the request is not valid", faults);
+}
+
+bool IsCredentialId(std::string_view id) {
+  return id.size() == kCredentialIdDigits &&
+         std::all_of(id.begin(), id.end(), [](unsigned char c) {
+           return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
+         });
+}
+
+absl::Status NoCredentialId() {
+  return Invalid(
+      {{"credential_id", "must be 24 lower-case hexadecimal digits"}});
 }
 
 // "a" of "tenants/a" and nothing else.
@@ -86,6 +98,10 @@ grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context,
 }
 
 IssueOutcome OutcomeOf(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  if (reason == "AUDIT_UNAVAILABLE" || reason == "AUDIT_OVERLOADED") {
+    return IssueOutcome::kNotAudited;
+  }
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return IssueOutcome::kIssued;
@@ -95,8 +111,8 @@ IssueOutcome OutcomeOf(const absl::Status& status) {
     case absl::StatusCode::kResourceExhausted:
       return IssueOutcome::kLimited;
     default:
-      return ReasonOf(status) == "DRAINING" ? IssueOutcome::kDraining
-                                            : IssueOutcome::kFailed;
+      return reason == "DRAINING" ? IssueOutcome::kDraining
+                                  : IssueOutcome::kFailed;
   }
 }
 
@@ -108,20 +124,31 @@ CredentialIssuerService::CredentialIssuerService(const Options& options,
       parts_(parts),
       start_time_(parts.clock.Now()),
       issues_(parts.metrics.Counter(kIssuesTotal)),
-      audit_failures_(parts.metrics.Counter(kAuditFailuresTotal)),
       rate_(options.limits, parts.random) {}
 
-void CredentialIssuerService::Audit(std::string_view event,
-                                    std::initializer_list<LogField> fields) {
-  const absl::Status status =
-      parts_.audit.Write(AuditLine(parts_.clock.Now(), event, fields));
-  if (status.ok()) return;
-  audit_failures_.Increment();
-  SALLYPORT_LOG_LIMITED(kError, "audit record not written",
-                        {{"error", status}});
+AuditRecord CredentialIssuerService::RecordOf(
+    std::string_view event, std::initializer_list<LogField> fields) const {
+  AuditRecord out;
+  out.time = parts_.clock.Now();
+  out.id = AuditId(out.time, parts_.random.NextU64());
+  out.line = AuditLine(out.time, event, fields);
+  return out;
 }
 
-absl::Status CredentialIssuerService::Issue(
+void CredentialIssuerService::Audit(std::string_view tenant,
+                                    std::string_view credential_id,
+                                    std::string_view subject,
+                                    std::string_view event,
+                                    std::initializer_list<LogField> fields) {
+  AuditRecord record = RecordOf(event, fields);
+  record.tenant = std::string(tenant);
+  record.credential_id = std::string(credential_id);
+  record.subject = std::string(subject);
+  // A failure is counted and logged by the audit itself.
+  parts_.audit.AppendAndWait(std::move(record)).IgnoreError();
+}
+
+absl::StatusOr<AuditRecord> CredentialIssuerService::Issue(
     const Context& context, const v1::IssueTurnCredentialRequest& request,
     v1::TurnCredential* response) {
   IssueRequest in;
@@ -141,27 +168,35 @@ absl::Status CredentialIssuerService::Issue(
                                kMaxRequestId, /*required=*/false));
   SP_RETURN_IF_ERROR(CheckText("location", request.location(), kMaxReason,
                                /*required=*/false));
+  if (!v1::ClientNetwork_IsValid(request.network())) {
+    return Invalid({{"network", "is none of the API's"}});
+  }
   SP_RETURN_IF_ERROR(CheckIssueRequest(in));
+  const std::string caller_name = caller.ToString();
   {
     absl::MutexLock lock(&rate_mutex_);
-    SP_RETURN_IF_ERROR(rate_.Take(in, parts_.clock.MonoNow()));
+    SP_RETURN_IF_ERROR(rate_.Take(caller_name, in, parts_.clock.MonoNow()));
   }
   const absl::Time now = parts_.clock.Now();
   SP_ASSIGN_OR_RETURN(const IssuedCredential out,
                       parts_.keeper.issuer()->Issue(in, now, parts_.random));
   ToProto(out, options_.realm,
-          parts_.consumers.SelectRelays(FromProto(request.network()),
-                                        request.location(), now),
+          parts_.consumers.SelectRelays({FromProto(request.network()),
+                                         request.location(), out.key_version},
+                                        now, parts_.random),
           response);
-  Audit("issue", {{"tenant", in.tenant},
-                  {"credential_id", out.credential_id},
-                  {"subject", out.opaque_subject},
-                  {"key_id", out.key_id},
-                  {"expire_time", out.expire_time},
-                  {"caller", caller.ToString()},
-                  {"request_id", request.request_id()}});
-  ++issued_;
-  return absl::OkStatus();
+  AuditRecord record =
+      RecordOf("issue", {{"tenant", in.tenant},
+                         {"credential_id", out.credential_id},
+                         {"subject", out.opaque_subject},
+                         {"key_id", out.key_id},
+                         {"expire_time", out.expire_time},
+                         {"caller", caller_name},
+                         {"request_id", request.request_id()}});
+  record.tenant = in.tenant;
+  record.credential_id = out.credential_id;
+  record.subject = out.opaque_subject;
+  return record;
 }
 
 absl::Status CredentialIssuerService::DoRevokeCredential(
@@ -180,20 +215,14 @@ absl::Status CredentialIssuerService::DoRevokeCredential(
         id, parts_.keeper.issuer()->CredentialIdOf(tenant, request.username(),
                                                    parts_.clock.Now()));
   }
-  const bool is_id = id.size() == kCredentialIdDigits &&
-                     std::all_of(id.begin(), id.end(), [](unsigned char c) {
-                       return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
-                     });
-  if (!is_id) {
-    return Invalid(
-        {{"credential_id", "must be 24 lower-case hexadecimal digits"}});
-  }
+  if (!IsCredentialId(id)) return NoCredentialId();
   SP_ASSIGN_OR_RETURN(const Revocation out, parts_.keeper.RevokeCredential(
                                                 tenant, id, request.reason()));
-  Audit("revoke_credential", {{"tenant", tenant},
-                              {"credential_id", id},
-                              {"caller", caller.ToString()},
-                              {"reason", request.reason()}});
+  Audit(tenant, id, "", "revoke_credential",
+        {{"tenant", tenant},
+         {"credential_id", id},
+         {"caller", caller.ToString()},
+         {"reason", request.reason()}});
   *response = ToProto(out);
   return absl::OkStatus();
 }
@@ -211,10 +240,11 @@ absl::Status CredentialIssuerService::DoRevokeUser(
   SP_ASSIGN_OR_RETURN(
       const Revocation out,
       parts_.keeper.RevokeUser(tenant, request.subject(), request.reason()));
-  Audit("revoke_user", {{"tenant", tenant},
-                        {"subject", out.target},
-                        {"caller", caller.ToString()},
-                        {"reason", request.reason()}});
+  Audit(tenant, "", out.target, "revoke_user",
+        {{"tenant", tenant},
+         {"subject", out.target},
+         {"caller", caller.ToString()},
+         {"reason", request.reason()}});
   *response = ToProto(out);
   return absl::OkStatus();
 }
@@ -297,9 +327,10 @@ absl::Status CredentialIssuerService::DoRotateKey(
                                kMaxRequestId, /*required=*/true));
   SP_ASSIGN_OR_RETURN(const RingKey key,
                       parts_.keeper.RotateKey(request.request_id()));
-  Audit("rotate_key", {{"key_id", key.id},
-                       {"caller", caller.ToString()},
-                       {"request_id", request.request_id()}});
+  Audit("-", "", "", "rotate_key",
+        {{"key_id", key.id},
+         {"caller", caller.ToString()},
+         {"request_id", request.request_id()}});
   const auto issuer = parts_.keeper.issuer();
   *response = ToProto(issuer->state().ring, key, parts_.clock.Now());
   return absl::OkStatus();
@@ -315,9 +346,10 @@ absl::Status CredentialIssuerService::DoRevokeKey(
   SP_ASSIGN_OR_RETURN(const uint32_t id, KeyIdOfName(request.name()));
   SP_ASSIGN_OR_RETURN(const RingKey key,
                       parts_.keeper.RevokeKey(id, request.reason()));
-  Audit("revoke_key", {{"key_id", id},
-                       {"caller", caller.ToString()},
-                       {"reason", request.reason()}});
+  Audit("-", "", "", "revoke_key",
+        {{"key_id", id},
+         {"caller", caller.ToString()},
+         {"reason", request.reason()}});
   const auto issuer = parts_.keeper.issuer();
   *response = ToProto(issuer->state().ring, key, parts_.clock.Now());
   return absl::OkStatus();
@@ -336,6 +368,63 @@ absl::Status CredentialIssuerService::DoReport(
   return absl::OkStatus();
 }
 
+absl::Status CredentialIssuerService::DoListAuditRecords(
+    const Context& context, const v1::ListAuditRecordsRequest& request,
+    v1::ListAuditRecordsResponse* response) const {
+  // `tenants/-` is all tenants, and so for those who may see all.
+  const bool all = request.parent() == "tenants/-";
+  AuditQuery query;
+  if (!all) query.tenant = std::string(TenantOfName(request.parent()));
+  SP_RETURN_IF_ERROR(
+      parts_.policy
+          .Authorize(context, MethodPath("ListAuditRecords"), query.tenant)
+          .status());
+  if (!all) SP_RETURN_IF_ERROR(TenantOfParent(request.parent()).status());
+  SP_ASSIGN_OR_RETURN(const size_t size, PageSize(request.page_size()));
+  SP_RETURN_IF_ERROR(CheckText("page_token", request.page_token(), kMaxReason,
+                               /*required=*/false));
+  query.before_id = request.page_token();
+  query.limit = size + 1;
+  switch (request.of_case()) {
+    case v1::ListAuditRecordsRequest::kCredentialId:
+      if (!IsCredentialId(request.credential_id())) return NoCredentialId();
+      query.credential_id = request.credential_id();
+      break;
+    case v1::ListAuditRecordsRequest::kSubject:
+      if (all) {
+        return Invalid({{"subject", "must be of a single tenant"}});
+      }
+      SP_RETURN_IF_ERROR(
+          CheckIssueRequest({query.tenant, request.subject(), {}}));
+      query.subject = parts_.keeper.issuer()->OpaqueSubject(query.tenant,
+                                                            request.subject());
+      break;
+    case v1::ListAuditRecordsRequest::kOpaqueSubject:
+      SP_RETURN_IF_ERROR(CheckText("opaque_subject", request.opaque_subject(),
+                                   kMaxReason, /*required=*/true));
+      query.subject = request.opaque_subject();
+      break;
+    case v1::ListAuditRecordsRequest::OF_NOT_SET:
+      break;
+  }
+  SP_ASSIGN_OR_RETURN(std::vector<AuditRecord> records,
+                      parts_.audit_records.List(query));
+  if (records.size() > size) {
+    records.resize(size);
+    response->set_next_page_token(records.back().id);
+  }
+  for (const AuditRecord& record : records) {
+    v1::AuditRecord& out = *response->add_audit_records();
+    out.set_name(
+        absl::StrCat("tenants/", record.tenant, "/auditRecords/", record.id));
+    *out.mutable_create_time() = ToProto(record.time);
+    out.set_credential_id(record.credential_id);
+    out.set_opaque_subject(record.subject);
+    out.set_record(record.line);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CredentialIssuerService::DoGetStatus(
     const Context& context, v1::IssuerStatus* response) const {
   SP_RETURN_IF_ERROR(
@@ -351,14 +440,24 @@ absl::Status CredentialIssuerService::DoGetStatus(
   *info->mutable_server_time() = ToProto(now);
   info->set_identity(options_.identity);
   info->set_draining(draining_);
+  int64_t key_version = 0;
   if (const RingKey* const active = state.ring.ActiveAt(now)) {
     response->set_active_key_id(active->id);
+    key_version = active->made_version;
   }
   response->set_configured_version(state.version);
   *response->mutable_next_rotation_time() =
-      ToProto(std::max(now, state.ring.rotation_time()));
-  for (v1::KeyConsumer& consumer : parts_.consumers.List()) {
+      ToProto(std::max(now, state.ring.RotationTime(now)));
+  for (v1::KeyConsumer& consumer : parts_.consumers.List(key_version, now)) {
     *response->add_consumers() = std::move(consumer);
+  }
+  for (const RingKey& key : state.ring.keys()) {
+    *response->add_keys() = ToProto(state.ring, key, now);
+  }
+  response->set_clock_settled(parts_.keeper.clock_settled());
+  if (parts_.store_state) *response->mutable_store() = parts_.store_state();
+  if (parts_.certificate) {
+    *response->mutable_info()->mutable_certificate() = parts_.certificate();
   }
   response->set_issued_count(issued_);
   response->set_revocation_count(
@@ -369,9 +468,32 @@ absl::Status CredentialIssuerService::DoGetStatus(
 grpc::ServerUnaryReactor* CredentialIssuerService::IssueTurnCredential(
     Context* context, const v1::IssueTurnCredentialRequest* request,
     v1::TurnCredential* response) {
-  const absl::Status status = Issue(*context, *request, response);
-  issues_.Increment(OutcomeOf(status));
-  return Finish(context, status);
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const auto done = [this, reactor, response](const absl::Status& status) {
+    if (status.ok()) {
+      ++issued_;
+    } else {
+      Cleanse(*response->mutable_password());
+      response->Clear();
+    }
+    issues_.Increment(OutcomeOf(status));
+    reactor->Finish(ToGrpc(status));
+  };
+  absl::StatusOr<AuditRecord> record = Issue(*context, *request, response);
+  if (!record.ok()) {
+    done(record.status());
+    return reactor;
+  }
+  std::vector<AuditRecord> records;
+  records.push_back(*std::move(record));
+  parts_.audit.Append(std::move(records), done);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CredentialIssuerService::ListAuditRecords(
+    Context* context, const v1::ListAuditRecordsRequest* request,
+    v1::ListAuditRecordsResponse* response) {
+  return Finish(context, DoListAuditRecords(*context, *request, response));
 }
 
 grpc::ServerUnaryReactor* CredentialIssuerService::RevokeCredential(

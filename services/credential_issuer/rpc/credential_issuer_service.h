@@ -4,6 +4,7 @@
 #define SALLYPORT_SERVICES_CREDENTIAL_ISSUER_RPC_CREDENTIAL_ISSUER_SERVICE_H_
 
 #include <atomic>
+#include <functional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -11,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "grpcpp/support/server_callback.h"
 #include "sallyport/credential_issuer/v1/credential_issuer_service.grpc.pb.h"
+#include "sallyport/type/v1/certificate_summary.pb.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/random/random_source.h"
 #include "services/common/rpc/access_policy.h"
@@ -25,8 +27,9 @@
 namespace sallyport::credential_issuer {
 
 // gRPC in, core, gRPC out. Commands wait for the store, a few milliseconds, on
-// the gRPC thread that brought them; issuing waits for nothing but the audit
-// line. Thread-safe.
+// the gRPC thread that brought them. A credential is made at once, and handed
+// out by the audit's thread when its record is durable: without it there is
+// none. Thread-safe.
 class CredentialIssuerService final
     : public v1::CredentialIssuerService::CallbackService {
  public:
@@ -37,9 +40,13 @@ class CredentialIssuerService final
     KeyWatch& watch;
     ConsumerRegistry& consumers;
     AuditLog& audit;
+    AuditSink& audit_records;
     const Clock& clock;
     RandomSource& random;  // Thread-safe
     MetricsRegistry& metrics;
+    // Of GetStatus: the store, and the service's own certificate.
+    std::function<v1::StoreState()> store_state;
+    std::function<type::v1::CertificateSummary()> certificate;
   };
   struct Options {
     std::string realm;
@@ -88,6 +95,10 @@ class CredentialIssuerService final
       grpc::CallbackServerContext* context,
       const v1::ReportKeysVersionRequest* request,
       v1::ReportKeysVersionResponse* response) override;
+  grpc::ServerUnaryReactor* ListAuditRecords(
+      grpc::CallbackServerContext* context,
+      const v1::ListAuditRecordsRequest* request,
+      v1::ListAuditRecordsResponse* response) override;
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
                                       const v1::GetStatusRequest* request,
                                       v1::IssuerStatus* response) override;
@@ -95,9 +106,10 @@ class CredentialIssuerService final
  private:
   using Context = grpc::CallbackServerContext;
 
-  absl::Status Issue(const Context& context,
-                     const v1::IssueTurnCredentialRequest& request,
-                     v1::TurnCredential* response);
+  // Fills the answer, and the record without which it must not go out.
+  absl::StatusOr<AuditRecord> Issue(
+      const Context& context, const v1::IssueTurnCredentialRequest& request,
+      v1::TurnCredential* response);
   absl::Status DoRevokeCredential(const Context& context,
                                   const v1::RevokeCredentialRequest& request,
                                   v1::Revocation* response);
@@ -122,16 +134,23 @@ class CredentialIssuerService final
   absl::Status DoReport(const Context& context,
                         const v1::ReportKeysVersionRequest& request,
                         v1::ReportKeysVersionResponse* response);
+  absl::Status DoListAuditRecords(const Context& context,
+                                  const v1::ListAuditRecordsRequest& request,
+                                  v1::ListAuditRecordsResponse* response) const;
   absl::Status DoGetStatus(const Context& context,
                            v1::IssuerStatus* response) const;
 
-  void Audit(std::string_view event, std::initializer_list<LogField> fields);
+  AuditRecord RecordOf(std::string_view event,
+                       std::initializer_list<LogField> fields) const;
+  // Of a command, which is durable already: waits, and goes on without.
+  void Audit(std::string_view tenant, std::string_view credential_id,
+             std::string_view subject, std::string_view event,
+             std::initializer_list<LogField> fields);
 
   const Options options_;
   const Parts parts_;
   const absl::Time start_time_;
   const CounterFamily issues_;
-  const CounterFamily audit_failures_;
   std::atomic<bool> draining_ = false;
   std::atomic<uint64_t> issued_ = 0;
   absl::Mutex rate_mutex_;

@@ -78,6 +78,9 @@ v1::Key ToProto(const KeyRing& ring, const RingKey& key, absl::Time now) {
   *out.mutable_not_before_time() = ToProto(key.not_before);
   *out.mutable_not_after_time() = ToProto(key.not_after);
   out.set_version(key.version);
+  if (key.activate_time != absl::InfiniteFuture()) {
+    *out.mutable_activate_time() = ToProto(key.activate_time);
+  }
   return out;
 }
 
@@ -140,14 +143,14 @@ void ToProto(const IssuedCredential& credential, const std::string& realm,
 
 v1::WatchVerificationKeysResponse MakeStep(
     const IssuerState& state, const std::string& realm, int64_t known_version,
-    const std::vector<uint32_t>& known_keys, absl::Time now) {
+    const std::vector<uint32_t>& known_keys) {
   v1::WatchVerificationKeysResponse out;
   out.set_version(state.version);
   out.set_full(known_version == 0);
   out.set_realm(realm);
   *out.mutable_create_time() = ToProto(state.version_time);
   std::vector<uint32_t> present;
-  for (const RingKey* key : state.ring.VerificationKeysAt(now)) {
+  for (const RingKey* key : state.ring.VerificationKeys()) {
     present.push_back(key->id);
     v1::VerificationKey* const out_key = out.add_keys();
     out_key->set_key_id(key->id);

@@ -38,7 +38,7 @@ void ToProto(const IssuedCredential& credential, const std::string& realm,
 // `known_keys`; full when `known_version` is 0.
 v1::WatchVerificationKeysResponse MakeStep(
     const IssuerState& state, const std::string& realm, int64_t known_version,
-    const std::vector<uint32_t>& known_keys, absl::Time now);
+    const std::vector<uint32_t>& known_keys);
 
 }  // namespace sallyport::credential_issuer
 

@@ -88,8 +88,7 @@ class KeyWatch::Stream final : public Reactor {
       return;
     }
     if (newest_ != nullptr && newest_->version != sent_version_) {
-      message_ = MakeStep(*newest_, watch_.realm_, sent_version_, sent_keys_,
-                          watch_.clock_.Now());
+      message_ = MakeStep(*newest_, watch_.realm_, sent_version_, sent_keys_);
       sent_version_ = newest_->version;
       sent_keys_.clear();
       for (const auto& key : message_.keys()) {

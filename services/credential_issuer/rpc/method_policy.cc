@@ -28,6 +28,7 @@ std::vector<MethodRule> MethodRules(
       {MethodPath("RevokeKey"), {}, OperatorRole::kAdmin},
       {MethodPath("WatchVerificationKeys"), relays, OperatorRole::kNone},
       {MethodPath("ReportKeysVersion"), relays, OperatorRole::kNone},
+      {MethodPath("ListAuditRecords"), {}, OperatorRole::kViewer},
       {MethodPath("GetStatus"), {}, OperatorRole::kViewer},
   };
 }

@@ -178,7 +178,8 @@ class ImportReader {
         if (!set.ok()) return set;  // it was seen to be good
       }
       FieldMask all;
-      all.add_paths("*");
+      // g++ 12 sees an overlap in the assignment of a literal (-Wrestrict).
+      all.add_paths(std::string("*"));
       return MergedRecord(resource, name, all, current,
                           plan.Get<TenantEntry>(TenantOf(name)));
     };

@@ -1,0 +1,200 @@
+// ResolveRoute at a steady rate. Calls are sent when they are due, whether or
+// not earlier ones have been answered, and a call's time counts from when it
+// was due, so that a stall is not forgotten. The last line is JSON.
+
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/completion_queue.h"
+#include "grpcpp/support/async_unary_call.h"
+#include "sallyport/dialplan/v1/dialplan_service.grpc.pb.h"
+#include "services/common/status/status_macros.h"
+#include "services/dialplan/load/load_client.h"
+#include "services/dialplan/load/region.h"
+
+ABSL_FLAG(std::string, target, "", "address of dialplan");
+ABSL_FLAG(std::string, pki, "", "folder of tools/dev/mint_dev_certs");
+ABSL_FLAG(int, rate, 10000, "calls a second");
+ABSL_FLAG(double, seconds, 10, "how long");
+ABSL_FLAG(int, connections, 1, "connections, one thread each");
+ABSL_FLAG(int, tenants, 1000, "as in make_region");
+ABSL_FLAG(int, partitions, 1000, "as in make_region");
+ABSL_FLAG(int, patterns, 100000, "as in make_region");
+
+namespace sallyport::dialplan {
+namespace {
+
+namespace pb = ::sallyport::dialplan::v1;
+
+struct Call {
+  absl::Time due;
+  grpc::ClientContext context;
+  pb::ResolveRouteResponse response;
+  grpc::Status status;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<pb::ResolveRouteResponse>>
+      reader;
+};
+
+// One connection, driven by one thread that looks at the clock and the queue
+// in turn. Thread-compatible.
+class Driver {
+ public:
+  Driver(const Region& region, std::shared_ptr<grpc::Channel> channel,
+         int offset)
+      : region_(region),
+        stub_(pb::DialplanService::NewStub(channel)),
+        next_(offset) {}
+
+  void Run(absl::Time start, absl::Time end, absl::Duration interval) {
+    absl::Time due = start;
+    for (;;) {
+      const absl::Time now = absl::Now();
+      while (due <= now && due < end) {
+        Start(due);
+        due += interval;
+      }
+      if (due >= end && open_ == 0) return;
+      void* tag = nullptr;
+      bool ok = false;
+      // Not slept over: waking up would be part of what is measured.
+      if (queue_.AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC)) ==
+          grpc::CompletionQueue::GOT_EVENT) {
+        Finish(static_cast<Call*>(tag));
+      }
+    }
+  }
+
+  std::vector<absl::Duration> samples;
+  size_t failed = 0;
+  std::string failure;
+
+ private:
+  void Start(absl::Time due) {
+    // A pattern that can be dialled, another tenant's each time.
+    do {
+      next_ = static_cast<int>((next_ + 7919L) % region_.patterns);
+    } while (!IsVisible(region_, next_));
+    pb::ResolveRouteRequest request;
+    request.set_parent(TenantOfPattern(region_, next_));
+    request.set_calling_search_space(SearchSpaceOf(request.parent()));
+    request.set_calling_number("1001");
+    request.set_called_number(NumberOf(region_, next_));
+    auto* call = new Call;
+    call->due = due;
+    call->context.set_deadline(
+        absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
+    call->reader = stub_->AsyncResolveRoute(&call->context, request, &queue_);
+    call->reader->Finish(&call->response, &call->status, call);
+    ++open_;
+  }
+
+  void Finish(Call* call) {
+    --open_;
+    samples.push_back(absl::Now() - call->due);
+    if (!call->status.ok() ||
+        call->response.decision() != pb::ROUTE_DECISION_ROUTED) {
+      ++failed;
+      failure = call->status.ok() ? call->response.ShortDebugString()
+                                  : call->status.error_message();
+    }
+    delete call;
+  }
+
+  const Region region_;
+  const std::unique_ptr<pb::DialplanService::Stub> stub_;
+  grpc::CompletionQueue queue_;
+  int next_;
+  int open_ = 0;
+};
+
+// Asked once each, so that the tenants are compiled and the connection is up.
+absl::Status WarmUp(const Region& region, pb::DialplanService::Stub& stub) {
+  for (int t = 0; t < region.tenants; ++t) {
+    pb::ResolveRouteRequest request;
+    request.set_parent(TenantOfPattern(region, t));
+    request.set_called_number("1");
+    pb::ResolveRouteResponse response;
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(30)));
+    const grpc::Status status = stub.ResolveRoute(&context, request, &response);
+    if (!status.ok()) return absl::UnavailableError(status.error_message());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Run() {
+  Region region;
+  region.tenants = absl::GetFlag(FLAGS_tenants);
+  region.partitions = absl::GetFlag(FLAGS_partitions);
+  region.patterns = absl::GetFlag(FLAGS_patterns);
+  const LoadTarget target{absl::GetFlag(FLAGS_target),
+                          absl::GetFlag(FLAGS_pki)};
+  const int connections = absl::GetFlag(FLAGS_connections);
+  std::vector<std::unique_ptr<Driver>> drivers;
+  for (int i = 0; i < connections; ++i) {
+    SP_ASSIGN_OR_RETURN(auto channel, LoadChannel(target, "operator"));
+    const auto stub = pb::DialplanService::NewStub(channel);
+    SP_RETURN_IF_ERROR(WarmUp(region, *stub));
+    drivers.push_back(std::make_unique<Driver>(region, channel, i * 31));
+  }
+  const absl::Duration interval =
+      absl::Seconds(1) * connections / absl::GetFlag(FLAGS_rate);
+  const absl::Duration length = absl::Seconds(absl::GetFlag(FLAGS_seconds));
+  const auto all = [&](absl::Duration how_long) {
+    const absl::Time start = absl::Now() + absl::Milliseconds(50);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < connections; ++i) {
+      threads.emplace_back([&, i] {
+        drivers[static_cast<size_t>(i)]->Run(start + interval * i / connections,
+                                             start + how_long, interval);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  };
+  all(absl::Seconds(1));  // caches and allocators
+  for (const auto& driver : drivers) driver->samples.clear();
+  all(length);
+
+  std::vector<absl::Duration> samples;
+  size_t failed = 0;
+  for (const auto& driver : drivers) {
+    samples.insert(samples.end(), driver->samples.begin(),
+                   driver->samples.end());
+    failed += driver->failed;
+    if (driver->failed > 0) {
+      std::fprintf(stderr, "%s\n", driver->failure.c_str());
+    }
+  }
+  if (failed > 0) {
+    return absl::InternalError(std::to_string(failed) + " calls failed");
+  }
+  const double rate =
+      static_cast<double>(samples.size()) / absl::ToDoubleSeconds(length);
+  std::printf(
+      "{\"calls_per_second\": %.0f, \"p50_us\": %.1f, \"p90_us\": %.1f, "
+      "\"p99_us\": %.1f, \"p999_us\": %.1f}\n",
+      rate, PercentileMs(samples, 0.5) * 1000,
+      PercentileMs(samples, 0.9) * 1000, PercentileMs(samples, 0.99) * 1000,
+      PercentileMs(samples, 0.999) * 1000);
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace sallyport::dialplan
+
+int main(int argc, char** argv) {
+  absl::ParseCommandLine(argc, argv);
+  const absl::Status status = sallyport::dialplan::Run();
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "resolve_load: %s\n", status.ToString().c_str());
+  return 1;
+}

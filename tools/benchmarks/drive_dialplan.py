@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Runs one load on a real dialplan over mutual TLS, and prints what came out.
+
+    tools/benchmarks/drive_dialplan.py stream|resolve|memory --dialplan=BINARY ...
+
+The store is made anew, holds the plan of a region, and is thrown away. The
+last line is one JSON object of numbers.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.getcwd())
+
+from tests.harness.cluster import Cluster, TRUST_DOMAIN  # noqa: E402
+from tests.harness.process import Failed, Process, wait_until  # noqa: E402
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('scenario', choices=('stream', 'resolve', 'memory'))
+    parser.add_argument('--dialplan', required=True)
+    parser.add_argument('--make_region', required=True)
+    parser.add_argument('--load', default='', help='the load program; not for memory')
+    parser.add_argument('--cpu', default='', help='core of dialplan; empty: any')
+    parser.add_argument('--load_cpus', default='', help='cores of the load; empty: any')
+    parser.add_argument('--realtime', action='store_true',
+                        help='before all other work of the machine, where that is allowed')
+    parser.add_argument('--tenants', type=int, default=1000)
+    parser.add_argument('--partitions', type=int, default=1000)
+    parser.add_argument('--peers', type=int, default=10000)
+    parser.add_argument('--patterns', type=int, default=100000)
+    parser.add_argument('--users', type=int, default=0)
+    parser.add_argument('--option', action='append', default=[], help='passed to the load program')
+    return parser.parse_args()
+
+
+def pinned(args, cpus, command):
+    """The command as it is to be scheduled: who measures microseconds must not
+    wait for a compiler."""
+    if args.realtime and subprocess.run(['chrt', '-f', '5', 'true'], capture_output=True).returncode == 0:
+        command = ['chrt', '-f', '5', *command]
+    return ['taskset', '-c', cpus, *command] if cpus else command
+
+
+def resident_kb(pid):
+    with open(f'/proc/{pid}/status', encoding='ascii') as f:
+        return int(re.search(r'VmRSS:\s+(\d+) kB', f.read()).group(1))
+
+
+def cpu_seconds(pid):
+    with open(f'/proc/{pid}/stat', encoding='ascii') as f:
+        fields = f.read().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+class Dialplan:
+    """One process with a region's plan."""
+
+    def __init__(self, args, folder, region):
+        self.folder = folder
+        self.args = args
+        store = os.path.join(folder, 'plan.db')
+        shape = [f'--{name}={value}' for name, value in region.items()]
+        done = subprocess.run([args.make_region, f'--store={store}', *shape], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failed(f'make_region: {done.stderr.strip()}')
+        self.made = json.loads(done.stdout)
+        cluster = Cluster(folder)
+        cluster.make_pki()
+        self.pki = cluster.pki
+        server = cluster.server_config('dialplan')
+        server['listen_address'] = '127.0.0.1:0'
+        server['metrics_address'] = '127.0.0.1:0'
+        config = cluster.write_config('dialplan', {'server': server, 'store': {'sqlite_file': store}})
+        ready = server['ready_file']
+        self.process = Process('dialplan', pinned(args, args.cpu, [args.dialplan, f'--config={config}']),
+                               os.path.join(folder, 'dialplan.log'))
+        self.process.start()
+
+        def bound():
+            try:
+                with open(ready, encoding='utf-8') as f:
+                    return json.load(f)
+            except (FileNotFoundError, ValueError):
+                if not self.process.running():
+                    raise Failed('dialplan ended: ' + self.process.text()[-500:])
+                return None
+        self.address = f"127.0.0.1:{wait_until(bound, 'dialplan becomes ready', 120)['grpc']}"
+
+    def load(self, region):
+        shape = [f'--{name}={region[name]}' for name in ('tenants', 'partitions', 'patterns')]
+        command = [self.args.load, f'--target={self.address}', f'--pki={self.pki}', *shape, *self.args.option]
+        before = cpu_seconds(self.process.pid)
+        done = subprocess.run(pinned(self.args, self.args.load_cpus, command), capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failed(done.stderr.strip() or f'exit status {done.returncode}')
+        values = json.loads(done.stdout.strip().splitlines()[-1])
+        values['server_cpu_seconds'] = cpu_seconds(self.process.pid) - before
+        values['server_rss_mb'] = resident_kb(self.process.pid) / 1024
+        return values
+
+
+def run(args, folder, region):
+    """One process from start to end."""
+    os.makedirs(folder)
+    dialplan = Dialplan(args, folder, region)
+    try:
+        if args.scenario == 'memory':
+            return {'rss_kb': resident_kb(dialplan.process.pid), 'resources': dialplan.made['resources']}
+        return dialplan.load(region)
+    finally:
+        dialplan.process.stop()
+
+
+def main():
+    args = arguments()
+    assert TRUST_DOMAIN == 'demo.sallyport.test'
+    region = {name: getattr(args, name) for name in ('tenants', 'partitions', 'peers', 'patterns', 'users')}
+    with tempfile.TemporaryDirectory(prefix='sallyport-bench-') as folder:
+        try:
+            if args.scenario != 'memory':
+                values = run(args, os.path.join(folder, 'a'), region)
+            else:
+                # What the patterns cost is what a plan without them does not.
+                whole = run(args, os.path.join(folder, 'a'), region)
+                without = run(args, os.path.join(folder, 'b'), {**region, 'patterns': 0})
+                values = {
+                    'bytes_per_pattern': (whole['rss_kb'] - without['rss_kb']) * 1024 / region['patterns'],
+                    'rss_mb': whole['rss_kb'] / 1024, 'resources': whole['resources']}
+        except Failed as e:
+            print(f'drive_dialplan: {e}', file=sys.stderr)
+            return 1
+    print(json.dumps(values))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

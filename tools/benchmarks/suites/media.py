@@ -1,10 +1,59 @@
-"""media_relay: the packet path in process."""
+"""media_relay: the packet path in process, and under load on one core beside
+coturn, rtpengine and the least that its tier can do."""
 
-from tools.benchmarks.row import Row, at_most
-from tools.benchmarks.source import GoogleBenchmark
+from tools.benchmarks.row import Peer, Row, at_most, times_peer
+from tools.benchmarks.source import GoogleBenchmark, LoadProgram
 
 SRTP = GoogleBenchmark('//services/media_relay/core:srtp_session_benchmark')
 RELAY = GoogleBenchmark('//services/media_relay/core:relay_core_benchmark')
+
+RATE = 'packets_per_second'
+
+
+def load(system, work, flows, *more):
+    """The packets that a system relays on one core at most, without loss."""
+    relay = '//services/media_relay:media_relay'
+    return LoadProgram('//services/media_relay/load:media_load',
+                       (f'--system={system}', f'--work={work}', f'--flows={flows}', '--cpu={cpu}',
+                        '--load_cpus={load_cpus}', '--relay={' + relay + '}') + more,
+                       quick_args=('--windows=3', '--seconds=0.25'), needs=(relay,), timeout=120)
+
+
+def rate(name, what, source, peer=None, goal=None):
+    return Row(f'media.{name}', what, '/s', source, RATE, goal,
+               Peer(peer[0], peer[1], RATE) if peer else None, less_is_better=False)
+
+
+def turn_rows():
+    """ChannelData: against coturn, against the bare relay, and flat."""
+    goals = {100: 1.4, 1000: 1.6, 4900: 2.7}
+    for flows, goal in goals.items():
+        own = load('sallyport', 'turn', flows)
+        what = f'ChannelData forwarded, {flows} allocations'
+        yield rate(f'turn.{flows}', what, own, ('coturn', load('coturn', 'turn', flows)), times_peer(goal))
+        yield rate(f'turn.{flows}.of_bare', f'{what}: the bare relay', own,
+                   ('bare', load('bare', 'turn', flows)), times_peer(0.85))
+    yield rate('turn.flat', 'ChannelData forwarded, 4900 allocations: those of 100',
+               load('sallyport', 'turn', 4900), ('100', load('sallyport', 'turn', 100)), times_peer(0.95))
+    for sockets in ('raw', 'per_port'):
+        yield rate(f'turn.1000.{sockets}', f'ChannelData forwarded, 1000 allocations, relay_sockets {sockets}',
+                   load('sallyport', 'turn', 1000, f'--relay_sockets={sockets}'))
+
+
+def bridge_rows():
+    """RTP to SDES-SRTP: against rtpengine and the bare relay."""
+    for flows in (1000, 4900):
+        own = load('sallyport', 'srtp', flows)
+        what = f'RTP to SRTP bridged, {flows} streams'
+        yield rate(f'bridge.{flows}', what, own, ('rtpengine', load('rtpengine', 'srtp', flows)),
+                   times_peer(5))
+        yield rate(f'bridge.{flows}.of_bare', f'{what}: the bare relay', own,
+                   ('bare', load('bare', 'srtp', flows)), times_peer(0.85))
+    yield rate('bridge.gcm', 'RTP to SRTP bridged, 1000 streams, AES-128-GCM', load('sallyport', 'gcm', 1000),
+               ('bare', load('bare', 'gcm', 1000)))
+    yield rate('bridge.rtp', 'RTP to RTP, 1000 streams', load('sallyport', 'rtp', 1000),
+               ('rtpengine', load('rtpengine', 'rtp', 1000)))
+
 
 ROWS = [
     Row('media.srtp.protect_aes_cm', 'SRTP protect, 172 octets, AES-CM-128 with SHA1-80', 'ns', SRTP,
@@ -18,3 +67,5 @@ ROWS = [
     Row('media.core.allocate', 'authenticated Allocate and its end in the core', 'us', RELAY,
         'BM_AuthenticatedAllocateAndRefreshToZero', scale=1e-3),
 ]
+ROWS += list(turn_rows())
+ROWS += list(bridge_rows())

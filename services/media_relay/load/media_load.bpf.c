@@ -1,0 +1,125 @@
+// The load of media_load: a paced generator of frames, the sink that counts
+// them, the program that steers ports for the bare relay, and the bare relays
+// of the kernel tiers.
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/pkt_cls.h>
+#include <linux/udp.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define MAX_FLOWS 8192
+#define FRAME_HEAD 58
+
+struct frame_template {
+  unsigned char head[60];  // FRAME_HEAD of them are used
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, MAX_FLOWS);
+  __type(key, __u32);
+  __type(value, struct frame_template);
+} templates SEC(".maps");
+
+// What arrived at the sink. One writer.
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u64);
+} arrived SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_SOCKMAP);
+  __uint(max_entries, 4);
+  __type(key, __u32);
+  __type(value, __u64);
+} one_socket SEC(".maps");
+
+volatile const __u32 out_interface = 0;
+
+// Shared with the program that measures; the same struct stands there.
+struct control {
+  __u32 flows, window, flow, position, send, sequence_offset;
+  __u64 sent, lost, idle_ns, round;
+} control = {1, 256};
+
+static long WaitForRoom(__u32 turn, void* context) {
+  __u64* count = *(__u64**)context;
+  if ((__s64)(control.sent - control.lost - *(volatile __u64*)count) + 64 <=
+      (__s64)control.window) {
+    control.send = 1;
+    return 1;
+  }
+  for (int i = 0; i < 8; i++) bpf_ktime_get_ns();
+  return 0;
+}
+
+// Runs in one endless BPF_PROG_TEST_RUN with live frames. Before each batch of
+// 64 it waits up to some 60 us until 64 more fit into the window, then emits
+// the whole batch, as interrupt moderation makes a NIC do.
+SEC("xdp")
+int generate(struct xdp_md* context) {
+  if (control.position == 0) {
+    __u32 zero = 0;
+    __u64* count = bpf_map_lookup_elem(&arrived, &zero);
+    if (!count) return XDP_ABORTED;
+    control.send = 0;
+    __u64 start = bpf_ktime_get_ns();
+    bpf_loop(300, WaitForRoom, &count, 0);
+    control.idle_ns += bpf_ktime_get_ns() - start;
+  }
+  if (++control.position == 64) control.position = 0;
+  if (!control.send) return XDP_DROP;
+  unsigned char* data = (void*)(long)context->data;
+  void* end = (void*)(long)context->data_end;
+  if (data + FRAME_HEAD > (unsigned char*)end) return XDP_ABORTED;
+  __u32 flow = control.flow;
+  if (flow + 1 >= control.flows) {
+    control.flow = 0;
+    control.round++;
+  } else {
+    control.flow = flow + 1;
+  }
+  struct frame_template* frame = bpf_map_lookup_elem(&templates, &flow);
+  if (!frame) return XDP_ABORTED;
+  __builtin_memcpy(data, frame->head, FRAME_HEAD);
+  control.sent++;
+  __u16 sequence = bpf_htons((__u16)control.round);
+  if (control.sequence_offset == 44) *(__u16*)(data + 44) = sequence;
+  if (control.sequence_offset == 48) *(__u16*)(data + 48) = sequence;
+  return bpf_redirect(out_interface, 0);
+}
+
+SEC("tc")
+int sink(struct __sk_buff* skb) {
+  if (skb->protocol != bpf_htons(ETH_P_IP)) return TC_ACT_OK;
+  __u32 zero = 0;
+  __u64* count = bpf_map_lookup_elem(&arrived, &zero);
+  if (count) *count += skb->gso_segs ? skb->gso_segs : 1;
+  return TC_ACT_SHOT;
+}
+
+SEC("xdp")
+int pass(struct xdp_md* context) { return XDP_PASS; }
+
+SEC("sk_lookup")
+int steer_all(struct bpf_sk_lookup* context) {
+  if (context->protocol != 17 || context->local_port < 10000 ||
+      context->local_port >= 20000) {
+    return SK_PASS;
+  }
+  __u32 zero = 0;
+  struct bpf_sock* socket = bpf_map_lookup_elem(&one_socket, &zero);
+  if (!socket) return SK_PASS;
+  bpf_sk_assign(context, socket, 0);
+  bpf_sk_release(socket);
+  return SK_PASS;
+}
+
+char kLicense[] SEC("license") = "GPL";

@@ -1,0 +1,102 @@
+// Three network namespaces in a row: load, relay, sink. All that is received
+// and sent by the relay runs on one core, as with one queue of a NIC.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_LOAD_TESTBED_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_LOAD_TESTBED_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "services/media_relay/core/endpoint.h"
+
+struct bpf_object;
+
+namespace sallyport::media_relay {
+
+// Ends the program with `why`, after the namespaces are gone.
+[[noreturn]] void Fail(const std::string& why);
+
+void PinTo(int cpu);
+void PinTo(const std::vector<int>& cpus);
+
+// Thread-compatible; one per process.
+class Testbed {
+ public:
+  static constexpr size_t kPayload = 172;  // 20 ms of G.711 with its RTP head
+
+  // `relay_cpus`: of the relay, `load_cpu`: of the generator.
+  Testbed(std::vector<int> relay_cpus, int load_cpu);
+  ~Testbed();
+  Testbed(const Testbed&) = delete;
+  Testbed& operator=(const Testbed&) = delete;
+
+  // Runs it on a thread inside the namespace.
+  void InLoad(const std::function<void()>& work) const;
+  void InRelay(const std::function<void()>& work) const;
+  void InSink(const std::function<void()>& work) const;
+
+  // Starts a program in the relay's namespace on its cores; ended with this
+  // object. Its output goes to `log`.
+  pid_t Start(const std::vector<std::string>& command, const std::string& log);
+
+  // Addresses of the relay towards the load and towards the sink.
+  Endpoint relay_in(uint16_t port) const;
+  Endpoint relay_out(uint16_t port) const;
+  // Of flow `i`: where it comes from and where it is to go.
+  Endpoint source(size_t i) const;
+  Endpoint destination(size_t i) const;
+
+  bpf_object* bpf() const { return bpf_; }
+  int program(const char* name) const;
+  int map(const char* name) const;
+
+  // One frame of flow `i` goes to `to`; `prefix` stands before its RTP head.
+  void SetFlow(size_t i, const Endpoint& to, const std::string& prefix);
+
+  struct Window {
+    double packets_per_second = 0;
+    double ns_per_packet = 0;  // of the relay's cores
+    double busy = 0;           // share of these
+    double slack = 0;          // share of time that the load waited
+    double loss = 0;           // share of what was sent
+  };
+  // Sends `flows` flows with `prefix_size` octets before their RTP head as fast
+  // as they come out again; the median of `windows` of `seconds`.
+  Window Measure(size_t flows, size_t prefix_size, double settle, int windows,
+                 double seconds, const std::vector<pid_t>& relay_threads);
+
+  // Processor time of all threads of a process, or of one thread, in ns.
+  static uint64_t ProcessTime(pid_t process);
+  static uint64_t ThreadTime(pid_t thread);
+
+  const std::vector<int>& relay_cpus() const { return relay_cpus_; }
+  int load_cpu() const { return load_cpu_; }
+  const std::vector<pid_t>& processes() const { return processes_; }
+
+ private:
+  void Build();
+  void Load();
+  void Run(const char* space, const std::function<void()>& work) const;
+
+  const std::vector<int> relay_cpus_;
+  const int load_cpu_;
+  std::string load_space_;
+  std::string relay_space_;
+  std::string sink_space_;
+  bpf_object* bpf_ = nullptr;
+  volatile uint64_t* arrived_ = nullptr;
+  struct Control;
+  volatile Control* control_ = nullptr;
+  unsigned in_interface_ = 0;   // of the load
+  unsigned out_interface_ = 0;  // of the relay, towards the sink
+  pid_t napi_thread_ = 0;
+  std::vector<pid_t> processes_;
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_LOAD_TESTBED_H_

@@ -129,7 +129,8 @@ struct PeerEntry {
   std::string server_group;            // may be empty
   OptionsMonitoring monitoring;
   IpsecCapability ipsec = IpsecCapability::kUnavailable;
-  std::string vendor;  // with `model`, a row of the list of known peers
+  bool ipsec_enabled = false;  // its traffic is under an IPsec policy of ours
+  std::string vendor;          // with `model`, a row of the list of known peers
   std::string model;
   // Of calls that it diverts or refers; unset: calling_search_space.
   std::string rerouting_search_space;

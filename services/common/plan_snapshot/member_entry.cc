@@ -95,6 +95,7 @@ PeerEntry Entry(const pb::Peer& in) {
   out.monitoring = MonitoringOf(in.options_monitoring());
   out.ipsec = EnumOf(in.ipsec_capability(), IpsecCapability::kSupported,
                      IpsecCapability::kUnsupported);
+  out.ipsec_enabled = in.ipsec_enabled();
   out.vendor = in.vendor();
   out.model = in.model();
   out.rerouting_search_space = in.rerouting_calling_search_space();

@@ -4,50 +4,20 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/dialplan/core/host_text.h"
+#include "services/dialplan/core/peer_security_rules.h"
 #include "services/dialplan/core/reference_rules.h"
 
 namespace sallyport::dialplan {
 namespace {
 
-constexpr uint32_t kSipPort = 5060;
-constexpr uint32_t kSipTlsPort = 5061;
-
-void CheckInClear(const RuleContext& c, const PeerEntry& peer) {
-  if (peer.transport == SipTransport::kTls) {
-    c.Add("peer.transport", "PEER_TRANSPORT_NOT_CLEAR",
-          "its dial plan is UNSECURED: choose UDP or TCP");
-  }
-  if (peer.incoming_port == kSipTlsPort) {
-    c.Add("peer.incoming_port", "PEER_INCOMING_PORT_IS_TLS",
-          "5061 takes TLS only, and its dial plan is UNSECURED");
-  }
-}
-
-void CheckSecured(const RuleContext& c, const PeerEntry& peer) {
-  // UM-66: by FQDN, and on 5061.
-  if (peer.fqdn.empty()) {
-    c.Add("peer.fqdn", "PEER_FQDN_REQUIRED",
-          "a peer of a secured dial plan is known by its FQDN");
-  }
-  if (peer.port != kSipTlsPort) {
-    c.Add("peer.port", "PEER_PORT_NOT_5061",
-          "a peer of a secured dial plan listens on 5061");
-  }
-  if (peer.transport != SipTransport::kTls) {
-    c.Add("peer.transport", "PEER_TRANSPORT_NOT_TLS",
-          "a peer of a secured dial plan is reached over TLS");
-  }
-  if (peer.incoming_port == kSipPort) {
-    c.Add("peer.incoming_port", "PEER_INCOMING_PORT_IS_CLEAR",
-          "5060 is in clear, and its dial plan is secured");
-  }
-}
+// Members told of one change; the rest is counted.
+constexpr size_t kNamedFaults = 20;
 
 }  // namespace
 
 void CheckPeer(const RuleContext& c, const PeerEntry& configured) {
   const PeerEntry peer = c.plan.Effective(configured);
-  if (peer.fqdn.empty() && peer.address.empty()) {
+  if (peer.fqdn.empty() && peer.address.empty() && peer.server_group.empty()) {
     c.Add("peer.fqdn", "PEER_HAS_NO_ADDRESS", "give an FQDN or an address");
   }
   if (!peer.fqdn.empty() && !IsHostName(peer.fqdn)) {
@@ -78,32 +48,40 @@ void CheckPeer(const RuleContext& c, const PeerEntry& configured) {
             "must be an address or a prefix");
     }
   }
-  const DialPlanEntry* plan = c.plan.Get<DialPlanEntry>(peer.dial_plan);
-  if (plan == nullptr) {
-    if (configured.dial_plan.empty()) {
-      c.Add("peer.dial_plan", "DIAL_PLAN_REQUIRED",
-            "it names none, and neither does its tenant");
-    }
-    return;  // a plan that does not exist was told as a reference
+  if (peer.dial_plan.empty()) {
+    c.Add("peer.dial_plan", "DIAL_PLAN_REQUIRED",
+          "it names none, and neither does its tenant");
   }
-  if (plan->security_mode == SecurityMode::kUnsecured) {
-    CheckInClear(c, peer);
-  } else {
-    CheckSecured(c, peer);
-  }
+  CheckPeerSecurity(c, configured);
+}
+
+PlanFaults FaultsOfPeer(const Plan& plan, const std::string& name) {
+  PlanFaults faults;
+  const PeerEntry* peer = plan.Get<PeerEntry>(name);
+  if (peer == nullptr) return faults;
+  const RuleContext c{plan, nullptr, faults};
+  CheckPeer(c, *peer);
+  CheckKeys(c, name);
+  return faults;
 }
 
 void CheckPeersOf(const RuleContext& c, const std::string& field,
                   const std::string& tenant) {
+  size_t more = 0;
+  size_t told = 0;
   for (const PeerEntry* peer : c.plan.Under<PeerEntry>(tenant + "/peers/")) {
-    PlanFaults faults;
-    const RuleContext inner{c.plan, nullptr, faults};
-    CheckPeer(inner, *peer);
-    CheckKeys(inner, peer->name);
-    for (const PlanFault& fault : faults) {
+    for (const PlanFault& fault : FaultsOfPeer(c.plan, peer->name)) {
+      if (told == kNamedFaults) {
+        ++more;
+        continue;
+      }
+      ++told;
       c.Add(field, fault.reason,
             absl::StrCat(peer->name, ": ", fault.description));
     }
+  }
+  if (more != 0) {
+    c.Add(field, "PLAN_INVALID", absl::StrCat("and ", more, " more faults"));
   }
 }
 

@@ -13,6 +13,10 @@ namespace sallyport::dialplan {
 // Pure.
 void CheckPeer(const RuleContext& c, const PeerEntry& configured);
 
+// All that is wrong with a peer that is in `plan`, after a change of what it
+// depends on. Pure.
+PlanFaults FaultsOfPeer(const Plan& plan, const std::string& name);
+
 // The peers of a tenant, after a change of what they inherit; what is wrong
 // with them is blamed on `field`, as nothing was before. Pure.
 void CheckPeersOf(const RuleContext& c, const std::string& field,

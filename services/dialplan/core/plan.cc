@@ -13,9 +13,12 @@
 #include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/number.h"
 #include "services/common/digit_analysis/plan_defaults.h"
+#include "services/dialplan/core/source_prefix.h"
 
 namespace sallyport::dialplan {
 namespace {
+
+constexpr char kSource[] = "source/";
 
 std::string NumberKey(const std::string& user, const std::string& number) {
   return absl::StrCat("number/", AbslView(TenantOf(user)), "/", number);
@@ -57,15 +60,18 @@ std::vector<UniqueKey> KeysOfEntry(const Plan& plan, const PlanEntry& entry) {
     }
     // In clear the source address is all there is to tell it by.
     if (peer.transport != SipTransport::kTls) {
+      const auto add = [&](std::string field, const std::string& source) {
+        const auto prefix = SourcePrefix::Parse(source);
+        if (!prefix.has_value()) return;
+        out.push_back(
+            {std::move(field),
+             absl::StrCat(kSource, peer.incoming_port, "/", prefix->Key())});
+      };
       for (size_t i = 0; i < peer.source_addresses.size(); ++i) {
-        out.push_back(
-            {absl::StrCat("peer.source_addresses[", i, "]"),
-             absl::StrCat("source/", peer.source_addresses[i], port)});
+        add(absl::StrCat("peer.source_addresses[", i, "]"),
+            peer.source_addresses[i]);
       }
-      if (peer.source_addresses.empty() && !peer.address.empty()) {
-        out.push_back(
-            {"peer.address", absl::StrCat("source/", peer.address, port)});
-      }
+      if (peer.source_addresses.empty()) add("peer.address", peer.address);
     }
   } else if (const auto* pattern = std::get_if<RoutePatternEntry>(&entry)) {
     const std::string_view space = pattern->partition.empty()
@@ -89,6 +95,7 @@ RecordPtr Plan::Put(RecordPtr record) {
   RecordPtr& place = records_[record->name()];
   RecordPtr before = std::exchange(place, record);
   if (before != nullptr) Unindex(*before);
+  if (before == nullptr) ++CountIn(*record);
   Index(*record);
   ReindexMembers(record->entry);
   return before;
@@ -99,6 +106,7 @@ RecordPtr Plan::Remove(std::string_view name) {
   if (it == records_.end()) return nullptr;
   RecordPtr before = std::move(it->second);
   records_.erase(it);
+  --CountIn(*before);
   Unindex(*before);
   ReindexMembers(before->entry);
   return before;
@@ -176,6 +184,39 @@ const std::set<std::string>& Plan::HoldersOf(std::string_view key) const {
   static const std::set<std::string>& none = *new std::set<std::string>;
   const auto it = holders_.find(key);
   return it == holders_.end() ? none : it->second;
+}
+
+std::set<std::string> Plan::OverlappingSources(std::string_view name,
+                                               const UniqueKey& key) const {
+  std::set<std::string> out;
+  if (key.key.rfind(kSource, 0) != 0) return out;
+  const auto prefix = SourcePrefix::FromKey(key.key);
+  if (!prefix.has_value()) return out;
+  const std::string port =
+      key.key.substr(0, key.key.size() - SourcePrefix::kKeySize);
+  const auto add = [&](const std::set<std::string>& holders) {
+    for (const std::string& holder : holders) {
+      if (holder != name) out.insert(holder);
+    }
+  };
+  for (auto it = holders_.lower_bound(port + prefix->First());
+       it != holders_.end() && it->first <= port + prefix->Last(); ++it) {
+    if (it->first != key.key) add(it->second);
+  }
+  for (int length = 0; length < prefix->length(); ++length) {
+    const auto it = holders_.find(port + prefix->Widened(length).Key());
+    if (it != holders_.end()) add(it->second);
+  }
+  return out;
+}
+
+size_t& Plan::CountIn(const PlanRecord& record) {
+  return counts_[std::string(TenantOf(record.name()))][record.entry.index()];
+}
+
+size_t Plan::CountOf(std::string_view tenant, size_t kind) const {
+  const auto it = counts_.find(tenant);
+  return it == counts_.end() ? 0 : it->second[kind];
 }
 
 PeerEntry Plan::Effective(const PeerEntry& peer) const {

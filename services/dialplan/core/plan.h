@@ -3,6 +3,8 @@
 #ifndef SALLYPORT_SERVICES_DIALPLAN_CORE_PLAN_H_
 #define SALLYPORT_SERVICES_DIALPLAN_CORE_PLAN_H_
 
+#include <array>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -45,6 +47,14 @@ using RecordPtr = std::shared_ptr<const PlanRecord>;
 struct UniqueKey {
   std::string field;  // of the holder: "peer.fqdn"
   std::string key;    // "subject/gw.example.test:5061"
+};
+
+// The SIP certificate of an instance of signaling_edge, as it says itself.
+struct EdgeCertificate {
+  std::string edge;          // instance id
+  bool client_auth = false;  // its extended key usage allows it
+
+  bool operator==(const EdgeCertificate&) const = default;
 };
 
 // The state that rules are checked on: a resource is put in, the checker looks
@@ -94,6 +104,22 @@ class Plan {
   const std::vector<UniqueKey>& KeysOf(std::string_view name) const;
   const std::set<std::string>& HoldersOf(std::string_view key) const;
 
+  // Those other than `name` whose source addresses share some with those of
+  // `key`, on the same port, without being the same: that is told of the key
+  // itself. Empty for a key of another kind.
+  std::set<std::string> OverlappingSources(std::string_view name,
+                                           const UniqueKey& key) const;
+  // How many entries of a kind, by its index in PlanEntry, a tenant has.
+  size_t CountOf(std::string_view tenant, size_t kind) const;
+
+  // What is known of the certificates that edges show; not part of the plan.
+  const std::vector<EdgeCertificate>& edge_certificates() const {
+    return edge_certificates_;
+  }
+  void set_edge_certificates(std::vector<EdgeCertificate> certificates) {
+    edge_certificates_ = std::move(certificates);
+  }
+
   // Entries with their defaults resolved.
   PeerEntry Effective(const PeerEntry& peer) const;
   UserEntry Effective(const UserEntry& user) const;
@@ -101,6 +127,7 @@ class Plan {
   const PhoneEntry* PhoneOf(const UserEntry& user) const;
 
  private:
+  size_t& CountIn(const PlanRecord& record);
   void Index(const PlanRecord& record);
   void Unindex(const PlanRecord& record);
   void IndexKeys(const PlanRecord& record);
@@ -112,6 +139,11 @@ class Plan {
   std::map<std::string, std::set<std::string>, std::less<>> referrers_;
   std::map<std::string, std::vector<UniqueKey>, std::less<>> keys_;
   std::map<std::string, std::set<std::string>, std::less<>> holders_;
+  // By tenant, then by kind.
+  std::map<std::string, std::array<size_t, std::variant_size_v<PlanEntry>>,
+           std::less<>>
+      counts_;
+  std::vector<EdgeCertificate> edge_certificates_;
 };
 
 }  // namespace sallyport::dialplan

@@ -73,11 +73,16 @@ inline std::vector<Reference> TestReferences(const PlanEntry& entry) {
   } else if (const auto* peer = std::get_if<PeerEntry>(&entry)) {
     add("peer.dial_plan", peer->dial_plan, "dialPlans");
     add("peer.digest_user", peer->digest_user, "users");
+    add("peer.trunk_security_profile", peer->trunk_security_profile,
+        "trunkSecurityProfiles");
+    add("peer.server_group", peer->server_group, "serverGroups");
   } else if (const auto* user = std::get_if<UserEntry>(&entry)) {
     add("user.dial_plan", user->dial_plan, "dialPlans");
   } else if (const auto* phone = std::get_if<PhoneEntry>(&entry)) {
     add("phone.dial_plan", phone->dial_plan, "dialPlans");
     add("phone.owner_user", phone->owner_user, "users");
+    add("phone.phone_security_profile", phone->phone_security_profile,
+        "phoneSecurityProfiles");
   } else if (const auto* pattern = std::get_if<RoutePatternEntry>(&entry)) {
     add("route_pattern.partition", pattern->partition, "partitions");
     add("route_pattern.peer", pattern->peer, "peers");

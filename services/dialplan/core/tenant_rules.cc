@@ -1,12 +1,16 @@
 #include "services/dialplan/core/tenant_rules.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
+#include <string_view>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/dialplan/core/host_text.h"
 #include "services/dialplan/core/peer_rules.h"
+#include "services/dialplan/core/phone_profile_rules.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -18,12 +22,12 @@ void CheckRtm(const RuleContext& c, const DialPlanEntry& plan,
     c.Add("dial_plan.security_mode", "SECURITY_MODE_NOT_AVAILABLE",
           "the tenant's compatibility profile has no SRTP");
   }
-  if (mode_changed && !old->edges.empty() && !plan.edges.empty()) {
-    // UM-88
+  if (mode_changed && !old->edges.empty()) {
+    // UM-88: the order is enforced, so one write cannot be both steps.
     c.Add("dial_plan.security_mode", "EDGES_STILL_ASSOCIATED",
           "remove the associated edges first, then change the mode");
   }
-  // UM-87
+  // UM-87. Here an empty list means none: association is explicit.
   for (const DialPlanEntry* other : c.plan.Under<DialPlanEntry>(
            std::string(TenantOf(plan.name)) + "/dialPlans/")) {
     if (other->security_mode == plan.security_mode) continue;
@@ -38,7 +42,67 @@ void CheckRtm(const RuleContext& c, const DialPlanEntry& plan,
   }
 }
 
+// Whether the plans of a tenant can live by the rules of RTM from now on.
+void CheckNewRtm(const RuleContext& c, const std::string& prefix) {
+  constexpr char kField[] = "tenant.compatibility_profile";
+  std::map<std::string_view, const DialPlanEntry*> plan_of_edge;
+  for (const DialPlanEntry* p : c.plan.Under<DialPlanEntry>(prefix)) {
+    if (p->security_mode == SecurityMode::kSecured) {
+      c.Add(kField, "SECURITY_MODE_NOT_AVAILABLE",
+            absl::StrCat(p->name, " is SECURED, which this profile lacks"));
+    }
+    for (const std::string& edge : p->edges) {
+      const auto [it, added] = plan_of_edge.emplace(edge, p);
+      if (!added && it->second->security_mode != p->security_mode) {
+        c.Add(kField, "EDGE_HAS_OTHER_MODE",
+              absl::StrCat(edge, " serves ", it->second->name, " and ", p->name,
+                           ", of different security modes"));
+      }
+    }
+  }
+}
+
+// What a tenant may have configured, against what it has (TenantLimits).
+void CheckTenantLimits(const RuleContext& c, const TenantEntry& tenant) {
+  const auto check = [&](const char* field, uint32_t limit, size_t has) {
+    if (limit == 0 || has <= limit) return;
+    c.Add(field, "LIMIT_BELOW_USE",
+          absl::StrCat("the tenant has ", has, " of them"));
+  };
+  check("tenant.limits.max_peers", tenant.limits.max_peers,
+        CountPeers(c.plan, tenant.name));
+  check("tenant.limits.max_patterns", tenant.limits.max_patterns,
+        CountPatterns(c.plan, tenant.name));
+}
+
 }  // namespace
+
+size_t CountPeers(const Plan& plan, std::string_view tenant) {
+  return plan.CountOf(tenant, PlanEntry(PeerEntry()).index());
+}
+
+size_t CountPatterns(const Plan& plan, std::string_view tenant) {
+  return plan.CountOf(tenant, PlanEntry(RoutePatternEntry()).index()) +
+         plan.CountOf(tenant, PlanEntry(TranslationPatternEntry()).index());
+}
+
+void CheckLimitsOfTenant(const RuleContext& c, const std::string& name) {
+  const TenantEntry* tenant = c.plan.Get<TenantEntry>(TenantOf(name));
+  const RecordPtr record = c.plan.Find(name);
+  if (tenant == nullptr || record == nullptr || c.before != nullptr) return;
+  const auto check = [&](uint32_t limit, size_t has, const char* what) {
+    if (limit == 0 || has <= limit) return;
+    c.Add("parent", "TENANT_LIMIT_REACHED",
+          absl::StrCat("the tenant may have ", limit, " ", what));
+  };
+  if (std::holds_alternative<PeerEntry>(record->entry)) {
+    check(tenant->limits.max_peers, CountPeers(c.plan, tenant->name), "peers");
+  } else if (std::holds_alternative<RoutePatternEntry>(record->entry) ||
+             std::holds_alternative<TranslationPatternEntry>(record->entry)) {
+    check(tenant->limits.max_patterns, CountPatterns(c.plan, tenant->name),
+          "patterns");
+  }
+}
 
 void CheckTenant(const RuleContext& c, const TenantEntry& tenant) {
   for (size_t i = 0; i < tenant.domains.size(); ++i) {
@@ -51,6 +115,7 @@ void CheckTenant(const RuleContext& c, const TenantEntry& tenant) {
   // Only what a change can break is looked at again.
   const TenantEntry* old = c.Before<TenantEntry>();
   if (old == nullptr) return;
+  if (old->limits != tenant.limits) CheckTenantLimits(c, tenant);
   if (old->domains != tenant.domains) {
     for (const UserEntry* user : c.plan.Under<UserEntry>(prefix)) {
       if (std::find(tenant.domains.begin(), tenant.domains.end(),
@@ -60,16 +125,13 @@ void CheckTenant(const RuleContext& c, const TenantEntry& tenant) {
       }
     }
   }
-  if (tenant.rtm_profile && !old->rtm_profile) {
-    for (const DialPlanEntry* p : c.plan.Under<DialPlanEntry>(prefix)) {
-      if (p->security_mode == SecurityMode::kSecured) {
-        c.Add("tenant.compatibility_profile", "SECURITY_MODE_NOT_AVAILABLE",
-              absl::StrCat(p->name, " is SECURED, which this profile lacks"));
-      }
-    }
+  if (tenant.rtm_profile && !old->rtm_profile) CheckNewRtm(c, prefix);
+  if (tenant.cluster_security_mode != old->cluster_security_mode) {
+    CheckProfilesOfCluster(c, tenant);
   }
   if (old->default_dial_plan != tenant.default_dial_plan) {
     CheckPeersOf(c, "tenant.default_dial_plan", tenant.name);
+    CheckPhonesOf(c, "tenant.default_dial_plan", tenant.name);
   }
 }
 
@@ -98,6 +160,8 @@ void CheckDialPlan(const RuleContext& c, const DialPlanEntry& plan) {
   if (mode_changed) {
     CheckPeersOf(c, "dial_plan.security_mode",
                  std::string(TenantOf(plan.name)));
+    CheckPhonesOf(c, "dial_plan.security_mode",
+                  std::string(TenantOf(plan.name)));
   }
 }
 

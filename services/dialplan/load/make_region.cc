@@ -8,11 +8,15 @@
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
-#include "absl/time/clock.h"
+#include "absl/synchronization/notification.h"
 #include "services/common/random/system_random.h"
+#include "services/common/sql/sql_database.h"
 #include "services/common/status/status_macros.h"
+#include "services/common/time/clock.h"
 #include "services/dialplan/core/plan_editor.h"
-#include "services/dialplan/io/sqlite_plan_store.h"
+#include "services/dialplan/io/plan_board.h"
+#include "services/dialplan/io/plan_writer.h"
+#include "services/dialplan/io/sql_plan_store.h"
 #include "services/dialplan/load/region.h"
 #include "services/dialplan/rpc/resource_codec.h"
 
@@ -38,33 +42,45 @@ absl::Status Make() {
   region.patterns = absl::GetFlag(FLAGS_patterns);
   region.users = absl::GetFlag(FLAGS_users);
   SystemRandom random;
-  SP_ASSIGN_OR_RETURN(
-      const std::unique_ptr<SqlitePlanStore> store,
-      SqlitePlanStore::Open(absl::GetFlag(FLAGS_store), random));
+  SqliteOptions file;
+  file.file = absl::GetFlag(FLAGS_store);
+  SP_ASSIGN_OR_RETURN(const std::unique_ptr<SqlDatabase> database,
+                      SqlDatabase::Open(file));
+  SP_ASSIGN_OR_RETURN(const std::unique_ptr<SqlPlanStore> store,
+                      SqlPlanStore::Open(*database, random));
   SP_RETURN_IF_ERROR(store->Load(1).status());
-  PlanEditor editor(random, {});
-  const absl::Time now = absl::FromUnixMicros(absl::ToUnixMicros(absl::Now()));
+  PlanBoard board(1);
+  PlanWriter writer(std::make_unique<PlanEditor>(random, PlanEditor::Options()),
+                    *store, board, Clock::Real(), PlanWriter::Options());
+  PlanBatch batch;
   const auto commit = [&] {
-    const absl::Status stored = store->Commit(editor.pending(), now);
-    if (stored.ok()) editor.Commit();
+    absl::Status stored;
+    absl::Notification done;
+    writer.Submit(std::exchange(batch, {}),
+                  [&](const absl::StatusOr<BatchAnswer>& answer) {
+                    stored = answer.status();
+                    if (answer.ok() && !answer->faults.empty()) {
+                      stored = absl::InvalidArgumentError(
+                          answer->faults[0].fault.description);
+                    }
+                    done.Notify();
+                  });
+    done.WaitForNotification();
     return stored;
   };
   SP_RETURN_IF_ERROR(ForEachResource(region, [&](const pb::Resource& resource) {
     PlanEdit edit;
     PlanRecord record = RecordOf(resource, {});
     edit.name = record.name();
-    edit.make = [&record](const Plan&,
-                          const PlanRecord*) -> absl::StatusOr<PlanRecord> {
-      return std::move(record);
-    };
-    SP_RETURN_IF_ERROR(editor.Apply(edit, now).status());
-    return editor.pending().changes.size() < kPerTransaction ? absl::OkStatus()
-                                                             : commit();
+    edit.make = [record = std::move(record)](const Plan&, const PlanRecord*)
+        -> absl::StatusOr<PlanRecord> { return record; };
+    batch.edits.push_back(std::move(edit));
+    return batch.edits.size() < kPerTransaction ? absl::OkStatus() : commit();
   }));
   SP_RETURN_IF_ERROR(commit());
   std::printf("{\"resources\": %zu, \"version\": %lld}\n",
-              editor.plan().records().size(),
-              static_cast<long long>(editor.version()));
+              board.records().size(),
+              static_cast<long long>(board.head().version));
   return absl::OkStatus();
 }
 

@@ -14,18 +14,16 @@
 #define SALLYPORT_TOOLS_CLI_MANIFEST_H_
 
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "google/protobuf/message.h"
+#include "services/common/status/error_reason.h"
 #include "tools/cli/resource_kinds.h"
 
 namespace sallyport::cli {
-
-// Largest text that is read, in octets.
-inline constexpr size_t kMaxManifestBytes = 16 << 20;
 
 // One document.
 struct ManifestEntry {
@@ -33,6 +31,7 @@ struct ManifestEntry {
   std::string name;                                    // in full
   std::unique_ptr<google::protobuf::Message> message;  // of kind->message
   std::vector<std::string> fields;  // top-level fields that it sets, no name
+  std::string file;                 // where it stands
   int line = 0;                     // where it begins, from 1
 };
 
@@ -41,12 +40,19 @@ struct ManifestEntry {
 // so that the output of `get -o yaml` can be read. Reads no file but those that
 // a document names, relative to `file_name`.
 //
-// INVALID_ARGUMENT: MANIFEST_UNREADABLE where the text is no YAML or too long,
-// else MANIFEST_INVALID with every fault of every document as a field
-// violation: "peer.yaml:12 spec.port".
+// INVALID_ARGUMENT: MANIFEST_UNREADABLE where the text is no YAML or beyond a
+// limit (YamlLimits), else MANIFEST_INVALID; with every fault, up to 100, as a
+// field violation: "peer.yaml:12 spec.port".
 absl::StatusOr<std::vector<ManifestEntry>> ParseManifest(
     const std::string& yaml, const std::string& tenant,
     const std::string& file_name);
+
+// Adds a fault for each entry whose name another one has.
+void AddRepeatedNames(const std::vector<ManifestEntry>& entries,
+                      std::vector<FieldViolation>* faults);
+
+// MANIFEST_INVALID with these faults; OK if there are none.
+absl::Status ManifestFaults(std::vector<FieldViolation> faults);
 
 }  // namespace sallyport::cli
 

@@ -2,13 +2,16 @@
 
 #include <fstream>
 #include <string>
+#include <tuple>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "sallyport/capf/v1/trust_store.pb.h"
 #include "sallyport/dialplan/v1/calling_search_space.pb.h"
 #include "sallyport/dialplan/v1/dial_plan.pb.h"
+#include "sallyport/dialplan/v1/line.pb.h"
 #include "sallyport/dialplan/v1/peer.pb.h"
 #include "sallyport/dialplan/v1/route_pattern.pb.h"
 #include "sallyport/dialplan/v1/tenant.pb.h"
@@ -207,8 +210,72 @@ TEST(ManifestTest, RefusesNamesGivenTwice) {
 TEST(ManifestTest, RefusesWhatIsNoYaml) {
   EXPECT_THAT(Parse("kind: [a"), HasReason("MANIFEST_UNREADABLE"));
   EXPECT_THAT(Parse("kind: Peer\n\tname: b"), HasReason("MANIFEST_UNREADABLE"));
-  EXPECT_THAT(Parse(std::string(kMaxManifestBytes + 1, ' ')),
+  EXPECT_THAT(Parse(std::string((8 << 20) + 1, ' ')),
               HasReason("MANIFEST_UNREADABLE"));
+}
+
+TEST(ManifestTest, ValuesOfTheWrongTypeAreToldWithTheirLines) {
+  const auto result = Parse(R"(kind: Line
+name: a
+spec:
+  directory_number: [1]
+  no_answer_duration: soon
+  max_calls: 4294967296
+  busy_trigger: -1
+  users: {a: b}
+  forward_all:
+    number: "1"
+    voicemail: true
+---
+kind: TrustedCertificate
+name: tenants/t/trustStores/s/certificates/c
+spec: {certificate: "&&&"}
+)");
+  std::vector<std::string> fields;
+  for (const auto& fault : FieldViolationsOf(result.status())) {
+    fields.push_back(fault.field);
+  }
+  EXPECT_THAT(
+      fields,
+      ElementsAre("a.yaml:4 spec.directory_number",
+                  "a.yaml:5 spec.no_answer_duration", "a.yaml:6 spec.max_calls",
+                  "a.yaml:7 spec.busy_trigger", "a.yaml:8 spec.users",
+                  "a.yaml:11 spec.forward_all.voicemail",
+                  "a.yaml:15 spec.certificate"));
+}
+
+TEST(ManifestTest, DurationsAsPeopleWriteThem) {
+  for (const auto& [text, seconds, nanos] : {std::tuple("90s", 90, 0),
+                                             {"1m30s", 90, 0},
+                                             {"1500ms", 1, 500000000},
+                                             {"0", 0, 0}}) {
+    SP_ASSERT_OK_AND_ASSIGN(const auto entries,
+                            Parse(absl::StrCat("kind: Line\nname: a\nspec:\n"
+                                               "  no_answer_duration: ",
+                                               text, "\n")));
+    const auto& line = As<dialplan::v1::Line>(entries[0]);
+    EXPECT_EQ(line.no_answer_duration().seconds(), seconds) << text;
+    EXPECT_EQ(line.no_answer_duration().nanos(), nanos) << text;
+  }
+}
+
+TEST(ManifestTest, KeysGivenTwiceAreRefused) {
+  const auto result =
+      Parse("kind: Peer\nname: a\nspec:\n  port: 1\n  port: 2\n");
+  EXPECT_THAT(result, HasReason("MANIFEST_UNREADABLE"));
+  EXPECT_EQ(FieldViolationsOf(result.status())[0].field, "a.yaml:5");
+  // Under both styles of its name it is one field.
+  EXPECT_THAT(Parse("kind: Peer\nname: a\nspec:\n"
+                    "  dial_plan: a\n  dialPlan: b\n"),
+              HasReason("MANIFEST_INVALID"));
+}
+
+TEST(ManifestTest, FaultsAreToldUpToAHundred) {
+  std::string yaml = "kind: Peer\nname: a\nspec:\n";
+  for (int i = 0; i < 300; ++i) absl::StrAppend(&yaml, "  f", i, ": 1\n");
+  const auto faults = FieldViolationsOf(Parse(yaml).status());
+  ASSERT_EQ(faults.size(), 101u);
+  EXPECT_EQ(faults[100].description, "and 200 more faults");
 }
 
 TEST(ManifestTest, EmptyTextHasNoEntries) {

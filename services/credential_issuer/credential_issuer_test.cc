@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
@@ -558,6 +559,123 @@ TEST_F(CredentialIssuerTest, AuditTellsWhatHappenedAndNoSecret) {
     EXPECT_THAT(text, Not(HasSubstr(credential->username())));
     EXPECT_THAT(text, Not(HasSubstr("alice")));
   }
+}
+
+// AVE-39: as the edge hands on what a SIP user sent.
+TEST_F(CredentialIssuerTest, MrasRequestsAreAnsweredInMrasWords) {
+  const auto edge = Stub("signaling_edge");
+  v1::IssueMrasCredentialsRequest request;
+  request.set_parent("tenants/a");
+  request.set_subject("alice@demo.test");
+  request.set_signaling_transport(type::v1::TRANSPORT_TLS);
+  request.set_body(
+      "<request requestID=\"9\" from=\"sip:alice@demo.test\" version=\"1.0\""
+      " to=\"sip:mras@demo.test\""
+      " xmlns=\"http://schemas.microsoft.com/2006/09/sip/mrasp\">"
+      "<credentialsRequest credentialsRequestID=\"c1\">"
+      "<identity>sip:alice@demo.test</identity><location>internet</location>"
+      "<duration>9999</duration></credentialsRequest></request>");
+  const auto answer = Call(*edge, &Api::IssueMrasCredentials, request);
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_EQ(answer->reason_phrase(), "OK");
+  EXPECT_THAT(answer->body(), HasSubstr("requestID=\"9\""));
+  EXPECT_THAT(answer->body(), HasSubstr("reasonPhrase=\"OK\""));
+  // AVE-18.
+  EXPECT_THAT(answer->body(), HasSubstr("<duration>480</duration>"));
+  EXPECT_THAT(answer->body(), HasSubstr("<hostName>relay.test</hostName>"));
+  EXPECT_THAT(answer->body(), HasSubstr("<udpPort>3478</udpPort>"));
+  ASSERT_EQ(answer->credential_ids_size(), 1);
+  EXPECT_THAT(ReadFile("audit"), HasSubstr(answer->credential_ids(0)));
+
+  // The octets of the user name are those that the relay knows.
+  const auto between = [&](const std::string& a, const std::string& b) {
+    const size_t at = answer->body().find(a) + a.size();
+    return answer->body().substr(at, answer->body().find(b, at) - at);
+  };
+  std::string octets;
+  ASSERT_TRUE(
+      absl::Base64Unescape(between("<username>", "</username>"), &octets));
+  Follower relay(Channel("media_relay"));
+  const auto full = relay.WaitFor([](const Step& s) { return s.full(); });
+  ASSERT_TRUE(full.has_value());
+  v1::TurnCredential credential;
+  credential.set_username(absl::WebSafeBase64Escape(octets));
+  const auto verified = Verify(credential, *full);
+  ASSERT_THAT(verified, IsOk());
+  EXPECT_EQ(verified->credential_id, answer->credential_ids(0));
+  std::string password;
+  ASSERT_TRUE(
+      absl::Base64Unescape(between("<password>", "</password>"), &password));
+  EXPECT_EQ(password.size(), 32u);
+  EXPECT_EQ(absl::WebSafeBase64Escape(password),
+            verified->password.DangerousText());
+
+  const auto phrase = [&](const v1::IssueMrasCredentialsRequest& wrong) {
+    const auto got = Call(*edge, &Api::IssueMrasCredentials, wrong);
+    EXPECT_THAT(got, IsOk());
+    EXPECT_EQ(got->body().find("password") != std::string::npos,
+              got->reason_phrase() == "OK");
+    return got->reason_phrase();
+  };
+  v1::IssueMrasCredentialsRequest wrong = request;
+  wrong.set_signaling_transport(type::v1::TRANSPORT_TCP);
+  EXPECT_EQ(phrase(wrong), "Forbidden");  // AVE-09
+  wrong = request;
+  wrong.set_subject("mallory@demo.test");
+  EXPECT_EQ(phrase(wrong), "Forbidden");
+  wrong = request;
+  wrong.mutable_body()->replace(wrong.body().find("1.0"), 3, "9.0");
+  EXPECT_EQ(phrase(wrong), "Version Mismatch");
+  wrong = request;
+  wrong.mutable_body()->replace(wrong.body().find("9999"), 4, "soon");
+  EXPECT_EQ(phrase(wrong), "Request Malformed");
+  wrong.set_body(std::string(70'000, ' '));
+  EXPECT_EQ(phrase(wrong), "Request Too Large");
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(phrase(request).empty(), false);
+  EXPECT_EQ(phrase(request), "Server Busy");  // 5 a minute, here
+  wrong = request;
+  wrong.set_body("<!DOCTYPE x><x/>");
+  EXPECT_THAT(Call(*edge, &Api::IssueMrasCredentials, wrong),
+              AllOf(StatusIs(absl::StatusCode::kInvalidArgument),
+                    HasReason("MRAS_BODY_INVALID")));
+  wrong = request;
+  wrong.set_subject("");
+  EXPECT_THAT(Call(*edge, &Api::IssueMrasCredentials, wrong),
+              HasReason("REQUEST_INVALID"));
+  EXPECT_THAT(Call(*Stub("capf"), &Api::IssueMrasCredentials, request),
+              HasReason("CALLER_NOT_ACCEPTED"));
+}
+
+// Issue 4, faults: what cannot be audited is not issued.
+TEST_F(CredentialIssuerTest, WithoutAuditNothingIsIssued) {
+  process_.Terminate();
+  std::string config = ReadFile("config.json");
+  const std::string audit = absl::StrCat(process_.folder(), "/audit\"");
+  config.replace(config.find(audit), audit.size(), "/dev/full\"");
+  process_.WriteConfig(config);
+  process_.Start();
+  const auto edge = Stub("signaling_edge");
+  const auto refused = Issue(*edge, "alice");
+  EXPECT_THAT(refused, AllOf(StatusIs(absl::StatusCode::kUnavailable),
+                             HasReason("AUDIT_UNAVAILABLE")));
+  const auto root = Stub("operator/root");
+  // Commands are durable in the store, and are not held up.
+  EXPECT_THAT(Rotate(*root, "r"), IsOk());
+  const auto status = Call(*root, &Api::GetStatus, v1::GetStatusRequest());
+  ASSERT_THAT(status, IsOk());
+  EXPECT_EQ(status->issued_count(), 0u);
+  EXPECT_TRUE(status->store().available());
+  EXPECT_TRUE(status->clock_settled());
+  EXPECT_EQ(status->keys_size(), 2);
+  EXPECT_THAT(status->info().certificate().subject_alt_names(),
+              testing::Contains("URI:spiffe://t.test/credential_issuer"));
+  EXPECT_THAT(Call(*root, &Api::ListAuditRecords,
+                   [] {
+                     v1::ListAuditRecordsRequest list;
+                     list.set_parent("tenants/-");
+                     return list;
+                   }()),
+              HasReason("AUDIT_NOT_LISTED"));
 }
 
 }  // namespace

@@ -40,6 +40,9 @@ inline constexpr std::string_view kActivationsTotal =
 inline constexpr std::string_view kStateConflictsTotal =
     "sallyport_credential_issuer_state_conflicts_total";
 
+inline constexpr std::string_view kMrasRequestsTotal =
+    "sallyport_credential_issuer_mras_requests_total";
+
 enum class IssueOutcome {
   kIssued,
   kInvalid,
@@ -59,6 +62,12 @@ enum class Activation { kAcknowledged, kTimeout };
 inline constexpr std::array<std::string_view, 2> kActivations = {"acknowledged",
                                                                  "timeout"};
 
+// By the numbers of MrasReason.
+inline constexpr std::array<std::string_view, 10> kMrasReasons = {
+    "ok",          "malformed",       "too_large", "not_supported",
+    "server_busy", "time_out",        "forbidden", "internal_server_error",
+    "other",       "version_mismatch"};
+
 // By the numbers of RevocationKind.
 inline constexpr std::array<std::string_view, 3> kRevocationKinds = {
     "credential", "subject", "key"};
@@ -72,8 +81,10 @@ inline constexpr std::array<MetricLabel, 1> kRevocationLabels = {
 
 inline constexpr std::array<MetricLabel, 1> kActivationLabels = {
     MetricLabel{"because", kActivations}};
+inline constexpr std::array<MetricLabel, 1> kMrasLabels = {
+    MetricLabel{"reason", kMrasReasons}};
 
-inline constexpr std::array<MetricSpec, 14> kCredentialIssuerMetrics = {
+inline constexpr std::array<MetricSpec, 15> kCredentialIssuerMetrics = {
     MetricSpec{kIssuesTotal, MetricType::kCounter,
                "Requests for a credential, by outcome.", kIssueLabels},
     MetricSpec{kRotationsTotal, MetricType::kCounter, "New keys, by cause.",
@@ -104,6 +115,9 @@ inline constexpr std::array<MetricSpec, 14> kCredentialIssuerMetrics = {
     MetricSpec{kStateConflictsTotal, MetricType::kCounter,
                "Changes of state done again because another replica made one"
                " at the same time."},
+    MetricSpec{kMrasRequestsTotal, MetricType::kCounter,
+               "MRAS requests that were answered, by reasonPhrase.",
+               kMrasLabels},
 };
 
 }  // namespace sallyport::credential_issuer

@@ -14,6 +14,7 @@
 #include "services/common/status/status_macros.h"
 #include "services/credential_issuer/rpc/issuer_proto.h"
 #include "services/credential_issuer/rpc/method_policy.h"
+#include "services/credential_issuer/rpc/request_check.h"
 
 namespace sallyport::credential_issuer {
 namespace {
@@ -22,17 +23,10 @@ using ::sallyport::FromProto;
 using ::sallyport::ToProto;
 
 constexpr char kSoftwareVersion[] = "0.1.0";
-constexpr size_t kMaxRequestId = 64;
-constexpr size_t kMaxReason = 256;
 constexpr size_t kMaxConsumer = 128;
 constexpr int kDefaultPage = 50;
 constexpr int kMaxPage = 1000;
 constexpr size_t kCredentialIdDigits = 24;
-
-absl::Status Invalid(std::vector<FieldViolation> faults) {
-  return MakeError(absl::StatusCode::kInvalidArgument, "REQUEST_INVALID",
-                   "the request is not valid", faults);
-}
 
 bool IsCredentialId(std::string_view id) {
   return id.size() == kCredentialIdDigits &&
@@ -42,37 +36,13 @@ bool IsCredentialId(std::string_view id) {
 }
 
 absl::Status NoCredentialId() {
-  return Invalid(
+  return RequestInvalid(
       {{"credential_id", "must be 24 lower-case hexadecimal digits"}});
-}
-
-// "a" of "tenants/a" and nothing else.
-absl::StatusOr<std::string> TenantOfParent(const std::string& parent) {
-  const std::string tenant(TenantOfName(parent));
-  if (parent != absl::StrCat("tenants/", tenant) || !IsTenantId(tenant)) {
-    return Invalid({{"parent", "must be tenants/{tenant}"}});
-  }
-  return tenant;
-}
-
-absl::Status CheckText(const char* field, const std::string& text, size_t most,
-                       bool required) {
-  if (required && text.empty()) return Invalid({{field, "is required"}});
-  if (text.size() > most) {
-    return Invalid(
-        {{field, absl::StrCat("must have at most ", most, " characters")}});
-  }
-  for (unsigned char c : text) {
-    if (absl::ascii_iscntrl(c)) {
-      return Invalid({{field, "must not hold control characters"}});
-    }
-  }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<size_t> PageSize(int asked) {
   if (asked < 0 || asked > kMaxPage) {
-    return Invalid({{"page_size", "must be 0 to 1000"}});
+    return RequestInvalid({{"page_size", "must be 0 to 1000"}});
   }
   return static_cast<size_t>(asked == 0 ? kDefaultPage : asked);
 }
@@ -87,7 +57,7 @@ absl::StatusOr<size_t> PageStart(const List& list, const std::string& token,
   for (size_t i = 0; i < list.size(); ++i) {
     if (name_of(list[i]) == token) return i + 1;
   }
-  return Invalid({{"page_token", "is not of an answer in force"}});
+  return RequestInvalid({{"page_token", "is not of an answer in force"}});
 }
 
 grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context,
@@ -124,6 +94,7 @@ CredentialIssuerService::CredentialIssuerService(const Options& options,
       parts_(parts),
       start_time_(parts.clock.Now()),
       issues_(parts.metrics.Counter(kIssuesTotal)),
+      mras_requests_(parts.metrics.Counter(kMrasRequestsTotal)),
       rate_(options.limits, parts.random) {}
 
 AuditRecord CredentialIssuerService::RecordOf(
@@ -148,6 +119,34 @@ void CredentialIssuerService::Audit(std::string_view tenant,
   parts_.audit.AppendAndWait(std::move(record)).IgnoreError();
 }
 
+absl::StatusOr<CredentialIssuerService::Minted> CredentialIssuerService::Mint(
+    const Asker& asker, const IssueRequest& request) {
+  {
+    absl::MutexLock lock(&rate_mutex_);
+    SP_RETURN_IF_ERROR(
+        rate_.Take(asker.caller, request, parts_.clock.MonoNow()));
+  }
+  const absl::Time now = parts_.clock.Now();
+  Minted out;
+  SP_ASSIGN_OR_RETURN(out.credential, parts_.keeper.issuer()->Issue(
+                                          request, now, parts_.random));
+  const IssuedCredential& credential = out.credential;
+  out.relays = parts_.consumers.SelectRelays(
+      {asker.network, asker.location, credential.key_version}, now,
+      parts_.random);
+  out.record = RecordOf("issue", {{"tenant", request.tenant},
+                                  {"credential_id", credential.credential_id},
+                                  {"subject", credential.opaque_subject},
+                                  {"key_id", credential.key_id},
+                                  {"expire_time", credential.expire_time},
+                                  {"caller", asker.caller},
+                                  {"request_id", asker.request_id}});
+  out.record.tenant = request.tenant;
+  out.record.credential_id = credential.credential_id;
+  out.record.subject = credential.opaque_subject;
+  return out;
+}
+
 absl::StatusOr<AuditRecord> CredentialIssuerService::Issue(
     const Context& context, const v1::IssueTurnCredentialRequest& request,
     v1::TurnCredential* response) {
@@ -169,34 +168,14 @@ absl::StatusOr<AuditRecord> CredentialIssuerService::Issue(
   SP_RETURN_IF_ERROR(CheckText("location", request.location(), kMaxReason,
                                /*required=*/false));
   if (!v1::ClientNetwork_IsValid(request.network())) {
-    return Invalid({{"network", "is none of the API's"}});
+    return RequestInvalid({{"network", "is none of the API's"}});
   }
   SP_RETURN_IF_ERROR(CheckIssueRequest(in));
-  const std::string caller_name = caller.ToString();
-  {
-    absl::MutexLock lock(&rate_mutex_);
-    SP_RETURN_IF_ERROR(rate_.Take(caller_name, in, parts_.clock.MonoNow()));
-  }
-  const absl::Time now = parts_.clock.Now();
-  SP_ASSIGN_OR_RETURN(const IssuedCredential out,
-                      parts_.keeper.issuer()->Issue(in, now, parts_.random));
-  ToProto(out, options_.realm,
-          parts_.consumers.SelectRelays({FromProto(request.network()),
-                                         request.location(), out.key_version},
-                                        now, parts_.random),
-          response);
-  AuditRecord record =
-      RecordOf("issue", {{"tenant", in.tenant},
-                         {"credential_id", out.credential_id},
-                         {"subject", out.opaque_subject},
-                         {"key_id", out.key_id},
-                         {"expire_time", out.expire_time},
-                         {"caller", caller_name},
-                         {"request_id", request.request_id()}});
-  record.tenant = in.tenant;
-  record.credential_id = out.credential_id;
-  record.subject = out.opaque_subject;
-  return record;
+  const Asker asker = {caller.ToString(), request.request_id(),
+                       FromProto(request.network()), request.location()};
+  SP_ASSIGN_OR_RETURN(Minted minted, Mint(asker, in));
+  ToProto(minted.credential, options_.realm, minted.relays, response);
+  return std::move(minted.record);
 }
 
 absl::Status CredentialIssuerService::DoRevokeCredential(
@@ -392,7 +371,7 @@ absl::Status CredentialIssuerService::DoListAuditRecords(
       break;
     case v1::ListAuditRecordsRequest::kSubject:
       if (all) {
-        return Invalid({{"subject", "must be of a single tenant"}});
+        return RequestInvalid({{"subject", "must be of a single tenant"}});
       }
       SP_RETURN_IF_ERROR(
           CheckIssueRequest({query.tenant, request.subject(), {}}));

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -18,6 +19,9 @@
 #include "services/common/rpc/access_policy.h"
 #include "services/common/time/clock.h"
 #include "services/credential_issuer/core/issue_policy.h"
+#include "services/credential_issuer/core/issuer.h"
+#include "services/credential_issuer/core/mras_message.h"
+#include "services/credential_issuer/core/relay_directory.h"
 #include "services/credential_issuer/io/audit_log.h"
 #include "services/credential_issuer/io/issuer_keeper.h"
 #include "services/credential_issuer/io/metrics_table.h"
@@ -64,6 +68,10 @@ class CredentialIssuerService final
       grpc::CallbackServerContext* context,
       const v1::IssueTurnCredentialRequest* request,
       v1::TurnCredential* response) override;
+  grpc::ServerUnaryReactor* IssueMrasCredentials(
+      grpc::CallbackServerContext* context,
+      const v1::IssueMrasCredentialsRequest* request,
+      v1::IssueMrasCredentialsResponse* response) override;
   grpc::ServerUnaryReactor* RevokeCredential(
       grpc::CallbackServerContext* context,
       const v1::RevokeCredentialRequest* request,
@@ -106,10 +114,33 @@ class CredentialIssuerService final
  private:
   using Context = grpc::CallbackServerContext;
 
-  // Fills the answer, and the record without which it must not go out.
+  // A credential, the relays for it, and the record without which it must not
+  // go out.
+  struct Minted {
+    IssuedCredential credential;
+    std::vector<RelayAddress> relays;
+    AuditRecord record;
+  };
+  // Who asks, how often, and from where.
+  struct Asker {
+    std::string caller;
+    std::string request_id;
+    ClientNetwork network = ClientNetwork::kUnknown;
+    std::string location;
+  };
+  absl::StatusOr<Minted> Mint(const Asker& asker, const IssueRequest& request);
+  // Fills the answer.
   absl::StatusOr<AuditRecord> Issue(
       const Context& context, const v1::IssueTurnCredentialRequest& request,
       v1::TurnCredential* response);
+  // The reason, and with kOk the credentials in the order of `mras`.
+  MrasReason MintAll(const Asker& asker,
+                     const v1::IssueMrasCredentialsRequest& request,
+                     const std::string& tenant, const MrasRequest& mras,
+                     std::vector<Minted>* out);
+  absl::StatusOr<ParsedMras> CheckMras(
+      const Context& context, const v1::IssueMrasCredentialsRequest& request,
+      Asker* asker);
   absl::Status DoRevokeCredential(const Context& context,
                                   const v1::RevokeCredentialRequest& request,
                                   v1::Revocation* response);
@@ -151,6 +182,7 @@ class CredentialIssuerService final
   const Parts parts_;
   const absl::Time start_time_;
   const CounterFamily issues_;
+  const CounterFamily mras_requests_;
   std::atomic<bool> draining_ = false;
   std::atomic<uint64_t> issued_ = 0;
   absl::Mutex rate_mutex_;

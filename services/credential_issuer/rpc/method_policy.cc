@@ -19,6 +19,7 @@ std::vector<MethodRule> MethodRules(
   const std::vector<std::string> relays = {"media_relay"};
   return {
       {MethodPath("IssueTurnCredential"), issuers, OperatorRole::kOperator},
+      {MethodPath("IssueMrasCredentials"), issuers, OperatorRole::kOperator},
       {MethodPath("RevokeCredential"), {}, OperatorRole::kOperator},
       {MethodPath("RevokeUser"), {}, OperatorRole::kOperator},
       {MethodPath("ListRevocations"), {}, OperatorRole::kViewer},

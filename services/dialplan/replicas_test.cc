@@ -380,7 +380,7 @@ TEST_F(ReplicasTest, PostgresStopsAndStartsUnderLoad) {
       }
     });
   }
-  for (const bool kill : {true, false, true}) {
+  for (const bool kill : {true, false}) {
     const int before = good;
     EXPECT_TRUE(Soon([&] { return good > before + 20; }));
     const int refused_before = refused;

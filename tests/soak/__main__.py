@@ -5,7 +5,7 @@ import sys
 
 # Each is a module here, with main(argv).
 RUNS = ('dialplan_kill',)
-TARGETS = {'dialplan_kill': ('//services/dialplan:dialplan', '//services/dialplan/soak:write_load')}
+TARGETS = {'dialplan_kill': ('//services/dialplan:dialplan', '//services/dialplan/load:write_load')}
 
 
 def main(argv):

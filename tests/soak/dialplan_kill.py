@@ -23,10 +23,10 @@ from tests.harness.process import Failed, Process, wait_until
 def write_load():
     folder = os.environ.get('SALLYPORT_BIN')
     places = [os.path.join(folder, 'write_load')] if folder else []
-    for place in places + ['services/dialplan/soak/write_load', 'bazel-bin/services/dialplan/soak/write_load']:
+    for place in places + ['services/dialplan/load/write_load', 'bazel-bin/services/dialplan/load/write_load']:
         if os.access(place, os.X_OK):
             return os.path.abspath(place)
-    raise Failed('not built: bazel build //services/dialplan/soak:write_load')
+    raise Failed('not built: bazel build //services/dialplan/load:write_load')
 
 
 class Run:

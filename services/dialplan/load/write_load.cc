@@ -12,7 +12,6 @@
 // Resources of one import share a group: all of them are there or none.
 // `check` exits 1, and says why, if what is there is not what it may be.
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
@@ -32,11 +31,9 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "grpcpp/client_context.h"
-#include "sallyport/common/config/v1/server_config.pb.h"
 #include "sallyport/dialplan/v1/dialplan_service.grpc.pb.h"
-#include "services/common/rpc/client_channel.h"
-#include "services/common/rpc/tls_files.h"
 #include "services/common/status/status_grpc.h"
+#include "services/dialplan/load/load_client.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -45,7 +42,6 @@ namespace pb = ::sallyport::dialplan::v1;
 using Stub = pb::DialplanService::Stub;
 
 constexpr char kTenant[] = "tenants/soak";
-constexpr char kTrustDomain[] = "demo.sallyport.test";
 constexpr int kImported = 5;  // lines of one import
 constexpr char kAbsent[] = "-";
 constexpr char kNone[] = "=";
@@ -85,18 +81,9 @@ Flags ReadFlags(int argc, char** argv) {
 }
 
 std::unique_ptr<Stub> Connect(const Flags& flags) {
-  common::config::v1::TlsFiles files;
-  files.set_certificate_file(flags.pki + "/operator.pem");
-  files.set_key_file(flags.pki + "/operator.key");
-  files.set_ca_file(flags.pki + "/ca.pem");
-  auto provider = WatchTlsFiles(files, absl::Hours(1));
-  if (!provider.ok()) Die(std::string(provider.status().message()));
-  ClientChannelOptions options;
-  options.target = flags.target;
-  options.expected_identity =
-      absl::StrCat("spiffe://", kTrustDomain, "/dialplan");
-  return pb::DialplanService::NewStub(
-      MakeClientChannel(*std::move(provider), options));
+  auto channel = LoadChannel({flags.target, flags.pki}, "operator");
+  if (!channel.ok()) Die(std::string(channel.status().message()));
+  return pb::DialplanService::NewStub(*channel);
 }
 
 template <typename Request, typename Response>
@@ -248,12 +235,6 @@ class Client {
   size_t written_ = 0;
 };
 
-double PercentileMs(std::vector<absl::Duration>& sorted, double share) {
-  if (sorted.empty()) return 0;
-  const auto rank = static_cast<size_t>(share * (sorted.size() - 1));
-  return absl::ToDoubleMilliseconds(sorted[rank]);
-}
-
 int RunLoad(const Flags& flags) {
   constexpr int kClientsOfConnection = 32;
   std::vector<std::unique_ptr<Stub>> stubs;
@@ -301,7 +282,6 @@ int RunLoad(const Flags& flags) {
   }
   journal.close();
   if (!journal.good()) Die("cannot write the journal");
-  std::sort(latencies.begin(), latencies.end());
   std::printf(
       "{\"writes\": %zu, \"resources\": %zu, \"seconds\": %.3f, "
       "\"writes_per_second\": %.0f, \"p50_ms\": %.2f, \"p99_ms\": %.2f, "

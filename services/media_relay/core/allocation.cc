@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
@@ -31,6 +32,23 @@ bool Allocation::IsPermitted(const IpAddress& peer, MonoTime now) const {
     if (permission.peer == peer) return permission.expiry > now;
   }
   return false;
+}
+
+MonoTime Allocation::PermittedUntil(const IpAddress& peer) const {
+  for (const Permission& permission : permissions_) {
+    if (permission.peer == peer) return permission.expiry;
+  }
+  return MonoTime::InfinitePast();
+}
+
+std::vector<Allocation::Channel> Allocation::TakeExpiredChannels(MonoTime now) {
+  std::vector<Channel> expired;
+  std::erase_if(channels_, [&](const Channel& channel) {
+    if (channel.expiry > now) return false;
+    expired.push_back(channel);
+    return true;
+  });
+  return expired;
 }
 
 Allocation::Bind Allocation::BindChannel(uint16_t number, const Endpoint& peer,

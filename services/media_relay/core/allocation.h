@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/stun_message.h"
 
@@ -67,6 +68,8 @@ class Allocation {
     uint16_t number;
     Endpoint peer;
     MonoTime expiry;
+    // Towards the peer; the next one leads back. 0: none has been handed over.
+    FlowId flow = 0;
   };
   enum class Bind : uint8_t { kBound, kConflict, kFull };
 
@@ -84,10 +87,15 @@ class Allocation {
   // Installs or refreshes; false when the limit is reached.
   bool Permit(const IpAddress& peer, MonoTime now);
   bool IsPermitted(const IpAddress& peer, MonoTime now) const;
+  // Until when; the past when it is not.
+  MonoTime PermittedUntil(const IpAddress& peer) const;
 
   // A number stays with its peer and a peer with its number for as long as
   // the binding lives (RFC 8656 section 12.1): anything else is a conflict.
   Bind BindChannel(uint16_t number, const Endpoint& peer, MonoTime now);
+  // Takes out what has expired, and those alone.
+  std::vector<Channel> TakeExpiredChannels(MonoTime now);
+  std::vector<Channel>& channels() { return channels_; }
   const Channel* FindChannel(uint16_t number, MonoTime now) const;
   const Channel* FindChannelTo(const Endpoint& peer, MonoTime now) const;
 

@@ -16,6 +16,7 @@
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
@@ -67,6 +68,15 @@ class RelayCore {
   MonoTime deadline() const;
   // Sessions that ended by themselves.
   std::vector<SessionView> OnDeadline(Now now, SocketActions& sockets);
+
+  // See TurnServer::SetFastPath().
+  void SetFastPath(FastPath* fast_path) { turn_.SetFastPath(fast_path); }
+  // What flows have forwarded since this was last told.
+  void OnForwarded(const FlowCounters& forwarded) {
+    stats_.packets_received += forwarded.packets;
+    stats_.packets_sent += forwarded.packets;
+    stats_.bytes_sent += forwarded.bytes;
+  }
 
   // New allocations get 508, new sessions UNAVAILABLE; what is live goes on.
   void StartDrain();

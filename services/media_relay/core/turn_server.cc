@@ -23,6 +23,7 @@
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/packet_classifier.h"
 #include "services/media_relay/core/peer_policy.h"
@@ -531,6 +532,7 @@ PacketAction TurnServer::OnRefresh(const AuthenticatedRequest& request,
     lifetime = GrantLifetime(message, request.credential.expiry, context.now);
     allocation->lifetime = lifetime;
     table_.SetExpiry(*allocation, context.now.mono + lifetime);
+    PutFlows(*allocation, context.now);
   }
   ++stats_.refreshes;
   StunWriter writer(context.reply, StunClass::kSuccess, message.method(),
@@ -574,6 +576,7 @@ PacketAction TurnServer::OnCreatePermission(const AuthenticatedRequest& request,
     const std::optional<Endpoint> peer = message.DecodeXorAddress(value);
     all = all && allocation->Permit(peer->ip, context.now.mono);
   });
+  PutFlows(*allocation, context.now);
   if (!all) {
     return Refuse(request, StunError::kInsufficientCapacity, context);
   }
@@ -617,12 +620,17 @@ PacketAction TurnServer::OnChannelBind(const AuthenticatedRequest& request,
   if (!allocation->Permit(peer->ip, context.now.mono)) {
     return refuse(StunError::kInsufficientCapacity);
   }
+  for (Allocation::Channel& expired :
+       allocation->TakeExpiredChannels(context.now.mono)) {
+    RemoveFlows(*allocation, expired);
+  }
   switch (allocation->BindChannel(channel, *peer, context.now.mono)) {
     case Allocation::Bind::kConflict:
       return refuse(StunError::kBadRequest);
     case Allocation::Bind::kFull:
       return refuse(StunError::kInsufficientCapacity);
     case Allocation::Bind::kBound:
+      PutFlows(*allocation, context.now);
       break;
   }
   ++stats_.channel_binds;
@@ -635,9 +643,71 @@ PacketAction TurnServer::OnChannelBind(const AuthenticatedRequest& request,
 void TurnServer::End(std::unique_ptr<Allocation> allocation, Now now,
                      SocketActions& sockets) {
   if (allocation == nullptr) return;
+  for (Allocation::Channel& channel : allocation->channels()) {
+    RemoveFlows(*allocation, channel);
+  }
   sockets.push_back(CloseSocket{allocation->relay_socket()});
   ports_.Release(allocation->relay_port, now.mono);
   ++stats_.allocations_ended;
+}
+
+void TurnServer::PutFlows(Allocation& allocation, Now now) {
+  if (fast_path_ == nullptr) return;
+  for (Allocation::Channel& channel : allocation.channels()) {
+    Flow flow;
+    flow.expiry = std::min({channel.expiry, allocation.expiry,
+                            allocation.PermittedUntil(channel.peer.ip)});
+    // What the core would refuse is not handed over. The policy does not
+    // change while the process lives.
+    if (flow.expiry <= now.mono ||
+        policy_.Check(channel.peer) != PeerVerdict::kAllowed) {
+      continue;
+    }
+    if (channel.flow == 0) {
+      channel.flow = next_flow_;
+      next_flow_ += 2;
+    }
+    const ClientPath& path = allocation.path();
+    flow.match = {path.socket, path.client, channel.number};
+    flow.rewrite = {allocation.relay_socket(), channel.peer, 0};
+    fast_path_->Put(channel.flow, flow);
+    flow.match = {allocation.relay_socket(), channel.peer, 0};
+    flow.rewrite = {path.socket, path.client, channel.number};
+    fast_path_->Put(channel.flow + 1, flow);
+  }
+}
+
+void TurnServer::CollectFlows(Allocation& allocation,
+                              const Allocation::Channel& channel) {
+  if (fast_path_ == nullptr || channel.flow == 0) return;
+  const FlowCounters out = fast_path_->Take(channel.flow);
+  const FlowCounters back = fast_path_->Take(channel.flow + 1);
+  allocation.counters.packets_to_peers += out.packets;
+  allocation.counters.bytes_to_peers += out.bytes;
+  allocation.counters.packets_to_client += back.packets;
+  allocation.counters.bytes_to_client += back.bytes;
+  stats_.packets_to_peers += out.packets;
+  stats_.bytes_to_peers += out.bytes;
+  stats_.packets_to_client += back.packets;
+  stats_.bytes_to_client += back.bytes;
+}
+
+void TurnServer::CollectFlows() {
+  if (fast_path_ == nullptr) return;
+  for (Allocation* allocation : table_.All()) {
+    for (const Allocation::Channel& channel : allocation->channels()) {
+      CollectFlows(*allocation, channel);
+    }
+  }
+}
+
+void TurnServer::RemoveFlows(Allocation& allocation,
+                             Allocation::Channel& channel) {
+  if (fast_path_ == nullptr || channel.flow == 0) return;
+  CollectFlows(allocation, channel);
+  fast_path_->Remove(channel.flow);
+  fast_path_->Remove(channel.flow + 1);
+  channel.flow = 0;
 }
 
 void TurnServer::OnKeys(std::shared_ptr<const CredentialKeys> keys, Now now,

@@ -23,6 +23,7 @@
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
@@ -101,6 +102,13 @@ class TurnServer {
   MonoTime deadline() const;
   void OnDeadline(Now now, SocketActions& sockets);
 
+  // Bound channels are handed to `fast_path`, which must outlive the server,
+  // from now on. Without one every datagram comes here.
+  void SetFastPath(FastPath* fast_path) { fast_path_ = fast_path; }
+  // Adds to the counters of allocations what flows have forwarded: before they
+  // are shown.
+  void CollectFlows();
+
   // From now on new allocations get 508; live ones go on.
   void StartDrain() { draining_ = true; }
 
@@ -168,6 +176,10 @@ class TurnServer {
                                absl::Time credential_expiry, Now now) const;
   void End(std::unique_ptr<Allocation> allocation, Now now,
            SocketActions& sockets);
+  // Hands over the channels of `allocation` as they are now.
+  void PutFlows(Allocation& allocation, Now now);
+  void RemoveFlows(Allocation& allocation, Allocation::Channel& channel);
+  void CollectFlows(Allocation& allocation, const Allocation::Channel& channel);
   void CountError(StunError error);
   const RelayInterface* InterfaceOf(IpFamily family) const;
 
@@ -178,6 +190,8 @@ class TurnServer {
   RandomSource& random_;
   TurnAuthenticator authenticator_;
   AllocationTable table_;
+  FastPath* fast_path_ = nullptr;
+  FlowId next_flow_ = 1;
   std::optional<Pending> pending_;
   std::vector<Reservation> reservations_;
   bool draining_ = false;

@@ -3,11 +3,13 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/udp_socket.h"
 #include "services/common/status/status_macros.h"
@@ -15,6 +17,7 @@
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_ports.h"
+#include "services/media_relay/io/udp_batch.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -80,6 +83,22 @@ void PerPortSockets::Send(const PacketAction& action,
   if (it == sockets_.end()) return;
   send_.Add(it->second->fd(), action.to, action.bytes, action.delay,
             context.arrival);
+}
+
+bool PerPortSockets::Prepare(SendRoute& route) {
+  const auto it = sockets_.find(route.socket);
+  if (it == sockets_.end()) return false;
+  route.fd = it->second->fd();
+  sockaddr_storage address;
+  route.name_size = ToSockaddr(route.to, address);
+  std::memcpy(&route.name, &address, sizeof(route.name));
+  return true;
+}
+
+void PerPortSockets::SendAlong(SendRoute& route, absl::Span<uint8_t> bytes,
+                               const SendContext& context) {
+  send_.AddRaw(route.fd, &route.name, route.name_size, bytes, context.delay,
+               context.arrival);
 }
 
 }  // namespace sallyport::media_relay

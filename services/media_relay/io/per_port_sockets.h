@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/udp_socket.h"
 #include "services/media_relay/core/endpoint.h"
@@ -34,6 +35,9 @@ class PerPortSockets final : public RelayPorts {
   bool IsOpen(SocketId id) const override { return sockets_.contains(id); }
   SocketId IdOf(int, uint16_t) const override { return kStraySocket; }
   void Send(const PacketAction& action, const SendContext& context) override;
+  bool Prepare(SendRoute& route) override;
+  void SendAlong(SendRoute& route, absl::Span<uint8_t> bytes,
+                 const SendContext& context) override;
   void Flush() override { send_.Flush(); }
   uint64_t refused() const override { return send_.refused(); }
 

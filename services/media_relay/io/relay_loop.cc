@@ -28,10 +28,12 @@
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/io/flow_table.h"
 #include "services/media_relay/io/metrics_table.h"
 #include "services/media_relay/io/per_port_sockets.h"
 #include "services/media_relay/io/relay_ports.h"
@@ -74,6 +76,7 @@ RelayLoop::RelayLoop(const RelayLoopOptions& options,
     : options_(options),
       metrics_(metrics),
       clock_(clock),
+      seed_(random.Uniform(uint64_t{1} << 62)),
       core_(options.core, library, random) {}
 
 absl::StatusOr<std::unique_ptr<RelayLoop>> RelayLoop::Create(
@@ -106,6 +109,8 @@ absl::Status RelayLoop::Bind() {
     ports_ = std::make_unique<PerPortSockets>(*loop_, std::move(ready),
                                               options_.contested);
   }
+  flows_ = std::make_unique<FlowTable>(*ports_, seed_);
+  core_.SetFastPath(flows_.get());
   for (const Endpoint& listener : options_.listeners) {
     const SocketId id = bound_.size() + 1;
     uint16_t port;
@@ -123,6 +128,8 @@ RelayLoop::~RelayLoop() {
     loop_->Stop();
     thread_.join();
   }
+  core_.SetFastPath(nullptr);
+  flows_.reset();
   ports_.reset();
   mailbox_.reset();
   if (timer_ != 0) loop_->RemoveTimer(timer_);
@@ -155,7 +162,12 @@ void RelayLoop::OnReadable(int fd, SocketId id) {
     const size_t count = receive_.Receive(fd);
     if (count == 0) break;
     const Now now = ReadNow();
+    FlowCounters forwarded;
+    const uint64_t done =
+        flows_->Forward(receive_, count, fd, id, now.mono, forwarded);
+    core_.OnForwarded(forwarded);
     for (size_t i = 0; i < count; ++i) {
+      if ((done >> i & 1) != 0) continue;
       const SocketId socket =
           id != kNoSocket ? id : ports_->IdOf(fd, receive_.local_port(i));
       const PacketAction action =

@@ -25,6 +25,7 @@
 #include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/io/flow_table.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_ports.h"
 #include "services/media_relay/io/steered_ports.h"
@@ -132,8 +133,10 @@ class RelayLoop {
   const Clock& clock_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<Mailbox<Command>> mailbox_;
+  const uint64_t seed_;
   RelayCore core_;
   std::unique_ptr<RelayPorts> ports_;
+  std::unique_ptr<FlowTable> flows_;
   std::vector<Endpoint> bound_;
   UdpReceiveBatch receive_;
   SocketActions actions_;

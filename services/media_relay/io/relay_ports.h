@@ -3,16 +3,22 @@
 #ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_PORTS_H_
 #define SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_PORTS_H_
 
+#include <netinet/in.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/delay_histogram.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/io/udp_batch.h"
+#include "services/media_relay/io/wire_header.h"
 
 namespace sallyport::media_relay {
 
@@ -26,6 +32,26 @@ struct SendContext {
   absl::Time arrival = absl::InfinitePast();
   // Writable bytes before the datagram, for heads.
   size_t room = 0;
+  DelayHistogram* delay = nullptr;
+};
+
+// How datagrams from `socket` to `to` leave, worked out once. Filled by
+// RelayPorts::Prepare(); the rest is its own.
+struct SendRoute {
+  SocketId socket = kNoSocket;
+  Endpoint to;
+
+  WireHeader header;
+  // Where frames of the device are collected; null: the kernel routes.
+  UdpSendBatch* frames = nullptr;
+  int frames_fd = -1;
+  // The socket's own descriptor, where it has one.
+  int fd = -1;
+  uint32_t mtu = 0;
+  uint32_t generation = 0;
+  MonoTime refresh = MonoTime::InfinitePast();
+  sockaddr_in6 name = {};
+  socklen_t name_size = 0;
 };
 
 // Two implementations: PerPortSockets needs no privilege, SteeredPorts no
@@ -50,6 +76,12 @@ class RelayPorts {
 
   // Takes `action.bytes` until Flush().
   virtual void Send(const PacketAction& action, const SendContext& context) = 0;
+  // False when the route's socket is not open.
+  virtual bool Prepare(SendRoute& route) = 0;
+  // The same along a route whose socket is open; `route` and `bytes` are
+  // borrowed until Flush(), and `context.room` bytes before them written.
+  virtual void SendAlong(SendRoute& route, absl::Span<uint8_t> bytes,
+                         const SendContext& context) = 0;
   virtual void Flush() = 0;
 
   // Datagrams that the kernel refused.

@@ -190,27 +190,21 @@ SteeredPorts::Device* SteeredPorts::DeviceOf(int interface) {
   return device.get();
 }
 
-bool SteeredPorts::Prepare(Route& route) {
+bool SteeredPorts::Prepare(SendRoute& route) {
   const auto it = local_.find(route.socket);
   if (it == local_.end()) return false;
   const Local& local = it->second;
   route.header = WireHeader(local.endpoint, route.to);
-  route.listener = local.listener;
+  route.fd = local.listener;
   route.frames = nullptr;
   route.mtu = kDefaultMtu;
   route.refresh = MonoTime::InfinitePast();
-  std::memset(&route.name, 0, sizeof(route.name));
-  if (route.to.ip.is_v6()) {
-    route.name.sin6_family = AF_INET6;
-    std::memcpy(&route.name.sin6_addr, route.to.ip.bytes().data(), 16);
-    route.name_size = sizeof(sockaddr_in6);
-  } else {
-    sockaddr_in name = {};
-    name.sin_family = AF_INET;
-    std::memcpy(&name.sin_addr, route.to.ip.bytes().data(), 4);
-    std::memcpy(&route.name, &name, sizeof(name));
-    route.name_size = sizeof(sockaddr_in);
-  }
+  // A raw IPv6 socket takes the port for a protocol.
+  sockaddr_storage address;
+  route.name_size = ToSockaddr(
+      {route.to.ip, local.listener >= 0 ? route.to.port : uint16_t{0}},
+      address);
+  std::memcpy(&route.name, &address, sizeof(route.name));
   if (next_hops_ == nullptr) return true;
   route.generation = next_hops_->generation();
   const NextHop hop = next_hops_->Find(local.endpoint.ip, route.to.ip);
@@ -224,16 +218,15 @@ bool SteeredPorts::Prepare(Route& route) {
   return true;
 }
 
-SteeredPorts::Route& SteeredPorts::RouteOf(SocketId socket,
-                                           const Endpoint& to) {
+SendRoute& SteeredPorts::RouteOf(SocketId socket, const Endpoint& to) {
   std::unique_ptr<RouteSet>& set =
       routes_[absl::HashOf(socket, to) & (kSets - 1)];
   if (set == nullptr) set = std::make_unique<RouteSet>();
-  for (Route& route : set->routes) {
+  for (SendRoute& route : set->routes) {
     if (route.socket == socket && route.to == to) return route;
   }
-  raw_.Flush();  // it may borrow a name that goes now
-  Route& route = set->routes[set->oldest++ % set->routes.size()];
+  Flush();  // what is collected may borrow a name that goes now
+  SendRoute& route = set->routes[set->oldest++ % set->routes.size()];
   route.socket = socket;
   route.to = to;
   if (!Prepare(route)) route.socket = kNoSocket;
@@ -252,60 +245,62 @@ void SteeredPorts::SendLarge(const Local& local, const Endpoint& to,
 
 void SteeredPorts::Send(const PacketAction& action,
                         const SendContext& context) {
-  if (context.room < WireHeader::kMaxSize || action.to.port == 0) {
-    const auto it = local_.find(action.socket);
-    if (it == local_.end()) return;
-    if (it->second.listener >= 0) {
-      plain_.Add(it->second.listener, action.to, action.bytes, action.delay,
-                 context.arrival);
-    } else {
-      SendLarge(it->second, action.to, action.bytes);
-    }
+  SendContext with_delay = context;
+  with_delay.delay = action.delay;
+  if (context.room >= WireHeader::kMaxSize && action.to.port != 0) {
+    SendRoute& route = RouteOf(action.socket, action.to);
+    if (route.socket == kNoSocket) return;
+    // The bytes are the core's lent buffer, whose room is ours to write.
+    SendAlong(route,
+              absl::MakeSpan(const_cast<uint8_t*>(action.bytes.data()),
+                             action.bytes.size()),
+              with_delay);
     return;
   }
-  Route& route = RouteOf(action.socket, action.to);
-  if (route.socket == kNoSocket) return;
+  const auto it = local_.find(action.socket);
+  if (it == local_.end()) return;
+  if (it->second.listener >= 0) {
+    plain_.Add(it->second.listener, action.to, action.bytes, action.delay,
+               context.arrival);
+  } else {
+    SendLarge(it->second, action.to, action.bytes);
+  }
+}
+
+void SteeredPorts::SendAlong(SendRoute& route, absl::Span<uint8_t> bytes,
+                             const SendContext& context) {
   if (next_hops_ != nullptr && route.generation != next_hops_->generation()) {
     Prepare(route);
   }
-  // The bytes are the core's lent buffer, whose room is ours to write.
-  uint8_t* const payload = const_cast<uint8_t*>(action.bytes.data());
-  const size_t size = action.bytes.size();
-  if (size + route.header.ip_size() > route.mtu) {
-    const auto it = local_.find(action.socket);
-    if (it == local_.end()) return;
-    if (route.listener >= 0) {
-      plain_.Add(route.listener, action.to, action.bytes, action.delay,
-                 context.arrival);
-    } else {
-      SendLarge(it->second, action.to, action.bytes);
-    }
-    return;
-  }
+  const bool fits = bytes.size() + route.header.ip_size() <= route.mtu;
   const bool through_kernel = context.now >= route.refresh;
+  if (route.frames != nullptr && fits && !through_kernel) {
+    route.frames->AddRaw(
+        route.frames_fd, nullptr, 0,
+        route.header.Frame(bytes.data(), bytes.size(), /*with_link=*/true),
+        context.delay, context.arrival);
+    return;
+  }
   if (through_kernel) {
-    route.refresh = context.now + kRefresh;
     // A neighbour may have been resolved since.
-    if (next_hops_ != nullptr && route.frames == nullptr) {
-      Prepare(route);
-      route.refresh = context.now + kRefresh;
-    }
+    if (next_hops_ != nullptr && route.frames == nullptr) Prepare(route);
+    route.refresh = context.now + kRefresh;
   }
-  if (route.frames != nullptr && !through_kernel) {
-    route.frames->AddRaw(route.frames_fd, nullptr, 0,
-                         route.header.Frame(payload, size, /*with_link=*/true),
-                         action.delay, context.arrival);
+  if (route.fd >= 0) {
+    plain_.AddRaw(route.fd, &route.name, route.name_size, bytes, context.delay,
+                  context.arrival);
     return;
   }
-  if (route.listener >= 0) {
-    plain_.Add(route.listener, action.to, action.bytes, action.delay,
-               context.arrival);
+  if (!fits) {
+    const auto it = local_.find(route.socket);
+    if (it != local_.end()) SendLarge(it->second, route.to, bytes);
     return;
   }
-  const int raw = action.to.ip.is_v6() ? raw_v6_.get() : raw_v4_.get();
-  raw_.AddRaw(raw, &route.name, route.name_size,
-              route.header.Frame(payload, size, /*with_link=*/false),
-              action.delay, context.arrival);
+  const int raw = route.to.ip.is_v6() ? raw_v6_.get() : raw_v4_.get();
+  raw_.AddRaw(
+      raw, &route.name, route.name_size,
+      route.header.Frame(bytes.data(), bytes.size(), /*with_link=*/false),
+      context.delay, context.arrival);
 }
 
 void SteeredPorts::Flush() {

@@ -57,6 +57,9 @@ class SteeredPorts final : public RelayPorts {
   bool IsOpen(SocketId id) const override { return local_.contains(id); }
   SocketId IdOf(int fd, uint16_t local_port) const override;
   void Send(const PacketAction& action, const SendContext& context) override;
+  bool Prepare(SendRoute& route) override;
+  void SendAlong(SendRoute& route, absl::Span<uint8_t> bytes,
+                 const SendContext& context) override;
   void Flush() override;
   uint64_t refused() const override;
 
@@ -75,21 +78,6 @@ class SteeredPorts final : public RelayPorts {
     SocketId id = kStraySocket;
     int fd = -1;
   };
-  // How datagrams from `socket` to `to` leave.
-  struct Route {
-    SocketId socket = kNoSocket;
-    Endpoint to;
-    WireHeader header;
-    // Ahead of a frame's device, or null: through the kernel.
-    UdpSendBatch* frames = nullptr;
-    int frames_fd = -1;
-    int listener = -1;
-    uint32_t mtu = 0;
-    uint32_t generation = 0;
-    MonoTime refresh = MonoTime::InfinitePast();
-    sockaddr_in6 name = {};
-    socklen_t name_size = 0;
-  };
   struct Device {
     UniqueFd fd;
     UdpSendBatch send;
@@ -98,10 +86,9 @@ class SteeredPorts final : public RelayPorts {
   SteeredPorts(EventLoop& loop, PortSteering& steering, Ready ready)
       : loop_(loop), steering_(steering), ready_(std::move(ready)) {}
   absl::Status Start(const Options& options);
-  Route& RouteOf(SocketId socket, const Endpoint& to);
-  bool Prepare(Route& route);
+  SendRoute& RouteOf(SocketId socket, const Endpoint& to);
   Device* DeviceOf(int interface);
-  // Through a socket of the port itself, which fragments.
+  // Through a socket of the port itself, at once: it fragments.
   void SendLarge(const Local& local, const Endpoint& to,
                  absl::Span<const uint8_t> bytes);
 
@@ -118,11 +105,11 @@ class SteeredPorts final : public RelayPorts {
   UdpSendBatch raw_;
   UdpSendBatch plain_;  // listeners' own
   absl::flat_hash_map<int, std::unique_ptr<Device>> devices_;
-  // A set is found by hash and made when first needed; in a full one the
-  // oldest gives way.
+  // For what comes without a route. A set is found by hash and made when first
+  // needed; in a full one the oldest gives way.
   static constexpr size_t kSets = 4096;
   struct RouteSet {
-    std::array<Route, 4> routes;
+    std::array<SendRoute, 4> routes;
     size_t oldest = 0;
   };
   std::vector<std::unique_ptr<RouteSet>> routes_;

@@ -119,7 +119,6 @@ size_t UdpReceiveBatch::Receive(int fd) {
     Slot& slot = slots_[i];
     const bool cut = (headers_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
     if (cut) ++oversized_;
-    slot.from = FromSockaddr(slot.address);
     ReadControl(headers_[i].msg_hdr, slot.arrival, slot.local_port);
     // A cut datagram is handed on empty, which no parser accepts.
     slot.packet.data = slot.buffer.data() + kPacketHeadroom;

@@ -38,7 +38,8 @@ class UdpReceiveBatch {
   size_t Receive(int fd);
 
   Packet& packet(size_t i) { return slots_[i].packet; }
-  const Endpoint& from(size_t i) const { return slots_[i].from; }
+  Endpoint from(size_t i) const { return FromSockaddr(slots_[i].address); }
+  const sockaddr_storage& address(size_t i) const { return slots_[i].address; }
   // When the kernel took it in, where the socket asks for that; else the past.
   absl::Time arrival(size_t i) const { return slots_[i].arrival; }
   absl::Span<uint8_t> reply(size_t i) {
@@ -61,7 +62,6 @@ class UdpReceiveBatch {
     sockaddr_storage address;
     iovec io;
     Packet packet;
-    Endpoint from;
     absl::Time arrival;
     uint16_t local_port;
   };

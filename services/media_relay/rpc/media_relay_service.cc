@@ -444,6 +444,7 @@ grpc::ServerUnaryReactor* MediaRelayService::GetAllocation(
   OnLoop(id->first, reactor,
          [tenant = name->first, id = *id,
           response](RelayLoopContext& c) -> absl::Status {
+           c.core.turn().CollectFlows();
            const Allocation* allocation = FindAllocation(c, tenant, id.second);
            if (allocation == nullptr) return NoAllocation();
            *response = ToProto(*allocation, id.first, c.now);
@@ -466,6 +467,7 @@ grpc::ServerUnaryReactor* MediaRelayService::ListAllocations(
   auto collected = std::make_shared<Collected<v1::Allocation>>();
   fleet_.PostToAll(
       [collected, tenant = *tenant](size_t loop, RelayLoopContext& c) {
+        c.core.turn().CollectFlows();
         for (const Allocation* allocation : c.core.turn().allocations().All()) {
           if (!tenant.empty() && allocation->owner().tenant != tenant) {
             continue;

@@ -1,0 +1,84 @@
+// The fast path on sockets: flows in one flat table that a whole batch of
+// datagrams is looked up in at once.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_FLOW_TABLE_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_IO_FLOW_TABLE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/fast_path.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/io/relay_ports.h"
+#include "services/media_relay/io/udp_batch.h"
+
+namespace sallyport::media_relay {
+
+// Forwarding takes one lookup, whose memory is fetched ahead for all of the
+// batch, and no allocation, lock or clock. Loop thread only.
+class FlowTable final : public FastPath {
+ public:
+  // `ports` must outlive it. `seed` is secret, so that nobody chooses addresses
+  // that collide.
+  FlowTable(RelayPorts& ports, uint64_t seed);
+
+  void Put(FlowId id, const Flow& flow) override;
+  void Remove(FlowId id) override;
+  FlowCounters Take(FlowId id) override;
+
+  // Forwards those of the first `count` datagrams of `batch` that belong to
+  // flows, and returns them as bits; the others are untouched. `fd` and `id`
+  // are what RelayPorts::Ready said.
+  uint64_t Forward(UdpReceiveBatch& batch, size_t count, int fd, SocketId id,
+                   MonoTime now, FlowCounters& forwarded);
+
+  size_t size() const { return by_id_.size(); }
+
+ private:
+  struct Key {
+    std::array<uint64_t, 4> words = {};
+    friend bool operator==(const Key&, const Key&) = default;
+  };
+  // The first cache line is all that a lookup reads.
+  struct alignas(64) Entry {
+    Key key;
+    MonoTime expiry;
+    FlowCounters counters;
+    uint16_t head_channel = 0;  // of the ChannelData head to be written
+    bool prepared = false;
+    SendRoute route;
+  };
+  static constexpr size_t kChunk = 64;
+  using Chunk = std::array<Entry, kChunk>;
+  // Hash in the upper half, number of the entry + 1 in the lower; 0: free.
+  using IndexSlot = uint64_t;
+
+  static Key KeyOf(const Endpoint& from, uint16_t channel, SocketId socket);
+  static Key KeyOf(const sockaddr_storage& from, uint16_t channel,
+                   SocketId socket);
+  uint32_t HashOf(const Key& key) const;
+  Entry& At(uint32_t number) {
+    return (*chunks_[number / kChunk])[number % kChunk];
+  }
+  void Insert(uint32_t hash, uint32_t number);
+  void EraseIndex(const Key& key, uint32_t number);
+  void Grow();
+
+  RelayPorts& ports_;
+  const uint64_t seed_;
+  std::vector<IndexSlot> index_;
+  uint32_t mask_ = 0;
+  std::vector<std::unique_ptr<Chunk>> chunks_;
+  std::vector<uint32_t> free_;
+  absl::flat_hash_map<FlowId, uint32_t> by_id_;
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_IO_FLOW_TABLE_H_

@@ -1,0 +1,202 @@
+// Relay ports under test, each way of serving them in turn, with a far side on
+// this host.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_PORTS_RIG_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_PORTS_RIG_H_
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "gtest/gtest.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/net/event_loop.h"
+#include "services/common/net/socket_address.h"
+#include "services/common/net/udp_socket.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/io/per_port_sockets.h"
+#include "services/media_relay/io/port_steering.h"
+#include "services/media_relay/io/relay_ports.h"
+#include "services/media_relay/io/steered_ports.h"
+#include "services/media_relay/io/udp_batch.h"
+
+namespace sallyport::media_relay {
+
+inline constexpr uint16_t kFirst = 47000;
+inline constexpr uint16_t kLast = 47999;
+inline constexpr SocketId kA = kFirstCoreSocket + 1;
+inline constexpr SocketId kB = kFirstCoreSocket + 2;
+inline const MonoTime kNow = MonoTime::FromOrigin(absl::Hours(1));
+
+// A far side on this host.
+class Far {
+ public:
+  explicit Far(const char* ip)
+      : udp_(UdpSocket::Bind(*SocketAddress::FromIp(ip, 0)).value()) {}
+
+  Endpoint endpoint() const {
+    const SocketAddress& local = udp_.local_address();
+    return {IpAddress::FromBytes(local.ip_bytes()), local.port()};
+  }
+  absl::Status Send(const std::string& bytes, const Endpoint& to) {
+    OutgoingDatagram out;
+    out.payload = AsBytes(bytes);
+    out.peer = to.ToSocketAddress();
+    return udp_.SendOne(out);
+  }
+  // And where it came from; empty when nothing comes.
+  std::string Receive(Endpoint* from, int milliseconds = 2000) {
+    pollfd ready = {udp_.fd(), POLLIN, 0};
+    if (poll(&ready, 1, milliseconds) != 1) return "";
+    std::array<char, 4096> buffer;
+    sockaddr_storage address = {};
+    socklen_t address_size = sizeof(address);
+    const ssize_t size =
+        recvfrom(udp_.fd(), buffer.data(), buffer.size(), 0,
+                 reinterpret_cast<sockaddr*>(&address), &address_size);
+    if (size < 0) return absl::StrCat("error ", errno);
+    *from = FromSockaddr(address);
+    return std::string(buffer.data(), static_cast<size_t>(size));
+  }
+  bool IsRefused() {
+    int error = 0;
+    socklen_t size = sizeof(error);
+    getsockopt(udp_.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
+    return error == ECONNREFUSED;
+  }
+  void Connect(const Endpoint& to) {
+    sockaddr_storage address;
+    const socklen_t size = to.ToSocketAddress().ToSockaddr(address);
+    ASSERT_EQ(
+        connect(udp_.fd(), reinterpret_cast<const sockaddr*>(&address), size),
+        0);
+  }
+
+ private:
+  UdpSocket udp_;
+};
+
+enum class Way { kPerPort, kRaw, kFrames };
+
+class RelayPortsRig
+    : public testing::TestWithParam<std::tuple<Way, const char*>> {
+ protected:
+  struct Arrived {
+    SocketId id;
+    Endpoint from;
+    std::string bytes;
+  };
+
+  void SetUp() override {
+    ip_ = std::get<1>(GetParam());
+    loop_ = EventLoop::Create().value();
+    const auto ready = [this](int fd, SocketId id) { OnReady(fd, id); };
+    if (std::get<0>(GetParam()) == Way::kPerPort) {
+      ports_ = std::make_unique<PerPortSockets>(*loop_, ready, false);
+      return;
+    }
+    const IpAddress address = *IpAddress::Parse(ip_);
+    // Another run of this test on this host has to end first.
+    for (int i = 0; i < 100; ++i) {
+      auto steering = PortSteering::Create(kFirst, kLast, {address});
+      if (steering.ok()) {
+        steering_ = *std::move(steering);
+        break;
+      }
+      if (steering.status().code() != absl::StatusCode::kAlreadyExists) {
+        GTEST_SKIP() << "not possible here: " << steering.status();
+      }
+      poll(nullptr, 0, 50);
+    }
+    ASSERT_NE(steering_, nullptr) << "the address stays taken";
+    SteeredPorts::Options options;
+    options.addresses = {address};
+    options.frames = std::get<0>(GetParam()) == Way::kFrames;
+    auto ports = SteeredPorts::Create(options, *loop_, *steering_, ready);
+    if (absl::IsPermissionDenied(ports.status())) {
+      GTEST_SKIP() << "not possible here: " << ports.status();
+    }
+    ASSERT_TRUE(ports.ok()) << ports.status();
+    ports_ = *std::move(ports);
+  }
+
+  virtual void OnReady(int fd, SocketId id) {
+    const size_t count = receive_.Receive(fd);
+    for (size_t i = 0; i < count; ++i) {
+      const SocketId socket =
+          id != kNoSocket ? id : ports_->IdOf(fd, receive_.local_port(i));
+      // What waited when its port closed.
+      if (socket == kStraySocket) continue;
+      arrived_.push_back(
+          {socket, receive_.from(i), ToString(receive_.packet(i).bytes())});
+    }
+  }
+  void Turn(size_t until) {
+    for (int i = 0; i < 100 && arrived_.size() < until; ++i) {
+      loop_->RunOnce(absl::Milliseconds(20));
+    }
+  }
+  Endpoint Port(uint16_t port) { return {*IpAddress::Parse(ip_), port}; }
+  // A free one: other programs of this host may hold some.
+  Endpoint OpenOne(SocketId id) {
+    for (uint16_t port = kFirst + 10 + static_cast<uint16_t>(id & 0xFF);
+         port < kLast; port += 16) {
+      if (ports_->Open(id, Port(port)).ok()) return Port(port);
+    }
+    ADD_FAILURE() << "no port could be opened";
+    return Port(0);
+  }
+  void Send(SocketId id, const Endpoint& to, const std::string& bytes,
+            MonoTime now = kNow) {
+    std::memcpy(buffer_.data() + kPacketHeadroom, bytes.data(), bytes.size());
+    PacketAction action = PacketAction::Send(
+        id, to,
+        absl::MakeConstSpan(buffer_.data() + kPacketHeadroom, bytes.size()));
+    ports_->Send(action, {now, absl::InfinitePast(), kPacketHeadroom});
+    ports_->Flush();
+  }
+
+  const char* ip_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<PortSteering> steering_;
+  std::unique_ptr<RelayPorts> ports_;
+  UdpReceiveBatch receive_;
+  std::vector<Arrived> arrived_;
+  std::array<uint8_t, kPacketHeadroom + 4096> buffer_;
+};
+
+inline std::string WayName(
+    const testing::TestParamInfo<std::tuple<Way, const char*>>& info) {
+  const std::string family =
+      std::string_view(std::get<1>(info.param)) == "::1" ? "V6" : "V4";
+  switch (std::get<0>(info.param)) {
+    case Way::kPerPort:
+      return "PerPort" + family;
+    case Way::kRaw:
+      return "Raw" + family;
+    case Way::kFrames:
+      return "Frames" + family;
+  }
+  return "";
+}
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_PORTS_RIG_H_

@@ -4,8 +4,11 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "services/common/digit_analysis/number.h"
 #include "services/common/digit_analysis/plan_defaults.h"
+#include "services/dialplan/core/line_rules.h"
+#include "services/dialplan/core/number_rules.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -34,6 +37,29 @@ void CheckCredentials(const RuleContext& c, const UserEntry& user) {
   }
 }
 
+// protocols.md section 7.1: how the dial plan's users are addressed.
+void CheckNumberLength(const RuleContext& c, const UserEntry& user) {
+  const DialPlanEntry* plan =
+      c.plan.Get<DialPlanEntry>(c.plan.Effective(user).dial_plan);
+  if (plan == nullptr) return;
+  for (size_t i = 0; i < user.phone_numbers.size(); ++i) {
+    const absl::StatusOr<Number> parsed = Number::Parse(user.phone_numbers[i]);
+    if (!parsed.ok()) continue;  // told already
+    const std::string& number = parsed->text();
+    const bool global = number[0] == '+';
+    if (plan->uri_type == UriType::kTelExtn && !global &&
+        number.size() != plan->extension_digits) {
+      c.Add(ItemPath("user.phone_numbers", i), "NUMBER_WRONG_LENGTH",
+            absl::StrCat("an extension of ", plan->name, " has ",
+                         plan->extension_digits, " digits"));
+    } else if (plan->uri_type == UriType::kE164 && !global) {
+      c.Add(ItemPath("user.phone_numbers", i), "NUMBER_NOT_E164",
+            absl::StrCat("numbers of ", plan->name,
+                         " are E.164: '+' and the country code first"));
+    }
+  }
+}
+
 }  // namespace
 
 void CheckUser(const RuleContext& c, const UserEntry& user) {
@@ -55,14 +81,9 @@ void CheckUser(const RuleContext& c, const UserEntry& user) {
     }
   }
   for (size_t i = 0; i < user.phone_numbers.size(); ++i) {
-    const absl::StatusOr<Number> number = Number::Parse(user.phone_numbers[i]);
-    if (!number.ok()) {
-      c.AddStatus(ItemPath("user.phone_numbers", i), number.status());
-    } else if (number->text() != user.phone_numbers[i]) {
-      c.Add(ItemPath("user.phone_numbers", i), "NUMBER_INVALID",
-            "write it without separators");
-    }
+    CheckNumber(c, ItemPath("user.phone_numbers", i), user.phone_numbers[i]);
   }
+  CheckNumberLength(c, user);
   if (user.max_contacts > 100) {
     c.Add("user.max_contacts", "VALUE_OUT_OF_RANGE", "must be 0 to 100");
   }
@@ -79,6 +100,7 @@ void CheckPhone(const RuleContext& c, const PhoneEntry& phone) {
     c.Add("phone.dial_plan", "DIAL_PLAN_REQUIRED",
           "it names none, and neither does its tenant");
   }
+  CheckPhoneLines(c, phone);
 }
 
 }  // namespace sallyport::dialplan

@@ -18,7 +18,8 @@ constexpr size_t kNamedFaults = 20;
 void CheckPeer(const RuleContext& c, const PeerEntry& configured) {
   const PeerEntry peer = c.plan.Effective(configured);
   if (peer.fqdn.empty() && peer.address.empty() && peer.server_group.empty()) {
-    c.Add("peer.fqdn", "PEER_HAS_NO_ADDRESS", "give an FQDN or an address");
+    c.Add("peer.fqdn", "PEER_HAS_NO_ADDRESS",
+          "give an FQDN, an address or a server group");
   }
   if (!peer.fqdn.empty() && !IsHostName(peer.fqdn)) {
     c.Add(

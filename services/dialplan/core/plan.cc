@@ -1,6 +1,5 @@
 #include "services/dialplan/core/plan.h"
 
-#include <algorithm>
 #include <set>
 #include <string>
 #include <string_view>
@@ -8,10 +7,6 @@
 #include <variant>
 #include <vector>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
-#include "services/common/bytes/string_view.h"
-#include "services/common/digit_analysis/number.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/dialplan/core/source_prefix.h"
 
@@ -19,70 +14,6 @@ namespace sallyport::dialplan {
 namespace {
 
 constexpr char kSource[] = "source/";
-
-std::string NumberKey(const std::string& user, const std::string& number) {
-  return absl::StrCat("number/", AbslView(TenantOf(user)), "/", number);
-}
-
-std::vector<UniqueKey> KeysOfEntry(const Plan& plan, const PlanEntry& entry) {
-  std::vector<UniqueKey> out;
-  if (const auto* tenant = std::get_if<TenantEntry>(&entry)) {
-    for (size_t i = 0; i < tenant->domains.size(); ++i) {
-      out.push_back({absl::StrCat("tenant.domains[", i, "]"),
-                     "domain/" + tenant->domains[i]});
-    }
-  } else if (const auto* user = std::get_if<UserEntry>(&entry)) {
-    out.push_back({"user.username",
-                   absl::StrCat("user/", user->username, "@", user->domain)});
-    for (size_t i = 0; i < user->phone_numbers.size(); ++i) {
-      out.push_back({absl::StrCat("user.phone_numbers[", i, "]"),
-                     NumberKey(user->name, user->phone_numbers[i])});
-    }
-    // A username that can be dialled is a number too (PatternsOfUser).
-    const absl::StatusOr<Number> number = Number::Parse(user->username);
-    if (number.ok() && number->text() == user->username &&
-        std::find(user->phone_numbers.begin(), user->phone_numbers.end(),
-                  user->username) == user->phone_numbers.end()) {
-      out.push_back({"user.username", NumberKey(user->name, user->username)});
-    }
-  } else if (const auto* phone = std::get_if<PhoneEntry>(&entry)) {
-    // A certificate holds the device name alone, so it must be the only one.
-    out.push_back({"phone.device_name", "device/" + phone->device_name});
-  } else if (const auto* configured = std::get_if<PeerEntry>(&entry)) {
-    const PeerEntry peer = plan.Effective(*configured);
-    const std::string port = absl::StrCat(":", peer.incoming_port);
-    for (size_t i = 0; i < peer.x509_subjects.size(); ++i) {
-      out.push_back({absl::StrCat("peer.x509_subject_names[", i, "]"),
-                     absl::StrCat("subject/", peer.x509_subjects[i], port)});
-    }
-    if (peer.x509_subjects.empty() && !peer.fqdn.empty()) {
-      out.push_back({"peer.fqdn", absl::StrCat("subject/", peer.fqdn, port)});
-    }
-    // In clear the source address is all there is to tell it by.
-    if (peer.transport != SipTransport::kTls) {
-      const auto add = [&](std::string field, const std::string& source) {
-        const auto prefix = SourcePrefix::Parse(source);
-        if (!prefix.has_value()) return;
-        out.push_back(
-            {std::move(field),
-             absl::StrCat(kSource, peer.incoming_port, "/", prefix->Key())});
-      };
-      for (size_t i = 0; i < peer.source_addresses.size(); ++i) {
-        add(absl::StrCat("peer.source_addresses[", i, "]"),
-            peer.source_addresses[i]);
-      }
-      if (peer.source_addresses.empty()) add("peer.address", peer.address);
-    }
-  } else if (const auto* pattern = std::get_if<RoutePatternEntry>(&entry)) {
-    const std::string_view space = pattern->partition.empty()
-                                       ? TenantOf(pattern->name)
-                                       : pattern->partition;
-    out.push_back(
-        {"route_pattern.pattern",
-         absl::StrCat("pattern/", AbslView(space), "/", pattern->pattern)});
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -138,7 +69,11 @@ void Plan::Unindex(const PlanRecord& record) {
 }
 
 void Plan::IndexKeys(const PlanRecord& record) {
-  std::vector<UniqueKey> keys = KeysOfEntry(*this, record.entry);
+  const auto* peer = std::get_if<PeerEntry>(&record.entry);
+  PeerEntry effective;
+  if (peer != nullptr) effective = Effective(*peer);
+  std::vector<UniqueKey> keys =
+      UniqueKeysOf(record.entry, peer == nullptr ? nullptr : &effective);
   for (const UniqueKey& key : keys) holders_[key.key].insert(record.name());
   if (!keys.empty()) keys_[record.name()] = std::move(keys);
 }

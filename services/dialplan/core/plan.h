@@ -18,6 +18,8 @@
 #include "absl/time/time.h"
 #include "services/common/digit_analysis/plan_entry.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/dialplan/core/plan_fault.h"
+#include "services/dialplan/core/unique_keys.h"
 
 namespace sallyport::dialplan {
 
@@ -38,16 +40,13 @@ struct PlanRecord {
   std::string etag;
   absl::Time create_time = absl::UnixEpoch();
   absl::Time update_time = absl::UnixEpoch();
+  // Faults of its fields alone, found before it came here; null: none. Such a
+  // record is checked and taken out again, never kept.
+  std::shared_ptr<const PlanFaults> shape_faults;
 
   const std::string& name() const { return NameOf(entry); }
 };
 using RecordPtr = std::shared_ptr<const PlanRecord>;
-
-// What at most one resource of the installation may hold.
-struct UniqueKey {
-  std::string field;  // of the holder: "peer.fqdn"
-  std::string key;    // "subject/gw.example.test:5061"
-};
 
 // The SIP certificate of an instance of signaling_edge, as it says itself.
 struct EdgeCertificate {

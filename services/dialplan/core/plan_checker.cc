@@ -1,16 +1,23 @@
 #include "services/dialplan/core/plan_checker.h"
 
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 
+#include "services/dialplan/core/hunt_rules.h"
+#include "services/dialplan/core/line_rules.h"
 #include "services/dialplan/core/member_rules.h"
 #include "services/dialplan/core/pattern_rules.h"
 #include "services/dialplan/core/peer_rules.h"
 #include "services/dialplan/core/phone_profile_rules.h"
 #include "services/dialplan/core/reference_rules.h"
+#include "services/dialplan/core/route_rules.h"
 #include "services/dialplan/core/rule_context.h"
 #include "services/dialplan/core/tenant_rules.h"
 #include "services/dialplan/core/trunk_profile_rules.h"
+#include "services/dialplan/core/voicemail_rules.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -33,14 +40,50 @@ struct KindRules {
   void operator()(const TrunkSecurityProfileEntry& entry) const {
     CheckTrunkProfile(c, entry);
   }
-  void operator()(const ServerGroupEntry& entry) const {
-    CheckGroupSecurity(c, entry);
-  }
   void operator()(const CallingSearchSpaceEntry& entry) const {
     CheckSearchSpace(c, entry);
   }
   void operator()(const RoutePatternEntry& entry) const {
     CheckRoutePattern(c, entry);
+  }
+  void operator()(const TranslationPatternEntry& entry) const {
+    CheckTranslation(c, entry);
+  }
+  void operator()(const CalledPartyTransformationEntry& entry) const {
+    CheckCalledTransformation(c, entry);
+  }
+  void operator()(const CallingPartyTransformationEntry& entry) const {
+    CheckCallingTransformation(c, entry);
+  }
+  void operator()(const RouteListEntry& entry) const {
+    CheckRouteList(c, entry);
+  }
+  void operator()(const ServerGroupEntry& entry) const {
+    CheckServerGroup(c, entry);
+    CheckGroupSecurity(c, entry);
+  }
+  void operator()(const DiallingRestrictionEntry& entry) const {
+    CheckRestriction(c, entry);
+  }
+  void operator()(const LineEntry& entry) const { CheckLine(c, entry); }
+  void operator()(const LineGroupEntry& entry) const {
+    CheckLineGroup(c, entry);
+  }
+  void operator()(const HuntListEntry& entry) const { CheckHuntList(c, entry); }
+  void operator()(const HuntPilotEntry& entry) const {
+    CheckHuntPilot(c, entry);
+  }
+  void operator()(const VoicemailPilotEntry& entry) const {
+    CheckVoicemailPilot(c, entry);
+  }
+  void operator()(const VoicemailProfileEntry& entry) const {
+    CheckVoicemailProfile(c, entry);
+  }
+  void operator()(const VoicemailPortGroupEntry& entry) const {
+    CheckPortGroup(c, entry);
+  }
+  void operator()(const MessageWaitingNumberEntry& entry) const {
+    CheckMessageWaiting(c, entry);
   }
   // Kinds that have none.
   template <typename Entry>
@@ -59,7 +102,15 @@ PlanFaults CheckWritten(const Plan& plan, const std::string& name,
   CheckKeys(c, name);
   CheckLimitsOfTenant(c, name);
   std::visit(KindRules{c}, record->entry);
-  return faults;
+  if (record->shape_faults == nullptr) return faults;
+  // One fault for one field: what it looks like comes first.
+  PlanFaults all = *record->shape_faults;
+  std::set<std::string_view> told;
+  for (const PlanFault& fault : *record->shape_faults) told.insert(fault.field);
+  for (PlanFault& fault : faults) {
+    if (told.count(fault.field) == 0) all.push_back(std::move(fault));
+  }
+  return all;
 }
 
 }  // namespace sallyport::dialplan

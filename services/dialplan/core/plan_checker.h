@@ -12,7 +12,8 @@ namespace sallyport::dialplan {
 
 // Everything that is wrong with `name`, which has just been put into `plan` in
 // the place of `before` (null: it is new), and with what depends on it: a dial
-// plan is blamed for the peers that its new mode would strand. Pure.
+// plan is blamed for the peers that its new mode would strand. Faults of its
+// shape come first. Pure.
 PlanFaults CheckWritten(const Plan& plan, const std::string& name,
                         const PlanRecord* before);
 

@@ -11,6 +11,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_matchers.h"
 #include "services/dialplan/core/plan_fixture.h"
+#include "services/dialplan/core/plan_rules_fixture.h"
 #include "services/dialplan/core/reference_rules.h"
 
 namespace sallyport::dialplan {
@@ -21,38 +22,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
-class PlanCheckerTest : public testing::Test {
- protected:
-  void SetUp() override {
-    Add(TestTenant());
-    Add(TestPlan(SecurityMode::kUnsecured, "clear"));
-    Add(TestPlan(SecurityMode::kSipSecured, "sip"));
-    Add(TestPlan(SecurityMode::kSecured, "secured"));
-  }
-
-  // Puts it in and leaves it there; it must be without fault.
-  void Add(PlanEntry entry) {
-    const std::string name = NameOf(entry);
-    EXPECT_THAT(Check(std::move(entry)), IsEmpty()) << name;
-  }
-
-  // Puts it in, says "field REASON" of each fault, and takes a faulty one out.
-  std::vector<std::string> Check(PlanEntry entry) {
-    const std::string name = NameOf(entry);
-    const RecordPtr before =
-        plan_.Put(std::make_shared<PlanRecord>(TestRecord(std::move(entry))));
-    faults_ = CheckWritten(plan_, name, before.get());
-    if (!faults_.empty()) plan_.Restore(name, before);
-    std::vector<std::string> out;
-    for (const PlanFault& fault : faults_) {
-      out.push_back(fault.field + " " + fault.reason);
-    }
-    return out;
-  }
-
-  Plan plan_;
-  PlanFaults faults_;
-};
+using PlanCheckerTest = PlanRulesTest;
 
 // UM-66: a secured plan with an IP-literal gateway, or a port other than 5061,
 // is refused; all faults at once.
@@ -197,17 +167,21 @@ TEST_F(PlanCheckerTest, Cuc55ReferencesExist) {
 TEST_F(PlanCheckerTest, Cuc55DeletionOfWhatIsUsed) {
   Add(TestPeer("gw", "clear"));
   Add(TestPattern("p", "9.!", "gw"));
-  const absl::Status status = CheckRemovable(plan_, "tenants/t/peers/gw");
+  const absl::Status status =
+      CheckRemovable(plan_, *plan_.Find("tenants/t/peers/gw"));
   EXPECT_THAT(status, HasReason("RESOURCE_IN_USE"));
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("tenants/t/routePatterns/p"));
-  EXPECT_THAT(CheckRemovable(plan_, "tenants/t/dialPlans/clear"),
+  EXPECT_THAT(CheckRemovable(plan_, *plan_.Find("tenants/t/dialPlans/clear")),
               HasReason("RESOURCE_IN_USE"));
-  EXPECT_THAT(CheckRemovable(plan_, "tenants/t"), HasReason("RESOURCE_IN_USE"));
-  EXPECT_THAT(CheckRemovable(plan_, "tenants/t/routePatterns/p"), IsOk());
-  EXPECT_THAT(CheckRemovable(plan_, "tenants/t/dialPlans/sip"), IsOk());
+  EXPECT_THAT(CheckRemovable(plan_, *plan_.Find("tenants/t")),
+              HasReason("RESOURCE_IN_USE"));
+  EXPECT_THAT(CheckRemovable(plan_, *plan_.Find("tenants/t/routePatterns/p")),
+              IsOk());
+  EXPECT_THAT(CheckRemovable(plan_, *plan_.Find("tenants/t/dialPlans/sip")),
+              IsOk());
   plan_.Remove("tenants/t/routePatterns/p");
-  EXPECT_THAT(CheckRemovable(plan_, "tenants/t/peers/gw"), IsOk());
+  EXPECT_THAT(CheckRemovable(plan_, *plan_.Find("tenants/t/peers/gw")), IsOk());
 }
 
 TEST_F(PlanCheckerTest, RoutingToAPeerThatTakesNoCalls) {

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -229,7 +230,7 @@ absl::StatusOr<PlanChange> PlanEditor::Stage(const PlanEdit& edit,
 }
 
 absl::Status PlanEditor::CheckStaged(const PlanChange& change) const {
-  if (change.after == nullptr) return CheckRemovable(plan_, change.name);
+  if (change.after == nullptr) return CheckRemovable(plan_, *change.before);
   return ToStatus(CheckWritten(plan_, change.name, change.before.get()));
 }
 
@@ -245,20 +246,32 @@ void PlanEditor::Accept(PlanChange change) {
 }
 
 absl::Status PlanEditor::CheckLimit(const PlanEntry& entry) const {
-  size_t limit = SIZE_MAX;
+  const PlanLimits& limits = options_.limits;
+  constexpr size_t kRoute = 7, kTranslation = 12;
+  static_assert(std::is_same_v<std::variant_alternative_t<kRoute, PlanEntry>,
+                               RoutePatternEntry>);
+  static_assert(
+      std::is_same_v<std::variant_alternative_t<kTranslation, PlanEntry>,
+                     TranslationPatternEntry>);
+  size_t have = counts_[entry.index()];
+  size_t limit = limits.patterns;  // of kinds that have none of their own
   if (std::holds_alternative<TenantEntry>(entry)) {
-    limit = options_.limits.tenants;
+    limit = limits.tenants;
   } else if (std::holds_alternative<PeerEntry>(entry)) {
-    limit = options_.limits.peers;
-  } else if (std::holds_alternative<RoutePatternEntry>(entry)) {
-    limit = options_.limits.patterns;
-  } else if (std::holds_alternative<UserEntry>(entry)) {
-    limit = options_.limits.users;
+    limit = limits.peers;
+  } else if (entry.index() == kRoute || entry.index() == kTranslation) {
+    have = counts_[kRoute] + counts_[kTranslation];
+  } else if (std::holds_alternative<UserEntry>(entry) ||
+             std::holds_alternative<PhoneEntry>(entry) ||
+             std::holds_alternative<LineEntry>(entry)) {
+    limit = limits.users;
   }
-  if (counts_[entry.index()] < limit) return absl::OkStatus();
-  return MakeError(absl::StatusCode::kResourceExhausted, "LIMIT_REACHED",
-                   absl::StrCat("the installation holds ", limit,
-                                " of this kind, its limit"));
+  if (have >= limit) {
+    return MakeError(absl::StatusCode::kResourceExhausted, "LIMIT_REACHED",
+                     absl::StrCat("the installation holds ", have,
+                                  " of this kind, its limit"));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<const EditAnswer*> PlanEditor::Recall(

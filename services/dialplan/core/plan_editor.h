@@ -119,7 +119,9 @@ struct PlanChanges {
   }
 };
 
-// Most resources of a kind, over all tenants.
+// Most resources of a kind, over all tenants: patterns are route and
+// translation patterns together, users bound phones and lines as well, and
+// what is not named here may be as many as the patterns.
 struct PlanLimits {
   size_t tenants = 1000;
   size_t peers = 10000;

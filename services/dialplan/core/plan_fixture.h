@@ -83,12 +83,54 @@ inline std::vector<Reference> TestReferences(const PlanEntry& entry) {
     add("phone.owner_user", phone->owner_user, "users");
     add("phone.phone_security_profile", phone->phone_security_profile,
         "phoneSecurityProfiles");
+    for (const std::string& line : phone->lines) {
+      add("phone.lines", line, "lines");
+    }
   } else if (const auto* pattern = std::get_if<RoutePatternEntry>(&entry)) {
     add("route_pattern.partition", pattern->partition, "partitions");
     add("route_pattern.peer", pattern->peer, "peers");
+    add("route_pattern.route_list", pattern->route_list, "routeLists");
   } else if (const auto* css = std::get_if<CallingSearchSpaceEntry>(&entry)) {
     for (const std::string& partition : css->partitions) {
       add("calling_search_space.partitions", partition, "partitions");
+    }
+  } else if (const auto* tp = std::get_if<TranslationPatternEntry>(&entry)) {
+    add("translation_pattern.partition", tp->partition, "partitions");
+    add("translation_pattern.calling_search_space", tp->calling_search_space,
+        "callingSearchSpaces");
+  } else if (const auto* list = std::get_if<RouteListEntry>(&entry)) {
+    for (const RouteListMember& member : list->members) {
+      add("route_list.members.peer", member.peer, "peers");
+    }
+  } else if (const auto* line = std::get_if<LineEntry>(&entry)) {
+    add("line.partition", line->partition, "partitions");
+    add("line.calling_search_space", line->calling_search_space,
+        "callingSearchSpaces");
+    add("line.voicemail_profile", line->voicemail_profile, "voicemailProfiles");
+    for (const std::string& user : line->users)
+      add("line.users", user, "users");
+  } else if (const auto* group = std::get_if<LineGroupEntry>(&entry)) {
+    for (const std::string& member : group->lines) {
+      add("line_group.lines", member, "lines");
+    }
+  } else if (const auto* hunts = std::get_if<HuntListEntry>(&entry)) {
+    for (const std::string& member : hunts->line_groups) {
+      add("hunt_list.line_groups", member, "lineGroups");
+    }
+  } else if (const auto* pilot = std::get_if<HuntPilotEntry>(&entry)) {
+    add("hunt_pilot.partition", pilot->partition, "partitions");
+    add("hunt_pilot.hunt_list", pilot->hunt_list, "huntLists");
+  } else if (const auto* vm = std::get_if<VoicemailPilotEntry>(&entry)) {
+    add("voicemail_pilot.calling_search_space", vm->calling_search_space,
+        "callingSearchSpaces");
+  } else if (const auto* vp = std::get_if<VoicemailProfileEntry>(&entry)) {
+    add("voicemail_profile.voicemail_pilot", vp->voicemail_pilot,
+        "voicemailPilots");
+  } else if (const auto* ports = std::get_if<VoicemailPortGroupEntry>(&entry)) {
+    add("voicemail_port_group.peer", ports->peer, "peers");
+    add("voicemail_port_group.line_group", ports->line_group, "lineGroups");
+    for (const VoicemailPort& port : ports->ports) {
+      add("voicemail_port_group.ports.line", port.line, "lines");
     }
   }
   return out;

@@ -4,12 +4,16 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/status/error_reason.h"
+#include "services/dialplan/core/unique_keys.h"
+#include "services/dialplan/core/voicemail_rules.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -17,27 +21,17 @@ namespace {
 // Referrers told in an error; the rest is counted.
 constexpr size_t kNamedReferrers = 5;
 
-std::string_view ReasonOfKey(const std::string& key) {
-  if (key.rfind("subject/", 0) == 0) return "PEER_SUBJECT_NOT_UNIQUE";
-  if (key.rfind("source/", 0) == 0) return "PEER_ADDRESS_NOT_UNIQUE";
-  if (key.rfind("domain/", 0) == 0) return "DOMAIN_NOT_UNIQUE";
-  if (key.rfind("device/", 0) == 0) return "DEVICE_NAME_NOT_UNIQUE";
-  if (key.rfind("pattern/", 0) == 0) return "PATTERN_NOT_UNIQUE";
-  if (key.rfind("number/", 0) == 0) return "NUMBER_NOT_UNIQUE";
-  return "USERNAME_NOT_UNIQUE";
-}
-
-const char* DescriptionOfKey(const std::string& key) {
-  if (key.rfind("subject/", 0) == 0) {
-    return "the pair of subject name and incoming port is held";
-  }
-  if (key.rfind("source/", 0) == 0) {
-    return "the pair of address and incoming port is held";
-  }
-  if (key.rfind("pattern/", 0) == 0) {
-    return "the same pattern in the same partition is held";
-  }
-  return "it is held";
+// A line and the users that register for it may have one number.
+bool MayShare(const Plan& plan, const std::string& one,
+              const std::string& other) {
+  const auto is_user_of = [&plan](const std::string& line,
+                                  const std::string& user) {
+    const LineEntry* entry = plan.Get<LineEntry>(line);
+    return entry != nullptr &&
+           std::find(entry->users.begin(), entry->users.end(), user) !=
+               entry->users.end();
+  };
+  return is_user_of(one, other) || is_user_of(other, one);
 }
 
 }  // namespace
@@ -68,19 +62,27 @@ void CheckKeys(const RuleContext& c, const std::string& name) {
       c.Add(key.field, "DUPLICATE_VALUE", "it is given twice");
     }
     for (const std::string& holder : c.plan.HoldersOf(key.key)) {
-      if (holder == name) continue;
+      if (holder == name || MayShare(c.plan, holder, name)) continue;
       // Another tenant's names are nobody's business here.
       const bool same = TenantOf(holder) == TenantOf(name);
       c.Add(key.field, ReasonOfKey(key.key),
-            absl::StrCat(DescriptionOfKey(key.key), " by ",
+            absl::StrCat(AbslView(DescriptionOfKey(key.key)), " by ",
                          same ? holder : std::string("another tenant")));
     }
   }
 }
 
-absl::Status CheckRemovable(const Plan& plan, const std::string& name) {
+absl::Status CheckRemovable(const Plan& plan, const PlanRecord& record) {
+  const std::string& name = record.name();
   std::vector<std::string> users(plan.ReferrersOf(name).begin(),
                                  plan.ReferrersOf(name).end());
+  // A port group names a lamp number by its digits (CUC-47).
+  if (const auto* lamp =
+          std::get_if<MessageWaitingNumberEntry>(&record.entry)) {
+    for (std::string& group : PortGroupsOf(plan, *lamp)) {
+      users.push_back(std::move(group));
+    }
+  }
   if (TenantOf(name) == name) {
     const std::string prefix = name + "/";
     for (auto it = plan.records().lower_bound(prefix);

@@ -19,10 +19,11 @@ void CheckReferences(const RuleContext& c, const PlanRecord& record);
 // What only one resource may hold is held by no other (Plan::KeysOf). Pure.
 void CheckKeys(const RuleContext& c, const std::string& name);
 
-// Whether `name`, which is in `plan`, may be taken out: FAILED_PRECONDITION,
+// Whether `record`, which is or was in `plan`, may be out of it:
+// FAILED_PRECONDITION,
 // reason RESOURCE_IN_USE, names those that refer to it or belong to it
 // (CUC-55). Pure.
-absl::Status CheckRemovable(const Plan& plan, const std::string& name);
+absl::Status CheckRemovable(const Plan& plan, const PlanRecord& record);
 
 }  // namespace sallyport::dialplan
 

@@ -24,31 +24,75 @@ namespace pb = ::sallyport::dialplan::v1;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-// Which field names one of which collection. All kinds share the same names.
+// Which field names one of which collection. All kinds, and the messages
+// inside, share the same names.
 struct ReferenceField {
   std::string_view field;
   std::string_view collection;
 };
 constexpr ReferenceField kReferenceFields[] = {
+    {"called_party_transformation_search_space", "callingSearchSpaces"},
+    {"calling_party_transformation_search_space", "callingSearchSpaces"},
+    {"calling_search_space", "callingSearchSpaces"},
     {"default_dial_plan", "dialPlans"},
     {"dial_plan", "dialPlans"},
     {"dialling_restriction", "diallingRestrictions"},
-    {"calling_search_space", "callingSearchSpaces"},
-    {"rerouting_calling_search_space", "callingSearchSpaces"},
-    {"called_party_transformation_search_space", "callingSearchSpaces"},
-    {"calling_party_transformation_search_space", "callingSearchSpaces"},
-    {"trunk_security_profile", "trunkSecurityProfiles"},
-    {"phone_security_profile", "phoneSecurityProfiles"},
-    {"server_group", "serverGroups"},
     {"digest_user", "users"},
-    {"owner_user", "users"},
+    {"hunt_list", "huntLists"},
+    {"line", "lines"},
+    {"line_group", "lineGroups"},
+    {"line_groups", "lineGroups"},
     {"lines", "lines"},
-    {"users", "users"},
+    {"owner_user", "users"},
     {"partition", "partitions"},
     {"partitions", "partitions"},
     {"peer", "peers"},
+    {"phone_security_profile", "phoneSecurityProfiles"},
+    {"rerouting_calling_search_space", "callingSearchSpaces"},
     {"route_list", "routeLists"},
+    {"server_group", "serverGroups"},
+    {"trunk_security_profile", "trunkSecurityProfiles"},
+    {"users", "users"},
+    {"voicemail_pilot", "voicemailPilots"},
+    {"voicemail_profile", "voicemailProfiles"},
 };
+
+// The references of a message and of those inside it, by their paths.
+void AddReferences(const Message& message, const std::string& path,
+                   std::vector<Reference>& out) {
+  const auto* reflection = message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection->ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    const bool is_message =
+        field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+    const std::string_view collection =
+        field->cpp_type() == FieldDescriptor::CPPTYPE_STRING
+            ? ReferredCollection(field->name())
+            : std::string_view();
+    if (!is_message && collection.empty()) continue;
+    const std::string at = absl::StrCat(path, ".", field->name());
+    if (!field->is_repeated()) {
+      if (is_message) {
+        AddReferences(reflection->GetMessage(message, field), at, out);
+      } else if (std::string target = reflection->GetString(message, field);
+                 !target.empty()) {
+        out.push_back({at, std::move(target), std::string(collection)});
+      }
+      continue;
+    }
+    for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
+      const std::string item = absl::StrCat(at, "[", i, "]");
+      if (is_message) {
+        AddReferences(reflection->GetRepeatedMessage(message, field, i), item,
+                      out);
+      } else {
+        out.push_back({item, reflection->GetRepeatedString(message, field, i),
+                       std::string(collection)});
+      }
+    }
+  }
+}
 
 void SetTime(Message& message, std::string_view field, absl::Time time) {
   Message* inner = message.GetReflection()->MutableMessage(
@@ -69,43 +113,22 @@ pb::Resource Decode(const std::string& body, const std::string& etag,
 
 }  // namespace
 
-std::vector<Reference> ReferencesOf(const pb::Resource& resource) {
-  const Message& inner = InnerOf(resource);
-  const auto* reflection = inner.GetReflection();
-  const std::string prefix =
-      resource.GetReflection()
-          ->GetOneofFieldDescriptor(resource,
-                                    pb::Resource::descriptor()->oneof_decl(0))
-          ->name() +
-      ".";
-  std::vector<Reference> out;
-  for (const ReferenceField& known : kReferenceFields) {
-    const FieldDescriptor* field =
-        inner.GetDescriptor()->FindFieldByName(std::string(known.field));
-    if (field == nullptr ||
-        field->cpp_type() != FieldDescriptor::CPPTYPE_STRING) {
-      continue;
-    }
-    if (field->is_repeated()) {
-      for (int i = 0; i < reflection->FieldSize(inner, field); ++i) {
-        out.push_back({absl::StrCat(prefix, field->name(), "[", i, "]"),
-                       reflection->GetRepeatedString(inner, field, i),
-                       std::string(known.collection)});
-      }
-    } else if (std::string target = reflection->GetString(inner, field);
-               !target.empty()) {
-      out.push_back({prefix + field->name(), std::move(target),
-                     std::string(known.collection)});
-    }
-  }
-  return out;
-}
-
 std::string_view ReferredCollection(std::string_view field) {
   for (const ReferenceField& known : kReferenceFields) {
     if (known.field == field) return known.collection;
   }
-  return "";
+  return {};
+}
+
+std::vector<Reference> ReferencesOf(const pb::Resource& resource) {
+  std::vector<Reference> out;
+  AddReferences(InnerOf(resource),
+                resource.GetReflection()
+                    ->GetOneofFieldDescriptor(
+                        resource, pb::Resource::descriptor()->oneof_decl(0))
+                    ->name(),
+                out);
+  return out;
 }
 
 PlanRecord RecordOf(pb::Resource resource, const Ha1Hashes& hashes) {

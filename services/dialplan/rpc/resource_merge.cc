@@ -1,5 +1,6 @@
 #include "services/dialplan/rpc/resource_merge.h"
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -161,10 +162,14 @@ absl::StatusOr<PlanRecord> MergedRecord(const pb::Resource& written,
     user.set_domain(absl::AsciiStrToLower(user.domain()));
   }
   SpellOut(merged);
-  SP_RETURN_IF_ERROR(ToStatus(CheckShape(merged)));
+  PlanFaults faults = CheckShape(merged);
   Ha1Hashes hashes;
   if (merged.has_user()) hashes = HashesOf(*merged.mutable_user(), current);
-  return RecordOf(std::move(merged), hashes);
+  PlanRecord out = RecordOf(std::move(merged), hashes);
+  if (!faults.empty()) {
+    out.shape_faults = std::make_shared<const PlanFaults>(std::move(faults));
+  }
+  return out;
 }
 
 }  // namespace sallyport::dialplan

@@ -25,7 +25,7 @@ absl::Status CheckMask(const ::sallyport::dialplan::v1::Resource& resource,
 // `current`, where `mask` says which fields change: empty means those that are
 // set, "*" all. Output fields in the mask are passed over. Passwords become
 // hashes here and go no further. `tenant`, which may be null, gives a new user
-// its domain. INVALID_ARGUMENT if the result has fields of wrong shape.
+// its domain. Fields of wrong shape are told in the record's shape_faults.
 absl::StatusOr<PlanRecord> MergedRecord(
     const ::sallyport::dialplan::v1::Resource& written, const std::string& name,
     const google::protobuf::FieldMask& mask, const PlanRecord* current,

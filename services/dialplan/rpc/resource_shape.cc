@@ -6,14 +6,15 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
+#include "google/protobuf/repeated_ptr_field.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/config/proto_time.h"
 #include "services/dialplan/rpc/resource_kind.h"
+#include "services/dialplan/rpc/string_rules.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -23,24 +24,7 @@ namespace type = ::sallyport::type::v1;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-constexpr size_t kMaxString = 255;
 constexpr int kMaxRepeated = 1000;
-
-// Strings whose bound is another one, and those that may hold several lines.
-size_t MaxLength(const FieldDescriptor& field) {
-  const std::string& name = field.name();
-  if (name == "display_name") return 64;
-  if (name == "login_banner") return 2048;
-  if (name == "password") return 128;
-  if (name == "pattern") return 64;
-  if (name == "access_telephone_numbers") return 32;
-  if (name == "associated_edges") return 63;
-  return kMaxString;
-}
-
-bool MayHoldLines(const FieldDescriptor& field) {
-  return field.name() == "login_banner" || field.name() == "description";
-}
 
 // Walks over all fields of a message. Thread-compatible.
 class ShapeChecker {
@@ -118,31 +102,25 @@ class ShapeChecker {
 
   void CheckString(const std::string& text, const FieldDescriptor& field,
                    const std::string& at, bool repeated) {
-    const size_t max = MaxLength(field);
-    if (text.size() > max) {
-      Add(at, "VALUE_TOO_LONG", absl::StrCat("longer than ", max, " octets"));
+    const StringRule* rule = StringRuleOf(field);
+    if (rule == nullptr) return;  // the name, which the method checks
+    if (text.size() > rule->max) {
+      Add(at, "VALUE_TOO_LONG",
+          absl::StrCat("longer than ", rule->max, " octets"));
     }
     if (repeated && text.empty()) {
       Add(at, "VALUE_REQUIRED", "an item of a list cannot be empty");
     }
-    for (const char c : text) {
-      const auto u = static_cast<unsigned char>(c);
-      if (c == '\n' && MayHoldLines(field)) continue;
-      if (u < 0x20 || u == 0x7f) {
-        Add(at, "VALUE_INVALID", "holds a control character");
-        return;
-      }
+    const size_t bad = FirstForbidden(text, rule->charset);
+    if (bad != std::string::npos) {
+      Add(at, "VALUE_INVALID",
+          absl::StrCat("octet ", bad + 1, ": may hold ",
+                       AbslView(DescribeCharset(rule->charset))));
     }
   }
 
   PlanFaults faults_;
 };
-
-bool AllDigits(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_isdigit(static_cast<unsigned char>(c));
-  });
-}
 
 void CheckTenant(const pb::Tenant& tenant, ShapeChecker& out) {
   if (tenant.domains_size() > 100) {
@@ -151,17 +129,16 @@ void CheckTenant(const pb::Tenant& tenant, ShapeChecker& out) {
 }
 
 void CheckDialPlan(const pb::DialPlan& plan, ShapeChecker& out) {
-  if (plan.country_or_region_code().size() > 4 ||
-      !AllDigits(plan.country_or_region_code())) {
-    out.Add("dial_plan.country_or_region_code", "VALUE_INVALID",
-            "must be 1 to 4 digits");
-  }
-  for (int i = 0; i < plan.access_telephone_numbers_size(); ++i) {
-    std::string_view number = plan.access_telephone_numbers(i);
-    if (!number.empty() && number[0] == '+') number.remove_prefix(1);
-    if (!AllDigits(number)) {
-      out.Add(absl::StrCat("dial_plan.access_telephone_numbers[", i, "]"),
-              "NUMBER_INVALID", "must be digits");
+  for (int i = 0; i < plan.srtp_suites_size(); ++i) {
+    const std::string at = absl::StrCat("dial_plan.srtp_suites[", i, "]");
+    if (plan.srtp_suites(i) == type::SRTP_SUITE_UNSPECIFIED) {
+      out.Add(at, "VALUE_REQUIRED", "name a suite");
+    }
+    for (int j = 0; j < i; ++j) {
+      if (plan.srtp_suites(i) == plan.srtp_suites(j)) {
+        out.Add(at, "DUPLICATE_VALUE", "it is given twice");
+        break;
+      }
     }
   }
   out.Duration("dial_plan.interdigit_timeout",
@@ -172,6 +149,35 @@ void CheckDialPlan(const pb::DialPlan& plan, ShapeChecker& out) {
                absl::Hours(24 * 7));
 }
 
+// protocols.md section 8
+void CheckSubjects(
+    const std::string& kind,
+    const google::protobuf::RepeatedPtrField<std::string>& subjects,
+    ShapeChecker& out) {
+  size_t octets = 0;
+  for (const std::string& subject : subjects) octets += subject.size() + 1;
+  if (octets > 4096) {
+    out.Add(kind + ".x509_subject_names", "VALUE_TOO_LONG",
+            "together longer than 4096 octets");
+  }
+}
+
+void CheckMonitoring(const std::string& kind,
+                     const pb::OptionsMonitoring& monitoring,
+                     ShapeChecker& out) {
+  const std::string path = kind + ".options_monitoring.";
+  out.Duration(path + "interval", FromProto(monitoring.interval()),
+               absl::Seconds(5), absl::Seconds(600));
+  out.Duration(path + "out_of_service_interval",
+               FromProto(monitoring.out_of_service_interval()),
+               absl::Seconds(5), absl::Seconds(600));
+  out.Duration(path + "retry_interval", FromProto(monitoring.retry_interval()),
+               absl::Milliseconds(100), absl::Seconds(60));
+  if (monitoring.retries() > 20) {
+    out.Add(path + "retries", "VALUE_OUT_OF_RANGE", "must be 0 to 20");
+  }
+}
+
 void CheckPeer(const pb::Peer& peer, ShapeChecker& out) {
   if (peer.kind() == pb::PEER_KIND_UNSPECIFIED) {
     out.Add("peer.kind", "VALUE_REQUIRED", "say what the peer is");
@@ -179,22 +185,8 @@ void CheckPeer(const pb::Peer& peer, ShapeChecker& out) {
   if (peer.transport() == type::TRANSPORT_DTLS) {
     out.Add("peer.transport", "VALUE_INVALID", "SIP runs over UDP, TCP or TLS");
   }
-  size_t subjects = 0;
-  for (const std::string& subject : peer.x509_subject_names()) {
-    subjects += subject.size() + 1;
-  }
-  if (subjects > 4096) {
-    // protocols.md section 8
-    out.Add("peer.x509_subject_names", "VALUE_TOO_LONG",
-            "together longer than 4096 octets");
-  }
-  const auto& monitoring = peer.options_monitoring();
-  out.Duration("peer.options_monitoring.interval",
-               FromProto(monitoring.interval()), absl::Seconds(5),
-               absl::Seconds(600));
-  out.Duration("peer.options_monitoring.out_of_service_interval",
-               FromProto(monitoring.out_of_service_interval()),
-               absl::Seconds(5), absl::Seconds(600));
+  CheckSubjects("peer", peer.x509_subject_names(), out);
+  CheckMonitoring("peer", peer.options_monitoring(), out);
 }
 
 void CheckUser(const pb::User& user, ShapeChecker& out) {
@@ -205,16 +197,11 @@ void CheckUser(const pb::User& user, ShapeChecker& out) {
     out.Add("user.ha1", "VALUE_CONFLICT", "give a password or its hash");
   }
   const bool md5 = user.digest_algorithm() == type::DIGEST_ALGORITHM_MD5;
-  if (!user.ha1().empty()) {
-    const bool hex =
-        std::all_of(user.ha1().begin(), user.ha1().end(), [](char c) {
-          return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-        });
-    if (!hex || user.ha1().size() != (md5 ? 32u : 64u)) {
-      out.Add("user.ha1", "VALUE_INVALID",
-              absl::StrCat("must be ", md5 ? 32 : 64,
-                           " lower-case hex digits under this algorithm"));
-    }
+  const size_t digits = md5 ? 32 : 64;
+  if (!user.ha1().empty() && user.ha1().size() != digits) {
+    out.Add("user.ha1", "VALUE_INVALID",
+            absl::StrCat("must be ", digits,
+                         " lower-case hex digits under this algorithm"));
   }
   if (user.realm().find('"') != std::string::npos ||
       user.realm().find('\\') != std::string::npos) {
@@ -237,9 +224,33 @@ void CheckRoutePattern(const pb::RoutePattern& pattern, ShapeChecker& out) {
     out.Add("route_pattern.calling_party.restrict_presentation", kReason,
             "this version cannot withhold the calling number");
   }
-  if (pattern.called_party().discard_digits() >= pb::DISCARD_DIGITS_PRE_AT) {
-    out.Add("route_pattern.called_party.discard_digits", "PATTERN_HAS_NO_AT",
-            "the instruction needs '@' in the pattern");
+}
+
+void CheckLine(const pb::Line& line, ShapeChecker& out) {
+  out.Duration("line.no_answer_duration", FromProto(line.no_answer_duration()),
+               absl::Seconds(1), absl::Seconds(300));
+}
+
+void CheckLineGroup(const pb::LineGroup& group, ShapeChecker& out) {
+  out.Duration("line_group.ring_no_answer_reversion",
+               FromProto(group.ring_no_answer_reversion()), absl::Seconds(1),
+               absl::Seconds(300));
+}
+
+void CheckHuntPilot(const pb::HuntPilot& pilot, ShapeChecker& out) {
+  out.Duration("hunt_pilot.maximum_hunt_time",
+               FromProto(pilot.maximum_hunt_time()), absl::Seconds(1),
+               absl::Hours(1));
+}
+
+void CheckRestriction(const pb::DiallingRestriction& restriction,
+                      ShapeChecker& out) {
+  for (int i = 0; i < restriction.allowed_toll_classes_size(); ++i) {
+    if (restriction.allowed_toll_classes(i) == pb::TOLL_CLASS_UNSPECIFIED) {
+      out.Add(
+          absl::StrCat("dialling_restriction.allowed_toll_classes[", i, "]"),
+          "VALUE_REQUIRED", "name a toll class");
+    }
   }
 }
 
@@ -265,6 +276,41 @@ PlanFaults CheckShape(const pb::Resource& resource) {
       break;
     case pb::Resource::kRoutePattern:
       CheckRoutePattern(resource.route_pattern(), out);
+      break;
+    case pb::Resource::kTrunkSecurityProfile:
+      CheckSubjects("trunk_security_profile",
+                    resource.trunk_security_profile().x509_subject_names(),
+                    out);
+      break;
+    case pb::Resource::kServerGroup:
+      CheckMonitoring("server_group",
+                      resource.server_group().options_monitoring(), out);
+      break;
+    case pb::Resource::kLine:
+      CheckLine(resource.line(), out);
+      break;
+    case pb::Resource::kLineGroup:
+      CheckLineGroup(resource.line_group(), out);
+      break;
+    case pb::Resource::kHuntPilot:
+      CheckHuntPilot(resource.hunt_pilot(), out);
+      break;
+    case pb::Resource::kVoicemailPortGroup:
+      if (resource.voicemail_port_group().integration() ==
+          pb::VOICEMAIL_INTEGRATION_UNSPECIFIED) {
+        out.Add("voicemail_port_group.integration", "VALUE_REQUIRED",
+                "say how the server is connected");
+      }
+      break;
+    case pb::Resource::kMessageWaitingNumber:
+      if (resource.message_waiting_number().indicator() ==
+          pb::MESSAGE_WAITING_INDICATOR_UNSPECIFIED) {
+        out.Add("message_waiting_number.indicator", "VALUE_REQUIRED",
+                "say what it does to the lamp");
+      }
+      break;
+    case pb::Resource::kDiallingRestriction:
+      CheckRestriction(resource.dialling_restriction(), out);
       break;
     default:
       break;

@@ -11,7 +11,7 @@
 namespace sallyport::dialplan {
 
 // Every fault of a resource that was written, with field paths: strings that
-// are too long or hold control characters, lists that are too long, enum
+// are too long or of the wrong characters, lists that are too long, enum
 // values that this version does not know, durations out of range, fields that
 // are required, and those that this version stores nothing for
 // (FIELD_NOT_SUPPORTED): refusing them is better than ignoring them. Pure.

@@ -71,12 +71,11 @@ TEST(CheckShapeTest, DialPlans) {
   plan.add_access_telephone_numbers("abc");
   plan.mutable_interdigit_timeout()->set_seconds(2);  // T302: 3 s to 75 s
   plan.mutable_max_call_duration()->set_seconds(-1);
-  EXPECT_THAT(
-      Faults(r),
-      ElementsAre("dial_plan.country_or_region_code VALUE_INVALID",
-                  "dial_plan.access_telephone_numbers[1] NUMBER_INVALID",
-                  "dial_plan.interdigit_timeout VALUE_OUT_OF_RANGE",
-                  "dial_plan.max_call_duration VALUE_OUT_OF_RANGE"));
+  EXPECT_THAT(Faults(r),
+              ElementsAre("dial_plan.country_or_region_code VALUE_INVALID",
+                          "dial_plan.access_telephone_numbers[1] VALUE_INVALID",
+                          "dial_plan.interdigit_timeout VALUE_OUT_OF_RANGE",
+                          "dial_plan.max_call_duration VALUE_OUT_OF_RANGE"));
 }
 
 TEST(CheckShapeTest, Peers) {
@@ -118,6 +117,72 @@ TEST(CheckShapeTest, Users) {
   EXPECT_THAT(Faults(r), ElementsAre("user.ha1 VALUE_INVALID"));
 }
 
+TEST(CheckShapeTest, TimesOfLinesAndHunts) {
+  pb::Resource r;
+  r.mutable_line()->mutable_no_answer_duration()->set_seconds(300);
+  EXPECT_THAT(Faults(r), IsEmpty());
+  r.mutable_line()->mutable_no_answer_duration()->set_seconds(301);
+  EXPECT_THAT(Faults(r),
+              ElementsAre("line.no_answer_duration VALUE_OUT_OF_RANGE"));
+  auto& group = *r.mutable_line_group();
+  group.mutable_ring_no_answer_reversion()->set_nanos(500000000);
+  EXPECT_THAT(
+      Faults(r),
+      ElementsAre("line_group.ring_no_answer_reversion VALUE_OUT_OF_RANGE"));
+  auto& pilot = *r.mutable_hunt_pilot();
+  pilot.mutable_maximum_hunt_time()->set_seconds(3601);
+  EXPECT_THAT(Faults(r),
+              ElementsAre("hunt_pilot.maximum_hunt_time VALUE_OUT_OF_RANGE"));
+}
+
+TEST(CheckShapeTest, WhatMustBeSaid) {
+  pb::Resource r;
+  r.mutable_voicemail_port_group();
+  EXPECT_THAT(Faults(r),
+              ElementsAre("voicemail_port_group.integration VALUE_REQUIRED"));
+  r.mutable_message_waiting_number();
+  EXPECT_THAT(Faults(r),
+              ElementsAre("message_waiting_number.indicator VALUE_REQUIRED"));
+  r.mutable_dialling_restriction()->add_allowed_toll_classes(
+      pb::TOLL_CLASS_UNSPECIFIED);
+  r.mutable_dialling_restriction()->add_rules()->set_group(
+      std::string(33, 'g'));
+  EXPECT_THAT(
+      Faults(r),
+      UnorderedElementsAre(
+          "dialling_restriction.rules[0].group VALUE_TOO_LONG",
+          "dialling_restriction.allowed_toll_classes[0] VALUE_REQUIRED"));
+  auto& suites = *r.mutable_dial_plan();
+  suites.add_srtp_suites(type::SRTP_SUITE_AEAD_AES_128_GCM);
+  suites.add_srtp_suites(type::SRTP_SUITE_UNSPECIFIED);
+  suites.add_srtp_suites(type::SRTP_SUITE_AEAD_AES_128_GCM);
+  EXPECT_THAT(Faults(r),
+              ElementsAre("dial_plan.srtp_suites[1] VALUE_REQUIRED",
+                          "dial_plan.srtp_suites[2] DUPLICATE_VALUE"));
+}
+
+TEST(CheckShapeTest, KeepAliveOfServerGroups) {
+  pb::Resource r;
+  auto& monitoring = *r.mutable_server_group()->mutable_options_monitoring();
+  monitoring.mutable_interval()->set_seconds(4);
+  monitoring.mutable_out_of_service_interval()->set_seconds(601);
+  monitoring.mutable_retry_interval()->set_nanos(1);
+  monitoring.set_retries(21);
+  const std::string at = "server_group.options_monitoring.";
+  EXPECT_THAT(Faults(r),
+              ElementsAre(at + "interval VALUE_OUT_OF_RANGE",
+                          at + "out_of_service_interval VALUE_OUT_OF_RANGE",
+                          at + "retry_interval VALUE_OUT_OF_RANGE",
+                          at + "retries VALUE_OUT_OF_RANGE"));
+  for (int i = 0; i < 20; ++i) {
+    r.mutable_trunk_security_profile()->add_x509_subject_names(
+        std::string(250, 'x'));
+  }
+  EXPECT_THAT(
+      Faults(r),
+      ElementsAre("trunk_security_profile.x509_subject_names VALUE_TOO_LONG"));
+}
+
 // What this version would ignore is refused.
 TEST(CheckShapeTest, RoutePatternsSayWhatIsNotThere) {
   pb::Resource r;
@@ -127,18 +192,15 @@ TEST(CheckShapeTest, RoutePatternsSayWhatIsNotThere) {
   pattern.set_sip_domain("example.test");
   pattern.mutable_calling_party()->set_use_external_phone_number_mask(true);
   pattern.mutable_calling_party()->set_restrict_presentation(true);
-  pattern.mutable_called_party()->set_discard_digits(pb::DISCARD_DIGITS_PRE_AT);
   pattern.set_pattern(std::string(65, 'X'));
   EXPECT_THAT(
       Faults(r),
-      ElementsAre(
-          "route_pattern.pattern VALUE_TOO_LONG",
-          "route_pattern.sip_domain FIELD_NOT_SUPPORTED",
-          "route_pattern.calling_party.use_external_phone_number_mask "
-          "FIELD_NOT_SUPPORTED",
-          "route_pattern.calling_party.restrict_presentation "
-          "FIELD_NOT_SUPPORTED",
-          "route_pattern.called_party.discard_digits PATTERN_HAS_NO_AT"));
+      ElementsAre("route_pattern.pattern VALUE_TOO_LONG",
+                  "route_pattern.sip_domain FIELD_NOT_SUPPORTED",
+                  "route_pattern.calling_party.use_external_phone_number_mask "
+                  "FIELD_NOT_SUPPORTED",
+                  "route_pattern.calling_party.restrict_presentation "
+                  "FIELD_NOT_SUPPORTED"));
 }
 
 TEST(IsResourceIdTest, Rule) {

@@ -1,0 +1,42 @@
+// What at most one resource may hold.
+
+#ifndef SALLYPORT_SERVICES_DIALPLAN_CORE_UNIQUE_KEYS_H_
+#define SALLYPORT_SERVICES_DIALPLAN_CORE_UNIQUE_KEYS_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/common/digit_analysis/plan_entry.h"
+#include "services/common/digit_analysis/plan_snapshot.h"
+
+namespace sallyport::dialplan {
+
+// One thing that its holder has for itself, in the whole installation; what is
+// unique in less than that has its place in the key.
+struct UniqueKey {
+  std::string field;  // of the holder: "peer.fqdn"
+  std::string key;    // "subject/gw.example.test:5061"
+};
+
+// The keys that an entry holds. `peer` is the entry with its defaults resolved
+// if it is a peer, else null. Patterns are compared by what they match, not by
+// how they are written: "[12]X" and "[21]X" are one. Pure.
+std::vector<UniqueKey> UniqueKeysOf(const PlanEntry& entry,
+                                    const PeerEntry* peer);
+
+// The key of a number that reaches a user or line in the null partition.
+std::string NumberKey(std::string_view tenant, std::string_view number);
+
+// The number that a directory number, which is a pattern of one number, is:
+// "\\+1201" is "+1201". Empty if it is none.
+std::string NumberOfDirectory(std::string_view directory_number);
+
+// What is wrong when a second one holds such a key, for programs and for
+// people ("the same pattern in the same partition is held").
+std::string_view ReasonOfKey(std::string_view key);
+std::string_view DescriptionOfKey(std::string_view key);
+
+}  // namespace sallyport::dialplan
+
+#endif  // SALLYPORT_SERVICES_DIALPLAN_CORE_UNIQUE_KEYS_H_

@@ -1,0 +1,30 @@
+// Rules of voicemail pilots, profiles, port groups and lamp numbers
+// (protocols.md section 13, CUC-32 to CUC-55).
+
+#ifndef SALLYPORT_SERVICES_DIALPLAN_CORE_VOICEMAIL_RULES_H_
+#define SALLYPORT_SERVICES_DIALPLAN_CORE_VOICEMAIL_RULES_H_
+
+#include <string>
+#include <vector>
+
+#include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/dialplan/core/rule_context.h"
+
+namespace sallyport::dialplan {
+
+// Pure.
+void CheckVoicemailPilot(const RuleContext& c,
+                         const VoicemailPilotEntry& pilot);
+void CheckVoicemailProfile(const RuleContext& c,
+                           const VoicemailProfileEntry& profile);
+void CheckPortGroup(const RuleContext& c, const VoicemailPortGroupEntry& group);
+void CheckMessageWaiting(const RuleContext& c,
+                         const MessageWaitingNumberEntry& number);
+
+// The port groups that use a lamp number (CUC-47), by name.
+std::vector<std::string> PortGroupsOf(const Plan& plan,
+                                      const MessageWaitingNumberEntry& number);
+
+}  // namespace sallyport::dialplan
+
+#endif  // SALLYPORT_SERVICES_DIALPLAN_CORE_VOICEMAIL_RULES_H_

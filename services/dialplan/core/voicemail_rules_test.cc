@@ -1,0 +1,201 @@
+#include "services/dialplan/core/voicemail_rules.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_matchers.h"
+#include "services/dialplan/core/plan_fixture.h"
+#include "services/dialplan/core/plan_rules_fixture.h"
+#include "services/dialplan/core/reference_rules.h"
+
+namespace sallyport::dialplan {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class VoicemailRulesTest : public PlanRulesTest {
+ protected:
+  void SetUp() override {
+    PlanRulesTest::SetUp();
+    PeerEntry server = TestPeer("vm", "clear");
+    server.kind = PeerKind::kVoicemail;
+    Add(server);
+    Add(TestPeer("gw", "clear"));
+    LineGroupEntry hunted;
+    hunted.name = "tenants/t/lineGroups/ports";
+    hunted.algorithm = HuntAlgorithm::kTopDown;
+    for (const char* id : {"8001", "8002"}) {
+      LineEntry line;
+      line.name = std::string("tenants/t/lines/") + id;
+      line.directory_number = id;
+      Add(line);
+      hunted.lines.push_back(line.name);
+    }
+    Add(hunted);
+    group_.name = "tenants/t/voicemailPortGroups/g";
+    group_.peer = "tenants/t/peers/vm";
+    group_.integration = VoicemailIntegration::kSccp;
+    group_.line_group = hunted.name;
+    group_.ports = {{"CiscoUM1-VI1", "tenants/t/lines/8001", true},
+                    {"CiscoUM1-VI2", "tenants/t/lines/8002", false, true}};
+  }
+
+  static MessageWaitingNumberEntry Lamp(const std::string& number,
+                                        bool lights) {
+    MessageWaitingNumberEntry out;
+    out.name = "tenants/t/messageWaitingNumbers/m" + number;
+    out.number = number;
+    out.lights = lights;
+    return out;
+  }
+
+  VoicemailPortGroupEntry group_;
+};
+
+TEST_F(VoicemailRulesTest, PortGroupsOfSccp) {
+  EXPECT_THAT(Check(group_), IsEmpty());
+  VoicemailPortGroupEntry bad = group_;
+  bad.ports = {{"", "", true},
+               {"has space", "tenants/t/lines/8001", true},
+               {"VI3", "tenants/t/lines/8001"}};
+  EXPECT_THAT(
+      Check(bad),
+      ElementsAre("voicemail_port_group.ports[0].device_name VALUE_REQUIRED",
+                  "voicemail_port_group.ports[0].line VALUE_REQUIRED",
+                  "voicemail_port_group.ports[1].device_name "
+                  "DEVICE_NAME_INVALID",
+                  "voicemail_port_group.ports[2].line DUPLICATE_VALUE",
+                  "voicemail_port_group.ports[2] VALUE_REQUIRED"));
+  bad = group_;
+  bad.ports.clear();
+  bad.peer = "tenants/t/peers/gw";
+  bad.device_security_mode = DeviceSecurityMode::kAuthenticated;
+  EXPECT_THAT(Check(bad),
+              ElementsAre("voicemail_port_group.peer PEER_NOT_VOICEMAIL",
+                          "voicemail_port_group.device_security_mode "
+                          "NULL_CIPHER_NOT_ALLOWED",
+                          "voicemail_port_group.ports VALUE_REQUIRED"));
+}
+
+// CUC-52, and "make notification/MWI ports the last".
+TEST_F(VoicemailRulesTest, PortsAndTheirLineGroup) {
+  VoicemailPortGroupEntry bad = group_;
+  bad.ports[0].answers_calls = false;
+  bad.ports[0].notifies = true;
+  bad.ports[1].answers_calls = true;
+  EXPECT_THAT(
+      Check(bad),
+      ElementsAre("voicemail_port_group.ports[0].line VOICEMAIL_PORT_ORDER"));
+  LineEntry lone;
+  lone.name = "tenants/t/lines/8003";
+  lone.directory_number = "8003";
+  Add(lone);
+  bad = group_;
+  bad.ports.push_back({"VI3", lone.name, true});
+  EXPECT_THAT(
+      Check(bad),
+      ElementsAre("voicemail_port_group.ports[2].line LINE_NOT_IN_GROUP"));
+  LineGroupEntry idle;
+  idle.name = "tenants/t/lineGroups/idle";
+  Add(idle);
+  bad = group_;
+  bad.ports.clear();
+  bad.integration = VoicemailIntegration::kSip;
+  bad.line_group = idle.name;
+  EXPECT_THAT(
+      Check(bad),
+      ElementsAre("voicemail_port_group.line_group VOICEMAIL_HUNT_ALGORITHM"));
+}
+
+TEST_F(VoicemailRulesTest, ASipPortGroupDoesNotPromiseWhatItsPeerLacks) {
+  group_.integration = VoicemailIntegration::kSip;
+  group_.ports.clear();
+  group_.device_security_mode = DeviceSecurityMode::kEncrypted;
+  EXPECT_THAT(Check(group_),
+              ElementsAre("voicemail_port_group.device_security_mode "
+                          "SECURITY_MODE_MISMATCH"));
+}
+
+// CUC-47: the numbers are those that are configured.
+TEST_F(VoicemailRulesTest, Cuc47LampNumbers) {
+  group_.message_waiting_on_number = "8888";
+  group_.message_waiting_off_number = "8889";
+  EXPECT_THAT(Check(group_),
+              ElementsAre("voicemail_port_group.message_waiting_on_number "
+                          "MESSAGE_WAITING_NUMBER_UNKNOWN",
+                          "voicemail_port_group.message_waiting_off_number "
+                          "MESSAGE_WAITING_NUMBER_UNKNOWN"));
+  Add(Lamp("8888", true));
+  Add(Lamp("8889", false));
+  Add(group_);
+  EXPECT_THAT(CheckRemovable(
+                  plan_, *plan_.Find("tenants/t/messageWaitingNumbers/m8888")),
+              HasReason("RESOURCE_IN_USE"));
+  EXPECT_THAT(Check(Lamp("8888", false)),
+              ElementsAre("message_waiting_number.indicator NUMBER_IN_USE"));
+  MessageWaitingNumberEntry moved = Lamp("8888", true);
+  moved.number = "7777";
+  EXPECT_THAT(Check(moved),
+              ElementsAre("message_waiting_number.number NUMBER_IN_USE"));
+  // On and off are distinct: one number does one thing.
+  MessageWaitingNumberEntry both = Lamp("8888", false);
+  both.name += "x";
+  EXPECT_THAT(Check(both),
+              ElementsAre("message_waiting_number.number PATTERN_NOT_UNIQUE"));
+  group_.message_waiting_off_number = "8888";
+  EXPECT_THAT(Check(group_),
+              ElementsAre("voicemail_port_group.message_waiting_off_number "
+                          "MESSAGE_WAITING_NUMBER_UNKNOWN",
+                          "voicemail_port_group.message_waiting_off_number "
+                          "VALUE_CONFLICT"));
+  MessageWaitingNumberEntry bad = Lamp("9", true);
+  bad.number = "80 80";
+  EXPECT_THAT(Check(bad),
+              ElementsAre("message_waiting_number.number NUMBER_INVALID"));
+}
+
+// CUC-33, CUC-34
+TEST_F(VoicemailRulesTest, PilotsAndProfiles) {
+  VoicemailPilotEntry pilot;
+  pilot.name = "tenants/t/voicemailPilots/a";
+  pilot.number = "x";
+  pilot.is_default = true;
+  EXPECT_THAT(Check(pilot),
+              ElementsAre("voicemail_pilot.number NUMBER_INVALID"));
+  pilot.number = "8001";
+  Add(pilot);
+  VoicemailPilotEntry second = pilot;
+  second.name = "tenants/t/voicemailPilots/b";
+  EXPECT_THAT(Check(second),
+              ElementsAre("voicemail_pilot.is_default DEFAULT_NOT_UNIQUE"));
+  VoicemailProfileEntry profile;
+  profile.name = "tenants/t/voicemailProfiles/a";
+  profile.mailbox_mask = "X-";
+  EXPECT_THAT(Check(profile),
+              ElementsAre("voicemail_profile.voicemail_pilot VALUE_REQUIRED",
+                          "voicemail_profile.mailbox_mask MASK_INVALID"));
+  profile.mailbox_mask = "1XXX";
+  profile.voicemail_pilot = pilot.name;
+  profile.is_default = true;
+  Add(profile);
+  // A line may now forward to voicemail.
+  LineEntry line;
+  line.name = "tenants/t/lines/4001";
+  line.directory_number = "4001";
+  line.forward_busy.voicemail = true;
+  EXPECT_THAT(Check(line), IsEmpty());
+  VoicemailProfileEntry other = profile;
+  other.name = "tenants/t/voicemailProfiles/b";
+  EXPECT_THAT(Check(other),
+              ElementsAre("voicemail_profile.is_default DEFAULT_NOT_UNIQUE"));
+  EXPECT_THAT(CheckRemovable(plan_, *plan_.Find(pilot.name)),
+              HasReason("RESOURCE_IN_USE"));
+}
+
+}  // namespace
+}  // namespace sallyport::dialplan

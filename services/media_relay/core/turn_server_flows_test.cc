@@ -85,11 +85,6 @@ TEST_F(TurnServerFlowsTest, LastsAsLongAsAllItNeeds) {
   EXPECT_EQ(Left(), absl::Seconds(200));  // of the channel
   ASSERT_EQ(Ask(StunMethod::kChannelBind, Channel(0x4000, kPeer)), 0);
   EXPECT_EQ(Left(), absl::Seconds(300));
-  ASSERT_EQ(
-      Ask(StunMethod::kRefresh,
-          [](StunWriter& w) { w.AddUint32(stun_attribute::kLifetime, 30); }),
-      0);
-  EXPECT_EQ(Left(), absl::Seconds(LifetimeOf(answer_)));
 }
 
 TEST_F(TurnServerFlowsTest, EndsWithTheAllocation) {

@@ -20,6 +20,8 @@ struct RouteOptions {
   std::string from;
   std::string to;
   std::string calling_number;
+  std::string forwarded_by;
+  std::string forward_reason;
   bool edge = false;
   bool overlap = false;
 };
@@ -48,6 +50,13 @@ absl::Status RunExplainRoute(CliContext& context, const RouteOptions& options) {
     return UsageError(
         "--from is user/NAME, phone/NAME, line/NAME, peer/NAME, "
         "css/NAME or a number");
+  }
+  if (!options.forwarded_by.empty() &&
+      !SetForward(options.forwarded_by, options.forward_reason, tenant,
+                  &request)) {
+    return UsageError(
+        "--forwarded-by is line/NAME or hunt-pilot/NAME, --on is all, busy, "
+        "no-answer or unregistered");
   }
   dialplan::v1::ResolveRouteResponse route;
   if (options.edge) {
@@ -91,6 +100,11 @@ void AddExplainRouteCommand(CLI::App& app, CliContext& context) {
                       "Instead of the caller's own");
   command->add_flag("--edge", options->edge,
                     "By what is in force at the edge, not by what is stored");
+  command->add_option(
+      "--forwarded-by", options->forwarded_by,
+      "line/NAME or hunt-pilot/NAME that did not take the call");
+  command->add_option("--on", options->forward_reason,
+                      "Why it did not: all, busy, no-answer, unregistered");
   command->add_flag("--overlap", options->overlap, "More digits may follow");
   command->callback([&context, options] {
     context.result = RunExplainRoute(context, *options);

@@ -1,8 +1,10 @@
 #include "tools/cli/route_text.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -98,6 +100,20 @@ std::string RouteText(const pb::ResolveRouteResponse& route) {
   if (route.cause() != 0) {
     absl::StrAppend(&out, "Release cause: ", route.cause(), "\n");
   }
+  for (const pb::Redirection& redirection : route.redirections()) {
+    absl::StrAppend(&out, "Sent on: by ", Tail(redirection.resource()), " (",
+                    Printable(redirection.number()), "), ",
+                    FieldText(redirection, "reason"), "\n");
+  }
+  if (!route.mailbox().empty()) {
+    absl::StrAppend(&out, "Mailbox: ", Printable(route.mailbox()), "\n");
+  }
+  const std::string lamp = FieldText(route, "message_waiting");
+  if (!lamp.empty()) absl::StrAppend(&out, "Message waiting: ", lamp, "\n");
+  if (route.has_interdigit_timeout()) {
+    absl::StrAppend(&out, "Waits for the next digit: ",
+                    FieldText(route, "interdigit_timeout"), "\n");
+  }
   absl::StrAppend(&out, "Configuration version: ", route.version(), "\n");
 
   int number = 0;
@@ -106,7 +122,8 @@ std::string RouteText(const pb::ResolveRouteResponse& route) {
   }
 
   Table targets({"TRY", "TO", "HOST", "PORT", "TRANSPORT", "DIAL PLAN",
-                 "SECURITY", "CALLED", "CALLING", "CERTIFICATE NAMES"});
+                 "SECURITY", "CALLED", "CALLING", "SHOWN", "CERTIFICATE NAMES",
+                 "SERVER GROUP", "LINE GROUP", "HUNTING"});
   for (int i = 0; i < route.targets_size(); ++i) {
     const pb::RouteTarget& target = route.targets(i);
     targets.AddRow(
@@ -115,10 +132,21 @@ std::string RouteText(const pb::ResolveRouteResponse& route) {
          FieldText(target, "transport"), ShortName(target.dial_plan()),
          FieldText(target, "security_mode"), target.called_number(),
          target.calling_number(),
-         absl::StrJoin(target.expected_subject_names(), ", ")});
+         target.restrict_presentation() ? "withheld" : "",
+         absl::StrJoin(target.expected_subject_names(), ", "),
+         ShortName(target.server_group()), ShortName(target.line_group()),
+         FieldText(target, "hunt_algorithm")});
   }
   if (targets.rows() != 0) {
     absl::StrAppend(&out, "\nTargets:\n", Indented(targets.ToString()));
+  }
+  Table skipped({"PEER", "REASON", "WHY"});
+  for (const pb::SkippedTarget& target : route.skipped_targets()) {
+    skipped.AddRow({Tail(target.peer()), target.reason(),
+                    Printable(target.explanation())});
+  }
+  if (skipped.rows() != 0) {
+    absl::StrAppend(&out, "\nPassed over:\n", Indented(skipped.ToString()));
   }
   return out;
 }
@@ -148,6 +176,29 @@ bool SetSource(const std::string& from, const std::string& tenant,
   } else {
     return false;
   }
+  return true;
+}
+
+bool SetForward(const std::string& by, const std::string& reason,
+                const std::string& tenant, pb::ResolveRouteRequest* request) {
+  const std::vector<std::string> parts = absl::StrSplit(by, '/');
+  if (parts.size() < 2 || parts.back().empty()) return false;
+  const ResourceKind* const kind = FindKind(parts[parts.size() - 2]);
+  if (kind == nullptr || (kind->name != "Line" && kind->name != "HuntPilot")) {
+    return false;
+  }
+  pb::ForwardReason value = pb::FORWARD_REASON_UNSPECIFIED;
+  std::string name =
+      absl::StrCat("FORWARD_REASON_",
+                   absl::AsciiStrToUpper(reason.empty() ? "all" : reason));
+  std::replace(name.begin(), name.end(), '-', '_');
+  if (!pb::ForwardReason_Parse(name, &value) ||
+      value == pb::FORWARD_REASON_UNSPECIFIED) {
+    return false;
+  }
+  request->set_forwarded_by(
+      parts.size() == 2 ? FullName(*kind, tenant, parts.back()) : by);
+  request->set_forward_reason(value);
   return true;
 }
 

@@ -18,6 +18,12 @@ std::string RouteText(const dialplan::v1::ResolveRouteResponse& route);
 bool SetSource(const std::string& from, const std::string& tenant,
                dialplan::v1::ResolveRouteRequest* request);
 
+// Sets who sent the call on, "line/4001" or "hunt-pilot/sales", and why: "all",
+// "busy", "no-answer", "unregistered". False if it is none of these.
+bool SetForward(const std::string& by, const std::string& reason,
+                const std::string& tenant,
+                dialplan::v1::ResolveRouteRequest* request);
+
 }  // namespace sallyport::cli
 
 #endif  // SALLYPORT_TOOLS_CLI_ROUTE_TEXT_H_

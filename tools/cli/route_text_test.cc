@@ -91,6 +91,54 @@ TEST(RouteTextTest, TellsWhyNot) {
             "  No pattern came near.\n");
 }
 
+TEST(RouteTextTest, TellsOfForwardsHuntsAndWhatIsPassedOver) {
+  pb::ResolveRouteResponse route;
+  route.set_decision(pb::ROUTE_DECISION_INCOMPLETE);
+  route.mutable_interdigit_timeout()->set_seconds(15);
+  pb::Redirection* const redirection = route.add_redirections();
+  redirection->set_resource("tenants/default/lines/4002");
+  redirection->set_number("4002");
+  redirection->set_reason(pb::FORWARD_REASON_NO_ANSWER);
+  route.set_mailbox("2015554002");
+  route.set_message_waiting(pb::MESSAGE_WAITING_INDICATOR_ON);
+  pb::RouteTarget* const target = route.add_targets();
+  target->set_line("tenants/default/lines/4003");
+  target->set_line_group("tenants/default/lineGroups/sales");
+  target->set_hunt_algorithm(pb::HUNT_ALGORITHM_CIRCULAR);
+  target->set_restrict_presentation(true);
+  pb::SkippedTarget* const skipped = route.add_skipped_targets();
+  skipped->set_peer("tenants/default/peers/gw");
+  skipped->set_reason("PEER_DISABLED");
+  skipped->set_explanation("it is disabled");
+  EXPECT_EQ(RouteText(route),
+            "Decision: INCOMPLETE\n"
+            "Sent on: by lines/4002 (4002), NO_ANSWER\n"
+            "Mailbox: 2015554002\n"
+            "Message waiting: ON\n"
+            "Waits for the next digit: 15s\n"
+            "Configuration version: 0\n"
+            "\nTargets:\n"
+            "    TRY  TO          SHOWN     LINE GROUP  HUNTING\n"
+            "    1    lines/4003  withheld  sales       CIRCULAR\n"
+            "\nPassed over:\n"
+            "    PEER      REASON         WHY\n"
+            "    peers/gw  PEER_DISABLED  it is disabled\n");
+}
+
+TEST(RouteTextTest, ReadsWhoSentItOn) {
+  pb::ResolveRouteRequest request;
+  EXPECT_TRUE(SetForward("line/4002", "no-answer", "default", &request));
+  EXPECT_EQ(request.forwarded_by(), "tenants/default/lines/4002");
+  EXPECT_EQ(request.forward_reason(), pb::FORWARD_REASON_NO_ANSWER);
+  EXPECT_TRUE(SetForward("hunt-pilot/sales", "", "default", &request));
+  EXPECT_EQ(request.forwarded_by(), "tenants/default/huntPilots/sales");
+  EXPECT_EQ(request.forward_reason(), pb::FORWARD_REASON_ALL);
+  EXPECT_FALSE(SetForward("peer/gw", "busy", "default", &request));
+  EXPECT_FALSE(SetForward("4002", "busy", "default", &request));
+  EXPECT_FALSE(SetForward("line/4002", "lazy", "default", &request));
+  EXPECT_FALSE(SetForward("line/4002", "unspecified", "default", &request));
+}
+
 TEST(RouteTextTest, ReadsWhoCalls) {
   pb::ResolveRouteRequest request;
   EXPECT_TRUE(SetSource("user/ann", "default", &request));

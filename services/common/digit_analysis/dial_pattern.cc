@@ -1,5 +1,6 @@
 #include "services/common/digit_analysis/dial_pattern.h"
 
+#include <algorithm>
 #include <bitset>
 #include <string>
 #include <string_view>
@@ -76,7 +77,8 @@ uint32_t SizeOf(SymbolSet set) {
 // Reads a pattern from left to right. Thread-compatible.
 class Reader {
  public:
-  explicit Reader(std::string_view text) : text_(text) {}
+  Reader(std::string_view text, const NumberingForm* form)
+      : text_(text), form_(form) {}
 
   absl::Status Read() {
     while (at_ < text_.size()) {
@@ -87,6 +89,7 @@ class Reader {
 
   std::vector<PatternElement> elements;
   std::optional<size_t> dot;
+  std::optional<size_t> at;
 
  private:
   absl::Status ReadOne() {
@@ -117,8 +120,7 @@ class Reader {
         ++at_;
         return absl::OkStatus();
       case '@':
-        return Bad("PATTERN_NUMBERING_PLAN_UNAVAILABLE", at_,
-                   "'@' stands for a numbering plan, and none is loaded");
+        return AddForm();
       case ']':
         return Bad("PATTERN_BAD_CLASS", at_, "']' without '['");
       case 'x':
@@ -143,6 +145,27 @@ class Reader {
     elements.push_back({symbols, repeat});
     repeatable_ = repeatable;
     at_ += length;
+    return absl::OkStatus();
+  }
+
+  absl::Status AddForm() {
+    if (at.has_value()) {
+      return Bad("PATTERN_TWO_ATS", at_,
+                 "a second '@': a pattern may have one");
+    }
+    if (form_ == nullptr) {
+      return Bad("PATTERN_NUMBERING_PLAN_UNAVAILABLE", at_,
+                 "'@' stands for a numbering plan, and none can be used here");
+    }
+    at = elements.size();
+    for (const PatternElement& element : form_->elements) {
+      if (absl::Status status = Add(element.symbols, element.repeat,
+                                    /*repeatable=*/false, 0);
+          !status.ok()) {
+        return status;
+      }
+    }
+    ++at_;
     return absl::OkStatus();
   }
 
@@ -219,6 +242,7 @@ class Reader {
   }
 
   std::string_view text_;
+  const NumberingForm* form_;
   size_t at_ = 0;
   bool repeatable_ = false;  // whether '+' or '?' may come now
   bool negation_seen_ = false;
@@ -241,7 +265,7 @@ std::vector<MatchCount> CountByLength(
       const auto [it, added] =
           ids.try_emplace(next, static_cast<uint32_t>(states.size()));
       if (added) {
-        if (states.size() == DialPattern::kMaxStates) return {};
+        if (states.size() == StringCount::kMaxStates) return {};
         states.push_back(next);
       }
       ++out[it->second];
@@ -269,7 +293,47 @@ std::vector<MatchCount> CountByLength(
 
 }  // namespace
 
-absl::StatusOr<DialPattern> DialPattern::Parse(std::string_view text) {
+absl::StatusOr<StringCount> StringCount::Of(
+    const std::vector<PatternElement>& elements) {
+  StringCount out;
+  size_t open_elements = 0;
+  out.fixed_product_ = MatchCount(1);
+  for (const PatternElement& element : elements) {
+    if (element.repeat != Repeat::kNoneOrMore) {
+      ++out.min_length_;
+      out.fixed_product_ *= SizeOf(element.symbols);
+    }
+    if (element.repeat != Repeat::kOnce) {
+      ++open_elements;
+      out.open_symbols_ = static_cast<uint8_t>(SizeOf(element.symbols));
+    }
+  }
+  out.open_ended_ = open_elements > 0;
+  if (open_elements > 1) {
+    out.counts_ = CountByLength(elements);
+    if (out.counts_.empty()) {
+      return MakeError(absl::StatusCode::kInvalidArgument,
+                       "PATTERN_TOO_COMPLEX",
+                       "too many overlapping elements of open length");
+    }
+  }
+  return out;
+}
+
+MatchCount StringCount::At(size_t length) const {
+  if (!counts_.empty()) {
+    return length < counts_.size() ? counts_[length] : MatchCount();
+  }
+  if (length < min_length_ || (length > min_length_ && !open_ended_)) {
+    return MatchCount();
+  }
+  MatchCount count = fixed_product_;
+  for (size_t i = min_length_; i < length; ++i) count *= open_symbols_;
+  return count;
+}
+
+absl::StatusOr<DialPattern> DialPattern::Parse(std::string_view text,
+                                               const NumberingForm* form) {
   if (text.empty()) {
     return MakeError(absl::StatusCode::kInvalidArgument, "PATTERN_EMPTY",
                      "the pattern is empty");
@@ -279,50 +343,35 @@ absl::StatusOr<DialPattern> DialPattern::Parse(std::string_view text) {
         absl::StatusCode::kInvalidArgument, "PATTERN_TOO_LONG",
         absl::StrCat("longer than ", kMaxPatternLength, " characters"));
   }
-  Reader reader(text);
+  Reader reader(text, form);
   if (absl::Status status = reader.Read(); !status.ok()) return status;
   if (reader.elements.empty()) {
     return MakeError(absl::StatusCode::kInvalidArgument, "PATTERN_EMPTY",
                      "the pattern holds nothing to match");
   }
-  DialPattern pattern;
-  pattern.text_ = std::string(text);
-  pattern.elements_ = std::move(reader.elements);
-  pattern.dot_ = reader.dot;
-  if (absl::Status status = pattern.Measure(); !status.ok()) return status;
-  return pattern;
-}
-
-absl::Status DialPattern::Measure() {
-  size_t open_elements = 0;
-  fixed_product_ = MatchCount(1);
-  for (const PatternElement& element : elements_) {
+  bool may_start = true;  // whether a number may begin here
+  for (const PatternElement& element : reader.elements) {
     const bool optional = element.repeat == Repeat::kNoneOrMore;
     // number.h: '+' is only ever the first symbol of a number.
-    if (element.symbols == kPlus && !optional && min_length_ > 0) {
+    if (element.symbols == kPlus && !optional && !may_start) {
       return MakeError(absl::StatusCode::kInvalidArgument,
                        "PATTERN_NEVER_MATCHES",
                        "a plus behind other symbols: no number has it there");
     }
-    if (!optional) {
-      ++min_length_;
-      fixed_product_ *= SizeOf(element.symbols);
-    }
-    if (element.repeat != Repeat::kOnce) {
-      ++open_elements;
-      open_symbols_ = SizeOf(element.symbols);
-    }
+    if (!optional) may_start = false;
   }
-  open_ended_ = open_elements > 0;
-  if (open_elements > 1) {
-    counts_ = CountByLength(elements_);
-    if (counts_.empty()) {
-      return MakeError(absl::StatusCode::kInvalidArgument,
-                       "PATTERN_TOO_COMPLEX",
-                       "too many overlapping elements of open length");
-    }
+  DialPattern pattern;
+  pattern.text_ = std::string(text);
+  pattern.elements_ = std::move(reader.elements);
+  pattern.dot_ = reader.dot;
+  if (reader.at.has_value()) {
+    pattern.at_ = *reader.at;
+    pattern.form_ = form;
   }
-  return absl::OkStatus();
+  absl::StatusOr<StringCount> count = StringCount::Of(pattern.elements_);
+  if (!count.ok()) return count.status();
+  pattern.count_ = *std::move(count);
+  return pattern;
 }
 
 bool DialPattern::Matches(std::string_view number) const {
@@ -339,23 +388,34 @@ size_t DialPattern::MatchedPrefix(std::string_view number) const {
   return number.size();
 }
 
-MatchCount DialPattern::CountStrings(size_t length) const {
-  if (!counts_.empty()) {
-    return length < counts_.size() ? counts_[length] : MatchCount();
-  }
-  if (length < min_length_ || (length > min_length_ && !open_ended_)) {
-    return MatchCount();
-  }
-  MatchCount count = fixed_product_;
-  for (size_t i = min_length_; i < length; ++i) count *= open_symbols_;
-  return count;
+size_t DialPattern::PreDotLength(std::string_view number) const {
+  return dot_.has_value() ? LengthBefore(*dot_, number) : 0;
 }
 
-size_t DialPattern::PreDotLength(std::string_view number) const {
-  if (!dot_.has_value()) return 0;
+size_t DialPattern::PreAtLength(std::string_view number) const {
+  return form_ != nullptr ? LengthBefore(at_, number) : 0;
+}
+
+std::vector<DialPattern::PlacedPart> DialPattern::PartsOf(
+    std::string_view number) const {
+  std::vector<PlacedPart> out;
+  if (form_ == nullptr) return out;
+  size_t element = at_;
+  size_t begin = LengthBefore(element, number);
+  for (const NumberingForm::Part& part : form_->parts) {
+    element += part.elements;
+    const size_t end = std::max(begin, LengthBefore(element, number));
+    out.push_back({part.part, begin, end});
+    begin = end;
+  }
+  return out;
+}
+
+size_t DialPattern::LengthBefore(size_t element,
+                                 std::string_view number) const {
   const absl::Span<const PatternElement> all(elements_);
-  const absl::Span<const PatternElement> before = all.subspan(0, *dot_);
-  const absl::Span<const PatternElement> behind = all.subspan(*dot_);
+  const absl::Span<const PatternElement> before = all.subspan(0, element);
+  const absl::Span<const PatternElement> behind = all.subspan(element);
   States states = Close(before, 1);
   for (size_t i = 0; i <= number.size(); ++i) {
     if (Accepts(before, states) && MatchesAll(behind, number.substr(i))) {

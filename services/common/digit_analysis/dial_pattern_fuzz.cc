@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "services/common/digit_analysis/number.h"
 #include "services/common/digit_analysis/route_table.h"
@@ -27,7 +28,9 @@ void Check(const DialPattern& pattern, const std::string& number) {
   }
   SP_CHECK(!matches || number.size() >= pattern.min_length());
   SP_CHECK(pattern.PreDotLength(number) <= number.size());
-  const sallyport::RouteTable table({{0, pattern}});
+  sallyport::RouteTable::Builder builder;
+  builder.Add(0, pattern);
+  const sallyport::RouteTable table = std::move(builder).Build();
   SP_CHECK(number.size() > kMaxNumberLength ||
            table.Find({0}, number).has_value() == matches);
 }

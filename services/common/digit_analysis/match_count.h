@@ -24,6 +24,9 @@ class MatchCount {
   bool operator==(const MatchCount&) const = default;
   std::strong_ordering operator<=>(const MatchCount& other) const;
 
+  // The lowest 64 bits.
+  uint64_t low() const { return limbs_[0]; }
+
   // In decimal.
   std::string ToString() const;
 

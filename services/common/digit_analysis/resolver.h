@@ -10,14 +10,14 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "services/common/digit_analysis/dial_pattern.h"
+#include "services/common/digit_analysis/caller_context.h"
+#include "services/common/digit_analysis/dialling_policy.h"
 #include "services/common/digit_analysis/plan_index.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/common/digit_analysis/plan_table.h"
 #include "services/common/digit_analysis/resolution.h"
-#include "services/common/digit_analysis/route_table.h"
 
 namespace sallyport {
 
@@ -25,6 +25,9 @@ namespace sallyport {
 // Resolution live as long as the resolver. Immutable.
 class Resolver {
  public:
+  // Translations and forwards that one call may go through.
+  static constexpr size_t kMaxLookups = 16;
+
   // Compiles the snapshot, whose defaults must be resolved. A pattern that
   // cannot be compiled is an error that names it: kInvalidArgument, reason as
   // DialPattern::Parse gives it.
@@ -33,6 +36,8 @@ class Resolver {
 
   const PlanIndex& index() const { return index_; }
   const PlanSnapshot& snapshot() const { return index_.snapshot(); }
+  const PlanTable& table() const { return table_; }
+  const CallerIndex& callers() const { return callers_; }
 
   // The call path: the cost grows with the number's length and the caller's
   // partitions, not with the plan.
@@ -43,33 +48,19 @@ class Resolver {
   Resolution Explain(const RouteQuery& query) const;
 
  private:
-  // What a row of the table stands for: exactly one is set.
-  struct Target {
-    const RoutePatternEntry* pattern = nullptr;
-    const UserEntry* user = nullptr;
-  };
-  // Partitions to look in, as spaces of the table, in order.
-  using Spaces = absl::InlinedVector<uint32_t, 16>;
+  class Run;
 
   explicit Resolver(std::shared_ptr<const PlanSnapshot> snapshot);
 
-  absl::Status Compile();
-  uint32_t SpaceOf(std::string_view tenant, std::string_view partition);
-  Resolution Run(const RouteQuery& query, bool explain) const;
-  void RouteToUser(const UserEntry& user, Resolution& out) const;
-  void RouteByPattern(const RouteQuery& query, const DialPattern& pattern,
-                      const RoutePatternEntry& entry, std::string_view number,
-                      bool explain, Resolution& out) const;
-  const UserEntry* UserByName(const RouteQuery& query) const;
-  Spaces Reachable(std::string_view tenant, std::string_view search_space,
-                   bool explain, Resolution& out) const;
-
   PlanIndex index_;
-  RouteTable table_;
-  std::vector<Target> targets_;  // by row
-  // Spaces by partition name; a tenant's null partition goes by the tenant's
-  // own name. Disabled partitions have none.
-  absl::flat_hash_map<std::string, uint32_t> spaces_;
+  CallerIndex callers_;
+  PlanTable table_;
+  DiallingPolicy policy_;
+  // The default of each tenant, by its name.
+  absl::flat_hash_map<std::string_view, const VoicemailProfileEntry*>
+      default_profiles_;
+  absl::flat_hash_map<std::string_view, const VoicemailPilotEntry*>
+      default_pilots_;
 };
 
 }  // namespace sallyport

@@ -99,10 +99,19 @@ class ResolverTest : public testing::Test {
     EXPECT_EQ(explained_.reason, out.reason);
     EXPECT_EQ(explained_.called, out.called);
     EXPECT_EQ(explained_.calling, out.calling);
-    EXPECT_EQ(explained_.peer, out.peer);
+    EXPECT_EQ(explained_.peer(), out.peer());
     EXPECT_EQ(explained_.user, out.user);
-    EXPECT_TRUE(out.candidates.empty());
+    EXPECT_EQ(explained_.targets.size(), out.targets.size());
+    EXPECT_EQ(explained_.incomplete, out.incomplete);
+    EXPECT_TRUE(out.lookups.empty());
+    EXPECT_TRUE(out.skipped.empty());
     return out;
+  }
+
+  // The only one of the last question.
+  const RouteLookup& Lookup() const {
+    EXPECT_EQ(explained_.lookups.size(), 1u);
+    return explained_.lookups.at(0);
   }
 
   PlanSnapshot plan_;
@@ -116,8 +125,8 @@ TEST_F(ResolverTest, ToAPeerWithBothModes) {
   const Resolution r = Route("912025550123");
   EXPECT_EQ(r.outcome, Outcome::kPeer);
   EXPECT_EQ(r.reason, "");
-  ASSERT_NE(r.peer, nullptr);
-  EXPECT_EQ(r.peer->name, "tenants/t/peers/gw");
+  ASSERT_NE(r.peer(), nullptr);
+  EXPECT_EQ(r.peer()->name, "tenants/t/peers/gw");
   EXPECT_EQ(r.pattern, "9.!");
   EXPECT_EQ(r.pattern_name, "tenants/t/routePatterns/out");
   EXPECT_EQ(r.called, "12025550123");
@@ -131,8 +140,8 @@ TEST_F(ResolverTest, Um12DeniedUnlessTheSearchSpaceShowsIt) {
   const Resolution r = Route("912025550123", "users/1001");
   EXPECT_EQ(r.outcome, Outcome::kRefused);
   EXPECT_EQ(r.reason, "ROUTE_NOT_FOUND");
-  ASSERT_EQ(explained_.candidates.size(), 1u);
-  EXPECT_EQ(explained_.candidates[0].verdict, Verdict::kPartitionNotVisible);
+  ASSERT_EQ(Lookup().candidates.size(), 1u);
+  EXPECT_EQ(Lookup().candidates[0].verdict, Verdict::kPartitionNotVisible);
 }
 
 // UM-12: toll calls are denied unless a restriction allows them.
@@ -157,7 +166,7 @@ TEST_F(ResolverTest, ToUsersByNumberAndByName) {
   r = Route("+1-201-555-2001", "peers/gw");
   EXPECT_EQ(r.user->username, "alice");
   EXPECT_EQ(r.called, "+12015552001");
-  EXPECT_EQ(explained_.steps.size(), 1u);
+  EXPECT_EQ(Lookup().steps.size(), 1u);
   // A username that can be dialled is a number too.
   EXPECT_EQ(Route("1001", "peers/gw").user->username, "1001");
   EXPECT_EQ(Route("alice", "peers/gw").user->username, "alice");
@@ -197,9 +206,9 @@ TEST_F(ResolverTest, ClosestMatchAndItsExplanation) {
   plan_.route_patterns.back().disabled = true;
   const Resolution r = Route("9123");
   EXPECT_EQ(r.pattern_name, "tenants/t/routePatterns/c");
-  EXPECT_EQ(r.peer->name, "tenants/t/peers/pbx");
+  EXPECT_EQ(r.peer()->name, "tenants/t/peers/pbx");
   std::vector<std::pair<std::string, Verdict>> verdicts;
-  for (const RouteCandidate& c : explained_.candidates) {
+  for (const RouteCandidate& c : Lookup().candidates) {
     verdicts.emplace_back(
         c.name.substr(std::string("tenants/t/routePatterns/").size()),
         c.verdict);
@@ -213,8 +222,8 @@ TEST_F(ResolverTest, ClosestMatchAndItsExplanation) {
                                     std::pair("b", Verdict::kLessSpecific),
                                     std::pair("f", Verdict::kNeedsMoreDigits),
                                     std::pair("e", Verdict::kDoesNotMatch)));
-  EXPECT_EQ(explained_.candidates[0].strings_matched, "100");
-  EXPECT_THAT(explained_.partitions,
+  EXPECT_EQ(Lookup().candidates[0].strings_matched, "100");
+  EXPECT_THAT(Lookup().partitions,
               ElementsAre("tenants/t/partitions/inside",
                           "tenants/t/partitions/outside", ""));
 }
@@ -222,8 +231,8 @@ TEST_F(ResolverTest, ClosestMatchAndItsExplanation) {
 TEST_F(ResolverTest, DisabledPartitionsReachNothing) {
   plan_.partitions[1].disabled = true;
   EXPECT_EQ(Route("9123").reason, "ROUTE_NOT_FOUND");
-  ASSERT_EQ(explained_.candidates.size(), 1u);
-  EXPECT_EQ(explained_.candidates[0].verdict, Verdict::kDisabled);
+  ASSERT_EQ(Lookup().candidates.size(), 1u);
+  EXPECT_EQ(Lookup().candidates[0].verdict, Verdict::kDisabled);
 }
 
 // "Blocked pattern: counts as match, then release with cause."
@@ -302,13 +311,13 @@ TEST_F(ResolverTest, TransformationsInOrder) {
   EXPECT_EQ(r.called, "+12015551234");
   EXPECT_EQ(r.calling, "15552001");
   std::vector<std::string> after;
-  for (const TransformStep& step : explained_.steps) {
+  for (const TransformStep& step : Lookup().steps) {
     after.push_back(step.after);
   }
   EXPECT_THAT(after, ElementsAre("5551234", "2015551234", "+12015551234",
                                  "5552001", "15552001"));
-  EXPECT_EQ(explained_.steps[0].rule, "PreDot Trailing-#");
-  EXPECT_EQ(explained_.steps[0].before, "95551234#");
+  EXPECT_EQ(Lookup().steps[0].rule, "PreDot Trailing-#");
+  EXPECT_EQ(Lookup().steps[0].before, "95551234#");
 }
 
 TEST_F(ResolverTest, ANumberThatIsGoneAfterItsChanges) {

@@ -14,7 +14,9 @@
 #include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/dial_pattern.h"
 #include "services/common/digit_analysis/match_count.h"
+#include "services/common/digit_analysis/numbering_plan.h"
 #include "services/common/digit_analysis/plan_defaults.h"
+#include "services/common/digit_analysis/plan_table.h"
 
 namespace sallyport {
 namespace {
@@ -27,6 +29,7 @@ struct Scored {
   MatchCount count;
   size_t rank = 0;    // of its partition
   size_t prefix = 0;  // symbols that agree
+  std::string form;   // what '@' stands for in the closest reading
 };
 
 std::string PartitionText(const std::string& partition) {
@@ -37,42 +40,48 @@ std::string PartitionText(const std::string& partition) {
 class Collector {
  public:
   Collector(std::string_view number, const std::vector<std::string>& partitions,
-            std::string_view winner)
-      : number_(number), partitions_(partitions), winner_(winner) {}
+            std::string_view winner, bool urgent)
+      : number_(number),
+        partitions_(partitions),
+        winner_(winner),
+        urgent_(urgent) {}
 
-  void Add(const std::string& name, const std::string& partition,
-           const std::string& text, std::string_view disabled) {
-    const absl::StatusOr<DialPattern> pattern = DialPattern::Parse(text);
-    if (!pattern.ok()) return;  // refused when it was written
+  void Add(const PatternRef& ref, std::string_view disabled) {
+    const auto patterns = ParsePatterns(ref.text, ref.numbering_plan);
+    if (!patterns.ok()) return;  // refused when it was written
     Scored s;
-    s.candidate.name = name;
-    s.candidate.partition = partition;
-    s.candidate.pattern = text;
-    s.matches = pattern->Matches(number_);
-    s.prefix = pattern->MatchedPrefix(number_);
-    const auto it =
-        std::find(partitions_.begin(), partitions_.end(), partition);
-    s.rank = static_cast<size_t>(it - partitions_.begin());
-    if (s.matches) {
-      s.count = pattern->CountStrings(number_.size());
-      s.candidate.strings_matched = s.count.ToString();
+    s.candidate.name = *ref.name;
+    s.candidate.partition = *ref.partition;
+    s.candidate.pattern = std::string(ref.text);
+    std::string form;
+    for (const DialPattern& pattern : *patterns) {
+      s.prefix = std::max(s.prefix, pattern.MatchedPrefix(number_));
+      if (!pattern.Matches(number_)) continue;
+      const MatchCount count = pattern.CountStrings(number_.size());
+      if (s.matches && !(count < s.count)) continue;
+      s.matches = true;
+      s.count = count;
+      if (pattern.form() != nullptr) {
+        form = absl::StrCat(", with @ as ", pattern.form()->text, " (",
+                            pattern.form()->name, ")");
+      }
     }
+    s.form = std::move(form);
+    const auto it =
+        std::find(partitions_.begin(), partitions_.end(), *ref.partition);
+    s.rank = static_cast<size_t>(it - partitions_.begin());
+    if (s.matches) s.candidate.strings_matched = s.count.ToString();
     if (!disabled.empty()) {
       s.candidate.verdict = Verdict::kDisabled;
       s.candidate.detail = std::string(disabled);
     } else if (it == partitions_.end()) {
       s.candidate.verdict = Verdict::kPartitionNotVisible;
-      s.candidate.detail =
-          absl::StrCat(partition, " is not in the calling search space");
+      s.candidate.detail = absl::StrCat(s.candidate.partition,
+                                        " is not in the calling search space");
     } else if (!s.matches) {
-      const bool more = s.prefix == number_.size();
-      s.candidate.verdict =
-          more ? Verdict::kNeedsMoreDigits : Verdict::kDoesNotMatch;
-      s.candidate.detail =
-          more ? "it would match if more digits came"
-               : absl::StrCat("it stops matching at symbol ", s.prefix + 1);
+      Miss(s);
     }
-    if (s.matches && name == winner_ && !winning_.has_value() &&
+    if (s.matches && *ref.name == winner_ && !winning_.has_value() &&
         disabled.empty() && it != partitions_.end()) {
       winning_ = s;
     }
@@ -105,6 +114,22 @@ class Collector {
   }
 
  private:
+  // No match, but enabled and within reach.
+  void Miss(Scored& s) const {
+    if (s.prefix != number_.size()) {
+      s.candidate.verdict = Verdict::kDoesNotMatch;
+      s.candidate.detail =
+          absl::StrCat("it stops matching at symbol ", s.prefix + 1);
+    } else if (urgent_) {
+      s.candidate.verdict = Verdict::kUrgentTaken;
+      s.candidate.detail =
+          "it would match if more digits came, but the match so far is urgent";
+    } else {
+      s.candidate.verdict = Verdict::kNeedsMoreDigits;
+      s.candidate.detail = "it would match if more digits came";
+    }
+  }
+
   // A match that is enabled and can be reached.
   void Judge(Scored& s) const {
     RouteCandidate& c = s.candidate;
@@ -113,12 +138,13 @@ class Collector {
     if (c.name == best.name && c.pattern == best.pattern) {
       c.verdict = Verdict::kWon;
       c.detail = absl::StrCat("it matches ", c.strings_matched, " of the ",
-                              number_.size(), "-symbol strings, fewest of all");
+                              number_.size(), "-symbol strings, fewest of all",
+                              s.form);
     } else if (s.count != winning_->count) {
       c.verdict = Verdict::kLessSpecific;
       c.detail = absl::StrCat("it matches ", c.strings_matched,
-                              " strings of this length, the chosen one ",
-                              best.strings_matched);
+                              " strings of this length", s.form,
+                              "; the chosen one ", best.strings_matched);
     } else if (s.rank != winning_->rank) {
       c.verdict = Verdict::kLaterPartition;
       c.detail = absl::StrCat("as close, but ", PartitionText(c.partition),
@@ -133,6 +159,7 @@ class Collector {
   std::string_view number_;
   const std::vector<std::string>& partitions_;
   std::string_view winner_;
+  bool urgent_;
   std::vector<Scored> scored_;
   std::optional<Scored> winning_;
 };
@@ -142,27 +169,21 @@ class Collector {
 std::vector<RouteCandidate> ExplainCandidates(
     const PlanSnapshot& snapshot, std::string_view tenant,
     std::string_view number, const std::vector<std::string>& partitions,
-    std::string_view winner) {
+    std::string_view winner, bool urgent) {
   absl::flat_hash_set<std::string_view> disabled_partitions;
   for (const PartitionEntry& partition : snapshot.partitions) {
     if (partition.disabled) disabled_partitions.insert(partition.name);
   }
-  Collector collector(number, partitions, winner);
-  for (const RoutePatternEntry& entry : snapshot.route_patterns) {
-    if (TenantOf(entry.name) != tenant) continue;
+  Collector collector(number, partitions, winner, urgent);
+  ForEachPattern(snapshot, [&](const PatternRef& ref) {
+    if (TenantOf(*ref.name) != tenant) return;
     std::string_view disabled;
-    if (entry.disabled) disabled = "it is disabled";
-    if (disabled_partitions.contains(entry.partition)) {
+    if (ref.disabled) disabled = "it is disabled";
+    if (disabled_partitions.contains(*ref.partition)) {
       disabled = "its partition is disabled";
     }
-    collector.Add(entry.name, entry.partition, entry.pattern, disabled);
-  }
-  for (const UserEntry& user : snapshot.users) {
-    if (TenantOf(user.name) != tenant) continue;
-    for (const std::string& text : PatternsOfUser(user)) {
-      collector.Add(user.name, "", text, "");
-    }
-  }
+    collector.Add(ref, disabled);
+  });
   return collector.Finish();
 }
 

@@ -17,14 +17,15 @@ namespace sallyport {
 // told; all that match are.
 inline constexpr size_t kMaxNearMisses = 20;
 
-// Tells what became of each pattern and each user's number of `tenant` for
+// Tells what became of each pattern and directory number of `tenant` for
 // `number`, where `partitions` can be reached ("" is the null partition) and
-// `winner` is the resource that won, or is empty. The winner comes first, then
-// the other matches by closeness, then the near misses. Reads every pattern.
+// `winner` is the resource that won, or is empty; `urgent`: it won at once,
+// though more digits could have come. The winner comes first, then the other
+// matches by closeness, then the near misses. Reads every pattern.
 std::vector<RouteCandidate> ExplainCandidates(
     const PlanSnapshot& snapshot, std::string_view tenant,
     std::string_view number, const std::vector<std::string>& partitions,
-    std::string_view winner);
+    std::string_view winner, bool urgent);
 
 }  // namespace sallyport
 

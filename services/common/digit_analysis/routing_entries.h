@@ -43,7 +43,32 @@ enum class DiscardDigits : uint8_t {
   kIntlAccessIntlDirectDial,
   kPreDot1010Dialing,
   kPreDot11dTo10d,
+  k1010DialingTrailingPound,
+  k11d10dTo7dTrailingPound,
+  k11dTo10dTrailingPound,
+  kIntlTollBypassTrailingPound,
+  kIntlAccessIntlDirectDialTrailingPound,
+  kPreAt1010Dialing,
+  kPreAt1010DialingTrailingPound,
+  kPreAt11d10dTo7d,
+  kPreAt11d10dTo7dTrailingPound,
+  kPreAt11dTo10d,
+  kPreAt11dTo10dTrailingPound,
+  kPreAtIntlTollBypass,
+  kPreAtIntlTollBypassTrailingPound,
+  kPreAtIntlAccessIntlDirectDial,
+  kPreAtIntlAccessIntlDirectDialTrailingPound,
+  kPreDot1010DialingTrailingPound,
+  kPreDot11d10dTo7d,
+  kPreDot11d10dTo7dTrailingPound,
+  kPreDot11dTo10dTrailingPound,
+  kPreDotIntlTollBypass,
+  kPreDotIntlTollBypassTrailingPound,
+  kPreDotIntlAccessIntlDirectDial,
+  kPreDotIntlAccessIntlDirectDialTrailingPound,
 };
+inline constexpr DiscardDigits kLastDiscardDigits =
+    DiscardDigits::kPreDotIntlAccessIntlDirectDialTrailingPound;
 
 // The digit changes of a pattern, in the order in which they are applied:
 // called side discard, mask, prefix; calling side external mask, mask, prefix.

@@ -1,6 +1,7 @@
 #include "services/common/digit_analysis/transform.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,78 @@
 
 namespace sallyport {
 namespace {
+
+using Front = DiscardRule::Front;
+using Inner = DiscardRule::Inner;
+
+// In the order of DiscardDigits.
+constexpr DiscardRule kRules[] = {
+    {Front::kNothing, Inner::kNothing, false},
+    {Front::kBeforeDot, Inner::kNothing, false},
+    {Front::kBeforeDot, Inner::kNothing, true},
+    {Front::kNothing, Inner::kNothing, true},
+    {Front::kBeforeAt, Inner::kNothing, false},
+    {Front::kBeforeAt, Inner::kNothing, true},
+    {Front::kNothing, Inner::k11dTo10d, false},
+    {Front::kNothing, Inner::k11d10dTo7d, false},
+    {Front::kNothing, Inner::kIntlTollBypass, false},
+    {Front::kNothing, Inner::k1010Dialing, false},
+    {Front::kNothing, Inner::kIntlAccess, false},
+    {Front::kBeforeDot, Inner::k1010Dialing, false},
+    {Front::kBeforeDot, Inner::k11dTo10d, false},
+    {Front::kNothing, Inner::k1010Dialing, true},
+    {Front::kNothing, Inner::k11d10dTo7d, true},
+    {Front::kNothing, Inner::k11dTo10d, true},
+    {Front::kNothing, Inner::kIntlTollBypass, true},
+    {Front::kNothing, Inner::kIntlAccess, true},
+    {Front::kBeforeAt, Inner::k1010Dialing, false},
+    {Front::kBeforeAt, Inner::k1010Dialing, true},
+    {Front::kBeforeAt, Inner::k11d10dTo7d, false},
+    {Front::kBeforeAt, Inner::k11d10dTo7d, true},
+    {Front::kBeforeAt, Inner::k11dTo10d, false},
+    {Front::kBeforeAt, Inner::k11dTo10d, true},
+    {Front::kBeforeAt, Inner::kIntlTollBypass, false},
+    {Front::kBeforeAt, Inner::kIntlTollBypass, true},
+    {Front::kBeforeAt, Inner::kIntlAccess, false},
+    {Front::kBeforeAt, Inner::kIntlAccess, true},
+    {Front::kBeforeDot, Inner::k1010Dialing, true},
+    {Front::kBeforeDot, Inner::k11d10dTo7d, false},
+    {Front::kBeforeDot, Inner::k11d10dTo7d, true},
+    {Front::kBeforeDot, Inner::k11dTo10d, true},
+    {Front::kBeforeDot, Inner::kIntlTollBypass, false},
+    {Front::kBeforeDot, Inner::kIntlTollBypass, true},
+    {Front::kBeforeDot, Inner::kIntlAccess, false},
+    {Front::kBeforeDot, Inner::kIntlAccess, true},
+};
+static_assert(std::size(kRules) == static_cast<size_t>(kLastDiscardDigits) + 1);
+
+// The table of discard digits instructions of the system guide.
+bool TakesOff(Inner inner, NumberPart part) {
+  const bool carrier = part == NumberPart::kTransitNetwork ||
+                       part == NumberPart::kTransitNetworkEscape;
+  const bool long_distance = part == NumberPart::kLongDistanceDirectDial ||
+                             part == NumberPart::kLongDistanceOperator;
+  const bool area =
+      part == NumberPart::kAreaCode || part == NumberPart::kLocalAreaCode;
+  const bool access = part == NumberPart::kInternationalAccess ||
+                      part == NumberPart::kInternationalDirectDial;
+  switch (inner) {
+    case Inner::kNothing:
+      return false;
+    case Inner::k1010Dialing:
+      return carrier;
+    case Inner::k11dTo10d:
+      return carrier || long_distance;
+    case Inner::k11d10dTo7d:
+      return carrier || long_distance || area;
+    case Inner::kIntlTollBypass:
+      return carrier || access || part == NumberPart::kCountryCode ||
+             part == NumberPart::kInternationalOperator;
+    case Inner::kIntlAccess:
+      return access;
+  }
+  return false;
+}
 
 absl::Status CheckSymbols(std::string_view reason, std::string_view text,
                           bool allow_x) {
@@ -38,52 +111,62 @@ absl::Status CheckSymbols(std::string_view reason, std::string_view text,
 
 }  // namespace
 
-std::string_view DiscardDigitsName(DiscardDigits discard) {
-  switch (discard) {
-    case DiscardDigits::kNone:
-      return "NoDigits";
-    case DiscardDigits::kPreDot:
-      return "PreDot";
-    case DiscardDigits::kPreDotTrailingPound:
-      return "PreDot Trailing-#";
-    case DiscardDigits::kTrailingPound:
-      return "Trailing-#";
-    case DiscardDigits::kPreAt:
-      return "PreAt";
-    case DiscardDigits::kPreAtTrailingPound:
-      return "PreAt Trailing-#";
-    case DiscardDigits::k11dTo10d:
-      return "11D->10D";
-    case DiscardDigits::k11d10dTo7d:
-      return "11/10D->7D";
-    case DiscardDigits::kIntlTollBypass:
-      return "IntlTollBypass";
-    case DiscardDigits::k1010Dialing:
-      return "10-10-Dialing";
-    case DiscardDigits::kIntlAccessIntlDirectDial:
-      return "IntlAccess IntlDirectDial";
-    case DiscardDigits::kPreDot1010Dialing:
-      return "PreDot 10-10-Dialing";
-    case DiscardDigits::kPreDot11dTo10d:
-      return "PreDot 11D->10D";
+DiscardRule RuleOf(DiscardDigits discard) {
+  const auto i = static_cast<size_t>(discard);
+  return i < std::size(kRules) ? kRules[i] : DiscardRule{};
+}
+
+std::string DiscardDigitsName(DiscardDigits discard) {
+  const DiscardRule rule = RuleOf(discard);
+  std::string out;
+  const auto add = [&out](std::string_view word) {
+    if (!out.empty()) out.push_back(' ');
+    out += word;
+  };
+  if (rule.front == Front::kBeforeDot) add("PreDot");
+  if (rule.front == Front::kBeforeAt) add("PreAt");
+  switch (rule.inner) {
+    case Inner::kNothing:
+      break;
+    case Inner::k1010Dialing:
+      add("10-10-Dialing");
+      break;
+    case Inner::k11dTo10d:
+      add("11D->10D");
+      break;
+    case Inner::k11d10dTo7d:
+      add("11/10D->7D");
+      break;
+    case Inner::kIntlTollBypass:
+      add("IntlTollBypass");
+      break;
+    case Inner::kIntlAccess:
+      add("IntlAccess IntlDirectDial");
+      break;
   }
-  return "NoDigits";
+  if (rule.trailing_pound) add("Trailing-#");
+  return out.empty() ? "NoDigits" : out;
 }
 
 std::string ApplyDiscard(DiscardDigits discard, const DialPattern& pattern,
                          std::string_view number) {
+  const DiscardRule rule = RuleOf(discard);
   size_t begin = 0;
   size_t end = number.size();
-  if (discard == DiscardDigits::kPreDot ||
-      discard == DiscardDigits::kPreDotTrailingPound) {
-    begin = pattern.PreDotLength(number);
+  if (rule.front == Front::kBeforeDot) begin = pattern.PreDotLength(number);
+  if (rule.front == Front::kBeforeAt) begin = pattern.PreAtLength(number);
+  if (rule.trailing_pound && end > begin && number[end - 1] == '#') --end;
+  std::string out;
+  size_t at = begin;
+  if (rule.inner != Inner::kNothing) {
+    for (const DialPattern::PlacedPart& part : pattern.PartsOf(number)) {
+      if (!TakesOff(rule.inner, part.part)) continue;
+      if (part.begin > at) out += number.substr(at, part.begin - at);
+      at = std::max(at, part.end);
+    }
   }
-  if ((discard == DiscardDigits::kTrailingPound ||
-       discard == DiscardDigits::kPreDotTrailingPound) &&
-      end > begin && number[end - 1] == '#') {
-    --end;
-  }
-  return std::string(number.substr(begin, end - begin));
+  if (at < end) out += number.substr(at, end - at);
+  return out;
 }
 
 std::string ApplyMask(std::string_view mask, std::string_view number) {

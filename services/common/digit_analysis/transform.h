@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_TRANSFORM_H_
 #define SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_TRANSFORM_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -12,8 +13,32 @@
 
 namespace sallyport {
 
+// What an instruction takes off, part by part.
+struct DiscardRule {
+  enum class Front : uint8_t { kNothing, kBeforeDot, kBeforeAt };
+  // Of a number of a numbering plan, by the names of its parts.
+  enum class Inner : uint8_t {
+    kNothing,
+    k1010Dialing,     // the carrier access code
+    k11dTo10d,        // that, and what a long distance number begins with
+    k11d10dTo7d,      // that, and the area code
+    kIntlTollBypass,  // carrier, international access and country codes
+    kIntlAccess,      // the international access code alone
+  };
+  Front front = Front::kNothing;
+  Inner inner = Inner::kNothing;
+  bool trailing_pound = false;
+
+  // Whether the pattern must have a '.', or a '@', for it to mean anything.
+  bool needs_dot() const { return front == Front::kBeforeDot; }
+  bool needs_at() const {
+    return front == Front::kBeforeAt || inner != Inner::kNothing;
+  }
+};
+DiscardRule RuleOf(DiscardDigits discard);
+
 // The name of an instruction as operators know it: "PreDot", "NoDigits"...
-std::string_view DiscardDigitsName(DiscardDigits discard);
+std::string DiscardDigitsName(DiscardDigits discard);
 
 // `number` without what `discard` takes off; `pattern` matched it.
 std::string ApplyDiscard(DiscardDigits discard, const DialPattern& pattern,

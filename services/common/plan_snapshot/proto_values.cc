@@ -60,8 +60,8 @@ CallForward ForwardOf(const pb::CallForward& in) {
 }
 
 void SetCalled(const pb::CalledPartyChange& in, Transformation& out) {
-  out.discard = EnumOf(in.discard_digits(), DiscardDigits::kPreDot11dTo10d,
-                       DiscardDigits::kNone);
+  out.discard =
+      EnumOf(in.discard_digits(), kLastDiscardDigits, DiscardDigits::kNone);
   out.called_mask = in.transform_mask();
   out.called_prefix = in.prefix_digits();
 }

@@ -27,6 +27,27 @@ Enum EnumOf(int value, Enum last, Enum unknown, Enum unset = Enum{}) {
   return static_cast<Enum>(ours);
 }
 
+// The API's value of an enum of ours: the reverse of EnumOf.
+template <typename Proto, typename Enum>
+Proto ProtoOf(Enum value) {
+  return static_cast<Proto>(static_cast<int>(value) + 1);
+}
+
+// The API's transport of any enum that has these three.
+template <typename Transport>
+type::v1::Transport TransportToProto(Transport transport) {
+  switch (transport) {
+    case Transport::kUdp:
+      return type::v1::TRANSPORT_UDP;
+    case Transport::kTcp:
+      return type::v1::TRANSPORT_TCP;
+    case Transport::kTls:
+      return type::v1::TRANSPORT_TLS;
+    default:
+      return type::v1::TRANSPORT_UNSPECIFIED;
+  }
+}
+
 // In lower case, without a trailing dot.
 std::string HostText(const std::string& text);
 // A certificate's sip: URI and its dNSName are one identity (RFC 5922 section

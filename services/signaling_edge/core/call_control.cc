@@ -19,8 +19,6 @@
 namespace sallyport::signaling_edge {
 namespace {
 
-constexpr size_t kMaxHosts = 4096;
-
 std::string DialogKey(std::string_view call_id, std::string_view tag) {
   std::string key(call_id);
   key.push_back('\0');
@@ -28,277 +26,11 @@ std::string DialogKey(std::string_view call_id, std::string_view tag) {
   return key;
 }
 
-// The user part and host of a name-addr or URI; empty when it has none.
-struct Target {
-  std::string user;
-  std::string host;
-  std::string display_name;
-};
-Target TargetOf(std::string_view uri_text) {
-  Target target;
-  const auto uri = ParseSipUri(uri_text);
-  if (!uri.ok()) return target;
-  target.user = uri->DecodedUser();
-  for (const char c : uri->host) target.host.push_back(ToLower(c));
-  return target;
-}
-Target CallerOf(const SipMessage& invite) {
-  const auto from = ParseNameAddr(invite.Value(HeaderId::kFrom));
-  if (!from.ok()) return {};
-  Target target = TargetOf(from->uri);
-  target.display_name = from->DisplayName();
-  return target;
-}
-
-absl::StatusCode CodeOfRefusal(std::string_view reason) {
-  return reason == "ROUTE_NOT_FOUND" || reason == "NUMBER_INVALID"
-             ? absl::StatusCode::kNotFound
-             : absl::StatusCode::kPermissionDenied;
-}
-
 }  // namespace
 
 CallControl::CallControl(const EdgeOptions& options, CallPort& port,
                          const Registrar& registrar, RandomSource& random)
     : options_(options), port_(port), registrar_(registrar), random_(random) {}
-
-// ----------------------------------------------------------------- routing
-
-void CallControl::OnInvite(const SipMessage& invite, TransactionId transaction,
-                           const Flow& flow, const Party& caller,
-                           MonoTime now) {
-  Route(invite, transaction, flow, caller, now);
-}
-
-void CallControl::Route(const SipMessage& invite, TransactionId transaction,
-                        const Flow& flow, const Party& caller, MonoTime now) {
-  Waiting waiting{.invite = invite,
-                  .transaction = transaction,
-                  .flow = flow,
-                  .caller = caller,
-                  .resolution = {},
-                  .plan = plan_,
-                  .host = ""};
-  if (draining_) {
-    Refuse(waiting,
-           MakeError(absl::StatusCode::kUnavailable, "DRAINING",
-                     "the edge takes no new calls"),
-           now);
-    return;
-  }
-  // Those that wait for an address will be calls too.
-  if (calls_.size() + waiting_.size() >= options_.max_calls) {
-    Refuse(waiting,
-           MakeError(absl::StatusCode::kResourceExhausted, "CALL_LIMIT",
-                     "too many calls"),
-           now);
-    return;
-  }
-  const Target target = TargetOf(invite.request_uri());
-  if (target.user.empty()) {
-    Refuse(waiting,
-           MakeError(absl::StatusCode::kNotFound, "ROUTE_NOT_FOUND",
-                     "no number was dialled"),
-           now);
-    return;
-  }
-  RouteQuery query;
-  query.tenant = caller.tenant;
-  query.caller = caller.resource;
-  query.calling = CallerOf(invite).user;
-  query.called = target.user;
-  // One of our own addresses stands for the tenant's domain.
-  if (std::none_of(options_.listeners.begin(), options_.listeners.end(),
-                   [&](const EdgeListener& listener) {
-                     return EqualsIgnoreCase(target.host, listener.host);
-                   })) {
-    query.domain = target.host;
-  }
-  waiting.resolution = plan_->Resolve(query);
-  const Resolution& resolution = waiting.resolution;
-  switch (resolution.outcome) {
-    case Resolution::Outcome::kRefused:
-      Refuse(waiting,
-             MakeError(CodeOfRefusal(resolution.reason), resolution.reason,
-                       resolution.detail),
-             now);
-      return;
-    case Resolution::Outcome::kUser:
-      ToUser(std::move(waiting), now);
-      return;
-    case Resolution::Outcome::kPeer:
-      ToPeer(std::move(waiting), now);
-      return;
-  }
-}
-
-std::string CallControl::HomeDomain(std::string_view tenant) const {
-  const TenantEntry* entry = plan_->index().Tenant(tenant);
-  if (entry != nullptr && !entry->domains.empty()) return entry->domains[0];
-  return "anonymous.invalid";
-}
-
-void CallControl::ToUser(Waiting waiting, MonoTime now) {
-  const UserEntry& user = *waiting.resolution.user;
-  const std::vector<const Binding*> contacts = registrar_.Of(user.name);
-  if (contacts.empty()) {
-    Refuse(waiting,
-           MakeError(absl::StatusCode::kNotFound, "USER_NOT_REGISTERED",
-                     "the user has no contact"),
-           now);
-    return;
-  }
-  const Binding& binding = *contacts[0];
-  Call::LegSetup called;
-  called.party.kind = Party::Kind::kUser;
-  called.party.resource = user.name;
-  called.party.tenant = TenantOf(user.name);
-  called.party.phone = binding.phone;
-  called.party.identity = user.username;
-  called.party.dial_plan = user.dial_plan;
-  called.party.mode = waiting.resolution.destination_mode;
-  called.flow = binding.flow;
-  called.request_uri = binding.contact;
-  called.to = Cat("<sip:", PercentEncode(user.username), "@", user.domain, ">");
-  Begin(std::move(waiting), std::move(called), now);
-}
-
-void CallControl::ToPeer(Waiting waiting, MonoTime now) {
-  const PeerEntry& peer = *waiting.resolution.peer;
-  if (peer.max_calls != 0 && calls_of_peer_[peer.name] >= peer.max_calls) {
-    Refuse(waiting,
-           MakeError(absl::StatusCode::kResourceExhausted, "PEER_CALL_LIMIT",
-                     "the peer has as many calls as it may"),
-           now);
-    return;
-  }
-  std::vector<SocketAddress> addresses;
-  const uint16_t port = static_cast<uint16_t>(peer.port);
-  const std::string& host = peer.address.empty() ? peer.fqdn : peer.address;
-  if (const auto literal = SocketAddress::FromIp(host, port); literal.ok()) {
-    addresses = {*literal};
-  } else if (const auto it = hosts_.find(host);
-             it != hosts_.end() && it->second.expires > now) {
-    for (const SocketAddress& address : it->second.addresses) {
-      addresses.push_back(address.WithPort(port));
-    }
-  } else {
-    const uint64_t query = ++last_query_;
-    waiting.host = host;
-    by_invite_[waiting.transaction] = 0;
-    waiting_.emplace(query, std::move(waiting));
-    port_.Perform(ResolveHost{query, host});
-    return;
-  }
-  Call::LegSetup called;
-  called.party.kind = Party::Kind::kPeer;
-  called.party.resource = peer.name;
-  called.party.tenant = TenantOf(peer.name);
-  called.party.identity = peer.fqdn.empty() ? peer.address : peer.fqdn;
-  called.party.dial_plan = peer.dial_plan;
-  called.party.mode = waiting.resolution.destination_mode;
-  const SipTransport transport = TransportOf(peer);
-  called.party.authentication = transport == SipTransport::kTls
-                                    ? Authentication::kPeerCertificate
-                                    : Authentication::kSourceAddress;
-  // Before anything is dialled: no call leaves by a way that the mode forbids.
-  if (absl::Status status =
-          CheckTransport(called.party.mode, transport == SipTransport::kTls);
-      !status.ok()) {
-    Refuse(waiting, status, now);
-    return;
-  }
-  auto flow = port_.FlowTo(peer, addresses, now);
-  if (!flow.ok()) {
-    Refuse(waiting, flow.status(), now);
-    return;
-  }
-  called.flow = *flow;
-  const std::string where = HostPortText(
-      peer.fqdn.empty() ? peer.address : peer.fqdn, port, transport);
-  const std::string number = PercentEncode(waiting.resolution.called, "+*#");
-  called.to = Cat("<sip:", number, "@", where, ">");
-  called.request_uri = Cat("sip:", number, "@", where);
-  if (transport == SipTransport::kTls) called.request_uri += ";transport=tls";
-  if (transport == SipTransport::kTcp) called.request_uri += ";transport=tcp";
-  Begin(std::move(waiting), std::move(called), now);
-}
-
-void CallControl::OnHostResolved(
-    uint64_t query, absl::StatusOr<std::vector<SocketAddress>> addresses,
-    MonoTime now) {
-  const auto it = waiting_.find(query);
-  if (it == waiting_.end()) return;
-  Waiting waiting = std::move(it->second);
-  waiting_.erase(it);
-  by_invite_.erase(waiting.transaction);
-  if (!addresses.ok() || addresses->empty()) {
-    Refuse(waiting,
-           MakeError(absl::StatusCode::kUnavailable, "PEER_UNREACHABLE",
-                     "the peer's name cannot be resolved"),
-           now);
-    return;
-  }
-  if (hosts_.size() >= kMaxHosts) hosts_.clear();
-  hosts_[waiting.host] = {*std::move(addresses), now + options_.host_lifetime};
-  ToPeer(std::move(waiting), now);
-}
-
-void CallControl::Begin(Waiting waiting, Call::LegSetup called, MonoTime now) {
-  if (absl::Status status =
-          CheckTransport(called.party.mode, called.flow.is_tls());
-      !status.ok()) {
-    Refuse(waiting, status, now);
-    return;
-  }
-  const Resolution& resolution = waiting.resolution;
-  const Target dialled = TargetOf(waiting.invite.request_uri());
-  const Target from = CallerOf(waiting.invite);
-  Call::LegSetup caller;
-  caller.party = waiting.caller;
-  caller.flow = waiting.flow;
-  caller.contact = ContactUri(port_.ListenerOf(waiting.flow));
-  caller.called = dialled.user;
-  caller.calling = from.user;
-  called.contact = ContactUri(port_.ListenerOf(called.flow));
-  called.called = resolution.called;
-  called.calling = resolution.calling;
-  const std::string address =
-      Cat("<sip:", PercentEncode(resolution.calling, "+*#"), "@",
-          HomeDomain(waiting.caller.tenant), ">");
-  if (called.party.kind == Party::Kind::kPeer) {
-    called.asserted_identity = address;  // RFC 3325: peers are trusted with it
-  }
-  called.from = from.display_name.empty()
-                    ? address
-                    : Cat(Quote(from.display_name), " ", address);
-  const uint64_t id = ++last_call_;
-  auto made = std::make_unique<Call>(
-      id, std::move(caller), std::move(called),
-      Call::Timers{.sip = options_.sip, .ring = options_.ring_timeout},
-      random_);
-  Call& call = *made;
-  CallRecord& record = call.record();
-  record.matched_resource =
-      resolution.pattern_name.empty() && resolution.user != nullptr
-          ? resolution.user->name
-          : resolution.pattern_name;
-  record.matched_pattern = resolution.pattern;
-  record.snapshot_version = waiting.plan->snapshot().version;
-  calls_.emplace(id, std::move(made));
-  NoteInvite(id, waiting.transaction);
-  for (const LegSide side : {LegSide::kA, LegSide::kB}) {
-    if (call.party(side).kind == Party::Kind::kPeer) {
-      ++calls_of_peer_[call.party(side).resource];
-    }
-  }
-  NoteDialog(id, LegSide::kB, call.called_call_id(), call.called_local_tag());
-  CallActions actions = call.Start(waiting.invite, waiting.transaction, now);
-  if (const Dialog* dialog = call.dialog(LegSide::kA)) {
-    NoteDialog(id, LegSide::kA, dialog->id().call_id, dialog->id().local_tag);
-  }
-  Do(call, std::move(actions), now);
-}
 
 void CallControl::NoteDialog(uint64_t call, LegSide side,
                              std::string_view call_id, std::string_view tag) {
@@ -497,6 +229,7 @@ bool CallControl::Reach(Call& call, LegSide side, MonoTime now) {
       (TransportOf(*peer) == SipTransport::kTls) != was_tls) {
     return false;
   }
+  if (!peer->server_group.empty()) return false;  // its server is gone
   const std::string& host = peer->address.empty() ? peer->fqdn : peer->address;
   const uint16_t port = static_cast<uint16_t>(peer->port);
   std::vector<SocketAddress> addresses;
@@ -516,6 +249,7 @@ bool CallControl::Reach(Call& call, LegSide side, MonoTime now) {
 
 void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
   const uint64_t id = call.id();
+  std::optional<Waiting> next;
   for (size_t i = 0; i < actions.size(); ++i) {
     CallAction action = std::move(actions[i]);
     if (auto* send = std::get_if<CallSendRequest>(&action)) {
@@ -537,6 +271,16 @@ void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
     } else if (auto* cancel = std::get_if<CallCancelInvite>(&action)) {
       port_.CancelInvite({id, cancel->leg}, cancel->cseq, now);
     } else if (auto* respond = std::get_if<CallRespond>(&action)) {
+      const int code = respond->response.status_code();
+      const auto attempt = attempts_.find(id);
+      if (code >= 200 && attempt != attempts_.end() &&
+          respond->transaction == attempt->second.transaction) {
+        const bool goes_on =
+            code >= 300 && GoesOn(attempt->second, call.record());
+        if (goes_on) next = std::move(attempt->second);
+        attempts_.erase(attempt);
+        if (goes_on) continue;
+      }
       port_.Respond(respond->transaction, std::move(respond->response), now);
     } else if (auto* create = std::get_if<CallCreateMedia>(&action)) {
       by_media_request_[++last_media_request_] = id;
@@ -580,6 +324,9 @@ void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
     }
   }
   Settle(id, now);
+  if (!next.has_value()) return;
+  ++next->target;
+  ToPeer(*std::move(next), now);
 }
 
 void CallControl::ReportCall(const Call& call, MonoTime now) {
@@ -629,10 +376,15 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
   if (const auto traces = traces_.find(id); traces != traces_.end()) {
     for (const std::string& key : traces->second.dialogs) by_dialog_.erase(key);
     for (const TransactionId invite : traces->second.invites) {
-      by_invite_.erase(invite);
+      // The next attempt of the same INVITE may have it by now.
+      const auto known = by_invite_.find(invite);
+      if (known != by_invite_.end() && known->second == id) {
+        by_invite_.erase(known);
+      }
     }
     traces_.erase(traces);
   }
+  attempts_.erase(id);
   port_.CallGone(id);
   ended_.emplace(id, call.record());
   history_.push_back(id);

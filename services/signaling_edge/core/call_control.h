@@ -121,7 +121,8 @@ class CallControl {
   const CallRecord* Find(uint64_t id) const;
 
  private:
-  // A call that waits for its peer's address.
+  // A call that waits for its target's address, or for what becomes of an
+  // attempt.
   struct Waiting {
     SipMessage invite;
     TransactionId transaction;
@@ -129,6 +130,7 @@ class CallControl {
     Party caller;
     Resolution resolution;
     std::shared_ptr<const Resolver> plan;  // keeps resolution's pointers
+    size_t target = 0;  // of the resolution's, which is being tried
     std::string host;
   };
   struct Host {
@@ -149,8 +151,14 @@ class CallControl {
   void NoteInvite(uint64_t call, TransactionId invite);
   void Route(const SipMessage& invite, TransactionId transaction,
              const Flow& flow, const Party& caller, MonoTime now);
-  void ToUser(Waiting waiting, MonoTime now);
+  void ToUsers(Waiting waiting, MonoTime now);
+  // To the target that is being tried; if that cannot be, to the next.
   void ToPeer(Waiting waiting, MonoTime now);
+  // What keeps the target from being called, or OK: `waiting` is a call then,
+  // or waits.
+  absl::Status TryTarget(Waiting& waiting, MonoTime now);
+  // Whether the next target shall be tried, as this one has failed.
+  static bool GoesOn(const Waiting& waiting, const CallRecord& record);
   void Begin(Waiting waiting, Call::LegSetup called, MonoTime now);
   void Refuse(const Waiting& waiting, const absl::Status& status, MonoTime now);
   Call* CallOf(const SipMessage& request, LegSide& side);
@@ -178,6 +186,9 @@ class CallControl {
   absl::flat_hash_map<TransactionId, uint64_t> by_invite_;
   absl::flat_hash_map<uint64_t, uint64_t> by_media_request_;
   absl::flat_hash_map<uint64_t, Waiting> waiting_;
+  // By call: attempts that have further targets.
+  absl::flat_hash_map<uint64_t, Waiting> attempts_;
+  uint32_t last_turn_ = 0;
   absl::flat_hash_map<std::string, Host> hosts_;
   absl::flat_hash_map<std::string, uint32_t> calls_of_peer_;
   absl::flat_hash_map<uint64_t, Traces> traces_;  // as calls_

@@ -14,6 +14,7 @@
 #include "services/common/bytes/string_view.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/net/socket_address.h"
+#include "services/common/plan_snapshot/proto_values.h"
 #include "services/signaling_edge/core/registration_desk.h"
 #include "services/signaling_edge/io/peer_trust.h"
 #include "services/signaling_edge/io/trust_bundle.h"
@@ -131,18 +132,6 @@ v1::AuthenticationMethod ToProto(Authentication authentication) {
   return v1::AUTHENTICATION_METHOD_UNSPECIFIED;
 }
 
-type::SecurityMode ToProto(SecurityMode mode) {
-  switch (mode) {
-    case SecurityMode::kUnsecured:
-      return type::SECURITY_MODE_UNSECURED;
-    case SecurityMode::kSipSecured:
-      return type::SECURITY_MODE_SIP_SECURED;
-    case SecurityMode::kSecured:
-      return type::SECURITY_MODE_SECURED;
-  }
-  return type::SECURITY_MODE_UNSPECIFIED;
-}
-
 // AES_CM_256_HMAC_SHA1_32 is never agreed on and has no name in the API.
 type::SrtpSuite ToProto(SrtpSuite suite) {
   switch (suite) {
@@ -237,19 +226,6 @@ std::string MatchedText(const CertifiedName& name) {
   return name.name;
 }
 
-type::Transport ToProto(SipTransport transport) {
-  switch (transport) {
-    case SipTransport::kUdp:
-      return type::TRANSPORT_UDP;
-    case SipTransport::kTcp:
-      return type::TRANSPORT_TCP;
-    case SipTransport::kTls:
-      return type::TRANSPORT_TLS;
-    default:
-      return type::TRANSPORT_UNSPECIFIED;
-  }
-}
-
 google::protobuf::Duration Milliseconds(double value) {
   return sallyport::ToProto(absl::Milliseconds(value));
 }
@@ -302,7 +278,7 @@ v1::CallLeg ToProto(const LegRecord& leg, const CallRecord& call,
     out.set_connection(ConnectionNameOf(leg));
   }
   out.set_dial_plan(leg.party.dial_plan);
-  out.set_security_mode(ToProto(leg.party.mode));
+  out.set_security_mode(ProtoOf<type::SecurityMode>(leg.party.mode));
   out.set_media_protocol(leg.suite.has_value() ? type::MEDIA_PROTOCOL_SDES_SRTP
                                                : type::MEDIA_PROTOCOL_RTP);
   if (leg.suite.has_value()) out.set_srtp_suite(ToProto(*leg.suite));
@@ -330,7 +306,7 @@ type::TransportAddress ToProto(const SocketAddress& address,
   type::TransportAddress out;
   out.set_address(address.IpText());
   out.set_port(address.port());
-  out.set_transport(ToProto(transport));
+  out.set_transport(TransportToProto(transport));
   return out;
 }
 

@@ -1,0 +1,63 @@
+// Who calls, and what that allows.
+
+#ifndef SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_CALLER_CONTEXT_H_
+#define SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_CALLER_CONTEXT_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "services/common/digit_analysis/plan_index.h"
+#include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/common/digit_analysis/resolution.h"
+
+namespace sallyport {
+
+// Which lines and phones belong to whom. Immutable.
+class CallerIndex {
+ public:
+  // `index` must outlive this object.
+  explicit CallerIndex(const PlanIndex& index);
+
+  // The lines of a user: first those of its phone, in the order of its
+  // buttons, then those that list the user.
+  const absl::InlinedVector<const LineEntry*, 2>& LinesOf(
+      const UserEntry& user) const;
+  const PhoneEntry* PhoneOf(const UserEntry& user) const;
+  // The first of a line's users that there is, or null.
+  const UserEntry* UserOf(const LineEntry& line) const;
+
+ private:
+  const PlanIndex& index_;
+  // By user name.
+  absl::flat_hash_map<std::string_view,
+                      absl::InlinedVector<const LineEntry*, 2>>
+      lines_;
+  absl::flat_hash_map<std::string_view, const PhoneEntry*> phones_;
+};
+
+// A caller as digit analysis sees it. Pointers are into the plan.
+struct CallerContext {
+  const UserEntry* user = nullptr;
+  const PeerEntry* peer = nullptr;
+  const LineEntry* line = nullptr;  // by which it calls
+  SecurityMode mode = SecurityMode::kUnsecured;
+  // Calling search spaces, by name: line before device.
+  absl::InlinedVector<std::string_view, 2> search_spaces;
+  std::string_view restriction;    // dialling restriction; may be empty
+  std::string_view external_mask;  // of its line
+  absl::Duration interdigit_timeout = absl::Seconds(15);
+  // Why it may not call: a reason as Resolution::reason; empty if it may.
+  std::string_view refused;
+  std::string refused_detail;
+};
+
+// Tells who the query's caller is. The line is the one whose number is the
+// query's calling number, else the caller's first.
+CallerContext ContextOf(const RouteQuery& query, const PlanIndex& index,
+                        const CallerIndex& callers);
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_CALLER_CONTEXT_H_

@@ -8,6 +8,7 @@
 #include "CLI/Formatter.hpp"
 #include "CLI/Validators.hpp"
 #include "tools/cli/apply_cmd.h"
+#include "tools/cli/audit_cmd.h"
 #include "tools/cli/cli_context.h"
 #include "tools/cli/delete_cmd.h"
 #include "tools/cli/doctor_cmd.h"
@@ -47,6 +48,7 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddExplainRouteCommand(app, context);
   AddListCommands(app, context);
   AddEventsCommand(app, context);
+  AddAuditCommand(app, context);
   AddIssueCredentialCommand(app, context);
   AddEnrollCommand(app, context);
   AddDoctorCommand(app, context);

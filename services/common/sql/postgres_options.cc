@@ -112,7 +112,9 @@ absl::StatusOr<Secret> PostgresConnection(const PostgresOptions& options) {
   std::string& server_options = parameters["options"];
   absl::StrAppend(&server_options, " -c statement_timeout=", ms,
                   " -c lock_timeout=", ms,
-                  " -c idle_in_transaction_session_timeout=", 4 * ms);
+                  " -c idle_in_transaction_session_timeout=", 4 * ms,
+                  // libpq would write notices to standard error.
+                  " -c client_min_messages=error");
   std::string out = "postgresql:///?";
   for (const auto& [name, value] : parameters) {
     if (!value.empty()) absl::StrAppend(&out, name, "=", Escaped(value), "&");

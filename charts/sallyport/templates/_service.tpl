@@ -120,6 +120,9 @@ spec:
             {{- if $values.sipTlsSecret }}
             - {name: sip-tls, mountPath: /etc/sallyport/sip-tls, readOnly: true}
             {{- end }}
+            {{- if $values.postgresSecret }}
+            - {name: postgres, mountPath: /etc/sallyport/postgres, readOnly: true}
+            {{- end }}
             - {name: state, mountPath: /var/lib/sallyport}
             - {name: tmp, mountPath: /tmp}
       volumes:
@@ -127,6 +130,9 @@ spec:
         - {name: tls, secret: {secretName: {{ $values.tlsSecret }}, defaultMode: 0440}}
         {{- if $values.sipTlsSecret }}
         - {name: sip-tls, secret: {secretName: {{ $values.sipTlsSecret }}, defaultMode: 0440}}
+        {{- end }}
+        {{- if $values.postgresSecret }}
+        - {name: postgres, secret: {secretName: {{ $values.postgresSecret }}, defaultMode: 0440}}
         {{- end }}
         - {name: tmp, emptyDir: {medium: Memory, sizeLimit: 16Mi}}
   volumeClaimTemplates:
@@ -164,6 +170,9 @@ spec:
     - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
     {{- range .calls }}
     - to: [{podSelector: {matchLabels: {app.kubernetes.io/name: {{ include "sallyport.dns" . }}}}}]
+    {{- end }}
+    {{- if $values.postgresSecret }}
+    - ports: [{port: 5432, protocol: TCP}]
     {{- end }}
     {{- if .reachesPeers }}
     - to: [{ipBlock: {cidr: 0.0.0.0/0}}, {ipBlock: {cidr: "::/0"}}]

@@ -1,12 +1,14 @@
 #include "services/common/sql/sql_database.h"
 
-#include <fcntl.h>
+#include <sched.h>
 #include <soci/soci.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -267,6 +269,50 @@ TEST(SqliteTest, AFullDiskRefusesAndChangesNothing) {
   }
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
   EXPECT_EQ(ReasonOf(status), "STORE_FULL");
+}
+
+// In a process of its own, on a file system of 400 KiB of its own: 0 if all was
+// as it should be, 2 if there can be none here.
+int OnASmallDisk() {
+  const std::string folder = FreshFile() + ".disk";
+  std::filesystem::create_directories(folder);
+  const std::string map = absl::StrCat("0 ", geteuid(), " 1");
+  if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return 2;
+  std::ofstream("/proc/self/uid_map") << map;
+  if (mount("none", folder.c_str(), "tmpfs", 0, "size=400k") != 0) return 2;
+  auto opened = SqlDatabase::Open(SqliteOptions{folder + "/x.db"});
+  if (!opened.ok()) return 3;
+  SqlDatabase& database = **opened;
+  if (!Execute(database, "CREATE TABLE t (k TEXT)").ok()) return 4;
+  absl::Status status;
+  int good = 0;
+  for (int i = 0; i < 1000 && status.ok(); ++i) {
+    status = Execute(database, absl::StrCat("INSERT INTO t VALUES ('",
+                                            std::string(1000, 'a'), "')"));
+    good += status.ok() ? 1 : 0;
+  }
+  std::fprintf(stderr, "after %d rows: %s\n", good, status.ToString().c_str());
+  if (ReasonOf(status) != "STORE_FULL") return 5;
+  if (Count(database) != good) return 6;
+  // What was there is there after another start, too.
+  opened->reset();
+  std::filesystem::remove(folder + "/x.db-shm");
+  opened = SqlDatabase::Open(SqliteOptions{folder + "/x.db"});
+  if (!opened.ok()) return 7;
+  return Count(**opened) == good ? 0 : 8;
+}
+
+TEST(SqliteTest, ADiskThatIsFullLosesNothing) {
+  const pid_t pid = fork();
+  ASSERT_GE(pid, 0);
+  if (pid == 0) _exit(OnASmallDisk());
+  int status = 0;
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 2) {
+    GTEST_SKIP() << "no file system of our own can be mounted here";
+  }
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(SqliteTest, AFolderThatCannotBeMadeIsSaid) {

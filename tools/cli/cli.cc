@@ -10,6 +10,7 @@
 #include "tools/cli/apply_cmd.h"
 #include "tools/cli/audit_cmd.h"
 #include "tools/cli/cli_context.h"
+#include "tools/cli/credential_cmds.h"
 #include "tools/cli/delete_cmd.h"
 #include "tools/cli/doctor_cmd.h"
 #include "tools/cli/enroll_cmd.h"
@@ -50,6 +51,7 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddEventsCommand(app, context);
   AddAuditCommand(app, context);
   AddIssueCredentialCommand(app, context);
+  AddCredentialCommands(app, context);
   AddEnrollCommand(app, context);
   AddDoctorCommand(app, context);
 

@@ -21,6 +21,9 @@ absl::Status Invalid(std::string_view message) {
                    message);
 }
 
+// Candidates beyond kMaxAnswer, for addresses that are named twice.
+constexpr size_t kSpare = 16;
+
 bool IsHostName(std::string_view host) {
   return !host.empty() && host.size() <= 253 &&
          std::all_of(host.begin(), host.end(), [](unsigned char c) {
@@ -40,6 +43,23 @@ bool Serves(const RelayAddress& address, ClientNetwork network) {
          address.network == ClientNetwork::kUnknown ||
          address.network == network;
 }
+
+// SplitMix64, of Steele, Lea and Flood.
+class SplitMix {
+ public:
+  explicit SplitMix(uint64_t seed) : state_(seed) {}
+
+  uint64_t Next() {
+    state_ += 0x9e3779b97f4a7c15;
+    uint64_t word = state_;
+    word = (word ^ (word >> 30)) * 0xbf58476d1ce4e5b9;
+    word = (word ^ (word >> 27)) * 0x94d049bb133111eb;
+    return word ^ (word >> 31);
+  }
+
+ private:
+  uint64_t state_;
+};
 
 }  // namespace
 
@@ -151,6 +171,9 @@ std::vector<RelayAddress> RelayDirectory::Select(const RelayQuery& query,
     const std::vector<RelayAddress>* addresses;
   };
   std::vector<Candidate> candidates;
+  candidates.reserve(static_.size() + reports_.size());
+  // Fair is enough, and one draw from the system a request.
+  SplitMix lots(random.NextU64());
   const auto add = [&](const std::string& location, uint32_t weight,
                        const std::vector<RelayAddress>& addresses,
                        const RelayReport* report) {
@@ -169,7 +192,7 @@ std::vector<RelayAddress> RelayDirectory::Select(const RelayQuery& query,
     // rates is each with a chance in proportion to its rate.
     const double rate = weight * std::max(1 - load, 1 - kFull);
     const double uniform =
-        (static_cast<double>(random.NextU64() >> 11) + 1) * 0x1p-53;
+        (static_cast<double>(lots.Next() >> 11) + 1) * 0x1p-53;
     candidates.push_back({distance, -std::log(uniform) / rate, &addresses});
   };
   for (const StaticRelay& relay : static_) {
@@ -184,10 +207,15 @@ std::vector<RelayAddress> RelayDirectory::Select(const RelayQuery& query,
       add(report.location, 1, report.addresses, &report);
     }
   }
-  std::sort(candidates.begin(), candidates.end(),
-            [](const Candidate& a, const Candidate& b) {
-              return std::tie(a.distance, a.lot) < std::tie(b.distance, b.lot);
-            });
+  // Each has at least one address that is wanted, so that more are not.
+  const auto middle =
+      candidates.begin() + std::min(candidates.size(), kMaxAnswer + kSpare);
+  std::partial_sort(candidates.begin(), middle, candidates.end(),
+                    [](const Candidate& a, const Candidate& b) {
+                      return std::tie(a.distance, a.lot) <
+                             std::tie(b.distance, b.lot);
+                    });
+  candidates.erase(middle, candidates.end());
   std::vector<RelayAddress> out;
   for (const Candidate& candidate : candidates) {
     for (const RelayAddress& address : *candidate.addresses) {

@@ -276,12 +276,18 @@ TEST(SqliteTest, AFullDiskRefusesAndChangesNothing) {
 int OnASmallDisk() {
   const std::string folder = FreshFile() + ".disk";
   std::filesystem::create_directories(folder);
-  const std::string map = absl::StrCat("0 ", geteuid(), " 1");
+  const std::string users = absl::StrCat("0 ", geteuid(), " 1");
+  const std::string groups = absl::StrCat("0 ", getegid(), " 1");
   if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return 2;
-  std::ofstream("/proc/self/uid_map") << map;
+  std::ofstream("/proc/self/setgroups") << "deny";
+  std::ofstream("/proc/self/uid_map") << users;
+  std::ofstream("/proc/self/gid_map") << groups;
   if (mount("none", folder.c_str(), "tmpfs", 0, "size=400k") != 0) return 2;
   auto opened = SqlDatabase::Open(SqliteOptions{folder + "/x.db"});
-  if (!opened.ok()) return 3;
+  if (!opened.ok()) {
+    std::fprintf(stderr, "%s\n", opened.status().ToString().c_str());
+    return 3;
+  }
   SqlDatabase& database = **opened;
   if (!Execute(database, "CREATE TABLE t (k TEXT)").ok()) return 4;
   absl::Status status;

@@ -1,9 +1,6 @@
 #include "tools/cli/apply_cmd.h"
 
-#include <algorithm>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
@@ -12,66 +9,34 @@
 #include <vector>
 
 #include "CLI/Option.hpp"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "google/protobuf/descriptor.h"
-#include "google/protobuf/field_mask.pb.h"
-#include "google/protobuf/util/field_mask_util.h"
-#include "google/protobuf/util/message_differencer.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "tools/cli/apply_order.h"
+#include "tools/cli/change_options.h"
+#include "tools/cli/change_set.h"
 #include "tools/cli/error_text.h"
-#include "tools/cli/manifest.h"
+#include "tools/cli/manifest_files.h"
 #include "tools/cli/resource_calls.h"
 
 namespace sallyport::cli {
 namespace {
 
 using ::google::protobuf::FieldDescriptor;
-using ::google::protobuf::FieldMask;
 using ::google::protobuf::Message;
-using ::google::protobuf::util::FieldMaskUtil;
-using ::google::protobuf::util::MessageDifferencer;
+
+// Deletions that need no --yes.
+constexpr size_t kUnconfirmedDeletes = 10;
 
 struct ApplyOptions {
-  std::vector<std::string> files;
+  ChangeArguments change;
   bool dry_run = false;
+  bool keep_going = false;
+  bool yes = false;
 };
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  if (path == "-") {
-    return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  }
-  std::ifstream in(path, std::ios::binary);
-  if (!in) {
-    return MakeError(absl::StatusCode::kNotFound, "FILE_UNREADABLE",
-                     absl::StrCat("cannot read ", path));
-  }
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
-// Fields that a service takes and never returns: whether they would change
-// cannot be seen, so they are always written.
-bool SetsWriteOnly(const ManifestEntry& entry) {
-  return std::find(entry.fields.begin(), entry.fields.end(), "password") !=
-             entry.fields.end() ||
-         std::find(entry.fields.begin(), entry.fields.end(), "ha1") !=
-             entry.fields.end();
-}
-
-// Would writing these fields of `wanted` change `current`?
-bool Changes(const Message& current, const Message& wanted,
-             const std::vector<std::string>& fields) {
-  FieldMask mask;
-  for (const std::string& field : fields) mask.add_paths(field);
-  std::unique_ptr<Message> merged(current.New());
-  merged->CopyFrom(current);
-  FieldMaskUtil::MergeOptions options;
-  options.set_replace_message_fields(true);
-  options.set_replace_repeated_fields(true);
-  FieldMaskUtil::MergeMessageTo(wanted, mask, options, merged.get());
-  return !MessageDifferencer::Equals(current, *merged);
-}
 
 // What an operator must be told once: an authentication string made for them.
 std::string NoteOf(const Message& resource) {
@@ -80,11 +45,6 @@ std::string NoteOf(const Message& resource) {
   if (field == nullptr) return "";
   const std::string text = resource.GetReflection()->GetString(resource, field);
   return text.empty() ? "" : absl::StrCat(", authentication string ", text);
-}
-
-std::string NameOf(const Message& resource) {
-  return resource.GetReflection()->GetString(
-      resource, resource.GetDescriptor()->FindFieldByName("name"));
 }
 
 // Names of the resources that have the same parent; empty if that cannot be
@@ -102,71 +62,196 @@ std::set<std::string> NamesBeside(const Endpoint& endpoint,
 }
 
 // Writes one step; returns "created", "updated" or "unchanged".
-absl::StatusOr<std::string> ApplyOne(const Endpoint& endpoint,
-                                     const ApplyStep& step, bool dry_run) {
-  const ManifestEntry& entry = *step.entry;
-  const ResourceKind& kind = *entry.kind;
-  const auto current = GetResource(endpoint, kind, entry.name);
-  if (!current.ok()) {
-    // Of a kind that cannot be updated, the name is the service's to choose,
-    // and creating what is there changes nothing.
-    if (current.status().code() != absl::StatusCode::kNotFound &&
-        !(kind.update == nullptr &&
-          current.status().code() == absl::StatusCode::kInvalidArgument)) {
-      return current.status();
-    }
+absl::StatusOr<std::string> WriteStep(const Endpoint& endpoint,
+                                      const ApplyStep& step,
+                                      const PlannedWrite& write, bool dry_run) {
+  const ResourceKind& kind = *step.entry->kind;
+  if (!write.changes) return std::string("unchanged");
+  if (write.current == nullptr && !step.completes) {
     std::set<std::string> present;
-    if (kind.update == nullptr) present = NamesBeside(endpoint, entry);
+    // The name is the service's to choose, and creating what is there changes
+    // nothing.
+    if (kind.update == nullptr) present = NamesBeside(endpoint, *step.entry);
     SP_ASSIGN_OR_RETURN(const auto made,
                         CreateResource(endpoint, kind, *step.message, dry_run));
     if (present.count(NameOf(*made)) != 0) return std::string("unchanged");
     return absl::StrCat("created", NoteOf(*made));
   }
-  if (kind.update == nullptr || entry.fields.empty() ||
-      (!SetsWriteOnly(entry) &&
-       !Changes(**current, *step.message, entry.fields))) {
-    return std::string("unchanged");
-  }
   SP_ASSIGN_OR_RETURN(
       const auto changed,
-      UpdateResource(endpoint, kind, *step.message, entry.fields, dry_run));
+      UpdateResource(endpoint, kind, *step.message, write.fields, dry_run));
   return absl::StrCat("updated", NoteOf(*changed));
+}
+
+// Counts and tells what became of each document. Thread-compatible.
+class Outcomes {
+ public:
+  Outcomes(CliContext& context, bool dry_run)
+      : context_(context), dry_run_(dry_run) {}
+
+  void Tell(const std::string& what, const std::string& outcome) {
+    context_.out() << what << " " << outcome << (dry_run_ ? " (dry run)" : "")
+                   << "\n";
+    ++counts_[outcome.substr(0, outcome.find_first_of(",:"))];
+  }
+  void TellFailure(const std::string& what, const absl::Status& status) {
+    Tell(what, "failed");
+    context_.err() << ErrorText(status);
+  }
+  // "2 created, 1 failed"
+  void Summarize() {
+    std::vector<std::string> parts;
+    for (const char* const word : {"created", "updated", "unchanged", "deleted",
+                                   "failed", "not tried"}) {
+      if (counts_[word] != 0) {
+        parts.push_back(absl::StrCat(counts_[word], " ", word));
+      }
+    }
+    context_.out() << (parts.empty() ? "nothing to do"
+                                     : absl::StrJoin(parts, ", "))
+                   << (dry_run_ ? " (dry run)" : "") << "\n";
+  }
+  bool complete() {
+    return counts_["failed"] == 0 && counts_["not tried"] == 0;
+  }
+
+ private:
+  CliContext& context_;
+  const bool dry_run_;
+  std::map<std::string, size_t> counts_;
+};
+
+// Lists what would be deleted where that needs a word from the operator.
+absl::Status Confirm(CliContext& context, const ApplyOptions& options,
+                     const ChangeSet& set) {
+  if (options.yes || options.dry_run ||
+      set.deletes.size() <= kUnconfirmedDeletes) {
+    return absl::OkStatus();
+  }
+  for (const PlannedDelete& one : set.deletes) {
+    context.out() << Described(*one.kind, NameOf(*one.current))
+                  << " would be deleted\n";
+  }
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition, "CONFIRMATION_REQUIRED",
+      absl::StrCat("pruning would delete ", set.deletes.size(),
+                   " resources, more than ", kUnconfirmedDeletes,
+                   ": say --yes if that is meant; nothing was applied"));
+}
+
+// Could the service not be asked, rather than say no?
+bool CannotCheck(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kUnimplemented ||
+         status.code() == absl::StatusCode::kResourceExhausted;
+}
+
+void WriteAll(ServiceClients& clients, const ApplyOptions& options,
+              const std::vector<ManifestEntry>& entries, const ChangeSet& set,
+              bool checked, Outcomes& outcomes) {
+  std::map<const ManifestEntry*, const PlannedWrite*> writes;
+  std::set<std::string> present;
+  for (const PlannedWrite& write : set.writes) {
+    writes[write.entry] = &write;
+    if (write.current != nullptr) present.insert(write.entry->name);
+  }
+  std::set<std::string> failed;
+  bool gone = false;  // a service does not answer
+  for (const ApplyStep& step : OrderForApply(entries, present)) {
+    const ManifestEntry& entry = *step.entry;
+    const PlannedWrite& write = *writes[&entry];
+    const std::string what = Described(*entry.kind, entry.name);
+    // The second write of a circle is part of the first one's outcome.
+    if (step.completes && failed.count(entry.name) != 0) continue;
+    std::set<std::string> lacking = ReferencesIn(*step.message, failed);
+    if (failed.count(TenantNameOf(entry.name)) != 0) {
+      lacking.insert(TenantNameOf(entry.name));
+    }
+    if (write.changes && (gone || !lacking.empty())) {
+      outcomes.Tell(what, lacking.empty()
+                              ? "not tried"
+                              : absl::StrCat("not tried: it needs ",
+                                             absl::StrJoin(lacking, ", ")));
+      failed.insert(entry.name);
+      continue;
+    }
+    // What was found good together need not be tried one by one, and could not
+    // be: nothing of it is stored.
+    if (options.dry_run && checked && entry.kind->service == "dialplan") {
+      if (step.completes) continue;
+      outcomes.Tell(what, !write.changes             ? "unchanged"
+                          : write.current == nullptr ? "created"
+                                                     : "updated");
+      continue;
+    }
+    if (options.dry_run && step.completes) continue;
+    const auto endpoint = clients.First(entry.kind->service);
+    const auto outcome =
+        endpoint.ok() ? WriteStep(*endpoint, step, write, options.dry_run)
+                      : absl::StatusOr<std::string>(endpoint.status());
+    if (!outcome.ok()) {
+      outcomes.TellFailure(what, outcome.status());
+      failed.insert(entry.name);
+      gone = gone || outcome.status().code() == absl::StatusCode::kUnavailable;
+    } else if (!step.completes) {
+      outcomes.Tell(what, *outcome);
+    }
+  }
+}
+
+void PruneAll(ServiceClients& clients, const ApplyOptions& options,
+              const ChangeSet& set, bool checked, Outcomes& outcomes) {
+  const auto tell = [&](const PlannedDelete& one, const absl::Status& status) {
+    const std::string what = Described(*one.kind, NameOf(*one.current));
+    if (status.ok()) {
+      outcomes.Tell(what, "deleted");
+    } else {
+      outcomes.TellFailure(what, status);
+    }
+  };
+  if (options.dry_run && checked) {
+    for (const PlannedDelete& one : set.deletes) tell(one, absl::OkStatus());
+    return;
+  }
+  DeleteOptions how;
+  how.dry_run = options.dry_run;
+  how.ignore_missing = true;
+  DeleteAll(clients, set.deletes, how, tell);
 }
 
 absl::Status RunApply(CliContext& context, const ApplyOptions& options) {
   SP_ASSIGN_OR_RETURN(const std::string tenant, context.Tenant());
-  std::vector<ManifestEntry> entries;
-  for (const std::string& file : options.files) {
-    SP_ASSIGN_OR_RETURN(const std::string text, ReadFile(file));
-    SP_ASSIGN_OR_RETURN(std::vector<ManifestEntry> some,
-                        ParseManifest(text, tenant, file));
-    std::move(some.begin(), some.end(), std::back_inserter(entries));
-  }
+  SP_ASSIGN_OR_RETURN(const std::vector<ManifestEntry> entries,
+                      ReadManifests(options.change.files, tenant, std::cin));
   SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
-
-  // A step that fails does not stop the others: they may have nothing to do
-  // with it, and an operator wants every fault at once.
-  absl::Status first_error;
-  std::map<std::string, std::string> outcomes;
-  for (const ApplyStep& step : OrderForApply(entries)) {
-    SP_ASSIGN_OR_RETURN(const Endpoint endpoint,
-                        clients->First(step.entry->kind->service));
-    const auto outcome = ApplyOne(endpoint, step, options.dry_run);
-    const std::string what =
-        absl::StrCat(step.entry->kind->name, " ", step.entry->name);
-    if (!outcome.ok()) {
-      context.out() << what << " failed\n";
-      context.err() << ErrorText(outcome.status());
-      if (first_error.ok()) first_error = outcome.status();
-      if (outcome.status().code() == absl::StatusCode::kUnavailable) break;
-      continue;
-    }
-    // The second write of a circle is part of the first one's outcome.
-    if (step.completes) continue;
-    context.out() << what << " " << *outcome
-                  << (options.dry_run ? " (dry run)" : "") << "\n";
+  SP_ASSIGN_OR_RETURN(const ChangeOptions change,
+                      ChangeOptionsOf(options.change, tenant));
+  SP_ASSIGN_OR_RETURN(const ChangeSet set,
+                      PlanChanges(*clients, entries, change));
+  SP_RETURN_IF_ERROR(Confirm(context, options, set));
+  const absl::Status check = CheckChanges(*clients, set);
+  if (!check.ok() && !CannotCheck(check)) {
+    if (!options.keep_going || options.dry_run) return check;
+    context.err() << ErrorText(check);
   }
-  if (first_error.ok()) return absl::OkStatus();
+  if (!check.ok() && options.dry_run) {
+    context.err()
+        << "what depends on each other cannot be checked before it is "
+           "stored:\n"
+        << ErrorText(check);
+  }
+
+  Outcomes outcomes(context, options.dry_run);
+  WriteAll(*clients, options, entries, set, check.ok(), outcomes);
+  // What was not written may still need what would go.
+  if (outcomes.complete()) {
+    PruneAll(*clients, options, set, check.ok(), outcomes);
+  } else {
+    for (const PlannedDelete& one : set.deletes) {
+      outcomes.Tell(Described(*one.kind, NameOf(*one.current)), "not tried");
+    }
+  }
+  outcomes.Summarize();
+  if (outcomes.complete()) return absl::OkStatus();
   return MakeError(absl::StatusCode::kAborted, "APPLY_INCOMPLETE",
                    "not everything was applied; correct it and apply again");
 }
@@ -177,10 +262,13 @@ void AddApplyCommand(CLI::App& app, CliContext& context) {
   const auto options = std::make_shared<ApplyOptions>();
   CLI::App* const command = app.add_subcommand(
       "apply", "Creates or updates what YAML files say, in any order");
-  command->add_option("-f,--filename", options->files, "YAML file, - for stdin")
-      ->required();
+  AddChangeArguments(*command, options->change);
   command->add_flag("--dry-run", options->dry_run,
                     "Validate at the services, store nothing");
+  command->add_flag("--keep-going", options->keep_going,
+                    "Apply what can be, though some of it would be refused");
+  command->add_flag("--yes", options->yes,
+                    absl::StrCat("Prune more than ", kUnconfirmedDeletes));
   command->callback(
       [&context, options] { context.result = RunApply(context, *options); });
 }

@@ -1,6 +1,8 @@
 #include "tools/cli/apply_order.h"
 
 #include <functional>
+#include <iterator>
+#include <list>
 #include <map>
 #include <utility>
 
@@ -80,49 +82,90 @@ std::set<std::string> ReferencesIn(const Message& message,
   return found;
 }
 
-std::vector<ApplyStep> OrderForApply(
-    const std::vector<ManifestEntry>& entries) {
-  std::map<std::string, const ManifestEntry*> by_name;
-  std::set<std::string> names;
-  for (const ManifestEntry& entry : entries) {
-    by_name[entry.name] = &entry;
-    names.insert(entry.name);
-  }
-  std::vector<ApplyStep> steps;
-  std::vector<ApplyStep> second;
-  std::set<std::string> done;
-  std::set<std::string> open;  // being visited: not written yet
-  const std::function<void(const ManifestEntry&)> visit =
-      [&](const ManifestEntry& entry) {
-        if (done.count(entry.name) != 0 || !open.insert(entry.name).second) {
-          return;
-        }
-        // What it lives in comes before all it refers to.
-        for (const auto& [name, parent] : by_name) {
-          if (absl::StartsWith(entry.name, name + "/")) visit(*parent);
-        }
-        const std::set<std::string> references =
-            ReferencesIn(*entry.message, names);
-        for (const std::string& name : references) visit(*by_name[name]);
+namespace {
 
-        std::set<std::string> missing;
-        for (const std::string& name : references) {
-          if (name != entry.name && done.count(name) == 0) {
-            missing.insert(name);
-          }
-        }
-        ApplyStep step{&entry, Copy(*entry.message), false};
-        if (!missing.empty()) {
-          RemoveReferences(step.message.get(), missing);
-          second.push_back({&entry, Copy(*entry.message), true});
-        }
-        steps.push_back(std::move(step));
-        open.erase(entry.name);
-        done.insert(entry.name);
-      };
-  for (const ManifestEntry& entry : entries) visit(entry);
-  for (ApplyStep& step : second) steps.push_back(std::move(step));
-  return steps;
+// Visits entries depth first. Thread-compatible.
+class Orderer {
+ public:
+  Orderer(const std::vector<ManifestEntry>& entries,
+          const std::set<std::string>& present)
+      : present_(present) {
+    for (const ManifestEntry& entry : entries) {
+      by_name_[entry.name] = &entry;
+      names_.insert(entry.name);
+    }
+  }
+
+  void Visit(const ManifestEntry& entry) {
+    if (done_.count(entry.name) != 0 || !open_.insert(entry.name).second) {
+      return;
+    }
+    // What it lives in comes before all it refers to.
+    for (size_t at = entry.name.find('/'); at != std::string::npos;
+         at = entry.name.find('/', at + 1)) {
+      const auto parent = by_name_.find(entry.name.substr(0, at));
+      if (parent != by_name_.end()) Visit(*parent->second);
+    }
+    const std::set<std::string> references =
+        ReferencesIn(*entry.message, names_);
+    for (const std::string& name : references) {
+      // What lives in it comes after it: a second write refers to that.
+      if (!absl::StartsWith(name, entry.name + "/")) Visit(*by_name_[name]);
+    }
+    std::set<std::string> missing;
+    for (const std::string& name : references) {
+      if (name != entry.name && done_.count(name) == 0 &&
+          present_.count(name) == 0) {
+        missing.insert(name);
+      }
+    }
+    ApplyStep step{&entry, Copy(*entry.message), false};
+    if (!missing.empty()) RemoveReferences(step.message.get(), missing);
+    steps_.push_back(std::move(step));
+    open_.erase(entry.name);
+    done_.insert(entry.name);
+    if (!missing.empty()) waiting_.emplace_back(&entry, missing);
+    Complete();
+    // Others may rely on what it could not refer to yet: what a tenant names
+    // as a default holds for all that it has.
+    for (const std::string& name : missing) Visit(*by_name_[name]);
+  }
+
+  std::vector<ApplyStep> Take() { return std::move(steps_); }
+
+ private:
+  // Second writes, as soon as all they refer to is there.
+  void Complete() {
+    for (auto it = waiting_.begin(); it != waiting_.end();) {
+      auto& [entry, missing] = *it;
+      for (auto name = missing.begin(); name != missing.end();) {
+        name = done_.count(*name) != 0 ? missing.erase(name) : std::next(name);
+      }
+      if (!missing.empty()) {
+        ++it;
+        continue;
+      }
+      steps_.push_back({entry, Copy(*entry->message), true});
+      it = waiting_.erase(it);
+    }
+  }
+
+  const std::set<std::string>& present_;
+  std::map<std::string, const ManifestEntry*> by_name_;
+  std::set<std::string> names_;
+  std::set<std::string> done_;
+  std::set<std::string> open_;  // being visited: not written yet
+  std::list<std::pair<const ManifestEntry*, std::set<std::string>>> waiting_;
+  std::vector<ApplyStep> steps_;
+};
+
+}  // namespace
+
+std::vector<ApplyStep> OrderForApply(const std::vector<ManifestEntry>& entries,
+                                     const std::set<std::string>& present) {
+  Orderer orderer(entries, present);
+  for (const ManifestEntry& entry : entries) orderer.Visit(entry);
+  return orderer.Take();
 }
 
 }  // namespace sallyport::cli

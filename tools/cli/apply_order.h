@@ -24,8 +24,10 @@ struct ApplyStep {
 };
 
 // Every entry at least once, what it refers to (or lives in) first. The order
-// of entries counts only where references leave a choice. Pure.
-std::vector<ApplyStep> OrderForApply(const std::vector<ManifestEntry>& entries);
+// of entries counts only where references leave a choice. What is in `present`
+// is there already, so that no first write need go without it. Pure.
+std::vector<ApplyStep> OrderForApply(const std::vector<ManifestEntry>& entries,
+                                     const std::set<std::string>& present);
 
 // Every string in `message` that is in `names`, whatever its field.
 std::set<std::string> ReferencesIn(const google::protobuf::Message& message,

@@ -43,7 +43,7 @@ kind: Tenant
 name: default
 )",
                                                             "default", "a"));
-  EXPECT_THAT(Names(OrderForApply(entries)),
+  EXPECT_THAT(Names(OrderForApply(entries, {})),
               ElementsAre("default", "local", "gateway", "gw", "out"));
 }
 
@@ -58,7 +58,7 @@ name: default
 spec: {default_dial_plan: secured, domains: [a.test]}
 )",
                                                             "default", "a"));
-  const std::vector<ApplyStep> steps = OrderForApply(entries);
+  const std::vector<ApplyStep> steps = OrderForApply(entries, {});
   ASSERT_THAT(Names(steps), ElementsAre("default", "secured", "default+"));
   const auto& first =
       dynamic_cast<const dialplan::v1::Tenant&>(*steps[0].message);
@@ -67,6 +67,29 @@ spec: {default_dial_plan: secured, domains: [a.test]}
   EXPECT_EQ(first.default_dial_plan(), "");
   EXPECT_EQ(first.domains_size(), 1);
   EXPECT_EQ(last.default_dial_plan(), "tenants/default/dialPlans/secured");
+}
+
+// Whichever of them comes first in the file.
+TEST(ApplyOrderTest, ATenantComesBeforeAllThatItHolds) {
+  SP_ASSERT_OK_AND_ASSIGN(const auto entries, ParseManifest(R"(
+kind: Peer
+name: gw
+spec: {kind: IP_GATEWAY}
+---
+kind: Tenant
+name: default
+spec: {default_dial_plan: secured}
+---
+kind: DialPlan
+name: secured
+)",
+                                                            "default", "a"));
+  EXPECT_THAT(Names(OrderForApply(entries, {})),
+              ElementsAre("default", "secured", "default+", "gw"));
+  // What is there already can be referred to at once.
+  EXPECT_THAT(
+      Names(OrderForApply(entries, {"tenants/default/dialPlans/secured"})),
+      ElementsAre("default", "gw", "secured"));
 }
 
 TEST(ApplyOrderTest, FindsReferencesAnywhere) {

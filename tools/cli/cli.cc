@@ -12,12 +12,14 @@
 #include "tools/cli/cli_context.h"
 #include "tools/cli/credential_cmds.h"
 #include "tools/cli/delete_cmd.h"
+#include "tools/cli/diff_cmd.h"
 #include "tools/cli/doctor_cmd.h"
 #include "tools/cli/enroll_cmd.h"
 #include "tools/cli/error_text.h"
 #include "tools/cli/events_cmd.h"
 #include "tools/cli/explain_route_cmd.h"
 #include "tools/cli/get_cmd.h"
+#include "tools/cli/import_cmd.h"
 #include "tools/cli/issue_credential_cmd.h"
 #include "tools/cli/list_cmd.h"
 
@@ -36,13 +38,16 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   app.add_option("--tenant", context.tenant_option,
                  "Tenant of short names; - for all where a list allows it");
   app.add_option("-o,--output", context.format, "Form of the output")
-      ->option_text("table|json|yaml")
+      ->option_text("table|json|yaml|name")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, OutputFormat>{{"table", OutputFormat::kTable},
                                               {"json", OutputFormat::kJson},
-                                              {"yaml", OutputFormat::kYaml}},
+                                              {"yaml", OutputFormat::kYaml},
+                                              {"name", OutputFormat::kName}},
           CLI::ignore_case));
   AddApplyCommand(app, context);
+  AddDiffCommand(app, context);
+  AddImportCommand(app, context);
   AddGetCommand(app, context);
   AddDescribeCommand(app, context);
   AddDeleteCommand(app, context);
@@ -62,7 +67,7 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
     return app.exit(error, out, err) == 0 ? kExitOk : kExitUsage;
   }
   if (!context.result.ok()) err << ErrorText(context.result);
-  return ExitCodeOf(context.result);
+  return context.exit_code.value_or(ExitCodeOf(context.result));
 }
 
 }  // namespace sallyport::cli

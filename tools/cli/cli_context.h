@@ -5,6 +5,7 @@
 #define SALLYPORT_TOOLS_CLI_CLI_CONTEXT_H_
 
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 
@@ -27,6 +28,8 @@ class CliContext {
 
   // What the command came to.
   absl::Status result;
+  // Where that says too little; else that of `result`.
+  std::optional<int> exit_code;
 
   std::ostream& out() { return out_; }
   std::ostream& err() { return err_; }

@@ -260,20 +260,22 @@ TEST_F(CliTest, AppliesTwiceAndChangesOnlyWhatChanged) {
   EXPECT_EQ(Run({"apply", "-f", file}), 0) << err_.str();
   EXPECT_EQ(out_.str(),
             "Peer tenants/default/peers/gw created\n"
-            "Partition tenants/default/partitions/local created\n");
+            "Partition tenants/default/partitions/local created\n"
+            "2 created\n");
   EXPECT_EQ(dialplan_.writes.size(), 2);
 
   EXPECT_EQ(Run({"apply", "-f", file}), 0);
   EXPECT_EQ(out_.str(),
             "Peer tenants/default/peers/gw unchanged\n"
-            "Partition tenants/default/partitions/local unchanged\n");
+            "Partition tenants/default/partitions/local unchanged\n"
+            "2 unchanged\n");
   EXPECT_EQ(dialplan_.writes.size(), 2);
 
   // What the file does not say stays as it is.
   dialplan_.peers["tenants/default/peers/gw"].set_vendor("Dialogic");
   WriteManifest("kind: Peer\nname: gw\nspec: {port: 5062}\n");
   EXPECT_EQ(Run({"apply", "-f", file}), 0);
-  EXPECT_EQ(out_.str(), "Peer tenants/default/peers/gw updated\n");
+  EXPECT_EQ(out_.str(), "Peer tenants/default/peers/gw updated\n1 updated\n");
   const pb::Peer& peer = dialplan_.peers["tenants/default/peers/gw"];
   EXPECT_EQ(peer.port(), 5062);
   EXPECT_EQ(peer.fqdn(), "gw.test");
@@ -285,7 +287,9 @@ TEST_F(CliTest, DryRunStoresNothing) {
       "kind: Peer\nname: gw\n"
       "spec: {kind: SIP_TRUNK}\n");
   EXPECT_EQ(Run({"apply", "-f", file, "--dry-run"}), 0) << err_.str();
-  EXPECT_EQ(out_.str(), "Peer tenants/default/peers/gw created (dry run)\n");
+  EXPECT_EQ(out_.str(),
+            "Peer tenants/default/peers/gw created (dry run)\n"
+            "1 created (dry run)\n");
   EXPECT_TRUE(dialplan_.peers.empty());
 }
 

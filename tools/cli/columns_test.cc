@@ -42,7 +42,7 @@ TEST(ColumnsTest, EveryColumnIsAFieldOfItsKind) {
 }
 
 TEST(ColumnsTest, PlainKindsShowTheirFirstFields) {
-  const std::vector<Column> columns = ColumnsOf(*FindKind("voicemail-pilot"));
+  const std::vector<Column> columns = ColumnsOf(*FindKind("partition"));
   ASSERT_GE(columns.size(), 3);
   EXPECT_EQ(columns[0], Column("NAME", "name"));
   EXPECT_EQ(columns[1], Column("DISPLAY NAME", "display_name"));

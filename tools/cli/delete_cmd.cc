@@ -1,21 +1,27 @@
 #include "tools/cli/delete_cmd.h"
 
+#include <iostream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "CLI/Option.hpp"
 #include "absl/strings/str_cat.h"
+#include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "tools/cli/change_set.h"
 #include "tools/cli/error_text.h"
+#include "tools/cli/manifest_files.h"
 #include "tools/cli/resource_calls.h"
 
 namespace sallyport::cli {
 namespace {
 
-struct DeleteOptions {
+struct DeleteArguments {
   std::string kind;
   std::vector<std::string> names;
+  std::vector<std::string> files;
   bool dry_run = false;
   bool ignore_missing = false;
 };
@@ -23,7 +29,7 @@ struct DeleteOptions {
 // At the instance that has it, if there are several.
 absl::Status DeleteOne(const std::vector<Endpoint>& endpoints,
                        const ResourceKind& kind, const std::string& name,
-                       const DeleteOptions& options) {
+                       const DeleteArguments& options) {
   absl::Status error;
   for (const Endpoint& endpoint : endpoints) {
     const auto deleted = DeleteResource(
@@ -37,7 +43,70 @@ absl::Status DeleteOne(const std::vector<Endpoint>& endpoints,
   return error;
 }
 
-absl::Status RunDelete(CliContext& context, const DeleteOptions& options) {
+// Whatever the documents name, what refers to others first.
+absl::Status DeleteFiles(CliContext& context, const DeleteArguments& options) {
+  SP_ASSIGN_OR_RETURN(const std::string tenant, context.Tenant());
+  SP_ASSIGN_OR_RETURN(const std::vector<ManifestEntry> entries,
+                      ReadManifests(options.files, tenant, std::cin));
+  SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
+  SP_ASSIGN_OR_RETURN(ChangeSet set,
+                      PlanChanges(*clients, entries, ChangeOptions()));
+  std::vector<PlannedDelete> deletes;
+  bool missing = false;
+  for (PlannedWrite& write : set.writes) {
+    if (write.current != nullptr) {
+      deletes.push_back({write.entry->kind, std::move(write.current)});
+    } else if (!options.ignore_missing) {
+      context.out() << Described(*write.entry->kind, write.entry->name)
+                    << " is not there\n";
+      missing = true;
+    }
+  }
+  OrderForDelete(deletes);
+  DeleteOptions how;
+  how.ignore_missing = options.ignore_missing;
+  how.dry_run = options.dry_run;
+  if (options.dry_run) {
+    // Together: one by one, each but the first may be used by others.
+    ChangeSet removal;
+    removal.deletes = std::move(deletes);
+    const absl::Status check = CheckChanges(*clients, removal);
+    deletes = std::move(removal.deletes);
+    if (check.code() != absl::StatusCode::kUnimplemented) {
+      SP_RETURN_IF_ERROR(check);
+      for (const PlannedDelete& one : deletes) {
+        context.out() << Described(*one.kind, NameOf(*one.current))
+                      << " deleted (dry run)\n";
+      }
+      return absl::OkStatus();
+    }
+  }
+  absl::Status failed;
+  size_t done = 0;
+  DeleteAll(*clients, deletes, how,
+            [&](const PlannedDelete& one, const absl::Status& status) {
+              context.out() << Described(*one.kind, NameOf(*one.current))
+                            << (status.ok() ? " deleted" : " failed")
+                            << (options.dry_run ? " (dry run)" : "") << "\n";
+              done += status.ok() ? 1 : 0;
+              if (status.ok()) return;
+              if (failed.ok()) failed = status;
+              context.err() << ErrorText(status);
+            });
+  if (failed.ok() && !missing) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kAborted, "DELETE_INCOMPLETE",
+                   absl::StrCat(done, " of ", entries.size(),
+                                " were deleted; correct it and run it again"));
+}
+
+absl::Status RunDelete(CliContext& context, const DeleteArguments& options) {
+  if (!options.files.empty()) {
+    if (options.kind.empty()) return DeleteFiles(context, options);
+    return UsageError("give files, or a kind and names");
+  }
+  if (options.kind.empty() || options.names.empty()) {
+    return UsageError("say what to delete: a kind and names, or -f FILE");
+  }
   const ResourceKind* const kind = FindKind(options.kind);
   if (kind == nullptr) {
     return UsageError(absl::StrCat("there is no kind \"", options.kind, "\""));
@@ -58,12 +127,13 @@ absl::Status RunDelete(CliContext& context, const DeleteOptions& options) {
 }  // namespace
 
 void AddDeleteCommand(CLI::App& app, CliContext& context) {
-  const auto options = std::make_shared<DeleteOptions>();
+  const auto options = std::make_shared<DeleteArguments>();
   CLI::App* const command = app.add_subcommand(
       "delete", "Deletes resources: peers, registrations, sessions, ...");
-  command->add_option("kind", options->kind, "Such as peer")->required();
-  command->add_option("name", options->names, "Short or full names")
-      ->required();
+  command->add_option("kind", options->kind, "Such as peer");
+  command->add_option("name", options->names, "Short or full names");
+  command->add_option("-f,--filename", options->files,
+                      "Whatever a YAML file or folder names, - for stdin");
   command->add_flag("--dry-run", options->dry_run,
                     "Validate at the service, delete nothing");
   command->add_flag("--ignore-missing", options->ignore_missing,

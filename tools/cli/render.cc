@@ -1,6 +1,7 @@
 #include "tools/cli/render.h"
 
 #include <cctype>
+#include <memory>
 #include <set>
 
 #include "absl/strings/ascii.h"
@@ -29,6 +30,22 @@ bool NeedsQuotes(const std::string& text) {
   return std::isdigit(first) || first == '+' || first == '-' || first == '.';
 }
 
+// Does a block of lines keep the text as it is? Its last line end is one, and
+// no line has spaces that a reader could take for something else.
+bool IsBlock(const std::string& text) {
+  if (text.size() < 2 || text.back() != '\n') return false;
+  char last = '\n';
+  for (const char c : text) {
+    const unsigned char u = c;
+    if (u < 0x20 && c != '\n') return false;
+    if (u == 0x7f || u >= 0x80) return false;
+    if (last == '\n' && (c == ' ' || c == '\n')) return false;
+    if (last == ' ' && c == '\n') return false;
+    last = c;
+  }
+  return true;
+}
+
 void Emit(const YAML::Node& node, YAML::Emitter& out) {
   switch (node.Type()) {
     case YAML::NodeType::Map:
@@ -48,8 +65,10 @@ void Emit(const YAML::Node& node, YAML::Emitter& out) {
       const bool is_string = node.Tag() == "!";
       if (is_string && NeedsQuotes(node.Scalar())) {
         out << YAML::DoubleQuoted << node.Scalar();
-      } else if (is_string && node.Scalar().find('\n') != std::string::npos) {
+      } else if (is_string && IsBlock(node.Scalar())) {
         out << YAML::Literal << node.Scalar();
+      } else if (is_string && node.Scalar().find('\n') != std::string::npos) {
+        out << YAML::DoubleQuoted << node.Scalar();
       } else {
         out << node.Scalar();
       }
@@ -100,6 +119,25 @@ void AppendFields(const Message& message, int indent, std::string* out) {
   }
 }
 
+std::unique_ptr<Message> WithoutOutput(const Message& message) {
+  std::unique_ptr<Message> out(message.New());
+  out->CopyFrom(message);
+  const auto& type = *message.GetDescriptor();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const std::string& name = type.field(i)->name();
+    if (IsOutputOnly(name) || name == "etag") {
+      out->GetReflection()->ClearField(out.get(), type.field(i));
+    }
+  }
+  return out;
+}
+
+bool HasCredentials(const Message& message) {
+  const FieldDescriptor* const field =
+      message.GetDescriptor()->FindFieldByName("has_credentials");
+  return field != nullptr && message.GetReflection()->GetBool(message, field);
+}
+
 std::string Json(const Message& message, bool snake_case) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
@@ -117,10 +155,20 @@ std::string ToJson(const Message& message) {
 }
 
 std::string ToYaml(const Message& message, const std::string& kind) {
+  const ResourceKind* const known = kind.empty() ? nullptr : FindKind(kind);
+  const bool applies = known != nullptr && known->create != nullptr;
   // JSON is YAML; only its style changes, and strings keep their tag.
-  const YAML::Node node = YAML::Load(Json(message, /*snake_case=*/true));
+  const YAML::Node node =
+      YAML::Load(Json(applies ? *WithoutOutput(message) : message,
+                      /*snake_case=*/true));
   YAML::Emitter out;
   out.SetIndent(2);
+  if (applies && HasCredentials(message)) {
+    out << YAML::Comment(
+               "The password is write-only: it stays on apply, and must be "
+               "given (spec.password)\nwhere the user is made anew.")
+        << YAML::Newline;
+  }
   if (kind.empty()) {
     Emit(node, out);
     return absl::StrCat(out.c_str(), "\n");
@@ -160,6 +208,12 @@ std::string RenderList(const std::vector<const Message*>& messages,
     }
     return out;
   }
+  if (format == OutputFormat::kName) {
+    for (const Message* message : messages) {
+      absl::StrAppend(&out, NameOf(*message), "\n");
+    }
+    return out;
+  }
   std::vector<std::string> headers;
   for (const Column& column : columns) headers.push_back(column.first);
   Table table(headers);
@@ -177,6 +231,7 @@ std::string RenderOne(const Message& message, OutputFormat format,
                       const std::string& kind) {
   if (format == OutputFormat::kJson) return ToJson(message);
   if (format == OutputFormat::kYaml) return ToYaml(message, kind);
+  if (format == OutputFormat::kName) return NameOf(message) + "\n";
   std::string out;
   AppendFields(message, 0, &out);
   return out;

@@ -13,7 +13,7 @@
 
 namespace sallyport::cli {
 
-enum class OutputFormat { kTable, kJson, kYaml };
+enum class OutputFormat { kTable, kJson, kYaml, kName };
 
 // A header and the path of a field (FieldText).
 using Column = std::pair<std::string, std::string>;
@@ -22,12 +22,15 @@ using Column = std::pair<std::string, std::string>;
 std::string ToJson(const google::protobuf::Message& message);
 
 // One YAML document without "---", as `apply` reads it back: `kind`, `name`,
-// and the other fields under `spec`; only the fields if `kind` is empty.
+// and the other fields under `spec`; only the fields if `kind` is empty. Of a
+// kind that can be applied, what the service alone sets is left out, and a
+// comment says of credentials that nobody can read them back.
 // Strings that other readers could take for something else are quoted.
 std::string ToYaml(const google::protobuf::Message& message,
                    const std::string& kind);
 
-// A list in any format: JSON as {"peers": [...]}, YAML as documents.
+// A list in any format: JSON as {"peers": [...]}, YAML as documents, names in
+// full, one in a line.
 std::string RenderList(
     const std::vector<const google::protobuf::Message*>& messages,
     OutputFormat format, const ResourceKind& kind,

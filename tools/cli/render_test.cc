@@ -35,7 +35,7 @@ TEST(RenderTest, YamlQuotesWhatLooksLikeSomethingElse) {
   dialplan::v1::RoutePattern pattern;
   pattern.set_pattern("9011");
   pattern.set_display_name("no");
-  pattern.set_description("two\nlines");
+  pattern.set_description("two\nlines\n");
   const std::string yaml = ToYaml(pattern, "RoutePattern");
   EXPECT_THAT(yaml, HasSubstr("pattern: \"9011\"\n"));
   EXPECT_THAT(yaml, HasSubstr("display_name: \"no\"\n"));

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/field_mask.pb.h"
 #include "services/common/bytes/hex.h"
@@ -17,6 +19,9 @@ namespace {
 using ::google::protobuf::FieldDescriptor;
 using ::google::protobuf::Message;
 using ::google::protobuf::MethodDescriptor;
+
+constexpr int kWriteAttempts = 4;
+constexpr absl::Duration kFirstPause = absl::Milliseconds(200);
 
 absl::Status NoSuchMethod(const ResourceKind& kind, const std::string& verb) {
   return MakeError(absl::StatusCode::kUnimplemented, "METHOD_NOT_IN_API",
@@ -62,6 +67,29 @@ absl::StatusOr<std::unique_ptr<Message>> Call(const Endpoint& endpoint,
   std::unique_ptr<Message> answer = NewMessage(method.output_type());
   SP_RETURN_IF_ERROR(CallUnary(endpoint, method, request, answer.get()));
   return answer;
+}
+
+bool MayBeRetried(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kUnavailable ||
+         status.code() == absl::StatusCode::kDeadlineExceeded;
+}
+
+// The same of a write with a request_id: where nobody can tell whether it was
+// done, it is sent again, and is then done once.
+absl::StatusOr<std::unique_ptr<Message>> CallWrite(
+    const Endpoint& endpoint, const MethodDescriptor& method,
+    const Message& request) {
+  absl::Duration pause = kFirstPause;
+  for (int attempt = 1;; ++attempt) {
+    auto answer = Call(endpoint, method, request);
+    if (answer.ok() || !MayBeRetried(answer.status()) ||
+        attempt == kWriteAttempts ||
+        request.GetDescriptor()->FindFieldByName("request_id") == nullptr) {
+      return answer;
+    }
+    absl::SleepFor(pause);
+    pause *= 2;
+  }
 }
 
 }  // namespace
@@ -135,7 +163,7 @@ absl::StatusOr<std::unique_ptr<Message>> CreateResource(
   SetText(request.get(), "request_id", RequestId());
   SetBool(request.get(), "validate_only", validate_only);
   SetResource(request.get(), resource);
-  return Call(endpoint, *kind.create, *request);
+  return CallWrite(endpoint, *kind.create, *request);
 }
 
 absl::StatusOr<std::unique_ptr<Message>> UpdateResource(
@@ -153,7 +181,7 @@ absl::StatusOr<std::unique_ptr<Message>> UpdateResource(
       ->MutableMessage(request.get(),
                        request->GetDescriptor()->FindFieldByName("update_mask"))
       ->CopyFrom(mask);
-  return Call(endpoint, *kind.update, *request);
+  return CallWrite(endpoint, *kind.update, *request);
 }
 
 absl::StatusOr<std::unique_ptr<Message>> DeleteResource(
@@ -166,7 +194,28 @@ absl::StatusOr<std::unique_ptr<Message>> DeleteResource(
   SetText(request.get(), "request_id", RequestId());
   SetBool(request.get(), "allow_missing", allow_missing);
   SetBool(request.get(), "validate_only", validate_only);
-  return Call(endpoint, *kind.remove, *request);
+  return CallWrite(endpoint, *kind.remove, *request);
+}
+
+absl::StatusOr<std::unique_ptr<Message>> CallMethod(const Endpoint& endpoint,
+                                                    const std::string& method,
+                                                    Message& request) {
+  const google::protobuf::Descriptor& type = *request.GetDescriptor();
+  const MethodDescriptor* found = nullptr;
+  for (const char* const service : ServiceFullNames()) {
+    const auto* const one = type.file()->pool()->FindServiceByName(service);
+    if (one != nullptr && ServiceNameOf(*one) == endpoint.service) {
+      found = one->FindMethodByName(method);
+    }
+  }
+  if (found == nullptr || found->input_type() != &type) {
+    return MakeError(absl::StatusCode::kUnimplemented, "METHOD_NOT_IN_API",
+                     absl::StrCat("the API has no ", method));
+  }
+  if (type.FindFieldByName("request_id") != nullptr) {
+    SetText(&request, "request_id", RequestId());
+  }
+  return CallWrite(endpoint, *found, request);
 }
 
 }  // namespace sallyport::cli

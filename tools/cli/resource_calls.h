@@ -17,8 +17,9 @@ namespace sallyport::cli {
 
 using ResourceList = std::vector<std::unique_ptr<google::protobuf::Message>>;
 
-// Each returns UNIMPLEMENTED, METHOD_NOT_IN_API, where the kind has no such
-// method, else what the service answered.
+// Writes that could not be answered are sent again with the same request_id, so
+// that each is done once. Each returns UNIMPLEMENTED, METHOD_NOT_IN_API, where
+// the kind has no such method, else what the service answered.
 
 absl::StatusOr<std::unique_ptr<google::protobuf::Message>> GetResource(
     const Endpoint& endpoint, const ResourceKind& kind,
@@ -47,6 +48,12 @@ absl::StatusOr<std::unique_ptr<google::protobuf::Message>> UpdateResource(
 absl::StatusOr<std::unique_ptr<google::protobuf::Message>> DeleteResource(
     const Endpoint& endpoint, const ResourceKind& kind, const std::string& name,
     bool allow_missing, bool validate_only);
+
+// Another unary method of the endpoint's service, by the type of its request,
+// whose request_id is set here if it has one.
+absl::StatusOr<std::unique_ptr<google::protobuf::Message>> CallMethod(
+    const Endpoint& endpoint, const std::string& method,
+    google::protobuf::Message& request);
 
 }  // namespace sallyport::cli
 

@@ -1,6 +1,7 @@
 #include "tools/cli/resource_kinds.h"
 
 #include <cctype>
+#include <iterator>
 #include <map>
 
 #include "absl/strings/ascii.h"
@@ -105,6 +106,10 @@ std::vector<ResourceKind> FindAll() {
 
 }  // namespace
 
+std::vector<const char*> ServiceFullNames() {
+  return {std::begin(kServices), std::end(kServices)};
+}
+
 const std::vector<ResourceKind>& ResourceKinds() {
   static const auto* const kinds = new std::vector<ResourceKind>(FindAll());
   return *kinds;
@@ -147,6 +152,30 @@ std::string SnakeCase(const std::string& camel) {
     out += absl::ascii_tolower(c);
   }
   return out;
+}
+
+bool IsOutputOnly(const std::string& field) {
+  return field == "create_time" || field == "update_time" ||
+         field == "has_credentials" || field == "status_time";
+}
+
+bool IsWriteOnly(const std::string& field) {
+  return field == "password" || field == "ha1";
+}
+
+const std::string& NameOf(const Message& resource) {
+  static const auto* const none = new std::string;
+  std::string unused;
+  const FieldDescriptor* const field =
+      resource.GetDescriptor()->FindFieldByName("name");
+  return field == nullptr ? *none
+                          : resource.GetReflection()->GetStringReference(
+                                resource, field, &unused);
+}
+
+std::string TenantNameOf(const std::string& name) {
+  if (!absl::StartsWith(name, "tenants/")) return "";
+  return name.substr(0, name.find('/', sizeof("tenants/") - 1));
 }
 
 std::unique_ptr<Message> NewMessage(const Descriptor* type) {

@@ -29,6 +29,9 @@ struct ResourceKind {
   const google::protobuf::MethodDescriptor* remove = nullptr;
 };
 
+// The five services, "sallyport.dialplan.v1.DialplanService" first.
+std::vector<const char*> ServiceFullNames();
+
 // Every kind of the five services, in the order of their service files. Made
 // once; lives as long as the process.
 const std::vector<ResourceKind>& ResourceKinds();
@@ -46,6 +49,16 @@ std::string ShortName(const std::string& name);
 
 // "route_pattern" of "RoutePattern".
 std::string SnakeCase(const std::string& camel);
+
+// Set by services alone: a manifest may hold it, and it is passed over.
+bool IsOutputOnly(const std::string& field);
+// Taken by services and never shown: what is stored cannot be compared.
+bool IsWriteOnly(const std::string& field);
+
+// The name of a resource, in full.
+const std::string& NameOf(const google::protobuf::Message& resource);
+// "tenants/t" of a name in it and of its own; empty if it is of no tenant.
+std::string TenantNameOf(const std::string& name);
 
 // An empty message of a linked type.
 std::unique_ptr<google::protobuf::Message> NewMessage(

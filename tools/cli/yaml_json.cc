@@ -102,12 +102,6 @@ const ResourceKind* ReferredKind(const FieldDescriptor& field) {
   return best;
 }
 
-bool IsOutputOnly(const std::string& field) {
-  static const auto* const names = new std::set<std::string>{
-      "create_time", "update_time", "has_credentials", "status_time"};
-  return names->count(field) != 0;
-}
-
 void YamlJson::Fault(const YamlNode& node, const std::string& path,
                      const std::string& description) {
   std::string where = file_name_;

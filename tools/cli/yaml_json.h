@@ -70,9 +70,6 @@ const google::protobuf::FieldDescriptor* FieldOfKey(
 const ResourceKind* ReferredKind(
     const google::protobuf::FieldDescriptor& field);
 
-// Set by services alone: a manifest may hold it and it is passed over.
-bool IsOutputOnly(const std::string& field);
-
 }  // namespace sallyport::cli
 
 #endif  // SALLYPORT_TOOLS_CLI_YAML_JSON_H_

@@ -1,0 +1,15 @@
+// `sallyport diff`: what apply would change.
+
+#ifndef SALLYPORT_TOOLS_CLI_DIFF_CMD_H_
+#define SALLYPORT_TOOLS_CLI_DIFF_CMD_H_
+
+#include "CLI/App.hpp"
+#include "tools/cli/cli_context.h"
+
+namespace sallyport::cli {
+
+void AddDiffCommand(CLI::App& app, CliContext& context);
+
+}  // namespace sallyport::cli
+
+#endif  // SALLYPORT_TOOLS_CLI_DIFF_CMD_H_

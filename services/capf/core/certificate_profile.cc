@@ -13,8 +13,8 @@ constexpr size_t kMaxNames = 20;
 
 absl::Duration Days(int days) { return absl::Hours(24) * days; }
 
-const std::array<CertificateProfile, 6>& Profiles() {
-  static const auto* const profiles = new std::array<CertificateProfile, 6>{{
+const std::array<CertificateProfile, 7>& Profiles() {
+  static const auto* const profiles = new std::array<CertificateProfile, 7>{{
       {.id = ProfileId::kAuthority,
        .name = "authority",
        .default_validity = Days(3650),
@@ -57,6 +57,12 @@ const std::array<CertificateProfile, 6>& Profiles() {
        .max_validity = Days(825),
        .is_authority = false,
        .extended_key_usages = {ExtendedKeyUsage::kServerAuth}},
+      {.id = ProfileId::kCtlSigner,
+       .name = "ctl_signer",
+       .default_validity = Days(5 * 365),
+       .max_validity = Days(3650),
+       .is_authority = false,
+       .extended_key_usages = {}},
   }};
   return *profiles;
 }
@@ -124,6 +130,7 @@ absl::Status CheckNames(const CertificateProfile& profile,
       }
       [[fallthrough]];
     case ProfileId::kAuthority:
+    case ProfileId::kCtlSigner:
       if (!names.empty()) {
         return RefuseNames("this profile bears no alternative name");
       }

@@ -22,6 +22,7 @@ enum class ProfileId {
   kService,      // a Sallyport service, by its spiffe URI
   kClient,       // an operator or another client, by common name
   kPhoneServer,  // what phones reach by host name or address: CAPF, TFTP, TVS
+  kCtlSigner,    // signs trust lists and phone files, never a TLS party
 };
 
 // Key usage bits as X.509 numbers them, bit 0 highest (RFC 5280 4.2.1.3).
@@ -56,7 +57,7 @@ std::optional<ProfileId> ProfileByName(std::string_view name);
 // common name; an LSC no alternative name; a client at most one spiffe URI; a
 // SIP server one to 20 dNSNames or sip URIs (RFC 5922); a service exactly one
 // spiffe URI, and dNSNames and addresses if wanted; a phone server dNSNames or
-// addresses.
+// addresses; a signer of trust lists none.
 // kInvalidArgument with reason SUBJECT_INVALID or SAN_INVALID otherwise.
 absl::Status CheckNames(const CertificateProfile& profile,
                         const SubjectName& subject,

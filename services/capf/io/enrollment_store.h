@@ -15,6 +15,8 @@
 #include "services/capf/core/audit_record.h"
 #include "services/capf/core/certificate_record.h"
 #include "services/capf/core/enrollment.h"
+#include "services/capf/core/published_list.h"
+#include "services/capf/core/trust_list_plan.h"
 #include "services/capf/core/trust_store.h"
 
 namespace sallyport::capf {
@@ -41,6 +43,8 @@ struct StoreChange {
   std::vector<CertificateUpdate> update_certificates;
   std::vector<TrustedCertificate> insert_trusted;
   std::vector<TrustedCertificate> delete_trusted;
+  std::vector<PublishedList> insert_lists;
+  std::vector<PhoneLists> put_phone_lists;  // made or replaced
   std::vector<AuditEvent> audit;  // never empty: nothing happens unrecorded
 };
 
@@ -88,6 +92,15 @@ class EnrollmentStore {
   virtual absl::StatusOr<std::vector<TrustedCertificate>> ListTrusted() = 0;
   // Raised by every change of trust or revocation.
   virtual absl::StatusOr<int64_t> TrustVersion() = 0;
+
+  // The newest of a kind first, at most `limit`.
+  virtual absl::StatusOr<std::vector<PublishedList>> ListPublished(
+      const std::string& tenant, TrustListKind kind, size_t limit) = 0;
+  // In order of device.
+  virtual absl::StatusOr<std::vector<PhoneLists>> ListPhoneLists(
+      const std::string& tenant) = 0;
+  virtual absl::StatusOr<std::optional<PhoneLists>> GetPhoneLists(
+      const std::string& device) = 0;
 
   // Records after `sequence`, in order.
   virtual absl::StatusOr<std::vector<AuditRecord>> ReadAudit(int64_t sequence,

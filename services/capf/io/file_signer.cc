@@ -11,6 +11,7 @@
 #include <openssl/nid.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs8.h>
+#include <openssl/rsa.h>
 
 #include <cstdint>
 #include <optional>
@@ -75,16 +76,44 @@ absl::StatusOr<Secret> Serialize(const EVP_PKEY* key,
                der.DangerousBytes());
 }
 
-bssl::UniquePtr<EVP_PKEY> NewKey() {
+// The FIPS forms sign and verify once with the new pair.
+bool MakeRsa(int bits, EVP_PKEY* key) {
+  bssl::UniquePtr<RSA> rsa(RSA_new());
+  return rsa && RSA_generate_key_fips(rsa.get(), bits, nullptr) &&
+         EVP_PKEY_set1_RSA(key, rsa.get());
+}
+
+bool MakeEc(EVP_PKEY* key) {
   bssl::UniquePtr<EC_KEY> ec(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1));
+  return ec && EC_KEY_generate_key_fips(ec.get()) &&
+         EVP_PKEY_set1_EC_KEY(key, ec.get());
+}
+
+bssl::UniquePtr<EVP_PKEY> NewKey(int rsa_bits) {
   bssl::UniquePtr<EVP_PKEY> key(EVP_PKEY_new());
-  // The FIPS form signs and verifies once with the new pair.
-  if (!ec || !key || !EC_KEY_generate_key_fips(ec.get()) ||
-      !EVP_PKEY_set1_EC_KEY(key.get(), ec.get())) {
+  if (!key ||
+      !(rsa_bits == 0 ? MakeEc(key.get()) : MakeRsa(rsa_bits, key.get()))) {
     ERR_clear_error();
     return nullptr;
   }
   return key;
+}
+
+// What EVP needs to sign; reason SIGNER_UNAVAILABLE if it does not.
+absl::StatusOr<std::string> SignWith(EVP_PKEY* key, const EVP_MD* digest,
+                                     ByteSpan data) {
+  bssl::ScopedEVP_MD_CTX ctx;
+  std::string signature(static_cast<size_t>(EVP_PKEY_size(key)), '\0');
+  size_t size = signature.size();
+  if (!EVP_DigestSignInit(ctx.get(), nullptr, digest, nullptr, key) ||
+      !EVP_DigestSign(ctx.get(), reinterpret_cast<uint8_t*>(signature.data()),
+                      &size, data.data(), data.size())) {
+    ERR_clear_error();
+    return MakeError(absl::StatusCode::kUnavailable, "SIGNER_UNAVAILABLE",
+                     "the key did not sign");
+  }
+  signature.resize(size);
+  return signature;
 }
 
 absl::StatusOr<bssl::UniquePtr<EVP_PKEY>> Parse(const Secret& pem,
@@ -155,7 +184,7 @@ absl::StatusOr<std::unique_ptr<FileSigner>> FileSigner::Open(
       return MakeError(absl::StatusCode::kNotFound, "KEY_NOT_FOUND",
                        "there is no key file");
     }
-    const bssl::UniquePtr<EVP_PKEY> fresh = NewKey();
+    const bssl::UniquePtr<EVP_PKEY> fresh = NewKey(options.create_rsa_bits);
     if (!fresh) return Unreadable("no key could be made");
     SP_ASSIGN_OR_RETURN(const Secret pem,
                         Serialize(fresh.get(), options.passphrase));
@@ -188,18 +217,20 @@ absl::StatusOr<std::string> FileSigner::Sign(ByteSpan data) {
     default:
       break;
   }
-  bssl::ScopedEVP_MD_CTX ctx;
-  std::string signature(static_cast<size_t>(EVP_PKEY_size(key_.get())), '\0');
-  size_t size = signature.size();
-  if (!EVP_DigestSignInit(ctx.get(), nullptr, digest, nullptr, key_.get()) ||
-      !EVP_DigestSign(ctx.get(), reinterpret_cast<uint8_t*>(signature.data()),
-                      &size, data.data(), data.size())) {
-    ERR_clear_error();
-    return MakeError(absl::StatusCode::kUnavailable, "SIGNER_UNAVAILABLE",
-                     "the key did not sign");
+  return SignWith(key_.get(), digest, data);
+}
+
+absl::StatusOr<std::string> FileSigner::SignFile(SignedFileDigest digest,
+                                                 ByteSpan data) {
+  if (!public_key_.is_rsa()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "KEY_UNFIT",
+                     "phones verify RSA signatures only");
   }
-  signature.resize(size);
-  return signature;
+  const EVP_MD* const hash = digest == SignedFileDigest::kSha1 ? EVP_sha1()
+                             : digest == SignedFileDigest::kSha256
+                                 ? EVP_sha256()
+                                 : EVP_sha512();
+  return SignWith(key_.get(), hash, data);
 }
 
 absl::StatusOr<Secret> FileSigner::DangerousPem() const {

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/capf/core/public_key.h"
+#include "services/capf/core/signed_file_header.h"
 #include "services/capf/io/signer.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/secret.h"
@@ -21,8 +22,10 @@ struct FileSignerOptions {
   // Empty: the file is not encrypted. Otherwise PKCS #8 with PBES2, AES-256
   // and PBKDF2 of 600 000 rounds.
   Secret passphrase;
-  // Makes a P-256 key, in one step and with mode 0600, if there is no file.
+  // Makes a key, in one step and with mode 0600, if there is no file.
   bool create = false;
+  // 2048, 3072 or 4096: the key that is made is RSA. Zero: P-256.
+  int create_rsa_bits = 0;
 };
 
 // Signs in process. Thread-safe.
@@ -37,6 +40,10 @@ class FileSigner final : public Signer {
 
   const PublicKey& public_key() const override { return public_key_; }
   absl::StatusOr<std::string> Sign(ByteSpan data) override;
+
+  // RSASSA-PKCS1-v1_5 with the digest that a phone's file names.
+  // FAILED_PRECONDITION, reason KEY_UNFIT, if the key is not RSA.
+  absl::StatusOr<std::string> SignFile(SignedFileDigest digest, ByteSpan data);
 
   // The key as unencrypted PKCS #8 PEM; for a TLS context that needs it.
   absl::StatusOr<Secret> DangerousPem() const;

@@ -183,6 +183,12 @@ absl::Status SqlStore::ApplyRows(const StoreChange& change) {
   for (const TrustedCertificate& t : change.delete_trusted) {
     SP_RETURN_IF_ERROR(DeleteTrusted(sql, t));
   }
+  for (const PublishedList& list : change.insert_lists) {
+    InsertPublished(sql, list);
+  }
+  for (const PhoneLists& lists : change.put_phone_lists) {
+    PutPhoneLists(sql, lists);
+  }
   if (ChangesTrust(change)) {
     sql << "UPDATE counters SET value = value + 1"
            " WHERE name = 'trust_version'";
@@ -364,6 +370,45 @@ absl::StatusOr<int64_t> SqlStore::TrustVersion() {
     *session_ << "SELECT value FROM counters WHERE name = 'trust_version'",
         into(version);
     return version;
+  });
+}
+
+absl::StatusOr<std::vector<PublishedList>> SqlStore::ListPublished(
+    const std::string& tenant, TrustListKind kind, size_t limit) {
+  return Guard("read", [&]() -> absl::StatusOr<std::vector<PublishedList>> {
+    const auto number = static_cast<long long>(kind);
+    const auto most = static_cast<long long>(limit);
+    soci::rowset<soci::row> rows =
+        (session_->prepare << "SELECT * FROM trust_lists WHERE tenant = :t"
+                              " AND kind = :k ORDER BY sequence DESC LIMIT :l",
+         use(tenant), use(number), use(most));
+    std::vector<PublishedList> all;
+    for (const soci::row& row : rows) all.push_back(ReadPublished(row));
+    return all;
+  });
+}
+
+absl::StatusOr<std::vector<PhoneLists>> SqlStore::ListPhoneLists(
+    const std::string& tenant) {
+  return Guard("read", [&]() -> absl::StatusOr<std::vector<PhoneLists>> {
+    soci::rowset<soci::row> rows =
+        (session_->prepare << "SELECT * FROM phone_lists WHERE tenant = :t"
+                              " ORDER BY device",
+         use(tenant));
+    std::vector<PhoneLists> all;
+    for (const soci::row& row : rows) all.push_back(ReadPhoneLists(row));
+    return all;
+  });
+}
+
+absl::StatusOr<std::optional<PhoneLists>> SqlStore::GetPhoneLists(
+    const std::string& device) {
+  return Guard("read", [&]() -> absl::StatusOr<std::optional<PhoneLists>> {
+    soci::rowset<soci::row> rows =
+        (session_->prepare << "SELECT * FROM phone_lists WHERE device = :d",
+         use(device));
+    for (const soci::row& row : rows) return ReadPhoneLists(row);
+    return std::nullopt;
   });
 }
 

@@ -53,6 +53,12 @@ class SqlStore final : public EnrollmentStore {
       absl::Time now) override;
   absl::StatusOr<std::vector<TrustedCertificate>> ListTrusted() override;
   absl::StatusOr<int64_t> TrustVersion() override;
+  absl::StatusOr<std::vector<PublishedList>> ListPublished(
+      const std::string& tenant, TrustListKind kind, size_t limit) override;
+  absl::StatusOr<std::vector<PhoneLists>> ListPhoneLists(
+      const std::string& tenant) override;
+  absl::StatusOr<std::optional<PhoneLists>> GetPhoneLists(
+      const std::string& device) override;
   absl::StatusOr<std::vector<AuditRecord>> ReadAudit(int64_t sequence,
                                                      size_t limit) override;
 

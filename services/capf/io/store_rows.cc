@@ -320,6 +320,45 @@ absl::Status DeleteTrusted(soci::session& sql, const TrustedCertificate& t) {
   return statement.get_affected_rows() == 1 ? absl::OkStatus() : Conflict();
 }
 
+PublishedList ReadPublished(const soci::row& row) {
+  const RowReader r(row);
+  return {.tenant = r.Text("tenant"),
+          .kind = r.As<TrustListKind>("kind"),
+          .content = r.Octets("content"),
+          .sha1 = r.Text("sha1"),
+          .publish_time = r.Time("publish_time")};
+}
+
+void InsertPublished(soci::session& sql, const PublishedList& list) {
+  const auto kind = static_cast<long long>(list.kind);
+  const std::string content = ToHexColumn(list.content);
+  const long long time = ToColumn(list.publish_time);
+  sql << "INSERT INTO trust_lists (sequence, tenant, kind, sha1, content,"
+         " publish_time) SELECT COALESCE(MAX(sequence), 0) + 1, :t, :k, :s,"
+         " :c, :p FROM trust_lists",
+      use(list.tenant), use(kind), use(list.sha1), use(content), use(time);
+}
+
+PhoneLists ReadPhoneLists(const soci::row& row) {
+  const RowReader r(row);
+  return {.tenant = r.Text("tenant"),
+          .device = r.Text("device"),
+          .ctl = r.Text("ctl"),
+          .ctl_before = r.Text("ctl_before"),
+          .itl = r.Text("itl"),
+          .itl_before = r.Text("itl_before"),
+          .fetch_time = r.Time("fetch_time")};
+}
+
+void PutPhoneLists(soci::session& sql, const PhoneLists& lists) {
+  const long long time = ToColumn(lists.fetch_time);
+  sql << "DELETE FROM phone_lists WHERE device = :d", use(lists.device);
+  sql << "INSERT INTO phone_lists (device, tenant, ctl, ctl_before, itl,"
+         " itl_before, fetch_time) VALUES (:d, :t, :c, :e, :i, :j, :f)",
+      use(lists.device), use(lists.tenant), use(lists.ctl),
+      use(lists.ctl_before), use(lists.itl), use(lists.itl_before), use(time);
+}
+
 AuditRecord ReadAuditRow(const soci::row& row) {
   const RowReader r(row);
   return {.sequence = r.Number("sequence"),

@@ -40,6 +40,11 @@ void InsertTrusted(soci::session& sql, const TrustedCertificate& trusted);
 absl::Status DeleteTrusted(soci::session& sql,
                            const TrustedCertificate& trusted);
 
+PublishedList ReadPublished(const soci::row& row);
+void InsertPublished(soci::session& sql, const PublishedList& list);
+PhoneLists ReadPhoneLists(const soci::row& row);
+void PutPhoneLists(soci::session& sql, const PhoneLists& lists);
+
 AuditRecord ReadAuditRow(const soci::row& row);
 void InsertAudit(soci::session& sql, const AuditRecord& record);
 

@@ -86,6 +86,26 @@ absl::Span<const StoreMigration> StoreMigrations() {
              name TEXT NOT NULL PRIMARY KEY,
              value BIGINT NOT NULL))",
         R"(INSERT INTO counters (name, value) VALUES ('trust_version', 0))"}},
+      {2,
+       {R"(CREATE TABLE trust_lists (
+             sequence BIGINT NOT NULL PRIMARY KEY,
+             tenant TEXT NOT NULL,
+             kind BIGINT NOT NULL,
+             sha1 TEXT NOT NULL,
+             content TEXT NOT NULL,
+             publish_time BIGINT NOT NULL))",
+        R"(CREATE INDEX trust_lists_by_kind
+             ON trust_lists (tenant, kind, sequence))",
+        R"(CREATE TABLE phone_lists (
+             device TEXT NOT NULL PRIMARY KEY,
+             tenant TEXT NOT NULL,
+             ctl TEXT NOT NULL,
+             ctl_before TEXT NOT NULL,
+             itl TEXT NOT NULL,
+             itl_before TEXT NOT NULL,
+             fetch_time BIGINT NOT NULL))",
+        R"(CREATE INDEX phone_lists_by_tenant
+             ON phone_lists (tenant, device))"}},
   };
   return *migrations;
 }

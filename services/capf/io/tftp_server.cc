@@ -15,6 +15,8 @@ constexpr size_t kSources = 65536;
 }  // namespace
 
 struct TftpServer::Transfer {
+  std::string name;
+  Content content;
   TftpTransfer core;
   SocketAddress client;
   // Which of our addresses was asked; the answer comes from it.
@@ -51,6 +53,7 @@ absl::StatusOr<std::unique_ptr<TftpServer>> TftpServer::Create(
 }
 
 TftpServer::~TftpServer() {
+  *alive_ = false;
   loop_.RemoveTimer(timer_);
   loop_.Remove(socket_.fd());
   for (const auto& [client, transfer] : transfers_) {
@@ -87,7 +90,8 @@ void TftpServer::OnDatagram(const ReceivedDatagram& datagram) {
   }
   if (!parsed.request) {
     requests_total_.Increment(TftpRequest::kRefused);
-    Refuse(datagram, parsed.refusal.code, parsed.refusal.message);
+    Refuse(datagram.peer, datagram.local, parsed.refusal.code,
+           parsed.refusal.message);
     return;
   }
   if (running != transfers_.end()) {
@@ -96,48 +100,57 @@ void TftpServer::OnDatagram(const ReceivedDatagram& datagram) {
     Settle(datagram.peer);
     return;
   }
-  Start(datagram, *parsed.request);
+  if (!looking_.insert(datagram.peer).second) return;
+  lookup_(parsed.request->file_name,
+          [this, alive = alive_, request = *parsed.request,
+           client = datagram.peer, local = datagram.local](Content content) {
+            if (!*alive) return;
+            looking_.erase(client);
+            Start(request, client, local, std::move(content));
+            Arm();
+          });
 }
 
-void TftpServer::Start(const ReceivedDatagram& datagram,
-                       const TftpReadRequest& request) {
-  std::shared_ptr<const std::string> content = lookup_(request.file_name);
+void TftpServer::Start(const TftpReadRequest& request,
+                       const SocketAddress& client,
+                       const std::optional<SocketAddress>& local,
+                       Content content) {
   if (content == nullptr) {
     requests_total_.Increment(TftpRequest::kNotFound);
-    Refuse(datagram, TftpErrorCode::kFileNotFound, "File not found");
+    Refuse(client, local, TftpErrorCode::kFileNotFound, "File not found");
     return;
   }
   if (transfers_.size() >= options_.max_transfers) {
     requests_total_.Increment(TftpRequest::kLimited);
-    Refuse(datagram, TftpErrorCode::kUndefined, "Too many transfers");
+    Refuse(client, local, TftpErrorCode::kUndefined, "Too many transfers");
     return;
   }
   auto transfer = std::make_unique<Transfer>(Transfer{
+      .name = request.file_name,
+      .content = content,
       .core = TftpTransfer(std::move(content), request, options_.limits),
-      .client = datagram.peer,
-      .local = datagram.local,
+      .client = client,
+      .local = local,
       .socket = std::nullopt});
   if (!options_.single_port) {
-    const SocketAddress from =
-        datagram.local.value_or(options_.address).WithPort(0);
+    const SocketAddress from = local.value_or(options_.address).WithPort(0);
     absl::StatusOr<UdpSocket> socket = UdpSocket::Bind(from);
-    if (!socket.ok() || !loop_
-                             .Add(socket->fd(), kReadable,
-                                  [this, client = datagram.peer](IoEvents) {
-                                    OnTransferReadable(client);
-                                  })
-                             .ok()) {
+    if (!socket.ok() ||
+        !loop_
+             .Add(socket->fd(), kReadable,
+                  [this, client](IoEvents) { OnTransferReadable(client); })
+             .ok()) {
       requests_total_.Increment(TftpRequest::kLimited);
-      Refuse(datagram, TftpErrorCode::kUndefined, "No port is free");
+      Refuse(client, local, TftpErrorCode::kUndefined, "No port is free");
       return;
     }
     transfer->socket = *std::move(socket);
   }
   requests_total_.Increment(TftpRequest::kStarted);
   Transfer& begun = *transfer;
-  transfers_.emplace(datagram.peer, std::move(transfer));
+  transfers_.emplace(client, std::move(transfer));
   SendTo(begun, begun.core.Begin(loop_.now()));
-  Settle(datagram.peer);
+  Settle(client);
 }
 
 void TftpServer::OnTransferReadable(const SocketAddress& client) {
@@ -188,12 +201,13 @@ void TftpServer::SendTo(Transfer& transfer,
       .IgnoreError();
 }
 
-void TftpServer::Refuse(const ReceivedDatagram& datagram, TftpErrorCode code,
-                        std::string_view message) {
+void TftpServer::Refuse(const SocketAddress& client,
+                        const std::optional<SocketAddress>& local,
+                        TftpErrorCode code, std::string_view message) {
   socket_
       .SendOne({.payload = AsBytes(WriteTftpError(code, message)),
-                .peer = datagram.peer,
-                .local = datagram.local})
+                .peer = client,
+                .local = local})
       .IgnoreError();
 }
 
@@ -206,6 +220,9 @@ void TftpServer::Settle(const SocketAddress& client) {
     return;
   }
   transfers_total_.Increment(core.outcome());
+  if (core.outcome() == TftpOutcome::kSent && options_.on_sent) {
+    options_.on_sent(it->second->name, it->second->content);
+  }
   deadlines_.Erase(client);
   if (it->second->socket) loop_.Remove(it->second->socket->fd());
   transfers_.erase(it);

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/capf/core/tftp_transfer.h"
@@ -32,15 +33,21 @@ namespace sallyport::capf {
 // of its ports. Loop thread only.
 class TftpServer {
  public:
-  // The file of that name, or null. Called on the loop thread; must not block.
-  using Lookup =
-      std::function<std::shared_ptr<const std::string>(std::string_view name)>;
+  using Content = std::shared_ptr<const std::string>;
+  // Gives `done` the file of that name, or null, once, now or later, on the
+  // loop thread. Must not block.
+  using Lookup = std::function<void(const std::string& name,
+                                    std::function<void(Content)> done)>;
+  // A client has acknowledged all of a file.
+  using OnSent =
+      std::function<void(const std::string& name, const Content& content)>;
 
   struct Options {
     SocketAddress address;  // port 0 takes a free one
     bool single_port = false;
     TftpLimits limits;
     size_t max_transfers = 4096;
+    OnSent on_sent;  // may be empty
     // Requests of one address: a branch's phones may share it and all start
     // at once, but a forged source must not be flooded.
     GcraLimit requests_per_source = GcraLimit::PerSecond(50, 500);
@@ -66,9 +73,11 @@ class TftpServer {
   void OnDatagram(const ReceivedDatagram& datagram);
   void OnTransferReadable(const SocketAddress& client);
   void OnTimer(MonoTime now);
-  void Start(const ReceivedDatagram& datagram, const TftpReadRequest& request);
+  void Start(const TftpReadRequest& request, const SocketAddress& client,
+             const std::optional<SocketAddress>& local, Content content);
   void SendTo(Transfer& transfer, const std::optional<std::string>& packet);
-  void Refuse(const ReceivedDatagram& datagram, TftpErrorCode code,
+  void Refuse(const SocketAddress& client,
+              const std::optional<SocketAddress>& local, TftpErrorCode code,
               std::string_view message);
   // Takes it away if it is over; arms the timer otherwise.
   void Settle(const SocketAddress& client);
@@ -85,6 +94,10 @@ class TftpServer {
   EventLoop::TimerId timer_;
   absl::flat_hash_map<SocketAddress, std::unique_ptr<Transfer>> transfers_;
   DeadlineQueue<SocketAddress> deadlines_;
+  // Whose file is being looked for.
+  absl::flat_hash_set<SocketAddress> looking_;
+  // Set false at the end, so that answers to lookups know.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace sallyport::capf

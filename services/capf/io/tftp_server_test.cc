@@ -38,11 +38,14 @@ class TftpServerTest : public testing::Test {
     SP_ASSERT_OK_AND_ASSIGN(
         server_, TftpServer::Create(
                      *loop_, options_,
-                     [this](std::string_view name)
-                         -> std::shared_ptr<const std::string> {
+                     [this](const std::string& name,
+                            std::function<void(TftpServer::Content)> done) {
                        const auto it = files_.find(name);
-                       if (it == files_.end()) return nullptr;
-                       return std::make_shared<const std::string>(it->second);
+                       if (it == files_.end()) return done(nullptr);
+                       auto content =
+                           std::make_shared<const std::string>(it->second);
+                       if (!late_) return done(std::move(content));
+                       loop_->Defer([done, content] { done(content); });
                      },
                      random_, *metrics_));
   }
@@ -84,6 +87,7 @@ class TftpServerTest : public testing::Test {
   TftpServer::Options options_;
   SystemRandom random_;
   std::unique_ptr<MetricsRegistry> metrics_;
+  bool late_ = false;  // files are found after a while
   std::unique_ptr<TftpServer> server_;
   UdpReceiveBuffer buffer_{1};
 };
@@ -178,6 +182,27 @@ TEST_F(TftpServerTest, TheFileStaysTheSameWhileItIsSent) {
   const auto second = Receive(phone);
   ASSERT_TRUE(second.has_value());
   EXPECT_EQ(second->payload.substr(4), std::string(488, 'c'));
+}
+
+TEST_F(TftpServerTest, AFileMayTakeItsTimeAndItsArrivalIsTold) {
+  late_ = true;
+  std::string sent;
+  options_.on_sent = [&sent](const std::string& name,
+                             const TftpServer::Content& content) {
+    sent = name + " " + std::to_string(content->size());
+  };
+  files_["small"] = "x";
+  Start();
+  UdpSocket phone = Client();
+  Request(phone, "small");
+  Request(phone, "small");
+  const auto data = Receive(phone);
+  ASSERT_TRUE(data.has_value());
+  EXPECT_EQ(data->payload, "\0\3\0\1x"s);
+  EXPECT_EQ(sent, "");
+  Send(phone, "\0\4\0\1"s, data->from.port());
+  EXPECT_FALSE(Receive(phone, 5).has_value());
+  EXPECT_EQ(sent, "small 1");
 }
 
 TEST_F(TftpServerTest, OneSourceCannotTakeItAll) {

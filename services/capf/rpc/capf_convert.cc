@@ -185,6 +185,8 @@ pb::CertificateProfile ToProto(ProfileId profile) {
       return pb::CERTIFICATE_PROFILE_SERVICE;
     case ProfileId::kClient:
       return pb::CERTIFICATE_PROFILE_CLIENT;
+    case ProfileId::kCtlSigner:
+      return pb::CERTIFICATE_PROFILE_CTL_SIGNER;
     case ProfileId::kAuthority:
       break;
   }
@@ -434,9 +436,8 @@ absl::StatusOr<ProfileId> FromProto(pb::CertificateProfile profile) {
     case pb::CERTIFICATE_PROFILE_SERVICE:
       return ProfileId::kService;
     case pb::CERTIFICATE_PROFILE_CTL_SIGNER:
-      return MakeError(absl::StatusCode::kUnimplemented,
-                       "PROFILE_UNIMPLEMENTED",
-                       "profile CTL_SIGNER is not implemented");
+      return Invalid("PROFILE_INVALID",
+                     "the signers of trust lists are made by capf itself");
     case pb::CERTIFICATE_PROFILE_LSC:
       return Invalid("PROFILE_INVALID",
                      "an LSC is issued by the CAPF protocol only");

@@ -119,7 +119,7 @@ TEST(CapfConvertTest, Profiles) {
   EXPECT_EQ(*FromProto(pb::CERTIFICATE_PROFILE_SERVER), ProfileId::kSipServer);
   EXPECT_EQ(*FromProto(pb::CERTIFICATE_PROFILE_SERVICE), ProfileId::kService);
   EXPECT_THAT(FromProto(pb::CERTIFICATE_PROFILE_CTL_SIGNER),
-              StatusIs(absl::StatusCode::kUnimplemented));
+              HasReason("PROFILE_INVALID"));
   EXPECT_THAT(FromProto(pb::CERTIFICATE_PROFILE_UNSPECIFIED),
               HasReason("PROFILE_INVALID"));
   EXPECT_EQ(FromProto(pb::REVOCATION_REASON_CESSATION_OF_OPERATION),

@@ -6,8 +6,14 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "services/capf/config.h"
+#include "services/capf/core/phone_config.h"
+#include "services/capf/core/published_list.h"
+#include "services/capf/core/signed_file_header.h"
+#include "services/capf/core/trust_list.h"
+#include "services/capf/core/trust_list_plan.h"
 #include "services/capf/io/audit_file.h"
 #include "services/capf/io/capf_loop.h"
 #include "services/capf/io/certificate_authority.h"
@@ -17,17 +23,23 @@
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/listener_certificate.h"
 #include "services/capf/io/metrics_table.h"
+#include "services/capf/io/phone_file_server.h"
+#include "services/capf/io/phone_files.h"
 #include "services/capf/io/registration_authority.h"
 #include "services/capf/io/sql_store.h"
 #include "services/capf/io/trust_admin.h"
+#include "services/capf/io/trust_list_publisher.h"
 #include "services/capf/io/trust_publisher.h"
 #include "services/capf/io/work_thread.h"
 #include "services/capf/rpc/capf_access.h"
 #include "services/capf/rpc/capf_service.h"
+#include "services/common/bytes/byte_span.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/crypto/secret.h"
+#include "services/common/crypto/x509_name.h"
 #include "services/common/log/log.h"
 #include "services/common/net/event_loop.h"
+#include "services/common/net/socket_address.h"
 #include "services/common/random/system_random.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/status/error_reason.h"
@@ -63,6 +75,7 @@ class CapfProcess final : public RunningService {
       loop_->RemoveTimer(heartbeat_);
       loop_->RemoveTimer(listener_check_);
     }
+    phone_server_.reset();
     capf_loop_.reset();
   }
 
@@ -70,6 +83,7 @@ class CapfProcess final : public RunningService {
     SP_RETURN_IF_ERROR(OpenStores());
     SP_RETURN_IF_ERROR(OpenAuthority());
     SP_RETURN_IF_ERROR(StartPort());
+    SP_RETURN_IF_ERROR(StartPhoneFiles(runtime));
     return StartRpc(runtime);
   }
 
@@ -109,6 +123,7 @@ class CapfProcess final : public RunningService {
                          "the passphrase file is absent or empty");
       }
       text->resize(std::min(text->find('\n'), text->size()));
+      passphrase_ = Secret::CopyOf(AsBytes(*text));
       key.passphrase = Secret::Take(*std::move(text));
     }
     SP_ASSIGN_OR_RETURN(signer_, FileSigner::Open(key));
@@ -151,6 +166,113 @@ class CapfProcess final : public RunningService {
     return absl::OkStatus();
   }
 
+  // The leaf that phones see on the CAPF port.
+  absl::StatusOr<std::string> ListenerLeaf() {
+    std::string file = config_.capf().certificate_file();
+    if (file.empty()) file = KeyFolder() + "/capf_listener.pem";
+    return FirstCertificate(file);
+  }
+
+  static absl::StatusOr<std::string> FirstCertificate(const std::string& file) {
+    SP_ASSIGN_OR_RETURN(const std::optional<std::string> pem,
+                        ReadSmallFile(file));
+    SP_ASSIGN_OR_RETURN(const std::vector<std::string> certificates,
+                        CertificatesFromPem(pem.value_or("")));
+    return certificates.front();
+  }
+
+  std::string KeyFolder() const {
+    const std::string folder =
+        std::filesystem::path(config_.authority().key_file()).parent_path();
+    return folder.empty() ? "." : folder;
+  }
+
+  absl::StatusOr<TrustListOptions> ListOptions() {
+    const config::v1::TrustListConfig& lists = config_.trust_lists();
+    TrustListOptions options;
+    options.folder = KeyFolder();
+    options.tenant = tenant();
+    options.organization = config_.authority().organization();
+    options.mode = lists.mixed_mode() ? ClusterSecurityMode::kMixed
+                                      : ClusterSecurityMode::kNonSecure;
+    options.digest =
+        lists.sha512() ? SignedFileDigest::kSha512 : SignedFileDigest::kSha1;
+    options.tftp.dns_name = lists.host();
+    for (const config::v1::PhoneNodeConfig& node : lists.call_managers()) {
+      PhoneNode out;
+      out.dns_name = node.dns_name();
+      if (!node.ip_address().empty()) {
+        SP_ASSIGN_OR_RETURN(const SocketAddress address,
+                            SocketAddress::FromIp(node.ip_address(), 0));
+        out.ip_address = ToString(address.ip_bytes());
+      }
+      SP_ASSIGN_OR_RETURN(out.certificate_der,
+                          FirstCertificate(node.certificate_file()));
+      options.call_managers.push_back(std::move(out));
+    }
+    PhoneNode capf;
+    capf.dns_name = lists.host();
+    SP_ASSIGN_OR_RETURN(capf.certificate_der, ListenerLeaf());
+    options.capf = {std::move(capf)};
+    return options;
+  }
+
+  PhoneConfigMaker::Options ConfigOptions() const {
+    const config::v1::TrustListConfig& lists = config_.trust_lists();
+    PhoneConfigMaker::Options options;
+    options.mixed_mode = lists.mixed_mode();
+    for (const config::v1::PhoneNodeConfig& node : lists.call_managers()) {
+      CallManagerNode out;
+      out.name = node.dns_name();
+      if (node.sip_port() != 0) {
+        out.sip_port = static_cast<uint16_t>(node.sip_port());
+      }
+      if (node.secured_sip_port() != 0) {
+        out.secured_sip_port = static_cast<uint16_t>(node.secured_sip_port());
+      }
+      options.call_managers.push_back(std::move(out));
+    }
+    options.capf = {{.name = lists.host(),
+                     .port = static_cast<uint16_t>(capf_loop_->port())}};
+    return options;
+  }
+
+  absl::Status StartPhoneFiles(ServiceRuntime& runtime) {
+    if (!config_.has_trust_lists()) return absl::OkStatus();
+    SP_ASSIGN_OR_RETURN(const TrustListOptions lists, ListOptions());
+    SP_ASSIGN_OR_RETURN(lists_, TrustListPublisher::Open(
+                                    lists, passphrase_, *authority_, *ledger_));
+    SP_RETURN_IF_ERROR(
+        lists_->Serve([this](const PublishedList& list) { files_.Put(list); }));
+    // A cluster that never had a list gets one: nobody can be locked out yet.
+    for (const TrustListKind kind :
+         {TrustListKind::kCtl, TrustListKind::kItl}) {
+      if (files_.Find(TrustListFileName(kind)) != nullptr) continue;
+      SP_RETURN_IF_ERROR(
+          lists_->Publish(tenant(), kind, false, false, "capf").status());
+    }
+    configs_.emplace(ConfigOptions(), *ledger_, *lists_);
+    PhoneFileServer::Options options;
+    if (!config_.tftp_address().empty()) {
+      options.tftp.emplace();
+      SP_ASSIGN_OR_RETURN(options.tftp->address,
+                          SocketAddress::Parse(config_.tftp_address()));
+      options.tftp->single_port = config_.tftp_single_port();
+    }
+    options.http_address = config_.phone_http_address();
+    SP_ASSIGN_OR_RETURN(
+        phone_server_,
+        PhoneFileServer::Create(options, {*loop_, *work_, files_, *configs_,
+                                          *lists_, random_, metrics_}));
+    if (phone_server_->tftp_port() != 0) {
+      runtime.AddPort("tftp", phone_server_->tftp_port());
+    }
+    if (phone_server_->http_port() != 0) {
+      runtime.AddPort("phone_http", phone_server_->http_port());
+    }
+    return absl::OkStatus();
+  }
+
   absl::StatusOr<std::shared_ptr<const TlsContext>> ListenerTls() {
     const config::v1::CapfListenerConfig& capf = config_.capf();
     TlsContextOptions options;
@@ -161,9 +283,7 @@ class CapfProcess final : public RunningService {
           capf.certificate_file(), capf.key_file(), "", std::move(options));
     }
     ListenerCertificateOptions wanted;
-    wanted.folder =
-        std::filesystem::path(config_.authority().key_file()).parent_path();
-    if (wanted.folder.empty()) wanted.folder = ".";
+    wanted.folder = KeyFolder();
     wanted.tenant = tenant();
     SP_ASSIGN_OR_RETURN(wanted.names, ListenerNames(capf));
     SP_ASSIGN_OR_RETURN(
@@ -264,7 +384,8 @@ class CapfProcess final : public RunningService {
     options.capf_port = capf_loop_->port();
     service_ = std::make_unique<CapfService>(
         CapfService::Parts{*policy_, *work_, *ledger_, *authority_,
-                           *enrollments_, *trust_, publisher_},
+                           *enrollments_, *trust_, publisher_, files_,
+                           lists_.get(), configs_ ? &*configs_ : nullptr},
         options);
     thread_ = std::thread([this] { loop_->Run(); });
     runtime.AddPort("capf", capf_loop_->port());
@@ -289,6 +410,11 @@ class CapfProcess final : public RunningService {
   EventLoop::TimerId listener_check_ = 0;
   std::unique_ptr<WorkThread> work_;
   std::unique_ptr<CapfLoop> capf_loop_;
+  Secret passphrase_;  // of the keys, if they are encrypted
+  TrustListFiles files_;
+  std::unique_ptr<TrustListPublisher> lists_;
+  std::optional<PhoneConfigMaker> configs_;
+  std::unique_ptr<PhoneFileServer> phone_server_;
   std::optional<AccessPolicy> policy_;
   std::unique_ptr<CapfService> service_;
   std::thread thread_;

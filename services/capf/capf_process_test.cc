@@ -3,6 +3,7 @@
 #include "services/capf/capf_process.h"
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -63,13 +64,14 @@ class CapfProcessTest : public testing::Test {
              "tenants":["a"]},
             {"identity":"spiffe://t.test/operator/vic","role":"ROLE_VIEWER",
              "tenants":["a"]}])");
-    process_->WriteConfig(absl::StrCat(
+    config_ = absl::StrCat(
         R"({"server":)", server, R"(,"store":{"sqlite_file":")", folder_,
         R"(/capf.db"},"authority":{"key_file":")", folder_,
         R"(/ca.key","certificate_file":")", folder_,
         R"(/ca.pem"},"capf":{"address":"127.0.0.1","ephemeral_port":true},)",
         R"("audit_file":")", folder_,
-        R"(/audit.jsonl","watch_heartbeat_interval":"0.300s"})"));
+        R"(/audit.jsonl","watch_heartbeat_interval":"0.300s")");
+    process_->WriteConfig(config_ + "}");
     process_->Start();
     root_ = Stub("operator/root");
   }
@@ -132,6 +134,7 @@ class CapfProcessTest : public testing::Test {
 
   static MtlsPki* pki_;
   std::string folder_;
+  std::string config_;  // without its closing brace
   std::unique_ptr<ServiceProcess> process_;
   std::unique_ptr<pb::CapfService::Stub> root_;
 };
@@ -506,6 +509,110 @@ TEST_F(CapfProcessTest, KilledAgainAndAgainNothingIsLostOrDoubled) {
         audited.insert(line.substr(at, line.find('"', at) - at)).second);
   }
   EXPECT_EQ(names, audited);
+}
+
+// What `command` prints, with its exit status 0 expected.
+std::string Output(const std::string& command) {
+  FILE* const pipe = popen(command.c_str(), "r");
+  EXPECT_NE(pipe, nullptr);
+  std::string out;
+  char buffer[4096];
+  size_t size = 0;
+  while ((size = fread(buffer, 1, sizeof(buffer), pipe)) > 0) {
+    out.append(buffer, size);
+  }
+  EXPECT_EQ(pclose(pipe), 0) << command;
+  return out;
+}
+
+// CUC-06, CCE-32: the list is published and fetched by a client that we did
+// not write, by TFTP and by HTTP, and is the one that the API shows.
+TEST_F(CapfProcessTest, PhonesFetchTheirListsAndFiles) {
+  using Stub = pb::CapfService::Stub;
+  EXPECT_THAT(Call<pb::TrustList>(*root_, &Stub::PublishTrustList,
+                                  [] {
+                                    pb::PublishTrustListRequest request;
+                                    request.set_parent("tenants/default");
+                                    request.set_kind(pb::TRUST_LIST_KIND_CTL);
+                                    return request;
+                                  }()),
+              HasReason("TRUST_LISTS_NOT_CONFIGURED"));
+
+  const std::string node = folder_ + "/edge.pem";
+  pb::IssueCertificateRequest issue = NewIssue();
+  issue.set_csr(NewTestCsr(NewTestKey(KeyKind::kRsa).get(),
+                           {.alt_names = {"DNS:edge.example.test"}}));
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate edge, Issue(issue));
+  std::ofstream(node) << edge.certificate_pem();
+  ASSERT_EQ(process_->Terminate(), 0);
+  process_->WriteConfig(absl::StrCat(
+      config_, R"(,"tftp_address":"127.0.0.1:0",)",
+      R"("phone_http_address":"127.0.0.1:0","trust_lists":{)",
+      R"("host":"capf.example.test","mixed_mode":true,"call_managers":[)",
+      R"({"dns_name":"edge.example.test","ip_address":"192.0.2.9",)",
+      R"("certificate_file":")", node, R"("}]}})"));
+  process_->Start();
+  root_ = CapfProcessTest::Stub("operator/root");
+
+  pb::GetTrustListRequest get;
+  get.set_name("tenants/default/trustLists/CTLFile.tlv");
+  SP_ASSERT_OK_AND_ASSIGN(
+      const pb::TrustList list,
+      Call<pb::TrustList>(*root_, &Stub::GetTrustList, get));
+  EXPECT_EQ(list.cluster_mode(), "mixed");
+  EXPECT_EQ(list.records_size(), 5);
+  pb::VerifyTrustListRequest verify;
+  verify.set_content(list.content());
+  verify.set_other_content(list.content());
+  SP_ASSERT_OK_AND_ASSIGN(const pb::VerifyTrustListResponse verified,
+                          Call<pb::VerifyTrustListResponse>(
+                              *root_, &Stub::VerifyTrustList, verify));
+  EXPECT_TRUE(verified.valid()) << verified.explanation();
+  EXPECT_EQ(verified.differences_size(), 0);
+
+  const std::string tftp =
+      absl::StrCat("tftp://127.0.0.1:", process_->port("tftp"), "/");
+  const std::string http =
+      absl::StrCat("http://127.0.0.1:", process_->port("phone_http"), "/");
+  EXPECT_EQ(Output("curl -sS " + tftp + "CTLFile.tlv"), list.content());
+  EXPECT_EQ(Output("curl -sS --tftp-blksize 1024 " + tftp + "CTLFile.tlv"),
+            list.content());
+  EXPECT_EQ(Output("curl -sS " + http + "CTLSEP001122334455.tlv"),
+            list.content());
+  // 68 is curl's word for TFTP's error 1, the "res=68" of CUC-72.
+  EXPECT_EQ(Output("curl -s " + tftp + "missing.tlv; test $? -eq 68"), "");
+  EXPECT_THAT(Output("curl -s -w '%{http_code}' " + http + "x"),
+              HasSubstr("404"));
+
+  pb::CreateEnrollmentRequest enrollment =
+      NewEnrollment("SEP001122334455", "default");
+  ASSERT_THAT(Create(enrollment).status(), IsOk());
+  EXPECT_THAT(Output("curl -sS " + tftp + "SEP001122334455.cnf.xml"),
+              HasSubstr("<processNodeName>edge.example.test<"));
+  EXPECT_THAT(Output("curl -sS " + http + "SEP001122334455.cnf.xml.sgn"),
+              HasSubstr("<capfAuthMode>1</capfAuthMode>"));
+  pb::GetPhoneFileRequest file;
+  file.set_name("tenants/a/phoneFiles/SEP001122334455.cnf.xml");
+  EXPECT_THAT(Call<pb::PhoneFile>(*root_, &Stub::GetPhoneFile, file),
+              HasReason("PHONE_FILE_NOT_FOUND"))
+      << "it is another tenant's";
+
+  // The phone took the list by its name: it counts from now on.
+  EXPECT_EQ(Output("curl -sS " + tftp + "CTLSEP001122334455.tlv"),
+            list.content());
+  pb::SimulateTrustListRequest simulate;
+  simulate.set_parent("tenants/default");
+  simulate.set_content(list.content());
+  // It is noted once its last acknowledgement has come in.
+  pb::SimulateTrustListResponse simulation;
+  const absl::Time end = absl::Now() + absl::Seconds(20);
+  while (simulation.phones_evaluated() == 0 && absl::Now() < end) {
+    SP_ASSERT_OK_AND_ASSIGN(simulation,
+                            Call<pb::SimulateTrustListResponse>(
+                                *root_, &Stub::SimulateTrustList, simulate));
+  }
+  EXPECT_EQ(simulation.phones_evaluated(), 1u);
+  EXPECT_EQ(simulation.locked_out_count(), 0u) << simulation.ShortDebugString();
 }
 
 }  // namespace

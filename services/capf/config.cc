@@ -1,6 +1,8 @@
 #include "services/capf/config.h"
 
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/capf/core/certificate_profile.h"
@@ -26,6 +28,50 @@ void CheckLifetime(const std::string& field,
   CheckDuration(field, lifetime, faults);
   if (FromProto(lifetime) > ProfileFor(profile).max_validity) {
     faults->Add(field, "is longer than the profile allows");
+  }
+}
+
+void CheckNode(const std::string& field,
+               const config::v1::PhoneNodeConfig& node, ConfigFaults* faults) {
+  if (!IsDnsName(node.dns_name())) {
+    faults->Add(field + ".dns_name", "is no host name");
+  }
+  if (!node.ip_address().empty() &&
+      !SocketAddress::FromIp(node.ip_address(), 0).ok()) {
+    faults->Add(field + ".ip_address", "is no address");
+  }
+  faults->Require(field + ".certificate_file", node.certificate_file());
+  if (node.sip_port() > 65535) {
+    faults->Add(field + ".sip_port", "is above 65535");
+  }
+  if (node.secured_sip_port() > 65535) {
+    faults->Add(field + ".secured_sip_port", "is above 65535");
+  }
+}
+
+// Trust lists, and the ports that serve them.
+void CheckPhoneFiles(const config::v1::CapfConfig& config,
+                     ConfigFaults* faults) {
+  if (!config.has_trust_lists()) {
+    for (const auto& [field, address] :
+         {std::pair("tftp_address", config.tftp_address()),
+          std::pair("phone_http_address", config.phone_http_address())}) {
+      if (!address.empty()) faults->Add(field, "needs trust_lists");
+    }
+    return;
+  }
+  const config::v1::TrustListConfig& lists = config.trust_lists();
+  faults->Require("trust_lists.host", lists.host());
+  if (lists.call_managers().empty() || lists.call_managers_size() > 5) {
+    faults->Add("trust_lists.call_managers", "must be 1 to 5");
+  }
+  for (int i = 0; i < lists.call_managers_size(); ++i) {
+    CheckNode(absl::StrCat("trust_lists.call_managers[", i, "]"),
+              lists.call_managers(i), faults);
+  }
+  if (!config.tftp_address().empty() &&
+      !SocketAddress::Parse(config.tftp_address()).ok()) {
+    faults->Add("tftp_address", "is no address with port");
   }
 }
 
@@ -74,12 +120,10 @@ void ValidateConfig(const config::v1::CapfConfig& config,
                 ProfileId::kService, faults);
   CheckUnimplemented("lifetimes.ctl_signer",
                      config.lifetimes().has_ctl_signer(), faults);
+  CheckPhoneFiles(config, faults);
   faults->Require("audit_file", config.audit_file());
   CheckDuration("watch_heartbeat_interval", config.watch_heartbeat_interval(),
                 faults);
-  CheckUnimplemented("tftp_address", !config.tftp_address().empty(), faults);
-  CheckUnimplemented("phone_http_address", !config.phone_http_address().empty(),
-                     faults);
   CheckUnimplemented("tvs_address", !config.tvs_address().empty(), faults);
   CheckUnimplemented("crl_lifetime", config.has_crl_lifetime(), faults);
   CheckUnimplemented("dialplan", !config.dialplan().target().empty(), faults);

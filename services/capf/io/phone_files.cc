@@ -42,7 +42,7 @@ void TrustListFiles::Put(const PublishedList& list) {
   const std::string name(TrustListFileName(list.kind));
   auto content = std::make_shared<const std::string>(list.content);
   absl::MutexLock lock(&mutex_);
-  files_[name] = {name, std::move(content), list.publish_time};
+  files_[name] = {list.tenant, name, std::move(content), list.publish_time};
 }
 
 TrustListFiles::Content TrustListFiles::Find(std::string_view file_name) const {
@@ -88,13 +88,18 @@ absl::StatusOr<std::string> PhoneConfigMaker::CertificateHash(
   return HexEncode(Sha1(AsBytes(lsc->der)));
 }
 
-absl::StatusOr<std::string> PhoneConfigMaker::Make(std::string_view file_name) {
+absl::StatusOr<std::string> PhoneConfigMaker::Make(std::string_view tenant,
+                                                   std::string_view file_name) {
   const std::optional<PhoneConfigRequest> request =
       ParsePhoneConfigName(file_name);
   if (!request) return NotFound();
   SP_ASSIGN_OR_RETURN(const std::optional<Enrollment> enrollment,
                       ledger_.store().FindDevice(request->device));
-  if (!enrollment) return NotFound();
+  if (!enrollment ||
+      (!tenant.empty() && !enrollment->name.starts_with(absl::StrCat(
+                              "tenants/", std::string(tenant), "/")))) {
+    return NotFound();
+  }
 
   PhoneConfig config;
   config.call_managers = options_.call_managers;

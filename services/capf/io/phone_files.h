@@ -28,6 +28,7 @@ class TrustListFiles {
  public:
   using Content = std::shared_ptr<const std::string>;
   struct File {
+    std::string tenant;
     std::string name;
     Content content;
     absl::Time update_time;
@@ -70,9 +71,11 @@ class PhoneConfigMaker {
       : options_(options), ledger_(ledger), publisher_(publisher) {}
 
   // NOT_FOUND, reason PHONE_FILE_NOT_FOUND, if the name is of no device that
-  // has an enrollment. In a mixed cluster a phone speaks TLS once it has an
-  // LSC; without one it is told to come for it.
-  absl::StatusOr<std::string> Make(std::string_view file_name);
+  // has an enrollment, or one of another tenant; an empty tenant is any. In a
+  // mixed cluster a phone speaks TLS once it has an LSC; without one it is told
+  // to come for it.
+  absl::StatusOr<std::string> Make(std::string_view tenant,
+                                   std::string_view file_name);
 
  private:
   absl::StatusOr<std::string> CertificateHash(const std::string& serial);

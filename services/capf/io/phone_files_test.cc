@@ -9,6 +9,7 @@
 #include "services/capf/core/signed_file_header.h"
 #include "services/capf/io/test_capf.h"
 #include "services/common/bytes/byte_span.h"
+#include "services/common/crypto/secret.h"
 #include "services/common/status/status_matchers.h"
 
 namespace sallyport::capf {
@@ -49,8 +50,8 @@ class PhoneConfigMakerTest : public testing::Test {
     options.folder = capf_.folder;
     options.tenant = "a";
     SP_ASSERT_OK_AND_ASSIGN(
-        publisher_,
-        TrustListPublisher::Open(options, *capf_.authority, *capf_.ledger));
+        publisher_, TrustListPublisher::Open(options, Secret(),
+                                             *capf_.authority, *capf_.ledger));
     maker_.emplace(
         PhoneConfigMaker::Options{
             .call_managers = {{.name = "cm1.example.test"}},
@@ -67,7 +68,7 @@ class PhoneConfigMakerTest : public testing::Test {
 TEST_F(PhoneConfigMakerTest, APhoneWithoutLscIsToldToComeForOne) {
   capf_.AddEnrollment(kDevice);
   SP_ASSERT_OK_AND_ASSIGN(const std::string xml,
-                          maker_->Make("SEP001122334455.cnf.xml"));
+                          maker_->Make("", "SEP001122334455.cnf.xml"));
   EXPECT_THAT(xml, HasSubstr("<capfAuthMode>1</capfAuthMode>"));
   EXPECT_THAT(xml, HasSubstr("<certHash></certHash>"));
   EXPECT_THAT(xml, HasSubstr("<deviceSecurityMode>1</deviceSecurityMode>"));
@@ -78,9 +79,9 @@ TEST_F(PhoneConfigMakerTest, APhoneWithoutLscIsToldToComeForOne) {
 TEST_F(PhoneConfigMakerTest, TheSignedFormHoldsThePlainOne) {
   capf_.AddEnrollment(kDevice);
   SP_ASSERT_OK_AND_ASSIGN(const std::string xml,
-                          maker_->Make("SEP001122334455.cnf.xml"));
+                          maker_->Make("", "SEP001122334455.cnf.xml"));
   SP_ASSERT_OK_AND_ASSIGN(const std::string file,
-                          maker_->Make("SEP001122334455.cnf.xml.sgn"));
+                          maker_->Make("", "SEP001122334455.cnf.xml.sgn"));
   SP_ASSERT_OK_AND_ASSIGN(const ParsedSignedFileHeader parsed,
                           ParseSignedFileHeader(AsBytes(file)));
   EXPECT_EQ(file.substr(parsed.layout.header_size), xml);
@@ -88,9 +89,13 @@ TEST_F(PhoneConfigMakerTest, TheSignedFormHoldsThePlainOne) {
 }
 
 TEST_F(PhoneConfigMakerTest, StrangersGetNothing) {
-  EXPECT_THAT(maker_->Make("SEP0000000000FF.cnf.xml"),
+  EXPECT_THAT(maker_->Make("", "SEP0000000000FF.cnf.xml"),
               HasReason("PHONE_FILE_NOT_FOUND"));
-  EXPECT_THAT(maker_->Make("passwd"), HasReason("PHONE_FILE_NOT_FOUND"));
+  capf_.AddEnrollment(kDevice);
+  EXPECT_THAT(maker_->Make("b", "SEP001122334455.cnf.xml"),
+              HasReason("PHONE_FILE_NOT_FOUND"));
+  EXPECT_THAT(maker_->Make("a", "SEP001122334455.cnf.xml").status(), IsOk());
+  EXPECT_THAT(maker_->Make("", "passwd"), HasReason("PHONE_FILE_NOT_FOUND"));
 }
 
 }  // namespace

@@ -63,25 +63,26 @@ absl::Status LockedOut(const TrustListSimulation& simulation) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TrustListPublisher>> TrustListPublisher::Open(
-    const TrustListOptions& options, CertificateAuthority& authority,
-    Ledger& ledger) {
+    const TrustListOptions& options, const Secret& passphrase,
+    CertificateAuthority& authority, Ledger& ledger) {
   std::unique_ptr<TrustListPublisher> self(
       new TrustListPublisher(options, ledger));
   SP_ASSIGN_OR_RETURN(self->signers_[0],
-                      self->OpenKey("sast_1", "SAST-1", authority));
+                      self->OpenKey("sast_1", "SAST-1", passphrase, authority));
   SP_ASSIGN_OR_RETURN(self->signers_[1],
-                      self->OpenKey("sast_2", "SAST-2", authority));
-  SP_ASSIGN_OR_RETURN(self->tftp_, self->OpenKey("tftp", "TFTP", authority));
+                      self->OpenKey("sast_2", "SAST-2", passphrase, authority));
+  SP_ASSIGN_OR_RETURN(self->tftp_,
+                      self->OpenKey("tftp", "TFTP", passphrase, authority));
   self->options_.tftp.certificate_der = self->tftp_.certificate;
   return self;
 }
 
 absl::StatusOr<TrustListPublisher::Key> TrustListPublisher::OpenKey(
     const std::string& name, const std::string& common_name,
-    CertificateAuthority& authority) const {
+    const Secret& passphrase, CertificateAuthority& authority) const {
   FileSignerOptions key_options;
   key_options.key_file = options_.folder + "/" + name + ".key";
-  key_options.passphrase = Secret::CopyOf(AsBytes(options_.passphrase));
+  key_options.passphrase = Secret::CopyOf(passphrase.DangerousBytes());
   key_options.create = true;
   key_options.create_rsa_bits = kRsaBits;
   Key key;

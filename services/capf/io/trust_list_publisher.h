@@ -28,8 +28,7 @@ struct TrustListOptions {
   // bits, as phones verify no others, made on the first start; and their
   // certificates, `.pem`.
   std::string folder;
-  std::string passphrase;  // of the keys; empty: they are not encrypted
-  std::string tenant;      // whose certificates these are
+  std::string tenant;  // whose certificates these are
   std::string organization;
   std::vector<PhoneNode> call_managers;
   std::vector<PhoneNode> capf;
@@ -52,11 +51,11 @@ inline constexpr size_t kMaxListedPhones = 1000;
 // Thread-compatible.
 class TrustListPublisher {
  public:
-  // All but `options` must outlive this object. Keys and certificates are made
-  // if they are not there.
+  // `authority` and `ledger` must outlive this object. Keys and certificates
+  // are made if they are not there; an empty passphrase: keys lie in clear.
   static absl::StatusOr<std::unique_ptr<TrustListPublisher>> Open(
-      const TrustListOptions& options, CertificateAuthority& authority,
-      Ledger& ledger);
+      const TrustListOptions& options, const Secret& passphrase,
+      CertificateAuthority& authority, Ledger& ledger);
 
   // Called with each list that went out, and with those of a former run.
   using OnPublished = std::function<void(const PublishedList&)>;
@@ -95,6 +94,7 @@ class TrustListPublisher {
 
   absl::StatusOr<Key> OpenKey(const std::string& name,
                               const std::string& common_name,
+                              const Secret& passphrase,
                               CertificateAuthority& authority) const;
   absl::StatusOr<std::string> Compose(TrustListKind kind);
   ServedCertificates Served() const;

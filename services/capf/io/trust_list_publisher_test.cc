@@ -12,6 +12,7 @@
 #include "services/capf/core/trust_list.h"
 #include "services/capf/io/test_capf.h"
 #include "services/common/bytes/byte_span.h"
+#include "services/common/crypto/secret.h"
 #include "services/common/status/status_matchers.h"
 
 namespace sallyport::capf {
@@ -40,8 +41,8 @@ class TrustListPublisherTest : public testing::Test {
 
   void Open() {
     SP_ASSERT_OK_AND_ASSIGN(
-        publisher_,
-        TrustListPublisher::Open(options_, *capf_.authority, *capf_.ledger));
+        publisher_, TrustListPublisher::Open(options_, Secret(),
+                                             *capf_.authority, *capf_.ledger));
     ASSERT_THAT(publisher_->Serve([this](const PublishedList& list) {
       served_.push_back(list.sha1);
     }),
@@ -161,12 +162,16 @@ TEST_F(TrustListPublisherTest, PhoneFilesAreSignedByTheKeyOfTheList) {
 
 TEST_F(TrustListPublisherTest, KeysAreEncryptedWithAPassphrase) {
   options_.folder = NewTestFolder();
-  options_.passphrase = "open sesame";
-  Open();
-  options_.passphrase = "wrong";
-  EXPECT_THAT(
-      TrustListPublisher::Open(options_, *capf_.authority, *capf_.ledger),
-      HasReason("KEY_UNREADABLE"));
+  const auto open = [this](std::string_view passphrase) {
+    return TrustListPublisher::Open(options_,
+                                    Secret::CopyOf(AsBytes(passphrase)),
+                                    *capf_.authority, *capf_.ledger)
+        .status();
+  };
+  EXPECT_THAT(open("open sesame"), IsOk());
+  EXPECT_THAT(open("open sesame"), IsOk());
+  EXPECT_THAT(open("wrong"), HasReason("KEY_UNREADABLE"));
+  EXPECT_THAT(open(""), HasReason("KEY_UNREADABLE"));
 }
 
 TEST_F(TrustListPublisherTest, AnotherTenantHasNoList) {

@@ -33,7 +33,8 @@ CapfService::CapfService(const Parts& parts, const Options& options)
           options.authority_id, options.lifetimes),
       enrollments_(parts.ledger, parts.enrollments, parts.trust,
                    certificates_.authority_name()),
-      trust_(parts.ledger, parts.trust) {}
+      trust_(parts.ledger, parts.trust),
+      trust_lists_(parts.ledger, parts.lists, parts.files, parts.configs) {}
 
 grpc::ServerUnaryReactor* CapfService::Run(grpc::CallbackServerContext* context,
                                            std::string_view method,
@@ -271,6 +272,73 @@ grpc::ServerUnaryReactor* CapfService::ReportTrustVersion(
   response->set_configured_version(parts_.publisher.current()->version);
   reactor->Finish(grpc::Status::OK);
   return reactor;
+}
+
+grpc::ServerUnaryReactor* CapfService::PublishTrustList(
+    grpc::CallbackServerContext* context,
+    const pb::PublishTrustListRequest* request, pb::TrustList* response) {
+  return Run(context, "PublishTrustList", TenantOfName(request->parent()),
+             [this, request, response](const std::string& actor) {
+               return trust_lists_.Publish(*request, actor, *response);
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::GetTrustList(
+    grpc::CallbackServerContext* context,
+    const pb::GetTrustListRequest* request, pb::TrustList* response) {
+  return Run(context, "GetTrustList", TenantOfName(request->name()),
+             [this, request, response](const std::string&) {
+               return trust_lists_.Get(*request, *response);
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::ListTrustLists(
+    grpc::CallbackServerContext* context,
+    const pb::ListTrustListsRequest* request,
+    pb::ListTrustListsResponse* response) {
+  return Run(context, "ListTrustLists", TenantOfList(request->parent()),
+             [this, request, response](const std::string&) {
+               return trust_lists_.List(*request, *response);
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::VerifyTrustList(
+    grpc::CallbackServerContext* context,
+    const pb::VerifyTrustListRequest* request,
+    pb::VerifyTrustListResponse* response) {
+  return Run(context, "VerifyTrustList", "",
+             [this, request, response](const std::string&) {
+               return trust_lists_.Verify(*request, *response);
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::SimulateTrustList(
+    grpc::CallbackServerContext* context,
+    const pb::SimulateTrustListRequest* request,
+    pb::SimulateTrustListResponse* response) {
+  return Run(context, "SimulateTrustList", TenantOfName(request->parent()),
+             [this, request, response](const std::string&) {
+               return trust_lists_.Simulate(*request, *response);
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::GetPhoneFile(
+    grpc::CallbackServerContext* context,
+    const pb::GetPhoneFileRequest* request, pb::PhoneFile* response) {
+  return Run(context, "GetPhoneFile", TenantOfName(request->name()),
+             [this, request, response](const std::string&) {
+               return trust_lists_.GetFile(*request, *response);
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::ListPhoneFiles(
+    grpc::CallbackServerContext* context,
+    const pb::ListPhoneFilesRequest* request,
+    pb::ListPhoneFilesResponse* response) {
+  return Run(context, "ListPhoneFiles", TenantOfList(request->parent()),
+             [this, request, response](const std::string&) {
+               return trust_lists_.ListFiles(*request, *response);
+             });
 }
 
 grpc::ServerUnaryReactor* CapfService::GetStatus(

@@ -25,6 +25,7 @@
 #include "services/capf/io/work_thread.h"
 #include "services/capf/rpc/certificate_methods.h"
 #include "services/capf/rpc/enrollment_methods.h"
+#include "services/capf/rpc/trust_list_methods.h"
 #include "services/capf/rpc/trust_methods.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
@@ -46,6 +47,9 @@ class CapfService final : public pb::CapfService::CallbackService {
     EnrollmentAdmin& enrollments;
     TrustAdmin& trust;
     TrustPublisher& publisher;
+    const TrustListFiles& files;
+    TrustListPublisher* lists = nullptr;  // null: none are configured
+    PhoneConfigMaker* configs = nullptr;
   };
   struct Options {
     std::string authority_id;  // "default"
@@ -141,6 +145,33 @@ class CapfService final : public pb::CapfService::CallbackService {
       const pb::ReportTrustVersionRequest* request,
       pb::ReportTrustVersionResponse* response) override;
 
+  grpc::ServerUnaryReactor* PublishTrustList(
+      grpc::CallbackServerContext* context,
+      const pb::PublishTrustListRequest* request,
+      pb::TrustList* response) override;
+  grpc::ServerUnaryReactor* GetTrustList(grpc::CallbackServerContext* context,
+                                         const pb::GetTrustListRequest* request,
+                                         pb::TrustList* response) override;
+  grpc::ServerUnaryReactor* ListTrustLists(
+      grpc::CallbackServerContext* context,
+      const pb::ListTrustListsRequest* request,
+      pb::ListTrustListsResponse* response) override;
+  grpc::ServerUnaryReactor* VerifyTrustList(
+      grpc::CallbackServerContext* context,
+      const pb::VerifyTrustListRequest* request,
+      pb::VerifyTrustListResponse* response) override;
+  grpc::ServerUnaryReactor* SimulateTrustList(
+      grpc::CallbackServerContext* context,
+      const pb::SimulateTrustListRequest* request,
+      pb::SimulateTrustListResponse* response) override;
+  grpc::ServerUnaryReactor* GetPhoneFile(grpc::CallbackServerContext* context,
+                                         const pb::GetPhoneFileRequest* request,
+                                         pb::PhoneFile* response) override;
+  grpc::ServerUnaryReactor* ListPhoneFiles(
+      grpc::CallbackServerContext* context,
+      const pb::ListPhoneFilesRequest* request,
+      pb::ListPhoneFilesResponse* response) override;
+
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
                                       const pb::GetStatusRequest* request,
                                       pb::CapfStatus* response) override;
@@ -161,6 +192,7 @@ class CapfService final : public pb::CapfService::CallbackService {
   CertificateMethods certificates_;
   EnrollmentMethods enrollments_;
   TrustMethods trust_;
+  TrustListMethods trust_lists_;
   std::atomic<bool> draining_ = false;
 };
 

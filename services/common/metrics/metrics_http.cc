@@ -56,7 +56,7 @@ int OnLog(const mg_connection* connection, const char* message) {
 }  // namespace
 
 int MetricsHttp::OnRequest(mg_connection* connection, void* self) {
-  const auto& handlers = static_cast<MetricsHttp*>(self)->handlers_;
+  const MetricsHttp& server = *static_cast<MetricsHttp*>(self);
   const mg_request_info* const request = mg_get_request_info(connection);
   const std::string_view method = request->request_method;
   HttpAnswer answer;
@@ -64,12 +64,19 @@ int MetricsHttp::OnRequest(mg_connection* connection, void* self) {
     answer.code = 405;
     answer.body = "only GET and HEAD\n";
   } else {
-    const auto it = handlers.find(request->local_uri);
-    if (it == handlers.end()) {
+    const std::string path = request->local_uri;
+    const auto it = server.handlers_.find(path);
+    std::optional<HttpAnswer> found;
+    if (it != server.handlers_.end()) {
+      found = it->second();
+    } else if (server.fallback_) {
+      found = server.fallback_(path);
+    }
+    if (found) {
+      answer = *std::move(found);
+    } else {
       answer.code = 404;
       answer.body = "not found\n";
-    } else {
-      answer = it->second();
     }
   }
   Write(connection, answer, method != "HEAD");
@@ -77,11 +84,12 @@ int MetricsHttp::OnRequest(mg_connection* connection, void* self) {
 }
 
 absl::StatusOr<std::unique_ptr<MetricsHttp>> MetricsHttp::Start(
-    const std::string& address, Handlers handlers) {
+    const std::string& address, Handlers handlers, Fallback fallback) {
   // One library use per process; never undone, as civetweb counts.
   static const unsigned features = mg_init_library(0);
   static_cast<void>(features);
-  std::unique_ptr<MetricsHttp> server(new MetricsHttp(std::move(handlers)));
+  std::unique_ptr<MetricsHttp> server(
+      new MetricsHttp(std::move(handlers), std::move(fallback)));
   const std::string ports = absl::StartsWith(address, "localhost:")
                                 ? absl::StrCat("127.0.0.1", address.substr(9))
                                 : address;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -25,17 +26,20 @@ struct HttpAnswer {
   std::string body;
 };
 
-// A small server for GET and HEAD of fixed paths; for scrapers and probes, so
-// it has no TLS, reads no body and serves no file. Everything else is 404 or
-// 405. Thread-safe.
+// A small server for GET and HEAD; for scrapers and probes, and for phones that
+// fetch files which are signed, so it has no TLS, and reads no body and no
+// disk. Everything else is 404 or 405. Thread-safe.
 class MetricsHttp {
  public:
   using Handlers = std::map<std::string, std::function<HttpAnswer()>>;
+  // For paths without a handler; nullopt is 404.
+  using Fallback =
+      std::function<std::optional<HttpAnswer>(const std::string& path)>;
 
   // `address` is "host:port" or "[v6]:port"; port 0 takes a free one. Handlers
   // run on the server's threads. UNAVAILABLE when the address cannot be bound.
   static absl::StatusOr<std::unique_ptr<MetricsHttp>> Start(
-      const std::string& address, Handlers handlers);
+      const std::string& address, Handlers handlers, Fallback fallback = {});
   ~MetricsHttp();
   MetricsHttp(const MetricsHttp&) = delete;
   MetricsHttp& operator=(const MetricsHttp&) = delete;
@@ -52,10 +56,12 @@ class MetricsHttp {
   };
 
  private:
-  explicit MetricsHttp(Handlers handlers) : handlers_(std::move(handlers)) {}
+  MetricsHttp(Handlers handlers, Fallback fallback)
+      : handlers_(std::move(handlers)), fallback_(std::move(fallback)) {}
   static int OnRequest(mg_connection* connection, void* self);
 
   const Handlers handlers_;
+  const Fallback fallback_;
   const std::unique_ptr<StartLog> start_log_ = std::make_unique<StartLog>();
   mg_context* context_ = nullptr;
   int port_ = 0;

@@ -1,0 +1,124 @@
+#include "services/capf/io/phone_file_server.h"
+
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+#include "services/capf/core/trust_list_plan.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/crypto/digest.h"
+#include "services/common/log/log.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+constexpr size_t kMailboxCapacity = 10000;
+constexpr absl::Duration kHttpWait = absl::Seconds(3);
+constexpr char kOctets[] = "application/octet-stream";
+
+// What an HTTP request waits for; outlives whoever gives up.
+struct Pending {
+  absl::Notification ready;
+  std::shared_ptr<const std::string> content;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PhoneFileServer>> PhoneFileServer::Create(
+    Options options, const Parts& parts) {
+  std::unique_ptr<PhoneFileServer> self(new PhoneFileServer(parts));
+  PhoneFileServer* const raw = self.get();
+  SP_ASSIGN_OR_RETURN(self->mailbox_,
+                      Mailbox<Task>::Create(parts.loop, kMailboxCapacity,
+                                            [](Task task) { task(); }));
+  if (options.tftp) {
+    options.tftp->on_sent = [raw](const std::string& name,
+                                  const Content& content) {
+      raw->Record(name, content);
+    };
+    SP_ASSIGN_OR_RETURN(
+        self->tftp_,
+        TftpServer::Create(
+            parts.loop, *options.tftp,
+            [raw](const std::string& name, std::function<void(Content)> done) {
+              raw->Look(name, std::move(done));
+            },
+            parts.random, parts.metrics));
+  }
+  if (!options.http_address.empty()) {
+    SP_ASSIGN_OR_RETURN(self->http_,
+                        MetricsHttp::Start(options.http_address, {},
+                                           [raw](const std::string& path) {
+                                             return raw->Answer(path);
+                                           }));
+  }
+  return self;
+}
+
+void PhoneFileServer::Look(const std::string& name,
+                           std::function<void(Content)> done) {
+  if (Content list = parts_.files.Find(name); list != nullptr) {
+    done(std::move(list));
+    return;
+  }
+  if (!ParsePhoneConfigName(name)) {
+    done(nullptr);
+    return;
+  }
+  const absl::Status posted = parts_.work.Post([this, name, done] {
+    Content content;
+    absl::StatusOr<std::string> made = parts_.configs.Make("", name);
+    if (made.ok()) {
+      content = std::make_shared<const std::string>(*std::move(made));
+    }
+    // Full means that the loop is stuck; the client asks again.
+    mailbox_->Send([done, content] { done(content); }).IgnoreError();
+  });
+  if (!posted.ok()) done(nullptr);
+}
+
+std::optional<HttpAnswer> PhoneFileServer::Answer(const std::string& path) {
+  if (path.empty() || path[0] != '/') return std::nullopt;
+  const std::string name = path.substr(1);
+  if (const Content list = parts_.files.Find(name); list != nullptr) {
+    Record(name, list);
+    return HttpAnswer{.code = 200, .content_type = kOctets, .body = *list};
+  }
+  if (!ParsePhoneConfigName(name)) return std::nullopt;
+  const auto pending = std::make_shared<Pending>();
+  const absl::Status posted = parts_.work.Post([this, name, pending] {
+    absl::StatusOr<std::string> made = parts_.configs.Make("", name);
+    if (made.ok()) {
+      pending->content = std::make_shared<const std::string>(*std::move(made));
+    }
+    pending->ready.Notify();
+  });
+  if (!posted.ok() ||
+      !pending->ready.WaitForNotificationWithTimeout(kHttpWait)) {
+    return HttpAnswer{.code = 503, .body = "busy\n"};
+  }
+  if (pending->content == nullptr) return std::nullopt;
+  return HttpAnswer{
+      .code = 200, .content_type = kOctets, .body = *pending->content};
+}
+
+void PhoneFileServer::Record(const std::string& name, const Content& content) {
+  const std::optional<TrustListRequest> request = ParseTrustListName(name);
+  if (!request || request->device.empty()) return;
+  const absl::Status posted =
+      parts_.work.Post([this, request = *request, content] {
+        const absl::Status recorded = parts_.publisher.RecordFetch(
+            request.device, request.kind, HexEncode(Sha1(AsBytes(*content))));
+        if (!recorded.ok()) {
+          SALLYPORT_LOG_LIMITED(kWarning, "a fetched list was not recorded",
+                                {{"status", recorded}});
+        }
+      });
+  if (!posted.ok()) {
+    SALLYPORT_LOG_LIMITED(kWarning, "a fetched list was not recorded",
+                          {{"status", posted}});
+  }
+}
+
+}  // namespace sallyport::capf

@@ -1,0 +1,69 @@
+// The two ports where phones fetch their files: TFTP and HTTP.
+
+#ifndef SALLYPORT_SERVICES_CAPF_IO_PHONE_FILE_SERVER_H_
+#define SALLYPORT_SERVICES_CAPF_IO_PHONE_FILE_SERVER_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "services/capf/io/phone_files.h"
+#include "services/capf/io/tftp_server.h"
+#include "services/capf/io/trust_list_publisher.h"
+#include "services/capf/io/work_thread.h"
+#include "services/common/metrics/metrics.h"
+#include "services/common/metrics/metrics_http.h"
+#include "services/common/net/event_loop.h"
+#include "services/common/net/mailbox.h"
+#include "services/common/random/random_source.h"
+
+namespace sallyport::capf {
+
+// Trust lists come from memory, configuration files from the work thread. What
+// a phone fetched by its own name is recorded, as the next list depends on it.
+// Loop thread only, but for the HTTP port's own threads.
+class PhoneFileServer {
+ public:
+  struct Options {
+    std::optional<TftpServer::Options> tftp;
+    std::string http_address;  // "host:port"; empty: none
+  };
+  // All must outlive this object; `work` must have stopped before it goes.
+  struct Parts {
+    EventLoop& loop;
+    WorkThread& work;
+    const TrustListFiles& files;
+    PhoneConfigMaker& configs;
+    TrustListPublisher& publisher;
+    RandomSource& random;
+    MetricsRegistry& metrics;
+  };
+
+  static absl::StatusOr<std::unique_ptr<PhoneFileServer>> Create(
+      Options options, const Parts& parts);
+
+  // Zero: there is no such port.
+  int tftp_port() const { return tftp_ ? tftp_->port() : 0; }
+  int http_port() const { return http_ ? http_->port() : 0; }
+
+ private:
+  using Content = TftpServer::Content;
+  using Task = std::function<void()>;
+
+  explicit PhoneFileServer(const Parts& parts) : parts_(parts) {}
+
+  void Look(const std::string& name, std::function<void(Content)> done);
+  std::optional<HttpAnswer> Answer(const std::string& path);
+  void Record(const std::string& name, const Content& content);
+
+  const Parts parts_;
+  std::unique_ptr<Mailbox<Task>> mailbox_;
+  std::unique_ptr<TftpServer> tftp_;
+  std::unique_ptr<MetricsHttp> http_;
+};
+
+}  // namespace sallyport::capf
+
+#endif  // SALLYPORT_SERVICES_CAPF_IO_PHONE_FILE_SERVER_H_

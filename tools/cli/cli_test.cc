@@ -1,6 +1,7 @@
 #include "tools/cli/cli.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -71,7 +72,12 @@ class FakeDialplan final : public pb::DialplanService::CallbackService {
     peer.set_name(
         absl::StrCat(request->parent(), "/peers/", request->peer_id()));
     absl::Status status;
-    if (peer.kind() == pb::PEER_KIND_UNSPECIFIED) {
+    request_ids.push_back(request->request_id());
+    if (unavailable > 0) {
+      --unavailable;
+      status = MakeError(absl::StatusCode::kUnavailable, "STORE_UNAVAILABLE",
+                         "the store is away");
+    } else if (peer.kind() == pb::PEER_KIND_UNSPECIFIED) {
       status =
           MakeError(absl::StatusCode::kInvalidArgument, "PLAN_INVALID",
                     "the peer was refused", {{"peer.kind", "is required"}});
@@ -166,6 +172,8 @@ class FakeDialplan final : public pb::DialplanService::CallbackService {
   std::map<std::string, pb::Peer> peers;
   std::map<std::string, pb::Partition> partitions;
   std::vector<std::string> writes;
+  int unavailable = 0;  // so many creates of peers fail
+  std::vector<std::string> request_ids;
 };
 
 constexpr char kTrustDomain[] = "cli.test";
@@ -280,6 +288,58 @@ TEST_F(CliTest, AppliesTwiceAndChangesOnlyWhatChanged) {
   EXPECT_EQ(peer.port(), 5062);
   EXPECT_EQ(peer.fqdn(), "gw.test");
   EXPECT_EQ(peer.vendor(), "Dialogic");
+}
+
+TEST_F(CliTest, AWriteThatWasNotAnsweredIsTheSameOneAgain) {
+  dialplan_.unavailable = 2;
+  const std::string file = WriteManifest(kPlan);
+  EXPECT_EQ(Run({"apply", "-f", file}), 0) << err_.str();
+  ASSERT_EQ(dialplan_.request_ids.size(), 3u);
+  EXPECT_EQ(dialplan_.request_ids[0], dialplan_.request_ids[2]);
+  EXPECT_EQ(dialplan_.request_ids[0].size(), 32u);
+}
+
+TEST_F(CliTest, WhatAServiceThatWentAwayDidNotGetIsTold) {
+  const std::string file = WriteManifest(
+      "kind: Partition\nname: local\n---\n"
+      "kind: Peer\nname: gw\nspec: {kind: IP_GATEWAY}\n---\n"
+      "kind: Peer\nname: pbx\nspec: {kind: IP_PBX}\n");
+  dialplan_.unavailable = 100;
+  EXPECT_EQ(Run({"apply", "-f", file}), 1);
+  EXPECT_EQ(out_.str(),
+            "Partition tenants/default/partitions/local created\n"
+            "Peer tenants/default/peers/gw failed\n"
+            "Peer tenants/default/peers/pbx not tried\n"
+            "1 created, 1 failed, 1 not tried\n");
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("[STORE_UNAVAILABLE]"),
+                                HasSubstr("[APPLY_INCOMPLETE]")));
+  // Applied again, it comes to what was meant.
+  dialplan_.unavailable = 0;
+  EXPECT_EQ(Run({"apply", "-f", file}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("\n2 created, 1 unchanged\n"));
+}
+
+TEST_F(CliTest, AFolderIsAppliedWhole) {
+  const std::string folder = absl::StrCat(pki_.folder(), "/plan");
+  std::filesystem::create_directories(folder + "/sub");
+  std::ofstream(folder + "/b.yaml") << "kind: Partition\nname: b\n";
+  std::ofstream(folder + "/sub/a.yml") << "kind: Partition\nname: a\n";
+  std::ofstream(folder + "/notes.txt") << "not: [a manifest\n";
+  EXPECT_EQ(Run({"apply", "-f", folder}), 0) << err_.str();
+  EXPECT_EQ(dialplan_.partitions.size(), 2u);
+  EXPECT_EQ(Run({"get", "partition", "a", "-o", "name"}), 0);
+  EXPECT_EQ(out_.str(), "tenants/default/partitions/a\n");
+  // Nothing is applied if one file is at fault, and all are told.
+  std::ofstream(folder + "/c.yaml") << "kind: Partition\nname: a\n";
+  EXPECT_EQ(Run({"apply", "-f", folder}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("is given twice, first at"));
+  std::ofstream(folder + "/c.yaml") << "kind: Teapot\nname: c\n";
+  std::ofstream(folder + "/d.yaml") << "kind: [\n";
+  EXPECT_EQ(Run({"apply", "-f", folder}), 1);
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("c.yaml:1 kind: \"Teapot\" cannot"),
+                                HasSubstr("d.yaml:")));
+  EXPECT_EQ(Run({"apply", "-f", folder + "/none.yaml"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("[FILE_UNREADABLE]"));
 }
 
 TEST_F(CliTest, DryRunStoresNothing) {

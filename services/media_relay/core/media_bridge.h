@@ -43,6 +43,15 @@ class MediaBridge {
   }
   Sockets& sockets(LegSide side) { return sockets_[static_cast<size_t>(side)]; }
 
+  // What OnPacket() needs of both legs; then of their keys.
+  void Prefetch() const {
+    for (const MediaLeg& leg : legs_) leg.Prefetch();
+  }
+  void PrefetchKeys(LegSide side) const {
+    leg(side).PrefetchInbound();
+    leg(Other(side)).PrefetchOutbound();
+  }
+
   // A datagram that arrived on a leg's RTP or RTCP socket.
   PacketAction OnPacket(LegSide side, bool rtcp_socket, const Endpoint& from,
                         Packet& packet, Now now);

@@ -66,6 +66,15 @@ MediaLeg::MediaLeg(const MediaLegOptions& options, const SrtpLibrary& library,
   }
 }
 
+void MediaLeg::Prefetch() const {
+  // All but the buckets of the histogram above some 100 us, and the drops.
+  const char* const begin = reinterpret_cast<const char*>(this);
+  const char* const end = reinterpret_cast<const char*>(&stats_.delay) + 192;
+  for (const char* line = begin; line < end; line += 64) {
+    __builtin_prefetch(line);
+  }
+}
+
 absl::Status MediaLeg::RenewLocalKey(RandomSource& random) {
   if (!is_srtp()) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "LEG_IS_NOT_SRTP",

@@ -66,13 +66,13 @@ struct MediaLegStats {
   uint64_t rtcp_sent = 0;
   uint64_t auth_failures = 0;
   uint64_t replayed = 0;
-  std::array<uint64_t, kDropReasonCount> drops = {};
   StreamStatistics stream;
-  DelayHistogram delay;  // of packets received here
   absl::Time first_packet = absl::InfiniteFuture();
   absl::Time last_packet = absl::InfinitePast();
   double remote_fraction_lost = 0;
   std::optional<absl::Duration> round_trip;
+  DelayHistogram delay;  // of packets received here
+  std::array<uint64_t, kDropReasonCount> drops = {};
 };
 
 // Accepts packets only from where they may come: the remote address that was
@@ -101,6 +101,16 @@ class MediaLeg {
   DropReason Accept(bool rtcp, const Endpoint& from, Packet& packet, Now now);
   // The whole way out; on kNone `to` and `packet` are ready to be sent.
   DropReason Emit(bool rtcp, Packet& packet, Now now, Endpoint& to);
+
+  // Fetches into the cache what the next packet needs: first the leg, then,
+  // once that is there, its keys.
+  void Prefetch() const;
+  void PrefetchInbound() const {
+    if (inbound_ != nullptr) inbound_->Prefetch();
+  }
+  void PrefetchOutbound() const {
+    if (outbound_ != nullptr) outbound_->Prefetch();
+  }
 
   const MediaLegOptions& options() const { return options_; }
   bool is_srtp() const { return options_.srtp.has_value(); }

@@ -25,6 +25,8 @@ inline constexpr size_t kPacketHeadroom = 128;
 inline constexpr size_t kPacketTailroom = 160;
 // Longest datagram taken from a socket.
 inline constexpr size_t kMaxPacketSize = 2048;
+// Most datagrams that are handled together.
+inline constexpr size_t kMaxBatch = 64;
 // Room for one answer, lent with each client packet.
 inline constexpr size_t kReplySize = 512;
 

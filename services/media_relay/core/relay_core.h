@@ -57,6 +57,11 @@ class RelayCore {
   PacketAction OnPacket(SocketId socket, const Endpoint& from, Packet& packet,
                         absl::Span<uint8_t> reply, Now now,
                         SocketActions& sockets);
+  // Ahead of OnPacket() for each of these, in this turn: what it will need is
+  // fetched for all at once.
+  void Prefetch(absl::Span<const SocketId> sockets) const {
+    sessions_.Prefetch(sockets);
+  }
   // The answer to an OpenSocket.
   PacketAction OnSocketOpened(SocketId socket, const absl::Status& status,
                               absl::Span<uint8_t> reply, Now now,

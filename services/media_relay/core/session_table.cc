@@ -1,5 +1,6 @@
 #include "services/media_relay/core/session_table.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -234,8 +235,10 @@ void SessionTable::OnSocketOpened(SocketId socket, const absl::Status& status,
   const std::string key = Key(session.tenant, session.id);
   for (const LegSide side : {LegSide::kA, LegSide::kB}) {
     const MediaBridge::Sockets& ids = session.bridge->sockets(side);
-    by_socket_[ids.rtp] = {&session, side, false};
-    if (ids.rtcp != kNoSocket) by_socket_[ids.rtcp] = {&session, side, true};
+    by_socket_[ids.rtp] = {session.bridge.get(), side, false};
+    if (ids.rtcp != kNoSocket) {
+      by_socket_[ids.rtcp] = {session.bridge.get(), side, true};
+    }
   }
   leases_.Set(key, session.lease_expiry);
   sessions_[key] = std::move(opening.session);
@@ -435,12 +438,27 @@ size_t SessionTable::Renew(
   return renewed;
 }
 
+void SessionTable::Prefetch(absl::Span<const SocketId> sockets) const {
+  if (by_socket_.empty()) return;
+  std::array<const SocketRef*, kMaxBatch> refs;
+  const size_t count = std::min(sockets.size(), refs.size());
+  for (size_t i = 0; i < count; ++i) by_socket_.prefetch(sockets[i]);
+  for (size_t i = 0; i < count; ++i) {
+    const auto it = by_socket_.find(sockets[i]);
+    refs[i] = it == by_socket_.end() ? nullptr : &it->second;
+    if (refs[i] != nullptr) refs[i]->bridge->Prefetch();
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (refs[i] != nullptr) refs[i]->bridge->PrefetchKeys(refs[i]->side);
+  }
+}
+
 bool SessionTable::OnPacket(SocketId socket, const Endpoint& from,
                             Packet& packet, Now now, PacketAction& action) {
   const auto it = by_socket_.find(socket);
   if (it == by_socket_.end()) return false;
   const SocketRef& ref = it->second;
-  action = ref.session->bridge->OnPacket(ref.side, ref.rtcp, from, packet, now);
+  action = ref.bridge->OnPacket(ref.side, ref.rtcp, from, packet, now);
   return true;
 }
 

@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "services/common/crypto/secret.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/deadline_queue.h"
@@ -145,6 +146,9 @@ class SessionTable {
                absl::Duration lease, Now now,
                std::vector<std::string>& missing);
 
+  // Fetches into the cache what OnPacket() needs for datagrams on `sockets`,
+  // all at once: one after the other each would wait for its own.
+  void Prefetch(absl::Span<const SocketId> sockets) const;
   // False when the socket is no session's.
   bool OnPacket(SocketId socket, const Endpoint& from, Packet& packet, Now now,
                 PacketAction& action);
@@ -179,7 +183,7 @@ class SessionTable {
     std::array<LegPorts, 2> ports;
   };
   struct SocketRef {
-    Session* session;
+    MediaBridge* bridge;
     LegSide side;
     bool rtcp;
   };

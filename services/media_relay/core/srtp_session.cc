@@ -15,6 +15,7 @@
 #include "services/common/crypto/secret.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/srtp_policy.h"
+#include "services/media_relay/core/srtp_result.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -82,7 +83,8 @@ SrtpLibrary::~SrtpLibrary() { srtp_shutdown(); }
 SrtpSession::SrtpSession(SrtpSuite suite, ByteSpan key_salt, ByteSpan mki)
     : suite_(suite),
       key_salt_(Secret::CopyOf(key_salt)),
-      mki_(Secret::CopyOf(mki)) {
+      mki_(Secret::CopyOf(mki)),
+      rtp_(suite, key_salt_.DangerousBytes(), mki_.DangerousBytes()) {
   sources_.reserve(4);
 }
 
@@ -165,12 +167,25 @@ SrtpResult SrtpSession::Apply(Packet& packet, size_t ssrc_offset,
   return SrtpResult::kOk;
 }
 
+template <typename Call>
+SrtpResult SrtpSession::ApplyRtp(Packet& packet, Call call) {
+  if (packet.size < kRtpSsrc + 4) return SrtpResult::kMalformed;
+  const uint8_t* p = packet.data + kRtpSsrc;
+  const uint32_t ssrc = (static_cast<uint32_t>(p[0]) << 24) |
+                        (static_cast<uint32_t>(p[1]) << 16) |
+                        (static_cast<uint32_t>(p[2]) << 8) |
+                        static_cast<uint32_t>(p[3]);
+  const bool known = KnowsSource(ssrc);
+  if (!known && sources_.size() >= kMaxSources) {
+    return SrtpResult::kTooManySources;
+  }
+  const SrtpResult result = call(packet);
+  if (result == SrtpResult::kOk && !known) sources_.push_back(ssrc);
+  return result;
+}
+
 SrtpResult SrtpSession::ProtectRtp(Packet& packet) {
-  const unsigned int use_mki = mki_.empty() ? 0 : 1;
-  return Apply(packet, kRtpSsrc, 12, InfoOf(suite_).rtp_tag_size + mki_.size(),
-               [&](void* data, int* size) {
-                 return srtp_protect_mki(context_, data, size, use_mki, 0);
-               });
+  return ApplyRtp(packet, [this](Packet& p) { return rtp_.Protect(p); });
 }
 
 SrtpResult SrtpSession::ProtectRtcp(Packet& packet) {
@@ -183,11 +198,7 @@ SrtpResult SrtpSession::ProtectRtcp(Packet& packet) {
 }
 
 SrtpResult SrtpSession::UnprotectRtp(Packet& packet) {
-  const unsigned int use_mki = mki_.empty() ? 0 : 1;
-  return Apply(packet, kRtpSsrc, 12 + InfoOf(suite_).rtp_tag_size + mki_.size(),
-               0, [&](void* data, int* size) {
-                 return srtp_unprotect_mki(context_, data, size, use_mki);
-               });
+  return ApplyRtp(packet, [this](Packet& p) { return rtp_.Unprotect(p); });
 }
 
 SrtpResult SrtpSession::UnprotectRtcp(Packet& packet) {

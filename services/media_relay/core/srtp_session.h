@@ -1,4 +1,5 @@
-// SRTP and SRTCP in one direction: RFC 3711, over libsrtp2 on BoringSSL.
+// SRTP and SRTCP in one direction: RFC 3711. RTP goes through RtpProtector,
+// RTCP through libsrtp2 on BoringSSL.
 
 #ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_SRTP_SESSION_H_
 #define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_SRTP_SESSION_H_
@@ -14,7 +15,9 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/secret.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/rtp_protector.h"
 #include "services/media_relay/core/srtp_policy.h"
+#include "services/media_relay/core/srtp_result.h"
 
 namespace sallyport::media_relay {
 
@@ -29,16 +32,6 @@ class SrtpLibrary {
 
  private:
   SrtpLibrary() = default;
-};
-
-enum class SrtpResult : uint8_t {
-  kOk,
-  kAuthFailed,
-  kReplayed,        // seen before, or too old to tell
-  kTooManySources,  // a further SSRC; the list of those heard is full
-  kMalformed,
-  kNoRoom,  // the trailer does not fit behind the packet
-  kFailed,
 };
 
 // Protects or unprotects the packets of one direction under one master key.
@@ -71,6 +64,8 @@ class SrtpSession {
   // Same master key and MKI, compared in constant time: a repeated offer must
   // not reset rollover counters and replay lists.
   bool HasKey(ByteSpan key_salt, ByteSpan mki) const;
+  // Fetches into the cache what the next RTP packet needs.
+  void Prefetch() const { rtp_.Prefetch(); }
   SrtpSuite suite() const { return suite_; }
   size_t source_count() const { return sources_.size(); }
 
@@ -83,9 +78,13 @@ class SrtpSession {
   SrtpResult Apply(Packet& packet, size_t ssrc_offset, size_t minimum,
                    size_t growth, Call call);
 
+  template <typename Call>
+  SrtpResult ApplyRtp(Packet& packet, Call call);
+
   SrtpSuite suite_;
   Secret key_salt_;
   Secret mki_;
+  RtpProtector rtp_;
   srtp_t context_ = nullptr;
   std::vector<uint32_t> sources_;
 };

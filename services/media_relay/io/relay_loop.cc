@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/net/event_loop.h"
@@ -166,10 +167,21 @@ void RelayLoop::OnReadable(int fd, SocketId id) {
     const uint64_t done =
         flows_->Forward(receive_, count, fd, id, now.mono, forwarded);
     core_.OnForwarded(forwarded);
+    std::array<SocketId, kBatchSize> sockets;
+    std::array<size_t, kBatchSize> places;
+    size_t left = 0;
     for (size_t i = 0; i < count; ++i) {
       if ((done >> i & 1) != 0) continue;
-      const SocketId socket =
+      places[left] = i;
+      sockets[left++] =
           id != kNoSocket ? id : ports_->IdOf(fd, receive_.local_port(i));
+    }
+    if (id == kNoSocket) {
+      core_.Prefetch(absl::MakeConstSpan(sockets.data(), left));
+    }
+    for (size_t place = 0; place < left; ++place) {
+      const size_t i = places[place];
+      const SocketId socket = sockets[place];
       const PacketAction action =
           core_.OnPacket(socket, receive_.from(i), receive_.packet(i),
                          receive_.reply(i), now, actions_);

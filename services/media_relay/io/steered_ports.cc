@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -157,6 +158,7 @@ absl::Status SteeredPorts::Open(SocketId id, const Endpoint& local) {
 void SteeredPorts::Close(SocketId id) {
   const auto it = local_.find(id);
   if (it == local_.end() || it->second.listener >= 0) return;
+  Flush();
   const uint16_t port = it->second.endpoint.port;
   steering_.Close(port);
   ports_[port - steering_.first()] = Port();
@@ -218,19 +220,49 @@ bool SteeredPorts::Prepare(SendRoute& route) {
   return true;
 }
 
-SendRoute& SteeredPorts::RouteOf(SocketId socket, const Endpoint& to) {
-  std::unique_ptr<RouteSet>& set =
-      routes_[absl::HashOf(socket, to) & (kSets - 1)];
+SendRoute& SteeredPorts::RouteOf(const Waiting& waiting) {
+  std::unique_ptr<RouteSet>& set = routes_[waiting.hash / 2 % kSets];
   if (set == nullptr) set = std::make_unique<RouteSet>();
-  for (SendRoute& route : set->routes) {
-    if (route.socket == socket && route.to == to) return route;
+  for (size_t i = 0; i < set->routes.size(); ++i) {
+    SendRoute& route = set->routes[i];
+    if (set->hashes[i] == waiting.hash && route.socket == waiting.socket &&
+        route.to == waiting.to) {
+      return route;
+    }
   }
-  Flush();  // what is collected may borrow a name that goes now
-  SendRoute& route = set->routes[set->oldest++ % set->routes.size()];
-  route.socket = socket;
-  route.to = to;
+  FlushBatches();  // what is collected may borrow a name that goes now
+  const size_t place = set->oldest++ % set->routes.size();
+  set->hashes[place] = waiting.hash;
+  SendRoute& route = set->routes[place];
+  route.socket = waiting.socket;
+  route.to = waiting.to;
   if (!Prepare(route)) route.socket = kNoSocket;
   return route;
+}
+
+void SteeredPorts::SendWaiting() {
+  const size_t count = std::exchange(waiting_count_, 0);
+  std::array<const RouteSet*, kBatchSize> sets;
+  for (size_t i = 0; i < count; ++i) {
+    sets[i] = routes_[waiting_[i].hash / 2 % kSets].get();
+    if (sets[i] != nullptr) __builtin_prefetch(sets[i]);
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (sets[i] == nullptr) continue;
+    for (size_t way = 0; way < sets[i]->hashes.size(); ++way) {
+      if (sets[i]->hashes[way] != waiting_[i].hash) continue;
+      const char* const begin =
+          reinterpret_cast<const char*>(&sets[i]->routes[way]);
+      for (size_t line = 0; line < sizeof(SendRoute); line += 64) {
+        __builtin_prefetch(begin + line);
+      }
+    }
+  }
+  for (size_t i = 0; i < count; ++i) {
+    SendRoute& route = RouteOf(waiting_[i]);
+    if (route.socket == kNoSocket) continue;
+    SendAlong(route, waiting_[i].bytes, waiting_[i].context);
+  }
 }
 
 void SteeredPorts::SendLarge(const Local& local, const Endpoint& to,
@@ -248,13 +280,13 @@ void SteeredPorts::Send(const PacketAction& action,
   SendContext with_delay = context;
   with_delay.delay = action.delay;
   if (context.room >= WireHeader::kMaxSize && action.to.port != 0) {
-    SendRoute& route = RouteOf(action.socket, action.to);
-    if (route.socket == kNoSocket) return;
+    if (waiting_count_ == waiting_.size()) SendWaiting();
     // The bytes are the core's lent buffer, whose room is ours to write.
-    SendAlong(route,
-              absl::MakeSpan(const_cast<uint8_t*>(action.bytes.data()),
-                             action.bytes.size()),
-              with_delay);
+    waiting_[waiting_count_++] = {
+        action.socket, action.to, absl::HashOf(action.socket, action.to) | 1,
+        absl::MakeSpan(const_cast<uint8_t*>(action.bytes.data()),
+                       action.bytes.size()),
+        with_delay};
     return;
   }
   const auto it = local_.find(action.socket);
@@ -304,6 +336,11 @@ void SteeredPorts::SendAlong(SendRoute& route, absl::Span<uint8_t> bytes,
 }
 
 void SteeredPorts::Flush() {
+  SendWaiting();
+  FlushBatches();
+}
+
+void SteeredPorts::FlushBatches() {
   raw_.Flush();
   plain_.Flush();
   for (const auto& [interface, device] : devices_) device->send.Flush();

@@ -83,10 +83,21 @@ class SteeredPorts final : public RelayPorts {
     UdpSendBatch send;
   };
 
+  // Sent at Flush(), so that their routes are fetched together.
+  struct Waiting {
+    SocketId socket;
+    Endpoint to;
+    size_t hash;
+    absl::Span<uint8_t> bytes;
+    SendContext context;
+  };
+
   SteeredPorts(EventLoop& loop, PortSteering& steering, Ready ready)
       : loop_(loop), steering_(steering), ready_(std::move(ready)) {}
   absl::Status Start(const Options& options);
-  SendRoute& RouteOf(SocketId socket, const Endpoint& to);
+  SendRoute& RouteOf(const Waiting& waiting);
+  void SendWaiting();
+  void FlushBatches();
   Device* DeviceOf(int interface);
   // Through a socket of the port itself, at once: it fragments.
   void SendLarge(const Local& local, const Endpoint& to,
@@ -109,10 +120,13 @@ class SteeredPorts final : public RelayPorts {
   // needed; in a full one the oldest gives way.
   static constexpr size_t kSets = 4096;
   struct RouteSet {
-    std::array<SendRoute, 4> routes;
+    std::array<size_t, 4> hashes = {};
     size_t oldest = 0;
+    std::array<SendRoute, 4> routes;
   };
   std::vector<std::unique_ptr<RouteSet>> routes_;
+  std::array<Waiting, kBatchSize> waiting_;
+  size_t waiting_count_ = 0;
   uint64_t refused_large_ = 0;
 };
 

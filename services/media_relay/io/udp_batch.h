@@ -21,7 +21,7 @@
 
 namespace sallyport::media_relay {
 
-inline constexpr size_t kBatchSize = 64;
+inline constexpr size_t kBatchSize = kMaxBatch;
 
 // The bytes of an address as the kernel takes them; returns their length.
 socklen_t ToSockaddr(const Endpoint& endpoint, sockaddr_storage& out);

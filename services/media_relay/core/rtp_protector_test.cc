@@ -1,0 +1,184 @@
+#include "services/media_relay/core/rtp_protector.h"
+
+#include <srtp2/srtp.h>
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/srtp_policy.h"
+#include "services/media_relay/core/srtp_result.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+// libsrtp2 in one direction, as the reference.
+class Reference {
+ public:
+  Reference(SrtpSuite suite, const std::string& key, bool outbound) {
+    static const bool ready = srtp_init() == srtp_err_status_ok;
+    EXPECT_TRUE(ready);
+    srtp_policy_t policy = {};
+    switch (suite) {
+      case SrtpSuite::kAesCm128HmacSha1_80:
+        srtp_crypto_policy_set_aes_cm_128_hmac_sha1_80(&policy.rtp);
+        break;
+      case SrtpSuite::kAesCm128HmacSha1_32:
+        srtp_crypto_policy_set_aes_cm_128_hmac_sha1_32(&policy.rtp);
+        break;
+      case SrtpSuite::kAes256CmHmacSha1_80:
+        srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80(&policy.rtp);
+        break;
+      case SrtpSuite::kAeadAes128Gcm:
+        srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy.rtp);
+        break;
+      case SrtpSuite::kAeadAes256Gcm:
+        srtp_crypto_policy_set_aes_gcm_256_16_auth(&policy.rtp);
+        break;
+    }
+    policy.rtcp = policy.rtp;
+    policy.ssrc.type = outbound ? ssrc_any_outbound : ssrc_any_inbound;
+    policy.window_size = 1024;
+    policy.key =
+        reinterpret_cast<unsigned char*>(const_cast<char*>(key.data()));
+    EXPECT_EQ(srtp_create(&context_, &policy), srtp_err_status_ok);
+  }
+  ~Reference() { srtp_dealloc(context_); }
+
+  std::string Protect(const std::string& packet) {
+    return Through(packet, srtp_protect);
+  }
+  std::string Unprotect(const std::string& packet) {
+    return Through(packet, srtp_unprotect);
+  }
+
+ private:
+  template <typename Call>
+  std::string Through(const std::string& packet, Call call) {
+    std::vector<uint8_t> buffer(packet.begin(), packet.end());
+    buffer.resize(packet.size() + 200);
+    int size = static_cast<int>(packet.size());
+    if (call(context_, buffer.data(), &size) != srtp_err_status_ok) return "";
+    return std::string(buffer.begin(), buffer.begin() + size);
+  }
+
+  srtp_t context_ = nullptr;
+};
+
+template <typename Call>
+std::string Through(const std::string& bytes, Call call) {
+  std::vector<uint8_t> buffer(bytes.begin(), bytes.end());
+  buffer.resize(bytes.size() + kPacketTailroom);
+  Packet packet{buffer.data(), bytes.size(), 0, kPacketTailroom};
+  if (call(packet) != SrtpResult::kOk) return "";
+  return ToString(packet.bytes());
+}
+
+std::string Rtp(uint32_t index, size_t payload, bool extension, size_t csrcs) {
+  std::string packet(12, '\0');
+  packet[0] = static_cast<char>(0x80 | (extension ? 0x10 : 0) | csrcs);
+  packet[2] = static_cast<char>(index >> 8);
+  packet[3] = static_cast<char>(index);
+  packet[10] = 5;
+  packet[11] = static_cast<char>(index % 2);
+  packet.append(4 * csrcs, 'c');
+  if (extension) packet += std::string("\xBE\xDE\0\1abcd", 8);
+  for (size_t i = 0; i < payload; ++i) {
+    packet.push_back(static_cast<char>(index * 31 + i));
+  }
+  return packet;
+}
+
+class EveryRtpSuite : public testing::TestWithParam<SrtpSuite> {
+ protected:
+  EveryRtpSuite() {
+    for (size_t i = 0; i < KeySaltSize(GetParam()); ++i) {
+      key_.push_back(static_cast<char>(i * 17 + 3));
+    }
+  }
+  std::string key_;
+};
+
+// Two sources, heads of all kinds, over more than one rollover.
+TEST_P(EveryRtpSuite, IsLibsrtpsOctetForOctet) {
+  RtpProtector own_out(GetParam(), AsBytes(key_), {});
+  RtpProtector own_in(GetParam(), AsBytes(key_), {});
+  Reference out(GetParam(), key_, true);
+  Reference in(GetParam(), key_, false);
+  for (uint32_t index = 1000; index < 150'000; index += 7) {
+    const std::string plain =
+        Rtp(index, index % 190, index % 5 == 0, index % 3);
+    const std::string reference = out.Protect(plain);
+    ASSERT_FALSE(reference.empty()) << index;
+    const std::string own =
+        Through(plain, [&](Packet& p) { return own_out.Protect(p); });
+    ASSERT_EQ(own, reference) << index;
+    ASSERT_EQ(
+        Through(reference, [&](Packet& p) { return own_in.Unprotect(p); }),
+        plain)
+        << index;
+    ASSERT_EQ(in.Unprotect(own), plain) << index;
+  }
+}
+
+TEST_P(EveryRtpSuite, HeadsThatAreCutAreRefused) {
+  RtpProtector protector(GetParam(), AsBytes(key_), {});
+  std::string cut = Rtp(1, 0, true, 2);
+  cut.resize(cut.size() - 1);
+  std::vector<uint8_t> buffer(cut.begin(), cut.end());
+  buffer.resize(cut.size() + kPacketTailroom);
+  Packet packet{buffer.data(), cut.size(), 0, kPacketTailroom};
+  EXPECT_EQ(protector.Protect(packet), SrtpResult::kMalformed);
+  EXPECT_EQ(protector.Unprotect(packet), SrtpResult::kMalformed);
+}
+
+INSTANTIATE_TEST_SUITE_P(Suites, EveryRtpSuite,
+                         testing::Values(SrtpSuite::kAesCm128HmacSha1_80,
+                                         SrtpSuite::kAesCm128HmacSha1_32,
+                                         SrtpSuite::kAes256CmHmacSha1_80,
+                                         SrtpSuite::kAeadAes128Gcm,
+                                         SrtpSuite::kAeadAes256Gcm));
+
+// RFC 3711 section 3.3.1.
+TEST(PacketIndexTest, GuessesAcrossRollovers) {
+  PacketIndex index;
+  EXPECT_EQ(index.Guess(65000), 65000u);
+  index.Add(65000);
+  EXPECT_EQ(index.Guess(65001), 65001u);
+  EXPECT_EQ(index.Guess(64000), 64000u);
+  EXPECT_EQ(index.Guess(10), 65546u);
+  index.Add(65546);
+  EXPECT_EQ(index.Guess(65535), 65535u);  // late, of before
+  EXPECT_EQ(index.Guess(20), 65556u);
+  PacketIndex low;
+  low.Add(5);
+  EXPECT_EQ(low.Guess(60000), 60000u);  // nothing is before the first rollover
+}
+
+TEST(PacketIndexTest, WindowOf1024) {
+  PacketIndex index;
+  EXPECT_FALSE(index.IsReplay(5000));
+  index.Add(5000);
+  EXPECT_TRUE(index.IsReplay(5000));
+  EXPECT_FALSE(index.IsReplay(5000 - 1023));
+  EXPECT_TRUE(index.IsReplay(5000 - 1024));
+  index.Add(5000 - 1023);
+  EXPECT_TRUE(index.IsReplay(5000 - 1023));
+  index.Add(5100);
+  EXPECT_TRUE(index.IsReplay(5000));
+  EXPECT_FALSE(index.IsReplay(5001));
+  EXPECT_TRUE(index.IsReplay(5100 - 1024));
+  // What a slot was for a thousand packets ago is forgotten.
+  EXPECT_FALSE(index.IsReplay(5050));
+  index.Add(9000);
+  for (uint64_t i = 9000 - 1023; i < 9000; ++i) {
+    ASSERT_FALSE(index.IsReplay(i)) << i;
+  }
+}
+
+}  // namespace
+}  // namespace sallyport::media_relay

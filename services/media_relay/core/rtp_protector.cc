@@ -147,12 +147,16 @@ RtpProtector::~RtpProtector() {
   OPENSSL_cleanse(salt_.data(), salt_.size());
 }
 
-RtpProtector::Source* RtpProtector::Find(uint32_t ssrc) {
-  if (has_first_ && first_.ssrc == ssrc) return &first_;
-  for (Source& source : others_) {
+const RtpProtector::Source* RtpProtector::FindOther(uint32_t ssrc) const {
+  for (const Source& source : others_) {
     if (source.ssrc == ssrc) return &source;
   }
   return nullptr;
+}
+
+RtpProtector::Source* RtpProtector::Find(uint32_t ssrc) {
+  if (has_first_ && first_.ssrc == ssrc) return &first_;
+  return const_cast<Source*>(FindOther(ssrc));
 }
 
 void RtpProtector::Remember(Source* source, uint32_t ssrc, uint64_t index) {

@@ -53,6 +53,12 @@ class RtpProtector {
   SrtpResult Protect(Packet& packet);
   SrtpResult Unprotect(Packet& packet);
 
+  // Whether a packet of this source has passed.
+  bool Knows(uint32_t ssrc) const {
+    return (has_first_ && first_.ssrc == ssrc) ||
+           (!others_.empty() && FindOther(ssrc) != nullptr);
+  }
+
   // Fetches into the cache what the next call needs.
   void Prefetch() const {
     const char* const begin = reinterpret_cast<const char*>(this);
@@ -70,6 +76,7 @@ class RtpProtector {
   };
 
   Source* Find(uint32_t ssrc);
+  const Source* FindOther(uint32_t ssrc) const;
   void Remember(Source* source, uint32_t ssrc, uint64_t index);
   bool is_gcm() const { return aead_size_ != 0; }
   void Crypt(uint8_t* data, size_t size, uint32_t ssrc, uint64_t index);

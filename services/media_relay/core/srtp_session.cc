@@ -175,7 +175,8 @@ SrtpResult SrtpSession::ApplyRtp(Packet& packet, Call call) {
                         (static_cast<uint32_t>(p[1]) << 16) |
                         (static_cast<uint32_t>(p[2]) << 8) |
                         static_cast<uint32_t>(p[3]);
-  const bool known = KnowsSource(ssrc);
+  // RTCP may have brought the source already.
+  const bool known = rtp_.Knows(ssrc) || KnowsSource(ssrc);
   if (!known && sources_.size() >= kMaxSources) {
     return SrtpResult::kTooManySources;
   }

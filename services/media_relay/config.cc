@@ -243,12 +243,12 @@ RelayFleetOptions FleetOptionsFrom(const Config& config, size_t processors) {
       FromProtoOr(config.allocation_lifetime(), absl::Minutes(10));
   turn.max_lifetime =
       FromProtoOr(config.max_allocation_lifetime(), absl::Hours(1));
-  turn.max_allocations = Or(limits.max_allocations(), 5000);
-  turn.max_allocations_per_subject =
+  turn.allocation_quota.all = Or(limits.max_allocations(), 5000);
+  turn.allocation_quota.per_subject =
       Or(limits.max_allocations_per_subject(), 10);
-  turn.max_allocations_per_tenant =
+  turn.allocation_quota.per_tenant =
       Or(limits.max_allocations_per_tenant(),
-         static_cast<uint32_t>(turn.max_allocations));
+         static_cast<uint32_t>(turn.allocation_quota.all));
   turn.allocation_limits.max_permissions = Or(limits.max_permissions(), 32);
   turn.allocation_limits.max_channels = Or(limits.max_channels(), 32);
   turn.authenticator.realm = RealmOf(config);

@@ -90,7 +90,7 @@ TEST(FleetOptionsTest, DefaultsAreThoseOfTheDocuments) {
   EXPECT_EQ(options.core.ports.quarantine, absl::Seconds(60));
   EXPECT_EQ(options.core.turn.authenticator.realm, "sallyport");
   EXPECT_FALSE(options.core.turn.authenticator.answer_wrong_integrity);
-  EXPECT_EQ(options.core.turn.max_allocations_per_subject, 10u);
+  EXPECT_EQ(options.core.turn.allocation_quota.per_subject, 10u);
   EXPECT_FALSE(options.core.turn.ipv6.has_value());
   EXPECT_EQ(options.loops, 3u);
   EXPECT_TRUE(options.pin);

@@ -122,7 +122,7 @@ class MediaRelay final : public RunningService {
     for (std::atomic<size_t>& live : live_) live = 1;
     fleet_->Start();
     const RelayCapacity capacity = {options.core.sessions.max_sessions,
-                                    options.core.turn.max_allocations};
+                                    options.core.turn.allocation_quota.all};
     load_watch_ = std::make_unique<LoadWatch>(*fleet_, capacity);
     runtime.AddPort("stun_udp", fleet_->listeners().front().port);
     if (!config_.disable_tcp()) {

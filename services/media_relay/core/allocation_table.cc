@@ -3,47 +3,16 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
-#include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/packet.h"
 
 namespace sallyport::media_relay {
-namespace {
-
-void Decrement(absl::flat_hash_map<std::string, size_t>& counts,
-               const std::string& key) {
-  const auto it = counts.find(key);
-  if (it == counts.end()) return;
-  if (--it->second == 0) counts.erase(it);
-}
-
-size_t CountOf(const absl::flat_hash_map<std::string, size_t>& counts,
-               const std::string& key) {
-  const auto it = counts.find(key);
-  return it == counts.end() ? 0 : it->second;
-}
-
-}  // namespace
-
-std::string AllocationTable::SubjectKey(std::string_view tenant,
-                                        std::string_view subject) {
-  // Tenant ids hold no NUL, so the pair is unambiguous.
-  std::string key(tenant);
-  key.push_back('\0');
-  key.append(subject);
-  return key;
-}
-
 Allocation& AllocationTable::Insert(std::unique_ptr<Allocation> allocation) {
   Allocation& inserted = *allocation;
-  ++by_subject_[SubjectKey(inserted.owner().tenant, inserted.owner().subject)];
-  ++by_tenant_[inserted.owner().tenant];
   by_path_[inserted.path()] = &inserted;
   deadlines_.Set(inserted.relay_socket(), inserted.expiry);
   by_relay_[inserted.relay_socket()] = std::move(allocation);
@@ -74,9 +43,6 @@ std::unique_ptr<Allocation> AllocationTable::Remove(SocketId relay_socket) {
   by_relay_.erase(it);
   by_path_.erase(allocation->path());
   deadlines_.Erase(relay_socket);
-  const AllocationOwner& owner = allocation->owner();
-  Decrement(by_subject_, SubjectKey(owner.tenant, owner.subject));
-  Decrement(by_tenant_, owner.tenant);
   return allocation;
 }
 
@@ -84,15 +50,6 @@ std::unique_ptr<Allocation> AllocationTable::TakeExpired(MonoTime now) {
   const std::optional<SocketId> socket = deadlines_.PopExpired(now);
   if (!socket.has_value()) return nullptr;
   return Remove(*socket);
-}
-
-size_t AllocationTable::CountOfSubject(std::string_view tenant,
-                                       std::string_view subject) const {
-  return CountOf(by_subject_, SubjectKey(tenant, subject));
-}
-
-size_t AllocationTable::CountOfTenant(std::string_view tenant) const {
-  return CountOf(by_tenant_, std::string(tenant));
 }
 
 std::vector<Allocation*> AllocationTable::All() const {

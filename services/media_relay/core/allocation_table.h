@@ -1,5 +1,5 @@
 // The allocations of one loop: found by five-tuple and by relayed socket,
-// counted by subject and tenant, ended on time.
+// ended on time.
 
 #ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_ALLOCATION_TABLE_H_
 #define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_ALLOCATION_TABLE_H_
@@ -7,8 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -39,21 +37,13 @@ class AllocationTable {
   MonoTime next_expiry() const { return deadlines_.next(); }
 
   size_t size() const { return by_relay_.size(); }
-  size_t CountOfSubject(std::string_view tenant,
-                        std::string_view subject) const;
-  size_t CountOfTenant(std::string_view tenant) const;
 
   // All, in no order; valid until the next change.
   std::vector<Allocation*> All() const;
 
  private:
-  static std::string SubjectKey(std::string_view tenant,
-                                std::string_view subject);
-
   absl::flat_hash_map<SocketId, std::unique_ptr<Allocation>> by_relay_;
   absl::flat_hash_map<ClientPath, Allocation*> by_path_;
-  absl::flat_hash_map<std::string, size_t> by_subject_;
-  absl::flat_hash_map<std::string, size_t> by_tenant_;
   DeadlineQueue<SocketId> deadlines_;
 };
 

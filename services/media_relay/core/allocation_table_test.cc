@@ -64,20 +64,15 @@ TEST_F(AllocationTableTest, EndsInOrderOfExpiry) {
   EXPECT_EQ(table_.size(), 1u);
 }
 
-TEST_F(AllocationTableTest, CountsBySubjectAndTenant) {
+TEST_F(AllocationTableTest, IsRemovedOnce) {
   Add(10, 5000, absl::Minutes(1), "t", "s");
   Add(11, 5001, absl::Minutes(1), "t", "s");
   Add(12, 5002, absl::Minutes(1), "t", "other");
   Add(13, 5003, absl::Minutes(1), "u", "s");
-  EXPECT_EQ(table_.CountOfSubject("t", "s"), 2u);
-  EXPECT_EQ(table_.CountOfSubject("u", "s"), 1u);
-  EXPECT_EQ(table_.CountOfTenant("t"), 3u);
   EXPECT_EQ(table_.All().size(), 4u);
   EXPECT_NE(table_.Remove(10), nullptr);
   EXPECT_EQ(table_.Remove(10), nullptr);
   EXPECT_NE(table_.Remove(11), nullptr);
-  EXPECT_EQ(table_.CountOfSubject("t", "s"), 0u);
-  EXPECT_EQ(table_.CountOfTenant("t"), 1u);
   EXPECT_EQ(table_.Find(Path(5000), kStart), nullptr);
 }
 

@@ -43,9 +43,11 @@ class MediaBridge {
   }
   Sockets& sockets(LegSide side) { return sockets_[static_cast<size_t>(side)]; }
 
-  // What OnPacket() needs of both legs; then of their keys.
-  void Prefetch() const {
-    for (const MediaLeg& leg : legs_) leg.Prefetch();
+  // Fetches into the cache what OnPacket() needs of both legs; then of their
+  // keys.
+  void Prefetch(LegSide side) const {
+    leg(side).PrefetchReceiver();
+    leg(Other(side)).PrefetchSender();
   }
   void PrefetchKeys(LegSide side) const {
     leg(side).PrefetchInbound();

@@ -102,9 +102,10 @@ class MediaLeg {
   // The whole way out; on kNone `to` and `packet` are ready to be sent.
   DropReason Emit(bool rtcp, Packet& packet, Now now, Endpoint& to);
 
-  // Fetches into the cache what the next packet needs: first the leg, then,
-  // once that is there, its keys.
-  void Prefetch() const;
+  // Fetches into the cache what Accept() needs of the leg, or what Emit()
+  // does; then, once that is there, its keys.
+  void PrefetchReceiver() const;
+  void PrefetchSender() const;
   void PrefetchInbound() const {
     if (inbound_ != nullptr) inbound_->Prefetch();
   }

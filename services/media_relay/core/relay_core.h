@@ -13,6 +13,7 @@
 #include "absl/types/span.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
@@ -76,6 +77,8 @@ class RelayCore {
 
   // See TurnServer::SetFastPath().
   void SetFastPath(FastPath* fast_path) { turn_.SetFastPath(fast_path); }
+  // See TurnServer::SetQuota().
+  void SetQuota(AllocationQuota& quota) { turn_.SetQuota(quota); }
   // What flows have forwarded since this was last told.
   void OnForwarded(const FlowCounters& forwarded) {
     stats_.packets_received += forwarded.packets;

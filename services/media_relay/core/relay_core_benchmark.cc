@@ -44,9 +44,9 @@ class Bench {
     RelayCoreOptions options;
     options.turn.ipv4 = RelayInterface{*IpAddress::Parse("10.0.0.1"),
                                        *IpAddress::Parse("10.0.0.1")};
-    options.turn.max_allocations = 1 << 20;
-    options.turn.max_allocations_per_subject = 1 << 20;
-    options.turn.max_allocations_per_tenant = 1 << 20;
+    options.turn.allocation_quota.all = 1 << 20;
+    options.turn.allocation_quota.per_subject = 1 << 20;
+    options.turn.allocation_quota.per_tenant = 1 << 20;
     options.turn.authenticator.unauthenticated_replies_per_second = 0;
     options.sessions.interfaces.external_v4 = options.turn.ipv4;
     options.policy.allowed = {*IpPrefix::Parse("10.0.0.0/8")};

@@ -54,7 +54,7 @@ class Run {
     RelayCoreOptions options;
     options.turn.ipv4 = RelayInterface{*IpAddress::Parse("10.0.0.1"),
                                        *IpAddress::Parse("10.0.0.1")};
-    options.turn.max_allocations = 4;
+    options.turn.allocation_quota.all = 4;
     options.turn.authenticator.unauthenticated_replies_per_second = 0;
     options.sessions.interfaces.external_v4 = options.turn.ipv4;
     options.sessions.max_sessions = 3;

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 #include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/constant_time.h"
@@ -58,6 +59,24 @@ void Derive(const AES_KEY& master, const std::array<uint8_t, 14>& salt,
   std::memset(out, 0, size);
   AES_ctr128_encrypt(out, out, size, &master, iv.data(), stream.data(), &used);
   OPENSSL_cleanse(stream.data(), stream.size());
+}
+
+// The state of SHA-1 after one block, and SHA-1 going on from there.
+std::array<uint32_t, 5> AfterBlock(const std::array<uint8_t, 64>& block) {
+  SHA_CTX hash;
+  SHA1_Init(&hash);
+  SHA1_Update(&hash, block.data(), block.size());
+  std::array<uint32_t, 5> state;
+  std::copy(std::begin(hash.h), std::end(hash.h), state.begin());
+  OPENSSL_cleanse(&hash, sizeof(hash));
+  return state;
+}
+SHA_CTX GoOnFrom(const std::array<uint32_t, 5>& state) {
+  SHA_CTX hash;
+  SHA1_Init(&hash);
+  std::copy(state.begin(), state.end(), std::begin(hash.h));
+  hash.Nl = 512;  // bits so far
+  return hash;
 }
 
 }  // namespace
@@ -128,11 +147,9 @@ RtpProtector::RtpProtector(SrtpSuite suite, ByteSpan key_salt, ByteSpan mki)
                       &aes_);
   // RFC 2104.
   for (uint8_t& octet : pad) octet ^= 0x36;
-  SHA1_Init(&inner_);
-  SHA1_Update(&inner_, pad.data(), pad.size());
+  inner_ = AfterBlock(pad);
   for (uint8_t& octet : pad) octet ^= 0x36 ^ 0x5C;
-  SHA1_Init(&outer_);
-  SHA1_Update(&outer_, pad.data(), pad.size());
+  outer_ = AfterBlock(pad);
   OPENSSL_cleanse(&master, sizeof(master));
   OPENSSL_cleanse(master_salt.data(), master_salt.size());
   OPENSSL_cleanse(key.data(), key.size());
@@ -142,8 +159,8 @@ RtpProtector::RtpProtector(SrtpSuite suite, ByteSpan key_salt, ByteSpan mki)
 RtpProtector::~RtpProtector() {
   EVP_AEAD_CTX_cleanup(&aead_);
   OPENSSL_cleanse(&aes_, sizeof(aes_));
-  OPENSSL_cleanse(&inner_, sizeof(inner_));
-  OPENSSL_cleanse(&outer_, sizeof(outer_));
+  OPENSSL_cleanse(inner_.data(), sizeof(inner_));
+  OPENSSL_cleanse(outer_.data(), sizeof(outer_));
   OPENSSL_cleanse(salt_.data(), salt_.size());
 }
 
@@ -189,11 +206,11 @@ void RtpProtector::Tag(const uint8_t* packet, size_t size, uint64_t index,
                        uint8_t* digest) const {
   std::array<uint8_t, 4> rollovers = {};
   Xor(rollovers.data(), index >> 16, 4);
-  SHA_CTX hash = inner_;
+  SHA_CTX hash = GoOnFrom(inner_);
   SHA1_Update(&hash, packet, size);
   SHA1_Update(&hash, rollovers.data(), rollovers.size());
   SHA1_Final(digest, &hash);
-  hash = outer_;
+  hash = GoOnFrom(outer_);
   SHA1_Update(&hash, digest, SHA_DIGEST_LENGTH);
   SHA1_Final(digest, &hash);
 }

@@ -7,7 +7,6 @@
 
 #include <openssl/aead.h>
 #include <openssl/aes.h>
-#include <openssl/sha.h>
 
 #include <array>
 #include <cstddef>
@@ -90,9 +89,10 @@ class RtpProtector {
   ByteSpan mki_;
   bool has_first_ = false;
   Source first_ = {};  // most sessions have no other
+  // SHA-1 with the inner and the outer pad of HMAC taken in.
+  std::array<uint32_t, 5> inner_;
+  std::array<uint32_t, 5> outer_;
   AES_KEY aes_;
-  SHA_CTX inner_;  // HMAC with its two pads taken in
-  SHA_CTX outer_;
   EVP_AEAD_CTX aead_;
   std::vector<Source> others_;
 };

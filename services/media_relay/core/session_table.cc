@@ -446,7 +446,7 @@ void SessionTable::Prefetch(absl::Span<const SocketId> sockets) const {
   for (size_t i = 0; i < count; ++i) {
     const auto it = by_socket_.find(sockets[i]);
     refs[i] = it == by_socket_.end() ? nullptr : &it->second;
-    if (refs[i] != nullptr) refs[i]->bridge->Prefetch();
+    if (refs[i] != nullptr) refs[i]->bridge->Prefetch(refs[i]->side);
   }
   for (size_t i = 0; i < count; ++i) {
     if (refs[i] != nullptr) refs[i]->bridge->PrefetchKeys(refs[i]->side);

@@ -65,7 +65,10 @@ class SrtpSession {
   // not reset rollover counters and replay lists.
   bool HasKey(ByteSpan key_salt, ByteSpan mki) const;
   // Fetches into the cache what the next RTP packet needs.
-  void Prefetch() const { rtp_.Prefetch(); }
+  void Prefetch() const {
+    __builtin_prefetch(this);
+    rtp_.Prefetch();
+  }
   SrtpSuite suite() const { return suite_; }
   size_t source_count() const { return sources_.size(); }
 

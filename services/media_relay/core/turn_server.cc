@@ -19,6 +19,7 @@
 #include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/channel_data.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
@@ -63,7 +64,8 @@ TurnServer::TurnServer(const TurnServerOptions& options,
       ports_(ports),
       ids_(ids),
       random_(random),
-      authenticator_(options.authenticator, random) {}
+      authenticator_(options.authenticator, random),
+      own_quota_(options.allocation_quota) {}
 
 PacketAction TurnServer::OnClientPacket(const ClientPath& path, Packet& packet,
                                         absl::Span<uint8_t> reply, Now now,
@@ -363,14 +365,13 @@ PacketAction TurnServer::OnAllocate(const AuthenticatedRequest& request,
     return refuse(StunError::kAddressFamilyNotSupported);
   }
   if (draining_) return refuse(StunError::kInsufficientCapacity);
-  if (table_.CountOfSubject(credential.tenant, credential.subject) >=
-          options_.max_allocations_per_subject ||
-      table_.CountOfTenant(credential.tenant) >=
-          options_.max_allocations_per_tenant) {
-    return refuse(StunError::kAllocationQuotaReached);
-  }
-  if (table_.size() >= options_.max_allocations) {
-    return refuse(StunError::kInsufficientCapacity);
+  switch (quota_->Take(credential.tenant, credential.subject)) {
+    case QuotaVerdict::kGranted:
+      break;
+    case QuotaVerdict::kQuotaReached:
+      return refuse(StunError::kAllocationQuotaReached);
+    case QuotaVerdict::kCapacityReached:
+      return refuse(StunError::kInsufficientCapacity);
   }
 
   const bool reserve_next = even.has_value() && ((*even)[0] & 0x80) != 0;
@@ -394,7 +395,10 @@ PacketAction TurnServer::OnAllocate(const AuthenticatedRequest& request,
   } else {
     port = ports_.Take(now.mono);
   }
-  if (!port.has_value()) return refuse(StunError::kInsufficientCapacity);
+  if (!port.has_value()) {
+    quota_->GiveBack(credential.tenant, credential.subject);
+    return refuse(StunError::kInsufficientCapacity);
+  }
 
   AllocationOwner owner;
   owner.username = credential.username;
@@ -468,6 +472,8 @@ PacketAction TurnServer::OnSocketOpened(SocketId socket,
     pending_ = std::move(pending);
     return PacketAction();
   }
+  quota_->GiveBack(pending.allocation->owner().tenant,
+                   pending.allocation->owner().subject);
   const ClientPath& path = pending.allocation->path();
   const StunError error = StunErrorFrom(status) == StunError::kServerError
                               ? StunError::kServerError
@@ -646,6 +652,7 @@ void TurnServer::End(std::unique_ptr<Allocation> allocation, Now now,
   for (Allocation::Channel& channel : allocation->channels()) {
     RemoveFlows(*allocation, channel);
   }
+  quota_->GiveBack(allocation->owner().tenant, allocation->owner().subject);
   sockets.push_back(CloseSocket{allocation->relay_socket()});
   ports_.Release(allocation->relay_port, now.mono);
   ++stats_.allocations_ended;

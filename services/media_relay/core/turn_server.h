@@ -19,6 +19,7 @@
 #include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/allocation_table.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
@@ -43,10 +44,8 @@ struct TurnServerOptions {
   std::optional<RelayInterface> ipv6;
   absl::Duration default_lifetime = absl::Minutes(10);
   absl::Duration max_lifetime = absl::Hours(1);
-  // Of this loop: the caller divides what holds for the process.
-  size_t max_allocations = 5000;
-  size_t max_allocations_per_subject = 10;
-  size_t max_allocations_per_tenant = 5000;
+  // In force unless SetQuota() is called.
+  AllocationLimits allocation_quota;
   Allocation::Limits allocation_limits;
 };
 
@@ -105,6 +104,9 @@ class TurnServer {
   // Bound channels are handed to `fast_path`, which must outlive the server,
   // from now on. Without one every datagram comes here.
   void SetFastPath(FastPath* fast_path) { fast_path_ = fast_path; }
+  // Counts together with other loops; before the first allocation. `quota`
+  // must outlive the server.
+  void SetQuota(AllocationQuota& quota) { quota_ = &quota; }
   // Adds to the counters of allocations what flows have forwarded: before they
   // are shown.
   void CollectFlows();
@@ -190,6 +192,8 @@ class TurnServer {
   RandomSource& random_;
   TurnAuthenticator authenticator_;
   AllocationTable table_;
+  LocalQuota own_quota_;
+  AllocationQuota* quota_ = &own_quota_;
   FastPath* fast_path_ = nullptr;
   FlowId next_flow_ = 1;
   std::optional<Pending> pending_;

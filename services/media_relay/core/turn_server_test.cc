@@ -234,7 +234,7 @@ TEST_F(TurnServerTest, PortExhaustionIs508) {
 }
 
 TEST_F(TurnServerTest, QuotaPerSubject) {
-  options_.max_allocations_per_subject = 3;
+  options_.allocation_quota.per_subject = 3;
   Start();
   for (uint16_t i = 0; i < 4; ++i) {
     const Endpoint from = At("203.0.113.9", static_cast<uint16_t>(6000 + i));
@@ -249,7 +249,7 @@ TEST_F(TurnServerTest, QuotaPerSubject) {
 }
 
 TEST_F(TurnServerTest, QuotaPerTenant) {
-  options_.max_allocations_per_tenant = 1;
+  options_.allocation_quota.per_tenant = 1;
   Start();
   ASSERT_EQ(Allocate(), 0);
   client_.emplace(now_.wall, random_, absl::Hours(1), "other");
@@ -368,7 +368,7 @@ TEST_F(TurnServerTest, RefreshOfAnotherFamily443) {
 // AVE-26 through the whole path: ports of 2000 allocations, chi-square over
 // 20 bins, 19 degrees of freedom, 0.1 %.
 TEST_F(TurnServerTest, PortsAreUniform) {
-  options_.max_allocations_per_subject = 100000;
+  options_.allocation_quota.per_subject = 100000;
   options_.authenticator.unauthenticated_replies_per_second = 0;
   port_options_.quarantine = absl::ZeroDuration();
   Start();

@@ -137,7 +137,8 @@ absl::Status RelayFleet::StartSteering(
 absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     const RelayFleetOptions& options, const SrtpLibrary& library,
     RandomSource& random, RelayMetrics& metrics, const Clock& clock) {
-  std::unique_ptr<RelayFleet> fleet(new RelayFleet());
+  std::unique_ptr<RelayFleet> fleet(
+      new RelayFleet(options.core.turn.allocation_quota));
   const size_t count = std::max<size_t>(1, options.loops);
   const std::vector<int> processors = AllowedProcessors();
   const auto share = [count](size_t whole) {
@@ -155,9 +156,7 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     loop.core = options.core;
     loop.core.ports.shard = static_cast<uint32_t>(i);
     loop.core.ports.shards = static_cast<uint32_t>(count);
-    // A client or subject may land on any loop, so what holds for one subject
-    // is not divided; what holds for the process is.
-    loop.core.turn.max_allocations = share(options.core.turn.max_allocations);
+    loop.quota = &fleet->quota_;
     loop.core.sessions.max_sessions = share(options.core.sessions.max_sessions);
     loop.listeners = listeners;
     loop.steering = fleet->steering_.get();

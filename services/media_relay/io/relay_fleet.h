@@ -16,11 +16,13 @@
 #include "absl/status/statusor.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/clock.h"
+#include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_loop.h"
+#include "services/media_relay/io/shared_quota.h"
 
 namespace sallyport::media_relay {
 
@@ -75,13 +77,14 @@ class RelayFleet {
                  std::function<void(const absl::Status&)> done);
 
  private:
-  RelayFleet() = default;
+  explicit RelayFleet(const AllocationLimits& limits) : quota_(limits) {}
   absl::Status StartSteering(const RelayFleetOptions& options,
                              const std::vector<IpAddress>& addresses);
 
   RelaySockets sockets_ = RelaySockets::kPerPort;
   std::string sockets_reason_;
-  // Outlives the loops.
+  // Outlive the loops.
+  SharedQuota quota_;
   std::unique_ptr<PortSteering> steering_;
   std::vector<std::unique_ptr<RelayLoop>> loops_;
 };

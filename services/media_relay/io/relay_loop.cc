@@ -112,6 +112,7 @@ absl::Status RelayLoop::Bind() {
   }
   flows_ = std::make_unique<FlowTable>(*ports_, seed_);
   core_.SetFastPath(flows_.get());
+  if (options_.quota != nullptr) core_.SetQuota(*options_.quota);
   for (const Endpoint& listener : options_.listeners) {
     const SocketId id = bound_.size() + 1;
     uint16_t port;

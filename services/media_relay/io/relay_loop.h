@@ -20,6 +20,7 @@
 #include "services/common/random/random_source.h"
 #include "services/common/time/clock.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/relay_core.h"
@@ -59,6 +60,8 @@ struct RelayLoopOptions {
   std::vector<Endpoint> listeners;
   // The processor to stay on; negative: any.
   int processor = -1;
+  // Counts allocations together with other loops; null: its own.
+  AllocationQuota* quota = nullptr;
   // How relay ports are served. Null: a socket for each.
   PortSteering* steering = nullptr;
   // With steering: the addresses of relay ports, and whether frames are sent.

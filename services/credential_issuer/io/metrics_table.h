@@ -94,7 +94,7 @@ inline constexpr std::array<MetricSpec, 15> kCredentialIssuerMetrics = {
     MetricSpec{kStateVersion, MetricType::kGauge,
                "Version of keys and revocations."},
     MetricSpec{kVerificationKeys, MetricType::kGauge,
-               "Keys that the relays know: pending, active and retiring."},
+               "Keys that the relays know: all but revoked ones."},
     MetricSpec{kRevocationEntries, MetricType::kGauge, "Revocations in force."},
     MetricSpec{kKeyWatchers, MetricType::kGauge,
                "Streams of verification keys that are open."},

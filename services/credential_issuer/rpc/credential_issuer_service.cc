@@ -244,7 +244,10 @@ absl::Status CredentialIssuerService::DoListRevocations(
   SP_ASSIGN_OR_RETURN(const size_t size, PageSize(request.page_size()));
   const auto issuer = parts_.keeper.issuer();
   std::vector<const Revocation*> list;
+  const absl::Time now = parts_.clock.Now();
   for (const Revocation& r : issuer->state().revocations.all()) {
+    // What has expired is kept for a while, but revokes nothing any more.
+    if (r.expire_time <= now) continue;
     if (all || r.tenant == tenant) list.push_back(&r);
   }
   std::reverse(list.begin(), list.end());
@@ -439,8 +442,10 @@ absl::Status CredentialIssuerService::DoGetStatus(
     *response->mutable_info()->mutable_certificate() = parts_.certificate();
   }
   response->set_issued_count(issued_);
-  response->set_revocation_count(
-      static_cast<uint32_t>(state.revocations.all().size()));
+  const auto& revocations = state.revocations.all();
+  response->set_revocation_count(static_cast<uint32_t>(std::count_if(
+      revocations.begin(), revocations.end(),
+      [now](const Revocation& r) { return r.expire_time > now; })));
   return absl::OkStatus();
 }
 

@@ -11,6 +11,7 @@
 #include "tools/cli/audit_cmd.h"
 #include "tools/cli/cli_context.h"
 #include "tools/cli/credential_cmds.h"
+#include "tools/cli/ctl_cmd.h"
 #include "tools/cli/delete_cmd.h"
 #include "tools/cli/diff_cmd.h"
 #include "tools/cli/doctor_cmd.h"
@@ -58,6 +59,7 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddIssueCredentialCommand(app, context);
   AddCredentialCommands(app, context);
   AddEnrollCommand(app, context);
+  AddCtlCommand(app, context);
   AddDoctorCommand(app, context);
 
   // CLI11 reports by exception; it ends here.

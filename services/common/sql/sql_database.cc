@@ -13,6 +13,7 @@
 #include <exception>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -30,6 +31,7 @@ namespace {
 constexpr int kMaxAttempts = 5;
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(50);
 constexpr absl::Duration kLongestBackoff = absl::Seconds(2);
+constexpr absl::Duration kLongestRead = absl::Minutes(2);
 
 absl::Status Unavailable(std::string_view what) {
   return MakeError(absl::StatusCode::kUnavailable, "STORE_UNAVAILABLE", what);
@@ -65,7 +67,9 @@ bool Stat(const std::string& file, std::pair<uint64_t, uint64_t>* out) {
 
 SqlDatabase::SqlDatabase(SqlOptions options, const Clock& clock,
                          size_t pool_size)
-    : options_(std::move(options)), clock_(clock), free_slots_(pool_size) {}
+    : options_(std::move(options)), clock_(clock), free_slots_(pool_size) {
+  if (is_postgres()) watchdog_ = std::make_unique<SocketWatchdog>();
+}
 
 SqlDatabase::~SqlDatabase() = default;
 
@@ -208,8 +212,16 @@ void SqlDatabase::Give(Session session) {
   }
 }
 
+std::optional<SocketWatchdog::Watch> SqlDatabase::Guard(soci::session& sql,
+                                                        absl::Duration limit) {
+  if (watchdog_ == nullptr) return std::nullopt;
+  const auto* const backend =
+      static_cast<soci::postgresql_session_backend*>(sql.get_backend());
+  return watchdog_->Start(PQsocket(backend->conn_), limit);
+}
+
 absl::Status SqlDatabase::Run(Kind kind, std::string_view doing,
-                              const Body& body) {
+                              const Body& body, absl::Duration limit) {
   absl::Status status;
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     bool fresh = false;
@@ -223,6 +235,7 @@ absl::Status SqlDatabase::Run(Kind kind, std::string_view doing,
       return status;
     }
     try {
+      const auto guard = Guard(sql, limit);
       soci::transaction transaction(sql);
       if (kind == Kind::kRead && is_postgres()) {
         sql << "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
@@ -257,12 +270,18 @@ absl::Status SqlDatabase::Run(Kind kind, std::string_view doing,
   return status;
 }
 
-absl::Status SqlDatabase::Write(std::string_view doing, const Body& body) {
-  return Run(Kind::kWrite, doing, body);
+absl::Status SqlDatabase::Write(std::string_view doing, const Body& body,
+                                absl::Duration limit) {
+  const auto* const postgres = std::get_if<PostgresOptions>(&options_);
+  if (postgres != nullptr && limit == absl::ZeroDuration()) {
+    limit = 4 * postgres->timeout;
+  }
+  return Run(Kind::kWrite, doing, body, limit);
 }
 
 absl::Status SqlDatabase::Read(std::string_view doing, const Body& body) {
-  return Run(Kind::kRead, doing, body);
+  // A whole plan may be a gigabyte.
+  return Run(Kind::kRead, doing, body, kLongestRead);
 }
 
 }  // namespace sallyport

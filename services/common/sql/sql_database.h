@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "services/common/sql/postgres_options.h"
+#include "services/common/sql/socket_watchdog.h"
 #include "services/common/time/clock.h"
 #include "services/common/time/mono_time.h"
 
@@ -74,7 +76,11 @@ class SqlDatabase {
   // before COMMIT was sent. UNAVAILABLE, reason STORE_OUTCOME_UNKNOWN: the
   // connection was lost during COMMIT, so it may have been stored.
   // RESOURCE_EXHAUSTED and the like: nothing is stored.
-  absl::Status Write(std::string_view doing, const Body& body);
+  //
+  // A PostgreSQL server that falls silent is given up after `limit` (zero: four
+  // times the timeout of its options).
+  absl::Status Write(std::string_view doing, const Body& body,
+                     absl::Duration limit = absl::ZeroDuration());
   // Runs `body` on one consistent state, which it cannot change.
   absl::Status Read(std::string_view doing, const Body& body);
 
@@ -84,7 +90,10 @@ class SqlDatabase {
 
   SqlDatabase(SqlOptions options, const Clock& clock, size_t pool_size);
 
-  absl::Status Run(Kind kind, std::string_view doing, const Body& body);
+  absl::Status Run(Kind kind, std::string_view doing, const Body& body,
+                   absl::Duration limit);
+  std::optional<SocketWatchdog::Watch> Guard(soci::session& sql,
+                                             absl::Duration limit);
   absl::StatusOr<Session> Take(bool* fresh);
   void Give(Session session);
   absl::StatusOr<Session> Connect();
@@ -94,6 +103,7 @@ class SqlDatabase {
 
   const SqlOptions options_;
   const Clock& clock_;
+  std::unique_ptr<SocketWatchdog> watchdog_;  // PostgreSQL only
   absl::Mutex mutex_;
   size_t free_slots_ ABSL_GUARDED_BY(mutex_);  // sessions that may be taken
   std::vector<Session> idle_ ABSL_GUARDED_BY(mutex_);

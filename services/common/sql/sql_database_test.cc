@@ -419,6 +419,26 @@ TEST(PostgresTest, AStatementThatTakesTooLongIsUnavailable) {
   EXPECT_THAT(Execute(*database, "SELECT 1"), IsOk());
 }
 
+// It keeps the connection and says nothing: no statement_timeout comes.
+TEST(PostgresTest, AServerThatFallsSilentIsGivenUp) {
+  PostgresServer& server = Server();
+  const auto database = OpenOrDie(server.options(absl::Milliseconds(300)));
+  EXPECT_THAT(Execute(*database, "SELECT 1"), IsOk());
+  server.Suspend();
+  const absl::Time start = absl::Now();
+  const absl::Status status = Execute(*database, "SELECT 1");
+  const absl::Duration took = absl::Now() - start;
+  server.Resume();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_LT(took, absl::Seconds(10));
+  const absl::Time give_up = absl::Now() + absl::Seconds(10);
+  absl::Status again;
+  do {
+    again = Execute(*database, "SELECT 1");
+  } while (!again.ok() && absl::Now() < give_up);
+  EXPECT_THAT(again, IsOk());
+}
+
 TEST(PostgresTest, AServerThatMayLoseCommitsIsRefused) {
   PostgresServer server;
   server.Stop();

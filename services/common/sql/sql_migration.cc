@@ -36,7 +36,7 @@ absl::Status Migrate(
     SqlDatabase& database, std::string_view service,
     absl::Span<const SqlMigration> steps,
     const std::function<absl::Status(soci::session& sql, int from)>& fill) {
-  return database.Write("migrate", [&](soci::session& sql) -> absl::Status {
+  const auto run = [&](soci::session& sql) -> absl::Status {
     if (database.is_postgres()) {
       // However long the other replica takes.
       sql << "SET LOCAL lock_timeout = 0";
@@ -67,7 +67,8 @@ absl::Status Migrate(
           soci::use(step.version);
     }
     return fill(sql, version);
-  });
+  };
+  return database.Write("migrate", run, absl::InfiniteDuration());
 }
 
 }  // namespace sallyport

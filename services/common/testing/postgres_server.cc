@@ -293,6 +293,16 @@ void PostgresServer::Kill() {
   }
 }
 
+void PostgresServer::Signal(int signal) const {
+  SP_CHECK(pid_ > 0);
+  kill(pid_, signal);
+  for (const pid_t child : ChildrenOf(pid_)) kill(child, signal);
+}
+
+void PostgresServer::Suspend() const { Signal(SIGSTOP); }
+
+void PostgresServer::Resume() const { Signal(SIGCONT); }
+
 void PostgresServer::Fail(const std::string& what) const {
   std::fprintf(stderr, "%s\n%s\n", what.c_str(),
                ReadAll(folder_ + "/log").c_str());

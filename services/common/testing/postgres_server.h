@@ -47,10 +47,14 @@ class PostgresServer {
   void Stop();
   // SIGKILL to the server and each of its processes.
   void Kill();
+  // It keeps its connections and says nothing, until it is resumed.
+  void Suspend() const;
+  void Resume() const;
 
  private:
   pid_t Spawn(const std::string& command, int out) const;
   std::string Run(const std::string& command) const;
+  void Signal(int signal) const;
   [[noreturn]] void Fail(const std::string& what) const;
 
   std::string folder_;

@@ -35,6 +35,10 @@ void ValidateConfig(const config::v1::DialplanConfig& config,
   CheckDuration("audit_retention", config.audit_retention(), faults);
   CheckDuration("replica_poll_interval", config.replica_poll_interval(),
                 faults);
+  for (int i = 0; i < config.edges_size(); ++i) {
+    CheckClientConfig("edges[" + std::to_string(i) + "]", config.edges(i),
+                      /*required=*/true, faults);
+  }
   for (int i = 0; i < config.watchers_size(); ++i) {
     faults->Require("watchers[" + std::to_string(i) + "]", config.watchers(i));
   }

@@ -16,11 +16,13 @@
 #include "services/dialplan/config.h"
 #include "services/dialplan/core/plan_editor.h"
 #include "services/dialplan/io/audit_log.h"
+#include "services/dialplan/io/edge_records.h"
 #include "services/dialplan/io/plan_board.h"
 #include "services/dialplan/io/plan_writer.h"
 #include "services/dialplan/io/sql_plan_store.h"
 #include "services/dialplan/rpc/access_rules.h"
 #include "services/dialplan/rpc/audit_methods.h"
+#include "services/dialplan/rpc/change_evaluator.h"
 #include "services/dialplan/rpc/consumer_table.h"
 #include "services/dialplan/rpc/dialplan_service.h"
 #include "services/dialplan/rpc/plan_resolver.h"
@@ -78,9 +80,13 @@ class Dialplan final : public RunningService {
     methods_.emplace(board_, *writer_, stored.token_key);
     audit_log_.emplace(*database_);
     audit_.emplace(*audit_log_, stored.token_key);
+    SP_ASSIGN_OR_RETURN(
+        edges_, EdgeRecords::Create(runtime.server_config(), config.edges()));
+    evaluator_.emplace(board_, *writer_, edges_.get(),
+                       ChangeEvaluator::Options());
     service_.emplace(
         DialplanService::Parts{policy_, board_, *methods_, *audit_, resolver_,
-                               *watch_, consumers_, Clock::Real()},
+                               *evaluator_, *watch_, consumers_, Clock::Real()},
         DialplanService::Self{runtime.instance(),
                               runtime.server_config().trust_domain()});
     return runtime.StartGrpc(policy_, {&*service_});
@@ -111,6 +117,9 @@ class Dialplan final : public RunningService {
   ConsumerTable consumers_;
   PlanResolver resolver_{board_};
   std::optional<PlanWatch> watch_;
+  // Before the writer, whose last answers go to it.
+  std::unique_ptr<EdgeRecords> edges_;
+  std::optional<ChangeEvaluator> evaluator_;
   std::optional<PlanWriter> writer_;
   std::optional<PostgresListener> listener_;
   std::optional<ResourceMethods> methods_;

@@ -76,6 +76,21 @@ class DemoCallTest(DemoCase):
                      'TURN credential', 'LSC by CAPF', 'Refused'):
             self.assertIn(part, text)
 
+    def test_a_change_is_tried_on_the_recorded_calls(self):
+        """Issue 3, capability 3: without its pattern the call would be refused, and nothing was changed."""
+        pattern = self.demo.facts['call']['matchedResource']
+        found = self.cluster.cli('evaluate', '--delete', pattern, '--since', '1h', '-o', 'json')
+        self.assertEqual([s.get('error', '') for s in found['sources']], [''])
+        self.assertGreaterEqual(found['sources'][0]['attempts'], 1)
+        changes = [c for c in found['decisionChanges'] if c['before'].get('matchedResource') == pattern]
+        self.assertTrue(changes, found)
+        self.assertTrue(changes[0]['attempt']['user'].endswith('/users/1001'))
+        self.assertEqual(changes[0]['before']['decision'], 'ROUTE_DECISION_ROUTED')
+        self.assertEqual(changes[0]['after']['reason'], 'ROUTE_NOT_FOUND')
+        text = self.cluster.cli('evaluate', '--delete', pattern, '--since', '1h')
+        self.assertIn('would be decided otherwise', text)
+        self.assertIn(pattern, [p['name'] for p in self.cluster.items_of('route-patterns')])
+
     def test_no_secret_in_a_log(self):
         """No password, digit string, key or authentication string in clear."""
         for name in self.cluster.processes:

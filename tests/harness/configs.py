@@ -19,6 +19,7 @@ def write_all(cluster, unlimited=False):
     write('dialplan', {
         'server': cluster.server_config('dialplan'),
         'store': {'sqlite_file': f'{data}/dialplan.db'},
+        'edges': [cluster.client_config('signaling_edge')],
     })
     write('credential_issuer', {
         'server': cluster.server_config('credential_issuer'),

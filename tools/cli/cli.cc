@@ -17,6 +17,7 @@
 #include "tools/cli/doctor_cmd.h"
 #include "tools/cli/enroll_cmd.h"
 #include "tools/cli/error_text.h"
+#include "tools/cli/evaluate_cmd.h"
 #include "tools/cli/events_cmd.h"
 #include "tools/cli/explain_route_cmd.h"
 #include "tools/cli/get_cmd.h"
@@ -53,6 +54,7 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddDescribeCommand(app, context);
   AddDeleteCommand(app, context);
   AddExplainRouteCommand(app, context);
+  AddEvaluateCommand(app, context);
   AddListCommands(app, context);
   AddEventsCommand(app, context);
   AddAuditCommand(app, context);

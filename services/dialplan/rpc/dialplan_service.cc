@@ -68,6 +68,14 @@ DialplanService::DialplanService(const Parts& parts, const Self& self)
                    static_cast<pb::ListAuditRecordsResponse*>(&response),
                    std::move(done));
       });
+  HandleWrite("EvaluateChange", [&evaluator = parts_.evaluator](
+                                    const CallerIdentity&,
+                                    const Message& request, Message& response,
+                                    Done done) {
+    evaluator.Evaluate(static_cast<const pb::EvaluateChangeRequest&>(request),
+                       static_cast<pb::EvaluateChangeResponse&>(response),
+                       std::move(done));
+  });
   Handle("ResolveRoute", &DialplanService::ResolveRoute);
   Handle("ReportSnapshotVersion", &DialplanService::ReportSnapshotVersion);
   Handle("GetStatus", &DialplanService::GetStatus);

@@ -21,6 +21,7 @@
 #include "services/common/time/clock.h"
 #include "services/dialplan/io/plan_board.h"
 #include "services/dialplan/rpc/audit_methods.h"
+#include "services/dialplan/rpc/change_evaluator.h"
 #include "services/dialplan/rpc/consumer_table.h"
 #include "services/dialplan/rpc/plan_resolver.h"
 #include "services/dialplan/rpc/plan_watch.h"
@@ -39,6 +40,7 @@ class DialplanService final : public DispatchService {
     ResourceMethods& methods;
     AuditMethods& audit;
     PlanResolver& resolver;
+    ChangeEvaluator& evaluator;
     PlanWatch& watch;
     ConsumerTable& consumers;
     const Clock& clock;

@@ -63,6 +63,13 @@ class Journal {
     return out;
   }
 
+  // When the newest of those that are forgotten was added: all since then are
+  // kept. InfinitePast if none is forgotten.
+  absl::Time forgotten_until() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return forgotten_until_;
+  }
+
   // Everything that is kept, newest first.
   std::vector<Entry> Newest(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
@@ -93,6 +100,7 @@ class Journal {
   void Trim(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     while (!entries_.empty() && (entries_.size() > max_entries_ ||
                                  entries_.front().time + retention_ < now)) {
+      forgotten_until_ = entries_.front().time;
       entries_.pop_front();
     }
   }
@@ -101,6 +109,7 @@ class Journal {
   const absl::Duration retention_;
   mutable absl::Mutex mutex_;
   std::deque<Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  absl::Time forgotten_until_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   int64_t last_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t last_listener_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<int64_t, std::shared_ptr<const Listener>> listeners_

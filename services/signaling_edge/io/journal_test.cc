@@ -31,10 +31,12 @@ TEST(JournalTest, ForgetsWhatIsTooOld) {
   journal.Add("old", kNow);
   journal.Add("new", kNow + absl::Minutes(9));
   EXPECT_EQ(journal.Newest(kNow + absl::Minutes(9)).size(), 2u);
+  EXPECT_EQ(journal.forgotten_until(), absl::InfinitePast());
   const auto left = journal.Newest(kNow + absl::Minutes(11));
   ASSERT_EQ(left.size(), 1u);
   EXPECT_EQ(*left[0].value, "new");
   EXPECT_EQ(left[0].sequence, 2);
+  EXPECT_EQ(journal.forgotten_until(), kNow);
 }
 
 TEST(JournalTest, TellsListeners) {

@@ -26,6 +26,8 @@ std::vector<MethodRule> MethodRules() {
       rule("ListCalls", OperatorRole::kViewer),
       rule("EndCall", OperatorRole::kOperator),
       rule("GetCallTrace", OperatorRole::kOperator),
+      // dialplan asks for EvaluateChange.
+      also_dialplan("ListCallRecords", OperatorRole::kViewer),
       rule("WatchCallRecords", OperatorRole::kViewer),
       rule("GetConnection", OperatorRole::kViewer),
       rule("ListConnections", OperatorRole::kViewer),

@@ -361,6 +361,40 @@ SignalingEdgeService::WatchEvents(grpc::CallbackServerContext* context,
       });
 }
 
+grpc::ServerUnaryReactor* SignalingEdgeService::ListCallRecords(
+    grpc::CallbackServerContext* context,
+    const v1::ListCallRecordsRequest* request,
+    v1::ListCallRecordsResponse* response) {
+  const auto answer = [&]() -> absl::Status {
+    SP_RETURN_IF_ERROR(
+        Authorize(*context, "ListCallRecords", request->parent()));
+    SP_RETURN_IF_ERROR(CheckParent(request->parent()));
+    const absl::Time since = request->has_since_time()
+                                 ? FromProto(request->since_time())
+                                 : absl::InfinitePast();
+    Journal<EndedCall>& records = parts_.reporter.records();
+    std::vector<v1::CallRecord> items;
+    for (const auto& entry : records.Newest(absl::Now())) {
+      if (entry.time < since) break;
+      if (!BelongsTo(entry.value->record.tenant, request->parent())) continue;
+      v1::WatchCallRecordsResponse streamed =
+          ToProto(entry.sequence, *entry.value, options_.instance);
+      v1::CallRecord& record = items.emplace_back();
+      record.set_sequence(streamed.sequence());
+      record.mutable_call()->Swap(streamed.mutable_call());
+      record.set_disposition(streamed.disposition());
+      if (streamed.has_duration()) {
+        *record.mutable_duration() = streamed.duration();
+      }
+    }
+    *response->mutable_complete_since_time() =
+        sallyport::ToProto(std::max(records.forgotten_until(), started_));
+    return FillPage(*request, std::move(items),
+                    *response->mutable_call_records(), *response);
+  };
+  return Answer(context, answer());
+}
+
 grpc::ServerWriteReactor<v1::WatchCallRecordsResponse>*
 SignalingEdgeService::WatchCallRecords(
     grpc::CallbackServerContext* context,

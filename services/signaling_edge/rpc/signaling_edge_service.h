@@ -106,6 +106,10 @@ class SignalingEdgeService final
   grpc::ServerWriteReactor<v1::WatchEventsResponse>* WatchEvents(
       grpc::CallbackServerContext* context,
       const v1::WatchEventsRequest* request) override;
+  grpc::ServerUnaryReactor* ListCallRecords(
+      grpc::CallbackServerContext* context,
+      const v1::ListCallRecordsRequest* request,
+      v1::ListCallRecordsResponse* response) override;
   grpc::ServerWriteReactor<v1::WatchCallRecordsResponse>* WatchCallRecords(
       grpc::CallbackServerContext* context,
       const v1::WatchCallRecordsRequest* request) override;

@@ -60,8 +60,8 @@ absl::StatusOr<DiallingPolicy> DiallingPolicy::Compile(
 
 DiallingPolicy::Verdict DiallingPolicy::Check(std::string_view restriction,
                                               std::string_view number,
-                                              TollClass toll_class,
-                                              bool inside) const {
+                                              TollClass toll_class, bool inside,
+                                              bool explain) const {
   // A call for help is not a matter of policy.
   if (toll_class == TollClass::kEmergency) return {true, ""};
   const auto it = restrictions_.find(restriction);
@@ -77,6 +77,7 @@ DiallingPolicy::Verdict DiallingPolicy::Check(std::string_view restriction,
       matches = matches || (!number.empty() && pattern.Matches(number));
     }
     if (!matches) continue;
+    if (rule.rule->allow && !explain) return {true, ""};
     return {rule.rule->allow,
             absl::StrCat("rule ", rule.rule->number_mask,
                          rule.rule->group.empty() ? "" : " of group ",
@@ -85,6 +86,7 @@ DiallingPolicy::Verdict DiallingPolicy::Check(std::string_view restriction,
   }
   if (inside) return {true, ""};
   const bool allowed = (it->second.allowed & BitOf(toll_class)) != 0;
+  if (allowed && !explain) return {true, ""};
   return {allowed, absl::StrCat(AbslView(restriction),
                                 allowed ? " allows" : " does not allow",
                                 " calls of toll class ",

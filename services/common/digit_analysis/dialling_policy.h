@@ -26,7 +26,7 @@ class DiallingPolicy {
  public:
   struct Verdict {
     bool allowed = false;
-    std::string detail;  // why, for an operator
+    std::string detail;  // why, for an operator; see Check()
   };
 
   // kInvalidArgument, as DialPattern::Parse, for a rule's number mask.
@@ -34,9 +34,10 @@ class DiallingPolicy {
 
   // `restriction` may be empty; `number` is what was dialled, or empty if that
   // was no number. `inside`: it stays in the installation, as a call to a
-  // line; only a rule can deny it then.
+  // line; only a rule can deny it then. `explain`: why it is allowed is said
+  // too, not only why it is not.
   Verdict Check(std::string_view restriction, std::string_view number,
-                TollClass toll_class, bool inside) const;
+                TollClass toll_class, bool inside, bool explain = true) const;
 
  private:
   struct Rule {

@@ -1,5 +1,6 @@
 #include "services/common/digit_analysis/number_changer.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,39 @@ namespace {
 
 using Side = TransformStep::Side;
 using Kind = TransformStep::Kind;
+
+// How long the access code of every number is that the pattern matches, if
+// that can be told from its text: symbols and classes before the dot, each
+// once. Most are so, and need not be parsed on the call path.
+std::optional<size_t> AccessCodeLength(std::string_view text) {
+  size_t length = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    switch (text[i]) {
+      case '.':
+        return length;
+      case '!':
+      case '+':
+      case '?':
+      case '@':
+        return std::nullopt;
+      case '\\':
+        ++i;
+        break;
+      case '[':
+        i = text.find(']', i);
+        if (i == std::string_view::npos) return std::nullopt;
+        break;
+      default:
+        break;
+    }
+    ++length;
+    // A repeat behind it makes it none or many.
+    if (i + 1 < text.size() && (text[i + 1] == '+' || text[i + 1] == '?')) {
+      return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -53,7 +87,13 @@ void NumberChanger::ChangeCalled(const std::string& resource,
                                  const Transformation& change,
                                  std::string_view text,
                                  std::string_view numbering_plan, size_t form) {
-  if (change.discard != DiscardDigits::kNone) {
+  const std::optional<size_t> access_code =
+      change.discard == DiscardDigits::kPreDot ? AccessCodeLength(text)
+                                               : std::nullopt;
+  if (access_code.has_value() && *access_code <= called_.size()) {
+    Set(resource, Side::kCalled, Kind::kDiscard, "PreDot",
+        called_.substr(*access_code));
+  } else if (change.discard != DiscardDigits::kNone) {
     const NumberingPlan* plan = text.find('@') == std::string_view::npos
                                     ? nullptr
                                     : FindNumberingPlan(numbering_plan);

@@ -6,8 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "services/common/digit_analysis/dial_pattern.h"
+#include "services/common/digit_analysis/numbering_plan.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
 #include "services/common/digit_analysis/resolution.h"
+#include "services/common/digit_analysis/transform.h"
 
 namespace sallyport {
 namespace {
@@ -46,16 +49,46 @@ TEST(NumberChangerTest, InOrder) {
   EXPECT_EQ(steps[0].rule, "PreDot Trailing-#");
 }
 
+// What can be told from the text alone is what parsing tells.
+TEST(NumberChangerTest, AccessCodesOfEveryShape) {
+  struct Case {
+    const char* pattern;
+    const char* number;
+    const char* want;
+  };
+  Transformation change;
+  change.discard = DiscardDigits::kPreDot;
+  for (const Case& c :
+       {Case{"9.1XX", "9123", "123"}, Case{"[89]0.1XX", "90123", "123"},
+        Case{"\\+1.XX", "+123", "23"}, Case{"9!.#", "9123#", "#"},
+        Case{"9+.1XX", "99123", "123"}, Case{"90?.1XX", "9123", "123"},
+        Case{"9XXX", "9123", "9123"}, Case{".9XX", "912", "912"},
+        Case{"9[1-3]+.#", "9123#", "#"}, Case{"9123.", "9123", ""}}) {
+    const auto pattern = DialPattern::Parse(c.pattern);
+    ASSERT_TRUE(pattern.ok());
+    ASSERT_TRUE(pattern->Matches(c.number)) << c.pattern;
+    EXPECT_EQ(ApplyDiscard(change.discard, *pattern, c.number), c.want);
+    NumberChanger numbers(c.number, "", nullptr);
+    numbers.ChangeCalled("r", change, c.pattern, "", 0);
+    EXPECT_EQ(numbers.called(), c.want) << c.pattern;
+  }
+}
+
 TEST(NumberChangerTest, TheFormOfANumberingPlan) {
   NumberChanger numbers("919725551234", "4001", nullptr);
   Transformation change;
   change.discard = DiscardDigits::kPreDot11dTo10d;
-  // A number of another form matches no part of this one: only its own counts.
-  for (size_t form = 0; form < 40; ++form) {
+  size_t right = 0;
+  for (size_t form = 0; form < FindNumberingPlan("")->forms().size(); ++form) {
+    const auto pattern =
+        DialPattern::Parse("9.@", &FindNumberingPlan("")->forms()[form]);
+    if (!pattern->Matches("919725551234")) continue;
     NumberChanger copy = numbers;
     copy.ChangeCalled("r", change, "9.@", "", form);
-    if (copy.called() == "9725551234") SUCCEED();
+    EXPECT_EQ(copy.called(), "9725551234");
+    ++right;
   }
+  EXPECT_EQ(right, 1u);
   numbers.ChangeCalled("r", change, "9.@", "no such plan", 0);
   EXPECT_EQ(numbers.called(), "919725551234");
 }

@@ -40,16 +40,31 @@ constexpr std::pair<std::string_view, NumberPart> kParts[] = {
     {"TRANSIT-NETWORK-ESCAPE", NumberPart::kTransitNetworkEscape},
 };
 
+constexpr std::pair<std::string_view, TollClass> kTollClasses[] = {
+    {"emergency", TollClass::kEmergency},
+    {"local", TollClass::kLocal},
+    {"national", TollClass::kNational},
+    {"international", TollClass::kInternational},
+    {"premium", TollClass::kPremium},
+};
+
 absl::Status Bad(size_t line, std::string_view what) {
   return MakeError(absl::StatusCode::kInvalidArgument, "NUMBERING_PLAN_INVALID",
                    absl::StrCat("line ", line, ": ", AbslView(what)));
+}
+
+const TollClass* TollClassNamed(std::string_view name) {
+  for (const auto& [known, toll_class] : kTollClasses) {
+    if (known == name) return &toll_class;
+  }
+  return nullptr;
 }
 
 struct Shape {
   std::string text;
   std::vector<PatternElement> elements;
 };
-using Shapes = absl::flat_hash_map<NumberPart, std::vector<Shape>>;
+using Shapes = absl::flat_hash_map<std::string, std::vector<Shape>>;
 
 const NumberPart* PartNamed(std::string_view name) {
   for (const auto& [known, part] : kParts) {
@@ -60,13 +75,13 @@ const NumberPart* PartNamed(std::string_view name) {
 
 absl::Status AddPart(size_t line, std::string_view name, std::string_view value,
                      Shapes& shapes) {
-  const NumberPart* part = PartNamed(name);
-  if (part == nullptr) return Bad(line, "an unknown part");
+  if (PartNamed(name) == nullptr) return Bad(line, "an unknown part");
   for (absl::string_view text : absl::StrSplit(AbslView(value), '|')) {
     text = absl::StripAsciiWhitespace(text);
     const auto pattern = DialPattern::Parse(StdView(text));
     if (!pattern.ok()) return Bad(line, StdView(pattern.status().message()));
-    shapes[*part].push_back({std::string(text), pattern->elements()});
+    shapes[std::string(name)].push_back(
+        {std::string(text), pattern->elements()});
   }
   return absl::OkStatus();
 }
@@ -80,8 +95,10 @@ absl::Status AddForms(size_t line, std::string_view name,
   for (const absl::string_view word :
        absl::StrSplit(AbslView(value), ' ', absl::SkipEmpty())) {
     const NumberPart* part = PartNamed(StdView(word));
-    const auto it = part == nullptr ? shapes.end() : shapes.find(*part);
-    if (it == shapes.end()) return Bad(line, "a part that is not defined");
+    const auto it = shapes.find(std::string(word));
+    if (part == nullptr || it == shapes.end()) {
+      return Bad(line, "a part that is not defined");
+    }
     std::vector<NumberingForm> longer;
     for (const NumberingForm& form : made) {
       for (const Shape& shape : it->second) {
@@ -145,8 +162,25 @@ absl::StatusOr<NumberingPlan> NumberingPlan::Parse(std::string_view text) {
       SP_RETURN_IF_ERROR(
           AddPart(number, StdView(key.substr(5)), StdView(value), shapes));
     } else if (absl::StartsWith(key, "form ")) {
-      SP_RETURN_IF_ERROR(AddForms(number, StdView(key.substr(5)),
+      const size_t open = key.find(" (");
+      if (open == absl::string_view::npos || key.back() != ')') {
+        return Bad(number, "a form names its least toll class");
+      }
+      const TollClass* toll_class =
+          TollClassNamed(StdView(key.substr(open + 2, key.size() - open - 3)));
+      if (toll_class == nullptr) return Bad(number, "an unknown toll class");
+      SP_RETURN_IF_ERROR(AddForms(number, StdView(key.substr(5, open - 5)),
                                   StdView(value), shapes, plan.forms_));
+      plan.toll_classes_.resize(plan.forms_.size(), *toll_class);
+    } else if (absl::StartsWith(key, "class ")) {
+      const TollClass* toll_class = TollClassNamed(StdView(key.substr(6)));
+      const std::pair<std::string, std::string> words =
+          absl::StrSplit(value, absl::MaxSplits(' ', 1));
+      const NumberPart* part = PartNamed(words.first);
+      if (toll_class == nullptr || part == nullptr || words.second.empty()) {
+        return Bad(number, "not a toll class, a part and its digits");
+      }
+      plan.codes_.push_back({*part, words.second, *toll_class});
     } else {
       return Bad(number, "an unknown key");
     }
@@ -155,6 +189,21 @@ absl::StatusOr<NumberingPlan> NumberingPlan::Parse(std::string_view text) {
     return Bad(number, "a plan has a name, a source and forms");
   }
   return plan;
+}
+
+TollClass NumberingPlan::LeastTollClass(const DialPattern& pattern, size_t form,
+                                        std::string_view number) const {
+  TollClass least = toll_classes_[form];
+  for (const DialPattern::PlacedPart& part : pattern.PartsOf(number)) {
+    const std::string_view digits =
+        number.substr(part.begin, part.end - part.begin);
+    for (const Code& code : codes_) {
+      if (code.part != part.part || code.digits != digits) continue;
+      if (code.toll_class == TollClass::kEmergency) return code.toll_class;
+      least = std::max(least, code.toll_class);
+    }
+  }
+  return least;
 }
 
 const NumberingPlan* FindNumberingPlan(std::string_view name) {

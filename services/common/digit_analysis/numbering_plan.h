@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/common/digit_analysis/dial_pattern.h"
+#include "services/common/digit_analysis/plan_snapshot.h"
 
 namespace sallyport {
 
@@ -28,6 +29,11 @@ class NumberingPlan {
   const std::string& title() const { return title_; }
   const std::string& source() const { return source_; }
   const std::vector<NumberingForm>& forms() const { return forms_; }
+  // The least that a call to `number` costs, which `pattern` matches with '@'
+  // as the form of that index; the class of a route pattern is never below it.
+  // kEmergency: it is one.
+  TollClass LeastTollClass(const DialPattern& pattern, size_t form,
+                           std::string_view number) const;
 
  private:
   NumberingPlan() = default;
@@ -36,6 +42,14 @@ class NumberingPlan {
   std::string title_;
   std::string source_;
   std::vector<NumberingForm> forms_;
+  std::vector<TollClass> toll_classes_;  // of each form
+  // A part with these digits has a class of its own.
+  struct Code {
+    NumberPart part;
+    std::string digits;
+    TollClass toll_class;
+  };
+  std::vector<Code> codes_;
 };
 
 // A plan that is compiled in, by name; empty is "nanp". Null if there is none.

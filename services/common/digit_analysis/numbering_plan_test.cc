@@ -84,6 +84,34 @@ TEST(NumberingPlanTest, EmergencyIsNeverTheBeginningOfALongerNumber) {
   }
 }
 
+// UM-12: what a number is says what it costs at least.
+TEST(NumberingPlanTest, TollClassesOfForms) {
+  const NumberingPlan& plan = *FindNumberingPlan("");
+  const auto least = [&plan](const std::string& number) {
+    const auto patterns = ParsePatterns("@", "");
+    std::vector<TollClass> out;
+    for (size_t i = 0; i < patterns->size(); ++i) {
+      const DialPattern& pattern = (*patterns)[i];
+      if (!pattern.Matches(number)) continue;
+      out.push_back(plan.LeastTollClass(pattern, i, number));
+    }
+    EXPECT_EQ(out.size(), 1u) << number;
+    return out.at(0);
+  };
+  EXPECT_EQ(least("911"), TollClass::kEmergency);
+  EXPECT_EQ(least("411"), TollClass::kLocal);
+  EXPECT_EQ(least("5551234"), TollClass::kLocal);
+  EXPECT_EQ(least("2145551234"), TollClass::kLocal);
+  EXPECT_EQ(least("12145551234"), TollClass::kNational);
+  EXPECT_EQ(least("1911"), TollClass::kEmergency);
+  EXPECT_EQ(least("0"), TollClass::kLocal);
+  EXPECT_EQ(least("19005551234"), TollClass::kPremium);
+  EXPECT_EQ(least("101028819005551234"), TollClass::kPremium);
+  EXPECT_EQ(least("011442079460000"), TollClass::kInternational);
+  EXPECT_EQ(least("01442079460000#"), TollClass::kInternational);
+  EXPECT_EQ(least("1010288#"), TollClass::kInternational);
+}
+
 TEST(NumberingPlanTest, NamesItsSource) {
   const NumberingPlan* plan = FindNumberingPlan("");
   ASSERT_NE(plan, nullptr);
@@ -113,18 +141,22 @@ TEST(NumberingPlanTest, PatternsWithAnAt) {
 TEST(NumberingPlanTest, RefusesBadData) {
   const std::string head = "name: n\nsource: s\n";
   for (const char* bad :
-       {"form x: SERVICE", "part NOTHING: 1", "part SERVICE: [", "part SERVICE",
-        "part SERVICE:", "colour: red", "form x: HAPPY", ""}) {
+       {"form x (local): SERVICE", "part NOTHING: 1", "part SERVICE: [",
+        "part SERVICE", "part SERVICE:", "colour: red", "form x (local): HAPPY",
+        "part SERVICE: 1\nform x: SERVICE",
+        "part SERVICE: 1\nform x (cheap): SERVICE", "class cheap: SERVICE 911",
+        "class premium: HAPPY 1", "class premium: SERVICE", ""}) {
     EXPECT_THAT(NumberingPlan::Parse(head + bad).status(),
                 HasReason("NUMBERING_PLAN_INVALID"))
         << bad;
   }
-  EXPECT_THAT(
-      NumberingPlan::Parse(head + "part SERVICE: X | 1\nform x: SERVICE")
-          .status(),
-      IsOk());
+  EXPECT_THAT(NumberingPlan::Parse(
+                  head + "part SERVICE: X | 1\nform x (local): SERVICE")
+                  .status(),
+              IsOk());
   // Every choice is a form: a dozen parts of ten shapes each are too many.
-  std::string many = head + "part SERVICE: 0|1|2|3|4|5|6|7|8|9\nform x:";
+  std::string many =
+      head + "part SERVICE: 0|1|2|3|4|5|6|7|8|9\nform x (local):";
   for (int i = 0; i < 12; ++i) many += " SERVICE";
   EXPECT_THAT(NumberingPlan::Parse(many).status(),
               HasReason("NUMBERING_PLAN_INVALID"));

@@ -12,8 +12,10 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/string_view.h"
+#include "services/common/digit_analysis/dial_pattern.h"
 #include "services/common/digit_analysis/number.h"
 #include "services/common/digit_analysis/number_changer.h"
+#include "services/common/digit_analysis/numbering_plan.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/digit_analysis/route_candidates.h"
 #include "services/common/digit_analysis/target_list.h"
@@ -335,8 +337,8 @@ class Resolver::Run {
 
   // Whether the caller may make this call; refuses it otherwise.
   bool Allowed(TollClass toll_class, bool inside) {
-    const auto verdict =
-        plan_.policy_.Check(restriction_, dialled_, toll_class, inside);
+    const auto verdict = plan_.policy_.Check(restriction_, dialled_, toll_class,
+                                             inside, explain_);
     if (!verdict.allowed) Refuse("DIALLING_RESTRICTED", verdict.detail);
     if (verdict.allowed && explain_) out_.detail = verdict.detail;
     return verdict.allowed;
@@ -377,11 +379,30 @@ class Resolver::Run {
     return Next::kLookAgain;
   }
 
+  // '@' takes in local calls and calls abroad alike: what the number is counts
+  // as well as what the pattern says (UM-12).
+  TollClass TollClassOf(const RoutePatternEntry& entry, size_t form) const {
+    const NumberingPlan* plan = entry.pattern.find('@') == std::string::npos
+                                    ? nullptr
+                                    : FindNumberingPlan(entry.numbering_plan);
+    if (plan == nullptr || entry.toll_class == TollClass::kEmergency) {
+      return entry.toll_class;
+    }
+    const absl::StatusOr<DialPattern> pattern =
+        DialPattern::Parse(entry.pattern, &plan->forms()[form]);
+    if (!pattern.ok()) return TollClass::kPremium;  // it was compiled once
+    const TollClass least =
+        plan->LeastTollClass(*pattern, form, numbers_.called());
+    if (least == TollClass::kEmergency) return least;
+    return std::max(entry.toll_class, least);
+  }
+
   Next ByRoutePattern(const RoutePatternEntry& entry, size_t form) {
-    out_.toll_class = entry.toll_class;
+    out_.toll_class = TollClassOf(entry, form);
     if (entry.action == PatternAction::kBlock) return Block(entry.block_cause);
-    if (!Allowed(entry.toll_class, /*inside=*/false)) return Next::kDone;
-    const NumberChanger dialled = numbers_;
+    if (!Allowed(out_.toll_class, /*inside=*/false)) return Next::kDone;
+    std::optional<NumberChanger> dialled;
+    if (!entry.route_list.empty()) dialled = numbers_;
     const bool is_number = out_.called_domain.empty();
     if (is_number) {
       numbers_.ChangeCalled(entry.name, entry.transformation, entry.pattern,
@@ -423,12 +444,12 @@ class Resolver::Run {
         // the pattern's change.
         NumberChanger numbers = numbers_;
         if (member.overrides_called && is_number) {
-          numbers.RestoreCalled(list->name, dialled);
+          numbers.RestoreCalled(list->name, *dialled);
           numbers.ChangeCalled(list->name, member.transformation, entry.pattern,
                                entry.numbering_plan, form);
         }
         if (member.overrides_calling) {
-          numbers.RestoreCalling(list->name, dialled);
+          numbers.RestoreCalling(list->name, *dialled);
           numbers.ChangeCalling(list->name, member.transformation,
                                 external_mask_);
         }

@@ -588,7 +588,23 @@ TEST_F(ResolverRoutesTest, TheNumberingPlan) {
   RoutePatternEntry& at = Pattern("9.@");
   at.transformation.discard = DiscardDigits::kPreDot11dTo10d;
   Pattern("9.1900!").action = PatternAction::kBlock;
+  // UM-12: '@' is no way around the toll classes, nor in the way of help.
+  EXPECT_EQ(Route("919725551234").reason, "DIALLING_RESTRICTED");
+  EXPECT_EQ(Route("9911").outcome, Outcome::kPeer);
+  EXPECT_EQ(explained_.toll_class, TollClass::kEmergency);
+  plan_.dialling_restrictions = {{Name("diallingRestrictions/r"),
+                                  {TollClass::kLocal, TollClass::kNational},
+                                  {}}};
+  plan_.dial_plans[0].dialling_restriction = Name("diallingRestrictions/r");
+  EXPECT_EQ(Route("9011442079460000").reason, "DIALLING_RESTRICTED");
+  EXPECT_EQ(explained_.toll_class, TollClass::kInternational);
+  plan_.route_patterns[1].disabled = true;
+  EXPECT_EQ(Route("919005551234").reason, "DIALLING_RESTRICTED");
+  EXPECT_EQ(explained_.toll_class, TollClass::kPremium);
+  plan_.route_patterns[1].disabled = false;
+  plan_.dialling_restrictions[0].allowed.push_back(TollClass::kInternational);
   Resolution r = Route("919725551234");
+  EXPECT_EQ(r.toll_class, TollClass::kNational);
   EXPECT_EQ(r.called, "9725551234");
   EXPECT_EQ(r.pattern, "9.@");
   EXPECT_THAT(explained_.lookups[0].candidates[0].detail,

@@ -35,6 +35,25 @@ SymbolSet SymbolsOf(uint32_t key) {
   return key >> kSymbolsShift & ((SymbolSet{1} << kDialSymbols) - 1);
 }
 
+// Most often there are few, and sorting them would cost more than the walk.
+template <typename Nodes>
+void RemoveRepeated(Nodes& nodes) {
+  constexpr size_t kFew = 8;
+  if (nodes.size() > kFew) {
+    std::sort(nodes.begin(), nodes.end());
+    nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
+    return;
+  }
+  size_t kept = 0;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const auto end = nodes.begin() + static_cast<std::ptrdiff_t>(kept);
+    if (std::find(nodes.begin(), end, nodes[i]) == end) {
+      nodes[kept++] = nodes[i];
+    }
+  }
+  nodes.resize(kept);
+}
+
 bool Repeats(uint32_t key) {
   return (key & ((1u << kSymbolsShift) - 1)) !=
          static_cast<uint32_t>(Repeat::kOnce);
@@ -249,10 +268,7 @@ RouteTable::Active RouteTable::Walk(uint32_t space, std::string_view number,
       }
     }
     // A node has one parent, so only a loop can reach it twice.
-    if (looped && next.size() > 1) {
-      std::sort(next.begin(), next.end());
-      next.erase(std::unique(next.begin(), next.end()), next.end());
-    }
+    if (looped) RemoveRepeated(next);
     active.swap(next);
     if (active.empty()) break;
   }

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 
 #include "services/common/digit_analysis/dial_pattern.h"
+#include "services/common/digit_analysis/numbering_plan.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_matchers.h"
 
@@ -73,6 +75,72 @@ INSTANTIATE_TEST_SUITE_P(
         DiscardCase{"NothingLeft", DiscardDigits::kPreDotTrailingPound, "9.#",
                     "9#", ""}),
     [](const auto& info) { return std::string(info.param.name); });
+
+// The table of discard digits instructions of the system guide, its examples
+// among them; each number is read by the one form that fits it.
+TEST(TransformTest, InstructionsOfTheNumberingPlan) {
+  struct Case {
+    DiscardDigits discard;
+    const char* pattern;
+    const char* number;
+    const char* want;
+  };
+  using D = DiscardDigits;
+  for (const Case& c : {
+           Case{D::k1010Dialing, "9.@", "910102889728135000", "99728135000"},
+           Case{D::k1010DialingTrailingPound, "9.@", "9101028801181910555#",
+                "901181910555"},
+           Case{D::k11d10dTo7d, "9.@", "919728135000", "98135000"},
+           Case{D::k11d10dTo7d, "9.@", "99728135000", "98135000"},
+           Case{D::k11d10dTo7d, "9.@", "9101028819728135000", "98135000"},
+           Case{D::k11d10dTo7dTrailingPound, "9.@", "919728135000", "98135000"},
+           Case{D::k11dTo10d, "9.@", "919728135000", "99728135000"},
+           Case{D::k11dTo10d, "9.@", "909728135000", "99728135000"},
+           Case{D::kIntlTollBypass, "9.5@", "95011331234#", "951234#"},
+           Case{D::kIntlTollBypassTrailingPound, "9.5@", "95011331234#",
+                "951234"},
+           Case{D::kIntlTollBypass, "9.@", "90133123456", "9123456"},
+           Case{D::kIntlAccessIntlDirectDial, "9.@", "9011442055551122",
+                "9442055551122"},
+           Case{D::kPreDotIntlAccessIntlDirectDialTrailingPound, "9.@",
+                "9011442055551122#", "442055551122"},
+           Case{D::kPreAt, "9.5@", "9512145551212", "12145551212"},
+           Case{D::kPreAtTrailingPound, "9.5@", "95011331234#", "011331234"},
+           Case{D::kPreDot, "9.5@", "9512145551212", "512145551212"},
+           Case{D::kPreAt11dTo10d, "9.5@", "9512145551212", "2145551212"},
+           Case{D::kPreAt11d10dTo7d, "9.5@", "9512145551212", "5551212"},
+           Case{D::kPreDot11d10dTo7d, "9.5@", "9512145551212", "55551212"},
+           Case{D::kPreDot1010Dialing, "9.@", "9101028812145551212",
+                "12145551212"},
+           Case{D::kPreDotIntlTollBypass, "9.@", "9011331234", "1234"},
+           Case{D::kPreAt, "9.@", "9911", "911"},
+           Case{D::k11d10dTo7d, "9.@", "9911", "9911"},
+       }) {
+    const auto patterns = ParsePatterns(c.pattern, "nanp");
+    ASSERT_TRUE(patterns.ok());
+    size_t readings = 0;
+    for (const DialPattern& pattern : *patterns) {
+      if (!pattern.Matches(c.number)) continue;
+      ++readings;
+      EXPECT_EQ(ApplyDiscard(c.discard, pattern, c.number), c.want)
+          << DiscardDigitsName(c.discard) << " of " << c.number;
+    }
+    EXPECT_EQ(readings, 1u) << c.number;
+  }
+}
+
+TEST(TransformTest, EveryInstructionHasANameOfItsOwn) {
+  std::set<std::string> names;
+  for (int i = 0; i <= static_cast<int>(kLastDiscardDigits); ++i) {
+    const auto discard = static_cast<DiscardDigits>(i);
+    const DiscardRule rule = RuleOf(discard);
+    EXPECT_TRUE(names.insert(DiscardDigitsName(discard)).second);
+    EXPECT_EQ(rule.needs_dot(), DiscardDigitsName(discard).find("PreDot") == 0);
+  }
+  EXPECT_EQ(names.size(), 36u);
+  EXPECT_EQ(DiscardDigitsName(DiscardDigits::kPreAt11d10dTo7dTrailingPound),
+            "PreAt 11/10D->7D Trailing-#");
+}
 
 TEST(TransformTest, MasksAndPrefixesAreChecked) {
   EXPECT_THAT(CheckMask(""), IsOk());

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Runs one load on a real dialplan over mutual TLS, and prints what came out.
 
-    tools/benchmarks/drive_dialplan.py stream|resolve|memory --dialplan=BINARY ...
+    tools/benchmarks/drive_dialplan.py stream|resolve|memory|bare --dialplan=BINARY ...
 
-The store is made anew, holds the plan of a region, and is thrown away. The
-last line is one JSON object of numbers.
+The store is made anew, holds the plan of a region, and is thrown away. `bare`
+puts the load of `resolve` on a gRPC server that does nothing (--bare_server).
+The last line is one JSON object of numbers.
 """
 
 import argparse
@@ -23,9 +24,10 @@ from tests.harness.process import Failed, Process, wait_until  # noqa: E402
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('scenario', choices=('stream', 'resolve', 'memory'))
-    parser.add_argument('--dialplan', required=True)
-    parser.add_argument('--make_region', required=True)
+    parser.add_argument('scenario', choices=('stream', 'resolve', 'memory', 'bare'))
+    parser.add_argument('--dialplan', default='')
+    parser.add_argument('--make_region', default='')
+    parser.add_argument('--bare_server', default='')
     parser.add_argument('--load', default='', help='the load program; not for memory')
     parser.add_argument('--cpu', default='', help='core of dialplan; empty: any')
     parser.add_argument('--load_cpus', default='', help='cores of the load; empty: any')
@@ -59,12 +61,51 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
-class Dialplan:
-    """One process with a region's plan."""
+class Server:
+    """One process under load."""
+
+    def __init__(self, args):
+        self.args = args
+        self.process = None
+        self.address = ''
+        self.pki = ''
+
+    def load(self, region):
+        shape = [f'--{name}={region[name]}' for name in ('tenants', 'partitions', 'patterns')]
+        command = [self.args.load, f'--target={self.address}', f'--pki={self.pki}', *shape, *self.args.option]
+        before = cpu_seconds(self.process.pid)
+        done = subprocess.run(pinned(self.args, self.args.load_cpus, command), capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failed(done.stderr.strip() or f'exit status {done.returncode}')
+        values = json.loads(done.stdout.strip().splitlines()[-1])
+        values['server_cpu_seconds'] = cpu_seconds(self.process.pid) - before
+        values['server_rss_mb'] = resident_kb(self.process.pid) / 1024
+        return values
+
+
+class Bare(Server):
+    """The gRPC server that does nothing."""
+
+    def __init__(self, args, folder):
+        super().__init__(args)
+        cluster = Cluster(folder)
+        cluster.make_pki()
+        self.pki = cluster.pki
+        self.process = Process('bare_server', pinned(args, args.cpu, [args.bare_server, f'--pki={self.pki}']),
+                               os.path.join(folder, 'bare.log'))
+        self.process.start()
+
+        def bound():
+            found = re.search(r'"grpc": (\d+)', self.process.text())
+            return found and found.group(1)
+        self.address = f"127.0.0.1:{wait_until(bound, 'the bare server becomes ready')}"
+
+
+class Dialplan(Server):
+    """A dialplan with a region's plan."""
 
     def __init__(self, args, folder, region):
-        self.folder = folder
-        self.args = args
+        super().__init__(args)
         store = os.path.join(folder, 'plan.db')
         shape = [f'--{name}={value}' for name, value in region.items()]
         done = subprocess.run([args.make_region, f'--store={store}', *shape], capture_output=True, text=True)
@@ -93,29 +134,17 @@ class Dialplan:
                 return None
         self.address = f"127.0.0.1:{wait_until(bound, 'dialplan becomes ready', 120)['grpc']}"
 
-    def load(self, region):
-        shape = [f'--{name}={region[name]}' for name in ('tenants', 'partitions', 'patterns')]
-        command = [self.args.load, f'--target={self.address}', f'--pki={self.pki}', *shape, *self.args.option]
-        before = cpu_seconds(self.process.pid)
-        done = subprocess.run(pinned(self.args, self.args.load_cpus, command), capture_output=True, text=True)
-        if done.returncode != 0:
-            raise Failed(done.stderr.strip() or f'exit status {done.returncode}')
-        values = json.loads(done.stdout.strip().splitlines()[-1])
-        values['server_cpu_seconds'] = cpu_seconds(self.process.pid) - before
-        values['server_rss_mb'] = resident_kb(self.process.pid) / 1024
-        return values
-
 
 def run(args, folder, region):
     """One process from start to end."""
     os.makedirs(folder)
-    dialplan = Dialplan(args, folder, region)
+    server = Bare(args, folder) if args.scenario == 'bare' else Dialplan(args, folder, region)
     try:
         if args.scenario == 'memory':
-            return {'rss_kb': resident_kb(dialplan.process.pid), 'resources': dialplan.made['resources']}
-        return dialplan.load(region)
+            return {'rss_kb': resident_kb(server.process.pid), 'resources': server.made['resources']}
+        return server.load(region)
     finally:
-        dialplan.process.stop()
+        server.process.stop()
 
 
 def main():

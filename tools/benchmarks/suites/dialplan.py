@@ -1,6 +1,6 @@
 """dialplan: decisions, and the stream of the plan."""
 
-from tools.benchmarks.row import Row, at_least, at_most
+from tools.benchmarks.row import Peer, Row, at_least, at_most
 from tools.benchmarks.source import GoogleBenchmark, LoadProgram
 
 RESOLVER = GoogleBenchmark('//services/common/digit_analysis:resolver_benchmark')
@@ -29,14 +29,24 @@ RESOLVE = drive('resolve', '//services/dialplan/load:resolve_load',
                 ('--realtime', '--cpu={cpu}', '--load_cpus={load_cpus}', '--option=--rate=10000',
                  '--option=--seconds=10'),
                 ('--option=--seconds=4',))
+# The floor: what gRPC and TLS take of the same calls on this machine.
+BARE = LoadProgram('tools/benchmarks/drive_dialplan.py',
+                   ('bare', '--bare_server={//services/dialplan/load:bare_server}',
+                    '--load={//services/dialplan/load:resolve_load}', '--realtime', '--cpu={cpu}',
+                    '--load_cpus={load_cpus}', '--option=--rate=10000', '--option=--seconds=10'),
+                   ('--option=--seconds=4',),
+                   ('//services/dialplan/load:bare_server', '//services/dialplan/load:resolve_load'))
 MEMORY = drive('memory')
 
 ROWS = [
     Row('dialplan.resolve', 'one decision, 100 000 patterns in 1000 partitions', 'us', RESOLVER,
         'BM_Resolve/100000', at_most(2), scale=1e-3),
     Row('dialplan.resolve_grpc', 'ResolveRoute over mutual TLS, 10 000/s, dialplan on one core, 99th percentile', 'us',
-        RESOLVE, 'p99_us', at_most(250)),
-    Row('dialplan.resolve_grpc_median', 'the same, median', 'us', RESOLVE, 'p50_us'),
+        RESOLVE, 'p99_us', at_most(250), Peer('bare gRPC', BARE, 'p99_us')),
+    Row('dialplan.resolve_grpc_median', 'the same, median', 'us', RESOLVE, 'p50_us',
+        peer=Peer('bare gRPC', BARE, 'p50_us')),
+    Row('dialplan.resolve_grpc_cpu', 'the same, CPU time of the server in the whole run', 's', RESOLVE,
+        'server_cpu_seconds', peer=Peer('bare gRPC', BARE, 'server_cpu_seconds')),
     Row('dialplan.snapshot', 'the plan of a region to a new consumer', 'ms', STREAM, 'snapshot_ms', at_most(1000)),
     Row('dialplan.visible', 'a change until each of 50 consumers sees it, at 2000 writes/s, 99th percentile', 'ms',
         STREAM, 'visible_p99_ms', at_most(200)),

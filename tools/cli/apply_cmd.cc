@@ -141,7 +141,9 @@ absl::Status Confirm(CliContext& context, const ApplyOptions& options,
 
 // Could the service not be asked, rather than say no?
 bool CannotCheck(const absl::Status& status) {
+  // An older service does not know the tenant that it is asked to make.
   return status.code() == absl::StatusCode::kUnimplemented ||
+         status.code() == absl::StatusCode::kNotFound ||
          status.code() == absl::StatusCode::kResourceExhausted;
 }
 

@@ -89,6 +89,10 @@ class PlanFilesTest : public ::testing::Test {
 
 TEST_F(PlanFilesTest, EveryKindGoesOutAndInAgain) {
   const std::string file = Write("all.yaml", ReadTestdata("all_kinds.yaml"));
+  ASSERT_EQ(Run({"apply", "-f", file, "--dry-run"}), 0)
+      << out_.str() << err_.str();
+  EXPECT_THAT(out_.str(), EndsWith("\n28 created (dry run)\n"));
+  EXPECT_EQ(Run({"get", "tenant", "t"}), 1);  // nothing was stored
   ASSERT_EQ(Run({"apply", "-f", file}), 0) << out_.str() << err_.str();
   EXPECT_THAT(out_.str(), EndsWith("\n28 created\n"));
   ASSERT_EQ(Run({"apply", "-f", file}), 0) << out_.str() << err_.str();
@@ -111,6 +115,8 @@ TEST_F(PlanFilesTest, EveryKindGoesOutAndInAgain) {
       Run({"diff", "-f", again, "--replace", "--prune", "--kinds", "all"}), 0)
       << out_.str();
 
+  ASSERT_EQ(Run({"delete", "-f", again, "--dry-run"}), 0) << err_.str();
+  EXPECT_EQ(Export(), exported);
   ASSERT_EQ(Run({"delete", "-f", again}), 0) << out_.str() << err_.str();
   EXPECT_EQ(Run({"get", "tenants", "-o", "name"}), 0);
   EXPECT_EQ(out_.str(), "");
@@ -153,7 +159,7 @@ name: new
   EXPECT_EQ(Run({"diff", "-f", file + ".none"}), 2);
 }
 
-TEST_F(PlanFilesTest, WhatFailsIsToldAndTheRestIsApplied) {
+TEST_F(PlanFilesTest, FaultsAreNamedByDocumentAndNothingIsApplied) {
   const std::string file = Write("bad.yaml", R"(kind: Tenant
 name: t
 spec: {domains: [t.test], default_dial_plan: d}
@@ -170,6 +176,16 @@ kind: User
 name: ann
 spec: {username: ann, calling_search_space: none}
 )");
+  EXPECT_EQ(Run({"apply", "-f", file}), 1);
+  EXPECT_THAT(err_.str(),
+              AllOf(HasSubstr("nothing was applied [CHANGE_REFUSED]"),
+                    HasSubstr("bad.yaml:9 tenants/t/peers/gw spec.fqdn: "),
+                    HasSubstr("bad.yaml:9 tenants/t/peers/gw spec.port: "),
+                    HasSubstr("bad.yaml:13 tenants/t/users/ann "
+                              "spec.calling_search_space: ")));
+  EXPECT_EQ(out_.str(), "");
+  EXPECT_EQ(Run({"get", "tenant", "t"}), 1);
+
   // As far as it goes, if that is what the operator wants.
   EXPECT_EQ(Run({"apply", "-f", file, "--keep-going"}), 1);
   EXPECT_THAT(out_.str(), AllOf(HasSubstr("Tenant tenants/t created\n"),
@@ -199,6 +215,18 @@ TEST_F(PlanFilesTest, PruningNeedsKindsAndAWordBeyondTen) {
                     HasSubstr("CallingSearchSpace tenants/t/"
                               "callingSearchSpaces/c would be deleted\n")));
   EXPECT_THAT(err_.str(), HasSubstr("[CONFIRMATION_REQUIRED]"));
+  EXPECT_EQ(Run({"apply", "-f", less, "--prune", "--kinds", "partitions",
+                 "--dry-run"}),
+            0)
+      << err_.str();
+  EXPECT_THAT(out_.str(), EndsWith("2 unchanged, 10 deleted (dry run)\n"));
+  // What is still used is found before anything is written.
+  const std::string none = Write("none.yaml", "kind: Partition\nname: p0\n");
+  EXPECT_EQ(
+      Run({"apply", "-f", none, "--prune", "--kinds", "partitions", "--yes"}),
+      1);
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("delete tenants/t/partitions/p11"),
+                                HasSubstr("RESOURCE_IN_USE")));
   EXPECT_EQ(Run({"apply", "-f", less, "--prune", "--kinds", "all", "--yes"}), 0)
       << err_.str();
   EXPECT_THAT(out_.str(), EndsWith("\n2 unchanged, 11 deleted\n"));

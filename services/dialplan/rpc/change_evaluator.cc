@@ -58,6 +58,17 @@ bool IsNameIn(const std::string& tenant, const ResourceKind& kind,
          IsResourceId(std::string_view(name).substr(prefix.size()));
 }
 
+// Does the change make the tenant that it is in?
+bool MakesTenant(const pb::EvaluateChangeRequest& request) {
+  for (const pb::ProposedChange& change : request.changes()) {
+    if (change.has_upsert() && change.upsert().has_tenant() &&
+        change.upsert().tenant().name() == request.parent()) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // The answer without what says how it was found: two of them are the same
 // decision if the rest is.
 pb::ResolveRouteResponse DecisionOf(pb::ResolveRouteResponse answer) {
@@ -102,7 +113,8 @@ void ChangeEvaluator::Evaluate(const pb::EvaluateChangeRequest& request,
                                pb::EvaluateChangeResponse& response,
                                Done done) {
   const std::string& tenant = request.parent();
-  if (board_.Find(tenant) == nullptr || TenantOf(tenant) != tenant) {
+  const bool is_there = board_.Find(tenant) != nullptr || MakesTenant(request);
+  if (!is_there || TenantOf(tenant) != tenant) {
     return done(MakeError(absl::StatusCode::kNotFound, "RESOURCE_NOT_FOUND",
                           "parent: there is no such tenant"));
   }
@@ -270,6 +282,9 @@ absl::Status ChangeEvaluator::Compare(const Job& job) const {
   }
 
   const PlanBoard::View before = board_.view();
+  response.set_version(before.head.version);
+  // Whether the rules would take it was all that was asked.
+  if (attempts.empty()) return absl::OkStatus();
   PlanBoard::View after = before;
   RecordMap::Edit edit(before.records);
   for (const auto& [name, record] : job.made) {
@@ -282,7 +297,6 @@ absl::Status ChangeEvaluator::Compare(const Job& job) const {
   after.records = std::move(edit).Done();
   SP_ASSIGN_OR_RETURN(const auto now, CompileTenant(before, tenant));
   SP_ASSIGN_OR_RETURN(const auto then, CompileTenant(after, tenant));
-  response.set_version(before.head.version);
 
   size_t bytes = 0;
   for (size_t i = 0; i < attempts.size(); ++i) {

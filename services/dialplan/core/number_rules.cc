@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/number.h"
+#include "services/common/digit_analysis/numbering_plan.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/digit_analysis/transform.h"
 
@@ -23,14 +24,17 @@ std::optional<DialPattern> CheckPattern(const RuleContext& c,
                                         const std::string& numbering_plan) {
   const std::string plan_field =
       field.substr(0, field.find('.')) + ".numbering_plan";
-  if (!numbering_plan.empty() && numbering_plan != "nanp") {
+  if (FindNumberingPlan(numbering_plan) == nullptr) {
     c.Add(plan_field, "NUMBERING_PLAN_UNKNOWN",
-          "the only numbering plan is \"nanp\"");
-  } else if (!numbering_plan.empty() && !absl::StrContains(pattern, '@')) {
+          "there is no numbering plan of that name");
+    return std::nullopt;
+  }
+  if (!numbering_plan.empty() && !absl::StrContains(pattern, '@')) {
     c.Add(plan_field, "PATTERN_HAS_NO_AT", "there is no '@' in the pattern");
   }
-  absl::StatusOr<DialPattern> parsed = DialPattern::Parse(pattern);
-  if (parsed.ok()) return *std::move(parsed);
+  // With '@' it stands for several, that differ in nothing that is asked here.
+  auto parsed = ParsePatterns(pattern, numbering_plan);
+  if (parsed.ok()) return std::move(parsed->front());
   c.AddStatus(field, parsed.status());
   return std::nullopt;
 }
@@ -38,18 +42,13 @@ std::optional<DialPattern> CheckPattern(const RuleContext& c,
 void CheckCalledChange(const RuleContext& c, const std::string& path,
                        const Transformation& change,
                        const DialPattern* pattern) {
-  const absl::string_view discard = AbslView(DiscardDigitsName(change.discard));
+  const DiscardRule rule = RuleOf(change.discard);
   const std::string field = path + ".discard_digits";
   if (pattern != nullptr) {
-    if (absl::StartsWith(discard, "PreDot") && !pattern->has_dot()) {
+    if (rule.needs_dot() && !pattern->has_dot()) {
       c.Add(field, "PATTERN_HAS_NO_DOT", "PreDot needs a '.' in the pattern");
     }
-    // protocols.md section 11.3: without '@' there are four instructions.
-    const bool plain = change.discard == DiscardDigits::kNone ||
-                       change.discard == DiscardDigits::kPreDot ||
-                       change.discard == DiscardDigits::kPreDotTrailingPound ||
-                       change.discard == DiscardDigits::kTrailingPound;
-    if (!plain && !absl::StrContains(pattern->text(), '@')) {
+    if (rule.needs_at() && pattern->form() == nullptr) {
       c.Add(field, "PATTERN_HAS_NO_AT",
             "the instruction needs '@' in the pattern");
     }

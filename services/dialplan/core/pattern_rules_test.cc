@@ -34,6 +34,7 @@ class PatternRulesTest : public PlanRulesTest {
     out.name = "tenants/t/translationPatterns/x";
     out.pattern = pattern;
     out.calling_search_space = "tenants/t/callingSearchSpaces/c";
+    out.transformation.called_mask = "7777";
     return out;
   }
 };
@@ -125,6 +126,18 @@ TEST_F(PatternRulesTest, DiscardInstructionsNeedTheirPattern) {
   EXPECT_THAT(
       Check(pattern),
       ElementsAre("route_pattern.numbering_plan NUMBERING_PLAN_UNKNOWN"));
+  pattern.numbering_plan = "nanp";
+  pattern.pattern = "9.@";
+  pattern.transformation.discard = DiscardDigits::kPreDotIntlTollBypass;
+  EXPECT_THAT(Check(pattern), IsEmpty());
+  pattern.pattern = "9@";
+  EXPECT_THAT(
+      Check(pattern),
+      ElementsAre(
+          "route_pattern.called_party.discard_digits PATTERN_HAS_NO_DOT"));
+  pattern.pattern = "9.@@";
+  EXPECT_THAT(Check(pattern),
+              ElementsAre("route_pattern.pattern PATTERN_TWO_ATS"));
 }
 
 TEST_F(PatternRulesTest, Translations) {

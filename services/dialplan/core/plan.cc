@@ -55,6 +55,9 @@ void Plan::Index(const PlanRecord& record) {
   for (const Reference& reference : record.references) {
     referrers_[reference.target].insert(record.name());
   }
+  if (const auto place = WildcardPlace(record.entry)) {
+    wildcards_[*place].insert(&record);
+  }
   IndexKeys(record);
 }
 
@@ -64,6 +67,13 @@ void Plan::Unindex(const PlanRecord& record) {
     if (it == referrers_.end()) continue;
     it->second.erase(record.name());
     if (it->second.empty()) referrers_.erase(it);
+  }
+  if (const auto place = WildcardPlace(record.entry)) {
+    const auto it = wildcards_.find(*place);
+    if (it != wildcards_.end()) {
+      it->second.erase(&record);
+      if (it->second.empty()) wildcards_.erase(it);
+    }
   }
   UnindexKeys(record.name());
 }
@@ -119,6 +129,14 @@ const std::set<std::string>& Plan::HoldersOf(std::string_view key) const {
   static const std::set<std::string>& none = *new std::set<std::string>;
   const auto it = holders_.find(key);
   return it == holders_.end() ? none : it->second;
+}
+
+const std::set<const PlanRecord*>& Plan::WildcardsAt(
+    const std::string& place) const {
+  static const std::set<const PlanRecord*>& none =
+      *new std::set<const PlanRecord*>;
+  const auto it = wildcards_.find(place);
+  return it == wildcards_.end() ? none : it->second;
 }
 
 std::set<std::string> Plan::OverlappingSources(std::string_view name,

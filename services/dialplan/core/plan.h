@@ -103,6 +103,10 @@ class Plan {
   const std::vector<UniqueKey>& KeysOf(std::string_view name) const;
   const std::set<std::string>& HoldersOf(std::string_view key) const;
 
+  // The records of patterns at a place that WildcardPlace() names.
+  const std::set<const PlanRecord*>& WildcardsAt(
+      const std::string& place) const;
+
   // Those other than `name` whose source addresses share some with those of
   // `key`, on the same port, without being the same: that is told of the key
   // itself. Empty for a key of another kind.
@@ -138,6 +142,7 @@ class Plan {
   std::map<std::string, std::set<std::string>, std::less<>> referrers_;
   std::map<std::string, std::vector<UniqueKey>, std::less<>> keys_;
   std::map<std::string, std::set<std::string>, std::less<>> holders_;
+  std::map<std::string, std::set<const PlanRecord*>> wildcards_;
   // By tenant, then by kind.
   std::map<std::string, std::array<size_t, std::variant_size_v<PlanEntry>>,
            std::less<>>

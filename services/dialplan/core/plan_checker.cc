@@ -8,6 +8,7 @@
 
 #include "services/dialplan/core/hunt_rules.h"
 #include "services/dialplan/core/line_rules.h"
+#include "services/dialplan/core/loop_rules.h"
 #include "services/dialplan/core/member_rules.h"
 #include "services/dialplan/core/pattern_rules.h"
 #include "services/dialplan/core/peer_rules.h"
@@ -48,6 +49,7 @@ struct KindRules {
   }
   void operator()(const TranslationPatternEntry& entry) const {
     CheckTranslation(c, entry);
+    CheckTranslationLoop(c, entry);
   }
   void operator()(const CalledPartyTransformationEntry& entry) const {
     CheckCalledTransformation(c, entry);
@@ -65,16 +67,21 @@ struct KindRules {
   void operator()(const DiallingRestrictionEntry& entry) const {
     CheckRestriction(c, entry);
   }
-  void operator()(const LineEntry& entry) const { CheckLine(c, entry); }
+  void operator()(const LineEntry& entry) const {
+    CheckLine(c, entry);
+    CheckLineLoops(c, entry);
+  }
   void operator()(const LineGroupEntry& entry) const {
     CheckLineGroup(c, entry);
   }
   void operator()(const HuntListEntry& entry) const { CheckHuntList(c, entry); }
   void operator()(const HuntPilotEntry& entry) const {
     CheckHuntPilot(c, entry);
+    CheckHuntPilotLoops(c, entry);
   }
   void operator()(const VoicemailPilotEntry& entry) const {
     CheckVoicemailPilot(c, entry);
+    CheckPilotLoop(c, entry);
   }
   void operator()(const VoicemailProfileEntry& entry) const {
     CheckVoicemailProfile(c, entry);

@@ -1,6 +1,7 @@
 #include "services/dialplan/core/unique_keys.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -211,6 +212,56 @@ std::vector<UniqueKey> UniqueKeysOf(const PlanEntry& entry,
   std::vector<UniqueKey> out;
   std::visit(KeyMaker{peer, out}, entry);
   return out;
+}
+
+std::string ExactPatternKey(std::string_view space, std::string_view number) {
+  const bool global = number.substr(0, 1) == "+";
+  return absl::StrCat(
+      "pattern/", AbslView(space), "/",
+      Canonical(absl::StrCat(global ? "\\" : "", AbslView(number))));
+}
+
+std::optional<std::string> WildcardPlace(const PlanEntry& entry) {
+  const std::string* text = nullptr;
+  const std::string* partition = nullptr;
+  const auto take = [&](const auto* one) {
+    if (one == nullptr) return;
+    text = &one->pattern;
+    partition = &one->partition;
+  };
+  take(std::get_if<RoutePatternEntry>(&entry));
+  take(std::get_if<TranslationPatternEntry>(&entry));
+  take(std::get_if<HuntPilotEntry>(&entry));
+  if (text == nullptr) return std::nullopt;
+  std::string digits;
+  // What '@' stands for begins with other digits in each form.
+  const size_t at = text->find('@');
+  const absl::StatusOr<DialPattern> pattern =
+      DialPattern::Parse(at == std::string::npos ? *text : text->substr(0, at));
+  bool exact = at == std::string::npos;
+  if (pattern.ok()) {
+    for (const PatternElement& element : pattern->elements()) {
+      // One symbol, once.
+      if (element.repeat != PatternElement::Repeat::kOnce ||
+          (element.symbols & (element.symbols - 1)) != 0) {
+        exact = false;
+        break;
+      }
+      int symbol = 0;
+      while ((element.symbols >> symbol & 1) == 0) ++symbol;
+      digits.push_back(DialCharOf(symbol));
+    }
+  } else if (at == std::string::npos) {
+    return std::nullopt;
+  }
+  if (exact) return std::nullopt;
+  return WildcardPlace(partition->empty() ? TenantOf(NameOf(entry))
+                                          : std::string_view(*partition),
+                       digits);
+}
+
+std::string WildcardPlace(std::string_view space, std::string_view digits) {
+  return absl::StrCat(AbslView(space), "\n", AbslView(digits));
 }
 
 std::string NumberKey(std::string_view tenant, std::string_view number) {

@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_SERVICES_DIALPLAN_CORE_UNIQUE_KEYS_H_
 #define SALLYPORT_SERVICES_DIALPLAN_CORE_UNIQUE_KEYS_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,15 @@ std::vector<UniqueKey> UniqueKeysOf(const PlanEntry& entry,
 
 // The key of a number that reaches a user or line in the null partition.
 std::string NumberKey(std::string_view tenant, std::string_view number);
+
+// The key of a pattern of exactly this number, of any kind that takes calls,
+// in `space`: a partition, or a tenant for its null partition.
+std::string ExactPatternKey(std::string_view space, std::string_view number);
+
+// Where a pattern with wildcards that takes calls is to be looked for: its
+// space, LF, and the digits that it begins with. Nothing for other entries.
+std::optional<std::string> WildcardPlace(const PlanEntry& entry);
+std::string WildcardPlace(std::string_view space, std::string_view digits);
 
 // The number that a directory number, which is a pattern of one number, is:
 // "\\+1201" is "+1201". Empty if it is none.

@@ -167,7 +167,8 @@ TEST_F(VoicemailRulesTest, PilotsAndProfiles) {
   pilot.is_default = true;
   EXPECT_THAT(Check(pilot),
               ElementsAre("voicemail_pilot.number NUMBER_INVALID"));
-  pilot.number = "8001";
+  Add(TestPattern("vm", "8000", "gw"));
+  pilot.number = "8000";
   Add(pilot);
   VoicemailPilotEntry second = pilot;
   second.name = "tenants/t/voicemailPilots/b";

@@ -19,12 +19,14 @@
 #include "absl/time/clock.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
+#include "grpcpp/impl/codegen/server_callback_handlers.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
 #include "sallyport/dialplan/v1/dialplan_service.grpc.pb.h"
 #include "services/common/plan_snapshot/snapshot_state.h"
 #include "services/common/rpc/callback_queue.h"
+#include "services/common/rpc/dispatch_service.h"
 #include "services/common/status/status_matchers.h"
 #include "services/dialplan/rpc/resource_codec.h"
 
@@ -39,26 +41,29 @@ using testing::Gt;
 using testing::Lt;
 using testing::Not;
 
-class Service final
-    : public pb::DialplanService::WithRawCallbackMethod_WatchSnapshot<
-          pb::DialplanService::CallbackService> {
+class Service final : public DispatchService {
  public:
-  explicit Service(PlanWatch& watch) : watch_(watch) {}
-
-  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchSnapshot(
-      grpc::CallbackServerContext* context,
-      const grpc::ByteBuffer* octets) override {
-    pb::WatchSnapshotRequest request;
-    grpc::ByteBuffer copy(*octets);
-    EXPECT_TRUE(
-        grpc::SerializationTraits<pb::WatchSnapshotRequest>::Deserialize(
-            &copy, &request)
-            .ok());
-    return watch_.Open(context, request, {"service signaling_edge", true});
+  explicit Service(PlanWatch& watch)
+      : DispatchService(
+            *pb::WatchSnapshotRequest::descriptor()
+                 ->file()
+                 ->pool()
+                 ->FindServiceByName("sallyport.dialplan.v1.DialplanService")) {
+    HandleStream(
+        "WatchSnapshot",
+        std::make_unique<grpc::internal::CallbackServerStreamingHandler<
+            grpc::ByteBuffer,
+            grpc::ByteBuffer>>([&watch](grpc::CallbackServerContext* context,
+                                        const grpc::ByteBuffer* octets) {
+          pb::WatchSnapshotRequest request;
+          grpc::ByteBuffer copy(*octets);
+          EXPECT_TRUE(
+              grpc::SerializationTraits<pb::WatchSnapshotRequest>::Deserialize(
+                  &copy, &request)
+                  .ok());
+          return watch.Open(context, request, {"service signaling_edge", true});
+        }));
   }
-
- private:
-  PlanWatch& watch_;
 };
 
 // A consumer that reads as fast as it can.

@@ -210,22 +210,6 @@ void CheckUser(const pb::User& user, ShapeChecker& out) {
   }
 }
 
-void CheckRoutePattern(const pb::RoutePattern& pattern, ShapeChecker& out) {
-  constexpr std::string_view kReason = "FIELD_NOT_SUPPORTED";
-  if (!pattern.sip_domain().empty()) {
-    out.Add("route_pattern.sip_domain", kReason,
-            "this version routes digits and its own domains only");
-  }
-  if (pattern.calling_party().use_external_phone_number_mask()) {
-    out.Add("route_pattern.calling_party.use_external_phone_number_mask",
-            kReason, "this version has no lines, which hold the mask");
-  }
-  if (pattern.calling_party().restrict_presentation()) {
-    out.Add("route_pattern.calling_party.restrict_presentation", kReason,
-            "this version cannot withhold the calling number");
-  }
-}
-
 void CheckLine(const pb::Line& line, ShapeChecker& out) {
   out.Duration("line.no_answer_duration", FromProto(line.no_answer_duration()),
                absl::Seconds(1), absl::Seconds(300));
@@ -273,9 +257,6 @@ PlanFaults CheckShape(const pb::Resource& resource) {
       break;
     case pb::Resource::kUser:
       CheckUser(resource.user(), out);
-      break;
-    case pb::Resource::kRoutePattern:
-      CheckRoutePattern(resource.route_pattern(), out);
       break;
     case pb::Resource::kTrunkSecurityProfile:
       CheckSubjects("trunk_security_profile",

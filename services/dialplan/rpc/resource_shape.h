@@ -12,9 +12,8 @@ namespace sallyport::dialplan {
 
 // Every fault of a resource that was written, with field paths: strings that
 // are too long or of the wrong characters, lists that are too long, enum
-// values that this version does not know, durations out of range, fields that
-// are required, and those that this version stores nothing for
-// (FIELD_NOT_SUPPORTED): refusing them is better than ignoring them. Pure.
+// values that this version does not know, durations out of range, and
+// fields that are required. Pure.
 PlanFaults CheckShape(const ::sallyport::dialplan::v1::Resource& resource);
 
 // Whether `id` can be the last part of a name: 1 to 63 of a-z, 0-9, '-' and

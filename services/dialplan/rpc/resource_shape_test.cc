@@ -183,26 +183,6 @@ TEST(CheckShapeTest, KeepAliveOfServerGroups) {
       ElementsAre("trunk_security_profile.x509_subject_names VALUE_TOO_LONG"));
 }
 
-// What this version would ignore is refused.
-TEST(CheckShapeTest, RoutePatternsSayWhatIsNotThere) {
-  pb::Resource r;
-  pb::RoutePattern& pattern = *r.mutable_route_pattern();
-  pattern.set_pattern("9.!");
-  EXPECT_THAT(Faults(r), IsEmpty());
-  pattern.set_sip_domain("example.test");
-  pattern.mutable_calling_party()->set_use_external_phone_number_mask(true);
-  pattern.mutable_calling_party()->set_restrict_presentation(true);
-  pattern.set_pattern(std::string(65, 'X'));
-  EXPECT_THAT(
-      Faults(r),
-      ElementsAre("route_pattern.pattern VALUE_TOO_LONG",
-                  "route_pattern.sip_domain FIELD_NOT_SUPPORTED",
-                  "route_pattern.calling_party.use_external_phone_number_mask "
-                  "FIELD_NOT_SUPPORTED",
-                  "route_pattern.calling_party.restrict_presentation "
-                  "FIELD_NOT_SUPPORTED"));
-}
-
 TEST(IsResourceIdTest, Rule) {
   for (const char* good : {"a", "0", "a-b_c", "9-"}) {
     EXPECT_TRUE(IsResourceId(good)) << good;

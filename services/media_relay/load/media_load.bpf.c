@@ -25,7 +25,7 @@ struct {
   __type(value, struct frame_template);
 } templates SEC(".maps");
 
-// What arrived at the sink. One writer.
+// What arrived at the sink, from every core that a relay sends on.
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(map_flags, BPF_F_MMAPABLE);
@@ -101,7 +101,7 @@ int sink(struct __sk_buff* skb) {
   if (skb->protocol != bpf_htons(ETH_P_IP)) return TC_ACT_OK;
   __u32 zero = 0;
   __u64* count = bpf_map_lookup_elem(&arrived, &zero);
-  if (count) *count += skb->gso_segs ? skb->gso_segs : 1;
+  if (count) __sync_fetch_and_add(count, skb->gso_segs ? skb->gso_segs : 1);
   return TC_ACT_SHOT;
 }
 

@@ -4,7 +4,9 @@
 //
 // Systems: sallyport, coturn, rtpengine, bare. Work: turn (ChannelData to a
 // peer), rtp (RTP to RTP), srtp (RTP to SDES-SRTP, AES-CM and SHA1-80), gcm.
-// Needs root; makes its own network namespaces and removes them.
+// --receive_cpu keeps the device's receive side off the relay's cores, for
+// comparing one loop with two (--cpu=2,3). Needs root; makes its own network
+// namespaces and removes them.
 
 #include <signal.h>
 #include <unistd.h>
@@ -47,7 +49,8 @@ int Main(int argc, char** argv) {
       {"flows", "1000"},       {"cpu", "1"},
       {"load_cpus", "0"},      {"relay", ""},
       {"relay_sockets", ""},   {"fast_path", ""},
-      {"windows", "5"},        {"seconds", "0.4"}};
+      {"windows", "5"},        {"seconds", "0.4"},
+      {"receive_cpu", "-1"}};
   for (int i = 1; i < argc; ++i) {
     const std::vector<std::string> parts =
         absl::StrSplit(argv[i], absl::MaxSplits('=', 1));
@@ -67,7 +70,9 @@ int Main(int argc, char** argv) {
   std::string folder = "/tmp/media_load.XXXXXX";
   if (mkdtemp(folder.data()) == nullptr) Fail("no folder");
   setenv("TEST_TMPDIR", folder.c_str(), 1);
-  Testbed testbed(Cpus(flags["cpu"]), Cpus(flags["load_cpus"])[0]);
+  Testbed testbed(Cpus(flags["cpu"]), Cpus(flags["load_cpus"])[0],
+                  std::atoi(flags["receive_cpu"].c_str()));
+  OwnRelay::SetUp set_up;
 
   size_t prefix = 0;
   double settle = 0.5;
@@ -79,7 +84,7 @@ int Main(int argc, char** argv) {
                 OwnRelay::Options{flags["relay"], folder,
                                   flags["relay_sockets"], flags["fast_path"]});
     if (work == "turn") {
-      own->AllocateChannels(flows);
+      set_up = own->AllocateChannels(flows);
       prefix = ChannelPrefix().size();
     } else {
       own->CreateSessions(flows, work != "rtp", work == "gcm");
@@ -110,9 +115,11 @@ int Main(int argc, char** argv) {
   if (window.slack < 0.05) Fail("the load was the bottleneck");
   std::printf(
       "{\"packets_per_second\":%.0f,\"ns_per_packet\":%.1f,\"busy\":%.3f,"
-      "\"slack\":%.3f,\"loss\":%.6f}\n",
+      "\"slack\":%.3f,\"loss\":%.6f,\"allocations_per_second\":%.0f,"
+      "\"bytes_per_allocation\":%.0f}\n",
       window.packets_per_second, window.ns_per_packet, window.busy,
-      window.slack, window.loss);
+      window.slack, window.loss, set_up.allocations_per_second,
+      set_up.bytes_per_allocation);
   std::fflush(stdout);
   bare.reset();
   own.reset();

@@ -121,7 +121,9 @@ size_t OwnRelay::ResidentMemory() const {
   return 0;
 }
 
-void OwnRelay::AllocateChannels(size_t flows) {
+OwnRelay::SetUp OwnRelay::AllocateChannels(size_t flows) {
+  const size_t memory = ResidentMemory();
+  const absl::Time start = absl::Now();
   testbed_.InLoad([&] {
     for (size_t i = 0; i < flows; ++i) {
       TurnTestClient client(absl::Now(), random_);
@@ -149,6 +151,14 @@ void OwnRelay::AllocateChannels(size_t flows) {
       testbed_.SetFlow(i, testbed_.relay_in(kStunPort), ChannelPrefix());
     }
   });
+  SetUp result;
+  result.allocations_per_second =
+      static_cast<double>(flows) / absl::ToDoubleSeconds(absl::Now() - start);
+  result.bytes_per_allocation =
+      1024 *
+      (static_cast<double>(ResidentMemory()) - static_cast<double>(memory)) /
+      static_cast<double>(flows);
+  return result;
 }
 
 void OwnRelay::CreateSessions(size_t flows, bool srtp, bool gcm) {

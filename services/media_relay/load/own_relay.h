@@ -28,8 +28,13 @@ class OwnRelay {
   };
   OwnRelay(Testbed& testbed, const Options& options);
 
-  // An authenticated allocation and a channel for each flow.
-  void AllocateChannels(size_t flows);
+  struct SetUp {
+    double allocations_per_second = 0;  // by one client after the other
+    double bytes_per_allocation = 0;    // of resident memory
+  };
+  // An authenticated allocation and a channel for each flow: challenge,
+  // Allocate, ChannelBind.
+  SetUp AllocateChannels(size_t flows);
   // A session for each flow, from RTP to RTP or to SDES-SRTP.
   void CreateSessions(size_t flows, bool srtp, bool gcm);
 

@@ -45,7 +45,7 @@ Testbed* the_testbed = nullptr;
 
 constexpr LinkHeader kLoadToRelay = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0};
 constexpr int kNice = -15;
-constexpr uint32_t kWindow = 256;
+constexpr uint32_t kWindow = 256;  // datagrams under way, per core
 
 // Quiet: what it has to say is in the exit status.
 void Shell(const std::string& commands, bool must = true) {
@@ -100,8 +100,10 @@ struct Testbed::Control {
   uint64_t sent, lost, idle_ns, round;
 };
 
-Testbed::Testbed(std::vector<int> relay_cpus, int load_cpu)
-    : relay_cpus_(std::move(relay_cpus)), load_cpu_(load_cpu) {
+Testbed::Testbed(std::vector<int> relay_cpus, int load_cpu, int receive_cpu)
+    : relay_cpus_(std::move(relay_cpus)),
+      load_cpu_(load_cpu),
+      receive_cpu_(receive_cpu) {
   the_testbed = this;
   const std::string suffix = std::to_string(getpid());
   load_space_ = "mll" + suffix;
@@ -216,6 +218,10 @@ void Testbed::Load() {
   cpu_set_t set;
   CPU_ZERO(&set);
   for (const int cpu : relay_cpus_) CPU_SET(cpu, &set);
+  if (receive_cpu_ >= 0) {
+    CPU_ZERO(&set);
+    CPU_SET(receive_cpu_, &set);
+  }
   (void)sched_setaffinity(napi_thread_, sizeof(set), &set);
   (void)setpriority(PRIO_PROCESS, static_cast<id_t>(napi_thread_), kNice);
 }
@@ -332,7 +338,7 @@ Testbed::Window Testbed::Measure(size_t flows, size_t prefix_size,
                                  double settle, int windows, double seconds,
                                  const std::vector<pid_t>& relay_threads) {
   control_->flows = static_cast<uint32_t>(flows);
-  control_->window = kWindow;
+  control_->window = kWindow * static_cast<uint32_t>(relay_cpus_.size());
   control_->sequence_offset = static_cast<uint32_t>(44 + prefix_size);
   std::atomic<bool> stop = false;
   std::atomic<pid_t> generator_thread = 0;

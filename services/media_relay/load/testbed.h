@@ -28,8 +28,9 @@ class Testbed {
  public:
   static constexpr size_t kPayload = 172;  // 20 ms of G.711 with its RTP head
 
-  // `relay_cpus`: of the relay, `load_cpu`: of the generator.
-  Testbed(std::vector<int> relay_cpus, int load_cpu);
+  // `relay_cpus`: of the relay, `load_cpu`: of the generator. `receive_cpu`: of
+  // the device's receive side; negative: those of the relay.
+  Testbed(std::vector<int> relay_cpus, int load_cpu, int receive_cpu = -1);
   ~Testbed();
   Testbed(const Testbed&) = delete;
   Testbed& operator=(const Testbed&) = delete;
@@ -84,6 +85,7 @@ class Testbed {
 
   const std::vector<int> relay_cpus_;
   const int load_cpu_;
+  const int receive_cpu_;
   std::string load_space_;
   std::string relay_space_;
   std::string sink_space_;

@@ -1,7 +1,7 @@
 """media_relay: the packet path in process, and under load on one core beside
 coturn, rtpengine and the least that its tier can do."""
 
-from tools.benchmarks.row import Peer, Row, at_most, times_peer
+from tools.benchmarks.row import Peer, Row, at_least, at_most, times_peer
 from tools.benchmarks.source import GoogleBenchmark, LoadProgram
 
 SRTP = GoogleBenchmark('//services/media_relay/core:srtp_session_benchmark')
@@ -35,6 +35,10 @@ def turn_rows():
                    ('bare', load('bare', 'turn', flows)), times_peer(0.85))
     yield rate('turn.flat', 'ChannelData forwarded, 4900 allocations: those of 100',
                load('sallyport', 'turn', 4900), ('100', load('sallyport', 'turn', 100)), times_peer(0.95))
+    yield Row('media.turn.allocate', 'challenge, Allocate and ChannelBind, one client after the other', '/s',
+              load('sallyport', 'turn', 4900), 'allocations_per_second', at_least(5000), less_is_better=False)
+    yield Row('media.turn.memory', 'resident memory of an allocation with a channel', 'octets',
+              load('sallyport', 'turn', 4900), 'bytes_per_allocation', at_most(4096))
     for sockets in ('raw', 'per_port'):
         yield rate(f'turn.1000.{sockets}', f'ChannelData forwarded, 1000 allocations, relay_sockets {sockets}',
                    load('sallyport', 'turn', 1000, f'--relay_sockets={sockets}'))

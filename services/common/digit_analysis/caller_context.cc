@@ -25,8 +25,9 @@ void Refuse(CallerContext& out, std::string_view reason, std::string detail) {
 
 void TakePlan(const PlanIndex& index, std::string_view dial_plan,
               CallerContext& out) {
-  out.mode = index.ModeOf(dial_plan);
   const DialPlanEntry* plan = index.DialPlan(dial_plan);
+  // As PlanIndex::ModeOf: a fault never opens a leg.
+  out.mode = plan == nullptr ? SecurityMode::kSecured : plan->security_mode;
   if (plan == nullptr) return;
   if (out.restriction.empty()) out.restriction = plan->dialling_restriction;
   if (plan->interdigit_timeout > absl::ZeroDuration()) {

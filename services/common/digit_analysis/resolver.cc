@@ -61,8 +61,6 @@ class Resolver::Run {
         numbers_(query.called, query.calling, nullptr) {}
 
   Resolution Go() && {
-    out_.called = query_.called;
-    out_.calling = query_.calling;
     Start();
     out_.called = numbers_.called();
     out_.calling = numbers_.calling();
@@ -417,8 +415,10 @@ class Resolver::Run {
       if (peer == nullptr) {
         return Refuse("ROUTE_NOT_FOUND", "the pattern's peer does not exist");
       }
-      out_.destination_mode = index().ModeOf(peer->dial_plan);
       targets.Add(*peer, numbers_);
+      if (out_.targets.empty()) {
+        out_.destination_mode = index().ModeOf(peer->dial_plan);
+      }
     } else {
       const auto* list = index().Find<RouteListEntry>(entry.route_list);
       if (list == nullptr) {

@@ -64,4 +64,12 @@ size_t SnapshotHistory(const config::v1::DialplanConfig& config) {
   return Or(config.snapshot_history(), 20'000);
 }
 
+Neighbours::Options NeighbourOptions(const config::v1::DialplanConfig& config) {
+  Neighbours::Options out;
+  out.edges.assign(config.edges().begin(), config.edges().end());
+  out.capf = config.capf();
+  out.timeout = FromProtoOr(config.capf().timeout(), absl::Seconds(2));
+  return out;
+}
+
 }  // namespace sallyport::dialplan

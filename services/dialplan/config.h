@@ -9,6 +9,7 @@
 #include "sallyport/dialplan/config/v1/dialplan_config.pb.h"
 #include "services/common/config/config_faults.h"
 #include "services/dialplan/core/plan_editor.h"
+#include "services/dialplan/io/neighbours.h"
 
 namespace sallyport::dialplan {
 
@@ -20,6 +21,8 @@ void ValidateConfig(const config::v1::DialplanConfig& config,
 PlanEditor::Options EditorOptions(const config::v1::DialplanConfig& config);
 std::vector<std::string> Watchers(const config::v1::DialplanConfig& config);
 size_t SnapshotHistory(const config::v1::DialplanConfig& config);
+
+Neighbours::Options NeighbourOptions(const config::v1::DialplanConfig& config);
 
 }  // namespace sallyport::dialplan
 

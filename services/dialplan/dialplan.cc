@@ -17,6 +17,7 @@
 #include "services/dialplan/core/plan_editor.h"
 #include "services/dialplan/io/audit_log.h"
 #include "services/dialplan/io/edge_records.h"
+#include "services/dialplan/io/neighbours.h"
 #include "services/dialplan/io/plan_board.h"
 #include "services/dialplan/io/plan_writer.h"
 #include "services/dialplan/io/sql_plan_store.h"
@@ -29,6 +30,7 @@
 #include "services/dialplan/rpc/plan_watch.h"
 #include "services/dialplan/rpc/resource_codec.h"
 #include "services/dialplan/rpc/resource_methods.h"
+#include "services/dialplan/rpc/security_methods.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -66,7 +68,13 @@ class Dialplan final : public RunningService {
         FromProtoOr(config.watch_heartbeat_interval(), absl::Seconds(15));
     watch.metrics = &runtime.metrics();
     watch_.emplace(board_, consumers_, watch);
+    SP_ASSIGN_OR_RETURN(
+        neighbours_,
+        Neighbours::Create(runtime.server_config(), NeighbourOptions(config)));
     PlanWriter::Options writer;
+    writer.edge_certificates = [this] {
+      return neighbours_->EdgeCertificates();
+    };
     writer.on_published = [this] { watch_->Wake(); };
     writer.decode = [](const StoredResource& stored) {
       return RecordOf(stored);
@@ -84,9 +92,11 @@ class Dialplan final : public RunningService {
         edges_, EdgeRecords::Create(runtime.server_config(), config.edges()));
     evaluator_.emplace(board_, *writer_, edges_.get(),
                        ChangeEvaluator::Options());
+    security_.emplace(board_, resolver_, *neighbours_, stored.token_key);
     service_.emplace(
-        DialplanService::Parts{policy_, board_, *methods_, *audit_, resolver_,
-                               *evaluator_, *watch_, consumers_, Clock::Real()},
+        DialplanService::Parts{policy_, board_, *methods_, *audit_, *security_,
+                               resolver_, *evaluator_, *watch_, consumers_,
+                               Clock::Real()},
         DialplanService::Self{runtime.instance(),
                               runtime.server_config().trust_domain()});
     return runtime.StartGrpc(policy_, {&*service_});
@@ -120,11 +130,13 @@ class Dialplan final : public RunningService {
   // Before the writer, whose last answers go to it.
   std::unique_ptr<EdgeRecords> edges_;
   std::optional<ChangeEvaluator> evaluator_;
+  std::unique_ptr<Neighbours> neighbours_;
   std::optional<PlanWriter> writer_;
   std::optional<PostgresListener> listener_;
   std::optional<ResourceMethods> methods_;
   std::optional<AuditLog> audit_log_;
   std::optional<AuditMethods> audit_;
+  std::optional<SecurityMethods> security_;
   std::optional<DialplanService> service_;
 };
 

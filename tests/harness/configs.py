@@ -20,6 +20,7 @@ def write_all(cluster, unlimited=False):
         'server': cluster.server_config('dialplan'),
         'store': {'sqlite_file': f'{data}/dialplan.db'},
         'edges': [cluster.client_config('signaling_edge')],
+        'capf': cluster.client_config('capf'),
     })
     write('credential_issuer', {
         'server': cluster.server_config('credential_issuer'),

@@ -24,6 +24,7 @@
 #include "tools/cli/import_cmd.h"
 #include "tools/cli/issue_credential_cmd.h"
 #include "tools/cli/list_cmd.h"
+#include "tools/cli/security_cmd.h"
 
 namespace sallyport::cli {
 
@@ -63,6 +64,7 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddEnrollCommand(app, context);
   AddCtlCommand(app, context);
   AddDoctorCommand(app, context);
+  AddSecurityCommands(app, context);
 
   // CLI11 reports by exception; it ends here.
   try {

@@ -1,5 +1,7 @@
 #include "services/capf/rpc/capf_access.h"
 
+#include <string_view>
+
 #include "services/common/rpc/caller_identity.h"
 
 namespace sallyport::capf {
@@ -54,8 +56,14 @@ std::vector<MethodRule> CapfMethodRules(
     const std::vector<std::string>& watchers) {
   std::vector<MethodRule> rules;
   for (const char* method : kViewerMethods) {
-    rules.push_back(
-        {std::string(kService) + method, {}, OperatorRole::kViewer});
+    // dialplan looks at trust stores for its readiness and threat reports.
+    const bool for_reports =
+        std::string_view(method) == "GetStatus" ||
+        std::string_view(method) == "ListTrustedCertificates";
+    rules.push_back({std::string(kService) + method,
+                     for_reports ? std::vector<std::string>{"dialplan"}
+                                 : std::vector<std::string>{},
+                     OperatorRole::kViewer});
   }
   for (const char* method : kOperatorMethods) {
     rules.push_back(

@@ -101,6 +101,16 @@ struct ServerGroupEntry {
   bool operator==(const ServerGroupEntry&) const = default;
 };
 
+// What an operator has made sure of at a peer itself (UM-11).
+struct HardeningChecklist {
+  bool strong_authentication = false;
+  bool strong_administrator_password = false;
+  bool administration_over_tls = false;
+  bool ssh_not_telnet = false;
+
+  bool operator==(const HardeningChecklist&) const = default;
+};
+
 struct PeerEntry {
   std::string name;       // tenants/{tenant}/peers/{peer}
   std::string dial_plan;  // its leg's security mode is this plan's
@@ -130,7 +140,8 @@ struct PeerEntry {
   OptionsMonitoring monitoring;
   IpsecCapability ipsec = IpsecCapability::kUnavailable;
   bool ipsec_enabled = false;  // its traffic is under an IPsec policy of ours
-  std::string vendor;          // with `model`, a row of the list of known peers
+  HardeningChecklist hardening;
+  std::string vendor;  // with `model`, a row of the list of known peers
   std::string model;
   // Of calls that it diverts or refers; unset: calling_search_space.
   std::string rerouting_search_space;

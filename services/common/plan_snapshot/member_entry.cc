@@ -96,6 +96,10 @@ PeerEntry Entry(const pb::Peer& in) {
   out.ipsec = EnumOf(in.ipsec_capability(), IpsecCapability::kSupported,
                      IpsecCapability::kUnsupported);
   out.ipsec_enabled = in.ipsec_enabled();
+  out.hardening = {in.hardening().strong_authentication(),
+                   in.hardening().strong_administrator_password(),
+                   in.hardening().administration_over_tls(),
+                   in.hardening().ssh_not_telnet()};
   out.vendor = in.vendor();
   out.model = in.model();
   out.rerouting_search_space = in.rerouting_calling_search_space();

@@ -156,6 +156,11 @@ class PlanEditor {
   // loaded anew.
   void Clear();
 
+  // What the rules go by from now on (UM-89).
+  void SetEdgeCertificates(std::vector<EdgeCertificate> certificates) {
+    plan_.set_edge_certificates(std::move(certificates));
+  }
+
   // Checks and applies a write. The answer holds once it is committed. Errors
   // change nothing: NOT_FOUND (RESOURCE_NOT_FOUND), ALREADY_EXISTS
   // (RESOURCE_EXISTS), ABORTED (ETAG_MISMATCH), FAILED_PRECONDITION

@@ -76,6 +76,29 @@ DialplanService::DialplanService(const Parts& parts, const Self& self)
                        static_cast<pb::EvaluateChangeResponse&>(response),
                        std::move(done));
   });
+  SecurityMethods& security = parts_.security;
+  HandleWrite("TestConnectivity", [&security](const CallerIdentity&,
+                                              const Message& request,
+                                              Message& response, Done done) {
+    security.TestConnectivity(
+        static_cast<const pb::TestConnectivityRequest&>(request),
+        static_cast<pb::TestConnectivityResponse*>(&response), std::move(done));
+  });
+  HandleWrite(
+      "GetSecurityReadiness",
+      [&security](const CallerIdentity&, const Message& request,
+                  Message& response, Done done) {
+        security.GetSecurityReadiness(
+            static_cast<const pb::GetSecurityReadinessRequest&>(request),
+            static_cast<pb::SecurityReadiness*>(&response), std::move(done));
+      });
+  HandleWrite("ListThreats", [&security](const CallerIdentity&,
+                                         const Message& request,
+                                         Message& response, Done done) {
+    security.ListThreats(static_cast<const pb::ListThreatsRequest&>(request),
+                         static_cast<pb::ListThreatsResponse*>(&response),
+                         std::move(done));
+  });
   Handle("ResolveRoute", &DialplanService::ResolveRoute);
   Handle("ReportSnapshotVersion", &DialplanService::ReportSnapshotVersion);
   Handle("GetStatus", &DialplanService::GetStatus);

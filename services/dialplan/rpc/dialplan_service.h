@@ -26,6 +26,7 @@
 #include "services/dialplan/rpc/plan_resolver.h"
 #include "services/dialplan/rpc/plan_watch.h"
 #include "services/dialplan/rpc/resource_methods.h"
+#include "services/dialplan/rpc/security_methods.h"
 
 namespace sallyport::dialplan {
 
@@ -39,6 +40,7 @@ class DialplanService final : public DispatchService {
     const PlanBoard& board;
     ResourceMethods& methods;
     AuditMethods& audit;
+    SecurityMethods& security;
     PlanResolver& resolver;
     ChangeEvaluator& evaluator;
     PlanWatch& watch;

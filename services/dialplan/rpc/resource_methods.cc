@@ -120,6 +120,12 @@ std::string ResourceMethods::TenantOfRequest(const Message& request) {
   if (HasField(request, "name")) {
     return std::string(TenantOfName(GetString(request, "name")));
   }
+  // A test of a peer, which is named in full.
+  if (const FieldDescriptor* peer =
+          request.GetDescriptor()->FindFieldByName("peer");
+      peer != nullptr && peer->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+    return std::string(TenantOfName(GetString(request, "peer")));
+  }
   // An update: the name is in the resource.
   for (const ResourceKind& kind : ResourceKinds()) {
     if (HasField(request, kind.singular) && HasField(request, "update_mask")) {

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "CLI/Option.hpp"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "google/protobuf/descriptor.h"

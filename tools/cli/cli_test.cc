@@ -15,11 +15,14 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/util/field_mask_util.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "grpcpp/support/server_callback.h"
 #include "gtest/gtest.h"
 #include "sallyport/common/config/v1/server_config.pb.h"
 #include "sallyport/dialplan/v1/dialplan_service.grpc.pb.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/rpc/access_policy.h"
+#include "services/common/rpc/dispatch_service.h"
 #include "services/common/rpc/server_builder.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
@@ -36,15 +39,43 @@ namespace pb = ::sallyport::dialplan::v1;
 
 // Peers and partitions in memory; every other method is not implemented, as in
 // a service that is younger than the API.
-class FakeDialplan final : public pb::DialplanService::CallbackService {
+class FakeDialplan final : public DispatchService {
  public:
-  template <typename Request>
-  grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context,
-                                   const Request& /*request*/,
-                                   const absl::Status& status) {
-    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    reactor->Finish(ToGrpc(status));
-    return reactor;
+  FakeDialplan()
+      : DispatchService(*google::protobuf::DescriptorPool::generated_pool()
+                             ->FindServiceByName(
+                                 pb::DialplanService::service_full_name())) {
+    Handle("GetPeer", &FakeDialplan::GetPeer);
+    Handle("CreatePeer", &FakeDialplan::CreatePeer);
+    Handle("UpdatePeer", &FakeDialplan::UpdatePeer);
+    Handle("DeletePeer", &FakeDialplan::DeletePeer);
+    Handle("ListPeers", &FakeDialplan::ListPeers);
+    Handle("GetPartition", &FakeDialplan::GetPartition);
+    Handle("CreatePartition", &FakeDialplan::CreatePartition);
+    Handle("ResolveRoute", &FakeDialplan::ResolveRoute);
+    Handle("GetStatus", &FakeDialplan::GetStatus);
+    // No command watches.
+    HandleStream(
+        "WatchSnapshot",
+        std::make_unique<grpc::internal::CallbackServerStreamingHandler<
+            grpc::ByteBuffer, grpc::ByteBuffer>>(
+            [](grpc::CallbackServerContext*, const grpc::ByteBuffer*) {
+              return static_cast<grpc::ServerWriteReactor<grpc::ByteBuffer>*>(
+                  nullptr);
+            }));
+  }
+
+  template <typename Request, typename Response>
+  void Handle(std::string_view method,
+              absl::Status (FakeDialplan::*handler)(const Request&,
+                                                    Response&)) {
+    HandleUnary(method, [this, handler](
+                            grpc::CallbackServerContext&,
+                            const google::protobuf::Message& request,
+                            google::protobuf::Message& response, Done done) {
+      done((this->*handler)(static_cast<const Request&>(request),
+                            static_cast<Response&>(response)));
+    });
   }
 
   template <typename T>
@@ -59,20 +90,16 @@ class FakeDialplan final : public pb::DialplanService::CallbackService {
     return absl::OkStatus();
   }
 
-  grpc::ServerUnaryReactor* GetPeer(grpc::CallbackServerContext* context,
-                                    const pb::GetPeerRequest* request,
-                                    pb::Peer* response) override {
-    return Finish(context, *request, Find(peers, request->name(), response));
+  absl::Status GetPeer(const pb::GetPeerRequest& request, pb::Peer& response) {
+    return Find(peers, request.name(), &response);
   }
 
-  grpc::ServerUnaryReactor* CreatePeer(grpc::CallbackServerContext* context,
-                                       const pb::CreatePeerRequest* request,
-                                       pb::Peer* response) override {
-    pb::Peer peer = request->peer();
-    peer.set_name(
-        absl::StrCat(request->parent(), "/peers/", request->peer_id()));
+  absl::Status CreatePeer(const pb::CreatePeerRequest& request,
+                          pb::Peer& response) {
+    pb::Peer peer = request.peer();
+    peer.set_name(absl::StrCat(request.parent(), "/peers/", request.peer_id()));
     absl::Status status;
-    request_ids.push_back(request->request_id());
+    request_ids.push_back(request.request_id());
     if (unavailable > 0) {
       --unavailable;
       status = MakeError(absl::StatusCode::kUnavailable, "STORE_UNAVAILABLE",
@@ -81,92 +108,82 @@ class FakeDialplan final : public pb::DialplanService::CallbackService {
       status =
           MakeError(absl::StatusCode::kInvalidArgument, "PLAN_INVALID",
                     "the peer was refused", {{"peer.kind", "is required"}});
-    } else if (request->request_id().empty()) {
+    } else if (request.request_id().empty()) {
       status = absl::InvalidArgumentError("no request id");
-    } else if (!request->validate_only()) {
+    } else if (!request.validate_only()) {
       peers[peer.name()] = peer;
       writes.push_back("create " + peer.name());
     }
-    *response = peer;
-    return Finish(context, *request, status);
+    response = peer;
+    return status;
   }
 
-  grpc::ServerUnaryReactor* UpdatePeer(grpc::CallbackServerContext* context,
-                                       const pb::UpdatePeerRequest* request,
-                                       pb::Peer* response) override {
-    const absl::Status found = Find(peers, request->peer().name(), response);
+  absl::Status UpdatePeer(const pb::UpdatePeerRequest& request,
+                          pb::Peer& response) {
+    const absl::Status found = Find(peers, request.peer().name(), &response);
     if (found.ok()) {
       google::protobuf::util::FieldMaskUtil::MergeOptions options;
       google::protobuf::util::FieldMaskUtil::MergeMessageTo(
-          request->peer(), request->update_mask(), options, response);
-      if (!request->validate_only()) {
-        peers[response->name()] = *response;
-        writes.push_back("update " + response->name());
+          request.peer(), request.update_mask(), options, &response);
+      if (!request.validate_only()) {
+        peers[response.name()] = response;
+        writes.push_back("update " + response.name());
       }
     }
-    return Finish(context, *request, found);
+    return found;
   }
 
-  grpc::ServerUnaryReactor* DeletePeer(grpc::CallbackServerContext* context,
-                                       const pb::DeletePeerRequest* request,
-                                       google::protobuf::Empty*) override {
+  absl::Status DeletePeer(const pb::DeletePeerRequest& request,
+                          google::protobuf::Empty&) {
     pb::Peer peer;
-    const absl::Status found = Find(peers, request->name(), &peer);
-    if (found.ok()) peers.erase(request->name());
-    return Finish(context, *request, found);
+    const absl::Status found = Find(peers, request.name(), &peer);
+    if (found.ok()) peers.erase(request.name());
+    return found;
   }
 
   // One resource a page, so that a client must follow the tokens.
-  grpc::ServerUnaryReactor* ListPeers(
-      grpc::CallbackServerContext* context, const pb::ListPeersRequest* request,
-      pb::ListPeersResponse* response) override {
-    auto it = peers.upper_bound(request->page_token());
+  absl::Status ListPeers(const pb::ListPeersRequest& request,
+                         pb::ListPeersResponse& response) {
+    auto it = peers.upper_bound(request.page_token());
     if (it != peers.end()) {
-      *response->add_peers() = it->second;
+      *response.add_peers() = it->second;
       if (std::next(it) != peers.end()) {
-        response->set_next_page_token(it->first);
+        response.set_next_page_token(it->first);
       }
     }
-    return Finish(context, *request, absl::OkStatus());
+    return absl::OkStatus();
   }
 
-  grpc::ServerUnaryReactor* GetPartition(grpc::CallbackServerContext* context,
-                                         const pb::GetPartitionRequest* request,
-                                         pb::Partition* response) override {
-    return Finish(context, *request,
-                  Find(partitions, request->name(), response));
+  absl::Status GetPartition(const pb::GetPartitionRequest& request,
+                            pb::Partition& response) {
+    return Find(partitions, request.name(), &response);
   }
 
-  grpc::ServerUnaryReactor* CreatePartition(
-      grpc::CallbackServerContext* context,
-      const pb::CreatePartitionRequest* request,
-      pb::Partition* response) override {
-    *response = request->partition();
-    response->set_name(absl::StrCat(request->parent(), "/partitions/",
-                                    request->partition_id()));
-    partitions[response->name()] = *response;
-    writes.push_back("create " + response->name());
-    return Finish(context, *request, absl::OkStatus());
+  absl::Status CreatePartition(const pb::CreatePartitionRequest& request,
+                               pb::Partition& response) {
+    response = request.partition();
+    response.set_name(
+        absl::StrCat(request.parent(), "/partitions/", request.partition_id()));
+    partitions[response.name()] = response;
+    writes.push_back("create " + response.name());
+    return absl::OkStatus();
   }
 
-  grpc::ServerUnaryReactor* ResolveRoute(
-      grpc::CallbackServerContext* context,
-      const pb::ResolveRouteRequest* request,
-      pb::ResolveRouteResponse* response) override {
-    response->set_decision(pb::ROUTE_DECISION_NOT_FOUND);
-    response->set_reason("ROUTE_NOT_FOUND");
-    response->set_explanation(absl::StrCat(request->user(), " cannot reach ",
-                                           request->called_number()));
-    return Finish(context, *request, absl::OkStatus());
+  absl::Status ResolveRoute(const pb::ResolveRouteRequest& request,
+                            pb::ResolveRouteResponse& response) {
+    response.set_decision(pb::ROUTE_DECISION_NOT_FOUND);
+    response.set_reason("ROUTE_NOT_FOUND");
+    response.set_explanation(absl::StrCat(request.user(), " cannot reach ",
+                                          request.called_number()));
+    return absl::OkStatus();
   }
 
-  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
-                                      const pb::GetStatusRequest* request,
-                                      pb::DialplanStatus* response) override {
-    response->mutable_info()->set_instance("fake-0");
-    *response->mutable_info()->mutable_server_time() = ToProto(absl::Now());
-    response->set_configured_version(7);
-    return Finish(context, *request, absl::OkStatus());
+  absl::Status GetStatus(const pb::GetStatusRequest&,
+                         pb::DialplanStatus& response) {
+    response.mutable_info()->set_instance("fake-0");
+    *response.mutable_info()->mutable_server_time() = ToProto(absl::Now());
+    response.set_configured_version(7);
+    return absl::OkStatus();
   }
 
   std::map<std::string, pb::Peer> peers;

@@ -22,7 +22,8 @@ const char* const kMethods[] = {
     "IssueTurnCredential", "RevokeCredential", "RevokeUser",
     "ListRevocations",     "GetKey",           "ListKeys",
     "RotateKey",           "RevokeKey",        "WatchVerificationKeys",
-    "ReportKeysVersion",   "GetStatus"};
+    "ReportKeysVersion",   "GetStatus",        "ListAuditRecords",
+    "IssueMrasCredentials"};
 
 std::string Method(const std::string& name) { return kService + name; }
 
@@ -126,7 +127,7 @@ TEST(AccessPolicyTest, TheTableMustBeWhole) {
   const auto policy = AccessPolicy::Create(Config(), rules);
   ASSERT_THAT(policy, StatusIs(absl::StatusCode::kInvalidArgument));
   const std::string message(policy.status().message());
-  EXPECT_THAT(message, HasSubstr("GetStatus has no rule"));
+  EXPECT_THAT(message, HasSubstr("IssueMrasCredentials has no rule"));
   EXPECT_THAT(message, HasSubstr("NoSuchMethod is no method"));
   EXPECT_THAT(message, HasSubstr("/no.Such/Method is no method"));
   EXPECT_THAT(message, HasSubstr("nonsense is no method"));
@@ -135,7 +136,7 @@ TEST(AccessPolicyTest, TheTableMustBeWhole) {
 
 TEST(AccessPolicyTest, MethodsAreListedForMetrics) {
   const AccessPolicy policy = MakePolicy();
-  EXPECT_EQ(policy.methods().size(), 14u);
+  EXPECT_EQ(policy.methods().size(), 16u);
   EXPECT_THAT(policy.methods(), Contains(Method("GetKey")));
 }
 

@@ -56,7 +56,8 @@ std::vector<MethodRule> Rules() {
   std::vector<MethodRule> rules;
   for (const char* name :
        {"RevokeCredential", "RevokeUser", "GetKey", "ListKeys", "RotateKey",
-        "RevokeKey", "ReportKeysVersion", "GetStatus"}) {
+        "RevokeKey", "ReportKeysVersion", "GetStatus", "ListAuditRecords",
+        "IssueMrasCredentials"}) {
     rules.push_back({Method(name), {"signaling_edge"}, OperatorRole::kAdmin});
   }
   rules.push_back({Method("IssueTurnCredential"), {"signaling_edge"}});

@@ -1,10 +1,11 @@
 #include "services/common/testing/mtls_pki.h"
 
-#include <sys/stat.h>
+#include <stdlib.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -28,12 +29,18 @@ void Run(const std::string& command, const std::string& folder) {
   SP_CHECK(result == 0);
 }
 
+// Of this object alone: the shards of a test may share their temporary folder.
+std::string NewFolder(std::string_view name) {
+  std::string folder =
+      absl::StrCat(testing::TempDir(), "/pki_", AbslView(name), "_XXXXXX");
+  SP_CHECK(mkdtemp(folder.data()) != nullptr);
+  return folder;
+}
+
 }  // namespace
 
 MtlsPki::MtlsPki(std::string_view name)
-    : folder_(absl::StrCat(testing::TempDir(), "/pki_", AbslView(name))),
-      ca_file_(absl::StrCat(folder_, "/ca.pem")) {
-  mkdir(folder_.c_str(), 0700);
+    : folder_(NewFolder(name)), ca_file_(absl::StrCat(folder_, "/ca.pem")) {
   Run(absl::StrCat("openssl req -x509 -newkey ec -pkeyopt "
                    "ec_paramgen_curve:P-256 -nodes -days 1 -subj '/CN=",
                    AbslView(name), "' -keyout ", folder_, "/ca.key -out ",

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/bytes/xml_text.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
@@ -25,32 +26,6 @@ bool IsText(std::string_view text) {
   });
 }
 
-std::string Escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&apos;";
-        break;
-      default:
-        out.push_back(c);
-    }
-  }
-  return out;
-}
-
 // Writes elements, one a line, indented as they nest.
 class XmlWriter {
  public:
@@ -67,7 +42,7 @@ class XmlWriter {
   }
   void Text(std::string_view name, std::string_view value) {
     Indent();
-    absl::StrAppend(&out_, "<", std::string(name), ">", Escape(value), "</",
+    absl::StrAppend(&out_, "<", std::string(name), ">", XmlText(value), "</",
                     std::string(name), ">\n");
   }
   void Number(std::string_view name, int value) {

@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/string_view.h"
+#include "services/common/bytes/xml_text.h"
 #include "services/common/crypto/secret.h"
 #include "services/common/status/error_reason.h"
 
@@ -283,36 +284,6 @@ std::optional<SipUser> SplitSipUser(std::string_view text) {
   return SipUser{text.substr(0, at), text.substr(at + 1)};
 }
 
-// Text as content or attribute value. What XML 1.0 cannot hold is left out; it
-// cannot have come in by XML either.
-std::string Escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\t':
-      case '\n':
-      case '\r':
-        absl::StrAppend(&out, "&#", static_cast<int>(c), ";");
-        break;
-      default:
-        if (static_cast<unsigned char>(c) >= 0x20) out.push_back(c);
-    }
-  }
-  return out;
-}
-
 void AppendElement(std::string_view name, std::string_view text,
                    std::string* out) {
   absl::StrAppend(out, "<", AbslView(name), ">", AbslView(text), "</",
@@ -343,7 +314,7 @@ void AppendRelay(const MrasRelay& relay, std::string* out) {
   *out += "<mediaRelay>";
   AppendElement("location", LocationName(relay.location), out);
   AppendElement(relay.direct_ip ? "directIPAddress" : "hostName",
-                Escaped(relay.host), out);
+                XmlText(relay.host), out);
   if (relay.udp_port != 0) {
     AppendElement("udpPort", std::to_string(relay.udp_port), out);
   }
@@ -356,7 +327,7 @@ void AppendRelay(const MrasRelay& relay, std::string* out) {
 void AppendCredentials(const MrasCredentials& one, std::string_view realm,
                        std::string* out) {
   absl::StrAppend(out, "<credentialsResponse credentialsRequestID=\"",
-                  Escaped(one.id), "\"><credentials>");
+                  XmlText(one.id), "\"><credentials>");
   AppendElement("username", PlainBase64(one.credential->username), out);
   std::string password = PlainBase64(one.credential->password.DangerousText());
   AppendElement("password", password, out);
@@ -365,7 +336,7 @@ void AppendCredentials(const MrasCredentials& one, std::string_view realm,
   const int64_t minutes =
       absl::ToInt64Minutes(one.credential->lifetime + absl::Seconds(1));
   AppendElement("duration", std::to_string(minutes), out);
-  AppendElement("realm", Escaped(realm), out);
+  AppendElement("realm", XmlText(realm), out);
   *out += "</credentials><mediaRelayList>";
   for (const MrasRelay& relay : one.relays) AppendRelay(relay, out);
   *out += "</mediaRelayList></credentialsResponse>";
@@ -453,7 +424,7 @@ std::string WriteMrasResponse(const MrasRequest& request, MrasReason reason,
                               absl::Span<const MrasCredentials> credentials) {
   std::string out = "<?xml version=\"1.0\"?><response";
   const auto attribute = [&](std::string_view name, std::string_view value) {
-    absl::StrAppend(&out, " ", AbslView(name), "=\"", Escaped(value), "\"");
+    absl::StrAppend(&out, " ", AbslView(name), "=\"", XmlText(value), "\"");
   };
   attribute("requestID", request.request_id);
   attribute("version", request.version);

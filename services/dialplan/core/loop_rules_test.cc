@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "services/dialplan/core/number_way_fixture.h"
 #include "services/dialplan/core/plan_fixture.h"
-#include "services/dialplan/core/plan_rules_fixture.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -16,36 +16,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-class LoopRulesTest : public PlanRulesTest {
- protected:
-  void SetUp() override {
-    PlanRulesTest::SetUp();
-    Add(PartitionEntry{"tenants/t/partitions/p"});
-    Add(PartitionEntry{"tenants/t/partitions/q"});
-    Add(CallingSearchSpaceEntry{"tenants/t/callingSearchSpaces/c",
-                                {"tenants/t/partitions/p"}});
-    Add(TestPeer("gw", "clear"));
-  }
-
-  static TranslationPatternEntry Translation(const std::string& id,
-                                             const std::string& pattern,
-                                             const std::string& mask) {
-    TranslationPatternEntry out;
-    out.name = "tenants/t/translationPatterns/" + id;
-    out.pattern = pattern;
-    out.partition = "tenants/t/partitions/p";
-    out.calling_search_space = "tenants/t/callingSearchSpaces/c";
-    out.transformation.called_mask = mask;
-    return out;
-  }
-  static LineEntry Line(const std::string& number) {
-    LineEntry out;
-    out.name = "tenants/t/lines/" + number;
-    out.directory_number = number;
-    out.calling_search_space = "tenants/t/callingSearchSpaces/c";
-    return out;
-  }
-};
+using LoopRulesTest = NumberWayTest;
 
 constexpr char kLoop[] = "translation_pattern.called_party ROUTING_LOOP";
 

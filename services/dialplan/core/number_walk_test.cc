@@ -8,44 +8,16 @@
 
 #include "services/common/digit_analysis/dial_pattern.h"
 #include "services/common/status/status_matchers.h"
+#include "services/dialplan/core/number_way_fixture.h"
 #include "services/dialplan/core/plan_fixture.h"
-#include "services/dialplan/core/plan_rules_fixture.h"
 
 namespace sallyport::dialplan {
 namespace {
 
 using End = NumberWalk::End;
 
-class NumberWalkTest : public PlanRulesTest {
+class NumberWalkTest : public NumberWayTest {
  protected:
-  void SetUp() override {
-    PlanRulesTest::SetUp();
-    Add(PartitionEntry{"tenants/t/partitions/p"});
-    Add(PartitionEntry{"tenants/t/partitions/q"});
-    Add(CallingSearchSpaceEntry{"tenants/t/callingSearchSpaces/c",
-                                {"tenants/t/partitions/p"}});
-    Add(TestPeer("gw", "clear"));
-  }
-
-  static TranslationPatternEntry Translation(const std::string& id,
-                                             const std::string& pattern,
-                                             const std::string& mask) {
-    TranslationPatternEntry out;
-    out.name = "tenants/t/translationPatterns/" + id;
-    out.pattern = pattern;
-    out.partition = "tenants/t/partitions/p";
-    out.calling_search_space = "tenants/t/callingSearchSpaces/c";
-    out.transformation.called_mask = mask;
-    return out;
-  }
-  static LineEntry Line(const std::string& number) {
-    LineEntry out;
-    out.name = "tenants/t/lines/" + number;
-    out.directory_number = number;
-    out.calling_search_space = "tenants/t/callingSearchSpaces/c";
-    return out;
-  }
-
   // The last part of the name of what takes the number; "" if nothing does.
   std::string Taker(const std::string& number, const std::string& space = "c") {
     const NumberWalk walk = WalkNumber(

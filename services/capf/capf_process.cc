@@ -372,7 +372,8 @@ class CapfProcess final : public RunningService {
     options.version = kVersion;
     options.lifetimes = {FromProto(config_.lifetimes().server()),
                          FromProto(config_.lifetimes().client()),
-                         FromProto(config_.lifetimes().service())};
+                         FromProto(config_.lifetimes().service()),
+                         FromProtoOr(config_.crl_lifetime(), absl::Hours(24))};
     options.start_time = clock_.Now();
     SP_ASSIGN_OR_RETURN(
         const std::optional<std::string> own,

@@ -125,7 +125,7 @@ void ValidateConfig(const config::v1::CapfConfig& config,
   CheckDuration("watch_heartbeat_interval", config.watch_heartbeat_interval(),
                 faults);
   CheckUnimplemented("tvs_address", !config.tvs_address().empty(), faults);
-  CheckUnimplemented("crl_lifetime", config.has_crl_lifetime(), faults);
+  CheckDuration("crl_lifetime", config.crl_lifetime(), faults);
   CheckUnimplemented("dialplan", !config.dialplan().target().empty(), faults);
   if (config.max_failed_attempts() > 10) {
     faults->Add("max_failed_attempts", "is above 10");

@@ -51,11 +51,11 @@ TEST(CapfConfigTest, WhatIsNotThereYetIsSaid) {
   EXPECT_THAT(
       FaultsOf(std::string(kGood) +
                R"(,"tftp_address":"0.0.0.0:69","phone_http_address":":6970",
-                  "tvs_address":":2445","crl_lifetime":"3600s",
+                  "tvs_address":":2445",
                   "lifetimes":{"ctl_signer":"1s"},
                   "dialplan":{"target":"x:1"}})"),
       UnorderedElementsAre("tftp_address", "phone_http_address", "tvs_address",
-                           "crl_lifetime", "lifetimes.ctl_signer", "dialplan"));
+                           "lifetimes.ctl_signer", "dialplan"));
   EXPECT_THAT(FaultsOf(R"({"store":{"postgres":{"connection":"x"}},
       "authority":{"key_file":"k","certificate_file":"c"},"audit_file":"a"})"),
               ElementsAre("store.postgres"));

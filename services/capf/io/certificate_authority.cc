@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "services/capf/core/certificate_lint.h"
+#include "services/capf/core/revocation_list.h"
 #include "services/capf/io/durable_file.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
@@ -123,6 +124,54 @@ absl::StatusOr<std::string> CertificateAuthority::SignTbs(
                      "the certificate is not what was linted");
   }
   return der;
+}
+
+absl::StatusOr<SignedRevocationList> CertificateAuthority::RevocationListNow(
+    absl::Duration lifetime) {
+  const absl::Time now =
+      absl::FromUnixSeconds(absl::ToUnixSeconds(ledger_.clock().Now()));
+  SP_ASSIGN_OR_RETURN(const int64_t version, ledger_.store().TrustVersion());
+  if (revocation_list_ && revocation_list_->trust_version == version &&
+      now >= revocation_list_->this_update &&
+      now + lifetime / 2 <= revocation_list_->next_update) {
+    return *revocation_list_;
+  }
+  SP_ASSIGN_OR_RETURN(const std::vector<CertificateRecord> revoked,
+                      ledger_.store().ListRevoked(now));
+  RevocationListSpec spec;
+  // Time grows, over restarts too, and with it the number (RFC 5280 section
+  // 5.2.3).
+  spec.number =
+      static_cast<uint64_t>(absl::ToUnixMicros(ledger_.clock().Now()));
+  spec.this_update = now;
+  spec.next_update = now + lifetime;
+  for (const CertificateRecord& record : revoked) {
+    // Names have no leading zeros, octets come in pairs of digits.
+    const std::string digits =
+        record.serial.size() % 2 == 0 ? record.serial : "0" + record.serial;
+    SP_ASSIGN_OR_RETURN(std::string serial, HexDecode(digits));
+    spec.revoked.push_back({.serial = std::move(serial),
+                            .revoke_time = record.revoke_time,
+                            .reason = record.revocation_reason});
+  }
+  SP_ASSIGN_OR_RETURN(const std::string tbs,
+                      BuildRevocationTbs(spec, *issuer_));
+  SignedRevocationList list;
+  SP_ASSIGN_OR_RETURN(list.der, SignTbs(tbs));
+  SP_RETURN_IF_ERROR(
+      ReadRevocationList(AsBytes(list.der), AsBytes(issuer_->certificate_der))
+          .status());
+  StoreChange change;
+  change.audit.push_back(
+      {"REVOCATION_LIST_SIGNED", kActor, issuer_->subject.common_name,
+       absl::StrCat("number=", spec.number, " entries=", revoked.size())});
+  SP_RETURN_IF_ERROR(ledger_.Apply(change));
+  list.this_update = spec.this_update;
+  list.next_update = spec.next_update;
+  list.revoked_count = revoked.size();
+  list.trust_version = version;
+  revocation_list_ = list;
+  return list;
 }
 
 absl::Status CertificateAuthority::Recover() {

@@ -50,6 +50,15 @@ struct IssueOrder {
   std::string request_sha256;  // hex
 };
 
+// A signed revocation list. A value.
+struct SignedRevocationList {
+  std::string der;
+  absl::Time this_update;
+  absl::Time next_update;
+  size_t revoked_count = 0;
+  int64_t trust_version = 0;  // of the store when it was made
+};
+
 // Steps of Issue() at which a process may die.
 enum class IssueStep {
   kBuilt,
@@ -88,6 +97,13 @@ class CertificateAuthority {
   absl::StatusOr<CertificateRecord> Issue(const IssueOrder& order,
                                           const WithIssued& with_issued = {});
 
+  // The list of what is revoked and not expired. The last one is given again
+  // while nothing was revoked since and half of its `lifetime` is ahead; a new
+  // one is recorded in the audit before it is returned. Errors are those of
+  // the ledger and the signer.
+  absl::StatusOr<SignedRevocationList> RevocationListNow(
+      absl::Duration lifetime);
+
   const Issuer& issuer() const { return *issuer_; }
   uint64_t issued_count() const { return issued_count_; }
 
@@ -119,6 +135,7 @@ class CertificateAuthority {
   RandomSource& random_;
   const uint8_t serial_prefix_;
   std::optional<Issuer> issuer_;
+  std::optional<SignedRevocationList> revocation_list_;
   uint64_t issued_count_ = 0;
   std::function<void(ProfileId)> on_issued_;
   std::function<void(IssueStep)> on_step_;

@@ -13,8 +13,10 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/capf/core/revocation_list.h"
 #include "services/capf/core/test_keys.h"
 #include "services/capf/io/test_capf.h"
+#include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/crypto/x509_name.h"
 #include "services/common/status/status_matchers.h"
@@ -139,6 +141,39 @@ TEST(CertificateAuthorityTest, AKeyHasOneName) {
       capf.enrollments->Revoke("a", first.serial,
                                RevocationReason::kKeyCompromise, "ann", false));
   EXPECT_THAT(capf.authority->Issue(order), HasReason("KEY_COMPROMISED"));
+}
+
+TEST(CertificateAuthorityTest, SignsWhatIsRevoked) {
+  TestCapf capf(NewTestFolder());
+  SP_ASSERT_OK_AND_ASSIGN(const CertificateRecord record,
+                          capf.authority->Issue(Order()));
+  SP_ASSERT_OK_AND_ASSIGN(const SignedRevocationList empty,
+                          capf.authority->RevocationListNow(absl::Hours(24)));
+  EXPECT_EQ(empty.revoked_count, 0u);
+  // The same again while nothing changes and half of its life is ahead.
+  capf.clock.Advance(absl::Hours(11));
+  SP_ASSERT_OK_AND_ASSIGN(const SignedRevocationList same,
+                          capf.authority->RevocationListNow(absl::Hours(24)));
+  EXPECT_EQ(same.der, empty.der);
+  capf.clock.Advance(absl::Hours(2));
+  SP_ASSERT_OK_AND_ASSIGN(const SignedRevocationList later,
+                          capf.authority->RevocationListNow(absl::Hours(24)));
+  EXPECT_NE(later.der, empty.der);
+
+  ASSERT_THAT(
+      capf.enrollments->Revoke("a", record.serial,
+                               RevocationReason::kSuperseded, "ann", false),
+      IsOk());
+  SP_ASSERT_OK_AND_ASSIGN(const SignedRevocationList list,
+                          capf.authority->RevocationListNow(absl::Hours(24)));
+  EXPECT_EQ(list.revoked_count, 1u);
+  SP_ASSERT_OK_AND_ASSIGN(
+      const RevocationList read,
+      ReadRevocationList(AsBytes(list.der),
+                         AsBytes(capf.authority->issuer().certificate_der)));
+  ASSERT_EQ(read.revoked.size(), 1u);
+  EXPECT_EQ(SerialHex(read.revoked.begin()->first), record.serial);
+  EXPECT_EQ(read.revoked.begin()->second, RevocationReason::kSuperseded);
 }
 
 TEST(CertificateAuthorityTest, RefusesWhatTheProfileRefuses) {

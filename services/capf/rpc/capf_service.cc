@@ -116,6 +116,15 @@ grpc::ServerUnaryReactor* CapfService::ListCertificateAuthorities(
              });
 }
 
+grpc::ServerUnaryReactor* CapfService::GetRevocationList(
+    grpc::CallbackServerContext* context,
+    const pb::GetRevocationListRequest* request, pb::RevocationList* response) {
+  return Run(context, "GetRevocationList", "",
+             [this, request, response](const std::string&) {
+               return certificates_.GetRevocationList(*request, *response);
+             });
+}
+
 grpc::ServerUnaryReactor* CapfService::CreateEnrollment(
     grpc::CallbackServerContext* context,
     const pb::CreateEnrollmentRequest* request, pb::Enrollment* response) {

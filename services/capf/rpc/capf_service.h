@@ -92,6 +92,11 @@ class CapfService final : public pb::CapfService::CallbackService {
       const pb::ListCertificateAuthoritiesRequest* request,
       pb::ListCertificateAuthoritiesResponse* response) override;
 
+  grpc::ServerUnaryReactor* GetRevocationList(
+      grpc::CallbackServerContext* context,
+      const pb::GetRevocationListRequest* request,
+      pb::RevocationList* response) override;
+
   grpc::ServerUnaryReactor* CreateEnrollment(
       grpc::CallbackServerContext* context,
       const pb::CreateEnrollmentRequest* request,

@@ -152,4 +152,18 @@ absl::Status CertificateMethods::GetAuthority(
   return absl::OkStatus();
 }
 
+absl::Status CertificateMethods::GetRevocationList(
+    const pb::GetRevocationListRequest& request, pb::RevocationList& response) {
+  if (request.name() != authority_name_) {
+    return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
+  }
+  SP_ASSIGN_OR_RETURN(const SignedRevocationList list,
+                      authority_.RevocationListNow(lifetimes_.revocation_list));
+  response.set_crl(list.der);
+  *response.mutable_update_time() = ::sallyport::ToProto(list.this_update);
+  *response.mutable_next_update_time() = ::sallyport::ToProto(list.next_update);
+  response.set_revoked_count(static_cast<uint32_t>(list.revoked_count));
+  return absl::OkStatus();
+}
+
 }  // namespace sallyport::capf

@@ -23,6 +23,7 @@ struct Lifetimes {
   absl::Duration server;
   absl::Duration client;
   absl::Duration service;
+  absl::Duration revocation_list = absl::Hours(24);
 };
 
 // Access is checked by then. `actor` is who asks, for the audit record. On the
@@ -57,6 +58,8 @@ class CertificateMethods {
   absl::Status GetAuthority(const pb::GetCertificateAuthorityRequest& request,
                             pb::CertificateAuthority& response);
   pb::CertificateAuthority Authority() const;
+  absl::Status GetRevocationList(const pb::GetRevocationListRequest& request,
+                                 pb::RevocationList& response);
   // "certificateAuthorities/{id}".
   const std::string& authority_name() const { return authority_name_; }
 

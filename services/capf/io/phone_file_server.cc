@@ -13,6 +13,8 @@
 namespace sallyport::capf {
 namespace {
 
+// More than TFTP has requests that wait for a file (Options::max_transfers), so
+// that each of them gets its answer.
 constexpr size_t kMailboxCapacity = 10000;
 constexpr absl::Duration kHttpWait = absl::Seconds(3);
 constexpr char kOctets[] = "application/octet-stream";
@@ -72,7 +74,6 @@ void PhoneFileServer::Look(const std::string& name,
     if (made.ok()) {
       content = std::make_shared<const std::string>(*std::move(made));
     }
-    // Full means that the loop is stuck; the client asks again.
     mailbox_->Send([done, content] { done(content); }).IgnoreError();
   });
   if (!posted.ok()) done(nullptr);

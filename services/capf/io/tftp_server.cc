@@ -100,7 +100,14 @@ void TftpServer::OnDatagram(const ReceivedDatagram& datagram) {
     Settle(datagram.peer);
     return;
   }
-  if (!looking_.insert(datagram.peer).second) return;
+  if (looking_.contains(datagram.peer)) return;
+  if (transfers_.size() + looking_.size() >= options_.max_transfers) {
+    requests_total_.Increment(TftpRequest::kLimited);
+    Refuse(datagram.peer, datagram.local, TftpErrorCode::kUndefined,
+           "Too many transfers");
+    return;
+  }
+  looking_.insert(datagram.peer);
   lookup_(parsed.request->file_name,
           [this, alive = alive_, request = *parsed.request,
            client = datagram.peer, local = datagram.local](Content content) {
@@ -118,11 +125,6 @@ void TftpServer::Start(const TftpReadRequest& request,
   if (content == nullptr) {
     requests_total_.Increment(TftpRequest::kNotFound);
     Refuse(client, local, TftpErrorCode::kFileNotFound, "File not found");
-    return;
-  }
-  if (transfers_.size() >= options_.max_transfers) {
-    requests_total_.Increment(TftpRequest::kLimited);
-    Refuse(client, local, TftpErrorCode::kUndefined, "Too many transfers");
     return;
   }
   auto transfer = std::make_unique<Transfer>(Transfer{

@@ -46,6 +46,7 @@ class TftpServer {
     SocketAddress address;  // port 0 takes a free one
     bool single_port = false;
     TftpLimits limits;
+    // Running, and waiting for their file.
     size_t max_transfers = 4096;
     OnSent on_sent;  // may be empty
     // Requests of one address: a branch's phones may share it and all start

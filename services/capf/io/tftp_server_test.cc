@@ -205,6 +205,22 @@ TEST_F(TftpServerTest, AFileMayTakeItsTimeAndItsArrivalIsTold) {
   EXPECT_EQ(sent, "small 1");
 }
 
+TEST_F(TftpServerTest, WhatWaitsForItsFileCountsToo) {
+  late_ = true;
+  options_.max_transfers = 1;
+  Start();
+  UdpSocket one = Client();
+  UdpSocket two = Client();
+  Request(one, "CTLFile.tlv");
+  Request(two, "CTLFile.tlv");
+  const auto refused = Receive(two);
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_EQ(refused->payload, "\0\5\0\0Too many transfers\0"s);
+  const auto data = Receive(one);
+  ASSERT_TRUE(data.has_value());
+  EXPECT_EQ(data->payload.size(), 516u);
+}
+
 TEST_F(TftpServerTest, OneSourceCannotTakeItAll) {
   options_.requests_per_source = GcraLimit::PerSecond(1, 3);
   Start();

@@ -72,6 +72,15 @@ void CheckTenantPolicies(const Config& config, ConfigFaults* faults) {
 void ValidateConfig(const Config& config, ConfigFaults* faults) {
   CheckStoreConfig("store", config.store(), faults);
   faults->Require("master_key_file", config.master_key_file());
+  for (int i = 0; i < config.accepted_master_key_files_size(); ++i) {
+    const std::string& file = config.accepted_master_key_files(i);
+    const std::string field =
+        absl::StrCat("accepted_master_key_files[", i, "]");
+    faults->Require(field, file);
+    if (file == config.master_key_file()) {
+      faults->Add(field, "is master_key_file itself");
+    }
+  }
   if (config.realm().size() > 127) {
     faults->Add("realm", "must have at most 127 characters");
   }
@@ -147,6 +156,15 @@ IssueLimits LimitsOf(const Config& config) {
     own.per_second = policy.max_issues_per_second();
   }
   return out;
+}
+
+std::vector<std::string> LimitFields() {
+  return {"max_lifetime",
+          "default_lifetime",
+          "max_issues_per_second",
+          "max_issues_per_subject_minute",
+          "max_issues_per_caller_second",
+          "tenant_policies"};
 }
 
 KeyRingPolicy RingPolicyOf(const Config& config) {

@@ -21,6 +21,8 @@ void ValidateConfig(const config::v1::CredentialIssuerConfig& config,
 
 // Of a valid configuration, with the defaults filled in.
 IssueLimits LimitsOf(const config::v1::CredentialIssuerConfig& config);
+// The names of the fields that LimitsOf reads.
+std::vector<std::string> LimitFields();
 KeyRingPolicy RingPolicyOf(const config::v1::CredentialIssuerConfig& config);
 std::string RealmOf(const config::v1::CredentialIssuerConfig& config);
 std::vector<StaticRelay> RelaysOf(

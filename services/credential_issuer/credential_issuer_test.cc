@@ -113,6 +113,12 @@ class CredentialIssuerTest : public testing::Test {
 
   void SetUp() override {
     std::filesystem::remove_all(process_.folder() + "/state");
+    WriteConfig();
+    process_.Start();
+  }
+
+  void WriteConfig(const std::string& master_key = "issuer.master",
+                   const std::string& more = "") {
     const std::string roles =
         ",\"instance_id\":\"issuer-0\",\"drain_timeout\":\"10s\","
         "\"role_bindings\":["
@@ -120,19 +126,20 @@ class CredentialIssuerTest : public testing::Test {
         "\"ROLE_ADMIN\",\"tenants\":[\"*\"]},"
         "{\"identity\":\"spiffe://t.test/operator/ann\",\"role\":"
         "\"ROLE_OPERATOR\",\"tenants\":[\"a\"]}]";
+    if (server_.empty()) {
+      server_ = process_.ServerJson(
+          pki_->IssueSpiffe(kTrustDomain, "credential_issuer"), kTrustDomain,
+          roles);
+    }
     process_.WriteConfig(absl::StrCat(
-        "{\"server\":",
-        process_.ServerJson(
-            pki_->IssueSpiffe(kTrustDomain, "credential_issuer"), kTrustDomain,
-            roles),
-        ",\"store\":{\"sqlite_file\":\"", process_.folder(),
-        "/state/issuer.db\"},\"master_key_file\":\"", process_.folder(),
-        "/issuer.master\",\"audit_file\":\"", process_.folder(),
-        "/audit\",\"watch_heartbeat_interval\":\"0.2s\","
+        "{\"server\":", server_, ",\"store\":{\"sqlite_file\":\"",
+        process_.folder(), "/state/issuer.db\"},\"master_key_file\":\"",
+        process_.folder(), "/", master_key, "\",\"audit_file\":\"",
+        process_.folder(), "/audit\",\"watch_heartbeat_interval\":\"0.2s\",",
+        more,
         "\"max_issues_per_subject_minute\":5,"
         "\"relays\":[{\"relay\":\"static-0\",\"internet_uris\":"
         "[\"turn:relay.test:3478\"]}]}"));
-    process_.Start();
   }
 
   std::shared_ptr<grpc::Channel> Channel(const std::string& path) {
@@ -208,6 +215,7 @@ class CredentialIssuerTest : public testing::Test {
 
   static MtlsPki* pki_;
   ServiceProcess process_;
+  std::string server_;  // of the configuration
 };
 
 MtlsPki* CredentialIssuerTest::pki_ = nullptr;
@@ -293,6 +301,61 @@ TEST_F(CredentialIssuerTest, OneSubjectIsLimited) {
               AllOf(StatusIs(absl::StatusCode::kResourceExhausted),
                     HasReason("RATE_LIMITED")));
   EXPECT_THAT(Issue(*edge, "modest"), IsOk());
+}
+
+TEST_F(CredentialIssuerTest, PoliciesOfTenantsAreFollowedWhileItRuns) {
+  const auto edge = Stub("signaling_edge");
+  Follower relay(Channel("media_relay"));
+  ASSERT_TRUE(relay.WaitFor([](const Step& s) { return s.full(); }));
+  EXPECT_THAT(Issue(*edge, "x", "tenants/b"), IsOk());
+  WriteConfig("issuer.master",
+              "\"tenant_policies\":[{\"tenant\":\"tenants/b\","
+              "\"disabled\":true},{\"tenant\":\"tenants/a\","
+              "\"max_lifetime\":\"60s\"}],");
+  process_.WaitForLog("\"in_force\":\"tenant_policies\"");
+  EXPECT_THAT(Issue(*edge, "x", "tenants/b"), HasReason("TENANT_DISABLED"));
+  const auto shorter = Issue(*edge, "x", "tenants/a", absl::Hours(1));
+  ASSERT_THAT(shorter, IsOk());
+  EXPECT_LE(FromProto(shorter->expire_time()), absl::Now() + absl::Minutes(1));
+  // A wrong file changes nothing.
+  WriteConfig("issuer.master", "\"tenant_policies\":[{\"tenant\":\"b\"}],");
+  process_.WaitForLog("the changed configuration is refused");
+  EXPECT_THAT(Issue(*edge, "x", "tenants/b"), HasReason("TENANT_DISABLED"));
+  EXPECT_TRUE(relay.last_end().ok()) << relay.last_end();
+}
+
+// No key is lost and no client notices.
+TEST_F(CredentialIssuerTest, ANewMasterKeyIsBroughtIn) {
+  const auto edge = Stub("signaling_edge");
+  const auto root = Stub("operator/root");
+  const auto before = Issue(*edge, "alice", "tenants/a");
+  ASSERT_THAT(before, IsOk());
+  v1::RevokeUserRequest revoke;
+  revoke.set_parent("tenants/a");
+  revoke.set_subject("mallory");
+  ASSERT_THAT(Call(*root, &Api::RevokeUser, revoke), IsOk());
+  EXPECT_EQ(process_.Terminate(), 0);
+  WriteConfig("second.master",
+              absl::StrCat("\"accepted_master_key_files\":[\"",
+                           process_.folder(), "/issuer.master\"],"));
+  process_.Start();
+  process_.WaitForLog("keys are sealed under the new master key");
+  EXPECT_EQ(process_.Terminate(), 0);
+
+  std::filesystem::remove(process_.folder() + "/issuer.master");
+  WriteConfig("second.master");
+  process_.Start();
+  Follower relay(Channel("media_relay"));
+  const auto full = relay.WaitFor([](const Step& s) { return s.full(); });
+  ASSERT_TRUE(full.has_value());
+  EXPECT_THAT(Verify(*before, *full), IsOk());
+  const auto after = Issue(*Stub("signaling_edge"), "alice", "tenants/a");
+  ASSERT_THAT(after, IsOk());
+  const auto subject = [&](const v1::TurnCredential& credential) {
+    return Verify(credential, *full)->claims.subject;
+  };
+  EXPECT_EQ(subject(*after), subject(*before));
+  EXPECT_EQ(full->revocations_size(), 1);
 }
 
 TEST_F(CredentialIssuerTest, AChangeReachesTheRelaysAtOnce) {

@@ -2,14 +2,19 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "google/protobuf/message.h"
 #include "sallyport/credential_issuer/config/v1/credential_issuer_config.pb.h"
 #include "sallyport/credential_issuer/v1/issuer_status.pb.h"
 #include "services/common/config/config_faults.h"
+#include "services/common/config/server_config.h"
+#include "services/common/crypto/secret.h"
 #include "services/common/log/log.h"
 #include "services/common/random/system_random.h"
 #include "services/common/rpc/access_policy.h"
@@ -64,6 +69,13 @@ class Running final : public RunningService {
     watch_->Drain();
   }
   bool IsIdle() override { return watch_->stream_count() == 0; }
+  std::vector<std::string> OnConfigChanged(
+      const google::protobuf::Message& next) override {
+    const IssueLimits limits = LimitsOf(static_cast<const Config&>(next));
+    keeper_->SetLimits(limits);
+    service_->SetLimits(limits);
+    return LimitFields();
+  }
 
  private:
   explicit Running(const Config& config)
@@ -75,7 +87,12 @@ class Running final : public RunningService {
     const Clock& clock = Clock::Real();
     SP_ASSIGN_OR_RETURN(const Secret master,
                         LoadOrMakeMasterKey(config.master_key_file(), random_));
-    sealer_ = std::make_unique<KeySealer>(master);
+    std::vector<Secret> accepted;
+    for (const std::string& file : config.accepted_master_key_files()) {
+      SP_ASSIGN_OR_RETURN(Secret key, LoadMasterKey(file));
+      accepted.push_back(std::move(key));
+    }
+    sealer_ = std::make_unique<KeySealer>(master, accepted);
     SP_ASSIGN_OR_RETURN(database_,
                         SqlDatabase::Open(SqlOptionsOf(config.store())));
     SP_ASSIGN_OR_RETURN(store_,
@@ -86,7 +103,7 @@ class Running final : public RunningService {
     SP_ASSIGN_OR_RETURN(
         keeper_,
         IssuerKeeper::Create({LimitsOf(config), RingPolicyOf(config)},
-                             {*store_, sealer_->subject_key(), clock, random_,
+                             {*store_, store_->subject_key(), clock, random_,
                               metrics, [this, &clock](int64_t version) {
                                 return consumers_.AllHave(version, clock.Now());
                               }}));
@@ -209,6 +226,13 @@ int main(int argc, char** argv) {
   options.server_config = [&]() -> const auto& { return config.server(); };
   options.validate = [&](sallyport::ConfigFaults* faults) {
     issuer::ValidateConfig(config, faults);
+  };
+  options.check = [](const google::protobuf::Message& next,
+                     sallyport::ConfigFaults* faults) {
+    const auto& changed =
+        static_cast<const issuer::config::v1::CredentialIssuerConfig&>(next);
+    sallyport::CheckServerConfig("server", changed.server(), faults);
+    issuer::ValidateConfig(changed, faults);
   };
   options.start = [&](sallyport::ServiceRuntime& runtime) {
     return issuer::Running::Start(config, runtime);

@@ -4,12 +4,17 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/debugging/failure_signal_handler.h"
 #include "absl/debugging/symbolize.h"
@@ -17,6 +22,7 @@
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "grpc/support/log.h"
@@ -27,6 +33,8 @@
 #include "services/common/metrics/metrics_http.h"
 #include "services/common/metrics/process_metrics.h"
 #include "services/common/rpc/metrics_table.h"
+#include "services/common/service/config_watch.h"
+#include "services/common/service/metrics_table.h"
 #include "services/common/status/check.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
@@ -46,6 +54,10 @@ constexpr absl::Duration kDefaultDrainTimeout = absl::Seconds(30);
 // Handlers that run when the server ends; beyond it they are cancelled.
 constexpr absl::Duration kLastCallsGrace = absl::Seconds(1);
 constexpr absl::Duration kIdlePoll = absl::Milliseconds(50);
+constexpr absl::Duration kConfigPoll = absl::Seconds(1);
+
+// In the order of kReloadOutcomes.
+enum class ReloadOutcome { kInForce, kNeedsRestart, kRefused };
 
 LogLevel FromProto(pb::LogLevel level) {
   switch (level) {
@@ -149,13 +161,18 @@ absl::Status ServiceRuntime::StartGrpc(const AccessPolicy& policy,
 class ServiceRun {
  public:
   explicit ServiceRun(const ServiceOptions& options)
-      : options_(options), config_(options.server_config()) {}
+      : options_(options),
+        config_(options.server_config()),
+        in_force_(options.config->New()) {
+    in_force_->CopyFrom(*options.config);
+  }
 
   // Binds everything and tells that it is ready.
   absl::Status Start() {
     std::remove(config_.ready_file().c_str());
     std::vector<absl::Span<const MetricSpec>> tables = options_.metrics;
     tables.push_back(kRpcMetrics);
+    tables.push_back(kServiceMetrics);
     SP_ASSIGN_OR_RETURN(metrics_, MetricsRegistry::Create(tables));
     SP_RETURN_IF_ERROR(StartHttp());
     runtime_ = std::make_unique<ServiceRuntime>(
@@ -169,6 +186,15 @@ class ServiceRun {
     SP_RETURN_IF_ERROR(WriteReadyFile());
     LogInfo("service ready", {{"ports", PortsJson()}});
     return absl::OkStatus();
+  }
+
+  // Returns when a signal to end came; meanwhile follows the file.
+  void WaitAndFollow(ConfigWatch& watch) {
+    while (!WaitForEndSignal(kConfigPoll)) {
+      const std::optional<std::string> content = watch.Changed();
+      if (!content) continue;
+      metrics_->Counter(kConfigReloadsTotal).Increment(TakeOver(*content));
+    }
   }
 
   // Returns when drained, or out of time, or told a second time.
@@ -234,6 +260,37 @@ class ServiceRun {
     return absl::OkStatus();
   }
 
+  ReloadOutcome TakeOver(const std::string& content) {
+    using google::protobuf::Message;
+    const std::unique_ptr<Message> next(options_.config->New());
+    absl::Status checked = ParseConfig(content, next.get());
+    if (checked.ok() && options_.check) {
+      ConfigFaults faults;
+      options_.check(*next, &faults);
+      checked = faults.ToStatus();
+    }
+    if (!checked.ok()) {
+      LogError("the changed configuration is refused; the old one stays",
+               {{"reason", ReasonOf(checked)}, {"error", checked}});
+      return ReloadOutcome::kRefused;
+    }
+    std::vector<std::string> waiting = ChangedFields(*in_force_, *next);
+    if (waiting.empty()) return ReloadOutcome::kInForce;
+    std::vector<std::string> taken;
+    for (const std::string& field : service_->OnConfigChanged(*next)) {
+      const auto it = std::find(waiting.begin(), waiting.end(), field);
+      if (it == waiting.end()) continue;
+      TakeField(*next, field, in_force_.get());
+      taken.push_back(field);
+      waiting.erase(it);
+    }
+    LogInfo("the configuration changed",
+            {{"in_force", absl::StrJoin(taken, ",")},
+             {"needs_restart", absl::StrJoin(waiting, ",")}});
+    return waiting.empty() ? ReloadOutcome::kInForce
+                           : ReloadOutcome::kNeedsRestart;
+  }
+
   void SetReady(bool ready) {
     ready_ = ready;
     if (runtime_->grpc_ != nullptr) runtime_->grpc_->SetReady(ready);
@@ -277,6 +334,7 @@ class ServiceRun {
 
   const ServiceOptions& options_;
   const pb::ServerConfig& config_;
+  const std::unique_ptr<google::protobuf::Message> in_force_;
   std::atomic<bool> ready_ = false;
   std::atomic<bool> takes_new_work_ = false;
   std::unique_ptr<MetricsRegistry> metrics_;
@@ -299,6 +357,8 @@ int ServiceMain(int argc, char** argv, const ServiceOptions& options) {
   const sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
+  // Before the file is read, so that no change is missed.
+  ConfigWatch watch(absl::GetFlag(FLAGS_config));
   const absl::Status loaded = Load(options);
   if (!loaded.ok()) {
     TellFaults(loaded);
@@ -323,8 +383,7 @@ int ServiceMain(int argc, char** argv, const ServiceOptions& options) {
     run.Stop();
     return 1;
   }
-  while (!WaitForEndSignal(absl::Hours(24))) {
-  }
+  run.WaitAndFollow(watch);
   run.Drain();
   run.Stop();
   LogInfo("service ended");

@@ -49,6 +49,14 @@ class RunningService {
   virtual void Drain() = 0;
   // True when nothing lives any more; asked after Drain().
   virtual bool IsIdle() = 0;
+  // The configuration file changed to `next`, which ServiceOptions::check
+  // found valid: takes over what it can, and gives the names of the top-level
+  // fields that are now in force as `next` has them. All others wait for a
+  // restart.
+  virtual std::vector<std::string> OnConfigChanged(
+      const google::protobuf::Message& /*next*/) {
+    return {};
+  }
 };
 
 // What ServiceMain offers while a service starts. Thread-compatible.
@@ -101,6 +109,10 @@ struct ServiceOptions {
   std::function<const common::config::v1::ServerConfig&()> server_config;
   // Adds every fault of what is not `server`; that is checked by itself. Pure.
   std::function<void(ConfigFaults*)> validate;
+  // The same for a file that changed while the service runs, all of it, with
+  // `server`. Absent: a change is told to wait for a restart, unchecked. Pure.
+  std::function<void(const google::protobuf::Message& next, ConfigFaults*)>
+      check;
   // Builds the objects and binds the ports.
   std::function<absl::StatusOr<std::unique_ptr<RunningService>>(
       ServiceRuntime&)>
@@ -108,7 +120,9 @@ struct ServiceOptions {
 };
 
 // Runs until SIGTERM or SIGINT, then drains; a second one ends it at once.
-// SIGHUP does nothing: files are watched. Returns the exit code: 0 after an
+// SIGHUP does nothing: files are watched, the configuration among them, once a
+// second. One that is no longer valid is logged with its faults and changes
+// nothing. Returns the exit code: 0 after an
 // orderly end and for --check_config of a good file, 1 when the start failed,
 // 2 for a wrong command line or configuration. Call once, before any thread.
 int ServiceMain(int argc, char** argv, const ServiceOptions& options);

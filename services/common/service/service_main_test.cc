@@ -263,6 +263,28 @@ TEST_F(ServiceMainTest, ASecondSignalEndsTheDrain) {
   EXPECT_THAT(ReadAll(log_), HasSubstr("second signal"));
 }
 
+// Each change is told once, with what it does; a wrong one changes nothing.
+TEST_F(ServiceMainTest, AChangedConfigurationIsTakenOverOrExplained) {
+  Spawn({"--config=" + WriteConfig()});
+  const int http = Port(WaitReady(), "metrics");
+  WriteConfig("another");
+  WaitForLog("\"in_force\":\"realm\",\"needs_restart\":\"\"");
+  WriteConfig("");
+  WaitForLog("the changed configuration is refused");
+  EXPECT_THAT(ReadAll(log_), HasSubstr("realm"));
+  WriteConfig("third", ",\"log_level\":\"LOG_LEVEL_WARNING\"");
+  WaitForLog("\"in_force\":\"realm\",\"needs_restart\":\"server\"");
+  const std::string metrics = HttpGet(http, "/metrics");
+  for (const char* outcome : {"in_force", "refused", "needs_restart"}) {
+    EXPECT_THAT(metrics,
+                HasSubstr(absl::StrCat("sallyport_service_config_reloads_total{"
+                                       "outcome=\"",
+                                       outcome, "\"} 1")));
+  }
+  kill(pid_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
+}
+
 TEST_F(ServiceMainTest, AFailedStartIsSaidAndIsNotReady) {
   EXPECT_EQ(RunToEnd({"--config=" + WriteConfig("fail")}), 1);
   EXPECT_THAT(ReadAll(log_), HasSubstr("told to fail"));

@@ -7,8 +7,10 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/types/span.h"
+#include "google/protobuf/message.h"
 #include "sallyport/credential_issuer/config/v1/credential_issuer_config.pb.h"
 #include "sallyport/credential_issuer/v1/credential_issuer_service.grpc.pb.h"
 #include "services/common/config/config_faults.h"
@@ -37,6 +39,10 @@ class TestService final : public RunningService {
   // `audit_file` stands for work that lives.
   bool IsIdle() override {
     return draining_ && access(busy_file_.c_str(), F_OK) != 0;
+  }
+  std::vector<std::string> OnConfigChanged(
+      const google::protobuf::Message&) override {
+    return {"realm"};
   }
   void set_busy_file(std::string path) { busy_file_ = std::move(path); }
 
@@ -84,6 +90,11 @@ int main(int argc, char** argv) {
   options.server_config = [&]() -> const auto& { return config.server(); };
   options.validate = [&](sallyport::ConfigFaults* faults) {
     faults->Require("realm", config.realm());
+  };
+  options.check = [](const google::protobuf::Message& next,
+                     sallyport::ConfigFaults* faults) {
+    faults->Require("realm",
+                    static_cast<const sallyport::Config&>(next).realm());
   };
   options.start = [&](sallyport::ServiceRuntime& runtime) {
     return sallyport::Start(config, runtime);

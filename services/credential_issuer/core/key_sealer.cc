@@ -3,6 +3,8 @@
 #include <openssl/aead.h>
 
 #include <array>
+#include <optional>
+#include <utility>
 
 #include "services/common/bytes/byte_writer.h"
 #include "services/common/crypto/hmac.h"
@@ -46,17 +48,45 @@ class Aead {
   EVP_AEAD_CTX context_;
 };
 
+absl::Status Unusable() {
+  return MakeError(absl::StatusCode::kDataLoss, "SEALED_KEY_UNUSABLE",
+                   "a stored key does not open under the master key");
+}
+
+std::optional<Secret> OpenWith(const Secret& key, uint32_t key_id,
+                               std::string_view sealed) {
+  if (sealed.size() < kNonceBytes) return std::nullopt;
+  const Aead aead(key);
+  const std::string associated = AssociatedData(key_id);
+  const ByteSpan bytes = AsBytes(sealed);
+  std::string plain(sealed.size(), '\0');
+  size_t written = 0;
+  if (EVP_AEAD_CTX_open(aead.get(), reinterpret_cast<uint8_t*>(plain.data()),
+                        &written, plain.size(), bytes.data(), kNonceBytes,
+                        bytes.data() + kNonceBytes, bytes.size() - kNonceBytes,
+                        AsBytes(associated).data(), associated.size()) != 1) {
+    return std::nullopt;
+  }
+  Secret out = Secret::CopyOf(std::string_view(plain).substr(0, written));
+  Cleanse(plain);
+  return out;
+}
+
 }  // namespace
 
-KeySealer::KeySealer(const Secret& master)
-    : seal_key_(Derive(master, "sallyport key sealing v1")),
-      subject_key_(Derive(master, "sallyport opaque subjects v1")) {
-  SP_CHECK(master.size() == kMasterKeyBytes);
+KeySealer::KeySealer(const Secret& master, absl::Span<const Secret> accepted) {
+  const auto add = [this](const Secret& key) {
+    SP_CHECK(key.size() == kMasterKeyBytes);
+    keys_.push_back({Derive(key, "sallyport key sealing v1"),
+                     Derive(key, "sallyport opaque subjects v1")});
+  };
+  add(master);
+  for (const Secret& key : accepted) add(key);
 }
 
 std::string KeySealer::Seal(uint32_t key_id, const Secret& secret,
                             RandomSource& random) const {
-  const Aead aead(seal_key_);
+  const Aead aead(keys_.front().seal);
   const std::string associated = AssociatedData(key_id);
   std::string out(kNonceBytes + secret.size() + EVP_AEAD_MAX_OVERHEAD, '\0');
   auto* const bytes = reinterpret_cast<uint8_t*>(out.data());
@@ -71,27 +101,35 @@ std::string KeySealer::Seal(uint32_t key_id, const Secret& secret,
   return out;
 }
 
+const KeySealer::Keys* KeySealer::FindOpening(uint32_t key_id,
+                                              std::string_view sealed,
+                                              Secret* opened) const {
+  for (const Keys& keys : keys_) {
+    std::optional<Secret> secret = OpenWith(keys.seal, key_id, sealed);
+    if (!secret) continue;
+    *opened = *std::move(secret);
+    return &keys;
+  }
+  return nullptr;
+}
+
 absl::StatusOr<Secret> KeySealer::Open(uint32_t key_id,
                                        std::string_view sealed) const {
-  const auto torn = [] {
-    return MakeError(absl::StatusCode::kDataLoss, "SEALED_KEY_UNUSABLE",
-                     "a stored key does not open under the master key");
-  };
-  if (sealed.size() < kNonceBytes) return torn();
-  const Aead aead(seal_key_);
-  const std::string associated = AssociatedData(key_id);
-  const ByteSpan bytes = AsBytes(sealed);
-  std::string plain(sealed.size(), '\0');
-  size_t written = 0;
-  if (EVP_AEAD_CTX_open(aead.get(), reinterpret_cast<uint8_t*>(plain.data()),
-                        &written, plain.size(), bytes.data(), kNonceBytes,
-                        bytes.data() + kNonceBytes, bytes.size() - kNonceBytes,
-                        AsBytes(associated).data(), associated.size()) != 1) {
-    return torn();
-  }
-  Secret out = Secret::CopyOf(std::string_view(plain).substr(0, written));
-  Cleanse(plain);
+  Secret out;
+  if (FindOpening(key_id, sealed, &out) == nullptr) return Unusable();
   return out;
+}
+
+bool KeySealer::IsCurrent(uint32_t key_id, std::string_view sealed) const {
+  return OpenWith(keys_.front().seal, key_id, sealed).has_value();
+}
+
+absl::StatusOr<Secret> KeySealer::DerivedSubjectKey(
+    uint32_t key_id, std::string_view sealed) const {
+  Secret opened;
+  const Keys* const keys = FindOpening(key_id, sealed, &opened);
+  if (keys == nullptr) return Unusable();
+  return Secret::CopyOf(keys->subject.DangerousBytes());
 }
 
 }  // namespace sallyport::credential_issuer

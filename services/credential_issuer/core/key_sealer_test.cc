@@ -1,6 +1,8 @@
 #include "services/credential_issuer/core/key_sealer.h"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "services/common/crypto/secret.h"
@@ -42,9 +44,46 @@ TEST(KeySealerTest, NothingElseOpens) {
   }
 }
 
-TEST(KeySealerTest, SubjectKeyIsAnotherKey) {
-  EXPECT_FALSE(Make('m').subject_key() == Make('n').subject_key());
-  EXPECT_EQ(Make('m').subject_key().size(), 32u);
+TEST(KeySealerTest, AcceptedKeysOpenAndDoNotSeal) {
+  FakeRandom random;
+  const Secret secret = Secret::CopyOf(std::string(32, 's'));
+  const KeySealer before = Make('m');
+  std::vector<Secret> accepted;
+  accepted.push_back(Secret::CopyOf(std::string(kMasterKeyBytes, 'l')));
+  accepted.push_back(Secret::CopyOf(std::string(kMasterKeyBytes, 'm')));
+  const KeySealer after(Secret::CopyOf(std::string(kMasterKeyBytes, 'n')),
+                        accepted);
+  const std::string old = before.Seal(7, secret, random);
+  ASSERT_THAT(after.Open(7, old), IsOk());
+  EXPECT_TRUE(*after.Open(7, old) == secret);
+  EXPECT_FALSE(after.IsCurrent(7, old));
+  EXPECT_TRUE(before.IsCurrent(7, old));
+  EXPECT_FALSE(before.IsCurrent(8, old));
+  const std::string anew = after.Seal(7, secret, random);
+  EXPECT_TRUE(after.IsCurrent(7, anew));
+  EXPECT_THAT(before.Open(7, anew), HasReason("SEALED_KEY_UNUSABLE"));
+}
+
+TEST(KeySealerTest, DerivedSubjectKeyIsOfTheMasterKeyThatSealed) {
+  FakeRandom random;
+  const Secret secret = Secret::CopyOf(std::string(32, 's'));
+  const KeySealer before = Make('m');
+  const std::string old = before.Seal(7, secret, random);
+  std::vector<Secret> accepted;
+  accepted.push_back(Secret::CopyOf(std::string(kMasterKeyBytes, 'm')));
+  const KeySealer after(Secret::CopyOf(std::string(kMasterKeyBytes, 'n')),
+                        accepted);
+  const auto first = before.DerivedSubjectKey(7, old);
+  const auto second = after.DerivedSubjectKey(7, old);
+  ASSERT_THAT(first, IsOk());
+  ASSERT_THAT(second, IsOk());
+  EXPECT_EQ(first->size(), 32u);
+  EXPECT_TRUE(*first == *second);
+  const auto third = after.DerivedSubjectKey(7, after.Seal(7, secret, random));
+  ASSERT_THAT(third, IsOk());
+  EXPECT_FALSE(*first == *third);
+  EXPECT_THAT(Make('x').DerivedSubjectKey(7, old),
+              HasReason("SEALED_KEY_UNUSABLE"));
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ constexpr int kMostAttempts = 8;
 }  // namespace
 
 IssuerKeeper::IssuerKeeper(const Options& options, const Parts& parts)
-    : options_(options),
+    : ring_(options.ring),
       parts_(parts),
       rotations_(parts.metrics.Counter(kRotationsTotal)),
       revocations_(parts.metrics.Counter(kRevocationsTotal)),
@@ -31,7 +31,8 @@ IssuerKeeper::IssuerKeeper(const Options& options, const Parts& parts)
       store_failures_(parts.metrics.Counter(kStoreFailuresTotal)),
       clock_jumps_(parts.metrics.Counter(kClockJumpsTotal)),
       activations_(parts.metrics.Counter(kActivationsTotal)),
-      conflicts_(parts.metrics.Counter(kStateConflictsTotal)) {}
+      conflicts_(parts.metrics.Counter(kStateConflictsTotal)),
+      limits_(options.limits) {}
 
 absl::StatusOr<std::unique_ptr<IssuerKeeper>> IssuerKeeper::Create(
     const Options& options, const Parts& parts) {
@@ -60,6 +61,12 @@ std::shared_ptr<const Issuer> IssuerKeeper::issuer() const {
 std::shared_ptr<const IssuerState> IssuerKeeper::state() const {
   absl::MutexLock lock(&mutex_);
   return state_;
+}
+
+void IssuerKeeper::SetLimits(IssueLimits limits) {
+  absl::MutexLock lock(&mutex_);
+  limits_ = std::move(limits);
+  issuer_ = std::make_shared<const Issuer>(limits_, parts_.subject_key, state_);
 }
 
 void IssuerKeeper::SetListener(Listener listener) {
@@ -102,8 +109,7 @@ void IssuerKeeper::Publish(std::shared_ptr<const IssuerState> next) {
   {
     absl::MutexLock lock(&mutex_);
     state_ = next;
-    issuer_ = std::make_shared<const Issuer>(options_.limits,
-                                             parts_.subject_key, next);
+    issuer_ = std::make_shared<const Issuer>(limits_, parts_.subject_key, next);
   }
   ShowState(*next);
   if (listener_) listener_(std::move(next));
@@ -146,7 +152,7 @@ absl::Status IssuerKeeper::RefreshLocked() {
   const absl::StatusOr<int64_t> version = parts_.store.Version();
   SP_RETURN_IF_ERROR(Noted(version.status()));
   if (*version == state()->version) return absl::OkStatus();
-  absl::StatusOr<IssuerState> stored = parts_.store.Load(options_.ring);
+  absl::StatusOr<IssuerState> stored = parts_.store.Load(ring_);
   SP_RETURN_IF_ERROR(Noted(stored.status()));
   IssuerState loaded = *std::move(stored);
   if (loaded.version == state()->version) return absl::OkStatus();
@@ -240,8 +246,7 @@ absl::StatusOr<IssuerState> IssuerKeeper::ActivateWhatIsKnown(IssuerState state,
   if (pending == nullptr || now < pending->not_before) return state;
   const bool acknowledged =
       !parts_.acknowledged || parts_.acknowledged(pending->made_version);
-  const bool late =
-      now >= pending->not_before + options_.ring.acknowledge_timeout;
+  const bool late = now >= pending->not_before + ring_.acknowledge_timeout;
   if (!acknowledged && !late) return state;
   return WithKeyActivated(state, pending->id, now);
 }

@@ -53,6 +53,9 @@ class IssuerKeeper {
   std::shared_ptr<const Issuer> issuer() const;
   std::shared_ptr<const IssuerState> state() const;
 
+  // What may be asked for from now on.
+  void SetLimits(IssueLimits limits);
+
   // Called with each new state, in order of versions, on the thread that made
   // it; must not call back. Set once, before commands come.
   void SetListener(Listener listener);
@@ -119,7 +122,7 @@ class IssuerKeeper {
   Secret FreshKey();
   void ShowState(const IssuerState& state);
 
-  const Options options_;
+  const KeyRingPolicy ring_;
   const Parts parts_;
   const CounterFamily rotations_;
   const CounterFamily revocations_;
@@ -139,6 +142,7 @@ class IssuerKeeper {
 
   // Held only to take or swap the pointer.
   mutable absl::Mutex mutex_;
+  IssueLimits limits_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const Issuer> issuer_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const IssuerState> state_ ABSL_GUARDED_BY(mutex_);
   absl::Status store_status_ ABSL_GUARDED_BY(mutex_);

@@ -44,10 +44,18 @@ constexpr std::array<std::string_view, 4> kThird = {
     "CREATE INDEX audit_subject ON audit (subject, id)",
 };
 
-constexpr std::array<SqlMigration, 3> kSteps = {
+// What makes subjects opaque, sealed as a key of id 0: it stays when the master
+// key changes.
+constexpr std::array<std::string_view, 1> kFourth = {
+    "CREATE TABLE subject_key (only_row INTEGER PRIMARY KEY"
+    " CHECK (only_row = 1), sealed TEXT NOT NULL)",
+};
+
+constexpr std::array<SqlMigration, 4> kSteps = {
     SqlMigration{1, kFirst},
     SqlMigration{2, kSecond},
     SqlMigration{3, kThird},
+    SqlMigration{4, kFourth},
 };
 
 }  // namespace

@@ -12,16 +12,9 @@
 
 namespace sallyport::credential_issuer {
 
-absl::StatusOr<Secret> LoadOrMakeMasterKey(const std::string& path,
-                                           RandomSource& random) {
-  absl::StatusOr<std::string> content = ReadWholeFile(path, 4096);
-  if (absl::IsNotFound(content.status())) {
-    Secret fresh = Secret::Random(random, kMasterKeyBytes);
-    SP_RETURN_IF_ERROR(WriteDurableFile(path, fresh.DangerousText()));
-    return fresh;
-  }
-  if (!content.ok()) return content.status();
-  Secret key = Secret::Take(*std::move(content));
+absl::StatusOr<Secret> LoadMasterKey(const std::string& path) {
+  SP_ASSIGN_OR_RETURN(std::string content, ReadWholeFile(path, 4096));
+  Secret key = Secret::Take(std::move(content));
   if (key.size() != kMasterKeyBytes) {
     return MakeError(absl::StatusCode::kDataLoss, "MASTER_KEY_INVALID",
                      absl::StrCat(path, " must hold ", kMasterKeyBytes,
@@ -33,6 +26,15 @@ absl::StatusOr<Secret> LoadOrMakeMasterKey(const std::string& path,
                      absl::StrCat(path, " must have mode 0600"));
   }
   return key;
+}
+
+absl::StatusOr<Secret> LoadOrMakeMasterKey(const std::string& path,
+                                           RandomSource& random) {
+  absl::StatusOr<Secret> key = LoadMasterKey(path);
+  if (!absl::IsNotFound(key.status())) return key;
+  Secret fresh = Secret::Random(random, kMasterKeyBytes);
+  SP_RETURN_IF_ERROR(WriteDurableFile(path, fresh.DangerousText()));
+  return fresh;
 }
 
 }  // namespace sallyport::credential_issuer

@@ -18,6 +18,9 @@ namespace sallyport::credential_issuer {
 absl::StatusOr<Secret> LoadOrMakeMasterKey(const std::string& path,
                                            RandomSource& random);
 
+// The same for a file that must be there: NOT_FOUND when it is not.
+absl::StatusOr<Secret> LoadMasterKey(const std::string& path);
+
 }  // namespace sallyport::credential_issuer
 
 #endif  // SALLYPORT_SERVICES_CREDENTIAL_ISSUER_IO_MASTER_KEY_H_

@@ -2,6 +2,7 @@
 
 #include <soci/soci.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/crypto/secret.h"
+#include "services/common/log/log.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/credential_issuer/core/revocation_list.h"
@@ -20,6 +22,8 @@ namespace {
 // In activate_us.
 constexpr long long kNotActivated = -1;
 constexpr absl::Duration kKeepReports = absl::Hours(24);
+// Ids of the ring begin at 1.
+constexpr uint32_t kSubjectKeyId = 0;
 
 long long ToColumn(absl::Time time) {
   return time == absl::InfiniteFuture() ? kNotActivated
@@ -171,13 +175,108 @@ void SaveRevocations(soci::session& sql, const IssuerState& current,
   }
 }
 
+struct SealedKey {
+  uint32_t id = 0;
+  std::string sealed;  // octets
+};
+
+// Of the ring, those of the smallest ids first.
+absl::StatusOr<std::vector<SealedKey>> LoadSealed(soci::session& sql) {
+  long long id;
+  std::string sealed;
+  soci::statement rows =
+      (sql.prepare << "SELECT id, sealed FROM keys ORDER BY id", soci::into(id),
+       soci::into(sealed));
+  rows.execute();
+  std::vector<SealedKey> out;
+  while (rows.fetch()) {
+    SP_ASSIGN_OR_RETURN(std::string bytes, HexDecode(sealed));
+    out.push_back({static_cast<uint32_t>(id), std::move(bytes)});
+  }
+  return out;
+}
+
+// How many were sealed by another key than the sealer's own.
+absl::StatusOr<int> ResealKeys(soci::session& sql, const KeySealer& sealer,
+                               RandomSource& random) {
+  SP_ASSIGN_OR_RETURN(const std::vector<SealedKey> keys, LoadSealed(sql));
+  int resealed = 0;
+  for (const SealedKey& key : keys) {
+    if (sealer.IsCurrent(key.id, key.sealed)) continue;
+    SP_ASSIGN_OR_RETURN(const Secret secret, sealer.Open(key.id, key.sealed));
+    const std::string anew =
+        HexEncode(AsBytes(sealer.Seal(key.id, secret, random)));
+    const long long id = key.id;
+    sql << "UPDATE keys SET sealed = :sealed WHERE id = :id", soci::use(anew),
+        soci::use(id);
+    ++resealed;
+  }
+  return resealed;
+}
+
+absl::StatusOr<std::optional<std::string>> LoadSealedSubjectKey(
+    soci::session& sql) {
+  std::string text;
+  sql << "SELECT sealed FROM subject_key", soci::into(text);
+  if (!sql.got_data()) return std::nullopt;
+  SP_ASSIGN_OR_RETURN(std::string sealed, HexDecode(text));
+  return sealed;
+}
+
+// Sealed under the master key by the time it returns.
+absl::StatusOr<Secret> LoadOrMakeSubjectKey(soci::session& sql,
+                                            const KeySealer& sealer,
+                                            RandomSource& random) {
+  const auto seal = [&](const Secret& key) {
+    return HexEncode(AsBytes(sealer.Seal(kSubjectKeyId, key, random)));
+  };
+  SP_ASSIGN_OR_RETURN(std::optional<std::string> sealed,
+                      LoadSealedSubjectKey(sql));
+  if (!sealed) {
+    // A store of before has one in use: that of its master key.
+    SP_ASSIGN_OR_RETURN(const std::vector<SealedKey> keys, LoadSealed(sql));
+    Secret made = Secret::Random(random, kKeyBytes);
+    if (!keys.empty()) {
+      SP_ASSIGN_OR_RETURN(
+          made, sealer.DerivedSubjectKey(keys.front().id, keys.front().sealed));
+    }
+    const std::string text = seal(made);
+    // Of two replicas that start at once, the first one's.
+    sql << "INSERT INTO subject_key (only_row, sealed) VALUES (1, :sealed)"
+           " ON CONFLICT (only_row) DO NOTHING",
+        soci::use(text);
+    SP_ASSIGN_OR_RETURN(sealed, LoadSealedSubjectKey(sql));
+  }
+  SP_ASSIGN_OR_RETURN(Secret key, sealer.Open(kSubjectKeyId, *sealed));
+  if (!sealer.IsCurrent(kSubjectKeyId, *sealed)) {
+    const std::string text = seal(key);
+    sql << "UPDATE subject_key SET sealed = :sealed", soci::use(text);
+  }
+  return key;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqlIssuerStore>> SqlIssuerStore::Open(
     SqlDatabase& database, const KeySealer& sealer, RandomSource& random) {
   SP_RETURN_IF_ERROR(MigrateIssuer(database));
+  Secret subject_key;
+  int resealed = 0;
+  SP_RETURN_IF_ERROR(
+      database.Write("write", [&](soci::session& sql) -> absl::Status {
+        // Waits for a replica that saves at this moment.
+        sql << "UPDATE state SET version = version";
+        // First, as it may come from the master key that sealed the ring.
+        SP_ASSIGN_OR_RETURN(subject_key,
+                            LoadOrMakeSubjectKey(sql, sealer, random));
+        SP_ASSIGN_OR_RETURN(resealed, ResealKeys(sql, sealer, random));
+        return absl::OkStatus();
+      }));
+  if (resealed > 0) {
+    LogInfo("keys are sealed under the new master key", {{"keys", resealed}});
+  }
   return std::unique_ptr<SqlIssuerStore>(
-      new SqlIssuerStore(database, sealer, random));
+      new SqlIssuerStore(database, sealer, random, std::move(subject_key)));
 }
 
 absl::StatusOr<IssuerState> SqlIssuerStore::Load(const KeyRingPolicy& policy) {

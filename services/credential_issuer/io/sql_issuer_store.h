@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/common/crypto/secret.h"
 #include "services/common/random/random_source.h"
 #include "services/common/sql/sql_database.h"
 #include "services/credential_issuer/core/issuer_state.h"
@@ -25,10 +27,15 @@ class SqlIssuerStore final : public IssuerStore {
  public:
   static constexpr char kChannel[] = "credential_issuer_state";
 
-  // Brings the tables up to date. All must outlive it; `random` is
-  // Thread-safe. Errors of Migrate.
+  // Brings the tables up to date, and what is sealed under the master key: all
+  // that one of the sealer's accepted keys had sealed is sealed anew. All must
+  // outlive it; `random` is Thread-safe. Errors of Migrate; DATA_LOSS with
+  // SEALED_KEY_UNUSABLE.
   static absl::StatusOr<std::unique_ptr<SqlIssuerStore>> Open(
       SqlDatabase& database, const KeySealer& sealer, RandomSource& random);
+
+  // For OpaqueSubject; the same for all replicas and master keys.
+  const Secret& subject_key() const { return subject_key_; }
 
   absl::StatusOr<IssuerState> Load(const KeyRingPolicy& policy) override;
   absl::StatusOr<int64_t> Version() override;
@@ -41,12 +48,16 @@ class SqlIssuerStore final : public IssuerStore {
 
  private:
   SqlIssuerStore(SqlDatabase& database, const KeySealer& sealer,
-                 RandomSource& random)
-      : database_(database), sealer_(sealer), random_(random) {}
+                 RandomSource& random, Secret subject_key)
+      : database_(database),
+        sealer_(sealer),
+        random_(random),
+        subject_key_(std::move(subject_key)) {}
 
   SqlDatabase& database_;
   const KeySealer& sealer_;
   RandomSource& random_;
+  const Secret subject_key_;
 };
 
 }  // namespace sallyport::credential_issuer

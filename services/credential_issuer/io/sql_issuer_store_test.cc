@@ -246,9 +246,71 @@ TEST_P(SqlIssuerStoreTest, KeysAreSealedInTheStore) {
   EXPECT_THAT(sealed, Not(HasSubstr("51515151")));
   // Another master key opens nothing.
   const KeySealer other(Secret::CopyOf(std::string(kMasterKeyBytes, 'x')));
-  auto wrong = SqlIssuerStore::Open(*database_, other, random_);
-  ASSERT_THAT(wrong, IsOk());
-  EXPECT_THAT((*wrong)->Load(policy_), HasReason("SEALED_KEY_UNUSABLE"));
+  EXPECT_THAT(SqlIssuerStore::Open(*database_, other, random_),
+              HasReason("SEALED_KEY_UNUSABLE"));
+}
+
+// Under the new key alone everything opens afterwards, and subjects are hashed
+// as before: their revocations go on.
+TEST_P(SqlIssuerStoreTest, ANewMasterKeyTakesOverWhatTheOldOneSealed) {
+  const auto store = Open();
+  const IssuerState empty = LoadFrom(*store);
+  const IssuerState one = NewKey(empty, 'a', kStart);
+  ASSERT_THAT(store->Save(empty, one), IsOk());
+  ASSERT_THAT(store->Save(one, NewKey(one, 'b', kStart + absl::Hours(1))),
+              IsOk());
+  const Secret subject_key = store->subject_key().Clone();
+
+  std::vector<Secret> accepted;
+  accepted.push_back(Secret::CopyOf(std::string(kMasterKeyBytes, 'm')));
+  const Secret master = Secret::CopyOf(std::string(kMasterKeyBytes, 'n'));
+  const KeySealer both(master, accepted);
+  ASSERT_THAT(SqlIssuerStore::Open(*database_, both, random_), IsOk());
+  const KeySealer alone(master);
+  auto after = SqlIssuerStore::Open(*database_, alone, random_);
+  ASSERT_THAT(after, IsOk());
+  const IssuerState state = LoadFrom(**after);
+  EXPECT_EQ(state.version, 2);
+  ASSERT_EQ(state.ring.keys().size(), 2u);
+  EXPECT_EQ(state.ring.keys()[0].secret->DangerousText(),
+            std::string(kKeyBytes, 'a'));
+  EXPECT_EQ(state.ring.keys()[1].secret->DangerousText(),
+            std::string(kKeyBytes, 'b'));
+  EXPECT_TRUE((*after)->subject_key() == subject_key);
+  // The old one opens nothing any more.
+  EXPECT_THAT(SqlIssuerStore::Open(*database_, sealer_, random_),
+              HasReason("SEALED_KEY_UNUSABLE"));
+}
+
+TEST_P(SqlIssuerStoreTest, ReplicasThatStartAtOnceShareOneSubjectKey) {
+  Open();
+  constexpr int kReplicas = 6;
+  std::vector<std::unique_ptr<SqlDatabase>> databases(kReplicas);
+  std::vector<std::unique_ptr<SqlIssuerStore>> stores(kReplicas);
+  ASSERT_THAT(database_->Write("write",
+                               [&](soci::session& sql) {
+                                 sql << "DELETE FROM subject_key";
+                                 return absl::OkStatus();
+                               }),
+              IsOk());
+  // A file belongs to one process, and in it to one database object.
+  const int databases_open = postgres() ? kReplicas : 0;
+  for (int i = 0; i < databases_open; ++i) databases[i] = OpenDatabase();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kReplicas; ++i) {
+    threads.emplace_back([&, i] {
+      SqlDatabase& database = postgres() ? *databases[i] : *database_;
+      auto store = SqlIssuerStore::Open(database, sealer_, random_);
+      ASSERT_THAT(store, IsOk());
+      stores[i] = *std::move(store);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& store : stores) {
+    ASSERT_NE(store, nullptr);
+    EXPECT_EQ(store->subject_key().size(), 32u);
+    EXPECT_TRUE(store->subject_key() == stores[0]->subject_key());
+  }
 }
 
 TEST_P(SqlIssuerStoreTest, TheNewestReportOfARelayIsKept) {

@@ -97,6 +97,12 @@ CredentialIssuerService::CredentialIssuerService(const Options& options,
       mras_requests_(parts.metrics.Counter(kMrasRequestsTotal)),
       rate_(options.limits, parts.random) {}
 
+void CredentialIssuerService::SetLimits(const IssueLimits& limits) {
+  IssueRate rate(limits, parts_.random);
+  absl::MutexLock lock(&rate_mutex_);
+  rate_ = std::move(rate);
+}
+
 AuditRecord CredentialIssuerService::RecordOf(
     std::string_view event, std::initializer_list<LogField> fields) const {
   AuditRecord out;

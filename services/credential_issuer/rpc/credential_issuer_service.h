@@ -63,6 +63,8 @@ class CredentialIssuerService final
 
   // Credentials are refused with UNAVAILABLE, DRAINING from now on.
   void Drain() { draining_ = true; }
+  // Rates begin anew with `limits`.
+  void SetLimits(const IssueLimits& limits);
 
   grpc::ServerUnaryReactor* IssueTurnCredential(
       grpc::CallbackServerContext* context,

@@ -131,10 +131,11 @@ size_t UdpReceiveBatch::Receive(int fd) {
 
 size_t UdpReceiveBatch::RoomBefore(size_t i,
                                    absl::Span<const uint8_t> bytes) const {
-  const std::less_equal<const uint8_t*> not_after;
+  // The reply lies right behind the buffer.
+  const std::less<const uint8_t*> before;
   const auto& buffer = slots_[i].buffer;
-  if (!not_after(buffer.data(), bytes.data()) ||
-      !not_after(bytes.data(), buffer.data() + buffer.size())) {
+  if (before(bytes.data(), buffer.data()) ||
+      !before(bytes.data(), buffer.data() + buffer.size())) {
     return 0;
   }
   return static_cast<size_t>(bytes.data() - buffer.data());

@@ -67,6 +67,24 @@ TEST(UdpBatchTest, ManyDatagramsBothWaysWithRoomAroundThem) {
   EXPECT_EQ(seen, 150u);
 }
 
+// An answer to nobody in particular must not look like forwarded media, which
+// is worth a route of its own.
+TEST(UdpBatchTest, RoomIsBeforeWhatLiesInTheBufferAlone) {
+  const UdpSocket from = Loopback();
+  const UdpSocket to = Loopback();
+  UdpSendBatch send;
+  send.Add(from.fd(), AddressOf(to), AsBytes("one"), nullptr,
+           absl::InfinitePast());
+  send.Flush();
+  UdpReceiveBatch receive;
+  ASSERT_EQ(receive.Receive(to.fd()), 1u);
+  const absl::Span<const uint8_t> bytes = receive.packet(0).bytes();
+  EXPECT_EQ(receive.RoomBefore(0, bytes), kPacketHeadroom);
+  EXPECT_EQ(receive.RoomBefore(0, bytes.subspan(2)), kPacketHeadroom + 2);
+  EXPECT_EQ(receive.RoomBefore(0, receive.reply(0)), 0u);
+  EXPECT_EQ(receive.RoomBefore(1, bytes), 0u);
+}
+
 TEST(UdpBatchTest, LongestDatagramFitsLongerIsHandedOnEmpty) {
   const UdpSocket from = Loopback();
   const UdpSocket to = Loopback();

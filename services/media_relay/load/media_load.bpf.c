@@ -47,14 +47,33 @@ volatile const __u32 out_interface = 0;
 struct control {
   __u32 flows, window, flow, position, send, sequence_offset;
   __u64 sent, lost, idle_ns, round;
+  // Paced: a batch each interval, and its time in each frame.
+  __u64 interval_ns, next_ns;
 } control = {1, 256};
+
+// How long frames were on their way, in steps of 1 << DELAY_SHIFT ns.
+#define DELAY_STEPS 4096
+#define DELAY_SHIFT 12
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, DELAY_STEPS);
+  __type(key, __u32);
+  __type(value, __u64);
+} delays SEC(".maps");
 
 static long WaitForRoom(__u32 turn, void* context) {
   __u64* count = *(__u64**)context;
   if ((__s64)(control.sent - control.lost - *(volatile __u64*)count) + 64 <=
       (__s64)control.window) {
-    control.send = 1;
-    return 1;
+    __u64 now = control.interval_ns ? bpf_ktime_get_ns() : 0;
+    if (now >= control.next_ns) {
+      // Late by much: what was missed is not made up for.
+      if (now > control.next_ns + 1000000) control.next_ns = now;
+      control.next_ns += control.interval_ns;
+      control.send = 1;
+      return 1;
+    }
   }
   for (int i = 0; i < 8; i++) bpf_ktime_get_ns();
   return 0;
@@ -93,6 +112,11 @@ int generate(struct xdp_md* context) {
   __u16 sequence = bpf_htons((__u16)control.round);
   if (control.sequence_offset == 44) *(__u16*)(data + 44) = sequence;
   if (control.sequence_offset == 48) *(__u16*)(data + 48) = sequence;
+  if (control.interval_ns && data + 74 <= (unsigned char*)end) {
+    __u64 now = bpf_ktime_get_ns();
+    if (control.sequence_offset == 44) __builtin_memcpy(data + 54, &now, 8);
+    if (control.sequence_offset == 48) __builtin_memcpy(data + 58, &now, 8);
+  }
   return bpf_redirect(out_interface, 0);
 }
 
@@ -102,6 +126,13 @@ int sink(struct __sk_buff* skb) {
   __u32 zero = 0;
   __u64* count = bpf_map_lookup_elem(&arrived, &zero);
   if (count) __sync_fetch_and_add(count, skb->gso_segs ? skb->gso_segs : 1);
+  __u64 stamp = 0;
+  if (control.interval_ns && bpf_skb_load_bytes(skb, 54, &stamp, 8) == 0) {
+    __u64 step = (bpf_ktime_get_ns() - stamp) >> DELAY_SHIFT;
+    __u32 at = step < DELAY_STEPS ? step : DELAY_STEPS - 1;
+    __u64* delay = bpf_map_lookup_elem(&delays, &at);
+    if (delay) __sync_fetch_and_add(delay, 1);
+  }
   return TC_ACT_SHOT;
 }
 

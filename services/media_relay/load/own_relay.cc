@@ -27,29 +27,22 @@
 #include "services/common/rpc/tls_files.h"
 #include "services/common/testing/mtls_pki.h"
 #include "services/media_relay/core/endpoint.h"
-#include "services/media_relay/core/stun_message.h"
-#include "services/media_relay/core/stun_writer.h"
 #include "services/media_relay/core/turn_test_client.h"
 #include "services/media_relay/load/packaged_peers.h"
 #include "services/media_relay/load/testbed.h"
+#include "services/media_relay/load/turn_clients.h"
 
 namespace sallyport::media_relay {
 namespace {
 
 constexpr char kTrustDomain[] = "load.test";
 constexpr uint16_t kStunPort = 3478;
-constexpr uint16_t kChannel = 0x4000;
 
 std::string ReadAll(const std::string& path) {
   std::ifstream in(path);
   std::stringstream out;
   out << in.rdbuf();
   return out.str();
-}
-
-void ExpectSuccess(const std::string& answer, const char* what) {
-  const int code = TurnTestClient::CodeOf(answer);
-  if (code != 0) Fail(absl::StrCat(what, ": ", code));
 }
 
 }  // namespace
@@ -88,9 +81,9 @@ OwnRelay::OwnRelay(Testbed& testbed, const Options& options)
       << "\",\"peer_policy\":{\"allowed_prefixes\":[\"10.0.0.0/8\"]},"
          "\"limits\":{\"max_allocations\":30000,\"max_allocations_per_subject\""
          ":30000,\"max_allocations_per_tenant\":30000,\"max_sessions\":10000,"
-         "\"unauthenticated_replies_per_second\":100000000},"
-         "\"keys_cache_file\":\""
-      << keys << "\"}";
+         "\"unauthenticated_replies_per_second\":"
+      << (options_.limits_answers ? 0 : 100'000'000)
+      << "},\"keys_cache_file\":\"" << keys << "\"}";
   process_ = testbed.Start(
       {options_.binary, "--config=" + options_.folder + "/config.json"},
       options_.folder + "/log");
@@ -121,44 +114,22 @@ size_t OwnRelay::ResidentMemory() const {
   return 0;
 }
 
-OwnRelay::SetUp OwnRelay::AllocateChannels(size_t flows) {
+double OwnRelay::AllocateChannels(size_t flows) {
   const size_t memory = ResidentMemory();
-  const absl::Time start = absl::Now();
+  TurnClientsOptions clients;
+  clients.clients = flows;
+  clients.bind_channel = true;
   testbed_.InLoad([&] {
+    if (RunTurnClients(testbed_, clients, random_).failed > 0) {
+      Fail("media_relay: an allocation was refused");
+    }
     for (size_t i = 0; i < flows; ++i) {
-      TurnTestClient client(absl::Now(), random_);
-      const auto udp = [](StunWriter& w) {
-        w.AddUint32(stun_attribute::kRequestedTransport, 17u << 24);
-      };
-      const int fd = FlowSocket(testbed_, i, testbed_.relay_in(kStunPort));
-      client.TakeChallenge(Ask(fd, client.Bare(StunMethod::kAllocate, udp),
-                               "media_relay: challenge"));
-      ExpectSuccess(Ask(fd, client.Signed(StunMethod::kAllocate, udp),
-                        "media_relay: Allocate"),
-                    "media_relay: Allocate");
-      ExpectSuccess(
-          Ask(fd,
-              client.Signed(StunMethod::kChannelBind,
-                            [&](StunWriter& w) {
-                              w.AddUint32(stun_attribute::kChannelNumber,
-                                          uint32_t{kChannel} << 16);
-                              w.AddXorAddress(stun_attribute::kXorPeerAddress,
-                                              testbed_.destination(i));
-                            }),
-              "media_relay: ChannelBind"),
-          "media_relay: ChannelBind");
-      close(fd);
       testbed_.SetFlow(i, testbed_.relay_in(kStunPort), ChannelPrefix());
     }
   });
-  SetUp result;
-  result.allocations_per_second =
-      static_cast<double>(flows) / absl::ToDoubleSeconds(absl::Now() - start);
-  result.bytes_per_allocation =
-      1024 *
-      (static_cast<double>(ResidentMemory()) - static_cast<double>(memory)) /
-      static_cast<double>(flows);
-  return result;
+  return 1024 *
+         (static_cast<double>(ResidentMemory()) - static_cast<double>(memory)) /
+         static_cast<double>(flows);
 }
 
 void OwnRelay::CreateSessions(size_t flows, bool srtp, bool gcm) {

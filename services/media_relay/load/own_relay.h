@@ -25,16 +25,15 @@ class OwnRelay {
     std::string folder;
     std::string relay_sockets;  // of its configuration
     std::string fast_path;
+    // Every source is one prefix here: only against spoofing a limit of its
+    // answers is of use.
+    bool limits_answers = false;
   };
   OwnRelay(Testbed& testbed, const Options& options);
 
-  struct SetUp {
-    double allocations_per_second = 0;  // by one client after the other
-    double bytes_per_allocation = 0;    // of resident memory
-  };
-  // An authenticated allocation and a channel for each flow: challenge,
-  // Allocate, ChannelBind.
-  SetUp AllocateChannels(size_t flows);
+  // An authenticated allocation and a channel for each flow. Gives the octets
+  // of resident memory that each takes.
+  double AllocateChannels(size_t flows);
   // A session for each flow, from RTP to RTP or to SDES-SRTP.
   void CreateSessions(size_t flows, bool srtp, bool gcm);
 

@@ -45,6 +45,10 @@ Testbed* the_testbed = nullptr;
 
 constexpr LinkHeader kLoadToRelay = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0};
 constexpr int kNice = -15;
+constexpr double kBatch = 64;
+// As in media_load.bpf.c.
+constexpr size_t kDelaySteps = 4096;
+constexpr double kDelayStepUs = 4.096;
 constexpr uint32_t kWindow = 256;  // datagrams under way, per core
 
 // Quiet: what it has to say is in the exit status.
@@ -98,6 +102,7 @@ void PinTo(int cpu) { PinTo(std::vector<int>{cpu}); }
 struct Testbed::Control {
   uint32_t flows, window, flow, position, send, sequence_offset;
   uint64_t sent, lost, idle_ns, round;
+  uint64_t interval_ns, next_ns;
 };
 
 Testbed::Testbed(std::vector<int> relay_cpus, int load_cpu, int receive_cpu)
@@ -163,7 +168,7 @@ void Testbed::Build() {
       "ip -n ", r,
       " neigh add 10.99.1.1 lladdr 02:00:00:00:00:01 dev mlr0 nud permanent;",
       "ip -n ", r, " route add 10.100.0.0/16 via 10.99.2.2 dev mlr1; ip -n ", r,
-      " route add 10.200.0.0/16 via 10.99.1.1 dev mlr0; ip -n ", l,
+      " route add default via 10.99.1.1 dev mlr0; ip -n ", l,
       " route add local 10.200.0.0/16 dev lo; ip netns exec ", r,
       " sh -c 'echo 1 > /sys/class/net/mlr0/threaded'"));
   InLoad([this] { in_interface_ = if_nametoindex("mlg0"); });
@@ -197,6 +202,11 @@ void Testbed::Load() {
                         this->map("arrived"), 0);
   if (at == MAP_FAILED || control_ == nullptr) Fail("cannot map BPF tables");
   arrived_ = static_cast<volatile uint64_t*>(at);
+  void* const delays =
+      mmap(nullptr, kDelaySteps * sizeof(uint64_t), PROT_READ | PROT_WRITE,
+           MAP_SHARED, this->map("delays"), 0);
+  if (delays == MAP_FAILED) Fail("cannot map BPF tables");
+  delays_ = static_cast<volatile uint64_t*>(delays);
   // A NAPI context on the load's device, so that it takes generated frames.
   InLoad([this] {
     if (bpf_xdp_attach(static_cast<int>(in_interface_), program("pass"),
@@ -336,7 +346,12 @@ uint64_t Testbed::ProcessTime(pid_t process) {
 
 Testbed::Window Testbed::Measure(size_t flows, size_t prefix_size,
                                  double settle, int windows, double seconds,
-                                 const std::vector<pid_t>& relay_threads) {
+                                 const std::vector<pid_t>& relay_threads,
+                                 double packets_per_second) {
+  control_->interval_ns =
+      packets_per_second == 0
+          ? 0
+          : static_cast<uint64_t>(kBatch * 1e9 / packets_per_second);
   control_->flows = static_cast<uint32_t>(flows);
   control_->window = kWindow * static_cast<uint32_t>(relay_cpus_.size());
   control_->sequence_offset = static_cast<uint32_t>(44 + prefix_size);
@@ -394,6 +409,7 @@ Testbed::Window Testbed::Measure(size_t flows, size_t prefix_size,
     const uint64_t sent = control_->sent;
     const uint64_t lost = control_->lost;
     const uint64_t used = cpu();
+    for (size_t step = 0; step < kDelaySteps; ++step) delays_[step] = 0;
     absl::SleepFor(absl::Seconds(seconds));
     const double packets =
         std::max(1.0, static_cast<double>(*arrived_ - arrived));
@@ -407,6 +423,8 @@ Testbed::Window Testbed::Measure(size_t flows, size_t prefix_size,
     window.slack = static_cast<double>(control_->idle_ns - idle) / (time * 1e9);
     window.loss = static_cast<double>(control_->lost - lost) /
                   std::max(1.0, static_cast<double>(control_->sent - sent));
+    window.delay_median_us = DelayQuantile(0.5);
+    window.delay_p99_us = DelayQuantile(0.99);
     all.push_back(window);
   }
   stop = true;
@@ -414,10 +432,25 @@ Testbed::Window Testbed::Measure(size_t flows, size_t prefix_size,
   (void)syscall(SYS_tgkill, getpid(), generator_thread.load(), SIGUSR1);
   generator.join();
   watchdog.join();
-  std::sort(all.begin(), all.end(), [](const Window& a, const Window& b) {
-    return a.packets_per_second < b.packets_per_second;
+  std::sort(all.begin(), all.end(), [&](const Window& a, const Window& b) {
+    return packets_per_second == 0 ? a.packets_per_second < b.packets_per_second
+                                   : a.delay_p99_us < b.delay_p99_us;
   });
   return all[all.size() / 2];
+}
+
+double Testbed::DelayQuantile(double share) const {
+  uint64_t total = 0;
+  for (size_t step = 0; step < kDelaySteps; ++step) total += delays_[step];
+  uint64_t seen = 0;
+  for (size_t step = 0; step < kDelaySteps; ++step) {
+    seen += delays_[step];
+    if (total > 0 &&
+        static_cast<double>(seen) >= share * static_cast<double>(total)) {
+      return static_cast<double>(step + 1) * kDelayStepUs;
+    }
+  }
+  return 0;
 }
 
 }  // namespace sallyport::media_relay

@@ -64,11 +64,17 @@ class Testbed {
     double busy = 0;           // share of these
     double slack = 0;          // share of time that the load waited
     double loss = 0;           // share of what was sent
+    // Of a paced load, from the load's device to the sink's.
+    double delay_median_us = 0;
+    double delay_p99_us = 0;
   };
   // Sends `flows` flows with `prefix_size` octets before their RTP head as fast
-  // as they come out again; the median of `windows` of `seconds`.
+  // as they come out again; the median of `windows` of `seconds`. With
+  // `packets_per_second` no faster than that, in batches of 64; each frame then
+  // tells when it was sent.
   Window Measure(size_t flows, size_t prefix_size, double settle, int windows,
-                 double seconds, const std::vector<pid_t>& relay_threads);
+                 double seconds, const std::vector<pid_t>& relay_threads,
+                 double packets_per_second = 0);
 
   // Processor time of all threads of a process, or of one thread, in ns.
   static uint64_t ProcessTime(pid_t process);
@@ -81,6 +87,8 @@ class Testbed {
  private:
   void Build();
   void Load();
+  // The upper end of the step that `share` of the delays do not exceed, in us.
+  double DelayQuantile(double share) const;
   void Run(const char* space, const std::function<void()>& work) const;
 
   const std::vector<int> relay_cpus_;
@@ -91,6 +99,7 @@ class Testbed {
   std::string sink_space_;
   bpf_object* bpf_ = nullptr;
   volatile uint64_t* arrived_ = nullptr;
+  volatile uint64_t* delays_ = nullptr;
   struct Control;
   volatile Control* control_ = nullptr;
   unsigned in_interface_ = 0;   // of the load

@@ -35,8 +35,16 @@ def turn_rows():
                    ('bare', load('bare', 'turn', flows)), times_peer(0.85))
     yield rate('turn.flat', 'ChannelData forwarded, 4900 allocations: those of 100',
                load('sallyport', 'turn', 4900), ('100', load('sallyport', 'turn', 100)), times_peer(0.95))
-    yield Row('media.turn.allocate', 'challenge, Allocate and ChannelBind, one client after the other', '/s',
-              load('sallyport', 'turn', 4900), 'allocations_per_second', at_least(5000), less_is_better=False)
+    yield Row('media.turn.allocate', 'authenticated Allocates, 64 clients at a time', '/s',
+              load('sallyport', 'allocate', 15_000), 'allocations_per_second', at_least(5000), less_is_better=False)
+    delay = load('sallyport', 'delay', 1000)
+    yield Row('media.turn.delay', 'added delay at half load, 1000 allocations, p99', 'us', delay, 'delay_p99_us',
+              at_most(1000))
+    spoof = load('sallyport', 'spoof', 1_000_000)
+    yield Row('media.turn.spoof_memory', 'memory that a million spoofed requests take', 'kB', spoof, 'grown_kb',
+              at_most(1024))
+    yield Row('media.turn.spoof_clients', 'clients that are served meanwhile', '', spoof, 'succeeded_share',
+              at_least(1), less_is_better=False)
     yield Row('media.turn.memory', 'resident memory of an allocation with a channel', 'octets',
               load('sallyport', 'turn', 4900), 'bytes_per_allocation', at_most(4096))
     for sockets in ('raw', 'per_port'):

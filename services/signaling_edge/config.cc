@@ -149,6 +149,12 @@ void CheckTimers(const pb::EdgeTimers& timers, ConfigFaults* faults) {
   if (shortest > longest) {
     faults->Add("timers.min_registration", "is longer than max_registration");
   }
+  if (timers.has_session_expires() &&
+      FromProtoOr(timers.session_expires(), absl::Duration()) <
+          SessionTimer::Options().minimum) {
+    faults->Add("timers.session_expires",
+                "is below 90 s, the least that RFC 4028 allows");
+  }
 }
 
 // Fields that say what this version cannot do yet must not be taken for done.
@@ -164,9 +170,6 @@ void CheckNotDone(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
   }
   if (!config.dns_servers().empty()) {
     faults->Add("dns_servers", "is not served by this version");
-  }
-  if (config.timers().has_session_expires()) {
-    faults->Add("timers.session_expires", "is not served by this version");
   }
 }
 
@@ -239,6 +242,8 @@ EdgeOptions CoreOptionsOf(const pb::SignalingEdgeConfig& config) {
   out.max_registration =
       FromProtoOr(timers.max_registration(), out.max_registration);
   out.ring_timeout = FromProtoOr(timers.ring_timeout(), out.ring_timeout);
+  out.session.interval =
+      FromProtoOr(timers.session_expires(), out.session.interval);
   out.nonce_lifetime = FromProtoOr(timers.nonce_lifetime(), out.nonce_lifetime);
   out.history_retention =
       FromProtoOr(timers.history_retention(), out.history_retention);

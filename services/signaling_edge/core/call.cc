@@ -16,6 +16,7 @@ namespace sallyport::signaling_edge {
 namespace {
 
 constexpr uint32_t kMaxForwards = 70;
+constexpr std::string_view k100rel = "100rel";
 
 absl::Status NoAnswerError() {
   return MakeError(absl::StatusCode::kFailedPrecondition, "MEDIA_REFUSED",
@@ -41,6 +42,7 @@ Call::Call(uint64_t id, LegSetup caller, LegSetup called, const Timers& timers,
     leg(side).party = setup.party;
     leg(side).flow = setup.flow;
     leg(side).contact = setup.contact;
+    leg(side).timer = SessionTimer(timers.session);
     LegRecord& row = leg_record(side);
     row.incoming = side == LegSide::kA;
     row.party = setup.party;
@@ -78,7 +80,7 @@ void Call::SetState(CallState state) {
 bool Call::done() const {
   if (!record_.ended.has_value()) return false;
   return over_ || (legs_[0].ended && legs_[1].ended && !exchange_.has_value() &&
-                   !media_busy_);
+                   !outer_.has_value() && !media_busy_);
 }
 
 MonoTime Call::deadline() const {
@@ -86,6 +88,14 @@ MonoTime Call::deadline() const {
   if (exchange_.has_value()) next = std::min(next, exchange_->give_up);
   if (unacknowledged_.has_value()) {
     next = std::min({next, unacknowledged_->again, unacknowledged_->give_up});
+  }
+  if (reliable_.has_value()) {
+    next = std::min({next, reliable_->again, reliable_->give_up});
+  }
+  if (record_.answered.has_value() && !record_.ended.has_value()) {
+    for (const Leg& one : legs_) {
+      next = std::min({next, one.timer.refresh_at(), one.timer.expires_at()});
+    }
   }
   return next;
 }
@@ -100,6 +110,12 @@ CallActions Call::Start(const SipMessage& invite, TransactionId transaction,
   exchange_->transaction = transaction;
   exchange_->request = invite;
   exchange_->initial = true;
+  exchange_->reliable_required =
+      NamesToken(invite, HeaderId::kRequire, k100rel);
+  exchange_->reliable = exchange_->reliable_required ||
+                        NamesToken(invite, HeaderId::kSupported, k100rel);
+  leg(LegSide::kA).allows_update =
+      NamesToken(invite, HeaderId::kAllow, "UPDATE");
   auto dialog = Dialog::AsCallee(invite, HexOf(random_.NextU64()),
                                  leg(LegSide::kA).flow.is_tls());
   SetState(CallState::kProceeding);
@@ -108,6 +124,11 @@ CallActions Call::Start(const SipMessage& invite, TransactionId transaction,
     return Take();
   }
   leg(LegSide::kA).dialog = *std::move(dialog);
+  if (absl::Status status = leg(LegSide::kA).timer.Check(invite);
+      !status.ok()) {
+    RefuseExchange(status, LegSide::kA, now);
+    return Take();
+  }
   CarryOver(now);
   return Take();
 }
@@ -164,7 +185,7 @@ void Call::SendInvite(MonoTime now) {
     request.Add(HeaderId::kFrom, Cat(called_.from, ";tag=", called_tag_));
     request.Add(HeaderId::kTo, called_.to);
     request.Add(HeaderId::kCallId, called_call_id_);
-    request.Add(HeaderId::kCseq, "1 INVITE");
+    request.Add(HeaderId::kCseq, Cat(++exchange.tries, " INVITE"));
     if (!called_.asserted_identity.empty()) {
       request.Add(HeaderId::kPAssertedIdentity, called_.asserted_identity);
     }
@@ -174,6 +195,15 @@ void Call::SendInvite(MonoTime now) {
   }
   request.Add(HeaderId::kContact, Cat("<", leg(other).contact, ">"));
   request.Add(HeaderId::kAllow, kCallMethods);
+  if (exchange.method == SipMethod::kPrack) {
+    request.Add(HeaderId::kRack, exchange.rack);
+  } else {
+    // What the caller cannot do is not offered in its name.
+    request.Add(HeaderId::kSupported, exchange.initial && exchange.reliable
+                                          ? "timer, 100rel"
+                                          : "timer");
+    leg(other).timer.AddToRequest(request);
+  }
   AddSdp(request, body);
   exchange.stage = Exchange::Stage::kSent;
   exchange.sent = true;
@@ -209,8 +239,8 @@ CallActions Call::OnRequest(LegSide from, const SipMessage& request,
     case SipMethod::kOptions:
       Respond(from, transaction, request, 200);
       break;
-    case SipMethod::kPrack:  // we send nothing reliably
-      Respond(from, transaction, request, 481);
+    case SipMethod::kPrack:
+      OnPrack(from, request, transaction, now);
       break;
     default:
       Respond(from, transaction, request, 405);
@@ -221,14 +251,34 @@ CallActions Call::OnRequest(LegSide from, const SipMessage& request,
 
 void Call::OnExchangeRequest(LegSide from, const SipMessage& request,
                              TransactionId transaction, MonoTime now) {
-  // Glare, or too early (RFC 3261 section 14.2, RFC 3311 section 5.2).
-  if (exchange_.has_value() || unacknowledged_.has_value() || media_busy_) {
-    Respond(from, transaction, request, 491);
+  Leg& sender = leg(from);
+  if (absl::Status status = sender.timer.Check(request); !status.ok()) {
+    Respond(from, transaction, request, SipStatusOf(status).code);
     return;
   }
   if (request.method() == SipMethod::kUpdate && request.body().empty()) {
-    leg(from).dialog->AcceptTarget(request);
-    Respond(from, transaction, request, 200);
+    sender.dialog->AcceptTarget(request);
+    SipMessage reply = MakeResponse(request, 200, ReasonPhrase(200),
+                                    sender.dialog->id().local_tag);
+    reply.Add(HeaderId::kContact, Cat("<", sender.contact, ">"));
+    reply.Add(HeaderId::kAllow, kCallMethods);
+    sender.timer.OnRequest(request, reply, now);
+    actions_.push_back(CallRespond{from, transaction, std::move(reply)});
+    return;
+  }
+  if (exchange_.has_value() && exchange_->initial && !outer_.has_value() &&
+      request.method() == SipMethod::kUpdate) {
+    // RFC 3311 section 5.1: in an early dialog, once the first offer has an
+    // answer that both sides are known to have.
+    if (!exchange_->settled || MustWait() || exchange_->refused) {
+      Respond(from, transaction, request, from == exchange_->from ? 500 : 491);
+      return;
+    }
+    outer_ = std::exchange(exchange_, std::nullopt);
+  }
+  // Glare, or too early (RFC 3261 section 14.2, RFC 3311 section 5.2).
+  if (exchange_.has_value() || unacknowledged_.has_value() || media_busy_) {
+    Respond(from, transaction, request, 491);
     return;
   }
   exchange_ = Exchange();
@@ -271,7 +321,10 @@ void Call::OnBye(LegSide from, const SipMessage& request,
   leg(from).ended = true;
   leg(from).dialog->Terminate();
   if (record_.ended.has_value()) return;
-  if (exchange_.has_value() && exchange_->initial && !exchange_->late_offer) {
+  DropInner();
+  if (exchange_.has_value() && exchange_->initial &&
+      exchange_->stage != Exchange::Stage::kLateOffer &&
+      exchange_->stage != Exchange::Stage::kMediaForAck) {
     // The caller gives up before the answer; or a callee that hung up an early
     // dialog, which is a refusal.
     const bool caller = from == LegSide::kA;
@@ -287,6 +340,7 @@ void Call::OnBye(LegSide from, const SipMessage& request,
 }
 
 CallActions Call::OnCancel(TransactionId invite, MonoTime now) {
+  if (outer_.has_value() && outer_->transaction == invite) DropInner();
   if (exchange_.has_value() && exchange_->transaction == invite &&
       exchange_->method == SipMethod::kInvite && !exchange_->refused &&
       exchange_->stage != Exchange::Stage::kLateOffer &&
@@ -312,7 +366,7 @@ CallActions Call::OnAck(LegSide from, const SipMessage& ack, MonoTime now) {
   if (!status.ok()) {
     actions_.push_back(CallRefused{from, status, 0, !exchange_->initial});
     AckFor(Other(from), exchange_->late_ack_cseq);
-    exchange_.reset();
+    CloseExchange();
     media_.Abandon();
     EndBoth(ReasonOf(status), CallDisposition::kRefused, now);
     return Take();
@@ -358,11 +412,12 @@ void Call::AnswerFinally(int code, std::string_view reason,
   if (initial) {
     leg_record(LegSide::kA).sip_status = code;
     leg(LegSide::kA).ended = true;
+    reliable_.reset();
   }
   if (exchange.sent) {
     CancelOther(now);
   } else if (!media_busy_) {
-    exchange_.reset();
+    CloseExchange();
   }
   if (initial) End(reason, disposition, now);
 }
@@ -390,13 +445,14 @@ void Call::SendBye(LegSide side) {
 
 void Call::EndBoth(std::string_view reason, CallDisposition disposition,
                    MonoTime now) {
+  DropInner();
   if (exchange_.has_value()) {
     const bool initial = exchange_->initial;
     const bool answered = exchange_->stage == Exchange::Stage::kLateOffer ||
                           exchange_->stage == Exchange::Stage::kMediaForAck;
     if (answered) {
       AckFor(Other(exchange_->from), exchange_->late_ack_cseq);
-      exchange_.reset();
+      CloseExchange();
       media_.Abandon();
     } else if (!exchange_->refused) {
       AnswerFinally(initial ? 480 : 487, reason, disposition, now);
@@ -420,6 +476,7 @@ void Call::End(std::string_view reason, CallDisposition disposition,
   record_.reason = reason;
   record_.disposition = disposition;
   linger_until_ = now + 2 * timers_.sip.timeout();
+  for (Leg& one : legs_) one.timer.Stop();
   for (const Passing& passing : passing_) {
     Respond(passing.from, passing.transaction, passing.request, 481);
   }
@@ -458,7 +515,7 @@ CallActions Call::OnDeadline(MonoTime now) {
     if (exchange_->refused) {
       // Neither the CANCEL nor its INVITE was answered.
       leg(Other(exchange_->from)).ended = true;
-      exchange_.reset();
+      CloseExchange();
     } else {
       AnswerFinally(exchange_->initial ? 480 : 408, "NO_ANSWER",
                     exchange_->initial ? CallDisposition::kNoAnswer
@@ -466,6 +523,8 @@ CallActions Call::OnDeadline(MonoTime now) {
                     now);
     }
   }
+  OnReliableDeadline(now);
+  RefreshLegs(now);
   if (now >= linger_until_) {
     linger_until_ = MonoTime::InfiniteFuture();
     over_ = true;
@@ -475,6 +534,13 @@ CallActions Call::OnDeadline(MonoTime now) {
 
 void Call::Respond(LegSide to, TransactionId transaction,
                    const SipMessage& request, int code, std::string_view body) {
+  if (transaction == 0) return;  // nobody had asked
+  actions_.push_back(
+      CallRespond{to, transaction, MakeLegResponse(to, request, code, body)});
+}
+
+SipMessage Call::MakeLegResponse(LegSide to, const SipMessage& request,
+                                 int code, std::string_view body) {
   const Leg& receiver = leg(to);
   SipMessage response =
       MakeResponse(request, code, ReasonPhrase(code),
@@ -487,8 +553,14 @@ void Call::Respond(LegSide to, TransactionId transaction,
   if (code == 405 || code == 200 || code == 180 || code == 183) {
     response.Add(HeaderId::kAllow, kCallMethods);
   }
+  if (code == 422) receiver.timer.AddMinimum(response);
+  // RFC 3311 section 5.2: ask again, but not all at once.
+  if (code == 500 && request.method() == SipMethod::kUpdate) {
+    response.SetUint(HeaderId::kRetryAfter,
+                     static_cast<uint32_t>(random_.NextU64() % 10));
+  }
   AddSdp(response, body);
-  actions_.push_back(CallRespond{to, transaction, std::move(response)});
+  return response;
 }
 
 }  // namespace sallyport::signaling_edge

@@ -25,6 +25,7 @@
 #include "services/signaling_edge/core/flow.h"
 #include "services/signaling_edge/core/media_session.h"
 #include "services/signaling_edge/core/party.h"
+#include "services/signaling_edge/core/session_timer.h"
 #include "services/signaling_edge/core/sip_message.h"
 #include "services/signaling_edge/core/transaction_action.h"
 #include "services/signaling_edge/core/transaction_table.h"
@@ -83,6 +84,7 @@ class Call {
   struct Timers {
     TransactionTimers sip;
     absl::Duration ring = absl::Seconds(180);
+    SessionTimer::Options session;
   };
 
   // What is known of a leg before the call begins.
@@ -159,10 +161,14 @@ class Call {
     // The ACK to the last 2xx, to be sent again when the 2xx is.
     std::optional<SipMessage> last_ack;
     uint32_t last_ack_cseq = 0;
+    SessionTimer timer;
+    bool allows_update = false;
+    uint32_t update_cseq = 0;  // of the UPDATE that refreshes it; 0: none
+    uint32_t last_rseq = 0;    // of its reliable provisional responses
     bool bye_sent = false;
     bool ended = false;  // by its BYE, by ours, or never begun
   };
-  // An INVITE or UPDATE that is being carried over.
+  // An INVITE or UPDATE, or a PRACK with an offer, that is being carried over.
   struct Exchange {
     enum class Stage {
       kMediaForOffer,   // the relay makes the session
@@ -170,6 +176,7 @@ class Call {
       kMediaForAnswer,  // the relay learns the answer; `held` waits
       kLateOffer,       // our 2xx carries the offer; the ACK will answer it
       kMediaForAck,     // the relay learns the answer of that ACK
+      kMediaForPrack,   // the same, of the PRACK to a reliable late offer
     };
     LegSide from = LegSide::kA;
     SipMethod method = SipMethod::kInvite;
@@ -177,7 +184,16 @@ class Call {
     SipMessage request;
     Stage stage = Stage::kSent;
     bool initial = false;
+    bool own = false;  // nobody asked for it: `transaction` is none
     bool late_offer = false;
+    // Both sides know the answer already, by reliable provisional responses.
+    bool settled = false;
+    bool reliable = false;           // the caller knows PRACK
+    bool reliable_required = false;  // and wants nothing else
+    uint32_t tries = 0;              // how often it was sent on
+    std::string rack;                // of a PRACK, on the other leg
+    TransactionId prack = 0;         // of the stage kMediaForPrack
+    SipMessage prack_request;
     bool refused = false;      // the requester has its final answer
     bool sent = false;         // the other leg has the request
     bool provisional = false;  // and has given a sign of life
@@ -196,6 +212,17 @@ class Call {
     MonoTime again;
     MonoTime give_up;
   };
+  // A provisional response of ours that has no PRACK yet (RFC 3262 section 3).
+  struct Reliable {
+    uint32_t rseq = 0;
+    TransactionId transaction = 0;
+    SipMessage response;
+    bool described = false;  // it holds a description
+    std::string rack;        // of the PRACK that the other leg waits for
+    absl::Duration gap;
+    MonoTime again;
+    MonoTime give_up;
+  };
   // A request that is passed on as it is: INFO and the like.
   struct Passing {
     LegSide from;
@@ -207,12 +234,37 @@ class Call {
   Leg& leg(LegSide side) { return legs_[IndexOf(side)]; }
   LegRecord& leg_record(LegSide side) { return record_.legs[IndexOf(side)]; }
 
+  SipMessage MakeLegResponse(LegSide to, const SipMessage& request, int code,
+                             std::string_view body);
   void Respond(LegSide to, TransactionId transaction, const SipMessage& request,
                int code, std::string_view body = {});
   void SendInvite(MonoTime now);
   void CarryOver(MonoTime now);
   void OnExchangeRequest(LegSide from, const SipMessage& request,
                          TransactionId transaction, MonoTime now);
+  // The exchange is over; the INVITE within which it was goes on.
+  void CloseExchange();
+  // Gives up an UPDATE or PRACK within an INVITE that ends.
+  void DropInner();
+  void OnPrack(LegSide from, const SipMessage& request,
+               TransactionId transaction, MonoTime now);
+  void SendPrack(LegSide side, const std::string& rack, std::string_view body);
+  // Sends a provisional response that the caller must confirm.
+  void RespondReliably(int code, std::string_view body, std::string rack,
+                       MonoTime now);
+  // Of a reliable provisional response: whether it is the next one.
+  bool TakeReliable(LegSide from, const SipMessage& request,
+                    const SipMessage& response);
+  void OnReliableDeadline(MonoTime now);
+  // The relay knows, or not, the answer that came with a PRACK.
+  void OnPrackMedia(const absl::Status& error, MonoTime now);
+  void Postpone(const SipMessage& response);
+  // An offer of ours on a leg: what the other side has said last.
+  bool StartOwnOffer(LegSide to, MonoTime now);
+  void RefreshLegs(MonoTime now);
+  void Refresh(LegSide side, MonoTime now);
+  CallActions OnRefreshed(LegSide from, const SipMessage& request,
+                          const SipMessage& response, MonoTime now);
   void OnBye(LegSide from, const SipMessage& request, TransactionId transaction,
              MonoTime now);
   void PassOn(LegSide from, const SipMessage& request,
@@ -238,6 +290,9 @@ class Call {
                MonoTime now);
   void SetState(CallState state);
   void UpdateSuites();
+  // What came while something else had to be done first.
+  void TakeWaiting(MonoTime now);
+  bool MustWait() const { return media_busy_ || reliable_.has_value(); }
   CallActions Take();
 
   const Timers timers_;
@@ -251,7 +306,10 @@ class Call {
   bool media_deleted_ = false;
   CallRecord record_;
   std::optional<Exchange> exchange_;
-  std::deque<SipMessage> waiting_;  // responses that came while media was busy
+  std::optional<Exchange> outer_;   // the INVITE that exchange_ is within
+  std::deque<SipMessage> waiting_;  // responses to it that must wait
+  std::optional<Reliable> reliable_;
+  uint32_t last_rseq_ = 0;
   std::optional<Unacknowledged> unacknowledged_;
   std::vector<Passing> passing_;
   MonoTime linger_until_ = MonoTime::InfiniteFuture();

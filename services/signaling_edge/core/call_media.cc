@@ -68,7 +68,9 @@ absl::Status CallMedia::ReceiveOffer(LegSide from, std::string_view body) {
                        .line = line,
                        .crypto = std::move(crypto),
                        .answer = std::nullopt,
-                       .before = legs_};
+                       .before = legs_,
+                       .texts = {}};
+  exchange_->texts[IndexOf(from)] = body;
   leg = std::move(next);
   return absl::OkStatus();
 }
@@ -99,7 +101,13 @@ absl::Status CallMedia::ReceiveAnswer(LegSide from, std::string_view body) {
   }
   leg = std::move(next);
   exchange_->answer = std::move(answer);
+  exchange_->texts[IndexOf(from)] = body;
   return absl::OkStatus();
+}
+
+void CallMedia::Finish() {
+  if (answered()) agreed_ = std::move(exchange_->texts);
+  exchange_.reset();
 }
 
 void CallMedia::Abandon() {

@@ -66,8 +66,16 @@ class CallMedia {
   bool answered() const {
     return exchange_.has_value() && exchange_->answer.has_value();
   }
-  void Finish() { exchange_.reset(); }
+  void Finish();
   void Abandon();
+  // What a side has said in the last exchange that was finished; or empty.
+  const std::string& agreed(LegSide side) const {
+    return agreed_[IndexOf(side)];
+  }
+  // Whether the relay has to be told of the pending exchange.
+  bool changed() const {
+    return exchange_.has_value() && legs_ != exchange_->before;
+  }
 
   // For CDRs: what is agreed on a leg.
   const LegPolicy& policy(LegSide side) const {
@@ -83,7 +91,8 @@ class CallMedia {
     size_t line = 0;                   // the anchored one
     std::optional<SdesCrypto> crypto;  // the chosen one of a secured offer
     std::optional<SdpSession> answer;
-    RelayLegs before;  // to go back to
+    RelayLegs before;                  // to go back to
+    std::array<std::string, 2> texts;  // as received; secret
   };
   // What we said last on a leg.
   struct Said {
@@ -101,6 +110,7 @@ class CallMedia {
   std::array<LegPolicy, 2> policies_;
   std::array<Said, 2> said_;
   RelayLegs legs_;
+  std::array<std::string, 2> agreed_;  // secret
   std::optional<RelaySession> session_;
   std::optional<Exchange> exchange_;
 };

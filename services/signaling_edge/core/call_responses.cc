@@ -1,4 +1,4 @@
-// What comes back on a leg of a call: responses, and the relay's replies.
+// What comes back on a leg of a call.
 #include <algorithm>
 #include <utility>
 
@@ -17,6 +17,8 @@ namespace {
 
 constexpr size_t kMaxWaiting = 16;
 constexpr uint32_t kMaxForks = 16;  // of a call, that are hung up
+// After a refresh that failed, but not for good.
+constexpr absl::Duration kTryAgain = absl::Seconds(5);
 
 absl::Status NoAnswerError() {
   return MakeError(absl::StatusCode::kFailedPrecondition, "MEDIA_REFUSED",
@@ -43,8 +45,12 @@ CallActions Call::OnResponse(LegSide from, const SipMessage& request,
     if (code >= 200 && IsOfDialog(sender, request)) sender.ended = true;
     return Take();
   }
-  if (!IsExchange(method)) {
-    const uint32_t cseq = CseqNumber(request);
+  const uint32_t cseq = CseqNumber(request);
+  if (method == SipMethod::kUpdate && sender.update_cseq == cseq) {
+    return OnRefreshed(from, request, response, now);
+  }
+  const bool carried = exchange_.has_value() && exchange_->method == method;
+  if (!IsExchange(method) && !carried) {
     const auto it = std::find_if(
         passing_.begin(), passing_.end(), [&](const Passing& passing) {
           return passing.from == Other(from) && passing.cseq == cseq;
@@ -56,17 +62,21 @@ CallActions Call::OnResponse(LegSide from, const SipMessage& request,
     }
     return Take();
   }
+  if (outer_.has_value() && from == Other(outer_->from) && outer_->sent &&
+      outer_->cseq == cseq && outer_->method == method) {
+    if (code < 300) {
+      Postpone(response);
+      return Take();
+    }
+    DropInner();
+  }
   if (exchange_.has_value() && from == Other(exchange_->from) &&
-      exchange_->sent && exchange_->cseq == CseqNumber(request) &&
+      exchange_->sent && exchange_->cseq == cseq &&
       exchange_->method == method &&
       exchange_->stage != Exchange::Stage::kLateOffer &&
       exchange_->stage != Exchange::Stage::kMediaForAck) {
-    if (media_busy_) {
-      // Of provisional ones a few will do; a final one has room left.
-      if (code > 100 &&
-          waiting_.size() < (code < 200 ? kMaxWaiting / 2 : kMaxWaiting)) {
-        waiting_.push_back(response);
-      }
+    if (media_busy_ || (reliable_.has_value() && code < 300)) {
+      Postpone(response);
       return Take();
     }
     if (sender.dialog.has_value() &&
@@ -77,13 +87,18 @@ CallActions Call::OnResponse(LegSide from, const SipMessage& request,
       auto dialog = Dialog::AsCaller(request, response, sender.flow.is_tls());
       if (dialog.ok()) {
         sender.dialog = *std::move(dialog);
+        sender.last_rseq = 0;
       } else if (code >= 200) {
         // It cannot even be acknowledged.
         OnFailure(from, 502, now);
         return Take();
       }
     }
+    if (code > 100 && code < 200 && !TakeReliable(from, request, response)) {
+      return Take();
+    }
     OnExchangeResponse(from, response, now);
+    TakeWaiting(now);
     return Take();
   }
   if (method != SipMethod::kInvite || code < 200 || code >= 300) return Take();
@@ -108,6 +123,22 @@ CallActions Call::OnResponse(LegSide from, const SipMessage& request,
   return Take();
 }
 
+// Of provisional ones a few will do; a final one has room left.
+void Call::Postpone(const SipMessage& response) {
+  const int code = response.status_code();
+  // What is sent again for want of a PRACK is here already.
+  if (IsReliableProvisional(response) &&
+      std::any_of(waiting_.begin(), waiting_.end(), [&](const SipMessage& one) {
+        return RseqOf(one) == RseqOf(response);
+      })) {
+    return;
+  }
+  if (code > 100 &&
+      waiting_.size() < (code < 200 ? kMaxWaiting / 2 : kMaxWaiting)) {
+    waiting_.push_back(response);
+  }
+}
+
 void Call::OnExchangeResponse(LegSide from, const SipMessage& response,
                               MonoTime now) {
   const int code = response.status_code();
@@ -115,6 +146,12 @@ void Call::OnExchangeResponse(LegSide from, const SipMessage& response,
     OnProvisional(from, response, now);
   } else if (code < 300) {
     OnSuccess(from, response, now);
+  } else if (code == 422 && !exchange_->refused &&
+             leg(from).timer.OnTooSmall(response)) {
+    // RFC 4028 section 7.3: the same again, for longer.
+    exchange_->provisional = false;
+    if (exchange_->initial) leg(from).dialog.reset();
+    SendInvite(now);
   } else {
     OnFailure(from, code, now);
   }
@@ -136,35 +173,60 @@ void Call::OnProvisional(LegSide from, const SipMessage& response,
   // Only one branch of a fork can have its early media heard.
   const bool ours = sender.dialog.has_value() &&
                     sender.dialog->id() == DialogIdOfResponse(response);
-  if (exchange.late_offer || !ours || !HasSdp(response)) {
+  const bool reliable = IsReliableProvisional(response);
+  // A late offer counts only if it cannot get lost (RFC 3262 section 5).
+  if (exchange.settled || !ours || !HasSdp(response) ||
+      (exchange.late_offer && !reliable)) {
     Forward(response, now);
     return;
   }
-  if (absl::Status status = media_.ReceiveAnswer(from, response.body());
+  if (absl::Status status = exchange.late_offer
+                                ? media_.ReceiveOffer(from, response.body())
+                                : media_.ReceiveAnswer(from, response.body());
       !status.ok()) {
     RefuseExchange(status, from, now);
     return;
   }
+  UpdateSuites();
   exchange.held = response;
   exchange.stage = Exchange::Stage::kMediaForAnswer;
   media_busy_ = true;
-  actions_.push_back(CallUpdateMedia{media_.wanted()});
+  if (media_.has_session()) {
+    actions_.push_back(CallUpdateMedia{media_.wanted()});
+  } else {
+    actions_.push_back(CallCreateMedia{media_.wanted()});
+  }
 }
 
 void Call::Forward(const SipMessage& response, MonoTime now) {
   Exchange& exchange = *exchange_;
+  const bool reliable =
+      exchange.reliable && IsReliableProvisional(response) &&
+      leg(Other(exchange.from)).dialog->id() == DialogIdOfResponse(response);
+  // What was not said reliably may yet be said otherwise: a caller that has
+  // it for sure would be misled.
+  const bool describe =
+      HasSdp(response) && !exchange.settled &&
+      (reliable || (!exchange.late_offer && !exchange.reliable_required));
   std::string body;
-  if (media_.answered() && HasSdp(response) && !exchange.late_offer) {
-    auto answer = media_.AnswerFor(exchange.from);
-    if (!answer.ok()) {
-      RefuseExchange(answer.status(), Other(exchange.from), now);
+  if (describe &&
+      (media_.answered() || (exchange.late_offer && media_.offer_pending()))) {
+    auto text = exchange.late_offer ? media_.OfferFor(exchange.from)
+                                    : media_.AnswerFor(exchange.from);
+    if (!text.ok()) {
+      RefuseExchange(text.status(), Other(exchange.from), now);
       return;
     }
-    body = *std::move(answer);
+    body = *std::move(text);
   }
   const int code = response.status_code();
-  Respond(exchange.from, exchange.transaction, exchange.request,
-          code >= 180 && code <= 183 ? code : 183, body);
+  const int told = code >= 180 && code <= 183 ? code : 183;
+  if (reliable || exchange.reliable_required) {
+    RespondReliably(told, body, reliable ? RackFor(response) : std::string(),
+                    now);
+  } else {
+    Respond(exchange.from, exchange.transaction, exchange.request, told, body);
+  }
   if (code == 180 && record_.state == CallState::kProceeding) {
     SetState(CallState::kRinging);
   }
@@ -174,16 +236,24 @@ void Call::OnSuccess(LegSide from, const SipMessage& response, MonoTime now) {
   Exchange& exchange = *exchange_;
   leg_record(from).sip_status = response.status_code();
   const bool invite = exchange.method == SipMethod::kInvite;
+  if (IsExchange(exchange.method)) {
+    leg(from).timer.OnResponse(response, now);
+    leg(from).allows_update |= NamesToken(response, HeaderId::kAllow, "UPDATE");
+  }
   if (exchange.refused) {
     // It answered while we were giving up: take it and hang up.
     if (invite) AckFor(from, exchange.cseq);
     const bool initial = exchange.initial;
-    exchange_.reset();
+    CloseExchange();
     if (initial) {
       SendBye(from);
     } else {
       EndBoth("MEDIA_OUT_OF_STEP", CallDisposition::kAnswered, now);
     }
+    return;
+  }
+  if (exchange.settled) {
+    DeliverSuccess(response, now);
     return;
   }
   absl::Status status;
@@ -209,11 +279,12 @@ void Call::OnSuccess(LegSide from, const SipMessage& response, MonoTime now) {
     return;
   }
   UpdateSuites();
-  exchange.held = response;
-  if (exchange.late_offer && media_.has_session()) {
-    DeliverSuccess(response, now);  // the relay learns both sides by the ACK
+  // Of a late offer the relay learns both sides by the ACK.
+  if (media_.has_session() && (exchange.late_offer || !media_.changed())) {
+    DeliverSuccess(response, now);
     return;
   }
+  exchange.held = response;
   exchange.stage = Exchange::Stage::kMediaForAnswer;
   media_busy_ = true;
   if (media_.has_session()) {
@@ -228,7 +299,16 @@ void Call::DeliverSuccess(const SipMessage& response, MonoTime now) {
   const LegSide to = exchange.from;
   const LegSide other = Other(to);
   const bool invite = exchange.method == SipMethod::kInvite;
-  auto body = exchange.late_offer ? media_.OfferFor(to) : media_.AnswerFor(to);
+  if (exchange.own) {
+    if (invite) AckFor(other, exchange.cseq);
+    media_.Finish();
+    CloseExchange();
+    return;
+  }
+  absl::StatusOr<std::string> body = std::string();
+  if (!exchange.settled) {
+    body = exchange.late_offer ? media_.OfferFor(to) : media_.AnswerFor(to);
+  }
   if (!body.ok()) {
     if (invite) AckFor(other, exchange.cseq);
     exchange.sent = false;
@@ -246,6 +326,9 @@ void Call::DeliverSuccess(const SipMessage& response, MonoTime now) {
                                   leg(to).dialog->id().local_tag);
   reply.Add(HeaderId::kContact, Cat("<", leg(to).contact, ">"));
   reply.Add(HeaderId::kAllow, kCallMethods);
+  if (IsExchange(exchange.method)) {
+    leg(to).timer.OnRequest(exchange.request, reply, now);
+  }
   AddSdp(reply, *body);
   actions_.push_back(CallRespond{to, exchange.transaction, reply});
   if (exchange.initial) {
@@ -267,7 +350,8 @@ void Call::DeliverSuccess(const SipMessage& response, MonoTime now) {
     exchange.give_up = MonoTime::InfiniteFuture();  // unacknowledged_ has one
   } else {
     media_.Finish();
-    exchange_.reset();
+    CloseExchange();
+    if (!invite && !record_.answered.has_value()) return;  // still early
   }
   SetState(media_.on_hold() ? CallState::kHeld : CallState::kAnswered);
 }
@@ -278,9 +362,10 @@ void Call::OnFailure(LegSide from, int code, MonoTime now) {
   exchange.sent = false;
   if (exchange.initial) leg(from).ended = true;
   if (exchange.refused) {
-    exchange_.reset();
+    CloseExchange();
     return;
   }
+  if (exchange.own) leg(from).timer.TryAgain(now + kTryAgain);
   if (exchange.initial) {
     AnswerFinally(CodeForCaller(code), ReasonForFailure(code),
                   DispositionForFailure(code), now);
@@ -301,8 +386,23 @@ CallActions Call::OnRequestFailed(LegSide to, const SipMessage& request,
     if (IsOfDialog(leg(to), request)) leg(to).ended = true;
     return Take();
   }
-  if (!IsExchange(method)) {
-    const uint32_t cseq = CseqNumber(request);
+  const uint32_t cseq = CseqNumber(request);
+  if (method == SipMethod::kUpdate && leg(to).update_cseq == cseq) {
+    leg(to).update_cseq = 0;
+    if (timed_out) {
+      leg(to).ended = true;
+      EndBoth("DIALOG_LOST", CallDisposition::kAnswered, now);
+    } else {
+      leg(to).timer.TryAgain(now + kTryAgain);
+    }
+    return Take();
+  }
+  if (outer_.has_value() && to == Other(outer_->from) && outer_->sent &&
+      outer_->cseq == cseq && outer_->method == method) {
+    DropInner();
+  }
+  const bool carried = exchange_.has_value() && exchange_->method == method;
+  if (!IsExchange(method) && !carried) {
     std::erase_if(passing_, [&](const Passing& passing) {
       if (passing.from != Other(to) || passing.cseq != cseq) return false;
       Respond(passing.from, passing.transaction, passing.request,
@@ -312,14 +412,16 @@ CallActions Call::OnRequestFailed(LegSide to, const SipMessage& request,
     return Take();
   }
   if (!exchange_.has_value() || to != Other(exchange_->from) ||
-      !exchange_->sent || exchange_->cseq != CseqNumber(request)) {
+      !exchange_->sent || exchange_->cseq != cseq ||
+      exchange_->method != method) {
     return Take();
   }
   const bool initial = exchange_->initial;
   exchange_->sent = false;
   if (initial) leg(to).ended = true;
+  if (exchange_->own) leg(to).timer.TryAgain(now + kTryAgain);
   if (exchange_->refused) {
-    exchange_.reset();
+    CloseExchange();
   } else {
     AnswerFinally(
         503, "PEER_UNREACHABLE",
@@ -329,103 +431,7 @@ CallActions Call::OnRequestFailed(LegSide to, const SipMessage& request,
     leg(to).ended = true;
     EndBoth("DIALOG_LOST", CallDisposition::kAnswered, now);
   }
-  return Take();
-}
-
-// ------------------------------------------------------------------- media
-
-CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
-                               MonoTime now) {
-  media_busy_ = false;
-  if (session.ok() && !media_.has_session()) {
-    record_.relay = session->relay;
-    record_.media_session = session->name;
-    media_.SetSession(*std::move(session));
-    if (record_.ended.has_value() && !media_deleted_) {
-      media_deleted_ = true;
-      actions_.push_back(CallDeleteMedia{record_.reason});
-    }
-  }
-  if (exchange_.has_value()) {
-    Exchange& exchange = *exchange_;
-    const LegSide other = Other(exchange.from);
-    const absl::Status error = session.ok()
-                                   ? absl::OkStatus()
-                                   : MakeError(absl::StatusCode::kUnavailable,
-                                               "MEDIA_RELAY_UNAVAILABLE",
-                                               "the media relay did not do it");
-    const std::optional<SipMessage> held =
-        std::exchange(exchange.held, std::nullopt);
-    switch (exchange.stage) {
-      case Exchange::Stage::kMediaForOffer:
-        if (exchange.refused) {
-          exchange_.reset();
-        } else if (!error.ok()) {
-          RefuseExchange(error, exchange.from, now);
-        } else {
-          SendInvite(now);
-        }
-        break;
-      case Exchange::Stage::kMediaForAnswer: {
-        exchange.stage = Exchange::Stage::kSent;
-        const bool final = held->status_code() >= 200;
-        if (!error.ok() || (exchange.refused && final)) {
-          const bool initial = exchange.initial;
-          if (final) {
-            if (exchange.method == SipMethod::kInvite) {
-              AckFor(other, exchange.cseq);
-            }
-            exchange.sent = false;
-            if (initial) SendBye(other);
-          }
-          if (exchange.refused) {
-            if (final) exchange_.reset();
-          } else {
-            RefuseExchange(error, exchange.from, now);
-          }
-          if (final && !initial) {
-            EndBoth("MEDIA_RELAY_UNAVAILABLE", CallDisposition::kAnswered, now);
-          }
-        } else if (exchange.refused) {
-          CancelOther(now);
-        } else if (final) {
-          DeliverSuccess(*held, now);
-        } else {
-          Forward(*held, now);
-        }
-        break;
-      }
-      case Exchange::Stage::kMediaForAck: {
-        auto body = error.ok() ? media_.AnswerFor(other)
-                               : absl::StatusOr<std::string>(error);
-        const uint32_t cseq = exchange.late_ack_cseq;
-        exchange_.reset();
-        AckFor(other, cseq, body.ok() ? *body : "");
-        if (body.ok()) {
-          media_.Finish();
-          SetState(media_.on_hold() ? CallState::kHeld : CallState::kAnswered);
-        } else {
-          media_.Abandon();
-          EndBoth(ReasonOf(body.status()), CallDisposition::kFailed, now);
-        }
-        break;
-      }
-      default:
-        break;
-    }
-  }
-  // What came while the relay was at work.
-  while (!media_busy_ && !waiting_.empty()) {
-    const SipMessage response = std::move(waiting_.front());
-    waiting_.pop_front();
-    if (!exchange_.has_value()) continue;  // a repeated 2xx comes again
-    SipMessage request = SipMessage::Request(exchange_->method, "");
-    request.Add(HeaderId::kCseq, response.Value(HeaderId::kCseq));
-    request.Add(HeaderId::kFrom, response.Value(HeaderId::kFrom));
-    CallActions actions =
-        OnResponse(Other(exchange_->from), request, response, now);
-    for (CallAction& action : actions) actions_.push_back(std::move(action));
-  }
+  TakeWaiting(now);
   return Take();
 }
 

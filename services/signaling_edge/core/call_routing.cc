@@ -340,10 +340,11 @@ void CallControl::Begin(Waiting waiting, Call::LegSetup called, MonoTime now) {
                       : Cat(Quote(from.display_name), " ", address);
   }
   const uint64_t id = ++last_call_;
-  auto made = std::make_unique<Call>(
-      id, std::move(caller), std::move(called),
-      Call::Timers{.sip = options_.sip, .ring = options_.ring_timeout},
-      random_);
+  auto made = std::make_unique<Call>(id, std::move(caller), std::move(called),
+                                     Call::Timers{.sip = options_.sip,
+                                                  .ring = options_.ring_timeout,
+                                                  .session = options_.session},
+                                     random_);
   Call& call = *made;
   CallRecord& record = call.record();
   record.matched_resource =

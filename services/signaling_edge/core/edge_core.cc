@@ -23,7 +23,8 @@ namespace sallyport::signaling_edge {
 namespace {
 
 constexpr std::string_view kAllow =
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, MESSAGE";
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, MESSAGE";
+constexpr std::string_view kExtensions[] = {"100rel", "timer"};
 // A scope that is no resource's (TransactionTable).
 constexpr PeerScope kAddressScope = PeerScope{1} << 63;
 
@@ -36,6 +37,24 @@ RefusalKind KindOf(SipMethod method) {
   if (method == SipMethod::kRegister) return RefusalKind::kRegistration;
   if (method == SipMethod::kInvite) return RefusalKind::kCall;
   return RefusalKind::kRequest;
+}
+
+// The extensions that a request cannot do without and we do not have, as a
+// list (RFC 3261 section 8.2.2.3).
+std::string UnsupportedOf(const SipMessage& request) {
+  std::string unsupported;
+  for (const HeaderId id : {HeaderId::kRequire, HeaderId::kProxyRequire}) {
+    for (const std::string_view item : request.Items(id)) {
+      const bool known =
+          id == HeaderId::kRequire &&
+          std::any_of(std::begin(kExtensions), std::end(kExtensions),
+                      [&](std::string_view one) {
+                        return EqualsIgnoreCase(one, item);
+                      });
+      if (!known) CatTo(unsupported, unsupported.empty() ? "" : ", ", item);
+    }
+  }
+  return unsupported;
 }
 
 absl::Status Denied(std::string_view reason, std::string_view what) {
@@ -199,12 +218,7 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
     RespondUnproven(transaction, answer(416), now);
     return;
   }
-  std::string unsupported;
-  for (const HeaderId id : {HeaderId::kRequire, HeaderId::kProxyRequire}) {
-    for (const std::string_view item : request.Items(id)) {
-      CatTo(unsupported, unsupported.empty() ? "" : ", ", item);
-    }
-  }
+  const std::string unsupported = UnsupportedOf(request);
   if (!unsupported.empty()) {  // we have no extension that is named so
     SipMessage response = answer(420);
     response.Add(HeaderId::kUnsupported, unsupported);

@@ -534,7 +534,7 @@ TEST_F(EdgeCoreTest, OptionsAndOddRequests) {
   EXPECT_EQ(ask("NEWMETHOD", "sip:203.0.113.1"), 501);
   EXPECT_EQ(ask("BYE", "sip:203.0.113.1"), 481);
   EXPECT_EQ(ask("OPTIONS", "unknown:thing"), 416);
-  EXPECT_EQ(ask("OPTIONS", "sip:203.0.113.1", "\nRequire: 100rel"), 420);
+  EXPECT_EQ(ask("OPTIONS", "sip:203.0.113.1", "\nRequire: frozen"), 420);
 }
 
 TEST_F(EdgeCoreTest, WhatCannotBeReadIsAnsweredOrDropped) {

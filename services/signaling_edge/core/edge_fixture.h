@@ -16,6 +16,12 @@ inline bool Has(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
+// A message of text with further header lines.
+inline std::string WithHeaders(std::string text, std::string_view lines) {
+  const std::string_view before = "Max-Forwards: 70\n";
+  return text.insert(text.find(before) + before.size(), Cat(lines, "\n"));
+}
+
 // Calls between pbx (UDP, clear) and bob (UDP, clear), alice (TLS, secured)
 // and gw (TLS, RTP). The pbx is known by its address, so its INVITEs need no
 // digest.

@@ -36,6 +36,19 @@ std::string Wire(std::string_view text) {
   return out;
 }
 
+void AddHeaders(SipMessage& message, const std::vector<std::string>& headers) {
+  for (const std::string_view line : headers) {
+    const size_t colon = line.find(':');
+    const std::string_view value = line.substr(colon + 2);
+    const HeaderId id = HeaderIdFrom(line.substr(0, colon));
+    if (id == HeaderId::kOther) {
+      message.AddNamed(line.substr(0, colon), value);
+    } else {
+      message.Add(id, value);
+    }
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<PlanSnapshot> TestPlan() {
@@ -185,7 +198,8 @@ void EdgeHarness::ReceiveUdp(std::string_view from, std::string_view text) {
 }
 
 void EdgeHarness::Answer(const Sent& request, int code, std::string_view to_tag,
-                         std::string_view sdp, std::string_view contact) {
+                         std::string_view sdp, std::string_view contact,
+                         const std::vector<std::string>& headers) {
   SipMessage response =
       MakeResponse(request.message, code, ReasonPhrase(code), to_tag);
   if (code > 100 && code < 300) {
@@ -193,6 +207,7 @@ void EdgeHarness::Answer(const Sent& request, int code, std::string_view to_tag,
         HeaderId::kContact,
         contact.empty() ? "<sip:far@192.0.2.20:5061;transport=tls>" : contact);
   }
+  AddHeaders(response, headers);
   if (!sdp.empty()) {
     response.Add(HeaderId::kContentType, "application/sdp");
     response.SetBody(sdp);
@@ -207,7 +222,8 @@ void EdgeHarness::Answer(const Sent& request, int code, std::string_view to_tag,
 
 void EdgeHarness::RequestFrom(const Sent& invite, std::string_view to_tag,
                               std::string_view method, uint32_t cseq,
-                              std::string_view sdp) {
+                              std::string_view sdp,
+                              const std::vector<std::string>& headers) {
   const SipMessage& made = invite.message;
   SipMessage request =
       SipMessage::Request(method, "sip:edge@203.0.113.1:5061;transport=tls");
@@ -220,6 +236,7 @@ void EdgeHarness::RequestFrom(const Sent& invite, std::string_view to_tag,
   request.Add(HeaderId::kCallId, made.Value(HeaderId::kCallId));
   request.Add(HeaderId::kCseq, Cat(cseq, " ", method));
   request.Add(HeaderId::kContact, "<sip:far@192.0.2.20:5061;transport=tls>");
+  AddHeaders(request, headers);
   if (!sdp.empty()) {
     request.Add(HeaderId::kContentType, "application/sdp");
     request.SetBody(sdp);

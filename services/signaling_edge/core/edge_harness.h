@@ -55,13 +55,16 @@ class EdgeHarness {
   void Receive(ConnectionId from, std::string_view text);
   void ReceiveUdp(std::string_view from, std::string_view text);
   // The response to a request that the edge had sent, by the same way.
+  // `headers` are lines "Name: value".
   void Answer(const Sent& request, int code, std::string_view to_tag,
-              std::string_view sdp = "", std::string_view contact = "");
+              std::string_view sdp = "", std::string_view contact = "",
+              const std::vector<std::string>& headers = {});
   // A request within a dialog that `made` (an INVITE that the edge had sent,
   // or a 200 that it sent) belongs to.
   void RequestFrom(const Sent& invite, std::string_view to_tag,
                    std::string_view method, uint32_t cseq,
-                   std::string_view sdp = "");
+                   std::string_view sdp = "",
+                   const std::vector<std::string>& headers = {});
 
   // Registers alice on `connection`; true if it worked.
   bool Register(ConnectionId connection, std::string_view user);

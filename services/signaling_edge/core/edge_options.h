@@ -9,6 +9,7 @@
 
 #include "absl/time/time.h"
 #include "services/signaling_edge/core/parse_policy.h"
+#include "services/signaling_edge/core/session_timer.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/transaction_action.h"
 
@@ -29,6 +30,7 @@ struct EdgeOptions {
   ParsePolicy parse;
   TransactionTimers sip;
   absl::Duration ring_timeout = absl::Seconds(180);
+  SessionTimer::Options session;
   absl::Duration handshake_timeout = absl::Seconds(5);
   // An accepted connection that proves nothing and registers nobody.
   absl::Duration first_request_timeout = absl::Seconds(10);

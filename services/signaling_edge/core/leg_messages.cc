@@ -4,6 +4,7 @@
 
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/text_pieces.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -52,6 +53,28 @@ void AddSdp(SipMessage& message, std::string_view body) {
 
 bool IsExchange(SipMethod method) {
   return method == SipMethod::kInvite || method == SipMethod::kUpdate;
+}
+
+bool NamesToken(const SipMessage& message, HeaderId id,
+                std::string_view token) {
+  for (const std::string_view list : message.All(id)) {
+    if (ListHasToken(list, token)) return true;
+  }
+  return false;
+}
+
+uint32_t RseqOf(const SipMessage& response) {
+  return ParseDeltaSeconds(response.Value(HeaderId::kRseq)).value_or(0);
+}
+
+bool IsReliableProvisional(const SipMessage& response) {
+  const int code = response.status_code();
+  return code > 100 && code < 200 && RseqOf(response) != 0 &&
+         NamesToken(response, HeaderId::kRequire, "100rel");
+}
+
+std::string RackFor(const SipMessage& response) {
+  return Cat(RseqOf(response), " ", response.Value(HeaderId::kCseq));
 }
 
 }  // namespace sallyport::signaling_edge

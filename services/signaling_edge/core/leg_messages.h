@@ -12,7 +12,7 @@ namespace sallyport::signaling_edge {
 
 // The methods that a party may use within a call.
 inline constexpr std::string_view kCallMethods =
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, MESSAGE";
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE";
 
 // Sixteen lower-case hex digits.
 std::string HexOf(uint64_t value);
@@ -31,6 +31,15 @@ void AddSdp(SipMessage& message, std::string_view body);
 
 // INVITE and UPDATE: the methods that carry an offer.
 bool IsExchange(SipMethod method);
+
+// Whether a list field, in any of its lines, names the token.
+bool NamesToken(const SipMessage& message, HeaderId id, std::string_view token);
+
+// A provisional response that wants a PRACK (RFC 3262 section 4).
+bool IsReliableProvisional(const SipMessage& response);
+uint32_t RseqOf(const SipMessage& response);  // 0: none
+// What its PRACK says to name it.
+std::string RackFor(const SipMessage& response);
 
 }  // namespace sallyport::signaling_edge
 

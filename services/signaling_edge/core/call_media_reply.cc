@@ -1,0 +1,113 @@
+// The replies of the media relay to a call, and what had to wait for them.
+#include <utility>
+
+#include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/call.h"
+#include "services/signaling_edge/core/leg_messages.h"
+
+namespace sallyport::signaling_edge {
+
+CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
+                               MonoTime now) {
+  media_busy_ = false;
+  if (session.ok() && !media_.has_session()) {
+    record_.relay = session->relay;
+    record_.media_session = session->name;
+    media_.SetSession(*std::move(session));
+    if (record_.ended.has_value() && !media_deleted_) {
+      media_deleted_ = true;
+      actions_.push_back(CallDeleteMedia{record_.reason});
+    }
+  }
+  if (exchange_.has_value()) {
+    Exchange& exchange = *exchange_;
+    const LegSide other = Other(exchange.from);
+    const absl::Status error = session.ok()
+                                   ? absl::OkStatus()
+                                   : MakeError(absl::StatusCode::kUnavailable,
+                                               "MEDIA_RELAY_UNAVAILABLE",
+                                               "the media relay did not do it");
+    const std::optional<SipMessage> held =
+        std::exchange(exchange.held, std::nullopt);
+    switch (exchange.stage) {
+      case Exchange::Stage::kMediaForOffer:
+        if (exchange.refused) {
+          CloseExchange();
+        } else if (!error.ok()) {
+          RefuseExchange(error, exchange.from, now);
+        } else {
+          SendInvite(now);
+        }
+        break;
+      case Exchange::Stage::kMediaForAnswer: {
+        exchange.stage = Exchange::Stage::kSent;
+        const bool final = held->status_code() >= 200;
+        if (!error.ok() || (exchange.refused && final)) {
+          const bool initial = exchange.initial;
+          if (final) {
+            if (exchange.method == SipMethod::kInvite) {
+              AckFor(other, exchange.cseq);
+            }
+            exchange.sent = false;
+            if (initial) SendBye(other);
+          }
+          if (exchange.refused) {
+            if (final) CloseExchange();
+          } else {
+            RefuseExchange(error, exchange.from, now);
+          }
+          if (final && !initial) {
+            EndBoth("MEDIA_RELAY_UNAVAILABLE", CallDisposition::kAnswered, now);
+          }
+        } else if (exchange.refused) {
+          CancelOther(now);
+        } else if (final) {
+          DeliverSuccess(*held, now);
+        } else {
+          Forward(*held, now);
+        }
+        break;
+      }
+      case Exchange::Stage::kMediaForAck: {
+        auto body = error.ok() ? media_.AnswerFor(other)
+                               : absl::StatusOr<std::string>(error);
+        const uint32_t cseq = exchange.late_ack_cseq;
+        CloseExchange();
+        AckFor(other, cseq, body.ok() ? *body : "");
+        if (body.ok()) {
+          media_.Finish();
+          SetState(media_.on_hold() ? CallState::kHeld : CallState::kAnswered);
+        } else {
+          media_.Abandon();
+          EndBoth(ReasonOf(body.status()), CallDisposition::kFailed, now);
+        }
+        break;
+      }
+      case Exchange::Stage::kMediaForPrack:
+        OnPrackMedia(error, now);
+        break;
+      default:
+        break;
+    }
+  }
+  TakeWaiting(now);
+  return Take();
+}
+
+void Call::TakeWaiting(MonoTime now) {
+  while (!MustWait() && !outer_.has_value() && !waiting_.empty()) {
+    const SipMessage response = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (!exchange_.has_value()) continue;  // a repeated 2xx comes again
+    SipMessage request = SipMessage::Request(exchange_->method, "");
+    request.Add(HeaderId::kCseq, response.Value(HeaderId::kCseq));
+    request.Add(HeaderId::kFrom, response.Value(HeaderId::kFrom));
+    CallActions before = Take();
+    CallActions after =
+        OnResponse(Other(exchange_->from), request, response, now);
+    actions_ = std::move(before);
+    for (CallAction& action : after) actions_.push_back(std::move(action));
+  }
+}
+
+}  // namespace sallyport::signaling_edge

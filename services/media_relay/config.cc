@@ -17,8 +17,10 @@
 #include "services/common/config/server_config.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/relay_interface.h"
+#include "services/media_relay/core/stream_admission.h"
 #include "services/media_relay/io/key_client.h"
 #include "services/media_relay/io/relay_fleet.h"
+#include "services/media_relay/io/turn_stream_front.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -26,6 +28,7 @@ namespace {
 using Config = config::v1::MediaRelayConfig;
 
 constexpr uint32_t kDefaultStunPort = 3478;
+constexpr uint32_t kDefaultTlsPort = 443;    // AVE-02
 constexpr uint32_t kDefaultPortMin = 50000;  // AVE-02
 constexpr uint32_t kDefaultPortMax = 59999;
 constexpr absl::Duration kLongestNonce = absl::Hours(4);
@@ -136,6 +139,35 @@ std::vector<RelayInterface> AllOf(const RelayInterfaces& interfaces) {
   return all;
 }
 
+// Of each interface; empty with disable_tcp.
+std::vector<StreamListener> StreamListenersFrom(
+    const Config& config, const RelayInterfaces& interfaces) {
+  std::vector<StreamListener> listeners;
+  if (config.disable_tcp()) return listeners;
+  const auto port = [&](uint32_t configured, uint32_t usual) {
+    return static_cast<uint16_t>(configured == 0 && config.ephemeral_ports()
+                                     ? 0
+                                     : Or(configured, usual));
+  };
+  for (const RelayInterface& interface : AllOf(interfaces)) {
+    listeners.push_back(
+        {{interface.local, port(config.stun_tcp_port(), kDefaultStunPort)},
+         /*tls=*/false});
+    if (config.has_turn_tls() || config.turn_tls_port() != 0) {
+      listeners.push_back(
+          {{interface.local, port(config.turn_tls_port(), kDefaultTlsPort)},
+           config.has_turn_tls()});
+    }
+    if (config.turn_tls_second_port() != 0) {
+      listeners.push_back(
+          {{interface.local,
+            static_cast<uint16_t>(config.turn_tls_second_port())},
+           config.has_turn_tls()});
+    }
+  }
+  return listeners;
+}
+
 // The port of "host:port", 0 when there is none.
 uint16_t PortOf(std::string_view address, uint16_t if_empty) {
   if (address.empty()) return if_empty;
@@ -171,6 +203,7 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
   CheckPort("stun_udp_port", config.stun_udp_port(), faults);
   CheckPort("stun_tcp_port", config.stun_tcp_port(), faults);
   CheckPort("turn_tls_port", config.turn_tls_port(), faults);
+  CheckPort("turn_tls_second_port", config.turn_tls_second_port(), faults);
   CheckPort("relay_port_min", config.relay_port_min(), faults);
   CheckPort("relay_port_max", config.relay_port_max(), faults);
   if (PortMin(config) < 1024) {
@@ -179,9 +212,21 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
   if (PortMin(config) + 1 > PortMax(config)) {
     faults->Add("relay_port_max", "leaves no two ports");
   }
-  const uint32_t stun = Or(config.stun_udp_port(), kDefaultStunPort);
-  if (stun >= PortMin(config) && stun <= PortMax(config)) {
-    faults->Add("stun_udp_port", "is inside the range of relay ports");
+  const auto outside = [&](std::string_view field, uint32_t port) {
+    if (port >= PortMin(config) && port <= PortMax(config)) {
+      faults->Add(field, "is inside the range of relay ports");
+    }
+  };
+  outside("stun_udp_port", Or(config.stun_udp_port(), kDefaultStunPort));
+  outside("stun_tcp_port", Or(config.stun_tcp_port(), kDefaultStunPort));
+  outside("turn_tls_port", Or(config.turn_tls_port(), kDefaultTlsPort));
+  outside("turn_tls_second_port", config.turn_tls_second_port());
+  const uint32_t tcp = Or(config.stun_tcp_port(), kDefaultStunPort);
+  const uint32_t tls = Or(config.turn_tls_port(), kDefaultTlsPort);
+  if (tls == tcp) faults->Add("turn_tls_port", "is also stun_tcp_port");
+  if (config.turn_tls_second_port() == tls ||
+      config.turn_tls_second_port() == tcp) {
+    faults->Add("turn_tls_second_port", "is another listener's already");
   }
   if (config.realm().size() > 64) {
     faults->Add("realm", "is longer than 64 characters");
@@ -206,10 +251,21 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
   if (FromProto(config.nonce_lifetime()) > kLongestNonce) {
     faults->Add("nonce_lifetime", "is longer than 4 hours");
   }
-  // Never accepted in silence: what this version does not do.
   if (config.has_turn_tls()) {
-    faults->Add("turn_tls", "is not offered by this version");
+    if (config.turn_tls().certificate_file().empty()) {
+      faults->Add("turn_tls.certificate_file", "is required");
+    }
+    if (config.turn_tls().key_file().empty()) {
+      faults->Add("turn_tls.key_file", "is required");
+    }
+    if (!config.turn_tls().ca_file().empty()) {
+      faults->Add("turn_tls.ca_file",
+                  "must be empty: TURN clients have no certificate");
+    }
+  } else if (config.turn_tls_second_port() != 0) {
+    faults->Add("turn_tls_second_port", "needs turn_tls");
   }
+  // Never accepted in silence: what this version does not do.
   if (config.send_software()) {
     faults->Add("send_software", "is not offered by this version");
   }
@@ -288,6 +344,19 @@ RelayFleetOptions FleetOptionsFrom(const Config& config, size_t processors) {
       }
     }
   }
+  options.stream_listeners = StreamListenersFrom(config, interfaces);
+  for (const StreamListener& listener : options.stream_listeners) {
+    for (const RelayInterface& interface : AllOf(interfaces)) {
+      for (const IpAddress& own : {interface.local, interface.advertised}) {
+        if (listener.local.port != 0) {
+          policy.denied_endpoints.push_back({own, listener.local.port});
+        }
+      }
+    }
+  }
+  options.connections =
+      ConnectionLimits(Or(limits.max_connections(), 10'000),
+                       Or(limits.max_connections_per_source(), 100));
   options.loops =
       config.loops() == 0 ? std::max<size_t>(1, processors) : config.loops();
   options.pin = config.loops() == 0;
@@ -297,10 +366,12 @@ RelayFleetOptions FleetOptionsFrom(const Config& config, size_t processors) {
 }
 
 std::vector<KeyClient::Options::Address> TurnUris(
-    const Config& config, const std::vector<Endpoint>& listeners) {
+    const Config& config, const std::vector<Endpoint>& listeners,
+    const std::vector<StreamListener>& streams) {
   const RelayInterfaces interfaces = InterfacesFrom(config);
   std::vector<KeyClient::Options::Address> uris;
-  for (const Endpoint& listener : listeners) {
+  const auto add = [&](const Endpoint& listener, std::string_view scheme,
+                       std::string_view transport) {
     IpAddress told = listener.ip;
     bool internal = false;
     for (const RelayInterface& interface : AllOf(interfaces)) {
@@ -310,10 +381,14 @@ std::vector<KeyClient::Options::Address> TurnUris(
          {interfaces.internal_v4, interfaces.internal_v6}) {
       internal |= inside.has_value() && inside->local == listener.ip;
     }
-    uris.push_back(
-        {absl::StrCat("turn:", Endpoint{told, listener.port}.ToString(),
-                      "?transport=udp"),
-         internal});
+    uris.push_back({absl::StrCat(AbslView(scheme), ":",
+                                 Endpoint{told, listener.port}.ToString(),
+                                 "?transport=", AbslView(transport)),
+                    internal});
+  };
+  for (const Endpoint& listener : listeners) add(listener, "turn", "udp");
+  for (const StreamListener& listener : streams) {
+    add(listener.local, listener.tls ? "turns" : "turn", "tcp");
   }
   return uris;
 }

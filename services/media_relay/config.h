@@ -10,6 +10,7 @@
 #include "services/common/config/config_faults.h"
 #include "services/media_relay/io/key_client.h"
 #include "services/media_relay/io/relay_fleet.h"
+#include "services/media_relay/io/turn_stream_front.h"
 
 namespace sallyport::media_relay {
 
@@ -23,10 +24,12 @@ RelayFleetOptions FleetOptionsFrom(const config::v1::MediaRelayConfig& config,
 
 std::string RealmOf(const config::v1::MediaRelayConfig& config);
 
-// "turn:192.0.2.1:3478?transport=udp" for each listener as bound.
+// "turn:192.0.2.1:3478?transport=udp", "turns:192.0.2.1:443?transport=tcp" and
+// so on, for each listener as bound, in order.
 std::vector<KeyClient::Options::Address> TurnUris(
     const config::v1::MediaRelayConfig& config,
-    const std::vector<Endpoint>& listeners);
+    const std::vector<Endpoint>& listeners,
+    const std::vector<StreamListener>& streams);
 
 }  // namespace sallyport::media_relay
 

@@ -53,20 +53,33 @@ TEST(ValidateConfigTest, EveryFaultIsToldAtOnce) {
     "peer_policy": {"allowed_prefixes": ["10.0.0.1/8"],
                     "denied_prefixes": ["nonsense"]},
     "session_lease": "1s", "nonce_lifetime": "18000s",
-    "turn_tls": {}, "fast_path": "xdp", "send_software": true,
+    "turn_tls": {"ca_file": "x"}, "turn_tls_second_port": 3478,
+    "fast_path": "xdp", "send_software": true,
     "relay_sockets": "many",
     "limits": {"max_allocation_bytes_per_second": "5"}
   })json");
-  EXPECT_EQ(
-      FaultsOf(config),
-      (std::set<std::string>{
-          "external.addresses[0]", "external.addresses[2]",
-          "external.addresses[3]", "external.advertised_addresses",
-          "internal.advertised_addresses", "stun_udp_port", "turn_tls_port",
-          "relay_port_max", "loops", "peer_policy.allowed_prefixes[0]",
-          "peer_policy.denied_prefixes[0]", "session_lease", "nonce_lifetime",
-          "turn_tls", "fast_path", "send_software", "relay_sockets",
-          "limits.max_allocation_bytes_per_second"}));
+  EXPECT_EQ(FaultsOf(config),
+            (std::set<std::string>{"external.addresses[0]",
+                                   "external.addresses[2]",
+                                   "external.addresses[3]",
+                                   "external.advertised_addresses",
+                                   "internal.advertised_addresses",
+                                   "stun_udp_port",
+                                   "turn_tls_port",
+                                   "relay_port_max",
+                                   "loops",
+                                   "peer_policy.allowed_prefixes[0]",
+                                   "peer_policy.denied_prefixes[0]",
+                                   "session_lease",
+                                   "nonce_lifetime",
+                                   "turn_tls.certificate_file",
+                                   "turn_tls.key_file",
+                                   "turn_tls.ca_file",
+                                   "turn_tls_second_port",
+                                   "fast_path",
+                                   "send_software",
+                                   "relay_sockets",
+                                   "limits.max_allocation_bytes_per_second"}));
 }
 
 TEST(ValidateConfigTest, ExternalAddressesAreRequired) {
@@ -117,13 +130,61 @@ TEST(FleetOptionsTest, AdvertisedAddressesAndOwnPorts) {
   }
   EXPECT_EQ(policy.Check(At("10.0.0.1", 50001)), PeerVerdict::kAllowed);
 
-  const auto uris = TurnUris(config, options.listeners);
-  ASSERT_EQ(uris.size(), 3u);
+  const auto uris =
+      TurnUris(config, options.listeners, options.stream_listeners);
+  ASSERT_EQ(uris.size(), 6u);
   EXPECT_EQ(uris[0].uri, "turn:198.51.100.1:3478?transport=udp");
   EXPECT_FALSE(uris[0].internal);
   EXPECT_EQ(uris[1].uri, "turn:[2001:db8::2]:3478?transport=udp");
   EXPECT_EQ(uris[2].uri, "turn:10.9.0.1:3478?transport=udp");
   EXPECT_TRUE(uris[2].internal);
+  EXPECT_EQ(uris[3].uri, "turn:198.51.100.1:3478?transport=tcp");
+  EXPECT_EQ(uris[5].uri, "turn:10.9.0.1:3478?transport=tcp");
+}
+
+TEST(FleetOptionsTest, ConnectionsAreTakenOnTcpAndTlsPorts) {
+  const char* const kJson = R"json({
+    "external": {"addresses": ["10.0.0.1"]},
+    "turn_tls": {"certificate_file": "c.pem", "key_file": "k.pem"},
+    "turn_tls_second_port": 5349,
+    "limits": {"max_connections": 20, "max_connections_per_source": 3},
+    "peer_policy": {"allowed_prefixes": ["10.0.0.0/8"]}})json";
+  Config config = Parse(kJson);
+  EXPECT_EQ(FaultsOf(config), std::set<std::string>());
+  RelayFleetOptions options = FleetOptionsFrom(config, 1);
+  ASSERT_EQ(options.stream_listeners.size(), 3u);
+  EXPECT_EQ(options.stream_listeners[0].local, At("10.0.0.1", 3478));
+  EXPECT_FALSE(options.stream_listeners[0].tls);
+  EXPECT_EQ(options.stream_listeners[1].local, At("10.0.0.1", 443));  // AVE-02
+  EXPECT_TRUE(options.stream_listeners[1].tls);
+  EXPECT_EQ(options.stream_listeners[2].local, At("10.0.0.1", 5349));
+  EXPECT_EQ(options.connections.all, 20u);
+  EXPECT_EQ(options.connections.per_subject, 3u);
+  const PeerPolicy policy(options.core.policy);
+  EXPECT_EQ(policy.Check(At("10.0.0.1", 5349)), PeerVerdict::kDeniedPort);
+  const auto uris =
+      TurnUris(config, options.listeners, options.stream_listeners);
+  ASSERT_EQ(uris.size(), 4u);
+  EXPECT_EQ(uris[2].uri, "turns:10.0.0.1:443?transport=tcp");
+
+  // Without a certificate 443 is taken only when asked for: pseudo-TLS.
+  config.clear_turn_tls();
+  config.clear_turn_tls_second_port();
+  EXPECT_EQ(FleetOptionsFrom(config, 1).stream_listeners.size(), 1u);
+  config.set_turn_tls_port(443);
+  options = FleetOptionsFrom(config, 1);
+  ASSERT_EQ(options.stream_listeners.size(), 2u);
+  EXPECT_FALSE(options.stream_listeners[1].tls);
+  config.set_disable_tcp(true);
+  EXPECT_TRUE(FleetOptionsFrom(config, 1).stream_listeners.empty());
+}
+
+TEST(ValidateConfigTest, ConnectionPortsMustDiffer) {
+  EXPECT_EQ(FaultsOf(Parse(R"json({
+    "external": {"addresses": ["192.0.2.1"]},
+    "stun_tcp_port": 443, "turn_tls_second_port": 50001,
+    "turn_tls": {"certificate_file": "c.pem", "key_file": "k.pem"}})json")),
+            (std::set<std::string>{"turn_tls_port", "turn_tls_second_port"}));
 }
 
 }  // namespace

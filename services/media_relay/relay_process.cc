@@ -42,6 +42,8 @@
 #include "services/media_relay/io/metrics_table.h"
 #include "services/media_relay/io/relay_fleet.h"
 #include "services/media_relay/io/relay_loop.h"
+#include "services/media_relay/io/turn_stream_front.h"
+#include "services/media_relay/io/turn_tls_files.h"
 #include "services/media_relay/rpc/access_rules.h"
 #include "services/media_relay/rpc/load_report.h"
 #include "services/media_relay/rpc/load_watch.h"
@@ -114,7 +116,17 @@ class MediaRelay final : public RunningService {
 
   absl::Status StartAll(ServiceRuntime& runtime) {
     SP_ASSIGN_OR_RETURN(srtp_, SrtpLibrary::Create());
-    const RelayFleetOptions options = FleetOptionsFrom(config_, Processors());
+    RelayFleetOptions options = FleetOptionsFrom(config_, Processors());
+    if (config_.has_turn_tls() && !config_.disable_tcp()) {
+      SP_ASSIGN_OR_RETURN(
+          turn_tls_,
+          TurnTlsFiles::Create(
+              config_.turn_tls().certificate_file(),
+              config_.turn_tls().key_file(),
+              FromProtoOr(runtime.server_config().tls_refresh_interval(),
+                          absl::Seconds(5))));
+      options.tls = turn_tls_.get();
+    }
     WarnOfKernelPorts(options.core.ports.first, options.core.ports.last);
     SP_ASSIGN_OR_RETURN(fleet_, RelayFleet::Create(options, *srtp_, random_,
                                                    metrics_, Clock::Real()));
@@ -125,8 +137,10 @@ class MediaRelay final : public RunningService {
                                     options.core.turn.allocation_quota.all};
     load_watch_ = std::make_unique<LoadWatch>(*fleet_, capacity);
     runtime.AddPort("stun_udp", fleet_->listeners().front().port);
-    if (!config_.disable_tcp()) {
-      LogWarning("TCP and TLS are not offered by this version", {});
+    const std::vector<StreamListener>& streams = fleet_->stream_listeners();
+    // Backwards: of several the first one's is told.
+    for (auto it = streams.rbegin(); it != streams.rend(); ++it) {
+      runtime.AddPort(it->tls ? "turn_tls" : "stun_tcp", it->local.port);
     }
     LogInfo("relay loops run",
             {{"loops", fleet_->size()},
@@ -160,7 +174,8 @@ class MediaRelay final : public RunningService {
     options.realm = RealmOf(config_);
     options.max_backoff = FromProtoOr(config_.credential_issuer().max_backoff(),
                                       absl::Seconds(5));
-    options.addresses = TurnUris(config_, fleet_->listeners());
+    options.addresses =
+        TurnUris(config_, fleet_->listeners(), fleet_->stream_listeners());
     options.location = config_.location();
     options.load = [this] {
       const v1::RelayLoad load = load_watch_->latest();
@@ -210,12 +225,19 @@ class MediaRelay final : public RunningService {
       out.set_protocol("stun_udp");
       ToProto(listener, *out.mutable_address());
     }
-    const auto uris = TurnUris(config_, fleet_->listeners());
+    for (const StreamListener& listener : fleet_->stream_listeners()) {
+      v1::RelayListener& out = *status.add_listeners();
+      out.set_protocol(listener.tls ? "turn_tls" : "stun_tcp");
+      ToProto(listener.local, *out.mutable_address());
+    }
+    const auto uris =
+        TurnUris(config_, fleet_->listeners(), fleet_->stream_listeners());
     for (size_t i = 0; i < uris.size(); ++i) {
-      // Between "turn:" and the port.
+      // Between the scheme and the port.
       const std::string& uri = uris[i].uri;
+      const size_t begin = uri.find(':') + 1;
       status.mutable_listeners(static_cast<int>(i))
-          ->set_advertised_address(uri.substr(5, uri.rfind(':') - 5));
+          ->set_advertised_address(uri.substr(begin, uri.rfind(':') - begin));
     }
     status.set_fast_path_tier(v1::FAST_PATH_TIER_SOCKETS);
     status.set_fast_path_reason(absl::StrCat(
@@ -249,6 +271,7 @@ class MediaRelay final : public RunningService {
   std::atomic<bool> idle_ = false;
   std::vector<std::atomic<size_t>> live_;
   std::unique_ptr<SrtpLibrary> srtp_;
+  std::unique_ptr<TurnTlsFiles> turn_tls_;
   std::unique_ptr<RelayFleet> fleet_;
   std::unique_ptr<LoadWatch> load_watch_;
   // Destroyed before the fleet that it posts to.

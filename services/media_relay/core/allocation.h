@@ -24,11 +24,18 @@ namespace sallyport::media_relay {
 inline constexpr absl::Duration kPermissionLifetime = absl::Seconds(300);
 inline constexpr absl::Duration kChannelLifetime = absl::Seconds(600);
 
+// What carries a client's messages.
+enum class ClientTransport : uint8_t { kUdp, kTcp, kTls, kPseudoTls };
+
 // Where a client is: the socket it talks to and its address there. For TCP the
 // socket is the connection, so this is the five-tuple either way.
 struct ClientPath {
   SocketId socket = kNoSocket;
   Endpoint client;
+  ClientTransport transport = ClientTransport::kUdp;
+
+  // Octets arrive in order or not at all, from an address that is no forgery.
+  bool is_stream() const { return IsStreamSocket(socket); }
 
   friend bool operator==(const ClientPath& a, const ClientPath& b) {
     return a.socket == b.socket && a.client == b.client;

@@ -14,6 +14,9 @@ namespace sallyport::media_relay {
 Allocation& AllocationTable::Insert(std::unique_ptr<Allocation> allocation) {
   Allocation& inserted = *allocation;
   by_path_[inserted.path()] = &inserted;
+  if (inserted.path().is_stream()) {
+    by_stream_[inserted.path().socket] = inserted.relay_socket();
+  }
   deadlines_.Set(inserted.relay_socket(), inserted.expiry);
   by_relay_[inserted.relay_socket()] = std::move(allocation);
   return inserted;
@@ -42,8 +45,16 @@ std::unique_ptr<Allocation> AllocationTable::Remove(SocketId relay_socket) {
   std::unique_ptr<Allocation> allocation = std::move(it->second);
   by_relay_.erase(it);
   by_path_.erase(allocation->path());
+  if (allocation->path().is_stream()) {
+    by_stream_.erase(allocation->path().socket);
+  }
   deadlines_.Erase(relay_socket);
   return allocation;
+}
+
+std::unique_ptr<Allocation> AllocationTable::RemoveStream(SocketId stream) {
+  const auto it = by_stream_.find(stream);
+  return it == by_stream_.end() ? nullptr : Remove(it->second);
 }
 
 std::unique_ptr<Allocation> AllocationTable::TakeExpired(MonoTime now) {

@@ -31,6 +31,8 @@ class AllocationTable {
   void SetExpiry(Allocation& allocation, MonoTime expiry);
   // Removes it and gives it back; null if it is not here.
   std::unique_ptr<Allocation> Remove(SocketId relay_socket);
+  // The one whose client's connection this is.
+  std::unique_ptr<Allocation> RemoveStream(SocketId stream);
 
   // An expired allocation, removed; null when none has expired.
   std::unique_ptr<Allocation> TakeExpired(MonoTime now);
@@ -44,6 +46,7 @@ class AllocationTable {
  private:
   absl::flat_hash_map<SocketId, std::unique_ptr<Allocation>> by_relay_;
   absl::flat_hash_map<ClientPath, Allocation*> by_path_;
+  absl::flat_hash_map<SocketId, SocketId> by_stream_;  // to the relayed one
   DeadlineQueue<SocketId> deadlines_;
 };
 

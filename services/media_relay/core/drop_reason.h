@@ -42,6 +42,8 @@ enum class DropReason : uint8_t {
   kProtectFailed,   // the other leg could not protect it
   kDirection,       // the leg is not allowed to send or receive
   kDraining,
+  // Towards a client's connection.
+  kSlowReader,  // it does not take what it is sent
   kCount,
 };
 
@@ -78,6 +80,7 @@ constexpr std::string_view DropReasonName(DropReason reason) {
       "protect_failed",
       "direction",
       "draining",
+      "slow_reader",
   };
   return kNames[static_cast<size_t>(reason)];
 }

@@ -54,6 +54,14 @@ PacketAction RelayCore::OnPacket(SocketId socket, const Endpoint& from,
   return Count(turn_.OnPeerPacket(socket, from, packet, now));
 }
 
+PacketAction RelayCore::OnStreamUnit(const ClientPath& path,
+                                     absl::Span<const uint8_t> unit,
+                                     absl::Span<uint8_t> reply, Now now,
+                                     SocketActions& sockets, bool& broken) {
+  ++stats_.packets_received;
+  return Count(turn_.OnStreamUnit(path, unit, reply, now, sockets, broken));
+}
+
 PacketAction RelayCore::OnSocketOpened(SocketId socket,
                                        const absl::Status& status,
                                        absl::Span<uint8_t> reply, Now now,

@@ -13,6 +13,7 @@
 #include "absl/types/span.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
@@ -58,6 +59,24 @@ class RelayCore {
   PacketAction OnPacket(SocketId socket, const Endpoint& from, Packet& packet,
                         absl::Span<uint8_t> reply, Now now,
                         SocketActions& sockets);
+  // A connection of a client, accepted: false when it is one too many.
+  bool OnStreamOpened(SocketId stream, const IpAddress& client, Now now) {
+    return turn_.OnStreamOpened(stream, client, now);
+  }
+  // See TurnServer::OnStreamUnit().
+  PacketAction OnStreamUnit(const ClientPath& path,
+                            absl::Span<const uint8_t> unit,
+                            absl::Span<uint8_t> reply, Now now,
+                            SocketActions& sockets, bool& broken);
+  // Ended by the client or an error, not by a CloseSocket.
+  void OnStreamClosed(SocketId stream, Now now, SocketActions& sockets) {
+    turn_.OnStreamClosed(stream, now, sockets);
+  }
+  // What was to be sent, but could not be.
+  void OnSendDropped(DropReason reason) {
+    --stats_.packets_sent;
+    ++stats_.drops[static_cast<size_t>(reason)];
+  }
   // Ahead of OnPacket() for each of these, in this turn: what it will need is
   // fetched for all at once.
   void Prefetch(absl::Span<const SocketId> sockets) const {
@@ -79,6 +98,9 @@ class RelayCore {
   void SetFastPath(FastPath* fast_path) { turn_.SetFastPath(fast_path); }
   // See TurnServer::SetQuota().
   void SetQuota(AllocationQuota& quota) { turn_.SetQuota(quota); }
+  void SetConnectionQuota(AllocationQuota& quota) {
+    turn_.SetConnectionQuota(quota);
+  }
   // What flows have forwarded since this was last told.
   void OnForwarded(const FlowCounters& forwarded) {
     stats_.packets_received += forwarded.packets;

@@ -15,6 +15,7 @@
 #include "services/common/random/random_source.h"
 #include "services/common/rate_limit/gcra.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
@@ -90,12 +91,12 @@ void TurnAuthenticator::OnDeadline(MonoTime now) {
 }
 
 std::optional<AuthenticatedRequest> TurnAuthenticator::Authenticate(
-    const StunMessage& message, const Endpoint& client,
+    const StunMessage& message, const ClientPath& path,
     absl::Span<uint8_t> reply, Now now, TurnChallenge& refused) {
   // RFC 8489 section 9.2.4, in its order but for the nonce: it is checked
   // before the HMAC, as it proves the address at a lower price.
   const auto challenge = [&](StunError error) {
-    refused = Challenge(message, error, client, reply, now);
+    refused = Challenge(message, error, path, reply, now);
     return std::nullopt;
   };
   if (message.integrity_sha256_offset() == 0 &&
@@ -110,7 +111,7 @@ std::optional<AuthenticatedRequest> TurnAuthenticator::Authenticate(
     return challenge(StunError::kBadRequest);
   }
 
-  const TurnNonce::Check check = nonce_.Verify(*nonce, client, now.mono);
+  const TurnNonce::Check check = nonce_.Verify(*nonce, path.client, now.mono);
   if (check.verdict != TurnNonce::Verdict::kValid) {
     return challenge(StunError::kStaleNonce);
   }
@@ -150,11 +151,11 @@ std::optional<AuthenticatedRequest> TurnAuthenticator::Authenticate(
 
 TurnChallenge TurnAuthenticator::Challenge(const StunMessage& message,
                                            StunError error,
-                                           const Endpoint& client,
+                                           const ClientPath& path,
                                            absl::Span<uint8_t> reply, Now now) {
   TurnChallenge challenge;
   challenge.error = error;
-  if (!MayAnswer(client.ip, now.mono)) {
+  if (!MayAnswer(path.client.ip, now.mono)) {
     challenge.drop = DropReason::kRateLimited;
     return challenge;
   }
@@ -165,7 +166,9 @@ TurnChallenge TurnAuthenticator::Challenge(const StunMessage& message,
   // its size. The algorithms are offered to requests that are long enough; to
   // leave them out weakens nothing, as no password has under 128 bits.
   constexpr size_t kAlgorithms = 4 + kPasswordAlgorithmsValue.size();
-  const size_t budget = message.bytes().size() * 26 / 10;
+  // Who has a connection has proved the address, so nothing is amplified.
+  const size_t budget =
+      path.is_stream() ? reply.size() : message.bytes().size() * 26 / 10;
   bool offer = false;
   if (with_nonce) {
     const size_t size = kStunHeaderSize + 8 + 4 + TurnNonce::kSize + 4 +
@@ -183,7 +186,7 @@ TurnChallenge TurnAuthenticator::Challenge(const StunMessage& message,
                     message.transaction_id());
   writer.AddErrorCode(error);
   if (with_nonce) {
-    const TurnNonce::Text nonce = nonce_.Make(client, offer, now.mono);
+    const TurnNonce::Text nonce = nonce_.Make(path.client, offer, now.mono);
     writer.AddText(attr::kRealm, options_.realm);
     writer.AddText(attr::kNonce, std::string_view(nonce.data(), nonce.size()));
     if (offer) writer.AddPasswordAlgorithms();

@@ -15,6 +15,7 @@
 #include "services/common/random/random_source.h"
 #include "services/common/rate_limit/gcra.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
@@ -50,9 +51,10 @@ struct TurnChallenge {
   absl::Span<const uint8_t> answer;  // in the lent reply buffer
 };
 
-// Stores nothing for a source that has not authenticated. No answer to one is
-// longer than 2.6 times its question, with a realm of up to 12 characters, and
-// each source prefix gets a bounded number of them. Thread-compatible.
+// Stores nothing for a source that has not authenticated. No answer to a
+// datagram of one is longer than 2.6 times its question, with a realm of up to
+// 12 characters, and each source prefix gets a bounded number of them.
+// Thread-compatible.
 class TurnAuthenticator {
  public:
   // `random` must outlive the authenticator.
@@ -61,7 +63,7 @@ class TurnAuthenticator {
 
   // Either the authenticated request, or `refused` says what to do instead.
   std::optional<AuthenticatedRequest> Authenticate(const StunMessage& message,
-                                                   const Endpoint& client,
+                                                   const ClientPath& path,
                                                    absl::Span<uint8_t> reply,
                                                    Now now,
                                                    TurnChallenge& refused);
@@ -80,7 +82,7 @@ class TurnAuthenticator {
 
  private:
   TurnChallenge Challenge(const StunMessage& message, StunError error,
-                          const Endpoint& client, absl::Span<uint8_t> reply,
+                          const ClientPath& path, absl::Span<uint8_t> reply,
                           Now now);
 
   TurnAuthenticatorOptions options_;

@@ -19,12 +19,12 @@
 #include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/allocation_flows.h"
 #include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/channel_data.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
-#include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/packet_classifier.h"
 #include "services/media_relay/core/peer_policy.h"
@@ -54,6 +54,17 @@ PacketAction Reply(const ClientPath& path, const StunWriter& writer) {
 
 size_t Padded(size_t size) { return (size + 3) & ~size_t{3}; }
 
+// False when there is no room. RFC 8656 section 12.5: padding is of any value,
+// but what was in the buffer must not leave with it.
+bool PadToFour(Packet& packet) {
+  const size_t padding = Padded(packet.size) - packet.size;
+  if (padding > packet.tailroom) return false;
+  std::memset(packet.data + packet.size, 0, padding);
+  packet.size += padding;
+  packet.tailroom -= padding;
+  return true;
+}
+
 }  // namespace
 
 TurnServer::TurnServer(const TurnServerOptions& options,
@@ -65,6 +76,7 @@ TurnServer::TurnServer(const TurnServerOptions& options,
       ids_(ids),
       random_(random),
       authenticator_(options.authenticator, random),
+      flows_(policy),
       own_quota_(options.allocation_quota) {}
 
 PacketAction TurnServer::OnClientPacket(const ClientPath& path, Packet& packet,
@@ -72,7 +84,7 @@ PacketAction TurnServer::OnClientPacket(const ClientPath& path, Packet& packet,
                                         SocketActions& sockets) {
   switch (ClassifyPacket(packet.bytes())) {
     case PacketKind::kChannelData:
-      return OnChannelData(path, packet, now);
+      return OnChannelData(path, packet.bytes(), now);
     case PacketKind::kStun: {
       const absl::StatusOr<StunMessage> message =
           ParseStunMessage(packet.bytes());
@@ -84,9 +96,31 @@ PacketAction TurnServer::OnClientPacket(const ClientPath& path, Packet& packet,
   }
 }
 
-PacketAction TurnServer::OnChannelData(const ClientPath& path, Packet& packet,
+PacketAction TurnServer::OnStreamUnit(const ClientPath& path,
+                                      absl::Span<const uint8_t> unit,
+                                      absl::Span<uint8_t> reply, Now now,
+                                      SocketActions& sockets, bool& broken) {
+  if (ClassifyPacket(unit) == PacketKind::kChannelData) {
+    return OnChannelData(path, unit, now);
+  }
+  const absl::StatusOr<StunMessage> message = ParseStunMessage(unit);
+  if (!message.ok()) {
+    broken = true;
+    return PacketAction::Drop(DropReason::kMalformedStun);
+  }
+  return OnStun(*message, {path, reply, now, sockets});
+}
+
+void TurnServer::OnStreamClosed(SocketId stream, Now now,
+                                SocketActions& sockets) {
+  streams_.Remove(stream);
+  End(table_.RemoveStream(stream), now, sockets);
+}
+
+PacketAction TurnServer::OnChannelData(const ClientPath& path,
+                                       absl::Span<const uint8_t> bytes,
                                        Now now) {
-  const absl::StatusOr<ChannelData> frame = ParseChannelData(packet.bytes());
+  const absl::StatusOr<ChannelData> frame = ParseChannelData(bytes);
   if (!frame.ok()) return PacketAction::Drop(DropReason::kMalformedChannel);
   Allocation* allocation = table_.Find(path, now.mono);
   if (allocation == nullptr) {
@@ -136,7 +170,7 @@ PacketAction TurnServer::OnStun(const StunMessage& message,
 
   TurnChallenge refused;
   const std::optional<AuthenticatedRequest> request =
-      authenticator_.Authenticate(message, context.path.client, context.reply,
+      authenticator_.Authenticate(message, context.path, context.reply,
                                   context.now, refused);
   if (!request.has_value()) {
     if (refused.answer.empty()) return PacketAction::Drop(refused.drop);
@@ -233,6 +267,9 @@ PacketAction TurnServer::OnPeerPacket(SocketId relay_socket,
       return PacketAction::Drop(DropReason::kTooLarge);
     }
     WriteChannelDataHeader(channel->number, payload, packet.data);
+    if (allocation->path().is_stream() && !PadToFour(packet)) {
+      return PacketAction::Drop(DropReason::kTooLarge);
+    }
   } else {
     // RFC 8656 section 11.4: a Data indication around the payload, in place.
     const size_t head = kStunHeaderSize + 4 + 4 + peer.ip.bytes().size() + 4;
@@ -449,6 +486,7 @@ PacketAction TurnServer::OnSocketOpened(SocketId socket,
     }
     ++stats_.allocations_made;
     const Allocation& made = table_.Insert(std::move(pending.allocation));
+    streams_.Settle(made.path().socket);
     return AllocateSuccess(made, pending.integrity, pending.key,
                            pending.fingerprint, reply);
   }
@@ -538,7 +576,7 @@ PacketAction TurnServer::OnRefresh(const AuthenticatedRequest& request,
     lifetime = GrantLifetime(message, request.credential.expiry, context.now);
     allocation->lifetime = lifetime;
     table_.SetExpiry(*allocation, context.now.mono + lifetime);
-    PutFlows(*allocation, context.now);
+    flows_.Put(*allocation, context.now);
   }
   ++stats_.refreshes;
   StunWriter writer(context.reply, StunClass::kSuccess, message.method(),
@@ -582,7 +620,7 @@ PacketAction TurnServer::OnCreatePermission(const AuthenticatedRequest& request,
     const std::optional<Endpoint> peer = message.DecodeXorAddress(value);
     all = all && allocation->Permit(peer->ip, context.now.mono);
   });
-  PutFlows(*allocation, context.now);
+  flows_.Put(*allocation, context.now);
   if (!all) {
     return Refuse(request, StunError::kInsufficientCapacity, context);
   }
@@ -628,7 +666,7 @@ PacketAction TurnServer::OnChannelBind(const AuthenticatedRequest& request,
   }
   for (Allocation::Channel& expired :
        allocation->TakeExpiredChannels(context.now.mono)) {
-    RemoveFlows(*allocation, expired);
+    flows_.Remove(*allocation, expired);
   }
   switch (allocation->BindChannel(channel, *peer, context.now.mono)) {
     case Allocation::Bind::kConflict:
@@ -636,7 +674,7 @@ PacketAction TurnServer::OnChannelBind(const AuthenticatedRequest& request,
     case Allocation::Bind::kFull:
       return refuse(StunError::kInsufficientCapacity);
     case Allocation::Bind::kBound:
-      PutFlows(*allocation, context.now);
+      flows_.Put(*allocation, context.now);
       break;
   }
   ++stats_.channel_binds;
@@ -649,72 +687,25 @@ PacketAction TurnServer::OnChannelBind(const AuthenticatedRequest& request,
 void TurnServer::End(std::unique_ptr<Allocation> allocation, Now now,
                      SocketActions& sockets) {
   if (allocation == nullptr) return;
-  for (Allocation::Channel& channel : allocation->channels()) {
-    RemoveFlows(*allocation, channel);
-  }
+  flows_.RemoveAll(*allocation);
   quota_->GiveBack(allocation->owner().tenant, allocation->owner().subject);
   sockets.push_back(CloseSocket{allocation->relay_socket()});
   ports_.Release(allocation->relay_port, now.mono);
+  streams_.Unsettle(allocation->path().socket, now.mono);
   ++stats_.allocations_ended;
 }
 
-void TurnServer::PutFlows(Allocation& allocation, Now now) {
-  if (fast_path_ == nullptr) return;
-  for (Allocation::Channel& channel : allocation.channels()) {
-    Flow flow;
-    flow.expiry = std::min({channel.expiry, allocation.expiry,
-                            allocation.PermittedUntil(channel.peer.ip)});
-    // What the core would refuse is not handed over. The policy does not
-    // change while the process lives.
-    if (flow.expiry <= now.mono ||
-        policy_.Check(channel.peer) != PeerVerdict::kAllowed) {
-      continue;
-    }
-    if (channel.flow == 0) {
-      channel.flow = next_flow_;
-      next_flow_ += 2;
-    }
-    const ClientPath& path = allocation.path();
-    flow.match = {path.socket, path.client, channel.number};
-    flow.rewrite = {allocation.relay_socket(), channel.peer, 0};
-    fast_path_->Put(channel.flow, flow);
-    flow.match = {allocation.relay_socket(), channel.peer, 0};
-    flow.rewrite = {path.socket, path.client, channel.number};
-    fast_path_->Put(channel.flow + 1, flow);
-  }
-}
-
-void TurnServer::CollectFlows(Allocation& allocation,
-                              const Allocation::Channel& channel) {
-  if (fast_path_ == nullptr || channel.flow == 0) return;
-  const FlowCounters out = fast_path_->Take(channel.flow);
-  const FlowCounters back = fast_path_->Take(channel.flow + 1);
-  allocation.counters.packets_to_peers += out.packets;
-  allocation.counters.bytes_to_peers += out.bytes;
-  allocation.counters.packets_to_client += back.packets;
-  allocation.counters.bytes_to_client += back.bytes;
-  stats_.packets_to_peers += out.packets;
-  stats_.bytes_to_peers += out.bytes;
-  stats_.packets_to_client += back.packets;
-  stats_.bytes_to_client += back.bytes;
+TurnServerStats TurnServer::stats() const {
+  TurnServerStats stats = stats_;
+  stats.packets_to_peers += flows_.to_peers().packets;
+  stats.bytes_to_peers += flows_.to_peers().bytes;
+  stats.packets_to_client += flows_.to_client().packets;
+  stats.bytes_to_client += flows_.to_client().bytes;
+  return stats;
 }
 
 void TurnServer::CollectFlows() {
-  if (fast_path_ == nullptr) return;
-  for (Allocation* allocation : table_.All()) {
-    for (const Allocation::Channel& channel : allocation->channels()) {
-      CollectFlows(*allocation, channel);
-    }
-  }
-}
-
-void TurnServer::RemoveFlows(Allocation& allocation,
-                             Allocation::Channel& channel) {
-  if (fast_path_ == nullptr || channel.flow == 0) return;
-  CollectFlows(allocation, channel);
-  fast_path_->Remove(channel.flow);
-  fast_path_->Remove(channel.flow + 1);
-  channel.flow = 0;
+  for (Allocation* allocation : table_.All()) flows_.Collect(*allocation);
 }
 
 void TurnServer::OnKeys(std::shared_ptr<const CredentialKeys> keys, Now now,
@@ -737,7 +728,8 @@ bool TurnServer::Delete(SocketId relay_socket, Now now,
 }
 
 MonoTime TurnServer::deadline() const {
-  MonoTime next = std::min(table_.next_expiry(), authenticator_.deadline());
+  MonoTime next = std::min(
+      {table_.next_expiry(), authenticator_.deadline(), streams_.deadline()});
   for (const Reservation& reservation : reservations_) {
     next = std::min(next, reservation.expiry);
   }
@@ -753,6 +745,10 @@ void TurnServer::OnDeadline(Now now, SocketActions& sockets) {
     ports_.Release(reservation.port, now.mono);
     return true;
   });
+  while (const std::optional<SocketId> idle = streams_.TakeExpired(now.mono)) {
+    streams_.Remove(*idle);
+    sockets.push_back(CloseSocket{*idle});
+  }
   authenticator_.OnDeadline(now.mono);
 }
 

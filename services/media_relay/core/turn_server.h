@@ -19,6 +19,7 @@
 #include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/allocation_flows.h"
 #include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/allocation_table.h"
 #include "services/media_relay/core/credential_keys.h"
@@ -29,6 +30,7 @@
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
 #include "services/media_relay/core/relay_interface.h"
+#include "services/media_relay/core/stream_admission.h"
 #include "services/media_relay/core/stun_error.h"
 #include "services/media_relay/core/stun_integrity.h"
 #include "services/media_relay/core/stun_message.h"
@@ -85,6 +87,19 @@ class TurnServer {
   PacketAction OnClientPacket(const ClientPath& path, Packet& packet,
                               absl::Span<uint8_t> reply, Now now,
                               SocketActions& sockets);
+  // A connection of a client; false when it is one too many, to be closed.
+  bool OnStreamOpened(SocketId stream, const IpAddress& client, Now now) {
+    return streams_.Admit(stream, client, now.mono);
+  }
+  // One unit of a connection: a STUN message or a padded ChannelData. `broken`
+  // becomes true when it is neither, so that what follows cannot be trusted.
+  PacketAction OnStreamUnit(const ClientPath& path,
+                            absl::Span<const uint8_t> unit,
+                            absl::Span<uint8_t> reply, Now now,
+                            SocketActions& sockets, bool& broken);
+  // It is gone, and with it what it had (RFC 8656 section 7.3).
+  void OnStreamClosed(SocketId stream, Now now, SocketActions& sockets);
+
   // A datagram from `peer` at a relayed address.
   PacketAction OnPeerPacket(SocketId relay_socket, const Endpoint& peer,
                             Packet& packet, Now now);
@@ -103,10 +118,11 @@ class TurnServer {
 
   // Bound channels are handed to `fast_path`, which must outlive the server,
   // from now on. Without one every datagram comes here.
-  void SetFastPath(FastPath* fast_path) { fast_path_ = fast_path; }
-  // Counts together with other loops; before the first allocation. `quota`
-  // must outlive the server.
+  void SetFastPath(FastPath* fast_path) { flows_.SetFastPath(fast_path); }
+  // Count together with other loops; before the first allocation and the first
+  // connection. The quotas must outlive the server.
   void SetQuota(AllocationQuota& quota) { quota_ = &quota; }
+  void SetConnectionQuota(AllocationQuota& quota) { streams_.SetQuota(quota); }
   // Adds to the counters of allocations what flows have forwarded: before they
   // are shown.
   void CollectFlows();
@@ -122,7 +138,9 @@ class TurnServer {
     return table_.FindByRelay(relay_socket, now) != nullptr;
   }
   const AllocationTable& allocations() const { return table_; }
-  const TurnServerStats& stats() const { return stats_; }
+  // Connections of clients.
+  size_t streams() const { return streams_.size(); }
+  TurnServerStats stats() const;
 
  private:
   // An Allocate whose socket is being opened. The loop answers before the next
@@ -151,7 +169,8 @@ class TurnServer {
   };
 
   PacketAction OnStun(const StunMessage& message, const Context& context);
-  PacketAction OnChannelData(const ClientPath& path, Packet& packet, Now now);
+  PacketAction OnChannelData(const ClientPath& path,
+                             absl::Span<const uint8_t> bytes, Now now);
   PacketAction OnBinding(const StunMessage& message, const Context& context);
   PacketAction OnSend(const StunMessage& message, const Context& context);
 
@@ -178,10 +197,6 @@ class TurnServer {
                                absl::Time credential_expiry, Now now) const;
   void End(std::unique_ptr<Allocation> allocation, Now now,
            SocketActions& sockets);
-  // Hands over the channels of `allocation` as they are now.
-  void PutFlows(Allocation& allocation, Now now);
-  void RemoveFlows(Allocation& allocation, Allocation::Channel& channel);
-  void CollectFlows(Allocation& allocation, const Allocation::Channel& channel);
   void CountError(StunError error);
   const RelayInterface* InterfaceOf(IpFamily family) const;
 
@@ -192,12 +207,12 @@ class TurnServer {
   RandomSource& random_;
   TurnAuthenticator authenticator_;
   AllocationTable table_;
+  AllocationFlows flows_;
   LocalQuota own_quota_;
   AllocationQuota* quota_ = &own_quota_;
-  FastPath* fast_path_ = nullptr;
-  FlowId next_flow_ = 1;
   std::optional<Pending> pending_;
   std::vector<Reservation> reservations_;
+  StreamAdmission streams_;
   bool draining_ = false;
   TurnServerStats stats_;
 };

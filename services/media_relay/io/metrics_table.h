@@ -57,12 +57,23 @@ inline constexpr std::string_view kKeysVersion =
 inline constexpr std::string_view kKeysConnected =
     "sallyport_media_relay_keys_stream_state";
 
+inline constexpr std::string_view kConnections =
+    "sallyport_media_relay_connections";
+inline constexpr std::string_view kConnectionsEndedTotal =
+    "sallyport_media_relay_connections_ended_total";
+
 inline constexpr std::array<MetricLabel, 1> kReasonLabel = {
     MetricLabel{"reason", kDropReasonNames}};
 inline constexpr std::array<MetricLabel, 1> kCodeLabel = {
     MetricLabel{"code", kErrorCodeNames}};
 
-inline constexpr std::array<MetricSpec, 15> kMediaRelayMetrics = {
+// In the order of StreamEnd.
+inline constexpr std::array<std::string_view, 7> kStreamEndNames = {
+    "client", "idle", "refused", "malformed", "tls", "slow_reader", "failed"};
+inline constexpr std::array<MetricLabel, 1> kStreamEndLabel = {
+    MetricLabel{"reason", kStreamEndNames}};
+
+inline constexpr std::array<MetricSpec, 17> kMediaRelayMetrics = {
     MetricSpec{kPacketsReceivedTotal, MetricType::kCounter,
                "Datagrams received on all sockets."},
     MetricSpec{kPacketsSentTotal, MetricType::kCounter,
@@ -90,6 +101,11 @@ inline constexpr std::array<MetricSpec, 15> kMediaRelayMetrics = {
                "Version of the verification keys in force."},
     MetricSpec{kKeysConnected, MetricType::kGauge,
                "1 while the stream of verification keys is up."},
+    MetricSpec{kConnections, MetricType::kGauge,
+               "Connections of TURN clients now."},
+    MetricSpec{kConnectionsEndedTotal, MetricType::kCounter,
+               "Connections of TURN clients that ended, by reason.",
+               kStreamEndLabel},
 };
 
 }  // namespace sallyport::media_relay

@@ -137,8 +137,7 @@ absl::Status RelayFleet::StartSteering(
 absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     const RelayFleetOptions& options, const SrtpLibrary& library,
     RandomSource& random, RelayMetrics& metrics, const Clock& clock) {
-  std::unique_ptr<RelayFleet> fleet(
-      new RelayFleet(options.core.turn.allocation_quota));
+  std::unique_ptr<RelayFleet> fleet(new RelayFleet(options));
   const size_t count = std::max<size_t>(1, options.loops);
   const std::vector<int> processors = AllowedProcessors();
   const auto share = [count](size_t whole) {
@@ -151,6 +150,7 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     fleet->sockets_reason_ = std::string(steering.message());
   }
   std::vector<Endpoint> listeners = options.listeners;
+  std::vector<StreamListener> streams = options.stream_listeners;
   for (size_t i = 0; i < count; ++i) {
     RelayLoopOptions loop;
     loop.core = options.core;
@@ -158,7 +158,10 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     loop.core.ports.shards = static_cast<uint32_t>(count);
     loop.quota = &fleet->quota_;
     loop.core.sessions.max_sessions = share(options.core.sessions.max_sessions);
+    loop.connection_quota = &fleet->connection_quota_;
     loop.listeners = listeners;
+    loop.stream_listeners = streams;
+    loop.tls = options.tls;
     loop.steering = fleet->steering_.get();
     loop.steered.addresses = addresses;
     loop.steered.frames = fleet->sockets_ == RelaySockets::kFrames;
@@ -171,6 +174,7 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
         made, RelayLoop::Create(loop, library, random, metrics, clock));
     // Port 0 is chosen by the first loop for all.
     listeners = made->listeners();
+    streams = made->stream_listeners();
     fleet->loops_.push_back(std::move(made));
   }
   return fleet;

@@ -20,9 +20,12 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/core/stream_admission.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_loop.h"
 #include "services/media_relay/io/shared_quota.h"
+#include "services/media_relay/io/turn_stream_front.h"
+#include "services/media_relay/io/turn_tls_files.h"
 
 namespace sallyport::media_relay {
 
@@ -42,6 +45,11 @@ struct RelayFleetOptions {
   // Of the whole process; counts and ports are divided among the loops.
   RelayCoreOptions core;
   std::vector<Endpoint> listeners;
+  std::vector<StreamListener> stream_listeners;
+  // Must outlive the fleet; null: TLS is refused.
+  const TurnTlsFiles* tls = nullptr;
+  // Connections of clients: of all and of one source prefix.
+  AllocationLimits connections = ConnectionLimits(10'000, 100);
   size_t loops = 1;
   // One loop on each processor that the process may use.
   bool pin = false;
@@ -67,6 +75,10 @@ class RelayFleet {
     return loops_.front()->listeners();
   }
 
+  const std::vector<StreamListener>& stream_listeners() const {
+    return loops_.front()->stream_listeners();
+  }
+
   // The loop that holds, or will hold, this session.
   size_t LoopOf(std::string_view tenant, std::string_view session) const;
   absl::Status Post(size_t loop, RelayLoop::Command&& command);
@@ -77,7 +89,9 @@ class RelayFleet {
                  std::function<void(const absl::Status&)> done);
 
  private:
-  explicit RelayFleet(const AllocationLimits& limits) : quota_(limits) {}
+  explicit RelayFleet(const RelayFleetOptions& options)
+      : quota_(options.core.turn.allocation_quota),
+        connection_quota_(options.connections) {}
   absl::Status StartSteering(const RelayFleetOptions& options,
                              const std::vector<IpAddress>& addresses);
 
@@ -85,6 +99,7 @@ class RelayFleet {
   std::string sockets_reason_;
   // Outlive the loops.
   SharedQuota quota_;
+  SharedQuota connection_quota_;
   std::unique_ptr<PortSteering> steering_;
   std::vector<std::unique_ptr<RelayLoop>> loops_;
 };

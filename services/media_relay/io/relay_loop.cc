@@ -39,6 +39,7 @@
 #include "services/media_relay/io/per_port_sockets.h"
 #include "services/media_relay/io/relay_ports.h"
 #include "services/media_relay/io/steered_ports.h"
+#include "services/media_relay/io/turn_stream_front.h"
 #include "services/media_relay/io/udp_batch.h"
 
 namespace sallyport::media_relay {
@@ -69,12 +70,15 @@ RelayMetrics::RelayMetrics(MetricsRegistry& registry)
       sessions_ended(registry.Counter(kSessionsEndedTotal)),
       ports_used(registry.Gauge(kPortsUsed)),
       ports(registry.Gauge(kPorts)),
-      busy_seconds(registry.Counter(kLoopBusySeconds)) {}
+      busy_seconds(registry.Counter(kLoopBusySeconds)),
+      connections(registry.Gauge(kConnections)),
+      connections_ended(registry.Counter(kConnectionsEndedTotal)) {}
 
 RelayLoop::RelayLoop(const RelayLoopOptions& options,
                      const SrtpLibrary& library, RandomSource& random,
                      RelayMetrics& metrics, const Clock& clock)
     : options_(options),
+      random_(random),
       metrics_(metrics),
       clock_(clock),
       seed_(random.Uniform(uint64_t{1} << 62)),
@@ -113,11 +117,22 @@ absl::Status RelayLoop::Bind() {
   flows_ = std::make_unique<FlowTable>(*ports_, seed_);
   core_.SetFastPath(flows_.get());
   if (options_.quota != nullptr) core_.SetQuota(*options_.quota);
+  if (options_.connection_quota != nullptr) {
+    core_.SetConnectionQuota(*options_.connection_quota);
+  }
   for (const Endpoint& listener : options_.listeners) {
     const SocketId id = bound_.size() + 1;
     uint16_t port;
     SP_ASSIGN_OR_RETURN(port, ports_->Listen(id, listener));
     bound_.push_back({listener.ip, port});
+  }
+  TurnStreamFront::Owner& owner = *this;
+  streams_ = std::make_unique<TurnStreamFront>(*loop_, core_, actions_, random_,
+                                               options_.tls, owner);
+  for (const StreamListener& listener : options_.stream_listeners) {
+    uint16_t port;
+    SP_ASSIGN_OR_RETURN(port, streams_->Listen(listener.local));
+    bound_streams_.push_back({{listener.local.ip, port}, listener.tls});
   }
   timer_ = loop_->AddTimer([this](MonoTime) { OnTimer(); });
   second_ = loop_->AddTimer([this](MonoTime) { OnSecond(); });
@@ -131,6 +146,7 @@ RelayLoop::~RelayLoop() {
     thread_.join();
   }
   core_.SetFastPath(nullptr);
+  streams_.reset();
   flows_.reset();
   ports_.reset();
   mailbox_.reset();
@@ -187,8 +203,10 @@ void RelayLoop::OnReadable(int fd, SocketId id) {
           core_.OnPacket(socket, receive_.from(i), receive_.packet(i),
                          receive_.reply(i), now, actions_);
       if (action.sends()) {
-        ports_->Send(action, {now.mono, receive_.arrival(i),
-                              receive_.RoomBefore(i, action.bytes)});
+        Send(action,
+             {now.mono, receive_.arrival(i),
+              receive_.RoomBefore(i, action.bytes)},
+             /*media=*/true);
       }
       if (!actions_.empty()) Perform();
     }
@@ -204,7 +222,11 @@ void RelayLoop::Perform() {
     const SocketActions todo = std::exchange(actions_, SocketActions());
     for (const SocketAction& action : todo) {
       if (const auto* close = std::get_if<CloseSocket>(&action)) {
-        ports_->Close(close->socket);
+        if (IsStreamSocket(close->socket)) {
+          streams_->Close(close->socket);
+        } else {
+          ports_->Close(close->socket);
+        }
         continue;
       }
       const OpenSocket& open = std::get<OpenSocket>(action);
@@ -213,11 +235,29 @@ void RelayLoop::Perform() {
       const PacketAction answer = core_.OnSocketOpened(
           open.socket, status, absl::MakeSpan(reply), ReadNow(), actions_);
       if (answer.sends()) {
-        ports_->Send(answer, {clock_.MonoNow()});
+        Send(answer, {clock_.MonoNow()}, /*media=*/false);
         ports_->Flush();  // the answer lies on this stack
       }
     }
   }
+}
+
+void RelayLoop::Send(const PacketAction& action, const SendContext& context,
+                     bool media) {
+  if (IsStreamSocket(action.socket)) {
+    streams_->Send(action, media);
+  } else {
+    ports_->Send(action, context);
+  }
+}
+
+void RelayLoop::SendFromPort(const PacketAction& action) {
+  ports_->Send(action, {clock_.MonoNow()});
+}
+
+void RelayLoop::AfterInput() {
+  Perform();
+  Rearm();
 }
 
 void RelayLoop::Rearm() { loop_->SetTimer(timer_, core_.deadline()); }
@@ -240,7 +280,7 @@ void RelayLoop::OnTimer() {
 void RelayLoop::OnSecond() {
   const MonoTime now = clock_.MonoNow();
   const RelayCoreStats& stats = core_.stats();
-  const TurnServerStats& turn = core_.turn().stats();
+  const TurnServerStats turn = core_.turn().stats();
   const auto add = [](CounterFamily& counter, uint64_t value, uint64_t before,
                       auto... label) {
     if (value != before) {
@@ -288,6 +328,13 @@ void RelayLoop::OnSecond() {
         static_cast<double>(stats.bytes_sent - exported_.bytes_sent) * 8 /
         seconds);
   }
+  move(metrics_.connections, static_cast<double>(streams_->size()),
+       exported_connections_);
+  for (size_t i = 0; i < kStreamEndCount; ++i) {
+    add(metrics_.connections_ended, streams_->ended()[i], exported_ended_[i],
+        i);
+  }
+  exported_ended_ = streams_->ended();
   exported_ = stats;
   exported_turn_ = turn;
   exported_refused_ = ports_->refused();

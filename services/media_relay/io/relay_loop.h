@@ -4,6 +4,7 @@
 #ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_LOOP_H_
 #define SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_LOOP_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -30,6 +31,8 @@
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_ports.h"
 #include "services/media_relay/io/steered_ports.h"
+#include "services/media_relay/io/turn_stream_front.h"
+#include "services/media_relay/io/turn_tls_files.h"
 #include "services/media_relay/io/udp_batch.h"
 
 namespace sallyport::media_relay {
@@ -51,6 +54,8 @@ struct RelayMetrics {
   GaugeFamily ports_used;
   GaugeFamily ports;
   CounterFamily busy_seconds;
+  GaugeFamily connections;
+  CounterFamily connections_ended;
 };
 
 struct RelayLoopOptions {
@@ -58,10 +63,14 @@ struct RelayLoopOptions {
   // Bound with SO_REUSEPORT, so that the kernel spreads clients over loops and
   // keeps each on one. Port 0 is legal for a single loop only.
   std::vector<Endpoint> listeners;
+  // The same for connections. `tls` must outlive the loop; null: no TLS.
+  std::vector<StreamListener> stream_listeners;
+  const TurnTlsFiles* tls = nullptr;
   // The processor to stay on; negative: any.
   int processor = -1;
   // Counts allocations together with other loops; null: its own.
   AllocationQuota* quota = nullptr;
+  AllocationQuota* connection_quota = nullptr;
   // How relay ports are served. Null: a socket for each.
   PortSteering* steering = nullptr;
   // With steering: the addresses of relay ports, and whether frames are sent.
@@ -96,7 +105,7 @@ struct RelayLoopContext {
 
 // Made and destroyed by main; Run() is its own thread's. Post() is
 // Thread-safe, everything else main's.
-class RelayLoop {
+class RelayLoop final : private TurnStreamFront::Owner {
  public:
   using Command = std::function<void(RelayLoopContext&)>;
 
@@ -106,7 +115,7 @@ class RelayLoop {
       const RelayLoopOptions& options, const SrtpLibrary& library,
       RandomSource& random, RelayMetrics& metrics, const Clock& clock);
   // Stops the thread and closes all sockets.
-  ~RelayLoop();
+  ~RelayLoop() override;
   RelayLoop(const RelayLoop&) = delete;
   RelayLoop& operator=(const RelayLoop&) = delete;
 
@@ -118,6 +127,9 @@ class RelayLoop {
 
   // As bound.
   const std::vector<Endpoint>& listeners() const { return bound_; }
+  const std::vector<StreamListener>& stream_listeners() const {
+    return bound_streams_;
+  }
 
  private:
   RelayLoop(const RelayLoopOptions& options, const SrtpLibrary& library,
@@ -128,10 +140,17 @@ class RelayLoop {
   void Rearm();
   void OnTimer();
   void OnSecond();
-  Now ReadNow() const;
+  // From a relayed socket or a listener, or on a connection.
+  void Send(const PacketAction& action, const SendContext& context, bool media);
   RelayLoopReport Report() const;
 
+  Now ReadNow() const override;
+  void SendFromPort(const PacketAction& action) override;
+  void FlushPorts() override { ports_->Flush(); }
+  void AfterInput() override;
+
   RelayLoopOptions options_;
+  RandomSource& random_;
   RelayMetrics& metrics_;
   const Clock& clock_;
   std::unique_ptr<EventLoop> loop_;
@@ -140,7 +159,9 @@ class RelayLoop {
   RelayCore core_;
   std::unique_ptr<RelayPorts> ports_;
   std::unique_ptr<FlowTable> flows_;
+  std::unique_ptr<TurnStreamFront> streams_;
   std::vector<Endpoint> bound_;
+  std::vector<StreamListener> bound_streams_;
   UdpReceiveBatch receive_;
   SocketActions actions_;
   EventLoop::TimerId timer_ = 0;
@@ -149,6 +170,8 @@ class RelayLoop {
   RelayCoreStats exported_;
   TurnServerStats exported_turn_;
   uint64_t exported_refused_ = 0;
+  double exported_connections_ = 0;
+  std::array<uint64_t, kStreamEndCount> exported_ended_ = {};
   double exported_allocations_ = 0;
   double exported_sessions_ = 0;
   double exported_ports_used_ = 0;

@@ -1,0 +1,144 @@
+// The media_relay binary as a process with a ring of verification keys from its
+// cache, and the clients of TURN that are tried against it.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_TURN_PROCESS_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_TURN_PROCESS_H_
+
+#include <array>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "sallyport/credential_issuer/v1/verification_keys.pb.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/files/durable_file.h"
+#include "services/common/net/socket_address.h"
+#include "services/common/random/system_random.h"
+#include "services/common/testing/mtls_pki.h"
+#include "services/common/testing/service_process.h"
+#include "services/common/turn_credential/turn_credential.h"
+#include "services/media_relay/core/turn_test_client.h"
+
+namespace sallyport::media_relay {
+
+// What a command wrote, and its exit code at the end when it is not 0.
+inline std::string RunCommand(const std::string& command) {
+  FILE* const pipe = popen((command + " 2>&1").c_str(), "r");
+  std::string out;
+  std::array<char, 4096> buffer;
+  while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe)) {
+    out.append(buffer.data(), n);
+  }
+  const int code = pclose(pipe);
+  return code == 0 ? out : absl::StrCat(out, "\nexit code ", code);
+}
+
+// Thread-compatible.
+class TurnProcessTest : public testing::Test {
+ protected:
+  static constexpr char kTrustDomain[] = "t.test";
+
+  static void SetUpTestSuite() { pki_ = new MtlsPki("relay"); }
+  static void TearDownTestSuite() {
+    delete pki_;
+    pki_ = nullptr;
+  }
+
+  TurnProcessTest()
+      : process_(
+            "services/media_relay/media_relay",
+            absl::StrCat(
+                testing::TempDir(), "/",
+                testing::UnitTest::GetInstance()->current_test_info()->name())),
+        turn_pair_(pki_->Issue("turn", "DNS:turn.test,IP:127.0.0.1")) {
+    credential_issuer::v1::WatchVerificationKeysResponse ring;
+    ring.set_version(5);
+    ring.set_full(true);
+    ring.set_realm("sallyport");
+    auto& key = *ring.add_keys();
+    key.set_key_id(7);
+    key.set_secret(std::string(TestKey().DangerousText()));
+    const absl::Time now = absl::Now();
+    *key.mutable_not_before_time() = ToProto(now - absl::Hours(1));
+    *key.mutable_not_after_time() = ToProto(now + absl::Hours(9));
+    EXPECT_TRUE(WriteDurableFile(process_.folder() + "/keys.cache",
+                                 ring.SerializeAsString())
+                    .ok());
+  }
+
+  // TCP and TLS are served; `extra` is appended to the configuration.
+  void Start(int loops, const std::string& extra = "") {
+    const std::string server = process_.ServerJson(
+        pki_->IssueSpiffe(kTrustDomain, "media_relay"), kTrustDomain,
+        ",\"drain_timeout\":\"5s\",\"tls_refresh_interval\":\"1s\","
+        "\"role_bindings\":[{\"identity\":\"spiffe://t.test/operator/ann\","
+        "\"role\":\"ROLE_OPERATOR\",\"tenants\":[\"*\"]}]");
+    process_.WriteConfig(absl::StrCat(
+        "{\"server\":", server,
+        ",\"credential_issuer\":{\"target\":\"127.0.0.1:1\"}",
+        ",\"external\":{\"addresses\":[\"127.0.0.1\"]}",
+        ",\"ephemeral_ports\":true,\"loops\":", loops,
+        ",\"turn_tls\":{\"certificate_file\":\"", turn_pair_.certificate_file,
+        "\",\"key_file\":\"", turn_pair_.key_file, "\"}",
+        ",\"peer_policy\":{\"allowed_prefixes\":[\"127.0.0.1/32\"]}",
+        ",\"limits\":{\"max_allocations_per_subject\":100}", extra,
+        ",\"keys_cache_file\":\"", process_.folder(), "/keys.cache\"}"));
+    process_.Start();
+  }
+
+  TurnCredential Credential(const std::string& subject = "subject") {
+    TurnClaims claims;
+    claims.key_id = 7;
+    claims.expiry = absl::Now() + absl::Hours(1);
+    claims.tenant = "default";
+    claims.subject = subject;
+    return MintTurnCredential(claims, TestKey(), absl::Now(), random_).value();
+  }
+
+  // coturn's own client at `port` with `flags`.
+  std::string Uclient(int port, const std::string& flags) {
+    const TurnCredential credential = Credential();
+    return RunCommand(absl::StrCat(
+        "timeout 25 turnutils_uclient -n 25 -m 2 -l 172 -z 10 -v -u '",
+        credential.username, "' -w '",
+        std::string(credential.password.DangerousText()), "' -p ", port, " ",
+        flags, " 127.0.0.1"));
+  }
+
+  // Metric `name` with `labels` ("{...}" or nothing), as scraped.
+  double Metric(const std::string& name) {
+    const std::string text = RunCommand(
+        absl::StrCat("curl -s http://127.0.0.1:", process_.port("metrics"),
+                     "/metrics | grep -F '", name, " '"));
+    const size_t space = text.rfind(' ');
+    return space == std::string::npos ? -1 : std::atof(text.c_str() + space);
+  }
+
+  static MtlsPki* pki_;
+  SystemRandom random_;
+  ServiceProcess process_;
+  PemFiles turn_pair_;
+};
+
+inline MtlsPki* TurnProcessTest::pki_ = nullptr;
+
+// Nothing was lost of what `out` says a client sent.
+inline void ExpectAllReceived(const std::string& out, int messages) {
+  EXPECT_NE(out.find("Total lost packets 0 "), std::string::npos) << out;
+  const std::string totals =
+      absl::StrCat("tot_send_msgs=", messages, ", tot_recv_msgs=", messages);
+  EXPECT_NE(out.find(totals), std::string::npos) << out;
+}
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_TURN_PROCESS_H_

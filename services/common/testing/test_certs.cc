@@ -91,7 +91,8 @@ TestCertificate Make(const TestCertificateSpec& spec, long serial, X509* issuer,
                      EVP_PKEY* issuer_key, bssl::UniquePtr<EVP_PKEY>* out_key) {
   bssl::UniquePtr<EVP_PKEY> key = NewKey(spec.rsa_key);
   bssl::UniquePtr<X509> x509(X509_new());
-  SP_CHECK(X509_set_version(x509.get(), X509_VERSION_3));
+  SP_CHECK(X509_set_version(x509.get(),
+                            spec.version1 ? X509_VERSION_1 : X509_VERSION_3));
   SP_CHECK(ASN1_INTEGER_set(X509_get_serialNumber(x509.get()), serial));
   X509_NAME* const subject = X509_get_subject_name(x509.get());
   if (!spec.common_name.empty()) {
@@ -109,23 +110,33 @@ TestCertificate Make(const TestCertificateSpec& spec, long serial, X509* issuer,
   SP_CHECK(X509_set_pubkey(x509.get(), key.get()));
 
   X509* const signer = issuer == nullptr ? x509.get() : issuer;
-  AddExtension(x509.get(), signer, NID_basic_constraints,
-               spec.is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
-  AddExtension(x509.get(), signer, NID_key_usage,
-               spec.is_ca     ? "critical,keyCertSign,cRLSign"
-               : spec.rsa_key ? "critical,digitalSignature,keyEncipherment"
-                              : "critical,digitalSignature");
+  const auto extend = [&](int nid, const std::string& given,
+                          const char* usual) {
+    if (given == "-") return;
+    AddExtension(x509.get(), signer, nid, given.empty() ? usual : given);
+  };
+  if (!spec.version1) {
+    extend(NID_basic_constraints, spec.basic_constraints,
+           spec.is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
+    extend(NID_key_usage, spec.key_usage,
+           spec.is_ca     ? "critical,keyCertSign,cRLSign"
+           : spec.rsa_key ? "critical,digitalSignature,keyEncipherment"
+                          : "critical,digitalSignature");
+    for (const auto& [nid, value] : spec.extensions) {
+      AddExtension(x509.get(), signer, nid, value);
+    }
+  }
   std::vector<std::string> usages;
   if (spec.server_auth) usages.push_back("serverAuth");
   if (spec.client_auth) usages.push_back("clientAuth");
-  if (!spec.is_ca && !spec.no_extended_key_usage) {
+  if (!spec.is_ca && !spec.no_extended_key_usage && !spec.version1) {
     if (usages.empty()) usages.push_back("codeSigning");
     AddExtension(x509.get(), signer, NID_ext_key_usage,
                  absl::StrJoin(usages, ","));
   }
-  AddAltNames(x509.get(), spec);
+  if (!spec.version1) AddAltNames(x509.get(), spec);
   SP_CHECK(X509_sign(x509.get(), issuer_key == nullptr ? key.get() : issuer_key,
-                     EVP_sha256()));
+                     spec.sha1 ? EVP_sha1() : EVP_sha256()));
 
   TestCertificate out;
   uint8_t* der = nullptr;
@@ -179,12 +190,53 @@ TestCertificate TestCa::IssueUri(const std::string& uri) {
 }
 
 TestCa TestCa::IssueCa(const std::string& common_name) {
+  return IssueCa(
+      TestCertificateSpec{.common_name = common_name, .is_ca = true});
+}
+
+TestCa TestCa::IssueCa(const TestCertificateSpec& spec) {
   const bssl::UniquePtr<X509> issuer = Parse(certificate_.der);
   bssl::UniquePtr<EVP_PKEY> key;
   TestCertificate certificate =
-      Make({.common_name = common_name, .is_ca = true}, next_serial_++,
-           issuer.get(), key_.get(), &key);
+      Make(spec, next_serial_++, issuer.get(), key_.get(), &key);
   return TestCa(std::move(certificate), std::move(key));
+}
+
+TestCa TestCa::Root(const TestCertificateSpec& spec) {
+  bssl::UniquePtr<EVP_PKEY> key;
+  TestCertificate certificate = Make(spec, 1, nullptr, nullptr, &key);
+  return TestCa(std::move(certificate), std::move(key));
+}
+
+std::string TestCa::IssueCrl(const std::vector<long>& serials,
+                             absl::Time this_update, absl::Time next_update) {
+  const bssl::UniquePtr<X509> issuer = Parse(certificate_.der);
+  const auto time = [](absl::Time at) {
+    return bssl::UniquePtr<ASN1_TIME>(
+        ASN1_TIME_set(nullptr, absl::ToTimeT(at)));
+  };
+  bssl::UniquePtr<X509_CRL> crl(X509_CRL_new());
+  SP_CHECK(X509_CRL_set_version(crl.get(), X509_CRL_VERSION_2));
+  SP_CHECK(
+      X509_CRL_set_issuer_name(crl.get(), X509_get_subject_name(issuer.get())));
+  SP_CHECK(X509_CRL_set1_lastUpdate(crl.get(), time(this_update).get()));
+  SP_CHECK(X509_CRL_set1_nextUpdate(crl.get(), time(next_update).get()));
+  for (const long serial : serials) {
+    bssl::UniquePtr<X509_REVOKED> entry(X509_REVOKED_new());
+    bssl::UniquePtr<ASN1_INTEGER> number(ASN1_INTEGER_new());
+    SP_CHECK(ASN1_INTEGER_set(number.get(), serial));
+    SP_CHECK(X509_REVOKED_set_serialNumber(entry.get(), number.get()));
+    SP_CHECK(
+        X509_REVOKED_set_revocationDate(entry.get(), time(this_update).get()));
+    SP_CHECK(X509_CRL_add0_revoked(crl.get(), entry.release()));
+  }
+  SP_CHECK(X509_CRL_sign(crl.get(), key_.get(), EVP_sha256()));
+  uint8_t* der = nullptr;
+  const int size = i2d_X509_CRL(crl.get(), &der);
+  SP_CHECK(size > 0);
+  std::string out = ToString({der, static_cast<size_t>(size)});
+  OPENSSL_free(der);
+  return out;
 }
 
 TestCertificate SelfSigned(const TestCertificateSpec& spec) {

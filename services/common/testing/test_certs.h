@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -34,7 +35,14 @@ struct TestCertificateSpec {
   bool client_auth = true;
   bool no_extended_key_usage = false;  // leave the extension out
   bool is_ca = false;
-  bool rsa_key = false;  // RSA-2048 instead of P-256
+  bool rsa_key = false;   // RSA-2048 instead of P-256
+  bool sha1 = false;      // signed with SHA-1
+  bool version1 = false;  // and without any extension
+  // In OpenSSL's words, in place of what stands above; "-": left out.
+  std::string basic_constraints;  // "critical,CA:TRUE,pathlen:0"
+  std::string key_usage;          // "critical,keyCertSign"
+  // More extensions: NID and value, "permitted;DNS:example.test".
+  std::vector<std::pair<int, std::string>> extensions;
 };
 
 // A certificate authority with a P-256 key. Thread-compatible.
@@ -52,6 +60,15 @@ class TestCa {
   TestCertificate IssueUri(const std::string& uri);
   // An intermediate that we signed.
   TestCa IssueCa(const std::string& common_name);
+  // The same, as `spec` says.
+  TestCa IssueCa(const TestCertificateSpec& spec);
+  // A root as `spec` says.
+  static TestCa Root(const TestCertificateSpec& spec);
+  // A signed revocation list of `serials`, DER.
+  std::string IssueCrl(const std::vector<long>& serials, absl::Time this_update,
+                       absl::Time next_update);
+  // The serial number that the next certificate gets.
+  long next_serial() const { return next_serial_; }
 
   const TestCertificate& certificate() const { return certificate_; }
   const std::string& pem() const { return certificate_.pem; }

@@ -1,16 +1,13 @@
 #include "services/common/tls/trust_anchors.h"
 
-#include <openssl/err.h>
-#include <openssl/x509.h>
-#include <openssl/x509_vfy.h>
-#include <openssl/x509v3.h>
-
-#include <cstdint>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/string_view.h"
 #include "services/common/crypto/x509_name.h"
+#include "services/common/pki/path_verifier.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
@@ -20,51 +17,30 @@ namespace {
 // Longest chain looked at: a leaf and more intermediates than any CA uses.
 constexpr size_t kMaxChain = 10;
 
-bssl::UniquePtr<X509> ParseDer(const std::string& der) {
-  const ByteSpan bytes = AsBytes(der);
-  const uint8_t* at = bytes.data();
-  bssl::UniquePtr<X509> x509(
-      d2i_X509(nullptr, &at, static_cast<long>(bytes.size())));
-  if (x509 != nullptr && at != bytes.data() + bytes.size()) x509.reset();
-  ERR_clear_error();
-  return x509;
-}
-
 absl::Status Untrusted(std::string_view reason, std::string_view message) {
   return MakeError(absl::StatusCode::kUnauthenticated, reason, message);
 }
 
-std::string_view ReasonFor(int error) {
-  switch (error) {
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-      return "PEER_CERTIFICATE_EXPIRED";
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-      return "PEER_CERTIFICATE_NOT_YET_VALID";
-    case X509_V_ERR_INVALID_PURPOSE:
-      return "PEER_CERTIFICATE_WRONG_USAGE";
-    default:
-      return "PEER_CERTIFICATE_UNTRUSTED";
+// What peers are counted by; the sentence says the rest.
+std::string_view ReasonFor(std::string_view reason) {
+  if (reason == "CERTIFICATE_EXPIRED") return "PEER_CERTIFICATE_EXPIRED";
+  if (reason == "CERTIFICATE_NOT_YET_VALID") {
+    return "PEER_CERTIFICATE_NOT_YET_VALID";
   }
-}
-
-int PurposeId(CertificatePurpose purpose) {
-  switch (purpose) {
-    case CertificatePurpose::kTlsClient:
-      return X509_PURPOSE_SSL_CLIENT;
-    case CertificatePurpose::kTlsServer:
-      return X509_PURPOSE_SSL_SERVER;
-    case CertificatePurpose::kAny:
-      break;
+  if (reason == "EKU_MISSING" || reason == "KEY_USAGE_MISSING") {
+    return "PEER_CERTIFICATE_WRONG_USAGE";
   }
-  return X509_PURPOSE_ANY;
+  return "PEER_CERTIFICATE_UNTRUSTED";
 }
 
 }  // namespace
 
-TrustAnchors::TrustAnchors(bssl::UniquePtr<X509_STORE> store, size_t size)
-    : store_(std::move(store)), size_(size) {}
+TrustAnchors::TrustAnchors(std::shared_ptr<const PathVerifier> verifier)
+    : verifier_(std::move(verifier)) {}
 
 TrustAnchors::~TrustAnchors() = default;
+
+size_t TrustAnchors::size() const { return verifier_->anchors().size(); }
 
 absl::StatusOr<std::shared_ptr<const TrustAnchors>> TrustAnchors::FromPem(
     std::string_view pem) {
@@ -75,24 +51,10 @@ absl::StatusOr<std::shared_ptr<const TrustAnchors>> TrustAnchors::FromPem(
 
 absl::StatusOr<std::shared_ptr<const TrustAnchors>> TrustAnchors::FromDer(
     absl::Span<const std::string> certificates) {
-  bssl::UniquePtr<X509_STORE> store(X509_STORE_new());
-  if (store == nullptr) return absl::ResourceExhaustedError("X509_STORE_new");
-  for (const std::string& der : certificates) {
-    const bssl::UniquePtr<X509> x509 = ParseDer(der);
-    if (x509 == nullptr) {
-      return absl::InvalidArgumentError("an anchor is not a DER certificate");
-    }
-    // The same one twice is harmless.
-    if (!X509_STORE_add_cert(store.get(), x509.get()) &&
-        ERR_GET_REASON(ERR_peek_last_error()) !=
-            X509_R_CERT_ALREADY_IN_HASH_TABLE) {
-      ERR_clear_error();
-      return absl::InvalidArgumentError("an anchor cannot be added");
-    }
-    ERR_clear_error();
-  }
+  SP_ASSIGN_OR_RETURN(std::shared_ptr<const PathVerifier> verifier,
+                      PathVerifier::Create(certificates));
   return std::shared_ptr<const TrustAnchors>(
-      new TrustAnchors(std::move(store), certificates.size()));
+      new TrustAnchors(std::move(verifier)));
 }
 
 absl::Status TrustAnchors::Verify(absl::Span<const std::string> chain,
@@ -104,40 +66,28 @@ absl::Status TrustAnchors::Verify(absl::Span<const std::string> chain,
   if (chain.size() > kMaxChain) {
     return Untrusted("PEER_CERTIFICATE_MALFORMED", "the chain is too long");
   }
-  const bssl::UniquePtr<X509> leaf = ParseDer(chain[0]);
-  bssl::UniquePtr<STACK_OF(X509)> others(sk_X509_new_null());
-  if (leaf == nullptr || others == nullptr) {
-    return Untrusted("PEER_CERTIFICATE_MALFORMED", "not a certificate");
-  }
-  for (const std::string& der : chain.subspan(1)) {
-    bssl::UniquePtr<X509> x509 = ParseDer(der);
-    if (x509 == nullptr || !bssl::PushToStack(others.get(), std::move(x509))) {
-      return Untrusted("PEER_CERTIFICATE_MALFORMED", "not a certificate");
+  PathQuery query;
+  query.now = now;
+  for (const std::string& der : chain) {
+    absl::StatusOr<CertificateRef> certificate =
+        ParseWholeCertificate(AsBytes(der));
+    if (!certificate.ok()) {
+      return Untrusted("PEER_CERTIFICATE_MALFORMED",
+                       StdView(certificate.status().message()));
+    }
+    if (query.leaf == nullptr) {
+      query.leaf = *std::move(certificate);
+    } else {
+      query.others.push_back(*std::move(certificate));
     }
   }
-
-  bssl::UniquePtr<X509_STORE_CTX> context(X509_STORE_CTX_new());
-  if (context == nullptr || !X509_STORE_CTX_init(context.get(), store_.get(),
-                                                 leaf.get(), others.get())) {
-    ERR_clear_error();
-    return absl::ResourceExhaustedError("X509_STORE_CTX_init");
-  }
-  X509_VERIFY_PARAM* const param = X509_STORE_CTX_get0_param(context.get());
-  // TRUSTED_FIRST: an anchor ends the path even if the peer sent a longer one.
-  // PARTIAL_CHAIN: an anchor need not be self-signed.
-  X509_VERIFY_PARAM_set_flags(
-      param, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
-  X509_VERIFY_PARAM_set_time(param, absl::ToTimeT(now));
-  X509_VERIFY_PARAM_set_depth(param, static_cast<int>(kMaxChain));
-  if (!X509_VERIFY_PARAM_set_purpose(param, PurposeId(purpose))) {
-    ERR_clear_error();
-    return absl::InternalError("X509_VERIFY_PARAM_set_purpose");
-  }
-  const int verified = X509_verify_cert(context.get());
-  ERR_clear_error();
-  if (verified == 1) return absl::OkStatus();
-  const int error = X509_STORE_CTX_get_error(context.get());
-  return Untrusted(ReasonFor(error), X509_verify_cert_error_string(error));
+  PathRules rules;
+  rules.usage.server_auth = purpose == CertificatePurpose::kTlsServer;
+  rules.usage.client_auth = purpose == CertificatePurpose::kTlsClient;
+  const PathResult result = verifier_->Verify(query, rules);
+  if (result.status.ok()) return absl::OkStatus();
+  return Untrusted(ReasonFor(ReasonOf(result.status)),
+                   StdView(result.status.message()));
 }
 
 }  // namespace sallyport

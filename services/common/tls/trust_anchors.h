@@ -3,8 +3,6 @@
 #ifndef SALLYPORT_SERVICES_COMMON_TLS_TRUST_ANCHORS_H_
 #define SALLYPORT_SERVICES_COMMON_TLS_TRUST_ANCHORS_H_
 
-#include <openssl/base.h>
-
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -16,6 +14,8 @@
 #include "absl/types/span.h"
 
 namespace sallyport {
+
+class PathVerifier;
 
 // What the checked certificate is to be used for; its extendedKeyUsage, if it
 // has one, must allow it.
@@ -38,8 +38,10 @@ class TrustAnchors {
   TrustAnchors& operator=(const TrustAnchors&) = delete;
 
   // Checks the path of `chain` (DER; the leaf first, then intermediates in any
-  // order) to an anchor: signatures, validity at `now`, basic constraints,
-  // path length, name constraints, key usage and purpose (RFC 5280 section 6).
+  // order) to an anchor by common/pki's path verifier: signatures, validity at
+  // `now`, basic constraints, path length, name constraints, policies, key
+  // usage and purpose (RFC 5280 section 6). Keys of RSA below 2048 bits and
+  // signatures with SHA-1 count for nothing.
   // Says nothing of whose certificate it is, nor of revocation.
   //
   // UNAUTHENTICATED with one of the reasons PEER_CERTIFICATE_MISSING (empty
@@ -49,13 +51,12 @@ class TrustAnchors {
   absl::Status Verify(absl::Span<const std::string> chain,
                       CertificatePurpose purpose, absl::Time now) const;
 
-  size_t size() const { return size_; }
+  size_t size() const;
 
  private:
-  TrustAnchors(bssl::UniquePtr<X509_STORE> store, size_t size);
+  explicit TrustAnchors(std::shared_ptr<const PathVerifier> verifier);
 
-  bssl::UniquePtr<X509_STORE> store_;
-  size_t size_;
+  std::shared_ptr<const PathVerifier> verifier_;
 };
 
 }  // namespace sallyport

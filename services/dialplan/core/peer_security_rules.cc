@@ -6,8 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/plan_defaults.h"
+#include "services/common/pki/known_peers.h"
 #include "services/dialplan/core/host_text.h"
-#include "services/dialplan/core/known_peers.h"
 #include "services/dialplan/core/source_prefix.h"
 
 namespace sallyport::dialplan {

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/plan_defaults.h"
-#include "services/dialplan/core/known_peers.h"
+#include "services/common/pki/known_peers.h"
 
 namespace sallyport::dialplan {
 namespace {

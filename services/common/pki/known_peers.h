@@ -1,12 +1,12 @@
 // The list of supported gateways, PBXs and servers (UM-128), and what it says
 // about the certificate that we show them (UM-89).
 
-#ifndef SALLYPORT_SERVICES_DIALPLAN_CORE_KNOWN_PEERS_H_
-#define SALLYPORT_SERVICES_DIALPLAN_CORE_KNOWN_PEERS_H_
+#ifndef SALLYPORT_SERVICES_COMMON_PKI_KNOWN_PEERS_H_
+#define SALLYPORT_SERVICES_COMMON_PKI_KNOWN_PEERS_H_
 
 #include <string_view>
 
-namespace sallyport::dialplan {
+namespace sallyport {
 
 struct KnownPeer {
   std::string_view name;  // for operators: "Dialogic 2000"
@@ -20,6 +20,6 @@ struct KnownPeer {
 // "DMG2060DTI". What is on no list is as strict as the strictest (UM-90).
 KnownPeer FindKnownPeer(std::string_view vendor, std::string_view model);
 
-}  // namespace sallyport::dialplan
+}  // namespace sallyport
 
-#endif  // SALLYPORT_SERVICES_DIALPLAN_CORE_KNOWN_PEERS_H_
+#endif  // SALLYPORT_SERVICES_COMMON_PKI_KNOWN_PEERS_H_

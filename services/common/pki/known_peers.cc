@@ -1,4 +1,4 @@
-#include "services/dialplan/core/known_peers.h"
+#include "services/common/pki/known_peers.h"
 
 #include <string>
 
@@ -6,7 +6,7 @@
 #include "absl/strings/match.h"
 #include "services/common/bytes/string_view.h"
 
-namespace sallyport::dialplan {
+namespace sallyport {
 namespace {
 
 // The series that a model is of: '2' of "DMG2000" and of "2060DTI"; 0 if it
@@ -52,4 +52,4 @@ KnownPeer FindKnownPeer(std::string_view vendor, std::string_view model) {
   return {"a peer of unknown vendor", true};
 }
 
-}  // namespace sallyport::dialplan
+}  // namespace sallyport

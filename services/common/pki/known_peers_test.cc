@@ -1,8 +1,8 @@
-#include "services/dialplan/core/known_peers.h"
+#include "services/common/pki/known_peers.h"
 
 #include "gtest/gtest.h"
 
-namespace sallyport::dialplan {
+namespace sallyport {
 namespace {
 
 // UM-89: the computer V3 template for Dialogic 2000 and 4000; the web server
@@ -29,4 +29,4 @@ TEST(KnownPeers, Um90) {
 }
 
 }  // namespace
-}  // namespace sallyport::dialplan
+}  // namespace sallyport

@@ -16,6 +16,7 @@
 #include "services/common/digit_analysis/numbering_plan.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/digit_analysis/transform.h"
+#include "services/dialplan/core/entry_pattern.h"
 #include "services/dialplan/core/unique_keys.h"
 
 namespace sallyport::dialplan {
@@ -38,7 +39,8 @@ class Search {
     }
     for (size_t length = 0; length <= number_.size(); ++length) {
       for (const PlanRecord* record :
-           plan_.WildcardsAt(WildcardPlace(space, number_.substr(0, length)))) {
+           plan_.WildcardsAt(WildcardPlace(EntryPattern::Table::kCalls, space,
+                                           number_.substr(0, length)))) {
         OfferWildcard(*record);
       }
     }
@@ -58,38 +60,10 @@ class Search {
   const PlanRecord* best() const { return best_; }
 
  private:
-  // The less the better, by kind where all else is equal.
-  static int RankOf(const PlanEntry& entry) {
-    if (std::holds_alternative<RoutePatternEntry>(entry)) return 0;
-    if (std::holds_alternative<TranslationPatternEntry>(entry)) return 1;
-    if (std::holds_alternative<HuntPilotEntry>(entry)) return 2;
-    if (std::holds_alternative<MessageWaitingNumberEntry>(entry)) return 3;
-    return std::holds_alternative<LineEntry>(entry) ? 4 : 5;
-  }
-
-  static bool IsDisabled(const PlanEntry& entry) {
-    if (const auto* route = std::get_if<RoutePatternEntry>(&entry)) {
-      return route->disabled;
-    }
-    const auto* translation = std::get_if<TranslationPatternEntry>(&entry);
-    return translation != nullptr && translation->disabled;
-  }
-
   void OfferWildcard(const PlanRecord& record) {
-    const std::string* text = nullptr;
-    std::string_view plan;
-    if (const auto* r = std::get_if<RoutePatternEntry>(&record.entry)) {
-      text = &r->pattern;
-      plan = r->numbering_plan;
-    } else if (const auto* t =
-                   std::get_if<TranslationPatternEntry>(&record.entry)) {
-      text = &t->pattern;
-      plan = t->numbering_plan;
-    } else if (const auto* h = std::get_if<HuntPilotEntry>(&record.entry)) {
-      text = &h->pattern;
-    }
-    if (text == nullptr) return;
-    const auto patterns = ParsePatterns(*text, plan);
+    const auto written = PatternOf(record.entry);
+    if (!written.has_value() || written->disabled) return;
+    const auto patterns = ParsePatterns(written->text, written->numbering_plan);
     if (!patterns.ok()) return;
     for (const DialPattern& pattern : *patterns) {
       if (pattern.Matches(number_)) {
@@ -99,8 +73,10 @@ class Search {
   }
 
   void Offer(const PlanRecord& record, const MatchCount& count) {
-    if (IsDisabled(record.entry)) return;
-    const int rank = RankOf(record.entry);
+    const auto written = PatternOf(record.entry);
+    if (written.has_value() && written->disabled) return;
+    // Users come after all that has a pattern.
+    const int rank = written.has_value() ? written->rank : 5;
     if (best_ != nullptr) {
       if (best_count_ < count) return;
       if (!(count < best_count_) &&

@@ -15,6 +15,10 @@ namespace {
 
 constexpr char kSource[] = "source/";
 
+bool BeginsWith(const std::string& text, const std::string& prefix) {
+  return text.compare(0, prefix.size(), prefix) == 0;
+}
+
 }  // namespace
 
 RecordPtr Plan::Find(std::string_view name) const {
@@ -137,6 +141,38 @@ const std::set<const PlanRecord*>& Plan::WildcardsAt(
       *new std::set<const PlanRecord*>;
   const auto it = wildcards_.find(place);
   return it == wildcards_.end() ? none : it->second;
+}
+
+bool Plan::HasWildcardsUnder(const std::string& place) const {
+  const auto it = wildcards_.lower_bound(place);
+  return it != wildcards_.end() && BeginsWith(it->first, place);
+}
+
+bool Plan::HasHoldersUnder(const std::string& key_prefix) const {
+  const auto it = holders_.lower_bound(key_prefix);
+  return it != holders_.end() && BeginsWith(it->first, key_prefix);
+}
+
+void Plan::ForEachWildcardUnder(
+    const std::string& place,
+    absl::FunctionRef<bool(const PlanRecord& record)> visit) const {
+  for (auto it = wildcards_.lower_bound(place);
+       it != wildcards_.end() && BeginsWith(it->first, place); ++it) {
+    for (const PlanRecord* record : it->second) {
+      if (!visit(*record)) return;
+    }
+  }
+}
+
+void Plan::ForEachHolderUnder(
+    const std::string& key_prefix,
+    absl::FunctionRef<bool(const std::string& name)> visit) const {
+  for (auto it = holders_.lower_bound(key_prefix);
+       it != holders_.end() && BeginsWith(it->first, key_prefix); ++it) {
+    for (const std::string& name : it->second) {
+      if (!visit(name)) return;
+    }
+  }
 }
 
 std::set<std::string> Plan::OverlappingSources(std::string_view name,

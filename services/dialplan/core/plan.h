@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "services/common/digit_analysis/plan_entry.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
@@ -106,6 +107,17 @@ class Plan {
   // The records of patterns at a place that WildcardPlace() names.
   const std::set<const PlanRecord*>& WildcardsAt(
       const std::string& place) const;
+  // Whether there are any at places, or holders of keys, that begin so.
+  bool HasWildcardsUnder(const std::string& place) const;
+  bool HasHoldersUnder(const std::string& key_prefix) const;
+  // Calls `visit` with those at places, and the holders of keys, that begin so
+  // until it returns false.
+  void ForEachWildcardUnder(
+      const std::string& place,
+      absl::FunctionRef<bool(const PlanRecord& record)> visit) const;
+  void ForEachHolderUnder(
+      const std::string& key_prefix,
+      absl::FunctionRef<bool(const std::string& name)> visit) const;
 
   // Those other than `name` whose source addresses share some with those of
   // `key`, on the same port, without being the same: that is told of the key

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "services/common/digit_analysis/plan_defaults.h"
+#include "services/dialplan/core/cover_rules.h"
 #include "services/dialplan/core/hunt_rules.h"
 #include "services/dialplan/core/line_rules.h"
 #include "services/dialplan/core/loop_rules.h"
@@ -110,11 +111,11 @@ bool NamesAnotherTenant(const PlanRecord& record) {
 }  // namespace
 
 PlanFaults CheckWritten(const Plan& plan, const std::string& name,
-                        const PlanRecord* before) {
+                        const PlanRecord* before, RuleEffort* effort) {
   PlanFaults faults;
   const RecordPtr record = plan.Find(name);
   if (record == nullptr) return faults;
-  const RuleContext c{plan, before, faults};
+  const RuleContext c{plan, before, faults, effort};
   CheckReferences(c, *record);
   CheckLimitsOfTenant(c, name);
   // No rule looks at what is another tenant's: that it finds fault, or not,
@@ -122,6 +123,7 @@ PlanFaults CheckWritten(const Plan& plan, const std::string& name,
   if (!NamesAnotherTenant(*record)) {
     CheckKeys(c, name);
     std::visit(KindRules{c}, record->entry);
+    CheckCover(c, *record);
   }
   if (record->shape_faults == nullptr) return faults;
   // One fault for one field: what it looks like comes first.

@@ -7,15 +7,17 @@
 
 #include "services/dialplan/core/plan.h"
 #include "services/dialplan/core/plan_fault.h"
+#include "services/dialplan/core/rule_effort.h"
 
 namespace sallyport::dialplan {
 
 // Everything that is wrong with `name`, which has just been put into `plan` in
 // the place of `before` (null: it is new), and with what depends on it: a dial
 // plan is blamed for the peers that its new mode would strand. Faults of its
-// shape come first. Pure.
+// shape come first. `effort` is shared by writes that are made together; null:
+// it is the only one. Pure.
 PlanFaults CheckWritten(const Plan& plan, const std::string& name,
-                        const PlanRecord* before);
+                        const PlanRecord* before, RuleEffort* effort = nullptr);
 
 }  // namespace sallyport::dialplan
 

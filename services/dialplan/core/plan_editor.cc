@@ -18,9 +18,11 @@
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "services/dialplan/core/entry_pattern.h"
 #include "services/dialplan/core/plan_checker.h"
 #include "services/dialplan/core/plan_fault.h"
 #include "services/dialplan/core/reference_rules.h"
+#include "services/dialplan/core/rule_effort.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -125,7 +127,7 @@ absl::StatusOr<EditAnswer> PlanEditor::Apply(const PlanEdit& edit,
   EditAnswer answer =
       change.after == nullptr ? EditAnswer() : AnswerOf(*change.after);
   if (change.before != change.after) {
-    const absl::Status good = CheckStaged(change);
+    const absl::Status good = CheckStaged(change, nullptr);
     if (!good.ok() || edit.validate_only) {
       Unstage(change);
       SP_RETURN_IF_ERROR(good);
@@ -168,8 +170,17 @@ absl::StatusOr<BatchAnswer> PlanEditor::Apply(const PlanBatch& batch,
       staged.emplace_back(i, *std::move(change));
     }
   }
+  RuleEffort effort;
   for (const auto& [i, change] : staged) {
-    AddFaults(i, CheckStaged(change), answer.faults);
+    if (change.after != nullptr &&
+        !TakesTheSame(
+            change.before == nullptr ? nullptr : &change.before->entry,
+            change.after->entry)) {
+      effort.together.insert(change.name);
+    }
+  }
+  for (const auto& [i, change] : staged) {
+    AddFaults(i, CheckStaged(change, &effort), answer.faults);
   }
   if (!answer.faults.empty() || batch.validate_only) {
     for (auto it = staged.rbegin(); it != staged.rend(); ++it) {
@@ -229,9 +240,11 @@ absl::StatusOr<PlanChange> PlanEditor::Stage(const PlanEdit& edit,
   return change;
 }
 
-absl::Status PlanEditor::CheckStaged(const PlanChange& change) const {
+absl::Status PlanEditor::CheckStaged(const PlanChange& change,
+                                     RuleEffort* effort) const {
   if (change.after == nullptr) return CheckRemovable(plan_, *change.before);
-  return ToStatus(CheckWritten(plan_, change.name, change.before.get()));
+  return ToStatus(
+      CheckWritten(plan_, change.name, change.before.get(), effort));
 }
 
 void PlanEditor::Unstage(const PlanChange& change) {

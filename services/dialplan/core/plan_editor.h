@@ -18,6 +18,7 @@
 #include "services/common/random/random_source.h"
 #include "services/dialplan/core/plan.h"
 #include "services/dialplan/core/plan_fault.h"
+#include "services/dialplan/core/rule_effort.h"
 
 namespace sallyport::dialplan {
 
@@ -192,7 +193,7 @@ class PlanEditor {
   // set; before and after are the same if there is nothing to change.
   absl::StatusOr<PlanChange> Stage(const PlanEdit& edit, absl::Time now);
   // The rules for what was staged.
-  absl::Status CheckStaged(const PlanChange& change) const;
+  absl::Status CheckStaged(const PlanChange& change, RuleEffort* effort) const;
   void Unstage(const PlanChange& change);
   // What was staged is now to be stored.
   void Accept(PlanChange change);

@@ -19,6 +19,14 @@ struct PlanFault {
 };
 using PlanFaults = std::vector<PlanFault>;
 
+// Of a resource that is not the one written.
+struct NamedFault {
+  std::string resource;
+  PlanFault fault;
+
+  bool operator==(const NamedFault&) const = default;
+};
+
 // INVALID_ARGUMENT with every fault as a field violation; its reason is that
 // of the fault if there is one, PLAN_INVALID if there are several. OK if there
 // is none.

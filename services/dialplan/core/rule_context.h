@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/dialplan/core/plan.h"
 #include "services/dialplan/core/plan_fault.h"
+#include "services/dialplan/core/rule_effort.h"
 
 namespace sallyport::dialplan {
 
@@ -19,6 +20,7 @@ struct RuleContext {
   const Plan& plan;          // with what is written
   const PlanRecord* before;  // what stood in its place; null: it is new
   PlanFaults& faults;
+  RuleEffort* effort = nullptr;  // null: of this write alone
 
   void Add(std::string field, std::string_view reason,
            std::string description) const;

@@ -52,6 +52,19 @@ const KeyKind& KindOf(std::string_view key) {
   return kKeyKinds[0];
 }
 
+// What keys of a table begin with.
+absl::string_view WordOf(EntryPattern::Table table) {
+  switch (table) {
+    case EntryPattern::Table::kCalls:
+      break;
+    case EntryPattern::Table::kCalledChanges:
+      return "called";
+    case EntryPattern::Table::kCallingChanges:
+      return "calling";
+  }
+  return "pattern";
+}
+
 // What a pattern matches, written one way; one that cannot be read, as it is.
 std::string Canonical(const std::string& text) {
   const absl::StatusOr<DialPattern> pattern = DialPattern::Parse(text);
@@ -215,29 +228,32 @@ std::vector<UniqueKey> UniqueKeysOf(const PlanEntry& entry,
 }
 
 std::string ExactPatternKey(std::string_view space, std::string_view number) {
-  const bool global = number.substr(0, 1) == "+";
-  return absl::StrCat(
-      "pattern/", AbslView(space), "/",
-      Canonical(absl::StrCat(global ? "\\" : "", AbslView(number))));
+  return ExactPatternKey(EntryPattern::Table::kCalls, space, number);
+}
+
+std::string ExactPatternKey(EntryPattern::Table table, std::string_view space,
+                            std::string_view number) {
+  return PatternKeyPrefix(table, space, number);
+}
+
+std::string PatternKeyPrefix(EntryPattern::Table table, std::string_view space,
+                             std::string_view digits) {
+  std::string out = absl::StrCat(WordOf(table), "/", AbslView(space), "/");
+  for (const char c : digits) {
+    absl::StrAppend(&out, absl::Hex(SymbolSet{1} << DialSymbolOf(c)), ",");
+  }
+  return out;
 }
 
 std::optional<std::string> WildcardPlace(const PlanEntry& entry) {
-  const std::string* text = nullptr;
-  const std::string* partition = nullptr;
-  const auto take = [&](const auto* one) {
-    if (one == nullptr) return;
-    text = &one->pattern;
-    partition = &one->partition;
-  };
-  take(std::get_if<RoutePatternEntry>(&entry));
-  take(std::get_if<TranslationPatternEntry>(&entry));
-  take(std::get_if<HuntPilotEntry>(&entry));
-  if (text == nullptr) return std::nullopt;
+  const std::optional<EntryPattern> written = PatternOf(entry);
+  if (!written.has_value() || written->is_number) return std::nullopt;
+  const std::string& text = written->text;
   std::string digits;
   // What '@' stands for begins with other digits in each form.
-  const size_t at = text->find('@');
+  const size_t at = text.find('@');
   const absl::StatusOr<DialPattern> pattern =
-      DialPattern::Parse(at == std::string::npos ? *text : text->substr(0, at));
+      DialPattern::Parse(at == std::string::npos ? text : text.substr(0, at));
   bool exact = at == std::string::npos;
   if (pattern.ok()) {
     for (const PatternElement& element : pattern->elements()) {
@@ -255,13 +271,14 @@ std::optional<std::string> WildcardPlace(const PlanEntry& entry) {
     return std::nullopt;
   }
   if (exact) return std::nullopt;
-  return WildcardPlace(partition->empty() ? TenantOf(NameOf(entry))
-                                          : std::string_view(*partition),
+  return WildcardPlace(written->table, SpaceOf(*written, NameOf(entry)),
                        digits);
 }
 
-std::string WildcardPlace(std::string_view space, std::string_view digits) {
-  return absl::StrCat(AbslView(space), "\n", AbslView(digits));
+std::string WildcardPlace(EntryPattern::Table table, std::string_view space,
+                          std::string_view digits) {
+  return absl::StrCat(WordOf(table), "/", AbslView(space), "\n",
+                      AbslView(digits));
 }
 
 std::string NumberKey(std::string_view tenant, std::string_view number) {

@@ -10,6 +10,7 @@
 
 #include "services/common/digit_analysis/plan_entry.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/dialplan/core/entry_pattern.h"
 
 namespace sallyport::dialplan {
 
@@ -30,13 +31,22 @@ std::vector<UniqueKey> UniqueKeysOf(const PlanEntry& entry,
 std::string NumberKey(std::string_view tenant, std::string_view number);
 
 // The key of a pattern of exactly this number, of any kind that takes calls,
-// in `space`: a partition, or a tenant for its null partition.
+// in `space`: a partition, or a tenant for its null partition. Likewise one of
+// another table.
 std::string ExactPatternKey(std::string_view space, std::string_view number);
+std::string ExactPatternKey(EntryPattern::Table table, std::string_view space,
+                            std::string_view number);
 
-// Where a pattern with wildcards that takes calls is to be looked for: its
-// space, LF, and the digits that it begins with. Nothing for other entries.
+// What the keys of all patterns of a table and space begin with whose first
+// elements are the single symbols `digits`, but for those with '@'.
+std::string PatternKeyPrefix(EntryPattern::Table table, std::string_view space,
+                             std::string_view digits);
+
+// Where a pattern with wildcards is to be looked for: its table and space, LF,
+// and the digits that it begins with. Nothing for other entries.
 std::optional<std::string> WildcardPlace(const PlanEntry& entry);
-std::string WildcardPlace(std::string_view space, std::string_view digits);
+std::string WildcardPlace(EntryPattern::Table table, std::string_view space,
+                          std::string_view digits);
 
 // The number that a directory number, which is a pattern of one number, is:
 // "\\+1201" is "+1201". Empty if it is none.

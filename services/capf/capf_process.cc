@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "services/capf/config.h"
@@ -42,6 +43,10 @@
 #include "services/common/net/socket_address.h"
 #include "services/common/random/system_random.h"
 #include "services/common/rpc/access_policy.h"
+#include "services/common/sql/postgres_listener.h"
+#include "services/common/sql/postgres_options.h"
+#include "services/common/sql/sql_database.h"
+#include "services/common/sql/store_config.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/common/time/clock.h"
@@ -59,6 +64,11 @@ constexpr uint32_t kStringIterations = 4096;
 // Two answers of the work thread for each of 20 000 phones.
 constexpr size_t kWorkCapacity = 50000;
 constexpr absl::Duration kHeartbeat = absl::Seconds(15);
+// Signing takes seconds at most; whoever is slower is refused.
+constexpr absl::Duration kIntentAge = absl::Minutes(5);
+constexpr absl::Duration kIntentCheck = absl::Minutes(1);
+// Threads that wait for the disk together, so that one sync serves them all.
+constexpr size_t kPhoneThreads = 32;
 constexpr absl::Duration kListenerCheck = absl::Hours(12);
 
 class CapfProcess final : public RunningService {
@@ -68,12 +78,16 @@ class CapfProcess final : public RunningService {
 
   ~CapfProcess() override {
     // Jobs answer into the loop's mailbox, so they end before it does.
+    postgres_.reset();
+    if (phone_work_ != nullptr) phone_work_->Stop();
     if (work_ != nullptr) work_->Stop();
+    if (ledger_.has_value()) ledger_->Stop();
     if (loop_ != nullptr) loop_->Stop();
     if (thread_.joinable()) thread_.join();
     if (loop_ != nullptr) {
       loop_->RemoveTimer(heartbeat_);
       loop_->RemoveTimer(listener_check_);
+      loop_->RemoveTimer(intent_check_);
     }
     phone_server_.reset();
     capf_loop_.reset();
@@ -103,7 +117,9 @@ class CapfProcess final : public RunningService {
   }
 
   absl::Status OpenStores() {
-    SP_ASSIGN_OR_RETURN(store_, SqlStore::Open(config_.store().sqlite_file()));
+    SP_ASSIGN_OR_RETURN(database_,
+                        SqlDatabase::Open(SqlOptionsOf(config_.store())));
+    SP_ASSIGN_OR_RETURN(store_, SqlStore::Open(*database_));
     SP_ASSIGN_OR_RETURN(audit_, AuditFile::Open(config_.audit_file(), *store_));
     ledger_.emplace(*store_, *audit_, clock_);
     return absl::OkStatus();
@@ -140,7 +156,9 @@ class CapfProcess final : public RunningService {
                             ProfileId profile) { issued.Increment(profile); };
     SP_ASSIGN_OR_RETURN(authority_, CertificateAuthority::Open(
                                         options, *signer_, *ledger_, random_));
-    SP_RETURN_IF_ERROR(authority_->Recover());
+    // Another replica may be signing now.
+    SP_RETURN_IF_ERROR(authority_->Recover(
+        database_->is_postgres() ? kIntentAge : absl::ZeroDuration()));
     LogInfo("authority is open",
             {{"name", authority_->issuer().subject.common_name},
              {"expires", authority_->issuer().not_after}});
@@ -327,6 +345,7 @@ class CapfProcess final : public RunningService {
 
     SP_ASSIGN_OR_RETURN(loop_, EventLoop::Create(clock_));
     work_ = std::make_unique<WorkThread>(kWorkCapacity);
+    phone_work_ = std::make_unique<WorkThreads>(kPhoneThreads, kWorkCapacity);
     const absl::Duration beat =
         FromProtoOr(config_.watch_heartbeat_interval(), kHeartbeat);
     heartbeat_ = loop_->AddTimer([this, beat](MonoTime now) {
@@ -335,12 +354,47 @@ class CapfProcess final : public RunningService {
     });
     listener_check_ =
         loop_->AddTimer([this](MonoTime now) { CheckListener(now); });
+    intent_check_ =
+        loop_->AddTimer([this](MonoTime now) { CheckIntents(now); });
+    loop_->SetTimer(intent_check_, loop_->now() + kIntentCheck);
     loop_->SetTimer(heartbeat_, loop_->now() + beat);
     loop_->SetTimer(listener_check_, loop_->now() + kListenerCheck);
     SP_ASSIGN_OR_RETURN(
         capf_loop_, CapfLoop::Create(*loop_, std::move(options), *registration_,
-                                     *work_, random_, metrics_));
+                                     *phone_work_, random_, metrics_));
     return absl::OkStatus();
+  }
+
+  // What processes left that died.
+  void CheckIntents(MonoTime now) {
+    loop_->SetTimer(intent_check_, now + kIntentCheck);
+    const absl::Status posted = work_->Post([this] {
+      const absl::Status status = authority_->Recover(kIntentAge);
+      if (!status.ok()) {
+        LogWarning("intents of before were not ended", {{"status", status}});
+      }
+    });
+    if (!posted.ok()) LogWarning("the check of intents waits");
+  }
+
+  // Replicas tell each other what they have changed.
+  void Listen() {
+    if (!database_->is_postgres()) return;
+    PostgresListener::Options options;
+    options.server = std::get<PostgresOptions>(database_->options());
+    options.channel = SqlStore::kChannel;
+    options.on_change = [this] {
+      ledger_->Wake();
+      if (lists_ == nullptr) return;
+      const absl::Status posted = work_->Post([this] {
+        const absl::Status status = lists_->Refresh();
+        if (!status.ok()) {
+          LogWarning("trust lists were not read", {{"status", status}});
+        }
+      });
+      if (!posted.ok()) LogWarning("reading the trust lists waits");
+    };
+    postgres_ = std::make_unique<PostgresListener>(std::move(options));
   }
 
   // Renews the port's certificate in good time; phones connected stay.
@@ -388,6 +442,7 @@ class CapfProcess final : public RunningService {
                            *enrollments_, *trust_, publisher_, files_,
                            lists_.get(), configs_ ? &*configs_ : nullptr},
         options);
+    Listen();
     thread_ = std::thread([this] { loop_->Run(); });
     runtime.AddPort("capf", capf_loop_->port());
     return runtime.StartGrpc(*policy_, {service_.get()});
@@ -397,6 +452,7 @@ class CapfProcess final : public RunningService {
   MetricsRegistry& metrics_;
   const Clock& clock_ = Clock::Real();
   SystemRandom random_;
+  std::unique_ptr<SqlDatabase> database_;
   std::unique_ptr<SqlStore> store_;
   std::unique_ptr<AuditFile> audit_;
   std::optional<Ledger> ledger_;
@@ -409,7 +465,10 @@ class CapfProcess final : public RunningService {
   std::unique_ptr<EventLoop> loop_;
   EventLoop::TimerId heartbeat_ = 0;
   EventLoop::TimerId listener_check_ = 0;
+  EventLoop::TimerId intent_check_ = 0;
   std::unique_ptr<WorkThread> work_;
+  std::unique_ptr<WorkThreads> phone_work_;
+  std::unique_ptr<PostgresListener> postgres_;
   std::unique_ptr<CapfLoop> capf_loop_;
   Secret passphrase_;  // of the keys, if they are encrypted
   TrustListFiles files_;

@@ -2,6 +2,8 @@
 
 #include "services/capf/capf_process.h"
 
+#include <signal.h>
+
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -455,6 +457,59 @@ TEST_F(CapfProcessTest, TheTrustStreamPushesAtOnce) {
   while (resumed->Read(&whole)) {
   }
   terminate.join();
+}
+
+// What README.md says of backups: a copy of the store, the keys and the audit,
+// taken while the service runs, is the whole authority elsewhere.
+TEST_F(CapfProcessTest, ABackupThatIsPutBackIsTheWholeAuthority) {
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate first, Issue(NewIssue("r1")));
+  ASSERT_THAT(Create(NewEnrollment("SEP1")), IsOk());
+  const std::string kept = folder_ + "/kept";
+  const auto run = [](const std::string& command) {
+    EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  };
+  // A signal ends writing for the moment of the copy; the log goes with it.
+  run("mkdir " + kept);
+  process_->Signal(SIGSTOP);
+  run("cp " + folder_ + "/capf.db* " + folder_ + "/ca.* " + folder_ +
+      "/capf_listener.* " + folder_ + "/audit.jsonl " + kept);
+  process_->Signal(SIGCONT);
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate second, Issue(NewIssue("r2")));
+
+  // The disk is lost.
+  process_->Kill();
+  run("rm " + folder_ + "/capf.db* " + folder_ + "/ca.* " + folder_ +
+      "/capf_listener.* " + folder_ + "/audit.jsonl");
+  run("cp " + kept + "/* " + folder_);
+  process_->Start();
+  root_ = Stub("operator/root");
+  const auto again = Issue(NewIssue("r3"));
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(again->certificate_authority(), first.certificate_authority());
+  pb::GetCertificateRequest get;
+  get.set_name(first.name());
+  SP_ASSERT_OK_AND_ASSIGN(
+      const pb::Certificate read,
+      Call<pb::Certificate>(*root_, &Stub::GetCertificate, get));
+  EXPECT_EQ(read.certificate_pem(), first.certificate_pem());
+  // What came after the copy is lost, and nothing claims otherwise.
+  get.set_name(second.name());
+  EXPECT_THAT(Call<pb::Certificate>(*root_, &Stub::GetCertificate, get),
+              HasReason("CERTIFICATE_NOT_FOUND"));
+
+  // A store that is older than its audit is told, not taken.
+  process_->Kill();
+  run("cp " + kept + "/capf.db* " + folder_ + " && rm -f " + folder_ +
+      "/capf.db-wal " + folder_ + "/capf.db-shm && cp " + kept + "/capf.db* " +
+      folder_);
+  EXPECT_NE(
+      std::system(absl::StrCat("services/capf/capf --config=", folder_,
+                               "/config.json > ", folder_, "/refused.log 2>&1")
+                      .c_str()),
+      0);
+  std::ifstream log(folder_ + "/refused.log");
+  const std::string text((std::istreambuf_iterator<char>(log)), {});
+  EXPECT_THAT(text, HasSubstr("AUDIT_MISMATCH"));
 }
 
 // pki.md 12, goal 5, from outside: whatever was answered is there after kill

@@ -9,6 +9,7 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/config/server_config.h"
+#include "services/common/sql/store_config.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
@@ -79,11 +80,7 @@ void CheckPhoneFiles(const config::v1::CapfConfig& config,
 
 void ValidateConfig(const config::v1::CapfConfig& config,
                     ConfigFaults* faults) {
-  if (config.store().has_postgres()) {
-    CheckUnimplemented("store.postgres", true, faults);
-  } else {
-    faults->Require("store.sqlite_file", config.store().sqlite_file());
-  }
+  CheckStoreConfig("store", config.store(), faults);
   const config::v1::AuthorityConfig& authority = config.authority();
   faults->Require("authority.key_file", authority.key_file());
   faults->Require("authority.certificate_file", authority.certificate_file());

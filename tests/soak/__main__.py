@@ -4,8 +4,9 @@ import importlib
 import sys
 
 # Each is a module here, with main(argv).
-RUNS = ('dialplan_kill', 'relay_churn')
-TARGETS = {'dialplan_kill': ('//services/dialplan:dialplan', '//services/dialplan/load:write_load'),
+RUNS = ('capf_kill', 'dialplan_kill', 'relay_churn')
+TARGETS = {'capf_kill': ('//services/capf:replicas_test',),
+           'dialplan_kill': ('//services/dialplan:dialplan', '//services/dialplan/load:write_load'),
            'relay_churn': ('//services/media_relay:media_relay', '//services/media_relay/load:media_load')}
 
 

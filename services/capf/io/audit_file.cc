@@ -113,29 +113,46 @@ absl::StatusOr<std::unique_ptr<AuditFile>> AuditFile::Open(
   return file;
 }
 
+absl::Status AuditFile::Write(const std::vector<AuditRecord>& records) {
+  std::string lines;
+  for (const AuditRecord& record : records) lines += AuditLine(record);
+  std::string_view rest = lines;
+  while (!rest.empty()) {
+    const ssize_t n = write(fd_.get(), rest.data(), rest.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      const absl::Status status = Unavailable("write audit file");
+      // Half a line is no line; the next call writes it whole.
+      if (ftruncate(fd_.get(), size_) != 0) return Unavailable("cut audit");
+      return status;
+    }
+    rest.remove_prefix(static_cast<size_t>(n));
+  }
+  if (fdatasync(fd_.get()) != 0) {
+    const absl::Status status = Unavailable("sync audit file");
+    // What is on the disk is unknown: the next call writes it again.
+    if (ftruncate(fd_.get(), size_) != 0) return Unavailable("cut audit");
+    return status;
+  }
+  size_ += static_cast<int64_t>(lines.size());
+  sequence_ = records.back().sequence;
+  return absl::OkStatus();
+}
+
 absl::Status AuditFile::Sync(EnrollmentStore& store) {
   while (true) {
     SP_ASSIGN_OR_RETURN(const std::vector<AuditRecord> records,
                         store.ReadAudit(sequence_, kPage));
     if (records.empty()) return absl::OkStatus();
-    std::string lines;
-    for (const AuditRecord& record : records) lines += AuditLine(record);
-    std::string_view rest = lines;
-    while (!rest.empty()) {
-      const ssize_t n = write(fd_.get(), rest.data(), rest.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) {
-        const absl::Status status = Unavailable("write audit file");
-        // Half a line is no line; the next call writes it whole.
-        if (ftruncate(fd_.get(), size_) != 0) return Unavailable("cut audit");
-        return status;
-      }
-      rest.remove_prefix(static_cast<size_t>(n));
-    }
-    if (fdatasync(fd_.get()) != 0) return Unavailable("sync audit file");
-    size_ += static_cast<int64_t>(lines.size());
-    sequence_ = records.back().sequence;
+    SP_RETURN_IF_ERROR(Write(records));
   }
+}
+
+absl::Status AuditFile::Append(const std::vector<AuditRecord>& records,
+                               EnrollmentStore& store) {
+  if (records.empty()) return absl::OkStatus();
+  if (records.front().sequence != sequence_ + 1) return Sync(store);
+  return Write(records);
 }
 
 }  // namespace sallyport::capf

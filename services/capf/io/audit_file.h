@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -36,10 +38,15 @@ class AuditFile {
   // Writes every record that the file lacks, and syncs it. UNAVAILABLE, reason
   // AUDIT_UNAVAILABLE, if it cannot; the next call catches up.
   absl::Status Sync(EnrollmentStore& store);
+  // The same, for who has just stored `records`: reads none of them again.
+  absl::Status Append(const std::vector<AuditRecord>& records,
+                      EnrollmentStore& store);
 
   int64_t sequence() const { return sequence_; }
 
  private:
+  absl::Status Write(const std::vector<AuditRecord>& records);
+
   AuditFile(UniqueFd fd, int64_t sequence, int64_t size)
       : fd_(std::move(fd)), sequence_(sequence), size_(size) {}
 

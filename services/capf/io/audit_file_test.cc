@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "services/capf/io/sql_store.h"
 #include "services/capf/io/test_capf.h"
+#include "services/common/sql/sql_database.h"
 #include "services/common/status/status_matchers.h"
 
 namespace sallyport::capf {
@@ -24,7 +25,10 @@ std::string Read(const std::string& path) {
 class AuditFileTest : public testing::Test {
  protected:
   void SetUp() override {
-    auto opened = SqlStore::Open(folder + "/capf.db");
+    SP_ASSERT_OK_AND_ASSIGN(
+        database,
+        SqlDatabase::Open(SqliteOptions{.file = folder + "/capf.db"}));
+    auto opened = SqlStore::Open(*database);
     ASSERT_TRUE(opened.ok());
     store = *std::move(opened);
   }
@@ -44,6 +48,7 @@ class AuditFileTest : public testing::Test {
 
   const std::string folder = NewTestFolder();
   const std::string path = folder + "/log/audit.jsonl";
+  std::unique_ptr<SqlDatabase> database;
   std::unique_ptr<SqlStore> store;
 };
 

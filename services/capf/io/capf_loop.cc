@@ -44,7 +44,7 @@ class CapfLoop::Connection final : public StreamHandler {
 };
 
 CapfLoop::CapfLoop(EventLoop& loop, Options options,
-                   RegistrationAuthority& registration, WorkThread& work,
+                   RegistrationAuthority& registration, WorkThreads& work,
                    RandomSource& random, MetricsRegistry& metrics)
     : loop_(loop),
       options_(std::move(options)),
@@ -61,7 +61,7 @@ CapfLoop::~CapfLoop() { loop_.RemoveTimer(timer_); }
 
 absl::StatusOr<std::unique_ptr<CapfLoop>> CapfLoop::Create(
     EventLoop& loop, Options options, RegistrationAuthority& registration,
-    WorkThread& work, RandomSource& random, MetricsRegistry& metrics) {
+    WorkThreads& work, RandomSource& random, MetricsRegistry& metrics) {
   std::unique_ptr<CapfLoop> self(new CapfLoop(
       loop, std::move(options), registration, work, random, metrics));
   SP_ASSIGN_OR_RETURN(
@@ -184,8 +184,8 @@ void CapfLoop::Perform(const CapfCore::Actions& actions) {
   Arm();
 }
 
-void CapfLoop::Work(std::function<Task()> job, Task if_busy) {
-  const absl::Status posted = work_.Post([this, job = std::move(job)] {
+void CapfLoop::Work(ConnectionId id, std::function<Task()> job, Task if_busy) {
+  const absl::Status posted = work_.Post(id, [this, job = std::move(job)] {
     // The mailbox holds more than one answer per connection that there
     // can be, so a full one means that this loop is stuck or stopping.
     if (Task answer = job()) {
@@ -209,6 +209,7 @@ void CapfLoop::PerformOne(ConnectionId id, const CapfSession::Action& action) {
   } else if (const auto* auth =
                  std::get_if<CapfSession::Authenticate>(&action)) {
     Work(
+        id,
         [this, id, answer, claim = auth->claim]() mutable -> Task {
           const Admission admission = registration_.Admit(claim);
           admissions_total_.Increment(admission.verdict);
@@ -219,6 +220,7 @@ void CapfLoop::PerformOne(ConnectionId id, const CapfSession::Action& action) {
         [this, id, answer] { answer(core_.OnAdmission(id, {}, loop_.now())); });
   } else if (const auto* issue = std::get_if<CapfSession::IssueLsc>(&action)) {
     Work(
+        id,
         [this, id, answer, order = *issue]() -> Task {
           const absl::StatusOr<IssuedLsc> issued = registration_.IssueLsc(
               order.enrollment, order.protocol_version, order.spki);
@@ -237,6 +239,7 @@ void CapfLoop::PerformOne(ConnectionId id, const CapfSession::Action& action) {
   } else if (const auto* stored =
                  std::get_if<CapfSession::RecordStored>(&action)) {
     Work(
+        id,
         [this, id, answer, stored = *stored]() -> Task {
           const absl::Status status =
               registration_.RecordStored(stored.enrollment, stored.serial);
@@ -251,6 +254,7 @@ void CapfLoop::PerformOne(ConnectionId id, const CapfSession::Action& action) {
   } else if (const auto* deleted =
                  std::get_if<CapfSession::RecordDeleted>(&action)) {
     Work(
+        id,
         [this, id, answer, name = deleted->enrollment]() -> Task {
           const absl::Status status = registration_.RecordDeleted(name);
           return [this, id, answer, status] {
@@ -264,6 +268,7 @@ void CapfLoop::PerformOne(ConnectionId id, const CapfSession::Action& action) {
   } else if (const auto* failure =
                  std::get_if<CapfSession::RecordFailure>(&action)) {
     Work(
+        id,
         [this, failure = *failure]() -> Task {
           const absl::Status status = registration_.RecordFailure(
               failure.enrollment, failure.serial, failure.reason);

@@ -41,10 +41,10 @@ class CapfLoop {
   };
 
   // All but `options` must outlive this object; `work` must have stopped
-  // before it goes. `registration` is used on the work thread only.
+  // before it goes. `registration` is used on its threads.
   static absl::StatusOr<std::unique_ptr<CapfLoop>> Create(
       EventLoop& loop, Options options, RegistrationAuthority& registration,
-      WorkThread& work, RandomSource& random, MetricsRegistry& metrics);
+      WorkThreads& work, RandomSource& random, MetricsRegistry& metrics);
   ~CapfLoop();
 
   int port() const { return port_; }
@@ -61,7 +61,7 @@ class CapfLoop {
   using Task = std::function<void()>;
 
   CapfLoop(EventLoop& loop, Options options,
-           RegistrationAuthority& registration, WorkThread& work,
+           RegistrationAuthority& registration, WorkThreads& work,
            RandomSource& random, MetricsRegistry& metrics);
 
   void OnAccept(UniqueFd fd, const SocketAddress& peer);
@@ -72,9 +72,9 @@ class CapfLoop {
   // Performs what the core asked, counts, and arms the timer.
   void Perform(const CapfCore::Actions& actions);
   void PerformOne(ConnectionId id, const CapfSession::Action& action);
-  // Runs `job` on the work thread and what it returns here. When the work
-  // thread is full, `if_busy` runs here at the end of this turn.
-  void Work(std::function<Task()> job, Task if_busy);
+  // Runs `job` on the connection's work thread and what it returns here. When
+  // that is full, `if_busy` runs here at the end of this turn.
+  void Work(ConnectionId id, std::function<Task()> job, Task if_busy);
   void Arm();
   void Count();
   void Erase(ConnectionId id);
@@ -82,7 +82,7 @@ class CapfLoop {
   EventLoop& loop_;
   Options options_;
   RegistrationAuthority& registration_;
-  WorkThread& work_;
+  WorkThreads& work_;
   CapfCore core_;
   CounterFamily connections_total_;
   GaugeFamily open_gauge_;

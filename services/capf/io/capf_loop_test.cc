@@ -74,7 +74,7 @@ class CapfLoopTest : public testing::Test {
     const std::array<absl::Span<const MetricSpec>, 1> tables = {kCapfMetrics};
     SP_ASSERT_OK_AND_ASSIGN(metrics, MetricsRegistry::Create(tables));
     SP_ASSERT_OK_AND_ASSIGN(loop, EventLoop::Create());
-    work = std::make_unique<WorkThread>(1000);
+    work = std::make_unique<WorkThreads>(4, 1000);
     SP_ASSERT_OK_AND_ASSIGN(
         port, CapfLoop::Create(*loop, std::move(options), *capf.registration,
                                *work, capf.random, *metrics));
@@ -176,7 +176,7 @@ class CapfLoopTest : public testing::Test {
   std::shared_ptr<const TlsContext> client_tls;
   std::unique_ptr<MetricsRegistry> metrics;
   std::unique_ptr<EventLoop> loop;
-  std::unique_ptr<WorkThread> work;
+  std::unique_ptr<WorkThreads> work;
   std::unique_ptr<CapfLoop> port;
 };
 

@@ -63,9 +63,12 @@ absl::Status CertificateAuthority::LoadOrCreate(
                        "there is no authority certificate");
     }
     SP_ASSIGN_OR_RETURN(const std::string der, MakeSelfSigned(options));
-    SP_RETURN_IF_ERROR(CreateDurableFile(options.certificate_file,
-                                         CertificateToPem(AsBytes(der))));
-    pem = CertificateToPem(AsBytes(der));
+    const absl::Status created = CreateDurableFile(
+        options.certificate_file, CertificateToPem(AsBytes(der)));
+    // Another replica was first: its certificate is the authority's.
+    if (!created.ok() && !absl::IsAlreadyExists(created)) return created;
+    SP_ASSIGN_OR_RETURN(pem, ReadSmallFile(options.certificate_file));
+    if (!pem.has_value()) pem.emplace();
   }
   SP_ASSIGN_OR_RETURN(const std::vector<std::string> certificates,
                       CertificatesFromPem(*pem));
@@ -128,6 +131,7 @@ absl::StatusOr<std::string> CertificateAuthority::SignTbs(
 
 absl::StatusOr<SignedRevocationList> CertificateAuthority::RevocationListNow(
     absl::Duration lifetime) {
+  absl::MutexLock lock(&mutex_);
   const absl::Time now =
       absl::FromUnixSeconds(absl::ToUnixSeconds(ledger_.clock().Now()));
   SP_ASSIGN_OR_RETURN(const int64_t version, ledger_.store().TrustVersion());
@@ -174,17 +178,22 @@ absl::StatusOr<SignedRevocationList> CertificateAuthority::RevocationListNow(
   return list;
 }
 
-absl::Status CertificateAuthority::Recover() {
+absl::Status CertificateAuthority::Recover(absl::Duration age) {
   SP_ASSIGN_OR_RETURN(std::vector<CertificateRecord> intents,
                       ledger_.store().ListIntents());
+  const absl::Time now = ledger_.clock().Now();
   for (CertificateRecord& intent : intents) {
+    if (intent.create_time + age > now) continue;
     StoreChange change;
     intent.state = CertificateState::kAbandoned;
     change.audit.push_back(
         {"ISSUE_ABANDONED", kActor, intent.Name(), "reason=restart"});
     change.update_certificates.push_back(
         {std::move(intent), CertificateState::kIntent});
-    SP_RETURN_IF_ERROR(ledger_.Apply(change));
+    const absl::Status ended = ledger_.Apply(change);
+    // It came to its end by itself.
+    if (ReasonOf(ended) == "ETAG_MISMATCH") continue;
+    SP_RETURN_IF_ERROR(ended);
   }
   return absl::OkStatus();
 }
@@ -247,21 +256,43 @@ absl::Status CertificateAuthority::Check(const IssueOrder& order) {
   return Build(order).status();
 }
 
+void CertificateAuthority::Abandon(CertificateRecord intent,
+                                   const absl::Status& why) {
+  StoreChange change;
+  intent.state = CertificateState::kAbandoned;
+  intent.der.clear();
+  change.audit.push_back({"ISSUE_ABANDONED", kActor, intent.Name(),
+                          absl::StrCat("reason=", ReasonOf(why))});
+  change.update_certificates.push_back(
+      {std::move(intent), CertificateState::kIntent});
+  // If this fails too, Recover() does it.
+  ledger_.Apply(change).IgnoreError();
+}
+
+absl::StatusOr<std::optional<CertificateRecord>>
+CertificateAuthority::AnsweredBefore(const IssueOrder& order) {
+  if (order.request_key.empty()) return std::nullopt;
+  SP_ASSIGN_OR_RETURN(std::optional<CertificateRecord> before,
+                      ledger_.store().FindRequest(order.request_key));
+  if (!before.has_value()) return std::nullopt;
+  if (before->request_sha256 != order.request_sha256) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
+                     "the request id was used for another request");
+  }
+  if (before->state == CertificateState::kIntent) {
+    return MakeError(absl::StatusCode::kUnavailable, "REQUEST_IN_PROGRESS",
+                     "the same request is being worked on: try again");
+  }
+  // Only what is durable in both places goes out.
+  SP_RETURN_IF_ERROR(ledger_.Check());
+  return before;
+}
+
 absl::StatusOr<CertificateRecord> CertificateAuthority::Issue(
     const IssueOrder& order, const WithIssued& with_issued) {
-  if (!order.request_key.empty()) {
-    SP_ASSIGN_OR_RETURN(std::optional<CertificateRecord> before,
-                        ledger_.store().FindRequest(order.request_key));
-    if (before.has_value() && before->request_sha256 != order.request_sha256) {
-      return MakeError(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
-                       "the request id was used for another request");
-    }
-    if (before.has_value()) {
-      // Only what is durable in both places goes out.
-      SP_RETURN_IF_ERROR(ledger_.Check());
-      return *std::move(before);
-    }
-  }
+  SP_ASSIGN_OR_RETURN(std::optional<CertificateRecord> before,
+                      AnsweredBefore(order));
+  if (before.has_value()) return *std::move(before);
   SP_ASSIGN_OR_RETURN(CertificateRecord record, Build(order));
   Reached(IssueStep::kBuilt);
 
@@ -272,20 +303,18 @@ absl::StatusOr<CertificateRecord> CertificateAuthority::Issue(
        absl::StrCat("profile=", std::string(ProfileFor(record.profile).name),
                     " tbs_sha256=", HexEncode(Sha256(AsBytes(record.tbs))),
                     " request=", record.request_sha256)});
-  SP_RETURN_IF_ERROR(ledger_.Apply(intent));
+  const absl::Status intended = ledger_.Apply(intent);
+  if (ReasonOf(intended) == "REQUEST_EXISTS") {
+    // Another replica got the same request at the same time.
+    SP_ASSIGN_OR_RETURN(before, AnsweredBefore(order));
+    if (before.has_value()) return *std::move(before);
+  }
+  SP_RETURN_IF_ERROR(intended);
   Reached(IssueStep::kIntentStored);
 
   absl::StatusOr<std::string> der = SignTbs(record.tbs);
   if (!der.ok()) {
-    StoreChange abandoned;
-    record.state = CertificateState::kAbandoned;
-    abandoned.audit.push_back(
-        {"ISSUE_ABANDONED", kActor, record.Name(),
-         absl::StrCat("reason=", ReasonOf(der.status()))});
-    abandoned.update_certificates.push_back(
-        {record, CertificateState::kIntent});
-    // If this fails too, the next start abandons it.
-    ledger_.Apply(abandoned).IgnoreError();
+    Abandon(record, der.status());
     return der.status();
   }
   record.der = *std::move(der);
@@ -299,7 +328,11 @@ absl::StatusOr<CertificateRecord> CertificateAuthority::Issue(
   issued.audit.push_back(
       {"ISSUED", record.requester, record.Name(), Describe(record, *issuer_)});
   if (with_issued) with_issued(record, issued);
-  SP_RETURN_IF_ERROR(ledger_.Apply(issued));
+  const absl::Status done = ledger_.Apply(issued);
+  if (!done.ok()) {
+    Abandon(record, done);
+    return done;
+  }
   Reached(IssueStep::kIssuedStored);
   ++issued_count_;
   if (on_issued_) on_issued_(record.profile);

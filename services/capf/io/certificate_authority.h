@@ -4,6 +4,7 @@
 #ifndef SALLYPORT_SERVICES_CAPF_IO_CERTIFICATE_AUTHORITY_H_
 #define SALLYPORT_SERVICES_CAPF_IO_CERTIFICATE_AUTHORITY_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -11,8 +12,10 @@
 #include <string>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "services/capf/core/certificate_builder.h"
 #include "services/capf/core/certificate_names.h"
@@ -67,7 +70,7 @@ enum class IssueStep {
   kIssuedStored,
 };
 
-// Thread-compatible.
+// Thread-safe, if the signer is.
 class CertificateAuthority {
  public:
   // Adds to the transaction that makes the certificate valid, so that what
@@ -81,19 +84,22 @@ class CertificateAuthority {
       const AuthorityOptions& options, Signer& signer, Ledger& ledger,
       RandomSource& random);
 
-  // Ends what a former process began: intents that were never signed, or whose
-  // signature never left, are abandoned and recorded so. Call before Issue().
-  absl::Status Recover();
+  // Ends what a process began that is no more: intents older than `age` that
+  // were never signed, or whose signature never left, are abandoned and
+  // recorded so. Zero is for who has the store alone, before Issue(). An
+  // intent is signed or abandoned, never both: who comes second is refused.
+  absl::Status Recover(absl::Duration age = absl::ZeroDuration());
 
   // The whole of an order but its signature: names, validity, key reuse, lint.
   absl::Status Check(const IssueOrder& order);
 
-  // A repeat (same request key and same request) returns the first answer;
-  // the same key with another request is INVALID_ARGUMENT REQUEST_ID_REUSED.
-  // Otherwise errors are those of CheckNames(), ChooseValidity() and the
-  // ledger; ALREADY_EXISTS KEY_REUSED if the key is certified for another
-  // name; FAILED_PRECONDITION KEY_COMPROMISED; INTERNAL LINT_FAILED, which
-  // names the rules and is our own fault.
+  // A repeat (same request key and same request) returns the first answer, or
+  // UNAVAILABLE REQUEST_IN_PROGRESS while there is none; the same key with
+  // another request is INVALID_ARGUMENT REQUEST_ID_REUSED. Otherwise errors are
+  // those of CheckNames(), ChooseValidity() and the ledger; ALREADY_EXISTS
+  // KEY_REUSED if the key is certified for another name; FAILED_PRECONDITION
+  // KEY_COMPROMISED; INTERNAL LINT_FAILED, which names the rules and is our own
+  // fault.
   absl::StatusOr<CertificateRecord> Issue(const IssueOrder& order,
                                           const WithIssued& with_issued = {});
 
@@ -102,7 +108,7 @@ class CertificateAuthority {
   // one is recorded in the audit before it is returned. Errors are those of
   // the ledger and the signer.
   absl::StatusOr<SignedRevocationList> RevocationListNow(
-      absl::Duration lifetime);
+      absl::Duration lifetime) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const Issuer& issuer() const { return *issuer_; }
   uint64_t issued_count() const { return issued_count_; }
@@ -124,6 +130,11 @@ class CertificateAuthority {
   absl::StatusOr<std::string> MakeSelfSigned(const AuthorityOptions& options);
   absl::Status CheckKey(const IssueOrder& order);
   absl::StatusOr<CertificateRecord> Build(const IssueOrder& order);
+  // Gives an intent up, unless it was stored as issued after all.
+  void Abandon(CertificateRecord intent, const absl::Status& why);
+  // What was answered to the order's request key before, if anything.
+  absl::StatusOr<std::optional<CertificateRecord>> AnsweredBefore(
+      const IssueOrder& order);
   // Signs, verifies the signature and that the bytes are those linted.
   absl::StatusOr<std::string> SignTbs(const std::string& tbs);
   void Reached(IssueStep step) const {
@@ -135,8 +146,9 @@ class CertificateAuthority {
   RandomSource& random_;
   const uint8_t serial_prefix_;
   std::optional<Issuer> issuer_;
-  std::optional<SignedRevocationList> revocation_list_;
-  uint64_t issued_count_ = 0;
+  absl::Mutex mutex_;
+  std::optional<SignedRevocationList> revocation_list_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<uint64_t> issued_count_ = 0;
   std::function<void(ProfileId)> on_issued_;
   std::function<void(IssueStep)> on_step_;
 };

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "services/capf/core/audit_record.h"
 #include "services/capf/core/certificate_record.h"
 #include "services/capf/core/enrollment.h"
@@ -48,6 +49,13 @@ struct StoreChange {
   std::vector<AuditEvent> audit;  // never empty: nothing happens unrecorded
 };
 
+// What became of several changes in one transaction.
+struct StoreApplied {
+  std::vector<absl::Status> results;  // one for each change
+  std::vector<AuditRecord> audit;     // as they were chained
+  int64_t trust_version = 0;          // after them
+};
+
 // What a listing asks for: names after `after`, at most `limit`.
 struct Page {
   std::string tenant;  // empty: all
@@ -55,16 +63,27 @@ struct Page {
   size_t limit = 50;
 };
 
-// Thread-compatible.
+// Thread-safe.
 class EnrollmentStore {
  public:
   virtual ~EnrollmentStore() = default;
 
-  // Durable when it returns OK. ALREADY_EXISTS with reason ENROLLMENT_EXISTS,
-  // DEVICE_EXISTS, SERIAL_EXISTS, REQUEST_EXISTS or TRUSTED_EXISTS; ABORTED,
-  // reason ETAG_MISMATCH, if something is not as expected; NOT_FOUND if it
-  // is gone; UNAVAILABLE, reason STORE_UNAVAILABLE, if nothing can be written.
-  virtual absl::Status Apply(const StoreChange& change, absl::Time now) = 0;
+  // Makes the changes in order, in one transaction: a change that is refused
+  // leaves the others as they are. Durable when it returns. ALREADY_EXISTS
+  // with reason ENROLLMENT_EXISTS, DEVICE_EXISTS, SERIAL_EXISTS,
+  // REQUEST_EXISTS, TRUSTED_EXISTS, or KEY_REUSED if a certificate's key is
+  // that of another name; ABORTED, reason ETAG_MISMATCH, if something is not
+  // as expected. An error of the whole, such as UNAVAILABLE, reason
+  // STORE_UNAVAILABLE: nothing was written; with STORE_OUTCOME_UNKNOWN all or
+  // nothing was.
+  virtual absl::StatusOr<StoreApplied> ApplyAll(
+      absl::Span<const StoreChange* const> changes, absl::Time now) = 0;
+  // The same for one.
+  absl::Status Apply(const StoreChange& change, absl::Time now) {
+    const StoreChange* const one = &change;
+    const absl::StatusOr<StoreApplied> applied = ApplyAll({&one, 1}, now);
+    return applied.ok() ? applied->results[0] : applied.status();
+  }
 
   virtual absl::StatusOr<std::optional<Enrollment>> GetEnrollment(
       const std::string& name) = 0;

@@ -1,23 +1,102 @@
 #include "services/capf/io/ledger.h"
 
-#include <cstdint>
+#include <utility>
 
 #include "absl/status/statusor.h"
+#include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
 namespace sallyport::capf {
+namespace {
+
+// Every phone that may be connected can have a change waiting.
+constexpr size_t kMaxQueue = 50000;
+constexpr size_t kMaxBatch = 512;
+
+}  // namespace
+
+Ledger::Ledger(EnrollmentStore& store, AuditFile& audit, const Clock& clock)
+    : store_(store), clock_(clock), audit_(audit) {
+  if (const auto version = store.TrustVersion(); version.ok()) {
+    absl::MutexLock lock(&mutex_);
+    told_version_ = version_ = *version;
+  }
+  writer_.emplace(
+      GroupCommit<Job>::Options{.max_queue = kMaxQueue, .max_batch = kMaxBatch},
+      [this](std::vector<Job> batch) { Write(std::move(batch)); });
+}
+
+void Ledger::OnTrustChange(std::function<void()> callback) {
+  absl::MutexLock lock(&mutex_);
+  on_trust_change_ = std::move(callback);
+}
 
 absl::Status Ledger::Apply(const StoreChange& change) {
-  SP_RETURN_IF_ERROR(audit_.Sync(store_));
-  SP_ASSIGN_OR_RETURN(const int64_t before, store_.TrustVersion());
-  SP_RETURN_IF_ERROR(store_.Apply(change, clock_.Now()));
-  const absl::Status synced = audit_.Sync(store_);
-  // A revocation that is committed holds, whatever the audit file does.
-  const absl::StatusOr<int64_t> after = store_.TrustVersion();
-  if (on_trust_change_ && (!after.ok() || *after != before)) {
-    on_trust_change_();
+  absl::Status result;
+  absl::Notification done;
+  Job job{&change, &result, &done};
+  if (!writer_->Submit(job)) {
+    return MakeError(absl::StatusCode::kResourceExhausted, "TOO_BUSY",
+                     "too many changes are waiting");
   }
-  return synced;
+  done.WaitForNotification();
+  return result;
+}
+
+absl::Status Ledger::Check() {
+  absl::MutexLock lock(&mutex_);
+  return audit_.Sync(store_);
+}
+
+absl::Status Ledger::CatchUp() {
+  if (!audit_lags_) return absl::OkStatus();
+  SP_RETURN_IF_ERROR(audit_.Sync(store_));
+  audit_lags_ = false;
+  return absl::OkStatus();
+}
+
+absl::Status Ledger::WriteAll(const std::vector<Job>& batch) {
+  SP_RETURN_IF_ERROR(CatchUp());
+  std::vector<const StoreChange*> changes;
+  changes.reserve(batch.size());
+  for (const Job& job : batch) changes.push_back(job.change);
+  // Until the file has it all. Also if the store cannot say what it did.
+  audit_lags_ = true;
+  SP_ASSIGN_OR_RETURN(const StoreApplied applied,
+                      store_.ApplyAll(changes, clock_.Now()));
+  version_ = applied.trust_version;
+  const absl::Status recorded = audit_.Append(applied.audit, store_);
+  if (recorded.ok()) audit_lags_ = false;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    *batch[i].result = applied.results[i].ok() ? recorded : applied.results[i];
+  }
+  return absl::OkStatus();
+}
+
+void Ledger::Write(std::vector<Job> batch) {
+  std::function<void()> tell;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (batch.empty()) {
+      // Another replica's records belong into this file too.
+      audit_lags_ = true;
+      CatchUp().IgnoreError();
+      const absl::StatusOr<int64_t> version = store_.TrustVersion();
+      if (version.ok()) version_ = *version;
+    } else {
+      const absl::Status status = WriteAll(batch);
+      if (!status.ok()) {
+        for (const Job& job : batch) *job.result = status;
+      }
+    }
+    // A revocation that is committed holds, whatever the audit file does.
+    if (version_ != told_version_) {
+      told_version_ = version_;
+      tell = on_trust_change_;
+    }
+  }
+  if (tell) tell();
+  for (const Job& job : batch) job.done->Notify();
 }
 
 }  // namespace sallyport::capf

@@ -4,46 +4,79 @@
 #ifndef SALLYPORT_SERVICES_CAPF_IO_LEDGER_H_
 #define SALLYPORT_SERVICES_CAPF_IO_LEDGER_H_
 
+#include <cstdint>
 #include <functional>
-#include <utility>
+#include <optional>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "services/capf/io/audit_file.h"
 #include "services/capf/io/enrollment_store.h"
+#include "services/common/sql/group_commit.h"
 #include "services/common/time/clock.h"
 
 namespace sallyport::capf {
 
-// Thread-compatible.
+// Changes that come while others are written share the next transaction, and
+// the next sync of the audit file. Thread-safe.
 class Ledger {
  public:
-  // All must outlive this object.
-  Ledger(EnrollmentStore& store, AuditFile& audit, const Clock& clock)
-      : store_(store), audit_(audit), clock_(clock) {}
+  // All must outlive this object; nobody else uses `audit` meanwhile.
+  Ledger(EnrollmentStore& store, AuditFile& audit, const Clock& clock);
+  // Nobody may be in Apply() any more.
+  ~Ledger() = default;
 
-  // Called after each committed change of trust or revocation.
-  void OnTrustChange(std::function<void()> callback) {
-    on_trust_change_ = std::move(callback);
-  }
+  // Called, on a thread of this object, after each change of trust or
+  // revocation that is committed, by whichever replica. Must not call Apply().
+  void OnTrustChange(std::function<void()> callback)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // OK when the change and its audit records are durable in both. Begins by
   // catching the audit file up: while that cannot be written, nothing is
   // changed and nothing is signed. An error after the commit (the audit file
   // failed just then) means that nothing may go out; whoever asks again finds
-  // what was done.
+  // what was done. Waits; RESOURCE_EXHAUSTED, reason TOO_BUSY, if too many do.
   absl::Status Apply(const StoreChange& change);
 
+  // Ends the thread, and with it all callbacks. Nobody may call Apply() any
+  // more.
+  void Stop() { writer_.reset(); }
+
+  // Others may have changed something: looks soon.
+  void Wake() { writer_->Wake(); }
+
   // Whether a change could be written now; for the status.
-  absl::Status Check() { return audit_.Sync(store_); }
+  absl::Status Check() ABSL_LOCKS_EXCLUDED(mutex_);
 
   EnrollmentStore& store() { return store_; }
   const Clock& clock() const { return clock_; }
 
  private:
+  struct Job {
+    const StoreChange* change = nullptr;  // of the caller, who waits
+    absl::Status* result = nullptr;
+    absl::Notification* done = nullptr;
+  };
+
+  void Write(std::vector<Job> batch) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status WriteAll(const std::vector<Job>& batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CatchUp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   EnrollmentStore& store_;
-  AuditFile& audit_;
   const Clock& clock_;
-  std::function<void()> on_trust_change_;
+  absl::Mutex mutex_;
+  AuditFile& audit_ ABSL_GUARDED_BY(mutex_);
+  // The file may lack what the store has.
+  bool audit_lags_ ABSL_GUARDED_BY(mutex_) = false;
+  // Of the last OnTrustChange(), or of the start.
+  int64_t told_version_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t version_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::function<void()> on_trust_change_ ABSL_GUARDED_BY(mutex_);
+  std::optional<GroupCommit<Job>> writer_;  // last: it uses all of the above
 };
 
 }  // namespace sallyport::capf

@@ -47,6 +47,26 @@ FailureReason ReasonFor(const absl::Status& status) {
   }
 }
 
+constexpr int kAttempts = 5;
+
+const absl::Status& StatusOf(const absl::Status& status) { return status; }
+template <typename T>
+const absl::Status& StatusOf(const absl::StatusOr<T>& result) {
+  return result.status();
+}
+
+// Runs `body`, which reads what it changes, again while somebody else (an
+// operator, another replica) was faster.
+template <typename Body>
+auto Retried(Body body) -> decltype(body()) {
+  auto result = body();
+  for (int i = 1;
+       i < kAttempts && ReasonOf(StatusOf(result)) == "ETAG_MISMATCH"; ++i) {
+    result = body();
+  }
+  return result;
+}
+
 }  // namespace
 
 absl::StatusOr<Enrollment> RegistrationAuthority::Read(
@@ -61,8 +81,20 @@ absl::StatusOr<Enrollment> RegistrationAuthority::Read(
 }
 
 Admission RegistrationAuthority::Admit(CapfMessage& claim) {
-  const absl::Time now = ledger_.clock().Now();
   std::string string = claim.authentication_string.value_or("");
+  const absl::StatusOr<Admission> admission =
+      Retried([&] { return TryAdmit(claim, string); });
+  Cleanse(string);
+  if (claim.authentication_string.has_value()) {
+    Cleanse(*claim.authentication_string);
+  }
+  // A count that is not durable does not count, so nobody is let in.
+  return admission.ok() ? *admission : Admission();
+}
+
+absl::StatusOr<Admission> RegistrationAuthority::TryAdmit(
+    const CapfMessage& claim, const std::string& string) {
+  const absl::Time now = ledger_.clock().Now();
   absl::StatusOr<std::optional<Enrollment>> found =
       ledger_.store().FindDevice(claim.device_name.value_or(""));
   Enrollment* enrollment =
@@ -75,16 +107,12 @@ Admission RegistrationAuthority::Admit(CapfMessage& claim) {
           options_.string_iterations),
       .protocol_version = claim.protocol_version.value_or(2),
       .max_failed_attempts = options_.max_failed_attempts};
-  Cleanse(string);
-  if (claim.authentication_string.has_value()) {
-    Cleanse(*claim.authentication_string);
-  }
-  if (!found.ok()) return {};
+  if (!found.ok()) return found.status();
 
   const Enrollment before = enrollment == nullptr ? Enrollment() : *enrollment;
   const Verdict verdict = Judge(enrollment, judged, now);
   if (enrollment == nullptr || *enrollment == before) {
-    return {.verdict = verdict};
+    return Admission{.verdict = verdict};
   }
   StoreChange change;
   change.update_enrollments.push_back(*enrollment);
@@ -94,8 +122,7 @@ Admission RegistrationAuthority::Admit(CapfMessage& claim) {
        absl::StrCat("status=\"", StatusName(enrollment->status),
                     "\" failed_attempts=", enrollment->failed_attempts,
                     " locked=", enrollment->locked ? 1 : 0)});
-  // A count that is not durable does not count, so nobody is let in.
-  if (!ledger_.Apply(change).ok()) return {};
+  SP_RETURN_IF_ERROR(ledger_.Apply(change));
   Admission admission{.verdict = verdict, .enrollment = enrollment->name};
   const std::optional<KeyChoice> key =
       ChooseKey(*enrollment, judged.protocol_version);
@@ -106,9 +133,11 @@ Admission RegistrationAuthority::Admit(CapfMessage& claim) {
 absl::StatusOr<IssuedLsc> RegistrationAuthority::IssueLsc(
     const std::string& name, uint8_t protocol_version,
     const std::string& spki) {
-  SP_ASSIGN_OR_RETURN(Enrollment enrollment, Read(name));
-  absl::StatusOr<IssuedLsc> issued =
-      TryIssue(enrollment, protocol_version, spki);
+  const absl::StatusOr<IssuedLsc> issued =
+      Retried([&]() -> absl::StatusOr<IssuedLsc> {
+        SP_ASSIGN_OR_RETURN(Enrollment enrollment, Read(name));
+        return TryIssue(enrollment, protocol_version, spki);
+      });
   if (!issued.ok()) {
     RecordFailure(name, "", ReasonFor(issued.status())).IgnoreError();
   }
@@ -182,6 +211,11 @@ absl::StatusOr<IssuedLsc> RegistrationAuthority::TryIssue(
 
 absl::Status RegistrationAuthority::RecordStored(const std::string& name,
                                                  const std::string& serial) {
+  return Retried([&] { return TryRecordStored(name, serial); });
+}
+
+absl::Status RegistrationAuthority::TryRecordStored(const std::string& name,
+                                                    const std::string& serial) {
   const absl::Time now = ledger_.clock().Now();
   SP_ASSIGN_OR_RETURN(Enrollment enrollment, Read(name));
   if (enrollment.lsc_serial == serial) return absl::OkStatus();
@@ -212,6 +246,10 @@ absl::Status RegistrationAuthority::RecordStored(const std::string& name,
 }
 
 absl::Status RegistrationAuthority::RecordDeleted(const std::string& name) {
+  return Retried([&] { return TryRecordDeleted(name); });
+}
+
+absl::Status RegistrationAuthority::TryRecordDeleted(const std::string& name) {
   const absl::Time now = ledger_.clock().Now();
   SP_ASSIGN_OR_RETURN(Enrollment enrollment, Read(name));
   if (enrollment.operation != Operation::kDelete) return absl::OkStatus();
@@ -234,6 +272,12 @@ absl::Status RegistrationAuthority::RecordDeleted(const std::string& name) {
 absl::Status RegistrationAuthority::RecordFailure(const std::string& name,
                                                   const std::string& serial,
                                                   FailureReason reason) {
+  return Retried([&] { return TryRecordFailure(name, serial, reason); });
+}
+
+absl::Status RegistrationAuthority::TryRecordFailure(const std::string& name,
+                                                     const std::string& serial,
+                                                     FailureReason reason) {
   const absl::Time now = ledger_.clock().Now();
   SP_ASSIGN_OR_RETURN(Enrollment enrollment, Read(name));
   StoreChange change;

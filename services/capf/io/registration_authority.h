@@ -27,7 +27,7 @@ struct RegistrationOptions {
   uint32_t max_failed_attempts = kMaxFailedAttempts;
 };
 
-// Thread-compatible.
+// What somebody else changed meanwhile is read and judged again. Thread-safe.
 class RegistrationAuthority {
  public:
   // Both must outlive this object.
@@ -56,6 +56,14 @@ class RegistrationAuthority {
 
  private:
   absl::StatusOr<Enrollment> Read(const std::string& name);
+  absl::StatusOr<Admission> TryAdmit(const CapfMessage& claim,
+                                     const std::string& string);
+  absl::Status TryRecordStored(const std::string& enrollment,
+                               const std::string& serial);
+  absl::Status TryRecordDeleted(const std::string& enrollment);
+  absl::Status TryRecordFailure(const std::string& enrollment,
+                                const std::string& serial,
+                                FailureReason reason);
   absl::StatusOr<IssuedLsc> TryIssue(Enrollment& enrollment,
                                      uint8_t protocol_version,
                                      const std::string& spki);

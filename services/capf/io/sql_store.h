@@ -1,4 +1,4 @@
-// The store in SQLite, through SOCI.
+// The store in SQLite or PostgreSQL.
 
 #ifndef SALLYPORT_SERVICES_CAPF_IO_SQL_STORE_H_
 #define SALLYPORT_SERVICES_CAPF_IO_SQL_STORE_H_
@@ -12,7 +12,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "services/capf/io/enrollment_store.h"
+#include "services/common/sql/sql_database.h"
 
 namespace soci {
 class session;
@@ -20,19 +22,21 @@ class session;
 
 namespace sallyport::capf {
 
-// Write-ahead log with synchronous=FULL: what Apply() said is done survives
-// kill -9 and a power cut. Thread-compatible.
+// What ApplyAll() said is done survives kill -9 and a power cut. Replicas that
+// share a database write one after the other, so the audit is one chain.
+// Thread-safe.
 class SqlStore final : public EnrollmentStore {
  public:
-  // Opens the file, made with its folder and mode 0600 if absent, brings its
-  // schema up to date, and checks the whole audit chain: DATA_LOSS, reason
-  // AUDIT_BROKEN, if a record was changed or is missing. FAILED_PRECONDITION
-  // STORE_SCHEMA_TOO_NEW or STORE_LOCKED (another process has it open).
-  static absl::StatusOr<std::unique_ptr<SqlStore>> Open(
-      const std::string& file);
-  ~SqlStore() override;
+  // Told on, with PostgreSQL, at each change of trust or of published lists.
+  static constexpr char kChannel[] = "capf_changes";
 
-  absl::Status Apply(const StoreChange& change, absl::Time now) override;
+  // Brings the schema up to date, and checks the whole audit chain: DATA_LOSS,
+  // reason AUDIT_BROKEN, if a record was changed or is missing. Otherwise as
+  // Migrate(). `database` must outlive it.
+  static absl::StatusOr<std::unique_ptr<SqlStore>> Open(SqlDatabase& database);
+
+  absl::StatusOr<StoreApplied> ApplyAll(
+      absl::Span<const StoreChange* const> changes, absl::Time now) override;
   absl::StatusOr<std::optional<Enrollment>> GetEnrollment(
       const std::string& name) override;
   absl::StatusOr<std::optional<Enrollment>> FindDevice(
@@ -63,14 +67,11 @@ class SqlStore final : public EnrollmentStore {
                                                      size_t limit) override;
 
  private:
-  explicit SqlStore(std::unique_ptr<soci::session> session);
+  explicit SqlStore(SqlDatabase& database) : database_(database) {}
 
-  absl::Status Migrate();
   absl::Status CheckAudit();
-  absl::Status ApplyRows(const StoreChange& change);
-  void AppendAudit(const StoreChange& change, absl::Time now);
 
-  std::unique_ptr<soci::session> session_;
+  SqlDatabase& database_;
 };
 
 }  // namespace sallyport::capf

@@ -1,12 +1,21 @@
 #include "services/capf/io/sql_store.h"
 
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <memory>
 #include <string>
+#include <string_view>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/capf/io/store_schema.h"
 #include "services/capf/io/test_capf.h"
+#include "services/common/sql/sql_database.h"
 #include "services/common/status/status_matchers.h"
+#include "services/common/testing/postgres_server.h"
 
 namespace sallyport::capf {
 namespace {
@@ -63,21 +72,53 @@ StoreChange Change(const char* event) {
   return change;
 }
 
-class SqlStoreTest : public testing::Test {
+// Of SQLite, and of PostgreSQL.
+class SqlStoreTest : public testing::TestWithParam<bool> {
  protected:
-  void Open() {
+  void Open() { ASSERT_THAT(TryOpen(), IsOk()); }
+  absl::Status TryOpen() {
     store.reset();
-    auto opened = SqlStore::Open(file);
-    ASSERT_TRUE(opened.ok()) << opened.status();
+    database.reset();
+    auto connected = SqlDatabase::Open(options());
+    if (!connected.ok()) return connected.status();
+    database = *std::move(connected);
+    auto opened = SqlStore::Open(*database);
+    if (!opened.ok()) return opened.status();
     store = *std::move(opened);
+    return absl::OkStatus();
   }
-  void SetUp() override { Open(); }
+  void SetUp() override {
+    if (GetParam()) server = std::make_unique<PostgresServer>();
+    Open();
+  }
+  SqlOptions options() const {
+    if (server != nullptr) return server->options();
+    return SqliteOptions{.file = file};
+  }
+  // Behind the store's back.
+  void Sql(const std::string& text) {
+    store.reset();
+    database.reset();
+    if (server != nullptr) {
+      server->Sql(text);
+    } else {
+      ASSERT_EQ(std::system(("sqlite3 " + file + " \"" + text + "\"").c_str()),
+                0);
+    }
+  }
 
   const std::string file = NewTestFolder() + "/state/capf.db";
+  std::unique_ptr<PostgresServer> server;
+  std::unique_ptr<SqlDatabase> database;
   std::unique_ptr<SqlStore> store;
 };
 
-TEST_F(SqlStoreTest, EnrollmentsSurviveARestartToTheField) {
+INSTANTIATE_TEST_SUITE_P(Stores, SqlStoreTest, testing::Bool(),
+                         [](const testing::TestParamInfo<bool>& info) {
+                           return info.param ? "Postgres" : "Sqlite";
+                         });
+
+TEST_P(SqlStoreTest, EnrollmentsSurviveARestartToTheField) {
   StoreChange change = Change("A");
   change.insert_enrollments = {Sample("1"), Sample("2")};
   change.insert_enrollments[1].completes_by = absl::InfiniteFuture();
@@ -95,7 +136,7 @@ TEST_F(SqlStoreTest, EnrollmentsSurviveARestartToTheField) {
   EXPECT_THAT(*store->ListEnrollments({.tenant = "b"}), IsEmpty());
 }
 
-TEST_F(SqlStoreTest, AWriteOfAnOldVersionIsRefusedWhole) {
+TEST_P(SqlStoreTest, AWriteOfAnOldVersionIsRefusedWhole) {
   StoreChange insert = Change("A");
   insert.insert_enrollments = {Sample("1")};
   ASSERT_THAT(store->Apply(insert, kNow), IsOk());
@@ -112,7 +153,7 @@ TEST_F(SqlStoreTest, AWriteOfAnOldVersionIsRefusedWhole) {
   EXPECT_THAT(*store->ReadAudit(0, 10), SizeIs(2));
 }
 
-TEST_F(SqlStoreTest, WhatMustBeUniqueIs) {
+TEST_P(SqlStoreTest, WhatMustBeUniqueIs) {
   StoreChange first = Change("A");
   first.insert_enrollments = {Sample("1")};
   first.insert_certificates = {Certificate("1f")};
@@ -136,7 +177,7 @@ TEST_F(SqlStoreTest, WhatMustBeUniqueIs) {
   EXPECT_THAT(store->Apply(same_request, kNow), HasReason("REQUEST_EXISTS"));
 }
 
-TEST_F(SqlStoreTest, CertificatesGoThroughTheirStates) {
+TEST_P(SqlStoreTest, CertificatesGoThroughTheirStates) {
   StoreChange insert = Change("A");
   insert.insert_certificates = {Certificate("1f"), Certificate("2f")};
   ASSERT_THAT(store->Apply(insert, kNow), IsOk());
@@ -166,7 +207,7 @@ TEST_F(SqlStoreTest, CertificatesGoThroughTheirStates) {
   EXPECT_EQ(*store->GetCertificate("1f"), issued);
 }
 
-TEST_F(SqlStoreTest, TrustedCertificates) {
+TEST_P(SqlStoreTest, TrustedCertificates) {
   TrustedCertificate trusted{.store = "tenants/a/trustStores/CAPF-trust",
                              .sha256 = "ab",
                              .der = "DER",
@@ -185,7 +226,7 @@ TEST_F(SqlStoreTest, TrustedCertificates) {
   EXPECT_EQ(store->TrustVersion().value(), 2);
 }
 
-TEST_F(SqlStoreTest, AuditIsAChainThatIsCheckedAtOpen) {
+TEST_P(SqlStoreTest, AuditIsAChainThatIsCheckedAtOpen) {
   for (const char* event : {"A", "B", "C"}) {
     ASSERT_THAT(store->Apply(Change(event), kNow), IsOk());
   }
@@ -194,31 +235,131 @@ TEST_F(SqlStoreTest, AuditIsAChainThatIsCheckedAtOpen) {
   EXPECT_TRUE(AuditFollows(records[2], 2, records[1].hash));
   EXPECT_THAT(*store->ReadAudit(2, 10),
               ElementsAre(testing::Field(&AuditRecord::sequence, 3)));
-  store.reset();
-  ASSERT_EQ(std::system(("sqlite3 " + file +
-                         " \"UPDATE audit SET actor = 'eve' WHERE "
-                         "sequence = 2\"")
-                            .c_str()),
-            0);
-  EXPECT_THAT(SqlStore::Open(file), HasReason("AUDIT_BROKEN"));
-  ASSERT_EQ(std::system(("sqlite3 " + file +
-                         " \"DELETE FROM audit WHERE sequence = 2\"")
-                            .c_str()),
-            0);
-  EXPECT_THAT(SqlStore::Open(file), HasReason("AUDIT_BROKEN"));
+  Sql("UPDATE audit SET actor = 'eve' WHERE sequence = 2");
+  EXPECT_THAT(TryOpen(), HasReason("AUDIT_BROKEN"));
+  Sql("DELETE FROM audit WHERE sequence = 2");
+  EXPECT_THAT(TryOpen(), HasReason("AUDIT_BROKEN"));
 }
 
-TEST_F(SqlStoreTest, OneProcessAtATime) {
-  EXPECT_THAT(SqlStore::Open(file), HasReason("STORE_LOCKED"));
+TEST_P(SqlStoreTest, OneProcessHasAFileManyADatabase) {
+  const auto second = SqlDatabase::Open(options());
+  if (server == nullptr) {
+    EXPECT_THAT(second, HasReason("STORE_LOCKED"));
+    return;
+  }
+  ASSERT_THAT(second, IsOk());
+  SP_ASSERT_OK_AND_ASSIGN(const auto other, SqlStore::Open(**second));
+  ASSERT_THAT(store->Apply(Change("A"), kNow), IsOk());
+  ASSERT_THAT(other->Apply(Change("B"), kNow), IsOk());
+  SP_ASSERT_OK_AND_ASSIGN(const auto records, store->ReadAudit(0, 10));
+  ASSERT_THAT(records, SizeIs(2));
+  EXPECT_TRUE(AuditFollows(records[1], 1, records[0].hash));
 }
 
-TEST_F(SqlStoreTest, ANewerSchemaIsLeftAlone) {
-  store.reset();
-  ASSERT_EQ(std::system(("sqlite3 " + file +
-                         " \"INSERT INTO schema_version VALUES (99)\"")
-                            .c_str()),
+TEST_P(SqlStoreTest, ANewerSchemaIsLeftAlone) {
+  Sql("INSERT INTO schema_version VALUES (99)");
+  EXPECT_THAT(TryOpen(), HasReason("STORE_SCHEMA_TOO_NEW"));
+}
+
+// One of a batch that is refused leaves the others, and the chain, whole.
+TEST_P(SqlStoreTest, ARefusedChangeLeavesItsBatchAlone) {
+  StoreChange first = Change("A");
+  first.insert_certificates = {Certificate("1f")};
+  StoreChange same = Change("B");
+  same.insert_enrollments = {Sample("1")};
+  same.insert_certificates = {Certificate("1f")};
+  StoreChange other_name = Change("C");
+  other_name.insert_certificates = {Certificate("2f")};
+  other_name.insert_certificates[0].common_name = "another";
+  StoreChange stale = Change("D");
+  stale.update_enrollments = {Sample("7")};
+  StoreChange last = Change("E");
+  last.insert_certificates = {Certificate("3f")};
+  const StoreChange* const all[] = {&first, &same, &other_name, &stale, &last};
+  SP_ASSERT_OK_AND_ASSIGN(const StoreApplied applied,
+                          store->ApplyAll(all, kNow));
+  ASSERT_THAT(applied.results, SizeIs(5));
+  EXPECT_THAT(applied.results[0], IsOk());
+  EXPECT_THAT(applied.results[1], HasReason("SERIAL_EXISTS"));
+  EXPECT_THAT(applied.results[2], HasReason("KEY_REUSED"));
+  EXPECT_THAT(applied.results[3], HasReason("ETAG_MISMATCH"));
+  EXPECT_THAT(applied.results[4], IsOk());
+  EXPECT_THAT(applied.audit, SizeIs(2));
+  EXPECT_THAT(*store->ReadAudit(0, 10), SizeIs(2));
+  EXPECT_FALSE(store->FindDevice("SEP1")->has_value());
+  EXPECT_THAT(*store->ListIntents(), SizeIs(2));
+  Open();  // checks the chain
+}
+
+// What is not text is a fault of that change, not of the store.
+TEST_P(SqlStoreTest, AValueThatTheStoreCannotTakeIsItsOwnChangesFault) {
+  StoreChange broken = Change("A");
+  broken.audit[0].details = "\xff\xfe";
+  StoreChange good = Change("B");
+  broken.insert_enrollments = {Sample("1")};
+  broken.insert_enrollments[0].lsc_serial = "\xff\xfe";
+  const StoreChange* const all[] = {&broken, &good};
+  SP_ASSERT_OK_AND_ASSIGN(const StoreApplied applied,
+                          store->ApplyAll(all, kNow));
+  if (server != nullptr) {
+    EXPECT_THAT(applied.results[0], HasReason("STORE_ERROR"));
+  }
+  EXPECT_THAT(applied.results[1], IsOk());
+}
+
+TEST_P(SqlStoreTest, AStoreThatIsGoneIsToldAndComesBack) {
+  if (server == nullptr) {
+    ASSERT_EQ(std::rename(file.c_str(), (file + ".away").c_str()), 0);
+    EXPECT_THAT(store->Apply(Change("A"), kNow),
+                HasReason("STORE_UNAVAILABLE"));
+    ASSERT_EQ(std::rename((file + ".away").c_str(), file.c_str()), 0);
+  } else {
+    server->Kill();
+    EXPECT_THAT(store->Apply(Change("A"), kNow),
+                HasReason("STORE_UNAVAILABLE"));
+    EXPECT_THAT(store->GetEnrollment("x"), HasReason("STORE_UNAVAILABLE"));
+    server->Start();
+  }
+  absl::Status status;
+  for (int i = 0; i < 100; ++i) {
+    status = store->Apply(Change("B"), kNow);
+    if (status.ok()) break;
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  EXPECT_THAT(status, IsOk());
+  EXPECT_THAT(*store->ReadAudit(0, 10), SizeIs(1));
+}
+
+// The databases that releases have written, with what was in them.
+TEST(SqlStoreMigrationTest, EveryReleasedSchemaComesForwardWithItsData) {
+  const std::string file = NewTestFolder() + "/capf.db";
+  // As this service wrote it before schema 2, and before schemas had owners.
+  std::string script = "CREATE TABLE schema_version (version INTEGER NOT NULL)";
+  for (const std::string_view statement : StoreMigrations()[0].statements) {
+    script += ";" + std::string(statement);
+  }
+  const AuditRecord record =
+      ChainAudit(1, "", kNow, {"OLD", "ann", "subject", "x=1"});
+  script +=
+      ";INSERT INTO schema_version VALUES (1);"
+      "INSERT INTO audit VALUES (1, " +
+      std::to_string(absl::ToUnixMicros(kNow)) +
+      ", 'OLD', 'ann', 'subject', 'x=1', '', '" + record.hash +
+      "');"
+      "INSERT INTO certificates VALUES ('1f', 'a', 'server', 2, 'edge', '',"
+      " 'ann', 'a/r1', '12', 'aa', '3000', '3001', 1, 2, 3, 0, 0);"
+      "UPDATE counters SET value = 7";
+  std::ofstream(file + ".sql") << script << ";";
+  ASSERT_EQ(std::system(("sqlite3 " + file + " < " + file + ".sql").c_str()),
             0);
-  EXPECT_THAT(SqlStore::Open(file), HasReason("STORE_SCHEMA_TOO_NEW"));
+  SP_ASSERT_OK_AND_ASSIGN(const auto database,
+                          SqlDatabase::Open(SqliteOptions{.file = file}));
+  SP_ASSERT_OK_AND_ASSIGN(const auto store, SqlStore::Open(*database));
+  EXPECT_EQ(store->TrustVersion().value(), 7);
+  EXPECT_THAT(*store->ReadAudit(0, 10), SizeIs(1));
+  EXPECT_EQ((*store->FindRequest("a/r1"))->der, "0\x01");
+  ASSERT_THAT(store->Apply(Change("NEW"), kNow), IsOk());
+  EXPECT_THAT(*store->ListPublished("a", TrustListKind::kCtl, 1), IsEmpty());
 }
 
 }  // namespace

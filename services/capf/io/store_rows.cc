@@ -219,7 +219,7 @@ absl::Status DeleteEnrollment(soci::session& sql, const VersionedName& which) {
   const long long version = which.version;
   soci::statement statement =
       (sql.prepare << "DELETE FROM enrollments WHERE name = :n"
-                      " AND (:v = 0 OR version = :w)",
+                      " AND (CAST(:v AS BIGINT) = 0 OR version = :w)",
        use(which.name), use(version), use(version));
   statement.execute(true);
   return statement.get_affected_rows() == 1 ? absl::OkStatus() : Conflict();
@@ -334,8 +334,9 @@ void InsertPublished(soci::session& sql, const PublishedList& list) {
   const std::string content = ToHexColumn(list.content);
   const long long time = ToColumn(list.publish_time);
   sql << "INSERT INTO trust_lists (sequence, tenant, kind, sha1, content,"
-         " publish_time) SELECT COALESCE(MAX(sequence), 0) + 1, :t, :k, :s,"
-         " :c, :p FROM trust_lists",
+         " publish_time) SELECT COALESCE(MAX(sequence), 0) + 1,"
+         " CAST(:t AS TEXT), CAST(:k AS BIGINT), CAST(:s AS TEXT),"
+         " CAST(:c AS TEXT), CAST(:p AS BIGINT) FROM trust_lists",
       use(list.tenant), use(kind), use(list.sha1), use(content), use(time);
 }
 

@@ -1,113 +1,124 @@
 #include "services/capf/io/store_schema.h"
 
-namespace sallyport::capf {
+#include <array>
+#include <string_view>
 
-absl::Span<const StoreMigration> StoreMigrations() {
-  static const auto* const migrations = new std::vector<StoreMigration>{
-      {1,
-       {R"(CREATE TABLE enrollments (
-             name TEXT NOT NULL PRIMARY KEY,
-             tenant TEXT NOT NULL,
-             device_name TEXT NOT NULL UNIQUE,
-             operation BIGINT NOT NULL,
-             mode BIGINT NOT NULL,
-             verifier_iterations BIGINT NOT NULL,
-             verifier_salt TEXT NOT NULL,
-             verifier_hash TEXT NOT NULL,
-             string_spent BIGINT NOT NULL,
-             key_order BIGINT NOT NULL,
-             rsa_bits BIGINT NOT NULL,
-             curve BIGINT NOT NULL,
-             validity BIGINT NOT NULL,
-             completes_by BIGINT NOT NULL,
-             status_outcome BIGINT NOT NULL,
-             status_operation BIGINT NOT NULL,
-             status_reason BIGINT NOT NULL,
-             failed_attempts BIGINT NOT NULL,
-             locked BIGINT NOT NULL,
-             lsc_serial TEXT NOT NULL,
-             unconfirmed_serial TEXT NOT NULL,
-             lsc_expire_time BIGINT NOT NULL,
-             last_contact_time BIGINT NOT NULL,
-             protocol_version BIGINT NOT NULL,
-             request_key TEXT NOT NULL,
-             create_time BIGINT NOT NULL,
-             update_time BIGINT NOT NULL,
-             version BIGINT NOT NULL))",
-        R"(CREATE UNIQUE INDEX enrollments_by_request
-             ON enrollments (request_key) WHERE request_key <> '')",
-        R"(CREATE INDEX enrollments_by_tenant ON enrollments (tenant, name))",
-        R"(CREATE TABLE certificates (
-             serial TEXT NOT NULL PRIMARY KEY,
-             tenant TEXT NOT NULL,
-             profile TEXT NOT NULL,
-             state BIGINT NOT NULL,
-             common_name TEXT NOT NULL,
-             enrollment TEXT NOT NULL,
-             requester TEXT NOT NULL,
-             request_key TEXT NOT NULL,
-             request_sha256 TEXT NOT NULL,
-             key_sha256 TEXT NOT NULL,
-             tbs TEXT NOT NULL,
-             der TEXT NOT NULL,
-             not_before BIGINT NOT NULL,
-             not_after BIGINT NOT NULL,
-             create_time BIGINT NOT NULL,
-             revoke_time BIGINT NOT NULL,
-             revocation_reason BIGINT NOT NULL))",
-        // An abandoned intent gives its request id back.
-        R"(CREATE UNIQUE INDEX certificates_by_request
-             ON certificates (request_key)
-             WHERE request_key <> '' AND state <> 5)",
-        R"(CREATE INDEX certificates_by_key ON certificates (key_sha256))",
-        R"(CREATE INDEX certificates_by_state
-             ON certificates (state, not_after))",
-        R"(CREATE INDEX certificates_by_tenant
-             ON certificates (tenant, serial))",
-        R"(CREATE TABLE trusted_certificates (
-             store TEXT NOT NULL,
-             sha256 TEXT NOT NULL,
-             der TEXT NOT NULL,
-             origin TEXT NOT NULL,
-             tls_peer_subject TEXT NOT NULL,
-             tls_contexts TEXT NOT NULL,
-             create_time BIGINT NOT NULL,
-             PRIMARY KEY (store, sha256)))",
-        R"(CREATE TABLE audit (
-             sequence BIGINT NOT NULL PRIMARY KEY,
-             time BIGINT NOT NULL,
-             event TEXT NOT NULL,
-             actor TEXT NOT NULL,
-             subject TEXT NOT NULL,
-             details TEXT NOT NULL,
-             previous_hash TEXT NOT NULL,
-             hash TEXT NOT NULL))",
-        R"(CREATE TABLE counters (
-             name TEXT NOT NULL PRIMARY KEY,
-             value BIGINT NOT NULL))",
-        R"(INSERT INTO counters (name, value) VALUES ('trust_version', 0))"}},
-      {2,
-       {R"(CREATE TABLE trust_lists (
-             sequence BIGINT NOT NULL PRIMARY KEY,
-             tenant TEXT NOT NULL,
-             kind BIGINT NOT NULL,
-             sha1 TEXT NOT NULL,
-             content TEXT NOT NULL,
-             publish_time BIGINT NOT NULL))",
-        R"(CREATE INDEX trust_lists_by_kind
-             ON trust_lists (tenant, kind, sequence))",
-        R"(CREATE TABLE phone_lists (
-             device TEXT NOT NULL PRIMARY KEY,
-             tenant TEXT NOT NULL,
-             ctl TEXT NOT NULL,
-             ctl_before TEXT NOT NULL,
-             itl TEXT NOT NULL,
-             itl_before TEXT NOT NULL,
-             fetch_time BIGINT NOT NULL))",
-        R"(CREATE INDEX phone_lists_by_tenant
-             ON phone_lists (tenant, device))"}},
-  };
-  return *migrations;
-}
+namespace sallyport::capf {
+namespace {
+
+constexpr std::array<std::string_view, 12> kFirst = {
+    R"(CREATE TABLE enrollments (
+         name TEXT NOT NULL PRIMARY KEY,
+         tenant TEXT NOT NULL,
+         device_name TEXT NOT NULL UNIQUE,
+         operation BIGINT NOT NULL,
+         mode BIGINT NOT NULL,
+         verifier_iterations BIGINT NOT NULL,
+         verifier_salt TEXT NOT NULL,
+         verifier_hash TEXT NOT NULL,
+         string_spent BIGINT NOT NULL,
+         key_order BIGINT NOT NULL,
+         rsa_bits BIGINT NOT NULL,
+         curve BIGINT NOT NULL,
+         validity BIGINT NOT NULL,
+         completes_by BIGINT NOT NULL,
+         status_outcome BIGINT NOT NULL,
+         status_operation BIGINT NOT NULL,
+         status_reason BIGINT NOT NULL,
+         failed_attempts BIGINT NOT NULL,
+         locked BIGINT NOT NULL,
+         lsc_serial TEXT NOT NULL,
+         unconfirmed_serial TEXT NOT NULL,
+         lsc_expire_time BIGINT NOT NULL,
+         last_contact_time BIGINT NOT NULL,
+         protocol_version BIGINT NOT NULL,
+         request_key TEXT NOT NULL,
+         create_time BIGINT NOT NULL,
+         update_time BIGINT NOT NULL,
+         version BIGINT NOT NULL))",
+    R"(CREATE UNIQUE INDEX enrollments_by_request
+         ON enrollments (request_key) WHERE request_key <> '')",
+    R"(CREATE INDEX enrollments_by_tenant ON enrollments (tenant, name))",
+    R"(CREATE TABLE certificates (
+         serial TEXT NOT NULL PRIMARY KEY,
+         tenant TEXT NOT NULL,
+         profile TEXT NOT NULL,
+         state BIGINT NOT NULL,
+         common_name TEXT NOT NULL,
+         enrollment TEXT NOT NULL,
+         requester TEXT NOT NULL,
+         request_key TEXT NOT NULL,
+         request_sha256 TEXT NOT NULL,
+         key_sha256 TEXT NOT NULL,
+         tbs TEXT NOT NULL,
+         der TEXT NOT NULL,
+         not_before BIGINT NOT NULL,
+         not_after BIGINT NOT NULL,
+         create_time BIGINT NOT NULL,
+         revoke_time BIGINT NOT NULL,
+         revocation_reason BIGINT NOT NULL))",
+    // An abandoned intent gives its request id back.
+    R"(CREATE UNIQUE INDEX certificates_by_request
+         ON certificates (request_key)
+         WHERE request_key <> '' AND state <> 5)",
+    R"(CREATE INDEX certificates_by_key ON certificates (key_sha256))",
+    R"(CREATE INDEX certificates_by_state
+         ON certificates (state, not_after))",
+    R"(CREATE INDEX certificates_by_tenant
+         ON certificates (tenant, serial))",
+    R"(CREATE TABLE trusted_certificates (
+         store TEXT NOT NULL,
+         sha256 TEXT NOT NULL,
+         der TEXT NOT NULL,
+         origin TEXT NOT NULL,
+         tls_peer_subject TEXT NOT NULL,
+         tls_contexts TEXT NOT NULL,
+         create_time BIGINT NOT NULL,
+         PRIMARY KEY (store, sha256)))",
+    R"(CREATE TABLE audit (
+         sequence BIGINT NOT NULL PRIMARY KEY,
+         time BIGINT NOT NULL,
+         event TEXT NOT NULL,
+         actor TEXT NOT NULL,
+         subject TEXT NOT NULL,
+         details TEXT NOT NULL,
+         previous_hash TEXT NOT NULL,
+         hash TEXT NOT NULL))",
+    R"(CREATE TABLE counters (
+         name TEXT NOT NULL PRIMARY KEY,
+         value BIGINT NOT NULL))",
+    R"(INSERT INTO counters (name, value) VALUES ('trust_version', 0))",
+};
+
+constexpr std::array<std::string_view, 4> kSecond = {
+    R"(CREATE TABLE trust_lists (
+         sequence BIGINT NOT NULL PRIMARY KEY,
+         tenant TEXT NOT NULL,
+         kind BIGINT NOT NULL,
+         sha1 TEXT NOT NULL,
+         content TEXT NOT NULL,
+         publish_time BIGINT NOT NULL))",
+    R"(CREATE INDEX trust_lists_by_kind
+         ON trust_lists (tenant, kind, sequence))",
+    R"(CREATE TABLE phone_lists (
+         device TEXT NOT NULL PRIMARY KEY,
+         tenant TEXT NOT NULL,
+         ctl TEXT NOT NULL,
+         ctl_before TEXT NOT NULL,
+         itl TEXT NOT NULL,
+         itl_before TEXT NOT NULL,
+         fetch_time BIGINT NOT NULL))",
+    R"(CREATE INDEX phone_lists_by_tenant
+         ON phone_lists (tenant, device))",
+};
+
+constexpr std::array<SqlMigration, 2> kSteps = {
+    SqlMigration{1, kFirst},
+    SqlMigration{2, kSecond},
+};
+
+}  // namespace
+
+absl::Span<const SqlMigration> StoreMigrations() { return kSteps; }
 
 }  // namespace sallyport::capf

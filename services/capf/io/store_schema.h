@@ -5,20 +5,13 @@
 #ifndef SALLYPORT_SERVICES_CAPF_IO_STORE_SCHEMA_H_
 #define SALLYPORT_SERVICES_CAPF_IO_STORE_SCHEMA_H_
 
-#include <string_view>
-#include <vector>
-
 #include "absl/types/span.h"
+#include "services/common/sql/sql_migration.h"
 
 namespace sallyport::capf {
 
-struct StoreMigration {
-  int version;
-  std::vector<std::string_view> statements;
-};
-
 // In order of version, from 1.
-absl::Span<const StoreMigration> StoreMigrations();
+absl::Span<const SqlMigration> StoreMigrations();
 
 }  // namespace sallyport::capf
 

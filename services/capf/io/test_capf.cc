@@ -50,8 +50,13 @@ RegistrationOptions TestCapf::Cheap() {
 }
 
 TestCapf::TestCapf(const std::string& where, RegistrationOptions options)
+    : TestCapf(where, SqliteOptions{.file = where + "/capf.db"}, options) {}
+
+TestCapf::TestCapf(const std::string& where, SqlOptions where_stored,
+                   RegistrationOptions options)
     : folder(where),
-      store(Must(SqlStore::Open(where + "/capf.db"))),
+      database(Must(SqlDatabase::Open(std::move(where_stored)))),
+      store(Must(SqlStore::Open(*database))),
       audit(Must(AuditFile::Open(where + "/audit.jsonl", *store))) {
   ledger.emplace(*store, *audit, clock);
   signer = Must(FileSigner::Open(KeyOptions(where)));

@@ -18,6 +18,7 @@
 #include "services/capf/io/sql_store.h"
 #include "services/capf/io/trust_admin.h"
 #include "services/common/random/system_random.h"
+#include "services/common/sql/sql_database.h"
 #include "services/common/time/fake_clock.h"
 
 namespace sallyport::capf {
@@ -31,6 +32,9 @@ std::string NewTestFolder();
 struct TestCapf {
   explicit TestCapf(const std::string& folder,
                     RegistrationOptions registration = Cheap());
+  // The same over another store: a replica, if others have it too.
+  TestCapf(const std::string& folder, SqlOptions store,
+           RegistrationOptions registration = Cheap());
 
   // Few PBKDF2 rounds.
   static RegistrationOptions Cheap();
@@ -46,6 +50,7 @@ struct TestCapf {
   std::string folder;
   FakeClock clock{absl::FromUnixSeconds(1795255200)};
   SystemRandom random;
+  std::unique_ptr<SqlDatabase> database;
   std::unique_ptr<SqlStore> store;
   std::unique_ptr<AuditFile> audit;
   std::optional<Ledger> ledger;

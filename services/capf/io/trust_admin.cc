@@ -88,7 +88,12 @@ absl::StatusOr<std::vector<TrustedCertificate>> TrustAdmin::Add(
     change.insert_trusted.push_back(std::move(trusted));
   }
   if (!validate_only && !change.insert_trusted.empty()) {
-    SP_RETURN_IF_ERROR(ledger_.Apply(change));
+    const absl::Status added = ledger_.Apply(change);
+    if (ReasonOf(added) == "TRUSTED_EXISTS") {
+      // Another replica has added one of them meanwhile.
+      return Add(store, certificates, like, actor, validate_only);
+    }
+    SP_RETURN_IF_ERROR(added);
   }
   return result;
 }

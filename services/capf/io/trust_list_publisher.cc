@@ -124,11 +124,20 @@ absl::StatusOr<TrustListPublisher::Key> TrustListPublisher::OpenKey(
 
 absl::Status TrustListPublisher::Serve(OnPublished on_published) {
   on_published_ = std::move(on_published);
+  return Refresh();
+}
+
+absl::Status TrustListPublisher::Refresh() {
   for (const TrustListKind kind : {TrustListKind::kCtl, TrustListKind::kItl}) {
+    std::string& served = served_[kind == TrustListKind::kCtl ? 0 : 1];
     SP_ASSIGN_OR_RETURN(
         const std::vector<PublishedList> lists,
         ledger_.store().ListPublished(options_.tenant, kind, 1));
-    for (const PublishedList& list : lists) on_published_(list);
+    for (const PublishedList& list : lists) {
+      if (list.sha1 == served) continue;
+      served = list.sha1;
+      on_published_(list);
+    }
   }
   return absl::OkStatus();
 }

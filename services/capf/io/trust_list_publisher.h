@@ -60,6 +60,8 @@ class TrustListPublisher {
   // Called with each list that went out, and with those of a former run.
   using OnPublished = std::function<void(const PublishedList&)>;
   absl::Status Serve(OnPublished on_published);
+  // The same again for what another replica has published meanwhile.
+  absl::Status Refresh();
 
   // Makes the list, reads it with the reader that had no part in writing it,
   // replays the phones' rule over every phone of the tenant, and only then
@@ -106,6 +108,7 @@ class TrustListPublisher {
   std::array<Key, 2> signers_;
   Key tftp_;
   OnPublished on_published_;
+  std::array<std::string, 2> served_;  // SHA-1 of what is out, by kind
 };
 
 }  // namespace sallyport::capf

@@ -46,4 +46,14 @@ void WorkThread::Run() {
   }
 }
 
+WorkThreads::WorkThreads(size_t threads, size_t capacity) {
+  for (size_t i = 0; i < threads; ++i) {
+    threads_.push_back(std::make_unique<WorkThread>(capacity));
+  }
+}
+
+void WorkThreads::Stop() {
+  for (const auto& thread : threads_) thread->Stop();
+}
+
 }  // namespace sallyport::capf

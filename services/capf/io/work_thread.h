@@ -4,9 +4,13 @@
 #define SALLYPORT_SERVICES_CAPF_IO_WORK_THREAD_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -41,6 +45,23 @@ class WorkThread {
   std::deque<std::function<void()>> jobs_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
+};
+
+// Several threads, for jobs that wait for the disk together. Thread-safe.
+class WorkThreads {
+ public:
+  // `capacity` is that of each.
+  WorkThreads(size_t threads, size_t capacity);
+
+  // Jobs of the same key run in order, on one thread. As WorkThread::Post().
+  absl::Status Post(uint64_t key, std::function<void()> job) {
+    return threads_[key % threads_.size()]->Post(std::move(job));
+  }
+
+  void Stop();
+
+ private:
+  std::vector<std::unique_ptr<WorkThread>> threads_;
 };
 
 }  // namespace sallyport::capf

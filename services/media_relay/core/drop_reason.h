@@ -41,6 +41,10 @@ enum class DropReason : uint8_t {
   kTooManySources,  // SSRC changes beyond the limit
   kProtectFailed,   // the other leg could not protect it
   kDirection,       // the leg is not allowed to send or receive
+  // On a media leg with ICE or DTLS.
+  kIceUserUnknown,  // a check with another leg's user fragments, or none
+  kConsentLost,     // no check for 30 s: nothing is sent (RFC 7675)
+  kUnexpectedDtls,  // no ClientHello, or more of them than are answered
   kDraining,
   // Towards a client's connection.
   kSlowReader,  // it does not take what it is sent
@@ -79,6 +83,9 @@ constexpr std::string_view DropReasonName(DropReason reason) {
       "too_many_sources",
       "protect_failed",
       "direction",
+      "ice_user_unknown",
+      "consent_lost",
+      "unexpected_dtls",
       "draining",
       "slow_reader",
   };

@@ -1,5 +1,6 @@
 #include "services/media_relay/core/media_bridge.h"
 
+#include "absl/types/span.h"
 #include "services/common/random/random_source.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
@@ -19,9 +20,12 @@ MediaBridge::MediaBridge(const MediaLegOptions& a, const MediaLegOptions& b,
 
 PacketAction MediaBridge::OnPacket(LegSide side, bool rtcp_socket,
                                    const Endpoint& from, Packet& packet,
-                                   Now now) {
+                                   absl::Span<uint8_t> reply, Now now) {
   MediaLeg& in = leg(side);
   const PacketKind kind = ClassifyPacket(packet.bytes());
+  if (kind == PacketKind::kStun || kind == PacketKind::kDtls) {
+    return OnSetupPacket(side, kind, from, packet, reply, now);
+  }
   const bool rtcp = kind == PacketKind::kRtcp;
   // Without rtcp-mux each socket carries its own kind only.
   const bool expected =
@@ -46,6 +50,27 @@ PacketAction MediaBridge::OnPacket(LegSide side, bool rtcp_socket,
       packet.bytes());
   action.delay = &in.stats().delay;
   return action;
+}
+
+PacketAction MediaBridge::OnSetupPacket(LegSide side, PacketKind kind,
+                                        const Endpoint& from,
+                                        const Packet& packet,
+                                        absl::Span<uint8_t> reply, Now now) {
+  MediaLeg& in = leg(side);
+  if (kind == PacketKind::kStun && in.ice() != nullptr) {
+    absl::Span<const uint8_t> answer;
+    const DropReason refused = in.OnStun(from, packet, reply, now, answer);
+    return refused != DropReason::kNone
+               ? PacketAction::Drop(refused)
+               : PacketAction::Send(sockets(side).rtp, from, answer);
+  }
+  if (kind == PacketKind::kDtls && in.dtls() != nullptr) {
+    const DropReason refused = in.OnDtls(from, packet, now);
+    return refused != DropReason::kNone ? PacketAction::Drop(refused)
+                                        : PacketAction();
+  }
+  in.CountDrop(DropReason::kNotMedia);
+  return PacketAction::Drop(DropReason::kNotMedia);
 }
 
 }  // namespace sallyport::media_relay

@@ -8,10 +8,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/types/span.h"
 #include "services/common/random/random_source.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/media_leg.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/packet_classifier.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/srtp_session.h"
 
@@ -54,11 +56,17 @@ class MediaBridge {
     leg(Other(side)).PrefetchOutbound();
   }
 
-  // A datagram that arrived on a leg's RTP or RTCP socket.
+  // A datagram that arrived on a leg's RTP or RTCP socket; answers to ICE
+  // checks are written into `reply`. What the legs have to tell and to send
+  // afterwards is asked of them.
   PacketAction OnPacket(LegSide side, bool rtcp_socket, const Endpoint& from,
-                        Packet& packet, Now now);
+                        Packet& packet, absl::Span<uint8_t> reply, Now now);
 
  private:
+  PacketAction OnSetupPacket(LegSide side, PacketKind kind,
+                             const Endpoint& from, const Packet& packet,
+                             absl::Span<uint8_t> reply, Now now);
+
   std::array<MediaLeg, 2> legs_;
   std::array<Sockets, 2> sockets_;
 };

@@ -1,5 +1,6 @@
 #include "services/media_relay/core/media_bridge.h"
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -10,6 +11,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/random/fake_random.h"
@@ -145,7 +147,7 @@ class MediaBridgeTest : public testing::Test {
       update.remote_key->key_salt = Secret::CopyOf(peer.key);
       peer.SetRelayKey(ToString(bridge_->leg(side).DangerousLocalKey()));
     }
-    ASSERT_TRUE(bridge_->leg(side).Update(update).ok());
+    ASSERT_TRUE(bridge_->leg(side).Update(update, now_).ok());
   }
 
   // Delivers and returns what is sent, empty when dropped.
@@ -155,7 +157,8 @@ class MediaBridgeTest : public testing::Test {
     std::memcpy(buffer_.data() + kPacketHeadroom, wire.data(), wire.size());
     Packet packet{buffer_.data() + kPacketHeadroom, wire.size(),
                   kPacketHeadroom, kPacketTailroom};
-    action_ = bridge_->OnPacket(side, rtcp_socket, from, packet, now_);
+    action_ = bridge_->OnPacket(side, rtcp_socket, from, packet,
+                                absl::MakeSpan(reply_), now_);
     if (!action_.sends()) return "";
     return ToString(action_.bytes);
   }
@@ -168,6 +171,7 @@ class MediaBridgeTest : public testing::Test {
   std::optional<Peer> b_;
   PacketAction action_;
   std::vector<uint8_t> buffer_;
+  std::array<uint8_t, kReplySize> reply_ = {};
 };
 
 struct Pair {
@@ -312,7 +316,7 @@ TEST_F(MediaBridgeTest, SrtpLegLatchesOnlyToWhatAuthenticates) {
   Make(kSuite, std::nullopt);
   MediaLegUpdate update;
   update.latching = true;
-  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(update).ok());
+  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(update, now_).ok());
   const Endpoint attacker = At("10.9.9.9", 4000);
   const Endpoint behind_nat = At("10.7.7.7", 5000);
   EXPECT_EQ(Deliver(LegSide::kA, Rtp(1), attacker), "");
@@ -329,7 +333,7 @@ TEST_F(MediaBridgeTest, SrtpLegLatchesOnlyToWhatAuthenticates) {
   EXPECT_EQ(action_.drop, DropReason::kSourceRefused);
   // Signalling does.
   update.remote_rtp = attacker;
-  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(update).ok());
+  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(update, now_).ok());
   EXPECT_EQ(Deliver(LegSide::kA, a_->Wrap(Rtp(4)), attacker), Rtp(4));
 }
 
@@ -338,7 +342,7 @@ TEST_F(MediaBridgeTest, RtpLegLatchesOnlyInsideTheSignalledNetwork) {
   MediaLegUpdate update;
   update.latching = true;
   update.latching_prefixes = {*IpPrefix::Parse("10.1.0.0/16")};
-  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(update).ok());
+  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(update, now_).ok());
   EXPECT_EQ(Deliver(LegSide::kA, Rtp(1), At("10.2.0.1", 20000)), "");
   EXPECT_EQ(action_.drop, DropReason::kSourceRefused);
   EXPECT_NE(Deliver(LegSide::kA, Rtp(2), At("10.1.0.1", 777 + 1024)), "");
@@ -350,7 +354,7 @@ TEST_F(MediaBridgeTest, RtpLegMayLatchToAnotherPortOfTheSignalledAddress) {
   Make(std::nullopt, kSuite);
   MediaLegUpdate update;
   update.latching = true;
-  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(update).ok());
+  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(update, now_).ok());
   EXPECT_NE(Deliver(LegSide::kA, Rtp(1), At("10.0.0.1", 40000)), "");
 }
 
@@ -358,7 +362,7 @@ TEST_F(MediaBridgeTest, LatchingNeverReachesARefusedPeer) {
   Make(kSuite, std::nullopt);
   MediaLegUpdate update;
   update.latching = true;
-  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(update).ok());
+  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(update, now_).ok());
   uint16_t sequence = 0;
   for (const char* ip : {"127.0.0.1", "169.254.169.254", "192.168.1.1"}) {
     EXPECT_EQ(Deliver(LegSide::kA, a_->Wrap(Rtp(++sequence)), At(ip, 20000)),
@@ -372,7 +376,7 @@ TEST_F(MediaBridgeTest, UpdateRefusesPeersThePolicyRefuses) {
   for (const char* ip : {"127.0.0.1", "169.254.169.254", "::1"}) {
     MediaLegUpdate update;
     update.remote_rtp = At(ip, 20000);
-    const absl::Status status = bridge_->leg(LegSide::kB).Update(update);
+    const absl::Status status = bridge_->leg(LegSide::kB).Update(update, now_);
     EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << ip;
     EXPECT_EQ(ReasonOf(status), "MEDIA_PEER_REFUSED");
   }
@@ -384,9 +388,9 @@ TEST_F(MediaBridgeTest, UpdateRefusesKeysThatDoNotFit) {
   MediaLegUpdate update;
   update.remote_key.emplace();
   update.remote_key->key_salt = Secret::CopyOf("short");
-  EXPECT_EQ(ReasonOf(bridge_->leg(LegSide::kA).Update(update)),
+  EXPECT_EQ(ReasonOf(bridge_->leg(LegSide::kA).Update(update, now_)),
             "SRTP_KEY_INVALID");
-  EXPECT_EQ(ReasonOf(bridge_->leg(LegSide::kB).Update(update)),
+  EXPECT_EQ(ReasonOf(bridge_->leg(LegSide::kB).Update(update, now_)),
             "LEG_IS_NOT_SRTP");
 }
 
@@ -398,7 +402,7 @@ TEST_F(MediaBridgeTest, SrtpLegWithoutRemoteKeyTakesNothing) {
   bridge_->sockets(LegSide::kB) = {3, 4};
   MediaLegUpdate update;
   update.remote_rtp = At("10.0.0.1", 20000);
-  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(update).ok());
+  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(update, now_).ok());
   EXPECT_EQ(Deliver(LegSide::kA, Rtp(1), At("10.0.0.1", 20000)), "");
   EXPECT_EQ(action_.drop, DropReason::kNotConfigured);
 }
@@ -407,12 +411,12 @@ TEST_F(MediaBridgeTest, DirectionIsEnforced) {
   Make(std::nullopt, std::nullopt);
   MediaLegUpdate hold;
   hold.direction = MediaDirection::kRecvOnly;
-  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(hold).ok());
+  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(hold, now_).ok());
   EXPECT_EQ(Deliver(LegSide::kA, Rtp(1), a_->address), "");
   EXPECT_EQ(action_.drop, DropReason::kDirection);
   EXPECT_NE(Deliver(LegSide::kB, Rtp(1), b_->address), "");
   hold.direction = MediaDirection::kSendOnly;
-  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(hold).ok());
+  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(hold, now_).ok());
   EXPECT_NE(Deliver(LegSide::kA, Rtp(2), a_->address), "");
   EXPECT_EQ(Deliver(LegSide::kB, Rtp(2), b_->address), "");
   EXPECT_EQ(action_.drop, DropReason::kDirection);

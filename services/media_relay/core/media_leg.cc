@@ -5,11 +5,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/secret.h"
 #include "services/common/random/random_source.h"
@@ -17,7 +20,10 @@
 #include "services/common/status/status_macros.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/dtls_association.h"
+#include "services/media_relay/core/dtls_endpoint.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/ice_lite.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/rtcp_header.h"
@@ -65,8 +71,13 @@ void PrefetchRange(const void* begin, const char* end) {
 
 MediaLeg::MediaLeg(const MediaLegOptions& options, const SrtpLibrary& library,
                    const PeerPolicy& policy, RandomSource& random)
-    : options_(options), library_(library), policy_(policy) {
-  if (is_srtp()) {
+    : options_(options), library_(library), policy_(policy), random_(random) {
+  if (options_.ice) ice_ = std::make_unique<IceLite>(random);
+  if (options_.dtls != nullptr) {
+    dtls_ =
+        std::make_unique<DtlsEndpoint>(options_.dtls, options_.dtls_profiles);
+  }
+  if (options_.srtp.has_value()) {
     // Cannot fail: the size is that of the suite. Were it to, the leg would
     // have no outbound session and send nothing.
     RenewLocalKey(random).IgnoreError();
@@ -83,9 +94,9 @@ void MediaLeg::PrefetchSender() const {
 }
 
 absl::Status MediaLeg::RenewLocalKey(RandomSource& random) {
-  if (!is_srtp()) {
+  if (!options_.srtp.has_value()) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "LEG_IS_NOT_SRTP",
-                     "a leg without SRTP has no key");
+                     "only a leg with SDES-SRTP has a key to renew");
   }
   Secret key = Secret::Random(random, KeySaltSize(*options_.srtp));
   absl::StatusOr<std::unique_ptr<SrtpSession>> session =
@@ -106,10 +117,23 @@ absl::Status MediaLeg::CheckUpdate(const MediaLegUpdate& update) const {
                        "the remote media address may not be reached");
     }
   }
+  if (dtls_ == nullptr && (update.remote_fingerprint.has_value() ||
+                           update.remote_setup.has_value())) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "LEG_IS_NOT_DTLS",
+                     "a fingerprint or setup was given for a leg without DTLS");
+  }
+  if (ice_ == nullptr && update.remote_ufrag.has_value()) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "LEG_HAS_NO_ICE",
+                     "a user fragment was given for a leg without ICE");
+  }
+  if (ice_ != nullptr && update.latching.value_or(false)) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "LEG_HAS_ICE",
+                     "a leg with ICE follows its checks and does not latch");
+  }
   if (!update.remote_key.has_value()) return absl::OkStatus();
-  if (!is_srtp()) {
+  if (!options_.srtp.has_value()) {
     return MakeError(absl::StatusCode::kInvalidArgument, "LEG_IS_NOT_SRTP",
-                     "a key was given for a leg without SRTP");
+                     "a key was given for a leg without SDES-SRTP");
   }
   if (update.remote_key->key_salt.size() != KeySaltSize(*options_.srtp) ||
       update.remote_key->mki.size() > SrtpSession::kMaxMkiSize ||
@@ -121,7 +145,7 @@ absl::Status MediaLeg::CheckUpdate(const MediaLegUpdate& update) const {
   return absl::OkStatus();
 }
 
-absl::Status MediaLeg::Update(const MediaLegUpdate& update) {
+absl::Status MediaLeg::Update(const MediaLegUpdate& update, Now now) {
   SP_RETURN_IF_ERROR(CheckUpdate(update));
   std::unique_ptr<SrtpSession> inbound;
   if (update.remote_key.has_value()) {
@@ -138,14 +162,20 @@ absl::Status MediaLeg::Update(const MediaLegUpdate& update) {
   if (inbound != nullptr) inbound_ = std::move(inbound);
   if (update.remote_rtp.has_value() && update.remote_rtp != remote_rtp_) {
     remote_rtp_ = update.remote_rtp;
-    rtp_.latched.reset();
+    if (ice_ == nullptr) rtp_.latched.reset();
     rtcp_.latched.reset();
+    if (media_check_ == MonoTime::InfiniteFuture()) {
+      WatchMedia(media_timeout_, now);
+    }
   }
   if (update.remote_rtcp.has_value() && update.remote_rtcp != remote_rtcp_) {
     remote_rtcp_ = update.remote_rtcp;
     rtcp_.latched.reset();
   }
-  if (update.direction.has_value()) direction_ = *update.direction;
+  if (update.direction.has_value() && *update.direction != direction_) {
+    direction_ = *update.direction;
+    WatchMedia(media_timeout_, now);
+  }
   if (update.latching.has_value() && latching_ != *update.latching) {
     latching_ = *update.latching;
     rtp_.latched.reset();
@@ -154,10 +184,125 @@ absl::Status MediaLeg::Update(const MediaLegUpdate& update) {
   if (update.latching_prefixes.has_value()) {
     latching_prefixes_ = *update.latching_prefixes;
   }
+  if (update.remote_ufrag.has_value()) {
+    ice_->SetRemoteUfrag(*update.remote_ufrag, random_);
+  }
+  if (dtls_ != nullptr) {
+    dtls_->Update(update.remote_fingerprint, update.remote_setup, now.mono);
+    if (ice_ == nullptr && remote_rtp_.has_value()) dtls_->OnPath(now.mono);
+    FollowDtls();
+  }
   return absl::OkStatus();
 }
 
+DropReason MediaLeg::OnStun(const Endpoint& from, const Packet& packet,
+                            absl::Span<uint8_t> reply, Now now,
+                            absl::Span<const uint8_t>& answer) {
+  if (policy_.Check(from) != PeerVerdict::kAllowed) {
+    return Count(DropReason::kPeerRefused);
+  }
+  const IceLite::State before = ice_->state();
+  const IceLite::Answer out =
+      ice_->OnPacket(packet.bytes(), from, reply, now.mono);
+  if (out.drop != DropReason::kNone) return Count(out.drop);
+  answer = out.reply;
+  FollowIce(before, now);
+  return DropReason::kNone;
+}
+
+void MediaLeg::FollowIce(IceLite::State before, Now now) {
+  const std::optional<Endpoint> destination = ice_->destination();
+  if (before != ice_->state() || destination != rtp_.latched) {
+    news_ |= leg_news::kIceChanged;
+  }
+  rtp_.latched = destination;
+  news_ |= leg_news::kAttention;
+  if (dtls_ != nullptr && destination.has_value()) {
+    dtls_->OnPath(now.mono);
+    FollowDtls();
+  }
+}
+
+DropReason MediaLeg::OnDtls(const Endpoint& from, const Packet& packet,
+                            Now now) {
+  // ES2023-01: no state for a ClientHello from anywhere else.
+  if (ice_ != nullptr ? !ice_->IsValid(from) : remote_rtp_ != from) {
+    return Count(DropReason::kSourceRefused);
+  }
+  const DropReason refused = dtls_->OnDatagram(packet.bytes(), now.mono);
+  FollowDtls();
+  return refused == DropReason::kNone ? refused : Count(refused);
+}
+
+void MediaLeg::FollowDtls() {
+  news_ |= leg_news::kAttention;
+  if (dtls_->TakeChange()) news_ |= leg_news::kDtlsChanged;
+  const std::optional<DtlsAssociation::Keys> keys = dtls_->TakeKeys();
+  if (!keys.has_value()) return;
+  auto inbound =
+      SrtpSession::Create(library_, keys->suite, keys->remote.DangerousBytes(),
+                          {}, SrtpSession::Direction::kUnprotect);
+  auto outbound =
+      SrtpSession::Create(library_, keys->suite, keys->local.DangerousBytes(),
+                          {}, SrtpSession::Direction::kProtect);
+  // Fails for want of memory alone; then nothing passes.
+  inbound_ = inbound.ok() ? *std::move(inbound) : nullptr;
+  outbound_ = outbound.ok() ? *std::move(outbound) : nullptr;
+}
+
+std::vector<std::string> MediaLeg::TakeDatagrams(Endpoint& to) {
+  if (dtls_ == nullptr) return {};
+  std::vector<std::string> datagrams = dtls_->TakeDatagrams();
+  const std::optional<Endpoint> destination = Destination(/*rtcp=*/false);
+  if (!destination.has_value()) return {};
+  to = *destination;
+  return datagrams;
+}
+
+void MediaLeg::WatchMedia(absl::Duration timeout, Now now) {
+  media_timeout_ = timeout;
+  expected_since_ = now.wall;
+  media_check_ = timeout == absl::InfiniteDuration() || !FarSideSends()
+                     ? MonoTime::InfiniteFuture()
+                     : now.mono + timeout;
+  news_ |= leg_news::kAttention;
+}
+
+MonoTime MediaLeg::deadline() const {
+  MonoTime first = media_check_;
+  if (ice_ != nullptr) first = std::min(first, ice_->deadline());
+  if (dtls_ != nullptr) first = std::min(first, dtls_->deadline());
+  return first;
+}
+
+void MediaLeg::OnDeadline(Now now) {
+  news_ |= leg_news::kAttention;
+  if (ice_ != nullptr && ice_->deadline() <= now.mono) {
+    const IceLite::State before = ice_->state();
+    ice_->OnDeadline(now.mono);
+    FollowIce(before, now);
+  }
+  if (dtls_ != nullptr && dtls_->deadline() <= now.mono) {
+    dtls_->OnDeadline(now.mono);
+    FollowDtls();
+  }
+  if (media_check_ > now.mono) return;
+  // Packets do not move the deadline; it is looked at what has come since.
+  const absl::Duration idle =
+      now.wall - std::max(stats_.last_packet, expected_since_);
+  if (idle >= media_timeout_ && !silent_) {
+    silent_ = true;
+    news_ |= stats_.packets_received == 0 ? leg_news::kMediaMissing
+                                          : leg_news::kMediaLost;
+  }
+  const absl::Duration left = media_timeout_ - idle;
+  media_check_ =
+      now.mono + (left > absl::ZeroDuration() ? std::min(left, media_timeout_)
+                                              : media_timeout_);
+}
+
 std::optional<Endpoint> MediaLeg::Destination(bool rtcp) const {
+  if (ice_ != nullptr) return rtp_.latched;
   if (!rtcp || options_.rtcp_mux) {
     return rtp_.latched.has_value() ? rtp_.latched : remote_rtp_;
   }
@@ -172,7 +317,9 @@ std::optional<Endpoint> MediaLeg::Destination(bool rtcp) const {
 
 bool MediaLeg::SourceMayComeIn(bool rtcp, const Endpoint& from) const {
   const Path& path = rtcp && !options_.rtcp_mux ? rtcp_ : rtp_;
-  if (path.latched.has_value()) return *path.latched == from;
+  if (path.latched.has_value() && *path.latched == from) return true;
+  if (ice_ != nullptr) return ice_->IsValid(from);
+  if (path.latched.has_value()) return false;
   const std::optional<Endpoint> signalled = Destination(rtcp);
   if (signalled == from) return true;
   if (!latching_) return false;
@@ -202,7 +349,7 @@ DropReason MediaLeg::Unprotect(bool rtcp, Packet& packet) {
 
 DropReason MediaLeg::Accept(bool rtcp, const Endpoint& from, Packet& packet,
                             Now now) {
-  if (!remote_rtp_.has_value() && !latching_) {
+  if (!remote_rtp_.has_value() && !latching_ && ice_ == nullptr) {
     return Count(DropReason::kNotConfigured);
   }
   if (!SourceMayComeIn(rtcp, from)) return Count(DropReason::kSourceRefused);
@@ -232,7 +379,13 @@ DropReason MediaLeg::Accept(bool rtcp, const Endpoint& from, Packet& packet,
   ++stats_.packets_received;
   stats_.bytes_received += packet.size - header->size;
   stats_.stream.OnPacket(*header, now.mono);
-  if (stats_.packets_received == 1) stats_.first_packet = now.wall;
+  if (stats_.packets_received == 1) {
+    stats_.first_packet = now.wall;
+    news_ |= leg_news::kMediaStarted;
+  } else if (silent_) {
+    news_ |= leg_news::kMediaResumed;
+  }
+  silent_ = false;
   stats_.last_packet = now.wall;
   return DropReason::kNone;
 }
@@ -240,7 +393,10 @@ DropReason MediaLeg::Accept(bool rtcp, const Endpoint& from, Packet& packet,
 DropReason MediaLeg::Emit(bool rtcp, Packet& packet, Now now, Endpoint& to) {
   const std::optional<Endpoint> destination = Destination(rtcp);
   if (!destination.has_value() || (is_srtp() && outbound_ == nullptr)) {
-    return Count(DropReason::kNotConfigured);
+    return Count(ice_ != nullptr &&
+                         ice_->state() == IceLite::State::kConsentLost
+                     ? DropReason::kConsentLost
+                     : DropReason::kNotConfigured);
   }
   if (!rtcp && (direction_ == MediaDirection::kSendOnly ||
                 direction_ == MediaDirection::kInactive)) {

@@ -10,17 +10,24 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/secret.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/certificate_fingerprint.h"
 #include "services/media_relay/core/delay_histogram.h"
 #include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/dtls_association.h"
+#include "services/media_relay/core/dtls_endpoint.h"
+#include "services/media_relay/core/dtls_identity.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/ice_lite.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/srtp_policy.h"
@@ -37,11 +44,27 @@ enum class MediaDirection : uint8_t {
   kInactive,
 };
 
-// What cannot change during a session.
+// What cannot change during a session. DTLS and ICE need rtcp_mux; of `srtp`
+// and `dtls` at most one is set, and with neither the leg is plain RTP.
 struct MediaLegOptions {
-  std::optional<SrtpSuite> srtp;  // none: plain RTP
+  std::optional<SrtpSuite> srtp;  // SDES-SRTP
   bool rtcp_mux = false;          // RFC 5761
+  bool ice = false;               // RFC 8445, the lite side
+  SrtpProfiles dtls_profiles = SrtpProfiles::Default();
+  std::shared_ptr<const DtlsIdentity> dtls = nullptr;  // DTLS-SRTP
 };
+
+// What has happened on a leg, as a set.
+using LegNews = uint8_t;
+namespace leg_news {
+inline constexpr LegNews kMediaStarted = 1;  // first packet accepted
+inline constexpr LegNews kMediaMissing = 2;  // none ever came
+inline constexpr LegNews kMediaLost = 4;     // none comes any more
+inline constexpr LegNews kMediaResumed = 8;  // they come again
+inline constexpr LegNews kIceChanged = 16;   // state or selected pair
+inline constexpr LegNews kDtlsChanged = 32;  // state
+inline constexpr LegNews kAttention = 64;    // to send, or another deadline
+}  // namespace leg_news
 
 // What an update may set; what is not there stays as it is.
 struct MediaLegUpdate {
@@ -55,6 +78,9 @@ struct MediaLegUpdate {
   std::optional<MediaDirection> direction;
   std::optional<bool> latching;
   std::optional<std::vector<IpPrefix>> latching_prefixes;
+  std::optional<CertificateFingerprint> remote_fingerprint;
+  std::optional<DtlsSetup> remote_setup;
+  std::optional<std::string> remote_ufrag;
 };
 
 struct MediaLegStats {
@@ -80,11 +106,13 @@ struct MediaLegStats {
 // the proof is a packet that authenticates; on RTP the source must lie in the
 // signalled address or networks. Once latched, only a new remote address from
 // the signalling moves it: authenticated packets of an attacker who merely
-// copies them cannot (ES2025-01, CVE-2025-53399). Thread-compatible.
+// copies them cannot (ES2025-01, CVE-2025-53399). With ICE an address is good
+// while authenticated checks come from it, whatever the signalling said.
+// Thread-compatible.
 class MediaLeg {
  public:
-  // `library` and `policy` must outlive the leg. An SRTP leg draws its own key
-  // from `random` at once.
+  // `library`, `policy` and `random` must outlive the leg. An SDES-SRTP leg
+  // draws its own key from `random` at once, one with ICE its credentials.
   MediaLeg(const MediaLegOptions& options, const SrtpLibrary& library,
            const PeerPolicy& policy, RandomSource& random);
 
@@ -92,7 +120,7 @@ class MediaLeg {
   // fit, PERMISSION_DENIED for an address that may not be reached.
   absl::Status CheckUpdate(const MediaLegUpdate& update) const;
   // All of it is in force, or nothing has changed.
-  absl::Status Update(const MediaLegUpdate& update);
+  absl::Status Update(const MediaLegUpdate& update, Now now);
   // Makes the own key anew.
   absl::Status RenewLocalKey(RandomSource& random);
 
@@ -101,6 +129,23 @@ class MediaLeg {
   DropReason Accept(bool rtcp, const Endpoint& from, Packet& packet, Now now);
   // The whole way out; on kNone `to` and `packet` are ready to be sent.
   DropReason Emit(bool rtcp, Packet& packet, Now now, Endpoint& to);
+
+  // A STUN datagram of a leg with ICE; `answer` goes back to `from`.
+  DropReason OnStun(const Endpoint& from, const Packet& packet,
+                    absl::Span<uint8_t> reply, Now now,
+                    absl::Span<const uint8_t>& answer);
+  // A DTLS datagram of a DTLS-SRTP leg.
+  DropReason OnDtls(const Endpoint& from, const Packet& packet, Now now);
+  // Handshake datagrams to be sent to `to`; none when there is no address.
+  std::vector<std::string> TakeDatagrams(Endpoint& to);
+  // Arms the watch over media: kMediaMissing or kMediaLost after `timeout`
+  // without a packet while the far side should send.
+  void WatchMedia(absl::Duration timeout, Now now);
+  MonoTime deadline() const;
+  void OnDeadline(Now now);
+  // Asked for after each call; empties.
+  LegNews TakeNews() { return std::exchange(news_, LegNews{0}); }
+  bool has_news() const { return news_ != 0; }
 
   // Fetches into the cache what Accept() needs of the leg, or what Emit()
   // does; then, once that is there, its keys.
@@ -114,8 +159,17 @@ class MediaLeg {
   }
 
   const MediaLegOptions& options() const { return options_; }
-  bool is_srtp() const { return options_.srtp.has_value(); }
-  // Master key and salt with which this relay protects; empty on RTP.
+  bool is_srtp() const { return options_.srtp.has_value() || dtls_ != nullptr; }
+  // Null without.
+  const IceLite* ice() const { return ice_.get(); }
+  const DtlsEndpoint* dtls() const { return dtls_.get(); }
+  // The suite in force: of the options, or as the handshake agreed on.
+  std::optional<SrtpSuite> suite() const {
+    return dtls_ != nullptr && outbound_ != nullptr ? outbound_->suite()
+                                                    : options_.srtp;
+  }
+  // Master key and salt with which this relay protects; empty on RTP, and on
+  // DTLS-SRTP, whose keys nobody is told.
   ByteSpan DangerousLocalKey() const { return local_key_.DangerousBytes(); }
   const std::optional<Endpoint>& remote_rtp() const { return remote_rtp_; }
   const std::optional<Endpoint>& remote_rtcp() const { return remote_rtcp_; }
@@ -138,6 +192,14 @@ class MediaLeg {
 
   bool SourceMayComeIn(bool rtcp, const Endpoint& from) const;
   void Latch(bool rtcp, const Endpoint& from);
+  bool FarSideSends() const {
+    return direction_ == MediaDirection::kSendRecv ||
+           direction_ == MediaDirection::kSendOnly;
+  }
+  // Takes over the pair that ICE has chosen.
+  void FollowIce(IceLite::State before, Now now);
+  // Takes keys out of a handshake that is complete.
+  void FollowDtls();
   std::optional<Endpoint> Destination(bool rtcp) const;
   DropReason Unprotect(bool rtcp, Packet& packet);
   DropReason Count(DropReason reason) {
@@ -148,6 +210,8 @@ class MediaLeg {
   void OnSentRtcp(ByteSpan packet, Now now);
 
   MediaLegOptions options_;
+  LegNews news_ = 0;
+  bool silent_ = false;  // kMediaLost or kMediaMissing was told
   const SrtpLibrary& library_;
   const PeerPolicy& policy_;
   std::optional<Endpoint> remote_rtp_;
@@ -160,10 +224,17 @@ class MediaLeg {
   Secret local_key_;
   std::unique_ptr<SrtpSession> inbound_;
   std::unique_ptr<SrtpSession> outbound_;
+  std::unique_ptr<IceLite> ice_;
+  std::unique_ptr<DtlsEndpoint> dtls_;
   // Last sender report that went out here, for the round trip.
   uint32_t sent_report_ = 0;
   MonoTime sent_report_time_ = MonoTime::InfinitePast();
   MediaLegStats stats_;
+  RandomSource& random_;
+  absl::Duration media_timeout_ = absl::InfiniteDuration();
+  MonoTime media_check_ = MonoTime::InfiniteFuture();
+  // Since when packets should come.
+  absl::Time expected_since_ = absl::InfiniteFuture();
 };
 
 }  // namespace sallyport::media_relay

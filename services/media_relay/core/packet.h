@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <variant>
 
 #include "absl/container/inlined_vector.h"
@@ -112,7 +113,14 @@ struct OpenSocket {
 struct CloseSocket {
   SocketId socket;
 };
-using SocketAction = std::variant<OpenSocket, CloseSocket>;
+// Send a datagram that the core has made; on handshakes only, as it has memory
+// of its own.
+struct SendDatagram {
+  SocketId socket;
+  Endpoint to;
+  std::string bytes;
+};
+using SocketAction = std::variant<OpenSocket, CloseSocket, SendDatagram>;
 using SocketActions = absl::InlinedVector<SocketAction, 4>;
 
 }  // namespace sallyport::media_relay

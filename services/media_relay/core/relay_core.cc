@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
@@ -48,7 +47,7 @@ PacketAction RelayCore::OnPacket(SocketId socket, const Endpoint& from,
                                       now, sockets));
   }
   PacketAction action;
-  if (sessions_.OnPacket(socket, from, packet, now, action)) {
+  if (sessions_.OnPacket(socket, from, packet, reply, now, sockets, action)) {
     return Count(action);
   }
   return Count(turn_.OnPeerPacket(socket, from, packet, now));
@@ -82,10 +81,9 @@ MonoTime RelayCore::deadline() const {
   return std::min(turn_.deadline(), sessions_.deadline());
 }
 
-std::vector<SessionView> RelayCore::OnDeadline(Now now,
-                                               SocketActions& sockets) {
+void RelayCore::OnDeadline(Now now, SocketActions& sockets) {
   turn_.OnDeadline(now, sockets);
-  return sessions_.OnDeadline(now, sockets);
+  sessions_.OnDeadline(now, sockets);
 }
 
 void RelayCore::StartDrain() {

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
@@ -91,8 +90,13 @@ class RelayCore {
               SocketActions& sockets);
 
   MonoTime deadline() const;
-  // Sessions that ended by themselves.
-  std::vector<SessionView> OnDeadline(Now now, SocketActions& sockets);
+  void OnDeadline(Now now, SocketActions& sockets);
+
+  // A SendDatagram of this many bytes was performed.
+  void OnSent(size_t size) {
+    ++stats_.packets_sent;
+    stats_.bytes_sent += size;
+  }
 
   // See TurnServer::SetFastPath().
   void SetFastPath(FastPath* fast_path) { turn_.SetFastPath(fast_path); }

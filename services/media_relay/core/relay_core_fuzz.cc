@@ -197,7 +197,9 @@ class Run {
           leg->remote_rtp = Address();
           leg->direction = static_cast<MediaDirection>(Byte() % 4);
         }
-        core_->sessions().Update(update, now_).status().IgnoreError();
+        SocketActions sockets;
+        core_->sessions().Update(update, now_, sockets).status().IgnoreError();
+        Perform(std::move(sockets));
         break;
       }
       case 8:
@@ -242,6 +244,11 @@ class Run {
       for (const SocketAction& action : sockets) {
         if (const auto* close = std::get_if<CloseSocket>(&action)) {
           Require(open_.erase(close->socket) == 1);
+          continue;
+        }
+        if (const auto* datagram = std::get_if<SendDatagram>(&action)) {
+          Require(open_.contains(datagram->socket));
+          Require(!datagram->bytes.empty() && datagram->bytes.size() <= 1500);
           continue;
         }
         const auto& open = std::get<OpenSocket>(action);

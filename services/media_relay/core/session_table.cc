@@ -14,11 +14,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "services/common/crypto/secret.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/dtls_endpoint.h"
+#include "services/media_relay/core/dtls_identity.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/ice_lite.h"
 #include "services/media_relay/core/media_bridge.h"
 #include "services/media_relay/core/media_leg.h"
 #include "services/media_relay/core/packet.h"
@@ -53,10 +57,30 @@ std::string SessionTable::Key(std::string_view tenant, std::string_view id) {
   return key;
 }
 
-absl::Status SessionTable::Check(const SessionSpec& spec) const {
-  const MediaBridge bridge(spec.legs[0].options, spec.legs[1].options,
-                           resources_.library, resources_.policy,
-                           resources_.random);
+absl::StatusOr<std::shared_ptr<const DtlsIdentity>> SessionTable::IdentityAt(
+    Now now) {
+  if (identity_ == nullptr ||
+      now.wall - identity_->create_time() >= options_.dtls_rotation) {
+    SP_ASSIGN_OR_RETURN(identity_, DtlsIdentity::Create(now.wall));
+  }
+  return identity_;
+}
+
+absl::Status SessionTable::Check(const SessionSpec& spec, Now now) {
+  std::array<MediaLegOptions, 2> options;
+  for (size_t i = 0; i < 2; ++i) {
+    const LegSpec& leg = spec.legs[i];
+    options[i] = leg.options;
+    if ((leg.dtls || leg.options.ice) && !leg.options.rtcp_mux) {
+      return MakeError(absl::StatusCode::kInvalidArgument, "RTCP_MUX_REQUIRED",
+                       "a leg with DTLS or ICE needs rtcp_mux");
+    }
+    if (leg.dtls) {
+      SP_ASSIGN_OR_RETURN(options[i].dtls, IdentityAt(now));
+    }
+  }
+  const MediaBridge bridge(options[0], options[1], resources_.library,
+                           resources_.policy, resources_.random);
   for (size_t i = 0; i < 2; ++i) {
     const LegSpec& leg = spec.legs[i];
     SP_RETURN_IF_ERROR(
@@ -91,7 +115,7 @@ absl::Status SessionTable::Create(SessionSpec spec, Now now,
                      "the relay holds as many sessions as it may");
   }
 
-  SP_RETURN_IF_ERROR(Check(spec));
+  SP_RETURN_IF_ERROR(Check(spec, now));
 
   Opening opening;
   opening.session = std::make_unique<Session>();
@@ -104,13 +128,16 @@ absl::Status SessionTable::Create(SessionSpec spec, Now now,
   session.create_time = now.wall;
   session.lease = spec.lease;
   session.lease_expiry = now.mono + spec.lease;
+  for (LegSpec& leg : spec.legs) {
+    if (leg.dtls) leg.options.dtls = identity_;  // made by Check()
+  }
   session.bridge = std::make_unique<MediaBridge>(
       spec.legs[0].options, spec.legs[1].options, resources_.library,
       resources_.policy, resources_.random);
   for (size_t i = 0; i < 2; ++i) {
     const LegSpec& leg = spec.legs[i];
     SP_RETURN_IF_ERROR(
-        session.bridge->leg(static_cast<LegSide>(i)).Update(leg.initial));
+        session.bridge->leg(static_cast<LegSide>(i)).Update(leg.initial, now));
     const RelayInterface* interface =
         options_.interfaces.Find(leg.internal, leg.ipv6);
     session.ports[i].internal = leg.internal;
@@ -235,11 +262,14 @@ void SessionTable::OnSocketOpened(SocketId socket, const absl::Status& status,
   const std::string key = Key(session.tenant, session.id);
   for (const LegSide side : {LegSide::kA, LegSide::kB}) {
     const MediaBridge::Sockets& ids = session.bridge->sockets(side);
-    by_socket_[ids.rtp] = {session.bridge.get(), side, false};
+    by_socket_[ids.rtp] = {session.bridge.get(), &session, side, false};
     if (ids.rtcp != kNoSocket) {
-      by_socket_[ids.rtcp] = {session.bridge.get(), side, true};
+      by_socket_[ids.rtcp] = {session.bridge.get(), &session, side, true};
     }
+    session.bridge->leg(side).WatchMedia(options_.media_timeout, now);
+    Attend(session, side, now, sockets);
   }
+  Notice(SessionNotice::Kind::kCreated, std::nullopt, session, now);
   leases_.Set(key, session.lease_expiry);
   sessions_[key] = std::move(opening.session);
   opening_.reset();
@@ -291,7 +321,25 @@ SessionView SessionTable::ViewOf(const Session& session, Now now,
     const MediaLeg& leg = session.bridge->leg(static_cast<LegSide>(i));
     const LegPorts& ports = session.ports[i];
     LegView& out = view.legs[i];
-    out.options = leg.options();
+    out.rtcp_mux = leg.options().rtcp_mux;
+    out.suite = leg.suite();
+    if (const IceLite* const ice = leg.ice(); ice != nullptr) {
+      IceView& to = out.ice.emplace();
+      to.local_ufrag = ice->local_ufrag();
+      if (with_keys) to.local_password = ice->local_password().Clone();
+      to.remote_ufrag = ice->remote_ufrag();
+      to.state = ice->state();
+      to.selected = ice->destination();
+    }
+    if (const DtlsEndpoint* const dtls = leg.dtls(); dtls != nullptr) {
+      out.dtls = DtlsView{dtls->identity().fingerprint(),
+                          dtls->local_setup(),
+                          dtls->remote_fingerprint(),
+                          dtls->remote_setup(),
+                          dtls->state(),
+                          std::string(dtls->failure()),
+                          dtls->profiles()};
+    }
     out.internal = ports.internal;
     out.ipv6 = ports.ipv6;
     out.remote_rtp = leg.remote_rtp();
@@ -308,7 +356,8 @@ SessionView SessionTable::ViewOf(const Session& session, Now now,
 }
 
 absl::StatusOr<SessionView> SessionTable::Update(const SessionUpdate& update,
-                                                 Now now) {
+                                                 Now now,
+                                                 SocketActions& sockets) {
   const auto it = sessions_.find(Key(update.tenant, update.id));
   if (it == sessions_.end()) return NotFound();
   Session& session = *it->second;
@@ -321,9 +370,9 @@ absl::StatusOr<SessionView> SessionTable::Update(const SessionUpdate& update,
   }
   for (size_t i = 0; i < 2; ++i) {
     const MediaLeg& leg = session.bridge->leg(static_cast<LegSide>(i));
-    if (update.renew_local_key[i] && !leg.is_srtp()) {
+    if (update.renew_local_key[i] && !leg.options().srtp.has_value()) {
       return MakeError(absl::StatusCode::kFailedPrecondition, "LEG_IS_NOT_SRTP",
-                       "a leg without SRTP has no key");
+                       "only a leg with SDES-SRTP has a key to renew");
     }
   }
   // Both legs are checked before the first is changed.
@@ -337,7 +386,8 @@ absl::StatusOr<SessionView> SessionTable::Update(const SessionUpdate& update,
   for (size_t i = 0; i < 2; ++i) {
     MediaLeg& leg = session.bridge->leg(static_cast<LegSide>(i));
     if (update.legs[i].has_value()) {
-      SP_RETURN_IF_ERROR(leg.Update(*update.legs[i]));
+      SP_RETURN_IF_ERROR(leg.Update(*update.legs[i], now));
+      Attend(session, static_cast<LegSide>(i), now, sockets);
       changed = true;
     }
   }
@@ -350,7 +400,10 @@ absl::StatusOr<SessionView> SessionTable::Update(const SessionUpdate& update,
     session.last_renewal = update.request_id;
     changed = true;
   }
-  if (changed) ++session.version;
+  if (changed) {
+    ++session.version;
+    Notice(SessionNotice::Kind::kUpdated, std::nullopt, session, now);
+  }
   return ViewOf(session, now, /*with_keys=*/true);
 }
 
@@ -370,6 +423,7 @@ void SessionTable::CloseSockets(Session& session, Now now,
     for (const SocketId id : {ids.rtp, ids.rtcp}) {
       if (id == kNoSocket) continue;
       by_socket_.erase(id);
+      timers_.Erase(id);
       sockets.push_back(CloseSocket{id});
     }
     ReleaseLegPorts(session, i, now);
@@ -390,14 +444,65 @@ absl::StatusOr<SessionView> SessionTable::Delete(std::string_view tenant,
     return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
                      "the session has changed since it was read");
   }
-  SessionView view = ViewOf(session, now, /*with_keys=*/false);
-  view.state = SessionState::kEnded;
-  view.end_reason = "DELETED";
-  view.end_time = now.wall;
-  CloseSockets(session, now, sockets);
-  leases_.Erase(key);
+  SessionView view = End(session, "DELETED", now, sockets);
   sessions_.erase(it);
   return view;
+}
+
+SessionView SessionTable::End(Session& session, std::string_view reason,
+                              Now now, SocketActions& sockets) {
+  const auto view = [&] {
+    SessionView out = ViewOf(session, now, /*with_keys=*/false);
+    out.state = SessionState::kEnded;
+    out.end_reason = std::string(reason);
+    out.end_time = now.wall;
+    return out;
+  };
+  CloseSockets(session, now, sockets);
+  leases_.Erase(Key(session.tenant, session.id));
+  notices_.push_back(
+      {SessionNotice::Kind::kEnded, std::nullopt, now.wall, view()});
+  return view();
+}
+
+void SessionTable::EndAll(std::string_view reason, Now now,
+                          SocketActions& sockets) {
+  for (const auto& [key, session] : sessions_) {
+    End(*session, reason, now, sockets);
+  }
+  sessions_.clear();
+}
+
+void SessionTable::Notice(SessionNotice::Kind kind, std::optional<LegSide> leg,
+                          const Session& session, Now now) {
+  notices_.push_back(
+      {kind, leg, now.wall, ViewOf(session, now, /*with_keys=*/false)});
+}
+
+void SessionTable::Attend(Session& session, LegSide side, Now now,
+                          SocketActions& sockets) {
+  MediaLeg& leg = session.bridge->leg(side);
+  const LegNews news = leg.TakeNews();
+  if ((news & leg_news::kAttention) != 0) {
+    const SocketId socket = session.bridge->sockets(side).rtp;
+    Endpoint to;
+    for (std::string& datagram : leg.TakeDatagrams(to)) {
+      sockets.push_back(SendDatagram{socket, to, std::move(datagram)});
+    }
+    timers_.Set(socket, leg.deadline());
+  }
+  using Kind = SessionNotice::Kind;
+  constexpr std::pair<LegNews, Kind> kKinds[] = {
+      {leg_news::kMediaStarted, Kind::kMediaStarted},
+      {leg_news::kMediaMissing, Kind::kMediaMissing},
+      {leg_news::kMediaLost, Kind::kMediaLost},
+      {leg_news::kMediaResumed, Kind::kMediaResumed},
+      {leg_news::kIceChanged, Kind::kIceChanged},
+      {leg_news::kDtlsChanged, Kind::kDtlsChanged},
+  };
+  for (const auto& [bit, kind] : kKinds) {
+    if ((news & bit) != 0) Notice(kind, side, session, now);
+  }
 }
 
 std::vector<SessionView> SessionTable::List(std::string_view tenant,
@@ -454,29 +559,32 @@ void SessionTable::Prefetch(absl::Span<const SocketId> sockets) const {
 }
 
 bool SessionTable::OnPacket(SocketId socket, const Endpoint& from,
-                            Packet& packet, Now now, PacketAction& action) {
+                            Packet& packet, absl::Span<uint8_t> reply, Now now,
+                            SocketActions& sockets, PacketAction& action) {
   const auto it = by_socket_.find(socket);
   if (it == by_socket_.end()) return false;
   const SocketRef& ref = it->second;
-  action = ref.bridge->OnPacket(ref.side, ref.rtcp, from, packet, now);
+  action = ref.bridge->OnPacket(ref.side, ref.rtcp, from, packet, reply, now);
+  if (ref.bridge->leg(ref.side).has_news()) {
+    Attend(*ref.session, ref.side, now, sockets);
+  }
   return true;
 }
 
-std::vector<SessionView> SessionTable::OnDeadline(Now now,
-                                                  SocketActions& sockets) {
-  std::vector<SessionView> ended;
+void SessionTable::OnDeadline(Now now, SocketActions& sockets) {
   while (const std::optional<std::string> key = leases_.PopExpired(now.mono)) {
     const auto it = sessions_.find(*key);
     if (it == sessions_.end()) continue;
-    SessionView view = ViewOf(*it->second, now, /*with_keys=*/false);
-    view.state = SessionState::kEnded;
-    view.end_reason = "LEASE_EXPIRED";
-    view.end_time = now.wall;
-    ended.push_back(std::move(view));
-    CloseSockets(*it->second, now, sockets);
+    End(*it->second, "LEASE_EXPIRED", now, sockets);
     sessions_.erase(it);
   }
-  return ended;
+  while (const std::optional<SocketId> id = timers_.PopExpired(now.mono)) {
+    const auto it = by_socket_.find(*id);
+    if (it == by_socket_.end()) continue;
+    const SocketRef& ref = it->second;
+    ref.bridge->leg(ref.side).OnDeadline(now);
+    Attend(*ref.session, ref.side, now, sockets);
+  }
 }
 
 }  // namespace sallyport::media_relay

@@ -4,6 +4,7 @@
 #ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_SESSION_TABLE_H_
 #define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_SESSION_TABLE_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -22,19 +24,27 @@
 #include "services/common/random/random_source.h"
 #include "services/common/time/deadline_queue.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/certificate_fingerprint.h"
+#include "services/media_relay/core/dtls_association.h"
+#include "services/media_relay/core/dtls_endpoint.h"
+#include "services/media_relay/core/dtls_identity.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/ice_lite.h"
 #include "services/media_relay/core/media_bridge.h"
 #include "services/media_relay/core/media_leg.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
 #include "services/media_relay/core/relay_interface.h"
+#include "services/media_relay/core/srtp_policy.h"
 #include "services/media_relay/core/srtp_session.h"
 
 namespace sallyport::media_relay {
 
 struct LegSpec {
+  // `dtls` stays null: the table has the identity.
   MediaLegOptions options;
+  bool dtls = false;
   MediaLegUpdate initial;
   bool internal = false;  // towards the intranet
   bool ipv6 = false;
@@ -64,8 +74,30 @@ struct SessionUpdate {
 
 enum class SessionState : uint8_t { kWaiting, kFlowing, kSilent, kEnded };
 
+struct IceView {
+  std::string local_ufrag;
+  Secret local_password;  // for the owner alone
+  std::string remote_ufrag;
+  IceLite::State state = IceLite::State::kWaiting;
+  std::optional<Endpoint> selected;
+};
+
+struct DtlsView {
+  CertificateFingerprint local_fingerprint;
+  DtlsSetup local_setup = DtlsSetup::kActPass;
+  std::optional<CertificateFingerprint> remote_fingerprint;
+  std::optional<DtlsSetup> remote_setup;
+  DtlsEndpoint::State state = DtlsEndpoint::State::kNew;
+  std::string failure;
+  SrtpProfiles profiles;
+};
+
 struct LegView {
-  MediaLegOptions options;
+  bool rtcp_mux = false;
+  // In force; of a DTLS-SRTP leg none before the handshake.
+  std::optional<SrtpSuite> suite;
+  std::optional<IceView> ice;
+  std::optional<DtlsView> dtls;
   bool internal = false;
   bool ipv6 = false;
   std::optional<Endpoint> remote_rtp;
@@ -94,8 +126,29 @@ struct SessionView {
   std::array<LegView, 2> legs;
 };
 
+// Something that an owner may want to know.
+struct SessionNotice {
+  enum class Kind : uint8_t {
+    kCreated,
+    kUpdated,
+    kMediaStarted,
+    kMediaMissing,  // none ever came
+    kMediaLost,     // none comes any more
+    kMediaResumed,
+    kIceChanged,   // state or selected pair
+    kDtlsChanged,  // state
+    kEnded,        // the view is final
+  };
+  Kind kind = Kind::kCreated;
+  std::optional<LegSide> leg;  // of which the notice is, if of one
+  absl::Time time;
+  SessionView session;  // without keys
+};
+
 struct SessionTableOptions {
   RelayInterfaces interfaces;
+  // A certificate for DTLS-SRTP is used for new sessions this long.
+  absl::Duration dtls_rotation = absl::Hours(24);
   size_t max_sessions = 5000;  // of this loop
   absl::Duration media_timeout = absl::Seconds(20);
 };
@@ -117,7 +170,7 @@ class SessionTable {
                const RelayResources& resources);
 
   // Whether Create() would find fault with `spec`; opens nothing.
-  absl::Status Check(const SessionSpec& spec) const;
+  absl::Status Check(const SessionSpec& spec, Now now);
   // OK: perform `sockets`, report each, then TakeCreated(). ALREADY_EXISTS
   // with SESSION_EXISTS for another session of this id; for a repeat of the
   // same request there is nothing to perform and TakeCreated() has it.
@@ -129,7 +182,9 @@ class SessionTable {
   void OnSocketOpened(SocketId socket, const absl::Status& status, Now now,
                       SocketActions& sockets);
 
-  absl::StatusOr<SessionView> Update(const SessionUpdate& update, Now now);
+  // May ask for handshake datagrams to be sent.
+  absl::StatusOr<SessionView> Update(const SessionUpdate& update, Now now,
+                                     SocketActions& sockets);
   absl::StatusOr<SessionView> Get(std::string_view tenant, std::string_view id,
                                   Now now) const;
   // Ends it; the view is final. `owner` empty: anyone's.
@@ -138,6 +193,8 @@ class SessionTable {
                                      std::string_view owner,
                                      std::string_view etag, Now now,
                                      SocketActions& sockets);
+  // Ends all of them.
+  void EndAll(std::string_view reason, Now now, SocketActions& sockets);
   // Tenant empty: all. In no order; local keys are left out.
   std::vector<SessionView> List(std::string_view tenant, Now now) const;
   // Names not found or not the owner's are in `missing`.
@@ -150,12 +207,19 @@ class SessionTable {
   // all at once: one after the other each would wait for its own.
   void Prefetch(absl::Span<const SocketId> sockets) const;
   // False when the socket is no session's.
-  bool OnPacket(SocketId socket, const Endpoint& from, Packet& packet, Now now,
+  bool OnPacket(SocketId socket, const Endpoint& from, Packet& packet,
+                absl::Span<uint8_t> reply, Now now, SocketActions& sockets,
                 PacketAction& action);
 
-  MonoTime deadline() const { return leases_.next(); }
-  // Ends what nobody renewed and returns it.
-  std::vector<SessionView> OnDeadline(Now now, SocketActions& sockets);
+  MonoTime deadline() const { return std::min(leases_.next(), timers_.next()); }
+  // Ends what nobody renewed; drives handshakes and what watches the media.
+  void OnDeadline(Now now, SocketActions& sockets);
+
+  // What has happened since this was last asked; cheap when nothing has.
+  bool has_notices() const { return !notices_.empty(); }
+  std::vector<SessionNotice> TakeNotices() {
+    return std::exchange(notices_, {});
+  }
 
   size_t size() const { return sessions_.size(); }
 
@@ -184,6 +248,7 @@ class SessionTable {
   };
   struct SocketRef {
     MediaBridge* bridge;
+    Session* session;
     LegSide side;
     bool rtcp;
   };
@@ -206,12 +271,23 @@ class SessionTable {
   void CloseSockets(Session& session, Now now, SocketActions& sockets);
   SessionView ViewOf(const Session& session, Now now, bool with_keys) const;
   SessionState StateOf(const Session& session, Now now) const;
+  absl::StatusOr<std::shared_ptr<const DtlsIdentity>> IdentityAt(Now now);
+  // After whatever may have changed a leg: sends, re-arms, tells.
+  void Attend(Session& session, LegSide side, Now now, SocketActions& sockets);
+  void Notice(SessionNotice::Kind kind, std::optional<LegSide> leg,
+              const Session& session, Now now);
+  // The final view; the session itself remains to be erased.
+  SessionView End(Session& session, std::string_view reason, Now now,
+                  SocketActions& sockets);
 
   SessionTableOptions options_;
   RelayResources resources_;
   absl::flat_hash_map<std::string, std::unique_ptr<Session>> sessions_;
   absl::flat_hash_map<SocketId, SocketRef> by_socket_;
   DeadlineQueue<std::string> leases_;
+  DeadlineQueue<SocketId> timers_;  // of legs, by their RTP socket
+  std::shared_ptr<const DtlsIdentity> identity_;
+  std::vector<SessionNotice> notices_;
   std::optional<Opening> opening_;
   std::string created_;  // key of what TakeCreated() returns
 };

@@ -14,6 +14,7 @@
 #include "services/common/random/fake_random.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/dtls_endpoint.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/media_leg.h"
 #include "services/media_relay/core/packet.h"
@@ -67,6 +68,11 @@ class SessionTableTest : public testing::Test {
           EXPECT_EQ(open_.erase(close->socket), 1u);
           continue;
         }
+        if (auto* datagram = std::get_if<SendDatagram>(&action)) {
+          EXPECT_TRUE(open_.contains(datagram->socket));
+          sent_.push_back(*datagram);
+          continue;
+        }
         const auto& open = std::get<OpenSocket>(action);
         opened_.push_back(open);
         absl::Status status;
@@ -92,6 +98,25 @@ class SessionTableTest : public testing::Test {
     return table_->TakeCreated(now_);
   }
 
+  absl::StatusOr<SessionView> Update(const SessionUpdate& update) {
+    SocketActions sockets;
+    absl::StatusOr<SessionView> view = table_->Update(update, now_, sockets);
+    Perform(std::move(sockets));
+    return view;
+  }
+  // What was told since the last time, without the views of the living.
+  std::vector<SessionNotice::Kind> Told() {
+    std::vector<SessionNotice::Kind> kinds;
+    ended_.clear();
+    for (SessionNotice& notice : table_->TakeNotices()) {
+      kinds.push_back(notice.kind);
+      if (notice.kind == SessionNotice::Kind::kEnded) {
+        ended_.push_back(std::move(notice.session));
+      }
+    }
+    return kinds;
+  }
+
   FakeRandom random_;
   SessionTableOptions options_;
   PeerPolicyOptions policy_options_;
@@ -102,6 +127,8 @@ class SessionTableTest : public testing::Test {
   std::optional<SessionTable> table_;
   Now now_{MonoTime::FromOrigin(absl::Hours(1)), absl::FromUnixSeconds(1000)};
   std::vector<OpenSocket> opened_;
+  std::vector<SendDatagram> sent_;
+  std::vector<SessionView> ended_;
   std::set<SocketId> open_;
   int fail_after_ = -1;
   absl::StatusCode fail_code_ = absl::StatusCode::kAlreadyExists;
@@ -151,7 +178,7 @@ TEST_F(SessionTableTest, RefusalsLeaveNothingBehind) {
   SessionSpec spec = Spec();
   spec.legs[1].initial.remote_rtp =
       Endpoint{*IpAddress::Parse("127.0.0.1"), 4000};
-  EXPECT_EQ(ReasonOf(table_->Check(spec)), "MEDIA_PEER_REFUSED");
+  EXPECT_EQ(ReasonOf(table_->Check(spec, now_)), "MEDIA_PEER_REFUSED");
   EXPECT_EQ(ReasonOf(Create(std::move(spec)).status()), "MEDIA_PEER_REFUSED");
   spec = Spec();
   spec.legs[1].ipv6 = true;
@@ -212,27 +239,24 @@ TEST_F(SessionTableTest, UpdateIsCheckedWholeBeforeItIsDone) {
   update.legs[0]->remote_rtp = Endpoint{*IpAddress::Parse("10.1.1.1"), 4000};
   update.legs[1].emplace();
   update.legs[1]->remote_rtp = Endpoint{*IpAddress::Parse("::1"), 4000};
-  EXPECT_EQ(ReasonOf(table_->Update(update, now_).status()),
-            "MEDIA_PEER_REFUSED");
+  EXPECT_EQ(ReasonOf(Update(update).status()), "MEDIA_PEER_REFUSED");
   EXPECT_FALSE(
       table_->Get("default", "one", now_)->legs[0].remote_rtp.has_value());
   update.legs[1].reset();
   update.validate_only = true;
-  EXPECT_EQ(table_->Update(update, now_)->etag, "1");
+  EXPECT_EQ(Update(update)->etag, "1");
   update.validate_only = false;
-  const auto view = table_->Update(update, now_);
+  const auto view = Update(update);
   ASSERT_TRUE(view.ok());
   EXPECT_EQ(view->etag, "2");
   EXPECT_TRUE(view->legs[0].remote_rtp.has_value());
   update.etag = "1";
-  EXPECT_EQ(ReasonOf(table_->Update(update, now_).status()), "ETAG_MISMATCH");
+  EXPECT_EQ(ReasonOf(Update(update).status()), "ETAG_MISMATCH");
   update.etag = "2";
   update.owner = "edge-1";
-  EXPECT_EQ(ReasonOf(table_->Update(update, now_).status()),
-            "SESSION_NOT_OWNED");
+  EXPECT_EQ(ReasonOf(Update(update).status()), "SESSION_NOT_OWNED");
   update.id = "two";
-  EXPECT_EQ(ReasonOf(table_->Update(update, now_).status()),
-            "SESSION_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(Update(update).status()), "SESSION_NOT_FOUND");
 }
 
 TEST_F(SessionTableTest, KeysAreRenewedOncePerRequest) {
@@ -244,14 +268,14 @@ TEST_F(SessionTableTest, KeysAreRenewedOncePerRequest) {
   update.owner = "edge-0";
   update.request_id = "r1";
   update.renew_local_key[0] = true;
-  const auto first = table_->Update(update, now_);
+  const auto first = Update(update);
   ASSERT_TRUE(first.ok());
   EXPECT_FALSE(first->legs[0].local_key == made->legs[0].local_key);
-  const auto repeat = table_->Update(update, now_);
+  const auto repeat = Update(update);
   EXPECT_TRUE(repeat->legs[0].local_key == first->legs[0].local_key);
   update.renew_local_key = {false, true};
   update.request_id = "r2";
-  EXPECT_EQ(ReasonOf(table_->Update(update, now_).status()), "LEG_IS_NOT_SRTP");
+  EXPECT_EQ(ReasonOf(Update(update).status()), "LEG_IS_NOT_SRTP");
 }
 
 TEST_F(SessionTableTest, DeleteClosesAndReturnsTheFinalView) {
@@ -287,13 +311,98 @@ TEST_F(SessionTableTest, UnrenewedSessionsEnd) {
   now_.mono += absl::Minutes(1);
   EXPECT_LE(table_->deadline(), now_.mono);
   SocketActions sockets;
-  const std::vector<SessionView> ended = table_->OnDeadline(now_, sockets);
-  ASSERT_EQ(ended.size(), 1u);
-  EXPECT_EQ(ended[0].id, "b");
-  EXPECT_EQ(ended[0].end_reason, "LEASE_EXPIRED");
+  Told();
+  now_.wall += absl::Seconds(1);
+  table_->OnDeadline(now_, sockets);
+  EXPECT_EQ(Told().front(), SessionNotice::Kind::kEnded);
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_EQ(ended_[0].id, "b");
+  EXPECT_EQ(ended_[0].state, SessionState::kEnded);
+  EXPECT_EQ(ended_[0].end_reason, "LEASE_EXPIRED");
   Perform(std::move(sockets));
   EXPECT_EQ(table_->size(), 1u);
   EXPECT_EQ(table_->Renew("edge-0", {}, absl::Minutes(5), now_, missing), 1u);
+}
+
+TEST_F(SessionTableTest, DtlsAndIceLegsShowWhatGoesIntoSdp) {
+  SessionSpec spec = Spec();
+  spec.legs[1].dtls = true;
+  spec.legs[1].options.ice = true;
+  EXPECT_EQ(ReasonOf(table_->Check(spec, now_)), "RTCP_MUX_REQUIRED");
+  spec.legs[1].options.rtcp_mux = true;
+  const auto view = Create(std::move(spec));
+  ASSERT_TRUE(view.ok()) << view.status();
+  EXPECT_FALSE(view->legs[0].dtls.has_value());
+  const LegView& leg = view->legs[1];
+  ASSERT_TRUE(leg.dtls.has_value() && leg.ice.has_value());
+  EXPECT_EQ(leg.dtls->local_setup, DtlsSetup::kActPass);
+  EXPECT_EQ(leg.ice->local_password.size(), 32u);
+  EXPECT_TRUE(leg.local_key.empty());
+  EXPECT_TRUE(table_->List("", now_)[0].legs[1].ice->local_password.empty());
+
+  // The certificate is another after a day, for sessions to come only.
+  const auto next = [&](const std::string& id) {
+    SessionSpec more = Spec(id);
+    more.legs[1].dtls = true;
+    more.legs[1].options.rtcp_mux = true;
+    return Create(std::move(more))->legs[1].dtls->local_fingerprint;
+  };
+  EXPECT_EQ(next("two"), leg.dtls->local_fingerprint);
+  now_.wall += absl::Hours(24);
+  EXPECT_NE(next("three"), leg.dtls->local_fingerprint);
+  EXPECT_EQ(
+      table_->Get("default", "one", now_)->legs[1].dtls->local_fingerprint,
+      leg.dtls->local_fingerprint);
+}
+
+TEST_F(SessionTableTest, AnActiveLegSendsItsClientHelloAndRepeatsIt) {
+  SessionSpec spec = Spec();
+  spec.legs[1].dtls = true;
+  spec.legs[1].options.rtcp_mux = true;
+  spec.legs[1].initial.remote_setup = DtlsSetup::kPassive;
+  ASSERT_TRUE(Create(std::move(spec)).ok());
+  EXPECT_TRUE(sent_.empty());
+  SessionUpdate update;
+  update.tenant = "default";
+  update.id = "one";
+  update.legs[1].emplace();
+  update.legs[1]->remote_rtp = Endpoint{IpAddress::V4({10, 0, 0, 7}), 4000};
+  ASSERT_TRUE(Update(update).ok());
+  ASSERT_EQ(sent_.size(), 1u);
+  EXPECT_EQ(sent_[0].to, *update.legs[1]->remote_rtp);
+  EXPECT_EQ(sent_[0].bytes[0], '\x16');
+  EXPECT_NEAR(absl::ToDoubleMilliseconds(table_->deadline() - now_.mono), 200,
+              1);
+  now_.mono = table_->deadline();
+  SocketActions sockets;
+  table_->OnDeadline(now_, sockets);
+  Perform(std::move(sockets));
+  EXPECT_EQ(sent_.size(), 2u);
+  EXPECT_GT(table_->deadline(), now_.mono);
+}
+
+TEST_F(SessionTableTest, NoticesTellTheLifeOfASession) {
+  using Kind = SessionNotice::Kind;
+  options_.media_timeout = absl::Seconds(20);
+  Start();
+  SessionSpec spec = Spec();
+  spec.legs[1].initial.direction = MediaDirection::kInactive;
+  ASSERT_TRUE(Create(std::move(spec)).ok());
+  EXPECT_EQ(Told(), std::vector<Kind>{Kind::kCreated});
+  now_.mono += absl::Seconds(20);
+  now_.wall += absl::Seconds(20);
+  SocketActions sockets;
+  table_->OnDeadline(now_, sockets);
+  EXPECT_EQ(Told(), std::vector<Kind>{Kind::kMediaMissing});  // leg A alone
+  ASSERT_TRUE(Create(Spec("two")).ok());
+  Told();
+  table_->EndAll("DRAINED", now_, sockets);
+  EXPECT_EQ(Told(), (std::vector<Kind>{Kind::kEnded, Kind::kEnded}));
+  EXPECT_EQ(ended_[0].end_reason, "DRAINED");
+  EXPECT_EQ(table_->size(), 0u);
+  EXPECT_EQ(table_->deadline(), MonoTime::InfiniteFuture());
+  Perform(std::move(sockets));
+  EXPECT_TRUE(open_.empty());
 }
 
 TEST_F(SessionTableTest, ListIsByTenantAndWithoutKeys) {

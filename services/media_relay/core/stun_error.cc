@@ -32,6 +32,8 @@ std::string_view StunErrorName(StunError error) {
       return "peer_address_family_mismatch";
     case StunError::kAllocationQuotaReached:
       return "allocation_quota_reached";
+    case StunError::kRoleConflict:
+      return "role_conflict";
     case StunError::kServerError:
       return "server_error";
     case StunError::kInsufficientCapacity:

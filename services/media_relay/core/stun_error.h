@@ -24,6 +24,7 @@ enum class StunError : uint16_t {
   kUnsupportedTransport = 442,
   kPeerAddressFamilyMismatch = 443,
   kAllocationQuotaReached = 486,
+  kRoleConflict = 487,  // RFC 8445 section 16.2
   kServerError = 500,
   kInsufficientCapacity = 508,
 };

@@ -28,6 +28,12 @@ inline constexpr std::array<std::string_view, 14> kErrorCodeNames = {
     "300", "400", "401", "403", "420", "437", "438",
     "440", "441", "442", "443", "486", "500", "508"};
 
+// In the order of SessionNotice::Kind.
+inline constexpr std::array<std::string_view, 9> kSessionEventNames = {
+    "created",       "updated",      "media_started",
+    "media_missing", "media_lost",   "media_resumed",
+    "ice_changed",   "dtls_changed", "ended"};
+
 inline constexpr std::string_view kPacketsReceivedTotal =
     "sallyport_media_relay_packets_received_total";
 inline constexpr std::string_view kPacketsSentTotal =
@@ -45,8 +51,8 @@ inline constexpr std::string_view kAllocationsMadeTotal =
 inline constexpr std::string_view kAllocations =
     "sallyport_media_relay_allocations";
 inline constexpr std::string_view kSessions = "sallyport_media_relay_sessions";
-inline constexpr std::string_view kSessionsEndedTotal =
-    "sallyport_media_relay_sessions_ended_total";
+inline constexpr std::string_view kSessionEventsTotal =
+    "sallyport_media_relay_session_events_total";
 inline constexpr std::string_view kPortsUsed =
     "sallyport_media_relay_used_ports";
 inline constexpr std::string_view kPorts = "sallyport_media_relay_ports";
@@ -73,6 +79,9 @@ inline constexpr std::array<std::string_view, 7> kStreamEndNames = {
 inline constexpr std::array<MetricLabel, 1> kStreamEndLabel = {
     MetricLabel{"reason", kStreamEndNames}};
 
+inline constexpr std::array<MetricLabel, 1> kEventLabel = {
+    MetricLabel{"event", kSessionEventNames}};
+
 inline constexpr std::array<MetricSpec, 17> kMediaRelayMetrics = {
     MetricSpec{kPacketsReceivedTotal, MetricType::kCounter,
                "Datagrams received on all sockets."},
@@ -91,8 +100,8 @@ inline constexpr std::array<MetricSpec, 17> kMediaRelayMetrics = {
                "TURN allocations made."},
     MetricSpec{kAllocations, MetricType::kGauge, "TURN allocations now."},
     MetricSpec{kSessions, MetricType::kGauge, "Media sessions now."},
-    MetricSpec{kSessionsEndedTotal, MetricType::kCounter,
-               "Media sessions that nobody renewed."},
+    MetricSpec{kSessionEventsTotal, MetricType::kCounter,
+               "What happened to media sessions, by event.", kEventLabel},
     MetricSpec{kPortsUsed, MetricType::kGauge, "Relay ports in use."},
     MetricSpec{kPorts, MetricType::kGauge, "Relay ports in the range."},
     MetricSpec{kLoopBusySeconds, MetricType::kCounter,

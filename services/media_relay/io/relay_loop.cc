@@ -19,7 +19,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "services/common/log/log.h"
+#include "services/common/bytes/byte_span.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/mailbox.h"
@@ -38,6 +38,7 @@
 #include "services/media_relay/io/metrics_table.h"
 #include "services/media_relay/io/per_port_sockets.h"
 #include "services/media_relay/io/relay_ports.h"
+#include "services/media_relay/io/session_record.h"
 #include "services/media_relay/io/steered_ports.h"
 #include "services/media_relay/io/turn_stream_front.h"
 #include "services/media_relay/io/udp_batch.h"
@@ -67,7 +68,7 @@ RelayMetrics::RelayMetrics(MetricsRegistry& registry)
       allocations_made(registry.Counter(kAllocationsMadeTotal)),
       allocations(registry.Gauge(kAllocations)),
       sessions(registry.Gauge(kSessions)),
-      sessions_ended(registry.Counter(kSessionsEndedTotal)),
+      session_events(registry.Counter(kSessionEventsTotal)),
       ports_used(registry.Gauge(kPortsUsed)),
       ports(registry.Gauge(kPorts)),
       busy_seconds(registry.Counter(kLoopBusySeconds)),
@@ -103,6 +104,7 @@ absl::Status RelayLoop::Bind() {
         RelayLoopContext context{core_, ReadNow(), actions_, perform, Report()};
         command(context);
         Perform();
+        TellNotices();
         Rearm();
       }));
   RelayPorts::Ready ready = [this](int fd, SocketId id) { OnReadable(fd, id); };
@@ -214,6 +216,7 @@ void RelayLoop::OnReadable(int fd, SocketId id) {
     // A socket of its own may have been closed just now.
     if (count < kBatchSize || (id != kNoSocket && !ports_->IsOpen(id))) break;
   }
+  TellNotices();
   Rearm();
 }
 
@@ -227,6 +230,14 @@ void RelayLoop::Perform() {
         } else {
           ports_->Close(close->socket);
         }
+        continue;
+      }
+      if (const auto* datagram = std::get_if<SendDatagram>(&action)) {
+        ports_->Send(PacketAction::Send(datagram->socket, datagram->to,
+                                        AsBytes(datagram->bytes)),
+                     {clock_.MonoNow()});
+        ports_->Flush();  // it lies in `todo`
+        core_.OnSent(datagram->bytes.size());
         continue;
       }
       const OpenSocket& open = std::get<OpenSocket>(action);
@@ -263,18 +274,19 @@ void RelayLoop::AfterInput() {
 void RelayLoop::Rearm() { loop_->SetTimer(timer_, core_.deadline()); }
 
 void RelayLoop::OnTimer() {
-  const std::vector<SessionView> ended = core_.OnDeadline(ReadNow(), actions_);
+  core_.OnDeadline(ReadNow(), actions_);
   Perform();
-  for (const SessionView& session : ended) {
-    metrics_.sessions_ended.Increment();
-    LogInfo("a media session ended without renewal",
-            {{"tenant", session.tenant},
-             {"session", session.id},
-             {"owner", session.owner},
-             {"packets_a", session.legs[0].stats.packets_received},
-             {"packets_b", session.legs[1].stats.packets_received}});
-  }
+  TellNotices();
   Rearm();
+}
+
+void RelayLoop::TellNotices() {
+  if (!core_.sessions().has_notices()) return;
+  for (SessionNotice& notice : core_.sessions().TakeNotices()) {
+    metrics_.session_events.Increment(static_cast<size_t>(notice.kind));
+    RecordNotice(notice);
+    if (options_.on_notice) options_.on_notice(std::move(notice));
+  }
 }
 
 void RelayLoop::OnSecond() {

@@ -50,7 +50,7 @@ struct RelayMetrics {
   CounterFamily allocations_made;
   GaugeFamily allocations;
   GaugeFamily sessions;
-  CounterFamily sessions_ended;
+  CounterFamily session_events;
   GaugeFamily ports_used;
   GaugeFamily ports;
   CounterFamily busy_seconds;
@@ -77,6 +77,8 @@ struct RelayLoopOptions {
   SteeredPorts::Options steered;
   // Without: another relay steers ports of our addresses.
   bool contested = false;
+  // Told on the loop's thread what happens to its sessions; may be null.
+  std::function<void(SessionNotice)> on_notice;
 };
 
 // What a loop did, for GetStatus and load.
@@ -139,6 +141,7 @@ class RelayLoop final : private TurnStreamFront::Owner {
   void Perform();
   void Rearm();
   void OnTimer();
+  void TellNotices();
   void OnSecond();
   // From a relayed socket or a listener, or on a connection.
   void Send(const PacketAction& action, const SendContext& context, bool media);

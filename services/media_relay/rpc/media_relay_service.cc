@@ -245,7 +245,7 @@ grpc::ServerUnaryReactor* MediaRelayService::CreateSession(
                            "the relay takes no new sessions");
         }
         SessionTable& sessions = c.core.sessions();
-        if (validate_only) return sessions.Check(*shared);
+        if (validate_only) return sessions.Check(*shared, c.now);
         SP_RETURN_IF_ERROR(
             sessions.Create(std::move(*shared), c.now, c.sockets));
         c.perform();
@@ -325,8 +325,9 @@ grpc::ServerUnaryReactor* MediaRelayService::UpdateSession(
   auto shared = std::make_shared<SessionUpdate>(*std::move(update));
   OnLoop(loop, reactor,
          [shared, response](RelayLoopContext& c) -> absl::Status {
-           SP_ASSIGN_OR_RETURN(const SessionView view,
-                               c.core.sessions().Update(*shared, c.now));
+           SP_ASSIGN_OR_RETURN(
+               const SessionView view,
+               c.core.sessions().Update(*shared, c.now, c.sockets));
            ToProto(view, /*with_keys=*/true, *response);
            return absl::OkStatus();
          });

@@ -23,8 +23,12 @@
 #include "services/common/crypto/digest.h"
 #include "services/common/crypto/secret.h"
 #include "services/common/status/error_reason.h"
+#include "services/media_relay/core/certificate_fingerprint.h"
 #include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/dtls_association.h"
+#include "services/media_relay/core/dtls_endpoint.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/ice_lite.h"
 #include "services/media_relay/core/media_leg.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_policy.h"
@@ -120,6 +124,61 @@ std::optional<Endpoint> AddressFromProto(const TransportAddress& address,
   return Endpoint{*ip, static_cast<uint16_t>(address.port())};
 }
 
+std::optional<DtlsSetup> SetupFromProto(v1::DtlsSetup setup) {
+  switch (setup) {
+    case v1::DTLS_SETUP_ACTIVE:
+      return DtlsSetup::kActive;
+    case v1::DTLS_SETUP_PASSIVE:
+      return DtlsSetup::kPassive;
+    case v1::DTLS_SETUP_ACTPASS:
+      return DtlsSetup::kActPass;
+    default:
+      return std::nullopt;
+  }
+}
+
+v1::DtlsSetup SetupToProto(DtlsSetup setup) {
+  switch (setup) {
+    case DtlsSetup::kActive:
+      return v1::DTLS_SETUP_ACTIVE;
+    case DtlsSetup::kPassive:
+      return v1::DTLS_SETUP_PASSIVE;
+    case DtlsSetup::kActPass:
+      return v1::DTLS_SETUP_ACTPASS;
+  }
+  return v1::DTLS_SETUP_UNSPECIFIED;
+}
+
+v1::DtlsState StateToProto(DtlsEndpoint::State state) {
+  switch (state) {
+    case DtlsEndpoint::State::kNew:
+      return v1::DTLS_STATE_NEW;
+    case DtlsEndpoint::State::kHandshaking:
+      return v1::DTLS_STATE_HANDSHAKING;
+    case DtlsEndpoint::State::kEstablished:
+      return v1::DTLS_STATE_ESTABLISHED;
+    case DtlsEndpoint::State::kFailed:
+      return v1::DTLS_STATE_FAILED;
+    case DtlsEndpoint::State::kClosed:
+      return v1::DTLS_STATE_CLOSED;
+  }
+  return v1::DTLS_STATE_UNSPECIFIED;
+}
+
+v1::IceState StateToProto(IceLite::State state) {
+  switch (state) {
+    case IceLite::State::kWaiting:
+      return v1::ICE_STATE_WAITING;
+    case IceLite::State::kChecked:
+      return v1::ICE_STATE_CHECKED;
+    case IceLite::State::kSelected:
+      return v1::ICE_STATE_SELECTED;
+    case IceLite::State::kConsentLost:
+      return v1::ICE_STATE_CONSENT_LOST;
+  }
+  return v1::ICE_STATE_UNSPECIFIED;
+}
+
 // Which of the settable fields an update touches.
 struct Selection {
   bool remote_rtp = false;
@@ -128,18 +187,29 @@ struct Selection {
   bool direction = false;
   bool latching = false;
   bool latching_prefixes = false;
+  bool remote_fingerprint = false;
+  bool remote_setup = false;
+  bool remote_ufrag = false;
 
   bool any() const {
     return remote_rtp || remote_rtcp || remote_key || direction || latching ||
-           latching_prefixes;
+           latching_prefixes || remote_fingerprint || remote_setup ||
+           remote_ufrag;
   }
 };
 
 Selection WhatIsSet(const v1::Leg& leg) {
-  return {
-      leg.has_remote_rtp(), leg.has_remote_rtcp(),
-      leg.has_remote_key(), leg.direction() != v1::MEDIA_DIRECTION_UNSPECIFIED,
-      leg.latching(),       leg.latching_prefixes_size() > 0};
+  Selection out;
+  out.remote_rtp = leg.has_remote_rtp();
+  out.remote_rtcp = leg.has_remote_rtcp();
+  out.remote_key = leg.has_remote_key();
+  out.direction = leg.direction() != v1::MEDIA_DIRECTION_UNSPECIFIED;
+  out.latching = leg.latching();
+  out.latching_prefixes = leg.latching_prefixes_size() > 0;
+  out.remote_fingerprint = !leg.dtls().remote_fingerprint().empty();
+  out.remote_setup = leg.dtls().remote_setup() != v1::DTLS_SETUP_UNSPECIFIED;
+  out.remote_ufrag = !leg.ice().remote_ufrag().empty();
+  return out;
 }
 
 MediaLegUpdate LegFromProto(const v1::Leg& leg, const Selection& selection,
@@ -168,6 +238,26 @@ MediaLegUpdate LegFromProto(const v1::Leg& leg, const Selection& selection,
   if (selection.direction) {
     update.direction = DirectionFromProto(leg.direction());
   }
+  if (selection.remote_fingerprint) {
+    update.remote_fingerprint =
+        CertificateFingerprint::Parse(leg.dtls().remote_fingerprint());
+    if (!update.remote_fingerprint.has_value()) {
+      violations.push_back(
+          {absl::StrCat(field, ".dtls.remote_fingerprint"),
+           "is not \"sha-256 AB:CD:...\", sha-384 or sha-512"});
+    }
+  }
+  if (selection.remote_setup) {
+    update.remote_setup = SetupFromProto(leg.dtls().remote_setup());
+    need(update.remote_setup.has_value(), "dtls.remote_setup");
+  }
+  if (selection.remote_ufrag) {
+    update.remote_ufrag = leg.ice().remote_ufrag();
+    if (!IsIceUfrag(*update.remote_ufrag)) {
+      violations.push_back({absl::StrCat(field, ".ice.remote_ufrag"),
+                            "is not 4 to 256 of [A-Za-z0-9+/]"});
+    }
+  }
   if (selection.latching) update.latching = leg.latching();
   if (selection.latching_prefixes) {
     update.latching_prefixes.emplace();
@@ -184,6 +274,24 @@ MediaLegUpdate LegFromProto(const v1::Leg& leg, const Selection& selection,
     }
   }
   return update;
+}
+
+SrtpProfiles ProfilesFromProto(const v1::DtlsParameters& dtls,
+                               const std::string& field,
+                               Violations& violations) {
+  if (dtls.srtp_suites().empty()) return SrtpProfiles::Default();
+  SrtpProfiles out;
+  for (int i = 0; i < dtls.srtp_suites_size(); ++i) {
+    const std::optional<SrtpSuite> suite =
+        dtls.srtp_suites(i) == type::v1::SRTP_SUITE_UNSPECIFIED
+            ? std::nullopt
+            : SuiteFromProto(dtls.srtp_suites(i));
+    if (!suite.has_value() || !out.Add(*suite)) {
+      violations.push_back({absl::StrCat(field, "[", i, "]"),
+                            "is no suite that DTLS-SRTP has a profile for"});
+    }
+  }
+  return out;
 }
 
 LegSpec LegSpecFromProto(const v1::Leg& leg, const std::string& field,
@@ -204,13 +312,27 @@ LegSpec LegSpecFromProto(const v1::Leg& leg, const std::string& field,
       }
       break;
     case type::v1::MEDIA_PROTOCOL_DTLS_SRTP:
-      violations.push_back({absl::StrCat(field, ".protocol"),
-                            "DTLS_SRTP is not offered by this version"});
+      spec.dtls = true;
+      if (leg.srtp_suite() != type::v1::SRTP_SUITE_UNSPECIFIED) {
+        violations.push_back({absl::StrCat(field, ".srtp_suite"),
+                              "is agreed on by DTLS; see dtls.srtp_suites"});
+      }
+      spec.options.dtls_profiles = ProfilesFromProto(
+          leg.dtls(), absl::StrCat(field, ".dtls.srtp_suites"), violations);
       break;
     default:
       violations.push_back({absl::StrCat(field, ".protocol"), "is required"});
   }
+  if (leg.has_dtls() && !spec.dtls) {
+    violations.push_back(
+        {absl::StrCat(field, ".dtls"), "is legal on a DTLS_SRTP leg only"});
+  }
+  spec.options.ice = leg.has_ice();
   spec.options.rtcp_mux = leg.rtcp_mux();
+  if ((spec.dtls || spec.options.ice) && !leg.rtcp_mux()) {
+    violations.push_back(
+        {absl::StrCat(field, ".rtcp_mux"), "is required with DTLS and ICE"});
+  }
   spec.internal = leg.network_side() == v1::NETWORK_SIDE_INTERNAL;
   spec.ipv6 = leg.ipv6();
   spec.initial = LegFromProto(leg, WhatIsSet(leg), field, violations);
@@ -231,18 +353,53 @@ void SelectPath(std::string_view path, Selection& selection, bool& known) {
     selection.latching = true;
   } else if (path == "latching_prefixes") {
     selection.latching_prefixes = true;
+  } else if (path == "dtls.remote_fingerprint") {
+    selection.remote_fingerprint = true;
+  } else if (path == "dtls.remote_setup") {
+    selection.remote_setup = true;
+  } else if (path == "ice.remote_ufrag") {
+    selection.remote_ufrag = true;
   } else {
     known = false;
   }
 }
 
-void LegToProto(const LegView& view, bool with_keys, v1::Leg& out) {
-  out.set_protocol(view.options.srtp.has_value()
-                       ? type::v1::MEDIA_PROTOCOL_SDES_SRTP
-                       : type::v1::MEDIA_PROTOCOL_RTP);
-  if (view.options.srtp.has_value()) {
-    out.set_srtp_suite(SuiteToProto(*view.options.srtp));
+void DtlsToProto(const DtlsView& view, v1::DtlsParameters& out) {
+  if (view.remote_fingerprint.has_value()) {
+    out.set_remote_fingerprint(view.remote_fingerprint->ToString());
   }
+  out.set_local_fingerprint(view.local_fingerprint.ToString());
+  if (view.remote_setup.has_value()) {
+    out.set_remote_setup(SetupToProto(*view.remote_setup));
+  }
+  out.set_local_setup(SetupToProto(view.local_setup));
+  for (const SrtpSuite suite : SrtpProfiles::kOrder) {
+    if (view.profiles.Has(suite)) out.add_srtp_suites(SuiteToProto(suite));
+  }
+  out.set_state(StateToProto(view.state));
+  out.set_failure(view.failure);
+}
+
+void IceToProto(const IceView& view, bool with_keys, v1::IceParameters& out) {
+  out.set_remote_ufrag(view.remote_ufrag);
+  out.set_local_ufrag(view.local_ufrag);
+  if (with_keys) {
+    out.set_local_password(std::string(view.local_password.DangerousText()));
+  }
+  out.set_state(StateToProto(view.state));
+  if (view.selected.has_value()) {
+    ToProto(*view.selected, *out.mutable_selected_remote());
+  }
+}
+
+void LegToProto(const LegView& view, bool with_keys, v1::Leg& out) {
+  out.set_protocol(view.dtls.has_value()    ? type::v1::MEDIA_PROTOCOL_DTLS_SRTP
+                   : view.suite.has_value() ? type::v1::MEDIA_PROTOCOL_SDES_SRTP
+                                            : type::v1::MEDIA_PROTOCOL_RTP);
+  if (view.suite.has_value()) out.set_srtp_suite(SuiteToProto(*view.suite));
+  if (view.dtls.has_value()) DtlsToProto(*view.dtls, *out.mutable_dtls());
+  if (view.ice.has_value())
+    IceToProto(*view.ice, with_keys, *out.mutable_ice());
   if (view.remote_rtp.has_value()) {
     ToProto(*view.remote_rtp, *out.mutable_remote_rtp());
   }
@@ -250,7 +407,7 @@ void LegToProto(const LegView& view, bool with_keys, v1::Leg& out) {
     ToProto(*view.remote_rtcp, *out.mutable_remote_rtcp());
   }
   out.set_direction(DirectionToProto(view.direction));
-  out.set_rtcp_mux(view.options.rtcp_mux);
+  out.set_rtcp_mux(view.rtcp_mux);
   out.set_latching(view.latching);
   for (const IpPrefix& prefix : view.latching_prefixes) {
     out.add_latching_prefixes(

@@ -141,7 +141,7 @@ TEST(ToProtoTest, KeysOnlyForWhoMaySeeThem) {
   SessionView view;
   view.tenant = "t";
   view.id = "s";
-  view.legs[0].options.srtp = SrtpSuite::kAeadAes256Gcm;
+  view.legs[0].suite = SrtpSuite::kAeadAes256Gcm;
   view.legs[0].local_key = Secret::CopyOf(std::string(44, 'k'));
   view.legs[0].latching_prefixes = {*IpPrefix::Parse("10.0.0.0/8")};
   v1::Session with;

@@ -399,7 +399,7 @@ TEST_F(MediaRelayTest, WrongRequestsNameEveryField) {
     fields.push_back(violation.field);
   }
   EXPECT_EQ(fields,
-            (std::vector<std::string>{"session.owner", "session.leg_a.protocol",
+            (std::vector<std::string>{"session.owner", "session.leg_a.rtcp_mux",
                                       "session.leg_b.remote_rtp.address",
                                       "session.leg_b.remote_rtp.port"}));
 }

@@ -21,6 +21,14 @@ enum class ForwardReason : uint8_t {
   kUnregistered,
 };
 
+// Where a call was going before it was sent on, for Diversion and
+// History-Info, oldest first (RFC 5806).
+struct Redirection {
+  std::string resource;  // of the line or hunt pilot
+  std::string number;
+  ForwardReason reason = ForwardReason::kNone;
+};
+
 // One call attempt. The caller is who it proved to be.
 struct RouteQuery {
   std::string tenant;  // tenants/{tenant}
@@ -37,6 +45,8 @@ struct RouteQuery {
   // is then what was dialled.
   std::string forwarded_by;
   ForwardReason forward = ForwardReason::kNone;
+  // How it was sent on before that, oldest first.
+  std::vector<Redirection> redirected;
   // A peer's call that it diverted or referred (its rerouting search space).
   bool rerouted = false;
   // Which call this is: circular route lists begin `turn` members on.
@@ -140,14 +150,6 @@ struct HuntStage {
   std::vector<const LineEntry*> lines;
 };
 
-// Where a call was going before it was sent on, for Diversion and
-// History-Info, oldest first (RFC 5806).
-struct Redirection {
-  std::string resource;  // of the line or hunt pilot
-  std::string number;
-  ForwardReason reason = ForwardReason::kNone;
-};
-
 struct Resolution {
   enum class Outcome {
     kPeer,            // to `targets`, in order
@@ -197,6 +199,7 @@ struct Resolution {
   // What was dialled before it was sent on, and to whose mailbox it goes.
   std::vector<Redirection> redirections;
   std::string mailbox;
+  bool mailbox_of_last = false;  // of the last redirecting number
   SecurityMode caller_mode = SecurityMode::kUnsecured;
   SecurityMode destination_mode = SecurityMode::kUnsecured;
 

@@ -91,6 +91,7 @@ class Resolver::Run {
     }
     caller_ = ContextOf(query_, index(), plan_.callers_);
     out_.caller_mode = caller_.mode;
+    out_.redirections = query_.redirected;
     out_.interdigit_timeout = caller_.interdigit_timeout;
     if (!caller_.refused.empty()) {
       Refuse(caller_.refused, caller_.refused_detail);
@@ -607,6 +608,7 @@ class Resolver::Run {
       // profile wants the last.
       const bool last =
           profile != nullptr && profile->use_last_redirecting_number;
+      out_.mailbox_of_last = last;
       const std::string& redirecting =
           last ? number : out_.redirections.front().number;
       out_.mailbox = profile == nullptr

@@ -189,6 +189,7 @@ void Call::SendInvite(MonoTime now) {
     if (!called_.asserted_identity.empty()) {
       request.Add(HeaderId::kPAssertedIdentity, called_.asserted_identity);
     }
+    for (const auto& [id, value] : called_.headers) request.Add(id, value);
     leg(other).ended = false;
   } else {
     request = leg(other).dialog->MakeRequest(exchange.method);
@@ -413,13 +414,13 @@ void Call::AnswerFinally(int code, std::string_view reason,
     leg_record(LegSide::kA).sip_status = code;
     leg(LegSide::kA).ended = true;
     reliable_.reset();
+    End(reason, disposition, now);
   }
   if (exchange.sent) {
     CancelOther(now);
   } else if (!media_busy_) {
     CloseExchange();
   }
-  if (initial) End(reason, disposition, now);
 }
 
 void Call::CancelOther(MonoTime now) {
@@ -431,7 +432,12 @@ void Call::CancelOther(MonoTime now) {
     return;
   }
   exchange.cancel_sent = true;
-  actions_.push_back(CallCancelInvite{Other(exchange.from), exchange.cseq});
+  // RFC 3326: a phone need not show it as missed.
+  actions_.push_back(
+      CallCancelInvite{Other(exchange.from), exchange.cseq,
+                       record_.reason == "ANSWERED_ELSEWHERE"
+                           ? "SIP;cause=200;text=\"Call completed elsewhere\""
+                           : ""});
 }
 
 void Call::SendBye(LegSide side) {
@@ -486,6 +492,15 @@ void Call::End(std::string_view reason, CallDisposition disposition,
     actions_.push_back(CallDeleteMedia{record_.reason});
   }
   SetState(CallState::kEnded);
+}
+
+CallActions Call::GiveUp(int code, std::string_view reason,
+                         CallDisposition disposition, MonoTime now) {
+  DropInner();
+  if (exchange_.has_value() && exchange_->initial && !exchange_->refused) {
+    AnswerFinally(code, reason, disposition, now);
+  }
+  return Take();
 }
 
 CallActions Call::Hangup(std::string_view reason, MonoTime now) {

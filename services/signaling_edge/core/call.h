@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -46,6 +47,7 @@ struct CallSendAck {
 struct CallCancelInvite {
   LegSide leg;
   uint32_t cseq;
+  std::string reason;  // of the Reason field (RFC 3326); empty: none
 };
 struct CallRespond {
   LegSide leg;
@@ -99,6 +101,7 @@ class Call {
     std::string from;  // name-addr without tag
     std::string to;
     std::string asserted_identity;  // P-Asserted-Identity, or empty
+    std::vector<std::pair<HeaderId, std::string>> headers;  // further ones
   };
 
   // `random` must outlive this object.
@@ -126,6 +129,12 @@ class Call {
 
   // Of Create, the session; of Update, what the session was, or an error.
   CallActions OnMediaReply(absl::StatusOr<RelaySession> session, MonoTime now);
+
+  // An INVITE that is still to be answered is refused with `code`.
+  CallActions GiveUp(int code, std::string_view reason,
+                     CallDisposition disposition, MonoTime now);
+  // Where a 3xx of the called party points to, as it gave them.
+  const std::vector<std::string>& redirects() const { return redirects_; }
 
   // Ends it from our side with `reason`.
   CallActions Hangup(std::string_view reason, MonoTime now);
@@ -315,6 +324,7 @@ class Call {
   MonoTime linger_until_ = MonoTime::InfiniteFuture();
   bool over_ = false;
   uint32_t forks_ = 0;
+  std::vector<std::string> redirects_;
   CallActions actions_;
 };
 

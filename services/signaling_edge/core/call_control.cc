@@ -44,34 +44,6 @@ void CallControl::NoteInvite(uint64_t call, TransactionId invite) {
   traces_[call].invites.push_back(invite);
 }
 
-void CallControl::Refuse(const Waiting& waiting, const absl::Status& status,
-                         MonoTime now) {
-  const SipStatus answer = SipStatusOf(status);
-  SipMessage response = MakeResponse(waiting.invite, answer.code, answer.phrase,
-                                     Cat(random_.NextU64()));
-  if (answer.code == 503) response.SetUint(HeaderId::kRetryAfter, 5);
-  port_.Respond(waiting.transaction, std::move(response), now);
-  EdgeEvent event;
-  event.type = EdgeEvent::Type::kRefused;
-  event.at = now;
-  event.reason = ReasonOf(status);
-  event.summary = "a call was refused";
-  event.tenant = waiting.caller.tenant;
-  event.resource = waiting.caller.resource;
-  Refusal refusal;
-  refusal.kind = RefusalKind::kCall;
-  refusal.transport = waiting.flow.transport;
-  refusal.remote = waiting.flow.remote;
-  refusal.explanation = std::string(status.message());
-  (waiting.caller.kind == Party::Kind::kPeer ? refusal.peer : refusal.subject) =
-      waiting.caller.resource;
-  refusal.dial_plan = waiting.caller.dial_plan;
-  refusal.sip_method = "INVITE";
-  refusal.sip_status = answer.code;
-  event.refusal = std::move(refusal);
-  port_.Perform(Report{std::move(event)});
-}
-
 // ---------------------------------------------------------------- messages
 
 Call* CallControl::CallOf(const SipMessage& request, LegSide& side) {
@@ -138,21 +110,12 @@ void CallControl::OnAck(const SipMessage& ack, const Flow& flow,
 }
 
 void CallControl::OnCancel(TransactionId invite, MonoTime now) {
-  const auto it = by_invite_.find(invite);
-  if (it != by_invite_.end() && it->second == 0) {
-    for (auto waiting = waiting_.begin(); waiting != waiting_.end();
-         ++waiting) {
-      if (waiting->second.transaction != invite) continue;
-      port_.Respond(invite,
-                    MakeResponse(waiting->second.invite, 487, ReasonPhrase(487),
-                                 Cat(random_.NextU64())),
-                    now);
-      waiting_.erase(waiting);
-      break;
-    }
-    by_invite_.erase(it);
+  const auto attempt = attempt_of_invite_.find(invite);
+  if (attempt != attempt_of_invite_.end()) {
+    OnAttemptCancelled(*FindAttempt(attempt->second), now);
     return;
   }
+  const auto it = by_invite_.find(invite);
   if (it == by_invite_.end()) return;
   Call& call = *calls_.find(it->second)->second;
   Do(call, call.OnCancel(invite, now), now);
@@ -249,7 +212,9 @@ bool CallControl::Reach(Call& call, LegSide side, MonoTime now) {
 
 void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
   const uint64_t id = call.id();
-  std::optional<Waiting> next;
+  uint64_t won = 0;
+  uint64_t failed = 0;
+  SipMessage failure;
   for (size_t i = 0; i < actions.size(); ++i) {
     CallAction action = std::move(actions[i]);
     if (auto* send = std::get_if<CallSendRequest>(&action)) {
@@ -269,17 +234,20 @@ void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
         port_.SendAck(call.flow(ack->leg), std::move(ack->ack));
       }
     } else if (auto* cancel = std::get_if<CallCancelInvite>(&action)) {
-      port_.CancelInvite({id, cancel->leg}, cancel->cseq, now);
+      port_.CancelInvite({id, cancel->leg}, cancel->cseq, cancel->reason, now);
     } else if (auto* respond = std::get_if<CallRespond>(&action)) {
       const int code = respond->response.status_code();
-      const auto attempt = attempts_.find(id);
-      if (code >= 200 && attempt != attempts_.end() &&
-          respond->transaction == attempt->second.transaction) {
-        const bool goes_on =
-            code >= 300 && GoesOn(attempt->second, call.record());
-        if (goes_on) next = std::move(attempt->second);
-        attempts_.erase(attempt);
-        if (goes_on) continue;
+      const Traces& traces = traces_[id];
+      if (respond->transaction == traces.initial) {
+        if (traces.orphan) continue;
+        const auto attempt = attempt_of_.find(id);
+        if (code >= 200 && attempt != attempt_of_.end()) {
+          (code < 300 ? won : failed) = attempt->second;
+          if (code >= 300) {
+            failure = std::move(respond->response);
+            continue;
+          }
+        }
       }
       port_.Respond(respond->transaction, std::move(respond->response), now);
     } else if (auto* create = std::get_if<CallCreateMedia>(&action)) {
@@ -323,10 +291,13 @@ void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
       ReportCall(call, now);
     }
   }
+  std::optional<BranchEnd> end;
+  if (failed != 0) {
+    end = BranchEnd{call.record(), std::move(failure), call.redirects()};
+  }
   Settle(id, now);
-  if (!next.has_value()) return;
-  ++next->target;
-  ToPeer(*std::move(next), now);
+  if (won != 0) OnBranchWon(won, id, now);
+  if (end.has_value()) OnBranchFailed(failed, id, *std::move(end), now);
 }
 
 void CallControl::ReportCall(const Call& call, MonoTime now) {
@@ -382,9 +353,11 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
         by_invite_.erase(known);
       }
     }
+    for (const std::string& line : traces->second.lines) {
+      hunts_.OnCallEnded(line, now);
+    }
     traces_.erase(traces);
   }
-  attempts_.erase(id);
   port_.CallGone(id);
   ended_.emplace(id, call.record());
   history_.push_back(id);
@@ -413,12 +386,18 @@ absl::Status CallControl::EndCall(uint64_t id, std::string_view reason,
 }
 
 void CallControl::EndAll(std::string_view reason, MonoTime now) {
-  for (const auto& [query, waiting] : std::exchange(waiting_, {})) {
-    by_invite_.erase(waiting.transaction);
-    Refuse(waiting,
+  std::vector<uint64_t> idle;
+  for (const auto& [id, attempt] : attempts_) {
+    attempt->stop = true;
+    if (attempt->branches.empty()) idle.push_back(id);
+  }
+  for (const uint64_t id : idle) {
+    Attempt& attempt = *FindAttempt(id);
+    Refuse(attempt,
            MakeError(absl::StatusCode::kUnavailable, "DRAINING",
                      "the edge ends its calls"),
            now);
+    Forget(attempt);
   }
   std::vector<uint64_t> ids;
   for (const auto& [id, call] : calls_) ids.push_back(id);
@@ -434,6 +413,9 @@ void CallControl::OnDeadline(MonoTime now) {
     const auto it = calls_.find(*id);
     if (it == calls_.end()) continue;
     Do(*it->second, it->second->OnDeadline(now), now);
+  }
+  while (const auto id = attempt_deadlines_.PopExpired(now)) {
+    if (Attempt* attempt = FindAttempt(*id)) OnAttemptDeadline(*attempt, now);
   }
 }
 

@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_CONTROL_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_CONTROL_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "services/common/random/random_source.h"
 #include "services/common/time/deadline_queue.h"
 #include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/attempt.h"
 #include "services/signaling_edge/core/call.h"
 #include "services/signaling_edge/core/call_record.h"
 #include "services/signaling_edge/core/edge_action.h"
@@ -26,6 +28,7 @@
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/core/flow.h"
 #include "services/signaling_edge/core/registrar.h"
+#include "services/signaling_edge/core/ring_plan.h"
 #include "services/signaling_edge/core/transaction_table.h"
 
 namespace sallyport::signaling_edge {
@@ -47,7 +50,8 @@ class CallPort {
                                    CallLeg owner, MonoTime now) = 0;
   virtual void SendAck(const Flow& flow, SipMessage ack) = 0;
   // CANCEL for the INVITE that `owner` sent with this CSeq number.
-  virtual void CancelInvite(CallLeg owner, uint32_t cseq, MonoTime now) = 0;
+  virtual void CancelInvite(CallLeg owner, uint32_t cseq,
+                            std::string_view reason, MonoTime now) = 0;
   // The call is no more: what its INVITEs still wait for comes too late
   // (RFC 3261 section 9.1).
   virtual void CallGone(uint64_t call) = 0;
@@ -110,7 +114,9 @@ class CallControl {
   void EndAll(std::string_view reason, MonoTime now);
 
   void OnDeadline(MonoTime now);
-  MonoTime deadline() const { return deadlines_.next(); }
+  MonoTime deadline() const {
+    return std::min(deadlines_.next(), attempt_deadlines_.next());
+  }
 
   size_t live() const { return calls_.size(); }
   uint32_t CallsOf(std::string_view peer) const;
@@ -121,18 +127,6 @@ class CallControl {
   const CallRecord* Find(uint64_t id) const;
 
  private:
-  // A call that waits for its target's address, or for what becomes of an
-  // attempt.
-  struct Waiting {
-    SipMessage invite;
-    TransactionId transaction;
-    Flow flow;
-    Party caller;
-    Resolution resolution;
-    std::shared_ptr<const Resolver> plan;  // keeps resolution's pointers
-    size_t target = 0;  // of the resolution's, which is being tried
-    std::string host;
-  };
   struct Host {
     std::vector<SocketAddress> addresses;
     MonoTime expires;
@@ -143,24 +137,54 @@ class CallControl {
   struct Traces {
     std::vector<std::string> dialogs;
     std::vector<TransactionId> invites;
+    std::vector<std::string> lines;  // that it keeps busy
     std::optional<CallState> told;
+    // Of an attempt: its INVITE, and whether another branch has taken it, so
+    // that the caller is told nothing more by this one.
+    TransactionId initial = 0;
+    bool orphan = false;
+  };
+  // How a branch of an attempt ended.
+  struct BranchEnd {
+    CallRecord record;
+    SipMessage response;
+    std::vector<std::string> redirects;
   };
 
   void NoteDialog(uint64_t call, LegSide side, std::string_view call_id,
                   std::string_view tag);
   void NoteInvite(uint64_t call, TransactionId invite);
-  void Route(const SipMessage& invite, TransactionId transaction,
-             const Flow& flow, const Party& caller, MonoTime now);
-  void ToUsers(Waiting waiting, MonoTime now);
+  // Of attempts. What takes one by reference may end it, and then it is gone.
+  void Resolve(Attempt& attempt, MonoTime now);
+  void Proceed(Attempt& attempt, MonoTime now);
+  void StartRinging(Attempt& attempt, MonoTime now);
+  void Ring(Attempt& attempt, std::optional<RingStep> step, MonoTime now);
   // To the target that is being tried; if that cannot be, to the next.
-  void ToPeer(Waiting waiting, MonoTime now);
-  // What keeps the target from being called, or OK: `waiting` is a call then,
-  // or waits.
-  absl::Status TryTarget(Waiting& waiting, MonoTime now);
+  void ToPeer(Attempt& attempt, MonoTime now);
+  // What keeps the target from being called, or OK: there is a call then, or
+  // the attempt waits for an address.
+  absl::Status TryTarget(Attempt& attempt, MonoTime now);
+  absl::Status Begin(Attempt& attempt, Call::LegSetup called, std::string line,
+                     size_t breadth, MonoTime now);
   // Whether the next target shall be tried, as this one has failed.
-  static bool GoesOn(const Waiting& waiting, const CallRecord& record);
-  void Begin(Waiting waiting, Call::LegSetup called, MonoTime now);
-  void Refuse(const Waiting& waiting, const absl::Status& status, MonoTime now);
+  static bool GoesOn(const Attempt& attempt, const CallRecord& record);
+  void OnBranchWon(uint64_t attempt, uint64_t call, MonoTime now);
+  void OnBranchFailed(uint64_t attempt, uint64_t call, BranchEnd end,
+                      MonoTime now);
+  void GiveUpBranches(Attempt& attempt, int code, std::string_view reason,
+                      CallDisposition disposition, MonoTime now);
+  // After the last branch of a step has failed.
+  void Advance(Attempt& attempt, MonoTime now);
+  // To where the line or hunt pilot forwards to, if it does.
+  void Forwarded(Attempt& attempt, MonoTime now);
+  // To where the called party has pointed; false if that leads nowhere.
+  bool Redirected(Attempt& attempt, const BranchEnd& end, MonoTime now);
+  void OnAttemptCancelled(Attempt& attempt, MonoTime now);
+  void OnAttemptDeadline(Attempt& attempt, MonoTime now);
+  void Conclude(Attempt& attempt, MonoTime now);
+  void Refuse(const Attempt& attempt, const absl::Status& status, MonoTime now);
+  void Forget(const Attempt& attempt);
+  Attempt* FindAttempt(uint64_t id);
   Call* CallOf(const SipMessage& request, LegSide& side);
   bool IsParty(const Call& call, LegSide side, const Flow& flow,
                std::string_view sender) const;
@@ -170,6 +194,8 @@ class CallControl {
   void ReportCall(const Call& call, MonoTime now);
   void Settle(uint64_t id, MonoTime now);
   std::string HomeDomain(std::string_view tenant) const;
+  std::string DomainOf(const std::string& host) const;
+  void AddRedirections(const Attempt& attempt, Call::LegSetup& called) const;
 
   const EdgeOptions& options_;
   CallPort& port_;
@@ -185,9 +211,13 @@ class CallControl {
   absl::flat_hash_map<std::string, CallLeg> by_dialog_;
   absl::flat_hash_map<TransactionId, uint64_t> by_invite_;
   absl::flat_hash_map<uint64_t, uint64_t> by_media_request_;
-  absl::flat_hash_map<uint64_t, Waiting> waiting_;
-  // By call: attempts that have further targets.
-  absl::flat_hash_map<uint64_t, Waiting> attempts_;
+  uint64_t last_attempt_ = 0;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<Attempt>> attempts_;
+  absl::flat_hash_map<TransactionId, uint64_t> attempt_of_invite_;
+  absl::flat_hash_map<uint64_t, uint64_t> attempt_of_;  // by call
+  absl::flat_hash_map<uint64_t, uint64_t> resolving_;   // by query
+  DeadlineQueue<uint64_t> attempt_deadlines_;
+  HuntMemory hunts_;
   uint32_t last_turn_ = 0;
   absl::flat_hash_map<std::string, Host> hosts_;
   absl::flat_hash_map<std::string, uint32_t> calls_of_peer_;

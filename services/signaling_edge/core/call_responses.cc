@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kMaxWaiting = 16;
 constexpr uint32_t kMaxForks = 16;  // of a call, that are hung up
+constexpr size_t kMaxRedirects = 8;
 // After a refresh that failed, but not for good.
 constexpr absl::Duration kTryAgain = absl::Seconds(5);
 
@@ -153,6 +154,12 @@ void Call::OnExchangeResponse(LegSide from, const SipMessage& response,
     if (exchange_->initial) leg(from).dialog.reset();
     SendInvite(now);
   } else {
+    if (code < 400 && exchange_->initial) {
+      for (const std::string_view contact :
+           response.Items(HeaderId::kContact)) {
+        if (redirects_.size() < kMaxRedirects) redirects_.emplace_back(contact);
+      }
+    }
     OnFailure(from, code, now);
   }
 }

@@ -5,8 +5,10 @@
 #include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/call_control.h"
 #include "services/signaling_edge/core/peer_transport.h"
+#include "services/signaling_edge/core/redirection_headers.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_text.h"
@@ -18,6 +20,11 @@ namespace sallyport::signaling_edge {
 namespace {
 
 constexpr size_t kMaxHosts = 4096;
+
+absl::Status CallLimit() {
+  return MakeError(absl::StatusCode::kResourceExhausted, "CALL_LIMIT",
+                   "too many calls");
+}
 
 // The user part and host of a name-addr or URI; empty when it has none.
 struct Target {
@@ -52,78 +59,86 @@ absl::StatusCode CodeOfRefusal(std::string_view reason) {
 void CallControl::OnInvite(const SipMessage& invite, TransactionId transaction,
                            const Flow& flow, const Party& caller,
                            MonoTime now) {
-  Route(invite, transaction, flow, caller, now);
-}
-
-void CallControl::Route(const SipMessage& invite, TransactionId transaction,
-                        const Flow& flow, const Party& caller, MonoTime now) {
-  Waiting waiting{.invite = invite,
-                  .transaction = transaction,
-                  .flow = flow,
-                  .caller = caller,
-                  .resolution = {},
-                  .plan = plan_,
-                  .target = 0,
-                  .host = ""};
+  const uint64_t id = ++last_attempt_;
+  Attempt& attempt =
+      *attempts_.emplace(id, std::make_unique<Attempt>()).first->second;
+  attempt.id = id;
+  attempt.invite = invite;
+  attempt.transaction = transaction;
+  attempt.flow = flow;
+  attempt.caller = caller;
+  attempt.plan = plan_;
+  attempt_of_invite_[transaction] = id;
   if (draining_) {
-    Refuse(waiting,
-           MakeError(absl::StatusCode::kUnavailable, "DRAINING",
-                     "the edge takes no new calls"),
-           now);
+    attempt.refusal = MakeError(absl::StatusCode::kUnavailable, "DRAINING",
+                                "the edge takes no new calls");
+    Conclude(attempt, now);
     return;
   }
   // Those that wait for an address will be calls too.
-  if (calls_.size() + waiting_.size() >= options_.max_calls) {
-    Refuse(waiting,
-           MakeError(absl::StatusCode::kResourceExhausted, "CALL_LIMIT",
-                     "too many calls"),
-           now);
+  if (calls_.size() + resolving_.size() >= options_.max_calls) {
+    attempt.refusal = CallLimit();
+    Conclude(attempt, now);
     return;
   }
   const Target target = TargetOf(invite.request_uri());
   if (target.user.empty()) {
-    Refuse(waiting,
-           MakeError(absl::StatusCode::kNotFound, "ROUTE_NOT_FOUND",
-                     "no number was dialled"),
-           now);
+    attempt.refusal = MakeError(absl::StatusCode::kNotFound, "ROUTE_NOT_FOUND",
+                                "no number was dialled");
+    Conclude(attempt, now);
     return;
   }
-  RouteQuery query;
+  RouteQuery& query = attempt.query;
   query.tenant = caller.tenant;
   query.caller = caller.resource;
   query.calling = CallerOf(invite).user;
   query.called = target.user;
-  // One of our own addresses stands for the tenant's domain.
-  if (std::none_of(options_.listeners.begin(), options_.listeners.end(),
-                   [&](const EdgeListener& listener) {
-                     return EqualsIgnoreCase(target.host, listener.host);
-                   })) {
-    query.domain = target.host;
+  query.domain = DomainOf(target.host);
+  Resolve(attempt, now);
+}
+
+// One of our own addresses stands for the tenant's domain.
+std::string CallControl::DomainOf(const std::string& host) const {
+  const bool ours =
+      std::any_of(options_.listeners.begin(), options_.listeners.end(),
+                  [&](const EdgeListener& listener) {
+                    return EqualsIgnoreCase(host, listener.host);
+                  });
+  return ours ? std::string() : host;
+}
+
+void CallControl::Resolve(Attempt& attempt, MonoTime now) {
+  attempt.query.turn = last_turn_++;
+  attempt.query.draw = random_.NextU64();
+  attempt.resolution = attempt.plan->Resolve(attempt.query);
+  const Resolution& resolution = attempt.resolution;
+  if (resolution.outcome == Resolution::Outcome::kRefused) {
+    attempt.refusal = MakeError(CodeOfRefusal(resolution.reason),
+                                resolution.reason, resolution.detail);
+    Conclude(attempt, now);
+    return;
   }
-  query.turn = last_turn_++;
-  query.draw = random_.NextU64();
-  waiting.resolution = plan_->Resolve(query);
-  const Resolution& resolution = waiting.resolution;
-  switch (resolution.outcome) {
+  Proceed(attempt, now);
+}
+
+void CallControl::Proceed(Attempt& attempt, MonoTime now) {
+  switch (attempt.resolution.outcome) {
     case Resolution::Outcome::kRefused:
-      Refuse(waiting,
-             MakeError(CodeOfRefusal(resolution.reason), resolution.reason,
-                       resolution.detail),
-             now);
+      Conclude(attempt, now);
       return;
     case Resolution::Outcome::kUser:
     case Resolution::Outcome::kLine:
     case Resolution::Outcome::kHunt:
-      ToUsers(std::move(waiting), now);
+      StartRinging(attempt, now);
       return;
     case Resolution::Outcome::kMessageWaiting:
-      Refuse(waiting,
-             MakeError(absl::StatusCode::kNotFound, "ROUTE_NOT_FOUND",
-                       "message waiting numbers are not served here"),
-             now);
+      attempt.refusal =
+          MakeError(absl::StatusCode::kNotFound, "ROUTE_NOT_FOUND",
+                    "message waiting numbers are not served here");
+      Conclude(attempt, now);
       return;
     case Resolution::Outcome::kPeer:
-      ToPeer(std::move(waiting), now);
+      ToPeer(attempt, now);
       return;
   }
 }
@@ -134,67 +149,19 @@ std::string CallControl::HomeDomain(std::string_view tenant) const {
   return "anonymous.invalid";
 }
 
-void CallControl::ToUsers(Waiting waiting, MonoTime now) {
-  const Resolution& resolution = waiting.resolution;
-  // Of a hunt, the lines in order; the first that has a contact is called.
-  std::vector<const UserEntry*> users = resolution.users;
-  if (resolution.outcome == Resolution::Outcome::kUser) {
-    users = {resolution.user};
-  }
-  for (const HuntStage& stage : resolution.hunt) {
-    for (const LineEntry* line : stage.lines) {
-      for (const std::string& name : line->users) {
-        const UserEntry* user = waiting.plan->index().User(name);
-        if (user != nullptr && !user->disabled) users.push_back(user);
-      }
-    }
-  }
-  std::vector<const Binding*> contacts;
-  const UserEntry* found = nullptr;
-  for (const UserEntry* user : users) {
-    contacts = registrar_.Of(user->name);
-    found = user;
-    if (!contacts.empty()) break;
-  }
-  if (contacts.empty()) {
-    Refuse(waiting,
-           MakeError(absl::StatusCode::kNotFound, "USER_NOT_REGISTERED",
-                     "the user has no contact"),
-           now);
-    return;
-  }
-  const UserEntry& user = *found;
-  waiting.resolution.user = found;
-  waiting.resolution.destination_mode =
-      waiting.plan->index().ModeOf(user.dial_plan);
-  const Binding& binding = *contacts[0];
-  Call::LegSetup called;
-  called.party.kind = Party::Kind::kUser;
-  called.party.resource = user.name;
-  called.party.tenant = TenantOf(user.name);
-  called.party.phone = binding.phone;
-  called.party.identity = user.username;
-  called.party.dial_plan = user.dial_plan;
-  called.party.mode = waiting.resolution.destination_mode;
-  called.flow = binding.flow;
-  called.request_uri = binding.contact;
-  called.to = Cat("<sip:", PercentEncode(user.username), "@", user.domain, ">");
-  Begin(std::move(waiting), std::move(called), now);
-}
-
-void CallControl::ToPeer(Waiting waiting, MonoTime now) {
-  absl::Status first;
+void CallControl::ToPeer(Attempt& attempt, MonoTime now) {
   for (;;) {
-    const absl::Status status = TryTarget(waiting, now);
-    if (status.ok()) return;
-    first.Update(status);
-    if (++waiting.target == waiting.resolution.targets.size()) break;
+    const absl::Status status = TryTarget(attempt, now);
+    if (status.ok()) return;  // and the attempt may be over
+    attempt.refusal.Update(status);
+    attempt.detour.reset();
+    if (++attempt.target == attempt.resolution.targets.size()) break;
   }
-  Refuse(waiting, first, now);
+  Conclude(attempt, now);
 }
 
-absl::Status CallControl::TryTarget(Waiting& waiting, MonoTime now) {
-  const RouteTarget& target = waiting.resolution.targets[waiting.target];
+absl::Status CallControl::TryTarget(Attempt& attempt, MonoTime now) {
+  const RouteTarget& target = attempt.resolution.targets[attempt.target];
   const PeerEntry& peer = *target.peer;
   if (peer.max_calls != 0 && calls_of_peer_[peer.name] >= peer.max_calls) {
     return MakeError(absl::StatusCode::kResourceExhausted, "PEER_CALL_LIMIT",
@@ -208,7 +175,9 @@ absl::Status CallControl::TryTarget(Waiting& waiting, MonoTime now) {
     return status;
   }
   std::vector<SocketAddress> addresses;
-  const uint16_t port = static_cast<uint16_t>(target.port());
+  const uint16_t port = attempt.detour.has_value() && attempt.detour->port != 0
+                            ? attempt.detour->port
+                            : static_cast<uint16_t>(target.port());
   const std::string& host = target.host();
   if (const auto literal = SocketAddress::FromIp(host, port); literal.ok()) {
     addresses = {*literal};
@@ -219,9 +188,8 @@ absl::Status CallControl::TryTarget(Waiting& waiting, MonoTime now) {
     }
   } else {
     const uint64_t query = ++last_query_;
-    waiting.host = host;
-    by_invite_[waiting.transaction] = 0;
-    waiting_.emplace(query, std::move(waiting));
+    attempt.host = host;
+    resolving_[query] = attempt.id;
     port_.Perform(ResolveHost{query, host});
     return absl::OkStatus();
   }
@@ -239,7 +207,7 @@ absl::Status CallControl::TryTarget(Waiting& waiting, MonoTime now) {
   if (!flow.ok()) return flow.status();
   called.flow = *flow;
   // A URI that was routed by its host keeps it.
-  const std::string& domain = waiting.resolution.called_domain;
+  const std::string& domain = attempt.resolution.called_domain;
   const std::string where =
       domain.empty()
           ? HostPortText(target.server != nullptr || peer.fqdn.empty()
@@ -247,28 +215,28 @@ absl::Status CallControl::TryTarget(Waiting& waiting, MonoTime now) {
                              : peer.fqdn,
                          port, transport)
           : domain;
-  const std::string number = PercentEncode(target.called, "+*#");
+  const std::string number = PercentEncode(
+      attempt.detour.has_value() ? attempt.detour->user : target.called, "+*#");
   called.to = Cat("<sip:", number, "@", where, ">");
   called.request_uri = Cat("sip:", number, "@", where);
   if (transport == SipTransport::kTls) called.request_uri += ";transport=tls";
   if (transport == SipTransport::kTcp) called.request_uri += ";transport=tcp";
-  Begin(std::move(waiting), std::move(called), now);
-  return absl::OkStatus();
+  return Begin(attempt, std::move(called), "", BreadthOf(attempt.invite), now);
 }
 
-bool CallControl::GoesOn(const Waiting& waiting, const CallRecord& record) {
-  if (waiting.target + 1 >= waiting.resolution.targets.size()) return false;
+bool CallControl::GoesOn(const Attempt& attempt, const CallRecord& record) {
+  if (attempt.target + 1 >= attempt.resolution.targets.size()) return false;
   const int code = record.legs[IndexOf(LegSide::kB)].sip_status;
   if (record.disposition == CallDisposition::kCancelled) return false;
   switch (code) {
     case 486:  // Busy Here
     case 600:  // Busy Everywhere
-      return !waiting.resolution.stop_on_busy;
+      return !attempt.resolution.stop_on_busy;
     case 404:  // Not Found
     case 410:  // Gone
     case 484:  // Address Incomplete
     case 604:  // Does Not Exist Anywhere
-      return !waiting.resolution.stop_on_unallocated_number;
+      return !attempt.resolution.stop_on_unallocated_number;
     case 487:  // Request Terminated
       return false;
     default:
@@ -281,53 +249,79 @@ bool CallControl::GoesOn(const Waiting& waiting, const CallRecord& record) {
 void CallControl::OnHostResolved(
     uint64_t query, absl::StatusOr<std::vector<SocketAddress>> addresses,
     MonoTime now) {
-  const auto it = waiting_.find(query);
-  if (it == waiting_.end()) return;
-  Waiting waiting = std::move(it->second);
-  waiting_.erase(it);
-  by_invite_.erase(waiting.transaction);
+  const auto it = resolving_.find(query);
+  if (it == resolving_.end()) return;
+  Attempt* attempt = FindAttempt(it->second);
+  resolving_.erase(it);
+  if (attempt == nullptr) return;  // given up meanwhile
   if (!addresses.ok() || addresses->empty()) {
-    if (++waiting.target < waiting.resolution.targets.size()) {
-      ToPeer(std::move(waiting), now);
-      return;
+    attempt->refusal.Update(MakeError(absl::StatusCode::kUnavailable,
+                                      "PEER_UNREACHABLE",
+                                      "the peer's name cannot be resolved"));
+    attempt->detour.reset();
+    if (++attempt->target < attempt->resolution.targets.size()) {
+      ToPeer(*attempt, now);
+    } else {
+      Conclude(*attempt, now);
     }
-    Refuse(waiting,
-           MakeError(absl::StatusCode::kUnavailable, "PEER_UNREACHABLE",
-                     "the peer's name cannot be resolved"),
-           now);
     return;
   }
   if (hosts_.size() >= kMaxHosts) hosts_.clear();
-  hosts_[waiting.host] = {*std::move(addresses), now + options_.host_lifetime};
-  ToPeer(std::move(waiting), now);
+  hosts_[attempt->host] = {*std::move(addresses), now + options_.host_lifetime};
+  ToPeer(*attempt, now);
 }
 
-void CallControl::Begin(Waiting waiting, Call::LegSetup called, MonoTime now) {
-  if (absl::Status status =
-          CheckTransport(called.party.mode, called.flow.is_tls());
-      !status.ok()) {
-    Refuse(waiting, status, now);
-    return;
+// What a party that the call was sent on to is told of the way; a peer only if
+// it is set up to see that.
+void CallControl::AddRedirections(const Attempt& attempt,
+                                  Call::LegSetup& called) const {
+  if (called.party.kind == Party::Kind::kPeer) {
+    const PeerEntry* peer = attempt.plan->index().Peer(called.party.resource);
+    if (peer == nullptr || !peer->diversion_outbound) return;
   }
-  const Resolution& resolution = waiting.resolution;
-  const Target dialled = TargetOf(waiting.invite.request_uri());
-  const Target from = CallerOf(waiting.invite);
+  const std::string domain = HomeDomain(attempt.caller.tenant);
+  for (std::string& value : DiversionsOf(attempt.resolution, domain)) {
+    called.headers.emplace_back(HeaderId::kDiversion, std::move(value));
+  }
+  const PeerEntry* caller =
+      attempt.caller.kind == Party::Kind::kPeer
+          ? attempt.plan->index().Peer(attempt.caller.resource)
+          : nullptr;
+  if (caller != nullptr && caller->diversion_inbound) {
+    for (std::string& value : DiversionsIn(attempt.invite)) {
+      called.headers.emplace_back(HeaderId::kDiversion, std::move(value));
+    }
+  }
+  for (std::string& value :
+       HistoryOf(attempt.resolution, domain, called.request_uri)) {
+    called.headers.emplace_back(HeaderId::kHistoryInfo, std::move(value));
+  }
+}
+
+absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
+                                std::string line, size_t breadth,
+                                MonoTime now) {
+  SP_RETURN_IF_ERROR(CheckTransport(called.party.mode, called.flow.is_tls()));
+  if (calls_.size() >= options_.max_calls) return CallLimit();
+  const Resolution& resolution = attempt.resolution;
+  const Target dialled = TargetOf(attempt.invite.request_uri());
+  const Target from = CallerOf(attempt.invite);
   Call::LegSetup caller;
-  caller.party = waiting.caller;
-  caller.flow = waiting.flow;
-  caller.contact = ContactUri(port_.ListenerOf(waiting.flow));
+  caller.party = attempt.caller;
+  caller.flow = attempt.flow;
+  caller.contact = ContactUri(port_.ListenerOf(attempt.flow));
   caller.called = dialled.user;
   caller.calling = from.user;
   called.contact = ContactUri(port_.ListenerOf(called.flow));
   const RouteTarget* target = resolution.outcome == Resolution::Outcome::kPeer
-                                  ? &resolution.targets[waiting.target]
+                                  ? &resolution.targets[attempt.target]
                                   : nullptr;
   called.called = target == nullptr ? resolution.called : target->called;
   called.calling = target == nullptr ? resolution.calling : target->calling;
   const bool restricted = target == nullptr ? resolution.restrict_presentation
                                             : target->restrict_presentation;
   const std::string address = Cat("<sip:", PercentEncode(called.calling, "+*#"),
-                                  "@", HomeDomain(waiting.caller.tenant), ">");
+                                  "@", HomeDomain(attempt.caller.tenant), ">");
   if (called.party.kind == Party::Kind::kPeer && !restricted) {
     called.asserted_identity = address;  // RFC 3325: peers are trusted with it
   }
@@ -339,6 +333,9 @@ void CallControl::Begin(Waiting waiting, Call::LegSetup called, MonoTime now) {
                       ? address
                       : Cat(Quote(from.display_name), " ", address);
   }
+  AddRedirections(attempt, called);
+  called.headers.emplace_back(HeaderId::kMaxBreadth, Cat(breadth));
+  const std::string matched_user = called.party.resource;
   const uint64_t id = ++last_call_;
   auto made = std::make_unique<Call>(id, std::move(caller), std::move(called),
                                      Call::Timers{.sip = options_.sip,
@@ -348,27 +345,29 @@ void CallControl::Begin(Waiting waiting, Call::LegSetup called, MonoTime now) {
   Call& call = *made;
   CallRecord& record = call.record();
   record.matched_resource =
-      resolution.pattern_name.empty() && resolution.user != nullptr
-          ? resolution.user->name
-          : resolution.pattern_name;
+      resolution.pattern_name.empty() ? matched_user : resolution.pattern_name;
   record.matched_pattern = resolution.pattern;
-  record.snapshot_version = waiting.plan->snapshot().version;
+  record.snapshot_version = attempt.plan->snapshot().version;
   calls_.emplace(id, std::move(made));
-  if (target != nullptr && waiting.target + 1 < resolution.targets.size()) {
-    attempts_.emplace(id, waiting);
+  attempt.branches.push_back(id);
+  attempt_of_[id] = attempt.id;
+  traces_[id].initial = attempt.transaction;
+  if (!line.empty()) {
+    hunts_.OnCallBegan(line);
+    traces_[id].lines.push_back(std::move(line));
   }
-  NoteInvite(id, waiting.transaction);
   for (const LegSide side : {LegSide::kA, LegSide::kB}) {
     if (call.party(side).kind == Party::Kind::kPeer) {
       ++calls_of_peer_[call.party(side).resource];
     }
   }
   NoteDialog(id, LegSide::kB, call.called_call_id(), call.called_local_tag());
-  CallActions actions = call.Start(waiting.invite, waiting.transaction, now);
+  CallActions actions = call.Start(attempt.invite, attempt.transaction, now);
   if (const Dialog* dialog = call.dialog(LegSide::kA)) {
     NoteDialog(id, LegSide::kA, dialog->id().call_id, dialog->id().local_tag);
   }
   Do(call, std::move(actions), now);
+  return absl::OkStatus();
 }
 
 }  // namespace sallyport::signaling_edge

@@ -374,7 +374,8 @@ void EdgeCore::NoteClient(TransactionId id, ClientSide side) {
   clients_[id] = std::move(side);
 }
 
-void EdgeCore::CancelInvite(CallLeg owner, uint32_t cseq, MonoTime now) {
+void EdgeCore::CancelInvite(CallLeg owner, uint32_t cseq,
+                            std::string_view reason, MonoTime now) {
   const auto it = by_call_.find(owner.call);
   if (it == by_call_.end()) return;
   for (const TransactionId id : it->second) {
@@ -386,6 +387,7 @@ void EdgeCore::CancelInvite(CallLeg owner, uint32_t cseq, MonoTime now) {
     }
     const Flow flow = client.flow;
     SipMessage cancel = MakeCancel(client.request);
+    if (!reason.empty()) cancel.Add(HeaderId::kReason, reason);
     auto outcome = transactions_.Send(
         cancel, ScopeOf(flow), flow.transport != SipTransport::kUdp, now);
     if (!outcome.ok()) return;

@@ -135,7 +135,8 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   absl::Status SendRequest(const Flow& flow, SipMessage request, CallLeg owner,
                            MonoTime now) override;
   void SendAck(const Flow& flow, SipMessage ack) override;
-  void CancelInvite(CallLeg owner, uint32_t cseq, MonoTime now) override;
+  void CancelInvite(CallLeg owner, uint32_t cseq, std::string_view reason,
+                    MonoTime now) override;
   void CallGone(uint64_t call) override;
   void Respond(TransactionId transaction, SipMessage response,
                MonoTime now) override;

@@ -68,6 +68,7 @@ constexpr ReasonRow kReasons[] = {
     {"DRAINING", 503},
     {"CONNECTION_LIMIT", 503},
     {"DIALLING_RESTRICTED", 403},
+    {"MAX_BREADTH_EXCEEDED", 440},  // RFC 5393 section 5.3
     {"NO_CONFIGURATION", 503},
     {"NUMBER_INCOMPLETE", 484},
     {"NUMBER_INVALID", 484},

@@ -1,0 +1,72 @@
+// One INVITE on its way through the places where it may be answered: targets
+// one after the other, users at once, forwards. Each place that is tried is a
+// Call of its own; the caller sees one answer.
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_ATTEMPT_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_ATTEMPT_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "services/common/digit_analysis/resolver.h"
+#include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/party.h"
+#include "services/signaling_edge/core/ring_plan.h"
+#include "services/signaling_edge/core/sip_message.h"
+#include "services/signaling_edge/core/transaction_table.h"
+
+namespace sallyport::signaling_edge {
+
+// A peer's redirection to itself, by another port or number.
+struct PeerDetour {
+  std::string user;
+  uint16_t port = 0;
+};
+
+struct Attempt {
+  uint64_t id = 0;
+  SipMessage invite;
+  TransactionId transaction = 0;
+  Flow flow;
+  Party caller;
+  RouteQuery query;  // the last one
+  Resolution resolution;
+  std::shared_ptr<const Resolver> plan;  // keeps resolution's pointers
+  size_t target = 0;  // of the resolution's, which is being tried
+  std::optional<PeerDetour> detour;
+  std::string host;  // that must be resolved first
+  std::optional<RingPlan> ring;
+  std::vector<uint64_t> branches;  // calls that are under way
+  bool starting = false;           // more branches are about to come
+  bool stop = false;               // nothing further is tried
+  RingOutcome outcome = RingOutcome::kNotAvailable;  // of the step
+  MonoTime ring_until = MonoTime::InfiniteFuture();  // of the step
+  MonoTime hunt_until = MonoTime::InfiniteFuture();
+  size_t turns = 0;  // forwards and redirections so far
+  // What the caller is told if nothing better comes.
+  std::optional<SipMessage> failure;
+  absl::Status refusal;
+
+  MonoTime deadline() const { return std::min(ring_until, hunt_until); }
+};
+
+// How many branches an INVITE may still become (RFC 5393 section 5.3).
+size_t BreadthOf(const SipMessage& invite);
+
+// Whether a failure says more than one that another branch gave (RFC 3261
+// section 16.7 step 6).
+bool IsBetterFailure(int code, int than);
+
+// Why a branch that failed with this status did not take the call.
+RingOutcome OutcomeOf(int code, std::string_view reason);
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_ATTEMPT_H_

@@ -1,0 +1,410 @@
+// How an INVITE goes through its targets, one after the other or at once: the
+// half of CallControl that tries (attempt.h).
+#include <algorithm>
+#include <utility>
+
+#include "services/common/digit_analysis/plan_defaults.h"
+#include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/call_control.h"
+#include "services/signaling_edge/core/security_mode.h"
+#include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/sip_status.h"
+#include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/sip_uri.h"
+#include "services/signaling_edge/core/sip_writer.h"
+#include "services/signaling_edge/core/text_pieces.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+// Forwards and redirections of one INVITE.
+constexpr size_t kMaxTurns = 10;
+// Contacts that ring at once.
+constexpr size_t kMaxBranches = 20;
+
+ForwardReason ReasonFor(RingOutcome outcome) {
+  switch (outcome) {
+    case RingOutcome::kBusy:
+      return ForwardReason::kBusy;
+    case RingOutcome::kNoAnswer:
+      return ForwardReason::kNoAnswer;
+    case RingOutcome::kNotAvailable:
+      break;
+  }
+  return ForwardReason::kUnregistered;
+}
+
+}  // namespace
+
+Attempt* CallControl::FindAttempt(uint64_t id) {
+  const auto it = attempts_.find(id);
+  return it == attempts_.end() ? nullptr : it->second.get();
+}
+
+void CallControl::Forget(const Attempt& attempt) {
+  const uint64_t id = attempt.id;
+  for (const uint64_t branch : attempt.branches) attempt_of_.erase(branch);
+  attempt_of_invite_.erase(attempt.transaction);
+  attempt_deadlines_.Erase(id);
+  attempts_.erase(id);
+}
+
+void CallControl::Refuse(const Attempt& attempt, const absl::Status& status,
+                         MonoTime now) {
+  const SipStatus answer = SipStatusOf(status);
+  SipMessage response = MakeResponse(attempt.invite, answer.code, answer.phrase,
+                                     Cat(random_.NextU64()));
+  if (answer.code == 503) response.SetUint(HeaderId::kRetryAfter, 5);
+  port_.Respond(attempt.transaction, std::move(response), now);
+  EdgeEvent event;
+  event.type = EdgeEvent::Type::kRefused;
+  event.at = now;
+  event.reason = ReasonOf(status);
+  event.summary = "a call was refused";
+  event.tenant = attempt.caller.tenant;
+  event.resource = attempt.caller.resource;
+  Refusal refusal;
+  refusal.kind = RefusalKind::kCall;
+  refusal.transport = attempt.flow.transport;
+  refusal.remote = attempt.flow.remote;
+  refusal.explanation = std::string(status.message());
+  (attempt.caller.kind == Party::Kind::kPeer ? refusal.peer : refusal.subject) =
+      attempt.caller.resource;
+  refusal.dial_plan = attempt.caller.dial_plan;
+  refusal.sip_method = "INVITE";
+  refusal.sip_status = answer.code;
+  event.refusal = std::move(refusal);
+  port_.Perform(Report{std::move(event)});
+}
+
+void CallControl::Conclude(Attempt& attempt, MonoTime now) {
+  if (attempt.failure.has_value()) {
+    port_.Respond(attempt.transaction, *std::move(attempt.failure), now);
+  } else if (!attempt.refusal.ok()) {
+    Refuse(attempt, attempt.refusal, now);
+  } else if (attempt.ring.has_value() &&
+             attempt.ring->outcome() == RingOutcome::kBusy) {
+    Refuse(attempt,
+           MakeError(absl::StatusCode::kUnavailable, "PEER_BUSY",
+                     "every line has as many calls as it takes"),
+           now);
+  } else {
+    Refuse(attempt,
+           MakeError(absl::StatusCode::kNotFound, "USER_NOT_REGISTERED",
+                     "the user has no contact"),
+           now);
+  }
+  Forget(attempt);
+}
+
+// ---------------------------------------------------------------- ringing
+
+void CallControl::StartRinging(Attempt& attempt, MonoTime now) {
+  attempt.ring.emplace(attempt.resolution, attempt.plan->index());
+  if (const HuntPilotEntry* pilot = attempt.resolution.hunt_pilot;
+      pilot != nullptr && pilot->maximum_hunt_time > absl::ZeroDuration()) {
+    attempt.hunt_until = now + pilot->maximum_hunt_time;
+  }
+  Ring(attempt, attempt.ring->First(hunts_), now);
+}
+
+void CallControl::Ring(Attempt& attempt, std::optional<RingStep> step,
+                       MonoTime now) {
+  const uint64_t id = attempt.id;
+  for (; step.has_value();
+       step = attempt.ring->After(attempt.outcome, hunts_)) {
+    struct Place {
+      RingTarget target;
+      Binding binding;
+    };
+    std::vector<Place> places;
+    for (const RingTarget& target : step->targets) {
+      for (const Binding* binding : registrar_.Of(target.user->name)) {
+        places.push_back({target, *binding});
+      }
+    }
+    // RFC 5393 section 5.3.3: the breadth that came is shared out.
+    const size_t breadth = BreadthOf(attempt.invite);
+    if (breadth == 0) {
+      attempt.refusal =
+          MakeError(absl::StatusCode::kResourceExhausted,
+                    "MAX_BREADTH_EXCEEDED", "no more branches are allowed");
+      Conclude(attempt, now);
+      return;
+    }
+    if (places.size() > std::min(breadth, kMaxBranches)) {
+      places.resize(std::min(breadth, kMaxBranches));
+    }
+    attempt.outcome = RingOutcome::kNotAvailable;
+    attempt.ring_until = now + step->no_answer;
+    attempt.starting = true;
+    for (const Place& place : places) {
+      if (attempt.stop) break;
+      const UserEntry& user = *place.target.user;
+      Call::LegSetup called;
+      called.party.kind = Party::Kind::kUser;
+      called.party.resource = user.name;
+      called.party.tenant = TenantOf(user.name);
+      called.party.phone = place.binding.phone;
+      called.party.identity = user.username;
+      called.party.dial_plan = user.dial_plan;
+      called.party.mode = attempt.plan->index().ModeOf(user.dial_plan);
+      called.flow = place.binding.flow;
+      called.request_uri = place.binding.contact;
+      called.to =
+          Cat("<sip:", PercentEncode(user.username), "@", user.domain, ">");
+      const absl::Status status =
+          Begin(attempt, std::move(called),
+                place.target.line == nullptr ? "" : place.target.line->name,
+                breadth / places.size(), now);
+      if (!status.ok()) attempt.refusal.Update(status);
+    }
+    attempt.starting = false;
+    if (!attempt.branches.empty()) {
+      attempt_deadlines_.Set(id, attempt.deadline());
+      if (attempt.stop) {
+        GiveUpBranches(attempt, 480, "REFUSED", CallDisposition::kRefused, now);
+      }
+      return;
+    }
+    if (attempt.stop) {
+      Conclude(attempt, now);
+      return;
+    }
+  }
+  attempt.ring_until = MonoTime::InfiniteFuture();
+  Forwarded(attempt, now);
+}
+
+void CallControl::OnAttemptDeadline(Attempt& attempt, MonoTime now) {
+  if (now < attempt.deadline()) {
+    attempt_deadlines_.Set(attempt.id, attempt.deadline());
+    return;
+  }
+  const bool hunted = now >= attempt.hunt_until;
+  attempt.ring_until = attempt.hunt_until = MonoTime::InfiniteFuture();
+  attempt.starting = true;  // what the branches say is no news
+  GiveUpBranches(attempt, 480, "NO_ANSWER", CallDisposition::kNoAnswer, now);
+  attempt.starting = false;
+  attempt.outcome = RingOutcome::kNoAnswer;
+  if (attempt.stop) {
+    Conclude(attempt, now);
+  } else if (hunted) {
+    while (attempt.ring->After(attempt.outcome, hunts_).has_value()) {
+    }
+    Forwarded(attempt, now);
+  } else {
+    Advance(attempt, now);
+  }
+}
+
+void CallControl::GiveUpBranches(Attempt& attempt, int code,
+                                 std::string_view reason,
+                                 CallDisposition disposition, MonoTime now) {
+  const uint64_t id = attempt.id;
+  const std::vector<uint64_t> branches = attempt.branches;
+  for (const uint64_t branch : branches) {
+    // What the first of them does may have ended the attempt.
+    if (FindAttempt(id) == nullptr) return;
+    const auto it = calls_.find(branch);
+    if (it == calls_.end()) continue;
+    Do(*it->second, it->second->GiveUp(code, reason, disposition, now), now);
+  }
+}
+
+void CallControl::OnAttemptCancelled(Attempt& attempt, MonoTime now) {
+  attempt.stop = true;
+  attempt.failure.reset();
+  attempt.starting = true;  // no branch decides anything any more
+  GiveUpBranches(attempt, 487, "CANCELLED", CallDisposition::kCancelled, now);
+  if (!attempt.failure.has_value()) {
+    attempt.failure = MakeResponse(attempt.invite, 487, ReasonPhrase(487),
+                                   Cat(random_.NextU64()));
+  }
+  Conclude(attempt, now);
+}
+
+// ---------------------------------------------------------------- outcomes
+
+void CallControl::OnBranchWon(uint64_t id, uint64_t call, MonoTime now) {
+  Attempt* attempt = FindAttempt(id);
+  if (attempt == nullptr) return;
+  std::erase(attempt->branches, call);
+  attempt_of_.erase(call);
+  const std::vector<uint64_t> others = attempt->branches;
+  // The line of the caller has a call from now on.
+  if (attempt->caller.kind == Party::Kind::kUser) {
+    const UserEntry* user =
+        attempt->plan->index().User(attempt->caller.resource);
+    if (user != nullptr) {
+      const auto& lines = attempt->plan->callers().LinesOf(*user);
+      const auto traces = traces_.find(call);
+      if (!lines.empty() && traces != traces_.end()) {
+        hunts_.OnCallBegan(lines[0]->name);
+        traces->second.lines.push_back(lines[0]->name);
+      }
+    }
+  }
+  Forget(*attempt);
+  for (const uint64_t other : others) {
+    const auto it = calls_.find(other);
+    if (it == calls_.end()) continue;
+    traces_[other].orphan = true;
+    Do(*it->second,
+       it->second->GiveUp(487, "ANSWERED_ELSEWHERE",
+                          CallDisposition::kCancelled, now),
+       now);
+  }
+}
+
+void CallControl::OnBranchFailed(uint64_t id, uint64_t call, BranchEnd end,
+                                 MonoTime now) {
+  attempt_of_.erase(call);
+  Attempt* found = FindAttempt(id);
+  if (found == nullptr) return;
+  Attempt& attempt = *found;
+  std::erase(attempt.branches, call);
+  const CallRecord& record = end.record;
+  const int code = record.legs[IndexOf(LegSide::kB)].sip_status;
+  const bool redirects = code >= 300 && code < 400 && !end.redirects.empty();
+  if (!attempt.failure.has_value() || !attempt.ring.has_value() ||
+      IsBetterFailure(end.response.status_code(),
+                      attempt.failure->status_code())) {
+    attempt.failure = end.response;
+  }
+  if (attempt.ring.has_value()) {
+    const RingOutcome outcome = OutcomeOf(code, record.reason);
+    // Of several, the one that came closest to an answer.
+    if (attempt.outcome == RingOutcome::kNotAvailable ||
+        outcome == RingOutcome::kBusy) {
+      attempt.outcome = outcome;
+    }
+    // Nobody else would do better: the caller gave up, or broke a rule.
+    attempt.stop |=
+        record.reason == "CANCELLED" ||
+        (code == 0 && record.reason != "PEER_UNREACHABLE" &&
+         record.reason != "NO_ANSWER" && record.reason != "REFUSED_ELSEWHERE");
+    // RFC 3261 section 16.7 step 5: a global failure ends what rings as well.
+    if ((attempt.stop || code >= 600) && !attempt.starting &&
+        !attempt.branches.empty()) {
+      attempt.starting = true;
+      GiveUpBranches(attempt, 480, "REFUSED_ELSEWHERE",
+                     CallDisposition::kCancelled, now);
+      attempt.starting = false;
+    }
+  } else if (!redirects) {
+    attempt.stop |= !GoesOn(attempt, record);
+  }
+  if (attempt.starting || !attempt.branches.empty()) return;
+  if (redirects && !attempt.stop && Redirected(attempt, end, now)) return;
+  if (attempt.stop) {
+    Conclude(attempt, now);
+    return;
+  }
+  Advance(attempt, now);
+}
+
+void CallControl::Advance(Attempt& attempt, MonoTime now) {
+  if (attempt.ring.has_value()) {
+    Ring(attempt, attempt.ring->After(attempt.outcome, hunts_), now);
+    return;
+  }
+  attempt.detour.reset();
+  if (++attempt.target < attempt.resolution.targets.size()) {
+    ToPeer(attempt, now);
+  } else {
+    Conclude(attempt, now);
+  }
+}
+
+void CallControl::Forwarded(Attempt& attempt, MonoTime now) {
+  const RingPlan& ring = *attempt.ring;
+  RouteQuery query = attempt.query;
+  query.forwarded_by = ring.forwarder();
+  query.forward = ReasonFor(ring.outcome());
+  query.redirected = attempt.resolution.redirections;
+  query.rerouted = false;
+  const bool loops =
+      std::any_of(query.redirected.begin(), query.redirected.end(),
+                  [&](const Redirection& one) {
+                    return one.resource == query.forwarded_by &&
+                           one.reason == query.forward;
+                  });
+  if (query.forwarded_by.empty() || loops || attempt.turns >= kMaxTurns) {
+    Conclude(attempt, now);
+    return;
+  }
+  query.turn = last_turn_++;
+  Resolution next = attempt.plan->Resolve(query);
+  if (next.outcome == Resolution::Outcome::kRefused) {
+    Conclude(attempt, now);
+    return;
+  }
+  ++attempt.turns;
+  attempt.query = std::move(query);
+  attempt.resolution = std::move(next);
+  attempt.ring.reset();
+  attempt.target = 0;
+  attempt.hunt_until = MonoTime::InfiniteFuture();
+  Proceed(attempt, now);
+}
+
+bool CallControl::Redirected(Attempt& attempt, const BranchEnd& end,
+                             MonoTime now) {
+  if (attempt.turns >= kMaxTurns) return false;
+  ++attempt.turns;
+  const Party& party = end.record.legs[IndexOf(LegSide::kB)].party;
+  for (const std::string& contact : end.redirects) {
+    const auto address = ParseNameAddr(contact);
+    if (!address.ok()) continue;
+    const auto uri = ParseSipUri(address->uri);
+    if (!uri.ok() || uri->scheme == UriScheme::kTel || !uri->has_user()) {
+      continue;
+    }
+    std::string host;
+    for (const char c : uri->host) host.push_back(ToLower(c));
+    if (party.kind == Party::Kind::kPeer) {
+      const RouteTarget& target = attempt.resolution.targets[attempt.target];
+      const PeerEntry& peer = *target.peer;
+      if (host == peer.fqdn || host == peer.address || host == target.host()) {
+        // The same peer, by another door: what proves it stays the same.
+        attempt.detour = PeerDetour{uri->DecodedUser(), uri->port.value_or(0)};
+        attempt.failure.reset();
+        ToPeer(attempt, now);
+        return true;
+      }
+    }
+    // Elsewhere it goes as a call of the one that points there, by what that
+    // one may call.
+    RouteQuery query;
+    query.tenant = attempt.query.tenant;
+    query.caller = party.resource;
+    query.rerouted = party.kind == Party::Kind::kPeer;
+    query.calling = attempt.query.calling;
+    query.called = uri->DecodedUser();
+    query.domain = DomainOf(host);
+    query.turn = last_turn_++;
+    query.draw = random_.NextU64();
+    query.redirected = attempt.resolution.redirections;
+    query.redirected.push_back({party.resource,
+                                end.record.legs[IndexOf(LegSide::kB)].called,
+                                ForwardReason::kAll});
+    Resolution next = attempt.plan->Resolve(query);
+    if (next.outcome == Resolution::Outcome::kRefused ||
+        next.outcome == Resolution::Outcome::kMessageWaiting) {
+      continue;
+    }
+    // The caller's own number stays what the first plan made of it.
+    next.calling = attempt.resolution.calling;
+    attempt.query = std::move(query);
+    attempt.resolution = std::move(next);
+    attempt.ring.reset();
+    attempt.detour.reset();
+    attempt.target = 0;
+    Proceed(attempt, now);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace sallyport::signaling_edge

@@ -2,19 +2,24 @@
 // belongs to a flow as the core would, and leave all else to the core.
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "services/common/bytes/byte_span.h"
+#include "services/common/time/clock.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/io/flow_table.h"
+#include "services/media_relay/io/kernel_flows.h"
 #include "services/media_relay/io/relay_ports.h"
 #include "services/media_relay/io/relay_ports_rig.h"
 
@@ -41,18 +46,36 @@ class FastPathTest : public RelayPortsRig {
   void SetUp() override {
     RelayPortsRig::SetUp();
     if (ports_ == nullptr) return;
-    tier_ = std::make_unique<FlowTable>(*ports_, 42);
+    if (way() == Way::kXdp) {
+      // Its clock is the system's.
+      start_ = Clock::Real().MonoNow();
+      KernelFlows::Options options;
+      options.addresses = {*IpAddress::Parse(ip_)};
+      options.max_flows = 4000;
+      options.any_device = true;
+      auto kernel = KernelFlows::Create(options);
+      if (!kernel.ok())
+        GTEST_SKIP() << "not possible here: " << kernel.status();
+      kernel_ = *std::move(kernel);
+      kernel_->SetGeneration(0, generation_);
+    }
+    tier_ = std::make_unique<FlowTable>(*ports_, 42, kernel_.get());
     fast_path_ = tier_.get();
-    client_ = std::make_unique<Far>(ip_);
-    peer_ = std::make_unique<Far>(ip_);
+    client_ = MakeFar();
+    peer_ = MakeFar();
     listener_ = Port(ports_->Listen(kListener, Port(0)).value());
     relayed_ = OpenOne(kA);
+  }
+  void TearDown() override {
+    tier_.reset();
+    kernel_.reset();
+    RelayPortsRig::TearDown();
   }
 
   void OnReady(int fd, SocketId id) override {
     const size_t count = receive_.Receive(fd);
     const uint64_t done =
-        tier_->Forward(receive_, count, fd, id, now_, forwarded_);
+        tier_->Forward(receive_, count, fd, id, now(), forwarded_);
     for (size_t i = 0; i < count; ++i) {
       if ((done >> i & 1) != 0) continue;
       arrived_.push_back(
@@ -61,20 +84,46 @@ class FastPathTest : public RelayPortsRig {
     }
     ports_->Flush();
   }
+  void OnRoutesChanged(uint32_t generation) override {
+    generation_ = generation;
+    if (kernel_ != nullptr) kernel_->SetGeneration(0, generation);
+  }
+
+  MonoTime now() const {
+    return way() == Way::kXdp ? Clock::Real().MonoNow() : start_ + passed_;
+  }
+  // Until `time` after the start.
+  void PassTo(absl::Duration time) {
+    passed_ = time;
+    if (way() == Way::kXdp) absl::SleepFor(start_ + time - now());
+  }
 
   Flow ToPeer() {
     return {{kListener, client_->endpoint(), kChannel},
             {kA, peer_->endpoint(), 0},
-            kNow + absl::Minutes(5)};
+            start_ + lifetime_};
   }
   Flow ToClient() {
     return {{kA, peer_->endpoint(), 0},
             {kListener, client_->endpoint(), kChannel},
-            kNow + absl::Minutes(5)};
+            start_ + lifetime_};
   }
   void PutBoth() {
     fast_path_->Put(kToPeer, ToPeer());
     fast_path_->Put(kToClient, ToClient());
+    if (way() != Way::kXdp) return;
+    // What a tier needs to get going: the neighbour, and a first datagram.
+    for (int i = 0; i < 100 && tier_->in_kernel() < 2; ++i) {
+      ASSERT_TRUE(client_->Send(Framed(kChannel, "settle"), listener_).ok());
+      EXPECT_EQ(Received(*peer_, relayed_), "settle");
+      ASSERT_TRUE(peer_->Send("settle", relayed_).ok());
+      EXPECT_EQ(Received(*client_, listener_), Framed(kChannel, "settle"));
+    }
+    EXPECT_EQ(tier_->in_kernel(), 2u);
+    (void)fast_path_->Take(kToPeer);
+    (void)fast_path_->Take(kToClient);
+    (void)tier_->CollectKernel();
+    forwarded_ = FlowCounters();
   }
   // What the core gets next.
   std::string ToCore() {
@@ -94,9 +143,13 @@ class FastPathTest : public RelayPortsRig {
     return "";
   }
 
+  std::unique_ptr<KernelFlows> kernel_;
   std::unique_ptr<FlowTable> tier_;
   FastPath* fast_path_ = nullptr;
-  MonoTime now_ = kNow;
+  MonoTime start_ = kNow;
+  absl::Duration passed_;
+  absl::Duration lifetime_ = absl::Minutes(5);
+  uint32_t generation_ = 0;
   FlowCounters forwarded_;
   std::unique_ptr<Far> client_;
   std::unique_ptr<Far> peer_;
@@ -142,7 +195,8 @@ TEST_P(FastPathTest, FramesWhatThePeerSends) {
 
 TEST_P(FastPathTest, LeavesAllElseToTheCore) {
   PutBoth();
-  Far stranger(ip_);
+  const auto made = MakeFar();
+  Far& stranger = *made;
   ASSERT_TRUE(client_->Send(Framed(0x4002, "x"), listener_).ok());
   EXPECT_EQ(ToCore(), Framed(0x4002, "x"));
   ASSERT_TRUE(stranger.Send(Framed(kChannel, "x"), listener_).ok());
@@ -167,18 +221,19 @@ TEST_P(FastPathTest, LeavesAllElseToTheCore) {
 }
 
 TEST_P(FastPathTest, EndsWhenItExpires) {
+  lifetime_ = absl::Seconds(1);
   PutBoth();
-  now_ = kNow + absl::Minutes(5) - absl::Milliseconds(1);
+  if (way() != Way::kXdp) PassTo(lifetime_ - absl::Milliseconds(1));
   ASSERT_TRUE(client_->Send(Framed(kChannel, "in time"), listener_).ok());
   EXPECT_EQ(Received(*peer_, relayed_), "in time");
-  now_ = kNow + absl::Minutes(5);
+  PassTo(lifetime_);
   ASSERT_TRUE(client_->Send(Framed(kChannel, "late"), listener_).ok());
   EXPECT_EQ(ToCore(), Framed(kChannel, "late"));
   ASSERT_TRUE(peer_->Send("late", relayed_).ok());
   EXPECT_EQ(ToCore(), "late");
   // Put again, it lasts longer.
   Flow longer = ToPeer();
-  longer.expiry = now_ + absl::Minutes(5);
+  longer.expiry = now() + absl::Minutes(5);
   fast_path_->Put(kToPeer, longer);
   ASSERT_TRUE(client_->Send(Framed(kChannel, "again"), listener_).ok());
   EXPECT_EQ(Received(*peer_, relayed_), "again");
@@ -200,7 +255,8 @@ TEST_P(FastPathTest, EndsWhenItIsRemoved) {
 
 TEST_P(FastPathTest, AnIdAgainReplaces) {
   PutBoth();
-  Far other(ip_);
+  const auto made = MakeFar();
+  Far& other = *made;
   Flow moved = ToPeer();
   moved.rewrite.to = other.endpoint();
   fast_path_->Put(kToPeer, moved);
@@ -226,7 +282,45 @@ TEST_P(FastPathTest, CountsWhatItForwards) {
   EXPECT_EQ(fast_path_->Take(kToPeer).packets, 0u);
   EXPECT_EQ(fast_path_->Take(kToClient).packets, 0u);
   EXPECT_EQ(fast_path_->Take(777).packets, 0u);
-  EXPECT_EQ(forwarded_.packets, 3u);
+  const FlowCounters kernel = tier_->CollectKernel();
+  EXPECT_EQ(forwarded_.packets + kernel.packets, 3u);
+}
+
+// Once in two seconds the long way is taken, so that routes stay true.
+TEST_P(FastPathTest, TheKernelForwardsMostOfIt) {
+  if (way() != Way::kXdp) return;
+  PutBoth();
+  const absl::Time end = absl::Now() + absl::Milliseconds(2500);
+  uint64_t sent = 0;
+  while (absl::Now() < end) {
+    const std::string payload = absl::StrCat("packet ", ++sent);
+    ASSERT_TRUE(client_->Send(Framed(kChannel, payload), listener_).ok());
+    ASSERT_EQ(Received(*peer_, relayed_), payload);
+    ASSERT_TRUE(peer_->Send(payload, relayed_).ok());
+    ASSERT_EQ(Received(*client_, listener_), Framed(kChannel, payload));
+  }
+  const FlowCounters kernel = tier_->CollectKernel();
+  EXPECT_GE(forwarded_.packets, 2u);
+  EXPECT_LE(forwarded_.packets, 6u);
+  EXPECT_EQ(kernel.packets + forwarded_.packets, 2 * sent);
+}
+
+// Nothing leaves by a route that may be wrong by now.
+TEST_P(FastPathTest, AChangedRouteIsLookedUpAnew) {
+  if (way() != Way::kXdp) return;
+  PutBoth();
+  ASSERT_EQ(std::system("ip link set near0 mtu 1400"), 0);
+  for (int i = 0; i < 50 && forwarded_.packets == 0; ++i) {
+    ASSERT_TRUE(client_->Send(Framed(kChannel, "x"), listener_).ok());
+    ASSERT_EQ(Received(*peer_, relayed_), "x");
+  }
+  EXPECT_GE(forwarded_.packets, 1u);
+  const uint64_t before = forwarded_.packets;
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(client_->Send(Framed(kChannel, "y"), listener_).ok());
+    ASSERT_EQ(Received(*peer_, relayed_), "y");
+  }
+  EXPECT_EQ(forwarded_.packets, before);
 }
 
 // Flows come and go by the thousand, and each of those left is still found.
@@ -256,6 +350,11 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Combine(testing::Values(Way::kPerPort, Way::kRaw, Way::kFrames),
                      testing::Values("127.0.0.1", "::1")),
     WayName);
+INSTANTIATE_TEST_SUITE_P(Kernel, FastPathTest,
+                         testing::Combine(testing::Values(Way::kXdp),
+                                          testing::Values("10.77.0.1",
+                                                          "fd77::1")),
+                         WayName);
 
 }  // namespace
 }  // namespace sallyport::media_relay

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/io/kernel_flows.h"
 #include "services/media_relay/io/relay_ports.h"
 #include "services/media_relay/io/udp_batch.h"
 
@@ -36,11 +38,20 @@ uint64_t Rest(bool v6, uint16_t port, uint16_t channel) {
 
 }  // namespace
 
-FlowTable::FlowTable(RelayPorts& ports, uint64_t seed)
+FlowTable::FlowTable(RelayPorts& ports, uint64_t seed, KernelFlows* kernel,
+                     uint32_t loop)
     : ports_(ports),
       seed_(seed),
+      kernel_(kernel),
+      loop_(loop),
       index_(kFirstIndex, 0),
       mask_(kFirstIndex - 1) {}
+
+FlowTable::~FlowTable() {
+  for (const auto& [number, settled] : in_kernel_) {
+    kernel_->Remove(settled.slot, settled.flow);
+  }
+}
 
 FlowTable::Key FlowTable::KeyOf(const Endpoint& from, uint16_t channel,
                                 SocketId socket) {
@@ -124,6 +135,11 @@ void FlowTable::Put(FlowId id, const Flow& flow) {
         entry.route.to == flow.rewrite.to &&
         entry.head_channel == flow.rewrite.channel) {
       entry.expiry = flow.expiry;
+      const auto settled = in_kernel_.find(present->second);
+      if (settled != in_kernel_.end()) {
+        settled->second.flow.expiry = flow.expiry;
+        (void)kernel_->Replace(settled->second.slot, settled->second.flow);
+      }
       return;
     }
     Remove(id);
@@ -145,6 +161,10 @@ void FlowTable::Put(FlowId id, const Flow& flow) {
   entry.head_channel = flow.rewrite.channel;
   entry.route.socket = flow.rewrite.socket;
   entry.route.to = flow.rewrite.to;
+  if (kernel_ != nullptr) {
+    matches_.resize(chunks_.size() * kChunk);
+    matches_[number] = flow.match;
+  }
   by_id_[id] = number;
   Insert(HashOf(key), number);
 }
@@ -152,6 +172,7 @@ void FlowTable::Put(FlowId id, const Flow& flow) {
 void FlowTable::Remove(FlowId id) {
   const auto it = by_id_.find(id);
   if (it == by_id_.end()) return;
+  Unsettle(it->second);
   ports_.Flush();  // what is collected may borrow from the route
   EraseIndex(At(it->second).key, it->second);
   free_.push_back(it->second);
@@ -161,7 +182,64 @@ void FlowTable::Remove(FlowId id) {
 FlowCounters FlowTable::Take(FlowId id) {
   const auto it = by_id_.find(id);
   if (it == by_id_.end()) return FlowCounters();
+  const auto settled = in_kernel_.find(it->second);
+  if (settled != in_kernel_.end()) Collect(it->second, settled->second);
   return std::exchange(At(it->second).counters, FlowCounters());
+}
+
+void FlowTable::Settle(uint32_t number) {
+  Entry& entry = At(number);
+  // Tried once for each generation of the route.
+  entry.kernel_generation = entry.route.generation;
+  const FlowMatch& match = matches_[number];
+  const std::optional<Endpoint> to = ports_.LocalOf(match.socket);
+  const std::optional<Endpoint> next_from = ports_.LocalOf(entry.route.socket);
+  if (!to || !next_from) return;
+  KernelFlow flow;
+  flow.from = match.from;
+  flow.to = *to;
+  flow.channel = match.channel;
+  flow.header = entry.route.header;
+  flow.next_from = *next_from;
+  flow.next_to = entry.route.to;
+  flow.head_channel = entry.head_channel;
+  flow.interface = entry.route.interface;
+  flow.mtu = entry.route.mtu;
+  flow.expiry = entry.expiry;
+  flow.loop = loop_;
+  flow.generation = entry.route.generation;
+  const auto settled = in_kernel_.find(number);
+  if (settled != in_kernel_.end()) {
+    settled->second.flow = flow;
+    (void)kernel_->Replace(settled->second.slot, flow);
+    return;
+  }
+  const std::optional<uint32_t> slot = kernel_->Put(flow);
+  if (slot) in_kernel_[number] = {*slot, flow, FlowCounters()};
+}
+
+void FlowTable::Unsettle(uint32_t number) {
+  const auto it = in_kernel_.find(number);
+  if (it == in_kernel_.end()) return;
+  kernel_->Remove(it->second.slot, it->second.flow);
+  Collect(number, it->second);
+  in_kernel_.erase(it);
+}
+
+void FlowTable::Collect(uint32_t number, InKernel& settled) {
+  const FlowCounters now = kernel_->Read(settled.slot);
+  const FlowCounters more = {now.packets - settled.seen.packets,
+                             now.bytes - settled.seen.bytes};
+  settled.seen = now;
+  for (FlowCounters* counters : {&At(number).counters, &kernel_forwarded_}) {
+    counters->packets += more.packets;
+    counters->bytes += more.bytes;
+  }
+}
+
+FlowCounters FlowTable::CollectKernel() {
+  for (auto& [number, settled] : in_kernel_) Collect(number, settled);
+  return std::exchange(kernel_forwarded_, FlowCounters());
 }
 
 uint64_t FlowTable::Forward(UdpReceiveBatch& batch, size_t count, int fd,
@@ -172,6 +250,7 @@ uint64_t FlowTable::Forward(UdpReceiveBatch& batch, size_t count, int fd,
   std::array<Key, kBatchSize> keys;
   std::array<uint32_t, kBatchSize> hashes;
   std::array<Entry*, kBatchSize> entries;
+  std::array<uint32_t, kBatchSize> numbers;
   uint64_t candidates = 0;
   for (size_t i = 0; i < count; ++i) {
     const Packet& packet = batch.packet(i);
@@ -196,7 +275,8 @@ uint64_t FlowTable::Forward(UdpReceiveBatch& batch, size_t count, int fd,
     for (uint32_t at = hashes[i] & mask_; index_[at] != 0;
          at = (at + 1) & mask_) {
       if (static_cast<uint32_t>(index_[at] >> 32) != hashes[i]) continue;
-      entries[i] = &At(static_cast<uint32_t>(index_[at] & 0xFFFFFFFF) - 1);
+      numbers[i] = static_cast<uint32_t>(index_[at] & 0xFFFFFFFF) - 1;
+      entries[i] = &At(numbers[i]);
       FetchLines(entries[i], (sizeof(Entry) + 63) / 64);
       break;
     }
@@ -233,6 +313,10 @@ uint64_t FlowTable::Forward(UdpReceiveBatch& batch, size_t count, int fd,
     context.now = now;
     context.room = kPacketHeadroom - kChannelDataHeaderSize;
     ports_.SendAlong(entry->route, absl::MakeSpan(payload, size), context);
+    if (kernel_ != nullptr && entry->route.frames != nullptr &&
+        entry->kernel_generation != entry->route.generation) {
+      Settle(numbers[i]);
+    }
     ++forwarded.packets;
     forwarded.bytes += size;
     done |= uint64_t{1} << i;

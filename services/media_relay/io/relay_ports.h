@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -47,6 +48,7 @@ struct SendRoute {
   int frames_fd = -1;
   // The socket's own descriptor, where it has one.
   int fd = -1;
+  int interface = 0;  // of the frames
   uint32_t mtu = 0;
   uint32_t generation = 0;
   MonoTime refresh = MonoTime::InfinitePast();
@@ -73,6 +75,10 @@ class RelayPorts {
   virtual void Close(SocketId id) = 0;
   virtual bool IsOpen(SocketId id) const = 0;
   virtual SocketId IdOf(int fd, uint16_t local_port) const = 0;
+  // Where an open socket is; none when it is not open, or not told.
+  virtual std::optional<Endpoint> LocalOf(SocketId /*id*/) const {
+    return std::nullopt;
+  }
 
   // Takes `action.bytes` until Flush().
   virtual void Send(const PacketAction& action, const SendContext& context) = 0;

@@ -36,6 +36,7 @@
 #include "services/media_relay/io/relay_ports.h"
 #include "services/media_relay/io/steered_ports.h"
 #include "services/media_relay/io/udp_batch.h"
+#include "services/media_relay/io/veth_rig.h"
 
 namespace sallyport::media_relay {
 
@@ -93,7 +94,8 @@ class Far {
   UdpSocket udp_;
 };
 
-enum class Way { kPerPort, kRaw, kFrames };
+// kXdp: frames, on a veth whose far side is another network namespace.
+enum class Way { kPerPort, kRaw, kFrames, kXdp };
 
 class RelayPortsRig
     : public testing::TestWithParam<std::tuple<Way, const char*>> {
@@ -106,9 +108,16 @@ class RelayPortsRig
 
   void SetUp() override {
     ip_ = std::get<1>(GetParam());
+    far_ip_ = ip_;
+    if (way() == Way::kXdp) {
+      auto veth = VethRig::Create();
+      if (!veth.ok()) GTEST_SKIP() << "not possible here: " << veth.status();
+      veth_ = *std::move(veth);
+      far_ip_ = std::string_view(ip_) == "fd77::1" ? "fd77::2" : "10.77.0.2";
+    }
     loop_ = EventLoop::Create().value();
     const auto ready = [this](int fd, SocketId id) { OnReady(fd, id); };
-    if (std::get<0>(GetParam()) == Way::kPerPort) {
+    if (way() == Way::kPerPort) {
       ports_ = std::make_unique<PerPortSockets>(*loop_, ready, false);
       return;
     }
@@ -128,7 +137,8 @@ class RelayPortsRig
     ASSERT_NE(steering_, nullptr) << "the address stays taken";
     SteeredPorts::Options options;
     options.addresses = {address};
-    options.frames = std::get<0>(GetParam()) == Way::kFrames;
+    options.frames = way() != Way::kRaw;
+    options.routes_changed = [this](uint32_t g) { OnRoutesChanged(g); };
     auto ports = SteeredPorts::Create(options, *loop_, *steering_, ready);
     if (absl::IsPermissionDenied(ports.status())) {
       GTEST_SKIP() << "not possible here: " << ports.status();
@@ -137,6 +147,15 @@ class RelayPortsRig
     ports_ = *std::move(ports);
   }
 
+  Way way() const { return std::get<0>(GetParam()); }
+  std::unique_ptr<Far> MakeFar() {
+    if (veth_ == nullptr) return std::make_unique<Far>(far_ip_);
+    std::unique_ptr<Far> far;
+    veth_->InFar([&] { far = std::make_unique<Far>(far_ip_); });
+    return far;
+  }
+
+  virtual void OnRoutesChanged(uint32_t /*generation*/) {}
   virtual void OnReady(int fd, SocketId id) {
     const size_t count = receive_.Receive(fd);
     for (size_t i = 0; i < count; ++i) {
@@ -174,6 +193,8 @@ class RelayPortsRig
   }
 
   const char* ip_;
+  const char* far_ip_;
+  std::unique_ptr<VethRig> veth_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<PortSteering> steering_;
   std::unique_ptr<RelayPorts> ports_;
@@ -185,7 +206,10 @@ class RelayPortsRig
 inline std::string WayName(
     const testing::TestParamInfo<std::tuple<Way, const char*>>& info) {
   const std::string family =
-      std::string_view(std::get<1>(info.param)) == "::1" ? "V6" : "V4";
+      std::string_view(std::get<1>(info.param)).find(':') !=
+              std::string_view::npos
+          ? "V6"
+          : "V4";
   switch (std::get<0>(info.param)) {
     case Way::kPerPort:
       return "PerPort" + family;
@@ -193,6 +217,8 @@ inline std::string WayName(
       return "Raw" + family;
     case Way::kFrames:
       return "Frames" + family;
+    case Way::kXdp:
+      return "Xdp" + family;
   }
   return "";
 }

@@ -106,9 +106,15 @@ absl::Status SteeredPorts::Start(const Options& options) {
     absl::StatusOr<std::unique_ptr<NextHopTable>> hops = NextHopTable::Create();
     if (!hops.ok()) return hops.status();
     next_hops_ = *std::move(hops);
+    if (options.routes_changed) {
+      options.routes_changed(next_hops_->generation());
+    }
     SP_RETURN_IF_ERROR(
         loop_.Add(next_hops_->watch_fd(), kReadable,
-                  [this](IoEvents) { next_hops_->OnReadable(); }));
+                  [this, told = options.routes_changed](IoEvents) {
+                    next_hops_->OnReadable();
+                    if (told) told(next_hops_->generation());
+                  }));
   }
   return absl::OkStatus();
 }
@@ -172,6 +178,12 @@ SocketId SteeredPorts::IdOf(int fd, uint16_t local_port) const {
   return ports_[index].id;
 }
 
+std::optional<Endpoint> SteeredPorts::LocalOf(SocketId id) const {
+  const auto it = local_.find(id);
+  if (it == local_.end()) return std::nullopt;
+  return it->second.endpoint;
+}
+
 SteeredPorts::Device* SteeredPorts::DeviceOf(int interface) {
   std::unique_ptr<Device>& device = devices_[interface];
   if (device != nullptr) return device->fd.valid() ? device.get() : nullptr;
@@ -199,6 +211,7 @@ bool SteeredPorts::Prepare(SendRoute& route) {
   route.header = WireHeader(local.endpoint, route.to);
   route.fd = local.listener;
   route.frames = nullptr;
+  route.interface = 0;
   route.mtu = kDefaultMtu;
   route.refresh = MonoTime::InfinitePast();
   // A raw IPv6 socket takes the port for a protocol.
@@ -217,6 +230,7 @@ bool SteeredPorts::Prepare(SendRoute& route) {
   route.header.SetLink(hop.link);
   route.frames = &device->send;
   route.frames_fd = device->fd.get();
+  route.interface = hop.interface;
   return true;
 }
 

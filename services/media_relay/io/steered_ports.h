@@ -9,7 +9,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -43,6 +45,9 @@ class SteeredPorts final : public RelayPorts {
     // Frames past the kernel's IP layer: fastest, but netfilter's output rules
     // do not see them. Else raw sockets only.
     bool frames = true;
+    // Told which generation of routes is in force, at first and when it moves.
+    // May be empty.
+    std::function<void(uint32_t generation)> routes_changed;
   };
 
   // `loop` and `steering` must outlive it.
@@ -56,6 +61,7 @@ class SteeredPorts final : public RelayPorts {
   void Close(SocketId id) override;
   bool IsOpen(SocketId id) const override { return local_.contains(id); }
   SocketId IdOf(int fd, uint16_t local_port) const override;
+  std::optional<Endpoint> LocalOf(SocketId id) const override;
   void Send(const PacketAction& action, const SendContext& context) override;
   bool Prepare(SendRoute& route) override;
   void SendAlong(SendRoute& route, absl::Span<uint8_t> bytes,

@@ -1,0 +1,92 @@
+// Two network namespaces joined by a veth pair, for what needs a device with a
+// driver: the calling thread is moved into the near one.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_VETH_RIG_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_IO_VETH_RIG_H_
+
+#include <fcntl.h>
+#include <sched.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/net/unique_fd.h"
+
+namespace sallyport::media_relay {
+
+// Near: 10.77.0.1, fd77::1 on device near0. Far: 10.77.0.2, fd77::2, whose
+// kernel computes checksums itself. Needs root. Thread-compatible; destroyed
+// on the thread that made it.
+class VethRig {
+ public:
+  static absl::StatusOr<std::unique_ptr<VethRig>> Create() {
+    std::unique_ptr<VethRig> rig(new VethRig());
+    rig->home_ = Open();
+    if (unshare(CLONE_NEWNET) != 0) {
+      return absl::PermissionDeniedError(
+          absl::StrCat("a network namespace: ", std::strerror(errno)));
+    }
+    rig->far_ = Open();
+    if (unshare(CLONE_NEWNET) != 0) {
+      return absl::PermissionDeniedError("a second network namespace");
+    }
+    rig->near_ = Open();
+    const std::string far =
+        absl::StrCat("/proc/", getpid(), "/fd/", rig->far_.get());
+    if (!Run(absl::StrCat("ip link set lo up; ip link add near0 type veth peer"
+                          " name far0; ip link set far0 netns ",
+                          far,
+                          "; ip addr add 10.77.0.1/24 dev near0;"
+                          " ip addr add fd77::1/64 dev near0 nodad;"
+                          " ip link set near0 up"))) {
+      return absl::UnavailableError("a veth pair cannot be made");
+    }
+    bool up = false;
+    rig->InFar([&up] {
+      up =
+          Run("ip link set lo up; ip addr add 10.77.0.2/24 dev far0;"
+              " ip addr add fd77::2/64 dev far0 nodad;"
+              " ip link set far0 up; ethtool -K far0 tx off gro on");
+    });
+    if (!up) return absl::UnavailableError("the far side cannot be set up");
+    return rig;
+  }
+
+  ~VethRig() {
+    if (home_.valid()) (void)setns(home_.get(), CLONE_NEWNET);
+  }
+
+  // Runs it on a thread inside the far namespace.
+  void InFar(const std::function<void()>& work) const {
+    std::thread([&] {
+      if (setns(far_.get(), CLONE_NEWNET) == 0) work();
+    }).join();
+  }
+
+ private:
+  VethRig() = default;
+  static UniqueFd Open() {
+    return UniqueFd(open("/proc/thread-self/ns/net", O_RDONLY));
+  }
+  static bool Run(const std::string& commands) {
+    return std::system(
+               absl::StrCat("set -e; { ", commands, "; } >&2").c_str()) == 0;
+  }
+
+  UniqueFd home_;
+  UniqueFd far_;
+  UniqueFd near_;
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_IO_VETH_RIG_H_

@@ -269,8 +269,8 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
   if (config.send_software()) {
     faults->Add("send_software", "is not offered by this version");
   }
-  if (!config.fast_path().empty() && config.fast_path() != "sockets") {
-    faults->Add("fast_path", "is neither empty nor \"sockets\"");
+  if (!FastPathTierFrom(config.fast_path()).has_value()) {
+    faults->Add("fast_path", "is neither \"sockets\" nor \"xdp\"");
   }
   if (!RelaySocketsFrom(config.relay_sockets()).has_value()) {
     faults->Add("relay_sockets",
@@ -362,6 +362,8 @@ RelayFleetOptions FleetOptionsFrom(const Config& config, size_t processors) {
   options.pin = config.loops() == 0;
   options.sockets =
       RelaySocketsFrom(config.relay_sockets()).value_or(RelaySockets::kBest);
+  options.fast_path =
+      FastPathTierFrom(config.fast_path()).value_or(FastPathTier::kBest);
   return options;
 }
 

@@ -144,7 +144,8 @@ class MediaRelay final : public RunningService {
     }
     LogInfo("relay loops run",
             {{"loops", fleet_->size()},
-             {"fast_path", "sockets"},
+             {"fast_path", FastPathTierName(fleet_->fast_path())},
+             {"fast_path_reason", fleet_->fast_path_reason()},
              {"relay_sockets", RelaySocketsName(fleet_->sockets())},
              {"reason", fleet_->sockets_reason()}});
     SP_RETURN_IF_ERROR(StartKeys(runtime));
@@ -239,11 +240,13 @@ class MediaRelay final : public RunningService {
       status.mutable_listeners(static_cast<int>(i))
           ->set_advertised_address(uri.substr(begin, uri.rfind(':') - begin));
     }
-    status.set_fast_path_tier(v1::FAST_PATH_TIER_SOCKETS);
+    const bool xdp = fleet_->fast_path() == FastPathTier::kXdp;
+    status.set_fast_path_tier(xdp ? v1::FAST_PATH_TIER_XDP
+                                  : v1::FAST_PATH_TIER_SOCKETS);
     status.set_fast_path_reason(absl::StrCat(
         "relay_sockets ", AbslView(RelaySocketsName(fleet_->sockets())),
-        fleet_->sockets_reason().empty() ? "" : ": ",
-        fleet_->sockets_reason()));
+        fleet_->sockets_reason().empty() ? "" : ": ", fleet_->sockets_reason(),
+        xdp ? "" : "; no XDP: ", xdp ? "" : fleet_->fast_path_reason()));
     if (key_client_ == nullptr) return;
     const KeyClient::Status keys = key_client_->status();
     for (const uint32_t id : keys.key_ids) status.add_key_ids(id);

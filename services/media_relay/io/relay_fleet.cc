@@ -68,6 +68,10 @@ class Countdown {
   const std::function<void(const absl::Status&)> done_;
 };
 
+// A channel is two flows; most allocations have one, few have many.
+constexpr size_t kFlowsPerAllocation = 4;
+constexpr size_t kMostKernelFlows = 1 << 17;
+
 // The local addresses on which the cores open ports.
 std::vector<IpAddress> RelayAddresses(const RelayCoreOptions& core) {
   std::vector<IpAddress> addresses;
@@ -110,6 +114,26 @@ std::string_view RelaySocketsName(RelaySockets sockets) {
   return "";
 }
 
+std::optional<FastPathTier> FastPathTierFrom(std::string_view name) {
+  if (name.empty()) return FastPathTier::kBest;
+  for (const FastPathTier tier : {FastPathTier::kSockets, FastPathTier::kXdp}) {
+    if (name == FastPathTierName(tier)) return tier;
+  }
+  return std::nullopt;
+}
+
+std::string_view FastPathTierName(FastPathTier tier) {
+  switch (tier) {
+    case FastPathTier::kBest:
+      return "";
+    case FastPathTier::kSockets:
+      return "sockets";
+    case FastPathTier::kXdp:
+      return "xdp";
+  }
+  return "";
+}
+
 absl::Status RelayFleet::StartSteering(
     const RelayFleetOptions& options, const std::vector<IpAddress>& addresses) {
   if (options.sockets == RelaySockets::kPerPort) {
@@ -134,6 +158,29 @@ absl::Status RelayFleet::StartSteering(
   return absl::OkStatus();
 }
 
+absl::Status RelayFleet::StartKernel(const RelayFleetOptions& options,
+                                     const std::vector<IpAddress>& addresses) {
+  if (options.fast_path == FastPathTier::kSockets) {
+    fast_path_reason_ = "asked for";
+    return absl::OkStatus();
+  }
+  if (sockets_ != RelaySockets::kFrames) {
+    return absl::FailedPreconditionError(
+        "forwarding in the kernel needs relay_sockets frames");
+  }
+  KernelFlows::Options kernel;
+  kernel.addresses = addresses;
+  for (const Endpoint& listener : options.listeners) {
+    kernel.addresses.push_back(listener.ip);
+  }
+  kernel.max_flows =
+      std::min(kMostKernelFlows,
+               kFlowsPerAllocation * options.core.turn.allocation_quota.all);
+  kernel.any_device = options.fast_path == FastPathTier::kXdp;
+  SP_ASSIGN_OR_RETURN(kernel_, KernelFlows::Create(kernel));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     const RelayFleetOptions& options, const SrtpLibrary& library,
     RandomSource& random, RelayMetrics& metrics, const Clock& clock) {
@@ -148,6 +195,14 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
   if (!steering.ok()) {
     if (options.sockets != RelaySockets::kBest) return steering;
     fleet->sockets_reason_ = std::string(steering.message());
+  }
+  const absl::Status kernel =
+      count > KernelFlows::kMaxLoops
+          ? absl::FailedPreconditionError("more loops than the kernel takes")
+          : fleet->StartKernel(options, addresses);
+  if (!kernel.ok()) {
+    if (options.fast_path != FastPathTier::kBest) return kernel;
+    fleet->fast_path_reason_ = std::string(kernel.message());
   }
   std::vector<Endpoint> listeners = options.listeners;
   std::vector<StreamListener> streams = options.stream_listeners;
@@ -165,6 +220,8 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     loop.steering = fleet->steering_.get();
     loop.steered.addresses = addresses;
     loop.steered.frames = fleet->sockets_ == RelaySockets::kFrames;
+    loop.kernel = fleet->kernel_.get();
+    loop.index = static_cast<uint32_t>(i);
     loop.contested = absl::IsAlreadyExists(steering);
     if (options.pin && !processors.empty()) {
       loop.processor = processors[i % processors.size()];

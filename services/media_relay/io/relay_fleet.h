@@ -21,6 +21,7 @@
 #include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/core/stream_admission.h"
+#include "services/media_relay/io/kernel_flows.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_loop.h"
 #include "services/media_relay/io/shared_quota.h"
@@ -41,6 +42,17 @@ enum class RelaySockets : uint8_t {
 std::optional<RelaySockets> RelaySocketsFrom(std::string_view name);
 std::string_view RelaySocketsName(RelaySockets sockets);
 
+// Who forwards settled flows.
+enum class FastPathTier : uint8_t {
+  kBest,     // the best that works here and is fit for its devices
+  kSockets,  // the loops
+  kXdp,      // a program in the driver of the device, on any device
+};
+
+// "sockets", "xdp"; empty: kBest.
+std::optional<FastPathTier> FastPathTierFrom(std::string_view name);
+std::string_view FastPathTierName(FastPathTier tier);
+
 struct RelayFleetOptions {
   // Of the whole process; counts and ports are divided among the loops.
   RelayCoreOptions core;
@@ -55,6 +67,7 @@ struct RelayFleetOptions {
   bool pin = false;
   // All but kBest: that one or none.
   RelaySockets sockets = RelaySockets::kBest;
+  FastPathTier fast_path = FastPathTier::kBest;
 };
 
 // Thread-safe once started.
@@ -71,6 +84,10 @@ class RelayFleet {
   // What is in use, and why nothing better is; empty for the best.
   RelaySockets sockets() const { return sockets_; }
   const std::string& sockets_reason() const { return sockets_reason_; }
+  FastPathTier fast_path() const {
+    return kernel_ == nullptr ? FastPathTier::kSockets : FastPathTier::kXdp;
+  }
+  const std::string& fast_path_reason() const { return fast_path_reason_; }
   const std::vector<Endpoint>& listeners() const {
     return loops_.front()->listeners();
   }
@@ -94,13 +111,17 @@ class RelayFleet {
         connection_quota_(options.connections) {}
   absl::Status StartSteering(const RelayFleetOptions& options,
                              const std::vector<IpAddress>& addresses);
+  absl::Status StartKernel(const RelayFleetOptions& options,
+                           const std::vector<IpAddress>& addresses);
 
   RelaySockets sockets_ = RelaySockets::kPerPort;
   std::string sockets_reason_;
+  std::string fast_path_reason_;
   // Outlive the loops.
   SharedQuota quota_;
   SharedQuota connection_quota_;
   std::unique_ptr<PortSteering> steering_;
+  std::unique_ptr<KernelFlows> kernel_;
   std::vector<std::unique_ptr<RelayLoop>> loops_;
 };
 

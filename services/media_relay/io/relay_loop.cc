@@ -109,6 +109,11 @@ absl::Status RelayLoop::Bind() {
       }));
   RelayPorts::Ready ready = [this](int fd, SocketId id) { OnReadable(fd, id); };
   if (options_.steering != nullptr) {
+    if (options_.kernel != nullptr) {
+      options_.steered.routes_changed = [this](uint32_t generation) {
+        options_.kernel->SetGeneration(options_.index, generation);
+      };
+    }
     SP_ASSIGN_OR_RETURN(
         ports_, SteeredPorts::Create(options_.steered, *loop_,
                                      *options_.steering, std::move(ready)));
@@ -116,7 +121,8 @@ absl::Status RelayLoop::Bind() {
     ports_ = std::make_unique<PerPortSockets>(*loop_, std::move(ready),
                                               options_.contested);
   }
-  flows_ = std::make_unique<FlowTable>(*ports_, seed_);
+  flows_ = std::make_unique<FlowTable>(*ports_, seed_, options_.kernel,
+                                       options_.index);
   core_.SetFastPath(flows_.get());
   if (options_.quota != nullptr) core_.SetQuota(*options_.quota);
   if (options_.connection_quota != nullptr) {
@@ -291,6 +297,7 @@ void RelayLoop::TellNotices() {
 
 void RelayLoop::OnSecond() {
   const MonoTime now = clock_.MonoNow();
+  core_.OnForwarded(flows_->CollectKernel());
   const RelayCoreStats& stats = core_.stats();
   const TurnServerStats turn = core_.turn().stats();
   const auto add = [](CounterFamily& counter, uint64_t value, uint64_t before,

@@ -75,7 +75,10 @@ struct RelayLoopOptions {
   PortSteering* steering = nullptr;
   // With steering: the addresses of relay ports, and whether frames are sent.
   SteeredPorts::Options steered;
-  // Without: another relay steers ports of our addresses.
+  // The kernel's fast path, and who this loop is there. Null: none.
+  KernelFlows* kernel = nullptr;
+  uint32_t index = 0;
+  // Without steering: another relay steers ports of our addresses.
   bool contested = false;
   // Told on the loop's thread what happens to its sessions; may be null.
   std::function<void(SessionNotice)> on_notice;

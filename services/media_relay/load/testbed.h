@@ -58,6 +58,10 @@ class Testbed {
   // One frame of flow `i` goes to `to`; `prefix` stands before its RTP head.
   void SetFlow(size_t i, const Endpoint& to, const std::string& prefix);
 
+  // The sink takes frames in its driver and off the relay's cores, as far sides
+  // do that are hosts of their own: for tiers that forward in the driver.
+  void SinkInDriver();
+
   struct Window {
     double packets_per_second = 0;
     double ns_per_packet = 0;  // of the relay's cores
@@ -94,6 +98,7 @@ class Testbed {
   const std::vector<int> relay_cpus_;
   const int load_cpu_;
   const int receive_cpu_;
+  bool sink_in_driver_ = false;
   std::string load_space_;
   std::string relay_space_;
   std::string sink_space_;

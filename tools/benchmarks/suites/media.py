@@ -33,6 +33,10 @@ def turn_rows():
         yield rate(f'turn.{flows}', what, own, ('coturn', load('coturn', 'turn', flows)), times_peer(goal))
         yield rate(f'turn.{flows}.of_bare', f'{what}: the bare relay', own,
                    ('bare', load('bare', 'turn', flows)), times_peer(0.85))
+    for flows, goal in {1000: 12, 4900: 20}.items():
+        yield rate(f'turn.{flows}.xdp', f'ChannelData forwarded in the driver (XDP), {flows} allocations',
+                   load('sallyport', 'turn', flows, '--fast_path=xdp'), ('coturn', load('coturn', 'turn', flows)),
+                   times_peer(goal))
     yield rate('turn.flat', 'ChannelData forwarded, 4900 allocations: those of 100',
                load('sallyport', 'turn', 4900), ('100', load('sallyport', 'turn', 100)), times_peer(0.95))
     yield Row('media.turn.allocate', 'authenticated Allocates, 64 clients at a time', '/s',

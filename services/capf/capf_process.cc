@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -26,7 +27,10 @@
 #include "services/capf/io/metrics_table.h"
 #include "services/capf/io/phone_file_server.h"
 #include "services/capf/io/phone_files.h"
+#include "services/capf/io/pkcs11_signer.h"
+#include "services/capf/io/pkcs11_token.h"
 #include "services/capf/io/registration_authority.h"
+#include "services/capf/io/signer.h"
 #include "services/capf/io/sql_store.h"
 #include "services/capf/io/trust_admin.h"
 #include "services/capf/io/trust_list_publisher.h"
@@ -125,24 +129,49 @@ class CapfProcess final : public RunningService {
     return absl::OkStatus();
   }
 
+  // The secret that a file's first line is.
+  static absl::StatusOr<Secret> FirstLine(const std::string& file,
+                                          std::string_view reason) {
+    SP_ASSIGN_OR_RETURN(std::optional<std::string> text, ReadSmallFile(file));
+    if (!text.has_value() || text->substr(0, text->find('\n')).empty()) {
+      return MakeError(absl::StatusCode::kFailedPrecondition, reason,
+                       "the file of a secret is absent or empty");
+    }
+    text->resize(std::min(text->find('\n'), text->size()));
+    return Secret::Take(*std::move(text));
+  }
+
+  absl::StatusOr<std::unique_ptr<Signer>> OpenSigner(
+      const config::v1::AuthorityConfig& authority) {
+    const int rsa_bits = static_cast<int>(authority.rsa_bits());
+    if (!authority.has_pkcs11()) {
+      return FileSigner::Open(
+          {.key_file = authority.key_file(),
+           .passphrase = Secret::CopyOf(passphrase_.DangerousBytes()),
+           .create = true,
+           .create_rsa_bits = rsa_bits});
+    }
+    const config::v1::Pkcs11Config& config = authority.pkcs11();
+    Pkcs11Options options;
+    options.module_file = config.module_file();
+    options.token_label = config.token_label();
+    options.max_sessions = std::max(1, static_cast<int>(config.max_sessions()));
+    SP_ASSIGN_OR_RETURN(options.pin,
+                        FirstLine(config.pin_file(), "PIN_MISSING"));
+    SP_ASSIGN_OR_RETURN(token_, Pkcs11Token::Open(std::move(options), clock_));
+    return Pkcs11Signer::Open({.label = config.key_label(),
+                               .create = true,
+                               .create_rsa_bits = rsa_bits},
+                              *token_);
+  }
+
   absl::Status OpenAuthority() {
     const config::v1::AuthorityConfig& authority = config_.authority();
-    FileSignerOptions key;
-    key.key_file = authority.key_file();
-    key.create = true;
     if (!authority.passphrase_file().empty()) {
-      SP_ASSIGN_OR_RETURN(std::optional<std::string> text,
-                          ReadSmallFile(authority.passphrase_file()));
-      if (!text.has_value() || text->substr(0, text->find('\n')).empty()) {
-        return MakeError(absl::StatusCode::kFailedPrecondition,
-                         "PASSPHRASE_MISSING",
-                         "the passphrase file is absent or empty");
-      }
-      text->resize(std::min(text->find('\n'), text->size()));
-      passphrase_ = Secret::CopyOf(AsBytes(*text));
-      key.passphrase = Secret::Take(*std::move(text));
+      SP_ASSIGN_OR_RETURN(passphrase_, FirstLine(authority.passphrase_file(),
+                                                 "PASSPHRASE_MISSING"));
     }
-    SP_ASSIGN_OR_RETURN(signer_, FileSigner::Open(key));
+    SP_ASSIGN_OR_RETURN(signer_, OpenSigner(authority));
 
     AuthorityOptions options;
     options.certificate_file = authority.certificate_file();
@@ -201,7 +230,10 @@ class CapfProcess final : public RunningService {
 
   std::string KeyFolder() const {
     const std::string folder =
-        std::filesystem::path(config_.authority().key_file()).parent_path();
+        std::filesystem::path(config_.authority().has_pkcs11()
+                                  ? config_.authority().certificate_file()
+                                  : config_.authority().key_file())
+            .parent_path();
     return folder.empty() ? "." : folder;
   }
 
@@ -456,7 +488,8 @@ class CapfProcess final : public RunningService {
   std::unique_ptr<SqlStore> store_;
   std::unique_ptr<AuditFile> audit_;
   std::optional<Ledger> ledger_;
-  std::unique_ptr<FileSigner> signer_;
+  std::unique_ptr<Pkcs11Token> token_;  // if the key lies in one
+  std::unique_ptr<Signer> signer_;
   std::unique_ptr<CertificateAuthority> authority_;
   std::optional<TrustAdmin> trust_;
   std::optional<EnrollmentAdmin> enrollments_;

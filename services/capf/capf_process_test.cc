@@ -459,6 +459,43 @@ TEST_F(CapfProcessTest, TheTrustStreamPushesAtOnce) {
   terminate.join();
 }
 
+// The key is made in the token at the first start, and no file has it.
+TEST_F(CapfProcessTest, TheAuthoritysKeyMayLieInAToken) {
+  process_->Kill();
+  const auto run = [](const std::string& command) {
+    EXPECT_EQ(std::system((command + " > /dev/null").c_str()), 0) << command;
+  };
+  run("mkdir -p " + folder_ + "/tokens && rm " + folder_ + "/ca.*");
+  std::ofstream(folder_ + "/softhsm2.conf")
+      << "directories.tokendir = " << folder_ << "/tokens\n";
+  setenv("SOFTHSM2_CONF", (folder_ + "/softhsm2.conf").c_str(), 1);
+  run("softhsm2-util --init-token --free --label ca --pin 1234 --so-pin 5678");
+  std::ofstream(folder_ + "/pin") << "1234\n";
+  const std::string key_file =
+      absl::StrCat(R"("key_file":")", folder_, R"(/ca.key")");
+  const auto at = config_.find(key_file);
+  ASSERT_NE(at, std::string::npos);
+  config_.replace(
+      at, key_file.size(),
+      absl::StrCat(R"("rsa_bits":2048,"pkcs11":{"module_file":)",
+                   R"("/usr/lib/softhsm/libsofthsm2.so","token_label":"ca",)",
+                   R"("key_label":"authority","pin_file":")", folder_,
+                   R"(/pin"})"));
+  process_->WriteConfig(config_ + "}");
+  process_->Start();
+  root_ = Stub("operator/root");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate first, Issue(NewIssue()));
+  process_->Kill();
+  process_->Start();
+  root_ = Stub("operator/root");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate second, Issue(NewIssue()));
+  std::ofstream(folder_ + "/two.pem") << second.certificate_pem();
+  run("openssl verify -CAfile " + folder_ + "/ca.pem " + folder_ + "/two.pem");
+  run("openssl x509 -in " + folder_ +
+      "/ca.pem -noout -text | grep 'Public-Key: (2048 bit)'");
+  EXPECT_NE(std::system(("grep -l PRIVATE " + folder_ + "/ca.*").c_str()), 0);
+}
+
 // What README.md says of backups: a copy of the store, the keys and the audit,
 // taken while the service runs, is the whole authority elsewhere.
 TEST_F(CapfProcessTest, ABackupThatIsPutBackIsTheWholeAuthority) {

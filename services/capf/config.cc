@@ -82,7 +82,25 @@ void ValidateConfig(const config::v1::CapfConfig& config,
                     ConfigFaults* faults) {
   CheckStoreConfig("store", config.store(), faults);
   const config::v1::AuthorityConfig& authority = config.authority();
-  faults->Require("authority.key_file", authority.key_file());
+  if (authority.has_pkcs11()) {
+    const config::v1::Pkcs11Config& token = authority.pkcs11();
+    faults->Require("authority.pkcs11.module_file", token.module_file());
+    faults->Require("authority.pkcs11.token_label", token.token_label());
+    faults->Require("authority.pkcs11.key_label", token.key_label());
+    faults->Require("authority.pkcs11.pin_file", token.pin_file());
+    if (token.max_sessions() > 1000) {
+      faults->Add("authority.pkcs11.max_sessions", "is above 1000");
+    }
+    if (!authority.key_file().empty()) {
+      faults->Add("authority.key_file", "does not go with pkcs11");
+    }
+  } else {
+    faults->Require("authority.key_file", authority.key_file());
+  }
+  if (const uint32_t bits = authority.rsa_bits();
+      bits != 0 && bits != 2048 && bits != 3072 && bits != 4096) {
+    faults->Add("authority.rsa_bits", "is not 2048, 3072 or 4096");
+  }
   faults->Require("authority.certificate_file", authority.certificate_file());
   const SubjectName subject{.organization = authority.organization(),
                             .common_name = authority.common_name()};

@@ -1,5 +1,7 @@
 // signaling_edge: SIP at the door, over UDP, TCP and TLS.
 
+#include <pthread.h>
+
 #include <atomic>
 #include <memory>
 #include <thread>
@@ -109,7 +111,10 @@ class Running final : public RunningService {
     for (const auto& [name, port] : edge_->listeners().Ports()) {
       runtime.AddPort(name, port);
     }
-    thread_ = std::thread([this] { events_->Run(); });
+    thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "edge_loop");
+      events_->Run();
+    });
     return runtime.StartGrpc(*policy_, {service_.get()});
   }
 

@@ -131,6 +131,15 @@ absl::Status TcpStream::Write(ByteSpan data) {
       buffered() > options_.max_write_buffer - data.size()) {
     return absl::ResourceExhaustedError("the write buffer is full");
   }
+  // Straight to the kernel: what it takes needs no buffer.
+  while (buffered() == 0 && !data.empty() && write_error_.ok()) {
+    const ssize_t sent =
+        send(fd_.get(), data.data(), data.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) break;
+    data.remove_prefix(static_cast<size_t>(sent));
+  }
+  if (data.empty()) return absl::OkStatus();
   out_.append(AsText(data));
   TryWrite();
   UpdateInterest();
@@ -150,7 +159,7 @@ void TcpStream::TryWrite() {
     write_error_ = ErrnoStatus(errno, "send");
   }
   if (buffered() == 0) {
-    out_.clear();
+    out_ = std::string();  // idle connections hold no buffer
     out_sent_ = 0;
     if (finishing_ && !finished_ && write_error_.ok()) {
       finished_ = true;

@@ -5,7 +5,9 @@
 #include <openssl/pool.h>
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -59,6 +61,40 @@ TlsSession::TlsSession(std::shared_ptr<const TlsContext> context)
 
 TlsSession::~TlsSession() = default;
 
+int TlsSession::ReadInput(BIO* bio, char* out, int size) {
+  auto& self = *static_cast<TlsSession*>(BIO_get_data(bio));
+  BIO_clear_retry_flags(bio);
+  if (self.input_.empty()) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  const size_t count = std::min(self.input_.size(), static_cast<size_t>(size));
+  std::memcpy(out, self.input_.data(), count);
+  self.input_.remove_prefix(count);
+  return static_cast<int>(count);
+}
+
+int TlsSession::WriteOutput(BIO* bio, const char* data, int size) {
+  auto& self = *static_cast<TlsSession*>(BIO_get_data(bio));
+  BIO_clear_retry_flags(bio);
+  self.output_.append(data, static_cast<size_t>(size));
+  return size;
+}
+
+const BIO_METHOD* TlsSession::Memory() {
+  static const BIO_METHOD* const kMethod = [] {
+    BIO_METHOD* const method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "session");
+    SP_CHECK(method != nullptr);
+    BIO_meth_set_read(method, ReadInput);
+    BIO_meth_set_write(method, WriteOutput);
+    BIO_meth_set_ctrl(method, [](BIO*, int command, long, void*) -> long {
+      return command == BIO_CTRL_FLUSH ? 1 : 0;
+    });
+    return method;
+  }();
+  return kMethod;
+}
+
 absl::StatusOr<std::unique_ptr<TlsSession>> TlsSession::Create(
     std::shared_ptr<const TlsContext> context, std::string_view server_name) {
   SP_CHECK(context != nullptr);
@@ -69,15 +105,17 @@ absl::StatusOr<std::unique_ptr<TlsSession>> TlsSession::Create(
 
 absl::Status TlsSession::Init(std::string_view server_name) {
   ssl_ = context_->NewConnection(*this);
-  bssl::UniquePtr<BIO> in(BIO_new(BIO_s_mem()));
-  bssl::UniquePtr<BIO> out(BIO_new(BIO_s_mem()));
-  if (ssl_ == nullptr || in == nullptr || out == nullptr) {
+  bssl::UniquePtr<BIO> memory(BIO_new(Memory()));
+  if (ssl_ == nullptr || memory == nullptr) {
     ERR_clear_error();
     return absl::ResourceExhaustedError("cannot make a TLS session");
   }
-  in_ = in.get();
-  out_ = out.get();
-  SSL_set_bio(ssl_.get(), in.release(), out.release());
+  BIO_set_data(memory.get(), this);
+  BIO_set_init(memory.get(), 1);
+  BIO* const both = memory.release();
+  SSL_set_bio(ssl_.get(), both, both);
+  // What only the handshake needs goes with it.
+  SSL_set_shed_handshake_config(ssl_.get(), 1);
   if (context_->role() == TlsRole::kServer) {
     SSL_set_accept_state(ssl_.get());
     return absl::OkStatus();  // the client speaks first
@@ -167,17 +205,10 @@ absl::Status TlsSession::Fail(absl::Status error) {
 
 absl::Status TlsSession::Feed(ByteSpan ciphertext) {
   if (state_ == State::kFailed) return error_;
-  while (!ciphertext.empty()) {
-    constexpr size_t kChunk = 64 * 1024;
-    const ByteSpan part = ciphertext.subspan(0, kChunk);
-    if (BIO_write(in_, part.data(), static_cast<int>(part.size())) !=
-        static_cast<int>(part.size())) {
-      return Fail(absl::ResourceExhaustedError("out of memory"));
-    }
-    SP_RETURN_IF_ERROR(Pump());
-    ciphertext.remove_prefix(part.size());
-  }
-  return absl::OkStatus();
+  input_ = ciphertext;
+  const absl::Status status = Pump();
+  input_ = {};  // nothing but what came after an end can be left
+  return status;
 }
 
 absl::Status TlsSession::Pump() {
@@ -289,12 +320,7 @@ void TlsSession::Close() {
 }
 
 std::string TlsSession::TakeCiphertext() {
-  const uint8_t* data = nullptr;
-  size_t size = 0;
-  if (!BIO_mem_contents(out_, &data, &size) || size == 0) return "";
-  std::string out = ToString({data, size});
-  BIO_reset(out_);
-  return out;
+  return std::exchange(output_, std::string());
 }
 
 std::string TlsSession::TakePlaintext() {

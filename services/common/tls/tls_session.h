@@ -100,10 +100,16 @@ class TlsSession final : private TlsCallbacks {
   void RememberPeer();
   absl::Status Fail(absl::Status error);
 
+  // What BoringSSL reads from and writes to: input_ and output_ themselves, so
+  // that an idle session keeps no buffer.
+  static const BIO_METHOD* Memory();
+  static int ReadInput(BIO* bio, char* out, int size);
+  static int WriteOutput(BIO* bio, const char* data, int size);
+
   std::shared_ptr<const TlsContext> context_;
+  ByteSpan input_;  // not yet read; of the Feed at hand
+  std::string output_;
   bssl::UniquePtr<SSL> ssl_;
-  BIO* in_ = nullptr;   // owned by ssl_
-  BIO* out_ = nullptr;  // owned by ssl_
   State state_ = State::kHandshaking;
   absl::Status error_;
   absl::Status verify_failure_;  // why OnVerify refused

@@ -1,5 +1,10 @@
 #include "services/common/tls/trust_anchors.h"
 
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -16,6 +21,24 @@ namespace {
 
 // Longest chain looked at: a leaf and more intermediates than any CA uses.
 constexpr size_t kMaxChain = 10;
+// Paths that are remembered, some 150 octets each.
+constexpr size_t kMaxRemembered = 16384;
+
+std::string KeyOf(absl::Span<const std::string> chain,
+                  CertificatePurpose purpose) {
+  SHA256_CTX hash;
+  SHA256_Init(&hash);
+  const auto kind = static_cast<uint64_t>(purpose);
+  SHA256_Update(&hash, &kind, sizeof(kind));
+  for (const std::string& der : chain) {
+    const uint64_t size = der.size();
+    SHA256_Update(&hash, &size, sizeof(size));
+    SHA256_Update(&hash, der.data(), der.size());
+  }
+  std::string key(SHA256_DIGEST_LENGTH, '\0');
+  SHA256_Final(reinterpret_cast<uint8_t*>(key.data()), &hash);
+  return key;
+}
 
 absl::Status Untrusted(std::string_view reason, std::string_view message) {
   return MakeError(absl::StatusCode::kUnauthenticated, reason, message);
@@ -66,6 +89,25 @@ absl::Status TrustAnchors::Verify(absl::Span<const std::string> chain,
   if (chain.size() > kMaxChain) {
     return Untrusted("PEER_CERTIFICATE_MALFORMED", "the chain is too long");
   }
+  std::string key = KeyOf(chain, purpose);
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = good_.find(key);
+    if (it != good_.end() && it->second.from <= now &&
+        now <= it->second.until) {
+      return absl::OkStatus();
+    }
+  }
+  SP_ASSIGN_OR_RETURN(const Period period, VerifyAnew(chain, purpose, now));
+  absl::MutexLock lock(&mutex_);
+  if (good_.size() >= kMaxRemembered) good_.clear();
+  good_[std::move(key)] = period;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TrustAnchors::Period> TrustAnchors::VerifyAnew(
+    absl::Span<const std::string> chain, CertificatePurpose purpose,
+    absl::Time now) const {
   PathQuery query;
   query.now = now;
   for (const std::string& der : chain) {
@@ -85,7 +127,14 @@ absl::Status TrustAnchors::Verify(absl::Span<const std::string> chain,
   rules.usage.server_auth = purpose == CertificatePurpose::kTlsServer;
   rules.usage.client_auth = purpose == CertificatePurpose::kTlsClient;
   const PathResult result = verifier_->Verify(query, rules);
-  if (result.status.ok()) return absl::OkStatus();
+  if (result.status.ok()) {
+    Period period = {absl::InfinitePast(), absl::InfiniteFuture()};
+    for (const CertificateRef& each : result.path) {
+      period.from = std::max(period.from, each->not_before);
+      period.until = std::min(period.until, each->not_after);
+    }
+    return period;
+  }
   return Untrusted(ReasonFor(ReasonOf(result.status)),
                    StdView(result.status.message()));
 }

@@ -8,8 +8,11 @@
 #include <string>
 #include <string_view>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 
@@ -22,7 +25,8 @@ class PathVerifier;
 enum class CertificatePurpose { kTlsClient, kTlsServer, kAny };
 
 // One generation of a trust store. Every member is an anchor as it stands, a
-// CA or the very certificate of a peer. Immutable.
+// CA or the very certificate of a peer. What was found good is remembered, as
+// one handshake asks several times and phones come back. Thread-safe.
 class TrustAnchors {
  public:
   // Every CERTIFICATE of `pem`; INVALID_ARGUMENT if one is broken or there is
@@ -56,7 +60,22 @@ class TrustAnchors {
  private:
   explicit TrustAnchors(std::shared_ptr<const PathVerifier> verifier);
 
+  // A path that was verified: while all its certificates are valid it is good,
+  // as the anchors never change.
+  struct Period {
+    absl::Time from;
+    absl::Time until;
+  };
+
+  absl::StatusOr<Period> VerifyAnew(absl::Span<const std::string> chain,
+                                    CertificatePurpose purpose,
+                                    absl::Time now) const;
+
   std::shared_ptr<const PathVerifier> verifier_;
+  mutable absl::Mutex mutex_;
+  // By the SHA-256 of purpose and chain.
+  mutable absl::flat_hash_map<std::string, Period> good_
+      ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sallyport

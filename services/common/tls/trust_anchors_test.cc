@@ -93,6 +93,28 @@ TEST(TrustAnchorsTest, TimeBounds) {
               HasReason("PEER_CERTIFICATE_EXPIRED"));
 }
 
+TEST(TrustAnchorsTest, WhatWasGoodIsStillHeldToItsTimePurposeAndOctets) {
+  TestCa root("Root");
+  const auto trust = Trust(root.pem());
+  const std::string leaf = root.Issue({.common_name = "t",
+                                       .not_before = kNow,
+                                       .not_after = kNow + absl::Hours(1),
+                                       .client_auth = false})
+                               .der;
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(trust->Verify({leaf}, kServer, kNow), IsOk());
+    EXPECT_THAT(trust->Verify({leaf}, kClient, kNow),
+                HasReason("PEER_CERTIFICATE_WRONG_USAGE"));
+    EXPECT_THAT(trust->Verify({leaf}, kServer, kNow - absl::Seconds(1)),
+                HasReason("PEER_CERTIFICATE_NOT_YET_VALID"));
+    EXPECT_THAT(trust->Verify({leaf}, kServer, kNow + absl::Hours(2)),
+                HasReason("PEER_CERTIFICATE_EXPIRED"));
+    std::string forged = leaf;
+    forged.back() = static_cast<char>(forged.back() ^ 1);
+    EXPECT_FALSE(trust->Verify({forged}, kServer, kNow).ok());
+  }
+}
+
 TEST(TrustAnchorsTest, Purpose) {
   TestCa root("Root");
   const auto trust = Trust(root.pem());

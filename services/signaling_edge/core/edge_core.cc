@@ -1,10 +1,12 @@
 #include "services/signaling_edge/core/edge_core.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "absl/hash/hash.h"
 #include "services/common/bytes/hex.h"
+#include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/leg_messages.h"
@@ -31,6 +33,15 @@ constexpr PeerScope kAddressScope = PeerScope{1} << 63;
 bool HasToTag(const SipMessage& request) {
   const auto to = ParseNameAddr(request.Value(HeaderId::kTo));
   return to.ok() && !to->tag().empty();
+}
+
+// One that needs nothing but an answer, and so no transaction (RFC 3261
+// section 8.2.7).
+bool IsPlainOptions(const SipMessage& request) {
+  return request.method() == SipMethod::kOptions && !HasToTag(request) &&
+         !request.Has(HeaderId::kRequire) &&
+         !request.Has(HeaderId::kProxyRequire) &&
+         ParseSipUri(request.request_uri()).ok();
 }
 
 RefusalKind KindOf(SipMethod method) {
@@ -106,6 +117,15 @@ std::string EdgeCore::NewToken() {
   return HexEncode(bytes);
 }
 
+// The same for a request that comes again.
+std::string EdgeCore::StatelessTag(const SipMessage& request) const {
+  return HexOf(absl::Hash<std::tuple<uint64_t, absl::string_view,
+                                     absl::string_view, absl::string_view>>{}(
+      {scope_key_, AbslView(request.Value(HeaderId::kVia)),
+       AbslView(request.Value(HeaderId::kCallId)),
+       AbslView(request.Value(HeaderId::kCseq))}));
+}
+
 // ---------------------------------------------------------------- messages
 
 EdgeActions EdgeCore::OnDatagram(ListenerId listener, const SocketAddress& from,
@@ -166,6 +186,17 @@ void EdgeCore::OnResponse(const Flow& flow, const SipMessage& response,
 void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now) {
   const SocketAddress reply_to = ResponseAddress(request, flow.remote);
   StampReceived(request, flow.remote);
+  if (IsPlainOptions(request)) {
+    SipMessage response =
+        MakeResponse(request, 200, ReasonPhrase(200), StatelessTag(request));
+    response.Add(HeaderId::kAllow, kAllow);
+    response.Add(HeaderId::kAccept, "application/sdp");
+    if (!options_.server_header.empty()) {
+      response.Set(HeaderId::kServer, options_.server_header);
+    }
+    TransmitTo({flow, reply_to}, WriteSipMessage(response));
+    return;
+  }
   const RequestOutcome outcome = transactions_.OnRequest(
       request, ScopeOf(flow), flow.transport != SipTransport::kUdp, now);
   switch (outcome.kind) {
@@ -240,13 +271,6 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
     return;
   }
   switch (method) {
-    case SipMethod::kOptions: {
-      SipMessage response = answer(200);
-      response.Add(HeaderId::kAllow, kAllow);
-      response.Add(HeaderId::kAccept, "application/sdp");
-      RespondUnproven(transaction, std::move(response), now);
-      return;
-    }
     case SipMethod::kInvite:
       if (ParseMaxForwards(request.Value(HeaderId::kMaxForwards))
               .value_or(70) == 0) {

@@ -217,6 +217,7 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   PeerScope ScopeOfResource(std::string_view resource);
   std::string_view ProvenResource(const Flow& flow) const;
   std::string NewToken();
+  std::string StatelessTag(const SipMessage& request) const;
 
   const EdgeOptions options_;
   RandomSource& random_;

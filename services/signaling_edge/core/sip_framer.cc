@@ -73,14 +73,33 @@ absl::StatusOr<uint32_t> ReadContentLength(std::string_view head,
 }  // namespace
 
 void SipFramer::Append(std::string_view octets) {
+  Wait();
   if (begin_ == buffer_.size()) {
-    buffer_.clear();
+    buffer_ = std::string();  // an idle connection holds no buffer
     begin_ = 0;
-  } else if (begin_ > 0) {
-    buffer_.erase(0, begin_);
-    begin_ = 0;
+    borrowed_ = octets;
+    return;
   }
+  buffer_.erase(0, begin_);
+  begin_ = 0;
   buffer_.append(octets);
+}
+
+void SipFramer::Take(size_t octets) {
+  if (borrowed_.empty()) {
+    begin_ += octets;
+  } else {
+    borrowed_.remove_prefix(octets);
+  }
+}
+
+std::nullopt_t SipFramer::Wait() {
+  if (!borrowed_.empty()) {
+    buffer_.assign(borrowed_);
+    begin_ = 0;
+    borrowed_ = {};
+  }
+  return std::nullopt;
 }
 
 absl::StatusOr<std::optional<SipFrame>> SipFramer::Next() {
@@ -90,16 +109,16 @@ absl::StatusOr<std::optional<SipFrame>> SipFramer::Next() {
 
   if (all.substr(0, 2) == kCrlf) {
     if (after_crlf_ || all.substr(2, 2) == kCrlf) {
-      begin_ += after_crlf_ ? 2 : 4;
+      Take(after_crlf_ ? 2 : 4);
       after_crlf_ = false;
       return SipFrame{SipFrame::Kind::kPing, {}};
     }
     // A lone CR after it may yet become the second CRLF.
-    begin_ += 2;
+    Take(2);
     after_crlf_ = true;
     return SipFrame{SipFrame::Kind::kCrlf, {}};
   }
-  if (all == "\r") return std::nullopt;
+  if (all == "\r") return Wait();
   after_crlf_ = false;
 
   if (frame_size_ == 0) {
@@ -109,7 +128,7 @@ absl::StatusOr<std::optional<SipFrame>> SipFramer::Next() {
     const std::string_view head = all.substr(0, end);
     failure_ = CheckHead(head, end != kNpos);
     if (!failure_.ok()) return failure_;
-    if (end == kNpos) return std::nullopt;
+    if (end == kNpos) return Wait();
     const auto length =
         ReadContentLength(all.substr(0, end + 2), policy_.max_body);
     if (!length.ok()) {
@@ -118,9 +137,9 @@ absl::StatusOr<std::optional<SipFrame>> SipFramer::Next() {
     }
     frame_size_ = end + 4 + *length;
   }
-  if (all.size() < frame_size_) return std::nullopt;
+  if (all.size() < frame_size_) return Wait();
   const SipFrame frame{SipFrame::Kind::kMessage, all.substr(0, frame_size_)};
-  begin_ += frame_size_;
+  Take(frame_size_);
   frame_size_ = 0;
   scanned_ = 0;
   return frame;

@@ -37,7 +37,8 @@ class SipFramer {
   // E.g. more room once the peer has proven who it is.
   void set_policy(const ParsePolicy& policy) { policy_ = policy; }
 
-  // Call Next() until it yields nothing before appending again.
+  // Call Next() until it yields nothing before appending again; until then
+  // `octets` has to live. Only what is left of them then is copied.
   void Append(std::string_view octets);
 
   // The next whole frame; nothing when more octets are needed. After an error
@@ -48,19 +49,23 @@ class SipFramer {
 
   // What has come in and is not yet taken.
   std::string_view pending() const {
-    return std::string_view(buffer_).substr(begin_);
+    return borrowed_.empty() ? std::string_view(buffer_).substr(begin_)
+                             : borrowed_;
   }
   // True inside a message: a peer that stays silent now is a slow one.
-  bool mid_message() const { return begin_ < buffer_.size(); }
+  bool mid_message() const { return !pending().empty(); }
 
  private:
   absl::Status CheckHead(std::string_view head, bool whole) const;
+  void Take(size_t octets);  // of what is pending
+  std::nullopt_t Wait();     // for more: nothing is borrowed any longer
 
   ParsePolicy policy_;
   std::string buffer_;
-  size_t begin_ = 0;       // of what is not yet taken
-  size_t scanned_ = 0;     // from begin_: holds no end of a header section
-  size_t frame_size_ = 0;  // of the message at begin_, once it is known
+  std::string_view borrowed_;  // instead of buffer_
+  size_t begin_ = 0;           // of what is not yet taken
+  size_t scanned_ = 0;         // from begin_: holds no end of a header section
+  size_t frame_size_ = 0;      // of the message at begin_, once it is known
   bool after_crlf_ = false;
   absl::Status failure_;
 };

@@ -1,6 +1,9 @@
 #include "services/signaling_edge/core/sip_message.h"
 
 #include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
 
 #include "services/signaling_edge/core/sip_text.h"
 
@@ -8,8 +11,38 @@ namespace sallyport::signaling_edge {
 namespace {
 
 constexpr size_t kMaxNameSize = 0xffff;
+constexpr size_t kSpareSize = 2048;
+constexpr size_t kMaxSpareSize = 16 * 1024;
+
+// Of one thread. Thread-compatible.
+struct Spares {
+  std::array<std::string, 32> texts;
+  size_t count = 0;
+};
+
+Spares& ThreadSpares() {
+  thread_local Spares spares;
+  return spares;
+}
 
 }  // namespace
+
+SipMessage::~SipMessage() {
+  const size_t size = text_.capacity();
+  if (size < kSpareSize || size > kMaxSpareSize) return;
+  Spares& spares = ThreadSpares();
+  if (spares.count == spares.texts.size()) return;
+  text_.clear();
+  spares.texts[spares.count++] = std::move(text_);
+}
+
+std::string SipMessage::SpareText() {
+  Spares& spares = ThreadSpares();
+  if (spares.count > 0) return std::move(spares.texts[--spares.count]);
+  std::string text;
+  text.reserve(kSpareSize);
+  return text;
+}
 
 SipMessage SipMessage::Request(SipMethod method, std::string_view uri) {
   return Request(MethodName(method), uri);
@@ -17,7 +50,7 @@ SipMessage SipMessage::Request(SipMethod method, std::string_view uri) {
 
 SipMessage SipMessage::Request(std::string_view method, std::string_view uri) {
   SipMessage message;
-  message.text_.reserve(1024);
+  message.text_ = SpareText();
   message.method_text_ = message.Store(method);
   message.method_ = MethodFrom(method);
   message.request_uri_ = message.Store(uri);
@@ -27,7 +60,7 @@ SipMessage SipMessage::Request(std::string_view method, std::string_view uri) {
 SipMessage SipMessage::Response(int status_code,
                                 std::string_view reason_phrase) {
   SipMessage message;
-  message.text_.reserve(1024);
+  message.text_ = SpareText();
   message.status_code_ = status_code;
   message.reason_phrase_ = message.Store(reason_phrase);
   return message;

@@ -34,6 +34,11 @@ class SipMessage {
 
   // An empty message is a request without method; the parser fills it.
   SipMessage() = default;
+  SipMessage(const SipMessage&) = default;
+  SipMessage(SipMessage&&) = default;
+  SipMessage& operator=(const SipMessage&) = default;
+  SipMessage& operator=(SipMessage&&) = default;
+  ~SipMessage();
 
   static SipMessage Request(SipMethod method, std::string_view uri);
   static SipMessage Request(std::string_view method, std::string_view uri);
@@ -107,6 +112,9 @@ class SipMessage {
   std::string_view Text(Piece piece) const {
     return std::string_view(text_.data() + piece.offset, piece.size);
   }
+  // An empty buffer of some 1 to 16 kB, from a message that is gone if there
+  // was one: messages come and go too fast to ask the heap each time.
+  static std::string SpareText();
   // Appends to the buffer, with control characters replaced.
   Piece Store(std::string_view text);
   Field MakeField(HeaderId id, std::string_view value);

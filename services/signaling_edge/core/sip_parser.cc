@@ -128,6 +128,7 @@ class SipMessageReader {
     if (datagram_.size() > uint64_t{policy_.max_message()} + 65536) {
       return TooLarge("datagram");
     }
+    message_.text_ = SipMessage::SpareText();
     message_.text_.assign(datagram_.data(), datagram_.size());
     SP_RETURN_IF_ERROR(ReadStartLine());
     SP_RETURN_IF_ERROR(ReadFields());

@@ -2,12 +2,29 @@
 
 #include "services/signaling_edge/core/sip_parser.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <new>
 #include <string>
 #include <string_view>
 
 #include "benchmark/benchmark.h"
 #include "services/signaling_edge/core/sip_framer.h"
+
+static uint64_t allocations = 0;
+
+__attribute__((noinline)) void* operator new(size_t size) {
+  ++allocations;
+  if (void* const memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+__attribute__((noinline)) void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+__attribute__((noinline)) void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -58,6 +75,8 @@ std::string Invite() {
 void BM_ParseInvite(benchmark::State& state) {
   const std::string invite = Invite();
   const ParsePolicy policy;
+  ParseSipMessage(invite, policy).status().IgnoreError();
+  const uint64_t before = allocations;
   for (auto _ : state) {
     auto message = ParseSipMessage(invite, policy);
     if (!message.ok()) {
@@ -66,6 +85,8 @@ void BM_ParseInvite(benchmark::State& state) {
     }
     benchmark::DoNotOptimize(message->header_count());
   }
+  state.counters["allocations"] = static_cast<double>(allocations - before) /
+                                  static_cast<double>(state.iterations());
   state.SetBytesProcessed(static_cast<int64_t>(state.iterations()) *
                           static_cast<int64_t>(invite.size()));
   state.SetLabel(std::to_string(invite.size()) + " octets");

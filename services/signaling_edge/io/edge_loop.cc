@@ -100,8 +100,8 @@ void EdgeLoop::Perform(EdgeAction& action) {
   std::visit([this](auto& each) { Perform(each); }, action);
 }
 
-void EdgeLoop::Perform(const SendDatagram& action) {
-  listeners_->Send(action.listener, action.to, action.bytes);
+void EdgeLoop::Perform(SendDatagram& action) {
+  listeners_->Send(action.listener, action.to, std::move(action.bytes));
 }
 
 void EdgeLoop::Perform(const SendBytes& action) {

@@ -118,7 +118,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void OnStreamClosed(ConnectionIo& connection, absl::Status reason) override;
 
   void Perform(EdgeAction& action);
-  void Perform(const SendDatagram& action);
+  void Perform(SendDatagram& action);
   void Perform(const SendBytes& action);
   void Perform(const Connect& action);
   void Perform(const CloseConnection& action);

@@ -20,7 +20,7 @@ ListenerSet::ListenerSet(EventLoop& loop, std::vector<ListenerSpec> specs,
     : loop_(loop),
       specs_(std::move(specs)),
       owner_(owner),
-      buffer_(/*datagrams=*/16, max_datagram),
+      buffer_(/*datagrams=*/32, max_datagram),
       sockets_(specs_.size()) {}
 
 absl::StatusOr<std::unique_ptr<ListenerSet>> ListenerSet::Bind(
@@ -56,6 +56,7 @@ absl::Status ListenerSet::BindOne(ListenerId id) {
 }
 
 ListenerSet::~ListenerSet() {
+  *alive_ = false;
   for (Socket& socket : sockets_) {
     if (socket.udp.has_value()) loop_.Remove(socket.udp->fd());
   }
@@ -91,15 +92,30 @@ std::map<std::string, int> ListenerSet::Ports() const {
 }
 
 void ListenerSet::Send(ListenerId listener, const SocketAddress& to,
-                       std::string_view octets) {
+                       std::string octets) {
   if (listener >= sockets_.size() || !sockets_[listener].udp.has_value()) {
     ++lost_;
     return;
   }
-  if (!sockets_[listener]
-           .udp->SendOne({.payload = AsBytes(octets), .peer = to})
-           .ok()) {
-    ++lost_;
+  sockets_[listener].waiting.push_back({to, std::move(octets)});
+  if (flush_is_due_) return;
+  flush_is_due_ = true;
+  loop_.Defer([this, alive = alive_] {
+    if (*alive) Flush();
+  });
+}
+
+void ListenerSet::Flush() {
+  flush_is_due_ = false;
+  std::vector<OutgoingDatagram> batch;
+  for (Socket& socket : sockets_) {
+    if (socket.waiting.empty()) continue;
+    batch.clear();
+    for (const Waiting& each : socket.waiting) {
+      batch.push_back({.payload = AsBytes(each.octets), .peer = each.to});
+    }
+    lost_ += batch.size() - socket.udp->Send(batch);
+    socket.waiting.clear();
   }
 }
 

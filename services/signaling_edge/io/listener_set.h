@@ -62,10 +62,9 @@ class ListenerSet {
   // By protocol name; of several with one protocol the last.
   std::map<std::string, int> Ports() const;
 
-  // Over a UDP listener. A full socket buffer loses the datagram, as the net
-  // would.
-  void Send(ListenerId listener, const SocketAddress& to,
-            std::string_view octets);
+  // Over a UDP listener, with others at the end of this turn. A full socket
+  // buffer loses the datagram, as the net would.
+  void Send(ListenerId listener, const SocketAddress& to, std::string octets);
 
   // No more connections are accepted; datagrams still are.
   void StopAccepting();
@@ -73,22 +72,31 @@ class ListenerSet {
   uint64_t datagrams_lost() const { return lost_; }
 
  private:
+  struct Waiting {
+    SocketAddress to;
+    std::string octets;
+  };
   struct Socket {
     std::optional<UdpSocket> udp;
     std::unique_ptr<TcpListener> tcp;
     SocketAddress bound;
+    std::vector<Waiting> waiting;
   };
 
   ListenerSet(EventLoop& loop, std::vector<ListenerSpec> specs,
               size_t max_datagram, Owner& owner);
   absl::Status BindOne(ListenerId id);
   void OnReadable(ListenerId id);
+  void Flush();
 
   EventLoop& loop_;
   const std::vector<ListenerSpec> specs_;
   Owner& owner_;
   UdpReceiveBuffer buffer_;
   std::vector<Socket> sockets_;
+  bool flush_is_due_ = false;
+  // Set false at the end, so that a deferred flush knows.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   uint64_t lost_ = 0;
 };
 

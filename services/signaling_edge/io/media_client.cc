@@ -127,7 +127,11 @@ void MediaClient::Create(const std::string& tenant, const std::string& call,
   creation->done = std::move(done);
   creation->last = MakeError(absl::StatusCode::kUnavailable,
                              "MEDIA_RELAY_UNAVAILABLE", "no relay is set up");
-  TryNext(std::move(creation));
+  Start([this, creation = std::move(creation)] { TryNext(creation); });
+}
+
+void MediaClient::Start(std::function<void()> request) {
+  if (!starter_.Post(request).ok()) request();
 }
 
 void MediaClient::TryNext(std::shared_ptr<Creation> creation) {
@@ -213,18 +217,19 @@ void MediaClient::Update(const std::string& relay, const std::string& session,
     }
     if (!legs[i].remote_key.empty()) mask.add_paths(leg + "remote_key");
   }
-  stub->async()->UpdateSession(
-      &call->context, &call->request, &call->response,
-      [this, call, legs, relay,
-       done = std::move(done)](const grpc::Status& ended) {
-        const absl::Status status = FromGrpc(ended);
-        Noticed(relay, status);
-        absl::StatusOr<RelaySession> updated =
-            status.ok() ? FromProto(call->response, legs) : status;
-        if (updated.ok()) updated->relay = relay;
-        done(std::move(updated));
-        End();
-      });
+  Start([this, stub, call, legs, relay, done = std::move(done)] {
+    stub->async()->UpdateSession(
+        &call->context, &call->request, &call->response,
+        [this, call, legs, relay, done](const grpc::Status& ended) {
+          const absl::Status status = FromGrpc(ended);
+          Noticed(relay, status);
+          absl::StatusOr<RelaySession> updated =
+              status.ok() ? FromProto(call->response, legs) : status;
+          if (updated.ok()) updated->relay = relay;
+          done(std::move(updated));
+          End();
+        });
+  });
 }
 
 void MediaClient::Delete(const std::string& relay, const std::string& session,
@@ -245,15 +250,17 @@ void MediaClient::Delete(const std::string& relay, const std::string& session,
   call->request.set_name(session);
   call->request.set_allow_missing(true);
   call->request.set_reason(reason);
-  stub->async()->DeleteSession(
-      &call->context, &call->request, &call->response,
-      [this, call, done = std::move(done)](const grpc::Status& ended) {
-        if (ended.ok()) {
-          done({FromProto(call->response.leg_a().statistics()),
-                FromProto(call->response.leg_b().statistics())});
-        }
-        End();
-      });
+  Start([this, stub, call, done = std::move(done)] {
+    stub->async()->DeleteSession(
+        &call->context, &call->request, &call->response,
+        [this, call, done](const grpc::Status& ended) {
+          if (ended.ok()) {
+            done({FromProto(call->response.leg_a().statistics()),
+                  FromProto(call->response.leg_b().statistics())});
+          }
+          End();
+        });
+  });
 }
 
 void MediaClient::RenewLoop() {

@@ -20,6 +20,7 @@
 #include "grpcpp/channel.h"
 #include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
 #include "services/signaling_edge/core/media_session.h"
+#include "services/signaling_edge/io/task_thread.h"
 
 namespace sallyport::signaling_edge {
 
@@ -86,6 +87,9 @@ class MediaClient {
   State* Find(const std::string& target) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TryNext(std::shared_ptr<Creation> creation);
   void Noticed(const std::string& target, const absl::Status& status);
+  // On a thread of its own: to begin a call costs gRPC as much as a whole SIP
+  // message costs the loop.
+  void Start(std::function<void()> request);
   void Begin() ABSL_LOCKS_EXCLUDED(mutex_);
   void End() ABSL_LOCKS_EXCLUDED(mutex_);
   void RenewLoop();
@@ -97,6 +101,7 @@ class MediaClient {
   int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread renewer_;
+  TaskThread starter_{/*capacity=*/100'000};
 };
 
 }  // namespace sallyport::signaling_edge

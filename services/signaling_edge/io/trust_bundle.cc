@@ -116,6 +116,7 @@ bool TrustBundle::IsRevoked(std::string_view issuer,
 }
 
 bool TrustBundle::IsRevokedCertificate(std::string_view der) const {
+  if (revoked_.empty()) return false;
   const bssl::UniquePtr<X509> certificate = Parse(der);
   if (certificate == nullptr) return true;
   uint8_t* issuer = nullptr;

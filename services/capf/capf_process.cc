@@ -460,6 +460,11 @@ class CapfProcess final : public RunningService {
                          FromProto(config_.lifetimes().client()),
                          FromProto(config_.lifetimes().service()),
                          FromProtoOr(config_.crl_lifetime(), absl::Hours(24))};
+    for (const auto& tenant : config_.tenant_domains()) {
+      for (const std::string& domain : tenant.domains()) {
+        options.tenant_names.Add(tenant.tenant(), domain);
+      }
+    }
     options.start_time = clock_.Now();
     SP_ASSIGN_OR_RETURN(
         const std::optional<std::string> own,

@@ -72,7 +72,8 @@ class CapfProcessTest : public testing::Test {
         R"(/ca.key","certificate_file":")", folder_,
         R"(/ca.pem"},"capf":{"address":"127.0.0.1","ephemeral_port":true},)",
         R"("audit_file":")", folder_,
-        R"(/audit.jsonl","watch_heartbeat_interval":"0.300s")");
+        R"(/audit.jsonl","watch_heartbeat_interval":"0.300s",)",
+        R"("tenant_domains":[{"tenant":"a","domains":["example.test"]}])");
     process_->WriteConfig(config_ + "}");
     process_->Start();
     root_ = Stub("operator/root");
@@ -263,6 +264,21 @@ TEST_F(CapfProcessTest, EachCallerHasItsRights) {
   EXPECT_THAT(Call<pb::Certificate>(*ann, &Stub::IssueCertificate, service),
               StatusIs(absl::StatusCode::kPermissionDenied));
   EXPECT_THAT(Issue(service), IsOk());
+  // Nor is a name that is not of the tenant's domains, wherever it stands.
+  const auto ask = [&](const pb::IssueCertificateRequest& request) {
+    return Call<pb::Certificate>(*ann, &Stub::IssueCertificate, request);
+  };
+  EXPECT_THAT(ask(NewIssue()), IsOk());  // edge.example.test
+  pb::IssueCertificateRequest foreign = NewIssue();
+  foreign.add_subject_alt_names("DNS:gw.other.test");
+  EXPECT_THAT(ask(foreign), HasReason("NAME_NOT_OF_TENANT"));
+  foreign.set_common_name("edge.example.test");
+  EXPECT_THAT(ask(foreign), HasReason("NAME_NOT_OF_TENANT"));
+  EXPECT_THAT(Issue(foreign), IsOk());
+  foreign = NewIssue();
+  foreign.set_common_name("SEP001122334455");
+  foreign.set_profile(pb::CERTIFICATE_PROFILE_CLIENT);
+  EXPECT_THAT(ask(foreign), HasReason("NAME_NOT_OF_TENANT"));
   grpc::ClientContext context;
   pb::WatchTrustBundleRequest watch;
   watch.set_consumer("x");

@@ -136,6 +136,17 @@ void ValidateConfig(const config::v1::CapfConfig& config,
   CheckUnimplemented("lifetimes.ctl_signer",
                      config.lifetimes().has_ctl_signer(), faults);
   CheckPhoneFiles(config, faults);
+  for (int i = 0; i < config.tenant_domains_size(); ++i) {
+    const std::string field = absl::StrCat("tenant_domains[", i, "]");
+    const config::v1::TenantDomainsConfig& one = config.tenant_domains(i);
+    faults->Require(field + ".tenant", one.tenant());
+    if (one.domains().empty()) faults->Add(field + ".domains", "is empty");
+    for (const std::string& domain : one.domains()) {
+      if (!IsDnsName(domain)) {
+        faults->Add(field + ".domains", "holds what is no host name");
+      }
+    }
+  }
   faults->Require("audit_file", config.audit_file());
   CheckDuration("watch_heartbeat_interval", config.watch_heartbeat_interval(),
                 faults);

@@ -30,7 +30,7 @@ CapfService::CapfService(const Parts& parts, const Options& options)
       options_(options),
       certificates_(
           {parts.ledger, parts.authority, parts.enrollments, parts.trust},
-          options.authority_id, options.lifetimes),
+          options.authority_id, options.lifetimes, options.tenant_names),
       enrollments_(parts.ledger, parts.enrollments, parts.trust,
                    certificates_.authority_name()),
       trust_(parts.ledger, parts.trust),
@@ -57,10 +57,20 @@ grpc::ServerUnaryReactor* CapfService::Run(grpc::CallbackServerContext* context,
 grpc::ServerUnaryReactor* CapfService::IssueCertificate(
     grpc::CallbackServerContext* context,
     const pb::IssueCertificateRequest* request, pb::Certificate* response) {
-  // A service's identity belongs to no tenant, so neither does this right.
-  const bool service = request->profile() == pb::CERTIFICATE_PROFILE_SERVICE;
-  return Run(context, "IssueCertificate",
-             service ? std::string_view() : TenantOfName(request->parent()),
+  const std::string_view tenant = TenantOfName(request->parent());
+  const std::string method = std::string(kMethodPrefix) + "IssueCertificate";
+  // The caller's own tenant first: a stranger's requests are not read.
+  const bool own = parts_.policy.Authorize(*context, method, tenant).ok();
+  const bool needs_all = own && certificates_.NeedsAllTenants(*request);
+  if (needs_all && !parts_.policy.Authorize(*context, method, "").ok()) {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(ToGrpc(MakeError(
+        absl::StatusCode::kPermissionDenied, "NAME_NOT_OF_TENANT",
+        "a name outside the tenant's domains takes an administrator of all "
+        "tenants")));
+    return reactor;
+  }
+  return Run(context, "IssueCertificate", tenant,
              [this, request, response](const std::string& actor) {
                return certificates_.Issue(*request, actor, *response);
              });

@@ -17,6 +17,7 @@
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 #include "sallyport/capf/v1/capf_service.grpc.pb.h"
+#include "services/capf/core/tenant_names.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/ledger.h"
@@ -57,6 +58,7 @@ class CapfService final : public pb::CapfService::CallbackService {
     std::string instance;
     std::string version;
     Lifetimes lifetimes;
+    TenantNames tenant_names;
     absl::Time start_time;
     std::string own_certificate_pem;  // of the gRPC server
     std::string capf_address;         // where phones connect, without port

@@ -21,7 +21,43 @@ absl::Status NotFound(std::string_view reason, std::string_view message) {
   return MakeError(absl::StatusCode::kNotFound, reason, message);
 }
 
+// What a request asks for, its proof of possession verified.
+struct Asked {
+  VerifiedCsr csr;
+  SubjectName subject;
+  SubjectAltNames names;
+};
+
+absl::StatusOr<Asked> ReadAsked(const pb::IssueCertificateRequest& request) {
+  std::string der = request.csr();
+  if (der.find("-----BEGIN") != std::string::npos) {
+    SP_ASSIGN_OR_RETURN(der, CsrFromPem(request.csr()));
+  }
+  SP_ASSIGN_OR_RETURN(VerifiedCsr csr, VerifyCsr(AsBytes(der), KeyPolicy{}));
+  SubjectAltNames names = csr.names();
+  if (request.subject_alt_names_size() != 0) {
+    SP_ASSIGN_OR_RETURN(names, ParseAltNames(request.subject_alt_names()));
+  }
+  SubjectName subject{.common_name = request.common_name().empty()
+                                         ? csr.subject().common_name
+                                         : request.common_name()};
+  if (subject.common_name.empty() && !names.dns_names.empty()) {
+    subject.common_name = names.dns_names[0];
+  }
+  return Asked{std::move(csr), std::move(subject), std::move(names)};
+}
+
 }  // namespace
+
+bool CertificateMethods::NeedsAllTenants(
+    const pb::IssueCertificateRequest& request) const {
+  // A service's identity belongs to no tenant.
+  if (request.profile() == pb::CERTIFICATE_PROFILE_SERVICE) return true;
+  const auto ids = ParseName(request.parent(), {"tenants"});
+  const absl::StatusOr<Asked> asked = ReadAsked(request);
+  return ids.ok() && asked.ok() &&
+         !names_.Cover((*ids)[0], asked->subject, asked->names);
+}
 
 absl::Status CertificateMethods::Issue(
     const pb::IssueCertificateRequest& request, const std::string& actor,
@@ -33,25 +69,9 @@ absl::Status CertificateMethods::Issue(
       request.certificate_authority() != authority_name_) {
     return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
   }
-  std::string der = request.csr();
-  if (der.find("-----BEGIN") != std::string::npos) {
-    SP_ASSIGN_OR_RETURN(der, CsrFromPem(request.csr()));
-  }
-  SP_ASSIGN_OR_RETURN(const VerifiedCsr csr,
-                      VerifyCsr(AsBytes(der), KeyPolicy{}));
-  SubjectAltNames names = csr.names();
-  if (request.subject_alt_names_size() != 0) {
-    SP_ASSIGN_OR_RETURN(names, ParseAltNames(request.subject_alt_names()));
-  }
-  std::string common_name = request.common_name().empty()
-                                ? csr.subject().common_name
-                                : request.common_name();
-  if (common_name.empty() && !names.dns_names.empty()) {
-    common_name = names.dns_names[0];
-  }
+  SP_ASSIGN_OR_RETURN(Asked asked, ReadAsked(request));
   // Of the subject only the common name is the asker's to choose.
-  SubjectName subject{.organization = authority_.issuer().subject.organization,
-                      .common_name = std::move(common_name)};
+  asked.subject.organization = authority_.issuer().subject.organization;
   absl::Duration validity = ::sallyport::FromProto(request.lifetime());
   if (validity == absl::ZeroDuration()) {
     validity = profile == ProfileId::kSipServer ? lifetimes_.server
@@ -60,16 +80,17 @@ absl::Status CertificateMethods::Issue(
   }
   SP_ASSIGN_OR_RETURN(const std::string request_key,
                       RequestKey(ids[0], request.request_id()));
-  const IssueOrder order{.tenant = ids[0],
-                         .profile = profile,
-                         .subject = std::move(subject),
-                         .names = std::move(names),
-                         .key = csr.key(),
-                         .validity = validity,
-                         .enrollment = {},
-                         .requester = actor,
-                         .request_key = request_key,
-                         .request_sha256 = HexEncode(AsBytes(csr.sha256()))};
+  const IssueOrder order{
+      .tenant = ids[0],
+      .profile = profile,
+      .subject = std::move(asked.subject),
+      .names = std::move(asked.names),
+      .key = asked.csr.key(),
+      .validity = validity,
+      .enrollment = {},
+      .requester = actor,
+      .request_key = request_key,
+      .request_sha256 = HexEncode(AsBytes(asked.csr.sha256()))};
   if (request.validate_only()) return authority_.Check(order);
   SP_ASSIGN_OR_RETURN(const CertificateRecord record, authority_.Issue(order));
   SP_RETURN_IF_ERROR(trust_.EnsureOwn(ids[0], actor));

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "sallyport/capf/v1/certificate.pb.h"
 #include "sallyport/capf/v1/certificate_authority.pb.h"
+#include "services/capf/core/tenant_names.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/ledger.h"
@@ -37,14 +38,20 @@ class CertificateMethods {
     EnrollmentAdmin& enrollments;
     TrustAdmin& trust;
   };
+  // Whether the request asks for a name that is not its tenant's, and so for
+  // the right to name anybody. A request that cannot be read does not; Issue()
+  // refuses it. Thread-safe.
+  bool NeedsAllTenants(const pb::IssueCertificateRequest& request) const;
+
   CertificateMethods(const Parts& parts, std::string authority_id,
-                     const Lifetimes& lifetimes)
+                     const Lifetimes& lifetimes, const TenantNames& names)
       : ledger_(parts.ledger),
         authority_(parts.authority),
         enrollments_(parts.enrollments),
         trust_(parts.trust),
         authority_name_("certificateAuthorities/" + authority_id),
-        lifetimes_(lifetimes) {}
+        lifetimes_(lifetimes),
+        names_(names) {}
 
   absl::Status Issue(const pb::IssueCertificateRequest& request,
                      const std::string& actor, pb::Certificate& response);
@@ -72,6 +79,7 @@ class CertificateMethods {
   TrustAdmin& trust_;
   const std::string authority_name_;
   const Lifetimes lifetimes_;
+  const TenantNames names_;
 };
 
 }  // namespace sallyport::capf

@@ -36,6 +36,7 @@
 #include "services/media_relay/config.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/io/kernel_ports.h"
 #include "services/media_relay/io/key_client.h"
@@ -45,10 +46,12 @@
 #include "services/media_relay/io/turn_stream_front.h"
 #include "services/media_relay/io/turn_tls_files.h"
 #include "services/media_relay/rpc/access_rules.h"
+#include "services/media_relay/rpc/drain_watch.h"
 #include "services/media_relay/rpc/load_report.h"
 #include "services/media_relay/rpc/load_watch.h"
 #include "services/media_relay/rpc/media_relay_service.h"
 #include "services/media_relay/rpc/session_codec.h"
+#include "services/media_relay/rpc/session_watch.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -79,6 +82,8 @@ class MediaRelay final : public RunningService {
     return relay;
   }
 
+  ~MediaRelay() override { session_watch_.Stop(); }
+
   void Drain() override {
     fleet_->PostToAll(
         [](size_t, RelayLoopContext& context) { context.core.StartDrain(); },
@@ -100,7 +105,10 @@ class MediaRelay final : public RunningService {
           for (const std::atomic<size_t>& loop : live_) live += loop;
           idle_ = live == 0;
         });
-    if (idle_) load_watch_->End();
+    if (idle_) {
+      load_watch_->End();
+      session_watch_.End();
+    }
     return idle_;
   }
 
@@ -127,15 +135,24 @@ class MediaRelay final : public RunningService {
                           absl::Seconds(5))));
       options.tls = turn_tls_.get();
     }
+    options.on_notice = [this](size_t loop, const SessionNotice& notice) {
+      session_watch_.OnNotice(loop, notice);
+    };
     WarnOfKernelPorts(options.core.ports.first, options.core.ports.last);
     SP_ASSIGN_OR_RETURN(fleet_, RelayFleet::Create(options, *srtp_, random_,
                                                    metrics_, Clock::Real()));
     live_ = std::vector<std::atomic<size_t>>(fleet_->size());
     for (std::atomic<size_t>& live : live_) live = 1;
     fleet_->Start();
+    session_watch_.Start(*fleet_);
     const RelayCapacity capacity = {options.core.sessions.max_sessions,
                                     options.core.turn.allocation_quota.all};
     load_watch_ = std::make_unique<LoadWatch>(*fleet_, capacity);
+    drain_watch_ = std::make_unique<DrainWatch>(
+        *fleet_,
+        DrainWatch::Options{FromProtoOr(runtime.server_config().drain_timeout(),
+                                        absl::Seconds(30)),
+                            [this] { Drain(); }});
     runtime.AddPort("stun_udp", fleet_->listeners().front().port);
     const std::vector<StreamListener>& streams = fleet_->stream_listeners();
     // Backwards: of several the first one's is told.
@@ -156,7 +173,9 @@ class MediaRelay final : public RunningService {
     service.describe = [this](v1::RelayStatus& status) { Describe(status); };
     service.capacity = capacity;
     service_ = std::make_unique<MediaRelayService>(
-        access_, *fleet_, random_, *load_watch_, std::move(service));
+        access_, *fleet_, random_,
+        RelayWatches{*load_watch_, session_watch_, *drain_watch_},
+        std::move(service));
     start_time_ = absl::Now();
     return runtime.StartGrpc(access_, {service_.get()});
   }
@@ -275,8 +294,10 @@ class MediaRelay final : public RunningService {
   std::vector<std::atomic<size_t>> live_;
   std::unique_ptr<SrtpLibrary> srtp_;
   std::unique_ptr<TurnTlsFiles> turn_tls_;
+  SessionWatch session_watch_;  // hears from the loops until they end
   std::unique_ptr<RelayFleet> fleet_;
   std::unique_ptr<LoadWatch> load_watch_;
+  std::unique_ptr<DrainWatch> drain_watch_;
   // Destroyed before the fleet that it posts to.
   std::unique_ptr<KeyClient> key_client_;
   std::unique_ptr<MediaRelayService> service_;

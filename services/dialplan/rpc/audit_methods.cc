@@ -13,9 +13,9 @@
 #include "services/common/bytes/string_view.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/digit_analysis/plan_defaults.h"
+#include "services/common/rpc/list_filter.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
-#include "services/dialplan/rpc/list_filter.h"
 #include "services/dialplan/rpc/resource_shape.h"
 
 namespace sallyport::dialplan {

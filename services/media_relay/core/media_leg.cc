@@ -30,6 +30,7 @@
 #include "services/media_relay/core/rtp_header.h"
 #include "services/media_relay/core/srtp_policy.h"
 #include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/core/voice_quality.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -68,6 +69,18 @@ void PrefetchRange(const void* begin, const char* end) {
 }
 
 }  // namespace
+
+std::optional<double> MediaLegStats::MeanOpinionScore() const {
+  constexpr uint64_t kEnough = 50;
+  if (packets_received < kEnough) return std::nullopt;
+  VoiceQualityInput input;
+  input.payload_type = stream.payload_type();
+  const double lost = static_cast<double>(stream.lost());
+  input.loss = lost / (static_cast<double>(packets_received) + lost);
+  input.round_trip = round_trip.value_or(absl::ZeroDuration());
+  input.jitter = stream.jitter();
+  return media_relay::MeanOpinionScore(TransmissionRating(input));
+}
 
 MediaLeg::MediaLeg(const MediaLegOptions& options, const SrtpLibrary& library,
                    const PeerPolicy& policy, RandomSource& random)

@@ -99,6 +99,9 @@ struct MediaLegStats {
   std::optional<absl::Duration> round_trip;
   DelayHistogram delay;  // of packets received here
   std::array<uint64_t, kDropReasonCount> drops = {};
+
+  // Of what was received here; nothing before a second of voice has come.
+  std::optional<double> MeanOpinionScore() const;
 };
 
 // Accepts packets only from where they may come: the remote address that was

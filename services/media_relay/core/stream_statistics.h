@@ -21,6 +21,8 @@ class StreamStatistics {
   // negative.
   uint64_t lost() const;
   absl::Duration jitter() const;
+  // Of the newest packet that counted.
+  uint8_t payload_type() const { return payload_type_; }
 
  private:
   void Begin(const RtpHeader& header);

@@ -212,6 +212,10 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     loop.core.ports.shard = static_cast<uint32_t>(i);
     loop.core.ports.shards = static_cast<uint32_t>(count);
     loop.quota = &fleet->quota_;
+    if (options.on_notice) {
+      loop.on_notice = [i, tell = options.on_notice](
+                           const SessionNotice& notice) { tell(i, notice); };
+    }
     loop.core.sessions.max_sessions = share(options.core.sessions.max_sessions);
     loop.connection_quota = &fleet->connection_quota_;
     loop.listeners = listeners;

@@ -19,6 +19,7 @@
 #include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/relay_core.h"
+#include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/core/stream_admission.h"
 #include "services/media_relay/io/kernel_flows.h"
@@ -67,6 +68,8 @@ struct RelayFleetOptions {
   bool pin = false;
   // All but kBest: that one or none.
   RelaySockets sockets = RelaySockets::kBest;
+  // Told on each loop's thread what happens to its sessions; may be null.
+  std::function<void(size_t loop, const SessionNotice&)> on_notice;
   FastPathTier fast_path = FastPathTier::kBest;
 };
 

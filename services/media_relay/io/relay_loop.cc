@@ -288,10 +288,10 @@ void RelayLoop::OnTimer() {
 
 void RelayLoop::TellNotices() {
   if (!core_.sessions().has_notices()) return;
-  for (SessionNotice& notice : core_.sessions().TakeNotices()) {
+  for (const SessionNotice& notice : core_.sessions().TakeNotices()) {
     metrics_.session_events.Increment(static_cast<size_t>(notice.kind));
     RecordNotice(notice);
-    if (options_.on_notice) options_.on_notice(std::move(notice));
+    if (options_.on_notice) options_.on_notice(notice);
   }
 }
 

@@ -81,7 +81,7 @@ struct RelayLoopOptions {
   // Without steering: another relay steers ports of our addresses.
   bool contested = false;
   // Told on the loop's thread what happens to its sessions; may be null.
-  std::function<void(SessionNotice)> on_notice;
+  std::function<void(const SessionNotice&)> on_notice;
 };
 
 // What a loop did, for GetStatus and load.

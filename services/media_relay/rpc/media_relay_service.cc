@@ -26,6 +26,7 @@
 #include "services/common/crypto/hmac.h"
 #include "services/common/crypto/secret.h"
 #include "services/common/random/random_source.h"
+#include "services/common/rpc/list_filter.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
 #include "services/common/status/status_macros.h"
@@ -50,16 +51,15 @@ grpc::ServerUnaryReactor* Finish(grpc::ServerUnaryReactor* reactor,
   return reactor;
 }
 
-absl::Status CheckPage(int32_t page_size, std::string_view filter) {
+// INVALID_ARGUMENT for a page size or a filter that is none.
+template <typename Item>
+absl::StatusOr<ListFilter> ReadFilter(int32_t page_size,
+                                      std::string_view filter) {
   if (page_size < 0) {
     return MakeError(absl::StatusCode::kInvalidArgument, "PAGE_INVALID",
                      "page_size is negative");
   }
-  if (!filter.empty()) {
-    return MakeError(absl::StatusCode::kUnimplemented, "FILTER_NOT_OFFERED",
-                     "filter is not offered by this version");
-  }
-  return absl::OkStatus();
+  return ListFilter::Parse(filter, *Item::descriptor());
 }
 
 // What several loops collect for one list. Thread-safe by its mutex.
@@ -176,12 +176,12 @@ Allocation* FindAllocation(RelayLoopContext& context, std::string_view tenant,
 
 MediaRelayService::MediaRelayService(const AccessPolicy& access,
                                      RelayFleet& fleet, RandomSource& random,
-                                     LoadWatch& load_watch,
+                                     RelayWatches watches,
                                      MediaRelayServiceOptions options)
     : access_(access),
       fleet_(fleet),
       random_(random),
-      load_watch_(load_watch),
+      watches_(watches),
       options_(std::move(options)),
       id_key_(Secret::Random(random, 32)) {}
 
@@ -287,14 +287,17 @@ grpc::ServerUnaryReactor* MediaRelayService::ListSessions(
   if (!tenant.ok()) return Finish(reactor, tenant.status());
   const auto caller = Authorize(*context, "ListSessions", *tenant);
   if (!caller.ok()) return Finish(reactor, caller.status());
-  const absl::Status page = CheckPage(request->page_size(), request->filter());
-  if (!page.ok()) return Finish(reactor, page);
+  const auto filter =
+      ReadFilter<v1::Session>(request->page_size(), request->filter());
+  if (!filter.ok()) return Finish(reactor, filter.status());
   auto collected = std::make_shared<Collected<v1::Session>>();
   fleet_.PostToAll(
-      [collected, tenant = *tenant](size_t, RelayLoopContext& c) {
+      [collected, tenant = *tenant, filter = *filter](size_t,
+                                                      RelayLoopContext& c) {
         for (const SessionView& view : c.core.sessions().List(tenant, c.now)) {
           v1::Session session;
           ToProto(view, /*with_keys=*/false, session);
+          if (!filter.Matches(session)) continue;
           absl::MutexLock lock(&collected->mutex);
           collected->items.push_back(std::move(session));
         }
@@ -463,17 +466,20 @@ grpc::ServerUnaryReactor* MediaRelayService::ListAllocations(
   if (!tenant.ok()) return Finish(reactor, tenant.status());
   const auto caller = Authorize(*context, "ListAllocations", *tenant);
   if (!caller.ok()) return Finish(reactor, caller.status());
-  const absl::Status page = CheckPage(request->page_size(), request->filter());
-  if (!page.ok()) return Finish(reactor, page);
+  const auto filter =
+      ReadFilter<v1::Allocation>(request->page_size(), request->filter());
+  if (!filter.ok()) return Finish(reactor, filter.status());
   auto collected = std::make_shared<Collected<v1::Allocation>>();
   fleet_.PostToAll(
-      [collected, tenant = *tenant](size_t loop, RelayLoopContext& c) {
+      [collected, tenant = *tenant, filter = *filter](size_t loop,
+                                                      RelayLoopContext& c) {
         c.core.turn().CollectFlows();
         for (const Allocation* allocation : c.core.turn().allocations().All()) {
           if (!tenant.empty() && allocation->owner().tenant != tenant) {
             continue;
           }
           v1::Allocation out = ToProto(*allocation, loop, c.now);
+          if (!filter.Matches(out)) continue;
           absl::MutexLock lock(&collected->mutex);
           collected->items.push_back(std::move(out));
         }
@@ -521,7 +527,24 @@ grpc::ServerWriteReactor<v1::WatchLoadResponse>* MediaRelayService::WatchLoad(
     grpc::CallbackServerContext* context, const v1::WatchLoadRequest* request) {
   const auto caller = Authorize(*context, "WatchLoad", "");
   if (!caller.ok()) return LoadWatch::Refuse(caller.status());
-  return load_watch_.Open(*request);
+  return watches_.load.Open(*request);
+}
+
+grpc::ServerWriteReactor<v1::WatchSessionsResponse>*
+MediaRelayService::WatchSessions(grpc::CallbackServerContext* context,
+                                 const v1::WatchSessionsRequest* request) {
+  const auto tenant = ParseParent(request->parent(), /*wildcard=*/true);
+  if (!tenant.ok()) return SessionWatch::Refuse(tenant.status());
+  const auto caller = Authorize(*context, "WatchSessions", *tenant);
+  if (!caller.ok()) return SessionWatch::Refuse(caller.status());
+  return watches_.sessions.Open(*tenant, *request);
+}
+
+grpc::ServerWriteReactor<v1::DrainResponse>* MediaRelayService::Drain(
+    grpc::CallbackServerContext* context, const v1::DrainRequest* request) {
+  const auto caller = Authorize(*context, "Drain", "");
+  if (!caller.ok()) return DrainWatch::Refuse(caller.status());
+  return watches_.drain.Open(*request);
 }
 
 grpc::ServerUnaryReactor* MediaRelayService::GetStatus(

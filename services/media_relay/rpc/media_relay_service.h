@@ -18,8 +18,10 @@
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
 #include "services/media_relay/io/relay_fleet.h"
+#include "services/media_relay/rpc/drain_watch.h"
 #include "services/media_relay/rpc/load_report.h"
 #include "services/media_relay/rpc/load_watch.h"
+#include "services/media_relay/rpc/session_watch.h"
 
 namespace sallyport::media_relay {
 
@@ -30,14 +32,20 @@ struct MediaRelayServiceOptions {
   RelayCapacity capacity;
 };
 
+// What streams.
+struct RelayWatches {
+  LoadWatch& load;
+  SessionWatch& sessions;
+  DrainWatch& drain;
+};
+
 // A handler that needs a loop's state posts a command to its mailbox, and the
-// loop finishes the call; no gRPC thread waits. What is not overridden answers
-// UNIMPLEMENTED with its name. Thread-safe.
+// loop finishes the call; no gRPC thread waits. Thread-safe.
 class MediaRelayService final : public v1::MediaRelayService::CallbackService {
  public:
   // All must outlive this object; `random` must be thread-safe.
   MediaRelayService(const AccessPolicy& access, RelayFleet& fleet,
-                    RandomSource& random, LoadWatch& load_watch,
+                    RandomSource& random, RelayWatches watches,
                     MediaRelayServiceOptions options);
 
   grpc::ServerUnaryReactor* CreateSession(
@@ -72,6 +80,12 @@ class MediaRelayService final : public v1::MediaRelayService::CallbackService {
       grpc::CallbackServerContext* context,
       const v1::DeleteAllocationRequest* request,
       google::protobuf::Empty* response) override;
+  grpc::ServerWriteReactor<v1::WatchSessionsResponse>* WatchSessions(
+      grpc::CallbackServerContext* context,
+      const v1::WatchSessionsRequest* request) override;
+  grpc::ServerWriteReactor<v1::DrainResponse>* Drain(
+      grpc::CallbackServerContext* context,
+      const v1::DrainRequest* request) override;
   grpc::ServerWriteReactor<v1::WatchLoadResponse>* WatchLoad(
       grpc::CallbackServerContext* context,
       const v1::WatchLoadRequest* request) override;
@@ -92,7 +106,7 @@ class MediaRelayService final : public v1::MediaRelayService::CallbackService {
   const AccessPolicy& access_;
   RelayFleet& fleet_;
   RandomSource& random_;
-  LoadWatch& load_watch_;
+  const RelayWatches watches_;
   const MediaRelayServiceOptions options_;
   // So that a repeated request_id finds the session it made.
   const Secret id_key_;

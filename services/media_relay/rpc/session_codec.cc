@@ -451,6 +451,7 @@ void LegToProto(const LegView& view, bool with_keys, v1::Leg& out) {
   if (stats.round_trip.has_value()) {
     *to.mutable_round_trip_time() = sallyport::ToProto(*stats.round_trip);
   }
+  to.set_mean_opinion_score(stats.MeanOpinionScore().value_or(0));
   if (stats.packets_received > 0) {
     *to.mutable_first_packet_time() = sallyport::ToProto(stats.first_packet);
     *to.mutable_last_packet_time() = sallyport::ToProto(stats.last_packet);

@@ -1,4 +1,4 @@
-#include "services/dialplan/rpc/list_filter.h"
+#include "services/common/rpc/list_filter.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include "sallyport/dialplan/v1/user.pb.h"
 #include "services/common/status/status_matchers.h"
 
-namespace sallyport::dialplan {
+namespace sallyport {
 namespace {
 
 namespace pb = ::sallyport::dialplan::v1;
@@ -105,4 +105,4 @@ TEST(ListFilterTest, CredentialsCannotBeAskedFor) {
 }
 
 }  // namespace
-}  // namespace sallyport::dialplan
+}  // namespace sallyport

@@ -1,6 +1,6 @@
 // Any text as a filter of peers and of route patterns.
 
-#include "services/dialplan/rpc/list_filter.h"
+#include "services/common/rpc/list_filter.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         static_cast<const google::protobuf::Message*>(
             &pb::RoutePattern::default_instance())}) {
     const auto filter =
-        sallyport::dialplan::ListFilter::Parse(text, *message->GetDescriptor());
+        sallyport::ListFilter::Parse(text, *message->GetDescriptor());
     if (filter.ok()) {
       filter->Matches(*message);
     } else {

@@ -1,7 +1,7 @@
 // The filter of list methods.
 
-#ifndef SALLYPORT_SERVICES_DIALPLAN_RPC_LIST_FILTER_H_
-#define SALLYPORT_SERVICES_DIALPLAN_RPC_LIST_FILTER_H_
+#ifndef SALLYPORT_SERVICES_COMMON_RPC_LIST_FILTER_H_
+#define SALLYPORT_SERVICES_COMMON_RPC_LIST_FILTER_H_
 
 #include <string>
 #include <string_view>
@@ -11,7 +11,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 
-namespace sallyport::dialplan {
+namespace sallyport {
 
 // Comparisons joined by AND, all of which must hold:
 //
@@ -46,6 +46,6 @@ class ListFilter {
   std::vector<Term> terms_;
 };
 
-}  // namespace sallyport::dialplan
+}  // namespace sallyport
 
-#endif  // SALLYPORT_SERVICES_DIALPLAN_RPC_LIST_FILTER_H_
+#endif  // SALLYPORT_SERVICES_COMMON_RPC_LIST_FILTER_H_

@@ -1,4 +1,4 @@
-#include "services/dialplan/rpc/list_filter.h"
+#include "services/common/rpc/list_filter.h"
 
 #include <string>
 #include <string_view>
@@ -12,7 +12,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
-namespace sallyport::dialplan {
+namespace sallyport {
 namespace {
 
 using google::protobuf::Descriptor;
@@ -234,4 +234,4 @@ bool ListFilter::Matches(const Message& resource) const {
   return true;
 }
 
-}  // namespace sallyport::dialplan
+}  // namespace sallyport

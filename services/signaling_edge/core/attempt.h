@@ -32,6 +32,7 @@ struct PeerDetour {
 
 struct Attempt {
   uint64_t id = 0;
+  uint64_t transfer = 0;  // the call that a REFER wants to send on; 0: none
   SipMessage invite;
   TransactionId transaction = 0;
   Flow flow;

@@ -136,6 +136,35 @@ class Call {
   // Where a 3xx of the called party points to, as it gave them.
   const std::vector<std::string>& redirects() const { return redirects_; }
 
+  // A leg that goes to another call.
+  struct HandedLeg {
+    Party party;
+    Flow flow;
+    std::string contact;
+    Dialog dialog;
+    SessionTimer timer;
+    bool allows_update = false;
+    std::string offer;  // what it said of its media, without hold; secret
+  };
+  // It was answered, and nothing is under way.
+  bool settled() const;
+  // Needs settled(); the leg is over here, and the other one is left alone.
+  HandedLeg HandOver(LegSide side);
+  std::string OfferOf(LegSide side) const;
+  // The caller of this answered call, which nobody was until now.
+  CallActions Adopt(HandedLeg caller, MonoTime now);
+  // Both legs of a call that is new. Instead of Start().
+  CallActions Join(HandedLeg a, HandedLeg b, MonoTime now);
+  // A request of a leg's dialog that the owner serves: CSEQ_OUT_OF_ORDER.
+  absl::Status AcceptRequest(LegSide from, const SipMessage& request);
+  CallActions RespondTo(LegSide from, const SipMessage& request,
+                        TransactionId transaction, int code);
+  // Tells a referrer how its transfer stands.
+  CallActions Notify(LegSide to, int code, bool last);
+  // A BYE that does not end the other leg.
+  CallActions EndLeg(LegSide from, const SipMessage& request,
+                     TransactionId transaction);
+
   // Ends it from our side with `reason`.
   CallActions Hangup(std::string_view reason, MonoTime now);
 
@@ -303,6 +332,7 @@ class Call {
   void TakeWaiting(MonoTime now);
   bool MustWait() const { return media_busy_ || reliable_.has_value(); }
   CallActions Take();
+  void Take(LegSide side, HandedLeg handed);
 
   const Timers timers_;
   RandomSource& random_;
@@ -325,6 +355,7 @@ class Call {
   bool over_ = false;
   uint32_t forks_ = 0;
   std::vector<std::string> redirects_;
+  std::optional<LegSide> realign_;  // gets an offer next
   CallActions actions_;
 };
 

@@ -49,13 +49,22 @@ void CallControl::Forget(const Attempt& attempt) {
   attempts_.erase(id);
 }
 
+void CallControl::Answer(const Attempt& attempt, SipMessage response,
+                         MonoTime now) {
+  if (attempt.transfer == 0) {
+    port_.Respond(attempt.transaction, std::move(response), now);
+  } else {
+    OnTransferFailed(attempt.transfer, response.status_code(), now);
+  }
+}
+
 void CallControl::Refuse(const Attempt& attempt, const absl::Status& status,
                          MonoTime now) {
   const SipStatus answer = SipStatusOf(status);
   SipMessage response = MakeResponse(attempt.invite, answer.code, answer.phrase,
                                      Cat(random_.NextU64()));
   if (answer.code == 503) response.SetUint(HeaderId::kRetryAfter, 5);
-  port_.Respond(attempt.transaction, std::move(response), now);
+  Answer(attempt, std::move(response), now);
   EdgeEvent event;
   event.type = EdgeEvent::Type::kRefused;
   event.at = now;
@@ -79,7 +88,7 @@ void CallControl::Refuse(const Attempt& attempt, const absl::Status& status,
 
 void CallControl::Conclude(Attempt& attempt, MonoTime now) {
   if (attempt.failure.has_value()) {
-    port_.Respond(attempt.transaction, *std::move(attempt.failure), now);
+    Answer(attempt, *std::move(attempt.failure), now);
   } else if (!attempt.refusal.ok()) {
     Refuse(attempt, attempt.refusal, now);
   } else if (attempt.ring.has_value() &&
@@ -245,6 +254,7 @@ void CallControl::OnBranchWon(uint64_t id, uint64_t call, MonoTime now) {
       }
     }
   }
+  const uint64_t transfer = attempt->transfer;
   Forget(*attempt);
   for (const uint64_t other : others) {
     const auto it = calls_.find(other);
@@ -255,6 +265,7 @@ void CallControl::OnBranchWon(uint64_t id, uint64_t call, MonoTime now) {
                           CallDisposition::kCancelled, now),
        now);
   }
+  if (transfer != 0) CompleteTransfer(transfer, call, now);
 }
 
 void CallControl::OnBranchFailed(uint64_t id, uint64_t call, BranchEnd end,

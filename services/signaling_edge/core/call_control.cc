@@ -17,16 +17,13 @@
 #include "services/signaling_edge/core/via_stamp.h"
 
 namespace sallyport::signaling_edge {
-namespace {
-
-std::string DialogKey(std::string_view call_id, std::string_view tag) {
+std::string CallControl::DialogKey(std::string_view call_id,
+                                   std::string_view tag) {
   std::string key(call_id);
   key.push_back('\0');
   key.append(tag);
   return key;
 }
-
-}  // namespace
 
 CallControl::CallControl(const EdgeOptions& options, CallPort& port,
                          const Registrar& registrar, RandomSource& random)
@@ -47,7 +44,10 @@ void CallControl::NoteInvite(uint64_t call, TransactionId invite) {
 // ---------------------------------------------------------------- messages
 
 Call* CallControl::CallOf(const SipMessage& request, LegSide& side) {
-  const DialogId id = DialogIdOfRequest(request);
+  return CallOfDialog(DialogIdOfRequest(request), side);
+}
+
+Call* CallControl::CallOfDialog(const DialogId& id, LegSide& side) {
   const auto it = by_dialog_.find(DialogKey(id.call_id, id.local_tag));
   if (it == by_dialog_.end()) return nullptr;
   side = it->second.side;
@@ -97,6 +97,17 @@ void CallControl::OnInDialog(const SipMessage& request,
   FollowFlow(*call, side, flow);
   if (request.method() == SipMethod::kInvite) {
     NoteInvite(call->id(), transaction);
+  } else if (request.method() == SipMethod::kRefer) {
+    OnReferInCall(*call, side, request, transaction, now);
+    return;
+  } else if (request.method() == SipMethod::kBye) {
+    const auto transfer = transfers_.find(call->id());
+    if (transfer != transfers_.end() && transfer->second.referrer == side) {
+      // It need not wait for what becomes of its transfer.
+      transfer->second.referrer_gone = true;
+      Do(*call, call->EndLeg(side, request, transaction), now);
+      return;
+    }
   }
   Do(*call, call->OnRequest(side, request, transaction, now), now);
 }
@@ -241,6 +252,14 @@ void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
       if (respond->transaction == traces.initial) {
         if (traces.orphan) continue;
         const auto attempt = attempt_of_.find(id);
+        const Attempt* trying = attempt == attempt_of_.end()
+                                    ? nullptr
+                                    : FindAttempt(attempt->second);
+        if (trying != nullptr && trying->transfer != 0 && code < 300) {
+          if (code >= 200) won = attempt->second;
+          if (code < 200) OnTransferProgress(trying->transfer, code, now);
+          continue;
+        }
         if (code >= 200 && attempt != attempt_of_.end()) {
           (code < 300 ? won : failed) = attempt->second;
           if (code >= 300) {
@@ -338,6 +357,13 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
     return;
   }
   deadlines_.Erase(id);
+  // Nobody is left to be transferred.
+  if (const auto transfer = transfers_.find(id); transfer != transfers_.end()) {
+    const uint64_t attempt = transfer->second.attempt;
+    transfers_.erase(transfer);
+    if (Attempt* trying = FindAttempt(attempt))
+      OnAttemptCancelled(*trying, now);
+  }
   for (const LegSide side : {LegSide::kA, LegSide::kB}) {
     const auto peer = calls_of_peer_.find(call.party(side).resource);
     if (peer != calls_of_peer_.end() && --peer->second == 0) {
@@ -371,7 +397,7 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
     ended_.erase(oldest);
     history_.pop_front();
   }
-  calls_.erase(it);
+  calls_.erase(id);
 }
 
 absl::Status CallControl::EndCall(uint64_t id, std::string_view reason,

@@ -93,6 +93,9 @@ class CallControl {
   // Such a request.
   void OnInDialog(const SipMessage& request, TransactionId transaction,
                   const Flow& flow, std::string_view sender, MonoTime now);
+  // A REFER outside of any dialog, of a proven party.
+  void OnRefer(const SipMessage& request, TransactionId transaction,
+               const Flow& flow, const Party& sender, MonoTime now);
   void OnAck(const SipMessage& ack, const Flow& flow, std::string_view sender,
              MonoTime now);
   void OnCancel(TransactionId invite, MonoTime now);
@@ -144,6 +147,14 @@ class CallControl {
     TransactionId initial = 0;
     bool orphan = false;
   };
+  // A REFER that is being served.
+  struct Transfer {
+    LegSide referrer = LegSide::kA;
+    bool quiet = false;  // nobody wants to hear of it
+    bool referrer_gone = false;
+    uint64_t attempt = 0;
+    int told = 0;
+  };
   // How a branch of an attempt ended.
   struct BranchEnd {
     CallRecord record;
@@ -185,6 +196,29 @@ class CallControl {
   void Refuse(const Attempt& attempt, const absl::Status& status, MonoTime now);
   void Forget(const Attempt& attempt);
   Attempt* FindAttempt(uint64_t id);
+  // The final answer of an attempt, to whoever waits for it.
+  void Answer(const Attempt& attempt, SipMessage response, MonoTime now);
+
+  void OnReferInCall(Call& call, LegSide side, const SipMessage& request,
+                     TransactionId transaction, MonoTime now);
+  absl::Status CanTransfer(const Call& call, const SipMessage& request) const;
+  absl::Status StartTransfer(Call& call, LegSide referrer,
+                             const SipMessage& request, bool quiet,
+                             MonoTime now);
+  absl::Status JoinCalls(Call& call, LegSide referrer,
+                         std::string_view replaces, bool quiet, MonoTime now);
+  void OnTransferProgress(uint64_t id, int code, MonoTime now);
+  void OnTransferFailed(uint64_t id, int code, MonoTime now);
+  void CompleteTransfer(uint64_t id, uint64_t target_call, MonoTime now);
+  void Leave(uint64_t id, const Transfer& transfer, MonoTime now);
+  void MoveDialog(uint64_t from, LegSide side, uint64_t to, LegSide to_side);
+  void ReportTransferRefused(const Party& party, const Flow& flow,
+                             const absl::Status& status, MonoTime now);
+  const TrunkSecurityProfileEntry* ProfileOf(const Party& party) const;
+  Call* CallOfReplaces(std::string_view value, LegSide& side);
+  Call* CallOfDialog(const DialogId& id, LegSide& side);
+  Call::Timers CallTimers() const;
+  static std::string DialogKey(std::string_view call_id, std::string_view tag);
   Call* CallOf(const SipMessage& request, LegSide& side);
   bool IsParty(const Call& call, LegSide side, const Flow& flow,
                std::string_view sender) const;
@@ -217,6 +251,7 @@ class CallControl {
   absl::flat_hash_map<uint64_t, uint64_t> attempt_of_;  // by call
   absl::flat_hash_map<uint64_t, uint64_t> resolving_;   // by query
   DeadlineQueue<uint64_t> attempt_deadlines_;
+  absl::flat_hash_map<uint64_t, Transfer> transfers_;  // by call
   HuntMemory hunts_;
   uint32_t last_turn_ = 0;
   absl::flat_hash_map<std::string, Host> hosts_;

@@ -100,7 +100,7 @@ TEST_F(CallPassingTest, WhatIsNotCarriedIsRefusedInItsWords) {
     int code;
   } kCases[] = {{"OPTIONS", 200},
                 {"PRACK", 481},
-                {"REFER", 405},
+                {"REFER", 400},  // without Refer-To
                 {"NOTIFY", 405},
                 {"SUBSCRIBE", 405}};
   int cseq = 1;

@@ -310,6 +310,9 @@ void Call::DeliverSuccess(const SipMessage& response, MonoTime now) {
     if (invite) AckFor(other, exchange.cseq);
     media_.Finish();
     CloseExchange();
+    if (realign_.has_value()) {
+      StartOwnOffer(*std::exchange(realign_, std::nullopt), now);
+    }
     return;
   }
   absl::StatusOr<std::string> body = std::string();

@@ -97,6 +97,12 @@ void CallControl::OnInvite(const SipMessage& invite, TransactionId transaction,
   Resolve(attempt, now);
 }
 
+Call::Timers CallControl::CallTimers() const {
+  return {.sip = options_.sip,
+          .ring = options_.ring_timeout,
+          .session = options_.session};
+}
+
 // One of our own addresses stands for the tenant's domain.
 std::string CallControl::DomainOf(const std::string& host) const {
   const bool ours =
@@ -338,10 +344,7 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   const std::string matched_user = called.party.resource;
   const uint64_t id = ++last_call_;
   auto made = std::make_unique<Call>(id, std::move(caller), std::move(called),
-                                     Call::Timers{.sip = options_.sip,
-                                                  .ring = options_.ring_timeout,
-                                                  .session = options_.session},
-                                     random_);
+                                     CallTimers(), random_);
   Call& call = *made;
   CallRecord& record = call.record();
   record.matched_resource =

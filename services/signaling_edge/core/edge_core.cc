@@ -25,8 +25,10 @@ namespace sallyport::signaling_edge {
 namespace {
 
 constexpr std::string_view kAllow =
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, MESSAGE";
-constexpr std::string_view kExtensions[] = {"100rel", "timer"};
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, "
+    "MESSAGE, REFER";
+constexpr std::string_view kExtensions[] = {"100rel", "timer", "replaces",
+                                            "norefersub", "tdialog"};
 // A scope that is no resource's (TransactionTable).
 constexpr PeerScope kAddressScope = PeerScope{1} << 63;
 
@@ -282,6 +284,13 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
       }
       OnInvite(flow, request, transaction, now);
       return;
+    case SipMethod::kRefer: {
+      const auto sender = Prove(flow, request, transaction, now);
+      if (sender.has_value()) {
+        calls_.OnRefer(request, transaction, flow, *sender, now);
+      }
+      return;
+    }
     case SipMethod::kBye:
     case SipMethod::kUpdate:
     case SipMethod::kInfo:

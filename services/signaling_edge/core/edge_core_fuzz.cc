@@ -50,6 +50,9 @@ std::shared_ptr<const Resolver> MakePlan(bool with_gateway) {
   tenant.name = "tenants/t";
   tenant.domains = {"d.test"};
   plan->tenants = {tenant};
+  plan->trunk_security_profiles.resize(1);
+  plan->trunk_security_profiles[0].name = "tenants/t/trunkSecurityProfiles/p";
+  plan->trunk_security_profiles[0].accept_replaces = true;
   plan->dial_plans.resize(2);
   plan->dial_plans[0].name = "tenants/t/dialPlans/clear";
   plan->dial_plans[1].name = "tenants/t/dialPlans/secured";
@@ -65,6 +68,7 @@ std::shared_ptr<const Resolver> MakePlan(bool with_gateway) {
     peer.port = peer.incoming_port = port;
     peer.transport = transport;
     peer.outcalls_allowed = true;
+    peer.trunk_security_profile = "tenants/t/trunkSecurityProfiles/p";
     plan->peers.push_back(std::move(peer));
   };
   const auto add_route = [&](std::string_view pattern, std::string_view peer) {
@@ -257,6 +261,10 @@ class Player {
     m.Add(HeaderId::kCallId, Cat("f", which));
     m.Add(HeaderId::kCseq, Cat("1 ", method));
     m.Add(HeaderId::kContact, "<sip:1@192.0.2.10>");
+    if (which & 8) m.Add(HeaderId::kSupported, "100rel, timer");
+    if (which & 16) m.Add(HeaderId::kRequire, "100rel");
+    if (which & 32) m.Add(HeaderId::kSessionExpires, "90");
+    if (which & 64) m.Add(HeaderId::kAllow, "INVITE, UPDATE");
     AddSdp(m, Sdp(kind));
     Do(core_->OnDatagram(0, Pbx(), WriteSipMessage(m), now_));
   }
@@ -271,7 +279,23 @@ class Player {
     if (sent == nullptr || !sent->message.is_request()) return;
     SipMessage r = MakeResponse(sent->message, code, ReasonPhrase(code),
                                 kind / 64 == 3 ? "t2" : "t1");
-    if (kind / 32 != 5) r.Add(HeaderId::kContact, "<sip:far@192.0.2.10>");
+    if (kind / 32 != 5) {
+      r.Add(HeaderId::kContact,
+            code == 302 ? "<sip:85@203.0.113.1>" : "<sip:far@192.0.2.10>");
+    }
+    if (code < 200 && (kind & 8)) {
+      r.Add(HeaderId::kRequire, "100rel");
+      r.SetUint(HeaderId::kRseq, kind % 8);
+    }
+    if (code == 404 && (kind & 16)) {
+      r = MakeResponse(sent->message, 422, ReasonPhrase(422), "t1");
+      r.SetUint(HeaderId::kMinSe, kind * 8u);
+    }
+    if (code == 200 && (kind & 8)) {
+      r.Add(HeaderId::kSessionExpires,
+            kind & 16 ? "100;refresher=uac" : "100;refresher=uas");
+      r.Add(HeaderId::kAllow, "UPDATE");
+    }
     AddSdp(r, Sdp(kind));
     const std::string wire = WriteSipMessage(r);
     const ConnectionId connection = sent->connection;
@@ -305,11 +329,31 @@ class Player {
     m.Add(HeaderId::kCallId, made.Value(HeaderId::kCallId));
     m.Add(HeaderId::kCseq, Cat(cseq % 8, " ", method));
     m.Add(HeaderId::kContact, "<sip:1@192.0.2.10>");
+    if (method == "PRACK") {
+      const uint32_t rseq = RseqOf(made);
+      m.Add(HeaderId::kRack, Cat(rseq != 0 ? rseq : kind, " 1 INVITE"));
+    } else if (method == "REFER") {
+      m.Add(HeaderId::kReferTo, ReferTo(kind));
+    }
     AddSdp(m, Sdp(kind));
     const std::string wire = WriteSipMessage(m);
     const ConnectionId connection = sent->connection;
     const SocketAddress address = sent->to;
     Deliver(connection, address, wire);
+  }
+
+  // To somewhere, or to a dialog that one of the messages sent belongs to.
+  std::string ReferTo(uint8_t kind) const {
+    if (kind % 2 == 0) return "<sip:85551234@203.0.113.1>";
+    const SipMessage& made = recent_[kind % recent_.size()].message;
+    const auto ours = ParseNameAddr(
+        made.Value(made.is_request() ? HeaderId::kFrom : HeaderId::kTo));
+    const auto theirs = ParseNameAddr(
+        made.Value(made.is_request() ? HeaderId::kTo : HeaderId::kFrom));
+    if (!ours.ok() || !theirs.ok()) return "<sip:x@y>";
+    return Cat("<sip:x@203.0.113.1?Replaces=", made.Value(HeaderId::kCallId),
+               "%3Bto-tag%3D", ours->tag(), "%3Bfrom-tag%3D",
+               theirs->tag().empty() ? "t1" : theirs->tag(), ">");
   }
 
   void Open() {

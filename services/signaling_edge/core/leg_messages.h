@@ -12,7 +12,7 @@ namespace sallyport::signaling_edge {
 
 // The methods that a party may use within a call.
 inline constexpr std::string_view kCallMethods =
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE";
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER";
 
 // Sixteen lower-case hex digits.
 std::string HexOf(uint64_t value);

@@ -1,0 +1,376 @@
+// Transfers: the half of CallControl that serves REFER. The party that is
+// transferred never sees it: both ends are ours, so we call the target in the
+// name of the referrer and join whom it leads to (RFC 3515, 3891, 4538, 5589).
+#include <algorithm>
+#include <utility>
+
+#include "services/common/digit_analysis/plan_defaults.h"
+#include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/call_control.h"
+#include "services/signaling_edge/core/leg_messages.h"
+#include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/sip_status.h"
+#include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/sip_uri.h"
+#include "services/signaling_edge/core/sip_writer.h"
+#include "services/signaling_edge/core/text_pieces.h"
+#include "services/signaling_edge/core/via_stamp.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+// Transactions that nobody began.
+constexpr TransactionId kOwnTransaction = TransactionId{1} << 63;
+
+// The value of a header that a URI wants in the request made of it.
+std::optional<std::string> UriHeader(const SipUri& uri, std::string_view name) {
+  for (const std::string_view item : Split(uri.headers, '&')) {
+    const size_t equals = item.find('=');
+    if (equals == std::string_view::npos ||
+        !EqualsIgnoreCase(item.substr(0, equals), name)) {
+      continue;
+    }
+    return PercentDecode(item.substr(equals + 1));
+  }
+  return std::nullopt;
+}
+
+absl::Status NotAllowed(std::string_view reason, std::string_view what) {
+  return MakeError(absl::StatusCode::kPermissionDenied, reason, what);
+}
+
+}  // namespace
+
+const TrunkSecurityProfileEntry* CallControl::ProfileOf(
+    const Party& party) const {
+  if (party.kind != Party::Kind::kPeer || plan_ == nullptr) return nullptr;
+  const PeerEntry* peer = plan_->index().Peer(party.resource);
+  return peer == nullptr ? nullptr
+                         : plan_->index().Find<TrunkSecurityProfileEntry>(
+                               peer->trunk_security_profile);
+}
+
+Call* CallControl::CallOfReplaces(std::string_view value, LegSide& side) {
+  const auto parsed = ParseValueWithParams(value);
+  if (!parsed.ok()) return nullptr;
+  // RFC 3891 section 3: tags as we, who are asked, see them.
+  const auto local = parsed->Param("to-tag").has_value()
+                         ? parsed->Param("to-tag")
+                         : parsed->Param("local-tag");
+  const auto remote = parsed->Param("from-tag").has_value()
+                          ? parsed->Param("from-tag")
+                          : parsed->Param("remote-tag");
+  if (!local.has_value() || !remote.has_value()) return nullptr;
+  return CallOfDialog(
+      {std::string(parsed->value), std::string(*local), std::string(*remote)},
+      side);
+}
+
+// A REFER outside of a dialog that names one by Target-Dialog (RFC 4538).
+void CallControl::OnRefer(const SipMessage& request, TransactionId transaction,
+                          const Flow& flow, const Party& sender, MonoTime now) {
+  LegSide side = LegSide::kA;
+  const auto target = request.FirstNamed("Target-Dialog");
+  Call* call = target.has_value() ? CallOfReplaces(*target, side) : nullptr;
+  const TrunkSecurityProfileEntry* profile = ProfileOf(sender);
+  absl::Status status;
+  if (profile == nullptr || !profile->accept_out_of_dialog_refer) {
+    status = NotAllowed("REFER_NOT_ALLOWED",
+                        "the peer may not refer outside of a call");
+  } else if (call == nullptr || call->party(side).resource != sender.resource ||
+             call->flow(side).is_tls() != flow.is_tls()) {
+    status = MakeError(absl::StatusCode::kNotFound, "DIALOG_NOT_FOUND",
+                       "no call of the peer is named");
+  }
+  const SipStatus answer = SipStatusOf(status);
+  const int code = status.ok() ? 202 : answer.code;
+  SipMessage response =
+      MakeResponse(request, code, ReasonPhrase(code), HexOf(random_.NextU64()));
+  if (status.ok()) {
+    response.Add(HeaderId::kContact,
+                 Cat("<", ContactUri(port_.ListenerOf(flow)), ">"));
+    // The call's own dialog is where its progress would be told; whoever asks
+    // from outside is not told.
+    response.AddNamed("Refer-Sub", "false");
+    status = StartTransfer(*call, side, request, /*quiet=*/true, now);
+    if (!status.ok()) {
+      const SipStatus why = SipStatusOf(status);
+      response =
+          MakeResponse(request, why.code, why.phrase, HexOf(random_.NextU64()));
+    }
+  }
+  port_.Respond(transaction, std::move(response), now);
+  if (!status.ok()) ReportTransferRefused(sender, flow, status, now);
+}
+
+void CallControl::OnReferInCall(Call& call, LegSide side,
+                                const SipMessage& request,
+                                TransactionId transaction, MonoTime now) {
+  const uint64_t id = call.id();
+  if (absl::Status status = call.AcceptRequest(side, request); !status.ok()) {
+    Do(call,
+       call.RespondTo(side, request, transaction, SipStatusOf(status).code),
+       now);
+    return;
+  }
+  const bool quiet = request.FirstNamed("Refer-Sub") == "false";
+  absl::Status status = CanTransfer(call, request);
+  if (!status.ok()) {
+    ReportTransferRefused(call.party(side), call.flow(side), status, now);
+    Do(call,
+       call.RespondTo(side, request, transaction, SipStatusOf(status).code),
+       now);
+    return;
+  }
+  Do(call, call.RespondTo(side, request, transaction, 202), now);
+  if (!quiet) Do(call, call.Notify(side, 100, false), now);
+  status = StartTransfer(call, side, request, quiet, now);
+  if (status.ok()) return;
+  ReportTransferRefused(call.party(side), call.flow(side), status, now);
+  const auto it = calls_.find(id);
+  if (!quiet && it != calls_.end()) {
+    Do(call, call.Notify(side, SipStatusOf(status).code, true), now);
+  }
+}
+
+absl::Status CallControl::CanTransfer(const Call& call,
+                                      const SipMessage& request) const {
+  if (request.Count(HeaderId::kReferTo) != 1) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "SIP_HEADER_MISSING",
+                     "not exactly one Refer-To");
+  }
+  const auto address = ParseNameAddr(request.Value(HeaderId::kReferTo));
+  const auto uri = address.ok() ? ParseSipUri(address->uri)
+                                : absl::StatusOr<SipUri>(address.status());
+  if (!uri.ok() || !uri->has_user()) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "SIP_URI_MALFORMED",
+                     "Refer-To is nobody that can be called");
+  }
+  const std::string_view method =
+      uri->Param("method").value_or(std::string_view("INVITE"));
+  if (!EqualsIgnoreCase(method, "INVITE")) {
+    return NotAllowed("REFER_NOT_ALLOWED", "only calls can be referred");
+  }
+  if (!call.settled() || transfers_.contains(call.id())) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "REQUEST_PENDING",
+                     "something else is under way on the call");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CallControl::StartTransfer(Call& call, LegSide referrer,
+                                        const SipMessage& request, bool quiet,
+                                        MonoTime now) {
+  if (absl::Status status = CanTransfer(call, request); !status.ok()) {
+    return status;
+  }
+  const auto address = ParseNameAddr(request.Value(HeaderId::kReferTo));
+  const auto uri = ParseSipUri(address->uri);
+  if (const auto replaces = UriHeader(*uri, "Replaces")) {
+    return JoinCalls(call, referrer, *replaces, quiet, now);
+  }
+  const uint64_t id = call.id();
+  const LegSide party = Other(referrer);
+  const CallRecord& record = call.record();
+  const std::string number =
+      party == LegSide::kA ? record.calling : record.called;
+  // What the party that is transferred would have sent, had it dialled.
+  SipUri plain = *uri;
+  plain.headers = {};
+  SipMessage invite = SipMessage::Request(SipMethod::kInvite, plain.ToString());
+  const std::string domain = HomeDomain(record.tenant);
+  invite.SetUint(HeaderId::kMaxForwards, 70);
+  invite.Add(HeaderId::kFrom, Cat("<sip:", PercentEncode(number, "+*#"), "@",
+                                  domain, ">;tag=", HexOf(random_.NextU64())));
+  invite.Add(HeaderId::kTo, Cat("<", plain.ToString(), ">"));
+  invite.Add(HeaderId::kCallId, HexOf(random_.NextU64()));
+  invite.Add(HeaderId::kCseq, "1 INVITE");
+  invite.Add(HeaderId::kContact,
+             Cat("<", ContactUri(port_.ListenerOf(call.flow(party))), ">"));
+  AddSdp(invite, call.OfferOf(party));
+
+  const uint64_t attempt_id = ++last_attempt_;
+  Attempt& attempt =
+      *attempts_.emplace(attempt_id, std::make_unique<Attempt>()).first->second;
+  attempt.id = attempt_id;
+  attempt.transfer = id;
+  attempt.transaction = kOwnTransaction | attempt_id;
+  attempt.invite = std::move(invite);
+  attempt.flow = call.flow(party);
+  attempt.caller = call.party(party);
+  attempt.plan = plan_;
+  attempt_of_invite_[attempt.transaction] = attempt_id;
+  transfers_[id] = {referrer, quiet, false, attempt_id, 0};
+  // It is the referrer's call: what it costs is for its policy to allow.
+  RouteQuery& query = attempt.query;
+  query.tenant = record.tenant;
+  query.caller = call.party(referrer).resource;
+  query.rerouted = call.party(referrer).kind == Party::Kind::kPeer;
+  query.calling = number;
+  query.called = plain.DecodedUser();
+  std::string host;
+  for (const char c : plain.host) host.push_back(ToLower(c));
+  query.domain = DomainOf(host);
+  Resolve(attempt, now);
+  return absl::OkStatus();
+}
+
+void CallControl::OnTransferProgress(uint64_t id, int code, MonoTime now) {
+  const auto transfer = transfers_.find(id);
+  const auto call = calls_.find(id);
+  if (transfer == transfers_.end() || call == calls_.end()) return;
+  if (transfer->second.quiet || transfer->second.told == code) return;
+  transfer->second.told = code;
+  Do(*call->second,
+     call->second->Notify(transfer->second.referrer, code, false), now);
+}
+
+void CallControl::OnTransferFailed(uint64_t id, int code, MonoTime now) {
+  const auto it = transfers_.find(id);
+  if (it == transfers_.end()) return;
+  const Transfer transfer = it->second;
+  transfers_.erase(it);
+  const auto call = calls_.find(id);
+  if (call == calls_.end()) return;
+  if (transfer.referrer_gone) {
+    Do(*call->second, call->second->Hangup("TRANSFER_FAILED", now), now);
+  } else if (!transfer.quiet) {
+    Do(*call->second, call->second->Notify(transfer.referrer, code, true), now);
+  }
+}
+
+// The target has answered `target_call`: the party goes there.
+void CallControl::CompleteTransfer(uint64_t id, uint64_t target_call,
+                                   MonoTime now) {
+  const auto it = transfers_.find(id);
+  const auto to = calls_.find(target_call);
+  if (to == calls_.end()) return;
+  const auto from = calls_.find(id);
+  if (it == transfers_.end() || from == calls_.end() ||
+      !from->second->settled()) {
+    Do(*to->second, to->second->Hangup("TRANSFER_FAILED", now), now);
+    OnTransferFailed(id, 500, now);
+    return;
+  }
+  const Transfer transfer = it->second;
+  transfers_.erase(it);
+  const LegSide party = Other(transfer.referrer);
+  MoveDialog(id, party, target_call, LegSide::kA);
+  Call::HandedLeg handed = from->second->HandOver(party);
+  Do(*to->second, to->second->Adopt(std::move(handed), now), now);
+  Leave(id, transfer, now);
+}
+
+// Of the referrer's side of a call whose other side has gone on.
+void CallControl::Leave(uint64_t id, const Transfer& transfer, MonoTime now) {
+  auto call = calls_.find(id);
+  if (call == calls_.end()) return;
+  if (!transfer.quiet && !transfer.referrer_gone) {
+    Do(*call->second, call->second->Notify(transfer.referrer, 200, true), now);
+  }
+  call = calls_.find(id);
+  if (call == calls_.end()) return;
+  Do(*call->second, call->second->Hangup("TRANSFERRED", now), now);
+}
+
+void CallControl::MoveDialog(uint64_t from, LegSide side, uint64_t to,
+                             LegSide to_side) {
+  const Dialog* dialog = calls_[from]->dialog(side);
+  if (dialog == nullptr) return;
+  std::string key = DialogKey(dialog->id().call_id, dialog->id().local_tag);
+  std::erase(traces_[from].dialogs, key);
+  by_dialog_[key] = {to, to_side};
+  traces_[to].dialogs.push_back(std::move(key));
+}
+
+// Attended: the far sides of two calls of the referrer are joined (RFC 5589
+// section 7).
+absl::Status CallControl::JoinCalls(Call& call, LegSide referrer,
+                                    std::string_view replaces, bool quiet,
+                                    MonoTime now) {
+  const Party party = call.party(referrer);
+  const TrunkSecurityProfileEntry* profile = ProfileOf(party);
+  if (party.kind == Party::Kind::kPeer &&
+      (profile == nullptr || !profile->accept_replaces)) {
+    return NotAllowed("REPLACES_NOT_ALLOWED",
+                      "the peer may not replace dialogs");
+  }
+  LegSide its_side = LegSide::kA;
+  Call* other = CallOfReplaces(replaces, its_side);
+  // RFC 3891 section 4: it must be the referrer's own, or anybody who learns
+  // a Call-ID could take a call over.
+  if (other == nullptr || other == &call ||
+      other->party(its_side).resource != party.resource) {
+    return MakeError(absl::StatusCode::kNotFound, "DIALOG_NOT_FOUND",
+                     "no call of the referrer is to be replaced");
+  }
+  if (!other->settled() || transfers_.contains(other->id())) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "REQUEST_PENDING",
+                     "the other call is not answered yet");
+  }
+  if (calls_.size() >= options_.max_calls) {
+    return MakeError(absl::StatusCode::kResourceExhausted, "CALL_LIMIT",
+                     "too many calls");
+  }
+  const uint64_t id = call.id();
+  const uint64_t other_id = other->id();
+  const LegSide a = Other(referrer);
+  const LegSide b = Other(its_side);
+  const auto setup = [&](const Call& of, LegSide side) {
+    const LegRecord& row = of.record().legs[IndexOf(side)];
+    Call::LegSetup leg;
+    leg.party = of.party(side);
+    leg.flow = of.flow(side);
+    leg.contact = ContactUri(port_.ListenerOf(of.flow(side)));
+    leg.called = row.called;
+    leg.calling = row.calling;
+    return leg;
+  };
+  const uint64_t joined = ++last_call_;
+  auto made = std::make_unique<Call>(joined, setup(call, a), setup(*other, b),
+                                     CallTimers(), random_);
+  CallRecord& record = made->record();
+  record.matched_resource = other->record().matched_resource;
+  record.matched_pattern = other->record().matched_pattern;
+  record.snapshot_version = plan_->snapshot().version;
+  Call& to = *calls_.emplace(joined, std::move(made)).first->second;
+  for (const LegSide side : {LegSide::kA, LegSide::kB}) {
+    if (to.party(side).kind == Party::Kind::kPeer) {
+      ++calls_of_peer_[to.party(side).resource];
+    }
+  }
+  MoveDialog(id, a, joined, LegSide::kA);
+  MoveDialog(other_id, b, joined, LegSide::kB);
+  Call::HandedLeg first = call.HandOver(a);
+  Call::HandedLeg second = other->HandOver(b);
+  Do(to, to.Join(std::move(first), std::move(second), now), now);
+  Leave(id, {referrer, quiet, false, 0, 0}, now);
+  Leave(other_id, {its_side, true, false, 0, 0}, now);
+  return absl::OkStatus();
+}
+
+void CallControl::ReportTransferRefused(const Party& party, const Flow& flow,
+                                        const absl::Status& status,
+                                        MonoTime now) {
+  EdgeEvent event;
+  event.type = EdgeEvent::Type::kRefused;
+  event.at = now;
+  event.reason = ReasonOf(status);
+  event.summary = "a transfer was refused";
+  event.tenant = party.tenant;
+  event.resource = party.resource;
+  Refusal refusal;
+  refusal.kind = RefusalKind::kRequest;
+  refusal.transport = flow.transport;
+  refusal.remote = flow.remote;
+  refusal.explanation = std::string(status.message());
+  (party.kind == Party::Kind::kPeer ? refusal.peer : refusal.subject) =
+      party.resource;
+  refusal.dial_plan = party.dial_plan;
+  refusal.sip_method = "REFER";
+  refusal.sip_status = SipStatusOf(status).code;
+  event.refusal = std::move(refusal);
+  port_.Perform(Report{std::move(event)});
+}
+
+}  // namespace sallyport::signaling_edge

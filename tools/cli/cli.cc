@@ -25,6 +25,7 @@
 #include "tools/cli/issue_credential_cmd.h"
 #include "tools/cli/list_cmd.h"
 #include "tools/cli/security_cmd.h"
+#include "tools/cli/sessions_cmd.h"
 
 namespace sallyport::cli {
 
@@ -58,6 +59,7 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddEvaluateCommand(app, context);
   AddListCommands(app, context);
   AddEventsCommand(app, context);
+  AddSessionCommands(app, context);
   AddAuditCommand(app, context);
   AddIssueCredentialCommand(app, context);
   AddCredentialCommands(app, context);

@@ -28,7 +28,6 @@ constexpr ListCommand kListCommands[] = {
     {"registrations", "Registration", "Contacts of users"},
     {"refusals", "Refusal", "What was refused lately, and why"},
     {"trunks", "PeerState", "Peers as the edges see them"},
-    {"sessions", "Session", "Media sessions with their statistics"},
     {"allocations", "Allocation", "TURN allocations"},
     {"keys", "Key", "Keys of the credential issuer, without secrets"},
     {"certs", "Certificate", "Issued certificates"},

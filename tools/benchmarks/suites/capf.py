@@ -1,12 +1,44 @@
 """capf: certificates of phones, trust lists, verification of chains."""
 
 from tools.benchmarks.row import Row, at_least, at_most
-from tools.benchmarks.source import GoogleBenchmark
+from tools.benchmarks.source import GoogleBenchmark, LoadProgram
 
 VERIFY = GoogleBenchmark('//services/common/pki:path_verifier_benchmark')
 LOCKOUT = GoogleBenchmark('//services/capf/core:phone_trust_benchmark')
 
+ISSUE = GoogleBenchmark('//services/capf/io:issue_benchmark')
+
+
+def drive(what, phones):
+    """Many phones at a real process, whose audit is counted afterwards."""
+    needs = ('//services/capf:capf', '//services/capf/load:enroll_load')
+    return LoadProgram('tools/benchmarks/drive_capf.py',
+                       (what, '--capf={' + needs[0] + '}', '--load={' + needs[1] + '}', '--realtime',
+                        f'--phones={phones}'),
+                       (f'--phones={phones // 5}',), needs)
+
+
+P256 = drive('p256', 10000)
+RSA2048 = drive('rsa2048', 10000)
+WAIT = drive('wait', 18000)
+
 ROWS = [
+    Row('capf.enroll_p256', 'LSCs over CAPF and TLS with a durable audit, by CPU time of capf: P-256 issuer', '/s',
+        P256, 'per_core', at_least(1000), less_is_better=False),
+    Row('capf.enroll_p256_wall', 'the same, 64 phones at once, by the clock', '/s', P256, 'per_second',
+        less_is_better=False),
+    Row('capf.enroll_rsa2048', 'the same as the first: RSA-2048 issuer', '/s', RSA2048, 'per_core', at_least(600),
+        less_is_better=False),
+    Row('capf.waiting', 'memory of a phone that waits for its key, of 18 000', 'bytes', WAIT, 'bytes_per_phone',
+        at_most(20_000)),
+    Row('capf.issue_p256', 'LSCs built, linted, signed, verified in process: P-256 issuer', '/s', ISSUE,
+        'BM_IssueLsc/0:items_per_second', less_is_better=False),
+    Row('capf.sign_p256', 'bare signatures of that key', '/s', ISSUE, 'BM_BareSignature/0:items_per_second',
+        less_is_better=False),
+    Row('capf.issue_rsa2048', 'LSCs built, linted, signed, verified in process: RSA-2048 issuer', '/s', ISSUE,
+        'BM_IssueLsc/2048:items_per_second', less_is_better=False),
+    Row('capf.sign_rsa2048', 'bare signatures of that key', '/s', ISSUE, 'BM_BareSignature/2048:items_per_second',
+        less_is_better=False),
     Row('capf.verify', 'a chain of three P-256 certificates, from DER to the verdict', 'us', VERIFY,
         'BM_VerifyChainOfThree', at_most(250), scale=1e-3),
     Row('capf.simulate', 'whether 100 000 phones would accept a list', 's', LOCKOUT,

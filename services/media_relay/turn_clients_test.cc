@@ -2,18 +2,25 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "services/common/bytes/byte_span.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/net/unique_fd.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/stun_message.h"
+#include "services/media_relay/core/stun_writer.h"
+#include "services/media_relay/core/turn_test_client.h"
 #include "services/media_relay/turn_process.h"
 
 namespace sallyport::media_relay {
@@ -36,6 +43,159 @@ TEST_F(TurnClientsTest, CoturnsClientOverTcpAndTls) {
   ExpectAllReceived(Uclient(tls, "-t -y -c"), 50);
   ExpectAllReceived(
       Uclient(tcp, absl::StrCat("-t -S -y -c -E ", pki_->ca_file())), 50);
+}
+
+// RFC 6062: each allocation connects to the other's relayed address; with four
+// loops most data connections come to another loop than their control one.
+TEST_F(TurnClientsTest, CoturnsClientMakesTcpAllocations) {
+  Start(4);
+  const int tcp = process_.port("stun_tcp");
+  ExpectAllReceived(Uclient(tcp, "-T"), 50);
+  // So it counts with coturn's own server too: one side sends over a connection
+  // that the other does not read.
+  const std::string passive = Uclient(tcp, "-T -P");
+  EXPECT_NE(passive.find("tot_send_msgs=50, tot_recv_msgs=25"),
+            std::string::npos)
+      << passive;
+  ExpectAllReceived(Uclient(process_.port("turn_tls"), "-T -S"), 50);
+}
+
+UniqueFd Connect(int port) {
+  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_storage name;
+  const socklen_t size =
+      SocketAddress::LoopbackV4(static_cast<uint16_t>(port)).ToSockaddr(name);
+  EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&name), size), 0);
+  timeval patience = {5, 0};
+  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  return fd;
+}
+
+// True when the relay ends the connection within the socket's patience.
+bool IsEnded(const UniqueFd& fd) {
+  char octet;
+  const ssize_t got = recv(fd.get(), &octet, 1, 0);
+  return got == 0 || (got < 0 && errno == ECONNRESET);
+}
+
+// One message of the relay; empty at the end.
+std::string ReadMessage(const UniqueFd& fd) {
+  std::string message(20, '\0');
+  if (recv(fd.get(), message.data(), 20, MSG_WAITALL) != 20) return "";
+  const size_t length = static_cast<size_t>(
+      static_cast<uint8_t>(message[2]) << 8 | static_cast<uint8_t>(message[3]));
+  message.resize(20 + length);
+  if (length != 0 && recv(fd.get(), message.data() + 20, length, MSG_WAITALL) !=
+                         static_cast<ssize_t>(length)) {
+    return "";
+  }
+  return message;
+}
+
+std::string Ask(const UniqueFd& fd, const std::string& request) {
+  EXPECT_EQ(send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(request.size()));
+  return ReadMessage(fd);
+}
+
+// Megabytes both ways at once through a Connect and its ConnectionBind, by ends
+// that pause: nothing is lost or reordered, nobody buffers without bound, and
+// the peer's end arrives after all that it said.
+TEST_F(TurnClientsTest, TcpAllocationsCarryStreamsWhole) {
+  Start(3);
+  const int tcp = process_.port("stun_tcp");
+  const UniqueFd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_storage name;
+  socklen_t size = SocketAddress::LoopbackV4(0).ToSockaddr(name);
+  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&name), size), 0);
+  ASSERT_EQ(listen(listener.get(), 4), 0);
+  size = sizeof(name);
+  getsockname(listener.get(), reinterpret_cast<sockaddr*>(&name), &size);
+  const Endpoint peer = {
+      *IpAddress::Parse("127.0.0.1"),
+      SocketAddress::FromSockaddr(reinterpret_cast<sockaddr*>(&name), size)
+          ->port()};
+
+  TurnTestClient client(absl::Now(), random_);
+  const auto allocate = [](StunWriter& w) {
+    w.AddUint32(stun_attribute::kRequestedTransport, 6u << 24);
+  };
+  const UniqueFd control = Connect(tcp);
+  client.TakeChallenge(
+      Ask(control, client.Bare(StunMethod::kAllocate, allocate)));
+  ASSERT_EQ(TurnTestClient::CodeOf(
+                Ask(control, client.Signed(StunMethod::kAllocate, allocate))),
+            0);
+  const std::string connected =
+      Ask(control, client.Signed(StunMethod::kConnect, [&](StunWriter& w) {
+        w.AddXorAddress(stun_attribute::kXorPeerAddress, peer);
+      }));
+  ASSERT_EQ(TurnTestClient::CodeOf(connected), 0);
+  const uint32_t id = *ParseStunMessage(AsBytes(connected))
+                           ->FindUint32(stun_attribute::kConnectionId);
+  const UniqueFd echo(accept(listener.get(), nullptr, nullptr));
+  const UniqueFd data = Connect(tcp);
+  client.TakeChallenge(Ask(data, client.Bare(StunMethod::kAllocate, allocate)));
+  const auto bind_to = [id](StunWriter& w) {
+    w.AddUint32(stun_attribute::kConnectionId, id);
+  };
+  ASSERT_EQ(TurnTestClient::CodeOf(
+                Ask(data, client.Signed(StunMethod::kConnectionBind, bind_to))),
+            0);
+
+  constexpr size_t kSize = 8 << 20;
+  const auto octet = [](size_t i) { return static_cast<char>(i * 31 + i / 7); };
+  // The peer says the same back, slowly at first, and then ends.
+  std::thread echoing([&] {
+    absl::SleepFor(absl::Milliseconds(300));
+    std::string chunk(50'000, '\0');
+    for (size_t at = 0; at < kSize;) {
+      const ssize_t got = recv(echo.get(), chunk.data(), chunk.size(), 0);
+      if (got <= 0) break;
+      for (ssize_t out = 0; out < got;) {
+        const ssize_t put = send(echo.get(), chunk.data() + out,
+                                 static_cast<size_t>(got - out), MSG_NOSIGNAL);
+        if (put <= 0) return;
+        out += put;
+      }
+      at += static_cast<size_t>(got);
+    }
+    shutdown(echo.get(), SHUT_WR);
+  });
+  std::thread sending([&] {
+    std::string chunk(70'000, '\0');
+    for (size_t at = 0; at < kSize;) {
+      const size_t count = std::min(chunk.size(), kSize - at);
+      for (size_t i = 0; i < count; ++i) chunk[i] = octet(at + i);
+      const ssize_t put = send(data.get(), chunk.data(), count, MSG_NOSIGNAL);
+      if (put <= 0) return;
+      at += static_cast<size_t>(put);
+    }
+  });
+  absl::SleepFor(absl::Milliseconds(600));
+  std::string chunk(60'000, '\0');
+  size_t received = 0;
+  size_t wrong = 0;
+  for (;;) {
+    const ssize_t got = recv(data.get(), chunk.data(), chunk.size(), 0);
+    if (got <= 0) break;
+    for (ssize_t i = 0; i < got; ++i) {
+      if (chunk[static_cast<size_t>(i)] !=
+          octet(received + static_cast<size_t>(i))) {
+        ++wrong;
+      }
+    }
+    received += static_cast<size_t>(got);
+  }
+  EXPECT_EQ(received, kSize);
+  EXPECT_EQ(wrong, 0u);
+  sending.join();
+  echoing.join();
+
+  // The allocation's end ends what it had.
+  EXPECT_EQ(
+      TurnTestClient::CodeOf(Ask(control, client.Bare(StunMethod::kBinding))),
+      0);
 }
 
 TEST_F(TurnClientsTest, ACertificateThatChangesIsServedAtOnce) {
@@ -62,24 +222,6 @@ TEST_F(TurnClientsTest, ACertificateThatChangesIsServedAtOnce) {
                    process_.port("turn_tls"), " </dev/null"));
   EXPECT_EQ(old.find("Cipher    : ECDHE"), std::string::npos) << old;
   EXPECT_NE(old.find("exit code"), std::string::npos) << old;
-}
-
-UniqueFd Connect(int port) {
-  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_storage name;
-  const socklen_t size =
-      SocketAddress::LoopbackV4(static_cast<uint16_t>(port)).ToSockaddr(name);
-  EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&name), size), 0);
-  timeval patience = {5, 0};
-  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-  return fd;
-}
-
-// True when the relay ends the connection within the socket's patience.
-bool IsEnded(const UniqueFd& fd) {
-  char octet;
-  const ssize_t got = recv(fd.get(), &octet, 1, 0);
-  return got == 0 || (got < 0 && errno == ECONNRESET);
 }
 
 TEST_F(TurnClientsTest, GarbageEndsItsConnectionAndNoOther) {

@@ -44,6 +44,12 @@ absl::StatusOr<std::unique_ptr<TcpListener>> TcpListener::Listen(
   if (bind(fd.get(), reinterpret_cast<sockaddr*>(&name), size) != 0) {
     return ErrnoStatus(errno, "bind");
   }
+  // Only once bound: with it before, another socket of this user could share
+  // the port.
+  if (options.exclusive &&
+      setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) != 0) {
+    return ErrnoStatus(errno, "SO_REUSEPORT");
+  }
   if (listen(fd.get(), options.backlog) != 0) {
     return ErrnoStatus(errno, "listen");
   }

@@ -21,6 +21,9 @@ class TcpListener {
  public:
   struct Options {
     bool reuse_port = false;  // one listener a loop on the same port
+    // Nobody else may have the port, but connections may be made from it: see
+    // TcpStream::Options::share_bind_address. Not together with reuse_port.
+    bool exclusive = false;
     int backlog = 1024;
   };
   // A nonblocking connection, for TcpStream::Accept. May destroy the listener.

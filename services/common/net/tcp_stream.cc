@@ -55,6 +55,14 @@ absl::StatusOr<std::unique_ptr<TcpStream>> TcpStream::Connect(
   if (!fd.valid()) return ErrnoStatus(errno, "socket");
   sockaddr_storage name;
   if (options.bind_address.has_value()) {
+    const int one = 1;
+    if (options.share_bind_address &&
+        (setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) !=
+             0 ||
+         setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) !=
+             0)) {
+      return ErrnoStatus(errno, "SO_REUSEPORT");
+    }
     const socklen_t size = options.bind_address->ToSockaddr(name);
     if (bind(fd.get(), reinterpret_cast<sockaddr*>(&name), size) != 0) {
       return ErrnoStatus(errno, "bind");
@@ -114,6 +122,18 @@ void TcpStream::Release() {
   state_ = State::kClosed;
   out_.clear();
   out_sent_ = 0;
+}
+
+UniqueFd TcpStream::Detach() {
+  loop_.CheckOnLoopThread();
+  if (!fd_.valid()) return UniqueFd();
+  UniqueFd fd(fd_.release());
+  loop_.Remove(fd.get());
+  loop_.RemoveTimer(timer_);
+  state_ = State::kClosed;
+  out_.clear();
+  out_sent_ = 0;
+  return fd;
 }
 
 void TcpStream::Fail(absl::Status reason) {

@@ -28,6 +28,8 @@ class TcpStream final : public ByteStream {
     absl::Duration connect_timeout = absl::Seconds(10);
     // Where an outgoing connection comes from; the kernel chooses if unset.
     std::optional<SocketAddress> bind_address;
+    // Several connections, and an `exclusive` TcpListener, share bind_address.
+    bool share_bind_address = false;
   };
 
   // Begins to connect to `peer`. A failure, reason CONNECT_FAILED, or the
@@ -45,6 +47,10 @@ class TcpStream final : public ByteStream {
   ~TcpStream() override;
   TcpStream(const TcpStream&) = delete;
   TcpStream& operator=(const TcpStream&) = delete;
+
+  // Gives the connection away, with what has not been read yet; what waited to
+  // go out is lost, and nobody is called any more.
+  UniqueFd Detach();
 
   absl::Status Write(ByteSpan data) override;
   void Finish() override;

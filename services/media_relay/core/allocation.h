@@ -24,6 +24,9 @@ namespace sallyport::media_relay {
 inline constexpr absl::Duration kPermissionLifetime = absl::Seconds(300);
 inline constexpr absl::Duration kChannelLifetime = absl::Seconds(600);
 
+// What a client speaks: RFC 8656, or the A/V Edge dialect.
+enum class TurnDialect : uint8_t { kTurn, kMsTurn };
+
 // What carries a client's messages.
 enum class ClientTransport : uint8_t { kUdp, kTcp, kTls, kPseudoTls };
 
@@ -112,6 +115,9 @@ class Allocation {
   // Set by turn_server.
   uint16_t relay_port = 0;
   Endpoint relayed;  // as advertised
+  Endpoint local;    // where the socket is bound
+  bool tcp = false;  // RFC 6062: a listener
+  TurnDialect dialect = TurnDialect::kTurn;
   MonoTime expiry;
   absl::Time create_time;
   StunTransactionId transaction_id = {};  // of the Allocate, for repeats

@@ -109,6 +109,30 @@ struct OpenSocket {
   SocketId socket;
   Endpoint local;
 };
+// The same for TCP: listen there, alone on the port, and let connections to
+// peers come from it.
+struct OpenTcp {
+  SocketId socket;
+  Endpoint local;
+};
+// Connect to `peer` from `local`, the address of an OpenTcp; then tell the core
+// how it went. Nothing is read before a JoinStreams.
+struct ConnectPeer {
+  SocketId socket;
+  Endpoint local;
+  Endpoint peer;
+};
+// From now on what `client` says goes to `peer` and back, octet by octet.
+struct JoinStreams {
+  SocketId client;
+  SocketId peer;
+};
+// Hand this connection of a client over to another loop, together with the
+// ticket that the core has put aside for it: TurnServer::TakeTicket().
+struct MoveStream {
+  SocketId stream;
+  size_t loop;
+};
 // Close it; what still arrives for it is dropped.
 struct CloseSocket {
   SocketId socket;
@@ -120,7 +144,9 @@ struct SendDatagram {
   Endpoint to;
   std::string bytes;
 };
-using SocketAction = std::variant<OpenSocket, CloseSocket, SendDatagram>;
+using SocketAction =
+    std::variant<OpenSocket, CloseSocket, SendDatagram, OpenTcp, ConnectPeer,
+                 JoinStreams, MoveStream>;
 using SocketActions = absl::InlinedVector<SocketAction, 4>;
 
 }  // namespace sallyport::media_relay

@@ -61,6 +61,15 @@ PacketAction RelayCore::OnStreamUnit(const ClientPath& path,
   return Count(turn_.OnStreamUnit(path, unit, reply, now, sockets, broken));
 }
 
+SocketId RelayCore::OnPeerAccepted(SocketId relay_socket, const Endpoint& peer,
+                                   absl::Span<uint8_t> reply, Now now,
+                                   PacketAction& indication) {
+  const SocketId socket =
+      turn_.OnPeerAccepted(relay_socket, peer, reply, now, indication);
+  Count(indication);
+  return socket;
+}
+
 PacketAction RelayCore::OnSocketOpened(SocketId socket,
                                        const absl::Status& status,
                                        absl::Span<uint8_t> reply, Now now,

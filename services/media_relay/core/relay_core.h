@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
@@ -24,6 +25,7 @@
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/core/turn_server.h"
+#include "services/media_relay/core/turn_tcp.h"
 
 namespace sallyport::media_relay {
 
@@ -70,6 +72,26 @@ class RelayCore {
   // Ended by the client or an error, not by a CloseSocket.
   void OnStreamClosed(SocketId stream, Now now, SocketActions& sockets) {
     turn_.OnStreamClosed(stream, now, sockets);
+  }
+  // Connections to peers and those handed over: see TurnTcp.
+  std::optional<BindTicket> TakeTicket(SocketId stream) {
+    return turn_.TakeTicket(stream);
+  }
+  PacketAction OnMovedBind(const BindTicket& ticket, const ClientPath& path,
+                           absl::Span<uint8_t> reply, Now now,
+                           SocketActions& sockets) {
+    return Count(turn_.OnMovedBind(ticket, path, reply, now, sockets));
+  }
+  SocketId OnPeerAccepted(SocketId relay_socket, const Endpoint& peer,
+                          absl::Span<uint8_t> reply, Now now,
+                          PacketAction& indication);
+  PacketAction OnPeerConnected(SocketId peer, const absl::Status& status,
+                               absl::Span<uint8_t> reply, Now now,
+                               SocketActions& sockets) {
+    return Count(turn_.OnPeerConnected(peer, status, reply, now, sockets));
+  }
+  void OnPeerClosed(SocketId peer, SocketActions& sockets) {
+    turn_.OnPeerClosed(peer, sockets);
   }
   // What was to be sent, but could not be.
   void OnSendDropped(DropReason reason) {

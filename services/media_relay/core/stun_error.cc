@@ -8,6 +8,8 @@ namespace sallyport::media_relay {
 
 std::string_view StunErrorName(StunError error) {
   switch (error) {
+    case StunError::kNone:
+      return "none";
     case StunError::kTryAlternate:
       return "try_alternate";
     case StunError::kBadRequest:
@@ -30,6 +32,10 @@ std::string_view StunErrorName(StunError error) {
       return "unsupported_transport";
     case StunError::kPeerAddressFamilyMismatch:
       return "peer_address_family_mismatch";
+    case StunError::kConnectionAlreadyExists:
+      return "connection_already_exists";
+    case StunError::kConnectionTimeoutOrFailure:
+      return "connection_timeout_or_failure";
     case StunError::kAllocationQuotaReached:
       return "allocation_quota_reached";
     case StunError::kRoleConflict:

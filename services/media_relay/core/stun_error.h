@@ -12,6 +12,7 @@
 namespace sallyport::media_relay {
 
 enum class StunError : uint16_t {
+  kNone = 0,  // no error
   kTryAlternate = 300,
   kBadRequest = 400,
   kUnauthenticated = 401,
@@ -23,6 +24,8 @@ enum class StunError : uint16_t {
   kWrongCredentials = 441,
   kUnsupportedTransport = 442,
   kPeerAddressFamilyMismatch = 443,
+  kConnectionAlreadyExists = 446,  // RFC 6062
+  kConnectionTimeoutOrFailure = 447,
   kAllocationQuotaReached = 486,
   kRoleConflict = 487,  // RFC 8445 section 16.2
   kServerError = 500,

@@ -69,6 +69,7 @@ bool IsKnownRequired(uint16_t type) {
     case a::kReservationToken:
     case a::kPriority:
     case a::kUseCandidate:
+    case a::kConnectionId:
       return true;
     default:
       // DONT-FRAGMENT and USERHASH are named in 420 answers: not supported.

@@ -37,6 +37,10 @@ enum class StunMethod : uint16_t {
   kData = 0x007,
   kCreatePermission = 0x008,
   kChannelBind = 0x009,
+  // RFC 6062 section 6.1.
+  kConnect = 0x00A,
+  kConnectionBind = 0x00B,
+  kConnectionAttempt = 0x00C,
 };
 
 // Attribute types, named as the IANA registry does.
@@ -64,6 +68,7 @@ inline constexpr uint16_t kXorMappedAddress = 0x0020;
 inline constexpr uint16_t kReservationToken = 0x0022;
 inline constexpr uint16_t kPriority = 0x0024;
 inline constexpr uint16_t kUseCandidate = 0x0025;
+inline constexpr uint16_t kConnectionId = 0x002A;
 inline constexpr uint16_t kPasswordAlgorithms = 0x8002;
 inline constexpr uint16_t kSoftware = 0x8022;
 inline constexpr uint16_t kFingerprint = 0x8028;

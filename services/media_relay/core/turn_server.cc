@@ -1,26 +1,22 @@
 #include "services/media_relay/core/turn_server.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <optional>
-#include <string>
-#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "services/common/crypto/constant_time.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/allocation_flows.h"
-#include "services/media_relay/core/allocation_quota.h"
+#include "services/media_relay/core/allocation_table.h"
 #include "services/media_relay/core/channel_data.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
@@ -30,10 +26,12 @@
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
 #include "services/media_relay/core/stun_error.h"
-#include "services/media_relay/core/stun_integrity.h"
 #include "services/media_relay/core/stun_message.h"
 #include "services/media_relay/core/stun_writer.h"
+#include "services/media_relay/core/turn_allocator.h"
+#include "services/media_relay/core/turn_answer.h"
 #include "services/media_relay/core/turn_authenticator.h"
+#include "services/media_relay/core/turn_tcp.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -41,16 +39,7 @@ namespace {
 namespace attr = stun_attribute;
 
 constexpr uint8_t kTransportUdp = 17;
-constexpr absl::Duration kReservationLifetime = absl::Seconds(30);
-constexpr int kBindAttempts = 8;
-
-// Nothing that did not fit into the lent buffer is sent.
-PacketAction Reply(const ClientPath& path, const StunWriter& writer) {
-  if (writer.finished().empty()) {
-    return PacketAction::Drop(DropReason::kTooLarge);
-  }
-  return PacketAction::Send(path.socket, path.client, writer.finished());
-}
+constexpr uint8_t kTransportTcp = 6;
 
 size_t Padded(size_t size) { return (size + 3) & ~size_t{3}; }
 
@@ -70,14 +59,10 @@ bool PadToFour(Packet& packet) {
 TurnServer::TurnServer(const TurnServerOptions& options,
                        const PeerPolicy& policy, PortPool& ports,
                        SocketIds& ids, RandomSource& random)
-    : options_(options),
-      policy_(policy),
-      ports_(ports),
-      ids_(ids),
-      random_(random),
+    : random_(random),
       authenticator_(options.authenticator, random),
-      flows_(policy),
-      own_quota_(options.allocation_quota) {}
+      allocator_(options, policy, ports, ids, random),
+      tcp_(allocator_) {}
 
 PacketAction TurnServer::OnClientPacket(const ClientPath& path, Packet& packet,
                                         absl::Span<uint8_t> reply, Now now,
@@ -111,18 +96,12 @@ PacketAction TurnServer::OnStreamUnit(const ClientPath& path,
   return OnStun(*message, {path, reply, now, sockets});
 }
 
-void TurnServer::OnStreamClosed(SocketId stream, Now now,
-                                SocketActions& sockets) {
-  streams_.Remove(stream);
-  End(table_.RemoveStream(stream), now, sockets);
-}
-
 PacketAction TurnServer::OnChannelData(const ClientPath& path,
                                        absl::Span<const uint8_t> bytes,
                                        Now now) {
   const absl::StatusOr<ChannelData> frame = ParseChannelData(bytes);
   if (!frame.ok()) return PacketAction::Drop(DropReason::kMalformedChannel);
-  Allocation* allocation = table_.Find(path, now.mono);
+  Allocation* allocation = allocator_.table().Find(path, now.mono);
   if (allocation == nullptr) {
     return PacketAction::Drop(DropReason::kUnknownClient);
   }
@@ -136,7 +115,7 @@ PacketAction TurnServer::OnChannelData(const ClientPath& path,
     ++allocation->counters.dropped_no_permission;
     return PacketAction::Drop(DropReason::kNoPermission);
   }
-  if (policy_.Check(channel->peer) != PeerVerdict::kAllowed) {
+  if (allocator_.policy().Check(channel->peer) != PeerVerdict::kAllowed) {
     ++allocation->counters.dropped_policy;
     return PacketAction::Drop(DropReason::kPeerRefused);
   }
@@ -163,6 +142,8 @@ PacketAction TurnServer::OnStun(const StunMessage& message,
     case StunMethod::kRefresh:
     case StunMethod::kCreatePermission:
     case StunMethod::kChannelBind:
+    case StunMethod::kConnect:
+    case StunMethod::kConnectionBind:
       break;
     default:
       return PacketAction::Drop(DropReason::kUnexpectedStun);
@@ -190,9 +171,19 @@ PacketAction TurnServer::OnStun(const StunMessage& message,
       return OnRefresh(*request, context);
     case StunMethod::kCreatePermission:
       return OnCreatePermission(*request, context);
-    default:
+    case StunMethod::kChannelBind:
       return OnChannelBind(*request, context);
+    default:
+      break;
   }
+  StunError error = StunError::kNone;
+  const PacketAction action =
+      static_cast<StunMethod>(message.method()) == StunMethod::kConnect
+          ? tcp_.OnConnect(*request, context.path, context.reply, context.now,
+                           context.sockets, error)
+          : tcp_.OnConnectionBind(*request, context.path, context.reply,
+                                  context.now, context.sockets, error);
+  return Count(action, error);
 }
 
 PacketAction TurnServer::OnBinding(const StunMessage& message,
@@ -214,15 +205,17 @@ PacketAction TurnServer::OnBinding(const StunMessage& message,
   }
   // Only to who asked with one: eight bytes are a quarter of the answer.
   if (message.has_fingerprint()) writer.AddFingerprint();
-  return Reply(context.path, writer);
+  return SendAnswer(writer, context.path);
 }
 
 PacketAction TurnServer::OnSend(const StunMessage& message,
                                 const Context& context) {
-  Allocation* allocation = table_.Find(context.path, context.now.mono);
+  Allocation* allocation =
+      allocator_.table().Find(context.path, context.now.mono);
   if (allocation == nullptr) {
     return PacketAction::Drop(DropReason::kUnknownClient);
   }
+  if (allocation->tcp) return PacketAction::Drop(DropReason::kMalformedSend);
   const std::optional<Endpoint> peer =
       message.FindXorAddress(attr::kXorPeerAddress);
   const std::optional<absl::Span<const uint8_t>> data =
@@ -233,7 +226,7 @@ PacketAction TurnServer::OnSend(const StunMessage& message,
       !message.unknown_required().empty()) {
     return PacketAction::Drop(DropReason::kMalformedSend);
   }
-  if (policy_.Check(*peer) != PeerVerdict::kAllowed) {
+  if (allocator_.policy().Check(*peer) != PeerVerdict::kAllowed) {
     ++allocation->counters.dropped_policy;
     return PacketAction::Drop(DropReason::kPeerRefused);
   }
@@ -251,7 +244,8 @@ PacketAction TurnServer::OnSend(const StunMessage& message,
 PacketAction TurnServer::OnPeerPacket(SocketId relay_socket,
                                       const Endpoint& peer, Packet& packet,
                                       Now now) {
-  Allocation* allocation = table_.FindByRelay(relay_socket, now.mono);
+  Allocation* allocation =
+      allocator_.table().FindByRelay(relay_socket, now.mono);
   if (allocation == nullptr) {
     return PacketAction::Drop(DropReason::kUnknownSocket);
   }
@@ -300,52 +294,44 @@ PacketAction TurnServer::OnPeerPacket(SocketId relay_socket,
                             allocation->path().client, packet.bytes());
 }
 
-PacketAction TurnServer::Finish(StunWriter& writer, const StunMessage& request,
-                                StunIntegrity integrity, const LongTermKey& key,
+PacketAction TurnServer::Finish(StunWriter& writer,
+                                const AuthenticatedRequest& request,
                                 const Context& context) {
-  AddIntegrity(integrity, key, writer);
-  if (request.has_fingerprint()) writer.AddFingerprint();
-  return Reply(context.path, writer);
+  return FinishAnswer(writer, AnswerTo(request, context.path));
 }
 
 PacketAction TurnServer::Refuse(const AuthenticatedRequest& request,
                                 StunError error, const Context& context) {
-  const StunMessage& message = request.message.message();
-  StunWriter writer(context.reply, StunClass::kError, message.method(),
-                    message.transaction_id());
-  writer.AddErrorCode(error);
-  if (error == StunError::kUnknownAttribute) {
-    writer.AddUnknownAttributes(message.unknown_required());
-  }
   CountError(error);
-  return Finish(writer, message, request.message.integrity(), request.key,
-                context);
+  absl::Span<const uint16_t> unknown;
+  if (error == StunError::kUnknownAttribute) {
+    unknown = request.message.message().unknown_required();
+  }
+  return RefuseAnswer(AnswerTo(request, context.path), error, context.reply,
+                      unknown);
+}
+
+PacketAction TurnServer::Count(PacketAction action, StunError error) {
+  if (error != StunError::kNone) CountError(error);
+  return action;
+}
+
+Allocation* TurnServer::FindOwn(const AuthenticatedRequest& request,
+                                const Context& context, PacketAction& refused) {
+  Allocation* allocation =
+      allocator_.table().Find(context.path, context.now.mono);
+  if (allocation == nullptr) {
+    refused = Refuse(request, StunError::kAllocationMismatch, context);
+  } else if (allocation->owner().username != request.credential.username) {
+    refused = Refuse(request, StunError::kWrongCredentials, context);
+    return nullptr;
+  }
+  return allocation;
 }
 
 void TurnServer::CountError(StunError error) {
   const size_t index = static_cast<size_t>(error) - 300;
   if (index < stats_.errors.size()) ++stats_.errors[index];
-}
-
-const RelayInterface* TurnServer::InterfaceOf(IpFamily family) const {
-  const std::optional<RelayInterface>& interface =
-      family == IpFamily::kIpv6 ? options_.ipv6 : options_.ipv4;
-  return interface.has_value() ? &*interface : nullptr;
-}
-
-absl::Duration TurnServer::GrantLifetime(const StunMessage& message,
-                                         absl::Time credential_expiry,
-                                         Now now) const {
-  // RFC 8656 section 7.2: never under the default but where the credential
-  // ends sooner.
-  absl::Duration lifetime = options_.default_lifetime;
-  const std::optional<uint32_t> asked = message.FindUint32(attr::kLifetime);
-  if (asked.has_value()) {
-    lifetime = std::max(lifetime,
-                        std::min(absl::Seconds(*asked), options_.max_lifetime));
-  }
-  lifetime = std::min(lifetime, credential_expiry - now.wall);
-  return std::max(absl::Floor(lifetime, absl::Seconds(1)), absl::Seconds(1));
 }
 
 PacketAction TurnServer::OnAllocate(const AuthenticatedRequest& request,
@@ -357,12 +343,13 @@ PacketAction TurnServer::OnAllocate(const AuthenticatedRequest& request,
     return Refuse(request, error, context);
   };
 
-  if (const Allocation* present = table_.Find(context.path, now.mono)) {
+  if (const Allocation* present =
+          allocator_.table().Find(context.path, now.mono)) {
     // A repeat whose answer was lost gets the same answer (section 7.2).
     if (present->transaction_id == message.transaction_id() &&
         present->owner().username == credential.username) {
-      return AllocateSuccess(*present, request.message.integrity(), request.key,
-                             message.has_fingerprint(), context.reply);
+      return AllocateSuccess(*present, AnswerTo(request, context.path),
+                             context.reply);
     }
     return refuse(StunError::kAllocationMismatch);
   }
@@ -371,7 +358,8 @@ PacketAction TurnServer::OnAllocate(const AuthenticatedRequest& request,
   if (!transport.has_value() || transport->size() != 4) {
     return refuse(StunError::kBadRequest);
   }
-  if ((*transport)[0] != kTransportUdp) {
+  const bool tcp = (*transport)[0] == kTransportTcp;
+  if ((*transport)[0] != kTransportUdp && !tcp) {
     return refuse(StunError::kUnsupportedTransport);
   }
   const auto even = message.Find(attr::kEvenPort);
@@ -382,6 +370,11 @@ PacketAction TurnServer::OnAllocate(const AuthenticatedRequest& request,
   }
   if (token.has_value() &&
       (even.has_value() || asked_family.has_value() || token->size() != 8)) {
+    return refuse(StunError::kBadRequest);
+  }
+  // RFC 6062 section 5.1.
+  if (tcp &&
+      (!context.path.is_stream() || even.has_value() || token.has_value())) {
     return refuse(StunError::kBadRequest);
   }
   IpFamily family = IpFamily::kIpv4;
@@ -397,71 +390,24 @@ PacketAction TurnServer::OnAllocate(const AuthenticatedRequest& request,
         return refuse(StunError::kAddressFamilyNotSupported);
     }
   }
-  const RelayInterface* interface = InterfaceOf(family);
-  if (interface == nullptr) {
+  if (allocator_.InterfaceOf(family) == nullptr) {
     return refuse(StunError::kAddressFamilyNotSupported);
   }
   if (draining_) return refuse(StunError::kInsufficientCapacity);
-  switch (quota_->Take(credential.tenant, credential.subject)) {
-    case QuotaVerdict::kGranted:
-      break;
-    case QuotaVerdict::kQuotaReached:
-      return refuse(StunError::kAllocationQuotaReached);
-    case QuotaVerdict::kCapacityReached:
-      return refuse(StunError::kInsufficientCapacity);
-  }
 
-  const bool reserve_next = even.has_value() && ((*even)[0] & 0x80) != 0;
-  std::optional<uint16_t> port;
+  AllocationRequest asked{credential, AnswerTo(request, context.path)};
+  asked.lifetime = allocator_.GrantLifetime(message.FindUint32(attr::kLifetime),
+                                            credential.expiry, now);
+  asked.family = family;
+  asked.tcp = tcp;
+  asked.even_port = even.has_value();
+  asked.reserve_next = even.has_value() && ((*even)[0] & 0x80) != 0;
   if (token.has_value()) {
-    for (size_t i = 0; i < reservations_.size(); ++i) {
-      const Reservation& reservation = reservations_[i];
-      if (reservation.expiry > now.mono &&
-          reservation.username == credential.username &&
-          ConstantTimeEquals(reservation.token, *token)) {
-        port = reservation.port;
-        reservations_.erase(reservations_.begin() + static_cast<ptrdiff_t>(i));
-        break;
-      }
-    }
-  } else if (even.has_value()) {
-    port = ports_.TakePair(now.mono);
-    if (port.has_value() && !reserve_next) {
-      ports_.Release(*port + 1, now.mono);
-    }
-  } else {
-    port = ports_.Take(now.mono);
+    std::copy(token->begin(), token->end(), asked.token.emplace().begin());
   }
-  if (!port.has_value()) {
-    quota_->GiveBack(credential.tenant, credential.subject);
-    return refuse(StunError::kInsufficientCapacity);
-  }
-
-  AllocationOwner owner;
-  owner.username = credential.username;
-  owner.tenant = credential.tenant;
-  owner.subject = credential.subject;
-  owner.key_id = credential.key_id;
-  owner.credential_expiry = credential.expiry;
-  auto allocation = std::make_unique<Allocation>(
-      ids_.Next(), context.path, std::move(owner), options_.allocation_limits);
-  allocation->relay_port = *port;
-  allocation->relayed = {interface->advertised, *port};
-  allocation->create_time = now.wall;
-  allocation->transaction_id = message.transaction_id();
-  allocation->lifetime = GrantLifetime(message, credential.expiry, now);
-  allocation->expiry = now.mono + allocation->lifetime;
-
-  Pending pending;
-  pending.local = {interface->local, *port};
-  pending.integrity = request.message.integrity();
-  pending.key = request.key;
-  pending.fingerprint = message.has_fingerprint();
-  pending.reserve_next = reserve_next;
-  context.sockets.push_back(
-      OpenSocket{allocation->relay_socket(), pending.local});
-  pending.allocation = std::move(allocation);
-  pending_ = std::move(pending);
+  const std::optional<StunError> error =
+      allocator_.Begin(asked, now, context.sockets);
+  if (error.has_value()) return refuse(*error);
   return PacketAction();  // answered by OnSocketOpened()
 }
 
@@ -469,71 +415,40 @@ PacketAction TurnServer::OnSocketOpened(SocketId socket,
                                         const absl::Status& status,
                                         absl::Span<uint8_t> reply, Now now,
                                         SocketActions& sockets) {
-  if (!pending_.has_value() || pending_->allocation->relay_socket() != socket) {
-    return PacketAction::Drop(DropReason::kUnknownSocket);
+  const std::optional<TurnAllocator::Opened> opened =
+      allocator_.OnSocketOpened(socket, status, now, sockets);
+  if (!opened.has_value()) return PacketAction();
+  if (opened->made != nullptr) {
+    return AllocateSuccess(*opened->made, opened->answer, reply);
   }
-  Pending pending = *std::move(pending_);
-  pending_.reset();
-  const uint16_t port = pending.allocation->relay_port;
-  if (status.ok()) {
-    if (pending.reserve_next) {
-      std::array<uint8_t, 8> token;
-      random_.Fill(absl::MakeSpan(token));
-      pending.allocation->reservation_token = token;
-      reservations_.push_back({token, static_cast<uint16_t>(port + 1),
-                               pending.allocation->owner().username,
-                               now.mono + kReservationLifetime});
-    }
-    ++stats_.allocations_made;
-    const Allocation& made = table_.Insert(std::move(pending.allocation));
-    streams_.Settle(made.path().socket);
-    return AllocateSuccess(made, pending.integrity, pending.key,
-                           pending.fingerprint, reply);
-  }
+  CountError(opened->error);
+  return RefuseAnswer(opened->answer, opened->error, reply);
+}
 
-  // Someone else holds the port (any process may, inside the kernel's own
-  // ephemeral range): it rests like a used one, and another is tried.
-  ports_.Release(port, now.mono);
-  if (pending.reserve_next) ports_.Release(port + 1, now.mono);
-  std::optional<uint16_t> next;
-  if (status.code() == absl::StatusCode::kAlreadyExists &&
-      ++pending.attempts < kBindAttempts) {
-    next = pending.reserve_next ? ports_.TakePair(now.mono)
-                                : ports_.Take(now.mono);
-  }
-  if (next.has_value()) {
-    pending.allocation->relay_port = *next;
-    pending.allocation->relayed.port = *next;
-    pending.local.port = *next;
-    sockets.push_back(
-        OpenSocket{pending.allocation->relay_socket(), pending.local});
-    pending_ = std::move(pending);
-    return PacketAction();
-  }
-  quota_->GiveBack(pending.allocation->owner().tenant,
-                   pending.allocation->owner().subject);
-  const ClientPath& path = pending.allocation->path();
-  const StunError error = StunErrorFrom(status) == StunError::kServerError
-                              ? StunError::kServerError
-                              : StunError::kInsufficientCapacity;
-  StunWriter writer(reply, StunClass::kError,
-                    static_cast<uint16_t>(StunMethod::kAllocate),
-                    pending.allocation->transaction_id);
-  writer.AddErrorCode(error);
-  CountError(error);
-  AddIntegrity(pending.integrity, pending.key, writer);
-  if (pending.fingerprint) writer.AddFingerprint();
-  return Reply(path, writer);
+PacketAction TurnServer::OnMovedBind(const BindTicket& ticket,
+                                     const ClientPath& path,
+                                     absl::Span<uint8_t> reply, Now now,
+                                     SocketActions& sockets) {
+  StunError error = StunError::kNone;
+  const PacketAction action =
+      tcp_.OnMovedBind(ticket, path, reply, now, sockets, error);
+  return Count(action, error);
+}
+
+PacketAction TurnServer::OnPeerConnected(SocketId peer,
+                                         const absl::Status& status,
+                                         absl::Span<uint8_t> reply, Now now,
+                                         SocketActions& sockets) {
+  StunError error = StunError::kNone;
+  const PacketAction action =
+      tcp_.OnPeerConnected(peer, status, reply, now, sockets, error);
+  return Count(action, error);
 }
 
 PacketAction TurnServer::AllocateSuccess(const Allocation& allocation,
-                                         StunIntegrity integrity,
-                                         const LongTermKey& key,
-                                         bool fingerprint,
+                                         const TurnAnswer& answer,
                                          absl::Span<uint8_t> reply) {
-  StunWriter writer(reply, StunClass::kSuccess,
-                    static_cast<uint16_t>(StunMethod::kAllocate),
-                    allocation.transaction_id);
+  StunWriter writer = BeginAnswer(answer, StunClass::kSuccess, reply);
   writer.AddXorAddress(attr::kXorRelayedAddress, allocation.relayed);
   writer.AddUint32(
       attr::kLifetime,
@@ -542,21 +457,15 @@ PacketAction TurnServer::AllocateSuccess(const Allocation& allocation,
     writer.AddBytes(attr::kReservationToken, *allocation.reservation_token);
   }
   writer.AddXorAddress(attr::kXorMappedAddress, allocation.path().client);
-  AddIntegrity(integrity, key, writer);
-  if (fingerprint) writer.AddFingerprint();
-  return Reply(allocation.path(), writer);
+  return FinishAnswer(writer, answer);
 }
 
 PacketAction TurnServer::OnRefresh(const AuthenticatedRequest& request,
                                    const Context& context) {
   const StunMessage& message = request.message.message();
-  Allocation* allocation = table_.Find(context.path, context.now.mono);
-  if (allocation == nullptr) {
-    return Refuse(request, StunError::kAllocationMismatch, context);
-  }
-  if (allocation->owner().username != request.credential.username) {
-    return Refuse(request, StunError::kWrongCredentials, context);
-  }
+  PacketAction refused;
+  Allocation* allocation = FindOwn(request, context, refused);
+  if (allocation == nullptr) return refused;
   const auto asked_family = message.Find(attr::kRequestedAddressFamily);
   if (asked_family.has_value()) {
     if (asked_family->size() != 4) {
@@ -570,33 +479,26 @@ PacketAction TurnServer::OnRefresh(const AuthenticatedRequest& request,
 
   absl::Duration lifetime = absl::ZeroDuration();
   if (message.FindUint32(attr::kLifetime) == 0u) {
-    End(table_.Remove(allocation->relay_socket()), context.now,
-        context.sockets);
+    allocator_.End(*allocation, context.now, context.sockets);
   } else {
-    lifetime = GrantLifetime(message, request.credential.expiry, context.now);
-    allocation->lifetime = lifetime;
-    table_.SetExpiry(*allocation, context.now.mono + lifetime);
-    flows_.Put(*allocation, context.now);
+    lifetime = allocator_.GrantLifetime(message.FindUint32(attr::kLifetime),
+                                        request.credential.expiry, context.now);
+    allocator_.Refresh(*allocation, lifetime, context.now);
   }
   ++stats_.refreshes;
   StunWriter writer(context.reply, StunClass::kSuccess, message.method(),
                     message.transaction_id());
   writer.AddUint32(attr::kLifetime,
                    static_cast<uint32_t>(absl::ToInt64Seconds(lifetime)));
-  return Finish(writer, message, request.message.integrity(), request.key,
-                context);
+  return Finish(writer, request, context);
 }
 
 PacketAction TurnServer::OnCreatePermission(const AuthenticatedRequest& request,
                                             const Context& context) {
   const StunMessage& message = request.message.message();
-  Allocation* allocation = table_.Find(context.path, context.now.mono);
-  if (allocation == nullptr) {
-    return Refuse(request, StunError::kAllocationMismatch, context);
-  }
-  if (allocation->owner().username != request.credential.username) {
-    return Refuse(request, StunError::kWrongCredentials, context);
-  }
+  PacketAction refused;
+  Allocation* allocation = FindOwn(request, context, refused);
+  if (allocation == nullptr) return refused;
   // All are checked before one is installed (RFC 8656 section 10.2).
   std::optional<StunError> error;
   size_t count = 0;
@@ -608,7 +510,8 @@ PacketAction TurnServer::OnCreatePermission(const AuthenticatedRequest& request,
       error = StunError::kBadRequest;
     } else if (peer->ip.family() != allocation->relayed.ip.family()) {
       error = StunError::kPeerAddressFamilyMismatch;
-    } else if (policy_.CheckAddress(peer->ip) != PeerVerdict::kAllowed) {
+    } else if (allocator_.policy().CheckAddress(peer->ip) !=
+               PeerVerdict::kAllowed) {
       ++allocation->counters.dropped_policy;
       error = StunError::kForbidden;
     }
@@ -620,15 +523,14 @@ PacketAction TurnServer::OnCreatePermission(const AuthenticatedRequest& request,
     const std::optional<Endpoint> peer = message.DecodeXorAddress(value);
     all = all && allocation->Permit(peer->ip, context.now.mono);
   });
-  flows_.Put(*allocation, context.now);
+  allocator_.flows().Put(*allocation, context.now);
   if (!all) {
     return Refuse(request, StunError::kInsufficientCapacity, context);
   }
   ++stats_.permissions;
   StunWriter writer(context.reply, StunClass::kSuccess, message.method(),
                     message.transaction_id());
-  return Finish(writer, message, request.message.integrity(), request.key,
-                context);
+  return Finish(writer, request, context);
 }
 
 PacketAction TurnServer::OnChannelBind(const AuthenticatedRequest& request,
@@ -637,11 +539,11 @@ PacketAction TurnServer::OnChannelBind(const AuthenticatedRequest& request,
   const auto refuse = [&](StunError error) {
     return Refuse(request, error, context);
   };
-  Allocation* allocation = table_.Find(context.path, context.now.mono);
-  if (allocation == nullptr) return refuse(StunError::kAllocationMismatch);
-  if (allocation->owner().username != request.credential.username) {
-    return refuse(StunError::kWrongCredentials);
-  }
+  PacketAction refused;
+  Allocation* allocation = FindOwn(request, context, refused);
+  if (allocation == nullptr) return refused;
+  // RFC 6062 section 4: TCP allocations have no channels.
+  if (allocation->tcp) return refuse(StunError::kForbidden);
   const std::optional<uint32_t> number =
       message.FindUint32(attr::kChannelNumber);
   const std::optional<Endpoint> peer =
@@ -656,7 +558,7 @@ PacketAction TurnServer::OnChannelBind(const AuthenticatedRequest& request,
   if (peer->ip.family() != allocation->relayed.ip.family()) {
     return refuse(StunError::kPeerAddressFamilyMismatch);
   }
-  if (policy_.Check(*peer) != PeerVerdict::kAllowed) {
+  if (allocator_.policy().Check(*peer) != PeerVerdict::kAllowed) {
     ++allocation->counters.dropped_policy;
     return refuse(StunError::kForbidden);
   }
@@ -666,7 +568,7 @@ PacketAction TurnServer::OnChannelBind(const AuthenticatedRequest& request,
   }
   for (Allocation::Channel& expired :
        allocation->TakeExpiredChannels(context.now.mono)) {
-    flows_.Remove(*allocation, expired);
+    allocator_.flows().Remove(*allocation, expired);
   }
   switch (allocation->BindChannel(channel, *peer, context.now.mono)) {
     case Allocation::Bind::kConflict:
@@ -674,81 +576,57 @@ PacketAction TurnServer::OnChannelBind(const AuthenticatedRequest& request,
     case Allocation::Bind::kFull:
       return refuse(StunError::kInsufficientCapacity);
     case Allocation::Bind::kBound:
-      flows_.Put(*allocation, context.now);
+      allocator_.flows().Put(*allocation, context.now);
       break;
   }
   ++stats_.channel_binds;
   StunWriter writer(context.reply, StunClass::kSuccess, message.method(),
                     message.transaction_id());
-  return Finish(writer, message, request.message.integrity(), request.key,
-                context);
-}
-
-void TurnServer::End(std::unique_ptr<Allocation> allocation, Now now,
-                     SocketActions& sockets) {
-  if (allocation == nullptr) return;
-  flows_.RemoveAll(*allocation);
-  quota_->GiveBack(allocation->owner().tenant, allocation->owner().subject);
-  sockets.push_back(CloseSocket{allocation->relay_socket()});
-  ports_.Release(allocation->relay_port, now.mono);
-  streams_.Unsettle(allocation->path().socket, now.mono);
-  ++stats_.allocations_ended;
+  return Finish(writer, request, context);
 }
 
 TurnServerStats TurnServer::stats() const {
   TurnServerStats stats = stats_;
-  stats.packets_to_peers += flows_.to_peers().packets;
-  stats.bytes_to_peers += flows_.to_peers().bytes;
-  stats.packets_to_client += flows_.to_client().packets;
-  stats.bytes_to_client += flows_.to_client().bytes;
+  stats.allocations_made = allocator_.stats().made;
+  stats.allocations_ended = allocator_.stats().ended;
+  stats.packets_to_peers += allocator_.flows().to_peers().packets;
+  stats.bytes_to_peers += allocator_.flows().to_peers().bytes;
+  stats.packets_to_client += allocator_.flows().to_client().packets;
+  stats.bytes_to_client += allocator_.flows().to_client().bytes;
   return stats;
 }
 
 void TurnServer::CollectFlows() {
-  for (Allocation* allocation : table_.All()) flows_.Collect(*allocation);
+  for (Allocation* allocation : allocator_.table().All())
+    allocator_.flows().Collect(*allocation);
 }
 
 void TurnServer::OnKeys(std::shared_ptr<const CredentialKeys> keys, Now now,
                         SocketActions& sockets) {
   authenticator_.SetKeys(std::move(keys));
-  for (Allocation* allocation : table_.All()) {
+  for (Allocation* allocation : allocator_.table().All()) {
     if (authenticator_.IsGood(allocation->owner().username, now.wall)) {
       continue;
     }
-    End(table_.Remove(allocation->relay_socket()), now, sockets);
+    allocator_.End(*allocation, now, sockets);
   }
 }
 
 bool TurnServer::Delete(SocketId relay_socket, Now now,
                         SocketActions& sockets) {
-  std::unique_ptr<Allocation> allocation = table_.Remove(relay_socket);
+  Allocation* allocation =
+      allocator_.table().FindByRelay(relay_socket, now.mono);
   if (allocation == nullptr) return false;
-  End(std::move(allocation), now, sockets);
+  allocator_.End(*allocation, now, sockets);
   return true;
 }
 
 MonoTime TurnServer::deadline() const {
-  MonoTime next = std::min(
-      {table_.next_expiry(), authenticator_.deadline(), streams_.deadline()});
-  for (const Reservation& reservation : reservations_) {
-    next = std::min(next, reservation.expiry);
-  }
-  return next;
+  return std::min(allocator_.deadline(), authenticator_.deadline());
 }
 
 void TurnServer::OnDeadline(Now now, SocketActions& sockets) {
-  while (std::unique_ptr<Allocation> expired = table_.TakeExpired(now.mono)) {
-    End(std::move(expired), now, sockets);
-  }
-  std::erase_if(reservations_, [&](const Reservation& reservation) {
-    if (reservation.expiry > now.mono) return false;
-    ports_.Release(reservation.port, now.mono);
-    return true;
-  });
-  while (const std::optional<SocketId> idle = streams_.TakeExpired(now.mono)) {
-    streams_.Remove(*idle);
-    sockets.push_back(CloseSocket{*idle});
-  }
+  allocator_.OnDeadline(now, sockets);
   authenticator_.OnDeadline(now.mono);
 }
 

@@ -9,46 +9,32 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
-#include "services/media_relay/core/allocation_flows.h"
 #include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/allocation_table.h"
 #include "services/media_relay/core/credential_keys.h"
-#include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
-#include "services/media_relay/core/relay_interface.h"
-#include "services/media_relay/core/stream_admission.h"
 #include "services/media_relay/core/stun_error.h"
-#include "services/media_relay/core/stun_integrity.h"
 #include "services/media_relay/core/stun_message.h"
 #include "services/media_relay/core/stun_writer.h"
+#include "services/media_relay/core/turn_allocator.h"
+#include "services/media_relay/core/turn_answer.h"
 #include "services/media_relay/core/turn_authenticator.h"
+#include "services/media_relay/core/turn_tcp.h"
 
 namespace sallyport::media_relay {
 
-struct TurnServerOptions {
+struct TurnServerOptions : TurnAllocatorOptions {
   TurnAuthenticatorOptions authenticator;
-  // Where relayed sockets are bound; a family without one answers 440.
-  std::optional<RelayInterface> ipv4;
-  std::optional<RelayInterface> ipv6;
-  absl::Duration default_lifetime = absl::Minutes(10);
-  absl::Duration max_lifetime = absl::Hours(1);
-  // In force unless SetQuota() is called.
-  AllocationLimits allocation_quota;
-  Allocation::Limits allocation_limits;
 };
 
 struct TurnServerStats {
@@ -89,7 +75,7 @@ class TurnServer {
                               SocketActions& sockets);
   // A connection of a client; false when it is one too many, to be closed.
   bool OnStreamOpened(SocketId stream, const IpAddress& client, Now now) {
-    return streams_.Admit(stream, client, now.mono);
+    return allocator_.streams().Admit(stream, client, now.mono);
   }
   // One unit of a connection: a STUN message or a padded ChannelData. `broken`
   // becomes true when it is neither, so that what follows cannot be trusted.
@@ -98,7 +84,28 @@ class TurnServer {
                             absl::Span<uint8_t> reply, Now now,
                             SocketActions& sockets, bool& broken);
   // It is gone, and with it what it had (RFC 8656 section 7.3).
-  void OnStreamClosed(SocketId stream, Now now, SocketActions& sockets);
+  void OnStreamClosed(SocketId stream, Now now, SocketActions& sockets) {
+    allocator_.OnStreamClosed(stream, now, sockets);
+  }
+
+  // Connections to peers: see TurnTcp.
+  std::optional<BindTicket> TakeTicket(SocketId stream) {
+    return tcp_.TakeTicket(stream);
+  }
+  PacketAction OnMovedBind(const BindTicket& ticket, const ClientPath& path,
+                           absl::Span<uint8_t> reply, Now now,
+                           SocketActions& sockets);
+  SocketId OnPeerAccepted(SocketId relay_socket, const Endpoint& peer,
+                          absl::Span<uint8_t> reply, Now now,
+                          PacketAction& indication) {
+    return tcp_.OnPeerAccepted(relay_socket, peer, reply, now, indication);
+  }
+  PacketAction OnPeerConnected(SocketId peer, const absl::Status& status,
+                               absl::Span<uint8_t> reply, Now now,
+                               SocketActions& sockets);
+  void OnPeerClosed(SocketId peer, SocketActions& sockets) {
+    tcp_.OnPeerClosed(peer, sockets);
+  }
 
   // A datagram from `peer` at a relayed address.
   PacketAction OnPeerPacket(SocketId relay_socket, const Endpoint& peer,
@@ -118,11 +125,15 @@ class TurnServer {
 
   // Bound channels are handed to `fast_path`, which must outlive the server,
   // from now on. Without one every datagram comes here.
-  void SetFastPath(FastPath* fast_path) { flows_.SetFastPath(fast_path); }
+  void SetFastPath(FastPath* fast_path) {
+    allocator_.flows().SetFastPath(fast_path);
+  }
   // Count together with other loops; before the first allocation and the first
   // connection. The quotas must outlive the server.
-  void SetQuota(AllocationQuota& quota) { quota_ = &quota; }
-  void SetConnectionQuota(AllocationQuota& quota) { streams_.SetQuota(quota); }
+  void SetQuota(AllocationQuota& quota) { allocator_.SetQuota(quota); }
+  void SetConnectionQuota(AllocationQuota& quota) {
+    allocator_.streams().SetQuota(quota);
+  }
   // Adds to the counters of allocations what flows have forwarded: before they
   // are shown.
   void CollectFlows();
@@ -135,32 +146,14 @@ class TurnServer {
 
   // An allocation of this server's sockets?
   bool Owns(SocketId relay_socket, MonoTime now) {
-    return table_.FindByRelay(relay_socket, now) != nullptr;
+    return allocator_.table().FindByRelay(relay_socket, now) != nullptr;
   }
-  const AllocationTable& allocations() const { return table_; }
+  const AllocationTable& allocations() const { return allocator_.table(); }
   // Connections of clients.
-  size_t streams() const { return streams_.size(); }
+  size_t streams() const { return allocator_.streams().size(); }
   TurnServerStats stats() const;
 
  private:
-  // An Allocate whose socket is being opened. The loop answers before the next
-  // input, so there is at most one.
-  struct Pending {
-    std::unique_ptr<Allocation> allocation;
-    StunIntegrity integrity;
-    LongTermKey key;
-    bool fingerprint = false;
-    bool reserve_next = false;  // EVEN-PORT with the R bit
-    int attempts = 0;
-    Endpoint local;
-  };
-  // The odd port that an EVEN-PORT request left for a second allocation.
-  struct Reservation {
-    std::array<uint8_t, 8> token;
-    uint16_t port;
-    std::string username;
-    MonoTime expiry;
-  };
   struct Context {
     const ClientPath& path;
     absl::Span<uint8_t> reply;
@@ -182,37 +175,26 @@ class TurnServer {
                                   const Context& context);
   PacketAction OnChannelBind(const AuthenticatedRequest& request,
                              const Context& context);
+  // The allocation that `request` is about, or null and `refused` is the
+  // answer: 437, 441.
+  Allocation* FindOwn(const AuthenticatedRequest& request,
+                      const Context& context, PacketAction& refused);
 
   PacketAction Refuse(const AuthenticatedRequest& request, StunError error,
                       const Context& context);
-  PacketAction Finish(StunWriter& writer, const StunMessage& request,
-                      StunIntegrity integrity, const LongTermKey& key,
+  // Protected as `request` was.
+  PacketAction Finish(StunWriter& writer, const AuthenticatedRequest& request,
                       const Context& context);
   PacketAction AllocateSuccess(const Allocation& allocation,
-                               StunIntegrity integrity, const LongTermKey& key,
-                               bool fingerprint, absl::Span<uint8_t> reply);
-
-  // 0 < lifetime <= what is asked for, configured and left of the credential.
-  absl::Duration GrantLifetime(const StunMessage& message,
-                               absl::Time credential_expiry, Now now) const;
-  void End(std::unique_ptr<Allocation> allocation, Now now,
-           SocketActions& sockets);
+                               const TurnAnswer& answer,
+                               absl::Span<uint8_t> reply);
+  PacketAction Count(PacketAction action, StunError error);
   void CountError(StunError error);
-  const RelayInterface* InterfaceOf(IpFamily family) const;
 
-  TurnServerOptions options_;
-  const PeerPolicy& policy_;
-  PortPool& ports_;
-  SocketIds& ids_;
   RandomSource& random_;
   TurnAuthenticator authenticator_;
-  AllocationTable table_;
-  AllocationFlows flows_;
-  LocalQuota own_quota_;
-  AllocationQuota* quota_ = &own_quota_;
-  std::optional<Pending> pending_;
-  std::vector<Reservation> reservations_;
-  StreamAdmission streams_;
+  TurnAllocator allocator_;
+  TurnTcp tcp_;
   bool draining_ = false;
   TurnServerStats stats_;
 };

@@ -263,7 +263,7 @@ TEST_F(TurnServerTest, WhatIsNotTurnGetsNoAnswer) {
              client_->Bare(StunMethod::kBinding, nullptr,
                            StunClass::kIndication),
              DropReason::kUnexpectedStun},
-        Case{"connect", client_->Bare(static_cast<StunMethod>(0x00A)),
+        Case{"no method", client_->Bare(static_cast<StunMethod>(0x00D)),
              DropReason::kUnexpectedStun},
         Case{"send without allocation",
              client_->Bare(StunMethod::kSend, Peer(kPeer),

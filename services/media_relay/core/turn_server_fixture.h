@@ -118,7 +118,15 @@ class TurnServerTest : public testing::Test {
           open_.erase(close->socket);
           continue;
         }
-        const auto& open = std::get<OpenSocket>(action);
+        OpenSocket open;
+        if (const auto* udp = std::get_if<OpenSocket>(&action)) {
+          open = *udp;
+        } else if (const auto* tcp = std::get_if<OpenTcp>(&action)) {
+          open = {tcp->socket, tcp->local};
+        } else {
+          others_.push_back(action);
+          continue;
+        }
         opened_.push_back(open);
         absl::Status status;
         if (fail_next_ > 0) {
@@ -185,6 +193,7 @@ class TurnServerTest : public testing::Test {
   std::vector<OpenSocket> opened_;
   std::vector<SocketId> closed_;
   std::set<SocketId> open_;
+  std::vector<SocketAction> others_;  // neither opened nor closed
   int fail_next_ = 0;
   absl::StatusCode fail_code_ = absl::StatusCode::kAlreadyExists;
 };

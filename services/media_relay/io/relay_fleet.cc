@@ -221,6 +221,11 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     loop.listeners = listeners;
     loop.stream_listeners = streams;
     loop.tls = options.tls;
+    loop.core.turn.loop = i;
+    loop.loops = count;
+    loop.post = [f = fleet.get()](size_t to, RelayLoop::Command&& command) {
+      return f->Post(to, std::move(command));
+    };
     loop.steering = fleet->steering_.get();
     loop.steered.addresses = addresses;
     loop.steered.frames = fleet->sockets_ == RelaySockets::kFrames;

@@ -36,6 +36,7 @@
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/io/flow_table.h"
 #include "services/media_relay/io/metrics_table.h"
+#include "services/media_relay/io/peer_streams.h"
 #include "services/media_relay/io/per_port_sockets.h"
 #include "services/media_relay/io/relay_ports.h"
 #include "services/media_relay/io/session_record.h"
@@ -97,16 +98,18 @@ absl::StatusOr<std::unique_ptr<RelayLoop>> RelayLoop::Create(
 
 absl::Status RelayLoop::Bind() {
   SP_ASSIGN_OR_RETURN(
-      mailbox_,
-      Mailbox<
-          Command>::Create(*loop_, kMailboxCapacity, [this](Command command) {
-        const std::function<void()> perform = [this] { Perform(); };
-        RelayLoopContext context{core_, ReadNow(), actions_, perform, Report()};
-        command(context);
-        Perform();
-        TellNotices();
-        Rearm();
-      }));
+      mailbox_, Mailbox<Command>::Create(
+                    *loop_, kMailboxCapacity, [this](Command command) {
+                      const std::function<void()> perform = [this] {
+                        Perform();
+                      };
+                      RelayLoopContext context{core_,   ReadNow(), actions_,
+                                               perform, Report(),  *streams_};
+                      command(context);
+                      Perform();
+                      TellNotices();
+                      Rearm();
+                    }));
   RelayPorts::Ready ready = [this](int fd, SocketId id) { OnReadable(fd, id); };
   if (options_.steering != nullptr) {
     if (options_.kernel != nullptr) {
@@ -137,6 +140,9 @@ absl::Status RelayLoop::Bind() {
   TurnStreamFront::Owner& owner = *this;
   streams_ = std::make_unique<TurnStreamFront>(*loop_, core_, actions_, random_,
                                                options_.tls, owner);
+  peers_ =
+      std::make_unique<PeerStreams>(*loop_, core_, actions_, *streams_, owner);
+  streams_->SetPeers(*peers_);
   for (const StreamListener& listener : options_.stream_listeners) {
     uint16_t port;
     SP_ASSIGN_OR_RETURN(port, streams_->Listen(listener.local));
@@ -154,6 +160,7 @@ RelayLoop::~RelayLoop() {
     thread_.join();
   }
   core_.SetFastPath(nullptr);
+  peers_.reset();
   streams_.reset();
   flows_.reset();
   ports_.reset();
@@ -229,34 +236,63 @@ void RelayLoop::OnReadable(int fd, SocketId id) {
 void RelayLoop::Perform() {
   while (!actions_.empty()) {
     const SocketActions todo = std::exchange(actions_, SocketActions());
-    for (const SocketAction& action : todo) {
-      if (const auto* close = std::get_if<CloseSocket>(&action)) {
-        if (IsStreamSocket(close->socket)) {
-          streams_->Close(close->socket);
-        } else {
-          ports_->Close(close->socket);
-        }
-        continue;
-      }
-      if (const auto* datagram = std::get_if<SendDatagram>(&action)) {
-        ports_->Send(PacketAction::Send(datagram->socket, datagram->to,
-                                        AsBytes(datagram->bytes)),
-                     {clock_.MonoNow()});
-        ports_->Flush();  // it lies in `todo`
-        core_.OnSent(datagram->bytes.size());
-        continue;
-      }
-      const OpenSocket& open = std::get<OpenSocket>(action);
-      const absl::Status status = ports_->Open(open.socket, open.local);
-      std::array<uint8_t, kReplySize> reply;
-      const PacketAction answer = core_.OnSocketOpened(
-          open.socket, status, absl::MakeSpan(reply), ReadNow(), actions_);
-      if (answer.sends()) {
-        Send(answer, {clock_.MonoNow()}, /*media=*/false);
-        ports_->Flush();  // the answer lies on this stack
-      }
-    }
+    for (const SocketAction& action : todo) PerformOne(action);
   }
+}
+
+void RelayLoop::PerformOne(const SocketAction& action) {
+  if (const auto* open = std::get_if<OpenSocket>(&action)) {
+    ReportOpened(open->socket, ports_->Open(open->socket, open->local));
+  } else if (const auto* tcp = std::get_if<OpenTcp>(&action)) {
+    ReportOpened(tcp->socket, peers_->Open(*tcp));
+  } else if (const auto* close = std::get_if<CloseSocket>(&action)) {
+    if (IsStreamSocket(close->socket)) {
+      streams_->Close(close->socket);
+    } else if (peers_->Has(close->socket)) {
+      peers_->Close(close->socket);
+    } else {
+      ports_->Close(close->socket);
+    }
+  } else if (const auto* datagram = std::get_if<SendDatagram>(&action)) {
+    ports_->Send(PacketAction::Send(datagram->socket, datagram->to,
+                                    AsBytes(datagram->bytes)),
+                 {clock_.MonoNow()});
+    ports_->Flush();  // it lies in the action
+    core_.OnSent(datagram->bytes.size());
+  } else if (const auto* connect = std::get_if<ConnectPeer>(&action)) {
+    peers_->Connect(*connect);
+  } else if (const auto* join = std::get_if<JoinStreams>(&action)) {
+    streams_->Join(join->client, join->peer);
+    peers_->Join(join->peer, join->client);
+  } else if (const auto* move = std::get_if<MoveStream>(&action)) {
+    MoveAway(*move);
+  }
+}
+
+void RelayLoop::ReportOpened(SocketId socket, const absl::Status& status) {
+  std::array<uint8_t, kReplySize> reply;
+  const PacketAction answer = core_.OnSocketOpened(
+      socket, status, absl::MakeSpan(reply), ReadNow(), actions_);
+  if (!answer.sends()) return;
+  Send(answer, {clock_.MonoNow()}, /*media=*/false);
+  ports_->Flush();  // the answer lies on this stack
+}
+
+void RelayLoop::MoveAway(const MoveStream& move) {
+  // Commands are copied; the last one to go destroys what is left.
+  auto moved = std::make_shared<std::unique_ptr<MovedStream>>(
+      streams_->Detach(move.stream));
+  if (*moved == nullptr) return;
+  // An id that we never gave out is answered here.
+  if (move.loop >= options_.loops) {
+    streams_->Adopt(std::move(*moved));
+    return;
+  }
+  const absl::Status posted =
+      options_.post(move.loop, [moved](RelayLoopContext& context) {
+        context.streams.Adopt(std::move(*moved));
+      });
+  if (!posted.ok()) LogWarning("a connection could not be moved", {});
 }
 
 void RelayLoop::Send(const PacketAction& action, const SendContext& context,

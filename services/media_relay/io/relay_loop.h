@@ -28,6 +28,7 @@
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/io/flow_table.h"
+#include "services/media_relay/io/peer_streams.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_ports.h"
 #include "services/media_relay/io/steered_ports.h"
@@ -58,6 +59,8 @@ struct RelayMetrics {
   CounterFamily connections_ended;
 };
 
+struct RelayLoopContext;
+
 struct RelayLoopOptions {
   RelayCoreOptions core;
   // Bound with SO_REUSEPORT, so that the kernel spreads clients over loops and
@@ -82,6 +85,11 @@ struct RelayLoopOptions {
   bool contested = false;
   // Told on the loop's thread what happens to its sessions; may be null.
   std::function<void(const SessionNotice&)> on_notice;
+  // Runs a command on another loop of `loops`.
+  size_t loops = 1;
+  std::function<absl::Status(size_t loop,
+                             std::function<void(RelayLoopContext&)>&&)>
+      post;
 };
 
 // What a loop did, for GetStatus and load.
@@ -106,6 +114,8 @@ struct RelayLoopContext {
   SocketActions& sockets;
   const std::function<void()>& perform;
   RelayLoopReport report;
+  // Where connections of clients go that another loop gave away.
+  TurnStreamFront& streams;
 };
 
 // Made and destroyed by main; Run() is its own thread's. Post() is
@@ -142,6 +152,10 @@ class RelayLoop final : private TurnStreamFront::Owner {
   absl::Status Bind();
   void OnReadable(int fd, SocketId id);
   void Perform();
+  void PerformOne(const SocketAction& action);
+  // The answer to what the core wanted opened.
+  void ReportOpened(SocketId socket, const absl::Status& status);
+  void MoveAway(const MoveStream& move);
   void Rearm();
   void OnTimer();
   void TellNotices();
@@ -166,6 +180,7 @@ class RelayLoop final : private TurnStreamFront::Owner {
   std::unique_ptr<RelayPorts> ports_;
   std::unique_ptr<FlowTable> flows_;
   std::unique_ptr<TurnStreamFront> streams_;
+  std::unique_ptr<PeerStreams> peers_;
   std::vector<Endpoint> bound_;
   std::vector<StreamListener> bound_streams_;
   UdpReceiveBatch receive_;

@@ -32,6 +32,8 @@
 #include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/stream_framer.h"
 #include "services/media_relay/core/stream_opening.h"
+#include "services/media_relay/core/turn_tcp.h"
+#include "services/media_relay/io/octet_sink.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -47,21 +49,43 @@ constexpr size_t kTlsSlack = 32 * 1024;
 // One connection of a client. Loop thread only.
 class TurnStreamFront::Connection final : public StreamHandler {
  public:
-  Connection(TurnStreamFront& front, SocketId id, const Endpoint& client)
+  Connection(TurnStreamFront& front, SocketId id, const SocketAddress& peer)
       : front_(front),
-        path_{id, client, ClientTransport::kTcp},
-        stage_(Stage::kOpening) {}
+        peer_address_(peer),
+        path_{id,
+              {IpAddress::FromBytes(peer.ip_bytes()), peer.port()},
+              ClientTransport::kTcp} {}
 
-  absl::Status Start(UniqueFd fd, const SocketAddress& peer) {
+  const ClientPath& path() const { return path_; }
+
+  absl::Status Start(UniqueFd fd) {
     TcpStream::Options options;
-    options.max_write_buffer = kStreamWriteBuffer + kTlsSlack;
+    options.max_write_buffer = kJoinedBuffer + kTlsSlack;
     SP_ASSIGN_OR_RETURN(tcp_, TcpStream::Accept(front_.loop_, std::move(fd),
-                                                peer, options, *this));
+                                                peer_address_, options, *this));
     return absl::OkStatus();
+  }
+  // Goes on with what another loop began, where STUN messages are spoken.
+  absl::Status Continue(MovedStream& moved) {
+    tls_ = std::move(moved.tls);
+    path_.transport = moved.transport;
+    framer_.emplace(StreamFraming::kTurn);
+    stage_ = tls_ == nullptr ? Stage::kClear : Stage::kTls;
+    return Start(std::move(moved.fd));
+  }
+  std::unique_ptr<MovedStream> Detach() {
+    auto moved = std::make_unique<MovedStream>();
+    closed_ = true;
+    moved->fd = tcp_->Detach();
+    moved->peer = peer_address_;
+    moved->transport = path_.transport;
+    moved->tls = std::move(tls_);
+    return moved;
   }
 
   void Close() {
     closed_ = true;
+    if (tcp_ == nullptr) return;
     if (tls_ != nullptr) {
       // The client is told, as far as that goes without waiting.
       tls_->Close();
@@ -76,8 +100,30 @@ class TurnStreamFront::Connection final : public StreamHandler {
     if (tls_ == nullptr) return tcp_->Write(bytes).ok();
     return tls_->Write(bytes).ok() && SendCiphertext().ok();
   }
+  size_t waiting() const { return tcp_->buffered(); }
 
-  void OnOpen() override {}
+  void Join(SocketId peer) { joined_ = peer; }
+  void Finish() {
+    if (tls_ != nullptr) {
+      tls_->Close();
+      (void)SendCiphertext();
+    }
+    tcp_->Finish();
+  }
+  void Resume() { tcp_->ResumeReading(); }
+
+  void AnswerLater(BindTicket ticket) { ticket_ = std::move(ticket); }
+
+  void OnOpen() override {
+    if (!ticket_.has_value()) return;
+    const BindTicket ticket = *std::exchange(ticket_, std::nullopt);
+    std::array<uint8_t, kReplySize> reply;
+    const PacketAction action =
+        front_.core_.OnMovedBind(ticket, path_, absl::MakeSpan(reply),
+                                 front_.owner_.ReadNow(), front_.actions_);
+    if (action.sends()) front_.Send(action, /*media=*/false);
+    front_.owner_.AfterInput();
+  }
   void OnData(ByteSpan data) override {
     switch (stage_) {
       case Stage::kOpening:
@@ -86,20 +132,29 @@ class TurnStreamFront::Connection final : public StreamHandler {
       case Stage::kTls:
         OnRecords(data);
         break;
-      case Stage::kUnits:
-        OnUnits(data);
+      case Stage::kClear:
+        OnClear(data);
         break;
     }
     if (!closed_) front_.owner_.AfterInput();
   }
-  // No TURN message is answered to a client that has hung up half.
-  void OnEnd() override { front_.End(path_.socket, StreamEnd::kClient); }
-  void OnClosed(absl::Status) override {
-    front_.End(path_.socket, StreamEnd::kFailed);
+  void OnEnd() override {
+    if (joined_ != kNoSocket) {
+      front_.peers_->FinishOctets(joined_);
+    } else {
+      // No TURN message is answered to a client that has hung up half.
+      Fail(StreamEnd::kClient);
+    }
+  }
+  void OnDrained() override {
+    if (joined_ != kNoSocket) front_.peers_->ResumeReading(joined_);
+  }
+  void OnClosed(absl::Status status) override {
+    Fail(status.ok() ? StreamEnd::kClient : StreamEnd::kFailed);
   }
 
  private:
-  enum class Stage : uint8_t { kOpening, kTls, kUnits };
+  enum class Stage : uint8_t { kOpening, kTls, kClear };
 
   void Fail(StreamEnd why) { front_.End(path_.socket, why); }
 
@@ -112,33 +167,36 @@ class TurnStreamFront::Connection final : public StreamHandler {
   // What is spoken shows in the first octets, inside TLS anew.
   void OnOpening(ByteSpan data) {
     opening_.append(AsText(data));
-    const std::string begin = std::move(opening_);
-    opening_.clear();
+    const std::string begin = std::exchange(opening_, std::string());
     switch (ReadStreamOpening(AsBytes(begin))) {
       case StreamOpening::kMore:
         opening_ = begin;
         return;
       case StreamOpening::kTurn:
         framer_.emplace(StreamFraming::kTurn);
-        stage_ = Stage::kUnits;
+        if (stage_ == Stage::kOpening) stage_ = Stage::kClear;
         OnUnits(AsBytes(begin));
         return;
-      case StreamOpening::kTls: {
-        std::shared_ptr<const TlsContext> context =
-            front_.tls_ == nullptr || tls_ != nullptr ? nullptr
-                                                      : front_.tls_->current();
-        if (context == nullptr) return Fail(StreamEnd::kTls);
-        auto session = TlsSession::Create(std::move(context));
-        if (!session.ok()) return Fail(StreamEnd::kFailed);
-        tls_ = *std::move(session);
-        path_.transport = ClientTransport::kTls;
-        stage_ = Stage::kTls;
-        OnRecords(AsBytes(begin));
+      case StreamOpening::kTls:
+        OnTls(AsBytes(begin));
         return;
-      }
       default:
         return Fail(StreamEnd::kMalformed);
     }
+  }
+
+  void OnTls(ByteSpan hello) {
+    // Never TLS within TLS.
+    std::shared_ptr<const TlsContext> context =
+        front_.tls_ == nullptr || tls_ != nullptr ? nullptr
+                                                  : front_.tls_->current();
+    if (context == nullptr) return Fail(StreamEnd::kTls);
+    auto session = TlsSession::Create(std::move(context));
+    if (!session.ok()) return Fail(StreamEnd::kFailed);
+    tls_ = *std::move(session);
+    path_.transport = ClientTransport::kTls;
+    stage_ = Stage::kTls;
+    OnRecords(hello);
   }
 
   void OnRecords(ByteSpan data) {
@@ -146,17 +204,29 @@ class TurnStreamFront::Connection final : public StreamHandler {
     const std::string plaintext = tls_->TakePlaintext();
     const absl::Status sent = SendCiphertext();
     if (!plaintext.empty()) {
-      if (framer_.has_value()) {
-        OnUnits(AsBytes(plaintext));
-      } else {
-        OnOpening(AsBytes(plaintext));
-        if (framer_.has_value()) stage_ = Stage::kTls;
-      }
+      OnClear(AsBytes(plaintext));
       if (closed_) return;
     }
     if (!fed.ok() || !sent.ok()) return Fail(StreamEnd::kTls);
-    if (tls_->state() == TlsSession::State::kPeerClosed) {
-      Fail(StreamEnd::kClient);
+    if (tls_->state() == TlsSession::State::kPeerClosed) OnEnd();
+  }
+
+  void OnClear(ByteSpan data) {
+    if (joined_ != kNoSocket) {
+      OnJoined(data);
+    } else if (framer_.has_value()) {
+      OnUnits(data);
+    } else {
+      OnOpening(data);
+    }
+  }
+
+  void OnJoined(ByteSpan data) {
+    if (!front_.peers_->WriteOctets(joined_, data)) {
+      return Fail(StreamEnd::kClient);
+    }
+    if (front_.peers_->Waiting(joined_) > kJoinedHighWater) {
+      tcp_->PauseReading();
     }
   }
 
@@ -182,18 +252,25 @@ class TurnStreamFront::Connection final : public StreamHandler {
       }
       if (broken && !closed_) Fail(StreamEnd::kMalformed);
       if (closed_) break;
+      if (joined_ != kNoSocket) {
+        if (!data.empty()) OnJoined(data);
+        break;
+      }
     }
     front_.owner_.FlushPorts();
   }
 
   TurnStreamFront& front_;
+  const SocketAddress peer_address_;
   ClientPath path_;
-  Stage stage_;
+  Stage stage_ = Stage::kOpening;
   bool closed_ = false;
   std::unique_ptr<TcpStream> tcp_;
   std::unique_ptr<TlsSession> tls_;
   std::string opening_;
   std::optional<StreamFramer> framer_;
+  SocketId joined_ = kNoSocket;  // the peer's connection
+  std::optional<BindTicket> ticket_;
 };
 
 TurnStreamFront::TurnStreamFront(EventLoop& loop, RelayCore& core,
@@ -225,22 +302,74 @@ absl::StatusOr<uint16_t> TurnStreamFront::Listen(const Endpoint& local) {
 }
 
 void TurnStreamFront::OnAccept(UniqueFd fd, const SocketAddress& peer) {
-  const SocketId id = next_++;
-  const Endpoint client = {IpAddress::FromBytes(peer.ip_bytes()), peer.port()};
-  if (!core_.OnStreamOpened(id, client.ip, owner_.ReadNow())) {
-    ++ended_[static_cast<size_t>(StreamEnd::kRefused)];
-    return;
-  }
   (void)setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &kKernelSendBuffer,
                    sizeof(kKernelSendBuffer));
-  auto connection = std::make_unique<Connection>(*this, id, client);
-  if (!connection->Start(std::move(fd), peer).ok()) {
-    core_.OnStreamClosed(id, owner_.ReadNow(), actions_);
-    ++ended_[static_cast<size_t>(StreamEnd::kFailed)];
-  } else {
-    connections_[id] = std::move(connection);
+  auto connection = std::make_unique<Connection>(*this, next_++, peer);
+  Connection& added = *connection;
+  if (Add(std::move(connection)) && !added.Start(std::move(fd)).ok()) {
+    End(added.path().socket, StreamEnd::kFailed);
   }
   owner_.AfterInput();  // it has a deadline
+}
+
+bool TurnStreamFront::Add(std::unique_ptr<Connection> connection) {
+  const ClientPath& path = connection->path();
+  if (!core_.OnStreamOpened(path.socket, path.client.ip, owner_.ReadNow())) {
+    ++ended_[static_cast<size_t>(StreamEnd::kRefused)];
+    return false;
+  }
+  const SocketId id = path.socket;
+  connections_[id] = std::move(connection);
+  return true;
+}
+
+std::unique_ptr<MovedStream> TurnStreamFront::Detach(SocketId stream) {
+  const auto it = connections_.find(stream);
+  if (it == connections_.end()) return nullptr;
+  std::unique_ptr<MovedStream> moved = it->second->Detach();
+  std::optional<BindTicket> ticket = core_.TakeTicket(stream);
+  Bury(stream, StreamEnd::kClient);
+  core_.OnStreamClosed(stream, owner_.ReadNow(), actions_);
+  if (!ticket.has_value()) return nullptr;
+  moved->ticket = *std::move(ticket);
+  return moved;
+}
+
+void TurnStreamFront::Adopt(std::unique_ptr<MovedStream> moved) {
+  auto connection = std::make_unique<Connection>(*this, next_++, moved->peer);
+  Connection& added = *connection;
+  if (!Add(std::move(connection))) return;
+  if (!added.Continue(*moved).ok()) {
+    End(added.path().socket, StreamEnd::kFailed);
+    return;
+  }
+  // Writable once the loop has seen it: then the Bind is answered.
+  added.AnswerLater(std::move(moved->ticket));
+}
+
+void TurnStreamFront::Join(SocketId stream, SocketId peer) {
+  const auto it = connections_.find(stream);
+  if (it != connections_.end()) it->second->Join(peer);
+}
+
+bool TurnStreamFront::WriteOctets(SocketId socket, ByteSpan octets) {
+  const auto it = connections_.find(socket);
+  return it != connections_.end() && it->second->Write(octets, kJoinedBuffer);
+}
+
+size_t TurnStreamFront::Waiting(SocketId socket) const {
+  const auto it = connections_.find(socket);
+  return it == connections_.end() ? 0 : it->second->waiting();
+}
+
+void TurnStreamFront::FinishOctets(SocketId socket) {
+  const auto it = connections_.find(socket);
+  if (it != connections_.end()) it->second->Finish();
+}
+
+void TurnStreamFront::ResumeReading(SocketId socket) {
+  const auto it = connections_.find(socket);
+  if (it != connections_.end()) it->second->Resume();
 }
 
 bool TurnStreamFront::Bury(SocketId stream, StreamEnd why) {

@@ -121,13 +121,32 @@ std::optional<std::pair<size_t, SocketId>> ParseAllocationId(
   return std::make_pair(static_cast<size_t>(loop), socket);
 }
 
+v1::TurnTransport TransportOf(ClientTransport transport) {
+  switch (transport) {
+    case ClientTransport::kUdp:
+      return v1::TURN_TRANSPORT_UDP;
+    case ClientTransport::kTcp:
+      return v1::TURN_TRANSPORT_TCP;
+    case ClientTransport::kTls:
+      return v1::TURN_TRANSPORT_TLS;
+    case ClientTransport::kPseudoTls:
+      return v1::TURN_TRANSPORT_PSEUDO_TLS;
+  }
+  return v1::TURN_TRANSPORT_UNSPECIFIED;
+}
+
 v1::Allocation ToProto(const Allocation& allocation, size_t loop, Now now) {
   v1::Allocation out;
   const AllocationOwner& owner = allocation.owner();
   out.set_name(AllocationName(owner.tenant, loop, allocation.relay_socket()));
   out.set_key_id(owner.key_id);
   out.set_subject(owner.subject);
-  out.set_dialect(v1::TURN_DIALECT_TURN);
+  out.set_dialect(allocation.dialect == TurnDialect::kMsTurn
+                      ? v1::TURN_DIALECT_MS_TURN
+                      : v1::TURN_DIALECT_TURN);
+  out.set_client_transport(TransportOf(allocation.path().transport));
+  out.set_relay_transport(allocation.tcp ? v1::TURN_TRANSPORT_TCP
+                                         : v1::TURN_TRANSPORT_UDP);
   ToProto(allocation.path().client, *out.mutable_client_address());
   ToProto(allocation.relayed, *out.mutable_relayed_address());
   *out.mutable_create_time() = sallyport::ToProto(allocation.create_time);

@@ -1,0 +1,273 @@
+#include "services/media_relay/core/turn_allocator.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "services/common/crypto/constant_time.h"
+#include "services/common/random/random_source.h"
+#include "services/common/time/mono_time.h"
+#include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/allocation_quota.h"
+#include "services/media_relay/core/credential_keys.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/peer_connections.h"
+#include "services/media_relay/core/peer_policy.h"
+#include "services/media_relay/core/port_pool.h"
+#include "services/media_relay/core/stun_error.h"
+#include "services/media_relay/core/turn_answer.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+constexpr absl::Duration kReservationLifetime = absl::Seconds(30);
+constexpr int kBindAttempts = 8;
+
+}  // namespace
+
+TurnAllocator::TurnAllocator(const TurnAllocatorOptions& options,
+                             const PeerPolicy& policy, PortPool& ports,
+                             SocketIds& ids, RandomSource& random)
+    : options_(options),
+      policy_(policy),
+      ports_(ports),
+      ids_(ids),
+      random_(random),
+      flows_(policy),
+      own_quota_(options.allocation_quota),
+      peers_(random, options.loop) {}
+
+const RelayInterface* TurnAllocator::InterfaceOf(IpFamily family) const {
+  const std::optional<RelayInterface>& interface =
+      family == IpFamily::kIpv6 ? options_.ipv6 : options_.ipv4;
+  return interface.has_value() ? &*interface : nullptr;
+}
+
+absl::Duration TurnAllocator::GrantLifetime(
+    std::optional<uint32_t> asked_seconds, absl::Time credential_expiry,
+    Now now) const {
+  absl::Duration lifetime = options_.default_lifetime;
+  if (asked_seconds.has_value()) {
+    lifetime = std::max(lifetime, std::min(absl::Seconds(*asked_seconds),
+                                           options_.max_lifetime));
+  }
+  lifetime = std::min(lifetime, credential_expiry - now.wall);
+  return std::max(absl::Floor(lifetime, absl::Seconds(1)), absl::Seconds(1));
+}
+
+std::optional<uint16_t> TurnAllocator::TakePort(
+    const AllocationRequest& request, Now now) {
+  if (request.token.has_value()) {
+    for (auto it = reservations_.begin(); it != reservations_.end(); ++it) {
+      if (it->expiry > now.mono &&
+          it->username == request.credential.username &&
+          ConstantTimeEquals(it->token, *request.token)) {
+        const uint16_t port = it->port;
+        reservations_.erase(it);
+        return port;
+      }
+    }
+    return std::nullopt;
+  }
+  if (!request.even_port) return ports_.Take(now.mono);
+  const std::optional<uint16_t> port = ports_.TakePair(now.mono);
+  if (port.has_value() && !request.reserve_next) {
+    ports_.Release(static_cast<uint16_t>(*port + 1), now.mono);
+  }
+  return port;
+}
+
+void TurnAllocator::Open(SocketActions& sockets) const {
+  const Allocation& allocation = *pending_->allocation;
+  if (allocation.tcp) {
+    sockets.push_back(OpenTcp{allocation.relay_socket(), allocation.local});
+  } else {
+    sockets.push_back(OpenSocket{allocation.relay_socket(), allocation.local});
+  }
+}
+
+std::optional<StunError> TurnAllocator::Begin(const AllocationRequest& request,
+                                              Now now, SocketActions& sockets) {
+  const VerifiedCredential& credential = request.credential;
+  const RelayInterface* interface = InterfaceOf(request.family);
+  if (interface == nullptr) return StunError::kAddressFamilyNotSupported;
+  switch (quota_->Take(credential.tenant, credential.subject)) {
+    case QuotaVerdict::kGranted:
+      break;
+    case QuotaVerdict::kQuotaReached:
+      return StunError::kAllocationQuotaReached;
+    case QuotaVerdict::kCapacityReached:
+      return StunError::kInsufficientCapacity;
+  }
+  const std::optional<uint16_t> port = TakePort(request, now);
+  if (!port.has_value()) {
+    quota_->GiveBack(credential.tenant, credential.subject);
+    return StunError::kInsufficientCapacity;
+  }
+
+  AllocationOwner owner;
+  owner.username = credential.username;
+  owner.tenant = credential.tenant;
+  owner.subject = credential.subject;
+  owner.key_id = credential.key_id;
+  owner.credential_expiry = credential.expiry;
+  auto allocation = std::make_unique<Allocation>(
+      ids_.Next(), request.answer.path, std::move(owner),
+      options_.allocation_limits);
+  allocation->tcp = request.tcp;
+  allocation->dialect = request.answer.dialect;
+  allocation->relay_port = *port;
+  allocation->relayed = {interface->advertised, *port};
+  allocation->local = {interface->local, *port};
+  allocation->create_time = now.wall;
+  allocation->transaction_id = request.answer.transaction_id;
+  allocation->lifetime = request.lifetime;
+  allocation->expiry = now.mono + request.lifetime;
+
+  Pending& pending = pending_.emplace();
+  pending.allocation = std::move(allocation);
+  pending.answer = request.answer;
+  pending.reserve_next = request.even_port && request.reserve_next;
+  Open(sockets);
+  return std::nullopt;
+}
+
+std::optional<TurnAllocator::Opened> TurnAllocator::OnSocketOpened(
+    SocketId socket, const absl::Status& status, Now now,
+    SocketActions& sockets) {
+  if (!pending_.has_value() || pending_->allocation->relay_socket() != socket) {
+    return std::nullopt;
+  }
+  Allocation& allocation = *pending_->allocation;
+  const uint16_t port = allocation.relay_port;
+  Opened opened;
+  if (status.ok()) {
+    if (pending_->reserve_next) {
+      ReservationToken token;
+      random_.Fill(absl::MakeSpan(token));
+      allocation.reservation_token = token;
+      reservations_.push_back({token, static_cast<uint16_t>(port + 1),
+                               allocation.owner().username,
+                               now.mono + kReservationLifetime});
+    }
+    ++stats_.made;
+    streams_.Settle(allocation.path().socket);
+    opened.answer = std::move(pending_->answer);
+    opened.made = &table_.Insert(std::move(pending_->allocation));
+    pending_.reset();
+    return opened;
+  }
+
+  // Someone else holds the port (any process may, inside the kernel's own
+  // ephemeral range): it rests like a used one, and another is tried.
+  ports_.Release(port, now.mono);
+  if (pending_->reserve_next) {
+    ports_.Release(static_cast<uint16_t>(port + 1), now.mono);
+  }
+  std::optional<uint16_t> next;
+  if (status.code() == absl::StatusCode::kAlreadyExists &&
+      ++pending_->attempts < kBindAttempts) {
+    next = pending_->reserve_next ? ports_.TakePair(now.mono)
+                                  : ports_.Take(now.mono);
+  }
+  if (next.has_value()) {
+    allocation.relay_port = *next;
+    allocation.relayed.port = *next;
+    allocation.local.port = *next;
+    Open(sockets);
+    return std::nullopt;
+  }
+  quota_->GiveBack(allocation.owner().tenant, allocation.owner().subject);
+  opened.error = StunErrorFrom(status) == StunError::kServerError
+                     ? StunError::kServerError
+                     : StunError::kInsufficientCapacity;
+  opened.answer = std::move(pending_->answer);
+  pending_.reset();
+  return opened;
+}
+
+void TurnAllocator::Refresh(Allocation& allocation, absl::Duration lifetime,
+                            Now now) {
+  allocation.lifetime = lifetime;
+  table_.SetExpiry(allocation, now.mono + lifetime);
+  flows_.Put(allocation, now);
+}
+
+void TurnAllocator::End(Allocation& allocation, Now now,
+                        SocketActions& sockets) {
+  EndRemoved(table_.Remove(allocation.relay_socket()), now, sockets);
+}
+
+void TurnAllocator::EndRemoved(std::unique_ptr<Allocation> allocation, Now now,
+                               SocketActions& sockets) {
+  if (allocation == nullptr) return;
+  flows_.RemoveAll(*allocation);
+  for (const SocketId peer : peers_.OfAllocation(allocation->relay_socket())) {
+    EndPeer(peer, sockets);
+  }
+  quota_->GiveBack(allocation->owner().tenant, allocation->owner().subject);
+  sockets.push_back(CloseSocket{allocation->relay_socket()});
+  ports_.Release(allocation->relay_port, now.mono);
+  streams_.Unsettle(allocation->path().socket, now.mono);
+  ++stats_.ended;
+}
+
+void TurnAllocator::EndPeer(SocketId peer, SocketActions& sockets) {
+  const PeerConnection* connection = peers_.Find(peer);
+  if (connection == nullptr) return;
+  const SocketId client = connection->client;
+  peers_.Remove(peer);
+  sockets.push_back(CloseSocket{peer});
+  if (client != kNoSocket) {
+    streams_.Remove(client);
+    sockets.push_back(CloseSocket{client});
+  }
+}
+
+void TurnAllocator::OnStreamClosed(SocketId stream, Now now,
+                                   SocketActions& sockets) {
+  streams_.Remove(stream);
+  if (const PeerConnection* peer = peers_.FindByClient(stream)) {
+    const SocketId socket = peer->socket;
+    peers_.Remove(socket);
+    sockets.push_back(CloseSocket{socket});
+  }
+  EndRemoved(table_.RemoveStream(stream), now, sockets);
+}
+
+MonoTime TurnAllocator::deadline() const {
+  MonoTime next =
+      std::min({table_.next_expiry(), streams_.deadline(), peers_.deadline()});
+  for (const Reservation& reservation : reservations_) {
+    next = std::min(next, reservation.expiry);
+  }
+  return next;
+}
+
+void TurnAllocator::OnDeadline(Now now, SocketActions& sockets) {
+  while (std::unique_ptr<Allocation> expired = table_.TakeExpired(now.mono)) {
+    EndRemoved(std::move(expired), now, sockets);
+  }
+  std::erase_if(reservations_, [&](const Reservation& reservation) {
+    if (reservation.expiry > now.mono) return false;
+    ports_.Release(reservation.port, now.mono);
+    return true;
+  });
+  while (const std::optional<SocketId> unbound = peers_.TakeExpired(now.mono)) {
+    EndPeer(*unbound, sockets);
+  }
+  while (const std::optional<SocketId> idle = streams_.TakeExpired(now.mono)) {
+    streams_.Remove(*idle);
+    sockets.push_back(CloseSocket{*idle});
+  }
+}
+
+}  // namespace sallyport::media_relay

@@ -82,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(
                      [](StunWriter& w) {
                        w.AddUint32(attr::kRequestedTransport, 6u << 24);
                      },
-                     442},
+                     400},
         AllocateCase{"TransportOfWrongSize",
                      [](StunWriter& w) {
                        w.AddBytes(attr::kRequestedTransport, {17, 0});

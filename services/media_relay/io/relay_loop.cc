@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/common/bytes/byte_span.h"
+#include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/mailbox.h"

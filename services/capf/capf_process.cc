@@ -64,6 +64,7 @@ using ::sallyport::FromProto;
 constexpr char kVersion[] = "0.1.0";
 constexpr char kDefaultTenant[] = "default";
 constexpr char kDefaultCommonName[] = "Sallyport CAPF";
+constexpr char kDefaultRootName[] = "Sallyport Root";
 // A string is good once and for 30 days, and its digits are few: what keeps it
 // is that five wrong ones lock it. Rounds only slow down who has stolen the
 // store.
@@ -184,6 +185,25 @@ class CapfProcess final : public RunningService {
                                       ? kDefaultCommonName
                                       : authority.common_name();
     options.lifetime = FromProto(authority.lifetime());
+    std::unique_ptr<FileSigner> root;
+    SP_ASSIGN_OR_RETURN(const auto kept,
+                        ReadSmallFile(authority.certificate_file()));
+    // The root's key is not looked for once it has done its work.
+    if (authority.has_root() && !kept.has_value()) {
+      SP_ASSIGN_OR_RETURN(
+          root,
+          FileSigner::Open(
+              {.key_file = authority.root().key_file(),
+               .passphrase = Secret::CopyOf(passphrase_.DangerousBytes()),
+               .create = true,
+               .create_rsa_bits = static_cast<int>(authority.rsa_bits())}));
+      options.root_signer = root.get();
+      options.root_certificate_file = authority.root().certificate_file();
+      options.root_subject.organization = authority.organization();
+      options.root_subject.common_name = authority.root().common_name().empty()
+                                             ? kDefaultRootName
+                                             : authority.root().common_name();
+    }
     options.on_issued = [issued = metrics_.Counter(kCapfIssuedTotal)](
                             ProfileId profile) { issued.Increment(profile); };
     SP_ASSIGN_OR_RETURN(authority_, CertificateAuthority::Open(
@@ -195,7 +215,7 @@ class CapfProcess final : public RunningService {
             {{"name", authority_->issuer().subject.common_name},
              {"expires", authority_->issuer().not_after}});
 
-    trust_.emplace(authority_->issuer(), *ledger_);
+    trust_.emplace(*authority_, *ledger_);
     SP_RETURN_IF_ERROR(trust_->EnsureOwn(tenant(), "capf"));
     SP_RETURN_IF_ERROR(PublishTrust());
     ledger_->OnTrustChange([this] {

@@ -97,6 +97,17 @@ void ValidateConfig(const config::v1::CapfConfig& config,
   } else {
     faults->Require("authority.key_file", authority.key_file());
   }
+  if (authority.has_root()) {
+    faults->Require("authority.root.key_file", authority.root().key_file());
+    faults->Require("authority.root.certificate_file",
+                    authority.root().certificate_file());
+    const SubjectName root{.organization = authority.organization(),
+                           .common_name = authority.root().common_name()};
+    if (!CheckSubjectName(root).ok()) {
+      faults->Add("authority.root.common_name",
+                  "is not printable, or over 64 octets");
+    }
+  }
   if (const uint32_t bits = authority.rsa_bits();
       bits != 0 && bits != 2048 && bits != 3072 && bits != 4096) {
     faults->Add("authority.rsa_bits", "is not 2048, 3072 or 4096");

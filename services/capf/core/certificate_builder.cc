@@ -80,15 +80,17 @@ bool AddKeyUsage(CBB* list, uint16_t bits) {
          CBB_flush(list);
 }
 
-bool AddBasicConstraints(CBB* list, bool authority) {
+bool AddBasicConstraints(CBB* list, const CertificateProfile& profile) {
   CBB extension, value, sequence;
   if (!OpenExtension(list, &extension, &value, "2.5.29.19", true) ||
       !CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE)) {
     return false;
   }
-  // CA FALSE is the default, so it is left out; an authority signs leaves only.
-  if (authority && (!CBB_add_asn1_bool(&sequence, 1) ||
-                    !CBB_add_asn1_uint64(&sequence, 0))) {
+  // CA FALSE is the default, so it is left out.
+  if (profile.is_authority &&
+      (!CBB_add_asn1_bool(&sequence, 1) ||
+       !CBB_add_asn1_uint64(&sequence,
+                            static_cast<uint64_t>(profile.path_length)))) {
     return false;
   }
   return CBB_flush(list);
@@ -144,7 +146,7 @@ bool AddExtensions(CBB* tbs, const CertificateSpec& spec,
          AddAuthorityKeyId(&list, issuer_key_id) &&
          AddSubjectKeyId(&list, AsBytes(spec.key.key_id())) &&
          AddKeyUsage(&list, profile.KeyUsage(spec.key.is_rsa())) &&
-         AddBasicConstraints(&list, profile.is_authority) &&
+         AddBasicConstraints(&list, profile) &&
          AddExtendedKeyUsage(&list, profile) &&
          AddAltNames(&list, spec.names) && CBB_flush(tbs);
 }
@@ -314,6 +316,48 @@ absl::StatusOr<std::string> BuildTbs(const CertificateSpec& spec,
   std::string der = TakeBytes(cbb.get(), ok);
   if (der.empty()) return OutOfMemory();
   return der;
+}
+
+absl::StatusOr<std::string> BuildRequestInfo(const Issuer& authority) {
+  bssl::ScopedCBB cbb;
+  CBB info, attributes;
+  uint8_t* data = nullptr;
+  size_t size = 0;
+  if (!CBB_init(cbb.get(), 512) ||
+      !CBB_add_asn1(cbb.get(), &info, CBS_ASN1_SEQUENCE) ||
+      !CBB_add_asn1_uint64(&info, 0) ||
+      !AddBytes(&info, AsBytes(authority.subject_der)) ||
+      !AddBytes(&info, AsBytes(authority.key.spki())) ||
+      !CBB_add_asn1(&info, &attributes,
+                    CBS_ASN1_CONSTRUCTED | CBS_ASN1_CONTEXT_SPECIFIC | 0) ||
+      !CBB_finish(cbb.get(), &data, &size)) {
+    ERR_clear_error();
+    return MakeError(absl::StatusCode::kInternal, "CERTIFICATE_UNBUILT",
+                     "the request cannot be written");
+  }
+  const bssl::UniquePtr<uint8_t> owner(data);
+  return ToString(ByteSpan(data, size));
+}
+
+absl::Status CheckSignedBy(ByteSpan certificate_der, ByteSpan issuer_der) {
+  const auto parse = [](ByteSpan der) {
+    const uint8_t* in = der.data();
+    bssl::UniquePtr<X509> x509(
+        d2i_X509(nullptr, &in, static_cast<long>(der.size())));
+    return in == der.data() + der.size() ? std::move(x509) : nullptr;
+  };
+  const bssl::UniquePtr<X509> certificate = parse(certificate_der);
+  const bssl::UniquePtr<X509> issuer = parse(issuer_der);
+  const bssl::UniquePtr<EVP_PKEY> key(
+      issuer == nullptr ? nullptr : X509_get_pubkey(issuer.get()));
+  const bool ok = certificate && key && X509_check_ca(issuer.get()) == 1 &&
+                  X509_NAME_cmp(X509_get_issuer_name(certificate.get()),
+                                X509_get_subject_name(issuer.get())) == 0 &&
+                  X509_verify(certificate.get(), key.get()) == 1;
+  ERR_clear_error();
+  if (ok) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kInvalidArgument, "CHAIN_INVALID",
+                   "a certificate is not signed by the next one");
 }
 
 absl::StatusOr<std::string> AssembleCertificate(ByteSpan tbs,

@@ -73,6 +73,15 @@ absl::StatusOr<Validity> ChooseValidity(const CertificateProfile& profile,
 absl::StatusOr<std::string> BuildTbs(const CertificateSpec& spec,
                                      const std::optional<Issuer>& issuer);
 
+// A CertificationRequestInfo (RFC 2986) for another certificate of this
+// authority: its name, its key, no attributes. Signed and assembled like a
+// TBSCertificate it is the request.
+absl::StatusOr<std::string> BuildRequestInfo(const Issuer& authority);
+
+// INVALID_ARGUMENT, reason CHAIN_INVALID, unless the second, an authority of
+// the issuer's name, has signed the first.
+absl::Status CheckSignedBy(ByteSpan certificate_der, ByteSpan issuer_der);
+
 // The Certificate: `tbs` as it stands, the algorithm, the signature.
 absl::StatusOr<std::string> AssembleCertificate(ByteSpan tbs,
                                                 SignatureAlgorithm algorithm,

@@ -305,7 +305,7 @@ class Lint {
       return;
     }
     if (constraints->ca == 0 || constraints->pathlen == nullptr ||
-        ASN1_INTEGER_get(constraints->pathlen) != 0) {
+        ASN1_INTEGER_get(constraints->pathlen) != profile_.path_length) {
       Find("ca_false");
     }
   }

@@ -13,8 +13,8 @@ constexpr size_t kMaxNames = 20;
 
 absl::Duration Days(int days) { return absl::Hours(24) * days; }
 
-const std::array<CertificateProfile, 7>& Profiles() {
-  static const auto* const profiles = new std::array<CertificateProfile, 7>{{
+const std::array<CertificateProfile, 8>& Profiles() {
+  static const auto* const profiles = new std::array<CertificateProfile, 8>{{
       {.id = ProfileId::kAuthority,
        .name = "authority",
        .default_validity = Days(3650),
@@ -62,6 +62,13 @@ const std::array<CertificateProfile, 7>& Profiles() {
        .default_validity = Days(5 * 365),
        .max_validity = Days(3650),
        .is_authority = false,
+       .extended_key_usages = {}},
+      {.id = ProfileId::kRoot,
+       .name = "root",
+       .default_validity = Days(7300),
+       .max_validity = Days(9125),
+       .is_authority = true,
+       .path_length = 1,
        .extended_key_usages = {}},
   }};
   return *profiles;
@@ -130,6 +137,7 @@ absl::Status CheckNames(const CertificateProfile& profile,
       }
       [[fallthrough]];
     case ProfileId::kAuthority:
+    case ProfileId::kRoot:
     case ProfileId::kCtlSigner:
       if (!names.empty()) {
         return RefuseNames("this profile bears no alternative name");

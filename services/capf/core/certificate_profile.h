@@ -23,6 +23,7 @@ enum class ProfileId {
   kClient,       // an operator or another client, by common name
   kPhoneServer,  // what phones reach by host name or address: CAPF, TFTP, TVS
   kCtlSigner,    // signs trust lists and phone files, never a TLS party
+  kRoot,         // signs authorities, and nothing else
 };
 
 // Key usage bits as X.509 numbers them, bit 0 highest (RFC 5280 4.2.1.3).
@@ -43,6 +44,7 @@ struct CertificateProfile {
   absl::Duration default_validity;
   absl::Duration max_validity;
   bool is_authority;
+  int path_length = 0;  // of an authority: authorities below it
   std::vector<ExtendedKeyUsage> extended_key_usages;
 
   // Elliptic keys do not encipher (RFC 5480 section 3).

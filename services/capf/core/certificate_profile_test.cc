@@ -135,7 +135,7 @@ TEST(CertificateProfileTest, NamesFindTheirProfiles) {
     EXPECT_EQ(ProfileByName(ProfileFor(id).name), id);
     EXPECT_LE(ProfileFor(id).default_validity, ProfileFor(id).max_validity);
   }
-  EXPECT_EQ(ProfileByName("root"), std::nullopt);
+  EXPECT_EQ(ProfileByName("nobody"), std::nullopt);
 }
 
 // RFC 5480 section 3; pki.md 2.8.

@@ -192,4 +192,17 @@ absl::StatusOr<std::string> CsrFromPem(std::string_view pem) {
   return ToString(ByteSpan(data, static_cast<size_t>(size)));
 }
 
+std::string CsrToPem(ByteSpan der) {
+  bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
+  const uint8_t* text = nullptr;
+  size_t size = 0;
+  if (!bio ||
+      !PEM_write_bio(bio.get(), "CERTIFICATE REQUEST", "", der.data(),
+                     static_cast<long>(der.size())) ||
+      !BIO_mem_contents(bio.get(), &text, &size)) {
+    return {};
+  }
+  return ToString(ByteSpan(text, size));
+}
+
 }  // namespace sallyport::capf

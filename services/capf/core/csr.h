@@ -49,6 +49,7 @@ absl::StatusOr<VerifiedCsr> VerifyCsr(ByteSpan der, const KeyPolicy& policy);
 
 // The DER within one PEM block of a request. kInvalidArgument CSR_MALFORMED.
 absl::StatusOr<std::string> CsrFromPem(std::string_view pem);
+std::string CsrToPem(ByteSpan der);
 
 }  // namespace sallyport::capf
 

@@ -55,65 +55,188 @@ CertificateAuthority::Open(const AuthorityOptions& options, Signer& signer,
 
 absl::Status CertificateAuthority::LoadOrCreate(
     const AuthorityOptions& options) {
+  certificate_file_ = options.certificate_file;
   SP_ASSIGN_OR_RETURN(std::optional<std::string> pem,
-                      ReadSmallFile(options.certificate_file));
+                      ReadSmallFile(certificate_file_));
   if (!pem.has_value()) {
     if (!options.create) {
       return MakeError(absl::StatusCode::kNotFound, "CERTIFICATE_NOT_FOUND",
                        "there is no authority certificate");
     }
-    SP_ASSIGN_OR_RETURN(const std::string der, MakeSelfSigned(options));
-    const absl::Status created = CreateDurableFile(
-        options.certificate_file, CertificateToPem(AsBytes(der)));
+    SP_ASSIGN_OR_RETURN(const std::string made, MakeChain(options));
+    const absl::Status created = CreateDurableFile(certificate_file_, made);
     // Another replica was first: its certificate is the authority's.
     if (!created.ok() && !absl::IsAlreadyExists(created)) return created;
-    SP_ASSIGN_OR_RETURN(pem, ReadSmallFile(options.certificate_file));
+    SP_ASSIGN_OR_RETURN(pem, ReadSmallFile(certificate_file_));
     if (!pem.has_value()) pem.emplace();
   }
-  SP_ASSIGN_OR_RETURN(const std::vector<std::string> certificates,
+  SP_ASSIGN_OR_RETURN(std::vector<std::string> certificates,
                       CertificatesFromPem(*pem));
-  SP_ASSIGN_OR_RETURN(issuer_, ReadIssuer(AsBytes(certificates[0])));
-  if (issuer_->key.spki() != signer_.public_key().spki()) {
+  SP_ASSIGN_OR_RETURN(Issuer issuer, ReadIssuer(AsBytes(certificates[0])));
+  if (issuer.key.spki() != signer_.public_key().spki()) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      "AUTHORITY_MISMATCH",
                      "authority certificate and key do not belong together");
   }
+  absl::MutexLock lock(&mutex_);
+  Use(std::move(issuer), std::move(certificates));
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> CertificateAuthority::MakeSelfSigned(
-    const AuthorityOptions& options) {
-  const absl::Time now = ledger_.clock().Now();
-  const CertificateProfile& profile = ProfileFor(ProfileId::kAuthority);
-  SP_RETURN_IF_ERROR(CheckNames(profile, options.subject, {}));
+void CertificateAuthority::Use(Issuer issuer, std::vector<std::string> chain) {
+  generations_.emplace_back(std::move(issuer));
+  chain_ = std::move(chain);
+  revocation_list_.reset();
+  issuer_ = &generations_.back();
+}
+
+std::vector<std::string> CertificateAuthority::Chain() const {
+  absl::MutexLock lock(&mutex_);
+  return chain_;
+}
+
+std::string CertificateAuthority::ChainPem() const {
+  std::string pem;
+  for (const std::string& der : Chain()) {
+    pem += CertificateToPem(AsBytes(der));
+  }
+  return pem;
+}
+
+absl::StatusOr<CertificateSpec> CertificateAuthority::AuthoritySpec(
+    ProfileId id, const SubjectName& subject, absl::Duration lifetime,
+    const PublicKey& key, const std::optional<Issuer>& issuer) {
+  const CertificateProfile& profile = ProfileFor(id);
+  SP_RETURN_IF_ERROR(CheckNames(profile, subject, {}));
   SP_ASSIGN_OR_RETURN(
       const Validity validity,
-      ChooseValidity(profile, options.lifetime, now, std::nullopt));
-  const CertificateSpec spec{.profile = ProfileId::kAuthority,
-                             .serial = DrawSerial(serial_prefix_, random_),
-                             .subject = options.subject,
-                             .names = {},
-                             .key = signer_.public_key(),
-                             .not_before = validity.not_before,
-                             .not_after = validity.not_after};
-  SP_ASSIGN_OR_RETURN(const std::string tbs, BuildTbs(spec, std::nullopt));
-  const std::optional<Issuer> none;
+      ChooseValidity(profile, lifetime, ledger_.clock().Now(), issuer));
+  return CertificateSpec{.profile = id,
+                         .serial = DrawSerial(serial_prefix_, random_),
+                         .subject = subject,
+                         .names = {},
+                         .key = key,
+                         .not_before = validity.not_before,
+                         .not_after = validity.not_after};
+}
+
+absl::StatusOr<std::string> CertificateAuthority::MakeAuthority(
+    const CertificateSpec& spec, const std::optional<Issuer>& issuer,
+    Signer& signer) {
+  SP_ASSIGN_OR_RETURN(const std::string tbs, BuildTbs(spec, issuer));
   const std::vector<std::string> findings =
-      LintCertificate(AsBytes(tbs), {spec, none, now});
+      LintCertificate(AsBytes(tbs), {spec, issuer, ledger_.clock().Now()});
   if (!findings.empty()) return LintFailure(findings);
   StoreChange change;
-  change.audit.push_back({"AUTHORITY_CREATED", kActor,
-                          options.subject.common_name,
-                          absl::StrCat("serial=", SerialHex(spec.serial))});
+  change.audit.push_back(
+      {"AUTHORITY_CREATED", kActor, spec.subject.common_name,
+       absl::StrCat("serial=", SerialHex(spec.serial),
+                    " profile=", std::string(ProfileFor(spec.profile).name))});
   SP_RETURN_IF_ERROR(ledger_.Apply(change));
-  return SignTbs(tbs);
+  return SignTbs(tbs, signer);
+}
+
+absl::StatusOr<std::string> CertificateAuthority::MakeChain(
+    const AuthorityOptions& options) {
+  std::optional<Issuer> root;
+  std::string root_pem;
+  if (options.root_signer != nullptr) {
+    SP_ASSIGN_OR_RETURN(std::optional<std::string> kept,
+                        ReadSmallFile(options.root_certificate_file));
+    if (!kept.has_value()) {
+      SP_ASSIGN_OR_RETURN(
+          const CertificateSpec spec,
+          AuthoritySpec(ProfileId::kRoot, options.root_subject,
+                        absl::ZeroDuration(), options.root_signer->public_key(),
+                        std::nullopt));
+      SP_ASSIGN_OR_RETURN(
+          const std::string der,
+          MakeAuthority(spec, std::nullopt, *options.root_signer));
+      kept = CertificateToPem(AsBytes(der));
+      SP_RETURN_IF_ERROR(
+          CreateDurableFile(options.root_certificate_file, *kept));
+    }
+    SP_ASSIGN_OR_RETURN(const std::vector<std::string> certificates,
+                        CertificatesFromPem(*kept));
+    SP_ASSIGN_OR_RETURN(root, ReadIssuer(AsBytes(certificates[0])));
+    if (root->key.spki() != options.root_signer->public_key().spki()) {
+      return MakeError(absl::StatusCode::kFailedPrecondition,
+                       "AUTHORITY_MISMATCH",
+                       "root certificate and key do not belong together");
+    }
+    root_pem = CertificateToPem(AsBytes(root->certificate_der));
+  }
+  SP_ASSIGN_OR_RETURN(
+      const CertificateSpec spec,
+      AuthoritySpec(ProfileId::kAuthority, options.subject, options.lifetime,
+                    signer_.public_key(), root));
+  SP_ASSIGN_OR_RETURN(
+      const std::string der,
+      MakeAuthority(spec, root,
+                    root.has_value() ? *options.root_signer : signer_));
+  return CertificateToPem(AsBytes(der)) + root_pem;
+}
+
+absl::StatusOr<std::string> CertificateAuthority::Request(
+    const std::string& actor) {
+  absl::MutexLock lock(&mutex_);
+  if (!request_.empty()) return request_;
+  SP_ASSIGN_OR_RETURN(const std::string info, BuildRequestInfo(issuer()));
+  StoreChange change;
+  change.audit.push_back(
+      {"AUTHORITY_REQUESTED", actor, issuer().subject.common_name,
+       absl::StrCat("key=", HexEncode(AsBytes(issuer().key.sha256())))});
+  SP_RETURN_IF_ERROR(ledger_.Apply(change));
+  const PublicKey& key = signer_.public_key();
+  SP_ASSIGN_OR_RETURN(const std::string signature, signer_.Sign(AsBytes(info)));
+  SP_ASSIGN_OR_RETURN(
+      request_,
+      AssembleCertificate(AsBytes(info), SignatureAlgorithmFor(key.kind()),
+                          AsBytes(signature)));
+  return request_;
+}
+
+absl::Status CertificateAuthority::Import(const std::vector<std::string>& chain,
+                                          const std::string& actor,
+                                          bool validate_only) {
+  if (chain.empty()) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "ISSUER_INVALID",
+                     "there is no certificate");
+  }
+  SP_ASSIGN_OR_RETURN(Issuer next, ReadIssuer(AsBytes(chain[0])));
+  if (next.key.spki() != issuer().key.spki() ||
+      next.subject_der != issuer().subject_der) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "AUTHORITY_MISMATCH",
+                     "the certificate is for another key or another name");
+  }
+  for (size_t i = 0; i + 1 < chain.size(); ++i) {
+    SP_RETURN_IF_ERROR(CheckSignedBy(AsBytes(chain[i]), AsBytes(chain[i + 1])));
+  }
+  const absl::Time now = ledger_.clock().Now();
+  if (next.not_before > now || next.not_after < now + absl::Hours(1)) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "ISSUER_EXPIRED",
+                     "the certificate is not valid now, or not for long");
+  }
+  if (validate_only) return absl::OkStatus();
+  StoreChange change;
+  change.audit.push_back(
+      {"AUTHORITY_IMPORTED", actor, next.subject.common_name,
+       absl::StrCat("sha1=", HexEncode(Sha1(AsBytes(chain[0]))),
+                    " sha256=", HexEncode(Sha256(AsBytes(chain[0]))))});
+  SP_RETURN_IF_ERROR(ledger_.Apply(change));
+  std::string pem;
+  for (const std::string& der : chain) pem += CertificateToPem(AsBytes(der));
+  SP_RETURN_IF_ERROR(ReplaceDurableFile(certificate_file_, pem));
+  absl::MutexLock lock(&mutex_);
+  Use(std::move(next), chain);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> CertificateAuthority::SignTbs(
-    const std::string& tbs) {
-  const PublicKey& key = signer_.public_key();
+    const std::string& tbs, Signer& signer) {
+  const PublicKey& key = signer.public_key();
   const SignatureAlgorithm algorithm = SignatureAlgorithmFor(key.kind());
-  SP_ASSIGN_OR_RETURN(const std::string signature, signer_.Sign(AsBytes(tbs)));
+  SP_ASSIGN_OR_RETURN(const std::string signature, signer.Sign(AsBytes(tbs)));
   if (!VerifySignature(AsBytes(tbs), algorithm, AsBytes(signature), key)) {
     return MakeError(absl::StatusCode::kUnavailable, "SIGNER_UNAVAILABLE",
                      "the signature does not verify");
@@ -159,15 +282,15 @@ absl::StatusOr<SignedRevocationList> CertificateAuthority::RevocationListNow(
                             .reason = record.revocation_reason});
   }
   SP_ASSIGN_OR_RETURN(const std::string tbs,
-                      BuildRevocationTbs(spec, *issuer_));
+                      BuildRevocationTbs(spec, issuer()));
   SignedRevocationList list;
-  SP_ASSIGN_OR_RETURN(list.der, SignTbs(tbs));
+  SP_ASSIGN_OR_RETURN(list.der, SignTbs(tbs, signer_));
   SP_RETURN_IF_ERROR(
-      ReadRevocationList(AsBytes(list.der), AsBytes(issuer_->certificate_der))
+      ReadRevocationList(AsBytes(list.der), AsBytes(issuer().certificate_der))
           .status());
   StoreChange change;
   change.audit.push_back(
-      {"REVOCATION_LIST_SIGNED", kActor, issuer_->subject.common_name,
+      {"REVOCATION_LIST_SIGNED", kActor, issuer().subject.common_name,
        absl::StrCat("number=", spec.number, " entries=", revoked.size())});
   SP_RETURN_IF_ERROR(ledger_.Apply(change));
   list.this_update = spec.this_update;
@@ -220,11 +343,12 @@ absl::Status CertificateAuthority::CheckKey(const IssueOrder& order) {
 absl::StatusOr<CertificateRecord> CertificateAuthority::Build(
     const IssueOrder& order) {
   const absl::Time now = ledger_.clock().Now();
+  const std::optional<Issuer>& issuer = *issuer_.load();
   const CertificateProfile& profile = ProfileFor(order.profile);
   SP_RETURN_IF_ERROR(CheckNames(profile, order.subject, order.names));
   SP_RETURN_IF_ERROR(CheckKey(order));
   SP_ASSIGN_OR_RETURN(const Validity validity,
-                      ChooseValidity(profile, order.validity, now, issuer_));
+                      ChooseValidity(profile, order.validity, now, issuer));
   const CertificateSpec spec{.profile = order.profile,
                              .serial = DrawSerial(serial_prefix_, random_),
                              .subject = order.subject,
@@ -233,9 +357,9 @@ absl::StatusOr<CertificateRecord> CertificateAuthority::Build(
                              .not_before = validity.not_before,
                              .not_after = validity.not_after};
   CertificateRecord record;
-  SP_ASSIGN_OR_RETURN(record.tbs, BuildTbs(spec, issuer_));
+  SP_ASSIGN_OR_RETURN(record.tbs, BuildTbs(spec, issuer));
   const std::vector<std::string> findings =
-      LintCertificate(AsBytes(record.tbs), {spec, issuer_, now});
+      LintCertificate(AsBytes(record.tbs), {spec, issuer, now});
   if (!findings.empty()) return LintFailure(findings);
   record.serial = SerialHex(spec.serial);
   record.tenant = order.tenant;
@@ -312,7 +436,7 @@ absl::StatusOr<CertificateRecord> CertificateAuthority::Issue(
   SP_RETURN_IF_ERROR(intended);
   Reached(IssueStep::kIntentStored);
 
-  absl::StatusOr<std::string> der = SignTbs(record.tbs);
+  absl::StatusOr<std::string> der = SignTbs(record.tbs, signer_);
   if (!der.ok()) {
     Abandon(record, der.status());
     return der.status();
@@ -326,7 +450,7 @@ absl::StatusOr<CertificateRecord> CertificateAuthority::Issue(
   StoreChange issued;
   issued.update_certificates.push_back({record, CertificateState::kIntent});
   issued.audit.push_back(
-      {"ISSUED", record.requester, record.Name(), Describe(record, *issuer_)});
+      {"ISSUED", record.requester, record.Name(), Describe(record, issuer())});
   if (with_issued) with_issued(record, issued);
   const absl::Status done = ledger_.Apply(issued);
   if (!done.ok()) {

@@ -6,11 +6,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -32,9 +34,14 @@ struct AuthorityOptions {
   std::string certificate_file;  // PEM
   // Makes the certificate, self-signed, if there is no file.
   bool create = false;
-  SubjectName subject;        // when it is made
-  absl::Duration lifetime;    // when it is made; zero: 10 years
-  uint8_t serial_prefix = 1;  // of this instance, 0x01 to 0x7f
+  SubjectName subject;      // when it is made
+  absl::Duration lifetime;  // when it is made; zero: 10 years
+  // Signs the certificate when it is made, by a certificate of its own, which
+  // is made too if absent. Null: the authority signs itself.
+  Signer* root_signer = nullptr;
+  std::string root_certificate_file;  // PEM
+  SubjectName root_subject;           // when it is made
+  uint8_t serial_prefix = 1;          // of this instance, 0x01 to 0x7f
   // Called for each certificate issued; for metrics. May be null.
   std::function<void(ProfileId)> on_issued;
 };
@@ -110,7 +117,24 @@ class CertificateAuthority {
   absl::StatusOr<SignedRevocationList> RevocationListNow(
       absl::Duration lifetime) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  const Issuer& issuer() const { return *issuer_; }
+  // By what it issues now. What was returned stays as it is.
+  const Issuer& issuer() const { return **issuer_.load(); }
+  // Its certificate and those above it, PEM, the root last if it is known.
+  std::string ChainPem() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same in DER.
+  std::vector<std::string> Chain() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // A request (PKCS #10, DER) for another certificate of the same name and
+  // key, to be signed elsewhere. Made, and recorded in the audit, once.
+  absl::StatusOr<std::string> Request(const std::string& actor)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Takes a certificate that was made elsewhere for this name and key, with
+  // those above it in order, and issues by it from now on. INVALID_ARGUMENT:
+  // AUTHORITY_MISMATCH (another key or name), CHAIN_INVALID, ISSUER_INVALID;
+  // FAILED_PRECONDITION ISSUER_EXPIRED. Checks only with `validate_only`.
+  absl::Status Import(const std::vector<std::string>& chain_der,
+                      const std::string& actor, bool validate_only)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   uint64_t issued_count() const { return issued_count_; }
 
   // For fault tests: called as each step is done.
@@ -127,7 +151,16 @@ class CertificateAuthority {
         serial_prefix_(serial_prefix) {}
 
   absl::Status LoadOrCreate(const AuthorityOptions& options);
-  absl::StatusOr<std::string> MakeSelfSigned(const AuthorityOptions& options);
+  absl::StatusOr<std::string> MakeChain(const AuthorityOptions& options);
+  // A certificate of an authority, by `issuer` or by itself, in DER.
+  absl::StatusOr<std::string> MakeAuthority(const CertificateSpec& spec,
+                                            const std::optional<Issuer>& issuer,
+                                            Signer& signer);
+  absl::StatusOr<CertificateSpec> AuthoritySpec(
+      ProfileId profile, const SubjectName& subject, absl::Duration lifetime,
+      const PublicKey& key, const std::optional<Issuer>& issuer);
+  void Use(Issuer issuer, std::vector<std::string> chain)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckKey(const IssueOrder& order);
   absl::StatusOr<CertificateRecord> Build(const IssueOrder& order);
   // Gives an intent up, unless it was stored as issued after all.
@@ -136,7 +169,7 @@ class CertificateAuthority {
   absl::StatusOr<std::optional<CertificateRecord>> AnsweredBefore(
       const IssueOrder& order);
   // Signs, verifies the signature and that the bytes are those linted.
-  absl::StatusOr<std::string> SignTbs(const std::string& tbs);
+  absl::StatusOr<std::string> SignTbs(const std::string& tbs, Signer& signer);
   void Reached(IssueStep step) const {
     if (on_step_) on_step_(step);
   }
@@ -145,8 +178,13 @@ class CertificateAuthority {
   Ledger& ledger_;
   RandomSource& random_;
   const uint8_t serial_prefix_;
-  std::optional<Issuer> issuer_;
-  absl::Mutex mutex_;
+  std::string certificate_file_;
+  mutable absl::Mutex mutex_;
+  // All that were in use since the start: others hold references.
+  std::deque<std::optional<Issuer>> generations_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> chain_ ABSL_GUARDED_BY(mutex_);
+  std::string request_ ABSL_GUARDED_BY(mutex_);  // once it was made
+  std::atomic<const std::optional<Issuer>*> issuer_ = nullptr;
   std::optional<SignedRevocationList> revocation_list_ ABSL_GUARDED_BY(mutex_);
   std::atomic<uint64_t> issued_count_ = 0;
   std::function<void(ProfileId)> on_issued_;

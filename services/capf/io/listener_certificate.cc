@@ -51,8 +51,7 @@ absl::StatusOr<ListenerCertificate> LoadOrIssueListenerCertificate(
   key_options.create = true;
   SP_ASSIGN_OR_RETURN(const std::unique_ptr<FileSigner> key,
                       FileSigner::Open(key_options));
-  const std::string authority_pem =
-      CertificateToPem(AsBytes(authority.issuer().certificate_der));
+  const std::string authority_pem = authority.ChainPem();
 
   SP_ASSIGN_OR_RETURN(const std::optional<std::string> kept,
                       ReadSmallFile(certificate_file));

@@ -65,7 +65,7 @@ TestCapf::TestCapf(const std::string& where, SqlOptions where_stored,
   SP_CHECK(authority->Recover().ok());
   registration.emplace(options, *authority, *ledger);
   enrollments.emplace(options.string_iterations, *ledger, random);
-  trust.emplace(authority->issuer(), *ledger);
+  trust.emplace(*authority, *ledger);
 }
 
 Enrollment TestCapf::AddEnrollment(const std::string& device,

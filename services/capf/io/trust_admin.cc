@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -55,9 +56,25 @@ absl::Status TrustAdmin::EnsureOwn(const std::string& tenant,
   TrustedCertificate own;
   own.origin = "own";
   for (const std::string_view store : {kCapfTrust, kCallManagerTrust}) {
-    SP_RETURN_IF_ERROR(Add(TrustStoreName(tenant, store),
-                           {issuer_.certificate_der}, own, actor, false)
+    SP_RETURN_IF_ERROR(Add(TrustStoreName(tenant, store), authority_.Chain(),
+                           own, actor, false)
                            .status());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TrustAdmin::RenewOwn(const std::string& actor) {
+  SP_ASSIGN_OR_RETURN(const std::vector<TrustedCertificate> all,
+                      ledger_.store().ListTrusted());
+  std::set<std::string> stores;
+  TrustedCertificate own;
+  own.origin = "own";
+  for (const TrustedCertificate& one : all) {
+    if (one.origin == own.origin) stores.insert(one.store);
+  }
+  for (const std::string& store : stores) {
+    SP_RETURN_IF_ERROR(
+        Add(store, authority_.Chain(), own, actor, false).status());
   }
   return absl::OkStatus();
 }
@@ -109,7 +126,7 @@ absl::Status TrustAdmin::Remove(const std::string& store,
     return MakeError(absl::StatusCode::kNotFound, "TRUSTED_NOT_FOUND",
                      "no such certificate in this trust store");
   }
-  if (there->der == issuer_.certificate_der && !force) {
+  if (there->der == authority_.issuer().certificate_der && !force) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "OWN_AUTHORITY",
                      "what our own authority issued would lose trust");
   }

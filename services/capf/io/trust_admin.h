@@ -8,8 +8,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "services/capf/core/certificate_builder.h"
 #include "services/capf/core/trust_store.h"
+#include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/enrollment_store.h"
 #include "services/capf/io/ledger.h"
 
@@ -22,13 +22,16 @@ std::string TrustStoreName(const std::string& tenant, std::string_view store);
 class TrustAdmin {
  public:
   // Both must outlive this object.
-  TrustAdmin(const Issuer& issuer, Ledger& ledger)
-      : issuer_(issuer), ledger_(ledger) {}
+  TrustAdmin(const CertificateAuthority& authority, Ledger& ledger)
+      : authority_(authority), ledger_(ledger) {}
 
-  // The tenant's edges trust what our authority issues: its certificate in
-  // CAPF-trust (LSCs) and CallManager-trust (SIP servers). Adds nothing that
-  // is there.
+  // The tenant's edges trust what our authority issues: its certificate, and
+  // those above it, in CAPF-trust (LSCs) and CallManager-trust (SIP servers).
+  // Adds nothing that is there, and removes nothing: what a certificate of
+  // before has issued stays good.
   absl::Status EnsureOwn(const std::string& tenant, const std::string& actor);
+  // The same for every tenant that trusts it already: its certificate is new.
+  absl::Status RenewOwn(const std::string& actor);
 
   // Adds certificates in DER to `store`, a full name; those that are there are
   // left as they are. Returns all of them as stored.
@@ -43,7 +46,7 @@ class TrustAdmin {
                       const std::string& actor, bool force, bool validate_only);
 
  private:
-  const Issuer& issuer_;
+  const CertificateAuthority& authority_;
   Ledger& ledger_;
 };
 

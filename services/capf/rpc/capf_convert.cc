@@ -188,6 +188,7 @@ pb::CertificateProfile ToProto(ProfileId profile) {
     case ProfileId::kCtlSigner:
       return pb::CERTIFICATE_PROFILE_CTL_SIGNER;
     case ProfileId::kAuthority:
+    case ProfileId::kRoot:
       break;
   }
   return pb::CERTIFICATE_PROFILE_UNSPECIFIED;

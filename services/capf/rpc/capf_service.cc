@@ -126,6 +126,16 @@ grpc::ServerUnaryReactor* CapfService::ListCertificateAuthorities(
              });
 }
 
+grpc::ServerUnaryReactor* CapfService::UpdateCertificateAuthority(
+    grpc::CallbackServerContext* context,
+    const pb::UpdateCertificateAuthorityRequest* request,
+    pb::CertificateAuthority* response) {
+  return Run(context, "UpdateCertificateAuthority", "",
+             [this, request, response](const std::string& actor) {
+               return certificates_.UpdateAuthority(*request, actor, *response);
+             });
+}
+
 grpc::ServerUnaryReactor* CapfService::GetRevocationList(
     grpc::CallbackServerContext* context,
     const pb::GetRevocationListRequest* request, pb::RevocationList* response) {

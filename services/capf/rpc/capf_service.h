@@ -94,6 +94,10 @@ class CapfService final : public pb::CapfService::CallbackService {
       const pb::ListCertificateAuthoritiesRequest* request,
       pb::ListCertificateAuthoritiesResponse* response) override;
 
+  grpc::ServerUnaryReactor* UpdateCertificateAuthority(
+      grpc::CallbackServerContext* context,
+      const pb::UpdateCertificateAuthorityRequest* request,
+      pb::CertificateAuthority* response) override;
   grpc::ServerUnaryReactor* GetRevocationList(
       grpc::CallbackServerContext* context,
       const pb::GetRevocationListRequest* request,

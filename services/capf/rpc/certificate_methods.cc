@@ -143,7 +143,7 @@ absl::Status CertificateMethods::Revoke(
   return absl::OkStatus();
 }
 
-pb::CertificateAuthority CertificateMethods::Authority() const {
+pb::CertificateAuthority CertificateMethods::Authority() {
   const Issuer& issuer = authority_.issuer();
   pb::CertificateAuthority out;
   out.set_name(authority_name_);
@@ -151,7 +151,9 @@ pb::CertificateAuthority CertificateMethods::Authority() const {
   out.set_mode(pb::AUTHORITY_MODE_OWN);
   out.set_common_name(issuer.subject.common_name);
   out.set_organization(issuer.subject.organization);
-  out.set_certificate_pem(CertificateToPem(AsBytes(issuer.certificate_der)));
+  out.set_certificate_pem(authority_.ChainPem());
+  const absl::StatusOr<std::string> request = authority_.Request("capf");
+  if (request.ok()) out.set_csr_pem(CsrToPem(AsBytes(*request)));
   *out.mutable_summary() = Summarize(AsBytes(issuer.certificate_der));
   out.set_key_type(out.summary().key_type());
   for (const char* profile :
@@ -169,6 +171,28 @@ absl::Status CertificateMethods::GetAuthority(
   if (request.name() != authority_name_) {
     return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
   }
+  response = Authority();
+  return absl::OkStatus();
+}
+
+absl::Status CertificateMethods::UpdateAuthority(
+    const pb::UpdateCertificateAuthorityRequest& request,
+    const std::string& actor, pb::CertificateAuthority& response) {
+  const pb::CertificateAuthority& wanted = request.certificate_authority();
+  if (wanted.name() != authority_name_) {
+    return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
+  }
+  const auto& paths = request.update_mask().paths();
+  const bool only_certificate =
+      paths.empty() || (paths.size() == 1 && paths[0] == "certificate_pem");
+  if (!only_certificate || wanted.certificate_pem().empty()) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
+                     "of an authority only certificate_pem can be changed");
+  }
+  SP_ASSIGN_OR_RETURN(const std::vector<std::string> chain,
+                      CertificatesFromPem(wanted.certificate_pem()));
+  SP_RETURN_IF_ERROR(authority_.Import(chain, actor, request.validate_only()));
+  if (!request.validate_only()) SP_RETURN_IF_ERROR(trust_.RenewOwn(actor));
   response = Authority();
   return absl::OkStatus();
 }

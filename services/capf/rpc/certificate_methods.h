@@ -64,7 +64,11 @@ class CertificateMethods {
 
   absl::Status GetAuthority(const pb::GetCertificateAuthorityRequest& request,
                             pb::CertificateAuthority& response);
-  pb::CertificateAuthority Authority() const;
+  // Imports a certificate that was made elsewhere.
+  absl::Status UpdateAuthority(
+      const pb::UpdateCertificateAuthorityRequest& request,
+      const std::string& actor, pb::CertificateAuthority& response);
+  pb::CertificateAuthority Authority();
   absl::Status GetRevocationList(const pb::GetRevocationListRequest& request,
                                  pb::RevocationList& response);
   // "certificateAuthorities/{id}".

@@ -1,0 +1,220 @@
+// The authority of a real capf: where its key lies, who is above it, and what
+// a backup of it is.
+
+#include <signal.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "sallyport/capf/v1/capf_service.grpc.pb.h"
+#include "services/capf/capf_process_fixture.h"
+#include "services/common/status/status_matchers.h"
+
+namespace sallyport::capf {
+namespace {
+
+using testing::HasSubstr;
+
+using AuthorityProcessTest = CapfProcessTest;
+using Stub = pb::CapfService::Stub;
+
+// The key is made in the token at the first start, and no file has it.
+TEST_F(AuthorityProcessTest, TheAuthoritysKeyMayLieInAToken) {
+  process_->Kill();
+  const auto run = [](const std::string& command) {
+    EXPECT_EQ(std::system((command + " > /dev/null").c_str()), 0) << command;
+  };
+  run("mkdir -p " + folder_ + "/tokens && rm " + folder_ + "/ca.*");
+  std::ofstream(folder_ + "/softhsm2.conf")
+      << "directories.tokendir = " << folder_ << "/tokens\n";
+  setenv("SOFTHSM2_CONF", (folder_ + "/softhsm2.conf").c_str(), 1);
+  run("softhsm2-util --init-token --free --label ca --pin 1234 --so-pin 5678");
+  std::ofstream(folder_ + "/pin") << "1234\n";
+  const std::string key_file =
+      absl::StrCat(R"("key_file":")", folder_, R"(/ca.key")");
+  const auto at = config_.find(key_file);
+  ASSERT_NE(at, std::string::npos);
+  config_.replace(
+      at, key_file.size(),
+      absl::StrCat(R"("rsa_bits":2048,"pkcs11":{"module_file":)",
+                   R"("/usr/lib/softhsm/libsofthsm2.so","token_label":"ca",)",
+                   R"("key_label":"authority","pin_file":")", folder_,
+                   R"(/pin"})"));
+  process_->WriteConfig(config_ + "}");
+  process_->Start();
+  root_ = Stub("operator/root");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate first, Issue(NewIssue()));
+  process_->Kill();
+  process_->Start();
+  root_ = Stub("operator/root");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate second, Issue(NewIssue()));
+  std::ofstream(folder_ + "/two.pem") << second.certificate_pem();
+  run("openssl verify -CAfile " + folder_ + "/ca.pem " + folder_ + "/two.pem");
+  run("openssl x509 -in " + folder_ +
+      "/ca.pem -noout -text | grep 'Public-Key: (2048 bit)'");
+  EXPECT_NE(std::system(("grep -l PRIVATE " + folder_ + "/ca.*").c_str()), 0);
+}
+
+// Two levels of our own: the root signs the authority on the first start, and
+// its key is not needed again.
+TEST_F(AuthorityProcessTest, ARootOfOurOwnSignsTheAuthority) {
+  process_->Kill();
+  const auto run = [](const std::string& command) {
+    EXPECT_EQ(std::system((command + " > /dev/null").c_str()), 0) << command;
+  };
+  run("rm " + folder_ + "/ca.* " + folder_ + "/capf.db* " + folder_ +
+      "/audit.jsonl " + folder_ + "/capf_listener.*");
+  const std::string mark = R"("authority":{)";
+  config_.insert(config_.find(mark) + mark.size(),
+                 absl::StrCat(R"("root":{"key_file":")", folder_,
+                              R"(/root.key","certificate_file":")", folder_,
+                              R"(/root.pem"},)"));
+  process_->WriteConfig(config_ + "}");
+  process_->Start();
+  run("mv " + folder_ + "/root.key " + folder_ + "/away");
+  process_->Kill();
+  process_->Start();
+  root_ = Stub("operator/root");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate issued, Issue(NewIssue()));
+  std::ofstream(folder_ + "/leaf.pem") << issued.certificate_pem();
+  run("openssl verify -x509_strict -CAfile " + folder_ +
+      "/root.pem -untrusted " + folder_ + "/ca.pem " + folder_ + "/leaf.pem");
+  run("openssl x509 -in " + folder_ +
+      "/root.pem -noout -text | grep 'CA:TRUE, pathlen:1'");
+  // What listens on 3804 sends the whole chain.
+  run("timeout 5 openssl s_client -connect 127.0.0.1:" +
+      absl::StrCat(process_->port("capf")) + " -CAfile " + folder_ +
+      "/root.pem -verify_return_error < /dev/null");
+  pb::ListTrustedCertificatesRequest list;
+  list.set_parent("tenants/a/trustStores/CAPF-trust");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::ListTrustedCertificatesResponse listed,
+                          Call<pb::ListTrustedCertificatesResponse>(
+                              *root_, &Stub::ListTrustedCertificates, list));
+  EXPECT_EQ(listed.trusted_certificates_size(), 2);
+}
+
+// By hand: the request goes out, a certificate of another authority comes in.
+TEST_F(AuthorityProcessTest, AnotherAuthorityCertifiesOurs) {
+  const auto run = [](const std::string& command) {
+    EXPECT_EQ(std::system((command + " 2> /dev/null").c_str()), 0) << command;
+  };
+  const auto read = [&](const std::string& name) {
+    std::ifstream file(folder_ + "/" + name);
+    return std::string((std::istreambuf_iterator<char>(file)), {});
+  };
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate before, Issue(NewIssue()));
+  pb::GetCertificateAuthorityRequest get;
+  get.set_name(before.certificate_authority());
+  SP_ASSERT_OK_AND_ASSIGN(const pb::CertificateAuthority ours,
+                          Call<pb::CertificateAuthority>(
+                              *root_, &Stub::GetCertificateAuthority, get));
+  std::ofstream(folder_ + "/ca.csr") << ours.csr_pem();
+  run("openssl req -verify -noout -in " + folder_ + "/ca.csr");
+  std::ofstream(folder_ + "/ca.ext")
+      << "basicConstraints=critical,CA:TRUE,pathlen:0\n"
+         "keyUsage=critical,keyCertSign,cRLSign,digitalSignature\n"
+         "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n";
+  run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes "
+      "-subj '/O=Elsewhere/CN=Upstream' -days 3650 -keyout " +
+      folder_ + "/up.key -out " + folder_ + "/up.pem");
+  run("openssl x509 -req -in " + folder_ + "/ca.csr -CA " + folder_ +
+      "/up.pem -CAkey " + folder_ + "/up.key -CAcreateserial -days 1000 " +
+      "-extfile " + folder_ + "/ca.ext -out " + folder_ + "/signed.pem");
+
+  pb::UpdateCertificateAuthorityRequest update;
+  update.mutable_certificate_authority()->set_name(ours.name());
+  const auto import = [&](const std::string& pem) {
+    update.mutable_certificate_authority()->set_certificate_pem(pem);
+    return Call<pb::CertificateAuthority>(
+        *root_, &Stub::UpdateCertificateAuthority, update);
+  };
+  EXPECT_THAT(import(read("up.pem")), HasReason("AUTHORITY_MISMATCH"));
+  EXPECT_THAT(import(before.certificate_pem()), HasReason("ISSUER_INVALID"));
+  EXPECT_THAT(import(read("signed.pem") + before.certificate_pem()),
+              HasReason("CHAIN_INVALID"));
+  const auto ann = Stub("operator/ann");
+  EXPECT_THAT(Call<pb::CertificateAuthority>(
+                  *ann, &Stub::UpdateCertificateAuthority, update),
+              StatusIs(absl::StatusCode::kPermissionDenied));
+  SP_ASSERT_OK_AND_ASSIGN(const pb::CertificateAuthority imported,
+                          import(read("signed.pem") + read("up.pem")));
+  EXPECT_EQ(imported.certificate_pem(), read("signed.pem") + read("up.pem"));
+
+  // At once, and after a restart; what was issued before stays good.
+  for (int i = 0; i < 2; ++i) {
+    SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate after, Issue(NewIssue()));
+    std::ofstream(folder_ + "/leaf.pem") << after.certificate_pem();
+    run("openssl verify -CAfile " + folder_ + "/up.pem -untrusted " + folder_ +
+        "/signed.pem " + folder_ + "/leaf.pem");
+    process_->Kill();
+    process_->Start();
+    root_ = Stub("operator/root");
+  }
+  pb::ListTrustedCertificatesRequest list;
+  list.set_parent("tenants/a/trustStores/CAPF-trust");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::ListTrustedCertificatesResponse listed,
+                          Call<pb::ListTrustedCertificatesResponse>(
+                              *root_, &Stub::ListTrustedCertificates, list));
+  EXPECT_EQ(listed.trusted_certificates_size(), 3);
+}
+
+// What README.md says of backups: a copy of the store, the keys and the audit,
+// taken while the service runs, is the whole authority elsewhere.
+TEST_F(AuthorityProcessTest, ABackupThatIsPutBackIsTheWholeAuthority) {
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate first, Issue(NewIssue("r1")));
+  ASSERT_THAT(Create(NewEnrollment("SEP1")), IsOk());
+  const std::string kept = folder_ + "/kept";
+  const auto run = [](const std::string& command) {
+    EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  };
+  // A signal ends writing for the moment of the copy; the log goes with it.
+  run("mkdir " + kept);
+  process_->Signal(SIGSTOP);
+  run("cp " + folder_ + "/capf.db* " + folder_ + "/ca.* " + folder_ +
+      "/capf_listener.* " + folder_ + "/audit.jsonl " + kept);
+  process_->Signal(SIGCONT);
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate second, Issue(NewIssue("r2")));
+
+  // The disk is lost.
+  process_->Kill();
+  run("rm " + folder_ + "/capf.db* " + folder_ + "/ca.* " + folder_ +
+      "/capf_listener.* " + folder_ + "/audit.jsonl");
+  run("cp " + kept + "/* " + folder_);
+  process_->Start();
+  root_ = Stub("operator/root");
+  const auto again = Issue(NewIssue("r3"));
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(again->certificate_authority(), first.certificate_authority());
+  pb::GetCertificateRequest get;
+  get.set_name(first.name());
+  SP_ASSERT_OK_AND_ASSIGN(
+      const pb::Certificate read,
+      Call<pb::Certificate>(*root_, &Stub::GetCertificate, get));
+  EXPECT_EQ(read.certificate_pem(), first.certificate_pem());
+  // What came after the copy is lost, and nothing claims otherwise.
+  get.set_name(second.name());
+  EXPECT_THAT(Call<pb::Certificate>(*root_, &Stub::GetCertificate, get),
+              HasReason("CERTIFICATE_NOT_FOUND"));
+
+  // A store that is older than its audit is told, not taken.
+  process_->Kill();
+  run("cp " + kept + "/capf.db* " + folder_ + " && rm -f " + folder_ +
+      "/capf.db-wal " + folder_ + "/capf.db-shm && cp " + kept + "/capf.db* " +
+      folder_);
+  EXPECT_NE(
+      std::system(absl::StrCat("services/capf/capf --config=", folder_,
+                               "/config.json > ", folder_, "/refused.log 2>&1")
+                      .c_str()),
+      0);
+  std::ifstream log(folder_ + "/refused.log");
+  const std::string text((std::istreambuf_iterator<char>(log)), {});
+  EXPECT_THAT(text, HasSubstr("AUDIT_MISMATCH"));
+}
+
+}  // namespace
+}  // namespace sallyport::capf

@@ -341,6 +341,17 @@ absl::StatusOr<MediaClient::Options> MediaOptionsOf(
   return out;
 }
 
+absl::StatusOr<std::unique_ptr<CredentialClient>> CredentialClientOf(
+    const pb::SignalingEdgeConfig& config) {
+  const auto& client = config.credential_issuer();
+  if (client.target().empty()) return nullptr;
+  CredentialClient::Options options;
+  SP_ASSIGN_OR_RETURN(options.channel,
+                      ConnectTo(config.server(), client, "credential_issuer"));
+  options.deadline = FromProtoOr(client.timeout(), options.deadline);
+  return std::make_unique<CredentialClient>(options);
+}
+
 absl::StatusOr<ConfigFeed::Options> FeedOptionsOf(
     const pb::SignalingEdgeConfig& config, const std::string& instance) {
   ConfigFeed::Options out;

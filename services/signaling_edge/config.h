@@ -2,6 +2,7 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CONFIG_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CONFIG_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "services/common/config/config_faults.h"
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/io/config_feed.h"
+#include "services/signaling_edge/io/credential_client.h"
 #include "services/signaling_edge/io/host_resolver.h"
 #include "services/signaling_edge/io/listener_set.h"
 #include "services/signaling_edge/io/media_client.h"
@@ -42,6 +44,9 @@ absl::StatusOr<MediaClient::Options> MediaOptionsOf(
     const config::v1::SignalingEdgeConfig& config, const std::string& instance);
 absl::StatusOr<ConfigFeed::Options> FeedOptionsOf(
     const config::v1::SignalingEdgeConfig& config, const std::string& instance);
+// The same to credential_issuer; null without one.
+absl::StatusOr<std::unique_ptr<CredentialClient>> CredentialClientOf(
+    const config::v1::SignalingEdgeConfig& config);
 
 }  // namespace sallyport::signaling_edge
 

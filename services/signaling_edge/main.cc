@@ -19,6 +19,7 @@
 #include "services/signaling_edge/config.h"
 #include "services/signaling_edge/io/call_record_file.h"
 #include "services/signaling_edge/io/config_feed.h"
+#include "services/signaling_edge/io/credential_client.h"
 #include "services/signaling_edge/io/edge_loop.h"
 #include "services/signaling_edge/io/edge_reporter.h"
 #include "services/signaling_edge/io/media_client.h"
@@ -77,7 +78,10 @@ class Running final : public RunningService {
     }
     media_ = std::make_unique<MediaClient>(std::move(media));
 
+    SP_ASSIGN_OR_RETURN(credentials_, CredentialClientOf(config));
+
     EdgeLoop::Options loop = {.core = core};
+    loop.credentials = credentials_.get();
     loop.listeners = ListenersOf(config);
     loop.hosts = HostsOf(config);
     loop.media = media_.get();
@@ -124,7 +128,9 @@ class Running final : public RunningService {
   std::unique_ptr<CallRecordFile> file_;
   std::unique_ptr<EventLoop> events_;
   std::unique_ptr<EdgeLoop> edge_;
-  std::unique_ptr<MediaClient> media_;  // its callbacks post to edge_
+  // Their callbacks post to edge_.
+  std::unique_ptr<MediaClient> media_;
+  std::unique_ptr<CredentialClient> credentials_;
   std::unique_ptr<EdgeReporter> reporter_;
   std::unique_ptr<ConfigFeed> feed_;
   std::unique_ptr<SignalingEdgeService> service_;

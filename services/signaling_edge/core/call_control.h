@@ -64,6 +64,9 @@ class CallPort {
   virtual absl::StatusOr<Flow> FlowTo(
       const PeerEntry& peer, const std::vector<SocketAddress>& addresses,
       MonoTime now) = 0;
+  // Whether OPTIONS to this server of a peer's are not answered.
+  virtual bool IsDown(const PeerEntry& peer, std::string_view host,
+                      uint32_t port) const = 0;
   // Our names on a flow.
   virtual const EdgeListener& ListenerOf(const Flow& flow) const = 0;
   virtual void Perform(EdgeAction action) = 0;

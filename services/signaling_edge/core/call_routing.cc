@@ -173,6 +173,11 @@ absl::Status CallControl::TryTarget(Attempt& attempt, MonoTime now) {
     return MakeError(absl::StatusCode::kResourceExhausted, "PEER_CALL_LIMIT",
                      "the peer has as many calls as it may");
   }
+  if (!attempt.detour.has_value() &&
+      port_.IsDown(peer, target.host(), target.port())) {
+    return MakeError(absl::StatusCode::kUnavailable, "PEER_UNREACHABLE",
+                     "the server answers no OPTIONS");
+  }
   const SipTransport transport = TransportOf(peer);
   // Before anything is dialled: no call leaves by a way that the mode forbids.
   if (absl::Status status =

@@ -63,6 +63,13 @@ struct DeleteMediaSession {
   std::string relay;
   std::string reason;
 };
+// Answered by OnCredentials.
+struct IssueCredentials {
+  uint64_t request = 0;
+  std::string tenant;   // tenants/{t}
+  std::string subject;  // user@domain
+  std::string body;     // of the MRAS request
+};
 // A check that OnCheckPeer had begun is over.
 struct PeerChecked {
   PeerCheckResult result;
@@ -74,7 +81,7 @@ struct Report {
 using EdgeAction =
     std::variant<SendDatagram, SendBytes, Connect, CloseConnection, ResolveHost,
                  CreateMediaSession, UpdateMediaSession, DeleteMediaSession,
-                 PeerChecked, Report>;
+                 IssueCredentials, PeerChecked, Report>;
 using EdgeActions = std::vector<EdgeAction>;
 
 }  // namespace sallyport::signaling_edge

@@ -11,6 +11,12 @@
 #include "services/signaling_edge/core/via_stamp.h"
 
 namespace sallyport::signaling_edge {
+namespace {
+
+constexpr size_t kMaxOwnChecks = 1984;
+
+}  // namespace
+
 absl::StatusOr<EdgeActions> EdgeCore::OnCheckPeer(
     const PeerCheckRequest& request, MonoTime now) {
   SP_RETURN_IF_ERROR(checks_.Start(request, plan_, now));
@@ -97,18 +103,45 @@ const EdgeListener& EdgeCore::ListenerFor(const Flow& flow) const {
 
 void EdgeCore::CheckDone(PeerCheckResult result, MonoTime now) {
   invite_of_check_.erase(result.id);
-  if (peer_health_.OnChecked(result, now)) {
-    const bool up = peer_health_.Find(result.peer)->up;
+  const OptionsMonitor::Verdict verdict = monitor_.OnChecked(result, now);
+  if (verdict.known && !verdict.decided) return;
+  const bool peer_changed = peer_health_.OnChecked(
+      result, now,
+      verdict.known ? std::optional(!monitor_.IsDown(result.peer))
+                    : std::nullopt);
+  if (peer_changed || verdict.changed) {
+    const PeerHealth& health = *peer_health_.Find(result.peer);
+    const bool up = peer_changed ? health.up : health.last.up;
     EdgeEvent event;
     event.type = up ? EdgeEvent::Type::kPeerUp : EdgeEvent::Type::kPeerDown;
     event.at = now;
     event.reason = up ? std::string() : result.reason;
     event.summary =
-        up ? "a peer can be reached again" : "a peer cannot be reached";
+        peer_changed
+            ? (up ? "a peer can be reached again" : "a peer cannot be reached")
+            : (up ? "a server of a peer's group can be reached again"
+                  : "a server of a peer's group cannot be reached");
     event.resource = result.peer;
     Perform(Report{std::move(event)});
   }
-  Perform(PeerChecked{std::move(result)});
+  if (!verdict.known) Perform(PeerChecked{std::move(result)});
+}
+
+void EdgeCore::StartDueChecks(MonoTime now) {
+  while (monitor_.deadline() <= now) {
+    const std::optional<PeerCheckRequest> request = monitor_.NextDue(now);
+    if (!request.has_value()) return;
+    // Some room is kept for checks that somebody asks for.
+    if (checks_.size() >= kMaxOwnChecks ||
+        !checks_.Start(*request, plan_, now).ok()) {
+      monitor_.OnNotStarted(request->id, now);
+    }
+  }
+}
+
+bool EdgeCore::IsDown(const PeerEntry& peer, std::string_view host,
+                      uint32_t port) const {
+  return monitor_.IsDown(peer.name, host, port);
 }
 
 }  // namespace sallyport::signaling_edge

@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::string_view kAllow =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, "
-    "MESSAGE, REFER";
+    "MESSAGE, REFER, SERVICE";
 constexpr std::string_view kExtensions[] = {"100rel", "timer", "replaces",
                                             "norefersub", "tdialog"};
 // A scope that is no resource's (TransactionTable).
@@ -91,7 +91,8 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
                   .max_bindings = options_.max_registrations}),
       admission_(options_, random),
       calls_(options_, *this, registrar_, random),
-      checks_({}, *this, random) {}
+      checks_({}, *this, random),
+      monitor_(random) {}
 
 EdgeActions EdgeCore::TakeActions() { return std::exchange(actions_, {}); }
 
@@ -291,6 +292,9 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
       }
       return;
     }
+    case SipMethod::kService:
+      OnService(flow, request, transaction, now);
+      return;
     case SipMethod::kBye:
     case SipMethod::kUpdate:
     case SipMethod::kInfo:
@@ -609,7 +613,11 @@ EdgeActions EdgeCore::OnSnapshot(std::shared_ptr<const Resolver> plan,
   const std::shared_ptr<const Resolver> old = std::exchange(plan_, plan);
   auth_.SetPlan(&plan_->index());
   calls_.SetPlan(plan_);
-  peer_health_.OnPlan(plan_->index());
+  monitor_.OnPlan(plan_->index(), now);
+  peer_health_.OnPlan(plan_->index(),
+                      [this](std::string_view peer, std::string_view server) {
+                        return monitor_.Watches(peer, server);
+                      });
   for (const Connection* known : connections_.All()) {
     Connection& connection = *connections_.Find(known->id);
     if (connection.state != Connection::State::kOpen) continue;
@@ -696,7 +704,7 @@ EdgeActions EdgeCore::OnCloseConnection(ConnectionId id, MonoTime now) {
 MonoTime EdgeCore::deadline() const {
   return std::min({transactions_.deadline(), calls_.deadline(),
                    registrar_.deadline(), checks_.deadline(),
-                   connection_deadlines_.next()});
+                   monitor_.deadline(), connection_deadlines_.next()});
 }
 
 EdgeActions EdgeCore::OnDeadline(MonoTime now) {
@@ -710,6 +718,7 @@ EdgeActions EdgeCore::OnDeadline(MonoTime now) {
   }
   calls_.OnDeadline(now);
   checks_.OnDeadline(now);
+  StartDueChecks(now);
   ReportChanges(registrar_.OnDeadline(now), now);
   while (const auto id = connection_deadlines_.PopExpired(now)) {
     Connection* connection = connections_.Find(*id);

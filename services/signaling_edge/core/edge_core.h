@@ -26,6 +26,7 @@
 #include "services/signaling_edge/core/edge_action.h"
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/options_monitor.h"
 #include "services/signaling_edge/core/peer_check.h"
 #include "services/signaling_edge/core/peer_check_result.h"
 #include "services/signaling_edge/core/peer_health.h"
@@ -85,6 +86,9 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
       MonoTime now);
   EdgeActions OnMediaReply(uint64_t request,
                            absl::StatusOr<RelaySession> session, MonoTime now);
+  // The answer to IssueCredentials: the body to send, or why there is none.
+  EdgeActions OnCredentials(uint64_t request, absl::StatusOr<std::string> body,
+                            MonoTime now);
   EdgeActions OnMediaDeleted(uint64_t call,
                              const std::array<LegStatistics, 2>& legs,
                              MonoTime now);
@@ -144,6 +148,8 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   absl::StatusOr<Flow> FlowTo(const PeerEntry& peer,
                               const std::vector<SocketAddress>& addresses,
                               MonoTime now) override;
+  bool IsDown(const PeerEntry& peer, std::string_view host,
+              uint32_t port) const override;
   const EdgeListener& ListenerOf(const Flow& flow) const override;
   void Perform(EdgeAction action) override;
 
@@ -159,6 +165,8 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   void CloseForCheck(const Flow& flow, MonoTime now) override;
   const EdgeListener& ListenerFor(const Flow& flow) const override;
   void CheckDone(PeerCheckResult result, MonoTime now) override;
+  // The checks that are due by themselves.
+  void StartDueChecks(MonoTime now);
 
   void OnText(const Flow& flow, std::string_view text, MonoTime now);
   void OnRequest(const Flow& flow, SipMessage request, MonoTime now);
@@ -168,6 +176,9 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
                   TransactionId transaction, MonoTime now);
   void OnInvite(const Flow& flow, const SipMessage& request,
                 TransactionId transaction, MonoTime now);
+  // A request for A/V credentials (MS-AVEDGEA).
+  void OnService(const Flow& flow, const SipMessage& request,
+                 TransactionId transaction, MonoTime now);
   // The party, or nothing when the request was answered here.
   std::optional<Party> Prove(const Flow& flow, const SipMessage& request,
                              TransactionId transaction, MonoTime now);
@@ -233,6 +244,7 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   Admission admission_;
   CallControl calls_;
   PeerChecks checks_;
+  OptionsMonitor monitor_;
   PeerHealthTable peer_health_;
   absl::flat_hash_map<TransactionId, ServerSide> servers_;
   absl::flat_hash_map<TransactionId, ClientSide> clients_;
@@ -240,6 +252,14 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   // Client transactions of each call: few.
   absl::flat_hash_map<uint64_t, std::vector<TransactionId>> by_call_;
   absl::flat_hash_map<std::string, PeerScope> scopes_;
+  // Requests for credentials that wait for the issuer.
+  struct AwaitedCredentials {
+    TransactionId transaction = 0;
+    Flow flow;
+    SipMessage request;
+  };
+  uint64_t last_credentials_ = 0;
+  absl::flat_hash_map<uint64_t, AwaitedCredentials> credentials_;
   Stats stats_;
   EdgeActions actions_;
 };

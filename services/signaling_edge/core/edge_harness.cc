@@ -392,6 +392,8 @@ void EdgeHarness::Perform(EdgeActions actions) {
       updates_waiting_.push_back(*update);
     } else if (auto* remove = std::get_if<DeleteMediaSession>(&action)) {
       deleted.push_back(*remove);
+    } else if (auto* issue = std::get_if<IssueCredentials>(&action)) {
+      credentials.push_back(*issue);
     } else if (auto* check = std::get_if<PeerChecked>(&action)) {
       checked.push_back(check->result);
     } else if (auto* report = std::get_if<Report>(&action)) {

@@ -90,6 +90,7 @@ class EdgeHarness {
   std::vector<EdgeEvent> events;
   std::vector<ResolveHost> resolves;
   std::vector<PeerCheckResult> checked;
+  std::vector<IssueCredentials> credentials;
 
   void Perform(EdgeActions actions);
   void AnswerMedia();  // what waited while relay_answers was false

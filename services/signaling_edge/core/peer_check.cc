@@ -93,6 +93,16 @@ std::string AlertName(std::string_view library_text) {
   return out;
 }
 
+const std::string& PeerChecks::HostOf(const Check& check) {
+  if (!check.request.host.empty()) return check.request.host;
+  return check.peer->address.empty() ? check.peer->fqdn : check.peer->address;
+}
+
+uint16_t PeerChecks::PortOf(const Check& check) {
+  return check.request.host.empty() ? static_cast<uint16_t>(check.peer->port)
+                                    : check.request.port;
+}
+
 PeerChecks::Check* PeerChecks::Find(uint64_t check) {
   const auto it = checks_.find(check);
   return it == checks_.end() ? nullptr : it->second.get();
@@ -146,6 +156,9 @@ absl::Status PeerChecks::Start(const PeerCheckRequest& request,
   check.peer = peer;
   check.result.id = request.id;
   check.result.peer = request.peer;
+  if (!request.host.empty()) {
+    check.result.server = Cat(request.host, ":", request.port);
+  }
   checks_[request.id] = std::move(made);
   deadlines_.Set(request.id, now + options_.timeout);
 
@@ -164,8 +177,8 @@ absl::Status PeerChecks::Start(const PeerCheckRequest& request,
          Cat("its dial plan is ", ModeName(mode), ", whose media is RTP"), now);
     return absl::OkStatus();
   }
-  const auto port = static_cast<uint16_t>(peer->port);
-  const std::string& host = peer->address.empty() ? peer->fqdn : peer->address;
+  const uint16_t port = PortOf(check);
+  const std::string& host = HostOf(check);
   if (const auto literal = SocketAddress::FromIp(host, port); literal.ok()) {
     Step(check, "resolve", true, Cat("its address is configured: ", host));
     Open(check, {*literal}, now);
@@ -180,8 +193,7 @@ void PeerChecks::OnResolved(
     MonoTime now) {
   Check* check = Find(id);
   if (check == nullptr || check->stage != Stage::kResolving) return;
-  const std::string& host =
-      check->peer->address.empty() ? check->peer->fqdn : check->peer->address;
+  const std::string& host = HostOf(*check);
   if (!addresses.ok() || addresses->empty()) {
     Fail(*check, "resolve", "PEER_NAME_UNRESOLVED",
          Cat(host, " cannot be resolved",
@@ -191,7 +203,7 @@ void PeerChecks::OnResolved(
     return;
   }
   std::string found;
-  const auto port = static_cast<uint16_t>(check->peer->port);
+  const uint16_t port = PortOf(*check);
   for (SocketAddress& address : *addresses) {
     address = address.WithPort(port);
     CatTo(found, found.empty() ? "" : ", ", address.ToString());

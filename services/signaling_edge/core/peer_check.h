@@ -61,7 +61,7 @@ class PeerChecks {
   struct Options {
     // All steps together: below the deadline of the RPC that waits for them.
     absl::Duration timeout = absl::Seconds(8);
-    size_t max_checks = 64;
+    size_t max_checks = 2048;
   };
 
   // Both must outlive this object.
@@ -116,6 +116,8 @@ class PeerChecks {
   };
 
   Check* Find(uint64_t check);
+  static const std::string& HostOf(const Check& check);
+  static uint16_t PortOf(const Check& check);
   void Open(Check& check, const std::vector<SocketAddress>& addresses,
             MonoTime now);
   void SendOptions(Check& check, MonoTime now);

@@ -17,6 +17,9 @@ struct PeerCheckRequest {
   std::string peer;  // tenants/{t}/peers/{p}
   bool secured = false;
   bool media_secured = false;
+  // A member of its server group to ask instead of the peer itself.
+  std::string host;  // empty: the peer's own
+  uint16_t port = 0;
 };
 
 struct PeerCheckStep {
@@ -30,6 +33,7 @@ struct PeerCheckStep {
 struct PeerCheckResult {
   uint64_t id = 0;
   std::string peer;
+  std::string server;  // "host:port" of the member that was asked
   bool succeeded = false;
   std::string reason;  // stable; empty when it succeeded
   std::vector<PeerCheckStep> steps;

@@ -301,10 +301,10 @@ TEST_F(PeerCheckTest, ARefusalThatDoesNotJudgeTheOfferProvesNothing) {
 TEST_F(PeerCheckTest, UnknownPeerAndTooMany) {
   EXPECT_THAT(Start("tenants/t/peers/nobody", true),
               HasReason("PEER_NOT_FOUND"));
-  for (int i = 0; i < 64; ++i) ASSERT_THAT(Start(kGw, true), IsOk());
+  for (int i = 0; i < 2048; ++i) ASSERT_THAT(Start(kGw, true), IsOk());
   EXPECT_THAT(Start(kGw, true), HasReason("CHECK_LIMIT"));
   edge_.Advance(absl::Seconds(10));
-  EXPECT_EQ(edge_.checked.size(), 64u);
+  EXPECT_EQ(edge_.checked.size(), 2048u);
   EXPECT_EQ(edge_.core().connections().size(), 0u);
   EXPECT_EQ(edge_.checked[0].reason, "HANDSHAKE_TIMEOUT");
 }

@@ -4,7 +4,8 @@
 
 namespace sallyport::signaling_edge {
 
-bool PeerHealthTable::OnChecked(const PeerCheckResult& result, MonoTime now) {
+bool PeerHealthTable::OnChecked(const PeerCheckResult& result, MonoTime now,
+                                std::optional<bool> peer_up) {
   // These say nothing about the peer: it was not asked, or answered otherwise.
   if (result.reason == "TRANSPORT_MISMATCH" && result.steps.size() == 1) {
     return false;
@@ -12,19 +13,25 @@ bool PeerHealthTable::OnChecked(const PeerCheckResult& result, MonoTime now) {
   if (result.reason == "SECURITY_MODE_SRTP_NOT_ALLOWED") return false;
   PeerHealth& health = health_[result.peer];
   // A peer that answers OPTIONS is up, whatever it thinks of SRTP.
-  const bool up =
+  const bool answers =
       result.succeeded || (result.sip_status != 0 && result.sip_status != 408 &&
                            result.sip_status != 503);
+  const DestinationHealth found = {
+      .up = answers,
+      .reason = answers ? std::string() : result.reason,
+      .address = result.address,
+      .transport = result.transport,
+      .sip_status = result.sip_status,
+      .round_trip_time = result.round_trip_time,
+      .probe_time = now};
+  if (!result.server.empty()) health.servers[result.server] = found;
+  const bool up = peer_up.value_or(answers);
   const bool changed = health.up != up;
   if (changed) health.change_time = now;
   health.probed = true;
   health.up = up;
   health.reason = up ? std::string() : result.reason;
-  health.address = result.address;
-  health.transport = result.transport;
-  health.sip_status = result.sip_status;
-  health.round_trip_time = result.round_trip_time;
-  health.probe_time = now;
+  health.last = found;
   return changed;
 }
 
@@ -32,10 +39,19 @@ void PeerHealthTable::OnMutualTls(std::string_view peer, MonoTime now) {
   health_[std::string(peer)].mutual_tls_time = now;
 }
 
-void PeerHealthTable::OnPlan(const PlanIndex& plan) {
+void PeerHealthTable::OnPlan(
+    const PlanIndex& plan,
+    const std::function<bool(std::string_view peer, std::string_view server)>&
+        watched) {
   absl::erase_if(health_, [&](const auto& each) {
     return plan.Peer(each.first) == nullptr;
   });
+  for (auto& [peer, health] : health_) {
+    std::erase_if(health.servers,
+                  [&, name = std::string_view(peer)](const auto& each) {
+                    return !watched(name, each.first);
+                  });
+  }
 }
 
 const PeerHealth* PeerHealthTable::Find(std::string_view peer) const {

@@ -67,6 +67,7 @@ constexpr ReasonRow kReasons[] = {
     // routing and load
     {"CALL_BARRED", 403},
     {"CALL_LIMIT", 503},
+    {"CREDENTIALS_UNAVAILABLE", 503},
     {"DRAINING", 503},
     {"CONNECTION_LIMIT", 503},
     {"DIALLING_RESTRICTED", 403},

@@ -205,6 +205,26 @@ void EdgeLoop::Perform(const DeleteMediaSession& action) {
       });
 }
 
+void EdgeLoop::Perform(const IssueCredentials& action) {
+  if (options_.credentials == nullptr) {
+    later_.push_back([this, request = action.request] {
+      Do(core_->OnCredentials(
+          request,
+          MakeError(absl::StatusCode::kUnavailable, "CREDENTIALS_UNAVAILABLE",
+                    "no credential_issuer is configured"),
+          now()));
+    });
+    return;
+  }
+  options_.credentials->AnswerMras(
+      action.tenant, action.subject, action.body,
+      [this, request = action.request](absl::StatusOr<std::string> body) {
+        PostOwn([request, body = std::move(body)](EdgeLoop& loop) {
+          loop.Do(loop.core_->OnCredentials(request, body, loop.now()));
+        });
+      });
+}
+
 void EdgeLoop::Perform(PeerChecked& action) {
   const auto it = checks_.find(action.result.id);
   if (it == checks_.end()) return;

@@ -25,6 +25,7 @@
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/core/peer_check_result.h"
 #include "services/signaling_edge/io/connection_io.h"
+#include "services/signaling_edge/io/credential_client.h"
 #include "services/signaling_edge/io/host_resolver.h"
 #include "services/signaling_edge/io/listener_set.h"
 #include "services/signaling_edge/io/media_client.h"
@@ -49,6 +50,8 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
     // Makes sessions at the relays. Null: media is refused. Its callbacks end
     // before the loop does.
     MediaClient* media = nullptr;
+    // Answers users' MRAS requests. Null: they are refused. As `media` is.
+    CredentialClient* credentials = nullptr;
     // What the core reports. Called on the loop; must not block.
     std::function<void(const EdgeEvent&)> on_event;
     // The final statistics of a call, after the core has them.
@@ -126,6 +129,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void Perform(const CreateMediaSession& action);
   void Perform(const UpdateMediaSession& action);
   void Perform(const DeleteMediaSession& action);
+  void Perform(const IssueCredentials& action);
   void Perform(PeerChecked& action);
   void Perform(const Report& action);
 

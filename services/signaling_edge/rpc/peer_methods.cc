@@ -75,21 +75,25 @@ v1::PeerState StateOf(const PeerEntry& peer, const EdgeCore& core,
     *out.mutable_mutual_tls_time() =
         sallyport::ToProto(time.At(*health->mutual_tls_time));
   }
-  if (health->probed) {
+  const auto add = [&](const DestinationHealth& found) {
     v1::DestinationState& destination = *out.add_destinations();
-    if (health->address.port() != 0) {
-      *destination.mutable_address() =
-          ToProto(health->address, health->transport);
+    if (found.address.port() != 0) {
+      *destination.mutable_address() = ToProto(found.address, found.transport);
     }
-    destination.set_up(health->up);
-    destination.set_reason(health->reason);
-    destination.set_last_sip_status(static_cast<uint32_t>(health->sip_status));
+    destination.set_up(found.up);
+    destination.set_reason(found.reason);
+    destination.set_last_sip_status(static_cast<uint32_t>(found.sip_status));
     *destination.mutable_probe_time() =
-        sallyport::ToProto(time.At(health->probe_time));
-    if (health->sip_status != 0) {
+        sallyport::ToProto(time.At(found.probe_time));
+    if (found.sip_status != 0) {
       *destination.mutable_round_trip_time() =
-          sallyport::ToProto(health->round_trip_time);
+          sallyport::ToProto(found.round_trip_time);
     }
+  };
+  if (!health->servers.empty()) {
+    for (const auto& [server, found] : health->servers) add(found);
+  } else if (health->probed) {
+    add(health->last);
   }
   return out;
 }

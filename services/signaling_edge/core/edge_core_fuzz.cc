@@ -402,7 +402,9 @@ class Player {
         {.id = ++checks_,
          .peer = kind % 2 == 0 ? "tenants/t/peers/gw" : "tenants/t/peers/pbx",
          .secured = kind % 2 == 0,
-         .media_secured = kind % 4 == 0},
+         .media_secured = kind % 4 == 0,
+         .host = {},
+         .port = 0},
         now_);
     if (actions.ok()) {
       Do(*std::move(actions));

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
+#include "services/media_relay/core/ms_turn_state.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/stun_message.h"
 
@@ -118,6 +120,7 @@ class Allocation {
   Endpoint local;    // where the socket is bound
   bool tcp = false;  // RFC 6062: a listener
   TurnDialect dialect = TurnDialect::kTurn;
+  std::unique_ptr<MsTurnState> ms;  // of that dialect alone
   MonoTime expiry;
   absl::Time create_time;
   StunTransactionId transaction_id = {};  // of the Allocate, for repeats

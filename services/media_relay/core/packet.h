@@ -121,6 +121,9 @@ struct ConnectPeer {
   SocketId socket;
   Endpoint local;
   Endpoint peer;
+  // Its data goes to the core, unit by unit as RFC 4571 frames them, and what
+  // is sent before it is up waits.
+  bool framed = false;
 };
 // From now on what `client` says goes to `peer` and back, octet by octet.
 struct JoinStreams {

@@ -61,11 +61,25 @@ PacketAction RelayCore::OnStreamUnit(const ClientPath& path,
   return Count(turn_.OnStreamUnit(path, unit, reply, now, sockets, broken));
 }
 
+PacketAction RelayCore::OnMsTurnUnit(const ClientPath& path, uint8_t type,
+                                     absl::Span<const uint8_t> unit,
+                                     absl::Span<uint8_t> reply, Now now,
+                                     SocketActions& sockets, bool& broken) {
+  ++stats_.packets_received;
+  return Count(
+      turn_.OnMsTurnUnit(path, type, unit, reply, now, sockets, broken));
+}
+
+PacketAction RelayCore::OnPeerUnit(SocketId peer, Packet& packet, Now now) {
+  ++stats_.packets_received;
+  return Count(turn_.OnPeerUnit(peer, packet, now));
+}
+
 SocketId RelayCore::OnPeerAccepted(SocketId relay_socket, const Endpoint& peer,
                                    absl::Span<uint8_t> reply, Now now,
-                                   PacketAction& indication) {
+                                   PacketAction& indication, bool& framed) {
   const SocketId socket =
-      turn_.OnPeerAccepted(relay_socket, peer, reply, now, indication);
+      turn_.OnPeerAccepted(relay_socket, peer, reply, now, indication, framed);
   Count(indication);
   return socket;
 }

@@ -69,6 +69,12 @@ class RelayCore {
                             absl::Span<const uint8_t> unit,
                             absl::Span<uint8_t> reply, Now now,
                             SocketActions& sockets, bool& broken);
+  PacketAction OnMsTurnUnit(const ClientPath& path, uint8_t type,
+                            absl::Span<const uint8_t> unit,
+                            absl::Span<uint8_t> reply, Now now,
+                            SocketActions& sockets, bool& broken);
+  // One unit of a framed connection to a peer, its length before it.
+  PacketAction OnPeerUnit(SocketId peer, Packet& packet, Now now);
   // Ended by the client or an error, not by a CloseSocket.
   void OnStreamClosed(SocketId stream, Now now, SocketActions& sockets) {
     turn_.OnStreamClosed(stream, now, sockets);
@@ -84,7 +90,7 @@ class RelayCore {
   }
   SocketId OnPeerAccepted(SocketId relay_socket, const Endpoint& peer,
                           absl::Span<uint8_t> reply, Now now,
-                          PacketAction& indication);
+                          PacketAction& indication, bool& framed);
   PacketAction OnPeerConnected(SocketId peer, const absl::Status& status,
                                absl::Span<uint8_t> reply, Now now,
                                SocketActions& sockets) {

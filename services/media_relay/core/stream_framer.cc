@@ -25,7 +25,10 @@ size_t StreamFramer::SizeOf(ByteSpan begin, bool& broken) const {
   if (begin.empty()) return 0;
   const uint8_t first = begin[0];
   size_t size = 0;
-  if (framing_ == StreamFraming::kMsTurn) {
+  if (framing_ == StreamFraming::kRfc4571) {
+    if (begin.size() < 2) return 0;
+    size = 2 + Load16(begin.data());
+  } else if (framing_ == StreamFraming::kMsTurn) {
     broken = (first != kMsTurnControl && first != kMsTurnData) ||
              (begin.size() > 1 && begin[1] != 0);
     if (broken || begin.size() < kHead) return 0;
@@ -73,7 +76,8 @@ StreamFramer::Result StreamFramer::Next(ByteSpan& input, StreamUnit& unit) {
       return Result::kUnit;
     }
     if (input.empty()) return Result::kMore;
-    const size_t wanted = size == 0 ? kHead : size;
+    const size_t head = framing_ == StreamFraming::kRfc4571 ? 2 : kHead;
+    const size_t wanted = size == 0 ? head : size;
     const size_t count = std::min(wanted - partial_.size(), input.size());
     partial_.reserve(wanted);
     partial_.insert(partial_.end(), input.begin(),

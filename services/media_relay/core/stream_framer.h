@@ -13,8 +13,9 @@
 namespace sallyport::media_relay {
 
 enum class StreamFraming : uint8_t {
-  kTurn,    // lengths of STUN and, padded to four, of ChannelData
-  kMsTurn,  // four octets before each unit: type, 0, length (MS-TURN 2.1)
+  kTurn,     // lengths of STUN and, padded to four, of ChannelData
+  kMsTurn,   // four octets before each unit: type, 0, length (MS-TURN 2.1)
+  kRfc4571,  // two octets of length, which stay with the unit
 };
 
 // Types of MS-TURN frames.

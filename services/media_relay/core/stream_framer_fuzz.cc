@@ -47,7 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t step = 1 + data[0] % 64;
   const sallyport::ByteSpan stream(data + 1, size - 1);
   for (const StreamFraming framing :
-       {StreamFraming::kTurn, StreamFraming::kMsTurn}) {
+       {StreamFraming::kTurn, StreamFraming::kMsTurn,
+        StreamFraming::kRfc4571}) {
     if (Units(framing, stream, step) != Units(framing, stream, size)) {
       std::abort();
     }

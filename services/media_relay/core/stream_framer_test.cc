@@ -87,6 +87,25 @@ TEST(StreamFramerTest, CutsMsTurnFrames) {
   EXPECT_EQ(unit.type, kMsTurnData);
 }
 
+TEST(StreamFramerTest, CutsRfc4571) {
+  const std::string stream(
+      "\x00\x03"
+      "abc"
+      "\x00\x00"
+      "\x00\x01x",
+      10);
+  for (const size_t step : {1u, 3u, 10u}) {
+    EXPECT_EQ(Units(StreamFraming::kRfc4571, stream, step),
+              (std::vector<std::string>{std::string("\x00\x03"
+                                                    "abc",
+                                                    5),
+                                        std::string(2, '\0'),
+                                        std::string("\x00\x01x", 3)}));
+  }
+  EXPECT_EQ(Units(StreamFraming::kRfc4571, "\xFF\xFF", 2),
+            std::vector<std::string>{"broken"});
+}
+
 TEST(StreamFramerTest, WhatIsNoUnitBreaksTheStreamAtOnce) {
   const std::vector<std::string> broken = {"broken"};
   EXPECT_EQ(Units(StreamFraming::kTurn, "\x80", 1), broken);

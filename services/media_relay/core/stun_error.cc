@@ -20,6 +20,8 @@ std::string_view StunErrorName(StunError error) {
       return "forbidden";
     case StunError::kUnknownAttribute:
       return "unknown_attribute";
+    case StunError::kIntegrityCheckFailure:
+      return "integrity_check_failure";
     case StunError::kAllocationMismatch:
       return "allocation_mismatch";
     case StunError::kStaleNonce:

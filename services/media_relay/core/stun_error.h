@@ -18,6 +18,7 @@ enum class StunError : uint16_t {
   kUnauthenticated = 401,
   kForbidden = 403,
   kUnknownAttribute = 420,
+  kIntegrityCheckFailure = 431,  // MS-TURN
   kAllocationMismatch = 437,
   kStaleNonce = 438,
   kAddressFamilyNotSupported = 440,

@@ -159,6 +159,7 @@ std::optional<TurnAllocator::Opened> TurnAllocator::OnSocketOpened(
                                now.mono + kReservationLifetime});
     }
     ++stats_.made;
+    if (allocation.dialect == TurnDialect::kMsTurn) ++ms_allocations_;
     streams_.Settle(allocation.path().socket);
     opened.answer = std::move(pending_->answer);
     opened.made = &table_.Insert(std::move(pending_->allocation));
@@ -218,6 +219,7 @@ void TurnAllocator::EndRemoved(std::unique_ptr<Allocation> allocation, Now now,
   ports_.Release(allocation->relay_port, now.mono);
   streams_.Unsettle(allocation->path().socket, now.mono);
   ++stats_.ended;
+  if (allocation->dialect == TurnDialect::kMsTurn) --ms_allocations_;
 }
 
 void TurnAllocator::EndPeer(SocketId peer, SocketActions& sockets) {

@@ -121,6 +121,8 @@ class TurnAllocator {
   StreamAdmission& streams() { return streams_; }
   const StreamAdmission& streams() const { return streams_; }
   PeerConnections& peers() { return peers_; }
+  // Allocations of MS-TURN: while there are none, nobody looks for them.
+  size_t ms_allocations() const { return ms_allocations_; }
   const Stats& stats() const { return stats_; }
 
  private:
@@ -158,6 +160,7 @@ class TurnAllocator {
   std::vector<Reservation> reservations_;
   StreamAdmission streams_;
   PeerConnections peers_;
+  size_t ms_allocations_ = 0;
   Stats stats_;
 };
 

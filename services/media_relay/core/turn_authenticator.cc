@@ -78,6 +78,14 @@ void TurnAuthenticator::SetKeys(std::shared_ptr<const CredentialKeys> keys) {
   keys_ = std::move(keys);
 }
 
+absl::StatusOr<VerifiedCredential> TurnAuthenticator::Verify(
+    std::string_view username, absl::Time now) const {
+  if (keys_ == nullptr) {
+    return absl::Status(absl::StatusCode::kUnauthenticated, "");
+  }
+  return keys_->Verify(username, now);
+}
+
 bool TurnAuthenticator::IsGood(std::string_view username,
                                absl::Time now) const {
   return keys_ != nullptr && keys_->Verify(username, now).ok();

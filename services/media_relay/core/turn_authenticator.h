@@ -9,7 +9,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/common/random/random_source.h"
@@ -67,6 +69,23 @@ class TurnAuthenticator {
                                                    absl::Span<uint8_t> reply,
                                                    Now now,
                                                    TurnChallenge& refused);
+
+  // For the dialect that has rules of its own.
+  TurnNonce::Text MakeNonce(const Endpoint& client, MonoTime now) const {
+    return nonce_.Make(client, /*offer_algorithms=*/false, now);
+  }
+  bool IsNonceValid(std::string_view nonce, const Endpoint& client,
+                    MonoTime now) const {
+    return nonce_.Verify(nonce, client, now).verdict ==
+           TurnNonce::Verdict::kValid;
+  }
+  // As CredentialKeys::Verify(); UNAUTHENTICATED while there are no keys.
+  absl::StatusOr<VerifiedCredential> Verify(std::string_view username,
+                                            absl::Time now) const;
+  const std::string& realm() const { return options_.realm; }
+  bool answers_wrong_integrity() const {
+    return options_.answer_wrong_integrity;
+  }
 
   // One more answer to this source before it authenticates? Per address in
   // IPv4, per /64 in IPv6.

@@ -21,10 +21,14 @@
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/ms_turn_message.h"
+#include "services/media_relay/core/ms_turn_server.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/packet_classifier.h"
+#include "services/media_relay/core/peer_connections.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
+#include "services/media_relay/core/stream_framer.h"
 #include "services/media_relay/core/stun_error.h"
 #include "services/media_relay/core/stun_message.h"
 #include "services/media_relay/core/stun_writer.h"
@@ -62,11 +66,21 @@ TurnServer::TurnServer(const TurnServerOptions& options,
     : random_(random),
       authenticator_(options.authenticator, random),
       allocator_(options, policy, ports, ids, random),
-      tcp_(allocator_) {}
+      tcp_(allocator_),
+      ms_(allocator_, authenticator_) {}
 
 PacketAction TurnServer::OnClientPacket(const ClientPath& path, Packet& packet,
                                         absl::Span<uint8_t> reply, Now now,
                                         SocketActions& sockets) {
+  if (IsMsTurn(packet.bytes())) {
+    const absl::StatusOr<MsTurnMessage> message =
+        ParseMsTurnMessage(packet.bytes());
+    if (!message.ok()) return PacketAction::Drop(DropReason::kMalformedStun);
+    return OnMsTurn(*message, {path, reply, now, sockets});
+  }
+  if (Allocation* active = FindActive(path, now)) {
+    return ms_.OnData(*active, packet.bytes(), now);
+  }
   switch (ClassifyPacket(packet.bytes())) {
     case PacketKind::kChannelData:
       return OnChannelData(path, packet.bytes(), now);
@@ -94,6 +108,55 @@ PacketAction TurnServer::OnStreamUnit(const ClientPath& path,
     return PacketAction::Drop(DropReason::kMalformedStun);
   }
   return OnStun(*message, {path, reply, now, sockets});
+}
+
+PacketAction TurnServer::OnMsTurnUnit(const ClientPath& path, uint8_t type,
+                                      absl::Span<const uint8_t> unit,
+                                      absl::Span<uint8_t> reply, Now now,
+                                      SocketActions& sockets, bool& broken) {
+  if (type == kMsTurnData) {
+    Allocation* allocation = allocator_.table().Find(path, now.mono);
+    return allocation == nullptr
+               ? PacketAction::Drop(DropReason::kUnknownClient)
+               : ms_.OnData(*allocation, unit, now);
+  }
+  const absl::StatusOr<MsTurnMessage> message = ParseMsTurnMessage(unit);
+  if (!message.ok()) {
+    broken = true;
+    return PacketAction::Drop(DropReason::kMalformedStun);
+  }
+  return OnMsTurn(*message, {path, reply, now, sockets});
+}
+
+PacketAction TurnServer::OnMsTurn(const MsTurnMessage& message,
+                                  const Context& context) {
+  MsTurnServer::Outcome outcome;
+  const PacketAction action =
+      ms_.OnMessage(message, context.path, context.reply, context.now,
+                    context.sockets, outcome);
+  if (outcome.challenged) ++stats_.challenges;
+  return Count(action, outcome.error);
+}
+
+Allocation* TurnServer::FindActive(const ClientPath& path, Now now) {
+  if (allocator_.ms_allocations() == 0) return nullptr;
+  Allocation* allocation = allocator_.table().Find(path, now.mono);
+  return allocation != nullptr && allocation->ms != nullptr &&
+                 allocation->ms->active.has_value()
+             ? allocation
+             : nullptr;
+}
+
+PacketAction TurnServer::OnPeerUnit(SocketId peer, Packet& packet, Now now) {
+  const PeerConnection* connection = allocator_.peers().Find(peer);
+  Allocation* allocation =
+      connection == nullptr
+          ? nullptr
+          : allocator_.table().FindByRelay(connection->allocation, now.mono);
+  if (allocation == nullptr) {
+    return PacketAction::Drop(DropReason::kUnknownSocket);
+  }
+  return ms_.OnPeerPacket(*allocation, connection->peer, packet, now);
 }
 
 PacketAction TurnServer::OnChannelData(const ClientPath& path,
@@ -249,6 +312,9 @@ PacketAction TurnServer::OnPeerPacket(SocketId relay_socket,
   if (allocation == nullptr) {
     return PacketAction::Drop(DropReason::kUnknownSocket);
   }
+  if (allocation->dialect == TurnDialect::kMsTurn) {
+    return ms_.OnPeerPacket(*allocation, peer, packet, now);
+  }
   if (!allocation->IsPermitted(peer.ip, now.mono)) {
     ++allocation->counters.dropped_no_permission;
     return PacketAction::Drop(DropReason::kNoPermission);
@@ -320,9 +386,11 @@ Allocation* TurnServer::FindOwn(const AuthenticatedRequest& request,
                                 const Context& context, PacketAction& refused) {
   Allocation* allocation =
       allocator_.table().Find(context.path, context.now.mono);
-  if (allocation == nullptr) {
+  if (allocation == nullptr || allocation->dialect != TurnDialect::kTurn) {
     refused = Refuse(request, StunError::kAllocationMismatch, context);
-  } else if (allocation->owner().username != request.credential.username) {
+    return nullptr;
+  }
+  if (allocation->owner().username != request.credential.username) {
     refused = Refuse(request, StunError::kWrongCredentials, context);
     return nullptr;
   }
@@ -418,10 +486,13 @@ PacketAction TurnServer::OnSocketOpened(SocketId socket,
   const std::optional<TurnAllocator::Opened> opened =
       allocator_.OnSocketOpened(socket, status, now, sockets);
   if (!opened.has_value()) return PacketAction();
+  const bool ms = opened->answer.dialect == TurnDialect::kMsTurn;
   if (opened->made != nullptr) {
-    return AllocateSuccess(*opened->made, opened->answer, reply);
+    return ms ? ms_.AllocateSuccess(*opened->made, opened->answer, reply)
+              : AllocateSuccess(*opened->made, opened->answer, reply);
   }
   CountError(opened->error);
+  if (ms) return ms_.Refuse(opened->answer, opened->error, reply);
   return RefuseAnswer(opened->answer, opened->error, reply);
 }
 

@@ -20,6 +20,8 @@
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
+#include "services/media_relay/core/ms_turn_message.h"
+#include "services/media_relay/core/ms_turn_server.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
@@ -83,6 +85,14 @@ class TurnServer {
                             absl::Span<const uint8_t> unit,
                             absl::Span<uint8_t> reply, Now now,
                             SocketActions& sockets, bool& broken);
+  // One frame of a connection that speaks MS-TURN: kMsTurnControl or
+  // kMsTurnData.
+  PacketAction OnMsTurnUnit(const ClientPath& path, uint8_t type,
+                            absl::Span<const uint8_t> unit,
+                            absl::Span<uint8_t> reply, Now now,
+                            SocketActions& sockets, bool& broken);
+  // One unit of a framed connection to a peer.
+  PacketAction OnPeerUnit(SocketId peer, Packet& packet, Now now);
   // It is gone, and with it what it had (RFC 8656 section 7.3).
   void OnStreamClosed(SocketId stream, Now now, SocketActions& sockets) {
     allocator_.OnStreamClosed(stream, now, sockets);
@@ -97,8 +107,9 @@ class TurnServer {
                            SocketActions& sockets);
   SocketId OnPeerAccepted(SocketId relay_socket, const Endpoint& peer,
                           absl::Span<uint8_t> reply, Now now,
-                          PacketAction& indication) {
-    return tcp_.OnPeerAccepted(relay_socket, peer, reply, now, indication);
+                          PacketAction& indication, bool& framed) {
+    return tcp_.OnPeerAccepted(relay_socket, peer, reply, now, indication,
+                               framed);
   }
   PacketAction OnPeerConnected(SocketId peer, const absl::Status& status,
                                absl::Span<uint8_t> reply, Now now,
@@ -139,7 +150,10 @@ class TurnServer {
   void CollectFlows();
 
   // From now on new allocations get 508; live ones go on.
-  void StartDrain() { draining_ = true; }
+  void StartDrain() {
+    draining_ = true;
+    ms_.StartDrain();
+  }
 
   // Ends one allocation; false if there is none.
   bool Delete(SocketId relay_socket, Now now, SocketActions& sockets);
@@ -164,6 +178,9 @@ class TurnServer {
   PacketAction OnStun(const StunMessage& message, const Context& context);
   PacketAction OnChannelData(const ClientPath& path,
                              absl::Span<const uint8_t> bytes, Now now);
+  PacketAction OnMsTurn(const MsTurnMessage& message, const Context& context);
+  // Bare data of an MS-TURN client that has an active destination.
+  Allocation* FindActive(const ClientPath& path, Now now);
   PacketAction OnBinding(const StunMessage& message, const Context& context);
   PacketAction OnSend(const StunMessage& message, const Context& context);
 
@@ -195,6 +212,7 @@ class TurnServer {
   TurnAuthenticator authenticator_;
   TurnAllocator allocator_;
   TurnTcp tcp_;
+  MsTurnServer ms_;
   bool draining_ = false;
   TurnServerStats stats_;
 };

@@ -75,6 +75,11 @@ PacketAction TurnTcp::OnPeerConnected(SocketId peer, const absl::Status& status,
                                       SocketActions& sockets,
                                       StunError& error) {
   PeerConnection* const connection = allocator_.peers().Find(peer);
+  if (connection != nullptr && connection->state == State::kFramed) {
+    // A Send made it; no answer is due.
+    if (!status.ok()) allocator_.EndPeer(peer, sockets);
+    return PacketAction();
+  }
   if (connection == nullptr || !connection->connect.has_value()) {
     return PacketAction::Drop(DropReason::kUnknownSocket);
   }
@@ -94,7 +99,7 @@ PacketAction TurnTcp::OnPeerConnected(SocketId peer, const absl::Status& status,
 
 SocketId TurnTcp::OnPeerAccepted(SocketId relay_socket, const Endpoint& peer,
                                  absl::Span<uint8_t> reply, Now now,
-                                 PacketAction& indication) {
+                                 PacketAction& indication, bool& framed) {
   Allocation* allocation =
       allocator_.table().FindByRelay(relay_socket, now.mono);
   if (allocation == nullptr) {
@@ -114,14 +119,21 @@ SocketId TurnTcp::OnPeerAccepted(SocketId relay_socket, const Endpoint& peer,
     return kNoSocket;
   }
   PeerConnections& peers = allocator_.peers();
+  framed = allocation->dialect == TurnDialect::kMsTurn;
   PeerConnection* const connection =
       peers.FindTo(relay_socket, peer) != nullptr
           ? nullptr
           : peers.Add(allocator_.ids().Next(), relay_socket, peer,
-                      State::kUnbound, now.mono + kConnectionBindTimeout);
+                      framed ? State::kFramed : State::kUnbound,
+                      framed ? MonoTime::InfiniteFuture()
+                             : now.mono + kConnectionBindTimeout);
   if (connection == nullptr) {
     indication = PacketAction::Drop(DropReason::kTooManySources);
     return kNoSocket;
+  }
+  if (framed) {
+    indication = PacketAction();
+    return connection->socket;
   }
   StunTransactionId id;
   allocator_.random().Fill(absl::MakeSpan(id));

@@ -56,10 +56,11 @@ class TurnTcp {
                                absl::Span<uint8_t> reply, Now now,
                                SocketActions& sockets, StunError& error);
   // A connection that `peer` made to a relayed address (section 5.3): its id,
-  // and what the client is told; or kNoSocket, and it is to be closed.
+  // and what the client is told; or kNoSocket, and it is to be closed. One to
+  // an MS-TURN allocation is `framed`: see ConnectPeer.
   SocketId OnPeerAccepted(SocketId relay_socket, const Endpoint& peer,
                           absl::Span<uint8_t> reply, Now now,
-                          PacketAction& indication);
+                          PacketAction& indication, bool& framed);
   // By the peer or an error.
   void OnPeerClosed(SocketId peer, SocketActions& sockets) {
     allocator_.EndPeer(peer, sockets);

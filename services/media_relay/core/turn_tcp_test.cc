@@ -183,14 +183,15 @@ TEST_F(TurnTcpTest, WhatIsNotBoundIn30SecondsIsClosed) {
 TEST_F(TurnTcpTest, PeersConnectWithPermissionOnly) {
   ASSERT_EQ(Ask(StunMethod::kAllocate, Tcp), 0);
   PacketAction indication;
+  bool framed = false;
   const Endpoint from = At("8.8.8.8", 7777);
   EXPECT_EQ(server_->OnPeerAccepted(relay(), from, absl::MakeSpan(reply_), now_,
-                                    indication),
+                                    indication, framed),
             kNoSocket);
   EXPECT_EQ(indication.drop, DropReason::kNoPermission);
   ASSERT_EQ(Ask(StunMethod::kCreatePermission, Peer(kPeer)), 0);
   const SocketId peer = server_->OnPeerAccepted(
-      relay(), from, absl::MakeSpan(reply_), now_, indication);
+      relay(), from, absl::MakeSpan(reply_), now_, indication, framed);
   ASSERT_NE(peer, kNoSocket);
   EXPECT_EQ(indication.socket, kControl);
   const auto told = ParseStunMessage(indication.bytes);
@@ -202,9 +203,10 @@ TEST_F(TurnTcpTest, PeersConnectWithPermissionOnly) {
   EXPECT_EQ(Ask(StunMethod::kConnectionBind, Id(id), kData), 0);
   // The permission has expired: nobody new.
   Advance(kPermissionLifetime);
-  EXPECT_EQ(server_->OnPeerAccepted(relay(), At("8.8.8.8", 7778),
-                                    absl::MakeSpan(reply_), now_, indication),
-            kNoSocket);
+  EXPECT_EQ(
+      server_->OnPeerAccepted(relay(), At("8.8.8.8", 7778),
+                              absl::MakeSpan(reply_), now_, indication, framed),
+      kNoSocket);
 }
 
 // The 29 forms and more, over Connect and over what comes in.
@@ -229,9 +231,11 @@ TEST_F(TurnTcpTest, ForbiddenAddressesAreNeverReached) {
                   peer.ip.is_v6() ? kControl : kControl + 10),
               443)
         << form;
+    bool framed = false;
     PacketAction indication;
     EXPECT_EQ(server_->OnPeerAccepted(peer.ip.is_v6() ? relay6 : relay4, peer,
-                                      absl::MakeSpan(reply_), now_, indication),
+                                      absl::MakeSpan(reply_), now_, indication,
+                                      framed),
               kNoSocket)
         << form;
   }

@@ -22,11 +22,11 @@ inline constexpr std::array<std::string_view, kDropReasonCount>
     }();
 
 // In the order of kErrorCodes.
-inline constexpr std::array<int, 16> kErrorCodes = {
-    300, 400, 401, 403, 420, 437, 438, 440,
+inline constexpr std::array<int, 17> kErrorCodes = {
+    300, 400, 401, 403, 420, 431, 437, 438, 440,
     441, 442, 443, 446, 447, 486, 500, 508};
-inline constexpr std::array<std::string_view, 16> kErrorCodeNames = {
-    "300", "400", "401", "403", "420", "437", "438", "440",
+inline constexpr std::array<std::string_view, 17> kErrorCodeNames = {
+    "300", "400", "401", "403", "420", "431", "437", "438", "440",
     "441", "442", "443", "446", "447", "486", "500", "508"};
 
 // In the order of SessionNotice::Kind.

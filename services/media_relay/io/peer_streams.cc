@@ -1,9 +1,12 @@
 #include "services/media_relay/io/peer_streams.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -22,6 +25,7 @@
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_connections.h"
 #include "services/media_relay/core/relay_core.h"
+#include "services/media_relay/core/stream_framer.h"
 #include "services/media_relay/io/octet_sink.h"
 #include "services/media_relay/io/turn_stream_front.h"
 
@@ -34,6 +38,7 @@ class PeerStreams::Peer final : public StreamHandler {
 
   absl::Status Connect(const ConnectPeer& connect) {
     connecting_ = true;
+    if (connect.framed) framer_.emplace(StreamFraming::kRfc4571);
     TcpStream::Options options;
     options.max_write_buffer = kJoinedBuffer;
     options.connect_timeout = kPeerConnectTimeout;
@@ -42,16 +47,17 @@ class PeerStreams::Peer final : public StreamHandler {
     SP_ASSIGN_OR_RETURN(
         tcp_, TcpStream::Connect(streams_.loop_, connect.peer.ToSocketAddress(),
                                  options, *this));
-    tcp_->PauseReading();
+    if (!connect.framed) tcp_->PauseReading();
     return absl::OkStatus();
   }
 
-  absl::Status Accept(UniqueFd fd, const SocketAddress& from) {
+  absl::Status Accept(UniqueFd fd, const SocketAddress& from, bool framed) {
+    if (framed) framer_.emplace(StreamFraming::kRfc4571);
     TcpStream::Options options;
     options.max_write_buffer = kJoinedBuffer;
     SP_ASSIGN_OR_RETURN(tcp_, TcpStream::Accept(streams_.loop_, std::move(fd),
                                                 from, options, *this));
-    tcp_->PauseReading();
+    if (!framed) tcp_->PauseReading();
     return absl::OkStatus();
   }
 
@@ -70,16 +76,24 @@ class PeerStreams::Peer final : public StreamHandler {
   void Close() {
     if (tcp_ != nullptr) tcp_->Close();
   }
-  bool Write(ByteSpan octets) { return tcp_->Write(octets).ok(); }
+  bool Write(ByteSpan octets) {
+    if (!connecting_ || !framer_.has_value()) return tcp_->Write(octets).ok();
+    if (waiting_.size() + octets.size() > kConnectingBuffer) return false;
+    waiting_.append(AsText(octets));
+    return true;
+  }
   size_t waiting() const { return tcp_->buffered(); }
   void Finish() { tcp_->Finish(); }
 
   void OnOpen() override {
     if (!connecting_) return;
     connecting_ = false;
+    if (!waiting_.empty()) (void)tcp_->Write(AsBytes(waiting_));
+    waiting_ = std::string();
     streams_.Report(id_, absl::OkStatus());
   }
   void OnData(ByteSpan data) override {
+    if (framer_.has_value()) return OnUnits(data);
     if (client_ == kNoSocket) return;
     OctetSink& client = streams_.clients_;
     if (!client.WriteOctets(client_, data)) {
@@ -89,7 +103,11 @@ class PeerStreams::Peer final : public StreamHandler {
     if (client.Waiting(client_) > kJoinedHighWater) tcp_->PauseReading();
   }
   void OnEnd() override {
-    if (client_ != kNoSocket) streams_.clients_.FinishOctets(client_);
+    if (framer_.has_value()) {
+      streams_.End(id_);
+    } else if (client_ != kNoSocket) {
+      streams_.clients_.FinishOctets(client_);
+    }
   }
   void OnDrained() override {
     if (client_ != kNoSocket) {
@@ -112,8 +130,29 @@ class PeerStreams::Peer final : public StreamHandler {
   }
 
  private:
+  // Unit by unit over the client's control connection; what finds no room there
+  // is dropped, since it is media.
+  void OnUnits(ByteSpan data) {
+    std::array<uint8_t, kPacketHeadroom + kMaxStreamUnit> buffer;
+    for (;;) {
+      StreamUnit unit;
+      const StreamFramer::Result result = framer_->Next(data, unit);
+      if (result == StreamFramer::Result::kMore) return;
+      if (result == StreamFramer::Result::kBroken) return streams_.End(id_);
+      std::copy(unit.bytes.begin(), unit.bytes.end(),
+                buffer.begin() + kPacketHeadroom);
+      Packet packet{buffer.data() + kPacketHeadroom, unit.bytes.size(),
+                    kPacketHeadroom, 0};
+      const PacketAction action =
+          streams_.core_.OnPeerUnit(id_, packet, streams_.owner_.ReadNow());
+      if (action.sends()) streams_.clients_.Send(action, /*media=*/true);
+    }
+  }
+
   PeerStreams& streams_;
   const SocketId id_;
+  std::optional<StreamFramer> framer_;
+  std::string waiting_;  // of a framed one that is not up yet
   std::unique_ptr<TcpStream> tcp_;
   SocketId client_ = kNoSocket;
   bool connecting_ = false;
@@ -152,12 +191,13 @@ void PeerStreams::OnAccept(SocketId listener, UniqueFd fd,
                            const SocketAddress& from) {
   std::array<uint8_t, kReplySize> reply;
   PacketAction indication;
+  bool framed = false;
   const SocketId id = core_.OnPeerAccepted(
       listener, {IpAddress::FromBytes(from.ip_bytes()), from.port()},
-      absl::MakeSpan(reply), owner_.ReadNow(), indication);
+      absl::MakeSpan(reply), owner_.ReadNow(), indication, framed);
   if (id != kNoSocket) {
     auto peer = std::make_unique<Peer>(*this, id);
-    if (peer->Accept(std::move(fd), from).ok()) {
+    if (peer->Accept(std::move(fd), from, framed).ok()) {
       peers_[id] = std::move(peer);
       if (indication.sends()) clients_.Send(indication, /*media=*/false);
     } else {

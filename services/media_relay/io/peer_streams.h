@@ -23,6 +23,10 @@
 
 namespace sallyport::media_relay {
 
+// Octets that a Send of MS-TURN may leave waiting for its connection to come
+// up.
+inline constexpr size_t kConnectingBuffer = 16 * 1024;
+
 // Loop thread only.
 class PeerStreams final : public OctetSink {
  public:

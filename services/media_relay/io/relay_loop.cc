@@ -306,6 +306,12 @@ void RelayLoop::Send(const PacketAction& action, const SendContext& context,
 }
 
 void RelayLoop::SendFromPort(const PacketAction& action) {
+  if (peers_->Has(action.socket)) {
+    if (!peers_->WriteOctets(action.socket, action.bytes)) {
+      core_.OnSendDropped(DropReason::kSlowReader);
+    }
+    return;
+  }
   ports_->Send(action, {clock_.MonoNow()});
 }
 

@@ -177,6 +177,21 @@ class TurnStreamFront::Connection final : public StreamHandler {
         if (stage_ == Stage::kOpening) stage_ = Stage::kClear;
         OnUnits(AsBytes(begin));
         return;
+      case StreamOpening::kMsTurn:
+        framer_.emplace(StreamFraming::kMsTurn);
+        if (stage_ == Stage::kOpening) stage_ = Stage::kClear;
+        OnUnits(AsBytes(begin));
+        return;
+      case StreamOpening::kPseudoTls:
+        if (tls_ != nullptr) return Fail(StreamEnd::kMalformed);
+        if (!tcp_->Write(WritePseudoTlsServerHello(front_.random_)).ok()) {
+          return Fail(StreamEnd::kFailed);
+        }
+        path_.transport = ClientTransport::kPseudoTls;
+        framer_.emplace(StreamFraming::kMsTurn);
+        stage_ = Stage::kClear;
+        OnUnits(AsBytes(begin).subspan(kPseudoTlsClientHello));
+        return;
       case StreamOpening::kTls:
         OnTls(AsBytes(begin));
         return;
@@ -240,11 +255,18 @@ class TurnStreamFront::Connection final : public StreamHandler {
       bool broken = result == StreamFramer::Result::kBroken;
       if (!broken) {
         const PacketAction action =
-            front_.core_.OnStreamUnit(path_, unit.bytes, absl::MakeSpan(reply),
-                                      now, front_.actions_, broken);
+            framer_->framing() == StreamFraming::kMsTurn
+                ? front_.core_.OnMsTurnUnit(path_, unit.type, unit.bytes,
+                                            absl::MakeSpan(reply), now,
+                                            front_.actions_, broken)
+                : front_.core_.OnStreamUnit(path_, unit.bytes,
+                                            absl::MakeSpan(reply), now,
+                                            front_.actions_, broken);
         if (IsStreamSocket(action.socket)) {
           front_.Send(action, /*media=*/false);
         } else if (action.sends()) {
+          // The connection that it goes over may have to be begun first.
+          if (!front_.actions_.empty()) front_.owner_.AfterInput();
           front_.owner_.SendFromPort(action);
           if (unit.buffered) front_.owner_.FlushPorts();
         }

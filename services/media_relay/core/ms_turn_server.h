@@ -1,0 +1,95 @@
+// The A/V Edge dialect: MS-TURN over datagrams and connections, on the same
+// allocations and under the same policy as RFC 8656.
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_MS_TURN_SERVER_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_MS_TURN_SERVER_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/types/span.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/ms_turn_message.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/stun_error.h"
+#include "services/media_relay/core/turn_allocator.h"
+#include "services/media_relay/core/turn_answer.h"
+#include "services/media_relay/core/turn_authenticator.h"
+
+namespace sallyport::media_relay {
+
+// A client asks with Allocate, refreshes with Allocate, sends with Send, which
+// opens the permission, and may choose one peer to whom and from whom data goes
+// bare. The allocation is UDP over UDP and TCP over connections; a peer's
+// connection is made by the first Send to it or accepted from an address that
+// was sent to, and carries units as RFC 4571 frames them. Every request but the
+// first Allocate proves user and password, and Send and Set Active Destination
+// count up (AVE-12 to AVE-17). Offers no SHA-256: no public text says how keys
+// are then made. Thread-compatible.
+class MsTurnServer {
+ public:
+  // What is counted by the caller.
+  struct Outcome {
+    StunError error = StunError::kNone;
+    bool challenged = false;
+  };
+
+  // Both must outlive this object.
+  MsTurnServer(TurnAllocator& allocator, TurnAuthenticator& authenticator)
+      : allocator_(allocator), authenticator_(authenticator) {}
+
+  PacketAction OnMessage(const MsTurnMessage& message, const ClientPath& path,
+                         absl::Span<uint8_t> reply, Now now,
+                         SocketActions& sockets, Outcome& outcome);
+  // Bare data of a client, towards its active destination.
+  PacketAction OnData(Allocation& allocation, ByteSpan data, Now now);
+  // From a peer: bare or as a Data Indication, in place.
+  PacketAction OnPeerPacket(Allocation& allocation, const Endpoint& peer,
+                            Packet& packet, Now now);
+
+  // How a pending Allocate ended.
+  PacketAction AllocateSuccess(Allocation& allocation, const TurnAnswer& answer,
+                               absl::Span<uint8_t> reply);
+  PacketAction Refuse(const TurnAnswer& answer, StunError error,
+                      absl::Span<uint8_t> reply);
+
+  void StartDrain() { draining_ = true; }
+
+ private:
+  struct Context {
+    const MsTurnMessage& message;
+    const ClientPath& path;
+    absl::Span<uint8_t> reply;
+    Now now;
+    SocketActions& sockets;
+    Outcome& outcome;
+  };
+
+  PacketAction OnAllocate(const Context& context);
+  PacketAction OnSend(const Context& context);
+  PacketAction OnSetActive(const Context& context);
+  // The client's allocation, if the request proves itself; otherwise why not.
+  Allocation* Authenticate(const Context& context, DropReason& refused);
+  PacketAction Challenge(const Context& context, StunError error);
+  PacketAction WrongIntegrity(const Context& context);
+  // To `peer` from the allocation, over whatever it relays.
+  PacketAction SendToPeer(Allocation& allocation, const Endpoint& peer,
+                          ByteSpan data, SocketActions& sockets);
+  TurnAnswer AnswerTo(const Context& context) const;
+  // A writer behind the frame that connections want, and its end.
+  MsTurnWriter Begin(const TurnAnswer& answer, MsTurnType type,
+                     absl::Span<uint8_t> reply) const;
+  PacketAction Finish(const MsTurnWriter& writer, const ClientPath& path,
+                      absl::Span<uint8_t> reply) const;
+
+  TurnAllocator& allocator_;
+  TurnAuthenticator& authenticator_;
+  bool draining_ = false;
+};
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_CORE_MS_TURN_SERVER_H_

@@ -1,5 +1,6 @@
 // Bytes become a list of inputs to one relay core: time, client packets, peer
-// packets, media packets, commands and failures of sockets. Invariants: every
+// packets, media packets, ICE checks, DTLS handshakes, commands and failures of
+// sockets. Invariants: every
 // action names a socket that is open, what is sent lies in lent memory, the
 // deadline is never in the past after a turn, and nothing outgrows its bound.
 
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -24,7 +26,11 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/random/fake_random.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/dtls_association.h"
+#include "services/media_relay/core/dtls_endpoint.h"
+#include "services/media_relay/core/dtls_identity.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/ice_lite.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/relay_interface.h"
 #include "services/media_relay/core/session_table.h"
@@ -78,6 +84,16 @@ class Run {
       Require(core_->sessions().size() <= 3);
       Require(open_.size() <= 4 + 3 * 4);
       Require(core_->ports_out() <= 32);
+      core_->sessions().TakeNotices();
+      // No leg with DTLS has keys of a far side without its fingerprint.
+      for (const SessionView& view : core_->sessions().List("", now_)) {
+        for (const LegView& leg : view.legs) {
+          Require(!leg.dtls.has_value() || !leg.suite.has_value() ||
+                  leg.dtls->remote_fingerprint.has_value());
+          Require(!leg.ice.has_value() || !leg.ice->selected.has_value() ||
+                  leg.ice->state != IceLite::State::kConsentLost);
+        }
+      }
     }
   }
 
@@ -108,7 +124,7 @@ class Run {
   }
 
   void Step() {
-    switch (Byte() % 10) {
+    switch (Byte() % 13) {
       case 0:
         now_.mono += absl::Seconds(Byte());
         now_.wall += absl::Seconds(Byte());
@@ -162,6 +178,17 @@ class Run {
             leg.options.srtp = static_cast<SrtpSuite>((how >> 4) % 5);
           leg.options.rtcp_mux = how & 2;
           leg.initial.latching = (how & 4) != 0;
+          if (how & 8) {  // a WebRTC leg
+            leg.options.rtcp_mux = true;
+            leg.options.ice = how & 16;
+            leg.dtls = how & 32;
+            if (leg.dtls) leg.options.srtp.reset();
+            if (leg.options.ice) leg.initial.latching.reset();
+            if (leg.dtls && (how & 64)) {
+              leg.initial.remote_setup = static_cast<DtlsSetup>((how >> 2) % 3);
+              leg.initial.remote_fingerprint = Far().fingerprint();
+            }
+          }
           leg.initial.latching_prefixes = {*IpPrefix::Parse("10.0.0.0/8")};
           leg.initial.remote_rtp = Address();
           if (leg.options.srtp.has_value()) {
@@ -195,13 +222,69 @@ class Run {
         for (auto& leg : update.legs) {
           if (!leg.has_value()) continue;
           leg->remote_rtp = Address();
-          leg->direction = static_cast<MediaDirection>(Byte() % 4);
+          const uint8_t how = Byte();
+          leg->direction = static_cast<MediaDirection>(how % 4);
+          if (how & 16) leg->remote_fingerprint = Far().fingerprint();
+          if (how & 32) leg->remote_setup = static_cast<DtlsSetup>(how % 3);
+          if (how & 64) leg->remote_ufrag = (how & 128) ? "far1" : "far2";
         }
         SocketActions sockets;
         core_->sessions().Update(update, now_, sockets).status().IgnoreError();
         Perform(std::move(sockets));
         break;
       }
+      case 10: {
+        // An ICE check with the right words.
+        const uint8_t which = Byte();
+        const auto leg = AnyLeg(which);
+        if (!leg.has_value() || !leg->ice.has_value()) break;
+        std::array<uint8_t, 512> buffer;
+        StunWriter writer(absl::MakeSpan(buffer), StunClass::kRequest,
+                          static_cast<uint16_t>(StunMethod::kBinding), {7});
+        writer.AddText(
+            stun_attribute::kUsername,
+            leg->ice->local_ufrag + ":" +
+                (leg->ice->remote_ufrag.empty() ? "far1"
+                                                : leg->ice->remote_ufrag));
+        if (which & 16) writer.AddBytes(stun_attribute::kUseCandidate, {});
+        if (which & 32) writer.AddUint32(stun_attribute::kPriority, Byte());
+        if (which & 64) {
+          writer.AddBytes(stun_attribute::kIceControlled, AsBytes("12345678"));
+        }
+        if (which & 128) writer.AddBytes(0x7F01, AsBytes(Bytes()));
+        writer.AddIntegritySha1(leg->ice->local_password.DangerousBytes());
+        writer.AddFingerprint();
+        const auto socket = by_port_.find(leg->local_rtp.port);
+        if (socket != by_port_.end()) {
+          Deliver(socket->second, ToString(writer.finished()));
+        }
+        break;
+      }
+      case 11: {
+        // The far side's next handshake datagrams, some of them damaged.
+        const uint8_t which = Byte();
+        const auto leg = AnyLeg(which);
+        if (!leg.has_value() || !leg->dtls.has_value()) break;
+        if (association_ == nullptr || (which & 16)) {
+          association_ =
+              DtlsAssociation::Create(
+                  FarIdentity(),
+                  (which & 32) ? DtlsRole::kServer : DtlsRole::kClient,
+                  SrtpProfiles::Default(), leg->dtls->local_fingerprint,
+                  now_.mono)
+                  .value();
+        }
+        const auto socket = by_port_.find(leg->local_rtp.port);
+        if (socket == by_port_.end()) break;
+        for (std::string& datagram : association_->TakeDatagrams()) {
+          if (which & 64) datagram[Byte() % datagram.size()] ^= Byte();
+          Deliver(socket->second, datagram);
+        }
+        break;
+      }
+      case 12:
+        Deliver(AnySocket(), std::string("\x16\xfe\xfd", 3) + Bytes());
+        break;
       case 8:
         fail_next_ = Byte() % 10;
         break;
@@ -214,6 +297,20 @@ class Run {
       }
     }
   }
+
+  // One leg of a session that may be there.
+  std::optional<LegView> AnyLeg(uint8_t which) {
+    auto view = core_->sessions().Get(
+        "t", std::string(1, static_cast<char>('a' + which % 4)), now_);
+    if (!view.ok()) return std::nullopt;
+    return std::move(view->legs[which >> 2 & 1]);
+  }
+  std::shared_ptr<const DtlsIdentity> FarIdentity() {
+    static const auto* const identity = new std::shared_ptr<const DtlsIdentity>(
+        DtlsIdentity::Create(absl::UnixEpoch()).value());
+    return *identity;
+  }
+  const DtlsIdentity& Far() { return *FarIdentity(); }
 
   std::string Deliver(SocketId socket, const std::string& wire) {
     std::vector<uint8_t> buffer(kPacketHeadroom + wire.size() +
@@ -249,6 +346,9 @@ class Run {
         if (const auto* datagram = std::get_if<SendDatagram>(&action)) {
           Require(open_.contains(datagram->socket));
           Require(!datagram->bytes.empty() && datagram->bytes.size() <= 1500);
+          if (association_ != nullptr) {
+            association_->OnDatagram(AsBytes(datagram->bytes), now_.mono);
+          }
           continue;
         }
         const auto& open = std::get<OpenSocket>(action);
@@ -259,6 +359,7 @@ class Run {
           status = absl::Status(absl::StatusCode::kAlreadyExists, "");
         } else {
           Require(open_.insert(open.socket).second);
+          by_port_[open.local.port] = open.socket;
         }
         const PacketAction answer = core_->OnSocketOpened(
             open.socket, status, absl::MakeSpan(reply_), now_, next);
@@ -275,6 +376,8 @@ class Run {
   TurnTestClient client_;
   std::optional<RelayCore> core_;
   std::set<SocketId> open_;
+  std::map<uint16_t, SocketId> by_port_;          // the newest of each port
+  std::unique_ptr<DtlsAssociation> association_;  // the far side's
   std::array<uint8_t, kReplySize> reply_;
   std::string last_reply_;
   int fail_next_ = 0;

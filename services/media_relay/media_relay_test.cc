@@ -368,17 +368,6 @@ TEST_F(MediaRelayTest, OperatorsLookButSeeNoKeysAndMakeNoSessions) {
   EXPECT_EQ(refused(*edge, absl::Milliseconds(99)), "INTERVAL_INVALID");
   EXPECT_EQ(refused(*edge, absl::Seconds(61)), "INTERVAL_INVALID");
   EXPECT_EQ(refused(*capf, absl::Seconds(1)), "CALLER_NOT_ACCEPTED");
-
-  // What is not there yet says so, with its name.
-  grpc::ClientContext context;
-  v1::WatchSessionsRequest watch;
-  watch.set_parent("tenants/-");
-  auto stream = ann->WatchSessions(&context, watch);
-  v1::WatchSessionsResponse step;
-  EXPECT_FALSE(stream->Read(&step));
-  const grpc::Status ended = stream->Finish();
-  EXPECT_EQ(ended.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_NE(ended.error_message().find("WatchSessions"), std::string::npos);
 }
 
 TEST_F(MediaRelayTest, WrongRequestsNameEveryField) {

@@ -70,8 +70,9 @@ class WebrtcPeerTest : public SessionRig {
     return session;
   }
 
-  void CallAiortc(const std::string& type, const std::string& relay_setup,
-                  v1::DtlsSetup answer, v1::DtlsSetup relay) {
+  void CallPeer(const std::string& program, type::v1::SrtpSuite suite,
+                const std::string& type, const std::string& relay_setup,
+                v1::DtlsSetup answer, v1::DtlsSetup relay) {
     if (!PeerProgram::Exists("/usr/bin/python3")) {
       GTEST_SKIP() << "there is no /usr/bin/python3";
     }
@@ -80,8 +81,7 @@ class WebrtcPeerTest : public SessionRig {
     const v1::Leg& leg = made.leg_a();
     EXPECT_EQ(leg.dtls().local_setup(), v1::DTLS_SETUP_ACTPASS);
     EXPECT_EQ(leg.ice().state(), v1::ICE_STATE_WAITING);
-    PeerProgram peer(
-        {"/usr/bin/python3", "services/media_relay/webrtc_peer.py"});
+    PeerProgram peer({"/usr/bin/python3", "services/media_relay/" + program});
     peer.WriteLine(
         absl::StrCat("{\"address\":\"", leg.local_address(),
                      "\",\"port\":", leg.local_rtp_port(), ",\"ufrag\":\"",
@@ -90,7 +90,7 @@ class WebrtcPeerTest : public SessionRig {
                      leg.dtls().local_fingerprint(), "\",\"setup\":\"",
                      relay_setup, "\",\"type\":\"", type, "\",\"seconds\":4}"));
     const std::string sdp = peer.ReadLine();
-    ASSERT_NE(sdp, "") << "aiortc gave no answer";
+    ASSERT_NE(sdp, "") << program << " gave no answer";
     v1::Session changes;
     changes.set_name(made.name());
     v1::Leg& a = *changes.mutable_leg_a();
@@ -106,8 +106,7 @@ class WebrtcPeerTest : public SessionRig {
     });
     EXPECT_EQ(flowing.leg_a().dtls().state(), v1::DTLS_STATE_ESTABLISHED);
     EXPECT_EQ(flowing.leg_a().ice().state(), v1::ICE_STATE_SELECTED);
-    EXPECT_EQ(flowing.leg_a().srtp_suite(),
-              type::v1::SRTP_SUITE_AES_CM_128_HMAC_SHA1_80);
+    EXPECT_EQ(flowing.leg_a().srtp_suite(), suite);
     EXPECT_FALSE(flowing.leg_a().has_local_key());
     const std::string result = peer.ReadLine();
     gateway.Stop();
@@ -135,11 +134,21 @@ class WebrtcPeerTest : public SessionRig {
 };
 
 TEST_F(WebrtcPeerTest, AiortcBegins) {
-  CallAiortc("offer", "actpass", v1::DTLS_SETUP_ACTIVE, v1::DTLS_SETUP_PASSIVE);
+  CallPeer("webrtc_peer.py", type::v1::SRTP_SUITE_AES_CM_128_HMAC_SHA1_80,
+           "offer", "actpass", v1::DTLS_SETUP_ACTIVE, v1::DTLS_SETUP_PASSIVE);
 }
 
 TEST_F(WebrtcPeerTest, RelayBeginsWithAiortc) {
-  CallAiortc("answer", "active", v1::DTLS_SETUP_ACTPASS, v1::DTLS_SETUP_ACTIVE);
+  CallPeer("webrtc_peer.py", type::v1::SRTP_SUITE_AES_CM_128_HMAC_SHA1_80,
+           "answer", "active", v1::DTLS_SETUP_ACTPASS, v1::DTLS_SETUP_ACTIVE);
+}
+
+// The browser itself. It offers DTLS 1.3 with a post-quantum key share in a
+// ClientHello of two datagrams, and takes DTLS 1.2 from us.
+TEST_F(WebrtcPeerTest, Chromium) {
+  if (!PeerProgram::Exists("chromium")) GTEST_SKIP() << "there is no chromium";
+  CallPeer("chromium_peer.py", type::v1::SRTP_SUITE_AEAD_AES_256_GCM, "offer",
+           "actpass", v1::DTLS_SETUP_ACTIVE, v1::DTLS_SETUP_PASSIVE);
 }
 
 std::string Rtp(uint16_t sequence) {

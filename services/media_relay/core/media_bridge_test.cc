@@ -293,13 +293,58 @@ TEST_F(MediaBridgeTest, SameKeyAgainKeepsTheReplayList) {
   EXPECT_EQ(action_.drop, DropReason::kReplayed);
 }
 
-TEST_F(MediaBridgeTest, NewRemoteKeyReplacesTheOld) {
+TEST_F(MediaBridgeTest, FormerRemoteKeyIsGoodUntilTheNewOneIsUsed) {
+  for (const SrtpSuite suite :
+       {SrtpSuite::kAesCm128HmacSha1_80, SrtpSuite::kAeadAes256Gcm}) {
+    Make(suite, std::nullopt);
+    Peer before(a_->address, suite, 'b');
+    Signal(LegSide::kA, before);
+    EXPECT_EQ(Deliver(LegSide::kA, before.Wrap(Rtp(1)), a_->address), Rtp(1));
+    Peer after(a_->address, suite, 'n');
+    Signal(LegSide::kA, after);
+    // Still under way with the former key.
+    const std::string replayed = before.Wrap(Rtp(2));
+    EXPECT_EQ(Deliver(LegSide::kA, replayed, a_->address), Rtp(2));
+    EXPECT_EQ(Deliver(LegSide::kA, replayed, a_->address), "");
+    EXPECT_EQ(action_.drop, DropReason::kReplayed);
+    EXPECT_EQ(
+        Deliver(LegSide::kA, before.Wrap(SenderReport(), /*rtcp=*/true),
+                {a_->address.ip, static_cast<uint16_t>(a_->address.port + 1)},
+                /*rtcp_socket=*/true),
+        SenderReport());
+    EXPECT_EQ(Deliver(LegSide::kA, Rtp(3), a_->address), "");
+    EXPECT_EQ(action_.drop, DropReason::kAuthFailed);
+    const std::string late = before.Wrap(Rtp(4));
+    EXPECT_EQ(Deliver(LegSide::kA, after.Wrap(Rtp(5)), a_->address), Rtp(5));
+    EXPECT_EQ(Deliver(LegSide::kA, late, a_->address), "");
+    EXPECT_EQ(action_.drop, DropReason::kAuthFailed);
+  }
+}
+
+TEST_F(MediaBridgeTest, FormerRemoteKeyDiesAfterTenSeconds) {
   Make(kSuite, std::nullopt);
-  const std::string old_wire = a_->Wrap(Rtp(1));
-  a_.emplace(a_->address, kSuite, 'n');
-  Signal(LegSide::kA, *a_);
-  EXPECT_EQ(Deliver(LegSide::kA, old_wire, a_->address), "");
-  EXPECT_EQ(Deliver(LegSide::kA, a_->Wrap(Rtp(2)), a_->address), Rtp(2));
+  Peer before(a_->address, kSuite, 'b');
+  Signal(LegSide::kA, before);
+  Peer after(a_->address, kSuite, 'n');
+  Signal(LegSide::kA, after);
+  now_.mono += absl::Seconds(10);
+  EXPECT_EQ(Deliver(LegSide::kA, before.Wrap(Rtp(1)), a_->address), "");
+  EXPECT_EQ(action_.drop, DropReason::kAuthFailed);
+  EXPECT_EQ(Deliver(LegSide::kA, after.Wrap(Rtp(2)), a_->address), Rtp(2));
+}
+
+// RFC 3550 section 8.2: each leg has keys of its own, so that both may use one
+// SSRC and one sequence number without reusing key stream.
+TEST_F(MediaBridgeTest, SsrcCollisionOfTheLegsIsHarmless) {
+  Make(kSuite, kSuite);
+  for (uint16_t i = 65530; i != 6; ++i) {
+    EXPECT_EQ(
+        b_->Unwrap(Deliver(LegSide::kA, a_->Wrap(Rtp(i, 42)), a_->address)),
+        Rtp(i, 42));
+    EXPECT_EQ(
+        a_->Unwrap(Deliver(LegSide::kB, b_->Wrap(Rtp(i, 42)), b_->address)),
+        Rtp(i, 42));
+  }
 }
 
 // The RTP bleed and inject class (CVE-2025-53399): other sources.

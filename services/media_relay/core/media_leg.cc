@@ -1,6 +1,7 @@
 #include "services/media_relay/core/media_leg.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -172,7 +173,7 @@ absl::Status MediaLeg::Update(const MediaLegUpdate& update, Now now) {
     }
   }
   // Nothing fails from here on.
-  if (inbound != nullptr) inbound_ = std::move(inbound);
+  if (inbound != nullptr) ReplaceInbound(std::move(inbound), now);
   if (update.remote_rtp.has_value() && update.remote_rtp != remote_rtp_) {
     remote_rtp_ = update.remote_rtp;
     if (ice_ == nullptr) rtp_.latched.reset();
@@ -203,7 +204,7 @@ absl::Status MediaLeg::Update(const MediaLegUpdate& update, Now now) {
   if (dtls_ != nullptr) {
     dtls_->Update(update.remote_fingerprint, update.remote_setup, now.mono);
     if (ice_ == nullptr && remote_rtp_.has_value()) dtls_->OnPath(now.mono);
-    FollowDtls();
+    FollowDtls(now);
   }
   return absl::OkStatus();
 }
@@ -232,7 +233,7 @@ void MediaLeg::FollowIce(IceLite::State before, Now now) {
   news_ |= leg_news::kAttention;
   if (dtls_ != nullptr && destination.has_value()) {
     dtls_->OnPath(now.mono);
-    FollowDtls();
+    FollowDtls(now);
   }
 }
 
@@ -243,11 +244,11 @@ DropReason MediaLeg::OnDtls(const Endpoint& from, const Packet& packet,
     return Count(DropReason::kSourceRefused);
   }
   const DropReason refused = dtls_->OnDatagram(packet.bytes(), now.mono);
-  FollowDtls();
+  FollowDtls(now);
   return refused == DropReason::kNone ? refused : Count(refused);
 }
 
-void MediaLeg::FollowDtls() {
+void MediaLeg::FollowDtls(Now now) {
   news_ |= leg_news::kAttention;
   if (dtls_->TakeChange()) news_ |= leg_news::kDtlsChanged;
   const std::optional<DtlsAssociation::Keys> keys = dtls_->TakeKeys();
@@ -259,7 +260,7 @@ void MediaLeg::FollowDtls() {
       SrtpSession::Create(library_, keys->suite, keys->local.DangerousBytes(),
                           {}, SrtpSession::Direction::kProtect);
   // Fails for want of memory alone; then nothing passes.
-  inbound_ = inbound.ok() ? *std::move(inbound) : nullptr;
+  ReplaceInbound(inbound.ok() ? *std::move(inbound) : nullptr, now);
   outbound_ = outbound.ok() ? *std::move(outbound) : nullptr;
 }
 
@@ -297,7 +298,7 @@ void MediaLeg::OnDeadline(Now now) {
   }
   if (dtls_ != nullptr && dtls_->deadline() <= now.mono) {
     dtls_->OnDeadline(now.mono);
-    FollowDtls();
+    FollowDtls(now);
   }
   if (media_check_ > now.mono) return;
   // Packets do not move the deadline; it is looked at what has come since.
@@ -350,11 +351,39 @@ void MediaLeg::Latch(bool rtcp, const Endpoint& from) {
   if (!path.latched.has_value()) path.latched = from;
 }
 
-DropReason MediaLeg::Unprotect(bool rtcp, Packet& packet) {
+void MediaLeg::ReplaceInbound(std::unique_ptr<SrtpSession> inbound, Now now) {
+  former_inbound_ = std::exchange(inbound_, std::move(inbound));
+  former_until_ = now.mono + kRekeying;
+}
+
+SrtpResult MediaLeg::UnprotectDuringRekeying(bool rtcp, Packet& packet,
+                                             Now now) {
+  const auto with = [&](SrtpSession& session) {
+    return rtcp ? session.UnprotectRtcp(packet) : session.UnprotectRtp(packet);
+  };
+  if (former_until_ <= now.mono || packet.size > kMaxPacketSize) {
+    former_inbound_.reset();
+    return with(*inbound_);
+  }
+  // A failure may leave nothing of the packet.
+  std::array<uint8_t, kMaxPacketSize> copy;
+  const Packet before = packet;
+  std::copy_n(packet.data, packet.size, copy.begin());
+  const SrtpResult result = with(*inbound_);
+  if (result == SrtpResult::kOk) former_inbound_.reset();
+  if (result != SrtpResult::kAuthFailed) return result;
+  packet = before;
+  std::copy_n(copy.begin(), packet.size, packet.data);
+  return with(*former_inbound_);
+}
+
+DropReason MediaLeg::Unprotect(bool rtcp, Packet& packet, Now now) {
   if (!is_srtp()) return DropReason::kNone;
   if (inbound_ == nullptr) return DropReason::kNotConfigured;
   const DropReason reason = ReasonOfResult(
-      rtcp ? inbound_->UnprotectRtcp(packet) : inbound_->UnprotectRtp(packet));
+      former_inbound_ != nullptr ? UnprotectDuringRekeying(rtcp, packet, now)
+      : rtcp                     ? inbound_->UnprotectRtcp(packet)
+                                 : inbound_->UnprotectRtp(packet));
   if (reason == DropReason::kAuthFailed) ++stats_.auth_failures;
   if (reason == DropReason::kReplayed) ++stats_.replayed;
   return reason;
@@ -370,7 +399,7 @@ DropReason MediaLeg::Accept(bool rtcp, const Endpoint& from, Packet& packet,
            : !ParseRtpHeader(packet.bytes()).ok()) {
     return Count(rtcp ? DropReason::kMalformedRtcp : DropReason::kMalformedRtp);
   }
-  const DropReason unprotected = Unprotect(rtcp, packet);
+  const DropReason unprotected = Unprotect(rtcp, packet, now);
   if (unprotected != DropReason::kNone) return Count(unprotected);
 
   if (rtcp) {

@@ -114,6 +114,9 @@ struct MediaLegStats {
 // Thread-compatible.
 class MediaLeg {
  public:
+  // The former key of the far side is good this long at most.
+  static constexpr absl::Duration kRekeying = absl::Seconds(10);
+
   // `library`, `policy` and `random` must outlive the leg. An SDES-SRTP leg
   // draws its own key from `random` at once, one with ICE its credentials.
   MediaLeg(const MediaLegOptions& options, const SrtpLibrary& library,
@@ -202,9 +205,11 @@ class MediaLeg {
   // Takes over the pair that ICE has chosen.
   void FollowIce(IceLite::State before, Now now);
   // Takes keys out of a handshake that is complete.
-  void FollowDtls();
+  void FollowDtls(Now now);
   std::optional<Endpoint> Destination(bool rtcp) const;
-  DropReason Unprotect(bool rtcp, Packet& packet);
+  DropReason Unprotect(bool rtcp, Packet& packet, Now now);
+  SrtpResult UnprotectDuringRekeying(bool rtcp, Packet& packet, Now now);
+  void ReplaceInbound(std::unique_ptr<SrtpSession> inbound, Now now);
   DropReason Count(DropReason reason) {
     CountDrop(reason);
     return reason;
@@ -227,6 +232,9 @@ class MediaLeg {
   Secret local_key_;
   std::unique_ptr<SrtpSession> inbound_;
   std::unique_ptr<SrtpSession> outbound_;
+  // After a change of keys: good until the far side uses the new one, as it
+  // hears of the change earlier or later than we do.
+  std::unique_ptr<SrtpSession> former_inbound_;
   std::unique_ptr<IceLite> ice_;
   std::unique_ptr<DtlsEndpoint> dtls_;
   // Last sender report that went out here, for the round trip.
@@ -234,6 +242,7 @@ class MediaLeg {
   MonoTime sent_report_time_ = MonoTime::InfinitePast();
   MediaLegStats stats_;
   RandomSource& random_;
+  MonoTime former_until_ = MonoTime::InfinitePast();
   absl::Duration media_timeout_ = absl::InfiniteDuration();
   MonoTime media_check_ = MonoTime::InfiniteFuture();
   // Since when packets should come.

@@ -9,7 +9,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -25,6 +24,7 @@
 #include "absl/types/span.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/random/fake_random.h"
+#include "services/common/status/check.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/dtls_association.h"
 #include "services/media_relay/core/dtls_endpoint.h"
@@ -42,10 +42,6 @@
 
 namespace sallyport::media_relay {
 namespace {
-
-void Require(bool holds) {
-  if (!holds) std::abort();
-}
 
 const SrtpLibrary& Library() {
   static const SrtpLibrary* const library =
@@ -79,19 +75,19 @@ class Run {
       SocketActions sockets;
       core_->OnDeadline(now_, sockets);
       Perform(std::move(sockets));
-      Require(core_->deadline() > now_.mono);
-      Require(core_->turn().allocations().size() <= 4);
-      Require(core_->sessions().size() <= 3);
-      Require(open_.size() <= 4 + 3 * 4);
-      Require(core_->ports_out() <= 32);
+      SP_CHECK(core_->deadline() > now_.mono);
+      SP_CHECK(core_->turn().allocations().size() <= 4);
+      SP_CHECK(core_->sessions().size() <= 3);
+      SP_CHECK(open_.size() <= 4 + 3 * 4);
+      SP_CHECK(core_->ports_out() <= 32);
       core_->sessions().TakeNotices();
       // No leg with DTLS has keys of a far side without its fingerprint.
       for (const SessionView& view : core_->sessions().List("", now_)) {
         for (const LegView& leg : view.legs) {
-          Require(!leg.dtls.has_value() || !leg.suite.has_value() ||
-                  leg.dtls->remote_fingerprint.has_value());
-          Require(!leg.ice.has_value() || !leg.ice->selected.has_value() ||
-                  leg.ice->state != IceLite::State::kConsentLost);
+          SP_CHECK(!leg.dtls.has_value() || !leg.suite.has_value() ||
+                   leg.dtls->remote_fingerprint.has_value());
+          SP_CHECK(!leg.ice.has_value() || !leg.ice->selected.has_value() ||
+                   leg.ice->state != IceLite::State::kConsentLost);
         }
       }
     }
@@ -132,9 +128,11 @@ class Run {
       case 1:
         Deliver(1, Bytes());
         break;
-      case 2:
-        Deliver(AnySocket(), Bytes());
+      case 2: {
+        const SocketId socket = AnySocket();
+        Deliver(socket, Bytes());
         break;
+      }
       case 3: {
         const std::string answer =
             Deliver(1, client_.Bare(StunMethod::kAllocate, [](StunWriter& w) {
@@ -277,14 +275,19 @@ class Run {
         const auto socket = by_port_.find(leg->local_rtp.port);
         if (socket == by_port_.end()) break;
         for (std::string& datagram : association_->TakeDatagrams()) {
-          if (which & 64) datagram[Byte() % datagram.size()] ^= Byte();
+          if (which & 64) {
+            const size_t at = Byte() % datagram.size();
+            datagram[at] = static_cast<char>(datagram[at] ^ Byte());
+          }
           Deliver(socket->second, datagram);
         }
         break;
       }
-      case 12:
-        Deliver(AnySocket(), std::string("\x16\xfe\xfd", 3) + Bytes());
+      case 12: {
+        const SocketId socket = AnySocket();
+        Deliver(socket, std::string("\x16\xfe\xfd", 3) + Bytes());
         break;
+      }
       case 8:
         fail_next_ = Byte() % 10;
         break;
@@ -323,10 +326,10 @@ class Run {
         socket, Address(), packet, absl::MakeSpan(reply_), now_, sockets);
     std::string sent;
     if (action.sends()) {
-      Require(action.socket == 1 || open_.contains(action.socket));
+      SP_CHECK(action.socket == 1 || open_.contains(action.socket));
       const uint8_t* begin = action.bytes.data();
       const uint8_t* end = begin + action.bytes.size();
-      Require(
+      SP_CHECK(
           (begin >= buffer.data() && end <= buffer.data() + buffer.size()) ||
           (begin >= reply_.data() && end <= reply_.data() + reply_.size()));
       sent = ToString(action.bytes);
@@ -340,25 +343,25 @@ class Run {
       SocketActions next;
       for (const SocketAction& action : sockets) {
         if (const auto* close = std::get_if<CloseSocket>(&action)) {
-          Require(open_.erase(close->socket) == 1);
+          SP_CHECK(open_.erase(close->socket) == 1);
           continue;
         }
         if (const auto* datagram = std::get_if<SendDatagram>(&action)) {
-          Require(open_.contains(datagram->socket));
-          Require(!datagram->bytes.empty() && datagram->bytes.size() <= 1500);
+          SP_CHECK(open_.contains(datagram->socket));
+          SP_CHECK(!datagram->bytes.empty() && datagram->bytes.size() <= 1500);
           if (association_ != nullptr) {
             association_->OnDatagram(AsBytes(datagram->bytes), now_.mono);
           }
           continue;
         }
         const auto& open = std::get<OpenSocket>(action);
-        Require(open.local.port >= 50000 && open.local.port <= 50031);
+        SP_CHECK(open.local.port >= 50000 && open.local.port <= 50031);
         absl::Status status;
         if (fail_next_ > 0) {
           --fail_next_;
           status = absl::Status(absl::StatusCode::kAlreadyExists, "");
         } else {
-          Require(open_.insert(open.socket).second);
+          SP_CHECK(open_.insert(open.socket).second);
           by_port_[open.local.port] = open.socket;
         }
         const PacketAction answer = core_->OnSocketOpened(

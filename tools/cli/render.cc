@@ -1,5 +1,6 @@
 #include "tools/cli/render.h"
 
+#include <algorithm>
 #include <cctype>
 #include <memory>
 #include <set>
@@ -28,6 +29,14 @@ bool NeedsQuotes(const std::string& text) {
   if (words->count(absl::AsciiStrToLower(text)) != 0) return true;
   const unsigned char first = text[0];
   return std::isdigit(first) || first == '+' || first == '-' || first == '.';
+}
+
+// Characters that a YAML file can hold only as escapes.
+bool HasControls(const std::string& text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    const auto u = static_cast<unsigned char>(c);
+    return (u < 0x20 && c != '\n') || u == 0x7f;
+  });
 }
 
 // Does a block of lines keep the text as it is? Its last line end is one, and
@@ -63,7 +72,8 @@ void Emit(const YAML::Node& node, YAML::Emitter& out) {
       break;
     case YAML::NodeType::Scalar: {
       const bool is_string = node.Tag() == "!";
-      if (is_string && NeedsQuotes(node.Scalar())) {
+      if (HasControls(node.Scalar()) ||
+          (is_string && NeedsQuotes(node.Scalar()))) {
         out << YAML::DoubleQuoted << node.Scalar();
       } else if (is_string && IsBlock(node.Scalar())) {
         out << YAML::Literal << node.Scalar();

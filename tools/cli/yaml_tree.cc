@@ -54,6 +54,9 @@ class TreeBuilder final : public YAML::EventHandler {
     auto node = std::make_shared<YamlNode>();
     node->line = LineOf(mark);
     node->quoted = tag == "!";
+    if (value.find('\0') != std::string::npos) {
+      Fault(node->line, "has a NUL character, which no field takes");
+    }
     if (node->quoted || !IsNullWord(value)) {
       node->kind = YamlNode::Kind::kScalar;
       node->scalar = value;
@@ -196,6 +199,17 @@ YamlText ReadYaml(const std::string& text, const YamlLimits& limits) {
     const auto line = std::count(text.begin(), text.begin() + bad, '\n') + 1;
     out.faults.push_back(
         {static_cast<int>(line), "is not UTF-8: save the file as UTF-8"});
+    return out;
+  }
+  // YAML 1.2 section 5.1; yaml-cpp would take a NUL for the end.
+  const auto control = std::find_if(text.begin(), text.end(), [](char c) {
+    const auto u = static_cast<unsigned char>(c);
+    return (u < 0x20 && c != '\t' && c != '\n' && c != '\r') || u == 0x7f;
+  });
+  if (control != text.end()) {
+    const auto line = std::count(text.begin(), control, '\n') + 1;
+    out.faults.push_back(
+        {static_cast<int>(line), "has a control character: not YAML"});
     return out;
   }
   TreeBuilder builder(limits, out);

@@ -96,6 +96,10 @@ TEST(YamlTreeTest, WhatIsNoYaml) {
   EXPECT_THAT(Read("a: 1\n b: 2\n").faults, ElementsAre(Fault(2, "")));
   EXPECT_THAT(Read("a: 1\nb: Ren\xE9\n").faults,
               ElementsAre(Fault(2, "not UTF-8")));
+  EXPECT_THAT(ReadYaml(std::string("a: b\nname: \0_", 13), {}).faults,
+              ElementsAre(Fault(2, "control character")));
+  EXPECT_THAT(ReadYaml("a: b\nname: \"\\0_\"\n", {}).faults,
+              ElementsAre(Fault(2, "NUL character")));
   EXPECT_THAT(Read("").documents, IsEmpty());
   EXPECT_THAT(Read(", a\n").faults, ElementsAre(Fault(1, "out of place")));
   for (const char* text : {"]", "}", "a ]", ", a", "[a] ]", "- a\n, b"}) {

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -24,8 +25,10 @@
 #include "services/dialplan/rpc/access_rules.h"
 #include "services/dialplan/rpc/audit_methods.h"
 #include "services/dialplan/rpc/change_evaluator.h"
+#include "services/dialplan/rpc/change_methods.h"
 #include "services/dialplan/rpc/consumer_table.h"
 #include "services/dialplan/rpc/dialplan_service.h"
+#include "services/dialplan/rpc/finding_methods.h"
 #include "services/dialplan/rpc/plan_resolver.h"
 #include "services/dialplan/rpc/plan_watch.h"
 #include "services/dialplan/rpc/resource_codec.h"
@@ -58,6 +61,9 @@ class Dialplan final : public RunningService {
       editor->Load(std::move(request));
     }
     editor->LoadVersion(stored.version);
+    for (const std::string& what : editor->OverLimits()) {
+      LogWarning("the store holds more than limits allow", {{"what", what}});
+    }
     board_.Start(editor->plan(), stored.version, stored.version_time,
                  stored.changes);
     LogInfo("plan loaded", {{"version", stored.version},
@@ -86,6 +92,8 @@ class Dialplan final : public RunningService {
                     std::move(writer));
     if (database_->is_postgres()) ListenToOthers(config);
     methods_.emplace(board_, *writer_, stored.token_key);
+    changes_.emplace(*writer_, stored.token_key);
+    findings_.emplace(board_, stored.token_key);
     audit_log_.emplace(*database_);
     audit_.emplace(*audit_log_, stored.token_key);
     SP_ASSIGN_OR_RETURN(
@@ -94,9 +102,9 @@ class Dialplan final : public RunningService {
                        ChangeEvaluator::Options());
     security_.emplace(board_, resolver_, *neighbours_, stored.token_key);
     service_.emplace(
-        DialplanService::Parts{policy_, board_, *methods_, *audit_, *security_,
-                               resolver_, *evaluator_, *watch_, consumers_,
-                               Clock::Real()},
+        DialplanService::Parts{policy_, board_, *methods_, *changes_,
+                               *findings_, *audit_, *security_, resolver_,
+                               *evaluator_, *watch_, consumers_, Clock::Real()},
         DialplanService::Self{runtime.instance(),
                               runtime.server_config().trust_domain()});
     return runtime.StartGrpc(policy_, {&*service_});
@@ -136,6 +144,8 @@ class Dialplan final : public RunningService {
   std::optional<ResourceMethods> methods_;
   std::optional<AuditLog> audit_log_;
   std::optional<AuditMethods> audit_;
+  std::optional<ChangeMethods> changes_;
+  std::optional<FindingMethods> findings_;
   std::optional<SecurityMethods> security_;
   std::optional<DialplanService> service_;
 };

@@ -53,6 +53,8 @@ const std::map<std::string, Lowest>& Table() {
       {"GetSecurityReadiness", Lowest::kViewer},
       {"ListThreats", Lowest::kViewer},
       {"TestConnectivity", Lowest::kOperator},
+      {"ApplyChanges", Lowest::kOperator},
+      {"ListPlanFindings", Lowest::kViewer},
       {"ImportUsers", Lowest::kOperator},
       {"ImportNumbers", Lowest::kOperator},
       {"WatchSnapshot", Lowest::kServicesOnly},

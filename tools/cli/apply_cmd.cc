@@ -15,6 +15,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "tools/cli/apply_order.h"
+#include "tools/cli/apply_together.h"
 #include "tools/cli/change_options.h"
 #include "tools/cli/change_set.h"
 #include "tools/cli/error_text.h"
@@ -148,7 +149,8 @@ bool CannotCheck(const absl::Status& status) {
 
 void WriteAll(ServiceClients& clients, const ApplyOptions& options,
               const std::vector<ManifestEntry>& entries, const ChangeSet& set,
-              bool checked, Outcomes& outcomes) {
+              bool checked, const TogetherResult& together,
+              Outcomes& outcomes) {
   std::map<const ManifestEntry*, const PlannedWrite*> writes;
   std::set<std::string> present;
   for (const PlannedWrite& write : set.writes) {
@@ -161,6 +163,14 @@ void WriteAll(ServiceClients& clients, const ApplyOptions& options,
     const ManifestEntry& entry = *step.entry;
     const PlannedWrite& write = *writes[&entry];
     const std::string what = Described(*entry.kind, entry.name);
+    if (together.done && entry.kind->service == "dialplan") {
+      const auto it = together.outcomes.find(entry.name);
+      if (!step.completes) {
+        outcomes.Tell(what,
+                      it == together.outcomes.end() ? "unchanged" : it->second);
+      }
+      continue;
+    }
     // The second write of a circle is part of the first one's outcome.
     if (step.completes && failed.count(entry.name) != 0) continue;
     std::set<std::string> lacking = ReferencesIn(*step.message, failed);
@@ -200,7 +210,8 @@ void WriteAll(ServiceClients& clients, const ApplyOptions& options,
 }
 
 void PruneAll(ServiceClients& clients, const ApplyOptions& options,
-              const ChangeSet& set, bool checked, Outcomes& outcomes) {
+              const ChangeSet& set, bool checked, bool done,
+              Outcomes& outcomes) {
   const auto tell = [&](const PlannedDelete& one, const absl::Status& status) {
     const std::string what = Described(*one.kind, NameOf(*one.current));
     if (status.ok()) {
@@ -209,7 +220,8 @@ void PruneAll(ServiceClients& clients, const ApplyOptions& options,
       outcomes.TellFailure(what, status);
     }
   };
-  if (options.dry_run && checked) {
+  // What can be pruned is dialplan's.
+  if (done || (options.dry_run && checked)) {
     for (const PlannedDelete& one : set.deletes) tell(one, absl::OkStatus());
     return;
   }
@@ -229,7 +241,16 @@ absl::Status RunApply(CliContext& context, const ApplyOptions& options) {
   SP_ASSIGN_OR_RETURN(const ChangeSet set,
                       PlanChanges(*clients, entries, change));
   SP_RETURN_IF_ERROR(Confirm(context, options, set));
-  const absl::Status check = CheckChanges(*clients, set);
+  TogetherResult together;
+  if (!options.keep_going) {
+    SP_ASSIGN_OR_RETURN(together,
+                        ApplyTogether(*clients, set, {options.dry_run, true}));
+  }
+  for (const std::string& warning : together.warnings) {
+    context.err() << warning << "\n";
+  }
+  const absl::Status check =
+      together.done ? absl::OkStatus() : CheckChanges(*clients, set);
   if (!check.ok() && !CannotCheck(check)) {
     if (!options.keep_going || options.dry_run) return check;
     context.err() << ErrorText(check);
@@ -242,10 +263,10 @@ absl::Status RunApply(CliContext& context, const ApplyOptions& options) {
   }
 
   Outcomes outcomes(context, options.dry_run);
-  WriteAll(*clients, options, entries, set, check.ok(), outcomes);
+  WriteAll(*clients, options, entries, set, check.ok(), together, outcomes);
   // What was not written may still need what would go.
   if (outcomes.complete()) {
-    PruneAll(*clients, options, set, check.ok(), outcomes);
+    PruneAll(*clients, options, set, check.ok(), together.done, outcomes);
   } else {
     for (const PlannedDelete& one : set.deletes) {
       outcomes.Tell(Described(*one.kind, NameOf(*one.current)), "not tried");
@@ -267,7 +288,8 @@ void AddApplyCommand(CLI::App& app, CliContext& context) {
   command->add_flag("--dry-run", options->dry_run,
                     "Validate at the services, store nothing");
   command->add_flag("--keep-going", options->keep_going,
-                    "Apply what can be, though some of it would be refused");
+                    "Apply what can be, one by one, though some of it would be "
+                    "refused");
   command->add_flag("--yes", options->yes,
                     absl::StrCat("Prune more than ", kUnconfirmedDeletes));
   command->callback(

@@ -9,6 +9,7 @@
 #include "CLI/Validators.hpp"
 #include "tools/cli/apply_cmd.h"
 #include "tools/cli/audit_cmd.h"
+#include "tools/cli/check_cmd.h"
 #include "tools/cli/cli_context.h"
 #include "tools/cli/credential_cmds.h"
 #include "tools/cli/ctl_cmd.h"
@@ -57,6 +58,7 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddDeleteCommand(app, context);
   AddExplainRouteCommand(app, context);
   AddEvaluateCommand(app, context);
+  AddCheckCommand(app, context);
   AddListCommands(app, context);
   AddEventsCommand(app, context);
   AddSessionCommands(app, context);

@@ -1,5 +1,6 @@
 #include "tools/cli/delete_cmd.h"
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "tools/cli/apply_together.h"
 #include "tools/cli/change_set.h"
 #include "tools/cli/error_text.h"
 #include "tools/cli/manifest_files.h"
@@ -66,23 +68,26 @@ absl::Status DeleteFiles(CliContext& context, const DeleteArguments& options) {
   DeleteOptions how;
   how.ignore_missing = options.ignore_missing;
   how.dry_run = options.dry_run;
-  if (options.dry_run) {
-    // Together: one by one, each but the first may be used by others.
-    ChangeSet removal;
-    removal.deletes = std::move(deletes);
-    const absl::Status check = CheckChanges(*clients, removal);
-    deletes = std::move(removal.deletes);
-    if (check.code() != absl::StatusCode::kUnimplemented) {
-      SP_RETURN_IF_ERROR(check);
-      for (const PlannedDelete& one : deletes) {
-        context.out() << Described(*one.kind, NameOf(*one.current))
-                      << " deleted (dry run)\n";
-      }
-      return absl::OkStatus();
+  // Together: one by one, each but the first may be used by others.
+  ChangeSet removal;
+  removal.deletes = std::move(deletes);
+  SP_ASSIGN_OR_RETURN(const TogetherResult together,
+                      ApplyTogether(*clients, removal,
+                                    {options.dry_run, options.ignore_missing}));
+  deletes = std::move(removal.deletes);
+  if (together.done) {
+    const auto rest = std::stable_partition(
+        deletes.begin(), deletes.end(), [](const PlannedDelete& one) {
+          return one.kind->service == "dialplan";
+        });
+    for (auto it = deletes.begin(); it != rest; ++it) {
+      context.out() << Described(*it->kind, NameOf(*it->current)) << " deleted"
+                    << (options.dry_run ? " (dry run)" : "") << "\n";
     }
+    deletes.erase(deletes.begin(), rest);
   }
   absl::Status failed;
-  size_t done = 0;
+  size_t done = together.outcomes.size();
   DeleteAll(*clients, deletes, how,
             [&](const PlannedDelete& one, const absl::Status& status) {
               context.out() << Described(*one.kind, NameOf(*one.current))

@@ -77,6 +77,15 @@ absl::Status RunTest(CliContext& context, const TestOptions& options) {
       table.AddRow(
           {step.step(), step.succeeded() ? "ok" : "FAILED", step.detail()});
     }
+    for (const pb::ServerConnectivity& server : answer.servers()) {
+      table.AddRow({absl::StrCat(server.host(), ":", server.port()),
+                    server.succeeded() ? "ok" : "FAILED",
+                    server.disabled() ? "disabled: takes no calls" : ""});
+      for (const pb::ConnectivityStep& step : server.steps()) {
+        table.AddRow({absl::StrCat("  ", step.step()),
+                      step.succeeded() ? "ok" : "FAILED", step.detail()});
+      }
+    }
     context.out() << table.ToString()
                   << (answer.succeeded() ? "The peer can be reached"
                                          : "The peer cannot be reached")

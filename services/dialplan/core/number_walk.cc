@@ -58,6 +58,7 @@ class Search {
   }
 
   const PlanRecord* best() const { return best_; }
+  const std::vector<const PlanRecord*>& all() const { return all_; }
 
  private:
   void OfferWildcard(const PlanRecord& record) {
@@ -77,6 +78,7 @@ class Search {
     if (written.has_value() && written->disabled) return;
     // Users come after all that has a pattern.
     const int rank = written.has_value() ? written->rank : 5;
+    all_.push_back(&record);
     if (best_ != nullptr) {
       if (best_count_ < count) return;
       if (!(count < best_count_) &&
@@ -94,15 +96,15 @@ class Search {
   const Plan& plan_;
   const std::string_view number_;
   int order_ = 0;
+  std::vector<const PlanRecord*> all_;
   const PlanRecord* best_ = nullptr;
   MatchCount best_count_;
   int best_order_ = 0;
   int best_rank_ = 0;
 };
 
-const PlanRecord* LookUp(const Plan& plan, std::string_view tenant,
-                         const std::string& search_space,
-                         const std::string& number) {
+Search SearchFor(const Plan& plan, std::string_view tenant,
+                 const std::string& search_space, std::string_view number) {
   Search search(plan, number);
   const auto* css = plan.Get<CallingSearchSpaceEntry>(search_space);
   if (css != nullptr) {
@@ -113,7 +115,7 @@ const PlanRecord* LookUp(const Plan& plan, std::string_view tenant,
   }
   search.LookIn(tenant);
   search.LookAmongUsers(tenant);
-  return search.best();
+  return search;
 }
 
 // A number to be looked up.
@@ -177,13 +179,13 @@ NumberWalk Follow(const Plan& plan, std::string_view tenant, Dialled dialled,
   for (;;) {
     if (!Number::Parse(dialled.number).ok()) return walk;
     const PlanRecord* record =
-        LookUp(plan, tenant, dialled.search_space, dialled.number);
+        SearchFor(plan, tenant, dialled.search_space, dialled.number).best();
     if (record == nullptr) return walk;
     const bool seen = std::any_of(
         walk.steps.begin(), walk.steps.end(), [&](const auto& step) {
           return step.record == record && step.number == dialled.number;
         });
-    walk.steps.push_back({record, dialled.number});
+    walk.steps.push_back({record, dialled.number, dialled.search_space});
     if (seen || walk.steps.size() > kMaxSteps) {
       walk.end = NumberWalk::End::kLoop;
       return walk;
@@ -224,7 +226,7 @@ NumberWalk WalkTranslation(const Plan& plan, const PlanRecord& translation,
                            const std::string& caller_space,
                            const std::string& number) {
   NumberWalk walk;
-  walk.steps.push_back({&translation, number});
+  walk.steps.push_back({&translation, number, caller_space});
   Dialled dialled{caller_space, ""};
   if (!GoesOn(plan, translation, number, dialled)) {
     walk.end = NumberWalk::End::kDestination;
@@ -241,6 +243,13 @@ NumberWalk WalkForward(const Plan& plan, std::string_view tenant,
   return Follow(plan, tenant,
                 ForwardedTo(plan, tenant, forward, owner_space, owner_profile),
                 {});
+}
+
+std::vector<const PlanRecord*> MatchesOf(const Plan& plan,
+                                         std::string_view tenant,
+                                         const std::string& search_space,
+                                         const std::string& number) {
+  return SearchFor(plan, tenant, search_space, number).all();
 }
 
 std::string Translated(const TranslationPatternEntry& entry,

@@ -25,7 +25,8 @@ struct NumberWalk {
   };
   struct Step {
     const PlanRecord* record;
-    std::string number;  // with which it was reached
+    std::string number;        // with which it was reached
+    std::string search_space;  // in which that was looked up
   };
 
   End end = End::kNowhere;
@@ -55,6 +56,13 @@ NumberWalk WalkForward(const Plan& plan, std::string_view tenant,
                        const CallForward& forward,
                        const std::string& owner_space,
                        const std::string& owner_profile);
+
+// All that match `number` for one who has `search_space`, those that are
+// disabled left out.
+std::vector<const PlanRecord*> MatchesOf(const Plan& plan,
+                                         std::string_view tenant,
+                                         const std::string& search_space,
+                                         const std::string& number);
 
 // What a translation makes of a number that it matches; empty if nothing that
 // could be looked up.

@@ -61,6 +61,8 @@ void Plan::Index(const PlanRecord& record) {
   }
   if (const auto place = WildcardPlace(record.entry)) {
     wildcards_[*place].insert(&record);
+  } else if (const auto exact = ExactPlace(record.entry)) {
+    exacts_[*exact].insert(&record);
   }
   IndexKeys(record);
 }
@@ -72,12 +74,16 @@ void Plan::Unindex(const PlanRecord& record) {
     it->second.erase(record.name());
     if (it->second.empty()) referrers_.erase(it);
   }
+  const auto take_out = [&record](ByPlace& places, const std::string& place) {
+    const auto it = places.find(place);
+    if (it == places.end()) return;
+    it->second.erase(&record);
+    if (it->second.empty()) places.erase(it);
+  };
   if (const auto place = WildcardPlace(record.entry)) {
-    const auto it = wildcards_.find(*place);
-    if (it != wildcards_.end()) {
-      it->second.erase(&record);
-      if (it->second.empty()) wildcards_.erase(it);
-    }
+    take_out(wildcards_, *place);
+  } else if (const auto exact = ExactPlace(record.entry)) {
+    take_out(exacts_, *exact);
   }
   UnindexKeys(record.name());
 }
@@ -153,15 +159,27 @@ bool Plan::HasHoldersUnder(const std::string& key_prefix) const {
   return it != holders_.end() && BeginsWith(it->first, key_prefix);
 }
 
-void Plan::ForEachWildcardUnder(
-    const std::string& place,
-    absl::FunctionRef<bool(const PlanRecord& record)> visit) const {
-  for (auto it = wildcards_.lower_bound(place);
-       it != wildcards_.end() && BeginsWith(it->first, place); ++it) {
+void Plan::ForEachUnder(
+    const ByPlace& places, const std::string& place,
+    absl::FunctionRef<bool(const PlanRecord& record)> visit) {
+  for (auto it = places.lower_bound(place);
+       it != places.end() && BeginsWith(it->first, place); ++it) {
     for (const PlanRecord* record : it->second) {
       if (!visit(*record)) return;
     }
   }
+}
+
+void Plan::ForEachWildcardUnder(
+    const std::string& place,
+    absl::FunctionRef<bool(const PlanRecord& record)> visit) const {
+  ForEachUnder(wildcards_, place, visit);
+}
+
+void Plan::ForEachExactUnder(
+    const std::string& place,
+    absl::FunctionRef<bool(const PlanRecord& record)> visit) const {
+  ForEachUnder(exacts_, place, visit);
 }
 
 void Plan::ForEachHolderUnder(

@@ -115,6 +115,10 @@ class Plan {
   void ForEachWildcardUnder(
       const std::string& place,
       absl::FunctionRef<bool(const PlanRecord& record)> visit) const;
+  // The same of those that ExactPlace() names.
+  void ForEachExactUnder(
+      const std::string& place,
+      absl::FunctionRef<bool(const PlanRecord& record)> visit) const;
   void ForEachHolderUnder(
       const std::string& key_prefix,
       absl::FunctionRef<bool(const std::string& name)> visit) const;
@@ -154,7 +158,13 @@ class Plan {
   std::map<std::string, std::set<std::string>, std::less<>> referrers_;
   std::map<std::string, std::vector<UniqueKey>, std::less<>> keys_;
   std::map<std::string, std::set<std::string>, std::less<>> holders_;
-  std::map<std::string, std::set<const PlanRecord*>> wildcards_;
+  using ByPlace = std::map<std::string, std::set<const PlanRecord*>>;
+  static void ForEachUnder(
+      const ByPlace& places, const std::string& place,
+      absl::FunctionRef<bool(const PlanRecord& record)> visit);
+
+  ByPlace wildcards_;
+  ByPlace exacts_;
   // By tenant, then by kind.
   std::map<std::string, std::array<size_t, std::variant_size_v<PlanEntry>>,
            std::less<>>

@@ -7,8 +7,11 @@
 #include <utility>
 #include <variant>
 
+#include "absl/strings/str_cat.h"
 #include "services/common/digit_analysis/plan_defaults.h"
+#include "services/common/status/error_reason.h"
 #include "services/dialplan/core/cover_rules.h"
+#include "services/dialplan/core/entry_pattern.h"
 #include "services/dialplan/core/hunt_rules.h"
 #include "services/dialplan/core/line_rules.h"
 #include "services/dialplan/core/loop_rules.h"
@@ -44,8 +47,12 @@ struct KindRules {
   void operator()(const TrunkSecurityProfileEntry& entry) const {
     CheckTrunkProfile(c, entry);
   }
+  void operator()(const PartitionEntry& entry) const {
+    CheckPartitionLoops(c, entry);
+  }
   void operator()(const CallingSearchSpaceEntry& entry) const {
     CheckSearchSpace(c, entry);
+    CheckSearchSpaceLoops(c, entry);
   }
   void operator()(const RoutePatternEntry& entry) const {
     CheckRoutePattern(c, entry);
@@ -124,6 +131,12 @@ PlanFaults CheckWritten(const Plan& plan, const std::string& name,
     CheckKeys(c, name);
     std::visit(KindRules{c}, record->entry);
     CheckCover(c, *record);
+    if (before != nullptr && !TakesTheSame(&before->entry, record->entry)) {
+      const auto pattern = PatternOf(record->entry);
+      CheckLoopsWithout(
+          c, before->entry,
+          pattern.has_value() ? std::string(pattern->field) : std::string());
+    }
   }
   if (record->shape_faults == nullptr) return faults;
   // One fault for one field: what it looks like comes first.
@@ -134,6 +147,16 @@ PlanFaults CheckWritten(const Plan& plan, const std::string& name,
     if (told.count(fault.field) == 0) all.push_back(std::move(fault));
   }
   return all;
+}
+
+absl::Status CheckRemoved(const Plan& plan, const PlanRecord& record,
+                          RuleEffort* effort) {
+  if (absl::Status s = CheckRemovable(plan, record); !s.ok()) return s;
+  PlanFaults faults;
+  CheckLoopsWithout({plan, &record, faults, effort}, record.entry, "");
+  if (faults.empty()) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kFailedPrecondition, faults[0].reason,
+                   absl::StrCat("without it ", faults[0].description));
 }
 
 }  // namespace sallyport::dialplan

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "services/dialplan/core/plan.h"
 #include "services/dialplan/core/plan_fault.h"
 #include "services/dialplan/core/rule_effort.h"
@@ -18,6 +19,11 @@ namespace sallyport::dialplan {
 // it is the only one. Pure.
 PlanFaults CheckWritten(const Plan& plan, const std::string& name,
                         const PlanRecord* before, RuleEffort* effort = nullptr);
+
+// Whether `record`, which is out of `plan` now, may be: CheckRemovable, and
+// FAILED_PRECONDITION, reason ROUTING_LOOP, where it ended a loop. Pure.
+absl::Status CheckRemoved(const Plan& plan, const PlanRecord& record,
+                          RuleEffort* effort = nullptr);
 
 }  // namespace sallyport::dialplan
 

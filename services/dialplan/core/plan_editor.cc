@@ -21,13 +21,16 @@
 #include "services/dialplan/core/entry_pattern.h"
 #include "services/dialplan/core/plan_checker.h"
 #include "services/dialplan/core/plan_fault.h"
-#include "services/dialplan/core/reference_rules.h"
+#include "services/dialplan/core/plan_findings.h"
 #include "services/dialplan/core/rule_effort.h"
 
 namespace sallyport::dialplan {
 namespace {
 
 using Verb = PlanEdit::Verb;
+
+// Resources that findings are looked for at, after one batch.
+constexpr size_t kMaxFindingNames = 2000;
 
 EditAnswer AnswerOf(const PlanRecord& record) {
   return {record.body, record.etag, record.create_time, record.update_time};
@@ -52,16 +55,25 @@ std::vector<size_t> TenantsFirst(const std::vector<PlanEdit>& edits) {
   return out;
 }
 
-void Count(const PlanChange& change, BatchAnswer& answer) {
+EditResult Count(const PlanChange& change, BatchAnswer& answer) {
+  using Outcome = EditResult::Outcome;
+  const std::string etag = change.after == nullptr ? "" : change.after->etag;
   if (change.before == change.after) {
     ++answer.unchanged;
-  } else if (change.before == nullptr) {
-    ++answer.created;
-  } else if (change.after == nullptr) {
-    ++answer.deleted;
-  } else {
-    ++answer.updated;
+    // What was not there need not be deleted.
+    return {change.after == nullptr ? Outcome::kDeleted : Outcome::kUnchanged,
+            etag};
   }
+  if (change.before == nullptr) {
+    ++answer.created;
+    return {Outcome::kCreated, etag};
+  }
+  if (change.after == nullptr) {
+    ++answer.deleted;
+    return {Outcome::kDeleted, ""};
+  }
+  ++answer.updated;
+  return {Outcome::kUpdated, etag};
 }
 
 void AddFaults(size_t edit, const absl::Status& status,
@@ -71,19 +83,37 @@ void AddFaults(size_t edit, const absl::Status& status,
   }
 }
 
-// The counts of a batch's answer as they are remembered, and back.
-std::string CountsText(const BatchAnswer& answer) {
-  return absl::StrCat(answer.created, " ", answer.updated, " ",
-                      answer.unchanged, " ", answer.deleted);
+// A batch's answer as it is remembered, and back: "2 1 0 0 17 cETAG uETAG =ETAG
+// d".
+std::string TextOf(const BatchAnswer& answer) {
+  std::string out =
+      absl::StrCat(answer.created, " ", answer.updated, " ", answer.unchanged,
+                   " ", answer.deleted, " ", answer.version);
+  for (const EditResult& result : answer.results) {
+    out += ' ';
+    out += static_cast<char>(result.outcome);
+    out += result.etag;
+  }
+  return out;
 }
 
-BatchAnswer CountsFrom(const std::string& text) {
+BatchAnswer AnswerFrom(const std::string& text) {
   BatchAnswer out;
   const std::vector<std::string> parts = absl::StrSplit(text, ' ');
   size_t* const counts[] = {&out.created, &out.updated, &out.unchanged,
                             &out.deleted};
-  for (size_t i = 0; i < parts.size() && i < std::size(counts); ++i) {
+  size_t i = 0;
+  for (; i < parts.size() && i < std::size(counts); ++i) {
     if (!absl::SimpleAtoi(parts[i], counts[i])) *counts[i] = 0;
+  }
+  // Older releases have remembered the counts alone.
+  if (i < parts.size() && !absl::SimpleAtoi(parts[i++], &out.version)) {
+    out.version = 0;
+  }
+  for (; i < parts.size(); ++i) {
+    if (parts[i].empty()) continue;
+    out.results.push_back(
+        {static_cast<EditResult::Outcome>(parts[i][0]), parts[i].substr(1)});
   }
   return out;
 }
@@ -148,9 +178,10 @@ absl::StatusOr<BatchAnswer> PlanEditor::Apply(const PlanBatch& batch,
   Forget(now);
   SP_ASSIGN_OR_RETURN(const EditAnswer* const known,
                       Recall(batch.request_key, batch.request_hash));
-  if (known != nullptr) return CountsFrom(known->body);
+  if (known != nullptr) return AnswerFrom(known->body);
 
   BatchAnswer answer;
+  if (batch.wants_results) answer.results.resize(batch.edits.size());
   std::vector<std::pair<size_t, PlanChange>> staged;
   std::set<std::string_view> names;
   for (const size_t i : TenantsFirst(batch.edits)) {
@@ -165,7 +196,8 @@ absl::StatusOr<BatchAnswer> PlanEditor::Apply(const PlanBatch& batch,
       AddFaults(i, change.status(), answer.faults);
       continue;
     }
-    Count(*change, answer);
+    EditResult result = Count(*change, answer);
+    if (batch.wants_results) answer.results[i] = std::move(result);
     if (change->before != change->after) {
       staged.emplace_back(i, *std::move(change));
     }
@@ -182,7 +214,27 @@ absl::StatusOr<BatchAnswer> PlanEditor::Apply(const PlanBatch& batch,
   for (const auto& [i, change] : staged) {
     AddFaults(i, CheckStaged(change, &effort), answer.faults);
   }
+  if (answer.faults.empty() && batch.wants_results) {
+    std::vector<PlanDifference> differences;
+    for (const auto& [i, change] : staged) {
+      differences.push_back({change.before, change.after});
+    }
+    answer.findings = std::move(effort.unchecked);
+    effort.unchecked.clear();
+    for (const std::string& name :
+         TouchedBy(plan_, differences, kMaxFindingNames)) {
+      for (NamedFault& found : FindingsOf(plan_, *plan_.Find(name), effort)) {
+        answer.findings.push_back(std::move(found));
+      }
+    }
+  }
   if (!answer.faults.empty() || batch.validate_only) {
+    // Nothing was stored, so there is nothing that an etag could name.
+    for (EditResult& result : answer.results) {
+      if (result.outcome != EditResult::Outcome::kUnchanged) {
+        result.etag.clear();
+      }
+    }
     for (auto it = staged.rbegin(); it != staged.rend(); ++it) {
       Unstage(it->second);
     }
@@ -192,8 +244,9 @@ absl::StatusOr<BatchAnswer> PlanEditor::Apply(const PlanBatch& batch,
     return answer;
   }
   for (auto& [i, change] : staged) Accept(std::move(change));
+  answer.version = version_;
   EditAnswer remembered;
-  remembered.body = CountsText(answer);
+  remembered.body = TextOf(answer);
   Remember(batch.request_key, batch.request_hash, remembered, now);
   return answer;
 }
@@ -242,7 +295,9 @@ absl::StatusOr<PlanChange> PlanEditor::Stage(const PlanEdit& edit,
 
 absl::Status PlanEditor::CheckStaged(const PlanChange& change,
                                      RuleEffort* effort) const {
-  if (change.after == nullptr) return CheckRemovable(plan_, *change.before);
+  if (change.after == nullptr) {
+    return CheckRemoved(plan_, *change.before, effort);
+  }
   return ToStatus(
       CheckWritten(plan_, change.name, change.before.get(), effort));
 }
@@ -285,6 +340,28 @@ absl::Status PlanEditor::CheckLimit(const PlanEntry& entry) const {
                                   " of this kind, its limit"));
   }
   return absl::OkStatus();
+}
+
+std::vector<std::string> PlanEditor::OverLimits() const {
+  std::vector<std::string> out;
+  const auto check = [&](size_t have, size_t limit, const char* what) {
+    if (have > limit) {
+      out.push_back(
+          absl::StrCat(have, " ", what, ", of which ", limit, " are allowed"));
+    }
+  };
+  const auto count = [this](const PlanEntry& entry) {
+    return counts_[entry.index()];
+  };
+  const PlanLimits& limits = options_.limits;
+  check(count(TenantEntry()), limits.tenants, "tenants");
+  check(count(PeerEntry()), limits.peers, "peers");
+  check(count(RoutePatternEntry()) + count(TranslationPatternEntry()),
+        limits.patterns, "patterns");
+  check(count(UserEntry()), limits.users, "users");
+  check(count(PhoneEntry()), limits.users, "phones");
+  check(count(LineEntry()), limits.users, "lines");
+  return out;
 }
 
 absl::StatusOr<const EditAnswer*> PlanEditor::Recall(

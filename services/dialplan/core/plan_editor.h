@@ -59,6 +59,8 @@ struct PlanBatch {
   // Without request_key and validate_only of their own. No two of one name.
   std::vector<PlanEdit> edits;
   bool validate_only = false;
+  // What became of each, and what is most likely not meant, is asked for.
+  bool wants_results = false;
   std::string request_key;  // as in PlanEdit
   std::string request_hash;
 };
@@ -71,6 +73,20 @@ struct BatchFault {
   bool operator==(const BatchFault&) const = default;
 };
 
+// What became of one write of a batch.
+struct EditResult {
+  enum class Outcome : char {
+    kCreated = 'c',
+    kUpdated = 'u',
+    kUnchanged = '=',
+    kDeleted = 'd',
+  };
+  Outcome outcome = Outcome::kUnchanged;
+  std::string etag;  // empty after a delete, and where nothing was stored
+
+  bool operator==(const EditResult&) const = default;
+};
+
 // The answer to a batch.
 struct BatchAnswer {
   size_t created = 0;
@@ -78,6 +94,11 @@ struct BatchAnswer {
   size_t unchanged = 0;
   size_t deleted = 0;
   std::vector<BatchFault> faults;  // by edit; any: nothing has changed
+  int64_t version = 0;             // which has all of them; 0: not stored
+  // If they are asked for: of each edit, and of what they touch. A repeated
+  // request gets no findings.
+  std::vector<EditResult> results;
+  std::vector<NamedFault> findings;
 
   bool operator==(const BatchAnswer&) const = default;
 };
@@ -177,6 +198,10 @@ class PlanEditor {
   const PlanChanges& pending() const { return pending_; }
   void Commit();
   void Rollback();
+
+  // What was loaded beyond the limits, which bind what is added: "12 peers, of
+  // which 10 are allowed".
+  std::vector<std::string> OverLimits() const;
 
   const Plan& plan() const { return plan_; }
   // After the last change, pending ones included.

@@ -450,6 +450,17 @@ TEST_F(PlanEditorTest, ARepeatedBatchGetsTheFirstAnswer) {
   EXPECT_EQ(again.created, 2u);
 }
 
+TEST_F(PlanEditorTest, TellsWhatIsBeyondLimitsThatWereLowered) {
+  PlanEditor::Options options;
+  options.limits.tenants = 1;
+  PlanEditor editor(random_, options);
+  for (const char* id : {"a", "b"}) {
+    editor.Load(std::make_shared<PlanRecord>(TestRecord(TestTenant(id))));
+  }
+  EXPECT_THAT(editor.OverLimits(),
+              testing::ElementsAre("2 tenants, of which 1 are allowed"));
+}
+
 TEST_F(PlanEditorTest, ABatchKeepsTheLimits) {
   PlanEditor::Options options;
   options.limits.tenants = 2;

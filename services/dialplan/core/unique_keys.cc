@@ -275,6 +275,21 @@ std::optional<std::string> WildcardPlace(const PlanEntry& entry) {
                        digits);
 }
 
+std::optional<std::string> ExactPlace(const PlanEntry& entry) {
+  const std::optional<EntryPattern> written = PatternOf(entry);
+  if (!written.has_value() || written->table != EntryPattern::Table::kCalls) {
+    return std::nullopt;
+  }
+  const LineEntry* line = std::get_if<LineEntry>(&entry);
+  if (written->is_number && (line == nullptr || !line->forward_all.IsSet())) {
+    return std::nullopt;
+  }
+  const std::string number = NumberOfDirectory(written->text);
+  if (number.empty()) return std::nullopt;
+  return WildcardPlace(written->table, SpaceOf(*written, NameOf(entry)),
+                       number);
+}
+
 std::string WildcardPlace(EntryPattern::Table table, std::string_view space,
                           std::string_view digits) {
   return absl::StrCat(WordOf(table), "/", AbslView(space), "\n",

@@ -48,6 +48,11 @@ std::optional<std::string> WildcardPlace(const PlanEntry& entry);
 std::string WildcardPlace(EntryPattern::Table table, std::string_view space,
                           std::string_view digits);
 
+// The same of a pattern of one number that takes calls, and of a line that
+// forwards all of them: its place has all of its digits. Nothing for other
+// entries, other lines and lamp numbers among them, which are many.
+std::optional<std::string> ExactPlace(const PlanEntry& entry);
+
 // The number that a directory number, which is a pattern of one number, is:
 // "\\+1201" is "+1201". Empty if it is none.
 std::string NumberOfDirectory(std::string_view directory_number);

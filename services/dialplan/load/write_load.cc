@@ -9,8 +9,8 @@
 // JSON object of figures. The journal has a line a resource: its name, the
 // acknowledged state, the state asked for by the write that was not answered
 // ("=": there was none). States: "-" is not there, others are descriptions.
-// Resources of one import share a group: all of them are there or none.
-// `check` exits 1, and says why, if what is there is not what it may be.
+// Resources of one import or apply share a group: all of them are there or
+// none. `check` exits 1, and says why, if what is there is not what it may be.
 
 #include <atomic>
 #include <cstdint>
@@ -130,9 +130,11 @@ class Client {
   size_t resources_written() const { return written_; }
 
  private:
-  // By turns: made, changed, sometimes removed; every 16th is an import.
+  // By turns: made, changed, sometimes removed; every 16th is several at once,
+  // as an import or by ApplyChanges.
   absl::Status Step(int n) {
-    if (n % 16 == 15) return Import(n);
+    if (n % 32 == 15) return Import(n);
+    if (n % 32 == 31) return Apply(n);
     const std::string id = absl::StrCat(prefix_, "-", n / 3);
     switch (n % 3) {
       case 0:
@@ -215,6 +217,30 @@ class Client {
     });
     if (status.ok() && out.result().created() != kImported) {
       return absl::InternalError("an import was refused: " +
+                                 out.ShortDebugString());
+    }
+    return status;
+  }
+
+  absl::Status Apply(int n) {
+    pb::ApplyChangesRequest request;
+    request.set_parent(kTenant);
+    std::vector<std::string> names;
+    const std::string group = absl::StrCat(prefix_, "-g", n);
+    for (int i = 0; i < kImported; ++i) {
+      names.push_back(absl::StrCat(kTenant, "/lines/", group, "-", i));
+      pb::Line& line = *request.add_changes()->mutable_create()->mutable_line();
+      line.set_name(names.back());
+      line.set_directory_number(absl::StrCat(2'000'000'000'000 + NextNumber()));
+      line.set_description("imported");
+      journal_[names.back()].group = group;
+    }
+    pb::ApplyChangesResponse out;
+    const absl::Status status = Ask(names, "imported", [&] {
+      return Call(stub_, &Stub::ApplyChanges, request, &out);
+    });
+    if (status.ok() && out.results_size() != kImported) {
+      return absl::InternalError("an apply was refused: " +
                                  out.ShortDebugString());
     }
     return status;

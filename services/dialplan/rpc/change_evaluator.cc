@@ -24,39 +24,13 @@
 #include "services/dialplan/rpc/plan_resolver.h"
 #include "services/dialplan/rpc/resource_kind.h"
 #include "services/dialplan/rpc/resource_merge.h"
-#include "services/dialplan/rpc/resource_shape.h"
+#include "services/dialplan/rpc/write_request.h"
 
 namespace sallyport::dialplan {
 namespace {
 
 namespace pb = ::sallyport::dialplan::v1;
 using google::protobuf::FieldMask;
-
-absl::Status BadField(const std::string& field, std::string_view reason,
-                      const std::string& what) {
-  return MakeError(absl::StatusCode::kInvalidArgument, reason,
-                   field + ": " + what, {{field, what}});
-}
-
-// The kind of what is inside; null if nothing is.
-const ResourceKind* FindKind(const pb::Resource& resource) {
-  for (const ResourceKind& kind : ResourceKinds()) {
-    if (resource.GetReflection()->HasField(resource, kind.field())) {
-      return &kind;
-    }
-  }
-  return nullptr;
-}
-
-// Whether `name` is one that a resource of this kind may have in the tenant,
-// or the tenant's own.
-bool IsNameIn(const std::string& tenant, const ResourceKind& kind,
-              const std::string& name) {
-  if (kind.singular == "tenant") return name == tenant;
-  const std::string prefix = kind.Prefix(tenant);
-  return name.rfind(prefix, 0) == 0 &&
-         IsResourceId(std::string_view(name).substr(prefix.size()));
-}
 
 // Does the change make the tenant that it is in?
 bool MakesTenant(const pb::EvaluateChangeRequest& request) {
@@ -97,17 +71,11 @@ pb::ResolveRouteResponse AnswerOrRefusal(
 
 ChangeEvaluator::ChangeEvaluator(const PlanBoard& board, PlanWriter& writer,
                                  const EdgeRecords* edges, Options options)
-    : board_(board), writer_(writer), edges_(edges), options_(options) {
-  thread_ = std::thread([this] { Run(); });
-}
-
-ChangeEvaluator::~ChangeEvaluator() {
-  {
-    absl::MutexLock lock(&mutex_);
-    stopping_ = true;
-  }
-  thread_.join();
-}
+    : board_(board),
+      writer_(writer),
+      edges_(edges),
+      options_(options),
+      thread_(options.max_waiting) {}
 
 void ChangeEvaluator::Evaluate(const pb::EvaluateChangeRequest& request,
                                pb::EvaluateChangeResponse& response,
@@ -152,7 +120,7 @@ void ChangeEvaluator::Evaluate(const pb::EvaluateChangeRequest& request,
         edit.verb = PlanEdit::Verb::kUpdate;
         edit.allow_missing = true;
         edit.name = NameOf(written);
-        if (!IsNameIn(tenant, *kind, edit.name)) {
+        if (KindIn(tenant, edit.name) != kind) {
           return done(BadField(
               absl::StrCat(at, ".upsert.", AbslView(kind->singular), ".name"),
               "NAME_INVALID", "must be one of the request's parent"));
@@ -209,41 +177,10 @@ void ChangeEvaluator::Evaluate(const pb::EvaluateChangeRequest& request,
           if (!change.has_upsert())
             made->emplace_back(change.delete_(), nullptr);
         }
-        Enqueue({&request, &response, std::move(*made), done});
+        Job job{&request, &response, std::move(*made)};
+        thread_.Enqueue([this, job = std::move(job)] { return Compare(job); },
+                        done);
       });
-}
-
-void ChangeEvaluator::Enqueue(Job job) {
-  {
-    absl::MutexLock lock(&mutex_);
-    if (!stopping_ && queue_.size() < options_.max_waiting) {
-      queue_.push_back(std::move(job));
-      return;
-    }
-  }
-  job.done(MakeError(absl::StatusCode::kResourceExhausted,
-                     "EVALUATIONS_WAITING",
-                     "too many evaluations wait: try again later"));
-}
-
-void ChangeEvaluator::Run() {
-  for (;;) {
-    Job job;
-    bool stopping = false;
-    {
-      const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        return !queue_.empty() || stopping_;
-      };
-      absl::MutexLock lock(&mutex_, absl::Condition(&ready));
-      if (queue_.empty()) return;
-      stopping = stopping_;
-      job = std::move(queue_.front());
-      queue_.pop_front();
-    }
-    job.done(stopping ? MakeError(absl::StatusCode::kUnavailable, "DRAINING",
-                                  "this instance is about to end")
-                      : Compare(job));
-  }
 }
 
 absl::Status ChangeEvaluator::Compare(const Job& job) const {

@@ -4,21 +4,18 @@
 #define SALLYPORT_SERVICES_DIALPLAN_RPC_CHANGE_EVALUATOR_H_
 
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "sallyport/dialplan/v1/evaluate_change.pb.h"
 #include "services/dialplan/core/plan_editor.h"
 #include "services/dialplan/io/edge_records.h"
 #include "services/dialplan/io/plan_board.h"
 #include "services/dialplan/io/plan_writer.h"
+#include "services/dialplan/rpc/job_thread.h"
 
 namespace sallyport::dialplan {
 
@@ -40,8 +37,6 @@ class ChangeEvaluator {
   // All must outlive this object. `edges` may be null: there are none.
   ChangeEvaluator(const PlanBoard& board, PlanWriter& writer,
                   const EdgeRecords* edges, Options options);
-  // What waits is answered UNAVAILABLE.
-  ~ChangeEvaluator();
   ChangeEvaluator(const ChangeEvaluator&) = delete;
   ChangeEvaluator& operator=(const ChangeEvaluator&) = delete;
 
@@ -60,21 +55,15 @@ class ChangeEvaluator {
     const ::sallyport::dialplan::v1::EvaluateChangeRequest* request = nullptr;
     ::sallyport::dialplan::v1::EvaluateChangeResponse* response = nullptr;
     Made made;
-    Done done;
   };
 
-  void Enqueue(Job job);
-  void Run();
   absl::Status Compare(const Job& job) const;
 
   const PlanBoard& board_;
   PlanWriter& writer_;
   const EdgeRecords* const edges_;
   const Options options_;
-  absl::Mutex mutex_;
-  std::deque<Job> queue_ ABSL_GUARDED_BY(mutex_);
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;  // last: it uses all of the above
+  JobThread thread_;  // last: it uses all of the above
 };
 
 }  // namespace sallyport::dialplan

@@ -76,6 +76,23 @@ DialplanService::DialplanService(const Parts& parts, const Self& self)
                        static_cast<pb::EvaluateChangeResponse&>(response),
                        std::move(done));
   });
+  HandleWrite("ApplyChanges", [this](const CallerIdentity& caller,
+                                     const Message& request, Message& response,
+                                     Done done) {
+    const auto& changes = static_cast<const pb::ApplyChangesRequest&>(request);
+    const absl::Status allowed = AuthorizeChanges(caller, changes);
+    if (!allowed.ok()) return done(allowed);
+    parts_.changes.Apply(caller, changes,
+                         static_cast<pb::ApplyChangesResponse*>(&response),
+                         std::move(done));
+  });
+  HandleWrite("ListPlanFindings", [this](const CallerIdentity&,
+                                         const Message& request,
+                                         Message& response, Done done) {
+    parts_.findings.List(
+        static_cast<const pb::ListPlanFindingsRequest&>(request),
+        static_cast<pb::ListPlanFindingsResponse&>(response), std::move(done));
+  });
   SecurityMethods& security = parts_.security;
   HandleWrite("TestConnectivity", [&security](const CallerIdentity&,
                                               const Message& request,
@@ -114,6 +131,26 @@ absl::StatusOr<CallerIdentity> DialplanService::Authorize(
     Context& context, std::string_view method, const Message& request) const {
   return parts_.policy.Authorize(context, MethodPath(method),
                                  ResourceMethods::TenantOfRequest(request));
+}
+
+absl::Status DialplanService::AuthorizeChanges(
+    const CallerIdentity& caller,
+    const pb::ApplyChangesRequest& request) const {
+  const std::string_view tenant = TenantOfName(request.parent());
+  const auto check = [&](const char* method, std::string_view of) {
+    return parts_.policy.CheckTenant(caller, MethodPath(method), of);
+  };
+  for (const pb::PlanChange& change : request.changes()) {
+    if (change.has_create() && change.create().has_tenant()) {
+      SP_RETURN_IF_ERROR(check("CreateTenant", ""));
+    } else if (change.has_update() && change.update().resource().has_tenant()) {
+      SP_RETURN_IF_ERROR(check("UpdateTenant", tenant));
+    } else if (change.has_delete_() &&
+               change.delete_().name() == request.parent()) {
+      SP_RETURN_IF_ERROR(check("DeleteTenant", tenant));
+    }
+  }
+  return absl::OkStatus();
 }
 
 std::string DialplanService::IdentityOf(const CallerIdentity& service) const {

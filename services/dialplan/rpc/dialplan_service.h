@@ -22,7 +22,9 @@
 #include "services/dialplan/io/plan_board.h"
 #include "services/dialplan/rpc/audit_methods.h"
 #include "services/dialplan/rpc/change_evaluator.h"
+#include "services/dialplan/rpc/change_methods.h"
 #include "services/dialplan/rpc/consumer_table.h"
+#include "services/dialplan/rpc/finding_methods.h"
 #include "services/dialplan/rpc/plan_resolver.h"
 #include "services/dialplan/rpc/plan_watch.h"
 #include "services/dialplan/rpc/resource_methods.h"
@@ -39,6 +41,8 @@ class DialplanService final : public DispatchService {
     const AccessPolicy& policy;
     const PlanBoard& board;
     ResourceMethods& methods;
+    ChangeMethods& changes;
+    FindingMethods& findings;
     AuditMethods& audit;
     SecurityMethods& security;
     PlanResolver& resolver;
@@ -91,6 +95,12 @@ class DialplanService final : public DispatchService {
   // The five standard methods of a kind.
   void HandleKind(const ResourceKind& kind);
   void HandleImport(const std::string& method, const ResourceKind& kind);
+
+  // What an operator may do to the tenant itself is for its own methods' rules
+  // to say.
+  absl::Status AuthorizeChanges(
+      const CallerIdentity& caller,
+      const ::sallyport::dialplan::v1::ApplyChangesRequest& request) const;
 
   absl::Status ResolveRoute(
       const CallerIdentity& caller,

@@ -102,6 +102,15 @@ const ResourceKind& KindOf(std::string_view singular) {
   return kKinds[0];
 }
 
+const ResourceKind* FindKind(const pb::Resource& resource) {
+  for (const ResourceKind& kind : ResourceKinds()) {
+    if (resource.GetReflection()->HasField(resource, kind.field())) {
+      return &kind;
+    }
+  }
+  return nullptr;
+}
+
 const Message& InnerOf(const pb::Resource& resource) {
   const auto* reflection = resource.GetReflection();
   const FieldDescriptor* set = reflection->GetOneofFieldDescriptor(

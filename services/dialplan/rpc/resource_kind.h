@@ -34,6 +34,10 @@ absl::Span<const ResourceKind> ResourceKinds();
 // By the name of the field in requests; the process ends if there is none.
 const ResourceKind& KindOf(std::string_view singular);
 
+// The kind of what is inside; null if nothing is.
+const ResourceKind* FindKind(
+    const ::sallyport::dialplan::v1::Resource& resource);
+
 // The message inside, which must be set.
 const google::protobuf::Message& InnerOf(
     const ::sallyport::dialplan::v1::Resource& resource);

@@ -4,17 +4,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "google/protobuf/field_mask.pb.h"
-#include "services/common/bytes/byte_span.h"
-#include "services/common/bytes/hex.h"
 #include "services/common/bytes/string_view.h"
-#include "services/common/crypto/hmac.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/list_filter.h"
@@ -24,6 +19,7 @@
 #include "services/dialplan/rpc/resource_codec.h"
 #include "services/dialplan/rpc/resource_merge.h"
 #include "services/dialplan/rpc/resource_shape.h"
+#include "services/dialplan/rpc/write_request.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -36,27 +32,10 @@ using Verb = PlanEdit::Verb;
 
 constexpr size_t kDefaultPage = 50;
 constexpr size_t kMaxPage = 1000;
-constexpr size_t kMaxRequestId = 64;
-
-absl::Status BadField(std::string_view field, std::string_view reason,
-                      std::string_view what) {
-  return MakeError(absl::StatusCode::kInvalidArgument, reason,
-                   std::string(field) + ": " + std::string(what),
-                   {{std::string(field), std::string(what)}});
-}
 
 bool HasField(const Message& message, std::string_view field) {
   return message.GetDescriptor()->FindFieldByName(std::string(field)) !=
          nullptr;
-}
-
-// "tenants/{id}".
-absl::Status CheckParent(std::string_view parent) {
-  if (parent.rfind("tenants/", 0) == 0 &&
-      IsResourceId(parent.substr(std::string_view("tenants/").size()))) {
-    return absl::OkStatus();
-  }
-  return BadField("parent", "NAME_INVALID", "must be tenants/{tenant}");
 }
 
 // The kind's prefix and one id.
@@ -79,19 +58,6 @@ absl::Status CheckName(const ResourceKind& kind, std::string_view field,
                          "/{", AbslView(kind.singular), "}"));
 }
 
-absl::Status CheckRequestId(const Message& request) {
-  const std::string id = GetString(request, "request_id");
-  if (id.size() > kMaxRequestId ||
-      std::any_of(id.begin(), id.end(), [](char c) {
-        return static_cast<unsigned char>(c) < 0x21 ||
-               static_cast<unsigned char>(c) > 0x7e;
-      })) {
-    return BadField("request_id", "REQUEST_ID_INVALID",
-                    "must be at most 64 visible ASCII characters");
-  }
-  return absl::OkStatus();
-}
-
 // The resource of a write, in its envelope.
 pb::Resource WrittenResource(const ResourceKind& kind, const Message& request) {
   pb::Resource out;
@@ -99,12 +65,6 @@ pb::Resource WrittenResource(const ResourceKind& kind, const Message& request) {
       request, &FieldOf(request, kind.singular));
   out.GetReflection()->MutableMessage(&out, kind.field())->CopyFrom(inner);
   return out;
-}
-
-// "UpdatePeer" of an UpdatePeerRequest.
-std::string MethodOf(const Message& request) {
-  return std::string(
-      absl::StripSuffix(request.GetDescriptor()->name(), "Request"));
 }
 
 void Fill(const pb::Resource& resource, Message& response) {
@@ -213,27 +173,6 @@ absl::Status ResourceMethods::List(const ResourceKind& kind,
   }
 }
 
-template <typename EditOrBatch>
-void ResourceMethods::Identify(std::string_view verb,
-                               const CallerIdentity& caller,
-                               const Message& request,
-                               EditOrBatch& edit) const {
-  edit.validate_only = GetBool(request, "validate_only");
-  const std::string id = GetString(request, "request_id");
-  const auto cause = std::make_shared<ChangeCause>(
-      ChangeCause{caller.ToString(), MethodOf(request), id});
-  if constexpr (std::is_same_v<EditOrBatch, PlanBatch>) {
-    for (PlanEdit& each : edit.edits) each.cause = cause;
-  } else {
-    edit.cause = cause;
-  }
-  if (id.empty()) return;
-  edit.request_key = absl::StrCat(caller.ToString(), "\n", AbslView(verb), " ",
-                                  request.GetTypeName(), "\n", id);
-  const std::string bytes = request.SerializeAsString();
-  edit.request_hash = HexEncode(HmacSha256(AsBytes(key_), AsBytes(bytes)));
-}
-
 void ResourceMethods::Submit(PlanEdit edit, Message* response, Done done) {
   writer_.Submit(std::move(edit), [response, done = std::move(done)](
                                       absl::StatusOr<EditAnswer> answer) {
@@ -263,7 +202,7 @@ void ResourceMethods::Create(const ResourceKind& kind,
   PlanEdit edit;
   edit.verb = Verb::kCreate;
   edit.name = kind.Prefix(parent) + id;
-  Identify("create", caller, request, edit);
+  WriteIdentity("create", caller, request, key_).Fill(edit);
   edit.make = [written = WrittenResource(kind, request), name = edit.name](
                   const Plan& plan, const PlanRecord*) {
     return MergedRecord(written, name, FieldMask(), nullptr,
@@ -293,7 +232,7 @@ void ResourceMethods::Update(const ResourceKind& kind,
       static_cast<const FieldMask&>(request.GetReflection()->GetMessage(
           request, &FieldOf(request, "update_mask")));
   if (absl::Status s = CheckMask(written, mask); !s.ok()) return done(s);
-  Identify("update", caller, request, edit);
+  WriteIdentity("update", caller, request, key_).Fill(edit);
   edit.make = [written = std::move(written), mask, name = edit.name](
                   const Plan& plan, const PlanRecord* current) {
     return MergedRecord(written, name, mask, current,
@@ -314,7 +253,7 @@ void ResourceMethods::Delete(const ResourceKind& kind,
     return done(s);
   }
   if (absl::Status s = CheckRequestId(request); !s.ok()) return done(s);
-  Identify("delete", caller, request, edit);
+  WriteIdentity("delete", caller, request, key_).Fill(edit);
   Submit(std::move(edit), nullptr, std::move(done));
 }
 
@@ -332,7 +271,7 @@ void ResourceMethods::Import(const ResourceKind& kind,
   CsvImport import = ReadImport(kind, parent, GetString(request, "csv"));
   PlanBatch batch;
   batch.edits = std::move(import.edits);
-  Identify("import", caller, request, batch);
+  WriteIdentity("import", caller, request, key_).Fill(batch);
   // Only to find what else is wrong.
   if (!import.faults.empty()) batch.validate_only = true;
   writer_.Submit(std::move(batch),

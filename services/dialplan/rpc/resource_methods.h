@@ -61,11 +61,6 @@ class ResourceMethods {
   static std::string TenantOfRequest(const google::protobuf::Message& request);
 
  private:
-  // Fills in validate_only, what tells the request from others, and who asks.
-  template <typename EditOrBatch>
-  void Identify(std::string_view verb, const CallerIdentity& caller,
-                const google::protobuf::Message& request,
-                EditOrBatch& edit) const;
   void Submit(PlanEdit edit, google::protobuf::Message* response, Done done);
 
   const PlanBoard& board_;

@@ -1,8 +1,10 @@
 #include "services/dialplan/rpc/security_methods.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -58,6 +60,81 @@ void AddFindings(const std::vector<SecurityFinding>& findings, Out& out) {
     shown.set_good(finding.good);
     shown.set_detail(finding.detail);
   }
+}
+
+using TryPeer = std::function<absl::StatusOr<edge_pb::CheckPeerResponse>(
+    const edge_pb::CheckPeerRequest&)>;
+
+// Servers of one group that are tried at a time.
+constexpr size_t kServersAtOnce = 8;
+
+template <typename Out>
+void FillSteps(const edge_pb::CheckPeerResponse& answer, Out& out) {
+  out.set_succeeded(answer.succeeded());
+  out.set_reason(answer.reason());
+  for (const edge_pb::CheckStep& step : answer.steps()) {
+    pb::ConnectivityStep& one = *out.add_steps();
+    one.set_step(step.step());
+    one.set_succeeded(step.succeeded());
+    one.set_detail(step.detail());
+  }
+}
+
+absl::Status TestOne(const edge_pb::CheckPeerRequest& check,
+                     const TryPeer& try_one,
+                     pb::TestConnectivityResponse& response) {
+  SP_ASSIGN_OR_RETURN(const edge_pb::CheckPeerResponse answer, try_one(check));
+  FillSteps(answer, response);
+  return absl::OkStatus();
+}
+
+// Each server of the group, as a call could go to any of them. Not OK if the
+// edge could not try one.
+absl::Status TestServers(const PeerEntry& peer, const ServerGroupEntry& group,
+                         const edge_pb::CheckPeerRequest& check,
+                         const TryPeer& try_one,
+                         pb::TestConnectivityResponse& response) {
+  std::vector<const ServerGroupMember*> members;
+  for (const ServerGroupMember& member : group.members) {
+    members.push_back(&member);
+  }
+  std::stable_sort(
+      members.begin(), members.end(),
+      [](const auto* a, const auto* b) { return a->priority < b->priority; });
+  const auto port_of = [&](const ServerGroupMember& member) {
+    return peer.transport == SipTransport::kTls ? member.secure_port
+                                                : member.port;
+  };
+  std::vector<absl::StatusOr<edge_pb::CheckPeerResponse>> answers(
+      members.size(), absl::UnknownError("not tried"));
+  for (size_t first = 0; first < members.size(); first += kServersAtOnce) {
+    std::vector<std::thread> threads;
+    for (size_t i = first; i < std::min(members.size(), first + kServersAtOnce);
+         ++i) {
+      threads.emplace_back([&, i] {
+        edge_pb::CheckPeerRequest one = check;
+        one.set_server(members[i]->host);
+        one.set_server_port(port_of(*members[i]));
+        answers[i] = try_one(one);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  for (const auto& answer : answers) SP_RETURN_IF_ERROR(answer.status());
+  response.set_succeeded(true);
+  for (size_t i = 0; i < members.size(); ++i) {
+    pb::ServerConnectivity& server = *response.add_servers();
+    server.set_host(members[i]->host);
+    server.set_port(port_of(*members[i]));
+    server.set_disabled(members[i]->disabled);
+    FillSteps(*answers[i], server);
+    if (server.succeeded() || server.disabled() || !response.succeeded()) {
+      continue;
+    }
+    response.set_succeeded(false);
+    response.set_reason(server.reason());
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -194,31 +271,30 @@ absl::Status SecurityMethods::Test(
                       edge.target, ": ", edge.error);
       continue;
     }
-    auto answer =
-        neighbours_.CheckPeer(i, check, kCheckTimeout - (absl::Now() - start));
-    // What was just written is on its way to the edge.
-    while (!answer.ok() &&
-           (ReasonOf(answer.status()) == "PEER_NOT_FOUND" ||
-            ReasonOf(answer.status()) == "NO_CONFIGURATION") &&
-           absl::Now() - start < kPlanTravel) {
-      absl::SleepFor(absl::Milliseconds(100));
-      answer = neighbours_.CheckPeer(i, check,
-                                     kCheckTimeout - (absl::Now() - start));
-    }
-    if (!answer.ok()) {
+    const auto try_one = [&](const edge_pb::CheckPeerRequest& one) {
+      auto answer =
+          neighbours_.CheckPeer(i, one, kCheckTimeout - (absl::Now() - start));
+      // What was just written is on its way to the edge.
+      while (!answer.ok() &&
+             (ReasonOf(answer.status()) == "PEER_NOT_FOUND" ||
+              ReasonOf(answer.status()) == "NO_CONFIGURATION") &&
+             absl::Now() - start < kPlanTravel) {
+        absl::SleepFor(absl::Milliseconds(100));
+        answer = neighbours_.CheckPeer(i, one,
+                                       kCheckTimeout - (absl::Now() - start));
+      }
+      return answer;
+    };
+    const auto* group = FindByName(snapshot.server_groups, peer->server_group);
+    const absl::Status tested =
+        group == nullptr ? TestOne(check, try_one, response)
+                         : TestServers(*peer, *group, check, try_one, response);
+    if (!tested.ok()) {
       absl::StrAppend(&unreachable, unreachable.empty() ? "" : "; ",
-                      edge.instance, ": ", ReasonOf(answer.status()));
+                      edge.instance, ": ", ReasonOf(tested));
       continue;
     }
-    response.set_succeeded(answer->succeeded());
-    response.set_reason(answer->reason());
     response.set_edge(edge.instance);
-    for (const edge_pb::CheckStep& step : answer->steps()) {
-      pb::ConnectivityStep& out = *response.add_steps();
-      out.set_step(step.step());
-      out.set_succeeded(step.succeeded());
-      out.set_detail(step.detail());
-    }
     *response.mutable_latency() = ToProto(absl::Now() - start);
     return absl::OkStatus();
   }

@@ -72,6 +72,19 @@ std::string Names(const CertificateInfo& certificate) {
   return out.empty() ? "no SIP identity" : out;
 }
 
+// Whether the peer's group has the server that is to be asked.
+bool HasServer(const Resolver& plan, const PeerEntry& peer,
+               const PeerCheckRequest& request) {
+  const auto* group = plan.index().Find<ServerGroupEntry>(peer.server_group);
+  if (group == nullptr) return false;
+  return std::any_of(group->members.begin(), group->members.end(),
+                     [&](const ServerGroupMember& member) {
+                       return member.host == request.host &&
+                              (member.port == request.port ||
+                               member.secure_port == request.port);
+                     });
+}
+
 std::string Expected(const PeerEntry& peer) {
   if (peer.x509_subjects.empty()) return peer.fqdn;
   std::string out;
@@ -144,6 +157,12 @@ absl::Status PeerChecks::Start(const PeerCheckRequest& request,
   if (peer == nullptr) {
     return MakeError(absl::StatusCode::kNotFound, "PEER_NOT_FOUND",
                      "the plan in force at this edge has no such peer");
+  }
+  if (!request.host.empty() && !HasServer(*plan, *peer, request)) {
+    // Whoever asks, nothing is tried but what is configured.
+    return MakeError(absl::StatusCode::kNotFound, "PEER_NOT_FOUND",
+                     "the plan in force at this edge has no such server in "
+                     "the peer's group");
   }
   if (checks_.size() >= options_.max_checks) {
     return MakeError(absl::StatusCode::kResourceExhausted, "CHECK_LIMIT",

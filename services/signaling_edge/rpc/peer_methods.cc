@@ -160,7 +160,9 @@ grpc::ServerUnaryReactor* SignalingEdgeService::CheckPeer(
                                                 response](EdgeLoop& loop) {
     loop.CheckPeer({.peer = request->peer(),
                     .secured = request->secured(),
-                    .media_secured = request->media_secured()},
+                    .media_secured = request->media_secured(),
+                    .host = request->server(),
+                    .port = static_cast<uint16_t>(request->server_port())},
                    [reactor, response](absl::StatusOr<PeerCheckResult> result) {
                      if (result.ok()) {
                        response->set_succeeded(result->succeeded);

@@ -6,13 +6,19 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "sallyport/capf/v1/capf_service.grpc.pb.h"
 #include "services/capf/capf_process_fixture.h"
+#include "services/capf/io/test_est_server.h"
 #include "services/common/status/status_matchers.h"
 
 namespace sallyport::capf {
@@ -161,6 +167,80 @@ TEST_F(AuthorityProcessTest, AnotherAuthorityCertifiesOurs) {
                           Call<pb::ListTrustedCertificatesResponse>(
                               *root_, &Stub::ListTrustedCertificates, list));
   EXPECT_EQ(listed.trusted_certificates_size(), 3);
+}
+
+// issue 6: upstream by EST, which answers 202, 500, garbage or never. Each is
+// told by name, nothing is lost, and the authority goes on issuing.
+TEST_F(AuthorityProcessTest, AnUpstreamIsAskedByEst) {
+  const TestEstServer server(folder_ + "/est");
+  process_->Kill();
+  server.SetMode("500");
+  const std::string mark = R"("authority":{)";
+  config_.insert(
+      config_.find(mark) + mark.size(),
+      absl::StrCat(R"("est":{"url":"https://localhost:)", server.port(),
+                   R"(/.well-known/est","ca_file":")", server.Path("ca.pem"),
+                   R"(","certificate_file":")", server.Path("client.pem"),
+                   R"(","key_file":")", server.Path("client.key"),
+                   R"(","timeout":"1s","retry_interval":"0.1s"},)"));
+  process_->WriteConfig(config_ + "}");
+  process_->Start();
+  root_ = Stub("operator/root");
+  pb::GetCertificateAuthorityRequest get;
+  get.set_name("certificateAuthorities/default");
+  pb::CertificateAuthority authority;
+  const auto until = [&](const std::string& status) {
+    for (int i = 0; i < 200; ++i) {
+      const auto read = Call<pb::CertificateAuthority>(
+          *root_, &Stub::GetCertificateAuthority, get);
+      if (read.ok()) authority = *read;
+      if (authority.upstream_status() == status) return true;
+      absl::SleepFor(absl::Milliseconds(50));
+    }
+    return false;
+  };
+  EXPECT_TRUE(until("EST_UNAVAILABLE"));
+  EXPECT_EQ(authority.mode(), pb::AUTHORITY_MODE_ONLINE);
+  EXPECT_THAT(Issue(NewIssue()), IsOk());
+  server.SetMode("garbage");
+  EXPECT_TRUE(until("EST_MALFORMED"));
+  server.SetMode("pending:1");
+  EXPECT_TRUE(until("EST_PENDING"));
+  // A restart asks with the very same request.
+  const auto requests = [&] {
+    std::set<std::string> out;
+    for (const absl::string_view line :
+         absl::StrSplit(server.Read("asked"), '\n', absl::SkipEmpty())) {
+      out.insert(std::string(line));
+    }
+    return out;
+  };
+  process_->Kill();
+  process_->Start();
+  root_ = Stub("operator/root");
+  EXPECT_TRUE(until("EST_PENDING"));
+  EXPECT_THAT(requests(), testing::SizeIs(1));
+
+  server.SetMode("ok");
+  EXPECT_TRUE(until("OK"));
+  // The next one is due after two thirds of 100 days.
+  EXPECT_GT(authority.next_attempt_time().seconds(),
+            absl::ToUnixSeconds(absl::Now() + absl::Hours(24 * 60)));
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate issued, Issue(NewIssue()));
+  std::ofstream(folder_ + "/leaf.pem") << issued.certificate_pem();
+  EXPECT_EQ(std::system(("openssl verify -CAfile " + server.Path("ca.pem") +
+                         " -untrusted " + folder_ + "/ca.pem " + folder_ +
+                         "/leaf.pem")
+                            .c_str()),
+            0);
+  // It is not asked again before that, over restarts too.
+  const std::string asked = server.Read("asked");
+  process_->Kill();
+  process_->Start();
+  root_ = Stub("operator/root");
+  EXPECT_TRUE(until(""));
+  EXPECT_THAT(Issue(NewIssue()), IsOk());
+  EXPECT_EQ(server.Read("asked"), asked);
 }
 
 // What README.md says of backups: a copy of the store, the keys and the audit,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "services/capf/config.h"
+#include "services/capf/core/est_message.h"
 #include "services/capf/core/phone_config.h"
 #include "services/capf/core/published_list.h"
 #include "services/capf/core/signed_file_header.h"
@@ -21,6 +22,8 @@
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/durable_file.h"
 #include "services/capf/io/enrollment_admin.h"
+#include "services/capf/io/est_client.h"
+#include "services/capf/io/est_upstream.h"
 #include "services/capf/io/file_signer.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/listener_certificate.h"
@@ -87,6 +90,7 @@ class CapfProcess final : public RunningService {
   ~CapfProcess() override {
     // Jobs answer into the loop's mailbox, so they end before it does.
     postgres_.reset();
+    upstream_.reset();
     if (phone_work_ != nullptr) phone_work_->Stop();
     if (work_ != nullptr) work_->Stop();
     if (ledger_.has_value()) ledger_->Stop();
@@ -106,6 +110,7 @@ class CapfProcess final : public RunningService {
     SP_RETURN_IF_ERROR(OpenAuthority());
     SP_RETURN_IF_ERROR(StartPort());
     SP_RETURN_IF_ERROR(StartPhoneFiles(runtime));
+    SP_RETURN_IF_ERROR(StartUpstream());
     return StartRpc(runtime);
   }
 
@@ -467,6 +472,37 @@ class CapfProcess final : public RunningService {
     if (!posted.ok()) LogWarning("the CAPF port's certificate check waits");
   }
 
+  // Another authority is asked to certify ours.
+  absl::Status StartUpstream() {
+    if (!config_.authority().has_est()) return absl::OkStatus();
+    const config::v1::EstConfig& est = config_.authority().est();
+    const std::optional<EstUrl> url = ParseEstUrl(est.url());
+    if (!url.has_value()) return absl::InternalError("EST without a URL");
+    EstOptions options;
+    options.host = url->host;
+    options.port = url->port;
+    options.path_prefix = url->path_prefix;
+    options.timeout = FromProtoOr(est.timeout(), absl::Seconds(10));
+    SP_ASSIGN_OR_RETURN(const auto trust, ReadSmallFile(est.ca_file()));
+    options.trust_pem = trust.value_or("");
+    if (!est.certificate_file().empty()) {
+      SP_ASSIGN_OR_RETURN(const auto chain,
+                          ReadSmallFile(est.certificate_file()));
+      SP_ASSIGN_OR_RETURN(auto key, ReadSmallFile(est.key_file()));
+      options.certificate_chain_pem = chain.value_or("");
+      options.private_key_pem = Secret::Take(std::move(key).value_or(""));
+    }
+    if (!est.password_file().empty()) {
+      SP_ASSIGN_OR_RETURN(options.credentials,
+                          FirstLine(est.password_file(), "PASSWORD_MISSING"));
+    }
+    SP_ASSIGN_OR_RETURN(est_, EstClient::Create(std::move(options)));
+    upstream_.emplace(*est_, *authority_, *trust_,
+                      FromProtoOr(est.retry_interval(), absl::Minutes(1)),
+                      clock_);
+    return absl::OkStatus();
+  }
+
   absl::Status StartRpc(ServiceRuntime& runtime) {
     SP_ASSIGN_OR_RETURN(
         AccessPolicy policy,
@@ -488,6 +524,7 @@ class CapfProcess final : public RunningService {
         options.tenant_names.Add(tenant.tenant(), domain);
       }
     }
+    options.upstream_url = config_.authority().est().url();
     options.start_time = clock_.Now();
     SP_ASSIGN_OR_RETURN(
         const std::optional<std::string> own,
@@ -500,7 +537,8 @@ class CapfProcess final : public RunningService {
     service_ = std::make_unique<CapfService>(
         CapfService::Parts{*policy_, *work_, *ledger_, *authority_,
                            *enrollments_, *trust_, publisher_, files_,
-                           lists_.get(), configs_ ? &*configs_ : nullptr},
+                           lists_.get(), configs_ ? &*configs_ : nullptr,
+                           upstream_ ? &*upstream_ : nullptr},
         options);
     Listen();
     thread_ = std::thread([this] { loop_->Run(); });
@@ -530,6 +568,8 @@ class CapfProcess final : public RunningService {
   std::unique_ptr<WorkThread> work_;
   std::unique_ptr<WorkThreads> phone_work_;
   std::unique_ptr<PostgresListener> postgres_;
+  std::unique_ptr<EstClient> est_;
+  std::optional<EstUpstream> upstream_;  // if the authority has one
   std::unique_ptr<CapfLoop> capf_loop_;
   Secret passphrase_;  // of the keys, if they are encrypted
   TrustListFiles files_;

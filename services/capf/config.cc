@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/capf/core/certificate_profile.h"
+#include "services/capf/core/est_message.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/config/server_config.h"
@@ -106,6 +107,25 @@ void ValidateConfig(const config::v1::CapfConfig& config,
     if (!CheckSubjectName(root).ok()) {
       faults->Add("authority.root.common_name",
                   "is not printable, or over 64 octets");
+    }
+  }
+  if (authority.has_est()) {
+    const config::v1::EstConfig& est = authority.est();
+    if (!ParseEstUrl(est.url()).has_value()) {
+      faults->Add("authority.est.url", "is not https://host[:port]/path");
+    }
+    faults->Require("authority.est.ca_file", est.ca_file());
+    if (est.certificate_file().empty() != est.key_file().empty()) {
+      faults->Add("authority.est.key_file", "goes with certificate_file");
+    }
+    if (est.certificate_file().empty() && est.password_file().empty()) {
+      faults->Add("authority.est.password_file",
+                  "it or certificate_file is required");
+    }
+    CheckDuration("authority.est.timeout", est.timeout(), faults);
+    CheckDuration("authority.est.retry_interval", est.retry_interval(), faults);
+    if (authority.has_root()) {
+      faults->Add("authority.root", "does not go with est");
     }
   }
   if (const uint32_t bits = authority.rsa_bits();

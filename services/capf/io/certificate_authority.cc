@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "services/capf/core/certificate_lint.h"
+#include "services/capf/core/csr.h"
 #include "services/capf/core/revocation_list.h"
 #include "services/capf/io/durable_file.h"
 #include "services/common/bytes/byte_span.h"
@@ -181,6 +182,16 @@ absl::StatusOr<std::string> CertificateAuthority::Request(
     const std::string& actor) {
   absl::MutexLock lock(&mutex_);
   if (!request_.empty()) return request_;
+  const std::string file = certificate_file_ + ".csr";
+  SP_ASSIGN_OR_RETURN(const std::optional<std::string> kept,
+                      ReadSmallFile(file));
+  if (kept.has_value()) {
+    const auto read = VerifyCsr(AsBytes(*kept), KeyPolicy{});
+    if (read.ok() && read->key().spki() == issuer().key.spki()) {
+      request_ = *kept;
+      return request_;
+    }
+  }
   SP_ASSIGN_OR_RETURN(const std::string info, BuildRequestInfo(issuer()));
   StoreChange change;
   change.audit.push_back(
@@ -193,6 +204,7 @@ absl::StatusOr<std::string> CertificateAuthority::Request(
       request_,
       AssembleCertificate(AsBytes(info), SignatureAlgorithmFor(key.kind()),
                           AsBytes(signature)));
+  SP_RETURN_IF_ERROR(ReplaceDurableFile(file, request_));
   return request_;
 }
 

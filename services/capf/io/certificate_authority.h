@@ -125,7 +125,8 @@ class CertificateAuthority {
   std::vector<std::string> Chain() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // A request (PKCS #10, DER) for another certificate of the same name and
-  // key, to be signed elsewhere. Made, and recorded in the audit, once.
+  // key, to be signed elsewhere. Made, and recorded in the audit, once: it
+  // is kept beside the certificate, as `.csr`.
   absl::StatusOr<std::string> Request(const std::string& actor)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Takes a certificate that was made elsewhere for this name and key, with

@@ -18,7 +18,7 @@ namespace sallyport::capf {
 // "tenants/{tenant}/trustStores/{store}".
 std::string TrustStoreName(const std::string& tenant, std::string_view store);
 
-// Thread-compatible.
+// Thread-safe.
 class TrustAdmin {
  public:
   // Both must outlive this object.

@@ -28,9 +28,10 @@ absl::Status Invalid(std::string_view reason, std::string_view message) {
 CapfService::CapfService(const Parts& parts, const Options& options)
     : parts_(parts),
       options_(options),
-      certificates_(
-          {parts.ledger, parts.authority, parts.enrollments, parts.trust},
-          options.authority_id, options.lifetimes, options.tenant_names),
+      certificates_({parts.ledger, parts.authority, parts.enrollments,
+                     parts.trust, parts.upstream, options.upstream_url},
+                    options.authority_id, options.lifetimes,
+                    options.tenant_names),
       enrollments_(parts.ledger, parts.enrollments, parts.trust,
                    certificates_.authority_name()),
       trust_(parts.ledger, parts.trust),

@@ -20,6 +20,7 @@
 #include "services/capf/core/tenant_names.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/enrollment_admin.h"
+#include "services/capf/io/est_upstream.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/trust_admin.h"
 #include "services/capf/io/trust_publisher.h"
@@ -51,6 +52,7 @@ class CapfService final : public pb::CapfService::CallbackService {
     const TrustListFiles& files;
     TrustListPublisher* lists = nullptr;  // null: none are configured
     PhoneConfigMaker* configs = nullptr;
+    const EstUpstream* upstream = nullptr;  // null: nobody is asked
   };
   struct Options {
     std::string authority_id;  // "default"
@@ -59,6 +61,7 @@ class CapfService final : public pb::CapfService::CallbackService {
     std::string version;
     Lifetimes lifetimes;
     TenantNames tenant_names;
+    std::string upstream_url;
     absl::Time start_time;
     std::string own_certificate_pem;  // of the gRPC server
     std::string capf_address;         // where phones connect, without port

@@ -161,6 +161,14 @@ pb::CertificateAuthority CertificateMethods::Authority() {
         "CERTIFICATE_PROFILE_CLIENT", "CERTIFICATE_PROFILE_SERVICE"}) {
     out.add_default_profiles(profile);
   }
+  if (upstream_ != nullptr) {
+    const EstState state = upstream_->state();
+    out.set_mode(pb::AUTHORITY_MODE_ONLINE);
+    out.set_upstream_url(upstream_url_);
+    out.set_upstream_status(state.reason);
+    *out.mutable_next_attempt_time() =
+        ::sallyport::ToProto(state.next_attempt_time);
+  }
   *out.mutable_create_time() = ::sallyport::ToProto(issuer.not_before);
   return out;
 }

@@ -12,6 +12,7 @@
 #include "services/capf/core/tenant_names.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/enrollment_admin.h"
+#include "services/capf/io/est_upstream.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/trust_admin.h"
 #include "services/capf/rpc/capf_convert.h"
@@ -31,12 +32,14 @@ struct Lifetimes {
 // work thread only.
 class CertificateMethods {
  public:
-  // All but the names must outlive this object.
+  // All but the strings must outlive this object.
   struct Parts {
     Ledger& ledger;
     CertificateAuthority& authority;
     EnrollmentAdmin& enrollments;
     TrustAdmin& trust;
+    const EstUpstream* upstream = nullptr;  // null: nobody is asked
+    std::string upstream_url;
   };
   // Whether the request asks for a name that is not its tenant's, and so for
   // the right to name anybody. A request that cannot be read does not; Issue()
@@ -49,6 +52,8 @@ class CertificateMethods {
         authority_(parts.authority),
         enrollments_(parts.enrollments),
         trust_(parts.trust),
+        upstream_(parts.upstream),
+        upstream_url_(parts.upstream_url),
         authority_name_("certificateAuthorities/" + authority_id),
         lifetimes_(lifetimes),
         names_(names) {}
@@ -81,6 +86,8 @@ class CertificateMethods {
   CertificateAuthority& authority_;
   EnrollmentAdmin& enrollments_;
   TrustAdmin& trust_;
+  const EstUpstream* const upstream_;
+  const std::string upstream_url_;
   const std::string authority_name_;
   const Lifetimes lifetimes_;
   const TenantNames names_;

@@ -168,9 +168,6 @@ void CheckNotDone(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
   if (!config.registry_address().empty()) {
     faults->Add("registry_address", "is not served by this version");
   }
-  if (!config.dns_servers().empty()) {
-    faults->Add("dns_servers", "is not served by this version");
-  }
 }
 
 absl::StatusOr<HostResolver::Addresses> AddressesOf(const std::string& text) {
@@ -216,6 +213,12 @@ void ValidateConfig(const pb::SignalingEdgeConfig& config,
     if (!AddressesOf(address).ok()) {
       faults->Add(absl::StrCat("static_hosts[\"", name, "\"]"),
                   "must be IP addresses, separated by commas");
+    }
+  }
+  for (int i = 0; i < config.dns_servers_size(); ++i) {
+    if (!SocketAddress::Parse(config.dns_servers(i)).ok()) {
+      faults->Add(absl::StrCat("dns_servers[", i, "]"),
+                  "must be an IP address and a port");
     }
   }
   if (config.server_header().find_first_of("\r\n") != std::string::npos) {
@@ -286,6 +289,15 @@ std::vector<ListenerSpec> ListenersOf(const pb::SignalingEdgeConfig& config) {
 
 HostResolver::Options HostsOf(const pb::SignalingEdgeConfig& config) {
   HostResolver::Options out;
+  out.dns.emplace();
+  // Two tries are over before the query is.
+  out.dns->try_timeout = absl::Milliseconds(300);
+  out.dns->tries = 2;
+  for (const std::string& server : config.dns_servers()) {
+    if (auto address = SocketAddress::Parse(server); address.ok()) {
+      out.dns->servers.push_back(*address);
+    }
+  }
   for (const auto& [name, address] : config.static_hosts()) {
     if (auto addresses = AddressesOf(address); addresses.ok()) {
       out.static_hosts[absl::AsciiStrToLower(name)] = *std::move(addresses);

@@ -115,10 +115,10 @@ TEST(ConfigTest, WhatIsNotServedIsRefusedAndNotIgnored) {
   std::string json = kGood;
   json.insert(json.rfind('}'), R"(, "loops": 2,
       "proxy_protocol_prefixes": ["10.0.0.0/8"],
-      "registry_address": "redis:6379", "dns_servers": ["10.0.0.1:53"])");
+      "registry_address": "redis:6379", "dns_servers": ["ns.test:53"])");
   EXPECT_THAT(FaultyFields(json),
               UnorderedElementsAre("loops", "proxy_protocol_prefixes",
-                                   "registry_address", "dns_servers"));
+                                   "registry_address", "dns_servers[0]"));
 }
 
 TEST(ConfigTest, StaticTrustIsReadByStore) {

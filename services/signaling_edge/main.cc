@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "sallyport/signaling_edge/config/v1/signaling_edge_config.pb.h"
 #include "services/common/config/config_faults.h"
+#include "services/common/config/proto_time.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/random/system_random.h"
 #include "services/common/rpc/access_policy.h"
@@ -109,7 +110,9 @@ class Running final : public RunningService {
     service_ = std::make_unique<SignalingEdgeService>(
         SignalingEdgeService::Options{
             runtime.instance(),
-            ServiceSpiffeId(config.server().trust_domain(), "signaling_edge")},
+            ServiceSpiffeId(config.server().trust_domain(), "signaling_edge"),
+            /*version=*/"",
+            FromProtoOr(config.server().drain_timeout(), absl::Seconds(30))},
         SignalingEdgeService::Parts{*policy_, *edge_, *reporter_, *feed_,
                                     *media_});
     for (const auto& [name, port] : edge_->listeners().Ports()) {

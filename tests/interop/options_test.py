@@ -129,6 +129,24 @@ class OptionsTest(DemoCase):
         self.farm[1].process.start()
         self.wait_for((False, True), True)
         self.assertTrue(self.call()[0])
+        self.drain()
+
+    def drain(self):
+        """The edge takes no new call and tells when the live one is over."""
+        live = subprocess.Popen(
+            ['sipp', '-sn', 'uac', '-s', '71234', '-i', self.caller, '-p', '5066', '-t', 't1', '-m', '1',
+             '-d', '3000', '-nostdin', '-timeout', '20s', f'{self.cluster.host("signaling_edge")}:5060'],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.cluster.folder)
+        try:
+            self.cluster.wait_for(lambda: any(each.get('state') == 'CALL_STATE_ANSWERED'
+                                              for each in self.cluster.items('calls')), 'a call is live', 10)
+            text = self.cluster.cli('drain', f'{self.cluster.host("signaling_edge")}:7002', check=False).stdout
+            self.assertIn('1 calls and ', text)
+            self.assertEqual(text.splitlines()[-1], 'done')
+            self.assertEqual(live.wait(20), 0)
+        finally:
+            live.kill()
+        self.assertFalse(self.call()[0])
 
 
 if __name__ == '__main__':

@@ -83,4 +83,12 @@ std::string DrainLine(const pb::DrainResponse& progress) {
                       FieldText(progress, "deadline_time"), "\n");
 }
 
+std::string DrainLine(const signaling_edge::v1::DrainResponse& progress) {
+  if (progress.done()) return "done\n";
+  return absl::StrCat(progress.calls_remaining(), " calls and ",
+                      progress.connections_remaining(),
+                      " connections are live; the rest ends at ",
+                      FieldText(progress, "deadline_time"), "\n");
+}
+
 }  // namespace sallyport::cli

@@ -7,6 +7,7 @@
 
 #include "sallyport/media_relay/v1/relay_status.pb.h"
 #include "sallyport/media_relay/v1/session.pb.h"
+#include "sallyport/signaling_edge/v1/edge_status.pb.h"
 
 namespace sallyport::cli {
 
@@ -14,6 +15,7 @@ namespace sallyport::cli {
 std::string SessionLine(const media_relay::v1::WatchSessionsResponse& event);
 // One line of `drain`.
 std::string DrainLine(const media_relay::v1::DrainResponse& progress);
+std::string DrainLine(const signaling_edge::v1::DrainResponse& progress);
 
 }  // namespace sallyport::cli
 

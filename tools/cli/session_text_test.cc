@@ -42,6 +42,16 @@ TEST(SessionTextTest, ALineTellsBothLegs) {
   EXPECT_EQ(line.back(), '\n');
 }
 
+TEST(SessionTextTest, DrainOfAnEdgeTellsItsCalls) {
+  signaling_edge::v1::DrainResponse progress;
+  progress.set_calls_remaining(3);
+  progress.set_connections_remaining(7);
+  EXPECT_EQ(DrainLine(progress).substr(0, 36),
+            "3 calls and 7 connections are live; ");
+  progress.set_done(true);
+  EXPECT_EQ(DrainLine(progress), "done\n");
+}
+
 TEST(SessionTextTest, DrainTellsWhatIsLeft) {
   pb::DrainResponse progress;
   progress.set_sessions_remaining(3);

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "CLI/Option.hpp"
@@ -9,6 +10,7 @@
 #include "absl/time/time.h"
 #include "grpcpp/client_context.h"
 #include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
+#include "sallyport/signaling_edge/v1/signaling_edge_service.grpc.pb.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/status/status_grpc.h"
 #include "services/common/status/status_macros.h"
@@ -21,6 +23,7 @@ namespace sallyport::cli {
 namespace {
 
 namespace pb = ::sallyport::media_relay::v1;
+namespace edge_pb = ::sallyport::signaling_edge::v1;
 
 struct SessionsOptions {
   ListOptions list;
@@ -58,30 +61,45 @@ absl::Status Follow(CliContext& context, const SessionsOptions& options) {
   return FromGrpc(reader->Finish());
 }
 
+// Of media_relay and of signaling_edge alike.
+template <typename Service, typename Request, typename Response>
+absl::Status DrainAt(CliContext& context, const Endpoint& endpoint,
+                     int timeout) {
+  const auto stub = Service::NewStub(endpoint.channel);
+  grpc::ClientContext call;
+  Request request;
+  if (timeout > 0) {
+    *request.mutable_timeout() = ToProto(absl::Seconds(timeout));
+  }
+  const auto reader = stub->Drain(&call, request);
+  Response progress;
+  while (reader->Read(&progress)) {
+    context.out() << (context.format == OutputFormat::kTable
+                          ? DrainLine(progress)
+                          : RenderOne(progress, context.format, ""))
+                  << std::flush;
+  }
+  return FromGrpc(reader->Finish());
+}
+
 absl::Status Drain(CliContext& context, const DrainOptions& options) {
   SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
-  SP_ASSIGN_OR_RETURN(const std::vector<Endpoint> endpoints,
-                      clients->All("media_relay"));
-  for (const Endpoint& endpoint : endpoints) {
-    if (endpoint.target != options.target) continue;
-    const auto stub = pb::MediaRelayService::NewStub(endpoint.channel);
-    grpc::ClientContext call;
-    pb::DrainRequest request;
-    if (options.timeout > 0) {
-      *request.mutable_timeout() = ToProto(absl::Seconds(options.timeout));
+  for (const char* service : {"media_relay", "signaling_edge"}) {
+    const auto endpoints = clients->All(service);
+    if (!endpoints.ok()) continue;  // none is configured
+    for (const Endpoint& endpoint : *endpoints) {
+      if (endpoint.target != options.target) continue;
+      return std::string_view(service) == "media_relay"
+                 ? DrainAt<pb::MediaRelayService, pb::DrainRequest,
+                           pb::DrainResponse>(context, endpoint,
+                                              options.timeout)
+                 : DrainAt<edge_pb::SignalingEdgeService, edge_pb::DrainRequest,
+                           edge_pb::DrainResponse>(context, endpoint,
+                                                   options.timeout);
     }
-    const auto reader = stub->Drain(&call, request);
-    pb::DrainResponse progress;
-    while (reader->Read(&progress)) {
-      context.out() << (context.format == OutputFormat::kTable
-                            ? DrainLine(progress)
-                            : RenderOne(progress, context.format, ""))
-                    << std::flush;
-    }
-    return FromGrpc(reader->Finish());
   }
-  return UsageError(
-      absl::StrCat("no media relay of the configuration is ", options.target));
+  return UsageError(absl::StrCat(
+      "no media relay or edge of the configuration is ", options.target));
 }
 
 }  // namespace
@@ -104,9 +122,10 @@ void AddSessionCommands(CLI::App& app, CliContext& context) {
 
   const auto drain = std::make_shared<DrainOptions>();
   command = app.add_subcommand(
-      "drain", "A media relay takes no new work; shows what is still live");
+      "drain",
+      "A media relay or edge takes no new work; shows what is still live");
   command
-      ->add_option("relay", drain->target,
+      ->add_option("target", drain->target,
                    "Its target, as the configuration names it")
       ->required();
   command->add_option("--timeout", drain->timeout,

@@ -209,10 +209,10 @@ bool CallControl::Reach(Call& call, LegSide side, MonoTime now) {
   std::vector<SocketAddress> addresses;
   if (const auto literal = SocketAddress::FromIp(host, port); literal.ok()) {
     addresses = {*literal};
-  } else if (const auto it = hosts_.find(host); it != hosts_.end()) {
-    for (const SocketAddress& address : it->second.addresses) {
-      addresses.push_back(address.WithPort(port));
-    }
+  } else if (const auto it = hosts_.find(
+                 HostKey(host, ServiceOf(TransportOf(*peer), port)));
+             it != hosts_.end()) {
+    addresses = it->second.At(port);
   }
   if (addresses.empty()) return false;
   const auto flow = port_.FlowTo(*peer, addresses, now);

@@ -136,7 +136,19 @@ class CallControl {
   struct Host {
     std::vector<SocketAddress> addresses;
     MonoTime expires;
+
+    // With `port` where the name gave none.
+    std::vector<SocketAddress> At(uint16_t port) const {
+      std::vector<SocketAddress> out = addresses;
+      for (SocketAddress& each : out) {
+        if (each.port() == 0) each = each.WithPort(port);
+      }
+      return out;
+    }
   };
+  static std::string HostKey(std::string_view host, std::string_view service) {
+    return std::string(service).append(".").append(host);
+  }
 
   // What a call has left in the tables below, to be taken out at its end, and
   // the state that was last told of it.

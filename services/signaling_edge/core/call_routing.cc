@@ -190,18 +190,21 @@ absl::Status CallControl::TryTarget(Attempt& attempt, MonoTime now) {
                             ? attempt.detour->port
                             : static_cast<uint16_t>(target.port());
   const std::string& host = target.host();
+  // A member of a group, and one who sent us on, named the port.
+  const std::string service(target.server == nullptr &&
+                                    !attempt.detour.has_value()
+                                ? ServiceOf(transport, port)
+                                : std::string_view());
   if (const auto literal = SocketAddress::FromIp(host, port); literal.ok()) {
     addresses = {*literal};
-  } else if (const auto it = hosts_.find(host);
+  } else if (const auto it = hosts_.find(HostKey(host, service));
              it != hosts_.end() && it->second.expires > now) {
-    for (const SocketAddress& address : it->second.addresses) {
-      addresses.push_back(address.WithPort(port));
-    }
+    addresses = it->second.At(port);
   } else {
     const uint64_t query = ++last_query_;
-    attempt.host = host;
+    attempt.host = HostKey(host, service);
     resolving_[query] = attempt.id;
-    port_.Perform(ResolveHost{query, host});
+    port_.Perform(ResolveHost{query, host, service});
     return absl::OkStatus();
   }
   Call::LegSetup called;

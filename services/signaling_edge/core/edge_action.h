@@ -38,10 +38,12 @@ struct Connect {
 struct CloseConnection {
   ConnectionId connection = 0;
 };
-// Answered by OnHostResolved.
+// Answered by OnHostResolved: addresses in the order in which to try them, with
+// port 0 where SRV records did not give one.
 struct ResolveHost {
   uint64_t query = 0;
   std::string host;
+  std::string service;  // "_sips._tcp": SRV first; empty: addresses alone
 };
 // Answered by OnMediaReply, as is UpdateMediaSession.
 struct CreateMediaSession {

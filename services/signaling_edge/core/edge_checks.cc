@@ -23,8 +23,9 @@ absl::StatusOr<EdgeActions> EdgeCore::OnCheckPeer(
   return TakeActions();
 }
 
-void EdgeCore::ResolveForCheck(uint64_t check, const std::string& host) {
-  Perform(ResolveHost{check | kCheckQuery, host});
+void EdgeCore::ResolveForCheck(uint64_t check, const std::string& host,
+                               std::string_view service) {
+  Perform(ResolveHost{check | kCheckQuery, host, std::string(service)});
 }
 
 absl::StatusOr<Flow> EdgeCore::OpenForCheck(

@@ -154,7 +154,8 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   void Perform(EdgeAction action) override;
 
   // PeerCheckPort.
-  void ResolveForCheck(uint64_t check, const std::string& host) override;
+  void ResolveForCheck(uint64_t check, const std::string& host,
+                       std::string_view service) override;
   absl::StatusOr<Flow> OpenForCheck(uint64_t check, const PeerEntry& peer,
                                     const std::vector<SocketAddress>& addresses,
                                     MonoTime now) override;

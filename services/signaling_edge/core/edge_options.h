@@ -38,8 +38,9 @@ struct EdgeOptions {
   absl::Duration min_registration = absl::Seconds(60);
   absl::Duration max_registration = absl::Hours(1);
   absl::Duration nonce_lifetime = absl::Minutes(5);
-  // How long names stay resolved.
-  absl::Duration host_lifetime = absl::Seconds(30);
+  // How long the core itself takes names for resolved; io remembers them for as
+  // long as their servers say.
+  absl::Duration host_lifetime = absl::Seconds(1);
   absl::Duration history_retention = absl::Hours(1);
 
   size_t max_connections = 10'000;

@@ -8,6 +8,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/dialog.h"
 #include "services/signaling_edge/core/leg_messages.h"
+#include "services/signaling_edge/core/peer_transport.h"
 #include "services/signaling_edge/core/sdes.h"
 #include "services/signaling_edge/core/sdp.h"
 #include "services/signaling_edge/core/security_mode.h"
@@ -202,7 +203,10 @@ absl::Status PeerChecks::Start(const PeerCheckRequest& request,
     Step(check, "resolve", true, Cat("its address is configured: ", host));
     Open(check, {*literal}, now);
   } else {
-    port_.ResolveForCheck(request.id, host);
+    port_.ResolveForCheck(request.id, host,
+                          request.host.empty()
+                              ? ServiceOf(TransportOf(*peer), port)
+                              : std::string_view());
   }
   return absl::OkStatus();
 }
@@ -224,7 +228,7 @@ void PeerChecks::OnResolved(
   std::string found;
   const uint16_t port = PortOf(*check);
   for (SocketAddress& address : *addresses) {
-    address = address.WithPort(port);
+    if (address.port() == 0) address = address.WithPort(port);
     CatTo(found, found.empty() ? "" : ", ", address.ToString());
   }
   Step(*check, "resolve", true, Cat(host, " is ", found));

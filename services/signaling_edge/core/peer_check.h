@@ -34,7 +34,8 @@ class PeerCheckPort {
   virtual ~PeerCheckPort() = default;
 
   // Answered by OnResolved.
-  virtual void ResolveForCheck(uint64_t check, const std::string& host) = 0;
+  virtual void ResolveForCheck(uint64_t check, const std::string& host,
+                               std::string_view service) = 0;
   // A connection that nothing else uses, to the first of `addresses` that
   // answers; UDP is open at once. Answered by OnOpened or OnGone, and by
   // OnAddressFailed for each address that is given up for the next one.

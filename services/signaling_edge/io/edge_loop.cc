@@ -51,7 +51,8 @@ absl::Status EdgeLoop::Init(RandomSource& random) {
   SP_ASSIGN_OR_RETURN(outside_,
                       Mailbox<Task>::Create(loop_, kOutsideTasks, run));
   SP_ASSIGN_OR_RETURN(own_, Mailbox<Task>::Create(loop_, kOwnTasks, run));
-  SP_ASSIGN_OR_RETURN(hosts_, HostResolver::Create(loop_, options_.hosts));
+  SP_ASSIGN_OR_RETURN(hosts_,
+                      HostResolver::Create(loop_, options_.hosts, random));
   SP_ASSIGN_OR_RETURN(listeners_,
                       ListenerSet::Bind(loop_, options_.listeners,
                                         options_.max_datagram, *this));
@@ -155,9 +156,10 @@ void EdgeLoop::Perform(const CloseConnection& action) {
 }
 
 void EdgeLoop::Perform(const ResolveHost& action) {
-  hosts_->Resolve(action.host, [this, query = action.query](auto addresses) {
-    Do(core_->OnHostResolved(query, std::move(addresses), now()));
-  });
+  hosts_->Resolve(action.host, action.service,
+                  [this, query = action.query](auto found) {
+                    Do(core_->OnHostResolved(query, std::move(found), now()));
+                  });
 }
 
 void EdgeLoop::Perform(const CreateMediaSession& action) {

@@ -10,11 +10,15 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "services/common/dns/srv_order.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
 namespace sallyport::signaling_edge {
 namespace {
+
+// Of one name that are tried.
+constexpr size_t kMaxServers = 16;
 
 absl::StatusOr<HostResolver::Addresses> Lookup(const std::string& host) {
   addrinfo hints = {};
@@ -51,15 +55,21 @@ absl::StatusOr<SocketAddress> Literal(std::string_view host) {
 
 }  // namespace
 
-HostResolver::HostResolver(EventLoop& loop, Options options)
+HostResolver::HostResolver(EventLoop& loop, Options options,
+                           RandomSource& random)
     : loop_(loop),
       options_(std::move(options)),
+      random_(random),
       timer_(loop.AddTimer([this](MonoTime now) { OnTimer(now); })) {}
 
 absl::StatusOr<std::unique_ptr<HostResolver>> HostResolver::Create(
-    EventLoop& loop, Options options) {
+    EventLoop& loop, Options options, RandomSource& random) {
   if (!options.lookup) options.lookup = Lookup;
-  auto out = absl::WrapUnique(new HostResolver(loop, std::move(options)));
+  auto out =
+      absl::WrapUnique(new HostResolver(loop, std::move(options), random));
+  if (out->options_.dns.has_value()) {
+    SP_ASSIGN_OR_RETURN(out->dns_, DnsClient::Create(loop, *out->options_.dns));
+  }
   HostResolver* const self = out.get();
   SP_ASSIGN_OR_RETURN(
       out->answers_,
@@ -74,11 +84,13 @@ absl::StatusOr<std::unique_ptr<HostResolver>> HostResolver::Create(
 }
 
 HostResolver::~HostResolver() {
+  dns_.reset();
   threads_.reset();
   loop_.RemoveTimer(timer_);
 }
 
-void HostResolver::Resolve(const std::string& host, Done done) {
+void HostResolver::Resolve(const std::string& host, const std::string& service,
+                           Done done) {
   const uint64_t query = ++last_query_;
   const auto answer_later = [&](absl::StatusOr<Addresses> addresses) {
     waiting_.emplace(query, std::move(done));
@@ -94,12 +106,7 @@ void HostResolver::Resolve(const std::string& host, Done done) {
       it != options_.static_hosts.end()) {
     return answer_later(it->second);
   }
-  const absl::Status posted = threads_->Post(
-      [box = answers_.get(), lookup = options_.lookup, query, name] {
-        // A full box means that nobody has waited for this for long.
-        box->Send(Answer{query, lookup(name)}).IgnoreError();
-      });
-  if (!posted.ok()) {
+  if (waiting_.size() >= options_.max_waiting) {
     return answer_later(MakeError(absl::StatusCode::kResourceExhausted,
                                   "HOST_LOOKUP_OVERLOAD",
                                   "too many host names are being resolved"));
@@ -107,6 +114,83 @@ void HostResolver::Resolve(const std::string& host, Done done) {
   waiting_.emplace(query, std::move(done));
   deadlines_.Set(query, loop_.now() + options_.deadline);
   loop_.SetTimer(timer_, deadlines_.next());
+  if (dns_ != nullptr && !service.empty()) {
+    dns_->Ask({service + "." + name, DnsType::kSrv},
+              [this, query, name](const DnsAnswer& answer) {
+                OnServices(query, name, answer);
+              });
+  } else if (dns_ != nullptr && !options_.dns->servers.empty()) {
+    AskAddresses(query, {{.name = name}});
+  } else {
+    LookUp(query, name);
+  }
+}
+
+void HostResolver::LookUp(uint64_t query, const std::string& name) {
+  const absl::Status posted = threads_->Post(
+      [box = answers_.get(), lookup = options_.lookup, query, name] {
+        // A full box means that nobody has waited for this for long.
+        box->Send(Answer{query, lookup(name)}).IgnoreError();
+      });
+  if (!posted.ok()) {
+    loop_.Defer([this, query] {
+      Finish(query, MakeError(absl::StatusCode::kResourceExhausted,
+                              "HOST_LOOKUP_OVERLOAD",
+                              "too many host names are being resolved"));
+    });
+  }
+}
+
+void HostResolver::OnServices(uint64_t query, const std::string& name,
+                              const DnsAnswer& answer) {
+  if (!waiting_.contains(query)) return;
+  if (answer.outcome != DnsOutcome::kFound || answer.services.empty()) {
+    // Section 4.2: then the name itself.
+    if (options_.dns->servers.empty()) return LookUp(query, name);
+    return AskAddresses(query, {{.name = name}});
+  }
+  std::vector<Gathering::Server> servers;
+  for (const SrvRecord& each : OrderServices(answer.services, random_)) {
+    if (servers.size() == kMaxServers) break;
+    servers.push_back({.name = each.target, .port = each.port});
+  }
+  // None: decidedly no such service.
+  if (servers.empty()) return Finish(query, Addresses());
+  AskAddresses(query, std::move(servers));
+}
+
+void HostResolver::AskAddresses(uint64_t query,
+                                std::vector<Gathering::Server> servers) {
+  Gathering& gathering = gatherings_[query];
+  gathering.servers = std::move(servers);
+  gathering.open = 2 * gathering.servers.size();
+  std::vector<std::string> names;
+  for (const auto& each : gathering.servers) names.push_back(each.name);
+  for (size_t i = 0; i < names.size(); ++i) {
+    for (const DnsType type : {DnsType::kA, DnsType::kAaaa}) {
+      dns_->Ask({names[i], type}, [this, query, i, type](const DnsAnswer& a) {
+        OnAddresses(query, i, type, a);
+      });
+    }
+  }
+}
+
+void HostResolver::OnAddresses(uint64_t query, size_t server, DnsType type,
+                               const DnsAnswer& answer) {
+  const auto it = gatherings_.find(query);
+  if (it == gatherings_.end()) return;  // it was given up
+  Gathering::Server& asked = it->second.servers[server];
+  (type == DnsType::kA ? asked.v4 : asked.v6) = answer.addresses;
+  if (--it->second.open > 0) return;
+  Addresses out;
+  for (const Gathering::Server& each : it->second.servers) {
+    for (const Addresses* family : {&each.v4, &each.v6}) {
+      for (const SocketAddress& address : *family) {
+        out.push_back(address.WithPort(each.port));
+      }
+    }
+  }
+  Finish(query, std::move(out));
 }
 
 void HostResolver::Finish(uint64_t query, absl::StatusOr<Addresses> addresses) {
@@ -114,6 +198,7 @@ void HostResolver::Finish(uint64_t query, absl::StatusOr<Addresses> addresses) {
   if (it == waiting_.end()) return;  // it came too late
   const Done done = std::move(it->second);
   waiting_.erase(it);
+  gatherings_.erase(query);
   deadlines_.Erase(query);
   loop_.SetTimer(timer_, deadlines_.next());
   if (addresses.ok() && addresses->empty()) {

@@ -1,4 +1,5 @@
-// Host names to addresses without blocking a loop.
+// Names of peers to the addresses of their servers (RFC 3263 section 4.2)
+// without blocking a loop. Transports are configured, so NAPTR has no say.
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_IO_HOST_RESOLVER_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_IO_HOST_RESOLVER_H_
 
@@ -7,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,17 +16,22 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/common/dns/dns_client.h"
+#include "services/common/dns/dns_record.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/mailbox.h"
 #include "services/common/net/socket_address.h"
+#include "services/common/random/random_source.h"
 #include "services/common/time/deadline_queue.h"
 #include "services/signaling_edge/io/task_thread.h"
 
 namespace sallyport::signaling_edge {
 
-// Address literals and static hosts are answered from memory, all else by the
-// system's resolver on threads of its own. Addresses come with port 0. Loop
-// thread only.
+// Address literals and static hosts are answered from memory. With a name
+// server, SRV records and the addresses of their targets come first, kept for
+// as long as they hold; names without any, and everything else, are looked up
+// there if servers are configured, else by the system's resolver, which knows
+// its hosts file, on threads of its own. Loop thread only.
 class HostResolver {
  public:
   using Addresses = std::vector<SocketAddress>;
@@ -35,19 +42,25 @@ class HostResolver {
     absl::Duration deadline = absl::Seconds(2);
     size_t max_waiting = 256;
     size_t threads = 2;
+    // Without it there are no SRV records. Servers empty: the system's, for SRV
+    // records alone.
+    std::optional<DnsClient::Options> dns;
     // What the threads call; getaddrinfo if unset. For tests.
     std::function<absl::StatusOr<Addresses>(const std::string& host)> lookup;
   };
 
-  static absl::StatusOr<std::unique_ptr<HostResolver>> Create(EventLoop& loop,
-                                                              Options options);
+  // `random` outlives it.
+  static absl::StatusOr<std::unique_ptr<HostResolver>> Create(
+      EventLoop& loop, Options options, RandomSource& random);
   // Waits for lookups that have begun; callbacks that are due never come.
   ~HostResolver();
 
   // `done` is called once from the loop, never from within this call: with at
   // least one address, or UNAVAILABLE (HOST_NOT_FOUND), RESOURCE_EXHAUSTED
   // (HOST_LOOKUP_OVERLOAD) or DEADLINE_EXCEEDED (HOST_LOOKUP_TIMEOUT).
-  void Resolve(const std::string& host, Done done);
+  // Addresses are in the order in which to try them, and have port 0 unless an
+  // SRV record of `service` ("_sips._tcp"; may be empty) gave one.
+  void Resolve(const std::string& host, const std::string& service, Done done);
 
   size_t waiting() const { return waiting_.size(); }
 
@@ -57,16 +70,38 @@ class HostResolver {
     absl::StatusOr<Addresses> addresses;
   };
 
-  HostResolver(EventLoop& loop, Options options);
+  // The servers of a query whose addresses are being asked for.
+  struct Gathering {
+    struct Server {
+      std::string name;
+      uint16_t port = 0;
+      Addresses v4;
+      Addresses v6;
+    };
+    std::vector<Server> servers;
+    size_t open = 0;  // questions
+  };
+
+  HostResolver(EventLoop& loop, Options options, RandomSource& random);
+  // On a thread.
+  void LookUp(uint64_t query, const std::string& name);
+  void OnServices(uint64_t query, const std::string& name,
+                  const DnsAnswer& answer);
+  void AskAddresses(uint64_t query, std::vector<Gathering::Server> servers);
+  void OnAddresses(uint64_t query, size_t server, DnsType type,
+                   const DnsAnswer& answer);
   void Finish(uint64_t query, absl::StatusOr<Addresses> addresses);
   void OnTimer(MonoTime now);
 
   EventLoop& loop_;
   const Options options_;
+  RandomSource& random_;
   EventLoop::TimerId timer_;
   uint64_t last_query_ = 0;
   absl::flat_hash_map<uint64_t, Done> waiting_;
   DeadlineQueue<uint64_t> deadlines_;
+  absl::flat_hash_map<uint64_t, Gathering> gatherings_;
+  std::unique_ptr<DnsClient> dns_;
   std::unique_ptr<Mailbox<Answer>> answers_;
   std::unique_ptr<TaskThread> threads_;  // after answers_: it goes first
 };

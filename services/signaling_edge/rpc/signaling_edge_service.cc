@@ -12,6 +12,7 @@
 #include "services/common/status/status_grpc.h"
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/io/listener_set.h"
+#include "services/signaling_edge/rpc/drain_stream.h"
 #include "services/signaling_edge/rpc/list_page.h"
 #include "services/signaling_edge/rpc/method_policy.h"
 #include "services/signaling_edge/rpc/resource_scope.h"
@@ -506,6 +507,16 @@ grpc::ServerUnaryReactor* SignalingEdgeService::GetStatus(
                 [this, response](EdgeLoop& loop) -> absl::Status {
                   return FillStatus(loop, *response);
                 });
+}
+
+grpc::ServerWriteReactor<v1::DrainResponse>* SignalingEdgeService::Drain(
+    grpc::CallbackServerContext* context, const v1::DrainRequest* request) {
+  if (absl::Status status = Authorize(*context, "Drain", ""); !status.ok()) {
+    return new RefusedStream<v1::DrainResponse>(status);
+  }
+  return DrainStream::Open(
+      parts_.loop, streams_,
+      FromProtoOr(request->timeout(), options_.drain_timeout));
 }
 
 }  // namespace sallyport::signaling_edge

@@ -37,6 +37,7 @@ class SignalingEdgeService final
     std::string instance;
     std::string identity;  // own SPIFFE ID
     std::string version;
+    absl::Duration drain_timeout = absl::Seconds(30);
   };
 
   SignalingEdgeService(Options options, const Parts& parts);
@@ -110,6 +111,9 @@ class SignalingEdgeService final
       grpc::CallbackServerContext* context,
       const v1::ListCallRecordsRequest* request,
       v1::ListCallRecordsResponse* response) override;
+  grpc::ServerWriteReactor<v1::DrainResponse>* Drain(
+      grpc::CallbackServerContext* context,
+      const v1::DrainRequest* request) override;
   grpc::ServerWriteReactor<v1::WatchCallRecordsResponse>* WatchCallRecords(
       grpc::CallbackServerContext* context,
       const v1::WatchCallRecordsRequest* request) override;

@@ -169,6 +169,28 @@ TEST_F(ReplicasTest, AnyTakesWritesAndAllServeTheSame) {
   EXPECT_TRUE(Agree());
   EXPECT_EQ(Status(0).configured_version(), 3);
   for (int i = 0; i < kReplicas; ++i) EXPECT_THAT(GetTenant(i, "t"), IsOk());
+
+  // Several writes as one, all or none on all of them.
+  pb::ApplyChangesRequest together;
+  together.set_parent("tenants/t");
+  together.add_changes()->mutable_create()->mutable_partition()->set_name(
+      "tenants/t/partitions/p");
+  together.add_changes()->mutable_delete_()->set_name("tenants/t/peers/gw");
+  together.add_changes()->mutable_delete_()->set_name("tenants/t/peers/no");
+  pb::ApplyChangesResponse answer;
+  ASSERT_THAT(Call(2, &Stub::ApplyChanges, together, &answer), IsOk());
+  EXPECT_EQ(answer.violations_size(), 1);
+  EXPECT_TRUE(Agree());
+  EXPECT_EQ(Status(1).configured_version(), 3);
+  together.mutable_changes()->RemoveLast();
+  together.set_request_id("together");
+  ASSERT_THAT(Call(1, &Stub::ApplyChanges, together, &answer), IsOk());
+  EXPECT_EQ(answer.version(), 5);
+  EXPECT_TRUE(Agree());
+  EXPECT_EQ(Status(0).configured_version(), 5);
+  pb::ApplyChangesResponse again;
+  ASSERT_THAT(Call(0, &Stub::ApplyChanges, together, &again), IsOk());
+  EXPECT_EQ(again.version(), 5);
 }
 
 TEST_F(ReplicasTest, RepeatsTokensAndEtagsHoldOnAll) {

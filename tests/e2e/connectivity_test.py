@@ -95,7 +95,7 @@ class ConnectivityTest(DemoCase):
         self.assertEqual(done.returncode == 0, bool(answer.get('succeeded')), done.stderr)
         if works is not None:
             self.assertEqual(bool(answer.get('succeeded')), works, answer)
-        return answer, {s['step']: (s.get('succeeded', False), s.get('detail', '')) for s in answer['steps']}
+        return answer, {s['step']: (s.get('succeeded', False), s.get('detail', '')) for s in answer.get('steps', [])}
 
     def test_a_peer_as_it_should_be(self):
         self.run_server()
@@ -202,6 +202,49 @@ spec:
         finally:
             self.cluster.cli('delete', 'peer', 'pbx')
             self.cluster.cli('delete', 'dial-plan', 'clear')
+
+    def test_each_server_of_a_group(self):
+        """A call may go to any of them, so each is tried and told of."""
+        host = self.cluster.host('gateway')
+        self.parts.append(SipAnswerer((host, 5081)))
+        self.apply(f'''\
+kind: DialPlan
+name: tenants/default/dialPlans/clear
+spec: {{security_mode: UNSECURED, number_of_digits_in_extension: 4}}
+---
+kind: ServerGroup
+name: tenants/default/serverGroups/pair
+spec:
+  members:
+  - {{host: {host}, port: 5082, priority: 2}}
+  - {{host: {host}, port: 5081, priority: 1}}
+  - {{host: {host}, port: 5083, priority: 3, disabled: true}}
+---
+kind: Peer
+name: tenants/default/peers/pair
+spec:
+  kind: PEER_KIND_IP_PBX
+  fqdn: pair.{DOMAIN}
+  address: {host}
+  transport: TRANSPORT_TCP
+  dial_plan: tenants/default/dialPlans/clear
+  server_group: tenants/default/serverGroups/pair
+''')
+        try:
+            answer, steps = self.check('--clear', peer='pair', works=False)
+            self.assertEqual(steps, {})
+            self.assertEqual(answer['reason'], 'CONNECT_FAILED')
+            servers = answer['servers']
+            self.assertEqual([s['port'] for s in servers], [5081, 5082, 5083])
+            self.assertEqual([s.get('succeeded', False) for s in servers], [True, False, False])
+            self.assertEqual(servers[1]['reason'], 'CONNECT_FAILED')
+            self.assertEqual([s['step'] for s in servers[0]['steps']], ['resolve', 'connect', 'options'])
+            self.parts.append(SipAnswerer((host, 5082)))
+            # The one that takes no calls need not answer.
+            self.check('--clear', peer='pair', works=True)
+            self.assertIn(f'{host}:5082', self.cluster.cli('test-connectivity', 'pair', '--clear'))
+        finally:
+            self.cluster.cli('delete', '-f', self.cluster.path('conf', self._testMethodName + '.yaml'))
 
     def apply(self, text):
         path = self.cluster.path('conf', self._testMethodName + '.yaml')

@@ -32,8 +32,9 @@ Call::Call(uint64_t id, LegSetup caller, LegSetup called, const Timers& timers,
       called_(std::move(called)),
       called_call_id_(Cat(HexOf(random.NextU64()), HexOf(random.NextU64()))),
       called_tag_(HexOf(random.NextU64())),
-      media_({caller.party.mode, caller.flow.is_tls()},
-             {called_.party.mode, called_.flow.is_tls()}, random) {
+      media_({caller.party.mode, caller.flow.is_tls(), caller.suites},
+             {called_.party.mode, called_.flow.is_tls(), called_.suites},
+             random) {
   record_.id = id;
   record_.tenant = caller.party.tenant;
   record_.legs.resize(2);

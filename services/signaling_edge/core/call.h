@@ -93,6 +93,7 @@ class Call {
   struct LegSetup {
     Party party;
     Flow flow;
+    SuiteList suites;
     std::string contact;  // our URI on that leg
     std::string called;   // numbers as this leg has them, for the record
     std::string calling;

@@ -233,6 +233,7 @@ class CallControl {
   Call* CallOfReplaces(std::string_view value, LegSide& side);
   Call* CallOfDialog(const DialogId& id, LegSide& side);
   Call::Timers CallTimers() const;
+  SuiteList SuitesOf(const Party& party) const;
   static std::string DialogKey(std::string_view call_id, std::string_view tag);
   Call* CallOf(const SipMessage& request, LegSide& side);
   bool IsParty(const Call& call, LegSide side, const Flow& flow,

@@ -11,7 +11,6 @@
 namespace sallyport::signaling_edge {
 namespace {
 
-constexpr SrtpSuite kRelaySuites[] = {SrtpSuite::kAesCm128HmacSha1_80};
 constexpr uint32_t kOurTag = 1;
 
 absl::Status Failed(std::string_view reason, std::string_view what) {
@@ -25,21 +24,20 @@ std::string NewSessionId(RandomSource& random) {
 
 }  // namespace
 
-absl::Span<const SrtpSuite> RelaySuites() { return kRelaySuites; }
-
 CallMedia::CallMedia(LegPolicy a, LegPolicy b, RandomSource& random)
     : policies_({a, b}) {
   for (size_t i = 0; i < 2; ++i) {
     said_[i].session_id = NewSessionId(random);
     if (policies_[i].mode == SecurityMode::kSecured) {
-      legs_[i].suite = kRelaySuites[0];
+      legs_[i].suite = policies_[i].suites.first();
     }
   }
 }
 
 absl::Status CallMedia::Check(LegSide from, const SdpSession& session) const {
   const LegPolicy& policy = policies_[IndexOf(from)];
-  return CheckReceived(policy.mode, policy.is_tls, session, RelaySuites());
+  return CheckReceived(policy.mode, policy.is_tls, session,
+                       policy.suites.view());
 }
 
 absl::Status CallMedia::ReceiveOffer(LegSide from, std::string_view body) {
@@ -55,11 +53,12 @@ absl::Status CallMedia::ReceiveOffer(LegSide from, std::string_view body) {
   next.direction = DirectionOf(offer, offer.media[line]);
   std::optional<SdesCrypto> crypto;
   if (leg.suite.has_value()) {
-    // A session that exists keeps its suite; a new one takes the offerer's.
-    absl::Span<const SrtpSuite> allowed = RelaySuites();
+    // A session that exists keeps its suite.
+    absl::Span<const SrtpSuite> allowed =
+        policies_[IndexOf(from)].suites.view();
     if (session_.has_value()) allowed = absl::MakeConstSpan(&*leg.suite, 1);
     SP_ASSIGN_OR_RETURN(crypto,
-                        ChooseOfferedCrypto(offer.media[line], allowed));
+                        ChooseCryptoByPolicy(offer.media[line], allowed));
     next.suite = crypto->suite;
     next.remote_key = crypto->keys[0].key_salt;
   }

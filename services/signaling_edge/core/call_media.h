@@ -34,6 +34,7 @@ class CallMedia {
   struct LegPolicy {
     SecurityMode mode = SecurityMode::kSecured;
     bool is_tls = false;
+    SuiteList suites;  // of a SECURED leg
   };
 
   // `random` is used at once, for the session ids of our o= lines.
@@ -114,9 +115,6 @@ class CallMedia {
   std::optional<RelaySession> session_;
   std::optional<Exchange> exchange_;
 };
-
-// The SRTP suites that a leg may have: those of the relay, our choice first.
-absl::Span<const SrtpSuite> RelaySuites();
 
 }  // namespace sallyport::signaling_edge
 

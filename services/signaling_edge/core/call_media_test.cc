@@ -10,9 +10,9 @@
 namespace sallyport::signaling_edge {
 namespace {
 
-constexpr CallMedia::LegPolicy kSecured = {SecurityMode::kSecured, true};
-constexpr CallMedia::LegPolicy kSipSecured = {SecurityMode::kSipSecured, true};
-constexpr CallMedia::LegPolicy kUnsecured = {SecurityMode::kUnsecured, false};
+const CallMedia::LegPolicy kSecured = {SecurityMode::kSecured, true};
+const CallMedia::LegPolicy kSipSecured = {SecurityMode::kSipSecured, true};
+const CallMedia::LegPolicy kUnsecured = {SecurityMode::kUnsecured, false};
 
 // Three keys that can be told apart in text: of A, of B, of the relay.
 constexpr char kKeyA[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -49,6 +49,49 @@ class CallMediaTest : public testing::Test {
  protected:
   FakeRandom random_;
 };
+
+// RFC 7714 and the plan's order: which suite is taken, and which offered.
+TEST_F(CallMediaTest, ThePlanOrdersTheSuites) {
+  CallMedia::LegPolicy gcm = kSecured;
+  gcm.suites.Add(SrtpSuite::kAeadAes256Gcm);
+  gcm.suites.Add(SrtpSuite::kAesCm128HmacSha1_32);
+  gcm.suites.Add(SrtpSuite::kAesCm128HmacSha1_80);
+  CallMedia media(gcm, gcm, random_);
+  const std::string offer =
+      Sdp("192.0.2.1", 4000, kKeyA,
+          Cat("a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:", kKeyB, "\r\n"));
+  ASSERT_TRUE(media.ReceiveOffer(LegSide::kA, offer).ok());
+  EXPECT_EQ(media.wanted()[0].suite, SrtpSuite::kAesCm128HmacSha1_32);
+  EXPECT_EQ(media.wanted()[1].suite, SrtpSuite::kAeadAes256Gcm);
+  RelaySession session = Session(true, true);
+  session.legs[1].local_key = std::string(44, 'b');
+  media.SetSession(session);
+  EXPECT_TRUE(Has(*media.OfferFor(LegSide::kB), "1 AEAD_AES_256_GCM inline:"));
+  // An answer of another suite is none.
+  EXPECT_EQ(
+      ReasonOf(media.ReceiveAnswer(LegSide::kB, Sdp("192.0.2.2", 5000, kKeyB))),
+      "SDES_MALFORMED");
+  const std::string key(60, 'C');  // of 44 octets and a padding
+  const std::string good =
+      Cat(Sdp("192.0.2.2", 5000, ""),
+          "a=crypto:1 AEAD_AES_256_GCM inline:", key.substr(0, 59), "=\r\n");
+  std::string answer = good;
+  answer.replace(answer.find("RTP/AVP"), 7, "RTP/SAVP");
+  const absl::Status status = media.ReceiveAnswer(LegSide::kB, answer);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(
+      Has(*media.AnswerFor(LegSide::kA), "2 AES_CM_128_HMAC_SHA1_32 inline:"));
+}
+
+// What the plan does not list is refused.
+TEST_F(CallMediaTest, OnlyWhatThePlanLists) {
+  CallMedia::LegPolicy gcm = kSecured;
+  gcm.suites.Add(SrtpSuite::kAeadAes128Gcm);
+  CallMedia media(gcm, kUnsecured, random_);
+  EXPECT_EQ(
+      ReasonOf(media.ReceiveOffer(LegSide::kA, Sdp("192.0.2.1", 4000, kKeyA))),
+      "SECURITY_MODE_SRTP_REQUIRED");
+}
 
 TEST_F(CallMediaTest, SecuredPhoneToSipSecuredGateway) {
   CallMedia media(kSecured, kSipSecured, random_);

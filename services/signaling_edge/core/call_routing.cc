@@ -103,6 +103,34 @@ Call::Timers CallControl::CallTimers() const {
           .session = options_.session};
 }
 
+// What the party's dial plan lets its legs have, best first.
+SuiteList CallControl::SuitesOf(const Party& party) const {
+  SuiteList out;
+  const DialPlanEntry* plan =
+      plan_ == nullptr ? nullptr : plan_->index().DialPlan(party.dial_plan);
+  if (plan == nullptr) return out;
+  for (const PlanSrtpSuite suite : plan->srtp_suites) {
+    switch (suite) {
+      case PlanSrtpSuite::kAesCm128HmacSha1_80:
+        out.Add(SrtpSuite::kAesCm128HmacSha1_80);
+        break;
+      case PlanSrtpSuite::kAesCm128HmacSha1_32:
+        out.Add(SrtpSuite::kAesCm128HmacSha1_32);
+        break;
+      case PlanSrtpSuite::kAeadAes128Gcm:
+        out.Add(SrtpSuite::kAeadAes128Gcm);
+        break;
+      case PlanSrtpSuite::kAeadAes256Gcm:
+        out.Add(SrtpSuite::kAeadAes256Gcm);
+        break;
+      case PlanSrtpSuite::kAes256CmHmacSha1_80:
+        out.Add(SrtpSuite::kAesCm256HmacSha1_80);
+        break;
+    }
+  }
+  return out;
+}
+
 // One of our own addresses stands for the tenant's domain.
 std::string CallControl::DomainOf(const std::string& host) const {
   const bool ours =
@@ -323,6 +351,8 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   Call::LegSetup caller;
   caller.party = attempt.caller;
   caller.flow = attempt.flow;
+  caller.suites = SuitesOf(caller.party);
+  called.suites = SuitesOf(called.party);
   caller.contact = ContactUri(port_.ListenerOf(attempt.flow));
   caller.called = dialled.user;
   caller.calling = from.user;

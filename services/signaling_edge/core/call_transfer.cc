@@ -321,6 +321,7 @@ absl::Status CallControl::JoinCalls(Call& call, LegSide referrer,
     Call::LegSetup leg;
     leg.party = of.party(side);
     leg.flow = of.flow(side);
+    leg.suites = SuitesOf(leg.party);
     leg.contact = ContactUri(port_.ListenerOf(of.flow(side)));
     leg.called = row.called;
     leg.calling = row.calling;

@@ -330,7 +330,8 @@ RelaySession EdgeHarness::SessionFor(const CreateMediaSession& request) const {
     session.legs[i].local = {"203.0.113.1", own,
                              static_cast<uint16_t>(own + 1)};
     if (request.legs[i].suite.has_value()) {
-      session.legs[i].local_key = std::string(30, i == 0 ? 'a' : 'b');
+      session.legs[i].local_key = std::string(
+          KeySaltLength(*request.legs[i].suite), i == 0 ? 'a' : 'b');
     }
   }
   return session;

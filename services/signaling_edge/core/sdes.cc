@@ -220,6 +220,17 @@ absl::StatusOr<SdesCrypto> ChooseOfferedCrypto(
   return *std::move(chosen);
 }
 
+absl::StatusOr<SdesCrypto> ChooseCryptoByPolicy(
+    const SdpMedia& media, absl::Span<const SrtpSuite> allowed) {
+  absl::StatusOr<SdesCrypto> chosen = ChooseOfferedCrypto(media, allowed);
+  if (!chosen.ok()) return chosen;
+  for (const SrtpSuite& suite : allowed) {
+    auto one = ChooseOfferedCrypto(media, absl::MakeConstSpan(&suite, 1));
+    if (one.ok()) return one;
+  }
+  return chosen;
+}
+
 absl::StatusOr<SdesCrypto> AnsweredCrypto(const SdpMedia& media, uint32_t tag,
                                           SrtpSuite suite) {
   std::optional<SdesCrypto> answer;

@@ -4,6 +4,7 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SDES_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SDES_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -24,6 +25,29 @@ enum class SrtpSuite {
   kAesCm256HmacSha1_32,
   kAeadAes128Gcm,
   kAeadAes256Gcm,
+};
+
+// What a leg may have, best first. Never empty: RFC 4568's own suite is what
+// a list without entries means.
+class SuiteList {
+ public:
+  constexpr SuiteList() = default;
+
+  // The first of a suite counts.
+  void Add(SrtpSuite suite) {
+    for (const SrtpSuite known : view()) {
+      if (known == suite && count_ != 0) return;
+    }
+    if (count_ < suites_.size()) suites_[count_++] = suite;
+  }
+  absl::Span<const SrtpSuite> view() const {
+    return absl::MakeConstSpan(suites_.data(), count_ == 0 ? 1 : count_);
+  }
+  SrtpSuite first() const { return suites_[0]; }
+
+ private:
+  std::array<SrtpSuite, 6> suites_ = {SrtpSuite::kAesCm128HmacSha1_80};
+  size_t count_ = 0;
 };
 
 // Master key and salt together, in octets: 30, 46, 28 or 44.
@@ -77,6 +101,11 @@ bool IsUsable(const SdesCrypto& crypto, absl::Span<const SrtpSuite> allowed);
 // SECURITY_MODE_SRTP_REQUIRED when none is left, and with SDES_MALFORMED when
 // two share a tag.
 absl::StatusOr<SdesCrypto> ChooseOfferedCrypto(
+    const SdpMedia& media, absl::Span<const SrtpSuite> allowed);
+
+// The usable attribute of the suite that comes first in `allowed`: our policy
+// orders, not the offerer. Errors as above.
+absl::StatusOr<SdesCrypto> ChooseCryptoByPolicy(
     const SdpMedia& media, absl::Span<const SrtpSuite> allowed);
 
 // The one attribute of an answer to our offer of `tag` and `suite`.

@@ -70,6 +70,10 @@ class CallPort {
   // Our names on a flow.
   virtual const EdgeListener& ListenerOf(const Flow& flow) const = 0;
   virtual void Perform(EdgeAction action) = 0;
+  // A call to a message waiting number, for the mailbox of `number`.
+  virtual absl::Status OnMessageWaitingNumber(
+      const MessageWaitingNumberEntry& entry, std::string_view number,
+      MonoTime now) = 0;
 };
 
 // Thread-compatible.

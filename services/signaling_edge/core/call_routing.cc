@@ -7,12 +7,15 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/call_control.h"
+#include "services/signaling_edge/core/leg_messages.h"
 #include "services/signaling_edge/core/peer_transport.h"
 #include "services/signaling_edge/core/redirection_headers.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/sip_status.h"
 #include "services/signaling_edge/core/sip_text.h"
 #include "services/signaling_edge/core/sip_uri.h"
+#include "services/signaling_edge/core/sip_writer.h"
 #include "services/signaling_edge/core/text_pieces.h"
 #include "services/signaling_edge/core/via_stamp.h"
 
@@ -166,9 +169,15 @@ void CallControl::Proceed(Attempt& attempt, MonoTime now) {
       StartRinging(attempt, now);
       return;
     case Resolution::Outcome::kMessageWaiting:
-      attempt.refusal =
-          MakeError(absl::StatusCode::kNotFound, "ROUTE_NOT_FOUND",
-                    "message waiting numbers are not served here");
+      // The call is the message: it is cleared, and the lamp is set.
+      attempt.refusal = port_.OnMessageWaitingNumber(
+          *attempt.resolution.message_waiting, attempt.query.calling, now);
+      if (attempt.refusal.ok()) {
+        attempt.failure = MakeResponse(attempt.invite, 480, ReasonPhrase(480),
+                                       HexOf(random_.NextU64()));
+        attempt.failure->Add(HeaderId::kReason,
+                             "Q.850;cause=16;text=\"Normal call clearing\"");
+      }
       Conclude(attempt, now);
       return;
     case Resolution::Outcome::kPeer:

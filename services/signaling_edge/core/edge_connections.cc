@@ -354,6 +354,7 @@ void EdgeCore::ReportChanges(const Registrar::Changes& changes, MonoTime now) {
       event.reason = "CONNECTION_LOST";
     }
     Perform(Report{std::move(event)});
+    if (added) mwi_.OnRegistered(change.binding, now);
   }
 }
 

@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::string_view kAllow =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, "
-    "MESSAGE, REFER, SERVICE";
+    "MESSAGE, REFER, SUBSCRIBE, NOTIFY, SERVICE";
 constexpr std::string_view kExtensions[] = {"100rel", "timer", "replaces",
                                             "norefersub", "tdialog"};
 // A scope that is no resource's (TransactionTable).
@@ -91,6 +91,7 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
                   .max_bindings = options_.max_registrations}),
       admission_(options_, random),
       calls_(options_, *this, registrar_, random),
+      mwi_(*this, registrar_, random, options_.max_registrations),
       checks_({}, *this, random),
       monitor_(random) {}
 
@@ -264,6 +265,10 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
     return;
   }
   if (HasToTag(request)) {
+    if (method == SipMethod::kSubscribe && mwi_.Has(request, flow)) {
+      mwi_.OnResubscribe(request, transaction, now);
+      return;
+    }
     if (!calls_.IsInDialog(request, flow, ProvenResource(flow))) {
       RespondUnproven(transaction, answer(481), now);
       return;
@@ -284,6 +289,16 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
         return;
       }
       OnInvite(flow, request, transaction, now);
+      return;
+    case SipMethod::kSubscribe: {
+      const auto user = Prove(flow, request, transaction, now);
+      if (user.has_value()) {
+        mwi_.OnSubscribe(request, transaction, flow, *user, now);
+      }
+      return;
+    }
+    case SipMethod::kNotify:
+      OnNotify(flow, request, transaction, now);
       return;
     case SipMethod::kRefer: {
       const auto sender = Prove(flow, request, transaction, now);
@@ -369,6 +384,19 @@ void EdgeCore::OnInvite(const Flow& flow, const SipMessage& request,
             now);
   }
   calls_.OnInvite(request, transaction, flow, *caller, now);
+}
+
+void EdgeCore::OnNotify(const Flow& flow, const SipMessage& request,
+                        TransactionId transaction, MonoTime now) {
+  const std::optional<Party> sender = Prove(flow, request, transaction, now);
+  if (!sender.has_value()) return;
+  if (absl::Status status = mwi_.OnNotify(request, *sender, now);
+      !status.ok()) {
+    Refuse(flow, request, transaction, status, RefusalKind::kRequest, now);
+    return;
+  }
+  Respond(transaction,
+          MakeResponse(request, 200, ReasonPhrase(200), NewToken()), now);
 }
 
 void EdgeCore::Refuse(const Flow& flow, const SipMessage& request,
@@ -497,7 +525,13 @@ void EdgeCore::DoClient(TransactionId id, const TransactionActions& actions,
       if (side.check != 0) {
         checks_.OnResponse(side.check, side.request, *response, now);
       } else {
-        calls_.OnResponse(side.owner, side.request, *response, now);
+        if ((side.owner.call & MessageWaiting::kOwner) != 0) {
+          if (response->status_code() >= 200) {
+            mwi_.OnNotified(side.owner.call, response->status_code());
+          }
+        } else {
+          calls_.OnResponse(side.owner, side.request, *response, now);
+        }
       }
     } else if (std::holds_alternative<ReportTimeout>(action) ||
                std::holds_alternative<ReportTransportError>(action)) {
@@ -505,7 +539,11 @@ void EdgeCore::DoClient(TransactionId id, const TransactionActions& actions,
       if (side.check != 0) {
         checks_.OnRequestFailed(side.check, side.request, timed_out, now);
       } else {
-        calls_.OnRequestFailed(side.owner, side.request, timed_out, now);
+        if ((side.owner.call & MessageWaiting::kOwner) != 0) {
+          mwi_.OnNotified(side.owner.call, 0);
+        } else {
+          calls_.OnRequestFailed(side.owner, side.request, timed_out, now);
+        }
       }
     }
   }
@@ -613,6 +651,7 @@ EdgeActions EdgeCore::OnSnapshot(std::shared_ptr<const Resolver> plan,
   const std::shared_ptr<const Resolver> old = std::exchange(plan_, plan);
   auth_.SetPlan(&plan_->index());
   calls_.SetPlan(plan_);
+      mwi_(*this, registrar_, random, options_.max_registrations),
   monitor_.OnPlan(plan_->index(), now);
   peer_health_.OnPlan(plan_->index(),
                       [this](std::string_view peer, std::string_view server) {
@@ -702,7 +741,7 @@ EdgeActions EdgeCore::OnCloseConnection(ConnectionId id, MonoTime now) {
 }
 
 MonoTime EdgeCore::deadline() const {
-  return std::min({transactions_.deadline(), calls_.deadline(),
+  return std::min({transactions_.deadline(), calls_.deadline(), mwi_.deadline(),
                    registrar_.deadline(), checks_.deadline(),
                    monitor_.deadline(), connection_deadlines_.next()});
 }
@@ -717,6 +756,7 @@ EdgeActions EdgeCore::OnDeadline(MonoTime now) {
     }
   }
   calls_.OnDeadline(now);
+  mwi_.OnDeadline(now);
   checks_.OnDeadline(now);
   StartDueChecks(now);
   ReportChanges(registrar_.OnDeadline(now), now);

@@ -26,6 +26,7 @@
 #include "services/signaling_edge/core/edge_action.h"
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/mwi.h"
 #include "services/signaling_edge/core/options_monitor.h"
 #include "services/signaling_edge/core/peer_check.h"
 #include "services/signaling_edge/core/peer_check_result.h"
@@ -201,6 +202,13 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
 
   void Transmit(const Flow& flow, std::string bytes);
   void TransmitTo(const ServerSide& side, std::string bytes);
+  absl::Status OnMessageWaitingNumber(const MessageWaitingNumberEntry& entry,
+                                      std::string_view number,
+                                      MonoTime now) override {
+    return mwi_.OnNumber(entry, number, now);
+  }
+  void OnNotify(const Flow& flow, const SipMessage& request,
+                TransactionId transaction, MonoTime now);
   // The messages that a transaction wants sent or told.
   void DoServer(TransactionId id, const TransactionActions& actions);
   void DoClient(TransactionId id, const TransactionActions& actions,
@@ -244,6 +252,7 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   Registrar registrar_;
   Admission admission_;
   CallControl calls_;
+  MessageWaiting mwi_;
   PeerChecks checks_;
   OptionsMonitor monitor_;
   PeerHealthTable peer_health_;

@@ -530,7 +530,7 @@ TEST_F(EdgeCoreTest, OptionsAndOddRequests) {
     return answer ? answer->message.status_code() : 0;
   };
   EXPECT_EQ(ask("OPTIONS", "sip:203.0.113.1"), 200);
-  EXPECT_EQ(ask("SUBSCRIBE", "sip:203.0.113.1"), 405);
+  EXPECT_EQ(ask("PUBLISH", "sip:203.0.113.1"), 405);
   EXPECT_EQ(ask("NEWMETHOD", "sip:203.0.113.1"), 501);
   EXPECT_EQ(ask("BYE", "sip:203.0.113.1"), 481);
   EXPECT_EQ(ask("OPTIONS", "unknown:thing"), 416);

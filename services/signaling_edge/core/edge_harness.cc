@@ -249,6 +249,26 @@ void EdgeHarness::RequestFrom(const Sent& invite, std::string_view to_tag,
   }
 }
 
+std::string EdgeHarness::WithDigest(std::string text, const Sent& challenge,
+                                    std::string_view user,
+                                    std::string_view method,
+                                    std::string_view uri) {
+  const auto value =
+      ParseAuthValue(challenge.message.Value(HeaderId::kProxyAuthenticate));
+  const std::string nonce =
+      value.ok() ? value->Get("nonce").value_or("") : std::string();
+  const std::string response =
+      Md5Hex(Cat(Md5Hex(Cat(user, ":d.test:pw")), ":", nonce,
+                 ":00000001:c:auth:", Md5Hex(Cat(method, ":", uri))));
+  const std::string_view before = "Max-Forwards: 70\n";
+  return text.insert(
+      text.find(before) + before.size(),
+      Cat("Proxy-Authorization: Digest username=\"", user,
+          "\", realm=\"d.test\", nonce=\"", nonce, "\", uri=\"", uri,
+          "\", response=\"", response,
+          "\", cnonce=\"c\", nc=00000001, qop=auth, algorithm=MD5\n"));
+}
+
 bool EdgeHarness::Register(ConnectionId connection, std::string_view user) {
   const auto text = [&](int cseq, std::string_view authorization) {
     return Cat(

@@ -66,6 +66,12 @@ class EdgeHarness {
                    std::string_view sdp = "",
                    const std::vector<std::string>& headers = {});
 
+  // A request of text again, with the credentials of a user of TestPlan() that
+  // the 407 asks for.
+  static std::string WithDigest(std::string text, const Sent& challenge,
+                                std::string_view user, std::string_view method,
+                                std::string_view uri);
+
   // Registers alice on `connection`; true if it worked.
   bool Register(ConnectionId connection, std::string_view user);
 

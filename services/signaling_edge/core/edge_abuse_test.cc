@@ -52,7 +52,7 @@ TEST_F(EdgeAbuseTest, AStrangersDatagramGetsOneAnswerAndNoState) {
   ExpectOneAnswer(FromStranger("BYE", "forged"), 481);
   ExpectOneAnswer(FromStranger("OPTIONS", ""), 200);
   ExpectOneAnswer(FromStranger("CANCEL", ""), 481);
-  ExpectOneAnswer(FromStranger("NOTIFY", ""), 405);
+  ExpectOneAnswer(FromStranger("NOTIFY", ""), 407);
   ExpectOneAnswer(FromStranger("REGISTER", ""), 403);
 }
 

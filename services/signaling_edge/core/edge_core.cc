@@ -651,7 +651,7 @@ EdgeActions EdgeCore::OnSnapshot(std::shared_ptr<const Resolver> plan,
   const std::shared_ptr<const Resolver> old = std::exchange(plan_, plan);
   auth_.SetPlan(&plan_->index());
   calls_.SetPlan(plan_);
-      mwi_(*this, registrar_, random, options_.max_registrations),
+  mwi_.SetPlan(plan_);
   monitor_.OnPlan(plan_->index(), now);
   peer_health_.OnPlan(plan_->index(),
                       [this](std::string_view peer, std::string_view server) {

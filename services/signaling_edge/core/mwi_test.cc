@@ -1,5 +1,5 @@
-// Lamps: from the voicemail server, by NOTIFY or by a number, to the phone, by
-// subscription or unasked (RFC 3842, RFC 6665, protocols.md section 13).
+#include "services/signaling_edge/core/mwi.h"
+
 #include <memory>
 #include <string>
 

@@ -178,18 +178,12 @@ absl::Status MediaLeg::Update(const MediaLegUpdate& update, Now now) {
     remote_rtp_ = update.remote_rtp;
     if (ice_ == nullptr) rtp_.latched.reset();
     rtcp_.latched.reset();
-    if (media_check_ == MonoTime::InfiniteFuture()) {
-      WatchMedia(media_timeout_, now);
-    }
   }
   if (update.remote_rtcp.has_value() && update.remote_rtcp != remote_rtcp_) {
     remote_rtcp_ = update.remote_rtcp;
     rtcp_.latched.reset();
   }
-  if (update.direction.has_value() && *update.direction != direction_) {
-    direction_ = *update.direction;
-    WatchMedia(media_timeout_, now);
-  }
+  if (update.direction.has_value()) direction_ = *update.direction;
   if (update.latching.has_value() && latching_ != *update.latching) {
     latching_ = *update.latching;
     rtp_.latched.reset();
@@ -206,7 +200,20 @@ absl::Status MediaLeg::Update(const MediaLegUpdate& update, Now now) {
     if (ice_ == nullptr && remote_rtp_.has_value()) dtls_->OnPath(now.mono);
     FollowDtls(now);
   }
+  // A leg that is put on hold or taken off it, or whose far side is known now.
+  if (ExpectsMedia() != (media_check_ != MonoTime::InfiniteFuture())) {
+    WatchMedia(media_timeout_, now);
+  }
   return absl::OkStatus();
+}
+
+bool MediaLeg::ExpectsMedia() const {
+  const bool sends = direction_ == MediaDirection::kSendRecv ||
+                     direction_ == MediaDirection::kSendOnly;
+  // While it rings nothing is known of the far side, and nothing comes.
+  const bool known = ice_ != nullptr ? !ice_->remote_ufrag().empty()
+                                     : remote_rtp_.has_value() || latching_;
+  return sends && known;
 }
 
 DropReason MediaLeg::OnStun(const Endpoint& from, const Packet& packet,
@@ -276,7 +283,7 @@ std::vector<std::string> MediaLeg::TakeDatagrams(Endpoint& to) {
 void MediaLeg::WatchMedia(absl::Duration timeout, Now now) {
   media_timeout_ = timeout;
   expected_since_ = now.wall;
-  media_check_ = timeout == absl::InfiniteDuration() || !FarSideSends()
+  media_check_ = timeout == absl::InfiniteDuration() || !ExpectsMedia()
                      ? MonoTime::InfiniteFuture()
                      : now.mono + timeout;
   news_ |= leg_news::kAttention;

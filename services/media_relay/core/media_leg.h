@@ -198,10 +198,8 @@ class MediaLeg {
 
   bool SourceMayComeIn(bool rtcp, const Endpoint& from) const;
   void Latch(bool rtcp, const Endpoint& from);
-  bool FarSideSends() const {
-    return direction_ == MediaDirection::kSendRecv ||
-           direction_ == MediaDirection::kSendOnly;
-  }
+  // Whether packets should come: the far side is known and not on hold.
+  bool ExpectsMedia() const;
   // Takes over the pair that ICE has chosen.
   void FollowIce(IceLite::State before, Now now);
   // Takes keys out of a handshake that is complete.

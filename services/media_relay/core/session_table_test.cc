@@ -386,7 +386,9 @@ TEST_F(SessionTableTest, NoticesTellTheLifeOfASession) {
   options_.media_timeout = absl::Seconds(20);
   Start();
   SessionSpec spec = Spec();
-  spec.legs[1].initial.direction = MediaDirection::kInactive;
+  // Leg A's far side is known; leg B still rings.
+  spec.legs[0].initial.remote_rtp =
+      Endpoint{IpAddress::V4({10, 0, 0, 7}), 4000};
   ASSERT_TRUE(Create(std::move(spec)).ok());
   EXPECT_EQ(Told(), std::vector<Kind>{Kind::kCreated});
   now_.mono += absl::Seconds(20);

@@ -15,6 +15,7 @@
 #include "services/common/config/config_faults.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/config/server_config.h"
+#include "services/common/net/socket_address.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/relay_interface.h"
 #include "services/media_relay/core/stream_admission.h"
@@ -228,6 +229,16 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
       config.turn_tls_second_port() == tcp) {
     faults->Add("turn_tls_second_port", "is another listener's already");
   }
+  int alternates[2] = {};
+  for (int i = 0; i < config.alternate_servers_size(); ++i) {
+    const auto alternate = SocketAddress::Parse(config.alternate_servers(i));
+    const std::string field = absl::StrCat("alternate_servers[", i, "]");
+    if (!alternate.ok() || alternate->port() == 0) {
+      faults->Add(field, "is not an address with a port");
+    } else if (++alternates[alternate->is_v6() ? 1 : 0] > 1) {
+      faults->Add(field, "is the second one of its family");
+    }
+  }
   if (config.realm().size() > 64) {
     faults->Add("realm", "is longer than 64 characters");
   }
@@ -295,6 +306,12 @@ RelayFleetOptions FleetOptionsFrom(const Config& config, size_t processors) {
   // Clients inside and outside alike get external addresses (AVE-43).
   turn.ipv4 = interfaces.external_v4;
   turn.ipv6 = interfaces.external_v6;
+  for (const std::string& text : config.alternate_servers()) {
+    const auto alternate = SocketAddress::Parse(text);
+    if (!alternate.ok()) continue;
+    (alternate->is_v6() ? turn.alternate_v6 : turn.alternate_v4) = Endpoint{
+        IpAddress::FromBytes(alternate->ip_bytes()), alternate->port()};
+  }
   turn.default_lifetime =
       FromProtoOr(config.allocation_lifetime(), absl::Minutes(10));
   turn.max_lifetime =

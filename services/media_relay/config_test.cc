@@ -3,6 +3,7 @@
 #include <set>
 #include <string>
 
+#include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "sallyport/media_relay/config/v1/media_relay_config.pb.h"
@@ -177,6 +178,21 @@ TEST(FleetOptionsTest, ConnectionsAreTakenOnTcpAndTlsPorts) {
   EXPECT_FALSE(options.stream_listeners[1].tls);
   config.set_disable_tcp(true);
   EXPECT_TRUE(FleetOptionsFrom(config, 1).stream_listeners.empty());
+}
+
+TEST(ValidateConfigTest, AlternateServersAreOneOfEachFamily) {
+  const char* const kJson = R"json({
+    "external": {"addresses": ["192.0.2.1"]},
+    "alternate_servers": ["192.0.2.9:3478", "[2001:db8::9]:3479"%s]})json";
+  const Config good = Parse(absl::StrFormat(kJson, ""));
+  EXPECT_EQ(FaultsOf(good), std::set<std::string>());
+  const RelayFleetOptions options = FleetOptionsFrom(good, 1);
+  EXPECT_EQ(options.core.turn.alternate_v4, At("192.0.2.9", 3478));
+  EXPECT_EQ(options.core.turn.alternate_v6, At("2001:db8::9", 3479));
+  EXPECT_EQ(
+      FaultsOf(Parse(
+          absl::StrFormat(kJson, ",\"192.0.2.10:3478\",\"relay.test:3478\""))),
+      (std::set<std::string>{"alternate_servers[2]", "alternate_servers[3]"}));
 }
 
 TEST(ValidateConfigTest, ConnectionPortsMustDiffer) {

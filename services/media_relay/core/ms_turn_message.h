@@ -39,6 +39,7 @@ inline constexpr uint16_t kUsername = 0x0006;
 inline constexpr uint16_t kMessageIntegrity = 0x0008;
 inline constexpr uint16_t kErrorCode = 0x0009;
 inline constexpr uint16_t kLifetime = 0x000D;
+inline constexpr uint16_t kAlternateServer = 0x000E;
 inline constexpr uint16_t kMagicCookie = 0x000F;
 inline constexpr uint16_t kBandwidth = 0x0010;
 inline constexpr uint16_t kDestinationAddress = 0x0011;

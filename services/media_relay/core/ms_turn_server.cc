@@ -202,7 +202,11 @@ PacketAction MsTurnServer::OnAllocate(const Context& context) {
     return AllocateSuccess(*present, answer, context.reply);
   }
   if (lifetime == 0u) return refuse(StunError::kAllocationMismatch);
-  if (draining_) return refuse(StunError::kInsufficientCapacity);
+  if (allocator_.draining()) {
+    const Endpoint* const alternate = allocator_.AlternateFor(context.path);
+    return refuse(alternate == nullptr ? StunError::kInsufficientCapacity
+                                       : StunError::kTryAlternate);
+  }
 
   AllocationRequest asked{*credential, answer, granted};
   asked.tcp = context.path.is_stream();
@@ -220,6 +224,10 @@ PacketAction MsTurnServer::Refuse(const TurnAnswer& answer, StunError error,
       answer, active ? MsTurnType::kSetActiveError : MsTurnType::kAllocateError,
       reply);
   writer.AddErrorCode(error);
+  if (error == StunError::kTryAlternate) {
+    writer.AddAddress(attr::kAlternateServer,
+                      *allocator_.AlternateFor(answer.path));
+  }
   writer.AddUint32(attr::kVersion, kOwnVersion);
   writer.AddIntegrity(answer.key.bytes());
   return Finish(writer, answer.path, reply);

@@ -56,8 +56,6 @@ class MsTurnServer {
   PacketAction Refuse(const TurnAnswer& answer, StunError error,
                       absl::Span<uint8_t> reply);
 
-  void StartDrain() { draining_ = true; }
-
  private:
   struct Context {
     const MsTurnMessage& message;
@@ -87,7 +85,6 @@ class MsTurnServer {
 
   TurnAllocator& allocator_;
   TurnAuthenticator& authenticator_;
-  bool draining_ = false;
 };
 
 }  // namespace sallyport::media_relay

@@ -291,6 +291,12 @@ TEST_F(MsTurnServerTest, QuotaDrainAndExpiryAreShared) {
   EXPECT_EQ(server_->allocations().size(), 0u);
   server_->StartDrain();
   EXPECT_EQ(AllocateMs(), 508);
+  options_.alternate_v4 = At("198.51.100.9", 3478);
+  Start();
+  server_->StartDrain();
+  EXPECT_EQ(AllocateMs(), 300);
+  EXPECT_EQ(ValueOf(answer_, attr::kAlternateServer),
+            std::string("\x00\x01\x0D\x96\xC6\x33\x64\x09", 8));
 }
 
 TEST_F(MsTurnServerTest, OverConnectionsRelaysConnections) {

@@ -71,6 +71,7 @@ inline constexpr uint16_t kUseCandidate = 0x0025;
 inline constexpr uint16_t kConnectionId = 0x002A;
 inline constexpr uint16_t kPasswordAlgorithms = 0x8002;
 inline constexpr uint16_t kSoftware = 0x8022;
+inline constexpr uint16_t kAlternateServer = 0x8023;
 inline constexpr uint16_t kFingerprint = 0x8028;
 inline constexpr uint16_t kIceControlled = 0x8029;  // RFC 8445 section 16.1
 inline constexpr uint16_t kIceControlling = 0x802A;

@@ -102,6 +102,16 @@ void StunWriter::AddXorAddress(uint16_t type, const Endpoint& endpoint) {
   }
 }
 
+void StunWriter::AddAddress(uint16_t type, const Endpoint& endpoint) {
+  const absl::Span<const uint8_t> octets = endpoint.ip.bytes();
+  uint8_t* p = Reserve(type, 4 + octets.size());
+  if (p == nullptr) return;
+  p[0] = 0;
+  p[1] = endpoint.ip.is_v6() ? 0x02 : 0x01;
+  Store16(p + 2, endpoint.port);
+  std::copy(octets.begin(), octets.end(), p + 4);
+}
+
 void StunWriter::AddErrorCode(StunError error) {
   const uint16_t code = static_cast<uint16_t>(error);
   AddUint32(stun_attribute::kErrorCode,

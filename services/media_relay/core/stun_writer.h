@@ -28,6 +28,8 @@ class StunWriter {
   void AddText(uint16_t type, std::string_view value);
   void AddUint32(uint16_t type, uint32_t value);
   void AddXorAddress(uint16_t type, const Endpoint& endpoint);
+  // As it is: ALTERNATE-SERVER (RFC 8489 section 14.15).
+  void AddAddress(uint16_t type, const Endpoint& endpoint);
   // ERROR-CODE without a reason phrase: short answers amplify less.
   void AddErrorCode(StunError error);
   void AddUnknownAttributes(absl::Span<const uint16_t> types);

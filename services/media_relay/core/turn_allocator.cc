@@ -51,6 +51,12 @@ const RelayInterface* TurnAllocator::InterfaceOf(IpFamily family) const {
   return interface.has_value() ? &*interface : nullptr;
 }
 
+const Endpoint* TurnAllocator::AlternateFor(const ClientPath& path) const {
+  const std::optional<Endpoint>& alternate =
+      path.client.ip.is_v6() ? options_.alternate_v6 : options_.alternate_v4;
+  return alternate.has_value() ? &*alternate : nullptr;
+}
+
 absl::Duration TurnAllocator::GrantLifetime(
     std::optional<uint32_t> asked_seconds, absl::Time credential_expiry,
     Now now) const {

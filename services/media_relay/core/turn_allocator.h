@@ -44,6 +44,10 @@ struct TurnAllocatorOptions {
   // In force unless SetQuota() is called.
   AllocationLimits allocation_quota;
   Allocation::Limits allocation_limits;
+  // Where clients are sent while this relay drains, by their family: 300. A
+  // family without one gets 508.
+  std::optional<Endpoint> alternate_v4;
+  std::optional<Endpoint> alternate_v6;
   // Of this loop among all, for connection ids.
   size_t loop = 0;
 };
@@ -110,6 +114,11 @@ class TurnAllocator {
 
   void SetQuota(AllocationQuota& quota) { quota_ = &quota; }
 
+  // While it drains nothing new begins: where such a client is sent, or null.
+  void StartDrain() { draining_ = true; }
+  bool draining() const { return draining_; }
+  const Endpoint* AlternateFor(const ClientPath& path) const;
+
   const RelayInterface* InterfaceOf(IpFamily family) const;
   const PeerPolicy& policy() const { return policy_; }
   RandomSource& random() { return random_; }
@@ -160,6 +169,7 @@ class TurnAllocator {
   std::vector<Reservation> reservations_;
   StreamAdmission streams_;
   PeerConnections peers_;
+  bool draining_ = false;
   size_t ms_allocations_ = 0;
   Stats stats_;
 };

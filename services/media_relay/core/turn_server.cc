@@ -461,7 +461,17 @@ PacketAction TurnServer::OnAllocate(const AuthenticatedRequest& request,
   if (allocator_.InterfaceOf(family) == nullptr) {
     return refuse(StunError::kAddressFamilyNotSupported);
   }
-  if (draining_) return refuse(StunError::kInsufficientCapacity);
+  if (allocator_.draining()) {
+    // RFC 8489 section 10, RFC 8656 section 7.2.
+    const Endpoint* const alternate = allocator_.AlternateFor(context.path);
+    if (alternate == nullptr) return refuse(StunError::kInsufficientCapacity);
+    CountError(StunError::kTryAlternate);
+    StunWriter writer = BeginAnswer(AnswerTo(request, context.path),
+                                    StunClass::kError, context.reply);
+    writer.AddErrorCode(StunError::kTryAlternate);
+    writer.AddAddress(attr::kAlternateServer, *alternate);
+    return Finish(writer, request, context);
+  }
 
   AllocationRequest asked{credential, AnswerTo(request, context.path)};
   asked.lifetime = allocator_.GrantLifetime(message.FindUint32(attr::kLifetime),

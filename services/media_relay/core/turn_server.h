@@ -149,11 +149,8 @@ class TurnServer {
   // are shown.
   void CollectFlows();
 
-  // From now on new allocations get 508; live ones go on.
-  void StartDrain() {
-    draining_ = true;
-    ms_.StartDrain();
-  }
+  // From now on new allocations get 300 or 508; live ones go on.
+  void StartDrain() { allocator_.StartDrain(); }
 
   // Ends one allocation; false if there is none.
   bool Delete(SocketId relay_socket, Now now, SocketActions& sockets);
@@ -213,7 +210,6 @@ class TurnServer {
   TurnAllocator allocator_;
   TurnTcp tcp_;
   MsTurnServer ms_;
-  bool draining_ = false;
   TurnServerStats stats_;
 };
 

@@ -107,6 +107,29 @@ TEST_F(TurnServerStreamTest, WithoutAnAllocationItIsEnded) {
   EXPECT_EQ(server_->streams(), 0u);
 }
 
+TEST_F(TurnServerTest, WhileDrainingClientsAreSentElsewhere) {
+  // RFC 8489 sections 10 and 14.15: of the client's family, or 508.
+  options_.alternate_v4 = At("198.51.100.9", 3478);
+  Start();
+  ASSERT_EQ(Allocate(), 0);
+  server_->StartDrain();
+  EXPECT_EQ(Ask(StunMethod::kRefresh), 0);
+  const Endpoint other = At("203.0.113.10", 5000);
+  Challenge(other);
+  std::string answer =
+      Deliver(client_->Signed(StunMethod::kAllocate, Udp), other);
+  EXPECT_EQ(TurnTestClient::CodeOf(answer), 300);
+  const auto message = ParseStunMessage(AsBytes(answer));
+  ASSERT_TRUE(message.ok());
+  EXPECT_EQ(AsText(*message->Find(attr::kAlternateServer)),
+            std::string("\x00\x01\x0D\x96\xC6\x33\x64\x09", 8));
+  EXPECT_NE(message->integrity_offset(), 0u);
+  const Endpoint v6 = At("2001:db8::9", 5000);
+  Challenge(v6);
+  answer = Deliver(client_->Signed(StunMethod::kAllocate, Udp), v6);
+  EXPECT_EQ(TurnTestClient::CodeOf(answer), 508);
+}
+
 TEST_F(TurnServerStreamTest, AConnectionIsItsOwnFiveTuple) {
   ASSERT_EQ(AllocateOver(), 0);
   // The same address on UDP has no allocation, nor has another connection.

@@ -107,16 +107,16 @@ class Searcher {
 
   // The rivals that begin with number_, read once for all lengths.
   const std::vector<std::unique_ptr<Rival>>& RivalsHere() {
-    const auto [it, added] = rivals_.try_emplace(number_);
-    if (added) {
-      budget_.Spend(kAskSteps);
-      others_.ForEachAt(number_, [&](const DialPattern& pattern, bool wins_ties,
-                                     uint32_t id) {
-        budget_.Spend(kReadSteps);
-        it->second.push_back(std::make_unique<Rival>(pattern, wins_ties, id));
-      });
-    }
-    return it->second;
+    const auto found = rivals_.find(number_);
+    if (found != rivals_.end()) return found->second;
+    std::vector<std::unique_ptr<Rival>>& here = rivals_[number_];
+    budget_.Spend(kAskSteps);
+    others_.ForEachAt(
+        number_, [&](const DialPattern& pattern, bool wins_ties, uint32_t id) {
+          budget_.Spend(kReadSteps);
+          here.push_back(std::make_unique<Rival>(pattern, wins_ties, id));
+        });
+    return here;
   }
 
   bool IsTaken() {

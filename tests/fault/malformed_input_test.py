@@ -151,6 +151,25 @@ class MalformedInputTest(unittest.TestCase):
                 return reply[:2] == b'\x01\x01' and reply[8:20] == transaction
         wait_until(answered, 'Binding is answered after the flood', 20)
 
+    def test_turn_tcp(self):
+        """TURN, MS-TURN and TLS on the port that takes them all."""
+        address = (self.cluster.host('media_relay'), 3478)
+        self.feed('media_relay', self.stream(address),
+                  samples.stun_seeds() + samples.ms_turn_seeds() + samples.grpc_seeds(),
+                  STREAM_MESSAGES)
+
+        def answered():
+            try:
+                with socket.create_connection(address, 1) as s:
+                    s.settimeout(1)
+                    transaction = os.urandom(12)
+                    s.sendall(samples.stun(0x0001, transaction=transaction))
+                    reply = s.recv(1500)
+            except OSError:
+                return False
+            return reply[:2] == b'\x01\x01' and reply[8:20] == transaction
+        wait_until(answered, 'Binding is answered after the flood', 20)
+
     def test_capf(self):
         address = (self.cluster.host('capf'), 3804)
         self.feed('capf', self.stream(address, self.tls_wrap()), samples.capf_seeds(), STREAM_MESSAGES)

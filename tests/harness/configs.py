@@ -35,12 +35,12 @@ def write_all(cluster, unlimited=False):
         'server': cluster.server_config('media_relay'),
         'credential_issuer': cluster.client_config('credential_issuer'),
         'external': {'addresses': [cluster.host('media_relay')]},
-        'disable_tcp': True,
         'realm': 'sallyport',
         'loops': 1,
         'peer_policy': {'allowed_prefixes': ['127.0.0.0/8']},
         'keys_cache_file': f'{data}/relay-keys.cache',
-        'limits': {'unauthenticated_replies_per_second': many} if unlimited else {},
+        'limits': {'unauthenticated_replies_per_second': many,
+                   'max_connections_per_source': many} if unlimited else {},
     })
     capf = cluster.host('capf')
     write('capf', {

@@ -38,6 +38,27 @@ def stun_seeds():
     ]
 
 
+def ms_turn_seeds():
+    """Frames of the A/V Edge dialect, and the hello of its pseudo-TLS."""
+    def message(kind, *attributes):
+        # Attributes are not padded here.
+        body = bytes.fromhex('000f000472c64bc6') + b''.join(
+            struct.pack('>HH', number, len(value)) + value for number, value in attributes)
+        whole = struct.pack('>HH', kind, len(body)) + b'\x05' * 16 + body
+        return struct.pack('>BBH', 2, 0, len(whole)) + whole
+    peer = b'\0\x01' + struct.pack('>HI', 40000, 0x7f000001)
+    auth = [(0x0006, b'octets'), (0x0015, b'sallyport'), (0x0014, b'n' * 24), (0x0008, b'\0' * 20)]
+    sequence = (0x8050, b'c' * 20 + struct.pack('>I', 1))
+    return [
+        message(0x0003, (0x8008, struct.pack('>I', 1))),
+        message(0x0003, (0x8008, struct.pack('>I', 1)), (0x000d, struct.pack('>I', 600)), *auth),
+        message(0x0004, (0x0011, peer), sequence, (0x0013, b'hello'), *auth),
+        message(0x0006, (0x0011, peer), sequence, *auth),
+        struct.pack('>BBH', 3, 0, 5) + b'media',
+        bytes.fromhex('160301002d010000290301') + b'r' * 32 + bytes.fromhex('00000200180100'),
+    ]
+
+
 SDP = ('v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n'
        'm=audio 40000 RTP/SAVP 0 8 101\r\n'
        'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4\r\n'

@@ -27,8 +27,8 @@ namespace {
 constexpr std::string_view kAllow =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, "
     "MESSAGE, REFER, SUBSCRIBE, NOTIFY, SERVICE";
-constexpr std::string_view kExtensions[] = {"100rel", "timer", "replaces",
-                                            "norefersub", "tdialog"};
+constexpr std::string_view kExtensions[] = {"100rel", "timer", "norefersub",
+                                            "tdialog"};
 // A scope that is no resource's (TransactionTable).
 constexpr PeerScope kAddressScope = PeerScope{1} << 63;
 

@@ -30,10 +30,12 @@ std::string Describe(Shape shape, int port) {
 }
 
 // Two peers: "caller" and "called", each of one mode; 9.! leads to the called.
+// 8.! leads to a third, of a mode of its own, and 7.! to the called after it.
 class Pair {
  public:
-  Pair(SecurityMode caller, SecurityMode called)
-      : caller_mode_(caller), called_mode_(called) {
+  Pair(SecurityMode caller, SecurityMode called,
+       SecurityMode third = SecurityMode::kUnsecured)
+      : caller_mode_(caller), called_mode_(called), third_mode_(third) {
     auto plan = std::make_shared<PlanSnapshot>();
     plan->version = 2;
     plan->tenants = {{.name = "tenants/t", .domains = {"d.test"}}};
@@ -43,10 +45,23 @@ class Pair {
            .security_mode = mode});
     }
     plan->peers = {Peer("called", "192.0.2.20", called),
-                   Peer("caller", "192.0.2.10", caller)};
-    plan->route_patterns = {{.name = "tenants/t/routePatterns/r",
+                   Peer("caller", "192.0.2.10", caller),
+                   Peer("third", "192.0.2.30", third)};
+    RouteListEntry list;
+    list.name = "tenants/t/routeLists/l";
+    list.members.resize(2);
+    list.members[0].peer = "tenants/t/peers/third";
+    list.members[1].peer = "tenants/t/peers/called";
+    plan->route_lists = {list};
+    plan->route_patterns = {{.name = "tenants/t/routePatterns/l",
+                             .pattern = "7.!",
+                             .route_list = list.name},
+                            {.name = "tenants/t/routePatterns/r",
                              .pattern = "9.!",
-                             .peer = "tenants/t/peers/called"}};
+                             .peer = "tenants/t/peers/called"},
+                            {.name = "tenants/t/routePatterns/t",
+                             .pattern = "8.!",
+                             .peer = "tenants/t/peers/third"}};
     ResolveDefaults(*plan);
     edge_.Load(plan);
     if (caller != SecurityMode::kUnsecured) {
@@ -55,8 +70,10 @@ class Pair {
   }
 
   void Send(std::string_view method, int cseq, std::string_view to_tag,
-            std::string_view sdp) {
-    SipMessage m = SipMessage::Request(method, "sip:9555@203.0.113.1");
+            std::string_view sdp, std::string_view rack = "",
+            std::string_view number = "9555") {
+    SipMessage m =
+        SipMessage::Request(method, Cat("sip:", number, "@203.0.113.1"));
     m.Add(HeaderId::kVia,
           Cat("SIP/2.0/", caller_connection_ == 0 ? "UDP" : "TLS",
               " 192.0.2.10:5060;branch=z9hG4bKm", method, cseq));
@@ -67,6 +84,8 @@ class Pair {
     m.Add(HeaderId::kCallId, "m");
     m.Add(HeaderId::kCseq, Cat(cseq, " ", method));
     m.Add(HeaderId::kContact, "<sip:1@192.0.2.10>");
+    if (method == "INVITE" && reliable) m.Add(HeaderId::kSupported, "100rel");
+    if (!rack.empty()) m.Add(HeaderId::kRack, rack);
     AddSdp(m, sdp);
     const std::string wire = WriteSipMessage(m);
     if (caller_connection_ == 0) {
@@ -76,9 +95,16 @@ class Pair {
     } else {
       edge_.Perform(edge_.core().OnData(caller_connection_, wire, edge_.now()));
     }
-    if (called_mode_ != SecurityMode::kUnsecured && called_connection_ == 0 &&
-        !edge_.connects.empty()) {
-      called_connection_ = edge_.AcceptDialled("called.d.test");
+    Accept();
+  }
+  // Opens what the edge has dialled since.
+  void Accept() {
+    while (accepted_ < edge_.connects.size()) {
+      const bool third =
+          edge_.connects[accepted_].server_name == "third.d.test";
+      (third ? third_connection_ : called_connection_) =
+          edge_.AcceptDialled(third ? "third.d.test" : "called.d.test");
+      ++accepted_;
     }
   }
 
@@ -93,6 +119,27 @@ class Pair {
                        ? edge_.TakeToUdp(kCalled)
                        : edge_.TakeTo(called_connection_),
                    called_mode_);
+  }
+  std::optional<Sent> ToThird() {
+    return Checked(third_mode_ == SecurityMode::kUnsecured
+                       ? edge_.TakeToUdp(kThird)
+                       : edge_.TakeTo(third_connection_),
+                   third_mode_);
+  }
+  // A reliable 183 of the called, as far as the caller gets it: its RAck.
+  std::string Early(const Sent& invite, int rseq, std::string_view sdp) {
+    edge_.Answer(invite, 183, "b", sdp, "",
+                 {"Require: 100rel", Cat("RSeq: ", rseq)});
+    while (auto sent = ToCaller()) {
+      if (sent->message.status_code() != 183) {
+        last_ = sent->message.status_code();
+        continue;
+      }
+      const auto to = ParseNameAddr(sent->message.Value(HeaderId::kTo));
+      tag_ = to->tag();
+      return Cat(sent->message.Value(HeaderId::kRseq), " 1 INVITE");
+    }
+    return "";
   }
   // The final response to the caller's last request.
   int FinalToCaller() {
@@ -109,10 +156,13 @@ class Pair {
 
   EdgeHarness edge_;
   std::string tag_;
+  bool reliable = false;
+  int last_ = 0;
 
  private:
   static constexpr char kCaller[] = "192.0.2.10:5060";
   static constexpr char kCalled[] = "192.0.2.20:5060";
+  static constexpr char kThird[] = "192.0.2.30:5060";
 
   static PeerEntry Peer(std::string_view name, std::string_view address,
                         SecurityMode mode) {
@@ -145,8 +195,11 @@ class Pair {
 
   const SecurityMode caller_mode_;
   const SecurityMode called_mode_;
+  const SecurityMode third_mode_;
   ConnectionId caller_connection_ = 0;
   ConnectionId called_connection_ = 0;
+  ConnectionId third_connection_ = 0;
+  size_t accepted_ = 0;
 };
 
 using Row = std::tuple<SecurityMode, SecurityMode, Shape, Shape>;
@@ -250,6 +303,120 @@ TEST_P(SecurityMatrixTest, EarlyAnswer) {
   auto cancel = pair.ToCalled();
   ASSERT_TRUE(cancel.has_value());
   EXPECT_EQ(cancel->message.method(), SipMethod::kCancel);
+}
+
+// Reliable 183, then offers in PRACK and in UPDATE of both sides, all before
+// anybody answers the call.
+TEST_P(SecurityMatrixTest, PrackAndEarlyUpdate) {
+  const auto [caller, called, offer, answer] = GetParam();
+  if (!Fits(caller, offer)) return;  // covered above
+  Pair pair(caller, called);
+  pair.reliable = true;
+  pair.Send("INVITE", 1, "", Describe(offer, 4000));
+  auto invite = pair.ToCalled();
+  ASSERT_TRUE(invite.has_value());
+  std::string rack = pair.Early(*invite, 1, Describe(answer, 6000));
+  if (!Fits(called, answer)) {
+    EXPECT_EQ(rack, "");
+    EXPECT_EQ(pair.last_, 488);
+    return;
+  }
+  pair.Send("PRACK", 2, pair.tag_, "", rack);
+  EXPECT_EQ(pair.FinalToCaller(), 200);
+  auto prack = pair.ToCalled();
+  ASSERT_TRUE(prack.has_value());
+  pair.edge_.Answer(*prack, 200, "b");
+  int cseq = 2;
+  int rseq = 1;
+  for (const Shape shape : {Shape::kRtp, Shape::kSrtp}) {
+    pair.Send("UPDATE", ++cseq, pair.tag_, Describe(shape, 4010));
+    auto update = pair.ToCalled();
+    EXPECT_EQ(update.has_value(), Fits(caller, shape));
+    if (update) pair.edge_.Answer(*update, 200, "b", Describe(answer, 6000));
+    EXPECT_EQ(pair.FinalToCaller(), update ? 200 : 488);
+    // An offer in the PRACK of a further response.
+    rack = pair.Early(*invite, ++rseq, "");
+    ASSERT_NE(rack, "");
+    pair.Send("PRACK", ++cseq, pair.tag_, Describe(shape, 4020), rack);
+    auto with_offer = pair.ToCalled();
+    ASSERT_TRUE(with_offer.has_value());  // the PRACK goes on in any case
+    EXPECT_EQ(with_offer->message.method(), SipMethod::kPrack);
+    EXPECT_EQ(with_offer->message.body().empty(), !Fits(caller, shape));
+    pair.edge_.Answer(
+        *with_offer, 200, "b",
+        with_offer->message.body().empty() ? "" : Describe(answer, 6000));
+    EXPECT_EQ(pair.FinalToCaller(), Fits(caller, shape) ? 200 : 488);
+  }
+}
+
+// The offer in a reliable 183, its answer in the PRACK.
+TEST_P(SecurityMatrixTest, LateOfferInAReliableResponse) {
+  const auto [caller, called, answer, offer] = GetParam();
+  Pair pair(caller, called);
+  pair.reliable = true;
+  pair.Send("INVITE", 1, "", "");
+  auto invite = pair.ToCalled();
+  ASSERT_TRUE(invite.has_value());
+  const std::string rack = pair.Early(*invite, 1, Describe(offer, 6000));
+  if (!Fits(called, offer)) {
+    EXPECT_EQ(rack, "");
+    EXPECT_EQ(pair.last_, 488);
+    return;
+  }
+  pair.Send("PRACK", 2, pair.tag_, Describe(answer, 4000), rack);
+  auto sent = pair.ToCalled();
+  ASSERT_TRUE(sent.has_value());
+  EXPECT_EQ(sent->message.method() == SipMethod::kPrack, Fits(caller, answer));
+  EXPECT_EQ(sent->message.method() == SipMethod::kCancel,
+            !Fits(caller, answer));
+}
+
+// The called sends the caller on to a third, of each mode; and a call that
+// goes to the third first, which fails, and then to the called.
+TEST_P(SecurityMatrixTest, TransferAndFailover) {
+  const auto [caller, called, offer, answer] = GetParam();
+  if (!Fits(caller, offer) || !Fits(called, answer)) return;
+  for (const SecurityMode third : kModes) {
+    Pair pair(caller, called, third);
+    pair.Send("INVITE", 1, "", Describe(offer, 4000), "", "7555");
+    auto first = pair.ToThird();
+    ASSERT_TRUE(first.has_value());
+    pair.edge_.Answer(*first, 503, "c");
+    pair.Accept();
+    auto invite = pair.ToCalled();
+    ASSERT_TRUE(invite.has_value()) << pair.edge_.Refusals();
+    while (pair.ToThird()) {
+    }
+    pair.edge_.Answer(*invite, 200, "b", Describe(answer, 6000));
+    EXPECT_EQ(pair.FinalToCaller(), 200);
+    pair.Send("ACK", 1, pair.tag_, "");
+    while (pair.ToCalled()) {
+    }
+    pair.edge_.RequestFrom(*invite, "b", "REFER", 2, "",
+                           {"Refer-To: <sip:8555@203.0.113.1>"});
+    pair.Accept();
+    auto target = pair.ToThird();
+    ASSERT_TRUE(target.has_value()) << pair.edge_.Refusals();
+    EXPECT_FALSE(target->message.body().empty());
+    for (const Shape shape : {Shape::kRtp, Shape::kSrtp}) {
+      if (Fits(third, shape)) continue;
+      // What does not fit the third's mode joins nobody to it.
+      Pair other(caller, called, third);
+      other.Send("INVITE", 1, "", Describe(offer, 4000), "", "8555");
+      auto direct = other.ToThird();
+      ASSERT_TRUE(direct.has_value());
+      other.edge_.Answer(*direct, 200, "c", Describe(shape, 6000));
+      EXPECT_EQ(other.FinalToCaller(), 488);
+    }
+    pair.edge_.Answer(
+        *target, 200, "c",
+        Describe(third == SecurityMode::kSecured ? Shape::kSrtp : Shape::kRtp,
+                 7000));
+    auto again = pair.ToCaller();  // its description is checked on the way
+    ASSERT_TRUE(again.has_value());
+    EXPECT_EQ(again->message.method(), SipMethod::kInvite);
+    EXPECT_FALSE(again->message.body().empty());
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

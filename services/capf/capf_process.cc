@@ -10,7 +10,10 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "services/capf/config.h"
+#include "services/capf/core/certificate_choice.h"
+#include "services/capf/core/certificate_event.h"
 #include "services/capf/core/est_message.h"
 #include "services/capf/core/phone_config.h"
 #include "services/capf/core/published_list.h"
@@ -24,6 +27,7 @@
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/est_client.h"
 #include "services/capf/io/est_upstream.h"
+#include "services/capf/io/event_log.h"
 #include "services/capf/io/file_signer.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/listener_certificate.h"
@@ -33,15 +37,19 @@
 #include "services/capf/io/pkcs11_signer.h"
 #include "services/capf/io/pkcs11_token.h"
 #include "services/capf/io/registration_authority.h"
+#include "services/capf/io/server_certificates.h"
 #include "services/capf/io/signer.h"
 #include "services/capf/io/sql_store.h"
 #include "services/capf/io/trust_admin.h"
 #include "services/capf/io/trust_list_publisher.h"
 #include "services/capf/io/trust_publisher.h"
+#include "services/capf/io/trust_vouching.h"
+#include "services/capf/io/tvs_server.h"
 #include "services/capf/io/work_thread.h"
 #include "services/capf/rpc/capf_access.h"
 #include "services/capf/rpc/capf_service.h"
 #include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/hex.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/crypto/secret.h"
 #include "services/common/crypto/x509_name.h"
@@ -74,6 +82,8 @@ constexpr char kDefaultRootName[] = "Sallyport Root";
 constexpr uint32_t kStringIterations = 1000;
 // Two answers of the work thread for each of 20 000 phones.
 constexpr size_t kWorkCapacity = 50000;
+// Looks at peers that wait; each takes up to five seconds.
+constexpr size_t kProbeCapacity = 16;
 constexpr absl::Duration kHeartbeat = absl::Seconds(15);
 // Signing takes seconds at most; whoever is slower is refused.
 constexpr absl::Duration kIntentAge = absl::Minutes(5);
@@ -81,6 +91,8 @@ constexpr absl::Duration kIntentCheck = absl::Minutes(1);
 // Threads that wait for the disk together, so that one sync serves them all.
 constexpr size_t kPhoneThreads = 16;
 constexpr absl::Duration kListenerCheck = absl::Hours(12);
+constexpr absl::Duration kEventTick = absl::Seconds(30);
+constexpr char kOwnPorts[] = "capf ports";
 
 class CapfProcess final : public RunningService {
  public:
@@ -92,6 +104,7 @@ class CapfProcess final : public RunningService {
     postgres_.reset();
     upstream_.reset();
     if (phone_work_ != nullptr) phone_work_->Stop();
+    if (probes_ != nullptr) probes_->Stop();
     if (work_ != nullptr) work_->Stop();
     if (ledger_.has_value()) ledger_->Stop();
     if (loop_ != nullptr) loop_->Stop();
@@ -100,8 +113,10 @@ class CapfProcess final : public RunningService {
       loop_->RemoveTimer(heartbeat_);
       loop_->RemoveTimer(listener_check_);
       loop_->RemoveTimer(intent_check_);
+      loop_->RemoveTimer(event_timer_);
     }
     phone_server_.reset();
+    tvs_.reset();
     capf_loop_.reset();
   }
 
@@ -292,7 +307,47 @@ class CapfProcess final : public RunningService {
     capf.dns_name = lists.host();
     SP_ASSIGN_OR_RETURN(capf.certificate_der, ListenerLeaf());
     options.capf = {std::move(capf)};
+    // TVS shows the same certificate, and its lists say so.
+    if (!config_.tvs_address().empty()) options.tvs = options.capf;
     return options;
+  }
+
+  // What phones may meet as ours, by the certificate.
+  absl::StatusOr<TrustVouching::Options> VouchingOptions(
+      const TrustListOptions& lists) {
+    TrustVouching::Options options;
+    options.tenant = tenant();
+    for (const PhoneNode& node : lists.call_managers) {
+      options.own[node.certificate_der].push_back(TrustListRole::kCcmTftp);
+    }
+    for (const PhoneNode& node : lists.capf) {
+      options.own[node.certificate_der].push_back(TrustListRole::kCapf);
+    }
+    for (const PhoneNode& node : lists.tvs) {
+      options.own[node.certificate_der].push_back(TrustListRole::kTvs);
+    }
+    for (const std::string& signer : lists_->SignerCertificates()) {
+      options.own[signer].push_back(TrustListRole::kSast);
+    }
+    options.own[lists_->TftpCertificate()].push_back(TrustListRole::kTftp);
+    return options;
+  }
+
+  absl::Status StartTvs(const TrustListOptions& lists,
+                        ServiceRuntime& runtime) {
+    if (config_.tvs_address().empty()) return absl::OkStatus();
+    SP_ASSIGN_OR_RETURN(TrustVouching::Options vouching,
+                        VouchingOptions(lists));
+    vouching_.emplace(std::move(vouching), *ledger_);
+    TvsServer::Options options;
+    SP_ASSIGN_OR_RETURN(options.address,
+                        SocketAddress::Parse(config_.tvs_address()));
+    SP_ASSIGN_OR_RETURN(options.tls, ListenerTls());
+    SP_ASSIGN_OR_RETURN(
+        tvs_, TvsServer::Create(*loop_, std::move(options), *vouching_, *work_,
+                                random_, metrics_));
+    runtime.AddPort("tvs", tvs_->port());
+    return absl::OkStatus();
   }
 
   PhoneConfigMaker::Options ConfigOptions() const {
@@ -330,6 +385,7 @@ class CapfProcess final : public RunningService {
           lists_->Publish(tenant(), kind, false, false, "capf").status());
     }
     configs_.emplace(ConfigOptions(), *ledger_, *lists_);
+    SP_RETURN_IF_ERROR(StartTvs(lists, runtime));
     PhoneFileServer::Options options;
     if (!config_.tftp_address().empty()) {
       options.tftp.emplace();
@@ -406,6 +462,7 @@ class CapfProcess final : public RunningService {
     SP_ASSIGN_OR_RETURN(loop_, EventLoop::Create(clock_));
     work_ = std::make_unique<WorkThread>(kWorkCapacity);
     phone_work_ = std::make_unique<WorkThreads>(kPhoneThreads, kWorkCapacity);
+    probes_ = std::make_unique<WorkThread>(kProbeCapacity);
     const absl::Duration beat =
         FromProtoOr(config_.watch_heartbeat_interval(), kHeartbeat);
     heartbeat_ = loop_->AddTimer([this, beat](MonoTime now) {
@@ -457,18 +514,11 @@ class CapfProcess final : public RunningService {
     postgres_ = std::make_unique<PostgresListener>(std::move(options));
   }
 
-  // Renews the port's certificate in good time; phones connected stay.
+  // Renews the certificate of our ports in good time; phones connected stay.
+  // After a failure it is tried again sooner, and later each time.
   void CheckListener(MonoTime now) {
     loop_->SetTimer(listener_check_, now + kListenerCheck);
-    const absl::Status posted = work_->Post([this] {
-      absl::StatusOr<std::shared_ptr<const TlsContext>> tls = ListenerTls();
-      absl::Status status = tls.status();
-      if (status.ok()) status = capf_loop_->SetTls(*std::move(tls));
-      if (!status.ok()) {
-        LogError("the certificate of the CAPF port was not renewed",
-                 {{"status", status}});
-      }
-    });
+    const absl::Status posted = work_->Post([this] { RenewListener(); });
     if (!posted.ok()) LogWarning("the CAPF port's certificate check waits");
   }
 
@@ -503,7 +553,103 @@ class CapfProcess final : public RunningService {
     return absl::OkStatus();
   }
 
+  void RenewListener() {
+    const absl::StatusOr<std::string> before = ListenerLeaf();
+    absl::StatusOr<std::shared_ptr<const TlsContext>> tls = ListenerTls();
+    absl::Status status = tls.status();
+    if (status.ok() && tvs_ != nullptr) status = tvs_->SetTls(*tls);
+    if (status.ok()) status = capf_loop_->SetTls(*std::move(tls));
+    if (!status.ok()) {
+      ++renewal_.failures;
+      const absl::Duration wait =
+          RenewalBackoff(renewal_.failures,
+                         static_cast<double>(random_.NextU64() % 1000) / 999);
+      renewal_.next_attempt = clock_.Now() + wait;
+      LogError("the certificate of the CAPF port was not renewed",
+               {{"status", status}, {"next_attempt", renewal_.next_attempt}});
+      RecordRenewalFailure(before.value_or(""));
+      capf_loop_
+          ->Post([this, wait] {
+            loop_->SetTimer(listener_check_, loop_->now() + wait);
+          })
+          .IgnoreError();
+      return;
+    }
+    renewal_ = {};
+    const absl::StatusOr<std::string> after = ListenerLeaf();
+    if (after.ok() && before.ok() && *after != *before) {
+      // UM-111: each change, in full.
+      const absl::Status recorded = RecordOwnCertificates();
+      if (!recorded.ok()) {
+        LogError("a change of certificate was not recorded",
+                 {{"status", recorded}});
+      }
+    }
+  }
+
+  void RecordRenewalFailure(const std::string& der) {
+    StoreChange change;
+    CertificateEvent event;
+    event.type = CertificateEventType::kRenewalFailed;
+    event.tenant = tenant();
+    event.certificate_der = der;
+    event.used_by = kOwnPorts;
+    event.event_time = clock_.Now();
+    event.key =
+        absl::StrCat("renewal_failed:", absl::ToUnixMicros(clock_.Now()));
+    event.summary = absl::StrCat(
+        "the certificate of the CAPF port was not renewed; next attempt at ",
+        absl::FormatTime(renewal_.next_attempt, absl::UTCTimeZone()));
+    change.audit.push_back({"RENEWAL_FAILED", "capf", kOwnPorts, ""});
+    change.insert_events.push_back(std::move(event));
+    ledger_->Apply(change).IgnoreError();
+  }
+
+  // Tells which certificates this process shows, from now on.
+  absl::Status RecordOwnCertificates() {
+    std::vector<CertificateUse> own;
+    const auto add = [&](const std::string& used_by, const std::string& der) {
+      const absl::StatusOr<CertificateInfo> info =
+          ParseCertificate(AsBytes(der));
+      if (!info.ok()) return;
+      own.push_back({tenant(), used_by, der, info->not_after});
+      LogInfo("certificate in use", {{"used_by", used_by},
+                                     {"issuer", info->issuer},
+                                     {"serial", info->serial_hex},
+                                     {"sha1", HexEncode(info->sha1)},
+                                     {"sha256", HexEncode(info->sha256)}});
+    };
+    add("capf authority", authority_->issuer().certificate_der);
+    SP_ASSIGN_OR_RETURN(const std::string leaf, ListenerLeaf());
+    add(kOwnPorts, leaf);
+    const auto server =
+        FirstCertificate(config_.server().tls().certificate_file());
+    if (server.ok()) add("capf grpc", *server);
+    events_->SetOwn(std::move(own));
+    return events_->RecordStart(clock_.Now());
+  }
+
+  void TellEvents(MonoTime now) {
+    loop_->SetTimer(event_timer_, now + kEventTick);
+    work_
+        ->Post([this] {
+          const absl::Status told = events_->Tick();
+          if (!told.ok()) {
+            LogError("expiry events were not made", {{"status", told}});
+          }
+        })
+        .IgnoreError();
+  }
+
   absl::Status StartRpc(ServiceRuntime& runtime) {
+    events_.emplace(*ledger_);
+    SP_RETURN_IF_ERROR(RecordOwnCertificates());
+    event_timer_ = loop_->AddTimer([this](MonoTime now) { TellEvents(now); });
+    loop_->SetTimer(event_timer_, loop_->now());
+    ServerCertificates::Options servers;
+    servers.folder = KeyFolder();
+    servers_.emplace(std::move(servers), passphrase_, *authority_, *ledger_,
+                     random_);
     SP_ASSIGN_OR_RETURN(
         AccessPolicy policy,
         AccessPolicy::Create(config_.server(),
@@ -534,11 +680,14 @@ class CapfProcess final : public RunningService {
                         CapfAddress(config_.capf()));
     options.capf_address = address.IpText();
     options.capf_port = capf_loop_->port();
+    options.hard_revocation_stores = {config_.hard_revocation_stores().begin(),
+                                      config_.hard_revocation_stores().end()};
+    options.allow_private_peers = config_.allow_private_peers();
     service_ = std::make_unique<CapfService>(
-        CapfService::Parts{*policy_, *work_, *ledger_, *authority_,
-                           *enrollments_, *trust_, publisher_, files_,
-                           lists_.get(), configs_ ? &*configs_ : nullptr,
-                           upstream_ ? &*upstream_ : nullptr},
+        CapfService::Parts{
+            *policy_, *work_, *probes_, *ledger_, *authority_, *enrollments_,
+            *trust_, publisher_, *servers_, renewal_, files_, lists_.get(),
+            configs_ ? &*configs_ : nullptr, upstream_ ? &*upstream_ : nullptr},
         options);
     Listen();
     thread_ = std::thread([this] { loop_->Run(); });
@@ -570,11 +719,18 @@ class CapfProcess final : public RunningService {
   std::unique_ptr<PostgresListener> postgres_;
   std::unique_ptr<EstClient> est_;
   std::optional<EstUpstream> upstream_;  // if the authority has one
+  EventLoop::TimerId event_timer_ = 0;
+  std::optional<EventLog> events_;
+  std::optional<ServerCertificates> servers_;
+  RenewalState renewal_;  // work thread
+  std::unique_ptr<WorkThread> probes_;
   std::unique_ptr<CapfLoop> capf_loop_;
   Secret passphrase_;  // of the keys, if they are encrypted
   TrustListFiles files_;
   std::unique_ptr<TrustListPublisher> lists_;
   std::optional<PhoneConfigMaker> configs_;
+  std::optional<TrustVouching> vouching_;
+  std::unique_ptr<TvsServer> tvs_;
   std::unique_ptr<PhoneFileServer> phone_server_;
   std::optional<AccessPolicy> policy_;
   std::unique_ptr<CapfService> service_;

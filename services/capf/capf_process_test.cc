@@ -121,10 +121,6 @@ TEST_F(CapfProcessTest, BadRequestsNameTheirFaults) {
   EXPECT_THAT(refused, HasReason("ENROLLMENT_INVALID"));
   EXPECT_EQ(FieldViolationsOf(refused.status()).size(), 2u);
   request = NewEnrollment("SEP1");
-  request.mutable_enrollment()->set_operation(
-      pb::CERTIFICATE_OPERATION_TROUBLESHOOT);
-  EXPECT_THAT(Create(request), StatusIs(absl::StatusCode::kUnimplemented));
-  request = NewEnrollment("SEP1");
   request.mutable_enrollment()->set_authentication_mode(
       pb::AUTHENTICATION_MODE_NULL_STRING);
   EXPECT_THAT(Create(request), HasReason("ENROLLMENT_INVALID"));
@@ -132,10 +128,11 @@ TEST_F(CapfProcessTest, BadRequestsNameTheirFaults) {
   request.set_parent("tenants/a/enrollments/x");
   EXPECT_THAT(Create(request), HasReason("NAME_INVALID"));
   // Methods to come say their name.
-  const auto verify = Call<pb::VerifyCertificateResponse>(
-      *root_, &Stub::VerifyCertificate, pb::VerifyCertificateRequest());
-  EXPECT_THAT(verify, StatusIs(absl::StatusCode::kUnimplemented,
-                               HasSubstr("VerifyCertificate")));
+  const auto made =
+      Call<pb::CertificateAuthority>(*root_, &Stub::CreateCertificateAuthority,
+                                     pb::CreateCertificateAuthorityRequest());
+  EXPECT_THAT(made, StatusIs(absl::StatusCode::kUnimplemented,
+                             HasSubstr("CreateCertificateAuthority")));
 }
 
 TEST_F(CapfProcessTest, EachCallerHasItsRights) {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/capf/core/certificate_profile.h"
 #include "services/capf/core/est_message.h"
+#include "services/capf/core/trust_store.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/config/server_config.h"
@@ -57,6 +58,7 @@ void CheckPhoneFiles(const config::v1::CapfConfig& config,
   if (!config.has_trust_lists()) {
     for (const auto& [field, address] :
          {std::pair("tftp_address", config.tftp_address()),
+          std::pair("tvs_address", config.tvs_address()),
           std::pair("phone_http_address", config.phone_http_address())}) {
       if (!address.empty()) faults->Add(field, "needs trust_lists");
     }
@@ -70,6 +72,10 @@ void CheckPhoneFiles(const config::v1::CapfConfig& config,
   for (int i = 0; i < lists.call_managers_size(); ++i) {
     CheckNode(absl::StrCat("trust_lists.call_managers[", i, "]"),
               lists.call_managers(i), faults);
+  }
+  if (!config.tvs_address().empty() &&
+      !SocketAddress::Parse(config.tvs_address()).ok()) {
+    faults->Add("tvs_address", "is no address with port");
   }
   if (!config.tftp_address().empty() &&
       !SocketAddress::Parse(config.tftp_address()).ok()) {
@@ -181,8 +187,12 @@ void ValidateConfig(const config::v1::CapfConfig& config,
   faults->Require("audit_file", config.audit_file());
   CheckDuration("watch_heartbeat_interval", config.watch_heartbeat_interval(),
                 faults);
-  CheckUnimplemented("tvs_address", !config.tvs_address().empty(), faults);
   CheckDuration("crl_lifetime", config.crl_lifetime(), faults);
+  for (const std::string& store : config.hard_revocation_stores()) {
+    if (FindTrustStoreKind(store) == nullptr) {
+      faults->Add("hard_revocation_stores", "holds no name of a trust store");
+    }
+  }
   CheckUnimplemented("dialplan", !config.dialplan().target().empty(), faults);
   if (config.max_failed_attempts() > 10) {
     faults->Add("max_failed_attempts", "is above 10");

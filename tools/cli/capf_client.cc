@@ -75,8 +75,11 @@ absl::StatusOr<CapfActions> CapfClient::OnMessage(const CapfMessage& message) {
       return actions;
     }
     case CapfOpcode::kFetchCertRequest:
-      if (state_ != State::kWaitRequest) return Unexpected(message);
-      return OnFetch();
+      // For each kind that the server asks for.
+      if (state_ != State::kWaitRequest && state_ != State::kWaitEnd) {
+        return Unexpected(message);
+      }
+      return OnFetch(message);
     case CapfOpcode::kDeleteCertRequest: {
       if (state_ != State::kWaitRequest) return Unexpected(message);
       state_ = State::kStoring;
@@ -104,6 +107,12 @@ absl::StatusOr<CapfActions> CapfClient::OnAuthRequest() {
         std::string(options_.authentication_string.DangerousText());
   }
   reply.device_name = options_.device_name;
+  if (options_.proof_certificate.has_value()) {
+    reply.certificate = options_.proof_certificate;
+    reply.sha1_signed_data = options_.proof_sha1;
+    reply.sha2_signed_data =
+        capf::CapfSignature{.digest_type = 3, .bytes = options_.proof_sha512};
+  }
   CapfActions actions;
   actions.send.push_back(std::move(reply));
   return actions;
@@ -131,13 +140,15 @@ absl::StatusOr<CapfActions> CapfClient::OnKeyRequest(
   return actions;
 }
 
-absl::StatusOr<CapfActions> CapfClient::OnFetch() {
+absl::StatusOr<CapfActions> CapfClient::OnFetch(const CapfMessage& message) {
+  const capf::CapfCertificateType type =
+      message.certificate_type.value_or(capf::CapfCertificateType::kLsc);
+  const std::vector<uint8_t>& der = type == capf::CapfCertificateType::kMic
+                                        ? options_.mic_der
+                                        : options_.certificate_der;
   CapfMessage reply = Reply(CapfOpcode::kFetchCertResponse);
   reply.reason = kOk;
-  if (!options_.certificate_der.empty()) {
-    reply.certificate = capf::CapfCertificate{capf::CapfCertificateType::kLsc,
-                                              options_.certificate_der};
-  }
+  if (!der.empty()) reply.certificate = capf::CapfCertificate{type, der};
   state_ = State::kWaitEnd;
   CapfActions actions;
   actions.send.push_back(std::move(reply));

@@ -43,6 +43,13 @@ class CapfClient {
     Secret authentication_string;
     // The LSC in use, for FETCH_CERT. Empty: there is none.
     std::vector<uint8_t> certificate_der;
+    // The manufacturer's certificate, likewise.
+    std::vector<uint8_t> mic_der;
+    // With both: proves itself by this existing certificate. What is signed is
+    // the device name, NUL and the certificate.
+    std::optional<capf::CapfCertificate> proof_certificate;
+    std::vector<uint8_t> proof_sha1;
+    std::vector<uint8_t> proof_sha512;
     // Keys that may be made; the server chooses which.
     bool allow_ec = true;
     bool allow_rsa = true;
@@ -73,7 +80,7 @@ class CapfClient {
   capf::CapfMessage Reply(capf::CapfOpcode opcode) const;
   absl::StatusOr<CapfActions> OnAuthRequest();
   absl::StatusOr<CapfActions> OnKeyRequest(const capf::CapfMessage& message);
-  absl::StatusOr<CapfActions> OnFetch();
+  absl::StatusOr<CapfActions> OnFetch(const capf::CapfMessage& message);
   absl::StatusOr<CapfActions> OnEnd(const capf::CapfMessage& message);
 
   Options options_;

@@ -9,6 +9,7 @@
 #include "CLI/Validators.hpp"
 #include "tools/cli/apply_cmd.h"
 #include "tools/cli/audit_cmd.h"
+#include "tools/cli/certs_cmd.h"
 #include "tools/cli/check_cmd.h"
 #include "tools/cli/cli_context.h"
 #include "tools/cli/credential_cmds.h"
@@ -25,8 +26,10 @@
 #include "tools/cli/import_cmd.h"
 #include "tools/cli/issue_credential_cmd.h"
 #include "tools/cli/list_cmd.h"
+#include "tools/cli/phones_cmd.h"
 #include "tools/cli/security_cmd.h"
 #include "tools/cli/sessions_cmd.h"
+#include "tools/cli/trust_cmd.h"
 
 namespace sallyport::cli {
 
@@ -67,6 +70,9 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddCredentialCommands(app, context);
   AddEnrollCommand(app, context);
   AddCtlCommand(app, context);
+  AddTrustCommand(app, context);
+  AddCertsCommand(app, context);
+  AddPhonesCommand(app, context);
   AddDoctorCommand(app, context);
   AddSecurityCommands(app, context);
 

@@ -3,6 +3,9 @@
 #include <openssl/bio.h>
 #include <openssl/bytestring.h>
 #include <openssl/ec_key.h>
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/mem.h>
 #include <openssl/nid.h>
 #include <openssl/pem.h>
@@ -65,6 +68,42 @@ absl::StatusOr<DeviceKey> DeviceKey::Generate(DeviceKeyType type) {
                      "the key could not be generated");
   }
   return DeviceKey(std::move(key));
+}
+
+absl::StatusOr<DeviceKey> DeviceKey::FromPem(const Secret& pem) {
+  const std::string_view text = pem.DangerousText();
+  const bssl::UniquePtr<BIO> bio(
+      BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  bssl::UniquePtr<EVP_PKEY> key(
+      PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+  ERR_clear_error();
+  if (key == nullptr) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "KEY_UNREADABLE",
+                     "not a private key in PEM");
+  }
+  return DeviceKey(std::move(key));
+}
+
+absl::StatusOr<std::vector<uint8_t>> DeviceKey::SignDigest(
+    ByteSpan digest) const {
+  std::vector<uint8_t> out(EVP_PKEY_size(key_.get()));
+  bool good = false;
+  if (RSA* const rsa = EVP_PKEY_get0_RSA(key_.get()); rsa != nullptr) {
+    size_t size = 0;
+    good = RSA_sign_raw(rsa, &size, out.data(), out.size(), digest.data(),
+                        digest.size(), RSA_PKCS1_PADDING) == 1;
+    out.resize(size);
+  } else if (EC_KEY* const ec = EVP_PKEY_get0_EC_KEY(key_.get());
+             ec != nullptr) {
+    unsigned size = 0;
+    good =
+        ECDSA_sign(0, digest.data(), digest.size(), out.data(), &size, ec) == 1;
+    out.resize(size);
+  }
+  ERR_clear_error();
+  if (good) return out;
+  return MakeError(absl::StatusCode::kInvalidArgument, "KEY_UNREADABLE",
+                   "this key cannot sign a phone's proof");
 }
 
 std::vector<uint8_t> DeviceKey::PublicKeyDer() const {

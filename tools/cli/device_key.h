@@ -31,6 +31,13 @@ class DeviceKey {
  public:
   static absl::StatusOr<DeviceKey> Generate(DeviceKeyType type);
 
+  // An unencrypted private key, PEM.
+  static absl::StatusOr<DeviceKey> FromPem(const Secret& pem);
+
+  // A phone's signature of a digest: with RSA PKCS #1 type 1 padding over the
+  // bare digest, with EC plain ECDSA (research/pki.md section 2.5).
+  absl::StatusOr<std::vector<uint8_t>> SignDigest(ByteSpan digest) const;
+
   // SubjectPublicKeyInfo, DER.
   std::vector<uint8_t> PublicKeyDer() const;
   // PKCS#8, not encrypted.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "CLI/Option.hpp"
+#include "CLI/Validators.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "sallyport/type/v1/certificate_summary.pb.h"
@@ -19,6 +20,7 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/config/proto_time.h"
+#include "services/common/crypto/digest.h"
 #include "services/common/crypto/secret.h"
 #include "services/common/crypto/x509_name.h"
 #include "services/common/files/durable_file.h"
@@ -42,6 +44,10 @@ struct EnrollOptions {
   std::string key_out;
   std::string certificate_out;
   std::string key_type;
+  std::string existing_certificate;
+  std::string existing_key;
+  std::string existing_kind = "lsc";
+  std::string mic;
   uint32_t timeout_seconds = 60;
 };
 
@@ -176,6 +182,41 @@ type::v1::CertificateSummary Summary(const CertificateInfo& info) {
   return summary;
 }
 
+absl::StatusOr<std::vector<uint8_t>> ReadDer(const std::string& file) {
+  SP_ASSIGN_OR_RETURN(const std::string pem, ReadWholeFile(file, 64 * 1024));
+  SP_ASSIGN_OR_RETURN(const std::vector<std::string> certificates,
+                      CertificatesFromPem(pem));
+  const ByteSpan der = AsBytes(certificates[0]);
+  return std::vector<uint8_t>(der.begin(), der.end());
+}
+
+// What the phone holds already: for proofs, and for Troubleshoot.
+absl::Status AddExisting(const EnrollOptions& options,
+                         CapfClient::Options& client) {
+  if (!options.mic.empty()) {
+    SP_ASSIGN_OR_RETURN(client.mic_der, ReadDer(options.mic));
+  }
+  if (options.existing_certificate.empty()) return absl::OkStatus();
+  SP_ASSIGN_OR_RETURN(const std::vector<uint8_t> der,
+                      ReadDer(options.existing_certificate));
+  const bool is_mic = options.existing_kind == "mic";
+  (is_mic ? client.mic_der : client.certificate_der) = der;
+  if (options.existing_key.empty()) return absl::OkStatus();
+  SP_ASSIGN_OR_RETURN(std::string pem,
+                      ReadWholeFile(options.existing_key, 64 * 1024));
+  SP_ASSIGN_OR_RETURN(const DeviceKey key,
+                      DeviceKey::FromPem(Secret::Take(std::move(pem))));
+  const std::string text = options.device + '\0' + ToString(ByteSpan(der));
+  SP_ASSIGN_OR_RETURN(client.proof_sha1, key.SignDigest(Sha1(AsBytes(text))));
+  SP_ASSIGN_OR_RETURN(client.proof_sha512,
+                      key.SignDigest(Sha512(AsBytes(text))));
+  client.proof_certificate =
+      capf::CapfCertificate{is_mic ? capf::CapfCertificateType::kMic
+                                   : capf::CapfCertificateType::kLsc,
+                            der};
+  return absl::OkStatus();
+}
+
 absl::Status RunEnroll(CliContext& context, const EnrollOptions& options) {
   if (!options.key_type.empty() && options.key_type != "ec" &&
       options.key_type != "rsa") {
@@ -187,6 +228,7 @@ absl::Status RunEnroll(CliContext& context, const EnrollOptions& options) {
   client.allow_rsa = options.key_type != "ec";
   SP_ASSIGN_OR_RETURN(client.authentication_string,
                       AuthenticationString(options));
+  SP_RETURN_IF_ERROR(AddExisting(options, client));
   SP_ASSIGN_OR_RETURN(const std::unique_ptr<TlsConnection> connection,
                       ConnectToCapf(options));
   Enrolment enrolment(*connection, CapfClient(std::move(client)), options);
@@ -241,6 +283,16 @@ void AddEnrollCommand(CLI::App& app, CliContext& context) {
       ->required();
   command->add_option("--key-type", options->key_type,
                       "ec or rsa: refuse to make the other");
+  command->add_option("--existing-cert", options->existing_certificate,
+                      "Certificate that the phone holds, PEM");
+  command->add_option("--existing-key", options->existing_key,
+                      "Its key, PEM: the phone proves itself by it");
+  command
+      ->add_option("--existing-kind", options->existing_kind,
+                   "What it is: lsc or mic")
+      ->check(CLI::IsMember({"lsc", "mic"}));
+  command->add_option("--mic", options->mic,
+                      "Manufacturer's certificate, PEM, for Troubleshoot");
   command->add_option("--timeout", options->timeout_seconds,
                       "Seconds to wait for each answer");
   command->callback(

@@ -22,6 +22,7 @@ namespace pb = ::sallyport::signaling_edge::v1;
 struct EventsOptions {
   ListOptions list;
   bool follow = false;
+  bool certificates = false;
 };
 
 std::string EventLine(const pb::Event& event) {
@@ -64,7 +65,15 @@ void AddEventsCommand(CLI::App& app, CliContext& context) {
       app.add_subcommand("events", "What happened at the edges");
   AddListOptions(*command, options->list);
   command->add_flag("--follow", options->follow, "Go on as it happens");
+  command->add_flag("--certificates", options->certificates,
+                    "What happened to certificates instead, the newest first: "
+                    "issued, in use, expiring, revoked");
   command->callback([&context, options] {
+    if (options->certificates) {
+      context.result =
+          ListAndPrint(context, *FindKind("certificateevent"), options->list);
+      return;
+    }
     context.result = options->follow ? Follow(context)
                                      : ListAndPrint(context, *FindKind("event"),
                                                     options->list);

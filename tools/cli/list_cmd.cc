@@ -30,10 +30,8 @@ constexpr ListCommand kListCommands[] = {
     {"trunks", "PeerState", "Peers as the edges see them"},
     {"allocations", "Allocation", "TURN allocations"},
     {"keys", "Key", "Keys of the credential issuer, without secrets"},
-    {"certs", "Certificate", "Issued certificates"},
     {"certificates", "Certificate", "Issued certificates"},
     {"enrollments", "Enrollment", "Phones and their certificate operation"},
-    {"trust", "TrustStore", "Trust stores"},
 };
 
 }  // namespace

@@ -109,7 +109,8 @@ CapfSession::Actions CapfSession::OnData(ByteSpan bytes, MonoTime now) {
   buffer_.append(AsText(bytes));
   Actions actions;
   while (state_ == State::kAsking || state_ == State::kKeyWait ||
-         state_ == State::kStoreWait || state_ == State::kDeleteWait) {
+         state_ == State::kStoreWait || state_ == State::kDeleteWait ||
+         state_ == State::kFetchWait) {
     absl::StatusOr<std::optional<ParsedCapfMessage>> parsed =
         ParseCapfMessage(AsBytes(buffer_), options_.max_payload);
     Actions more;
@@ -154,6 +155,12 @@ CapfSession::Actions CapfSession::OnMessage(CapfMessage message, MonoTime now) {
         return OnDeleteResponse(message, now);
       }
       break;
+    case State::kFetchWait:
+      if (message.opcode == CapfOpcode::kRequestInProgress) return {};
+      if (message.opcode == CapfOpcode::kFetchCertResponse) {
+        return OnFetchResponse(std::move(message), now);
+      }
+      break;
     default:
       break;
   }
@@ -188,7 +195,13 @@ CapfSession::Actions CapfSession::OnAdmission(const Admission& admission,
                         : CapfReason::kDeclined,
                     now);
     case Verdict::kNothingPending:
+    case Verdict::kAwaitsApproval:
+      // Told only to a phone that proved itself; it asks again later.
       return End(CapfReason::kNoAction);
+    case Verdict::kTroubleshoot:
+      enrollment_ = admission.enrollment;
+      Enter(State::kFetchWait, now + options_.answer_timeout);
+      return {Fetch(CapfCertificateType::kLsc)};
     case Verdict::kDelete:
       enrollment_ = admission.enrollment;
       Enter(State::kDeleteWait, now + options_.answer_timeout);
@@ -270,6 +283,34 @@ CapfSession::Actions CapfSession::OnDeleteResponse(const CapfMessage& message,
   return actions;
 }
 
+CapfSession::Send CapfSession::Fetch(CapfCertificateType type) const {
+  CapfMessage message = Compose(CapfOpcode::kFetchCertRequest);
+  message.certificate_type = type;
+  return SendMessage(message);
+}
+
+// A phone that has none of a kind says so by another reason, or by leaving the
+// certificate out.
+CapfSession::Actions CapfSession::OnFetchResponse(CapfMessage message,
+                                                  MonoTime now) {
+  std::string der;
+  if (message.reason.value_or(static_cast<uint8_t>(CapfReason::kOk)) ==
+          static_cast<uint8_t>(CapfReason::kOk) &&
+      message.certificate.has_value()) {
+    der = ToString(ByteSpan(message.certificate->der));
+  }
+  if (!fetching_mic_) {
+    fetching_mic_ = true;
+    lsc_der_ = std::move(der);
+    Enter(State::kFetchWait, now + options_.answer_timeout);
+    return {Fetch(CapfCertificateType::kMic)};
+  }
+  Enter(State::kRecording, now + options_.answer_timeout);
+  return {RecordFetched{.enrollment = enrollment_,
+                        .lsc_der = std::move(lsc_der_),
+                        .mic_der = std::move(der)}};
+}
+
 CapfSession::Actions CapfSession::OnRecorded(const absl::Status& status,
                                              MonoTime now) {
   static_cast<void>(now);
@@ -285,6 +326,7 @@ CapfSession::Actions CapfSession::OnClosed(MonoTime now) {
     case State::kKeyWait:
     case State::kStoreWait:
     case State::kDeleteWait:
+    case State::kFetchWait:
     case State::kIssuing:
       actions.push_back(
           RecordFailure{.enrollment = enrollment_,
@@ -308,6 +350,7 @@ CapfSession::Actions CapfSession::OnDeadline(MonoTime now) {
       return Fail(FailureReason::kKeyGenerationFailed);
     case State::kStoreWait:
     case State::kDeleteWait:
+    case State::kFetchWait:
       return Fail(FailureReason::kPhoneCommunicationFailure);
     case State::kIssuing:
       return Fail(FailureReason::kCaCommunicationFailure);

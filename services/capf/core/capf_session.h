@@ -4,6 +4,8 @@
 //   Judging --install--> KeyWait --KEY_GENERATE_RESPONSE--> Issuing
 //   Issuing --issued--> StoreWait --STORE_CERT_RESPONSE--> Recording
 //   Judging --delete--> DeleteWait --DELETE_CERT_RESPONSE--> Recording
+//   Judging --troubleshoot--> FetchWait --FETCH_CERT_RESPONSE for the LSC, then
+//   for the MIC--> Recording
 //   Recording --recorded--> (END_SESSION 1) Over
 //   any refusal --> Refusing --delay--> (END_SESSION 7) Over
 //
@@ -73,7 +75,7 @@ class CapfSession {
   // Judge this claim; answer by OnAdmission(). The whole message, as modes to
   // come need its other elements.
   struct Authenticate {
-    CapfMessage claim;
+    CapfMessage claim;  // of this session: its id is what a proof may bind to
   };
   // Issue for this SubjectPublicKeyInfo; answer by OnIssued().
   struct IssueLsc {
@@ -89,6 +91,12 @@ class CapfSession {
   struct RecordDeleted {
     std::string enrollment;
   };
+  // What the phone holds, DER; empty: none.
+  struct RecordFetched {
+    std::string enrollment;
+    std::string lsc_der;
+    std::string mic_der;
+  };
   // Record; no answer is awaited.
   struct RecordFailure {
     std::string enrollment;
@@ -96,8 +104,9 @@ class CapfSession {
     FailureReason reason;
   };
   struct Close {};  // after what was sent has gone out
-  using Action = std::variant<Send, Authenticate, IssueLsc, RecordStored,
-                              RecordDeleted, RecordFailure, Close>;
+  using Action =
+      std::variant<Send, Authenticate, IssueLsc, RecordStored, RecordDeleted,
+                   RecordFetched, RecordFailure, Close>;
   using Actions = std::vector<Action>;
 
   enum class State {
@@ -108,6 +117,7 @@ class CapfSession {
     kIssuing,
     kStoreWait,
     kDeleteWait,
+    kFetchWait,
     kRecording,
     kRefusing,
     kOver,
@@ -137,6 +147,8 @@ class CapfSession {
   Actions OnKey(CapfMessage message, MonoTime now);
   Actions OnStoreResponse(const CapfMessage& message, MonoTime now);
   Actions OnDeleteResponse(const CapfMessage& message, MonoTime now);
+  Actions OnFetchResponse(CapfMessage message, MonoTime now);
+  Send Fetch(CapfCertificateType type) const;
 
   CapfMessage Compose(CapfOpcode opcode) const;
   Send SendMessage(const CapfMessage& message) const;
@@ -158,6 +170,8 @@ class CapfSession {
   uint8_t protocol_version_ = 3;
   std::string enrollment_;  // once admitted
   std::string serial_;      // once issued
+  bool fetching_mic_ = false;
+  std::string lsc_der_;  // once fetched
   CapfReason end_reason_ = CapfReason::kNoAction;
 };
 

@@ -1,5 +1,6 @@
 #include "services/capf/core/enrollment.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,8 @@ namespace sallyport::capf {
 namespace {
 
 constexpr absl::Duration kLongestNullStringWindow = absl::Hours(24);
+// More operations than anybody sets on one phone in the life of its key.
+constexpr size_t kMaxUsedProofs = 32;
 constexpr absl::Duration kShortestLsc = absl::Hours(24);
 constexpr absl::Duration kLongestLsc = absl::Hours(24 * 3560);
 
@@ -43,6 +46,54 @@ void CountFailure(Enrollment& enrollment, uint32_t limit, absl::Time now) {
   enrollment.operation = Operation::kNone;
 }
 
+// A refusal by certificate: nobody guesses a key, so nothing is locked, and
+// the same refusal again writes nothing.
+bool RefuseIdentity(Enrollment& enrollment, FailureReason reason,
+                    absl::Time now) {
+  const OperationStatus wanted{.outcome = OperationStatus::Outcome::kFailed,
+                               .operation = enrollment.operation,
+                               .reason = reason};
+  if (enrollment.operation != Operation::kNone && enrollment.status != wanted) {
+    Fail(enrollment, reason, now);
+  }
+  return false;
+}
+
+// Whether the certificate that was shown lets its device in. With precedence
+// to one kind, the other counts only while we know of none of the first.
+bool AdmitIdentity(Enrollment& enrollment, const Claim& claim, absl::Time now) {
+  if (!claim.identity.has_value()) return false;
+  const ProvenIdentity& identity = *claim.identity;
+  if (identity.fault != FailureReason::kNone) {
+    return RefuseIdentity(enrollment, identity.fault, now);
+  }
+  const bool wants_mic = enrollment.mode == AuthenticationMode::kByExistingMic;
+  if (identity.is_mic != wants_mic) {
+    const bool has_lsc =
+        !enrollment.lsc_serial.empty() && enrollment.lsc_expire_time > now;
+    const bool has_first = wants_mic ? !enrollment.mic_der.empty() : has_lsc;
+    if (has_first) {
+      return RefuseIdentity(
+          enrollment,
+          wants_mic ? FailureReason::kInvalidMic : FailureReason::kInvalidLsc,
+          now);
+    }
+  }
+  // What was signed is the same each time, so a proof that went by once may be
+  // anybody's by now; only one that is bound to its session is not.
+  const bool used =
+      std::find(enrollment.used_proofs.begin(), enrollment.used_proofs.end(),
+                identity.proof_sha256) != enrollment.used_proofs.end();
+  if (used && !identity.bound_to_session && !claim.accept_repeated_proofs) {
+    return RefuseIdentity(enrollment, FailureReason::kInvalidCredentials, now);
+  }
+  if (enrollment.operation != Operation::kNone) {
+    enrollment.current_proof = identity.proof_sha256;
+  }
+  if (identity.is_mic) enrollment.mic_der = identity.der;
+  return true;
+}
+
 }  // namespace
 
 absl::Status CheckEnrollment(const Enrollment& enrollment, absl::Time now) {
@@ -50,18 +101,6 @@ absl::Status CheckEnrollment(const Enrollment& enrollment, absl::Time now) {
   if (!IsDeviceName(enrollment.device_name)) {
     faults.push_back({"device_name",
                       "is not 1 to 64 letters, digits, hyphens, underscores"});
-  }
-  if (enrollment.operation == Operation::kTroubleshoot) {
-    return MakeError(absl::StatusCode::kUnimplemented,
-                     "OPERATION_UNIMPLEMENTED",
-                     "operation Troubleshoot is not implemented");
-  }
-  if (enrollment.mode == AuthenticationMode::kByExistingLsc ||
-      enrollment.mode == AuthenticationMode::kByExistingMic) {
-    return MakeError(absl::StatusCode::kUnimplemented,
-                     "AUTHENTICATION_MODE_UNIMPLEMENTED",
-                     "authentication by existing certificate is not "
-                     "implemented");
   }
   const bool pending = enrollment.operation != Operation::kNone;
   if (pending && enrollment.mode == AuthenticationMode::kByString &&
@@ -103,6 +142,14 @@ void Arm(Enrollment& enrollment, Operation operation, absl::Time now) {
   enrollment.string_spent = false;
   enrollment.failed_attempts = 0;
   enrollment.locked = false;
+  enrollment.approved = false;
+  if (!enrollment.current_proof.empty()) {
+    enrollment.used_proofs.push_back(
+        std::exchange(enrollment.current_proof, {}));
+    if (enrollment.used_proofs.size() > kMaxUsedProofs) {
+      enrollment.used_proofs.erase(enrollment.used_proofs.begin());
+    }
+  }
   enrollment.update_time = now;
 }
 
@@ -141,7 +188,8 @@ Verdict Judge(Enrollment* enrollment, const Claim& claim, absl::Time now) {
       break;
     case AuthenticationMode::kByExistingLsc:
     case AuthenticationMode::kByExistingMic:
-      return Verdict::kRefused;
+      if (!AdmitIdentity(*enrollment, claim, now)) return Verdict::kRefused;
+      break;
   }
 
   enrollment->last_contact_time = now;
@@ -156,11 +204,15 @@ Verdict Judge(Enrollment* enrollment, const Claim& claim, absl::Time now) {
         Fail(*enrollment, FailureReason::kNoSupportForEcOnly, now);
         return Verdict::kRefused;
       }
+      if (enrollment->approval_required && !enrollment->approved) {
+        return Verdict::kAwaitsApproval;
+      }
       return Verdict::kInstall;
     case Operation::kDelete:
       return Verdict::kDelete;
-    case Operation::kNone:
     case Operation::kTroubleshoot:
+      return Verdict::kTroubleshoot;
+    case Operation::kNone:
       break;
   }
   return Verdict::kNothingPending;
@@ -217,6 +269,20 @@ std::string OnLscDeleted(Enrollment& enrollment, absl::Time now) {
   enrollment.lsc_expire_time = absl::InfinitePast();
   Succeed(enrollment, now);
   return deleted;
+}
+
+bool OnCertificatesFetched(Enrollment& enrollment, bool holds_unconfirmed,
+                           bool holds_any, const std::string& mic_der,
+                           absl::Time now) {
+  if (!mic_der.empty()) enrollment.mic_der = mic_der;
+  if (!holds_any && mic_der.empty()) {
+    // A phone without any certificate has nothing to look at.
+    Fail(enrollment, FailureReason::kNone, now);
+    enrollment.operation = Operation::kNone;
+    return false;
+  }
+  Succeed(enrollment, now);
+  return holds_unconfirmed;
 }
 
 void OnOperationFailed(Enrollment& enrollment, FailureReason reason,

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -53,6 +54,16 @@ struct Enrollment {
   absl::Time last_contact_time = absl::InfinitePast();
   uint8_t protocol_version = 0;  // that the phone spoke last
 
+  // The certificate is signed only after an operator approved this operation.
+  bool approval_required = false;
+  bool approved = false;
+  // The manufacturer's certificate, as last proven or fetched; DER.
+  std::string mic_der;
+  // SHA-256 in hex of the proofs by certificate that opened former operations,
+  // and of the one that opened this one.
+  std::vector<std::string> used_proofs;
+  std::string current_proof;
+
   // Tenant and request id of the caller that made it; may be empty. Unique.
   std::string request_key;
 
@@ -68,14 +79,25 @@ struct Enrollment {
 // while an operation is pending; a null string without a deadline at most 24
 // hours ahead (an open door must close by itself); a deadline in the past; a
 // key size outside what is certified; a validity outside 1 to 3560 days.
-// kUnimplemented for Troubleshoot and existing certificates.
 absl::Status CheckEnrollment(const Enrollment& enrollment, absl::Time now);
 
-// Arms `operation` afresh: pending, no failed attempt, not locked.
+// Arms `operation` afresh: pending, not approved, no failed attempt, not
+// locked. The proof that opened the last one opens nothing again.
 void Arm(Enrollment& enrollment, Operation operation, absl::Time now);
 
 // Lets the deadline act; true if it ended the operation.
 bool Expire(Enrollment& enrollment, absl::Time now);
+
+// A certificate that a device showed with its proof, already judged by itself:
+// signatures, name, issuer, dates, revocation.
+struct ProvenIdentity {
+  bool is_mic = false;
+  // OK: kNone. Otherwise what is told of the operation.
+  FailureReason fault = FailureReason::kNone;
+  std::string proof_sha256;  // hex, of what was signed and the signatures
+  bool bound_to_session = false;
+  std::string der;
+};
 
 // What a device said of itself, with its string already judged: whether it
 // matched the verifier, in time that does not depend on the answer.
@@ -85,6 +107,9 @@ struct Claim {
   uint8_t protocol_version = 3;
   // Wrong strings before the door is locked.
   uint32_t max_failed_attempts = kMaxFailedAttempts;
+  std::optional<ProvenIdentity> identity;  // of a device that showed one
+  // A proof that is not bound to its session opens a second operation too.
+  bool accept_repeated_proofs = false;
 };
 
 enum class Verdict {
@@ -93,6 +118,8 @@ enum class Verdict {
   kNothingPending,  // said only to a device that proved itself
   kInstall,
   kDelete,
+  kTroubleshoot,
+  kAwaitsApproval,  // proved itself; the operator has not said yes
 };
 
 // Judges a claim and counts it; the result of counting must be durable before
@@ -126,6 +153,12 @@ std::string OnLscStored(Enrollment& enrollment, absl::Time expire_time,
                         absl::Time now);
 // The phone has deleted its LSC. Returns its serial, if we know one.
 std::string OnLscDeleted(Enrollment& enrollment, absl::Time now);
+// The phone has told what it holds; both may be empty. Returns true if it holds
+// the certificate that was issued and never confirmed, which is confirmed by
+// it.
+bool OnCertificatesFetched(Enrollment& enrollment, bool holds_unconfirmed,
+                           bool holds_any, const std::string& mic_der,
+                           absl::Time now);
 // The operation did not come to its end. It stays pending, so that the phone's
 // own retries work; the former LSC stays usable (CCE-55).
 void OnOperationFailed(Enrollment& enrollment, FailureReason reason,

@@ -213,14 +213,71 @@ TEST(EnrollmentTest, CheckNamesEveryFault) {
   const absl::Status status = CheckEnrollment(e, kNow);
   EXPECT_EQ(ReasonOf(status), "ENROLLMENT_INVALID");
   EXPECT_EQ(FieldViolationsOf(status).size(), 6u);
-  Enrollment t = Pending(Operation::kTroubleshoot);
-  EXPECT_EQ(CheckEnrollment(t, kNow).code(), absl::StatusCode::kUnimplemented);
+  EXPECT_TRUE(CheckEnrollment(Pending(Operation::kTroubleshoot), kNow).ok());
   Enrollment mic = Pending();
   mic.mode = AuthenticationMode::kByExistingMic;
-  EXPECT_EQ(CheckEnrollment(mic, kNow).code(),
-            absl::StatusCode::kUnimplemented);
+  EXPECT_TRUE(CheckEnrollment(mic, kNow).ok());
+  // A string is no certificate.
   EXPECT_EQ(Judge(&mic, kRight, kNow), Verdict::kRefused);
   EXPECT_TRUE(CheckEnrollment(Pending(), kNow).ok());
+}
+
+// research/pki.md 2.9, defect 4: what was signed is the same each time.
+TEST(EnrollmentTest, AProofOpensOneOperation) {
+  Enrollment e = Pending();
+  e.mode = AuthenticationMode::kByExistingMic;
+  Claim claim;
+  claim.identity =
+      ProvenIdentity{.is_mic = true, .proof_sha256 = "p1", .der = "mic"};
+  EXPECT_EQ(Judge(&e, claim, kNow), Verdict::kInstall);
+  EXPECT_EQ(Judge(&e, claim, kNow), Verdict::kInstall);  // a phone's own retry
+  EXPECT_EQ(e.mic_der, "mic");
+  Arm(e, Operation::kInstallUpgrade, kNow);
+  EXPECT_EQ(Judge(&e, claim, kNow), Verdict::kRefused);
+  EXPECT_EQ(StatusName(e.status), "Upgrade Failed: Invalid Credentials");
+  EXPECT_FALSE(e.locked);
+  claim.identity->proof_sha256 = "p2";
+  EXPECT_EQ(Judge(&e, claim, kNow), Verdict::kInstall);
+  Arm(e, Operation::kDelete, kNow);
+  claim.accept_repeated_proofs = true;
+  EXPECT_EQ(Judge(&e, claim, kNow), Verdict::kDelete);
+  // What is bound to the session cannot be one that went by.
+  Arm(e, Operation::kTroubleshoot, kNow);
+  claim.accept_repeated_proofs = false;
+  claim.identity->bound_to_session = true;
+  EXPECT_EQ(Judge(&e, claim, kNow), Verdict::kTroubleshoot);
+}
+
+TEST(EnrollmentTest, PrecedenceOfCertificates) {
+  Enrollment e = Pending();
+  e.mode = AuthenticationMode::kByExistingLsc;
+  Claim claim;
+  claim.identity = ProvenIdentity{.is_mic = true, .proof_sha256 = "p"};
+  // No LSC that we know of: the MIC will do.
+  EXPECT_EQ(Judge(&e, claim, kNow), Verdict::kInstall);
+  e.lsc_serial = "01";
+  e.lsc_expire_time = kNow + absl::Hours(1);
+  EXPECT_EQ(Judge(&e, claim, kNow), Verdict::kRefused);
+  EXPECT_EQ(StatusName(e.status), "Upgrade Failed: Invalid LSC");
+  // The same refusal again writes nothing.
+  const Enrollment before = e;
+  EXPECT_EQ(Judge(&e, claim, kNow + absl::Seconds(5)), Verdict::kRefused);
+  EXPECT_EQ(e, before);
+  claim.identity->is_mic = false;
+  EXPECT_EQ(Judge(&e, claim, kNow), Verdict::kInstall);
+  claim.identity->fault = FailureReason::kInvalidLsc;
+  EXPECT_EQ(Judge(&e, claim, kNow), Verdict::kRefused);
+}
+
+TEST(EnrollmentTest, ApprovalIsOfOneOperation) {
+  Enrollment e = Pending();
+  e.approval_required = true;
+  EXPECT_EQ(Judge(&e, kRight, kNow), Verdict::kAwaitsApproval);
+  EXPECT_EQ(StatusName(e.status), "Operation Pending");
+  e.approved = true;
+  EXPECT_EQ(Judge(&e, kRight, kNow), Verdict::kInstall);
+  Arm(e, Operation::kInstallUpgrade, kNow);
+  EXPECT_FALSE(e.approved);
 }
 
 }  // namespace

@@ -47,11 +47,13 @@ struct TrustedCertificate {
   std::string Name() const { return store + "/certificates/" + sha256; }
 };
 
-// Reads what an operator imports: PEM blocks, of which only certificates are
-// taken, or one DER certificate. At most 10 certificates in 64 KiB.
-// kInvalidArgument, reason CERTIFICATE_MALFORMED.
+// Reads what an operator imports: PEM blocks, of which certificates and PKCS#7
+// bundles are taken, or DER: one certificate, a PKCS#7 bundle, or a PKCS#12
+// file under `password`, whose private key is dropped at once. At most 10
+// certificates in 64 KiB. kInvalidArgument, reason CERTIFICATE_MALFORMED, or
+// PASSWORD_WRONG for a PKCS#12 file that does not open.
 absl::StatusOr<std::vector<std::string>> ReadCertificates(
-    std::string_view content);
+    std::string_view content, const std::string& password = {});
 
 }  // namespace sallyport::capf
 

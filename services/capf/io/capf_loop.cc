@@ -84,6 +84,10 @@ absl::Status CapfLoop::SetTls(std::shared_ptr<const TlsContext> tls) {
   });
 }
 
+absl::Status CapfLoop::Post(std::function<void()> task) {
+  return mailbox_->Send(std::move(task));
+}
+
 absl::Status CapfLoop::StopAccepting() {
   return mailbox_->Send([this] { listener_.reset(); });
 }
@@ -257,6 +261,21 @@ void CapfLoop::PerformOne(ConnectionId id, const CapfSession::Action& action) {
         id,
         [this, id, answer, name = deleted->enrollment]() -> Task {
           const absl::Status status = registration_.RecordDeleted(name);
+          return [this, id, answer, status] {
+            answer(core_.OnRecorded(id, status, loop_.now()));
+          };
+        },
+        [this, id, answer] {
+          answer(core_.OnRecorded(id, absl::UnavailableError("busy"),
+                                  loop_.now()));
+        });
+  } else if (const auto* fetched =
+                 std::get_if<CapfSession::RecordFetched>(&action)) {
+    Work(
+        id,
+        [this, id, answer, fetched = *fetched]() -> Task {
+          const absl::Status status = registration_.RecordFetched(
+              fetched.enrollment, fetched.lsc_der, fetched.mic_der);
           return [this, id, answer, status] {
             answer(core_.OnRecorded(id, status, loop_.now()));
           };

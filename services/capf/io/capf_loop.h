@@ -51,6 +51,8 @@ class CapfLoop {
 
   // New connections get this certificate. Thread-safe.
   absl::Status SetTls(std::shared_ptr<const TlsContext> tls);
+  // Runs `task` on the loop. Thread-safe.
+  absl::Status Post(std::function<void()> task);
   // No more connections are accepted; those there go on. Thread-safe.
   absl::Status StopAccepting();
   // Connections that are open. Thread-safe.

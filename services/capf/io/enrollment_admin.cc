@@ -97,6 +97,30 @@ absl::StatusOr<EnrollmentWithString> EnrollmentAdmin::Update(
   return EnrollmentWithString{std::move(enrollment), std::move(told)};
 }
 
+absl::StatusOr<Enrollment> EnrollmentAdmin::Approve(const std::string& name,
+                                                    int64_t version,
+                                                    const std::string& actor) {
+  SP_ASSIGN_OR_RETURN(Enrollment enrollment, Get(name));
+  if (version != 0 && version != enrollment.version) {
+    return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                     "it was changed meanwhile");
+  }
+  if (!enrollment.approval_required ||
+      enrollment.operation == Operation::kNone) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     "NOTHING_TO_APPROVE",
+                     "no operation of this phone waits for approval");
+  }
+  if (enrollment.approved) return enrollment;
+  enrollment.approved = true;
+  enrollment.update_time = ledger_.clock().Now();
+  StoreChange change;
+  change.update_enrollments.push_back(enrollment);
+  change.audit.push_back({"ENROLLMENT_APPROVED", actor, name, ""});
+  SP_RETURN_IF_ERROR(ledger_.Apply(change));
+  return Get(name);
+}
+
 absl::Status EnrollmentAdmin::Delete(const std::string& name, int64_t version,
                                      const std::string& actor,
                                      bool validate_only) {

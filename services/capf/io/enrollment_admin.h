@@ -48,6 +48,12 @@ class EnrollmentAdmin {
                                               const std::string& actor,
                                               bool validate_only);
 
+  // Says yes to the pending operation. FAILED_PRECONDITION, reason
+  // NOTHING_TO_APPROVE, if none waits for it; ABORTED ETAG_MISMATCH. Twice is
+  // no error.
+  absl::StatusOr<Enrollment> Approve(const std::string& name, int64_t version,
+                                     const std::string& actor);
+
   absl::Status Delete(const std::string& name, int64_t version,
                       const std::string& actor, bool validate_only);
 

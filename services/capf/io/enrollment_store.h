@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/capf/core/audit_record.h"
+#include "services/capf/core/certificate_event.h"
 #include "services/capf/core/certificate_record.h"
 #include "services/capf/core/enrollment.h"
 #include "services/capf/core/published_list.h"
@@ -45,7 +46,10 @@ struct StoreChange {
   std::vector<TrustedCertificate> insert_trusted;
   std::vector<TrustedCertificate> delete_trusted;
   std::vector<PublishedList> insert_lists;
-  std::vector<PhoneLists> put_phone_lists;  // made or replaced
+  std::vector<PhoneLists> put_phone_lists;      // made or replaced
+  std::vector<CertificateEvent> insert_events;  // once for each occasion
+  std::vector<ExpiryProgress> put_progress;     // made or replaced
+  std::vector<PeerChain> put_peer_chains;       // made or replaced
   std::vector<AuditEvent> audit;  // never empty: nothing happens unrecorded
 };
 
@@ -108,6 +112,10 @@ class EnrollmentStore {
   virtual absl::StatusOr<std::vector<CertificateRecord>> ListRevoked(
       absl::Time now) = 0;
 
+  // In use, and expiring at `until` or before.
+  virtual absl::StatusOr<std::vector<CertificateRecord>> ListExpiring(
+      absl::Time until) = 0;
+
   virtual absl::StatusOr<std::vector<TrustedCertificate>> ListTrusted() = 0;
   // Raised by every change of trust or revocation.
   virtual absl::StatusOr<int64_t> TrustVersion() = 0;
@@ -120,6 +128,16 @@ class EnrollmentStore {
       const std::string& tenant) = 0;
   virtual absl::StatusOr<std::optional<PhoneLists>> GetPhoneLists(
       const std::string& device) = 0;
+
+  // Events after `after` in order, or, with `before` above zero, those before
+  // it, the newest first. Of all tenants if `tenant` is empty.
+  virtual absl::StatusOr<std::vector<CertificateEvent>> ListEvents(
+      const std::string& tenant, int64_t after, int64_t before,
+      size_t limit) = 0;
+  virtual absl::StatusOr<std::vector<ExpiryProgress>> ListProgress() = 0;
+  // In order of peer.
+  virtual absl::StatusOr<std::vector<PeerChain>> ListPeerChains(
+      const std::string& store) = 0;
 
   // Records after `sequence`, in order.
   virtual absl::StatusOr<std::vector<AuditRecord>> ReadAudit(int64_t sequence,

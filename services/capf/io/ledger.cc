@@ -1,8 +1,12 @@
 #include "services/capf/io/ledger.h"
 
+#include <deque>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/capf/io/change_events.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
@@ -59,11 +63,23 @@ absl::Status Ledger::WriteAll(const std::vector<Job>& batch) {
   SP_RETURN_IF_ERROR(CatchUp());
   std::vector<const StoreChange*> changes;
   changes.reserve(batch.size());
-  for (const Job& job : batch) changes.push_back(job.change);
+  const absl::Time now = clock_.Now();
+  std::deque<StoreChange> with_events;  // does not move what it holds
+  for (const Job& job : batch) {
+    std::vector<CertificateEvent> events = EventsOf(*job.change, now);
+    if (events.empty()) {
+      changes.push_back(job.change);
+      continue;
+    }
+    StoreChange& change = with_events.emplace_back(*job.change);
+    std::move(events.begin(), events.end(),
+              std::back_inserter(change.insert_events));
+    changes.push_back(&change);
+  }
   // Until the file has it all. Also if the store cannot say what it did.
   audit_lags_ = true;
   SP_ASSIGN_OR_RETURN(const StoreApplied applied,
-                      store_.ApplyAll(changes, clock_.Now()));
+                      store_.ApplyAll(changes, now));
   version_ = applied.trust_version;
   const absl::Status recorded = audit_.Append(applied.audit, store_);
   if (recorded.ok()) audit_lags_ = false;

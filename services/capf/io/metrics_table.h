@@ -20,6 +20,8 @@ inline constexpr std::string_view kCapfAdmissionsTotal =
     "sallyport_capf_admissions_total";
 inline constexpr std::string_view kCapfIssuedTotal =
     "sallyport_capf_certificates_issued_total";
+inline constexpr std::string_view kCapfTvsAnswersTotal =
+    "sallyport_capf_tvs_answers_total";
 inline constexpr std::string_view kCapfTftpRequestsTotal =
     "sallyport_capf_tftp_requests_total";
 inline constexpr std::string_view kCapfTftpTransfersTotal =
@@ -40,8 +42,9 @@ inline constexpr std::array<MetricLabel, 1> kSessionLabels = {
     MetricLabel{"end", kSessionEnds}};
 
 // In the order of Verdict.
-inline constexpr std::array<std::string_view, 5> kVerdicts = {
-    "refused", "unknown_device", "nothing_pending", "install", "delete"};
+inline constexpr std::array<std::string_view, 7> kVerdicts = {
+    "refused", "unknown_device", "nothing_pending", "install",
+    "delete",  "troubleshoot",   "awaits_approval"};
 inline constexpr std::array<MetricLabel, 1> kAdmissionLabels = {
     MetricLabel{"verdict", kVerdicts}};
 
@@ -51,6 +54,12 @@ inline constexpr std::array<std::string_view, 7> kProfiles = {
     "client",    "phone_server", "ctl_signer"};
 inline constexpr std::array<MetricLabel, 1> kIssuedLabels = {
     MetricLabel{"profile", kProfiles}};
+
+enum class TvsAnswerKind { kValid, kInvalid, kMalformed, kLimited };
+inline constexpr std::array<std::string_view, 4> kTvsAnswers = {
+    "valid", "invalid", "malformed", "limited"};
+inline constexpr std::array<MetricLabel, 1> kTvsAnswerLabels = {
+    MetricLabel{"answer", kTvsAnswers}};
 
 enum class TftpRequest { kStarted, kNotFound, kRefused, kLimited, kNoRequest };
 inline constexpr std::array<std::string_view, 5> kTftpRequests = {
@@ -64,7 +73,7 @@ inline constexpr std::array<std::string_view, 4> kTftpOutcomes = {
 inline constexpr std::array<MetricLabel, 1> kTftpTransferLabels = {
     MetricLabel{"outcome", kTftpOutcomes}};
 
-inline constexpr std::array<MetricSpec, 8> kCapfMetrics = {
+inline constexpr std::array<MetricSpec, 9> kCapfMetrics = {
     MetricSpec{
         kCapfConnectionsTotal, MetricType::kCounter,
         "Connections of phones to the CAPF port, by what became of them.",
@@ -78,6 +87,9 @@ inline constexpr std::array<MetricSpec, 8> kCapfMetrics = {
                "Claims of devices, by verdict.", kAdmissionLabels},
     MetricSpec{kCapfIssuedTotal, MetricType::kCounter,
                "Certificates issued, by profile.", kIssuedLabels},
+    MetricSpec{kCapfTvsAnswersTotal, MetricType::kCounter,
+               "Questions of phones to the trust verification service.",
+               kTvsAnswerLabels},
     MetricSpec{kCapfTftpRequestsTotal, MetricType::kCounter,
                "Packets to the TFTP port, by what became of them.",
                kTftpRequestLabels},

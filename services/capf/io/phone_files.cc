@@ -31,9 +31,12 @@ CapfAuthMode AuthModeOf(const Enrollment& enrollment) {
       return CapfAuthMode::kString;
     case AuthenticationMode::kByNullString:
       return CapfAuthMode::kNullString;
-    default:
-      return CapfAuthMode::kNonePending;
+    case AuthenticationMode::kByExistingLsc:
+      return CapfAuthMode::kExistingLscFirst;
+    case AuthenticationMode::kByExistingMic:
+      return CapfAuthMode::kExistingMicFirst;
   }
+  return CapfAuthMode::kNonePending;
 }
 
 }  // namespace

@@ -7,10 +7,16 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "services/capf/core/authentication_string.h"
+#include "services/capf/core/certificate_proof.h"
 #include "services/capf/core/public_key.h"
+#include "services/capf/core/trust_store.h"
+#include "services/capf/io/trust_admin.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
+#include "services/common/crypto/digest.h"
 #include "services/common/crypto/secret.h"
+#include "services/common/crypto/x509_name.h"
+#include "services/common/pki/path_verifier.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
@@ -99,15 +105,21 @@ absl::StatusOr<Admission> RegistrationAuthority::TryAdmit(
       ledger_.store().FindDevice(claim.device_name.value_or(""));
   Enrollment* enrollment =
       found.ok() && found->has_value() ? &**found : nullptr;
-  const Claim judged{
+  Claim judged{
       .string_given = !string.empty(),
       .string_matches = MatchesVerifier(
           string,
           enrollment == nullptr ? StringVerifier() : enrollment->verifier,
           options_.string_iterations),
       .protocol_version = claim.protocol_version.value_or(2),
-      .max_failed_attempts = options_.max_failed_attempts};
+      .max_failed_attempts = options_.max_failed_attempts,
+      .identity = {},
+      .accept_repeated_proofs = options_.accept_repeated_proofs};
   if (!found.ok()) return found.status();
+  if (enrollment != nullptr && claim.certificate.has_value()) {
+    SP_ASSIGN_OR_RETURN(judged.identity,
+                        JudgeIdentity(claim, *enrollment, now));
+  }
 
   const Enrollment before = enrollment == nullptr ? Enrollment() : *enrollment;
   const Verdict verdict = Judge(enrollment, judged, now);
@@ -130,6 +142,83 @@ absl::StatusOr<Admission> RegistrationAuthority::TryAdmit(
   return admission;
 }
 
+absl::StatusOr<bool> RegistrationAuthority::IsGoodMic(const std::string& tenant,
+                                                      const std::string& der,
+                                                      absl::Time now) {
+  SP_ASSIGN_OR_RETURN(const std::vector<TrustedCertificate> trusted,
+                      ledger_.store().ListTrusted());
+  std::vector<std::string> roots;
+  for (const TrustedCertificate& one : trusted) {
+    // Our own authority makes no manufacturer's certificate.
+    if (one.store == TrustStoreName(tenant, kCapfTrust) &&
+        one.der != authority_.issuer().certificate_der) {
+      roots.push_back(one.der);
+    }
+  }
+  SP_ASSIGN_OR_RETURN(const auto verifier, PathVerifier::Create(roots));
+  const absl::StatusOr<CertificateRef> leaf =
+      ParseWholeCertificate(AsBytes(der));
+  if (!leaf.ok()) return false;
+  PathQuery query;
+  query.leaf = *leaf;
+  query.now = now;
+  PathRules rules;
+  rules.usage.client_auth = true;
+  if (options_.allow_weak_keys) {
+    rules.signatures = {.min_rsa_bits = 1024, .allow_sha1 = true};
+  }
+  return verifier->Verify(query, rules).status.ok();
+}
+
+absl::StatusOr<ProvenIdentity> RegistrationAuthority::JudgeIdentity(
+    const CapfMessage& claim, const Enrollment& enrollment, absl::Time now) {
+  ProvenIdentity out;
+  out.is_mic = claim.certificate->type == CapfCertificateType::kMic;
+  const FailureReason invalid =
+      out.is_mic ? FailureReason::kInvalidMic : FailureReason::kInvalidLsc;
+  const absl::StatusOr<ProvenCertificate> proven =
+      VerifyProof(claim, enrollment.device_name, claim.session_id);
+  if (!proven.ok()) {
+    out.fault = FailureReason::kInvalidCredentials;
+    return out;
+  }
+  out.der = proven->der;
+  out.bound_to_session = proven->bound_to_session;
+  std::string shown = proven->der;
+  if (claim.sha1_signed_data.has_value()) {
+    shown.append(AsText(ByteSpan(*claim.sha1_signed_data)));
+  }
+  if (claim.sha2_signed_data.has_value()) {
+    shown.append(AsText(ByteSpan(claim.sha2_signed_data->bytes)));
+  }
+  out.proof_sha256 = HexEncode(Sha256(AsBytes(shown)));
+
+  out.fault = invalid;
+  const absl::StatusOr<CertificateInfo> info =
+      ParseCertificate(AsBytes(proven->der));
+  if (!info.ok() || info->common_names.size() != 1 ||
+      !IsCertificateOf(info->common_names[0], enrollment.device_name,
+                       claim.certificate->type) ||
+      now < info->not_before || now > info->not_after || info->is_ca) {
+    return out;
+  }
+  if (out.is_mic) {
+    SP_ASSIGN_OR_RETURN(const bool good,
+                        IsGoodMic(TenantOf(enrollment.name), proven->der, now));
+    if (good) out.fault = FailureReason::kNone;
+    return out;
+  }
+  SP_ASSIGN_OR_RETURN(const std::optional<CertificateRecord> record,
+                      ledger_.store().GetCertificate(info->serial_hex));
+  if (record.has_value() && record->der == proven->der &&
+      record->state == CertificateState::kActive &&
+      record->enrollment == enrollment.name &&
+      record->serial == enrollment.lsc_serial) {
+    out.fault = FailureReason::kNone;
+  }
+  return out;
+}
+
 absl::StatusOr<IssuedLsc> RegistrationAuthority::IssueLsc(
     const std::string& name, uint8_t protocol_version,
     const std::string& spki) {
@@ -149,6 +238,7 @@ absl::StatusOr<IssuedLsc> RegistrationAuthority::TryIssue(
   const absl::Time now = ledger_.clock().Now();
   // Key generation takes long: what held at the start may not hold now.
   if (enrollment.operation != Operation::kInstallUpgrade || enrollment.locked ||
+      (enrollment.approval_required && !enrollment.approved) ||
       Expire(enrollment, now)) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      "OPERATION_NOT_PENDING", "no operation is pending");
@@ -266,6 +356,57 @@ absl::Status RegistrationAuthority::TryRecordDeleted(const std::string& name) {
           *std::move(record), RevocationReason::kCessationOfOperation, now));
     }
   }
+  return ledger_.Apply(change);
+}
+
+absl::Status RegistrationAuthority::RecordFetched(const std::string& name,
+                                                  const std::string& lsc_der,
+                                                  const std::string& mic_der) {
+  const absl::Time now = ledger_.clock().Now();
+  SP_ASSIGN_OR_RETURN(Enrollment enrollment, Read(name));
+  if (enrollment.operation != Operation::kTroubleshoot) return absl::OkStatus();
+  const auto describe = [](const std::string& der) {
+    return der.empty() ? std::string("none") : HexEncode(Sha256(AsBytes(der)));
+  };
+  SP_ASSIGN_OR_RETURN(
+      std::optional<CertificateRecord> unconfirmed,
+      ledger_.store().GetCertificate(enrollment.unconfirmed_serial));
+  const bool holds_unconfirmed =
+      unconfirmed.has_value() &&
+      unconfirmed->state == CertificateState::kPending && !lsc_der.empty() &&
+      unconfirmed->der == lsc_der;
+  StoreChange change;
+  // Only what somebody vouches for is kept as the phone's own.
+  SP_ASSIGN_OR_RETURN(const bool good_mic,
+                      mic_der.empty()
+                          ? absl::StatusOr<bool>(false)
+                          : IsGoodMic(TenantOf(name), mic_der, now));
+  std::string replaced;
+  if (OnCertificatesFetched(enrollment, holds_unconfirmed, !lsc_der.empty(),
+                            good_mic ? mic_der : std::string(), now)) {
+    const OperationStatus status = enrollment.status;
+    replaced = OnLscStored(enrollment, unconfirmed->not_after, now);
+    enrollment.status = status;
+    unconfirmed->state = CertificateState::kActive;
+    change.audit.push_back({"LSC_STORED", kActor, unconfirmed->Name(),
+                            "found on the phone by Troubleshoot"});
+    change.update_certificates.push_back(
+        {*std::move(unconfirmed), CertificateState::kPending});
+  }
+  if (!replaced.empty()) {
+    SP_ASSIGN_OR_RETURN(std::optional<CertificateRecord> old,
+                        ledger_.store().GetCertificate(replaced));
+    if (old.has_value() && old->state == CertificateState::kActive) {
+      old->state = CertificateState::kSuperseded;
+      change.update_certificates.push_back(
+          {*std::move(old), CertificateState::kActive});
+    }
+  }
+  change.update_enrollments.push_back(enrollment);
+  change.audit.push_back({"TROUBLESHOOT", kActor, enrollment.name,
+                          absl::StrCat("lsc_sha256=", describe(lsc_der),
+                                       " mic_sha256=", describe(mic_der),
+                                       " mic_trusted=", good_mic ? 1 : 0)});
   return ledger_.Apply(change);
 }
 

@@ -25,6 +25,7 @@ struct RegistrationOptions {
   bool allow_weak_keys = false;
   absl::Duration lsc_validity;  // when the enrollment names none
   uint32_t max_failed_attempts = kMaxFailedAttempts;
+  bool accept_repeated_proofs = false;
 };
 
 // What somebody else changed meanwhile is read and judged again. Thread-safe.
@@ -50,11 +51,23 @@ class RegistrationAuthority {
   absl::Status RecordStored(const std::string& enrollment,
                             const std::string& serial);
   absl::Status RecordDeleted(const std::string& enrollment);
+  // What a phone under Troubleshoot holds. The certificate that waits for its
+  // confirmation is confirmed by being there.
+  absl::Status RecordFetched(const std::string& enrollment,
+                             const std::string& lsc_der,
+                             const std::string& mic_der);
   // `serial` was refused by the phone: revoked. Empty: none.
   absl::Status RecordFailure(const std::string& enrollment,
                              const std::string& serial, FailureReason reason);
 
  private:
+  // What the certificate and the proof in a claim are worth: for an LSC our
+  // record decides, for a MIC the manufacturers' roots in CAPF-trust.
+  absl::StatusOr<ProvenIdentity> JudgeIdentity(const CapfMessage& claim,
+                                               const Enrollment& enrollment,
+                                               absl::Time now);
+  absl::StatusOr<bool> IsGoodMic(const std::string& tenant,
+                                 const std::string& der, absl::Time now);
   absl::StatusOr<Enrollment> Read(const std::string& name);
   absl::StatusOr<Admission> TryAdmit(const CapfMessage& claim,
                                      const std::string& string);

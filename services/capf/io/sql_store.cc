@@ -114,6 +114,15 @@ absl::Status ApplyRows(soci::session& sql, const StoreChange& change) {
   for (const PhoneLists& lists : change.put_phone_lists) {
     PutPhoneLists(sql, lists);
   }
+  for (const CertificateEvent& event : change.insert_events) {
+    InsertEvent(sql, event);
+  }
+  for (const ExpiryProgress& progress : change.put_progress) {
+    PutProgress(sql, progress);
+  }
+  for (const PeerChain& chain : change.put_peer_chains) {
+    PutPeerChain(sql, chain);
+  }
   return absl::OkStatus();
 }
 
@@ -386,6 +395,67 @@ absl::StatusOr<std::vector<CertificateRecord>> SqlStore::ListRevoked(
         for (const soci::row& row : rows) all.push_back(ReadCertificate(row));
         return all;
       });
+}
+
+absl::StatusOr<std::vector<CertificateRecord>> SqlStore::ListExpiring(
+    absl::Time until) {
+  return ReadIn<std::vector<CertificateRecord>>(
+      database_, [&](soci::session& sql) {
+        const long long at = ToColumn(until);
+        soci::rowset<soci::row> rows =
+            (sql.prepare << "SELECT * FROM certificates WHERE state = 2"
+                            " AND not_after <= :n ORDER BY serial",
+             use(at));
+        std::vector<CertificateRecord> all;
+        for (const soci::row& row : rows) all.push_back(ReadCertificate(row));
+        return all;
+      });
+}
+
+absl::StatusOr<std::vector<CertificateEvent>> SqlStore::ListEvents(
+    const std::string& tenant, int64_t after, int64_t before, size_t limit) {
+  return ReadIn<std::vector<CertificateEvent>>(
+      database_, [&](soci::session& sql) {
+        const long long from = after;
+        const long long to = before;
+        const auto most = static_cast<long long>(limit);
+        const std::string order = before > 0 ? "DESC" : "ASC";
+        soci::rowset<soci::row> rows =
+            (sql.prepare << "SELECT * FROM certificate_events"
+                            " WHERE sequence > :a AND"
+                            " (CAST(:b AS BIGINT) = 0 OR sequence < :c) AND"
+                            " (CAST(:t AS TEXT) = '' OR tenant = :u)"
+                            " ORDER BY sequence " +
+                                order + " LIMIT :l",
+             use(from), use(to), use(to), use(tenant), use(tenant), use(most));
+        std::vector<CertificateEvent> all;
+        for (const soci::row& row : rows) all.push_back(ReadEvent(row));
+        return all;
+      });
+}
+
+absl::StatusOr<std::vector<ExpiryProgress>> SqlStore::ListProgress() {
+  return ReadIn<std::vector<ExpiryProgress>>(
+      database_, [&](soci::session& sql) {
+        soci::rowset<soci::row> rows =
+            (sql.prepare << "SELECT * FROM expiry_progress ORDER BY occasion");
+        std::vector<ExpiryProgress> all;
+        for (const soci::row& row : rows) all.push_back(ReadProgress(row));
+        return all;
+      });
+}
+
+absl::StatusOr<std::vector<PeerChain>> SqlStore::ListPeerChains(
+    const std::string& store) {
+  return ReadIn<std::vector<PeerChain>>(database_, [&](soci::session& sql) {
+    soci::rowset<soci::row> rows =
+        (sql.prepare << "SELECT * FROM peer_chains WHERE store = :s"
+                        " ORDER BY peer",
+         use(store));
+    std::vector<PeerChain> all;
+    for (const soci::row& row : rows) all.push_back(ReadPeerChain(row));
+    return all;
+  });
 }
 
 absl::StatusOr<std::vector<TrustedCertificate>> SqlStore::ListTrusted() {

@@ -55,6 +55,8 @@ class SqlStore final : public EnrollmentStore {
   absl::StatusOr<std::vector<CertificateRecord>> ListIntents() override;
   absl::StatusOr<std::vector<CertificateRecord>> ListRevoked(
       absl::Time now) override;
+  absl::StatusOr<std::vector<CertificateRecord>> ListExpiring(
+      absl::Time until) override;
   absl::StatusOr<std::vector<TrustedCertificate>> ListTrusted() override;
   absl::StatusOr<int64_t> TrustVersion() override;
   absl::StatusOr<std::vector<PublishedList>> ListPublished(
@@ -63,6 +65,12 @@ class SqlStore final : public EnrollmentStore {
       const std::string& tenant) override;
   absl::StatusOr<std::optional<PhoneLists>> GetPhoneLists(
       const std::string& device) override;
+  absl::StatusOr<std::vector<CertificateEvent>> ListEvents(
+      const std::string& tenant, int64_t after, int64_t before,
+      size_t limit) override;
+  absl::StatusOr<std::vector<ExpiryProgress>> ListProgress() override;
+  absl::StatusOr<std::vector<PeerChain>> ListPeerChains(
+      const std::string& store) override;
   absl::StatusOr<std::vector<AuditRecord>> ReadAudit(int64_t sequence,
                                                      size_t limit) override;
 

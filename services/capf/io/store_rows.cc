@@ -111,7 +111,11 @@ struct EnrollmentColumns {
         request_key(e.request_key),
         created(ToColumn(e.create_time)),
         updated(ToColumn(e.update_time)),
-        version(e.version) {}
+        version(e.version),
+        approval_required(e.approval_required),
+        approved(e.approved),
+        mic(ToHexColumn(e.mic_der)),
+        proof(absl::StrJoin(e.used_proofs, ",") + ";" + e.current_proof) {}
 
   std::string name, tenant, device_name;
   long long operation, mode, iterations;
@@ -122,6 +126,8 @@ struct EnrollmentColumns {
   long long expires, contact, protocol;
   std::string request_key;
   long long created, updated, version;
+  long long approval_required, approved;
+  std::string mic, proof;
 };
 
 }  // namespace
@@ -166,6 +172,16 @@ Enrollment ReadEnrollment(const soci::row& row) {
   e.create_time = r.Time("create_time");
   e.update_time = r.Time("update_time");
   e.version = r.Number("version");
+  e.approval_required = r.Number("approval_required") != 0;
+  e.approved = r.Number("approved") != 0;
+  e.mic_der = r.Octets("mic_der");
+  const std::string proofs = r.Text("seen_proof");
+  const size_t divider = proofs.find(';');
+  e.used_proofs =
+      absl::StrSplit(proofs.substr(0, divider), ',', absl::SkipEmpty());
+  if (divider != std::string::npos) {
+    e.current_proof = proofs.substr(divider + 1);
+  }
   return e;
 }
 
@@ -177,16 +193,19 @@ void InsertEnrollment(soci::session& sql, const Enrollment& enrollment) {
          " key_order, rsa_bits, curve, validity, completes_by, status_outcome,"
          " status_operation, status_reason, failed_attempts, locked,"
          " lsc_serial, unconfirmed_serial, lsc_expire_time, last_contact_time,"
-         " protocol_version, request_key, create_time, update_time, version)"
+         " protocol_version, request_key, create_time, update_time, version,"
+         " approval_required, approved, mic_der, seen_proof)"
          " VALUES (:a, :b, :c, :d, :e, :f, :g, :h, :i, :j, :k, :l, :m, :n, :o,"
-         " :p, :q, :r, :s, :t, :u, :v, :w, :x, :y, :z, :aa, :ab)",
+         " :p, :q, :r, :s, :t, :u, :v, :w, :x, :y, :z, :aa, :ab, :ac, :ad,"
+         " :ae, :af)",
       use(c.name), use(c.tenant), use(c.device_name), use(c.operation),
       use(c.mode), use(c.iterations), use(c.salt), use(c.hash), use(c.spent),
       use(c.key_order), use(c.rsa_bits), use(c.curve), use(c.validity),
       use(c.completes_by), use(c.outcome), use(c.status_operation),
       use(c.reason), use(c.failed), use(c.locked), use(c.lsc),
       use(c.unconfirmed), use(c.expires), use(c.contact), use(c.protocol),
-      use(c.request_key), use(c.created), use(c.updated), use(c.version);
+      use(c.request_key), use(c.created), use(c.updated), use(c.version),
+      use(c.approval_required), use(c.approved), use(c.mic), use(c.proof);
 }
 
 absl::Status UpdateEnrollment(soci::session& sql,
@@ -203,14 +222,17 @@ absl::Status UpdateEnrollment(soci::session& sql,
               " lsc_serial = :t, unconfirmed_serial = :u,"
               " lsc_expire_time = :v, last_contact_time = :w,"
               " protocol_version = :x, request_key = :y, update_time = :aa,"
-              " version = version + 1 WHERE name = :a AND version = :ab",
+              " approval_required = :ac, approved = :ad, mic_der = :ae,"
+              " seen_proof = :af, version = version + 1 WHERE name = :a AND "
+              "version = :ab",
        use(c.operation), use(c.mode), use(c.iterations), use(c.salt),
        use(c.hash), use(c.spent), use(c.key_order), use(c.rsa_bits),
        use(c.curve), use(c.validity), use(c.completes_by), use(c.outcome),
        use(c.status_operation), use(c.reason), use(c.failed), use(c.locked),
        use(c.lsc), use(c.unconfirmed), use(c.expires), use(c.contact),
-       use(c.protocol), use(c.request_key), use(c.updated), use(c.name),
-       use(c.version));
+       use(c.protocol), use(c.request_key), use(c.updated),
+       use(c.approval_required), use(c.approved), use(c.mic), use(c.proof),
+       use(c.name), use(c.version));
   statement.execute(true);
   return statement.get_affected_rows() == 1 ? absl::OkStatus() : Conflict();
 }
@@ -358,6 +380,76 @@ void PutPhoneLists(soci::session& sql, const PhoneLists& lists) {
          " itl_before, fetch_time) VALUES (:d, :t, :c, :e, :i, :j, :f)",
       use(lists.device), use(lists.tenant), use(lists.ctl),
       use(lists.ctl_before), use(lists.itl), use(lists.itl_before), use(time);
+}
+
+CertificateEvent ReadEvent(const soci::row& row) {
+  const RowReader r(row);
+  CertificateEvent e;
+  e.sequence = r.Number("sequence");
+  e.key = r.Text("occasion");
+  e.tenant = r.Text("tenant");
+  e.type = r.As<CertificateEventType>("type");
+  e.event_time = r.Time("event_time");
+  e.certificate_der = r.Octets("certificate");
+  e.used_by = r.Text("used_by");
+  e.summary = r.Text("summary");
+  e.event_id = r.As<uint32_t>("event_id");
+  return e;
+}
+
+void InsertEvent(soci::session& sql, const CertificateEvent& event) {
+  const auto type = static_cast<long long>(event.type);
+  const long long time = ToColumn(event.event_time);
+  const std::string certificate = ToHexColumn(event.certificate_der);
+  const long long id = event.event_id;
+  sql << "INSERT INTO certificate_events (sequence, occasion, tenant, type,"
+         " event_time, certificate, used_by, summary, event_id)"
+         " SELECT COALESCE(MAX(sequence), 0) + 1, CAST(:a AS TEXT),"
+         " CAST(:b AS TEXT), CAST(:c AS BIGINT), CAST(:d AS BIGINT),"
+         " CAST(:e AS TEXT), CAST(:f AS TEXT), CAST(:g AS TEXT),"
+         " CAST(:h AS BIGINT) FROM certificate_events"
+         " WHERE TRUE ON CONFLICT (occasion) DO NOTHING",
+      use(event.key), use(event.tenant), use(type), use(time), use(certificate),
+      use(event.used_by), use(event.summary), use(id);
+}
+
+ExpiryProgress ReadProgress(const soci::row& row) {
+  const RowReader r(row);
+  return {r.Text("occasion"), r.Time("done_until")};
+}
+
+void PutProgress(soci::session& sql, const ExpiryProgress& progress) {
+  const long long until = ToColumn(progress.done_until);
+  sql << "INSERT INTO expiry_progress (occasion, done_until) VALUES (:a, :b)"
+         " ON CONFLICT (occasion) DO UPDATE SET done_until ="
+         " excluded.done_until",
+      use(progress.key), use(until);
+}
+
+PeerChain ReadPeerChain(const soci::row& row) {
+  const RowReader r(row);
+  PeerChain out;
+  out.store = r.Text("store");
+  out.peer = r.Text("peer");
+  for (const std::string& hex : std::vector<std::string>(
+           absl::StrSplit(r.Text("chain"), ',', absl::SkipEmpty()))) {
+    out.chain.push_back(FromHexColumn(hex));
+  }
+  out.seen_time = r.Time("seen_time");
+  return out;
+}
+
+void PutPeerChain(soci::session& sql, const PeerChain& chain) {
+  std::vector<std::string> hex;
+  hex.reserve(chain.chain.size());
+  for (const std::string& der : chain.chain) hex.push_back(ToHexColumn(der));
+  const std::string text = absl::StrJoin(hex, ",");
+  const long long seen = ToColumn(chain.seen_time);
+  sql << "INSERT INTO peer_chains (store, peer, chain, seen_time)"
+         " VALUES (:a, :b, :c, :d) ON CONFLICT (store, peer)"
+         " DO UPDATE SET chain = excluded.chain,"
+         " seen_time = excluded.seen_time",
+      use(chain.store), use(chain.peer), use(text), use(seen);
 }
 
 AuditRecord ReadAuditRow(const soci::row& row) {

@@ -45,6 +45,14 @@ void InsertPublished(soci::session& sql, const PublishedList& list);
 PhoneLists ReadPhoneLists(const soci::row& row);
 void PutPhoneLists(soci::session& sql, const PhoneLists& lists);
 
+CertificateEvent ReadEvent(const soci::row& row);
+// An occasion that has its event keeps it.
+void InsertEvent(soci::session& sql, const CertificateEvent& event);
+ExpiryProgress ReadProgress(const soci::row& row);
+void PutProgress(soci::session& sql, const ExpiryProgress& progress);
+PeerChain ReadPeerChain(const soci::row& row);
+void PutPeerChain(soci::session& sql, const PeerChain& chain);
+
 AuditRecord ReadAuditRow(const soci::row& row);
 void InsertAudit(soci::session& sql, const AuditRecord& record);
 

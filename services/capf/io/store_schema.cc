@@ -112,9 +112,43 @@ constexpr std::array<std::string_view, 4> kSecond = {
          ON phone_lists (tenant, device))",
 };
 
-constexpr std::array<SqlMigration, 2> kSteps = {
+constexpr std::array<std::string_view, 8> kThird = {
+    R"(ALTER TABLE enrollments
+         ADD COLUMN approval_required BIGINT NOT NULL DEFAULT 0)",
+    R"(ALTER TABLE enrollments
+         ADD COLUMN approved BIGINT NOT NULL DEFAULT 0)",
+    R"(ALTER TABLE enrollments
+         ADD COLUMN mic_der TEXT NOT NULL DEFAULT '')",
+    R"(ALTER TABLE enrollments
+         ADD COLUMN seen_proof TEXT NOT NULL DEFAULT '')",
+    // An occasion has one event, whoever looks and however often.
+    R"(CREATE TABLE certificate_events (
+         sequence BIGINT NOT NULL PRIMARY KEY,
+         occasion TEXT NOT NULL UNIQUE,
+         tenant TEXT NOT NULL,
+         type BIGINT NOT NULL,
+         event_time BIGINT NOT NULL,
+         certificate TEXT NOT NULL,
+         used_by TEXT NOT NULL,
+         summary TEXT NOT NULL,
+         event_id BIGINT NOT NULL))",
+    R"(CREATE INDEX certificate_events_by_tenant
+         ON certificate_events (tenant, sequence))",
+    R"(CREATE TABLE expiry_progress (
+         occasion TEXT NOT NULL PRIMARY KEY,
+         done_until BIGINT NOT NULL))",
+    R"(CREATE TABLE peer_chains (
+         store TEXT NOT NULL,
+         peer TEXT NOT NULL,
+         chain TEXT NOT NULL,
+         seen_time BIGINT NOT NULL,
+         PRIMARY KEY (store, peer)))",
+};
+
+constexpr std::array<SqlMigration, 3> kSteps = {
     SqlMigration{1, kFirst},
     SqlMigration{2, kSecond},
+    SqlMigration{3, kThird},
 };
 
 }  // namespace

@@ -7,12 +7,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/crypto/digest.h"
 #include "services/common/crypto/x509_name.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "services/common/tls/trust_anchors.h"
 
 namespace sallyport::capf {
 namespace {
@@ -115,6 +117,41 @@ absl::StatusOr<std::vector<TrustedCertificate>> TrustAdmin::Add(
   return result;
 }
 
+absl::Status TrustAdmin::Remember(const PeerChain& chain,
+                                  const std::string& actor) {
+  StoreChange change;
+  change.put_peer_chains.push_back(chain);
+  change.audit.push_back(
+      {"PEER_SEEN", actor, chain.store, absl::StrCat("peer=", chain.peer)});
+  return ledger_.Apply(change);
+}
+
+absl::StatusOr<std::vector<std::string>> TrustAdmin::DependentsOf(
+    const std::string& store, const std::string& sha256) {
+  SP_ASSIGN_OR_RETURN(const std::vector<TrustedCertificate> all,
+                      ledger_.store().ListTrusted());
+  std::vector<std::string> with, without;
+  for (const TrustedCertificate& one : all) {
+    if (one.store != store) continue;
+    with.push_back(one.der);
+    if (one.sha256 != sha256) without.push_back(one.der);
+  }
+  SP_ASSIGN_OR_RETURN(const auto now, TrustAnchors::FromDer(with));
+  SP_ASSIGN_OR_RETURN(const auto then, TrustAnchors::FromDer(without));
+  SP_ASSIGN_OR_RETURN(const std::vector<PeerChain> peers,
+                      ledger_.store().ListPeerChains(store));
+  std::vector<std::string> out;
+  for (const PeerChain& peer : peers) {
+    const auto trusted = [&](const TrustAnchors& anchors) {
+      return anchors
+          .Verify(peer.chain, CertificatePurpose::kAny, ledger_.clock().Now())
+          .ok();
+    };
+    if (trusted(*now) && !trusted(*then)) out.push_back(peer.peer);
+  }
+  return out;
+}
+
 absl::Status TrustAdmin::Remove(const std::string& store,
                                 const std::string& sha256,
                                 const std::string& actor, bool force,
@@ -129,6 +166,13 @@ absl::Status TrustAdmin::Remove(const std::string& store,
   if (there->der == authority_.issuer().certificate_der && !force) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "OWN_AUTHORITY",
                      "what our own authority issued would lose trust");
+  }
+  SP_ASSIGN_OR_RETURN(const std::vector<std::string> dependents,
+                      DependentsOf(store, sha256));
+  if (!dependents.empty() && !force) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "PEERS_LOSE_TRUST",
+                     absl::StrCat("these would lose trust: ",
+                                  absl::StrJoin(dependents, ", ")));
   }
   if (validate_only) return absl::OkStatus();
   StoreChange change;

@@ -40,8 +40,17 @@ class TrustAdmin {
       const TrustedCertificate& like, const std::string& actor,
       bool validate_only);
 
-  // NOT_FOUND; FAILED_PRECONDITION, reason OWN_AUTHORITY, for the certificate
-  // of the authority in force unless `force`: every phone would lose trust.
+  // Remembers what a peer showed, so that it is known who depends on what.
+  absl::Status Remember(const PeerChain& chain, const std::string& actor);
+
+  // The peers whose remembered chain is trusted by `store` with that
+  // certificate and is not without it, in order of name.
+  absl::StatusOr<std::vector<std::string>> DependentsOf(
+      const std::string& store, const std::string& sha256);
+
+  // NOT_FOUND; unless `force` FAILED_PRECONDITION, reason OWN_AUTHORITY for the
+  // certificate of the authority in force (every phone would lose trust), or
+  // PEERS_LOSE_TRUST, which names them.
   absl::Status Remove(const std::string& store, const std::string& sha256,
                       const std::string& actor, bool force, bool validate_only);
 

@@ -81,6 +81,12 @@ class TrustListPublisher {
   absl::Status RecordFetch(const std::string& device, TrustListKind kind,
                            const std::string& sha1);
 
+  // DER; the first signs.
+  std::vector<std::string> SignerCertificates() const {
+    return {signers_[0].certificate, signers_[1].certificate};
+  }
+  const std::string& TftpCertificate() const { return tftp_.certificate; }
+
   // A `.sgn` file of `payload`, by the key of role TFTP.
   absl::StatusOr<std::string> SignPhoneFile(std::string_view file_name,
                                             std::string_view payload);

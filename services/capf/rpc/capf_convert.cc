@@ -367,6 +367,8 @@ pb::Enrollment ToProto(const Enrollment& e) {
   *out.mutable_status_time() = ToProto(e.update_time);
   out.set_failed_attempts(e.failed_attempts);
   out.set_locked(e.locked);
+  out.set_approval_required(e.approval_required);
+  out.set_approved(e.approved);
   out.set_etag(absl::StrCat(e.version));
   *out.mutable_create_time() = ToProto(e.create_time);
   *out.mutable_update_time() = ToProto(e.update_time);
@@ -380,6 +382,8 @@ absl::Status ApplyProto(const pb::Enrollment& in,
   for (const std::string& field : fields) {
     if (field == "operation") {
       out.operation = FromProto(in.operation());
+    } else if (field == "approval_required") {
+      out.approval_required = in.approval_required();
     } else if (field == "authentication_mode") {
       out.mode = FromProto(in.authentication_mode());
       if (out.mode != AuthenticationMode::kByString) out.verifier = {};

@@ -34,8 +34,13 @@ CapfService::CapfService(const Parts& parts, const Options& options)
                     options.tenant_names),
       enrollments_(parts.ledger, parts.enrollments, parts.trust,
                    certificates_.authority_name()),
-      trust_(parts.ledger, parts.trust),
-      trust_lists_(parts.ledger, parts.lists, parts.files, parts.configs) {}
+      trust_(parts.ledger, parts.trust, options.allow_private_peers),
+      trust_lists_(parts.ledger, parts.lists, parts.files, parts.configs),
+      verify_(parts.ledger, parts.authority,
+              {.authority_name = certificates_.authority_name(),
+               .hard_stores = options.hard_revocation_stores,
+               .crl_lifetime = options.lifetimes.revocation_list}),
+      events_(parts.ledger, parts.servers, parts.renewal) {}
 
 grpc::ServerUnaryReactor* CapfService::Run(grpc::CallbackServerContext* context,
                                            std::string_view method,
@@ -103,6 +108,54 @@ grpc::ServerUnaryReactor* CapfService::RevokeCertificate(
              [this, request, response](const std::string& actor) {
                return certificates_.Revoke(*request, actor, *response);
              });
+}
+
+grpc::ServerUnaryReactor* CapfService::ExportCertificate(
+    grpc::CallbackServerContext* context,
+    const pb::ExportCertificateRequest* request,
+    pb::ExportCertificateResponse* response) {
+  return Run(context, "ExportCertificate", TenantOfName(request->name()),
+             [this, request, response](const std::string&) {
+               return verify_.Export(*request, *response);
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::VerifyCertificate(
+    grpc::CallbackServerContext* context,
+    const pb::VerifyCertificateRequest* request,
+    pb::VerifyCertificateResponse* response) {
+  return Run(context, "VerifyCertificate", TenantOfName(request->trust_store()),
+             [this, request, response](const std::string&) {
+               return verify_.Verify(*request, *response);
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::ImportPeerCertificate(
+    grpc::CallbackServerContext* context,
+    const pb::ImportPeerCertificateRequest* request,
+    pb::ImportPeerCertificateResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<CallerIdentity> caller = parts_.policy.Authorize(
+      *context, std::string(kMethodPrefix) + "ImportPeerCertificate",
+      TenantOfName(request->parent()));
+  const absl::StatusOr<ProbeOptions> probe =
+      caller.ok() ? trust_.ProbeFor(*request) : caller.status();
+  if (!probe.ok()) {
+    reactor->Finish(ToGrpc(probe.status()));
+    return reactor;
+  }
+  const absl::Status posted = parts_.probes.Post([this, reactor, request,
+                                                  response, probe = *probe,
+                                                  actor = caller->ToString()] {
+    const absl::Status status = parts_.work.Post(
+        [this, reactor, request, response, actor, report = ProbePeer(probe)] {
+          reactor->Finish(
+              ToGrpc(trust_.Import(*request, report, actor, *response)));
+        });
+    if (!status.ok()) reactor->Finish(ToGrpc(status));
+  });
+  if (!posted.ok()) reactor->Finish(ToGrpc(posted));
+  return reactor;
 }
 
 grpc::ServerUnaryReactor* CapfService::GetCertificateAuthority(
@@ -181,6 +234,15 @@ grpc::ServerUnaryReactor* CapfService::UpdateEnrollment(
              TenantOfName(request->enrollment().name()),
              [this, request, response](const std::string& actor) {
                return enrollments_.Update(*request, actor, *response);
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::ApproveEnrollment(
+    grpc::CallbackServerContext* context,
+    const pb::ApproveEnrollmentRequest* request, pb::Enrollment* response) {
+  return Run(context, "ApproveEnrollment", TenantOfName(request->name()),
+             [this, request, response](const std::string& actor) {
+               return enrollments_.Approve(*request, actor, *response);
              });
 }
 
@@ -349,6 +411,27 @@ grpc::ServerUnaryReactor* CapfService::SimulateTrustList(
   return Run(context, "SimulateTrustList", TenantOfName(request->parent()),
              [this, request, response](const std::string&) {
                return trust_lists_.Simulate(*request, *response);
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::ExplainServerCertificate(
+    grpc::CallbackServerContext* context,
+    const pb::ExplainServerCertificateRequest* request,
+    pb::ServerCertificateChoice* response) {
+  return Run(context, "ExplainServerCertificate",
+             TenantOfName(request->parent()),
+             [this, request, response](const std::string&) {
+               return events_.Explain(*request, *response);
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::ListCertificateEvents(
+    grpc::CallbackServerContext* context,
+    const pb::ListCertificateEventsRequest* request,
+    pb::ListCertificateEventsResponse* response) {
+  return Run(context, "ListCertificateEvents", TenantOfList(request->parent()),
+             [this, request, response](const std::string&) {
+               return events_.List(*request, *response);
              });
 }
 

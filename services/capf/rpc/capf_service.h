@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -22,13 +23,16 @@
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/est_upstream.h"
 #include "services/capf/io/ledger.h"
+#include "services/capf/io/server_certificates.h"
 #include "services/capf/io/trust_admin.h"
 #include "services/capf/io/trust_publisher.h"
 #include "services/capf/io/work_thread.h"
 #include "services/capf/rpc/certificate_methods.h"
 #include "services/capf/rpc/enrollment_methods.h"
+#include "services/capf/rpc/event_methods.h"
 #include "services/capf/rpc/trust_list_methods.h"
 #include "services/capf/rpc/trust_methods.h"
+#include "services/capf/rpc/verify_methods.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
 
@@ -39,16 +43,20 @@ namespace pb = ::sallyport::capf::v1;
 // Thread-safe.
 class CapfService final : public pb::CapfService::CallbackService {
  public:
-  // All must outlive this object. All but `policy`, `publisher` and `work` are
-  // touched on the work thread only.
+  // All must outlive this object. All but `policy`, `publisher`, `work` and
+  // `probes` are touched on the work thread only. `probes` is a thread for
+  // looking at peers, which takes seconds; it must stop before `work`.
   struct Parts {
     const AccessPolicy& policy;
     WorkThread& work;
+    WorkThread& probes;
     Ledger& ledger;
     CertificateAuthority& authority;
     EnrollmentAdmin& enrollments;
     TrustAdmin& trust;
     TrustPublisher& publisher;
+    ServerCertificates& servers;
+    const RenewalState& renewal;
     const TrustListFiles& files;
     TrustListPublisher* lists = nullptr;  // null: none are configured
     PhoneConfigMaker* configs = nullptr;
@@ -66,6 +74,8 @@ class CapfService final : public pb::CapfService::CallbackService {
     std::string own_certificate_pem;  // of the gRPC server
     std::string capf_address;         // where phones connect, without port
     int capf_port = 0;
+    std::set<std::string> hard_revocation_stores;
+    bool allow_private_peers = false;
   };
 
   CapfService(const Parts& parts, const Options& options);
@@ -88,6 +98,14 @@ class CapfService final : public pb::CapfService::CallbackService {
       grpc::CallbackServerContext* context,
       const pb::RevokeCertificateRequest* request,
       pb::Certificate* response) override;
+  grpc::ServerUnaryReactor* ExportCertificate(
+      grpc::CallbackServerContext* context,
+      const pb::ExportCertificateRequest* request,
+      pb::ExportCertificateResponse* response) override;
+  grpc::ServerUnaryReactor* VerifyCertificate(
+      grpc::CallbackServerContext* context,
+      const pb::VerifyCertificateRequest* request,
+      pb::VerifyCertificateResponse* response) override;
   grpc::ServerUnaryReactor* GetCertificateAuthority(
       grpc::CallbackServerContext* context,
       const pb::GetCertificateAuthorityRequest* request,
@@ -122,6 +140,10 @@ class CapfService final : public pb::CapfService::CallbackService {
       grpc::CallbackServerContext* context,
       const pb::UpdateEnrollmentRequest* request,
       pb::Enrollment* response) override;
+  grpc::ServerUnaryReactor* ApproveEnrollment(
+      grpc::CallbackServerContext* context,
+      const pb::ApproveEnrollmentRequest* request,
+      pb::Enrollment* response) override;
   grpc::ServerUnaryReactor* DeleteEnrollment(
       grpc::CallbackServerContext* context,
       const pb::DeleteEnrollmentRequest* request,
@@ -151,6 +173,10 @@ class CapfService final : public pb::CapfService::CallbackService {
       grpc::CallbackServerContext* context,
       const pb::DeleteTrustedCertificateRequest* request,
       google::protobuf::Empty* response) override;
+  grpc::ServerUnaryReactor* ImportPeerCertificate(
+      grpc::CallbackServerContext* context,
+      const pb::ImportPeerCertificateRequest* request,
+      pb::ImportPeerCertificateResponse* response) override;
   grpc::ServerWriteReactor<pb::WatchTrustBundleResponse>* WatchTrustBundle(
       grpc::CallbackServerContext* context,
       const pb::WatchTrustBundleRequest* request) override;
@@ -178,6 +204,14 @@ class CapfService final : public pb::CapfService::CallbackService {
       grpc::CallbackServerContext* context,
       const pb::SimulateTrustListRequest* request,
       pb::SimulateTrustListResponse* response) override;
+  grpc::ServerUnaryReactor* ExplainServerCertificate(
+      grpc::CallbackServerContext* context,
+      const pb::ExplainServerCertificateRequest* request,
+      pb::ServerCertificateChoice* response) override;
+  grpc::ServerUnaryReactor* ListCertificateEvents(
+      grpc::CallbackServerContext* context,
+      const pb::ListCertificateEventsRequest* request,
+      pb::ListCertificateEventsResponse* response) override;
   grpc::ServerUnaryReactor* GetPhoneFile(grpc::CallbackServerContext* context,
                                          const pb::GetPhoneFileRequest* request,
                                          pb::PhoneFile* response) override;
@@ -207,6 +241,8 @@ class CapfService final : public pb::CapfService::CallbackService {
   EnrollmentMethods enrollments_;
   TrustMethods trust_;
   TrustListMethods trust_lists_;
+  VerifyMethods verify_;
+  EventMethods events_;
   std::atomic<bool> draining_ = false;
 };
 

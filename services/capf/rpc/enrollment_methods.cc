@@ -40,6 +40,7 @@ std::vector<std::string> FieldsSet(const pb::Enrollment& e) {
   if (e.has_operation_completes_by_time()) {
     fields.emplace_back("operation_completes_by_time");
   }
+  if (e.approval_required()) fields.emplace_back("approval_required");
   return fields;
 }
 
@@ -52,6 +53,9 @@ bool Holds(const std::vector<std::string>& fields, const char* field) {
 absl::Status EnrollmentMethods::Fill(const Enrollment& enrollment,
                                      pb::Enrollment& response) {
   response = ToProto(enrollment);
+  if (!enrollment.mic_der.empty()) {
+    *response.mutable_mic() = Summarize(AsBytes(enrollment.mic_der));
+  }
   if (enrollment.lsc_serial.empty()) return absl::OkStatus();
   SP_ASSIGN_OR_RETURN(const std::optional<CertificateRecord> record,
                       ledger_.store().GetCertificate(enrollment.lsc_serial));
@@ -68,10 +72,6 @@ absl::Status EnrollmentMethods::Create(
   SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
                       ParseName(request.parent(), {"tenants"}));
   const pb::Enrollment& in = request.enrollment();
-  if (in.approval_required()) {
-    return MakeError(absl::StatusCode::kUnimplemented, "APPROVAL_UNIMPLEMENTED",
-                     "approval_required is not implemented");
-  }
   if (!in.certificate_authority().empty() &&
       in.certificate_authority() != authority_name_) {
     return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
@@ -174,6 +174,17 @@ absl::Status EnrollmentMethods::Update(
   SP_RETURN_IF_ERROR(Fill(made.enrollment, response));
   response.set_authentication_string(std::string(made.string.DangerousText()));
   return absl::OkStatus();
+}
+
+absl::Status EnrollmentMethods::Approve(
+    const pb::ApproveEnrollmentRequest& request, const std::string& actor,
+    pb::Enrollment& response) {
+  SP_RETURN_IF_ERROR(
+      ParseName(request.name(), {"tenants", "enrollments"}).status());
+  SP_ASSIGN_OR_RETURN(const int64_t version, ReadEtag(request.etag()));
+  SP_ASSIGN_OR_RETURN(const Enrollment approved,
+                      enrollments_.Approve(request.name(), version, actor));
+  return Fill(approved, response);
 }
 
 absl::Status EnrollmentMethods::Delete(

@@ -38,6 +38,8 @@ class EnrollmentMethods {
                     pb::ListEnrollmentsResponse& response);
   absl::Status Update(const pb::UpdateEnrollmentRequest& request,
                       const std::string& actor, pb::Enrollment& response);
+  absl::Status Approve(const pb::ApproveEnrollmentRequest& request,
+                       const std::string& actor, pb::Enrollment& response);
   absl::Status Delete(const pb::DeleteEnrollmentRequest& request,
                       const std::string& actor);
 

@@ -3,7 +3,12 @@
 #include <cstdint>
 #include <string_view>
 
+#include "absl/strings/str_cat.h"
 #include "services/capf/rpc/list_page.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/crypto/digest.h"
+#include "services/common/crypto/x509_name.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
@@ -88,7 +93,7 @@ absl::Status TrustMethods::Create(
   SP_ASSIGN_OR_RETURN(const std::string store, CheckStore(request.parent()));
   const pb::TrustedCertificate& in = request.trusted_certificate();
   SP_ASSIGN_OR_RETURN(const std::vector<std::string> certificates,
-                      ReadCertificates(in.certificate()));
+                      ReadCertificates(in.certificate(), request.password()));
   TrustedCertificate like;
   like.origin = "import";
   like.tls_peer_subject = in.tls_peer_subject();
@@ -109,7 +114,12 @@ absl::Status TrustMethods::Get(const pb::GetTrustedCertificateRequest& request,
                       TrustedOf(TrustStoreName(ids[0], ids[1])));
   for (const TrustedCertificate& one : trusted) {
     if (one.sha256 != ids[2]) continue;
+    SP_ASSIGN_OR_RETURN(const std::vector<std::string> dependents,
+                        trust_.DependentsOf(one.store, one.sha256));
     response = ToProto(one);
+    for (const std::string& peer : dependents) {
+      response.add_dependent_peers(peer);
+    }
     return absl::OkStatus();
   }
   return NotFound("TRUSTED_NOT_FOUND",
@@ -153,6 +163,74 @@ absl::Status TrustMethods::Delete(
     return absl::OkStatus();
   }
   return status;
+}
+
+absl::StatusOr<ProbeOptions> TrustMethods::ProbeFor(
+    const pb::ImportPeerCertificateRequest& request) const {
+  SP_RETURN_IF_ERROR(CheckStore(request.parent()).status());
+  if (request.host().empty() || request.host().size() > 253 ||
+      request.host().find('\0') != std::string::npos) {
+    return Invalid("PEER_INVALID", "host is a name or an address");
+  }
+  if (request.port() == 0 || request.port() > 65535) {
+    return Invalid("PEER_INVALID", "port is 1 to 65535");
+  }
+  ProbeOptions options;
+  options.host = request.host();
+  options.port = static_cast<uint16_t>(request.port());
+  SP_ASSIGN_OR_RETURN(options.starttls, StartTlsByName(request.starttls()));
+  options.allow_private = allow_private_peers_;
+  return options;
+}
+
+absl::Status TrustMethods::Import(
+    const pb::ImportPeerCertificateRequest& request, const ProbeReport& report,
+    const std::string& actor, pb::ImportPeerCertificateResponse& response) {
+  for (const ProbeStep& step : report.steps) {
+    pb::ImportStep& out = *response.add_steps();
+    out.set_step(step.step);
+    out.set_succeeded(step.succeeded);
+    out.set_detail(step.detail);
+  }
+  if (report.address.port() != 0) {
+    response.mutable_address()->set_address(report.address.IpText());
+    response.mutable_address()->set_port(report.address.port());
+  }
+  const std::string* confirmed = nullptr;
+  for (const std::string& der : report.chain) {
+    *response.add_chain() = Summarize(AsBytes(der));
+    response.mutable_chain_pem()->append(CertificateToPem(AsBytes(der)));
+    if (HexEncode(Sha256(AsBytes(der))) == request.confirm_sha256()) {
+      confirmed = &der;
+    }
+  }
+  if (request.confirm_sha256().empty() || !report.downloaded()) {
+    return absl::OkStatus();
+  }
+  if (confirmed == nullptr) {
+    // Another one than the operator saw: somebody may be in between.
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     "PEER_CERTIFICATE_CHANGED",
+                     "the peer does not show the confirmed certificate");
+  }
+  const std::string peer = absl::StrCat(request.host(), ":", request.port());
+  TrustedCertificate like;
+  like.origin = "peer " + peer;
+  like.tls_peer_subject = request.tls_peer_subject().empty()
+                              ? Summarize(AsBytes(report.chain[0])).subject()
+                              : request.tls_peer_subject();
+  like.tls_contexts.assign(request.tls_contexts().begin(),
+                           request.tls_contexts().end());
+  SP_ASSIGN_OR_RETURN(
+      const std::vector<TrustedCertificate> added,
+      trust_.Add(request.parent(), {*confirmed}, like, actor, false));
+  SP_RETURN_IF_ERROR(trust_.Remember({.store = request.parent(),
+                                      .peer = peer,
+                                      .chain = report.chain,
+                                      .seen_time = ledger_.clock().Now()},
+                                     actor));
+  *response.mutable_trusted_certificate() = ToProto(added[0]);
+  return absl::OkStatus();
 }
 
 }  // namespace sallyport::capf

@@ -11,6 +11,7 @@
 #include "sallyport/capf/v1/trust_store.pb.h"
 #include "services/capf/core/trust_store.h"
 #include "services/capf/io/ledger.h"
+#include "services/capf/io/peer_probe.h"
 #include "services/capf/io/trust_admin.h"
 #include "services/capf/rpc/capf_convert.h"
 
@@ -21,8 +22,10 @@ namespace sallyport::capf {
 class TrustMethods {
  public:
   // Both must outlive this object.
-  TrustMethods(Ledger& ledger, TrustAdmin& trust)
-      : ledger_(ledger), trust_(trust) {}
+  TrustMethods(Ledger& ledger, TrustAdmin& trust, bool allow_private_peers)
+      : ledger_(ledger),
+        trust_(trust),
+        allow_private_peers_(allow_private_peers) {}
 
   absl::Status GetStore(const pb::GetTrustStoreRequest& request,
                         pb::TrustStore& response);
@@ -38,6 +41,14 @@ class TrustMethods {
   absl::Status Delete(const pb::DeleteTrustedCertificateRequest& request,
                       const std::string& actor);
 
+  // Where to look. Not bound to the work thread.
+  absl::StatusOr<ProbeOptions> ProbeFor(
+      const pb::ImportPeerCertificateRequest& request) const;
+  // Tells what was found, and trusts what was confirmed (IMP-27, IMP-29).
+  absl::Status Import(const pb::ImportPeerCertificateRequest& request,
+                      const ProbeReport& report, const std::string& actor,
+                      pb::ImportPeerCertificateResponse& response);
+
  private:
   // What `store` holds, in order of name.
   absl::StatusOr<std::vector<TrustedCertificate>> TrustedOf(
@@ -45,6 +56,7 @@ class TrustMethods {
 
   Ledger& ledger_;
   TrustAdmin& trust_;
+  const bool allow_private_peers_;
 };
 
 }  // namespace sallyport::capf

@@ -1,0 +1,90 @@
+#include "services/capf/rpc/event_methods.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "services/capf/rpc/list_page.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+pb::CertificateEvent ToProto(const CertificateEvent& event) {
+  pb::CertificateEvent out;
+  out.set_name(absl::StrCat("tenants/", event.tenant, "/certificateEvents/",
+                            event.sequence));
+  out.set_type(static_cast<pb::CertificateEventType>(event.type));
+  *out.mutable_event_time() = ::sallyport::ToProto(event.event_time);
+  if (!event.certificate_der.empty()) {
+    *out.mutable_certificate() = Summarize(AsBytes(event.certificate_der));
+  }
+  out.set_used_by(event.used_by);
+  out.set_summary(event.summary);
+  out.set_sequence(event.sequence);
+  out.set_event_id(event.event_id);
+  return out;
+}
+
+}  // namespace
+
+absl::Status EventMethods::List(const pb::ListCertificateEventsRequest& request,
+                                pb::ListCertificateEventsResponse& response) {
+  SP_ASSIGN_OR_RETURN(const Page page,
+                      ReadPage(request.parent(), request.page_size(),
+                               request.page_token(), request.filter()));
+  int64_t before = INT64_MAX;
+  if (!page.after.empty() && !absl::SimpleAtoi(page.after, &before)) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "PAGE_INVALID",
+                     "page_token is not ours");
+  }
+  SP_ASSIGN_OR_RETURN(
+      std::vector<CertificateEvent> events,
+      ledger_.store().ListEvents(page.tenant, 0, before, page.limit + 1));
+  if (events.size() > page.limit) {
+    events.resize(page.limit);
+    response.set_next_page_token(
+        PageToken(std::to_string(events.back().sequence)));
+  }
+  for (const CertificateEvent& event : events) {
+    *response.add_certificate_events() = ToProto(event);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EventMethods::Explain(
+    const pb::ExplainServerCertificateRequest& request,
+    pb::ServerCertificateChoice& response) {
+  SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
+                      ParseName(request.parent(), {"tenants"}));
+  SP_ASSIGN_OR_RETURN(
+      const ExplainedChoice choice,
+      servers_.Choose(ids[0], request.service(), request.fqdn()));
+  if (!choice.chosen_der.empty()) {
+    *response.mutable_chosen() = Summarize(AsBytes(choice.chosen_der));
+  }
+  for (const ExplainedCandidate& one : choice.candidates) {
+    pb::CertificateCandidate& out = *response.add_candidates();
+    *out.mutable_certificate() = Summarize(AsBytes(one.der));
+    out.set_chosen(one.chosen);
+    out.set_explanation(absl::StrCat(
+        absl::string_view(one.verdict.data(), one.verdict.size()), ": ",
+        absl::string_view(one.explanation.data(), one.explanation.size())));
+  }
+  response.set_self_signed_fallback(choice.self_signed_fallback);
+  if (choice.renew_time != absl::InfiniteFuture()) {
+    *response.mutable_renew_time() = ::sallyport::ToProto(choice.renew_time);
+  }
+  if (request.service() == "capf" && renewal_.failures > 0) {
+    *response.mutable_next_attempt_time() =
+        ::sallyport::ToProto(renewal_.next_attempt);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sallyport::capf

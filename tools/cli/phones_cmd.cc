@@ -1,0 +1,175 @@
+#include "tools/cli/phones_cmd.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "CLI/Option.hpp"
+#include "CLI/Validators.hpp"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "sallyport/capf/v1/enrollment.pb.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+#include "tools/cli/capf_call.h"
+#include "tools/cli/field_text.h"
+#include "tools/cli/table.h"
+
+namespace sallyport::cli {
+namespace {
+
+namespace pb = ::sallyport::capf::v1;
+using Stub = pb::CapfService::Stub;
+
+struct PhonesOptions {
+  std::vector<std::string> devices;
+  std::string operation = "install";
+  std::string mode = "string";
+  std::string completes_by;
+  bool approval = false;
+};
+
+// In the documents' words, as StatusName() has them.
+std::string Status(const pb::Enrollment& phone) {
+  std::string text = FieldText(phone, "status");
+  if (phone.approval_required() && !phone.approved()) text += ", not approved";
+  if (phone.locked()) text += ", locked";
+  return text;
+}
+
+void AddRow(const pb::Enrollment& phone, Table& table) {
+  table.AddRow({phone.device_name(), FieldText(phone, "operation"),
+                FieldText(phone, "authentication_mode"), Status(phone),
+                FieldText(phone, "operation_completes_by_time"),
+                phone.lsc().serial(), FieldText(phone, "lsc.not_after_time"),
+                phone.authentication_string()});
+}
+
+Table PhoneTable() {
+  return Table({"DEVICE", "OPERATION", "AUTHENTICATION", "STATUS",
+                "COMPLETES BY", "LSC", "EXPIRES", "STRING"});
+}
+
+absl::Status List(CliContext& context, const PhonesOptions&) {
+  SP_RETURN_IF_ERROR(context.Clients().status());
+  pb::ListEnrollmentsRequest request;
+  SP_ASSIGN_OR_RETURN(*request.mutable_parent(), context.TenantName());
+  request.set_page_size(1000);
+  Table table = PhoneTable();
+  while (true) {
+    SP_ASSIGN_OR_RETURN(const auto page,
+                        CallCapf<pb::ListEnrollmentsResponse>(
+                            context, &Stub::ListEnrollments, request));
+    for (const pb::Enrollment& phone : page.enrollments()) {
+      if (context.format != OutputFormat::kTable) {
+        context.out() << RenderOne(phone, context.format, "");
+      } else {
+        AddRow(phone, table);
+      }
+    }
+    if (page.next_page_token().empty()) break;
+    request.set_page_token(page.next_page_token());
+  }
+  context.out() << table.ToString();
+  return absl::OkStatus();
+}
+
+// CCE-54: the same for a list of devices.
+absl::Status Set(CliContext& context, const PhonesOptions& options) {
+  static const auto* const operations =
+      new std::map<std::string, pb::CertificateOperation>{
+          {"none", pb::CERTIFICATE_OPERATION_NO_PENDING_OPERATION},
+          {"install", pb::CERTIFICATE_OPERATION_INSTALL_UPGRADE},
+          {"delete", pb::CERTIFICATE_OPERATION_DELETE},
+          {"troubleshoot", pb::CERTIFICATE_OPERATION_TROUBLESHOOT}};
+  static const auto* const modes =
+      new std::map<std::string, pb::AuthenticationMode>{
+          {"string", pb::AUTHENTICATION_MODE_AUTHENTICATION_STRING},
+          {"null", pb::AUTHENTICATION_MODE_NULL_STRING},
+          {"lsc", pb::AUTHENTICATION_MODE_EXISTING_CERTIFICATE_LSC},
+          {"mic", pb::AUTHENTICATION_MODE_EXISTING_CERTIFICATE_MIC}};
+  pb::Enrollment wanted;
+  wanted.set_operation(operations->at(options.operation));
+  wanted.set_authentication_mode(modes->at(options.mode));
+  wanted.set_approval_required(options.approval);
+  if (!options.completes_by.empty()) {
+    absl::Time time;
+    std::string error;
+    // CCE-50: the documents' form, YYYY:MM:DD:HH, is taken too.
+    if (!absl::ParseTime(absl::RFC3339_full, options.completes_by, &time,
+                         &error) &&
+        !absl::ParseTime("%Y:%m:%d:%H", options.completes_by,
+                         absl::UTCTimeZone(), &time, &error)) {
+      return MakeError(absl::StatusCode::kInvalidArgument, "TIME_INVALID",
+                       "--completes-by is YYYY:MM:DD:HH or RFC 3339");
+    }
+    *wanted.mutable_operation_completes_by_time() = ToProto(time);
+  }
+  Table table = PhoneTable();
+  for (const std::string& device : options.devices) {
+    pb::UpdateEnrollmentRequest request;
+    *request.mutable_enrollment() = wanted;
+    request.mutable_enrollment()->set_device_name(device);
+    SP_ASSIGN_OR_RETURN(
+        *request.mutable_enrollment()->mutable_name(),
+        FullName(context, "enrollments", absl::AsciiStrToLower(device)));
+    request.set_allow_missing(true);
+    SP_ASSIGN_OR_RETURN(
+        const auto phone,
+        CallCapf<pb::Enrollment>(context, &Stub::UpdateEnrollment, request));
+    AddRow(phone, table);
+  }
+  context.out() << table.ToString();
+  return absl::OkStatus();
+}
+
+absl::Status Approve(CliContext& context, const PhonesOptions& options) {
+  for (const std::string& device : options.devices) {
+    pb::ApproveEnrollmentRequest request;
+    SP_ASSIGN_OR_RETURN(
+        *request.mutable_name(),
+        FullName(context, "enrollments", absl::AsciiStrToLower(device)));
+    SP_ASSIGN_OR_RETURN(
+        const auto phone,
+        CallCapf<pb::Enrollment>(context, &Stub::ApproveEnrollment, request));
+    context.out() << "approved: " << phone.device_name() << "\n";
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddPhonesCommand(CLI::App& app, CliContext& context) {
+  CLI::App* const phones =
+      app.add_subcommand("phones", "The certificate operation of phones");
+  phones->require_subcommand(1);
+  const auto options = std::make_shared<PhonesOptions>();
+  const auto add = [&](const char* name, const char* help,
+                       absl::Status (*run)(CliContext&, const PhonesOptions&)) {
+    CLI::App* const command = phones->add_subcommand(name, help);
+    command->callback(
+        [&context, options, run] { context.result = run(context, *options); });
+    return command;
+  };
+  add("list", "Every phone with its operation, status and LSC", List);
+  CLI::App* const set =
+      add("set", "Set an operation; the strings are told once", Set);
+  set->add_option("devices", options->devices, "SEP...")->required();
+  set->add_option("--operation", options->operation,
+                  "none, install, delete or troubleshoot")
+      ->check(CLI::IsMember({"none", "install", "delete", "troubleshoot"}));
+  set->add_option("--by", options->mode,
+                  "How phones prove themselves: string, null, lsc or mic")
+      ->check(CLI::IsMember({"string", "null", "lsc", "mic"}));
+  set->add_option("--completes-by", options->completes_by,
+                  "YYYY:MM:DD:HH, UTC");
+  set->add_flag("--approval", options->approval,
+                "Sign only after `phones approve`");
+  add("approve", "Say yes to the pending operation", Approve)
+      ->add_option("devices", options->devices, "SEP...")
+      ->required();
+}
+
+}  // namespace sallyport::cli

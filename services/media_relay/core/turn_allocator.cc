@@ -138,7 +138,8 @@ std::optional<StunError> TurnAllocator::Begin(const AllocationRequest& request,
   allocation->lifetime = request.lifetime;
   allocation->expiry = now.mono + request.lifetime;
 
-  Pending& pending = pending_.emplace();
+  pending_ = Pending();
+  Pending& pending = *pending_;
   pending.allocation = std::move(allocation);
   pending.answer = request.answer;
   pending.reserve_next = request.even_port && request.reserve_next;

@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "sallyport/dialplan/v1/dialplan_service.grpc.pb.h"
 #include "services/common/status/error_reason.h"
+#include "services/common/status/status_grpc.h"
 #include "services/common/status/status_matchers.h"
 #include "services/dialplan/process_fixture.h"
 
@@ -427,6 +428,53 @@ TEST_F(DialplanTest, ResolveRouteExplains) {
   request.set_user("tenants/u/users/x");
   EXPECT_THAT(Call(&Stub::ResolveRoute, request, &answer),
               HasReason("REFERENCE_NOT_FOUND"));
+}
+
+// The same answers on a stream, each by today's plan; what is refused does not
+// end it, and a drain does.
+TEST_F(DialplanTest, ResolveRoutesAnswersAStream) {
+  MakeDemo();
+  grpc::ClientContext context;
+  const auto stream = ann_->ResolveRoutes(&context);
+  pb::ResolveRoutesRequest questions;
+  pb::ResolveRouteRequest& good = *questions.add_questions();
+  good.set_parent("tenants/t");
+  good.set_user("tenants/t/users/1001");
+  good.set_called_number("912025550123");
+  pb::ResolveRouteRequest& bad = *questions.add_questions();
+  bad.set_parent("tenants/none");
+  bad.set_called_number("1");
+  pb::ResolveRouteResponse alone;
+  ASSERT_THAT(Call(&Stub::ResolveRoute, good, &alone), IsOk());
+  const auto ask = [&] {
+    std::vector<pb::ResolveRouteResult> out;
+    EXPECT_TRUE(stream->Write(questions));
+    pb::ResolveRoutesResponse answers;
+    while (out.size() < 2 && stream->Read(&answers)) {
+      out.insert(out.end(), answers.results().begin(), answers.results().end());
+    }
+    return out;
+  };
+  std::vector<pb::ResolveRouteResult> results = ask();
+  ASSERT_EQ(results.size(), 2u);
+  EXPECT_EQ(results[0].response().SerializeAsString(),
+            alone.SerializeAsString());
+  EXPECT_EQ(results[1].error().code(),
+            static_cast<int>(grpc::StatusCode::NOT_FOUND));
+
+  pb::UpdatePeerRequest update;
+  update.mutable_peer()->set_name("tenants/t/peers/gw");
+  update.mutable_peer()->set_status(pb::PEER_STATUS_DISABLED);
+  pb::Peer peer;
+  ASSERT_THAT(Call(&Stub::UpdatePeer, update, &peer), IsOk());
+  results = ask();
+  ASSERT_EQ(results.size(), 2u);
+  EXPECT_EQ(results[0].response().reason(), "PEER_DISABLED");
+
+  ASSERT_EQ(process_.Terminate(), 0);
+  pb::ResolveRoutesResponse answers;
+  EXPECT_FALSE(stream->Read(&answers));
+  EXPECT_THAT(FromGrpc(stream->Finish()), HasReason("DRAINING"));
 }
 
 // Issue 3, "Bad input": a table is taken whole or not at all.

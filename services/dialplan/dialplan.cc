@@ -33,6 +33,7 @@
 #include "services/dialplan/rpc/plan_watch.h"
 #include "services/dialplan/rpc/resource_codec.h"
 #include "services/dialplan/rpc/resource_methods.h"
+#include "services/dialplan/rpc/route_streams.h"
 #include "services/dialplan/rpc/security_methods.h"
 
 namespace sallyport::dialplan {
@@ -98,13 +99,17 @@ class Dialplan final : public RunningService {
     audit_.emplace(*audit_log_, stored.token_key);
     SP_ASSIGN_OR_RETURN(
         edges_, EdgeRecords::Create(runtime.server_config(), config.edges()));
+    RouteStreams::Options routes;
+    routes.metrics = &runtime.metrics();
+    routes_.emplace(routes);
     evaluator_.emplace(board_, *writer_, edges_.get(),
                        ChangeEvaluator::Options());
     security_.emplace(board_, resolver_, *neighbours_, stored.token_key);
     service_.emplace(
         DialplanService::Parts{policy_, board_, *methods_, *changes_,
                                *findings_, *audit_, *security_, resolver_,
-                               *evaluator_, *watch_, consumers_, Clock::Real()},
+                               *evaluator_, *watch_, *routes_, consumers_,
+                               Clock::Real()},
         DialplanService::Self{runtime.instance(),
                               runtime.server_config().trust_domain()});
     return runtime.StartGrpc(policy_, {&*service_});
@@ -123,8 +128,11 @@ class Dialplan final : public RunningService {
   void Drain() override {
     service_->SetDraining();
     watch_->Drain();
+    routes_->Drain();
   }
-  bool IsIdle() override { return watch_->open_streams() == 0; }
+  bool IsIdle() override {
+    return watch_->open_streams() == 0 && routes_->open_streams() == 0;
+  }
 
  private:
   const AccessPolicy policy_;
@@ -135,6 +143,7 @@ class Dialplan final : public RunningService {
   ConsumerTable consumers_;
   PlanResolver resolver_{board_};
   std::optional<PlanWatch> watch_;
+  std::optional<RouteStreams> routes_;
   // Before the writer, whose last answers go to it.
   std::unique_ptr<EdgeRecords> edges_;
   std::optional<ChangeEvaluator> evaluator_;

@@ -48,6 +48,7 @@ const std::map<std::string, Lowest>& Table() {
       {"DeleteTenant", Lowest::kAdmin},
       {"ListAuditRecords", Lowest::kAdmin},
       {"ResolveRoute", Lowest::kViewer},
+      {"ResolveRoutes", Lowest::kViewer},
       {"EvaluateChange", Lowest::kViewer},
       {"GetStatus", Lowest::kViewer},
       {"GetSecurityReadiness", Lowest::kViewer},
@@ -153,7 +154,12 @@ class TenancyTest : public DialplanTest {
         google::protobuf::MessageFactory::generated_factory()->GetPrototype(
             method.input_type());
     std::unique_ptr<Message> out(prototype->New());
-    Fill(*out, method.name(), id);
+    if (method.name() == "ResolveRoutes") {
+      Fill(*static_cast<pb::ResolveRoutesRequest&>(*out).add_questions(),
+           "ResolveRoute", id);
+    } else {
+      Fill(*out, method.name(), id);
+    }
     return out;
   }
 
@@ -244,6 +250,19 @@ class TenancyTest : public DialplanTest {
     queue.Next(&tag, &ok);
     if (!method.server_streaming() || out.message.empty()) {
       out.status = FromGrpc(status);
+    } else if (method.client_streaming()) {
+      // A stream of questions is open to who may ask about any tenant; each is
+      // refused by itself.
+      pb::ResolveRoutesResponse answers;
+      EXPECT_TRUE(answers.ParseFromString(out.message));
+      EXPECT_EQ(answers.results_size(), 1);
+      if (answers.results(0).has_error()) {
+        const auto& error = answers.results(0).error();
+        out.status =
+            FromGrpc(grpc::Status(static_cast<grpc::StatusCode>(error.code()),
+                                  error.message(), error.SerializeAsString()));
+        out.message.clear();
+      }
     }
     return out;
   }

@@ -15,8 +15,10 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/util/field_mask_util.h"
+#include "grpcpp/impl/codegen/proto_utils.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
+#include "grpcpp/support/slice.h"
 #include "gtest/gtest.h"
 #include "sallyport/common/config/v1/server_config.pb.h"
 #include "sallyport/dialplan/v1/dialplan_service.grpc.pb.h"
@@ -37,6 +39,48 @@ using ::testing::Not;
 
 namespace pb = ::sallyport::dialplan::v1;
 
+// Refuses the number "bad", knows no other.
+class FakeRoutes final : public DispatchService::BidiReactor {
+ public:
+  FakeRoutes() { StartRead(&in_); }
+  void OnReadDone(bool ok) override {
+    if (!ok) return Finish(grpc::Status::OK);
+    pb::ResolveRoutesRequest request;
+    EXPECT_TRUE(
+        grpc::SerializationTraits<pb::ResolveRoutesRequest>::Deserialize(
+            &in_, &request)
+            .ok());
+    pb::ResolveRoutesResponse response;
+    for (const pb::ResolveRouteRequest& question : request.questions()) {
+      pb::ResolveRouteResult& result = *response.add_results();
+      if (question.called_number() == "bad") {
+        result.mutable_error()->set_code(
+            static_cast<int>(grpc::StatusCode::INVALID_ARGUMENT));
+        result.mutable_error()->set_message("is no number");
+      } else {
+        result.mutable_response()->set_decision(pb::ROUTE_DECISION_NOT_FOUND);
+        result.mutable_response()->set_explanation(absl::StrCat(
+            question.user(), " cannot reach ", question.called_number()));
+      }
+    }
+    const grpc::Slice slice(response.SerializeAsString());
+    out_ = grpc::ByteBuffer(&slice, 1);
+    StartWrite(&out_);
+  }
+  void OnWriteDone(bool ok) override {
+    if (ok) {
+      StartRead(&in_);
+    } else {
+      Finish(grpc::Status::CANCELLED);
+    }
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  grpc::ByteBuffer in_;
+  grpc::ByteBuffer out_;
+};
+
 // Peers and partitions in memory; every other method is not implemented, as in
 // a service that is younger than the API.
 class FakeDialplan final : public DispatchService {
@@ -54,15 +98,8 @@ class FakeDialplan final : public DispatchService {
     Handle("CreatePartition", &FakeDialplan::CreatePartition);
     Handle("ResolveRoute", &FakeDialplan::ResolveRoute);
     Handle("GetStatus", &FakeDialplan::GetStatus);
-    // No command watches.
-    HandleStream(
-        "WatchSnapshot",
-        std::make_unique<grpc::internal::CallbackServerStreamingHandler<
-            grpc::ByteBuffer, grpc::ByteBuffer>>(
-            [](grpc::CallbackServerContext*, const grpc::ByteBuffer*) {
-              return static_cast<grpc::ServerWriteReactor<grpc::ByteBuffer>*>(
-                  nullptr);
-            }));
+    HandleBidi("ResolveRoutes",
+               [](grpc::CallbackServerContext*) { return new FakeRoutes; });
   }
 
   template <typename Request, typename Response>
@@ -418,6 +455,26 @@ TEST_F(CliTest, ExplainsRoutes) {
   EXPECT_THAT(out_.str(),
               AllOf(HasSubstr("Decision: NOT_FOUND [ROUTE_NOT_FOUND]"),
                     HasSubstr("tenants/default/users/ann cannot reach 7777")));
+}
+
+// More than one request on the stream.
+TEST_F(CliTest, ExplainsManyRoutesByOneStream) {
+  std::string attempts = "- {from: user/ann, to: bad}\n";
+  for (int i = 0; i < 250; ++i) {
+    absl::StrAppend(&attempts, "- {from: user/ann, to: \"", 7000 + i, "\"}\n");
+  }
+  const std::string file = WriteManifest(attempts);
+  EXPECT_EQ(Run({"explain-route", "--attempts", file}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("FROM       TO    DECISION"),
+                                HasSubstr("users/ann  bad   refused"),
+                                HasSubstr("users/ann  7000  NOT_FOUND"),
+                                HasSubstr("users/ann  7249  NOT_FOUND")));
+  EXPECT_EQ(Run({"explain-route", "--attempts", file, "-o", "json"}), 0);
+  EXPECT_THAT(out_.str(),
+              HasSubstr("tenants/default/users/ann cannot reach 7249"));
+  EXPECT_EQ(Run({"explain-route", "--attempts", file, "--to", "1"}), 2);
+  EXPECT_EQ(Run({"explain-route", "--to", "1"}), 2);
+  EXPECT_EQ(Run({"explain-route", "--attempts", "none.yaml"}), 1);
 }
 
 TEST_F(CliTest, DoctorLooksAtWhatIsConfigured) {

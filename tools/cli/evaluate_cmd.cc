@@ -1,9 +1,6 @@
 #include "tools/cli/evaluate_cmd.h"
 
 #include <algorithm>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -23,6 +20,7 @@
 #include "tools/cli/attempts.h"
 #include "tools/cli/error_text.h"
 #include "tools/cli/evaluation_text.h"
+#include "tools/cli/input_file.h"
 #include "tools/cli/manifest.h"
 #include "tools/cli/resource_calls.h"
 
@@ -41,16 +39,6 @@ struct EvaluateOptions {
   std::string attempts_file;
   std::string since;
 };
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in && path != "-") {
-    return MakeError(absl::StatusCode::kNotFound, "FILE_UNREADABLE",
-                     absl::StrCat("cannot read ", path));
-  }
-  std::istream& from = path == "-" ? std::cin : in;
-  return std::string(std::istreambuf_iterator<char>(from), {});
-}
 
 // What `apply` would make of the entry: its fields over those that are there.
 absl::StatusOr<pb::Resource> ResourceAfter(const Endpoint& endpoint,
@@ -107,7 +95,7 @@ absl::Status RunEvaluate(CliContext& context, const EvaluateOptions& options) {
   pb::EvaluateChangeRequest request;
   request.set_parent(absl::StrCat("tenants/", tenant));
   for (const std::string& file : options.files) {
-    SP_ASSIGN_OR_RETURN(const std::string text, ReadFile(file));
+    SP_ASSIGN_OR_RETURN(const std::string text, ReadInputFile(file));
     SP_ASSIGN_OR_RETURN(const std::vector<ManifestEntry> entries,
                         ParseManifest(text, tenant, file));
     for (const ManifestEntry& entry : entries) {
@@ -124,7 +112,7 @@ absl::Status RunEvaluate(CliContext& context, const EvaluateOptions& options) {
   }
   if (!options.attempts_file.empty()) {
     SP_ASSIGN_OR_RETURN(const std::string text,
-                        ReadFile(options.attempts_file));
+                        ReadInputFile(options.attempts_file));
     SP_ASSIGN_OR_RETURN(const auto attempts,
                         ParseAttempts(text, tenant, options.attempts_file));
     request.mutable_attempts()->Add(attempts.begin(), attempts.end());

@@ -9,8 +9,11 @@
 #include "sallyport/dialplan/v1/resolve_route.pb.h"
 #include "sallyport/signaling_edge/v1/edge_status.pb.h"
 #include "services/common/status/status_macros.h"
+#include "tools/cli/attempts.h"
 #include "tools/cli/error_text.h"
+#include "tools/cli/input_file.h"
 #include "tools/cli/resource_kinds.h"
+#include "tools/cli/route_questions.h"
 #include "tools/cli/route_text.h"
 
 namespace sallyport::cli {
@@ -22,6 +25,7 @@ struct RouteOptions {
   std::string calling_number;
   std::string forwarded_by;
   std::string forward_reason;
+  std::string attempts_file;
   bool edge = false;
   bool overlap = false;
 };
@@ -38,7 +42,34 @@ absl::Status CallByName(CliContext& context, const std::string& service,
   return CallUnary(endpoint, *descriptor, request, response);
 }
 
+// A file of questions: a line each, by one stream.
+absl::Status RunMany(CliContext& context, const RouteOptions& options) {
+  if (!options.from.empty() || !options.to.empty() || options.edge) {
+    return UsageError("--attempts goes without --from, --to and --edge");
+  }
+  SP_ASSIGN_OR_RETURN(const std::string tenant, context.Tenant());
+  SP_ASSIGN_OR_RETURN(const std::string text,
+                      ReadInputFile(options.attempts_file));
+  SP_ASSIGN_OR_RETURN(const auto questions,
+                      ParseAttempts(text, tenant, options.attempts_file));
+  SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
+  SP_ASSIGN_OR_RETURN(const Endpoint endpoint, clients->First("dialplan"));
+  SP_ASSIGN_OR_RETURN(const auto results, AskRoutes(endpoint, questions));
+  if (context.format == OutputFormat::kTable) {
+    context.out() << RoutesText(questions, results);
+  } else {
+    dialplan::v1::ResolveRoutesResponse all;
+    all.mutable_results()->Add(results.begin(), results.end());
+    context.out() << RenderOne(all, context.format, "");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RunExplainRoute(CliContext& context, const RouteOptions& options) {
+  if (!options.attempts_file.empty()) return RunMany(context, options);
+  if (options.from.empty() || options.to.empty()) {
+    return UsageError("give --from and --to, or --attempts");
+  }
   SP_ASSIGN_OR_RETURN(const std::string tenant, context.Tenant());
   dialplan::v1::ResolveRouteRequest request;
   request.set_parent(absl::StrCat("tenants/", tenant));
@@ -89,13 +120,13 @@ void AddExplainRouteCommand(CLI::App& app, CliContext& context) {
   const auto options = std::make_shared<RouteOptions>();
   CLI::App* const command = app.add_subcommand(
       "explain-route", "Says how a number would be routed, and why");
-  command
-      ->add_option("--from", options->from,
-                   "user/NAME, phone/NAME, line/NAME, peer/NAME, css/NAME, or "
-                   "a number")
-      ->required();
-  command->add_option("--to", options->to, "Number as dialled, or user@host")
-      ->required();
+  command->add_option(
+      "--from", options->from,
+      "user/NAME, phone/NAME, line/NAME, peer/NAME, css/NAME, or a number");
+  command->add_option("--to", options->to, "Number as dialled, or user@host");
+  command->add_option("--attempts", options->attempts_file,
+                      "Many calls: a YAML list of {from, to}; - is standard "
+                      "input. One line each");
   command->add_option("--calling-number", options->calling_number,
                       "Instead of the caller's own");
   command->add_flag("--edge", options->edge,

@@ -27,6 +27,13 @@ struct Exchange {
   std::unique_ptr<Message> response;
 };
 
+grpc::internal::RpcMethod::RpcType TypeOf(const MethodDescriptor& method) {
+  if (method.client_streaming())
+    return grpc::internal::RpcMethod::BIDI_STREAMING;
+  return method.server_streaming() ? grpc::internal::RpcMethod::SERVER_STREAMING
+                                   : grpc::internal::RpcMethod::NORMAL_RPC;
+}
+
 std::unique_ptr<Message> NewMessage(const google::protobuf::Descriptor* type) {
   const Message* prototype =
       MessageFactory::generated_factory()->GetPrototype(type);
@@ -65,53 +72,83 @@ grpc::ServerUnaryReactor* Answer(const MethodDescriptor& method,
   return reactor;
 }
 
+// A stream that ends before it begins: as a generated service says it.
+template <typename Reactor>
+class Unimplemented final : public Reactor {
+ public:
+  Unimplemented() {
+    Reactor::Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, ""));
+  }
+  void OnDone() override { delete this; }
+};
+
 }  // namespace
 
 DispatchService::DispatchService(
     const google::protobuf::ServiceDescriptor& service)
     : service_(service),
-      handlers_(static_cast<size_t>(service.method_count())) {
+      handlers_(static_cast<size_t>(service.method_count())),
+      stream_handlers_(handlers_.size()),
+      bidi_handlers_(handlers_.size()) {
+  using Octets = grpc::ByteBuffer;
   for (int i = 0; i < service.method_count(); ++i) {
     const MethodDescriptor& method = *service.method(i);
-    SP_CHECK(!method.client_streaming());
+    const auto index = static_cast<size_t>(i);
+    // Requests alone that stream are not for this class.
+    SP_CHECK(!method.client_streaming() || method.server_streaming());
     paths_.push_back(
         absl::StrCat("/", service.full_name(), "/", method.name()));
-    AddMethod(new grpc::internal::RpcServiceMethod(
-        paths_.back().c_str(),
-        method.server_streaming() ? grpc::internal::RpcMethod::SERVER_STREAMING
-                                  : grpc::internal::RpcMethod::NORMAL_RPC,
-        nullptr));
-    if (method.server_streaming()) continue;
-    MarkMethodRawCallback(
-        i, new grpc::internal::CallbackUnaryHandler<grpc::ByteBuffer,
-                                                    grpc::ByteBuffer>(
-               [this, &method, i](grpc::CallbackServerContext* context,
-                                  const grpc::ByteBuffer* in,
-                                  grpc::ByteBuffer* out) {
-                 return Answer(method, handlers_[static_cast<size_t>(i)],
-                               context, in, out);
-               }));
+    AddMethod(new grpc::internal::RpcServiceMethod(paths_.back().c_str(),
+                                                   TypeOf(method), nullptr));
+    if (method.client_streaming()) {
+      MarkMethodRawCallback(
+          i, new grpc::internal::CallbackBidiHandler<Octets, Octets>(
+                 [this, index](grpc::CallbackServerContext* context) {
+                   const BidiHandler& handler = bidi_handlers_[index];
+                   return handler != nullptr ? handler(context)
+                                             : new Unimplemented<BidiReactor>;
+                 }));
+    } else if (method.server_streaming()) {
+      MarkMethodRawCallback(
+          i, new grpc::internal::CallbackServerStreamingHandler<Octets, Octets>(
+                 [this, index](grpc::CallbackServerContext* context,
+                               const Octets* in) {
+                   const StreamHandler& handler = stream_handlers_[index];
+                   return handler != nullptr ? handler(context, in)
+                                             : new Unimplemented<WriteReactor>;
+                 }));
+    } else {
+      MarkMethodRawCallback(
+          i, new grpc::internal::CallbackUnaryHandler<Octets, Octets>(
+                 [this, &method, index](grpc::CallbackServerContext* context,
+                                        const Octets* in, Octets* out) {
+                   return Answer(method, handlers_[index], context, in, out);
+                 }));
+    }
   }
 }
 
-const MethodDescriptor& DispatchService::Find(std::string_view method,
-                                              bool streaming) const {
+size_t DispatchService::Find(std::string_view method, bool requests_stream,
+                             bool answers_stream) const {
   const MethodDescriptor* found =
       service_.FindMethodByName(std::string(method));
-  SP_CHECK(found != nullptr && found->server_streaming() == streaming);
-  return *found;
+  SP_CHECK(found != nullptr && found->client_streaming() == requests_stream &&
+           found->server_streaming() == answers_stream);
+  return static_cast<size_t>(found->index());
 }
 
 void DispatchService::HandleUnary(std::string_view method,
                                   UnaryHandler handler) {
-  handlers_[static_cast<size_t>(Find(method, false).index())] =
-      std::move(handler);
+  handlers_[Find(method, false, false)] = std::move(handler);
 }
 
-void DispatchService::HandleStream(
-    std::string_view method,
-    std::unique_ptr<grpc::internal::MethodHandler> handler) {
-  MarkMethodCallback(Find(method, true).index(), handler.release());
+void DispatchService::HandleStream(std::string_view method,
+                                   StreamHandler handler) {
+  stream_handlers_[Find(method, false, true)] = std::move(handler);
+}
+
+void DispatchService::HandleBidi(std::string_view method, BidiHandler handler) {
+  bidi_handlers_[Find(method, true, true)] = std::move(handler);
 }
 
 }  // namespace sallyport

@@ -2,8 +2,8 @@
 //
 // The callback service that gRPC generates is a chain of one class template
 // for each method: a service of 130 methods takes a minute to compile wherever
-// it is derived from. This one has two instantiations, however many methods
-// there are, and hands messages on by their base class.
+// it is derived from. This one has three instantiations, however many methods
+// there are, and hands messages on by their base class, or as octets.
 
 #ifndef SALLYPORT_SERVICES_COMMON_RPC_DISPATCH_SERVICE_H_
 #define SALLYPORT_SERVICES_COMMON_RPC_DISPATCH_SERVICE_H_
@@ -21,6 +21,8 @@
 #include "grpcpp/impl/rpc_service_method.h"
 #include "grpcpp/impl/service_type.h"
 #include "grpcpp/server_context.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "grpcpp/support/server_callback.h"
 
 namespace sallyport {
 
@@ -35,28 +37,38 @@ class DispatchService : public grpc::Service {
       std::function<void(grpc::CallbackServerContext& context,
                          const google::protobuf::Message& request,
                          google::protobuf::Message& response, Done done)>;
+  // Open one stream, whose messages are octets.
+  using WriteReactor = grpc::ServerWriteReactor<grpc::ByteBuffer>;
+  using BidiReactor =
+      grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
+  using StreamHandler = std::function<WriteReactor*(
+      grpc::CallbackServerContext*, const grpc::ByteBuffer* request)>;
+  using BidiHandler = std::function<BidiReactor*(grpc::CallbackServerContext*)>;
 
  protected:
-  // `service`, of a linked proto, must outlive this object. Unary methods
-  // without a handler answer UNIMPLEMENTED; all others must be given one.
-  // Client streaming is not for this class: the process ends.
+  // `service`, of a linked proto, must outlive this object. Methods without a
+  // handler answer UNIMPLEMENTED. Streams of requests with one answer are not
+  // for this class: the process ends.
   explicit DispatchService(const google::protobuf::ServiceDescriptor& service);
 
   // Requests that cannot be parsed are answered INVALID_ARGUMENT, reason
   // REQUEST_MALFORMED. The process ends if there is no such unary method.
   void HandleUnary(std::string_view method, UnaryHandler handler);
-  // A grpc::internal::CallbackServerStreamingHandler of the method's types.
-  // The process ends if there is no such streaming method.
-  void HandleStream(std::string_view method,
-                    std::unique_ptr<grpc::internal::MethodHandler> handler);
+  // The process ends if there is no such method with that shape.
+  void HandleStream(std::string_view method, StreamHandler handler);
+  void HandleBidi(std::string_view method, BidiHandler handler);
 
  private:
-  const google::protobuf::MethodDescriptor& Find(std::string_view method,
-                                                 bool streaming) const;
+  // Its index.
+  size_t Find(std::string_view method, bool requests_stream,
+              bool answers_stream) const;
 
   const google::protobuf::ServiceDescriptor& service_;
-  std::deque<std::string> paths_;       // gRPC keeps pointers to them
-  std::vector<UnaryHandler> handlers_;  // by the method's index
+  std::deque<std::string> paths_;  // gRPC keeps pointers to them
+  // By the method's index; of each, one.
+  std::vector<UnaryHandler> handlers_;
+  std::vector<StreamHandler> stream_handlers_;
+  std::vector<BidiHandler> bidi_handlers_;
 };
 
 }  // namespace sallyport

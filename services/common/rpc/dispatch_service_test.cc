@@ -9,7 +9,7 @@
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/generic/generic_stub.h"
-#include "grpcpp/impl/codegen/server_callback_handlers.h"
+#include "grpcpp/impl/codegen/proto_utils.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
@@ -25,17 +25,19 @@ namespace pb = ::sallyport::credential_issuer::v1;
 using google::protobuf::Message;
 
 // Sends one message, then ends.
-class OneMessage final
-    : public grpc::ServerWriteReactor<pb::WatchVerificationKeysResponse> {
+class OneMessage final : public DispatchService::WriteReactor {
  public:
   explicit OneMessage(int64_t version) {
-    message_.set_version(version);
+    pb::WatchVerificationKeysResponse message;
+    message.set_version(version);
+    const grpc::Slice slice(message.SerializeAsString());
+    message_ = grpc::ByteBuffer(&slice, 1);
     StartWriteAndFinish(&message_, grpc::WriteOptions(), grpc::Status::OK);
   }
   void OnDone() override { delete this; }
 
  private:
-  pb::WatchVerificationKeysResponse message_;
+  grpc::ByteBuffer message_;
 };
 
 class Issuer final : public DispatchService {
@@ -65,15 +67,16 @@ class Issuer final : public DispatchService {
             done(absl::OkStatus());
           });
         });
-    HandleStream(
-        "WatchVerificationKeys",
-        std::make_unique<grpc::internal::CallbackServerStreamingHandler<
-            pb::WatchVerificationKeysRequest,
-            pb::WatchVerificationKeysResponse>>(
-            [](grpc::CallbackServerContext*,
-               const pb::WatchVerificationKeysRequest* request) {
-              return new OneMessage(request->known_version() + 1);
-            }));
+    HandleStream("WatchVerificationKeys", [](grpc::CallbackServerContext*,
+                                             const grpc::ByteBuffer* in) {
+      pb::WatchVerificationKeysRequest request;
+      grpc::ByteBuffer octets = *in;
+      EXPECT_TRUE(
+          grpc::SerializationTraits<
+              pb::WatchVerificationKeysRequest>::Deserialize(&octets, &request)
+              .ok());
+      return new OneMessage(request.known_version() + 1);
+    });
   }
   ~Issuer() override {
     if (worker_.joinable()) worker_.join();
@@ -125,7 +128,7 @@ TEST_F(DispatchServiceTest, ErrorsKeepTheirReason) {
               HasReason("KEY_NOT_FOUND"));
 }
 
-TEST_F(DispatchServiceTest, StreamsKeepTheirTypes) {
+TEST_F(DispatchServiceTest, StreamsAreOpened) {
   grpc::ClientContext context;
   pb::WatchVerificationKeysRequest request;
   request.set_known_version(41);
@@ -143,6 +146,31 @@ TEST_F(DispatchServiceTest, MethodsWithoutHandlerAreUnimplemented) {
   EXPECT_EQ(
       stub_->GetStatus(&context, pb::GetStatusRequest(), &status).error_code(),
       grpc::StatusCode::UNIMPLEMENTED);
+}
+
+TEST(DispatchServiceStreams, WithoutHandlerAreUnimplemented) {
+  class Nothing final : public DispatchService {
+   public:
+    Nothing()
+        : DispatchService(
+              *pb::GetKeyRequest::descriptor()
+                   ->file()
+                   ->pool()
+                   ->FindServiceByName("sallyport.credential_issuer.v1."
+                                       "CredentialIssuerService")) {}
+  };
+  Nothing nothing;
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&nothing);
+  const auto server = builder.BuildAndStart();
+  const auto stub = pb::CredentialIssuerService::NewStub(
+      server->InProcessChannel(grpc::ChannelArguments()));
+  grpc::ClientContext context;
+  const auto stream =
+      stub->WatchVerificationKeys(&context, pb::WatchVerificationKeysRequest());
+  pb::WatchVerificationKeysResponse message;
+  EXPECT_FALSE(stream->Read(&message));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
 TEST_F(DispatchServiceTest, WhatIsNoRequestIsRefused) {

@@ -23,10 +23,15 @@ inline constexpr std::string_view kAdoptedChangesTotal =
 inline constexpr std::string_view kWatchers = "sallyport_dialplan_watchers";
 inline constexpr std::string_view kWatchMessagesTotal =
     "sallyport_dialplan_watch_messages_total";
+inline constexpr std::string_view kRouteStreams =
+    "sallyport_dialplan_route_streams";
+inline constexpr std::string_view kStreamedQuestionsTotal =
+    "sallyport_dialplan_streamed_questions_total";
 
 enum class CommitResult { kStored, kFailed };
 enum class WriteResult { kApplied, kRefused, kQueueFull };
 enum class WatchMessage { kFullPart, kDelta, kHeartbeat };
+enum class StreamedQuestion { kAnswered, kRefused };
 
 inline constexpr std::array<std::string_view, 2> kCommitResults = {"stored",
                                                                    "failed"};
@@ -34,14 +39,18 @@ inline constexpr std::array<std::string_view, 3> kWriteResults = {
     "applied", "refused", "queue_full"};
 inline constexpr std::array<std::string_view, 3> kWatchMessages = {
     "full_part", "delta", "heartbeat"};
+inline constexpr std::array<std::string_view, 2> kStreamedQuestions = {
+    "answered", "refused"};
 inline constexpr std::array<MetricLabel, 1> kCommitLabels = {
     MetricLabel{"result", kCommitResults}};
 inline constexpr std::array<MetricLabel, 1> kWriteLabels = {
     MetricLabel{"result", kWriteResults}};
 inline constexpr std::array<MetricLabel, 1> kWatchLabels = {
     MetricLabel{"kind", kWatchMessages}};
+inline constexpr std::array<MetricLabel, 1> kStreamedLabels = {
+    MetricLabel{"result", kStreamedQuestions}};
 
-inline constexpr std::array<MetricSpec, 7> kDialplanMetrics = {
+inline constexpr std::array<MetricSpec, 9> kDialplanMetrics = {
     MetricSpec{kCommitsTotal, MetricType::kCounter,
                "Transactions of the store; one may hold many writes.",
                kCommitLabels},
@@ -57,6 +66,10 @@ inline constexpr std::array<MetricSpec, 7> kDialplanMetrics = {
     MetricSpec{kWatchers, MetricType::kGauge, "Open snapshot streams."},
     MetricSpec{kWatchMessagesTotal, MetricType::kCounter,
                "Messages handed to snapshot streams.", kWatchLabels},
+    MetricSpec{kRouteStreams, MetricType::kGauge,
+               "Open streams of ResolveRoutes."},
+    MetricSpec{kStreamedQuestionsTotal, MetricType::kCounter,
+               "Questions on them, by what became of them.", kStreamedLabels},
 };
 
 }  // namespace sallyport::dialplan

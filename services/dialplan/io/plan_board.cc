@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 
 namespace sallyport::dialplan {
@@ -16,7 +17,7 @@ void PlanBoard::Account(const PlanRecord& record, bool add, int64_t version) {
   PlanChecksum one;
   one.Add(record.name(), record.etag);
   const std::string_view name = TenantOf(record.name());
-  auto tenant = tenants_.find(name);
+  auto tenant = tenants_.find(AbslView(name));
   if (tenant == tenants_.end()) {
     tenant = tenants_.try_emplace(std::string(name)).first;
   }
@@ -125,7 +126,7 @@ PlanBoard::Head PlanBoard::HeadFor(const Tenants& tenants) const {
   PlanChecksum sum;
   for (const std::string& tenant :
        std::set<std::string>(tenants.begin(), tenants.end())) {
-    const auto it = tenants_.find(tenant);
+    const auto it = tenants_.find(AbslView(tenant));
     if (it != tenants_.end()) sum.Merge(it->second.sum);
   }
   head.checksum = sum.Hex();
@@ -173,7 +174,7 @@ std::optional<std::set<std::string>> PlanBoard::NamesSince(
 std::pair<int64_t, int64_t> PlanBoard::VersionsOf(
     std::string_view tenant) const {
   absl::MutexLock lock(&mutex_);
-  const auto it = tenants_.find(tenant);
+  const auto it = tenants_.find(AbslView(tenant));
   return {head_.version, it == tenants_.end() ? 0 : it->second.changed_version};
 }
 

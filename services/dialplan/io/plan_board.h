@@ -6,7 +6,6 @@
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "services/common/plan_snapshot/plan_checksum.h"
@@ -102,7 +102,7 @@ class PlanBoard {
       ABSL_GUARDED_BY(mutex_);
   Head head_ ABSL_GUARDED_BY(mutex_);
   PlanChecksum sum_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, TenantState, std::less<>> tenants_
+  absl::flat_hash_map<std::string, TenantState> tenants_
       ABSL_GUARDED_BY(mutex_);
   std::array<size_t, std::variant_size_v<PlanEntry>> counts_
       ABSL_GUARDED_BY(mutex_){};

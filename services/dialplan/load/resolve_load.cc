@@ -1,9 +1,12 @@
-// ResolveRoute at a steady rate. Calls are sent when they are due, whether or
-// not earlier ones have been answered, and a call's time counts from when it
-// was due, so that a stall is not forgotten. The last line is JSON.
+// ResolveRoute, or with --stream ResolveRoutes, at a steady rate. Questions are
+// sent when they are due, whether or not earlier ones have been answered, and a
+// question's time counts from when it was due, so that a stall is not
+// forgotten. The last line is JSON.
 
-#include <atomic>
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <deque>
 #include <memory>
 #include <string>
 #include <thread>
@@ -15,6 +18,7 @@
 #include "absl/time/time.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/completion_queue.h"
+#include "grpcpp/support/async_stream.h"
 #include "grpcpp/support/async_unary_call.h"
 #include "sallyport/dialplan/v1/dialplan_service.grpc.pb.h"
 #include "services/common/status/status_macros.h"
@@ -23,7 +27,8 @@
 
 ABSL_FLAG(std::string, target, "", "address of dialplan");
 ABSL_FLAG(std::string, pki, "", "folder of tools/dev/mint_dev_certs");
-ABSL_FLAG(int, rate, 10000, "calls a second");
+ABSL_FLAG(bool, stream, false, "by ResolveRoutes, a stream a connection");
+ABSL_FLAG(int, rate, 10000, "questions a second");
 ABSL_FLAG(double, seconds, 10, "how long");
 ABSL_FLAG(int, connections, 1, "connections, one thread each");
 ABSL_FLAG(int, tenants, 1000, "as in make_region");
@@ -35,41 +40,29 @@ namespace {
 
 namespace pb = ::sallyport::dialplan::v1;
 
-struct Call {
-  absl::Time due;
-  grpc::ClientContext context;
-  pb::ResolveRouteResponse response;
-  grpc::Status status;
-  std::unique_ptr<grpc::ClientAsyncResponseReader<pb::ResolveRouteResponse>>
-      reader;
-};
+// Added at most to a call's time.
+constexpr absl::Duration kNap = absl::Microseconds(5);
 
 // One connection, driven by one thread that looks at the clock and the queue
 // in turn. Thread-compatible.
 class Driver {
  public:
-  Driver(const Region& region, std::shared_ptr<grpc::Channel> channel,
-         int offset)
-      : region_(region),
-        stub_(pb::DialplanService::NewStub(channel)),
-        next_(offset) {}
+  Driver(const Region& region, int offset) : region_(region), next_(offset) {}
+  virtual ~Driver() = default;
 
   void Run(absl::Time start, absl::Time end, absl::Duration interval) {
     absl::Time due = start;
     for (;;) {
       const absl::Time now = absl::Now();
       while (due <= now && due < end) {
-        Start(due);
+        ++open_;
+        Ask(due);
         due += interval;
       }
       if (due >= end && open_ == 0) return;
-      void* tag = nullptr;
-      bool ok = false;
-      // Not slept over: waking up would be part of what is measured.
-      if (queue_.AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC)) ==
-          grpc::CompletionQueue::GOT_EVENT) {
-        Finish(static_cast<Call*>(tag));
-      }
+      // Waking up by the queue would be part of what is measured, and spinning
+      // at realtime priority has the kernel stop us 50 ms of every second.
+      if (!HandleEvent() && due - absl::Now() > kNap) absl::SleepFor(kNap);
     }
   }
 
@@ -77,43 +70,173 @@ class Driver {
   size_t failed = 0;
   std::string failure;
 
- private:
-  void Start(absl::Time due) {
-    // A pattern that can be dialled, another tenant's each time.
+ protected:
+  virtual void Ask(absl::Time due) = 0;
+  virtual void OnEvent(void* tag, bool ok) = 0;
+
+  // A pattern that can be dialled, another tenant's each time.
+  void NextQuestion(pb::ResolveRouteRequest& request) {
     do {
       next_ = static_cast<int>((next_ + 7919L) % region_.patterns);
     } while (!IsVisible(region_, next_));
-    pb::ResolveRouteRequest request;
     request.set_parent(TenantOfPattern(region_, next_));
     request.set_calling_search_space(SearchSpaceOf(request.parent()));
     request.set_calling_number("1001");
     request.set_called_number(NumberOf(region_, next_));
+  }
+
+  void Answered(absl::Time due, const pb::ResolveRouteResponse& response,
+                const std::string& error) {
+    --open_;
+    samples.push_back(absl::Now() - due);
+    if (error.empty() && response.decision() == pb::ROUTE_DECISION_ROUTED) {
+      return;
+    }
+    ++failed;
+    failure = error.empty() ? response.ShortDebugString() : error;
+  }
+
+  bool HandleEvent() {
+    void* tag = nullptr;
+    bool ok = false;
+    if (queue_.AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC)) !=
+        grpc::CompletionQueue::GOT_EVENT) {
+      return false;
+    }
+    OnEvent(tag, ok);
+    return true;
+  }
+
+  grpc::CompletionQueue queue_;
+
+ private:
+  const Region region_;
+  int next_;
+  int open_ = 0;
+};
+
+// A call a question. Thread-compatible.
+class UnaryDriver final : public Driver {
+ public:
+  UnaryDriver(const Region& region, std::shared_ptr<grpc::Channel> channel,
+              int offset)
+      : Driver(region, offset), stub_(pb::DialplanService::NewStub(channel)) {}
+
+ private:
+  struct Call {
+    absl::Time due;
+    grpc::ClientContext context;
+    pb::ResolveRouteResponse response;
+    grpc::Status status;
+    std::unique_ptr<grpc::ClientAsyncResponseReader<pb::ResolveRouteResponse>>
+        reader;
+  };
+
+  void Ask(absl::Time due) override {
+    pb::ResolveRouteRequest request;
+    NextQuestion(request);
     auto* call = new Call;
     call->due = due;
     call->context.set_deadline(
         absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
     call->reader = stub_->AsyncResolveRoute(&call->context, request, &queue_);
     call->reader->Finish(&call->response, &call->status, call);
-    ++open_;
   }
 
-  void Finish(Call* call) {
-    --open_;
-    samples.push_back(absl::Now() - call->due);
-    if (!call->status.ok() ||
-        call->response.decision() != pb::ROUTE_DECISION_ROUTED) {
-      ++failed;
-      failure = call->status.ok() ? call->response.ShortDebugString()
-                                  : call->status.error_message();
-    }
-    delete call;
+  void OnEvent(void* tag, bool /*ok*/) override {
+    const std::unique_ptr<Call> call(static_cast<Call*>(tag));
+    Answered(call->due, call->response,
+             call->status.ok() ? "" : call->status.error_message() + " ");
   }
 
-  const Region region_;
   const std::unique_ptr<pb::DialplanService::Stub> stub_;
-  grpc::CompletionQueue queue_;
-  int next_;
-  int open_ = 0;
+};
+
+// One stream, on which a question is a message; those that fall due while one
+// is being sent go together. Thread-compatible.
+class StreamDriver final : public Driver {
+ public:
+  StreamDriver(const Region& region, std::shared_ptr<grpc::Channel> channel,
+               int offset)
+      : Driver(region, offset), stub_(pb::DialplanService::NewStub(channel)) {
+    stream_ = stub_->AsyncResolveRoutes(&context_, &queue_, &start_tag_);
+    while (!started_) HandleEvent();
+    stream_->Read(&response_, &read_tag_);
+  }
+  ~StreamDriver() override {
+    context_.TryCancel();
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+
+ private:
+  static constexpr int kMost = 100;
+
+  void Ask(absl::Time due) override {
+    asked_.push_back(due);
+    NextQuestion(*waiting_.add_questions());
+    Send();
+  }
+
+  void Send() {
+    if (sending_ || waiting_.questions_size() == 0) return;
+    pb::ResolveRoutesRequest request;
+    const int size = std::min(waiting_.questions_size(), kMost);
+    for (int i = 0; i < size; ++i) {
+      request.add_questions()->Swap(waiting_.mutable_questions(i));
+    }
+    waiting_.mutable_questions()->DeleteSubrange(0, size);
+    sending_ = true;
+    stream_->Write(request, &write_tag_);
+  }
+
+  void OnEvent(void* tag, bool ok) override {
+    if (tag == &start_tag_) {
+      started_ = true;
+    } else if (!ok) {
+      Ended();
+    } else if (tag == &write_tag_) {
+      sending_ = false;
+      Send();
+    } else {
+      for (const pb::ResolveRouteResult& result : response_.results()) {
+        Answered(asked_.front(), result.response(),
+                 result.has_error() ? result.error().message() + " " : "");
+        asked_.pop_front();
+      }
+      stream_->Read(&response_, &read_tag_);
+    }
+  }
+
+  [[noreturn]] void Ended() {
+    grpc::Status status;
+    char tag = 0;
+    stream_->Finish(&status, &tag);
+    void* event = nullptr;
+    bool ok = false;
+    while (event != &tag && queue_.Next(&event, &ok)) {
+    }
+    std::fprintf(stderr, "resolve_load: the stream has ended: %s\n",
+                 status.error_message().c_str());
+    std::exit(1);
+  }
+
+  const std::unique_ptr<pb::DialplanService::Stub> stub_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientAsyncReaderWriter<pb::ResolveRoutesRequest,
+                                                pb::ResolveRoutesResponse>>
+      stream_;
+  pb::ResolveRoutesRequest waiting_;
+  pb::ResolveRoutesResponse response_;
+  std::deque<absl::Time> asked_;
+  bool started_ = false;
+  bool sending_ = false;
+  char start_tag_ = 0;
+  char write_tag_ = 0;
+  char read_tag_ = 0;
 };
 
 // Asked once each, so that the tenants are compiled and the connection is up.
@@ -144,7 +267,12 @@ absl::Status Run() {
     SP_ASSIGN_OR_RETURN(auto channel, LoadChannel(target, "operator"));
     const auto stub = pb::DialplanService::NewStub(channel);
     SP_RETURN_IF_ERROR(WarmUp(region, *stub));
-    drivers.push_back(std::make_unique<Driver>(region, channel, i * 31));
+    if (absl::GetFlag(FLAGS_stream)) {
+      drivers.push_back(
+          std::make_unique<StreamDriver>(region, channel, i * 31));
+    } else {
+      drivers.push_back(std::make_unique<UnaryDriver>(region, channel, i * 31));
+    }
   }
   const absl::Duration interval =
       absl::Seconds(1) * connections / absl::GetFlag(FLAGS_rate);

@@ -24,7 +24,8 @@ OperatorRole RoleFor(std::string_view method) {
     return OperatorRole::kAdmin;
   }
   if (StartsWith(method, "Get") || StartsWith(method, "List") ||
-      method == "ResolveRoute" || method == "EvaluateChange") {
+      method == "ResolveRoute" || method == "ResolveRoutes" ||
+      method == "EvaluateChange") {
     return OperatorRole::kViewer;
   }
   return OperatorRole::kOperator;

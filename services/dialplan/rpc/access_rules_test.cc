@@ -33,6 +33,7 @@ TEST(AccessRulesTest, WhoMayWhat) {
   EXPECT_EQ(role("GetPeer"), OperatorRole::kViewer);
   EXPECT_EQ(role("ListUsers"), OperatorRole::kViewer);
   EXPECT_EQ(role("ResolveRoute"), OperatorRole::kViewer);
+  EXPECT_EQ(role("ResolveRoutes"), OperatorRole::kViewer);
   EXPECT_EQ(role("CreatePeer"), OperatorRole::kOperator);
   EXPECT_EQ(role("DeleteRoutePattern"), OperatorRole::kOperator);
   EXPECT_EQ(role("ImportUsers"), OperatorRole::kOperator);

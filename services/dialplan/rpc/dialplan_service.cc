@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "grpcpp/impl/codegen/proto_utils.h"
-#include "grpcpp/impl/codegen/server_callback_handlers.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/status/check.h"
 #include "services/common/status/error_reason.h"
@@ -23,11 +22,15 @@ constexpr char kVersion[] = "0.1.0";
 constexpr size_t kMaxConsumer = 255;
 
 // A stream that ends before it begins.
-class RefusedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
+template <typename Reactor>
+class Refused final : public Reactor {
  public:
-  explicit RefusedStream(const absl::Status& status) { Finish(ToGrpc(status)); }
+  explicit Refused(const absl::Status& status) {
+    Reactor::Finish(ToGrpc(status));
+  }
   void OnDone() override { delete this; }
 };
+using RefusedStream = Refused<grpc::ServerWriteReactor<grpc::ByteBuffer>>;
 
 absl::Status BadField(std::string_view field, std::string_view what) {
   return MakeError(absl::StatusCode::kInvalidArgument, "VALUE_INVALID",
@@ -119,12 +122,12 @@ DialplanService::DialplanService(const Parts& parts, const Self& self)
   Handle("ResolveRoute", &DialplanService::ResolveRoute);
   Handle("ReportSnapshotVersion", &DialplanService::ReportSnapshotVersion);
   Handle("GetStatus", &DialplanService::GetStatus);
+  HandleBidi("ResolveRoutes",
+             [this](Context* context) { return ResolveRoutes(context); });
   HandleStream("WatchSnapshot",
-               std::make_unique<grpc::internal::CallbackServerStreamingHandler<
-                   grpc::ByteBuffer, grpc::ByteBuffer>>(
-                   [this](Context* context, const grpc::ByteBuffer* request) {
-                     return WatchSnapshot(context, request);
-                   }));
+               [this](Context* context, const grpc::ByteBuffer* request) {
+                 return WatchSnapshot(context, request);
+               });
 }
 
 absl::StatusOr<CallerIdentity> DialplanService::Authorize(
@@ -213,6 +216,21 @@ absl::Status DialplanService::ResolveRoute(
     pb::ResolveRouteResponse& response) {
   SP_ASSIGN_OR_RETURN(response, parts_.resolver.Answer(request));
   return absl::OkStatus();
+}
+
+RouteStreams::Reactor* DialplanService::ResolveRoutes(Context* context) {
+  auto caller = parts_.policy.Identify(*context->auth_context());
+  if (!caller.ok()) {
+    return new Refused<RouteStreams::Reactor>(caller.status());
+  }
+  return parts_.routes.Open(
+      [this, caller = *std::move(caller), method = MethodPath("ResolveRoutes")](
+          const pb::ResolveRouteRequest& question)
+          -> absl::StatusOr<pb::ResolveRouteResponse> {
+        SP_RETURN_IF_ERROR(parts_.policy.CheckTenant(
+            caller, method, TenantOfName(question.parent())));
+        return parts_.resolver.Answer(question);
+      });
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* DialplanService::WatchSnapshot(

@@ -28,6 +28,7 @@
 #include "services/dialplan/rpc/plan_resolver.h"
 #include "services/dialplan/rpc/plan_watch.h"
 #include "services/dialplan/rpc/resource_methods.h"
+#include "services/dialplan/rpc/route_streams.h"
 #include "services/dialplan/rpc/security_methods.h"
 
 namespace sallyport::dialplan {
@@ -48,6 +49,7 @@ class DialplanService final : public DispatchService {
     PlanResolver& resolver;
     ChangeEvaluator& evaluator;
     PlanWatch& watch;
+    RouteStreams& routes;
     ConsumerTable& consumers;
     const Clock& clock;
   };
@@ -106,6 +108,7 @@ class DialplanService final : public DispatchService {
       const CallerIdentity& caller,
       const ::sallyport::dialplan::v1::ResolveRouteRequest& request,
       ::sallyport::dialplan::v1::ResolveRouteResponse& response);
+  RouteStreams::Reactor* ResolveRoutes(Context* context);
   // In octets, so that a message is encoded once for many streams.
   grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchSnapshot(
       Context* context, const grpc::ByteBuffer* octets);

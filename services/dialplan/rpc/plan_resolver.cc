@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/digit_analysis/plan_entry.h"
 #include "services/common/plan_snapshot/route_answer.h"
@@ -37,7 +38,7 @@ absl::StatusOr<std::shared_ptr<const Resolver>> CompileTenant(
 std::shared_ptr<PlanResolver::Tenant> PlanResolver::TenantAt(
     std::string_view name) {
   absl::MutexLock lock(&mutex_);
-  const auto it = tenants_.find(name);
+  const auto it = tenants_.find(AbslView(name));
   if (it != tenants_.end()) return it->second;
   return tenants_.try_emplace(std::string(name), std::make_shared<Tenant>())
       .first->second;

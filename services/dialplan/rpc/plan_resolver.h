@@ -5,12 +5,12 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "sallyport/dialplan/v1/resolve_route.pb.h"
@@ -53,7 +53,7 @@ class PlanResolver {
 
   const PlanBoard& board_;
   absl::Mutex mutex_;
-  std::map<std::string, std::shared_ptr<Tenant>, std::less<>> tenants_
+  absl::flat_hash_map<std::string, std::shared_ptr<Tenant>> tenants_
       ABSL_GUARDED_BY(mutex_);
 };
 

@@ -19,7 +19,6 @@
 #include "absl/time/clock.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
-#include "grpcpp/impl/codegen/server_callback_handlers.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
@@ -49,20 +48,16 @@ class Service final : public DispatchService {
                  ->file()
                  ->pool()
                  ->FindServiceByName("sallyport.dialplan.v1.DialplanService")) {
-    HandleStream(
-        "WatchSnapshot",
-        std::make_unique<grpc::internal::CallbackServerStreamingHandler<
-            grpc::ByteBuffer,
-            grpc::ByteBuffer>>([&watch](grpc::CallbackServerContext* context,
-                                        const grpc::ByteBuffer* octets) {
-          pb::WatchSnapshotRequest request;
-          grpc::ByteBuffer copy(*octets);
-          EXPECT_TRUE(
-              grpc::SerializationTraits<pb::WatchSnapshotRequest>::Deserialize(
-                  &copy, &request)
-                  .ok());
-          return watch.Open(context, request, {"service signaling_edge", true});
-        }));
+    HandleStream("WatchSnapshot", [&watch](grpc::CallbackServerContext* context,
+                                           const grpc::ByteBuffer* octets) {
+      pb::WatchSnapshotRequest request;
+      grpc::ByteBuffer copy(*octets);
+      EXPECT_TRUE(
+          grpc::SerializationTraits<pb::WatchSnapshotRequest>::Deserialize(
+              &copy, &request)
+              .ok());
+      return watch.Open(context, request, {"service signaling_edge", true});
+    });
   }
 };
 

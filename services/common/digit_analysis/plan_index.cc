@@ -1,5 +1,6 @@
 #include "services/common/digit_analysis/plan_index.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +18,20 @@ namespace {
 
 std::string Lower(std::string_view text) {
   return absl::AsciiStrToLower(AbslView(text));
+}
+
+// Keys of claims; texts in lower case but for devices.
+std::string DomainKey(std::string_view domain) {
+  return absl::StrCat("d", AbslView(domain));
+}
+std::string DeviceKey(std::string_view device) {
+  return absl::StrCat("p", AbslView(device));
+}
+std::string SubjectKey(std::string_view subject, std::string_view port) {
+  return absl::StrCat("s", AbslView(port), " ", AbslView(subject));
+}
+std::string AddressKey(std::string_view address, std::string_view port) {
+  return absl::StrCat("a", AbslView(port), " ", AbslView(address));
 }
 
 template <typename Map, typename Key>
@@ -41,7 +56,15 @@ PlanIndex::PlanIndex(std::shared_ptr<const PlanSnapshot> snapshot)
     }
   }
   for (const UserEntry& user : snapshot_->users) {
-    user_at_.try_emplace({user.username, Lower(user.domain)}, &user);
+    std::string domain = Lower(user.domain);
+    Population& population = populations_[domain];
+    ++population.users;
+    if (population.realm.empty()) population.realm = user.realm;
+    if (user.digest_algorithm == DigestAlgorithm::kMd5) ++population.md5_users;
+    if (ModeOf(user.dial_plan) == SecurityMode::kUnsecured) {
+      ++population.clear_users;
+    }
+    user_at_.try_emplace({user.username, std::move(domain)}, &user);
   }
   for (const PhoneEntry& phone : snapshot_->phones) {
     phone_by_device_.try_emplace(phone.device_name, &phone);
@@ -67,6 +90,67 @@ PlanIndex::PlanIndex(std::shared_ptr<const PlanSnapshot> snapshot)
       peer_by_address_.try_emplace({Lower(peer.address), port}, &peer);
     }
   }
+}
+
+PlanIndex::PlanIndex(Region region) : region_(std::move(region)) {
+  for (const PlanIndex* tenant : region_.in_order) {
+    peers_with_prefixes_.insert(peers_with_prefixes_.end(),
+                                tenant->peers_with_prefixes_.begin(),
+                                tenant->peers_with_prefixes_.end());
+  }
+}
+
+int64_t PlanIndex::version() const {
+  return snapshot_ != nullptr ? snapshot_->version : region_.version;
+}
+
+const std::string& PlanIndex::checksum() const {
+  return snapshot_ != nullptr ? snapshot_->checksum : region_.checksum;
+}
+
+const PlanIndex* PlanIndex::PartOf(std::string_view tenant) const {
+  if (snapshot_ != nullptr) return this;
+  return Lookup(region_.tenants, AbslView(tenant));
+}
+
+const PlanIndex* PlanIndex::Claimant(std::string_view key) const {
+  const Region::Claimants* claimants = region_.claims.Find(key);
+  return claimants == nullptr ? nullptr : PartOf(claimants->front());
+}
+
+std::vector<std::string> PlanIndex::Claims() const {
+  std::vector<std::string> out;
+  for (const auto& [domain, tenant] : tenant_of_domain_) {
+    out.push_back(DomainKey(domain));
+  }
+  for (const auto& [device, phone] : phone_by_device_) {
+    out.push_back(DeviceKey(device));
+  }
+  for (const auto& [subject, peer] : peer_by_subject_) {
+    out.push_back(SubjectKey(subject.first, subject.second));
+  }
+  for (const auto& [address, peer] : peer_by_address_) {
+    out.push_back(AddressKey(address.first, address.second));
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+void PlanIndex::ForEachPeer(
+    absl::FunctionRef<void(const PeerEntry&)> visit) const {
+  if (snapshot_ == nullptr) {
+    for (const PlanIndex* tenant : region_.in_order) tenant->ForEachPeer(visit);
+    return;
+  }
+  for (const PeerEntry& peer : snapshot_->peers) visit(peer);
+}
+
+const TenantEntry* PlanIndex::OnlyTenant() const {
+  if (snapshot_ == nullptr) {
+    return region_.in_order.size() == 1 ? region_.in_order[0]->OnlyTenant()
+                                        : nullptr;
+  }
+  return snapshot_->tenants.size() == 1 ? &snapshot_->tenants[0] : nullptr;
 }
 
 const TenantEntry* PlanIndex::Tenant(std::string_view name) const {
@@ -95,15 +179,42 @@ const CallingSearchSpaceEntry* PlanIndex::CallingSearchSpace(
 }
 
 const TenantEntry* PlanIndex::TenantOfDomain(std::string_view domain) const {
-  return Lookup(tenant_of_domain_, Lower(domain));
+  const std::string key = Lower(domain);
+  if (snapshot_ == nullptr) {
+    const PlanIndex* part = Claimant(DomainKey(key));
+    return part == nullptr ? nullptr : part->TenantOfDomain(domain);
+  }
+  return Lookup(tenant_of_domain_, key);
 }
 
 const UserEntry* PlanIndex::UserAt(std::string_view username,
                                    std::string_view domain) const {
-  return Lookup(user_at_, std::make_pair(std::string(username), Lower(domain)));
+  std::string key = Lower(domain);
+  if (snapshot_ == nullptr) {
+    // A user's domain is its tenant's.
+    const PlanIndex* part = Claimant(DomainKey(key));
+    return part == nullptr ? nullptr : part->UserAt(username, domain);
+  }
+  return Lookup(user_at_,
+                std::make_pair(std::string(username), std::move(key)));
+}
+
+const PlanIndex::Population* PlanIndex::PopulationOf(
+    std::string_view domain) const {
+  const std::string key = Lower(domain);
+  if (snapshot_ == nullptr) {
+    const PlanIndex* part = Claimant(DomainKey(key));
+    return part == nullptr ? nullptr : part->PopulationOf(domain);
+  }
+  const auto it = populations_.find(key);
+  return it == populations_.end() ? nullptr : &it->second;
 }
 
 const PhoneEntry* PlanIndex::PhoneByDevice(std::string_view device_name) const {
+  if (snapshot_ == nullptr) {
+    const PlanIndex* part = Claimant(DeviceKey(device_name));
+    return part == nullptr ? nullptr : part->PhoneByDevice(device_name);
+  }
   return Lookup(phone_by_device_, device_name);
 }
 
@@ -119,14 +230,28 @@ SecurityMode PlanIndex::ModeOf(std::string_view dial_plan) const {
 
 const PeerEntry* PlanIndex::PeerBySubject(std::string_view subject,
                                           uint32_t incoming_port) const {
+  std::string text = Lower(subject);
+  std::string port = absl::StrCat(incoming_port);
+  if (snapshot_ == nullptr) {
+    const PlanIndex* part = Claimant(SubjectKey(text, port));
+    return part == nullptr ? nullptr
+                           : part->PeerBySubject(subject, incoming_port);
+  }
   return Lookup(peer_by_subject_,
-                std::make_pair(Lower(subject), absl::StrCat(incoming_port)));
+                std::make_pair(std::move(text), std::move(port)));
 }
 
 const PeerEntry* PlanIndex::PeerByAddress(std::string_view address,
                                           uint32_t incoming_port) const {
+  std::string text = Lower(address);
+  std::string port = absl::StrCat(incoming_port);
+  if (snapshot_ == nullptr) {
+    const PlanIndex* part = Claimant(AddressKey(text, port));
+    return part == nullptr ? nullptr
+                           : part->PeerByAddress(address, incoming_port);
+  }
   return Lookup(peer_by_address_,
-                std::make_pair(Lower(address), absl::StrCat(incoming_port)));
+                std::make_pair(std::move(text), std::move(port)));
 }
 
 }  // namespace sallyport

@@ -12,23 +12,64 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/functional/function_ref.h"
+#include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/digit_analysis/plan_entry.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/common/digit_analysis/shared_map.h"
+#include "services/common/status/check.h"
 
 namespace sallyport {
 
-// A snapshot with its indexes. Each lookup costs one hash, whatever the size
-// of the plan; a null pointer means "there is none". Pointers live as long as
-// the index. Where two entries claim one key the first by name has it: the
-// checker of dialplan refuses such a plan. Immutable.
+// A snapshot with its indexes, or those of a region's tenants together. Each
+// lookup costs one hash or two, whatever the size of the plan; a null pointer
+// means "there is none". Pointers live as long as the index. Where two entries
+// claim one key the first by name has it: the checker of dialplan refuses such
+// a plan. Immutable.
 class PlanIndex {
  public:
+  // Tenants that are indexed each by itself, as RegionPlan keeps them.
+  struct Region {
+    // Who has a key that only one can have, in order of their names.
+    using Claimants = absl::InlinedVector<std::string, 1>;
+
+    int64_t version = 0;
+    std::string checksum;
+    // By name, and in order of it; they must outlive the index.
+    absl::flat_hash_map<std::string, const PlanIndex*> tenants;
+    std::vector<const PlanIndex*> in_order;
+    SharedMap<Claimants> claims;
+  };
+  // Of the users that have a domain.
+  struct Population {
+    std::string realm;  // of the first
+    size_t users = 0;
+    size_t md5_users = 0;
+    size_t clear_users = 0;  // whose dial plan is unsecured
+  };
+
   explicit PlanIndex(std::shared_ptr<const PlanSnapshot> snapshot);
+  explicit PlanIndex(Region region);
 
   PlanIndex(const PlanIndex&) = delete;
   PlanIndex& operator=(const PlanIndex&) = delete;
 
-  const PlanSnapshot& snapshot() const { return *snapshot_; }
+  // Of an index that is of one.
+  const PlanSnapshot& snapshot() const {
+    SP_CHECK(snapshot_ != nullptr);
+    return *snapshot_;
+  }
+  int64_t version() const;
+  const std::string& checksum() const;
+  // That of one tenant; itself if it is of one snapshot, null if it has no such
+  // tenant. The same object for as long as the tenant has not changed.
+  const PlanIndex* PartOf(std::string_view tenant) const;
+
+  // In order of name.
+  void ForEachPeer(absl::FunctionRef<void(const PeerEntry&)> visit) const;
+  // The tenant, if there is one and no other.
+  const TenantEntry* OnlyTenant() const;
 
   // By resource name.
   const TenantEntry* Tenant(std::string_view name) const;
@@ -41,7 +82,9 @@ class PlanIndex {
   // The same of any kind: Find<LineEntry>("tenants/t/lines/l").
   template <typename Entry>
   const Entry* Find(std::string_view name) const {
-    const ByName<Entry>& map = std::get<ByName<Entry>>(by_name_);
+    const PlanIndex* part = PartOf(TenantOf(name));
+    if (part == nullptr) return nullptr;
+    const ByName<Entry>& map = std::get<ByName<Entry>>(part->by_name_);
     const auto it = map.find(name);
     return it == map.end() ? nullptr : it->second;
   }
@@ -52,6 +95,8 @@ class PlanIndex {
   // exactly (RFC 3261 section 19.1.4), the domain without regard to case.
   const UserEntry* UserAt(std::string_view username,
                           std::string_view domain) const;
+  // Null if no user has the domain; in any case.
+  const Population* PopulationOf(std::string_view domain) const;
   // The phone that a certificate's CN names; exact.
   const PhoneEntry* PhoneByDevice(std::string_view device_name) const;
   // The user that registers from the phone; null if it names none.
@@ -74,6 +119,10 @@ class PlanIndex {
     return peers_with_prefixes_;
   }
 
+  // The keys of an index of one snapshot that only one tenant of a region can
+  // have: domains, devices, subjects and addresses. Sorted.
+  std::vector<std::string> Claims() const;
+
  private:
   template <typename Entry>
   using ByName = absl::flat_hash_map<std::string_view, const Entry*>;
@@ -88,7 +137,11 @@ class PlanIndex {
   using ByPair =
       absl::flat_hash_map<std::pair<std::string, std::string>, const Entry*>;
 
-  std::shared_ptr<const PlanSnapshot> snapshot_;
+  // The first tenant that has the key, or null.
+  const PlanIndex* Claimant(std::string_view key) const;
+
+  const std::shared_ptr<const PlanSnapshot> snapshot_;  // or null, then
+  const Region region_;
   ByNameOfAll<PlanEntry>::Maps by_name_;
   absl::flat_hash_map<std::string, const TenantEntry*> tenant_of_domain_;
   ByPair<UserEntry> user_at_;
@@ -96,6 +149,7 @@ class PlanIndex {
   ByPair<PeerEntry> peer_by_subject_;
   ByPair<PeerEntry> peer_by_address_;
   std::vector<const PeerEntry*> peers_with_prefixes_;
+  absl::flat_hash_map<std::string, Population> populations_;
 };
 
 }  // namespace sallyport

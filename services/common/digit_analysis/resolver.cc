@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/memory/memory.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/string_view.h"
@@ -89,7 +90,7 @@ class Resolver::Run {
       Refuse("TENANT_UNKNOWN", "there is no such tenant");
       return;
     }
-    caller_ = ContextOf(query_, index(), plan_.callers_);
+    caller_ = ContextOf(query_, index(), *plan_.callers_);
     out_.caller_mode = caller_.mode;
     out_.redirections = query_.redirected;
     out_.interdigit_timeout = caller_.interdigit_timeout;
@@ -616,7 +617,7 @@ class Resolver::Run {
                          : ApplyMask(profile->mailbox_mask, redirecting);
     }
     if (line != nullptr) {
-      const UserEntry* owner = plan_.callers_.UserOf(*line);
+      const UserEntry* owner = plan_.callers_->UserOf(*line);
       restriction_ =
           owner == nullptr ? std::string_view() : owner->dialling_restriction;
     }
@@ -660,7 +661,7 @@ class Resolver::Run {
 };
 
 Resolver::Resolver(std::shared_ptr<const PlanSnapshot> snapshot)
-    : index_(std::move(snapshot)), callers_(index_) {
+    : index_(std::move(snapshot)), callers_(std::in_place, index_) {
   for (const VoicemailProfileEntry& e : this->snapshot().voicemail_profiles) {
     if (e.is_default) default_profiles_.try_emplace(TenantOf(e.name), &e);
   }
@@ -679,12 +680,25 @@ absl::StatusOr<std::shared_ptr<const Resolver>> Resolver::Create(
   return std::shared_ptr<const Resolver>(std::move(resolver));
 }
 
+std::shared_ptr<const Resolver> Resolver::OfRegion(Tenants tenants,
+                                                   PlanIndex::Region region) {
+  return absl::WrapUnique(new Resolver(std::move(tenants), std::move(region)));
+}
+
+const Resolver& Resolver::Of(std::string_view tenant) const {
+  if (callers_.has_value()) return *this;
+  static const Resolver& nothing =
+      *new Resolver(std::make_shared<const PlanSnapshot>());
+  const auto it = tenants_.find(AbslView(tenant));
+  return it == tenants_.end() ? nothing : *it->second;
+}
+
 Resolution Resolver::Resolve(const RouteQuery& query) const {
-  return Run(*this, query, /*explain=*/false).Go();
+  return Run(Of(query.tenant), query, /*explain=*/false).Go();
 }
 
 Resolution Resolver::Explain(const RouteQuery& query) const {
-  return Run(*this, query, /*explain=*/true).Go();
+  return Run(Of(query.tenant), query, /*explain=*/true).Go();
 }
 
 }  // namespace sallyport

@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -21,8 +23,9 @@
 
 namespace sallyport {
 
-// Routes by one snapshot; replaced whole when the next comes. Pointers in a
-// Resolution live as long as the resolver. Immutable.
+// Routes by one snapshot, or by those of a region's tenants, each compiled by
+// itself; replaced when the next comes. Pointers in a Resolution live as long
+// as the resolver. Immutable.
 class Resolver {
  public:
   // Translations and forwards that one call may go through.
@@ -33,11 +36,21 @@ class Resolver {
   // DialPattern::Parse gives it.
   static absl::StatusOr<std::shared_ptr<const Resolver>> Create(
       std::shared_ptr<const PlanSnapshot> snapshot);
+  // By tenant's name. RegionPlan calls it.
+  using Tenants =
+      absl::flat_hash_map<std::string, std::shared_ptr<const Resolver>>;
+  static std::shared_ptr<const Resolver> OfRegion(Tenants tenants,
+                                                  PlanIndex::Region region);
 
   const PlanIndex& index() const { return index_; }
+  // That of one tenant; itself if it is of one snapshot. One of nothing if
+  // there is no such tenant.
+  const Resolver& Of(std::string_view tenant) const;
+
+  // Of one that is of one snapshot.
   const PlanSnapshot& snapshot() const { return index_.snapshot(); }
   const PlanTable& table() const { return table_; }
-  const CallerIndex& callers() const { return callers_; }
+  const CallerIndex& callers() const { return *callers_; }
 
   // The call path: the cost grows with the number's length and the caller's
   // partitions, not with the plan.
@@ -51,9 +64,13 @@ class Resolver {
   class Run;
 
   explicit Resolver(std::shared_ptr<const PlanSnapshot> snapshot);
+  Resolver(Tenants tenants, PlanIndex::Region region)
+      : tenants_(std::move(tenants)), index_(std::move(region)) {}
 
-  PlanIndex index_;
-  CallerIndex callers_;
+  const Tenants tenants_;  // of a region; index_ points into them
+  const PlanIndex index_;
+  // Of a snapshot.
+  std::optional<CallerIndex> callers_;
   PlanTable table_;
   DiallingPolicy policy_;
   // The default of each tenant, by its name.

@@ -363,7 +363,8 @@ absl::StatusOr<RouteQuery> QueryOf(const pb::ResolveRouteRequest& request,
 }  // namespace
 
 absl::StatusOr<pb::ResolveRouteResponse> AnswerRoute(
-    const pb::ResolveRouteRequest& request, const Resolver& resolver) {
+    const pb::ResolveRouteRequest& request, const Resolver& plan) {
+  const Resolver& resolver = plan.Of(request.parent());
   constexpr size_t kMaxText = 255;
   if (request.called_number().empty()) {
     return BadField("called_number", "VALUE_REQUIRED", "is required");
@@ -380,7 +381,7 @@ absl::StatusOr<pb::ResolveRouteResponse> AnswerRoute(
   out.set_decision(DecisionOf(resolution));
   out.set_reason(resolution.reason);
   out.set_explanation(ExplanationOf(resolution));
-  out.set_version(resolver.snapshot().version);
+  out.set_version(plan.index().version());
   out.set_matched_resource(resolution.pattern_name);
   out.set_matched_pattern(resolution.pattern);
   out.set_called_number(resolution.called);

@@ -10,12 +10,12 @@
 
 namespace sallyport {
 
-// Answers by the plan of `resolver`. INVALID_ARGUMENT with a field violation
+// Answers by the plan. INVALID_ARGUMENT with a field violation
 // if the request is no question, NOT_FOUND for an unknown tenant; a call that
 // would be refused is an answer. Looking for the owner of a number walks all
 // users. Pure.
 absl::StatusOr<dialplan::v1::ResolveRouteResponse> AnswerRoute(
-    const dialplan::v1::ResolveRouteRequest& request, const Resolver& resolver);
+    const dialplan::v1::ResolveRouteRequest& request, const Resolver& plan);
 
 }  // namespace sallyport
 

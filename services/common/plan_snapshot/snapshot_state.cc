@@ -63,6 +63,7 @@ absl::StatusOr<bool> SnapshotState::Apply(
       }
       SP_RETURN_IF_ERROR(CheckSum(sum, message));
       resources_ = std::move(resources);
+      all_touched_ = true;
       Accept(sum, message);
       return true;
     }
@@ -88,6 +89,7 @@ absl::StatusOr<bool> SnapshotState::Apply(
       }
       SP_RETURN_IF_ERROR(CheckSum(sum, message));
       for (const auto& [name, resource] : after) {
+        if (!all_touched_) touched_.emplace(TenantOf(name));
         if (resource == nullptr) {
           resources_.erase(std::string(name));
         } else {
@@ -126,6 +128,48 @@ std::shared_ptr<const PlanSnapshot> SnapshotState::Snapshot() const {
   }
   ResolveDefaults(*snapshot);
   return snapshot;
+}
+
+PlanUpdate SnapshotState::TakeUpdate() {
+  PlanUpdate update;
+  update.version = version_;
+  update.checksum = checksum_;
+  update.all = std::exchange(all_touched_, false);
+  std::map<std::string, std::shared_ptr<PlanSnapshot>, std::less<>> plans;
+  const auto add = [&plans](const pb::Resource& resource) {
+    std::optional<PlanEntry> entry = EntryOf(resource);
+    if (!entry.has_value()) return;
+    const std::string_view tenant = TenantOf(NameOf(resource));
+    auto it = plans.find(tenant);
+    if (it == plans.end()) it = plans.try_emplace(std::string(tenant)).first;
+    if (it->second == nullptr) it->second = std::make_shared<PlanSnapshot>();
+    AddTo(*it->second, *std::move(entry));
+  };
+  if (update.all) {
+    for (const auto& [name, resource] : resources_) add(*resource);
+  }
+  for (const std::string& tenant : std::exchange(touched_, {})) {
+    if (update.all) break;
+    plans.try_emplace(tenant);  // of which nothing may be left
+    const auto own = resources_.find(tenant);
+    if (own != resources_.end()) add(*own->second);
+    const std::string prefix = tenant + "/";
+    for (auto it = resources_.lower_bound(prefix);
+         it != resources_.end() &&
+         it->first.compare(0, prefix.size(), prefix) == 0;
+         ++it) {
+      add(*it->second);
+    }
+  }
+  for (auto& [name, plan] : plans) {
+    if (plan != nullptr) {
+      plan->version = version_;
+      plan->checksum = checksum_;
+      ResolveDefaults(*plan);
+    }
+    update.tenants.push_back({name, std::move(plan)});
+  }
+  return update;
 }
 
 std::string SnapshotState::Save() const {

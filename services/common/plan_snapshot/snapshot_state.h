@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,7 @@
 #include "sallyport/dialplan/v1/resource.pb.h"
 #include "sallyport/dialplan/v1/snapshot.pb.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/common/digit_analysis/region_plan.h"
 #include "services/common/plan_snapshot/plan_checksum.h"
 
 namespace sallyport {
@@ -40,6 +42,9 @@ class SnapshotState {
 
   // The plan with its defaults resolved, sorted by name.
   std::shared_ptr<const PlanSnapshot> Snapshot() const;
+  // The tenants that changed since the last call, as RegionPlan takes them; the
+  // first time, all. Costs what they hold, not what the plan does.
+  PlanUpdate TakeUpdate();
 
   // For a file of mode 0600: it holds the users' hashes.
   std::string Save() const;
@@ -55,6 +60,8 @@ class SnapshotState {
   std::string checksum_;
   Resources resources_;
   PlanChecksum sum_;
+  std::set<std::string> touched_;  // tenants, since TakeUpdate()
+  bool all_touched_ = true;
   // Parts of a full snapshot, until the last has come.
   Resources pending_;
   int64_t pending_version_ = 0;

@@ -23,8 +23,8 @@ inline constexpr std::string_view kAdoptedChangesTotal =
 inline constexpr std::string_view kWatchers = "sallyport_dialplan_watchers";
 inline constexpr std::string_view kWatchMessagesTotal =
     "sallyport_dialplan_watch_messages_total";
-inline constexpr std::string_view kRouteStreams =
-    "sallyport_dialplan_route_streams";
+inline constexpr std::string_view kRouteSessions =
+    "sallyport_dialplan_route_sessions";
 inline constexpr std::string_view kStreamedQuestionsTotal =
     "sallyport_dialplan_streamed_questions_total";
 
@@ -66,7 +66,7 @@ inline constexpr std::array<MetricSpec, 9> kDialplanMetrics = {
     MetricSpec{kWatchers, MetricType::kGauge, "Open snapshot streams."},
     MetricSpec{kWatchMessagesTotal, MetricType::kCounter,
                "Messages handed to snapshot streams.", kWatchLabels},
-    MetricSpec{kRouteStreams, MetricType::kGauge,
+    MetricSpec{kRouteSessions, MetricType::kGauge,
                "Open streams of ResolveRoutes."},
     MetricSpec{kStreamedQuestionsTotal, MetricType::kCounter,
                "Questions on them, by what became of them.", kStreamedLabels},

@@ -211,7 +211,7 @@ class RouteStream final : public RouteStreams::Reactor,
 
 RouteStreams::RouteStreams(Options options) : options_(options) {
   if (options_.metrics != nullptr) {
-    open_ = options_.metrics->Gauge(kRouteStreams);
+    open_ = options_.metrics->Gauge(kRouteSessions);
     questions_ = options_.metrics->Counter(kStreamedQuestionsTotal);
   }
 }

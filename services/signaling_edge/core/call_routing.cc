@@ -397,7 +397,7 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   record.matched_resource =
       resolution.pattern_name.empty() ? matched_user : resolution.pattern_name;
   record.matched_pattern = resolution.pattern;
-  record.snapshot_version = attempt.plan->snapshot().version;
+  record.snapshot_version = attempt.plan->index().version();
   calls_.emplace(id, std::move(made));
   attempt.branches.push_back(id);
   attempt_of_[id] = attempt.id;

@@ -103,8 +103,8 @@ void EdgeCore::Perform(EdgeAction action) {
     if (tenant.empty()) tenant = TenantOf(report->event.resource);
     // Where there is one tenant, what strangers do happens to it.
     if (tenant.empty() && plan_ != nullptr &&
-        plan_->snapshot().tenants.size() == 1) {
-      tenant = plan_->snapshot().tenants[0].name;
+        plan_->index().OnlyTenant() != nullptr) {
+      tenant = plan_->index().OnlyTenant()->name;
     }
     if (report->event.type == EdgeEvent::Type::kRefused) {
       ++stats_.refusals[report->event.reason];
@@ -677,6 +677,12 @@ EdgeActions EdgeCore::OnSnapshot(std::shared_ptr<const Resolver> plan,
     Drop(known->id, true, ReasonOf(status), now);
   }
   for (const Binding* binding : registrar_.All()) {
+    // What has not changed is the same object.
+    const std::string_view tenant = TenantOf(binding->user);
+    if (old != nullptr &&
+        old->index().PartOf(tenant) == plan_->index().PartOf(tenant)) {
+      continue;
+    }
     if (MayStay(*binding)) continue;
     const uint64_t id = binding->id;
     ReportChanges(registrar_.Remove(id), now);

@@ -50,19 +50,9 @@ bool InPrefix(const SocketAddress& address, std::string_view prefix) {
 
 }  // namespace
 
-void RequestAuth::SetPlan(const PlanIndex* plan) {
-  plan_ = plan;
-  populations_.clear();
-  if (plan == nullptr) return;
-  for (const UserEntry& user : plan->snapshot().users) {
-    Population& population = populations_[Lower(user.domain)];
-    ++population.users;
-    if (population.realm.empty()) population.realm = user.realm;
-    if (user.digest_algorithm == DigestAlgorithm::kMd5) ++population.md5_users;
-    if (plan->ModeOf(user.dial_plan) == SecurityMode::kUnsecured) {
-      ++population.clear_users;
-    }
-  }
+PlanIndex::Population RequestAuth::PopulationOf(std::string_view home) const {
+  const Population* found = plan_->PopulationOf(home);
+  return found == nullptr ? Population() : *found;
 }
 
 const PeerEntry* RequestAuth::PeerBySource(const Flow& flow,
@@ -170,7 +160,7 @@ std::optional<RequestAuth::Challenge> RequestAuth::CheckDigest(
                        : user->ha1_sha256;
     if (user->disabled) expected.ha1 = {};
   } else {
-    const Population& population = populations_[home];
+    const Population population = PopulationOf(home);
     expected.realm = population.realm.empty() ? home : population.realm;
     expected.algorithm = digest_.DecoyAlgorithm(
         username, home, population.md5_users, population.users);
@@ -230,7 +220,7 @@ RequestAuth::Outcome RequestAuth::AsUser(const SipMessage& request,
   // answer to one in clear (UM-100); whom it would suit is guessed for a user
   // that does not exist.
   const std::string home = Lower(uri->host);
-  const Population& population = populations_[home];
+  const Population population = PopulationOf(home);
   bool is_clear;
   if (user != nullptr) {
     is_clear = plan_->ModeOf(user->dial_plan) == SecurityMode::kUnsecured;

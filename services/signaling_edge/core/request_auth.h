@@ -41,7 +41,7 @@ class RequestAuth {
   explicit RequestAuth(DigestAuth& digest) : digest_(digest) {}
 
   // `plan` outlives the next call of this.
-  void SetPlan(const PlanIndex* plan);
+  void SetPlan(const PlanIndex* plan) { plan_ = plan; }
 
   // `identity` is that of the connection, if its certificate gave one;
   // `incoming_port` the port by which peers know the listener. Refusals:
@@ -63,12 +63,7 @@ class RequestAuth {
 
  private:
   // What the users of one realm have in common.
-  struct Population {
-    uint64_t users = 0;
-    uint64_t md5_users = 0;
-    uint64_t clear_users = 0;  // in unsecured plans
-    std::string realm;
-  };
+  using Population = PlanIndex::Population;
 
   Outcome AsPeer(const PeerEntry& peer, const SipMessage& request,
                  const Flow& flow, std::string_view identity, MonoTime now);
@@ -80,10 +75,10 @@ class RequestAuth {
                                        std::string_view username,
                                        std::string_view domain, MonoTime now);
   const PeerEntry* PeerBySource(const Flow& flow, uint32_t port) const;
+  Population PopulationOf(std::string_view home) const;
 
   DigestAuth& digest_;
   const PlanIndex* plan_ = nullptr;
-  absl::flat_hash_map<std::string, Population> populations_;  // by domain
 };
 
 }  // namespace sallyport::signaling_edge

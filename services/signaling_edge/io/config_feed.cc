@@ -5,7 +5,7 @@
 #include "absl/memory/memory.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "services/common/digit_analysis/resolver.h"
+#include "services/common/digit_analysis/plan_index.h"
 #include "services/common/log/log.h"
 #include "services/common/status/status_macros.h"
 
@@ -56,9 +56,8 @@ absl::Status ConfigFeed::Init() {
   done.WaitForNotification();
   SP_RETURN_IF_ERROR(first);
 
-  options_.dialplan.on_plan = [this](std::shared_ptr<const PlanSnapshot> plan,
-                                     bool /*from_cache*/) {
-    OnPlan(std::move(plan));
+  options_.dialplan.on_plan = [this](PlanUpdate update, bool /*from_cache*/) {
+    OnPlan(std::move(update));
   };
   options_.dialplan.on_state = [this](bool connected, const absl::Status& why) {
     LogInfo(connected ? "dialplan is reached" : "dialplan is lost",
@@ -85,14 +84,14 @@ void ConfigFeed::PostTask(std::function<void()> task) {
   while (!thread_->Post(task).ok()) absl::SleepFor(absl::Milliseconds(5));
 }
 
-void ConfigFeed::OnPlan(std::shared_ptr<const PlanSnapshot> plan) {
-  PostTask([this, plan = std::move(plan)] {
-    auto resolver = Resolver::Create(plan);
+void ConfigFeed::OnPlan(PlanUpdate update) {
+  PostTask([this, update = std::move(update)] {
+    auto resolver = plan_.Apply(update);
     if (!resolver.ok()) {
       // dialplan checks before it publishes, so the fault is one of ours. The
       // plan in force stays.
       LogError("a plan could not be compiled",
-               {{"version", plan->version}, {"error", resolver.status()}});
+               {{"version", update.version}, {"error", resolver.status()}});
       return;
     }
     loop_.PostOwn([this, resolver = *std::move(resolver)](EdgeLoop& loop) {
@@ -101,9 +100,9 @@ void ConfigFeed::OnPlan(std::shared_ptr<const PlanSnapshot> plan) {
         absl::MutexLock lock(&mutex_);
         plan_time_ = loop.wall_now();
       }
-      const PlanSnapshot& now = resolver->snapshot();
-      LogInfo("a plan is in force", {{"version", now.version}});
-      dialplan_->ReportActive(now.version, now.checksum);
+      const PlanIndex& now = resolver->index();
+      LogInfo("a plan is in force", {{"version", now.version()}});
+      dialplan_->ReportActive(now.version(), now.checksum());
     });
   });
 }

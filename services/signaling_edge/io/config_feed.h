@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/common/digit_analysis/region_plan.h"
 #include "services/common/net/event_loop.h"
 #include "services/signaling_edge/io/dialplan_client.h"
 #include "services/signaling_edge/io/edge_loop.h"
@@ -56,7 +56,7 @@ class ConfigFeed {
  private:
   ConfigFeed(EdgeLoop& loop, Options options);
   absl::Status Init();
-  void OnPlan(std::shared_ptr<const PlanSnapshot> plan);
+  void OnPlan(PlanUpdate update);
   void OnTrust(std::shared_ptr<const TrustBundle> trust);
   void PostTask(std::function<void()> task);
   // On the thread: makes contexts of the files and the newest trust.
@@ -73,6 +73,7 @@ class ConfigFeed {
   absl::Status trust_error_ ABSL_GUARDED_BY(mutex_);
   absl::Status tls_error_ ABSL_GUARDED_BY(mutex_);
   // Of the thread, and before it begins of Init().
+  RegionPlan plan_;
   std::shared_ptr<const TrustBundle> newest_trust_;
   std::string fingerprint_;
   TlsContexts contexts_;

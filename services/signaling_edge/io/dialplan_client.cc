@@ -21,6 +21,10 @@ namespace pb = ::sallyport::dialplan::v1;
 // A region's whole plan, far above what 1 million users take.
 constexpr size_t kMaxCacheBytes = size_t{2} << 30;
 
+// A plan of a million users takes seconds to write, a small one none: so many
+// times what it took is waited until the next.
+constexpr int kSavePause = 20;
+
 // One in flight at a time is enough, and a late one is worth nothing.
 constexpr absl::Duration kReportDeadline = absl::Seconds(2);
 
@@ -52,10 +56,20 @@ DialplanClient::DialplanClient(Options options)
     if (changed && options_.on_state) options_.on_state(connected, why);
   };
   watch.max_backoff = options_.max_backoff;
+  if (!options_.cache_file.empty()) {
+    saver_ = std::thread([this] { KeepSaving(); });
+  }
   watch_ = std::make_unique<StreamWatch<Response>>(std::move(watch));
 }
 
-DialplanClient::~DialplanClient() = default;
+DialplanClient::~DialplanClient() {
+  watch_.reset();
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (saver_.joinable()) saver_.join();
+}
 
 void DialplanClient::RestoreFromDisk() {
   if (options_.cache_file.empty()) return;
@@ -74,14 +88,14 @@ void DialplanClient::RestoreFromDisk() {
                {{"error", restored.status()}});
     return;
   }
-  std::shared_ptr<const PlanSnapshot> plan;
+  PlanUpdate update;
   {
     absl::MutexLock lock(&mutex_);
     state_ = *std::move(restored);
     from_cache_ = true;
-    plan = state_.Snapshot();
+    update = state_.TakeUpdate();
   }
-  options_.on_plan(std::move(plan), true);
+  options_.on_plan(std::move(update), true);
 }
 
 std::unique_ptr<grpc::ClientReader<DialplanClient::Response>>
@@ -97,8 +111,7 @@ DialplanClient::Open(grpc::ClientContext* context) {
 }
 
 absl::Status DialplanClient::OnMessage(const Response& message) {
-  std::shared_ptr<const PlanSnapshot> plan;
-  SnapshotState copy;
+  PlanUpdate update;
   {
     absl::MutexLock lock(&mutex_);
     absl::StatusOr<bool> complete = state_.Apply(message);
@@ -109,16 +122,38 @@ absl::Status DialplanClient::OnMessage(const Response& message) {
     }
     from_cache_ = from_cache_ && !*complete;
     if (!*complete) return absl::OkStatus();
-    plan = state_.Snapshot();
-    copy = state_;
+    update = state_.TakeUpdate();
+    unsaved_ = true;
   }
-  options_.on_plan(std::move(plan), false);
-  SaveToDisk(copy);
+  options_.on_plan(std::move(update), false);
   return absl::OkStatus();
 }
 
+void DialplanClient::KeepSaving() {
+  absl::Time next = absl::InfinitePast();
+  for (;;) {
+    SnapshotState copy;
+    {
+      const auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return unsaved_ || stopping_;
+      };
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(&due));
+      mutex_.AwaitWithDeadline(absl::Condition(&stopping_), next);
+      if (!unsaved_) return;
+      unsaved_ = false;
+      copy = state_;
+    }
+    // After an error there is nothing until all has come anew.
+    if (copy.version() == 0) continue;
+    const absl::Time start = absl::Now();
+    SaveToDisk(copy);
+    const absl::Time end = absl::Now();
+    next = end + kSavePause * (end - start);
+  }
+}
+
 void DialplanClient::SaveToDisk(const SnapshotState& state) {
-  if (options_.cache_file.empty()) return;
   const absl::Status saved =
       WriteDurableFile(options_.cache_file, state.Save());
   if (!saved.ok()) {

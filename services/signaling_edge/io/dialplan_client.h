@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -14,14 +15,17 @@
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
 #include "sallyport/dialplan/v1/dialplan_service.grpc.pb.h"
-#include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/common/digit_analysis/region_plan.h"
 #include "services/common/plan_snapshot/snapshot_state.h"
 #include "services/common/rpc/stream_watch.h"
 
 namespace sallyport::signaling_edge {
 
-// Watches WatchSnapshot and hands on every complete plan; starts from the last
-// one on disk while dialplan is down (design.md section 5). Thread-safe.
+// Watches WatchSnapshot and hands on what each version changes; starts from the
+// last one on disk while dialplan is down (design.md section 5). The disk is
+// written by a thread of its own, which pauses for as many times as long as a
+// plan takes to write: what is lost by a crash comes again from dialplan.
+// Thread-safe.
 class DialplanClient {
  public:
   struct Options {
@@ -29,10 +33,9 @@ class DialplanClient {
     std::string consumer;    // instance id, one line in dialplan's GetStatus
     std::string cache_file;  // empty: nothing is kept
     absl::Duration max_backoff = absl::Seconds(5);
-    // Every new plan, from the constructor's thread (the one on disk) and then
-    // from the stream's. Must not block: it posts to the loops.
-    std::function<void(std::shared_ptr<const PlanSnapshot>, bool from_cache)>
-        on_plan;
+    // What every new version changes, from the constructor's thread (the one on
+    // disk) and then from the stream's. Must not block: it posts to the loops.
+    std::function<void(PlanUpdate, bool from_cache)> on_plan;
     // The stream came up or went down; for events and logs.
     std::function<void(bool connected, const absl::Status& why)> on_state;
   };
@@ -60,6 +63,7 @@ class DialplanClient {
   std::unique_ptr<grpc::ClientReader<Response>> Open(
       grpc::ClientContext* context);
   absl::Status OnMessage(const Response& message);
+  void KeepSaving();
   void SaveToDisk(const SnapshotState& state);
 
   const Options options_;
@@ -68,7 +72,10 @@ class DialplanClient {
   SnapshotState state_ ABSL_GUARDED_BY(mutex_);
   bool connected_ ABSL_GUARDED_BY(mutex_) = false;
   bool from_cache_ ABSL_GUARDED_BY(mutex_) = false;
+  bool unsaved_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::unique_ptr<StreamWatch<Response>> watch_;
+  std::thread saver_;
 };
 
 }  // namespace sallyport::signaling_edge

@@ -133,10 +133,10 @@ class DialplanClientTest : public testing::Test {
     options.consumer = "edge-0";
     options.cache_file = cache_;
     options.max_backoff = absl::Milliseconds(200);
-    options.on_plan = [this](std::shared_ptr<const PlanSnapshot> plan,
-                             bool from_cache) {
+    options.on_plan = [this](PlanUpdate update, bool from_cache) {
       absl::MutexLock lock(&mutex_);
-      plans_.emplace_back(std::move(plan), from_cache);
+      EXPECT_EQ(update.tenants.size(), 1u);
+      plans_.emplace_back(update.tenants[0].plan, from_cache);
     };
     return std::make_unique<DialplanClient>(std::move(options));
   }

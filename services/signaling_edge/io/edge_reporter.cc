@@ -161,7 +161,7 @@ void EdgeReporter::ExportMetrics() {
   out.active_registrations.Set(static_cast<double>(core.registrar().size()));
   if (core.plan() != nullptr) {
     out.snapshot_version.Set(
-        static_cast<double>(core.plan()->snapshot().version));
+        static_cast<double>(core.plan()->index().version()));
   }
   if (loop_->trust() != nullptr) {
     out.trust_version.Set(static_cast<double>(loop_->trust()->version()));

@@ -136,13 +136,13 @@ grpc::ServerUnaryReactor* SignalingEdgeService::ListPeerStates(
         const TimeBase time = ContextOf(loop).time;
         std::vector<v1::PeerState> items;
         // In order of name, as the snapshot is.
-        for (const PeerEntry& peer : loop.core().plan()->snapshot().peers) {
-          if (!BelongsTo(peer.name, request->parent())) continue;
+        loop.core().plan()->index().ForEachPeer([&](const PeerEntry& peer) {
+          if (!BelongsTo(peer.name, request->parent())) return;
           const auto it = connections.find(peer.name);
           items.push_back(StateOf(peer, loop.core(),
                                   it == connections.end() ? 0 : it->second,
                                   time));
-        }
+        });
         return FillPage(*request, std::move(items),
                         *response->mutable_peer_states(), *response);
       });

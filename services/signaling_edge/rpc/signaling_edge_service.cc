@@ -458,8 +458,8 @@ absl::Status SignalingEdgeService::FillStatus(EdgeLoop& loop,
   info.set_draining(loop.core().draining());
   const EdgeCore& core = loop.core();
   if (core.plan() != nullptr) {
-    out.set_snapshot_version(core.plan()->snapshot().version);
-    out.set_snapshot_checksum(core.plan()->snapshot().checksum);
+    out.set_snapshot_version(core.plan()->index().version());
+    out.set_snapshot_checksum(core.plan()->index().checksum());
   }
   if (loop.trust() != nullptr) out.set_trust_version(loop.trust()->version());
   const DialplanClient::Status dialplan = parts_.feed.dialplan();

@@ -1,11 +1,17 @@
 #include "services/dialplan/dialplan.h"
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <variant>
 
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "sallyport/dialplan/v1/dialplan_status.pb.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/log/log.h"
 #include "services/common/random/system_random.h"
@@ -21,11 +27,13 @@
 #include "services/dialplan/io/neighbours.h"
 #include "services/dialplan/io/plan_board.h"
 #include "services/dialplan/io/plan_writer.h"
+#include "services/dialplan/io/replica_roll.h"
 #include "services/dialplan/io/sql_plan_store.h"
 #include "services/dialplan/rpc/access_rules.h"
 #include "services/dialplan/rpc/audit_methods.h"
 #include "services/dialplan/rpc/change_evaluator.h"
 #include "services/dialplan/rpc/change_methods.h"
+#include "services/dialplan/rpc/consumer_status.h"
 #include "services/dialplan/rpc/consumer_table.h"
 #include "services/dialplan/rpc/dialplan_service.h"
 #include "services/dialplan/rpc/finding_methods.h"
@@ -39,15 +47,46 @@
 namespace sallyport::dialplan {
 namespace {
 
-// Members are in the order in which each needs the ones before it.
+// Members are in the order in which each needs the ones before it. A thread of
+// its own opens the store, if that is not there at the start; it has ended when
+// the main thread touches what it makes.
 // Main thread only, once it is built.
 class Dialplan final : public RunningService {
  public:
   Dialplan(AccessPolicy policy, size_t history)
       : policy_(std::move(policy)), board_(history) {}
+  ~Dialplan() override { StopOpening(); }
 
   absl::Status Start(const config::v1::DialplanConfig& config,
                      ServiceRuntime& runtime) {
+    service_.emplace(
+        DialplanService::Self{runtime.instance(),
+                              runtime.server_config().trust_domain()},
+        Clock::Real());
+    SP_ASSIGN_OR_RETURN(
+        neighbours_,
+        Neighbours::Create(runtime.server_config(), NeighbourOptions(config)));
+    SP_ASSIGN_OR_RETURN(
+        edges_, EdgeRecords::Create(runtime.server_config(), config.edges()));
+    const absl::Status opened = OpenStore(config, runtime);
+    if (opened.ok()) return runtime.StartGrpc(policy_, {&*service_});
+    if (!config.store().has_postgres() || !absl::IsUnavailable(opened)) {
+      return opened;
+    }
+    // The orchestrator has nothing to mend here: the store will come.
+    LogWarning("the store cannot be reached yet", {{"error", opened}});
+    ready_ = runtime.HoldReady("the store");
+    SP_RETURN_IF_ERROR(runtime.StartGrpc(policy_, {&*service_}));
+    opener_ = std::thread(
+        [this, &config, &runtime] { KeepOpening(config, runtime); });
+    return absl::OkStatus();
+  }
+
+  // Makes all that needs the store, and then answers callers. What fails can be
+  // tried again.
+  absl::Status OpenStore(const config::v1::DialplanConfig& config,
+                         ServiceRuntime& runtime) {
+    store_.reset();
     SP_ASSIGN_OR_RETURN(database_,
                         SqlDatabase::Open(SqlOptionsOf(config.store())));
     SP_ASSIGN_OR_RETURN(store_, SqlPlanStore::Open(*database_, random_));
@@ -75,9 +114,6 @@ class Dialplan final : public RunningService {
         FromProtoOr(config.watch_heartbeat_interval(), absl::Seconds(15));
     watch.metrics = &runtime.metrics();
     watch_.emplace(board_, consumers_, watch);
-    SP_ASSIGN_OR_RETURN(
-        neighbours_,
-        Neighbours::Create(runtime.server_config(), NeighbourOptions(config)));
     PlanWriter::Options writer;
     writer.edge_certificates = [this] {
       return neighbours_->EdgeCertificates();
@@ -91,28 +127,57 @@ class Dialplan final : public RunningService {
     writer.metrics = &runtime.metrics();
     writer_.emplace(std::move(editor), *store_, board_, Clock::Real(),
                     std::move(writer));
-    if (database_->is_postgres()) ListenToOthers(config);
+    if (database_->is_postgres()) {
+      ListenToOthers(config);
+      TellOthers(runtime.instance());
+    }
     methods_.emplace(board_, *writer_, stored.token_key);
     changes_.emplace(*writer_, stored.token_key);
     findings_.emplace(board_, stored.token_key);
     audit_log_.emplace(*database_);
     audit_.emplace(*audit_log_, stored.token_key);
-    SP_ASSIGN_OR_RETURN(
-        edges_, EdgeRecords::Create(runtime.server_config(), config.edges()));
     RouteStreams::Options routes;
     routes.metrics = &runtime.metrics();
     routes_.emplace(routes);
     evaluator_.emplace(board_, *writer_, edges_.get(),
                        ChangeEvaluator::Options());
     security_.emplace(board_, resolver_, *neighbours_, stored.token_key);
-    service_.emplace(
-        DialplanService::Parts{policy_, board_, *methods_, *changes_,
-                               *findings_, *audit_, *security_, resolver_,
-                               *evaluator_, *watch_, *routes_, consumers_,
-                               Clock::Real()},
-        DialplanService::Self{runtime.instance(),
-                              runtime.server_config().trust_domain()});
-    return runtime.StartGrpc(policy_, {&*service_});
+    service_->Begin({policy_, board_, *methods_, *changes_, *findings_, *audit_,
+                     *security_, resolver_, *evaluator_, *watch_, *routes_,
+                     consumers_, roll_.has_value() ? &*roll_ : nullptr});
+    return absl::OkStatus();
+  }
+
+  void KeepOpening(const config::v1::DialplanConfig& config,
+                   ServiceRuntime& runtime) {
+    absl::Duration pause = absl::Milliseconds(100);
+    while (!stop_opening_.WaitForNotificationWithTimeout(pause)) {
+      const absl::Status opened = OpenStore(config, runtime);
+      if (opened.ok()) {
+        ready_();
+        return;
+      }
+      SALLYPORT_LOG_LIMITED(kWarning, "the store cannot be reached yet",
+                            {{"error", opened}});
+      pause = std::min(2 * pause, absl::Duration(absl::Seconds(2)));
+    }
+  }
+
+  void StopOpening() {
+    if (!opener_.joinable()) return;
+    stop_opening_.Notify();
+    opener_.join();
+  }
+
+  void TellOthers(const std::string& instance) {
+    ReplicaRoll::Options options;
+    options.instance = instance;
+    options.text = [this, instance] {
+      ::sallyport::dialplan::v1::DialplanStatus known;
+      AddConsumers(consumers_.All(), instance, known);
+      return known.SerializeAsString();
+    };
+    roll_.emplace(*database_, std::move(options));
   }
 
   void ListenToOthers(const config::v1::DialplanConfig& config) {
@@ -126,12 +191,15 @@ class Dialplan final : public RunningService {
   }
 
   void Drain() override {
+    StopOpening();
     service_->SetDraining();
+    if (!routes_.has_value()) return;  // the store was never reached
     watch_->Drain();
     routes_->Drain();
   }
   bool IsIdle() override {
-    return watch_->open_streams() == 0 && routes_->open_streams() == 0;
+    return !routes_.has_value() ||
+           (watch_->open_streams() == 0 && routes_->open_streams() == 0);
   }
 
  private:
@@ -150,6 +218,7 @@ class Dialplan final : public RunningService {
   std::unique_ptr<Neighbours> neighbours_;
   std::optional<PlanWriter> writer_;
   std::optional<PostgresListener> listener_;
+  std::optional<ReplicaRoll> roll_;
   std::optional<ResourceMethods> methods_;
   std::optional<AuditLog> audit_log_;
   std::optional<AuditMethods> audit_;
@@ -157,6 +226,10 @@ class Dialplan final : public RunningService {
   std::optional<FindingMethods> findings_;
   std::optional<SecurityMethods> security_;
   std::optional<DialplanService> service_;
+  // While the store cannot be reached.
+  std::function<void()> ready_;
+  absl::Notification stop_opening_;
+  std::thread opener_;
 };
 
 }  // namespace

@@ -38,14 +38,15 @@ inline constexpr char kTrustDomain[] = "t.test";
 class Edge {
  public:
   Edge(std::shared_ptr<grpc::Channel> channel, SnapshotState state = {},
-       std::vector<std::string> tenants = {})
+       std::vector<std::string> tenants = {},
+       const std::string& consumer = "edge-0")
       : stub_(pb::DialplanService::NewStub(channel)),
         state_(std::move(state)),
         tenants_(std::move(tenants)) {
     StreamWatch<pb::WatchSnapshotResponse>::Options options;
-    options.open = [this](grpc::ClientContext* context) {
+    options.open = [this, consumer](grpc::ClientContext* context) {
       pb::WatchSnapshotRequest request;
-      request.set_consumer("edge-0");
+      request.set_consumer(consumer);
       {
         absl::MutexLock lock(&mutex_);
         request.set_known_version(state_.version());

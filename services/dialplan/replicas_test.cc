@@ -24,8 +24,10 @@
 namespace sallyport::dialplan {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::Contains;
+using ::testing::HasSubstr;
 using ::testing::Not;
 
 constexpr int kReplicas = 3;
@@ -360,6 +362,103 @@ TEST_F(ReplicasTest, AuditRecordsOfAllAreOneLog) {
     ASSERT_EQ(response.audit_records_size(), 3);
     EXPECT_EQ(response.audit_records(0).resource(), "tenants/t/dialPlans/e");
   }
+}
+
+// GetStatus of any replica shows the consumers of all, whichever each follows,
+// and not those of one that is gone.
+TEST_F(ReplicasTest, EachShowsTheConsumersOfAll) {
+  ASSERT_THAT(MakeTenant(0, "t"), IsOk());
+  ASSERT_TRUE(Agree());
+  std::vector<std::unique_ptr<Edge>> edges;
+  for (int i = 0; i < 2; ++i) {
+    edges.push_back(std::make_unique<Edge>(
+        Channel(i, "signaling_edge"), SnapshotState(),
+        std::vector<std::string>(), absl::StrCat("edge-", i)));
+    edges.back()->WaitFor(1);
+  }
+  // As behind a load balancer: the stream is at one, the report goes to
+  // another.
+  pb::ReportSnapshotVersionRequest report;
+  report.set_consumer("edge-0");
+  report.set_active_version(1);
+  pb::ReportSnapshotVersionResponse reported;
+  const auto edge = pb::DialplanService::NewStub(Channel(2, "signaling_edge"));
+  ASSERT_THAT(CallOn(*edge, &Stub::ReportSnapshotVersion, report, &reported),
+              IsOk());
+  for (int i = 0; i < kReplicas; ++i) {
+    EXPECT_TRUE(Soon([&] {
+      const pb::DialplanStatus status = Status(i);
+      return status.consumers_size() == 2 &&
+             status.consumers(0).consumer() == "edge-0" &&
+             status.consumers(0).connected() &&
+             status.consumers(0).replica() == "dp0" &&
+             status.consumers(0).sent_version() == 1 &&
+             status.consumers(0).active_version() == 1 &&
+             status.consumers(1).consumer() == "edge-1" &&
+             status.consumers(1).connected() &&
+             status.consumers(1).replica() == "dp1";
+    })) << i
+        << Status(i).DebugString();
+  }
+  // One row for each replica, however many consumers.
+  EXPECT_EQ(server_.Sql("SELECT count(*) FROM replicas"), "3");
+
+  // An orderly end takes the row along.
+  edges[1].reset();
+  ASSERT_EQ(replicas_[1].process->Terminate(), 0);
+  EXPECT_EQ(server_.Sql("SELECT count(*) FROM replicas"), "2");
+  EXPECT_TRUE(Soon([&] { return Status(0).consumers_size() == 1; }))
+      << Status(0).DebugString();
+  // One that is killed goes by time; here, time is made to pass.
+  replicas_[0].process->Kill();
+  server_.Sql("UPDATE replicas SET beat_time = 0 WHERE instance = 'dp0'");
+  EXPECT_TRUE(Soon(
+      [&] { return server_.Sql("SELECT count(*) FROM replicas") == "1"; }));
+  EXPECT_TRUE(Soon([&] {
+    const pb::DialplanStatus status = Status(2);
+    return status.consumers_size() == 1 && !status.consumers(0).connected();
+  })) << Status(2).DebugString();
+}
+
+// Issue 3: one that starts while the store is gone is up, says so, and serves
+// as soon as the store comes.
+TEST_F(ReplicasTest, OneThatStartsWithoutTheStoreWaitsForIt) {
+  ASSERT_THAT(MakeTenant(0, "t"), IsOk());
+  ASSERT_EQ(replicas_[1].process->Terminate(), 0);
+  server_.Kill();
+  replicas_[1].process->StartWaiting();
+  replicas_[1].ann = pb::DialplanService::NewStub(Channel(1, "operator/ann"));
+  EXPECT_THAT(replicas_[1].process->HttpGet("/readyz"),
+              AllOf(HasSubstr(" 503 "), HasSubstr("waits for the store")));
+  EXPECT_THAT(replicas_[1].process->HttpGet("/healthz"), HasSubstr(" 200 "));
+  EXPECT_THAT(GetTenant(1, "t"), AllOf(StatusIs(absl::StatusCode::kUnavailable),
+                                       HasReason("STORE_UNAVAILABLE")));
+  EXPECT_THAT(MakeTenant(1, "u"), HasReason("STORE_UNAVAILABLE"));
+  // Nobody learns of it who may not call.
+  const auto stranger =
+      pb::DialplanService::NewStub(Channel(1, "operator/nobody"));
+  pb::DialplanStatus status;
+  EXPECT_THAT(
+      CallOn(*stranger, &Stub::GetStatus, pb::GetStatusRequest(), &status),
+      StatusIs(absl::StatusCode::kPermissionDenied));
+  // A stream begins when there is something to stream.
+  Edge edge(Channel(1, "signaling_edge"));
+  // The one that was there goes on.
+  EXPECT_THAT(GetTenant(0, "t"), IsOk());
+
+  server_.Start();
+  replicas_[1].process->WaitUntilReady();
+  EXPECT_THAT(replicas_[1].process->HttpGet("/readyz"), HasSubstr(" 200 "));
+  EXPECT_THAT(GetTenant(1, "t"), IsOk());
+  EXPECT_THAT(MakeTenant(1, "u"), IsOk());
+  EXPECT_TRUE(Agree());
+  edge.WaitFor(2);
+
+  // SIGTERM while it waits ends it in order.
+  ASSERT_EQ(replicas_[1].process->Terminate(), 0);
+  server_.Stop();
+  replicas_[1].process->StartWaiting();
+  EXPECT_EQ(replicas_[1].process->Terminate(), 0);
 }
 
 // Stopped and killed while everybody writes: writes fail with UNAVAILABLE and

@@ -47,11 +47,6 @@ grpc::ServerUnaryReactor* Answer(const MethodDescriptor& method,
                                  const grpc::ByteBuffer* in,
                                  grpc::ByteBuffer* out) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  if (handler == nullptr) {
-    // As a generated service says it: the interceptor adds the name.
-    reactor->Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, ""));
-    return reactor;
-  }
   auto exchange = std::make_shared<Exchange>();
   exchange->request = NewMessage(method.input_type());
   exchange->response = NewMessage(method.output_type());
@@ -72,15 +67,18 @@ grpc::ServerUnaryReactor* Answer(const MethodDescriptor& method,
   return reactor;
 }
 
-// A stream that ends before it begins: as a generated service says it.
+// A stream that ends before it begins.
 template <typename Reactor>
-class Unimplemented final : public Reactor {
+class Ended final : public Reactor {
  public:
-  Unimplemented() {
-    Reactor::Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, ""));
-  }
+  explicit Ended(const grpc::Status& status) { Reactor::Finish(status); }
   void OnDone() override { delete this; }
 };
+
+// As a generated service says it: the interceptor adds the name.
+grpc::Status Unimplemented() {
+  return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "");
+}
 
 }  // namespace
 
@@ -104,28 +102,47 @@ DispatchService::DispatchService(
       MarkMethodRawCallback(
           i, new grpc::internal::CallbackBidiHandler<Octets, Octets>(
                  [this, index](grpc::CallbackServerContext* context) {
-                   const BidiHandler& handler = bidi_handlers_[index];
-                   return handler != nullptr ? handler(context)
-                                             : new Unimplemented<BidiReactor>;
+                   const grpc::Status status = StatusOf(bidi_handlers_[index]);
+                   return status.ok() ? bidi_handlers_[index](context)
+                                      : new Ended<BidiReactor>(status);
                  }));
     } else if (method.server_streaming()) {
       MarkMethodRawCallback(
           i, new grpc::internal::CallbackServerStreamingHandler<Octets, Octets>(
                  [this, index](grpc::CallbackServerContext* context,
                                const Octets* in) {
-                   const StreamHandler& handler = stream_handlers_[index];
-                   return handler != nullptr ? handler(context, in)
-                                             : new Unimplemented<WriteReactor>;
+                   const grpc::Status status =
+                       StatusOf(stream_handlers_[index]);
+                   return status.ok() ? stream_handlers_[index](context, in)
+                                      : new Ended<WriteReactor>(status);
                  }));
     } else {
       MarkMethodRawCallback(
           i, new grpc::internal::CallbackUnaryHandler<Octets, Octets>(
                  [this, &method, index](grpc::CallbackServerContext* context,
                                         const Octets* in, Octets* out) {
-                   return Answer(method, handlers_[index], context, in, out);
+                   const grpc::Status status = StatusOf(handlers_[index]);
+                   if (status.ok()) {
+                     return Answer(method, handlers_[index], context, in, out);
+                   }
+                   grpc::ServerUnaryReactor* reactor =
+                       context->DefaultReactor();
+                   reactor->Finish(status);
+                   return reactor;
                  }));
     }
   }
+}
+
+template <typename Handler>
+grpc::Status DispatchService::StatusOf(const Handler& handler) const {
+  if (!open_) return ToGrpc(closed_);
+  return handler == nullptr ? Unimplemented() : grpc::Status::OK;
+}
+
+void DispatchService::CloseWith(const absl::Status& status) {
+  closed_ = status;
+  open_ = false;
 }
 
 size_t DispatchService::Find(std::string_view method, bool requests_stream,

@@ -8,6 +8,7 @@
 #ifndef SALLYPORT_SERVICES_COMMON_RPC_DISPATCH_SERVICE_H_
 #define SALLYPORT_SERVICES_COMMON_RPC_DISPATCH_SERVICE_H_
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -26,8 +27,9 @@
 
 namespace sallyport {
 
-// Derive, and name the handlers in the constructor: all before the server is
-// built. Thread-safe from then on, if the handlers are.
+// Derive, and name the handlers: all before the server is built, or, if it is
+// closed until then, before Open(). Thread-safe from then on, if the handlers
+// are.
 class DispatchService : public grpc::Service {
  public:
   using Done = std::function<void(const absl::Status&)>;
@@ -46,6 +48,11 @@ class DispatchService : public grpc::Service {
   using BidiHandler = std::function<BidiReactor*(grpc::CallbackServerContext*)>;
 
  protected:
+  // Before the server is built: all methods answer `status` until Open().
+  void CloseWith(const absl::Status& status);
+  // Handlers may be named before it, also while the server runs. Thread-safe.
+  void Open() { open_ = true; }
+
   // `service`, of a linked proto, must outlive this object. Methods without a
   // handler answer UNIMPLEMENTED. Streams of requests with one answer are not
   // for this class: the process ends.
@@ -59,11 +66,16 @@ class DispatchService : public grpc::Service {
   void HandleBidi(std::string_view method, BidiHandler handler);
 
  private:
+  // What to answer instead of asking the handler.
+  template <typename Handler>
+  grpc::Status StatusOf(const Handler& handler) const;
   // Its index.
   size_t Find(std::string_view method, bool requests_stream,
               bool answers_stream) const;
 
   const google::protobuf::ServiceDescriptor& service_;
+  std::atomic<bool> open_ = true;
+  absl::Status closed_;            // what is answered while it is not
   std::deque<std::string> paths_;  // gRPC keeps pointers to them
   // By the method's index; of each, one.
   std::vector<UnaryHandler> handlers_;

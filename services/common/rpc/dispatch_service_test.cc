@@ -148,6 +148,51 @@ TEST_F(DispatchServiceTest, MethodsWithoutHandlerAreUnimplemented) {
       grpc::StatusCode::UNIMPLEMENTED);
 }
 
+// Handlers may come while the server runs.
+TEST(DispatchServiceGate, AnswersItsStatusUntilOpen) {
+  class Late final : public DispatchService {
+   public:
+    Late()
+        : DispatchService(
+              *pb::GetKeyRequest::descriptor()
+                   ->file()
+                   ->pool()
+                   ->FindServiceByName("sallyport.credential_issuer.v1."
+                                       "CredentialIssuerService")) {
+      CloseWith(MakeError(absl::StatusCode::kUnavailable, "STORE_UNAVAILABLE",
+                          "not yet"));
+    }
+    void Begin() {
+      HandleUnary("GetKey",
+                  [](grpc::CallbackServerContext&, const Message&, Message&,
+                     const Done& done) { done(absl::OkStatus()); });
+      Open();
+    }
+  };
+  Late late;
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&late);
+  const auto server = builder.BuildAndStart();
+  const auto stub = pb::CredentialIssuerService::NewStub(
+      server->InProcessChannel(grpc::ChannelArguments()));
+  const auto get = [&stub] {
+    grpc::ClientContext context;
+    pb::Key key;
+    return FromGrpc(stub->GetKey(&context, pb::GetKeyRequest(), &key));
+  };
+  EXPECT_THAT(get(), HasReason("STORE_UNAVAILABLE"));
+  {
+    grpc::ClientContext context;
+    const auto stream = stub->WatchVerificationKeys(
+        &context, pb::WatchVerificationKeysRequest());
+    pb::WatchVerificationKeysResponse message;
+    EXPECT_FALSE(stream->Read(&message));
+    EXPECT_THAT(FromGrpc(stream->Finish()), HasReason("STORE_UNAVAILABLE"));
+  }
+  late.Begin();
+  EXPECT_THAT(get(), IsOk());
+}
+
 TEST(DispatchServiceStreams, WithoutHandlerAreUnimplemented) {
   class Nothing final : public DispatchService {
    public:

@@ -150,6 +150,17 @@ void TellFaults(const absl::Status& status) {
 
 }  // namespace
 
+std::function<void()> ServiceRuntime::HoldReady(const std::string& why) {
+  SP_CHECK(hold_ == nullptr);
+  hold_ = std::make_shared<ReadyHold>();
+  hold_->why = why;
+  return [hold = hold_] {
+    absl::MutexLock lock(&hold->mutex);
+    if (std::exchange(hold->released, true) || hold->act == nullptr) return;
+    hold->act();
+  };
+}
+
 absl::Status ServiceRuntime::StartGrpc(const AccessPolicy& policy,
                                        std::vector<grpc::Service*> services) {
   SP_CHECK(grpc_ == nullptr);
@@ -188,10 +199,16 @@ class ServiceRun {
         *metrics_);
     runtime_->AddPort("metrics", http_->port());
     SP_ASSIGN_OR_RETURN(service_, options_.start(*runtime_));
-    SetReady(true);
-    SetTakesNewWork(true);
-    SP_RETURN_IF_ERROR(WriteReadyFile());
-    LogInfo("service ready", {{"ports", PortsJson()}});
+    ReadyHold* const hold = runtime_->hold_.get();
+    if (hold == nullptr) return BecomeReady();
+    waits_for_ = &hold->why;
+    LogWarning("service waits", {{"for", hold->why}, {"ports", PortsJson()}});
+    absl::MutexLock lock(&hold->mutex);
+    if (hold->released) return BecomeReady();
+    hold->act = [this] {
+      const absl::Status status = BecomeReady();
+      if (!status.ok()) LogError("ready, but", {{"status", status}});
+    };
     return absl::OkStatus();
   }
 
@@ -206,6 +223,7 @@ class ServiceRun {
 
   // Returns when drained, or out of time, or told a second time.
   void Drain() {
+    Unhold();
     const absl::Duration timeout =
         FromProtoOr(config_.drain_timeout(), kDefaultDrainTimeout);
     LogInfo("draining", {{"timeout", timeout}});
@@ -227,6 +245,7 @@ class ServiceRun {
   }
 
   void Stop() {
+    Unhold();
     ready_ = false;
     std::remove(config_.ready_file().c_str());
     if (runtime_ != nullptr && runtime_->grpc_ != nullptr) {
@@ -238,11 +257,26 @@ class ServiceRun {
   }
 
  private:
+  absl::Status BecomeReady() {
+    SetReady(true);
+    SetTakesNewWork(true);
+    SP_RETURN_IF_ERROR(WriteReadyFile());
+    LogInfo("service ready", {{"ports", PortsJson()}});
+    return absl::OkStatus();
+  }
+
+  // From here on it does not become ready.
+  void Unhold() {
+    if (runtime_ == nullptr || runtime_->hold_ == nullptr) return;
+    absl::MutexLock lock(&runtime_->hold_->mutex);
+    runtime_->hold_->act = nullptr;
+  }
+
   absl::Status StartHttp() {
     const auto flag_answer = [](const std::atomic<bool>& flag,
-                                const char* otherwise) {
+                                std::string otherwise) {
       return flag ? HttpAnswer{.body = "ok\n"}
-                  : HttpAnswer{.code = 503, .body = otherwise};
+                  : HttpAnswer{.code = 503, .body = std::move(otherwise)};
     };
     MetricsHttp::Handlers handlers;
     handlers["/metrics"] = [this] {
@@ -254,7 +288,9 @@ class ServiceRun {
     // Stays true while draining: flows on a draining instance live only as
     // long as it is (design.md section 11).
     handlers["/readyz"] = [this, flag_answer] {
-      return flag_answer(ready_, "starting\n");
+      const std::string* const why = waits_for_;
+      return flag_answer(
+          ready_, why == nullptr ? "starting\n" : "waits for " + *why + "\n");
     };
     handlers["/readyz/new_work"] = [this, flag_answer] {
       return flag_answer(takes_new_work_, "takes no new work\n");
@@ -342,6 +378,7 @@ class ServiceRun {
   const ServiceOptions& options_;
   const pb::ServerConfig& config_;
   const std::unique_ptr<google::protobuf::Message> in_force_;
+  std::atomic<const std::string*> waits_for_ = nullptr;
   std::atomic<bool> ready_ = false;
   std::atomic<bool> takes_new_work_ = false;
   std::unique_ptr<MetricsRegistry> metrics_;

@@ -25,8 +25,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "google/protobuf/message.h"
 #include "grpcpp/impl/service_type.h"
@@ -59,6 +61,16 @@ class RunningService {
   }
 };
 
+// Readiness that waits for something.
+struct ReadyHold {
+  std::string why;
+  absl::Mutex mutex;
+  // What makes the service ready; null while it has not started, and after its
+  // end.
+  std::function<void()> act ABSL_GUARDED_BY(mutex);
+  bool released ABSL_GUARDED_BY(mutex) = false;
+};
+
 // What ServiceMain offers while a service starts. Thread-compatible.
 class ServiceRuntime {
  public:
@@ -82,6 +94,11 @@ class ServiceRuntime {
   absl::Status StartGrpc(const AccessPolicy& policy,
                          std::vector<grpc::Service*> services);
 
+  // While start() runs: it is not ready when that returns, for what `why` says
+  // to those who ask for readiness. The returned function makes it ready, once,
+  // from any thread; after the end of the service it does nothing.
+  std::function<void()> HoldReady(const std::string& why);
+
   // For the ready file and the log: "sip_udp", 5060.
   void AddPort(const std::string& name, int port) { ports_[name] = port; }
 
@@ -94,6 +111,7 @@ class ServiceRuntime {
   MetricsRegistry& metrics_;
   std::unique_ptr<GrpcServer> grpc_;
   std::map<std::string, int> ports_;
+  std::shared_ptr<ReadyHold> hold_;  // null: none
 };
 
 struct ServiceOptions {

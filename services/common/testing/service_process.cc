@@ -1,10 +1,14 @@
 #include "services/common/testing/service_process.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -16,6 +20,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "services/common/bytes/string_view.h"
+#include "services/common/net/unique_fd.h"
 #include "services/common/status/check.h"
 
 namespace sallyport {
@@ -73,6 +78,43 @@ void ServiceProcess::WriteConfig(std::string_view json) const {
 }
 
 void ServiceProcess::Start() {
+  Spawn();
+  WaitUntilReady();
+}
+
+void ServiceProcess::StartWaiting() {
+  Spawn();
+  WaitForLog("\"msg\":\"service waits\"");
+  std::string log = Log();
+  const size_t at = log.find("\"ports\":", log.find("service waits"));
+  SP_CHECK(at != std::string::npos);
+  log = log.substr(at + 9, log.find('}', at) - at - 9);
+  log.erase(std::remove(log.begin(), log.end(), '\\'), log.end());
+  ports_ = ParsePorts(log.substr(log.find('{')));
+}
+
+std::string ServiceProcess::HttpGet(const std::string& path) const {
+  const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port("metrics")));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+              sizeof(address)) != 0) {
+    return "";
+  }
+  const std::string request = absl::StrCat(
+      "GET ", path, " HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+  std::string answer;
+  if (write(fd.get(), request.data(), request.size()) < 0) return "";
+  char buffer[4096];
+  for (ssize_t n; (n = read(fd.get(), buffer, sizeof(buffer))) > 0;) {
+    answer.append(buffer, static_cast<size_t>(n));
+  }
+  return answer;
+}
+
+void ServiceProcess::Spawn() {
   SP_CHECK(pid_ == 0);
   std::remove(ready_file_.c_str());
   const char* const root = std::getenv("TEST_SRCDIR");
@@ -91,6 +133,9 @@ void ServiceProcess::Start() {
     _exit(127);
   }
   close(fd);
+}
+
+void ServiceProcess::WaitUntilReady() {
   const absl::Time give_up = absl::Now() + kPatience;
   while (access(ready_file_.c_str(), F_OK) != 0) {
     if (absl::Now() > give_up || waitpid(pid_, nullptr, WNOHANG) != 0) {

@@ -35,6 +35,12 @@ class ServiceProcess {
 
   // Starts it and waits until it is ready.
   void Start();
+  // Starts it and waits until it says that it waits for something: its ports
+  // are known then, and it is not ready.
+  void StartWaiting();
+  void WaitUntilReady();
+  // The answer of its HTTP port, with the head; empty if there is none.
+  std::string HttpGet(const std::string& path) const;
   // Its port of the ready file; 0 when there is none of that name.
   int port(const std::string& name) const;
   std::string grpc_target() const;
@@ -53,6 +59,7 @@ class ServiceProcess {
   const std::string& folder() const { return folder_; }
 
  private:
+  void Spawn();
   int WaitForEnd();
 
   const std::string program_;

@@ -60,9 +60,19 @@ constexpr std::string_view kVersion2[] = {
     "CREATE INDEX audit_by_time ON audit (change_time)",
 };
 
+// The replicas that live, and the consumers that each knows: Base64 of a
+// DialplanStatus.
+constexpr std::string_view kVersion3[] = {
+    "CREATE TABLE replicas ("
+    " instance VARCHAR(255) NOT NULL PRIMARY KEY,"
+    " beat_time BIGINT NOT NULL,"
+    " consumers TEXT NOT NULL)",
+};
+
 constexpr SqlMigration kMigrations[] = {
     {1, kVersion1},
     {2, kVersion2},
+    {3, kVersion3},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "grpcpp/impl/codegen/proto_utils.h"
 #include "services/common/config/proto_time.h"
@@ -12,6 +13,7 @@
 #include "services/common/status/status_grpc.h"
 #include "services/common/status/status_macros.h"
 #include "services/dialplan/rpc/access_rules.h"
+#include "services/dialplan/rpc/consumer_status.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -55,23 +57,30 @@ const google::protobuf::ServiceDescriptor& Descriptor() {
 
 }  // namespace
 
-DialplanService::DialplanService(const Parts& parts, const Self& self)
+DialplanService::DialplanService(const Self& self, const Clock& clock)
     : DispatchService(Descriptor()),
-      parts_(parts),
       self_(self),
-      start_time_(parts.clock.Now()) {
+      clock_(clock),
+      start_time_(clock.Now()) {
+  CloseWith(MakeError(absl::StatusCode::kUnavailable, "STORE_UNAVAILABLE",
+                      "the store has not been reached since this instance "
+                      "started: try another, or again"));
+}
+
+void DialplanService::Begin(const Parts& parts) {
+  parts_.emplace(parts);
   for (const ResourceKind& kind : ResourceKinds()) HandleKind(kind);
   HandleImport("ImportUsers", KindOf("user"));
   HandleImport("ImportNumbers", KindOf("line"));
   HandleWrite(
       "ListAuditRecords",
-      [&audit = parts_.audit](const CallerIdentity&, const Message& request,
-                              Message& response, Done done) {
+      [&audit = parts_->audit](const CallerIdentity&, const Message& request,
+                               Message& response, Done done) {
         audit.List(static_cast<const pb::ListAuditRecordsRequest&>(request),
                    static_cast<pb::ListAuditRecordsResponse*>(&response),
                    std::move(done));
       });
-  HandleWrite("EvaluateChange", [&evaluator = parts_.evaluator](
+  HandleWrite("EvaluateChange", [&evaluator = parts_->evaluator](
                                     const CallerIdentity&,
                                     const Message& request, Message& response,
                                     Done done) {
@@ -85,18 +94,18 @@ DialplanService::DialplanService(const Parts& parts, const Self& self)
     const auto& changes = static_cast<const pb::ApplyChangesRequest&>(request);
     const absl::Status allowed = AuthorizeChanges(caller, changes);
     if (!allowed.ok()) return done(allowed);
-    parts_.changes.Apply(caller, changes,
-                         static_cast<pb::ApplyChangesResponse*>(&response),
-                         std::move(done));
+    parts_->changes.Apply(caller, changes,
+                          static_cast<pb::ApplyChangesResponse*>(&response),
+                          std::move(done));
   });
   HandleWrite("ListPlanFindings", [this](const CallerIdentity&,
                                          const Message& request,
                                          Message& response, Done done) {
-    parts_.findings.List(
+    parts_->findings.List(
         static_cast<const pb::ListPlanFindingsRequest&>(request),
         static_cast<pb::ListPlanFindingsResponse&>(response), std::move(done));
   });
-  SecurityMethods& security = parts_.security;
+  SecurityMethods& security = parts_->security;
   HandleWrite("TestConnectivity", [&security](const CallerIdentity&,
                                               const Message& request,
                                               Message& response, Done done) {
@@ -128,12 +137,13 @@ DialplanService::DialplanService(const Parts& parts, const Self& self)
                [this](Context* context, const grpc::ByteBuffer* request) {
                  return WatchSnapshot(context, request);
                });
+  Open();
 }
 
 absl::StatusOr<CallerIdentity> DialplanService::Authorize(
     Context& context, std::string_view method, const Message& request) const {
-  return parts_.policy.Authorize(context, MethodPath(method),
-                                 ResourceMethods::TenantOfRequest(request));
+  return parts_->policy.Authorize(context, MethodPath(method),
+                                  ResourceMethods::TenantOfRequest(request));
 }
 
 absl::Status DialplanService::AuthorizeChanges(
@@ -141,7 +151,7 @@ absl::Status DialplanService::AuthorizeChanges(
     const pb::ApplyChangesRequest& request) const {
   const std::string_view tenant = TenantOfName(request.parent());
   const auto check = [&](const char* method, std::string_view of) {
-    return parts_.policy.CheckTenant(caller, MethodPath(method), of);
+    return parts_->policy.CheckTenant(caller, MethodPath(method), of);
   };
   for (const pb::PlanChange& change : request.changes()) {
     if (change.has_create() && change.create().has_tenant()) {
@@ -161,7 +171,7 @@ std::string DialplanService::IdentityOf(const CallerIdentity& service) const {
 }
 
 void DialplanService::HandleKind(const ResourceKind& kind) {
-  ResourceMethods& methods = parts_.methods;
+  ResourceMethods& methods = parts_->methods;
   HandleWrite(
       "Create" + kind.TypeName(),
       [&methods, &kind](const CallerIdentity& caller, const Message& request,
@@ -191,10 +201,10 @@ void DialplanService::HandleKind(const ResourceKind& kind) {
     // Tenants are shown as far as the caller has a role in them, so for those
     // it is enough to be allowed the method at all, which was checked.
     const auto caller = kind.singular == "tenant"
-                            ? parts_.policy.Identify(*context.auth_context())
+                            ? parts_->policy.Identify(*context.auth_context())
                             : Authorize(context, list, request);
     if (!caller.ok()) return done(caller.status());
-    done(parts_.methods.List(kind, *caller, request, response));
+    done(parts_->methods.List(kind, *caller, request, response));
   });
 }
 
@@ -205,31 +215,31 @@ void DialplanService::HandleImport(const std::string& method,
                                     Done done) {
     Message* const result = response.GetReflection()->MutableMessage(
         &response, &FieldOf(response, "result"));
-    parts_.methods.Import(kind, caller, request,
-                          static_cast<pb::ImportResult*>(result),
-                          std::move(done));
+    parts_->methods.Import(kind, caller, request,
+                           static_cast<pb::ImportResult*>(result),
+                           std::move(done));
   });
 }
 
 absl::Status DialplanService::ResolveRoute(
     const CallerIdentity& /*caller*/, const pb::ResolveRouteRequest& request,
     pb::ResolveRouteResponse& response) {
-  SP_ASSIGN_OR_RETURN(response, parts_.resolver.Answer(request));
+  SP_ASSIGN_OR_RETURN(response, parts_->resolver.Answer(request));
   return absl::OkStatus();
 }
 
 RouteStreams::Reactor* DialplanService::ResolveRoutes(Context* context) {
-  auto caller = parts_.policy.Identify(*context->auth_context());
+  auto caller = parts_->policy.Identify(*context->auth_context());
   if (!caller.ok()) {
     return new Refused<RouteStreams::Reactor>(caller.status());
   }
-  return parts_.routes.Open(
+  return parts_->routes.Open(
       [this, caller = *std::move(caller), method = MethodPath("ResolveRoutes")](
           const pb::ResolveRouteRequest& question)
           -> absl::StatusOr<pb::ResolveRouteResponse> {
-        SP_RETURN_IF_ERROR(parts_.policy.CheckTenant(
+        SP_RETURN_IF_ERROR(parts_->policy.CheckTenant(
             caller, method, TenantOfName(question.parent())));
-        return parts_.resolver.Answer(question);
+        return parts_->resolver.Answer(question);
       });
 }
 
@@ -258,7 +268,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* DialplanService::WatchSnapshot(
   WatchCaller who;
   who.identity = IdentityOf(*caller);
   who.sees_secrets = caller->name() == "signaling_edge";
-  return parts_.watch.Open(context, request, who);
+  return parts_->watch.Open(context, request, who);
 }
 
 absl::Status DialplanService::ReportSnapshotVersion(
@@ -277,10 +287,10 @@ absl::Status DialplanService::ReportSnapshotVersion(
   if (request.has_active_time()) {
     state.active_time = FromProto(request.active_time());
   }
-  state.report_time = parts_.clock.Now();
+  state.report_time = clock_.Now();
   state.error = request.error();
-  parts_.consumers.Reported(state);
-  response.set_configured_version(parts_.board.head().version);
+  parts_->consumers.Reported(state);
+  response.set_configured_version(parts_->board.head().version);
   return absl::OkStatus();
 }
 
@@ -292,30 +302,22 @@ absl::Status DialplanService::GetStatus(const CallerIdentity& /*caller*/,
   info.set_instance(self_.instance);
   info.set_version(kVersion);
   *info.mutable_start_time() = ToProto(start_time_);
-  *info.mutable_server_time() = ToProto(parts_.clock.Now());
+  *info.mutable_server_time() = ToProto(clock_.Now());
   info.set_identity(ServiceSpiffeId(self_.trust_domain, "dialplan"));
   info.set_draining(draining_);
-  const PlanBoard::Head head = parts_.board.head();
+  const PlanBoard::Head head = parts_->board.head();
   response.set_configured_version(head.version);
   response.set_configured_checksum(head.checksum);
   *response.mutable_configured_time() = ToProto(head.time);
-  for (const ConsumerState& state : parts_.consumers.All()) {
-    pb::ConsumerStatus& shown = *response.add_consumers();
-    shown.set_consumer(state.consumer);
-    shown.set_identity(state.identity);
-    shown.set_connected(state.streams > 0);
-    shown.set_sent_version(state.sent_version);
-    shown.set_active_version(state.active_version);
-    shown.set_from_cache(state.from_cache);
-    shown.set_error(state.error);
-    if (state.active_time != absl::UnixEpoch()) {
-      *shown.mutable_active_time() = ToProto(state.active_time);
-    }
-    if (state.report_time != absl::UnixEpoch()) {
-      *shown.mutable_report_time() = ToProto(state.report_time);
+  std::vector<pb::DialplanStatus> seen(1);
+  AddConsumers(parts_->consumers.All(), self_.instance, seen[0]);
+  if (parts_->replicas != nullptr) {
+    for (const ReplicaRoll::Replica& other : parts_->replicas->Others()) {
+      if (!seen.emplace_back().ParseFromString(other.text)) seen.pop_back();
     }
   }
-  const auto counts = parts_.board.counts();
+  MergeConsumers(seen, response);
+  const auto counts = parts_->board.counts();
   for (const ResourceKind& kind : ResourceKinds()) {
     (*response.mutable_resource_counts())[std::string(kind.collection)] =
         static_cast<int64_t>(counts[kind.entry_index]);

@@ -4,6 +4,7 @@
 #define SALLYPORT_SERVICES_DIALPLAN_RPC_DIALPLAN_SERVICE_H_
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,7 @@
 #include "services/common/rpc/dispatch_service.h"
 #include "services/common/time/clock.h"
 #include "services/dialplan/io/plan_board.h"
+#include "services/dialplan/io/replica_roll.h"
 #include "services/dialplan/rpc/audit_methods.h"
 #include "services/dialplan/rpc/change_evaluator.h"
 #include "services/dialplan/rpc/change_methods.h"
@@ -51,14 +53,18 @@ class DialplanService final : public DispatchService {
     PlanWatch& watch;
     RouteStreams& routes;
     ConsumerTable& consumers;
-    const Clock& clock;
+    const ReplicaRoll* replicas;  // null: there are no others
   };
   struct Self {
     std::string instance;
     std::string trust_domain;
   };
 
-  DialplanService(const Parts& parts, const Self& self);
+  // Answers UNAVAILABLE, reason STORE_UNAVAILABLE, until Begin().
+  DialplanService(const Self& self, const Clock& clock);
+
+  // Once, from any thread.
+  void Begin(const Parts& parts);
 
   // From now on status says so.
   void SetDraining() { draining_ = true; }
@@ -126,10 +132,11 @@ class DialplanService final : public DispatchService {
                                            const Message& request) const;
   std::string IdentityOf(const CallerIdentity& service) const;
 
-  const Parts parts_;
   const Self self_;
+  const Clock& clock_;
   const absl::Time start_time_;
   std::atomic<bool> draining_ = false;
+  std::optional<const Parts> parts_;  // from Begin() on
 };
 
 }  // namespace sallyport::dialplan

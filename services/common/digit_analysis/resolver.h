@@ -20,6 +20,7 @@
 #include "services/common/digit_analysis/plan_snapshot.h"
 #include "services/common/digit_analysis/plan_table.h"
 #include "services/common/digit_analysis/resolution.h"
+#include "services/common/status/check.h"
 
 namespace sallyport {
 
@@ -49,8 +50,14 @@ class Resolver {
 
   // Of one that is of one snapshot.
   const PlanSnapshot& snapshot() const { return index_.snapshot(); }
-  const PlanTable& table() const { return table_; }
-  const CallerIndex& callers() const { return *callers_; }
+  const PlanTable& table() const {
+    SP_CHECK(callers_.has_value());
+    return table_;
+  }
+  const CallerIndex& callers() const {
+    SP_CHECK(callers_.has_value());
+    return *callers_;
+  }
 
   // The call path: the cost grows with the number's length and the caller's
   // partitions, not with the plan.

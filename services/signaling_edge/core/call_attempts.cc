@@ -246,7 +246,8 @@ void CallControl::OnBranchWon(uint64_t id, uint64_t call, MonoTime now) {
     const UserEntry* user =
         attempt->plan->index().User(attempt->caller.resource);
     if (user != nullptr) {
-      const auto& lines = attempt->plan->callers().LinesOf(*user);
+      const auto& lines =
+          attempt->plan->Of(TenantOf(user->name)).callers().LinesOf(*user);
       const auto traces = traces_.find(call);
       if (!lines.empty() && traces != traces_.end()) {
         hunts_.OnCallBegan(lines[0]->name);

@@ -1,11 +1,14 @@
 #include "services/signaling_edge/core/edge_harness.h"
 
+#include <map>
+#include <string>
 #include <utility>
 
 #include "gtest/gtest.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/crypto/digest.h"
 #include "services/common/digit_analysis/plan_defaults.h"
+#include "services/common/digit_analysis/plan_entry.h"
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_parser.h"
@@ -132,7 +135,18 @@ EdgeHarness::EdgeHarness(EdgeOptions options)
 }
 
 void EdgeHarness::Load(std::shared_ptr<PlanSnapshot> plan) {
-  auto resolver = Resolver::Create(std::move(plan));
+  // Tenant by tenant, as the edge gets it.
+  std::map<std::string, std::shared_ptr<PlanSnapshot>> tenants;
+  ForEachList(*plan, [&tenants](const auto& list) {
+    for (const auto& entry : list) {
+      auto& own = tenants[std::string(TenantOf(entry.name))];
+      if (own == nullptr) own = std::make_shared<PlanSnapshot>();
+      AddTo(*own, entry);
+    }
+  });
+  PlanUpdate update{plan->version, plan->checksum, /*all=*/true, {}};
+  for (auto& [name, own] : tenants) update.tenants.push_back({name, own});
+  auto resolver = region_.Apply(std::move(update));
   ASSERT_TRUE(resolver.ok()) << resolver.status();
   Perform(core_->OnSnapshot(*std::move(resolver), now_));
 }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "services/common/digit_analysis/region_plan.h"
 #include "services/common/random/fake_random.h"
 #include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/edge_core.h"
@@ -107,6 +108,7 @@ class EdgeHarness {
  private:
   RelaySession SessionFor(const CreateMediaSession& request) const;
 
+  RegionPlan region_;
   FakeRandom random_;
   std::unique_ptr<EdgeCore> core_;
   MonoTime now_ = MonoTime::FromOrigin(absl::Hours(1));

@@ -148,5 +148,47 @@ TEST_P(MigrationTest, FromSchema1) {
   EXPECT_NE(audit[0].before, "");
 }
 
+TEST_P(MigrationTest, FromSchema2) {
+  Restore(2);
+  auto opened = SqlPlanStore::Open(*database_, random_);
+  ASSERT_THAT(opened, IsOk());
+  SqlPlanStore& store = **opened;
+  SP_ASSERT_OK_AND_ASSIGN(const StoredPlan plan, store.Load(1000));
+  EXPECT_EQ(plan.version, 16);
+  EXPECT_EQ(plan.changes.size(), 16u);
+  EXPECT_EQ(plan.token_key.size(), 32u);
+  PlanEditor editor(random_, {});
+  for (const StoredResource& resource : plan.resources) {
+    SP_ASSERT_OK_AND_ASSIGN(RecordPtr record, RecordOf(resource));
+    editor.Load(std::move(record));
+  }
+  editor.LoadVersion(plan.version);
+  EXPECT_EQ(editor.plan().records().size(), 11u);
+  EXPECT_EQ(editor.plan().Find("tenants/default/routePatterns/outside"),
+            nullptr);
+
+  PlanEdit edit;
+  edit.verb = PlanEdit::Verb::kDelete;
+  edit.name = "tenants/default/users/ann";
+  edit.cause = std::make_shared<ChangeCause>(
+      ChangeCause{"operator ann", "DeleteUser", ""});
+  const absl::Time now = absl::FromUnixSeconds(1'800'000'000);
+  ASSERT_THAT(editor.Apply(edit, now), IsOk());
+  ASSERT_THAT(
+      store.Commit(
+          [&](const StoredUpdate&) -> absl::StatusOr<const PlanChanges*> {
+            return &editor.pending();
+          },
+          now),
+      IsOk());
+  SP_ASSERT_OK_AND_ASSIGN(
+      const std::vector<AuditEntry> audit,
+      AuditLog(*database_).Read("tenants/default", INT64_MAX, 10));
+  ASSERT_EQ(audit.size(), 2u);
+  EXPECT_EQ(audit[0].version, 17);
+  EXPECT_EQ(audit[1].version, 16);
+  EXPECT_EQ(audit[1].resource, "tenants/default/routePatterns/outside");
+}
+
 }  // namespace
 }  // namespace sallyport::dialplan

@@ -55,12 +55,6 @@ def resident_kb(pid):
         return int(re.search(r'VmRSS:\s+(\d+) kB', f.read()).group(1))
 
 
-def cpu_seconds(pid):
-    with open(f'/proc/{pid}/stat', encoding='ascii') as f:
-        fields = f.read().rsplit(')', 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
-
-
 class Server:
     """One process under load."""
 
@@ -71,14 +65,14 @@ class Server:
         self.pki = ''
 
     def load(self, region):
+        if 'resolve_load' in self.args.load:
+            self.args.option.append(f'--server_pid={self.process.pid}')
         shape = [f'--{name}={region[name]}' for name in ('tenants', 'partitions', 'patterns')]
         command = [self.args.load, f'--target={self.address}', f'--pki={self.pki}', *shape, *self.args.option]
-        before = cpu_seconds(self.process.pid)
         done = subprocess.run(pinned(self.args, self.args.load_cpus, command), capture_output=True, text=True)
         if done.returncode != 0:
             raise Failed(done.stderr.strip() or f'exit status {done.returncode}')
         values = json.loads(done.stdout.strip().splitlines()[-1])
-        values['server_cpu_seconds'] = cpu_seconds(self.process.pid) - before
         values['server_rss_mb'] = resident_kb(self.process.pid) / 1024
         return values
 

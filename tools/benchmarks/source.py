@@ -60,6 +60,7 @@ class GoogleBenchmark:
     target: str
     cases: str = '.'  # --benchmark_filter
     seconds: float = 0.5  # per case
+    env: Tuple[str, ...] = ()  # 'NAME=value'
 
     @property
     def targets(self):
@@ -68,7 +69,7 @@ class GoogleBenchmark:
     def measure(self, context):
         seconds = min(self.seconds, 0.1) if context.quick else self.seconds
         out = run(context.on_one_core([
-            context.binary(self.target), '--benchmark_format=json',
+            'env', *self.env, context.binary(self.target), '--benchmark_format=json',
             f'--benchmark_filter={self.cases}', f'--benchmark_min_time={seconds}',
         ]), timeout=600, cwd=context.root)
         return self.parse(out)

@@ -1,15 +1,11 @@
 #include "services/common/rpc/server_interceptor.h"
 
-#include <chrono>
-#include <memory>
+#include <optional>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
-#include "grpcpp/alarm.h"
 #include "grpcpp/server_context.h"
 #include "services/common/rpc/metrics_table.h"
 #include "services/common/status/error_reason.h"
@@ -24,42 +20,24 @@ using ::grpc::experimental::ServerRpcInfo;
 
 constexpr size_t kNoMethod = static_cast<size_t>(-1);
 
-// Cancels a call once, unless it has ended. Shared with the alarm, which may
-// fire while the call ends. Thread-safe.
-class CallCanceller {
- public:
-  explicit CallCanceller(grpc::ServerContextBase* context)
-      : context_(context) {}
-
-  void Cancel() {
-    absl::MutexLock lock(&mutex_);
-    if (context_ != nullptr) context_->TryCancel();
-  }
-  void CallEnded() {
-    absl::MutexLock lock(&mutex_);
-    context_ = nullptr;
-  }
-
- private:
-  absl::Mutex mutex_;
-  grpc::ServerContextBase* context_ ABSL_GUARDED_BY(mutex_);
-};
-
 // The interceptor of one call. Thread-compatible: gRPC calls it in turn.
 class CallInterceptor final : public grpc::experimental::Interceptor {
  public:
-  CallInterceptor(ServerRpcInfo* info, size_t method, absl::Duration longest,
+  CallInterceptor(ServerRpcInfo* info, size_t method, CallLimit& limit,
                   const CounterFamily& requests, const HistogramFamily& seconds)
       : info_(info),
         method_(method),
         requests_(requests),
         seconds_(seconds),
+        limit_(limit),
         start_(absl::Now()) {
-    if (info->type() == ServerRpcInfo::Type::UNARY) Limit(longest);
+    if (info->type() == ServerRpcInfo::Type::UNARY) {
+      call_ = limit.Begin(info->server_context(), start_);
+    }
   }
 
   ~CallInterceptor() override {
-    if (canceller_ != nullptr) canceller_->CallEnded();
+    if (call_.has_value()) limit_.End(*call_);
   }
 
   void Intercept(InterceptorBatchMethods* methods) override {
@@ -90,23 +68,13 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
     return FromGrpc(status);
   }
 
-  void Limit(absl::Duration longest) {
-    const absl::Time latest = start_ + longest;
-    if (absl::FromChrono(info_->server_context()->deadline()) <= latest) return;
-    canceller_ = std::make_shared<CallCanceller>(info_->server_context());
-    alarm_.Set(absl::ToChronoTime(latest),
-               [canceller = canceller_](bool fired) {
-                 if (fired) canceller->Cancel();
-               });
-  }
-
   ServerRpcInfo* const info_;
   const size_t method_;
   const CounterFamily& requests_;
   const HistogramFamily& seconds_;
+  CallLimit& limit_;
   const absl::Time start_;
-  std::shared_ptr<CallCanceller> canceller_;
-  grpc::Alarm alarm_;
+  std::optional<CallLimit::Call> call_;
 };
 
 }  // namespace
@@ -114,7 +82,7 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
 ServerInterceptorFactory::ServerInterceptorFactory(
     const std::vector<std::string>& methods, absl::Duration longest,
     MetricsRegistry* metrics)
-    : longest_(longest) {
+    : limit_(longest) {
   if (metrics != nullptr) {
     for (size_t i = 0; i < methods.size(); ++i) {
       index_by_method_[methods[i]] = i;
@@ -129,7 +97,7 @@ grpc::experimental::Interceptor*
 ServerInterceptorFactory::CreateServerInterceptor(ServerRpcInfo* info) {
   const auto it = index_by_method_.find(info->method());
   return new CallInterceptor(
-      info, it == index_by_method_.end() ? kNoMethod : it->second, longest_,
+      info, it == index_by_method_.end() ? kNoMethod : it->second, limit_,
       requests_, seconds_);
 }
 

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "grpcpp/support/server_interceptor.h"
 #include "services/common/metrics/metrics.h"
+#include "services/common/rpc/call_limit.h"
 
 namespace sallyport {
 
@@ -35,7 +36,7 @@ class ServerInterceptorFactory final
 
  private:
   absl::flat_hash_map<std::string, size_t> index_by_method_;
-  absl::Duration longest_;
+  CallLimit limit_;
   CounterFamily requests_;
   HistogramFamily seconds_;
 };

@@ -7,7 +7,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <fstream>
+#include <iterator>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -30,7 +33,9 @@ ABSL_FLAG(std::string, pki, "", "folder of tools/dev/mint_dev_certs");
 ABSL_FLAG(bool, stream, false, "by ResolveRoutes, a stream a connection");
 ABSL_FLAG(int, rate, 10000, "questions a second");
 ABSL_FLAG(double, seconds, 10, "how long");
-ABSL_FLAG(int, connections, 1, "connections, one thread each");
+// Two: one thread of a client is busy with 10 000 calls a second.
+ABSL_FLAG(int, connections, 2, "connections, one thread each");
+ABSL_FLAG(int, server_pid, 0, "whose processor time is told; 0: nobody's");
 ABSL_FLAG(int, tenants, 1000, "as in make_region");
 ABSL_FLAG(int, partitions, 1000, "as in make_region");
 ABSL_FLAG(int, patterns, 100000, "as in make_region");
@@ -239,6 +244,38 @@ class StreamDriver final : public Driver {
   char read_tag_ = 0;
 };
 
+// What the kernel counts, in ticks of a hundredth of a second.
+struct Ticks {
+  double server = 0;
+  double machine = 0;
+  double stolen = 0;  // taken by other machines of the host
+};
+
+Ticks ReadTicks() {
+  Ticks out;
+  if (const int pid = absl::GetFlag(FLAGS_server_pid); pid != 0) {
+    std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
+    const std::string text((std::istreambuf_iterator<char>(in)), {});
+    // Behind the name in parentheses; utime and stime are fields 14 and 15.
+    std::istringstream fields(text.substr(text.rfind(')') + 2));
+    std::string skip;
+    for (int i = 3; i < 14; ++i) fields >> skip;
+    double user = 0;
+    double system = 0;
+    fields >> user >> system;
+    out.server = user + system;
+  }
+  std::ifstream in("/proc/stat");
+  std::string cpu;
+  in >> cpu;
+  double value = 0;
+  for (int i = 0; i < 8 && in >> value; ++i) {
+    out.machine += value;
+    if (i == 7) out.stolen = value;
+  }
+  return out;
+}
+
 // Asked once each, so that the tenants are compiled and the connection is up.
 absl::Status WarmUp(const Region& region, pb::DialplanService::Stub& stub) {
   for (int t = 0; t < region.tenants; ++t) {
@@ -290,7 +327,11 @@ absl::Status Run() {
   };
   all(absl::Seconds(1));  // caches and allocators
   for (const auto& driver : drivers) driver->samples.clear();
+  const Ticks before = ReadTicks();
   all(length);
+  const Ticks after = ReadTicks();
+  double load = 0;
+  std::ifstream("/proc/loadavg") >> load;
 
   std::vector<absl::Duration> samples;
   size_t failed = 0;
@@ -308,9 +349,14 @@ absl::Status Run() {
   const double rate =
       static_cast<double>(samples.size()) / absl::ToDoubleSeconds(length);
   std::printf(
-      "{\"calls_per_second\": %.0f, \"p50_us\": %.1f, \"p90_us\": %.1f, "
-      "\"p99_us\": %.1f, \"p999_us\": %.1f}\n",
-      rate, PercentileMs(samples, 0.5) * 1000,
+      "{\"calls_per_second\": %.0f, \"server_cpu_us\": %.1f, "
+      "\"steal_percent\": %.2f, \"load_average\": %.1f, \"p50_us\": %.1f, "
+      "\"p90_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f}\n",
+      rate,
+      (after.server - before.server) * 1e4 /
+          static_cast<double>(samples.size()),
+      100 * (after.stolen - before.stolen) / (after.machine - before.machine),
+      load, PercentileMs(samples, 0.5) * 1000,
       PercentileMs(samples, 0.9) * 1000, PercentileMs(samples, 0.99) * 1000,
       PercentileMs(samples, 0.999) * 1000);
   return absl::OkStatus();

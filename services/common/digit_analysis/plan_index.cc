@@ -136,15 +136,6 @@ std::vector<std::string> PlanIndex::Claims() const {
   return out;
 }
 
-void PlanIndex::ForEachPeer(
-    absl::FunctionRef<void(const PeerEntry&)> visit) const {
-  if (snapshot_ == nullptr) {
-    for (const PlanIndex* tenant : region_.in_order) tenant->ForEachPeer(visit);
-    return;
-  }
-  for (const PeerEntry& peer : snapshot_->peers) visit(peer);
-}
-
 const TenantEntry* PlanIndex::OnlyTenant() const {
   if (snapshot_ == nullptr) {
     return region_.in_order.size() == 1 ? region_.in_order[0]->OnlyTenant()

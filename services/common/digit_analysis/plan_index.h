@@ -7,13 +7,13 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
-#include "absl/functional/function_ref.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/digit_analysis/plan_entry.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
@@ -66,8 +66,21 @@ class PlanIndex {
   // tenant. The same object for as long as the tenant has not changed.
   const PlanIndex* PartOf(std::string_view tenant) const;
 
-  // In order of name.
-  void ForEachPeer(absl::FunctionRef<void(const PeerEntry&)> visit) const;
+  // Calls `visit` with each entry of a kind, in order of name:
+  // ForEach<PeerEntry>([](const PeerEntry& peer) { ... }).
+  template <typename Entry, typename Visitor>
+  void ForEach(Visitor visit) const {
+    for (const PlanIndex* tenant : region_.in_order) {
+      tenant->ForEach<Entry>(visit);
+    }
+    if (snapshot_ == nullptr) return;
+    ForEachList(*snapshot_, [&visit](const auto& list) {
+      using Listed = typename std::decay_t<decltype(list)>::value_type;
+      if constexpr (std::is_same_v<Listed, Entry>) {
+        for (const Entry& entry : list) visit(entry);
+      }
+    });
+  }
   // The tenant, if there is one and no other.
   const TenantEntry* OnlyTenant() const;
 

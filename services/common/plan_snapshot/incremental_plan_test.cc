@@ -327,7 +327,7 @@ std::string IndexText(const PlanIndex& index) {
                                 absl::StrCat(tenant, "/dialPlans/d", i))));
     }
   }
-  index.ForEachPeer([&add](const PeerEntry& peer) { add(&peer); });
+  index.ForEach<PeerEntry>([&add](const PeerEntry& peer) { add(&peer); });
   for (const PeerEntry* peer : index.peers_with_prefixes()) add(peer);
   return out;
 }

@@ -333,7 +333,7 @@ absl::Status CallControl::JoinCalls(Call& call, LegSide referrer,
   CallRecord& record = made->record();
   record.matched_resource = other->record().matched_resource;
   record.matched_pattern = other->record().matched_pattern;
-  record.snapshot_version = plan_->snapshot().version;
+  record.snapshot_version = plan_->index().version();
   Call& to = *calls_.emplace(joined, std::move(made)).first->second;
   for (const LegSide side : {LegSide::kA, LegSide::kB}) {
     if (to.party(side).kind == Party::Kind::kPeer) {

@@ -65,23 +65,17 @@ void OptionsMonitor::Watch(const PeerEntry& peer,
 
 void OptionsMonitor::OnPlan(const PlanIndex& plan, MonoTime now) {
   ++generation_;
-  absl::flat_hash_map<absl::string_view, const ServerGroupEntry*> groups;
-  for (const ServerGroupEntry& group : plan.snapshot().server_groups) {
-    groups[group.name] = &group;
-  }
-  for (const PeerEntry& peer : plan.snapshot().peers) {
-    if (peer.status == PeerStatus::kDisabled) continue;
-    const auto found = groups.find(peer.server_group);
-    const ServerGroupEntry* const group =
-        found == groups.end() ? nullptr : found->second;
+  plan.ForEach<PeerEntry>([&](const PeerEntry& peer) {
+    if (peer.status == PeerStatus::kDisabled) return;
+    const auto* const group = plan.Find<ServerGroupEntry>(peer.server_group);
     if (group == nullptr) {
-      if (!peer.monitoring.enabled) continue;
+      if (!peer.monitoring.enabled) return;
       Watch(peer, peer.monitoring,
             peer.address.empty() ? peer.fqdn : peer.address, peer.port, false,
             now);
-      continue;
+      return;
     }
-    if (!group->monitoring.enabled && !peer.monitoring.enabled) continue;
+    if (!group->monitoring.enabled && !peer.monitoring.enabled) return;
     for (const ServerGroupMember& server : group->members) {
       if (server.disabled) continue;
       Watch(peer,
@@ -91,7 +85,7 @@ void OptionsMonitor::OnPlan(const PlanIndex& plan, MonoTime now) {
                                                             : server.port,
             true, now);
     }
-  }
+  });
   peers_.clear();
   for (auto it = members_.begin(); it != members_.end();) {
     if (it->second.generation != generation_) {

@@ -127,25 +127,25 @@ grpc::ServerUnaryReactor* SignalingEdgeService::ListPeerStates(
     grpc::CallbackServerContext* context,
     const v1::ListPeerStatesRequest* request,
     v1::ListPeerStatesResponse* response) {
-  return OnLoop(
-      context, "ListPeerStates", request->parent(),
-      [this, request, response](EdgeLoop& loop) -> absl::Status {
-        SP_RETURN_IF_ERROR(CheckParent(request->parent()));
-        if (loop.core().plan() == nullptr) return NoPlan();
-        const auto connections = ConnectionsByPeer(loop.core());
-        const TimeBase time = ContextOf(loop).time;
-        std::vector<v1::PeerState> items;
-        // In order of name, as the snapshot is.
-        loop.core().plan()->index().ForEachPeer([&](const PeerEntry& peer) {
-          if (!BelongsTo(peer.name, request->parent())) return;
-          const auto it = connections.find(peer.name);
-          items.push_back(StateOf(peer, loop.core(),
-                                  it == connections.end() ? 0 : it->second,
-                                  time));
-        });
-        return FillPage(*request, std::move(items),
-                        *response->mutable_peer_states(), *response);
-      });
+  return OnLoop(context, "ListPeerStates", request->parent(),
+                [this, request, response](EdgeLoop& loop) -> absl::Status {
+                  SP_RETURN_IF_ERROR(CheckParent(request->parent()));
+                  if (loop.core().plan() == nullptr) return NoPlan();
+                  const auto connections = ConnectionsByPeer(loop.core());
+                  const TimeBase time = ContextOf(loop).time;
+                  std::vector<v1::PeerState> items;
+                  // In order of name, as the snapshot is.
+                  loop.core().plan()->index().ForEach<PeerEntry>(
+                      [&](const PeerEntry& peer) {
+                        if (!BelongsTo(peer.name, request->parent())) return;
+                        const auto it = connections.find(peer.name);
+                        items.push_back(StateOf(
+                            peer, loop.core(),
+                            it == connections.end() ? 0 : it->second, time));
+                      });
+                  return FillPage(*request, std::move(items),
+                                  *response->mutable_peer_states(), *response);
+                });
 }
 
 grpc::ServerUnaryReactor* SignalingEdgeService::CheckPeer(

@@ -157,7 +157,8 @@ const MessageSummary* MessageWaiting::LampOf(const UserEntry& user) const {
     if (found == nullptr || it->second.waiting) found = &it->second;
   };
   look(user.name);
-  for (const LineEntry* line : plan_->callers().LinesOf(user)) {
+  const auto& callers = plan_->Of(TenantOf(user.name)).callers();
+  for (const LineEntry* line : callers.LinesOf(user)) {
     look(line->name);
   }
   return found;

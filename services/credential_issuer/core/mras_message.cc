@@ -444,4 +444,20 @@ std::string WriteMrasResponse(const MrasRequest& request, MrasReason reason,
   return out;
 }
 
+bool SurvivesTrimming(const IssuedCredential& credential) {
+  const auto survives = [](std::string_view base64url) {
+    std::string octets;
+    if (!absl::WebSafeBase64Unescape(AbslView(base64url), &octets) ||
+        octets.empty()) {
+      return false;
+    }
+    const auto trimmed = [](char c) { return c == '"' || c == '\0'; };
+    const bool out = !trimmed(octets.front()) && !trimmed(octets.back());
+    Cleanse(octets);
+    return out;
+  };
+  return survives(credential.username) &&
+         survives(credential.password.DangerousText());
+}
+
 }  // namespace sallyport::credential_issuer

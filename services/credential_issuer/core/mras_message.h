@@ -113,6 +113,10 @@ std::string WriteMrasResponse(const MrasRequest& request, MrasReason reason,
                               std::string_view realm,
                               absl::Span<const MrasCredentials> credentials);
 
+// Clients of MS-AVEDGEA are known that trim quotes and zeros off the ends of
+// the octets that they decode: whether `credential` survives that.
+bool SurvivesTrimming(const IssuedCredential& credential);
+
 }  // namespace sallyport::credential_issuer
 
 #endif  // SALLYPORT_SERVICES_CREDENTIAL_ISSUER_CORE_MRAS_MESSAGE_H_

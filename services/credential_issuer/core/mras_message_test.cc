@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
@@ -272,6 +273,27 @@ TEST(WriteMrasTest, EveryReasonHasItsPhrase) {
     const std::string body = WriteMrasResponse({}, reason, "", {});
     EXPECT_THAT(body, HasSubstr(absl::StrCat("reasonPhrase=\"", phrases[i])));
     EXPECT_THAT(body, Not(HasSubstr("credentialsResponse")));
+  }
+}
+
+// MS-AVEDGEA clients take quotes and zeros off the ends of what they decode.
+TEST(WriteMrasTest, OctetsThatClientsTrimAreKnown) {
+  const auto survives = [](const std::string& username,
+                           const std::string& password) {
+    IssuedCredential credential;
+    credential.username = absl::WebSafeBase64Escape(username);
+    credential.password =
+        Secret::CopyOf(std::string_view(absl::WebSafeBase64Escape(password)));
+    return SurvivesTrimming(credential);
+  };
+  const std::string zero(1, '\0');
+  EXPECT_TRUE(survives("user", "pass"));
+  EXPECT_TRUE(survives("us\"er", "pa" + zero + "ss"));
+  for (const std::string& end : {std::string("\""), zero}) {
+    EXPECT_FALSE(survives("user" + end, "pass"));
+    EXPECT_FALSE(survives(end + "user", "pass"));
+    EXPECT_FALSE(survives("user", "pass" + end));
+    EXPECT_FALSE(survives("user", end + "pass"));
   }
 }
 

@@ -134,8 +134,12 @@ absl::StatusOr<CredentialIssuerService::Minted> CredentialIssuerService::Mint(
   }
   const absl::Time now = parts_.clock.Now();
   Minted out;
-  SP_ASSIGN_OR_RETURN(out.credential, parts_.keeper.issuer()->Issue(
-                                          request, now, parts_.random));
+  if (asker.by_mras) {
+    SP_ASSIGN_OR_RETURN(out.credential, IssueForMras(request, now));
+  } else {
+    SP_ASSIGN_OR_RETURN(out.credential, parts_.keeper.issuer()->Issue(
+                                            request, now, parts_.random));
+  }
   const IssuedCredential& credential = out.credential;
   out.relays = parts_.consumers.SelectRelays(
       {asker.network, asker.location, credential.key_version}, now,

@@ -129,8 +129,12 @@ class CredentialIssuerService final
     std::string request_id;
     ClientNetwork network = ClientNetwork::kUnknown;
     std::string location;
+    bool by_mras = false;
   };
   absl::StatusOr<Minted> Mint(const Asker& asker, const IssueRequest& request);
+  // A credential that clients of MRAS can carry.
+  absl::StatusOr<IssuedCredential> IssueForMras(const IssueRequest& request,
+                                                absl::Time now);
   // Fills the answer.
   absl::StatusOr<AuditRecord> Issue(
       const Context& context, const v1::IssueTurnCredentialRequest& request,

@@ -150,6 +150,9 @@ std::optional<RequestAuth::Challenge> RequestAuth::CheckDigest(
   // In one case, so that an unknown user is not told from a known one by how
   // its domain is echoed.
   const std::string home = Lower(domain);
+  // Outlives `expected`, which borrows from it.
+  const Population population =
+      user == nullptr ? PopulationOf(home) : Population();
   DigestAuth::Expected expected;
   expected.username = username;
   if (user != nullptr) {
@@ -160,7 +163,6 @@ std::optional<RequestAuth::Challenge> RequestAuth::CheckDigest(
                        : user->ha1_sha256;
     if (user->disabled) expected.ha1 = {};
   } else {
-    const Population population = PopulationOf(home);
     expected.realm = population.realm.empty() ? home : population.realm;
     expected.algorithm = digest_.DecoyAlgorithm(
         username, home, population.md5_users, population.users);

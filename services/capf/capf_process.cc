@@ -76,10 +76,9 @@ constexpr char kVersion[] = "0.1.0";
 constexpr char kDefaultTenant[] = "default";
 constexpr char kDefaultCommonName[] = "Sallyport CAPF";
 constexpr char kDefaultRootName[] = "Sallyport Root";
-// A string is good once and for 30 days, and its digits are few: what keeps it
-// is that five wrong ones lock it. Rounds only slow down who has stolen the
-// store.
-constexpr uint32_t kStringIterations = 1000;
+// A string is good once and for 30 days, and five wrong ones lock it. Rounds
+// slow down who has stolen the store.
+constexpr uint32_t kStringIterations = 4096;
 // Two answers of the work thread for each of 20 000 phones.
 constexpr size_t kWorkCapacity = 50000;
 // Looks at peers that wait; each takes up to five seconds.

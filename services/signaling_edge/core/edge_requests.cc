@@ -1,0 +1,337 @@
+// What a SIP message from the wire meets, from the parser to the one who
+// answers it.
+#include <algorithm>
+#include <utility>
+
+#include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/edge_core.h"
+#include "services/signaling_edge/core/leg_messages.h"
+#include "services/signaling_edge/core/registration_desk.h"
+#include "services/signaling_edge/core/security_mode.h"
+#include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/sip_parser.h"
+#include "services/signaling_edge/core/sip_status.h"
+#include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/sip_uri.h"
+#include "services/signaling_edge/core/sip_writer.h"
+#include "services/signaling_edge/core/text_pieces.h"
+#include "services/signaling_edge/core/via_stamp.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+constexpr std::string_view kAllow =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, "
+    "MESSAGE, REFER, SUBSCRIBE, NOTIFY, SERVICE";
+constexpr std::string_view kExtensions[] = {"100rel", "timer", "norefersub",
+                                            "tdialog"};
+
+bool HasToTag(const SipMessage& request) {
+  const auto to = ParseNameAddr(request.Value(HeaderId::kTo));
+  return to.ok() && !to->tag().empty();
+}
+
+// One that needs nothing but an answer, and so no transaction (RFC 3261
+// section 8.2.7).
+bool IsPlainOptions(const SipMessage& request) {
+  return request.method() == SipMethod::kOptions && !HasToTag(request) &&
+         !request.Has(HeaderId::kRequire) &&
+         !request.Has(HeaderId::kProxyRequire) &&
+         ParseSipUri(request.request_uri()).ok();
+}
+
+RefusalKind KindOf(SipMethod method) {
+  if (method == SipMethod::kRegister) return RefusalKind::kRegistration;
+  if (method == SipMethod::kInvite) return RefusalKind::kCall;
+  return RefusalKind::kRequest;
+}
+
+// The extensions that a request cannot do without and we do not have, as a
+// list (RFC 3261 section 8.2.2.3).
+std::string UnsupportedOf(const SipMessage& request) {
+  std::string unsupported;
+  for (const HeaderId id : {HeaderId::kRequire, HeaderId::kProxyRequire}) {
+    for (const std::string_view item : request.Items(id)) {
+      const bool known =
+          id == HeaderId::kRequire &&
+          std::any_of(std::begin(kExtensions), std::end(kExtensions),
+                      [&](std::string_view one) {
+                        return EqualsIgnoreCase(one, item);
+                      });
+      if (!known) CatTo(unsupported, unsupported.empty() ? "" : ", ", item);
+    }
+  }
+  return unsupported;
+}
+
+absl::Status Denied(std::string_view reason, std::string_view what) {
+  return MakeError(absl::StatusCode::kPermissionDenied, reason, what);
+}
+
+}  // namespace
+
+void EdgeCore::OnText(const Flow& flow, std::string_view text, MonoTime now) {
+  const std::string_view proven = ProvenResource(flow);
+  if (proven.empty() &&
+      !admission_
+           .OnMessage(flow.remote,
+                      auth_.KnowsSource(
+                          flow, options_.listeners[flow.listener].logical_port),
+                      now)
+           .ok()) {
+    ++stats_.rate_limited;
+    return;
+  }
+  auto message = ParseSipMessage(text, options_.parse);
+  if (!message.ok()) {
+    ++stats_.malformed;
+    const SipStatus answer = SipStatusOf(message.status());
+    auto salvaged = SalvageRequest(text, options_.parse);
+    if (salvaged.ok()) RespondStateless(flow, *salvaged, answer.code);
+    ReportRefusal(RefusalKind::kMalformed, flow, message.status(),
+                  salvaged.ok() ? answer.code : 0, "", now);
+    return;
+  }
+  if (message->is_response()) {
+    ++stats_.responses;
+    OnResponse(flow, *message, now);
+  } else {
+    ++stats_.requests;
+    OnRequest(flow, *std::move(message), now);
+  }
+}
+
+void EdgeCore::OnResponse(const Flow& flow, const SipMessage& response,
+                          MonoTime now) {
+  const TransactionOutcome outcome =
+      transactions_.OnResponse(response, ScopeOf(flow), now);
+  if (outcome.id == 0) {
+    ++stats_.unmatched_responses;
+    return;
+  }
+  DoClient(outcome.id, outcome.actions, &response, now);
+}
+
+void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now) {
+  const SocketAddress reply_to = ResponseAddress(request, flow.remote);
+  StampReceived(request, flow.remote);
+  if (IsPlainOptions(request)) {
+    SipMessage response =
+        MakeResponse(request, 200, ReasonPhrase(200), StatelessTag(request));
+    response.Add(HeaderId::kAllow, kAllow);
+    response.Add(HeaderId::kAccept, "application/sdp");
+    if (!options_.server_header.empty()) {
+      response.Set(HeaderId::kServer, options_.server_header);
+    }
+    TransmitTo({flow, reply_to}, WriteSipMessage(response));
+    return;
+  }
+  const RequestOutcome outcome = transactions_.OnRequest(
+      request, ScopeOf(flow), flow.transport != SipTransport::kUdp, now);
+  switch (outcome.kind) {
+    case RequestOutcome::Kind::kAbsorbed:
+      DoServer(outcome.id, outcome.actions);
+      return;
+    case RequestOutcome::Kind::kAck:
+      calls_.OnAck(request, flow, ProvenResource(flow), now);
+      return;
+    case RequestOutcome::Kind::kMerged:
+      RespondStateless(flow, request, 482);
+      return;
+    case RequestOutcome::Kind::kFull:
+      ++stats_.refusals["TRANSACTION_LIMIT"];
+      RespondStateless(flow, request, 503);
+      return;
+    case RequestOutcome::Kind::kNew:
+      break;
+  }
+  servers_[outcome.id] = {flow, reply_to};
+  if (request.method() == SipMethod::kCancel) {
+    const int code = outcome.cancelled == 0 ? 481 : 200;
+    SipMessage response =
+        MakeResponse(request, code, ReasonPhrase(code), NewToken());
+    if (outcome.cancelled == 0) {
+      RespondUnproven(outcome.id, std::move(response), now);
+      return;
+    }
+    Respond(outcome.id, std::move(response), now);
+    calls_.OnCancel(outcome.cancelled, now);
+    return;
+  }
+  OnNewRequest(flow, request, outcome.id, now);
+}
+
+void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
+                            TransactionId transaction, MonoTime now) {
+  const SipMethod method = request.method();
+  const auto answer = [&](int code) {
+    return MakeResponse(request, code, ReasonPhrase(code), NewToken());
+  };
+  const bool proven = !ProvenResource(flow).empty();
+  const auto trying = [&] {
+    if (method != SipMethod::kInvite) return;
+    Respond(transaction, MakeResponse(request, 100, ReasonPhrase(100), ""),
+            now);
+  };
+  if (proven) trying();  // to others not before we know them
+  if (!ParseSipUri(request.request_uri()).ok()) {
+    RespondUnproven(transaction, answer(416), now);
+    return;
+  }
+  const std::string unsupported = UnsupportedOf(request);
+  if (!unsupported.empty()) {  // we have no extension that is named so
+    SipMessage response = answer(420);
+    response.Add(HeaderId::kUnsupported, unsupported);
+    RespondUnproven(transaction, std::move(response), now);
+    return;
+  }
+  if (method == SipMethod::kRegister) {
+    OnRegister(flow, request, transaction, now);
+    return;
+  }
+  if (HasToTag(request)) {
+    if (method == SipMethod::kSubscribe && mwi_.Has(request, flow)) {
+      mwi_.OnResubscribe(request, transaction, now);
+      return;
+    }
+    if (!calls_.IsInDialog(request, flow, ProvenResource(flow))) {
+      RespondUnproven(transaction, answer(481), now);
+      return;
+    }
+    NoteProved(flow);
+    if (!proven) trying();
+    calls_.OnInDialog(request, transaction, flow, ProvenResource(flow), now);
+    return;
+  }
+  switch (method) {
+    case SipMethod::kInvite:
+      if (ParseMaxForwards(request.Value(HeaderId::kMaxForwards))
+              .value_or(70) == 0) {
+        Refuse(flow, request, transaction,
+               MakeError(absl::StatusCode::kFailedPrecondition, "TOO_MANY_HOPS",
+                         "Max-Forwards is used up"),
+               RefusalKind::kCall, now);
+        return;
+      }
+      OnInvite(flow, request, transaction, now);
+      return;
+    case SipMethod::kSubscribe: {
+      const auto user = Prove(flow, request, transaction, now);
+      if (user.has_value()) {
+        mwi_.OnSubscribe(request, transaction, flow, *user, now);
+      }
+      return;
+    }
+    case SipMethod::kNotify:
+      OnNotify(flow, request, transaction, now);
+      return;
+    case SipMethod::kRefer: {
+      const auto sender = Prove(flow, request, transaction, now);
+      if (sender.has_value()) {
+        calls_.OnRefer(request, transaction, flow, *sender, now);
+      }
+      return;
+    }
+    case SipMethod::kService:
+      OnService(flow, request, transaction, now);
+      return;
+    case SipMethod::kBye:
+    case SipMethod::kUpdate:
+    case SipMethod::kInfo:
+    case SipMethod::kPrack:
+      RespondUnproven(transaction, answer(481), now);
+      return;
+    default: {
+      SipMessage response = answer(method == SipMethod::kOther ? 501 : 405);
+      response.Add(HeaderId::kAllow, kAllow);
+      RespondUnproven(transaction, std::move(response), now);
+      return;
+    }
+  }
+}
+
+std::optional<Party> EdgeCore::Prove(const Flow& flow,
+                                     const SipMessage& request,
+                                     TransactionId transaction, MonoTime now) {
+  std::optional<ConnectionIdentity> identity;
+  if (const Connection* connection = connections_.Find(flow.connection)) {
+    identity = connection->identity;
+  }
+  RequestAuth::Outcome outcome =
+      auth_.Authenticate(request, flow, identity,
+                         options_.listeners[flow.listener].logical_port, now);
+  if (auto* party = std::get_if<Party>(&outcome)) {
+    NoteProved(flow);
+    return std::move(*party);
+  }
+  if (const auto* status = std::get_if<absl::Status>(&outcome)) {
+    Refuse(flow, request, transaction, *status, KindOf(request.method()), now);
+    return std::nullopt;
+  }
+  const auto& challenge = std::get<RequestAuth::Challenge>(outcome);
+  ++stats_.challenges;
+  SipMessage response =
+      MakeResponse(request, challenge.status_code,
+                   ReasonPhrase(challenge.status_code), NewToken());
+  response.Add(challenge.header, challenge.value);
+  RespondUnproven(transaction, std::move(response), now);
+  if (challenge.reason == "DIGEST_FAILED") {
+    ReportRefusal(KindOf(request.method()), flow,
+                  Denied(challenge.reason, "the password or user is wrong"),
+                  challenge.status_code, request.method_text(), now);
+  }
+  return std::nullopt;
+}
+
+void EdgeCore::OnRegister(const Flow& flow, const SipMessage& request,
+                          TransactionId transaction, MonoTime now) {
+  const std::optional<Party> user = Prove(flow, request, transaction, now);
+  if (!user.has_value()) return;
+  const UserEntry* entry = plan_->index().User(user->resource);
+  RegisterOutcome outcome =
+      Register(request, *user, flow, entry == nullptr ? 0 : entry->max_contacts,
+               NewToken(), registrar_, now);
+  const int code = outcome.response.status_code();
+  Respond(transaction, std::move(outcome.response), now);
+  if (!outcome.refusal.ok()) {
+    ReportRefusal(RefusalKind::kRegistration, flow, outcome.refusal, code,
+                  "REGISTER", now);
+  }
+  ReportChanges(outcome.changes, now);
+}
+
+void EdgeCore::OnInvite(const Flow& flow, const SipMessage& request,
+                        TransactionId transaction, MonoTime now) {
+  const std::optional<Party> caller = Prove(flow, request, transaction, now);
+  if (!caller.has_value()) return;
+  if (ProvenResource(flow).empty()) {
+    Respond(transaction, MakeResponse(request, 100, ReasonPhrase(100), ""),
+            now);
+  }
+  calls_.OnInvite(request, transaction, flow, *caller, now);
+}
+
+void EdgeCore::OnNotify(const Flow& flow, const SipMessage& request,
+                        TransactionId transaction, MonoTime now) {
+  const std::optional<Party> sender = Prove(flow, request, transaction, now);
+  if (!sender.has_value()) return;
+  if (absl::Status status = mwi_.OnNotify(request, *sender, now);
+      !status.ok()) {
+    Refuse(flow, request, transaction, status, RefusalKind::kRequest, now);
+    return;
+  }
+  Respond(transaction,
+          MakeResponse(request, 200, ReasonPhrase(200), NewToken()), now);
+}
+
+void EdgeCore::Refuse(const Flow& flow, const SipMessage& request,
+                      TransactionId transaction, const absl::Status& status,
+                      RefusalKind kind, MonoTime now) {
+  const SipStatus answer = SipStatusOf(status);
+  RespondUnproven(transaction,
+                  MakeResponse(request, answer.code, answer.phrase, NewToken()),
+                  now);
+  ReportRefusal(kind, flow, status, answer.code, request.method_text(), now);
+}
+
+}  // namespace sallyport::signaling_edge

@@ -1,0 +1,229 @@
+// The transactions of requests that came and of those that were sent, and the
+// flows that they use.
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/edge_core.h"
+#include "services/signaling_edge/core/leg_messages.h"
+#include "services/signaling_edge/core/sip_status.h"
+#include "services/signaling_edge/core/sip_writer.h"
+#include "services/signaling_edge/core/via_stamp.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+// A scope that is no resource's (TransactionTable).
+constexpr PeerScope kAddressScope = PeerScope{1} << 63;
+
+}  // namespace
+
+absl::Status EdgeCore::SendRequest(const Flow& flow, SipMessage request,
+                                   CallLeg owner, MonoTime now) {
+  if (!IsAlive(flow)) return absl::UnavailableError("the connection is gone");
+  AddVia(request, ListenerOf(flow), NewToken());
+  if (!options_.server_header.empty()) {
+    request.Set(HeaderId::kUserAgent, options_.server_header);
+  }
+  auto outcome = transactions_.Send(request, ScopeOf(flow),
+                                    flow.transport != SipTransport::kUdp, now);
+  if (!outcome.ok()) return outcome.status();
+  NoteClient(outcome->id, {owner, flow, std::move(request)});
+  DoClient(outcome->id, outcome->actions, nullptr, now);
+  return absl::OkStatus();
+}
+
+void EdgeCore::SendAck(const Flow& flow, SipMessage ack) {
+  AddVia(ack, ListenerOf(flow), NewToken());
+  Transmit(flow, WriteSipMessage(ack));
+}
+
+void EdgeCore::NoteClient(TransactionId id, ClientSide side) {
+  if (Connection* connection = connections_.Find(side.flow.connection)) {
+    connection->transactions.insert(id);
+  }
+  if (side.check == 0) by_call_[side.owner.call].push_back(id);
+  clients_[id] = std::move(side);
+}
+
+void EdgeCore::CancelInvite(CallLeg owner, uint32_t cseq,
+                            std::string_view reason, MonoTime now) {
+  const auto it = by_call_.find(owner.call);
+  if (it == by_call_.end()) return;
+  for (const TransactionId id : it->second) {
+    const ClientSide& client = clients_.find(id)->second;
+    if (client.owner.side != owner.side ||
+        client.request.method() != SipMethod::kInvite ||
+        CseqNumber(client.request) != cseq) {
+      continue;
+    }
+    const Flow flow = client.flow;
+    SipMessage cancel = MakeCancel(client.request);
+    if (!reason.empty()) cancel.Add(HeaderId::kReason, reason);
+    auto outcome = transactions_.Send(
+        cancel, ScopeOf(flow), flow.transport != SipTransport::kUdp, now);
+    if (!outcome.ok()) return;
+    NoteClient(outcome->id, {owner, flow, std::move(cancel)});
+    DoClient(outcome->id, outcome->actions, nullptr, now);
+    return;
+  }
+}
+
+void EdgeCore::CallGone(uint64_t call) {
+  const auto it = by_call_.find(call);
+  if (it == by_call_.end()) return;
+  const std::vector<TransactionId> ids = it->second;
+  for (const TransactionId id : ids) {
+    const auto client = clients_.find(id);
+    if (client->second.request.method() != SipMethod::kInvite) continue;
+    transactions_.OnTransportError(id);  // nobody is left to be told
+    ForgetEnded(id);
+  }
+}
+
+void EdgeCore::Respond(TransactionId transaction, SipMessage response,
+                       MonoTime now) {
+  if (!options_.server_header.empty()) {
+    response.Set(HeaderId::kServer, options_.server_header);
+  }
+  DoServer(transaction, transactions_.Respond(transaction, response, now));
+}
+
+void EdgeCore::RespondUnproven(TransactionId transaction, SipMessage response,
+                               MonoTime now) {
+  Respond(transaction, std::move(response), now);
+  transactions_.Forget(transaction);
+  ForgetEnded(transaction);
+}
+
+void EdgeCore::RespondStateless(const Flow& flow, const SipMessage& request,
+                                int code) {
+  if (request.method() == SipMethod::kAck) return;
+  SipMessage copy = request;
+  const ServerSide side = {flow, ResponseAddress(request, flow.remote)};
+  StampReceived(copy, flow.remote);
+  TransmitTo(side, WriteSipMessage(MakeResponse(copy, code, ReasonPhrase(code),
+                                                NewToken())));
+}
+
+void EdgeCore::DoServer(TransactionId id, const TransactionActions& actions) {
+  if (const auto it = servers_.find(id); it != servers_.end()) {
+    const ServerSide side = it->second;
+    for (const TransactionAction& action : actions) {
+      if (const auto* send = std::get_if<SendToPeer>(&action)) {
+        TransmitTo(side, send->wire);
+      }
+    }
+  }
+  ForgetEnded(id);
+}
+
+void EdgeCore::DoClient(TransactionId id, const TransactionActions& actions,
+                        const SipMessage* response, MonoTime now) {
+  const auto it = clients_.find(id);
+  if (it == clients_.end()) return;
+  const ClientSide side = it->second;
+  ForgetEnded(id);
+  for (const TransactionAction& action : actions) {
+    if (const auto* send = std::get_if<SendToPeer>(&action)) {
+      Transmit(side.flow, send->wire);
+    } else if (std::holds_alternative<DeliverResponse>(action)) {
+      if (response == nullptr) continue;
+      if (side.check != 0) {
+        checks_.OnResponse(side.check, side.request, *response, now);
+      } else {
+        if ((side.owner.call & MessageWaiting::kOwner) != 0) {
+          if (response->status_code() >= 200) {
+            mwi_.OnNotified(side.owner.call, response->status_code());
+          }
+        } else {
+          calls_.OnResponse(side.owner, side.request, *response, now);
+        }
+      }
+    } else if (std::holds_alternative<ReportTimeout>(action) ||
+               std::holds_alternative<ReportTransportError>(action)) {
+      const bool timed_out = std::holds_alternative<ReportTimeout>(action);
+      if (side.check != 0) {
+        checks_.OnRequestFailed(side.check, side.request, timed_out, now);
+      } else {
+        if ((side.owner.call & MessageWaiting::kOwner) != 0) {
+          mwi_.OnNotified(side.owner.call, 0);
+        } else {
+          calls_.OnRequestFailed(side.owner, side.request, timed_out, now);
+        }
+      }
+    }
+  }
+}
+
+void EdgeCore::ForgetEnded(TransactionId id) {
+  if (transactions_.contains(id)) return;
+  servers_.erase(id);
+  const auto it = clients_.find(id);
+  if (it == clients_.end()) return;
+  if (Connection* connection = connections_.Find(it->second.flow.connection)) {
+    connection->transactions.erase(id);
+  }
+  if (const auto call = by_call_.find(it->second.owner.call);
+      it->second.check == 0 && call != by_call_.end()) {
+    std::erase(call->second, id);
+    if (call->second.empty()) by_call_.erase(call);
+  }
+  clients_.erase(it);
+}
+
+void EdgeCore::Transmit(const Flow& flow, std::string bytes) {
+  if (flow.transport == SipTransport::kUdp) {
+    Perform(SendDatagram{flow.listener, flow.remote, std::move(bytes)});
+    return;
+  }
+  Connection* connection = connections_.Find(flow.connection);
+  if (connection == nullptr) return;
+  if (connection->state == Connection::State::kOpen) {
+    connection->bytes_sent += bytes.size();
+    if (bytes.size() > 2) ++connection->messages_sent;
+    Perform(SendBytes{flow.connection, std::move(bytes)});
+  } else if (connection->queue.size() + bytes.size() <= options_.max_queue) {
+    connection->queue += bytes;
+  }
+}
+
+void EdgeCore::TransmitTo(const ServerSide& side, std::string bytes) {
+  if (side.flow.transport == SipTransport::kUdp) {
+    Perform(SendDatagram{side.flow.listener, side.reply_to, std::move(bytes)});
+    return;
+  }
+  Transmit(side.flow, std::move(bytes));
+}
+
+bool EdgeCore::IsAlive(const Flow& flow) const {
+  return flow.transport == SipTransport::kUdp ||
+         connections_.Find(flow.connection) != nullptr;
+}
+
+const EdgeListener& EdgeCore::ListenerOf(const Flow& flow) const {
+  return options_.listeners[flow.listener];
+}
+
+PeerScope EdgeCore::ScopeOf(const Flow& flow) const {
+  if (const Connection* connection = connections_.Find(flow.connection)) {
+    return connection->scope;
+  }
+  return kAddressScope | absl::Hash<std::pair<uint64_t, SocketAddress>>{}(
+                             {scope_key_, flow.remote.WithPort(0)});
+}
+
+PeerScope EdgeCore::ScopeOfResource(std::string_view resource) {
+  const auto [it, added] =
+      scopes_.try_emplace(std::string(resource), scopes_.size() + 1);
+  return it->second;
+}
+
+std::string_view EdgeCore::ProvenResource(const Flow& flow) const {
+  const Connection* connection = connections_.Find(flow.connection);
+  if (connection == nullptr) return {};
+  if (connection->identity.has_value()) return connection->identity->resource;
+  return connection->dialled;
+}
+
+}  // namespace sallyport::signaling_edge

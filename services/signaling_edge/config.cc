@@ -16,6 +16,7 @@
 #include "services/common/rpc/client_channel.h"
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/source_prefix.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -162,9 +163,6 @@ void CheckNotDone(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
   if (config.loops() > 1) {
     faults->Add("loops", "more than one loop is not served by this version");
   }
-  if (!config.proxy_protocol_prefixes().empty()) {
-    faults->Add("proxy_protocol_prefixes", "is not served by this version");
-  }
   if (!config.registry_address().empty()) {
     faults->Add("registry_address", "is not served by this version");
   }
@@ -223,6 +221,12 @@ void ValidateConfig(const pb::SignalingEdgeConfig& config,
   }
   if (config.server_header().find_first_of("\r\n") != std::string::npos) {
     faults->Add("server_header", "must be one line");
+  }
+  for (int i = 0; i < config.proxy_protocol_prefixes_size(); ++i) {
+    if (!IsPrefix(config.proxy_protocol_prefixes(i))) {
+      faults->Add(absl::StrCat("proxy_protocol_prefixes[", i, "]"),
+                  "must be an IP address or a prefix such as 10.0.0.0/8");
+    }
   }
   CheckNotDone(config, faults);
 }

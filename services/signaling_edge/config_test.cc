@@ -114,10 +114,10 @@ TEST(ConfigTest, AllFaultsAtOnce) {
 TEST(ConfigTest, WhatIsNotServedIsRefusedAndNotIgnored) {
   std::string json = kGood;
   json.insert(json.rfind('}'), R"(, "loops": 2,
-      "proxy_protocol_prefixes": ["10.0.0.0/8"],
+      "proxy_protocol_prefixes": ["10.0.0.0/8", "balancer"],
       "registry_address": "redis:6379", "dns_servers": ["ns.test:53"])");
   EXPECT_THAT(FaultyFields(json),
-              UnorderedElementsAre("loops", "proxy_protocol_prefixes",
+              UnorderedElementsAre("loops", "proxy_protocol_prefixes[1]",
                                    "registry_address", "dns_servers[0]"));
 }
 

@@ -85,6 +85,8 @@ class Running final : public RunningService {
     loop.credentials = credentials_.get();
     loop.listeners = ListenersOf(config);
     loop.hosts = HostsOf(config);
+    loop.proxies.assign(config.proxy_protocol_prefixes().begin(),
+                        config.proxy_protocol_prefixes().end());
     loop.media = media_.get();
     loop.on_event = [this](const EdgeEvent& e) { reporter_->OnEvent(e); };
     loop.on_media_deleted = [this](uint64_t call) {

@@ -8,6 +8,7 @@
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/edge_core.h"
 #include "services/signaling_edge/core/peer_transport.h"
+#include "services/signaling_edge/core/proxy_header.h"
 #include "services/signaling_edge/core/registration_desk.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/sip_headers.h"
@@ -205,6 +206,17 @@ EdgeActions EdgeCore::OnConnectionOpened(ConnectionId id,
   return TakeActions();
 }
 
+EdgeActions EdgeCore::OnConnectionRefused(ListenerId listener,
+                                          const SocketAddress& remote,
+                                          const absl::Status& why,
+                                          MonoTime now) {
+  const Flow flow = {.transport = options_.listeners[listener].transport,
+                     .listener = listener,
+                     .remote = remote};
+  ReportRefusal(RefusalKind::kConnection, flow, why, 0, "", now);
+  return TakeActions();
+}
+
 EdgeActions EdgeCore::OnData(ConnectionId id, std::string_view octets,
                              MonoTime now) {
   Connection* connection = connections_.Find(id);
@@ -212,6 +224,16 @@ EdgeActions EdgeCore::OnData(ConnectionId id, std::string_view octets,
     return TakeActions();
   }
   connection->last_activity = now;
+  if (connection->bytes_received == 0 && LooksLikeProxyHeader(octets)) {
+    // Whoever is no balancer of ours may not say who it is.
+    const absl::Status why =
+        Denied("PROXY_HEADER_NOT_ALLOWED",
+               "a PROXY header from an address that is no balancer's");
+    ReportRefusal(RefusalKind::kConnection, connection->flow(), why, 0, "",
+                  now);
+    Drop(id, true, ReasonOf(why), now);
+    return TakeActions();
+  }
   connection->bytes_received += octets.size();
   connection->framer.Append(octets);
   bool ponged = false;

@@ -70,6 +70,10 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   // TCP is up, and for TLS the handshake done. `tls` is there for TLS only.
   EdgeActions OnConnectionOpened(ConnectionId id, std::optional<TlsFacts> tls,
                                  MonoTime now);
+  // One that was not taken at all: a PROXY header that was wrong or missing.
+  EdgeActions OnConnectionRefused(ListenerId listener,
+                                  const SocketAddress& remote,
+                                  const absl::Status& why, MonoTime now);
   EdgeActions OnData(ConnectionId id, std::string_view octets, MonoTime now);
   // The end of a connection that we did not close, or that could not be
   // opened; `tls` is what a failed handshake had shown of the other side.

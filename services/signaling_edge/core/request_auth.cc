@@ -11,6 +11,7 @@
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_text.h"
 #include "services/signaling_edge/core/sip_uri.h"
+#include "services/signaling_edge/core/source_prefix.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -23,29 +24,6 @@ std::string Lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = ToLower(c);
   return out;
-}
-
-// Whether `address` is in "192.0.2.0/24" or is the literal itself.
-bool InPrefix(const SocketAddress& address, std::string_view prefix) {
-  const size_t slash = prefix.find('/');
-  const auto base = SocketAddress::FromIp(prefix.substr(0, slash), 0);
-  if (!base.ok() || base->is_v4() != address.is_v4()) return false;
-  const ByteSpan a = address.ip_bytes();
-  const ByteSpan b = base->ip_bytes();
-  const uint32_t width = static_cast<uint32_t>(a.size()) * 8;
-  uint32_t bits = width;
-  if (slash != std::string_view::npos) {
-    const auto length = ParseUint(prefix.substr(slash + 1), width);
-    if (!length.has_value()) return false;
-    bits = *length;
-  }
-  for (size_t i = 0; i < a.size() && bits > 0; ++i) {
-    const uint32_t take = bits < 8 ? bits : 8;
-    const uint8_t mask = static_cast<uint8_t>(0xFF00 >> take);
-    if ((a[i] & mask) != (b[i] & mask)) return false;
-    bits -= take;
-  }
-  return true;
 }
 
 }  // namespace

@@ -53,6 +53,17 @@ absl::Status EdgeLoop::Init(RandomSource& random) {
   SP_ASSIGN_OR_RETURN(own_, Mailbox<Task>::Create(loop_, kOwnTasks, run));
   SP_ASSIGN_OR_RETURN(hosts_,
                       HostResolver::Create(loop_, options_.hosts, random));
+  proxies_ = std::make_unique<ProxyIntake>(
+      loop_,
+      ProxyIntake::Options{.prefixes = options_.proxies,
+                           .timeout = options_.core.handshake_timeout},
+      [this](ListenerId listener, UniqueFd fd, const SocketAddress& client) {
+        OnClient(listener, std::move(fd), client);
+      },
+      [this](ListenerId listener, const SocketAddress& from,
+             const absl::Status& why) {
+        Do(core_->OnConnectionRefused(listener, from, why, now()));
+      });
   SP_ASSIGN_OR_RETURN(listeners_,
                       ListenerSet::Bind(loop_, options_.listeners,
                                         options_.max_datagram, *this));
@@ -65,6 +76,7 @@ EdgeLoop::~EdgeLoop() {
   lingering_.clear();
   connections_.clear();
   listeners_.reset();
+  proxies_.reset();
   hosts_.reset();
   loop_.RemoveTimer(core_timer_);
   loop_.RemoveTimer(linger_timer_);
@@ -248,11 +260,19 @@ void EdgeLoop::OnDatagram(ListenerId listener, const SocketAddress& from,
 
 void EdgeLoop::OnAccept(ListenerId listener, UniqueFd fd,
                         const SocketAddress& remote) {
+  const SocketAddress from = remote.Canonical();
+  if (proxies_->IsProxy(from)) {
+    return proxies_->Take(listener, std::move(fd), from);
+  }
+  OnClient(listener, std::move(fd), from);
+}
+
+void EdgeLoop::OnClient(ListenerId listener, UniqueFd fd,
+                        const SocketAddress& from) {
   const bool is_tls =
       options_.core.listeners[listener].transport == SipTransport::kTls;
   // Nothing to show and nobody to trust yet: closed without a word.
   if (is_tls && contexts_.server == nullptr) return;
-  const SocketAddress from = remote.Canonical();
   const ConnectionId id = core_->OnAccepted(listener, from, now());
   if (id != 0) {
     auto connection = ConnectionIo::Accept(

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
@@ -29,6 +30,7 @@
 #include "services/signaling_edge/io/host_resolver.h"
 #include "services/signaling_edge/io/listener_set.h"
 #include "services/signaling_edge/io/media_client.h"
+#include "services/signaling_edge/io/proxy_intake.h"
 #include "services/signaling_edge/io/tls_contexts.h"
 #include "services/signaling_edge/io/trust_bundle.h"
 
@@ -42,6 +44,8 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   struct Options {
     EdgeOptions core;  // its `listeners` come from `listeners` below
     std::vector<ListenerSpec> listeners;
+    // Prefixes of the balancers that speak the PROXY protocol.
+    std::vector<std::string> proxies;
     HostResolver::Options hosts;
     size_t max_datagram = 65'535;
     size_t max_write_buffer = size_t{1} << 20;  // of one connection
@@ -114,6 +118,8 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
                   std::string_view octets) override;
   void OnAccept(ListenerId listener, UniqueFd fd,
                 const SocketAddress& remote) override;
+  // The connection is `remote`'s, whoever brought it.
+  void OnClient(ListenerId listener, UniqueFd fd, const SocketAddress& remote);
   // ConnectionIo::Owner.
   void OnStreamOpen(ConnectionIo& connection) override;
   void OnStreamData(ConnectionIo& connection, ByteSpan data) override;
@@ -154,6 +160,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   std::shared_ptr<const TrustBundle> trust_;
   TlsContexts contexts_;
   std::unique_ptr<HostResolver> hosts_;
+  std::unique_ptr<ProxyIntake> proxies_;
   std::unique_ptr<ListenerSet> listeners_;
   absl::flat_hash_map<ConnectionId, std::unique_ptr<ConnectionIo>> connections_;
   std::deque<Lingering> lingering_;  // by deadline

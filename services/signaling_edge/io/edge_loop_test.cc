@@ -70,12 +70,21 @@ std::string Options(const std::string& transport, const std::string& branch) {
          branch + "\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
 }
 
+// The PROXY header of a client 203.0.113.x:49153.
+std::string ProxyV2(char last_octet = 7) {
+  std::string out("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", 16);
+  out += std::string("\xcb\x00\x71", 3) + last_octet;
+  out += std::string("\x0a\x00\x00\x01\xc0\x01\x13\xc4", 8);
+  return out;
+}
+
 // A loop on ephemeral ports of 127.0.0.1: UDP, TCP, TLS. The peer "gw" of
 // tenants/t is gw.test, its authority ca_.
 class EdgeLoopTest : public testing::Test {
  protected:
-  EdgeLoopTest() {
+  explicit EdgeLoopTest(std::vector<std::string> proxies = {}) {
     EdgeLoop::Options options;
+    options.proxies = std::move(proxies);
     for (const SipTransport transport :
          {SipTransport::kUdp, SipTransport::kTcp, SipTransport::kTls}) {
       ListenerSpec spec;
@@ -342,6 +351,92 @@ TEST_F(EdgeLoopTest, GarbageEndsTheConnection) {
   RunUntil([&] { return client->over(); });
   EXPECT_EQ(Last(EdgeEvent::Type::kRefused)->refusal->kind,
             RefusalKind::kMalformed);
+}
+
+// A header from one who is no balancer would be a lie about the source.
+TEST_F(EdgeLoopTest, AProxyHeaderOfAStrangerIsRefused) {
+  const auto client = ConnectTcp();
+  RunUntil([&] { return client->open; });
+  ASSERT_TRUE(client->stream->Write(AsBytes(ProxyV2())).ok());
+  EXPECT_EQ(Refusal(), "PROXY_HEADER_NOT_ALLOWED");
+  RunUntil([&] { return client->over(); });
+  EXPECT_EQ(client->heard, "");
+  EXPECT_EQ(edge_->core().connections().size(), 0u);
+}
+
+// 127.0.0.1 is a balancer.
+class ProxiedEdgeLoopTest : public EdgeLoopTest {
+ protected:
+  ProxiedEdgeLoopTest() : EdgeLoopTest({"127.0.0.0/8"}) {}
+
+  std::unique_ptr<Client> Send(const std::string& octets) {
+    auto client = ConnectTcp();
+    RunUntil([&] { return client->open; });
+    EXPECT_TRUE(client->stream->Write(AsBytes(octets)).ok());
+    return client;
+  }
+};
+
+TEST_F(ProxiedEdgeLoopTest, TheClientOfTheHeaderIsTheClient) {
+  const auto client = Send(ProxyV2() + Options("TCP", "p1"));
+  RunUntil([&] { return client->heard.find("200 OK") != std::string::npos; });
+  EXPECT_NE(client->heard.find("received=203.0.113.7"), std::string::npos);
+  EXPECT_NE(client->heard.find("rport=49153"), std::string::npos);
+  EXPECT_EQ(edge_->core().connections().All().at(0)->remote.ToString(),
+            "203.0.113.7:49153");
+  // In pieces, each a segment of its own.
+  const auto slow = ConnectTcp();
+  RunUntil([&] { return slow->open; });
+  for (const char c : ProxyV2() + Options("TCP", "p2")) {
+    ASSERT_TRUE(slow->stream->Write(AsBytes(std::string(1, c))).ok());
+    loop_->RunOnce(absl::ZeroDuration());
+  }
+  RunUntil([&] { return slow->heard.find("200 OK") != std::string::npos; });
+}
+
+// Limits count the real client: three connections of one source, not more,
+// and another source is not hindered.
+TEST_F(ProxiedEdgeLoopTest, LimitsAreThoseOfTheClient) {
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 4; ++i) clients.push_back(Send(ProxyV2()));
+  RunUntil([&] { return clients[3]->over(); });
+  const auto other = Send(ProxyV2(/*last_octet=*/8) + Options("TCP", "p3"));
+  RunUntil([&] { return other->heard.find("200 OK") != std::string::npos; });
+  EXPECT_EQ(edge_->core().connections().size(), 4u);
+}
+
+TEST_F(ProxiedEdgeLoopTest, WithoutAHeaderNothingIsServed) {
+  const auto sip = Send(Options("TCP", "p4"));
+  EXPECT_EQ(Refusal(), "PROXY_HEADER_MISSING");
+  RunUntil([&] { return sip->over(); });
+  EXPECT_EQ(sip->heard, "");
+  events_.clear();
+  const auto cut = Send(ProxyV2().substr(0, 20));
+  cut->stream->Finish();
+  EXPECT_EQ(Refusal(), "PROXY_HEADER_MISSING");
+  events_.clear();
+  std::string wrong = ProxyV2();
+  wrong[13] = 0x12;
+  const auto udp = Send(wrong);
+  EXPECT_EQ(Refusal(), "PROXY_HEADER_INVALID");
+  events_.clear();
+  const auto slow = Send(ProxyV2().substr(0, 20));
+  EXPECT_EQ(Refusal(), "PROXY_HEADER_TIMEOUT");
+  RunUntil([&] { return slow->over(); });
+  const TestCertificate gw = ca_.IssueDns("gw.test");
+  events_.clear();
+  const auto tls = ConnectTls(&gw);  // its ClientHello is no header
+  EXPECT_EQ(Refusal(), "PROXY_HEADER_MISSING");
+  EXPECT_EQ(edge_->core().connections().size(), 0u);
+}
+
+TEST_F(ProxiedEdgeLoopTest, ABalancersOwnCheckIsItsOwn) {
+  std::string local = ProxyV2().substr(0, 16);
+  local[12] = 0x20;
+  local[13] = local[14] = local[15] = 0;
+  const auto client = Send(local + Options("TCP", "p5"));
+  RunUntil([&] { return client->heard.find("200 OK") != std::string::npos; });
+  EXPECT_TRUE(edge_->core().connections().All().at(0)->remote.is_loopback());
 }
 
 TEST_F(EdgeLoopTest, TasksOfOtherThreadsRunOnTheLoopAndAreBounded) {

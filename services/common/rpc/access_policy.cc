@@ -121,16 +121,22 @@ absl::StatusOr<CallerIdentity> AccessPolicy::Identify(
   const auto certificate =
       context.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
   if (certificate.empty()) return missing();
-  const auto uris = context.FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME);
+  std::vector<std::string> uris;
+  for (const auto& uri :
+       context.FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME)) {
+    uris.emplace_back(uri.data(), uri.size());
+  }
+  return Identify(uris);
+}
+
+absl::StatusOr<CallerIdentity> AccessPolicy::Identify(
+    absl::Span<const std::string> uris) const {
   if (uris.size() != 1) {
     return MakeError(absl::StatusCode::kUnauthenticated,
                      "PEER_IDENTITY_MISMATCH",
                      "the certificate must have exactly one URI SAN");
   }
-  SP_ASSIGN_OR_RETURN(
-      SpiffeId id,
-      ParseSpiffeId(std::string_view(uris[0].data(), uris[0].size()),
-                    trust_domain_));
+  SP_ASSIGN_OR_RETURN(SpiffeId id, ParseSpiffeId(uris[0], trust_domain_));
   if (!id.is_operator) return CallerIdentity::Service(std::move(id.name));
   const auto it = roles_by_operator_.find(id.name);
   return CallerIdentity::Operator(

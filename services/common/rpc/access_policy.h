@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "grpcpp/security/auth_context.h"
 #include "grpcpp/server_context.h"
 #include "sallyport/common/config/v1/server_config.pb.h"
@@ -44,6 +45,9 @@ class AccessPolicy {
   // PEER_IDENTITY_MISMATCH (no URI SAN, several, or not one of ours).
   absl::StatusOr<CallerIdentity> Identify(
       const grpc::AuthContext& context) const;
+  // The same of a verified client certificate with these URI SANs.
+  absl::StatusOr<CallerIdentity> Identify(
+      absl::Span<const std::string> uris) const;
 
   // May `caller` call `method` at all, in some tenant? PERMISSION_DENIED with
   // METHOD_NOT_LISTED, CALLER_NOT_ACCEPTED or ROLE_TOO_LOW.

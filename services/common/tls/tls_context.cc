@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -110,14 +111,51 @@ ssl_verify_result_t VerifyPeer(SSL* ssl, uint8_t* out_alert) {
   return CallbacksOf(ssl)->OnVerify(out_alert);
 }
 
+// ProtocolNameList of RFC 7301 section 3.1, without its own length; nullopt if
+// a name has a length that it cannot have.
+std::optional<std::string> AlpnWire(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) {
+    if (name.empty() || name.size() > 255) return std::nullopt;
+    out.push_back(static_cast<char>(name.size()));
+    out += name;
+  }
+  return out;
+}
+
+// Ours is the order of preference; `wire` is our std::string.
+int SelectAlpn(SSL* /*ssl*/, const uint8_t** out, uint8_t* out_size,
+               const uint8_t* offered, unsigned offered_size, void* wire) {
+  const ByteSpan ours = AsBytes(*static_cast<const std::string*>(wire));
+  uint8_t* selected = nullptr;
+  if (SSL_select_next_proto(&selected, out_size, ours.data(),
+                            static_cast<unsigned>(ours.size()), offered,
+                            offered_size) != OPENSSL_NPN_NEGOTIATED) {
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+  }
+  *out = selected;
+  return SSL_TLSEXT_ERR_OK;
+}
+
 }  // namespace
 
 TlsContext::TlsContext(TlsContextOptions options,
                        bssl::UniquePtr<SSL_CTX> context,
                        std::optional<CertificateInfo> certificate)
     : options_(std::move(options)),
+      alpn_wire_(*AlpnWire(options_.application_protocols)),
       context_(std::move(context)),
-      certificate_(std::move(certificate)) {}
+      certificate_(std::move(certificate)) {
+  if (alpn_wire_.empty()) return;
+  if (options_.role == TlsRole::kServer) {
+    SSL_CTX_set_alpn_select_cb(context_.get(), SelectAlpn,
+                               const_cast<std::string*>(&alpn_wire_));
+  } else {
+    // Fails only for want of memory, and then no protocol is agreed on.
+    SSL_CTX_set_alpn_protos(context_.get(), AsBytes(alpn_wire_).data(),
+                            alpn_wire_.size());
+  }
+}
 
 TlsContext::~TlsContext() = default;
 
@@ -163,6 +201,9 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Create(
   if (options.trust_anchors == nullptr &&
       (!server || options.client_certificate != ClientCertificateMode::kNone)) {
     return absl::InvalidArgumentError("trust anchors are missing");
+  }
+  if (!AlpnWire(options.application_protocols).has_value()) {
+    return absl::InvalidArgumentError("an application protocol has no name");
   }
 
   bssl::UniquePtr<SSL_CTX> context(SSL_CTX_new(TLS_method()));

@@ -68,6 +68,13 @@ struct TlsContextOptions {
   std::function<std::shared_ptr<const TlsContext>(std::string_view name)>
       select_by_server_name;
 
+  // Application protocols (ALPN, RFC 7301) in order of preference: a server
+  // takes the first of them that the client offers and refuses a client that
+  // offers others alone; one that offers none is let in, see
+  // TlsSession::application_protocol(). A client offers all. Each is 1 to 255
+  // octets.
+  std::vector<std::string> application_protocols;
+
   // Resumption by tickets. They die with this context, since each context has
   // ticket keys of its own, so a changed trust store never meets an old ticket.
   // A resumed session has the peer certificate of the first one, which is
@@ -137,6 +144,7 @@ class TlsContext {
              std::optional<CertificateInfo> certificate);
 
   TlsContextOptions options_;
+  const std::string alpn_wire_;  // application_protocols as on the wire
   bssl::UniquePtr<SSL_CTX> context_;
   std::optional<CertificateInfo> certificate_;
 };

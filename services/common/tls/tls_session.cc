@@ -345,6 +345,13 @@ std::string TlsSession::group() const {
   return name == nullptr ? "" : name;
 }
 
+std::string TlsSession::application_protocol() const {
+  const uint8_t* name = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &name, &size);
+  return size == 0 ? "" : ToString({name, size});
+}
+
 bool TlsSession::resumed() const { return SSL_session_reused(ssl_.get()) != 0; }
 
 }  // namespace sallyport

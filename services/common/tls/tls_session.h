@@ -78,6 +78,8 @@ class TlsSession final : private TlsCallbacks {
   // Of the key exchange: "X25519", "P-256"; empty likewise.
   std::string group() const;
   bool resumed() const;
+  // What ALPN agreed on, "h2"; empty if nothing (yet).
+  std::string application_protocol() const;
   // The name the client asked for, lower case; empty if none.
   const std::string& server_name() const { return server_name_; }
   // The one in force: chosen by server name, if there was a choice.

@@ -183,6 +183,39 @@ TEST_F(TlsSessionTest, MutualTls13) {
   ExpectEcho();
 }
 
+TEST_F(TlsSessionTest, AlpnTakesTheFirstOfTheServersThatTheClientOffers) {
+  TlsContextOptions server = ServerOptions(ClientCertificateMode::kNone);
+  server.application_protocols = {"h2", "http/1.1"};
+  TlsContextOptions client = Options(TlsRole::kClient, nullptr);
+  client.application_protocols = {"http/1.1", "h2"};
+  Start(std::move(server), std::move(client));
+  Run();
+  ExpectBothOpen();
+  EXPECT_EQ(server_->application_protocol(), "h2");
+  EXPECT_EQ(client_->application_protocol(), "h2");
+}
+
+TEST_F(TlsSessionTest, AlpnIsEmptyWhereTheClientOffersNothing) {
+  TlsContextOptions server = ServerOptions(ClientCertificateMode::kNone);
+  server.application_protocols = {"h2"};
+  Start(std::move(server), Options(TlsRole::kClient, nullptr));
+  Run();
+  ExpectBothOpen();
+  EXPECT_EQ(server_->application_protocol(), "");
+}
+
+// RFC 7301 section 3.2: no_application_protocol.
+TEST_F(TlsSessionTest, AlpnRefusesAClientThatOffersOthersAlone) {
+  TlsContextOptions server = ServerOptions(ClientCertificateMode::kNone);
+  server.application_protocols = {"h2"};
+  TlsContextOptions client = Options(TlsRole::kClient, nullptr);
+  client.application_protocols = {"http/1.1"};
+  Start(std::move(server), std::move(client));
+  Run();
+  EXPECT_EQ(server_->state(), State::kFailed);
+  EXPECT_EQ(client_->state(), State::kFailed);
+}
+
 TEST_F(TlsSessionTest, MutualTls12WithAForeignServer) {
   ForeignPeer peer(/*server=*/true);
   SSL_set_max_proto_version(peer.ssl(), TLS1_2_VERSION);

@@ -1,5 +1,6 @@
 // Packaged TURN clients through the real binary, over each transport.
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include "gtest/gtest.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/net/socket_address.h"
+#include "services/common/net/udp_socket.h"
 #include "services/common/net/unique_fd.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/stun_message.h"
@@ -43,6 +45,103 @@ TEST_F(TurnClientsTest, CoturnsClientOverTcpAndTls) {
   ExpectAllReceived(Uclient(tls, "-t -y -c"), 50);
   ExpectAllReceived(
       Uclient(tcp, absl::StrCat("-t -S -y -c -E ", pki_->ca_file())), 50);
+}
+
+TEST_F(TurnClientsTest, CoturnsClientAsksForDontFragment) {
+  Start(2);
+  const int udp = process_.port("stun_udp");
+  ExpectAllReceived(Uclient(udp, "-y -c -g -s"), 50);
+  ExpectAllReceived(Uclient(udp, "-y -c -g"), 50);
+  ExpectAllReceived(Uclient(process_.port("stun_tcp"), "-t -y -c -g -s"), 50);
+}
+
+// A datagram socket of a loopback address.
+class Datagrams {
+ public:
+  explicit Datagrams(const char* ip)
+      : udp_(UdpSocket::Bind(*SocketAddress::FromIp(ip, 0)).value()) {
+    timeval patience = {5, 0};
+    setsockopt(udp_.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    const int flags = fcntl(udp_.fd(), F_GETFL);
+    fcntl(udp_.fd(), F_SETFL, flags & ~O_NONBLOCK);
+  }
+  Endpoint endpoint() const {
+    return {IpAddress::FromBytes(udp_.local_address().ip_bytes()),
+            udp_.local_address().port()};
+  }
+  void Send(const std::string& bytes, const Endpoint& to) {
+    OutgoingDatagram datagram;
+    datagram.payload = AsBytes(bytes);
+    datagram.peer = to.ToSocketAddress();
+    EXPECT_TRUE(udp_.SendOne(datagram).ok());
+  }
+  // Empty when nothing comes.
+  std::string Receive() {
+    std::string bytes(2048, '\0');
+    const ssize_t size = recv(udp_.fd(), bytes.data(), bytes.size(), 0);
+    bytes.resize(size < 0 ? 0 : static_cast<size_t>(size));
+    return bytes;
+  }
+  std::string Ask(const std::string& bytes, const Endpoint& to) {
+    Send(bytes, to);
+    return Receive();
+  }
+
+ private:
+  UdpSocket udp_;
+};
+
+// RFC 8656 section 5 with real sockets (coturn's client knows the attribute by
+// the number of a draft, so it cannot ask): one client, a peer in each family.
+TEST_F(TurnClientsTest, ADualAllocationReachesBothFamilies) {
+  addresses_ = "\"127.0.0.1\",\"::1\"";
+  Start(2);
+  const Endpoint relay = {*IpAddress::Parse("127.0.0.1"),
+                          static_cast<uint16_t>(process_.port("stun_udp"))};
+  TurnTestClient client(absl::Now(), random_);
+  Datagrams socket("127.0.0.1");
+  const auto dual = [](StunWriter& w) {
+    w.AddUint32(stun_attribute::kRequestedTransport, 17u << 24);
+    w.AddUint32(stun_attribute::kAdditionalAddressFamily, 2u << 24);
+  };
+  client.TakeChallenge(
+      socket.Ask(client.Bare(StunMethod::kAllocate, dual), relay));
+  const std::string made =
+      socket.Ask(client.Signed(StunMethod::kAllocate, dual), relay);
+  ASSERT_EQ(TurnTestClient::CodeOf(made), 0);
+  std::vector<Endpoint> relayed;
+  const auto message = ParseStunMessage(AsBytes(made));
+  message->ForEach(stun_attribute::kXorRelayedAddress, [&](const auto& v) {
+    relayed.push_back(*message->DecodeXorAddress(v));
+  });
+  ASSERT_EQ(relayed.size(), 2u);
+  size_t half = 0;
+  for (const char* ip : {"127.0.0.1", "::1"}) {
+    Datagrams peer(ip);
+    const Endpoint to = peer.endpoint();
+    const auto name = [&](StunWriter& w) {
+      w.AddXorAddress(stun_attribute::kXorPeerAddress, to);
+    };
+    ASSERT_EQ(TurnTestClient::CodeOf(socket.Ask(
+                  client.Signed(StunMethod::kCreatePermission, name), relay)),
+              0);
+    socket.Send(client.Bare(
+                    StunMethod::kSend,
+                    [&](StunWriter& w) {
+                      name(w);
+                      w.AddBytes(stun_attribute::kDontFragment, {});
+                      w.AddText(stun_attribute::kData, "out");
+                    },
+                    StunClass::kIndication),
+                relay);
+    EXPECT_EQ(peer.Receive(), "out") << ip;
+    peer.Send("back", relayed[half++]);
+    const std::string data = socket.Receive();
+    const auto indication = ParseStunMessage(AsBytes(data));
+    ASSERT_TRUE(indication.ok()) << ip;
+    EXPECT_EQ(indication->FindText(stun_attribute::kData), "back");
+    EXPECT_EQ(indication->FindXorAddress(stun_attribute::kXorPeerAddress), to);
+  }
 }
 
 // RFC 6062: each allocation connects to the other's relayed address; with four

@@ -85,11 +85,12 @@ class TurnProcessTest : public testing::Test {
     process_.WriteConfig(absl::StrCat(
         "{\"server\":", server,
         ",\"credential_issuer\":{\"target\":\"127.0.0.1:1\"}",
-        ",\"external\":{\"addresses\":[\"127.0.0.1\"]}",
+        ",\"external\":{\"addresses\":[", addresses_, "]}",
         ",\"ephemeral_ports\":true,\"loops\":", loops,
         ",\"turn_tls\":{\"certificate_file\":\"", turn_pair_.certificate_file,
         "\",\"key_file\":\"", turn_pair_.key_file, "\"}",
-        ",\"peer_policy\":{\"allowed_prefixes\":[\"127.0.0.1/32\"]}",
+        ",\"peer_policy\":{\"allowed_prefixes\":[\"127.0.0.1/32\",\"::1/"
+        "128\"]}",
         ",\"limits\":{\"max_allocations_per_subject\":100}", extra,
         ",\"keys_cache_file\":\"", process_.folder(), "/keys.cache\"}"));
     process_.Start();
@@ -124,6 +125,8 @@ class TurnProcessTest : public testing::Test {
   }
 
   static MtlsPki* pki_;
+  // External ones, in JSON.
+  std::string addresses_ = "\"127.0.0.1\"";
   SystemRandom random_;
   ServiceProcess process_;
   PemFiles turn_pair_;

@@ -19,6 +19,7 @@
 #include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/ms_turn_state.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/stun_error.h"
 #include "services/media_relay/core/stun_message.h"
 
 namespace sallyport::media_relay {
@@ -128,6 +129,12 @@ class Allocation {
   // Given out with it for the odd port after it (RFC 8656 section 7.2).
   std::optional<std::array<uint8_t, 8>> reservation_token;
   AllocationCounters counters;
+
+  // A dual allocation (RFC 8656 section 5) is two of these on one path: the
+  // other half, or null. Kept by the table.
+  Allocation* twin = nullptr;
+  // Why the client has no half of the other family that it asked for.
+  StunError twin_error = StunError::kNone;
 
  private:
   struct Permission {

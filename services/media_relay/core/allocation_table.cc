@@ -8,9 +8,11 @@
 
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
 
 namespace sallyport::media_relay {
+
 Allocation& AllocationTable::Insert(std::unique_ptr<Allocation> allocation) {
   Allocation& inserted = *allocation;
   by_path_[inserted.path()] = &inserted;
@@ -22,10 +24,33 @@ Allocation& AllocationTable::Insert(std::unique_ptr<Allocation> allocation) {
   return inserted;
 }
 
+Allocation& AllocationTable::InsertTwin(std::unique_ptr<Allocation> allocation,
+                                        Allocation& twin) {
+  Allocation& inserted = *allocation;
+  inserted.twin = &twin;
+  twin.twin = &inserted;
+  deadlines_.Set(inserted.relay_socket(), inserted.expiry);
+  by_relay_[inserted.relay_socket()] = std::move(allocation);
+  return inserted;
+}
+
 Allocation* AllocationTable::Find(const ClientPath& path, MonoTime now) {
   const auto it = by_path_.find(path);
-  if (it == by_path_.end() || it->second->expiry <= now) return nullptr;
-  return it->second;
+  if (it == by_path_.end()) return nullptr;
+  Allocation* const first = it->second;
+  if (first->expiry > now) return first;
+  return first->twin != nullptr && first->twin->expiry > now ? first->twin
+                                                             : nullptr;
+}
+
+Allocation* AllocationTable::FindFor(const ClientPath& path, IpFamily family,
+                                     MonoTime now) {
+  Allocation* const found = Find(path, now);
+  if (found == nullptr || found->twin == nullptr ||
+      found->relayed.ip.family() == family || found->twin->expiry <= now) {
+    return found;
+  }
+  return found->twin->relayed.ip.family() == family ? found->twin : found;
 }
 
 Allocation* AllocationTable::FindByRelay(SocketId relay_socket, MonoTime now) {
@@ -44,9 +69,24 @@ std::unique_ptr<Allocation> AllocationTable::Remove(SocketId relay_socket) {
   if (it == by_relay_.end()) return nullptr;
   std::unique_ptr<Allocation> allocation = std::move(it->second);
   by_relay_.erase(it);
-  by_path_.erase(allocation->path());
-  if (allocation->path().is_stream()) {
-    by_stream_.erase(allocation->path().socket);
+  Allocation* const twin = std::exchange(allocation->twin, nullptr);
+  if (twin != nullptr) twin->twin = nullptr;
+  const auto path = by_path_.find(allocation->path());
+  // A new one may be on the path of one that has expired.
+  if (path != by_path_.end() && path->second == allocation.get()) {
+    if (twin != nullptr) {
+      path->second = twin;
+    } else {
+      by_path_.erase(path);
+    }
+  }
+  const auto stream = by_stream_.find(allocation->path().socket);
+  if (stream != by_stream_.end() && stream->second == relay_socket) {
+    if (twin != nullptr) {
+      stream->second = twin->relay_socket();
+    } else {
+      by_stream_.erase(stream);
+    }
   }
   deadlines_.Erase(relay_socket);
   return allocation;

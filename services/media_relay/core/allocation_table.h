@@ -13,6 +13,7 @@
 #include "services/common/time/deadline_queue.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
 
 namespace sallyport::media_relay {
@@ -23,15 +24,21 @@ class AllocationTable {
   // Takes ownership. The path and the relayed socket must be new; expires at
   // `allocation->expiry`.
   Allocation& Insert(std::unique_ptr<Allocation> allocation);
+  // The half of the other family, on the path of `twin`.
+  Allocation& InsertTwin(std::unique_ptr<Allocation> allocation,
+                         Allocation& twin);
 
-  // Null when there is none, or it has expired and awaits its end.
+  // Null when there is none, or it has expired and awaits its end. Of a dual
+  // allocation either half.
   Allocation* Find(const ClientPath& path, MonoTime now);
+  // The half of this family; where there is none, what Find() gives.
+  Allocation* FindFor(const ClientPath& path, IpFamily family, MonoTime now);
   Allocation* FindByRelay(SocketId relay_socket, MonoTime now);
 
   void SetExpiry(Allocation& allocation, MonoTime expiry);
   // Removes it and gives it back; null if it is not here.
   std::unique_ptr<Allocation> Remove(SocketId relay_socket);
-  // The one whose client's connection this is.
+  // One whose client's connection this is.
   std::unique_ptr<Allocation> RemoveStream(SocketId stream);
 
   // An expired allocation, removed; null when none has expired.

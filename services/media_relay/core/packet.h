@@ -86,6 +86,8 @@ struct PacketAction {
   absl::Span<const uint8_t> bytes;
   // Where the loop records how long the packet took; may be null.
   DelayHistogram* delay = nullptr;
+  // With DF set, or not at all (RFC 8656 section 15).
+  bool dont_fragment = false;
 
   bool sends() const { return socket != kNoSocket; }
 

@@ -63,8 +63,10 @@ bool IsKnownRequired(uint16_t type) {
     case a::kRequestedAddressFamily:
     case a::kEvenPort:
     case a::kRequestedTransport:
+    case a::kDontFragment:
     case a::kMessageIntegritySha256:
     case a::kPasswordAlgorithm:
+    case a::kUserhash:
     case a::kXorMappedAddress:
     case a::kReservationToken:
     case a::kPriority:
@@ -72,7 +74,6 @@ bool IsKnownRequired(uint16_t type) {
     case a::kConnectionId:
       return true;
     default:
-      // DONT-FRAGMENT and USERHASH are named in 420 answers: not supported.
       return false;
   }
 }

@@ -139,9 +139,11 @@ TEST(ParseStunMessageTest, Sha256MayFollowSha1) {
 }
 
 TEST(ParseStunMessageTest, UnknownRequiredAttributesAreListed) {
-  // DONT-FRAGMENT and USERHASH count as unknown here; 0x8xxx never does.
+  // DONT-FRAGMENT and USERHASH are known; 0x8xxx never counts.
   const std::string bytes = Message("0003",
                                     "001a0000"
+                                    "001e0000"
+                                    "7ffe0000"
                                     "7fff0000"
                                     "ffff0000"
                                     "00190004"
@@ -150,7 +152,7 @@ TEST(ParseStunMessageTest, UnknownRequiredAttributesAreListed) {
   ASSERT_TRUE(got.ok());
   EXPECT_EQ(std::vector<uint16_t>(got->unknown_required().begin(),
                                   got->unknown_required().end()),
-            (std::vector<uint16_t>{0x001A, 0x7FFF}));
+            (std::vector<uint16_t>{0x7FFE, 0x7FFF}));
 }
 
 TEST(ParseStunMessageTest, NumberOfUnknownIsBounded) {

@@ -118,6 +118,14 @@ void StunWriter::AddErrorCode(StunError error) {
             static_cast<uint32_t>(((code / 100) << 8) | (code % 100)));
 }
 
+void StunWriter::AddAddressErrorCode(IpFamily family, StunError error) {
+  const uint16_t code = static_cast<uint16_t>(error);
+  const uint32_t number = family == IpFamily::kIpv6 ? 0x02 : 0x01;
+  AddUint32(
+      stun_attribute::kAddressErrorCode,
+      number << 24 | static_cast<uint32_t>(((code / 100) << 8) | (code % 100)));
+}
+
 void StunWriter::AddUnknownAttributes(absl::Span<const uint16_t> types) {
   uint8_t* p = Reserve(stun_attribute::kUnknownAttributes, types.size() * 2);
   if (p == nullptr) return;

@@ -32,6 +32,8 @@ class StunWriter {
   void AddAddress(uint16_t type, const Endpoint& endpoint);
   // ERROR-CODE without a reason phrase: short answers amplify less.
   void AddErrorCode(StunError error);
+  // ADDRESS-ERROR-CODE without a reason phrase (RFC 8656 section 18.12).
+  void AddAddressErrorCode(IpFamily family, StunError error);
   void AddUnknownAttributes(absl::Span<const uint16_t> types);
   // The fixed list {SHA-256, MD5}, strongest first (RFC 8489 section 14.11).
   void AddPasswordAlgorithms();

@@ -69,13 +69,12 @@ absl::Duration TurnAllocator::GrantLifetime(
   return std::max(absl::Floor(lifetime, absl::Seconds(1)), absl::Seconds(1));
 }
 
-std::optional<uint16_t> TurnAllocator::TakePort(
-    const AllocationRequest& request, Now now) {
-  if (request.token.has_value()) {
+std::optional<uint16_t> TurnAllocator::TakePort(Now now) {
+  const Pending& pending = *pending_;
+  if (pending.token.has_value()) {
     for (auto it = reservations_.begin(); it != reservations_.end(); ++it) {
-      if (it->expiry > now.mono &&
-          it->username == request.credential.username &&
-          ConstantTimeEquals(it->token, *request.token)) {
+      if (it->expiry > now.mono && it->username == pending.owner.username &&
+          ConstantTimeEquals(it->token, *pending.token)) {
         const uint16_t port = it->port;
         reservations_.erase(it);
         return port;
@@ -83,9 +82,9 @@ std::optional<uint16_t> TurnAllocator::TakePort(
     }
     return std::nullopt;
   }
-  if (!request.even_port) return ports_.Take(now.mono);
+  if (!pending.even_port) return ports_.Take(now.mono);
   const std::optional<uint16_t> port = ports_.TakePair(now.mono);
-  if (port.has_value() && !request.reserve_next) {
+  if (port.has_value() && !pending.reserve_next) {
     ports_.Release(static_cast<uint16_t>(*port + 1), now.mono);
   }
   return port;
@@ -100,12 +99,12 @@ void TurnAllocator::Open(SocketActions& sockets) const {
   }
 }
 
-std::optional<StunError> TurnAllocator::Begin(const AllocationRequest& request,
-                                              Now now, SocketActions& sockets) {
-  const VerifiedCredential& credential = request.credential;
-  const RelayInterface* interface = InterfaceOf(request.family);
+std::optional<StunError> TurnAllocator::OpenHalf(IpFamily family, Now now,
+                                                 SocketActions& sockets) {
+  Pending& pending = *pending_;
+  const RelayInterface* interface = InterfaceOf(family);
   if (interface == nullptr) return StunError::kAddressFamilyNotSupported;
-  switch (quota_->Take(credential.tenant, credential.subject)) {
+  switch (quota_->Take(pending.owner.tenant, pending.owner.subject)) {
     case QuotaVerdict::kGranted:
       break;
     case QuotaVerdict::kQuotaReached:
@@ -113,38 +112,56 @@ std::optional<StunError> TurnAllocator::Begin(const AllocationRequest& request,
     case QuotaVerdict::kCapacityReached:
       return StunError::kInsufficientCapacity;
   }
-  const std::optional<uint16_t> port = TakePort(request, now);
+  const std::optional<uint16_t> port = TakePort(now);
   if (!port.has_value()) {
-    quota_->GiveBack(credential.tenant, credential.subject);
+    quota_->GiveBack(pending.owner.tenant, pending.owner.subject);
     return StunError::kInsufficientCapacity;
   }
-
-  AllocationOwner owner;
-  owner.username = credential.username;
-  owner.tenant = credential.tenant;
-  owner.subject = credential.subject;
-  owner.key_id = credential.key_id;
-  owner.credential_expiry = credential.expiry;
-  auto allocation = std::make_unique<Allocation>(
-      ids_.Next(), request.answer.path, std::move(owner),
-      options_.allocation_limits);
-  allocation->tcp = request.tcp;
-  allocation->dialect = request.answer.dialect;
+  auto allocation =
+      std::make_unique<Allocation>(ids_.Next(), pending.answer.path,
+                                   pending.owner, options_.allocation_limits);
+  allocation->tcp = pending.tcp;
+  allocation->dialect = pending.answer.dialect;
   allocation->relay_port = *port;
   allocation->relayed = {interface->advertised, *port};
   allocation->local = {interface->local, *port};
   allocation->create_time = now.wall;
-  allocation->transaction_id = request.answer.transaction_id;
-  allocation->lifetime = request.lifetime;
-  allocation->expiry = now.mono + request.lifetime;
-
-  pending_ = Pending();
-  Pending& pending = *pending_;
+  allocation->transaction_id = pending.answer.transaction_id;
+  allocation->lifetime = pending.lifetime;
+  allocation->expiry = now.mono + pending.lifetime;
   pending.allocation = std::move(allocation);
-  pending.answer = request.answer;
-  pending.reserve_next = request.even_port && request.reserve_next;
+  pending.attempts = 0;
   Open(sockets);
   return std::nullopt;
+}
+
+std::optional<StunError> TurnAllocator::Begin(const AllocationRequest& request,
+                                              Now now, SocketActions& sockets) {
+  const VerifiedCredential& credential = request.credential;
+  Pending& pending = pending_.emplace();
+  pending.owner.username = credential.username;
+  pending.owner.tenant = credential.tenant;
+  pending.owner.subject = credential.subject;
+  pending.owner.key_id = credential.key_id;
+  pending.owner.credential_expiry = credential.expiry;
+  pending.answer = request.answer;
+  pending.lifetime = request.lifetime;
+  pending.tcp = request.tcp;
+  pending.even_port = request.even_port;
+  pending.reserve_next = request.even_port && request.reserve_next;
+  pending.token = request.token;
+  std::optional<StunError> error = OpenHalf(request.family, now, sockets);
+  if (!error.has_value()) {
+    pending.second_follows = request.dual;
+    return std::nullopt;
+  }
+  if (request.dual) {
+    pending.first_error = *error;
+    error = OpenHalf(IpFamily::kIpv6, now, sockets);
+    if (!error.has_value()) return std::nullopt;
+  }
+  pending_.reset();
+  return error;
 }
 
 std::optional<TurnAllocator::Opened> TurnAllocator::OnSocketOpened(
@@ -154,8 +171,8 @@ std::optional<TurnAllocator::Opened> TurnAllocator::OnSocketOpened(
     return std::nullopt;
   }
   Allocation& allocation = *pending_->allocation;
+  const IpFamily family = allocation.local.ip.family();
   const uint16_t port = allocation.relay_port;
-  Opened opened;
   if (status.ok()) {
     if (pending_->reserve_next) {
       ReservationToken token;
@@ -168,10 +185,11 @@ std::optional<TurnAllocator::Opened> TurnAllocator::OnSocketOpened(
     ++stats_.made;
     if (allocation.dialect == TurnDialect::kMsTurn) ++ms_allocations_;
     streams_.Settle(allocation.path().socket);
-    opened.answer = std::move(pending_->answer);
-    opened.made = &table_.Insert(std::move(pending_->allocation));
-    pending_.reset();
-    return opened;
+    Allocation& made = pending_->first == nullptr
+                           ? table_.Insert(std::move(pending_->allocation))
+                           : table_.InsertTwin(std::move(pending_->allocation),
+                                               *pending_->first);
+    return FinishHalf(family, StunError::kNone, &made, now, sockets);
   }
 
   // Someone else holds the port (any process may, inside the kernel's own
@@ -181,10 +199,10 @@ std::optional<TurnAllocator::Opened> TurnAllocator::OnSocketOpened(
     ports_.Release(static_cast<uint16_t>(port + 1), now.mono);
   }
   std::optional<uint16_t> next;
+  // A token is good for its port alone.
   if (status.code() == absl::StatusCode::kAlreadyExists &&
-      ++pending_->attempts < kBindAttempts) {
-    next = pending_->reserve_next ? ports_.TakePair(now.mono)
-                                  : ports_.Take(now.mono);
+      !pending_->token.has_value() && ++pending_->attempts < kBindAttempts) {
+    next = TakePort(now);
   }
   if (next.has_value()) {
     allocation.relay_port = *next;
@@ -194,10 +212,34 @@ std::optional<TurnAllocator::Opened> TurnAllocator::OnSocketOpened(
     return std::nullopt;
   }
   quota_->GiveBack(allocation.owner().tenant, allocation.owner().subject);
-  opened.error = StunErrorFrom(status) == StunError::kServerError
-                     ? StunError::kServerError
-                     : StunError::kInsufficientCapacity;
-  opened.answer = std::move(pending_->answer);
+  const StunError error = StunErrorFrom(status) == StunError::kServerError
+                              ? StunError::kServerError
+                              : StunError::kInsufficientCapacity;
+  return FinishHalf(family, error, nullptr, now, sockets);
+}
+
+std::optional<TurnAllocator::Opened> TurnAllocator::FinishHalf(
+    IpFamily family, StunError error, Allocation* made, Now now,
+    SocketActions& sockets) {
+  Pending& pending = *pending_;
+  if (std::exchange(pending.second_follows, false)) {
+    pending.first = made;
+    pending.first_error = error;
+    const std::optional<StunError> second =
+        OpenHalf(IpFamily::kIpv6, now, sockets);
+    if (!second.has_value()) return std::nullopt;
+    if (made != nullptr) made->twin_error = *second;
+    if (error == StunError::kNone) error = *second;
+  } else if (family == IpFamily::kIpv6 && made != nullptr) {
+    made->twin_error = pending.first_error;
+  } else if (pending.first != nullptr) {
+    pending.first->twin_error = error;
+    made = pending.first;
+  }
+  Opened opened;
+  opened.error = error;
+  opened.made = made;
+  opened.answer = std::move(pending.answer);
   pending_.reset();
   return opened;
 }
@@ -224,7 +266,9 @@ void TurnAllocator::EndRemoved(std::unique_ptr<Allocation> allocation, Now now,
   quota_->GiveBack(allocation->owner().tenant, allocation->owner().subject);
   sockets.push_back(CloseSocket{allocation->relay_socket()});
   ports_.Release(allocation->relay_port, now.mono);
-  streams_.Unsettle(allocation->path().socket, now.mono);
+  if (table_.Find(allocation->path(), now.mono) == nullptr) {
+    streams_.Unsettle(allocation->path().socket, now.mono);
+  }
   ++stats_.ended;
   if (allocation->dialect == TurnDialect::kMsTurn) --ms_allocations_;
 }
@@ -249,7 +293,9 @@ void TurnAllocator::OnStreamClosed(SocketId stream, Now now,
     peers_.Remove(socket);
     sockets.push_back(CloseSocket{socket});
   }
-  EndRemoved(table_.RemoveStream(stream), now, sockets);
+  while (std::unique_ptr<Allocation> half = table_.RemoveStream(stream)) {
+    EndRemoved(std::move(half), now, sockets);
+  }
 }
 
 MonoTime TurnAllocator::deadline() const {

@@ -60,6 +60,7 @@ struct AllocationRequest {
   TurnAnswer answer;
   absl::Duration lifetime;  // as granted
   IpFamily family = IpFamily::kIpv4;
+  bool dual = false;  // kIpv4 and then kIpv6 (RFC 8656 section 5)
   bool tcp = false;
   bool even_port = false;
   bool reserve_next = false;              // with even_port
@@ -138,10 +139,19 @@ class TurnAllocator {
   // An allocation whose socket is being opened. The loop answers before the
   // next input, so there is at most one.
   struct Pending {
-    std::unique_ptr<Allocation> allocation;
+    AllocationOwner owner;
     TurnAnswer answer;
+    absl::Duration lifetime;
+    bool tcp = false;
+    bool even_port = false;
     bool reserve_next = false;
+    std::optional<ReservationToken> token;
+    std::unique_ptr<Allocation> allocation;
     int attempts = 0;
+    // Dual: the half that comes after, and how the one before it went.
+    bool second_follows = false;
+    Allocation* first = nullptr;
+    StunError first_error = StunError::kNone;
   };
   // The odd port that an EVEN-PORT request left for a second allocation.
   struct Reservation {
@@ -153,8 +163,16 @@ class TurnAllocator {
 
   void EndRemoved(std::unique_ptr<Allocation> allocation, Now now,
                   SocketActions& sockets);
-  std::optional<uint16_t> TakePort(const AllocationRequest& request, Now now);
+  std::optional<uint16_t> TakePort(Now now);
+  // Takes quota and port for what is pending, in `family`.
+  std::optional<StunError> OpenHalf(IpFamily family, Now now,
+                                    SocketActions& sockets);
   void Open(SocketActions& sockets) const;
+  // The half in `family` stands, or does not: goes on to the other one, or
+  // says what has become of both.
+  std::optional<Opened> FinishHalf(IpFamily family, StunError error,
+                                   Allocation* made, Now now,
+                                   SocketActions& sockets);
 
   const TurnAllocatorOptions options_;
   const PeerPolicy& policy_;

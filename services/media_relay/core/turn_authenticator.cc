@@ -114,7 +114,9 @@ std::optional<AuthenticatedRequest> TurnAuthenticator::Authenticate(
   const std::optional<std::string_view> username =
       message.FindText(attr::kUsername);
   const std::optional<std::string_view> nonce = message.FindText(attr::kNonce);
-  if (!username.has_value() || !nonce.has_value() ||
+  // One name, and the rest of what a signed request has.
+  const bool hashed = message.Has(attr::kUserhash);
+  if (username.has_value() == hashed || !nonce.has_value() ||
       !message.Has(attr::kRealm)) {
     return challenge(StunError::kBadRequest);
   }
@@ -138,7 +140,12 @@ std::optional<AuthenticatedRequest> TurnAuthenticator::Authenticate(
     algorithm = *parsed;
   }
 
-  if (keys_ == nullptr) return challenge(StunError::kUnauthenticated);
+  // No hash is one of a name that we know: our names are told by clients alone,
+  // so that there is nothing to look a hash up in, and the nonce never offers
+  // username anonymity (bit 1, RFC 8489 sections 9.2.1 and 14.4).
+  if (keys_ == nullptr || hashed) {
+    return challenge(StunError::kUnauthenticated);
+  }
   absl::StatusOr<VerifiedCredential> credential =
       keys_->Verify(*username, now.wall);
   if (!credential.ok()) return challenge(StunError::kUnauthenticated);

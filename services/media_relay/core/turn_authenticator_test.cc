@@ -11,10 +11,12 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/escaping.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "services/common/bytes/byte_span.h"
+#include "services/common/crypto/digest.h"
 #include "services/common/random/fake_random.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/credential_keys.h"
@@ -68,6 +70,40 @@ TEST_F(TurnServerTest, Sha256IsOfferedToLongerRequestsAndWorks) {
   EXPECT_EQ(message->integrity_offset(), 0u);
   EXPECT_TRUE(message->has_fingerprint());
   EXPECT_TRUE(VerifyIntegrity(*message, client_->Key().bytes()).has_value());
+}
+
+// RFC 8489 sections 9.2.1, 9.2.4 and 14.4: username anonymity is not offered,
+// as a name that nobody has told cannot be found by its hash. A client that
+// sends USERHASH all the same is one of no known user.
+TEST_F(TurnServerTest, UserhashIsNotOfferedAndNamesNobody) {
+  client_->software = true;
+  Challenge();
+  std::string features;
+  ASSERT_TRUE(absl::Base64Unescape(client_->nonce.substr(9, 4), &features));
+  EXPECT_EQ(features, std::string("\x80\0\0", 3));  // bit 0 alone
+
+  client_->userhash =
+      ToString(Sha256(AsBytes(client_->username + ":" + client_->realm)));
+  EXPECT_EQ(Ask(StunMethod::kAllocate, Udp), 401);
+  const auto answer = ParseStunMessage(AsBytes(answer_));
+  EXPECT_TRUE(answer->Has(attr::kRealm));
+  EXPECT_TRUE(answer->Has(attr::kPasswordAlgorithms));
+  EXPECT_EQ(answer->FindText(attr::kNonce)->substr(0, 13), "obMatJos2gAAA");
+  // It is known, so never among the unknown ones.
+  EXPECT_TRUE(answer->unknown_required().empty());
+  EXPECT_TRUE(server_->allocations().size() == 0 && opened_.empty());
+
+  client_->both_names = true;
+  EXPECT_EQ(Ask(StunMethod::kAllocate, Udp), 400);
+  client_->both_names = false;
+  // Whoever puts the bit into a nonce on its way has spoilt the nonce.
+  const std::string nonce = client_->nonce;
+  client_->nonce.replace(9, 4, "wAAA");
+  EXPECT_EQ(Ask(StunMethod::kAllocate, Udp), 438);
+  client_->nonce = nonce;
+  client_->userhash.clear();
+  client_->use_sha256 = true;
+  EXPECT_EQ(Ask(StunMethod::kAllocate, Udp), 0);
 }
 
 TEST_F(TurnServerTest, ChangedPasswordAlgorithmsAreABidDown) {

@@ -170,6 +170,12 @@ PacketAction TurnServer::OnChannelData(const ClientPath& path,
   }
   const Allocation::Channel* channel =
       allocation->FindChannel(frame->channel, now.mono);
+  // Both halves of a dual allocation draw from the client's one set of numbers.
+  if (channel == nullptr && allocation->twin != nullptr &&
+      allocation->twin->expiry > now.mono) {
+    allocation = allocation->twin;
+    channel = allocation->FindChannel(frame->channel, now.mono);
+  }
   if (channel == nullptr) {
     return PacketAction::Drop(DropReason::kUnboundChannel);
   }
@@ -273,18 +279,18 @@ PacketAction TurnServer::OnBinding(const StunMessage& message,
 
 PacketAction TurnServer::OnSend(const StunMessage& message,
                                 const Context& context) {
-  Allocation* allocation =
-      allocator_.table().Find(context.path, context.now.mono);
+  const std::optional<Endpoint> peer =
+      message.FindXorAddress(attr::kXorPeerAddress);
+  Allocation* allocation = allocator_.table().FindFor(
+      context.path, peer.has_value() ? peer->ip.family() : IpFamily::kNone,
+      context.now.mono);
   if (allocation == nullptr) {
     return PacketAction::Drop(DropReason::kUnknownClient);
   }
   if (allocation->tcp) return PacketAction::Drop(DropReason::kMalformedSend);
-  const std::optional<Endpoint> peer =
-      message.FindXorAddress(attr::kXorPeerAddress);
   const std::optional<absl::Span<const uint8_t>> data =
       message.Find(attr::kData);
-  // An unknown attribute, DONT-FRAGMENT for one, makes the indication void
-  // (RFC 8489 section 6.3.2).
+  // An unknown attribute makes the indication void (RFC 8489 section 6.3.2).
   if (!peer.has_value() || !data.has_value() ||
       !message.unknown_required().empty()) {
     return PacketAction::Drop(DropReason::kMalformedSend);
@@ -301,7 +307,10 @@ PacketAction TurnServer::OnSend(const StunMessage& message,
   allocation->counters.bytes_to_peers += data->size();
   ++stats_.packets_to_peers;
   stats_.bytes_to_peers += data->size();
-  return PacketAction::Send(allocation->relay_socket(), *peer, *data);
+  PacketAction action =
+      PacketAction::Send(allocation->relay_socket(), *peer, *data);
+  action.dont_fragment = message.Has(attr::kDontFragment);
+  return action;
 }
 
 PacketAction TurnServer::OnPeerPacket(SocketId relay_socket,
@@ -441,8 +450,16 @@ PacketAction TurnServer::OnAllocate(const AuthenticatedRequest& request,
     return refuse(StunError::kBadRequest);
   }
   // RFC 6062 section 5.1.
-  if (tcp &&
-      (!context.path.is_stream() || even.has_value() || token.has_value())) {
+  if (tcp && (!context.path.is_stream() || even.has_value() ||
+              token.has_value() || message.Has(attr::kDontFragment))) {
+    return refuse(StunError::kBadRequest);
+  }
+  // Section 7.2 step 7: IPv6 beside IPv4, and nothing that says otherwise.
+  const auto additional = message.Find(attr::kAdditionalAddressFamily);
+  const bool reserve_next = even.has_value() && ((*even)[0] & 0x80) != 0;
+  if (additional.has_value() &&
+      (additional->size() != 4 || (*additional)[0] != 0x02 ||
+       asked_family.has_value() || token.has_value() || reserve_next)) {
     return refuse(StunError::kBadRequest);
   }
   IpFamily family = IpFamily::kIpv4;
@@ -458,7 +475,7 @@ PacketAction TurnServer::OnAllocate(const AuthenticatedRequest& request,
         return refuse(StunError::kAddressFamilyNotSupported);
     }
   }
-  if (allocator_.InterfaceOf(family) == nullptr) {
+  if (!additional.has_value() && allocator_.InterfaceOf(family) == nullptr) {
     return refuse(StunError::kAddressFamilyNotSupported);
   }
   if (allocator_.draining()) {
@@ -477,9 +494,10 @@ PacketAction TurnServer::OnAllocate(const AuthenticatedRequest& request,
   asked.lifetime = allocator_.GrantLifetime(message.FindUint32(attr::kLifetime),
                                             credential.expiry, now);
   asked.family = family;
+  asked.dual = additional.has_value();
   asked.tcp = tcp;
   asked.even_port = even.has_value();
-  asked.reserve_next = even.has_value() && ((*even)[0] & 0x80) != 0;
+  asked.reserve_next = reserve_next;
   if (token.has_value()) {
     std::copy(token->begin(), token->end(), asked.token.emplace().begin());
   }
@@ -530,7 +548,17 @@ PacketAction TurnServer::AllocateSuccess(const Allocation& allocation,
                                          const TurnAnswer& answer,
                                          absl::Span<uint8_t> reply) {
   StunWriter writer = BeginAnswer(answer, StunClass::kSuccess, reply);
-  writer.AddXorAddress(attr::kXorRelayedAddress, allocation.relayed);
+  const Allocation* first = &allocation;
+  const Allocation* second = allocation.twin;
+  if (second != nullptr && first->relayed.ip.is_v6()) std::swap(first, second);
+  writer.AddXorAddress(attr::kXorRelayedAddress, first->relayed);
+  if (second != nullptr) {
+    writer.AddXorAddress(attr::kXorRelayedAddress, second->relayed);
+  } else if (allocation.twin_error != StunError::kNone) {
+    writer.AddAddressErrorCode(
+        first->relayed.ip.is_v6() ? IpFamily::kIpv4 : IpFamily::kIpv6,
+        allocation.twin_error);
+  }
   writer.AddUint32(
       attr::kLifetime,
       static_cast<uint32_t>(absl::ToInt64Seconds(allocation.lifetime)));
@@ -547,24 +575,34 @@ PacketAction TurnServer::OnRefresh(const AuthenticatedRequest& request,
   PacketAction refused;
   Allocation* allocation = FindOwn(request, context, refused);
   if (allocation == nullptr) return refused;
+  // Of a dual allocation the half that is named, else both (section 8.2).
+  Allocation* twin = allocation->twin;
   const auto asked_family = message.Find(attr::kRequestedAddressFamily);
   if (asked_family.has_value()) {
     if (asked_family->size() != 4) {
       return Refuse(request, StunError::kBadRequest, context);
     }
-    const uint8_t family = allocation->relayed.ip.is_v6() ? 0x02 : 0x01;
-    if ((*asked_family)[0] != family) {
+    const IpFamily family =
+        (*asked_family)[0] == 0x02 ? IpFamily::kIpv6 : IpFamily::kIpv4;
+    allocation =
+        allocator_.table().FindFor(context.path, family, context.now.mono);
+    if ((*asked_family)[0] != (allocation->relayed.ip.is_v6() ? 0x02 : 0x01)) {
       return Refuse(request, StunError::kPeerAddressFamilyMismatch, context);
     }
+    twin = nullptr;
   }
 
   absl::Duration lifetime = absl::ZeroDuration();
   if (message.FindUint32(attr::kLifetime) == 0u) {
     allocator_.End(*allocation, context.now, context.sockets);
+    if (twin != nullptr) allocator_.End(*twin, context.now, context.sockets);
   } else {
     lifetime = allocator_.GrantLifetime(message.FindUint32(attr::kLifetime),
                                         request.credential.expiry, context.now);
     allocator_.Refresh(*allocation, lifetime, context.now);
+    if (twin != nullptr && twin->expiry > context.now.mono) {
+      allocator_.Refresh(*twin, lifetime, context.now);
+    }
   }
   ++stats_.refreshes;
   StunWriter writer(context.reply, StunClass::kSuccess, message.method(),
@@ -581,6 +619,10 @@ PacketAction TurnServer::OnCreatePermission(const AuthenticatedRequest& request,
   Allocation* allocation = FindOwn(request, context, refused);
   if (allocation == nullptr) return refused;
   // All are checked before one is installed (RFC 8656 section 10.2).
+  const auto half_for = [&](const Endpoint& peer) {
+    return allocator_.table().FindFor(context.path, peer.ip.family(),
+                                      context.now.mono);
+  };
   std::optional<StunError> error;
   size_t count = 0;
   message.ForEach(attr::kXorPeerAddress, [&](absl::Span<const uint8_t> value) {
@@ -589,7 +631,7 @@ PacketAction TurnServer::OnCreatePermission(const AuthenticatedRequest& request,
     const std::optional<Endpoint> peer = message.DecodeXorAddress(value);
     if (!peer.has_value()) {
       error = StunError::kBadRequest;
-    } else if (peer->ip.family() != allocation->relayed.ip.family()) {
+    } else if (peer->ip.family() != half_for(*peer)->relayed.ip.family()) {
       error = StunError::kPeerAddressFamilyMismatch;
     } else if (allocator_.policy().CheckAddress(peer->ip) !=
                PeerVerdict::kAllowed) {
@@ -602,9 +644,12 @@ PacketAction TurnServer::OnCreatePermission(const AuthenticatedRequest& request,
   bool all = true;
   message.ForEach(attr::kXorPeerAddress, [&](absl::Span<const uint8_t> value) {
     const std::optional<Endpoint> peer = message.DecodeXorAddress(value);
-    all = all && allocation->Permit(peer->ip, context.now.mono);
+    all = all && half_for(*peer)->Permit(peer->ip, context.now.mono);
   });
   allocator_.flows().Put(*allocation, context.now);
+  if (allocation->twin != nullptr) {
+    allocator_.flows().Put(*allocation->twin, context.now);
+  }
   if (!all) {
     return Refuse(request, StunError::kInsufficientCapacity, context);
   }
@@ -636,12 +681,18 @@ PacketAction TurnServer::OnChannelBind(const AuthenticatedRequest& request,
   if (channel < kFirstChannel || channel > kLastChannel) {
     return refuse(StunError::kBadRequest);
   }
+  allocation = allocator_.table().FindFor(context.path, peer->ip.family(),
+                                          context.now.mono);
   if (peer->ip.family() != allocation->relayed.ip.family()) {
     return refuse(StunError::kPeerAddressFamilyMismatch);
   }
   if (allocator_.policy().Check(*peer) != PeerVerdict::kAllowed) {
     ++allocation->counters.dropped_policy;
     return refuse(StunError::kForbidden);
+  }
+  if (allocation->twin != nullptr &&
+      allocation->twin->FindChannel(channel, context.now.mono) != nullptr) {
+    return refuse(StunError::kBadRequest);
   }
   // The permission first: without room for it a binding would be of no use.
   if (!allocation->Permit(peer->ip, context.now.mono)) {

@@ -238,7 +238,7 @@ TEST_F(TurnServerTest, IndicationsThatAreIgnored) {
   EXPECT_EQ(send([](StunWriter& w) {
               w.AddXorAddress(attr::kXorPeerAddress, kPeer);
               w.AddBytes(attr::kData, {1});
-              w.AddBytes(attr::kDontFragment, {});
+              w.AddBytes(0x7FFE, {});
             }),
             DropReason::kMalformedSend);
 }

@@ -91,9 +91,9 @@ INSTANTIATE_TEST_SUITE_P(
         AllocateCase{"DontFragment",
                      [](StunWriter& w) {
                        Udp(w);
-                       w.AddBytes(0x001A, {});
+                       w.AddBytes(attr::kDontFragment, {});
                      },
-                     420},
+                     0},
         AllocateCase{"UnknownAttribute",
                      [](StunWriter& w) {
                        Udp(w);

@@ -39,15 +39,16 @@ PacketAction TurnTcp::OnConnect(const AuthenticatedRequest& request,
     error = code;
     return RefuseAnswer(answer, code, reply);
   };
-  Allocation* allocation = allocator_.table().Find(path, now.mono);
+  const std::optional<Endpoint> peer =
+      message.FindXorAddress(attr::kXorPeerAddress);
+  Allocation* allocation = allocator_.table().FindFor(
+      path, peer.has_value() ? peer->ip.family() : IpFamily::kNone, now.mono);
   if (allocation == nullptr || !allocation->tcp) {
     return refuse(StunError::kAllocationMismatch);
   }
   if (allocation->owner().username != request.credential.username) {
     return refuse(StunError::kWrongCredentials);
   }
-  const std::optional<Endpoint> peer =
-      message.FindXorAddress(attr::kXorPeerAddress);
   if (!peer.has_value()) return refuse(StunError::kBadRequest);
   if (peer->ip.family() != allocation->relayed.ip.family()) {
     return refuse(StunError::kPeerAddressFamilyMismatch);

@@ -106,6 +106,8 @@ class TurnTestClient {
   bool use_sha256 = false;  // answer with SHA-256 throughout
   bool software = false;    // adds SOFTWARE to bare requests
   bool fingerprint = false;
+  std::string userhash;     // sent in place of the user name
+  bool both_names = false;  // beside it
   bool repeat_transaction = false;  // keeps the last transaction id
 
  private:
@@ -118,7 +120,12 @@ class TurnTestClient {
     if (fill) fill(writer);
     if (software) writer.AddText(stun_attribute::kSoftware, "test client");
     if (sign) {
-      writer.AddText(stun_attribute::kUsername, username);
+      if (!userhash.empty()) {
+        writer.AddText(stun_attribute::kUserhash, userhash);
+      }
+      if (userhash.empty() || both_names) {
+        writer.AddText(stun_attribute::kUsername, username);
+      }
       writer.AddText(stun_attribute::kRealm, realm);
       writer.AddText(stun_attribute::kNonce, nonce);
       if (use_sha256) {

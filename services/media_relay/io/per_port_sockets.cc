@@ -1,5 +1,6 @@
 #include "services/media_relay/io/per_port_sockets.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cstdint>
@@ -33,6 +34,20 @@ absl::StatusOr<UdpSocket> BindListener(const Endpoint& local) {
   return UdpSocket::Bind(local.ToSocketAddress(), options);
 }
 
+bool SetDontFragment(int fd, const IpAddress& to, bool dont_fragment) {
+  if (to.is_v6()) {
+    const int discover =
+        dont_fragment ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT;
+    const int on = dont_fragment ? 1 : 0;
+    return setsockopt(fd, SOL_IPV6, IPV6_MTU_DISCOVER, &discover,
+                      sizeof(discover)) == 0 &&
+           setsockopt(fd, SOL_IPV6, IPV6_DONTFRAG, &on, sizeof(on)) == 0;
+  }
+  const int discover = dont_fragment ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT;
+  return setsockopt(fd, SOL_IP, IP_MTU_DISCOVER, &discover, sizeof(discover)) ==
+         0;
+}
+
 void StampArrivals(int fd) {
   const int on = 1;
   (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
@@ -47,7 +62,10 @@ absl::StatusOr<uint16_t> PerPortSockets::Add(SocketId id, const Endpoint& local,
   absl::StatusOr<UdpSocket> udp =
       listener ? BindListener(local) : UdpSocket::Bind(local.ToSocketAddress());
   if (!udp.ok()) return udp.status();
-  if (!listener) StampArrivals(udp->fd());
+  if (!listener) {
+    StampArrivals(udp->fd());
+    (void)SetDontFragment(udp->fd(), local.ip, false);
+  }
   const int fd = udp->fd();
   const uint16_t port = udp->local_address().port();
   SP_RETURN_IF_ERROR(
@@ -81,8 +99,20 @@ void PerPortSockets::Send(const PacketAction& action,
                           const SendContext& context) {
   const auto it = sockets_.find(action.socket);
   if (it == sockets_.end()) return;
-  send_.Add(it->second->fd(), action.to, action.bytes, action.delay,
-            context.arrival);
+  const int fd = it->second->fd();
+  if (!action.dont_fragment) {
+    send_.Add(fd, action.to, action.bytes, action.delay, context.arrival);
+    return;
+  }
+  // The kernel knows this of sockets, not of datagrams.
+  send_.Flush();
+  if (!SetDontFragment(fd, action.to.ip, true)) {
+    ++refused_unfragmented_;
+    return;
+  }
+  send_.Add(fd, action.to, action.bytes, action.delay, context.arrival);
+  send_.Flush();
+  (void)SetDontFragment(fd, action.to.ip, false);
 }
 
 bool PerPortSockets::Prepare(SendRoute& route) {

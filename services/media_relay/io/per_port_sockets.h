@@ -39,7 +39,9 @@ class PerPortSockets final : public RelayPorts {
   void SendAlong(SendRoute& route, absl::Span<uint8_t> bytes,
                  const SendContext& context) override;
   void Flush() override { send_.Flush(); }
-  uint64_t refused() const override { return send_.refused(); }
+  uint64_t refused() const override {
+    return send_.refused() + refused_unfragmented_;
+  }
 
  private:
   absl::StatusOr<uint16_t> Add(SocketId id, const Endpoint& local,
@@ -50,11 +52,16 @@ class PerPortSockets final : public RelayPorts {
   const bool contested_;
   absl::flat_hash_map<SocketId, std::unique_ptr<UdpSocket>> sockets_;
   UdpSendBatch send_;
+  uint64_t refused_unfragmented_ = 0;
 };
 
 // A socket that clients are served on: shared with the other loops, with room
 // for bursts.
 absl::StatusOr<UdpSocket> BindListener(const Endpoint& local);
+// Whether what the socket sends has DF set and is refused where it does not fit
+// the interface, or may be fragmented; false when the kernel does not do it.
+// What is known of the path does not count, so that a client can find out.
+bool SetDontFragment(int fd, const IpAddress& to, bool dont_fragment);
 // The kernel notes when datagrams arrive, for the added delay of media;
 // without it none is reported.
 void StampArrivals(int fd);

@@ -34,6 +34,8 @@ struct SendContext {
   // Writable bytes before the datagram, for heads.
   size_t room = 0;
   DelayHistogram* delay = nullptr;
+  // See PacketAction; Send() alone knows it.
+  bool dont_fragment = false;
 };
 
 // How datagrams from `socket` to `to` leave, worked out once. Filled by
@@ -80,7 +82,8 @@ class RelayPorts {
     return std::nullopt;
   }
 
-  // Takes `action.bytes` until Flush().
+  // Takes `action.bytes` until Flush(). What must not be fragmented and does
+  // not fit is refused.
   virtual void Send(const PacketAction& action, const SendContext& context) = 0;
   // False when the route's socket is not open.
   virtual bool Prepare(SendRoute& route) = 0;

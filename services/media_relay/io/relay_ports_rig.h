@@ -109,7 +109,7 @@ class RelayPortsRig
   void SetUp() override {
     ip_ = std::get<1>(GetParam());
     far_ip_ = ip_;
-    if (way() == Way::kXdp) {
+    if (way() == Way::kXdp || IsOnDevice()) {
       auto veth = VethRig::Create();
       if (!veth.ok()) GTEST_SKIP() << "not possible here: " << veth.status();
       veth_ = *std::move(veth);
@@ -147,6 +147,11 @@ class RelayPortsRig
     ports_ = *std::move(ports);
   }
 
+  // An address of VethRig, whatever the way.
+  bool IsOnDevice() const {
+    const std::string_view ip(ip_);
+    return ip == "fd77::1" || ip == "10.77.0.1";
+  }
   Way way() const { return std::get<0>(GetParam()); }
   std::unique_ptr<Far> MakeFar() {
     if (veth_ == nullptr) return std::make_unique<Far>(far_ip_);
@@ -183,11 +188,12 @@ class RelayPortsRig
     return Port(0);
   }
   void Send(SocketId id, const Endpoint& to, const std::string& bytes,
-            MonoTime now = kNow) {
+            MonoTime now = kNow, bool dont_fragment = false) {
     std::memcpy(buffer_.data() + kPacketHeadroom, bytes.data(), bytes.size());
     PacketAction action = PacketAction::Send(
         id, to,
         absl::MakeConstSpan(buffer_.data() + kPacketHeadroom, bytes.size()));
+    action.dont_fragment = dont_fragment;
     ports_->Send(action, {now, absl::InfinitePast(), kPacketHeadroom});
     ports_->Flush();
   }

@@ -2,12 +2,18 @@
 
 #include "services/media_relay/io/relay_ports.h"
 
+#include <arpa/inet.h>
+#include <net/ethernet.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -18,6 +24,7 @@
 #include "gtest/gtest.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/udp_socket.h"
+#include "services/common/net/unique_fd.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/io/per_port_sockets.h"
@@ -77,6 +84,35 @@ TEST_P(RelayPortsTest, DatagramsLongerThanAPacketLeaveTooFromTheirPort) {
   Endpoint from;
   EXPECT_EQ(far.Receive(&from), bytes);
   EXPECT_EQ(from, a);
+}
+
+// RFC 8656 section 15: DF is set where the client asked for it.
+TEST_P(RelayPortsTest, DontFragmentIsSetOnTheWireWhereItIsAskedFor) {
+  if (std::string_view(ip_) != "127.0.0.1") return;  // IPv6 has no such bit
+  UniqueFd wire(socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_IP)));
+  if (!wire.valid()) GTEST_SKIP() << "not possible here: no packet socket";
+  Far far(ip_);
+  const Endpoint a = OpenOne(kA);
+  // Also the datagram by which the path is confirmed, and those after it.
+  const std::vector<bool> wanted = {false, true, true, false, true};
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const std::string bytes = absl::StrCat("unfragmented ", i);
+    Send(kA, far.endpoint(), bytes, kNow, wanted[i]);
+    Endpoint from;
+    ASSERT_EQ(far.Receive(&from), bytes);
+    EXPECT_EQ(from, a);
+    bool seen = false;
+    std::array<char, 65536> packet;
+    for (ssize_t size; (size = recv(wire.get(), packet.data(), packet.size(),
+                                    MSG_DONTWAIT)) > 0;) {
+      const std::string_view head(packet.data(), static_cast<size_t>(size));
+      if (head.size() < 28 || head.substr(28) != bytes) continue;
+      seen = true;
+      EXPECT_EQ((head[6] & 0x40) != 0, wanted[i]) << i;
+    }
+    EXPECT_TRUE(seen) << i;
+  }
+  EXPECT_EQ(ports_->refused(), 0u);
 }
 
 TEST_P(RelayPortsTest, AClosedPortIsClosedAndCanOpenAgain) {
@@ -161,6 +197,33 @@ TEST_P(RelayPortsTest, AThousandDatagramsAllArrive) {
     EXPECT_EQ(arrived_[i].id, kA);
   }
 }
+
+// What is too long for the device goes in fragments, or not at all.
+class RelayPortsOnDeviceTest : public RelayPortsRig {};
+
+TEST_P(RelayPortsOnDeviceTest, WhatMustNotBeFragmentedAndDoesNotFitIsRefused) {
+  const std::unique_ptr<Far> far = MakeFar();
+  const Endpoint a = OpenOne(kA);
+  const std::string large(1900, 'L');
+  Endpoint from;
+  for (int i = 0; i < 3; ++i) {
+    Send(kA, far->endpoint(), large, kNow, /*dont_fragment=*/false);
+    EXPECT_EQ(far->Receive(&from), large);
+    EXPECT_EQ(from, a);
+    EXPECT_EQ(ports_->refused(), static_cast<uint64_t>(i));
+    Send(kA, far->endpoint(), large, kNow, /*dont_fragment=*/true);
+    EXPECT_EQ(far->Receive(&from, 50), "");
+    EXPECT_EQ(ports_->refused(), static_cast<uint64_t>(i + 1));
+    Send(kA, far->endpoint(), "fits", kNow, /*dont_fragment=*/true);
+    EXPECT_EQ(far->Receive(&from), "fits");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, RelayPortsOnDeviceTest,
+    testing::Combine(testing::Values(Way::kPerPort, Way::kRaw, Way::kXdp),
+                     testing::Values("10.77.0.1", "fd77::1")),
+    WayName);
 
 INSTANTIATE_TEST_SUITE_P(
     All, RelayPortsTest,

@@ -280,19 +280,23 @@ void SteeredPorts::SendWaiting() {
 }
 
 void SteeredPorts::SendLarge(const Local& local, const Endpoint& to,
-                             absl::Span<const uint8_t> bytes) {
+                             absl::Span<const uint8_t> bytes,
+                             bool dont_fragment) {
   absl::StatusOr<UdpSocket> udp =
       UdpSocket::Bind(local.endpoint.ToSocketAddress());
   OutgoingDatagram datagram;
   datagram.payload = bytes;
   datagram.peer = to.ToSocketAddress();
-  if (!udp.ok() || !udp->SendOne(datagram).ok()) ++refused_large_;
+  if (!udp.ok() || !SetDontFragment(udp->fd(), to.ip, dont_fragment) ||
+      !udp->SendOne(datagram).ok())
+    ++refused_large_;
 }
 
 void SteeredPorts::Send(const PacketAction& action,
                         const SendContext& context) {
   SendContext with_delay = context;
   with_delay.delay = action.delay;
+  with_delay.dont_fragment = action.dont_fragment;
   if (context.room >= WireHeader::kMaxSize && action.to.port != 0) {
     if (waiting_count_ == waiting_.size()) SendWaiting();
     // The bytes are the core's lent buffer, whose room is ours to write.
@@ -309,7 +313,7 @@ void SteeredPorts::Send(const PacketAction& action,
     plain_.Add(it->second.listener, action.to, action.bytes, action.delay,
                context.arrival);
   } else {
-    SendLarge(it->second, action.to, action.bytes);
+    SendLarge(it->second, action.to, action.bytes, action.dont_fragment);
   }
 }
 
@@ -323,7 +327,8 @@ void SteeredPorts::SendAlong(SendRoute& route, absl::Span<uint8_t> bytes,
   if (route.frames != nullptr && fits && !through_kernel) {
     route.frames->AddRaw(
         route.frames_fd, nullptr, 0,
-        route.header.Frame(bytes.data(), bytes.size(), /*with_link=*/true),
+        route.header.Frame(bytes.data(), bytes.size(), /*with_link=*/true,
+                           context.dont_fragment),
         context.delay, context.arrival);
     return;
   }
@@ -339,14 +344,16 @@ void SteeredPorts::SendAlong(SendRoute& route, absl::Span<uint8_t> bytes,
   }
   if (!fits) {
     const auto it = local_.find(route.socket);
-    if (it != local_.end()) SendLarge(it->second, route.to, bytes);
+    if (it != local_.end()) {
+      SendLarge(it->second, route.to, bytes, context.dont_fragment);
+    }
     return;
   }
   const int raw = route.to.ip.is_v6() ? raw_v6_.get() : raw_v4_.get();
-  raw_.AddRaw(
-      raw, &route.name, route.name_size,
-      route.header.Frame(bytes.data(), bytes.size(), /*with_link=*/false),
-      context.delay, context.arrival);
+  raw_.AddRaw(raw, &route.name, route.name_size,
+              route.header.Frame(bytes.data(), bytes.size(),
+                                 /*with_link=*/false, context.dont_fragment),
+              context.delay, context.arrival);
 }
 
 void SteeredPorts::Flush() {

@@ -105,9 +105,10 @@ class SteeredPorts final : public RelayPorts {
   void SendWaiting();
   void FlushBatches();
   Device* DeviceOf(int interface);
-  // Through a socket of the port itself, at once: it fragments.
+  // Through a socket of the port itself, at once: it fragments
+  // if it may.
   void SendLarge(const Local& local, const Endpoint& to,
-                 absl::Span<const uint8_t> bytes);
+                 absl::Span<const uint8_t> bytes, bool dont_fragment);
 
   EventLoop& loop_;
   PortSteering& steering_;

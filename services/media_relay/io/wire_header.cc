@@ -13,6 +13,7 @@ namespace sallyport::media_relay {
 namespace {
 
 constexpr uint8_t kUdp = 17;
+constexpr uint16_t kDontFragment = 0x4000;
 constexpr uint8_t kTimeToLive = 64;  // the kernel's own default
 
 uint16_t Fold(uint64_t sum) {
@@ -88,7 +89,8 @@ void WireHeader::SetLink(const LinkHeader& link) {
 }
 
 absl::Span<const uint8_t> WireHeader::Frame(uint8_t* payload, size_t size,
-                                            bool with_link) {
+                                            bool with_link,
+                                            bool dont_fragment) {
   // One copy of constant size; what it writes too much is ours to write.
   std::memcpy(payload - kMaxSize, bytes_.data(), kMaxSize);
   uint8_t* const udp = payload - kUdpSize;
@@ -100,9 +102,11 @@ absl::Span<const uint8_t> WireHeader::Frame(uint8_t* payload, size_t size,
     const uint16_t length = htons(static_cast<uint16_t>(size + kUdpSize + 20));
     const uint16_t identification = htons(++identification_);
     Put16(ip + 2, length);
+    const uint16_t fragment = dont_fragment ? htons(kDontFragment) : 0;
     Put16(ip + 4, identification);
-    Put16(ip + 10, static_cast<uint16_t>(
-                       ~Fold(uint64_t{ip_sum_} + length + identification)));
+    Put16(ip + 6, fragment);
+    Put16(ip + 10, static_cast<uint16_t>(~Fold(uint64_t{ip_sum_} + length +
+                                               identification + fragment)));
   }
   Put16(udp + 4, udp_length);
   // The length counts twice: in the head and in the pseudo head.

@@ -23,8 +23,7 @@ class WireHeader {
   static constexpr size_t kMaxSize = 14 + 40 + 8;
 
   WireHeader() = default;
-  // Both of one family. Fragmentation by routers stays allowed (RFC 8656
-  // section 15: DF is only what a client asks for).
+  // Both of one family.
   WireHeader(const Endpoint& from, const Endpoint& to);
 
   // Where the frame goes next; a packet without needs a raw socket.
@@ -35,9 +34,10 @@ class WireHeader {
 
   // Writes the heads into the bytes before `payload`, kMaxSize of which must
   // be writable, and returns the frame that begins with the link head, or the
-  // IP packet without it.
-  absl::Span<const uint8_t> Frame(uint8_t* payload, size_t size,
-                                  bool with_link);
+  // IP packet without it. Fragmentation by routers is allowed but where
+  // `dont_fragment` (RFC 8656 section 15: DF is only what a client asks for).
+  absl::Span<const uint8_t> Frame(uint8_t* payload, size_t size, bool with_link,
+                                  bool dont_fragment = false);
 
  private:
   static constexpr size_t kUdpSize = 8;

@@ -77,6 +77,18 @@ TEST(WireHeaderTest, Ipv4FramesOfAllSizesAreWhole) {
   }
 }
 
+TEST(WireHeaderTest, DontFragmentIsSetWhereItIsAskedFor) {
+  WireHeader header(At("192.0.2.1", 50007), At("198.51.100.9", 4000));
+  std::vector<uint8_t> buffer(WireHeader::kMaxSize + 100);
+  uint8_t* const payload = buffer.data() + WireHeader::kMaxSize;
+  for (const bool whole : {true, false, true}) {
+    const auto packet = header.Frame(payload, 100, /*with_link=*/false, whole);
+    EXPECT_EQ(At16(packet, 6), whole ? 0x4000 : 0);
+    EXPECT_EQ(Checksum({packet.begin(), packet.begin() + 20}), 0);
+    EXPECT_EQ(UdpChecksumOf(packet), 0);
+  }
+}
+
 TEST(WireHeaderTest, Ipv6FramesOfAllSizesAreWhole) {
   WireHeader header(At("2001:db8::1", 50001), At("2001:db8:5::9", 65535));
   EXPECT_EQ(header.ip_size(), 48u);

@@ -180,7 +180,7 @@ absl::StatusOr<HostResolver::Addresses> AddressesOf(const std::string& text) {
 }
 
 template <typename T>
-void SetIf(uint32_t value, T& out) {
+void SetIf(uint64_t value, T& out) {
   if (value != 0) out = static_cast<T>(value);
 }
 
@@ -265,6 +265,11 @@ EdgeOptions CoreOptionsOf(const pb::SignalingEdgeConfig& config) {
   SetIf(limits.connections_per_second_per_source(),
         out.connections_per_second_per_source);
   SetIf(limits.history_entries(), out.history_entries);
+  const pb::CallTraceConfig& trace = config.call_trace();
+  SetIf(trace.one_in(), out.ladder.one_in);
+  if (trace.disabled()) out.ladder.one_in = 0;
+  SetIf(trace.max_bytes(), out.ladder.max_bytes);
+  SetIf(trace.max_leg_bytes(), out.ladder.max_leg_bytes);
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include "CLI/Validators.hpp"
 #include "tools/cli/apply_cmd.h"
 #include "tools/cli/audit_cmd.h"
+#include "tools/cli/call_cmds.h"
 #include "tools/cli/certs_cmd.h"
 #include "tools/cli/check_cmd.h"
 #include "tools/cli/cli_context.h"
@@ -65,6 +66,7 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddListCommands(app, context);
   AddEventsCommand(app, context);
   AddSessionCommands(app, context);
+  AddCallCommands(app, context);
   AddAuditCommand(app, context);
   AddIssueCredentialCommand(app, context);
   AddCredentialCommands(app, context);

@@ -6,6 +6,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/call_failure.h"
 #include "services/signaling_edge/core/leg_messages.h"
+#include "services/signaling_edge/core/q850_cause.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_status.h"
 #include "services/signaling_edge/core/sip_text.h"
@@ -434,11 +435,14 @@ void Call::CancelOther(MonoTime now) {
   }
   exchange.cancel_sent = true;
   // RFC 3326: a phone need not show it as missed.
+  std::string why;
+  if (cause_ != 0) {
+    why = Q850Reason(cause_);
+  } else if (record_.reason == "ANSWERED_ELSEWHERE") {
+    why = "SIP;cause=200;text=\"Call completed elsewhere\"";
+  }
   actions_.push_back(
-      CallCancelInvite{Other(exchange.from), exchange.cseq,
-                       record_.reason == "ANSWERED_ELSEWHERE"
-                           ? "SIP;cause=200;text=\"Call completed elsewhere\""
-                           : ""});
+      CallCancelInvite{Other(exchange.from), exchange.cseq, std::move(why)});
 }
 
 void Call::SendBye(LegSide side) {
@@ -446,8 +450,9 @@ void Call::SendBye(LegSide side) {
   if (receiver.bye_sent || !receiver.dialog.has_value()) return;
   receiver.bye_sent = true;
   receiver.ended = false;
-  actions_.push_back(
-      CallSendRequest{side, receiver.dialog->MakeRequest(SipMethod::kBye)});
+  SipMessage bye = receiver.dialog->MakeRequest(SipMethod::kBye);
+  if (cause_ != 0) bye.Add(HeaderId::kReason, Q850Reason(cause_));
+  actions_.push_back(CallSendRequest{side, std::move(bye)});
 }
 
 void Call::EndBoth(std::string_view reason, CallDisposition disposition,
@@ -462,7 +467,8 @@ void Call::EndBoth(std::string_view reason, CallDisposition disposition,
       CloseExchange();
       media_.Abandon();
     } else if (!exchange_->refused) {
-      AnswerFinally(initial ? 480 : 487, reason, disposition, now);
+      const int code = cause_ == 0 ? 480 : SipCodeOfCause(cause_);
+      AnswerFinally(initial ? code : 487, reason, disposition, now);
     }
   }
   unacknowledged_.reset();
@@ -504,8 +510,10 @@ CallActions Call::GiveUp(int code, std::string_view reason,
   return Take();
 }
 
-CallActions Call::Hangup(std::string_view reason, MonoTime now) {
+CallActions Call::Hangup(std::string_view reason, MonoTime now,
+                         uint32_t cause) {
   if (!record_.ended.has_value()) {
+    cause_ = cause;
     EndBoth(reason,
             record_.answered.has_value() ? CallDisposition::kAnswered
                                          : CallDisposition::kFailed,
@@ -570,6 +578,9 @@ SipMessage Call::MakeLegResponse(LegSide to, const SipMessage& request,
     response.Add(HeaderId::kAllow, kCallMethods);
   }
   if (code == 422) receiver.timer.AddMinimum(response);
+  if (cause_ != 0 && code >= 300) {
+    response.Add(HeaderId::kReason, Q850Reason(cause_));  // RFC 6432
+  }
   // RFC 3311 section 5.2: ask again, but not all at once.
   if (code == 500 && request.method() == SipMethod::kUpdate) {
     response.SetUint(HeaderId::kRetryAfter,

@@ -166,8 +166,9 @@ class Call {
   CallActions EndLeg(LegSide from, const SipMessage& request,
                      TransactionId transaction);
 
-  // Ends it from our side with `reason`.
-  CallActions Hangup(std::string_view reason, MonoTime now);
+  // Ends it from our side with `reason`; the parties are told `cause` (ITU-T
+  // Q.850), if there is one.
+  CallActions Hangup(std::string_view reason, MonoTime now, uint32_t cause = 0);
 
   CallActions OnDeadline(MonoTime now);
   MonoTime deadline() const;
@@ -354,6 +355,7 @@ class Call {
   std::vector<Passing> passing_;
   MonoTime linger_until_ = MonoTime::InfiniteFuture();
   bool over_ = false;
+  uint32_t cause_ = 0;  // what the parties are told of the end
   uint32_t forks_ = 0;
   std::vector<std::string> redirects_;
   std::optional<LegSide> realign_;  // gets an offer next

@@ -27,7 +27,17 @@ std::string CallControl::DialogKey(std::string_view call_id,
 
 CallControl::CallControl(const EdgeOptions& options, CallPort& port,
                          const Registrar& registrar, RandomSource& random)
-    : options_(options), port_(port), registrar_(registrar), random_(random) {}
+    : options_(options),
+      port_(port),
+      registrar_(registrar),
+      random_(random),
+      ladder_(options.ladder) {}
+
+LegTraceId CallControl::LadderOf(const SipMessage& request) {
+  LegSide side = LegSide::kA;
+  const Call* call = CallOf(request, side);
+  return call == nullptr ? 0 : ladder_.Of(call->id(), side);
+}
 
 void CallControl::NoteDialog(uint64_t call, LegSide side,
                              std::string_view call_id, std::string_view tag) {
@@ -242,7 +252,8 @@ void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
       }
     } else if (auto* ack = std::get_if<CallSendAck>(&action)) {
       if (Reach(call, ack->leg, now)) {
-        port_.SendAck(call.flow(ack->leg), std::move(ack->ack));
+        port_.SendAck(call.flow(ack->leg), std::move(ack->ack), {id, ack->leg},
+                      now);
       }
     } else if (auto* cancel = std::get_if<CallCancelInvite>(&action)) {
       port_.CancelInvite({id, cancel->leg}, cancel->cseq, cancel->reason, now);
@@ -284,6 +295,9 @@ void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
                                        call.media().session().relay,
                                        remove->reason});
     } else if (auto* refused = std::get_if<CallRefused>(&action)) {
+      for (const LegSide side : {LegSide::kA, LegSide::kB}) {
+        ladder_.SetReason(ladder_.Of(id, side), ReasonOf(refused->status));
+      }
       const Party& party = call.party(refused->leg);
       EdgeEvent event;
       event.type = EdgeEvent::Type::kRefused;
@@ -394,6 +408,7 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
         ended + options_.history_retention >= now) {
       break;
     }
+    ladder_.Forget(history_.front());
     ended_.erase(oldest);
     history_.pop_front();
   }
@@ -401,13 +416,13 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
 }
 
 absl::Status CallControl::EndCall(uint64_t id, std::string_view reason,
-                                  MonoTime now) {
+                                  MonoTime now, uint32_t cause) {
   const auto it = calls_.find(id);
   if (it == calls_.end() || it->second->record().ended.has_value()) {
     return MakeError(absl::StatusCode::kNotFound, "CALL_NOT_FOUND",
                      "no such call lives");
   }
-  Do(*it->second, it->second->Hangup(reason, now), now);
+  Do(*it->second, it->second->Hangup(reason, now, cause), now);
   return absl::OkStatus();
 }
 

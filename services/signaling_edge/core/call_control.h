@@ -22,6 +22,7 @@
 #include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/attempt.h"
 #include "services/signaling_edge/core/call.h"
+#include "services/signaling_edge/core/call_ladder.h"
 #include "services/signaling_edge/core/call_record.h"
 #include "services/signaling_edge/core/edge_action.h"
 #include "services/signaling_edge/core/edge_event.h"
@@ -48,7 +49,8 @@ class CallPort {
   // way; nothing was sent then.
   virtual absl::Status SendRequest(const Flow& flow, SipMessage request,
                                    CallLeg owner, MonoTime now) = 0;
-  virtual void SendAck(const Flow& flow, SipMessage ack) = 0;
+  virtual void SendAck(const Flow& flow, SipMessage ack, CallLeg owner,
+                       MonoTime now) = 0;
   // CANCEL for the INVITE that `owner` sent with this CSeq number.
   virtual void CancelInvite(CallLeg owner, uint32_t cseq,
                             std::string_view reason, MonoTime now) = 0;
@@ -120,7 +122,8 @@ class CallControl {
                       MonoTime now);
 
   // NotFound unless it lives.
-  absl::Status EndCall(uint64_t id, std::string_view reason, MonoTime now);
+  absl::Status EndCall(uint64_t id, std::string_view reason, MonoTime now,
+                       uint32_t cause = 0);
   void EndAll(std::string_view reason, MonoTime now);
 
   void OnDeadline(MonoTime now);
@@ -135,6 +138,12 @@ class CallControl {
   // Live ones, then those ended a short while ago; nullptr if unknown.
   std::vector<const CallRecord*> Records() const;
   const CallRecord* Find(uint64_t id) const;
+
+  // The last messages of calls; the owner, who sees them, adds them.
+  CallLadder& ladder() { return ladder_; }
+  const CallLadder& ladder() const { return ladder_; }
+  // Of the leg whose dialog a request is of; 0 if there is none.
+  LegTraceId LadderOf(const SipMessage& request);
 
  private:
   struct Host {
@@ -280,6 +289,7 @@ class CallControl {
   DeadlineQueue<uint64_t> deadlines_;
   absl::flat_hash_map<uint64_t, CallRecord> ended_;
   std::deque<uint64_t> history_;  // of ended_, newest last
+  CallLadder ladder_;
 };
 
 }  // namespace sallyport::signaling_edge

@@ -402,6 +402,7 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   attempt.branches.push_back(id);
   attempt_of_[id] = attempt.id;
   traces_[id].initial = attempt.transaction;
+  ladder_.Attach(id, attempt.transaction);
   if (!line.empty()) {
     hunts_.OnCallBegan(line);
     traces_[id].lines.push_back(std::move(line));

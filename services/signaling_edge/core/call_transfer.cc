@@ -280,6 +280,7 @@ void CallControl::MoveDialog(uint64_t from, LegSide side, uint64_t to,
   std::string key = DialogKey(dialog->id().call_id, dialog->id().local_tag);
   std::erase(traces_[from].dialogs, key);
   by_dialog_[key] = {to, to_side};
+  ladder_.Move(from, side, to, to_side);
   traces_[to].dialogs.push_back(std::move(key));
 }
 

@@ -193,8 +193,9 @@ EdgeActions EdgeCore::OnDrain(MonoTime now) {
 }
 
 EdgeActions EdgeCore::OnEndCall(uint64_t call, std::string_view reason,
-                                MonoTime now) {
-  calls_.EndCall(call, reason, now).IgnoreError();  // it may have just ended
+                                MonoTime now, uint32_t cause) {
+  calls_.EndCall(call, reason, now, cause)
+      .IgnoreError();  // it may have just ended
   return TakeActions();
 }
 
@@ -225,7 +226,7 @@ EdgeActions EdgeCore::OnDeadline(MonoTime now) {
     if (clients_.contains(outcome.id)) {
       DoClient(outcome.id, outcome.actions, nullptr, now);
     } else {
-      DoServer(outcome.id, outcome.actions);
+      DoServer(outcome.id, outcome.actions, now);
     }
   }
   calls_.OnDeadline(now);

@@ -102,7 +102,9 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
 
   // New calls are refused from now on; live ones go on.
   EdgeActions OnDrain(MonoTime now);
-  EdgeActions OnEndCall(uint64_t call, std::string_view reason, MonoTime now);
+  // `cause` (ITU-T Q.850) is told to the parties, if there is one.
+  EdgeActions OnEndCall(uint64_t call, std::string_view reason, MonoTime now,
+                        uint32_t cause = 0);
   EdgeActions OnEndAllCalls(std::string_view reason, MonoTime now);
   EdgeActions OnRemoveRegistration(uint64_t id, MonoTime now);
   EdgeActions OnCloseConnection(ConnectionId id, MonoTime now);
@@ -118,6 +120,9 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   const ConnectionTable& connections() const { return connections_; }
   const Registrar& registrar() const { return registrar_; }
   const CallControl& calls() const { return calls_; }
+  CallLadder::View LadderOf(uint64_t call) const {
+    return calls_.ladder().Look(call);
+  }
   const PeerHealthTable& peer_health() const { return peer_health_; }
   const Resolver* plan() const { return plan_.get(); }
   const Stats& stats() const { return stats_; }
@@ -132,6 +137,7 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   struct ServerSide {
     Flow flow;
     SocketAddress reply_to;  // UDP
+    LegTraceId trace = 0;    // where it is kept for operators
   };
   struct ClientSide {
     CallLeg owner;
@@ -143,7 +149,8 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   // CallPort.
   absl::Status SendRequest(const Flow& flow, SipMessage request, CallLeg owner,
                            MonoTime now) override;
-  void SendAck(const Flow& flow, SipMessage ack) override;
+  void SendAck(const Flow& flow, SipMessage ack, CallLeg owner,
+               MonoTime now) override;
   void CancelInvite(CallLeg owner, uint32_t cseq, std::string_view reason,
                     MonoTime now) override;
   void CallGone(uint64_t call) override;
@@ -214,10 +221,17 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   void OnNotify(const Flow& flow, const SipMessage& request,
                 TransactionId transaction, MonoTime now);
   // The messages that a transaction wants sent or told.
-  void DoServer(TransactionId id, const TransactionActions& actions);
+  void DoServer(TransactionId id, const TransactionActions& actions,
+                MonoTime now);
   void DoClient(TransactionId id, const TransactionActions& actions,
                 const SipMessage* response, MonoTime now);
   void NoteClient(TransactionId id, ClientSide side);
+  // Keeps a message for operators, if its call is one of those kept.
+  void KeepReceived(LegTraceId trace, const Flow& flow,
+                    const SipMessage& message, MonoTime now);
+  void KeepInvite(const Flow& flow, const SipMessage& invite,
+                  TransactionId transaction, MonoTime now);
+  LegTraceId TraceOf(const ClientSide& side);
   void ForgetEnded(TransactionId id);
 
   // The listener whose names we bear on a transport.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "services/signaling_edge/core/call_ladder.h"
 #include "services/signaling_edge/core/parse_policy.h"
 #include "services/signaling_edge/core/session_timer.h"
 #include "services/signaling_edge/core/sip_headers.h"
@@ -42,6 +43,7 @@ struct EdgeOptions {
   // long as their servers say.
   absl::Duration host_lifetime = absl::Seconds(1);
   absl::Duration history_retention = absl::Hours(1);
+  CallLadder::Options ladder;
 
   size_t max_connections = 10'000;
   size_t max_connections_per_source = 100;

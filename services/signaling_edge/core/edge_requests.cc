@@ -130,9 +130,16 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now) {
       request, ScopeOf(flow), flow.transport != SipTransport::kUdp, now);
   switch (outcome.kind) {
     case RequestOutcome::Kind::kAbsorbed:
-      DoServer(outcome.id, outcome.actions);
+      if (const auto known = servers_.find(outcome.id);
+          known != servers_.end()) {
+        KeepReceived(known->second.trace, flow, request, now);
+      }
+      DoServer(outcome.id, outcome.actions, now);
       return;
     case RequestOutcome::Kind::kAck:
+      if (calls_.IsInDialog(request, flow, ProvenResource(flow))) {
+        KeepReceived(calls_.LadderOf(request), flow, request, now);
+      }
       calls_.OnAck(request, flow, ProvenResource(flow), now);
       return;
     case RequestOutcome::Kind::kMerged:
@@ -154,6 +161,11 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now) {
       RespondUnproven(outcome.id, std::move(response), now);
       return;
     }
+    if (const auto invite = servers_.find(outcome.cancelled);
+        invite != servers_.end() && invite->second.trace != 0) {
+      servers_[outcome.id].trace = invite->second.trace;
+      KeepReceived(invite->second.trace, flow, request, now);
+    }
     Respond(outcome.id, std::move(response), now);
     calls_.OnCancel(outcome.cancelled, now);
     return;
@@ -173,7 +185,12 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
     Respond(transaction, MakeResponse(request, 100, ReasonPhrase(100), ""),
             now);
   };
-  if (proven) trying();  // to others not before we know them
+  if (proven && !HasToTag(request)) {  // to others not before we know them
+    if (method == SipMethod::kInvite) {
+      KeepInvite(flow, request, transaction, now);
+    }
+    trying();
+  }
   if (!ParseSipUri(request.request_uri()).ok()) {
     RespondUnproven(transaction, answer(416), now);
     return;
@@ -199,7 +216,9 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
       return;
     }
     NoteProved(flow);
-    if (!proven) trying();
+    servers_[transaction].trace = calls_.LadderOf(request);
+    KeepReceived(servers_[transaction].trace, flow, request, now);
+    trying();
     calls_.OnInDialog(request, transaction, flow, ProvenResource(flow), now);
     return;
   }
@@ -304,6 +323,7 @@ void EdgeCore::OnInvite(const Flow& flow, const SipMessage& request,
                         TransactionId transaction, MonoTime now) {
   const std::optional<Party> caller = Prove(flow, request, transaction, now);
   if (!caller.has_value()) return;
+  KeepInvite(flow, request, transaction, now);
   if (ProvenResource(flow).empty()) {
     Respond(transaction, MakeResponse(request, 100, ReasonPhrase(100), ""),
             now);

@@ -33,9 +33,34 @@ absl::Status EdgeCore::SendRequest(const Flow& flow, SipMessage request,
   return absl::OkStatus();
 }
 
-void EdgeCore::SendAck(const Flow& flow, SipMessage ack) {
+void EdgeCore::SendAck(const Flow& flow, SipMessage ack, CallLeg owner,
+                       MonoTime now) {
   AddVia(ack, ListenerOf(flow), NewToken());
-  Transmit(flow, WriteSipMessage(ack));
+  std::string text = WriteSipMessage(ack);
+  calls_.ladder().Add(calls_.ladder().Of(owner.call, owner.side), flow, true,
+                      text, now);
+  Transmit(flow, std::move(text));
+}
+
+void EdgeCore::KeepReceived(LegTraceId trace, const Flow& flow,
+                            const SipMessage& message, MonoTime now) {
+  if (trace == 0) return;
+  calls_.ladder().Add(trace, flow, false, WriteSipMessage(message), now);
+}
+
+void EdgeCore::KeepInvite(const Flow& flow, const SipMessage& invite,
+                          TransactionId transaction, MonoTime now) {
+  LegTraceId& trace = servers_[transaction].trace;
+  if (trace != 0) return;  // it is there already
+  trace = calls_.ladder().Begin(transaction);
+  KeepReceived(trace, flow, invite, now);
+}
+
+LegTraceId EdgeCore::TraceOf(const ClientSide& side) {
+  if (side.check != 0 || (side.owner.call & MessageWaiting::kOwner) != 0) {
+    return 0;
+  }
+  return calls_.ladder().Of(side.owner.call, side.owner.side);
 }
 
 void EdgeCore::NoteClient(TransactionId id, ClientSide side) {
@@ -86,7 +111,7 @@ void EdgeCore::Respond(TransactionId transaction, SipMessage response,
   if (!options_.server_header.empty()) {
     response.Set(HeaderId::kServer, options_.server_header);
   }
-  DoServer(transaction, transactions_.Respond(transaction, response, now));
+  DoServer(transaction, transactions_.Respond(transaction, response, now), now);
 }
 
 void EdgeCore::RespondUnproven(TransactionId transaction, SipMessage response,
@@ -106,11 +131,13 @@ void EdgeCore::RespondStateless(const Flow& flow, const SipMessage& request,
                                                 NewToken())));
 }
 
-void EdgeCore::DoServer(TransactionId id, const TransactionActions& actions) {
+void EdgeCore::DoServer(TransactionId id, const TransactionActions& actions,
+                        MonoTime now) {
   if (const auto it = servers_.find(id); it != servers_.end()) {
     const ServerSide side = it->second;
     for (const TransactionAction& action : actions) {
       if (const auto* send = std::get_if<SendToPeer>(&action)) {
+        calls_.ladder().Add(side.trace, side.flow, true, send->wire, now);
         TransmitTo(side, send->wire);
       }
     }
@@ -123,9 +150,12 @@ void EdgeCore::DoClient(TransactionId id, const TransactionActions& actions,
   const auto it = clients_.find(id);
   if (it == clients_.end()) return;
   const ClientSide side = it->second;
+  const LegTraceId trace = TraceOf(side);
+  if (response != nullptr) KeepReceived(trace, side.flow, *response, now);
   ForgetEnded(id);
   for (const TransactionAction& action : actions) {
     if (const auto* send = std::get_if<SendToPeer>(&action)) {
+      calls_.ladder().Add(trace, side.flow, true, send->wire, now);
       Transmit(side.flow, send->wire);
     } else if (std::holds_alternative<DeliverResponse>(action)) {
       if (response == nullptr) continue;
@@ -158,7 +188,7 @@ void EdgeCore::DoClient(TransactionId id, const TransactionActions& actions,
 
 void EdgeCore::ForgetEnded(TransactionId id) {
   if (transactions_.contains(id)) return;
-  servers_.erase(id);
+  if (servers_.erase(id) != 0) calls_.ladder().Release(id);
   const auto it = clients_.find(id);
   if (it == clients_.end()) return;
   if (Connection* connection = connections_.Find(it->second.flow.connection)) {

@@ -18,6 +18,7 @@
 #include "services/signaling_edge/core/registration_desk.h"
 #include "services/signaling_edge/io/peer_trust.h"
 #include "services/signaling_edge/io/trust_bundle.h"
+#include "services/signaling_edge/rpc/plain_text.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -25,47 +26,6 @@ namespace {
 namespace type = ::sallyport::type::v1;
 
 constexpr std::string_view kNobody = "tenants/-";
-
-// Octets of the UTF-8 character (RFC 3629) that `text` begins with; 0 if none.
-size_t CharacterSize(std::string_view text) {
-  const auto at = [&](size_t i) {
-    return i < text.size() ? static_cast<uint8_t>(text[i]) : uint8_t{0};
-  };
-  const auto is_tail = [&](size_t i) { return (at(i) & 0xC0) == 0x80; };
-  const uint8_t first = at(0);
-  const uint8_t second = at(1);
-  if (first < 0x80) return 1;
-  if (first < 0xC2 || first > 0xF4 || !is_tail(1)) return 0;
-  if (first < 0xE0) return 2;
-  if (!is_tail(2)) return 0;
-  if (first < 0xF0) {
-    const bool is_long = first == 0xE0 && second < 0xA0;
-    const bool is_surrogate = first == 0xED && second >= 0xA0;
-    return is_long || is_surrogate ? 0 : 3;
-  }
-  const bool is_out =
-      (first == 0xF0 && second < 0x90) || (first == 0xF4 && second >= 0x90);
-  return is_out || !is_tail(3) ? 0 : 4;
-}
-
-// What others have written, fit for a string field: proto3 readers refuse the
-// whole message for one that is no UTF-8.
-std::string Plain(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  while (!text.empty()) {
-    const size_t size = CharacterSize(text);
-    const auto first = static_cast<uint8_t>(text[0]);
-    if (size == 0 || first < 0x20 || first == 0x7F) {
-      out.push_back('?');
-      text.remove_prefix(1);
-    } else {
-      out.append(text.substr(0, size));
-      text.remove_prefix(size);
-    }
-  }
-  return out;
-}
 
 std::string NameOf(std::string_view tenant, std::string_view collection,
                    uint64_t id) {
@@ -252,15 +212,6 @@ v1::AuthenticationMethod AuthenticationFromText(std::string_view text) {
   return v1::AUTHENTICATION_METHOD_UNSPECIFIED;
 }
 
-// Of the connection that carries a leg; as ToProto(Connection) names it.
-std::string ConnectionNameOf(const LegRecord& leg) {
-  const bool known =
-      !leg.party.phone.empty() || (leg.party.kind == Party::Kind::kPeer &&
-                                   (leg.flow.is_tls() || !leg.incoming));
-  return NameOf(known ? std::string_view(leg.party.tenant) : kNobody,
-                "connections", leg.flow.connection);
-}
-
 v1::CallLeg ToProto(const LegRecord& leg, const CallRecord& call,
                     const ProtoContext& context) {
   v1::CallLeg out;
@@ -272,7 +223,7 @@ v1::CallLeg ToProto(const LegRecord& leg, const CallRecord& call,
   }
   out.set_phone(leg.party.phone);
   out.set_authentication(ToProto(leg.party.authentication));
-  out.set_identity(Plain(leg.party.identity));
+  out.set_identity(PlainText(leg.party.identity));
   *out.mutable_remote_address() = ToProto(leg.flow.remote, leg.flow.transport);
   if (leg.flow.connection != 0) {
     out.set_connection(ConnectionNameOf(leg));
@@ -282,9 +233,9 @@ v1::CallLeg ToProto(const LegRecord& leg, const CallRecord& call,
   out.set_media_protocol(leg.suite.has_value() ? type::MEDIA_PROTOCOL_SDES_SRTP
                                                : type::MEDIA_PROTOCOL_RTP);
   if (leg.suite.has_value()) out.set_srtp_suite(ToProto(*leg.suite));
-  out.set_called_number(Plain(leg.called));
-  out.set_calling_number(Plain(leg.calling));
-  out.set_sip_call_id(Plain(leg.sip_call_id));
+  out.set_called_number(PlainText(leg.called));
+  out.set_calling_number(PlainText(leg.calling));
+  out.set_sip_call_id(PlainText(leg.sip_call_id));
   out.set_state(ToProto(leg.state));
   out.set_sip_status(static_cast<uint32_t>(leg.sip_status));
   if (call.ended.has_value()) out.set_reason(call.reason);
@@ -301,6 +252,14 @@ v1::CallLeg ToProto(const LegRecord& leg, const CallRecord& call,
 
 }  // namespace
 
+std::string ConnectionNameOf(const LegRecord& leg) {
+  const bool known =
+      !leg.party.phone.empty() || (leg.party.kind == Party::Kind::kPeer &&
+                                   (leg.flow.is_tls() || !leg.incoming));
+  return NameOf(known ? std::string_view(leg.party.tenant) : kNobody,
+                "connections", leg.flow.connection);
+}
+
 type::TransportAddress ToProto(const SocketAddress& address,
                                SipTransport transport) {
   type::TransportAddress out;
@@ -312,19 +271,19 @@ type::TransportAddress ToProto(const SocketAddress& address,
 
 type::CertificateSummary ToProto(const CertificateInfo& certificate) {
   type::CertificateSummary out;
-  out.set_subject(Plain(certificate.subject));
-  out.set_issuer(Plain(certificate.issuer));
+  out.set_subject(PlainText(certificate.subject));
+  out.set_issuer(PlainText(certificate.issuer));
   out.set_serial(certificate.serial_hex);
   for (const SubjectAltName& name : certificate.alt_names) {
     switch (name.type) {
       case SubjectAltName::Type::kDns:
-        out.add_subject_alt_names("DNS:" + Plain(name.value));
+        out.add_subject_alt_names("DNS:" + PlainText(name.value));
         break;
       case SubjectAltName::Type::kUri:
-        out.add_subject_alt_names("URI:" + Plain(name.value));
+        out.add_subject_alt_names("URI:" + PlainText(name.value));
         break;
       case SubjectAltName::Type::kEmail:
-        out.add_subject_alt_names("email:" + Plain(name.value));
+        out.add_subject_alt_names("email:" + PlainText(name.value));
         break;
       case SubjectAltName::Type::kIp:
         if (const auto ip = SocketAddress::FromBytes(AsBytes(name.value), 0)) {
@@ -351,8 +310,8 @@ v1::Call ToProto(const CallRecord& record, const ProtoContext& context) {
   for (const LegRecord& leg : record.legs) {
     *out.add_legs() = ToProto(leg, record, context);
   }
-  out.set_called_number(Plain(record.called));
-  out.set_calling_number(Plain(record.calling));
+  out.set_called_number(PlainText(record.called));
+  out.set_calling_number(PlainText(record.calling));
   out.set_matched_resource(record.matched_resource);
   out.set_matched_pattern(record.matched_pattern);
   out.set_snapshot_version(record.snapshot_version);
@@ -383,9 +342,9 @@ v1::Connection ToProto(const Connection& connection, const ConnectionIo* io,
     } else {
       out.set_phone(identity.resource);
     }
-    out.set_remote_identity(Plain(identity.matched.name));
+    out.set_remote_identity(PlainText(identity.matched.name));
     out.set_identity_source(ToProto(identity.matched.source));
-    out.set_matched_name(Plain(MatchedText(identity.matched)));
+    out.set_matched_name(PlainText(MatchedText(identity.matched)));
   }
   out.set_name(NameOf(tenant, "connections", connection.id));
   *out.mutable_remote_address() =
@@ -396,7 +355,7 @@ v1::Connection ToProto(const Connection& connection, const ConnectionIo* io,
     out.set_tls_version(tls.version);
     out.set_cipher_suite(tls.cipher);
     out.set_resumed(tls.resumed);
-    out.set_server_name(Plain(tls.server_name));
+    out.set_server_name(PlainText(tls.server_name));
     if (tls.certificate.has_value()) {
       *out.mutable_remote_certificate() = ToProto(*tls.certificate);
     }
@@ -441,8 +400,8 @@ v1::Registration ToProto(const Binding& binding, const PlanIndex* plan,
   }
   out.set_user(binding.user);
   out.set_phone(binding.phone);
-  out.set_contact(Plain(binding.contact));
-  out.set_user_agent(Plain(binding.user_agent));
+  out.set_contact(PlainText(binding.contact));
+  out.set_user_agent(PlainText(binding.user_agent));
   *out.mutable_remote_address() =
       ToProto(binding.flow.remote, binding.flow.transport);
   if (binding.flow.connection != 0) {
@@ -453,7 +412,7 @@ v1::Registration ToProto(const Binding& binding, const PlanIndex* plan,
   *out.mutable_create_time() = Stamp(context.time.At(binding.registered));
   *out.mutable_refresh_time() = Stamp(context.time.At(binding.refreshed));
   *out.mutable_expire_time() = Stamp(context.time.At(binding.expires));
-  out.set_instance_id(Plain(binding.instance));
+  out.set_instance_id(PlainText(binding.instance));
   out.set_edge(context.edge);
   return out;
 }
@@ -471,18 +430,18 @@ v1::Refusal RefusalToProto(int64_t sequence, absl::Time time,
   }
   if (!event.refusal.has_value()) return out;
   const Refusal& refusal = *event.refusal;
-  out.set_explanation(Plain(refusal.explanation));
+  out.set_explanation(PlainText(refusal.explanation));
   out.set_kind(ToProto(refusal.kind));
   *out.mutable_remote_address() = ToProto(refusal.remote, refusal.transport);
   if (!refusal.certificate_subject.empty() ||
       !refusal.certificate_sha256.empty()) {
     out.mutable_remote_certificate()->set_subject(
-        Plain(refusal.certificate_subject));
+        PlainText(refusal.certificate_subject));
     out.mutable_remote_certificate()->set_sha256_thumbprint(
         refusal.certificate_sha256);
   }
   for (const std::string& identity : refusal.presented_identities) {
-    out.add_presented_identities(Plain(identity));
+    out.add_presented_identities(PlainText(identity));
   }
   for (const std::string& identity : refusal.expected_identities) {
     out.add_expected_identities(identity);
@@ -490,7 +449,7 @@ v1::Refusal RefusalToProto(int64_t sequence, absl::Time time,
   out.set_peer(refusal.peer);
   out.set_subject(refusal.subject);
   out.set_dial_plan(refusal.dial_plan);
-  out.set_sip_method(Plain(refusal.sip_method));
+  out.set_sip_method(PlainText(refusal.sip_method));
   out.set_sip_status(static_cast<uint32_t>(refusal.sip_status));
   return out;
 }

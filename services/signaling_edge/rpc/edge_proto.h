@@ -51,6 +51,9 @@ type::v1::TransportAddress ToProto(const SocketAddress& address,
                                    SipTransport transport);
 type::v1::CertificateSummary ToProto(const CertificateInfo& certificate);
 
+// Of the connection that carries a leg; as ToProto(Connection) names it.
+std::string ConnectionNameOf(const LegRecord& leg);
+
 // One JSON object without line breaks: the record as the API says it.
 std::string CallRecordLine(int64_t sequence, const EndedCall& ended,
                            const std::string& edge);

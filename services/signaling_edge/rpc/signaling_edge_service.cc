@@ -27,17 +27,6 @@ void SortByName(std::vector<Item>& items) {
 }
 
 // The resource with this name, or nothing.
-std::optional<v1::Call> FindCall(EdgeLoop& loop, const std::string& name,
-                                 const ProtoContext& context) {
-  const auto id = IdOfName(name, "calls");
-  const CallRecord* const record =
-      id.has_value() ? loop.core().calls().Find(*id) : nullptr;
-  if (record == nullptr) return std::nullopt;
-  v1::Call call = ToProto(*record, context);
-  if (call.name() != name) return std::nullopt;
-  return call;
-}
-
 std::optional<v1::Connection> FindConnection(EdgeLoop& loop,
                                              const std::string& name,
                                              const ProtoContext& context) {
@@ -183,64 +172,6 @@ grpc::ServerUnaryReactor* SignalingEdgeService::DeleteRegistration(
                       *IdOfName(request->name(), "registrations"), loop.now()));
                   return absl::OkStatus();
                 });
-}
-
-// -------------------------------------------------------------------- calls
-
-grpc::ServerUnaryReactor* SignalingEdgeService::GetCall(
-    grpc::CallbackServerContext* context, const v1::GetCallRequest* request,
-    v1::Call* response) {
-  return OnLoop(context, "GetCall", request->name(),
-                [this, request, response](EdgeLoop& loop) -> absl::Status {
-                  auto found = FindCall(loop, request->name(), ContextOf(loop));
-                  if (!found.has_value()) return NotFound(request->name());
-                  *response = *std::move(found);
-                  return absl::OkStatus();
-                });
-}
-
-grpc::ServerUnaryReactor* SignalingEdgeService::ListCalls(
-    grpc::CallbackServerContext* context, const v1::ListCallsRequest* request,
-    v1::ListCallsResponse* response) {
-  return OnLoop(
-      context, "ListCalls", request->parent(),
-      [this, request, response](EdgeLoop& loop) -> absl::Status {
-        SP_RETURN_IF_ERROR(CheckParent(request->parent()));
-        std::vector<v1::Call> items;
-        const ProtoContext names = ContextOf(loop);
-        for (const CallRecord* record : loop.core().calls().Records()) {
-          if (!BelongsTo(record->tenant, request->parent())) continue;
-          items.push_back(ToProto(*record, names));
-        }
-        SortByName(items);
-        return FillPage(*request, std::move(items), *response->mutable_calls(),
-                        *response);
-      });
-}
-
-grpc::ServerUnaryReactor* SignalingEdgeService::EndCall(
-    grpc::CallbackServerContext* context, const v1::EndCallRequest* request,
-    v1::Call* response) {
-  return OnLoop(
-      context, "EndCall", request->name(),
-      [this, request, response](EdgeLoop& loop) -> absl::Status {
-        if (request->cause() != 0 && request->cause() != 16) {
-          return MakeError(absl::StatusCode::kInvalidArgument,
-                           "CAUSE_NOT_SERVED",
-                           "this version ends calls by cause 16 only",
-                           {{"cause", "must be 0 or 16"}});
-        }
-        auto found = FindCall(loop, request->name(), ContextOf(loop));
-        if (!found.has_value()) return NotFound(request->name());
-        if (found->state() != v1::CALL_STATE_ENDED) {
-          loop.Do(loop.core().OnEndCall(*IdOfName(request->name(), "calls"),
-                                        "ENDED_BY_OPERATOR", loop.now()));
-          found = FindCall(loop, request->name(), ContextOf(loop));
-          if (!found.has_value()) return NotFound(request->name());
-        }
-        *response = *std::move(found);
-        return absl::OkStatus();
-      });
 }
 
 // -------------------------------------------------------------- connections

@@ -21,7 +21,7 @@
 namespace sallyport::signaling_edge {
 
 // gRPC in, core, gRPC out: handlers that need the loop's state are finished by
-// the loop. GetCallTrace and Drain are not served: UNIMPLEMENTED. Thread-safe.
+// the loop. Thread-safe.
 class SignalingEdgeService final
     : public v1::SignalingEdgeService::CallbackService {
  public:
@@ -67,6 +67,9 @@ class SignalingEdgeService final
   grpc::ServerUnaryReactor* EndCall(grpc::CallbackServerContext* context,
                                     const v1::EndCallRequest* request,
                                     v1::Call* response) override;
+  grpc::ServerUnaryReactor* GetCallTrace(grpc::CallbackServerContext* context,
+                                         const v1::GetCallTraceRequest* request,
+                                         v1::CallTrace* response) override;
   grpc::ServerUnaryReactor* GetConnection(
       grpc::CallbackServerContext* context,
       const v1::GetConnectionRequest* request,

@@ -1,0 +1,116 @@
+// The last SIP messages of calls, for the operator who asks what happened: a
+// ring in memory, bounded for each call and for all. Keys and credentials are
+// not even kept; numbers and addresses are taken out when somebody looks
+// (sip_redaction.h).
+#ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_LADDER_H_
+#define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_LADDER_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/media_session.h"
+#include "services/signaling_edge/core/transaction_table.h"
+
+namespace sallyport::signaling_edge {
+
+// The messages of one leg, which several calls may share: the caller's, when
+// many places were called. 0 is none.
+using LegTraceId = uint64_t;
+
+struct LadderMessage {
+  MonoTime at;
+  LegSide leg = LegSide::kA;
+  bool sent = false;  // by us
+  SipTransport transport = SipTransport::kUdp;
+  ConnectionId connection = 0;
+  std::string text;    // without secrets
+  std::string reason;  // of ours, for which it refuses something; or empty
+};
+
+// Thread-compatible.
+class CallLadder {
+ public:
+  struct Options {
+    uint32_t one_in = 1;  // of so many calls one is kept; 0: none
+    size_t max_bytes = size_t{32} << 20;
+    // Of one leg. What is between its first half and its last is left out.
+    size_t max_leg_bytes = size_t{64} << 10;
+  };
+
+  explicit CallLadder(const Options& options) : options_(options) {}
+
+  // An INVITE that may become calls. Release() when its transaction is over.
+  LegTraceId Begin(TransactionId invite);
+  void Release(TransactionId invite);
+  // A call that it became: its caller's leg is that of the INVITE.
+  void Attach(uint64_t call, TransactionId invite);
+  // A leg that goes to another call takes its past along.
+  void Move(uint64_t from, LegSide side, uint64_t to, LegSide to_side);
+  // 0 when the call is not kept.
+  LegTraceId Of(uint64_t call, LegSide side);
+  void Forget(uint64_t call);
+
+  // `flow` is that of the message. Does nothing for trace 0.
+  void Add(LegTraceId leg, const Flow& flow, bool sent, std::string_view text,
+           MonoTime now);
+  // Why the next final response that we send there refuses.
+  void SetReason(LegTraceId leg, std::string_view reason);
+
+  // Those of both legs in order; `dropped` is how many are missing.
+  struct View {
+    std::vector<LadderMessage> messages;
+    uint64_t dropped = 0;
+    bool kept = false;  // the call is one of those that are kept
+  };
+  View Look(uint64_t call) const;
+
+  size_t bytes() const { return bytes_; }
+  size_t legs() const { return legs_.size(); }
+
+ private:
+  struct Entry {
+    uint64_t sequence = 0;
+    LadderMessage message;
+  };
+  struct Leg {
+    uint32_t owners = 0;  // calls, and the INVITE
+    std::deque<Entry> entries;
+    size_t bytes = 0;
+    uint64_t dropped = 0;
+    std::string reason;
+  };
+
+  struct Before;  // by sequence
+
+  static size_t SizeOf(const Entry& entry);
+  void Drop(Leg& leg, std::deque<Entry>::iterator entry);
+  void Disown(LegTraceId id);
+  void Trim(Leg& leg);
+  void TrimAll();
+  bool IsKept(const std::pair<LegTraceId, uint64_t>& place) const;
+
+  const Options options_;
+  uint64_t begun_ = 0;
+  LegTraceId last_leg_ = 0;
+  uint64_t last_sequence_ = 0;
+  size_t bytes_ = 0;
+  size_t kept_ = 0;  // messages
+  absl::flat_hash_map<LegTraceId, Leg> legs_;
+  absl::flat_hash_map<TransactionId, LegTraceId> by_invite_;
+  absl::flat_hash_map<uint64_t, std::array<LegTraceId, 2>> by_call_;
+  // Of all legs, oldest first; some are gone already.
+  std::deque<std::pair<LegTraceId, uint64_t>> ring_;
+};
+
+}  // namespace sallyport::signaling_edge
+
+#endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_LADDER_H_

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""What an operator sees of calls and does to them, with sipp on both sides and
+the real services between."""
+
+import os
+import re
+import sys
+
+sys.path.insert(0, os.getcwd())
+
+from tests.harness.case import main  # noqa: E402
+from tests.harness.sipp import (  # noqa: E402
+    BYE, CALLER_BEGINS, SDP, SippCase, ereg, recv, response)
+
+
+class CallOperationsTest(SippCase):
+
+    def answered(self):
+        """The call that is up, as `sallyport calls` shows it."""
+        return self.cluster.wait_for(
+            lambda: [c for c in self.cluster.items('calls')
+                     if c.get('state') == 'CALL_STATE_ANSWERED'],
+            'the call is answered', 10)[0]
+
+    def test_a_trace_shows_the_ladder_and_nobodys_number(self):
+        called = self.called(recv('INVITE'), response(180), response(200, body=SDP), recv('ACK'),
+                             recv('BYE'), response(200, tag=''))
+        caller = self.caller('8123', CALLER_BEGINS, '<pause milliseconds="1500"/>', BYE)
+        name = self.answered()['name']
+        live = self.cluster.cli('trace', name)
+        self.assertIn('ANSWERED', live)
+        self.finish(caller, called)
+        self.ended('NORMAL_CLEARING')
+        # It is over, and still to be seen; by its short name too.
+        ladder = self.cluster.cli('trace', name.rsplit('/', 1)[1])
+        arrows = [re.sub('-{2,}', '--', line[11:]).strip('| ') for line in ladder.splitlines()
+                  if '-- ' in line]
+        words = [re.search(r'(INVITE|ACK|BYE|\d{3} .*?) ', a + ' ').group(1)[:6] for a in arrows]
+        self.assertEqual([w.split()[0] for w in words],
+                         ['INVITE', '100', 'INVITE', '180', '180', '200', 'ACK', '200', 'ACK',
+                          'BYE', '200', 'BYE', '200'], ladder)
+        whole = self.cluster.cli('trace', name, '--messages')
+        self.assertIn('m=audio', whole)
+        for hidden in ('5550100', '8123', '@' + self.cluster.network):
+            self.assertNotIn(hidden, whole)
+
+    def test_a_call_is_ended_by_a_cause(self):
+        steps = (recv('BYE', ereg('Reason:', '1', 'Q.850;cause=41', check=True)),
+                 response(200, tag=''))
+        called = self.called(recv('INVITE'), response(200, body=SDP), recv('ACK'), *steps)
+        caller = self.caller('8123', CALLER_BEGINS, *steps)
+        name = self.answered()['name']
+        self.cluster.cli('end-call', name, '--cause', '41')
+        self.finish(caller, called)
+        self.ended('ENDED_BY_OPERATOR')
+
+
+if __name__ == '__main__':
+    main()

@@ -255,15 +255,15 @@ TEST_F(AuthorityProcessTest, ABackupThatIsPutBackIsTheWholeAuthority) {
   // A signal ends writing for the moment of the copy; the log goes with it.
   run("mkdir " + kept);
   process_->Signal(SIGSTOP);
-  run("cp " + folder_ + "/capf.db* " + folder_ + "/ca.* " + folder_ +
-      "/capf_listener.* " + folder_ + "/audit.jsonl " + kept);
+  const std::string files = folder_ + "/capf.db* " + folder_ + "/ca.* " +
+                            folder_ + "/capf_*.* " + folder_ + "/audit.jsonl ";
+  run("cp " + files + kept);
   process_->Signal(SIGCONT);
   SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate second, Issue(NewIssue("r2")));
 
   // The disk is lost.
   process_->Kill();
-  run("rm " + folder_ + "/capf.db* " + folder_ + "/ca.* " + folder_ +
-      "/capf_listener.* " + folder_ + "/audit.jsonl");
+  run("rm " + files);
   run("cp " + kept + "/* " + folder_);
   process_->Start();
   root_ = Stub("operator/root");
@@ -286,14 +286,21 @@ TEST_F(AuthorityProcessTest, ABackupThatIsPutBackIsTheWholeAuthority) {
   run("cp " + kept + "/capf.db* " + folder_ + " && rm -f " + folder_ +
       "/capf.db-wal " + folder_ + "/capf.db-shm && cp " + kept + "/capf.db* " +
       folder_);
-  EXPECT_NE(
-      std::system(absl::StrCat("services/capf/capf --config=", folder_,
-                               "/config.json > ", folder_, "/refused.log 2>&1")
-                      .c_str()),
-      0);
-  std::ifstream log(folder_ + "/refused.log");
-  const std::string text((std::istreambuf_iterator<char>(log)), {});
-  EXPECT_THAT(text, HasSubstr("AUDIT_MISMATCH"));
+  const auto refused = [&] {
+    EXPECT_NE(std::system(absl::StrCat("services/capf/capf --config=", folder_,
+                                       "/config.json > ", folder_,
+                                       "/refused.log 2>&1")
+                              .c_str()),
+              0);
+    std::ifstream log(folder_ + "/refused.log");
+    return std::string((std::istreambuf_iterator<char>(log)), {});
+  };
+  EXPECT_THAT(refused(), HasSubstr("AUDIT_MISMATCH"));
+
+  // Nor is a store without the key of its strings: they would all be wrong.
+  run("cp " + kept + "/* " + folder_ + " && rm " + folder_ +
+      "/capf_strings.key");
+  EXPECT_THAT(refused(), HasSubstr("STRING_KEY_MISMATCH"));
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/capf/config.h"
+#include "services/capf/core/authentication_string.h"
 #include "services/capf/core/certificate_choice.h"
 #include "services/capf/core/certificate_event.h"
 #include "services/capf/core/est_message.h"
@@ -76,9 +77,8 @@ constexpr char kVersion[] = "0.1.0";
 constexpr char kDefaultTenant[] = "default";
 constexpr char kDefaultCommonName[] = "Sallyport CAPF";
 constexpr char kDefaultRootName[] = "Sallyport Root";
-// A string is good once and for 30 days, and five wrong ones lock it. Rounds
-// slow down who has stolen the store.
-constexpr uint32_t kStringIterations = 4096;
+// By this name the store knows which key the strings' hashes are made with.
+constexpr char kStringKey[] = "string_key";
 // Two answers of the work thread for each of 20 000 phones.
 constexpr size_t kWorkCapacity = 50000;
 // Looks at peers that wait; each takes up to five seconds.
@@ -88,7 +88,7 @@ constexpr absl::Duration kHeartbeat = absl::Seconds(15);
 constexpr absl::Duration kIntentAge = absl::Minutes(5);
 constexpr absl::Duration kIntentCheck = absl::Minutes(1);
 // Threads that wait for the disk together, so that one sync serves them all.
-constexpr size_t kPhoneThreads = 16;
+constexpr size_t kPhoneThreads = 48;
 constexpr absl::Duration kListenerCheck = absl::Hours(12);
 constexpr absl::Duration kEventTick = absl::Seconds(30);
 constexpr char kOwnPorts[] = "capf ports";
@@ -244,7 +244,30 @@ class CapfProcess final : public RunningService {
                  {{"status", published}});
       }
     });
-    enrollments_.emplace(kStringIterations, *ledger_, random_);
+    return OpenStrings();
+  }
+
+  // The key under which authentication strings are hashed lies beside the
+  // authority's, made at the first start, and never in the store.
+  absl::Status OpenStrings() {
+    SP_ASSIGN_OR_RETURN(
+        const auto key,
+        FileSigner::Open(
+            {.key_file = KeyFolder() + "/capf_strings.key",
+             .passphrase = Secret::CopyOf(passphrase_.DangerousBytes()),
+             .create = true}));
+    SP_ASSIGN_OR_RETURN(Secret secret,
+                        key->DeriveSecret("capf authentication strings"));
+    strings_.emplace(std::move(secret));
+    SP_ASSIGN_OR_RETURN(const int64_t of_store,
+                        store_->ClaimNumber(kStringKey, strings_->KeyId()));
+    if (of_store != strings_->KeyId()) {
+      return MakeError(absl::StatusCode::kFailedPrecondition,
+                       "STRING_KEY_MISMATCH",
+                       "capf_strings.key is not the one that this store's "
+                       "strings were hashed with");
+    }
+    enrollments_.emplace(*strings_, *ledger_, random_);
     return absl::OkStatus();
   }
 
@@ -430,13 +453,12 @@ class CapfProcess final : public RunningService {
   absl::Status StartPort() {
     const config::v1::CapfListenerConfig& capf = config_.capf();
     RegistrationOptions registration;
-    registration.string_iterations = kStringIterations;
     registration.allow_weak_keys = capf.allow_weak_keys();
     registration.lsc_validity = FromProto(config_.lifetimes().lsc());
     if (config_.max_failed_attempts() != 0) {
       registration.max_failed_attempts = config_.max_failed_attempts();
     }
-    registration_.emplace(registration, *authority_, *ledger_);
+    registration_.emplace(registration, *strings_, *authority_, *ledger_);
 
     CapfLoop::Options options;
     SP_ASSIGN_OR_RETURN(options.address, CapfAddress(capf));
@@ -706,6 +728,7 @@ class CapfProcess final : public RunningService {
   std::unique_ptr<Signer> signer_;
   std::unique_ptr<CertificateAuthority> authority_;
   std::optional<TrustAdmin> trust_;
+  std::optional<StringHasher> strings_;
   std::optional<EnrollmentAdmin> enrollments_;
   std::optional<RegistrationAuthority> registration_;
   TrustPublisher publisher_;

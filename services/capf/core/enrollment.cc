@@ -84,7 +84,7 @@ bool AdmitIdentity(Enrollment& enrollment, const Claim& claim, absl::Time now) {
   const bool used =
       std::find(enrollment.used_proofs.begin(), enrollment.used_proofs.end(),
                 identity.proof_sha256) != enrollment.used_proofs.end();
-  if (used && !identity.bound_to_session && !claim.accept_repeated_proofs) {
+  if (used && !identity.bound_to_session) {
     return RefuseIdentity(enrollment, FailureReason::kInvalidCredentials, now);
   }
   if (enrollment.operation != Operation::kNone) {

@@ -108,8 +108,6 @@ struct Claim {
   // Wrong strings before the door is locked.
   uint32_t max_failed_attempts = kMaxFailedAttempts;
   std::optional<ProvenIdentity> identity;  // of a device that showed one
-  // A proof that is not bound to its session opens a second operation too.
-  bool accept_repeated_proofs = false;
 };
 
 enum class Verdict {

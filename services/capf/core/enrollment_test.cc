@@ -18,7 +18,8 @@ Enrollment Pending(Operation operation = Operation::kInstallUpgrade) {
   Enrollment e;
   e.name = "tenants/a/enrollments/SEP1";
   e.device_name = "SEP1";
-  e.verifier = MakeVerifier(Secret::CopyOf("123456"), 1, random);
+  e.verifier = StringHasher(Secret::Take(std::string(32, 'k')))
+                   .Make(Secret::CopyOf("123456"), random);
   Arm(e, operation, kNow);
   return e;
 }
@@ -239,11 +240,9 @@ TEST(EnrollmentTest, AProofOpensOneOperation) {
   claim.identity->proof_sha256 = "p2";
   EXPECT_EQ(Judge(&e, claim, kNow), Verdict::kInstall);
   Arm(e, Operation::kDelete, kNow);
-  claim.accept_repeated_proofs = true;
-  EXPECT_EQ(Judge(&e, claim, kNow), Verdict::kDelete);
+  EXPECT_EQ(Judge(&e, claim, kNow), Verdict::kRefused);
   // What is bound to the session cannot be one that went by.
   Arm(e, Operation::kTroubleshoot, kNow);
-  claim.accept_repeated_proofs = false;
   claim.identity->bound_to_session = true;
   EXPECT_EQ(Judge(&e, claim, kNow), Verdict::kTroubleshoot);
 }

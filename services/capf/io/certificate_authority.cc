@@ -358,7 +358,6 @@ absl::StatusOr<CertificateRecord> CertificateAuthority::Build(
   const std::optional<Issuer>& issuer = *issuer_.load();
   const CertificateProfile& profile = ProfileFor(order.profile);
   SP_RETURN_IF_ERROR(CheckNames(profile, order.subject, order.names));
-  SP_RETURN_IF_ERROR(CheckKey(order));
   SP_ASSIGN_OR_RETURN(const Validity validity,
                       ChooseValidity(profile, order.validity, now, issuer));
   const CertificateSpec spec{.profile = order.profile,
@@ -389,6 +388,8 @@ absl::StatusOr<CertificateRecord> CertificateAuthority::Build(
 }
 
 absl::Status CertificateAuthority::Check(const IssueOrder& order) {
+  // Issue() has the store look when it takes the intent.
+  SP_RETURN_IF_ERROR(CheckKey(order));
   return Build(order).status();
 }
 

@@ -42,7 +42,7 @@ absl::StatusOr<Secret> EnrollmentAdmin::SetString(Enrollment& enrollment,
                      "AUTHENTICATION_STRING_INVALID",
                      "an authentication string is 4 to 16 digits");
   }
-  enrollment.verifier = MakeVerifier(string, string_iterations_, random_);
+  enrollment.verifier = strings_.Make(string, random_);
   return string;
 }
 

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "services/capf/core/authentication_string.h"
 #include "services/capf/core/certificate_record.h"
 #include "services/capf/core/enrollment.h"
 #include "services/capf/io/ledger.h"
@@ -25,12 +26,10 @@ struct EnrollmentWithString {
 // Thread-compatible.
 class EnrollmentAdmin {
  public:
-  // Both must outlive this object.
-  EnrollmentAdmin(uint32_t string_iterations, Ledger& ledger,
+  // All must outlive this object.
+  EnrollmentAdmin(const StringHasher& strings, Ledger& ledger,
                   RandomSource& random)
-      : string_iterations_(string_iterations),
-        ledger_(ledger),
-        random_(random) {}
+      : strings_(strings), ledger_(ledger), random_(random) {}
 
   // Stores a new enrollment. With an operation pending by string, `string` is
   // its string; empty: one of eight digits is made. INVALID_ARGUMENT
@@ -71,7 +70,7 @@ class EnrollmentAdmin {
   // Sets or makes the string of a pending operation.
   absl::StatusOr<Secret> SetString(Enrollment& enrollment, Secret string);
 
-  const uint32_t string_iterations_;
+  const StringHasher& strings_;
   Ledger& ledger_;
   RandomSource& random_;
 };

@@ -1,6 +1,7 @@
 #include "services/capf/io/file_signer.h"
 
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/bytestring.h>
 #include <openssl/cipher.h>
 #include <openssl/digest.h>
@@ -20,6 +21,7 @@
 
 #include "services/capf/core/certificate_builder.h"
 #include "services/capf/io/durable_file.h"
+#include "services/common/crypto/hmac.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
@@ -231,6 +233,24 @@ absl::StatusOr<std::string> FileSigner::SignFile(SignedFileDigest digest,
                                  ? EVP_sha256()
                                  : EVP_sha512();
   return SignWith(key_.get(), hash, data);
+}
+
+absl::StatusOr<Secret> FileSigner::DeriveSecret(std::string_view label) const {
+  const EC_KEY* const ec = EVP_PKEY_get0_EC_KEY(key_.get());
+  if (ec == nullptr) {
+    ERR_clear_error();
+    return MakeError(absl::StatusCode::kFailedPrecondition, "KEY_UNFIT",
+                     "secrets are derived from an elliptic key");
+  }
+  const BIGNUM* const number = EC_KEY_get0_private_key(ec);
+  std::string scalar(static_cast<size_t>(EVP_PKEY_size(key_.get())), '\0');
+  if (number == nullptr ||
+      !BN_bn2bin_padded(reinterpret_cast<uint8_t*>(scalar.data()),
+                        scalar.size(), number)) {
+    return Unreadable("the key has no private part");
+  }
+  const Secret owner = Secret::Take(std::move(scalar));
+  return Secret::CopyOf(HmacSha256(owner.DangerousBytes(), AsBytes(label)));
 }
 
 absl::StatusOr<Secret> FileSigner::DangerousPem() const {

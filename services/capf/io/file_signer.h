@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "services/capf/core/public_key.h"
@@ -44,6 +45,10 @@ class FileSigner final : public Signer {
   // RSASSA-PKCS1-v1_5 with the digest that a phone's file names.
   // FAILED_PRECONDITION, reason KEY_UNFIT, if the key is not RSA.
   absl::StatusOr<std::string> SignFile(SignedFileDigest digest, ByteSpan data);
+
+  // 32 octets that only this key gives, others for each `label`.
+  // FAILED_PRECONDITION, reason KEY_UNFIT, if the key is RSA.
+  absl::StatusOr<Secret> DeriveSecret(std::string_view label) const;
 
   // The key as unencrypted PKCS #8 PEM; for a TLS context that needs it.
   absl::StatusOr<Secret> DangerousPem() const;

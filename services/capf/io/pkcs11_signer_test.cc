@@ -227,7 +227,7 @@ TEST_F(Pkcs11Test, AnAuthorityIssuesWithATokensKey) {
   SP_ASSERT_OK_AND_ASSIGN(
       const auto authority,
       CertificateAuthority::Open(options, *signer, *capf.ledger, capf.random));
-  RegistrationAuthority registration(TestCapf::Cheap(), *authority,
+  RegistrationAuthority registration({}, capf.strings, *authority,
                                      *capf.ledger);
   const std::string spki = TestSpki(NewTestKey(KeyKind::kRsa).get());
   for (const char* const device : {"SEP1", "SEP2"}) {

@@ -54,6 +54,8 @@ FailureReason ReasonFor(const absl::Status& status) {
 }
 
 constexpr int kAttempts = 5;
+// Phones that are between two steps; more than may be connected.
+constexpr size_t kMaxKept = 50000;
 
 const absl::Status& StatusOf(const absl::Status& status) { return status; }
 template <typename T>
@@ -86,6 +88,43 @@ absl::StatusOr<Enrollment> RegistrationAuthority::Read(
   return *std::move(enrollment);
 }
 
+void RegistrationAuthority::Keep(Standing standing) {
+  ++standing.enrollment.version;  // as the store did
+  std::string name = standing.enrollment.name;
+  absl::MutexLock lock(&mutex_);
+  // Phones that went away between two steps.
+  if (kept_.size() >= kMaxKept) kept_.clear();
+  kept_.insert_or_assign(std::move(name), std::move(standing));
+}
+
+std::optional<RegistrationAuthority::Standing> RegistrationAuthority::TakeKept(
+    const std::string& name) {
+  absl::MutexLock lock(&mutex_);
+  const auto it = kept_.find(name);
+  if (it == kept_.end()) return std::nullopt;
+  std::optional<Standing> standing = std::move(it->second);
+  kept_.erase(it);
+  return standing;
+}
+
+template <typename Body>
+auto RegistrationAuthority::WithStanding(const std::string& name, Body body)
+    -> decltype(body(std::declval<Standing&>())) {
+  if (std::optional<Standing> kept = TakeKept(name)) {
+    auto result = body(*kept);
+    const std::string_view reason = ReasonOf(StatusOf(result));
+    if (reason != "ETAG_MISMATCH" && reason != "OPERATION_NOT_PENDING" &&
+        reason != "KEY_NOT_AS_ASKED" && reason != "NOT_ISSUED") {
+      return result;
+    }
+  }
+  return Retried([&]() -> decltype(body(std::declval<Standing&>())) {
+    SP_ASSIGN_OR_RETURN(Enrollment enrollment, Read(name));
+    Standing standing{std::move(enrollment), std::nullopt};
+    return body(standing);
+  });
+}
+
 Admission RegistrationAuthority::Admit(CapfMessage& claim) {
   std::string string = claim.authentication_string.value_or("");
   const absl::StatusOr<Admission> admission =
@@ -105,16 +144,13 @@ absl::StatusOr<Admission> RegistrationAuthority::TryAdmit(
       ledger_.store().FindDevice(claim.device_name.value_or(""));
   Enrollment* enrollment =
       found.ok() && found->has_value() ? &**found : nullptr;
-  Claim judged{
-      .string_given = !string.empty(),
-      .string_matches = MatchesVerifier(
-          string,
-          enrollment == nullptr ? StringVerifier() : enrollment->verifier,
-          options_.string_iterations),
-      .protocol_version = claim.protocol_version.value_or(2),
-      .max_failed_attempts = options_.max_failed_attempts,
-      .identity = {},
-      .accept_repeated_proofs = options_.accept_repeated_proofs};
+  Claim judged{.string_given = !string.empty(),
+               .string_matches = strings_.Matches(
+                   string, enrollment == nullptr ? StringVerifier()
+                                                 : enrollment->verifier),
+               .protocol_version = claim.protocol_version.value_or(2),
+               .max_failed_attempts = options_.max_failed_attempts,
+               .identity = {}};
   if (!found.ok()) return found.status();
   if (enrollment != nullptr && claim.certificate.has_value()) {
     SP_ASSIGN_OR_RETURN(judged.identity,
@@ -139,6 +175,7 @@ absl::StatusOr<Admission> RegistrationAuthority::TryAdmit(
   const std::optional<KeyChoice> key =
       ChooseKey(*enrollment, judged.protocol_version);
   if (key.has_value()) admission.key = *key;
+  if (verdict == Verdict::kInstall) Keep({std::move(*enrollment), {}});
   return admission;
 }
 
@@ -223,9 +260,8 @@ absl::StatusOr<IssuedLsc> RegistrationAuthority::IssueLsc(
     const std::string& name, uint8_t protocol_version,
     const std::string& spki) {
   const absl::StatusOr<IssuedLsc> issued =
-      Retried([&]() -> absl::StatusOr<IssuedLsc> {
-        SP_ASSIGN_OR_RETURN(Enrollment enrollment, Read(name));
-        return TryIssue(enrollment, protocol_version, spki);
+      WithStanding(name, [&](Standing& standing) {
+        return TryIssue(standing, protocol_version, spki);
       });
   if (!issued.ok()) {
     RecordFailure(name, "", ReasonFor(issued.status())).IgnoreError();
@@ -234,7 +270,8 @@ absl::StatusOr<IssuedLsc> RegistrationAuthority::IssueLsc(
 }
 
 absl::StatusOr<IssuedLsc> RegistrationAuthority::TryIssue(
-    Enrollment& enrollment, uint8_t protocol_version, const std::string& spki) {
+    Standing& standing, uint8_t protocol_version, const std::string& spki) {
+  Enrollment& enrollment = standing.enrollment;
   const absl::Time now = ledger_.clock().Now();
   // Key generation takes long: what held at the start may not hold now.
   if (enrollment.operation != Operation::kInstallUpgrade || enrollment.locked ||
@@ -296,21 +333,27 @@ absl::StatusOr<IssuedLsc> RegistrationAuthority::TryIssue(
                                       "reason=superseded unconfirmed"});
             }
           }));
-  return IssuedLsc{record.serial, record.der};
+  IssuedLsc issued{record.serial, record.der};
+  Keep({std::move(enrollment), record});
+  return issued;
 }
 
 absl::Status RegistrationAuthority::RecordStored(const std::string& name,
                                                  const std::string& serial) {
-  return Retried([&] { return TryRecordStored(name, serial); });
+  return WithStanding(name, [&](Standing& standing) {
+    return TryRecordStored(standing, serial);
+  });
 }
 
-absl::Status RegistrationAuthority::TryRecordStored(const std::string& name,
+absl::Status RegistrationAuthority::TryRecordStored(Standing& standing,
                                                     const std::string& serial) {
   const absl::Time now = ledger_.clock().Now();
-  SP_ASSIGN_OR_RETURN(Enrollment enrollment, Read(name));
+  Enrollment& enrollment = standing.enrollment;
   if (enrollment.lsc_serial == serial) return absl::OkStatus();
-  SP_ASSIGN_OR_RETURN(std::optional<CertificateRecord> record,
-                      ledger_.store().GetCertificate(serial));
+  std::optional<CertificateRecord>& record = standing.issued;
+  if (!record.has_value() || record->serial != serial) {
+    SP_ASSIGN_OR_RETURN(record, ledger_.store().GetCertificate(serial));
+  }
   if (!record.has_value() || enrollment.unconfirmed_serial != serial) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "NOT_ISSUED",
                      "this certificate waits for no confirmation");
@@ -420,6 +463,7 @@ absl::Status RegistrationAuthority::TryRecordFailure(const std::string& name,
                                                      const std::string& serial,
                                                      FailureReason reason) {
   const absl::Time now = ledger_.clock().Now();
+  TakeKept(name);
   SP_ASSIGN_OR_RETURN(Enrollment enrollment, Read(name));
   StoreChange change;
   OnOperationFailed(enrollment, reason, now);

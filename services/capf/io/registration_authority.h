@@ -5,11 +5,17 @@
 #define SALLYPORT_SERVICES_CAPF_IO_REGISTRATION_AUTHORITY_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "services/capf/core/authentication_string.h"
 #include "services/capf/core/capf_message.h"
 #include "services/capf/core/capf_session.h"
 #include "services/capf/core/enrollment.h"
@@ -19,22 +25,23 @@
 namespace sallyport::capf {
 
 struct RegistrationOptions {
-  // PBKDF2 rounds for strings; also what a device that nobody knows costs.
-  uint32_t string_iterations = 4096;
   // Phones' RSA keys below 2048 bits.
   bool allow_weak_keys = false;
   absl::Duration lsc_validity;  // when the enrollment names none
   uint32_t max_failed_attempts = kMaxFailedAttempts;
-  bool accept_repeated_proofs = false;
 };
 
 // What somebody else changed meanwhile is read and judged again. Thread-safe.
 class RegistrationAuthority {
  public:
-  // Both must outlive this object.
+  // All but `options` must outlive this object.
   RegistrationAuthority(const RegistrationOptions& options,
+                        const StringHasher& strings,
                         CertificateAuthority& authority, Ledger& ledger)
-      : options_(options), authority_(authority), ledger_(ledger) {}
+      : options_(options),
+        strings_(strings),
+        authority_(authority),
+        ledger_(ledger) {}
 
   // Judges a claim. A failure of the store is a refusal. Cleanses the string
   // in `claim`.
@@ -68,22 +75,41 @@ class RegistrationAuthority {
                                                absl::Time now);
   absl::StatusOr<bool> IsGoodMic(const std::string& tenant,
                                  const std::string& der, absl::Time now);
+  // An enrollment, and the certificate that waits for its confirmation if we
+  // have just issued it.
+  struct Standing {
+    Enrollment enrollment;
+    std::optional<CertificateRecord> issued;
+  };
+
   absl::StatusOr<Enrollment> Read(const std::string& name);
+  // Runs `body` on what is known of a phone, or on what the store says if that
+  // is nothing, or was not enough: another wrote, or an operator changed it.
+  template <typename Body>
+  auto WithStanding(const std::string& name, Body body)
+      -> decltype(body(std::declval<Standing&>()));
+  // Of a phone whose next step comes soon: it saves a read, and every write
+  // that follows from it is bound to its version.
+  void Keep(Standing standing) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::optional<Standing> TakeKept(const std::string& name)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Admission> TryAdmit(const CapfMessage& claim,
                                      const std::string& string);
-  absl::Status TryRecordStored(const std::string& enrollment,
-                               const std::string& serial);
+  absl::Status TryRecordStored(Standing& standing, const std::string& serial);
   absl::Status TryRecordDeleted(const std::string& enrollment);
   absl::Status TryRecordFailure(const std::string& enrollment,
                                 const std::string& serial,
                                 FailureReason reason);
-  absl::StatusOr<IssuedLsc> TryIssue(Enrollment& enrollment,
+  absl::StatusOr<IssuedLsc> TryIssue(Standing& standing,
                                      uint8_t protocol_version,
                                      const std::string& spki);
 
   const RegistrationOptions options_;
+  const StringHasher& strings_;
   CertificateAuthority& authority_;
   Ledger& ledger_;
+  absl::Mutex mutex_;
+  absl::flat_hash_map<std::string, Standing> kept_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sallyport::capf

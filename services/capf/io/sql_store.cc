@@ -1,24 +1,23 @@
 #include "services/capf/io/sql_store.h"
 
-#include <soci/soci.h>
-
 #include <exception>
+#include <optional>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/capf/io/store_rows.h"
 #include "services/capf/io/store_schema.h"
+#include "services/common/bytes/string_view.h"
 #include "services/common/sql/sql_migration.h"
+#include "services/common/sql/sql_statements.h"
 #include "services/common/sql/sql_status.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
 namespace sallyport::capf {
 namespace {
-
-using soci::into;
-using soci::use;
 
 constexpr size_t kAuditPage = 10000;
 
@@ -37,16 +36,40 @@ bool ChangesTrust(const StoreChange& change) {
   return false;
 }
 
-bool Any(soci::session& sql, const std::string& where,
-         const std::string& value) {
+// All rows of `text`, each by `read`.
+template <typename Read, typename... Values>
+auto All(SqlStatements& sql, Read read, std::string_view text,
+         const Values&... values) {
+  std::vector<decltype(read(std::declval<const soci::row&>()))> all;
+  sql.Query(
+      text, [&](const soci::row& row) { all.push_back(read(row)); }, values...);
+  return all;
+}
+
+// The first of them.
+template <typename Read, typename... Values>
+auto First(SqlStatements& sql, Read read, std::string_view text,
+           const Values&... values) {
+  std::optional<decltype(read(std::declval<const soci::row&>()))> first;
+  sql.Query(
+      text,
+      [&](const soci::row& row) {
+        if (!first.has_value()) first = read(row);
+      },
+      values...);
+  return first;
+}
+
+bool Any(SqlStatements& sql, std::string_view where, const std::string& value) {
   long long count = 0;
-  sql << absl::StrCat("SELECT COUNT(*) FROM ", where, " = :v"), into(count),
-      use(value);
+  sql.Fetch(std::tie(count),
+            absl::StrCat("SELECT COUNT(*) FROM ", AbslView(where), " = :v"),
+            value);
   return count > 0;
 }
 
 // Which of the rows that `change` inserts is there already.
-absl::Status DuplicateOf(soci::session& sql, const StoreChange& change) {
+absl::Status DuplicateOf(SqlStatements& sql, const StoreChange& change) {
   for (const Enrollment& e : change.insert_enrollments) {
     if (Any(sql, "enrollments WHERE name", e.name)) {
       return Exists("ENROLLMENT_EXISTS");
@@ -74,18 +97,30 @@ absl::Status DuplicateOf(soci::session& sql, const StoreChange& change) {
 
 // pki.md 9.2: one key, one name. Nobody else writes meanwhile, so this holds
 // whoever asked at the same time.
-absl::Status CheckKeyIsNoOthers(soci::session& sql,
-                                const CertificateRecord& c) {
-  long long count = 0;
-  sql << "SELECT COUNT(*) FROM certificates WHERE key_sha256 = :k"
-         " AND (tenant <> :t OR common_name <> :c)",
-      into(count), use(c.key_sha256), use(c.tenant), use(c.common_name);
-  if (count == 0) return absl::OkStatus();
-  return MakeError(absl::StatusCode::kAlreadyExists, "KEY_REUSED",
-                   "the key is certified for another name");
+absl::Status CheckKeyMayBeCertified(SqlStatements& sql,
+                                    const CertificateRecord& c) {
+  const auto revoked = static_cast<long long>(CertificateState::kRevoked);
+  const auto reason = static_cast<long long>(RevocationReason::kKeyCompromise);
+  long long others = 0;
+  long long compromised = 0;
+  sql.Fetch(std::tie(others, compromised),
+            "SELECT COALESCE(SUM(CASE WHEN tenant <> :t OR common_name <> :c"
+            " THEN 1 ELSE 0 END), 0), COALESCE(SUM(CASE WHEN state = :s AND"
+            " revocation_reason = :r THEN 1 ELSE 0 END), 0)"
+            " FROM certificates WHERE key_sha256 = :k",
+            c.tenant, c.common_name, revoked, reason, c.key_sha256);
+  if (compromised > 0) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "KEY_COMPROMISED",
+                     "the key is known to others");
+  }
+  if (others > 0) {
+    return MakeError(absl::StatusCode::kAlreadyExists, "KEY_REUSED",
+                     "the key is certified for another name");
+  }
+  return absl::OkStatus();
 }
 
-absl::Status ApplyRows(soci::session& sql, const StoreChange& change) {
+absl::Status ApplyRows(SqlStatements& sql, const StoreChange& change) {
   for (const Enrollment& e : change.insert_enrollments) {
     InsertEnrollment(sql, e);
   }
@@ -96,7 +131,7 @@ absl::Status ApplyRows(soci::session& sql, const StoreChange& change) {
     SP_RETURN_IF_ERROR(DeleteEnrollment(sql, which));
   }
   for (const CertificateRecord& c : change.insert_certificates) {
-    SP_RETURN_IF_ERROR(CheckKeyIsNoOthers(sql, c));
+    SP_RETURN_IF_ERROR(CheckKeyMayBeCertified(sql, c));
     InsertCertificate(sql, c);
   }
   for (const CertificateUpdate& update : change.update_certificates) {
@@ -132,7 +167,7 @@ struct ChainEnd {
   std::string hash;
 };
 
-absl::Status ApplyRecorded(soci::session& sql, const StoreChange& change,
+absl::Status ApplyRecorded(SqlStatements& sql, const StoreChange& change,
                            absl::Time now, ChainEnd& end,
                            std::vector<AuditRecord>& audit) {
   SP_RETURN_IF_ERROR(ApplyRows(sql, change));
@@ -147,12 +182,12 @@ absl::Status ApplyRecorded(soci::session& sql, const StoreChange& change,
 
 // One change in a frame of its own. What is wrong with the change itself is
 // its result; what is wrong with the store is thrown.
-absl::Status ApplyOne(soci::session& sql, const StoreChange& change,
+absl::Status ApplyOne(SqlStatements& sql, const StoreChange& change,
                       absl::Time now, ChainEnd& end,
                       std::vector<AuditRecord>& audit) {
   const ChainEnd before = end;
   const size_t records = audit.size();
-  sql << "SAVEPOINT one_change";
+  sql.Execute("SAVEPOINT one_change");
   absl::Status result;
   bool duplicate = false;
   try {
@@ -163,36 +198,35 @@ absl::Status ApplyOne(soci::session& sql, const StoreChange& change,
     if (!duplicate && ReasonOf(result) != "STORE_ERROR") throw;
   }
   if (result.ok()) {
-    sql << "RELEASE SAVEPOINT one_change";
+    sql.Execute("RELEASE SAVEPOINT one_change");
     return result;
   }
   end = before;
   audit.resize(records);
-  sql << "ROLLBACK TO SAVEPOINT one_change";
-  sql << "RELEASE SAVEPOINT one_change";
+  sql.Execute("ROLLBACK TO SAVEPOINT one_change");
+  sql.Execute("RELEASE SAVEPOINT one_change");
   return duplicate ? DuplicateOf(sql, change) : result;
 }
 
-std::vector<AuditRecord> ReadAuditRows(soci::session& sql, int64_t sequence,
+std::vector<AuditRecord> ReadAuditRows(SqlStatements& sql, int64_t sequence,
                                        size_t limit) {
   const long long after = sequence;
   const auto most = static_cast<long long>(limit);
-  soci::rowset<soci::row> rows =
-      (sql.prepare << "SELECT * FROM audit WHERE sequence > :a"
-                      " ORDER BY sequence LIMIT :l",
-       use(after), use(most));
-  std::vector<AuditRecord> all;
-  for (const soci::row& row : rows) all.push_back(ReadAuditRow(row));
-  return all;
+  return All(sql, ReadAuditRow,
+             "SELECT * FROM audit WHERE sequence > :a"
+             " ORDER BY sequence LIMIT :l",
+             after, most);
 }
 
 // The version, under a lock that all writers take: they follow each other, so
 // the chain has no fork, and what one looked up holds until it commits.
-int64_t LockVersion(soci::session& sql, bool is_postgres) {
+int64_t LockVersion(SqlStatements& sql, bool is_postgres) {
   long long version = 0;
-  std::string query = "SELECT value FROM counters WHERE name = 'trust_version'";
-  if (is_postgres) query += " FOR UPDATE";
-  sql << query, into(version);
+  constexpr std::string_view kQuery =
+      "SELECT value FROM counters WHERE name = 'trust_version'";
+  constexpr std::string_view kLocking =
+      "SELECT value FROM counters WHERE name = 'trust_version' FOR UPDATE";
+  sql.Fetch(std::tie(version), is_postgres ? kLocking : kQuery);
   return version;
 }
 
@@ -200,7 +234,7 @@ int64_t LockVersion(soci::session& sql, bool is_postgres) {
 template <typename T, typename Body>
 absl::StatusOr<T> ReadIn(SqlDatabase& database, Body body) {
   T out{};
-  SP_RETURN_IF_ERROR(database.Read("read", [&](soci::session& sql) {
+  SP_RETURN_IF_ERROR(database.Read("read", [&](SqlStatements& sql) {
     out = body(sql);
     return absl::OkStatus();
   }));
@@ -236,15 +270,32 @@ absl::Status SqlStore::CheckAudit() {
   }
 }
 
+absl::StatusOr<int64_t> SqlStore::ClaimNumber(const std::string& name,
+                                              int64_t value) {
+  long long out = value;
+  SP_RETURN_IF_ERROR(database_.Write("change", [&](SqlStatements& sql) {
+    const long long wanted = value;
+    sql.Execute(
+        "INSERT INTO counters (name, value) VALUES (:n, :v)"
+        " ON CONFLICT (name) DO NOTHING",
+        name, wanted);
+    sql.Fetch(std::tie(out), "SELECT value FROM counters WHERE name = :n",
+              name);
+    return absl::OkStatus();
+  }));
+  return out;
+}
+
 absl::StatusOr<StoreApplied> SqlStore::ApplyAll(
     absl::Span<const StoreChange* const> changes, absl::Time now) {
   StoreApplied out;
-  const auto body = [&](soci::session& sql) -> absl::Status {
+  const auto body = [&](SqlStatements& sql) -> absl::Status {
     out = StoreApplied();
     out.trust_version = LockVersion(sql, database_.is_postgres());
     ChainEnd end;
-    sql << "SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1",
-        into(end.sequence), into(end.hash);
+    sql.Fetch(std::tie(end.sequence, end.hash),
+              "SELECT sequence, hash FROM audit"
+              " ORDER BY sequence DESC LIMIT 1");
     bool changes_trust = false;
     bool tells = false;
     for (const StoreChange* const change : changes) {
@@ -255,11 +306,12 @@ absl::StatusOr<StoreApplied> SqlStore::ApplyAll(
     }
     if (changes_trust) {
       ++out.trust_version;
-      sql << "UPDATE counters SET value = value + 1"
-             " WHERE name = 'trust_version'";
+      sql.Execute(
+          "UPDATE counters SET value = value + 1"
+          " WHERE name = 'trust_version'");
     }
     if (tells && database_.is_postgres()) {
-      sql << absl::StrCat("NOTIFY ", kChannel);
+      sql.session() << absl::StrCat("NOTIFY ", kChannel);
     }
     return absl::OkStatus();
   };
@@ -270,46 +322,39 @@ absl::StatusOr<StoreApplied> SqlStore::ApplyAll(
 absl::StatusOr<std::optional<Enrollment>> SqlStore::GetEnrollment(
     const std::string& name) {
   return ReadIn<std::optional<Enrollment>>(
-      database_, [&](soci::session& sql) -> std::optional<Enrollment> {
-        soci::rowset<soci::row> rows =
-            (sql.prepare << "SELECT * FROM enrollments WHERE name = :n",
-             use(name));
-        for (const soci::row& row : rows) return ReadEnrollment(row);
-        return std::nullopt;
+      database_, [&](SqlStatements& sql) -> std::optional<Enrollment> {
+        return First(sql, ReadEnrollment,
+                     "SELECT * FROM enrollments WHERE name = :n", name);
       });
 }
 
 absl::StatusOr<std::optional<Enrollment>> SqlStore::FindDevice(
     const std::string& device_name) {
   return ReadIn<std::optional<Enrollment>>(
-      database_, [&](soci::session& sql) -> std::optional<Enrollment> {
-        soci::rowset<soci::row> rows =
-            (sql.prepare << "SELECT * FROM enrollments WHERE device_name = :n",
-             use(device_name));
-        for (const soci::row& row : rows) return ReadEnrollment(row);
-        return std::nullopt;
+      database_, [&](SqlStatements& sql) -> std::optional<Enrollment> {
+        return First(sql, ReadEnrollment,
+                     "SELECT * FROM enrollments WHERE device_name = :n",
+                     device_name);
       });
 }
 
 absl::StatusOr<std::vector<Enrollment>> SqlStore::ListEnrollments(
     const Page& page) {
-  return ReadIn<std::vector<Enrollment>>(database_, [&](soci::session& sql) {
+  return ReadIn<std::vector<Enrollment>>(database_, [&](SqlStatements& sql) {
     const auto limit = static_cast<long long>(page.limit);
-    soci::rowset<soci::row> rows =
-        (sql.prepare << "SELECT * FROM enrollments WHERE name > :a AND"
-                        " (CAST(:t AS TEXT) = '' OR tenant = :u)"
-                        " ORDER BY name LIMIT :l",
-         use(page.after), use(page.tenant), use(page.tenant), use(limit));
-    std::vector<Enrollment> all;
-    for (const soci::row& row : rows) all.push_back(ReadEnrollment(row));
-    return all;
+    return All(sql, ReadEnrollment,
+               "SELECT * FROM enrollments WHERE name > :a AND"
+               " (CAST(:t AS TEXT) = '' OR tenant = :u)"
+               " ORDER BY name LIMIT :l",
+               page.after, page.tenant, page.tenant, limit);
   });
 }
 
 absl::StatusOr<int64_t> SqlStore::CountPendingEnrollments() {
-  return ReadIn<int64_t>(database_, [&](soci::session& sql) {
+  return ReadIn<int64_t>(database_, [&](SqlStatements& sql) {
     long long count = 0;
-    sql << "SELECT COUNT(*) FROM enrollments WHERE operation <> 0", into(count);
+    sql.Fetch(std::tie(count),
+              "SELECT COUNT(*) FROM enrollments WHERE operation <> 0");
     return count;
   });
 }
@@ -317,207 +362,166 @@ absl::StatusOr<int64_t> SqlStore::CountPendingEnrollments() {
 absl::StatusOr<std::optional<CertificateRecord>> SqlStore::GetCertificate(
     const std::string& serial) {
   return ReadIn<std::optional<CertificateRecord>>(
-      database_, [&](soci::session& sql) -> std::optional<CertificateRecord> {
-        soci::rowset<soci::row> rows =
-            (sql.prepare << "SELECT * FROM certificates WHERE serial = :s",
-             use(serial));
-        for (const soci::row& row : rows) return ReadCertificate(row);
-        return std::nullopt;
+      database_, [&](SqlStatements& sql) -> std::optional<CertificateRecord> {
+        return First(sql, ReadCertificate,
+                     "SELECT * FROM certificates WHERE serial = :s", serial);
       });
 }
 
 absl::StatusOr<std::optional<CertificateRecord>> SqlStore::FindRequest(
     const std::string& request_key) {
   return ReadIn<std::optional<CertificateRecord>>(
-      database_, [&](soci::session& sql) -> std::optional<CertificateRecord> {
-        soci::rowset<soci::row> rows =
-            (sql.prepare << "SELECT * FROM certificates"
-                            " WHERE request_key = :s AND state <> 5",
-             use(request_key));
-        for (const soci::row& row : rows) return ReadCertificate(row);
-        return std::nullopt;
+      database_, [&](SqlStatements& sql) -> std::optional<CertificateRecord> {
+        return First(sql, ReadCertificate,
+                     "SELECT * FROM certificates"
+                     " WHERE request_key = :s AND state <> 5",
+                     request_key);
       });
 }
 
 absl::StatusOr<std::vector<CertificateRecord>> SqlStore::FindKey(
     const std::string& key_sha256) {
   return ReadIn<std::vector<CertificateRecord>>(
-      database_, [&](soci::session& sql) {
-        soci::rowset<soci::row> rows =
-            (sql.prepare << "SELECT * FROM certificates"
-                            " WHERE key_sha256 = :s ORDER BY serial",
-             use(key_sha256));
-        std::vector<CertificateRecord> all;
-        for (const soci::row& row : rows) all.push_back(ReadCertificate(row));
-        return all;
+      database_, [&](SqlStatements& sql) {
+        return All(sql, ReadCertificate,
+                   "SELECT * FROM certificates"
+                   " WHERE key_sha256 = :s ORDER BY serial",
+                   key_sha256);
       });
 }
 
 absl::StatusOr<std::vector<CertificateRecord>> SqlStore::ListCertificates(
     const Page& page) {
   return ReadIn<std::vector<CertificateRecord>>(
-      database_, [&](soci::session& sql) {
+      database_, [&](SqlStatements& sql) {
         const auto limit = static_cast<long long>(page.limit);
-        soci::rowset<soci::row> rows =
-            (sql.prepare << "SELECT * FROM certificates WHERE serial > :a"
-                            " AND (CAST(:t AS TEXT) = '' OR tenant = :u)"
-                            " AND state <> 0 AND state <> 5"
-                            " ORDER BY serial LIMIT :l",
-             use(page.after), use(page.tenant), use(page.tenant), use(limit));
-        std::vector<CertificateRecord> all;
-        for (const soci::row& row : rows) all.push_back(ReadCertificate(row));
-        return all;
+        return All(sql, ReadCertificate,
+                   "SELECT * FROM certificates WHERE serial > :a"
+                   " AND (CAST(:t AS TEXT) = '' OR tenant = :u)"
+                   " AND state <> 0 AND state <> 5"
+                   " ORDER BY serial LIMIT :l",
+                   page.after, page.tenant, page.tenant, limit);
       });
 }
 
 absl::StatusOr<std::vector<CertificateRecord>> SqlStore::ListIntents() {
   return ReadIn<std::vector<CertificateRecord>>(
-      database_, [&](soci::session& sql) {
-        soci::rowset<soci::row> rows =
-            (sql.prepare
-             << "SELECT * FROM certificates WHERE state = 0 ORDER BY serial");
-        std::vector<CertificateRecord> all;
-        for (const soci::row& row : rows) all.push_back(ReadCertificate(row));
-        return all;
+      database_, [&](SqlStatements& sql) {
+        return All(
+            sql, ReadCertificate,
+            "SELECT * FROM certificates WHERE state = 0 ORDER BY serial");
       });
 }
 
 absl::StatusOr<std::vector<CertificateRecord>> SqlStore::ListRevoked(
     absl::Time now) {
   return ReadIn<std::vector<CertificateRecord>>(
-      database_, [&](soci::session& sql) {
+      database_, [&](SqlStatements& sql) {
         const long long at = ToColumn(now);
-        soci::rowset<soci::row> rows =
-            (sql.prepare << "SELECT * FROM certificates WHERE state = 4"
-                            " AND not_after >= :n ORDER BY serial",
-             use(at));
-        std::vector<CertificateRecord> all;
-        for (const soci::row& row : rows) all.push_back(ReadCertificate(row));
-        return all;
+        return All(sql, ReadCertificate,
+                   "SELECT * FROM certificates WHERE state = 4"
+                   " AND not_after >= :n ORDER BY serial",
+                   at);
       });
 }
 
 absl::StatusOr<std::vector<CertificateRecord>> SqlStore::ListExpiring(
     absl::Time until) {
   return ReadIn<std::vector<CertificateRecord>>(
-      database_, [&](soci::session& sql) {
+      database_, [&](SqlStatements& sql) {
         const long long at = ToColumn(until);
-        soci::rowset<soci::row> rows =
-            (sql.prepare << "SELECT * FROM certificates WHERE state = 2"
-                            " AND not_after <= :n ORDER BY serial",
-             use(at));
-        std::vector<CertificateRecord> all;
-        for (const soci::row& row : rows) all.push_back(ReadCertificate(row));
-        return all;
+        return All(sql, ReadCertificate,
+                   "SELECT * FROM certificates WHERE state = 2"
+                   " AND not_after <= :n ORDER BY serial",
+                   at);
       });
 }
 
 absl::StatusOr<std::vector<CertificateEvent>> SqlStore::ListEvents(
     const std::string& tenant, int64_t after, int64_t before, size_t limit) {
   return ReadIn<std::vector<CertificateEvent>>(
-      database_, [&](soci::session& sql) {
+      database_, [&](SqlStatements& sql) {
         const long long from = after;
         const long long to = before;
         const auto most = static_cast<long long>(limit);
         const std::string order = before > 0 ? "DESC" : "ASC";
-        soci::rowset<soci::row> rows =
-            (sql.prepare << "SELECT * FROM certificate_events"
-                            " WHERE sequence > :a AND"
-                            " (CAST(:b AS BIGINT) = 0 OR sequence < :c) AND"
-                            " (CAST(:t AS TEXT) = '' OR tenant = :u)"
-                            " ORDER BY sequence " +
-                                order + " LIMIT :l",
-             use(from), use(to), use(to), use(tenant), use(tenant), use(most));
-        std::vector<CertificateEvent> all;
-        for (const soci::row& row : rows) all.push_back(ReadEvent(row));
-        return all;
+        return All(sql, ReadEvent,
+                   "SELECT * FROM certificate_events"
+                   " WHERE sequence > :a AND"
+                   " (CAST(:b AS BIGINT) = 0 OR sequence < :c) AND"
+                   " (CAST(:t AS TEXT) = '' OR tenant = :u)"
+                   " ORDER BY sequence " +
+                       order + " LIMIT :l",
+                   from, to, to, tenant, tenant, most);
       });
 }
 
 absl::StatusOr<std::vector<ExpiryProgress>> SqlStore::ListProgress() {
   return ReadIn<std::vector<ExpiryProgress>>(
-      database_, [&](soci::session& sql) {
-        soci::rowset<soci::row> rows =
-            (sql.prepare << "SELECT * FROM expiry_progress ORDER BY occasion");
-        std::vector<ExpiryProgress> all;
-        for (const soci::row& row : rows) all.push_back(ReadProgress(row));
-        return all;
+      database_, [&](SqlStatements& sql) {
+        return All(sql, ReadProgress,
+                   "SELECT * FROM expiry_progress ORDER BY occasion");
       });
 }
 
 absl::StatusOr<std::vector<PeerChain>> SqlStore::ListPeerChains(
     const std::string& store) {
-  return ReadIn<std::vector<PeerChain>>(database_, [&](soci::session& sql) {
-    soci::rowset<soci::row> rows =
-        (sql.prepare << "SELECT * FROM peer_chains WHERE store = :s"
-                        " ORDER BY peer",
-         use(store));
-    std::vector<PeerChain> all;
-    for (const soci::row& row : rows) all.push_back(ReadPeerChain(row));
-    return all;
+  return ReadIn<std::vector<PeerChain>>(database_, [&](SqlStatements& sql) {
+    return All(sql, ReadPeerChain,
+               "SELECT * FROM peer_chains WHERE store = :s"
+               " ORDER BY peer",
+               store);
   });
 }
 
 absl::StatusOr<std::vector<TrustedCertificate>> SqlStore::ListTrusted() {
   return ReadIn<std::vector<TrustedCertificate>>(
-      database_, [&](soci::session& sql) {
-        soci::rowset<soci::row> rows =
-            (sql.prepare << "SELECT * FROM trusted_certificates"
-                            " ORDER BY store, sha256");
-        std::vector<TrustedCertificate> all;
-        for (const soci::row& row : rows) all.push_back(ReadTrusted(row));
-        return all;
+      database_, [&](SqlStatements& sql) {
+        return All(sql, ReadTrusted,
+                   "SELECT * FROM trusted_certificates"
+                   " ORDER BY store, sha256");
       });
 }
 
 absl::StatusOr<int64_t> SqlStore::TrustVersion() {
   return ReadIn<int64_t>(
-      database_, [&](soci::session& sql) { return LockVersion(sql, false); });
+      database_, [&](SqlStatements& sql) { return LockVersion(sql, false); });
 }
 
 absl::StatusOr<std::vector<PublishedList>> SqlStore::ListPublished(
     const std::string& tenant, TrustListKind kind, size_t limit) {
-  return ReadIn<std::vector<PublishedList>>(database_, [&](soci::session& sql) {
+  return ReadIn<std::vector<PublishedList>>(database_, [&](SqlStatements& sql) {
     const auto number = static_cast<long long>(kind);
     const auto most = static_cast<long long>(limit);
-    soci::rowset<soci::row> rows =
-        (sql.prepare << "SELECT * FROM trust_lists WHERE tenant = :t"
-                        " AND kind = :k ORDER BY sequence DESC LIMIT :l",
-         use(tenant), use(number), use(most));
-    std::vector<PublishedList> all;
-    for (const soci::row& row : rows) all.push_back(ReadPublished(row));
-    return all;
+    return All(sql, ReadPublished,
+               "SELECT * FROM trust_lists WHERE tenant = :t"
+               " AND kind = :k ORDER BY sequence DESC LIMIT :l",
+               tenant, number, most);
   });
 }
 
 absl::StatusOr<std::vector<PhoneLists>> SqlStore::ListPhoneLists(
     const std::string& tenant) {
-  return ReadIn<std::vector<PhoneLists>>(database_, [&](soci::session& sql) {
-    soci::rowset<soci::row> rows =
-        (sql.prepare << "SELECT * FROM phone_lists WHERE tenant = :t"
-                        " ORDER BY device",
-         use(tenant));
-    std::vector<PhoneLists> all;
-    for (const soci::row& row : rows) all.push_back(ReadPhoneLists(row));
-    return all;
+  return ReadIn<std::vector<PhoneLists>>(database_, [&](SqlStatements& sql) {
+    return All(sql, ReadPhoneLists,
+               "SELECT * FROM phone_lists WHERE tenant = :t"
+               " ORDER BY device",
+               tenant);
   });
 }
 
 absl::StatusOr<std::optional<PhoneLists>> SqlStore::GetPhoneLists(
     const std::string& device) {
   return ReadIn<std::optional<PhoneLists>>(
-      database_, [&](soci::session& sql) -> std::optional<PhoneLists> {
-        soci::rowset<soci::row> rows =
-            (sql.prepare << "SELECT * FROM phone_lists WHERE device = :d",
-             use(device));
-        for (const soci::row& row : rows) return ReadPhoneLists(row);
-        return std::nullopt;
+      database_, [&](SqlStatements& sql) -> std::optional<PhoneLists> {
+        return First(sql, ReadPhoneLists,
+                     "SELECT * FROM phone_lists WHERE device = :d", device);
       });
 }
 
 absl::StatusOr<std::vector<AuditRecord>> SqlStore::ReadAudit(int64_t sequence,
                                                              size_t limit) {
-  return ReadIn<std::vector<AuditRecord>>(database_, [&](soci::session& sql) {
+  return ReadIn<std::vector<AuditRecord>>(database_, [&](SqlStatements& sql) {
     return ReadAuditRows(sql, sequence, limit);
   });
 }

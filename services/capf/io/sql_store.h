@@ -16,10 +16,6 @@
 #include "services/capf/io/enrollment_store.h"
 #include "services/common/sql/sql_database.h"
 
-namespace soci {
-class session;
-}  // namespace soci
-
 namespace sallyport::capf {
 
 // What ApplyAll() said is done survives kill -9 and a power cut. Replicas that
@@ -34,6 +30,10 @@ class SqlStore final : public EnrollmentStore {
   // reason AUDIT_BROKEN, if a record was changed or is missing. Otherwise as
   // Migrate(). `database` must outlive it.
   static absl::StatusOr<std::unique_ptr<SqlStore>> Open(SqlDatabase& database);
+
+  // The number of that name, which is `value` if there was none: who comes
+  // first is right.
+  absl::StatusOr<int64_t> ClaimNumber(const std::string& name, int64_t value);
 
   absl::StatusOr<StoreApplied> ApplyAll(
       absl::Span<const StoreChange* const> changes, absl::Time now) override;

@@ -1,7 +1,5 @@
 #include "services/capf/io/store_rows.h"
 
-#include <soci/soci.h>
-
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -16,12 +14,11 @@
 #include "services/capf/core/public_key.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
+#include "services/common/sql/sql_statements.h"
 #include "services/common/status/error_reason.h"
 
 namespace sallyport::capf {
 namespace {
-
-using soci::use;
 
 absl::Status Conflict() {
   return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
@@ -185,66 +182,59 @@ Enrollment ReadEnrollment(const soci::row& row) {
   return e;
 }
 
-void InsertEnrollment(soci::session& sql, const Enrollment& enrollment) {
+void InsertEnrollment(SqlStatements& sql, const Enrollment& enrollment) {
   EnrollmentColumns c(enrollment);
   c.version = 1;
-  sql << "INSERT INTO enrollments (name, tenant, device_name, operation, mode,"
-         " verifier_iterations, verifier_salt, verifier_hash, string_spent,"
-         " key_order, rsa_bits, curve, validity, completes_by, status_outcome,"
-         " status_operation, status_reason, failed_attempts, locked,"
-         " lsc_serial, unconfirmed_serial, lsc_expire_time, last_contact_time,"
-         " protocol_version, request_key, create_time, update_time, version,"
-         " approval_required, approved, mic_der, seen_proof)"
-         " VALUES (:a, :b, :c, :d, :e, :f, :g, :h, :i, :j, :k, :l, :m, :n, :o,"
-         " :p, :q, :r, :s, :t, :u, :v, :w, :x, :y, :z, :aa, :ab, :ac, :ad,"
-         " :ae, :af)",
-      use(c.name), use(c.tenant), use(c.device_name), use(c.operation),
-      use(c.mode), use(c.iterations), use(c.salt), use(c.hash), use(c.spent),
-      use(c.key_order), use(c.rsa_bits), use(c.curve), use(c.validity),
-      use(c.completes_by), use(c.outcome), use(c.status_operation),
-      use(c.reason), use(c.failed), use(c.locked), use(c.lsc),
-      use(c.unconfirmed), use(c.expires), use(c.contact), use(c.protocol),
-      use(c.request_key), use(c.created), use(c.updated), use(c.version),
-      use(c.approval_required), use(c.approved), use(c.mic), use(c.proof);
+  sql.Execute(
+      "INSERT INTO enrollments (name, tenant, device_name, operation, mode,"
+      " verifier_iterations, verifier_salt, verifier_hash, string_spent,"
+      " key_order, rsa_bits, curve, validity, completes_by, status_outcome,"
+      " status_operation, status_reason, failed_attempts, locked,"
+      " lsc_serial, unconfirmed_serial, lsc_expire_time, last_contact_time,"
+      " protocol_version, request_key, create_time, update_time, version,"
+      " approval_required, approved, mic_der, seen_proof)"
+      " VALUES (:a, :b, :c, :d, :e, :f, :g, :h, :i, :j, :k, :l, :m, :n, :o,"
+      " :p, :q, :r, :s, :t, :u, :v, :w, :x, :y, :z, :aa, :ab, :ac, :ad,"
+      " :ae, :af)",
+      c.name, c.tenant, c.device_name, c.operation, c.mode, c.iterations,
+      c.salt, c.hash, c.spent, c.key_order, c.rsa_bits, c.curve, c.validity,
+      c.completes_by, c.outcome, c.status_operation, c.reason, c.failed,
+      c.locked, c.lsc, c.unconfirmed, c.expires, c.contact, c.protocol,
+      c.request_key, c.created, c.updated, c.version, c.approval_required,
+      c.approved, c.mic, c.proof);
 }
 
-absl::Status UpdateEnrollment(soci::session& sql,
+absl::Status UpdateEnrollment(SqlStatements& sql,
                               const Enrollment& enrollment) {
   const EnrollmentColumns c(enrollment);
-  soci::statement statement =
-      (sql.prepare
-           << "UPDATE enrollments SET operation = :d, mode = :e,"
-              " verifier_iterations = :f, verifier_salt = :g,"
-              " verifier_hash = :h, string_spent = :i, key_order = :j,"
-              " rsa_bits = :k, curve = :l, validity = :m, completes_by = :n,"
-              " status_outcome = :o, status_operation = :p,"
-              " status_reason = :q, failed_attempts = :r, locked = :s,"
-              " lsc_serial = :t, unconfirmed_serial = :u,"
-              " lsc_expire_time = :v, last_contact_time = :w,"
-              " protocol_version = :x, request_key = :y, update_time = :aa,"
-              " approval_required = :ac, approved = :ad, mic_der = :ae,"
-              " seen_proof = :af, version = version + 1 WHERE name = :a AND "
-              "version = :ab",
-       use(c.operation), use(c.mode), use(c.iterations), use(c.salt),
-       use(c.hash), use(c.spent), use(c.key_order), use(c.rsa_bits),
-       use(c.curve), use(c.validity), use(c.completes_by), use(c.outcome),
-       use(c.status_operation), use(c.reason), use(c.failed), use(c.locked),
-       use(c.lsc), use(c.unconfirmed), use(c.expires), use(c.contact),
-       use(c.protocol), use(c.request_key), use(c.updated),
-       use(c.approval_required), use(c.approved), use(c.mic), use(c.proof),
-       use(c.name), use(c.version));
-  statement.execute(true);
-  return statement.get_affected_rows() == 1 ? absl::OkStatus() : Conflict();
+  const long long changed = sql.Execute(
+      "UPDATE enrollments SET operation = :d, mode = :e,"
+      " verifier_iterations = :f, verifier_salt = :g,"
+      " verifier_hash = :h, string_spent = :i, key_order = :j,"
+      " rsa_bits = :k, curve = :l, validity = :m, completes_by = :n,"
+      " status_outcome = :o, status_operation = :p,"
+      " status_reason = :q, failed_attempts = :r, locked = :s,"
+      " lsc_serial = :t, unconfirmed_serial = :u,"
+      " lsc_expire_time = :v, last_contact_time = :w,"
+      " protocol_version = :x, request_key = :y, update_time = :aa,"
+      " approval_required = :ac, approved = :ad, mic_der = :ae,"
+      " seen_proof = :af, version = version + 1 WHERE name = :a AND "
+      "version = :ab",
+      c.operation, c.mode, c.iterations, c.salt, c.hash, c.spent, c.key_order,
+      c.rsa_bits, c.curve, c.validity, c.completes_by, c.outcome,
+      c.status_operation, c.reason, c.failed, c.locked, c.lsc, c.unconfirmed,
+      c.expires, c.contact, c.protocol, c.request_key, c.updated,
+      c.approval_required, c.approved, c.mic, c.proof, c.name, c.version);
+  return changed == 1 ? absl::OkStatus() : Conflict();
 }
 
-absl::Status DeleteEnrollment(soci::session& sql, const VersionedName& which) {
+absl::Status DeleteEnrollment(SqlStatements& sql, const VersionedName& which) {
   const long long version = which.version;
-  soci::statement statement =
-      (sql.prepare << "DELETE FROM enrollments WHERE name = :n"
-                      " AND (CAST(:v AS BIGINT) = 0 OR version = :w)",
-       use(which.name), use(version), use(version));
-  statement.execute(true);
-  return statement.get_affected_rows() == 1 ? absl::OkStatus() : Conflict();
+  const long long changed = sql.Execute(
+      "DELETE FROM enrollments WHERE name = :n"
+      " AND (CAST(:v AS BIGINT) = 0 OR version = :w)",
+      which.name, version, version);
+  return changed == 1 ? absl::OkStatus() : Conflict();
 }
 
 CertificateRecord ReadCertificate(const soci::row& row) {
@@ -270,7 +260,7 @@ CertificateRecord ReadCertificate(const soci::row& row) {
   return c;
 }
 
-void InsertCertificate(soci::session& sql, const CertificateRecord& c) {
+void InsertCertificate(SqlStatements& sql, const CertificateRecord& c) {
   const std::string profile(ProfileFor(c.profile).name);
   const auto state = static_cast<long long>(c.state);
   const std::string tbs = ToHexColumn(c.tbs);
@@ -280,34 +270,39 @@ void InsertCertificate(soci::session& sql, const CertificateRecord& c) {
   const long long created = ToColumn(c.create_time);
   const long long revoked = ToColumn(c.revoke_time);
   const auto reason = static_cast<long long>(c.revocation_reason);
-  sql << "INSERT INTO certificates (serial, tenant, profile, state,"
-         " common_name, enrollment, requester, request_key, request_sha256,"
-         " key_sha256, tbs, der, not_before, not_after, create_time,"
-         " revoke_time, revocation_reason) VALUES (:a, :b, :c, :d, :e, :f, :g,"
-         " :h, :i, :j, :k, :l, :m, :n, :o, :p, :q)",
-      use(c.serial), use(c.tenant), use(profile), use(state),
-      use(c.common_name), use(c.enrollment), use(c.requester),
-      use(c.request_key), use(c.request_sha256), use(c.key_sha256), use(tbs),
-      use(der), use(not_before), use(not_after), use(created), use(revoked),
-      use(reason);
+  sql.Execute(
+      "INSERT INTO certificates (serial, tenant, profile, state,"
+      " common_name, enrollment, requester, request_key, request_sha256,"
+      " key_sha256, tbs, der, not_before, not_after, create_time,"
+      " revoke_time, revocation_reason) VALUES (:a, :b, :c, :d, :e, :f, :g,"
+      " :h, :i, :j, :k, :l, :m, :n, :o, :p, :q)",
+      c.serial, c.tenant, profile, state, c.common_name, c.enrollment,
+      c.requester, c.request_key, c.request_sha256, c.key_sha256, tbs, der,
+      not_before, not_after, created, revoked, reason);
 }
 
-absl::Status UpdateCertificate(soci::session& sql,
+absl::Status UpdateCertificate(SqlStatements& sql,
                                const CertificateUpdate& update) {
   const CertificateRecord& c = update.record;
   const auto state = static_cast<long long>(c.state);
   const auto expected = static_cast<long long>(update.expected);
-  const std::string der = ToHexColumn(c.der);
   const long long revoked = ToColumn(c.revoke_time);
   const auto reason = static_cast<long long>(c.revocation_reason);
-  soci::statement statement =
-      (sql.prepare << "UPDATE certificates SET state = :a, der = :b,"
-                      " revoke_time = :c, revocation_reason = :d"
-                      " WHERE serial = :e AND state = :f",
-       use(state), use(der), use(revoked), use(reason), use(c.serial),
-       use(expected));
-  statement.execute(true);
-  return statement.get_affected_rows() == 1 ? absl::OkStatus() : Conflict();
+  if (update.expected != CertificateState::kIntent) {
+    // Signed: its octets stay what they are.
+    const long long changed = sql.Execute(
+        "UPDATE certificates SET state = :a, revoke_time = :c,"
+        " revocation_reason = :d WHERE serial = :e AND state = :f",
+        state, revoked, reason, c.serial, expected);
+    return changed == 1 ? absl::OkStatus() : Conflict();
+  }
+  const std::string der = ToHexColumn(c.der);
+  const long long changed = sql.Execute(
+      "UPDATE certificates SET state = :a, der = :b,"
+      " revoke_time = :c, revocation_reason = :d"
+      " WHERE serial = :e AND state = :f",
+      state, der, revoked, reason, c.serial, expected);
+  return changed == 1 ? absl::OkStatus() : Conflict();
 }
 
 TrustedCertificate ReadTrusted(const soci::row& row) {
@@ -322,24 +317,23 @@ TrustedCertificate ReadTrusted(const soci::row& row) {
           .create_time = r.Time("create_time")};
 }
 
-void InsertTrusted(soci::session& sql, const TrustedCertificate& t) {
+void InsertTrusted(SqlStatements& sql, const TrustedCertificate& t) {
   const std::string der = ToHexColumn(t.der);
   const std::string contexts = absl::StrJoin(t.tls_contexts, "\n");
   const long long created = ToColumn(t.create_time);
-  sql << "INSERT INTO trusted_certificates (store, sha256, der, origin,"
-         " tls_peer_subject, tls_contexts, create_time)"
-         " VALUES (:a, :b, :c, :d, :e, :f, :g)",
-      use(t.store), use(t.sha256), use(der), use(t.origin),
-      use(t.tls_peer_subject), use(contexts), use(created);
+  sql.Execute(
+      "INSERT INTO trusted_certificates (store, sha256, der, origin,"
+      " tls_peer_subject, tls_contexts, create_time)"
+      " VALUES (:a, :b, :c, :d, :e, :f, :g)",
+      t.store, t.sha256, der, t.origin, t.tls_peer_subject, contexts, created);
 }
 
-absl::Status DeleteTrusted(soci::session& sql, const TrustedCertificate& t) {
-  soci::statement statement =
-      (sql.prepare << "DELETE FROM trusted_certificates"
-                      " WHERE store = :a AND sha256 = :b",
-       use(t.store), use(t.sha256));
-  statement.execute(true);
-  return statement.get_affected_rows() == 1 ? absl::OkStatus() : Conflict();
+absl::Status DeleteTrusted(SqlStatements& sql, const TrustedCertificate& t) {
+  const long long changed = sql.Execute(
+      "DELETE FROM trusted_certificates"
+      " WHERE store = :a AND sha256 = :b",
+      t.store, t.sha256);
+  return changed == 1 ? absl::OkStatus() : Conflict();
 }
 
 PublishedList ReadPublished(const soci::row& row) {
@@ -351,15 +345,16 @@ PublishedList ReadPublished(const soci::row& row) {
           .publish_time = r.Time("publish_time")};
 }
 
-void InsertPublished(soci::session& sql, const PublishedList& list) {
+void InsertPublished(SqlStatements& sql, const PublishedList& list) {
   const auto kind = static_cast<long long>(list.kind);
   const std::string content = ToHexColumn(list.content);
   const long long time = ToColumn(list.publish_time);
-  sql << "INSERT INTO trust_lists (sequence, tenant, kind, sha1, content,"
-         " publish_time) SELECT COALESCE(MAX(sequence), 0) + 1,"
-         " CAST(:t AS TEXT), CAST(:k AS BIGINT), CAST(:s AS TEXT),"
-         " CAST(:c AS TEXT), CAST(:p AS BIGINT) FROM trust_lists",
-      use(list.tenant), use(kind), use(list.sha1), use(content), use(time);
+  sql.Execute(
+      "INSERT INTO trust_lists (sequence, tenant, kind, sha1, content,"
+      " publish_time) SELECT COALESCE(MAX(sequence), 0) + 1,"
+      " CAST(:t AS TEXT), CAST(:k AS BIGINT), CAST(:s AS TEXT),"
+      " CAST(:c AS TEXT), CAST(:p AS BIGINT) FROM trust_lists",
+      list.tenant, kind, list.sha1, content, time);
 }
 
 PhoneLists ReadPhoneLists(const soci::row& row) {
@@ -373,13 +368,14 @@ PhoneLists ReadPhoneLists(const soci::row& row) {
           .fetch_time = r.Time("fetch_time")};
 }
 
-void PutPhoneLists(soci::session& sql, const PhoneLists& lists) {
+void PutPhoneLists(SqlStatements& sql, const PhoneLists& lists) {
   const long long time = ToColumn(lists.fetch_time);
-  sql << "DELETE FROM phone_lists WHERE device = :d", use(lists.device);
-  sql << "INSERT INTO phone_lists (device, tenant, ctl, ctl_before, itl,"
-         " itl_before, fetch_time) VALUES (:d, :t, :c, :e, :i, :j, :f)",
-      use(lists.device), use(lists.tenant), use(lists.ctl),
-      use(lists.ctl_before), use(lists.itl), use(lists.itl_before), use(time);
+  sql.Execute("DELETE FROM phone_lists WHERE device = :d", lists.device);
+  sql.Execute(
+      "INSERT INTO phone_lists (device, tenant, ctl, ctl_before, itl,"
+      " itl_before, fetch_time) VALUES (:d, :t, :c, :e, :i, :j, :f)",
+      lists.device, lists.tenant, lists.ctl, lists.ctl_before, lists.itl,
+      lists.itl_before, time);
 }
 
 CertificateEvent ReadEvent(const soci::row& row) {
@@ -397,20 +393,21 @@ CertificateEvent ReadEvent(const soci::row& row) {
   return e;
 }
 
-void InsertEvent(soci::session& sql, const CertificateEvent& event) {
+void InsertEvent(SqlStatements& sql, const CertificateEvent& event) {
   const auto type = static_cast<long long>(event.type);
   const long long time = ToColumn(event.event_time);
   const std::string certificate = ToHexColumn(event.certificate_der);
   const long long id = event.event_id;
-  sql << "INSERT INTO certificate_events (sequence, occasion, tenant, type,"
-         " event_time, certificate, used_by, summary, event_id)"
-         " SELECT COALESCE(MAX(sequence), 0) + 1, CAST(:a AS TEXT),"
-         " CAST(:b AS TEXT), CAST(:c AS BIGINT), CAST(:d AS BIGINT),"
-         " CAST(:e AS TEXT), CAST(:f AS TEXT), CAST(:g AS TEXT),"
-         " CAST(:h AS BIGINT) FROM certificate_events"
-         " WHERE TRUE ON CONFLICT (occasion) DO NOTHING",
-      use(event.key), use(event.tenant), use(type), use(time), use(certificate),
-      use(event.used_by), use(event.summary), use(id);
+  sql.Execute(
+      "INSERT INTO certificate_events (sequence, occasion, tenant, type,"
+      " event_time, certificate, used_by, summary, event_id)"
+      " SELECT COALESCE(MAX(sequence), 0) + 1, CAST(:a AS TEXT),"
+      " CAST(:b AS TEXT), CAST(:c AS BIGINT), CAST(:d AS BIGINT),"
+      " CAST(:e AS TEXT), CAST(:f AS TEXT), CAST(:g AS TEXT),"
+      " CAST(:h AS BIGINT) FROM certificate_events"
+      " WHERE TRUE ON CONFLICT (occasion) DO NOTHING",
+      event.key, event.tenant, type, time, certificate, event.used_by,
+      event.summary, id);
 }
 
 ExpiryProgress ReadProgress(const soci::row& row) {
@@ -418,12 +415,13 @@ ExpiryProgress ReadProgress(const soci::row& row) {
   return {r.Text("occasion"), r.Time("done_until")};
 }
 
-void PutProgress(soci::session& sql, const ExpiryProgress& progress) {
+void PutProgress(SqlStatements& sql, const ExpiryProgress& progress) {
   const long long until = ToColumn(progress.done_until);
-  sql << "INSERT INTO expiry_progress (occasion, done_until) VALUES (:a, :b)"
-         " ON CONFLICT (occasion) DO UPDATE SET done_until ="
-         " excluded.done_until",
-      use(progress.key), use(until);
+  sql.Execute(
+      "INSERT INTO expiry_progress (occasion, done_until) VALUES (:a, :b)"
+      " ON CONFLICT (occasion) DO UPDATE SET done_until ="
+      " excluded.done_until",
+      progress.key, until);
 }
 
 PeerChain ReadPeerChain(const soci::row& row) {
@@ -439,17 +437,18 @@ PeerChain ReadPeerChain(const soci::row& row) {
   return out;
 }
 
-void PutPeerChain(soci::session& sql, const PeerChain& chain) {
+void PutPeerChain(SqlStatements& sql, const PeerChain& chain) {
   std::vector<std::string> hex;
   hex.reserve(chain.chain.size());
   for (const std::string& der : chain.chain) hex.push_back(ToHexColumn(der));
   const std::string text = absl::StrJoin(hex, ",");
   const long long seen = ToColumn(chain.seen_time);
-  sql << "INSERT INTO peer_chains (store, peer, chain, seen_time)"
-         " VALUES (:a, :b, :c, :d) ON CONFLICT (store, peer)"
-         " DO UPDATE SET chain = excluded.chain,"
-         " seen_time = excluded.seen_time",
-      use(chain.store), use(chain.peer), use(text), use(seen);
+  sql.Execute(
+      "INSERT INTO peer_chains (store, peer, chain, seen_time)"
+      " VALUES (:a, :b, :c, :d) ON CONFLICT (store, peer)"
+      " DO UPDATE SET chain = excluded.chain,"
+      " seen_time = excluded.seen_time",
+      chain.store, chain.peer, text, seen);
 }
 
 AuditRecord ReadAuditRow(const soci::row& row) {
@@ -464,14 +463,15 @@ AuditRecord ReadAuditRow(const soci::row& row) {
           .hash = r.Text("hash")};
 }
 
-void InsertAudit(soci::session& sql, const AuditRecord& record) {
+void InsertAudit(SqlStatements& sql, const AuditRecord& record) {
   const long long sequence = record.sequence;
   const long long time = ToColumn(record.time);
-  sql << "INSERT INTO audit (sequence, time, event, actor, subject, details,"
-         " previous_hash, hash) VALUES (:a, :b, :c, :d, :e, :f, :g, :h)",
-      use(sequence), use(time), use(record.event.event),
-      use(record.event.actor), use(record.event.subject),
-      use(record.event.details), use(record.previous_hash), use(record.hash);
+  sql.Execute(
+      "INSERT INTO audit (sequence, time, event, actor, subject, details,"
+      " previous_hash, hash) VALUES (:a, :b, :c, :d, :e, :f, :g, :h)",
+      sequence, time, record.event.event, record.event.actor,
+      record.event.subject, record.event.details, record.previous_hash,
+      record.hash);
 }
 
 }  // namespace sallyport::capf

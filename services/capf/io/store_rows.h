@@ -15,8 +15,11 @@
 
 namespace soci {
 class row;
-class session;
 }  // namespace soci
+
+namespace sallyport {
+class SqlStatements;
+}  // namespace sallyport
 
 namespace sallyport::capf {
 
@@ -26,35 +29,35 @@ long long ToColumn(absl::Time time);
 // An update or a deletion that meets no row as expected is ABORTED, reason
 // ETAG_MISMATCH.
 Enrollment ReadEnrollment(const soci::row& row);
-void InsertEnrollment(soci::session& sql, const Enrollment& enrollment);
-absl::Status UpdateEnrollment(soci::session& sql, const Enrollment& enrollment);
-absl::Status DeleteEnrollment(soci::session& sql, const VersionedName& which);
+void InsertEnrollment(SqlStatements& sql, const Enrollment& enrollment);
+absl::Status UpdateEnrollment(SqlStatements& sql, const Enrollment& enrollment);
+absl::Status DeleteEnrollment(SqlStatements& sql, const VersionedName& which);
 
 CertificateRecord ReadCertificate(const soci::row& row);
-void InsertCertificate(soci::session& sql, const CertificateRecord& record);
-absl::Status UpdateCertificate(soci::session& sql,
+void InsertCertificate(SqlStatements& sql, const CertificateRecord& record);
+absl::Status UpdateCertificate(SqlStatements& sql,
                                const CertificateUpdate& update);
 
 TrustedCertificate ReadTrusted(const soci::row& row);
-void InsertTrusted(soci::session& sql, const TrustedCertificate& trusted);
-absl::Status DeleteTrusted(soci::session& sql,
+void InsertTrusted(SqlStatements& sql, const TrustedCertificate& trusted);
+absl::Status DeleteTrusted(SqlStatements& sql,
                            const TrustedCertificate& trusted);
 
 PublishedList ReadPublished(const soci::row& row);
-void InsertPublished(soci::session& sql, const PublishedList& list);
+void InsertPublished(SqlStatements& sql, const PublishedList& list);
 PhoneLists ReadPhoneLists(const soci::row& row);
-void PutPhoneLists(soci::session& sql, const PhoneLists& lists);
+void PutPhoneLists(SqlStatements& sql, const PhoneLists& lists);
 
 CertificateEvent ReadEvent(const soci::row& row);
 // An occasion that has its event keeps it.
-void InsertEvent(soci::session& sql, const CertificateEvent& event);
+void InsertEvent(SqlStatements& sql, const CertificateEvent& event);
 ExpiryProgress ReadProgress(const soci::row& row);
-void PutProgress(soci::session& sql, const ExpiryProgress& progress);
+void PutProgress(SqlStatements& sql, const ExpiryProgress& progress);
 PeerChain ReadPeerChain(const soci::row& row);
-void PutPeerChain(soci::session& sql, const PeerChain& chain);
+void PutPeerChain(SqlStatements& sql, const PeerChain& chain);
 
 AuditRecord ReadAuditRow(const soci::row& row);
-void InsertAudit(soci::session& sql, const AuditRecord& record);
+void InsertAudit(SqlStatements& sql, const AuditRecord& record);
 
 }  // namespace sallyport::capf
 

@@ -43,12 +43,6 @@ std::string NewTestFolder() {
   return path;
 }
 
-RegistrationOptions TestCapf::Cheap() {
-  RegistrationOptions options;
-  options.string_iterations = 10;
-  return options;
-}
-
 TestCapf::TestCapf(const std::string& where, RegistrationOptions options)
     : TestCapf(where, SqliteOptions{.file = where + "/capf.db"}, options) {}
 
@@ -63,8 +57,8 @@ TestCapf::TestCapf(const std::string& where, SqlOptions where_stored,
   authority = Must(
       CertificateAuthority::Open(CaOptions(where), *signer, *ledger, random));
   SP_CHECK(authority->Recover().ok());
-  registration.emplace(options, *authority, *ledger);
-  enrollments.emplace(options.string_iterations, *ledger, random);
+  registration.emplace(options, strings, *authority, *ledger);
+  enrollments.emplace(strings, *ledger, random);
   trust.emplace(*authority, *ledger);
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "services/capf/core/authentication_string.h"
 #include "services/capf/core/capf_message.h"
 #include "services/capf/core/enrollment.h"
 #include "services/capf/io/audit_file.h"
@@ -17,6 +18,7 @@
 #include "services/capf/io/registration_authority.h"
 #include "services/capf/io/sql_store.h"
 #include "services/capf/io/trust_admin.h"
+#include "services/common/crypto/secret.h"
 #include "services/common/random/system_random.h"
 #include "services/common/sql/sql_database.h"
 #include "services/common/time/fake_clock.h"
@@ -31,13 +33,10 @@ std::string NewTestFolder();
 // ends the test process. Thread-compatible.
 struct TestCapf {
   explicit TestCapf(const std::string& folder,
-                    RegistrationOptions registration = Cheap());
+                    RegistrationOptions registration = {});
   // The same over another store: a replica, if others have it too.
   TestCapf(const std::string& folder, SqlOptions store,
-           RegistrationOptions registration = Cheap());
-
-  // Few PBKDF2 rounds.
-  static RegistrationOptions Cheap();
+           RegistrationOptions registration = {});
 
   // A pending install by `string`, in tenants/a, stored.
   Enrollment AddEnrollment(const std::string& device,
@@ -56,6 +55,7 @@ struct TestCapf {
   std::optional<Ledger> ledger;
   std::unique_ptr<FileSigner> signer;
   std::unique_ptr<CertificateAuthority> authority;
+  const StringHasher strings{Secret::Take(std::string(32, 'k'))};
   std::optional<RegistrationAuthority> registration;
   std::optional<EnrollmentAdmin> enrollments;
   std::optional<TrustAdmin> trust;

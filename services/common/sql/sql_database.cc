@@ -21,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/crypto/secret.h"
+#include "services/common/sql/sql_statements.h"
 #include "services/common/sql/sql_status.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
@@ -64,6 +65,15 @@ bool Stat(const std::string& file, std::pair<uint64_t, uint64_t>* out) {
 }
 
 }  // namespace
+
+// A session, and what is prepared on it.
+struct SqlDatabase::Connection {
+  Connection(const soci::backend_factory& factory, const std::string& options)
+      : sql(factory, options) {}
+
+  soci::session sql;
+  SqlStatements statements{sql};
+};
 
 SqlDatabase::SqlDatabase(SqlOptions options, const Clock& clock,
                          size_t pool_size)
@@ -110,9 +120,9 @@ absl::StatusOr<SqlDatabase::Session> SqlDatabase::ConnectSqlite(
     return Unavailable("the file name of the store holds a quotation mark");
   }
   SP_RETURN_IF_ERROR(MakePrivateFile(options.file));
-  auto session = std::make_unique<soci::session>(
+  auto session = std::make_unique<Connection>(
       soci::sqlite3, absl::StrCat("dbname=\"", options.file, "\" timeout=1"));
-  soci::session& sql = *session;
+  soci::session& sql = session->sql;
   // The lock comes with the first read and stays.
   sql << "PRAGMA locking_mode=EXCLUSIVE";
   sql << "PRAGMA journal_mode=WAL";
@@ -133,9 +143,9 @@ absl::StatusOr<SqlDatabase::Session> SqlDatabase::ConnectSqlite(
 absl::StatusOr<SqlDatabase::Session> SqlDatabase::ConnectPostgres(
     const PostgresOptions& options) {
   SP_ASSIGN_OR_RETURN(const Secret connection, PostgresConnection(options));
-  auto session = std::make_unique<soci::session>(
+  auto session = std::make_unique<Connection>(
       soci::postgresql, std::string(connection.DangerousText()));
-  soci::session& sql = *session;
+  soci::session& sql = session->sql;
   // What the operator has set stays if it promises more.
   sql << "SELECT set_config('synchronous_commit', 'on', false) WHERE "
          "current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
@@ -221,12 +231,13 @@ std::optional<SocketWatchdog::Watch> SqlDatabase::Guard(soci::session& sql,
 }
 
 absl::Status SqlDatabase::Run(Kind kind, std::string_view doing,
-                              const Body& body, absl::Duration limit) {
+                              const PreparedBody& body, absl::Duration limit) {
   absl::Status status;
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     bool fresh = false;
     SP_ASSIGN_OR_RETURN(Session session, Take(&fresh));
-    soci::session& sql = *session;
+    soci::session& sql = session->sql;
+    SqlStatements& statements = session->statements;
     bool threw = false;
     bool committing = false;
     status = CheckFiles();
@@ -242,7 +253,7 @@ absl::Status SqlDatabase::Run(Kind kind, std::string_view doing,
         // A whole plan takes longer than one row of it.
         sql << "SET LOCAL statement_timeout = 0";
       }
-      status = body(sql);
+      status = body(statements);
       if (status.ok() && kind == Kind::kWrite) {
         committing = true;
         transaction.commit();
@@ -252,6 +263,9 @@ absl::Status SqlDatabase::Run(Kind kind, std::string_view doing,
       status = SqlStatus(doing, e);
     }
     const bool lost = threw && is_postgres() && !sql.is_connected();
+    statements.OnTransactionEnd();
+    // They may be for a schema that another replica has changed.
+    if (threw) statements.Clear();
     if (lost) session.reset();
     Give(std::move(session));
     if (lost && committing) {
@@ -272,6 +286,17 @@ absl::Status SqlDatabase::Run(Kind kind, std::string_view doing,
 
 absl::Status SqlDatabase::Write(std::string_view doing, const Body& body,
                                 absl::Duration limit) {
+  return Write(
+      doing, [&](SqlStatements& sql) { return body(sql.session()); }, limit);
+}
+
+absl::Status SqlDatabase::Read(std::string_view doing, const Body& body) {
+  return Read(doing, [&](SqlStatements& sql) { return body(sql.session()); });
+}
+
+absl::Status SqlDatabase::Write(std::string_view doing,
+                                const PreparedBody& body,
+                                absl::Duration limit) {
   const auto* const postgres = std::get_if<PostgresOptions>(&options_);
   if (postgres != nullptr && limit == absl::ZeroDuration()) {
     limit = 4 * postgres->timeout;
@@ -279,7 +304,8 @@ absl::Status SqlDatabase::Write(std::string_view doing, const Body& body,
   return Run(Kind::kWrite, doing, body, limit);
 }
 
-absl::Status SqlDatabase::Read(std::string_view doing, const Body& body) {
+absl::Status SqlDatabase::Read(std::string_view doing,
+                               const PreparedBody& body) {
   // A whole plan may be a gigabyte.
   return Run(Kind::kRead, doing, body, kLongestRead);
 }

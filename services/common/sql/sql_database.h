@@ -29,6 +29,8 @@ class session;
 
 namespace sallyport {
 
+class SqlStatements;
+
 struct SqliteOptions {
   std::string file;
   // False: a commit survives the process, but perhaps not the machine.
@@ -55,6 +57,8 @@ class SqlDatabase {
   // than once, so it begins from what it finds and keeps nothing outside that
   // it does not set anew. An error rolls back and is returned as it is.
   using Body = std::function<absl::Status(soci::session& sql)>;
+  // The same with statements that are prepared once for each connection.
+  using PreparedBody = std::function<absl::Status(SqlStatements& sql)>;
 
   // Opens, or makes, the database. FAILED_PRECONDITION, reason STORE_LOCKED,
   // if another process has the SQLite file; otherwise as SqlStatus. `clock`
@@ -81,16 +85,20 @@ class SqlDatabase {
   // times the timeout of its options).
   absl::Status Write(std::string_view doing, const Body& body,
                      absl::Duration limit = absl::ZeroDuration());
+  absl::Status Write(std::string_view doing, const PreparedBody& body,
+                     absl::Duration limit = absl::ZeroDuration());
   // Runs `body` on one consistent state, which it cannot change.
   absl::Status Read(std::string_view doing, const Body& body);
+  absl::Status Read(std::string_view doing, const PreparedBody& body);
 
  private:
   enum class Kind { kRead, kWrite };
-  using Session = std::unique_ptr<soci::session>;
+  struct Connection;
+  using Session = std::unique_ptr<Connection>;
 
   SqlDatabase(SqlOptions options, const Clock& clock, size_t pool_size);
 
-  absl::Status Run(Kind kind, std::string_view doing, const Body& body,
+  absl::Status Run(Kind kind, std::string_view doing, const PreparedBody& body,
                    absl::Duration limit);
   std::optional<SocketWatchdog::Watch> Guard(soci::session& sql,
                                              absl::Duration limit);

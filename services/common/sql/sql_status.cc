@@ -66,6 +66,9 @@ Meaning OfSqlite(int result) {
 Meaning OfSqlState(std::string_view state) {
   const std::string_view group = state.substr(0, 2);
   if (state == "40001" || state == "40P01") return kConflict;
+  // "cached plan must not change result type": prepared before somebody else
+  // changed the schema.
+  if (state == "0A000") return kConflict;
   if (state == "23505") return kDuplicate;
   if (state == "53100") return kFull;
   if (state == "25006") return kUnavailable;  // a standby: read only

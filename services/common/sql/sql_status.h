@@ -21,8 +21,9 @@ namespace sallyport {
 //   RESOURCE_EXHAUSTED  STORE_FULL         disk full
 //   DATA_LOSS           STORE_CORRUPT      not a database, or damaged
 //   PERMISSION_DENIED   STORE_ACCESS_DENIED  login or right refused
-//   ABORTED             STORE_CONFLICT     deadlock, serialization failure:
-//                                          the same again may succeed
+//   ABORTED             STORE_CONFLICT     deadlock, serialization failure,
+//                                          statement prepared for another
+//                                          schema: the same again may succeed
 //   ALREADY_EXISTS      STORE_DUPLICATE    a unique or primary key is taken
 //   INTERNAL            STORE_ERROR        everything else: our SQL is wrong
 absl::Status SqlStatus(std::string_view doing, const std::exception& error);

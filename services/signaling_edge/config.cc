@@ -142,6 +142,8 @@ void CheckTimers(const pb::EdgeTimers& timers, ConfigFaults* faults) {
   CheckDuration("timers.ring_timeout", timers.ring_timeout(), faults);
   CheckDuration("timers.nonce_lifetime", timers.nonce_lifetime(), faults);
   CheckDuration("timers.history_retention", timers.history_retention(), faults);
+  CheckDuration("timers.flow_timer", timers.flow_timer(), faults);
+  CheckDuration("timers.udp_flow_timer", timers.udp_flow_timer(), faults);
   const EdgeOptions defaults;
   const absl::Duration shortest =
       FromProtoOr(timers.min_registration(), defaults.min_registration);
@@ -254,6 +256,8 @@ EdgeOptions CoreOptionsOf(const pb::SignalingEdgeConfig& config) {
   out.nonce_lifetime = FromProtoOr(timers.nonce_lifetime(), out.nonce_lifetime);
   out.history_retention =
       FromProtoOr(timers.history_retention(), out.history_retention);
+  out.flow_timer = FromProtoOr(timers.flow_timer(), out.flow_timer);
+  out.udp_flow_timer = FromProtoOr(timers.udp_flow_timer(), out.udp_flow_timer);
   const pb::EdgeLimits& limits = config.limits();
   SetIf(limits.max_connections(), out.max_connections);
   SetIf(limits.max_connections_per_source(), out.max_connections_per_source);

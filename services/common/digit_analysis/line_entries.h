@@ -47,6 +47,8 @@ struct UserEntry {
   bool disabled = false;
   // On a TLS port it may come without a certificate, by digest alone.
   bool allow_without_certificate = false;
+  // One contact may stand for all its numbers (RFC 6140).
+  bool bulk_registration = false;
   uint32_t max_contacts = 0;         // 0 = unset
   std::string dialling_restriction;  // unset: that of its dial plan
 

@@ -173,6 +173,7 @@ UserEntry Entry(const pb::User& in) {
   out.disabled = in.disabled();
   out.allow_without_certificate = in.allow_without_certificate();
   out.max_contacts = in.max_contacts();
+  out.bulk_registration = in.bulk_registration();
   out.dialling_restriction = in.dialling_restriction();
   return out;
 }

@@ -13,9 +13,11 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "services/common/digit_analysis/resolver.h"
 #include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/binding.h"
 #include "services/signaling_edge/core/flow.h"
 #include "services/signaling_edge/core/party.h"
 #include "services/signaling_edge/core/ring_plan.h"
@@ -28,6 +30,14 @@ namespace sallyport::signaling_edge {
 struct PeerDetour {
   std::string user;
   uint16_t port = 0;
+};
+
+// How else a contact that rings can be reached, should its flow have failed.
+struct SpareFlows {
+  RingTarget target;
+  uint64_t registration = 0;   // by which it is being called
+  std::vector<Binding> flows;  // the others
+  size_t breadth = 0;
 };
 
 struct Attempt {
@@ -44,9 +54,10 @@ struct Attempt {
   std::optional<PeerDetour> detour;
   std::string host;  // that must be resolved first
   std::optional<RingPlan> ring;
-  std::vector<uint64_t> branches;  // calls that are under way
-  bool starting = false;           // more branches are about to come
-  bool stop = false;               // nothing further is tried
+  std::vector<uint64_t> branches;                    // calls that are under way
+  absl::flat_hash_map<uint64_t, SpareFlows> spares;  // by branch
+  bool starting = false;  // more branches are about to come
+  bool stop = false;      // nothing further is tried
   RingOutcome outcome = RingOutcome::kNotAvailable;  // of the step
   MonoTime ring_until = MonoTime::InfiniteFuture();  // of the step
   MonoTime hunt_until = MonoTime::InfiniteFuture();

@@ -6,6 +6,7 @@
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/call_control.h"
+#include "services/signaling_edge/core/registration_desk.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_status.h"
@@ -32,6 +33,29 @@ ForwardReason ReasonFor(RingOutcome outcome) {
       break;
   }
   return ForwardReason::kUnregistered;
+}
+
+// A URI parameter of what was dialled, empty when it has none.
+std::string_view GruuParam(const SipMessage& invite, std::string_view name) {
+  const auto uri = ParseSipUri(invite.request_uri());
+  if (!uri.ok()) return {};
+  return uri->Param(name).value_or("");
+}
+
+// Whether a contact of the user is meant by what was dialled: a bulk contact
+// stands for numbers, not for the user itself (RFC 6140 section 5.3), and a
+// GRUU names one device (section 7.1.1).
+bool MayTake(const Binding& binding, const UserEntry& user,
+             const Attempt& attempt) {
+  const std::string_view device = GruuParam(attempt.invite, "bg");
+  if (!binding.bulk) return device.empty();
+  if (attempt.resolution.called == user.username) return false;
+  if (device.empty()) return true;
+  std::string_view urn = binding.instance;
+  if (urn.starts_with('<') && urn.ends_with('>')) {
+    urn = urn.substr(1, urn.size() - 2);
+  }
+  return EqualsIgnoreCase(urn, device);
 }
 
 }  // namespace
@@ -124,12 +148,15 @@ void CallControl::Ring(Attempt& attempt, std::optional<RingStep> step,
        step = attempt.ring->After(attempt.outcome, hunts_)) {
     struct Place {
       RingTarget target;
-      Binding binding;
+      std::vector<Binding> flows;
     };
     std::vector<Place> places;
     for (const RingTarget& target : step->targets) {
-      for (const Binding* binding : registrar_.Of(target.user->name)) {
-        places.push_back({target, *binding});
+      for (const auto& flows : registrar_.ContactsOf(target.user->name)) {
+        if (!MayTake(*flows[0], *target.user, attempt)) continue;
+        Place& place = places.emplace_back();
+        place.target = target;
+        for (const Binding* flow : flows) place.flows.push_back(*flow);
       }
     }
     // RFC 5393 section 5.3.3: the breadth that came is shared out.
@@ -147,25 +174,11 @@ void CallControl::Ring(Attempt& attempt, std::optional<RingStep> step,
     attempt.outcome = RingOutcome::kNotAvailable;
     attempt.ring_until = now + step->no_answer;
     attempt.starting = true;
-    for (const Place& place : places) {
+    for (Place& place : places) {
       if (attempt.stop) break;
-      const UserEntry& user = *place.target.user;
-      Call::LegSetup called;
-      called.party.kind = Party::Kind::kUser;
-      called.party.resource = user.name;
-      called.party.tenant = TenantOf(user.name);
-      called.party.phone = place.binding.phone;
-      called.party.identity = user.username;
-      called.party.dial_plan = user.dial_plan;
-      called.party.mode = attempt.plan->index().ModeOf(user.dial_plan);
-      called.flow = place.binding.flow;
-      called.request_uri = place.binding.contact;
-      called.to =
-          Cat("<sip:", PercentEncode(user.username), "@", user.domain, ">");
       const absl::Status status =
-          Begin(attempt, std::move(called),
-                place.target.line == nullptr ? "" : place.target.line->name,
-                breadth / places.size(), now);
+          RingContact(attempt, place.target, std::move(place.flows),
+                      breadth / places.size(), now);
       if (!status.ok()) attempt.refusal.Update(status);
     }
     attempt.starting = false;
@@ -183,6 +196,58 @@ void CallControl::Ring(Attempt& attempt, std::optional<RingStep> step,
   }
   attempt.ring_until = MonoTime::InfiniteFuture();
   Forwarded(attempt, now);
+}
+
+absl::Status CallControl::RingContact(Attempt& attempt,
+                                      const RingTarget& target,
+                                      std::vector<Binding> flows,
+                                      size_t breadth, MonoTime now) {
+  const UserEntry& user = *target.user;
+  const Binding binding = std::move(flows.front());
+  flows.erase(flows.begin());
+  Call::LegSetup called;
+  called.party.kind = Party::Kind::kUser;
+  called.party.resource = user.name;
+  called.party.tenant = TenantOf(user.name);
+  called.party.phone = binding.phone;
+  called.party.identity = user.username;
+  called.party.dial_plan = user.dial_plan;
+  called.party.mode = attempt.plan->index().ModeOf(user.dial_plan);
+  called.flow = binding.flow;
+  called.request_uri = binding.contact;
+  if (binding.bulk) {
+    called.request_uri = BulkTarget(binding.contact, attempt.resolution.called,
+                                    GruuParam(attempt.invite, "sg"));
+  }
+  for (const std::string& hop : binding.path) {  // RFC 3327 section 5.4
+    called.headers.emplace_back(HeaderId::kRoute, hop);
+  }
+  called.to = Cat("<sip:", PercentEncode(user.username), "@", user.domain, ">");
+  // Its first steps may already fail, and then look for it.
+  attempt.spares[last_call_ + 1] = {target, binding.id, std::move(flows),
+                                    breadth};
+  const uint64_t branch = last_call_ + 1;
+  const absl::Status status =
+      Begin(attempt, std::move(called),
+            target.line == nullptr ? "" : target.line->name, breadth, now);
+  if (!status.ok()) attempt.spares.erase(branch);
+  return status;
+}
+
+bool CallControl::RingByAnotherFlow(Attempt& attempt, SpareFlows spare,
+                                    MonoTime now) {
+  port_.FlowFailed(spare.registration, now);
+  // Those that have failed meanwhile are no longer there.
+  std::erase_if(spare.flows, [&](const Binding& flow) {
+    return registrar_.Find(flow.id) == nullptr;
+  });
+  if (spare.flows.empty() || attempt.stop) return false;
+  const bool was_starting = std::exchange(attempt.starting, true);
+  const size_t before = attempt.branches.size();
+  const absl::Status status = RingContact(
+      attempt, spare.target, std::move(spare.flows), spare.breadth, now);
+  attempt.starting = was_starting;
+  return status.ok() && attempt.branches.size() > before;
 }
 
 void CallControl::OnAttemptDeadline(Attempt& attempt, MonoTime now) {
@@ -278,6 +343,15 @@ void CallControl::OnBranchFailed(uint64_t id, uint64_t call, BranchEnd end,
   std::erase(attempt.branches, call);
   const CallRecord& record = end.record;
   const int code = record.legs[IndexOf(LegSide::kB)].sip_status;
+  if (const auto it = attempt.spares.find(call); it != attempt.spares.end()) {
+    SpareFlows spare = std::move(it->second);
+    attempt.spares.erase(it);
+    // RFC 5626 section 5.3: a flow that has failed is no answer of the phone.
+    if ((code == 430 || (code == 0 && record.reason == "PEER_UNREACHABLE")) &&
+        RingByAnotherFlow(attempt, std::move(spare), now)) {
+      return;
+    }
+  }
   const bool redirects = code >= 300 && code < 400 && !end.redirects.empty();
   if (!attempt.failure.has_value() || !attempt.ring.has_value() ||
       IsBetterFailure(end.response.status_code(),

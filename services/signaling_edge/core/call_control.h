@@ -69,6 +69,8 @@ class CallPort {
   // Whether OPTIONS to this server of a peer's are not answered.
   virtual bool IsDown(const PeerEntry& peer, std::string_view host,
                       uint32_t port) const = 0;
+  // Nothing that was sent to this contact by its flow has arrived.
+  virtual void FlowFailed(uint64_t registration, MonoTime now) = 0;
   // Our names on a flow.
   virtual const EdgeListener& ListenerOf(const Flow& flow) const = 0;
   virtual void Perform(EdgeAction action) = 0;
@@ -212,6 +214,12 @@ class CallControl {
                       MonoTime now);
   void GiveUpBranches(Attempt& attempt, int code, std::string_view reason,
                       CallDisposition disposition, MonoTime now);
+  // One more branch, by the first of these flows of one contact.
+  absl::Status RingContact(Attempt& attempt, const RingTarget& target,
+                           std::vector<Binding> flows, size_t breadth,
+                           MonoTime now);
+  // False when there is none that works.
+  bool RingByAnotherFlow(Attempt& attempt, SpareFlows spare, MonoTime now);
   // After the last branch of a step has failed.
   void Advance(Attempt& attempt, MonoTime now);
   // To where the line or hunt pilot forwards to, if it does.

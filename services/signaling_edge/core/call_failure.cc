@@ -8,6 +8,8 @@ int CodeForCaller(int code) {
     case 401:
     case 407:
       return 502;
+    case 430:  // RFC 5626 section 5.3: between the proxies of a flow
+      return 480;
     case 400:  // our request, not the caller's
     case 405:
     case 406:

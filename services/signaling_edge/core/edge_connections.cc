@@ -9,7 +9,6 @@
 #include "services/signaling_edge/core/edge_core.h"
 #include "services/signaling_edge/core/peer_transport.h"
 #include "services/signaling_edge/core/proxy_header.h"
-#include "services/signaling_edge/core/registration_desk.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_parser.h"
@@ -349,36 +348,13 @@ void EdgeCore::RearmConnection(Connection& connection) {
       auth_.IsPeerSource(connection.flow(),
                          options_.listeners[connection.listener].logical_port);
   connection_deadlines_.Set(
-      connection.id, proven
-                         ? connection.last_activity + options_.idle_timeout
-                         : connection.created + options_.first_request_timeout);
+      connection.id,
+      registrar_.CarriesOutbound(connection.id) ? FlowDeadline(connection)
+      : proven ? connection.last_activity + options_.idle_timeout
+               : connection.created + options_.first_request_timeout);
 }
 
 // ------------------------------------------------------------------ events
-
-void EdgeCore::ReportChanges(const Registrar::Changes& changes, MonoTime now) {
-  for (const Registrar::Change& change : changes) {
-    if (change.kind == Registrar::Change::Kind::kRefreshed) continue;
-    const bool added = change.kind == Registrar::Change::Kind::kAdded;
-    if (added) ++stats_.registrations;
-    EdgeEvent event;
-    event.type =
-        added ? EdgeEvent::Type::kRegistered : EdgeEvent::Type::kUnregistered;
-    event.at = now;
-    event.registration = change.binding.id;
-    event.resource = change.binding.user;
-    event.connection = change.binding.flow.connection;
-    event.summary =
-        added ? "a contact was registered" : "a contact was removed";
-    if (change.kind == Registrar::Change::Kind::kExpired) {
-      event.reason = "EXPIRED";
-    } else if (change.kind == Registrar::Change::Kind::kFlowLost) {
-      event.reason = "CONNECTION_LOST";
-    }
-    Perform(Report{std::move(event)});
-    if (added) mwi_.OnRegistered(change.binding, now);
-  }
-}
 
 void EdgeCore::ReportRefusal(RefusalKind kind, const Flow& flow,
                              const absl::Status& status, int sip_status,

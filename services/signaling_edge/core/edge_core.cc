@@ -11,6 +11,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/leg_messages.h"
 #include "services/signaling_edge/core/security_mode.h"
+#include "services/signaling_edge/core/stun_keep_alive.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -30,10 +31,11 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
           .max_transactions = options_.max_transactions}),
       digest_(random, {.nonce_lifetime = options_.nonce_lifetime}),
       auth_(digest_),
-      registrar_({.min_expires = options_.min_registration,
-                  .max_expires = options_.max_registration,
-                  .default_expires = options_.max_registration,
-                  .max_bindings = options_.max_registrations}),
+      registrar_({.limits = {.min_expires = options_.min_registration,
+                             .max_expires = options_.max_registration,
+                             .default_expires = options_.max_registration},
+                  .max_bindings = options_.max_registrations,
+                  .max_silence = options_.udp_flow_timer + kFlowGrace}),
       admission_(options_, random),
       calls_(options_, *this, registrar_, random),
       mwi_(*this, registrar_, random, options_.max_registrations),
@@ -77,14 +79,19 @@ std::string EdgeCore::StatelessTag(const SipMessage& request) const {
 
 EdgeActions EdgeCore::OnDatagram(ListenerId listener, const SocketAddress& from,
                                  std::string_view octets, MonoTime now) {
-  // Keep-alives: empty lines, and STUN-less clients' zero octets.
+  registrar_.OnKeepAlive(listener, from, now);
+  // Keep-alives: empty lines, zero octets, STUN (RFC 5626 section 4.4).
   if (octets.find_first_not_of(std::string_view("\r\n\0", 3)) ==
       std::string_view::npos) {
     return TakeActions();
   }
   const Flow flow = {
       .transport = SipTransport::kUdp, .listener = listener, .remote = from};
-  OnText(flow, octets, now);
+  if (IsStun(octets)) {
+    OnStun(flow, octets, now);
+  } else {
+    OnText(flow, octets, now);
+  }
   return TakeActions();
 }
 
@@ -162,23 +169,6 @@ EdgeActions EdgeCore::OnSnapshot(std::shared_ptr<const Resolver> plan,
   return TakeActions();
 }
 
-// By the rules that RequestAuth has for a REGISTER.
-bool EdgeCore::MayStay(const Binding& binding) const {
-  const PlanIndex& index = plan_->index();
-  const UserEntry* user = index.User(binding.user);
-  if (user == nullptr || user->disabled ||
-      !CheckTransport(index.ModeOf(user->dial_plan), binding.flow.is_tls())
-           .ok()) {
-    return false;
-  }
-  if (binding.phone.empty()) {
-    return !binding.flow.is_tls() || user->allow_without_certificate;
-  }
-  const PhoneEntry* phone = index.Phone(binding.phone);
-  return phone != nullptr && !phone->disabled &&
-         phone->owner_user == binding.user;
-}
-
 EdgeActions EdgeCore::OnDrain(MonoTime now) {
   if (!draining_) {
     draining_ = true;
@@ -248,6 +238,12 @@ EdgeActions EdgeCore::OnDeadline(MonoTime now) {
       const SocketAddress remote = connection->remote;
       Drop(*id, true, "HANDSHAKE_TIMEOUT", now);
       checks_.OnGone(check, remote, why, nullptr, now);
+    } else if (registrar_.CarriesOutbound(*id)) {
+      if (FlowDeadline(*connection) > now) {
+        connection_deadlines_.Set(*id, FlowDeadline(*connection));
+      } else {
+        Drop(*id, true, "FLOW_FAILED", now);
+      }
     } else if (registrar_.Carries(*id) || calls_.Uses(*id)) {
       connection_deadlines_.Set(*id, now + options_.idle_timeout);
     } else {

@@ -32,6 +32,7 @@
 #include "services/signaling_edge/core/peer_check_result.h"
 #include "services/signaling_edge/core/peer_health.h"
 #include "services/signaling_edge/core/registrar.h"
+#include "services/signaling_edge/core/registration_desk.h"
 #include "services/signaling_edge/core/request_auth.h"
 #include "services/signaling_edge/core/sip_message.h"
 #include "services/signaling_edge/core/transaction_table.h"
@@ -130,6 +131,8 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   bool draining() const { return draining_; }
 
  private:
+  // What a sign of life may be late.
+  static constexpr absl::Duration kFlowGrace = absl::Seconds(10);
   // Queries of ResolveHost that checks made have this bit.
   static constexpr uint64_t kCheckQuery = uint64_t{1} << 63;
 
@@ -163,6 +166,7 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   bool IsDown(const PeerEntry& peer, std::string_view host,
               uint32_t port) const override;
   const EdgeListener& ListenerOf(const Flow& flow) const override;
+  void FlowFailed(uint64_t registration, MonoTime now) override;
   void Perform(EdgeAction action) override;
 
   // PeerCheckPort.
@@ -249,6 +253,14 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   void ReportChanges(const Registrar::Changes& changes, MonoTime now);
   void RearmConnection(Connection& connection);
   bool MayStay(const Binding& binding) const;
+  RegisterPolicy RegisterPolicyOf(const UserEntry& user,
+                                  const Flow& flow) const;
+  void OnStun(const Flow& flow, std::string_view datagram, MonoTime now);
+  // When a connection that keeps registrations is given up without a sign of
+  // life (RFC 5626 section 4.4).
+  MonoTime FlowDeadline(const Connection& connection) const {
+    return connection.last_activity + options_.flow_timer + kFlowGrace;
+  }
   // A request by it came from a party that we know.
   void NoteProved(const Flow& flow);
   PeerScope ScopeOf(const Flow& flow) const;

@@ -14,6 +14,7 @@
 #include "services/signaling_edge/core/sip_parser.h"
 #include "services/signaling_edge/core/sip_status.h"
 #include "services/signaling_edge/core/sip_writer.h"
+#include "services/signaling_edge/core/stun_keep_alive.h"
 #include "services/signaling_edge/core/text_pieces.h"
 
 namespace sallyport::signaling_edge {
@@ -211,6 +212,11 @@ void EdgeHarness::ReceiveUdp(std::string_view from, std::string_view text) {
       core_->OnDatagram(kUdp, *SocketAddress::Parse(from), Wire(text), now_));
 }
 
+void EdgeHarness::ReceiveUdpOctets(std::string_view from,
+                                   std::string_view octets) {
+  Perform(core_->OnDatagram(kUdp, *SocketAddress::Parse(from), octets, now_));
+}
+
 void EdgeHarness::Answer(const Sent& request, int code, std::string_view to_tag,
                          std::string_view sdp, std::string_view contact,
                          const std::vector<std::string>& headers) {
@@ -267,8 +273,9 @@ std::string EdgeHarness::WithDigest(std::string text, const Sent& challenge,
                                     std::string_view user,
                                     std::string_view method,
                                     std::string_view uri) {
-  const auto value =
-      ParseAuthValue(challenge.message.Value(HeaderId::kProxyAuthenticate));
+  const bool proxy = challenge.message.status_code() == 407;
+  const auto value = ParseAuthValue(challenge.message.Value(
+      proxy ? HeaderId::kProxyAuthenticate : HeaderId::kWwwAuthenticate));
   const std::string nonce =
       value.ok() ? value->Get("nonce").value_or("") : std::string();
   const std::string response =
@@ -277,7 +284,7 @@ std::string EdgeHarness::WithDigest(std::string text, const Sent& challenge,
   const std::string_view before = "Max-Forwards: 70\n";
   return text.insert(
       text.find(before) + before.size(),
-      Cat("Proxy-Authorization: Digest username=\"", user,
+      Cat(proxy ? "Proxy-" : "", "Authorization: Digest username=\"", user,
           "\", realm=\"d.test\", nonce=\"", nonce, "\", uri=\"", uri,
           "\", response=\"", response,
           "\", cnonce=\"c\", nc=00000001, qop=auth, algorithm=MD5\n"));
@@ -398,6 +405,10 @@ void EdgeHarness::AnswerMedia() {
 void EdgeHarness::Perform(EdgeActions actions) {
   for (EdgeAction& action : actions) {
     if (auto* datagram = std::get_if<SendDatagram>(&action)) {
+      if (IsStun(datagram->bytes)) {
+        stun.push_back(datagram->bytes);
+        continue;
+      }
       auto message = ParseSipMessage(datagram->bytes, ParsePolicy());
       ASSERT_TRUE(message.ok()) << datagram->bytes;
       sent_.push_back({0, datagram->to, *std::move(message)});

@@ -55,6 +55,7 @@ class EdgeHarness {
   // Text with "\n"; CRLF and Content-Length are put in.
   void Receive(ConnectionId from, std::string_view text);
   void ReceiveUdp(std::string_view from, std::string_view text);
+  void ReceiveUdpOctets(std::string_view from, std::string_view octets);
   // The response to a request that the edge had sent, by the same way.
   // `headers` are lines "Name: value".
   void Answer(const Sent& request, int code, std::string_view to_tag,
@@ -68,7 +69,7 @@ class EdgeHarness {
                    const std::vector<std::string>& headers = {});
 
   // A request of text again, with the credentials of a user of TestPlan() that
-  // the 407 asks for.
+  // the 401 or 407 asks for.
   static std::string WithDigest(std::string text, const Sent& challenge,
                                 std::string_view user, std::string_view method,
                                 std::string_view uri);
@@ -98,6 +99,7 @@ class EdgeHarness {
   std::vector<ResolveHost> resolves;
   std::vector<PeerCheckResult> checked;
   std::vector<IssueCredentials> credentials;
+  std::vector<std::string> stun;  // answers to keep-alives
 
   void Perform(EdgeActions actions);
   void AnswerMedia();  // what waited while relay_answers was false

@@ -39,6 +39,10 @@ struct EdgeOptions {
   absl::Duration min_registration = absl::Seconds(60);
   absl::Duration max_registration = absl::Hours(1);
   absl::Duration nonce_lifetime = absl::Minutes(5);
+  // Clients with flows (RFC 5626) give a sign of life within this, over UDP
+  // within udp_flow_timer.
+  absl::Duration flow_timer = absl::Seconds(120);
+  absl::Duration udp_flow_timer = absl::Seconds(30);
   // How long the core itself takes names for resolved; io remembers them for as
   // long as their servers say.
   absl::Duration host_lifetime = absl::Seconds(1);

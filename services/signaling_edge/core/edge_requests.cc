@@ -6,7 +6,6 @@
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/edge_core.h"
 #include "services/signaling_edge/core/leg_messages.h"
-#include "services/signaling_edge/core/registration_desk.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_parser.h"
@@ -25,6 +24,9 @@ constexpr std::string_view kAllow =
     "MESSAGE, REFER, SUBSCRIBE, NOTIFY, SERVICE";
 constexpr std::string_view kExtensions[] = {"100rel", "timer", "norefersub",
                                             "tdialog"};
+// Of REGISTER (RFC 3327, RFC 5626, RFC 6140, RFC 5627).
+constexpr std::string_view kRegisterExtensions[] = {"path", "outbound", "gin",
+                                                    "gruu"};
 
 bool HasToTag(const SipMessage& request) {
   const auto to = ParseNameAddr(request.Value(HeaderId::kTo));
@@ -46,18 +48,25 @@ RefusalKind KindOf(SipMethod method) {
   return RefusalKind::kRequest;
 }
 
+bool IsOneOf(std::string_view token, absl::Span<const std::string_view> list) {
+  return std::any_of(list.begin(), list.end(), [&](std::string_view one) {
+    return EqualsIgnoreCase(one, token);
+  });
+}
+
 // The extensions that a request cannot do without and we do not have, as a
 // list (RFC 3261 section 8.2.2.3).
 std::string UnsupportedOf(const SipMessage& request) {
+  const bool registers = request.method() == SipMethod::kRegister;
   std::string unsupported;
   for (const HeaderId id : {HeaderId::kRequire, HeaderId::kProxyRequire}) {
     for (const std::string_view item : request.Items(id)) {
+      // RFC 6140 section 5.1: proxies must know of bulk contacts too.
       const bool known =
-          id == HeaderId::kRequire &&
-          std::any_of(std::begin(kExtensions), std::end(kExtensions),
-                      [&](std::string_view one) {
-                        return EqualsIgnoreCase(one, item);
-                      });
+          id == HeaderId::kProxyRequire
+              ? registers && EqualsIgnoreCase(item, "gin")
+              : IsOneOf(item, registers ? absl::MakeSpan(kRegisterExtensions)
+                                        : absl::MakeSpan(kExtensions));
       if (!known) CatTo(unsupported, unsupported.empty() ? "" : ", ", item);
     }
   }
@@ -300,23 +309,6 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
                   challenge.status_code, request.method_text(), now);
   }
   return std::nullopt;
-}
-
-void EdgeCore::OnRegister(const Flow& flow, const SipMessage& request,
-                          TransactionId transaction, MonoTime now) {
-  const std::optional<Party> user = Prove(flow, request, transaction, now);
-  if (!user.has_value()) return;
-  const UserEntry* entry = plan_->index().User(user->resource);
-  RegisterOutcome outcome =
-      Register(request, *user, flow, entry == nullptr ? 0 : entry->max_contacts,
-               NewToken(), registrar_, now);
-  const int code = outcome.response.status_code();
-  Respond(transaction, std::move(outcome.response), now);
-  if (!outcome.refusal.ok()) {
-    ReportRefusal(RefusalKind::kRegistration, flow, outcome.refusal, code,
-                  "REGISTER", now);
-  }
-  ReportChanges(outcome.changes, now);
 }
 
 void EdgeCore::OnInvite(const Flow& flow, const SipMessage& request,

@@ -143,8 +143,8 @@ void MessageWaiting::Set(const std::string& mailbox,
       for (const uint64_t id : ids) Tell(id, "", now);
       continue;
     }
-    for (const Binding* binding : registrar_.Of(name)) {
-      TellUnasked(*user, *binding, now);
+    for (const auto& flows : registrar_.ContactsOf(name)) {
+      TellUnasked(*user, *flows[0], now);
     }
   }
 }
@@ -181,6 +181,9 @@ void MessageWaiting::Fill(SipMessage& notify, const UserEntry& user,
 void MessageWaiting::TellUnasked(const UserEntry& user, const Binding& binding,
                                  MonoTime now) {
   SipMessage notify = SipMessage::Request(SipMethod::kNotify, binding.contact);
+  for (const std::string& hop : binding.path) {
+    notify.Add(HeaderId::kRoute, hop);
+  }
   notify.SetUint(HeaderId::kMaxForwards, 70);
   const std::string account = AccountOf(user);
   notify.Add(HeaderId::kFrom,
@@ -312,6 +315,7 @@ void MessageWaiting::OnNotified(uint64_t owner, int code) {
 
 void MessageWaiting::OnRegistered(const Binding& binding, MonoTime now) {
   if (plan_ == nullptr || by_user_.contains(binding.user)) return;
+  if (binding.bulk) return;  // a PBX has no lamp
   const UserEntry* user = plan_->index().User(binding.user);
   if (user == nullptr || LampOf(*user) == nullptr) return;
   TellUnasked(*user, binding, now);

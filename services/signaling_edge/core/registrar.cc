@@ -5,134 +5,95 @@
 #include "services/common/bytes/string_view.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
-#include "services/signaling_edge/core/sip_uri.h"
 
 namespace sallyport::signaling_edge {
-namespace {
 
-// Contacts are compared as URIs (RFC 3261 section 10.3), and as text when
-// either is not a SIP URI.
-bool SameContact(std::string_view a, std::string_view b) {
-  if (a == b) return true;
-  const auto first = ParseSipUri(a);
-  const auto second = ParseSipUri(b);
-  return first.ok() && second.ok() && Equivalent(*first, *second);
-}
-
-}  // namespace
-
-Binding* Registrar::FindContact(std::string_view user, const Contact& contact) {
-  const auto it = by_user_.find(AbslView(user));
-  if (it == by_user_.end()) return nullptr;
-  for (const uint64_t id : it->second) {
-    Binding& binding = bindings_.find(id)->second;
-    // One device that comes back with another address replaces itself.
-    if (!contact.instance.empty() && contact.instance == binding.instance) {
-      return &binding;
-    }
-    if (SameContact(binding.contact, contact.uri)) return &binding;
+absl::StatusOr<Registrar::Changes> Registrar::OnRegister(
+    const RegisterRequest& request, MonoTime now) {
+  std::vector<Binding> have;
+  if (const auto it = by_user_.find(request.user); it != by_user_.end()) {
+    for (const uint64_t id : it->second) have.push_back(*Find(id));
   }
-  return nullptr;
-}
-
-absl::StatusOr<absl::Duration> Registrar::ExpiresOf(
-    const Contact& contact) const {
-  if (!contact.expires.has_value()) return options_.default_expires;
-  const absl::Duration asked = absl::Seconds(*contact.expires);
-  if (asked == absl::ZeroDuration()) return asked;
-  if (asked < options_.min_expires) {
-    return MakeError(absl::StatusCode::kInvalidArgument, "EXPIRES_TOO_BRIEF",
-                     "the registration would be too short");
-  }
-  return std::min(asked, options_.max_expires);
-}
-
-absl::StatusOr<Registrar::Changes> Registrar::OnRegister(const Request& request,
-                                                         MonoTime now) {
-  const auto out_of_order = [&request](const Binding& binding) {
-    return binding.call_id == request.call_id && binding.cseq >= request.cseq;
-  };
-  const auto too_late = [] {
-    return MakeError(absl::StatusCode::kFailedPrecondition, "CSEQ_OUT_OF_ORDER",
-                     "an older REGISTER came late");
-  };
-  Changes changes;
-  if (request.all) {
-    const auto it = by_user_.find(request.user);
-    if (it == by_user_.end()) return changes;
-    const std::vector<uint64_t> ids = it->second;
-    for (const uint64_t id : ids) {
-      if (out_of_order(bindings_.find(id)->second)) return too_late();
-    }
-    for (const uint64_t id : ids) Erase(id, Change::Kind::kRemoved, changes);
-    return changes;
-  }
-
-  // Decide on everything, then do it.
-  std::vector<Planned> plan;
-  size_t added = 0;
-  size_t removed = 0;
-  for (const Contact& contact : request.contacts) {
-    SP_ASSIGN_OR_RETURN(const absl::Duration expires, ExpiresOf(contact));
-    Binding* existing = FindContact(request.user, contact);
-    if (existing != nullptr && out_of_order(*existing)) return too_late();
-    const bool removes = expires == absl::ZeroDuration();
-    if (existing == nullptr && !removes) ++added;
-    if (existing != nullptr && removes) ++removed;
-    plan.push_back({&contact, existing, expires});
-  }
-  const auto it = by_user_.find(request.user);
-  const size_t have = it == by_user_.end() ? 0 : it->second.size();
-  const size_t most =
-      request.max_contacts != 0 ? request.max_contacts : options_.max_contacts;
-  if (added > 0 && have + added > most + removed) {
-    return MakeError(absl::StatusCode::kPermissionDenied, "CONTACT_LIMIT",
-                     "the user has as many contacts as it may");
-  }
-  if (added > 0 && bindings_.size() + added > options_.max_bindings) {
+  if (!request.all && request.contacts.empty()) return Changes();
+  SP_ASSIGN_OR_RETURN(std::vector<Binding> next,
+                      ApplyRegister(have, request, options_.limits, now));
+  if (next.size() > have.size() &&
+      bindings_.size() + next.size() - have.size() > options_.max_bindings) {
     return MakeError(absl::StatusCode::kResourceExhausted, "REGISTRATION_LIMIT",
                      "no room for more registrations");
   }
-  for (const Planned& step : plan) {
-    if (step.expires == absl::ZeroDuration()) {
-      // The same contact may stand twice in a request: look again.
-      if (Binding* found = FindContact(request.user, *step.contact)) {
-        Erase(found->id, Change::Kind::kRemoved, changes);
-      }
-      continue;
+  for (Binding& binding : next) {
+    if (binding.is_outbound() && binding.flow.connection == 0 &&
+        binding.refreshed == now) {
+      binding.silent_until = now + options_.max_silence;
     }
-    Binding* binding = FindContact(request.user, *step.contact);
-    const bool is_new = binding == nullptr;
+  }
+  return Replace(request.user, std::move(next));
+}
+
+Registrar::Changes Registrar::Replace(std::string_view user,
+                                      std::vector<Binding> next) {
+  Changes changes;
+  std::vector<uint64_t> ids;
+  ids.reserve(next.size());
+  absl::flat_hash_set<uint64_t> kept;
+  for (const Binding& binding : next) kept.insert(binding.id);
+  if (const auto it = by_user_.find(AbslView(user)); it != by_user_.end()) {
+    const std::vector<uint64_t> had = it->second;
+    for (const uint64_t id : had) {
+      if (!kept.contains(id)) Erase(id, Change::Kind::kRemoved, changes);
+    }
+  }
+  for (Binding& binding : next) {
+    const bool is_new = binding.id == 0;
     if (is_new) {
-      const uint64_t id = next_id_++;
-      binding = &bindings_[id];
-      binding->id = id;
-      binding->user = request.user;
-      binding->registered = now;
-      by_user_[request.user].push_back(id);
-    } else if (binding->flow.connection != 0) {
-      const auto carried = by_connection_.find(binding->flow.connection);
-      carried->second.erase(binding->id);
-      if (carried->second.empty()) by_connection_.erase(carried);
+      binding.id = next_id_++;
+    } else {
+      Binding& old = bindings_.find(binding.id)->second;
+      if (old.refreshed == binding.refreshed && old.cseq == binding.cseq &&
+          old.call_id == binding.call_id) {
+        ids.push_back(binding.id);
+        continue;
+      }
+      Unlink(old);
     }
-    binding->contact = step.contact->uri;
-    binding->instance = step.contact->instance;
-    binding->flow = request.flow;
-    binding->call_id = request.call_id;
-    binding->cseq = request.cseq;
-    binding->user_agent = request.user_agent;
-    binding->authentication = request.authentication;
-    binding->phone = request.phone;
-    binding->refreshed = now;
-    binding->expires = now + step.expires;
-    if (request.flow.connection != 0) {
-      by_connection_[request.flow.connection].insert(binding->id);
-    }
-    deadlines_.Set(binding->id, binding->expires);
+    ids.push_back(binding.id);
+    Link(binding);
     changes.push_back(
-        {is_new ? Change::Kind::kAdded : Change::Kind::kRefreshed, *binding});
+        {is_new ? Change::Kind::kAdded : Change::Kind::kRefreshed, binding});
+    const uint64_t id = binding.id;
+    bindings_[id] = std::move(binding);
+  }
+  if (ids.empty()) {
+    by_user_.erase(AbslView(user));
+  } else {
+    by_user_[std::string(user)] = std::move(ids);
   }
   return changes;
+}
+
+void Registrar::Link(const Binding& binding) {
+  if (binding.flow.connection != 0) {
+    by_connection_[binding.flow.connection].insert(binding.id);
+  } else if (binding.silent_until != MonoTime::InfiniteFuture()) {
+    by_source_[{binding.flow.listener, binding.flow.remote}].insert(binding.id);
+  }
+  deadlines_.Set(binding.id, std::min(binding.expires, binding.silent_until));
+}
+
+void Registrar::Unlink(const Binding& binding) {
+  deadlines_.Erase(binding.id);
+  if (const auto carried = by_connection_.find(binding.flow.connection);
+      carried != by_connection_.end()) {
+    carried->second.erase(binding.id);
+    if (carried->second.empty()) by_connection_.erase(carried);
+  }
+  if (const auto from =
+          by_source_.find({binding.flow.listener, binding.flow.remote});
+      from != by_source_.end()) {
+    from->second.erase(binding.id);
+    if (from->second.empty()) by_source_.erase(from);
+  }
 }
 
 void Registrar::Erase(uint64_t id, Change::Kind kind, Changes& changes) {
@@ -140,15 +101,10 @@ void Registrar::Erase(uint64_t id, Change::Kind kind, Changes& changes) {
   if (it == bindings_.end()) return;
   Binding binding = std::move(it->second);
   bindings_.erase(it);
-  deadlines_.Erase(id);
+  Unlink(binding);
   if (const auto user = by_user_.find(binding.user); user != by_user_.end()) {
     std::erase(user->second, id);
     if (user->second.empty()) by_user_.erase(user);
-  }
-  if (const auto carried = by_connection_.find(binding.flow.connection);
-      carried != by_connection_.end()) {
-    carried->second.erase(id);
-    if (carried->second.empty()) by_connection_.erase(carried);
   }
   changes.push_back({kind, std::move(binding)});
 }
@@ -181,9 +137,56 @@ Registrar::Changes Registrar::RemoveUser(std::string_view user) {
 Registrar::Changes Registrar::OnDeadline(MonoTime now) {
   Changes changes;
   while (const auto id = deadlines_.PopExpired(now)) {
-    Erase(*id, Change::Kind::kExpired, changes);
+    const Binding* binding = Find(*id);
+    if (binding == nullptr) continue;
+    Erase(*id,
+          binding->expires <= now ? Change::Kind::kExpired
+                                  : Change::Kind::kFlowLost,
+          changes);
   }
   return changes;
+}
+
+void Registrar::OnKeepAlive(ListenerId listener, const SocketAddress& remote,
+                            MonoTime now) {
+  const auto it = by_source_.find({listener, remote});
+  if (it == by_source_.end()) return;
+  for (const uint64_t id : it->second) {
+    Binding& binding = bindings_.find(id)->second;
+    binding.silent_until = now + options_.max_silence;
+    deadlines_.Set(id, std::min(binding.expires, binding.silent_until));
+  }
+}
+
+Registrar::Changes Registrar::OnFlowFailed(uint64_t id) {
+  Changes changes;
+  Erase(id, Change::Kind::kFlowLost, changes);
+  return changes;
+}
+
+bool Registrar::CarriesOutbound(ConnectionId connection) const {
+  const auto it = by_connection_.find(connection);
+  if (it == by_connection_.end()) return false;
+  return std::any_of(it->second.begin(), it->second.end(),
+                     [this](uint64_t id) { return Find(id)->is_outbound(); });
+}
+
+std::vector<std::vector<const Binding*>> Registrar::ContactsOf(
+    std::string_view user) const {
+  std::vector<std::vector<const Binding*>> out;
+  for (const Binding* binding : Of(user)) {
+    const auto same = std::find_if(
+        out.begin(), out.end(), [&](const std::vector<const Binding*>& flows) {
+          return binding->is_outbound() && flows[0]->is_outbound() &&
+                 flows[0]->instance == binding->instance;
+        });
+    if (same == out.end()) {
+      out.push_back({binding});
+    } else {
+      same->push_back(binding);
+    }
+  }
+  return out;
 }
 
 std::vector<const Binding*> Registrar::Of(std::string_view user) const {

@@ -19,19 +19,21 @@ class RegistrarTest : public testing::Test {
     return {.transport = SipTransport::kTls, .connection = connection};
   }
 
-  Registrar::Request Request(std::string user, std::string contact,
-                             std::optional<uint32_t> expires,
-                             ConnectionId connection = 1) {
-    Registrar::Request request;
+  RegisterRequest Request(std::string user, std::string contact,
+                          std::optional<uint32_t> expires,
+                          ConnectionId connection = 1) {
+    RegisterRequest request;
     request.user = std::move(user);
-    request.contacts = {{std::move(contact), expires, ""}};
+    request.contacts = {{std::move(contact), expires}};
     request.flow = Tls(connection);
     request.call_id = "call";
     request.cseq = ++cseq_;
     return request;
   }
 
-  Registrar registrar_{{.max_bindings = 4, .max_contacts = 2}};
+  Registrar registrar_{{.limits = {.max_contacts = 2},
+                        .max_bindings = 4,
+                        .max_silence = absl::Seconds(40)}};
   MonoTime now_ = MonoTime::FromOrigin(absl::Hours(1));
   uint32_t cseq_ = 0;
 };
@@ -137,14 +139,14 @@ TEST_F(RegistrarTest, LimitsHoldAndNothingIsHalfDone) {
       registrar_.OnRegister(Request(kAlice, "sip:a@192.0.2.1", 600), now_)
           .ok());
   auto request = Request(kAlice, "sip:a@192.0.2.2", 600);
-  request.contacts.push_back({"sip:a@192.0.2.3", 600, ""});
+  request.contacts.push_back({"sip:a@192.0.2.3", 600});
   EXPECT_EQ(ReasonOf(registrar_.OnRegister(request, now_).status()),
             "CONTACT_LIMIT");
   EXPECT_EQ(registrar_.Of(kAlice).size(), 1u);
   // Replacing in one request is within the limit.
   request = Request(kAlice, "sip:a@192.0.2.2", 600);
-  request.contacts.push_back({"sip:a@192.0.2.3", 600, ""});
-  request.contacts.push_back({"sip:a@192.0.2.1", 0, ""});
+  request.contacts.push_back({"sip:a@192.0.2.3", 600});
+  request.contacts.push_back({"sip:a@192.0.2.1", 0});
   EXPECT_TRUE(registrar_.OnRegister(request, now_).ok());
   EXPECT_EQ(registrar_.Of(kAlice).size(), 2u);
   ASSERT_TRUE(
@@ -158,7 +160,7 @@ TEST_F(RegistrarTest, LimitsHoldAndNothingIsHalfDone) {
                          .status()),
             "REGISTRATION_LIMIT");
   // A question changes nothing.
-  Registrar::Request question;
+  RegisterRequest question;
   question.user = kAlice;
   const auto none = registrar_.OnRegister(question, now_);
   ASSERT_TRUE(none.ok());
@@ -166,6 +168,48 @@ TEST_F(RegistrarTest, LimitsHoldAndNothingIsHalfDone) {
   EXPECT_EQ(registrar_.RemoveUser(kAlice).size(), 2u);
   EXPECT_EQ(registrar_.Remove(registrar_.Of(kBob)[0]->id).size(), 1u);
   EXPECT_EQ(registrar_.All().size(), 1u);
+}
+
+TEST_F(RegistrarTest, AUdpFlowIsKeptByItsKeepAlives) {  // RFC 5626 4.4.2
+  RegisterRequest request = Request(kAlice, "sip:a@192.0.2.1", 600, 0);
+  request.flow = {.transport = SipTransport::kUdp,
+                  .remote = *SocketAddress::FromIp("192.0.2.1", 5060)};
+  request.contacts[0].instance = "<urn:uuid:1>";
+  request.contacts[0].reg_id = 1;
+  ASSERT_TRUE(registrar_.OnRegister(request, now_).ok());
+  EXPECT_EQ(registrar_.deadline(), now_ + absl::Seconds(40));
+  now_ += absl::Seconds(30);
+  registrar_.OnKeepAlive(0, *SocketAddress::FromIp("192.0.2.1", 5061), now_);
+  EXPECT_EQ(registrar_.deadline(), now_ + absl::Seconds(10));
+  registrar_.OnKeepAlive(0, *SocketAddress::FromIp("192.0.2.1", 5060), now_);
+  EXPECT_EQ(registrar_.deadline(), now_ + absl::Seconds(40));
+  const auto changes = registrar_.OnDeadline(now_ + absl::Seconds(40));
+  ASSERT_EQ(changes.size(), 1u);
+  EXPECT_EQ(changes[0].kind, Kind::kFlowLost);
+  EXPECT_EQ(registrar_.deadline(), MonoTime::InfiniteFuture());
+}
+
+TEST_F(RegistrarTest, FlowsOfOneDeviceAreOneContact) {
+  for (uint32_t flow = 1; flow <= 2; ++flow) {
+    RegisterRequest request = Request(kAlice, "sip:a@192.0.2.1", 600, flow);
+    request.contacts[0].instance = "<urn:uuid:1>";
+    request.contacts[0].reg_id = flow;
+    ASSERT_TRUE(registrar_.OnRegister(request, now_).ok());
+    now_ += absl::Seconds(1);
+  }
+  ASSERT_TRUE(
+      registrar_.OnRegister(Request(kAlice, "sip:b@192.0.2.2", 600, 3), now_)
+          .ok());
+  const auto contacts = registrar_.ContactsOf(kAlice);
+  ASSERT_EQ(contacts.size(), 2u);
+  EXPECT_EQ(contacts[0][0]->contact, "sip:b@192.0.2.2");
+  ASSERT_EQ(contacts[1].size(), 2u);
+  EXPECT_EQ(contacts[1][0]->reg_id, 2u);  // the latest first
+  EXPECT_EQ(contacts[1][1]->reg_id, 1u);
+  EXPECT_TRUE(registrar_.CarriesOutbound(1));
+  EXPECT_FALSE(registrar_.CarriesOutbound(3));
+  EXPECT_EQ(registrar_.OnConnectionClosed(2).size(), 1u);
+  EXPECT_EQ(registrar_.ContactsOf(kAlice)[1].size(), 1u);
 }
 
 }  // namespace

@@ -65,6 +65,10 @@ constexpr ReasonRow kReasons[] = {
     {"SECURITY_MODE_TLS_NOT_ALLOWED", 403},
     {"SECURITY_MODE_TLS_REQUIRED", 403},
     // routing and load
+    {"BULK_NOT_ALLOWED", 403},
+    {"FIRST_HOP_LACKS_OUTBOUND", 439},
+    {"PATH_NOT_SUPPORTED", 420},
+    {"REGISTRY_UNAVAILABLE", 503},
     {"CALL_BARRED", 403},
     {"CALL_LIMIT", 503},
     {"CREDENTIALS_UNAVAILABLE", 503},

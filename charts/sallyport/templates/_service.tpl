@@ -90,6 +90,8 @@ spec:
         runAsUser: 65532
         runAsGroup: 65532
         fsGroup: 65532
+        # Otherwise each start lets the group read keys, which is then refused.
+        fsGroupChangePolicy: OnRootMismatch
         seccompProfile: {type: RuntimeDefault}
       {{- if .hostNetwork }}
       hostNetwork: true
@@ -124,6 +126,9 @@ spec:
             - {name: postgres, mountPath: /etc/sallyport/postgres, readOnly: true}
             {{- end }}
             - {name: state, mountPath: /var/lib/sallyport}
+            {{- if $values.keysClaim }}
+            - {name: keys, mountPath: /var/lib/sallyport/keys}
+            {{- end }}
             - {name: tmp, mountPath: /tmp}
       volumes:
         - {name: config, configMap: {name: {{ $dns }}}}
@@ -133,6 +138,9 @@ spec:
         {{- end }}
         {{- if $values.postgresSecret }}
         - {name: postgres, secret: {secretName: {{ $values.postgresSecret }}, defaultMode: 0440}}
+        {{- end }}
+        {{- if $values.keysClaim }}
+        - {name: keys, persistentVolumeClaim: {claimName: {{ $values.keysClaim }}}}
         {{- end }}
         - {name: tmp, emptyDir: {medium: Memory, sizeLimit: 16Mi}}
   volumeClaimTemplates:

@@ -514,6 +514,17 @@ TEST_F(CapfProcessTest, PhonesFetchTheirListsAndFiles) {
               HasReason("PHONE_FILE_NOT_FOUND"))
       << "it is another tenant's";
 
+  // Who asks too often is told so; the others are served meanwhile.
+  const std::string flood = Output(
+      "curl -sS --interface 127.0.0.2 -o /dev/null -w '%{http_code} ' '" +
+      http + "SEP001122334455.cnf.xml.sgn?[1-900]'");
+  EXPECT_THAT(flood, HasSubstr("200 200"));
+  EXPECT_THAT(flood, HasSubstr("429"));
+  EXPECT_EQ(Output("curl -sS " + http + "CTLFile.tlv"), list.content());
+  EXPECT_THAT(process_->HttpGet("/metrics"),
+              HasSubstr("sallyport_capf_phone_http_requests_total{result="
+                        "\"limited\"}"));
+
   // The phone took the list by its name: it counts from now on.
   EXPECT_EQ(Output("curl -sS " + tftp + "CTLSEP001122334455.tlv"),
             list.content());

@@ -26,6 +26,8 @@ inline constexpr std::string_view kCapfTftpRequestsTotal =
     "sallyport_capf_tftp_requests_total";
 inline constexpr std::string_view kCapfTftpTransfersTotal =
     "sallyport_capf_tftp_transfers_total";
+inline constexpr std::string_view kCapfPhoneHttpRequestsTotal =
+    "sallyport_capf_phone_http_requests_total";
 inline constexpr std::string_view kCapfTrustVersion =
     "sallyport_capf_trust_bundle_version";
 
@@ -73,7 +75,13 @@ inline constexpr std::array<std::string_view, 4> kTftpOutcomes = {
 inline constexpr std::array<MetricLabel, 1> kTftpTransferLabels = {
     MetricLabel{"outcome", kTftpOutcomes}};
 
-inline constexpr std::array<MetricSpec, 9> kCapfMetrics = {
+enum class PhoneHttpRequest { kSent, kNotFound, kLimited, kBusy };
+inline constexpr std::array<std::string_view, 4> kPhoneHttpRequests = {
+    "sent", "not_found", "limited", "busy"};
+inline constexpr std::array<MetricLabel, 1> kPhoneHttpLabels = {
+    MetricLabel{"result", kPhoneHttpRequests}};
+
+inline constexpr std::array<MetricSpec, 10> kCapfMetrics = {
     MetricSpec{
         kCapfConnectionsTotal, MetricType::kCounter,
         "Connections of phones to the CAPF port, by what became of them.",
@@ -96,6 +104,9 @@ inline constexpr std::array<MetricSpec, 9> kCapfMetrics = {
     MetricSpec{kCapfTftpTransfersTotal, MetricType::kCounter,
                "Files that phones fetched by TFTP, by how it ended.",
                kTftpTransferLabels},
+    MetricSpec{kCapfPhoneHttpRequestsTotal, MetricType::kCounter,
+               "Requests of phones for files by HTTP, by what became of them.",
+               kPhoneHttpLabels},
     MetricSpec{kCapfTrustVersion, MetricType::kGauge,
                "Version of the trust bundle in force."},
 };

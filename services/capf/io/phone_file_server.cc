@@ -8,6 +8,7 @@
 #include "services/common/bytes/hex.h"
 #include "services/common/crypto/digest.h"
 #include "services/common/log/log.h"
+#include "services/common/net/socket_address.h"
 #include "services/common/status/status_macros.h"
 
 namespace sallyport::capf {
@@ -17,6 +18,8 @@ namespace {
 // that each of them gets its answer.
 constexpr size_t kMailboxCapacity = 10000;
 constexpr absl::Duration kHttpWait = absl::Seconds(3);
+// A slow client holds one of them for five seconds.
+constexpr int kHttpThreads = 16;
 constexpr char kOctets[] = "application/octet-stream";
 
 // What an HTTP request waits for; outlives whoever gives up.
@@ -29,7 +32,7 @@ struct Pending {
 
 absl::StatusOr<std::unique_ptr<PhoneFileServer>> PhoneFileServer::Create(
     Options options, const Parts& parts) {
-  std::unique_ptr<PhoneFileServer> self(new PhoneFileServer(parts));
+  std::unique_ptr<PhoneFileServer> self(new PhoneFileServer(options, parts));
   PhoneFileServer* const raw = self.get();
   SP_ASSIGN_OR_RETURN(self->mailbox_,
                       Mailbox<Task>::Create(parts.loop, kMailboxCapacity,
@@ -49,11 +52,13 @@ absl::StatusOr<std::unique_ptr<PhoneFileServer>> PhoneFileServer::Create(
             parts.random, parts.metrics));
   }
   if (!options.http_address.empty()) {
-    SP_ASSIGN_OR_RETURN(self->http_,
-                        MetricsHttp::Start(options.http_address, {},
-                                           [raw](const std::string& path) {
-                                             return raw->Answer(path);
-                                           }));
+    SP_ASSIGN_OR_RETURN(self->http_, MetricsHttp::Start(
+                                         options.http_address, {},
+                                         [raw](const std::string& path,
+                                               const std::string& peer) {
+                                           return raw->Answer(path, peer);
+                                         },
+                                         kHttpThreads));
   }
   return self;
 }
@@ -79,7 +84,27 @@ void PhoneFileServer::Look(const std::string& name,
   if (!posted.ok()) done(nullptr);
 }
 
-std::optional<HttpAnswer> PhoneFileServer::Answer(const std::string& path) {
+std::optional<HttpAnswer> PhoneFileServer::Answer(const std::string& path,
+                                                  const std::string& peer) {
+  const absl::StatusOr<SocketAddress> source = SocketAddress::FromIp(peer, 0);
+  bool allowed = true;
+  if (source.ok()) {
+    absl::MutexLock lock(&mutex_);
+    allowed = static_cast<bool>(
+        sources_.Take(source->Canonical().ip_bytes(), clock_.MonoNow()));
+  }
+  if (!allowed) {
+    requests_total_.Increment(PhoneHttpRequest::kLimited);
+    return HttpAnswer{.code = 429, .body = "too many requests\n"};
+  }
+  std::optional<HttpAnswer> answer = File(path);
+  requests_total_.Increment(!answer               ? PhoneHttpRequest::kNotFound
+                            : answer->code == 200 ? PhoneHttpRequest::kSent
+                                                  : PhoneHttpRequest::kBusy);
+  return answer;
+}
+
+std::optional<HttpAnswer> PhoneFileServer::File(const std::string& path) {
   if (path.empty() || path[0] != '/') return std::nullopt;
   const std::string name = path.substr(1);
   if (const Content list = parts_.files.Find(name); list != nullptr) {

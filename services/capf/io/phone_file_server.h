@@ -8,7 +8,10 @@
 #include <optional>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "services/capf/io/metrics_table.h"
 #include "services/capf/io/phone_files.h"
 #include "services/capf/io/tftp_server.h"
 #include "services/capf/io/trust_list_publisher.h"
@@ -18,6 +21,8 @@
 #include "services/common/net/event_loop.h"
 #include "services/common/net/mailbox.h"
 #include "services/common/random/random_source.h"
+#include "services/common/rate_limit/gcra.h"
+#include "services/common/time/clock.h"
 
 namespace sallyport::capf {
 
@@ -29,6 +34,9 @@ class PhoneFileServer {
   struct Options {
     std::optional<TftpServer::Options> tftp;
     std::string http_address;  // "host:port"; empty: none
+    // Requests of one address by HTTP; a branch's phones may share one.
+    GcraLimit http_per_source = GcraLimit::PerSecond(50, 500);
+    const Clock* clock = &Clock::Real();
   };
   // All must outlive this object; `work` must have stopped before it goes.
   struct Parts {
@@ -52,13 +60,28 @@ class PhoneFileServer {
   using Content = TftpServer::Content;
   using Task = std::function<void()>;
 
-  explicit PhoneFileServer(const Parts& parts) : parts_(parts) {}
+  PhoneFileServer(const Options& options, const Parts& parts)
+      : parts_(parts),
+        clock_(*options.clock),
+        requests_total_(parts.metrics.Counter(kCapfPhoneHttpRequestsTotal)),
+        sources_(options.http_per_source, kSources, parts.random) {}
 
   void Look(const std::string& name, std::function<void(Content)> done);
-  std::optional<HttpAnswer> Answer(const std::string& path);
+  // On the HTTP port's threads.
+  std::optional<HttpAnswer> Answer(const std::string& path,
+                                   const std::string& peer)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  std::optional<HttpAnswer> File(const std::string& path);
   void Record(const std::string& name, const Content& content);
 
+  // Sources whose rate is remembered.
+  static constexpr size_t kSources = 65536;
+
   const Parts parts_;
+  const Clock& clock_;
+  CounterFamily requests_total_;
+  absl::Mutex mutex_;
+  GcraTable sources_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Mailbox<Task>> mailbox_;
   std::unique_ptr<TftpServer> tftp_;
   std::unique_ptr<MetricsHttp> http_;

@@ -1,6 +1,7 @@
 #include "services/capf/io/phone_files.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -119,7 +120,29 @@ absl::StatusOr<std::string> PhoneConfigMaker::Make(std::string_view tenant,
   if (!request->is_signed) return xml;
   // The name in the header is that of the file without its signature.
   file_name.remove_suffix(kSignedSuffix.size());
-  return publisher_.SignPhoneFile(file_name, xml);
+  return Sign(file_name, xml);
+}
+
+absl::StatusOr<std::string> PhoneConfigMaker::Sign(std::string_view file_name,
+                                                   const std::string& xml) {
+  const std::string name(file_name);
+  const Sha256Digest payload = Sha256(AsBytes(xml));
+  const auto kept = kept_.find(name);
+  if (kept != kept_.end()) {
+    if (kept->second.payload == payload) return kept->second.file;
+    ages_.erase(kept->second.age);
+    kept_.erase(kept);
+  }
+  ++signatures_;
+  SP_ASSIGN_OR_RETURN(std::string file,
+                      publisher_.SignPhoneFile(file_name, xml));
+  if (kept_.size() >= options_.max_kept) {
+    kept_.erase(ages_.front());
+    ages_.pop_front();
+  }
+  ages_.push_back(name);
+  kept_.emplace(name, Signed{payload, file, std::prev(ages_.end())});
+  return file;
 }
 
 }  // namespace sallyport::capf

@@ -3,6 +3,9 @@
 #ifndef SALLYPORT_SERVICES_CAPF_IO_PHONE_FILES_H_
 #define SALLYPORT_SERVICES_CAPF_IO_PHONE_FILES_H_
 
+#include <cstddef>
+#include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,6 +14,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -19,6 +23,7 @@
 #include "services/capf/core/trust_list_plan.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/trust_list_publisher.h"
+#include "services/common/crypto/digest.h"
 
 namespace sallyport::capf {
 
@@ -56,13 +61,15 @@ std::optional<PhoneConfigRequest> ParsePhoneConfigName(
     std::string_view file_name);
 
 // Makes configuration files as they are asked for, so that a million phones
-// cost no memory. Thread-compatible.
+// cost no memory. Signed ones are kept, as far as there is room for them: who
+// asks for the same again costs no signature. Thread-compatible.
 class PhoneConfigMaker {
  public:
   struct Options {
     std::vector<CallManagerNode> call_managers;
     std::vector<CapfNode> capf;
     bool mixed_mode = false;
+    size_t max_kept = 4096;  // signed files; each about 3 kB
   };
 
   // Both must outlive this object.
@@ -77,12 +84,25 @@ class PhoneConfigMaker {
   absl::StatusOr<std::string> Make(std::string_view tenant,
                                    std::string_view file_name);
 
+  uint64_t signatures() const { return signatures_; }
+
  private:
+  struct Signed {
+    Sha256Digest payload;
+    std::string file;
+    std::list<std::string>::iterator age;
+  };
+
   absl::StatusOr<std::string> CertificateHash(const std::string& serial);
+  absl::StatusOr<std::string> Sign(std::string_view file_name,
+                                   const std::string& xml);
 
   const Options options_;
   Ledger& ledger_;
   TrustListPublisher& publisher_;
+  absl::flat_hash_map<std::string, Signed> kept_;  // by file name
+  std::list<std::string> ages_;                    // the oldest first
+  uint64_t signatures_ = 0;
 };
 
 }  // namespace sallyport::capf

@@ -56,7 +56,8 @@ class PhoneConfigMakerTest : public testing::Test {
         PhoneConfigMaker::Options{
             .call_managers = {{.name = "cm1.example.test"}},
             .capf = {{.name = "capf.example.test"}},
-            .mixed_mode = true},
+            .mixed_mode = true,
+            .max_kept = 2},
         *capf_.ledger, *publisher_);
   }
 
@@ -86,6 +87,36 @@ TEST_F(PhoneConfigMakerTest, TheSignedFormHoldsThePlainOne) {
                           ParseSignedFileHeader(AsBytes(file)));
   EXPECT_EQ(file.substr(parsed.layout.header_size), xml);
   EXPECT_EQ(parsed.header.file_name, "SEP001122334455.cnf.xml");
+}
+
+TEST_F(PhoneConfigMakerTest, WhoAsksAgainCostsNoSignature) {
+  capf_.AddEnrollment(kDevice);
+  const std::string name = "SEP001122334455.cnf.xml.sgn";
+  SP_ASSERT_OK_AND_ASSIGN(const std::string first, maker_->Make("", name));
+  for (int i = 0; i < 100; ++i) {
+    SP_ASSERT_OK_AND_ASSIGN(const std::string again, maker_->Make("", name));
+    EXPECT_EQ(again, first);
+  }
+  EXPECT_EQ(maker_->signatures(), 1u);
+  // What changed is signed again.
+  Enrollment enrollment = capf_.Get(kDevice);
+  enrollment.operation = Operation::kNone;
+  SP_ASSERT_OK_AND_ASSIGN(
+      const EnrollmentWithString updated,
+      capf_.enrollments->Update(enrollment, false, Secret(), "test", false));
+  SP_ASSERT_OK_AND_ASSIGN(const std::string changed, maker_->Make("", name));
+  EXPECT_THAT(changed, HasSubstr("<capfAuthMode>0</capfAuthMode>"));
+  EXPECT_EQ(maker_->signatures(), 2u);
+  // There is room for two: the oldest goes.
+  for (const char* const other : {"SEP000000000001", "SEP000000000002"}) {
+    capf_.AddEnrollment(other);
+    EXPECT_THAT(maker_->Make("", std::string(other) + ".cnf.xml.sgn"), IsOk());
+  }
+  EXPECT_EQ(maker_->signatures(), 4u);
+  EXPECT_THAT(maker_->Make("", name), IsOk());
+  EXPECT_EQ(maker_->signatures(), 5u);
+  EXPECT_THAT(maker_->Make("", "SEP000000000002.cnf.xml.sgn"), IsOk());
+  EXPECT_EQ(maker_->signatures(), 5u);
 }
 
 TEST_F(PhoneConfigMakerTest, StrangersGetNothing) {

@@ -23,6 +23,8 @@ const char* Reason(int code) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 429:
+      return "Too Many Requests";
     default:
       return "Service Unavailable";
   }
@@ -70,7 +72,7 @@ int MetricsHttp::OnRequest(mg_connection* connection, void* self) {
     if (it != server.handlers_.end()) {
       found = it->second();
     } else if (server.fallback_) {
-      found = server.fallback_(path);
+      found = server.fallback_(path, request->remote_addr);
     }
     if (found) {
       answer = *std::move(found);
@@ -84,7 +86,8 @@ int MetricsHttp::OnRequest(mg_connection* connection, void* self) {
 }
 
 absl::StatusOr<std::unique_ptr<MetricsHttp>> MetricsHttp::Start(
-    const std::string& address, Handlers handlers, Fallback fallback) {
+    const std::string& address, Handlers handlers, Fallback fallback,
+    int threads) {
   // One library use per process; never undone, as civetweb counts.
   static const unsigned features = mg_init_library(0);
   static_cast<void>(features);
@@ -93,10 +96,11 @@ absl::StatusOr<std::unique_ptr<MetricsHttp>> MetricsHttp::Start(
   const std::string ports = absl::StartsWith(address, "localhost:")
                                 ? absl::StrCat("127.0.0.1", address.substr(9))
                                 : address;
+  const std::string thread_count = absl::StrCat(threads);
   const char* options[] = {"listening_ports",
                            ports.c_str(),
                            "num_threads",
-                           "2",
+                           thread_count.c_str(),
                            "enable_directory_listing",
                            "no",
                            "request_timeout_ms",

@@ -32,14 +32,17 @@ struct HttpAnswer {
 class MetricsHttp {
  public:
   using Handlers = std::map<std::string, std::function<HttpAnswer()>>;
-  // For paths without a handler; nullopt is 404.
-  using Fallback =
-      std::function<std::optional<HttpAnswer>(const std::string& path)>;
+  // For paths without a handler; nullopt is 404. `peer` is the address of
+  // who asks, without its port.
+  using Fallback = std::function<std::optional<HttpAnswer>(
+      const std::string& path, const std::string& peer)>;
 
   // `address` is "host:port" or "[v6]:port"; port 0 takes a free one. Handlers
-  // run on the server's threads. UNAVAILABLE when the address cannot be bound.
+  // run on the server's `threads`, of which whoever asks slowly holds one for
+  // five seconds. UNAVAILABLE when the address cannot be bound.
   static absl::StatusOr<std::unique_ptr<MetricsHttp>> Start(
-      const std::string& address, Handlers handlers, Fallback fallback = {});
+      const std::string& address, Handlers handlers, Fallback fallback = {},
+      int threads = 2);
   ~MetricsHttp();
   MetricsHttp(const MetricsHttp&) = delete;
   MetricsHttp& operator=(const MetricsHttp&) = delete;

@@ -4,6 +4,7 @@ the real services between."""
 
 import os
 import re
+import subprocess
 import sys
 
 sys.path.insert(0, os.getcwd())
@@ -53,6 +54,32 @@ class CallOperationsTest(SippCase):
         self.cluster.cli('end-call', name, '--cause', '41')
         self.finish(caller, called)
         self.ended('ENDED_BY_OPERATOR')
+
+    def refused_by(self, alert, source, *arguments):
+        """What `openssl s_client` with these arguments leaves in the list of refusals."""
+        edge = self.cluster.host('signaling_edge')
+        subprocess.run(['openssl', 's_client', '-connect', f'{edge}:5061', '-quiet', *arguments],
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, timeout=10, check=False)
+        return self.cluster.wait_for(
+            lambda: [r for r in self.cluster.items('refusals', '--parent', 'tenants/-')
+                     if r.get('tlsAlert', r.get('tls_alert')) == alert
+                     and r.get('tlsAlertSource', r.get('tls_alert_source')) == source],
+            f'{alert} {source}', 10)[0]
+
+    def test_alerts_are_named_and_have_a_sender(self):
+        """CUC-69: openssl with a certificate of nobody's, and one that does not trust us."""
+        key, certificate = self.cluster.path('conf', 's.key'), self.cluster.path('conf', 's.pem')
+        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+                        'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=stranger.test',
+                        '-keyout', key, '-out', certificate], check=True, capture_output=True)
+        for version in ('-tls1_2', '-tls1_3'):
+            self.refused_by('unknown_ca', 'TLS_ALERT_SOURCE_SENT', version,
+                            '-cert', certificate, '-key', key)
+            self.refused_by('unknown_ca', 'TLS_ALERT_SOURCE_RECEIVED', version,
+                            '-CAfile', certificate, '-verify_return_error')
+        self.refused_by('protocol_version', 'TLS_ALERT_SOURCE_SENT', '-tls1_1', '-cipher',
+                        'ALL:@SECLEVEL=0')
 
 
 if __name__ == '__main__':

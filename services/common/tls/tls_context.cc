@@ -111,6 +111,15 @@ ssl_verify_result_t VerifyPeer(SSL* ssl, uint8_t* out_alert) {
   return CallbacksOf(ssl)->OnVerify(out_alert);
 }
 
+void NoteAlert(const SSL* ssl, int type, int value) {
+  if ((type & SSL_CB_ALERT) == 0) return;
+  const int level = value >> 8;
+  const auto description = static_cast<uint8_t>(value & 0xFF);
+  TlsCallbacks* const callbacks = CallbacksOf(ssl);
+  if (callbacks == nullptr || level != SSL3_AL_FATAL) return;
+  callbacks->OnAlert((type & SSL_CB_WRITE) != 0, description);
+}
+
 // ProtocolNameList of RFC 7301 section 3.1, without its own length; nullopt if
 // a name has a length that it cannot have.
 std::optional<std::string> AlpnWire(const std::vector<std::string>& names) {
@@ -221,6 +230,7 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Create(
   SSL_CTX_set_max_cert_list(context.get(), kMaxPeerCertificates);
   SSL_CTX_set_mode(context.get(), SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_early_data_enabled(context.get(), 0);
+  SSL_CTX_set_info_callback(context.get(), NoteAlert);
   if (server) {
     SSL_CTX_set_select_certificate_cb(context.get(), SelectCertificate);
   }

@@ -100,6 +100,8 @@ class TlsCallbacks {
   virtual ssl_select_cert_result_t OnClientHello(
       const SSL_CLIENT_HELLO* hello) = 0;
   virtual ssl_verify_result_t OnVerify(uint8_t* out_alert) = 0;
+  // A fatal alert went out or came in (RFC 8446 section 6.2).
+  virtual void OnAlert(bool sent, uint8_t description) = 0;
 };
 
 // One generation of settings. Reload by making a new one and handing it to new

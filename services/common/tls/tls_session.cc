@@ -29,6 +29,7 @@ uint8_t AlertFor(std::string_view reason) {
   if (reason == "PEER_CERTIFICATE_WRONG_USAGE") {
     return SSL_AD_UNSUPPORTED_CERTIFICATE;
   }
+  if (reason == "PEER_CERTIFICATE_REVOKED") return SSL_AD_CERTIFICATE_REVOKED;
   return SSL_AD_CERTIFICATE_UNKNOWN;
 }
 
@@ -152,6 +153,10 @@ ssl_verify_result_t TlsSession::OnVerify(uint8_t* out_alert) {
   *out_alert = AlertFor(ReasonOf(status));
   verify_failure_ = std::move(status);
   return ssl_verify_invalid;
+}
+
+void TlsSession::OnAlert(bool sent, uint8_t description) {
+  if (!alert_.has_value()) alert_ = TlsAlert{description, sent};
 }
 
 void TlsSession::RememberPeer() {

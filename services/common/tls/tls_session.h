@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/tls/peer_certificate.h"
+#include "services/common/tls/tls_alert.h"
 #include "services/common/tls/tls_context.h"
 
 namespace sallyport {
@@ -82,6 +83,8 @@ class TlsSession final : private TlsCallbacks {
   std::string application_protocol() const;
   // The name the client asked for, lower case; empty if none.
   const std::string& server_name() const { return server_name_; }
+  // The fatal alert that ended it, the first if there were several.
+  const std::optional<TlsAlert>& alert() const { return alert_; }
   // The one in force: chosen by server name, if there was a choice.
   const TlsContext& context() const { return *context_; }
 
@@ -89,6 +92,7 @@ class TlsSession final : private TlsCallbacks {
   explicit TlsSession(std::shared_ptr<const TlsContext> context);
 
   ssl_verify_result_t OnVerify(uint8_t* out_alert) override;
+  void OnAlert(bool sent, uint8_t description) override;
   ssl_select_cert_result_t OnClientHello(
       const SSL_CLIENT_HELLO* hello) override;
 
@@ -118,6 +122,7 @@ class TlsSession final : private TlsCallbacks {
   std::optional<PeerCertificate> peer_;
   std::string plaintext_;
   std::string server_name_;
+  std::optional<TlsAlert> alert_;
   bool closed_ = false;  // Close was called
 };
 

@@ -294,6 +294,12 @@ TEST_F(TlsSessionTest, RequireRefusesAClientWithoutACertificate) {
   // In TLS 1.3 the client learns it after its own handshake is complete.
   EXPECT_EQ(client_->state(), State::kFailed);
   EXPECT_THAT(client_->error(), HasReason("TLS_ALERT_RECEIVED"));
+  ASSERT_TRUE(server_->alert().has_value());
+  EXPECT_TRUE(server_->alert()->sent);
+  EXPECT_EQ(TlsAlertName(server_->alert()->description),
+            "certificate_required");
+  EXPECT_EQ(client_->alert(),
+            (TlsAlert{server_->alert()->description, /*sent=*/false}));
 }
 
 TEST_F(TlsSessionTest, RequestAcceptsAClientWithoutACertificate) {
@@ -326,6 +332,12 @@ TEST_F(TlsSessionTest, TheClientRefusesAServerOfAnotherCa) {
   EXPECT_THAT(client_->error(), HasReason("PEER_CERTIFICATE_UNTRUSTED"));
   EXPECT_EQ(server_->state(), State::kFailed);
   EXPECT_THAT(server_->error(), HasReason("TLS_ALERT_RECEIVED"));
+  // CUC-69: which side sent it.
+  ASSERT_TRUE(client_->alert().has_value() && server_->alert().has_value());
+  EXPECT_EQ(TlsAlertName(client_->alert()->description), "unknown_ca");
+  EXPECT_TRUE(client_->alert()->sent);
+  EXPECT_EQ(TlsAlertName(server_->alert()->description), "unknown_ca");
+  EXPECT_FALSE(server_->alert()->sent);
 }
 
 TEST_F(TlsSessionTest, ExpiryIsJudgedByOurClock) {

@@ -32,6 +32,8 @@ struct TlsFacts {
   std::optional<CertificateInfo> certificate;  // of the peer, if it has one
   TrustedFor trusted;                          // what its chain is good for
   std::string trust_store;                     // which holds its anchor
+  std::string alert;        // the fatal one that ended it: "unknown_ca"
+  bool alert_sent = false;  // by us; else received
 };
 
 struct Connection {

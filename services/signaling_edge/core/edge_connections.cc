@@ -289,6 +289,12 @@ EdgeActions EdgeCore::OnConnectionClosed(ConnectionId id,
       return TakeActions();
     }
   }
+  // A TLS 1.3 server may refuse our certificate when we are open already.
+  if (connection->state == Connection::State::kOpen &&
+      reason == "TLS_ALERT_RECEIVED") {
+    ReportRefusal(RefusalKind::kConnection, connection->flow(), why, 0, "", now,
+                  tls.has_value() ? &*tls : nullptr);
+  }
   // Before its transactions are told less.
   checks_.OnGone(check, remote, why, tls.has_value() ? &*tls : nullptr, now);
   Drop(id, false, reason, now);
@@ -378,12 +384,17 @@ void EdgeCore::ReportRefusal(RefusalKind kind, const Flow& flow,
   refusal.explanation = std::string(status.message());
   refusal.sip_method = method;
   refusal.sip_status = sip_status;
+  if (tls != nullptr) {
+    event.tls_alert = refusal.tls_alert = tls->alert;
+    event.alert_sent = refusal.alert_sent = tls->alert_sent;
+  }
   if (tls != nullptr && tls->certificate.has_value()) {
     for (const CertifiedName& name : SipIdentities(*tls->certificate)) {
       refusal.presented_identities.push_back(
           Cat(NameSourceName(name.source), ":", name.name));
     }
     refusal.certificate_subject = tls->certificate->subject;
+    refusal.certificate_issuer = tls->certificate->issuer;
     refusal.certificate_sha256 = HexEncode(tls->certificate->sha256);
   }
   if (const Connection* connection = connections_.Find(flow.connection);

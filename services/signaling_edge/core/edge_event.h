@@ -32,12 +32,15 @@ struct Refusal {
   std::vector<std::string> presented_identities;  // "DNS:gw.example.test"
   std::vector<std::string> expected_identities;
   std::string certificate_subject;
+  std::string certificate_issuer;
   std::string certificate_sha256;  // hex
   std::string peer;                // resource, where known
   std::string subject;             // user or phone, where known
   std::string dial_plan;
   std::string sip_method;  // empty at a handshake
   int sip_status = 0;      // 0: nothing was answered
+  std::string tls_alert;   // "unknown_ca", sent or received; or empty
+  bool alert_sent = false;
 };
 
 struct EdgeEvent {
@@ -65,6 +68,8 @@ struct EdgeEvent {
   std::string resource;  // of a peer, phone or user, or empty
   uint64_t connection = 0;
   uint64_t registration = 0;
+  std::string tls_alert;  // of a connection that one ended: "unknown_ca"
+  bool alert_sent = false;
   std::optional<Refusal> refusal;  // of kRefused
   std::optional<CallRecord> call;  // of the three call events
 };

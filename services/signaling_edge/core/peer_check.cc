@@ -48,7 +48,7 @@ std::string_view AlertSentFor(std::string_view reason) {
   if (reason == "PEER_CERTIFICATE_WRONG_USAGE") {
     return "unsupported_certificate";
   }
-  if (reason == "PEER_CERTIFICATE_REVOKED") return "certificate_unknown";
+  if (reason == "PEER_CERTIFICATE_REVOKED") return "certificate_revoked";
   return "";
 }
 
@@ -330,7 +330,10 @@ void PeerChecks::OnGone(uint64_t id, const SocketAddress& address,
   if (reason == "TLS_ALERT_RECEIVED") {
     // A TLS 1.3 client learns only now that its certificate is refused.
     Fail(*check, "handshake", reason,
-         Cat("the peer refused us with alert ", AlertName(text)), now);
+         Cat("the peer refused us with alert ",
+             tls != nullptr && !tls->alert.empty() ? tls->alert
+                                                   : AlertName(text)),
+         now);
   } else if (reason == "TLS_HANDSHAKE_FAILED" && IsNoTls(text)) {
     Fail(*check, "handshake", "TRANSPORT_MISMATCH",
          "what listens there speaks no TLS", now);

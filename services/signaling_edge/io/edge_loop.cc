@@ -355,7 +355,8 @@ void EdgeLoop::OnStreamClosed(ConnectionIo& connection, absl::Status reason) {
 std::optional<TlsFacts> EdgeLoop::FactsAtEnd(
     const ConnectionIo& connection) const {
   if (connection.tls() == nullptr || trust_ == nullptr ||
-      !connection.tls()->peer().has_value()) {
+      (!connection.tls()->peer().has_value() &&
+       !connection.tls()->alert().has_value())) {
     return std::nullopt;
   }
   return FactsOf(*connection.tls(), *trust_, "", PurposeOf(connection),

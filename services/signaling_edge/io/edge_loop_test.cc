@@ -267,6 +267,10 @@ TEST_F(EdgeLoopTest, AnUnknownAuthorityIsRefusedInTheHandshake) {
   EXPECT_EQ(Refusal(), "PEER_CERTIFICATE_UNTRUSTED");
   const EdgeEvent* event = Last(EdgeEvent::Type::kRefused);
   EXPECT_EQ(event->refusal->certificate_subject, "CN=gw.test");
+  // CUC-69: who sent the alert, and the issuer that is missing.
+  EXPECT_EQ(event->refusal->tls_alert, "unknown_ca");
+  EXPECT_TRUE(event->refusal->alert_sent);
+  EXPECT_FALSE(event->refusal->certificate_issuer.empty());
   RunUntil([&] { return client->over(); });
   EXPECT_EQ(client->heard, "");
 }
@@ -287,6 +291,8 @@ TEST_F(EdgeLoopTest, AnExpiredCertificateIsRefused) {
   const TestCertificate old = ca_.Issue(spec);
   const auto client = ConnectTls(&old);
   EXPECT_EQ(Refusal(), "PEER_CERTIFICATE_EXPIRED");
+  EXPECT_EQ(Last(EdgeEvent::Type::kRefused)->refusal->tls_alert,
+            "certificate_expired");
 }
 
 TEST_F(EdgeLoopTest, ARevokedCertificateIsRefusedInTheHandshake) {
@@ -294,6 +300,8 @@ TEST_F(EdgeLoopTest, ARevokedCertificateIsRefusedInTheHandshake) {
   SetTrust(4, {gw});
   const auto client = ConnectTls(&gw);
   EXPECT_EQ(Refusal(), "PEER_CERTIFICATE_REVOKED");
+  EXPECT_EQ(Last(EdgeEvent::Type::kRefused)->refusal->tls_alert,
+            "certificate_revoked");
 }
 
 TEST_F(EdgeLoopTest, NewTrustEndsWhatItNoLongerTrusts) {

@@ -178,7 +178,12 @@ void EdgeReporter::LogEvent(const EdgeEvent& event) const {
                          {"peer", refusal.peer},
                          {"dial_plan", refusal.dial_plan},
                          {"method", refusal.sip_method},
-                         {"sip_status", refusal.sip_status}});
+                         {"sip_status", refusal.sip_status},
+                         {"tls_alert", refusal.tls_alert},
+                         {"alert_from", refusal.tls_alert.empty() ? ""
+                                        : refusal.alert_sent      ? "us"
+                                                                  : "peer"},
+                         {"issuer", refusal.certificate_issuer}});
 }
 
 }  // namespace sallyport::signaling_edge

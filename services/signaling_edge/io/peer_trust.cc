@@ -3,6 +3,7 @@
 #include <string>
 
 #include "services/common/status/status_macros.h"
+#include "services/common/tls/tls_alert.h"
 #include "services/signaling_edge/io/tls_contexts.h"
 
 namespace sallyport::signaling_edge {
@@ -15,6 +16,10 @@ TlsFacts FactsOf(const TlsSession& session, const TrustBundle& trust,
   facts.cipher = session.cipher();
   facts.server_name = session.server_name();
   facts.resumed = session.resumed();
+  if (session.alert().has_value()) {
+    facts.alert = TlsAlertName(session.alert()->description);
+    facts.alert_sent = session.alert()->sent;
+  }
   if (!session.peer().has_value()) return facts;
   const PeerCertificate& peer = *session.peer();
   facts.certificate = peer.leaf;

@@ -186,6 +186,11 @@ std::string MatchedText(const CertifiedName& name) {
   return name.name;
 }
 
+v1::TlsAlertSource AlertSource(const std::string& alert, bool sent) {
+  if (alert.empty()) return v1::TLS_ALERT_SOURCE_UNSPECIFIED;
+  return sent ? v1::TLS_ALERT_SOURCE_SENT : v1::TLS_ALERT_SOURCE_RECEIVED;
+}
+
 google::protobuf::Duration Milliseconds(double value) {
   return sallyport::ToProto(absl::Milliseconds(value));
 }
@@ -437,6 +442,8 @@ v1::Refusal RefusalToProto(int64_t sequence, absl::Time time,
       !refusal.certificate_sha256.empty()) {
     out.mutable_remote_certificate()->set_subject(
         PlainText(refusal.certificate_subject));
+    out.mutable_remote_certificate()->set_issuer(
+        PlainText(refusal.certificate_issuer));
     out.mutable_remote_certificate()->set_sha256_thumbprint(
         refusal.certificate_sha256);
   }
@@ -451,6 +458,8 @@ v1::Refusal RefusalToProto(int64_t sequence, absl::Time time,
   out.set_dial_plan(refusal.dial_plan);
   out.set_sip_method(PlainText(refusal.sip_method));
   out.set_sip_status(static_cast<uint32_t>(refusal.sip_status));
+  out.set_tls_alert(refusal.tls_alert);
+  out.set_tls_alert_source(AlertSource(refusal.tls_alert, refusal.alert_sent));
   return out;
 }
 
@@ -464,6 +473,8 @@ v1::Event ToProto(int64_t sequence, absl::Time time, const EdgeEvent& event,
   out.set_reason(event.reason);
   out.set_summary(event.summary);
   out.set_edge(edge);
+  out.set_tls_alert(event.tls_alert);
+  out.set_tls_alert_source(AlertSource(event.tls_alert, event.alert_sent));
   if (tenant != kNobody) out.set_tenant(tenant);
   if (event.call.has_value()) {
     out.set_resource(NameOf(tenant, "calls", event.call->id));

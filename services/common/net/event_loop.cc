@@ -151,10 +151,13 @@ int EventLoop::WaitMilliseconds(absl::Duration max_wait) const {
 
 void EventLoop::Turn(absl::Duration max_wait) {
   std::array<epoll_event, kEventsPerTurn> events;
+  const bool busy =
+      busy_poll_ > absl::ZeroDuration() && now_ - last_ready_ < busy_poll_;
   const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn,
-                               WaitMilliseconds(max_wait));
+                               busy ? 0 : WaitMilliseconds(max_wait));
   SP_CHECK(count >= 0 || errno == EINTR);
   now_ = clock_.MonoNow();
+  if (count > 0) last_ready_ = now_;
   for (int i = 0; i < count; ++i) {
     const int fd = static_cast<int>(static_cast<uint32_t>(events[i].data.u64));
     const uint32_t generation = static_cast<uint32_t>(events[i].data.u64 >> 32);

@@ -240,5 +240,32 @@ TEST(EventLoopDeathTest, AnotherThreadIsCaught) {
 }
 #endif
 
+TEST_F(EventLoopTest, BusyPollingDoesNotSleepForAWhile) {
+  Pair pair = MakePair();
+  int calls = 0;
+  ASSERT_THAT(loop_->Add(pair.near.get(), kReadable,
+                         [&](IoEvents) {
+                           char byte;
+                           EXPECT_EQ(read(pair.near.get(), &byte, 1), 1);
+                           ++calls;
+                         }),
+              IsOk());
+  loop_->SetBusyPoll(absl::Milliseconds(20));
+  WriteByte(pair.far);
+  loop_->RunOnce(absl::Seconds(5));
+  EXPECT_EQ(calls, 1);
+  // Turns that wait for nothing, until it is time to sleep again.
+  const MonoTime start = loop_->RefreshNow();
+  int turns = 0;
+  while (loop_->RefreshNow() - start < absl::Milliseconds(20)) {
+    loop_->RunOnce(absl::Milliseconds(100));
+    ++turns;
+  }
+  EXPECT_GT(turns, 1);
+  const MonoTime rested = loop_->RefreshNow();
+  loop_->RunOnce(absl::Milliseconds(30));
+  EXPECT_GE(loop_->RefreshNow() - rested, absl::Milliseconds(25));
+}
+
 }  // namespace
 }  // namespace sallyport

@@ -49,6 +49,34 @@ inline constexpr std::array<MetricSpec, 2> kRpcMetrics = {
                kRpcMethodLabel},
 };
 
+inline constexpr std::string_view kGrpcLoopConnections =
+    "sallyport_rpc_loop_connections";
+inline constexpr std::string_view kGrpcLoopConnectionsEndedTotal =
+    "sallyport_rpc_loop_connections_ended_total";
+
+enum class ConnectionEnd {
+  kClosed,
+  kHandshake,
+  kFlood,
+  kMalformed,
+  kSilent,
+  kLost,
+  kTooMany
+};
+inline constexpr std::array<std::string_view, 7> kConnectionEnds = {
+    "closed", "handshake", "flood", "malformed", "silent", "lost", "too_many"};
+inline constexpr std::array<MetricLabel, 1> kConnectionEndLabels = {
+    MetricLabel{"reason", kConnectionEnds}};
+
+// Of a GrpcLoopServer, whose calls are counted in kRpcMetrics.
+inline constexpr std::array<MetricSpec, 2> kGrpcLoopMetrics = {
+    MetricSpec{kGrpcLoopConnections, MetricType::kGauge,
+               "Open connections of the loop that serves the hot methods."},
+    MetricSpec{kGrpcLoopConnectionsEndedTotal, MetricType::kCounter,
+               "Connections of that loop that have ended, by why.",
+               kConnectionEndLabels},
+};
+
 }  // namespace sallyport
 
 #endif  // SALLYPORT_SERVICES_COMMON_RPC_METRICS_TABLE_H_

@@ -32,6 +32,8 @@ constexpr uint32_t kDefaultStunPort = 3478;
 constexpr uint32_t kDefaultTlsPort = 443;    // AVE-02
 constexpr uint32_t kDefaultPortMin = 50000;  // AVE-02
 constexpr uint32_t kDefaultPortMax = 59999;
+// Less would not carry a call; a limit in kilobytes is most likely meant.
+constexpr uint64_t kLeastBytesPerSecond = 1000;
 constexpr absl::Duration kLongestNonce = absl::Hours(4);
 
 uint32_t Or(uint32_t value, uint32_t if_zero) {
@@ -273,8 +275,11 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
       faults->Add("turn_tls.ca_file",
                   "must be empty: TURN clients have no certificate");
     }
-  } else if (config.turn_tls_second_port() != 0) {
-    faults->Add("turn_tls_second_port", "needs turn_tls");
+  } else {
+    if (config.turn_tls_second_port() != 0) {
+      faults->Add("turn_tls_second_port", "needs turn_tls");
+    }
+    if (config.turn_dtls()) faults->Add("turn_dtls", "needs turn_tls");
   }
   // Never accepted in silence: what this version does not do.
   if (config.send_software()) {
@@ -287,10 +292,20 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
     faults->Add("relay_sockets",
                 "is none of \"frames\", \"raw\" and \"per_port\"");
   }
-  if (config.limits().max_allocation_bytes_per_second() != 0) {
-    faults->Add("limits.max_allocation_bytes_per_second",
-                "is not offered by this version");
-  }
+  const config::v1::MediaRelayLimits& limits = config.limits();
+  const auto check_rate = [&](const char* name, uint64_t rate) {
+    if (rate != 0 && rate < kLeastBytesPerSecond) {
+      faults->Add(absl::StrCat("limits.", name),
+                  absl::StrCat("is under ", kLeastBytesPerSecond));
+    }
+  };
+  check_rate("max_allocation_bytes_per_second",
+             limits.max_allocation_bytes_per_second());
+  check_rate("max_subject_bytes_per_second",
+             limits.max_subject_bytes_per_second());
+  check_rate("max_tenant_bytes_per_second",
+             limits.max_tenant_bytes_per_second());
+  check_rate("max_bytes_per_second", limits.max_bytes_per_second());
 }
 
 std::string RealmOf(const Config& config) {
@@ -322,6 +337,10 @@ RelayFleetOptions FleetOptionsFrom(const Config& config, size_t processors) {
   turn.allocation_quota.per_tenant =
       Or(limits.max_allocations_per_tenant(),
          static_cast<uint32_t>(turn.allocation_quota.all));
+  turn.bandwidth.per_allocation = limits.max_allocation_bytes_per_second();
+  turn.bandwidth.per_subject = limits.max_subject_bytes_per_second();
+  turn.bandwidth.per_tenant = limits.max_tenant_bytes_per_second();
+  options.max_bytes_per_second = limits.max_bytes_per_second();
   turn.allocation_limits.max_permissions = Or(limits.max_permissions(), 32);
   turn.allocation_limits.max_channels = Or(limits.max_channels(), 32);
   turn.authenticator.realm = RealmOf(config);

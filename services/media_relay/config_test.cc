@@ -57,7 +57,10 @@ TEST(ValidateConfigTest, EveryFaultIsToldAtOnce) {
     "turn_tls": {"ca_file": "x"}, "turn_tls_second_port": 3478,
     "fast_path": "tc", "send_software": true,
     "relay_sockets": "many",
-    "limits": {"max_allocation_bytes_per_second": "5"}
+    "limits": {"max_allocation_bytes_per_second": "5",
+               "max_subject_bytes_per_second": "999",
+               "max_tenant_bytes_per_second": "1",
+               "max_bytes_per_second": "1"}
   })json");
   EXPECT_EQ(FaultsOf(config),
             (std::set<std::string>{"external.addresses[0]",
@@ -80,7 +83,10 @@ TEST(ValidateConfigTest, EveryFaultIsToldAtOnce) {
                                    "fast_path",
                                    "send_software",
                                    "relay_sockets",
-                                   "limits.max_allocation_bytes_per_second"}));
+                                   "limits.max_allocation_bytes_per_second",
+                                   "limits.max_subject_bytes_per_second",
+                                   "limits.max_tenant_bytes_per_second",
+                                   "limits.max_bytes_per_second"}));
 }
 
 TEST(ValidateConfigTest, ExternalAddressesAreRequired) {

@@ -125,15 +125,18 @@ class MediaRelay final : public RunningService {
   absl::Status StartAll(ServiceRuntime& runtime) {
     SP_ASSIGN_OR_RETURN(srtp_, SrtpLibrary::Create());
     RelayFleetOptions options = FleetOptionsFrom(config_, Processors());
-    if (config_.has_turn_tls() && !config_.disable_tcp()) {
+    if (config_.has_turn_tls() &&
+        (!config_.disable_tcp() || config_.turn_dtls())) {
       SP_ASSIGN_OR_RETURN(
           turn_tls_,
           TurnTlsFiles::Create(
               config_.turn_tls().certificate_file(),
               config_.turn_tls().key_file(),
               FromProtoOr(runtime.server_config().tls_refresh_interval(),
-                          absl::Seconds(5))));
+                          absl::Seconds(5)),
+              config_.turn_dtls()));
       options.tls = turn_tls_.get();
+      options.dtls = config_.turn_dtls();
     }
     options.on_notice = [this](size_t loop, const SessionNotice& notice) {
       session_watch_.OnNotice(loop, notice);

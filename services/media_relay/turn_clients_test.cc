@@ -28,7 +28,11 @@
 namespace sallyport::media_relay {
 namespace {
 
-class TurnClientsTest : public TurnProcessTest {};
+class TurnClientsTest : public TurnProcessTest {
+ protected:
+  // So many to a peer and back, through a Connect and its ConnectionBind.
+  void CarryStreams(size_t octets);
+};
 
 TEST_F(TurnClientsTest, CoturnsClientOverTcpAndTls) {
   Start(2);
@@ -45,6 +49,53 @@ TEST_F(TurnClientsTest, CoturnsClientOverTcpAndTls) {
   ExpectAllReceived(Uclient(tls, "-t -y -c"), 50);
   ExpectAllReceived(
       Uclient(tcp, absl::StrCat("-t -S -y -c -E ", pki_->ca_file())), 50);
+}
+
+// DTLS on the UDP port: coturn's client, and OpenSSL's.
+TEST_F(TurnClientsTest, ClientsComeOverDtlsToo) {
+  Start(2, ",\"turn_dtls\":true");
+  const int udp = process_.port("stun_udp");
+  ExpectAllReceived(Uclient(udp, "-S -y -c"), 50);
+  ExpectAllReceived(Uclient(udp, "-S -y -c -s"), 50);
+  // Beside those without, and with others' relayed addresses as peers.
+  ExpectAllReceived(Uclient(udp, "-y -c"), 50);
+  const std::string show = absl::StrCat(
+      "(sleep 1; echo Q) | timeout 10 openssl s_client -dtls -connect "
+      "127.0.0.1:",
+      udp, " -CAfile ", pki_->ca_file());
+  // A small MTU makes fragments of the ClientHello.
+  for (const char* more :
+       {"", " -mtu 256", " -cipher ECDHE-ECDSA-AES256-GCM-SHA384"}) {
+    const std::string out = RunCommand(absl::StrCat(show, more));
+    EXPECT_NE(out.find("Protocol  : DTLSv1.2"), std::string::npos) << out;
+    EXPECT_NE(out.find("Verify return code: 0 (ok)"), std::string::npos) << out;
+  }
+  const std::string old =
+      RunCommand(absl::StrCat(show, " -dtls1 -cipher 'ALL:@SECLEVEL=0'"));
+  EXPECT_EQ(old.find("Verify return code: 0"), std::string::npos) << old;
+  // A changed certificate is served here too.
+  const std::string serial =
+      absl::StrCat(show, " | openssl x509 -noout -serial");
+  const std::string first = RunCommand(serial);
+  ASSERT_NE(first.find("serial="), std::string::npos) << first;
+  pki_->Issue("turn", "DNS:turn.test,IP:127.0.0.1");
+  std::string second = first;
+  for (int i = 0; i < 5 && second.substr(second.find("serial=")) ==
+                               first.substr(first.find("serial="));
+       ++i) {
+    second = RunCommand(serial);
+  }
+  EXPECT_NE(second.substr(second.find("serial=")),
+            first.substr(first.find("serial=")));
+}
+
+TEST_F(TurnClientsTest, DtlsIsOffUnlessItIsAskedFor) {
+  Start(1);
+  const std::string out = RunCommand(absl::StrCat(
+      "(sleep 1; echo Q) | timeout 2 openssl s_client -dtls -connect "
+      "127.0.0.1:",
+      process_.port("stun_udp")));
+  EXPECT_EQ(out.find("BEGIN CERTIFICATE"), std::string::npos) << out;
 }
 
 TEST_F(TurnClientsTest, CoturnsClientAsksForDontFragment) {
@@ -202,6 +253,10 @@ std::string Ask(const UniqueFd& fd, const std::string& request) {
 // the peer's end arrives after all that it said.
 TEST_F(TurnClientsTest, TcpAllocationsCarryStreamsWhole) {
   Start(3);
+  CarryStreams(8 << 20);
+}
+
+void TurnClientsTest::CarryStreams(size_t octets) {
   const int tcp = process_.port("stun_tcp");
   const UniqueFd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_storage name;
@@ -242,13 +297,12 @@ TEST_F(TurnClientsTest, TcpAllocationsCarryStreamsWhole) {
                 Ask(data, client.Signed(StunMethod::kConnectionBind, bind_to))),
             0);
 
-  constexpr size_t kSize = 8 << 20;
   const auto octet = [](size_t i) { return static_cast<char>(i * 31 + i / 7); };
   // The peer says the same back, slowly at first, and then ends.
   std::thread echoing([&] {
     absl::SleepFor(absl::Milliseconds(300));
     std::string chunk(50'000, '\0');
-    for (size_t at = 0; at < kSize;) {
+    for (size_t at = 0; at < octets;) {
       const ssize_t got = recv(echo.get(), chunk.data(), chunk.size(), 0);
       if (got <= 0) break;
       for (ssize_t out = 0; out < got;) {
@@ -263,8 +317,8 @@ TEST_F(TurnClientsTest, TcpAllocationsCarryStreamsWhole) {
   });
   std::thread sending([&] {
     std::string chunk(70'000, '\0');
-    for (size_t at = 0; at < kSize;) {
-      const size_t count = std::min(chunk.size(), kSize - at);
+    for (size_t at = 0; at < octets;) {
+      const size_t count = std::min(chunk.size(), octets - at);
       for (size_t i = 0; i < count; ++i) chunk[i] = octet(at + i);
       const ssize_t put = send(data.get(), chunk.data(), count, MSG_NOSIGNAL);
       if (put <= 0) return;
@@ -286,7 +340,7 @@ TEST_F(TurnClientsTest, TcpAllocationsCarryStreamsWhole) {
     }
     received += static_cast<size_t>(got);
   }
-  EXPECT_EQ(received, kSize);
+  EXPECT_EQ(received, octets);
   EXPECT_EQ(wrong, 0u);
   sending.join();
   echoing.join();
@@ -295,6 +349,58 @@ TEST_F(TurnClientsTest, TcpAllocationsCarryStreamsWhole) {
   EXPECT_EQ(
       TurnTestClient::CodeOf(Ask(control, client.Bare(StunMethod::kBinding))),
       0);
+}
+
+// What is beyond the bound is dropped, and joined connections wait.
+TEST_F(TurnClientsTest, BandwidthIsBoundedOnDatagramsAndConnections) {
+  limits_ = ",\"max_allocation_bytes_per_second\":100000";
+  Start(2);
+  // Two clients of 172 octets every 10 ms, 17 200 octets a second: in peace.
+  ExpectAllReceived(Uclient(process_.port("stun_udp"), "-y -c"), 50);
+  EXPECT_LE(Metric("sallyport_media_relay_drops_total{reason="
+                   "\"allocation_bandwidth\"}"),
+            0);
+  // 400 of 1000 octets at once: a quarter of a second's worth and little more.
+  const Endpoint relay = {*IpAddress::Parse("127.0.0.1"),
+                          static_cast<uint16_t>(process_.port("stun_udp"))};
+  TurnTestClient client(absl::Now(), random_);
+  Datagrams socket("127.0.0.1");
+  const auto udp = [](StunWriter& w) {
+    w.AddUint32(stun_attribute::kRequestedTransport, 17u << 24);
+  };
+  client.TakeChallenge(
+      socket.Ask(client.Bare(StunMethod::kAllocate, udp), relay));
+  ASSERT_EQ(TurnTestClient::CodeOf(
+                socket.Ask(client.Signed(StunMethod::kAllocate, udp), relay)),
+            0);
+  Datagrams peer("127.0.0.1");
+  ASSERT_EQ(TurnTestClient::CodeOf(socket.Ask(
+                client.Signed(StunMethod::kChannelBind,
+                              [&](StunWriter& w) {
+                                w.AddUint32(stun_attribute::kChannelNumber,
+                                            0x4000u << 16);
+                                w.AddXorAddress(stun_attribute::kXorPeerAddress,
+                                                peer.endpoint());
+                              }),
+                relay)),
+            0);
+  const std::string frame =
+      std::string("\x40\x00\x03\xe8", 4) + std::string(1000, 'c');
+  for (int i = 0; i < 400; ++i) socket.Send(frame, relay);
+  double dropped = -1;
+  for (int i = 0; i < 50 && dropped < 300; ++i) {
+    absl::SleepFor(absl::Milliseconds(100));
+    dropped = Metric(
+        "sallyport_media_relay_drops_total{reason=\"allocation_bandwidth\"}");
+  }
+  EXPECT_GE(dropped, 300);
+  EXPECT_LE(dropped, 375);
+
+  // RFC 6062: what comes too fast waits, and all of it arrives.
+  const absl::Time begin = absl::Now();
+  CarryStreams(250'000);
+  EXPECT_GE(absl::Now() - begin, absl::Seconds(2));
+  EXPECT_LE(absl::Now() - begin, absl::Seconds(8));
 }
 
 TEST_F(TurnClientsTest, ACertificateThatChangesIsServedAtOnce) {

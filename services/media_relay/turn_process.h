@@ -91,7 +91,7 @@ class TurnProcessTest : public testing::Test {
         "\",\"key_file\":\"", turn_pair_.key_file, "\"}",
         ",\"peer_policy\":{\"allowed_prefixes\":[\"127.0.0.1/32\",\"::1/"
         "128\"]}",
-        ",\"limits\":{\"max_allocations_per_subject\":100}", extra,
+        ",\"limits\":{\"max_allocations_per_subject\":100", limits_, "}", extra,
         ",\"keys_cache_file\":\"", process_.folder(), "/keys.cache\"}"));
     process_.Start();
   }
@@ -106,11 +106,12 @@ class TurnProcessTest : public testing::Test {
   }
 
   // coturn's own client at `port` with `flags`.
-  std::string Uclient(int port, const std::string& flags) {
+  std::string Uclient(int port, const std::string& flags, int size = 172,
+                      int messages = 25, int milliseconds = 10) {
     const TurnCredential credential = Credential();
     return RunCommand(absl::StrCat(
-        "timeout 25 turnutils_uclient -n 25 -m 2 -l 172 -z 10 -v -u '",
-        credential.username, "' -w '",
+        "timeout 25 turnutils_uclient -n ", messages, " -m 2 -l ", size, " -z ",
+        milliseconds, " -v -u '", credential.username, "' -w '",
         std::string(credential.password.DangerousText()), "' -p ", port, " ",
         flags, " 127.0.0.1"));
   }
@@ -125,6 +126,8 @@ class TurnProcessTest : public testing::Test {
   }
 
   static MtlsPki* pki_;
+  // More limits, in JSON, each with a comma before it.
+  std::string limits_;
   // External ones, in JSON.
   std::string addresses_ = "\"127.0.0.1\"";
   SystemRandom random_;

@@ -15,6 +15,8 @@
 
 #include "absl/time/time.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/bandwidth.h"
+#include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/ms_turn_state.h"
@@ -31,7 +33,7 @@ inline constexpr absl::Duration kChannelLifetime = absl::Seconds(600);
 enum class TurnDialect : uint8_t { kTurn, kMsTurn };
 
 // What carries a client's messages.
-enum class ClientTransport : uint8_t { kUdp, kTcp, kTls, kPseudoTls };
+enum class ClientTransport : uint8_t { kUdp, kTcp, kTls, kPseudoTls, kDtls };
 
 // Where a client is: the socket it talks to and its address there. For TCP the
 // socket is the connection, so this is the five-tuple either way.
@@ -42,6 +44,9 @@ struct ClientPath {
 
   // Octets arrive in order or not at all, from an address that is no forgery.
   bool is_stream() const { return IsStreamSocket(socket); }
+  // A stream or a DTLS association: the address is no forgery, and what the
+  // client has ends with it.
+  bool has_connection() const { return is_stream() || IsDtlsSocket(socket); }
 
   friend bool operator==(const ClientPath& a, const ClientPath& b) {
     return a.socket == b.socket && a.client == b.client;
@@ -129,6 +134,14 @@ class Allocation {
   // Given out with it for the odd port after it (RFC 8656 section 7.2).
   std::optional<std::array<uint8_t, 8>> reservation_token;
   AllocationCounters counters;
+  // Null: it may carry as much as there is room for.
+  std::unique_ptr<BandwidthShare> bandwidth;
+  // kNone: `bytes` of payload may pass.
+  DropReason TakeBandwidth(TrafficDirection direction, size_t bytes,
+                           MonoTime now) {
+    return bandwidth == nullptr ? DropReason::kNone
+                                : bandwidth->Take(direction, bytes, now);
+  }
 
   // A dual allocation (RFC 8656 section 5) is two of these on one path: the
   // other half, or null. Kept by the table.

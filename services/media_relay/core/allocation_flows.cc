@@ -10,8 +10,12 @@
 namespace sallyport::media_relay {
 
 void AllocationFlows::Put(Allocation& allocation, Now now) {
-  // Connections are no flows.
-  if (fast_path_ == nullptr || allocation.path().is_stream()) return;
+  // Connections are no flows, and every datagram of an allocation whose
+  // bandwidth is limited is the core's to count.
+  if (fast_path_ == nullptr || allocation.path().has_connection() ||
+      allocation.bandwidth != nullptr) {
+    return;
+  }
   for (Allocation::Channel& channel : allocation.channels()) {
     Flow flow;
     flow.expiry = std::min({channel.expiry, allocation.expiry,

@@ -16,7 +16,7 @@ namespace sallyport::media_relay {
 Allocation& AllocationTable::Insert(std::unique_ptr<Allocation> allocation) {
   Allocation& inserted = *allocation;
   by_path_[inserted.path()] = &inserted;
-  if (inserted.path().is_stream()) {
+  if (inserted.path().has_connection()) {
     by_stream_[inserted.path().socket] = inserted.relay_socket();
   }
   deadlines_.Set(inserted.relay_socket(), inserted.expiry);

@@ -48,6 +48,10 @@ enum class DropReason : uint8_t {
   kDraining,
   // Towards a client's connection.
   kSlowReader,  // it does not take what it is sent
+  // Beyond the octets a second that are allowed.
+  kAllocationBandwidth,
+  kSubjectBandwidth,
+  kTenantBandwidth,
   kCount,
 };
 
@@ -88,6 +92,9 @@ constexpr std::string_view DropReasonName(DropReason reason) {
       "unexpected_dtls",
       "draining",
       "slow_reader",
+      "allocation_bandwidth",
+      "subject_bandwidth",
+      "tenant_bandwidth",
   };
   return kNames[static_cast<size_t>(reason)];
 }

@@ -20,6 +20,7 @@
 #include "services/common/turn_credential/turn_credential.h"
 #include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/allocation_table.h"
+#include "services/media_relay/core/bandwidth.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
@@ -129,7 +130,7 @@ PacketAction MsTurnServer::Challenge(const Context& context, StunError error) {
   }
   if (answer.ms_version != 0) writer.AddUint32(attr::kVersion, kOwnVersion);
   const PacketAction action = Finish(writer, context.path, context.reply);
-  if (!context.path.is_stream() &&
+  if (!context.path.has_connection() &&
       action.bytes.size() * 10 > context.message.bytes().size() * 26) {
     return PacketAction::Drop(DropReason::kAnswerTooLarge);
   }
@@ -320,7 +321,7 @@ PacketAction MsTurnServer::OnSend(const Context& context) {
     ++allocation->counters.dropped_no_permission;
     return PacketAction::Drop(DropReason::kNoPermission);
   }
-  return SendToPeer(*allocation, *peer, *data, context.sockets);
+  return SendToPeer(*allocation, *peer, *data, context.now, context.sockets);
 }
 
 PacketAction MsTurnServer::OnSetActive(const Context& context) {
@@ -358,7 +359,12 @@ PacketAction MsTurnServer::OnSetActive(const Context& context) {
 
 PacketAction MsTurnServer::SendToPeer(Allocation& allocation,
                                       const Endpoint& peer, ByteSpan data,
-                                      SocketActions& sockets) {
+                                      Now now, SocketActions& sockets) {
+  if (const DropReason over = allocation.TakeBandwidth(
+          TrafficDirection::kToPeers, data.size(), now.mono);
+      over != DropReason::kNone) {
+    return PacketAction::Drop(over);
+  }
   SocketId from = allocation.relay_socket();
   if (allocation.tcp) {
     PeerConnections& peers = allocator_.peers();
@@ -396,7 +402,7 @@ PacketAction MsTurnServer::OnData(Allocation& allocation, ByteSpan data,
     return PacketAction::Drop(DropReason::kNoPermission);
   }
   SocketActions none;
-  const PacketAction action = SendToPeer(allocation, peer, data, none);
+  const PacketAction action = SendToPeer(allocation, peer, data, now, none);
   if (none.empty()) return action;
   // A connection that has ended is made anew by a Send alone.
   allocator_.peers().Remove(action.socket);
@@ -412,6 +418,11 @@ PacketAction MsTurnServer::OnPeerPacket(Allocation& allocation,
   }
   const ClientPath& path = allocation.path();
   const size_t payload = packet.size;
+  if (const DropReason over = allocation.TakeBandwidth(
+          TrafficDirection::kToClient, payload, now.mono);
+      over != DropReason::kNone) {
+    return PacketAction::Drop(over);
+  }
   uint8_t type = kMsTurnData;
   if (allocation.ms == nullptr || allocation.ms->active != peer) {
     type = kMsTurnControl;

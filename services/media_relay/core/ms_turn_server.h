@@ -75,7 +75,7 @@ class MsTurnServer {
   PacketAction WrongIntegrity(const Context& context);
   // To `peer` from the allocation, over whatever it relays.
   PacketAction SendToPeer(Allocation& allocation, const Endpoint& peer,
-                          ByteSpan data, SocketActions& sockets);
+                          ByteSpan data, Now now, SocketActions& sockets);
   TurnAnswer AnswerTo(const Context& context) const;
   // A writer behind the frame that connections want, and its end.
   MsTurnWriter Begin(const TurnAnswer& answer, MsTurnType type,

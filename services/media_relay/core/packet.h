@@ -54,13 +54,17 @@ struct Packet {
 
 // Names a socket of one loop; never used again. Listeners are numbered by the
 // loop from 1, sockets that the core asks for from kFirstCoreSocket, and
-// connections that clients made, again by the loop, from kFirstStreamSocket.
+// connections that clients made, again by the loop, from kFirstStreamSocket,
+// their DTLS associations from kFirstDtlsSocket.
 using SocketId = uint64_t;
 inline constexpr SocketId kNoSocket = 0;
 inline constexpr SocketId kFirstCoreSocket = SocketId{1} << 32;
 inline constexpr SocketId kFirstStreamSocket = SocketId{1} << 62;
 
+inline constexpr SocketId kFirstDtlsSocket = SocketId{2} << 62;
+
 constexpr bool IsStreamSocket(SocketId socket) { return (socket >> 62) == 1; }
+constexpr bool IsDtlsSocket(SocketId socket) { return (socket >> 62) == 2; }
 
 // Where the cores of one loop draw socket ids from. Thread-compatible.
 class SocketIds {

@@ -60,6 +60,22 @@ class RelayCore {
   PacketAction OnPacket(SocketId socket, const Endpoint& from, Packet& packet,
                         absl::Span<uint8_t> reply, Now now,
                         SocketActions& sockets);
+  // The same from a client's DTLS association.
+  PacketAction OnDtlsPacket(const ClientPath& path, Packet& packet,
+                            absl::Span<uint8_t> reply, Now now,
+                            SocketActions& sockets) {
+    ++stats_.packets_received;
+    return Count(turn_.OnClientPacket(path, packet, reply, now, sockets));
+  }
+  // One more answer to a stranger at this address?
+  bool MayAnswer(const IpAddress& client, MonoTime now) {
+    return turn_.MayAnswer(client, now);
+  }
+  // What never became a packet of the core's.
+  void OnDropped(DropReason reason) {
+    ++stats_.packets_received;
+    ++stats_.drops[static_cast<size_t>(reason)];
+  }
   // A connection of a client, accepted: false when it is one too many.
   bool OnStreamOpened(SocketId stream, const IpAddress& client, Now now) {
     return turn_.OnStreamOpened(stream, client, now);
@@ -130,6 +146,14 @@ class RelayCore {
   void SetFastPath(FastPath* fast_path) { turn_.SetFastPath(fast_path); }
   // See TurnServer::SetQuota().
   void SetQuota(AllocationQuota& quota) { turn_.SetQuota(quota); }
+  // See TurnAllocator: what is shared with other loops, whether the whole relay
+  // carries all that it may, and what a joined connection has said.
+  void SetBandwidth(BandwidthLedger& ledger) { turn_.SetBandwidth(ledger); }
+  void SetFull(bool full) { turn_.SetFull(full); }
+  absl::Duration ChargeStream(SocketId peer, TrafficDirection direction,
+                              size_t bytes, Now now) {
+    return turn_.ChargeStream(peer, direction, bytes, now.mono);
+  }
   void SetConnectionQuota(AllocationQuota& quota) {
     turn_.SetConnectionQuota(quota);
   }

@@ -16,6 +16,7 @@
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/allocation_quota.h"
+#include "services/media_relay/core/bandwidth.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
@@ -43,6 +44,7 @@ TurnAllocator::TurnAllocator(const TurnAllocatorOptions& options,
       random_(random),
       flows_(policy),
       own_quota_(options.allocation_quota),
+      own_bandwidth_(options.bandwidth),
       peers_(random, options.loop) {}
 
 const RelayInterface* TurnAllocator::InterfaceOf(IpFamily family) const {
@@ -112,14 +114,23 @@ std::optional<StunError> TurnAllocator::OpenHalf(IpFamily family, Now now,
     case QuotaVerdict::kCapacityReached:
       return StunError::kInsufficientCapacity;
   }
-  const std::optional<uint16_t> port = TakePort(now);
-  if (!port.has_value()) {
+  const auto refuse = [&](StunError error) {
     quota_->GiveBack(pending.owner.tenant, pending.owner.subject);
-    return StunError::kInsufficientCapacity;
+    return error;
+  };
+  // Who has used up a share of bandwidth gets no more to share it with.
+  std::unique_ptr<BandwidthShare> bandwidth = bandwidth_->ShareOf(
+      pending.owner.tenant, pending.owner.subject, now.mono);
+  if (bandwidth != nullptr && bandwidth->IsExhausted(now.mono)) {
+    return refuse(StunError::kAllocationQuotaReached);
   }
+  if (full_) return refuse(StunError::kInsufficientCapacity);
+  const std::optional<uint16_t> port = TakePort(now);
+  if (!port.has_value()) return refuse(StunError::kInsufficientCapacity);
   auto allocation =
       std::make_unique<Allocation>(ids_.Next(), pending.answer.path,
                                    pending.owner, options_.allocation_limits);
+  allocation->bandwidth = std::move(bandwidth);
   allocation->tcp = pending.tcp;
   allocation->dialect = pending.answer.dialect;
   allocation->relay_port = *port;
@@ -283,6 +294,19 @@ void TurnAllocator::EndPeer(SocketId peer, SocketActions& sockets) {
     streams_.Remove(client);
     sockets.push_back(CloseSocket{client});
   }
+}
+
+absl::Duration TurnAllocator::ChargeStream(SocketId peer,
+                                           TrafficDirection direction,
+                                           size_t bytes, MonoTime now) {
+  const PeerConnection* connection = peers_.Find(peer);
+  Allocation* allocation =
+      connection == nullptr ? nullptr
+                            : table_.FindByRelay(connection->allocation, now);
+  if (allocation == nullptr || allocation->bandwidth == nullptr) {
+    return absl::ZeroDuration();
+  }
+  return allocation->bandwidth->Charge(direction, bytes, now);
 }
 
 void TurnAllocator::OnStreamClosed(SocketId stream, Now now,

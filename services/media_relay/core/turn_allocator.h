@@ -22,6 +22,7 @@
 #include "services/media_relay/core/allocation_flows.h"
 #include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/allocation_table.h"
+#include "services/media_relay/core/bandwidth.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
@@ -43,6 +44,8 @@ struct TurnAllocatorOptions {
   absl::Duration max_lifetime = absl::Hours(1);
   // In force unless SetQuota() is called.
   AllocationLimits allocation_quota;
+  // In force unless SetBandwidth() is called.
+  BandwidthLimits bandwidth;
   Allocation::Limits allocation_limits;
   // Where clients are sent while this relay drains, by their family: 300. A
   // family without one gets 508.
@@ -114,6 +117,12 @@ class TurnAllocator {
   void OnDeadline(Now now, SocketActions& sockets);
 
   void SetQuota(AllocationQuota& quota) { quota_ = &quota; }
+  void SetBandwidth(BandwidthLedger& ledger) { bandwidth_ = &ledger; }
+  // While the relay carries as much as it may, nothing new begins.
+  void SetFull(bool full) { full_ = full; }
+  // Of octets on a connection joined with `peer`: how long to wait before more.
+  absl::Duration ChargeStream(SocketId peer, TrafficDirection direction,
+                              size_t bytes, MonoTime now);
 
   // While it drains nothing new begins: where such a client is sent, or null.
   void StartDrain() { draining_ = true; }
@@ -183,6 +192,9 @@ class TurnAllocator {
   AllocationFlows flows_;
   LocalQuota own_quota_;
   AllocationQuota* quota_ = &own_quota_;
+  LocalBandwidth own_bandwidth_;
+  BandwidthLedger* bandwidth_ = &own_bandwidth_;
+  bool full_ = false;
   std::optional<Pending> pending_;
   std::vector<Reservation> reservations_;
   StreamAdmission streams_;

@@ -183,7 +183,7 @@ TurnChallenge TurnAuthenticator::Challenge(const StunMessage& message,
   constexpr size_t kAlgorithms = 4 + kPasswordAlgorithmsValue.size();
   // Who has a connection has proved the address, so nothing is amplified.
   const size_t budget =
-      path.is_stream() ? reply.size() : message.bytes().size() * 26 / 10;
+      path.has_connection() ? reply.size() : message.bytes().size() * 26 / 10;
   bool offer = false;
   if (with_nonce) {
     const size_t size = kStunHeaderSize + 8 + 4 + TurnNonce::kSize + 4 +

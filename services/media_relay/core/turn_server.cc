@@ -17,6 +17,7 @@
 #include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/allocation_flows.h"
 #include "services/media_relay/core/allocation_table.h"
+#include "services/media_relay/core/bandwidth.h"
 #include "services/media_relay/core/channel_data.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
@@ -188,6 +189,11 @@ PacketAction TurnServer::OnChannelData(const ClientPath& path,
     ++allocation->counters.dropped_policy;
     return PacketAction::Drop(DropReason::kPeerRefused);
   }
+  if (const DropReason over = allocation->TakeBandwidth(
+          TrafficDirection::kToPeers, frame->payload.size(), now.mono);
+      over != DropReason::kNone) {
+    return PacketAction::Drop(over);
+  }
   ++allocation->counters.packets_to_peers;
   allocation->counters.bytes_to_peers += frame->payload.size();
   ++stats_.packets_to_peers;
@@ -303,6 +309,11 @@ PacketAction TurnServer::OnSend(const StunMessage& message,
     ++allocation->counters.dropped_no_permission;
     return PacketAction::Drop(DropReason::kNoPermission);
   }
+  if (const DropReason over = allocation->TakeBandwidth(
+          TrafficDirection::kToPeers, data->size(), context.now.mono);
+      over != DropReason::kNone) {
+    return PacketAction::Drop(over);
+  }
   ++allocation->counters.packets_to_peers;
   allocation->counters.bytes_to_peers += data->size();
   ++stats_.packets_to_peers;
@@ -329,6 +340,11 @@ PacketAction TurnServer::OnPeerPacket(SocketId relay_socket,
     return PacketAction::Drop(DropReason::kNoPermission);
   }
   const size_t payload = packet.size;
+  if (const DropReason over = allocation->TakeBandwidth(
+          TrafficDirection::kToClient, payload, now.mono);
+      over != DropReason::kNone) {
+    return PacketAction::Drop(over);
+  }
   const Allocation::Channel* channel =
       allocation->FindChannelTo(peer, now.mono);
   if (channel != nullptr) {

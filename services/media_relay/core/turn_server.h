@@ -11,12 +11,14 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/allocation_table.h"
+#include "services/media_relay/core/bandwidth.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
@@ -75,6 +77,9 @@ class TurnServer {
   PacketAction OnClientPacket(const ClientPath& path, Packet& packet,
                               absl::Span<uint8_t> reply, Now now,
                               SocketActions& sockets);
+  bool MayAnswer(const IpAddress& client, MonoTime now) {
+    return authenticator_.MayAnswer(client, now);
+  }
   // A connection of a client; false when it is one too many, to be closed.
   bool OnStreamOpened(SocketId stream, const IpAddress& client, Now now) {
     return allocator_.streams().Admit(stream, client, now.mono);
@@ -142,6 +147,14 @@ class TurnServer {
   // Count together with other loops; before the first allocation and the first
   // connection. The quotas must outlive the server.
   void SetQuota(AllocationQuota& quota) { allocator_.SetQuota(quota); }
+  void SetBandwidth(BandwidthLedger& ledger) {
+    allocator_.SetBandwidth(ledger);
+  }
+  void SetFull(bool full) { allocator_.SetFull(full); }
+  absl::Duration ChargeStream(SocketId peer, TrafficDirection direction,
+                              size_t bytes, MonoTime now) {
+    return allocator_.ChargeStream(peer, direction, bytes, now);
+  }
   void SetConnectionQuota(AllocationQuota& quota) {
     allocator_.streams().SetQuota(quota);
   }

@@ -243,6 +243,92 @@ TEST_F(TurnServerTest, IndicationsThatAreIgnored) {
             DropReason::kMalformedSend);
 }
 
+TEST_F(TurnServerTest, BandwidthIsBoundedEachWayAndWhateverCarriesIt) {
+  options_.bandwidth.per_allocation = 100'000;
+  options_.bandwidth.per_subject = 150'000;
+  Start();
+  ASSERT_EQ(Allocate(), 0);
+  ASSERT_EQ(Ask(StunMethod::kCreatePermission, Peer(kPeer)), 0);
+  const std::string data(1000, 'd');
+  const auto send = [&] {
+    Deliver(client_->Bare(
+        StunMethod::kSend,
+        [&](StunWriter& w) {
+          w.AddXorAddress(attr::kXorPeerAddress, kPeer);
+          w.AddText(attr::kData, data);
+        },
+        StunClass::kIndication));
+    return action_.drop;
+  };
+  const auto receive = [&] {
+    DeliverFromPeer(relay(), kPeer, data);
+    return action_.drop;
+  };
+  const auto count = [](const auto& pass) {
+    int passed = 0;
+    while (passed < 1000 && pass() == DropReason::kNone) ++passed;
+    return passed;
+  };
+  EXPECT_EQ(count(send), 25);
+  EXPECT_EQ(action_.drop, DropReason::kAllocationBandwidth);
+  EXPECT_EQ(count(receive), 25);
+  EXPECT_EQ(action_.drop, DropReason::kAllocationBandwidth);
+  ASSERT_EQ(Ask(StunMethod::kChannelBind, Channel(0x4000, kPeer)), 0);
+  const std::string frame =
+      std::string("\x40\x00\x03\xe8", 4) + std::string(1000, 'c');
+  Deliver(frame);
+  EXPECT_EQ(action_.drop, DropReason::kAllocationBandwidth);
+  EXPECT_EQ(receive(), DropReason::kAllocationBandwidth);
+  EXPECT_EQ(server_->stats().bytes_to_peers, 25'000u);
+  EXPECT_EQ(server_->stats().bytes_to_client, 25'000u);
+  // A second allocation has what is left of the subject's, then there is none
+  // for a third; requests are still answered.
+  const Endpoint second = At("203.0.113.9", 5002);
+  Challenge(second);
+  ASSERT_EQ(TurnTestClient::CodeOf(
+                Deliver(client_->Signed(StunMethod::kAllocate, Udp), second)),
+            0);
+  ASSERT_EQ(
+      TurnTestClient::CodeOf(Deliver(
+          client_->Signed(StunMethod::kChannelBind, Channel(0x4000, kPeer)),
+          second)),
+      0);
+  EXPECT_EQ(count([&] {
+              Deliver(frame, second);
+              return action_.drop;
+            }),
+            12);
+  EXPECT_EQ(action_.drop, DropReason::kSubjectBandwidth);
+  const Endpoint third = At("203.0.113.9", 5004);
+  Challenge(third);
+  const auto allocate_third = [&] {
+    return TurnTestClient::CodeOf(
+        Deliver(client_->Signed(StunMethod::kAllocate, Udp), third));
+  };
+  EXPECT_EQ(allocate_third(), 486);
+  EXPECT_EQ(ports_->out_count(), 2u);
+  Advance(absl::Milliseconds(100));
+  EXPECT_EQ(allocate_third(), 0);
+  DeliverFromPeer(opened_[0].socket, kPeer, data);
+  EXPECT_EQ(action_.drop, DropReason::kNone);
+}
+
+// The relay as a whole carries what it may: 508, not the user's fault.
+TEST_F(TurnServerTest, AFullRelayTakesNoMoreAllocations) {
+  ASSERT_EQ(Allocate(), 0);
+  server_->SetFull(true);
+  EXPECT_EQ(Ask(StunMethod::kRefresh), 0);
+  const Endpoint second = At("203.0.113.9", 5002);
+  Challenge(second);
+  EXPECT_EQ(TurnTestClient::CodeOf(
+                Deliver(client_->Signed(StunMethod::kAllocate, Udp), second)),
+            508);
+  server_->SetFull(false);
+  EXPECT_EQ(TurnTestClient::CodeOf(
+                Deliver(client_->Signed(StunMethod::kAllocate, Udp), second)),
+            0);
+}
+
 TEST_F(TurnServerTest, WhatIsNotTurnGetsNoAnswer) {
   struct Case {
     const char* name;

@@ -136,5 +136,17 @@ TEST_F(TurnServerFlowsTest, CountersAreCollected) {
   EXPECT_EQ(server_->stats().packets_to_peers, 2u);
 }
 
+// Each datagram of it has to be counted.
+TEST_F(TurnServerFlowsTest, AnAllocationOfLimitedBandwidthIsNoFlow) {
+  options_.bandwidth.per_tenant = 1'000'000;
+  Start();
+  server_->SetFastPath(&fast_path_);
+  ASSERT_EQ(Allocate(), 0);
+  ASSERT_EQ(Ask(StunMethod::kChannelBind, Channel(0x4000, kPeer)), 0);
+  ASSERT_EQ(Ask(StunMethod::kRefresh), 0);
+  EXPECT_TRUE(fast_path_.flows.empty());
+  EXPECT_EQ(Deliver(std::string("\x40\x00\x00\x02hi", 6)), "hi");
+}
+
 }  // namespace
 }  // namespace sallyport::media_relay

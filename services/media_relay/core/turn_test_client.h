@@ -106,8 +106,8 @@ class TurnTestClient {
   bool use_sha256 = false;  // answer with SHA-256 throughout
   bool software = false;    // adds SOFTWARE to bare requests
   bool fingerprint = false;
-  std::string userhash;     // sent in place of the user name
-  bool both_names = false;  // beside it
+  std::string userhash;             // sent in place of the user name
+  bool both_names = false;          // beside it
   bool repeat_transaction = false;  // keeps the last transaction id
 
  private:

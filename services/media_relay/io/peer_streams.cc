@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/net/byte_stream.h"
@@ -21,12 +22,14 @@
 #include "services/common/net/tcp_stream.h"
 #include "services/common/net/unique_fd.h"
 #include "services/common/status/status_macros.h"
+#include "services/media_relay/core/bandwidth.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_connections.h"
 #include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/stream_framer.h"
 #include "services/media_relay/io/octet_sink.h"
+#include "services/media_relay/io/stream_pace.h"
 #include "services/media_relay/io/turn_stream_front.h"
 
 namespace sallyport::media_relay {
@@ -34,7 +37,8 @@ namespace sallyport::media_relay {
 // One connection to a peer. Loop thread only.
 class PeerStreams::Peer final : public StreamHandler {
  public:
-  Peer(PeerStreams& streams, SocketId id) : streams_(streams), id_(id) {}
+  Peer(PeerStreams& streams, SocketId id)
+      : streams_(streams), id_(id), pace_(streams.loop_) {}
 
   absl::Status Connect(const ConnectPeer& connect) {
     connecting_ = true;
@@ -69,11 +73,12 @@ class PeerStreams::Peer final : public StreamHandler {
     if (ended_) {
       // It had said all; now the client has it.
       streams_.End(id_);
-    } else {
+    } else if (!pace_.waits()) {
       tcp_->ResumeReading();
     }
   }
   void Close() {
+    pace_.Stop();
     if (tcp_ != nullptr) tcp_->Close();
   }
   bool Write(ByteSpan octets) {
@@ -101,6 +106,14 @@ class PeerStreams::Peer final : public StreamHandler {
       return;
     }
     if (client.Waiting(client_) > kJoinedHighWater) tcp_->PauseReading();
+    const Now now = streams_.owner_.ReadNow();
+    const absl::Duration wait = streams_.core_.ChargeStream(
+        id_, TrafficDirection::kToClient, data.size(), now);
+    if (wait <= absl::ZeroDuration()) return;
+    tcp_->PauseReading();
+    pace_.Wait(now.mono + wait, [this] {
+      if (streams_.clients_.Waiting(client_) <= kJoinedHighWater) Resume();
+    });
   }
   void OnEnd() override {
     if (framer_.has_value()) {
@@ -151,6 +164,7 @@ class PeerStreams::Peer final : public StreamHandler {
 
   PeerStreams& streams_;
   const SocketId id_;
+  StreamPace pace_;
   std::optional<StreamFramer> framer_;
   std::string waiting_;  // of a framed one that is not up yet
   std::unique_ptr<TcpStream> tcp_;

@@ -218,9 +218,12 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     }
     loop.core.sessions.max_sessions = share(options.core.sessions.max_sessions);
     loop.connection_quota = &fleet->connection_quota_;
+    loop.bandwidth = &fleet->bandwidth_;
+    loop.throughput = &fleet->throughput_;
     loop.listeners = listeners;
     loop.stream_listeners = streams;
     loop.tls = options.tls;
+    loop.dtls = options.dtls;
     loop.core.turn.loop = i;
     loop.loops = count;
     loop.post = [f = fleet.get()](size_t to, RelayLoop::Command&& command) {

@@ -25,6 +25,7 @@
 #include "services/media_relay/io/kernel_flows.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_loop.h"
+#include "services/media_relay/io/shared_bandwidth.h"
 #include "services/media_relay/io/shared_quota.h"
 #include "services/media_relay/io/turn_stream_front.h"
 #include "services/media_relay/io/turn_tls_files.h"
@@ -61,8 +62,12 @@ struct RelayFleetOptions {
   std::vector<StreamListener> stream_listeners;
   // Must outlive the fleet; null: TLS is refused.
   const TurnTlsFiles* tls = nullptr;
+  // DTLS on `listeners`; needs `tls`.
+  bool dtls = false;
   // Connections of clients: of all and of one source prefix.
   AllocationLimits connections = ConnectionLimits(10'000, 100);
+  // While the relay sends as much, no allocation begins; 0: no bound.
+  uint64_t max_bytes_per_second = 0;
   size_t loops = 1;
   // One loop on each processor that the process may use.
   bool pin = false;
@@ -111,7 +116,9 @@ class RelayFleet {
  private:
   explicit RelayFleet(const RelayFleetOptions& options)
       : quota_(options.core.turn.allocation_quota),
-        connection_quota_(options.connections) {}
+        connection_quota_(options.connections),
+        bandwidth_(options.core.turn.bandwidth),
+        throughput_(options.max_bytes_per_second) {}
   absl::Status StartSteering(const RelayFleetOptions& options,
                              const std::vector<IpAddress>& addresses);
   absl::Status StartKernel(const RelayFleetOptions& options,
@@ -123,6 +130,8 @@ class RelayFleet {
   // Outlive the loops.
   SharedQuota quota_;
   SharedQuota connection_quota_;
+  SharedBandwidth bandwidth_;
+  RelayThroughput throughput_;
   std::unique_ptr<PortSteering> steering_;
   std::unique_ptr<KernelFlows> kernel_;
   std::vector<std::unique_ptr<RelayLoop>> loops_;

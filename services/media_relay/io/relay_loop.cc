@@ -132,6 +132,7 @@ absl::Status RelayLoop::Bind() {
   if (options_.connection_quota != nullptr) {
     core_.SetConnectionQuota(*options_.connection_quota);
   }
+  if (options_.bandwidth != nullptr) core_.SetBandwidth(*options_.bandwidth);
   for (const Endpoint& listener : options_.listeners) {
     const SocketId id = bound_.size() + 1;
     uint16_t port;
@@ -144,6 +145,10 @@ absl::Status RelayLoop::Bind() {
   peers_ =
       std::make_unique<PeerStreams>(*loop_, core_, actions_, *streams_, owner);
   streams_->SetPeers(*peers_);
+  if (options_.dtls) {
+    dtls_ = std::make_unique<TurnDtlsFront>(*loop_, core_, actions_, random_,
+                                            *options_.tls, owner);
+  }
   for (const StreamListener& listener : options_.stream_listeners) {
     uint16_t port;
     SP_ASSIGN_OR_RETURN(port, streams_->Listen(listener.local));
@@ -161,6 +166,7 @@ RelayLoop::~RelayLoop() {
     thread_.join();
   }
   core_.SetFastPath(nullptr);
+  dtls_.reset();
   peers_.reset();
   streams_.reset();
   flows_.reset();
@@ -215,6 +221,11 @@ void RelayLoop::OnReadable(int fd, SocketId id) {
     for (size_t place = 0; place < left; ++place) {
       const size_t i = places[place];
       const SocketId socket = sockets[place];
+      if (dtls_ != nullptr && socket < kFirstCoreSocket &&
+          TurnDtlsFront::IsDtls(receive_.packet(i).bytes())) {
+        dtls_->OnDatagram(socket, receive_.from(i), receive_.packet(i).bytes());
+        continue;
+      }
       const PacketAction action =
           core_.OnPacket(socket, receive_.from(i), receive_.packet(i),
                          receive_.reply(i), now, actions_);
@@ -227,6 +238,7 @@ void RelayLoop::OnReadable(int fd, SocketId id) {
       if (!actions_.empty()) Perform();
     }
     ports_->Flush();
+    if (dtls_ != nullptr) dtls_->OnFlushed();
     // A socket of its own may have been closed just now.
     if (count < kBatchSize || (id != kNoSocket && !ports_->IsOpen(id))) break;
   }
@@ -249,6 +261,8 @@ void RelayLoop::PerformOne(const SocketAction& action) {
   } else if (const auto* close = std::get_if<CloseSocket>(&action)) {
     if (IsStreamSocket(close->socket)) {
       streams_->Close(close->socket);
+    } else if (IsDtlsSocket(close->socket)) {
+      dtls_->Close(close->socket);
     } else if (peers_->Has(close->socket)) {
       peers_->Close(close->socket);
     } else {
@@ -300,19 +314,21 @@ void RelayLoop::Send(const PacketAction& action, const SendContext& context,
                      bool media) {
   if (IsStreamSocket(action.socket)) {
     streams_->Send(action, media);
+  } else if (IsDtlsSocket(action.socket)) {
+    dtls_->Send(action);
   } else {
     ports_->Send(action, context);
   }
 }
 
-void RelayLoop::SendFromPort(const PacketAction& action) {
+void RelayLoop::SendFromPort(const PacketAction& action, size_t room) {
   if (peers_->Has(action.socket)) {
     if (!peers_->WriteOctets(action.socket, action.bytes)) {
       core_.OnSendDropped(DropReason::kSlowReader);
     }
     return;
   }
-  ports_->Send(action, {clock_.MonoNow()});
+  ports_->Send(action, {clock_.MonoNow(), absl::InfinitePast(), room});
 }
 
 void RelayLoop::AfterInput() {
@@ -389,14 +405,23 @@ void RelayLoop::OnSecond() {
     bits_per_second_ = static_cast<uint64_t>(
         static_cast<double>(stats.bytes_sent - exported_.bytes_sent) * 8 /
         seconds);
+    if (options_.throughput != nullptr) {
+      core_.SetFull(
+          options_.throughput->Report(options_.index, bits_per_second_ / 8));
+    }
   }
-  move(metrics_.connections, static_cast<double>(streams_->size()),
+  std::array<uint64_t, kStreamEndCount> ended = streams_->ended();
+  size_t connections = streams_->size();
+  if (dtls_ != nullptr) {
+    connections += dtls_->size();
+    for (size_t i = 0; i < kStreamEndCount; ++i) ended[i] += dtls_->ended()[i];
+  }
+  move(metrics_.connections, static_cast<double>(connections),
        exported_connections_);
   for (size_t i = 0; i < kStreamEndCount; ++i) {
-    add(metrics_.connections_ended, streams_->ended()[i], exported_ended_[i],
-        i);
+    add(metrics_.connections_ended, ended[i], exported_ended_[i], i);
   }
-  exported_ended_ = streams_->ended();
+  exported_ended_ = ended;
   exported_ = stats;
   exported_turn_ = turn;
   exported_refused_ = ports_->refused();

@@ -22,6 +22,7 @@
 #include "services/common/time/clock.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation_quota.h"
+#include "services/media_relay/core/bandwidth.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/relay_core.h"
@@ -31,7 +32,9 @@
 #include "services/media_relay/io/peer_streams.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_ports.h"
+#include "services/media_relay/io/shared_bandwidth.h"
 #include "services/media_relay/io/steered_ports.h"
+#include "services/media_relay/io/turn_dtls_front.h"
 #include "services/media_relay/io/turn_stream_front.h"
 #include "services/media_relay/io/turn_tls_files.h"
 #include "services/media_relay/io/udp_batch.h"
@@ -69,11 +72,17 @@ struct RelayLoopOptions {
   // The same for connections. `tls` must outlive the loop; null: no TLS.
   std::vector<StreamListener> stream_listeners;
   const TurnTlsFiles* tls = nullptr;
+  // DTLS is taken on `listeners`, with the certificate of `tls`.
+  bool dtls = false;
   // The processor to stay on; negative: any.
   int processor = -1;
   // Counts allocations together with other loops; null: its own.
   AllocationQuota* quota = nullptr;
   AllocationQuota* connection_quota = nullptr;
+  // The same for what allocations carry; and what all loops carry, by which new
+  // allocations are refused.
+  BandwidthLedger* bandwidth = nullptr;
+  RelayThroughput* throughput = nullptr;
   // How relay ports are served. Null: a socket for each.
   PortSteering* steering = nullptr;
   // With steering: the addresses of relay ports, and whether frames are sent.
@@ -165,7 +174,7 @@ class RelayLoop final : private TurnStreamFront::Owner {
   RelayLoopReport Report() const;
 
   Now ReadNow() const override;
-  void SendFromPort(const PacketAction& action) override;
+  void SendFromPort(const PacketAction& action, size_t room) override;
   void FlushPorts() override { ports_->Flush(); }
   void AfterInput() override;
 
@@ -181,6 +190,7 @@ class RelayLoop final : private TurnStreamFront::Owner {
   std::unique_ptr<FlowTable> flows_;
   std::unique_ptr<TurnStreamFront> streams_;
   std::unique_ptr<PeerStreams> peers_;
+  std::unique_ptr<TurnDtlsFront> dtls_;  // null: none
   std::vector<Endpoint> bound_;
   std::vector<StreamListener> bound_streams_;
   UdpReceiveBatch receive_;

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/net/byte_stream.h"
@@ -26,6 +27,7 @@
 #include "services/common/tls/tls_context.h"
 #include "services/common/tls/tls_session.h"
 #include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/bandwidth.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
@@ -34,6 +36,7 @@
 #include "services/media_relay/core/stream_opening.h"
 #include "services/media_relay/core/turn_tcp.h"
 #include "services/media_relay/io/octet_sink.h"
+#include "services/media_relay/io/stream_pace.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -54,7 +57,8 @@ class TurnStreamFront::Connection final : public StreamHandler {
         peer_address_(peer),
         path_{id,
               {IpAddress::FromBytes(peer.ip_bytes()), peer.port()},
-              ClientTransport::kTcp} {}
+              ClientTransport::kTcp},
+        pace_(front.loop_) {}
 
   const ClientPath& path() const { return path_; }
 
@@ -110,7 +114,9 @@ class TurnStreamFront::Connection final : public StreamHandler {
     }
     tcp_->Finish();
   }
-  void Resume() { tcp_->ResumeReading(); }
+  void Resume() {
+    if (!pace_.waits()) tcp_->ResumeReading();
+  }
 
   void AnswerLater(BindTicket ticket) { ticket_ = std::move(ticket); }
 
@@ -243,6 +249,16 @@ class TurnStreamFront::Connection final : public StreamHandler {
     if (front_.peers_->Waiting(joined_) > kJoinedHighWater) {
       tcp_->PauseReading();
     }
+    const Now now = front_.owner_.ReadNow();
+    const absl::Duration wait = front_.core_.ChargeStream(
+        joined_, TrafficDirection::kToPeers, data.size(), now);
+    if (wait <= absl::ZeroDuration()) return;
+    tcp_->PauseReading();
+    pace_.Wait(now.mono + wait, [this] {
+      if (!closed_ && front_.peers_->Waiting(joined_) <= kJoinedHighWater) {
+        tcp_->ResumeReading();
+      }
+    });
   }
 
   void OnUnits(ByteSpan data) {
@@ -285,6 +301,7 @@ class TurnStreamFront::Connection final : public StreamHandler {
   TurnStreamFront& front_;
   const SocketAddress peer_address_;
   ClientPath path_;
+  StreamPace pace_;
   Stage stage_ = Stage::kOpening;
   bool closed_ = false;
   std::unique_ptr<TcpStream> tcp_;

@@ -77,8 +77,9 @@ class TurnStreamFront final : public OctetSink {
    public:
     virtual ~Owner() = default;
     virtual Now ReadNow() const = 0;
-    // `action` for a relayed socket; borrowed until FlushPorts().
-    virtual void SendFromPort(const PacketAction& action) = 0;
+    // `action` for a relayed socket or a listener; borrowed until FlushPorts(),
+    // with `room` writable octets before its own.
+    virtual void SendFromPort(const PacketAction& action, size_t room = 0) = 0;
     virtual void FlushPorts() = 0;
     // Performs what the core has asked for, and arms its timer anew.
     virtual void AfterInput() = 0;

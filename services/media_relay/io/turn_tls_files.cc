@@ -15,6 +15,7 @@
 #include "services/common/log/log.h"
 #include "services/common/status/status_macros.h"
 #include "services/common/tls/tls_context.h"
+#include "services/media_relay/io/dtls_server_session.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -25,11 +26,11 @@ constexpr size_t kMaxFile = 1 << 20;
 
 absl::StatusOr<std::unique_ptr<TurnTlsFiles>> TurnTlsFiles::Create(
     const std::string& certificate_file, const std::string& key_file,
-    absl::Duration refresh) {
+    absl::Duration refresh, bool dtls) {
   std::unique_ptr<TurnTlsFiles> files(
-      new TurnTlsFiles(certificate_file, key_file));
+      new TurnTlsFiles(certificate_file, key_file, dtls));
   files->seen_ = files->Contents();
-  std::shared_ptr<const TlsContext> first;
+  Pair first;
   SP_ASSIGN_OR_RETURN(first, files->Load());
   {
     const absl::MutexLock lock(&files->mutex_);
@@ -50,16 +51,28 @@ TurnTlsFiles::~TurnTlsFiles() {
 
 std::shared_ptr<const TlsContext> TurnTlsFiles::current() const {
   const absl::MutexLock lock(&mutex_);
-  return current_;
+  return current_.tls;
 }
 
-absl::StatusOr<std::shared_ptr<const TlsContext>> TurnTlsFiles::Load() {
+std::shared_ptr<const DtlsServerCredentials> TurnTlsFiles::dtls() const {
+  const absl::MutexLock lock(&mutex_);
+  return current_.dtls;
+}
+
+absl::StatusOr<TurnTlsFiles::Pair> TurnTlsFiles::Load() {
   TlsContextOptions options;
   options.role = TlsRole::kServer;
   options.client_certificate = ClientCertificateMode::kNone;
   options.generation = ++generation_;
-  return TlsContext::CreateFromFiles(certificate_file_, key_file_, "",
-                                     std::move(options));
+  Pair pair;
+  SP_ASSIGN_OR_RETURN(
+      pair.tls, TlsContext::CreateFromFiles(certificate_file_, key_file_, "",
+                                            std::move(options)));
+  if (with_dtls_) {
+    SP_ASSIGN_OR_RETURN(pair.dtls, DtlsServerCredentials::FromFiles(
+                                       certificate_file_, key_file_));
+  }
+  return pair;
 }
 
 std::string TurnTlsFiles::Contents() const {
@@ -81,14 +94,14 @@ void TurnTlsFiles::Watch(absl::Duration refresh) {
     std::string contents = Contents();
     if (contents == seen_) continue;
     seen_ = std::move(contents);
-    absl::StatusOr<std::shared_ptr<const TlsContext>> changed = Load();
+    absl::StatusOr<Pair> changed = Load();
     if (!changed.ok()) {
       LogWarning("the changed TURN certificate cannot be used",
                  {{"error", changed.status()}});
       continue;
     }
     LogInfo("a changed TURN certificate is in force",
-            {{"generation", (*changed)->generation()}});
+            {{"generation", changed->tls->generation()}});
     const absl::MutexLock lock(&mutex_);
     current_ = *std::move(changed);
   }

@@ -131,6 +131,8 @@ v1::TurnTransport TransportOf(ClientTransport transport) {
       return v1::TURN_TRANSPORT_TLS;
     case ClientTransport::kPseudoTls:
       return v1::TURN_TRANSPORT_PSEUDO_TLS;
+    case ClientTransport::kDtls:
+      return v1::TURN_TRANSPORT_DTLS;
   }
   return v1::TURN_TRANSPORT_UNSPECIFIED;
 }

@@ -38,6 +38,7 @@
 #include "services/capf/io/pkcs11_signer.h"
 #include "services/capf/io/pkcs11_token.h"
 #include "services/capf/io/registration_authority.h"
+#include "services/capf/io/revocation_fetcher.h"
 #include "services/capf/io/server_certificates.h"
 #include "services/capf/io/signer.h"
 #include "services/capf/io/sql_store.h"
@@ -102,6 +103,7 @@ class CapfProcess final : public RunningService {
     // Jobs answer into the loop's mailbox, so they end before it does.
     postgres_.reset();
     upstream_.reset();
+    if (fetcher_.has_value()) fetcher_->Stop();
     if (phone_work_ != nullptr) phone_work_->Stop();
     if (probes_ != nullptr) probes_->Stop();
     if (work_ != nullptr) work_->Stop();
@@ -236,7 +238,9 @@ class CapfProcess final : public RunningService {
 
     trust_.emplace(*authority_, *ledger_);
     SP_RETURN_IF_ERROR(trust_->EnsureOwn(tenant(), "capf"));
+    fetcher_.emplace(FetchOptions(), *ledger_, random_);
     SP_RETURN_IF_ERROR(PublishTrust());
+    fetcher_->Start();
     ledger_->OnTrustChange([this] {
       const absl::Status published = PublishTrust();
       if (!published.ok()) {
@@ -245,6 +249,20 @@ class CapfProcess final : public RunningService {
       }
     });
     return OpenStrings();
+  }
+
+  RevocationFetcher::Options FetchOptions() const {
+    const config::v1::RevocationFetchConfig& fetch = config_.revocation_fetch();
+    RevocationFetcher::Options options;
+    options.urls = {fetch.urls().begin(), fetch.urls().end()};
+    options.follow_certificates = fetch.follow_certificates();
+    options.refresh_interval =
+        FromProtoOr(fetch.refresh_interval(), options.refresh_interval);
+    options.timeout = FromProtoOr(fetch.timeout(), options.timeout);
+    if (fetch.max_bytes() != 0) options.max_bytes = fetch.max_bytes();
+    options.allow_private = config_.allow_private_peers();
+    options.own_issuer_der = authority_->issuer().subject_der;
+    return options;
   }
 
   // The key under which authentication strings are hashed lies beside the
@@ -273,6 +291,7 @@ class CapfProcess final : public RunningService {
 
   absl::Status PublishTrust() {
     SP_ASSIGN_OR_RETURN(TrustBundle bundle, ReadBundle(*store_, clock_.Now()));
+    SP_RETURN_IF_ERROR(fetcher_->AddTo(bundle));
     metrics_.Gauge(kCapfTrustVersion).Set(static_cast<double>(bundle.version));
     publisher_.Publish(std::move(bundle));
     return absl::OkStatus();
@@ -705,10 +724,11 @@ class CapfProcess final : public RunningService {
                                       config_.hard_revocation_stores().end()};
     options.allow_private_peers = config_.allow_private_peers();
     service_ = std::make_unique<CapfService>(
-        CapfService::Parts{
-            *policy_, *work_, *probes_, *ledger_, *authority_, *enrollments_,
-            *trust_, publisher_, *servers_, renewal_, files_, lists_.get(),
-            configs_ ? &*configs_ : nullptr, upstream_ ? &*upstream_ : nullptr},
+        CapfService::Parts{*policy_, *work_, *probes_, *ledger_, *authority_,
+                           *enrollments_, *trust_, publisher_, *fetcher_,
+                           *servers_, renewal_, files_, lists_.get(),
+                           configs_ ? &*configs_ : nullptr,
+                           upstream_ ? &*upstream_ : nullptr},
         options);
     Listen();
     thread_ = std::thread([this] { loop_->Run(); });
@@ -732,6 +752,7 @@ class CapfProcess final : public RunningService {
   std::optional<EnrollmentAdmin> enrollments_;
   std::optional<RegistrationAuthority> registration_;
   TrustPublisher publisher_;
+  std::optional<RevocationFetcher> fetcher_;
   std::unique_ptr<EventLoop> loop_;
   EventLoop::TimerId heartbeat_ = 0;
   EventLoop::TimerId listener_check_ = 0;

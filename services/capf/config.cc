@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/capf/core/certificate_profile.h"
 #include "services/capf/core/est_message.h"
+#include "services/capf/core/foreign_list.h"
 #include "services/capf/core/trust_store.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/config/proto_time.h"
@@ -49,6 +50,25 @@ void CheckNode(const std::string& field,
   }
   if (node.secured_sip_port() > 65535) {
     faults->Add(field + ".secured_sip_port", "is above 65535");
+  }
+}
+
+void CheckRevocationFetch(const config::v1::RevocationFetchConfig& fetch,
+                          ConfigFaults* faults) {
+  if (fetch.urls_size() > 64) {
+    faults->Add("revocation_fetch.urls", "are more than 64");
+  }
+  for (const std::string& url : fetch.urls()) {
+    if (!ParseHttpUrl(url).has_value()) {
+      faults->Add("revocation_fetch.urls", "holds what is no http URL");
+    }
+  }
+  CheckDuration("revocation_fetch.refresh_interval", fetch.refresh_interval(),
+                faults);
+  CheckDuration("revocation_fetch.timeout", fetch.timeout(), faults);
+  if (fetch.max_bytes() != 0 &&
+      (fetch.max_bytes() < 1024 || fetch.max_bytes() > (32u << 20))) {
+    faults->Add("revocation_fetch.max_bytes", "is not 1 KiB to 32 MiB");
   }
 }
 
@@ -193,6 +213,7 @@ void ValidateConfig(const config::v1::CapfConfig& config,
       faults->Add("hard_revocation_stores", "holds no name of a trust store");
     }
   }
+  CheckRevocationFetch(config.revocation_fetch(), faults);
   CheckUnimplemented("dialplan", !config.dialplan().target().empty(), faults);
   if (config.max_failed_attempts() > 10) {
     faults->Add("max_failed_attempts", "is above 10");

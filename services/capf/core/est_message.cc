@@ -22,7 +22,6 @@
 namespace sallyport::capf {
 namespace {
 
-constexpr size_t kMaxAnswer = 256 * 1024;
 constexpr size_t kMaxCertificates = 10;
 
 absl::Status Malformed(std::string_view what) {
@@ -215,8 +214,12 @@ std::string SerializeEstRequest(const EstRequest& request) {
 }
 
 absl::StatusOr<std::optional<HttpAnswer>> ParseHttpAnswer(
-    std::string_view received, bool ended, absl::Time now) {
-  if (received.size() > kMaxAnswer) return Malformed("the answer is too long");
+    std::string_view received, bool ended, absl::Time now, size_t max_size) {
+  const auto too_large = [] {
+    return MakeError(absl::StatusCode::kResourceExhausted, "EST_MALFORMED",
+                     "the answer is too large");
+  };
+  if (received.size() > max_size) return too_large();
   const auto cut = [ended]() -> absl::StatusOr<std::optional<HttpAnswer>> {
     if (ended) return Malformed("the answer is cut off");
     return std::nullopt;
@@ -243,7 +246,7 @@ absl::StatusOr<std::optional<HttpAnswer>> ParseHttpAnswer(
     if (!body->has_value()) return cut();
     answer.body = **std::move(body);
   } else if (headers->length.has_value()) {
-    if (*headers->length > kMaxAnswer) return Malformed("too long");
+    if (*headers->length > max_size) return too_large();
     if (rest.size() < *headers->length) return cut();
     answer.body = std::string(rest.substr(0, *headers->length));
   } else if (answer.status == 204) {

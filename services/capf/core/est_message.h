@@ -4,6 +4,7 @@
 #ifndef SALLYPORT_SERVICES_CAPF_CORE_EST_MESSAGE_H_
 #define SALLYPORT_SERVICES_CAPF_CORE_EST_MESSAGE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -49,10 +50,11 @@ struct HttpAnswer {
 
 // Reads an answer of which this much has come. nullopt: not whole yet; `ended`
 // says that no more will come, which ends a body without a length.
-// INVALID_ARGUMENT, reason EST_MALFORMED, if it is none, or is larger than
-// 256 KiB. `now` is for dates in Retry-After.
+// Reason EST_MALFORMED: INVALID_ARGUMENT if it is none, RESOURCE_EXHAUSTED if
+// it is larger than `max_size`. `now` is for dates in Retry-After.
 absl::StatusOr<std::optional<HttpAnswer>> ParseHttpAnswer(
-    std::string_view received, bool ended, absl::Time now);
+    std::string_view received, bool ended, absl::Time now,
+    size_t max_size = 256 * 1024);
 
 // The certificates (DER) of a certs-only answer, in its order. Of what went
 // wrong the reason tells: EST_PENDING (202; UNAVAILABLE), EST_REFUSED (any

@@ -18,7 +18,7 @@ namespace sallyport::capf {
 struct RevokedSerial {
   std::string issuer_der;  // Name
   std::string serial;      // big-endian octets without leading zeros
-  absl::Time revoke_time;
+  absl::Time revoke_time;  // UnixEpoch(): not known
 
   friend bool operator==(const RevokedSerial&, const RevokedSerial&) = default;
 };

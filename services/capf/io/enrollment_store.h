@@ -17,6 +17,7 @@
 #include "services/capf/core/certificate_event.h"
 #include "services/capf/core/certificate_record.h"
 #include "services/capf/core/enrollment.h"
+#include "services/capf/core/foreign_list.h"
 #include "services/capf/core/published_list.h"
 #include "services/capf/core/trust_list_plan.h"
 #include "services/capf/core/trust_store.h"
@@ -50,6 +51,7 @@ struct StoreChange {
   std::vector<CertificateEvent> insert_events;  // once for each occasion
   std::vector<ExpiryProgress> put_progress;     // made or replaced
   std::vector<PeerChain> put_peer_chains;       // made or replaced
+  std::vector<FetchedList> put_fetched_lists;   // made or replaced
   std::vector<AuditEvent> audit;  // never empty: nothing happens unrecorded
 };
 
@@ -138,6 +140,11 @@ class EnrollmentStore {
   // In order of peer.
   virtual absl::StatusOr<std::vector<PeerChain>> ListPeerChains(
       const std::string& store) = 0;
+
+  // In order of URL, without their contents.
+  virtual absl::StatusOr<std::vector<FetchedList>> ListFetchedLists() = 0;
+  virtual absl::StatusOr<std::optional<FetchedList>> GetFetchedList(
+      const std::string& url) = 0;
 
   // Records after `sequence`, in order.
   virtual absl::StatusOr<std::vector<AuditRecord>> ReadAudit(int64_t sequence,

@@ -27,7 +27,8 @@ absl::Status Exists(std::string_view reason) {
 }
 
 bool ChangesTrust(const StoreChange& change) {
-  if (!change.insert_trusted.empty() || !change.delete_trusted.empty()) {
+  if (!change.insert_trusted.empty() || !change.delete_trusted.empty() ||
+      !change.put_fetched_lists.empty()) {
     return true;
   }
   for (const CertificateUpdate& update : change.update_certificates) {
@@ -157,6 +158,9 @@ absl::Status ApplyRows(SqlStatements& sql, const StoreChange& change) {
   }
   for (const PeerChain& chain : change.put_peer_chains) {
     PutPeerChain(sql, chain);
+  }
+  for (const FetchedList& list : change.put_fetched_lists) {
+    PutFetched(sql, list);
   }
   return absl::OkStatus();
 }
@@ -516,6 +520,23 @@ absl::StatusOr<std::optional<PhoneLists>> SqlStore::GetPhoneLists(
       database_, [&](SqlStatements& sql) -> std::optional<PhoneLists> {
         return First(sql, ReadPhoneLists,
                      "SELECT * FROM phone_lists WHERE device = :d", device);
+      });
+}
+
+absl::StatusOr<std::vector<FetchedList>> SqlStore::ListFetchedLists() {
+  return ReadIn<std::vector<FetchedList>>(database_, [&](SqlStatements& sql) {
+    return All(sql, ReadFetchedHead,
+               "SELECT url, sha256, fetch_time FROM fetched_lists"
+               " ORDER BY url");
+  });
+}
+
+absl::StatusOr<std::optional<FetchedList>> SqlStore::GetFetchedList(
+    const std::string& url) {
+  return ReadIn<std::optional<FetchedList>>(
+      database_, [&](SqlStatements& sql) -> std::optional<FetchedList> {
+        return First(sql, ReadFetched,
+                     "SELECT * FROM fetched_lists WHERE url = :u", url);
       });
 }
 

@@ -71,6 +71,9 @@ class SqlStore final : public EnrollmentStore {
   absl::StatusOr<std::vector<ExpiryProgress>> ListProgress() override;
   absl::StatusOr<std::vector<PeerChain>> ListPeerChains(
       const std::string& store) override;
+  absl::StatusOr<std::vector<FetchedList>> ListFetchedLists() override;
+  absl::StatusOr<std::optional<FetchedList>> GetFetchedList(
+      const std::string& url) override;
   absl::StatusOr<std::vector<AuditRecord>> ReadAudit(int64_t sequence,
                                                      size_t limit) override;
 

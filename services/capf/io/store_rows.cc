@@ -451,6 +451,32 @@ void PutPeerChain(SqlStatements& sql, const PeerChain& chain) {
       chain.store, chain.peer, text, seen);
 }
 
+FetchedList ReadFetchedHead(const soci::row& row) {
+  const RowReader r(row);
+  FetchedList list;
+  list.url = r.Text("url");
+  list.sha256 = r.Text("sha256");
+  list.fetch_time = r.Time("fetch_time");
+  return list;
+}
+
+FetchedList ReadFetched(const soci::row& row) {
+  FetchedList list = ReadFetchedHead(row);
+  list.der = RowReader(row).Octets("der");
+  return list;
+}
+
+void PutFetched(SqlStatements& sql, const FetchedList& list) {
+  const std::string der = ToHexColumn(list.der);
+  const long long time = ToColumn(list.fetch_time);
+  sql.Execute(
+      "INSERT INTO fetched_lists (url, der, sha256, fetch_time)"
+      " VALUES (:a, :b, :c, :d) ON CONFLICT (url) DO UPDATE SET"
+      " der = excluded.der, sha256 = excluded.sha256,"
+      " fetch_time = excluded.fetch_time",
+      list.url, der, list.sha256, time);
+}
+
 AuditRecord ReadAuditRow(const soci::row& row) {
   const RowReader r(row);
   return {.sequence = r.Number("sequence"),

@@ -56,6 +56,11 @@ void PutProgress(SqlStatements& sql, const ExpiryProgress& progress);
 PeerChain ReadPeerChain(const soci::row& row);
 void PutPeerChain(SqlStatements& sql, const PeerChain& chain);
 
+FetchedList ReadFetched(const soci::row& row);
+// Without the contents.
+FetchedList ReadFetchedHead(const soci::row& row);
+void PutFetched(SqlStatements& sql, const FetchedList& list);
+
 AuditRecord ReadAuditRow(const soci::row& row);
 void InsertAudit(SqlStatements& sql, const AuditRecord& record);
 

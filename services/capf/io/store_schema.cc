@@ -145,10 +145,19 @@ constexpr std::array<std::string_view, 8> kThird = {
          PRIMARY KEY (store, peer)))",
 };
 
-constexpr std::array<SqlMigration, 3> kSteps = {
+constexpr std::array<std::string_view, 1> kFourth = {
+    R"(CREATE TABLE fetched_lists (
+         url TEXT NOT NULL PRIMARY KEY,
+         der TEXT NOT NULL,
+         sha256 TEXT NOT NULL,
+         fetch_time BIGINT NOT NULL))",
+};
+
+constexpr std::array<SqlMigration, 4> kSteps = {
     SqlMigration{1, kFirst},
     SqlMigration{2, kSecond},
     SqlMigration{3, kThird},
+    SqlMigration{4, kFourth},
 };
 
 }  // namespace

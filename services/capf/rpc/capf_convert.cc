@@ -263,7 +263,9 @@ void AddRevoked(const RevokedSerial& revoked,
   pb::RevokedCertificate& one = *step.add_revoked();
   one.set_issuer(revoked.issuer_der);
   one.set_serial(revoked.serial);
-  *one.mutable_revoke_time() = ToProto(revoked.revoke_time);
+  if (revoked.revoke_time != absl::UnixEpoch()) {
+    *one.mutable_revoke_time() = ToProto(revoked.revoke_time);
+  }
 }
 
 }  // namespace
@@ -507,6 +509,30 @@ pb::WatchTrustBundleResponse ToStep(const TrustBundle& bundle,
   }
   *step.mutable_create_time() = ToProto(bundle.create_time);
   return step;
+}
+
+pb::RevocationSource ToProto(const RevocationSource& source) {
+  pb::RevocationSource out;
+  const auto set = [](absl::Time time, google::protobuf::Timestamp* to) {
+    if (time != absl::InfinitePast()) *to = ToProto(time);
+  };
+  out.set_url(source.url);
+  out.set_configured(source.configured);
+  if (!source.status.ok()) out.set_reason(ReasonOf(source.status));
+  out.set_held(source.held);
+  if (source.held) {
+    set(source.this_update, out.mutable_this_update_time());
+    set(source.next_update, out.mutable_next_update_time());
+  }
+  out.set_entry_count(static_cast<uint32_t>(source.entries));
+  out.set_told_count(static_cast<uint32_t>(source.told));
+  if (!source.told_status.ok()) {
+    out.set_told_reason(ReasonOf(source.told_status));
+  }
+  set(source.last_attempt, out.mutable_last_attempt_time());
+  set(source.next_attempt, out.mutable_next_attempt_time());
+  out.set_failure_count(static_cast<uint32_t>(source.failures));
+  return out;
 }
 
 }  // namespace sallyport::capf

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "google/protobuf/repeated_ptr_field.h"
+#include "sallyport/capf/v1/capf_status.pb.h"
 #include "sallyport/capf/v1/certificate.pb.h"
 #include "sallyport/capf/v1/enrollment.pb.h"
 #include "sallyport/capf/v1/trust_bundle.pb.h"
@@ -23,6 +24,7 @@
 #include "services/capf/core/enrollment.h"
 #include "services/capf/core/trust_bundle.h"
 #include "services/capf/core/trust_store.h"
+#include "services/capf/io/revocation_fetcher.h"
 #include "services/common/bytes/byte_span.h"
 
 namespace sallyport::capf {
@@ -60,6 +62,7 @@ absl::StatusOr<SubjectAltNames> ParseAltNames(
     const google::protobuf::RepeatedPtrField<std::string>& names);
 
 pb::TrustedCertificate ToProto(const TrustedCertificate& trusted);
+pb::RevocationSource ToProto(const RevocationSource& source);
 
 // A step by `delta`, to `bundle`.
 pb::WatchTrustBundleResponse ToStep(const TrustBundle& bundle,

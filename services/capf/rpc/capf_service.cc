@@ -36,7 +36,7 @@ CapfService::CapfService(const Parts& parts, const Options& options)
                    certificates_.authority_name()),
       trust_(parts.ledger, parts.trust, options.allow_private_peers),
       trust_lists_(parts.ledger, parts.lists, parts.files, parts.configs),
-      verify_(parts.ledger, parts.authority,
+      verify_(parts.ledger, parts.authority, parts.fetcher,
               {.authority_name = certificates_.authority_name(),
                .hard_stores = options.hard_revocation_stores,
                .crl_lifetime = options.lifetimes.revocation_list}),
@@ -503,6 +503,9 @@ grpc::ServerUnaryReactor* CapfService::GetStatus(
         SP_ASSIGN_OR_RETURN(const int64_t pending,
                             parts_.ledger.store().CountPendingEnrollments());
         response->set_pending_enrollments(static_cast<uint32_t>(pending));
+        for (const RevocationSource& source : parts_.fetcher.sources()) {
+          *response->add_revocation_sources() = ToProto(source);
+        }
         response->mutable_fips()->set_disclaimer(
             "BoringSSL from an update stream, not the validated module");
         return absl::OkStatus();

@@ -23,6 +23,7 @@
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/est_upstream.h"
 #include "services/capf/io/ledger.h"
+#include "services/capf/io/revocation_fetcher.h"
 #include "services/capf/io/server_certificates.h"
 #include "services/capf/io/trust_admin.h"
 #include "services/capf/io/trust_publisher.h"
@@ -55,6 +56,7 @@ class CapfService final : public pb::CapfService::CallbackService {
     EnrollmentAdmin& enrollments;
     TrustAdmin& trust;
     TrustPublisher& publisher;
+    const RevocationFetcher& fetcher;
     ServerCertificates& servers;
     const RenewalState& renewal;
     const TrustListFiles& files;

@@ -152,6 +152,9 @@ absl::Status VerifyMethods::Verify(const pb::VerifyCertificateRequest& request,
                         ParseWholeCrl(AsBytes(der)));
     query.lists.push_back(std::move(list));
   }
+  for (std::shared_ptr<const ParsedCrl>& list : fetcher_.lists()) {
+    query.lists.push_back(std::move(list));
+  }
   SP_ASSIGN_OR_RETURN(const SignedRevocationList own,
                       authority_.RevocationListNow(options_.crl_lifetime));
   SP_ASSIGN_OR_RETURN(std::shared_ptr<const ParsedCrl> own_list,

@@ -13,6 +13,7 @@
 #include "sallyport/capf/v1/certificate.pb.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/ledger.h"
+#include "services/capf/io/revocation_fetcher.h"
 #include "services/capf/rpc/capf_convert.h"
 
 namespace sallyport::capf {
@@ -26,10 +27,13 @@ class VerifyMethods {
     absl::Duration crl_lifetime = absl::Hours(24);
   };
 
-  // Both must outlive this object.
+  // All but `options` must outlive this object.
   VerifyMethods(Ledger& ledger, CertificateAuthority& authority,
-                Options options)
-      : ledger_(ledger), authority_(authority), options_(std::move(options)) {}
+                const RevocationFetcher& fetcher, Options options)
+      : ledger_(ledger),
+        authority_(authority),
+        fetcher_(fetcher),
+        options_(std::move(options)) {}
 
   // What an edge would say of the chain, and why; never an error for a bad
   // chain. UM-89: with a vendor or model named, the extended key usage must
@@ -49,6 +53,7 @@ class VerifyMethods {
 
   Ledger& ledger_;
   CertificateAuthority& authority_;
+  const RevocationFetcher& fetcher_;
   const Options options_;
 };
 

@@ -1,0 +1,197 @@
+#include "services/capf/core/foreign_list.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/mem.h>
+#include <openssl/pem.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "services/capf/core/certificate_names.h"
+#include "services/common/bytes/string_view.h"
+#include "services/common/pki/signed_data.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+constexpr size_t kMaxUrl = 1024;
+constexpr size_t kMaxUrls = 4;
+
+absl::Status Denied(std::string_view reason, std::string_view message) {
+  return MakeError(absl::StatusCode::kPermissionDenied, reason, message);
+}
+
+absl::Status Not(std::string_view reason, std::string_view message) {
+  return MakeError(absl::StatusCode::kFailedPrecondition, reason, message);
+}
+
+bool IsAddressLiteral(std::string_view host) {
+  return !host.empty() && std::all_of(host.begin(), host.end(), [](char c) {
+    return absl::ascii_isdigit(static_cast<unsigned char>(c)) || c == '.';
+  });
+}
+
+bool HasSigned(const ParsedCertificate& signer, const ParsedCrl& list) {
+  if (signer.key_usage.has_value() && (*signer.key_usage & kCrlSign) == 0) {
+    return false;
+  }
+  const SignatureRules rules;
+  const auto key = ReadVerifyKey(AsBytes(signer.spki), rules);
+  return key.ok() &&
+         VerifySignedData(AsBytes(list.signature_algorithm), AsBytes(list.tbs),
+                          AsBytes(list.signature), key->get(), rules)
+             .ok();
+}
+
+// The serial of an entry by its key; nullopt: of another issuer.
+std::optional<std::string> SerialOf(std::string_view key,
+                                    std::string_view issuer_key) {
+  const size_t colon = key.find(':');
+  size_t size = 0;
+  if (colon == std::string_view::npos ||
+      !absl::SimpleAtoi(AbslView(key.substr(0, colon)), &size) ||
+      key.size() < colon + 1 + size ||
+      key.substr(colon + 1 + size) != issuer_key) {
+    return std::nullopt;
+  }
+  std::string_view serial = key.substr(colon + 1, size);
+  serial.remove_prefix(std::min(serial.find_first_not_of('\0'), serial.size()));
+  return std::string(serial);
+}
+
+}  // namespace
+
+std::optional<HttpUrl> ParseHttpUrl(std::string_view url) {
+  constexpr std::string_view kScheme = "http://";
+  if (url.size() > kMaxUrl ||
+      !std::all_of(url.begin(), url.end(),
+                   [](char c) { return c > ' ' && c < 0x7f; }) ||
+      absl::AsciiStrToLower(AbslView(url.substr(0, kScheme.size()))) !=
+          AbslView(kScheme)) {
+    return std::nullopt;
+  }
+  url.remove_prefix(kScheme.size());
+  HttpUrl out;
+  const size_t slash = std::min(url.find('/'), url.size());
+  const std::string_view authority = url.substr(0, slash);
+  out.path = slash == url.size() ? "/" : std::string(url.substr(slash));
+  out.path.resize(std::min(out.path.size(), out.path.find('#')));
+  const size_t colon = authority.find(':');
+  out.host = absl::AsciiStrToLower(AbslView(authority.substr(0, colon)));
+  if (!IsDnsName(out.host) && !IsAddressLiteral(out.host)) return std::nullopt;
+  if (colon != std::string_view::npos) {
+    uint32_t port = 0;
+    if (!absl::SimpleAtoi(AbslView(authority.substr(colon + 1)), &port) ||
+        port == 0 || port > 65535) {
+      return std::nullopt;
+    }
+    out.port = static_cast<uint16_t>(port);
+  }
+  return out;
+}
+
+std::vector<std::string> ListUrlsOf(const ParsedCertificate& certificate) {
+  std::vector<std::string> urls;
+  for (const DistributionPoint& point : certificate.distribution_points) {
+    for (const GeneralName& name : point.full_name) {
+      if (name.type == GeneralName::Type::kUri && urls.size() < kMaxUrls &&
+          ParseHttpUrl(name.value).has_value()) {
+        urls.push_back(name.value);
+      }
+    }
+  }
+  return urls;
+}
+
+absl::StatusOr<std::shared_ptr<const ParsedCrl>> ReadFetchedList(
+    std::string_view content) {
+  if (content.substr(0, 5) != "-----") return ParseWholeCrl(AsBytes(content));
+  const bssl::UniquePtr<BIO> bio(
+      BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
+  char* name = nullptr;
+  char* header = nullptr;
+  uint8_t* data = nullptr;
+  long size = 0;
+  if (!bio || !PEM_read_bio(bio.get(), &name, &header, &data, &size)) {
+    ERR_clear_error();
+    return MakeError(absl::StatusCode::kInvalidArgument, "CRL_MALFORMED",
+                     "the answer is no list");
+  }
+  const bssl::UniquePtr<char> name_owner(name);
+  const bssl::UniquePtr<char> header_owner(header);
+  const bssl::UniquePtr<uint8_t> data_owner(data);
+  return ParseWholeCrl({data, static_cast<size_t>(size)});
+}
+
+absl::StatusOr<const ListAuthority*> SignerOfList(
+    const ParsedCrl& list, absl::Span<const ListAuthority> authorities) {
+  bool known = false;
+  for (const ListAuthority& one : authorities) {
+    if (one.certificate->subject_key != list.issuer_key) continue;
+    known = true;
+    if (HasSigned(*one.certificate, list)) return &one;
+  }
+  if (known) {
+    return Denied("CRL_SIGNATURE_INVALID",
+                  "the list is not signed by the authority of its name");
+  }
+  return Denied("CRL_ISSUER_UNKNOWN",
+                "nobody trusts an authority of the list's name");
+}
+
+absl::Status CheckReplaces(const ParsedCrl& list, const ParsedCrl* held,
+                           absl::Time now) {
+  if (list.this_update > now + absl::Minutes(5)) {
+    return Not("CRL_NOT_YET_VALID", "the list is of the future");
+  }
+  if (!list.next_update.has_value() || *list.next_update <= now) {
+    return Not("CRL_EXPIRED", "the list is past its next update, or has none");
+  }
+  if (held != nullptr && list.this_update < held->this_update) {
+    return Not("CRL_OLDER", "the list is older than the one at hand");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<RevokedSerial>> SerialsToTell(
+    const ParsedCrl& list, const ListAuthority& signer,
+    absl::Span<const ListAuthority> authorities, size_t limit) {
+  if (list.base.has_value() || list.point.has_value() ||
+      list.unknown_critical_extension) {
+    return Not("CRL_PARTIAL", "the list is not about all of its issuer's");
+  }
+  for (const ListAuthority& other : authorities) {
+    if (other.certificate->subject_key != list.issuer_key ||
+        other.certificate->spki == signer.certificate->spki) {
+      continue;
+    }
+    if (!std::includes(signer.tenants.begin(), signer.tenants.end(),
+                       other.tenants.begin(), other.tenants.end())) {
+      return Not("CRL_ISSUER_AMBIGUOUS",
+                 "a tenant trusts another authority of the same name");
+    }
+  }
+  if (list.entries.size() > limit) {
+    return Not("CRL_TOO_LONG", "the list has too many entries to tell them");
+  }
+  std::vector<RevokedSerial> out;
+  out.reserve(list.entries.size());
+  for (const auto& [key, reason] : list.entries) {
+    if (reason == kReasonRemoveFromCrl) continue;
+    std::optional<std::string> serial = SerialOf(key, list.issuer_key);
+    if (!serial.has_value()) continue;
+    // As certificates of this issuer spell its name.
+    out.push_back({.issuer_der = signer.certificate->subject_der,
+                   .serial = *std::move(serial),
+                   .revoke_time = absl::UnixEpoch()});
+  }
+  return out;
+}
+
+}  // namespace sallyport::capf

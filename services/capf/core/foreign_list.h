@@ -1,0 +1,87 @@
+// Revocation lists of other authorities: where they lie, who has signed them,
+// and what of them everybody may be told.
+
+#ifndef SALLYPORT_SERVICES_CAPF_CORE_FOREIGN_LIST_H_
+#define SALLYPORT_SERVICES_CAPF_CORE_FOREIGN_LIST_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "services/capf/core/trust_bundle.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/pki/parsed_certificate.h"
+#include "services/common/pki/parsed_crl.h"
+
+namespace sallyport::capf {
+
+// Where a list lies. A value.
+struct HttpUrl {
+  std::string host;
+  uint16_t port = 80;
+  std::string path;  // with the query; begins with a slash
+
+  bool operator==(const HttpUrl&) const = default;
+};
+
+// Of "http://host[:port]/path", of at most 1024 octets; nullopt for anything
+// else: lists are signed, and https would need a list to be believed.
+std::optional<HttpUrl> ParseHttpUrl(std::string_view url);
+
+// The http URLs of a certificate's distribution points, at most four.
+std::vector<std::string> ListUrlsOf(const ParsedCertificate& certificate);
+
+// A list as the store keeps it. A value.
+struct FetchedList {
+  std::string url;
+  std::string der;
+  std::string sha256;  // lower-case hex
+  absl::Time fetch_time = absl::UnixEpoch();
+
+  bool operator==(const FetchedList&) const = default;
+};
+
+// A certificate that may have signed lists, and the tenants that trust it.
+struct ListAuthority {
+  std::shared_ptr<const ParsedCertificate> certificate;
+  std::set<std::string> tenants;
+};
+
+// Reads what was fetched, DER or PEM. INVALID_ARGUMENT CRL_MALFORMED.
+absl::StatusOr<std::shared_ptr<const ParsedCrl>> ReadFetchedList(
+    std::string_view content);
+
+// Who of `authorities` has signed the list. PERMISSION_DENIED:
+// CRL_ISSUER_UNKNOWN, or CRL_SIGNATURE_INVALID if the name is known and no key
+// of it fits.
+absl::StatusOr<const ListAuthority*> SignerOfList(
+    const ParsedCrl& list, absl::Span<const ListAuthority> authorities);
+
+// Whether `list` may take the place of `held` (null: of none) at `now`:
+// FAILED_PRECONDITION CRL_EXPIRED, CRL_NOT_YET_VALID, or CRL_OLDER, as whoever
+// is in between may play an old one again.
+absl::Status CheckReplaces(const ParsedCrl& list, const ParsedCrl* held,
+                           absl::Time now);
+
+// The serials that consumers are told to refuse, which know issuers by name
+// only; at most `limit`. FAILED_PRECONDITION: CRL_PARTIAL, if the list is
+// about some certificates or others' only (it still counts where whole paths
+// are verified); CRL_ISSUER_AMBIGUOUS, if a tenant trusts another key of the
+// same name and not this one, as one tenant's authority must not revoke
+// another's; CRL_TOO_LONG.
+absl::StatusOr<std::vector<RevokedSerial>> SerialsToTell(
+    const ParsedCrl& list, const ListAuthority& signer,
+    absl::Span<const ListAuthority> authorities, size_t limit);
+
+}  // namespace sallyport::capf
+
+#endif  // SALLYPORT_SERVICES_CAPF_CORE_FOREIGN_LIST_H_

@@ -1,0 +1,126 @@
+#include "services/capf/core/foreign_list.h"
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/capf/core/certificate_builder.h"
+#include "services/capf/core/revocation_list.h"
+#include "services/capf/core/test_keys.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/status/status_matchers.h"
+
+namespace sallyport::capf {
+namespace {
+
+using testing::SizeIs;
+
+const absl::Time kNow = absl::FromUnixSeconds(1800000000);
+
+ListAuthority Trusted(const TestAuthority& authority,
+                      std::set<std::string> tenants) {
+  return {*ParseWholeCertificate(AsBytes(authority.issuer.certificate_der)),
+          std::move(tenants)};
+}
+
+std::string NewList(const TestAuthority& authority, absl::Time from = kNow,
+                    absl::Duration life = absl::Hours(24)) {
+  const std::string tbs = *BuildRevocationTbs(
+      {.number = 7,
+       .this_update = from,
+       .next_update = from + life,
+       .revoked = {{.serial = "\x01\x02"}, {.serial = "\xff\x03"}}},
+      authority.issuer);
+  return *AssembleCertificate(
+      AsBytes(tbs), SignatureAlgorithmFor(authority.issuer.key.kind()),
+      AsBytes(TestSign(authority.key.get(), AsBytes(tbs))));
+}
+
+TEST(HttpUrlTest, HttpOnlyAndWhole) {
+  EXPECT_EQ(ParseHttpUrl("http://CRL.example.test/a.crl?x=1#f"),
+            (HttpUrl{"crl.example.test", 80, "/a.crl?x=1"}));
+  EXPECT_EQ(ParseHttpUrl("HTTP://192.0.2.1:8080"),
+            (HttpUrl{"192.0.2.1", 8080, "/"}));
+  for (const char* const bad :
+       {"", "http://", "https://a.test/x", "ldap://a.test/x", "http://a b/",
+        "http://a.test:0/", "http://a.test:70000/", "http://a.test:/",
+        "http://user@a.test/", "http://a.test/\r\nX: y", "http:///x"}) {
+    EXPECT_EQ(ParseHttpUrl(bad), std::nullopt) << bad;
+  }
+  EXPECT_EQ(ParseHttpUrl("http://a.test/" + std::string(2000, 'x')),
+            std::nullopt);
+}
+
+TEST(ForeignListTest, WhoSignedItCounts) {
+  const TestAuthority ours = NewTestAuthority(KeyKind::kEcP256, kNow);
+  const TestAuthority others = NewTestAuthority(KeyKind::kRsa, kNow);
+  SP_ASSERT_OK_AND_ASSIGN(const auto list, ReadFetchedList(NewList(ours)));
+  const std::vector<ListAuthority> both = {Trusted(others, {"b"}),
+                                           Trusted(ours, {"a"})};
+  SP_ASSERT_OK_AND_ASSIGN(const ListAuthority* const signer,
+                          SignerOfList(*list, both));
+  EXPECT_EQ(signer, &both[1]);
+  EXPECT_THAT(SignerOfList(*list, {}), HasReason("CRL_ISSUER_UNKNOWN"));
+  // Both bear the same name.
+  EXPECT_THAT(SignerOfList(*list, {both.data(), 1}),
+              HasReason("CRL_SIGNATURE_INVALID"));
+  std::string forged = NewList(ours);
+  forged.back() ^= 1;
+  SP_ASSERT_OK_AND_ASSIGN(const auto read, ReadFetchedList(forged));
+  EXPECT_THAT(SignerOfList(*read, both), HasReason("CRL_SIGNATURE_INVALID"));
+}
+
+TEST(ForeignListTest, OnlyWhatIsInForceAndNewerIsTaken) {
+  const TestAuthority authority = NewTestAuthority(KeyKind::kEcP256, kNow);
+  const auto list = *ReadFetchedList(NewList(authority));
+  const auto older =
+      *ReadFetchedList(NewList(authority, kNow - absl::Hours(1)));
+  EXPECT_THAT(CheckReplaces(*list, nullptr, kNow), IsOk());
+  EXPECT_THAT(CheckReplaces(*list, older.get(), kNow), IsOk());
+  EXPECT_THAT(CheckReplaces(*older, list.get(), kNow), HasReason("CRL_OLDER"));
+  EXPECT_THAT(CheckReplaces(*list, nullptr, kNow + absl::Hours(24)),
+              HasReason("CRL_EXPIRED"));
+  EXPECT_THAT(CheckReplaces(*list, nullptr, kNow - absl::Hours(1)),
+              HasReason("CRL_NOT_YET_VALID"));
+}
+
+// Consumers know issuers by name: a tenant's authority must not revoke what
+// another tenant's authority of the same name has issued.
+TEST(ForeignListTest, SerialsAreToldUnlessTheNameIsAnothersToo) {
+  const TestAuthority ours = NewTestAuthority(KeyKind::kEcP256, kNow);
+  const TestAuthority others = NewTestAuthority(KeyKind::kEcP256, kNow);
+  const auto list = *ReadFetchedList(NewList(ours));
+  const ListAuthority signer = Trusted(ours, {"a"});
+  SP_ASSERT_OK_AND_ASSIGN(const std::vector<RevokedSerial> told,
+                          SerialsToTell(*list, signer, {&signer, 1}, 100));
+  ASSERT_THAT(told, SizeIs(2));
+  std::set<std::string> serials;
+  for (const RevokedSerial& one : told) {
+    EXPECT_EQ(one.issuer_der, ours.issuer.subject_der);
+    serials.insert(one.serial);
+  }
+  EXPECT_EQ(serials, (std::set<std::string>{"\x01\x02", "\xff\x03"}));
+
+  std::vector<ListAuthority> two = {signer, Trusted(others, {"b"})};
+  EXPECT_THAT(SerialsToTell(*list, signer, two, 100),
+              HasReason("CRL_ISSUER_AMBIGUOUS"));
+  // A new key of the same authority is no stranger.
+  two[1].tenants = {"a"};
+  EXPECT_THAT(SerialsToTell(*list, signer, two, 100), IsOk());
+  EXPECT_THAT(SerialsToTell(*list, signer, two, 1), HasReason("CRL_TOO_LONG"));
+}
+
+TEST(ForeignListTest, WhatIsNoListIsRefused) {
+  for (const std::string& bad :
+       {std::string(), std::string("<html>not found</html>"),
+        std::string("-----BEGIN X509 CRL-----\nnonsense"),
+        std::string("\x30\x82\xff\xff", 4)}) {
+    EXPECT_THAT(ReadFetchedList(bad), HasReason("CRL_MALFORMED")) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace sallyport::capf

@@ -1,0 +1,35 @@
+// Fetches one file by HTTP/1.1, within bounds of time and size.
+
+#ifndef SALLYPORT_SERVICES_CAPF_IO_HTTP_GET_H_
+#define SALLYPORT_SERVICES_CAPF_IO_HTTP_GET_H_
+
+#include <atomic>
+#include <cstddef>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/capf/core/foreign_list.h"
+
+namespace sallyport::capf {
+
+struct HttpGetOptions {
+  absl::Duration timeout = absl::Seconds(10);  // of the whole exchange
+  size_t max_bytes = size_t{4} << 20;
+  // Loopback and private addresses may be asked.
+  bool allow_private = false;
+  // Set by others: give up. May be null.
+  const std::atomic<bool>* stop = nullptr;
+};
+
+// The body of a 200. Redirections are not followed. Waits on this thread; the
+// resolver's own time is not bounded by `timeout`. Reasons: HTTP_UNREACHABLE,
+// HTTP_TIMEOUT, HTTP_STATUS (UNAVAILABLE all), HTTP_MALFORMED
+// (INVALID_ARGUMENT), HTTP_TOO_LARGE (RESOURCE_EXHAUSTED),
+// HTTP_ADDRESS_PRIVATE (PERMISSION_DENIED).
+absl::StatusOr<std::string> HttpGet(const HttpUrl& url,
+                                    const HttpGetOptions& options);
+
+}  // namespace sallyport::capf
+
+#endif  // SALLYPORT_SERVICES_CAPF_IO_HTTP_GET_H_

@@ -1,0 +1,326 @@
+// Revocation lists of another authority, fetched by the capf binary from web
+// servers that are good, slow, silent or talk nonsense.
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/capf/capf_process_fixture.h"
+#include "services/capf/core/public_key.h"
+#include "services/capf/core/test_keys.h"
+#include "services/capf/io/test_capf.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/crypto/x509_name.h"
+#include "services/common/status/status_matchers.h"
+
+namespace sallyport::capf {
+namespace {
+
+using Stub = pb::CapfService::Stub;
+
+// A web server of the test's own, whose answers are octets, or silence. One
+// thread for each connection. Thread-safe.
+class WebServer {
+ public:
+  WebServer() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    bind(fd_, reinterpret_cast<sockaddr*>(&address), size);
+    listen(fd_, 64);
+    getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    threads_.emplace_back([this] { Accept(); });
+  }
+  ~WebServer() {
+    stop_ = true;
+    shutdown(fd_, SHUT_RDWR);
+    for (size_t i = 0;; ++i) {
+      std::thread thread;
+      {
+        absl::MutexLock lock(&mutex_);
+        if (i >= threads_.size()) break;
+        thread = std::move(threads_[i]);
+      }
+      thread.join();
+    }
+    close(fd_);
+  }
+
+  std::string Url(const std::string& path) const {
+    return absl::StrCat("http://127.0.0.1:", port_, path);
+  }
+  // What is answered there; without a path: nothing ever is. "drip" in the
+  // path: an octet each 100 ms.
+  void Put(const std::string& path, std::string answer) {
+    absl::MutexLock lock(&mutex_);
+    answers_[path] = std::move(answer);
+  }
+  static std::string Ok(const std::string& body) {
+    return absl::StrCat("HTTP/1.1 200 OK\r\nContent-Type: application/pkix-crl",
+                        "\r\nContent-Length: ", body.size(), "\r\n\r\n", body);
+  }
+  int asked(const std::string& path) {
+    absl::MutexLock lock(&mutex_);
+    return asked_[path];
+  }
+
+ private:
+  void Accept() {
+    while (!stop_) {
+      const int fd = accept(fd_, nullptr, nullptr);
+      if (fd < 0) return;
+      absl::MutexLock lock(&mutex_);
+      threads_.emplace_back([this, fd] {
+        Serve(fd);
+        close(fd);
+      });
+    }
+  }
+  void Serve(int fd) {
+    std::string request;
+    char buffer[2048];
+    while (request.find("\r\n\r\n") == std::string::npos) {
+      const ssize_t n = read(fd, buffer, sizeof(buffer));
+      if (n <= 0) return;
+      request.append(buffer, static_cast<size_t>(n));
+    }
+    const std::string path = request.substr(4, request.find(' ', 4) - 4);
+    std::string answer;
+    {
+      absl::MutexLock lock(&mutex_);
+      ++asked_[path];
+      const auto it = answers_.find(path);
+      if (it != answers_.end()) answer = it->second;
+    }
+    const bool drip = path.find("drip") != std::string::npos;
+    while (!stop_ && !answer.empty()) {
+      const size_t part = drip ? 1 : answer.size();
+      const ssize_t n = send(fd, answer.data(), part, MSG_NOSIGNAL);
+      if (n <= 0) return;
+      answer.erase(0, static_cast<size_t>(n));
+      if (drip) absl::SleepFor(absl::Milliseconds(100));
+    }
+    // Silence, until somebody has enough of it.
+    timeval wait = {0, 100'000};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    while (!stop_) {
+      const ssize_t n = read(fd, buffer, sizeof(buffer));
+      if (n == 0) return;
+    }
+  }
+
+  const int fd_;
+  int port_ = 0;
+  std::atomic<bool> stop_ = false;
+  absl::Mutex mutex_;
+  std::map<std::string, std::string> answers_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, int> asked_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
+};
+
+class RevocationProcessTest : public CapfProcessTest {
+ protected:
+  void SetUp() override {
+    CapfProcessTest::SetUp();
+    ASSERT_EQ(process_->Terminate(), 0);
+    other_ = std::make_unique<TestCapf>(NewTestFolder());
+    other_->clock.Advance(absl::Now() - other_->clock.Now());
+  }
+  void Restart(const std::string& more) {
+    process_->WriteConfig(config_ + more + "}");
+    process_->Start();
+    root_ = CapfProcessTest::Stub("operator/root");
+  }
+  CertificateRecord IssueByOther(const std::string& name) {
+    SubjectAltNames names;
+    names.dns_names = {name};
+    const std::string spki = TestSpki(NewTestKey(KeyKind::kEcP256).get());
+    const auto issued = other_->authority->Issue(
+        {.tenant = "x",
+         .profile = ProfileId::kSipServer,
+         .subject = {.common_name = name},
+         .names = names,
+         .key = *PublicKey::FromSpki(AsBytes(spki), KeyPolicy{}),
+         .validity = {},
+         .enrollment = {},
+         .requester = "test",
+         .request_key = {},
+         .request_sha256 = {}});
+    EXPECT_THAT(issued, IsOk());
+    return *issued;
+  }
+  void RevokeByOther(const CertificateRecord& record) {
+    EXPECT_THAT(other_->enrollments->Revoke("x", record.serial,
+                                            RevocationReason::kKeyCompromise,
+                                            "test", false),
+                IsOk());
+  }
+  std::string ListOfOther() {
+    const auto list = other_->authority->RevocationListNow(absl::Hours(24));
+    EXPECT_THAT(list, IsOk());
+    return list->der;
+  }
+  void TrustOther() {
+    pb::CreateTrustedCertificateRequest request;
+    request.set_parent("tenants/a/trustStores/CallManager-trust");
+    request.mutable_trusted_certificate()->set_certificate(
+        other_->authority->issuer().certificate_der);
+    ASSERT_THAT(Call<pb::TrustedCertificate>(
+                    *root_, &Stub::CreateTrustedCertificate, request),
+                IsOk());
+  }
+  std::string Verdict(const CertificateRecord& record) {
+    pb::VerifyCertificateRequest request;
+    request.set_trust_store("tenants/a/trustStores/CallManager-trust");
+    request.add_chain(record.der);
+    request.set_purpose("serverAuth");
+    const auto answer = Call<pb::VerifyCertificateResponse>(
+        *root_, &Stub::VerifyCertificate, request);
+    EXPECT_THAT(answer, IsOk());
+    return answer.ok() ? answer->reason() : "";
+  }
+  pb::RevocationSource Source(const std::string& url) {
+    const auto status =
+        Call<pb::CapfStatus>(*root_, &Stub::GetStatus, pb::GetStatusRequest());
+    EXPECT_THAT(status, IsOk());
+    for (const pb::RevocationSource& one : status->revocation_sources()) {
+      if (one.url() == url) return one;
+    }
+    return {};
+  }
+  // Waits, at most five seconds, until `done`.
+  template <typename Done>
+  bool Soon(Done done) {
+    const absl::Time end = absl::Now() + absl::Seconds(5);
+    while (!done()) {
+      if (absl::Now() > end) return false;
+      absl::SleepFor(absl::Milliseconds(50));
+    }
+    return true;
+  }
+
+  WebServer web_;
+  std::unique_ptr<TestCapf> other_;
+};
+
+// From the other authority's list to the edges' stream within five seconds.
+TEST_F(RevocationProcessTest, AnotherAuthoritysRevocationReachesTheEdges) {
+  const CertificateRecord good = IssueByOther("good.example.test");
+  const CertificateRecord bad = IssueByOther("bad.example.test");
+  web_.Put("/other.crl", WebServer::Ok(ListOfOther()));
+  const std::string url = web_.Url("/other.crl");
+  Restart(absl::StrCat(R"(,"hard_revocation_stores":["CallManager-trust"],)",
+                       R"("revocation_fetch":{"urls":[")", url,
+                       R"("],"refresh_interval":"1s"})"));
+  // Nobody trusts who signed it yet.
+  EXPECT_TRUE(
+      Soon([&] { return Source(url).reason() == "CRL_ISSUER_UNKNOWN"; }));
+  EXPECT_FALSE(Source(url).held());
+  TrustOther();
+  EXPECT_TRUE(Soon([&] { return Source(url).held(); }));
+  EXPECT_EQ(Verdict(good), "");
+  EXPECT_EQ(Verdict(bad), "");
+
+  grpc::ClientContext context;
+  pb::WatchTrustBundleRequest watch;
+  watch.set_consumer("edge-0");
+  const auto edge = CapfProcessTest::Stub("signaling_edge");
+  const auto stream = edge->WatchTrustBundle(&context, watch);
+  RevokeByOther(bad);
+  web_.Put("/other.crl", WebServer::Ok(ListOfOther()));
+  const absl::Time revoked_at = absl::Now();
+  bool told = false;
+  pb::WatchTrustBundleResponse step;
+  while (!told && absl::Now() < revoked_at + absl::Seconds(5) &&
+         stream->Read(&step)) {
+    for (const pb::RevokedCertificate& one : step.revoked()) {
+      told = told || one.issuer() == other_->authority->issuer().subject_der;
+    }
+  }
+  EXPECT_TRUE(told);
+  EXPECT_LT(absl::Now() - revoked_at, absl::Seconds(5));
+  context.TryCancel();
+  EXPECT_EQ(Verdict(bad), "CERTIFICATE_REVOKED");
+  EXPECT_EQ(Verdict(good), "");
+  EXPECT_EQ(Source(url).told_count(), 1u);
+
+  // The list outlives a restart without its server.
+  web_.Put("/other.crl", "");
+  process_->Kill();
+  process_->Start();
+  root_ = CapfProcessTest::Stub("operator/root");
+  EXPECT_EQ(Verdict(bad), "CERTIFICATE_REVOKED");
+  EXPECT_EQ(Verdict(good), "");
+}
+
+TEST_F(RevocationProcessTest, BadServersAreNamedAndHoldNobodyUp) {
+  const CertificateRecord one = IssueByOther("one.example.test");
+  const std::string list = ListOfOther();
+  web_.Put("/good", WebServer::Ok(list));
+  web_.Put("/garbage", WebServer::Ok("<html>moved</html>"));
+  web_.Put("/nonsense", "hello");
+  web_.Put("/missing", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+  web_.Put("/large", WebServer::Ok(std::string(100'000, 'x')));
+  web_.Put("/drip", WebServer::Ok(list));
+  std::string forged = list;
+  forged.back() ^= 1;
+  web_.Put("/forged", WebServer::Ok(forged));
+  const std::map<std::string, std::string> expected = {
+      {"/garbage", "CRL_MALFORMED"},
+      {"/nonsense", "HTTP_MALFORMED"},
+      {"/missing", "HTTP_STATUS"},
+      {"/large", "HTTP_TOO_LARGE"},
+      {"/drip", "HTTP_TIMEOUT"},
+      {"/silent", "HTTP_TIMEOUT"},
+      {"/forged", "CRL_SIGNATURE_INVALID"},
+      {"/good", ""}};
+  std::string urls = R"("http://127.0.0.1:1/closed")";
+  for (const auto& [path, reason] : expected) {
+    absl::StrAppend(&urls, ",\"", web_.Url(path), "\"");
+  }
+  Restart(absl::StrCat(R"(,"revocation_fetch":{"urls":[)", urls,
+                       R"(],"timeout":"1s","max_bytes":50000,)",
+                       R"("refresh_interval":"2s"})"));
+  TrustOther();
+  // Nobody who asks waits for them.
+  const absl::Time start = absl::Now();
+  EXPECT_EQ(Verdict(one), "");
+  EXPECT_LT(absl::Now() - start, absl::Seconds(1));
+  for (const auto& [path, reason] : expected) {
+    const std::string url = web_.Url(path);
+    EXPECT_TRUE(Soon([&] {
+      const pb::RevocationSource source = Source(url);
+      return source.has_last_attempt_time() && source.reason() == reason &&
+             source.held() == reason.empty();
+    })) << Source(url).DebugString();
+  }
+  EXPECT_TRUE(Soon([&] {
+    return Source("http://127.0.0.1:1/closed").reason() == "HTTP_UNREACHABLE";
+  }));
+  EXPECT_GE(Source(web_.Url("/silent")).failure_count(), 1u);
+  EXPECT_TRUE(Source(web_.Url("/silent")).has_next_attempt_time());
+  // A good answer later is taken.
+  web_.Put("/garbage", WebServer::Ok(list));
+  EXPECT_TRUE(Soon([&] { return Source(web_.Url("/garbage")).held(); }));
+  EXPECT_EQ(process_->Terminate(), 0);
+}
+
+}  // namespace
+}  // namespace sallyport::capf

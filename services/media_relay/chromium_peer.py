@@ -4,12 +4,10 @@ words on standard input and output as webrtc_peer.py. One page gets the relay's
 leg as an SDP offer and posts its answer and then its statistics.
 """
 
-import http.server
 import json
-import subprocess
 import sys
-import tempfile
-import threading
+
+from chromium_page import run_page
 
 PAGE = '''<!doctype html><title>peer</title><script>
 const leg = %s;
@@ -82,41 +80,7 @@ def offer_of(leg):
 
 def main():
     leg = json.loads(sys.stdin.readline())
-    page = (PAGE % (json.dumps(leg), json.dumps(offer_of(leg)))).encode()
-    over = threading.Event()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header('Content-Type', 'text/html')
-            self.end_headers()
-            self.wfile.write(page)
-
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers['Content-Length']))
-            # In the form that the test reads.
-            print(json.dumps(json.loads(body)), flush=True)
-            self.send_response(204)
-            self.end_headers()
-            if self.path == '/result':
-                over.set()
-
-        def log_message(self, *arguments):
-            pass
-
-    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with tempfile.TemporaryDirectory() as folder:
-        browser = subprocess.Popen(
-            ['chromium', '--headless=new', '--no-sandbox', '--disable-gpu',
-             '--disable-dev-shm-usage', f'--user-data-dir={folder}',
-             '--autoplay-policy=no-user-gesture-required',
-             '--allow-loopback-in-peer-connection',
-             f'http://127.0.0.1:{server.server_address[1]}/'],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        over.wait(60)
-        browser.terminate()
-        browser.wait(10)
+    run_page(PAGE % (json.dumps(leg), json.dumps(offer_of(leg))))
 
 
 main()

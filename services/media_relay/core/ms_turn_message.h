@@ -47,6 +47,7 @@ inline constexpr uint16_t kRemoteAddress = 0x0012;
 inline constexpr uint16_t kData = 0x0013;
 inline constexpr uint16_t kNonce = 0x0014;
 inline constexpr uint16_t kRealm = 0x0015;
+inline constexpr uint16_t kRequestedAddressFamily = 0x0017;
 inline constexpr uint16_t kVersion = 0x8008;
 inline constexpr uint16_t kXorMappedAddress = 0x8020;
 inline constexpr uint16_t kSequenceNumber = 0x8050;

@@ -144,6 +144,14 @@ PacketAction MsTurnServer::WrongIntegrity(const Context& context) {
   return Challenge(context, StunError::kIntegrityCheckFailure);
 }
 
+uint32_t MsTurnServer::GrantBandwidth(uint32_t asked) const {
+  const uint64_t limit =
+      allocator_.bandwidth_limits().per_allocation * 8 / 1000;
+  if (limit == 0) return asked;
+  return static_cast<uint32_t>(
+      std::min<uint64_t>(limit, asked == 0 ? UINT32_MAX : asked));
+}
+
 PacketAction MsTurnServer::OnAllocate(const Context& context) {
   const MsTurnMessage& message = context.message;
   const Now now = context.now;
@@ -184,6 +192,8 @@ PacketAction MsTurnServer::OnAllocate(const Context& context) {
     context.outcome.error = error;
     return Refuse(answer, error, context.reply);
   };
+  answer.ms_bandwidth =
+      GrantBandwidth(message.FindUint32(attr::kBandwidth).value_or(0));
   const std::optional<uint32_t> lifetime = message.FindUint32(attr::kLifetime);
   const absl::Duration granted =
       allocator_.GrantLifetime(lifetime, credential->expiry, now);
@@ -203,6 +213,19 @@ PacketAction MsTurnServer::OnAllocate(const Context& context) {
     return AllocateSuccess(*present, answer, context.reply);
   }
   if (lifetime == 0u) return refuse(StunError::kAllocationMismatch);
+  // IPv4 unless it asks otherwise; its own address may be of either family.
+  IpFamily family = IpFamily::kIpv4;
+  if (const auto asked_family = message.Find(attr::kRequestedAddressFamily)) {
+    if (asked_family->size() != 4 ||
+        ((*asked_family)[0] != 0x01 && (*asked_family)[0] != 0x02)) {
+      return refuse(StunError::kBadRequest);
+    }
+    if ((*asked_family)[0] == 0x02) family = IpFamily::kIpv6;
+  }
+  // The dialect's 440 says something else.
+  if (allocator_.InterfaceOf(family) == nullptr) {
+    return refuse(StunError::kServerError);
+  }
   if (allocator_.draining()) {
     const Endpoint* const alternate = allocator_.AlternateFor(context.path);
     return refuse(alternate == nullptr ? StunError::kInsufficientCapacity
@@ -210,6 +233,7 @@ PacketAction MsTurnServer::OnAllocate(const Context& context) {
   }
 
   AllocationRequest asked{*credential, answer, granted};
+  asked.family = family;
   asked.tcp = context.path.is_stream();
   const std::optional<StunError> error =
       allocator_.Begin(asked, now, context.sockets);
@@ -251,6 +275,9 @@ PacketAction MsTurnServer::AllocateSuccess(Allocation& allocation,
   writer.AddUint32(
       attr::kLifetime,
       static_cast<uint32_t>(absl::ToInt64Seconds(allocation.lifetime)));
+  if (answer.ms_bandwidth != 0) {
+    writer.AddUint32(attr::kBandwidth, answer.ms_bandwidth);
+  }
   writer.AddUint32(attr::kVersion, kOwnVersion);
   // The client's numbers follow this one.
   std::array<uint8_t, 24> sequence = {};

@@ -77,6 +77,8 @@ class MsTurnServer {
   PacketAction SendToPeer(Allocation& allocation, const Endpoint& peer,
                           ByteSpan data, Now now, SocketActions& sockets);
   TurnAnswer AnswerTo(const Context& context) const;
+  // kbit/s of what a client asks for, 0 for nothing; bounded by policy.
+  uint32_t GrantBandwidth(uint32_t asked) const;
   // A writer behind the frame that connections want, and its end.
   MsTurnWriter Begin(const TurnAnswer& answer, MsTurnType type,
                      absl::Span<uint8_t> reply) const;

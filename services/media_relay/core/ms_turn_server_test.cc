@@ -388,5 +388,90 @@ TEST(MsSequenceWindowTest, TakesEachNumberOnce) {
   EXPECT_FALSE(window.Take(0xFFFFFFFF - 64));
 }
 
+TEST_F(MsTurnServerTest, BandwidthIsGrantedAsAskedOrAsThePolicySays) {
+  const auto ask = [](uint32_t kbits) {
+    return [kbits](MsTurnWriter& w) { w.AddUint32(attr::kBandwidth, kbits); };
+  };
+  ASSERT_EQ(AllocateMs(), 0);
+  EXPECT_EQ(ValueOf(answer_, attr::kBandwidth), "");
+  Start();
+  ASSERT_EQ(AllocateMs(ask(0x2EE)), 0);
+  EXPECT_EQ(ValueOf(answer_, attr::kBandwidth), std::string("\0\0\x02\xEE", 4));
+  options_.bandwidth.per_allocation = 10'000;  // 80 kbit/s
+  Start();
+  ASSERT_EQ(AllocateMs(ask(750)), 0);
+  EXPECT_EQ(ValueOf(answer_, attr::kBandwidth), std::string("\0\0\0\x50", 4));
+  Start();
+  ASSERT_EQ(AllocateMs(ask(64)), 0);
+  EXPECT_EQ(ValueOf(answer_, attr::kBandwidth), std::string("\0\0\0\x40", 4));
+  Start();
+  ASSERT_EQ(AllocateMs(), 0);
+  EXPECT_EQ(ValueOf(answer_, attr::kBandwidth), std::string("\0\0\0\x50", 4));
+  // And it holds, each way.
+  std::string payload(1000, 'p');
+  int passed = 0;
+  for (uint32_t number = 1; number <= 20; ++number) {
+    Deliver(Message(MsTurnType::kSend, To(kPeer, payload, number), true));
+    if (action_.drop == DropReason::kNone) ++passed;
+  }
+  EXPECT_EQ(passed, 4);
+  EXPECT_EQ(action_.drop, DropReason::kAllocationBandwidth);
+  for (passed = 0; passed < 20; ++passed) {
+    if (DeliverFromPeer(relay(), kPeer, payload).empty()) break;
+  }
+  EXPECT_EQ(passed, 4);
+  EXPECT_EQ(action_.drop, DropReason::kAllocationBandwidth);
+}
+
+TEST_F(MsTurnServerTest, Ipv6IsAllocatedWhereItIsAskedFor) {
+  const auto family = [](uint8_t family) {
+    return [family](MsTurnWriter& w) {
+      w.AddUint32(attr::kRequestedAddressFamily, uint32_t{family} << 24);
+    };
+  };
+  EXPECT_EQ(AllocateMs(family(3)), 400);
+  ASSERT_EQ(AllocateMs(family(1)), 0);
+  EXPECT_TRUE(opened_.back().local.ip.is_v4());
+  Start();
+  ASSERT_EQ(AllocateMs(family(2)), 0);
+  EXPECT_TRUE(opened_.back().local.ip.is_v6());
+  const std::string mapped = ValueOf(answer_, attr::kMappedAddress);
+  ASSERT_EQ(mapped.size(), 20u);
+  EXPECT_EQ(mapped[1], 0x02);
+  const Endpoint peer = At("2606:4700::1111", 40000);
+  EXPECT_EQ(Deliver(Message(MsTurnType::kSend, To(peer, "six", 1), true)),
+            "six");
+  EXPECT_EQ(action_.to, peer);
+  const std::string back = DeliverFromPeer(relay(), peer, "back");
+  EXPECT_EQ(TypeOf(back), 0x0115);
+  EXPECT_EQ(ValueOf(back, attr::kRemoteAddress).size(), 20u);
+  EXPECT_EQ(ValueOf(back, attr::kData), "back");
+  // A peer of the other family cannot be reached from there.
+  EXPECT_EQ(Deliver(Message(MsTurnType::kSend, To(kPeer, "four", 2), true)),
+            "");
+  options_.ipv6.reset();
+  Start();
+  EXPECT_EQ(AllocateMs(family(2)), 500);
+}
+
+TEST_F(MsTurnServerTest, AClientOfIpv6IsToldItsAddress) {
+  const Endpoint from = At("2001:db8:7::9", 5000);
+  const std::string challenge =
+      Deliver(Message(MsTurnType::kAllocate, nullptr, false), from);
+  ASSERT_EQ(CodeOf(challenge), 401);
+  realm_ = ValueOf(challenge, attr::kRealm);
+  nonce_ = ValueOf(challenge, attr::kNonce);
+  const std::string answer =
+      Deliver(Message(MsTurnType::kAllocate, nullptr, true), from);
+  ASSERT_EQ(TypeOf(answer), 0x0103);
+  std::string mapped = ValueOf(answer, attr::kXorMappedAddress);
+  ASSERT_EQ(mapped.size(), 20u);
+  // XOR-ed with the leading octets of the transaction id.
+  for (size_t i = 0; i < 16; ++i) {
+    EXPECT_EQ(static_cast<uint8_t>(mapped[4 + i] ^ answer[4 + i]),
+              from.ip.bytes()[i]);
+  }
+}
+
 }  // namespace
 }  // namespace sallyport::media_relay

@@ -131,6 +131,7 @@ class TurnAllocator {
 
   const RelayInterface* InterfaceOf(IpFamily family) const;
   const PeerPolicy& policy() const { return policy_; }
+  const BandwidthLimits& bandwidth_limits() const { return options_.bandwidth; }
   RandomSource& random() { return random_; }
   SocketIds& ids() { return ids_; }
   AllocationTable& table() { return table_; }

@@ -29,6 +29,7 @@ struct TurnAnswer {
   TurnDialect dialect = TurnDialect::kTurn;
   std::array<uint8_t, 4> ms_id = {};
   uint32_t ms_version = 0;
+  uint32_t ms_bandwidth = 0;  // as granted, kbit/s; 0: not told
 };
 
 // How an RFC 8489 request is answered that came by `path`.

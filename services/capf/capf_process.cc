@@ -92,6 +92,7 @@ constexpr absl::Duration kIntentCheck = absl::Minutes(1);
 constexpr size_t kPhoneThreads = 48;
 constexpr absl::Duration kListenerCheck = absl::Hours(12);
 constexpr absl::Duration kEventTick = absl::Seconds(30);
+constexpr absl::Duration kEventPoll = absl::Seconds(1);
 constexpr char kOwnPorts[] = "capf ports";
 
 class CapfProcess final : public RunningService {
@@ -115,6 +116,7 @@ class CapfProcess final : public RunningService {
       loop_->RemoveTimer(listener_check_);
       loop_->RemoveTimer(intent_check_);
       loop_->RemoveTimer(event_timer_);
+      loop_->RemoveTimer(event_poll_);
     }
     phone_server_.reset();
     tvs_.reset();
@@ -730,6 +732,15 @@ class CapfProcess final : public RunningService {
                            configs_ ? &*configs_ : nullptr,
                            upstream_ ? &*upstream_ : nullptr},
         options);
+    ledger_->OnEvents([this] { service_->PokeEvents(); });
+    if (database_->is_postgres()) {
+      // Another replica's.
+      event_poll_ = loop_->AddTimer([this](MonoTime now) {
+        loop_->SetTimer(event_poll_, now + kEventPoll);
+        service_->PokeEvents();
+      });
+      loop_->SetTimer(event_poll_, loop_->now() + kEventPoll);
+    }
     Listen();
     thread_ = std::thread([this] { loop_->Run(); });
     runtime.AddPort("capf", capf_loop_->port());
@@ -763,6 +774,7 @@ class CapfProcess final : public RunningService {
   std::unique_ptr<EstClient> est_;
   std::optional<EstUpstream> upstream_;  // if the authority has one
   EventLoop::TimerId event_timer_ = 0;
+  EventLoop::TimerId event_poll_ = 0;
   std::optional<EventLog> events_;
   std::optional<ServerCertificates> servers_;
   RenewalState renewal_;  // work thread

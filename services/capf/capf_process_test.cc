@@ -376,6 +376,54 @@ TEST_F(CapfProcessTest, TheTrustStreamPushesAtOnce) {
 
 // pki.md 12, goal 5, from outside: whatever was answered is there after kill
 // -9, a repeat gets the same, and the audit names exactly what exists.
+TEST_F(CapfProcessTest, EventsComeAsTheyHappenAndNoneTwice) {
+  const auto watch = [&](int64_t after, grpc::ClientContext& context,
+                         const std::string& tenant) {
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
+    pb::WatchCertificateEventsRequest request;
+    request.set_parent("tenants/" + tenant);
+    request.set_after_sequence(after);
+    return root_->WatchCertificateEvents(&context, request);
+  };
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate before, Issue(NewIssue()));
+  grpc::ClientContext context;
+  const auto stream = watch(0, context, "a");
+  stream->WaitForInitialMetadata();
+  grpc::ClientContext other_context;
+  const auto other = watch(0, other_context, "b");
+  other->WaitForInitialMetadata();
+  std::vector<std::string> issued;
+  for (int i = 0; i < 150; ++i) {  // more than waits for a slow consumer
+    SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate one, Issue(NewIssue()));
+    issued.push_back(one.summary().serial());
+  }
+  pb::WatchCertificateEventsResponse response;
+  std::vector<std::string> told;
+  int64_t last = 0;
+  while (told.size() < issued.size() && stream->Read(&response)) {
+    EXPECT_EQ(response.event().type(), pb::CERTIFICATE_EVENT_TYPE_ISSUED);
+    EXPECT_GT(response.event().sequence(), last);
+    last = response.event().sequence();
+    told.push_back(response.event().certificate().serial());
+  }
+  EXPECT_EQ(told, issued);
+  context.TryCancel();
+  // Another tenant hears nothing of it, and its stream ends with the service.
+  EXPECT_EQ(process_->Terminate(), 0);
+  EXPECT_FALSE(other->Read(&response));
+  EXPECT_EQ(other->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  process_->Start();
+  root_ = CapfProcessTest::Stub("operator/root");
+  // Who comes back with what it had misses none and gets none again.
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate next, Issue(NewIssue()));
+  grpc::ClientContext again;
+  const auto resumed = watch(last, again, "a");
+  ASSERT_TRUE(resumed->Read(&response));
+  EXPECT_EQ(response.event().certificate().serial(),
+            next.summary().serial());
+  again.TryCancel();
+}
+
 TEST_F(CapfProcessTest, KilledAgainAndAgainNothingIsLostOrDoubled) {
   std::map<std::string, pb::IssueCertificateRequest> asked;
   std::map<std::string, std::string> answered;  // request id to PEM

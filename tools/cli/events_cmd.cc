@@ -7,6 +7,7 @@
 #include "CLI/Option.hpp"
 #include "absl/strings/str_cat.h"
 #include "grpcpp/client_context.h"
+#include "sallyport/capf/v1/capf_service.grpc.pb.h"
 #include "sallyport/signaling_edge/v1/signaling_edge_service.grpc.pb.h"
 #include "services/common/status/status_grpc.h"
 #include "services/common/status/status_macros.h"
@@ -57,6 +58,31 @@ absl::Status Follow(CliContext& context) {
   return FromGrpc(reader->Finish());
 }
 
+// What happens to certificates from now on, until the stream ends.
+absl::Status FollowCertificates(CliContext& context) {
+  SP_ASSIGN_OR_RETURN(const std::string parent, context.TenantName());
+  SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
+  SP_ASSIGN_OR_RETURN(const Endpoint endpoint, clients->First("capf"));
+  const auto stub = capf::v1::CapfService::NewStub(endpoint.channel);
+  grpc::ClientContext call;
+  capf::v1::WatchCertificateEventsRequest request;
+  request.set_parent(parent);
+  const auto reader = stub->WatchCertificateEvents(&call, request);
+  capf::v1::WatchCertificateEventsResponse response;
+  while (reader->Read(&response)) {
+    const capf::v1::CertificateEvent& event = response.event();
+    context.out() << (context.format == OutputFormat::kTable
+                          ? Printable(absl::StrCat(
+                                FieldText(event, "event_time"), "  ",
+                                FieldText(event, "type"), "  ", event.summary(),
+                                "  (", event.used_by(), ")")) +
+                                "\n"
+                          : RenderOne(event, context.format, ""))
+                  << std::flush;
+  }
+  return FromGrpc(reader->Finish());
+}
+
 }  // namespace
 
 void AddEventsCommand(CLI::App& app, CliContext& context) {
@@ -69,6 +95,10 @@ void AddEventsCommand(CLI::App& app, CliContext& context) {
                     "What happened to certificates instead, the newest first: "
                     "issued, in use, expiring, revoked");
   command->callback([&context, options] {
+    if (options->certificates && options->follow) {
+      context.result = FollowCertificates(context);
+      return;
+    }
     if (options->certificates) {
       context.result =
           ListAndPrint(context, *FindKind("certificateevent"), options->list);

@@ -35,6 +35,11 @@ void Ledger::OnTrustChange(std::function<void()> callback) {
   on_trust_change_ = std::move(callback);
 }
 
+void Ledger::OnEvents(std::function<void()> callback) {
+  absl::MutexLock lock(&mutex_);
+  on_events_ = std::move(callback);
+}
+
 absl::Status Ledger::Apply(const StoreChange& change) {
   absl::Status result;
   absl::Notification done;
@@ -83,6 +88,10 @@ absl::Status Ledger::WriteAll(const std::vector<Job>& batch) {
   version_ = applied.trust_version;
   const absl::Status recorded = audit_.Append(applied.audit, store_);
   if (recorded.ok()) audit_lags_ = false;
+  for (size_t i = 0; i < changes.size(); ++i) {
+    made_events_ = made_events_ || (applied.results[i].ok() &&
+                                    !changes[i]->insert_events.empty());
+  }
   for (size_t i = 0; i < batch.size(); ++i) {
     *batch[i].result = applied.results[i].ok() ? recorded : applied.results[i];
   }
@@ -91,6 +100,7 @@ absl::Status Ledger::WriteAll(const std::vector<Job>& batch) {
 
 void Ledger::Write(std::vector<Job> batch) {
   std::function<void()> tell;
+  std::function<void()> tell_events;
   {
     absl::MutexLock lock(&mutex_);
     if (batch.empty()) {
@@ -106,12 +116,14 @@ void Ledger::Write(std::vector<Job> batch) {
       }
     }
     // A revocation that is committed holds, whatever the audit file does.
+    if (std::exchange(made_events_, false)) tell_events = on_events_;
     if (version_ != told_version_) {
       told_version_ = version_;
       tell = on_trust_change_;
     }
   }
   if (tell) tell();
+  if (tell_events) tell_events();
   for (const Job& job : batch) job.done->Notify();
 }
 

@@ -34,6 +34,9 @@ class Ledger {
   void OnTrustChange(std::function<void()> callback)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // The same after each batch that made events.
+  void OnEvents(std::function<void()> callback) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // OK when the change and its audit records are durable in both. Begins by
   // catching the audit file up: while that cannot be written, nothing is
   // changed and nothing is signed. An error after the commit (the audit file
@@ -75,7 +78,9 @@ class Ledger {
   // Of the last OnTrustChange(), or of the start.
   int64_t told_version_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t version_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool made_events_ ABSL_GUARDED_BY(mutex_) = false;  // by this batch
   std::function<void()> on_trust_change_ ABSL_GUARDED_BY(mutex_);
+  std::function<void()> on_events_ ABSL_GUARDED_BY(mutex_);
   std::optional<GroupCommit<Job>> writer_;  // last: it uses all of the above
 };
 

@@ -19,6 +19,16 @@ namespace {
 constexpr char kMethodPrefix[] = "/sallyport.capf.v1.CapfService/";
 constexpr size_t kMaxConsumerName = 128;
 
+// A stream that ends at once, for a refusal.
+template <typename Response>
+class RefusedStream final : public grpc::ServerWriteReactor<Response> {
+ public:
+  explicit RefusedStream(const absl::Status& status) {
+    this->Finish(ToGrpc(status));
+  }
+  void OnDone() override { delete this; }
+};
+
 absl::Status Invalid(std::string_view reason, std::string_view message) {
   return MakeError(absl::StatusCode::kInvalidArgument, reason, message);
 }
@@ -40,7 +50,8 @@ CapfService::CapfService(const Parts& parts, const Options& options)
               {.authority_name = certificates_.authority_name(),
                .hard_stores = options.hard_revocation_stores,
                .crl_lifetime = options.lifetimes.revocation_list}),
-      events_(parts.ledger, parts.servers, parts.renewal) {}
+      events_(parts.ledger, parts.servers, parts.renewal),
+      feed_(parts.ledger.store(), parts.work) {}
 
 grpc::ServerUnaryReactor* CapfService::Run(grpc::CallbackServerContext* context,
                                            std::string_view method,
@@ -316,16 +327,28 @@ grpc::ServerUnaryReactor* CapfService::DeleteTrustedCertificate(
              });
 }
 
+grpc::ServerWriteReactor<pb::WatchCertificateEventsResponse>*
+CapfService::WatchCertificateEvents(
+    grpc::CallbackServerContext* context,
+    const pb::WatchCertificateEventsRequest* request) {
+  using Refused = RefusedStream<pb::WatchCertificateEventsResponse>;
+  const absl::StatusOr<CallerIdentity> caller = parts_.policy.Authorize(
+      *context, std::string(kMethodPrefix) + "WatchCertificateEvents",
+      TenantOfList(request->parent()));
+  if (!caller.ok()) return new Refused(caller.status());
+  const absl::StatusOr<Page> page = ReadPage(request->parent(), 0, "", "");
+  if (!page.ok()) return new Refused(page.status());
+  if (request->after_sequence() < 0) {
+    return new Refused(
+        Invalid("SEQUENCE_INVALID", "after_sequence is negative"));
+  }
+  return feed_.Start(page->tenant, request->after_sequence());
+}
+
 grpc::ServerWriteReactor<pb::WatchTrustBundleResponse>*
 CapfService::WatchTrustBundle(grpc::CallbackServerContext* context,
                               const pb::WatchTrustBundleRequest* request) {
-  // A stream that ends at once, for a refusal.
-  class Refused final
-      : public grpc::ServerWriteReactor<pb::WatchTrustBundleResponse> {
-   public:
-    explicit Refused(const absl::Status& status) { Finish(ToGrpc(status)); }
-    void OnDone() override { delete this; }
-  };
+  using Refused = RefusedStream<pb::WatchTrustBundleResponse>;
   const absl::StatusOr<CallerIdentity> caller = parts_.policy.Authorize(
       *context, std::string(kMethodPrefix) + "WatchTrustBundle", "");
   if (!caller.ok()) return new Refused(caller.status());

@@ -31,6 +31,7 @@
 #include "services/capf/rpc/certificate_methods.h"
 #include "services/capf/rpc/enrollment_methods.h"
 #include "services/capf/rpc/event_methods.h"
+#include "services/capf/rpc/event_watch.h"
 #include "services/capf/rpc/trust_list_methods.h"
 #include "services/capf/rpc/trust_methods.h"
 #include "services/capf/rpc/verify_methods.h"
@@ -82,7 +83,12 @@ class CapfService final : public pb::CapfService::CallbackService {
 
   CapfService(const Parts& parts, const Options& options);
 
-  void SetDraining() { draining_ = true; }
+  void SetDraining() {
+    draining_ = true;
+    feed_.End();
+  }
+  // There may be new events.
+  void PokeEvents() { feed_.Poke(); }
 
   grpc::ServerUnaryReactor* IssueCertificate(
       grpc::CallbackServerContext* context,
@@ -214,6 +220,10 @@ class CapfService final : public pb::CapfService::CallbackService {
       grpc::CallbackServerContext* context,
       const pb::ListCertificateEventsRequest* request,
       pb::ListCertificateEventsResponse* response) override;
+  grpc::ServerWriteReactor<pb::WatchCertificateEventsResponse>*
+  WatchCertificateEvents(
+      grpc::CallbackServerContext* context,
+      const pb::WatchCertificateEventsRequest* request) override;
   grpc::ServerUnaryReactor* GetPhoneFile(grpc::CallbackServerContext* context,
                                          const pb::GetPhoneFileRequest* request,
                                          pb::PhoneFile* response) override;
@@ -245,6 +255,7 @@ class CapfService final : public pb::CapfService::CallbackService {
   TrustListMethods trust_lists_;
   VerifyMethods verify_;
   EventMethods events_;
+  EventFeed feed_;
   std::atomic<bool> draining_ = false;
 };
 

@@ -13,7 +13,6 @@
 #include "services/common/status/status_macros.h"
 
 namespace sallyport::capf {
-namespace {
 
 pb::CertificateEvent ToProto(const CertificateEvent& event) {
   pb::CertificateEvent out;
@@ -30,8 +29,6 @@ pb::CertificateEvent ToProto(const CertificateEvent& event) {
   out.set_event_id(event.event_id);
   return out;
 }
-
-}  // namespace
 
 absl::Status EventMethods::List(const pb::ListCertificateEventsRequest& request,
                                 pb::ListCertificateEventsResponse& response) {

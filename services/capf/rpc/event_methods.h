@@ -12,6 +12,8 @@
 
 namespace sallyport::capf {
 
+pb::CertificateEvent ToProto(const CertificateEvent& event);
+
 // Access is checked by then. On the work thread only.
 class EventMethods {
  public:

@@ -142,8 +142,17 @@ void CheckTimers(const pb::EdgeTimers& timers, ConfigFaults* faults) {
   CheckDuration("timers.ring_timeout", timers.ring_timeout(), faults);
   CheckDuration("timers.nonce_lifetime", timers.nonce_lifetime(), faults);
   CheckDuration("timers.history_retention", timers.history_retention(), faults);
+  CheckDuration("timers.media_silence", timers.media_silence(), faults);
+  CheckDuration("timers.media_statistics_interval",
+                timers.media_statistics_interval(), faults);
+  CheckDuration("timers.relay_lost_after", timers.relay_lost_after(), faults);
   CheckDuration("timers.flow_timer", timers.flow_timer(), faults);
   CheckDuration("timers.udp_flow_timer", timers.udp_flow_timer(), faults);
+  const absl::Duration told =
+      FromProtoOr(timers.media_statistics_interval(), absl::Seconds(10));
+  if (told < absl::Seconds(1) || told > absl::Hours(1)) {
+    faults->Add("timers.media_statistics_interval", "must be 1 s to 1 hour");
+  }
   const EdgeOptions defaults;
   const absl::Duration shortest =
       FromProtoOr(timers.min_registration(), defaults.min_registration);
@@ -258,6 +267,7 @@ EdgeOptions CoreOptionsOf(const pb::SignalingEdgeConfig& config) {
       FromProtoOr(timers.history_retention(), out.history_retention);
   out.flow_timer = FromProtoOr(timers.flow_timer(), out.flow_timer);
   out.udp_flow_timer = FromProtoOr(timers.udp_flow_timer(), out.udp_flow_timer);
+  out.media_silence = FromProtoOr(timers.media_silence(), out.media_silence);
   const pb::EdgeLimits& limits = config.limits();
   SetIf(limits.max_connections(), out.max_connections);
   SetIf(limits.max_connections_per_source(), out.max_connections_per_source);
@@ -363,6 +373,10 @@ absl::StatusOr<MediaClient::Options> MediaOptionsOf(
     out.relays.push_back({relay.target(), std::move(channel)});
     out.deadline = FromProtoOr(relay.timeout(), out.deadline);
   }
+  const pb::EdgeTimers& timers = config.timers();
+  out.statistics_interval =
+      FromProtoOr(timers.media_statistics_interval(), out.statistics_interval);
+  out.lost_after = FromProtoOr(timers.relay_lost_after(), out.lost_after);
   return out;
 }
 

@@ -93,6 +93,11 @@ class Running final : public RunningService {
       reporter_->OnMediaDeleted(call);
     };
     SP_ASSIGN_OR_RETURN(edge_, EdgeLoop::Create(*events_, loop, random_));
+    media_->Watch([this](MediaEvent event) {
+      edge_->PostOwn([event = std::move(event)](EdgeLoop& edge) {
+        edge.Do(edge.core().OnMediaEvent(event, edge.now()));
+      });
+    });
     reporter_ = std::make_unique<EdgeReporter>(EdgeReporter::Options{
         .history_entries = core.history_entries,
         .history_retention = core.history_retention,

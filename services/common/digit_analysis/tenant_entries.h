@@ -84,9 +84,10 @@ struct DialPlanEntry {
   MediaMode media_mode = MediaMode::kAnchored;
   // Best first; none: AES_CM_128_HMAC_SHA1_80 only.
   std::vector<PlanSrtpSuite> srtp_suites;
-  std::string dialling_restriction;   // of its callers; may be empty
-  absl::Duration max_call_duration;   // 0 = unset
-  absl::Duration interdigit_timeout;  // T302; 0 = unset
+  std::string dialling_restriction;      // of its callers; may be empty
+  absl::Duration max_call_duration;      // 0 = unset
+  absl::Duration media_silence_timeout;  // 0 = what the edge has set
+  absl::Duration interdigit_timeout;     // T302; 0 = unset
 
   bool operator==(const DialPlanEntry&) const = default;
 };

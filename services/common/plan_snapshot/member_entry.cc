@@ -68,6 +68,7 @@ DialPlanEntry Entry(const pb::DialPlan& in) {
   }
   out.dialling_restriction = in.dialling_restriction();
   out.max_call_duration = FromProto(in.max_call_duration());
+  out.media_silence_timeout = FromProto(in.media_silence_timeout());
   out.interdigit_timeout = FromProto(in.interdigit_timeout());
   return out;
 }

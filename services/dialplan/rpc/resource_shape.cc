@@ -144,6 +144,9 @@ void CheckDialPlan(const pb::DialPlan& plan, ShapeChecker& out) {
   out.Duration("dial_plan.interdigit_timeout",
                FromProto(plan.interdigit_timeout()), absl::Seconds(3),
                absl::Seconds(75));
+  out.Duration("dial_plan.media_silence_timeout",
+               FromProto(plan.media_silence_timeout()), absl::Seconds(1),
+               absl::Hours(1));
   out.Duration("dial_plan.max_call_duration",
                FromProto(plan.max_call_duration()), absl::Seconds(1),
                absl::Hours(24 * 7));

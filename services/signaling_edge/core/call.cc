@@ -79,6 +79,12 @@ void Call::SetState(CallState state) {
   actions_.push_back(CallStateChanged{});
 }
 
+void Call::SetAnswered(MonoTime now) {
+  const bool held = media_.on_hold();
+  if (!held && record_.state != CallState::kAnswered) unheld_ = now;
+  SetState(held ? CallState::kHeld : CallState::kAnswered);
+}
+
 bool Call::done() const {
   if (!record_.ended.has_value()) return false;
   return over_ || (legs_[0].ended && legs_[1].ended && !exchange_.has_value() &&
@@ -98,6 +104,7 @@ MonoTime Call::deadline() const {
     for (const Leg& one : legs_) {
       next = std::min({next, one.timer.refresh_at(), one.timer.expires_at()});
     }
+    next = std::min(next, WatchDeadline());
   }
   return next;
 }
@@ -549,6 +556,7 @@ CallActions Call::OnDeadline(MonoTime now) {
   }
   OnReliableDeadline(now);
   RefreshLegs(now);
+  OnWatchDeadline(now);
   if (now >= linger_until_) {
     linger_until_ = MonoTime::InfiniteFuture();
     over_ = true;

@@ -87,6 +87,11 @@ class Call {
     TransactionTimers sip;
     absl::Duration ring = absl::Seconds(180);
     SessionTimer::Options session;
+    // From the answer on.
+    absl::Duration longest = absl::InfiniteDuration();
+    // A leg that should send and does not for so long after the relay has
+    // noticed ends the call. Zero: never.
+    absl::Duration silence;
   };
 
   // What is known of a leg before the call begins.
@@ -130,6 +135,9 @@ class Call {
 
   // Of Create, the session; of Update, what the session was, or an error.
   CallActions OnMediaReply(absl::StatusOr<RelaySession> session, MonoTime now);
+
+  // What the relay tells of the session by itself.
+  CallActions OnMediaEvent(const MediaEvent& event, MonoTime now);
 
   // An INVITE that is still to be answered is refused with `code`.
   CallActions GiveUp(int code, std::string_view reason,
@@ -207,6 +215,9 @@ class Call {
     uint32_t last_rseq = 0;    // of its reliable provisional responses
     bool bye_sent = false;
     bool ended = false;  // by its BYE, by ours, or never begun
+    // Since when no media comes from it that should.
+    std::optional<MonoTime> silent_since;
+    bool owed_offer = false;  // it does not know the new relay yet
   };
   // An INVITE or UPDATE, or a PRACK with an offer, that is being carried over.
   struct Exchange {
@@ -329,6 +340,13 @@ class Call {
   void EndBoth(std::string_view reason, CallDisposition disposition,
                MonoTime now);
   void SetState(CallState state);
+  // Answered, or on hold.
+  void SetAnswered(MonoTime now);
+  // When media's silence, the longest time or a new relay want something.
+  MonoTime WatchDeadline() const;
+  void OnWatchDeadline(MonoTime now);
+  // Takes media to another relay, a leg at a time.
+  void Reanchor(MonoTime now);
   void UpdateSuites();
   // What came while something else had to be done first.
   void TakeWaiting(MonoTime now);
@@ -359,6 +377,10 @@ class Call {
   uint32_t forks_ = 0;
   std::vector<std::string> redirects_;
   std::optional<LegSide> realign_;  // gets an offer next
+  MonoTime unheld_;                 // media was expected at the latest then
+  bool relay_lost_ = false;
+  MonoTime reanchor_at_ = MonoTime::InfiniteFuture();
+  MonoTime reanchor_until_ = MonoTime::InfiniteFuture();
   CallActions actions_;
 };
 

@@ -174,7 +174,32 @@ void CallControl::OnMediaReply(uint64_t request,
     }
     return;
   }
-  Do(*call->second, call->second->OnMediaReply(std::move(session), now), now);
+  CallActions actions = call->second->OnMediaReply(std::move(session), now);
+  NoteSession(*call->second);
+  Do(*call->second, std::move(actions), now);
+}
+
+std::string CallControl::SessionKey(std::string_view relay,
+                                    std::string_view session) {
+  return Cat(relay, " ", session);
+}
+
+void CallControl::NoteSession(const Call& call) {
+  if (!call.media().has_session()) return;
+  const RelaySession& session = call.media().session();
+  std::string key = SessionKey(session.relay, session.name);
+  std::string& known = traces_[call.id()].session;
+  if (known == key) return;
+  if (!known.empty()) by_session_.erase(known);
+  by_session_[key] = call.id();
+  known = std::move(key);
+}
+
+void CallControl::OnMediaEvent(const MediaEvent& event, MonoTime now) {
+  const auto it = by_session_.find(SessionKey(event.relay, event.session));
+  if (it == by_session_.end()) return;
+  Call& call = *calls_.find(it->second)->second;
+  Do(call, call.OnMediaEvent(event, now), now);
 }
 
 void CallControl::OnMediaDeleted(uint64_t call,
@@ -396,6 +421,7 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
     for (const std::string& line : traces->second.lines) {
       hunts_.OnCallEnded(line, now);
     }
+    by_session_.erase(traces->second.session);
     traces_.erase(traces);
   }
   port_.CallGone(id);

@@ -117,6 +117,7 @@ class CallControl {
                        MonoTime now);
   void OnMediaReply(uint64_t request, absl::StatusOr<RelaySession> session,
                     MonoTime now);
+  void OnMediaEvent(const MediaEvent& event, MonoTime now);
   // The final statistics of a call's session, a while after its end.
   void OnMediaDeleted(uint64_t call, const std::array<LegStatistics, 2>& legs);
   void OnHostResolved(uint64_t query,
@@ -172,6 +173,7 @@ class CallControl {
     std::vector<TransactionId> invites;
     std::vector<std::string> lines;  // that it keeps busy
     std::optional<CallState> told;
+    std::string session;  // its key in by_session_
     // Of an attempt: its INVITE, and whether another branch has taken it, so
     // that the caller is told nothing more by this one.
     TransactionId initial = 0;
@@ -253,7 +255,11 @@ class CallControl {
   const TrunkSecurityProfileEntry* ProfileOf(const Party& party) const;
   Call* CallOfReplaces(std::string_view value, LegSide& side);
   Call* CallOfDialog(const DialogId& id, LegSide& side);
-  Call::Timers CallTimers() const;
+  Call::Timers CallTimers(const Party& a, const Party& b) const;
+  // The call whose session this is, from now on.
+  void NoteSession(const Call& call);
+  static std::string SessionKey(std::string_view relay,
+                                std::string_view session);
   SuiteList SuitesOf(const Party& party) const;
   static std::string DialogKey(std::string_view call_id, std::string_view tag);
   Call* CallOf(const SipMessage& request, LegSide& side);
@@ -282,6 +288,7 @@ class CallControl {
   absl::flat_hash_map<std::string, CallLeg> by_dialog_;
   absl::flat_hash_map<TransactionId, uint64_t> by_invite_;
   absl::flat_hash_map<uint64_t, uint64_t> by_media_request_;
+  absl::flat_hash_map<std::string, uint64_t> by_session_;
   uint64_t last_attempt_ = 0;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Attempt>> attempts_;
   absl::flat_hash_map<TransactionId, uint64_t> attempt_of_invite_;

@@ -88,7 +88,7 @@ CallActions Call::Join(HandedLeg a, HandedLeg b, MonoTime now) {
   const std::string offer = b.offer;
   Take(LegSide::kA, std::move(a));
   Take(LegSide::kB, std::move(b));
-  SetState(CallState::kAnswered);
+  SetAnswered(now);
   // First one side hears of the other, then the other of its answer.
   realign_ = LegSide::kB;
   exchange_ = Exchange();

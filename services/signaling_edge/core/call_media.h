@@ -53,6 +53,9 @@ class CallMedia {
   bool has_session() const { return session_.has_value(); }
   const RelaySession& session() const { return *session_; }
   void SetSession(RelaySession session) { session_ = std::move(session); }
+  // The relay has it no more. What was agreed stays, and the next offer makes a
+  // session anew. No exchange is under way.
+  void LoseSession() { session_.reset(); }
 
   // The text to send: the pending offer as the other leg sees it, and the
   // answer as the offerer sees it. Need a session. kInternal if the text would

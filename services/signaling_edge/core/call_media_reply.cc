@@ -76,7 +76,7 @@ CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
         AckFor(other, cseq, body.ok() ? *body : "");
         if (body.ok()) {
           media_.Finish();
-          SetState(media_.on_hold() ? CallState::kHeld : CallState::kAnswered);
+          SetAnswered(now);
         } else {
           media_.Abandon();
           EndBoth(ReasonOf(body.status()), CallDisposition::kFailed, now);

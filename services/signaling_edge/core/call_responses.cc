@@ -310,6 +310,11 @@ void Call::DeliverSuccess(const SipMessage& response, MonoTime now) {
     if (invite) AckFor(other, exchange.cseq);
     media_.Finish();
     CloseExchange();
+    leg(other).owed_offer = false;
+    if (leg(to).owed_offer) {
+      Reanchor(now);
+      return;
+    }
     if (realign_.has_value()) {
       StartOwnOffer(*std::exchange(realign_, std::nullopt), now);
     }
@@ -341,6 +346,8 @@ void Call::DeliverSuccess(const SipMessage& response, MonoTime now) {
   }
   AddSdp(reply, *body);
   actions_.push_back(CallRespond{to, exchange.transaction, reply});
+  // Both have heard of the relay by this.
+  leg(to).owed_offer = leg(other).owed_offer = false;
   if (exchange.initial) {
     leg_record(to).sip_status = 200;
     leg_record(other).sip_status = response.status_code();
@@ -363,7 +370,7 @@ void Call::DeliverSuccess(const SipMessage& response, MonoTime now) {
     CloseExchange();
     if (!invite && !record_.answered.has_value()) return;  // still early
   }
-  SetState(media_.on_hold() ? CallState::kHeld : CallState::kAnswered);
+  SetAnswered(now);
 }
 
 void Call::OnFailure(LegSide from, int code, MonoTime now) {

@@ -100,10 +100,29 @@ void CallControl::OnInvite(const SipMessage& invite, TransactionId transaction,
   Resolve(attempt, now);
 }
 
-Call::Timers CallControl::CallTimers() const {
-  return {.sip = options_.sip,
-          .ring = options_.ring_timeout,
-          .session = options_.session};
+Call::Timers CallControl::CallTimers(const Party& a, const Party& b) const {
+  Call::Timers timers = {.sip = options_.sip,
+                         .ring = options_.ring_timeout,
+                         .session = options_.session};
+  for (const Party* party : {&a, &b}) {
+    const DialPlanEntry* plan =
+        plan_ == nullptr ? nullptr : plan_->index().DialPlan(party->dial_plan);
+    absl::Duration silence = options_.media_silence;
+    if (plan != nullptr) {
+      if (plan->max_call_duration > absl::ZeroDuration()) {
+        timers.longest = std::min(timers.longest, plan->max_call_duration);
+      }
+      if (plan->media_silence_timeout > absl::ZeroDuration()) {
+        silence = plan->media_silence_timeout;
+      }
+    }
+    // The stricter of two plans counts.
+    if (silence > absl::ZeroDuration() &&
+        (timers.silence == absl::ZeroDuration() || silence < timers.silence)) {
+      timers.silence = silence;
+    }
+  }
+  return timers;
 }
 
 // What the party's dial plan lets its legs have, best first.
@@ -390,8 +409,9 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   called.headers.emplace_back(HeaderId::kMaxBreadth, Cat(breadth));
   const std::string matched_user = called.party.resource;
   const uint64_t id = ++last_call_;
+  const Call::Timers timers = CallTimers(caller.party, called.party);
   auto made = std::make_unique<Call>(id, std::move(caller), std::move(called),
-                                     CallTimers(), random_);
+                                     timers, random_);
   Call& call = *made;
   CallRecord& record = call.record();
   record.matched_resource =

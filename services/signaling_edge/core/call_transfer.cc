@@ -330,7 +330,8 @@ absl::Status CallControl::JoinCalls(Call& call, LegSide referrer,
   };
   const uint64_t joined = ++last_call_;
   auto made = std::make_unique<Call>(joined, setup(call, a), setup(*other, b),
-                                     CallTimers(), random_);
+                                     CallTimers(call.party(a), other->party(b)),
+                                     random_);
   CallRecord& record = made->record();
   record.matched_resource = other->record().matched_resource;
   record.matched_pattern = other->record().matched_pattern;

@@ -113,6 +113,11 @@ EdgeActions EdgeCore::OnMediaReply(uint64_t request,
   return TakeActions();
 }
 
+EdgeActions EdgeCore::OnMediaEvent(const MediaEvent& event, MonoTime now) {
+  calls_.OnMediaEvent(event, now);
+  return TakeActions();
+}
+
 EdgeActions EdgeCore::OnMediaDeleted(uint64_t call,
                                      const std::array<LegStatistics, 2>& legs,
                                      MonoTime /*now*/) {

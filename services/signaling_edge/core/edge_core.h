@@ -92,6 +92,7 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
       MonoTime now);
   EdgeActions OnMediaReply(uint64_t request,
                            absl::StatusOr<RelaySession> session, MonoTime now);
+  EdgeActions OnMediaEvent(const MediaEvent& event, MonoTime now);
   // The answer to IssueCredentials: the body to send, or why there is none.
   EdgeActions OnCredentials(uint64_t request, absl::StatusOr<std::string> body,
                             MonoTime now);

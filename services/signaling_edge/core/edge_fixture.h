@@ -27,6 +27,9 @@ inline std::string WithHeaders(std::string text, std::string_view lines) {
 // digest.
 class EdgeCoreTest : public testing::Test {
  protected:
+  EdgeCoreTest() : EdgeCoreTest(EdgeHarness::Options()) {}
+  explicit EdgeCoreTest(const EdgeOptions& options) : edge_(options) {}
+
   static constexpr char kPbx[] = "192.0.2.10:5060";
 
   std::string PbxInvite(std::string_view number, std::string_view sdp,

@@ -48,6 +48,8 @@ struct EdgeOptions {
   absl::Duration host_lifetime = absl::Seconds(1);
   absl::Duration history_retention = absl::Hours(1);
   CallLadder::Options ladder;
+  // See Call::Timers; what a dial plan says goes before.
+  absl::Duration media_silence;
 
   size_t max_connections = 10'000;
   size_t max_connections_per_source = 100;

@@ -55,8 +55,30 @@ struct LegStatistics {
   uint64_t bytes_sent = 0;
   uint64_t packets_lost = 0;
   uint64_t authentication_failures = 0;
+  uint64_t replayed_packets = 0;
+  uint64_t rtcp_packets_received = 0;
+  uint64_t rtcp_packets_sent = 0;
   double jitter_ms = 0;
+  double added_delay_p50_ms = 0;
   double added_delay_p99_ms = 0;
+  double round_trip_ms = 0;         // 0: not known
+  double remote_fraction_lost = 0;  // as the far side reported last
+  double mean_opinion_score = 0;    // 0: not known
+};
+
+// What a relay tells of a session by itself.
+struct MediaEvent {
+  enum class Kind : uint8_t {
+    kStatistics,
+    kSilent,  // no packet comes on the leg, though the far side should send
+    kHeard,   // packets come, perhaps again
+    kLost,    // the session is gone, and nobody had asked for that
+  };
+  Kind kind = Kind::kStatistics;
+  std::string relay;
+  std::string session;
+  LegSide leg = LegSide::kA;  // of kSilent and kHeard
+  std::optional<std::array<LegStatistics, 2>> statistics;
 };
 
 }  // namespace sallyport::signaling_edge

@@ -58,6 +58,8 @@ MediaClient::MediaClient(Options options) : options_(std::move(options)) {
 }
 
 MediaClient::~MediaClient() {
+  load_watches_.clear();
+  session_watches_.clear();
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
@@ -92,7 +94,9 @@ MediaClient::State* MediaClient::Choose(const std::set<std::string>& tried) {
   State* best = nullptr;
   auto rank = [now](const State& s) {
     const bool down = s.down_until > now;
+    // By tenths: what is about as busy is filled evenly.
     return std::make_tuple(down, down ? s.down_until : absl::InfinitePast(),
+                           s.refuses, static_cast<int>(s.load * 10),
                            s.sessions.size());
   };
   for (const auto& relay : relays_) {
@@ -263,45 +267,14 @@ void MediaClient::Delete(const std::string& relay, const std::string& session,
   });
 }
 
-void MediaClient::RenewLoop() {
-  while (true) {
-    std::vector<std::pair<Stub*, pb::RenewSessionsRequest>> due;
-    {
-      absl::MutexLock lock(&mutex_);
-      // Three tries fit into a lease.
-      mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.lease / 3);
-      if (stopping_) return;
-      for (const auto& relay : relays_) {
-        if (relay->sessions.empty()) continue;
-        pb::RenewSessionsRequest request;
-        request.set_owner(options_.owner);
-        for (const std::string& name : relay->sessions) request.add_names(name);
-        *request.mutable_lease_duration() = sallyport::ToProto(options_.lease);
-        due.emplace_back(relay->stub.get(), std::move(request));
-      }
-    }
-    for (auto& [stub, request] : due) {
-      grpc::ClientContext context;
-      context.set_deadline(absl::ToChronoTime(absl::Now() + options_.deadline));
-      pb::RenewSessionsResponse response;
-      const grpc::Status renewed =
-          stub->RenewSessions(&context, request, &response);
-      if (!renewed.ok()) {
-        SALLYPORT_LOG_LIMITED(kWarning, "leases were not renewed",
-                              {{"error", FromGrpc(renewed)}});
-      }
-    }
-  }
-}
-
 std::vector<MediaClient::RelayStatus> MediaClient::status() const {
   absl::MutexLock lock(&mutex_);
   const absl::Time now = absl::Now();
   std::vector<RelayStatus> out;
   for (const auto& relay : relays_) {
     const bool up = relay->down_until <= now;
-    out.push_back(
-        {relay->target, up, up ? "" : relay->reason, relay->sessions.size()});
+    out.push_back({relay->target, up, up ? "" : relay->reason,
+                   relay->sessions.size(), relay->load});
   }
   return out;
 }

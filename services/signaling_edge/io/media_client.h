@@ -19,14 +19,16 @@
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
 #include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
+#include "services/common/rpc/stream_watch.h"
 #include "services/signaling_edge/core/media_session.h"
 #include "services/signaling_edge/io/task_thread.h"
 
 namespace sallyport::signaling_edge {
 
-// Makes, changes and ends sessions without blocking, and renews the leases of
-// all that live. A relay that does not answer within the deadline is marked
-// down for a while, and a new session goes to the next one. Thread-safe.
+// Makes, changes and ends sessions without blocking, renews the leases of all
+// that live, and hears what happens to them. A relay that does not answer
+// within the deadline is marked down for a while, and a new session goes to the
+// next one. Thread-safe.
 class MediaClient {
  public:
   struct Relay {
@@ -40,7 +42,13 @@ class MediaClient {
     absl::Duration lease = absl::Minutes(5);
     // How long a relay that failed is passed over.
     absl::Duration down_time = absl::Seconds(5);
+    // How often live sessions tell what they carried.
+    absl::Duration statistics_interval = absl::Seconds(10);
+    // A relay of which nothing is heard for so long has lost its sessions.
+    absl::Duration lost_after = absl::Seconds(3);
   };
+  // From threads of this object; the owner posts to its loop.
+  using OnEvent = std::function<void(MediaEvent)>;
 
   using OnSession = std::function<void(absl::StatusOr<RelaySession>)>;
   using OnUpdated = std::function<void(absl::StatusOr<RelaySession>)>;
@@ -61,11 +69,16 @@ class MediaClient {
   void Delete(const std::string& relay, const std::string& session,
               const std::string& reason, OnStatistics done);
 
+  // Begins to listen to all relays, to what happens to sessions and to their
+  // load. Once, at most.
+  void Watch(OnEvent on_event);
+
   struct RelayStatus {
     std::string target;
     bool available = true;
     std::string reason;  // why not
     size_t sessions = 0;
+    double load = 0;  // of its busiest loop, 0 to 1
   };
   std::vector<RelayStatus> status() const;
 
@@ -77,11 +90,19 @@ class MediaClient {
     absl::Time down_until = absl::InfinitePast();
     std::string reason;
     std::set<std::string> sessions;
+    // Of its load, if it tells.
+    double load = 0;
+    bool refuses = false;  // draining, or full
+    absl::Time load_time = absl::InfiniteFuture();
+    absl::Time broken_since = absl::InfiniteFuture();
   };
+  using SessionWatch = StreamWatch<media_relay::v1::WatchSessionsResponse>;
+  using LoadWatch = StreamWatch<media_relay::v1::WatchLoadResponse>;
   struct Creation;
 
-  // The available relay with the fewest sessions that is not in `tried`; of
-  // those marked down, if all are, the one that has been so the longest.
+  // The available relay with the least load, and of those alike the fewest
+  // sessions, that is not in `tried`; of those marked down, if all are, the one
+  // that has been so the longest.
   State* Choose(const std::set<std::string>& tried)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   State* Find(const std::string& target) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -93,15 +114,29 @@ class MediaClient {
   void Begin() ABSL_LOCKS_EXCLUDED(mutex_);
   void End() ABSL_LOCKS_EXCLUDED(mutex_);
   void RenewLoop();
+  void Renew();
+  // Reports those of `names` that are still believed to live.
+  void Lose(const std::string& target, const std::vector<std::string>& names);
+  void LoseSilentRelays();
+  void OnSessionMessage(const std::string& target,
+                        const media_relay::v1::WatchSessionsResponse& message);
+  void Tell(MediaEvent event);
+  void OnLoad(const std::string& target,
+              const media_relay::v1::RelayLoad& load);
+  void OnStream(const std::string& target, Stub* stub, bool connected,
+                const absl::Status& why);
 
   const Options options_;
   mutable absl::Mutex mutex_;
   // Never resized after construction; stubs are used without the lock.
   std::vector<std::unique_ptr<State>> relays_ ABSL_GUARDED_BY(mutex_);
+  OnEvent on_event_ ABSL_GUARDED_BY(mutex_);
   int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread renewer_;
   TaskThread starter_{/*capacity=*/100'000};
+  std::vector<std::unique_ptr<SessionWatch>> session_watches_;
+  std::vector<std::unique_ptr<LoadWatch>> load_watches_;
 };
 
 }  // namespace sallyport::signaling_edge

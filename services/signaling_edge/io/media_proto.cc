@@ -121,7 +121,14 @@ LegStatistics FromProto(const pb::LegStatistics& statistics) {
   out.bytes_sent = statistics.bytes_sent();
   out.packets_lost = statistics.packets_lost();
   out.authentication_failures = statistics.authentication_failures();
+  out.replayed_packets = statistics.replayed_packets();
+  out.rtcp_packets_received = statistics.rtcp_packets_received();
+  out.rtcp_packets_sent = statistics.rtcp_packets_sent();
   out.jitter_ms = Milliseconds(statistics.jitter());
+  out.added_delay_p50_ms = Milliseconds(statistics.added_delay_p50());
+  out.round_trip_ms = Milliseconds(statistics.round_trip_time());
+  out.remote_fraction_lost = statistics.remote_fraction_lost();
+  out.mean_opinion_score = statistics.mean_opinion_score();
   out.added_delay_p99_ms = Milliseconds(statistics.added_delay_p99());
   return out;
 }

@@ -203,7 +203,16 @@ void FillStatistics(const LegStatistics& from,
   out.set_bytes_sent(from.bytes_sent);
   out.set_packets_lost(from.packets_lost);
   out.set_authentication_failures(from.authentication_failures);
+  out.set_replayed_packets(from.replayed_packets);
+  out.set_rtcp_packets_received(from.rtcp_packets_received);
+  out.set_rtcp_packets_sent(from.rtcp_packets_sent);
   *out.mutable_jitter() = Milliseconds(from.jitter_ms);
+  *out.mutable_added_delay_p50() = Milliseconds(from.added_delay_p50_ms);
+  if (from.round_trip_ms > 0) {
+    *out.mutable_round_trip_time() = Milliseconds(from.round_trip_ms);
+  }
+  out.set_remote_fraction_lost(from.remote_fraction_lost);
+  out.set_mean_opinion_score(from.mean_opinion_score);
   *out.mutable_added_delay_p99() = Milliseconds(from.added_delay_p99_ms);
 }
 

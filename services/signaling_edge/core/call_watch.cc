@@ -1,0 +1,96 @@
+// What a call makes of its media: live statistics, silence, the longest time,
+// and another relay when the one that it had is gone.
+#include <algorithm>
+#include <utility>
+
+#include "services/signaling_edge/core/call.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+// Between two tries to take media elsewhere, and how long it is tried.
+constexpr absl::Duration kAgain = absl::Seconds(2);
+constexpr absl::Duration kPatience = absl::Seconds(30);
+
+}  // namespace
+
+CallActions Call::OnMediaEvent(const MediaEvent& event, MonoTime now) {
+  if (event.statistics.has_value()) {
+    for (size_t i = 0; i < 2; ++i) {
+      record_.legs[i].statistics = (*event.statistics)[i];
+    }
+  }
+  Leg& one = leg(event.leg);
+  switch (event.kind) {
+    case MediaEvent::Kind::kStatistics:
+      break;
+    case MediaEvent::Kind::kSilent:
+      if (!one.silent_since.has_value()) one.silent_since = now;
+      break;
+    case MediaEvent::Kind::kHeard:
+      one.silent_since.reset();
+      break;
+    case MediaEvent::Kind::kLost:
+      if (record_.ended.has_value() || relay_lost_) break;
+      relay_lost_ = true;
+      for (Leg& each : legs_) each.silent_since.reset();
+      reanchor_at_ = now;
+      reanchor_until_ = now + kPatience;
+      if (record_.answered.has_value()) Reanchor(now);
+      break;
+  }
+  return Take();
+}
+
+MonoTime Call::WatchDeadline() const {
+  MonoTime next = std::min(reanchor_at_, *record_.answered + timers_.longest);
+  // Who is on hold is silent by right.
+  if (timers_.silence > absl::ZeroDuration() &&
+      record_.state == CallState::kAnswered) {
+    for (const Leg& one : legs_) {
+      if (!one.silent_since.has_value()) continue;
+      next = std::min(next,
+                      std::max(*one.silent_since, unheld_) + timers_.silence);
+    }
+  }
+  return next;
+}
+
+void Call::OnWatchDeadline(MonoTime now) {
+  if (!record_.answered.has_value() || record_.ended.has_value() ||
+      now < WatchDeadline()) {
+    return;
+  }
+  if (now >= *record_.answered + timers_.longest) {
+    EndBoth("MAX_CALL_DURATION", CallDisposition::kAnswered, now);
+  } else if (now >= reanchor_at_) {
+    Reanchor(now);
+  } else {
+    EndBoth("MEDIA_SILENT", CallDisposition::kAnswered, now);
+  }
+}
+
+void Call::Reanchor(MonoTime now) {
+  if (now >= reanchor_until_) {
+    EndBoth("MEDIA_RELAY_LOST", CallDisposition::kAnswered, now);
+    return;
+  }
+  reanchor_at_ = now + kAgain;
+  if (!settled()) return;
+  if (relay_lost_) {
+    relay_lost_ = false;
+    media_.LoseSession();
+    realign_.reset();
+    for (Leg& one : legs_) one.owed_offer = true;
+  }
+  // The first offer has the session made; each tells one side where media goes
+  // from now on.
+  for (const LegSide side : {LegSide::kA, LegSide::kB}) {
+    if (!leg(side).owed_offer) continue;
+    StartOwnOffer(side, now);
+    return;
+  }
+  reanchor_at_ = reanchor_until_ = MonoTime::InfiniteFuture();
+}
+
+}  // namespace sallyport::signaling_edge

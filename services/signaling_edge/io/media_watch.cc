@@ -1,0 +1,258 @@
+// What relays tell by themselves: sessions that end, media that stops, load;
+// and the leases of sessions, whose renewal tells which are gone.
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "grpcpp/client_context.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/log/log.h"
+#include "services/common/status/status_grpc.h"
+#include "services/signaling_edge/io/media_client.h"
+#include "services/signaling_edge/io/media_proto.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+namespace pb = ::sallyport::media_relay::v1;
+
+constexpr absl::Duration kTick = absl::Milliseconds(250);
+constexpr absl::Duration kLoadInterval = absl::Seconds(1);
+// How soon a relay that is back is known to be.
+constexpr absl::Duration kMaxBackoff = absl::Seconds(1);
+
+std::optional<MediaEvent::Kind> KindOf(pb::SessionEvent event) {
+  switch (event) {
+    case pb::SESSION_EVENT_PRESENT:
+    case pb::SESSION_EVENT_STATISTICS:
+      return MediaEvent::Kind::kStatistics;
+    case pb::SESSION_EVENT_MEDIA_LOST:
+    case pb::SESSION_EVENT_MEDIA_MISSING:
+      return MediaEvent::Kind::kSilent;
+    case pb::SESSION_EVENT_MEDIA_STARTED:
+    case pb::SESSION_EVENT_MEDIA_RESUMED:
+      return MediaEvent::Kind::kHeard;
+    case pb::SESSION_EVENT_ENDED:
+      return MediaEvent::Kind::kLost;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+void MediaClient::Watch(OnEvent on_event) {
+  std::vector<std::pair<std::string, Stub*>> relays;
+  {
+    absl::MutexLock lock(&mutex_);
+    on_event_ = std::move(on_event);
+    for (const auto& relay : relays_) {
+      relays.emplace_back(relay->target, relay->stub.get());
+    }
+  }
+  for (const auto& [target, stub] : relays) {
+    SessionWatch::Options sessions;
+    sessions.open = [this, stub = stub](grpc::ClientContext* context) {
+      pb::WatchSessionsRequest request;
+      request.set_parent("tenants/-");
+      request.set_owner(options_.owner);
+      *request.mutable_statistics_interval() =
+          sallyport::ToProto(options_.statistics_interval);
+      return stub->WatchSessions(context, request);
+    };
+    sessions.on_message = [this, target = target](const auto& message) {
+      OnSessionMessage(target, message);
+      return absl::OkStatus();
+    };
+    sessions.on_state = [](bool, const absl::Status&) {};
+    sessions.max_backoff = kMaxBackoff;
+    session_watches_.push_back(
+        std::make_unique<SessionWatch>(std::move(sessions)));
+    // Its steady messages show that the relay lives, sessions or none.
+    LoadWatch::Options load;
+    load.open = [stub = stub](grpc::ClientContext* context) {
+      pb::WatchLoadRequest request;
+      *request.mutable_interval() = sallyport::ToProto(kLoadInterval);
+      return stub->WatchLoad(context, request);
+    };
+    load.on_message = [this, target = target](const auto& message) {
+      OnLoad(target, message.load());
+      return absl::OkStatus();
+    };
+    load.on_state = [this, target = target, stub = stub](
+                        bool connected, const absl::Status& why) {
+      OnStream(target, stub, connected, why);
+    };
+    load.max_backoff = kMaxBackoff;
+    load_watches_.push_back(std::make_unique<LoadWatch>(std::move(load)));
+  }
+}
+
+void MediaClient::OnSessionMessage(const std::string& target,
+                                   const pb::WatchSessionsResponse& message) {
+  const auto kind = KindOf(message.event());
+  if (!kind.has_value()) return;
+  if (*kind == MediaEvent::Kind::kLost) {
+    // Those that we end ourselves are forgotten before.
+    absl::MutexLock lock(&mutex_);
+    if (Find(target)->sessions.erase(message.session().name()) == 0) return;
+  }
+  MediaEvent event;
+  event.kind = *kind;
+  event.relay = target;
+  event.session = message.session().name();
+  event.leg = message.leg() == pb::LEG_SIDE_B ? LegSide::kB : LegSide::kA;
+  event.statistics = {FromProto(message.session().leg_a().statistics()),
+                      FromProto(message.session().leg_b().statistics())};
+  Tell(std::move(event));
+}
+
+void MediaClient::Tell(MediaEvent event) {
+  OnEvent tell;
+  {
+    absl::MutexLock lock(&mutex_);
+    tell = on_event_;
+  }
+  if (tell) tell(std::move(event));
+}
+
+void MediaClient::OnLoad(const std::string& target, const pb::RelayLoad& load) {
+  absl::MutexLock lock(&mutex_);
+  State& relay = *Find(target);
+  relay.load = load.busiest_loop_load();
+  relay.refuses =
+      load.draining() || (load.session_capacity() != 0 &&
+                          load.session_count() >= load.session_capacity());
+  relay.load_time = absl::Now();
+}
+
+void MediaClient::OnStream(const std::string& target, Stub* stub,
+                           bool connected, const absl::Status& why) {
+  if (!connected) {
+    if (!absl::IsUnavailable(why) && !absl::IsDeadlineExceeded(why)) return;
+    Noticed(target, why);
+    absl::MutexLock lock(&mutex_);
+    State& relay = *Find(target);
+    relay.load_time = absl::InfiniteFuture();
+    relay.broken_since = std::min(relay.broken_since, absl::Now());
+    return;
+  }
+  Noticed(target, absl::OkStatus());
+  pb::RenewSessionsRequest request;
+  {
+    absl::MutexLock lock(&mutex_);
+    State& relay = *Find(target);
+    relay.broken_since = absl::InfiniteFuture();
+    if (relay.sessions.empty()) return;
+    for (const std::string& name : relay.sessions) request.add_names(name);
+  }
+  // It may be another one than before, or know nothing of us any more.
+  request.set_owner(options_.owner);
+  *request.mutable_lease_duration() = sallyport::ToProto(options_.lease);
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + options_.deadline));
+  pb::RenewSessionsResponse response;
+  if (stub->RenewSessions(&context, request, &response).ok()) {
+    Lose(target, {response.missing().begin(), response.missing().end()});
+  }
+}
+
+void MediaClient::Lose(const std::string& target,
+                       const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (Find(target)->sessions.erase(name) == 0) continue;
+    }
+    MediaEvent event;
+    event.kind = MediaEvent::Kind::kLost;
+    event.relay = target;
+    event.session = name;
+    Tell(std::move(event));
+  }
+}
+
+void MediaClient::LoseSilentRelays() {
+  std::vector<std::pair<std::string, std::vector<std::string>>> lost;
+  {
+    absl::MutexLock lock(&mutex_);
+    const absl::Time now = absl::Now();
+    for (const auto& relay : relays_) {
+      // A stream may stand while nobody is behind it any more.
+      const absl::Time since =
+          std::min(relay->broken_since, relay->load_time + kLoadInterval);
+      if (since + options_.lost_after > now) continue;
+      relay->down_until = now + options_.down_time;
+      relay->reason = "MEDIA_RELAY_UNAVAILABLE";
+      if (relay->sessions.empty()) continue;
+      lost.emplace_back(relay->target,
+                        std::vector<std::string>(relay->sessions.begin(),
+                                                 relay->sessions.end()));
+    }
+  }
+  for (const auto& [target, names] : lost) {
+    SALLYPORT_LOG_LIMITED(kError, "a media relay is lost",
+                          {{"relay", target}, {"sessions", names.size()}});
+    Lose(target, names);
+  }
+}
+
+void MediaClient::RenewLoop() {
+  // Three tries fit into a lease.
+  absl::Time due = absl::Now() + options_.lease / 3;
+  while (true) {
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.AwaitWithTimeout(absl::Condition(&stopping_),
+                              std::min(kTick, options_.lease / 3));
+      if (stopping_) return;
+    }
+    LoseSilentRelays();
+    if (absl::Now() < due) continue;
+    due = absl::Now() + options_.lease / 3;
+    Renew();
+  }
+}
+
+void MediaClient::Renew() {
+  struct Due {
+    std::string target;
+    Stub* stub;
+    pb::RenewSessionsRequest request;
+  };
+  std::vector<Due> due;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& relay : relays_) {
+      if (relay->sessions.empty()) continue;
+      Due& one = due.emplace_back();
+      one.target = relay->target;
+      one.stub = relay->stub.get();
+      one.request.set_owner(options_.owner);
+      for (const std::string& name : relay->sessions) {
+        one.request.add_names(name);
+      }
+      *one.request.mutable_lease_duration() =
+          sallyport::ToProto(options_.lease);
+    }
+  }
+  for (Due& one : due) {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + options_.deadline));
+    pb::RenewSessionsResponse response;
+    const grpc::Status renewed =
+        one.stub->RenewSessions(&context, one.request, &response);
+    if (renewed.ok()) {
+      Lose(one.target, {response.missing().begin(), response.missing().end()});
+    } else {
+      SALLYPORT_LOG_LIMITED(kWarning, "leases were not renewed",
+                            {{"error", FromGrpc(renewed)}});
+    }
+  }
+}
+
+}  // namespace sallyport::signaling_edge

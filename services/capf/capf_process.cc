@@ -12,10 +12,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/capf/config.h"
+#include "services/capf/config_options.h"
 #include "services/capf/core/authentication_string.h"
 #include "services/capf/core/certificate_choice.h"
 #include "services/capf/core/certificate_event.h"
-#include "services/capf/core/est_message.h"
 #include "services/capf/core/phone_config.h"
 #include "services/capf/core/published_list.h"
 #include "services/capf/core/signed_file_header.h"
@@ -156,18 +156,6 @@ class CapfProcess final : public RunningService {
     return absl::OkStatus();
   }
 
-  // The secret that a file's first line is.
-  static absl::StatusOr<Secret> FirstLine(const std::string& file,
-                                          std::string_view reason) {
-    SP_ASSIGN_OR_RETURN(std::optional<std::string> text, ReadSmallFile(file));
-    if (!text.has_value() || text->substr(0, text->find('\n')).empty()) {
-      return MakeError(absl::StatusCode::kFailedPrecondition, reason,
-                       "the file of a secret is absent or empty");
-    }
-    text->resize(std::min(text->find('\n'), text->size()));
-    return Secret::Take(*std::move(text));
-  }
-
   absl::StatusOr<std::unique_ptr<Signer>> OpenSigner(
       const config::v1::AuthorityConfig& authority) {
     const int rsa_bits = static_cast<int>(authority.rsa_bits());
@@ -240,7 +228,8 @@ class CapfProcess final : public RunningService {
 
     trust_.emplace(*authority_, *ledger_);
     SP_RETURN_IF_ERROR(trust_->EnsureOwn(tenant(), "capf"));
-    fetcher_.emplace(FetchOptions(), *ledger_, random_);
+    fetcher_.emplace(FetchOptionsOf(config_, authority_->issuer().subject_der),
+                     *ledger_, random_);
     SP_RETURN_IF_ERROR(PublishTrust());
     fetcher_->Start();
     ledger_->OnTrustChange([this] {
@@ -251,20 +240,6 @@ class CapfProcess final : public RunningService {
       }
     });
     return OpenStrings();
-  }
-
-  RevocationFetcher::Options FetchOptions() const {
-    const config::v1::RevocationFetchConfig& fetch = config_.revocation_fetch();
-    RevocationFetcher::Options options;
-    options.urls = {fetch.urls().begin(), fetch.urls().end()};
-    options.follow_certificates = fetch.follow_certificates();
-    options.refresh_interval =
-        FromProtoOr(fetch.refresh_interval(), options.refresh_interval);
-    options.timeout = FromProtoOr(fetch.timeout(), options.timeout);
-    if (fetch.max_bytes() != 0) options.max_bytes = fetch.max_bytes();
-    options.allow_private = config_.allow_private_peers();
-    options.own_issuer_der = authority_->issuer().subject_der;
-    return options;
   }
 
   // The key under which authentication strings are hashed lies beside the
@@ -568,26 +543,7 @@ class CapfProcess final : public RunningService {
   absl::Status StartUpstream() {
     if (!config_.authority().has_est()) return absl::OkStatus();
     const config::v1::EstConfig& est = config_.authority().est();
-    const std::optional<EstUrl> url = ParseEstUrl(est.url());
-    if (!url.has_value()) return absl::InternalError("EST without a URL");
-    EstOptions options;
-    options.host = url->host;
-    options.port = url->port;
-    options.path_prefix = url->path_prefix;
-    options.timeout = FromProtoOr(est.timeout(), absl::Seconds(10));
-    SP_ASSIGN_OR_RETURN(const auto trust, ReadSmallFile(est.ca_file()));
-    options.trust_pem = trust.value_or("");
-    if (!est.certificate_file().empty()) {
-      SP_ASSIGN_OR_RETURN(const auto chain,
-                          ReadSmallFile(est.certificate_file()));
-      SP_ASSIGN_OR_RETURN(auto key, ReadSmallFile(est.key_file()));
-      options.certificate_chain_pem = chain.value_or("");
-      options.private_key_pem = Secret::Take(std::move(key).value_or(""));
-    }
-    if (!est.password_file().empty()) {
-      SP_ASSIGN_OR_RETURN(options.credentials,
-                          FirstLine(est.password_file(), "PASSWORD_MISSING"));
-    }
+    SP_ASSIGN_OR_RETURN(EstOptions options, EstOptionsOf(est));
     SP_ASSIGN_OR_RETURN(est_, EstClient::Create(std::move(options)));
     upstream_.emplace(*est_, *authority_, *trust_,
                       FromProtoOr(est.retry_interval(), absl::Minutes(1)),

@@ -419,8 +419,7 @@ TEST_F(CapfProcessTest, EventsComeAsTheyHappenAndNoneTwice) {
   grpc::ClientContext again;
   const auto resumed = watch(last, again, "a");
   ASSERT_TRUE(resumed->Read(&response));
-  EXPECT_EQ(response.event().certificate().serial(),
-            next.summary().serial());
+  EXPECT_EQ(response.event().certificate().serial(), next.summary().serial());
   again.TryCancel();
 }
 

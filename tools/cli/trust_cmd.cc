@@ -368,7 +368,7 @@ void AddTrustCommand(CLI::App& app, CliContext& context) {
   store(import);
   import->add_option("peer", options->peer, "HOST:PORT")->required();
   import->add_option("--starttls", options->starttls, "smtp, xmpp or ldap")
-      ->check(CLI::IsMember({"smtp", "xmpp", "ldap"}));
+      ->check(CLI::IsMember({"smtp", "xmpp", "ldap", "imap", "ftp"}));
   import->add_option("--confirm", options->confirm,
                      "SHA-256 of the certificate to trust");
   import->add_flag("--yes", options->yes, "Trust what is found, unseen");

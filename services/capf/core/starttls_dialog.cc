@@ -27,8 +27,10 @@ absl::StatusOr<StartTlsProtocol> StartTlsByName(std::string_view name) {
   if (name == "smtp") return StartTlsProtocol::kSmtp;
   if (name == "xmpp") return StartTlsProtocol::kXmpp;
   if (name == "ldap") return StartTlsProtocol::kLdap;
+  if (name == "imap") return StartTlsProtocol::kImap;
+  if (name == "ftp") return StartTlsProtocol::kFtp;
   return MakeError(absl::StatusCode::kInvalidArgument, "STARTTLS_UNKNOWN",
-                   "STARTTLS is known for smtp, xmpp and ldap");
+                   "STARTTLS is known for smtp, xmpp, ldap, imap and ftp");
 }
 
 StartTlsDialog::StartTlsDialog(StartTlsProtocol protocol, std::string_view host)
@@ -38,6 +40,8 @@ StartTlsDialog::StartTlsDialog(StartTlsProtocol protocol, std::string_view host)
       state_ = State::kDone;
       break;
     case StartTlsProtocol::kSmtp:
+    case StartTlsProtocol::kImap:
+    case StartTlsProtocol::kFtp:
       break;
     case StartTlsProtocol::kXmpp:
       output_ = "<?xml version='1.0'?><stream:stream to='" + std::string(host) +
@@ -75,6 +79,51 @@ absl::Status StartTlsDialog::OnSmtpLine(std::string_view line) {
       break;
   }
   return absl::OkStatus();
+}
+
+// RFC 3501 section 6.2.1.
+absl::Status StartTlsDialog::OnImapLine(std::string_view line) {
+  if (state_ == State::kGreeting) {
+    if (line.substr(0, 4) != "* OK") {
+      return Refused("the server does not greet as IMAP does");
+    }
+    output_ = "a STARTTLS\r\n";
+    state_ = State::kAsked;
+    return absl::OkStatus();
+  }
+  if (line.substr(0, 2) == "* ") return absl::OkStatus();
+  if (line.substr(0, 4) != "a OK") return Refused("the server says no");
+  state_ = State::kDone;
+  return absl::OkStatus();
+}
+
+// RFC 4217 section 4.
+absl::Status StartTlsDialog::OnFtpLine(std::string_view line) {
+  const bool greeting = state_ == State::kGreeting;
+  if (line.size() > 3 && line[3] == '-') return absl::OkStatus();
+  // A greeting of several lines has lines without a code.
+  if (greeting && line.substr(0, 3) != "220") {
+    const bool code = line.size() >= 3 && line[0] >= '1' && line[0] <= '5' &&
+                      (line.size() == 3 || line[3] == ' ');
+    return code ? Refused("the server says no") : absl::OkStatus();
+  }
+  if (!greeting && line.substr(0, 3) != "234") {
+    return Refused("the server says no");
+  }
+  if (greeting) output_ = "AUTH TLS\r\n";
+  state_ = greeting ? State::kAsked : State::kDone;
+  return absl::OkStatus();
+}
+
+absl::Status StartTlsDialog::OnLine(std::string_view line) {
+  switch (protocol_) {
+    case StartTlsProtocol::kImap:
+      return OnImapLine(line);
+    case StartTlsProtocol::kFtp:
+      return OnFtpLine(line);
+    default:
+      return OnSmtpLine(line);
+  }
 }
 
 absl::Status StartTlsDialog::OnXmpp() {
@@ -156,7 +205,7 @@ absl::Status StartTlsDialog::OnData(std::string_view data) {
              std::isspace(static_cast<unsigned char>(line.back())) != 0) {
         line.pop_back();
       }
-      status = OnSmtpLine(line);
+      status = OnLine(line);
     }
     if (!status.ok()) return status;
     if (state_ == before && input_.size() == size) return absl::OkStatus();

@@ -12,9 +12,10 @@
 
 namespace sallyport::capf {
 
-enum class StartTlsProtocol { kNone, kSmtp, kXmpp, kLdap };
+enum class StartTlsProtocol { kNone, kSmtp, kXmpp, kLdap, kImap, kFtp };
 
-// "", "smtp", "xmpp", "ldap". kInvalidArgument, reason STARTTLS_UNKNOWN.
+// "", "smtp", "xmpp", "ldap", "imap", "ftp". kInvalidArgument, reason
+// STARTTLS_UNKNOWN.
 absl::StatusOr<StartTlsProtocol> StartTlsByName(std::string_view name);
 
 // One dialog, from the client's side. Thread-compatible.
@@ -35,7 +36,10 @@ class StartTlsDialog {
  private:
   enum class State { kGreeting, kHello, kAsked, kDone };
 
+  absl::Status OnLine(std::string_view line);
   absl::Status OnSmtpLine(std::string_view line);
+  absl::Status OnImapLine(std::string_view line);
+  absl::Status OnFtpLine(std::string_view line);
   absl::Status OnXmpp();
   absl::Status OnLdap();
 

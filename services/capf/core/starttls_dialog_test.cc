@@ -29,6 +29,35 @@ TEST(StartTlsDialogTest, SmtpThatWillNot) {
   EXPECT_THAT(dialog.OnData("454 not now\r\n"), HasReason("STARTTLS_REFUSED"));
 }
 
+TEST(StartTlsDialogTest, Imap) {
+  StartTlsDialog dialog(StartTlsProtocol::kImap, "mail.test");
+  ASSERT_THAT(dialog.OnData("* OK [CAPABILITY IMAP4rev1 STARTTLS] hi\r\n"),
+              IsOk());
+  EXPECT_EQ(dialog.TakeOutput(), "a STARTTLS\r\n");
+  ASSERT_THAT(dialog.OnData("* NOTICE\r\na OK Begin\r\n"), IsOk());
+  EXPECT_TRUE(dialog.done());
+  for (const char* const no :
+       {"* BYE\r\n", "220 hi\r\n", "* OK hi\r\na NO not here\r\n",
+        "* OK hi\r\na OK Begin\r\n* injected\r\n"}) {
+    StartTlsDialog other(StartTlsProtocol::kImap, "mail.test");
+    EXPECT_THAT(other.OnData(no), HasReason("STARTTLS_REFUSED")) << no;
+  }
+}
+
+TEST(StartTlsDialogTest, Ftp) {
+  StartTlsDialog dialog(StartTlsProtocol::kFtp, "ftp.test");
+  ASSERT_THAT(dialog.OnData("220-Welcome\r\n to this\r\n220 ftp.test\r\n"),
+              IsOk());
+  EXPECT_EQ(dialog.TakeOutput(), "AUTH TLS\r\n");
+  ASSERT_THAT(dialog.OnData("234 Proceed.\r\n"), IsOk());
+  EXPECT_TRUE(dialog.done());
+  for (const char* const no : {"421 busy\r\n", "220 hi\r\n530 no\r\n",
+                               "220 hi\r\n234 go\r\n230 in\r\n"}) {
+    StartTlsDialog other(StartTlsProtocol::kFtp, "ftp.test");
+    EXPECT_THAT(other.OnData(no), HasReason("STARTTLS_REFUSED")) << no;
+  }
+}
+
 // CVE-2011-0411: what comes with the permission was said by anybody.
 TEST(StartTlsDialogTest, NothingFollowsInClear) {
   StartTlsDialog dialog(StartTlsProtocol::kSmtp, "mx.test");

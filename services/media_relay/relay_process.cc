@@ -56,6 +56,10 @@
 namespace sallyport::media_relay {
 namespace {
 
+// A loop comes round every second; after this long one hangs, however busy the
+// machine.
+constexpr absl::Duration kLongestTurn = absl::Seconds(5);
+
 using Config = config::v1::MediaRelayConfig;
 
 size_t Processors() {
@@ -91,6 +95,10 @@ class MediaRelay final : public RunningService {
           load_watch_->Tell();
           if (key_client_ != nullptr) key_client_->ReportNow();
         });
+  }
+
+  std::string WhatHangs() override {
+    return fleet_->SinceTurn() > kLongestTurn ? "a relay loop" : "";
   }
 
   bool IsIdle() override {

@@ -89,7 +89,7 @@ class TurnProcessTest : public testing::Test {
         ",\"ephemeral_ports\":true,\"loops\":", loops,
         ",\"turn_tls\":{\"certificate_file\":\"", turn_pair_.certificate_file,
         "\",\"key_file\":\"", turn_pair_.key_file, "\"}",
-        ",\"peer_policy\":{\"allowed_prefixes\":[\"127.0.0.1/32\",\"::1/"
+        ",\"peer_policy\":{\"allowed_prefixes\":[\"127.0.0.0/30\",\"::1/"
         "128\"]}",
         ",\"limits\":{\"max_allocations_per_subject\":100", limits_, "}", extra,
         ",\"keys_cache_file\":\"", process_.folder(), "/keys.cache\"}"));

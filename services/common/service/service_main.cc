@@ -199,6 +199,7 @@ class ServiceRun {
         *metrics_);
     runtime_->AddPort("metrics", http_->port());
     SP_ASSIGN_OR_RETURN(service_, options_.start(*runtime_));
+    SetLive(service_.get());
     ReadyHold* const hold = runtime_->hold_.get();
     if (hold == nullptr) return BecomeReady();
     waits_for_ = &hold->why;
@@ -252,6 +253,7 @@ class ServiceRun {
       runtime_->grpc_->Shutdown(kLastCallsGrace);
     }
     if (runtime_ != nullptr) runtime_->grpc_.reset();
+    SetLive(nullptr);
     service_.reset();
     http_.reset();
   }
@@ -263,6 +265,11 @@ class ServiceRun {
     SP_RETURN_IF_ERROR(WriteReadyFile());
     LogInfo("service ready", {{"ports", PortsJson()}});
     return absl::OkStatus();
+  }
+
+  void SetLive(RunningService* service) {
+    const absl::MutexLock lock(&live_mutex_);
+    live_ = service;
   }
 
   // From here on it does not become ready.
@@ -284,7 +291,13 @@ class ServiceRun {
           .content_type = "text/plain; version=0.0.4; charset=utf-8",
           .body = metrics_->Text() + ProcessMetricsText()};
     };
-    handlers["/healthz"] = [] { return HttpAnswer{.body = "ok\n"}; };
+    handlers["/healthz"] = [this] {
+      const absl::MutexLock lock(&live_mutex_);
+      const std::string hangs = live_ == nullptr ? "" : live_->WhatHangs();
+      return hangs.empty()
+                 ? HttpAnswer{.body = "ok\n"}
+                 : HttpAnswer{.code = 503, .body = hangs + " hangs\n"};
+    };
     // Stays true while draining: flows on a draining instance live only as
     // long as it is (design.md section 11).
     handlers["/readyz"] = [this, flag_answer] {
@@ -385,6 +398,9 @@ class ServiceRun {
   std::unique_ptr<MetricsHttp> http_;
   std::unique_ptr<ServiceRuntime> runtime_;
   std::unique_ptr<RunningService> service_;
+  absl::Mutex live_mutex_;
+  // While it may be asked.
+  RunningService* live_ ABSL_GUARDED_BY(live_mutex_) = nullptr;
 };
 
 int ServiceMain(int argc, char** argv, const ServiceOptions& options) {

@@ -51,6 +51,10 @@ class RunningService {
   virtual void Drain() = 0;
   // True when nothing lives any more; asked after Drain().
   virtual bool IsIdle() = 0;
+  // What no longer turns, in a few words; empty while all does. Asked for
+  // /healthz on threads of the HTTP server at any time of its life, so it must
+  // be thread-safe, and quick.
+  virtual std::string WhatHangs() { return ""; }
   // The configuration file changed to `next`, which ServiceOptions::check
   // found valid: takes over what it can, and gives the names of the top-level
   // fields that are now in force as `next` has them. All others wait for a

@@ -58,6 +58,9 @@ class ServiceProcess {
 
   const std::string& folder() const { return folder_; }
 
+  // Of the process that runs; 0: none.
+  pid_t pid() const { return pid_; }
+
  private:
   void Spawn();
   int WaitForEnd();

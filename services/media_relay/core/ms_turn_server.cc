@@ -348,6 +348,7 @@ PacketAction MsTurnServer::OnSend(const Context& context) {
     ++allocation->counters.dropped_no_permission;
     return PacketAction::Drop(DropReason::kNoPermission);
   }
+  ReadHeld(*allocation, peer->ip, context.sockets);
   return SendToPeer(*allocation, *peer, *data, context.now, context.sockets);
 }
 
@@ -375,6 +376,7 @@ PacketAction MsTurnServer::OnSetActive(const Context& context) {
   if (!allocation->Permit(peer->ip, context.now.mono)) {
     return refuse(StunError::kInsufficientCapacity);
   }
+  ReadHeld(*allocation, peer->ip, context.sockets);
   state.active = *peer;
   state.active_id = context.message.id();
   MsTurnWriter writer =
@@ -382,6 +384,15 @@ PacketAction MsTurnServer::OnSetActive(const Context& context) {
   writer.AddUint32(attr::kVersion, kOwnVersion);
   writer.AddIntegrity(state.key.bytes());
   return Finish(writer, context.path, context.reply);
+}
+
+void MsTurnServer::ReadHeld(const Allocation& allocation, const IpAddress& peer,
+                            SocketActions& sockets) {
+  if (!allocation.tcp) return;
+  for (const SocketId socket :
+       allocator_.peers().Release(allocation.relay_socket(), peer)) {
+    sockets.push_back(ReadPeer{socket});
+  }
 }
 
 PacketAction MsTurnServer::SendToPeer(Allocation& allocation,

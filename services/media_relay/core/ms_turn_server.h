@@ -74,6 +74,9 @@ class MsTurnServer {
   PacketAction Challenge(const Context& context, StunError error);
   PacketAction WrongIntegrity(const Context& context);
   // To `peer` from the allocation, over whatever it relays.
+  // What `peer`, permitted now, has connected before.
+  void ReadHeld(const Allocation& allocation, const IpAddress& peer,
+                SocketActions& sockets);
   PacketAction SendToPeer(Allocation& allocation, const Endpoint& peer,
                           ByteSpan data, Now now, SocketActions& sockets);
   TurnAnswer AnswerTo(const Context& context) const;

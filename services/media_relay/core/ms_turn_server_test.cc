@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
@@ -369,10 +370,49 @@ TEST_F(MsTurnServerTest, OverConnectionsRelaysConnections) {
       kNoSocket);
   EXPECT_TRUE(framed);
   EXPECT_FALSE(indication.sends());
+  // Those of others are held for three seconds, a few of them, unread.
+  const auto accept = [&](const char* ip, uint16_t port) {
+    return server_->OnPeerAccepted(open.socket, At(ip, port),
+                                   absl::MakeSpan(reply_), now_, indication,
+                                   framed);
+  };
+  const SocketId held = accept("8.8.4.4", 1234);
+  ASSERT_NE(held, kNoSocket);
+  EXPECT_TRUE(framed && server_->IsHeld(held));
+  Load("early");
+  EXPECT_EQ(server_->OnPeerUnit(held, packet_, now_).drop,
+            DropReason::kNoPermission);
+  std::vector<SocketId> strangers;
+  for (uint16_t i = 0; i < 7; ++i) {
+    strangers.push_back(accept("8.8.4.5", 2000 + i));
+    EXPECT_TRUE(server_->IsHeld(strangers.back()));
+  }
+  EXPECT_EQ(accept("8.8.4.6", 1), kNoSocket);
+  EXPECT_EQ(indication.drop, DropReason::kNoPermission);
+  // The client sends there: it is read, and what is sent goes over it.
+  sockets.clear();
   EXPECT_EQ(
-      server_->OnPeerAccepted(open.socket, At("8.8.4.4", 1234),
-                              absl::MakeSpan(reply_), now_, indication, framed),
-      kNoSocket);
+      say(kMsTurnControl, Message(MsTurnType::kSend,
+                                  To(At("8.8.4.4", 1234), "three", 4), true)),
+      "three");
+  EXPECT_EQ(action_.socket, held);
+  ASSERT_EQ(sockets.size(), 1u);
+  EXPECT_EQ(std::get<ReadPeer>(sockets[0]).socket, held);
+  EXPECT_FALSE(server_->IsHeld(held));
+  now_.mono += absl::Seconds(4);
+  sockets.clear();
+  server_->OnDeadline(now_, sockets);
+  EXPECT_EQ(sockets.size(), strangers.size());
+  for (const SocketAction& action : sockets) {
+    EXPECT_NE(std::get<CloseSocket>(action).socket, held);
+  }
+  // One that the peer made just when a Send wanted to.
+  sockets.clear();
+  say(kMsTurnControl,
+      Message(MsTurnType::kSend, To(At("8.8.4.7", 1234), "four", 5), true));
+  const SocketId wanted = std::get<ConnectPeer>(sockets.at(0)).socket;
+  EXPECT_EQ(accept("8.8.4.7", 1234), wanted);
+  EXPECT_TRUE(framed);
 }
 
 TEST(MsSequenceWindowTest, TakesEachNumberOnce) {

@@ -153,9 +153,13 @@ struct SendDatagram {
   Endpoint to;
   std::string bytes;
 };
+// A framed connection that was held: what its peer says is read from now on.
+struct ReadPeer {
+  SocketId socket;
+};
 using SocketAction =
     std::variant<OpenSocket, CloseSocket, SendDatagram, OpenTcp, ConnectPeer,
-                 JoinStreams, MoveStream>;
+                 JoinStreams, MoveStream, ReadPeer>;
 using SocketActions = absl::InlinedVector<SocketAction, 4>;
 
 }  // namespace sallyport::media_relay

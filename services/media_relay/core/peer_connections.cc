@@ -1,5 +1,6 @@
 #include "services/media_relay/core/peer_connections.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -65,6 +66,32 @@ void PeerConnections::Bind(PeerConnection& connection, SocketId client) {
   connection.client = client;
   by_client_[client] = &connection;
   deadlines_.Erase(connection.socket);
+}
+
+size_t PeerConnections::HeldOf(SocketId allocation) const {
+  const auto it = by_allocation_.find(allocation);
+  if (it == by_allocation_.end()) return 0;
+  return static_cast<size_t>(std::count_if(
+      it->second.begin(), it->second.end(), [](const PeerConnection* c) {
+        return c->state == PeerConnection::State::kHeld;
+      }));
+}
+
+std::vector<SocketId> PeerConnections::Release(SocketId allocation,
+                                               const IpAddress& peer) {
+  std::vector<SocketId> released;
+  const auto it = by_allocation_.find(allocation);
+  if (it == by_allocation_.end()) return released;
+  for (PeerConnection* const connection : it->second) {
+    if (connection->state != PeerConnection::State::kHeld ||
+        connection->peer.ip != peer) {
+      continue;
+    }
+    connection->state = PeerConnection::State::kFramed;
+    deadlines_.Erase(connection->socket);
+    released.push_back(connection->socket);
+  }
+  return released;
 }
 
 void PeerConnections::Remove(SocketId socket) {

@@ -24,6 +24,9 @@ namespace sallyport::media_relay {
 // 5.2 and 5.3).
 inline constexpr absl::Duration kPeerConnectTimeout = absl::Seconds(30);
 inline constexpr absl::Duration kConnectionBindTimeout = absl::Seconds(30);
+// How long a framed connection of a peer waits, unread, for its permission: two
+// clients that send to each other's relayed addresses do so at about one time.
+inline constexpr absl::Duration kHeldTimeout = absl::Seconds(3);
 
 struct PeerConnection {
   enum class State : uint8_t {
@@ -31,6 +34,7 @@ struct PeerConnection {
     kUnbound,     // up; its data waits in the kernel until the client binds
     kBound,       // joined with a connection of the client
     kFramed,      // its data goes over the client's control connection
+    kHeld,        // will be framed if the client permits the peer in time
   };
 
   SocketId socket = kNoSocket;
@@ -48,6 +52,8 @@ class PeerConnections {
  public:
   // Connections of one allocation, at most.
   static constexpr size_t kMaxPerAllocation = 32;
+  // Of them kHeld.
+  static constexpr size_t kMaxHeld = 8;
 
   // `random` must outlive this object; `loop` is below 256.
   PeerConnections(RandomSource& random, size_t loop)
@@ -71,6 +77,10 @@ class PeerConnections {
     deadlines_.Set(connection.socket, deadline);
   }
   void Bind(PeerConnection& connection, SocketId client);
+  size_t HeldOf(SocketId allocation) const;
+  // `peer` is permitted now: what it has held is framed from here on. Returns
+  // the sockets.
+  std::vector<SocketId> Release(SocketId allocation, const IpAddress& peer);
   // Nothing happens if it is not here.
   void Remove(SocketId socket);
   // The sockets of one allocation.

@@ -107,6 +107,7 @@ class RelayCore {
   SocketId OnPeerAccepted(SocketId relay_socket, const Endpoint& peer,
                           absl::Span<uint8_t> reply, Now now,
                           PacketAction& indication, bool& framed);
+  bool IsHeld(SocketId peer) { return turn_.IsHeld(peer); }
   PacketAction OnPeerConnected(SocketId peer, const absl::Status& status,
                                absl::Span<uint8_t> reply, Now now,
                                SocketActions& sockets) {

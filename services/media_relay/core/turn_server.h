@@ -116,6 +116,7 @@ class TurnServer {
     return tcp_.OnPeerAccepted(relay_socket, peer, reply, now, indication,
                                framed);
   }
+  bool IsHeld(SocketId peer) { return tcp_.IsHeld(peer); }
   PacketAction OnPeerConnected(SocketId peer, const absl::Status& status,
                                absl::Span<uint8_t> reply, Now now,
                                SocketActions& sockets);

@@ -114,20 +114,32 @@ SocketId TurnTcp::OnPeerAccepted(SocketId relay_socket, const Endpoint& peer,
     indication = PacketAction::Drop(DropReason::kPeerRefused);
     return kNoSocket;
   }
-  if (!allocation->IsPermitted(peer.ip, now.mono)) {
+  PeerConnections& peers = allocator_.peers();
+  framed = allocation->dialect == TurnDialect::kMsTurn;
+  const bool permitted = allocation->IsPermitted(peer.ip, now.mono);
+  if (!permitted &&
+      (!framed || peers.HeldOf(relay_socket) >= PeerConnections::kMaxHeld)) {
     ++allocation->counters.dropped_no_permission;
     indication = PacketAction::Drop(DropReason::kNoPermission);
     return kNoSocket;
   }
-  PeerConnections& peers = allocator_.peers();
-  framed = allocation->dialect == TurnDialect::kMsTurn;
-  PeerConnection* const connection =
-      peers.FindTo(relay_socket, peer) != nullptr
-          ? nullptr
-          : peers.Add(allocator_.ids().Next(), relay_socket, peer,
-                      framed ? State::kFramed : State::kUnbound,
-                      framed ? MonoTime::InfiniteFuture()
-                             : now.mono + kConnectionBindTimeout);
+  PeerConnection* connection = peers.FindTo(relay_socket, peer);
+  if (connection != nullptr && connection->state == State::kFramed) {
+    // A Send wanted to make it just when the peer did.
+    indication = PacketAction();
+    return connection->socket;
+  }
+  const State state = !framed     ? State::kUnbound
+                      : permitted ? State::kFramed
+                                  : State::kHeld;
+  const MonoTime deadline = state == State::kFramed ? MonoTime::InfiniteFuture()
+                            : state == State::kHeld
+                                ? now.mono + kHeldTimeout
+                                : now.mono + kConnectionBindTimeout;
+  connection = connection != nullptr
+                   ? nullptr
+                   : peers.Add(allocator_.ids().Next(), relay_socket, peer,
+                               state, deadline);
   if (connection == nullptr) {
     indication = PacketAction::Drop(DropReason::kTooManySources);
     return kNoSocket;

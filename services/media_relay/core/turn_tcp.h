@@ -57,10 +57,17 @@ class TurnTcp {
                                SocketActions& sockets, StunError& error);
   // A connection that `peer` made to a relayed address (section 5.3): its id,
   // and what the client is told; or kNoSocket, and it is to be closed. One to
-  // an MS-TURN allocation is `framed`: see ConnectPeer.
+  // an MS-TURN allocation is `framed`: see ConnectPeer. It may be the id of a
+  // ConnectPeer, which it then takes the place of, or IsHeld(): not to be read
+  // before a ReadPeer.
   SocketId OnPeerAccepted(SocketId relay_socket, const Endpoint& peer,
                           absl::Span<uint8_t> reply, Now now,
                           PacketAction& indication, bool& framed);
+  bool IsHeld(SocketId peer) {
+    const PeerConnection* connection = allocator_.peers().Find(peer);
+    return connection != nullptr &&
+           connection->state == PeerConnection::State::kHeld;
+  }
   // By the peer or an error.
   void OnPeerClosed(SocketId peer, SocketActions& sockets) {
     allocator_.EndPeer(peer, sockets);

@@ -33,6 +33,11 @@
 #include "services/media_relay/io/turn_stream_front.h"
 
 namespace sallyport::media_relay {
+namespace {
+
+constexpr absl::Duration kAwaitAccept = absl::Seconds(2);
+
+}  // namespace
 
 // One connection to a peer. Loop thread only.
 class PeerStreams::Peer final : public StreamHandler {
@@ -61,9 +66,19 @@ class PeerStreams::Peer final : public StreamHandler {
     options.max_write_buffer = kJoinedBuffer;
     SP_ASSIGN_OR_RETURN(tcp_, TcpStream::Accept(streams_.loop_, std::move(fd),
                                                 from, options, *this));
-    if (!framed) tcp_->PauseReading();
+    if (!framed || streams_.core_.IsHeld(id_)) tcp_->PauseReading();
     return absl::OkStatus();
   }
+
+  // Both ends connect at once, over the same two ports: the far side's came
+  // first, so that ours cannot be made, and is about to be accepted.
+  void Await() {
+    pace_.Wait(streams_.owner_.ReadNow().mono + kAwaitAccept, [this] {
+      streams_.Report(id_, absl::UnavailableError("no connection"));
+    });
+  }
+  // Nothing has come of it yet?
+  bool awaits() const { return connecting_ && tcp_ == nullptr; }
 
   void Join(SocketId client) {
     client_ = client;
@@ -87,12 +102,13 @@ class PeerStreams::Peer final : public StreamHandler {
     waiting_.append(AsText(octets));
     return true;
   }
-  size_t waiting() const { return tcp_->buffered(); }
+  size_t waiting() const { return tcp_ == nullptr ? 0 : tcp_->buffered(); }
   void Finish() { tcp_->Finish(); }
 
   void OnOpen() override {
     if (!connecting_) return;
     connecting_ = false;
+    pace_.Stop();
     if (!waiting_.empty()) (void)tcp_->Write(AsBytes(waiting_));
     waiting_ = std::string();
     streams_.Report(id_, absl::OkStatus());
@@ -209,7 +225,17 @@ void PeerStreams::OnAccept(SocketId listener, UniqueFd fd,
   const SocketId id = core_.OnPeerAccepted(
       listener, {IpAddress::FromBytes(from.ip_bytes()), from.port()},
       absl::MakeSpan(reply), owner_.ReadNow(), indication, framed);
-  if (id != kNoSocket) {
+  const auto present = peers_.find(id);
+  if (id != kNoSocket && present != peers_.end()) {
+    Peer& peer = *present->second;
+    if (peer.awaits()) {
+      if (peer.Accept(std::move(fd), from, framed).ok()) {
+        peer.OnOpen();
+      } else {
+        Report(id, absl::UnavailableError("no connection"));
+      }
+    }
+  } else if (id != kNoSocket) {
     auto peer = std::make_unique<Peer>(*this, id);
     if (peer->Accept(std::move(fd), from, framed).ok()) {
       peers_[id] = std::move(peer);
@@ -224,11 +250,12 @@ void PeerStreams::OnAccept(SocketId listener, UniqueFd fd,
 void PeerStreams::Connect(const ConnectPeer& connect) {
   auto peer = std::make_unique<Peer>(*this, connect.socket);
   const absl::Status status = peer->Connect(connect);
-  if (status.ok()) {
-    peers_[connect.socket] = std::move(peer);
-  } else {
+  if (!status.ok() && !connect.framed) {
     Report(connect.socket, status);
+    return;
   }
+  if (!status.ok()) peer->Await();
+  peers_[connect.socket] = std::move(peer);
 }
 
 void PeerStreams::Report(SocketId peer, const absl::Status& status) {
@@ -237,6 +264,11 @@ void PeerStreams::Report(SocketId peer, const absl::Status& status) {
       peer, status, absl::MakeSpan(reply), owner_.ReadNow(), actions_);
   if (answer.sends()) clients_.Send(answer, /*media=*/false);
   owner_.AfterInput();
+}
+
+void PeerStreams::Read(SocketId peer) {
+  const auto it = peers_.find(peer);
+  if (it != peers_.end()) it->second->Resume();
 }
 
 void PeerStreams::Join(SocketId peer, SocketId client) {

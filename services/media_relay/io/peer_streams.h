@@ -41,6 +41,7 @@ class PeerStreams final : public OctetSink {
   absl::Status Open(const OpenTcp& open);
   void Connect(const ConnectPeer& connect);
   void Join(SocketId peer, SocketId client);
+  void Read(SocketId peer);
   void Close(SocketId socket);
   // One of ours, open or connecting?
   bool Has(SocketId socket) const {

@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "services/common/net/unique_fd.h"
 #include "services/common/random/random_source.h"
 #include "services/common/status/status_macros.h"
@@ -261,6 +262,14 @@ size_t RelayFleet::LoopOf(std::string_view tenant,
 
 absl::Status RelayFleet::Post(size_t loop, RelayLoop::Command&& command) {
   return loops_[loop]->Post(std::move(command));
+}
+
+absl::Duration RelayFleet::SinceTurn() const {
+  absl::Duration longest;
+  for (const std::unique_ptr<RelayLoop>& loop : loops_) {
+    longest = std::max(longest, loop->SinceTurn());
+  }
+  return longest;
 }
 
 void RelayFleet::PostToAll(

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/clock.h"
 #include "services/media_relay/core/allocation_quota.h"
@@ -107,6 +108,9 @@ class RelayFleet {
   // The loop that holds, or will hold, this session.
   size_t LoopOf(std::string_view tenant, std::string_view session) const;
   absl::Status Post(size_t loop, RelayLoop::Command&& command);
+
+  // Of the loop that came round longest ago.
+  absl::Duration SinceTurn() const;
 
   // Runs `command` on every loop and then `done`, once, on the last of them.
   // A loop whose mailbox is full counts as done with its status in `done`.

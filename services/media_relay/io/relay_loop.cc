@@ -185,6 +185,7 @@ void RelayLoop::Start() {
       // Not being allowed to pin costs speed, nothing else.
       (void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
     }
+    (void)pthread_setname_np(pthread_self(), "relay_loop");
     OnTimer();
     OnSecond();
     loop_->Run();
@@ -279,6 +280,8 @@ void RelayLoop::PerformOne(const SocketAction& action) {
   } else if (const auto* join = std::get_if<JoinStreams>(&action)) {
     streams_->Join(join->client, join->peer);
     peers_->Join(join->peer, join->client);
+  } else if (const auto* read = std::get_if<ReadPeer>(&action)) {
+    peers_->Read(read->socket);
   } else if (const auto* move = std::get_if<MoveStream>(&action)) {
     MoveAway(*move);
   }
@@ -354,8 +357,16 @@ void RelayLoop::TellNotices() {
   }
 }
 
+absl::Duration RelayLoop::SinceTurn() const {
+  const int64_t turned = turned_.load(std::memory_order_relaxed);
+  if (turned == 0) return absl::ZeroDuration();
+  return clock_.MonoNow().since_origin() - absl::Nanoseconds(turned);
+}
+
 void RelayLoop::OnSecond() {
   const MonoTime now = clock_.MonoNow();
+  turned_.store(absl::ToInt64Nanoseconds(now.since_origin()),
+                std::memory_order_relaxed);
   core_.OnForwarded(flows_->CollectKernel());
   const RelayCoreStats& stats = core_.stats();
   const TurnServerStats turn = core_.turn().stats();

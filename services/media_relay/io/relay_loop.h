@@ -5,6 +5,7 @@
 #define SALLYPORT_SERVICES_MEDIA_RELAY_IO_RELAY_LOOP_H_
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -145,6 +146,10 @@ class RelayLoop final : private TurnStreamFront::Owner {
 
   void Start();
 
+  // How long ago the loop last came round, which it does every second. Zero
+  // before it has started. Thread-safe.
+  absl::Duration SinceTurn() const;
+
   // Runs `command` on the loop. RESOURCE_EXHAUSTED when too many wait;
   // `command` is then untouched.
   absl::Status Post(Command&& command);
@@ -211,6 +216,7 @@ class RelayLoop final : private TurnStreamFront::Owner {
   uint64_t packets_per_second_ = 0;
   uint64_t bits_per_second_ = 0;
   double load_ = 0;
+  std::atomic<int64_t> turned_ = 0;  // nanoseconds since the origin; 0: not yet
   std::thread thread_;
 };
 

@@ -1,0 +1,311 @@
+// What runs out, hangs or comes unasked, on the real process: the answer in the
+// protocol's words, and full recovery.
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/net/socket_address.h"
+#include "services/common/net/udp_socket.h"
+#include "services/common/random/random_source.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/stun_message.h"
+#include "services/media_relay/core/stun_writer.h"
+#include "services/media_relay/core/turn_test_client.h"
+#include "services/media_relay/turn_process.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+// A datagram client of 127.0.0.1.
+class Client {
+ public:
+  explicit Client(RandomSource& random, const std::string& subject = "subject")
+      : turn_(absl::Now(), random, absl::Hours(1), subject),
+        udp_(UdpSocket::Bind(*SocketAddress::FromIp("127.0.0.1", 0)).value()) {
+    timeval patience = {0, 400'000};
+    setsockopt(udp_.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    fcntl(udp_.fd(), F_SETFL, fcntl(udp_.fd(), F_GETFL) & ~O_NONBLOCK);
+  }
+
+  Endpoint endpoint() const {
+    return {IpAddress::FromBytes(udp_.local_address().ip_bytes()),
+            udp_.local_address().port()};
+  }
+  void Send(const std::string& bytes, const Endpoint& to) {
+    OutgoingDatagram datagram;
+    datagram.payload = AsBytes(bytes);
+    datagram.peer = to.ToSocketAddress();
+    (void)udp_.SendOne(datagram);
+  }
+  std::string Receive() {
+    std::string bytes(2048, '\0');
+    const ssize_t size = recv(udp_.fd(), bytes.data(), bytes.size(), 0);
+    bytes.resize(size < 0 ? 0 : static_cast<size_t>(size));
+    return bytes;
+  }
+  std::string Ask(const std::string& bytes, const Endpoint& to) {
+    for (int i = 0; i < 8; ++i) {
+      Send(bytes, to);
+      const std::string answer = Receive();
+      if (!answer.empty()) return answer;
+    }
+    return "";
+  }
+  int Allocate(const Endpoint& relay) {
+    const auto udp = [](StunWriter& w) {
+      w.AddUint32(stun_attribute::kRequestedTransport, 17u << 24);
+    };
+    turn_.TakeChallenge(Ask(turn_.Bare(StunMethod::kAllocate, udp), relay));
+    const std::string answer =
+        Ask(turn_.Signed(StunMethod::kAllocate, udp), relay);
+    const auto message = ParseStunMessage(AsBytes(answer));
+    if (message.ok()) {
+      relayed = message->FindXorAddress(stun_attribute::kXorRelayedAddress)
+                    .value_or(Endpoint());
+    }
+    return TurnTestClient::CodeOf(answer);
+  }
+  int Do(StunMethod method, const TurnTestClient::Fill& fill,
+         const Endpoint& relay) {
+    return TurnTestClient::CodeOf(Ask(turn_.Signed(method, fill), relay));
+  }
+
+  TurnTestClient turn_;
+  Endpoint relayed;
+
+ private:
+  UdpSocket udp_;
+};
+
+class TurnFaultsTest : public TurnProcessTest {
+ protected:
+  Endpoint Relay() {
+    return {*IpAddress::Parse("127.0.0.1"),
+            static_cast<uint16_t>(process_.port("stun_udp"))};
+  }
+  // All threads of the relay that run a loop.
+  std::vector<int> LoopThreads() {
+    const std::string folder = absl::StrCat("/proc/", process_.pid(), "/task");
+    std::vector<int> threads;
+    DIR* const dir = opendir(folder.c_str());
+    while (const dirent* entry = readdir(dir)) {
+      std::string name;
+      std::ifstream(absl::StrCat(folder, "/", entry->d_name, "/comm")) >> name;
+      if (name == "relay_loop") threads.push_back(std::atoi(entry->d_name));
+    }
+    closedir(dir);
+    return threads;
+  }
+  bool IsLive() {
+    return process_.HttpGet("/healthz").find(" 200 ") != std::string::npos;
+  }
+};
+
+TEST_F(TurnFaultsTest, PortsRunOut508AndComeBack) {
+  Start(1,
+        ",\"relay_port_min\":52000,\"relay_port_max\":52007,"
+        "\"port_quarantine\":\"1s\"");
+  std::vector<std::unique_ptr<Client>> clients;
+  int made = 0;
+  for (int i = 0; i < 9; ++i) {
+    clients.push_back(std::make_unique<Client>(random_));
+    const int code = clients.back()->Allocate(Relay());
+    if (code == 0) {
+      ++made;
+    } else {
+      EXPECT_EQ(code, 508);
+    }
+  }
+  // Another program of this host may hold one.
+  EXPECT_GE(made, 6);
+  EXPECT_LE(made, 8);
+  for (const auto& client : clients) {
+    client->Do(
+        StunMethod::kRefresh,
+        [](StunWriter& w) { w.AddUint32(stun_attribute::kLifetime, 0); },
+        Relay());
+  }
+  absl::SleepFor(absl::Milliseconds(1200));
+  int again = 0;
+  for (int i = 0; i < made; ++i) {
+    Client client(random_);
+    if (client.Allocate(Relay()) == 0) ++again;
+  }
+  EXPECT_EQ(again, made);
+  EXPECT_GE(Metric("sallyport_media_relay_turn_errors_total{code="
+                   "\"insufficient_capacity\"}"),
+            1);
+}
+
+// A socket for each port, and no descriptors left.
+TEST_F(TurnFaultsTest, DescriptorsRunOut508AndComeBack) {
+  Start(1, ",\"relay_sockets\":\"per_port\"");
+  Client first(random_);
+  ASSERT_EQ(first.Allocate(Relay()), 0);
+  // As many as it has now: nothing can be opened.
+  int open = 0;
+  DIR* const dir =
+      opendir(absl::StrCat("/proc/", process_.pid(), "/fd").c_str());
+  while (readdir(dir) != nullptr) ++open;
+  closedir(dir);
+  rlimit before;
+  ASSERT_EQ(prlimit(process_.pid(), RLIMIT_NOFILE, nullptr, &before), 0);
+  const rlimit none = {static_cast<rlim_t>(open - 3), before.rlim_max};
+  ASSERT_EQ(prlimit(process_.pid(), RLIMIT_NOFILE, &none, nullptr), 0);
+  Client second(random_);
+  EXPECT_EQ(second.Allocate(Relay()), 508);
+  // What stands goes on, over UDP at least; TCP waits.
+  EXPECT_EQ(first.Do(StunMethod::kRefresh, nullptr, Relay()), 0);
+  EXPECT_EQ(first.Do(
+                StunMethod::kCreatePermission,
+                [&](StunWriter& w) {
+                  w.AddXorAddress(stun_attribute::kXorPeerAddress,
+                                  second.endpoint());
+                },
+                Relay()),
+            0);
+  ASSERT_EQ(prlimit(process_.pid(), RLIMIT_NOFILE, &before, nullptr), 0);
+  EXPECT_EQ(second.Allocate(Relay()), 0);
+  ExpectAllReceived(Uclient(process_.port("stun_tcp"), "-t -y -c"), 50);
+  EXPECT_TRUE(IsLive());
+}
+
+// A stalled loop is not alive (the chart's livenessProbe asks /healthz); one
+// that turns again is.
+TEST_F(TurnFaultsTest, AStalledLoopIsSeenByLiveness) {
+  Start(2);
+  EXPECT_TRUE(IsLive());
+  const std::vector<int> loops = LoopThreads();
+  ASSERT_EQ(loops.size(), 2u);
+  if (ptrace(PTRACE_SEIZE, loops[0], nullptr, nullptr) != 0) {
+    GTEST_SKIP() << "not possible here: ptrace";
+  }
+  ASSERT_EQ(ptrace(PTRACE_INTERRUPT, loops[0], nullptr, nullptr), 0);
+  int status = 0;
+  ASSERT_EQ(waitpid(loops[0], &status, __WALL), loops[0]);
+  absl::SleepFor(absl::Seconds(2));
+  EXPECT_TRUE(IsLive());  // busy, perhaps
+  bool live = true;
+  for (int i = 0; i < 50 && live; ++i) {
+    absl::SleepFor(absl::Milliseconds(100));
+    live = IsLive();
+  }
+  EXPECT_FALSE(live);
+  EXPECT_NE(process_.HttpGet("/healthz").find("a relay loop hangs"),
+            std::string::npos);
+  ASSERT_EQ(ptrace(PTRACE_DETACH, loops[0], nullptr, nullptr), 0);
+  for (int i = 0; i < 50 && !live; ++i) {
+    absl::SleepFor(absl::Milliseconds(100));
+    live = IsLive();
+  }
+  EXPECT_TRUE(live);
+  ExpectAllReceived(Uclient(process_.port("stun_udp"), "-y -c"), 50);
+}
+
+// Enable Security's sprayrtp: a third party sends RTP, STUN and ChannelData to
+// every relay port while allocations are made and used. None of it reaches a
+// client or a peer, and none of theirs reaches it.
+TEST_F(TurnFaultsTest, WhatIsSprayedOverTheRangeReachesNobody) {
+  Start(2, ",\"relay_port_min\":53000,\"relay_port_max\":53999");
+  std::atomic<bool> over = false;
+  Client stranger(random_);
+  std::atomic<int> sprayed = 0;
+  std::thread spraying([&] {
+    std::string rtp(172, 'S');
+    rtp.replace(0, 12, std::string("\x80\x00\x00\x01\0\0\0\xA0\0\0\0\x07", 12));
+    const std::string binding = stranger.turn_.Bare(StunMethod::kBinding);
+    const std::string channel = std::string("\x40\x00\x00\x04SSSS", 8);
+    while (!over) {
+      for (uint16_t port = 53000; port <= 53999 && !over; ++port) {
+        const Endpoint to = {*IpAddress::Parse("127.0.0.1"), port};
+        stranger.Send(rtp, to);
+        stranger.Send(binding, to);
+        stranger.Send(channel, to);
+        sprayed += 3;
+        if (port % 50 == 0) absl::SleepFor(absl::Milliseconds(1));
+      }
+    }
+  });
+  int wrong = 0;
+  int right = 0;
+  for (int round = 0; round < 20; ++round) {
+    Client client(random_);
+    // The peer's address is not the stranger's.
+    auto peer = UdpSocket::Bind(*SocketAddress::FromIp("127.0.0.2", 0)).value();
+    const Endpoint at = {IpAddress::FromBytes(peer.local_address().ip_bytes()),
+                         peer.local_address().port()};
+    ASSERT_EQ(client.Allocate(Relay()), 0);
+    ASSERT_EQ(client.Do(
+                  StunMethod::kChannelBind,
+                  [&](StunWriter& w) {
+                    w.AddUint32(stun_attribute::kChannelNumber, 0x4000u << 16);
+                    w.AddXorAddress(stun_attribute::kXorPeerAddress, at);
+                  },
+                  Relay()),
+              0);
+    for (int i = 0; i < 20; ++i) {
+      client.Send(std::string("\x40\x00\x00\x04mine", 8), Relay());
+      OutgoingDatagram back;
+      back.payload = AsBytes("back");
+      back.peer = client.relayed.ToSocketAddress();
+      ASSERT_TRUE(peer.SendOne(back).ok());
+    }
+    for (std::string got; !(got = client.Receive()).empty();) {
+      ++(got == std::string("\x40\x00\x00\x04"
+                            "back",
+                            8)
+             ? right
+             : wrong);
+      if (right % 20 == 0) break;
+    }
+    std::array<char, 2048> buffer;
+    absl::SleepFor(absl::Milliseconds(20));
+    for (ssize_t size; (size = recv(peer.fd(), buffer.data(), buffer.size(),
+                                    MSG_DONTWAIT)) > 0;) {
+      if (std::string(buffer.data(), static_cast<size_t>(size)) != "mine") {
+        ++wrong;
+      }
+    }
+    client.Do(
+        StunMethod::kRefresh,
+        [](StunWriter& w) { w.AddUint32(stun_attribute::kLifetime, 0); },
+        Relay());
+  }
+  over = true;
+  spraying.join();
+  EXPECT_GT(sprayed, 10'000);
+  EXPECT_EQ(wrong, 0);
+  EXPECT_GE(right, 390);
+  EXPECT_EQ(stranger.Receive(), "");  // nothing leaked to it
+  // Told every second.
+  double dropped = 0;
+  for (int i = 0; i < 30 && dropped < 1; ++i) {
+    absl::SleepFor(absl::Milliseconds(100));
+    dropped =
+        Metric("sallyport_media_relay_drops_total{reason=\"no_permission\"}");
+  }
+  EXPECT_GE(dropped, 1);
+}
+
+}  // namespace
+}  // namespace sallyport::media_relay

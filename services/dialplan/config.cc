@@ -6,12 +6,15 @@
 #include "absl/time/time.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/config/server_config.h"
+#include "services/common/net/socket_address.h"
 #include "services/common/sql/store_config.h"
 
 namespace sallyport::dialplan {
 namespace {
 
 constexpr uint32_t kMaxHistory = 1'000'000;
+constexpr uint32_t kMaxCpu = 1024;  // CPU_SETSIZE
+constexpr uint32_t kMaxConnections = 100'000;
 
 size_t Or(uint32_t value, size_t if_zero) {
   return value == 0 ? if_zero : value;
@@ -35,6 +38,21 @@ void ValidateConfig(const config::v1::DialplanConfig& config,
   CheckDuration("audit_retention", config.audit_retention(), faults);
   CheckDuration("replica_poll_interval", config.replica_poll_interval(),
                 faults);
+  const config::v1::DecisionListener& decisions = config.decision_listener();
+  if (!decisions.listen_address().empty() &&
+      !SocketAddress::Parse(decisions.listen_address()).ok()) {
+    faults->Add("decision_listener.listen_address", "must be ip:port");
+  }
+  CheckDuration("decision_listener.busy_poll", decisions.busy_poll(), faults);
+  if (FromProto(decisions.busy_poll()) > absl::Seconds(1)) {
+    faults->Add("decision_listener.busy_poll", "must be at most 1 s");
+  }
+  if (decisions.cpu() >= kMaxCpu) {
+    faults->Add("decision_listener.cpu", "must be less than 1024");
+  }
+  if (decisions.max_connections() > kMaxConnections) {
+    faults->Add("decision_listener.max_connections", "must be at most 100000");
+  }
   for (int i = 0; i < config.edges_size(); ++i) {
     CheckClientConfig("edges[" + std::to_string(i) + "]", config.edges(i),
                       /*required=*/true, faults);

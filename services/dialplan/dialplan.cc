@@ -15,6 +15,7 @@
 #include "services/common/config/proto_time.h"
 #include "services/common/log/log.h"
 #include "services/common/random/system_random.h"
+#include "services/common/rpc/grpc_loop_server.h"
 #include "services/common/sql/postgres_listener.h"
 #include "services/common/sql/sql_database.h"
 #include "services/common/sql/store_config.h"
@@ -35,6 +36,7 @@
 #include "services/dialplan/rpc/change_methods.h"
 #include "services/dialplan/rpc/consumer_status.h"
 #include "services/dialplan/rpc/consumer_table.h"
+#include "services/dialplan/rpc/decision_methods.h"
 #include "services/dialplan/rpc/dialplan_service.h"
 #include "services/dialplan/rpc/finding_methods.h"
 #include "services/dialplan/rpc/plan_resolver.h"
@@ -68,6 +70,8 @@ class Dialplan final : public RunningService {
         Neighbours::Create(runtime.server_config(), NeighbourOptions(config)));
     SP_ASSIGN_OR_RETURN(
         edges_, EdgeRecords::Create(runtime.server_config(), config.edges()));
+    decisions_.emplace(policy_, resolver_, &runtime.metrics());
+    SP_RETURN_IF_ERROR(StartDecisions(config, runtime));
     const absl::Status opened = OpenStore(config, runtime);
     if (opened.ok()) return runtime.StartGrpc(policy_, {&*service_});
     if (!config.store().has_postgres() || !absl::IsUnavailable(opened)) {
@@ -79,6 +83,37 @@ class Dialplan final : public RunningService {
     SP_RETURN_IF_ERROR(runtime.StartGrpc(policy_, {&*service_}));
     opener_ = std::thread(
         [this, &config, &runtime] { KeepOpening(config, runtime); });
+    return absl::OkStatus();
+  }
+
+  // They answer UNAVAILABLE until there is a plan.
+  absl::Status StartDecisions(const config::v1::DialplanConfig& config,
+                              ServiceRuntime& runtime) {
+    const config::v1::DecisionListener& listener = config.decision_listener();
+    if (listener.listen_address().empty()) return absl::OkStatus();
+    GrpcLoopServerOptions options;
+    options.listen_address = listener.listen_address();
+    options.tls = config.server().tls();
+    options.tls_refresh = FromProtoOr(config.server().tls_refresh_interval(),
+                                      options.tls_refresh);
+    options.policy = &policy_;
+    options.metrics = &runtime.metrics();
+    options.health = [this](std::string_view name) {
+      return decisions_->Health(name);
+    };
+    options.busy_poll = FromProtoOr(listener.busy_poll(), absl::ZeroDuration());
+    if (listener.has_cpu()) options.cpu = static_cast<int>(listener.cpu());
+    if (listener.max_connections() != 0) {
+      options.max_connections = listener.max_connections();
+    }
+    if (config.server().max_concurrent_streams() != 0) {
+      options.connection.max_streams = config.server().max_concurrent_streams();
+    }
+    options.connection.longest_call = FromProtoOr(
+        config.server().request_timeout(), options.connection.longest_call);
+    SP_ASSIGN_OR_RETURN(listener_for_decisions_,
+                        GrpcLoopServer::Start(options, decisions_->Methods()));
+    runtime.AddPort("decisions", listener_for_decisions_->port());
     return absl::OkStatus();
   }
 
@@ -145,6 +180,7 @@ class Dialplan final : public RunningService {
     service_->Begin({policy_, board_, *methods_, *changes_, *findings_, *audit_,
                      *security_, resolver_, *evaluator_, *watch_, *routes_,
                      consumers_, roll_.has_value() ? &*roll_ : nullptr});
+    decisions_->Open();
     return absl::OkStatus();
   }
 
@@ -193,11 +229,17 @@ class Dialplan final : public RunningService {
   void Drain() override {
     StopOpening();
     service_->SetDraining();
+    decisions_->SetDraining();
+    if (listener_for_decisions_ != nullptr) listener_for_decisions_->Drain();
     if (!routes_.has_value()) return;  // the store was never reached
     watch_->Drain();
     routes_->Drain();
   }
   bool IsIdle() override {
+    if (listener_for_decisions_ != nullptr &&
+        listener_for_decisions_->open_calls() > 0) {
+      return false;
+    }
     return !routes_.has_value() ||
            (watch_->open_streams() == 0 && routes_->open_streams() == 0);
   }
@@ -226,6 +268,8 @@ class Dialplan final : public RunningService {
   std::optional<FindingMethods> findings_;
   std::optional<SecurityMethods> security_;
   std::optional<DialplanService> service_;
+  std::optional<DecisionMethods> decisions_;
+  std::unique_ptr<GrpcLoopServer> listener_for_decisions_;
   // While the store cannot be reached.
   std::function<void()> ready_;
   absl::Notification stop_opening_;

@@ -1,6 +1,7 @@
 // The dialplan service.
 
 #include "sallyport/dialplan/config/v1/dialplan_config.pb.h"
+#include "services/common/rpc/metrics_table.h"
 #include "services/common/service/service_main.h"
 #include "services/dialplan/config.h"
 #include "services/dialplan/dialplan.h"
@@ -11,7 +12,8 @@ int main(int argc, char** argv) {
   sallyport::ServiceOptions options;
   options.name = "dialplan";
   options.default_grpc_address = "0.0.0.0:7001";
-  options.metrics = {sallyport::dialplan::kDialplanMetrics};
+  options.metrics = {sallyport::dialplan::kDialplanMetrics,
+                     sallyport::kGrpcLoopMetrics};
   options.config = &config;
   options.server_config = [&]() -> const auto& { return config.server(); };
   options.validate = [&](sallyport::ConfigFaults* faults) {

@@ -21,6 +21,7 @@ def write_all(cluster, unlimited=False):
         'store': {'sqlite_file': f'{data}/dialplan.db'},
         'edges': [cluster.client_config('signaling_edge')],
         'capf': cluster.client_config('capf'),
+        'decision_listener': {'listen_address': f'{cluster.host("dialplan")}:7011'},
     })
     write('credential_issuer', {
         'server': cluster.server_config('credential_issuer'),

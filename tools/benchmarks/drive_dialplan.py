@@ -33,6 +33,11 @@ def arguments():
     parser.add_argument('--load_cpus', default='', help='cores of the load; empty: any')
     parser.add_argument('--realtime', action='store_true',
                         help='before all other work of the machine, where that is allowed')
+    parser.add_argument('--favoured', action='store_true',
+                        help='nice -20, for what never sleeps: at realtime priority the kernel would stop it')
+    parser.add_argument('--spinning', action='store_true', help='the load never sleeps')
+    parser.add_argument('--decisions', action='store_true', help='at the decision listener')
+    parser.add_argument('--busy_poll', default='', help='of the decision listener: 0.001s')
     parser.add_argument('--tenants', type=int, default=1000)
     parser.add_argument('--partitions', type=int, default=1000)
     parser.add_argument('--peers', type=int, default=10000)
@@ -42,11 +47,18 @@ def arguments():
     return parser.parse_args()
 
 
-def pinned(args, cpus, command):
+def pinned(args, cpus, command, load=False):
     """The command as it is to be scheduled: who measures microseconds must not
     wait for a compiler."""
-    if args.realtime and subprocess.run(['chrt', '-f', '5', 'true'], capture_output=True).returncode == 0:
-        command = ['chrt', '-f', '5', *command]
+    spins = args.spinning if load else args.busy_poll
+    if spins and args.favoured:
+        first = ['nice', '-n', '-20']
+    elif args.realtime and not spins:
+        first = ['chrt', '-f', '5']
+    else:
+        first = []
+    if first and subprocess.run([*first, 'true'], capture_output=True).returncode == 0:
+        command = [*first, *command]
     return ['taskset', '-c', cpus, *command] if cpus else command
 
 
@@ -65,11 +77,11 @@ class Server:
         self.pki = ''
 
     def load(self, region):
-        if 'resolve_load' in self.args.load:
+        if '_load' in self.args.load and self.args.scenario in ('resolve', 'bare'):
             self.args.option.append(f'--server_pid={self.process.pid}')
         shape = [f'--{name}={region[name]}' for name in ('tenants', 'partitions', 'patterns')]
         command = [self.args.load, f'--target={self.address}', f'--pki={self.pki}', *shape, *self.args.option]
-        done = subprocess.run(pinned(self.args, self.args.load_cpus, command), capture_output=True, text=True)
+        done = subprocess.run(pinned(self.args, self.args.load_cpus, command, load=True), capture_output=True, text=True)
         if done.returncode != 0:
             raise Failed(done.stderr.strip() or f'exit status {done.returncode}')
         values = json.loads(done.stdout.strip().splitlines()[-1])
@@ -112,7 +124,11 @@ class Dialplan(Server):
         server = cluster.server_config('dialplan')
         server['listen_address'] = '127.0.0.1:0'
         server['metrics_address'] = '127.0.0.1:0'
-        config = cluster.write_config('dialplan', {'server': server, 'store': {'sqlite_file': store}})
+        decisions = {'listen_address': '127.0.0.1:0'} if args.decisions else {}
+        if args.busy_poll:
+            decisions['busy_poll'] = args.busy_poll
+        config = cluster.write_config('dialplan', {'server': server, 'store': {'sqlite_file': store},
+                                                   'decision_listener': decisions})
         ready = server['ready_file']
         self.process = Process('dialplan', pinned(args, args.cpu, [args.dialplan, f'--config={config}']),
                                os.path.join(folder, 'dialplan.log'))
@@ -126,7 +142,8 @@ class Dialplan(Server):
                 if not self.process.running():
                     raise Failed('dialplan ended: ' + self.process.text()[-500:])
                 return None
-        self.address = f"127.0.0.1:{wait_until(bound, 'dialplan becomes ready', 120)['grpc']}"
+        ports = wait_until(bound, 'dialplan becomes ready', 120)
+        self.address = f"127.0.0.1:{ports['decisions' if args.decisions else 'grpc']}"
 
 
 def run(args, folder, region):

@@ -3,7 +3,8 @@ One service: ConfigMap, Service, StatefulSet, NetworkPolicy, PodDisruptionBudget
 Called with a dict: root, key (of values.services), name (with underscores, as
 in the SPIFFE identity), grpc (port), config (what this chart computes), ports
 (list of name, port, protocol that peers outside reach), callers (list of
-services that call it), calls (list of services that it calls).
+services that call it), calls (list of services that it calls), insidePorts
+(list of name, port beside gRPC for callers and operators; may be left out).
 */}}
 {{- define "sallyport.dns" -}}
 {{ printf "sallyport-%s" (. | replace "_" "-") }}
@@ -49,6 +50,9 @@ spec:
   selector: {{- include "sallyport.labels" . | nindent 4 }}
   ports:
     - {name: grpc, port: {{ .grpc }}, targetPort: grpc}
+    {{- range .insidePorts }}
+    - {name: {{ .name }}, port: {{ .port }}, targetPort: {{ .name }}}
+    {{- end }}
     - {name: metrics, port: 9464, targetPort: metrics}
 {{- if .ports }}
 ---
@@ -108,6 +112,9 @@ spec:
             capabilities: {drop: [ALL]}
           ports:
             - {name: grpc, containerPort: {{ .grpc }}}
+            {{- range .insidePorts }}
+            - {name: {{ .name }}, containerPort: {{ .port }}}
+            {{- end }}
             - {name: metrics, containerPort: 9464}
             {{- range .ports }}
             - {name: {{ .name }}, containerPort: {{ .port }}, protocol: {{ .protocol }}}
@@ -164,10 +171,10 @@ spec:
         {{- range .callers }}
         - podSelector: {matchLabels: {app.kubernetes.io/name: {{ include "sallyport.dns" . }}}}
         {{- end }}
-      ports: [{port: grpc}]
+      ports: [{port: grpc}{{ range .insidePorts }}, {port: {{ .name }}}{{ end }}]
     {{- end }}
     - from: [{namespaceSelector: {matchLabels: {sallyport/operators: "true"}}}]
-      ports: [{port: grpc}, {port: metrics}]
+      ports: [{port: grpc}, {port: metrics}{{ range .insidePorts }}, {port: {{ .name }}}{{ end }}]
     {{- if .ports }}
     - ports:
         {{- range .ports }}

@@ -7,10 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
-#include <fstream>
-#include <iterator>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,6 +23,7 @@
 #include "sallyport/dialplan/v1/dialplan_service.grpc.pb.h"
 #include "services/common/status/status_macros.h"
 #include "services/dialplan/load/load_client.h"
+#include "services/dialplan/load/load_report.h"
 #include "services/dialplan/load/region.h"
 
 ABSL_FLAG(std::string, target, "", "address of dialplan");
@@ -52,7 +50,7 @@ constexpr absl::Duration kNap = absl::Microseconds(5);
 // in turn. Thread-compatible.
 class Driver {
  public:
-  Driver(const Region& region, int offset) : region_(region), next_(offset) {}
+  Driver(const Region& region, int offset) : questions_(region, offset) {}
   virtual ~Driver() = default;
 
   void Run(absl::Time start, absl::Time end, absl::Duration interval) {
@@ -79,17 +77,6 @@ class Driver {
   virtual void Ask(absl::Time due) = 0;
   virtual void OnEvent(void* tag, bool ok) = 0;
 
-  // A pattern that can be dialled, another tenant's each time.
-  void NextQuestion(pb::ResolveRouteRequest& request) {
-    do {
-      next_ = static_cast<int>((next_ + 7919L) % region_.patterns);
-    } while (!IsVisible(region_, next_));
-    request.set_parent(TenantOfPattern(region_, next_));
-    request.set_calling_search_space(SearchSpaceOf(request.parent()));
-    request.set_calling_number("1001");
-    request.set_called_number(NumberOf(region_, next_));
-  }
-
   void Answered(absl::Time due, const pb::ResolveRouteResponse& response,
                 const std::string& error) {
     --open_;
@@ -112,11 +99,10 @@ class Driver {
     return true;
   }
 
+  QuestionSource questions_;
   grpc::CompletionQueue queue_;
 
  private:
-  const Region region_;
-  int next_;
   int open_ = 0;
 };
 
@@ -139,7 +125,7 @@ class UnaryDriver final : public Driver {
 
   void Ask(absl::Time due) override {
     pb::ResolveRouteRequest request;
-    NextQuestion(request);
+    questions_.Next(request);
     auto* call = new Call;
     call->due = due;
     call->context.set_deadline(
@@ -182,7 +168,7 @@ class StreamDriver final : public Driver {
 
   void Ask(absl::Time due) override {
     asked_.push_back(due);
-    NextQuestion(*waiting_.add_questions());
+    questions_.Next(*waiting_.add_questions());
     Send();
   }
 
@@ -244,38 +230,6 @@ class StreamDriver final : public Driver {
   char read_tag_ = 0;
 };
 
-// What the kernel counts, in ticks of a hundredth of a second.
-struct Ticks {
-  double server = 0;
-  double machine = 0;
-  double stolen = 0;  // taken by other machines of the host
-};
-
-Ticks ReadTicks() {
-  Ticks out;
-  if (const int pid = absl::GetFlag(FLAGS_server_pid); pid != 0) {
-    std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
-    const std::string text((std::istreambuf_iterator<char>(in)), {});
-    // Behind the name in parentheses; utime and stime are fields 14 and 15.
-    std::istringstream fields(text.substr(text.rfind(')') + 2));
-    std::string skip;
-    for (int i = 3; i < 14; ++i) fields >> skip;
-    double user = 0;
-    double system = 0;
-    fields >> user >> system;
-    out.server = user + system;
-  }
-  std::ifstream in("/proc/stat");
-  std::string cpu;
-  in >> cpu;
-  double value = 0;
-  for (int i = 0; i < 8 && in >> value; ++i) {
-    out.machine += value;
-    if (i == 7) out.stolen = value;
-  }
-  return out;
-}
-
 // Asked once each, so that the tenants are compiled and the connection is up.
 absl::Status WarmUp(const Region& region, pb::DialplanService::Stub& stub) {
   for (int t = 0; t < region.tenants; ++t) {
@@ -327,12 +281,9 @@ absl::Status Run() {
   };
   all(absl::Seconds(1));  // caches and allocators
   for (const auto& driver : drivers) driver->samples.clear();
-  const Ticks before = ReadTicks();
+  const Ticks before = ReadTicks(absl::GetFlag(FLAGS_server_pid));
   all(length);
-  const Ticks after = ReadTicks();
-  double load = 0;
-  std::ifstream("/proc/loadavg") >> load;
-
+  const Ticks after = ReadTicks(absl::GetFlag(FLAGS_server_pid));
   std::vector<absl::Duration> samples;
   size_t failed = 0;
   for (const auto& driver : drivers) {
@@ -346,19 +297,7 @@ absl::Status Run() {
   if (failed > 0) {
     return absl::InternalError(std::to_string(failed) + " calls failed");
   }
-  const double rate =
-      static_cast<double>(samples.size()) / absl::ToDoubleSeconds(length);
-  std::printf(
-      "{\"calls_per_second\": %.0f, \"server_cpu_us\": %.1f, "
-      "\"steal_percent\": %.2f, \"load_average\": %.1f, \"p50_us\": %.1f, "
-      "\"p90_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f}\n",
-      rate,
-      (after.server - before.server) * 1e4 /
-          static_cast<double>(samples.size()),
-      100 * (after.stolen - before.stolen) / (after.machine - before.machine),
-      load, PercentileMs(samples, 0.5) * 1000,
-      PercentileMs(samples, 0.9) * 1000, PercentileMs(samples, 0.99) * 1000,
-      PercentileMs(samples, 0.999) * 1000);
+  std::printf("%s\n", ReportLine(samples, length, before, after).c_str());
   return absl::OkStatus();
 }
 

@@ -61,6 +61,17 @@ absl::StatusOr<std::shared_ptr<const Resolver>> PlanResolver::Current(
   return place->resolver;
 }
 
+bool PlanResolver::IsCompiled(std::string_view tenant) {
+  const int64_t changed = board_.VersionsOf(tenant).second;
+  if (changed == 0) return true;
+  const std::shared_ptr<Tenant> place = TenantAt(tenant);
+  // Who holds it long compiles.
+  if (!place->mutex.TryLock()) return false;
+  const bool compiled = place->changed_version >= changed;
+  place->mutex.Unlock();
+  return compiled;
+}
+
 absl::StatusOr<pb::ResolveRouteResponse> PlanResolver::Answer(
     const pb::ResolveRouteRequest& request) {
   int64_t version = 0;

@@ -37,6 +37,10 @@ class PlanResolver {
   absl::StatusOr<std::shared_ptr<const Resolver>> Current(
       std::string_view tenant, int64_t* version);
 
+  // Whether a question about the tenant is answered without compiling it, as
+  // things are.
+  bool IsCompiled(std::string_view tenant);
+
   // Answers a question. INVALID_ARGUMENT with a field violation if it is none;
   // a call that would be refused is an answer.
   absl::StatusOr<::sallyport::dialplan::v1::ResolveRouteResponse> Answer(

@@ -27,17 +27,35 @@ STREAM = drive('stream', '//services/dialplan/load:stream_load',
                ('--option=--seconds=4', '--option=--snapshots=2'))
 PINNED = ('--cpu={cpu}', '--load_cpus={load_cpus}', '--option=--rate=10000', '--option=--seconds=10')
 SHORT = ('--option=--seconds=4',)
-RESOLVE = drive('resolve', '//services/dialplan/load:resolve_load', ('--realtime', *PINNED), SHORT)
-ROUTES = drive('resolve', '//services/dialplan/load:resolve_load', ('--realtime', '--option=--stream=true', *PINNED),
-               SHORT)
-# Beside whatever else the machine does.
-ROUTES_SHARED = drive('resolve', '//services/dialplan/load:resolve_load', ('--option=--stream=true', *PINNED), SHORT)
-# The floor: what gRPC and TLS take of the same calls on this machine.
-BARE = LoadProgram('tools/benchmarks/drive_dialplan.py',
-                   ('bare', '--bare_server={//services/dialplan/load:bare_server}',
-                    '--load={//services/dialplan/load:resolve_load}', '--realtime', *PINNED),
-                   SHORT,
-                   ('//services/dialplan/load:bare_server', '//services/dialplan/load:resolve_load'))
+LEAN = '//services/dialplan/load:decision_load'
+LIBRARY = '//services/dialplan/load:resolve_load'
+# On a quiet machine: the listener polls, the load never sleeps, and both are
+# favoured, as realtime priority is not for those who never sleep.
+QUIET = ('--decisions', '--busy_poll=0.001s', '--spinning', '--favoured', '--realtime', *PINNED)
+RESOLVE = drive('resolve', LEAN, QUIET, SHORT)
+ROUTES = drive('resolve', LEAN, ('--option=--stream=true', *QUIET), SHORT)
+# On a busy one: the listener sleeps between questions, the load naps, and both
+# are at realtime priority.
+BUSY = ('--realtime', *PINNED)
+NAPS = ('--option=--nap=5us', *BUSY)
+RESOLVE_ASLEEP = drive('resolve', LEAN, ('--decisions', *NAPS), SHORT)
+ROUTES_ASLEEP = drive('resolve', LEAN, ('--decisions', '--option=--stream=true', *NAPS), SHORT)
+# The same listener by a client of the gRPC library, and its full server by the
+# lean client: whose the rest of the time is.
+STOCK_CLIENT = drive('resolve', LIBRARY, ('--decisions', *BUSY), SHORT)
+STOCK_SERVER = drive('resolve', LEAN, NAPS, SHORT)
+STOCK = drive('resolve', LIBRARY, BUSY, SHORT)
+
+
+def bare(args):
+    """The floor of the gRPC library: a server of it that does nothing."""
+    return LoadProgram('tools/benchmarks/drive_dialplan.py',
+                       ('bare', '--bare_server={//services/dialplan/load:bare_server}', '--load={' + LEAN + '}', *args),
+                       SHORT, ('//services/dialplan/load:bare_server', LEAN))
+
+
+BARE = bare(('--spinning', '--favoured', '--realtime', *PINNED))
+BARE_ASLEEP = bare(NAPS)
 MEMORY = drive('memory')
 DELTA = GoogleBenchmark('//services/common/plan_snapshot:snapshot_state_benchmark', cases='/1000000/',
                         env=('SALLYPORT_BENCH_LARGE=1',))
@@ -45,22 +63,39 @@ DELTA = GoogleBenchmark('//services/common/plan_snapshot:snapshot_state_benchmar
 ROWS = [
     Row('dialplan.resolve', 'one decision, 100 000 patterns in 1000 partitions', 'us', RESOLVER,
         'BM_Resolve/100000', at_most(2), scale=1e-3),
-    Row('dialplan.resolve_grpc', 'ResolveRoute over mutual TLS, 10 000/s, dialplan on one core, realtime, 99th percentile',
-        'us', RESOLVE, 'p99_us', at_most(250), Peer('bare gRPC', BARE, 'p99_us')),
+    Row('dialplan.resolve_grpc', 'ResolveRoute at the decision listener, mutual TLS, 10 000/s, one core that polls, '
+        '99th percentile', 'us', RESOLVE, 'p99_us', at_most(250), Peer('bare gRPC', BARE, 'p99_us')),
     Row('dialplan.resolve_grpc_median', 'the same, median', 'us', RESOLVE, 'p50_us',
         peer=Peer('bare gRPC', BARE, 'p50_us')),
-    Row('dialplan.resolve_grpc_cpu', 'the same, CPU time of the server for each', 'us', RESOLVE, 'server_cpu_us',
-        peer=Peer('bare gRPC', BARE, 'server_cpu_us')),
-    Row('dialplan.routes_grpc', 'ResolveRoutes (a stream, a question a message), the same, 99th percentile', 'us', ROUTES,
-        'p99_us', at_most(250), Peer('bare gRPC, unary', BARE, 'p99_us')),
+    Row('dialplan.resolve_grpc_p999', 'the same, 99.9th percentile', 'us', RESOLVE, 'p999_us',
+        peer=Peer('bare gRPC', BARE, 'p999_us')),
+    Row('dialplan.resolve_grpc_late', 'the same, how late the load itself was, 99th percentile', 'us', RESOLVE,
+        'late_p99_us'),
+    Row('dialplan.resolve_grpc_steal', 'the same, time that the host took from the machine meanwhile', '%', RESOLVE,
+        'steal_percent'),
+    Row('dialplan.resolve_grpc_load', 'the same, load average', '', RESOLVE, 'load_average'),
+    Row('dialplan.routes_grpc', 'ResolveRoutes (a stream, a question a message), the same, 99th percentile', 'us',
+        ROUTES, 'p99_us', at_most(250), Peer('bare gRPC, unary', BARE, 'p99_us')),
     Row('dialplan.routes_grpc_median', 'the same, median', 'us', ROUTES, 'p50_us',
         peer=Peer('bare gRPC, unary', BARE, 'p50_us')),
-    Row('dialplan.routes_grpc_cpu', 'the same, CPU time of the server for each', 'us', ROUTES, 'server_cpu_us',
-        peer=Peer('bare gRPC, unary', BARE, 'server_cpu_us')),
-    Row('dialplan.routes_grpc_shared', 'ResolveRoutes, not realtime, 99th percentile', 'us', ROUTES_SHARED, 'p99_us'),
-    Row('dialplan.routes_grpc_steal', 'the same, time that the host took from the machine meanwhile', '%', ROUTES_SHARED,
-        'steal_percent'),
-    Row('dialplan.routes_grpc_load', 'the same, load average', '', ROUTES_SHARED, 'load_average'),
+    Row('dialplan.resolve_asleep', 'ResolveRoute where the listener sleeps between questions, realtime, 99th percentile',
+        'us', RESOLVE_ASLEEP, 'p99_us', at_most(250), Peer('bare gRPC', BARE_ASLEEP, 'p99_us')),
+    Row('dialplan.resolve_asleep_median', 'the same, median', 'us', RESOLVE_ASLEEP, 'p50_us',
+        peer=Peer('bare gRPC', BARE_ASLEEP, 'p50_us')),
+    Row('dialplan.resolve_asleep_cpu', 'the same, CPU time of the server for each', 'us', RESOLVE_ASLEEP,
+        'server_cpu_us', peer=Peer('bare gRPC', BARE_ASLEEP, 'server_cpu_us')),
+    Row('dialplan.routes_asleep', 'ResolveRoutes, the same, 99th percentile', 'us', ROUTES_ASLEEP, 'p99_us', at_most(250),
+        Peer('bare gRPC, unary', BARE_ASLEEP, 'p99_us')),
+    Row('dialplan.resolve_stock_client', 'ResolveRoute at that listener, client of the gRPC library, 99th percentile',
+        'us', STOCK_CLIENT, 'p99_us', peer=Peer('library both sides', STOCK, 'p99_us')),
+    Row('dialplan.resolve_stock_client_median', 'the same, median', 'us', STOCK_CLIENT, 'p50_us',
+        peer=Peer('library both sides', STOCK, 'p50_us')),
+    Row('dialplan.resolve_stock_server', 'ResolveRoute at the full gRPC server, lean client, 99th percentile', 'us',
+        STOCK_SERVER, 'p99_us', peer=Peer('bare gRPC', BARE_ASLEEP, 'p99_us')),
+    Row('dialplan.resolve_stock_server_median', 'the same, median', 'us', STOCK_SERVER, 'p50_us',
+        peer=Peer('bare gRPC', BARE_ASLEEP, 'p50_us')),
+    Row('dialplan.resolve_stock_server_cpu', 'the same, CPU time of the server for each', 'us', STOCK_SERVER,
+        'server_cpu_us', peer=Peer('bare gRPC', BARE_ASLEEP, 'server_cpu_us')),
     Row('dialplan.snapshot', 'the plan of a region to a new consumer', 'ms', STREAM, 'snapshot_ms', at_most(1000)),
     Row('dialplan.visible', 'a change until each of 50 consumers sees it, at 2000 writes/s, 99th percentile', 'ms',
         STREAM, 'visible_p99_ms', at_most(200)),

@@ -6,16 +6,22 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "services/common/bytes/byte_span.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/config/server_config.h"
 #include "services/common/crypto/x509_name.h"
 #include "services/common/files/durable_file.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/rpc/client_channel.h"
+#include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "services/common/tls/peer_certificate.h"
+#include "services/common/tls/tls_context.h"
 #include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/sip_uri.h"
 #include "services/signaling_edge/core/source_prefix.h"
 
 namespace sallyport::signaling_edge {
@@ -23,6 +29,7 @@ namespace {
 
 namespace pb = ::sallyport::signaling_edge::config::v1;
 
+constexpr size_t kMaxPassword = 4096;
 constexpr size_t kMaxTrustFile = size_t{16} << 20;
 
 uint32_t DefaultPort(pb::ListenerProtocol protocol) {
@@ -174,9 +181,50 @@ void CheckNotDone(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
   if (config.loops() > 1) {
     faults->Add("loops", "more than one loop is not served by this version");
   }
-  if (!config.registry_address().empty()) {
-    faults->Add("registry_address", "is not served by this version");
+}
+
+void CheckRegistry(const pb::SignalingEdgeConfig& config,
+                   ConfigFaults* faults) {
+  const pb::RegistryConfig& registry = config.registry();
+  if (config.registry_address().empty()) {
+    if (config.has_registry()) {
+      faults->Add("registry", "is of no use without registry_address");
+    }
+    return;
   }
+  const auto where = ParseHostPort(config.registry_address());
+  if (!where.has_value() || where->port.value_or(6379) == 0) {
+    faults->Add("registry_address", "must be host:port");
+  }
+  CheckDuration("registry.request_timeout", registry.request_timeout(), faults);
+  if (registry.certificate_file().empty() != registry.key_file().empty()) {
+    faults->Add("registry.certificate_file",
+                "and registry.key_file go together");
+  }
+  if (!registry.certificate_file().empty() && registry.ca_file().empty()) {
+    faults->Add("registry.ca_file", "is required with a certificate");
+  }
+  if (!registry.username().empty() && registry.password_file().empty()) {
+    faults->Add("registry.password_file", "is required with a username");
+  }
+}
+
+// dNSName or address of the host that was configured (RFC 9525), no wildcards.
+absl::Status CheckRegistryName(const PeerCertificate& peer,
+                               const std::string& host) {
+  for (const std::string& name :
+       peer.leaf.AltNames(SubjectAltName::Type::kDns)) {
+    if (absl::EqualsIgnoreCase(name, host)) return absl::OkStatus();
+  }
+  if (const auto literal = SocketAddress::FromIp(host, 0); literal.ok()) {
+    for (const std::string& octets :
+         peer.leaf.AltNames(SubjectAltName::Type::kIp)) {
+      if (AsText(literal->ip_bytes()) == octets) return absl::OkStatus();
+    }
+  }
+  return MakeError(absl::StatusCode::kPermissionDenied,
+                   "PEER_IDENTITY_MISMATCH",
+                   "the registry's certificate is for another host");
 }
 
 absl::StatusOr<HostResolver::Addresses> AddressesOf(const std::string& text) {
@@ -240,6 +288,41 @@ void ValidateConfig(const pb::SignalingEdgeConfig& config,
     }
   }
   CheckNotDone(config, faults);
+  CheckRegistry(config, faults);
+}
+
+absl::StatusOr<std::optional<RedisClient::Options>> RegistryOptionsOf(
+    const pb::SignalingEdgeConfig& config) {
+  if (config.registry_address().empty()) return std::nullopt;
+  const pb::RegistryConfig& registry = config.registry();
+  const auto where = ParseHostPort(config.registry_address());
+  RedisClient::Options out;
+  std::string_view host = where->host;
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  out.host = host;
+  out.port = where->port.value_or(6379);
+  out.username = registry.username();
+  out.timeout = FromProtoOr(registry.request_timeout(), out.timeout);
+  if (!registry.password_file().empty()) {
+    SP_ASSIGN_OR_RETURN(std::string password,
+                        ReadWholeFile(registry.password_file(), kMaxPassword));
+    out.password = std::string(absl::StripAsciiWhitespace(password));
+    if (out.password.empty()) {
+      return absl::InvalidArgumentError("registry.password_file is empty");
+    }
+  }
+  if (!registry.ca_file().empty()) {
+    TlsContextOptions tls;
+    tls.role = TlsRole::kClient;
+    tls.accept_peer = [host = out.host](const PeerCertificate& peer) {
+      return CheckRegistryName(peer, host);
+    };
+    SP_ASSIGN_OR_RETURN(out.tls,
+                        TlsContext::CreateFromFiles(
+                            registry.certificate_file(), registry.key_file(),
+                            registry.ca_file(), std::move(tls)));
+  }
+  return out;
 }
 
 EdgeOptions CoreOptionsOf(const pb::SignalingEdgeConfig& config) {

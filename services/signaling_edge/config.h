@@ -3,6 +3,7 @@
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CONFIG_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "services/signaling_edge/io/host_resolver.h"
 #include "services/signaling_edge/io/listener_set.h"
 #include "services/signaling_edge/io/media_client.h"
+#include "services/signaling_edge/io/redis_client.h"
 #include "services/signaling_edge/io/tls_contexts.h"
 #include "services/signaling_edge/io/trust_bundle.h"
 
@@ -44,6 +46,9 @@ absl::StatusOr<MediaClient::Options> MediaOptionsOf(
     const config::v1::SignalingEdgeConfig& config, const std::string& instance);
 absl::StatusOr<ConfigFeed::Options> FeedOptionsOf(
     const config::v1::SignalingEdgeConfig& config, const std::string& instance);
+// Reads the files of `registry`; nothing when registrations are not shared.
+absl::StatusOr<std::optional<RedisClient::Options>> RegistryOptionsOf(
+    const config::v1::SignalingEdgeConfig& config);
 // The same to credential_issuer; null without one.
 absl::StatusOr<std::unique_ptr<CredentialClient>> CredentialClientOf(
     const config::v1::SignalingEdgeConfig& config);

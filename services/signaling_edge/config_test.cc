@@ -115,10 +115,36 @@ TEST(ConfigTest, WhatIsNotServedIsRefusedAndNotIgnored) {
   std::string json = kGood;
   json.insert(json.rfind('}'), R"(, "loops": 2,
       "proxy_protocol_prefixes": ["10.0.0.0/8", "balancer"],
-      "registry_address": "redis:6379", "dns_servers": ["ns.test:53"])");
+      "registry": {"username": "x"}, "dns_servers": ["ns.test:53"])");
   EXPECT_THAT(FaultyFields(json),
               UnorderedElementsAre("loops", "proxy_protocol_prefixes[1]",
-                                   "registry_address", "dns_servers[0]"));
+                                   "registry", "dns_servers[0]"));
+}
+
+TEST(ConfigTest, TheSharedRegistrarIsReadWithItsFiles) {
+  const TestCa ca("A");
+  std::string json = kGood;
+  json.insert(json.rfind('}'), R"(, "registry_address": "redis.test",
+      "registry": {"username": "edge", "key_file": "k",
+                   "certificate_file": "c", "request_timeout": "-1s"})");
+  EXPECT_THAT(FaultyFields(json),
+              UnorderedElementsAre("registry.ca_file", "registry.password_file",
+                                   "registry.request_timeout"));
+  Config config;
+  EXPECT_FALSE(RegistryOptionsOf(config)->has_value());
+  config.set_registry_address("redis.test:6380");
+  auto& registry = *config.mutable_registry();
+  registry.set_password_file(WriteTestFile("password", "secret\n"));
+  registry.set_ca_file(WriteTestFile("ca.pem", ca.pem()));
+  const auto options = RegistryOptionsOf(config);
+  ASSERT_TRUE(options.ok()) << options.status();
+  ASSERT_TRUE(options->has_value());
+  EXPECT_EQ((*options)->host, "redis.test");
+  EXPECT_EQ((*options)->port, 6380);
+  EXPECT_EQ((*options)->password, "secret");
+  EXPECT_NE((*options)->tls, nullptr);
+  registry.set_password_file("absent");
+  EXPECT_FALSE(RegistryOptionsOf(config).ok());
 }
 
 TEST(ConfigTest, StaticTrustIsReadByStore) {

@@ -31,12 +31,13 @@ class Baresip:
     """One baresip, steered over its control socket."""
 
     def __init__(self, folder, name, account, transport='tls',
-                 certificate=None, ca=None, media_ports=(30000, 30199)):
+                 certificate=None, ca=None, media_ports=(30000, 30199), modules=()):
         self.name = name
         self.folder = os.path.join(folder, name)
         os.makedirs(self.folder, exist_ok=True)
         self._account = account
         self._certificate, self._ca, self._media_ports = certificate, ca, media_ports
+        self._modules = modules
         self.events = []
         self._socket = None
         self._buffer = b''
@@ -65,6 +66,7 @@ class Baresip:
             f'rtp_ports {media_ports[0]}-{media_ports[1]}',
             'rtp_stats yes',
             'module_path /usr/lib/baresip/modules',
+            *[f'module_tmp {name}.so' for name in self._modules],
             'module g711.so', 'module srtp.so', 'module aufile.so',
             'module_app ctrl_tcp.so', 'module_app account.so', 'module_app menu.so',
             f'ctrl_tcp_listen 127.0.0.1:{self._control_port}',

@@ -56,6 +56,9 @@ struct Attempt {
   std::optional<RingPlan> ring;
   std::vector<uint64_t> branches;                    // calls that are under way
   absl::flat_hash_map<uint64_t, SpareFlows> spares;  // by branch
+  std::optional<RingStep> awaited;  // until its users are looked up
+  size_t lookups = 0;
+  bool looked_up = false;
   bool starting = false;  // more branches are about to come
   bool stop = false;      // nothing further is tried
   RingOutcome outcome = RingOutcome::kNotAvailable;  // of the step

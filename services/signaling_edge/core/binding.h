@@ -4,11 +4,13 @@
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_BINDING_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/remote_flow.h"
 
 namespace sallyport::signaling_edge {
 
@@ -17,6 +19,9 @@ struct Binding {
   std::string user;     // tenants/{t}/users/{u}
   std::string contact;  // URI as registered
   Flow flow;
+  // In a registry that several edges share: who holds that flow. Of a contact
+  // of another edge `flow` is empty until it is used.
+  std::optional<RemoteFlow> owner;
   std::string call_id;
   uint32_t cseq = 0;
   std::string instance;  // +sip.instance, if any
@@ -33,6 +38,9 @@ struct Binding {
   MonoTime expires;
   // On UDP: without a sign of life until then the flow has failed.
   MonoTime silent_until = MonoTime::InfiniteFuture();
+
+  // Held by another edge, or another loop of this one.
+  bool foreign = false;
 
   bool is_outbound() const { return reg_id != 0; }
 };

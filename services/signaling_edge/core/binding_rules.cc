@@ -125,6 +125,8 @@ absl::StatusOr<std::vector<Binding>> ApplyRegister(
     binding->bulk = contact.bulk;
     binding->path = request.path;
     binding->flow = request.flow;
+    binding->owner.reset();
+    binding->foreign = false;
     binding->call_id = request.call_id;
     binding->cseq = request.cseq;
     binding->user_agent = request.user_agent;

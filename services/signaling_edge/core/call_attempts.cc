@@ -146,6 +146,15 @@ void CallControl::Ring(Attempt& attempt, std::optional<RingStep> step,
   const uint64_t id = attempt.id;
   for (; step.has_value();
        step = attempt.ring->After(attempt.outcome, hunts_)) {
+    if (!std::exchange(attempt.looked_up, false)) {
+      for (const RingTarget& target : step->targets) {
+        if (port_.LookUp(target.user->name, id, now)) ++attempt.lookups;
+      }
+      if (attempt.lookups > 0) {
+        attempt.awaited = std::move(step);
+        return;
+      }
+    }
     struct Place {
       RingTarget target;
       std::vector<Binding> flows;
@@ -198,11 +207,30 @@ void CallControl::Ring(Attempt& attempt, std::optional<RingStep> step,
   Forwarded(attempt, now);
 }
 
+void CallControl::OnLookedUp(uint64_t id, MonoTime now) {
+  Attempt* attempt = FindAttempt(id);
+  if (attempt == nullptr || attempt->lookups == 0) return;
+  if (--attempt->lookups > 0 || !attempt->awaited.has_value()) return;
+  attempt->looked_up = true;
+  Ring(*attempt, std::exchange(attempt->awaited, std::nullopt), now);
+}
+
 absl::Status CallControl::RingContact(Attempt& attempt,
                                       const RingTarget& target,
                                       std::vector<Binding> flows,
                                       size_t breadth, MonoTime now) {
   const UserEntry& user = *target.user;
+  // The first that still leads somewhere.
+  absl::StatusOr<Flow> flow = port_.FlowOf(flows.front(), now);
+  while (!flow.ok() && flows.size() > 1) {
+    port_.FlowFailed(flows.front().id, now);
+    flows.erase(flows.begin());
+    flow = port_.FlowOf(flows.front(), now);
+  }
+  if (!flow.ok()) {
+    return MakeError(absl::StatusCode::kUnavailable, "PEER_UNREACHABLE",
+                     "the way to the contact is gone");
+  }
   const Binding binding = std::move(flows.front());
   flows.erase(flows.begin());
   Call::LegSetup called;
@@ -213,7 +241,7 @@ absl::Status CallControl::RingContact(Attempt& attempt,
   called.party.identity = user.username;
   called.party.dial_plan = user.dial_plan;
   called.party.mode = attempt.plan->index().ModeOf(user.dial_plan);
-  called.flow = binding.flow;
+  called.flow = *flow;
   called.request_uri = binding.contact;
   if (binding.bulk) {
     called.request_uri = BulkTarget(binding.contact, attempt.resolution.called,
@@ -257,6 +285,8 @@ void CallControl::OnAttemptDeadline(Attempt& attempt, MonoTime now) {
   }
   const bool hunted = now >= attempt.hunt_until;
   attempt.ring_until = attempt.hunt_until = MonoTime::InfiniteFuture();
+  attempt.awaited.reset();
+  attempt.lookups = 0;
   attempt.starting = true;  // what the branches say is no news
   GiveUpBranches(attempt, 480, "NO_ANSWER", CallDisposition::kNoAnswer, now);
   attempt.starting = false;

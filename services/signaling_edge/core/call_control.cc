@@ -223,8 +223,8 @@ bool CallControl::Reach(Call& call, LegSide side, MonoTime now) {
   if (party.kind == Party::Kind::kUser) {
     for (const Binding* binding : registrar_.Of(party.resource)) {
       // Another phone of the user has no part in the dialog.
-      if (binding->phone == party.phone && binding->flow.is_tls() == was_tls &&
-          port_.IsAlive(binding->flow)) {
+      if (!binding->foreign && binding->phone == party.phone &&
+          binding->flow.is_tls() == was_tls && port_.IsAlive(binding->flow)) {
         call.SetFlow(side, binding->flow,
                      ContactUri(port_.ListenerOf(binding->flow)));
         return true;

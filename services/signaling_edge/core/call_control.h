@@ -71,6 +71,12 @@ class CallPort {
                       uint32_t port) const = 0;
   // Nothing that was sent to this contact by its flow has arrived.
   virtual void FlowFailed(uint64_t registration, MonoTime now) = 0;
+  // The way to a contact that may be at another edge.
+  virtual absl::StatusOr<Flow> FlowOf(const Binding& binding, MonoTime now) = 0;
+  // Where registrations are shared, brings those of `user` up to date;
+  // OnLookedUp follows. False: they are.
+  virtual bool LookUp(const std::string& user, uint64_t attempt,
+                      MonoTime now) = 0;
   // Our names on a flow.
   virtual const EdgeListener& ListenerOf(const Flow& flow) const = 0;
   virtual void Perform(EdgeAction action) = 0;
@@ -123,6 +129,9 @@ class CallControl {
   void OnHostResolved(uint64_t query,
                       absl::StatusOr<std::vector<SocketAddress>> addresses,
                       MonoTime now);
+
+  // A LookUp is done, or was in vain.
+  void OnLookedUp(uint64_t attempt, MonoTime now);
 
   // NotFound unless it lives.
   absl::Status EndCall(uint64_t id, std::string_view reason, MonoTime now,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "services/common/net/socket_address.h"
+#include "services/signaling_edge/core/binding.h"
 #include "services/signaling_edge/core/edge_event.h"
 #include "services/signaling_edge/core/flow.h"
 #include "services/signaling_edge/core/media_session.h"
@@ -72,6 +73,22 @@ struct IssueCredentials {
   std::string subject;  // user@domain
   std::string body;     // of the MRAS request
 };
+// What a registry that several edges share holds of a user. Answered by
+// OnRegistryReply, as is StoreBindings.
+struct FetchBindings {
+  uint64_t request = 0;
+  std::string user;
+};
+// Makes it `bindings`, if it still is `expected`: a version that an answer had
+// given, empty for none.
+struct StoreBindings {
+  uint64_t request = 0;
+  std::string user;
+  std::string expected;
+  uint64_t epoch = 0;
+  uint64_t generation = 0;
+  std::vector<Binding> bindings;
+};
 // A check that OnCheckPeer had begun is over.
 struct PeerChecked {
   PeerCheckResult result;
@@ -80,10 +97,21 @@ struct Report {
   EdgeEvent event;
 };
 
+// The answer to FetchBindings, and to StoreBindings: stored, or else what is
+// there.
+struct RegistryReply {
+  bool stored = false;
+  std::string version;  // opaque; empty: nothing is known of the user
+  uint64_t epoch = 0;
+  uint64_t generation = 0;
+  std::vector<Binding> bindings;  // unless `stored`
+};
+
 using EdgeAction =
     std::variant<SendDatagram, SendBytes, Connect, CloseConnection, ResolveHost,
                  CreateMediaSession, UpdateMediaSession, DeleteMediaSession,
-                 IssueCredentials, PeerChecked, Report>;
+                 IssueCredentials, FetchBindings, StoreBindings, PeerChecked,
+                 Report>;
 using EdgeActions = std::vector<EdgeAction>;
 
 }  // namespace sallyport::signaling_edge

@@ -40,7 +40,12 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
       calls_(options_, *this, registrar_, random),
       mwi_(*this, registrar_, random, options_.max_registrations),
       checks_({}, *this, random),
-      monitor_(random) {}
+      monitor_(random) {
+  if (options_.shared_registry) {
+    shared_.emplace(registrar_, static_cast<SharedRegistryPort&>(*this),
+                    options_.node, random_);
+  }
+}
 
 EdgeActions EdgeCore::TakeActions() { return std::exchange(actions_, {}); }
 

@@ -34,6 +34,7 @@
 #include "services/signaling_edge/core/registrar.h"
 #include "services/signaling_edge/core/registration_desk.h"
 #include "services/signaling_edge/core/request_auth.h"
+#include "services/signaling_edge/core/shared_registry.h"
 #include "services/signaling_edge/core/sip_message.h"
 #include "services/signaling_edge/core/transaction_table.h"
 
@@ -42,7 +43,9 @@ namespace sallyport::signaling_edge {
 // Every On...() returns the actions to perform, in order, before the next
 // input; then deadline() says when to call OnDeadline(). Memory is bounded by
 // the options. Thread-compatible.
-class EdgeCore final : private CallPort, private PeerCheckPort {
+class EdgeCore final : private CallPort,
+                       private PeerCheckPort,
+                       private SharedRegistryPort {
  public:
   struct Stats {
     uint64_t requests = 0;
@@ -99,6 +102,12 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   EdgeActions OnMediaDeleted(uint64_t call,
                              const std::array<LegStatistics, 2>& legs,
                              MonoTime now);
+  // The answer to FetchBindings and StoreBindings, and whether the registry
+  // that they ask can be reached. It cannot until this says so.
+  EdgeActions OnRegistryReply(uint64_t request,
+                              absl::StatusOr<RegistryReply> reply,
+                              MonoTime now);
+  EdgeActions OnRegistryState(bool up, MonoTime now);
   // A new plan is in force: every connection and registration is judged anew.
   EdgeActions OnSnapshot(std::shared_ptr<const Resolver> plan, MonoTime now);
 
@@ -168,7 +177,18 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
               uint32_t port) const override;
   const EdgeListener& ListenerOf(const Flow& flow) const override;
   void FlowFailed(uint64_t registration, MonoTime now) override;
+  absl::StatusOr<Flow> FlowOf(const Binding& binding, MonoTime now) override;
+  bool LookUp(const std::string& user, uint64_t attempt, MonoTime now) override;
   void Perform(EdgeAction action) override;
+
+  // SharedRegistryPort.
+  RemoteFlow ExportFlow(const Flow& flow) const override;
+  std::optional<Flow> FormerFlow(const RemoteFlow& flow) const override;
+  void OnRegistered(uint64_t ticket, const absl::Status& status,
+                    MonoTime now) override;
+  void OnLookedUp(uint64_t attempt, MonoTime now) override;
+  void OnSharedChanges(const Registrar::Changes& changes,
+                       MonoTime now) override;
 
   // PeerCheckPort.
   void ResolveForCheck(uint64_t check, const std::string& host,
@@ -252,6 +272,8 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
   void Drop(ConnectionId id, bool tell_io, std::string_view reason,
             MonoTime now);
   void ReportChanges(const Registrar::Changes& changes, MonoTime now);
+  // The same, of what the registry knows already.
+  void TellChanges(const Registrar::Changes& changes, MonoTime now);
   void RearmConnection(Connection& connection);
   bool MayStay(const Binding& binding) const;
   RegisterPolicy RegisterPolicyOf(const UserEntry& user,
@@ -299,6 +321,18 @@ class EdgeCore final : private CallPort, private PeerCheckPort {
     Flow flow;
     SipMessage request;
   };
+  // A REGISTER that waits for the registry.
+  struct AwaitedRegistration {
+    TransactionId transaction = 0;
+    Flow flow;
+    SipMessage request;
+    Registration registration;
+  };
+  void AnswerRegister(const AwaitedRegistration& awaited,
+                      const absl::Status& status, MonoTime now);
+  std::optional<SharedRegistry> shared_;
+  uint64_t last_ticket_ = 0;
+  absl::flat_hash_map<uint64_t, AwaitedRegistration> registering_;
   uint64_t last_credentials_ = 0;
   absl::flat_hash_map<uint64_t, AwaitedCredentials> credentials_;
   Stats stats_;

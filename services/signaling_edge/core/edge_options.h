@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "services/signaling_edge/core/call_ladder.h"
 #include "services/signaling_edge/core/parse_policy.h"
+#include "services/signaling_edge/core/remote_flow.h"
 #include "services/signaling_edge/core/session_timer.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/transaction_action.h"
@@ -32,6 +33,11 @@ struct EdgeOptions {
   TransactionTimers sip;
   absl::Duration ring_timeout = absl::Seconds(180);
   SessionTimer::Options session;
+  // Which loop of which edge this is, among those that share registrations.
+  NodeId node;
+  // Registrations are shared with other edges: FetchBindings and StoreBindings
+  // are answered.
+  bool shared_registry = false;
   absl::Duration handshake_timeout = absl::Seconds(5);
   // An accepted connection that proves nothing and registers nobody.
   absl::Duration first_request_timeout = absl::Seconds(10);

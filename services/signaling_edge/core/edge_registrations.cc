@@ -31,29 +31,119 @@ void EdgeCore::OnRegister(const Flow& flow, const SipMessage& request,
   if (!party.has_value()) return;
   const UserEntry* user = plan_->index().User(party->resource);
   if (user == nullptr) return;  // Prove() has just found it
-  const RegisterPolicy policy = RegisterPolicyOf(*user, flow);
-  const auto registration = ReadRegister(request, *party, flow, policy);
-  absl::Status refusal = registration.status();
-  Registrar::Changes changes;
-  if (refusal.ok()) {
-    auto done = registrar_.OnRegister(registration->change, now);
-    refusal = done.status();
-    if (done.ok()) changes = *std::move(done);
-  }
-  if (!refusal.ok()) {
-    SipMessage response =
-        RegisterRefusal(request, refusal, registrar_.min_expires(), NewToken());
-    const int code = response.status_code();
-    Respond(transaction, std::move(response), now);
-    ReportRefusal(RefusalKind::kRegistration, flow, refusal, code, "REGISTER",
-                  now);
+  auto registration =
+      ReadRegister(request, *party, flow, RegisterPolicyOf(*user, flow));
+  if (!registration.ok()) {
+    Registration none;
+    none.change.user = user->name;
+    AnswerRegister({transaction, flow, request, none}, registration.status(),
+                   now);
     return;
   }
-  Respond(transaction,
-          RegisterAnswer(request, *registration, registrar_.Of(user->name),
-                         policy, NewToken(), now),
-          now);
-  ReportChanges(changes, now);
+  if (shared_.has_value()) {
+    const uint64_t ticket = ++last_ticket_;
+    RegisterRequest change = registration->change;
+    registering_[ticket] = {transaction, flow, request,
+                            *std::move(registration)};
+    shared_->Register(ticket, std::move(change), now);
+    return;
+  }
+  const auto done = registrar_.OnRegister(registration->change, now);
+  AnswerRegister({transaction, flow, request, *std::move(registration)},
+                 done.status(), now);
+  if (done.ok()) ReportChanges(*done, now);
+}
+
+void EdgeCore::AnswerRegister(const AwaitedRegistration& awaited,
+                              const absl::Status& status, MonoTime now) {
+  const RegisterRequest& change = awaited.registration.change;
+  const UserEntry* user = plan_->index().User(change.user);
+  absl::Status refusal = status;
+  if (refusal.ok() && user == nullptr) {
+    refusal = MakeError(absl::StatusCode::kPermissionDenied, "USER_DISABLED",
+                        "the user was removed meanwhile");
+  }
+  if (refusal.ok()) {
+    Respond(
+        awaited.transaction,
+        RegisterAnswer(awaited.request, awaited.registration,
+                       registrar_.Of(change.user),
+                       RegisterPolicyOf(*user, awaited.flow), NewToken(), now),
+        now);
+    return;
+  }
+  SipMessage response = RegisterRefusal(awaited.request, refusal,
+                                        registrar_.min_expires(), NewToken());
+  const int code = response.status_code();
+  Respond(awaited.transaction, std::move(response), now);
+  ReportRefusal(RefusalKind::kRegistration, awaited.flow, refusal, code,
+                "REGISTER", now);
+}
+
+// ------------------------------------------------- shared with other edges
+
+EdgeActions EdgeCore::OnRegistryReply(uint64_t request,
+                                      absl::StatusOr<RegistryReply> reply,
+                                      MonoTime now) {
+  if (shared_.has_value()) shared_->OnReply(request, std::move(reply), now);
+  return TakeActions();
+}
+
+EdgeActions EdgeCore::OnRegistryState(bool up, MonoTime now) {
+  if (shared_.has_value()) shared_->OnState(up, now);
+  return TakeActions();
+}
+
+void EdgeCore::OnRegistered(uint64_t ticket, const absl::Status& status,
+                            MonoTime now) {
+  const auto it = registering_.find(ticket);
+  if (it == registering_.end()) return;
+  const AwaitedRegistration awaited = std::move(it->second);
+  registering_.erase(it);
+  AnswerRegister(awaited, status, now);
+}
+
+void EdgeCore::OnLookedUp(uint64_t attempt, MonoTime now) {
+  calls_.OnLookedUp(attempt, now);
+}
+
+void EdgeCore::OnSharedChanges(const Registrar::Changes& changes,
+                               MonoTime now) {
+  TellChanges(changes, now);
+}
+
+bool EdgeCore::LookUp(const std::string& user, uint64_t attempt, MonoTime now) {
+  if (!shared_.has_value() || !shared_->up()) return false;
+  shared_->LookUp(attempt, user, now);
+  return true;
+}
+
+RemoteFlow EdgeCore::ExportFlow(const Flow& flow) const {
+  return {.node = options_.node,
+          .connection = flow.connection,
+          .transport = flow.transport,
+          .logical_port = options_.listeners[flow.listener].logical_port,
+          .remote = flow.remote};
+}
+
+std::optional<Flow> EdgeCore::FormerFlow(const RemoteFlow& flow) const {
+  if (flow.transport != SipTransport::kUdp) return std::nullopt;
+  for (ListenerId id = 0; id < options_.listeners.size(); ++id) {
+    const EdgeListener& listener = options_.listeners[id];
+    if (listener.transport == flow.transport &&
+        listener.logical_port == flow.logical_port) {
+      return Flow{
+          .transport = flow.transport, .listener = id, .remote = flow.remote};
+    }
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<Flow> EdgeCore::FlowOf(const Binding& binding,
+                                      MonoTime /*now*/) {
+  if (!binding.foreign) return binding.flow;
+  return MakeError(absl::StatusCode::kUnavailable, "CONNECTION_LOST",
+                   "the contact is at another edge");
 }
 
 // By the rules that RequestAuth has for a REGISTER.
@@ -98,8 +188,17 @@ void EdgeCore::FlowFailed(uint64_t registration, MonoTime now) {
 }
 
 void EdgeCore::ReportChanges(const Registrar::Changes& changes, MonoTime now) {
+  TellChanges(changes, now);
+  if (shared_.has_value()) shared_->OnRemoved(changes, now);
+}
+
+void EdgeCore::TellChanges(const Registrar::Changes& changes, MonoTime now) {
   for (const Registrar::Change& change : changes) {
-    if (change.kind == Registrar::Change::Kind::kRefreshed) continue;
+    // Others tell of theirs.
+    if (change.kind == Registrar::Change::Kind::kRefreshed ||
+        change.binding.foreign) {
+      continue;
+    }
     const bool added = change.kind == Registrar::Change::Kind::kAdded;
     if (added) ++stats_.registrations;
     EdgeEvent event;

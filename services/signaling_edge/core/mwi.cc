@@ -144,7 +144,8 @@ void MessageWaiting::Set(const std::string& mailbox,
       continue;
     }
     for (const auto& flows : registrar_.ContactsOf(name)) {
-      TellUnasked(*user, *flows[0], now);
+      // Of those at other edges, the edge that is told tells them.
+      if (!flows[0]->foreign) TellUnasked(*user, *flows[0], now);
     }
   }
 }

@@ -10,29 +10,19 @@ namespace sallyport::signaling_edge {
 
 absl::StatusOr<Registrar::Changes> Registrar::OnRegister(
     const RegisterRequest& request, MonoTime now) {
-  std::vector<Binding> have;
-  if (const auto it = by_user_.find(request.user); it != by_user_.end()) {
-    for (const uint64_t id : it->second) have.push_back(*Find(id));
-  }
+  const std::vector<Binding> have = CopyOf(request.user);
   if (!request.all && request.contacts.empty()) return Changes();
   SP_ASSIGN_OR_RETURN(std::vector<Binding> next,
                       ApplyRegister(have, request, options_.limits, now));
-  if (next.size() > have.size() &&
-      bindings_.size() + next.size() - have.size() > options_.max_bindings) {
+  if (next.size() > have.size() && !HasRoomFor(next.size() - have.size())) {
     return MakeError(absl::StatusCode::kResourceExhausted, "REGISTRATION_LIMIT",
                      "no room for more registrations");
   }
-  for (Binding& binding : next) {
-    if (binding.is_outbound() && binding.flow.connection == 0 &&
-        binding.refreshed == now) {
-      binding.silent_until = now + options_.max_silence;
-    }
-  }
-  return Replace(request.user, std::move(next));
+  return Replace(request.user, std::move(next), now);
 }
 
 Registrar::Changes Registrar::Replace(std::string_view user,
-                                      std::vector<Binding> next) {
+                                      std::vector<Binding> next, MonoTime now) {
   Changes changes;
   std::vector<uint64_t> ids;
   ids.reserve(next.size());
@@ -45,17 +35,22 @@ Registrar::Changes Registrar::Replace(std::string_view user,
     }
   }
   for (Binding& binding : next) {
-    const bool is_new = binding.id == 0;
+    const auto known = bindings_.find(binding.id);
+    const bool is_new = known == bindings_.end();
     if (is_new) {
       binding.id = next_id_++;
     } else {
-      Binding& old = bindings_.find(binding.id)->second;
+      const Binding& old = known->second;
       if (old.refreshed == binding.refreshed && old.cseq == binding.cseq &&
           old.call_id == binding.call_id) {
         ids.push_back(binding.id);
         continue;
       }
       Unlink(old);
+    }
+    if (binding.is_outbound() && !binding.foreign &&
+        binding.flow.connection == 0) {
+      binding.silent_until = now + options_.max_silence;
     }
     ids.push_back(binding.id);
     Link(binding);
@@ -201,10 +196,20 @@ std::vector<const Binding*> Registrar::Of(std::string_view user) const {
   return out;
 }
 
+std::vector<Binding> Registrar::CopyOf(std::string_view user) const {
+  std::vector<Binding> out;
+  const auto it = by_user_.find(AbslView(user));
+  if (it == by_user_.end()) return out;
+  for (const uint64_t id : it->second) out.push_back(*Find(id));
+  return out;
+}
+
 std::vector<const Binding*> Registrar::All() const {
   std::vector<const Binding*> out;
   out.reserve(bindings_.size());
-  for (const auto& [id, binding] : bindings_) out.push_back(&binding);
+  for (const auto& [id, binding] : bindings_) {
+    if (!binding.foreign) out.push_back(&binding);
+  }
   std::sort(out.begin(), out.end(),
             [](const Binding* a, const Binding* b) { return a->id < b->id; });
   return out;

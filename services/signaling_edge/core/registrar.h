@@ -50,6 +50,10 @@ class Registrar {
   absl::StatusOr<Changes> OnRegister(const RegisterRequest& request,
                                      MonoTime now);
 
+  // Makes the bindings of a user those of `next`; those with id 0 are new.
+  Changes Replace(std::string_view user, std::vector<Binding> next,
+                  MonoTime now);
+
   // The connection is gone, and with it every contact that it carried.
   Changes OnConnectionClosed(ConnectionId connection);
 
@@ -69,7 +73,9 @@ class Registrar {
   // Contacts of a user, the latest refreshed first. Pointers live until the
   // next change.
   std::vector<const Binding*> Of(std::string_view user) const;
+  // Without those of other edges.
   std::vector<const Binding*> All() const;
+  std::vector<Binding> CopyOf(std::string_view user) const;
   // The same by contact: the flows of one device (RFC 5626) are one, to be
   // tried one after the other.
   std::vector<std::vector<const Binding*>> ContactsOf(
@@ -82,14 +88,16 @@ class Registrar {
   }
   // Whether one of these keeps it alive by RFC 5626.
   bool CarriesOutbound(ConnectionId connection) const;
+  const RegisterLimits& limits() const { return options_.limits; }
+  bool HasRoomFor(size_t more) const {
+    return bindings_.size() + more <= options_.max_bindings;
+  }
   absl::Duration min_expires() const { return options_.limits.min_expires; }
 
  private:
   // One UDP address as one of our sockets sees it.
   using Source = std::pair<ListenerId, SocketAddress>;
 
-  // Makes the bindings of a user those of `next`.
-  Changes Replace(std::string_view user, std::vector<Binding> next);
   void Link(const Binding& binding);
   void Unlink(const Binding& binding);
   void Erase(uint64_t id, Change::Kind kind, Changes& changes);

@@ -128,9 +128,11 @@ std::optional<RequestAuth::Challenge> RequestAuth::CheckDigest(
   // In one case, so that an unknown user is not told from a known one by how
   // its domain is echoed.
   const std::string home = Lower(domain);
-  // Outlives `expected`, which borrows from it.
-  const Population population =
-      user == nullptr ? PopulationOf(home) : Population();
+  // Outlives `expected`, which borrows from it. What it takes to deceive about
+  // a user that does not exist is done for all, so that it takes as long.
+  const Population population = PopulationOf(home);
+  const DigestAlgorithm decoy = digest_.DecoyAlgorithm(
+      username, home, population.md5_users, population.users);
   DigestAuth::Expected expected;
   expected.username = username;
   if (user != nullptr) {
@@ -142,8 +144,7 @@ std::optional<RequestAuth::Challenge> RequestAuth::CheckDigest(
     if (user->disabled) expected.ha1 = {};
   } else {
     expected.realm = population.realm.empty() ? home : population.realm;
-    expected.algorithm = digest_.DecoyAlgorithm(
-        username, home, population.md5_users, population.users);
+    expected.algorithm = decoy;
   }
   Challenge challenge;
   challenge.status_code = is_register ? 401 : 407;
@@ -201,13 +202,11 @@ RequestAuth::Outcome RequestAuth::AsUser(const SipMessage& request,
   // that does not exist.
   const std::string home = Lower(uri->host);
   const Population population = PopulationOf(home);
-  bool is_clear;
+  bool is_clear =
+      digest_.DecoyAlgorithm(username, home, population.clear_users,
+                             population.users) == DigestAlgorithm::kMd5;
   if (user != nullptr) {
     is_clear = plan_->ModeOf(user->dial_plan) == SecurityMode::kUnsecured;
-  } else {
-    is_clear =
-        digest_.DecoyAlgorithm(username, home, population.clear_users,
-                               population.users) == DigestAlgorithm::kMd5;
   }
   if (absl::Status status = CheckTransport(
           is_clear ? SecurityMode::kUnsecured : SecurityMode::kSipSecured,

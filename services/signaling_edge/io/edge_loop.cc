@@ -68,11 +68,33 @@ absl::Status EdgeLoop::Init(RandomSource& random) {
                       ListenerSet::Bind(loop_, options_.listeners,
                                         options_.max_datagram, *this));
   options_.core.listeners = listeners_->Names();
+  options_.core.shared_registry = options_.registry.has_value();
   core_ = std::make_unique<EdgeCore>(options_.core, random);
+  StartRegistry();
   return absl::OkStatus();
 }
 
+void EdgeLoop::StartRegistry() {
+  if (!options_.registry.has_value()) return;
+  RedisClient::Options registry = *options_.registry;
+  registry.resolve = [this, host = registry.host](auto done) {
+    hosts_->Resolve(host, "", std::move(done));
+  };
+  registry.on_state = [this](bool up) {
+    if (up) {
+      LogInfo("the shared registrar can be reached");
+    } else {
+      SALLYPORT_LOG_LIMITED(kError,
+                            "the shared registrar is out of reach: "
+                            "registrations are answered 503");
+    }
+    Do(core_->OnRegistryState(up, now()));
+  };
+  registry_ = std::make_unique<RegistryClient>(loop_, std::move(registry));
+}
+
 EdgeLoop::~EdgeLoop() {
+  registry_.reset();
   lingering_.clear();
   connections_.clear();
   listeners_.reset();
@@ -237,6 +259,20 @@ void EdgeLoop::Perform(const IssueCredentials& action) {
           loop.Do(loop.core_->OnCredentials(request, body, loop.now()));
         });
       });
+}
+
+void EdgeLoop::Perform(const FetchBindings& action) {
+  if (registry_ == nullptr) return;  // the core was not told to ask
+  registry_->Fetch(action, [this, request = action.request](auto reply) {
+    Do(core_->OnRegistryReply(request, std::move(reply), now()));
+  });
+}
+
+void EdgeLoop::Perform(const StoreBindings& action) {
+  if (registry_ == nullptr) return;
+  registry_->Store(action, [this, request = action.request](auto reply) {
+    Do(core_->OnRegistryReply(request, std::move(reply), now()));
+  });
 }
 
 void EdgeLoop::Perform(PeerChecked& action) {

@@ -31,6 +31,8 @@
 #include "services/signaling_edge/io/listener_set.h"
 #include "services/signaling_edge/io/media_client.h"
 #include "services/signaling_edge/io/proxy_intake.h"
+#include "services/signaling_edge/io/redis_client.h"
+#include "services/signaling_edge/io/registry_client.h"
 #include "services/signaling_edge/io/tls_contexts.h"
 #include "services/signaling_edge/io/trust_bundle.h"
 
@@ -56,6 +58,9 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
     MediaClient* media = nullptr;
     // Answers users' MRAS requests. Null: they are refused. As `media` is.
     CredentialClient* credentials = nullptr;
+    // The registry that is shared with other edges; `resolve` and `on_state`
+    // are put in here.
+    std::optional<RedisClient::Options> registry;
     // What the core reports. Called on the loop; must not block.
     std::function<void(const EdgeEvent&)> on_event;
     // The final statistics of a call, after the core has them.
@@ -112,6 +117,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
 
   EdgeLoop(EventLoop& loop, Options options, RandomSource& random);
   absl::Status Init(RandomSource& random);
+  void StartRegistry();
 
   // ListenerSet::Owner.
   void OnDatagram(ListenerId listener, const SocketAddress& from,
@@ -136,6 +142,8 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void Perform(const UpdateMediaSession& action);
   void Perform(const DeleteMediaSession& action);
   void Perform(const IssueCredentials& action);
+  void Perform(const FetchBindings& action);
+  void Perform(const StoreBindings& action);
   void Perform(PeerChecked& action);
   void Perform(const Report& action);
 
@@ -164,6 +172,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   std::unique_ptr<ListenerSet> listeners_;
   absl::flat_hash_map<ConnectionId, std::unique_ptr<ConnectionIo>> connections_;
   std::deque<Lingering> lingering_;  // by deadline
+  std::unique_ptr<RegistryClient> registry_;
   uint64_t last_check_ = 0;
   absl::flat_hash_map<uint64_t, CheckDone> checks_;
   std::deque<std::function<void()>> later_;

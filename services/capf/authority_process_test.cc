@@ -8,6 +8,8 @@
 #include <iterator>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -241,6 +243,77 @@ TEST_F(AuthorityProcessTest, AnUpstreamIsAskedByEst) {
   EXPECT_TRUE(until(""));
   EXPECT_THAT(Issue(NewIssue()), IsOk());
   EXPECT_EQ(server.Read("asked"), asked);
+}
+
+// A server's own request goes to the authority above, and only what it asked
+// for comes back.
+TEST_F(AuthorityProcessTest, RequestsOfServersArePassedOnByEst) {
+  const TestEstServer server(folder_ + "/est");
+  process_->Kill();
+  server.SetMode("ok");
+  const std::string mark = R"("authority":{)";
+  config_.insert(
+      config_.find(mark) + mark.size(),
+      absl::StrCat(R"("est":{"url":"https://localhost:)", server.port(),
+                   R"(/.well-known/est","ca_file":")", server.Path("ca.pem"),
+                   R"(","certificate_file":")", server.Path("client.pem"),
+                   R"(","key_file":")", server.Path("client.key"),
+                   R"(","timeout":"1s","server_certificates":true},)"));
+  process_->WriteConfig(config_ + "}");
+  process_->Start();
+  root_ = Stub("operator/root");
+  pb::IssueCertificateRequest request = NewIssue("r1");
+  request.set_certificate_authority("certificateAuthorities/upstream");
+  for (const auto& [mode, reason] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"pending:1", "EST_PENDING"},
+           {"500", "EST_UNAVAILABLE"},
+           {"garbage", "EST_MALFORMED"},
+           {"401", "EST_UNAUTHORIZED"},
+           {"other_name", "EST_MISMATCH"},
+           {"never", "EST_TIMEOUT"}}) {
+    server.SetMode(mode);
+    EXPECT_THAT(Issue(request), HasReason(reason)) << mode;
+  }
+  // Nothing of these is left, and our own authority is none the worse.
+  pb::ListCertificatesRequest list;
+  list.set_parent("tenants/a");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::ListCertificatesResponse none,
+                          Call<pb::ListCertificatesResponse>(
+                              *root_, &Stub::ListCertificates, list));
+  EXPECT_EQ(none.certificates_size(), 0);
+  EXPECT_THAT(Issue(NewIssue()), IsOk());
+
+  server.SetMode("ok");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate issued, Issue(request));
+  EXPECT_EQ(issued.certificate_authority(), "certificateAuthorities/upstream");
+  EXPECT_EQ(issued.state(), pb::CERTIFICATE_STATE_ACTIVE);
+  std::ofstream(folder_ + "/leaf.pem") << issued.certificate_pem();
+  EXPECT_EQ(std::system(("openssl verify -CAfile " + server.Path("ca.pem") +
+                         " -verify_hostname edge.example.test " + folder_ +
+                         "/leaf.pem")
+                            .c_str()),
+            0);
+  EXPECT_EQ(issued.chain_pem(), server.Read("ca.pem"));
+  // Asked again it is the same, without asking above.
+  server.SetMode("500");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate again, Issue(request));
+  EXPECT_EQ(again.name(), issued.name());
+  // Revoked it is pushed, and not on the list of ours.
+  pb::RevokeCertificateRequest revoke;
+  revoke.set_name(issued.name());
+  ASSERT_THAT(Call<pb::Certificate>(*root_, &Stub::RevokeCertificate, revoke),
+              IsOk());
+  pb::GetRevocationListRequest crl;
+  crl.set_name("certificateAuthorities/default");
+  SP_ASSERT_OK_AND_ASSIGN(
+      const pb::RevocationList ours,
+      Call<pb::RevocationList>(*root_, &Stub::GetRevocationList, crl));
+  EXPECT_EQ(ours.revoked_count(), 0u);
+  SP_ASSERT_OK_AND_ASSIGN(
+      const pb::CapfStatus status,
+      Call<pb::CapfStatus>(*root_, &Stub::GetStatus, pb::GetStatusRequest()));
+  EXPECT_EQ(status.revoked_count(), 1u);
 }
 
 // What README.md says of backups: a copy of the store, the keys and the audit,

@@ -47,6 +47,7 @@
 #include "services/capf/io/trust_publisher.h"
 #include "services/capf/io/trust_vouching.h"
 #include "services/capf/io/tvs_server.h"
+#include "services/capf/io/upstream_issuer.h"
 #include "services/capf/io/work_thread.h"
 #include "services/capf/rpc/capf_access.h"
 #include "services/capf/rpc/capf_service.h"
@@ -545,6 +546,7 @@ class CapfProcess final : public RunningService {
     const config::v1::EstConfig& est = config_.authority().est();
     SP_ASSIGN_OR_RETURN(EstOptions options, EstOptionsOf(est));
     SP_ASSIGN_OR_RETURN(est_, EstClient::Create(std::move(options)));
+    if (est.server_certificates()) passes_on_.emplace(*est_, *ledger_);
     upstream_.emplace(*est_, *authority_, *trust_,
                       FromProtoOr(est.retry_interval(), absl::Minutes(1)),
                       clock_);
@@ -686,7 +688,8 @@ class CapfProcess final : public RunningService {
                            *enrollments_, *trust_, publisher_, *fetcher_,
                            *servers_, renewal_, files_, lists_.get(),
                            configs_ ? &*configs_ : nullptr,
-                           upstream_ ? &*upstream_ : nullptr},
+                           upstream_ ? &*upstream_ : nullptr,
+                           passes_on_ ? &*passes_on_ : nullptr},
         options);
     ledger_->OnEvents([this] { service_->PokeEvents(); });
     if (database_->is_postgres()) {
@@ -729,6 +732,7 @@ class CapfProcess final : public RunningService {
   std::unique_ptr<PostgresListener> postgres_;
   std::unique_ptr<EstClient> est_;
   std::optional<EstUpstream> upstream_;  // if the authority has one
+  std::optional<UpstreamIssuer> passes_on_;
   EventLoop::TimerId event_timer_ = 0;
   EventLoop::TimerId event_poll_ = 0;
   std::optional<EventLog> events_;

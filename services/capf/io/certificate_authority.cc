@@ -285,6 +285,9 @@ absl::StatusOr<SignedRevocationList> CertificateAuthority::RevocationListNow(
   spec.this_update = now;
   spec.next_update = now + lifetime;
   for (const CertificateRecord& record : revoked) {
+    // Those that another authority has issued are on its list.
+    const absl::StatusOr<std::string> by = IssuerNameOf(AsBytes(record.der));
+    if (!by.ok() || *by != issuer().subject_der) continue;
     // Names have no leading zeros, octets come in pairs of digits.
     const std::string digits =
         record.serial.size() % 2 == 0 ? record.serial : "0" + record.serial;
@@ -303,11 +306,11 @@ absl::StatusOr<SignedRevocationList> CertificateAuthority::RevocationListNow(
   StoreChange change;
   change.audit.push_back(
       {"REVOCATION_LIST_SIGNED", kActor, issuer().subject.common_name,
-       absl::StrCat("number=", spec.number, " entries=", revoked.size())});
+       absl::StrCat("number=", spec.number, " entries=", spec.revoked.size())});
   SP_RETURN_IF_ERROR(ledger_.Apply(change));
   list.this_update = spec.this_update;
   list.next_update = spec.next_update;
-  list.revoked_count = revoked.size();
+  list.revoked_count = spec.revoked.size();
   list.trust_version = version;
   revocation_list_ = list;
   return list;

@@ -38,10 +38,10 @@ absl::Status Invalid(std::string_view reason, std::string_view message) {
 CapfService::CapfService(const Parts& parts, const Options& options)
     : parts_(parts),
       options_(options),
-      certificates_({parts.ledger, parts.authority, parts.enrollments,
-                     parts.trust, parts.upstream, options.upstream_url},
-                    options.authority_id, options.lifetimes,
-                    options.tenant_names),
+      certificates_(
+          {parts.ledger, parts.authority, parts.enrollments, parts.trust,
+           parts.upstream, options.upstream_url, parts.passes_on},
+          options.authority_id, options.lifetimes, options.tenant_names),
       enrollments_(parts.ledger, parts.enrollments, parts.trust,
                    certificates_.authority_name()),
       trust_(parts.ledger, parts.trust, options.allow_private_peers),
@@ -56,6 +56,13 @@ CapfService::CapfService(const Parts& parts, const Options& options)
 grpc::ServerUnaryReactor* CapfService::Run(grpc::CallbackServerContext* context,
                                            std::string_view method,
                                            std::string_view tenant, Body body) {
+  return Run(context, method, tenant, std::move(body), parts_.work);
+}
+
+grpc::ServerUnaryReactor* CapfService::Run(grpc::CallbackServerContext* context,
+                                           std::string_view method,
+                                           std::string_view tenant, Body body,
+                                           WorkThread& work) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const absl::StatusOr<CallerIdentity> caller = parts_.policy.Authorize(
       *context, std::string(kMethodPrefix).append(method), tenant);
@@ -63,8 +70,8 @@ grpc::ServerUnaryReactor* CapfService::Run(grpc::CallbackServerContext* context,
     reactor->Finish(ToGrpc(caller.status()));
     return reactor;
   }
-  const absl::Status posted = parts_.work.Post(
-      [reactor, body = std::move(body), actor = caller->ToString()] {
+  const absl::Status posted =
+      work.Post([reactor, body = std::move(body), actor = caller->ToString()] {
         reactor->Finish(ToGrpc(body(actor)));
       });
   if (!posted.ok()) reactor->Finish(ToGrpc(posted));
@@ -87,10 +94,14 @@ grpc::ServerUnaryReactor* CapfService::IssueCertificate(
         "tenants")));
     return reactor;
   }
-  return Run(context, "IssueCertificate", tenant,
-             [this, request, response](const std::string& actor) {
-               return certificates_.Issue(*request, actor, *response);
-             });
+  // Whoever waits for another authority keeps nobody else waiting.
+  return Run(
+      context, "IssueCertificate", tenant,
+      [this, request, response](const std::string& actor) {
+        return certificates_.Issue(*request, actor, *response);
+      },
+      CertificateMethods::IsForUpstream(*request) ? parts_.probes
+                                                  : parts_.work);
 }
 
 grpc::ServerUnaryReactor* CapfService::GetCertificate(

@@ -64,6 +64,7 @@ class CapfService final : public pb::CapfService::CallbackService {
     TrustListPublisher* lists = nullptr;  // null: none are configured
     PhoneConfigMaker* configs = nullptr;
     const EstUpstream* upstream = nullptr;  // null: nobody is asked
+    UpstreamIssuer* passes_on = nullptr;    // null: requests stay here
   };
   struct Options {
     std::string authority_id;  // "default"
@@ -244,6 +245,11 @@ class CapfService final : public pb::CapfService::CallbackService {
   grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context,
                                 std::string_view method,
                                 std::string_view tenant, Body body);
+  // The same on another thread than the work thread.
+  grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context,
+                                std::string_view method,
+                                std::string_view tenant, Body body,
+                                WorkThread& work);
 
   absl::Time Now() const { return parts_.ledger.clock().Now(); }
 

@@ -5,6 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "services/capf/core/certificate_builder.h"
+#include "services/capf/core/certificate_names.h"
+#include "services/capf/core/certificate_profile.h"
 #include "services/capf/core/csr.h"
 #include "services/capf/rpc/list_page.h"
 #include "services/common/bytes/byte_span.h"
@@ -21,9 +24,16 @@ absl::Status NotFound(std::string_view reason, std::string_view message) {
   return MakeError(absl::StatusCode::kNotFound, reason, message);
 }
 
+const std::string& UpstreamName() {
+  static const auto* const name =
+      new std::string("certificateAuthorities/upstream");
+  return *name;
+}
+
 // What a request asks for, its proof of possession verified.
 struct Asked {
   VerifiedCsr csr;
+  std::string csr_der;
   SubjectName subject;
   SubjectAltNames names;
 };
@@ -44,7 +54,8 @@ absl::StatusOr<Asked> ReadAsked(const pb::IssueCertificateRequest& request) {
   if (subject.common_name.empty() && !names.dns_names.empty()) {
     subject.common_name = names.dns_names[0];
   }
-  return Asked{std::move(csr), std::move(subject), std::move(names)};
+  return Asked{std::move(csr), std::move(der), std::move(subject),
+               std::move(names)};
 }
 
 }  // namespace
@@ -65,6 +76,9 @@ absl::Status CertificateMethods::Issue(
   SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
                       ParseName(request.parent(), {"tenants"}));
   SP_ASSIGN_OR_RETURN(const ProfileId profile, FromProto(request.profile()));
+  if (IsForUpstream(request) && passes_on_ != nullptr) {
+    return PassOn(request, ids[0], profile, actor, response);
+  }
   if (!request.certificate_authority().empty() &&
       request.certificate_authority() != authority_name_) {
     return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
@@ -94,7 +108,56 @@ absl::Status CertificateMethods::Issue(
   if (request.validate_only()) return authority_.Check(order);
   SP_ASSIGN_OR_RETURN(const CertificateRecord record, authority_.Issue(order));
   SP_RETURN_IF_ERROR(trust_.EnsureOwn(ids[0], actor));
-  response = ToProto(record, authority_name_, Now());
+  response = ToProto(record, AuthorityOf(record), Now());
+  return absl::OkStatus();
+}
+
+bool CertificateMethods::IsForUpstream(
+    const pb::IssueCertificateRequest& request) {
+  return request.certificate_authority() == UpstreamName();
+}
+
+const std::string& CertificateMethods::AuthorityOf(
+    const CertificateRecord& record) const {
+  if (passes_on_ == nullptr || record.der.empty()) return authority_name_;
+  const absl::StatusOr<std::string> issuer = IssuerNameOf(AsBytes(record.der));
+  const bool own = issuer.ok() && *issuer == authority_.issuer().subject_der;
+  return own ? authority_name_ : UpstreamName();
+}
+
+absl::Status CertificateMethods::PassOn(
+    const pb::IssueCertificateRequest& request, const std::string& tenant,
+    ProfileId profile, const std::string& actor, pb::Certificate& response) {
+  if (profile != ProfileId::kSipServer) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "PROFILE_INVALID",
+                     "only servers' certificates come from above");
+  }
+  // What the asker has signed cannot be changed on the way.
+  if (request.subject_alt_names_size() != 0 || !request.common_name().empty()) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
+                     "names are those of the request itself");
+  }
+  SP_ASSIGN_OR_RETURN(Asked asked, ReadAsked(request));
+  SP_RETURN_IF_ERROR(
+      CheckNames(ProfileFor(profile), asked.subject, asked.names));
+  if (request.validate_only()) return absl::OkStatus();
+  SP_ASSIGN_OR_RETURN(const std::string request_key,
+                      RequestKey(tenant, request.request_id()));
+  SP_ASSIGN_OR_RETURN(const UpstreamIssued issued,
+                      passes_on_->Issue({.tenant = tenant,
+                                         .profile = profile,
+                                         .csr_der = std::move(asked.csr_der),
+                                         .key = asked.csr.key(),
+                                         .subject = std::move(asked.subject),
+                                         .names = std::move(asked.names),
+                                         .requester = actor,
+                                         .request_key = request_key,
+                                         .request_sha256 = HexEncode(
+                                             AsBytes(asked.csr.sha256()))}));
+  response = ToProto(issued.record, UpstreamName(), Now());
+  for (const std::string& der : issued.chain) {
+    response.mutable_chain_pem()->append(CertificateToPem(AsBytes(der)));
+  }
   return absl::OkStatus();
 }
 
@@ -107,7 +170,7 @@ absl::Status CertificateMethods::Get(const pb::GetCertificateRequest& request,
   if (!record.has_value() || record->tenant != ids[0] || record->der.empty()) {
     return NotFound("CERTIFICATE_NOT_FOUND", "there is no such certificate");
   }
-  response = ToProto(*record, authority_name_, Now());
+  response = ToProto(*record, AuthorityOf(*record), Now());
   return absl::OkStatus();
 }
 
@@ -125,7 +188,7 @@ absl::Status CertificateMethods::List(
     response.set_next_page_token(PageToken(all.back().serial));
   }
   for (const CertificateRecord& record : all) {
-    *response.add_certificates() = ToProto(record, authority_name_, Now());
+    *response.add_certificates() = ToProto(record, AuthorityOf(record), Now());
   }
   return absl::OkStatus();
 }
@@ -139,7 +202,7 @@ absl::Status CertificateMethods::Revoke(
       const CertificateRecord record,
       enrollments_.Revoke(ids[0], ids[1], FromProto(request.reason()), actor,
                           request.validate_only()));
-  response = ToProto(record, authority_name_, Now());
+  response = ToProto(record, AuthorityOf(record), Now());
   return absl::OkStatus();
 }
 

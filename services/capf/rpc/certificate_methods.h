@@ -15,6 +15,7 @@
 #include "services/capf/io/est_upstream.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/trust_admin.h"
+#include "services/capf/io/upstream_issuer.h"
 #include "services/capf/rpc/capf_convert.h"
 
 namespace sallyport::capf {
@@ -40,7 +41,11 @@ class CertificateMethods {
     TrustAdmin& trust;
     const EstUpstream* upstream = nullptr;  // null: nobody is asked
     std::string upstream_url;
+    UpstreamIssuer* passes_on = nullptr;  // null: requests stay here
   };
+  // Issue() of this request waits for another's answer.
+  static bool IsForUpstream(const pb::IssueCertificateRequest& request);
+
   // Whether the request asks for a name that is not its tenant's, and so for
   // the right to name anybody. A request that cannot be read does not; Issue()
   // refuses it. Thread-safe.
@@ -54,6 +59,7 @@ class CertificateMethods {
         trust_(parts.trust),
         upstream_(parts.upstream),
         upstream_url_(parts.upstream_url),
+        passes_on_(parts.passes_on),
         authority_name_("certificateAuthorities/" + authority_id),
         lifetimes_(lifetimes),
         names_(names) {}
@@ -80,6 +86,12 @@ class CertificateMethods {
   const std::string& authority_name() const { return authority_name_; }
 
  private:
+  absl::Status PassOn(const pb::IssueCertificateRequest& request,
+                      const std::string& tenant, ProfileId profile,
+                      const std::string& actor, pb::Certificate& response);
+  // By whom a certificate is, as its resource says.
+  const std::string& AuthorityOf(const CertificateRecord& record) const;
+
   absl::Time Now() const { return ledger_.clock().Now(); }
 
   Ledger& ledger_;
@@ -88,6 +100,7 @@ class CertificateMethods {
   TrustAdmin& trust_;
   const EstUpstream* const upstream_;
   const std::string upstream_url_;
+  UpstreamIssuer* const passes_on_;
   const std::string authority_name_;
   const Lifetimes lifetimes_;
   const TenantNames names_;

@@ -4,7 +4,8 @@
 
 FOLDER has server.pem, server.key, ca.pem (the authority that signs), ca.key and
 client_ca.pem. What it does is the content of FOLDER/mode, read at each request:
-ok, pending:N (202 with Retry-After N), 500, 401, garbage, never, cut, other_key.
+ok, pending:N (202 with Retry-After N), 500, 401, garbage, never, cut, other_key,
+other_name (another name than a server asked for).
 With FOLDER/password ("user:password") that is asked for, else a client's
 certificate. Its port is written to FOLDER/port.
 """
@@ -91,9 +92,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with open(path('csr.der'), 'wb') as f:
             f.write(base64.b64decode(body))
         openssl('req', '-inform', 'DER', '-in', path('csr.der'), '-verify', '-noout')
+        text = openssl('req', '-inform', 'DER', '-in', path('csr.der'), '-noout', '-text').decode()
+        # A request with alternative names is a server's.
+        names = text.partition('Alternative Name:')[2].strip().splitlines()[0].strip() if 'Alternative' in text else ''
         with open(path('ext'), 'w', encoding='utf-8') as f:
-            f.write('basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\n'
-                    'subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n')
+            if names:
+                f.write('basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n'
+                        'extendedKeyUsage=serverAuth\n')
+                f.write('subjectAltName=' + ('DNS:evil.example.test' if mode == 'other_name' else names) + '\n')
+            else:
+                f.write('basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\n')
+            f.write('subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n')
         openssl('x509', '-req', '-inform', 'DER', '-in', path('csr.der'), '-CA', path('ca.pem'), '-CAkey',
                 path('ca.key'), '-set_serial', '0x' + os.urandom(16).hex(), '-days', '100', '-extfile', path('ext'),
                 '-out', path('issued.pem'))

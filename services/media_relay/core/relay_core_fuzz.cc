@@ -56,6 +56,9 @@ class Run {
     RelayCoreOptions options;
     options.turn.ipv4 = RelayInterface{*IpAddress::Parse("10.0.0.1"),
                                        *IpAddress::Parse("10.0.0.1")};
+    options.turn.ipv6 = RelayInterface{*IpAddress::Parse("fd00::1"),
+                                       *IpAddress::Parse("fd00::1")};
+    options.turn.bandwidth.per_subject = 20'000;
     options.turn.allocation_quota.all = 4;
     options.turn.authenticator.unauthenticated_replies_per_second = 0;
     options.sessions.interfaces.external_v4 = options.turn.ipv4;
@@ -161,6 +164,10 @@ class Run {
           if (which & 16) w.AddUint32(a::kLifetime, extra.size());
           if (which & 32) w.AddBytes(0x7FFF, AsBytes(extra));
           if (which & 64) w.AddBytes(a::kXorPeerAddress, AsBytes(extra));
+          if (which & 128) {  // both families, if there is but one kind more
+            w.AddUint32(a::kAdditionalAddressFamily, 2u << 24);
+            w.AddBytes(a::kDontFragment, {});
+          }
         }));
         break;
       }

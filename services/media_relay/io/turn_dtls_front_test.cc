@@ -46,6 +46,13 @@ namespace {
 
 constexpr SocketId kListener = 1;
 
+// AddressSanitizer keeps what was freed for a while.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr size_t kGrowth = 64 << 20;
+#else
+constexpr size_t kGrowth = 1 << 20;
+#endif
+
 Endpoint At(const char* ip, uint16_t port) {
   return {*IpAddress::Parse(ip), port};
 }
@@ -133,6 +140,9 @@ class TurnDtlsFrontTest : public testing::Test, public TurnStreamFront::Owner {
     core_->OnDeadline(now_, actions_);
     front_.emplace(*loop_, *core_, actions_, random_, *files_, *this);
   }
+
+  // It says goodbye over what is below.
+  ~TurnDtlsFrontTest() override { front_.reset(); }
 
   Now ReadNow() const override { return now_; }
   void SendFromPort(const PacketAction& action, size_t) override {
@@ -453,7 +463,7 @@ TEST_F(TurnDtlsFrontTest, AMillionSpoofedHellosAreForgotten) {
   sent_bytes_ = 0;
   received = 0;
   flood(1'000'000, 50'000);
-  EXPECT_LT(resident(), before + (size_t{1} << 20));
+  EXPECT_LT(resident(), before + kGrowth);
   EXPECT_GT(sent_, 900'000u);
   EXPECT_LT(sent_bytes_, received);
   EXPECT_EQ(front_->size(), 0u);

@@ -37,7 +37,7 @@ ROUTES = drive('resolve', LEAN, ('--option=--stream=true', *QUIET), SHORT)
 # On a busy one: the listener sleeps between questions, the load naps, and both
 # are at realtime priority.
 BUSY = ('--realtime', *PINNED)
-NAPS = ('--option=--nap=5us', *BUSY)
+NAPS = ('--option=--nap=15us', *BUSY)
 RESOLVE_ASLEEP = drive('resolve', LEAN, ('--decisions', *NAPS), SHORT)
 ROUTES_ASLEEP = drive('resolve', LEAN, ('--decisions', '--option=--stream=true', *NAPS), SHORT)
 # The same listener by a client of the gRPC library, and its full server by the

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A trunk by its name alone (RFC 3263 section 4.2): dnsmasq says by SRV where
+"""A trunk by its name alone (RFC 3263 section 4): dnsmasq says by NAPTR and SRV where
 its servers are, and a call goes to the one that answers, whose certificate is
 for the name that was configured (RFC 5922 section 4), not for the server's."""
 
@@ -33,9 +33,11 @@ class DnsTest(DemoCase):
             '/usr/sbin/dnsmasq', '--no-daemon', '--log-facility=-', '--log-queries', '--conf-file=/dev/null',
             '--pid-file=', '--no-resolv', '--no-hosts', '--bind-interfaces', '--listen-address=127.0.0.1',
             f'--local=/{DOMAIN}/', f'--port={cls.port}',
+            # The name points to where its servers are (section 4.1).
+            f'--naptr-record={name},10,10,s,SIPS+D2T,,_sips._tcp.servers.{DOMAIN}',
             # The first one is dead: nobody listens there.
-            f'--srv-host=_sips._tcp.{name},dead.{DOMAIN},5071,10,1',
-            f'--srv-host=_sips._tcp.{name},live.{DOMAIN},5081,20,1',
+            f'--srv-host=_sips._tcp.servers.{DOMAIN},dead.{DOMAIN},5071,10,1',
+            f'--srv-host=_sips._tcp.servers.{DOMAIN},live.{DOMAIN},5081,20,1',
             f'--host-record=dead.{DOMAIN},{cluster.network}.29',
             f'--host-record=live.{DOMAIN},{cls.server}'], cluster.path('log', 'dnsmasq.log')).start()
         edge = configs.read(cluster, 'signaling_edge')
@@ -71,7 +73,7 @@ class DnsTest(DemoCase):
         self.assertIn('PEER_IDENTITY_MISMATCH', said)
         self.assertRegex(said, re.escape(self.server) + ':5081')
         queries = self.dns.text()
-        self.assertIn(f'query[SRV] _sips._tcp.gw.{DOMAIN}', queries)
+        self.assertIn(f'query[SRV] _sips._tcp.servers.{DOMAIN}', queries)
         self.assertRegex(said, r'\.29:5071')  # tried first, and given up
 
     def test_the_peers_own_certificate_is_taken(self):

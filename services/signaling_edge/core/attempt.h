@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "services/common/digit_analysis/resolver.h"
+#include "services/common/net/socket_address.h"
 #include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/binding.h"
 #include "services/signaling_edge/core/flow.h"
@@ -52,7 +53,12 @@ struct Attempt {
   std::shared_ptr<const Resolver> plan;  // keeps resolution's pointers
   size_t target = 0;  // of the resolution's, which is being tried
   std::optional<PeerDetour> detour;
-  std::string host;  // that must be resolved first
+  // Servers of the target's name that may still be tried (RFC 3263 section
+  // 4.3); empty before they are known.
+  std::vector<SocketAddress> servers;
+  Flow server_flow;  // the way to the one that is being tried
+  std::optional<SocketAddress> server;  // which that is, once it is connected
+  std::string host;                     // that must be resolved first
   std::optional<RingPlan> ring;
   std::vector<uint64_t> branches;                    // calls that are under way
   absl::flat_hash_map<uint64_t, SpareFlows> spares;  // by branch
@@ -69,6 +75,11 @@ struct Attempt {
   std::optional<SipMessage> failure;
   absl::Status refusal;
 
+  void NextTarget() {
+    ++target;
+    detour.reset();
+    servers.clear();
+  }
   MonoTime deadline() const { return std::min(ring_until, hunt_until); }
 };
 

@@ -409,6 +409,10 @@ void CallControl::OnBranchFailed(uint64_t id, uint64_t call, BranchEnd end,
       attempt.starting = false;
     }
   } else if (!redirects) {
+    if (!attempt.stop && record.disposition != CallDisposition::kCancelled &&
+        NextServer(attempt, code, record.reason, now)) {
+      return;
+    }
     attempt.stop |= !GoesOn(attempt, record);
   }
   if (attempt.starting || !attempt.branches.empty()) return;
@@ -425,8 +429,8 @@ void CallControl::Advance(Attempt& attempt, MonoTime now) {
     Ring(attempt, attempt.ring->After(attempt.outcome, hunts_), now);
     return;
   }
-  attempt.detour.reset();
-  if (++attempt.target < attempt.resolution.targets.size()) {
+  attempt.NextTarget();
+  if (attempt.target < attempt.resolution.targets.size()) {
     ToPeer(attempt, now);
   } else {
     Conclude(attempt, now);
@@ -461,6 +465,7 @@ void CallControl::Forwarded(Attempt& attempt, MonoTime now) {
   attempt.resolution = std::move(next);
   attempt.ring.reset();
   attempt.target = 0;
+  attempt.servers.clear();
   attempt.hunt_until = MonoTime::InfiniteFuture();
   Proceed(attempt, now);
 }
@@ -486,6 +491,7 @@ bool CallControl::Redirected(Attempt& attempt, const BranchEnd& end,
         // The same peer, by another door: what proves it stays the same.
         attempt.detour = PeerDetour{uri->DecodedUser(), uri->port.value_or(0)};
         attempt.failure.reset();
+        attempt.servers.clear();
         ToPeer(attempt, now);
         return true;
       }
@@ -517,6 +523,7 @@ bool CallControl::Redirected(Attempt& attempt, const BranchEnd& end,
     attempt.ring.reset();
     attempt.detour.reset();
     attempt.target = 0;
+    attempt.servers.clear();
     Proceed(attempt, now);
     return true;
   }

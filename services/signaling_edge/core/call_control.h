@@ -66,6 +66,9 @@ class CallPort {
   virtual absl::StatusOr<Flow> FlowTo(
       const PeerEntry& peer, const std::vector<SocketAddress>& addresses,
       MonoTime now) = 0;
+  // The address at the other end, if the connection is open (or there is none
+  // to open).
+  virtual std::optional<SocketAddress> ConnectedTo(const Flow& flow) const = 0;
   // Whether OPTIONS to this server of a peer's are not answered.
   virtual bool IsDown(const PeerEntry& peer, std::string_view host,
                       uint32_t port) const = 0;
@@ -231,6 +234,10 @@ class CallControl {
                            MonoTime now);
   // False when there is none that works.
   bool RingByAnotherFlow(Attempt& attempt, SpareFlows spare, MonoTime now);
+  // Tries the next server of the same name, after one that was overloaded or
+  // could not be reached (RFC 3263 section 4.3); false if there is none.
+  bool NextServer(Attempt& attempt, int code, std::string_view reason,
+                  MonoTime now);
   // After the last branch of a step has failed.
   void Advance(Attempt& attempt, MonoTime now);
   // To where the line or hunt pilot forwards to, if it does.

@@ -216,8 +216,8 @@ void CallControl::ToPeer(Attempt& attempt, MonoTime now) {
     const absl::Status status = TryTarget(attempt, now);
     if (status.ok()) return;  // and the attempt may be over
     attempt.refusal.Update(status);
-    attempt.detour.reset();
-    if (++attempt.target == attempt.resolution.targets.size()) break;
+    attempt.NextTarget();
+    if (attempt.target == attempt.resolution.targets.size()) break;
   }
   Conclude(attempt, now);
 }
@@ -251,7 +251,10 @@ absl::Status CallControl::TryTarget(Attempt& attempt, MonoTime now) {
                                     !attempt.detour.has_value()
                                 ? ServiceOf(transport, port)
                                 : std::string_view());
-  if (const auto literal = SocketAddress::FromIp(host, port); literal.ok()) {
+  if (!attempt.servers.empty()) {
+    addresses = attempt.servers;
+  } else if (const auto literal = SocketAddress::FromIp(host, port);
+             literal.ok()) {
     addresses = {*literal};
   } else if (const auto it = hosts_.find(HostKey(host, service));
              it != hosts_.end() && it->second.expires > now) {
@@ -276,6 +279,9 @@ absl::Status CallControl::TryTarget(Attempt& attempt, MonoTime now) {
   const auto flow = port_.FlowTo(peer, addresses, now);
   if (!flow.ok()) return flow.status();
   called.flow = *flow;
+  attempt.servers = std::move(addresses);
+  attempt.server_flow = *flow;
+  attempt.server = port_.ConnectedTo(*flow);
   // A URI that was routed by its host keeps it.
   const std::string& domain = attempt.resolution.called_domain;
   const std::string where =
@@ -292,6 +298,22 @@ absl::Status CallControl::TryTarget(Attempt& attempt, MonoTime now) {
   if (transport == SipTransport::kTls) called.request_uri += ";transport=tls";
   if (transport == SipTransport::kTcp) called.request_uri += ";transport=tcp";
   return Begin(attempt, std::move(called), "", BreadthOf(attempt.invite), now);
+}
+
+bool CallControl::NextServer(Attempt& attempt, int code,
+                             std::string_view reason, MonoTime now) {
+  if (code != 503 && (code != 0 || reason != "PEER_UNREACHABLE")) return false;
+  if (attempt.detour.has_value() || attempt.servers.size() < 2) return false;
+  // A connection that never opened has tried them all.
+  const auto tried = attempt.server.has_value()
+                         ? attempt.server
+                         : port_.ConnectedTo(attempt.server_flow);
+  if (!tried.has_value()) return false;
+  std::erase(attempt.servers, *tried);
+  if (attempt.servers.empty()) return false;
+  attempt.failure.reset();
+  ToPeer(attempt, now);
+  return true;
 }
 
 bool CallControl::GoesOn(const Attempt& attempt, const CallRecord& record) {
@@ -328,8 +350,8 @@ void CallControl::OnHostResolved(
     attempt->refusal.Update(MakeError(absl::StatusCode::kUnavailable,
                                       "PEER_UNREACHABLE",
                                       "the peer's name cannot be resolved"));
-    attempt->detour.reset();
-    if (++attempt->target < attempt->resolution.targets.size()) {
+    attempt->NextTarget();
+    if (attempt->target < attempt->resolution.targets.size()) {
       ToPeer(*attempt, now);
     } else {
       Conclude(*attempt, now);

@@ -113,6 +113,15 @@ absl::StatusOr<Flow> EdgeCore::FlowTo(
   return connection->flow();
 }
 
+std::optional<SocketAddress> EdgeCore::ConnectedTo(const Flow& flow) const {
+  if (flow.transport == SipTransport::kUdp) return flow.remote;
+  const Connection* connection = connections_.Find(flow.connection);
+  if (connection == nullptr || connection->state != Connection::State::kOpen) {
+    return std::nullopt;
+  }
+  return connection->remote;
+}
+
 bool EdgeCore::TryNextAddress(Connection& connection, MonoTime now) {
   if (connection.addresses.empty() || plan_ == nullptr) return false;
   const PeerEntry* peer = plan_->index().Peer(connection.dialled);

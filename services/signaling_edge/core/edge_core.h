@@ -173,6 +173,7 @@ class EdgeCore final : private CallPort,
   absl::StatusOr<Flow> FlowTo(const PeerEntry& peer,
                               const std::vector<SocketAddress>& addresses,
                               MonoTime now) override;
+  std::optional<SocketAddress> ConnectedTo(const Flow& flow) const override;
   bool IsDown(const PeerEntry& peer, std::string_view host,
               uint32_t port) const override;
   const EdgeListener& ListenerOf(const Flow& flow) const override;

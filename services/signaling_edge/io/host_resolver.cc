@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/dns/srv_order.h"
 #include "services/common/status/error_reason.h"
@@ -51,6 +53,12 @@ absl::StatusOr<SocketAddress> Literal(std::string_view host) {
     host = host.substr(1, host.size() - 2);
   }
   return SocketAddress::FromIp(host, 0);
+}
+
+// What NAPTR calls the transport that an SRV name prefix stands for.
+absl::string_view NaptrServiceOf(absl::string_view service) {
+  if (service == "_sips._tcp") return "SIPS+D2T";
+  return service == "_sip._tcp" ? "SIP+D2T" : "SIP+D2U";
 }
 
 }  // namespace
@@ -115,9 +123,9 @@ void HostResolver::Resolve(const std::string& host, const std::string& service,
   deadlines_.Set(query, loop_.now() + options_.deadline);
   loop_.SetTimer(timer_, deadlines_.next());
   if (dns_ != nullptr && !service.empty()) {
-    dns_->Ask({service + "." + name, DnsType::kSrv},
-              [this, query, name](const DnsAnswer& answer) {
-                OnServices(query, name, answer);
+    dns_->Ask({name, DnsType::kNaptr},
+              [this, query, name, service](const DnsAnswer& answer) {
+                OnPointers(query, name, service, answer);
               });
   } else if (dns_ != nullptr && !options_.dns->servers.empty()) {
     AskAddresses(query, {{.name = name}});
@@ -139,6 +147,33 @@ void HostResolver::LookUp(uint64_t query, const std::string& name) {
                               "too many host names are being resolved"));
     });
   }
+}
+
+void HostResolver::OnPointers(uint64_t query, const std::string& name,
+                              const std::string& service,
+                              const DnsAnswer& answer) {
+  if (!waiting_.contains(query)) return;
+  const NaptrRecord* best = nullptr;
+  for (const NaptrRecord& each : answer.pointers) {
+    // Section 4.1: "s" leads to SRV records; others are not for us, nor are
+    // those of another transport than the peer's own.
+    if (!absl::EqualsIgnoreCase(each.flags, "s") ||
+        !absl::EqualsIgnoreCase(each.service, NaptrServiceOf(service)) ||
+        each.replacement.empty()) {
+      continue;
+    }
+    if (best == nullptr || std::tie(each.order, each.preference) <
+                               std::tie(best->order, best->preference)) {
+      best = &each;
+    }
+  }
+  const std::string where = best == nullptr
+                                ? service + "." + name
+                                : absl::AsciiStrToLower(best->replacement);
+  dns_->Ask({where, DnsType::kSrv},
+            [this, query, name](const DnsAnswer& services) {
+              OnServices(query, name, services);
+            });
 }
 
 void HostResolver::OnServices(uint64_t query, const std::string& name,

@@ -28,7 +28,8 @@
 namespace sallyport::signaling_edge {
 
 // Address literals and static hosts are answered from memory. With a name
-// server, SRV records and the addresses of their targets come first, kept for
+// server, NAPTR records of the transport asked for, SRV records and the
+// addresses of their targets come first (RFC 3263 sections 4.1, 4.2), kept for
 // as long as they hold; names without any, and everything else, are looked up
 // there if servers are configured, else by the system's resolver, which knows
 // its hosts file, on threads of its own. Loop thread only.
@@ -85,6 +86,9 @@ class HostResolver {
   HostResolver(EventLoop& loop, Options options, RandomSource& random);
   // On a thread.
   void LookUp(uint64_t query, const std::string& name);
+  // NAPTR records, which say under which name the SRV records are.
+  void OnPointers(uint64_t query, const std::string& name,
+                  const std::string& service, const DnsAnswer& answer);
   void OnServices(uint64_t query, const std::string& name,
                   const DnsAnswer& answer);
   void AskAddresses(uint64_t query, std::vector<Gathering::Server> servers);

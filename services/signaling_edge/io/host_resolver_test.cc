@@ -102,6 +102,11 @@ TEST_F(HostResolverTest, ServersOfAServiceComeInTheirOrderWithTheirPorts) {
           "--conf-file=/dev/null", "--pid-file=", "--no-resolv", "--no-hosts",
           "--bind-interfaces", "--listen-address=127.0.0.1", "--local=/test/",
           "--srv-host=_sips._tcp.trunk.test,a.test,5071,10,1",
+          "--srv-host=_sips._tcp.carrier.test,a.test,5081,10,1",
+          "--naptr-record=pointed.test,20,10,s,SIPS+D2T,,_sips._tcp.trunk.test",
+          "--naptr-record=pointed.test,10,10,s,SIP+D2T,,_sip._tcp.none.test",
+          "--naptr-record=pointed.test,10,20,S,sips+d2t,,"
+          "_SIPS._tcp.Carrier.test",
           "--srv-host=_sips._tcp.trunk.test,b.test,5072,20,1",
           "--srv-host=_sips._tcp.trunk.test,c.test,5073,5,1",
           "--host-record=a.test,192.0.2.1,2001:db8::1",
@@ -128,6 +133,14 @@ TEST_F(HostResolverTest, ServersOfAServiceComeInTheirOrderWithTheirPorts) {
   EXPECT_EQ(found->at(0).ToString(), "192.0.2.1:5071");
   EXPECT_EQ(found->at(1).ToString(), "[2001:db8::1]:5071");
   EXPECT_EQ(found->at(2).ToString(), "192.0.2.2:5072");
+  // Section 4.1: NAPTR says where the records of a transport are; the lowest
+  // order counts, then the preference.
+  found = Ask("pointed.test", "_sips._tcp");
+  ASSERT_TRUE(found.ok()) << found.status();
+  ASSERT_EQ(found->size(), 2u);
+  EXPECT_EQ(found->at(0).ToString(), "192.0.2.1:5081");
+  EXPECT_EQ(ReasonOf(Ask("pointed.test", "_sip._udp").status()),
+            "HOST_NOT_FOUND");
   // Without SRV records the name itself, and the port is for the asker to say.
   found = Ask("plain.test", "_sips._tcp");
   ASSERT_TRUE(found.ok()) << found.status();

@@ -427,6 +427,7 @@ v1::Registration ToProto(const Binding& binding, const PlanIndex* plan,
   *out.mutable_refresh_time() = Stamp(context.time.At(binding.refreshed));
   *out.mutable_expire_time() = Stamp(context.time.At(binding.expires));
   out.set_instance_id(PlainText(binding.instance));
+  for (const std::string& hop : binding.path) out.add_path(PlainText(hop));
   out.set_edge(context.edge);
   return out;
 }

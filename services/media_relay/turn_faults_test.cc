@@ -39,8 +39,9 @@ namespace {
 // A datagram client of 127.0.0.1.
 class Client {
  public:
-  explicit Client(RandomSource& random, const std::string& subject = "subject")
-      : turn_(absl::Now(), random, absl::Hours(1), subject),
+  explicit Client(RandomSource& random, const std::string& subject = "subject",
+                  const std::string& tenant = "default")
+      : turn_(absl::Now(), random, absl::Hours(1), subject, tenant),
         udp_(UdpSocket::Bind(*SocketAddress::FromIp("127.0.0.1", 0)).value()) {
     timeval patience = {0, 400'000};
     setsockopt(udp_.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -155,6 +156,32 @@ TEST_F(TurnFaultsTest, PortsRunOut508AndComeBack) {
   EXPECT_GE(Metric("sallyport_media_relay_turn_errors_total{code="
                    "\"insufficient_capacity\"}"),
             1);
+}
+
+// Memory is what allocations take, so their number bounds it: of the tenant,
+// whose fault it is (486), and of the relay (508).
+TEST_F(TurnFaultsTest, AllocationsRunOut486And508AndComeBack) {
+  limits_ = ",\"max_allocations\":3,\"max_allocations_per_tenant\":2";
+  Start(2);
+  Client first(random_);
+  Client second(random_);
+  Client third(random_);
+  ASSERT_EQ(first.Allocate(Relay()), 0);
+  ASSERT_EQ(second.Allocate(Relay()), 0);
+  EXPECT_EQ(third.Allocate(Relay()), 486);
+  Client fourth(random_, "subject", "tenant2");
+  Client fifth(random_, "subject", "tenant2");
+  ASSERT_EQ(fourth.Allocate(Relay()), 0);
+  EXPECT_EQ(fifth.Allocate(Relay()), 508);
+  EXPECT_EQ(first.Do(StunMethod::kRefresh, nullptr, Relay()), 0);
+  EXPECT_EQ(
+      first.Do(
+          StunMethod::kRefresh,
+          [](StunWriter& w) { w.AddUint32(stun_attribute::kLifetime, 0); },
+          Relay()),
+      0);
+  EXPECT_EQ(fifth.Allocate(Relay()), 0);
+  EXPECT_EQ(third.Allocate(Relay()), 508);
 }
 
 // A socket for each port, and no descriptors left.

@@ -436,6 +436,22 @@ TEST_F(CapfCommandsTest, ServerCertificatesAreChosenAndExplained) {
   EXPECT_THAT(out_.str(), HasSubstr("NAME_MISMATCH"));
   EXPECT_EQ(Run("certs choice signaling_edge ../../etc/passwd"), 1);
 
+  // By hand to another authority and back: its request, and what is no answer.
+  ASSERT_EQ(Run("certs authority"), 0) << err_.str();
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("certificateAuthorities/default"),
+                                HasSubstr("SHA-256"), HasSubstr("expires")));
+  ASSERT_EQ(Run("certs request --to " + folder + "/ca.csr"), 0) << err_.str();
+  EXPECT_EQ(std::system(("openssl req -verify -noout -in " + folder +
+                         "/ca.csr 2> /dev/null")
+                            .c_str()),
+            0);
+  EXPECT_EQ(Run("certs import " + folder + "/e.pem --dry-run"), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("ISSUER_INVALID"));
+  EXPECT_EQ(Run("certs issue " + folder + "/e.csr --authority upstream"), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("AUTHORITY_NOT_FOUND"));
+  ASSERT_EQ(Run("certs revocation-lists"), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("no list of another authority"));
+
   // UM-111: what is in use, and what happened, with its numbers.
   ASSERT_EQ(Run("events --certificates -o json"), 0) << err_.str();
   EXPECT_THAT(out_.str(), AllOf(HasSubstr("CERTIFICATE_EVENT_TYPE_IN_USE"),

@@ -33,11 +33,115 @@ struct CertsOptions {
   std::string profile = "server";
   std::vector<std::string> alt_names;
   std::string output;
+  std::string authority;
+  std::string request_id;
   std::string reason = "unspecified";
   std::string service;
   std::string fqdn;
   bool dry_run = false;
 };
+
+std::string AuthorityName(const std::string& id) {
+  return id.find('/') == std::string::npos ? "certificateAuthorities/" + id
+                                           : id;
+}
+
+absl::StatusOr<pb::CertificateAuthority> GetAuthority(
+    CliContext& context, const CertsOptions& options) {
+  pb::GetCertificateAuthorityRequest request;
+  request.set_name(
+      AuthorityName(options.authority.empty() ? "default" : options.authority));
+  return CallCapf<pb::CertificateAuthority>(
+      context, &Stub::GetCertificateAuthority, request);
+}
+
+absl::Status PrintAuthority(CliContext& context,
+                            const pb::CertificateAuthority& authority) {
+  if (context.format != OutputFormat::kTable) {
+    context.out() << RenderOne(authority, context.format, "");
+    return absl::OkStatus();
+  }
+  Table table({"AUTHORITY", ""});
+  table.AddRow({"name", authority.name()});
+  table.AddRow({"subject", authority.summary().subject()});
+  table.AddRow({"issuer", authority.summary().issuer()});
+  table.AddRow({"key", FieldText(authority, "key_type")});
+  table.AddRow({"serial", authority.summary().serial()});
+  table.AddRow({"expires", FieldText(authority, "summary.not_after_time")});
+  table.AddRow({"SHA-1", authority.summary().sha1_thumbprint()});
+  table.AddRow({"SHA-256", authority.summary().sha256_thumbprint()});
+  if (!authority.upstream_url().empty()) {
+    table.AddRow({"above", authority.upstream_url()});
+    table.AddRow({"last answer", authority.upstream_status()});
+    table.AddRow({"next attempt", FieldText(authority, "next_attempt_time")});
+  }
+  context.out() << table.ToString();
+  return absl::OkStatus();
+}
+
+absl::Status Authority(CliContext& context, const CertsOptions& options) {
+  SP_ASSIGN_OR_RETURN(const auto authority, GetAuthority(context, options));
+  return PrintAuthority(context, authority);
+}
+
+// What another authority is to sign, by hand.
+absl::Status Request(CliContext& context, const CertsOptions& options) {
+  SP_ASSIGN_OR_RETURN(const auto authority, GetAuthority(context, options));
+  if (options.output.empty()) {
+    context.out() << authority.csr_pem();
+    return absl::OkStatus();
+  }
+  return WriteOutput(options.output, authority.csr_pem());
+}
+
+// What it has signed.
+absl::Status Import(CliContext& context, const CertsOptions& options) {
+  SP_RETURN_IF_ERROR(context.Clients().status());
+  pb::UpdateCertificateAuthorityRequest request;
+  pb::CertificateAuthority& authority =
+      *request.mutable_certificate_authority();
+  authority.set_name(
+      AuthorityName(options.authority.empty() ? "default" : options.authority));
+  SP_ASSIGN_OR_RETURN(*authority.mutable_certificate_pem(),
+                      ReadWholeFile(options.csr, kMaxFile));
+  request.mutable_update_mask()->add_paths("certificate_pem");
+  request.set_validate_only(options.dry_run);
+  SP_ASSIGN_OR_RETURN(const auto response,
+                      CallCapf<pb::CertificateAuthority>(
+                          context, &Stub::UpdateCertificateAuthority, request));
+  if (!options.dry_run) return PrintAuthority(context, response);
+  context.out() << "it would be taken\n";
+  return absl::OkStatus();
+}
+
+// Revocation lists of other authorities.
+absl::Status RevocationLists(CliContext& context, const CertsOptions&) {
+  SP_ASSIGN_OR_RETURN(const auto status,
+                      CallCapf<pb::CapfStatus>(context, &Stub::GetStatus,
+                                               pb::GetStatusRequest()));
+  Table table({"URL", "STATE", "IN FORCE UNTIL", "ENTRIES", "TOLD", "WHY NOT",
+               "NEXT ATTEMPT"});
+  for (const pb::RevocationSource& one : status.revocation_sources()) {
+    if (context.format != OutputFormat::kTable) {
+      context.out() << RenderOne(one, context.format, "");
+      continue;
+    }
+    table.AddRow({one.url(),
+                  !one.reason().empty()         ? one.reason()
+                  : one.has_last_attempt_time() ? "OK"
+                                                : "not asked yet",
+                  one.held() ? FieldText(one, "next_update_time") : "none held",
+                  absl::StrCat(one.entry_count()),
+                  absl::StrCat(one.told_count()), one.told_reason(),
+                  FieldText(one, "next_attempt_time")});
+  }
+  if (context.format == OutputFormat::kTable) {
+    context.out() << (status.revocation_sources().empty()
+                          ? "no list of another authority is fetched\n"
+                          : table.ToString());
+  }
+  return absl::OkStatus();
+}
 
 absl::Status List(CliContext& context, const CertsOptions&) {
   SP_RETURN_IF_ERROR(context.Clients().status());
@@ -93,6 +197,10 @@ absl::Status Issue(CliContext& context, const CertsOptions& options) {
     request.add_subject_alt_names(one);
   }
   request.set_validate_only(options.dry_run);
+  request.set_request_id(options.request_id);
+  if (!options.authority.empty()) {
+    request.set_certificate_authority(AuthorityName(options.authority));
+  }
   SP_ASSIGN_OR_RETURN(
       const auto response,
       CallCapf<pb::Certificate>(context, &Stub::IssueCertificate, request));
@@ -202,7 +310,31 @@ void AddCertsCommand(CLI::App& app, CliContext& context) {
   issue->add_option("--name", options->alt_names,
                     "DNS:..., URI:... or IP:...; else those of the request");
   issue->add_option("--to", options->output, "File to write");
+  issue->add_option("--authority", options->authority,
+                    "upstream: the request is passed on as it is");
+  issue->add_option("--request-id", options->request_id,
+                    "The same again gets the same answer");
   issue->add_flag("--dry-run", options->dry_run, "Only check");
+  const auto of_authority = [&](CLI::App* command) {
+    command->add_option("--authority", options->authority, "Its id");
+    return command;
+  };
+  of_authority(add(*certs, "authority",
+                   "Our authority, and how it stands with the one above",
+                   Authority));
+  of_authority(add(*certs, "request",
+                   "What another authority is to sign for ours, PKCS#10",
+                   Request))
+      ->add_option("--to", options->output, "File to write");
+  CLI::App* const import = of_authority(add(
+      *certs, "import", "What another authority has signed for ours", Import));
+  import
+      ->add_option("file", options->csr, "Certificate and those above it, PEM")
+      ->required();
+  import->add_flag("--dry-run", options->dry_run, "Only check");
+  add(*certs, "revocation-lists",
+      "Lists of other authorities, and when each is asked for again",
+      RevocationLists);
   CLI::App* const choice = add(*certs, "choice",
                                "Which certificate a service shows, and why not "
                                "the others",

@@ -81,6 +81,26 @@ TEST(CsrTest, RefusesWhatIsNotOneRequest) {
   EXPECT_EQ(ReasonFor(std::string(20000, '\x30')), "CSR_MALFORMED");
 }
 
+// Every octet of a request broken in turn: it is signed, so none of them is
+// taken, and each refusal has a reason.
+TEST(CsrTest, NoOctetCanBeAnother) {
+  const auto key = NewTestKey(KeyKind::kEcP256);
+  const std::string good =
+      NewTestCsr(key.get(), {.alt_names = {"DNS:edge.example.test"}});
+  std::string broken = good;
+  for (size_t i = 0; i < broken.size(); ++i) {
+    for (const char mask : {'\x01', '\x20', '\x80'}) {
+      broken[i] = static_cast<char>(broken[i] ^ mask);
+      const std::string reason = ReasonFor(broken);
+      EXPECT_TRUE(reason.rfind("CSR_", 0) == 0 ||
+                  reason.rfind("KEY_", 0) == 0 || reason == "SAN_INVALID" ||
+                  reason == "SUBJECT_INVALID")
+          << "octet " << i << ": " << reason;
+      broken[i] = good[i];
+    }
+  }
+}
+
 TEST(CsrTest, PemHoldsARequestAndNothingElse) {
   EXPECT_FALSE(CsrFromPem("").ok());
   EXPECT_FALSE(CsrFromPem("-----BEGIN CERTIFICATE-----\nAAAA\n"

@@ -2,11 +2,13 @@
 
 #include <openssl/bn.h>
 #include <openssl/bytestring.h>
-#include <openssl/mem.h>
+#include <openssl/evp.h>
 #include <openssl/rsa.h>
 
 #include "gtest/gtest.h"
 #include "services/capf/core/test_keys.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/hex.h"
 #include "services/common/status/error_reason.h"
 
 namespace sallyport::capf {
@@ -95,6 +97,65 @@ TEST(PublicKeyTest, RefusesAnEd25519Key) {
   std::string spki("\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00", 12);
   spki.append(32, '\x42');
   EXPECT_EQ(ReasonFor(spki), "KEY_TYPE");
+}
+
+// Keys that openssl has made (ecparam, genpkey), of kinds that nobody of ours
+// verifies.
+TEST(PublicKeyTest, RefusesOtherCurvesAndKinds) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"secp224r1",
+       "304e301006072a8648ce3d020106052b81040021033a000499956baa2928"
+       "99e595f88997cc748d29ccba4d1759cd2e1a4906317a862b6093d7575063"
+       "66af687d0e48c70399fb56fd1f4c1e694b077017"},
+      {"secp256k1",
+       "3056301006072a8648ce3d020106052b8104000a03420004fc9b30d215ee"
+       "3531ff732fa23e57fc0ea4ffbf162297b58e00e9ccaf4e7e2ea9dcf67f90"
+       "33a1a0e395f06dc5dd32133135765d6d09395eb058b552562cd2e9dc"},
+      {"brainpoolP256r1",
+       "305a301406072a8648ce3d020106092b24030302080101070342000426fe"
+       "1bf3ac52f5b967971f9c55af85c2b50239572f02656f0bc3d6d2ae01298f"
+       "03feffb0ea37e142405468d84b4d48f8b87397e8ea1b808bf3939dce67a3"
+       "08d7"},
+      {"P-256 with its parameters written out",
+       "3082014b3082010306072a8648ce3d02013081f7020101302c06072a8648"
+       "ce3d0101022100ffffffff00000001000000000000000000000000ffffff"
+       "ffffffffffffffffff305b0420ffffffff00000001000000000000000000"
+       "000000fffffffffffffffffffffffc04205ac635d8aa3a93e7b3ebbd5576"
+       "9886bc651d06b0cc53b0f63bce3c3e27d2604b031500c49d360886e70493"
+       "6a6678e1139d26b7819f7e900441046b17d1f2e12c4247f8bce6e563a440"
+       "f277037d812deb33a0f4a13945d898c2964fe342e2fe1a7f9b8ee7eb4a7c"
+       "0f9e162bce33576b315ececbb6406837bf51f5022100ffffffff00000000"
+       "ffffffffffffffffbce6faada7179e84f3b9cac2fc632551020101034200"
+       "0416db55f90dd4304e924c6a15780a4113060d63ac16b588c52c4f6c7cc7"
+       "d4d3fc83cf242ae6138e070e89dabaf226c738956b80697518769cbbf08f"
+       "0556255c57"},
+      {"X448",
+       "3042300506032b656f03390068d9fbeb15187d6a211647763dcfb65de1c6"
+       "e8f56a70bd18bdfbf084e339c6a1f2e140b3170b5bb31d9fa5bab0b853d8"
+       "63788d8eb82f99fd"},
+  };
+  for (const auto& [name, hex] : rows) {
+    const std::string spki = *HexDecode(hex);
+    const std::string reason = ReasonFor(spki);
+    EXPECT_TRUE(reason == "KEY_TYPE" || reason == "KEY_MALFORMED")
+        << name << ": " << reason;
+  }
+}
+
+// A verifier of such a key would be busy for seconds.
+TEST(PublicKeyTest, RefusesOversizedKeys) {
+  for (const int bits : {8192, 16384}) {
+    bssl::UniquePtr<BIGNUM> n(BN_new());
+    ASSERT_TRUE(BN_rand(n.get(), bits, BN_RAND_TOP_TWO, BN_RAND_BOTTOM_ODD));
+    EXPECT_EQ(ReasonFor(RsaSpki(n.get(), Number(65537).get())), "KEY_SIZE")
+        << bits;
+  }
+  // An exponent as large as the modulus is as slow.
+  const bssl::UniquePtr<EVP_PKEY> key = NewTestKey(KeyKind::kRsa, 2048);
+  const BIGNUM* const n = RSA_get0_n(EVP_PKEY_get0_RSA(key.get()));
+  bssl::UniquePtr<BIGNUM> e(BN_dup(n));
+  ASSERT_TRUE(BN_sub_word(e.get(), 2));
+  EXPECT_NE(ReasonFor(RsaSpki(n, e.get())), "OK");
 }
 
 // pki.md 2.9.2 and 9.2: e = 3 lets signatures be forged.

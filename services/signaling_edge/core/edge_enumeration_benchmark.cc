@@ -23,7 +23,9 @@ constexpr size_t kUsers = 20'000;
 std::shared_ptr<PlanSnapshot> Plan() {
   auto plan = std::make_shared<PlanSnapshot>();
   plan->version = 1;
-  plan->tenants = {{.name = "tenants/t", .domains = {"d.test"}}};
+  plan->tenants = {{.name = "tenants/t",
+                    .domains = {"d.test"},
+                    .default_dial_plan = "tenants/t/dialPlans/clear"}};
   plan->dial_plans = {{.name = "tenants/t/dialPlans/clear",
                        .security_mode = SecurityMode::kUnsecured}};
   for (size_t i = 0; i < kUsers; ++i) {

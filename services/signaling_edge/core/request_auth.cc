@@ -205,9 +205,10 @@ RequestAuth::Outcome RequestAuth::AsUser(const SipMessage& request,
   bool is_clear =
       digest_.DecoyAlgorithm(username, home, population.clear_users,
                              population.users) == DigestAlgorithm::kMd5;
-  if (user != nullptr) {
-    is_clear = plan_->ModeOf(user->dial_plan) == SecurityMode::kUnsecured;
-  }
+  // Looked up for both, as it takes time.
+  const SecurityMode mode = plan_->ModeOf(
+      user != nullptr ? user->dial_plan : tenant->default_dial_plan);
+  if (user != nullptr) is_clear = mode == SecurityMode::kUnsecured;
   if (absl::Status status = CheckTransport(
           is_clear ? SecurityMode::kUnsecured : SecurityMode::kSipSecured,
           flow.is_tls());

@@ -1,5 +1,8 @@
 #include "services/capf/capf_process.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <optional>
@@ -11,16 +14,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/capf/config.h"
 #include "services/capf/config_options.h"
 #include "services/capf/core/authentication_string.h"
 #include "services/capf/core/certificate_choice.h"
 #include "services/capf/core/certificate_event.h"
-#include "services/capf/core/phone_config.h"
-#include "services/capf/core/published_list.h"
-#include "services/capf/core/signed_file_header.h"
-#include "services/capf/core/trust_list.h"
-#include "services/capf/core/trust_list_plan.h"
+#include "services/capf/core/fips_self_test.h"
 #include "services/capf/io/audit_file.h"
 #include "services/capf/io/capf_loop.h"
 #include "services/capf/io/certificate_authority.h"
@@ -30,25 +30,23 @@
 #include "services/capf/io/est_upstream.h"
 #include "services/capf/io/event_log.h"
 #include "services/capf/io/file_signer.h"
+#include "services/capf/io/fips_mode.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/listener_certificate.h"
 #include "services/capf/io/metrics_table.h"
-#include "services/capf/io/phone_file_server.h"
-#include "services/capf/io/phone_files.h"
 #include "services/capf/io/pkcs11_signer.h"
 #include "services/capf/io/pkcs11_token.h"
+#include "services/capf/io/procedure_runner.h"
 #include "services/capf/io/registration_authority.h"
 #include "services/capf/io/revocation_fetcher.h"
 #include "services/capf/io/server_certificates.h"
 #include "services/capf/io/signer.h"
 #include "services/capf/io/sql_store.h"
 #include "services/capf/io/trust_admin.h"
-#include "services/capf/io/trust_list_publisher.h"
 #include "services/capf/io/trust_publisher.h"
-#include "services/capf/io/trust_vouching.h"
-#include "services/capf/io/tvs_server.h"
 #include "services/capf/io/upstream_issuer.h"
 #include "services/capf/io/work_thread.h"
+#include "services/capf/phone_parts.h"
 #include "services/capf/rpc/capf_access.h"
 #include "services/capf/rpc/capf_service.h"
 #include "services/common/bytes/byte_span.h"
@@ -119,13 +117,13 @@ class CapfProcess final : public RunningService {
       loop_->RemoveTimer(event_timer_);
       loop_->RemoveTimer(event_poll_);
     }
-    phone_server_.reset();
-    tvs_.reset();
+    phones_.reset();
     capf_loop_.reset();
   }
 
   absl::Status Start(ServiceRuntime& runtime) {
     SP_RETURN_IF_ERROR(OpenStores());
+    SP_RETURN_IF_ERROR(EnterFipsMode());
     SP_RETURN_IF_ERROR(OpenAuthority());
     SP_RETURN_IF_ERROR(StartPort());
     SP_RETURN_IF_ERROR(StartPhoneFiles(runtime));
@@ -155,6 +153,32 @@ class CapfProcess final : public RunningService {
     SP_ASSIGN_OR_RETURN(audit_, AuditFile::Open(config_.audit_file(), *store_));
     ledger_.emplace(*store_, *audit_, clock_);
     return absl::OkStatus();
+  }
+
+  // Self tests before anything else is opened, and new keys after a switch of
+  // the mode (IMP-69, IMP-73 to IMP-76).
+  absl::Status EnterFipsMode() {
+    SP_ASSIGN_OR_RETURN(const int64_t stored, store_->FipsMode());
+    fips_.on = stored != 0;
+    fips_.restart = [] { kill(getpid(), SIGTERM); };
+    fips_.forbidden_settings = ForbiddenSettings(config_);
+    SP_ASSIGN_OR_RETURN(fips_.program_sha256, ProgramSha256());
+    if (!fips_.on) {
+      return RegenerateKeys(KeyFolder(), "off");
+    }
+    SP_RETURN_IF_ERROR(RunPowerUpTests(
+        {.failed_starts_file = KeyFolder() + "/fips_failed_starts",
+         .integrity_file = config_.fips().integrity_file(),
+         .broken = config_.fips().break_self_test()}));
+    fips_.self_tests_passed = true;
+    if (!fips_.forbidden_settings.empty()) {
+      return MakeError(absl::StatusCode::kFailedPrecondition,
+                       "NOT_ALLOWED_IN_FIPS_MODE",
+                       absl::StrJoin(fips_.forbidden_settings, "; "));
+    }
+    LogInfo("FIPS mode", {{"module", ModuleName()},
+                          {"program_sha256", fips_.program_sha256}});
+    return RegenerateKeys(KeyFolder(), "on");
   }
 
   absl::StatusOr<std::unique_ptr<Signer>> OpenSigner(
@@ -264,6 +288,7 @@ class CapfProcess final : public RunningService {
                        "strings were hashed with");
     }
     enrollments_.emplace(*strings_, *ledger_, random_);
+    if (fips_.on) enrollments_->RefuseWhatIsNotApproved();
     return absl::OkStatus();
   }
 
@@ -299,130 +324,16 @@ class CapfProcess final : public RunningService {
     return folder.empty() ? "." : folder;
   }
 
-  absl::StatusOr<TrustListOptions> ListOptions() {
-    const config::v1::TrustListConfig& lists = config_.trust_lists();
-    TrustListOptions options;
-    options.folder = KeyFolder();
-    options.tenant = tenant();
-    options.organization = config_.authority().organization();
-    options.mode = lists.mixed_mode() ? ClusterSecurityMode::kMixed
-                                      : ClusterSecurityMode::kNonSecure;
-    options.digest =
-        lists.sha512() ? SignedFileDigest::kSha512 : SignedFileDigest::kSha1;
-    options.tftp.dns_name = lists.host();
-    for (const config::v1::PhoneNodeConfig& node : lists.call_managers()) {
-      PhoneNode out;
-      out.dns_name = node.dns_name();
-      if (!node.ip_address().empty()) {
-        SP_ASSIGN_OR_RETURN(const SocketAddress address,
-                            SocketAddress::FromIp(node.ip_address(), 0));
-        out.ip_address = ToString(address.ip_bytes());
-      }
-      SP_ASSIGN_OR_RETURN(out.certificate_der,
-                          FirstCertificate(node.certificate_file()));
-      options.call_managers.push_back(std::move(out));
-    }
-    PhoneNode capf;
-    capf.dns_name = lists.host();
-    SP_ASSIGN_OR_RETURN(capf.certificate_der, ListenerLeaf());
-    options.capf = {std::move(capf)};
-    // TVS shows the same certificate, and its lists say so.
-    if (!config_.tvs_address().empty()) options.tvs = options.capf;
-    return options;
-  }
-
-  // What phones may meet as ours, by the certificate.
-  absl::StatusOr<TrustVouching::Options> VouchingOptions(
-      const TrustListOptions& lists) {
-    TrustVouching::Options options;
-    options.tenant = tenant();
-    for (const PhoneNode& node : lists.call_managers) {
-      options.own[node.certificate_der].push_back(TrustListRole::kCcmTftp);
-    }
-    for (const PhoneNode& node : lists.capf) {
-      options.own[node.certificate_der].push_back(TrustListRole::kCapf);
-    }
-    for (const PhoneNode& node : lists.tvs) {
-      options.own[node.certificate_der].push_back(TrustListRole::kTvs);
-    }
-    for (const std::string& signer : lists_->SignerCertificates()) {
-      options.own[signer].push_back(TrustListRole::kSast);
-    }
-    options.own[lists_->TftpCertificate()].push_back(TrustListRole::kTftp);
-    return options;
-  }
-
-  absl::Status StartTvs(const TrustListOptions& lists,
-                        ServiceRuntime& runtime) {
-    if (config_.tvs_address().empty()) return absl::OkStatus();
-    SP_ASSIGN_OR_RETURN(TrustVouching::Options vouching,
-                        VouchingOptions(lists));
-    vouching_.emplace(std::move(vouching), *ledger_);
-    TvsServer::Options options;
-    SP_ASSIGN_OR_RETURN(options.address,
-                        SocketAddress::Parse(config_.tvs_address()));
-    SP_ASSIGN_OR_RETURN(options.tls, ListenerTls());
-    SP_ASSIGN_OR_RETURN(
-        tvs_, TvsServer::Create(*loop_, std::move(options), *vouching_, *work_,
-                                random_, metrics_));
-    runtime.AddPort("tvs", tvs_->port());
-    return absl::OkStatus();
-  }
-
-  PhoneConfigMaker::Options ConfigOptions() const {
-    const config::v1::TrustListConfig& lists = config_.trust_lists();
-    PhoneConfigMaker::Options options;
-    options.mixed_mode = lists.mixed_mode();
-    for (const config::v1::PhoneNodeConfig& node : lists.call_managers()) {
-      CallManagerNode out;
-      out.name = node.dns_name();
-      if (node.sip_port() != 0) {
-        out.sip_port = static_cast<uint16_t>(node.sip_port());
-      }
-      if (node.secured_sip_port() != 0) {
-        out.secured_sip_port = static_cast<uint16_t>(node.secured_sip_port());
-      }
-      options.call_managers.push_back(std::move(out));
-    }
-    options.capf = {{.name = lists.host(),
-                     .port = static_cast<uint16_t>(capf_loop_->port())}};
-    return options;
-  }
-
   absl::Status StartPhoneFiles(ServiceRuntime& runtime) {
     if (!config_.has_trust_lists()) return absl::OkStatus();
-    SP_ASSIGN_OR_RETURN(const TrustListOptions lists, ListOptions());
-    SP_ASSIGN_OR_RETURN(lists_, TrustListPublisher::Open(
-                                    lists, passphrase_, *authority_, *ledger_));
-    SP_RETURN_IF_ERROR(
-        lists_->Serve([this](const PublishedList& list) { files_.Put(list); }));
-    // A cluster that never had a list gets one: nobody can be locked out yet.
-    for (const TrustListKind kind :
-         {TrustListKind::kCtl, TrustListKind::kItl}) {
-      if (files_.Find(TrustListFileName(kind)) != nullptr) continue;
-      SP_RETURN_IF_ERROR(
-          lists_->Publish(tenant(), kind, false, false, "capf").status());
-    }
-    configs_.emplace(ConfigOptions(), *ledger_, *lists_);
-    SP_RETURN_IF_ERROR(StartTvs(lists, runtime));
-    PhoneFileServer::Options options;
-    if (!config_.tftp_address().empty()) {
-      options.tftp.emplace();
-      SP_ASSIGN_OR_RETURN(options.tftp->address,
-                          SocketAddress::Parse(config_.tftp_address()));
-      options.tftp->single_port = config_.tftp_single_port();
-    }
-    options.http_address = config_.phone_http_address();
+    SP_ASSIGN_OR_RETURN(const std::string leaf, ListenerLeaf());
+    SP_ASSIGN_OR_RETURN(const auto tls, ListenerTls());
     SP_ASSIGN_OR_RETURN(
-        phone_server_,
-        PhoneFileServer::Create(options, {*loop_, *work_, files_, *configs_,
-                                          *lists_, random_, metrics_}));
-    if (phone_server_->tftp_port() != 0) {
-      runtime.AddPort("tftp", phone_server_->tftp_port());
-    }
-    if (phone_server_->http_port() != 0) {
-      runtime.AddPort("phone_http", phone_server_->http_port());
-    }
+        phones_, PhoneParts::Start(
+                     {config_, *loop_, *work_, *authority_, *ledger_, random_,
+                      metrics_, passphrase_, tenant(), KeyFolder(), leaf,
+                      capf_loop_->port(), tls, fips_.on},
+                     runtime));
     return absl::OkStatus();
   }
 
@@ -431,6 +342,7 @@ class CapfProcess final : public RunningService {
     TlsContextOptions options;
     options.role = TlsRole::kServer;
     options.legacy_phones = capf.allow_legacy_tls();
+    options.approved_only = fips_.on;
     if (!capf.certificate_file().empty()) {
       return TlsContext::CreateFromFiles(
           capf.certificate_file(), capf.key_file(), "", std::move(options));
@@ -451,6 +363,7 @@ class CapfProcess final : public RunningService {
     const config::v1::CapfListenerConfig& capf = config_.capf();
     RegistrationOptions registration;
     registration.allow_weak_keys = capf.allow_weak_keys();
+    registration.refuse_sha1 = fips_.on;
     registration.lsc_validity = FromProto(config_.lifetimes().lsc());
     if (config_.max_failed_attempts() != 0) {
       registration.max_failed_attempts = config_.max_failed_attempts();
@@ -520,9 +433,9 @@ class CapfProcess final : public RunningService {
     options.channel = SqlStore::kChannel;
     options.on_change = [this] {
       ledger_->Wake();
-      if (lists_ == nullptr) return;
+      if (phones_ == nullptr) return;
       const absl::Status posted = work_->Post([this] {
-        const absl::Status status = lists_->Refresh();
+        const absl::Status status = phones_->lists().Refresh();
         if (!status.ok()) {
           LogWarning("trust lists were not read", {{"status", status}});
         }
@@ -557,8 +470,11 @@ class CapfProcess final : public RunningService {
     const absl::StatusOr<std::string> before = ListenerLeaf();
     absl::StatusOr<std::shared_ptr<const TlsContext>> tls = ListenerTls();
     absl::Status status = tls.status();
-    if (status.ok() && tvs_ != nullptr) status = tvs_->SetTls(*tls);
-    if (status.ok()) status = capf_loop_->SetTls(*std::move(tls));
+    if (status.ok()) status = capf_loop_->SetTls(*tls);
+    if (status.ok() && phones_ != nullptr) {
+      const absl::StatusOr<std::string> leaf = ListenerLeaf();
+      status = leaf.ok() ? phones_->SetTls(*tls, *leaf) : leaf.status();
+    }
     if (!status.ok()) {
       ++renewal_.failures;
       const absl::Duration wait =
@@ -683,12 +599,17 @@ class CapfProcess final : public RunningService {
     options.hard_revocation_stores = {config_.hard_revocation_stores().begin(),
                                       config_.hard_revocation_stores().end()};
     options.allow_private_peers = config_.allow_private_peers();
+    procedures_.emplace(
+        ProcedureRunner::Parts{*ledger_, phones_ ? &phones_->lists() : nullptr,
+                               phones_ ? &phones_->signers() : nullptr, fips_});
     service_ = std::make_unique<CapfService>(
         CapfService::Parts{*policy_, *work_, *probes_, *ledger_, *authority_,
                            *enrollments_, *trust_, publisher_, *fetcher_,
-                           *servers_, renewal_, files_, lists_.get(),
-                           configs_ ? &*configs_ : nullptr,
-                           upstream_ ? &*upstream_ : nullptr,
+                           *servers_, renewal_,
+                           phones_ ? &phones_->lists() : nullptr,
+                           phones_ ? &phones_->files() : nullptr,
+                           phones_ ? &phones_->maker() : nullptr, *procedures_,
+                           fips_, upstream_ ? &*upstream_ : nullptr,
                            passes_on_ ? &*passes_on_ : nullptr},
         options);
     ledger_->OnEvents([this] { service_->PokeEvents(); });
@@ -740,13 +661,10 @@ class CapfProcess final : public RunningService {
   RenewalState renewal_;  // work thread
   std::unique_ptr<WorkThread> probes_;
   std::unique_ptr<CapfLoop> capf_loop_;
-  Secret passphrase_;  // of the keys, if they are encrypted
-  TrustListFiles files_;
-  std::unique_ptr<TrustListPublisher> lists_;
-  std::optional<PhoneConfigMaker> configs_;
-  std::optional<TrustVouching> vouching_;
-  std::unique_ptr<TvsServer> tvs_;
-  std::unique_ptr<PhoneFileServer> phone_server_;
+  Secret passphrase_;                   // of the keys, if they are encrypted
+  std::unique_ptr<PhoneParts> phones_;  // if files are served
+  FipsMode fips_;
+  std::optional<ProcedureRunner> procedures_;
   std::optional<AccessPolicy> policy_;
   std::unique_ptr<CapfService> service_;
   std::thread thread_;

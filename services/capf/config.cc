@@ -86,8 +86,8 @@ void CheckPhoneFiles(const config::v1::CapfConfig& config,
   }
   const config::v1::TrustListConfig& lists = config.trust_lists();
   faults->Require("trust_lists.host", lists.host());
-  if (lists.call_managers().empty() || lists.call_managers_size() > 5) {
-    faults->Add("trust_lists.call_managers", "must be 1 to 5");
+  if (lists.call_managers_size() > 5) {
+    faults->Add("trust_lists.call_managers", "are more than 5");
   }
   for (int i = 0; i < lists.call_managers_size(); ++i) {
     CheckNode(absl::StrCat("trust_lists.call_managers[", i, "]"),
@@ -249,6 +249,18 @@ absl::StatusOr<SubjectAltNames> ListenerNames(
   SP_RETURN_IF_ERROR(CheckNames(ProfileFor(ProfileId::kPhoneServer),
                                 {.common_name = "CAPF"}, names));
   return names;
+}
+
+std::vector<std::string> ForbiddenSettings(
+    const config::v1::CapfConfig& config) {
+  std::vector<std::string> out;
+  if (config.capf().allow_legacy_tls()) {
+    out.emplace_back("capf.allow_legacy_tls is set");
+  }
+  if (config.capf().allow_weak_keys()) {
+    out.emplace_back("capf.allow_weak_keys is set");
+  }
+  return out;
 }
 
 std::vector<std::string> Watchers(const config::v1::CapfConfig& config) {

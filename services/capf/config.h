@@ -27,6 +27,10 @@ absl::StatusOr<SubjectAltNames> ListenerNames(
     const config::v1::CapfListenerConfig& config);
 
 // Services that may watch trust.
+// What is set that FIPS mode forbids, in words.
+std::vector<std::string> ForbiddenSettings(
+    const config::v1::CapfConfig& config);
+
 std::vector<std::string> Watchers(const config::v1::CapfConfig& config);
 
 }  // namespace sallyport::capf

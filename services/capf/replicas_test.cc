@@ -171,6 +171,55 @@ TEST_F(ReplicasTest, WhatOneDoesTheOtherKnows) {
       IsOk());
 }
 
+// What README.md says of backups with PostgreSQL: a dump, the keys and the
+// audits are the whole authority elsewhere.
+TEST_F(ReplicasTest, ADumpThatIsPutBackIsTheWholeAuthority) {
+  const auto run = [](const std::string& command) {
+    EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  };
+  const std::string kept = pki_->folder() + "/kept";
+  std::unique_ptr<Stub> zero = StubOf(0);
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate first,
+                          Issue(*zero, NewIssue("r1")));
+  // The keys first, then the store, then the audits.
+  run("mkdir " + kept + " && cp -r " + pki_->folder() + "/keys " + kept);
+  run("pg_dump -Fc -f " + kept + "/dump -d '" + database_.connection() + "'");
+  for (const std::string& folder : folders_) {
+    run("cp " + folder + "/audit.jsonl " + kept + "/" +
+        folder.substr(folder.rfind('/') + 1));
+  }
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate lost,
+                          Issue(*zero, NewIssue("r2")));
+
+  // The machine is lost.
+  for (const auto& process : processes_) process->Kill();
+  run("rm -r " + pki_->folder() + "/keys");
+  database_.Sql(
+      "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
+      " GRANT ALL ON SCHEMA public TO sallyport");
+  run("cp -r " + kept + "/keys " + pki_->folder());
+  run("pg_restore --no-owner -d '" + database_.connection() + "' " + kept +
+      "/dump 2>" + kept + "/restore.log || grep -q 'schema public' " + kept +
+      "/restore.log");
+  for (size_t i = 0; i < folders_.size(); ++i) {
+    run("cp " + kept + "/" + folders_[i].substr(folders_[i].rfind('/') + 1) +
+        " " + folders_[i] + "/audit.jsonl");
+    processes_[i]->Start();
+  }
+  pb::GetCertificateRequest get;
+  get.set_name(first.name());
+  for (int i = 0; i < 2; ++i) {
+    SP_ASSERT_OK_AND_ASSIGN(
+        const pb::Certificate read,
+        Call<pb::Certificate>(*StubOf(i), &Stub::GetCertificate, get));
+    EXPECT_EQ(read.certificate_pem(), first.certificate_pem());
+    EXPECT_THAT(Issue(*StubOf(i), NewIssue(absl::StrCat("r", 3 + i))), IsOk());
+  }
+  get.set_name(lost.name());
+  EXPECT_THAT(Call<pb::Certificate>(*StubOf(0), &Stub::GetCertificate, get),
+              HasReason("CERTIFICATE_NOT_FOUND"));
+}
+
 // A balancer may send a repeat to the other replica while the first still
 // works on it.
 TEST_F(ReplicasTest, TheSameRequestAtBothIsAnsweredOnce) {

@@ -402,6 +402,56 @@ TEST_F(CapfCommandsTest, TrustVerificationService) {
             std::string("\x07\x00\x01\x00", 4));
 }
 
+// CCE-25, CCE-26, CCE-27, CCE-31; IMP-68: what an operator types and sees.
+TEST_F(CapfCommandsTest, ClustersAndProcedures) {
+  ASSERT_EQ(Run("cluster show"), 0) << err_.str();
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("Cluster Security Mode: 1 (mixed)"),
+                                HasSubstr("cm1.example.test"),
+                                HasSubstr("sast-1   SIGNING"),
+                                HasSubstr("sast-2   STANDBY")));
+  const std::string manager = absl::StrCat(
+      "--call-manager cm9.example.test=",
+      pki_.Issue("cm9", "DNS:cm9.example.test").certificate_file, ",192.0.2.9");
+  ASSERT_EQ(Run("cluster set --dry-run " + manager), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("no phone would be locked out"));
+  ASSERT_EQ(Run("cluster set --sha512-model CP-8861 " + manager), 0)
+      << err_.str();
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("with SHA-512 for CP-8861"),
+                                HasSubstr("192.0.2.9"),
+                                Not(HasSubstr("cm1.example.test"))));
+  const std::string device = kDevice;
+  ASSERT_EQ(Run("phones set " + device), 0) << err_.str();
+  ASSERT_EQ(Run("phones model CP-8861 " + device), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("CP-8861"));
+
+  ASSERT_EQ(Run("procedure begin non-secure-mode --dry-run"), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("0 phones hold lists"));
+  ASSERT_EQ(Run("procedure begin non-secure-mode --yes"), 0) << err_.str();
+  EXPECT_THAT(out_.str(),
+              AllOf(HasSubstr(": DONE"), HasSubstr("3     yes"),
+                    HasSubstr("reads non-secure (0)"), HasSubstr("md5")));
+  ASSERT_EQ(Run("cluster show"), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("Cluster Security Mode: 0"));
+  EXPECT_EQ(Run("procedure begin non-secure-mode --yes"), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("MODE_ALREADY_SET"));
+  ASSERT_EQ(Run("procedure begin rotate-signer -y"), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("sast-3"));
+  ASSERT_EQ(Run("procedure list"), 0);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("rotate-signer-"),
+                                HasSubstr("non-secure-mode-")));
+  EXPECT_EQ(Run("procedure cancel no-such-one"), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("PROCEDURE_NOT_FOUND"));
+
+  ASSERT_EQ(Run("fips status"), 0) << err_.str();
+  EXPECT_THAT(out_.str(),
+              AllOf(HasSubstr("FIPS mode: off"), HasSubstr("not validated"),
+                    HasSubstr("nobody may claim"), HasSubstr("null string")));
+  // The device's files are signed with SHA-1 for no one here: the phone is of
+  // a model that verifies SHA-512.
+  ASSERT_EQ(Run("fips enable --dry-run"), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("tests passed"));
+}
+
 // UM-109, UM-117, UM-118, UM-124: what is chosen, why, and what if there is
 // nothing.
 TEST_F(CapfCommandsTest, ServerCertificatesAreChosenAndExplained) {

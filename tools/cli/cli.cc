@@ -13,6 +13,7 @@
 #include "tools/cli/certs_cmd.h"
 #include "tools/cli/check_cmd.h"
 #include "tools/cli/cli_context.h"
+#include "tools/cli/cluster_cmd.h"
 #include "tools/cli/credential_cmds.h"
 #include "tools/cli/ctl_cmd.h"
 #include "tools/cli/delete_cmd.h"
@@ -27,6 +28,7 @@
 #include "tools/cli/import_cmd.h"
 #include "tools/cli/issue_credential_cmd.h"
 #include "tools/cli/list_cmd.h"
+#include "tools/cli/login_banner.h"
 #include "tools/cli/phones_cmd.h"
 #include "tools/cli/security_cmd.h"
 #include "tools/cli/sessions_cmd.h"
@@ -54,6 +56,17 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
                                               {"yaml", OutputFormat::kYaml},
                                               {"name", OutputFormat::kName}},
           CLI::ignore_case));
+  BannerUse banner = BannerUse::kTerminals;
+  app.add_option("--banner", banner,
+                 "Show the login banner first: at terminals, or else")
+      ->option_text("auto|always|never")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, BannerUse>{{"auto", BannerUse::kTerminals},
+                                           {"always", BannerUse::kAlways},
+                                           {"never", BannerUse::kNever}},
+          CLI::ignore_case));
+  // Options are known before the command's own callback runs.
+  app.parse_complete_callback([&] { ShowBannerFirst(context, banner); });
   AddApplyCommand(app, context);
   AddDiffCommand(app, context);
   AddImportCommand(app, context);
@@ -68,6 +81,7 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddSessionCommands(app, context);
   AddCallCommands(app, context);
   AddAuditCommand(app, context);
+  AddBannerCommand(app, context);
   AddIssueCredentialCommand(app, context);
   AddCredentialCommands(app, context);
   AddEnrollCommand(app, context);
@@ -75,6 +89,7 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddTrustCommand(app, context);
   AddCertsCommand(app, context);
   AddPhonesCommand(app, context);
+  AddClusterCommands(app, context);
   AddDoctorCommand(app, context);
   AddSecurityCommands(app, context);
 

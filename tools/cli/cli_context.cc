@@ -1,5 +1,7 @@
 #include "tools/cli/cli_context.h"
 
+#include <utility>
+
 #include "services/common/status/status_macros.h"
 #include "tools/cli/cli_config.h"
 
@@ -9,7 +11,12 @@ absl::StatusOr<ServiceClients*> CliContext::Clients() {
   if (clients_ == nullptr) {
     SP_ASSIGN_OR_RETURN(const config::v1::CliConfig config,
                         LoadCliConfig(config_path));
-    SP_ASSIGN_OR_RETURN(clients_, ServiceClients::Create(config));
+    SP_ASSIGN_OR_RETURN(auto clients, ServiceClients::Create(config));
+    if (before_first_call) {
+      SP_RETURN_IF_ERROR(before_first_call(
+          *clients, tenant_option.empty() ? TenantOf(config) : tenant_option));
+    }
+    clients_ = std::move(clients);
   }
   return clients_.get();
 }

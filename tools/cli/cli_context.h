@@ -4,6 +4,7 @@
 #ifndef SALLYPORT_TOOLS_CLI_CLI_CONTEXT_H_
 #define SALLYPORT_TOOLS_CLI_CLI_CONTEXT_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -25,6 +26,11 @@ class CliContext {
   std::string config_path;
   std::string tenant_option;
   OutputFormat format = OutputFormat::kTable;
+
+  // Called with the services and the tenant when a command asks for them
+  // first; an error ends the command. May be null.
+  std::function<absl::Status(ServiceClients&, const std::string&)>
+      before_first_call;
 
   // What the command came to.
   absl::Status result;

@@ -28,6 +28,7 @@ struct PhonesOptions {
   std::string operation = "install";
   std::string mode = "string";
   std::string completes_by;
+  std::string model;
   bool approval = false;
 };
 
@@ -125,6 +126,23 @@ absl::Status Set(CliContext& context, const PhonesOptions& options) {
   return absl::OkStatus();
 }
 
+// Decides with which digest the phones' files are signed.
+absl::Status SetModel(CliContext& context, const PhonesOptions& options) {
+  for (const std::string& device : options.devices) {
+    pb::UpdateEnrollmentRequest request;
+    SP_ASSIGN_OR_RETURN(
+        *request.mutable_enrollment()->mutable_name(),
+        FullName(context, "enrollments", absl::AsciiStrToLower(device)));
+    request.mutable_enrollment()->set_model(options.model);
+    request.mutable_update_mask()->add_paths("model");
+    SP_ASSIGN_OR_RETURN(
+        const auto phone,
+        CallCapf<pb::Enrollment>(context, &Stub::UpdateEnrollment, request));
+    context.out() << phone.device_name() << ": " << phone.model() << "\n";
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Approve(CliContext& context, const PhonesOptions& options) {
   for (const std::string& device : options.devices) {
     pb::ApproveEnrollmentRequest request;
@@ -167,6 +185,9 @@ void AddPhonesCommand(CLI::App& app, CliContext& context) {
                   "YYYY:MM:DD:HH, UTC");
   set->add_flag("--approval", options->approval,
                 "Sign only after `phones approve`");
+  CLI::App* const model = add("model", "Say what model phones are", SetModel);
+  model->add_option("model", options->model, "CP-8861")->required();
+  model->add_option("devices", options->devices, "SEP...")->required();
   add("approve", "Say yes to the pending operation", Approve)
       ->add_option("devices", options->devices, "SEP...")
       ->required();

@@ -29,6 +29,9 @@ inline constexpr uint32_t kMaxFailedAttempts = 5;
 struct Enrollment {
   std::string name;  // tenants/{tenant}/enrollments/{enrollment}
   std::string device_name;
+  // "CP-8861", as an operator says; empty: not known. Decides which files the
+  // phone can verify.
+  std::string model;
 
   Operation operation = Operation::kNone;
   AuthenticationMode mode = AuthenticationMode::kByString;

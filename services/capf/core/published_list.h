@@ -29,6 +29,7 @@ struct PhoneLists {
   std::string ctl, ctl_before;
   std::string itl, itl_before;
   absl::Time fetch_time = absl::UnixEpoch();
+  std::string model;  // of its enrollment; read with the rest, not kept here
 
   bool operator==(const PhoneLists&) const = default;
 };

@@ -36,6 +36,8 @@ struct PhoneNode {
   std::string dns_name;
   std::string ip_address;  // 4 or 16 octets, or empty
   std::string certificate_der;
+
+  bool operator==(const PhoneNode&) const = default;
 };
 
 struct ClusterTrust {

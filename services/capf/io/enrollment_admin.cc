@@ -46,6 +46,17 @@ absl::StatusOr<Secret> EnrollmentAdmin::SetString(Enrollment& enrollment,
   return string;
 }
 
+absl::Status EnrollmentAdmin::CheckApproved(
+    const Enrollment& enrollment) const {
+  if (!approved_only_ || enrollment.operation == Operation::kNone ||
+      enrollment.mode != AuthenticationMode::kByNullString) {
+    return absl::OkStatus();
+  }
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   "NOT_ALLOWED_IN_FIPS_MODE",
+                   "a null string is not allowed in FIPS mode");
+}
+
 absl::StatusOr<EnrollmentWithString> EnrollmentAdmin::Create(
     Enrollment enrollment, Secret string, const std::string& actor,
     bool validate_only) {
@@ -54,6 +65,7 @@ absl::StatusOr<EnrollmentWithString> EnrollmentAdmin::Create(
   Arm(enrollment, enrollment.operation, now);
   enrollment.create_time = now;
   SP_RETURN_IF_ERROR(CheckEnrollment(enrollment, now));
+  SP_RETURN_IF_ERROR(CheckApproved(enrollment));
 
   SP_ASSIGN_OR_RETURN(std::optional<Enrollment> there,
                       ledger_.store().GetEnrollment(enrollment.name));
@@ -86,6 +98,7 @@ absl::StatusOr<EnrollmentWithString> EnrollmentAdmin::Update(
   }
   enrollment.update_time = now;
   SP_RETURN_IF_ERROR(CheckEnrollment(enrollment, now));
+  SP_RETURN_IF_ERROR(CheckApproved(enrollment));
   if (!validate_only) {
     StoreChange change;
     change.update_enrollments.push_back(enrollment);

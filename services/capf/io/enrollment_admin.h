@@ -31,6 +31,10 @@ class EnrollmentAdmin {
                   RandomSource& random)
       : strings_(strings), ledger_(ledger), random_(random) {}
 
+  // FIPS mode: null strings are FAILED_PRECONDITION, reason
+  // NOT_ALLOWED_IN_FIPS_MODE, from now on.
+  void RefuseWhatIsNotApproved() { approved_only_ = true; }
+
   // Stores a new enrollment. With an operation pending by string, `string` is
   // its string; empty: one of eight digits is made. INVALID_ARGUMENT
   // AUTHENTICATION_STRING_INVALID if it is not 4 to 16 digits. A repeat of a
@@ -67,12 +71,14 @@ class EnrollmentAdmin {
                                            bool validate_only);
 
  private:
+  absl::Status CheckApproved(const Enrollment& enrollment) const;
   // Sets or makes the string of a pending operation.
   absl::StatusOr<Secret> SetString(Enrollment& enrollment, Secret string);
 
   const StringHasher& strings_;
   Ledger& ledger_;
   RandomSource& random_;
+  bool approved_only_ = false;
 };
 
 }  // namespace sallyport::capf

@@ -18,6 +18,8 @@
 #include "services/capf/core/certificate_record.h"
 #include "services/capf/core/enrollment.h"
 #include "services/capf/core/foreign_list.h"
+#include "services/capf/core/phone_cluster.h"
+#include "services/capf/core/procedure.h"
 #include "services/capf/core/published_list.h"
 #include "services/capf/core/trust_list_plan.h"
 #include "services/capf/core/trust_store.h"
@@ -52,6 +54,12 @@ struct StoreChange {
   std::vector<ExpiryProgress> put_progress;     // made or replaced
   std::vector<PeerChain> put_peer_chains;       // made or replaced
   std::vector<FetchedList> put_fetched_lists;   // made or replaced
+  // Each at the version that was read, 0 for a new one; the store raises it.
+  std::vector<PhoneCluster> put_clusters;
+  std::vector<ListSigner> insert_signers;  // one that is there stays as it is
+  std::vector<ListSigner> update_signers;
+  std::vector<Procedure> put_procedures;  // versions as with clusters
+  std::optional<int64_t> set_fips_mode;
   std::vector<AuditEvent> audit;  // never empty: nothing happens unrecorded
 };
 
@@ -77,11 +85,11 @@ class EnrollmentStore {
   // Makes the changes in order, in one transaction: a change that is refused
   // leaves the others as they are. Durable when it returns. ALREADY_EXISTS
   // with reason ENROLLMENT_EXISTS, DEVICE_EXISTS, SERIAL_EXISTS,
-  // REQUEST_EXISTS, TRUSTED_EXISTS, or KEY_REUSED if a certificate's key is
-  // that of another name; ABORTED, reason ETAG_MISMATCH, if something is not
-  // as expected. An error of the whole, such as UNAVAILABLE, reason
-  // STORE_UNAVAILABLE: nothing was written; with STORE_OUTCOME_UNKNOWN all or
-  // nothing was.
+  // REQUEST_EXISTS, TRUSTED_EXISTS, PROCEDURE_RUNNING, or KEY_REUSED if a
+  // certificate's key is that of another name; ABORTED, reason ETAG_MISMATCH,
+  // if something is not as expected. An error of the whole, such as
+  // UNAVAILABLE, reason STORE_UNAVAILABLE: nothing was written; with
+  // STORE_OUTCOME_UNKNOWN all or nothing was.
   virtual absl::StatusOr<StoreApplied> ApplyAll(
       absl::Span<const StoreChange* const> changes, absl::Time now) = 0;
   // The same for one.
@@ -125,11 +133,28 @@ class EnrollmentStore {
   // The newest of a kind first, at most `limit`.
   virtual absl::StatusOr<std::vector<PublishedList>> ListPublished(
       const std::string& tenant, TrustListKind kind, size_t limit) = 0;
-  // In order of device.
+  // In order of device; of those that have an enrollment.
   virtual absl::StatusOr<std::vector<PhoneLists>> ListPhoneLists(
       const std::string& tenant) = 0;
   virtual absl::StatusOr<std::optional<PhoneLists>> GetPhoneLists(
       const std::string& device) = 0;
+
+  virtual absl::StatusOr<std::optional<PhoneCluster>> GetCluster(
+      const std::string& tenant) = 0;
+  // Tenants that have one, in order.
+  virtual absl::StatusOr<std::vector<std::string>> ListClusters() = 0;
+  // In order of age.
+  virtual absl::StatusOr<std::vector<ListSigner>> ListSigners(
+      const std::string& tenant) = 0;
+
+  virtual absl::StatusOr<std::optional<Procedure>> GetProcedure(
+      const std::string& name) = 0;
+  virtual absl::StatusOr<std::optional<Procedure>> FindProcedureRequest(
+      const std::string& request_key) = 0;
+  virtual absl::StatusOr<std::vector<Procedure>> ListProcedures(
+      const Page& page) = 0;
+  // 0: off; 1: on. What is to be; a process says itself what it runs in.
+  virtual absl::StatusOr<int64_t> FipsMode() = 0;
 
   // Events after `after` in order, or, with `before` above zero, those before
   // it, the newest first. Of all tenants if `tenant` is empty.

@@ -29,6 +29,8 @@ namespace sallyport::capf {
 namespace {
 
 constexpr int kPbkdf2Rounds = 600000;
+// Under a wrapping key there is nothing to guess.
+constexpr int kWrappingRounds = 1000;
 constexpr size_t kMaxKeyFile = 64 * 1024;
 constexpr char kPlainLabel[] = "PRIVATE KEY";
 constexpr char kEncryptedLabel[] = "ENCRYPTED PRIVATE KEY";
@@ -55,8 +57,8 @@ absl::StatusOr<Secret> ToPem(const char* label, ByteSpan der) {
 }
 
 // The key as PEM, encrypted if there is a passphrase.
-absl::StatusOr<Secret> Serialize(const EVP_PKEY* key,
-                                 const Secret& passphrase) {
+absl::StatusOr<Secret> Serialize(const EVP_PKEY* key, const Secret& passphrase,
+                                 int rounds = kPbkdf2Rounds) {
   bssl::ScopedCBB cbb;
   uint8_t* data = nullptr;
   size_t size = 0;
@@ -66,7 +68,7 @@ absl::StatusOr<Secret> Serialize(const EVP_PKEY* key,
   } else {
     ok = ok && PKCS8_marshal_encrypted_private_key(
                    cbb.get(), -1, EVP_aes_256_cbc(), Text(passphrase).data(),
-                   Text(passphrase).size(), nullptr, 0, kPbkdf2Rounds, key);
+                   Text(passphrase).size(), nullptr, 0, rounds, key);
   }
   if (!ok || !CBB_finish(cbb.get(), &data, &size)) {
     return Unreadable("key cannot be written");
@@ -91,7 +93,7 @@ bool MakeEc(EVP_PKEY* key) {
          EVP_PKEY_set1_EC_KEY(key, ec.get());
 }
 
-bssl::UniquePtr<EVP_PKEY> NewKey(int rsa_bits) {
+bssl::UniquePtr<EVP_PKEY> GenerateKey(int rsa_bits) {
   bssl::UniquePtr<EVP_PKEY> key(EVP_PKEY_new());
   if (!key ||
       !(rsa_bits == 0 ? MakeEc(key.get()) : MakeRsa(rsa_bits, key.get()))) {
@@ -186,7 +188,8 @@ absl::StatusOr<std::unique_ptr<FileSigner>> FileSigner::Open(
       return MakeError(absl::StatusCode::kNotFound, "KEY_NOT_FOUND",
                        "there is no key file");
     }
-    const bssl::UniquePtr<EVP_PKEY> fresh = NewKey(options.create_rsa_bits);
+    const bssl::UniquePtr<EVP_PKEY> fresh =
+        GenerateKey(options.create_rsa_bits);
     if (!fresh) return Unreadable("no key could be made");
     SP_ASSIGN_OR_RETURN(const Secret pem,
                         Serialize(fresh.get(), options.passphrase));
@@ -198,8 +201,25 @@ absl::StatusOr<std::unique_ptr<FileSigner>> FileSigner::Open(
   }
   const Secret pem = Secret::Take(*std::move(content));
   SP_RETURN_IF_ERROR(CheckPrivate(options.key_file));
+  return FromPem(std::string(Text(pem)), options.passphrase);
+}
+
+absl::StatusOr<FileSigner::NewKey> FileSigner::Make(int rsa_bits,
+                                                    const Secret& wrapping) {
+  const bssl::UniquePtr<EVP_PKEY> key = GenerateKey(rsa_bits);
+  if (!key || wrapping.empty()) return Unreadable("no key could be made");
+  NewKey out;
+  SP_ASSIGN_OR_RETURN(const Secret pem,
+                      Serialize(key.get(), wrapping, kWrappingRounds));
+  out.encrypted_pem = std::string(Text(pem));
+  SP_ASSIGN_OR_RETURN(out.signer, FromPem(out.encrypted_pem, wrapping));
+  return out;
+}
+
+absl::StatusOr<std::unique_ptr<FileSigner>> FileSigner::FromPem(
+    const std::string& pem, const Secret& passphrase) {
   SP_ASSIGN_OR_RETURN(bssl::UniquePtr<EVP_PKEY> key,
-                      Parse(pem, options.passphrase));
+                      Parse(Secret::CopyOf(std::string_view(pem)), passphrase));
   SP_ASSIGN_OR_RETURN(const std::string spki, SpkiOf(key.get()));
   SP_ASSIGN_OR_RETURN(PublicKey public_key,
                       PublicKey::FromSpki(AsBytes(spki), KeyPolicy{}));
@@ -251,6 +271,13 @@ absl::StatusOr<Secret> FileSigner::DeriveSecret(std::string_view label) const {
   }
   const Secret owner = Secret::Take(std::move(scalar));
   return Secret::CopyOf(HmacSha256(owner.DangerousBytes(), AsBytes(label)));
+}
+
+absl::StatusOr<std::string> FileSigner::WrappedPem(
+    const Secret& wrapping) const {
+  SP_ASSIGN_OR_RETURN(const Secret pem,
+                      Serialize(key_.get(), wrapping, kWrappingRounds));
+  return std::string(Text(pem));
 }
 
 absl::StatusOr<Secret> FileSigner::DangerousPem() const {

@@ -37,6 +37,17 @@ class FileSigner final : public Signer {
   // passphrase is wrong, or its encryption is not what the passphrase says.
   static absl::StatusOr<std::unique_ptr<FileSigner>> Open(
       const FileSignerOptions& options);
+  // A new key, and its PEM for whoever keeps it elsewhere: encrypted with
+  // `wrapping`, 32 random octets or a passphrase as good, so that few rounds
+  // do. RSA of `rsa_bits`, or P-256 for zero.
+  struct NewKey {
+    std::unique_ptr<FileSigner> signer;
+    std::string encrypted_pem;
+  };
+  static absl::StatusOr<NewKey> Make(int rsa_bits, const Secret& wrapping);
+  // The same key again. FAILED_PRECONDITION, reason KEY_UNREADABLE.
+  static absl::StatusOr<std::unique_ptr<FileSigner>> FromPem(
+      const std::string& pem, const Secret& passphrase);
   ~FileSigner() override;
 
   const PublicKey& public_key() const override { return public_key_; }
@@ -50,6 +61,8 @@ class FileSigner final : public Signer {
   // FAILED_PRECONDITION, reason KEY_UNFIT, if the key is RSA.
   absl::StatusOr<Secret> DeriveSecret(std::string_view label) const;
 
+  // The key as Make() gives it.
+  absl::StatusOr<std::string> WrappedPem(const Secret& wrapping) const;
   // The key as unencrypted PKCS #8 PEM; for a TLS context that needs it.
   absl::StatusOr<Secret> DangerousPem() const;
 

@@ -65,20 +65,17 @@ absl::StatusOr<std::unique_ptr<PhoneFileServer>> PhoneFileServer::Create(
 
 void PhoneFileServer::Look(const std::string& name,
                            std::function<void(Content)> done) {
-  if (Content list = parts_.files.Find(name); list != nullptr) {
-    done(std::move(list));
-    return;
-  }
-  if (!ParsePhoneConfigName(name)) {
+  if (const auto list = ParseTrustListName(name); list.has_value()) {
+    if (list->device.empty()) {
+      done(parts_.files.Find(parts_.publisher.default_tenant(), list->kind));
+      return;
+    }
+  } else if (!ParsePhoneConfigName(name)) {
     done(nullptr);
     return;
   }
   const absl::Status posted = parts_.work.Post([this, name, done] {
-    Content content;
-    absl::StatusOr<std::string> made = parts_.configs.Make("", name);
-    if (made.ok()) {
-      content = std::make_shared<const std::string>(*std::move(made));
-    }
+    const Content content = parts_.maker.Make("", name).value_or(nullptr);
     mailbox_->Send([done, content] { done(content); }).IgnoreError();
   });
   if (!posted.ok()) done(nullptr);
@@ -107,17 +104,17 @@ std::optional<HttpAnswer> PhoneFileServer::Answer(const std::string& path,
 std::optional<HttpAnswer> PhoneFileServer::File(const std::string& path) {
   if (path.empty() || path[0] != '/') return std::nullopt;
   const std::string name = path.substr(1);
-  if (const Content list = parts_.files.Find(name); list != nullptr) {
-    Record(name, list);
-    return HttpAnswer{.code = 200, .content_type = kOctets, .body = *list};
+  const std::optional<TrustListRequest> list = ParseTrustListName(name);
+  if (!list && !ParsePhoneConfigName(name)) return std::nullopt;
+  if (list && list->device.empty()) {
+    const Content general =
+        parts_.files.Find(parts_.publisher.default_tenant(), list->kind);
+    if (general == nullptr) return std::nullopt;
+    return HttpAnswer{.code = 200, .content_type = kOctets, .body = *general};
   }
-  if (!ParsePhoneConfigName(name)) return std::nullopt;
   const auto pending = std::make_shared<Pending>();
   const absl::Status posted = parts_.work.Post([this, name, pending] {
-    absl::StatusOr<std::string> made = parts_.configs.Make("", name);
-    if (made.ok()) {
-      pending->content = std::make_shared<const std::string>(*std::move(made));
-    }
+    pending->content = parts_.maker.Make("", name).value_or(nullptr);
     pending->ready.Notify();
   });
   if (!posted.ok() ||
@@ -125,6 +122,7 @@ std::optional<HttpAnswer> PhoneFileServer::File(const std::string& path) {
     return HttpAnswer{.code = 503, .body = "busy\n"};
   }
   if (pending->content == nullptr) return std::nullopt;
+  if (list) Record(name, pending->content);
   return HttpAnswer{
       .code = 200, .content_type = kOctets, .body = *pending->content};
 }

@@ -26,7 +26,8 @@
 
 namespace sallyport::capf {
 
-// Trust lists come from memory, configuration files from the work thread. What
+// The lists by their general names come from memory, what a phone asks for by
+// its own name from the work thread. What
 // a phone fetched by its own name is recorded, as the next list depends on it.
 // Loop thread only, but for the HTTP port's own threads.
 class PhoneFileServer {
@@ -43,7 +44,7 @@ class PhoneFileServer {
     EventLoop& loop;
     WorkThread& work;
     const TrustListFiles& files;
-    PhoneConfigMaker& configs;
+    PhoneFileMaker& maker;
     TrustListPublisher& publisher;
     RandomSource& random;
     MetricsRegistry& metrics;

@@ -215,7 +215,10 @@ absl::StatusOr<ProvenIdentity> RegistrationAuthority::JudgeIdentity(
       out.is_mic ? FailureReason::kInvalidMic : FailureReason::kInvalidLsc;
   const absl::StatusOr<ProvenCertificate> proven =
       VerifyProof(claim, enrollment.device_name, claim.session_id);
-  if (!proven.ok()) {
+  const bool by_sha2 =
+      claim.sha2_signed_data.has_value() ||
+      (claim.sudi.has_value() && !claim.sudi->sha512_signature.empty());
+  if (!proven.ok() || (options_.refuse_sha1 && !by_sha2)) {
     out.fault = FailureReason::kInvalidCredentials;
     return out;
   }

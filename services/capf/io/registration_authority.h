@@ -27,6 +27,9 @@ namespace sallyport::capf {
 struct RegistrationOptions {
   // Phones' RSA keys below 2048 bits.
   bool allow_weak_keys = false;
+  // Nothing is believed that rests on SHA-1 alone (FIPS mode): proofs need a
+  // SHA-2 signature, certificates of phones too.
+  bool refuse_sha1 = false;
   absl::Duration lsc_validity;  // when the enrollment names none
   uint32_t max_failed_attempts = kMaxFailedAttempts;
 };

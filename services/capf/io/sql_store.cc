@@ -69,6 +69,13 @@ bool Any(SqlStatements& sql, std::string_view where, const std::string& value) {
   return count > 0;
 }
 
+void AddSteps(SqlStatements& sql, Procedure& procedure) {
+  procedure.steps = All(sql, ReadProcedureStep,
+                        "SELECT * FROM procedure_steps"
+                        " WHERE procedure_name = :n ORDER BY position",
+                        procedure.name);
+}
+
 // Which of the rows that `change` inserts is there already.
 absl::Status DuplicateOf(SqlStatements& sql, const StoreChange& change) {
   for (const Enrollment& e : change.insert_enrollments) {
@@ -92,6 +99,16 @@ absl::Status DuplicateOf(SqlStatements& sql, const StoreChange& change) {
             c.request_key)) {
       return Exists("REQUEST_EXISTS");
     }
+  }
+  for (const Procedure& p : change.put_procedures) {
+    if (p.version != 0) continue;
+    if (Any(sql, "procedures WHERE name", p.name)) {
+      return Exists("PROCEDURE_EXISTS");
+    }
+    if (Any(sql, "procedures WHERE state IN (1, 2) AND tenant", p.tenant)) {
+      return Exists("PROCEDURE_RUNNING");
+    }
+    return Exists("REQUEST_EXISTS");
   }
   return Exists("TRUSTED_EXISTS");
 }
@@ -161,6 +178,23 @@ absl::Status ApplyRows(SqlStatements& sql, const StoreChange& change) {
   }
   for (const FetchedList& list : change.put_fetched_lists) {
     PutFetched(sql, list);
+  }
+  for (const PhoneCluster& cluster : change.put_clusters) {
+    SP_RETURN_IF_ERROR(PutCluster(sql, cluster));
+  }
+  for (const ListSigner& signer : change.insert_signers) {
+    InsertSigner(sql, signer);
+  }
+  for (const ListSigner& signer : change.update_signers) {
+    SP_RETURN_IF_ERROR(UpdateSigner(sql, signer));
+  }
+  for (const Procedure& procedure : change.put_procedures) {
+    SP_RETURN_IF_ERROR(PutProcedure(sql, procedure));
+  }
+  if (change.set_fips_mode.has_value()) {
+    const long long mode = *change.set_fips_mode;
+    sql.Execute("UPDATE counters SET value = :v WHERE name = 'fips_mode'",
+                mode);
   }
   return absl::OkStatus();
 }
@@ -306,7 +340,8 @@ absl::StatusOr<StoreApplied> SqlStore::ApplyAll(
       out.results.push_back(ApplyOne(sql, *change, now, end, out.audit));
       if (!out.results.back().ok()) continue;
       changes_trust = changes_trust || ChangesTrust(*change);
-      tells = tells || changes_trust || !change->insert_lists.empty();
+      tells = tells || changes_trust || !change->insert_lists.empty() ||
+              !change->put_clusters.empty() || !change->update_signers.empty();
     }
     if (changes_trust) {
       ++out.trust_version;
@@ -507,9 +542,11 @@ absl::StatusOr<std::vector<PublishedList>> SqlStore::ListPublished(
 absl::StatusOr<std::vector<PhoneLists>> SqlStore::ListPhoneLists(
     const std::string& tenant) {
   return ReadIn<std::vector<PhoneLists>>(database_, [&](SqlStatements& sql) {
+    // Phones that nobody expects any more hold nothing back.
     return All(sql, ReadPhoneLists,
-               "SELECT * FROM phone_lists WHERE tenant = :t"
-               " ORDER BY device",
+               "SELECT p.*, e.model AS model FROM phone_lists p"
+               " JOIN enrollments e ON e.device_name = p.device"
+               " WHERE p.tenant = :t ORDER BY p.device",
                tenant);
   });
 }
@@ -519,7 +556,11 @@ absl::StatusOr<std::optional<PhoneLists>> SqlStore::GetPhoneLists(
   return ReadIn<std::optional<PhoneLists>>(
       database_, [&](SqlStatements& sql) -> std::optional<PhoneLists> {
         return First(sql, ReadPhoneLists,
-                     "SELECT * FROM phone_lists WHERE device = :d", device);
+                     "SELECT p.*, COALESCE(e.model, '') AS model"
+                     " FROM phone_lists p"
+                     " LEFT JOIN enrollments e ON e.device_name = p.device"
+                     " WHERE p.device = :d",
+                     device);
       });
 }
 
@@ -538,6 +579,88 @@ absl::StatusOr<std::optional<FetchedList>> SqlStore::GetFetchedList(
         return First(sql, ReadFetched,
                      "SELECT * FROM fetched_lists WHERE url = :u", url);
       });
+}
+
+absl::StatusOr<std::optional<PhoneCluster>> SqlStore::GetCluster(
+    const std::string& tenant) {
+  return ReadIn<std::optional<PhoneCluster>>(
+      database_, [&](SqlStatements& sql) -> std::optional<PhoneCluster> {
+        auto cluster =
+            First(sql, ReadCluster,
+                  "SELECT * FROM phone_clusters WHERE tenant = :t", tenant);
+        if (cluster) {
+          cluster->call_managers =
+              All(sql, ReadClusterNode,
+                  "SELECT * FROM phone_cluster_nodes WHERE tenant = :t"
+                  " ORDER BY position",
+                  tenant);
+        }
+        return cluster;
+      });
+}
+
+absl::StatusOr<std::vector<std::string>> SqlStore::ListClusters() {
+  return ReadIn<std::vector<std::string>>(database_, [&](SqlStatements& sql) {
+    return All(
+        sql, [](const soci::row& row) { return row.get<std::string>(0); },
+        "SELECT tenant FROM phone_clusters ORDER BY tenant");
+  });
+}
+
+absl::StatusOr<std::vector<ListSigner>> SqlStore::ListSigners(
+    const std::string& tenant) {
+  return ReadIn<std::vector<ListSigner>>(database_, [&](SqlStatements& sql) {
+    return All(sql, ReadSigner,
+               "SELECT * FROM list_signers WHERE tenant = :t"
+               " ORDER BY create_time, id",
+               tenant);
+  });
+}
+
+absl::StatusOr<std::optional<Procedure>> SqlStore::GetProcedure(
+    const std::string& name) {
+  return ReadIn<std::optional<Procedure>>(
+      database_, [&](SqlStatements& sql) -> std::optional<Procedure> {
+        auto found = First(sql, ReadProcedure,
+                           "SELECT * FROM procedures WHERE name = :n", name);
+        if (found) AddSteps(sql, *found);
+        return found;
+      });
+}
+
+absl::StatusOr<std::optional<Procedure>> SqlStore::FindProcedureRequest(
+    const std::string& request_key) {
+  return ReadIn<std::optional<Procedure>>(
+      database_, [&](SqlStatements& sql) -> std::optional<Procedure> {
+        auto found = First(sql, ReadProcedure,
+                           "SELECT * FROM procedures WHERE request_key = :r",
+                           request_key);
+        if (found) AddSteps(sql, *found);
+        return found;
+      });
+}
+
+absl::StatusOr<std::vector<Procedure>> SqlStore::ListProcedures(
+    const Page& page) {
+  return ReadIn<std::vector<Procedure>>(database_, [&](SqlStatements& sql) {
+    const auto most = static_cast<long long>(page.limit);
+    auto found = All(sql, ReadProcedure,
+                     "SELECT * FROM procedures WHERE name > :n AND"
+                     " (CAST(:t AS TEXT) = '' OR tenant = :u)"
+                     " ORDER BY name LIMIT :l",
+                     page.after, page.tenant, page.tenant, most);
+    for (Procedure& one : found) AddSteps(sql, one);
+    return found;
+  });
+}
+
+absl::StatusOr<int64_t> SqlStore::FipsMode() {
+  return ReadIn<int64_t>(database_, [&](SqlStatements& sql) {
+    long long mode = 0;
+    sql.Fetch(std::tie(mode),
+              "SELECT value FROM counters WHERE name = 'fips_mode'");
+    return static_cast<int64_t>(mode);
+  });
 }
 
 absl::StatusOr<std::vector<AuditRecord>> SqlStore::ReadAudit(int64_t sequence,

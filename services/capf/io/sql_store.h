@@ -65,6 +65,18 @@ class SqlStore final : public EnrollmentStore {
       const std::string& tenant) override;
   absl::StatusOr<std::optional<PhoneLists>> GetPhoneLists(
       const std::string& device) override;
+  absl::StatusOr<std::optional<PhoneCluster>> GetCluster(
+      const std::string& tenant) override;
+  absl::StatusOr<std::vector<std::string>> ListClusters() override;
+  absl::StatusOr<std::vector<ListSigner>> ListSigners(
+      const std::string& tenant) override;
+  absl::StatusOr<std::optional<Procedure>> GetProcedure(
+      const std::string& name) override;
+  absl::StatusOr<std::optional<Procedure>> FindProcedureRequest(
+      const std::string& request_key) override;
+  absl::StatusOr<std::vector<Procedure>> ListProcedures(
+      const Page& page) override;
+  absl::StatusOr<int64_t> FipsMode() override;
   absl::StatusOr<std::vector<CertificateEvent>> ListEvents(
       const std::string& tenant, int64_t after, int64_t before,
       size_t limit) override;

@@ -112,7 +112,8 @@ struct EnrollmentColumns {
         approval_required(e.approval_required),
         approved(e.approved),
         mic(ToHexColumn(e.mic_der)),
-        proof(absl::StrJoin(e.used_proofs, ",") + ";" + e.current_proof) {}
+        proof(absl::StrJoin(e.used_proofs, ",") + ";" + e.current_proof),
+        model(e.model) {}
 
   std::string name, tenant, device_name;
   long long operation, mode, iterations;
@@ -124,7 +125,7 @@ struct EnrollmentColumns {
   std::string request_key;
   long long created, updated, version;
   long long approval_required, approved;
-  std::string mic, proof;
+  std::string mic, proof, model;
 };
 
 }  // namespace
@@ -172,6 +173,7 @@ Enrollment ReadEnrollment(const soci::row& row) {
   e.approval_required = r.Number("approval_required") != 0;
   e.approved = r.Number("approved") != 0;
   e.mic_der = r.Octets("mic_der");
+  e.model = r.Text("model");
   const std::string proofs = r.Text("seen_proof");
   const size_t divider = proofs.find(';');
   e.used_proofs =
@@ -192,16 +194,16 @@ void InsertEnrollment(SqlStatements& sql, const Enrollment& enrollment) {
       " status_operation, status_reason, failed_attempts, locked,"
       " lsc_serial, unconfirmed_serial, lsc_expire_time, last_contact_time,"
       " protocol_version, request_key, create_time, update_time, version,"
-      " approval_required, approved, mic_der, seen_proof)"
+      " approval_required, approved, mic_der, seen_proof, model)"
       " VALUES (:a, :b, :c, :d, :e, :f, :g, :h, :i, :j, :k, :l, :m, :n, :o,"
       " :p, :q, :r, :s, :t, :u, :v, :w, :x, :y, :z, :aa, :ab, :ac, :ad,"
-      " :ae, :af)",
+      " :ae, :af, :ag)",
       c.name, c.tenant, c.device_name, c.operation, c.mode, c.iterations,
       c.salt, c.hash, c.spent, c.key_order, c.rsa_bits, c.curve, c.validity,
       c.completes_by, c.outcome, c.status_operation, c.reason, c.failed,
       c.locked, c.lsc, c.unconfirmed, c.expires, c.contact, c.protocol,
       c.request_key, c.created, c.updated, c.version, c.approval_required,
-      c.approved, c.mic, c.proof);
+      c.approved, c.mic, c.proof, c.model);
 }
 
 absl::Status UpdateEnrollment(SqlStatements& sql,
@@ -218,13 +220,15 @@ absl::Status UpdateEnrollment(SqlStatements& sql,
       " lsc_expire_time = :v, last_contact_time = :w,"
       " protocol_version = :x, request_key = :y, update_time = :aa,"
       " approval_required = :ac, approved = :ad, mic_der = :ae,"
-      " seen_proof = :af, version = version + 1 WHERE name = :a AND "
+      " seen_proof = :af, model = :ag, version = version + 1 WHERE name = :a "
+      "AND "
       "version = :ab",
       c.operation, c.mode, c.iterations, c.salt, c.hash, c.spent, c.key_order,
       c.rsa_bits, c.curve, c.validity, c.completes_by, c.outcome,
       c.status_operation, c.reason, c.failed, c.locked, c.lsc, c.unconfirmed,
       c.expires, c.contact, c.protocol, c.request_key, c.updated,
-      c.approval_required, c.approved, c.mic, c.proof, c.name, c.version);
+      c.approval_required, c.approved, c.mic, c.proof, c.model, c.name,
+      c.version);
   return changed == 1 ? absl::OkStatus() : Conflict();
 }
 
@@ -365,7 +369,8 @@ PhoneLists ReadPhoneLists(const soci::row& row) {
           .ctl_before = r.Text("ctl_before"),
           .itl = r.Text("itl"),
           .itl_before = r.Text("itl_before"),
-          .fetch_time = r.Time("fetch_time")};
+          .fetch_time = r.Time("fetch_time"),
+          .model = r.Text("model")};
 }
 
 void PutPhoneLists(SqlStatements& sql, const PhoneLists& lists) {
@@ -475,6 +480,161 @@ void PutFetched(SqlStatements& sql, const FetchedList& list) {
       " der = excluded.der, sha256 = excluded.sha256,"
       " fetch_time = excluded.fetch_time",
       list.url, der, list.sha256, time);
+}
+
+PhoneCluster ReadCluster(const soci::row& row) {
+  const RowReader r(row);
+  PhoneCluster c;
+  c.tenant = r.Text("tenant");
+  c.host = r.Text("host");
+  c.mode = r.As<ClusterSecurityMode>("mode");
+  c.sha512 = r.Number("sha512") != 0;
+  c.sha512_models =
+      absl::StrSplit(r.Text("sha512_models"), '\n', absl::SkipEmpty());
+  c.from_configuration = r.Number("from_configuration") != 0;
+  c.version = r.Number("version");
+  return c;
+}
+
+ClusterNode ReadClusterNode(const soci::row& row) {
+  const RowReader r(row);
+  return {.node = {.dns_name = r.Text("dns_name"),
+                   .ip_address = r.Octets("ip_address"),
+                   .certificate_der = r.Octets("certificate")},
+          .sip_port = r.As<uint16_t>("sip_port"),
+          .secured_sip_port = r.As<uint16_t>("secured_sip_port")};
+}
+
+absl::Status PutCluster(SqlStatements& sql, const PhoneCluster& cluster) {
+  const auto mode = static_cast<long long>(cluster.mode);
+  const long long sha512 = cluster.sha512;
+  const std::string models = absl::StrJoin(cluster.sha512_models, "\n");
+  const long long from_configuration = cluster.from_configuration;
+  const long long version = cluster.version;
+  const long long changed =
+      version == 0
+          ? sql.Execute(
+                "INSERT INTO phone_clusters (tenant, host, mode, sha512,"
+                " sha512_models, from_configuration, version)"
+                " VALUES (:t, :h, :m, :s, :l, :f, 1)"
+                " ON CONFLICT (tenant) DO NOTHING",
+                cluster.tenant, cluster.host, mode, sha512, models,
+                from_configuration)
+          : sql.Execute(
+                "UPDATE phone_clusters SET host = :h, mode = :m,"
+                " sha512 = :s, sha512_models = :l,"
+                " from_configuration = :f, version = version + 1"
+                " WHERE tenant = :t AND version = :v",
+                cluster.host, mode, sha512, models, from_configuration,
+                cluster.tenant, version);
+  if (changed != 1) return Conflict();
+  sql.Execute("DELETE FROM phone_cluster_nodes WHERE tenant = :t",
+              cluster.tenant);
+  long long position = 0;
+  for (const ClusterNode& node : cluster.call_managers) {
+    const std::string ip = ToHexColumn(node.node.ip_address);
+    const std::string certificate = ToHexColumn(node.node.certificate_der);
+    const long long port = node.sip_port;
+    const long long secured = node.secured_sip_port;
+    sql.Execute(
+        "INSERT INTO phone_cluster_nodes (tenant, position, dns_name,"
+        " ip_address, certificate, sip_port, secured_sip_port)"
+        " VALUES (:t, :p, :d, :i, :c, :s, :u)",
+        cluster.tenant, position, node.node.dns_name, ip, certificate, port,
+        secured);
+    ++position;
+  }
+  return absl::OkStatus();
+}
+
+ListSigner ReadSigner(const soci::row& row) {
+  const RowReader r(row);
+  return {.tenant = r.Text("tenant"),
+          .id = r.Text("id"),
+          .state = r.As<ListSignerState>("state"),
+          .key_pem = r.Text("key_pem"),
+          .certificate_der = r.Octets("certificate"),
+          .create_time = r.Time("create_time")};
+}
+
+void InsertSigner(SqlStatements& sql, const ListSigner& signer) {
+  const auto state = static_cast<long long>(signer.state);
+  const std::string certificate = ToHexColumn(signer.certificate_der);
+  const long long time = ToColumn(signer.create_time);
+  sql.Execute(
+      "INSERT INTO list_signers (tenant, id, state, key_pem, certificate,"
+      " create_time) VALUES (:t, :i, :s, :k, :c, :m)"
+      " ON CONFLICT (tenant, id) DO NOTHING",
+      signer.tenant, signer.id, state, signer.key_pem, certificate, time);
+}
+
+absl::Status UpdateSigner(SqlStatements& sql, const ListSigner& signer) {
+  const auto state = static_cast<long long>(signer.state);
+  const std::string certificate = ToHexColumn(signer.certificate_der);
+  const long long changed = sql.Execute(
+      "UPDATE list_signers SET state = :s, key_pem = :k,"
+      " certificate = :c WHERE tenant = :t AND id = :i",
+      state, signer.key_pem, certificate, signer.tenant, signer.id);
+  return changed == 1 ? absl::OkStatus() : Conflict();
+}
+
+Procedure ReadProcedure(const soci::row& row) {
+  const RowReader r(row);
+  Procedure p;
+  p.name = r.Text("name");
+  p.tenant = r.Text("tenant");
+  p.kind = r.As<ProcedureKind>("kind");
+  p.state = r.As<ProcedureState>("state");
+  p.blocked_reason = r.Text("blocked_reason");
+  p.request_key = r.Text("request_key");
+  p.create_time = r.Time("create_time");
+  p.update_time = r.Time("update_time");
+  p.version = r.Number("version");
+  return p;
+}
+
+ProcedureStep ReadProcedureStep(const soci::row& row) {
+  const RowReader r(row);
+  return {.title = r.Text("title"),
+          .done = r.Number("done") != 0,
+          .detail = r.Text("detail"),
+          .done_time = r.Time("done_time")};
+}
+
+absl::Status PutProcedure(SqlStatements& sql, const Procedure& procedure) {
+  const auto kind = static_cast<long long>(procedure.kind);
+  const auto state = static_cast<long long>(procedure.state);
+  const long long created = ToColumn(procedure.create_time);
+  const long long updated = ToColumn(procedure.update_time);
+  const long long version = procedure.version;
+  if (version == 0) {
+    sql.Execute(
+        "INSERT INTO procedures (name, tenant, kind, state,"
+        " blocked_reason, request_key, create_time, update_time, version)"
+        " VALUES (:n, :t, :k, :s, :b, :r, :c, :u, 1)",
+        procedure.name, procedure.tenant, kind, state, procedure.blocked_reason,
+        procedure.request_key, created, updated);
+  } else {
+    const long long changed = sql.Execute(
+        "UPDATE procedures SET state = :s, blocked_reason = :b,"
+        " update_time = :u, version = version + 1"
+        " WHERE name = :n AND version = :v",
+        state, procedure.blocked_reason, updated, procedure.name, version);
+    if (changed != 1) return Conflict();
+  }
+  sql.Execute("DELETE FROM procedure_steps WHERE procedure_name = :n",
+              procedure.name);
+  long long position = 0;
+  for (const ProcedureStep& step : procedure.steps) {
+    const long long done = step.done;
+    const long long time = ToColumn(step.done_time);
+    sql.Execute(
+        "INSERT INTO procedure_steps (procedure_name, position, title,"
+        " done, detail, done_time) VALUES (:n, :p, :t, :d, :e, :m)",
+        procedure.name, position, step.title, done, step.detail, time);
+    ++position;
+  }
+  return absl::OkStatus();
 }
 
 AuditRecord ReadAuditRow(const soci::row& row) {

@@ -10,6 +10,8 @@
 #include "services/capf/core/audit_record.h"
 #include "services/capf/core/certificate_record.h"
 #include "services/capf/core/enrollment.h"
+#include "services/capf/core/phone_cluster.h"
+#include "services/capf/core/procedure.h"
 #include "services/capf/core/trust_store.h"
 #include "services/capf/io/enrollment_store.h"
 
@@ -60,6 +62,17 @@ FetchedList ReadFetched(const soci::row& row);
 // Without the contents.
 FetchedList ReadFetchedHead(const soci::row& row);
 void PutFetched(SqlStatements& sql, const FetchedList& list);
+// Without its nodes.
+PhoneCluster ReadCluster(const soci::row& row);
+ClusterNode ReadClusterNode(const soci::row& row);
+absl::Status PutCluster(SqlStatements& sql, const PhoneCluster& cluster);
+ListSigner ReadSigner(const soci::row& row);
+void InsertSigner(SqlStatements& sql, const ListSigner& signer);
+absl::Status UpdateSigner(SqlStatements& sql, const ListSigner& signer);
+// Without its steps.
+Procedure ReadProcedure(const soci::row& row);
+ProcedureStep ReadProcedureStep(const soci::row& row);
+absl::Status PutProcedure(SqlStatements& sql, const Procedure& procedure);
 
 AuditRecord ReadAuditRow(const soci::row& row);
 void InsertAudit(SqlStatements& sql, const AuditRecord& record);

@@ -153,11 +153,62 @@ constexpr std::array<std::string_view, 1> kFourth = {
          fetch_time BIGINT NOT NULL))",
 };
 
-constexpr std::array<SqlMigration, 4> kSteps = {
-    SqlMigration{1, kFirst},
-    SqlMigration{2, kSecond},
-    SqlMigration{3, kThird},
-    SqlMigration{4, kFourth},
+constexpr std::array<std::string_view, 9> kFifth = {
+    R"(ALTER TABLE enrollments ADD COLUMN model TEXT NOT NULL DEFAULT '')",
+    R"(CREATE TABLE phone_clusters (
+         tenant TEXT NOT NULL PRIMARY KEY,
+         host TEXT NOT NULL,
+         mode BIGINT NOT NULL,
+         sha512 BIGINT NOT NULL,
+         sha512_models TEXT NOT NULL,
+         from_configuration BIGINT NOT NULL,
+         version BIGINT NOT NULL))",
+    R"(CREATE TABLE phone_cluster_nodes (
+         tenant TEXT NOT NULL,
+         position BIGINT NOT NULL,
+         dns_name TEXT NOT NULL,
+         ip_address TEXT NOT NULL,
+         certificate TEXT NOT NULL,
+         sip_port BIGINT NOT NULL,
+         secured_sip_port BIGINT NOT NULL,
+         PRIMARY KEY (tenant, position)))",
+    R"(CREATE TABLE list_signers (
+         tenant TEXT NOT NULL,
+         id TEXT NOT NULL,
+         state BIGINT NOT NULL,
+         key_pem TEXT NOT NULL,
+         certificate TEXT NOT NULL,
+         create_time BIGINT NOT NULL,
+         PRIMARY KEY (tenant, id)))",
+    R"(CREATE TABLE procedures (
+         name TEXT NOT NULL PRIMARY KEY,
+         tenant TEXT NOT NULL,
+         kind BIGINT NOT NULL,
+         state BIGINT NOT NULL,
+         blocked_reason TEXT NOT NULL,
+         request_key TEXT NOT NULL,
+         create_time BIGINT NOT NULL,
+         update_time BIGINT NOT NULL,
+         version BIGINT NOT NULL))",
+    // One open procedure of a tenant at a time: 1 and 2 are the open states.
+    R"(CREATE UNIQUE INDEX procedures_open
+         ON procedures (tenant) WHERE state IN (1, 2))",
+    R"(CREATE UNIQUE INDEX procedures_by_request
+         ON procedures (request_key) WHERE request_key <> '')",
+    R"(CREATE TABLE procedure_steps (
+         procedure_name TEXT NOT NULL,
+         position BIGINT NOT NULL,
+         title TEXT NOT NULL,
+         done BIGINT NOT NULL,
+         detail TEXT NOT NULL,
+         done_time BIGINT NOT NULL,
+         PRIMARY KEY (procedure_name, position)))",
+    R"(INSERT INTO counters (name, value) VALUES ('fips_mode', 0))",
+};
+
+constexpr std::array<SqlMigration, 5> kSteps = {
+    SqlMigration{1, kFirst},  SqlMigration{2, kSecond}, SqlMigration{3, kThird},
+    SqlMigration{4, kFourth}, SqlMigration{5, kFifth},
 };
 
 }  // namespace

@@ -1,48 +1,64 @@
-// Makes, checks, simulates and publishes the trust lists of phones.
+// Makes, checks, simulates and publishes the trust lists of phones, each
+// tenant's by its own signers.
 
 #ifndef SALLYPORT_SERVICES_CAPF_IO_TRUST_LIST_PUBLISHER_H_
 #define SALLYPORT_SERVICES_CAPF_IO_TRUST_LIST_PUBLISHER_H_
 
-#include <array>
 #include <cstddef>
 #include <functional>
-#include <memory>
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "services/capf/core/phone_cluster.h"
 #include "services/capf/core/phone_trust.h"
 #include "services/capf/core/published_list.h"
 #include "services/capf/core/trust_list_plan.h"
-#include "services/capf/io/certificate_authority.h"
-#include "services/capf/io/file_signer.h"
+#include "services/capf/core/trust_list_record.h"
 #include "services/capf/io/ledger.h"
-#include "services/common/crypto/secret.h"
+#include "services/capf/io/list_signers.h"
 
 namespace sallyport::capf {
 
 struct TrustListOptions {
-  // Where the keys lie: `sast_1.key`, `sast_2.key`, `tftp.key`, RSA of 2048
-  // bits, as phones verify no others, made on the first start; and their
-  // certificates, `.pem`.
-  std::string folder;
-  std::string tenant;  // whose certificates these are
-  std::string organization;
-  std::vector<PhoneNode> call_managers;
-  std::vector<PhoneNode> capf;
-  std::vector<PhoneNode> tvs;
-  // Where phones fetch files; the certificate is filled in.
-  PhoneNode tftp;
-  ClusterSecurityMode mode = ClusterSecurityMode::kNonSecure;
-  SignedFileDigest digest = SignedFileDigest::kSha1;
+  std::string default_tenant;  // of files that name no device
+  // Where phones find this service, unless their cluster says otherwise.
+  std::string host;
+  std::string capf_certificate;  // that it shows there, DER
+  bool tvs = false;              // it verifies trust there too
+  // Nothing is signed with SHA-1 (FIPS mode).
+  bool sha512_only = false;
 };
 
+// One kind of list, in each form that some phone needs.
 struct Publication {
-  PublishedList list;
+  std::vector<PublishedList> lists;  // the form of unknown phones first
   TrustListSimulation simulation;
   bool unchanged = false;  // what is out says the same; nothing was done
+};
+
+// Lists that were made, signed and simulated, and what stores them. Whoever
+// has it may add to the change what must happen with it.
+struct PreparedPublication {
+  std::string tenant;
+  StoreChange change;
+  std::vector<Publication> publications;
+};
+
+struct PublishOptions {
+  bool force = false;    // although phones would be locked out
+  bool reissue = false;  // although what is out says the same
+  std::string actor;
+};
+
+// Phones that a question is about.
+enum class HeldLists {
+  kNewest,       // as they fetched last
+  kAllPossible,  // or the time before: a fetch is no proof
 };
 
 // Most phones that a simulation names.
@@ -51,70 +67,109 @@ inline constexpr size_t kMaxListedPhones = 1000;
 // Thread-compatible.
 class TrustListPublisher {
  public:
-  // `authority` and `ledger` must outlive this object. Keys and certificates
-  // are made if they are not there; an empty passphrase: keys lie in clear.
-  static absl::StatusOr<std::unique_ptr<TrustListPublisher>> Open(
-      const TrustListOptions& options, const Secret& passphrase,
-      CertificateAuthority& authority, Ledger& ledger);
+  // `signers` and `ledger` must outlive this object.
+  TrustListPublisher(TrustListOptions options, ListSigners& signers,
+                     Ledger& ledger)
+      : options_(std::move(options)), signers_(signers), ledger_(ledger) {}
 
-  // Called with each list that went out, and with those of a former run.
-  using OnPublished = std::function<void(const PublishedList&)>;
+  // Called with all forms of a list that went out, and with those of a former
+  // run.
+  using OnPublished = std::function<void(const std::vector<PublishedList>&)>;
   absl::Status Serve(OnPublished on_published);
   // The same again for what another replica has published meanwhile.
   absl::Status Refresh();
 
-  // Makes the list, reads it with the reader that had no part in writing it,
-  // replays the phones' rule over every phone of the tenant, and only then
-  // stores it. FAILED_PRECONDITION, reason PHONES_LOCKED_OUT, names the first
-  // phones that would not take it, unless `force`.
+  // All forms of the newest list of a kind; empty if there is none.
+  absl::StatusOr<std::vector<PublishedList>> Current(const std::string& tenant,
+                                                     TrustListKind kind);
+
+  // What the tenant's lists are made from, with signers, which are made if
+  // there are none. FAILED_PRECONDITION, reason TENANT_WITHOUT_PHONES, if no
+  // cluster was set.
+  absl::StatusOr<ClusterState> State(const std::string& tenant);
+
+  // Makes the lists of `next`, reads them with the reader that had no part in
+  // writing them, and replays the phones' rule over every phone of the tenant,
+  // in every order in which it may meet them. FAILED_PRECONDITION, reason
+  // PHONES_LOCKED_OUT, names the first phones that would not take it, unless
+  // forced.
+  absl::StatusOr<PreparedPublication> Prepare(
+      const ClusterState& next, const std::vector<TrustListKind>& kinds,
+      const PublishOptions& options);
+  // Stores and serves it.
+  absl::Status Commit(const PreparedPublication& prepared);
+
+  // Both for the cluster as it is.
   absl::StatusOr<Publication> Publish(const std::string& tenant,
-                                      TrustListKind kind, bool force,
-                                      bool validate_only,
-                                      const std::string& actor);
+                                      TrustListKind kind,
+                                      const PublishOptions& options,
+                                      bool validate_only);
+  // Sets the cluster and publishes both of its lists, together or not at all.
+  absl::StatusOr<PreparedPublication> PublishCluster(
+      const PhoneCluster& cluster, const PublishOptions& options,
+      bool validate_only);
+  // The certificate of our own ports changed: it is in every list.
+  absl::Status SetCapfCertificate(const std::string& der);
 
   // What would become of the tenant's phones with this file.
   absl::StatusOr<TrustListSimulation> Simulate(const std::string& tenant,
                                                ByteSpan file);
+  // Phones that do not hold this signer's certificate (DER) in a list, and so
+  // would need somebody else's word for what it signs.
+  absl::StatusOr<TrustListSimulation> PhonesWithout(
+      const std::string& tenant, const std::string& signer_certificate,
+      HeldLists held);
 
   // A phone was sent the list with this SHA-1 by its own name. Only phones
   // with an enrollment are remembered, and only what is new.
   absl::Status RecordFetch(const std::string& device, TrustListKind kind,
                            const std::string& sha1);
 
-  // DER; the first signs.
-  std::vector<std::string> SignerCertificates() const {
-    return {signers_[0].certificate, signers_[1].certificate};
-  }
-  const std::string& TftpCertificate() const { return tftp_.certificate; }
+  // What phones of the tenant may meet as the cluster's, by certificate.
+  absl::StatusOr<std::map<std::string, std::vector<TrustListRole>>>
+  OwnCertificates(const std::string& tenant);
 
-  // A `.sgn` file of `payload`, by the key of role TFTP.
-  absl::StatusOr<std::string> SignPhoneFile(std::string_view file_name,
-                                            std::string_view payload);
+  // With which digest a phone of the model gets its files.
+  SignedFileDigest DigestOf(const PhoneCluster& cluster,
+                            std::string_view model) const;
+  // Where phones find this service.
+  std::string HostOf(const PhoneCluster& cluster) const {
+    return cluster.host.empty() ? options_.host : cluster.host;
+  }
+  const std::string& default_tenant() const { return options_.default_tenant; }
+
+  // A `.sgn` file of `payload`, by the tenant's key of role TFTP.
+  absl::StatusOr<std::string> SignPhoneFile(const std::string& tenant,
+                                            std::string_view file_name,
+                                            std::string_view payload,
+                                            SignedFileDigest digest);
 
  private:
-  struct Key {
-    std::unique_ptr<FileSigner> signer;
-    std::string certificate;  // DER
-  };
+  // What the phones of a tenant hold.
+  struct Held;
 
-  TrustListPublisher(const TrustListOptions& options, Ledger& ledger)
-      : options_(options), ledger_(ledger) {}
-
-  absl::StatusOr<Key> OpenKey(const std::string& name,
-                              const std::string& common_name,
-                              const Secret& passphrase,
-                              CertificateAuthority& authority) const;
-  absl::StatusOr<std::string> Compose(TrustListKind kind);
-  ServedCertificates Served() const;
-  absl::StatusOr<TrustListSimulation> Replay(const std::string& tenant,
-                                             const ProposedList& proposal);
+  std::vector<SignedFileDigest> Digests(const PhoneCluster& cluster) const;
+  absl::StatusOr<std::string> Compose(TrustListKind kind,
+                                      SignedFileDigest digest,
+                                      const ClusterState& state);
+  ServedCertificates Served(const ClusterState& state) const;
+  absl::StatusOr<Held> ReadHeld(const std::string& tenant);
+  std::vector<PhoneTrustState> StatesOf(
+      const Held& held, const ClusterState& state,
+      const std::function<bool(const PhoneLists&)>& counts,
+      HeldLists which) const;
+  absl::Status Simulate(const ClusterState& next, const Held& held,
+                        const std::vector<TrustListKind>& kinds,
+                        const std::vector<std::vector<PublishedList>>& made,
+                        std::vector<TrustListSimulation>& out);
 
   TrustListOptions options_;
+  ListSigners& signers_;
   Ledger& ledger_;
-  std::array<Key, 2> signers_;
-  Key tftp_;
   OnPublished on_published_;
-  std::array<std::string, 2> served_;  // SHA-1 of what is out, by kind
+  // SHA-1 of what is out, by tenant and kind.
+  std::map<std::pair<std::string, TrustListKind>, std::string> served_;
+  std::map<std::string, ClusterState> states_;  // as last read
 };
 
 }  // namespace sallyport::capf

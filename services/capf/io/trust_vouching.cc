@@ -4,14 +4,20 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <vector>
 
+#include "absl/strings/str_split.h"
 #include "services/capf/core/trust_store.h"
 #include "services/capf/io/trust_admin.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/x509_name.h"
+#include "services/common/status/status_macros.h"
 
 namespace sallyport::capf {
 namespace {
+
+// That long phones keep an answer.
+constexpr absl::Duration kKept = absl::Hours(24);
 
 struct StoreRole {
   std::string_view store;
@@ -36,7 +42,18 @@ constexpr StoreRole kRoles[] = {
 
 }  // namespace
 
-TvsAnswer TrustVouching::Answer(const std::string& certificate_der) {
+absl::StatusOr<std::string> TrustVouching::TenantOf(
+    const std::string& device_name) {
+  const std::string device = device_name.substr(device_name.rfind('-') + 1);
+  SP_ASSIGN_OR_RETURN(const std::optional<Enrollment> enrollment,
+                      ledger_.store().FindDevice(device));
+  if (!enrollment) return publisher_.default_tenant();
+  const std::vector<std::string> parts = absl::StrSplit(enrollment->name, '/');
+  return parts.size() > 1 ? parts[1] : publisher_.default_tenant();
+}
+
+TvsAnswer TrustVouching::Answer(const TvsRequest& request) {
+  const std::string& certificate_der = request.certificate;
   TvsAnswer invalid;
   const absl::Time now = ledger_.clock().Now();
   const absl::StatusOr<CertificateInfo> info =
@@ -45,16 +62,19 @@ TvsAnswer TrustVouching::Answer(const std::string& certificate_der) {
     return invalid;
   }
   std::set<TrustListRole> roles;
-  const auto own = options_.own.find(certificate_der);
-  if (own != options_.own.end()) {
-    roles.insert(own->second.begin(), own->second.end());
+  const absl::StatusOr<std::string> tenant = TenantOf(request.device_name);
+  if (!tenant.ok()) return invalid;
+  if (const auto own = publisher_.OwnCertificates(*tenant); own.ok()) {
+    if (const auto it = own->find(certificate_der); it != own->end()) {
+      roles.insert(it->second.begin(), it->second.end());
+    }
   }
   const auto trusted = ledger_.store().ListTrusted();
   if (!trusted.ok()) return invalid;
   for (const TrustedCertificate& one : *trusted) {
     if (one.der != certificate_der) continue;
     for (const StoreRole& known : kRoles) {
-      if (one.store == TrustStoreName(options_.tenant, known.store)) {
+      if (one.store == TrustStoreName(*tenant, known.store)) {
         roles.insert(known.role);
       }
     }
@@ -69,7 +89,7 @@ TvsAnswer TrustVouching::Answer(const std::string& certificate_der) {
   TvsAnswer answer;
   answer.valid = true;
   answer.roles.assign(roles.begin(), roles.end());
-  answer.ttl = std::min(options_.ttl, info->not_after - now);
+  answer.ttl = std::min(kKept, info->not_after - now);
   return answer;
 }
 

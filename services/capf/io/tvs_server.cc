@@ -128,7 +128,7 @@ void TvsServer::Next(Id id) {
   connection.working = true;
   const absl::Status posted =
       work_.Post([this, id, request = std::move((*parsed)->request)] {
-        const TvsAnswer answer = vouching_.Answer(request.certificate);
+        const TvsAnswer answer = vouching_.Answer(request);
         answers_total_.Increment(answer.valid ? TvsAnswerKind::kValid
                                               : TvsAnswerKind::kInvalid);
         std::string wire = WriteTvsResponse(request.request_id, answer);

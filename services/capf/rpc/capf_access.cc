@@ -25,6 +25,7 @@ constexpr const char* kViewerMethods[] = {
     "ListTrustStores",
     "GetTrustedCertificate",
     "ListTrustedCertificates",
+    "GetPhoneCluster",
     "GetTrustList",
     "ListTrustLists",
     "VerifyTrustList",
@@ -43,11 +44,17 @@ constexpr const char* kOperatorMethods[] = {
     "ApproveEnrollment", "RevokeCertificate",
 };
 constexpr const char* kAdminMethods[] = {
-    "IssueCertificate",           "CreateCertificateAuthority",
-    "UpdateCertificateAuthority", "CreateTrustedCertificate",
-    "DeleteTrustedCertificate",   "ImportPeerCertificate",
-    "PublishTrustList",           "CreateProcedure",
-    "AdvanceProcedure",           "CancelProcedure",
+    "IssueCertificate",
+    "CreateCertificateAuthority",
+    "UpdateCertificateAuthority",
+    "CreateTrustedCertificate",
+    "DeleteTrustedCertificate",
+    "ImportPeerCertificate",
+    "UpdatePhoneCluster",
+    "PublishTrustList",
+    "CreateProcedure",
+    "AdvanceProcedure",
+    "CancelProcedure",
 };
 
 }  // namespace

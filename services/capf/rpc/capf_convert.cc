@@ -357,6 +357,7 @@ pb::Enrollment ToProto(const Enrollment& e) {
   pb::Enrollment out;
   out.set_name(e.name);
   out.set_device_name(e.device_name);
+  out.set_model(e.model);
   out.set_operation(ToProto(e.operation));
   out.set_authentication_mode(ToProto(e.mode));
   out.set_key_order(ToProto(e.key_order));
@@ -398,6 +399,11 @@ absl::Status ApplyProto(const pb::Enrollment& in,
       out.curve = CurveOf(in.ec_key_size());
     } else if (field == "operation_completes_by_time") {
       out.completes_by = FromProto(in.operation_completes_by_time());
+    } else if (field == "model") {
+      if (in.model().size() > 64) {
+        return Invalid("ENROLLMENT_INVALID", "a model has 64 characters");
+      }
+      out.model = in.model();
     } else if (field == "device_name") {
       if (in.device_name() != out.device_name) {
         return Invalid("FIELD_IMMUTABLE", "the device name cannot change");

@@ -45,7 +45,8 @@ CapfService::CapfService(const Parts& parts, const Options& options)
       enrollments_(parts.ledger, parts.enrollments, parts.trust,
                    certificates_.authority_name()),
       trust_(parts.ledger, parts.trust, options.allow_private_peers),
-      trust_lists_(parts.ledger, parts.lists, parts.files, parts.configs),
+      trust_lists_(parts.ledger, parts.lists, parts.files, parts.maker),
+      procedures_(parts.ledger, parts.procedures),
       verify_(parts.ledger, parts.authority, parts.fetcher,
               {.authority_name = certificates_.authority_name(),
                .hard_stores = options.hard_revocation_stores,
@@ -400,6 +401,25 @@ grpc::ServerUnaryReactor* CapfService::ReportTrustVersion(
   return reactor;
 }
 
+grpc::ServerUnaryReactor* CapfService::GetPhoneCluster(
+    grpc::CallbackServerContext* context,
+    const pb::GetPhoneClusterRequest* request, pb::PhoneCluster* response) {
+  return Run(context, "GetPhoneCluster", TenantOfName(request->name()),
+             [this, request, response](const std::string&) {
+               return trust_lists_.GetCluster(*request, *response);
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::UpdatePhoneCluster(
+    grpc::CallbackServerContext* context,
+    const pb::UpdatePhoneClusterRequest* request, pb::PhoneCluster* response) {
+  return Run(context, "UpdatePhoneCluster",
+             TenantOfName(request->phone_cluster().name()),
+             [this, request, response](const std::string& actor) {
+               return trust_lists_.UpdateCluster(*request, actor, *response);
+             });
+}
+
 grpc::ServerUnaryReactor* CapfService::PublishTrustList(
     grpc::CallbackServerContext* context,
     const pb::PublishTrustListRequest* request, pb::TrustList* response) {
@@ -488,6 +508,68 @@ grpc::ServerUnaryReactor* CapfService::ListPhoneFiles(
              });
 }
 
+grpc::ServerUnaryReactor* CapfService::RunProcedure(
+    grpc::CallbackServerContext* context, std::string_view method,
+    std::string_view tenant,
+    std::function<absl::Status(const ProcedureCaller&)> body) {
+  const bool all =
+      parts_.policy
+          .Authorize(*context, std::string(kMethodPrefix).append(method), "")
+          .ok();
+  return Run(context, method, tenant,
+             [all, body = std::move(body)](const std::string& actor) {
+               return body({.actor = actor, .of_all_tenants = all});
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::CreateProcedure(
+    grpc::CallbackServerContext* context,
+    const pb::CreateProcedureRequest* request, pb::Procedure* response) {
+  return RunProcedure(context, "CreateProcedure",
+                      TenantOfName(request->parent()),
+                      [this, request, response](const ProcedureCaller& caller) {
+                        return procedures_.Create(*request, caller, *response);
+                      });
+}
+
+grpc::ServerUnaryReactor* CapfService::GetProcedure(
+    grpc::CallbackServerContext* context,
+    const pb::GetProcedureRequest* request, pb::Procedure* response) {
+  return Run(context, "GetProcedure", TenantOfName(request->name()),
+             [this, request, response](const std::string&) {
+               return procedures_.Get(*request, *response);
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::ListProcedures(
+    grpc::CallbackServerContext* context,
+    const pb::ListProceduresRequest* request,
+    pb::ListProceduresResponse* response) {
+  return Run(context, "ListProcedures", TenantOfList(request->parent()),
+             [this, request, response](const std::string&) {
+               return procedures_.List(*request, *response);
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::AdvanceProcedure(
+    grpc::CallbackServerContext* context,
+    const pb::AdvanceProcedureRequest* request, pb::Procedure* response) {
+  return RunProcedure(context, "AdvanceProcedure",
+                      TenantOfName(request->name()),
+                      [this, request, response](const ProcedureCaller& caller) {
+                        return procedures_.Advance(*request, caller, *response);
+                      });
+}
+
+grpc::ServerUnaryReactor* CapfService::CancelProcedure(
+    grpc::CallbackServerContext* context,
+    const pb::CancelProcedureRequest* request, pb::Procedure* response) {
+  return RunProcedure(context, "CancelProcedure", TenantOfName(request->name()),
+                      [this, request, response](const ProcedureCaller& caller) {
+                        return procedures_.Cancel(*request, caller, *response);
+                      });
+}
+
 grpc::ServerUnaryReactor* CapfService::GetStatus(
     grpc::CallbackServerContext* context, const pb::GetStatusRequest*,
     pb::CapfStatus* response) {
@@ -530,6 +612,7 @@ grpc::ServerUnaryReactor* CapfService::GetStatus(
             static_cast<uint32_t>(options_.capf_port));
         listener.mutable_address()->set_transport(type::v1::TRANSPORT_TLS);
 
+        *response->mutable_fips() = ToProto(parts_.fips);
         const absl::Status writable = parts_.ledger.Check();
         response->set_can_issue(writable.ok());
         if (!writable.ok()) response->set_issue_reason(ReasonOf(writable));
@@ -540,8 +623,6 @@ grpc::ServerUnaryReactor* CapfService::GetStatus(
         for (const RevocationSource& source : parts_.fetcher.sources()) {
           *response->add_revocation_sources() = ToProto(source);
         }
-        response->mutable_fips()->set_disclaimer(
-            "BoringSSL from an update stream, not the validated module");
         return absl::OkStatus();
       });
 }

@@ -32,6 +32,7 @@
 #include "services/capf/rpc/enrollment_methods.h"
 #include "services/capf/rpc/event_methods.h"
 #include "services/capf/rpc/event_watch.h"
+#include "services/capf/rpc/procedure_methods.h"
 #include "services/capf/rpc/trust_list_methods.h"
 #include "services/capf/rpc/trust_methods.h"
 #include "services/capf/rpc/verify_methods.h"
@@ -60,9 +61,11 @@ class CapfService final : public pb::CapfService::CallbackService {
     const RevocationFetcher& fetcher;
     ServerCertificates& servers;
     const RenewalState& renewal;
-    const TrustListFiles& files;
     TrustListPublisher* lists = nullptr;  // null: none are configured
-    PhoneConfigMaker* configs = nullptr;
+    const TrustListFiles* files = nullptr;
+    PhoneFileMaker* maker = nullptr;
+    ProcedureRunner& procedures;
+    const FipsMode& fips;
     const EstUpstream* upstream = nullptr;  // null: nobody is asked
     UpstreamIssuer* passes_on = nullptr;    // null: requests stay here
   };
@@ -194,6 +197,14 @@ class CapfService final : public pb::CapfService::CallbackService {
       const pb::ReportTrustVersionRequest* request,
       pb::ReportTrustVersionResponse* response) override;
 
+  grpc::ServerUnaryReactor* GetPhoneCluster(
+      grpc::CallbackServerContext* context,
+      const pb::GetPhoneClusterRequest* request,
+      pb::PhoneCluster* response) override;
+  grpc::ServerUnaryReactor* UpdatePhoneCluster(
+      grpc::CallbackServerContext* context,
+      const pb::UpdatePhoneClusterRequest* request,
+      pb::PhoneCluster* response) override;
   grpc::ServerUnaryReactor* PublishTrustList(
       grpc::CallbackServerContext* context,
       const pb::PublishTrustListRequest* request,
@@ -217,6 +228,25 @@ class CapfService final : public pb::CapfService::CallbackService {
       grpc::CallbackServerContext* context,
       const pb::ExplainServerCertificateRequest* request,
       pb::ServerCertificateChoice* response) override;
+  grpc::ServerUnaryReactor* CreateProcedure(
+      grpc::CallbackServerContext* context,
+      const pb::CreateProcedureRequest* request,
+      pb::Procedure* response) override;
+  grpc::ServerUnaryReactor* GetProcedure(grpc::CallbackServerContext* context,
+                                         const pb::GetProcedureRequest* request,
+                                         pb::Procedure* response) override;
+  grpc::ServerUnaryReactor* ListProcedures(
+      grpc::CallbackServerContext* context,
+      const pb::ListProceduresRequest* request,
+      pb::ListProceduresResponse* response) override;
+  grpc::ServerUnaryReactor* AdvanceProcedure(
+      grpc::CallbackServerContext* context,
+      const pb::AdvanceProcedureRequest* request,
+      pb::Procedure* response) override;
+  grpc::ServerUnaryReactor* CancelProcedure(
+      grpc::CallbackServerContext* context,
+      const pb::CancelProcedureRequest* request,
+      pb::Procedure* response) override;
   grpc::ServerUnaryReactor* ListCertificateEvents(
       grpc::CallbackServerContext* context,
       const pb::ListCertificateEventsRequest* request,
@@ -251,6 +281,12 @@ class CapfService final : public pb::CapfService::CallbackService {
                                 std::string_view tenant, Body body,
                                 WorkThread& work);
 
+  // Run() with what a procedure must know of its caller.
+  grpc::ServerUnaryReactor* RunProcedure(
+      grpc::CallbackServerContext* context, std::string_view method,
+      std::string_view tenant,
+      std::function<absl::Status(const ProcedureCaller&)> body);
+
   absl::Time Now() const { return parts_.ledger.clock().Now(); }
 
   const Parts parts_;
@@ -259,6 +295,7 @@ class CapfService final : public pb::CapfService::CallbackService {
   EnrollmentMethods enrollments_;
   TrustMethods trust_;
   TrustListMethods trust_lists_;
+  ProcedureMethods procedures_;
   VerifyMethods verify_;
   EventMethods events_;
   EventFeed feed_;

@@ -40,6 +40,7 @@ std::vector<std::string> FieldsSet(const pb::Enrollment& e) {
   if (e.has_operation_completes_by_time()) {
     fields.emplace_back("operation_completes_by_time");
   }
+  if (!e.model().empty()) fields.emplace_back("model");
   if (e.approval_required()) fields.emplace_back("approval_required");
   return fields;
 }

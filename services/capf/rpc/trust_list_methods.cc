@@ -1,16 +1,21 @@
 #include "services/capf/rpc/trust_list_methods.h"
 
+#include <algorithm>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/capf/core/phone_cluster.h"
 #include "services/capf/core/trust_list.h"
 #include "services/capf/rpc/list_page.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/crypto/digest.h"
+#include "services/common/crypto/x509_name.h"
+#include "services/common/net/socket_address.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
@@ -72,8 +77,10 @@ pb::TrustList ToProto(const TrustList& list, const std::string& content) {
   return out;
 }
 
-absl::StatusOr<pb::TrustList> ToProto(const PublishedList& list,
+// The newest list of a kind: its first form, and what all of them are.
+absl::StatusOr<pb::TrustList> ToProto(const std::vector<PublishedList>& forms,
                                       bool with_content) {
+  const PublishedList& list = forms.front();
   SP_ASSIGN_OR_RETURN(const ParsedTrustList parsed,
                       ParseTrustList(AsBytes(list.content)));
   pb::TrustList out = ToProto(parsed.list, list.content);
@@ -81,7 +88,94 @@ absl::StatusOr<pb::TrustList> ToProto(const PublishedList& list,
                             std::string(TrustListFileName(list.kind))));
   *out.mutable_publish_time() = ::sallyport::ToProto(list.publish_time);
   if (with_content) out.set_content(list.content);
+  for (const PublishedList& one : forms) {
+    SP_ASSIGN_OR_RETURN(const ParsedTrustList form,
+                        ParseTrustList(AsBytes(one.content)));
+    pb::TrustListForm& row = *out.add_forms();
+    row.set_signature_algorithm(
+        std::string(SignedFileDigestName(form.list.header.digest)));
+    row.set_md5(HexEncode(Md5(AsBytes(one.content))));
+    row.set_sha1(one.sha1);
+    row.set_size(one.content.size());
+  }
   return out;
+}
+
+pb::PhoneCluster ToProto(const ClusterState& state) {
+  const PhoneCluster& in = state.cluster;
+  pb::PhoneCluster out;
+  out.set_name(absl::StrCat("tenants/", in.tenant, "/phoneCluster"));
+  out.set_host(in.host);
+  for (const ClusterNode& node : in.call_managers) {
+    pb::PhoneClusterNode& row = *out.add_call_managers();
+    row.set_dns_name(node.node.dns_name);
+    if (const auto address =
+            SocketAddress::FromBytes(AsBytes(node.node.ip_address), 0);
+        address.has_value()) {
+      row.set_ip_address(address->IpText());
+    }
+    row.set_certificate_pem(
+        CertificateToPem(AsBytes(node.node.certificate_der)));
+    *row.mutable_certificate() = Summarize(AsBytes(node.node.certificate_der));
+    row.set_sip_port(node.sip_port);
+    row.set_secured_sip_port(node.secured_sip_port);
+  }
+  out.set_cluster_mode(in.mode == ClusterSecurityMode::kMixed ? "mixed"
+                                                              : "non-secure");
+  out.set_sha512(in.sha512);
+  for (const std::string& model : in.sha512_models) {
+    out.add_sha512_models(model);
+  }
+  for (const ListSigner& signer : state.signers) {
+    pb::PhoneListSigner& row = *out.add_signers();
+    row.set_id(signer.id);
+    row.set_state(std::string(ListSignerStateName(signer.state)));
+    *row.mutable_certificate() = Summarize(AsBytes(signer.certificate_der));
+    *row.mutable_create_time() = ::sallyport::ToProto(signer.create_time);
+  }
+  out.set_from_configuration(in.from_configuration);
+  out.set_etag(absl::StrCat(in.version));
+  return out;
+}
+
+absl::StatusOr<std::vector<ClusterNode>> NodesOf(const pb::PhoneCluster& in) {
+  std::vector<ClusterNode> nodes;
+  for (const pb::PhoneClusterNode& node : in.call_managers()) {
+    ClusterNode out;
+    out.node.dns_name = node.dns_name();
+    if (!node.ip_address().empty()) {
+      SP_ASSIGN_OR_RETURN(const SocketAddress address,
+                          SocketAddress::FromIp(node.ip_address(), 0));
+      out.node.ip_address = ToString(address.ip_bytes());
+    }
+    const auto certificates = CertificatesFromPem(node.certificate_pem());
+    // What cannot be read is named with all other faults.
+    if (certificates.ok()) out.node.certificate_der = certificates->front();
+    if (node.sip_port() > 65535 || node.secured_sip_port() > 65535) {
+      return Invalid("PHONE_CLUSTER_INVALID", "a port is above 65535");
+    }
+    if (node.sip_port() != 0) {
+      out.sip_port = static_cast<uint16_t>(node.sip_port());
+    }
+    if (node.secured_sip_port() != 0) {
+      out.secured_sip_port = static_cast<uint16_t>(node.secured_sip_port());
+    }
+    nodes.push_back(std::move(out));
+  }
+  return nodes;
+}
+
+// The tenant of "tenants/{tenant}/phoneCluster".
+absl::StatusOr<std::string> ClusterTenant(const std::string& name) {
+  constexpr std::string_view kEnd = "/phoneCluster";
+  if (!name.ends_with(kEnd)) {
+    return Invalid("NAME_INVALID", "the name is tenants/{tenant}/phoneCluster");
+  }
+  SP_ASSIGN_OR_RETURN(
+      std::vector<std::string> ids,
+      ParseName(std::string_view(name).substr(0, name.size() - kEnd.size()),
+                {"tenants"}));
+  return std::move(ids[0]);
 }
 
 pb::PhoneFile FileMessage(const std::string& tenant, const std::string& name,
@@ -97,6 +191,54 @@ pb::PhoneFile FileMessage(const std::string& tenant, const std::string& name,
 
 }  // namespace
 
+absl::Status TrustListMethods::GetCluster(
+    const pb::GetPhoneClusterRequest& request, pb::PhoneCluster& response) {
+  if (publisher_ == nullptr) return NotConfigured();
+  SP_ASSIGN_OR_RETURN(const std::string tenant, ClusterTenant(request.name()));
+  const absl::StatusOr<ClusterState> state = publisher_->State(tenant);
+  if (ReasonOf(state.status()) == "TENANT_WITHOUT_PHONES") {
+    return NotFound("TENANT_WITHOUT_PHONES",
+                    "the tenant's phone cluster was not set");
+  }
+  SP_RETURN_IF_ERROR(state.status());
+  response = ToProto(*state);
+  return absl::OkStatus();
+}
+
+absl::Status TrustListMethods::UpdateCluster(
+    const pb::UpdatePhoneClusterRequest& request, const std::string& actor,
+    pb::PhoneCluster& response) {
+  if (publisher_ == nullptr) return NotConfigured();
+  const pb::PhoneCluster& in = request.phone_cluster();
+  SP_ASSIGN_OR_RETURN(const std::string tenant, ClusterTenant(in.name()));
+  SP_ASSIGN_OR_RETURN(const std::optional<PhoneCluster> kept,
+                      ledger_.store().GetCluster(tenant));
+  PhoneCluster next = kept.value_or(PhoneCluster());
+  if (!in.etag().empty() && in.etag() != absl::StrCat(next.version)) {
+    return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                     "it was changed meanwhile");
+  }
+  next.tenant = tenant;
+  next.host = in.host();
+  SP_ASSIGN_OR_RETURN(next.call_managers, NodesOf(in));
+  next.sha512 = in.sha512();
+  next.sha512_models = {in.sha512_models().begin(), in.sha512_models().end()};
+  std::sort(next.sha512_models.begin(), next.sha512_models.end());
+  next.from_configuration = false;
+  SP_RETURN_IF_ERROR(
+      publisher_
+          ->PublishCluster(next, {.force = request.force(), .actor = actor},
+                           request.validate_only())
+          .status());
+  if (request.validate_only()) {
+    response = ToProto({next, {}});
+    return absl::OkStatus();
+  }
+  SP_ASSIGN_OR_RETURN(const ClusterState state, publisher_->State(tenant));
+  response = ToProto(state);
+  return absl::OkStatus();
+}
+
 absl::Status TrustListMethods::Publish(
     const pb::PublishTrustListRequest& request, const std::string& actor,
     pb::TrustList& response) {
@@ -105,32 +247,48 @@ absl::Status TrustListMethods::Publish(
                       ParseName(request.parent(), {"tenants"}));
   SP_ASSIGN_OR_RETURN(const TrustListKind kind, FromProto(request.kind()));
   // A repeat finds that what is out says the same already.
-  SP_ASSIGN_OR_RETURN(const Publication done,
-                      publisher_->Publish(ids[0], kind, request.force(),
-                                          request.validate_only(), actor));
-  SP_ASSIGN_OR_RETURN(response, ToProto(done.list, true));
+  SP_ASSIGN_OR_RETURN(
+      const Publication done,
+      publisher_->Publish(ids[0], kind,
+                          {.force = request.force(), .actor = actor},
+                          request.validate_only()));
+  SP_ASSIGN_OR_RETURN(response, ToProto(done.lists, true));
   return absl::OkStatus();
 }
 
 absl::Status TrustListMethods::Get(const pb::GetTrustListRequest& request,
                                    pb::TrustList& response) {
+  if (publisher_ == nullptr) return NotConfigured();
   SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
                       ParseName(request.name(), {"tenants", "trustLists"}));
   const std::optional<TrustListRequest> wanted = ParseTrustListName(ids[1]);
   if (!wanted) {
     return NotFound("TRUST_LIST_NOT_FOUND", "there is no such trust list");
   }
-  SP_ASSIGN_OR_RETURN(const std::vector<PublishedList> lists,
-                      ledger_.store().ListPublished(ids[0], wanted->kind, 1));
+  SP_ASSIGN_OR_RETURN(std::vector<PublishedList> lists,
+                      publisher_->Current(ids[0], wanted->kind));
   if (lists.empty()) {
     return NotFound("TRUST_LIST_NOT_FOUND", "no such list was published");
   }
-  SP_ASSIGN_OR_RETURN(response, ToProto(lists[0], true));
+  if (!wanted->device.empty()) {
+    // The form that the device gets.
+    SP_ASSIGN_OR_RETURN(const TrustListFiles::Content its,
+                        maker_->Make(ids[0], ids[1]));
+    std::erase_if(lists, [&its](const PublishedList& list) {
+      return list.content != *its;
+    });
+    if (lists.empty()) {
+      return NotFound("TRUST_LIST_NOT_FOUND", "it is being replaced");
+    }
+  }
+  SP_ASSIGN_OR_RETURN(response, ToProto(lists, true));
+  if (!wanted->device.empty()) response.set_name(request.name());
   return absl::OkStatus();
 }
 
 absl::Status TrustListMethods::List(const pb::ListTrustListsRequest& request,
                                     pb::ListTrustListsResponse& response) {
+  if (publisher_ == nullptr) return NotConfigured();
   SP_ASSIGN_OR_RETURN(const Page page,
                       ReadPage(request.parent(), request.page_size(),
                                request.page_token(), request.filter()));
@@ -140,14 +298,14 @@ absl::Status TrustListMethods::List(const pb::ListTrustListsRequest& request,
   for (const TrustListKind kind : {TrustListKind::kCtl, TrustListKind::kItl}) {
     if (TrustListFileName(kind) <= page.after) continue;
     SP_ASSIGN_OR_RETURN(const std::vector<PublishedList> lists,
-                        ledger_.store().ListPublished(page.tenant, kind, 1));
+                        publisher_->Current(page.tenant, kind));
     if (lists.empty()) continue;
     if (static_cast<size_t>(response.trust_lists_size()) == page.limit) {
       response.set_next_page_token(
           PageToken(TrustListFileName(TrustListKind::kCtl)));
       break;
     }
-    SP_ASSIGN_OR_RETURN(*response.add_trust_lists(), ToProto(lists[0], false));
+    SP_ASSIGN_OR_RETURN(*response.add_trust_lists(), ToProto(lists, false));
   }
   return absl::OkStatus();
 }
@@ -208,16 +366,11 @@ absl::Status TrustListMethods::GetFile(const pb::GetPhoneFileRequest& request,
                                        pb::PhoneFile& response) {
   SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
                       ParseName(request.name(), {"tenants", "phoneFiles"}));
-  if (configs_ == nullptr) return NotConfigured();
-  std::string content;
-  if (const TrustListFiles::Content list = files_.Find(ids[1]);
-      list != nullptr) {
-    content = *list;
-  } else {
-    SP_ASSIGN_OR_RETURN(content, configs_->Make(ids[0], ids[1]));
-  }
-  response = FileMessage(ids[0], ids[1], content, ledger_.clock().Now());
-  response.set_content(std::move(content));
+  if (maker_ == nullptr) return NotConfigured();
+  SP_ASSIGN_OR_RETURN(const TrustListFiles::Content content,
+                      maker_->Make(ids[0], ids[1]));
+  response = FileMessage(ids[0], ids[1], *content, ledger_.clock().Now());
+  response.set_content(*content);
   return absl::OkStatus();
 }
 
@@ -230,7 +383,8 @@ absl::Status TrustListMethods::ListFiles(
   if (page.tenant.empty()) {
     return Invalid("NAME_INVALID", "phone files are listed by tenant");
   }
-  for (const TrustListFiles::File& file : files_.All()) {
+  if (files_ == nullptr) return NotConfigured();
+  for (const TrustListFiles::File& file : files_->All()) {
     if (file.tenant != page.tenant || file.name <= page.after) continue;
     const int size = response.phone_files_size();
     if (static_cast<size_t>(size) == page.limit) {

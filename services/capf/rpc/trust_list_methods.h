@@ -1,4 +1,5 @@
-// The RPCs about trust lists and phone files, between proto and io.
+// The RPCs about phone clusters, trust lists and phone files, between proto and
+// io.
 
 #ifndef SALLYPORT_SERVICES_CAPF_RPC_TRUST_LIST_METHODS_H_
 #define SALLYPORT_SERVICES_CAPF_RPC_TRUST_LIST_METHODS_H_
@@ -6,6 +7,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "sallyport/capf/v1/phone_cluster.pb.h"
 #include "sallyport/capf/v1/phone_file.pb.h"
 #include "sallyport/capf/v1/trust_list.pb.h"
 #include "services/capf/io/ledger.h"
@@ -20,13 +22,16 @@ namespace sallyport::capf {
 // and verifying works. On the work thread only.
 class TrustListMethods {
  public:
-  // All must outlive this object; `publisher` and `configs` may be null.
+  // All must outlive this object; all but `ledger` may be null, together.
   TrustListMethods(Ledger& ledger, TrustListPublisher* publisher,
-                   const TrustListFiles& files, PhoneConfigMaker* configs)
-      : ledger_(ledger),
-        publisher_(publisher),
-        files_(files),
-        configs_(configs) {}
+                   const TrustListFiles* files, PhoneFileMaker* maker)
+      : ledger_(ledger), publisher_(publisher), files_(files), maker_(maker) {}
+
+  absl::Status GetCluster(const pb::GetPhoneClusterRequest& request,
+                          pb::PhoneCluster& response);
+  absl::Status UpdateCluster(const pb::UpdatePhoneClusterRequest& request,
+                             const std::string& actor,
+                             pb::PhoneCluster& response);
 
   absl::Status Publish(const pb::PublishTrustListRequest& request,
                        const std::string& actor, pb::TrustList& response);
@@ -46,8 +51,8 @@ class TrustListMethods {
  private:
   Ledger& ledger_;
   TrustListPublisher* const publisher_;
-  const TrustListFiles& files_;
-  PhoneConfigMaker* const configs_;
+  const TrustListFiles* const files_;
+  PhoneFileMaker* const maker_;
 };
 
 }  // namespace sallyport::capf

@@ -25,6 +25,9 @@ constexpr char kCiphers[] =
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 // What phones of 2005 to 2015 speak besides.
+constexpr char kApprovedCiphers[] =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
 constexpr char kLegacyCiphers[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
@@ -222,9 +225,15 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Create(
                          : legacy           ? TLS1_VERSION
                                             : TLS1_2_VERSION;
   if (!SSL_CTX_set_min_proto_version(context.get(), floor) ||
-      !SSL_CTX_set_max_proto_version(context.get(), TLS1_3_VERSION) ||
-      !SSL_CTX_set_strict_cipher_list(context.get(),
-                                      legacy ? kLegacyCiphers : kCiphers)) {
+      !SSL_CTX_set_max_proto_version(context.get(), options.approved_only
+                                                        ? TLS1_2_VERSION
+                                                        : TLS1_3_VERSION) ||
+      !SSL_CTX_set_strict_cipher_list(context.get(), options.approved_only
+                                                         ? kApprovedCiphers
+                                                     : legacy ? kLegacyCiphers
+                                                              : kCiphers) ||
+      (options.approved_only &&
+       !SSL_CTX_set1_curves_list(context.get(), "P-256:P-384"))) {
     return Invalid("TLS versions and ciphers");
   }
   SSL_CTX_set_max_cert_list(context.get(), kMaxPeerCertificates);

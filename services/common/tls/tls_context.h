@@ -86,6 +86,9 @@ struct TlsContextOptions {
   bool legacy_phones = false;
   // Nothing below TLS 1.3.
   bool only_tls13 = false;
+  // TLS 1.2 by AES-GCM over P-256 and P-384 only, as FIPS mode asks: of TLS
+  // 1.3's ciphers this library lets nobody choose.
+  bool approved_only = false;
 
   // Where "now" for validity comes from; must outlive the context.
   const Clock* clock = &Clock::Real();

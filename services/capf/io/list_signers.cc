@@ -1,0 +1,217 @@
+#include "services/capf/io/list_signers.h"
+
+#include <openssl/digest.h>
+#include <openssl/evp.h>
+#include <openssl/mem.h>
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "services/capf/io/durable_file.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/crypto/x509_name.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+struct FirstSigner {
+  const char* id;
+  ListSignerState state;
+  const char* old_name;
+};
+constexpr FirstSigner kFirst[] = {
+    {"sast-1", ListSignerState::kSigning, "sast_1"},
+    {"sast-2", ListSignerState::kStandby, "sast_2"},
+    {"files-1", ListSignerState::kFiles, "tftp"},
+};
+constexpr std::string_view kSignerPrefix = "sast-";
+// One for all installations: the passphrase is what is secret, and every
+// replica must come to the same key.
+constexpr std::string_view kSalt = "sallyport capf store keys";
+constexpr uint32_t kRounds = 600000;
+
+const ListSigner* Find(const std::vector<ListSigner>& signers,
+                       std::string_view id) {
+  const auto it =
+      std::find_if(signers.begin(), signers.end(),
+                   [id](const ListSigner& one) { return one.id == id; });
+  return it == signers.end() ? nullptr : &*it;
+}
+
+}  // namespace
+
+absl::StatusOr<Secret> OpenWrappingKey(const std::string& file,
+                                       const Secret& passphrase) {
+  if (!passphrase.empty()) {
+    uint8_t key[32];
+    const std::string_view text = passphrase.DangerousText();
+    const bool drawn =
+        PKCS5_PBKDF2_HMAC(text.data(), text.size(), AsBytes(kSalt).data(),
+                          kSalt.size(), kRounds, EVP_sha256(), sizeof key,
+                          key) == 1;
+    std::string hex = HexEncode(ByteSpan(key, sizeof key));
+    OPENSSL_cleanse(key, sizeof key);
+    if (drawn) return Secret::Take(std::move(hex));
+    return MakeError(absl::StatusCode::kInternal, "KEY_UNREADABLE",
+                     "no key could be drawn from the passphrase");
+  }
+  SP_ASSIGN_OR_RETURN(std::optional<std::string> text, ReadSmallFile(file));
+  if (!text) {
+    uint8_t octets[32];
+    RAND_bytes(octets, sizeof octets);
+    const absl::Status made =
+        CreateDurableFile(file, HexEncode(ByteSpan(octets, sizeof octets)));
+    if (!made.ok() && !absl::IsAlreadyExists(made)) return made;
+    SP_ASSIGN_OR_RETURN(text, ReadSmallFile(file));
+  }
+  SP_RETURN_IF_ERROR(CheckPrivate(file));
+  if (!text || text->size() < 32) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "KEY_UNREADABLE",
+                     "the key of the store is absent or too short");
+  }
+  return Secret::Take(*std::move(text));
+}
+
+absl::StatusOr<std::shared_ptr<FileSigner>> ListSigners::KeyOf(
+    const ListSigner& signer) {
+  std::shared_ptr<FileSigner>& kept = keys_[signer.key_pem];
+  if (kept == nullptr) {
+    absl::StatusOr<std::unique_ptr<FileSigner>> key =
+        FileSigner::FromPem(signer.key_pem, options_.wrapping);
+    if (!key.ok()) {
+      keys_.erase(signer.key_pem);
+      return key.status();
+    }
+    kept = *std::move(key);
+  }
+  return kept;
+}
+
+absl::Status ListSigners::AddKey(const std::string& tenant,
+                                 const std::string& id, ListSignerState state,
+                                 const std::string& old_name) {
+  ListSigner signer;
+  signer.tenant = tenant;
+  signer.id = id;
+  signer.state = state;
+  signer.create_time = ledger_.clock().Now();
+  const std::string old_file =
+      options_.old_folder.empty() || old_name.empty() ||
+              tenant != options_.old_tenant
+          ? std::string()
+          : absl::StrCat(options_.old_folder, "/", old_name);
+  std::optional<std::string> certificate;
+  if (!old_file.empty()) {
+    SP_ASSIGN_OR_RETURN(certificate, ReadSmallFile(old_file + ".pem"));
+  }
+  if (certificate) {
+    FileSignerOptions options;
+    options.key_file = old_file + ".key";
+    options.passphrase =
+        Secret::CopyOf(options_.old_passphrase.DangerousBytes());
+    SP_ASSIGN_OR_RETURN(const std::unique_ptr<FileSigner> key,
+                        FileSigner::Open(options));
+    SP_ASSIGN_OR_RETURN(signer.key_pem, key->WrappedPem(options_.wrapping));
+    SP_ASSIGN_OR_RETURN(const std::vector<std::string> chain,
+                        CertificatesFromPem(*certificate));
+    signer.certificate_der = chain.front();
+  } else {
+    SP_ASSIGN_OR_RETURN(FileSigner::NewKey made,
+                        FileSigner::Make(kListSignerBits, options_.wrapping));
+    signer.key_pem = std::move(made.encrypted_pem);
+    keys_[signer.key_pem] = std::move(made.signer);
+  }
+  StoreChange change;
+  change.audit = {{.event = "LIST_SIGNER_KEY",
+                   .actor = "capf",
+                   .subject = absl::StrCat("tenants/", tenant),
+                   .details = absl::StrCat("signer=", id)}};
+  change.insert_signers = {std::move(signer)};
+  return ledger_.Apply(change);
+}
+
+absl::Status ListSigners::Certify(const ListSigner& signer) {
+  SP_ASSIGN_OR_RETURN(const std::shared_ptr<FileSigner> key, KeyOf(signer));
+  const PublicKey& public_key = key->public_key();
+  const IssueOrder order{
+      .tenant = signer.tenant,
+      .profile = ProfileId::kCtlSigner,
+      .subject = {.organization = options_.organization,
+                  .common_name = absl::StrCat(absl::AsciiStrToUpper(signer.id),
+                                              "-", signer.tenant)},
+      .names = {},
+      .key = public_key,
+      .validity = absl::ZeroDuration(),
+      .enrollment = {},
+      .requester = "capf",
+      .request_key = {},
+      .request_sha256 = HexEncode(AsBytes(public_key.sha256()))};
+  return authority_
+      .Issue(order,
+             [&signer](const CertificateRecord& issued, StoreChange& change) {
+               ListSigner certified = signer;
+               certified.certificate_der = issued.der;
+               change.update_signers.push_back(std::move(certified));
+             })
+      .status();
+}
+
+absl::StatusOr<std::vector<ListSigner>> ListSigners::Ensure(
+    const std::string& tenant) {
+  SP_ASSIGN_OR_RETURN(std::vector<ListSigner> signers,
+                      ledger_.store().ListSigners(tenant));
+  for (const FirstSigner& first : kFirst) {
+    if (Find(signers, first.id) != nullptr) continue;
+    SP_RETURN_IF_ERROR(AddKey(tenant, first.id, first.state, first.old_name));
+  }
+  SP_ASSIGN_OR_RETURN(signers, ledger_.store().ListSigners(tenant));
+  bool all = true;
+  for (const ListSigner& signer : signers) {
+    if (!signer.certificate_der.empty()) continue;
+    SP_RETURN_IF_ERROR(Certify(signer));
+    all = false;
+  }
+  if (all) return signers;
+  return ledger_.store().ListSigners(tenant);
+}
+
+absl::StatusOr<ListSigner> ListSigners::MakeFresh(const std::string& tenant) {
+  SP_ASSIGN_OR_RETURN(std::vector<ListSigner> signers, Ensure(tenant));
+  const auto fresh = [&signers]() -> const ListSigner* {
+    const auto it =
+        std::find_if(signers.begin(), signers.end(), [](const ListSigner& one) {
+          return one.state == ListSignerState::kFresh;
+        });
+    return it == signers.end() ? nullptr : &*it;
+  };
+  if (const ListSigner* const kept = fresh(); kept != nullptr) return *kept;
+  const auto count = std::count_if(
+      signers.begin(), signers.end(),
+      [](const ListSigner& one) { return one.id.starts_with(kSignerPrefix); });
+  SP_RETURN_IF_ERROR(AddKey(tenant,
+                            absl::StrCat(std::string(kSignerPrefix), count + 1),
+                            ListSignerState::kFresh, ""));
+  SP_ASSIGN_OR_RETURN(signers, Ensure(tenant));
+  const ListSigner* const made = fresh();
+  if (made == nullptr) {
+    return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                     "the signers were changed meanwhile");
+  }
+  return *made;
+}
+
+absl::StatusOr<std::string> ListSigners::Sign(const ListSigner& signer,
+                                              SignedFileDigest digest,
+                                              std::string_view text) {
+  SP_ASSIGN_OR_RETURN(const std::shared_ptr<FileSigner> key, KeyOf(signer));
+  return key->SignFile(digest, AsBytes(text));
+}
+
+}  // namespace sallyport::capf

@@ -1,0 +1,536 @@
+#include "services/capf/io/procedure_runner.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "services/capf/core/fips_self_test.h"
+#include "services/capf/core/phone_cluster.h"
+#include "services/capf/core/trust_list.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/crypto/digest.h"
+#include "services/common/crypto/x509_name.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+using Action = ProcedureAction;
+
+constexpr size_t kNamed = 5;
+const std::vector<TrustListKind>& BothKinds() {
+  static const auto* const kinds =
+      new std::vector<TrustListKind>{TrustListKind::kCtl, TrustListKind::kItl};
+  return *kinds;
+}
+
+absl::Status Refused(std::string_view reason, std::string_view message) {
+  return MakeError(absl::StatusCode::kFailedPrecondition, reason, message);
+}
+
+ClusterSecurityMode ModeOf(ProcedureKind kind) {
+  return kind == ProcedureKind::kEnableMixedMode
+             ? ClusterSecurityMode::kMixed
+             : ClusterSecurityMode::kNonSecure;
+}
+
+const char* NameOf(ClusterSecurityMode mode) {
+  return mode == ClusterSecurityMode::kMixed ? "mixed (1)" : "non-secure (0)";
+}
+
+// The names of the first phones.
+std::string Named(const TrustListSimulation& simulation) {
+  std::string out;
+  for (size_t i = 0; i < std::min(kNamed, simulation.locked_out.size()); ++i) {
+    absl::StrAppend(&out, i == 0 ? "" : ", ", simulation.locked_out[i].device);
+  }
+  if (simulation.locked_out_count > kNamed) out += ", ...";
+  return out;
+}
+
+std::string Describe(const PreparedPublication& prepared) {
+  std::string out;
+  for (const Publication& publication : prepared.publications) {
+    const PublishedList& list = publication.lists.front();
+    absl::StrAppend(&out, out.empty() ? "" : "; ",
+                    std::string(TrustListFileName(list.kind)), " md5 ",
+                    HexEncode(Md5(AsBytes(list.content))), " sha1 ", list.sha1);
+  }
+  absl::StrAppend(&out, "; ",
+                  prepared.publications.front().simulation.phones_evaluated,
+                  " phones take them");
+  return out;
+}
+
+// Every signer of `state` in `from` goes to `to`.
+void Move(ClusterState& state, ListSignerState from, ListSignerState to) {
+  for (ListSigner& signer : state.signers) {
+    if (signer.state != from) continue;
+    signer.state = to;
+    // Nobody may sign with it any more.
+    if (to == ListSignerState::kRetired) signer.key_pem.clear();
+  }
+}
+
+// The standby signer signs, the one before stands by.
+void Swap(ClusterState& state) {
+  for (ListSigner& signer : state.signers) {
+    if (signer.state == ListSignerState::kSigning) {
+      signer.state = ListSignerState::kStandby;
+    } else if (signer.state == ListSignerState::kStandby) {
+      signer.state = ListSignerState::kSigning;
+    }
+  }
+}
+
+// What differs is written with the lists, so that both are or neither is.
+void AddSigners(const ClusterState& before, const ClusterState& next,
+                StoreChange& change) {
+  for (size_t i = 0; i < next.signers.size(); ++i) {
+    if (next.signers[i] != before.signers[i]) {
+      change.update_signers.push_back(next.signers[i]);
+    }
+  }
+  // Whoever changed the cluster meanwhile makes this one fail.
+  change.put_clusters = {next.cluster};
+}
+
+}  // namespace
+
+absl::StatusOr<Procedure> ProcedureRunner::Get(const std::string& name) {
+  SP_ASSIGN_OR_RETURN(std::optional<Procedure> kept,
+                      parts_.ledger.store().GetProcedure(name));
+  if (kept) return *std::move(kept);
+  return MakeError(absl::StatusCode::kNotFound, "PROCEDURE_NOT_FOUND",
+                   "there is no such procedure");
+}
+
+absl::Status ProcedureRunner::CheckKind(const std::string& tenant,
+                                        ProcedureKind kind) {
+  if (IsForInstallation(kind)) {
+    const bool on = kind == ProcedureKind::kEnableFipsMode;
+    SP_ASSIGN_OR_RETURN(const int64_t stored, parts_.ledger.store().FipsMode());
+    if ((stored != 0) == on && parts_.fips.on == on) {
+      return Refused("MODE_ALREADY_SET", on ? "FIPS mode is on already"
+                                            : "FIPS mode is off already");
+    }
+    return absl::OkStatus();
+  }
+  if (parts_.lists == nullptr) {
+    return Refused("TRUST_LISTS_NOT_CONFIGURED",
+                   "trust_lists is not in the configuration file");
+  }
+  SP_ASSIGN_OR_RETURN(const ClusterState state, parts_.lists->State(tenant));
+  if (kind != ProcedureKind::kSignerRotation &&
+      state.cluster.mode == ModeOf(kind)) {
+    return Refused("MODE_ALREADY_SET",
+                   absl::StrCat("the cluster's security mode is ",
+                                NameOf(state.cluster.mode), " already"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Procedure> ProcedureRunner::Create(
+    const std::string& name, const std::string& tenant, ProcedureKind kind,
+    const std::string& request_key, const std::string& actor,
+    bool validate_only) {
+  if (!request_key.empty()) {
+    SP_ASSIGN_OR_RETURN(
+        std::optional<Procedure> first,
+        parts_.ledger.store().FindProcedureRequest(request_key));
+    if (first && first->name == name && first->kind == kind) {
+      return *std::move(first);
+    }
+    if (first) {
+      return MakeError(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
+                       "the request id was used for another procedure");
+    }
+  }
+  SP_RETURN_IF_ERROR(CheckKind(tenant, kind));
+  Procedure procedure =
+      NewProcedure(name, tenant, kind, parts_.ledger.clock().Now());
+  procedure.request_key = request_key;
+  if (!validate_only) {
+    return Store(procedure, Outcome(), "PROCEDURE_BEGUN", actor);
+  }
+  // The steps before the first that changes something can be looked at.
+  const absl::Span<const ProcedureStepPlan> plan = StepsOf(kind);
+  for (size_t i = 0; i < plan.size(); ++i) {
+    if (plan[i].action == Action::kSwitchSigner ||
+        plan[i].action == Action::kPublishMode ||
+        plan[i].action == Action::kStoreMode) {
+      break;
+    }
+    SP_ASSIGN_OR_RETURN(const Outcome outcome,
+                        Perform(procedure, plan[i].action, actor));
+    procedure.steps[i].detail =
+        outcome.blocked.empty() ? outcome.detail : outcome.blocked;
+    if (outcome.blocked.empty() || !procedure.blocked_reason.empty()) continue;
+    StepBlocked(procedure, outcome.blocked, procedure.update_time);
+  }
+  return procedure;
+}
+
+absl::StatusOr<Procedure> ProcedureRunner::Advance(const std::string& name,
+                                                   int64_t version,
+                                                   const std::string& actor) {
+  SP_ASSIGN_OR_RETURN(Procedure procedure, Get(name));
+  if (version != 0 && version != procedure.version) {
+    return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                     "it was advanced meanwhile");
+  }
+  if (!procedure.open()) {
+    return Refused("PROCEDURE_ENDED", "the procedure has ended");
+  }
+  const Action action = StepsOf(procedure.kind)[procedure.next()].action;
+  absl::StatusOr<Outcome> outcome = Perform(procedure, action, actor);
+  if (!outcome.ok()) {
+    // What the operator can mend is told in the procedure; what is wrong with
+    // the service, such as a store that is gone, is its caller's error.
+    if (!absl::IsFailedPrecondition(outcome.status())) return outcome.status();
+    Outcome blocked;
+    blocked.blocked =
+        absl::StrCat(std::string(ReasonOf(outcome.status())), ": ",
+                     std::string(outcome.status().message()));
+    outcome = std::move(blocked);
+  }
+  const absl::Time now = parts_.ledger.clock().Now();
+  if (!outcome->blocked.empty()) {
+    StepBlocked(procedure, outcome->blocked, now);
+    return Store(procedure, Outcome(), "PROCEDURE_WAITS", actor);
+  }
+  StepTaken(procedure, outcome->detail, now);
+  return Store(procedure, *std::move(outcome), "PROCEDURE_STEP", actor);
+}
+
+absl::StatusOr<Procedure> ProcedureRunner::Cancel(const std::string& name,
+                                                  const std::string& actor) {
+  SP_ASSIGN_OR_RETURN(Procedure procedure, Get(name));
+  if (!procedure.open()) {
+    return Refused("PROCEDURE_ENDED", "the procedure has ended");
+  }
+  if (!CanCancel(procedure)) {
+    return Refused("CANNOT_UNDO",
+                   "what was done cannot be undone; go on to the end");
+  }
+  const PublishOptions options = {.actor = actor};
+  Outcome outcome;
+  if (WasTaken(procedure, Action::kPublishMode)) {
+    SP_ASSIGN_OR_RETURN(
+        outcome, PublishMode(procedure.tenant,
+                             procedure.kind == ProcedureKind::kEnableMixedMode
+                                 ? ClusterSecurityMode::kNonSecure
+                                 : ClusterSecurityMode::kMixed,
+                             options));
+  }
+  if (WasTaken(procedure, Action::kSwitchSigner)) {
+    SP_ASSIGN_OR_RETURN(const ClusterState before,
+                        parts_.lists->State(procedure.tenant));
+    ClusterState next = before;
+    Swap(next);
+    Move(next, ListSignerState::kFresh, ListSignerState::kRetired);
+    SP_ASSIGN_OR_RETURN(PreparedPublication prepared,
+                        parts_.lists->Prepare(next, BothKinds(), options));
+    AddSigners(before, next, prepared.change);
+    outcome.publication = std::move(prepared);
+  }
+  Cancelled(procedure, absl::StrCat("cancelled by ", actor),
+            parts_.ledger.clock().Now());
+  return Store(procedure, std::move(outcome), "PROCEDURE_CANCELLED", actor);
+}
+
+absl::StatusOr<Procedure> ProcedureRunner::Store(const Procedure& procedure,
+                                                 Outcome outcome,
+                                                 const std::string& event,
+                                                 const std::string& actor) {
+  PreparedPublication prepared;
+  const bool publishes = outcome.publication.has_value();
+  if (publishes) prepared = *std::move(outcome.publication);
+  StoreChange& change = prepared.change;
+  change.put_procedures = {procedure};
+  if (outcome.change.set_fips_mode) {
+    change.set_fips_mode = outcome.change.set_fips_mode;
+  }
+  const size_t next = procedure.next();
+  change.audit.push_back(
+      {.event = event,
+       .actor = actor,
+       .subject = procedure.name,
+       .details =
+           absl::StrCat("kind=", std::string(ProcedureKindName(procedure.kind)),
+                        " steps_done=", next, "/", procedure.steps.size(),
+                        procedure.blocked_reason.empty() ? "" : " waits=",
+                        procedure.blocked_reason)});
+  if (on_point_) on_point_(ProcedurePoint::kPrepared);
+  SP_RETURN_IF_ERROR(publishes ? parts_.lists->Commit(prepared)
+                               : parts_.ledger.Apply(change));
+  if (on_point_) on_point_(ProcedurePoint::kCommitted);
+  if (outcome.restart && parts_.fips.restart) parts_.fips.restart();
+  return Get(procedure.name);
+}
+
+absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::Perform(
+    const Procedure& procedure, ProcedureAction action,
+    const std::string& actor) {
+  const std::string& tenant = procedure.tenant;
+  const PublishOptions options = {.actor = actor};
+  switch (action) {
+    case Action::kCheckSigners:
+      return CheckSigners(tenant);
+    case Action::kAwaitStandby:
+    case Action::kConfirmReplacement:
+      return AwaitSigner(tenant, HeldLists::kAllPossible);
+    case Action::kAwaitReplacement:
+      return AwaitSigner(tenant, HeldLists::kNewest);
+    case Action::kSwitchSigner:
+      return PublishSigners(tenant, true, options);
+    case Action::kReplaceSigner:
+      return PublishSigners(tenant, false, options);
+    case Action::kMakeSigner: {
+      SP_ASSIGN_OR_RETURN(const ListSigner made,
+                          parts_.signers->MakeFresh(tenant));
+      SP_RETURN_IF_ERROR(parts_.lists->Refresh());
+      SP_ASSIGN_OR_RETURN(const CertificateInfo info,
+                          ParseCertificate(AsBytes(made.certificate_der)));
+      Outcome out;
+      out.detail = absl::StrCat(made.id, ", serial ", info.serial_hex);
+      return out;
+    }
+    case Action::kCheckReplacement: {
+      SP_ASSIGN_OR_RETURN(Outcome out, PublishSigners(tenant, false, options));
+      out.detail = absl::StrCat(
+          out.publication->publications.front().simulation.phones_evaluated,
+          " phones hold lists, and each would take the new ones");
+      out.publication.reset();
+      return out;
+    }
+    case Action::kReissueLists:
+      return ReissueLists(tenant, options);
+    case Action::kCheckCallManagers:
+      return CheckCallManagers(tenant);
+    case Action::kCheckPhones: {
+      SP_ASSIGN_OR_RETURN(Outcome out,
+                          PublishMode(tenant, ModeOf(procedure.kind), options));
+      out.detail = absl::StrCat(
+          out.publication->publications.front().simulation.phones_evaluated,
+          " phones hold lists, and each would take the new ones");
+      out.publication.reset();
+      return out;
+    }
+    case Action::kPublishMode:
+      return PublishMode(tenant, ModeOf(procedure.kind), options);
+    case Action::kConfirmMode:
+      return ConfirmMode(tenant, ModeOf(procedure.kind));
+    case Action::kRunSelfTests: {
+      const std::vector<SelfTest> tests = RunSelfTests();
+      const std::string failed = FailedTests(tests);
+      Outcome out;
+      if (!failed.empty()) out.blocked = "SELF_TEST_FAILED: " + failed;
+      out.detail = absl::StrCat(tests.size(), " tests passed; ", ModuleName());
+      return out;
+    }
+    case Action::kCheckAllowed:
+      return CheckAllowed();
+    case Action::kStoreMode: {
+      const bool on = procedure.kind == ProcedureKind::kEnableFipsMode;
+      if (on) {
+        // Somebody may have set something meanwhile.
+        SP_ASSIGN_OR_RETURN(Outcome still, CheckAllowed());
+        if (!still.blocked.empty()) return still;
+      }
+      Outcome out;
+      out.change.set_fips_mode = on ? 1 : 0;
+      out.restart = true;
+      out.detail = "the service ends, to be started again";
+      return out;
+    }
+    case Action::kAwaitMode: {
+      const bool on = procedure.kind == ProcedureKind::kEnableFipsMode;
+      Outcome out;
+      if (parts_.fips.on != on) {
+        out.blocked =
+            "RESTART_REQUIRED: this process runs in the mode of "
+            "before";
+      } else if (on && !parts_.fips.self_tests_passed) {
+        out.blocked = "SELF_TEST_FAILED";
+      } else {
+        out.detail = absl::StrCat("FIPS mode is ", on ? "on" : "off", "; ",
+                                  ModuleName());
+      }
+      return out;
+    }
+  }
+  return absl::InternalError("a step of no kind");
+}
+
+absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::CheckSigners(
+    const std::string& tenant) {
+  SP_ASSIGN_OR_RETURN(const ClusterState state, parts_.lists->State(tenant));
+  const absl::Time now = parts_.ledger.clock().Now();
+  Outcome out;
+  for (const ListSignerState which :
+       {ListSignerState::kSigning, ListSignerState::kStandby}) {
+    const ListSigner* const signer = state.In(which);
+    if (signer == nullptr) {
+      out.blocked = absl::StrCat("SIGNER_MISSING: there is no signer in state ",
+                                 std::string(ListSignerStateName(which)));
+      return out;
+    }
+    SP_ASSIGN_OR_RETURN(const CertificateInfo info,
+                        ParseCertificate(AsBytes(signer->certificate_der)));
+    if (now < info.not_before || now > info.not_after) {
+      out.blocked =
+          absl::StrCat("SIGNER_EXPIRED: ", signer->id, " is not in force");
+      return out;
+    }
+    absl::StrAppend(
+        &out.detail, out.detail.empty() ? "" : ", ", signer->id, " until ",
+        absl::FormatTime("%Y-%m-%d", info.not_after, absl::UTCTimeZone()));
+  }
+  // What is out is what the signers say: else publish first.
+  SP_ASSIGN_OR_RETURN(const PreparedPublication prepared,
+                      parts_.lists->Prepare(state, BothKinds(), {}));
+  for (const Publication& publication : prepared.publications) {
+    if (publication.unchanged) continue;
+    out.blocked = "LISTS_NOT_CURRENT: publish the lists first";
+  }
+  return out;
+}
+
+absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::AwaitSigner(
+    const std::string& tenant, HeldLists held) {
+  SP_ASSIGN_OR_RETURN(const ClusterState state, parts_.lists->State(tenant));
+  const ListSigner* const standby = state.In(ListSignerState::kStandby);
+  Outcome out;
+  if (standby == nullptr) {
+    out.blocked = "SIGNER_MISSING: there is no standby signer";
+    return out;
+  }
+  SP_ASSIGN_OR_RETURN(
+      const TrustListSimulation without,
+      parts_.lists->PhonesWithout(tenant, standby->certificate_der, held));
+  if (without.locked_out_count == 0) {
+    out.detail =
+        absl::StrCat(without.phones_evaluated, " phones trust ", standby->id);
+    return out;
+  }
+  out.blocked = absl::StrCat("PHONES_NOT_READY: ", without.locked_out_count,
+                             " of ", without.phones_evaluated,
+                             " phones have not fetched a list with ",
+                             standby->id, " yet: ", Named(without));
+  return out;
+}
+
+absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::PublishSigners(
+    const std::string& tenant, bool swap, const PublishOptions& options) {
+  SP_ASSIGN_OR_RETURN(const ClusterState before, parts_.lists->State(tenant));
+  ClusterState next = before;
+  if (swap) {
+    Swap(next);
+  } else {
+    if (next.In(ListSignerState::kFresh) == nullptr) {
+      return Refused("SIGNER_MISSING", "there is no new signer");
+    }
+    Move(next, ListSignerState::kStandby, ListSignerState::kRetired);
+    Move(next, ListSignerState::kFresh, ListSignerState::kStandby);
+  }
+  Outcome out;
+  SP_ASSIGN_OR_RETURN(out.publication,
+                      parts_.lists->Prepare(next, BothKinds(), options));
+  AddSigners(before, next, out.publication->change);
+  out.detail = Describe(*out.publication);
+  return out;
+}
+
+absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::ReissueLists(
+    const std::string& tenant, const PublishOptions& options) {
+  SP_ASSIGN_OR_RETURN(const ClusterState state, parts_.lists->State(tenant));
+  PublishOptions again = options;
+  again.reissue = true;
+  Outcome out;
+  SP_ASSIGN_OR_RETURN(out.publication,
+                      parts_.lists->Prepare(state, BothKinds(), again));
+  out.detail = Describe(*out.publication);
+  return out;
+}
+
+absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::CheckCallManagers(
+    const std::string& tenant) {
+  SP_ASSIGN_OR_RETURN(const ClusterState state, parts_.lists->State(tenant));
+  const absl::Time now = parts_.ledger.clock().Now();
+  Outcome out;
+  for (const ClusterNode& node : state.cluster.call_managers) {
+    SP_ASSIGN_OR_RETURN(const CertificateInfo info,
+                        ParseCertificate(AsBytes(node.node.certificate_der)));
+    if (now < info.not_before || now > info.not_after) {
+      out.blocked = absl::StrCat("CERTIFICATE_EXPIRED: that of ",
+                                 node.node.dns_name, " is not in force");
+      return out;
+    }
+    absl::StrAppend(
+        &out.detail, out.detail.empty() ? "" : ", ", node.node.dns_name,
+        " until ",
+        absl::FormatTime("%Y-%m-%d", info.not_after, absl::UTCTimeZone()));
+  }
+  return out;
+}
+
+absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::PublishMode(
+    const std::string& tenant, ClusterSecurityMode mode,
+    const PublishOptions& options) {
+  SP_ASSIGN_OR_RETURN(ClusterState next, parts_.lists->State(tenant));
+  next.cluster.mode = mode;
+  Outcome out;
+  SP_ASSIGN_OR_RETURN(out.publication,
+                      parts_.lists->Prepare(next, BothKinds(), options));
+  out.publication->change.put_clusters = {next.cluster};
+  out.publication->change.audit.push_back(
+      {.event = "CLUSTER_MODE_SET",
+       .actor = options.actor,
+       .subject = absl::StrCat("tenants/", tenant, "/phoneCluster"),
+       .details = absl::StrCat("mode=", NameOf(mode))});
+  out.detail = Describe(*out.publication);
+  return out;
+}
+
+absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::ConfirmMode(
+    const std::string& tenant, ClusterSecurityMode mode) {
+  SP_ASSIGN_OR_RETURN(const std::vector<PublishedList> lists,
+                      parts_.lists->Current(tenant, TrustListKind::kCtl));
+  Outcome out;
+  for (const PublishedList& list : lists) {
+    SP_ASSIGN_OR_RETURN(const ParsedTrustList parsed,
+                        VerifyTrustList(AsBytes(list.content)));
+    if (parsed.list.cluster_mode() != mode) {
+      out.blocked = absl::StrCat("MODE_NOT_PUBLISHED: the list reads ",
+                                 NameOf(parsed.list.cluster_mode()));
+      return out;
+    }
+    absl::StrAppend(
+        &out.detail, out.detail.empty() ? "" : "; ",
+        std::string(SignedFileDigestName(parsed.list.header.digest)),
+        " form md5 ", HexEncode(Md5(AsBytes(list.content))), " sha1 ",
+        list.sha1);
+  }
+  if (lists.empty()) out.blocked = "MODE_NOT_PUBLISHED: there is no list";
+  return out;
+}
+
+absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::CheckAllowed() {
+  std::vector<std::string> found = parts_.fips.forbidden_settings;
+  SP_ASSIGN_OR_RETURN(const std::vector<std::string> stored,
+                      ForbiddenInStore(parts_.ledger.store()));
+  found.insert(found.end(), stored.begin(), stored.end());
+  Outcome out;
+  if (!found.empty()) {
+    out.blocked = "NOT_ALLOWED_IN_FIPS_MODE: " + absl::StrJoin(found, "; ");
+  }
+  out.detail = "nothing forbidden is in use";
+  return out;
+}
+
+}  // namespace sallyport::capf

@@ -1,0 +1,105 @@
+// Runs procedures: each step is checked, then taken in one transaction with the
+// record that it was taken. A process that dies leaves a step done or not done,
+// and the next one goes on from there.
+
+#ifndef SALLYPORT_SERVICES_CAPF_IO_PROCEDURE_RUNNER_H_
+#define SALLYPORT_SERVICES_CAPF_IO_PROCEDURE_RUNNER_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "services/capf/core/procedure.h"
+#include "services/capf/io/fips_mode.h"
+#include "services/capf/io/ledger.h"
+#include "services/capf/io/list_signers.h"
+#include "services/capf/io/trust_list_publisher.h"
+
+namespace sallyport::capf {
+
+// Points at which a process may die.
+enum class ProcedurePoint { kPrepared, kCommitted };
+
+// Thread-compatible.
+class ProcedureRunner {
+ public:
+  // All must outlive this object; lists and signers may be null, together.
+  struct Parts {
+    Ledger& ledger;
+    TrustListPublisher* lists = nullptr;
+    ListSigners* signers = nullptr;
+    const FipsMode& fips;
+  };
+  explicit ProcedureRunner(const Parts& parts) : parts_(parts) {}
+
+  // Begins it, or returns what the same request began. With `validate_only`
+  // nothing is stored, and each step that only checks says what it finds.
+  // ALREADY_EXISTS, reason PROCEDURE_RUNNING, while the tenant has an open one;
+  // FAILED_PRECONDITION: MODE_ALREADY_SET, TENANT_WITHOUT_PHONES,
+  // TRUST_LISTS_NOT_CONFIGURED.
+  absl::StatusOr<Procedure> Create(const std::string& name,
+                                   const std::string& tenant,
+                                   ProcedureKind kind,
+                                   const std::string& request_key,
+                                   const std::string& actor,
+                                   bool validate_only);
+  // Takes the next step, or says in `blocked_reason` why it waits. ABORTED,
+  // reason ETAG_MISMATCH, unless it is at `version`; 0 is any.
+  // FAILED_PRECONDITION, reason PROCEDURE_ENDED.
+  absl::StatusOr<Procedure> Advance(const std::string& name, int64_t version,
+                                    const std::string& actor);
+  // Gives it up and undoes what phones saw of it, if none is locked out by
+  // that. FAILED_PRECONDITION: PROCEDURE_ENDED, CANNOT_UNDO, PHONES_LOCKED_OUT.
+  absl::StatusOr<Procedure> Cancel(const std::string& name,
+                                   const std::string& actor);
+
+  // NOT_FOUND, reason PROCEDURE_NOT_FOUND.
+  absl::StatusOr<Procedure> Get(const std::string& name);
+
+  // For fault tests: called at each point.
+  void set_on_point(std::function<void(ProcedurePoint)> on_point) {
+    on_point_ = std::move(on_point);
+  }
+
+ private:
+  // What came of looking at a step.
+  struct Outcome {
+    // Why it waits; empty: it is taken, with what follows.
+    std::string blocked;
+    std::string detail;
+    std::optional<PreparedPublication> publication;
+    StoreChange change;
+    bool restart = false;
+  };
+
+  absl::Status CheckKind(const std::string& tenant, ProcedureKind kind);
+  absl::StatusOr<Outcome> Perform(const Procedure& procedure,
+                                  ProcedureAction action,
+                                  const std::string& actor);
+  absl::StatusOr<Outcome> CheckSigners(const std::string& tenant);
+  absl::StatusOr<Outcome> AwaitSigner(const std::string& tenant,
+                                      HeldLists held);
+  absl::StatusOr<Outcome> PublishSigners(const std::string& tenant, bool swap,
+                                         const PublishOptions& options);
+  absl::StatusOr<Outcome> ReissueLists(const std::string& tenant,
+                                       const PublishOptions& options);
+  absl::StatusOr<Outcome> CheckCallManagers(const std::string& tenant);
+  absl::StatusOr<Outcome> PublishMode(const std::string& tenant,
+                                      ClusterSecurityMode mode,
+                                      const PublishOptions& options);
+  absl::StatusOr<Outcome> ConfirmMode(const std::string& tenant,
+                                      ClusterSecurityMode mode);
+  absl::StatusOr<Outcome> CheckAllowed();
+  absl::StatusOr<Procedure> Store(const Procedure& procedure, Outcome outcome,
+                                  const std::string& event,
+                                  const std::string& actor);
+
+  const Parts parts_;
+  std::function<void(ProcedurePoint)> on_point_;
+};
+
+}  // namespace sallyport::capf
+
+#endif  // SALLYPORT_SERVICES_CAPF_IO_PROCEDURE_RUNNER_H_

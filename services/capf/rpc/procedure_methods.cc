@@ -1,0 +1,151 @@
+#include "services/capf/rpc/procedure_methods.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/capf/core/fips_self_test.h"
+#include "services/capf/core/procedure.h"
+#include "services/capf/rpc/capf_convert.h"
+#include "services/capf/rpc/list_page.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+pb::Procedure ToProto(const Procedure& in) {
+  pb::Procedure out;
+  out.set_name(in.name);
+  // The numbers are the same on both sides.
+  out.set_kind(static_cast<pb::ProcedureKind>(in.kind));
+  out.set_state(static_cast<pb::ProcedureState>(in.state));
+  for (const ProcedureStep& step : in.steps) {
+    pb::ProcedureStep& row = *out.add_steps();
+    row.set_title(step.title);
+    row.set_done(step.done);
+    row.set_detail(step.detail);
+    if (step.done)
+      *row.mutable_done_time() = ::sallyport::ToProto(step.done_time);
+  }
+  out.set_blocked_reason(in.blocked_reason);
+  *out.mutable_create_time() = ::sallyport::ToProto(in.create_time);
+  *out.mutable_update_time() = ::sallyport::ToProto(in.update_time);
+  out.set_etag(absl::StrCat(in.version));
+  return out;
+}
+
+absl::Status CheckCaller(ProcedureKind kind, const ProcedureCaller& caller) {
+  if (!IsForInstallation(kind) || caller.of_all_tenants) {
+    return absl::OkStatus();
+  }
+  return MakeError(absl::StatusCode::kPermissionDenied,
+                   "INSTALLATION_ADMIN_REQUIRED",
+                   "FIPS mode takes an administrator of all tenants");
+}
+
+absl::Status CheckName(const std::string& name) {
+  return ParseName(name, {"tenants", "procedures"}).status();
+}
+
+}  // namespace
+
+absl::Status ProcedureMethods::Create(const pb::CreateProcedureRequest& request,
+                                      const ProcedureCaller& caller,
+                                      pb::Procedure& response) {
+  SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
+                      ParseName(request.parent(), {"tenants"}));
+  const auto kind = static_cast<ProcedureKind>(request.procedure().kind());
+  if (request.procedure().kind() == pb::PROCEDURE_KIND_UNSPECIFIED) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "KIND_REQUIRED",
+                     "kind is required");
+  }
+  if (StepsOf(kind).empty()) {
+    return MakeError(absl::StatusCode::kUnimplemented, "NOT_IMPLEMENTED",
+                     "this kind of procedure is not implemented");
+  }
+  if (!IsResourceId(request.procedure_id())) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "PROCEDURE_ID_INVALID",
+                     "procedure_id is not 1 to 63 of a-z, 0-9, - and _");
+  }
+  SP_RETURN_IF_ERROR(CheckCaller(kind, caller));
+  SP_ASSIGN_OR_RETURN(const std::string request_key,
+                      RequestKey(ids[0], request.request_id()));
+  SP_ASSIGN_OR_RETURN(
+      const Procedure made,
+      runner_.Create(absl::StrCat("tenants/", ids[0], "/procedures/",
+                                  request.procedure_id()),
+                     ids[0], kind, request_key, caller.actor,
+                     request.validate_only()));
+  response = ToProto(made);
+  return absl::OkStatus();
+}
+
+absl::Status ProcedureMethods::Get(const pb::GetProcedureRequest& request,
+                                   pb::Procedure& response) {
+  SP_RETURN_IF_ERROR(CheckName(request.name()));
+  SP_ASSIGN_OR_RETURN(const Procedure found, runner_.Get(request.name()));
+  response = ToProto(found);
+  return absl::OkStatus();
+}
+
+absl::Status ProcedureMethods::List(const pb::ListProceduresRequest& request,
+                                    pb::ListProceduresResponse& response) {
+  SP_ASSIGN_OR_RETURN(Page page,
+                      ReadPage(request.parent(), request.page_size(),
+                               request.page_token(), request.filter()));
+  const size_t wanted = page.limit++;
+  SP_ASSIGN_OR_RETURN(std::vector<Procedure> all,
+                      ledger_.store().ListProcedures(page));
+  if (all.size() > wanted) {
+    all.resize(wanted);
+    response.set_next_page_token(PageToken(all.back().name));
+  }
+  for (const Procedure& one : all) *response.add_procedures() = ToProto(one);
+  return absl::OkStatus();
+}
+
+absl::Status ProcedureMethods::Advance(
+    const pb::AdvanceProcedureRequest& request, const ProcedureCaller& caller,
+    pb::Procedure& response) {
+  SP_RETURN_IF_ERROR(CheckName(request.name()));
+  SP_ASSIGN_OR_RETURN(const int64_t version, ReadEtag(request.etag()));
+  if (version == 0) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "ETAG_REQUIRED",
+                     "etag is required, so that no step is taken unseen");
+  }
+  SP_ASSIGN_OR_RETURN(const Procedure found, runner_.Get(request.name()));
+  SP_RETURN_IF_ERROR(CheckCaller(found.kind, caller));
+  SP_ASSIGN_OR_RETURN(const Procedure done,
+                      runner_.Advance(request.name(), version, caller.actor));
+  response = ToProto(done);
+  return absl::OkStatus();
+}
+
+absl::Status ProcedureMethods::Cancel(const pb::CancelProcedureRequest& request,
+                                      const ProcedureCaller& caller,
+                                      pb::Procedure& response) {
+  SP_RETURN_IF_ERROR(CheckName(request.name()));
+  SP_ASSIGN_OR_RETURN(const Procedure found, runner_.Get(request.name()));
+  SP_RETURN_IF_ERROR(CheckCaller(found.kind, caller));
+  SP_ASSIGN_OR_RETURN(const Procedure done,
+                      runner_.Cancel(request.name(), caller.actor));
+  response = ToProto(done);
+  return absl::OkStatus();
+}
+
+pb::FipsStatus ToProto(const FipsMode& mode) {
+  pb::FipsStatus out;
+  out.set_enabled(mode.on);
+  out.set_self_tests_passed(mode.self_tests_passed);
+  out.set_disclaimer(std::string(FipsDisclaimer()));
+  for (const std::string_view one : FipsDisallowed()) {
+    out.add_disallowed(std::string(one));
+  }
+  out.set_module(ModuleName());
+  out.set_program_sha256(mode.program_sha256);
+  return out;
+}
+
+}  // namespace sallyport::capf

@@ -1,0 +1,124 @@
+// The login banner over the real dialplan (IMP-01, IMP-03, IMP-05, IMP-06).
+
+#include "tools/cli/login_banner.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/common/status/status_matchers.h"
+#include "services/common/testing/mtls_pki.h"
+#include "services/common/testing/service_process.h"
+#include "tools/cli/cli.h"
+
+namespace sallyport::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kTrustDomain[] = "cli.test";
+
+class LoginBannerTest : public ::testing::Test {
+ protected:
+  LoginBannerTest()
+      : pki_("login_banner"),
+        process_("services/dialplan/dialplan", ::testing::TempDir() + "/plan") {
+    setenv("XDG_RUNTIME_DIR", ::testing::TempDir().c_str(), 1);
+    process_.WriteConfig(absl::StrCat(
+        "{\"server\":",
+        process_.ServerJson(
+            pki_.IssueSpiffe(kTrustDomain, "dialplan"), kTrustDomain,
+            ",\"role_bindings\":[{\"identity\":\"spiffe://cli.test/operator/"
+            "ann\",\"role\":\"ROLE_ADMIN\",\"tenants\":[\"*\"]}]"),
+        ",\"store\":{\"sqlite_file\":\"", process_.folder(), "/plan.db\"}}"));
+    process_.Start();
+    const PemFiles files = pki_.IssueSpiffe(kTrustDomain, "operator/ann");
+    config_ = process_.folder() + "/cli.json";
+    std::ofstream(config_) << "{\"tls\":{\"certificate_file\":\""
+                           << files.certificate_file << "\",\"key_file\":\""
+                           << files.key_file << "\",\"ca_file\":\""
+                           << files.ca_file << "\"},\"trust_domain\":\""
+                           << kTrustDomain
+                           << "\",\"tenant\":\"t\",\"dialplan\":{\"target\":\""
+                           << process_.grpc_target() << "\"}}";
+  }
+
+  // Runs a command line of words; `typed` is what somebody answers.
+  int Run(const std::vector<std::string>& words,
+          const std::string& typed = "") {
+    std::vector<const char*> argv = {"sallyport", "--config", config_.c_str()};
+    for (const std::string& one : words) argv.push_back(one.c_str());
+    std::istringstream in(typed);
+    std::streambuf* const before = std::cin.rdbuf(in.rdbuf());
+    out_.str("");
+    err_.str("");
+    const int code =
+        RunCli(static_cast<int>(argv.size()), argv.data(), out_, err_);
+    std::cin.rdbuf(before);
+    return code;
+  }
+  void Apply(const std::string& tenant, const std::string& domain,
+             const std::string& banner) {
+    const std::string file = process_.folder() + "/" + tenant + ".yaml";
+    std::ofstream(file) << "kind: Tenant\nname: " << tenant
+                        << "\nspec: {domains: [" << domain
+                        << "], login_banner: \"" << banner << "\"}\n";
+    ASSERT_EQ(
+        Run({"--banner", "never", "--tenant", tenant, "apply", "-f", file}), 0)
+        << out_.str() << err_.str();
+  }
+
+  MtlsPki pki_;
+  ServiceProcess process_;
+  std::string config_;
+  std::ostringstream out_;
+  std::ostringstream err_;
+};
+
+TEST_F(LoginBannerTest, ItComesBeforeTheFirstCommandOfASession) {
+  const std::vector<std::string> get = {"--banner", "always", "get", "tenant",
+                                        "t"};
+  Apply("t", "t.test", "Authorised use only.\\n<b>Everything</b> is recorded.");
+  // Whoever does not acknowledge it does nothing.
+  EXPECT_EQ(Run(get, "n\n"), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("Authorised use only.\n<b>Everything</b> "
+                                    "is recorded.\nI have read this (y/n): "));
+  EXPECT_THAT(err_.str(), HasSubstr("BANNER_NOT_ACKNOWLEDGED"));
+  EXPECT_EQ(out_.str(), "");
+  EXPECT_EQ(Run(get, ""), 1);
+  EXPECT_EQ(Run(get, "y\n"), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("t.test"));
+  // Once in a session; another text is another duty.
+  EXPECT_EQ(Run(get), 0) << err_.str();
+  EXPECT_THAT(err_.str(), Not(HasSubstr("Authorised")));
+  Apply("t", "t.test", "New rules.");
+  EXPECT_EQ(Run(get), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("New rules."));
+  EXPECT_EQ(Run(get, "y\n"), 0);
+  EXPECT_EQ(Run({"banner"}), 0);
+  EXPECT_EQ(out_.str(), "New rules.\n");
+  // Nobody sits at this terminal: scripts are not asked.
+  Apply("t", "t.test", "Newer rules.");
+  EXPECT_EQ(Run({"get", "tenant", "t"}), 0);
+}
+
+TEST_F(LoginBannerTest, TheInstallationsTextStandsForTenantsWithoutOne) {
+  Apply("default", "d.test", "The installation's.");
+  Apply("t", "t.test", "");
+  EXPECT_EQ(Run({"banner"}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), "The installation's.\n");
+  // A dialplan that is gone keeps nobody from the other services.
+  process_.Kill();
+  EXPECT_EQ(Run({"--banner", "always", "banner"}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), "");
+}
+
+}  // namespace
+}  // namespace sallyport::cli

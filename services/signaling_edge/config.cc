@@ -33,13 +33,26 @@ constexpr size_t kMaxPassword = 4096;
 constexpr size_t kMaxTrustFile = size_t{16} << 20;
 
 uint32_t DefaultPort(pb::ListenerProtocol protocol) {
-  return protocol == pb::LISTENER_PROTOCOL_SIP_TLS ? 5061 : 5060;
+  switch (protocol) {
+    case pb::LISTENER_PROTOCOL_SIP_TLS:
+      return 5061;
+    case pb::LISTENER_PROTOCOL_SCCP_TCP:
+      return 2000;
+    case pb::LISTENER_PROTOCOL_SCCP_TLS:
+      return 2443;
+    default:
+      return 5060;
+  }
 }
 
-bool IsUsable(pb::ListenerProtocol protocol) {
-  return protocol == pb::LISTENER_PROTOCOL_SIP_UDP ||
-         protocol == pb::LISTENER_PROTOCOL_SIP_TCP ||
-         protocol == pb::LISTENER_PROTOCOL_SIP_TLS;
+bool IsTls(pb::ListenerProtocol protocol) {
+  return protocol == pb::LISTENER_PROTOCOL_SIP_TLS ||
+         protocol == pb::LISTENER_PROTOCOL_SCCP_TLS;
+}
+
+bool IsSccp(pb::ListenerProtocol protocol) {
+  return protocol == pb::LISTENER_PROTOCOL_SCCP_TCP ||
+         protocol == pb::LISTENER_PROTOCOL_SCCP_TLS;
 }
 
 std::string BindAddress(const pb::ListenerConfig& listener) {
@@ -61,8 +74,6 @@ void CheckListener(const std::string& path, const pb::ListenerConfig& listener,
                    ConfigFaults* faults) {
   if (listener.protocol() == pb::LISTENER_PROTOCOL_UNSPECIFIED) {
     faults->Add(path + ".protocol", "is required");
-  } else if (!IsUsable(listener.protocol())) {
-    faults->Add(path + ".protocol", "is not spoken by this version");
   }
   CheckPort(path + ".port", listener.port(), faults);
   CheckPort(path + ".advertised_port", listener.advertised_port(), faults);
@@ -374,11 +385,11 @@ std::vector<ListenerSpec> ListenersOf(const pb::SignalingEdgeConfig& config) {
   std::vector<ListenerSpec> out;
   for (const pb::ListenerConfig& listener : config.listeners()) {
     ListenerSpec spec;
-    spec.transport = listener.protocol() == pb::LISTENER_PROTOCOL_SIP_TLS
-                         ? SipTransport::kTls
-                     : listener.protocol() == pb::LISTENER_PROTOCOL_SIP_TCP
-                         ? SipTransport::kTcp
-                         : SipTransport::kUdp;
+    spec.transport = IsTls(listener.protocol()) ? SipTransport::kTls
+                     : listener.protocol() == pb::LISTENER_PROTOCOL_SIP_UDP
+                         ? SipTransport::kUdp
+                         : SipTransport::kTcp;
+    spec.sccp = IsSccp(listener.protocol());
     const auto bind =
         SocketAddress::FromIp(BindAddress(listener), BindPort(listener));
     if (bind.ok()) spec.bind = *bind;  // it is: the configuration is valid
@@ -427,8 +438,7 @@ TlsFileSet TlsFilesOf(const pb::SignalingEdgeConfig& config) {
 bool HasTls(const pb::SignalingEdgeConfig& config) {
   return std::any_of(config.listeners().begin(), config.listeners().end(),
                      [](const pb::ListenerConfig& listener) {
-                       return listener.protocol() ==
-                              pb::LISTENER_PROTOCOL_SIP_TLS;
+                       return IsTls(listener.protocol());
                      });
 }
 

@@ -77,6 +77,18 @@ TEST(ConfigTest, AnEphemeralPortKeepsItsLogicalOne) {
   EXPECT_EQ(ListenersOf(config)[0].logical_port, 5061u);
 }
 
+TEST(ConfigTest, VoicemailPortsHaveListenersOfTheirOwn) {
+  const Config config = Parse(R"({"listeners": [
+      {"protocol": "LISTENER_PROTOCOL_SCCP_TLS", "address": "127.0.0.1"},
+      {"protocol": "LISTENER_PROTOCOL_SCCP_TCP", "address": "127.0.0.1"}]})");
+  EXPECT_TRUE(HasTls(config));
+  const std::vector<ListenerSpec> specs = ListenersOf(config);
+  EXPECT_EQ(specs[0].bind.port(), 2443);
+  EXPECT_EQ(ProtocolName(specs[0]), "sccp_tls");
+  EXPECT_EQ(specs[1].bind.port(), 2000);
+  EXPECT_EQ(ProtocolName(specs[1]), "sccp_tcp");
+}
+
 TEST(ConfigTest, AllFaultsAtOnce) {
   EXPECT_THAT(
       FaultyFields(R"({
@@ -99,11 +111,10 @@ TEST(ConfigTest, AllFaultsAtOnce) {
       })"),
       UnorderedElementsAre(
           "dialplan.target", "media_relays[1].target", "media_relays[2].target",
-          "listeners[0].protocol", "listeners[1].protocol", "listeners[1]",
-          "listeners[2].advertised_address", "listeners[3].address",
-          "listeners[4].port", "listeners[4].ephemeral_port",
-          "sip_tls.certificate_file", "sip_tls.key_file",
-          "server_name_certificates[0].certificate_file",
+          "listeners[0].protocol", "listeners[2].advertised_address",
+          "listeners[3].address", "listeners[4].port",
+          "listeners[4].ephemeral_port", "sip_tls.certificate_file",
+          "sip_tls.key_file", "server_name_certificates[0].certificate_file",
           "server_name_certificates[0].key_file",
           "server_name_certificates[1].server_name",
           "static_trust[0].trust_store", "static_trust[0].ca_file",

@@ -168,6 +168,12 @@ void CallControl::Ring(Attempt& attempt, std::optional<RingStep> step,
         for (const Binding* flow : flows) place.flows.push_back(*flow);
       }
     }
+    for (const LineEntry* line : step->lines) {
+      // A voicemail port is registered for its line.
+      for (const Binding* binding : registrar_.Of(line->name)) {
+        places.push_back({{nullptr, line}, {*binding}});
+      }
+    }
     // RFC 5393 section 5.3.3: the breadth that came is shared out.
     const size_t breadth = BreadthOf(attempt.invite);
     if (breadth == 0) {
@@ -185,6 +191,11 @@ void CallControl::Ring(Attempt& attempt, std::optional<RingStep> step,
     attempt.starting = true;
     for (Place& place : places) {
       if (attempt.stop) break;
+      if (place.target.user == nullptr) {
+        RingPort(attempt, *place.target.line, place.flows[0],
+                 breadth / places.size(), now);
+        continue;
+      }
       const absl::Status status =
           RingContact(attempt, place.target, std::move(place.flows),
                       breadth / places.size(), now);
@@ -213,6 +224,21 @@ void CallControl::OnLookedUp(uint64_t id, MonoTime now) {
   if (--attempt->lookups > 0 || !attempt->awaited.has_value()) return;
   attempt->looked_up = true;
   Ring(*attempt, std::exchange(attempt->awaited, std::nullopt), now);
+}
+
+void CallControl::RingPort(Attempt& attempt, const LineEntry& line,
+                           const Binding& binding, size_t breadth,
+                           MonoTime now) {
+  std::optional<Party> port = port_.PortOf(binding.flow);
+  if (!port.has_value()) return;
+  Call::LegSetup called;
+  called.party = *std::move(port);
+  called.to = Cat("<", binding.contact, ">");
+  called.flow = binding.flow;
+  called.request_uri = binding.contact;
+  const absl::Status status =
+      Begin(attempt, std::move(called), line.name, breadth, now);
+  if (!status.ok()) attempt.refusal.Update(status);
 }
 
 absl::Status CallControl::RingContact(Attempt& attempt,

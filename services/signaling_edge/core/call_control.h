@@ -83,6 +83,8 @@ class CallPort {
   // Our names on a flow.
   virtual const EdgeListener& ListenerOf(const Flow& flow) const = 0;
   virtual void Perform(EdgeAction action) = 0;
+  // The voicemail port at the end of a flow, if there is one.
+  virtual std::optional<Party> PortOf(const Flow& flow) const = 0;
   // A call to a message waiting number, for the mailbox of `number`.
   virtual absl::Status OnMessageWaitingNumber(
       const MessageWaitingNumberEntry& entry, std::string_view number,
@@ -228,6 +230,9 @@ class CallControl {
                       MonoTime now);
   void GiveUpBranches(Attempt& attempt, int code, std::string_view reason,
                       CallDisposition disposition, MonoTime now);
+  // One more branch: the voicemail port that is registered for a line.
+  void RingPort(Attempt& attempt, const LineEntry& line, const Binding& binding,
+                size_t breadth, MonoTime now);
   // One more branch, by the first of these flows of one contact.
   absl::Status RingContact(Attempt& attempt, const RingTarget& target,
                            std::vector<Binding> flows, size_t breadth,

@@ -132,6 +132,11 @@ SuiteList CallControl::SuitesOf(const Party& party) const {
       plan_ == nullptr ? nullptr : plan_->index().DialPlan(party.dial_plan);
   if (plan == nullptr) return out;
   for (const PlanSrtpSuite suite : plan->srtp_suites) {
+    // SCCP has keys for these two; SccpPorts sees to it that there is one.
+    if (!party.port.empty() && suite != PlanSrtpSuite::kAesCm128HmacSha1_80 &&
+        suite != PlanSrtpSuite::kAesCm128HmacSha1_32) {
+      continue;
+    }
     switch (suite) {
       case PlanSrtpSuite::kAesCm128HmacSha1_80:
         out.Add(SrtpSuite::kAesCm128HmacSha1_80);
@@ -367,7 +372,8 @@ void CallControl::OnHostResolved(
 // it is set up to see that.
 void CallControl::AddRedirections(const Attempt& attempt,
                                   Call::LegSetup& called) const {
-  if (called.party.kind == Party::Kind::kPeer) {
+  // A voicemail port learns by it whose mailbox is meant.
+  if (called.party.kind == Party::Kind::kPeer && called.party.port.empty()) {
     const PeerEntry* peer = attempt.plan->index().Peer(called.party.resource);
     if (peer == nullptr || !peer->diversion_outbound) return;
   }

@@ -20,7 +20,7 @@ constexpr size_t kMaxOwnChecks = 1984;
 absl::StatusOr<EdgeActions> EdgeCore::OnCheckPeer(
     const PeerCheckRequest& request, MonoTime now) {
   SP_RETURN_IF_ERROR(checks_.Start(request, plan_, now));
-  return TakeActions();
+  return Finish(now);
 }
 
 void EdgeCore::ResolveForCheck(uint64_t check, const std::string& host,

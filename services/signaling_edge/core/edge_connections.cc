@@ -58,9 +58,11 @@ ConnectionId EdgeCore::OnAccepted(ListenerId listener,
 }
 
 absl::StatusOr<ListenerId> EdgeCore::ListenerBy(SipTransport transport) const {
-  const auto listener = std::find_if(
-      options_.listeners.begin(), options_.listeners.end(),
-      [&](const EdgeListener& l) { return l.transport == transport; });
+  const auto listener =
+      std::find_if(options_.listeners.begin(), options_.listeners.end(),
+                   [&](const EdgeListener& l) {
+                     return l.transport == transport && !l.sccp;
+                   });
   if (listener == options_.listeners.end()) {
     return MakeError(absl::StatusCode::kUnavailable, "PEER_UNREACHABLE",
                      "no listener for the peer's transport");
@@ -136,6 +138,11 @@ bool EdgeCore::TryNextAddress(Connection& connection, MonoTime now) {
 
 // Whose connection it is, by its certificate and the plan in force.
 absl::Status EdgeCore::Identify(Connection& connection, MonoTime /*now*/) {
+  const bool sccp = IsSccp(connection);
+  // A port in clear is who it registers as.
+  if (sccp && connection.transport != SipTransport::kTls) {
+    return absl::OkStatus();
+  }
   connection.identity.reset();
   if (connection.transport != SipTransport::kTls) return absl::OkStatus();
   if (plan_ == nullptr) {
@@ -144,14 +151,12 @@ absl::Status EdgeCore::Identify(Connection& connection, MonoTime /*now*/) {
   }
   const TlsFacts& facts = *connection.tls;
   if (!facts.certificate.has_value()) {
-    if (connection.incoming) return absl::OkStatus();  // digest users
+    if (connection.incoming && !sccp) return absl::OkStatus();  // digest users
     return Denied("PEER_CERTIFICATE_MISSING", "the peer shows no certificate");
   }
   absl::StatusOr<ConnectionIdentity> who = absl::InternalError("");
   if (connection.incoming) {
-    who = IdentifyClient(*facts.certificate, plan_->index(),
-                         options_.listeners[connection.listener].logical_port,
-                         facts.trusted);
+    who = IdentityOf(connection.listener, *facts.certificate, facts.trusted);
   } else {
     const PeerEntry* peer = plan_->index().Peer(connection.dialled);
     if (peer == nullptr) return Denied("PEER_DISABLED", "the peer was removed");
@@ -167,7 +172,7 @@ EdgeActions EdgeCore::OnConnectionOpened(ConnectionId id,
                                          std::optional<TlsFacts> tls,
                                          MonoTime now) {
   Connection* connection = connections_.Find(id);
-  if (connection == nullptr) return TakeActions();
+  if (connection == nullptr) return Finish(now);
   connection->tls = std::move(tls);
   if (connection->transport == SipTransport::kTls &&
       !connection->tls.has_value()) {
@@ -184,7 +189,7 @@ EdgeActions EdgeCore::OnConnectionOpened(ConnectionId id,
     const TlsFacts facts = *connection->tls;
     Drop(id, true, ReasonOf(status), now);
     checks_.OnRefused(check, remote, facts, status, now);
-    return TakeActions();
+    return Finish(now);
   }
   connection->state = Connection::State::kOpen;
   if (connection->identity.has_value() &&
@@ -192,6 +197,7 @@ EdgeActions EdgeCore::OnConnectionOpened(ConnectionId id,
     peer_health_.OnMutualTls(connection->identity->resource, now);
   }
   ++stats_.connections;
+  if (IsSccp(*connection)) OpenSccp(id);
   RearmConnection(*connection);
   EdgeEvent event;
   event.type = EdgeEvent::Type::kConnectionOpened;
@@ -211,7 +217,7 @@ EdgeActions EdgeCore::OnConnectionOpened(ConnectionId id,
         connection->identity.has_value() ? &*connection->identity : nullptr,
         now);
   }
-  return TakeActions();
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnConnectionRefused(ListenerId listener,
@@ -222,14 +228,14 @@ EdgeActions EdgeCore::OnConnectionRefused(ListenerId listener,
                      .listener = listener,
                      .remote = remote};
   ReportRefusal(RefusalKind::kConnection, flow, why, 0, "", now);
-  return TakeActions();
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnData(ConnectionId id, std::string_view octets,
                              MonoTime now) {
   Connection* connection = connections_.Find(id);
   if (connection == nullptr || connection->state != Connection::State::kOpen) {
-    return TakeActions();
+    return Finish(now);
   }
   connection->last_activity = now;
   if (connection->bytes_received == 0 && LooksLikeProxyHeader(octets)) {
@@ -240,9 +246,13 @@ EdgeActions EdgeCore::OnData(ConnectionId id, std::string_view octets,
     ReportRefusal(RefusalKind::kConnection, connection->flow(), why, 0, "",
                   now);
     Drop(id, true, ReasonOf(why), now);
-    return TakeActions();
+    return Finish(now);
   }
   connection->bytes_received += octets.size();
+  if (IsSccp(*connection)) {
+    OnSccpData(*connection, octets, now);
+    return Finish(now);
+  }
   connection->framer.Append(octets);
   bool ponged = false;
   // A message may end the connection, so it is looked up anew each time.
@@ -274,7 +284,7 @@ EdgeActions EdgeCore::OnData(ConnectionId id, std::string_view octets,
   if ((connection = connections_.Find(id)) != nullptr) {
     RearmConnection(*connection);
   }
-  return TakeActions();
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnConnectionClosed(ConnectionId id,
@@ -282,7 +292,7 @@ EdgeActions EdgeCore::OnConnectionClosed(ConnectionId id,
                                          const std::optional<TlsFacts>& tls,
                                          MonoTime now) {
   Connection* connection = connections_.Find(id);
-  if (connection == nullptr) return TakeActions();
+  if (connection == nullptr) return Finish(now);
   const std::string reason = ReasonOf(why);
   const uint64_t check = connection->check;
   const SocketAddress remote = connection->remote;
@@ -295,7 +305,7 @@ EdgeActions EdgeCore::OnConnectionClosed(ConnectionId id,
     }
     if (!connection->incoming && TryNextAddress(*connection, now)) {
       checks_.OnAddressFailed(check, remote, why);
-      return TakeActions();
+      return Finish(now);
     }
   }
   // A TLS 1.3 server may refuse our certificate when we are open already.
@@ -307,7 +317,7 @@ EdgeActions EdgeCore::OnConnectionClosed(ConnectionId id,
   // Before its transactions are told less.
   checks_.OnGone(check, remote, why, tls.has_value() ? &*tls : nullptr, now);
   Drop(id, false, reason, now);
-  return TakeActions();
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnConnectionUntrusted(ConnectionId id,
@@ -321,11 +331,12 @@ EdgeActions EdgeCore::OnConnectionUntrusted(ConnectionId id,
     checks_.OnGone(check, remote, why, nullptr, now);
     Drop(id, true, ReasonOf(why), now);
   }
-  return TakeActions();
+  return Finish(now);
 }
 
 void EdgeCore::Drop(ConnectionId id, bool tell_io, std::string_view reason,
                     MonoTime now) {
+  CloseSccp(id, now);
   Connection* connection = connections_.Find(id);
   if (connection == nullptr) return;
   const std::vector<TransactionId> transactions(

@@ -88,7 +88,7 @@ EdgeActions EdgeCore::OnDatagram(ListenerId listener, const SocketAddress& from,
   // Keep-alives: empty lines, zero octets, STUN (RFC 5626 section 4.4).
   if (octets.find_first_not_of(std::string_view("\r\n\0", 3)) ==
       std::string_view::npos) {
-    return TakeActions();
+    return Finish(now);
   }
   const Flow flow = {
       .transport = SipTransport::kUdp, .listener = listener, .remote = from};
@@ -97,7 +97,7 @@ EdgeActions EdgeCore::OnDatagram(ListenerId listener, const SocketAddress& from,
   } else {
     OnText(flow, octets, now);
   }
-  return TakeActions();
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnHostResolved(
@@ -108,32 +108,33 @@ EdgeActions EdgeCore::OnHostResolved(
   } else {
     calls_.OnHostResolved(query, std::move(addresses), now);
   }
-  return TakeActions();
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnMediaReply(uint64_t request,
                                    absl::StatusOr<RelaySession> session,
                                    MonoTime now) {
   calls_.OnMediaReply(request, std::move(session), now);
-  return TakeActions();
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnMediaEvent(const MediaEvent& event, MonoTime now) {
   calls_.OnMediaEvent(event, now);
-  return TakeActions();
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnMediaDeleted(uint64_t call,
                                      const std::array<LegStatistics, 2>& legs,
-                                     MonoTime /*now*/) {
+                                     MonoTime now) {
   calls_.OnMediaDeleted(call, legs);
-  return TakeActions();
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnSnapshot(std::shared_ptr<const Resolver> plan,
                                  MonoTime now) {
   const std::shared_ptr<const Resolver> old = std::exchange(plan_, plan);
   auth_.SetPlan(&plan_->index());
+  sccp_ports_ = SccpPorts(plan_->index());
   calls_.SetPlan(plan_);
   mwi_.SetPlan(plan_);
   monitor_.OnPlan(plan_->index(), now);
@@ -160,6 +161,7 @@ EdgeActions EdgeCore::OnSnapshot(std::shared_ptr<const Resolver> plan,
                   now, connection.tls.has_value() ? &*connection.tls : nullptr);
     Drop(known->id, true, ReasonOf(status), now);
   }
+  OnSccpPlan(now);
   for (const Binding* binding : registrar_.All()) {
     // What has not changed is the same object.
     const std::string_view tenant = TenantOf(binding->user);
@@ -176,7 +178,7 @@ EdgeActions EdgeCore::OnSnapshot(std::shared_ptr<const Resolver> plan,
   event.at = now;
   event.summary = "a new configuration is in force";
   Perform(Report{std::move(event)});
-  return TakeActions();
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnDrain(MonoTime now) {
@@ -189,35 +191,38 @@ EdgeActions EdgeCore::OnDrain(MonoTime now) {
     event.summary = "new calls are refused";
     Perform(Report{std::move(event)});
   }
-  return TakeActions();
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnEndCall(uint64_t call, std::string_view reason,
                                 MonoTime now, uint32_t cause) {
   calls_.EndCall(call, reason, now, cause)
       .IgnoreError();  // it may have just ended
-  return TakeActions();
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnEndAllCalls(std::string_view reason, MonoTime now) {
   calls_.EndAll(reason, now);
-  return TakeActions();
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnRemoveRegistration(uint64_t id, MonoTime now) {
-  ReportChanges(registrar_.Remove(id), now);
-  return TakeActions();
+  const Registrar::Changes changes = registrar_.Remove(id);
+  ReportChanges(changes, now);
+  OnSccpRemoved(changes, now);
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnCloseConnection(ConnectionId id, MonoTime now) {
   Drop(id, true, "CLOSED_BY_OPERATOR", now);
-  return TakeActions();
+  return Finish(now);
 }
 
 MonoTime EdgeCore::deadline() const {
   return std::min({transactions_.deadline(), calls_.deadline(), mwi_.deadline(),
                    registrar_.deadline(), checks_.deadline(),
-                   monitor_.deadline(), connection_deadlines_.next()});
+                   monitor_.deadline(), sccp_deadlines_.next(),
+                   connection_deadlines_.next()});
 }
 
 EdgeActions EdgeCore::OnDeadline(MonoTime now) {
@@ -233,6 +238,7 @@ EdgeActions EdgeCore::OnDeadline(MonoTime now) {
   mwi_.OnDeadline(now);
   checks_.OnDeadline(now);
   StartDueChecks(now);
+  OnSccpDeadline(now);
   ReportChanges(registrar_.OnDeadline(now), now);
   while (const auto id = connection_deadlines_.PopExpired(now)) {
     Connection* connection = connections_.Find(*id);
@@ -260,7 +266,7 @@ EdgeActions EdgeCore::OnDeadline(MonoTime now) {
       Drop(*id, true, "IDLE", now);
     }
   }
-  return TakeActions();
+  return Finish(now);
 }
 
 }  // namespace sallyport::signaling_edge

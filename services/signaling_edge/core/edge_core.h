@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,8 @@
 #include "services/signaling_edge/core/registrar.h"
 #include "services/signaling_edge/core/registration_desk.h"
 #include "services/signaling_edge/core/request_auth.h"
+#include "services/signaling_edge/core/sccp_ports.h"
+#include "services/signaling_edge/core/sccp_session.h"
 #include "services/signaling_edge/core/shared_registry.h"
 #include "services/signaling_edge/core/sip_message.h"
 #include "services/signaling_edge/core/transaction_table.h"
@@ -45,7 +48,8 @@ namespace sallyport::signaling_edge {
 // the options. Thread-compatible.
 class EdgeCore final : private CallPort,
                        private PeerCheckPort,
-                       private SharedRegistryPort {
+                       private SharedRegistryPort,
+                       private SccpHost {
  public:
   struct Stats {
     uint64_t requests = 0;
@@ -128,6 +132,11 @@ class EdgeCore final : private CallPort,
   EdgeActions OnDeadline(MonoTime now);
   MonoTime deadline() const;
 
+  // Whose a connection of that listener would be. Needs a plan.
+  absl::StatusOr<ConnectionIdentity> IdentityOf(
+      ListenerId listener, const CertificateInfo& certificate,
+      TrustedFor trusted) const;
+
   const ConnectionTable& connections() const { return connections_; }
   const Registrar& registrar() const { return registrar_; }
   const CallControl& calls() const { return calls_; }
@@ -182,6 +191,8 @@ class EdgeCore final : private CallPort,
   bool LookUp(const std::string& user, uint64_t attempt, MonoTime now) override;
   void Perform(EdgeAction action) override;
 
+  std::optional<Party> PortOf(const Flow& flow) const override;
+
   // SharedRegistryPort.
   RemoteFlow ExportFlow(const Flow& flow) const override;
   std::optional<Flow> FormerFlow(const RemoteFlow& flow) const override;
@@ -190,6 +201,13 @@ class EdgeCore final : private CallPort,
   void OnLookedUp(uint64_t attempt, MonoTime now) override;
   void OnSharedChanges(const Registrar::Changes& changes,
                        MonoTime now) override;
+
+  // SccpHost.
+  absl::StatusOr<SccpPort> AdmitPort(ConnectionId id,
+                                     std::string_view device_name) override;
+  absl::Duration WaitForDigit(const SccpPort& port,
+                              std::string_view digits) override;
+  absl::Time WallTime(MonoTime now) const override;
 
   // PeerCheckPort.
   void ResolveForCheck(uint64_t check, const std::string& host,
@@ -259,6 +277,23 @@ class EdgeCore final : private CallPort,
                   TransactionId transaction, MonoTime now);
   LegTraceId TraceOf(const ClientSide& side);
   void ForgetEnded(TransactionId id);
+
+  // Voicemail ports.
+  bool IsSccp(const Connection& connection) const;
+  SccpSession* SccpOf(ConnectionId id) const;
+  void OpenSccp(ConnectionId id);
+  void OnSccpData(Connection& connection, std::string_view octets,
+                  MonoTime now);
+  void DoSccp(ConnectionId id, SccpActions actions, MonoTime now);
+  void OnPortUp(ConnectionId id, MonoTime now);
+  void OnPortDown(ConnectionId id, MonoTime now);
+  // The connection is about to go: its calls end.
+  void CloseSccp(ConnectionId id, MonoTime now);
+  void OnSccpRemoved(const Registrar::Changes& changes, MonoTime now);
+  void OnSccpPlan(MonoTime now);
+  void OnSccpDeadline(MonoTime now);
+  // The end of every input.
+  EdgeActions Finish(MonoTime now);
 
   // The listener whose names we bear on a transport.
   absl::StatusOr<ListenerId> ListenerBy(SipTransport transport) const;
@@ -336,6 +371,20 @@ class EdgeCore final : private CallPort,
   absl::flat_hash_map<uint64_t, AwaitedRegistration> registering_;
   uint64_t last_credentials_ = 0;
   absl::flat_hash_map<uint64_t, AwaitedCredentials> credentials_;
+  struct SccpConnection {
+    std::unique_ptr<SccpSession> session;
+    uint32_t cseq = 0;       // of its registrations
+    std::string end_reason;  // of what was refused last
+  };
+  struct SccpText {
+    ConnectionId connection = 0;
+    std::string text;
+  };
+  SccpPorts sccp_ports_;  // of plan_
+  absl::flat_hash_map<ConnectionId, SccpConnection> sccp_;
+  DeadlineQueue<ConnectionId> sccp_deadlines_;
+  // SIP messages to user agents of ports, that are still to be told.
+  std::deque<SccpText> sccp_texts_;
   Stats stats_;
   EdgeActions actions_;
 };

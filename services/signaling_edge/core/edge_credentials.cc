@@ -73,20 +73,20 @@ EdgeActions EdgeCore::OnCredentials(uint64_t request,
                                     absl::StatusOr<std::string> body,
                                     MonoTime now) {
   const auto it = credentials_.find(request);
-  if (it == credentials_.end()) return TakeActions();
+  if (it == credentials_.end()) return Finish(now);
   const AwaitedCredentials awaited = std::move(it->second);
   credentials_.erase(it);
   if (!body.ok()) {
     Refuse(awaited.flow, awaited.request, awaited.transaction, body.status(),
            RefusalKind::kRequest, now);
-    return TakeActions();
+    return Finish(now);
   }
   SipMessage response =
       MakeResponse(awaited.request, 200, ReasonPhrase(200), NewToken());
   response.Add(HeaderId::kContentType, kMrasType);
   response.SetBody(*body);
   Respond(awaited.transaction, std::move(response), now);
-  return TakeActions();
+  return Finish(now);
 }
 
 }  // namespace sallyport::signaling_edge

@@ -125,7 +125,9 @@ EdgeOptions EdgeHarness::Options() {
   EdgeOptions options;
   options.listeners = {{SipTransport::kUdp, "203.0.113.1", 5060, 5060},
                        {SipTransport::kTcp, "203.0.113.1", 5060, 5060},
-                       {SipTransport::kTls, "203.0.113.1", 5061, 5061}};
+                       {SipTransport::kTls, "203.0.113.1", 5061, 5061},
+                       {SipTransport::kTls, "203.0.113.1", 2443, 2443, true},
+                       {SipTransport::kTcp, "203.0.113.1", 2000, 2000, true}};
   return options;
 }
 
@@ -183,6 +185,25 @@ ConnectionId EdgeHarness::ConnectTls(std::string_view dns,
     Perform(core_->OnConnectionOpened(id, FactsOf(dns, common_name), now_));
   }
   return id;
+}
+
+ConnectionId EdgeHarness::ConnectSccp(std::string_view common_name,
+                                      std::string_view ip) {
+  const bool tls = !common_name.empty();
+  const ConnectionId id = core_->OnAccepted(
+      tls ? kSccpTls : kSccpTcp, *SocketAddress::FromIp(ip, 40000), now_);
+  sccp_.insert(id);
+  std::optional<TlsFacts> facts;
+  if (tls) {
+    facts = FactsOf("", common_name);
+    facts->trusted = {.peers = true, .phones = false};
+  }
+  Perform(core_->OnConnectionOpened(id, facts, now_));
+  return id;
+}
+
+void EdgeHarness::ReceiveOctets(ConnectionId from, std::string_view octets) {
+  Perform(core_->OnData(from, octets, now_));
 }
 
 ConnectionId EdgeHarness::ConnectTcp(std::string_view ip) {
@@ -412,7 +433,10 @@ void EdgeHarness::Perform(EdgeActions actions) {
       auto message = ParseSipMessage(datagram->bytes, ParsePolicy());
       ASSERT_TRUE(message.ok()) << datagram->bytes;
       sent_.push_back({0, datagram->to, *std::move(message)});
-    } else if (auto* bytes = std::get_if<SendBytes>(&action)) {
+    } else if (auto* bytes = std::get_if<SendBytes>(&action);
+               bytes != nullptr && sccp_.contains(bytes->connection)) {
+      sccp[bytes->connection] += bytes->bytes;
+    } else if (bytes != nullptr) {
       SipFramer framer{ParsePolicy()};
       framer.Append(bytes->bytes);
       while (true) {

@@ -4,8 +4,10 @@
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_HARNESS_H_
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +38,8 @@ class EdgeHarness {
   static constexpr ListenerId kUdp = 0;
   static constexpr ListenerId kTcp = 1;
   static constexpr ListenerId kTls = 2;
+  static constexpr ListenerId kSccpTls = 3;
+  static constexpr ListenerId kSccpTcp = 4;
 
   explicit EdgeHarness(EdgeOptions options = Options());
   static EdgeOptions Options();
@@ -49,6 +53,10 @@ class EdgeHarness {
   ConnectionId ConnectTls(std::string_view dns, std::string_view common_name,
                           std::string_view ip = "203.0.113.5");
   ConnectionId ConnectTcp(std::string_view ip);
+  // A voicemail port's, whose certificate has this CN; empty: in clear.
+  ConnectionId ConnectSccp(std::string_view common_name,
+                           std::string_view ip = "203.0.113.6");
+  void ReceiveOctets(ConnectionId from, std::string_view octets);
   // Opens the connection that the edge has asked for last, as `dns`.
   ConnectionId AcceptDialled(std::string_view dns);
 
@@ -99,7 +107,8 @@ class EdgeHarness {
   std::vector<ResolveHost> resolves;
   std::vector<PeerCheckResult> checked;
   std::vector<IssueCredentials> credentials;
-  std::vector<std::string> stun;  // answers to keep-alives
+  std::vector<std::string> stun;             // answers to keep-alives
+  std::map<ConnectionId, std::string> sccp;  // octets to voicemail ports
 
   void Perform(EdgeActions actions);
   void AnswerMedia();  // what waited while relay_answers was false
@@ -115,6 +124,7 @@ class EdgeHarness {
   std::unique_ptr<EdgeCore> core_;
   MonoTime now_ = MonoTime::FromOrigin(absl::Hours(1));
   std::deque<Sent> sent_;
+  std::set<ConnectionId> sccp_;
   std::deque<CreateMediaSession> media_waiting_;
   std::deque<UpdateMediaSession> updates_waiting_;
 };

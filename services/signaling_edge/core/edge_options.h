@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/call_ladder.h"
 #include "services/signaling_edge/core/parse_policy.h"
 #include "services/signaling_edge/core/remote_flow.h"
@@ -24,9 +25,13 @@ struct EdgeListener {
   std::string host;           // put into Via and Contact: address or name
   uint16_t port = 0;          // likewise
   uint32_t logical_port = 0;  // by which peers know it (incoming_port)
+  bool sccp = false;          // voicemail ports connect here, not SIP
 };
 
 struct EdgeOptions {
+  // What a wall clock showed at a moment, for the clocks of voicemail ports.
+  absl::Time wall_time;
+  MonoTime wall_time_at;
   std::vector<EdgeListener> listeners;
   std::string server_header;  // empty: none is sent
   ParsePolicy parse;

@@ -86,12 +86,12 @@ EdgeActions EdgeCore::OnRegistryReply(uint64_t request,
                                       absl::StatusOr<RegistryReply> reply,
                                       MonoTime now) {
   if (shared_.has_value()) shared_->OnReply(request, std::move(reply), now);
-  return TakeActions();
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnRegistryState(bool up, MonoTime now) {
   if (shared_.has_value()) shared_->OnState(up, now);
-  return TakeActions();
+  return Finish(now);
 }
 
 void EdgeCore::OnRegistered(uint64_t ticket, const absl::Status& status,
@@ -148,6 +148,7 @@ absl::StatusOr<Flow> EdgeCore::FlowOf(const Binding& binding,
 
 // By the rules that RequestAuth has for a REGISTER.
 bool EdgeCore::MayStay(const Binding& binding) const {
+  if (sccp_.contains(binding.flow.connection)) return true;  // OnSccpPlan
   const PlanIndex& index = plan_->index();
   const UserEntry* user = index.User(binding.user);
   if (user == nullptr || user->disabled ||

@@ -281,6 +281,7 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
 std::optional<Party> EdgeCore::Prove(const Flow& flow,
                                      const SipMessage& request,
                                      TransactionId transaction, MonoTime now) {
+  if (std::optional<Party> port = PortOf(flow)) return port;
   std::optional<ConnectionIdentity> identity;
   if (const Connection* connection = connections_.Find(flow.connection)) {
     identity = connection->identity;

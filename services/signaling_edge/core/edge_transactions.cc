@@ -209,6 +209,10 @@ void EdgeCore::Transmit(const Flow& flow, std::string bytes) {
   }
   Connection* connection = connections_.Find(flow.connection);
   if (connection == nullptr) return;
+  if (IsSccp(*connection)) {
+    sccp_texts_.push_back({flow.connection, std::move(bytes)});
+    return;
+  }
   if (connection->state == Connection::State::kOpen) {
     connection->bytes_sent += bytes.size();
     if (bytes.size() > 2) ++connection->messages_sent;

@@ -28,6 +28,7 @@ struct Party {
   std::string resource;  // tenants/{t}/peers/{p} or tenants/{t}/users/{u}
   std::string tenant;    // tenants/{t}
   std::string phone;     // tenants/{t}/phones/{p} when a certificate named one
+  std::string port;      // device name of a voicemail port, then kPeer
   std::string identity;  // what was verified: a certified name or a user name
   std::string dial_plan;
   SecurityMode mode = SecurityMode::kSecured;

@@ -1,5 +1,6 @@
 #include "services/signaling_edge/core/request_auth.h"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "services/common/bytes/string_view.h"
@@ -31,6 +32,15 @@ std::string Lower(std::string_view text) {
 PlanIndex::Population RequestAuth::PopulationOf(std::string_view home) const {
   const Population* found = plan_->PopulationOf(home);
   return found == nullptr ? Population() : *found;
+}
+
+bool RequestAuth::IsFrom(const PeerEntry& peer, const SocketAddress& source) {
+  if (peer.source_addresses.empty()) {
+    return !peer.address.empty() && InPrefix(source, peer.address);
+  }
+  return std::any_of(
+      peer.source_addresses.begin(), peer.source_addresses.end(),
+      [&](const std::string& prefix) { return InPrefix(source, prefix); });
 }
 
 const PeerEntry* RequestAuth::PeerBySource(const Flow& flow,

@@ -52,6 +52,9 @@ class RequestAuth {
                        const std::optional<ConnectionIdentity>& identity,
                        uint32_t incoming_port, MonoTime now);
 
+  // Whether the peer is there: at one of its source addresses or, without any,
+  // at its address.
+  static bool IsFrom(const PeerEntry& peer, const SocketAddress& source);
   // Whether the plan knows a peer by this clear flow's source address.
   bool IsPeerSource(const Flow& flow, uint32_t incoming_port) const;
 

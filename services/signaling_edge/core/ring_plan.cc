@@ -36,13 +36,14 @@ RingPlan::RingPlan(const Resolution& resolution, const PlanIndex& index)
     : index_(index) {
   switch (resolution.outcome) {
     case Resolution::Outcome::kUser:
-      single_ = RingStep{{{resolution.user, nullptr}}, {}};
-      single_->no_answer = absl::InfiniteDuration();
+      single_ = RingStep();
+      single_->targets.push_back({resolution.user, nullptr});
       break;
     case Resolution::Outcome::kLine:
       line_ = resolution.line;
       forwarder_ = line_->name;
       single_ = RingStep();
+      single_->lines.push_back(line_);
       for (const UserEntry* user : resolution.users) {
         single_->targets.push_back({user, line_});
       }
@@ -78,6 +79,7 @@ RingStep RingPlan::StepFor(const LineEntry& line,
                            absl::Duration no_answer) const {
   RingStep step;
   step.no_answer = no_answer;
+  step.lines.push_back(&line);
   for (const std::string& name : line.users) {
     const UserEntry* user = index_.User(name);
     if (user != nullptr && !user->disabled) {
@@ -137,8 +139,9 @@ std::optional<RingStep> RingPlan::NextMember(HuntMemory& memory) {
       RingStep one = StepFor(*order_[next_], all.no_answer);
       all.targets.insert(all.targets.end(), one.targets.begin(),
                          one.targets.end());
+      all.lines.insert(all.lines.end(), one.lines.begin(), one.lines.end());
     }
-    if (all.targets.empty()) return std::nullopt;
+    if (all.lines.empty()) return std::nullopt;
     return all;
   }
   if (next_ >= order_.size()) return std::nullopt;

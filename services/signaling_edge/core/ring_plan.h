@@ -51,6 +51,8 @@ struct RingTarget {
 // These ring at once.
 struct RingStep {
   std::vector<RingTarget> targets;
+  // Whose voicemail ports ring as well.
+  std::vector<const LineEntry*> lines;
   absl::Duration no_answer = absl::InfiniteDuration();
 };
 

@@ -27,6 +27,7 @@ enum MessageId : uint32_t {
   kVersion = 0x0098,
   kCapabilitiesReq = 0x009B,
   kRegisterReject = 0x009D,
+  kReset = 0x009F,
   kKeepAliveAck = 0x0100,
   kOpenReceiveChannel = 0x0105,
   kCloseReceiveChannel = 0x0106,
@@ -146,6 +147,11 @@ std::string SccpWriter::TokenAck() {
 
 std::string SccpWriter::UnregisterAck() const {
   return Frame(kUnregisterAck, version_).U32(0).Take();
+}
+
+std::string SccpWriter::Reset() const {
+  constexpr uint32_t kRestart = 2;
+  return Frame(kReset, version_).U32(kRestart).Take();
 }
 
 std::string SccpWriter::KeepAliveAck() const {

@@ -110,6 +110,8 @@ class SccpWriter {
   static std::string RegisterReject(std::string_view text);
   static std::string TokenAck();
   std::string UnregisterAck() const;
+  // The port is to register again.
+  std::string Reset() const;
   std::string KeepAliveAck() const;
   std::string CapabilitiesReq() const;
   // One line key.

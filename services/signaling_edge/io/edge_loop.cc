@@ -69,6 +69,8 @@ absl::Status EdgeLoop::Init(RandomSource& random) {
                                         options_.max_datagram, *this));
   options_.core.listeners = listeners_->Names();
   options_.core.shared_registry = options_.registry.has_value();
+  options_.core.wall_time = loop_.clock().Now();
+  options_.core.wall_time_at = loop_.now();
   core_ = std::make_unique<EdgeCore>(options_.core, random);
   StartRegistry();
   return absl::OkStatus();
@@ -347,9 +349,8 @@ absl::Status EdgeLoop::Judge(ConnectionIo& connection, TlsFacts& facts) {
   }
   // Whose it is decides whose trust store counts; that nobody's certificate
   // is shown the core finds out by itself.
-  const auto who = IdentifyClient(
-      session.peer()->leaf, core_->plan()->index(),
-      options_.core.listeners[known->listener].logical_port, facts.trusted);
+  const auto who =
+      core_->IdentityOf(known->listener, session.peer()->leaf, facts.trusted);
   return who.ok() ? CheckTenant(*session.peer(), *who, *trust_, purpose, at)
                   : absl::OkStatus();
 }

@@ -9,10 +9,15 @@
 
 namespace sallyport::signaling_edge {
 
-std::string_view ProtocolName(SipTransport transport) {
-  return transport == SipTransport::kTls   ? "sip_tls"
-         : transport == SipTransport::kTcp ? "sip_tcp"
-                                           : "sip_udp";
+std::string_view ProtocolName(const ListenerSpec& spec) {
+  switch (spec.transport) {
+    case SipTransport::kTls:
+      return spec.sccp ? "sccp_tls" : "sip_tls";
+    case SipTransport::kTcp:
+      return spec.sccp ? "sccp_tcp" : "sip_tcp";
+    default:
+      return "sip_udp";
+  }
 }
 
 ListenerSet::ListenerSet(EventLoop& loop, std::vector<ListenerSpec> specs,
@@ -73,6 +78,7 @@ std::vector<EdgeListener> ListenerSet::Names() const {
     name.port = spec.advertised_port != 0 ? spec.advertised_port
                                           : sockets_[i].bound.port();
     name.logical_port = spec.logical_port;
+    name.sccp = spec.sccp;
     out.push_back(std::move(name));
   }
   return out;
@@ -85,8 +91,7 @@ const SocketAddress& ListenerSet::bound(ListenerId listener) const {
 std::map<std::string, int> ListenerSet::Ports() const {
   std::map<std::string, int> out;
   for (size_t i = 0; i < specs_.size(); ++i) {
-    out[std::string(ProtocolName(specs_[i].transport))] =
-        sockets_[i].bound.port();
+    out[std::string(ProtocolName(specs_[i]))] = sockets_[i].bound.port();
   }
   return out;
 }

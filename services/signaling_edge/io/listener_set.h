@@ -23,9 +23,6 @@
 
 namespace sallyport::signaling_edge {
 
-// "sip_udp", "sip_tcp" or "sip_tls".
-std::string_view ProtocolName(SipTransport transport);
-
 // One listener as configured, with every default filled in.
 struct ListenerSpec {
   SipTransport transport = SipTransport::kUdp;
@@ -33,7 +30,11 @@ struct ListenerSpec {
   std::string advertised_host;   // empty: the bound address
   uint16_t advertised_port = 0;  // 0: the bound port
   uint32_t logical_port = 0;     // by which peers know it
+  bool sccp = false;             // for voicemail ports
 };
+
+// "sip_udp", "sip_tcp", "sip_tls", "sccp_tcp" or "sccp_tls".
+std::string_view ProtocolName(const ListenerSpec& spec);
 
 // A ListenerId is the index of its spec. Loop thread only.
 class ListenerSet {

@@ -419,8 +419,12 @@ v1::Registration ToProto(const Binding& binding, const PlanIndex* plan,
   *out.mutable_remote_address() =
       ToProto(binding.flow.remote, binding.flow.transport);
   if (binding.flow.connection != 0) {
-    out.set_connection(NameOf(binding.phone.empty() ? "" : tenant,
-                              "connections", binding.flow.connection));
+    // Of a connection that belongs to somebody; a port's always does.
+    const bool owned =
+        !binding.phone.empty() ||
+        (plan != nullptr && plan->Find<LineEntry>(binding.user) != nullptr);
+    out.set_connection(
+        NameOf(owned ? tenant : "", "connections", binding.flow.connection));
   }
   out.set_authentication(AuthenticationFromText(binding.authentication));
   *out.mutable_create_time() = Stamp(context.time.At(binding.registered));

@@ -405,7 +405,7 @@ absl::Status SignalingEdgeService::FillStatus(EdgeLoop& loop,
   const std::vector<EdgeListener> names = loop.listeners().Names();
   for (size_t i = 0; i < specs.size(); ++i) {
     v1::EdgeListener& listener = *out.add_listeners();
-    listener.set_protocol(std::string(ProtocolName(specs[i].transport)));
+    listener.set_protocol(std::string(ProtocolName(specs[i])));
     *listener.mutable_address() = ToProto(
         loop.listeners().bound(static_cast<ListenerId>(i)), specs[i].transport);
     listener.set_advertised_address(names[i].host);

@@ -46,6 +46,7 @@ struct Attempt {
   uint64_t transfer = 0;  // the call that a REFER wants to send on; 0: none
   SipMessage invite;
   TransactionId transaction = 0;
+  std::string mark;  // by which it is known if it comes back (loop_mark.h)
   Flow flow;
   Party caller;
   RouteQuery query;  // the last one

@@ -415,6 +415,7 @@ void Call::AnswerFinally(int code, std::string_view reason,
   if (!exchange.refused) {
     exchange.refused = true;
     Respond(exchange.from, exchange.transaction, exchange.request, code);
+    UndoReplacing(exchange.from);
     media_.Abandon();
     UpdateSuites();
   }

@@ -37,6 +37,7 @@ namespace sallyport::signaling_edge {
 struct CallSendRequest {
   LegSide leg;
   SipMessage request;
+  std::optional<Flow> flow;  // instead of the leg's
 };
 // An ACK to a 2xx: no transaction, and Via likewise.
 struct CallSendAck {
@@ -144,6 +145,12 @@ class Call {
                      CallDisposition disposition, MonoTime now);
   // Where a 3xx of the called party points to, as it gave them.
   const std::vector<std::string>& redirects() const { return redirects_; }
+
+  // Another INVITE of the party takes its side over (RFC 3891), by this flow.
+  // Needs settled(). What it has so far ends when that is answered.
+  CallActions Replace(LegSide side, const SipMessage& invite,
+                      TransactionId transaction, Flow flow, std::string contact,
+                      MonoTime now);
 
   // A leg that goes to another call.
   struct HandedLeg {
@@ -353,6 +360,8 @@ class Call {
   bool MustWait() const { return media_busy_ || reliable_.has_value(); }
   CallActions Take();
   void Take(LegSide side, HandedLeg handed);
+  void FinishReplacing(LegSide side);
+  void UndoReplacing(LegSide side);
 
   const Timers timers_;
   RandomSource& random_;
@@ -377,6 +386,7 @@ class Call {
   uint32_t forks_ = 0;
   std::vector<std::string> redirects_;
   std::optional<LegSide> realign_;  // gets an offer next
+  std::optional<Leg> replaced_;     // comes back if the exchange fails
   MonoTime unheld_;                 // media was expected at the latest then
   bool relay_lost_ = false;
   MonoTime reanchor_at_ = MonoTime::InfiniteFuture();

@@ -266,11 +266,15 @@ void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
     if (auto* send = std::get_if<CallSendRequest>(&action)) {
       const SipMessage request = send->request;
       absl::Status status =
-          Reach(call, send->leg, now)
-              ? port_.SendRequest(call.flow(send->leg),
-                                  std::move(send->request), {id, send->leg},
-                                  now)
-              : absl::UnavailableError("the party cannot be reached");
+          absl::UnavailableError("the party cannot be reached");
+      if (send->flow.has_value() || Reach(call, send->leg, now)) {
+        const bool first =
+            request.method() == SipMethod::kInvite && send->leg == LegSide::kB;
+        status = port_.SendRequest(
+            send->flow.has_value() ? *send->flow : call.flow(send->leg),
+            std::move(send->request), {id, send->leg}, now,
+            first ? std::string_view(traces_[id].mark) : std::string_view());
+      }
       if (!status.ok()) {
         CallActions more = call.OnRequestFailed(send->leg, request, false, now);
         for (CallAction& one : more) actions.push_back(std::move(one));

@@ -48,7 +48,8 @@ class CallPort {
   // Adds Via and starts a client transaction. UNAVAILABLE when there is no
   // way; nothing was sent then.
   virtual absl::Status SendRequest(const Flow& flow, SipMessage request,
-                                   CallLeg owner, MonoTime now) = 0;
+                                   CallLeg owner, MonoTime now,
+                                   std::string_view mark = {}) = 0;
   virtual void SendAck(const Flow& flow, SipMessage ack, CallLeg owner,
                        MonoTime now) = 0;
   // CANCEL for the INVITE that `owner` sent with this CSeq number.
@@ -106,7 +107,11 @@ class CallControl {
 
   // A new INVITE of a proven party; its 100 was sent.
   void OnInvite(const SipMessage& invite, TransactionId transaction,
-                const Flow& flow, const Party& caller, MonoTime now);
+                const Flow& flow, const Party& caller, std::string mark,
+                MonoTime now);
+  // One that replaces a dialog (RFC 3891).
+  void OnReplaces(const SipMessage& invite, TransactionId transaction,
+                  const Flow& flow, const Party& sender, MonoTime now);
   // Whether a request with a To tag belongs to a call and comes from its
   // party. `sender` is the resource that the connection has
   // proven, or empty.
@@ -188,6 +193,7 @@ class CallControl {
     std::vector<std::string> lines;  // that it keeps busy
     std::optional<CallState> told;
     std::string session;  // its key in by_session_
+    std::string mark;     // of the INVITE that it began with
     // Of an attempt: its INVITE, and whether another branch has taken it, so
     // that the caller is told nothing more by this one.
     TransactionId initial = 0;
@@ -275,6 +281,9 @@ class CallControl {
                              const absl::Status& status, MonoTime now);
   const TrunkSecurityProfileEntry* ProfileOf(const Party& party) const;
   Call* CallOfReplaces(std::string_view value, LegSide& side);
+  // The call of which the INVITE may take a side over, and which.
+  absl::StatusOr<Call*> Replaceable(const SipMessage& invite, const Flow& flow,
+                                    const Party& sender, LegSide& side);
   Call* CallOfDialog(const DialogId& id, LegSide& side);
   Call::Timers CallTimers(const Party& a, const Party& b) const;
   // The call whose session this is, from now on.

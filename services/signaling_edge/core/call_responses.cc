@@ -346,6 +346,7 @@ void Call::DeliverSuccess(const SipMessage& response, MonoTime now) {
   }
   AddSdp(reply, *body);
   actions_.push_back(CallRespond{to, exchange.transaction, reply});
+  FinishReplacing(to);
   // Both have heard of the relay by this.
   leg(to).owed_offer = leg(other).owed_offer = false;
   if (exchange.initial) {

@@ -61,13 +61,14 @@ absl::StatusCode CodeOfRefusal(std::string_view reason) {
 
 void CallControl::OnInvite(const SipMessage& invite, TransactionId transaction,
                            const Flow& flow, const Party& caller,
-                           MonoTime now) {
+                           std::string mark, MonoTime now) {
   const uint64_t id = ++last_attempt_;
   Attempt& attempt =
       *attempts_.emplace(id, std::make_unique<Attempt>()).first->second;
   attempt.id = id;
   attempt.invite = invite;
   attempt.transaction = transaction;
+  attempt.mark = std::move(mark);
   attempt.flow = flow;
   attempt.caller = caller;
   attempt.plan = plan_;
@@ -435,6 +436,11 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   }
   AddRedirections(attempt, called);
   called.headers.emplace_back(HeaderId::kMaxBreadth, Cat(breadth));
+  if (attempt.transfer != 0 && attempt.invite.Has(HeaderId::kReferredBy)) {
+    called.headers.emplace_back(
+        HeaderId::kReferredBy,
+        std::string(attempt.invite.Value(HeaderId::kReferredBy)));
+  }
   const std::string matched_user = called.party.resource;
   const uint64_t id = ++last_call_;
   const Call::Timers timers = CallTimers(caller.party, called.party);
@@ -450,6 +456,7 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   attempt.branches.push_back(id);
   attempt_of_[id] = attempt.id;
   traces_[id].initial = attempt.transaction;
+  traces_[id].mark = attempt.mark;
   ladder_.Attach(id, attempt.transaction);
   if (!line.empty()) {
     hunts_.OnCallBegan(line);

@@ -187,6 +187,16 @@ absl::Status CallControl::StartTransfer(Call& call, LegSide referrer,
   invite.Add(HeaderId::kCseq, "1 INVITE");
   invite.Add(HeaderId::kContact,
              Cat("<", ContactUri(port_.ListenerOf(call.flow(party))), ">"));
+  // RFC 3892: as the referrer says that it is said, but by the number that it
+  // is known by.
+  if (request.Has(HeaderId::kReferredBy)) {
+    invite.Add(HeaderId::kReferredBy,
+               Cat("<sip:",
+                   PercentEncode(
+                       referrer == LegSide::kA ? record.calling : record.called,
+                       "+*#"),
+                   "@", domain, ">"));
+  }
   AddSdp(invite, call.OfferOf(party));
 
   const uint64_t attempt_id = ++last_attempt_;

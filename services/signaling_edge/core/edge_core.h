@@ -170,7 +170,7 @@ class EdgeCore final : private CallPort,
 
   // CallPort.
   absl::Status SendRequest(const Flow& flow, SipMessage request, CallLeg owner,
-                           MonoTime now) override;
+                           MonoTime now, std::string_view mark) override;
   void SendAck(const Flow& flow, SipMessage ack, CallLeg owner,
                MonoTime now) override;
   void CancelInvite(CallLeg owner, uint32_t cseq, std::string_view reason,

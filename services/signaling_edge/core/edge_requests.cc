@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/attempt.h"
 #include "services/signaling_edge/core/edge_core.h"
 #include "services/signaling_edge/core/leg_messages.h"
+#include "services/signaling_edge/core/loop_mark.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_parser.h"
@@ -23,7 +25,7 @@ constexpr std::string_view kAllow =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, "
     "MESSAGE, REFER, SUBSCRIBE, NOTIFY, SERVICE";
 constexpr std::string_view kExtensions[] = {"100rel", "timer", "norefersub",
-                                            "tdialog"};
+                                            "tdialog", "replaces"};
 // Of REGISTER (RFC 3327, RFC 5626, RFC 6140, RFC 5627).
 constexpr std::string_view kRegisterExtensions[] = {"path", "outbound", "gin",
                                                     "gruu"};
@@ -321,7 +323,21 @@ void EdgeCore::OnInvite(const Flow& flow, const SipMessage& request,
     Respond(transaction, MakeResponse(request, 100, ReasonPhrase(100), ""),
             now);
   }
-  calls_.OnInvite(request, transaction, flow, *caller, now);
+  if (request.Has(HeaderId::kReplaces)) {
+    calls_.OnReplaces(request, transaction, flow, *caller, now);
+    return;
+  }
+  auto marks =
+      LoopMarks(request, caller->resource, scope_key_, options_.listeners);
+  if (marks.ok() && BreadthOf(request) == 0) {
+    marks = MakeError(absl::StatusCode::kResourceExhausted,
+                      "MAX_BREADTH_EXCEEDED", "no branch is allowed");
+  }
+  if (!marks.ok()) {
+    Refuse(flow, request, transaction, marks.status(), RefusalKind::kCall, now);
+    return;
+  }
+  calls_.OnInvite(request, transaction, flow, *caller, *std::move(marks), now);
 }
 
 void EdgeCore::OnNotify(const Flow& flow, const SipMessage& request,

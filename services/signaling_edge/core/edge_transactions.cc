@@ -8,6 +8,7 @@
 #include "services/signaling_edge/core/leg_messages.h"
 #include "services/signaling_edge/core/sip_status.h"
 #include "services/signaling_edge/core/sip_writer.h"
+#include "services/signaling_edge/core/text_pieces.h"
 #include "services/signaling_edge/core/via_stamp.h"
 
 namespace sallyport::signaling_edge {
@@ -19,9 +20,10 @@ constexpr PeerScope kAddressScope = PeerScope{1} << 63;
 }  // namespace
 
 absl::Status EdgeCore::SendRequest(const Flow& flow, SipMessage request,
-                                   CallLeg owner, MonoTime now) {
+                                   CallLeg owner, MonoTime now,
+                                   std::string_view mark) {
   if (!IsAlive(flow)) return absl::UnavailableError("the connection is gone");
-  AddVia(request, ListenerOf(flow), NewToken());
+  AddVia(request, ListenerOf(flow), Cat(NewToken(), mark));
   if (!options_.server_header.empty()) {
     request.Set(HeaderId::kUserAgent, options_.server_header);
   }

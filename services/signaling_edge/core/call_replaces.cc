@@ -1,0 +1,66 @@
+// INVITE with Replaces (RFC 3891): a party takes its side of a call over with
+// another device, or another dialog of the same. The other side sees a
+// re-INVITE; the dialog that is replaced gets a BYE once the new one stands.
+#include <utility>
+
+#include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/call.h"
+#include "services/signaling_edge/core/leg_messages.h"
+#include "services/signaling_edge/core/sip_status.h"
+#include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/sip_writer.h"
+
+namespace sallyport::signaling_edge {
+
+CallActions Call::Replace(LegSide side, const SipMessage& invite,
+                          TransactionId transaction, Flow flow,
+                          std::string contact, MonoTime now) {
+  auto dialog =
+      Dialog::AsCallee(invite, HexOf(random_.NextU64()), flow.is_tls());
+  SessionTimer timer(timers_.session);
+  absl::Status status = dialog.status();
+  if (status.ok()) status = timer.Check(invite);
+  if (!status.ok()) {
+    SipMessage refusal =
+        MakeResponse(invite, SipStatusOf(status).code,
+                     SipStatusOf(status).phrase, HexOf(random_.NextU64()));
+    timer.AddMinimum(refusal);
+    actions_.push_back(CallRespond{side, transaction, std::move(refusal)});
+    return Take();
+  }
+  Leg& mine = leg(side);
+  replaced_.emplace(std::move(mine));
+  mine = Leg();
+  mine.party = replaced_->party;
+  mine.flow = std::move(flow);
+  mine.contact = std::move(contact);
+  mine.dialog = *std::move(dialog);
+  mine.timer = timer;
+  mine.allows_update = NamesToken(invite, HeaderId::kAllow, "UPDATE");
+  exchange_ = Exchange();
+  exchange_->from = side;
+  exchange_->transaction = transaction;
+  exchange_->request = invite;
+  CarryOver(now);
+  return Take();
+}
+
+void Call::FinishReplacing(LegSide side) {
+  if (!replaced_.has_value()) return;
+  Leg old = *std::exchange(replaced_, std::nullopt);
+  const Leg& mine = leg(side);
+  LegRecord& row = leg_record(side);
+  row.flow = mine.flow;
+  row.sip_call_id = mine.dialog->id().call_id;
+  if (old.dialog.has_value() && !old.ended) {
+    actions_.push_back(CallSendRequest{
+        side, old.dialog->MakeRequest(SipMethod::kBye), old.flow});
+  }
+}
+
+void Call::UndoReplacing(LegSide side) {
+  if (!replaced_.has_value()) return;
+  leg(side) = *std::exchange(replaced_, std::nullopt);
+}
+
+}  // namespace sallyport::signaling_edge

@@ -1,0 +1,94 @@
+// INVITE with Replaces (RFC 3891): the half of CallControl that decides which.
+#include <string>
+#include <utility>
+
+#include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/call_control.h"
+#include "services/signaling_edge/core/leg_messages.h"
+#include "services/signaling_edge/core/sip_status.h"
+#include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/sip_writer.h"
+#include "services/signaling_edge/core/text_pieces.h"
+#include "services/signaling_edge/core/via_stamp.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+bool IsEarlyOnly(std::string_view replaces) {
+  for (const std::string_view part : Split(replaces, ';')) {
+    if (EqualsIgnoreCase(TrimLws(part), "early-only")) return true;
+  }
+  return false;
+}
+
+absl::Status NotFound(std::string_view what) {
+  return MakeError(absl::StatusCode::kNotFound, "DIALOG_NOT_FOUND", what);
+}
+
+}  // namespace
+
+absl::StatusOr<Call*> CallControl::Replaceable(const SipMessage& invite,
+                                               const Flow& flow,
+                                               const Party& sender,
+                                               LegSide& side) {
+  if (invite.Count(HeaderId::kReplaces) != 1 || invite.Has(HeaderId::kJoin)) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "REPLACES_INVALID",
+                     "one dialog can be replaced, and not joined as well");
+  }
+  const TrunkSecurityProfileEntry* profile = ProfileOf(sender);
+  if (sender.kind == Party::Kind::kPeer &&
+      (profile == nullptr || !profile->accept_replaces)) {
+    return MakeError(absl::StatusCode::kPermissionDenied,
+                     "REPLACES_NOT_ALLOWED",
+                     "the peer may not replace dialogs");
+  }
+  const std::string_view value = invite.Value(HeaderId::kReplaces);
+  Call* call = CallOfReplaces(value, side);
+  // Section 8: of others' dialogs not even their existence is told.
+  if (call == nullptr || call->party(side).resource != sender.resource ||
+      call->flow(side).is_tls() != flow.is_tls()) {
+    return NotFound("no call of the sender is to be replaced");
+  }
+  if (call->record().ended.has_value()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "DIALOG_ENDED",
+                     "the call is over");
+  }
+  if (!call->record().answered.has_value()) {
+    return NotFound("the call is not answered yet");
+  }
+  if (IsEarlyOnly(value)) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "DIALOG_CONFIRMED",
+                     "the call is answered, and early-only was asked for");
+  }
+  if (!call->settled() || transfers_.contains(call->id())) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "REQUEST_PENDING",
+                     "something else is under way on the call");
+  }
+  return call;
+}
+
+void CallControl::OnReplaces(const SipMessage& invite,
+                             TransactionId transaction, const Flow& flow,
+                             const Party& sender, MonoTime now) {
+  LegSide side = LegSide::kA;
+  const absl::StatusOr<Call*> found = Replaceable(invite, flow, sender, side);
+  if (!found.ok()) {
+    const SipStatus why = SipStatusOf(found.status());
+    port_.Respond(
+        transaction,
+        MakeResponse(invite, why.code, why.phrase, HexOf(random_.NextU64())),
+        now);
+    ReportTransferRefused(sender, flow, found.status(), now);
+    return;
+  }
+  Call& call = **found;
+  NoteInvite(call.id(), transaction);
+  CallActions actions = call.Replace(side, invite, transaction, flow,
+                                     ContactUri(port_.ListenerOf(flow)), now);
+  if (const Dialog* dialog = call.dialog(side)) {
+    NoteDialog(call.id(), side, dialog->id().call_id, dialog->id().local_tag);
+  }
+  Do(call, std::move(actions), now);
+}
+
+}  // namespace sallyport::signaling_edge

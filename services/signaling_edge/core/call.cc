@@ -33,8 +33,10 @@ Call::Call(uint64_t id, LegSetup caller, LegSetup called, const Timers& timers,
       called_(std::move(called)),
       called_call_id_(Cat(HexOf(random.NextU64()), HexOf(random.NextU64()))),
       called_tag_(HexOf(random.NextU64())),
-      media_({caller.party.mode, caller.flow.is_tls(), caller.suites},
-             {called_.party.mode, called_.flow.is_tls(), called_.suites},
+      media_({caller.party.mode, caller.flow.is_tls(), caller.suites,
+              caller.pass_through && called_.pass_through},
+             {called_.party.mode, called_.flow.is_tls(), called_.suites,
+              caller.pass_through && called_.pass_through},
              random) {
   record_.id = id;
   record_.tenant = caller.party.tenant;

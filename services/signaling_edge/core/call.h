@@ -100,8 +100,9 @@ class Call {
     Party party;
     Flow flow;
     SuiteList suites;
-    std::string contact;  // our URI on that leg
-    std::string called;   // numbers as this leg has them, for the record
+    bool pass_through = false;  // see CallMedia::LegPolicy
+    std::string contact;        // our URI on that leg
+    std::string called;         // numbers as this leg has them, for the record
     std::string calling;
     // Of the called leg only.
     std::string request_uri;

@@ -185,7 +185,7 @@ std::string CallControl::SessionKey(std::string_view relay,
 }
 
 void CallControl::NoteSession(const Call& call) {
-  if (!call.media().has_session()) return;
+  if (!call.media().has_session() || call.media().passes_through()) return;
   const RelaySession& session = call.media().session();
   std::string key = SessionKey(session.relay, session.name);
   std::string& known = traces_[call.id()].session;
@@ -309,6 +309,14 @@ void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
         }
       }
       port_.Respond(respond->transaction, std::move(respond->response), now);
+    } else if (call.media().passes_through() &&
+               (std::holds_alternative<CallCreateMedia>(action) ||
+                std::holds_alternative<CallUpdateMedia>(action) ||
+                std::holds_alternative<CallDeleteMedia>(action))) {
+      // There is no relay to wait for.
+      if (std::holds_alternative<CallDeleteMedia>(action)) continue;
+      CallActions more = call.OnMediaReply(RelaySession(), now);
+      for (CallAction& one : more) actions.push_back(std::move(one));
     } else if (auto* create = std::get_if<CallCreateMedia>(&action)) {
       by_media_request_[++last_media_request_] = id;
       port_.Perform(CreateMediaSession{last_media_request_,

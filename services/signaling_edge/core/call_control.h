@@ -291,6 +291,9 @@ class CallControl {
   static std::string SessionKey(std::string_view relay,
                                 std::string_view session);
   SuiteList SuitesOf(const Party& party) const;
+  // Whether the parties' media needs no relay: both plans say so, and it is
+  // protected, or not, in one way.
+  bool PassesThrough(const Party& a, const Party& b) const;
   static std::string DialogKey(std::string_view call_id, std::string_view tag);
   Call* CallOf(const SipMessage& request, LegSide& side);
   bool IsParty(const Call& call, LegSide side, const Flow& flow,

@@ -44,6 +44,7 @@ absl::Status CallMedia::ReceiveOffer(LegSide from, std::string_view body) {
   if (exchange_.has_value()) {
     return Failed("OFFER_PENDING", "another offer is not answered yet");
   }
+  if (passes_through()) return PassOffer(from, body);
   SP_ASSIGN_OR_RETURN(SdpSession offer, ParseSdp(body));
   SP_RETURN_IF_ERROR(Check(from, offer));
   SP_ASSIGN_OR_RETURN(const size_t line, AnchoredLine(offer));
@@ -78,6 +79,7 @@ absl::Status CallMedia::ReceiveAnswer(LegSide from, std::string_view body) {
   if (!exchange_.has_value() || exchange_->from == from) {
     return Failed("NO_OFFER", "an answer without an offer");
   }
+  if (passes_through()) return PassAnswer(from, body);
   SP_ASSIGN_OR_RETURN(SdpSession answer, ParseSdp(body));
   SP_RETURN_IF_ERROR(Check(from, answer));
   const size_t line = exchange_->line;
@@ -132,6 +134,7 @@ SdesCrypto CallMedia::OurCrypto(LegSide side, uint32_t tag) const {
 
 absl::StatusOr<std::string> CallMedia::OfferFor(LegSide to) {
   SP_CHECK(exchange_.has_value() && session_.has_value());
+  if (passes_through()) return Passed(to);
   LegMedia leg;
   leg.protocol = legs_[IndexOf(to)].suite.has_value() ? "RTP/SAVP" : "RTP/AVP";
   if (legs_[IndexOf(to)].suite.has_value()) leg.crypto = OurCrypto(to, kOurTag);
@@ -140,6 +143,7 @@ absl::StatusOr<std::string> CallMedia::OfferFor(LegSide to) {
 
 absl::StatusOr<std::string> CallMedia::AnswerFor(LegSide to) {
   SP_CHECK(answered() && session_.has_value());
+  if (passes_through()) return Passed(to);
   LegMedia leg;
   // The answer speaks the very protocol that was offered (RFC 3264 6.1).
   leg.protocol = exchange_->offer.media[exchange_->line].protocol;

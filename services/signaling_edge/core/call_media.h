@@ -35,6 +35,9 @@ class CallMedia {
     SecurityMode mode = SecurityMode::kSecured;
     bool is_tls = false;
     SuiteList suites;  // of a SECURED leg
+    // Descriptions go from end to end and there is no relay (of both legs, or
+    // of none, and both of one mode).
+    bool pass_through = false;
   };
 
   // `random` is used at once, for the session ids of our o= lines.
@@ -50,6 +53,8 @@ class CallMedia {
   // What the relay shall have now.
   const RelayLegs& wanted() const { return legs_; }
 
+  // No relay takes part; the owner gives an empty session for one.
+  bool passes_through() const { return policies_[0].pass_through; }
   bool has_session() const { return session_.has_value(); }
   const RelaySession& session() const { return *session_; }
   void SetSession(RelaySession session) { session_ = std::move(session); }
@@ -106,6 +111,10 @@ class CallMedia {
   };
 
   absl::Status Check(LegSide from, const SdpSession& session) const;
+  absl::Status PassOffer(LegSide from, std::string_view body);
+  absl::Status PassAnswer(LegSide from, std::string_view body);
+  // What the other side has said, as `to` may have it.
+  absl::StatusOr<std::string> Passed(LegSide to) const;
   // The text for a leg, with the o= version raised only when it changed.
   absl::StatusOr<std::string> Describe(LegSide to, const SdpSession& other,
                                        size_t line, LegMedia leg);

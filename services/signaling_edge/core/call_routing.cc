@@ -159,6 +159,15 @@ SuiteList CallControl::SuitesOf(const Party& party) const {
   return out;
 }
 
+bool CallControl::PassesThrough(const Party& a, const Party& b) const {
+  const auto wants = [&](const Party& party) {
+    const DialPlanEntry* plan =
+        plan_ == nullptr ? nullptr : plan_->index().DialPlan(party.dial_plan);
+    return plan != nullptr && plan->media_mode == MediaMode::kPassThrough;
+  };
+  return a.mode == b.mode && wants(a) && wants(b);
+}
+
 // One of our own addresses stands for the tenant's domain.
 std::string CallControl::DomainOf(const std::string& host) const {
   const bool ours =
@@ -410,6 +419,8 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   caller.flow = attempt.flow;
   caller.suites = SuitesOf(caller.party);
   called.suites = SuitesOf(called.party);
+  caller.pass_through = called.pass_through =
+      PassesThrough(caller.party, called.party);
   caller.contact = ContactUri(port_.ListenerOf(attempt.flow));
   caller.called = dialled.user;
   caller.calling = from.user;

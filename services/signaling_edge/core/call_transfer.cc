@@ -333,6 +333,7 @@ absl::Status CallControl::JoinCalls(Call& call, LegSide referrer,
     leg.party = of.party(side);
     leg.flow = of.flow(side);
     leg.suites = SuitesOf(leg.party);
+    leg.pass_through = PassesThrough(call.party(a), other->party(b));
     leg.contact = ContactUri(port_.ListenerOf(of.flow(side)));
     leg.called = row.called;
     leg.calling = row.calling;

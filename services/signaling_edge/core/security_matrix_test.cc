@@ -1,6 +1,7 @@
 // Security modes held by whole calls: every mode of caller and called, every
-// shape of offer and answer, in INVITE, late offer, re-INVITE and UPDATE. In
-// no combination does a key reach a leg without SRTP, and none is downgraded.
+// shape of offer and answer, in INVITE, late offer, re-INVITE, UPDATE, PRACK,
+// REFER, failover, takeover by Replaces and when a relay is lost. In no
+// combination does a key reach a leg without SRTP, and none is downgraded.
 #include <string>
 #include <tuple>
 
@@ -62,6 +63,12 @@ class Pair {
                             {.name = "tenants/t/routePatterns/t",
                              .pattern = "8.!",
                              .peer = "tenants/t/peers/third"}};
+    plan->trunk_security_profiles.resize(1);
+    plan->trunk_security_profiles[0].name = "tenants/t/trunkSecurityProfiles/x";
+    plan->trunk_security_profiles[0].accept_replaces = true;
+    for (PeerEntry& peer : plan->peers) {
+      peer.trunk_security_profile = plan->trunk_security_profiles[0].name;
+    }
     ResolveDefaults(*plan);
     edge_.Load(plan);
     if (caller != SecurityMode::kUnsecured) {
@@ -76,12 +83,13 @@ class Pair {
         SipMessage::Request(method, Cat("sip:", number, "@203.0.113.1"));
     m.Add(HeaderId::kVia,
           Cat("SIP/2.0/", caller_connection_ == 0 ? "UDP" : "TLS",
-              " 192.0.2.10:5060;branch=z9hG4bKm", method, cseq));
+              " 192.0.2.10:5060;branch=z9hG4bK", call_id, method, cseq));
     m.SetUint(HeaderId::kMaxForwards, 70);
-    m.Add(HeaderId::kFrom, "<sip:1@caller.d.test>;tag=c");
+    m.Add(HeaderId::kFrom, Cat("<sip:1@caller.d.test>;tag=", from_tag));
     m.Add(HeaderId::kTo,
           Cat("<sip:9555@203.0.113.1>", to_tag.empty() ? "" : ";tag=", to_tag));
-    m.Add(HeaderId::kCallId, "m");
+    m.Add(HeaderId::kCallId, call_id);
+    if (!replaces.empty()) m.Add(HeaderId::kReplaces, replaces);
     m.Add(HeaderId::kCseq, Cat(cseq, " ", method));
     m.Add(HeaderId::kContact, "<sip:1@192.0.2.10>");
     if (method == "INVITE" && reliable) m.Add(HeaderId::kSupported, "100rel");
@@ -158,6 +166,10 @@ class Pair {
   std::string tag_;
   bool reliable = false;
   int last_ = 0;
+  // Of what Send() sends.
+  std::string call_id = "m";
+  std::string from_tag = "c";
+  std::string replaces;
 
  private:
   static constexpr char kCaller[] = "192.0.2.10:5060";
@@ -416,6 +428,81 @@ TEST_P(SecurityMatrixTest, TransferAndFailover) {
     ASSERT_TRUE(again.has_value());
     EXPECT_EQ(again->message.method(), SipMethod::kInvite);
     EXPECT_FALSE(again->message.body().empty());
+  }
+}
+
+TEST_P(SecurityMatrixTest, TakeoverByReplaces) {
+  const auto [caller, called, offer, answer] = GetParam();
+  if (!Fits(caller, offer) || !Fits(called, answer)) return;
+  Pair pair(caller, called);
+  pair.Send("INVITE", 1, "", Describe(offer, 4000));
+  auto invite = pair.ToCalled();
+  ASSERT_TRUE(invite.has_value()) << pair.edge_.Refusals();
+  pair.edge_.Answer(*invite, 200, "b", Describe(answer, 6000));
+  EXPECT_EQ(pair.FinalToCaller(), 200);
+  pair.Send("ACK", 1, pair.tag_, "");
+  while (pair.ToCalled()) {
+  }
+  pair.replaces = Cat("m;to-tag=", pair.tag_, ";from-tag=c");
+  pair.from_tag = "d";
+  for (const bool fits : {false, true}) {
+    const Shape shape =
+        fits == (offer == Shape::kSrtp) ? Shape::kSrtp : Shape::kRtp;
+    pair.call_id = fits ? "m2" : "m1";
+    pair.Send("INVITE", 1, "", Describe(shape, 4100));
+    auto change = pair.ToCalled();
+    EXPECT_EQ(change.has_value(), fits) << pair.edge_.Refusals();
+    if (!fits) {
+      EXPECT_EQ(pair.FinalToCaller(), 488);
+      continue;
+    }
+    ASSERT_TRUE(change.has_value());
+    pair.edge_.Answer(*change, 200, "b", Describe(answer, 6000));
+    EXPECT_EQ(pair.FinalToCaller(), 200);
+    auto bye = pair.ToCaller();
+    ASSERT_TRUE(bye.has_value());
+    EXPECT_EQ(bye->message.method(), SipMethod::kBye);
+    EXPECT_EQ(bye->message.Value(HeaderId::kCallId), "m");
+  }
+  EXPECT_EQ(pair.edge_.core().calls().live(), 1u);
+}
+
+TEST_P(SecurityMatrixTest, AnotherRelay) {
+  const auto [caller, called, offer, answer] = GetParam();
+  if (!Fits(caller, offer) || !Fits(called, answer)) return;
+  for (const Shape again : {Shape::kRtp, Shape::kSrtp}) {
+    Pair pair(caller, called);
+    pair.Send("INVITE", 1, "", Describe(offer, 4000));
+    auto invite = pair.ToCalled();
+    ASSERT_TRUE(invite.has_value()) << pair.edge_.Refusals();
+    pair.edge_.Answer(*invite, 200, "b", Describe(answer, 6000));
+    EXPECT_EQ(pair.FinalToCaller(), 200);
+    pair.Send("ACK", 1, pair.tag_, "");
+    while (pair.ToCalled()) {
+    }
+    MediaEvent lost;
+    lost.kind = MediaEvent::Kind::kLost;
+    lost.relay = "relay1";
+    lost.session =
+        Cat("tenants/t/sessions/", pair.edge_.created.back().request);
+    pair.edge_.Perform(pair.edge_.core().OnMediaEvent(lost, pair.edge_.now()));
+    // The same protocols as before, towards either side.
+    const RelayLegs& legs = pair.edge_.created.back().legs;
+    EXPECT_EQ(legs[0].suite.has_value(), caller == SecurityMode::kSecured);
+    EXPECT_EQ(legs[1].suite.has_value(), called == SecurityMode::kSecured);
+    auto first = pair.ToCaller();  // its description is checked on the way
+    ASSERT_TRUE(first.has_value());
+    EXPECT_FALSE(first->message.body().empty());
+    pair.edge_.Answer(*first, 200, "", Describe(again, 4000));
+    if (!Fits(caller, again)) {
+      EXPECT_EQ(pair.edge_.core().calls().Find(1)->disposition,
+                CallDisposition::kRefused);
+      continue;
+    }
+    auto second = pair.ToCalled();
+    ASSERT_TRUE(second.has_value());
+    EXPECT_FALSE(second->message.body().empty());
+    EXPECT_EQ(pair.edge_.core().calls().live(), 1u);
   }
 }
 

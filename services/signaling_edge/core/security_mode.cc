@@ -97,6 +97,52 @@ absl::Status CheckSent(SecurityMode mode, bool is_tls,
   return absl::OkStatus();
 }
 
+absl::Status CheckPassed(SecurityMode mode, bool is_tls,
+                         const SdpSession& session) {
+  SP_RETURN_IF_ERROR(CheckTransport(mode, is_tls));
+  for (const SdpMedia& media : session.media) {
+    if (media.port == 0) continue;
+    const MediaProfile profile = ProfileOf(media.protocol);
+    if (mode != SecurityMode::kSecured) {
+      if (profile == MediaProfile::kSdesSrtp ||
+          profile == MediaProfile::kDtlsSrtp) {
+        return MakeError(absl::StatusCode::kFailedPrecondition,
+                         "SECURITY_MODE_SRTP_NOT_ALLOWED",
+                         "SRTP on a dial plan whose media is RTP");
+      }
+      continue;
+    }
+    const SdpAttribute* const crypto = media.Find("crypto");
+    const bool keyed = profile == MediaProfile::kSdesSrtp
+                           ? crypto != nullptr && crypto->value.has_value() &&
+                                 ParseSdesCrypto(*crypto->value).ok()
+                           : profile == MediaProfile::kDtlsSrtp &&
+                                 (media.Find("fingerprint") != nullptr ||
+                                  session.Find("fingerprint") != nullptr);
+    if (!keyed) {
+      return SrtpRequired("media without SRTP on a secured dial plan");
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string WithoutKeying(std::string_view sdp) {
+  std::string out;
+  while (!sdp.empty()) {
+    size_t end = sdp.find('\n');
+    end = end == std::string_view::npos ? sdp.size() : end + 1;
+    const std::string_view line = sdp.substr(0, end);
+    sdp.remove_prefix(end);
+    bool keying = line.starts_with("k=");
+    for (const std::string_view name :
+         {"a=crypto:", "a=key-mgmt:", "a=fingerprint:", "a=setup:"}) {
+      keying |= line.starts_with(name);
+    }
+    if (!keying) out.append(line);
+  }
+  return out;
+}
+
 std::string_view SecurityModeName(SecurityMode mode) {
   switch (mode) {
     case SecurityMode::kUnsecured:

@@ -10,6 +10,7 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SECURITY_MODE_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SECURITY_MODE_H_
 
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -45,6 +46,16 @@ absl::Status CheckReceived(SecurityMode mode, bool is_tls,
 // is a bug of ours (kInternal, SECURITY_MODE_VIOLATION) and nothing is sent.
 absl::Status CheckSent(SecurityMode mode, bool is_tls,
                        const SdpSession& session);
+
+// Of a description that goes from end to end, without a relay: as
+// CheckReceived(), but DTLS-SRTP with a fingerprint is SRTP too (RFC 5763), and
+// lines other than RTP may pass where media is not protected.
+absl::Status CheckPassed(SecurityMode mode, bool is_tls,
+                         const SdpSession& session);
+
+// `sdp` without what would key SRTP: a=crypto, k=, a=key-mgmt, a=fingerprint,
+// a=setup. For legs whose media is not protected.
+std::string WithoutKeying(std::string_view sdp);
 
 std::string_view SecurityModeName(SecurityMode mode);
 

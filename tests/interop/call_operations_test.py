@@ -11,7 +11,7 @@ sys.path.insert(0, os.getcwd())
 
 from tests.harness.case import main  # noqa: E402
 from tests.harness.sipp import (  # noqa: E402
-    BYE, CALLER_BEGINS, SDP, SippCase, ereg, recv, response)
+    BYE, CALLER_BEGINS, PLAN, SDP, SippCase, ereg, recv, response)
 
 
 class CallOperationsTest(SippCase):
@@ -54,6 +54,26 @@ class CallOperationsTest(SippCase):
         self.cluster.cli('end-call', name, '--cause', '41')
         self.finish(caller, called)
         self.ended('ENDED_BY_OPERATOR')
+
+    def media_mode(self, mode):
+        manifest = self.cluster.path('conf', 'mode.yaml')
+        with open(manifest, 'w', encoding='utf-8') as f:
+            f.write(PLAN.format(network=self.cluster.network).split('---')[0].rstrip()
+                    + f'\n  media_mode: {mode}\n')
+        self.cluster.cli('apply', '-f', manifest)
+        self.demo.wait_snapshot()
+
+    def test_media_goes_from_end_to_end_where_the_plan_says_so(self):
+        self.media_mode('MEDIA_MODE_PASS_THROUGH')
+        self.addCleanup(self.media_mode, 'MEDIA_MODE_ANCHORED')
+        theirs = ('<action><ereg regexp="c=IN IP4 {0}.*m=audio 6000" search_in="body"'
+                  ' check_it="true" assign_to="1"/></action>')
+        called = self.called(
+            recv('INVITE', theirs.format(f'{self.cluster.network}.21')),
+            response(200, body=SDP), recv('ACK'), recv('BYE'), response(200, tag=''))
+        caller = self.caller('8123', CALLER_BEGINS, '<pause milliseconds="1500"/>', BYE)
+        self.assertNotIn('mediaSession', self.answered())
+        self.finish(caller, called)
 
     def refused_by(self, alert, source, *arguments):
         """What `openssl s_client` with these arguments leaves in the list of refusals."""

@@ -129,9 +129,9 @@ class RegistryClientTest : public testing::Test {
                                       std::string expected, uint64_t generation,
                                       std::vector<Binding> bindings) {
     std::optional<absl::StatusOr<RegistryReply>> out;
-    client.Store(
-        {1, kAlice, std::move(expected), generation, std::move(bindings)},
-        [&out](auto reply) { out = std::move(reply); });
+    client.Store({1, kAlice, std::move(expected), /*epoch=*/0, generation,
+                  std::move(bindings)},
+                 [&out](auto reply) { out = std::move(reply); });
     EXPECT_TRUE(Until([&] { return out.has_value(); }));
     return *std::move(out);
   }

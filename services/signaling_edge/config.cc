@@ -20,6 +20,7 @@
 #include "services/common/status/status_macros.h"
 #include "services/common/tls/peer_certificate.h"
 #include "services/common/tls/tls_context.h"
+#include "services/signaling_edge/cluster_config.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_uri.h"
 #include "services/signaling_edge/core/source_prefix.h"
@@ -298,6 +299,7 @@ void ValidateConfig(const pb::SignalingEdgeConfig& config,
                   "must be an IP address or a prefix such as 10.0.0.0/8");
     }
   }
+  CheckCluster(config, faults);
   CheckNotDone(config, faults);
   CheckRegistry(config, faults);
 }

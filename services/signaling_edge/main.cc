@@ -1,10 +1,8 @@
 // signaling_edge: SIP at the door, over UDP, TCP and TLS.
 
-#include <pthread.h>
-
 #include <atomic>
 #include <memory>
-#include <thread>
+#include <optional>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -13,18 +11,19 @@
 #include "services/common/config/config_faults.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/crypto/digest.h"
-#include "services/common/net/event_loop.h"
 #include "services/common/random/system_random.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
 #include "services/common/service/service_main.h"
 #include "services/common/status/status_macros.h"
+#include "services/signaling_edge/cluster_config.h"
 #include "services/signaling_edge/config.h"
 #include "services/signaling_edge/io/call_record_file.h"
 #include "services/signaling_edge/io/config_feed.h"
 #include "services/signaling_edge/io/credential_client.h"
 #include "services/signaling_edge/io/edge_loop.h"
 #include "services/signaling_edge/io/edge_reporter.h"
+#include "services/signaling_edge/io/loop_set.h"
 #include "services/signaling_edge/io/media_client.h"
 #include "services/signaling_edge/io/metrics_table.h"
 #include "services/signaling_edge/rpc/edge_proto.h"
@@ -48,9 +47,7 @@ class Running final : public RunningService {
   }
 
   ~Running() override {
-    if (!thread_.joinable()) return;
-    events_->Stop();
-    thread_.join();
+    if (loops_ != nullptr) loops_->Stop();
   }
 
   void Drain() override {
@@ -69,8 +66,8 @@ class Running final : public RunningService {
 
  private:
   absl::Status Build(const Config& config, ServiceRuntime& runtime) {
-    SP_ASSIGN_OR_RETURN(events_, EventLoop::Create());
-    const EdgeOptions core = CoreOptionsOf(config);
+    EdgeOptions core = CoreOptionsOf(config);
+    SP_ASSIGN_OR_RETURN(core.token_keys, TokenKeysOf(config, random_));
     SP_ASSIGN_OR_RETURN(MediaClient::Options media,
                         MediaOptionsOf(config, runtime.instance()));
     SP_ASSIGN_OR_RETURN(AccessPolicy policy,
@@ -102,7 +99,15 @@ class Running final : public RunningService {
     loop.on_media_deleted = [this](uint64_t call) {
       reporter_->OnMediaDeleted(call);
     };
-    SP_ASSIGN_OR_RETURN(edge_, EdgeLoop::Create(*events_, loop, random_));
+    SP_ASSIGN_OR_RETURN(std::optional<ClusterHub::Options> cluster,
+                        ClusterOptionsOf(config));
+    SP_ASSIGN_OR_RETURN(
+        loops_,
+        LoopSet::Create({.each = std::move(loop),
+                         .edge_id = EdgeIdOf(config, runtime.instance()),
+                         .cluster = std::move(cluster)},
+                        random_));
+    edge_ = &loops_->first();
     media_->Watch([this](MediaEvent event) {
       edge_->PostOwn([event = std::move(event)](EdgeLoop& edge) {
         edge.Do(edge.core().OnMediaEvent(event, edge.now()));
@@ -135,10 +140,10 @@ class Running final : public RunningService {
     for (const auto& [name, port] : edge_->listeners().Ports()) {
       runtime.AddPort(name, port);
     }
-    thread_ = std::thread([this] {
-      pthread_setname_np(pthread_self(), "edge_loop");
-      events_->Run();
-    });
+    if (const ClusterHub* hub = loops_->cluster()) {
+      runtime.AddPort("cluster", hub->port());
+    }
+    loops_->Start();
     return runtime.StartGrpc(*policy_, {service_.get()});
   }
 
@@ -146,15 +151,14 @@ class Running final : public RunningService {
   std::atomic<bool> drained_ = false;
   std::unique_ptr<AccessPolicy> policy_;
   std::unique_ptr<CallRecordFile> file_;
-  std::unique_ptr<EventLoop> events_;
-  std::unique_ptr<EdgeLoop> edge_;
+  std::unique_ptr<LoopSet> loops_;
+  EdgeLoop* edge_ = nullptr;  // of loops_
   // Their callbacks post to edge_.
   std::unique_ptr<MediaClient> media_;
   std::unique_ptr<CredentialClient> credentials_;
   std::unique_ptr<EdgeReporter> reporter_;
   std::unique_ptr<ConfigFeed> feed_;
   std::unique_ptr<SignalingEdgeService> service_;
-  std::thread thread_;
 };
 
 }  // namespace

@@ -32,7 +32,8 @@ Call::Call(uint64_t id, LegSetup caller, LegSetup called, const Timers& timers,
       random_(random),
       called_(std::move(called)),
       called_call_id_(Cat(HexOf(random.NextU64()), HexOf(random.NextU64()))),
-      called_tag_(HexOf(random.NextU64())),
+      caller_tag_(caller.tag),
+      called_tag_(called_.tag),
       media_({caller.party.mode, caller.flow.is_tls(), caller.suites,
               caller.pass_through && called_.pass_through},
              {called_.party.mode, called_.flow.is_tls(), called_.suites,
@@ -127,8 +128,8 @@ CallActions Call::Start(const SipMessage& invite, TransactionId transaction,
                         NamesToken(invite, HeaderId::kSupported, k100rel);
   leg(LegSide::kA).allows_update =
       NamesToken(invite, HeaderId::kAllow, "UPDATE");
-  auto dialog = Dialog::AsCallee(invite, HexOf(random_.NextU64()),
-                                 leg(LegSide::kA).flow.is_tls());
+  auto dialog =
+      Dialog::AsCallee(invite, caller_tag_, leg(LegSide::kA).flow.is_tls());
   SetState(CallState::kProceeding);
   if (!dialog.ok()) {
     RefuseExchange(dialog.status(), LegSide::kA, now);

@@ -102,6 +102,7 @@ class Call {
     SuiteList suites;
     bool pass_through = false;  // see CallMedia::LegPolicy
     std::string contact;        // our URI on that leg
+    std::string tag;            // ours on that leg, if a dialog begins here
     std::string called;         // numbers as this leg has them, for the record
     std::string calling;
     // Of the called leg only.
@@ -369,6 +370,7 @@ class Call {
   std::array<Leg, 2> legs_;
   const LegSetup called_;
   std::string called_call_id_;
+  std::string caller_tag_;
   std::string called_tag_;
   CallMedia media_;
   bool media_busy_ = false;

@@ -81,6 +81,8 @@ class CallPort {
   // OnLookedUp follows. False: they are.
   virtual bool LookUp(const std::string& user, uint64_t attempt,
                       MonoTime now) = 0;
+  // A fresh tag for a dialog of ours.
+  virtual std::string NewTag() = 0;
   // Our names on a flow.
   virtual const EdgeListener& ListenerOf(const Flow& flow) const = 0;
   virtual void Perform(EdgeAction action) = 0;

@@ -208,7 +208,7 @@ void CallControl::Proceed(Attempt& attempt, MonoTime now) {
           *attempt.resolution.message_waiting, attempt.query.calling, now);
       if (attempt.refusal.ok()) {
         attempt.failure = MakeResponse(attempt.invite, 480, ReasonPhrase(480),
-                                       HexOf(random_.NextU64()));
+                                       port_.NewTag());
         attempt.failure->Add(HeaderId::kReason,
                              "Q.850;cause=16;text=\"Normal call clearing\"");
       }
@@ -422,6 +422,8 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   caller.pass_through = called.pass_through =
       PassesThrough(caller.party, called.party);
   caller.contact = ContactUri(port_.ListenerOf(attempt.flow));
+  caller.tag = port_.NewTag();
+  called.tag = port_.NewTag();
   caller.called = dialled.user;
   caller.calling = from.user;
   called.contact = ContactUri(port_.ListenerOf(called.flow));

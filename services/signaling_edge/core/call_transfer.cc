@@ -85,7 +85,7 @@ void CallControl::OnRefer(const SipMessage& request, TransactionId transaction,
   const SipStatus answer = SipStatusOf(status);
   const int code = status.ok() ? 202 : answer.code;
   SipMessage response =
-      MakeResponse(request, code, ReasonPhrase(code), HexOf(random_.NextU64()));
+      MakeResponse(request, code, ReasonPhrase(code), port_.NewTag());
   if (status.ok()) {
     response.Add(HeaderId::kContact,
                  Cat("<", ContactUri(port_.ListenerOf(flow)), ">"));
@@ -95,8 +95,7 @@ void CallControl::OnRefer(const SipMessage& request, TransactionId transaction,
     status = StartTransfer(*call, side, request, /*quiet=*/true, now);
     if (!status.ok()) {
       const SipStatus why = SipStatusOf(status);
-      response =
-          MakeResponse(request, why.code, why.phrase, HexOf(random_.NextU64()));
+      response = MakeResponse(request, why.code, why.phrase, port_.NewTag());
     }
   }
   port_.Respond(transaction, std::move(response), now);

@@ -34,14 +34,36 @@ Connection& ConnectionTable::Add(SocketAddress remote, bool incoming,
   return added;
 }
 
+RemoteFlow ConnectionTable::KeyOf(const RemoteFlow& flow) {
+  if (flow.connection == 0) return flow;
+  return {.node = flow.node, .connection = flow.connection};
+}
+
+Connection& ConnectionTable::AddMirror(const RemoteFlow& of,
+                                       const ParsePolicy& policy) {
+  Connection& mirror = Add(of.remote, false, policy);
+  mirror.transport = of.transport;
+  mirror.held_by = of;
+  mirrors_[KeyOf(of)] = mirror.id;
+  return mirror;
+}
+
+Connection* ConnectionTable::MirrorOf(const RemoteFlow& of) {
+  const auto it = mirrors_.find(KeyOf(of));
+  return it == mirrors_.end() ? nullptr : Find(it->second);
+}
+
 void ConnectionTable::Remove(ConnectionId id) {
   const auto it = connections_.find(id);
   if (it == connections_.end()) return;
   const Connection& connection = *it->second;
-  const auto source = by_source_.find(SourceOf(connection.remote));
-  if (connection.incoming && source != by_source_.end() &&
-      --source->second == 0) {
-    by_source_.erase(source);
+  if (connection.held_by.has_value()) {
+    mirrors_.erase(KeyOf(*connection.held_by));
+  } else if (connection.incoming) {
+    const auto source = by_source_.find(SourceOf(connection.remote));
+    if (source != by_source_.end() && --source->second == 0) {
+      by_source_.erase(source);
+    }
   }
   if (const auto peer = dialled_.find(connection.dialled);
       peer != dialled_.end() && peer->second == id) {
@@ -78,14 +100,20 @@ size_t ConnectionTable::CountFrom(const SocketAddress& remote) const {
 
 std::vector<const Connection*> ConnectionTable::All() const {
   std::vector<const Connection*> all;
-  all.reserve(connections_.size());
+  all.reserve(size());
   for (const auto& [id, connection] : connections_) {
-    all.push_back(connection.get());
+    if (!connection->held_by.has_value()) all.push_back(connection.get());
   }
   std::sort(
       all.begin(), all.end(),
       [](const Connection* a, const Connection* b) { return a->id < b->id; });
   return all;
+}
+
+std::vector<const Connection*> ConnectionTable::Mirrors() const {
+  std::vector<const Connection*> out;
+  for (const auto& [key, id] : mirrors_) out.push_back(Find(id));
+  return out;
 }
 
 }  // namespace sallyport::signaling_edge

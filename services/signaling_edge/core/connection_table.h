@@ -13,28 +13,16 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
-#include "services/common/crypto/x509_name.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/flow.h"
 #include "services/signaling_edge/core/peer_identity.h"
+#include "services/signaling_edge/core/remote_flow.h"
 #include "services/signaling_edge/core/sip_framer.h"
+#include "services/signaling_edge/core/tls_facts.h"
 #include "services/signaling_edge/core/transaction_table.h"
 
 namespace sallyport::signaling_edge {
-
-// What io knows of a TLS connection once its handshake is over, or failed.
-struct TlsFacts {
-  std::string version;  // "TLSv1.3"
-  std::string cipher;   // IANA name
-  std::string server_name;
-  bool resumed = false;
-  std::optional<CertificateInfo> certificate;  // of the peer, if it has one
-  TrustedFor trusted;                          // what its chain is good for
-  std::string trust_store;                     // which holds its anchor
-  std::string alert;        // the fatal one that ended it: "unknown_ca"
-  bool alert_sent = false;  // by us; else received
-};
 
 struct Connection {
   enum class State { kConnecting, kOpen };
@@ -50,6 +38,11 @@ struct Connection {
   // The peer that was dialled; empty on incoming ones.
   std::string dialled;
   std::vector<SocketAddress> addresses;  // still to be tried
+  // A mirror: another loop or edge holds it, and what is sent by it goes there.
+  std::optional<RemoteFlow> held_by;
+  bool told = false;  // of a mirror: its holder has said whose it is
+  // Who has a mirror of this one.
+  absl::flat_hash_set<NodeId> mirrored_at;
   uint64_t check = 0;  // the check that it was opened for; 0: none
   std::optional<TlsFacts> tls;
   std::optional<ConnectionIdentity> identity;
@@ -74,12 +67,17 @@ struct Connection {
   }
 };
 
-// Ids start at 1 and never come again. Thread-compatible.
+// Ids follow on `last_id` and never come again. Thread-compatible.
 class ConnectionTable {
  public:
+  explicit ConnectionTable(ConnectionId last_id = 0) : last_id_(last_id) {}
+
   // Outgoing ones do not count for CountFrom().
   Connection& Add(SocketAddress remote, bool incoming,
                   const ParsePolicy& policy);
+  // Counts for neither CountFrom() nor size().
+  Connection& AddMirror(const RemoteFlow& of, const ParsePolicy& policy);
+  Connection* MirrorOf(const RemoteFlow& of);  // nullptr: none
   void Remove(ConnectionId id);
 
   // nullptr when it is gone. A pointer lives until Remove().
@@ -90,14 +88,20 @@ class ConnectionTable {
   Connection* DialledTo(std::string_view peer);
   void NoteDialled(Connection& connection, std::string_view peer);
 
-  size_t size() const { return connections_.size(); }
+  size_t size() const { return connections_.size() - mirrors_.size(); }
+  size_t mirrors() const { return mirrors_.size(); }
   // Incoming ones from one source: an IPv4 address or an IPv6 /64.
   size_t CountFrom(const SocketAddress& remote) const;
-  std::vector<const Connection*> All() const;  // by id
+  std::vector<const Connection*> All() const;  // by id, without mirrors
+  std::vector<const Connection*> Mirrors() const;
 
  private:
-  ConnectionId last_id_ = 0;
+  // What names the flow: of a connection its number alone.
+  static RemoteFlow KeyOf(const RemoteFlow& flow);
+
+  ConnectionId last_id_;
   absl::flat_hash_map<ConnectionId, std::unique_ptr<Connection>> connections_;
+  absl::flat_hash_map<RemoteFlow, ConnectionId> mirrors_;
   absl::flat_hash_map<std::string, ConnectionId> dialled_;
   absl::flat_hash_map<SocketAddress, size_t> by_source_;
 };

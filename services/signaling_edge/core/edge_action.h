@@ -11,6 +11,7 @@
 
 #include "services/common/net/socket_address.h"
 #include "services/signaling_edge/core/binding.h"
+#include "services/signaling_edge/core/cluster_message.h"
 #include "services/signaling_edge/core/edge_event.h"
 #include "services/signaling_edge/core/flow.h"
 #include "services/signaling_edge/core/media_session.h"
@@ -106,12 +107,17 @@ struct RegistryReply {
   uint64_t generation = 0;
   std::vector<Binding> bindings;  // unless `stored`
 };
+// To another loop or edge; its `from` is this one. Answered by OnHandOverFailed
+// when it could not even be queued.
+struct HandOver {
+  ClusterMessage message;
+};
 
 using EdgeAction =
     std::variant<SendDatagram, SendBytes, Connect, CloseConnection, ResolveHost,
                  CreateMediaSession, UpdateMediaSession, DeleteMediaSession,
                  IssueCredentials, FetchBindings, StoreBindings, PeerChecked,
-                 Report>;
+                 HandOver, Report>;
 using EdgeActions = std::vector<EdgeAction>;
 
 }  // namespace sallyport::signaling_edge

@@ -22,12 +22,12 @@
 namespace sallyport::signaling_edge {
 namespace {
 
-// A scope that is no resource's (TransactionTable).
-constexpr PeerScope kConnectionScope = PeerScope{1} << 62;
-
 absl::Status Denied(std::string_view reason, std::string_view what) {
   return MakeError(absl::StatusCode::kPermissionDenied, reason, what);
 }
+
+// A mirror that no call uses.
+constexpr absl::Duration kMirrorIdle = absl::Minutes(2);
 
 // Nothing was refused where nobody listens.
 bool IsConnectFailure(std::string_view reason) {
@@ -51,7 +51,7 @@ ConnectionId EdgeCore::OnAccepted(ListenerId listener,
   Connection& connection = connections_.Add(remote, true, options_.parse);
   connection.transport = entry.transport;
   connection.listener = listener;
-  connection.scope = kConnectionScope | connection.id;
+  connection.scope = ConnectionScope(connection.id);
   connection.created = connection.last_activity = now;
   connection_deadlines_.Set(connection.id, now + options_.handshake_timeout);
   return connection.id;
@@ -278,7 +278,7 @@ EdgeActions EdgeCore::OnData(ConnectionId id, std::string_view octets,
     } else if ((*frame)->kind == SipFrame::Kind::kMessage) {
       ++connection->messages_received;
       const std::string text((*frame)->text);
-      OnText(connection->flow(), text, now);
+      OnText(connection->flow(), text, now, {});
     }
   }
   if ((connection = connections_.Find(id)) != nullptr) {
@@ -348,11 +348,13 @@ void EdgeCore::Drop(ConnectionId id, bool tell_io, std::string_view reason,
   event.reason = reason;
   event.summary = "a connection was closed";
   event.resource = ProvenResource(connection->flow());
+  const bool mirror = connection->held_by.has_value();
   const bool was_open = connection->state == Connection::State::kOpen;
+  TellMirrors(*connection);
   connection_deadlines_.Erase(id);
   connections_.Remove(id);
-  if (tell_io) Perform(CloseConnection{id});
-  if (was_open) Perform(Report{std::move(event)});
+  if (tell_io && !mirror) Perform(CloseConnection{id});
+  if (was_open && !mirror) Perform(Report{std::move(event)});
   ReportChanges(registrar_.OnConnectionClosed(id), now);
   for (const TransactionId transaction : transactions) {
     const TransactionActions actions =
@@ -368,6 +370,11 @@ void EdgeCore::NoteProved(const Flow& flow) {
 }
 
 void EdgeCore::RearmConnection(Connection& connection) {
+  if (connection.held_by.has_value()) {
+    connection_deadlines_.Set(connection.id,
+                              connection.last_activity + kMirrorIdle);
+    return;
+  }
   const bool proven =
       connection.identity.has_value() || !connection.incoming ||
       connection.proved ||

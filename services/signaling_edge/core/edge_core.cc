@@ -20,12 +20,22 @@ absl::Status Denied(std::string_view reason, std::string_view what) {
   return MakeError(absl::StatusCode::kPermissionDenied, reason, what);
 }
 
+// Our Contact says to its own kind which loop of which edge it is.
+EdgeOptions WithTokens(EdgeOptions options, RandomSource& random) {
+  if (options.token_keys == nullptr) return options;
+  for (EdgeListener& listener : options.listeners) {
+    listener.user = MintToken(*options.token_keys, options.node, random);
+  }
+  return options;
+}
+
 }  // namespace
 
 EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
-    : options_(std::move(options)),
+    : options_(WithTokens(std::move(options), random)),
       random_(random),
       scope_key_(random.NextU64()),
+      connections_(options_.last_connection),
       transactions_(TransactionTable::Options{
           .timers = options_.sip,
           .max_transactions = options_.max_transactions}),
@@ -68,6 +78,12 @@ void EdgeCore::Perform(EdgeAction action) {
 }
 
 std::string EdgeCore::NewToken() {
+  return options_.token_keys == nullptr
+             ? PlainTag()
+             : MintToken(*options_.token_keys, options_.node, random_);
+}
+
+std::string EdgeCore::PlainTag() {
   std::array<uint8_t, 10> bytes;
   random_.Fill(absl::MakeSpan(bytes));
   return HexEncode(bytes);
@@ -95,7 +111,7 @@ EdgeActions EdgeCore::OnDatagram(ListenerId listener, const SocketAddress& from,
   if (IsStun(octets)) {
     OnStun(flow, octets, now);
   } else {
-    OnText(flow, octets, now);
+    OnText(flow, octets, now, {});
   }
   return Finish(now);
 }
@@ -142,7 +158,11 @@ EdgeActions EdgeCore::OnSnapshot(std::shared_ptr<const Resolver> plan,
                       [this](std::string_view peer, std::string_view server) {
                         return monitor_.Watches(peer, server);
                       });
-  for (const Connection* known : connections_.All()) {
+  std::vector<const Connection*> judged = connections_.All();
+  for (const Connection* mirror : connections_.Mirrors()) {
+    if (mirror->told) judged.push_back(mirror);
+  }
+  for (const Connection* known : judged) {
     Connection& connection = *connections_.Find(known->id);
     if (connection.state != Connection::State::kOpen) continue;
     const std::string before(ProvenResource(connection.flow()));
@@ -222,7 +242,7 @@ MonoTime EdgeCore::deadline() const {
   return std::min({transactions_.deadline(), calls_.deadline(), mwi_.deadline(),
                    registrar_.deadline(), checks_.deadline(),
                    monitor_.deadline(), sccp_deadlines_.next(),
-                   connection_deadlines_.next()});
+                   connection_deadlines_.next(), ask_deadlines_.next()});
 }
 
 EdgeActions EdgeCore::OnDeadline(MonoTime now) {
@@ -234,6 +254,7 @@ EdgeActions EdgeCore::OnDeadline(MonoTime now) {
       DoServer(outcome.id, outcome.actions, now);
     }
   }
+  OnAskDeadlines(now);
   calls_.OnDeadline(now);
   mwi_.OnDeadline(now);
   checks_.OnDeadline(now);

@@ -22,6 +22,7 @@
 #include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/admission.h"
 #include "services/signaling_edge/core/call_control.h"
+#include "services/signaling_edge/core/cluster_message.h"
 #include "services/signaling_edge/core/connection_table.h"
 #include "services/signaling_edge/core/digest_auth.h"
 #include "services/signaling_edge/core/edge_action.h"
@@ -34,6 +35,7 @@
 #include "services/signaling_edge/core/peer_health.h"
 #include "services/signaling_edge/core/registrar.h"
 #include "services/signaling_edge/core/registration_desk.h"
+#include "services/signaling_edge/core/remote_flow.h"
 #include "services/signaling_edge/core/request_auth.h"
 #include "services/signaling_edge/core/sccp_ports.h"
 #include "services/signaling_edge/core/sccp_session.h"
@@ -58,9 +60,11 @@ class EdgeCore final : private CallPort,
     uint64_t unmatched_responses = 0;
     uint64_t rate_limited = 0;
     uint64_t challenges = 0;
-    uint64_t registrations = 0;                           // contacts ever added
-    uint64_t calls = 0;                                   // ever begun
-    uint64_t connections = 0;                             // ever opened
+    uint64_t registrations = 0;  // contacts ever added
+    uint64_t calls = 0;          // ever begun
+    uint64_t connections = 0;    // ever opened
+    uint64_t handed_over = 0;    // messages, to their owner
+    uint64_t taken_over = 0;     // messages, from where they had landed
     absl::flat_hash_map<std::string, uint64_t> refusals;  // by reason
   };
 
@@ -129,6 +133,17 @@ class EdgeCore final : private CallPort,
   absl::StatusOr<EdgeActions> OnCheckPeer(const PeerCheckRequest& request,
                                           MonoTime now);
 
+  // From another loop or edge that has proven to be one.
+  EdgeActions OnClusterMessage(const ClusterMessage& message, MonoTime now);
+  // A HandOver found no room.
+  EdgeActions OnHandOverFailed(const ClusterMessage& message, MonoTime now);
+  // All edges of the cluster, this one included.
+  EdgeActions OnEdges(const std::vector<EdgePresence>& edges, MonoTime now);
+  // What a flow is to others, and what one of others' is here: UNAVAILABLE,
+  // CONNECTION_LOST, when it is gone.
+  RemoteFlow Export(const Flow& flow) const;
+  absl::StatusOr<Flow> Import(const RemoteFlow& flow, MonoTime now);
+
   EdgeActions OnDeadline(MonoTime now);
   MonoTime deadline() const;
 
@@ -160,6 +175,25 @@ class EdgeCore final : private CallPort,
     Flow flow;
     SocketAddress reply_to;  // UDP
     LegTraceId trace = 0;    // where it is kept for operators
+  };
+  // How a message came: by another node, which held it to be ours, and perhaps
+  // only asks.
+  struct Arrival {
+    bool handed = false;
+    uint64_t ask = 0;
+    NodeId from;
+  };
+  struct EdgeState {
+    bool up = false;
+    bool was_up = false;
+    uint32_t loops = 0;
+    MonoTime lost;
+  };
+  // A CANCEL that others are asked about.
+  struct Ask {
+    Flow flow;
+    SipMessage cancel;
+    size_t open = 0;
   };
   struct ClientSide {
     CallLeg owner;
@@ -225,8 +259,10 @@ class EdgeCore final : private CallPort,
   // The checks that are due by themselves.
   void StartDueChecks(MonoTime now);
 
-  void OnText(const Flow& flow, std::string_view text, MonoTime now);
-  void OnRequest(const Flow& flow, SipMessage request, MonoTime now);
+  void OnText(const Flow& flow, std::string_view text, MonoTime now,
+              const Arrival& arrival);
+  void OnRequest(const Flow& flow, SipMessage request, MonoTime now,
+                 const Arrival& arrival);
   void OnNewRequest(const Flow& flow, const SipMessage& request,
                     TransactionId transaction, MonoTime now);
   void OnRegister(const Flow& flow, const SipMessage& request,
@@ -239,7 +275,32 @@ class EdgeCore final : private CallPort,
   // The party, or nothing when the request was answered here.
   std::optional<Party> Prove(const Flow& flow, const SipMessage& request,
                              TransactionId transaction, MonoTime now);
-  void OnResponse(const Flow& flow, const SipMessage& response, MonoTime now);
+  // False when it matches nothing.
+  bool OnResponse(const Flow& flow, const SipMessage& response, MonoTime now);
+
+  // Of messages that are another's: true when nothing is left to be done.
+  std::optional<NodeId> OwnerOf(const SipMessage& request) const;
+  bool HandOverRequest(const Flow& flow, const SipMessage& request,
+                       std::string_view text, MonoTime now);
+  bool HandOverResponse(const Flow& flow, const SipMessage& response,
+                        std::string_view text);
+  // Whether any other may have the INVITE of a CANCEL: it will be answered.
+  bool AskOthers(const Flow& flow, const SipMessage& cancel, MonoTime now);
+  void OnNotMine(uint64_t ask);
+  void OnAskDeadlines(MonoTime now);
+  const EdgeState* Reachable(const NodeId& node) const;  // nullptr: it is not
+  ClusterMessage MessageFor(const NodeId& to, const Flow& flow,
+                            std::string_view text);
+  void OnHanded(const ClusterMessage& message, MonoTime now);
+  void OnSendFor(const ClusterMessage& message);
+  std::optional<ListenerId> ListenerAt(SipTransport transport,
+                                       uint32_t logical_port) const;
+  // Found or made; nullptr when there is no room or no such listener.
+  Connection* MirrorOf(const RemoteFlow& of, MonoTime now);
+  void SendByMirror(Connection& mirror, const SocketAddress& to,
+                    std::string bytes);
+  void TellMirrors(const Connection& gone);
+  void SendClosed(const NodeId& to, const RemoteFlow& flow);
   void Refuse(const Flow& flow, const SipMessage& request,
               TransactionId transaction, const absl::Status& status,
               RefusalKind kind, MonoTime now);
@@ -253,7 +314,8 @@ class EdgeCore final : private CallPort,
   // a minute a place that a peer needs.
   void RespondUnproven(TransactionId transaction, SipMessage response,
                        MonoTime now);
-  void RespondStateless(const Flow& flow, const SipMessage& request, int code);
+  void RespondStateless(const Flow& flow, const SipMessage& request, int code,
+                        int retry_after = 0);
 
   void Transmit(const Flow& flow, std::string bytes);
   void TransmitTo(const ServerSide& side, std::string bytes);
@@ -325,7 +387,12 @@ class EdgeCore final : private CallPort,
   PeerScope ScopeOf(const Flow& flow) const;
   PeerScope ScopeOfResource(std::string_view resource);
   std::string_view ProvenResource(const Flow& flow) const;
+  // For branches of ours and tags of dialogs: it names this loop.
   std::string NewToken();
+  std::string NewTag() override { return NewToken(); }
+  std::string PlainTag();
+  PeerScope AddressScope(const SocketAddress& remote) const;
+  static PeerScope ConnectionScope(ConnectionId id);
   std::string StatelessTag(const SipMessage& request) const;
 
   const EdgeOptions options_;
@@ -385,6 +452,10 @@ class EdgeCore final : private CallPort,
   DeadlineQueue<ConnectionId> sccp_deadlines_;
   // SIP messages to user agents of ports, that are still to be told.
   std::deque<SccpText> sccp_texts_;
+  absl::flat_hash_map<uint64_t, EdgeState> edges_;
+  uint64_t last_ask_ = 0;
+  absl::flat_hash_map<uint64_t, Ask> asks_;
+  DeadlineQueue<uint64_t> ask_deadlines_;
   Stats stats_;
   EdgeActions actions_;
 };

@@ -466,6 +466,8 @@ void EdgeHarness::Perform(EdgeActions actions) {
       credentials.push_back(*issue);
     } else if (auto* check = std::get_if<PeerChecked>(&action)) {
       checked.push_back(check->result);
+    } else if (auto* over = std::get_if<HandOver>(&action)) {
+      handed_over.push_back(std::move(over->message));
     } else if (auto* report = std::get_if<Report>(&action)) {
       events.push_back(report->event);
     }

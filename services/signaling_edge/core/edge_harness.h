@@ -109,6 +109,7 @@ class EdgeHarness {
   std::vector<IssueCredentials> credentials;
   std::vector<std::string> stun;             // answers to keep-alives
   std::map<ConnectionId, std::string> sccp;  // octets to voicemail ports
+  std::vector<ClusterMessage> handed_over;
 
   void Perform(EdgeActions actions);
   void AnswerMedia();  // what waited while relay_answers was false

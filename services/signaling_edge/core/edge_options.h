@@ -4,12 +4,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/call_ladder.h"
+#include "services/signaling_edge/core/dialog_token.h"
+#include "services/signaling_edge/core/flow.h"
 #include "services/signaling_edge/core/parse_policy.h"
 #include "services/signaling_edge/core/remote_flow.h"
 #include "services/signaling_edge/core/session_timer.h"
@@ -26,6 +29,7 @@ struct EdgeListener {
   uint16_t port = 0;          // likewise
   uint32_t logical_port = 0;  // by which peers know it (incoming_port)
   bool sccp = false;          // voicemail ports connect here, not SIP
+  std::string user = "edge";  // of our Contact: a token of its owner
 };
 
 struct EdgeOptions {
@@ -34,6 +38,11 @@ struct EdgeOptions {
   MonoTime wall_time_at;
   std::vector<EdgeListener> listeners;
   std::string server_header;  // empty: none is sent
+  // Which loop of which edge this is, and the keys of what says so to others.
+  // No keys: this loop is alone, and its tags are mere random.
+  NodeId node;
+  std::shared_ptr<const TokenKeys> token_keys;
+  ConnectionId last_connection = 0;  // ids follow on this
   ParsePolicy parse;
   TransactionTimers sip;
   absl::Duration ring_timeout = absl::Seconds(180);

@@ -81,9 +81,10 @@ absl::Status Denied(std::string_view reason, std::string_view what) {
 
 }  // namespace
 
-void EdgeCore::OnText(const Flow& flow, std::string_view text, MonoTime now) {
+void EdgeCore::OnText(const Flow& flow, std::string_view text, MonoTime now,
+                      const Arrival& arrival) {
   const std::string_view proven = ProvenResource(flow);
-  if (proven.empty() &&
+  if (!arrival.handed && proven.empty() &&
       !admission_
            .OnMessage(flow.remote,
                       auth_.KnowsSource(
@@ -105,25 +106,27 @@ void EdgeCore::OnText(const Flow& flow, std::string_view text, MonoTime now) {
   }
   if (message->is_response()) {
     ++stats_.responses;
-    OnResponse(flow, *message, now);
+    if (OnResponse(flow, *message, now)) return;
+    if (!arrival.handed && HandOverResponse(flow, *message, text)) return;
+    ++stats_.unmatched_responses;
   } else {
     ++stats_.requests;
-    OnRequest(flow, *std::move(message), now);
+    if (!arrival.handed && HandOverRequest(flow, *message, text, now)) return;
+    OnRequest(flow, *std::move(message), now, arrival);
   }
 }
 
-void EdgeCore::OnResponse(const Flow& flow, const SipMessage& response,
+bool EdgeCore::OnResponse(const Flow& flow, const SipMessage& response,
                           MonoTime now) {
   const TransactionOutcome outcome =
       transactions_.OnResponse(response, ScopeOf(flow), now);
-  if (outcome.id == 0) {
-    ++stats_.unmatched_responses;
-    return;
-  }
+  if (outcome.id == 0) return false;
   DoClient(outcome.id, outcome.actions, &response, now);
+  return true;
 }
 
-void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now) {
+void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now,
+                         const Arrival& arrival) {
   const SocketAddress reply_to = ResponseAddress(request, flow.remote);
   StampReceived(request, flow.remote);
   if (IsPlainOptions(request)) {
@@ -165,6 +168,24 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now) {
   }
   servers_[outcome.id] = {flow, reply_to};
   if (request.method() == SipMethod::kCancel) {
+    if (outcome.cancelled == 0 && arrival.ask != 0) {
+      transactions_.Forget(outcome.id);
+      ForgetEnded(outcome.id);
+      ClusterMessage not_mine;
+      not_mine.kind = ClusterMessage::Kind::kNotMine;
+      not_mine.from = options_.node;
+      not_mine.to = arrival.from;
+      not_mine.flow = Export(flow);
+      not_mine.ask = arrival.ask;
+      Perform(HandOver{std::move(not_mine)});
+      return;
+    }
+    if (outcome.cancelled == 0 && !arrival.handed &&
+        AskOthers(flow, request, now)) {
+      transactions_.Forget(outcome.id);
+      ForgetEnded(outcome.id);
+      return;
+    }
     const int code = outcome.cancelled == 0 ? 481 : 200;
     SipMessage response =
         MakeResponse(request, code, ReasonPhrase(code), NewToken());
@@ -188,7 +209,7 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
                             TransactionId transaction, MonoTime now) {
   const SipMethod method = request.method();
   const auto answer = [&](int code) {
-    return MakeResponse(request, code, ReasonPhrase(code), NewToken());
+    return MakeResponse(request, code, ReasonPhrase(code), PlainTag());
   };
   const bool proven = !ProvenResource(flow).empty();
   const auto trying = [&] {
@@ -303,7 +324,7 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
   ++stats_.challenges;
   SipMessage response =
       MakeResponse(request, challenge.status_code,
-                   ReasonPhrase(challenge.status_code), NewToken());
+                   ReasonPhrase(challenge.status_code), PlainTag());
   response.Add(challenge.header, challenge.value);
   RespondUnproven(transaction, std::move(response), now);
   if (challenge.reason == "DIGEST_FAILED") {
@@ -358,7 +379,7 @@ void EdgeCore::Refuse(const Flow& flow, const SipMessage& request,
                       RefusalKind kind, MonoTime now) {
   const SipStatus answer = SipStatusOf(status);
   RespondUnproven(transaction,
-                  MakeResponse(request, answer.code, answer.phrase, NewToken()),
+                  MakeResponse(request, answer.code, answer.phrase, PlainTag()),
                   now);
   ReportRefusal(kind, flow, status, answer.code, request.method_text(), now);
 }

@@ -14,8 +14,9 @@
 namespace sallyport::signaling_edge {
 namespace {
 
-// A scope that is no resource's (TransactionTable).
+// Scopes that are no resource's (TransactionTable).
 constexpr PeerScope kAddressScope = PeerScope{1} << 63;
+constexpr PeerScope kConnectionScope = PeerScope{1} << 62;
 
 }  // namespace
 
@@ -124,13 +125,17 @@ void EdgeCore::RespondUnproven(TransactionId transaction, SipMessage response,
 }
 
 void EdgeCore::RespondStateless(const Flow& flow, const SipMessage& request,
-                                int code) {
+                                int code, int retry_after) {
   if (request.method() == SipMethod::kAck) return;
   SipMessage copy = request;
   const ServerSide side = {flow, ResponseAddress(request, flow.remote)};
   StampReceived(copy, flow.remote);
-  TransmitTo(side, WriteSipMessage(MakeResponse(copy, code, ReasonPhrase(code),
-                                                NewToken())));
+  SipMessage response =
+      MakeResponse(copy, code, ReasonPhrase(code), PlainTag());
+  if (retry_after > 0) {
+    response.SetUint(HeaderId::kRetryAfter, static_cast<uint32_t>(retry_after));
+  }
+  TransmitTo(side, WriteSipMessage(response));
 }
 
 void EdgeCore::DoServer(TransactionId id, const TransactionActions& actions,
@@ -205,7 +210,7 @@ void EdgeCore::ForgetEnded(TransactionId id) {
 }
 
 void EdgeCore::Transmit(const Flow& flow, std::string bytes) {
-  if (flow.transport == SipTransport::kUdp) {
+  if (flow.connection == 0) {
     Perform(SendDatagram{flow.listener, flow.remote, std::move(bytes)});
     return;
   }
@@ -213,6 +218,10 @@ void EdgeCore::Transmit(const Flow& flow, std::string bytes) {
   if (connection == nullptr) return;
   if (IsSccp(*connection)) {
     sccp_texts_.push_back({flow.connection, std::move(bytes)});
+    return;
+  }
+  if (connection->held_by.has_value()) {
+    SendByMirror(*connection, connection->remote, std::move(bytes));
     return;
   }
   if (connection->state == Connection::State::kOpen) {
@@ -226,15 +235,19 @@ void EdgeCore::Transmit(const Flow& flow, std::string bytes) {
 
 void EdgeCore::TransmitTo(const ServerSide& side, std::string bytes) {
   if (side.flow.transport == SipTransport::kUdp) {
-    Perform(SendDatagram{side.flow.listener, side.reply_to, std::move(bytes)});
+    if (side.flow.connection == 0) {
+      Perform(
+          SendDatagram{side.flow.listener, side.reply_to, std::move(bytes)});
+    } else if (Connection* mirror = connections_.Find(side.flow.connection)) {
+      SendByMirror(*mirror, side.reply_to, std::move(bytes));
+    }
     return;
   }
   Transmit(side.flow, std::move(bytes));
 }
 
 bool EdgeCore::IsAlive(const Flow& flow) const {
-  return flow.transport == SipTransport::kUdp ||
-         connections_.Find(flow.connection) != nullptr;
+  return flow.connection == 0 || connections_.Find(flow.connection) != nullptr;
 }
 
 const EdgeListener& EdgeCore::ListenerOf(const Flow& flow) const {
@@ -242,11 +255,25 @@ const EdgeListener& EdgeCore::ListenerOf(const Flow& flow) const {
 }
 
 PeerScope EdgeCore::ScopeOf(const Flow& flow) const {
-  if (const Connection* connection = connections_.Find(flow.connection)) {
-    return connection->scope;
+  const Connection* connection = connections_.Find(flow.connection);
+  if (connection == nullptr) return AddressScope(flow.remote);
+  // A peer that is known by its address is the same by any connection.
+  if (connection->transport == SipTransport::kTcp &&
+      connection->dialled.empty() &&
+      auth_.IsPeerSource(flow,
+                         options_.listeners[flow.listener].logical_port)) {
+    return AddressScope(flow.remote);
   }
+  return connection->scope;
+}
+
+PeerScope EdgeCore::AddressScope(const SocketAddress& remote) const {
   return kAddressScope | absl::Hash<std::pair<uint64_t, SocketAddress>>{}(
-                             {scope_key_, flow.remote.WithPort(0)});
+                             {scope_key_, remote.WithPort(0)});
+}
+
+PeerScope EdgeCore::ConnectionScope(ConnectionId id) {
+  return kConnectionScope | id;
 }
 
 PeerScope EdgeCore::ScopeOfResource(std::string_view resource) {

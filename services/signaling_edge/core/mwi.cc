@@ -187,8 +187,7 @@ void MessageWaiting::TellUnasked(const UserEntry& user, const Binding& binding,
   }
   notify.SetUint(HeaderId::kMaxForwards, 70);
   const std::string account = AccountOf(user);
-  notify.Add(HeaderId::kFrom,
-             Cat("<", account, ">;tag=", HexOf(random_.NextU64())));
+  notify.Add(HeaderId::kFrom, Cat("<", account, ">;tag=", port_.NewTag()));
   notify.Add(HeaderId::kTo, Cat("<", account, ">"));
   notify.Add(HeaderId::kCallId, HexOf(random_.NextU64()));
   notify.Add(HeaderId::kCseq, "1 NOTIFY");
@@ -228,7 +227,7 @@ void MessageWaiting::Answer(const SipMessage& request,
                             absl::Duration expires, MonoTime now) {
   SipMessage response = MakeResponse(request, code, ReasonPhrase(code),
                                      subscription == nullptr
-                                         ? HexOf(random_.NextU64())
+                                         ? port_.NewTag()
                                          : subscription->dialog.id().local_tag);
   if (code == 489) response.Add(HeaderId::kAllowEvents, kPackage);
   if (subscription != nullptr) {
@@ -257,8 +256,7 @@ void MessageWaiting::OnSubscribe(const SipMessage& request,
     Answer(request, transaction, 503, nullptr, {}, now);
     return;
   }
-  auto dialog =
-      Dialog::AsCallee(request, HexOf(random_.NextU64()), flow.is_tls());
+  auto dialog = Dialog::AsCallee(request, port_.NewTag(), flow.is_tls());
   if (!dialog.ok()) {
     Answer(request, transaction, 400, nullptr, {}, now);
     return;

@@ -35,6 +35,18 @@ struct RemoteFlow {
   SocketAddress remote;
 
   friend bool operator==(const RemoteFlow&, const RemoteFlow&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const RemoteFlow& f) {
+    return H::combine(std::move(h), f.node, f.connection, f.transport,
+                      f.logical_port, f.remote);
+  }
+};
+
+// One edge of the cluster, as its links tell.
+struct EdgePresence {
+  uint64_t edge = 0;
+  uint32_t loops = 1;
+  bool up = false;
 };
 
 }  // namespace sallyport::signaling_edge

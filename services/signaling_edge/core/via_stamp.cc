@@ -76,8 +76,9 @@ void AddVia(SipMessage& request, const EdgeListener& listener,
 }
 
 std::string ContactUri(const EdgeListener& listener) {
-  std::string uri = Cat("sip:edge@", HostPortText(listener.host, listener.port,
-                                                  listener.transport));
+  std::string uri =
+      Cat("sip:", listener.user, "@",
+          HostPortText(listener.host, listener.port, listener.transport));
   if (listener.transport != SipTransport::kUdp) {
     CatTo(uri, ";transport=", LowerName(listener.transport));
   }

@@ -285,6 +285,14 @@ void EdgeLoop::Perform(PeerChecked& action) {
   done(std::move(action.result));
 }
 
+void EdgeLoop::Perform(HandOver& action) {
+  // The copy is for the answer to who sent it.
+  if (options_.hand_over && options_.hand_over(action.message)) return;
+  later_.push_back([this, message = std::move(action.message)] {
+    Do(core_->OnHandOverFailed(message, now()));
+  });
+}
+
 void EdgeLoop::Perform(const Report& action) {
   if (options_.on_event) options_.on_event(action.event);
 }

@@ -61,6 +61,9 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
     // The registry that is shared with other edges; `resolve` and `on_state`
     // are put in here.
     std::optional<RedisClient::Options> registry;
+    // Takes a message to another loop or edge; false when it cannot be queued.
+    // Null: there are none.
+    std::function<bool(ClusterMessage message)> hand_over;
     // What the core reports. Called on the loop; must not block.
     std::function<void(const EdgeEvent&)> on_event;
     // The final statistics of a call, after the core has them.
@@ -145,6 +148,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void Perform(const FetchBindings& action);
   void Perform(const StoreBindings& action);
   void Perform(PeerChecked& action);
+  void Perform(HandOver& action);
   void Perform(const Report& action);
 
   bool IsLive(const ConnectionIo& connection) const;

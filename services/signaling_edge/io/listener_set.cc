@@ -43,16 +43,17 @@ absl::Status ListenerSet::BindOne(ListenerId id) {
   Socket& socket = sockets_[id];
   const ListenerSpec& spec = specs_[id];
   if (spec.transport == SipTransport::kUdp) {
-    SP_ASSIGN_OR_RETURN(socket.udp,
-                        UdpSocket::Bind(spec.bind, {.receive_buffer = 4 << 20,
-                                                    .send_buffer = 4 << 20}));
+    SP_ASSIGN_OR_RETURN(
+        socket.udp, UdpSocket::Bind(spec.bind, {.reuse_port = spec.reuse_port,
+                                                .receive_buffer = 4 << 20,
+                                                .send_buffer = 4 << 20}));
     socket.bound = socket.udp->local_address();
     return loop_.Add(socket.udp->fd(), kReadable,
                      [this, id](IoEvents) { OnReadable(id); });
   }
   SP_ASSIGN_OR_RETURN(
       socket.tcp,
-      TcpListener::Listen(loop_, spec.bind, {},
+      TcpListener::Listen(loop_, spec.bind, {.reuse_port = spec.reuse_port},
                           [this, id](UniqueFd fd, const SocketAddress& from) {
                             owner_.OnAccept(id, std::move(fd), from);
                           }));

@@ -31,6 +31,7 @@ struct ListenerSpec {
   uint16_t advertised_port = 0;  // 0: the bound port
   uint32_t logical_port = 0;     // by which peers know it
   bool sccp = false;             // for voicemail ports
+  bool reuse_port = false;       // other loops have it too
 };
 
 // "sip_udp", "sip_tcp", "sip_tls", "sccp_tcp" or "sccp_tls".

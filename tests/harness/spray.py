@@ -93,7 +93,7 @@ class Pool:
     async def read(self, reader, writer):
         try:
             await read_messages(reader, lambda m: self.on_message(m, writer))
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             pass
         if writer in self.writers:
             self.writers.remove(writer)
@@ -133,16 +133,25 @@ class Called:
         self.pool = pool_of(self.on_response)
         self.ringing = {}
         self.calls = {}
+        self.accepted = []
         self.byes = self.hung_up = self.cancelled = self.infos = 0
         self.failed = []
 
     async def start(self):
         self.server = await asyncio.start_server(self.accept, self.ip, self.port)
 
+    def close(self):
+        """As a process that ends: nobody is left to be waited for."""
+        self.pool.close()
+        self.server.close()
+        for writer in self.accepted:
+            writer.close()
+
     async def accept(self, reader, writer):
+        self.accepted.append(writer)
         try:
             await read_messages(reader, lambda m: self.on_message(m, writer))
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             pass
 
     def on_message(self, m, writer):

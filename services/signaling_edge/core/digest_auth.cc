@@ -1,6 +1,8 @@
 #include "services/signaling_edge/core/digest_auth.h"
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "services/common/bytes/byte_reader.h"
 #include "services/common/bytes/byte_writer.h"
@@ -21,9 +23,25 @@ constexpr size_t kNonceSize = 8 + 8 + kNonceTagSize;
 constexpr size_t kMaxCnonce = 256;
 constexpr uint32_t kCountWindow = 64;
 
-uint64_t Micros(MonoTime time) {
-  const int64_t us = absl::ToInt64Microseconds(time.since_origin());
+uint64_t Micros(absl::Duration time) {
+  const int64_t us = absl::ToInt64Microseconds(time);
   return us < 0 ? 0 : static_cast<uint64_t>(us);
+}
+
+// What the shared keys are for elsewhere must not make nonces.
+std::vector<Secret> KeysOf(RandomSource& random,
+                           const DigestAuth::Options& options) {
+  std::vector<Secret> keys;
+  if (options.keys == nullptr) {
+    keys.push_back(Secret::Random(random, kKeySize));
+    return keys;
+  }
+  for (const Secret& shared : options.keys->all()) {
+    const Sha256Digest key =
+        HmacSha256(shared.DangerousBytes(), AsBytes("digest nonces"));
+    keys.push_back(Secret::CopyOf(ByteSpan(key)));
+  }
+  return keys;
 }
 
 // H() of RFC 7616 section 3.3, in hex.
@@ -66,15 +84,22 @@ std::string_view DigestAlgorithmName(DigestAlgorithm algorithm) {
 
 DigestAuth::DigestAuth(RandomSource& random, Options options)
     : random_(random),
-      options_(options),
-      key_(Secret::Random(random, kKeySize)) {}
+      options_(std::move(options)),
+      keys_(KeysOf(random, options_)),
+      mark_(static_cast<uint16_t>(options_.node.edge ^
+                                  (options_.node.loop * uint64_t{0x9e37}))) {}
 
-std::string DigestAuth::NonceText(NonceId id, std::string_view realm) const {
+uint64_t DigestAuth::SharedMicros(MonoTime now) const {
+  return Micros(now.since_origin() + options_.to_shared_time);
+}
+
+std::string DigestAuth::NonceText(const Secret& key, NonceId id,
+                                  std::string_view realm) {
   ByteBuilder builder;
   builder.WriteU64(id.first);
   builder.WriteU64(id.second);
   const Sha256Digest tag =
-      HmacSha256(key_.DangerousBytes(),
+      HmacSha256(key.DangerousBytes(),
                  {AsBytes("nonce"), builder.written(), AsBytes(realm)});
   builder.WriteBytes(ByteSpan(tag).first(kNonceTagSize));
   return HexEncode(builder.written());
@@ -90,14 +115,21 @@ bool DigestAuth::ReadNonce(std::string_view text, std::string_view realm,
     id.first = id.first << 8 | static_cast<uint8_t>((*bytes)[i]);
     id.second = id.second << 8 | static_cast<uint8_t>((*bytes)[8 + i]);
   }
-  return ConstantTimeEquals(AsBytes(NonceText(id, realm)), AsBytes(text));
+  for (const Secret& key : keys_) {
+    if (ConstantTimeEquals(AsBytes(NonceText(key, id, realm)), AsBytes(text))) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::string DigestAuth::Challenge(std::string_view realm,
                                   DigestAlgorithm algorithm, bool stale,
                                   MonoTime now) {
-  const NonceId id = {Micros(now), random_.NextU64()};
-  return Cat("Digest realm=", Quote(realm), ", nonce=\"", NonceText(id, realm),
+  const NonceId id = {SharedMicros(now),
+                      (random_.NextU64() & ~uint64_t{0xffff}) | mark_};
+  return Cat("Digest realm=", Quote(realm), ", nonce=\"",
+             NonceText(keys_.front(), id, realm),
              "\", qop=\"auth\", algorithm=", DigestAlgorithmName(algorithm),
              stale ? ", stale=true" : "");
 }
@@ -143,13 +175,16 @@ DigestAuth::Verdict DigestAuth::Verify(std::string_view credentials,
 }
 
 bool DigestAuth::TakeCount(NonceId id, uint32_t count, MonoTime now) {
-  const uint64_t now_us = Micros(now);
-  const uint64_t lifetime_us =
-      static_cast<uint64_t>(absl::ToInt64Microseconds(options_.nonce_lifetime));
+  const uint64_t now_us = SharedMicros(now);
+  const uint64_t lifetime_us = Micros(options_.nonce_lifetime);
+  const bool own = (id.second & 0xffff) == mark_;
+  const uint64_t allowed_us =
+      own ? lifetime_us : std::min(lifetime_us, Micros(kForeignLifetime));
+  const uint64_t latest_us = own ? now_us : now_us + Micros(kSkew);
   while (!used_.empty() && used_.begin()->first.first + lifetime_us < now_us) {
     used_.erase(used_.begin());
   }
-  if (id.first > now_us || id.first + lifetime_us < now_us ||
+  if (id.first > latest_us || id.first + allowed_us < now_us ||
       id.first <= given_up_) {
     return false;
   }
@@ -182,7 +217,7 @@ DigestAlgorithm DigestAuth::DecoyAlgorithm(std::string_view username,
                                            uint64_t users) const {
   if (md5_users == 0 || users == 0) return DigestAlgorithm::kSha256;
   const Sha256Digest tag = HmacSha256(
-      key_.DangerousBytes(),
+      keys_.front().DangerousBytes(),
       {AsBytes("decoy"), AsBytes(username), AsBytes("@"), AsBytes(realm)});
   uint64_t draw = 0;
   for (size_t i = 0; i < 8; ++i) draw = draw << 8 | tag[i];

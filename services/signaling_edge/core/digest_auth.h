@@ -7,27 +7,34 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "services/common/crypto/secret.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/dialog_token.h"
+#include "services/signaling_edge/core/remote_flow.h"
 
 namespace sallyport::signaling_edge {
 
 std::string_view DigestAlgorithmName(DigestAlgorithm algorithm);
 
 // Makes nonces that carry their own proof (time, random and HMAC under a key
-// that never leaves this object), so an unanswered challenge costs no memory.
+// that is not told), so an unanswered challenge costs no memory.
 // What is kept is the nonce counts of nonces that were used with success,
 // which makes each (nonce, count) good for one request.
 //
-// Nonces are this object's alone: a client that brings another's, or an old
-// one, with the right password is told "stale" and asks nobody.
+// With shared keys a nonce is good at every loop and edge that has them, as a
+// request may come back by another way than its challenge went. Counts are
+// kept where they are seen, so that elsewhere than at its maker a nonce lives
+// shortly: kForeignLifetime. A client that brings an old one, or a stranger's,
+// with the right password is told "stale" and asks nobody.
 //
 // Not checked: that the uri parameter equals the Request-URI, as deployed
 // clients differ; a captured response cannot be used again anyway.
@@ -39,7 +46,15 @@ class DigestAuth {
     // Nonces whose counts are kept. When it is full, the oldest are given up
     // and every nonce as old as those becomes stale.
     size_t max_tracked_nonces = 65536;
+    // Shared with others; null: a key of this object's own.
+    std::shared_ptr<const TokenKeys> keys;
+    NodeId node;  // which of those others this is
+    // What is added to a MonoTime for a time that all have alike.
+    absl::Duration to_shared_time;
   };
+  // Of others' nonces; clocks may differ by kSkew.
+  static constexpr absl::Duration kForeignLifetime = absl::Seconds(30);
+  static constexpr absl::Duration kSkew = absl::Seconds(5);
 
   enum class Verdict {
     kAccepted,
@@ -78,21 +93,25 @@ class DigestAuth {
   size_t tracked_nonces() const { return used_.size(); }
 
  private:
-  using NonceId = std::pair<uint64_t, uint64_t>;  // made at (us), random
+  // Made at (us); random, with the maker's mark in the last 16 bits.
+  using NonceId = std::pair<uint64_t, uint64_t>;
   // Which counts were seen: the highest, and the 64 up to it.
   struct Counts {
     uint32_t highest = 0;
     uint64_t seen = 0;  // bit i: highest - i
   };
 
-  std::string NonceText(NonceId id, std::string_view realm) const;
+  uint64_t SharedMicros(MonoTime now) const;
+  static std::string NonceText(const Secret& key, NonceId id,
+                               std::string_view realm);
   bool ReadNonce(std::string_view text, std::string_view realm,
                  NonceId& id) const;
   bool TakeCount(NonceId id, uint32_t count, MonoTime now);
 
   RandomSource& random_;
   const Options options_;
-  const Secret key_;
+  const std::vector<Secret> keys_;  // the first makes, all verify
+  const uint16_t mark_;             // of what is made here
   std::map<NonceId, Counts> used_;
   uint64_t given_up_ = 0;  // nonces made at or before this (us) are stale
 };

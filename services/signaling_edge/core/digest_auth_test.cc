@@ -1,11 +1,13 @@
 #include "services/signaling_edge/core/digest_auth.h"
 
+#include <memory>
 #include <string>
 
 #include "gtest/gtest.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/crypto/digest.h"
 #include "services/common/random/fake_random.h"
+#include "services/signaling_edge/core/dialog_token.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/text_pieces.h"
 
@@ -77,6 +79,45 @@ class DigestAuthTest : public testing::TestWithParam<DigestAlgorithm> {
   std::string ha1_;
   MonoTime now_ = MonoTime::FromOrigin(absl::Hours(1));
 };
+
+// With the keys of the cluster any edge takes what any has asked for.
+TEST(SharedNonceTest, AnyEdgeTakesItOnceAndOthersOnlyShortly) {
+  const auto keys = *TokenKeys::Parse(std::string(64, 'a'));
+  FakeRandom random;
+  const auto make = [&](uint64_t edge, absl::Duration ahead,
+                        const std::shared_ptr<const TokenKeys>& with) {
+    return std::make_unique<DigestAuth>(
+        random, DigestAuth::Options{.nonce_lifetime = absl::Minutes(10),
+                                    .keys = with,
+                                    .node = {edge, 0},
+                                    .to_shared_time = ahead});
+  };
+  // Each process counts from its own start.
+  const auto a = make(1, absl::Hours(100), keys);
+  const auto b = make(2, absl::Hours(90), keys);
+  const auto stranger =
+      make(3, absl::Hours(90), *TokenKeys::Parse(std::string(64, 'b')));
+  const Client client;
+  const std::string ha1 = client.Ha1();
+  const DigestAuth::Expected expected = {.username = "1001",
+                                         .realm = client.realm,
+                                         .algorithm = client.algorithm,
+                                         .ha1 = ha1};
+  MonoTime at_a = MonoTime::FromOrigin(absl::Hours(1));
+  MonoTime at_b = MonoTime::FromOrigin(absl::Hours(11));
+  const std::string challenge =
+      a->Challenge(client.realm, client.algorithm, false, at_a);
+  const std::string answer = client.Answer(challenge, "INVITE");
+  EXPECT_EQ(b->Verify(answer, "INVITE", expected, at_b), Verdict::kAccepted);
+  EXPECT_EQ(b->Verify(answer, "INVITE", expected, at_b), Verdict::kStale);
+  EXPECT_EQ(stranger->Verify(answer, "INVITE", expected, at_b),
+            Verdict::kStale);
+  const std::string second = client.Answer(challenge, "INVITE", "00000002");
+  at_a += absl::Minutes(2);
+  at_b += absl::Minutes(2);
+  EXPECT_EQ(b->Verify(second, "INVITE", expected, at_b), Verdict::kStale);
+  EXPECT_EQ(a->Verify(second, "INVITE", expected, at_a), Verdict::kAccepted);
+}
 
 INSTANTIATE_TEST_SUITE_P(Algorithms, DigestAuthTest,
                          testing::Values(DigestAlgorithm::kSha256,

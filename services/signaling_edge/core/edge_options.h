@@ -43,6 +43,8 @@ struct EdgeOptions {
   NodeId node;
   std::shared_ptr<const TokenKeys> token_keys;
   ConnectionId last_connection = 0;  // ids follow on this
+  // What is added to a MonoTime for a time that other edges have alike.
+  absl::Duration to_shared_time;
   ParsePolicy parse;
   TransactionTimers sip;
   absl::Duration ring_timeout = absl::Seconds(180);

@@ -71,6 +71,8 @@ absl::Status EdgeLoop::Init(RandomSource& random) {
   options_.core.shared_registry = options_.registry.has_value();
   options_.core.wall_time = loop_.clock().Now();
   options_.core.wall_time_at = loop_.now();
+  options_.core.to_shared_time =
+      (wall_now() - absl::UnixEpoch()) - loop_.clock().MonoNow().since_origin();
   core_ = std::make_unique<EdgeCore>(options_.core, random);
   StartRegistry();
   return absl::OkStatus();

@@ -56,6 +56,8 @@ struct EdgeReporter::Counters {
         calls{metrics.Counter(kCallsTotal)},
         connections{metrics.Counter(kConnectionsTotal)},
         registrations{metrics.Counter(kRegistrationsTotal)},
+        handed_over{metrics.Counter(kHandedOverTotal)},
+        taken_over{metrics.Counter(kTakenOverTotal)},
         datagrams_lost{metrics.Counter(kDatagramsLostTotal)},
         records_lost{metrics.Counter(kCallRecordsLostTotal)},
         refusals(metrics.Counter(kRefusalsTotal)),
@@ -66,7 +68,8 @@ struct EdgeReporter::Counters {
         trust_version(metrics.Gauge(kTrustVersion)) {}
 
   Counted requests, responses, malformed, rate_limited, challenges, calls,
-      connections, registrations, datagrams_lost, records_lost;
+      connections, registrations, handed_over, taken_over, datagrams_lost,
+      records_lost;
   CounterFamily refusals;
   absl::flat_hash_map<std::string, uint64_t> refusals_seen;
   GaugeFamily active_calls, open_connections, active_registrations,
@@ -149,6 +152,8 @@ void EdgeReporter::ExportMetrics() {
   out.calls.Follow(stats.calls);
   out.connections.Follow(stats.connections);
   out.registrations.Follow(stats.registrations);
+  out.handed_over.Follow(stats.handed_over);
+  out.taken_over.Follow(stats.taken_over);
   out.datagrams_lost.Follow(loop_->listeners().datagrams_lost());
   if (options_.file != nullptr) out.records_lost.Follow(options_.file->lost());
   for (const auto& [reason, count] : stats.refusals) {

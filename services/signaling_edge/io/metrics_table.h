@@ -21,6 +21,10 @@ inline constexpr std::string_view kChallengesTotal =
     "sallyport_signaling_edge_challenges_total";
 inline constexpr std::string_view kRefusalsTotal =
     "sallyport_signaling_edge_refusals_total";
+inline constexpr std::string_view kHandedOverTotal =
+    "sallyport_signaling_edge_handed_over_total";
+inline constexpr std::string_view kTakenOverTotal =
+    "sallyport_signaling_edge_taken_over_total";
 inline constexpr std::string_view kCallsTotal =
     "sallyport_signaling_edge_calls_total";
 inline constexpr std::string_view kConnectionsTotal =
@@ -43,8 +47,10 @@ inline constexpr std::string_view kTrustVersion =
     "sallyport_signaling_edge_trust_version";
 
 // Reasons that have a label of their own; the last is for all others.
-inline constexpr std::array<std::string_view, 26> kRefusalReasons = {
+inline constexpr std::array<std::string_view, 32> kRefusalReasons = {
     "CALL_LIMIT",
+    "CALL_OWNER_GONE",
+    "CALL_OWNER_UNREACHABLE",
     "CONNECTION_LIMIT",
     "DIALLING_RESTRICTED",
     "DIGEST_FAILED",
@@ -62,6 +68,10 @@ inline constexpr std::array<std::string_view, 26> kRefusalReasons = {
     "PEER_DISABLED",
     "PEER_IDENTITY_AMBIGUOUS",
     "PEER_IDENTITY_MISMATCH",
+    "PROXY_HEADER_INVALID",
+    "PROXY_HEADER_MISSING",
+    "PROXY_HEADER_NOT_ALLOWED",
+    "PROXY_HEADER_TIMEOUT",
     "RATE_LIMITED",
     "ROUTE_NOT_FOUND",
     "SECURITY_MODE_SRTP_NOT_ALLOWED",
@@ -75,7 +85,7 @@ inline constexpr std::array<std::string_view, 26> kRefusalReasons = {
 inline constexpr std::array<MetricLabel, 1> kRefusalLabels = {
     MetricLabel{"reason", kRefusalReasons}};
 
-inline constexpr std::array<MetricSpec, 16> kSignalingEdgeMetrics = {
+inline constexpr std::array<MetricSpec, 18> kSignalingEdgeMetrics = {
     MetricSpec{kRequestsTotal, MetricType::kCounter, "SIP requests received."},
     MetricSpec{kResponsesTotal, MetricType::kCounter,
                "SIP responses received."},
@@ -98,6 +108,10 @@ inline constexpr std::array<MetricSpec, 16> kSignalingEdgeMetrics = {
                "Datagrams too long to be read or refused by the kernel."},
     MetricSpec{kCallRecordsLostTotal, MetricType::kCounter,
                "Call records that the disk did not take in time."},
+    MetricSpec{kHandedOverTotal, MetricType::kCounter,
+               "Messages that went to the edge or loop of their dialog."},
+    MetricSpec{kTakenOverTotal, MetricType::kCounter,
+               "Messages that another edge or loop had received."},
     MetricSpec{kActiveCalls, MetricType::kGauge, "Calls now."},
     MetricSpec{kOpenConnections, MetricType::kGauge,
                "TCP and TLS connections now."},

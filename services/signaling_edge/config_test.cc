@@ -174,5 +174,16 @@ TEST(ConfigTest, StaticTrustIsReadByStore) {
   EXPECT_FALSE(StaticTrustOf(config).ok());
 }
 
+TEST(ClusterConfigTest, WhatAClusterNeeds) {
+  std::string json = kGood;
+  json.insert(json.rfind('}'), R"(, "cluster": {
+      "listen_address": "edge:7012", "peers": ["edges.svc:7012", "edges",
+      "[2001:db8::1]:7012", "a:b:1", "10.0.0.1:7012", ":7012"]})");
+  EXPECT_THAT(FaultyFields(json),
+              UnorderedElementsAre("cluster.listen_address", "token_key_file",
+                                   "cluster.peers[1]", "cluster.peers[3]",
+                                   "cluster.peers[5]"));
+}
+
 }  // namespace
 }  // namespace sallyport::signaling_edge

@@ -10,7 +10,6 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/config/config_faults.h"
 #include "services/common/config/proto_time.h"
-#include "services/common/crypto/digest.h"
 #include "services/common/random/system_random.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
@@ -85,13 +84,6 @@ class Running final : public RunningService {
     loop.listeners = ListenersOf(config);
     loop.hosts = HostsOf(config);
     SP_ASSIGN_OR_RETURN(loop.registry, RegistryOptionsOf(config));
-    if (loop.registry.has_value() && loop.core.node.edge == 0) {
-      // Who wrote what into the registry: no two edges bear one name.
-      const Sha256Digest digest = Sha256(AsBytes(runtime.instance()));
-      for (size_t i = 0; i < 8; ++i) {
-        loop.core.node.edge = loop.core.node.edge << 8 | digest[i];
-      }
-    }
     loop.proxies.assign(config.proxy_protocol_prefixes().begin(),
                         config.proxy_protocol_prefixes().end());
     loop.media = media_.get();

@@ -4,7 +4,8 @@ Called with a dict: root, key (of values.services), name (with underscores, as
 in the SPIFFE identity), grpc (port), config (what this chart computes), ports
 (list of name, port, protocol that peers outside reach), callers (list of
 services that call it), calls (list of services that it calls), insidePorts
-(list of name, port beside gRPC for callers and operators; may be left out).
+(list of name, port beside gRPC for callers and operators; may be left out), siblings (port
+by which its pods reach each other; 0: they do not).
 */}}
 {{- define "sallyport.dns" -}}
 {{ printf "sallyport-%s" (. | replace "_" "-") }}
@@ -116,6 +117,9 @@ spec:
             - {name: {{ .name }}, containerPort: {{ .port }}}
             {{- end }}
             - {name: metrics, containerPort: 9464}
+            {{- if .siblings }}
+            - {name: siblings, containerPort: {{ .siblings }}}
+            {{- end }}
             {{- range .ports }}
             - {name: {{ .name }}, containerPort: {{ .port }}, protocol: {{ .protocol }}}
             {{- end }}
@@ -128,6 +132,9 @@ spec:
             - {name: tls, mountPath: /etc/sallyport/tls, readOnly: true}
             {{- if $values.sipTlsSecret }}
             - {name: sip-tls, mountPath: /etc/sallyport/sip-tls, readOnly: true}
+            {{- end }}
+            {{- if $values.tokenKeySecret }}
+            - {name: token-key, mountPath: /etc/sallyport/token, readOnly: true}
             {{- end }}
             {{- if $values.postgresSecret }}
             - {name: postgres, mountPath: /etc/sallyport/postgres, readOnly: true}
@@ -142,6 +149,9 @@ spec:
         - {name: tls, secret: {secretName: {{ $values.tlsSecret }}, defaultMode: 0440}}
         {{- if $values.sipTlsSecret }}
         - {name: sip-tls, secret: {secretName: {{ $values.sipTlsSecret }}, defaultMode: 0440}}
+        {{- end }}
+        {{- if $values.tokenKeySecret }}
+        - {name: token-key, secret: {secretName: {{ $values.tokenKeySecret }}, defaultMode: 0440}}
         {{- end }}
         {{- if $values.postgresSecret }}
         - {name: postgres, secret: {secretName: {{ $values.postgresSecret }}, defaultMode: 0440}}
@@ -173,6 +183,10 @@ spec:
         {{- end }}
       ports: [{port: grpc}{{ range .insidePorts }}, {port: {{ .name }}}{{ end }}]
     {{- end }}
+    {{- if .siblings }}
+    - from: [{podSelector: {matchLabels: {app.kubernetes.io/name: {{ $dns }}}}}]
+      ports: [{port: siblings}]
+    {{- end }}
     - from: [{namespaceSelector: {matchLabels: {sallyport/operators: "true"}}}]
       ports: [{port: grpc}, {port: metrics}{{ range .insidePorts }}, {port: {{ .name }}}{{ end }}]
     {{- if .ports }}
@@ -185,6 +199,10 @@ spec:
     - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
     {{- range .calls }}
     - to: [{podSelector: {matchLabels: {app.kubernetes.io/name: {{ include "sallyport.dns" . }}}}}]
+    {{- end }}
+    {{- if .siblings }}
+    - to: [{podSelector: {matchLabels: {app.kubernetes.io/name: {{ $dns }}}}}]
+      ports: [{port: {{ .siblings }}, protocol: TCP}]
     {{- end }}
     {{- if $values.postgresSecret }}
     - ports: [{port: 5432, protocol: TCP}]

@@ -156,6 +156,10 @@ std::optional<ListenerId> EdgeCore::ListenerAt(SipTransport transport,
   std::optional<ListenerId> any;
   for (size_t i = 0; i < options_.listeners.size(); ++i) {
     if (options_.listeners[i].transport != transport) continue;
+    if (options_.listeners[i].sccp &&
+        options_.listeners[i].logical_port != logical_port) {
+      continue;
+    }
     if (options_.listeners[i].logical_port == logical_port) {
       return static_cast<ListenerId>(i);
     }

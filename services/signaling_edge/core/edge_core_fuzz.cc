@@ -18,10 +18,13 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/random/fake_random.h"
+#include "services/signaling_edge/core/cluster_message.h"
+#include "services/signaling_edge/core/dialog_token.h"
 #include "services/signaling_edge/core/leg_messages.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_parser.h"
@@ -102,6 +105,8 @@ class Player {
     options.max_calls = kMaxCalls;
     options.max_transactions = 400;
     options.history_entries = 10;
+    options.node = {1, 0};
+    options.token_keys = *TokenKeys::Parse(std::string(64, 'a'));
     core_ = std::make_unique<EdgeCore>(options, random_);
     Do(core_->OnSnapshot(MakePlan(true), now_));
   }
@@ -131,6 +136,7 @@ class Player {
     while (!media_pending_.empty()) Media();
     if (core_->calls().live() != 0 || core_->transactions() != 0)
       Fail(__LINE__);
+    if (core_->connections().mirrors() != 0) Fail(__LINE__);
     if (ended_.size() + refused_checks_ != checks_) Fail(__LINE__);
   }
 
@@ -172,6 +178,12 @@ class Player {
   }
   void Deliver(ConnectionId connection, const SocketAddress& from,
                std::string_view wire) {
+    if (by_other_.has_value()) {
+      ClusterMessage message = *std::exchange(by_other_, std::nullopt);
+      message.text = wire;
+      Do(core_->OnClusterMessage(message, now_));
+      return;
+    }
     if (connection == 0) {
       Do(core_->OnDatagram(0, from, wire, now_));
     } else if (open_.contains(connection)) {
@@ -237,7 +249,13 @@ class Player {
         Do(core_->OnSnapshot(MakePlan(Octet() % 2 == 0), now_));
         break;
       case 15:
-        switch (Octet() % 4) {
+        switch (Octet() % 8) {
+          case 4:
+            TellEdges();
+            break;
+          case 5:
+            Cluster();
+            break;
           case 0:
             Do(core_->OnEndCall(Octet(), "TEST", now_));
             break;
@@ -248,6 +266,42 @@ class Player {
             Dialled();
         }
         break;
+    }
+  }
+
+  // Another loop, and another edge that comes and goes.
+  void TellEdges() {
+    other_up_ = Octet() % 4 != 0;
+    Do(core_->OnEdges({{1, 2, true}, {2, 1, other_up_}}, now_));
+  }
+
+  void Cluster() {
+    const uint8_t kind = Octet();
+    ClusterMessage message;
+    message.kind = static_cast<ClusterMessage::Kind>(1 + kind % 5);
+    message.from = (kind & 8) != 0 ? NodeId{1, 1} : NodeId{2, 0};
+    message.to = {1, 0};
+    message.flow.node = message.from;
+    message.flow.connection = Octet() % 8;
+    message.flow.transport = (kind & 16) != 0   ? SipTransport::kUdp
+                             : (kind & 32) != 0 ? SipTransport::kTcp
+                                                : SipTransport::kTls;
+    message.flow.logical_port = 5060;
+    message.flow.remote = Pbx();
+    message.ask = Octet() % 4;
+    if (message.flow.transport == SipTransport::kTls) {
+      message.tls = Facts(Octet());
+    }
+    if (message.kind == ClusterMessage::Kind::kMessage && (kind & 64) != 0) {
+      by_other_ = message;  // the next request or response comes so
+      return;
+    }
+    message.text = Text();
+    // Other edges send what they were given by cores like this one.
+    if (message.kind == ClusterMessage::Kind::kSend) message.text = "\r\n";
+    Do(core_->OnClusterMessage(message, now_));
+    if (handed_.has_value() && (kind & 128) != 0) {
+      Do(core_->OnHandOverFailed(*handed_, now_));
     }
   }
 
@@ -461,6 +515,9 @@ class Player {
         media_pending_.push_back(update->request);
       } else if (auto* resolve = std::get_if<ResolveHost>(&action)) {
         queries_.push_back(resolve->query);
+      } else if (auto* over = std::get_if<HandOver>(&action)) {
+        if (over->message.to == NodeId{1, 0}) Fail(__LINE__);
+        handed_ = over->message;
       } else if (auto* check = std::get_if<PeerChecked>(&action)) {
         // Each begun check ends once.
         if (check->result.id > checks_) Fail(__LINE__);
@@ -491,6 +548,7 @@ class Player {
 
   void Check() {
     if (core_->connections().size() > kMaxConnections) Fail(__LINE__);
+    if (core_->connections().mirrors() > kMaxConnections) Fail(__LINE__);
     if (core_->calls().live() > kMaxCalls) Fail(__LINE__);
     if (core_->transactions() > 400) Fail(__LINE__);
   }
@@ -502,6 +560,9 @@ class Player {
   std::unique_ptr<EdgeCore> core_;
   MonoTime now_ = MonoTime::FromOrigin(absl::Hours(1));
   std::set<ConnectionId> open_;
+  bool other_up_ = false;
+  std::optional<ClusterMessage> by_other_;
+  std::optional<ClusterMessage> handed_;
   std::deque<Connect> dialled_;
   std::deque<uint64_t> media_pending_;
   std::deque<uint64_t> queries_;

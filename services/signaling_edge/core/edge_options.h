@@ -49,8 +49,6 @@ struct EdgeOptions {
   TransactionTimers sip;
   absl::Duration ring_timeout = absl::Seconds(180);
   SessionTimer::Options session;
-  // Which loop of which edge this is, among those that share registrations.
-  NodeId node;
   // Registrations are shared with other edges: FetchBindings and StoreBindings
   // are answered.
   bool shared_registry = false;

@@ -118,13 +118,7 @@ bool EdgeCore::LookUp(const std::string& user, uint64_t attempt, MonoTime now) {
   return true;
 }
 
-RemoteFlow EdgeCore::ExportFlow(const Flow& flow) const {
-  return {.node = options_.node,
-          .connection = flow.connection,
-          .transport = flow.transport,
-          .logical_port = options_.listeners[flow.listener].logical_port,
-          .remote = flow.remote};
-}
+RemoteFlow EdgeCore::ExportFlow(const Flow& flow) const { return Export(flow); }
 
 std::optional<Flow> EdgeCore::FormerFlow(const RemoteFlow& flow) const {
   if (flow.transport != SipTransport::kUdp) return std::nullopt;
@@ -139,11 +133,11 @@ std::optional<Flow> EdgeCore::FormerFlow(const RemoteFlow& flow) const {
   return std::nullopt;
 }
 
-absl::StatusOr<Flow> EdgeCore::FlowOf(const Binding& binding,
-                                      MonoTime /*now*/) {
+absl::StatusOr<Flow> EdgeCore::FlowOf(const Binding& binding, MonoTime now) {
   if (!binding.foreign) return binding.flow;
+  if (binding.owner.has_value()) return Import(*binding.owner, now);
   return MakeError(absl::StatusCode::kUnavailable, "CONNECTION_LOST",
-                   "the contact is at another edge");
+                   "nobody has the connection of this contact");
 }
 
 // By the rules that RequestAuth has for a REGISTER.

@@ -124,7 +124,7 @@ void EdgeCore::DoSccp(ConnectionId id, SccpActions actions, MonoTime now) {
       ++connection->messages_sent;
       Perform(SendBytes{id, std::move(send->octets)});
     } else if (const auto* sip = std::get_if<SccpSendSip>(&action)) {
-      OnText(flow, sip->text, now);
+      OnText(flow, sip->text, now, {});
     } else if (std::holds_alternative<SccpPortUp>(action)) {
       OnPortUp(id, now);
     } else if (std::holds_alternative<SccpPortDown>(action)) {
@@ -205,7 +205,7 @@ void EdgeCore::CloseSccp(ConnectionId id, MonoTime now) {
   const Flow flow = connection->flow();
   for (const SccpAction& action : session->OnClosed(now)) {
     if (const auto* sip = std::get_if<SccpSendSip>(&action)) {
-      OnText(flow, sip->text, now);
+      OnText(flow, sip->text, now, {});
     }
   }
 }

@@ -216,12 +216,12 @@ void EdgeCore::Transmit(const Flow& flow, std::string bytes) {
   }
   Connection* connection = connections_.Find(flow.connection);
   if (connection == nullptr) return;
-  if (IsSccp(*connection)) {
-    sccp_texts_.push_back({flow.connection, std::move(bytes)});
-    return;
-  }
   if (connection->held_by.has_value()) {
     SendByMirror(*connection, connection->remote, std::move(bytes));
+    return;
+  }
+  if (IsSccp(*connection)) {
+    sccp_texts_.push_back({flow.connection, std::move(bytes)});
     return;
   }
   if (connection->state == Connection::State::kOpen) {

@@ -76,6 +76,8 @@ bool EdgeCore::HandOverResponse(const Flow& flow, const SipMessage& response,
   std::string_view branch = via->branch();
   if (!branch.starts_with(kBranchCookie)) return false;
   branch.remove_prefix(kBranchCookie.size());
+  // A mark of loops may follow the token.
+  branch = branch.substr(0, branch.find('.'));
   const auto owner = OwnerOfToken(*options_.token_keys, branch);
   if (!owner.has_value() || *owner == options_.node ||
       Reachable(*owner) == nullptr) {

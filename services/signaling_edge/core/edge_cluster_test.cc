@@ -141,7 +141,8 @@ TEST_F(EdgeClusterTest, WhatGoesOutNamesItsOwnerAndNoAddress) {
   EXPECT_EQ(*OwnerOfToken(*keys, tag_), nodes_[0]);
   EXPECT_EQ(*OwnerOfToken(*keys, ParseSipUri(uri_)->user), nodes_[0]);
   const auto via = ParseVia(invite_.message.Value(HeaderId::kVia));
-  EXPECT_EQ(*OwnerOfToken(*keys, via->branch().substr(7)), nodes_[0]);
+  EXPECT_EQ(*OwnerOfToken(*keys, via->branch().substr(7, kTokenSize)),
+            nodes_[0]);
 }
 
 TEST_F(EdgeClusterTest, RequestsOfADialogMayLandAnywhere) {

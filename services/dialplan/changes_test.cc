@@ -56,14 +56,29 @@ class ChangesTest : public DialplanTest {
     EXPECT_THAT(Call(&Stub::ApplyChanges, request, &out), IsOk());
     return out;
   }
-  static std::vector<std::string> Violations(
-      const pb::ApplyChangesResponse& answer) {
+  // The faults of a refused request, which stores nothing, and of the same with
+  // validate_only; none of one that is done.
+  std::vector<std::string> Refused(pb::ApplyChangesRequest request) {
+    const auto text = [](const std::string& field, const std::string& what) {
+      return field + " " + what.substr(0, what.find(':'));
+    };
+    pb::ApplyChangesResponse answer;
+    const absl::Status status = Call(&Stub::ApplyChanges, request, &answer);
     std::vector<std::string> out;
-    for (const auto& violation : answer.violations()) {
-      out.push_back(
-          violation.field() + " " +
-          violation.description().substr(0, violation.description().find(':')));
+    for (const FieldViolation& one : FieldViolationsOf(status)) {
+      out.push_back(text(one.field, one.description));
     }
+    if (status.ok()) return out;
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    request.set_validate_only(true);
+    answer = Apply(request);
+    std::vector<std::string> told;
+    for (const auto& one : answer.violations()) {
+      told.push_back(text(one.field(), one.description()));
+    }
+    EXPECT_EQ(told, out);
+    EXPECT_THAT(answer.results(), IsEmpty());
+    EXPECT_EQ(answer.version(), 0);
     return out;
   }
   static std::vector<Applied::Outcome> Outcomes(
@@ -95,7 +110,6 @@ TEST_F(ChangesTest, WhatIsGoodOnlyTogetherIsOneWrite) {
   Delete(request, "tenants/t/peers/gw");
   Delete(request, "tenants/t/routePatterns/out");
   const pb::ApplyChangesResponse answer = Apply(request);
-  EXPECT_THAT(Violations(answer), IsEmpty());
   EXPECT_THAT(Outcomes(answer),
               ElementsAre(Applied::OUTCOME_CREATED, Applied::OUTCOME_CREATED,
                           Applied::OUTCOME_DELETED, Applied::OUTCOME_DELETED));
@@ -147,9 +161,8 @@ TEST_F(ChangesTest, EveryFaultIsToldByChangeAndFieldAndNothingIsChanged) {
   Delete(request, "tenants/t/peers/none");
   request.add_changes();
   *request.add_changes()->mutable_create() = pb::Resource();
-  const pb::ApplyChangesResponse answer = Apply(request);
   EXPECT_THAT(
-      Violations(answer),
+      Refused(request),
       ElementsAre("changes[1].create RESOURCE_EXISTS",
                   "changes[2].update RESOURCE_NOT_FOUND",
                   "changes[3].update.name CHANGE_REPEATED",
@@ -160,19 +173,36 @@ TEST_F(ChangesTest, EveryFaultIsToldByChangeAndFieldAndNothingIsChanged) {
                   "changes[7].delete RESOURCE_NOT_FOUND",
                   "changes[8] VALUE_REQUIRED",
                   "changes[9].create VALUE_REQUIRED"));
-  EXPECT_THAT(answer.results(), IsEmpty());
-  EXPECT_EQ(answer.version(), 0);
   EXPECT_EQ(Version(), version);
   pb::RoutePattern found;
   EXPECT_THAT(Find("good", &found), HasReason("RESOURCE_NOT_FOUND"));
 
   request = Request();
   Update(request, stale);
-  EXPECT_THAT(Violations(Apply(request)),
-              ElementsAre("changes[0].update ETAG_MISMATCH"));
+  EXPECT_THAT(Refused(request), ElementsAre("changes[0].update ETAG_MISMATCH"));
   pb::ApplyChangesResponse none;
   EXPECT_THAT(Call(&Stub::ApplyChanges, Request(), &none),
               HasReason("VALUE_OUT_OF_RANGE"));
+}
+
+// An error has room for some; who asks what would be gets all.
+TEST_F(ChangesTest, ManyFaultsFitAnError) {
+  MakeDemo();
+  pb::ApplyChangesRequest request = Request();
+  for (int i = 0; i < 2000; ++i) {
+    Create(request, Route("r" + std::to_string(i), "5[3-"));
+  }
+  pb::ApplyChangesResponse answer;
+  const absl::Status status = Call(&Stub::ApplyChanges, request, &answer);
+  EXPECT_THAT(status, HasReason("PLAN_INVALID"));
+  const std::vector<FieldViolation> told = FieldViolationsOf(status);
+  ASSERT_GT(told.size(), 10u);
+  EXPECT_THAT(told.back().description, HasSubstr("more that do not fit"));
+  request.set_validate_only(true);
+  answer = Apply(request);
+  ASSERT_EQ(answer.violations_size(), 1001);
+  // Each is broken, and the same as another.
+  EXPECT_EQ(answer.violations(1000).description(), "has 3000 more faults");
 }
 
 TEST_F(ChangesTest, PatternsAreJudgedOnTheResult) {
@@ -181,17 +211,16 @@ TEST_F(ChangesTest, PatternsAreJudgedOnTheResult) {
   Create(request, Route("low", "1[0-4]XX"));
   Create(request, Route("high", "1[5-9]XX"));
   Create(request, Route("all", "1XXX"));
-  const pb::ApplyChangesResponse refused = Apply(request);
-  EXPECT_THAT(Violations(refused),
+  EXPECT_THAT(Refused(request),
               ElementsAre("changes[2].create.route_pattern.pattern "
                           "PATTERN_NEVER_CHOSEN"));
   request.mutable_changes()->RemoveLast();
-  EXPECT_THAT(Violations(Apply(request)), IsEmpty());
+  EXPECT_THAT(Refused(request), IsEmpty());
   // One of them goes as the wide one comes.
   request = Request();
   Create(request, Route("all", "1XXX"));
   Delete(request, "tenants/t/routePatterns/low");
-  EXPECT_THAT(Violations(Apply(request)), IsEmpty());
+  EXPECT_THAT(Refused(request), IsEmpty());
 }
 
 TEST_F(ChangesTest, TriedRepeatedAndMissing) {
@@ -279,11 +308,11 @@ TEST_F(ChangesTest, ATenantAndAllItHas) {
   tenant.set_name(kTenant);
   tenant.add_domains("t.test");
   tenant.set_default_dial_plan("tenants/t/dialPlans/d");
-  EXPECT_THAT(Violations(Apply(request)), IsEmpty());
+  EXPECT_THAT(Refused(request), IsEmpty());
   request = Request();
   Delete(request, kTenant);
   Delete(request, "tenants/t/dialPlans/d");
-  EXPECT_THAT(Violations(Apply(request)), IsEmpty());
+  EXPECT_THAT(Refused(request), IsEmpty());
 }
 
 }  // namespace

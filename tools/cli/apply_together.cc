@@ -157,6 +157,11 @@ absl::StatusOr<TogetherResult> ApplyTogether(ServiceClients& clients,
   if (status.ok() && !options.dry_run) {
     result = TogetherResult();
     status = Ask(clients, batches, /*validate_only=*/false, result);
+    if (status.code() == absl::StatusCode::kInvalidArgument) {
+      // The refusal has what fits an error; the dry run has every fault.
+      result = TogetherResult();
+      SP_RETURN_IF_ERROR(Ask(clients, batches, /*validate_only=*/true, result));
+    }
   }
   if (status.code() == absl::StatusCode::kUnimplemented) {
     return TogetherResult();

@@ -37,8 +37,19 @@ absl::StatusOr<pb::ImportResult> Import(const Endpoint& endpoint,
   request.set_parent(tenant);
   request.set_csv(csv);
   request.set_validate_only(options.dry_run);
-  SP_ASSIGN_OR_RETURN(const auto answer, CallMethod(endpoint, method, request));
-  return static_cast<const Response&>(*answer).result();
+  auto answer = CallMethod(endpoint, method, request);
+  if (answer.status().code() == absl::StatusCode::kInvalidArgument &&
+      !options.dry_run) {
+    // The refusal has what fits an error; the dry run has every fault.
+    request.set_validate_only(true);
+    auto faults = CallMethod(endpoint, method, request);
+    if (faults.ok() &&
+        static_cast<const Response&>(**faults).result().violations_size() > 0) {
+      answer = std::move(faults);
+    }
+  }
+  SP_RETURN_IF_ERROR(answer.status());
+  return static_cast<const Response&>(**answer).result();
 }
 
 absl::Status RunImport(CliContext& context, const ImportOptions& options) {

@@ -14,6 +14,7 @@
 #include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/number.h"
 #include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
 
 namespace sallyport {
 namespace {
@@ -332,8 +333,8 @@ MatchCount StringCount::At(size_t length) const {
   return count;
 }
 
-absl::StatusOr<DialPattern> DialPattern::Parse(std::string_view text,
-                                               const NumberingForm* form) {
+absl::StatusOr<DialPattern> DialPattern::Read(std::string_view text,
+                                              const NumberingForm* form) {
   if (text.empty()) {
     return MakeError(absl::StatusCode::kInvalidArgument, "PATTERN_EMPTY",
                      "the pattern is empty");
@@ -368,9 +369,19 @@ absl::StatusOr<DialPattern> DialPattern::Parse(std::string_view text,
     pattern.at_ = *reader.at;
     pattern.form_ = form;
   }
-  absl::StatusOr<StringCount> count = StringCount::Of(pattern.elements_);
-  if (!count.ok()) return count.status();
-  pattern.count_ = *std::move(count);
+  return pattern;
+}
+
+absl::StatusOr<std::vector<PatternElement>> DialPattern::ReadElements(
+    std::string_view text) {
+  SP_ASSIGN_OR_RETURN(DialPattern pattern, Read(text, nullptr));
+  return std::move(pattern.elements_);
+}
+
+absl::StatusOr<DialPattern> DialPattern::Parse(std::string_view text,
+                                               const NumberingForm* form) {
+  SP_ASSIGN_OR_RETURN(DialPattern pattern, Read(text, form));
+  SP_ASSIGN_OR_RETURN(pattern.count_, StringCount::Of(pattern.elements_));
   return pattern;
 }
 

@@ -127,6 +127,12 @@ class DialPattern {
   static absl::StatusOr<DialPattern> Parse(std::string_view text,
                                            const NumberingForm* form = nullptr);
 
+  // The elements alone, of a pattern without '@', at the cost of its length:
+  // counting can cost a thousand times more. Errors as Parse(), but for
+  // PATTERN_TOO_COMPLEX.
+  static absl::StatusOr<std::vector<PatternElement>> ReadElements(
+      std::string_view text);
+
   const std::string& text() const { return text_; }
   const std::vector<PatternElement>& elements() const { return elements_; }
   bool has_dot() const { return dot_.has_value(); }
@@ -161,6 +167,9 @@ class DialPattern {
  private:
   DialPattern() = default;
 
+  // All but the counts.
+  static absl::StatusOr<DialPattern> Read(std::string_view text,
+                                          const NumberingForm* form);
   // How many symbols belong to the elements before `element`; the fewest.
   size_t LengthBefore(size_t element, std::string_view number) const;
 

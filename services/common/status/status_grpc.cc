@@ -13,6 +13,9 @@ namespace sallyport {
 namespace {
 
 constexpr char kInternalText[] = "internal error";
+// Octets of field violations: gRPC carries 8 KiB of metadata, and the details
+// travel in base64 beside the message.
+constexpr size_t kMaxViolations = 4000;
 
 bool StaysInside(absl::StatusCode code) {
   return code == absl::StatusCode::kInternal ||
@@ -53,9 +56,17 @@ grpc::Status ToGrpc(const absl::Status& status) {
   const std::vector<FieldViolation> violations = FieldViolationsOf(status);
   if (!violations.empty()) {
     google::rpc::BadRequest bad;
+    size_t octets = 0;
     for (const FieldViolation& violation : violations) {
+      octets += violation.field.size() + violation.description.size();
       auto* const out = bad.add_field_violations();
       out->set_field(violation.field);
+      if (octets > kMaxViolations) {
+        const auto told = static_cast<size_t>(bad.field_violations_size() - 1);
+        out->set_description("and " + std::to_string(violations.size() - told) +
+                             " more that do not fit");
+        break;
+      }
       out->set_description(violation.description);
     }
     details.add_details()->PackFrom(bad);

@@ -15,7 +15,8 @@ inline constexpr char kErrorDomain[] = "sallyport";
 
 // What the peer is told. A status without reason gets the name of its code as
 // one ("NOT_FOUND"). The text of INTERNAL, UNKNOWN and DATA_LOSS stays inside:
-// it is logged, and the peer reads "internal error".
+// it is logged, and the peer reads "internal error". Field violations beyond
+// some 4000 octets are counted, not told.
 grpc::Status ToGrpc(const absl::Status& status);
 
 // What a peer told us: code, message, reason and field violations. A refusal

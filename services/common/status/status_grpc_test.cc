@@ -49,6 +49,23 @@ TEST(StatusGrpcTest, CarriesReasonAndViolations) {
                           FieldViolation{"tenant", "is required"}));
 }
 
+TEST(StatusGrpcTest, WhatDoesNotFitIsCounted) {
+  std::vector<FieldViolation> many;
+  for (int i = 0; i < 1000; ++i) {
+    many.push_back({"changes[" + std::to_string(i) + "]",
+                    std::string(static_cast<size_t>(i % 90), 'x')});
+  }
+  const grpc::Status wire = ToGrpc(MakeError(absl::StatusCode::kInvalidArgument,
+                                             "PLAN_INVALID", "bad", many));
+  EXPECT_LT(wire.error_details().size(), 5500u);
+  const std::vector<FieldViolation> out = FieldViolationsOf(FromGrpc(wire));
+  ASSERT_GT(out.size(), 20u);
+  for (size_t i = 0; i + 1 < out.size(); ++i) EXPECT_EQ(out[i], many[i]);
+  EXPECT_EQ(out.back().field, many[out.size() - 1].field);
+  EXPECT_EQ(out.back().description, "and " + std::to_string(1001 - out.size()) +
+                                        " more that do not fit");
+}
+
 TEST(StatusGrpcTest, EveryCodeRoundTripsWithAReason) {
   for (int raw = 1; raw <= 16; ++raw) {
     const absl::StatusCode code = static_cast<absl::StatusCode>(raw);

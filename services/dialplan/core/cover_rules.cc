@@ -16,7 +16,6 @@
 #include "services/common/digit_analysis/dial_pattern.h"
 #include "services/common/digit_analysis/match_count.h"
 #include "services/common/digit_analysis/number.h"
-#include "services/common/digit_analysis/numbering_plan.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/dialplan/core/entry_pattern.h"
 #include "services/dialplan/core/unique_keys.h"
@@ -68,12 +67,12 @@ class Rivals final : public CoverSource {
                WildcardPlace(pattern_.table, query_.spaces[place], digits))) {
         const auto other = Competing(*record);
         if (!other.has_value()) continue;
-        const auto patterns = ParsePatterns(other->text, other->numbering_plan);
-        if (!patterns.ok()) continue;
+        const auto& patterns = plan_.PatternsOf(*record);
+        if (patterns.empty()) continue;
         const bool wins = WinsTies(place, other->rank, record->name());
         const auto id = static_cast<uint32_t>(names_.size());
         names_.push_back(record->name());
-        for (const DialPattern& pattern : *patterns) visit(pattern, wins, id);
+        for (const DialPattern& pattern : patterns) visit(pattern, wins, id);
       }
     }
   }
@@ -187,9 +186,8 @@ class CoverCheck {
 
   // What is written may be all that another one lacks to be left nothing.
   void CheckOthers() {
-    const auto own = ParsePatterns(pattern_.text, pattern_.numbering_plan);
-    if (!own.ok()) return;
-    own_ = &*own;
+    own_ = &c_.plan.PatternsOf(record_);
+    if (own_->empty()) return;
     const std::string_view space = SpaceOf(pattern_, record_.name());
     const auto place = WildcardPlace(record_.entry);
     std::string digits;
@@ -199,7 +197,7 @@ class CoverCheck {
           *place, [this](const PlanRecord& other) { return CheckOne(other); });
     } else {
       // One number, which can take the last of another pattern.
-      for (const PatternElement& element : own->front().elements()) {
+      for (const PatternElement& element : own_->front().elements()) {
         int symbol = 0;
         while ((element.symbols >> symbol & 1) == 0) ++symbol;
         digits.push_back(DialCharOf(symbol));
@@ -248,8 +246,8 @@ class CoverCheck {
     if (c_.effort != nullptr && c_.effort->together.count(other.name()) != 0) {
       return true;
     }
-    const auto patterns = ParsePatterns(pattern->text, pattern->numbering_plan);
-    if (!patterns.ok() || !MayTakeFrom(*own_, *patterns, budget_)) return true;
+    const auto& patterns = c_.plan.PatternsOf(other);
+    if (patterns.empty() || !MayTakeFrom(*own_, patterns, budget_)) return true;
     CoverQuery query = OwnPartition(*pattern, other.name());
     const Cover cover = CoverOf(c_.plan, other, query, budget_);
     if (cover.state == State::kCovered) {
@@ -318,12 +316,12 @@ Cover CoverOf(const Plan& plan, const PlanRecord& record,
   const auto pattern = PatternOf(record.entry);
   if (!pattern.has_value()) return out;
   // '@' stands for several, and one that is left a number is enough.
-  const auto patterns = ParsePatterns(pattern->text, pattern->numbering_plan);
-  if (!patterns.ok()) return out;
+  const auto& patterns = plan.PatternsOf(record);
+  if (patterns.empty()) return out;
   const Rivals rivals(plan, record, *pattern, query);
   std::set<std::string> winners;
   out.state = State::kCovered;
-  for (const DialPattern& one : *patterns) {
+  for (const DialPattern& one : patterns) {
     CoverAnswer answer = SearchUncovered(one, rivals, budget);
     if (answer.state == State::kOpen) {
       return {State::kOpen, std::move(answer.number), {}};

@@ -13,7 +13,6 @@
 #include "services/common/digit_analysis/dial_pattern.h"
 #include "services/common/digit_analysis/match_count.h"
 #include "services/common/digit_analysis/number.h"
-#include "services/common/digit_analysis/numbering_plan.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/digit_analysis/resolver.h"
 #include "services/common/digit_analysis/transform.h"
@@ -158,9 +157,7 @@ class Searcher {
         entry->action == PatternAction::kBlock) {
       return std::move(answer_);
     }
-    const auto patterns = ParsePatterns(entry->pattern, entry->numbering_plan);
-    if (!patterns.ok()) return std::move(answer_);
-    for (const DialPattern& pattern : *patterns) {
+    for (const DialPattern& pattern : plan_.PatternsOf(start_)) {
       if (pattern.form() != nullptr) {
         for (const std::string& number : ExamplesOf(pattern)) {
           if (Try(number)) return std::move(answer_);
@@ -422,12 +419,14 @@ class Searcher {
     } else if (written->is_number) {
       return;
     }
-    const auto patterns = ParsePatterns(written->text, written->numbering_plan);
-    if (!patterns.ok()) return;
-    for (const DialPattern& pattern : *patterns) {
-      if (pattern.CountStrings(length) == MatchCount()) continue;
+    const auto offer = [&](const DialPattern& pattern) {
+      if (pattern.CountStrings(length) == MatchCount()) return;
       out.push_back({&record, pattern, order, written->rank, moves});
-    }
+    };
+    for (const DialPattern& one : plan_.PatternsOf(record)) offer(one);
+    if (!written->is_number) return;
+    const auto number = DialPattern::Parse(written->text);
+    if (number.ok()) offer(*number);
   }
 
   const Plan& plan_;

@@ -13,7 +13,6 @@
 #include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/match_count.h"
 #include "services/common/digit_analysis/number.h"
-#include "services/common/digit_analysis/numbering_plan.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/digit_analysis/transform.h"
 #include "services/dialplan/core/entry_pattern.h"
@@ -64,9 +63,7 @@ class Search {
   void OfferWildcard(const PlanRecord& record) {
     const auto written = PatternOf(record.entry);
     if (!written.has_value() || written->disabled) return;
-    const auto patterns = ParsePatterns(written->text, written->numbering_plan);
-    if (!patterns.ok()) return;
-    for (const DialPattern& pattern : *patterns) {
+    for (const DialPattern& pattern : plan_.PatternsOf(record)) {
       if (pattern.Matches(number_)) {
         Offer(record, pattern.CountStrings(number_.size()));
       }
@@ -153,10 +150,8 @@ bool GoesOn(const Plan& plan, const PlanRecord& record,
             const std::string& number, Dialled& dialled) {
   if (const auto* t = std::get_if<TranslationPatternEntry>(&record.entry)) {
     if (t->action == PatternAction::kBlock) return false;
-    const auto patterns = ParsePatterns(t->pattern, t->numbering_plan);
-    if (!patterns.ok()) return false;
     std::string made;  // `number` may be dialled.number
-    for (const DialPattern& pattern : *patterns) {
+    for (const DialPattern& pattern : plan.PatternsOf(record)) {
       if (!pattern.Matches(number)) continue;
       made = Translated(*t, pattern, number);
       break;

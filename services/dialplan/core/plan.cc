@@ -7,7 +7,9 @@
 #include <variant>
 #include <vector>
 
+#include "services/common/digit_analysis/numbering_plan.h"
 #include "services/common/digit_analysis/plan_defaults.h"
+#include "services/dialplan/core/entry_pattern.h"
 #include "services/dialplan/core/source_prefix.h"
 
 namespace sallyport::dialplan {
@@ -64,6 +66,11 @@ void Plan::Index(const PlanRecord& record) {
   } else if (const auto exact = ExactPlace(record.entry)) {
     exacts_[*exact].insert(&record);
   }
+  const auto pattern = PatternOf(record.entry);
+  if (pattern.has_value() && !pattern->is_number) {
+    auto read = ParsePatterns(pattern->text, pattern->numbering_plan);
+    if (read.ok()) patterns_[&record] = *std::move(read);
+  }
   IndexKeys(record);
 }
 
@@ -85,6 +92,7 @@ void Plan::Unindex(const PlanRecord& record) {
   } else if (const auto exact = ExactPlace(record.entry)) {
     take_out(exacts_, *exact);
   }
+  patterns_.erase(&record);
   UnindexKeys(record.name());
 }
 
@@ -139,6 +147,13 @@ const std::set<std::string>& Plan::HoldersOf(std::string_view key) const {
   static const std::set<std::string>& none = *new std::set<std::string>;
   const auto it = holders_.find(key);
   return it == holders_.end() ? none : it->second;
+}
+
+const std::vector<DialPattern>& Plan::PatternsOf(
+    const PlanRecord& record) const {
+  static const std::vector<DialPattern>& none = *new std::vector<DialPattern>;
+  const auto it = patterns_.find(&record);
+  return it == patterns_.end() ? none : it->second;
 }
 
 const std::set<const PlanRecord*>& Plan::WildcardsAt(

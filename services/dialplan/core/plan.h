@@ -15,8 +15,10 @@
 #include <variant>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
+#include "services/common/digit_analysis/dial_pattern.h"
 #include "services/common/digit_analysis/plan_entry.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
 #include "services/dialplan/core/plan_fault.h"
@@ -104,6 +106,9 @@ class Plan {
   const std::vector<UniqueKey>& KeysOf(std::string_view name) const;
   const std::set<std::string>& HoldersOf(std::string_view key) const;
 
+  // What a resource of the plan matches, read once; empty if it has no pattern,
+  // one that cannot be read, or a mere number (EntryPattern::is_number).
+  const std::vector<DialPattern>& PatternsOf(const PlanRecord& record) const;
   // The records of patterns at a place that WildcardPlace() names.
   const std::set<const PlanRecord*>& WildcardsAt(
       const std::string& place) const;
@@ -163,6 +168,7 @@ class Plan {
       const ByPlace& places, const std::string& place,
       absl::FunctionRef<bool(const PlanRecord& record)> visit);
 
+  absl::flat_hash_map<const PlanRecord*, std::vector<DialPattern>> patterns_;
   ByPlace wildcards_;
   ByPlace exacts_;
   // By tenant, then by kind.

@@ -9,27 +9,11 @@
 
 namespace sallyport::dialplan {
 
-namespace {
-
-// gRPC carries at most 8 KiB of details, base64 included.
-constexpr size_t kMaxDetails = 4000;
-
-}  // namespace
-
 absl::Status ToStatus(const PlanFaults& faults) {
   if (faults.empty()) return absl::OkStatus();
   std::vector<FieldViolation> violations;
-  size_t octets = 0;
+  violations.reserve(faults.size());
   for (const PlanFault& fault : faults) {
-    if (octets > kMaxDetails) {
-      violations.push_back(
-          {fault.field,
-           absl::StrCat("PLAN_INVALID: and ", faults.size() - violations.size(),
-                        " more faults")});
-      break;
-    }
-    octets +=
-        fault.field.size() + fault.reason.size() + fault.description.size();
     violations.push_back(
         {fault.field, absl::StrCat(fault.reason, ": ", fault.description)});
   }

@@ -68,6 +68,8 @@ void CheckKeys(const RuleContext& c, const std::string& name) {
       c.Add(key.field, ReasonOfKey(key.key),
             absl::StrCat(AbslView(DescriptionOfKey(key.key)), " by ",
                          same ? holder : std::string("another tenant")));
+      // One tells what is wrong; a batch may write thousands of the same.
+      break;
     }
   }
 }

@@ -67,10 +67,10 @@ absl::string_view WordOf(EntryPattern::Table table) {
 
 // What a pattern matches, written one way; one that cannot be read, as it is.
 std::string Canonical(const std::string& text) {
-  const absl::StatusOr<DialPattern> pattern = DialPattern::Parse(text);
-  if (!pattern.ok()) return text;
+  const auto elements = DialPattern::ReadElements(text);
+  if (!elements.ok()) return text;
   std::string out;
-  for (const PatternElement& element : pattern->elements()) {
+  for (const PatternElement& element : *elements) {
     absl::StrAppend(&out, absl::Hex(element.symbols),
                     element.repeat == PatternElement::Repeat::kOnce ? ","
                     : element.repeat == PatternElement::Repeat::kOneOrMore
@@ -252,11 +252,11 @@ std::optional<std::string> WildcardPlace(const PlanEntry& entry) {
   std::string digits;
   // What '@' stands for begins with other digits in each form.
   const size_t at = text.find('@');
-  const absl::StatusOr<DialPattern> pattern =
-      DialPattern::Parse(at == std::string::npos ? text : text.substr(0, at));
+  const auto elements = DialPattern::ReadElements(
+      at == std::string::npos ? text : text.substr(0, at));
   bool exact = at == std::string::npos;
-  if (pattern.ok()) {
-    for (const PatternElement& element : pattern->elements()) {
+  if (elements.ok()) {
+    for (const PatternElement& element : *elements) {
       // One symbol, once.
       if (element.repeat != PatternElement::Repeat::kOnce ||
           (element.symbols & (element.symbols - 1)) != 0) {

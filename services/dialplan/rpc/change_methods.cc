@@ -144,12 +144,8 @@ pb::AppliedChange::Outcome OutcomeOf(EditResult::Outcome outcome) {
   return pb::AppliedChange::OUTCOME_UNSPECIFIED;
 }
 
-void FillViolations(std::vector<ChangeFault> faults,
+void FillViolations(const std::vector<ChangeFault>& faults,
                     pb::ApplyChangesResponse& response) {
-  std::stable_sort(faults.begin(), faults.end(),
-                   [](const ChangeFault& a, const ChangeFault& b) {
-                     return a.change < b.change;
-                   });
   for (const ChangeFault& one : faults) {
     auto& violation = *response.add_violations();
     if (response.violations_size() > kMaxListed) {
@@ -164,10 +160,14 @@ void FillViolations(std::vector<ChangeFault> faults,
   }
 }
 
-// `faults` are those found before the rules were asked.
-void FillAnswer(const pb::ApplyChangesRequest& request,
-                const std::vector<int>& places, std::vector<ChangeFault> faults,
-                const BatchAnswer& answer, pb::ApplyChangesResponse& response) {
+// `faults` are those found before the rules were asked. Who asked what would
+// be gets them in the answer, all; who meant it to be done gets an error, which
+// no caller takes for success.
+absl::Status FillAnswer(const pb::ApplyChangesRequest& request,
+                        const std::vector<int>& places,
+                        std::vector<ChangeFault> faults,
+                        const BatchAnswer& answer,
+                        pb::ApplyChangesResponse& response) {
   for (const BatchFault& found : answer.faults) {
     const int place = places[found.edit];
     PlanFault fault = found.fault;
@@ -175,7 +175,19 @@ void FillAnswer(const pb::ApplyChangesRequest& request,
                                fault.field.empty() ? "" : ".", fault.field);
     faults.push_back({place, std::move(fault)});
   }
-  if (!faults.empty()) return FillViolations(std::move(faults), response);
+  std::stable_sort(faults.begin(), faults.end(),
+                   [](const ChangeFault& a, const ChangeFault& b) {
+                     return a.change < b.change;
+                   });
+  if (!faults.empty() && !request.validate_only()) {
+    PlanFaults out;
+    for (ChangeFault& one : faults) out.push_back(std::move(one.fault));
+    return ToStatus(out);
+  }
+  if (!faults.empty()) {
+    FillViolations(faults, response);
+    return absl::OkStatus();
+  }
   for (const EditResult& result : answer.results) {
     pb::AppliedChange& one = *response.add_results();
     one.set_outcome(OutcomeOf(result.outcome));
@@ -186,6 +198,7 @@ void FillAnswer(const pb::ApplyChangesRequest& request,
     if (response.findings_size() == kMaxListed) break;
     *response.add_findings() = FindingProto(finding);
   }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -206,15 +219,15 @@ void ChangeMethods::Apply(const CallerIdentity& caller,
   WriteIdentity("apply", caller, request, key_).Fill(batch);
   // Only to find what else is wrong.
   if (!reader.faults.empty()) batch.validate_only = true;
-  writer_.Submit(std::move(batch),
-                 [&request, response, places = std::move(reader.places),
-                  faults = std::move(reader.faults), done = std::move(done)](
-                     const absl::StatusOr<BatchAnswer>& answer) {
-                   if (answer.ok()) {
-                     FillAnswer(request, places, faults, *answer, *response);
-                   }
-                   done(answer.status());
-                 });
+  writer_.Submit(
+      std::move(batch),
+      [&request, response, places = std::move(reader.places),
+       faults = std::move(reader.faults),
+       done = std::move(done)](const absl::StatusOr<BatchAnswer>& answer) {
+        done(answer.ok()
+                 ? FillAnswer(request, places, faults, *answer, *response)
+                 : answer.status());
+      });
 }
 
 }  // namespace sallyport::dialplan

@@ -215,9 +215,8 @@ CsvImport ReadImport(const ResourceKind& kind, const std::string& parent,
   return ImportReader(kind, parent).Read(csv);
 }
 
-pb::ImportResult ImportResultOf(const ResourceKind& kind,
-                                const CsvImport& import,
-                                const BatchAnswer& answer) {
+PlanFaults FaultsOf(const ResourceKind& kind, const CsvImport& import,
+                    const BatchAnswer& answer) {
   PlanFaults faults = import.faults;
   const std::string prefix = absl::StrCat(AbslView(kind.singular), ".");
   for (const BatchFault& found : answer.faults) {
@@ -232,6 +231,11 @@ pb::ImportResult ImportResultOf(const ResourceKind& kind,
                    [](const PlanFault& a, const PlanFault& b) {
                      return RowOf(a.field) < RowOf(b.field);
                    });
+  return faults;
+}
+
+pb::ImportResult ImportResultOf(const PlanFaults& faults,
+                                const BatchAnswer& answer) {
   pb::ImportResult out;
   for (const PlanFault& fault : faults) {
     auto& violation = *out.add_violations();

@@ -31,11 +31,13 @@ struct CsvImport {
 CsvImport ReadImport(const ResourceKind& kind, const std::string& parent,
                      std::string_view csv);
 
-// The answer: the faults of `import` and of `answer`, by row; if there is none,
-// what was done.
+// The faults of `import` and of `answer`, by row.
+PlanFaults FaultsOf(const ResourceKind& kind, const CsvImport& import,
+                    const BatchAnswer& answer);
+
+// The answer: the faults; if there is none, what was done.
 ::sallyport::dialplan::v1::ImportResult ImportResultOf(
-    const ResourceKind& kind, const CsvImport& import,
-    const BatchAnswer& answer);
+    const PlanFaults& faults, const BatchAnswer& answer);
 
 }  // namespace sallyport::dialplan
 

@@ -49,7 +49,7 @@ class CsvImportTest : public testing::Test {
     batch.validate_only = !import.faults.empty();
     const auto answer = editor_.Apply(batch, absl::FromUnixSeconds(1000));
     EXPECT_THAT(answer, IsOk());
-    return ImportResultOf(KindOf("user"), import, *answer);
+    return ImportResultOf(FaultsOf(KindOf("user"), import, *answer), *answer);
   }
 
   pb::User User(const std::string& id) {

@@ -276,11 +276,13 @@ void ResourceMethods::Import(const ResourceKind& kind,
   if (!import.faults.empty()) batch.validate_only = true;
   writer_.Submit(std::move(batch),
                  [&kind, import = std::move(import), result,
+                  asks = GetBool(request, "validate_only"),
                   done = std::move(done)](absl::StatusOr<BatchAnswer> answer) {
-                   if (answer.ok()) {
-                     *result = ImportResultOf(kind, import, *answer);
-                   }
-                   done(answer.status());
+                   if (!answer.ok()) return done(answer.status());
+                   const PlanFaults faults = FaultsOf(kind, import, *answer);
+                   if (!faults.empty() && !asks) return done(ToStatus(faults));
+                   *result = ImportResultOf(faults, *answer);
+                   done(absl::OkStatus());
                  });
 }
 

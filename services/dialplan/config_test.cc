@@ -55,8 +55,7 @@ TEST(ConfigTest, PostgresIsAStore) {
 TEST(ConfigTest, DecisionListener) {
   config::v1::DialplanConfig config;
   config.mutable_store()->set_sqlite_file("plan.db");
-  config::v1::DecisionListener& decisions =
-      *config.mutable_decision_listener();
+  config::v1::DecisionListener& decisions = *config.mutable_decision_listener();
   decisions.set_listen_address("[::]:7011");
   decisions.mutable_busy_poll()->set_nanos(500'000);
   decisions.set_cpu(0);
@@ -65,11 +64,10 @@ TEST(ConfigTest, DecisionListener) {
   decisions.mutable_busy_poll()->set_seconds(2);
   decisions.set_cpu(1024);
   decisions.set_max_connections(100'001);
-  EXPECT_THAT(Faults(config),
-              ElementsAre("decision_listener.listen_address",
-                          "decision_listener.busy_poll",
-                          "decision_listener.cpu",
-                          "decision_listener.max_connections"));
+  EXPECT_THAT(Faults(config), ElementsAre("decision_listener.listen_address",
+                                          "decision_listener.busy_poll",
+                                          "decision_listener.cpu",
+                                          "decision_listener.max_connections"));
 }
 
 TEST(ConfigTest, AllFaultsAtOnce) {

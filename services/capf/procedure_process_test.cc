@@ -201,6 +201,17 @@ TEST_F(ProcedureProcessTest, EachTenantsPhonesHaveTheirOwnLists) {
   update.mutable_phone_cluster()->clear_call_managers();
   EXPECT_THAT(Call<pb::PhoneCluster>(*ann, &Stub::UpdatePhoneCluster, update),
               HasReason("PHONE_CLUSTER_INVALID"));
+  // A mask changes what it names and nothing else.
+  update.mutable_update_mask()->add_paths("signers");
+  EXPECT_THAT(Call<pb::PhoneCluster>(*ann, &Stub::UpdatePhoneCluster, update),
+              HasReason("UPDATE_MASK_INVALID"));
+  update.mutable_update_mask()->set_paths(0, "sha512_models");
+  update.set_validate_only(true);
+  SP_ASSERT_OK_AND_ASSIGN(
+      const pb::PhoneCluster masked,
+      Call<pb::PhoneCluster>(*ann, &Stub::UpdatePhoneCluster, update));
+  EXPECT_EQ(masked.call_managers_size(), a.call_managers_size());
+  EXPECT_EQ(masked.host(), a.host());
   // All of it is there after a kill.
   process_->Kill();
   Start();

@@ -165,6 +165,36 @@ absl::StatusOr<std::vector<ClusterNode>> NodesOf(const pb::PhoneCluster& in) {
   return nodes;
 }
 
+// Takes over what `request` names of its cluster.
+absl::Status Merge(const pb::UpdatePhoneClusterRequest& request,
+                   PhoneCluster& next) {
+  const pb::PhoneCluster& in = request.phone_cluster();
+  std::vector<std::string> paths(request.update_mask().paths().begin(),
+                                 request.update_mask().paths().end());
+  if (paths.empty() || paths == std::vector<std::string>{"*"}) {
+    paths = {"host", "call_managers", "sha512", "sha512_models"};
+  }
+  for (const std::string& path : paths) {
+    if (path == "host") {
+      next.host = in.host();
+    } else if (path == "call_managers") {
+      SP_ASSIGN_OR_RETURN(next.call_managers, NodesOf(in));
+      next.from_configuration = false;
+    } else if (path == "sha512") {
+      next.sha512 = in.sha512();
+    } else if (path == "sha512_models") {
+      next.sha512_models = {in.sha512_models().begin(),
+                            in.sha512_models().end()};
+      std::sort(next.sha512_models.begin(), next.sha512_models.end());
+    } else {
+      return Invalid("UPDATE_MASK_INVALID",
+                     "host, call_managers, sha512 and sha512_models can be "
+                     "changed");
+    }
+  }
+  return absl::OkStatus();
+}
+
 // The tenant of "tenants/{tenant}/phoneCluster".
 absl::StatusOr<std::string> ClusterTenant(const std::string& name) {
   constexpr std::string_view kEnd = "/phoneCluster";
@@ -219,12 +249,7 @@ absl::Status TrustListMethods::UpdateCluster(
                      "it was changed meanwhile");
   }
   next.tenant = tenant;
-  next.host = in.host();
-  SP_ASSIGN_OR_RETURN(next.call_managers, NodesOf(in));
-  next.sha512 = in.sha512();
-  next.sha512_models = {in.sha512_models().begin(), in.sha512_models().end()};
-  std::sort(next.sha512_models.begin(), next.sha512_models.end());
-  next.from_configuration = false;
+  SP_RETURN_IF_ERROR(Merge(request, next));
   SP_RETURN_IF_ERROR(
       publisher_
           ->PublishCluster(next, {.force = request.force(), .actor = actor},

@@ -30,7 +30,12 @@ bool Call::StartOwnOffer(LegSide to, MonoTime now) {
 
 void Call::RefreshLegs(MonoTime now) {
   if (!record_.answered.has_value()) return;
-  for (const LegSide side : {LegSide::kA, LegSide::kB}) {
+  // The two legs share one offer at a time: who is due first comes first, and
+  // of both at once the called, whose session began first.
+  const bool called_first = leg(LegSide::kB).timer.refresh_at() <=
+                            leg(LegSide::kA).timer.refresh_at();
+  const LegSide first = called_first ? LegSide::kB : LegSide::kA;
+  for (const LegSide side : {first, Other(first)}) {
     if (record_.ended.has_value()) return;
     Leg& one = leg(side);
     if (now >= one.timer.expires_at()) {

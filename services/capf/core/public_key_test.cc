@@ -3,6 +3,7 @@
 #include <openssl/bn.h>
 #include <openssl/bytestring.h>
 #include <openssl/evp.h>
+#include <openssl/mem.h>
 #include <openssl/rsa.h>
 
 #include "gtest/gtest.h"

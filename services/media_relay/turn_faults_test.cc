@@ -31,74 +31,11 @@
 #include "services/media_relay/core/stun_message.h"
 #include "services/media_relay/core/stun_writer.h"
 #include "services/media_relay/core/turn_test_client.h"
+#include "services/media_relay/turn_datagram_client.h"
 #include "services/media_relay/turn_process.h"
 
 namespace sallyport::media_relay {
 namespace {
-
-// A datagram client of 127.0.0.1.
-class Client {
- public:
-  explicit Client(RandomSource& random, const std::string& subject = "subject",
-                  const std::string& tenant = "default")
-      : turn_(absl::Now(), random, absl::Hours(1), subject, tenant),
-        udp_(UdpSocket::Bind(*SocketAddress::FromIp("127.0.0.1", 0)).value()) {
-    timeval patience = {0, 400'000};
-    setsockopt(udp_.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    fcntl(udp_.fd(), F_SETFL, fcntl(udp_.fd(), F_GETFL) & ~O_NONBLOCK);
-  }
-
-  Endpoint endpoint() const {
-    return {IpAddress::FromBytes(udp_.local_address().ip_bytes()),
-            udp_.local_address().port()};
-  }
-  void Send(const std::string& bytes, const Endpoint& to) {
-    OutgoingDatagram datagram;
-    datagram.payload = AsBytes(bytes);
-    datagram.peer = to.ToSocketAddress();
-    (void)udp_.SendOne(datagram);
-  }
-  std::string Receive() {
-    std::string bytes(2048, '\0');
-    const ssize_t size = recv(udp_.fd(), bytes.data(), bytes.size(), 0);
-    bytes.resize(size < 0 ? 0 : static_cast<size_t>(size));
-    return bytes;
-  }
-  std::string Ask(const std::string& bytes, const Endpoint& to) {
-    for (int i = 0; i < 8; ++i) {
-      Send(bytes, to);
-      const std::string answer = Receive();
-      if (!answer.empty()) return answer;
-    }
-    return "";
-  }
-  int Allocate(const Endpoint& relay) {
-    const auto udp = [](StunWriter& w) {
-      w.AddUint32(stun_attribute::kRequestedTransport, 17u << 24);
-    };
-    turn_.TakeChallenge(Ask(turn_.Bare(StunMethod::kAllocate, udp), relay));
-    const std::string answer =
-        Ask(turn_.Signed(StunMethod::kAllocate, udp), relay);
-    const auto message = ParseStunMessage(AsBytes(answer));
-    if (message.ok()) {
-      relayed = message->FindXorAddress(stun_attribute::kXorRelayedAddress)
-                    .value_or(Endpoint());
-    }
-    return TurnTestClient::CodeOf(answer);
-  }
-  int Do(StunMethod method, const TurnTestClient::Fill& fill,
-         const Endpoint& relay) {
-    return TurnTestClient::CodeOf(Ask(turn_.Signed(method, fill), relay));
-  }
-
-  uint16_t port() const { return udp_.local_address().port(); }
-
-  TurnTestClient turn_;
-  Endpoint relayed;
-
- private:
-  UdpSocket udp_;
-};
 
 class TurnFaultsTest : public TurnProcessTest {
  protected:
@@ -128,10 +65,10 @@ TEST_F(TurnFaultsTest, PortsRunOut508AndComeBack) {
   Start(1,
         ",\"relay_port_min\":52000,\"relay_port_max\":52007,"
         "\"port_quarantine\":\"1s\"");
-  std::vector<std::unique_ptr<Client>> clients;
+  std::vector<std::unique_ptr<DatagramClient>> clients;
   int made = 0;
   for (int i = 0; i < 9; ++i) {
-    clients.push_back(std::make_unique<Client>(random_));
+    clients.push_back(std::make_unique<DatagramClient>(random_));
     const int code = clients.back()->Allocate(Relay());
     if (code == 0) {
       ++made;
@@ -151,7 +88,7 @@ TEST_F(TurnFaultsTest, PortsRunOut508AndComeBack) {
   absl::SleepFor(absl::Milliseconds(1200));
   int again = 0;
   for (int i = 0; i < made; ++i) {
-    Client client(random_);
+    DatagramClient client(random_);
     if (client.Allocate(Relay()) == 0) ++again;
   }
   EXPECT_EQ(again, made);
@@ -165,14 +102,14 @@ TEST_F(TurnFaultsTest, PortsRunOut508AndComeBack) {
 TEST_F(TurnFaultsTest, AllocationsRunOut486And508AndComeBack) {
   limits_ = ",\"max_allocations\":3,\"max_allocations_per_tenant\":2";
   Start(2);
-  Client first(random_);
-  Client second(random_);
-  Client third(random_);
+  DatagramClient first(random_);
+  DatagramClient second(random_);
+  DatagramClient third(random_);
   ASSERT_EQ(first.Allocate(Relay()), 0);
   ASSERT_EQ(second.Allocate(Relay()), 0);
   EXPECT_EQ(third.Allocate(Relay()), 486);
-  Client fourth(random_, "subject", "tenant2");
-  Client fifth(random_, "subject", "tenant2");
+  DatagramClient fourth(random_, "subject", "tenant2");
+  DatagramClient fifth(random_, "subject", "tenant2");
   ASSERT_EQ(fourth.Allocate(Relay()), 0);
   EXPECT_EQ(fifth.Allocate(Relay()), 508);
   EXPECT_EQ(first.Do(StunMethod::kRefresh, nullptr, Relay()), 0);
@@ -189,7 +126,7 @@ TEST_F(TurnFaultsTest, AllocationsRunOut486And508AndComeBack) {
 // A socket for each port, and no descriptors left.
 TEST_F(TurnFaultsTest, DescriptorsRunOut508AndComeBack) {
   Start(1, ",\"relay_sockets\":\"per_port\"");
-  Client first(random_);
+  DatagramClient first(random_);
   ASSERT_EQ(first.Allocate(Relay()), 0);
   // As many as it has now: nothing can be opened.
   int open = 0;
@@ -201,7 +138,7 @@ TEST_F(TurnFaultsTest, DescriptorsRunOut508AndComeBack) {
   ASSERT_EQ(prlimit(process_.pid(), RLIMIT_NOFILE, nullptr, &before), 0);
   const rlimit none = {static_cast<rlim_t>(open - 3), before.rlim_max};
   ASSERT_EQ(prlimit(process_.pid(), RLIMIT_NOFILE, &none, nullptr), 0);
-  Client second(random_);
+  DatagramClient second(random_);
   EXPECT_EQ(second.Allocate(Relay()), 508);
   // What stands goes on, over UDP at least; TCP waits.
   EXPECT_EQ(first.Do(StunMethod::kRefresh, nullptr, Relay()), 0);
@@ -257,7 +194,7 @@ TEST_F(TurnFaultsTest, AStalledLoopIsSeenByLiveness) {
 TEST_F(TurnFaultsTest, WhatIsSprayedOverTheRangeReachesNobody) {
   Start(2, ",\"relay_port_min\":53000,\"relay_port_max\":53999");
   std::atomic<bool> over = false;
-  Client stranger(random_);
+  DatagramClient stranger(random_);
   std::atomic<int> sprayed = 0;
   std::thread spraying([&] {
     std::string rtp(172, 'S');
@@ -280,7 +217,7 @@ TEST_F(TurnFaultsTest, WhatIsSprayedOverTheRangeReachesNobody) {
   int wrong = 0;
   int right = 0;
   for (int round = 0; round < 20; ++round) {
-    Client client(random_);
+    DatagramClient client(random_);
     // The peer's address is not the stranger's.
     auto peer = UdpSocket::Bind(*SocketAddress::FromIp("127.0.0.2", 0)).value();
     const Endpoint at = {IpAddress::FromBytes(peer.local_address().ip_bytes()),

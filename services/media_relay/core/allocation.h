@@ -134,6 +134,8 @@ class Allocation {
   // Given out with it for the odd port after it (RFC 8656 section 7.2).
   std::optional<std::array<uint8_t, 8>> reservation_token;
   AllocationCounters counters;
+  // When the ICMP errors that its client was told of are forgotten (GCRA).
+  MonoTime peer_errors = MonoTime::InfinitePast();
   // Null: it may carry as much as there is room for.
   std::unique_ptr<BandwidthShare> bandwidth;
   // kNone: `bytes` of payload may pass.

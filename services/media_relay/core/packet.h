@@ -114,6 +114,8 @@ struct PacketAction {
 struct OpenSocket {
   SocketId socket;
   Endpoint local;
+  // The core is told what the network does not deliver: RelayCore::OnPeerError.
+  bool peer_errors = false;
 };
 // The same for TCP: listen there, alone on the port, and let connections to
 // peers come from it.

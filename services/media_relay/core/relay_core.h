@@ -19,6 +19,7 @@
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
+#include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
@@ -66,6 +67,12 @@ class RelayCore {
                             SocketActions& sockets) {
     ++stats_.packets_received;
     return Count(turn_.OnClientPacket(path, packet, reply, now, sockets));
+  }
+  // The network did not deliver what `socket` sent to `peer`.
+  PacketAction OnPeerError(SocketId socket, const Endpoint& peer,
+                           const IcmpError& error, absl::Span<uint8_t> reply,
+                           Now now) {
+    return Count(turn_.OnPeerError(socket, peer, error, reply, now.mono));
   }
   // One more answer to a stranger at this address?
   bool MayAnswer(const IpAddress& client, MonoTime now) {

@@ -97,7 +97,9 @@ void TurnAllocator::Open(SocketActions& sockets) const {
   if (allocation.tcp) {
     sockets.push_back(OpenTcp{allocation.relay_socket(), allocation.local});
   } else {
-    sockets.push_back(OpenSocket{allocation.relay_socket(), allocation.local});
+    sockets.push_back(
+        OpenSocket{allocation.relay_socket(), allocation.local,
+                   /*peer_errors=*/allocation.dialect == TurnDialect::kTurn});
   }
 }
 

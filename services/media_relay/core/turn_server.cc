@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/common/random/random_source.h"
+#include "services/common/rate_limit/gcra.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/allocation_flows.h"
@@ -22,6 +23,7 @@
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/ms_turn_message.h"
 #include "services/media_relay/core/ms_turn_server.h"
 #include "services/media_relay/core/packet.h"
@@ -36,6 +38,7 @@
 #include "services/media_relay/core/turn_allocator.h"
 #include "services/media_relay/core/turn_answer.h"
 #include "services/media_relay/core/turn_authenticator.h"
+#include "services/media_relay/core/turn_data_indication.h"
 #include "services/media_relay/core/turn_tcp.h"
 
 namespace sallyport::media_relay {
@@ -46,12 +49,13 @@ namespace attr = stun_attribute;
 constexpr uint8_t kTransportUdp = 17;
 constexpr uint8_t kTransportTcp = 6;
 
-size_t Padded(size_t size) { return (size + 3) & ~size_t{3}; }
+// What is told to one client of ICMP errors, which anyone may forge.
+constexpr GcraLimit kPeerErrors = {absl::Milliseconds(200), 10};
 
 // False when there is no room. RFC 8656 section 12.5: padding is of any value,
 // but what was in the buffer must not leave with it.
 bool PadToFour(Packet& packet) {
-  const size_t padding = Padded(packet.size) - packet.size;
+  const size_t padding = (4 - packet.size % 4) % 4;
   if (padding > packet.tailroom) return false;
   std::memset(packet.data + packet.size, 0, padding);
   packet.size += padding;
@@ -356,24 +360,7 @@ PacketAction TurnServer::OnPeerPacket(SocketId relay_socket,
       return PacketAction::Drop(DropReason::kTooLarge);
     }
   } else {
-    // RFC 8656 section 11.4: a Data indication around the payload, in place.
-    const size_t head = kStunHeaderSize + 4 + 4 + peer.ip.bytes().size() + 4;
-    const size_t padding = Padded(payload) - payload;
-    if (packet.tailroom < padding || !packet.Prepend(head)) {
-      return PacketAction::Drop(DropReason::kTooLarge);
-    }
-    packet.size += padding;
-    packet.tailroom -= padding;
-    StunTransactionId id;
-    random_.Fill(absl::MakeSpan(id));
-    StunWriter writer(absl::MakeSpan(packet.data, packet.size),
-                      StunClass::kIndication,
-                      static_cast<uint16_t>(StunMethod::kData), id);
-    writer.AddXorAddress(attr::kXorPeerAddress, peer);
-    // The payload stands where the value of DATA goes: copied onto itself.
-    writer.AddBytes(attr::kData,
-                    absl::MakeConstSpan(packet.data + head, payload));
-    if (writer.finished().empty()) {
+    if (!WrapInDataIndication(peer, random_, packet)) {
       return PacketAction::Drop(DropReason::kTooLarge);
     }
   }
@@ -383,6 +370,28 @@ PacketAction TurnServer::OnPeerPacket(SocketId relay_socket,
   stats_.bytes_to_client += payload;
   return PacketAction::Send(allocation->path().socket,
                             allocation->path().client, packet.bytes());
+}
+
+PacketAction TurnServer::OnPeerError(SocketId relay_socket,
+                                     const Endpoint& peer,
+                                     const IcmpError& error,
+                                     absl::Span<uint8_t> reply, MonoTime now) {
+  Allocation* allocation = allocator_.table().FindByRelay(relay_socket, now);
+  if (allocation == nullptr || allocation->dialect == TurnDialect::kMsTurn) {
+    return PacketAction();
+  }
+  // RFC 8656 section 11.5: whose datagram it was decides, not who tells it.
+  if (!allocation->IsPermitted(peer.ip, now)) {
+    ++allocation->counters.dropped_no_permission;
+    return PacketAction::Drop(DropReason::kNoPermission);
+  }
+  if (!TakeGcra(kPeerErrors, allocation->peer_errors, now)) {
+    return PacketAction::Drop(DropReason::kRateLimited);
+  }
+  ++stats_.peer_errors;
+  return PacketAction::Send(allocation->path().socket,
+                            allocation->path().client,
+                            WriteIcmpIndication(peer, error, random_, reply));
 }
 
 PacketAction TurnServer::Finish(StunWriter& writer,

@@ -22,6 +22,7 @@
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
+#include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/ms_turn_message.h"
 #include "services/media_relay/core/ms_turn_server.h"
 #include "services/media_relay/core/packet.h"
@@ -53,6 +54,7 @@ struct TurnServerStats {
   uint64_t bytes_to_peers = 0;
   uint64_t packets_to_client = 0;
   uint64_t bytes_to_client = 0;
+  uint64_t peer_errors = 0;  // ICMP errors told to clients
   // Error answers by code - 300; challenges included.
   std::array<uint64_t, 300> errors = {};
 };
@@ -127,6 +129,11 @@ class TurnServer {
   // A datagram from `peer` at a relayed address.
   PacketAction OnPeerPacket(SocketId relay_socket, const Endpoint& peer,
                             Packet& packet, Now now);
+  // The network did not deliver a datagram from there to `peer`: a Data
+  // indication, where the client may hear of that peer (RFC 8656 section 11.5).
+  PacketAction OnPeerError(SocketId relay_socket, const Endpoint& peer,
+                           const IcmpError& error, absl::Span<uint8_t> reply,
+                           MonoTime now);
   // The answer to an OpenSocket of this server: sends the Allocate response,
   // or asks for another port, or answers 508.
   PacketAction OnSocketOpened(SocketId socket, const absl::Status& status,

@@ -19,6 +19,7 @@
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
@@ -311,6 +312,77 @@ TEST_F(TurnServerTest, BandwidthIsBoundedEachWayAndWhateverCarriesIt) {
   EXPECT_EQ(allocate_third(), 0);
   DeliverFromPeer(opened_[0].socket, kPeer, data);
   EXPECT_EQ(action_.drop, DropReason::kNone);
+}
+
+// RFC 8656 section 11.5: what the network says of a datagram to a peer is told
+// by a Data indication with an ICMP attribute (section 18.13) and no data.
+TEST_F(TurnServerTest, IcmpErrorsOfPermittedPeersAreTold) {
+  ASSERT_EQ(Allocate(), 0);
+  ASSERT_EQ(Ask(StunMethod::kCreatePermission, Peer(kPeer)), 0);
+  const auto tell = [&](SocketId socket, const Endpoint& peer,
+                        const IcmpError& error) {
+    action_ = server_->OnPeerError(socket, peer, error, absl::MakeSpan(reply_),
+                                   now_.mono);
+    return ToString(action_.bytes);
+  };
+  const std::string told = tell(relay(), kPeer, {3, 4, 1280});
+  EXPECT_EQ(action_.socket, kListener);
+  EXPECT_EQ(action_.to, At("203.0.113.9", 5000));
+  const auto message = ParseStunMessage(AsBytes(told));
+  ASSERT_TRUE(message.ok());
+  EXPECT_TRUE(message->Is(StunClass::kIndication, StunMethod::kData));
+  EXPECT_EQ(message->FindXorAddress(attr::kXorPeerAddress), kPeer);
+  EXPECT_FALSE(message->Has(attr::kData));
+  // 16 bits reserved, 7 of type, 9 of code, 32 of error data.
+  EXPECT_EQ(ToString(*message->Find(attr::kIcmp)),
+            std::string("\0\0\x06\x04\0\0\x05\0", 8));
+
+  // Any port of the peer, and no other peer; unknown sockets are not ours.
+  EXPECT_NE(tell(relay(), At("8.8.8.8", 1), {3, 3, 0}), "");
+  EXPECT_EQ(tell(relay(), At("8.8.4.4", 40000), {3, 3, 0}), "");
+  EXPECT_EQ(action_.drop, DropReason::kNoPermission);
+  EXPECT_EQ(tell(relay() + 100, kPeer, {3, 3, 0}), "");
+  // Until the permission ends.
+  Advance(absl::Seconds(301));
+  EXPECT_EQ(tell(relay(), kPeer, {3, 3, 0}), "");
+  EXPECT_EQ(action_.drop, DropReason::kNoPermission);
+}
+
+TEST_F(TurnServerTest, IcmpErrorsOfIpv6PeersAreToldOnTheirHalf) {
+  ASSERT_EQ(Allocate([](StunWriter& w) {
+              Udp(w);
+              w.AddUint32(attr::kAdditionalAddressFamily, 2u << 24);
+            }),
+            0);
+  const Endpoint peer = At("2606:4700::1", 2000);
+  ASSERT_EQ(Ask(StunMethod::kCreatePermission, Peer(peer)), 0);
+  action_ = server_->OnPeerError(relay(), peer, {2, 0, 1400},
+                                 absl::MakeSpan(reply_), now_.mono);
+  const auto message = ParseStunMessage(action_.bytes);
+  ASSERT_TRUE(message.ok());
+  EXPECT_EQ(message->FindXorAddress(attr::kXorPeerAddress), peer);
+  EXPECT_EQ(ToString(*message->Find(attr::kIcmp)),
+            std::string("\0\0\x04\0\0\0\x05\x78", 8));
+}
+
+// Whoever forges them gets ten at once and five a second through.
+TEST_F(TurnServerTest, IcmpErrorsToldToOneClientAreLimited) {
+  ASSERT_EQ(Allocate(), 0);
+  ASSERT_EQ(Ask(StunMethod::kCreatePermission, Peer(kPeer)), 0);
+  const auto told = [&](int count) {
+    int sent = 0;
+    for (int i = 0; i < count; ++i) {
+      action_ = server_->OnPeerError(relay(), kPeer, {3, 3, 0},
+                                     absl::MakeSpan(reply_), now_.mono);
+      if (action_.sends()) ++sent;
+    }
+    return sent;
+  };
+  EXPECT_EQ(told(100), 10);
+  EXPECT_EQ(action_.drop, DropReason::kRateLimited);
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(told(100), 5);
+  EXPECT_EQ(server_->stats().peer_errors, 15u);
 }
 
 // The relay as a whole carries what it may: 508, not the user's fault.

@@ -49,6 +49,8 @@ inline constexpr std::string_view kTurnErrorsTotal =
     "sallyport_media_relay_turn_errors_total";
 inline constexpr std::string_view kAllocationsMadeTotal =
     "sallyport_media_relay_allocations_made_total";
+inline constexpr std::string_view kPeerErrorsTotal =
+    "sallyport_media_relay_peer_errors_total";
 inline constexpr std::string_view kAllocations =
     "sallyport_media_relay_allocations";
 inline constexpr std::string_view kSessions = "sallyport_media_relay_sessions";
@@ -83,7 +85,7 @@ inline constexpr std::array<MetricLabel, 1> kStreamEndLabel = {
 inline constexpr std::array<MetricLabel, 1> kEventLabel = {
     MetricLabel{"event", kSessionEventNames}};
 
-inline constexpr std::array<MetricSpec, 17> kMediaRelayMetrics = {
+inline constexpr std::array<MetricSpec, 18> kMediaRelayMetrics = {
     MetricSpec{kPacketsReceivedTotal, MetricType::kCounter,
                "Datagrams received on all sockets."},
     MetricSpec{kPacketsSentTotal, MetricType::kCounter,
@@ -99,6 +101,8 @@ inline constexpr std::array<MetricSpec, 17> kMediaRelayMetrics = {
                "STUN and TURN error answers, by code.", kCodeLabel},
     MetricSpec{kAllocationsMadeTotal, MetricType::kCounter,
                "TURN allocations made."},
+    MetricSpec{kPeerErrorsTotal, MetricType::kCounter,
+               "ICMP errors of peers that clients were told of."},
     MetricSpec{kAllocations, MetricType::kGauge, "TURN allocations now."},
     MetricSpec{kSessions, MetricType::kGauge, "Media sessions now."},
     MetricSpec{kSessionEventsTotal, MetricType::kCounter,

@@ -1,11 +1,14 @@
 #include "services/media_relay/io/per_port_sockets.h"
 
+#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -15,6 +18,7 @@
 #include "services/common/net/udp_socket.h"
 #include "services/common/status/status_macros.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_ports.h"
@@ -24,6 +28,8 @@ namespace sallyport::media_relay {
 namespace {
 
 constexpr int kListenerBuffer = 4 << 20;
+// Taken from one socket before others have their turn.
+constexpr int kErrorsPerTurn = 16;
 
 }  // namespace
 
@@ -43,7 +49,9 @@ bool SetDontFragment(int fd, const IpAddress& to, bool dont_fragment) {
                       sizeof(discover)) == 0 &&
            setsockopt(fd, SOL_IPV6, IPV6_DONTFRAG, &on, sizeof(on)) == 0;
   }
-  const int discover = dont_fragment ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT;
+  // Neither sets DF nor keeps what routers say from the error queue, as
+  // IP_PMTUDISC_DONT would: the DF datagram that it is about has gone before.
+  const int discover = dont_fragment ? IP_PMTUDISC_PROBE : IP_PMTUDISC_OMIT;
   return setsockopt(fd, SOL_IP, IP_MTU_DISCOVER, &discover, sizeof(discover)) ==
          0;
 }
@@ -68,8 +76,10 @@ absl::StatusOr<uint16_t> PerPortSockets::Add(SocketId id, const Endpoint& local,
   }
   const int fd = udp->fd();
   const uint16_t port = udp->local_address().port();
-  SP_RETURN_IF_ERROR(
-      loop_.Add(fd, kReadable, [this, fd, id](IoEvents) { ready_(fd, id); }));
+  SP_RETURN_IF_ERROR(loop_.Add(fd, kReadable, [this, fd, id](IoEvents ready) {
+    if (ready.failed) ReadErrors(fd, id);
+    ready_(fd, id);
+  }));
   sockets_[id] = std::make_unique<UdpSocket>(*std::move(udp));
   return port;
 }
@@ -84,6 +94,49 @@ absl::Status PerPortSockets::Open(SocketId id, const Endpoint& local) {
     return absl::AlreadyExistsError("another relay has the port");
   }
   return Add(id, local, /*listener=*/false).status();
+}
+
+void PerPortSockets::WatchErrors(SocketId id) {
+  const auto it = sockets_.find(id);
+  if (it == sockets_.end()) return;
+  // Without it clients are not told, and all else goes on.
+  const int on = 1;
+  const int fd = it->second->fd();
+  if (it->second->local_address().is_v6()) {
+    (void)setsockopt(fd, SOL_IPV6, IPV6_RECVERR, &on, sizeof(on));
+  } else {
+    (void)setsockopt(fd, SOL_IP, IP_RECVERR, &on, sizeof(on));
+  }
+}
+
+void PerPortSockets::ReadErrors(int fd, SocketId id) {
+  for (int i = 0; i < kErrorsPerTurn; ++i) {
+    // The datagram itself is of no interest: none of it is read.
+    alignas(cmsghdr) std::array<char, 256> control;
+    sockaddr_storage peer = {};
+    msghdr message = {};
+    message.msg_name = &peer;
+    message.msg_namelen = sizeof(peer);
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return;
+    for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr;
+         c = CMSG_NXTHDR(&message, c)) {
+      const bool v4 = c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR;
+      const bool v6 = c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR;
+      if (!v4 && !v6) continue;
+      sock_extended_err error;
+      std::memcpy(&error, CMSG_DATA(c), sizeof(error));
+      // Others are of our own making, such as what was too long to send.
+      if (error.ee_origin != (v4 ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6)) {
+        continue;
+      }
+      const std::optional<IcmpError> told =
+          MakeIcmpError(v4 ? IpFamily::kIpv4 : IpFamily::kIpv6, error.ee_type,
+                        error.ee_code, error.ee_info);
+      if (told.has_value()) TellPeerError(id, FromSockaddr(peer), *told);
+    }
+  }
 }
 
 void PerPortSockets::Close(SocketId id) {

@@ -34,6 +34,7 @@ class PerPortSockets final : public RelayPorts {
   void Close(SocketId id) override;
   bool IsOpen(SocketId id) const override { return sockets_.contains(id); }
   SocketId IdOf(int, uint16_t) const override { return kStraySocket; }
+  void WatchErrors(SocketId id) override;
   void Send(const PacketAction& action, const SendContext& context) override;
   bool Prepare(SendRoute& route) override;
   void SendAlong(SendRoute& route, absl::Span<uint8_t> bytes,
@@ -46,6 +47,8 @@ class PerPortSockets final : public RelayPorts {
  private:
   absl::StatusOr<uint16_t> Add(SocketId id, const Endpoint& local,
                                bool listener);
+  // What the kernel has noted of earlier datagrams of the socket.
+  void ReadErrors(int fd, SocketId id);
 
   EventLoop& loop_;
   const Ready ready_;
@@ -60,7 +63,8 @@ class PerPortSockets final : public RelayPorts {
 absl::StatusOr<UdpSocket> BindListener(const Endpoint& local);
 // Whether what the socket sends has DF set and is refused where it does not fit
 // the interface, or may be fragmented; false when the kernel does not do it.
-// What is known of the path does not count, so that a client can find out.
+// What is known of the path does not count, so that a client can find out; but
+// where IPv6 may be fragmented it does, as nobody on the way does it.
 bool SetDontFragment(int fd, const IpAddress& to, bool dont_fragment);
 // The kernel notes when datagrams arrive, for the added delay of media;
 // without it none is reported.

@@ -31,6 +31,7 @@
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
+#include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/session_table.h"
@@ -68,6 +69,7 @@ RelayMetrics::RelayMetrics(MetricsRegistry& registry)
       drops(registry.Counter(kDropsTotal)),
       turn_errors(registry.Counter(kTurnErrorsTotal)),
       allocations_made(registry.Counter(kAllocationsMadeTotal)),
+      peer_errors(registry.Counter(kPeerErrorsTotal)),
       allocations(registry.Gauge(kAllocations)),
       sessions(registry.Gauge(kSessions)),
       session_events(registry.Counter(kSessionEventsTotal)),
@@ -125,6 +127,10 @@ absl::Status RelayLoop::Bind() {
     ports_ = std::make_unique<PerPortSockets>(*loop_, std::move(ready),
                                               options_.contested);
   }
+  ports_->TellPeerErrors(
+      [this](SocketId id, const Endpoint& peer, const IcmpError& error) {
+        OnPeerError(id, peer, error);
+      });
   flows_ = std::make_unique<FlowTable>(*ports_, seed_, options_.kernel,
                                        options_.index);
   core_.SetFastPath(flows_.get());
@@ -247,6 +253,18 @@ void RelayLoop::OnReadable(int fd, SocketId id) {
   Rearm();
 }
 
+void RelayLoop::OnPeerError(SocketId id, const Endpoint& peer,
+                            const IcmpError& error) {
+  std::array<uint8_t, kReplySize> reply;
+  const Now now = ReadNow();
+  const PacketAction action =
+      core_.OnPeerError(id, peer, error, absl::MakeSpan(reply), now);
+  if (!action.sends()) return;
+  Send(action, {now.mono}, /*media=*/true);
+  ports_->Flush();  // it lies on this stack
+  if (dtls_ != nullptr) dtls_->OnFlushed();
+}
+
 void RelayLoop::Perform() {
   while (!actions_.empty()) {
     const SocketActions todo = std::exchange(actions_, SocketActions());
@@ -256,7 +274,9 @@ void RelayLoop::Perform() {
 
 void RelayLoop::PerformOne(const SocketAction& action) {
   if (const auto* open = std::get_if<OpenSocket>(&action)) {
-    ReportOpened(open->socket, ports_->Open(open->socket, open->local));
+    const absl::Status opened = ports_->Open(open->socket, open->local);
+    if (opened.ok() && open->peer_errors) ports_->WatchErrors(open->socket);
+    ReportOpened(open->socket, opened);
   } else if (const auto* tcp = std::get_if<OpenTcp>(&action)) {
     ReportOpened(tcp->socket, peers_->Open(*tcp));
   } else if (const auto* close = std::get_if<CloseSocket>(&action)) {
@@ -391,6 +411,7 @@ void RelayLoop::OnSecond() {
   }
   add(metrics_.allocations_made, turn.allocations_made,
       exported_turn_.allocations_made);
+  add(metrics_.peer_errors, turn.peer_errors, exported_turn_.peer_errors);
   const auto move = [](GaugeFamily& gauge, double value, double& before) {
     if (value != before) gauge.Add(value - before);
     before = value;

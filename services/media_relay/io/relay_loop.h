@@ -25,6 +25,7 @@
 #include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/bandwidth.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/session_table.h"
@@ -53,6 +54,7 @@ struct RelayMetrics {
   CounterFamily drops;
   CounterFamily turn_errors;
   CounterFamily allocations_made;
+  CounterFamily peer_errors;
   GaugeFamily allocations;
   GaugeFamily sessions;
   CounterFamily session_events;
@@ -165,6 +167,8 @@ class RelayLoop final : private TurnStreamFront::Owner {
             RandomSource& random, RelayMetrics& metrics, const Clock& clock);
   absl::Status Bind();
   void OnReadable(int fd, SocketId id);
+  // The network did not deliver what a relayed socket sent.
+  void OnPeerError(SocketId id, const Endpoint& peer, const IcmpError& error);
   void Perform();
   void PerformOne(const SocketAction& action);
   // The answer to what the core wanted opened.

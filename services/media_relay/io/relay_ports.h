@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,6 +18,7 @@
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/delay_histogram.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/io/udp_batch.h"
 #include "services/media_relay/io/wire_header.h"
@@ -82,6 +84,13 @@ class RelayPorts {
     return std::nullopt;
   }
 
+  // Told of datagrams that the network did not deliver, from sockets that are
+  // watched for that. Before the first one is opened.
+  using PeerErrors = std::function<void(SocketId id, const Endpoint& peer,
+                                        const IcmpError& error)>;
+  void TellPeerErrors(PeerErrors tell) { peer_errors_ = std::move(tell); }
+  virtual void WatchErrors(SocketId /*id*/) {}
+
   // Takes `action.bytes` until Flush(). What must not be fragmented and does
   // not fit is refused.
   virtual void Send(const PacketAction& action, const SendContext& context) = 0;
@@ -95,6 +104,15 @@ class RelayPorts {
 
   // Datagrams that the kernel refused.
   virtual uint64_t refused() const = 0;
+
+ protected:
+  void TellPeerError(SocketId id, const Endpoint& peer,
+                     const IcmpError& error) const {
+    if (peer_errors_) peer_errors_(id, peer, error);
+  }
+
+ private:
+  PeerErrors peer_errors_;
 };
 
 }  // namespace sallyport::media_relay

@@ -177,7 +177,7 @@ class RelayPortsRig
       loop_->RunOnce(absl::Milliseconds(20));
     }
   }
-  Endpoint Port(uint16_t port) { return {*IpAddress::Parse(ip_), port}; }
+  Endpoint Port(uint16_t port) const { return {*IpAddress::Parse(ip_), port}; }
   // A free one: other programs of this host may hold some.
   Endpoint OpenOne(SocketId id) {
     for (uint16_t port = kFirst + 10 + static_cast<uint16_t>(id & 0xFF);

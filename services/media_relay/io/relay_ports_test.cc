@@ -26,6 +26,7 @@
 #include "services/common/net/udp_socket.h"
 #include "services/common/net/unique_fd.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/io/per_port_sockets.h"
 #include "services/media_relay/io/port_steering.h"
@@ -229,6 +230,101 @@ INSTANTIATE_TEST_SUITE_P(
     All, RelayPortsTest,
     testing::Combine(testing::Values(Way::kPerPort, Way::kRaw, Way::kFrames),
                      testing::Values("127.0.0.1", "::1")),
+    WayName);
+
+// What the network does not deliver is told of, with the peer that it was for,
+// of the socket that sent it; and sending goes on.
+class RelayPortsErrorsTest : public RelayPortsRig {
+ protected:
+  struct Told {
+    SocketId id;
+    Endpoint peer;
+    IcmpError error;
+  };
+  void SetUp() override {
+    RelayPortsRig::SetUp();
+    if (ports_ == nullptr) return;
+    ports_->TellPeerErrors(
+        [this](SocketId id, const Endpoint& peer, const IcmpError& error) {
+          told_.push_back({id, peer, error});
+        });
+  }
+  bool IsV6() const { return Port(0).ip.is_v6(); }
+  void TurnUntilTold(size_t count) {
+    for (int i = 0; i < 100 && told_.size() < count; ++i) {
+      loop_->RunOnce(absl::Milliseconds(20));
+    }
+  }
+
+  std::vector<Told> told_;
+};
+
+TEST_P(RelayPortsErrorsTest, AClosedPortOfThePeer) {
+  Endpoint closed = MakeFar()->endpoint();
+  const std::unique_ptr<Far> open = MakeFar();
+  const Endpoint a = OpenOne(kA);
+  OpenOne(kB);
+  ports_->WatchErrors(kA);
+  ports_->WatchErrors(kB);
+  Send(kA, closed, "unheard");
+  TurnUntilTold(1);
+  ASSERT_EQ(told_.size(), 1u);
+  EXPECT_EQ(told_[0].id, kA);
+  EXPECT_EQ(told_[0].peer, closed);
+  EXPECT_EQ(told_[0].error,
+            IsV6() ? (IcmpError{1, 4, 0}) : (IcmpError{3, 3, 0}));
+  // An error that waits costs no datagram.
+  Endpoint from;
+  for (int i = 0; i < 20; ++i) {
+    Send(kA, closed, "unheard");
+    Send(kA, open->endpoint(), "heard");
+    EXPECT_EQ(open->Receive(&from), "heard");
+    EXPECT_EQ(from, a);
+  }
+  EXPECT_EQ(ports_->refused(), 0u);
+  // Closed, it is nobody's any more.
+  Send(kB, closed, "unheard");
+  ports_->Close(kB);
+  loop_->RunOnce(absl::Milliseconds(50));
+  for (const Told& told : told_) EXPECT_EQ(told.id, kA);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, RelayPortsErrorsTest,
+    testing::Combine(testing::Values(Way::kPerPort, Way::kRaw, Way::kFrames),
+                     testing::Values("127.0.0.1", "::1", "10.77.0.1",
+                                     "fd77::1")),
+    [](const auto& info) {
+      const bool device = std::get<1>(info.param)[0] != '1' ||
+                          std::string_view(std::get<1>(info.param))[1] == '0';
+      const bool loopback = std::string_view(std::get<1>(info.param)) == "::1";
+      return absl::StrCat(WayName(info), device && !loopback ? "Veth" : "");
+    });
+
+// A router that cannot pass on what must not be fragmented says how much it
+// could (RFC 1191, RFC 4443 section 3.2).
+class RelayPortsPathTest : public RelayPortsErrorsTest {};
+
+TEST_P(RelayPortsPathTest, TheMtuOfANarrowPathIsTold) {
+  ASSERT_TRUE(veth_->Narrow(1300).ok());
+  const Endpoint beyond = {*IpAddress::Parse(IsV6() ? "fd78::9" : "10.78.0.9"),
+                           4000};
+  OpenOne(kA);
+  ports_->WatchErrors(kA);
+  Send(kA, beyond, std::string(1400, 'L'), kNow, /*dont_fragment=*/true);
+  TurnUntilTold(1);
+  ASSERT_EQ(told_.size(), 1u);
+  EXPECT_EQ(told_[0].id, kA);
+  EXPECT_EQ(told_[0].peer, beyond);
+  EXPECT_EQ(told_[0].error,
+            IsV6() ? (IcmpError{2, 0, 1300}) : (IcmpError{3, 4, 1300}));
+  EXPECT_EQ(ports_->refused(), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, RelayPortsPathTest,
+    testing::Combine(testing::Values(Way::kPerPort, Way::kRaw, Way::kXdp),
+                     testing::Values("10.77.0.1", "fd77::1")),
     WayName);
 
 // One relay steers the ports of an address; a second one on this host is told

@@ -24,7 +24,9 @@
 #include "services/common/status/status_macros.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/io/icmp_listener.h"
 #include "services/media_relay/io/next_hop_table.h"
 #include "services/media_relay/io/per_port_sockets.h"
 #include "services/media_relay/io/port_steering.h"
@@ -102,6 +104,10 @@ absl::Status SteeredPorts::Start(const Options& options) {
     receivers_.push_back(
         std::make_unique<Receiver>(Receiver{address, *std::move(udp), slot}));
   }
+  SP_ASSIGN_OR_RETURN(
+      icmp_,
+      IcmpListener::Create(loop_, raw_v4_.valid(), raw_v6_.valid(),
+                           [this](const IcmpQuote& quote) { OnIcmp(quote); }));
   if (options.frames) {
     absl::StatusOr<std::unique_ptr<NextHopTable>> hops = NextHopTable::Create();
     if (!hops.ok()) return hops.status();
@@ -176,6 +182,16 @@ SocketId SteeredPorts::IdOf(int fd, uint16_t local_port) const {
       static_cast<size_t>(local_port) - steering_.first();  // wraps below
   if (index >= ports_.size() || ports_[index].fd != fd) return kStraySocket;
   return ports_[index].id;
+}
+
+void SteeredPorts::OnIcmp(const IcmpQuote& quote) {
+  const size_t index =
+      static_cast<size_t>(quote.from.port) - steering_.first();  // wraps below
+  if (index >= ports_.size()) return;
+  const auto it = local_.find(ports_[index].id);
+  // Somebody else's, or a port that is closed by now.
+  if (it == local_.end() || it->second.endpoint != quote.from) return;
+  TellPeerError(it->first, quote.to, quote.error);
 }
 
 std::optional<Endpoint> SteeredPorts::LocalOf(SocketId id) const {

@@ -24,7 +24,9 @@
 #include "services/common/net/unique_fd.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/io/icmp_listener.h"
 #include "services/media_relay/io/next_hop_table.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_ports.h"
@@ -102,6 +104,8 @@ class SteeredPorts final : public RelayPorts {
       : loop_(loop), steering_(steering), ready_(std::move(ready)) {}
   absl::Status Start(const Options& options);
   SendRoute& RouteOf(const Waiting& waiting);
+  // About a datagram of one of our ports, if it is one.
+  void OnIcmp(const IcmpQuote& quote);
   void SendWaiting();
   void FlushBatches();
   Device* DeviceOf(int interface);
@@ -118,6 +122,7 @@ class SteeredPorts final : public RelayPorts {
   absl::flat_hash_map<SocketId, Local> local_;
   std::vector<Port> ports_;
   std::unique_ptr<NextHopTable> next_hops_;  // null: no frames
+  std::unique_ptr<IcmpListener> icmp_;
   UniqueFd raw_v4_;
   UniqueFd raw_v6_;
   UdpSendBatch raw_;

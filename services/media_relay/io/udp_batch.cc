@@ -11,6 +11,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -171,6 +172,7 @@ void UdpSendBatch::AddRaw(int fd, const void* name, socklen_t name_size,
 
 void UdpSendBatch::Flush() {
   size_t sent = 0;
+  size_t again = count_;
   while (sent < count_) {
     size_t end = sent + 1;
     while (end < count_ && slots_[end].fd == slots_[sent].fd) ++end;
@@ -181,6 +183,12 @@ void UdpSendBatch::Flush() {
       continue;
     }
     if (errno == EINTR) continue;
+    // It may be an ICMP error of an earlier datagram that failed this call;
+    // told once, it is out of the way.
+    if (errno != EAGAIN && errno != ENOBUFS &&
+        std::exchange(again, sent) != sent) {
+      continue;
+    }
     // The first of the rest was refused: it is lost, those behind it may go.
     slots_[sent].delay = nullptr;
     ++refused_;

@@ -65,6 +65,29 @@ class VethRig {
     if (home_.valid()) (void)setns(home_.get(), CLONE_NEWNET);
   }
 
+  // The far side becomes a router to 10.78.0.0/24 and fd78::/64, along a link
+  // of `mtu` octets that nobody is behind.
+  absl::Status Narrow(int mtu) const {
+    bool up = false;
+    InFar([&] {
+      up = Run(absl::StrCat(
+          "ip link add narrow0 type veth peer name narrow1;"
+          " ip link set narrow1 up; ip link set narrow0 mtu ",
+          mtu,
+          " up; ip addr add 10.78.0.1/24 dev narrow0;"
+          " ip addr add fd78::1/64 dev narrow0 nodad;"
+          " ip neigh add 10.78.0.9 lladdr 02:00:00:00:00:09 dev narrow0;"
+          " ip neigh add fd78::9 lladdr 02:00:00:00:00:09 dev narrow0;"
+          " echo 1 > /proc/sys/net/ipv4/ip_forward;"
+          " echo 1 > /proc/sys/net/ipv6/conf/all/forwarding"));
+    });
+    if (!up || !Run("ip route add 10.78.0.0/24 via 10.77.0.2;"
+                    " ip route add fd78::/64 via fd77::2")) {
+      return absl::UnavailableError("the far side cannot be a router");
+    }
+    return absl::OkStatus();
+  }
+
   // Runs it on a thread inside the far namespace.
   void InFar(const std::function<void()>& work) const {
     std::thread([&] {

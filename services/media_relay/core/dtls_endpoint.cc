@@ -81,13 +81,7 @@ void DtlsEndpoint::Update(
   const bool another_role =
       association_ != nullptr && association_->role() != role();
   if (another_certificate || another_role) {
-    association_.reset();
-    attempts_ = 0;
-    give_up_ = MonoTime::InfiniteFuture();
-    retry_ = MonoTime::InfiniteFuture();
-    outgoing_.clear();
-    keys_.reset();
-    Enter(State::kNew);
+    Forget();
   } else if (before != role()) {
     retry_ = MonoTime::InfiniteFuture();
   }
@@ -96,6 +90,22 @@ void DtlsEndpoint::Update(
     Follow(now);
   }
   if (has_path_) OnPath(now);
+}
+
+void DtlsEndpoint::Forget() {
+  association_.reset();
+  attempts_ = 0;
+  give_up_ = MonoTime::InfiniteFuture();
+  retry_ = MonoTime::InfiniteFuture();
+  outgoing_.clear();
+  keys_.reset();
+  Enter(State::kNew);
+}
+
+void DtlsEndpoint::Restart() {
+  fingerprint_.reset();
+  setup_.reset();
+  Forget();
 }
 
 void DtlsEndpoint::OnPath(MonoTime now) {

@@ -53,6 +53,8 @@ class DtlsEndpoint {
   // anew, and the keys in force stay until it is complete.
   void Update(const std::optional<CertificateFingerprint>& fingerprint,
               std::optional<DtlsSetup> setup, MonoTime now);
+  // The same with the far side not known any more, until Update() tells.
+  void Restart();
   // There is an address to send to: a client begins.
   void OnPath(MonoTime now);
   DropReason OnDatagram(ByteSpan datagram, MonoTime now);
@@ -81,6 +83,8 @@ class DtlsEndpoint {
  private:
   DtlsRole role() const;
   bool MayBegin(MonoTime now) const;
+  // Whatever was under way is over.
+  void Forget();
   void GiveWayToAnother(ByteSpan datagram, MonoTime now);
   void Begin(DtlsRole role, MonoTime now);
   void Follow(MonoTime now);

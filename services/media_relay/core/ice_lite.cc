@@ -71,16 +71,19 @@ IceLite::Credentials IceLite::Draw(RandomSource& random) {
   return out;
 }
 
-bool IceLite::SetRemoteUfrag(std::string_view ufrag, RandomSource& random) {
-  if (local_.remote_ufrag == ufrag) return false;
-  if (local_.remote_ufrag.empty()) {
-    local_.remote_ufrag = std::string(ufrag);
-    return false;
+void IceLite::SetRemoteUfrag(std::string_view ufrag) {
+  if (local_.remote_ufrag == ufrag) return;
+  if (!local_.remote_ufrag.empty()) {
+    remotes_.clear();
+    selected_.reset();
+    former_.reset();
+    state_ = State::kWaiting;
   }
-  Credentials fresh = Draw(random);
-  fresh.remote_ufrag = std::string(ufrag);
-  former_ = std::exchange(local_, std::move(fresh));
-  return true;
+  local_.remote_ufrag = std::string(ufrag);
+}
+
+void IceLite::Restart(RandomSource& random) {
+  former_ = std::exchange(local_, Draw(random));
 }
 
 bool IceLite::Matches(const Credentials& credentials, std::string_view user) {

@@ -53,10 +53,14 @@ class IceLite {
   // Draws user fragment and password.
   explicit IceLite(RandomSource& random);
 
-  // The far side's user fragment. Another than before is an ICE restart: new
-  // local credentials are drawn (RFC 8445 section 9), and the former go on
-  // being answered until a check with the new ones arrives. Returns true then.
-  bool SetRemoteUfrag(std::string_view ufrag, RandomSource& random);
+  // The far side's user fragment. Another than before is another far side that
+  // answers the same offer (RFC 3264 section 10.2 for forks): nothing that the
+  // former had checked is valid any more.
+  void SetRemoteUfrag(std::string_view ufrag);
+  // An ICE restart (RFC 8445 section 9): new local credentials are drawn, the
+  // far side's user fragment is unknown, and the former credentials go on being
+  // answered until a check with the new ones arrives.
+  void Restart(RandomSource& random);
 
   struct Answer {
     DropReason drop = DropReason::kNone;

@@ -62,7 +62,7 @@ struct Check {
 
 class IceLiteTest : public testing::Test {
  protected:
-  IceLiteTest() : ice_(random_) { ice_.SetRemoteUfrag(kRemote, random_); }
+  IceLiteTest() : ice_(random_) { ice_.SetRemoteUfrag(kRemote); }
 
   Check Good() const {
     Check check;
@@ -257,9 +257,11 @@ TEST_F(IceLiteTest, Rfc8445RestartDrawsNewCredentialsAndKeepsThePairMeanwhile) {
   Send(Nominating(), At(1));
   const Check old = Good();
   const std::string ufrag = ice_.local_ufrag();
-  EXPECT_FALSE(ice_.SetRemoteUfrag(kRemote, random_));
+  ice_.SetRemoteUfrag(kRemote);
   EXPECT_EQ(ice_.local_ufrag(), ufrag);
-  EXPECT_TRUE(ice_.SetRemoteUfrag("newfrag", random_));
+  ice_.Restart(random_);
+  EXPECT_EQ(ice_.remote_ufrag(), "");
+  ice_.SetRemoteUfrag("newfrag");
   EXPECT_NE(ice_.local_ufrag(), ufrag);
   EXPECT_NE(ice_.local_password().DangerousText(), old.password);
   // The far side does not know yet: its consent goes on, on the old pair only.
@@ -280,6 +282,23 @@ TEST_F(IceLiteTest, Rfc8445RestartDrawsNewCredentialsAndKeepsThePairMeanwhile) {
   Send(fresh, At(2));
   EXPECT_EQ(ice_.destination(), At(2));
   EXPECT_EQ(Send(old, At(1)).drop, DropReason::kIceUserUnknown);
+}
+
+// The offer was forked, and another branch answers in the end.
+TEST_F(IceLiteTest, AnotherFarSideOfTheSameOfferKeepsOurCredentials) {
+  Send(Nominating(), At(1));
+  const Check former = Good();
+  const std::string ufrag = ice_.local_ufrag();
+  ice_.SetRemoteUfrag("branch2");
+  EXPECT_EQ(ice_.local_ufrag(), ufrag);
+  EXPECT_EQ(ice_.state(), IceLite::State::kWaiting);
+  EXPECT_FALSE(ice_.IsValid(At(1)));
+  EXPECT_EQ(ice_.destination(), std::nullopt);
+  EXPECT_EQ(Send(former, At(1)).drop, DropReason::kIceUserUnknown);
+  Check other = Good();
+  other.user = ufrag + ":branch2";
+  EXPECT_EQ(Send(other, At(2)).drop, DropReason::kNone);
+  EXPECT_EQ(ice_.destination(), At(2));
 }
 
 }  // namespace

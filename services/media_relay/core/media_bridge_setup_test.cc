@@ -444,12 +444,36 @@ TEST_F(MediaBridgeSetupTest, Rfc8842RestartKeepsKeysUntilTheNewOnesAreThere) {
   MediaLegUpdate update;
   update.remote_fingerprint = next.fingerprint();
   update.remote_ufrag = "another1";
+  update.restart_ice = true;
   const std::string ufrag = a_leg().ice()->local_ufrag();
   ASSERT_TRUE(a_leg().Update(update, now_).ok());
   EXPECT_NE(a_leg().ice()->local_ufrag(), ufrag);
   ExpectAudioBothWays(100);
   std::swap(browser_, next);
   browser_.Start(DtlsRole::kClient, identity_->fingerprint(), now_.mono);
+  Handshake();
+  ExpectAudioBothWays(1);
+}
+
+// RFC 8842 section 4.2: the same certificate by another transport.
+TEST_F(MediaBridgeSetupTest, ATakeoverBeginsAnewWithTheSameCertificate) {
+  Make(/*ice=*/true);
+  Signal(DtlsSetup::kActive);
+  EXPECT_TRUE(CheckFrom(kBrowser));
+  browser_.Start(DtlsRole::kClient, identity_->fingerprint(), now_.mono);
+  Handshake();
+  ExpectAudioBothWays(1);
+  MediaLegUpdate restart;
+  restart.restart_dtls = restart.restart_ice = true;
+  ASSERT_TRUE(a_leg().Update(restart, now_).ok());
+  EXPECT_EQ(a_leg().dtls()->state(), DtlsEndpoint::State::kNew);
+  EXPECT_EQ(a_leg().dtls()->local_setup(), DtlsSetup::kActPass);
+  EXPECT_EQ(a_leg().dtls()->remote_fingerprint(), std::nullopt);
+  EXPECT_EQ(a_leg().ice()->remote_ufrag(), "");
+  ExpectAudioBothWays(100);  // by the former keys
+  Signal(DtlsSetup::kActive);
+  browser_.Start(DtlsRole::kClient, identity_->fingerprint(), now_.mono);
+  EXPECT_TRUE(CheckFrom(kBrowser, /*nominate=*/true));
   Handshake();
   ExpectAudioBothWays(1);
 }
@@ -477,7 +501,7 @@ TEST_F(MediaBridgeSetupTest, WhatDoesNotFitALegIsRefused) {
   update.remote_key.emplace();
   update.remote_key->key_salt = Secret::CopyOf(std::string(30, 'k'));
   EXPECT_EQ(ReasonOf(a_leg().Update(update, now_)), "LEG_IS_NOT_SRTP");
-  EXPECT_EQ(ReasonOf(a_leg().RenewLocalKey(random_)), "LEG_IS_NOT_SRTP");
+  EXPECT_EQ(ReasonOf(a_leg().RenewLocalKeys(random_)), "LEG_IS_NOT_SRTP");
 }
 
 TEST_F(MediaBridgeSetupTest, SilenceIsToldOnceAndSoIsItsEnd) {

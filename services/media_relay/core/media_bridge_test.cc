@@ -128,6 +128,7 @@ class MediaBridgeTest : public testing::Test {
     MediaLegOptions option_a;
     option_a.srtp = a;
     option_a.rtcp_mux = mux;
+    option_a.srtp_suites = suites_;
     MediaLegOptions option_b;
     option_b.srtp = b;
     bridge_.emplace(option_a, option_b, Library(), policy_, random_);
@@ -163,6 +164,28 @@ class MediaBridgeTest : public testing::Test {
     return ToString(action_.bytes);
   }
 
+  // Leg A is answered with `suite`, by a far side of this seed.
+  absl::Status Answer(SrtpSuite suite, char seed) {
+    a_.emplace(At("10.0.0.1", 20000), suite, seed);
+    MediaLegUpdate update;
+    update.srtp_suite = suite;
+    update.remote_key.emplace();
+    update.remote_key->key_salt = Secret::CopyOf(a_->key);
+    MediaLeg& leg = bridge_->leg(LegSide::kA);
+    const absl::Status status = leg.Update(update, now_);
+    if (status.ok()) a_->SetRelayKey(ToString(leg.DangerousLocalKey()));
+    return status;
+  }
+  void ExpectAudioBothWays(uint16_t sequence) {
+    EXPECT_EQ(
+        b_->Unwrap(Deliver(LegSide::kA, a_->Wrap(Rtp(sequence)), a_->address)),
+        Rtp(sequence));
+    EXPECT_EQ(a_->Unwrap(Deliver(LegSide::kB, b_->Wrap(Rtp(sequence, 9)),
+                                 b_->address)),
+              Rtp(sequence, 9));
+  }
+
+  std::vector<SrtpSuite> suites_;  // of leg A
   FakeRandom random_;
   PeerPolicy policy_{Policy()};
   Now now_{MonoTime::FromOrigin(absl::Hours(1)), absl::FromUnixSeconds(1)};
@@ -335,6 +358,64 @@ TEST_F(MediaBridgeTest, FormerRemoteKeyDiesAfterTenSeconds) {
 
 // RFC 3550 section 8.2: each leg has keys of its own, so that both may use one
 // SSRC and one sequence number without reusing key stream.
+// RFC 4568 section 6: each suite of an offer has a key of its own, and the
+// answer decides; early answers of two branches may decide differently.
+TEST_F(MediaBridgeTest, TheAnswerChoosesOneOfTheSuites) {
+  suites_ = {SrtpSuite::kAeadAes256Gcm, kSuite,
+             SrtpSuite::kAesCm128HmacSha1_32};
+  Make(SrtpSuite::kAeadAes256Gcm, std::nullopt);
+  MediaLeg& leg = bridge_->leg(LegSide::kA);
+  std::vector<std::string> keys;
+  for (const SrtpSuite suite : suites_) {
+    keys.push_back(ToString(leg.DangerousLocalKeyFor(suite)));
+    EXPECT_EQ(keys.back().size(), KeySaltSize(suite));
+  }
+  EXPECT_NE(keys[1], keys[2]);
+  ExpectAudioBothWays(1);
+  ASSERT_TRUE(Answer(kSuite, 'c').ok());
+  EXPECT_EQ(leg.suite(), kSuite);
+  EXPECT_EQ(ToString(leg.DangerousLocalKey()), keys[1]);
+  ExpectAudioBothWays(2);
+  // Back again: the counters of the first suite have been kept, so that what
+  // was protected with its key once is not protected again.
+  ASSERT_TRUE(Answer(SrtpSuite::kAeadAes256Gcm, 'd').ok());
+  EXPECT_EQ(ToString(leg.DangerousLocalKey()), keys[0]);
+  EXPECT_EQ(Deliver(LegSide::kB, Rtp(1, 9), b_->address), "");
+  EXPECT_EQ(action_.drop, DropReason::kProtectFailed);
+  ExpectAudioBothWays(3);
+  EXPECT_EQ(ReasonOf(Answer(SrtpSuite::kAeadAes128Gcm, 'e')),
+            "SRTP_SUITE_NOT_OFFERED");
+  MediaLegUpdate keyless;
+  keyless.srtp_suite = kSuite;
+  EXPECT_EQ(ReasonOf(leg.Update(keyless, now_)), "SRTP_KEY_INVALID");
+  EXPECT_EQ(leg.suite(), SrtpSuite::kAeadAes256Gcm);
+  ASSERT_TRUE(leg.RenewLocalKeys(random_).ok());
+  for (size_t i = 0; i < suites_.size(); ++i) {
+    EXPECT_NE(ToString(leg.DangerousLocalKeyFor(suites_[i])), keys[i]);
+  }
+}
+
+TEST_F(MediaBridgeTest, MultiplexingIsAgreedOnLater) {  // RFC 5761 section 5.1
+  Make(std::nullopt, std::nullopt);
+  MediaLegUpdate update;
+  update.rtcp_mux = true;
+  ASSERT_TRUE(bridge_->leg(LegSide::kB).Update(update, now_).ok());
+  const Endpoint a_rtcp = At("10.0.0.1", 20001);
+  EXPECT_NE(Deliver(LegSide::kA, SenderReport(), a_rtcp, true), "");
+  EXPECT_EQ(action_.socket, 3u);
+  EXPECT_EQ(action_.to, b_->address);
+  EXPECT_NE(Deliver(LegSide::kB, SenderReport(9), b_->address), "");
+  EXPECT_EQ(action_.socket, 2u);
+  update.rtcp_mux = false;
+  ASSERT_TRUE(bridge_->leg(LegSide::kB).Update(update, now_).ok());
+  EXPECT_NE(Deliver(LegSide::kA, SenderReport(), a_rtcp, true), "");
+  EXPECT_EQ(action_.socket, 4u);
+  // A leg that was made with one port has no other.
+  Make(std::nullopt, std::nullopt, /*mux=*/true);
+  EXPECT_EQ(ReasonOf(bridge_->leg(LegSide::kA).Update(update, now_)),
+            "RTCP_MUX_REQUIRED");
+}
+
 TEST_F(MediaBridgeTest, SsrcCollisionOfTheLegsIsHarmless) {
   Make(kSuite, kSuite);
   for (uint16_t i = 65530; i != 6; ++i) {

@@ -85,16 +85,21 @@ std::optional<double> MediaLegStats::MeanOpinionScore() const {
 
 MediaLeg::MediaLeg(const MediaLegOptions& options, const SrtpLibrary& library,
                    const PeerPolicy& policy, RandomSource& random)
-    : options_(options), library_(library), policy_(policy), random_(random) {
+    : options_(options),
+      library_(library),
+      policy_(policy),
+      random_(random),
+      has_rtcp_port_(!options.rtcp_mux) {
   if (options_.ice) ice_ = std::make_unique<IceLite>(random);
   if (options_.dtls != nullptr) {
     dtls_ =
         std::make_unique<DtlsEndpoint>(options_.dtls, options_.dtls_profiles);
   }
   if (options_.srtp.has_value()) {
-    // Cannot fail: the size is that of the suite. Were it to, the leg would
-    // have no outbound session and send nothing.
-    RenewLocalKey(random).IgnoreError();
+    if (options_.srtp_suites.empty()) options_.srtp_suites = {*options_.srtp};
+    // Cannot fail: the sizes are those of the suites. Were it to, the leg
+    // would have no outbound session and send nothing.
+    RenewLocalKeys(random).IgnoreError();
   }
 }
 
@@ -107,18 +112,42 @@ void MediaLeg::PrefetchSender() const {
   PrefetchRange(this, reinterpret_cast<const char*>(&stats_) + 64);
 }
 
-absl::Status MediaLeg::RenewLocalKey(RandomSource& random) {
+MediaLeg::LocalKey* MediaLeg::FindLocalKey(SrtpSuite suite) {
+  for (LocalKey& key : local_keys_) {
+    if (key.suite == suite) return &key;
+  }
+  return nullptr;
+}
+
+ByteSpan MediaLeg::DangerousLocalKeyFor(SrtpSuite suite) const {
+  for (const LocalKey& key : local_keys_) {
+    if (key.suite == suite) return key.key_salt.DangerousBytes();
+  }
+  return {};
+}
+
+absl::StatusOr<std::unique_ptr<SrtpSession>> MediaLeg::MakeOutbound(
+    const LocalKey& key) const {
+  return SrtpSession::Create(library_, key.suite, key.key_salt.DangerousBytes(),
+                             {}, SrtpSession::Direction::kProtect);
+}
+
+absl::Status MediaLeg::RenewLocalKeys(RandomSource& random) {
   if (!options_.srtp.has_value()) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "LEG_IS_NOT_SRTP",
                      "only a leg with SDES-SRTP has a key to renew");
   }
-  Secret key = Secret::Random(random, KeySaltSize(*options_.srtp));
-  absl::StatusOr<std::unique_ptr<SrtpSession>> session =
-      SrtpSession::Create(library_, *options_.srtp, key.DangerousBytes(), {},
-                          SrtpSession::Direction::kProtect);
-  if (!session.ok()) return session.status();
-  outbound_ = *std::move(session);
-  local_key_ = std::move(key);
+  std::vector<LocalKey> keys;
+  std::unique_ptr<SrtpSession> outbound;
+  for (const SrtpSuite suite : options_.srtp_suites) {
+    LocalKey& key = keys.emplace_back(
+        LocalKey{suite, Secret::Random(random, KeySaltSize(suite)), nullptr});
+    if (suite == *options_.srtp) {
+      SP_ASSIGN_OR_RETURN(outbound, MakeOutbound(key));
+    }
+  }
+  outbound_ = std::move(outbound);
+  local_keys_ = std::move(keys);
   return absl::OkStatus();
 }
 
@@ -131,12 +160,14 @@ absl::Status MediaLeg::CheckUpdate(const MediaLegUpdate& update) const {
                        "the remote media address may not be reached");
     }
   }
-  if (dtls_ == nullptr && (update.remote_fingerprint.has_value() ||
-                           update.remote_setup.has_value())) {
+  if (dtls_ == nullptr &&
+      (update.remote_fingerprint.has_value() ||
+       update.remote_setup.has_value() || update.restart_dtls)) {
     return MakeError(absl::StatusCode::kInvalidArgument, "LEG_IS_NOT_DTLS",
                      "a fingerprint or setup was given for a leg without DTLS");
   }
-  if (ice_ == nullptr && update.remote_ufrag.has_value()) {
+  if (ice_ == nullptr &&
+      (update.remote_ufrag.has_value() || update.restart_ice)) {
     return MakeError(absl::StatusCode::kInvalidArgument, "LEG_HAS_NO_ICE",
                      "a user fragment was given for a leg without ICE");
   }
@@ -144,15 +175,32 @@ absl::Status MediaLeg::CheckUpdate(const MediaLegUpdate& update) const {
     return MakeError(absl::StatusCode::kInvalidArgument, "LEG_HAS_ICE",
                      "a leg with ICE follows its checks and does not latch");
   }
-  if (!update.remote_key.has_value()) return absl::OkStatus();
+  if (update.rtcp_mux.has_value() && !*update.rtcp_mux && !has_rtcp_port_) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "RTCP_MUX_REQUIRED",
+                     "the leg has no port for RTCP alone");
+  }
+  if (!update.remote_key.has_value() && !update.srtp_suite.has_value()) {
+    return absl::OkStatus();
+  }
   if (!options_.srtp.has_value()) {
     return MakeError(absl::StatusCode::kInvalidArgument, "LEG_IS_NOT_SRTP",
                      "a key was given for a leg without SDES-SRTP");
   }
-  if (update.remote_key->key_salt.size() != KeySaltSize(*options_.srtp) ||
+  const SrtpSuite suite = update.srtp_suite.value_or(*options_.srtp);
+  if (DangerousLocalKeyFor(suite).empty()) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     "SRTP_SUITE_NOT_OFFERED",
+                     "the suite is none of those that the leg was made with");
+  }
+  if (!update.remote_key.has_value()) {
+    if (suite == *options_.srtp || inbound_ == nullptr) return absl::OkStatus();
+    return MakeError(absl::StatusCode::kInvalidArgument, "SRTP_KEY_INVALID",
+                     "another suite needs another key");
+  }
+  if (update.remote_key->key_salt.size() != KeySaltSize(suite) ||
       update.remote_key->mki.size() > SrtpSession::kMaxMkiSize ||
       (!update.remote_key->mki.empty() &&
-       options_.srtp == SrtpSuite::kAesCm128HmacSha1_32)) {
+       suite == SrtpSuite::kAesCm128HmacSha1_32)) {
     return MakeError(absl::StatusCode::kInvalidArgument, "SRTP_KEY_INVALID",
                      "the remote SRTP key does not fit the suite");
   }
@@ -161,19 +209,36 @@ absl::Status MediaLeg::CheckUpdate(const MediaLegUpdate& update) const {
 
 absl::Status MediaLeg::Update(const MediaLegUpdate& update, Now now) {
   SP_RETURN_IF_ERROR(CheckUpdate(update));
+  const std::optional<SrtpSuite> suite =
+      update.srtp_suite.has_value() ? update.srtp_suite : options_.srtp;
   std::unique_ptr<SrtpSession> inbound;
   if (update.remote_key.has_value()) {
     const ByteSpan key = update.remote_key->key_salt.DangerousBytes();
     const ByteSpan mki = update.remote_key->mki.DangerousBytes();
     // The same key again keeps its rollover counters and replay lists.
-    if (inbound_ == nullptr || !inbound_->HasKey(key, mki)) {
+    if (inbound_ == nullptr || inbound_->suite() != *suite ||
+        !inbound_->HasKey(key, mki)) {
       SP_ASSIGN_OR_RETURN(
-          inbound, SrtpSession::Create(library_, *options_.srtp, key, mki,
+          inbound, SrtpSession::Create(library_, *suite, key, mki,
                                        SrtpSession::Direction::kUnprotect));
     }
   }
+  if (suite != options_.srtp) {
+    LocalKey& next = *FindLocalKey(*suite);
+    std::unique_ptr<SrtpSession> outbound = std::move(next.resting);
+    if (outbound == nullptr) {
+      SP_ASSIGN_OR_RETURN(outbound, MakeOutbound(next));
+    }
+    FindLocalKey(*options_.srtp)->resting =
+        std::exchange(outbound_, std::move(outbound));
+    options_.srtp = suite;
+  }
   // Nothing fails from here on.
   if (inbound != nullptr) ReplaceInbound(std::move(inbound), now);
+  if (update.rtcp_mux.has_value() && *update.rtcp_mux != options_.rtcp_mux) {
+    options_.rtcp_mux = *update.rtcp_mux;
+    rtcp_.latched.reset();
+  }
   if (update.remote_rtp.has_value() && update.remote_rtp != remote_rtp_) {
     remote_rtp_ = update.remote_rtp;
     if (ice_ == nullptr) rtp_.latched.reset();
@@ -192,10 +257,14 @@ absl::Status MediaLeg::Update(const MediaLegUpdate& update, Now now) {
   if (update.latching_prefixes.has_value()) {
     latching_prefixes_ = *update.latching_prefixes;
   }
+  if (update.restart_ice) ice_->Restart(random_);
   if (update.remote_ufrag.has_value()) {
-    ice_->SetRemoteUfrag(*update.remote_ufrag, random_);
+    const IceLite::State before = ice_->state();
+    ice_->SetRemoteUfrag(*update.remote_ufrag);
+    FollowIce(before, now);
   }
   if (dtls_ != nullptr) {
+    if (update.restart_dtls) dtls_->Restart();
     dtls_->Update(update.remote_fingerprint, update.remote_setup, now.mono);
     if (ice_ == nullptr && remote_rtp_.has_value()) dtls_->OnPath(now.mono);
     FollowDtls(now);

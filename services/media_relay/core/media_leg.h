@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/common/bytes/byte_span.h"
@@ -47,11 +48,13 @@ enum class MediaDirection : uint8_t {
 // What cannot change during a session. DTLS and ICE need rtcp_mux; of `srtp`
 // and `dtls` at most one is set, and with neither the leg is plain RTP.
 struct MediaLegOptions {
-  std::optional<SrtpSuite> srtp;  // SDES-SRTP
-  bool rtcp_mux = false;          // RFC 5761
+  std::optional<SrtpSuite> srtp;  // SDES-SRTP: the suite to begin with
+  bool rtcp_mux = false;          // RFC 5761; the only port is that of RTP
   bool ice = false;               // RFC 8445, the lite side
   SrtpProfiles dtls_profiles = SrtpProfiles::Default();
   std::shared_ptr<const DtlsIdentity> dtls = nullptr;  // DTLS-SRTP
+  // SDES-SRTP: what an update may choose; empty: `srtp` alone.
+  std::vector<SrtpSuite> srtp_suites = {};
 };
 
 // What has happened on a leg, as a set.
@@ -75,12 +78,16 @@ struct MediaLegUpdate {
     Secret mki;
   };
   std::optional<Key> remote_key;
+  std::optional<SrtpSuite> srtp_suite;  // needs its key, or none before
+  std::optional<bool> rtcp_mux;
   std::optional<MediaDirection> direction;
   std::optional<bool> latching;
   std::optional<std::vector<IpPrefix>> latching_prefixes;
   std::optional<CertificateFingerprint> remote_fingerprint;
   std::optional<DtlsSetup> remote_setup;
   std::optional<std::string> remote_ufrag;
+  bool restart_dtls = false;
+  bool restart_ice = false;
 };
 
 struct MediaLegStats {
@@ -127,8 +134,8 @@ class MediaLeg {
   absl::Status CheckUpdate(const MediaLegUpdate& update) const;
   // All of it is in force, or nothing has changed.
   absl::Status Update(const MediaLegUpdate& update, Now now);
-  // Makes the own key anew.
-  absl::Status RenewLocalKey(RandomSource& random);
+  // Makes the own keys anew.
+  absl::Status RenewLocalKeys(RandomSource& random);
 
   // The whole way in: may this packet come from `from`, is it whole, does it
   // authenticate. On kNone it is plain RTP or RTCP. Counts what it refuses.
@@ -164,6 +171,7 @@ class MediaLeg {
     if (outbound_ != nullptr) outbound_->Prefetch();
   }
 
+  // As it was made; but suite and rtcp_mux are those in force.
   const MediaLegOptions& options() const { return options_; }
   bool is_srtp() const { return options_.srtp.has_value() || dtls_ != nullptr; }
   // Null without.
@@ -174,9 +182,14 @@ class MediaLeg {
     return dtls_ != nullptr && outbound_ != nullptr ? outbound_->suite()
                                                     : options_.srtp;
   }
-  // Master key and salt with which this relay protects; empty on RTP, and on
-  // DTLS-SRTP, whose keys nobody is told.
-  ByteSpan DangerousLocalKey() const { return local_key_.DangerousBytes(); }
+  // Master key and salt with which this relay protects with the suite in force;
+  // empty on RTP, and on DTLS-SRTP, whose keys nobody is told.
+  ByteSpan DangerousLocalKey() const {
+    return options_.srtp.has_value() ? DangerousLocalKeyFor(*options_.srtp)
+                                     : ByteSpan();
+  }
+  // The same with a suite of the options.
+  ByteSpan DangerousLocalKeyFor(SrtpSuite suite) const;
   const std::optional<Endpoint>& remote_rtp() const { return remote_rtp_; }
   const std::optional<Endpoint>& remote_rtcp() const { return remote_rtcp_; }
   MediaDirection direction() const { return direction_; }
@@ -195,7 +208,18 @@ class MediaLeg {
   struct Path {
     std::optional<Endpoint> latched;
   };
+  // How this relay protects with one suite of SDES.
+  struct LocalKey {
+    SrtpSuite suite;
+    Secret key_salt;
+    // Of a suite that was in force and is not: should it come back, its
+    // counters go on, as key stream must not be used twice.
+    std::unique_ptr<SrtpSession> resting;
+  };
 
+  LocalKey* FindLocalKey(SrtpSuite suite);
+  absl::StatusOr<std::unique_ptr<SrtpSession>> MakeOutbound(
+      const LocalKey& key) const;
   bool SourceMayComeIn(bool rtcp, const Endpoint& from) const;
   void Latch(bool rtcp, const Endpoint& from);
   // Whether packets should come: the far side is known and not on hold.
@@ -227,7 +251,6 @@ class MediaLeg {
   std::vector<IpPrefix> latching_prefixes_;
   Path rtp_;
   Path rtcp_;
-  Secret local_key_;
   std::unique_ptr<SrtpSession> inbound_;
   std::unique_ptr<SrtpSession> outbound_;
   // After a change of keys: good until the far side uses the new one, as it
@@ -245,6 +268,8 @@ class MediaLeg {
   MonoTime media_check_ = MonoTime::InfiniteFuture();
   // Since when packets should come.
   absl::Time expected_since_ = absl::InfiniteFuture();
+  std::vector<LocalKey> local_keys_;  // in the order of the options
+  bool has_rtcp_port_;
 };
 
 }  // namespace sallyport::media_relay

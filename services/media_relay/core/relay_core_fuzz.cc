@@ -179,8 +179,13 @@ class Run {
         spec.lease = absl::Seconds(10 + Byte());
         for (LegSpec& leg : spec.legs) {
           const uint8_t how = Byte();
-          if (how & 1)
+          if (how & 1) {
             leg.options.srtp = static_cast<SrtpSuite>((how >> 4) % 5);
+            leg.options.srtp_suites = {*leg.options.srtp};
+            if (leg.options.srtp != SrtpSuite::kAeadAes128Gcm) {
+              leg.options.srtp_suites.push_back(SrtpSuite::kAeadAes128Gcm);
+            }
+          }
           leg.options.rtcp_mux = how & 2;
           leg.initial.latching = (how & 4) != 0;
           if (how & 8) {  // a WebRTC leg
@@ -232,6 +237,16 @@ class Run {
           if (how & 16) leg->remote_fingerprint = Far().fingerprint();
           if (how & 32) leg->remote_setup = static_cast<DtlsSetup>(how % 3);
           if (how & 64) leg->remote_ufrag = (how & 128) ? "far1" : "far2";
+          const uint8_t more = Byte();
+          leg->restart_ice = more & 1;
+          leg->restart_dtls = more & 2;
+          if (more & 4) leg->rtcp_mux = (more & 8) != 0;
+          if (more & 16) {
+            leg->srtp_suite = SrtpSuite::kAeadAes128Gcm;
+            leg->remote_key.emplace();
+            leg->remote_key->key_salt =
+                Secret::Take(std::string(28, static_cast<char>(more)));
+          }
         }
         SocketActions sockets;
         core_->sessions().Update(update, now_, sockets).status().IgnoreError();

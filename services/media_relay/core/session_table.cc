@@ -348,8 +348,15 @@ SessionView SessionTable::ViewOf(const Session& session, Now now,
     out.latching = leg.latching();
     out.latching_prefixes = leg.latching_prefixes();
     out.local_rtp = {ports.advertised, ports.rtp};
-    out.local_rtcp_port = ports.rtcp;
-    if (with_keys) out.local_key = Secret::CopyOf(leg.DangerousLocalKey());
+    out.local_rtcp_port = out.rtcp_mux ? ports.rtp : ports.rtcp;
+    out.suites = leg.options().srtp_suites;
+    if (with_keys) {
+      out.local_key = Secret::CopyOf(leg.DangerousLocalKey());
+      for (const SrtpSuite suite : out.suites) {
+        out.local_keys.push_back(
+            Secret::CopyOf(leg.DangerousLocalKeyFor(suite)));
+      }
+    }
     out.stats = leg.stats();
   }
   return view;
@@ -396,7 +403,7 @@ absl::StatusOr<SessionView> SessionTable::Update(const SessionUpdate& update,
   for (size_t i = 0; i < 2 && !repeat; ++i) {
     if (!update.renew_local_key[i]) continue;
     SP_RETURN_IF_ERROR(session.bridge->leg(static_cast<LegSide>(i))
-                           .RenewLocalKey(resources_.random));
+                           .RenewLocalKeys(resources_.random));
     session.last_renewal = update.request_id;
     changed = true;
   }

@@ -107,7 +107,10 @@ struct LegView {
   std::vector<IpPrefix> latching_prefixes;
   Endpoint local_rtp;  // as advertised
   uint16_t local_rtcp_port = 0;
-  Secret local_key;  // for the owner alone
+  // For the owner alone: the one in force, and all in the order of the suites.
+  Secret local_key;
+  std::vector<SrtpSuite> suites;
+  std::vector<Secret> local_keys;
   MediaLegStats stats;
 };
 

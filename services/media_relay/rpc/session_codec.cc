@@ -184,17 +184,21 @@ struct Selection {
   bool remote_rtp = false;
   bool remote_rtcp = false;
   bool remote_key = false;
+  bool srtp_suite = false;
+  bool rtcp_mux = false;
   bool direction = false;
   bool latching = false;
   bool latching_prefixes = false;
   bool remote_fingerprint = false;
   bool remote_setup = false;
   bool remote_ufrag = false;
+  bool restart_dtls = false;
+  bool restart_ice = false;
 
   bool any() const {
-    return remote_rtp || remote_rtcp || remote_key || direction || latching ||
-           latching_prefixes || remote_fingerprint || remote_setup ||
-           remote_ufrag;
+    return remote_rtp || remote_rtcp || remote_key || srtp_suite || rtcp_mux ||
+           direction || latching || latching_prefixes || remote_fingerprint ||
+           remote_setup || remote_ufrag || restart_dtls || restart_ice;
   }
 };
 
@@ -203,12 +207,16 @@ Selection WhatIsSet(const v1::Leg& leg) {
   out.remote_rtp = leg.has_remote_rtp();
   out.remote_rtcp = leg.has_remote_rtcp();
   out.remote_key = leg.has_remote_key();
+  out.srtp_suite = leg.srtp_suite() != type::v1::SRTP_SUITE_UNSPECIFIED;
+  out.rtcp_mux = leg.rtcp_mux();
   out.direction = leg.direction() != v1::MEDIA_DIRECTION_UNSPECIFIED;
   out.latching = leg.latching();
   out.latching_prefixes = leg.latching_prefixes_size() > 0;
   out.remote_fingerprint = !leg.dtls().remote_fingerprint().empty();
   out.remote_setup = leg.dtls().remote_setup() != v1::DTLS_SETUP_UNSPECIFIED;
   out.remote_ufrag = !leg.ice().remote_ufrag().empty();
+  out.restart_dtls = leg.dtls().restart();
+  out.restart_ice = leg.ice().restart();
   return out;
 }
 
@@ -235,6 +243,16 @@ MediaLegUpdate LegFromProto(const v1::Leg& leg, const Selection& selection,
     update.remote_key->key_salt = Secret::CopyOf(leg.remote_key().key_salt());
     update.remote_key->mki = Secret::CopyOf(leg.remote_key().mki());
   }
+  if (selection.srtp_suite &&
+      need(leg.srtp_suite() != type::v1::SRTP_SUITE_UNSPECIFIED,
+           "srtp_suite")) {
+    update.srtp_suite = SuiteFromProto(leg.srtp_suite());
+    if (!update.srtp_suite.has_value()) {
+      violations.push_back(
+          {absl::StrCat(field, ".srtp_suite"), "is not known"});
+    }
+  }
+  if (selection.rtcp_mux) update.rtcp_mux = leg.rtcp_mux();
   if (selection.direction) {
     update.direction = DirectionFromProto(leg.direction());
   }
@@ -258,6 +276,8 @@ MediaLegUpdate LegFromProto(const v1::Leg& leg, const Selection& selection,
                             "is not 4 to 256 of [A-Za-z0-9+/]"});
     }
   }
+  update.restart_dtls = selection.restart_dtls && leg.dtls().restart();
+  update.restart_ice = selection.restart_ice && leg.ice().restart();
   if (selection.latching) update.latching = leg.latching();
   if (selection.latching_prefixes) {
     update.latching_prefixes.emplace();
@@ -294,6 +314,37 @@ SrtpProfiles ProfilesFromProto(const v1::DtlsParameters& dtls,
   return out;
 }
 
+// The suites of an SDES leg, and the one to begin with.
+void SuitesFromProto(const v1::Leg& leg, const std::string& field,
+                     Violations& violations, MediaLegOptions& options) {
+  for (int i = 0; i < leg.srtp_suites_size(); ++i) {
+    const std::optional<SrtpSuite> suite =
+        leg.srtp_suites(i) == type::v1::SRTP_SUITE_UNSPECIFIED
+            ? std::nullopt
+            : SuiteFromProto(leg.srtp_suites(i));
+    std::vector<SrtpSuite>& out = options.srtp_suites;
+    if (!suite.has_value() ||
+        std::find(out.begin(), out.end(), *suite) != out.end()) {
+      violations.push_back({absl::StrCat(field, ".srtp_suites[", i, "]"),
+                            "is not known, or there twice"});
+      continue;
+    }
+    out.push_back(*suite);
+  }
+  const bool first = leg.srtp_suite() == type::v1::SRTP_SUITE_UNSPECIFIED &&
+                     !options.srtp_suites.empty();
+  options.srtp =
+      first ? options.srtp_suites[0] : SuiteFromProto(leg.srtp_suite());
+  if (!options.srtp.has_value()) {
+    violations.push_back({absl::StrCat(field, ".srtp_suite"), "is not known"});
+  } else if (!options.srtp_suites.empty() &&
+             std::find(options.srtp_suites.begin(), options.srtp_suites.end(),
+                       *options.srtp) == options.srtp_suites.end()) {
+    violations.push_back(
+        {absl::StrCat(field, ".srtp_suite"), "is none of srtp_suites"});
+  }
+}
+
 LegSpec LegSpecFromProto(const v1::Leg& leg, const std::string& field,
                          Violations& violations) {
   LegSpec spec;
@@ -305,11 +356,7 @@ LegSpec LegSpecFromProto(const v1::Leg& leg, const std::string& field,
       }
       break;
     case type::v1::MEDIA_PROTOCOL_SDES_SRTP:
-      spec.options.srtp = SuiteFromProto(leg.srtp_suite());
-      if (!spec.options.srtp.has_value()) {
-        violations.push_back(
-            {absl::StrCat(field, ".srtp_suite"), "is not known"});
-      }
+      SuitesFromProto(leg, field, violations, spec.options);
       break;
     case type::v1::MEDIA_PROTOCOL_DTLS_SRTP:
       spec.dtls = true;
@@ -323,6 +370,10 @@ LegSpec LegSpecFromProto(const v1::Leg& leg, const std::string& field,
     default:
       violations.push_back({absl::StrCat(field, ".protocol"), "is required"});
   }
+  if (leg.srtp_suites_size() > 0 && !spec.options.srtp.has_value()) {
+    violations.push_back({absl::StrCat(field, ".srtp_suites"),
+                          "is legal on an SDES_SRTP leg only"});
+  }
   if (leg.has_dtls() && !spec.dtls) {
     violations.push_back(
         {absl::StrCat(field, ".dtls"), "is legal on a DTLS_SRTP leg only"});
@@ -335,7 +386,10 @@ LegSpec LegSpecFromProto(const v1::Leg& leg, const std::string& field,
   }
   spec.internal = leg.network_side() == v1::NETWORK_SIDE_INTERNAL;
   spec.ipv6 = leg.ipv6();
-  spec.initial = LegFromProto(leg, WhatIsSet(leg), field, violations);
+  Selection initial = WhatIsSet(leg);
+  initial.srtp_suite = initial.rtcp_mux = false;  // of the options
+  initial.restart_dtls = initial.restart_ice = false;
+  spec.initial = LegFromProto(leg, initial, field, violations);
   return spec;
 }
 
@@ -347,6 +401,14 @@ void SelectPath(std::string_view path, Selection& selection, bool& known) {
     selection.remote_rtcp = true;
   } else if (path == "remote_key") {
     selection.remote_key = true;
+  } else if (path == "srtp_suite") {
+    selection.srtp_suite = true;
+  } else if (path == "rtcp_mux") {
+    selection.rtcp_mux = true;
+  } else if (path == "dtls.restart") {
+    selection.restart_dtls = true;
+  } else if (path == "ice.restart") {
+    selection.restart_ice = true;
   } else if (path == "direction") {
     selection.direction = true;
   } else if (path == "latching") {
@@ -422,6 +484,12 @@ void LegToProto(const LegView& view, bool with_keys, v1::Leg& out) {
   if (with_keys && !view.local_key.empty()) {
     out.mutable_local_key()->set_key_salt(
         std::string(view.local_key.DangerousText()));
+    for (const Secret& key : view.local_keys) {
+      out.add_local_keys()->set_key_salt(std::string(key.DangerousText()));
+    }
+  }
+  for (const SrtpSuite suite : view.suites) {
+    out.add_srtp_suites(SuiteToProto(suite));
   }
 
   const MediaLegStats& stats = view.stats;

@@ -64,6 +64,54 @@ TEST(SpecFromProtoTest, DefaultsAndSuites) {
   EXPECT_FALSE(spec->legs[0].initial.remote_rtp.has_value());
 }
 
+TEST(SpecFromProtoTest, SeveralSuites) {
+  v1::CreateSessionRequest request = Good();
+  v1::Leg& a = *request.mutable_session()->mutable_leg_a();
+  a.add_srtp_suites(type::v1::SRTP_SUITE_AEAD_AES_256_GCM);
+  a.add_srtp_suites(type::v1::SRTP_SUITE_AES_CM_128_HMAC_SHA1_80);
+  auto spec = SpecFromProto(request, absl::Minutes(5));
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->legs[0].options.srtp, SrtpSuite::kAeadAes256Gcm);
+  EXPECT_EQ(spec->legs[0].options.srtp_suites.size(), 2u);
+  a.set_srtp_suite(type::v1::SRTP_SUITE_AES_CM_128_HMAC_SHA1_80);
+  spec = SpecFromProto(request, absl::Minutes(5));
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->legs[0].options.srtp, SrtpSuite::kAesCm128HmacSha1_80);
+  EXPECT_FALSE(spec->legs[0].initial.srtp_suite.has_value());
+  a.set_srtp_suite(type::v1::SRTP_SUITE_AEAD_AES_128_GCM);
+  EXPECT_EQ(FieldsOf(SpecFromProto(request, absl::Minutes(5)).status()),
+            std::set<std::string>{"session.leg_a.srtp_suite"});
+  a.add_srtp_suites(type::v1::SRTP_SUITE_AEAD_AES_128_GCM);
+  a.add_srtp_suites(type::v1::SRTP_SUITE_AEAD_AES_128_GCM);
+  EXPECT_EQ(FieldsOf(SpecFromProto(request, absl::Minutes(5)).status()),
+            std::set<std::string>{"session.leg_a.srtp_suites[3]"});
+  request.mutable_session()->mutable_leg_b()->add_srtp_suites(
+      type::v1::SRTP_SUITE_AEAD_AES_128_GCM);
+  EXPECT_EQ(FieldsOf(SpecFromProto(request, absl::Minutes(5)).status())
+                .count("session.leg_b.srtp_suites"),
+            1u);
+}
+
+TEST(UpdateFromProtoTest, SuiteMuxAndRestarts) {
+  v1::UpdateSessionRequest request;
+  request.mutable_session()->set_name("tenants/t/sessions/s");
+  v1::Leg& a = *request.mutable_session()->mutable_leg_a();
+  a.set_srtp_suite(type::v1::SRTP_SUITE_AEAD_AES_128_GCM);
+  a.mutable_ice()->set_restart(true);
+  a.mutable_dtls()->set_restart(true);
+  for (const char* path :
+       {"srtp_suite", "rtcp_mux", "ice.restart", "dtls.restart"}) {
+    request.mutable_update_mask()->add_paths(std::string("leg_a.") + path);
+  }
+  const auto update = UpdateFromProto(request);
+  ASSERT_TRUE(update.ok()) << update.status();
+  ASSERT_TRUE(update->legs[0].has_value());
+  EXPECT_EQ(update->legs[0]->srtp_suite, SrtpSuite::kAeadAes128Gcm);
+  EXPECT_EQ(update->legs[0]->rtcp_mux, false);
+  EXPECT_TRUE(update->legs[0]->restart_ice);
+  EXPECT_TRUE(update->legs[0]->restart_dtls);
+}
+
 TEST(SpecFromProtoTest, FingerprintTellsRequestsApart) {
   v1::CreateSessionRequest request = Good();
   const std::string first =

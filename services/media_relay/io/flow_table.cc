@@ -49,7 +49,7 @@ FlowTable::FlowTable(RelayPorts& ports, uint64_t seed, KernelFlows* kernel,
 
 FlowTable::~FlowTable() {
   for (const auto& [number, settled] : in_kernel_) {
-    kernel_->Remove(settled.slot, settled.flow);
+    kernel_->Remove(settled.slot);
   }
 }
 
@@ -137,8 +137,7 @@ void FlowTable::Put(FlowId id, const Flow& flow) {
       entry.expiry = flow.expiry;
       const auto settled = in_kernel_.find(present->second);
       if (settled != in_kernel_.end()) {
-        settled->second.flow.expiry = flow.expiry;
-        (void)kernel_->Replace(settled->second.slot, settled->second.flow);
+        kernel_->SetExpiry(settled->second.slot, flow.expiry);
       }
       return;
     }
@@ -208,20 +207,15 @@ void FlowTable::Settle(uint32_t number) {
   flow.expiry = entry.expiry;
   flow.loop = loop_;
   flow.generation = entry.route.generation;
-  const auto settled = in_kernel_.find(number);
-  if (settled != in_kernel_.end()) {
-    settled->second.flow = flow;
-    (void)kernel_->Replace(settled->second.slot, flow);
-    return;
-  }
+  Unsettle(number);  // it went another way
   const std::optional<uint32_t> slot = kernel_->Put(flow);
-  if (slot) in_kernel_[number] = {*slot, flow, FlowCounters()};
+  if (slot) in_kernel_[number] = {*slot, FlowCounters()};
 }
 
 void FlowTable::Unsettle(uint32_t number) {
   const auto it = in_kernel_.find(number);
   if (it == in_kernel_.end()) return;
-  kernel_->Remove(it->second.slot, it->second.flow);
+  kernel_->Remove(it->second.slot);
   Collect(number, it->second);
   in_kernel_.erase(it);
 }

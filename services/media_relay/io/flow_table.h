@@ -69,7 +69,6 @@ class FlowTable final : public FastPath {
   };
   struct InKernel {
     uint32_t slot = 0;
-    KernelFlow flow;
     FlowCounters seen;  // of what its slot counts
   };
   static constexpr size_t kChunk = 64;

@@ -1,7 +1,10 @@
 // Forwards the datagrams of settled flows in the driver of the device that they
-// arrive at. What it does not know, or is not sure of, goes on to the sockets
-// as if this were not here.
+// arrive at, and gives what comes for open relay ports to the rings of their
+// loop (AF_XDP), if there are any. What it does not know, or is not sure of,
+// goes on to the sockets as if this were not here.
 
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -9,66 +12,89 @@
 #include <linux/ipv6.h>
 #include <linux/udp.h>
 
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
 #define MAX_LOOPS 64
+#define MAX_PROBES 16
 #define CHANNEL_HEAD 4
+#define RING_DEVICES 4
+#define RING_QUEUES 64
+#define RING_ADDRESSES 16
+// Longest frame that a ring takes: what is lent with it must fit behind.
+#define RING_FRAME 1632
 
+// All numbers but addresses and ports in the machine's order; the heads as they
+// go out, with lengths and checksums left out. Read by the loops through shared
+// memory, and written by them alone but for the counters and `next_pass_ns`.
+// A flow that has ended keeps what it says for a while.
 struct key_v4 {
   __u32 from, to;
   __u16 from_port, to_port;
   __u16 channel, zero;
-};
+} __attribute__((aligned(8)));
 struct key_v6 {
   __u32 from[4], to[4];
   __u16 from_port, to_port;
   __u16 channel, zero;
-};
-
-// All numbers but addresses and ports in the machine's order; the heads as they
-// go out, with lengths and checksums left out.
+} __attribute__((aligned(8)));
 struct flow {
-  __u8 head[64];  // Ethernet, IP, UDP; the unused rest behind
   __u64 expiry_ns;
   __u64 next_pass_ns;
+  __u64 packets, bytes;
   __u32 interface;
-  __u32 slot;
-  __u32 loop;
   __u32 generation;
-  __u32 udp_delta;  // what addresses and ports change in a checksum
-  __u32 ip_sum;     // of the IPv4 head, not folded
+  __u16 loop;
   __u16 most_udp;   // longest UDP datagram that fits
   __u16 channel;    // of the ChannelData head to be written; 0: none
+  __u16 udp_delta;  // what addresses and ports change in a checksum
+  __u16 ip_sum;     // of the IPv4 head
+  __u16 first_id;   // of the IPv4 head
   __u32 zero;
 };
-
-struct counters {
-  __u64 packets, bytes;
+// Two lines and three lines of the cache.
+struct entry_v4 {
+  struct key_v4 key;
+  struct flow flow;
+  __u8 head[56];  // Ethernet, IP, UDP
+};
+struct entry_v6 {
+  struct key_v6 key;
+  struct flow flow;
+  __u8 head[64];
+  __u64 zero[4];
 };
 
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(max_entries, 1);
-  __type(key, struct key_v4);
-  __type(value, struct flow);
-} flows_v4 SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(max_entries, 1);
-  __type(key, struct key_v6);
-  __type(value, struct flow);
-} flows_v6 SEC(".maps");
-
-// By slot; read by the loops through shared memory.
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(map_flags, BPF_F_MMAPABLE);
   __uint(max_entries, 1);
   __type(key, __u32);
-  __type(value, struct counters);
-} counted SEC(".maps");
+  __type(value, struct entry_v4);
+} entries_v4 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct entry_v6);
+} entries_v6 SEC(".maps");
+
+// Hash tables of them with linear probing: the upper half of the hash, and in
+// the lower half the number of the entry + 1; 0: free. Written by the loops.
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u64);
+} index_v4 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u64);
+} index_v6 SEC(".maps");
 
 // By loop: flows of another generation of its routes are not forwarded.
 struct {
@@ -79,9 +105,62 @@ struct {
   __type(value, __u64);
 } generations SEC(".maps");
 
+// Devices that flows leave by.
+struct {
+  __uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+  __uint(max_entries, 256);
+  __type(key, __u32);
+  __type(value, __u32);
+} devices SEC(".maps");
+
+// By port - first_port: 0 while no ring takes it, else 1 + its loop in the
+// upper half and the place of its address in the lower.
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u32);
+} ring_ports SEC(".maps");
+
+struct ring_address {
+  __u32 family;  // 4 or 6
+  __u32 address[4];
+};
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, RING_ADDRESSES);
+  __type(key, __u32);
+  __type(value, struct ring_address);
+} ring_addresses SEC(".maps");
+
+// By place of the device and queue: 1 + the loop whose ring it is.
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, RING_DEVICES* RING_QUEUES);
+  __type(key, __u32);
+  __type(value, __u32);
+} ring_loops SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_XSKMAP);
+  __uint(max_entries, RING_DEVICES* RING_QUEUES);
+  __type(key, __u32);
+  __type(value, __u32);
+} rings SEC(".maps");
+
+// The same struct stands in kernel_flows.cc.
+struct settings {
+  __u64 seed;
+  __u32 mask_v4, mask_v6;
+  __u32 first_port, port_count;  // that rings may take
+  __u32 ring_devices[RING_DEVICES];
+};
+volatile const struct settings settings = {};
+
 // One datagram of a flow in this time takes the long way, so that the kernel
 // keeps its neighbour fresh and the loop looks at the route again.
-volatile const __u64 pass_interval_ns = 2000000000;
+#define PASS_INTERVAL_NS 2000000000ull
 
 static __always_inline __u16 fold(__u64 sum) {
   sum = (sum & 0xffffffff) + (sum >> 32);
@@ -90,9 +169,56 @@ static __always_inline __u16 fold(__u64 sum) {
   return (sum & 0xffff) + (sum >> 16);
 }
 
+// As in kernel_flows.cc.
+static __always_inline __u64 mix(__u64 hash, __u64 word) {
+  hash = (hash ^ word) * 0x9E3779B97F4A7C15ull;
+  return hash ^ (hash >> 32);
+}
+
+static __always_inline struct entry_v4* find_v4(const struct key_v4* key) {
+  const __u64* words = (const __u64*)key;
+  __u64 hash = mix(mix(settings.seed, words[0]), words[1]);
+  __u32 mark = hash >> 32;
+  for (__u32 i = 0; i < MAX_PROBES; i++) {
+    __u32 place = ((__u32)hash + i) & settings.mask_v4;
+    __u64* found = bpf_map_lookup_elem(&index_v4, &place);
+    if (!found || *found == 0) return 0;
+    if ((__u32)(*found >> 32) != mark) continue;
+    __u32 number = (__u32)*found - 1;
+    struct entry_v4* entry = bpf_map_lookup_elem(&entries_v4, &number);
+    if (!entry) return 0;
+    const __u64* own = (const __u64*)&entry->key;
+    if (own[0] == words[0] && own[1] == words[1]) return entry;
+  }
+  return 0;
+}
+
+static __always_inline struct entry_v6* find_v6(const struct key_v6* key) {
+  const __u64* words = (const __u64*)key;
+  __u64 hash = settings.seed;
+  for (int i = 0; i < 5; i++) hash = mix(hash, words[i]);
+  __u32 mark = hash >> 32;
+  for (__u32 i = 0; i < MAX_PROBES; i++) {
+    __u32 place = ((__u32)hash + i) & settings.mask_v6;
+    __u64* found = bpf_map_lookup_elem(&index_v6, &place);
+    if (!found || *found == 0) return 0;
+    if ((__u32)(*found >> 32) != mark) continue;
+    __u32 number = (__u32)*found - 1;
+    struct entry_v6* entry = bpf_map_lookup_elem(&entries_v6, &number);
+    if (!entry) return 0;
+    const __u64* own = (const __u64*)&entry->key;
+    if (own[0] == words[0] && own[1] == words[1] && own[2] == words[2] &&
+        own[3] == words[3] && own[4] == words[4]) {
+      return entry;
+    }
+  }
+  return 0;
+}
+
 // `udp_at` is where the UDP head begins; a constant in each of the two calls.
 static __always_inline int forward(struct xdp_md* context, struct flow* flow,
-                                   __u32 udp_at, __u16 channel) {
+                                   const __u8* head, __u32 udp_at,
+                                   __u16 channel) {
   unsigned char* data = (void*)(long)context->data;
   unsigned char* end = (void*)(long)context->data_end;
   if (data + udp_at + 8 > end) return XDP_PASS;
@@ -107,15 +233,15 @@ static __always_inline int forward(struct xdp_md* context, struct flow* flow,
     first = *(__u16*)(data + udp_at + 8);
     second = *(__u16*)(data + udp_at + 10);
     // Padding is not data; it is rare on UDP, and the long way's.
-    if (payload < CHANNEL_HEAD ||
-        bpf_ntohs(second) != payload - CHANNEL_HEAD) {
+    if (payload < CHANNEL_HEAD || bpf_ntohs(second) != payload - CHANNEL_HEAD) {
       return XDP_PASS;
     }
     payload -= CHANNEL_HEAD;
   } else if (payload == 0) {
     return XDP_PASS;
   }
-  __u32 out_length = payload + 8 + (flow->channel ? CHANNEL_HEAD : 0);
+  __u16 head_channel = flow->channel;
+  __u32 out_length = payload + 8 + (head_channel ? CHANNEL_HEAD : 0);
   if (out_length > flow->most_udp) return XDP_PASS;
   __u32 loop = flow->loop;
   __u64* generation = bpf_map_lookup_elem(&generations, &loop);
@@ -123,7 +249,7 @@ static __always_inline int forward(struct xdp_md* context, struct flow* flow,
   __u64 now = bpf_ktime_get_coarse_ns();
   if (now >= flow->expiry_ns) return XDP_PASS;
   if (now >= flow->next_pass_ns) {
-    flow->next_pass_ns = now + pass_interval_ns;
+    flow->next_pass_ns = now + PASS_INTERVAL_NS;
     return XDP_PASS;
   }
 
@@ -135,47 +261,86 @@ static __always_inline int forward(struct xdp_md* context, struct flow* flow,
     sum += 2 * (__u64)(__u16)~udp->len;
     sum += 2 * (__u64)bpf_htons((__u16)out_length);
     if (channel) sum += (__u64)(__u16)~first + (__u16)~second;
-    if (flow->channel) {
-      sum += bpf_htons(flow->channel);
+    if (head_channel) {
+      sum += bpf_htons(head_channel);
       sum += bpf_htons((__u16)payload);
     }
     check = ~fold(sum);
     if (check == 0) check = 0xffff;
   }
-  int shift = (channel ? CHANNEL_HEAD : 0) - (flow->channel ? CHANNEL_HEAD : 0);
+  int shift = (channel ? CHANNEL_HEAD : 0) - (head_channel ? CHANNEL_HEAD : 0);
   if (shift && bpf_xdp_adjust_head(context, shift) != 0) return XDP_PASS;
   data = (void*)(long)context->data;
   end = (void*)(long)context->data_end;
   // Cut short by nothing but ourselves: cannot happen, and is not passed on.
   if (data + udp_at + 8 > end) return XDP_ABORTED;
-  struct counters* counter = bpf_map_lookup_elem(&counted, &flow->slot);
-  __u64 number = 0;
-  if (counter) {
-    // A device gives one flow to one core, so nobody else counts here.
-    number = counter->packets++;
-    counter->bytes += payload;
-  }
+  // A device gives one flow to one core, so nobody else counts here.
+  __u64 number = flow->packets++;
+  flow->bytes += payload;
   if (udp_at == 54) {
-    __builtin_memcpy(data, flow->head, 62);
+    __builtin_memcpy(data, head, 62);
     struct ipv6hdr* ip = (void*)(data + 14);
     ip->payload_len = bpf_htons((__u16)out_length);
   } else {
-    __builtin_memcpy(data, flow->head, 42);
+    __builtin_memcpy(data, head, 42);
     struct iphdr* ip = (void*)(data + 14);
     ip->tot_len = bpf_htons((__u16)(out_length + 20));
-    ip->id = (__u16)(number * 40503u + flow->slot);
+    ip->id = (__u16)(number * 40503u + flow->first_id);
     ip->check = ~fold((__u64)flow->ip_sum + ip->tot_len + ip->id);
   }
   udp = (void*)(data + udp_at);
   udp->len = bpf_htons((__u16)out_length);
   udp->check = check;
-  if (flow->channel && data + udp_at + 8 + CHANNEL_HEAD <= end) {
-    *(__u16*)(data + udp_at + 8) = bpf_htons(flow->channel);
+  if (head_channel && data + udp_at + 8 + CHANNEL_HEAD <= end) {
+    *(__u16*)(data + udp_at + 8) = bpf_htons(head_channel);
     *(__u16*)(data + udp_at + 10) = bpf_htons((__u16)payload);
   }
   // Also back out of the same device: XDP_TX over a veth is lost unless its
   // peer has a program too.
-  return bpf_redirect(flow->interface, 0);
+  return bpf_redirect_map(&devices, flow->interface, 0);
+}
+
+// The ring of an open relay port; `to` is the address that it came to.
+static __always_inline int to_ring(struct xdp_md* context, __u32 family,
+                                   const __u32* to, __u16 port) {
+  __u32 at = bpf_ntohs(port) - settings.first_port;
+  if (at >= settings.port_count) return XDP_PASS;
+  __u32* open = bpf_map_lookup_elem(&ring_ports, &at);
+  if (!open || *open == 0) return XDP_PASS;
+  __u32 loop = *open >> 16;  // + 1
+  __u32 place = *open & 0xffff;
+  struct ring_address* own = bpf_map_lookup_elem(&ring_addresses, &place);
+  if (!own || own->family != family || own->address[0] != to[0]) {
+    return XDP_PASS;
+  }
+  if (family == 6 && (own->address[1] != to[1] || own->address[2] != to[2] ||
+                      own->address[3] != to[3])) {
+    return XDP_PASS;
+  }
+  if ((void*)(long)context->data + RING_FRAME <
+      (void*)(long)context->data_end) {
+    return XDP_PASS;
+  }
+  __u32 device = RING_DEVICES;
+#pragma unroll
+  for (__u32 i = 0; i < RING_DEVICES; i++) {
+    if (settings.ring_devices[i] == context->ingress_ifindex) device = i;
+  }
+  if (device == RING_DEVICES || context->rx_queue_index >= RING_QUEUES) {
+    return XDP_PASS;
+  }
+  __u32 ring = device * RING_QUEUES + context->rx_queue_index;
+  __u32* owner = bpf_map_lookup_elem(&ring_loops, &ring);
+  if (!owner || *owner != loop) return XDP_PASS;
+  // When it arrived, twice, so that the loop can tell it from what was there.
+  if (bpf_xdp_adjust_meta(context, -16) == 0) {
+    __u64* stamp = (void*)(long)context->data_meta;
+    if ((void*)(stamp + 2) <= (void*)(long)context->data) {
+      stamp[0] = bpf_ktime_get_ns();
+      stamp[1] = ~stamp[0];
+    }
+  }
+  return bpf_redirect_map(&rings, ring, XDP_PASS);
 }
 
 // The channel of what looks like ChannelData; 0 for all else.
@@ -205,12 +370,16 @@ int kernel_flows(struct xdp_md* context) {
     }
     struct key_v4 key = {ip->saddr, ip->daddr, udp->source, udp->dest};
     key.channel = channel_of(data + 42, end);
-    struct flow* flow = bpf_map_lookup_elem(&flows_v4, &key);
-    if (!flow && key.channel) {
+    struct entry_v4* entry = find_v4(&key);
+    if (!entry && key.channel) {
       key.channel = 0;
-      flow = bpf_map_lookup_elem(&flows_v4, &key);
+      entry = find_v4(&key);
     }
-    return flow ? forward(context, flow, 34, key.channel) : XDP_PASS;
+    if (entry) {
+      int done = forward(context, &entry->flow, entry->head, 34, key.channel);
+      if (done != XDP_PASS) return done;
+    }
+    return to_ring(context, 4, &key.to, key.to_port);
   }
   if (ethernet->h_proto == bpf_htons(ETH_P_IPV6)) {
     if (data + 14 + 40 + 8 > (unsigned char*)end) return XDP_PASS;
@@ -227,12 +396,16 @@ int kernel_flows(struct xdp_md* context) {
     key.from_port = udp->source;
     key.to_port = udp->dest;
     key.channel = channel_of(data + 62, end);
-    struct flow* flow = bpf_map_lookup_elem(&flows_v6, &key);
-    if (!flow && key.channel) {
+    struct entry_v6* entry = find_v6(&key);
+    if (!entry && key.channel) {
       key.channel = 0;
-      flow = bpf_map_lookup_elem(&flows_v6, &key);
+      entry = find_v6(&key);
     }
-    return flow ? forward(context, flow, 54, key.channel) : XDP_PASS;
+    if (entry) {
+      int done = forward(context, &entry->flow, entry->head, 54, key.channel);
+      if (done != XDP_PASS) return done;
+    }
+    return to_ring(context, 6, key.to, key.to_port);
   }
   return XDP_PASS;
 }

@@ -9,12 +9,12 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -26,6 +26,7 @@
 #include "absl/time/time.h"
 #include "services/common/status/status_macros.h"
 #include "services/media_relay/io/kernel_flows_program.h"
+#include "services/media_relay/io/shared_map.h"
 #include "services/media_relay/io/udp_batch.h"
 
 namespace sallyport::media_relay {
@@ -42,22 +43,49 @@ struct KeyV6 {
   uint16_t from_port, to_port;
   uint16_t channel, zero;
 };
-struct Value {
-  uint8_t head[64];
-  uint64_t expiry_ns;
+struct FlowValue {
+  std::atomic<uint64_t> expiry_ns;
   uint64_t next_pass_ns;
-  uint32_t interface, slot, loop, generation;
-  uint32_t udp_delta, ip_sum;
-  uint16_t most_udp, channel;
+  std::atomic<uint64_t> packets, bytes;
+  uint32_t interface, generation;
+  uint16_t loop, most_udp, channel, udp_delta, ip_sum, first_id;
   uint32_t zero;
 };
-static_assert(sizeof(KeyV4) == 16 && sizeof(KeyV6) == 40 &&
-              sizeof(Value) == 112);
-struct Counted {
-  std::atomic<uint64_t> packets, bytes;
+struct EntryV4 {
+  KeyV4 key;
+  FlowValue flow;
+  uint8_t head[56];
+};
+struct EntryV6 {
+  KeyV6 key;
+  FlowValue flow;
+  uint8_t head[64];
+  uint64_t zero[4];
+};
+static_assert(sizeof(EntryV4) == 128 && sizeof(EntryV6) == 192);
+struct RingAddress {
+  uint32_t family;
+  uint8_t address[16];
+};
+struct Settings {
+  uint64_t seed;
+  uint32_t mask_v4, mask_v6;
+  uint32_t first_port, port_count;
+  std::array<uint32_t, KernelFlows::kMaxRingDevices> ring_devices;
+};
+constexpr uint32_t kMaxProbes = 16;
+constexpr size_t kMaxRingAddresses = 16;
+// Array maps round each value up to eight bytes.
+struct alignas(8) RingPort {
+  std::atomic<uint32_t> word;
 };
 
-constexpr size_t kPage = 4096;
+using IndexWord = std::atomic<uint64_t>;
+
+// Of the slots of one family.
+constexpr uint32_t kV6Slot = uint32_t{1} << 31;
+// Longer than the program takes for one datagram.
+constexpr absl::Duration kRest = absl::Seconds(1);
 // The program reads a clock that ticks, at the slowest, a hundred times a
 // second; it must not be late.
 constexpr absl::Duration kClockTick = absl::Milliseconds(10);
@@ -90,24 +118,26 @@ uint32_t SumOf(const Endpoint& from, const Endpoint& to) {
   return Fold(sum);
 }
 
-KeyV4 KeyV4Of(const KernelFlow& flow) {
-  KeyV4 key = {};
-  std::memcpy(key.from, flow.from.ip.bytes().data(), 4);
-  std::memcpy(key.to, flow.to.ip.bytes().data(), 4);
+// `Key` is KeyV4 or KeyV6.
+template <typename Key>
+void SetKey(const KernelFlow& flow, Key& key) {
+  std::memcpy(key.from, flow.from.ip.bytes().data(), sizeof(key.from));
+  std::memcpy(key.to, flow.to.ip.bytes().data(), sizeof(key.to));
   key.from_port = htons(flow.from.port);
   key.to_port = htons(flow.to.port);
   key.channel = flow.channel;
-  return key;
+  key.zero = 0;
 }
 
-KeyV6 KeyV6Of(const KernelFlow& flow) {
-  KeyV6 key = {};
-  std::memcpy(key.from, flow.from.ip.bytes().data(), 16);
-  std::memcpy(key.to, flow.to.ip.bytes().data(), 16);
-  key.from_port = htons(flow.from.port);
-  key.to_port = htons(flow.to.port);
-  key.channel = flow.channel;
-  return key;
+template <typename Key>
+uint64_t HashOfKey(uint64_t hash, const Key& key) {
+  std::array<uint64_t, sizeof(Key) / 8> words;
+  std::memcpy(words.data(), &key, sizeof(key));
+  for (const uint64_t word : words) {
+    hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
+    hash ^= hash >> 32;
+  }
+  return hash;
 }
 
 uint64_t NanosOf(MonoTime time) {
@@ -115,32 +145,36 @@ uint64_t NanosOf(MonoTime time) {
       std::max<int64_t>(0, absl::ToInt64Nanoseconds(time.since_origin())));
 }
 
-Value ValueOf(uint32_t slot, const KernelFlow& flow, MonoTime now) {
-  Value value = {};
+// `head` has room for the frame's.
+void SetValue(const KernelFlow& flow, uint32_t number, MonoTime now,
+              FlowValue& value, uint8_t* head) {
   const bool v6 = flow.to.ip.is_v6();
   std::array<uint8_t, WireHeader::kMaxSize> bytes;
   WireHeader header = flow.header;
   const absl::Span<const uint8_t> frame =
       header.Frame(bytes.data() + bytes.size(), 0, /*with_link=*/true);
-  std::memcpy(value.head, frame.data(), frame.size());
+  std::memcpy(head, frame.data(), frame.size());
+  value.ip_sum = 0;
   if (!v6) {
-    uint8_t* const ip = value.head + 14;
+    uint8_t* const ip = head + 14;
     for (const size_t at : {2, 3, 4, 5, 10, 11}) ip[at] = 0;
-    value.ip_sum = Fold(WordSum(ip, 20));
+    value.ip_sum = static_cast<uint16_t>(Fold(WordSum(ip, 20)));
   }
-  value.udp_delta = SumOf(flow.next_from, flow.next_to) +
-                    (~SumOf(flow.from, flow.to) & 0xFFFF);
+  value.udp_delta =
+      static_cast<uint16_t>(Fold(SumOf(flow.next_from, flow.next_to) +
+                                 (~SumOf(flow.from, flow.to) & 0xFFFF)));
   value.expiry_ns = NanosOf(flow.expiry - kClockTick);
   value.next_pass_ns = NanosOf(now + kFirstPass);
+  value.packets = 0;
+  value.bytes = 0;
   value.interface = static_cast<uint32_t>(flow.interface);
-  value.slot = slot;
-  value.loop = flow.loop;
   value.generation = flow.generation;
+  value.loop = static_cast<uint16_t>(flow.loop);
   const uint32_t heads = v6 ? 40 : 20;
   value.most_udp = static_cast<uint16_t>(
       std::min<uint32_t>(0xFFFF, std::max(flow.mtu, heads) - heads));
   value.channel = flow.head_channel;
-  return value;
+  value.first_id = static_cast<uint16_t>(number);
 }
 
 // "veth", "ixgbe"; empty when the device does not say.
@@ -166,8 +200,9 @@ MonoTime SystemNow() {
 absl::StatusOr<std::unique_ptr<KernelFlows>> KernelFlows::Create(
     const Options& options) {
   std::unique_ptr<KernelFlows> flows(new KernelFlows());
+  SP_RETURN_IF_ERROR(flows->FindDevices(options));
   SP_RETURN_IF_ERROR(flows->Load(options));
-  SP_RETURN_IF_ERROR(flows->Attach(options));
+  SP_RETURN_IF_ERROR(flows->Attach());
   return flows;
 }
 
@@ -175,38 +210,7 @@ int KernelFlows::Map(const char* name) const {
   return bpf_object__find_map_fd_by_name(object_, name);
 }
 
-absl::Status KernelFlows::Load(const Options& options) {
-  libbpf_set_print(Silent);
-  const std::string_view file = bpf::KernelFlowsProgramObject();
-  LIBBPF_OPTS(bpf_object_open_opts, open_options,
-              .object_name = "kernel_flows");
-  object_ = bpf_object__open_mem(file.data(), file.size(), &open_options);
-  if (object_ == nullptr) return Refused("opening the XDP program");
-  const auto room =
-      static_cast<uint32_t>(std::max<size_t>(options.max_flows, 1));
-  for (const char* name : {"flows_v4", "flows_v6", "counted"}) {
-    bpf_map* const map = bpf_object__find_map_by_name(object_, name);
-    if (map == nullptr || bpf_map__set_max_entries(map, room) != 0) {
-      return absl::InternalError("the XDP program is not the expected one");
-    }
-  }
-  if (bpf_object__load(object_) != 0) return Refused("loading an XDP program");
-  flows_v4_ = Map("flows_v4");
-  flows_v6_ = Map("flows_v6");
-  counted_size_ = (room * sizeof(Counted) + kPage - 1) & ~(kPage - 1);
-  counted_ = mmap(nullptr, counted_size_, PROT_READ | PROT_WRITE, MAP_SHARED,
-                  Map("counted"), 0);
-  generations_ = mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED,
-                      Map("generations"), 0);
-  if (counted_ == MAP_FAILED || generations_ == MAP_FAILED) {
-    return Refused("mapping the tables of flows");
-  }
-  absl::MutexLock lock(&mutex_);
-  for (uint32_t slot = room; slot > 0; --slot) free_.push_back(slot - 1);
-  return absl::OkStatus();
-}
-
-absl::Status KernelFlows::Attach(const Options& options) {
+absl::Status KernelFlows::FindDevices(const Options& options) {
   ifaddrs* all = nullptr;
   if (getifaddrs(&all) != 0) return Refused("the addresses of this host");
   std::map<std::string, bool> devices;  // and whether they are loopback
@@ -229,8 +233,6 @@ absl::Status KernelFlows::Attach(const Options& options) {
   if (devices.empty()) {
     return absl::FailedPreconditionError("no device has the relay's addresses");
   }
-  const int program = bpf_program__fd(
-      bpf_object__find_program_by_name(object_, "kernel_flows"));
   for (const auto& [device, loopback] : devices) {
     if (loopback) {
       return absl::FailedPreconditionError("a loopback device has no driver");
@@ -239,10 +241,119 @@ absl::Status KernelFlows::Attach(const Options& options) {
       return absl::FailedPreconditionError(absl::StrCat(
           device, " is a veth, which hands over unfinished checksums"));
     }
+    devices_.emplace_back(device,
+                          static_cast<int>(if_nametoindex(device.c_str())));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status KernelFlows::Load(const Options& options) {
+  libbpf_set_print(Silent);
+  const std::string_view file = bpf::KernelFlowsProgramObject();
+  LIBBPF_OPTS(bpf_object_open_opts, open_options,
+              .object_name = "kernel_flows");
+  object_ = bpf_object__open_mem(file.data(), file.size(), &open_options);
+  if (object_ == nullptr) return Refused("opening the XDP program");
+  // A family that the relay has no address of takes no memory.
+  const auto room = [&options](bool v6) {
+    for (const IpAddress& address : options.addresses) {
+      if (address.is_v6() == v6) {
+        return static_cast<uint32_t>(std::max<size_t>(options.max_flows, 1));
+      }
+    }
+    return uint32_t{1};
+  };
+  const uint32_t room_v4 = room(false);
+  const uint32_t room_v6 = room(true);
+  // At most half full.
+  const uint32_t index_v4 = std::bit_ceil(2 * room_v4);
+  const uint32_t index_v6 = std::bit_ceil(2 * room_v6);
+  seed_ = options.seed;
+  ring_addresses_ = options.ring_addresses;
+  if (ring_addresses_.size() > kMaxRingAddresses) {
+    return absl::FailedPreconditionError("too many addresses for rings");
+  }
+  Settings settings = {};
+  settings.seed = seed_;
+  settings.mask_v4 = index_v4 - 1;
+  settings.mask_v6 = index_v6 - 1;
+  uint32_t ports = 1;
+  if (!ring_addresses_.empty()) {
+    first_port_ = options.first_port;
+    last_port_ = options.last_port;
+    ports = static_cast<uint32_t>(last_port_) - first_port_ + 1;
+    settings.first_port = first_port_;
+    settings.port_count = ports;
+    for (size_t i = 0; i < std::min(devices_.size(), kMaxRingDevices); ++i) {
+      settings.ring_devices[i] = static_cast<uint32_t>(devices_[i].second);
+    }
+  }
+  bool placed = false;
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object_) {
+    const std::string_view name = bpf_map__name(map);
+    if (name.find("rodata") != std::string_view::npos) {
+      placed =
+          bpf_map__set_initial_value(map, &settings, sizeof(settings)) == 0;
+    }
+  }
+  const std::array<std::pair<const char*, uint32_t>, 5> sizes = {
+      {{"entries_v4", room_v4},
+       {"entries_v6", room_v6},
+       {"index_v4", index_v4},
+       {"index_v6", index_v6},
+       {"ring_ports", ports}}};
+  for (const auto& [name, size] : sizes) {
+    map = bpf_object__find_map_by_name(object_, name);
+    placed =
+        placed && map != nullptr && bpf_map__set_max_entries(map, size) == 0;
+  }
+  if (!placed) {
+    return absl::InternalError("the XDP program is not the expected one");
+  }
+  if (bpf_object__load(object_) != 0) return Refused("loading an XDP program");
+  SP_RETURN_IF_ERROR(MapTable(v4_, false, room_v4));
+  SP_RETURN_IF_ERROR(MapTable(v6_, true, room_v6));
+  SP_ASSIGN_OR_RETURN(generations_,
+                      SharedMap::Create(Map("generations"), kMaxLoops, 8));
+  SP_ASSIGN_OR_RETURN(ring_ports_, SharedMap::Create(Map("ring_ports"), ports,
+                                                     sizeof(RingPort)));
+  for (uint32_t i = 0; i < ring_addresses_.size(); ++i) {
+    RingAddress own = {};
+    own.family = ring_addresses_[i].is_v6() ? 6 : 4;
+    const absl::Span<const uint8_t> bytes = ring_addresses_[i].bytes();
+    std::memcpy(own.address, bytes.data(), bytes.size());
+    if (bpf_map_update_elem(Map("ring_addresses"), &i, &own, BPF_ANY) != 0) {
+      return Refused("the table of addresses");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status KernelFlows::MapTable(Table& table, bool v6, uint32_t room) {
+  absl::MutexLock lock(&mutex_);
+  table.v6 = v6;
+  table.mask = std::bit_ceil(2 * room) - 1;
+  SP_ASSIGN_OR_RETURN(
+      table.index, SharedMap::Create(Map(v6 ? "index_v6" : "index_v4"),
+                                     static_cast<size_t>(table.mask) + 1, 8));
+  SP_ASSIGN_OR_RETURN(
+      table.entries,
+      SharedMap::Create(Map(v6 ? "entries_v6" : "entries_v4"), room,
+                        v6 ? sizeof(EntryV6) : sizeof(EntryV4)));
+  // Those in use lie together.
+  for (uint32_t number = room; number > 0; --number) {
+    table.free.push_back(number - 1);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status KernelFlows::Attach() {
+  const int program = bpf_program__fd(
+      bpf_object__find_program_by_name(object_, "kernel_flows"));
+  for (const auto& [device, interface] : devices_) {
     LIBBPF_OPTS(bpf_link_create_opts, how, .flags = XDP_FLAGS_DRV_MODE);
-    UniqueFd link(bpf_link_create(
-        program, static_cast<int>(if_nametoindex(device.c_str())), BPF_XDP,
-        &how));
+    UniqueFd link(bpf_link_create(program, interface, BPF_XDP, &how));
     if (!link.valid()) {
       return Refused(absl::StrCat("an XDP program in the driver of ", device));
     }
@@ -253,67 +364,163 @@ absl::Status KernelFlows::Attach(const Options& options) {
 
 KernelFlows::~KernelFlows() {
   links_.clear();
-  if (counted_ != nullptr && counted_ != MAP_FAILED) {
-    munmap(counted_, counted_size_);
-  }
-  if (generations_ != nullptr && generations_ != MAP_FAILED) {
-    munmap(generations_, kPage);
-  }
   if (object_ != nullptr) bpf_object__close(object_);
 }
 
-bool KernelFlows::Write(uint32_t slot, const KernelFlow& flow) {
-  const Value value = ValueOf(slot, flow, SystemNow());
-  if (flow.to.ip.is_v6()) {
-    const KeyV6 key = KeyV6Of(flow);
-    return bpf_map_update_elem(flows_v6_, &key, &value, BPF_ANY) == 0;
+bool KernelFlows::TellDevice(const KernelFlow& flow) {
+  const auto [told, first] =
+      told_.try_emplace({flow.interface, flow.loop}, flow.generation);
+  if (!first && told->second == flow.generation) return true;
+  told->second = flow.generation;
+  if (bpf_map_update_elem(Map("devices"), &flow.interface, &flow.interface,
+                          BPF_ANY) == 0) {
+    return true;
   }
-  const KeyV4 key = KeyV4Of(flow);
-  return bpf_map_update_elem(flows_v4_, &key, &value, BPF_ANY) == 0;
+  told_.erase(told);
+  return false;
+}
+
+uint64_t KernelFlows::HashOf(const Table& table, uint32_t number) const {
+  return table.v6
+             ? HashOfKey(seed_, table.entries.values<EntryV6>()[number].key)
+             : HashOfKey(seed_, table.entries.values<EntryV4>()[number].key);
+}
+
+bool KernelFlows::InsertIndex(Table& table, uint32_t number) {
+  IndexWord* const words = table.index.values<IndexWord>();
+  const uint64_t hash = HashOf(table, number);
+  for (uint32_t i = 0; i < kMaxProbes; ++i) {
+    IndexWord& word = words[(static_cast<uint32_t>(hash) + i) & table.mask];
+    if (word.load(std::memory_order_relaxed) != 0) continue;
+    word.store((hash >> 32 << 32) | (number + 1), std::memory_order_release);
+    return true;
+  }
+  return false;
+}
+
+void KernelFlows::EraseIndex(Table& table, uint32_t number) {
+  IndexWord* const words = table.index.values<IndexWord>();
+  const auto at = [&](uint32_t place) {
+    return words[place & table.mask].load(std::memory_order_relaxed);
+  };
+  const auto number_at = [&](uint32_t place) {
+    return static_cast<uint32_t>(at(place)) - 1;
+  };
+  uint32_t hole = static_cast<uint32_t>(HashOf(table, number)) & table.mask;
+  while (number_at(hole) != number) {
+    if (at(hole) == 0) return;
+    hole = (hole + 1) & table.mask;
+  }
+  // What probed past it moves up, so that no search ends too early. Who
+  // searches meanwhile finds it in one place or the other, or lets one
+  // datagram pass.
+  for (uint32_t next = (hole + 1) & table.mask; at(next) != 0;
+       next = (next + 1) & table.mask) {
+    const uint32_t home =
+        static_cast<uint32_t>(HashOf(table, number_at(next))) & table.mask;
+    if (((next - home) & table.mask) >= ((next - hole) & table.mask)) {
+      words[hole].store(at(next), std::memory_order_release);
+      hole = next;
+    }
+  }
+  words[hole].store(0, std::memory_order_release);
 }
 
 std::optional<uint32_t> KernelFlows::Put(const KernelFlow& flow) {
-  if (flow.to.ip.is_v6() != flow.next_to.ip.is_v6()) return std::nullopt;
-  uint32_t slot;
-  {
-    absl::MutexLock lock(&mutex_);
-    if (free_.empty()) return std::nullopt;
-    slot = free_.back();
-    free_.pop_back();
-  }
-  Counted& counted = static_cast<Counted*>(counted_)[slot];
-  counted.packets = 0;
-  counted.bytes = 0;
-  if (Write(slot, flow)) return slot;
+  const bool v6 = flow.to.ip.is_v6();
+  if (v6 != flow.next_to.ip.is_v6()) return std::nullopt;
+  const MonoTime now = SystemNow();
   absl::MutexLock lock(&mutex_);
-  free_.push_back(slot);
-  return std::nullopt;
-}
-
-bool KernelFlows::Replace(uint32_t slot, const KernelFlow& flow) {
-  return Write(slot, flow);
-}
-
-void KernelFlows::Remove(uint32_t slot, const KernelFlow& flow) {
-  if (flow.to.ip.is_v6()) {
-    const KeyV6 key = KeyV6Of(flow);
-    (void)bpf_map_delete_elem(flows_v6_, &key);
+  Table& table = v6 ? v6_ : v4_;
+  while (!table.resting.empty() && table.resting.front().first <= now) {
+    table.free.push_back(table.resting.front().second);
+    table.resting.pop_front();
+  }
+  if (table.free.empty() || !TellDevice(flow)) return std::nullopt;
+  const uint32_t number = table.free.back();
+  if (v6) {
+    EntryV6& entry = table.entries.values<EntryV6>()[number];
+    SetKey(flow, entry.key);
+    SetValue(flow, number, now, entry.flow, entry.head);
   } else {
-    const KeyV4 key = KeyV4Of(flow);
-    (void)bpf_map_delete_elem(flows_v4_, &key);
+    EntryV4& entry = table.entries.values<EntryV4>()[number];
+    SetKey(flow, entry.key);
+    SetValue(flow, number, now, entry.flow, entry.head);
   }
+  if (!InsertIndex(table, number)) return std::nullopt;
+  table.free.pop_back();
+  return v6 ? number | kV6Slot : number;
+}
+
+namespace {
+
+FlowValue& ValueOf(const SharedMap& v4, const SharedMap& v6, uint32_t slot) {
+  return (slot & kV6Slot) != 0 ? v6.values<EntryV6>()[slot & ~kV6Slot].flow
+                               : v4.values<EntryV4>()[slot].flow;
+}
+
+}  // namespace
+
+void KernelFlows::SetExpiry(uint32_t slot, MonoTime expiry) {
+  ValueOf(v4_.entries, v6_.entries, slot)
+      .expiry_ns.store(NanosOf(expiry - kClockTick), std::memory_order_relaxed);
+}
+
+void KernelFlows::Remove(uint32_t slot) {
   absl::MutexLock lock(&mutex_);
-  // Used again as late as can be: a datagram may still be counted on it.
-  free_.push_front(slot);
+  Table& table = (slot & kV6Slot) != 0 ? v6_ : v4_;
+  EraseIndex(table, slot & ~kV6Slot);
+  table.resting.emplace_back(SystemNow() + kRest, slot & ~kV6Slot);
 }
 
 FlowCounters KernelFlows::Read(uint32_t slot) const {
-  const Counted& counted = static_cast<const Counted*>(counted_)[slot];
-  return {counted.packets, counted.bytes};
+  const FlowValue& value = ValueOf(v4_.entries, v6_.entries, slot);
+  return {value.packets.load(std::memory_order_relaxed),
+          value.bytes.load(std::memory_order_relaxed)};
 }
 
 void KernelFlows::SetGeneration(uint32_t loop, uint32_t generation) {
-  static_cast<std::atomic<uint64_t>*>(generations_)[loop] = generation;
+  generations_.values<std::atomic<uint64_t>>()[loop] = generation;
+}
+
+absl::Status KernelFlows::AddRing(int interface, uint32_t queue, int fd,
+                                  uint32_t loop) {
+  size_t place = 0;
+  while (place < devices_.size() && devices_[place].second != interface) {
+    ++place;
+  }
+  if (place >= kMaxRingDevices || place == devices_.size() ||
+      queue >= kMaxRingQueues) {
+    return absl::FailedPreconditionError("no ring on this queue");
+  }
+  const uint32_t ring = static_cast<uint32_t>(place) * kMaxRingQueues + queue;
+  const uint32_t owner = loop + 1;
+  if (bpf_map_update_elem(Map("rings"), &ring, &fd, BPF_ANY) != 0 ||
+      bpf_map_update_elem(Map("ring_loops"), &ring, &owner, BPF_ANY) != 0) {
+    return Refused("the table of rings");
+  }
+  return absl::OkStatus();
+}
+
+void KernelFlows::OpenRingPort(const Endpoint& local, uint32_t loop) {
+  const auto place =
+      std::find(ring_addresses_.begin(), ring_addresses_.end(), local.ip);
+  if (place == ring_addresses_.end() || local.port < first_port_ ||
+      local.port > last_port_) {
+    return;
+  }
+  ring_ports_.values<RingPort>()[local.port - first_port_].word.store(
+      ((loop + 1) << 16) |
+          static_cast<uint32_t>(place - ring_addresses_.begin()),
+      std::memory_order_release);
+}
+
+void KernelFlows::CloseRingPort(uint16_t port) {
+  if (ring_addresses_.empty() || port < first_port_ || port > last_port_) {
+    return;
+  }
+  ring_ports_.values<RingPort>()[port - first_port_].word.store(
+      0, std::memory_order_release);
 }
 
 }  // namespace sallyport::media_relay

@@ -1,5 +1,6 @@
 // The fast path in the kernel: an XDP program on the devices of the relay's
-// addresses forwards the datagrams of settled flows in the driver.
+// addresses forwards the datagrams of settled flows in the driver, and steers
+// those of open relay ports to AF_XDP rings.
 
 #ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_KERNEL_FLOWS_H_
 #define SALLYPORT_SERVICES_MEDIA_RELAY_IO_KERNEL_FLOWS_H_
@@ -9,9 +10,12 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -19,6 +23,7 @@
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
+#include "services/media_relay/io/shared_map.h"
 #include "services/media_relay/io/wire_header.h"
 
 struct bpf_object;
@@ -55,15 +60,24 @@ class KernelFlows {
  public:
   // Loops that may put flows.
   static constexpr uint32_t kMaxLoops = 64;
+  // Those whose queues may have rings.
+  static constexpr size_t kMaxRingDevices = 4;
+  static constexpr uint32_t kMaxRingQueues = 64;
 
   struct Options {
     // Of the relay: those that datagrams of flows are sent to.
     std::vector<IpAddress> addresses;
     size_t max_flows = 0;
+    // Secret, so that nobody chooses addresses that collide.
+    uint64_t seed = 0;
     // Also devices that hand over datagrams of this host with checksums not
     // yet computed (veth): what such senders send through it arrives wrong,
     // unless they compute them (`ethtool -K DEVICE tx off` on their side).
     bool any_device = false;
+    // Ports of these addresses that rings may take; none: no rings.
+    std::vector<IpAddress> ring_addresses;
+    uint16_t first_port = 0;
+    uint16_t last_port = 0;
   };
   // FAILED_PRECONDITION when a device is not fit, PERMISSION_DENIED or
   // UNAVAILABLE when the kernel does not let us.
@@ -76,10 +90,11 @@ class KernelFlows {
   // Forwarded from now on; gives its slot. None when there is no room, or when
   // the flow changes between IPv4 and IPv6.
   std::optional<uint32_t> Put(const KernelFlow& flow);
-  // The same flow, in its slot, as it is now. False: it is not forwarded.
-  bool Replace(uint32_t slot, const KernelFlow& flow);
-  // Not forwarded from now on; the slot is another's.
-  void Remove(uint32_t slot, const KernelFlow& flow);
+  // Costs a store.
+  void SetExpiry(uint32_t slot, MonoTime expiry);
+  // Not forwarded from now on, but for what is under way; its counters stand
+  // still after a second at the latest, until which the slot is nobody's.
+  void Remove(uint32_t slot);
 
   // Since it was put.
   FlowCounters Read(uint32_t slot) const;
@@ -88,24 +103,57 @@ class KernelFlows {
   // generation. Costs a store.
   void SetGeneration(uint32_t loop, uint32_t generation);
 
+  // The devices that the program is on, by name and number.
+  const std::vector<std::pair<std::string, int>>& devices() const {
+    return devices_;
+  }
+  // What comes for the open ports of `loop` on this queue of a device goes to
+  // an AF_XDP socket.
+  absl::Status AddRing(int interface, uint32_t queue, int fd, uint32_t loop);
+  // From the next datagram on. Both cost a store; an address or port that is
+  // not of the options stays with the sockets.
+  void OpenRingPort(const Endpoint& local, uint32_t loop);
+  void CloseRingPort(uint16_t port);
+
  private:
+  // Those of one family. What the program searches is `index`.
+  struct Table {
+    bool v6 = false;
+    SharedMap index;
+    SharedMap entries;
+    uint32_t mask = 0;
+    std::vector<uint32_t> free;
+    // Ended, but perhaps still in the hands of the program.
+    std::deque<std::pair<MonoTime, uint32_t>> resting;
+  };
+
   KernelFlows() = default;
+  absl::Status FindDevices(const Options& options);
   absl::Status Load(const Options& options);
-  absl::Status Attach(const Options& options);
-  bool Write(uint32_t slot, const KernelFlow& flow);
+  absl::Status MapTable(Table& table, bool v6, uint32_t room);
+  absl::Status Attach();
+  bool TellDevice(const KernelFlow& flow) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint64_t HashOf(const Table& table, uint32_t number) const;
+  bool InsertIndex(Table& table, uint32_t number);
+  void EraseIndex(Table& table, uint32_t number);
   int Map(const char* name) const;
 
   bpf_object* object_ = nullptr;
+  std::vector<std::pair<std::string, int>> devices_;
   std::vector<UniqueFd> links_;
-  int flows_v4_ = -1;
-  int flows_v6_ = -1;
-  // Shared with the program.
-  void* counted_ = nullptr;
-  size_t counted_size_ = 0;
-  void* generations_ = nullptr;
+  uint64_t seed_ = 0;
+  SharedMap generations_;
+  SharedMap ring_ports_;
+  std::vector<IpAddress> ring_addresses_;
+  uint16_t first_port_ = 0;
+  uint16_t last_port_ = 0;
 
   absl::Mutex mutex_;
-  std::deque<uint32_t> free_ ABSL_GUARDED_BY(mutex_);
+  Table v4_;  // its memory is shared; the rest under the mutex
+  Table v6_;
+  // Devices that the program knows, by whose routes and of which generation.
+  absl::flat_hash_map<std::pair<int, uint32_t>, uint32_t> told_
+      ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sallyport::media_relay

@@ -160,7 +160,8 @@ absl::Status RelayFleet::StartSteering(
 }
 
 absl::Status RelayFleet::StartKernel(const RelayFleetOptions& options,
-                                     const std::vector<IpAddress>& addresses) {
+                                     const std::vector<IpAddress>& addresses,
+                                     uint64_t seed) {
   if (options.fast_path == FastPathTier::kSockets) {
     fast_path_reason_ = "asked for";
     return absl::OkStatus();
@@ -177,6 +178,7 @@ absl::Status RelayFleet::StartKernel(const RelayFleetOptions& options,
   kernel.max_flows =
       std::min(kMostKernelFlows,
                kFlowsPerAllocation * options.core.turn.allocation_quota.all);
+  kernel.seed = seed;
   kernel.any_device = options.fast_path == FastPathTier::kXdp;
   SP_ASSIGN_OR_RETURN(kernel_, KernelFlows::Create(kernel));
   return absl::OkStatus();
@@ -200,7 +202,8 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
   const absl::Status kernel =
       count > KernelFlows::kMaxLoops
           ? absl::FailedPreconditionError("more loops than the kernel takes")
-          : fleet->StartKernel(options, addresses);
+          : fleet->StartKernel(options, addresses,
+                               random.Uniform(uint64_t{1} << 62));
   if (!kernel.ok()) {
     if (options.fast_path != FastPathTier::kBest) return kernel;
     fleet->fast_path_reason_ = std::string(kernel.message());

@@ -126,7 +126,8 @@ class RelayFleet {
   absl::Status StartSteering(const RelayFleetOptions& options,
                              const std::vector<IpAddress>& addresses);
   absl::Status StartKernel(const RelayFleetOptions& options,
-                           const std::vector<IpAddress>& addresses);
+                           const std::vector<IpAddress>& addresses,
+                           uint64_t seed);
 
   RelaySockets sockets_ = RelaySockets::kPerPort;
   std::string sockets_reason_;

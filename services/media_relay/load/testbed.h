@@ -58,8 +58,10 @@ class Testbed {
   // One frame of flow `i` goes to `to`; `prefix` stands before its RTP head.
   void SetFlow(size_t i, const Endpoint& to, const std::string& prefix);
 
-  // The sink takes frames in its driver and off the relay's cores, as far sides
-  // do that are hosts of their own: for tiers that forward in the driver.
+  // The sink takes frames in its driver, still on the relay's core, so that it
+  // costs less than a tier that forwards in the driver. On a core of its own it
+  // costs more: each frame then changes caches once again, and who waits has to
+  // be woken.
   void SinkInDriver();
 
   struct Window {

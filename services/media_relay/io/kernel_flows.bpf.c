@@ -3,14 +3,15 @@
 // loop (AF_XDP), if there are any. What it does not know, or is not sure of,
 // goes on to the sockets as if this were not here.
 
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/udp.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
 
 #define MAX_LOOPS 64
 #define MAX_PROBES 16

@@ -45,9 +45,10 @@ PacketAction MediaBridge::OnPacket(LegSide side, bool rtcp_socket,
   const DropReason stopped = out.Emit(rtcp, packet, now, to);
   if (stopped != DropReason::kNone) return PacketAction::Drop(stopped);
   const Sockets& sockets = this->sockets(other);
-  PacketAction action = PacketAction::Send(
-      rtcp && !out.options().rtcp_mux ? sockets.rtcp : sockets.rtp, to,
-      packet.bytes());
+  const bool apart = rtcp && !out.options().rtcp_mux;
+  PacketAction action = PacketAction::Send(apart ? sockets.rtcp : sockets.rtp,
+                                           to, packet.bytes());
+  if (!apart) action.route = sockets.route;
   action.delay = &in.stats().delay;
   return action;
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "absl/types/span.h"
+#include "services/common/memory/block_pool.h"
 #include "services/common/random/random_source.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/media_leg.h"
@@ -28,11 +29,12 @@ constexpr LegSide Other(LegSide side) {
 // Always unprotects, then protects: no packet crosses that has not been
 // authenticated where its leg is SRTP. Payload, clock, sequence and SSRC stay
 // as they are. Thread-compatible.
-class MediaBridge {
+class MediaBridge final : public Pooled<MediaBridge> {
  public:
   struct Sockets {
     SocketId rtp = kNoSocket;
     SocketId rtcp = kNoSocket;  // kNoSocket with rtcp-mux
+    uint32_t route = 0;         // of what `rtp` sends
   };
 
   MediaBridge(const MediaLegOptions& a, const MediaLegOptions& b,
@@ -47,9 +49,9 @@ class MediaBridge {
 
   // Fetches into the cache what OnPacket() needs of both legs; then of their
   // keys.
-  void Prefetch(LegSide side) const {
-    leg(side).PrefetchReceiver();
-    leg(Other(side)).PrefetchSender();
+  void Prefetch() const {
+    for (const MediaLeg& leg : legs_) leg.Prefetch();
+    __builtin_prefetch(&sockets_);
   }
   void PrefetchKeys(LegSide side) const {
     leg(side).PrefetchInbound();

@@ -62,13 +62,6 @@ DropReason ReasonOfResult(SrtpResult result) {
   return DropReason::kAuthFailed;
 }
 
-void PrefetchRange(const void* begin, const char* end) {
-  for (const char* line = static_cast<const char*>(begin); line < end;
-       line += 64) {
-    __builtin_prefetch(line);
-  }
-}
-
 }  // namespace
 
 std::optional<double> MediaLegStats::MeanOpinionScore() const {
@@ -101,15 +94,6 @@ MediaLeg::MediaLeg(const MediaLegOptions& options, const SrtpLibrary& library,
     // would have no outbound session and send nothing.
     RenewLocalKeys(random).IgnoreError();
   }
-}
-
-void MediaLeg::PrefetchReceiver() const {
-  // With the low buckets of the histogram, and without the drops.
-  PrefetchRange(this, reinterpret_cast<const char*>(&stats_.delay) + 192);
-}
-
-void MediaLeg::PrefetchSender() const {
-  PrefetchRange(this, reinterpret_cast<const char*>(&stats_) + 64);
 }
 
 MediaLeg::LocalKey* MediaLeg::FindLocalKey(SrtpSuite suite) {
@@ -471,8 +455,9 @@ DropReason MediaLeg::Accept(bool rtcp, const Endpoint& from, Packet& packet,
     return Count(DropReason::kNotConfigured);
   }
   if (!SourceMayComeIn(rtcp, from)) return Count(DropReason::kSourceRefused);
+  RtpHeader header = {};
   if (rtcp ? !ParseRtcpHeader(packet.bytes()).ok()
-           : !ParseRtpHeader(packet.bytes()).ok()) {
+           : !ReadRtpHeader(packet.bytes(), header)) {
     return Count(rtcp ? DropReason::kMalformedRtcp : DropReason::kMalformedRtp);
   }
   const DropReason unprotected = Unprotect(rtcp, packet, now);
@@ -487,16 +472,15 @@ DropReason MediaLeg::Accept(bool rtcp, const Endpoint& from, Packet& packet,
     OnReceivedRtcp(packet.bytes(), now);
     return DropReason::kNone;  // flows whatever the direction of the media
   }
-  const absl::StatusOr<RtpHeader> header = ParseRtpHeader(packet.bytes());
-  if (!header.ok()) return Count(DropReason::kMalformedRtp);
+  // SRTP leaves the head as it is, and the whole of it before the payload.
   Latch(rtcp, from);
   if (direction_ == MediaDirection::kRecvOnly ||
       direction_ == MediaDirection::kInactive) {
     return Count(DropReason::kDirection);
   }
   ++stats_.packets_received;
-  stats_.bytes_received += packet.size - header->size;
-  stats_.stream.OnPacket(*header, now.mono);
+  stats_.bytes_received += packet.size - header.size;
+  stats_.stream.OnPacket(header, now.mono);
   if (stats_.packets_received == 1) {
     stats_.first_packet = now.wall;
     news_ |= leg_news::kMediaStarted;
@@ -524,9 +508,11 @@ DropReason MediaLeg::Emit(bool rtcp, Packet& packet, Now now, Endpoint& to) {
   if (rtcp) {
     OnSentRtcp(packet.bytes(), now);
   } else {
-    const absl::StatusOr<RtpHeader> header = ParseRtpHeader(packet.bytes());
-    if (!header.ok()) return Count(DropReason::kMalformedRtp);
-    payload = packet.size - header->size;
+    RtpHeader header;
+    if (!ReadRtpHeader(packet.bytes(), header)) {
+      return Count(DropReason::kMalformedRtp);
+    }
+    payload = packet.size - header.size;
   }
   if (is_srtp()) {
     const SrtpResult result =

@@ -91,17 +91,20 @@ struct MediaLegUpdate {
 };
 
 struct MediaLegStats {
+  // What every packet touches comes first, that of the receiver before that of
+  // the sender.
   uint64_t packets_received = 0;  // RTP, accepted
   uint64_t bytes_received = 0;    // of their payloads
+  absl::Time last_packet = absl::InfinitePast();
+  StreamStatistics stream;
   uint64_t packets_sent = 0;
   uint64_t bytes_sent = 0;
+
   uint64_t rtcp_received = 0;
   uint64_t rtcp_sent = 0;
   uint64_t auth_failures = 0;
   uint64_t replayed = 0;
-  StreamStatistics stream;
   absl::Time first_packet = absl::InfiniteFuture();
-  absl::Time last_packet = absl::InfinitePast();
   double remote_fraction_lost = 0;
   std::optional<absl::Duration> round_trip;
   DelayHistogram delay;  // of packets received here
@@ -119,7 +122,7 @@ struct MediaLegStats {
 // copies them cannot (ES2025-01, CVE-2025-53399). With ICE an address is good
 // while authenticated checks come from it, whatever the signalling said.
 // Thread-compatible.
-class MediaLeg {
+class alignas(64) MediaLeg {
  public:
   // The former key of the far side is good this long at most.
   static constexpr absl::Duration kRekeying = absl::Seconds(10);
@@ -160,10 +163,16 @@ class MediaLeg {
   LegNews TakeNews() { return std::exchange(news_, LegNews{0}); }
   bool has_news() const { return news_ != 0; }
 
-  // Fetches into the cache what Accept() needs of the leg, or what Emit()
-  // does; then, once that is there, its keys.
-  void PrefetchReceiver() const;
-  void PrefetchSender() const;
+  // Fetches into the cache what Accept() and Emit() need of the leg; then, once
+  // that is there, its keys.
+  void Prefetch() const {
+    const char* const begin = reinterpret_cast<const char*>(this);
+    const char* const end =
+        reinterpret_cast<const char*>(&stats_.rtcp_received);
+    for (const char* line = begin; line < end; line += 64) {
+      __builtin_prefetch(line);
+    }
+  }
   void PrefetchInbound() const {
     if (inbound_ != nullptr) inbound_->Prefetch();
   }
@@ -239,18 +248,14 @@ class MediaLeg {
   void OnReceivedRtcp(ByteSpan packet, Now now);
   void OnSentRtcp(ByteSpan packet, Now now);
 
+  // What every packet touches, close together.
   MediaLegOptions options_;
-  LegNews news_ = 0;
-  bool silent_ = false;  // kMediaLost or kMediaMissing was told
-  const SrtpLibrary& library_;
-  const PeerPolicy& policy_;
-  std::optional<Endpoint> remote_rtp_;
-  std::optional<Endpoint> remote_rtcp_;
   MediaDirection direction_ = MediaDirection::kSendRecv;
   bool latching_ = false;
-  std::vector<IpPrefix> latching_prefixes_;
+  bool silent_ = false;  // kMediaLost or kMediaMissing was told
+  LegNews news_ = 0;
   Path rtp_;
-  Path rtcp_;
+  std::optional<Endpoint> remote_rtp_;
   std::unique_ptr<SrtpSession> inbound_;
   std::unique_ptr<SrtpSession> outbound_;
   // After a change of keys: good until the far side uses the new one, as it
@@ -258,11 +263,17 @@ class MediaLeg {
   std::unique_ptr<SrtpSession> former_inbound_;
   std::unique_ptr<IceLite> ice_;
   std::unique_ptr<DtlsEndpoint> dtls_;
+  MediaLegStats stats_;
+
+  const SrtpLibrary& library_;
+  const PeerPolicy& policy_;
+  RandomSource& random_;
+  std::optional<Endpoint> remote_rtcp_;
+  Path rtcp_;
+  std::vector<IpPrefix> latching_prefixes_;
   // Last sender report that went out here, for the round trip.
   uint32_t sent_report_ = 0;
   MonoTime sent_report_time_ = MonoTime::InfinitePast();
-  MediaLegStats stats_;
-  RandomSource& random_;
   MonoTime former_until_ = MonoTime::InfinitePast();
   absl::Duration media_timeout_ = absl::InfiniteDuration();
   MonoTime media_check_ = MonoTime::InfiniteFuture();

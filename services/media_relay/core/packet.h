@@ -31,6 +31,8 @@ inline constexpr size_t kMaxBatch = 64;
 // Room for one answer, lent with each client packet.
 inline constexpr size_t kReplySize = 512;
 
+class TagBatch;
+
 // A datagram; `data` may move within its buffer as heads come and go.
 // Thread-compatible.
 struct Packet {
@@ -38,6 +40,8 @@ struct Packet {
   size_t size = 0;
   size_t headroom = 0;  // writable bytes before `data`
   size_t tailroom = 0;  // writable bytes behind `data + size`
+  // Where a tag may be left to be computed later; null: at once.
+  TagBatch* tags = nullptr;
 
   absl::Span<const uint8_t> bytes() const {
     return absl::MakeConstSpan(data, size);
@@ -90,6 +94,9 @@ struct PacketAction {
   absl::Span<const uint8_t> bytes;
   // Where the loop records how long the packet took; may be null.
   DelayHistogram* delay = nullptr;
+  // The way to `to` may be kept under this number until another socket or
+  // destination comes with it; 0: it has none.
+  uint32_t route = 0;
   // With DF set, or not at all (RFC 8656 section 15).
   bool dont_fragment = false;
 

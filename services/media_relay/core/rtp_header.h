@@ -29,6 +29,8 @@ struct RtpHeader {
 // Returns kInvalidArgument without a message when the version is not 2 or the
 // CSRC list or the extension runs past the packet.
 absl::StatusOr<RtpHeader> ParseRtpHeader(absl::Span<const uint8_t> packet);
+// The same for the packet path; false instead of the error.
+bool ReadRtpHeader(absl::Span<const uint8_t> packet, RtpHeader& header);
 
 }  // namespace sallyport::media_relay
 

@@ -3,20 +3,20 @@
 #include <openssl/aead.h>
 #include <openssl/aes.h>
 #include <openssl/mem.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <iterator>
 
 #include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/constant_time.h"
+#include "services/media_relay/core/hmac_sha1_batch.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/srtp_policy.h"
 #include "services/media_relay/core/srtp_result.h"
+#include "services/media_relay/core/tag_batch.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -59,24 +59,6 @@ void Derive(const AES_KEY& master, const std::array<uint8_t, 14>& salt,
   std::memset(out, 0, size);
   AES_ctr128_encrypt(out, out, size, &master, iv.data(), stream.data(), &used);
   OPENSSL_cleanse(stream.data(), stream.size());
-}
-
-// The state of SHA-1 after one block, and SHA-1 going on from there.
-std::array<uint32_t, 5> AfterBlock(const std::array<uint8_t, 64>& block) {
-  SHA_CTX hash;
-  SHA1_Init(&hash);
-  SHA1_Update(&hash, block.data(), block.size());
-  std::array<uint32_t, 5> state;
-  std::copy(std::begin(hash.h), std::end(hash.h), state.begin());
-  OPENSSL_cleanse(&hash, sizeof(hash));
-  return state;
-}
-SHA_CTX GoOnFrom(const std::array<uint32_t, 5>& state) {
-  SHA_CTX hash;
-  SHA1_Init(&hash);
-  std::copy(state.begin(), state.end(), std::begin(hash.h));
-  hash.Nl = 512;  // bits so far
-  return hash;
 }
 
 }  // namespace
@@ -129,7 +111,7 @@ RtpProtector::RtpProtector(SrtpSuite suite, ByteSpan key_salt, ByteSpan mki)
   std::memcpy(master_salt.data(), key_salt.data() + info.key_size,
               info.salt_size);
   std::array<uint8_t, 32> key;
-  std::array<uint8_t, 64> pad = {};
+  std::array<uint8_t, kAuthKeySize> auth_key = {};
   Derive(master, master_salt, 0x00, key.data(), info.key_size);
   Derive(master, master_salt, 0x02, salt_.data(), info.salt_size);
   EVP_AEAD_CTX_zero(&aead_);
@@ -141,26 +123,21 @@ RtpProtector::RtpProtector(SrtpSuite suite, ByteSpan key_salt, ByteSpan mki)
         key.data(), info.key_size, aead_size_, nullptr);
   } else {
     tag_size_ = static_cast<uint8_t>(info.rtp_tag_size);
-    Derive(master, master_salt, 0x01, pad.data(), kAuthKeySize);
+    Derive(master, master_salt, 0x01, auth_key.data(), auth_key.size());
   }
   AES_set_encrypt_key(key.data(), static_cast<unsigned>(info.key_size * 8),
                       &aes_);
-  // RFC 2104.
-  for (uint8_t& octet : pad) octet ^= 0x36;
-  inner_ = AfterBlock(pad);
-  for (uint8_t& octet : pad) octet ^= 0x36 ^ 0x5C;
-  outer_ = AfterBlock(pad);
+  hmac_ = HmacSha1Key::Of(auth_key);
   OPENSSL_cleanse(&master, sizeof(master));
   OPENSSL_cleanse(master_salt.data(), master_salt.size());
   OPENSSL_cleanse(key.data(), key.size());
-  OPENSSL_cleanse(pad.data(), pad.size());
+  OPENSSL_cleanse(auth_key.data(), auth_key.size());
 }
 
 RtpProtector::~RtpProtector() {
   EVP_AEAD_CTX_cleanup(&aead_);
   OPENSSL_cleanse(&aes_, sizeof(aes_));
-  OPENSSL_cleanse(inner_.data(), sizeof(inner_));
-  OPENSSL_cleanse(outer_.data(), sizeof(outer_));
+  hmac_.Cleanse();
   OPENSSL_cleanse(salt_.data(), salt_.size());
 }
 
@@ -199,20 +176,6 @@ void RtpProtector::Crypt(uint8_t* data, size_t size, uint32_t ssrc,
   std::array<uint8_t, 16> stream;
   unsigned used = 0;
   AES_ctr128_encrypt(data, data, size, &aes_, iv.data(), stream.data(), &used);
-}
-
-// Section 4.2: over the packet and the rollover counter.
-void RtpProtector::Tag(const uint8_t* packet, size_t size, uint64_t index,
-                       uint8_t* digest) const {
-  std::array<uint8_t, 4> rollovers = {};
-  Xor(rollovers.data(), index >> 16, 4);
-  SHA_CTX hash = GoOnFrom(inner_);
-  SHA1_Update(&hash, packet, size);
-  SHA1_Update(&hash, rollovers.data(), rollovers.size());
-  SHA1_Final(digest, &hash);
-  hash = GoOnFrom(outer_);
-  SHA1_Update(&hash, digest, SHA_DIGEST_LENGTH);
-  SHA1_Final(digest, &hash);
 }
 
 // RFC 7714 section 8.1.
@@ -255,12 +218,19 @@ SrtpResult RtpProtector::Protect(Packet& packet) {
     if (!mki_.empty()) std::memcpy(end + tag_size, mki_.data(), mki_.size());
   } else {
     Crypt(data + head, packet.size - head, ssrc, index);
-    std::array<uint8_t, SHA_DIGEST_LENGTH> digest;
-    Tag(data, packet.size, index, digest.data());
     // RFC 3711 section 3.1: the MKI stands before the tag, which does not
     // cover it.
     if (!mki_.empty()) std::memcpy(end, mki_.data(), mki_.size());
-    std::memcpy(end + mki_.size(), digest.data(), tag_size_);
+    uint8_t* const tag = end + mki_.size();
+    // Section 4.2: over the packet and the rollover counter.
+    const uint32_t rollovers = static_cast<uint32_t>(index >> 16);
+    if (packet.tags != nullptr) {
+      packet.tags->Add(hmac_, data, packet.size, rollovers, tag, tag_size_);
+    } else {
+      HmacSha1Job job = {hmac_, data, packet.size, rollovers, {}};
+      ComputeHmacSha1(job);
+      std::memcpy(tag, job.digest.data(), tag_size_);
+    }
   }
   Remember(source, ssrc, index);
   packet.size += growth;
@@ -296,9 +266,10 @@ SrtpResult RtpProtector::Unprotect(Packet& packet) {
       return SrtpResult::kAuthFailed;
     }
   } else {
-    std::array<uint8_t, SHA_DIGEST_LENGTH> digest;
-    Tag(data, size, index, digest.data());
-    if (!ConstantTimeEquals(ByteSpan(digest.data(), tag_size_),
+    HmacSha1Job job = {
+        hmac_, data, size, static_cast<uint32_t>(index >> 16), {}};
+    ComputeHmacSha1(job);
+    if (!ConstantTimeEquals(ByteSpan(job.digest.data(), tag_size_),
                             ByteSpan(end + mki_.size(), tag_size_))) {
       return SrtpResult::kAuthFailed;
     }

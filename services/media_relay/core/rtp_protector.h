@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "services/common/bytes/byte_span.h"
+#include "services/media_relay/core/hmac_sha1_batch.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/srtp_policy.h"
 #include "services/media_relay/core/srtp_result.h"
@@ -39,7 +40,7 @@ class PacketIndex {
 };
 
 // One direction. The caller bounds the number of sources. Thread-compatible.
-class RtpProtector {
+class alignas(64) RtpProtector {
  public:
   // `key_salt` has the size of the suite. `mki` must outlive it.
   RtpProtector(SrtpSuite suite, ByteSpan key_salt, ByteSpan mki);
@@ -48,7 +49,8 @@ class RtpProtector {
   RtpProtector& operator=(const RtpProtector&) = delete;
 
   // In place; on anything but kOk the packet is not to be used, and nothing is
-  // remembered of it.
+  // remembered of it. Protect() leaves a tag to `packet.tags` where there is
+  // one.
   SrtpResult Protect(Packet& packet);
   SrtpResult Unprotect(Packet& packet);
 
@@ -79,19 +81,16 @@ class RtpProtector {
   void Remember(Source* source, uint32_t ssrc, uint64_t index);
   bool is_gcm() const { return aead_size_ != 0; }
   void Crypt(uint8_t* data, size_t size, uint32_t ssrc, uint64_t index);
-  void Tag(const uint8_t* packet, size_t size, uint64_t index,
-           uint8_t* digest) const;
   std::array<uint8_t, 12> Nonce(uint32_t ssrc, uint64_t index) const;
 
+  // In the order of use; the first line ends where the window begins.
   std::array<uint8_t, 14> salt_ = {};
   uint8_t tag_size_ = 0;
   uint8_t aead_size_ = 0;  // of the tag; 0: AES-CM
   ByteSpan mki_;
   bool has_first_ = false;
   Source first_ = {};  // most sessions have no other
-  // SHA-1 with the inner and the outer pad of HMAC taken in.
-  std::array<uint32_t, 5> inner_;
-  std::array<uint32_t, 5> outer_;
+  HmacSha1Key hmac_;
   AES_KEY aes_;
   EVP_AEAD_CTX aead_;
   std::vector<Source> others_;

@@ -261,7 +261,10 @@ void SessionTable::OnSocketOpened(SocketId socket, const absl::Status& status,
 
   const std::string key = Key(session.tenant, session.id);
   for (const LegSide side : {LegSide::kA, LegSide::kB}) {
-    const MediaBridge::Sockets& ids = session.bridge->sockets(side);
+    MediaBridge::Sockets& ids = session.bridge->sockets(side);
+    if (free_routes_.empty()) free_routes_.push_back(++last_route_);
+    ids.route = free_routes_.back();
+    free_routes_.pop_back();
     by_socket_[ids.rtp] = {session.bridge.get(), &session, side, false};
     if (ids.rtcp != kNoSocket) {
       by_socket_[ids.rtcp] = {session.bridge.get(), &session, side, true};
@@ -425,8 +428,9 @@ absl::StatusOr<SessionView> SessionTable::Get(std::string_view tenant,
 void SessionTable::CloseSockets(Session& session, Now now,
                                 SocketActions& sockets) {
   for (size_t i = 0; i < 2; ++i) {
-    const MediaBridge::Sockets& ids =
+    MediaBridge::Sockets& ids =
         session.bridge->sockets(static_cast<LegSide>(i));
+    if (ids.route != 0) free_routes_.push_back(std::exchange(ids.route, 0));
     for (const SocketId id : {ids.rtp, ids.rtcp}) {
       if (id == kNoSocket) continue;
       by_socket_.erase(id);
@@ -558,7 +562,7 @@ void SessionTable::Prefetch(absl::Span<const SocketId> sockets) const {
   for (size_t i = 0; i < count; ++i) {
     const auto it = by_socket_.find(sockets[i]);
     refs[i] = it == by_socket_.end() ? nullptr : &it->second;
-    if (refs[i] != nullptr) refs[i]->bridge->Prefetch(refs[i]->side);
+    if (refs[i] != nullptr) refs[i]->bridge->Prefetch();
   }
   for (size_t i = 0; i < count; ++i) {
     if (refs[i] != nullptr) refs[i]->bridge->PrefetchKeys(refs[i]->side);

@@ -291,6 +291,9 @@ class SessionTable {
   DeadlineQueue<SocketId> timers_;  // of legs, by their RTP socket
   std::shared_ptr<const DtlsIdentity> identity_;
   std::vector<SessionNotice> notices_;
+  // Of PacketAction::route; those given back are used first.
+  uint32_t last_route_ = 0;
+  std::vector<uint32_t> free_routes_;
   std::optional<Opening> opening_;
   std::string created_;  // key of what TakeCreated() returns
 };

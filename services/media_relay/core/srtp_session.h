@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/secret.h"
+#include "services/common/memory/block_pool.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/rtp_protector.h"
 #include "services/media_relay/core/srtp_policy.h"
@@ -39,7 +40,7 @@ class SrtpLibrary {
 // new SSRC is taken up only with a packet that authenticates, and at most
 // kMaxSources of them, as forgetting one would let its packets be replayed.
 // Thread-compatible.
-class SrtpSession {
+class SrtpSession final : public Pooled<SrtpSession> {
  public:
   static constexpr size_t kMaxSources = 64;
   static constexpr size_t kMaxMkiSize = 128;
@@ -65,10 +66,7 @@ class SrtpSession {
   // not reset rollover counters and replay lists.
   bool HasKey(ByteSpan key_salt, ByteSpan mki) const;
   // Fetches into the cache what the next RTP packet needs.
-  void Prefetch() const {
-    __builtin_prefetch(this);
-    rtp_.Prefetch();
-  }
+  void Prefetch() const { rtp_.Prefetch(); }
   SrtpSuite suite() const { return suite_; }
   size_t source_count() const { return sources_.size(); }
 

@@ -75,7 +75,8 @@ void StreamStatistics::OnPacket(const RtpHeader& header, MonoTime arrival) {
     has_transit_ = false;
   }
   const double arrival_units =
-      absl::ToDoubleSeconds(arrival.since_origin()) * clock_rate_;
+      static_cast<double>(absl::ToInt64Nanoseconds(arrival.since_origin())) *
+      (1e-9 * clock_rate_);
   const double transit = arrival_units - static_cast<double>(header.timestamp);
   if (has_transit_) {
     const double difference = std::abs(transit - transit_);

@@ -28,16 +28,17 @@ class StreamStatistics {
   void Begin(const RtpHeader& header);
   uint64_t LostNow() const;
 
+  // One cache line.
   bool started_ = false;
+  bool has_transit_ = false;
+  uint8_t payload_type_ = 0;
   uint32_t ssrc_ = 0;
+  uint32_t clock_rate_ = 8000;
   uint64_t base_ = 0;     // extended sequence of the first packet
   uint64_t highest_ = 0;  // extended sequence of the newest packet
   uint64_t received_ = 0;
   uint64_t lost_before_ = 0;  // of former SSRCs
   double jitter_ = 0;         // in units of the payload's clock
-  uint32_t clock_rate_ = 8000;
-  uint8_t payload_type_ = 0;
-  bool has_transit_ = false;
   double transit_ = 0;
 };
 

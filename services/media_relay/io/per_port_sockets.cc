@@ -56,9 +56,9 @@ bool SetDontFragment(int fd, const IpAddress& to, bool dont_fragment) {
          0;
 }
 
-void StampArrivals(int fd) {
-  const int on = 1;
-  (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
+void StampArrivals(int fd, bool on) {
+  const int value = on ? 1 : 0;
+  (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &value, sizeof(value));
 }
 
 PerPortSockets::~PerPortSockets() {
@@ -71,7 +71,7 @@ absl::StatusOr<uint16_t> PerPortSockets::Add(SocketId id, const Endpoint& local,
       listener ? BindListener(local) : UdpSocket::Bind(local.ToSocketAddress());
   if (!udp.ok()) return udp.status();
   if (!listener) {
-    StampArrivals(udp->fd());
+    StampArrivals(udp->fd(), true);
     (void)SetDontFragment(udp->fd(), local.ip, false);
   }
   const int fd = udp->fd();

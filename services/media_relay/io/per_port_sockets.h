@@ -15,6 +15,7 @@
 #include "services/common/net/udp_socket.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/tag_batch.h"
 #include "services/media_relay/io/relay_ports.h"
 #include "services/media_relay/io/udp_batch.h"
 
@@ -29,6 +30,7 @@ class PerPortSockets final : public RelayPorts {
       : loop_(loop), ready_(std::move(ready)), contested_(contested) {}
   ~PerPortSockets() override;
 
+  void FinishFirst(TagBatch& tags) override { send_.FinishFirst(&tags); }
   absl::StatusOr<uint16_t> Listen(SocketId id, const Endpoint& local) override;
   absl::Status Open(SocketId id, const Endpoint& local) override;
   void Close(SocketId id) override;
@@ -66,9 +68,9 @@ absl::StatusOr<UdpSocket> BindListener(const Endpoint& local);
 // What is known of the path does not count, so that a client can find out; but
 // where IPv6 may be fragmented it does, as nobody on the way does it.
 bool SetDontFragment(int fd, const IpAddress& to, bool dont_fragment);
-// The kernel notes when datagrams arrive, for the added delay of media;
-// without it none is reported.
-void StampArrivals(int fd);
+// Whether the kernel tells when datagrams arrived, for the added delay of
+// media; without it none is reported.
+void StampArrivals(int fd, bool on);
 
 }  // namespace sallyport::media_relay
 

@@ -34,8 +34,8 @@ struct SlotAddress {
   uint32_t family;
   uint8_t address[16];
 };
-// Array maps round each value up to eight bytes.
-constexpr size_t kWordStride = 8;
+constexpr size_t kPorts = 65536;
+static_assert(sizeof(std::atomic<uint16_t>) == sizeof(uint16_t));
 
 absl::Status Refused(std::string_view what) {
   const int error = errno;
@@ -92,23 +92,21 @@ absl::Status PortSteering::Load() {
   if (object_ == nullptr) return Refused("opening the BPF program");
   const uint32_t range[2] = {first_, static_cast<uint32_t>(last_) - first_ + 1};
   bpf_map* map = nullptr;
-  bpf_map* ports = nullptr;
   bool placed = false;
   bpf_object__for_each_map(map, object_) {
     const std::string_view name = bpf_map__name(map);
-    if (name == "ports") ports = map;
     if (name.find("rodata") != std::string_view::npos) {
       placed = bpf_map__set_initial_value(map, range, sizeof(range)) == 0;
     }
   }
-  if (ports == nullptr || !placed ||
-      bpf_map__set_max_entries(ports, range[1]) != 0) {
+  if (!placed) {
     return absl::InternalError("the BPF program is not the expected one");
   }
   if (bpf_object__load(object_) != 0) return Refused("loading a BPF program");
-  words_size_ = (range[1] * kWordStride + 4095) & ~size_t{4095};
-  words_ = mmap(nullptr, words_size_, PROT_READ | PROT_WRITE, MAP_SHARED,
-                bpf_map__fd(ports), 0);
+  const int ports = bpf_object__find_map_fd_by_name(object_, "ports");
+  words_size_ = kPorts * sizeof(uint16_t);
+  words_ =
+      mmap(nullptr, words_size_, PROT_READ | PROT_WRITE, MAP_SHARED, ports, 0);
   if (words_ == MAP_FAILED) {
     words_ = nullptr;
     return Refused("mapping the table of ports");
@@ -152,14 +150,12 @@ absl::StatusOr<uint32_t> PortSteering::AddSocket(int fd,
   return slot;
 }
 
-std::atomic<uint32_t>& PortSteering::Word(uint16_t port) const {
-  return *reinterpret_cast<std::atomic<uint32_t>*>(
-      static_cast<char*>(words_) +
-      kWordStride * static_cast<size_t>(port - first_));
+std::atomic<uint16_t>& PortSteering::Word(uint16_t port) const {
+  return static_cast<std::atomic<uint16_t>*>(words_)[port];
 }
 
 void PortSteering::Open(uint16_t port, uint32_t slot) {
-  Word(port).store(slot + 1, std::memory_order_release);
+  Word(port).store(static_cast<uint16_t>(slot + 1), std::memory_order_release);
 }
 
 void PortSteering::Close(uint16_t port) {

@@ -52,7 +52,7 @@ class PortSteering {
   absl::Status Hold(const IpAddress& address);
   absl::Status Load();
   // The word that the program reads for `port`.
-  std::atomic<uint32_t>& Word(uint16_t port) const;
+  std::atomic<uint16_t>& Word(uint16_t port) const;
 
   const uint16_t first_;
   const uint16_t last_;

@@ -15,14 +15,18 @@ struct slot_address {
   __u32 address[4];  // network order
 };
 
-// By port - first_port: 1 + the slot, 0 while the port is closed. Written by
-// the loops through shared memory.
+// By port: 1 + the slot, 0 while the port is closed. Written by the loops
+// through shared memory. One value, as an array map rounds each up to eight
+// octets, and every datagram reads a place of its own.
+struct port_slots {
+  __u16 slot[65536];
+};
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(map_flags, BPF_F_MMAPABLE);
   __uint(max_entries, 1);
   __type(key, __u32);
-  __type(value, __u32);
+  __type(value, struct port_slots);
 } ports SEC(".maps");
 
 struct {
@@ -45,11 +49,14 @@ volatile const __u32 port_count = 0;
 SEC("sk_lookup")
 int relay_lookup(struct bpf_sk_lookup* ctx) {
   if (ctx->protocol != IPPROTO_UDP) return SK_PASS;
-  __u32 index = ctx->local_port - first_port;
-  if (index >= port_count) return SK_PASS;
-  __u32* open = bpf_map_lookup_elem(&ports, &index);
-  if (!open || *open == 0) return SK_PASS;
-  __u32 slot = *open - 1;
+  __u32 port = ctx->local_port;
+  if (port - first_port >= port_count) return SK_PASS;
+  __u32 zero = 0;
+  struct port_slots* ports_open = bpf_map_lookup_elem(&ports, &zero);
+  if (!ports_open) return SK_PASS;
+  __u32 slot = ports_open->slot[port & 0xFFFF];
+  if (slot == 0) return SK_PASS;
+  slot--;
   struct slot_address* own = bpf_map_lookup_elem(&addresses, &slot);
   if (!own || own->family != ctx->family) return SK_PASS;
   if (ctx->family == AF_INET) {

@@ -131,6 +131,7 @@ absl::Status RelayLoop::Bind() {
       [this](SocketId id, const Endpoint& peer, const IcmpError& error) {
         OnPeerError(id, peer, error);
       });
+  ports_->FinishFirst(tags_);
   flows_ = std::make_unique<FlowTable>(*ports_, seed_, options_.kernel,
                                        options_.index);
   core_.SetFastPath(flows_.get());
@@ -206,7 +207,7 @@ Now RelayLoop::ReadNow() const { return {clock_.MonoNow(), clock_.Now()}; }
 
 void RelayLoop::OnReadable(int fd, SocketId id) {
   for (int batch = 0; batch < kBatchesPerTurn; ++batch) {
-    const size_t count = receive_.Receive(fd);
+    const size_t count = ports_->Receive(fd, receive_);
     if (count == 0) break;
     const Now now = ReadNow();
     FlowCounters forwarded;
@@ -233,6 +234,7 @@ void RelayLoop::OnReadable(int fd, SocketId id) {
         dtls_->OnDatagram(socket, receive_.from(i), receive_.packet(i).bytes());
         continue;
       }
+      receive_.packet(i).tags = &tags_;
       const PacketAction action =
           core_.OnPacket(socket, receive_.from(i), receive_.packet(i),
                          receive_.reply(i), now, actions_);

@@ -30,6 +30,7 @@
 #include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/core/tag_batch.h"
 #include "services/media_relay/io/flow_table.h"
 #include "services/media_relay/io/peer_streams.h"
 #include "services/media_relay/io/port_steering.h"
@@ -195,6 +196,7 @@ class RelayLoop final : private TurnStreamFront::Owner {
   std::unique_ptr<Mailbox<Command>> mailbox_;
   const uint64_t seed_;
   RelayCore core_;
+  TagBatch tags_;
   std::unique_ptr<RelayPorts> ports_;
   std::unique_ptr<FlowTable> flows_;
   std::unique_ptr<TurnStreamFront> streams_;

@@ -20,6 +20,7 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/tag_batch.h"
 #include "services/media_relay/io/udp_batch.h"
 #include "services/media_relay/io/wire_header.h"
 
@@ -70,6 +71,10 @@ class RelayPorts {
 
   virtual ~RelayPorts() = default;
 
+  // Where datagrams to be sent may have left their tags; those are finished
+  // before they go. `tags` must outlive this.
+  virtual void FinishFirst(TagBatch& tags) = 0;
+
   // A socket that clients are served on, bound; returns its port.
   virtual absl::StatusOr<uint16_t> Listen(SocketId id,
                                           const Endpoint& local) = 0;
@@ -79,6 +84,10 @@ class RelayPorts {
   virtual void Close(SocketId id) = 0;
   virtual bool IsOpen(SocketId id) const = 0;
   virtual SocketId IdOf(int fd, uint16_t local_port) const = 0;
+  // One batch from a descriptor that Ready named.
+  virtual size_t Receive(int fd, UdpReceiveBatch& batch) {
+    return batch.Receive(fd);
+  }
   // Where an open socket is; none when it is not open, or not told.
   virtual std::optional<Endpoint> LocalOf(SocketId /*id*/) const {
     return std::nullopt;

@@ -44,10 +44,20 @@ constexpr int kSendBuffer = 4 << 20;
 constexpr absl::Duration kRefresh = absl::Seconds(2);
 // What a path carries when nothing says: the kernel then has the last word.
 constexpr uint32_t kDefaultMtu = 1500;
+// Under load one batch of so many tells when its datagrams came: a stamp costs
+// as much as a tenth of forwarding a datagram.
+constexpr size_t kStampedBatches = 16;
 
 void SetBuffer(int fd, int force, int ordinary, int size) {
   if (setsockopt(fd, SOL_SOCKET, force, &size, sizeof(size)) != 0) {
     (void)setsockopt(fd, SOL_SOCKET, ordinary, &size, sizeof(size));
+  }
+}
+
+void FetchRoute(const SendRoute& route) {
+  const char* const begin = reinterpret_cast<const char*>(&route);
+  for (size_t line = 0; line < sizeof(SendRoute); line += 64) {
+    __builtin_prefetch(begin + line);
   }
 }
 
@@ -96,7 +106,7 @@ absl::Status SteeredPorts::Start(const Options& options) {
                    &on, sizeof(on)) != 0) {
       return ErrnoStatus(errno, "IP_RECVORIGDSTADDR");
     }
-    StampArrivals(fd);
+    StampArrivals(fd, true);
     uint32_t slot;
     SP_ASSIGN_OR_RETURN(slot, steering_.AddSocket(fd, address));
     SP_RETURN_IF_ERROR(loop_.Add(
@@ -177,6 +187,40 @@ void SteeredPorts::Close(SocketId id) {
   local_.erase(it);
 }
 
+size_t SteeredPorts::Receive(int fd, UdpReceiveBatch& batch) {
+  for (const auto& receiver : receivers_) {
+    if (receiver->udp.fd() != fd) continue;
+    const size_t turn = receiver->batches++ % kStampedBatches;
+    if (turn == 0) SetStamps(*receiver, true);
+    const size_t count = batch.Receive(fd);
+    // Few at a time are worth a stamp each.
+    if (turn == 0 && count >= kBatchSize / 2) {
+      SetStamps(*receiver, false);
+    } else if (turn != 0 && count < kBatchSize / 8) {
+      receiver->batches = 0;
+    }
+    return count;
+  }
+  return batch.Receive(fd);
+}
+
+void SteeredPorts::SetStamps(Receiver& receiver, bool on) {
+  if (receiver.stamps == on) return;
+  receiver.stamps = on;
+  // Once asked for, the kernel goes on reading its clock for the socket: this
+  // only says whether we are told.
+  StampArrivals(receiver.udp.fd(), on);
+}
+
+void SteeredPorts::FinishFirst(TagBatch& tags) {
+  tags_ = &tags;
+  raw_.FinishFirst(&tags);
+  plain_.FinishFirst(&tags);
+  for (const auto& [interface, device] : devices_) {
+    device->send.FinishFirst(&tags);
+  }
+}
+
 SocketId SteeredPorts::IdOf(int fd, uint16_t local_port) const {
   const size_t index =
       static_cast<size_t>(local_port) - steering_.first();  // wraps below
@@ -204,6 +248,7 @@ SteeredPorts::Device* SteeredPorts::DeviceOf(int interface) {
   std::unique_ptr<Device>& device = devices_[interface];
   if (device != nullptr) return device->fd.valid() ? device.get() : nullptr;
   device = std::make_unique<Device>();
+  device->send.FinishFirst(tags_);
   // Protocol 0: it receives nothing.
   UniqueFd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
   sockaddr_ll address = {};
@@ -250,7 +295,21 @@ bool SteeredPorts::Prepare(SendRoute& route) {
   return true;
 }
 
+void SteeredPorts::Claim(SendRoute& route, const Waiting& waiting) {
+  FlushBatches();  // what is collected may borrow a name that goes now
+  route.socket = waiting.socket;
+  route.to = waiting.to;
+  if (!Prepare(route)) route.socket = kNoSocket;
+}
+
 SendRoute& SteeredPorts::RouteOf(const Waiting& waiting) {
+  if (waiting.route != nullptr) {
+    if (waiting.route->socket != waiting.socket ||
+        waiting.route->to != waiting.to) {
+      Claim(*waiting.route, waiting);
+    }
+    return *waiting.route;
+  }
   std::unique_ptr<RouteSet>& set = routes_[waiting.hash / 2 % kSets];
   if (set == nullptr) set = std::make_unique<RouteSet>();
   for (size_t i = 0; i < set->routes.size(); ++i) {
@@ -260,20 +319,20 @@ SendRoute& SteeredPorts::RouteOf(const Waiting& waiting) {
       return route;
     }
   }
-  FlushBatches();  // what is collected may borrow a name that goes now
   const size_t place = set->oldest++ % set->routes.size();
   set->hashes[place] = waiting.hash;
-  SendRoute& route = set->routes[place];
-  route.socket = waiting.socket;
-  route.to = waiting.to;
-  if (!Prepare(route)) route.socket = kNoSocket;
-  return route;
+  Claim(set->routes[place], waiting);
+  return set->routes[place];
 }
 
 void SteeredPorts::SendWaiting() {
+  // Checksums cover them.
+  if (tags_ != nullptr) tags_->Finish();
   const size_t count = std::exchange(waiting_count_, 0);
   std::array<const RouteSet*, kBatchSize> sets;
   for (size_t i = 0; i < count; ++i) {
+    sets[i] = nullptr;
+    if (waiting_[i].route != nullptr) continue;
     sets[i] = routes_[waiting_[i].hash / 2 % kSets].get();
     if (sets[i] != nullptr) __builtin_prefetch(sets[i]);
   }
@@ -281,11 +340,7 @@ void SteeredPorts::SendWaiting() {
     if (sets[i] == nullptr) continue;
     for (size_t way = 0; way < sets[i]->hashes.size(); ++way) {
       if (sets[i]->hashes[way] != waiting_[i].hash) continue;
-      const char* const begin =
-          reinterpret_cast<const char*>(&sets[i]->routes[way]);
-      for (size_t line = 0; line < sizeof(SendRoute); line += 64) {
-        __builtin_prefetch(begin + line);
-      }
+      FetchRoute(sets[i]->routes[way]);
     }
   }
   for (size_t i = 0; i < count; ++i) {
@@ -315,9 +370,20 @@ void SteeredPorts::Send(const PacketAction& action,
   with_delay.dont_fragment = action.dont_fragment;
   if (context.room >= WireHeader::kMaxSize && action.to.port != 0) {
     if (waiting_count_ == waiting_.size()) SendWaiting();
+    SendRoute* route = nullptr;
+    if (action.route != 0) {
+      if (action.route > numbered_.size()) numbered_.resize(action.route);
+      std::unique_ptr<NumberedRoute>& place = numbered_[action.route - 1];
+      if (place == nullptr) place = std::make_unique<NumberedRoute>();
+      route = &place->route;
+      FetchRoute(*route);
+    }
     // The bytes are the core's lent buffer, whose room is ours to write.
     waiting_[waiting_count_++] = {
-        action.socket, action.to, absl::HashOf(action.socket, action.to) | 1,
+        action.socket,
+        action.to,
+        route,
+        route != nullptr ? 0 : absl::HashOf(action.socket, action.to) | 1,
         absl::MakeSpan(const_cast<uint8_t*>(action.bytes.data()),
                        action.bytes.size()),
         with_delay};

@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "services/common/memory/block_pool.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/udp_socket.h"
 #include "services/common/net/unique_fd.h"
@@ -26,6 +27,7 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/tag_batch.h"
 #include "services/media_relay/io/icmp_listener.h"
 #include "services/media_relay/io/next_hop_table.h"
 #include "services/media_relay/io/port_steering.h"
@@ -58,11 +60,13 @@ class SteeredPorts final : public RelayPorts {
       Ready ready);
   ~SteeredPorts() override;
 
+  void FinishFirst(TagBatch& tags) override;
   absl::StatusOr<uint16_t> Listen(SocketId id, const Endpoint& local) override;
   absl::Status Open(SocketId id, const Endpoint& local) override;
   void Close(SocketId id) override;
   bool IsOpen(SocketId id) const override { return local_.contains(id); }
   SocketId IdOf(int fd, uint16_t local_port) const override;
+  size_t Receive(int fd, UdpReceiveBatch& batch) override;
   std::optional<Endpoint> LocalOf(SocketId id) const override;
   void Send(const PacketAction& action, const SendContext& context) override;
   bool Prepare(SendRoute& route) override;
@@ -76,6 +80,9 @@ class SteeredPorts final : public RelayPorts {
     IpAddress address;
     UdpSocket udp;
     uint32_t slot;
+    // Of the receiver's arrivals, see Receive().
+    bool stamps = true;
+    size_t batches = 0;
   };
   struct Local {
     Endpoint endpoint;
@@ -95,9 +102,14 @@ class SteeredPorts final : public RelayPorts {
   struct Waiting {
     SocketId socket;
     Endpoint to;
+    SendRoute* route;  // null: found by hash
     size_t hash;
     absl::Span<uint8_t> bytes;
     SendContext context;
+  };
+  // Thousands of them are used in turn.
+  struct NumberedRoute final : Pooled<NumberedRoute> {
+    SendRoute route;
   };
 
   SteeredPorts(EventLoop& loop, PortSteering& steering, Ready ready)
@@ -106,6 +118,9 @@ class SteeredPorts final : public RelayPorts {
   SendRoute& RouteOf(const Waiting& waiting);
   // About a datagram of one of our ports, if it is one.
   void OnIcmp(const IcmpQuote& quote);
+  // Makes the route anew if it was another's.
+  void Claim(SendRoute& route, const Waiting& waiting);
+  static void SetStamps(Receiver& receiver, bool on);
   void SendWaiting();
   void FlushBatches();
   Device* DeviceOf(int interface);
@@ -137,6 +152,9 @@ class SteeredPorts final : public RelayPorts {
     std::array<SendRoute, 4> routes;
   };
   std::vector<std::unique_ptr<RouteSet>> routes_;
+  // By PacketAction::route - 1.
+  std::vector<std::unique_ptr<NumberedRoute>> numbered_;
+  TagBatch* tags_ = nullptr;
   std::array<Waiting, kBatchSize> waiting_;
   size_t waiting_count_ = 0;
   uint64_t refused_large_ = 0;

@@ -84,8 +84,8 @@ Endpoint FromSockaddr(const sockaddr_storage& address) {
 }
 
 UdpReceiveBatch::UdpReceiveBatch()
-    : memory_(std::make_unique<std::array<Slot, kBatchSize>>()),
-      slots_(absl::MakeSpan(*memory_)),
+    : memory_(std::make_unique<Memory>()),
+      slots_(absl::MakeSpan(memory_->slots)),
       headers_() {
   for (size_t i = 0; i < kBatchSize; ++i) {
     slots_[i].io = {slots_[i].buffer.data() + kPacketHeadroom, kMaxPacketSize};
@@ -171,6 +171,7 @@ void UdpSendBatch::AddRaw(int fd, const void* name, socklen_t name_size,
 }
 
 void UdpSendBatch::Flush() {
+  if (tags_ != nullptr) tags_->Finish();
   size_t sent = 0;
   size_t again = count_;
   while (sent < count_) {

@@ -15,9 +15,11 @@
 
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "services/common/memory/block_pool.h"
 #include "services/media_relay/core/delay_histogram.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/tag_batch.h"
 
 namespace sallyport::media_relay {
 
@@ -66,10 +68,15 @@ class UdpReceiveBatch {
     uint16_t local_port;
   };
 
+  // Visited slot by slot, with pages between what is used of them.
+  struct Memory final : Pooled<Memory> {
+    std::array<Slot, kBatchSize> slots;
+  };
+
   // Makes header `i` ready for the kernel to fill.
   void Rearm(size_t i);
 
-  std::unique_ptr<std::array<Slot, kBatchSize>> memory_;
+  std::unique_ptr<Memory> memory_;
   absl::Span<Slot> slots_;
   std::array<mmsghdr, kBatchSize> headers_;
   size_t used_ = 0;  // of the last call
@@ -88,6 +95,9 @@ class UdpSendBatch {
   void AddRaw(int fd, const void* name, socklen_t name_size,
               absl::Span<const uint8_t> bytes, DelayHistogram* delay,
               absl::Time arrival);
+  // Tags of what is collected are left there, and finished before it is sent;
+  // null: there are none. `tags` must outlive this.
+  void FinishFirst(TagBatch* tags) { tags_ = tags; }
   // Sends all. What the kernel refuses (full buffer, no route, port
   // unreachable) is lost, as UDP is, and counted in refused().
   void Flush();
@@ -106,6 +116,7 @@ class UdpSendBatch {
 
   std::array<Slot, kBatchSize> slots_;
   std::array<mmsghdr, kBatchSize> headers_;
+  TagBatch* tags_ = nullptr;
   size_t count_ = 0;
   uint64_t refused_ = 0;
 };

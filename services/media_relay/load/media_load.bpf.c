@@ -25,13 +25,25 @@ struct {
   __type(value, struct frame_template);
 } templates SEC(".maps");
 
-// What arrived at the sink, from every core that a relay sends on.
+// What arrived at the sink, by the core that it was sent on: one counter for all
+// would bounce between them, and one that is looked at with each packet between
+// the relay and the load.
+#define CPUS 64
+struct arrivals {
+  struct {
+    __u64 told; // the generators look at it all the time
+    __u64 padding[7];
+    __u64 count;
+    __u64 more_padding[7];
+  } cpu[CPUS];
+};
+#define TOLD 16
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(map_flags, BPF_F_MMAPABLE);
   __uint(max_entries, 1);
   __type(key, __u32);
-  __type(value, __u64);
+  __type(value, struct arrivals);
 } arrived SEC(".maps");
 
 struct {
@@ -43,13 +55,25 @@ struct {
 
 volatile const __u32 out_interface = 0;
 
-// Shared with the program that measures; the same struct stands there.
+// One for each queue of the relay's device: generator i runs on a core whose
+// number has remainder i, which is how veth chooses the queue, and sends the
+// flows with that remainder.
+#define GENERATORS 4
+struct generator {
+  __u32 flow, position, send, unused;
+  __u64 sent, idle_ns, round, next_ns;
+  __u64 padding[2];
+};
+
+// Shared with the program that measures; the same structs stand there.
 struct control {
-  __u32 flows, window, flow, position, send, sequence_offset;
-  __u64 sent, lost, idle_ns, round;
+  __u32 flows, window, count, cpus, sequence_offset, unused;
+  __u64 lost;
   // Paced: a batch each interval, and its time in each frame.
-  __u64 interval_ns, next_ns;
-} control = {1, 256};
+  __u64 interval_ns;
+  __u64 padding[3];
+  struct generator generators[GENERATORS];
+} control __attribute__((aligned(64))) = {1, 256, 1, 1};
 
 // How long frames were on their way, in steps of 1 << DELAY_SHIFT ns.
 #define DELAY_STEPS 4096
@@ -62,16 +86,28 @@ struct {
   __type(value, __u64);
 } delays SEC(".maps");
 
-static long WaitForRoom(__u32 turn, void* context) {
-  __u64* count = *(__u64**)context;
-  if ((__s64)(control.sent - control.lost - *(volatile __u64*)count) + 64 <=
-      (__s64)control.window) {
+struct wait {
+  struct generator* generator;
+  struct arrivals* arrivals;
+};
+
+static long WaitForRoom(__u32 turn, struct wait* wait) {
+  struct generator* own = wait->generator;
+  __s64 under_way = -(__s64)control.lost;
+  for (__u32 i = 0; i < GENERATORS; i++) {
+    under_way += *(volatile __u64*)&control.generators[i].sent;
+  }
+  for (__u32 i = 0; i < CPUS; i++) {
+    if (i >= control.cpus) break;
+    under_way -= *(volatile __u64*)&wait->arrivals->cpu[i].told;
+  }
+  if (under_way + 64 <= (__s64)control.window) {
     __u64 now = control.interval_ns ? bpf_ktime_get_ns() : 0;
-    if (now >= control.next_ns) {
+    if (now >= own->next_ns) {
       // Late by much: what was missed is not made up for.
-      if (now > control.next_ns + 1000000) control.next_ns = now;
-      control.next_ns += control.interval_ns;
-      control.send = 1;
+      if (now > own->next_ns + 1000000) own->next_ns = now;
+      own->next_ns += control.interval_ns;
+      own->send = 1;
       return 1;
     }
   }
@@ -84,32 +120,36 @@ static long WaitForRoom(__u32 turn, void* context) {
 // the whole batch, as interrupt moderation makes a NIC do.
 SEC("xdp")
 int generate(struct xdp_md* context) {
-  if (control.position == 0) {
+  __u32 number = control.count > 1
+                     ? bpf_get_smp_processor_id() % control.count
+                     : 0;
+  struct generator* own = &control.generators[number & (GENERATORS - 1)];
+  if (own->position == 0) {
     __u32 zero = 0;
-    __u64* count = bpf_map_lookup_elem(&arrived, &zero);
-    if (!count) return XDP_ABORTED;
-    control.send = 0;
+    struct wait wait = {own, bpf_map_lookup_elem(&arrived, &zero)};
+    if (!wait.arrivals) return XDP_ABORTED;
+    own->send = 0;
     __u64 start = bpf_ktime_get_ns();
-    bpf_loop(300, WaitForRoom, &count, 0);
-    control.idle_ns += bpf_ktime_get_ns() - start;
+    bpf_loop(300, WaitForRoom, &wait, 0);
+    own->idle_ns += bpf_ktime_get_ns() - start;
   }
-  if (++control.position == 64) control.position = 0;
-  if (!control.send) return XDP_DROP;
+  if (++own->position == 64) own->position = 0;
+  if (!own->send) return XDP_DROP;
   unsigned char* data = (void*)(long)context->data;
   void* end = (void*)(long)context->data_end;
   if (data + FRAME_HEAD > (unsigned char*)end) return XDP_ABORTED;
-  __u32 flow = control.flow;
-  if (flow + 1 >= control.flows) {
-    control.flow = 0;
-    control.round++;
+  __u32 flow = own->flow;
+  if (flow + control.count >= control.flows) {
+    own->flow = number;
+    own->round++;
   } else {
-    control.flow = flow + 1;
+    own->flow = flow + control.count;
   }
   struct frame_template* frame = bpf_map_lookup_elem(&templates, &flow);
   if (!frame) return XDP_ABORTED;
   __builtin_memcpy(data, frame->head, FRAME_HEAD);
-  control.sent++;
-  __u16 sequence = bpf_htons((__u16)control.round);
+  own->sent++;
+  __u16 sequence = bpf_htons((__u16)own->round);
   if (control.sequence_offset == 44) *(__u16*)(data + 44) = sequence;
   if (control.sequence_offset == 48) *(__u16*)(data + 48) = sequence;
   if (control.interval_ns && data + 74 <= (unsigned char*)end) {
@@ -118,6 +158,18 @@ int generate(struct xdp_md* context) {
     if (control.sequence_offset == 48) __builtin_memcpy(data + 58, &now, 8);
   }
   return bpf_redirect(out_interface, 0);
+}
+
+static __always_inline void CountArrivals(__u64 more) {
+  __u32 zero = 0;
+  struct arrivals* arrivals = bpf_map_lookup_elem(&arrived, &zero);
+  if (!arrivals) return;
+  __u32 cpu = bpf_get_smp_processor_id() & (CPUS - 1);
+  __u64 count = arrivals->cpu[cpu].count + more;
+  arrivals->cpu[cpu].count = count;
+  if (count - arrivals->cpu[cpu].told >= TOLD) {
+    arrivals->cpu[cpu].told = count;
+  }
 }
 
 static __always_inline void CountDelay(__u64 stamp) {
@@ -130,9 +182,7 @@ static __always_inline void CountDelay(__u64 stamp) {
 SEC("tc")
 int sink(struct __sk_buff* skb) {
   if (skb->protocol != bpf_htons(ETH_P_IP)) return TC_ACT_OK;
-  __u32 zero = 0;
-  __u64* count = bpf_map_lookup_elem(&arrived, &zero);
-  if (count) __sync_fetch_and_add(count, skb->gso_segs ? skb->gso_segs : 1);
+  CountArrivals(skb->gso_segs ? skb->gso_segs : 1);
   __u64 stamp = 0;
   if (control.interval_ns && bpf_skb_load_bytes(skb, 54, &stamp, 8) == 0) {
     CountDelay(stamp);
@@ -148,9 +198,7 @@ int sink_in_driver(struct xdp_md* context) {
   void* end = (void*)(long)context->data_end;
   if (data + 62 > (unsigned char*)end) return XDP_PASS;
   if (*(__u16*)(data + 12) != bpf_htons(ETH_P_IP)) return XDP_PASS;
-  __u32 zero = 0;
-  __u64* count = bpf_map_lookup_elem(&arrived, &zero);
-  if (count) __sync_fetch_and_add(count, 1);
+  CountArrivals(1);
   if (control.interval_ns) {
     __u64 stamp;
     __builtin_memcpy(&stamp, data + 54, 8);

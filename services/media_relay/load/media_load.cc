@@ -6,9 +6,8 @@
 // peer), rtp (RTP to RTP), srtp (RTP to SDES-SRTP, AES-CM and SHA1-80), gcm;
 // of sallyport alone also delay (turn at half load), allocate (--flows
 // clients), spoof (--flows datagrams) and churn (for --seconds).
-// --receive_cpu keeps the device's receive side off the relay's cores, for
-// comparing one loop with two (--cpu=2,3). Needs root; makes its own network
-// namespaces and removes them.
+// With --loops=2 the relay has the last of --load_cpus too. Needs root; makes
+// its own network namespaces and removes them.
 
 #include <signal.h>
 #include <unistd.h>
@@ -234,7 +233,7 @@ int Main(int argc, char** argv) {
                  {"load_cpus", "0"},      {"relay", ""},
                  {"relay_sockets", ""},   {"fast_path", ""},
                  {"windows", "5"},        {"seconds", "0.4"},
-                 {"receive_cpu", "-1"}};
+                 {"loops", "1"}};
   for (int i = 1; i < argc; ++i) {
     const std::vector<std::string> parts =
         absl::StrSplit(argv[i], absl::MaxSplits('=', 1));
@@ -249,8 +248,14 @@ int Main(int argc, char** argv) {
   std::string folder = "/tmp/media_load.XXXXXX";
   if (mkdtemp(folder.data()) == nullptr) Fail("no folder");
   setenv("TEST_TMPDIR", folder.c_str(), 1);
-  Testbed testbed(Cpus(flags["cpu"]), Cpus(flags["load_cpus"])[0],
-                  std::atoi(flags["receive_cpu"].c_str()));
+  std::vector<int> relay_cpus = Cpus(flags["cpu"]);
+  std::vector<int> load_cpus = Cpus(flags["load_cpus"]);
+  while (relay_cpus.size() < Number(flags, "loops") && load_cpus.size() > 1) {
+    relay_cpus.push_back(load_cpus.back());
+    load_cpus.pop_back();
+  }
+  if (relay_cpus.size() < Number(flags, "loops")) Fail("too few cores");
+  Testbed testbed(relay_cpus, load_cpus);
   const std::string& work = flags["work"];
   if (work == "allocate") {
     Allocate(testbed, flags, folder);

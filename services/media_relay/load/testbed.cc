@@ -52,6 +52,8 @@ constexpr double kDelayStepUs = 4.096;
 constexpr uint32_t kWindow = 256;  // datagrams under way, per core
 // More of them for what takes a tenth of the time.
 constexpr uint32_t kDriverWindows = 2;
+constexpr size_t kCounters = 64;       // of arrivals
+constexpr size_t kCounterStride = 16;  // the first word of each is what is told
 
 // Quiet: what it has to say is in the exit status.
 void Shell(const std::string& commands, bool must = true) {
@@ -60,17 +62,23 @@ void Shell(const std::string& commands, bool must = true) {
   if (must && status != 0) Fail(absl::StrCat("failed: ", commands));
 }
 
-pid_t ThreadNamed(const std::string& prefix) {
-  pid_t found = 0;
+// Of all such threads those started last, in the order of their start.
+std::vector<pid_t> ThreadsNamed(const std::string& prefix, size_t count) {
+  std::vector<pid_t> found;
   DIR* const folder = opendir("/proc");
   while (const dirent* entry = readdir(folder)) {
     const int pid = std::atoi(entry->d_name);
     if (pid <= 0) continue;
     std::ifstream file(absl::StrCat("/proc/", pid, "/comm"));
     std::string name;
-    if (std::getline(file, name) && name.rfind(prefix, 0) == 0) found = pid;
+    if (std::getline(file, name) && name.rfind(prefix, 0) == 0) {
+      found.push_back(pid);
+    }
   }
   closedir(folder);
+  std::sort(found.begin(), found.end());
+  if (found.size() < count) Fail("a device has no NAPI threads");
+  found.erase(found.begin(), found.end() - static_cast<ptrdiff_t>(count));
   return found;
 }
 
@@ -102,20 +110,38 @@ void PinTo(int cpu) { PinTo(std::vector<int>{cpu}); }
 
 // As in media_load.bpf.c.
 struct Testbed::Control {
-  uint32_t flows, window, flow, position, send, sequence_offset;
-  uint64_t sent, lost, idle_ns, round;
-  uint64_t interval_ns, next_ns;
+  static constexpr size_t kGenerators = 4;
+  struct Generator {
+    uint32_t flow, position, send, unused;
+    uint64_t sent, idle_ns, round, next_ns;
+    uint64_t padding[2];
+  };
+  uint32_t flows, window, count, cpus, sequence_offset, unused;
+  uint64_t lost;
+  uint64_t interval_ns;
+  uint64_t padding[3];
+  Generator generators[kGenerators];
 };
 
-Testbed::Testbed(std::vector<int> relay_cpus, int load_cpu, int receive_cpu)
-    : relay_cpus_(std::move(relay_cpus)),
-      load_cpu_(load_cpu),
-      receive_cpu_(receive_cpu) {
+Testbed::Testbed(std::vector<int> relay_cpus, std::vector<int> load_cpus)
+    : relay_cpus_(std::move(relay_cpus)), load_cpus_(std::move(load_cpus)) {
   the_testbed = this;
   const std::string suffix = std::to_string(getpid());
   load_space_ = "mll" + suffix;
   relay_space_ = "mlr" + suffix;
   sink_space_ = "mls" + suffix;
+  const size_t queues = relay_cpus_.size();
+  if (queues > Control::kGenerators) Fail("too many loops");
+  // veth puts what core c sends into queue c % queues.
+  std::vector<int> generators(queues, -1);
+  for (const int cpu : load_cpus_) {
+    int& of_queue = generators[static_cast<size_t>(cpu) % queues];
+    if (of_queue < 0) of_queue = cpu;
+  }
+  if (std::count(generators.begin(), generators.end(), -1) > 0) {
+    Fail("a queue has no core to generate its load");
+  }
+  load_cpus_ = generators;
   rlimit files = {65536, 65536};
   (void)setrlimit(RLIMIT_NOFILE, &files);
   // Ahead of whatever else this machine does.
@@ -150,9 +176,13 @@ void Testbed::Build() {
                        " net.ipv6.conf.all.disable_ipv6=1"
                        " net.ipv6.conf.default.disable_ipv6=1"));
   }
-  Shell(absl::StrCat("ip -n ", l, " link add mlg0 type veth peer name mlr0",
-                     " netns ", r, "; ip -n ", r,
-                     " link add mlr1 type veth peer name mls0 netns ", s));
+  const std::string queues =
+      absl::StrCat(" numtxqueues ", relay_cpus_.size(), " numrxqueues ",
+                   relay_cpus_.size(), " ");
+  Shell(absl::StrCat("ip -n ", l, " link add mlg0", queues,
+                     "type veth peer name mlr0", queues, "netns ", r,
+                     "; ip -n ", r, " link add mlr1", queues,
+                     "type veth peer name mls0", queues, "netns ", s));
   const auto device = [](const std::string& space, const char* name, int mac,
                          const char* address) {
     Shell(absl::StrCat("ip -n ", space, " link set ", name,
@@ -201,8 +231,9 @@ void Testbed::Load() {
       if (at != MAP_FAILED) control_ = static_cast<Control*>(at);
     }
   }
-  void* const at = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
-                        this->map("arrived"), 0);
+  void* const at =
+      mmap(nullptr, kCounters * kCounterStride * sizeof(uint64_t),
+           PROT_READ | PROT_WRITE, MAP_SHARED, this->map("arrived"), 0);
   if (at == MAP_FAILED || control_ == nullptr) Fail("cannot map BPF tables");
   arrived_ = static_cast<volatile uint64_t*>(at);
   void* const delays =
@@ -225,18 +256,37 @@ void Testbed::Load() {
     LIBBPF_OPTS(bpf_tc_opts, tc, .prog_fd = program("sink"));
     if (bpf_tc_attach(&hook, &tc) != 0) Fail("no tc program on veth");
   });
-  // Of all such threads the one started last is ours.
-  napi_thread_ = ThreadNamed("napi/mlr0");
-  if (napi_thread_ == 0) Fail("the device has no NAPI thread");
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (const int cpu : relay_cpus_) CPU_SET(cpu, &set);
-  if (receive_cpu_ >= 0) {
+  napi_threads_ = ThreadsNamed("napi/mlr0", relay_cpus_.size());
+  for (size_t i = 0; i < napi_threads_.size(); ++i) {
+    cpu_set_t set;
     CPU_ZERO(&set);
-    CPU_SET(receive_cpu_, &set);
+    CPU_SET(relay_cpus_[i], &set);
+    (void)sched_setaffinity(napi_threads_[i], sizeof(set), &set);
+    (void)setpriority(PRIO_PROCESS, static_cast<id_t>(napi_threads_[i]), kNice);
   }
-  (void)sched_setaffinity(napi_thread_, sizeof(set), &set);
-  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(napi_thread_), kNice);
+}
+
+uint64_t Testbed::Arrived() const {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < kCounters; ++i) sum += arrived_[i * kCounterStride];
+  return sum;
+}
+
+uint64_t Testbed::Sent() const {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < Control::kGenerators; ++i) {
+    sum += control_->generators[i].sent;
+  }
+  return sum;
+}
+
+uint64_t Testbed::IdleTime() const {
+  uint64_t least = UINT64_MAX;
+  for (size_t i = 0; i < load_cpus_.size(); ++i) {
+    const uint64_t idle = control_->generators[i].idle_ns;
+    least = std::min(least, idle);
+  }
+  return least;
 }
 
 void Testbed::SinkInDriver() {
@@ -362,20 +412,29 @@ Testbed::Window Testbed::Measure(size_t flows, size_t prefix_size,
                                  double settle, int windows, double seconds,
                                  const std::vector<pid_t>& relay_threads,
                                  double packets_per_second) {
+  const size_t generators = load_cpus_.size();
+  control_->count = static_cast<uint32_t>(generators);
+  control_->cpus = static_cast<uint32_t>(
+      std::min<size_t>(kCounters, std::thread::hardware_concurrency()));
   control_->interval_ns =
       packets_per_second == 0
           ? 0
-          : static_cast<uint64_t>(kBatch * 1e9 / packets_per_second);
+          : static_cast<uint64_t>(kBatch * 1e9 *
+                                  static_cast<double>(generators) /
+                                  packets_per_second);
+  for (size_t i = 0; i < generators; ++i) {
+    control_->generators[i].flow = static_cast<uint32_t>(i);
+  }
   control_->flows = static_cast<uint32_t>(flows);
   control_->window = kWindow * static_cast<uint32_t>(relay_cpus_.size()) *
                      (sink_in_driver_ ? kDriverWindows : 1);
   control_->sequence_offset = static_cast<uint32_t>(44 + prefix_size);
   std::atomic<bool> stop = false;
-  std::atomic<pid_t> generator_thread = 0;
-  std::thread generator([&] {
-    InLoad([&] {
-      PinTo(load_cpu_);
-      generator_thread = static_cast<pid_t>(syscall(SYS_gettid));
+  std::vector<std::atomic<pid_t>> generator_threads(generators);
+  const auto generate = [&](size_t number) {
+    InLoad([&, number] {
+      PinTo(load_cpus_[number]);
+      generator_threads[number] = static_cast<pid_t>(syscall(SYS_gettid));
       std::array<uint8_t, 512> frame;
       frame.fill(0xAB);
       LIBBPF_OPTS(
@@ -390,20 +449,22 @@ Testbed::Window Testbed::Measure(size_t flows, size_t prefix_size,
         }
       }
     });
-  });
+  };
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < generators; ++i) threads.emplace_back(generate, i);
   // What has been on the way for 30 ms is lost: the window opens again.
   std::thread watchdog([&] {
     uint64_t last = 0;
     absl::Time moved = absl::Now();
     while (!stop) {
       absl::SleepFor(absl::Milliseconds(5));
-      const uint64_t now = *arrived_;
+      const uint64_t now = Arrived();
       if (now != last) {
         last = now;
         moved = absl::Now();
       } else if (absl::Now() - moved > absl::Milliseconds(30)) {
         const int64_t open =
-            static_cast<int64_t>(control_->sent - control_->lost - now);
+            static_cast<int64_t>(Sent() - control_->lost - now);
         if (open > 0) control_->lost = control_->lost + open;
         moved = absl::Now();
       }
@@ -413,21 +474,22 @@ Testbed::Window Testbed::Measure(size_t flows, size_t prefix_size,
   std::vector<Window> all;
   for (int i = 0; i < windows; ++i) {
     const auto cpu = [&] {
-      uint64_t sum = ThreadTime(napi_thread_);
+      uint64_t sum = 0;
+      for (const pid_t thread : napi_threads_) sum += ThreadTime(thread);
       for (const pid_t process : processes_) sum += ProcessTime(process);
       for (const pid_t thread : relay_threads) sum += ThreadTime(thread);
       return sum;
     };
     const absl::Time start = absl::Now();
-    const uint64_t arrived = *arrived_;
-    const uint64_t idle = control_->idle_ns;
-    const uint64_t sent = control_->sent;
+    const uint64_t arrived = Arrived();
+    const uint64_t idle = IdleTime();
+    const uint64_t sent = Sent();
     const uint64_t lost = control_->lost;
     const uint64_t used = cpu();
     for (size_t step = 0; step < kDelaySteps; ++step) delays_[step] = 0;
     absl::SleepFor(absl::Seconds(seconds));
     const double packets =
-        std::max(1.0, static_cast<double>(*arrived_ - arrived));
+        std::max(1.0, static_cast<double>(Arrived() - arrived));
     const double time = absl::ToDoubleSeconds(absl::Now() - start);
     const double spent = static_cast<double>(cpu() - used);
     Window window;
@@ -435,17 +497,19 @@ Testbed::Window Testbed::Measure(size_t flows, size_t prefix_size,
     window.ns_per_packet = spent / packets;
     window.busy =
         spent / (time * 1e9 * static_cast<double>(relay_cpus_.size()));
-    window.slack = static_cast<double>(control_->idle_ns - idle) / (time * 1e9);
+    window.slack = static_cast<double>(IdleTime() - idle) / (time * 1e9);
     window.loss = static_cast<double>(control_->lost - lost) /
-                  std::max(1.0, static_cast<double>(control_->sent - sent));
+                  std::max(1.0, static_cast<double>(Sent() - sent));
     window.delay_median_us = DelayQuantile(0.5);
     window.delay_p99_us = DelayQuantile(0.99);
     all.push_back(window);
   }
   stop = true;
   // The endless run ends on a signal.
-  (void)syscall(SYS_tgkill, getpid(), generator_thread.load(), SIGUSR1);
-  generator.join();
+  for (const std::atomic<pid_t>& thread : generator_threads) {
+    (void)syscall(SYS_tgkill, getpid(), thread.load(), SIGUSR1);
+  }
+  for (std::thread& thread : threads) thread.join();
   watchdog.join();
   std::sort(all.begin(), all.end(), [&](const Window& a, const Window& b) {
     return packets_per_second == 0 ? a.packets_per_second < b.packets_per_second

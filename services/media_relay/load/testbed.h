@@ -1,5 +1,6 @@
-// Three network namespaces in a row: load, relay, sink. All that is received
-// and sent by the relay runs on one core, as with one queue of a NIC.
+// Three network namespaces in a row: load, relay, sink. Each core of the relay
+// has a queue of its own of both devices, as NICs have it: what arrives there
+// is received there, whichever loop it is for.
 
 #ifndef SALLYPORT_SERVICES_MEDIA_RELAY_LOAD_TESTBED_H_
 #define SALLYPORT_SERVICES_MEDIA_RELAY_LOAD_TESTBED_H_
@@ -28,9 +29,9 @@ class Testbed {
  public:
   static constexpr size_t kPayload = 172;  // 20 ms of G.711 with its RTP head
 
-  // `relay_cpus`: of the relay, `load_cpu`: of the generator. `receive_cpu`: of
-  // the device's receive side; negative: those of the relay.
-  Testbed(std::vector<int> relay_cpus, int load_cpu, int receive_cpu = -1);
+  // `relay_cpus`: of the relay. As many of `load_cpus` generate load, each for
+  // one queue.
+  Testbed(std::vector<int> relay_cpus, std::vector<int> load_cpus);
   ~Testbed();
   Testbed(const Testbed&) = delete;
   Testbed& operator=(const Testbed&) = delete;
@@ -87,7 +88,7 @@ class Testbed {
   static uint64_t ThreadTime(pid_t thread);
 
   const std::vector<int>& relay_cpus() const { return relay_cpus_; }
-  int load_cpu() const { return load_cpu_; }
+  int load_cpu() const { return load_cpus_[0]; }
   const std::vector<pid_t>& processes() const { return processes_; }
 
  private:
@@ -98,20 +99,23 @@ class Testbed {
   void Run(const char* space, const std::function<void()>& work) const;
 
   const std::vector<int> relay_cpus_;
-  const int load_cpu_;
-  const int receive_cpu_;
+  std::vector<int> load_cpus_;
   bool sink_in_driver_ = false;
   std::string load_space_;
   std::string relay_space_;
   std::string sink_space_;
   bpf_object* bpf_ = nullptr;
+  uint64_t Arrived() const;
+  uint64_t Sent() const;
+  uint64_t IdleTime() const;
+
   volatile uint64_t* arrived_ = nullptr;
   volatile uint64_t* delays_ = nullptr;
   struct Control;
   volatile Control* control_ = nullptr;
   unsigned in_interface_ = 0;   // of the load
   unsigned out_interface_ = 0;  // of the relay, towards the sink
-  pid_t napi_thread_ = 0;
+  std::vector<pid_t> napi_threads_;
   std::vector<pid_t> processes_;
 };
 

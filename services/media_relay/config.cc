@@ -286,7 +286,7 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
     faults->Add("send_software", "is not offered by this version");
   }
   if (!FastPathTierFrom(config.fast_path()).has_value()) {
-    faults->Add("fast_path", "is neither \"sockets\" nor \"xdp\"");
+    faults->Add("fast_path", "is none of \"sockets\", \"xdp\" and \"af_xdp\"");
   }
   if (!RelaySocketsFrom(config.relay_sockets()).has_value()) {
     faults->Add("relay_sockets",

@@ -270,13 +270,21 @@ class MediaRelay final : public RunningService {
       status.mutable_listeners(static_cast<int>(i))
           ->set_advertised_address(uri.substr(begin, uri.rfind(':') - begin));
     }
-    const bool xdp = fleet_->fast_path() == FastPathTier::kXdp;
-    status.set_fast_path_tier(xdp ? v1::FAST_PATH_TIER_XDP
-                                  : v1::FAST_PATH_TIER_SOCKETS);
+    switch (fleet_->fast_path()) {
+      case FastPathTier::kAfXdp:
+        status.set_fast_path_tier(v1::FAST_PATH_TIER_AF_XDP);
+        break;
+      case FastPathTier::kXdp:
+        status.set_fast_path_tier(v1::FAST_PATH_TIER_XDP);
+        break;
+      default:
+        status.set_fast_path_tier(v1::FAST_PATH_TIER_SOCKETS);
+    }
     status.set_fast_path_reason(absl::StrCat(
         "relay_sockets ", AbslView(RelaySocketsName(fleet_->sockets())),
         fleet_->sockets_reason().empty() ? "" : ": ", fleet_->sockets_reason(),
-        xdp ? "" : "; no XDP: ", xdp ? "" : fleet_->fast_path_reason()));
+        fleet_->fast_path_reason().empty() ? "" : "; fast_path: ",
+        fleet_->fast_path_reason()));
     if (key_client_ == nullptr) return;
     const KeyClient::Status keys = key_client_->status();
     for (const uint32_t id : keys.key_ids) status.add_key_ids(id);

@@ -73,14 +73,14 @@ class FastPathTest : public RelayPortsRig {
   }
 
   void OnReady(int fd, SocketId id) override {
-    const size_t count = receive_.Receive(fd);
+    const auto [batch, count] = ports_->Receive(fd);
     const uint64_t done =
-        tier_->Forward(receive_, count, fd, id, now(), forwarded_);
+        tier_->Forward(batch, count, fd, id, now(), forwarded_);
     for (size_t i = 0; i < count; ++i) {
       if ((done >> i & 1) != 0) continue;
       arrived_.push_back(
-          {id != kNoSocket ? id : ports_->IdOf(fd, receive_.local_port(i)),
-           receive_.from(i), ToString(receive_.packet(i).bytes())});
+          {id != kNoSocket ? id : ports_->IdOf(fd, batch.local_port(i)),
+           batch.from(i), ToString(batch.packet(i).bytes())});
     }
     ports_->Flush();
   }
@@ -350,11 +350,11 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Combine(testing::Values(Way::kPerPort, Way::kRaw, Way::kFrames),
                      testing::Values("127.0.0.1", "::1")),
     WayName);
-INSTANTIATE_TEST_SUITE_P(Kernel, FastPathTest,
-                         testing::Combine(testing::Values(Way::kXdp),
-                                          testing::Values("10.77.0.1",
-                                                          "fd77::1")),
-                         WayName);
+INSTANTIATE_TEST_SUITE_P(
+    Kernel, FastPathTest,
+    testing::Combine(testing::Values(Way::kXdp, Way::kAfXdp),
+                     testing::Values("10.77.0.1", "fd77::1")),
+    WayName);
 
 }  // namespace
 }  // namespace sallyport::media_relay

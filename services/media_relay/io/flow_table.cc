@@ -19,8 +19,8 @@
 #include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/io/kernel_flows.h"
+#include "services/media_relay/io/receive_batch.h"
 #include "services/media_relay/io/relay_ports.h"
-#include "services/media_relay/io/udp_batch.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -236,7 +236,7 @@ FlowCounters FlowTable::CollectKernel() {
   return std::exchange(kernel_forwarded_, FlowCounters());
 }
 
-uint64_t FlowTable::Forward(UdpReceiveBatch& batch, size_t count, int fd,
+uint64_t FlowTable::Forward(ReceiveBatch& batch, size_t count, int fd,
                             SocketId id, MonoTime now,
                             FlowCounters& forwarded) {
   if (by_id_.empty()) return 0;

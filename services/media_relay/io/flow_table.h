@@ -17,8 +17,8 @@
 #include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/io/kernel_flows.h"
+#include "services/media_relay/io/receive_batch.h"
 #include "services/media_relay/io/relay_ports.h"
-#include "services/media_relay/io/udp_batch.h"
 
 namespace sallyport::media_relay {
 
@@ -43,7 +43,7 @@ class FlowTable final : public FastPath {
   // Forwards those of the first `count` datagrams of `batch` that belong to
   // flows, and returns them as bits; the others are untouched. `fd` and `id`
   // are what RelayPorts::Ready said.
-  uint64_t Forward(UdpReceiveBatch& batch, size_t count, int fd, SocketId id,
+  uint64_t Forward(ReceiveBatch& batch, size_t count, int fd, SocketId id,
                    MonoTime now, FlowCounters& forwarded);
 
   // What the kernel tier has forwarded since the last call.

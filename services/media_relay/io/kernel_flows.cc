@@ -26,8 +26,8 @@
 #include "absl/time/time.h"
 #include "services/common/status/status_macros.h"
 #include "services/media_relay/io/kernel_flows_program.h"
+#include "services/media_relay/io/receive_batch.h"
 #include "services/media_relay/io/shared_map.h"
-#include "services/media_relay/io/udp_batch.h"
 
 namespace sallyport::media_relay {
 namespace {

@@ -43,6 +43,8 @@ inline constexpr std::string_view kSentBytesTotal =
     "sallyport_media_relay_sent_bytes_total";
 inline constexpr std::string_view kSendRefusedTotal =
     "sallyport_media_relay_send_refused_total";
+inline constexpr std::string_view kReceiveOverrunTotal =
+    "sallyport_media_relay_receive_overrun_total";
 inline constexpr std::string_view kDropsTotal =
     "sallyport_media_relay_drops_total";
 inline constexpr std::string_view kTurnErrorsTotal =
@@ -85,7 +87,7 @@ inline constexpr std::array<MetricLabel, 1> kStreamEndLabel = {
 inline constexpr std::array<MetricLabel, 1> kEventLabel = {
     MetricLabel{"event", kSessionEventNames}};
 
-inline constexpr std::array<MetricSpec, 18> kMediaRelayMetrics = {
+inline constexpr std::array<MetricSpec, 19> kMediaRelayMetrics = {
     MetricSpec{kPacketsReceivedTotal, MetricType::kCounter,
                "Datagrams received on all sockets."},
     MetricSpec{kPacketsSentTotal, MetricType::kCounter,
@@ -94,6 +96,8 @@ inline constexpr std::array<MetricSpec, 18> kMediaRelayMetrics = {
                "Bytes of these datagrams."},
     MetricSpec{kSendRefusedTotal, MetricType::kCounter,
                "Datagrams that the kernel refused to send."},
+    MetricSpec{kReceiveOverrunTotal, MetricType::kCounter,
+               "Datagrams that found no room in a ring or were damaged."},
     MetricSpec{kDropsTotal, MetricType::kCounter,
                "Datagrams neither forwarded nor answered, by reason.",
                kReasonLabel},

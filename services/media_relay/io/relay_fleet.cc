@@ -117,7 +117,8 @@ std::string_view RelaySocketsName(RelaySockets sockets) {
 
 std::optional<FastPathTier> FastPathTierFrom(std::string_view name) {
   if (name.empty()) return FastPathTier::kBest;
-  for (const FastPathTier tier : {FastPathTier::kSockets, FastPathTier::kXdp}) {
+  for (const FastPathTier tier :
+       {FastPathTier::kSockets, FastPathTier::kXdp, FastPathTier::kAfXdp}) {
     if (name == FastPathTierName(tier)) return tier;
   }
   return std::nullopt;
@@ -131,6 +132,8 @@ std::string_view FastPathTierName(FastPathTier tier) {
       return "sockets";
     case FastPathTier::kXdp:
       return "xdp";
+    case FastPathTier::kAfXdp:
+      return "af_xdp";
   }
   return "";
 }
@@ -161,7 +164,7 @@ absl::Status RelayFleet::StartSteering(
 
 absl::Status RelayFleet::StartKernel(const RelayFleetOptions& options,
                                      const std::vector<IpAddress>& addresses,
-                                     uint64_t seed) {
+                                     size_t loops, uint64_t seed) {
   if (options.fast_path == FastPathTier::kSockets) {
     fast_path_reason_ = "asked for";
     return absl::OkStatus();
@@ -169,6 +172,9 @@ absl::Status RelayFleet::StartKernel(const RelayFleetOptions& options,
   if (sockets_ != RelaySockets::kFrames) {
     return absl::FailedPreconditionError(
         "forwarding in the kernel needs relay_sockets frames");
+  }
+  if (loops > KernelFlows::kMaxLoops) {
+    return absl::FailedPreconditionError("more loops than the kernel takes");
   }
   KernelFlows::Options kernel;
   kernel.addresses = addresses;
@@ -179,8 +185,33 @@ absl::Status RelayFleet::StartKernel(const RelayFleetOptions& options,
       std::min(kMostKernelFlows,
                kFlowsPerAllocation * options.core.turn.allocation_quota.all);
   kernel.seed = seed;
-  kernel.any_device = options.fast_path == FastPathTier::kXdp;
+  kernel.any_device = options.fast_path != FastPathTier::kBest;
+  if (options.fast_path != FastPathTier::kXdp) {
+    kernel.ring_addresses = addresses;
+    kernel.first_port = options.core.ports.first;
+    kernel.last_port = options.core.ports.last;
+  }
   SP_ASSIGN_OR_RETURN(kernel_, KernelFlows::Create(kernel));
+  if (options.fast_path == FastPathTier::kXdp) {
+    fast_path_reason_ = "asked for";
+    return absl::OkStatus();
+  }
+  const absl::Status rings = StartRings(loops);
+  if (rings.ok()) return rings;
+  rings_.clear();
+  if (options.fast_path == FastPathTier::kAfXdp) return rings;
+  fast_path_reason_ = std::string(rings.message());
+  return absl::OkStatus();
+}
+
+absl::Status RelayFleet::StartRings(size_t loops) {
+  for (size_t i = 0; i < loops; ++i) {
+    std::unique_ptr<FrameRings> rings;
+    SP_ASSIGN_OR_RETURN(rings,
+                        FrameRings::Create(*kernel_, static_cast<uint32_t>(i),
+                                           static_cast<uint32_t>(loops)));
+    rings_.push_back(std::move(rings));
+  }
   return absl::OkStatus();
 }
 
@@ -199,11 +230,8 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     if (options.sockets != RelaySockets::kBest) return steering;
     fleet->sockets_reason_ = std::string(steering.message());
   }
-  const absl::Status kernel =
-      count > KernelFlows::kMaxLoops
-          ? absl::FailedPreconditionError("more loops than the kernel takes")
-          : fleet->StartKernel(options, addresses,
-                               random.Uniform(uint64_t{1} << 62));
+  const absl::Status kernel = fleet->StartKernel(
+      options, addresses, count, random.Uniform(uint64_t{1} << 62));
   if (!kernel.ok()) {
     if (options.fast_path != FastPathTier::kBest) return kernel;
     fleet->fast_path_reason_ = std::string(kernel.message());
@@ -237,6 +265,7 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     loop.steered.addresses = addresses;
     loop.steered.frames = fleet->sockets_ == RelaySockets::kFrames;
     loop.kernel = fleet->kernel_.get();
+    if (!fleet->rings_.empty()) loop.steered.rings = fleet->rings_[i].get();
     loop.index = static_cast<uint32_t>(i);
     loop.contested = absl::IsAlreadyExists(steering);
     if (options.pin && !processors.empty()) {

@@ -23,6 +23,7 @@
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/core/stream_admission.h"
+#include "services/media_relay/io/frame_rings.h"
 #include "services/media_relay/io/kernel_flows.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_loop.h"
@@ -50,9 +51,10 @@ enum class FastPathTier : uint8_t {
   kBest,     // the best that works here and is fit for its devices
   kSockets,  // the loops
   kXdp,      // a program in the driver of the device, on any device
+  kAfXdp,    // the same, and relay ports past the sockets
 };
 
-// "sockets", "xdp"; empty: kBest.
+// "sockets", "xdp", "af_xdp"; empty: kBest.
 std::optional<FastPathTier> FastPathTierFrom(std::string_view name);
 std::string_view FastPathTierName(FastPathTier tier);
 
@@ -94,7 +96,9 @@ class RelayFleet {
   RelaySockets sockets() const { return sockets_; }
   const std::string& sockets_reason() const { return sockets_reason_; }
   FastPathTier fast_path() const {
-    return kernel_ == nullptr ? FastPathTier::kSockets : FastPathTier::kXdp;
+    return kernel_ == nullptr ? FastPathTier::kSockets
+           : rings_.empty()   ? FastPathTier::kXdp
+                              : FastPathTier::kAfXdp;
   }
   const std::string& fast_path_reason() const { return fast_path_reason_; }
   const std::vector<Endpoint>& listeners() const {
@@ -127,7 +131,8 @@ class RelayFleet {
                              const std::vector<IpAddress>& addresses);
   absl::Status StartKernel(const RelayFleetOptions& options,
                            const std::vector<IpAddress>& addresses,
-                           uint64_t seed);
+                           size_t loops, uint64_t seed);
+  absl::Status StartRings(size_t loops);
 
   RelaySockets sockets_ = RelaySockets::kPerPort;
   std::string sockets_reason_;
@@ -139,6 +144,7 @@ class RelayFleet {
   RelayThroughput throughput_;
   std::unique_ptr<PortSteering> steering_;
   std::unique_ptr<KernelFlows> kernel_;
+  std::vector<std::unique_ptr<FrameRings>> rings_;  // by loop
   std::vector<std::unique_ptr<RelayLoop>> loops_;
 };
 

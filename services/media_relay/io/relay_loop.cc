@@ -40,11 +40,11 @@
 #include "services/media_relay/io/metrics_table.h"
 #include "services/media_relay/io/peer_streams.h"
 #include "services/media_relay/io/per_port_sockets.h"
+#include "services/media_relay/io/receive_batch.h"
 #include "services/media_relay/io/relay_ports.h"
 #include "services/media_relay/io/session_record.h"
 #include "services/media_relay/io/steered_ports.h"
 #include "services/media_relay/io/turn_stream_front.h"
-#include "services/media_relay/io/udp_batch.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -66,6 +66,7 @@ RelayMetrics::RelayMetrics(MetricsRegistry& registry)
       packets_sent(registry.Counter(kPacketsSentTotal)),
       sent_bytes(registry.Counter(kSentBytesTotal)),
       send_refused(registry.Counter(kSendRefusedTotal)),
+      receive_overrun(registry.Counter(kReceiveOverrunTotal)),
       drops(registry.Counter(kDropsTotal)),
       turn_errors(registry.Counter(kTurnErrorsTotal)),
       allocations_made(registry.Counter(kAllocationsMadeTotal)),
@@ -206,13 +207,15 @@ absl::Status RelayLoop::Post(Command&& command) {
 Now RelayLoop::ReadNow() const { return {clock_.MonoNow(), clock_.Now()}; }
 
 void RelayLoop::OnReadable(int fd, SocketId id) {
-  for (int batch = 0; batch < kBatchesPerTurn; ++batch) {
-    const size_t count = ports_->Receive(fd, receive_);
+  for (int turn = 0; turn < kBatchesPerTurn; ++turn) {
+    const RelayPorts::Received received = ports_->Receive(fd);
+    ReceiveBatch& batch = received.batch;
+    const size_t count = received.count;
     if (count == 0) break;
     const Now now = ReadNow();
     FlowCounters forwarded;
     const uint64_t done =
-        flows_->Forward(receive_, count, fd, id, now.mono, forwarded);
+        flows_->Forward(batch, count, fd, id, now.mono, forwarded);
     core_.OnForwarded(forwarded);
     std::array<SocketId, kBatchSize> sockets;
     std::array<size_t, kBatchSize> places;
@@ -221,7 +224,7 @@ void RelayLoop::OnReadable(int fd, SocketId id) {
       if ((done >> i & 1) != 0) continue;
       places[left] = i;
       sockets[left++] =
-          id != kNoSocket ? id : ports_->IdOf(fd, receive_.local_port(i));
+          id != kNoSocket ? id : ports_->IdOf(fd, batch.local_port(i));
     }
     if (id == kNoSocket) {
       core_.Prefetch(absl::MakeConstSpan(sockets.data(), left));
@@ -230,18 +233,17 @@ void RelayLoop::OnReadable(int fd, SocketId id) {
       const size_t i = places[place];
       const SocketId socket = sockets[place];
       if (dtls_ != nullptr && socket < kFirstCoreSocket &&
-          TurnDtlsFront::IsDtls(receive_.packet(i).bytes())) {
-        dtls_->OnDatagram(socket, receive_.from(i), receive_.packet(i).bytes());
+          TurnDtlsFront::IsDtls(batch.packet(i).bytes())) {
+        dtls_->OnDatagram(socket, batch.from(i), batch.packet(i).bytes());
         continue;
       }
-      receive_.packet(i).tags = &tags_;
+      batch.packet(i).tags = &tags_;
       const PacketAction action =
-          core_.OnPacket(socket, receive_.from(i), receive_.packet(i),
-                         receive_.reply(i), now, actions_);
+          core_.OnPacket(socket, batch.from(i), batch.packet(i), batch.reply(i),
+                         now, actions_);
       if (action.sends()) {
         Send(action,
-             {now.mono, receive_.arrival(i),
-              receive_.RoomBefore(i, action.bytes)},
+             {now.mono, batch.arrival(i), batch.RoomBefore(i, action.bytes)},
              /*media=*/true);
       }
       if (!actions_.empty()) Perform();
@@ -390,6 +392,7 @@ void RelayLoop::OnSecond() {
   turned_.store(absl::ToInt64Nanoseconds(now.since_origin()),
                 std::memory_order_relaxed);
   core_.OnForwarded(flows_->CollectKernel());
+  ports_->Flush();  // what a device did not take at once
   const RelayCoreStats& stats = core_.stats();
   const TurnServerStats turn = core_.turn().stats();
   const auto add = [](CounterFamily& counter, uint64_t value, uint64_t before,
@@ -403,6 +406,9 @@ void RelayLoop::OnSecond() {
   add(metrics_.packets_sent, stats.packets_sent, exported_.packets_sent);
   add(metrics_.sent_bytes, stats.bytes_sent, exported_.bytes_sent);
   add(metrics_.send_refused, ports_->refused(), exported_refused_);
+  const uint64_t overrun = ports_->overrun();
+  add(metrics_.receive_overrun, overrun, exported_overrun_);
+  exported_overrun_ = overrun;
   for (size_t i = 0; i < kDropReasonCount; ++i) {
     add(metrics_.drops, stats.drops[i], exported_.drops[i], i);
   }

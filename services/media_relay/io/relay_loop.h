@@ -40,7 +40,6 @@
 #include "services/media_relay/io/turn_dtls_front.h"
 #include "services/media_relay/io/turn_stream_front.h"
 #include "services/media_relay/io/turn_tls_files.h"
-#include "services/media_relay/io/udp_batch.h"
 
 namespace sallyport::media_relay {
 
@@ -52,6 +51,7 @@ struct RelayMetrics {
   CounterFamily packets_sent;
   CounterFamily sent_bytes;
   CounterFamily send_refused;
+  CounterFamily receive_overrun;
   CounterFamily drops;
   CounterFamily turn_errors;
   CounterFamily allocations_made;
@@ -204,7 +204,6 @@ class RelayLoop final : private TurnStreamFront::Owner {
   std::unique_ptr<TurnDtlsFront> dtls_;  // null: none
   std::vector<Endpoint> bound_;
   std::vector<StreamListener> bound_streams_;
-  UdpReceiveBatch receive_;
   SocketActions actions_;
   EventLoop::TimerId timer_ = 0;
   EventLoop::TimerId second_ = 0;
@@ -212,6 +211,7 @@ class RelayLoop final : private TurnStreamFront::Owner {
   RelayCoreStats exported_;
   TurnServerStats exported_turn_;
   uint64_t exported_refused_ = 0;
+  uint64_t exported_overrun_ = 0;
   double exported_connections_ = 0;
   std::array<uint64_t, kStreamEndCount> exported_ended_ = {};
   double exported_allocations_ = 0;

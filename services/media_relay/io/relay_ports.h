@@ -21,6 +21,7 @@
 #include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/tag_batch.h"
+#include "services/media_relay/io/receive_batch.h"
 #include "services/media_relay/io/udp_batch.h"
 #include "services/media_relay/io/wire_header.h"
 
@@ -74,6 +75,15 @@ class RelayPorts {
   // Where datagrams to be sent may have left their tags; those are finished
   // before they go. `tags` must outlive this.
   virtual void FinishFirst(TagBatch& tags) = 0;
+  // Takes some of what waits on a descriptor that Ready told of, for the core
+  // until the next call.
+  struct Received {
+    ReceiveBatch& batch;
+    size_t count;
+  };
+  virtual Received Receive(int fd) {
+    return {sockets_batch_, sockets_batch_.Receive(fd)};
+  }
 
   // A socket that clients are served on, bound; returns its port.
   virtual absl::StatusOr<uint16_t> Listen(SocketId id,
@@ -84,10 +94,6 @@ class RelayPorts {
   virtual void Close(SocketId id) = 0;
   virtual bool IsOpen(SocketId id) const = 0;
   virtual SocketId IdOf(int fd, uint16_t local_port) const = 0;
-  // One batch from a descriptor that Ready named.
-  virtual size_t Receive(int fd, UdpReceiveBatch& batch) {
-    return batch.Receive(fd);
-  }
   // Where an open socket is; none when it is not open, or not told.
   virtual std::optional<Endpoint> LocalOf(SocketId /*id*/) const {
     return std::nullopt;
@@ -113,6 +119,8 @@ class RelayPorts {
 
   // Datagrams that the kernel refused.
   virtual uint64_t refused() const = 0;
+  // That came and found no room before the core could take them.
+  virtual uint64_t overrun() const { return 0; }
 
  protected:
   void TellPeerError(SocketId id, const Endpoint& peer,
@@ -122,6 +130,7 @@ class RelayPorts {
 
  private:
   PeerErrors peer_errors_;
+  UdpReceiveBatch sockets_batch_;
 };
 
 }  // namespace sallyport::media_relay

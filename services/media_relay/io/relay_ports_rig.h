@@ -31,6 +31,8 @@
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/io/frame_rings.h"
+#include "services/media_relay/io/kernel_flows.h"
 #include "services/media_relay/io/per_port_sockets.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_ports.h"
@@ -94,8 +96,9 @@ class Far {
   UdpSocket udp_;
 };
 
-// kXdp: frames, on a veth whose far side is another network namespace.
-enum class Way { kPerPort, kRaw, kFrames, kXdp };
+// kXdp: frames, on a veth whose far side is another network namespace; kAfXdp:
+// the same with rings.
+enum class Way { kPerPort, kRaw, kFrames, kXdp, kAfXdp };
 
 class RelayPortsRig
     : public testing::TestWithParam<std::tuple<Way, const char*>> {
@@ -109,7 +112,7 @@ class RelayPortsRig
   void SetUp() override {
     ip_ = std::get<1>(GetParam());
     far_ip_ = ip_;
-    if (way() == Way::kXdp || IsOnDevice()) {
+    if (way() == Way::kXdp || way() == Way::kAfXdp || IsOnDevice()) {
       auto veth = VethRig::Create();
       if (!veth.ok()) GTEST_SKIP() << "not possible here: " << veth.status();
       veth_ = *std::move(veth);
@@ -139,6 +142,22 @@ class RelayPortsRig
     options.addresses = {address};
     options.frames = way() != Way::kRaw;
     options.routes_changed = [this](uint32_t g) { OnRoutesChanged(g); };
+    if (way() == Way::kAfXdp) {
+      KernelFlows::Options kernel;
+      kernel.addresses = {address};
+      kernel.any_device = true;
+      kernel.ring_addresses = {address};
+      kernel.first_port = kFirst;
+      kernel.last_port = kLast;
+      auto program = KernelFlows::Create(kernel);
+      if (!program.ok())
+        GTEST_SKIP() << "not possible here: " << program.status();
+      ring_program_ = *std::move(program);
+      auto rings = FrameRings::Create(*ring_program_, 0, 1);
+      if (!rings.ok()) GTEST_SKIP() << "not possible here: " << rings.status();
+      rings_ = *std::move(rings);
+      options.rings = rings_.get();
+    }
     auto ports = SteeredPorts::Create(options, *loop_, *steering_, ready);
     if (absl::IsPermissionDenied(ports.status())) {
       GTEST_SKIP() << "not possible here: " << ports.status();
@@ -162,14 +181,14 @@ class RelayPortsRig
 
   virtual void OnRoutesChanged(uint32_t /*generation*/) {}
   virtual void OnReady(int fd, SocketId id) {
-    const size_t count = receive_.Receive(fd);
+    const auto [batch, count] = ports_->Receive(fd);
     for (size_t i = 0; i < count; ++i) {
       const SocketId socket =
-          id != kNoSocket ? id : ports_->IdOf(fd, receive_.local_port(i));
+          id != kNoSocket ? id : ports_->IdOf(fd, batch.local_port(i));
       // What waited when its port closed.
       if (socket == kStraySocket) continue;
       arrived_.push_back(
-          {socket, receive_.from(i), ToString(receive_.packet(i).bytes())});
+          {socket, batch.from(i), ToString(batch.packet(i).bytes())});
     }
   }
   void Turn(size_t until) {
@@ -203,8 +222,9 @@ class RelayPortsRig
   std::unique_ptr<VethRig> veth_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<PortSteering> steering_;
+  std::unique_ptr<KernelFlows> ring_program_;
+  std::unique_ptr<FrameRings> rings_;
   std::unique_ptr<RelayPorts> ports_;
-  UdpReceiveBatch receive_;
   std::vector<Arrived> arrived_;
   std::array<uint8_t, kPacketHeadroom + 4096> buffer_;
 };
@@ -225,6 +245,8 @@ inline std::string WayName(
       return "Frames" + family;
     case Way::kXdp:
       return "Xdp" + family;
+    case Way::kAfXdp:
+      return "AfXdp" + family;
   }
   return "";
 }

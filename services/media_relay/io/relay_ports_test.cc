@@ -222,7 +222,8 @@ TEST_P(RelayPortsOnDeviceTest, WhatMustNotBeFragmentedAndDoesNotFitIsRefused) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, RelayPortsOnDeviceTest,
-    testing::Combine(testing::Values(Way::kPerPort, Way::kRaw, Way::kXdp),
+    testing::Combine(testing::Values(Way::kPerPort, Way::kRaw, Way::kXdp,
+                                     Way::kAfXdp),
                      testing::Values("10.77.0.1", "fd77::1")),
     WayName);
 
@@ -323,7 +324,8 @@ TEST_P(RelayPortsPathTest, TheMtuOfANarrowPathIsTold) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, RelayPortsPathTest,
-    testing::Combine(testing::Values(Way::kPerPort, Way::kRaw, Way::kXdp),
+    testing::Combine(testing::Values(Way::kPerPort, Way::kRaw, Way::kXdp,
+                                     Way::kAfXdp),
                      testing::Values("10.77.0.1", "fd77::1")),
     WayName);
 

@@ -26,6 +26,7 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/io/frame_rings.h"
 #include "services/media_relay/io/icmp_listener.h"
 #include "services/media_relay/io/next_hop_table.h"
 #include "services/media_relay/io/per_port_sockets.h"
@@ -132,14 +133,25 @@ absl::Status SteeredPorts::Start(const Options& options) {
                     if (told) told(next_hops_->generation());
                   }));
   }
+  if (options.rings != nullptr) {
+    for (const int fd : options.rings->fds()) {
+      SP_RETURN_IF_ERROR(loop_.Add(
+          fd, kReadable, [this, fd](IoEvents) { ready_(fd, kNoSocket); }));
+    }
+    rings_ = options.rings;
+  }
   return absl::OkStatus();
 }
 
 SteeredPorts::~SteeredPorts() {
   for (size_t i = 0; i < ports_.size(); ++i) {
-    if (ports_[i].fd >= 0) {
-      steering_.Close(static_cast<uint16_t>(steering_.first() + i));
-    }
+    if (ports_[i].fd < 0) continue;
+    const uint16_t port = static_cast<uint16_t>(steering_.first() + i);
+    if (rings_ != nullptr) rings_->Close(port);
+    steering_.Close(port);
+  }
+  if (rings_ != nullptr) {
+    for (const int fd : rings_->fds()) loop_.Remove(fd);
   }
   for (const auto& receiver : receivers_) loop_.Remove(receiver->udp.fd());
   for (const auto& listener : listeners_) loop_.Remove(listener->fd());
@@ -174,6 +186,7 @@ absl::Status SteeredPorts::Open(SocketId id, const Endpoint& local) {
   ports_[local.port - steering_.first()] = {id, receiver->udp.fd()};
   local_[id] = {local, -1};
   steering_.Open(local.port, receiver->slot);
+  if (rings_ != nullptr) rings_->Open(local);
   return absl::OkStatus();
 }
 
@@ -182,26 +195,31 @@ void SteeredPorts::Close(SocketId id) {
   if (it == local_.end() || it->second.listener >= 0) return;
   Flush();
   const uint16_t port = it->second.endpoint.port;
+  if (rings_ != nullptr) rings_->Close(port);
   steering_.Close(port);
   ports_[port - steering_.first()] = Port();
   local_.erase(it);
 }
 
-size_t SteeredPorts::Receive(int fd, UdpReceiveBatch& batch) {
+RelayPorts::Received SteeredPorts::Receive(int fd) {
+  if (rings_ != nullptr && rings_->Has(fd)) {
+    const size_t count = rings_->Receive(fd);
+    return {*rings_, count};
+  }
   for (const auto& receiver : receivers_) {
     if (receiver->udp.fd() != fd) continue;
     const size_t turn = receiver->batches++ % kStampedBatches;
     if (turn == 0) SetStamps(*receiver, true);
-    const size_t count = batch.Receive(fd);
+    const Received received = RelayPorts::Receive(fd);
     // Few at a time are worth a stamp each.
-    if (turn == 0 && count >= kBatchSize / 2) {
+    if (turn == 0 && received.count >= kBatchSize / 2) {
       SetStamps(*receiver, false);
-    } else if (turn != 0 && count < kBatchSize / 8) {
+    } else if (turn != 0 && received.count < kBatchSize / 8) {
       receiver->batches = 0;
     }
-    return count;
+    return received;
   }
-  return batch.Receive(fd);
+  return RelayPorts::Receive(fd);
 }
 
 void SteeredPorts::SetStamps(Receiver& receiver, bool on) {
@@ -224,7 +242,11 @@ void SteeredPorts::FinishFirst(TagBatch& tags) {
 SocketId SteeredPorts::IdOf(int fd, uint16_t local_port) const {
   const size_t index =
       static_cast<size_t>(local_port) - steering_.first();  // wraps below
-  if (index >= ports_.size() || ports_[index].fd != fd) return kStraySocket;
+  if (index >= ports_.size()) return kStraySocket;
+  // A ring takes the ports of all addresses; a closed one has no id.
+  if (ports_[index].fd != fd && (rings_ == nullptr || !rings_->Has(fd))) {
+    return kStraySocket;
+  }
   return ports_[index].id;
 }
 
@@ -407,11 +429,13 @@ void SteeredPorts::SendAlong(SendRoute& route, absl::Span<uint8_t> bytes,
   const bool fits = bytes.size() + route.header.ip_size() <= route.mtu;
   const bool through_kernel = context.now >= route.refresh;
   if (route.frames != nullptr && fits && !through_kernel) {
-    route.frames->AddRaw(
-        route.frames_fd, nullptr, 0,
-        route.header.Frame(bytes.data(), bytes.size(), /*with_link=*/true,
-                           context.dont_fragment),
-        context.delay, context.arrival);
+    const absl::Span<const uint8_t> frame = route.header.Frame(
+        bytes.data(), bytes.size(), /*with_link=*/true, context.dont_fragment);
+    if (rings_ == nullptr ||
+        !rings_->Send(route.interface, frame, context.delay, context.arrival)) {
+      route.frames->AddRaw(route.frames_fd, nullptr, 0, frame, context.delay,
+                           context.arrival);
+    }
     return;
   }
   if (through_kernel) {
@@ -446,6 +470,7 @@ void SteeredPorts::Flush() {
 void SteeredPorts::FlushBatches() {
   raw_.Flush();
   plain_.Flush();
+  if (rings_ != nullptr) rings_->Flush();
   for (const auto& [interface, device] : devices_) device->send.Flush();
 }
 

@@ -28,6 +28,7 @@
 #include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/tag_batch.h"
+#include "services/media_relay/io/frame_rings.h"
 #include "services/media_relay/io/icmp_listener.h"
 #include "services/media_relay/io/next_hop_table.h"
 #include "services/media_relay/io/port_steering.h"
@@ -49,6 +50,9 @@ class SteeredPorts final : public RelayPorts {
     // Frames past the kernel's IP layer: fastest, but netfilter's output rules
     // do not see them. Else raw sockets only.
     bool frames = true;
+    // Where datagrams for open ports come from and go through as far as they
+    // can; must outlive the ports. Null: sockets alone. Needs `frames`.
+    FrameRings* rings = nullptr;
     // Told which generation of routes is in force, at first and when it moves.
     // May be empty.
     std::function<void(uint32_t generation)> routes_changed;
@@ -65,8 +69,8 @@ class SteeredPorts final : public RelayPorts {
   absl::Status Open(SocketId id, const Endpoint& local) override;
   void Close(SocketId id) override;
   bool IsOpen(SocketId id) const override { return local_.contains(id); }
+  Received Receive(int fd) override;
   SocketId IdOf(int fd, uint16_t local_port) const override;
-  size_t Receive(int fd, UdpReceiveBatch& batch) override;
   std::optional<Endpoint> LocalOf(SocketId id) const override;
   void Send(const PacketAction& action, const SendContext& context) override;
   bool Prepare(SendRoute& route) override;
@@ -74,6 +78,9 @@ class SteeredPorts final : public RelayPorts {
                  const SendContext& context) override;
   void Flush() override;
   uint64_t refused() const override;
+  uint64_t overrun() const override {
+    return rings_ == nullptr ? 0 : rings_->overrun();
+  }
 
  private:
   struct Receiver {
@@ -137,6 +144,7 @@ class SteeredPorts final : public RelayPorts {
   absl::flat_hash_map<SocketId, Local> local_;
   std::vector<Port> ports_;
   std::unique_ptr<NextHopTable> next_hops_;  // null: no frames
+  FrameRings* rings_ = nullptr;
   std::unique_ptr<IcmpListener> icmp_;
   UniqueFd raw_v4_;
   UniqueFd raw_v6_;

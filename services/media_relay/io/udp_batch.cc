@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <utility>
 
@@ -19,6 +18,7 @@
 #include "services/media_relay/core/delay_histogram.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/io/receive_batch.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -46,49 +46,13 @@ void ReadControl(msghdr& header, absl::Time& arrival, uint16_t& local_port) {
 
 }  // namespace
 
-socklen_t ToSockaddr(const Endpoint& endpoint, sockaddr_storage& out) {
-  if (endpoint.ip.is_v6()) {
-    sockaddr_in6 address = {};
-    address.sin6_family = AF_INET6;
-    address.sin6_port = htons(endpoint.port);
-    std::memcpy(&address.sin6_addr, endpoint.ip.bytes().data(), 16);
-    std::memcpy(&out, &address, sizeof(address));
-    return sizeof(address);
-  }
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(endpoint.port);
-  if (endpoint.ip.is_v4()) {
-    std::memcpy(&address.sin_addr, endpoint.ip.bytes().data(), 4);
-  }
-  std::memcpy(&out, &address, sizeof(address));
-  return sizeof(address);
-}
-
-Endpoint FromSockaddr(const sockaddr_storage& address) {
-  Endpoint endpoint;
-  if (address.ss_family == AF_INET6) {
-    sockaddr_in6 v6;
-    std::memcpy(&v6, &address, sizeof(v6));
-    endpoint.ip = IpAddress::FromBytes(absl::MakeConstSpan(
-        reinterpret_cast<const uint8_t*>(&v6.sin6_addr), 16));
-    endpoint.port = ntohs(v6.sin6_port);
-  } else if (address.ss_family == AF_INET) {
-    sockaddr_in v4;
-    std::memcpy(&v4, &address, sizeof(v4));
-    endpoint.ip = IpAddress::FromBytes(
-        absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(&v4.sin_addr), 4));
-    endpoint.port = ntohs(v4.sin_port);
-  }
-  return endpoint;
-}
-
 UdpReceiveBatch::UdpReceiveBatch()
     : memory_(std::make_unique<Memory>()),
       slots_(absl::MakeSpan(memory_->slots)),
       headers_() {
   for (size_t i = 0; i < kBatchSize; ++i) {
     slots_[i].io = {slots_[i].buffer.data() + kPacketHeadroom, kMaxPacketSize};
+    item(i).buffer = absl::MakeSpan(slots_[i].buffer);
     Rearm(i);
   }
 }
@@ -96,8 +60,8 @@ UdpReceiveBatch::UdpReceiveBatch()
 void UdpReceiveBatch::Rearm(size_t i) {
   msghdr& header = headers_[i].msg_hdr;
   header = {};
-  header.msg_name = &slots_[i].address;
-  header.msg_namelen = sizeof(slots_[i].address);
+  header.msg_name = &item(i).address;
+  header.msg_namelen = sizeof(item(i).address);
   header.msg_iov = &slots_[i].io;
   header.msg_iovlen = 1;
   header.msg_control = slots_[i].control.data();
@@ -117,29 +81,17 @@ size_t UdpReceiveBatch::Receive(int fd) {
   if (received <= 0) return 0;
   used_ = static_cast<size_t>(received);
   for (size_t i = 0; i < static_cast<size_t>(received); ++i) {
-    Slot& slot = slots_[i];
+    Item& out = item(i);
     const bool cut = (headers_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
     if (cut) ++oversized_;
-    ReadControl(headers_[i].msg_hdr, slot.arrival, slot.local_port);
+    ReadControl(headers_[i].msg_hdr, out.arrival, out.local_port);
     // A cut datagram is handed on empty, which no parser accepts.
-    slot.packet.data = slot.buffer.data() + kPacketHeadroom;
-    slot.packet.size = cut ? 0 : headers_[i].msg_len;
-    slot.packet.headroom = kPacketHeadroom;
-    slot.packet.tailroom = kMaxPacketSize + kPacketTailroom - slot.packet.size;
+    out.packet.data = slots_[i].buffer.data() + kPacketHeadroom;
+    out.packet.size = cut ? 0 : headers_[i].msg_len;
+    out.packet.headroom = kPacketHeadroom;
+    out.packet.tailroom = kMaxPacketSize + kPacketTailroom - out.packet.size;
   }
   return static_cast<size_t>(received);
-}
-
-size_t UdpReceiveBatch::RoomBefore(size_t i,
-                                   absl::Span<const uint8_t> bytes) const {
-  // The reply lies right behind the buffer.
-  const std::less<const uint8_t*> before;
-  const auto& buffer = slots_[i].buffer;
-  if (before(bytes.data(), buffer.data()) ||
-      !before(bytes.data(), buffer.data() + buffer.size())) {
-    return 0;
-  }
-  return static_cast<size_t>(bytes.data() - buffer.data());
 }
 
 void UdpSendBatch::Add(int fd, const Endpoint& to,

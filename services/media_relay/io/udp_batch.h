@@ -20,18 +20,13 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/tag_batch.h"
+#include "services/media_relay/io/receive_batch.h"
 
 namespace sallyport::media_relay {
 
-inline constexpr size_t kBatchSize = kMaxBatch;
-
-// The bytes of an address as the kernel takes them; returns their length.
-socklen_t ToSockaddr(const Endpoint& endpoint, sockaddr_storage& out);
-Endpoint FromSockaddr(const sockaddr_storage& address);
-
 // Receives up to kBatchSize datagrams at a time. Its buffers are lent to the
 // core until the next Receive(). Loop thread only.
-class UdpReceiveBatch {
+class UdpReceiveBatch final : public ReceiveBatch {
  public:
   UdpReceiveBatch();
 
@@ -39,33 +34,15 @@ class UdpReceiveBatch {
   // kMaxPacketSize are left out and counted in oversized().
   size_t Receive(int fd);
 
-  Packet& packet(size_t i) { return slots_[i].packet; }
-  Endpoint from(size_t i) const { return FromSockaddr(slots_[i].address); }
-  const sockaddr_storage& address(size_t i) const { return slots_[i].address; }
-  // When the kernel took it in, where the socket asks for that; else the past.
-  absl::Time arrival(size_t i) const { return slots_[i].arrival; }
-  absl::Span<uint8_t> reply(size_t i) {
-    return absl::MakeSpan(slots_[i].reply);
-  }
-  // The port that it was sent to, where the socket asks for that; else 0.
-  uint16_t local_port(size_t i) const { return slots_[i].local_port; }
-  // Writable bytes before `bytes` in the buffer of datagram `i`; 0 when they
-  // lie elsewhere.
-  size_t RoomBefore(size_t i, absl::Span<const uint8_t> bytes) const;
   uint64_t oversized() const { return oversized_; }
 
  private:
   struct Slot {
     alignas(16) std::array<uint8_t, kPacketHeadroom + kMaxPacketSize +
                                         kPacketTailroom> buffer;
-    std::array<uint8_t, kReplySize> reply;
     // A stamp and an address.
     alignas(cmsghdr) std::array<char, 96> control;
-    sockaddr_storage address;
     iovec io;
-    Packet packet;
-    absl::Time arrival;
-    uint16_t local_port;
   };
 
   // Visited slot by slot, with pages between what is used of them.

@@ -87,6 +87,7 @@ void Forward(Testbed& testbed, const Flags& flags, const std::string& folder,
   std::vector<pid_t> threads;
   std::optional<OwnRelay> own;
   std::optional<BareRelay> bare;
+  // What the rings send leaves as socket buffers, like that of all others.
   if (flags.at("fast_path") == "xdp") testbed.SinkInDriver();
   if (system == "sallyport") {
     own.emplace(testbed, OwnRelay::Options{flags.at("relay"), folder,

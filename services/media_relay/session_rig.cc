@@ -207,10 +207,8 @@ void SessionRig::SetUp() {
       "{\"identity\":\"spiffe://t.test/operator/ann\",\"role\":"
       "\"ROLE_ADMIN\",\"tenants\":[\"*\"]}]");
   process_.WriteConfig(absl::StrCat(
-      "{\"server\":", server, ",\"external\":{\"addresses\":[\"127.0.0.1\"]}",
-      ",\"ephemeral_ports\":true,\"disable_tcp\":true,\"loops\":2",
-      ",\"peer_policy\":{\"allowed_prefixes\":[\"127.0.0.0/8\"]}",
-      ExtraConfig(), "}"));
+      "{\"server\":", server, ",\"ephemeral_ports\":true,\"disable_tcp\":true",
+      Network(), ExtraConfig(), "}"));
   process_.Start();
   edge_ = Stub("signaling_edge");
 }

@@ -121,6 +121,11 @@ class SessionRig : public testing::Test {
     return session;
   }
 
+  // Fields of the configuration that say where it is, with a comma before.
+  virtual std::string Network() const {
+    return ",\"external\":{\"addresses\":[\"127.0.0.1\"]},\"loops\":2"
+           ",\"peer_policy\":{\"allowed_prefixes\":[\"127.0.0.0/8\"]}";
+  }
   // Fields of the configuration beyond those needed, with a comma before.
   virtual std::string ExtraConfig() const { return ""; }
 

@@ -4,18 +4,13 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -30,6 +25,7 @@
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/srtp_policy.h"
 #include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/ffmpeg_sdes.h"
 #include "services/media_relay/session_rig.h"
 
 namespace sallyport::media_relay {
@@ -315,58 +311,19 @@ TEST_F(WebrtcPeerTest, FfmpegSpeaksSdes) {
     b.mutable_remote_rtp()->set_port(port);
     const v1::Session made = Create(session);
     const std::string file = absl::StrCat(process_.folder(), "/", name, ".raw");
-    const std::string sdp = absl::StrCat(process_.folder(), "/", name, ".sdp");
-    std::ofstream(sdp)
-        << "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\n"
-        << "m=audio " << port << " RTP/SAVP 0\na=rtpmap:0 PCMU/8000\n"
-        << "a=crypto:1 " << name
-        << " inline:" << absl::Base64Escape(made.leg_b().local_key().key_salt())
-        << "\n";
-    PeerProgram listener({"ffmpeg", "-nostdin", "-loglevel", "error", "-y",
-                          "-protocol_whitelist", "file,rtp,srtp,udp", "-i", sdp,
-                          "-t", "1", "-f", "s16le", file});
-    PeerProgram speaker(
-        {"ffmpeg",
-         "-nostdin",
-         "-loglevel",
-         "error",
-         "-re",
-         "-f",
-         "lavfi",
-         "-i",
-         "sine=frequency=400:sample_rate=8000:duration=8",
-         "-c:a",
-         "pcm_mulaw",
-         "-ac",
-         "1",
-         "-f",
-         "rtp",
-         "-srtp_out_suite",
-         name,
-         "-srtp_out_params",
-         absl::Base64Escape(key),
-         absl::StrCat("srtp://127.0.0.1:", made.leg_a().local_rtp_port(),
-                      "?pkt_size=172")});
-    EXPECT_EQ(listener.Wait(absl::Seconds(15)), 0);
-    speaker.Kill();
+    const auto listener = SdesListener(
+        name, made.leg_b().local_key().key_salt(), "127.0.0.1", port, file);
+    const auto speaker =
+        SdesSpeaker(name, key, "127.0.0.1", made.leg_a().local_rtp_port());
+    EXPECT_EQ(listener->Wait(absl::Seconds(15)), 0);
+    speaker->Kill();
     const v1::Session last = Delete(made.name());
     const v1::LegStatistics& of_a = last.leg_a().statistics();
     EXPECT_GT(of_a.packets_received(), 40u);
     EXPECT_EQ(of_a.authentication_failures(), 0u);
     EXPECT_EQ(last.leg_b().statistics().packets_sent(),
               of_a.packets_received());
-    std::ifstream in(file, std::ios::binary);
-    const std::string samples((std::istreambuf_iterator<char>(in)),
-                              std::istreambuf_iterator<char>());
-    ASSERT_GE(samples.size(), 8000u);  // half a second of 16 bits
-    int loudest = 0;
-    for (size_t i = 0; i + 1 < samples.size(); i += 2) {
-      const int sample = static_cast<int16_t>(
-          static_cast<uint8_t>(samples[i]) |
-          static_cast<uint16_t>(static_cast<uint8_t>(samples[i + 1])) << 8);
-      loudest = std::max(loudest, std::abs(sample));
-    }
-    EXPECT_GT(loudest, 1000);
+    EXPECT_GT(LoudestHeard(file), 1000);
   }
 }
 

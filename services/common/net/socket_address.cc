@@ -144,11 +144,10 @@ bool SocketAddress::is_multicast() const {
 }
 
 std::string SocketAddress::IpText() const {
+  // glibc prints an IPv4 address by sprintf, and this runs per message.
+  if (!v6_) return absl::StrCat(ip_[0], ".", ip_[1], ".", ip_[2], ".", ip_[3]);
   char text[INET6_ADDRSTRLEN];
-  if (inet_ntop(v6_ ? AF_INET6 : AF_INET, ip_.data(), text, sizeof(text)) ==
-      nullptr) {
-    return "";
-  }
+  if (inet_ntop(AF_INET6, ip_.data(), text, sizeof(text)) == nullptr) return "";
   return text;
 }
 

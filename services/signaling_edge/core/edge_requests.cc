@@ -41,7 +41,7 @@ bool IsPlainOptions(const SipMessage& request) {
   return request.method() == SipMethod::kOptions && !HasToTag(request) &&
          !request.Has(HeaderId::kRequire) &&
          !request.Has(HeaderId::kProxyRequire) &&
-         ParseSipUri(request.request_uri()).ok();
+         HasSipScheme(request.request_uri());  // which the parser has read
 }
 
 RefusalKind KindOf(SipMethod method) {
@@ -127,8 +127,7 @@ bool EdgeCore::OnResponse(const Flow& flow, const SipMessage& response,
 
 void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now,
                          const Arrival& arrival) {
-  const SocketAddress reply_to = ResponseAddress(request, flow.remote);
-  StampReceived(request, flow.remote);
+  const SocketAddress reply_to = StampReceived(request, flow.remote);
   if (IsPlainOptions(request)) {
     SipMessage response =
         MakeResponse(request, 200, ReasonPhrase(200), StatelessTag(request));

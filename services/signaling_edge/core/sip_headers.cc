@@ -89,7 +89,14 @@ uint16_t Via::sent_by_port() const {
 }
 
 std::string Via::ToString() const {
-  std::string text = "SIP/";
+  std::string text;
+  AppendTo(text);
+  text.append(params);
+  return text;
+}
+
+void Via::AppendTo(std::string& text) const {
+  text.append("SIP/");
   text.append(version);
   text.push_back('/');
   text.append(transport_text.empty() ? TransportName(transport)
@@ -100,8 +107,6 @@ std::string Via::ToString() const {
     text.push_back(':');
     text.append(std::to_string(*port));
   }
-  text.append(params);
-  return text;
 }
 
 absl::StatusOr<Via> ParseVia(std::string_view item) {

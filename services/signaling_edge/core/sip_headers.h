@@ -54,6 +54,8 @@ struct Via {
   // The port of sent-by, or the transport's default.
   uint16_t sent_by_port() const;
 
+  // All but the parameters.
+  void AppendTo(std::string& text) const;
   std::string ToString() const;
 };
 // Takes any version, so that a request of another one can be answered; the

@@ -87,6 +87,12 @@ std::optional<std::string_view> SipMessage::First(HeaderId id) const {
   return Text(headers_[i].value);
 }
 
+std::string_view SipMessage::FirstItem(HeaderId id) const {
+  ListReader reader(Value(id));
+  std::string_view item;
+  return reader.Next(item) ? item : std::string_view();
+}
+
 std::string_view SipMessage::Value(HeaderId id) const {
   return First(id).value_or(std::string_view());
 }
@@ -132,9 +138,8 @@ SipMessage::Piece SipMessage::Store(std::string_view text) {
   const Piece piece{static_cast<uint32_t>(text_.size()),
                     static_cast<uint32_t>(text.size())};
   text_.append(text);
-  for (size_t i = piece.offset; i < text_.size(); ++i) {
-    const auto byte = static_cast<uint8_t>(text_[i]);
-    if ((byte < 0x20 && byte != '\t') || byte == 0x7f) text_[i] = ' ';
+  if (MayHoldControl(Text(piece))) {
+    std::replace_if(text_.begin() + piece.offset, text_.end(), IsControl, ' ');
   }
   return piece;
 }
@@ -165,6 +170,20 @@ void SipMessage::AddFirst(HeaderId id, std::string_view value) {
   const Field field = MakeField(id, value);
   size_t i = IndexOf(id);
   if (i == headers_.size()) i = 0;
+  headers_.insert(headers_.begin() + static_cast<ptrdiff_t>(i), field);
+}
+
+void SipMessage::ReplaceFirstItem(HeaderId id, std::string_view value) {
+  const size_t i = IndexOf(id);
+  if (i == headers_.size()) return Add(id, value);
+  const Field field = MakeField(id, value);
+  ListReader reader(Text(headers_[i].value));
+  std::string_view item;
+  if (!reader.Next(item) || !reader.Next(item)) {
+    headers_[i] = field;
+    return;
+  }
+  RemoveFirstItem(id);
   headers_.insert(headers_.begin() + static_cast<ptrdiff_t>(i), field);
 }
 

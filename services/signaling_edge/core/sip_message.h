@@ -65,6 +65,8 @@ class SipMessage {
   // empty when there is none.
   std::optional<std::string_view> First(HeaderId id) const;
   std::string_view Value(HeaderId id) const;
+  // Of a field that is a list, its first element; empty when there is none.
+  std::string_view FirstItem(HeaderId id) const;
   bool Has(HeaderId id) const { return IndexOf(id) < headers_.size(); }
   size_t Count(HeaderId id) const;
 
@@ -82,6 +84,9 @@ class SipMessage {
   void AddNamed(std::string_view name, std::string_view value);
   // Before the first field of the same id, e.g. a Via or Record-Route.
   void AddFirst(HeaderId id, std::string_view value);
+  // In place of the first comma-separated element of the first field with this
+  // id; as Add() when there is none.
+  void ReplaceFirstItem(HeaderId id, std::string_view value);
   // The only field with this id from now on, where the first one was.
   void Set(HeaderId id, std::string_view value);
   void SetUint(HeaderId id, uint32_t value);

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace sallyport::signaling_edge {
@@ -136,6 +137,39 @@ TEST(SipMessageTest, CopiesAndMovesKeepTheirText) {
   const SipMessage moved = std::move(copy);
   EXPECT_EQ(moved.Value(HeaderId::kTo), "t");
   EXPECT_EQ(moved.method_text(), "BYE");
+}
+
+TEST(SipMessageTest, TheFirstItemOfAListIsReadAndReplaced) {
+  SipMessage request = SipMessage::Request(SipMethod::kOptions, "sip:x@y");
+  EXPECT_EQ(request.FirstItem(HeaderId::kVia), "");
+  request.ReplaceFirstItem(HeaderId::kVia, "SIP/2.0/UDP a");  // there is none
+  EXPECT_EQ(request.Value(HeaderId::kVia), "SIP/2.0/UDP a");
+  request.Add(HeaderId::kVia, "SIP/2.0/UDP z");
+  request.ReplaceFirstItem(HeaderId::kVia, "SIP/2.0/UDP b, SIP/2.0/UDP c");
+  EXPECT_EQ(request.FirstItem(HeaderId::kVia), "SIP/2.0/UDP b");
+  request.ReplaceFirstItem(HeaderId::kVia, "SIP/2.0/UDP d");
+  EXPECT_THAT(
+      request.Items(HeaderId::kVia),
+      testing::ElementsAre("SIP/2.0/UDP d", "SIP/2.0/UDP c", "SIP/2.0/UDP z"));
+  // What is set may be a view of what is replaced.
+  request.ReplaceFirstItem(HeaderId::kVia, request.FirstItem(HeaderId::kVia));
+  EXPECT_EQ(request.FirstItem(HeaderId::kVia), "SIP/2.0/UDP d");
+}
+
+TEST(SipMessageTest, NoControlCharacterComesIn) {
+  SipMessage request = SipMessage::Request(SipMethod::kOptions, "sip:x@y");
+  for (size_t at = 0; at < 20; ++at) {
+    for (const char c : {'\0', '\n', '\r', '\x1f', '\x7f'}) {
+      std::string text(20, 'a');
+      text[at] = c;
+      std::string clean(20, 'a');
+      clean[at] = ' ';
+      request.Set(HeaderId::kSubject, "x" + text + "x");
+      EXPECT_EQ(request.Value(HeaderId::kSubject), "x" + clean + "x");
+    }
+  }
+  request.Set(HeaderId::kSubject, "a\tb\xc3\xa9");
+  EXPECT_EQ(request.Value(HeaderId::kSubject), "a\tb\xc3\xa9");
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -24,32 +23,6 @@ absl::Status Bad(std::string_view reason, std::string_view message) {
 
 absl::Status BadField(HeaderId id) {
   return Bad("SIP_HEADER_MALFORMED", HeaderName(id));
-}
-
-bool IsControl(char c) {
-  const auto byte = static_cast<uint8_t>(c);
-  return (byte < 0x20 && byte != '\t') || byte == 0x7f;
-}
-
-// True when some octet is below 0x20 or is 0x7f. Eight at a time, as this
-// looks at every octet of every header section.
-bool MayHoldControl(std::string_view text) {
-  constexpr uint64_t kOnes = 0x0101010101010101;
-  constexpr uint64_t kHighs = 0x8080808080808080;
-  size_t i = 0;
-  for (; i + 8 <= text.size(); i += 8) {
-    uint64_t word;
-    std::memcpy(&word, text.data() + i, 8);
-    const uint64_t below_space = (word - kOnes * 0x20) & ~word & kHighs;
-    const uint64_t flipped = word ^ (kOnes * 0x7f);
-    const uint64_t is_delete = (flipped - kOnes) & ~flipped & kHighs;
-    if ((below_space | is_delete) != 0) return true;
-  }
-  for (; i < text.size(); ++i) {
-    const auto byte = static_cast<uint8_t>(text[i]);
-    if (byte < 0x20 || byte == 0x7f) return true;
-  }
-  return false;
 }
 
 // RFC 3261's TEXT has no control character but the tab; a quoted pair may.
@@ -87,12 +60,7 @@ absl::Status CheckVersion(std::string_view version) {
 
 // The inside of a URI whose scheme we know; others only as absolute URIs.
 bool ValidUri(std::string_view uri) {
-  const std::string_view scheme = uri.substr(0, uri.find(':'));
-  if (EqualsIgnoreCase(scheme, "sip") || EqualsIgnoreCase(scheme, "sips") ||
-      EqualsIgnoreCase(scheme, "tel")) {
-    return ParseSipUri(uri).ok();
-  }
-  return IsAbsoluteUri(uri);
+  return HasSipScheme(uri) ? ParseSipUri(uri).ok() : IsAbsoluteUri(uri);
 }
 
 bool ValidNameAddr(std::string_view item) {

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -98,6 +99,33 @@ inline size_t FindEither(std::string_view text, char a, char b) {
   size_t i = 0;
   while (i < text.size() && text[i] != a && text[i] != b) ++i;
   return i;
+}
+
+// A control character other than the tab.
+inline bool IsControl(char c) {
+  const auto byte = static_cast<uint8_t>(c);
+  return (byte < 0x20 && byte != '\t') || byte == 0x7f;
+}
+
+// True when some octet is below 0x20 (a tab, too) or is 0x7f. Eight at a time,
+// as this looks at every octet of every header section.
+inline bool MayHoldControl(std::string_view text) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kHighs = 0x8080808080808080;
+  size_t i = 0;
+  for (; i + 8 <= text.size(); i += 8) {
+    uint64_t word;
+    std::memcpy(&word, text.data() + i, 8);
+    const uint64_t below_space = (word - kOnes * 0x20) & ~word & kHighs;
+    const uint64_t flipped = word ^ (kOnes * 0x7f);
+    const uint64_t is_delete = (flipped - kOnes) & ~flipped & kHighs;
+    if ((below_space | is_delete) != 0) return true;
+  }
+  for (; i < text.size(); ++i) {
+    const auto byte = static_cast<uint8_t>(text[i]);
+    if (byte < 0x20 || byte == 0x7f) return true;
+  }
+  return false;
 }
 
 // The value of a hexadecimal digit, or -1.

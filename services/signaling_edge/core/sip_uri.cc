@@ -440,6 +440,13 @@ absl::StatusOr<SipUri> ParseSipUri(std::string_view text) {
   return uri;
 }
 
+bool HasSipScheme(std::string_view uri) {
+  const std::string_view scheme = uri.substr(0, uri.find(':'));
+  return scheme.size() < uri.size() &&
+         (EqualsIgnoreCase(scheme, "sip") || EqualsIgnoreCase(scheme, "sips") ||
+          EqualsIgnoreCase(scheme, "tel"));
+}
+
 bool IsAbsoluteUri(std::string_view text) {
   const size_t colon = text.find(':');
   if (colon == kNpos || colon == 0 || colon + 1 == text.size()) return false;

@@ -68,6 +68,9 @@ absl::StatusOr<SipUri> ParseSipUri(
 // characters: what may stand where a URI of another scheme is allowed.
 bool IsAbsoluteUri(std::string_view text);
 
+// sip, sips or tel: what ParseSipUri() reads the inside of.
+bool HasSipScheme(std::string_view uri);
+
 // RFC 3261 section 19.1.4, and RFC 3966 section 4 for tel.
 bool Equivalent(const SipUri& a, const SipUri& b);
 

@@ -213,5 +213,14 @@ TEST(SipUriTest, WritesOneFromParts) {
   EXPECT_EQ(uri.ToString(), "sip:+12015550123@gw.example:5061;transport=tls");
 }
 
+TEST(SipUriTest, TellsTheSchemesThatAreItsOwn) {
+  for (const char* uri : {"sip:a@b", "SIPS:a@b", "tel:+1", "sip:"}) {
+    EXPECT_TRUE(HasSipScheme(uri)) << uri;
+  }
+  for (const char* uri : {"", "sip", "sipx:a@b", "http://a", ":", "mailto:a"}) {
+    EXPECT_FALSE(HasSipScheme(uri)) << uri;
+  }
+}
+
 }  // namespace
 }  // namespace sallyport::signaling_edge

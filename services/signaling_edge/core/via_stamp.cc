@@ -19,17 +19,22 @@ std::string LowerName(SipTransport transport) {
 
 }  // namespace
 
-void StampReceived(SipMessage& request, const SocketAddress& source) {
-  const SipMessage::Values vias = request.Items(HeaderId::kVia);
-  if (vias.empty()) return;
-  const auto via = ParseVia(vias.front());
-  if (!via.ok()) return;
-  const std::string ip = source.Canonical().IpText();
+SocketAddress StampReceived(SipMessage& request, const SocketAddress& source) {
+  const std::string_view item = request.FirstItem(HeaderId::kVia);
+  const auto via = ParseVia(item);
+  if (!via.ok()) return source;
   const bool wants_port = via->rport().has_value();
-  std::string host(via->host);
+  const SocketAddress reply_to =
+      wants_port ? source : source.WithPort(via->sent_by_port());
+  const std::string ip = source.Canonical().IpText();
+  std::string_view host = via->host;
   if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
-  if (!wants_port && host == ip && !via->received().has_value()) return;
-  std::string params;
+  if (!wants_port && host == ip && !via->received().has_value()) {
+    return reply_to;
+  }
+  std::string stamped;
+  stamped.reserve(item.size() + sizeof(";received=;rport=65535") + ip.size());
+  via->AppendTo(stamped);
   ParamReader reader(via->params);
   SipParam param;
   while (reader.Next(param)) {
@@ -37,25 +42,13 @@ void StampReceived(SipMessage& request, const SocketAddress& source) {
         EqualsIgnoreCase(param.name, "rport")) {
       continue;
     }
-    CatTo(params, ";", param.name);
-    if (param.has_value) CatTo(params, "=", param.value);
+    CatTo(stamped, ";", param.name);
+    if (param.has_value) CatTo(stamped, "=", param.value);
   }
-  CatTo(params, ";received=", ip);
-  if (wants_port) CatTo(params, ";rport=", source.port());
-  Via stamped = *via;
-  stamped.params = params;
-  const std::string text = stamped.ToString();
-  request.RemoveFirstItem(HeaderId::kVia);
-  request.AddFirst(HeaderId::kVia, text);
-}
-
-SocketAddress ResponseAddress(const SipMessage& request,
-                              const SocketAddress& source) {
-  const SipMessage::Values vias = request.Items(HeaderId::kVia);
-  if (vias.empty()) return source;
-  const auto via = ParseVia(vias.front());
-  if (!via.ok() || via->rport().has_value()) return source;
-  return source.WithPort(via->sent_by_port());
+  CatTo(stamped, ";received=", ip);
+  if (wants_port) CatTo(stamped, ";rport=", source.port());
+  request.ReplaceFirstItem(HeaderId::kVia, stamped);
+  return reply_to;
 }
 
 std::string HostPortText(std::string_view host, uint16_t port,

@@ -13,13 +13,10 @@
 namespace sallyport::signaling_edge {
 
 // Notes in the topmost Via where `request` really came from: received and, if
-// asked for, rport. What the sender wrote there itself is replaced.
-void StampReceived(SipMessage& request, const SocketAddress& source);
-
-// Where the response to a request from `source` goes over UDP: back to the
-// source port with rport, else to the port of sent-by (section 18.2.2).
-SocketAddress ResponseAddress(const SipMessage& request,
-                              const SocketAddress& source);
+// asked for, rport. What the sender wrote there itself is replaced. Returns
+// where the response goes over UDP: back to the source port with rport, else to
+// the port of sent-by (section 18.2.2).
+SocketAddress StampReceived(SipMessage& request, const SocketAddress& source);
 
 // Puts our Via on top of a request of ours; `branch` without the cookie.
 void AddVia(SipMessage& request, const EdgeListener& listener,

@@ -29,7 +29,7 @@ ServerTime::Sample ServerTime::Now() const {
       std::ifstream(entry.path() / "schedstat") >> ns;
       std::ifstream(entry.path() / "comm") >> name;
       out.all += ns / 1e9;
-      if (name == "edge_loop") out.loop += ns / 1e9;
+      if (name.starts_with("edge_loop")) out.loop += ns / 1e9;
     }
   }
   return out;

@@ -51,7 +51,7 @@ class ServerTime {
   struct Sample {
     double wall = 0;
     double all = 0;   // every thread of every process
-    double loop = 0;  // of threads named edge_loop
+    double loop = 0;  // of threads named edge_loop and a number
   };
   Sample Now() const;
   double ResidentBytes() const;

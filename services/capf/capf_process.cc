@@ -18,12 +18,16 @@
 #include "services/capf/config.h"
 #include "services/capf/config_options.h"
 #include "services/capf/core/authentication_string.h"
+#include "services/capf/core/authority_generation.h"
 #include "services/capf/core/certificate_choice.h"
 #include "services/capf/core/certificate_event.h"
 #include "services/capf/core/fips_self_test.h"
 #include "services/capf/io/audit_file.h"
+#include "services/capf/io/authorities.h"
+#include "services/capf/io/authority_rotation.h"
 #include "services/capf/io/capf_loop.h"
 #include "services/capf/io/certificate_authority.h"
+#include "services/capf/io/consumer_log.h"
 #include "services/capf/io/durable_file.h"
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/est_client.h"
@@ -32,6 +36,7 @@
 #include "services/capf/io/file_signer.h"
 #include "services/capf/io/fips_mode.h"
 #include "services/capf/io/ledger.h"
+#include "services/capf/io/list_signers.h"
 #include "services/capf/io/listener_certificate.h"
 #include "services/capf/io/metrics_table.h"
 #include "services/capf/io/pkcs11_signer.h"
@@ -75,6 +80,7 @@ using ::sallyport::FromProto;
 
 constexpr char kVersion[] = "0.1.0";
 constexpr char kDefaultTenant[] = "default";
+constexpr char kDefaultAuthority[] = "default";
 constexpr char kDefaultCommonName[] = "Sallyport CAPF";
 constexpr char kDefaultRootName[] = "Sallyport Root";
 // By this name the store knows which key the strings' hashes are made with.
@@ -181,6 +187,19 @@ class CapfProcess final : public RunningService {
     return RegenerateKeys(KeyFolder(), "on");
   }
 
+  absl::Status OpenToken() {
+    if (!config_.authority().has_pkcs11()) return absl::OkStatus();
+    const config::v1::Pkcs11Config& config = config_.authority().pkcs11();
+    Pkcs11Options options;
+    options.module_file = config.module_file();
+    options.token_label = config.token_label();
+    options.max_sessions = std::max(1, static_cast<int>(config.max_sessions()));
+    SP_ASSIGN_OR_RETURN(options.pin,
+                        FirstLine(config.pin_file(), "PIN_MISSING"));
+    SP_ASSIGN_OR_RETURN(token_, Pkcs11Token::Open(std::move(options), clock_));
+    return absl::OkStatus();
+  }
+
   absl::StatusOr<std::unique_ptr<Signer>> OpenSigner(
       const config::v1::AuthorityConfig& authority) {
     const int rsa_bits = static_cast<int>(authority.rsa_bits());
@@ -191,15 +210,7 @@ class CapfProcess final : public RunningService {
            .create = true,
            .create_rsa_bits = rsa_bits});
     }
-    const config::v1::Pkcs11Config& config = authority.pkcs11();
-    Pkcs11Options options;
-    options.module_file = config.module_file();
-    options.token_label = config.token_label();
-    options.max_sessions = std::max(1, static_cast<int>(config.max_sessions()));
-    SP_ASSIGN_OR_RETURN(options.pin,
-                        FirstLine(config.pin_file(), "PIN_MISSING"));
-    SP_ASSIGN_OR_RETURN(token_, Pkcs11Token::Open(std::move(options), clock_));
-    return Pkcs11Signer::Open({.label = config.key_label(),
+    return Pkcs11Signer::Open({.label = authority.pkcs11().key_label(),
                                .create = true,
                                .create_rsa_bits = rsa_bits},
                               *token_);
@@ -211,9 +222,45 @@ class CapfProcess final : public RunningService {
       SP_ASSIGN_OR_RETURN(passphrase_, FirstLine(authority.passphrase_file(),
                                                  "PASSPHRASE_MISSING"));
     }
-    SP_ASSIGN_OR_RETURN(signer_, OpenSigner(authority));
+    SP_RETURN_IF_ERROR(OpenToken());
+    Authorities::Options all;
+    all.default_id = AuthorityId();
+    all.key_file = authority.key_file();
+    all.certificate_file = authority.certificate_file();
+    SP_ASSIGN_OR_RETURN(
+        all.wrapping, OpenWrappingKey(KeyFolder() + "/store.key", passphrase_));
+    all.token = token_.get();
+    all.token_label = authority.pkcs11().key_label();
+    all.root_key_file = authority.root().key_file();
+    all.root_certificate_file = authority.root().certificate_file();
+    all.root_passphrase = Secret::CopyOf(passphrase_.DangerousBytes());
+    all.on_issued = [issued = metrics_.Counter(kCapfIssuedTotal)](
+                        ProfileId profile) { issued.Increment(profile); };
+    authorities_.emplace(std::move(all), *ledger_, random_);
+    SP_RETURN_IF_ERROR(
+        authorities_->Open([this] { return OpenConfiguredAuthority(); }));
+    authority_ = &authorities_->Default();
+    // Another replica may be signing now.
+    SP_RETURN_IF_ERROR(authority_->Recover(
+        database_->is_postgres() ? kIntentAge : absl::ZeroDuration()));
+    LogInfo("authority is open",
+            {{"name", authority_->issuer().subject.common_name},
+             {"expires", authority_->issuer().not_after}});
+    return OpenTrust();
+  }
 
+  std::string AuthorityId() const {
+    return config_.authority().id().empty() ? kDefaultAuthority
+                                            : config_.authority().id();
+  }
+
+  // With the key of the configuration file.
+  absl::StatusOr<std::unique_ptr<CertificateAuthority>>
+  OpenConfiguredAuthority() {
+    const config::v1::AuthorityConfig& authority = config_.authority();
+    SP_ASSIGN_OR_RETURN(signer_, OpenSigner(authority));
     AuthorityOptions options;
+    options.id = AuthorityId();
     options.certificate_file = authority.certificate_file();
     options.create = true;
     options.subject.organization = authority.organization();
@@ -242,15 +289,10 @@ class CapfProcess final : public RunningService {
     }
     options.on_issued = [issued = metrics_.Counter(kCapfIssuedTotal)](
                             ProfileId profile) { issued.Increment(profile); };
-    SP_ASSIGN_OR_RETURN(authority_, CertificateAuthority::Open(
-                                        options, *signer_, *ledger_, random_));
-    // Another replica may be signing now.
-    SP_RETURN_IF_ERROR(authority_->Recover(
-        database_->is_postgres() ? kIntentAge : absl::ZeroDuration()));
-    LogInfo("authority is open",
-            {{"name", authority_->issuer().subject.common_name},
-             {"expires", authority_->issuer().not_after}});
+    return CertificateAuthority::Open(options, *signer_, *ledger_, random_);
+  }
 
+  absl::Status OpenTrust() {
     trust_.emplace(*authority_, *ledger_);
     SP_RETURN_IF_ERROR(trust_->EnsureOwn(tenant(), "capf"));
     fetcher_.emplace(FetchOptionsOf(config_, authority_->issuer().subject_der),
@@ -337,6 +379,19 @@ class CapfProcess final : public RunningService {
     return absl::OkStatus();
   }
 
+  absl::StatusOr<ListenerCertificateOptions> ListenerOptions() {
+    ListenerCertificateOptions wanted;
+    wanted.folder = KeyFolder();
+    wanted.tenant = tenant();
+    SP_ASSIGN_OR_RETURN(wanted.names, ListenerNames(config_.capf()));
+    SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
+                        authorities_->Generations());
+    const AuthorityGeneration* const issuing =
+        FindGeneration(all, authority_->id(), AuthorityState::kIssuing);
+    if (issuing != nullptr) wanted.prepared = issuing->listener_der;
+    return wanted;
+  }
+
   absl::StatusOr<std::shared_ptr<const TlsContext>> ListenerTls() {
     const config::v1::CapfListenerConfig& capf = config_.capf();
     TlsContextOptions options;
@@ -347,10 +402,8 @@ class CapfProcess final : public RunningService {
       return TlsContext::CreateFromFiles(
           capf.certificate_file(), capf.key_file(), "", std::move(options));
     }
-    ListenerCertificateOptions wanted;
-    wanted.folder = KeyFolder();
-    wanted.tenant = tenant();
-    SP_ASSIGN_OR_RETURN(wanted.names, ListenerNames(capf));
+    SP_ASSIGN_OR_RETURN(const ListenerCertificateOptions wanted,
+                        ListenerOptions());
     SP_ASSIGN_OR_RETURN(
         ListenerCertificate certificate,
         LoadOrIssueListenerCertificate(wanted, *authority_, clock_.Now()));
@@ -425,6 +478,14 @@ class CapfProcess final : public RunningService {
     if (!posted.ok()) LogWarning("the check of intents waits");
   }
 
+  // Another replica may have made a key, or issue by another.
+  void RefreshAuthorities() {
+    const absl::Status status = authorities_->Refresh();
+    if (!status.ok()) {
+      LogWarning("authorities were not read", {{"status", status}});
+    }
+  }
+
   // Replicas tell each other what they have changed.
   void Listen() {
     if (!database_->is_postgres()) return;
@@ -433,8 +494,9 @@ class CapfProcess final : public RunningService {
     options.channel = SqlStore::kChannel;
     options.on_change = [this] {
       ledger_->Wake();
-      if (phones_ == nullptr) return;
       const absl::Status posted = work_->Post([this] {
+        RefreshAuthorities();
+        if (phones_ == nullptr) return;
         const absl::Status status = phones_->lists().Refresh();
         if (!status.ok()) {
           LogWarning("trust lists were not read", {{"status", status}});
@@ -549,6 +611,8 @@ class CapfProcess final : public RunningService {
     loop_->SetTimer(event_timer_, now + kEventTick);
     work_
         ->Post([this] {
+          RefreshAuthorities();
+          consumers_->Tick(publisher_.consumers()).IgnoreError();
           const absl::Status told = events_->Tick();
           if (!told.ok()) {
             LogError("expiry events were not made", {{"status", told}});
@@ -559,6 +623,18 @@ class CapfProcess final : public RunningService {
 
   absl::Status StartRpc(ServiceRuntime& runtime) {
     events_.emplace(*ledger_);
+    consumers_.emplace(*ledger_);
+    publisher_.OnConsumer([this](const TrustConsumer& consumer) {
+      work_
+          ->Post([this, consumer] {
+            const absl::Status noted = consumers_->Note(consumer);
+            if (!noted.ok()) {
+              LogWarning("a consumer of trust was not noted",
+                         {{"status", noted}});
+            }
+          })
+          .IgnoreError();
+    });
     SP_RETURN_IF_ERROR(RecordOwnCertificates());
     event_timer_ = loop_->AddTimer([this](MonoTime now) { TellEvents(now); });
     loop_->SetTimer(event_timer_, loop_->now());
@@ -572,8 +648,7 @@ class CapfProcess final : public RunningService {
                              CapfMethodRules(Watchers(config_))));
     policy_.emplace(std::move(policy));
     CapfService::Options options;
-    options.authority_id =
-        config_.authority().id().empty() ? "default" : config_.authority().id();
+    options.authority_id = AuthorityId();
     options.trust_domain = config_.server().trust_domain();
     options.instance = runtime.instance();
     options.version = kVersion;
@@ -599,11 +674,26 @@ class CapfProcess final : public RunningService {
     options.hard_revocation_stores = {config_.hard_revocation_stores().begin(),
                                       config_.hard_revocation_stores().end()};
     options.allow_private_peers = config_.allow_private_peers();
-    procedures_.emplace(
-        ProcedureRunner::Parts{*ledger_, phones_ ? &phones_->lists() : nullptr,
-                               phones_ ? &phones_->signers() : nullptr, fips_});
+    std::optional<ListenerCertificateOptions> listener;
+    if (config_.capf().certificate_file().empty()) {
+      SP_ASSIGN_OR_RETURN(listener, ListenerOptions());
+    }
+    rotation_.emplace(AuthorityRotation::Parts{
+        *authorities_, *trust_, *ledger_, phones_ ? &phones_->lists() : nullptr,
+        est_.get(), std::move(listener)});
+    // On the work thread, as everybody who refreshes.
+    authorities_->OnSwitched([this] {
+      LogInfo("the authority issues by another key",
+              {{"name", authority_->issuer().subject.common_name},
+               {"generation", authority_->generation()}});
+      const absl::Status posted = work_->Post([this] { RenewListener(); });
+      if (!posted.ok()) LogWarning("the CAPF port's certificate check waits");
+    });
+    procedures_.emplace(ProcedureRunner::Parts{
+        *ledger_, phones_ ? &phones_->lists() : nullptr,
+        phones_ ? &phones_->signers() : nullptr, fips_, &*rotation_});
     service_ = std::make_unique<CapfService>(
-        CapfService::Parts{*policy_, *work_, *probes_, *ledger_, *authority_,
+        CapfService::Parts{*policy_, *work_, *probes_, *ledger_, *authorities_,
                            *enrollments_, *trust_, publisher_, *fetcher_,
                            *servers_, renewal_,
                            phones_ ? &phones_->lists() : nullptr,
@@ -637,7 +727,8 @@ class CapfProcess final : public RunningService {
   std::optional<Ledger> ledger_;
   std::unique_ptr<Pkcs11Token> token_;  // if the key lies in one
   std::unique_ptr<Signer> signer_;
-  std::unique_ptr<CertificateAuthority> authority_;
+  std::optional<Authorities> authorities_;
+  CertificateAuthority* authority_ = nullptr;  // the default one
   std::optional<TrustAdmin> trust_;
   std::optional<StringHasher> strings_;
   std::optional<EnrollmentAdmin> enrollments_;
@@ -664,6 +755,8 @@ class CapfProcess final : public RunningService {
   Secret passphrase_;                   // of the keys, if they are encrypted
   std::unique_ptr<PhoneParts> phones_;  // if files are served
   FipsMode fips_;
+  std::optional<ConsumerLog> consumers_;
+  std::optional<AuthorityRotation> rotation_;
   std::optional<ProcedureRunner> procedures_;
   std::optional<AccessPolicy> policy_;
   std::unique_ptr<CapfService> service_;

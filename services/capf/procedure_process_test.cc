@@ -22,6 +22,7 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/crypto/digest.h"
+#include "services/common/crypto/x509_name.h"
 #include "services/common/status/status_matchers.h"
 
 namespace sallyport::capf {
@@ -287,6 +288,197 @@ TEST_F(ProcedureProcessTest, KilledAtAnyTimeAProcedureGoesOn) {
                               *root_, &Stub::SimulateTrustList, simulate));
   EXPECT_EQ(simulation.phones_evaluated(), 1u);
   EXPECT_EQ(simulation.locked_out_count(), 0u);
+}
+
+// Capability 1: whenever the process dies, an authority's rotation goes on; it
+// waits for services and phones, and never takes trust from what is in use.
+TEST_F(ProcedureProcessTest, KilledAtAnyTimeAnAuthoritysRotationGoesOn) {
+  ASSERT_THAT(SetCluster("a").status(), IsOk());
+  ASSERT_THAT(Create(NewEnrollment("SEP000000000001")).status(), IsOk());
+  const auto restart_phone = [&] {
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_NE(Fetch("CTLSEP000000000001.tlv"), "");
+      EXPECT_NE(Fetch("ITLSEP000000000001.tlv"), "");
+    }
+  };
+  restart_phone();
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate server,
+                          Issue(NewIssue("before")));
+  const auto version = [&] {
+    const auto status =
+        Call<pb::CapfStatus>(*root_, &Stub::GetStatus, pb::GetStatusRequest());
+    return status.ok() ? status->configured_version() : 0;
+  };
+  const auto report = [&] {
+    pb::ReportTrustVersionRequest request;
+    request.set_consumer("edge-0");
+    request.set_active_version(version());
+    const auto edge = CapfProcessTest::Stub("signaling_edge");
+    EXPECT_THAT(Call<pb::ReportTrustVersionResponse>(
+                    *edge, &Stub::ReportTrustVersion, request)
+                    .status(),
+                IsOk());
+  };
+  report();
+
+  // A tenant's administrator does not change who everybody trusts.
+  const auto ann = CapfProcessTest::Stub("operator/ann");
+  pb::CreateProcedureRequest request;
+  request.set_parent("tenants/a");
+  request.set_procedure_id("rotate");
+  request.mutable_procedure()->set_kind(
+      pb::PROCEDURE_KIND_AUTHORITY_ROTATION);
+  EXPECT_THAT(Call<pb::Procedure>(*ann, &Stub::CreateProcedure, request),
+              HasReason("INSTALLATION_ADMIN_REQUIRED"));
+  SP_ASSERT_OK_AND_ASSIGN(
+      pb::Procedure procedure,
+      Begin("rotate", pb::PROCEDURE_KIND_AUTHORITY_ROTATION));
+  ASSERT_EQ(procedure.steps_size(), 11);
+  int kills = 0;
+  bool waited_for_service = false, waited_for_phone = false, named = false;
+  for (int turn = 0; procedure.state() != pb::PROCEDURE_STATE_DONE; ++turn) {
+    ASSERT_LT(turn, 60) << procedure.ShortDebugString();
+    if (turn % 2 == 0 && kills < 14) {
+      std::thread killer([&] {
+        std::this_thread::sleep_for(
+            std::chrono::milliseconds(1 + (kills * 7) % 40));
+        process_->Kill();
+      });
+      Advance(procedure).status().IgnoreError();
+      killer.join();
+      ++kills;
+      Start();
+    } else {
+      ASSERT_THAT(Advance(procedure).status(), IsOk());
+    }
+    SP_ASSERT_OK_AND_ASSIGN(procedure, Read("rotate"));
+    const std::string& why = procedure.blocked_reason();
+    if (why.starts_with("CONSUMERS_NOT_READY")) {
+      EXPECT_THAT(why, HasSubstr("edge-0"));
+      waited_for_service = true;
+      report();
+    } else if (why.starts_with("PHONES_NOT_READY")) {
+      EXPECT_THAT(why, HasSubstr("SEP000000000001"));
+      waited_for_phone = true;
+      restart_phone();
+    } else if (why.starts_with("STILL_NEEDED")) {
+      // UM-43: what would lose trust is named, and loses none.
+      EXPECT_THAT(why, HasSubstr(server.name()));
+      named = true;
+      // It and the certificate that SetUp() had issued go.
+      pb::ListCertificatesRequest list;
+      list.set_parent("tenants/a");
+      SP_ASSERT_OK_AND_ASSIGN(const auto all,
+                              Call<pb::ListCertificatesResponse>(
+                                  *root_, &Stub::ListCertificates, list));
+      for (const pb::Certificate& one : all.certificates()) {
+        if (one.profile() != pb::CERTIFICATE_PROFILE_SERVER) continue;
+        pb::RevokeCertificateRequest revoke;
+        revoke.set_name(one.name());
+        Call<pb::Certificate>(*root_, &Stub::RevokeCertificate, revoke)
+            .status()
+            .IgnoreError();
+      }
+    }
+  }
+  EXPECT_TRUE(waited_for_service && waited_for_phone && named);
+  EXPECT_GE(kills, 8);
+
+  pb::GetCertificateAuthorityRequest get;
+  get.set_name("certificateAuthorities/default");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::CertificateAuthority authority,
+                          Call<pb::CertificateAuthority>(
+                              *root_, &Stub::GetCertificateAuthority, get));
+  ASSERT_EQ(authority.keys_size(), 2) << authority.ShortDebugString();
+  EXPECT_EQ(authority.keys(0).state(), pb::AUTHORITY_KEY_STATE_RETIRED);
+  EXPECT_EQ(authority.keys(1).state(), pb::AUTHORITY_KEY_STATE_ISSUING);
+  EXPECT_EQ(authority.keys(1).kept_in(), "store");
+  EXPECT_NE(std::system(("test -e " + folder_ + "/ca.key").c_str()), 0);
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate after, Issue(NewIssue()));
+  EXPECT_THAT(after.summary().issuer(), HasSubstr(" G2"));
+  // Nobody trusts the old one, and every store the new one.
+  for (const char* const store : {"CAPF-trust", "CallManager-trust"}) {
+    pb::ListTrustedCertificatesRequest list;
+    list.set_parent(absl::StrCat("tenants/a/trustStores/", store));
+    SP_ASSERT_OK_AND_ASSIGN(const auto trusted,
+                            Call<pb::ListTrustedCertificatesResponse>(
+                                *root_, &Stub::ListTrustedCertificates, list));
+    ASSERT_EQ(trusted.trusted_certificates_size(), 1) << store;
+    EXPECT_EQ(trusted.trusted_certificates(0).summary().sha256_thumbprint(),
+              authority.keys(1).summary().sha256_thumbprint());
+  }
+  // Lists name the new certificate of the port, and no other.
+  EXPECT_EQ(
+      Parsed(Fetch("CTLSEP000000000001.tlv")).OfRole(TrustListRole::kCapf)
+          .size(),
+      1u);
+  // The audit's chain is whole: it is checked at the start.
+  process_->Kill();
+  Start();
+}
+
+// What was done is undone until phones depend on it.
+TEST_F(ProcedureProcessTest, AnAuthoritysRotationIsGivenUp) {
+  ASSERT_THAT(SetCluster("a").status(), IsOk());
+  const auto authority = [&] {
+    pb::GetCertificateAuthorityRequest get;
+    get.set_name("certificateAuthorities/default");
+    const auto got = Call<pb::CertificateAuthority>(
+        *root_, &Stub::GetCertificateAuthority, get);
+    EXPECT_THAT(got.status(), IsOk());
+    return got.ok() ? *got : pb::CertificateAuthority();
+  };
+  const auto trusted = [&] {
+    pb::ListTrustedCertificatesRequest list;
+    list.set_parent("tenants/a/trustStores/CAPF-trust");
+    const auto got = Call<pb::ListTrustedCertificatesResponse>(
+        *root_, &Stub::ListTrustedCertificates, list);
+    return got.ok() ? got->trusted_certificates_size() : -1;
+  };
+  const auto cancel = [&](const std::string& id) {
+    pb::CancelProcedureRequest request;
+    request.set_name("tenants/a/procedures/" + id);
+    return Call<pb::Procedure>(*root_, &Stub::CancelProcedure, request);
+  };
+  const std::string first = authority().summary().sha256_thumbprint();
+  const std::string lists = Fetch("CTLFile.tlv");
+  // Before it issues: nothing is left of it.
+  SP_ASSERT_OK_AND_ASSIGN(pb::Procedure procedure,
+                          Begin("r1", pb::PROCEDURE_KIND_AUTHORITY_ROTATION));
+  for (int i = 0; i < 6; ++i) {
+    SP_ASSERT_OK_AND_ASSIGN(procedure, Advance(procedure));
+    ASSERT_TRUE(procedure.steps(i).done()) << procedure.ShortDebugString();
+  }
+  EXPECT_EQ(trusted(), 2);
+  ASSERT_THAT(cancel("r1").status(), IsOk());
+  EXPECT_EQ(trusted(), 1);
+  EXPECT_EQ(authority().summary().sha256_thumbprint(), first);
+  EXPECT_EQ(authority().keys(1).state(), pb::AUTHORITY_KEY_STATE_RETIRED);
+
+  // Once it has issued: the first one issues again, both are trusted.
+  SP_ASSERT_OK_AND_ASSIGN(procedure,
+                          Begin("r2", pb::PROCEDURE_KIND_AUTHORITY_ROTATION));
+  for (int i = 0; i < 8; ++i) {
+    SP_ASSERT_OK_AND_ASSIGN(procedure, Advance(procedure));
+    ASSERT_TRUE(procedure.steps(i).done()) << procedure.ShortDebugString();
+  }
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate by_new, Issue(NewIssue()));
+  EXPECT_THAT(by_new.summary().issuer(), HasSubstr(" G3"));
+  ASSERT_THAT(cancel("r2").status(), IsOk());
+  EXPECT_EQ(authority().summary().sha256_thumbprint(), first);
+  EXPECT_EQ(trusted(), 2);
+  EXPECT_EQ(authority().keys(2).state(), pb::AUTHORITY_KEY_STATE_RETIRING);
+  pb::VerifyCertificateRequest verify;
+  verify.set_trust_store("tenants/a/trustStores/CallManager-trust");
+  SP_ASSERT_OK_AND_ASSIGN(const auto der,
+                          CertificatesFromPem(by_new.certificate_pem()));
+  verify.add_chain(der[0]);
+  SP_ASSERT_OK_AND_ASSIGN(const auto verified,
+                          Call<pb::VerifyCertificateResponse>(
+                              *root_, &Stub::VerifyCertificate, verify));
+  EXPECT_TRUE(verified.accepted()) << verified.ShortDebugString();
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate again, Issue(NewIssue()));
+  EXPECT_THAT(again.summary().issuer(), Not(HasSubstr(" G")));
 }
 
 // IMP-66 to IMP-76.

@@ -55,6 +55,12 @@ absl::StatusOr<pb::CertificateAuthority> GetAuthority(
       context, &Stub::GetCertificateAuthority, request);
 }
 
+// Whom it certifies when none is named.
+std::string WhomFor(const pb::CertificateAuthority& authority) {
+  return authority.name() == "certificateAuthorities/default" ? "everybody"
+                                                              : "";
+}
+
 absl::Status PrintAuthority(CliContext& context,
                             const pb::CertificateAuthority& authority) {
   if (context.format != OutputFormat::kTable) {
@@ -82,6 +88,39 @@ absl::Status PrintAuthority(CliContext& context,
 absl::Status Authority(CliContext& context, const CertsOptions& options) {
   SP_ASSIGN_OR_RETURN(const auto authority, GetAuthority(context, options));
   return PrintAuthority(context, authority);
+}
+
+// Every authority with each of its keys.
+absl::Status Authorities(CliContext& context, const CertsOptions&) {
+  SP_RETURN_IF_ERROR(context.Clients().status());
+  pb::ListCertificateAuthoritiesRequest request;
+  request.set_page_size(1000);
+  SP_ASSIGN_OR_RETURN(
+      const auto page,
+      CallCapf<pb::ListCertificateAuthoritiesResponse>(
+          context, &Stub::ListCertificateAuthorities, request));
+  if (context.format != OutputFormat::kTable) {
+    context.out() << RenderOne(page, context.format, "");
+    return absl::OkStatus();
+  }
+  Table table({"AUTHORITY", "FOR", "KEY", "STATE", "SUBJECT", "EXPIRES",
+               "KEPT IN", "PHONES", "OTHERS"});
+  for (const pb::CertificateAuthority& one : page.certificate_authorities()) {
+    for (const pb::AuthorityKey& key : one.keys()) {
+      const bool certified = !key.summary().subject().empty();
+      table.AddRow(
+          {one.name().substr(one.name().rfind('/') + 1), WhomFor(one),
+           absl::StrCat(key.generation(), " ",
+                        certified ? FieldText(key, "summary.key_type") : ""),
+           FieldText(key, "state"),
+           certified ? key.summary().subject() : "(awaits its certificate)",
+           certified ? FieldText(key, "summary.not_after_time") : "",
+           key.kept_in(), absl::StrCat(key.live_phone_certificates()),
+           absl::StrCat(key.live_other_certificates())});
+    }
+  }
+  context.out() << table.ToString();
+  return absl::OkStatus();
 }
 
 // What another authority is to sign, by hand.
@@ -322,6 +361,8 @@ void AddCertsCommand(CLI::App& app, CliContext& context) {
   of_authority(add(*certs, "authority",
                    "Our authority, and how it stands with the one above",
                    Authority));
+  add(*certs, "authorities", "Every authority with each of its keys",
+      Authorities);
   of_authority(add(*certs, "request",
                    "What another authority is to sign for ours, PKCS#10",
                    Request))

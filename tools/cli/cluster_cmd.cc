@@ -39,6 +39,7 @@ struct ClusterOptions {
   std::string host;
   std::string mode;
   std::string kind;
+  std::string authority;
   std::string name;
   int sha512 = -1;  // as it is
   bool force = false;
@@ -49,6 +50,7 @@ struct ClusterOptions {
 const std::map<std::string, pb::ProcedureKind>& Kinds() {
   static const auto* const kinds = new std::map<std::string, pb::ProcedureKind>{
       {"rotate-signer", pb::PROCEDURE_KIND_SIGNER_ROTATION},
+      {"rotate-authority", pb::PROCEDURE_KIND_AUTHORITY_ROTATION},
       {"mixed-mode", pb::PROCEDURE_KIND_ENABLE_MIXED_MODE},
       {"non-secure-mode", pb::PROCEDURE_KIND_DISABLE_MIXED_MODE},
       {"enable-fips", pb::PROCEDURE_KIND_ENABLE_FIPS_MODE},
@@ -251,6 +253,7 @@ absl::StatusOr<pb::Procedure> GetProcedure(CliContext& context,
 // the same command goes on where it was broken off.
 absl::StatusOr<pb::Procedure> BeginOrFind(CliContext& context,
                                           pb::ProcedureKind kind,
+                                          const std::string& authority,
                                           bool dry_run) {
   SP_RETURN_IF_ERROR(context.Clients().status());
   pb::ListProceduresRequest list;
@@ -269,6 +272,10 @@ absl::StatusOr<pb::Procedure> BeginOrFind(CliContext& context,
   pb::CreateProcedureRequest request;
   request.set_parent(list.parent());
   request.mutable_procedure()->set_kind(kind);
+  if (!authority.empty()) {
+    request.mutable_procedure()->set_certificate_authority(
+        absl::StrCat("certificateAuthorities/", authority));
+  }
   for (const auto& [name, its_kind] : Kinds()) {
     if (its_kind != kind) continue;
     request.set_procedure_id(absl::StrCat(
@@ -294,7 +301,8 @@ bool Confirmed(CliContext& context, const std::string& question, bool yes) {
 absl::Status Begin(CliContext& context, const ClusterOptions& options) {
   if (options.dry_run) {
     SP_ASSIGN_OR_RETURN(const pb::Procedure shown,
-                        BeginOrFind(context, Kinds().at(options.kind), true));
+                        BeginOrFind(context, Kinds().at(options.kind),
+                                    options.authority, true));
     Print(context, shown);
     return absl::OkStatus();
   }
@@ -305,7 +313,8 @@ absl::Status Begin(CliContext& context, const ClusterOptions& options) {
     return absl::OkStatus();
   }
   SP_ASSIGN_OR_RETURN(pb::Procedure procedure,
-                      BeginOrFind(context, Kinds().at(options.kind), false));
+                      BeginOrFind(context, Kinds().at(options.kind),
+                                  options.authority, false));
   return RunOn(context, std::move(procedure));
 }
 
@@ -396,7 +405,8 @@ void AddClusterCommands(CLI::App& app, CliContext& context) {
   set->add_flag("--dry-run", options->dry_run, "Only simulate");
 
   CLI::App* const procedure = app.add_subcommand(
-      "procedure", "Long changes: signers, security mode, FIPS mode");
+      "procedure",
+      "Long changes: signers, authorities, security mode, FIPS mode");
   procedure->require_subcommand(1);
   add(procedure, "list", "Those of the tenant", List);
   std::vector<std::string> kinds;
@@ -408,6 +418,8 @@ void AddClusterCommands(CLI::App& app, CliContext& context) {
   begin->add_option("kind", options->kind, "What to change")
       ->required()
       ->check(CLI::IsMember(kinds));
+  begin->add_option("--authority", options->authority,
+                    "Which one to rotate; else the first");
   confirm(begin);
   for (const auto& [name, help, run] :
        {std::tuple("show", "Its steps", &ShowProcedure),

@@ -50,6 +50,9 @@ struct CertificateRecord {
   absl::Time create_time = absl::UnixEpoch();
   absl::Time revoke_time = absl::UnixEpoch();
   RevocationReason revocation_reason = RevocationReason::kUnspecified;
+  // Which of our authorities' keys signs it ("default/1"), or "upstream".
+  // Empty: one of before they had names.
+  std::string authority;
 
   bool operator==(const CertificateRecord&) const = default;
 

@@ -90,6 +90,9 @@ struct ListSigner {
 struct ClusterState {
   PhoneCluster cluster;
   std::vector<ListSigner> signers;
+  // Certificates of the CAPF port (DER): the one that it shows, then others
+  // that it showed or is to show. None: as the publisher was told.
+  std::vector<std::string> capf_certificates;
 
   // Null if there is none in that state; the newest, if there are several.
   const ListSigner* In(ListSignerState state) const;

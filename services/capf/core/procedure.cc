@@ -40,6 +40,19 @@ constexpr ProcedureStepPlan kDisableFipsMode[] = {
     {Action::kStoreMode, "the mode is stored and the service restarts"},
     {Action::kAwaitMode, "it runs outside the mode, with new keys"},
 };
+constexpr ProcedureStepPlan kAuthorityRotation[] = {
+    {Action::kCheckAuthority, "one key issues, and no other waits to"},
+    {Action::kMakeAuthority, "a new key is made"},
+    {Action::kCertifyAuthority, "it has a certificate"},
+    {Action::kTrustAuthority, "it is trusted beside the old one"},
+    {Action::kAwaitConsumers, "every service has that in force"},
+    {Action::kListAuthority, "lists name the CAPF port's next certificate too"},
+    {Action::kAwaitListed, "every phone has fetched them"},
+    {Action::kSwitchAuthority, "new certificates are by the new key"},
+    {Action::kReenrollPhones, "every phone has one"},
+    {Action::kUnlistAuthority, "lists name the port's new certificate alone"},
+    {Action::kRetireAuthority, "the old key is trusted no more, and destroyed"},
+};
 
 }  // namespace
 
@@ -55,6 +68,8 @@ absl::Span<const ProcedureStepPlan> StepsOf(ProcedureKind kind) {
       return kEnableFipsMode;
     case ProcedureKind::kDisableFipsMode:
       return kDisableFipsMode;
+    case ProcedureKind::kAuthorityRotation:
+      return kAuthorityRotation;
   }
   return {};
 }
@@ -71,13 +86,16 @@ std::string_view ProcedureKindName(ProcedureKind kind) {
       return "ENABLE_FIPS_MODE";
     case ProcedureKind::kDisableFipsMode:
       return "DISABLE_FIPS_MODE";
+    case ProcedureKind::kAuthorityRotation:
+      return "AUTHORITY_ROTATION";
   }
   return "";
 }
 
 bool IsForInstallation(ProcedureKind kind) {
   return kind == ProcedureKind::kEnableFipsMode ||
-         kind == ProcedureKind::kDisableFipsMode;
+         kind == ProcedureKind::kDisableFipsMode ||
+         kind == ProcedureKind::kAuthorityRotation;
 }
 
 size_t Procedure::next() const {
@@ -114,6 +132,15 @@ void StepTaken(Procedure& procedure, std::string detail, absl::Time now) {
                                                        : ProcedureState::kReady;
 }
 
+void StepBegun(Procedure& procedure, std::string detail, absl::Time now) {
+  const size_t next = procedure.next();
+  if (!procedure.open() || next == procedure.steps.size()) return;
+  procedure.steps[next].detail = std::move(detail);
+  procedure.blocked_reason.clear();
+  procedure.update_time = now;
+  procedure.state = ProcedureState::kReady;
+}
+
 void StepBlocked(Procedure& procedure, std::string why, absl::Time now) {
   if (!procedure.open()) return;
   procedure.state = ProcedureState::kBlocked;
@@ -131,7 +158,8 @@ bool WasTaken(const Procedure& procedure, ProcedureAction action) {
 
 bool CanCancel(const Procedure& procedure) {
   return procedure.open() && !WasTaken(procedure, Action::kReplaceSigner) &&
-         !WasTaken(procedure, Action::kStoreMode);
+         !WasTaken(procedure, Action::kStoreMode) &&
+         !WasTaken(procedure, Action::kUnlistAuthority);
 }
 
 void Cancelled(Procedure& procedure, std::string detail, absl::Time now) {

@@ -20,6 +20,7 @@ enum class ProcedureKind {
   kDisableMixedMode = 3,
   kEnableFipsMode = 4,
   kDisableFipsMode = 5,
+  kAuthorityRotation = 6,
 };
 
 enum class ProcedureState {
@@ -52,6 +53,18 @@ enum class ProcedureAction {
   kCheckAllowed,  // nothing in use is forbidden in the mode
   kStoreMode,     // it is stored; every process restarts (IMP-72)
   kAwaitMode,     // and runs in it, with new keys (IMP-69)
+  // Keys of an authority.
+  kCheckAuthority,    // one issues, and no other rotation is under way
+  kMakeAuthority,     // a new key, and its certificate or a request for one
+  kCertifyAuthority,  // the certificate is there
+  kTrustAuthority,    // every store that trusts the old one trusts it too
+  kAwaitConsumers,    // every service has that in force
+  kListAuthority,     // lists name the CAPF port's next certificate too
+  kAwaitListed,       // every phone has such a list
+  kSwitchAuthority,   // new certificates are by the new key
+  kReenrollPhones,    // every phone has one
+  kUnlistAuthority,   // lists name the new certificate alone
+  kRetireAuthority,   // nobody trusts the old key any more; it is destroyed
 };
 
 struct ProcedureStepPlan {
@@ -64,7 +77,8 @@ absl::Span<const ProcedureStepPlan> StepsOf(ProcedureKind kind);
 
 // "SIGNER_ROTATION" and so on; stable.
 std::string_view ProcedureKindName(ProcedureKind kind);
-// FIPS mode is the whole installation's, everything else one tenant's.
+// FIPS mode and authorities are the whole installation's, everything else one
+// tenant's.
 bool IsForInstallation(ProcedureKind kind);
 
 struct ProcedureStep {
@@ -86,6 +100,7 @@ struct Procedure {
   std::vector<ProcedureStep> steps;
   std::string blocked_reason;
   std::string request_key;  // tenant and request id; may be empty. Unique
+  std::string authority;    // id of the one that is rotated; else empty
   absl::Time create_time = absl::UnixEpoch();
   absl::Time update_time = absl::UnixEpoch();
   int64_t version = 0;  // rises with every write; the etag. 0: not stored
@@ -107,12 +122,16 @@ Procedure NewProcedure(std::string name, std::string tenant, ProcedureKind kind,
 // procedure is done.
 void StepTaken(Procedure& procedure, std::string detail, absl::Time now);
 
+// The next step was begun, and there is more of it to do.
+void StepBegun(Procedure& procedure, std::string detail, absl::Time now);
+
 // The next step cannot be taken yet.
 void StepBlocked(Procedure& procedure, std::string why, absl::Time now);
 
 // Whether what was done can be undone without harm to a phone: an old signer
-// that left the lists does not come back, and a mode that a process runs in
-// is left by its own procedure.
+// that left the lists does not come back, a mode that a process runs in is left
+// by its own procedure, and phones whose lists name the new CAPF certificate
+// alone would not find the old one.
 bool CanCancel(const Procedure& procedure);
 // Whether one of the first steps was taken that change what phones see.
 bool WasTaken(const Procedure& procedure, ProcedureAction action);

@@ -1,6 +1,7 @@
 #include "services/capf/io/certificate_authority.h"
 
 #include <algorithm>
+#include <set>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -48,14 +49,88 @@ absl::StatusOr<std::unique_ptr<CertificateAuthority>>
 CertificateAuthority::Open(const AuthorityOptions& options, Signer& signer,
                            Ledger& ledger, RandomSource& random) {
   std::unique_ptr<CertificateAuthority> authority(
-      new CertificateAuthority(signer, ledger, random, options.serial_prefix));
-  authority->on_issued_ = options.on_issued;
-  SP_RETURN_IF_ERROR(authority->LoadOrCreate(options));
+      new CertificateAuthority(options, ledger, random));
+  SP_RETURN_IF_ERROR(authority->LoadOrCreate(options, signer));
   return authority;
 }
 
+absl::StatusOr<std::unique_ptr<CertificateAuthority>>
+CertificateAuthority::OpenKey(const AuthorityOptions& options,
+                              const AuthorityKey& key, Ledger& ledger,
+                              RandomSource& random) {
+  std::unique_ptr<CertificateAuthority> authority(
+      new CertificateAuthority(options, ledger, random));
+  authority->certificate_file_ = options.certificate_file;
+  SP_RETURN_IF_ERROR(authority->Hold(key));
+  SP_RETURN_IF_ERROR(authority->Switch(key.generation));
+  return authority;
+}
+
+CertificateAuthority::Generation* CertificateAuthority::Find(int64_t number) {
+  for (auto it = generations_.rbegin(); it != generations_.rend(); ++it) {
+    if (it->number == number && it->signer != nullptr) return &*it;
+  }
+  return nullptr;
+}
+
+absl::Status CertificateAuthority::Hold(const AuthorityKey& key) {
+  SP_ASSIGN_OR_RETURN(
+      Issuer issuer,
+      ReadIssuer(AsBytes(key.chain.empty() ? std::string() : key.chain[0])));
+  if (issuer.key.spki() != key.signer->public_key().spki()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     "AUTHORITY_MISMATCH",
+                     "authority certificate and key do not belong together");
+  }
+  absl::MutexLock lock(&mutex_);
+  const Generation* const there = Find(key.generation);
+  if (there != nullptr && there->chain == key.chain) return absl::OkStatus();
+  generations_.push_back({.number = key.generation,
+                          .signer = key.signer,
+                          .issuer = std::move(issuer),
+                          .chain = key.chain,
+                          .list = {}});
+  const Generation* const now = current_.load();
+  if (now != nullptr && now->number == key.generation) {
+    current_ = &generations_.back();
+    request_.clear();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CertificateAuthority::Switch(int64_t generation) {
+  absl::MutexLock lock(&mutex_);
+  const Generation* const to = Find(generation);
+  if (to == nullptr) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     "AUTHORITY_MISMATCH", "that key is not here");
+  }
+  if (to == current_.load()) return absl::OkStatus();
+  current_ = to;
+  request_.clear();
+  return absl::OkStatus();
+}
+
+void CertificateAuthority::Drop(int64_t generation) {
+  absl::MutexLock lock(&mutex_);
+  for (Generation& one : generations_) {
+    if (one.number == generation && &one != current_.load()) {
+      one.signer.reset();
+    }
+  }
+}
+
+bool CertificateAuthority::IsOwn(const std::string& der) const {
+  absl::MutexLock lock(&mutex_);
+  return std::any_of(generations_.begin(), generations_.end(),
+                     [&der](const Generation& one) {
+                       return one.signer != nullptr &&
+                              one.issuer->certificate_der == der;
+                     });
+}
+
 absl::Status CertificateAuthority::LoadOrCreate(
-    const AuthorityOptions& options) {
+    const AuthorityOptions& options, Signer& signer) {
   certificate_file_ = options.certificate_file;
   SP_ASSIGN_OR_RETURN(std::optional<std::string> pem,
                       ReadSmallFile(certificate_file_));
@@ -64,7 +139,8 @@ absl::Status CertificateAuthority::LoadOrCreate(
       return MakeError(absl::StatusCode::kNotFound, "CERTIFICATE_NOT_FOUND",
                        "there is no authority certificate");
     }
-    SP_ASSIGN_OR_RETURN(const std::string made, MakeChain(options));
+    SP_ASSIGN_OR_RETURN(const std::string made,
+                        MakeChain(options, signer));
     const absl::Status created = CreateDurableFile(certificate_file_, made);
     // Another replica was first: its certificate is the authority's.
     if (!created.ok() && !absl::IsAlreadyExists(created)) return created;
@@ -73,27 +149,17 @@ absl::Status CertificateAuthority::LoadOrCreate(
   }
   SP_ASSIGN_OR_RETURN(std::vector<std::string> certificates,
                       CertificatesFromPem(*pem));
-  SP_ASSIGN_OR_RETURN(Issuer issuer, ReadIssuer(AsBytes(certificates[0])));
-  if (issuer.key.spki() != signer_.public_key().spki()) {
-    return MakeError(absl::StatusCode::kFailedPrecondition,
-                     "AUTHORITY_MISMATCH",
-                     "authority certificate and key do not belong together");
-  }
-  absl::MutexLock lock(&mutex_);
-  Use(std::move(issuer), std::move(certificates));
-  return absl::OkStatus();
-}
-
-void CertificateAuthority::Use(Issuer issuer, std::vector<std::string> chain) {
-  generations_.emplace_back(std::move(issuer));
-  chain_ = std::move(chain);
-  revocation_list_.reset();
-  issuer_ = &generations_.back();
+  SP_RETURN_IF_ERROR(
+      Hold({.generation = 1,
+            // Its owner is whoever called.
+            .signer = std::shared_ptr<Signer>(&signer, [](Signer*) {}),
+            .chain = std::move(certificates)}));
+  return Switch(1);
 }
 
 std::vector<std::string> CertificateAuthority::Chain() const {
   absl::MutexLock lock(&mutex_);
-  return chain_;
+  return current_.load()->chain;
 }
 
 std::string CertificateAuthority::ChainPem() const {
@@ -121,9 +187,13 @@ absl::StatusOr<CertificateSpec> CertificateAuthority::AuthoritySpec(
                          .not_after = validity.not_after};
 }
 
-absl::StatusOr<std::string> CertificateAuthority::MakeAuthority(
-    const CertificateSpec& spec, const std::optional<Issuer>& issuer,
+absl::StatusOr<std::string> CertificateAuthority::Certify(
+    ProfileId profile, const SubjectName& subject, absl::Duration lifetime,
+    const PublicKey& key, const std::optional<Issuer>& issuer,
     Signer& signer) {
+  SP_ASSIGN_OR_RETURN(
+      const CertificateSpec spec,
+      AuthoritySpec(profile, subject, lifetime, key, issuer));
   SP_ASSIGN_OR_RETURN(const std::string tbs, BuildTbs(spec, issuer));
   const std::vector<std::string> findings =
       LintCertificate(AsBytes(tbs), {spec, issuer, ledger_.clock().Now()});
@@ -138,7 +208,7 @@ absl::StatusOr<std::string> CertificateAuthority::MakeAuthority(
 }
 
 absl::StatusOr<std::string> CertificateAuthority::MakeChain(
-    const AuthorityOptions& options) {
+    const AuthorityOptions& options, Signer& signer) {
   std::optional<Issuer> root;
   std::string root_pem;
   if (options.root_signer != nullptr) {
@@ -146,13 +216,10 @@ absl::StatusOr<std::string> CertificateAuthority::MakeChain(
                         ReadSmallFile(options.root_certificate_file));
     if (!kept.has_value()) {
       SP_ASSIGN_OR_RETURN(
-          const CertificateSpec spec,
-          AuthoritySpec(ProfileId::kRoot, options.root_subject,
-                        absl::ZeroDuration(), options.root_signer->public_key(),
-                        std::nullopt));
-      SP_ASSIGN_OR_RETURN(
           const std::string der,
-          MakeAuthority(spec, std::nullopt, *options.root_signer));
+          Certify(ProfileId::kRoot, options.root_subject, absl::ZeroDuration(),
+                  options.root_signer->public_key(), std::nullopt,
+                  *options.root_signer));
       kept = CertificateToPem(AsBytes(der));
       SP_RETURN_IF_ERROR(
           CreateDurableFile(options.root_certificate_file, *kept));
@@ -168,13 +235,10 @@ absl::StatusOr<std::string> CertificateAuthority::MakeChain(
     root_pem = CertificateToPem(AsBytes(root->certificate_der));
   }
   SP_ASSIGN_OR_RETURN(
-      const CertificateSpec spec,
-      AuthoritySpec(ProfileId::kAuthority, options.subject, options.lifetime,
-                    signer_.public_key(), root));
-  SP_ASSIGN_OR_RETURN(
       const std::string der,
-      MakeAuthority(spec, root,
-                    root.has_value() ? *options.root_signer : signer_));
+      Certify(ProfileId::kAuthority, options.subject, options.lifetime,
+              signer.public_key(), root,
+              root.has_value() ? *options.root_signer : signer));
   return CertificateToPem(AsBytes(der)) + root_pem;
 }
 
@@ -182,7 +246,12 @@ absl::StatusOr<std::string> CertificateAuthority::Request(
     const std::string& actor) {
   absl::MutexLock lock(&mutex_);
   if (!request_.empty()) return request_;
-  const std::string file = certificate_file_ + ".csr";
+  const Generation* const current = current_.load();
+  const std::string file =
+      current->number == 1
+          ? certificate_file_ + ".csr"
+          : absl::StrCat(certificate_file_, ".", id_, "-", current->number,
+                         ".csr");
   SP_ASSIGN_OR_RETURN(const std::optional<std::string> kept,
                       ReadSmallFile(file));
   if (kept.has_value()) {
@@ -198,8 +267,9 @@ absl::StatusOr<std::string> CertificateAuthority::Request(
       {"AUTHORITY_REQUESTED", actor, issuer().subject.common_name,
        absl::StrCat("key=", HexEncode(AsBytes(issuer().key.sha256())))});
   SP_RETURN_IF_ERROR(ledger_.Apply(change));
-  const PublicKey& key = signer_.public_key();
-  SP_ASSIGN_OR_RETURN(const std::string signature, signer_.Sign(AsBytes(info)));
+  const PublicKey& key = current->issuer->key;
+  SP_ASSIGN_OR_RETURN(const std::string signature,
+                      current->signer->Sign(AsBytes(info)));
   SP_ASSIGN_OR_RETURN(
       request_,
       AssembleCertificate(AsBytes(info), SignatureAlgorithmFor(key.kind()),
@@ -235,13 +305,22 @@ absl::Status CertificateAuthority::Import(const std::vector<std::string>& chain,
       {"AUTHORITY_IMPORTED", actor, next.subject.common_name,
        absl::StrCat("sha1=", HexEncode(Sha1(AsBytes(chain[0]))),
                     " sha256=", HexEncode(Sha256(AsBytes(chain[0]))))});
-  SP_RETURN_IF_ERROR(ledger_.Apply(change));
   std::string pem;
   for (const std::string& der : chain) pem += CertificateToPem(AsBytes(der));
-  SP_RETURN_IF_ERROR(ReplaceDurableFile(certificate_file_, pem));
-  absl::MutexLock lock(&mutex_);
-  Use(std::move(next), chain);
-  return absl::OkStatus();
+  const int64_t number = generation();
+  if (keep_chain_) SP_RETURN_IF_ERROR(keep_chain_(number, pem, change));
+  SP_RETURN_IF_ERROR(ledger_.Apply(change));
+  if (number == 1) {
+    SP_RETURN_IF_ERROR(ReplaceDurableFile(certificate_file_, pem));
+  }
+  std::shared_ptr<Signer> signer;
+  {
+    absl::MutexLock lock(&mutex_);
+    const Generation* const held = Find(number);
+    if (held != nullptr) signer = held->signer;
+  }
+  if (signer == nullptr) return absl::OkStatus();
+  return Hold({.generation = number, .signer = signer, .chain = chain});
 }
 
 absl::StatusOr<std::string> CertificateAuthority::SignTbs(
@@ -267,13 +346,46 @@ absl::StatusOr<std::string> CertificateAuthority::SignTbs(
 absl::StatusOr<SignedRevocationList> CertificateAuthority::RevocationListNow(
     absl::Duration lifetime) {
   absl::MutexLock lock(&mutex_);
+  return ListOf(*Find(generation()), lifetime);
+}
+
+absl::StatusOr<SignedRevocationList> CertificateAuthority::RevocationListOf(
+    int64_t number, absl::Duration lifetime) {
+  absl::MutexLock lock(&mutex_);
+  Generation* const by = Find(number);
+  if (by == nullptr) {
+    return MakeError(absl::StatusCode::kNotFound, "AUTHORITY_NOT_FOUND",
+                     "the authority has no such key");
+  }
+  return ListOf(*by, lifetime);
+}
+
+absl::StatusOr<std::vector<SignedRevocationList>>
+CertificateAuthority::RevocationListsNow(absl::Duration lifetime) {
+  absl::MutexLock lock(&mutex_);
+  std::vector<SignedRevocationList> out;
+  std::set<int64_t> done;
+  Generation* const current = Find(generation());
+  done.insert(current->number);
+  SP_ASSIGN_OR_RETURN(out.emplace_back(), ListOf(*current, lifetime));
+  for (const Generation& one : generations_) {
+    Generation* const by = Find(one.number);
+    if (by == nullptr || !done.insert(by->number).second) continue;
+    SP_ASSIGN_OR_RETURN(out.emplace_back(), ListOf(*by, lifetime));
+  }
+  return out;
+}
+
+absl::StatusOr<SignedRevocationList> CertificateAuthority::ListOf(
+    Generation& by, absl::Duration lifetime) {
+  const Issuer& issuer = *by.issuer;
   const absl::Time now =
       absl::FromUnixSeconds(absl::ToUnixSeconds(ledger_.clock().Now()));
   SP_ASSIGN_OR_RETURN(const int64_t version, ledger_.store().TrustVersion());
-  if (revocation_list_ && revocation_list_->trust_version == version &&
-      now >= revocation_list_->this_update &&
-      now + lifetime / 2 <= revocation_list_->next_update) {
-    return *revocation_list_;
+  if (by.list && by.list->trust_version == version &&
+      now >= by.list->this_update &&
+      now + lifetime / 2 <= by.list->next_update) {
+    return *by.list;
   }
   SP_ASSIGN_OR_RETURN(const std::vector<CertificateRecord> revoked,
                       ledger_.store().ListRevoked(now));
@@ -287,7 +399,7 @@ absl::StatusOr<SignedRevocationList> CertificateAuthority::RevocationListNow(
   for (const CertificateRecord& record : revoked) {
     // Those that another authority has issued are on its list.
     const absl::StatusOr<std::string> by = IssuerNameOf(AsBytes(record.der));
-    if (!by.ok() || *by != issuer().subject_der) continue;
+    if (!by.ok() || *by != issuer.subject_der) continue;
     // Names have no leading zeros, octets come in pairs of digits.
     const std::string digits =
         record.serial.size() % 2 == 0 ? record.serial : "0" + record.serial;
@@ -297,22 +409,22 @@ absl::StatusOr<SignedRevocationList> CertificateAuthority::RevocationListNow(
                             .reason = record.revocation_reason});
   }
   SP_ASSIGN_OR_RETURN(const std::string tbs,
-                      BuildRevocationTbs(spec, issuer()));
+                      BuildRevocationTbs(spec, issuer));
   SignedRevocationList list;
-  SP_ASSIGN_OR_RETURN(list.der, SignTbs(tbs, signer_));
+  SP_ASSIGN_OR_RETURN(list.der, SignTbs(tbs, *by.signer));
   SP_RETURN_IF_ERROR(
-      ReadRevocationList(AsBytes(list.der), AsBytes(issuer().certificate_der))
+      ReadRevocationList(AsBytes(list.der), AsBytes(issuer.certificate_der))
           .status());
   StoreChange change;
   change.audit.push_back(
-      {"REVOCATION_LIST_SIGNED", kActor, issuer().subject.common_name,
+      {"REVOCATION_LIST_SIGNED", kActor, issuer.subject.common_name,
        absl::StrCat("number=", spec.number, " entries=", spec.revoked.size())});
   SP_RETURN_IF_ERROR(ledger_.Apply(change));
   list.this_update = spec.this_update;
   list.next_update = spec.next_update;
   list.revoked_count = spec.revoked.size();
   list.trust_version = version;
-  revocation_list_ = list;
+  by.list = list;
   return list;
 }
 
@@ -356,9 +468,9 @@ absl::Status CertificateAuthority::CheckKey(const IssueOrder& order) {
 }
 
 absl::StatusOr<CertificateRecord> CertificateAuthority::Build(
-    const IssueOrder& order) {
+    const IssueOrder& order, const Generation& by) {
   const absl::Time now = ledger_.clock().Now();
-  const std::optional<Issuer>& issuer = *issuer_.load();
+  const std::optional<Issuer>& issuer = by.issuer;
   const CertificateProfile& profile = ProfileFor(order.profile);
   SP_RETURN_IF_ERROR(CheckNames(profile, order.subject, order.names));
   SP_ASSIGN_OR_RETURN(const Validity validity,
@@ -387,13 +499,14 @@ absl::StatusOr<CertificateRecord> CertificateAuthority::Build(
   record.not_before = validity.not_before;
   record.not_after = validity.not_after;
   record.create_time = now;
+  record.authority = absl::StrCat(id_, "/", by.number);
   return record;
 }
 
 absl::Status CertificateAuthority::Check(const IssueOrder& order) {
   // Issue() has the store look when it takes the intent.
   SP_RETURN_IF_ERROR(CheckKey(order));
-  return Build(order).status();
+  return Build(order, *current_.load()).status();
 }
 
 void CertificateAuthority::Abandon(CertificateRecord intent,
@@ -430,10 +543,46 @@ CertificateAuthority::AnsweredBefore(const IssueOrder& order) {
 
 absl::StatusOr<CertificateRecord> CertificateAuthority::Issue(
     const IssueOrder& order, const WithIssued& with_issued) {
+  absl::StatusOr<CertificateRecord> issued =
+      TryIssue(order, with_issued, *current_.load());
+  if (ReasonOf(issued.status()) != "AUTHORITY_SUPERSEDED" || !on_superseded_) {
+    return issued;
+  }
+  // Another replica has switched; nothing was signed.
+  SP_RETURN_IF_ERROR(on_superseded_());
+  return TryIssue(order, with_issued, *current_.load());
+}
+
+absl::StatusOr<CertificateRecord> CertificateAuthority::IssueBy(
+    int64_t generation, const IssueOrder& order) {
+  const Generation* by = nullptr;
+  {
+    absl::MutexLock lock(&mutex_);
+    by = Find(generation);
+  }
+  if (by == nullptr) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     "AUTHORITY_MISMATCH", "that key is not here");
+  }
+  return TryIssue(order, {}, *by);
+}
+
+absl::StatusOr<CertificateRecord> CertificateAuthority::TryIssue(
+    const IssueOrder& order, const WithIssued& with_issued,
+    const Generation& by) {
+  std::shared_ptr<Signer> signer;
+  {
+    absl::MutexLock lock(&mutex_);
+    signer = by.signer;
+  }
+  if (signer == nullptr) {
+    return MakeError(absl::StatusCode::kAborted, "AUTHORITY_SUPERSEDED",
+                     "the authority's key is gone");
+  }
   SP_ASSIGN_OR_RETURN(std::optional<CertificateRecord> before,
                       AnsweredBefore(order));
   if (before.has_value()) return *std::move(before);
-  SP_ASSIGN_OR_RETURN(CertificateRecord record, Build(order));
+  SP_ASSIGN_OR_RETURN(CertificateRecord record, Build(order, by));
   Reached(IssueStep::kBuilt);
 
   StoreChange intent;
@@ -452,7 +601,7 @@ absl::StatusOr<CertificateRecord> CertificateAuthority::Issue(
   SP_RETURN_IF_ERROR(intended);
   Reached(IssueStep::kIntentStored);
 
-  absl::StatusOr<std::string> der = SignTbs(record.tbs, signer_);
+  absl::StatusOr<std::string> der = SignTbs(record.tbs, *signer);
   if (!der.ok()) {
     Abandon(record, der.status());
     return der.status();
@@ -466,7 +615,7 @@ absl::StatusOr<CertificateRecord> CertificateAuthority::Issue(
   StoreChange issued;
   issued.update_certificates.push_back({record, CertificateState::kIntent});
   issued.audit.push_back(
-      {"ISSUED", record.requester, record.Name(), Describe(record, issuer())});
+      {"ISSUED", record.requester, record.Name(), Describe(record, *by.issuer)});
   if (with_issued) with_issued(record, issued);
   const absl::Status done = ledger_.Apply(issued);
   if (!done.ok()) {

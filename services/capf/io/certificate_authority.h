@@ -42,8 +42,17 @@ struct AuthorityOptions {
   std::string root_certificate_file;  // PEM
   SubjectName root_subject;           // when it is made
   uint8_t serial_prefix = 1;          // of this instance, 0x01 to 0x7f
+  std::string id = "default";
   // Called for each certificate issued; for metrics. May be null.
   std::function<void(ProfileId)> on_issued;
+};
+
+// A key of an authority and the certificate that goes with it, beyond the one
+// of the configuration file.
+struct AuthorityKey {
+  int64_t generation = 1;
+  std::shared_ptr<Signer> signer;
+  std::vector<std::string> chain;  // DER, its certificate first; never empty
 };
 
 // A request that was proven and admitted.
@@ -77,7 +86,8 @@ enum class IssueStep {
   kIssuedStored,
 };
 
-// Thread-safe, if the signer is.
+// Holds every key that the authority has, or had while something that it signed
+// is in use; one of them issues. Thread-safe, if the signers are.
 class CertificateAuthority {
  public:
   // Adds to the transaction that makes the certificate valid, so that what
@@ -90,6 +100,46 @@ class CertificateAuthority {
   static absl::StatusOr<std::unique_ptr<CertificateAuthority>> Open(
       const AuthorityOptions& options, Signer& signer, Ledger& ledger,
       RandomSource& random);
+  // The same with a key that was made while it ran; of `options` only id,
+  // serial_prefix and on_issued count. CHAIN_INVALID, ISSUER_INVALID as
+  // Import().
+  static absl::StatusOr<std::unique_ptr<CertificateAuthority>> OpenKey(
+      const AuthorityOptions& options, const AuthorityKey& key, Ledger& ledger,
+      RandomSource& random);
+
+  // Has another key, which issues nothing yet; or another certificate for one
+  // that it has. FAILED_PRECONDITION, reason AUTHORITY_MISMATCH.
+  absl::Status Hold(const AuthorityKey& key) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Issues by that one from now on. FAILED_PRECONDITION, reason
+  // AUTHORITY_MISMATCH, if it is not held.
+  absl::Status Switch(int64_t generation) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Signs with it no more.
+  void Drop(int64_t generation) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Which one issues.
+  int64_t generation() const { return current_.load()->number; }
+  const std::string& id() const { return id_; }
+  // Whether `der` is one of its own certificates that are in use.
+  bool IsOwn(const std::string& der) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Called when an order finds that another replica has switched: it is to
+  // see what the store says, and switch. May be null.
+  void OnSuperseded(std::function<absl::Status()> callback) {
+    on_superseded_ = std::move(callback);
+  }
+  // Puts a new certificate of a generation after the first where it is kept,
+  // in the change that records it.
+  using KeepChain = std::function<absl::Status(
+      int64_t generation, const std::string& chain_pem, StoreChange& change)>;
+  void OnImport(KeepChain callback) { keep_chain_ = std::move(callback); }
+
+  // A certificate for an authority (`profile` kAuthority or kRoot), signed by
+  // `issuer` with `signer`, or by itself. DER. In the audit.
+  absl::StatusOr<std::string> Certify(ProfileId profile,
+                                      const SubjectName& subject,
+                                      absl::Duration lifetime,
+                                      const PublicKey& key,
+                                      const std::optional<Issuer>& issuer,
+                                      Signer& signer);
 
   // Ends what a process began that is no more: intents older than `age` that
   // were never signed, or whose signature never left, are abandoned and
@@ -109,6 +159,9 @@ class CertificateAuthority {
   // fault.
   absl::StatusOr<CertificateRecord> Issue(const IssueOrder& order,
                                           const WithIssued& with_issued = {});
+  // The same by a key that issues nothing else yet.
+  absl::StatusOr<CertificateRecord> IssueBy(int64_t generation,
+                                            const IssueOrder& order);
 
   // The list of what is revoked and not expired. The last one is given again
   // while nothing was revoked since and half of its `lifetime` is ahead; a new
@@ -116,9 +169,17 @@ class CertificateAuthority {
   // the ledger and the signer.
   absl::StatusOr<SignedRevocationList> RevocationListNow(
       absl::Duration lifetime) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same of one of its keys. NOT_FOUND, reason AUTHORITY_NOT_FOUND, if it
+  // has none of that number any more.
+  absl::StatusOr<SignedRevocationList> RevocationListOf(int64_t generation,
+                                                        absl::Duration lifetime)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // The lists of each of its keys, the one that issues first.
+  absl::StatusOr<std::vector<SignedRevocationList>> RevocationListsNow(
+      absl::Duration lifetime) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // By what it issues now. What was returned stays as it is.
-  const Issuer& issuer() const { return **issuer_.load(); }
+  const Issuer& issuer() const { return *current_.load()->issuer; }
   // Its certificate and those above it, PEM, the root last if it is known.
   std::string ChainPem() const ABSL_LOCKS_EXCLUDED(mutex_);
   // The same in DER.
@@ -144,26 +205,40 @@ class CertificateAuthority {
   }
 
  private:
-  CertificateAuthority(Signer& signer, Ledger& ledger, RandomSource& random,
-                       uint8_t serial_prefix)
-      : signer_(signer),
+  // One key with one certificate; never changed, but that its signer goes.
+  struct Generation {
+    int64_t number = 1;
+    std::shared_ptr<Signer> signer;  // null: dropped
+    std::optional<Issuer> issuer;    // always one
+    std::vector<std::string> chain;
+    std::optional<SignedRevocationList> list;  // the last one
+  };
+
+  CertificateAuthority(const AuthorityOptions& options, Ledger& ledger,
+                       RandomSource& random)
+      : id_(options.id),
         ledger_(ledger),
         random_(random),
-        serial_prefix_(serial_prefix) {}
+        serial_prefix_(options.serial_prefix),
+        on_issued_(options.on_issued) {}
 
-  absl::Status LoadOrCreate(const AuthorityOptions& options);
-  absl::StatusOr<std::string> MakeChain(const AuthorityOptions& options);
-  // A certificate of an authority, by `issuer` or by itself, in DER.
-  absl::StatusOr<std::string> MakeAuthority(const CertificateSpec& spec,
-                                            const std::optional<Issuer>& issuer,
-                                            Signer& signer);
+  absl::Status LoadOrCreate(const AuthorityOptions& options, Signer& signer);
+  absl::StatusOr<std::string> MakeChain(const AuthorityOptions& options,
+                                        Signer& signer);
   absl::StatusOr<CertificateSpec> AuthoritySpec(
       ProfileId profile, const SubjectName& subject, absl::Duration lifetime,
       const PublicKey& key, const std::optional<Issuer>& issuer);
-  void Use(Issuer issuer, std::vector<std::string> chain)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The newest of that number; null if there is none, or its key was dropped.
+  Generation* Find(int64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckKey(const IssueOrder& order);
-  absl::StatusOr<CertificateRecord> Build(const IssueOrder& order);
+  absl::StatusOr<CertificateRecord> Build(const IssueOrder& order,
+                                          const Generation& by);
+  absl::StatusOr<CertificateRecord> TryIssue(const IssueOrder& order,
+                                             const WithIssued& with_issued,
+                                             const Generation& by);
+  absl::StatusOr<SignedRevocationList> ListOf(Generation& by,
+                                              absl::Duration lifetime)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Gives an intent up, unless it was stored as issued after all.
   void Abandon(CertificateRecord intent, const absl::Status& why);
   // What was answered to the order's request key before, if anything.
@@ -175,20 +250,21 @@ class CertificateAuthority {
     if (on_step_) on_step_(step);
   }
 
-  Signer& signer_;
+  const std::string id_;
   Ledger& ledger_;
   RandomSource& random_;
   const uint8_t serial_prefix_;
   std::string certificate_file_;
   mutable absl::Mutex mutex_;
-  // All that were in use since the start: others hold references.
-  std::deque<std::optional<Issuer>> generations_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::string> chain_ ABSL_GUARDED_BY(mutex_);
+  // All that were held since the start: others hold references.
+  std::deque<Generation> generations_ ABSL_GUARDED_BY(mutex_);
   std::string request_ ABSL_GUARDED_BY(mutex_);  // once it was made
-  std::atomic<const std::optional<Issuer>*> issuer_ = nullptr;
-  std::optional<SignedRevocationList> revocation_list_ ABSL_GUARDED_BY(mutex_);
+  // The one that issues. Its signer stays while it does.
+  std::atomic<const Generation*> current_ = nullptr;
   std::atomic<uint64_t> issued_count_ = 0;
   std::function<void(ProfileId)> on_issued_;
+  std::function<absl::Status()> on_superseded_;
+  KeepChain keep_chain_;
   std::function<void(IssueStep)> on_step_;
 };
 

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/capf/core/audit_record.h"
+#include "services/capf/core/authority_generation.h"
 #include "services/capf/core/certificate_event.h"
 #include "services/capf/core/certificate_record.h"
 #include "services/capf/core/enrollment.h"
@@ -38,6 +39,24 @@ struct VersionedName {
   int64_t version = 0;
 };
 
+// A service that takes trust, and what it last said was in force there.
+struct KnownConsumer {
+  std::string consumer;
+  std::string identity;
+  int64_t active_version = 0;
+  absl::Time seen_time = absl::UnixEpoch();
+
+  bool operator==(const KnownConsumer&) const = default;
+};
+
+// Certificates of one authority that are in use and not expired.
+struct LiveCertificates {
+  std::string authority;  // "default/1"
+  // Those of before authorities had names count too.
+  bool unnamed = false;
+  bool lsc = false;  // phones' only, or all others
+};
+
 // Applied whole or not at all, with its audit records in the same transaction.
 struct StoreChange {
   std::vector<Enrollment> insert_enrollments;
@@ -59,6 +78,9 @@ struct StoreChange {
   std::vector<ListSigner> insert_signers;  // one that is there stays as it is
   std::vector<ListSigner> update_signers;
   std::vector<Procedure> put_procedures;  // versions as with clusters
+  // Versions as with clusters.
+  std::vector<AuthorityGeneration> put_authorities;
+  std::vector<KnownConsumer> put_consumers;  // made or replaced
   std::optional<int64_t> set_fips_mode;
   std::vector<AuditEvent> audit;  // never empty: nothing happens unrecorded
 };
@@ -87,7 +109,8 @@ class EnrollmentStore {
   // with reason ENROLLMENT_EXISTS, DEVICE_EXISTS, SERIAL_EXISTS,
   // REQUEST_EXISTS, TRUSTED_EXISTS, PROCEDURE_RUNNING, or KEY_REUSED if a
   // certificate's key is that of another name; ABORTED, reason ETAG_MISMATCH,
-  // if something is not as expected. An error of the whole, such as
+  // if something is not as expected, or AUTHORITY_SUPERSEDED if a certificate's
+  // authority issues no more. An error of the whole, such as
   // UNAVAILABLE, reason STORE_UNAVAILABLE: nothing was written; with
   // STORE_OUTCOME_UNKNOWN all or nothing was.
   virtual absl::StatusOr<StoreApplied> ApplyAll(
@@ -153,6 +176,17 @@ class EnrollmentStore {
       const std::string& request_key) = 0;
   virtual absl::StatusOr<std::vector<Procedure>> ListProcedures(
       const Page& page) = 0;
+  // In order of authority and generation.
+  virtual absl::StatusOr<std::vector<AuthorityGeneration>>
+  ListAuthorities() = 0;
+  virtual absl::StatusOr<int64_t> CountLive(const LiveCertificates& which,
+                                            absl::Time now) = 0;
+  // In order of serial, after `after`.
+  virtual absl::StatusOr<std::vector<CertificateRecord>> ListLive(
+      const LiveCertificates& which, absl::Time now, const std::string& after,
+      size_t limit) = 0;
+  // In order of name.
+  virtual absl::StatusOr<std::vector<KnownConsumer>> ListConsumers() = 0;
   // 0: off; 1: on. What is to be; a process says itself what it runs in.
   virtual absl::StatusOr<int64_t> FipsMode() = 0;
 

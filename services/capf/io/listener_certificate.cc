@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "services/capf/core/certificate_builder.h"
 #include "services/capf/core/public_key.h"
 #include "services/capf/io/durable_file.h"
@@ -39,18 +40,51 @@ bool IsFit(const std::string& der, const SubjectAltNames& names,
   return now < info->not_before + (info->not_after - info->not_before) / 3 * 2;
 }
 
+IssueOrder OrderFor(const ListenerCertificateOptions& options,
+                    const CertificateAuthority& authority,
+                    const PublicKey& key) {
+  return {.tenant = options.tenant,
+          .profile = ProfileId::kPhoneServer,
+          .subject = {.organization = authority.issuer().subject.organization,
+                      .common_name = "CAPF"},
+          .names = options.names,
+          .key = key,
+          .validity = absl::ZeroDuration(),
+          .enrollment = {},
+          .requester = "capf",
+          .request_key = {},
+          .request_sha256 = HexEncode(AsBytes(key.sha256()))};
+}
+
+absl::StatusOr<std::unique_ptr<FileSigner>> OpenKey(const std::string& folder) {
+  FileSignerOptions options;
+  options.key_file = folder + "/capf_listener.key";
+  options.create = true;
+  return FileSigner::Open(options);
+}
+
 }  // namespace
+
+absl::StatusOr<std::string> PrepareListenerCertificate(
+    const ListenerCertificateOptions& options, CertificateAuthority& authority,
+    int64_t generation) {
+  SP_ASSIGN_OR_RETURN(const std::unique_ptr<FileSigner> key,
+                      OpenKey(options.folder));
+  IssueOrder order = OrderFor(options, authority, key->public_key());
+  // Whoever died after the signature finds it again.
+  order.request_key = absl::StrCat("capf ports/", authority.id(), "/",
+                                   generation, "/", order.request_sha256);
+  SP_ASSIGN_OR_RETURN(const CertificateRecord record,
+                      authority.IssueBy(generation, order));
+  return record.der;
+}
 
 absl::StatusOr<ListenerCertificate> LoadOrIssueListenerCertificate(
     const ListenerCertificateOptions& options, CertificateAuthority& authority,
     absl::Time now) {
-  const std::string key_file = options.folder + "/capf_listener.key";
   const std::string certificate_file = options.folder + "/capf_listener.pem";
-  FileSignerOptions key_options;
-  key_options.key_file = key_file;
-  key_options.create = true;
   SP_ASSIGN_OR_RETURN(const std::unique_ptr<FileSigner> key,
-                      FileSigner::Open(key_options));
+                      OpenKey(options.folder));
   const std::string authority_pem = authority.ChainPem();
 
   SP_ASSIGN_OR_RETURN(const std::optional<std::string> kept,
@@ -64,19 +98,15 @@ absl::StatusOr<ListenerCertificate> LoadOrIssueListenerCertificate(
       leaf = (*certificates)[0];
     }
   }
+  if (leaf.empty() && !options.prepared.empty() &&
+      IsFit(options.prepared, options.names, key->public_key(),
+            authority.issuer(), now)) {
+    leaf = options.prepared;
+    SP_RETURN_IF_ERROR(
+        ReplaceDurableFile(certificate_file, CertificateToPem(AsBytes(leaf))));
+  }
   if (leaf.empty()) {
-    const IssueOrder order{
-        .tenant = options.tenant,
-        .profile = ProfileId::kPhoneServer,
-        .subject = {.organization = authority.issuer().subject.organization,
-                    .common_name = "CAPF"},
-        .names = options.names,
-        .key = key->public_key(),
-        .validity = absl::ZeroDuration(),
-        .enrollment = {},
-        .requester = "capf",
-        .request_key = {},
-        .request_sha256 = HexEncode(AsBytes(key->public_key().sha256()))};
+    const IssueOrder order = OrderFor(options, authority, key->public_key());
     SP_ASSIGN_OR_RETURN(const CertificateRecord record, authority.Issue(order));
     leaf = record.der;
     SP_RETURN_IF_ERROR(

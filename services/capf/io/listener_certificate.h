@@ -5,6 +5,9 @@
 
 #include <string>
 
+#include <cstdint>
+#include <string>
+
 #include "absl/status/statusor.h"
 #include "services/capf/core/certificate_names.h"
 #include "services/capf/io/certificate_authority.h"
@@ -21,6 +24,9 @@ struct ListenerCertificateOptions {
   std::string folder;  // where key and certificate are kept
   std::string tenant;
   SubjectAltNames names;
+  // One that was issued in advance by the authority's present key, DER; it is
+  // taken before another is issued. May be empty.
+  std::string prepared;
 };
 
 // The kept certificate, or a new one by `authority` if there is none, it bears
@@ -29,6 +35,12 @@ struct ListenerCertificateOptions {
 absl::StatusOr<ListenerCertificate> LoadOrIssueListenerCertificate(
     const ListenerCertificateOptions& options, CertificateAuthority& authority,
     absl::Time now);
+
+// The certificate for the same key by another of the authority's keys, DER: the
+// same one each time. Nothing is shown or kept.
+absl::StatusOr<std::string> PrepareListenerCertificate(
+    const ListenerCertificateOptions& options, CertificateAuthority& authority,
+    int64_t generation);
 
 }  // namespace sallyport::capf
 

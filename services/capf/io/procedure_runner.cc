@@ -110,7 +110,14 @@ absl::StatusOr<Procedure> ProcedureRunner::Get(const std::string& name) {
 }
 
 absl::Status ProcedureRunner::CheckKind(const std::string& tenant,
-                                        ProcedureKind kind) {
+                                        ProcedureKind kind,
+                                        const std::string& authority) {
+  if (kind == ProcedureKind::kAuthorityRotation) {
+    if (parts_.rotation != nullptr) {
+      return parts_.rotation->CheckBegin(authority);
+    }
+    return Refused("ROTATION_NOT_POSSIBLE", "no authority can be rotated");
+  }
   if (IsForInstallation(kind)) {
     const bool on = kind == ProcedureKind::kEnableFipsMode;
     SP_ASSIGN_OR_RETURN(const int64_t stored, parts_.ledger.store().FipsMode());
@@ -136,8 +143,8 @@ absl::Status ProcedureRunner::CheckKind(const std::string& tenant,
 
 absl::StatusOr<Procedure> ProcedureRunner::Create(
     const std::string& name, const std::string& tenant, ProcedureKind kind,
-    const std::string& request_key, const std::string& actor,
-    bool validate_only) {
+    const std::string& authority, const std::string& request_key,
+    const std::string& actor, bool validate_only) {
   if (!request_key.empty()) {
     SP_ASSIGN_OR_RETURN(
         std::optional<Procedure> first,
@@ -150,10 +157,11 @@ absl::StatusOr<Procedure> ProcedureRunner::Create(
                        "the request id was used for another procedure");
     }
   }
-  SP_RETURN_IF_ERROR(CheckKind(tenant, kind));
+  SP_RETURN_IF_ERROR(CheckKind(tenant, kind, authority));
   Procedure procedure =
       NewProcedure(name, tenant, kind, parts_.ledger.clock().Now());
   procedure.request_key = request_key;
+  procedure.authority = authority;
   if (!validate_only) {
     return Store(procedure, Outcome(), "PROCEDURE_BEGUN", actor);
   }
@@ -162,7 +170,8 @@ absl::StatusOr<Procedure> ProcedureRunner::Create(
   for (size_t i = 0; i < plan.size(); ++i) {
     if (plan[i].action == Action::kSwitchSigner ||
         plan[i].action == Action::kPublishMode ||
-        plan[i].action == Action::kStoreMode) {
+        plan[i].action == Action::kStoreMode ||
+        plan[i].action == Action::kMakeAuthority) {
       break;
     }
     SP_ASSIGN_OR_RETURN(const Outcome outcome,
@@ -201,7 +210,11 @@ absl::StatusOr<Procedure> ProcedureRunner::Advance(const std::string& name,
   const absl::Time now = parts_.ledger.clock().Now();
   if (!outcome->blocked.empty()) {
     StepBlocked(procedure, outcome->blocked, now);
-    return Store(procedure, Outcome(), "PROCEDURE_WAITS", actor);
+    return Store(procedure, *std::move(outcome), "PROCEDURE_WAITS", actor);
+  }
+  if (outcome->more) {
+    StepBegun(procedure, outcome->detail, now);
+    return Store(procedure, *std::move(outcome), "PROCEDURE_GOES_ON", actor);
   }
   StepTaken(procedure, outcome->detail, now);
   return Store(procedure, *std::move(outcome), "PROCEDURE_STEP", actor);
@@ -236,7 +249,10 @@ absl::StatusOr<Procedure> ProcedureRunner::Cancel(const std::string& name,
     SP_ASSIGN_OR_RETURN(PreparedPublication prepared,
                         parts_.lists->Prepare(next, BothKinds(), options));
     AddSigners(before, next, prepared.change);
-    outcome.publication = std::move(prepared);
+    outcome.publications.push_back(std::move(prepared));
+  }
+  if (procedure.kind == ProcedureKind::kAuthorityRotation) {
+    SP_ASSIGN_OR_RETURN(outcome, parts_.rotation->Undo(procedure, actor));
   }
   Cancelled(procedure, absl::StrCat("cancelled by ", actor),
             parts_.ledger.clock().Now());
@@ -247,14 +263,13 @@ absl::StatusOr<Procedure> ProcedureRunner::Store(const Procedure& procedure,
                                                  Outcome outcome,
                                                  const std::string& event,
                                                  const std::string& actor) {
-  PreparedPublication prepared;
-  const bool publishes = outcome.publication.has_value();
-  if (publishes) prepared = *std::move(outcome.publication);
-  StoreChange& change = prepared.change;
-  change.put_procedures = {procedure};
-  if (outcome.change.set_fips_mode) {
-    change.set_fips_mode = outcome.change.set_fips_mode;
+  // All of it in one transaction: lists of several tenants too.
+  StoreChange change;
+  for (PreparedPublication& one : outcome.publications) {
+    MergeChange(std::exchange(one.change, {}), change);
   }
+  MergeChange(std::move(outcome.change), change);
+  change.put_procedures.push_back(procedure);
   const size_t next = procedure.next();
   change.audit.push_back(
       {.event = event,
@@ -266,9 +281,13 @@ absl::StatusOr<Procedure> ProcedureRunner::Store(const Procedure& procedure,
                         procedure.blocked_reason.empty() ? "" : " waits=",
                         procedure.blocked_reason)});
   if (on_point_) on_point_(ProcedurePoint::kPrepared);
-  SP_RETURN_IF_ERROR(publishes ? parts_.lists->Commit(prepared)
-                               : parts_.ledger.Apply(change));
+  SP_RETURN_IF_ERROR(parts_.ledger.Apply(change));
+  // Stored by now; they are served.
+  for (const PreparedPublication& one : outcome.publications) {
+    SP_RETURN_IF_ERROR(parts_.lists->Commit(one));
+  }
   if (on_point_) on_point_(ProcedurePoint::kCommitted);
+  if (outcome.after) outcome.after();
   if (outcome.restart && parts_.fips.restart) parts_.fips.restart();
   return Get(procedure.name);
 }
@@ -302,10 +321,12 @@ absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::Perform(
     }
     case Action::kCheckReplacement: {
       SP_ASSIGN_OR_RETURN(Outcome out, PublishSigners(tenant, false, options));
-      out.detail = absl::StrCat(
-          out.publication->publications.front().simulation.phones_evaluated,
-          " phones hold lists, and each would take the new ones");
-      out.publication.reset();
+      out.detail = absl::StrCat(out.publications.front()
+                                    .publications.front()
+                                    .simulation.phones_evaluated,
+                                " phones hold lists, and each would take the "
+                                "new ones");
+      out.publications.clear();
       return out;
     }
     case Action::kReissueLists:
@@ -315,10 +336,12 @@ absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::Perform(
     case Action::kCheckPhones: {
       SP_ASSIGN_OR_RETURN(Outcome out,
                           PublishMode(tenant, ModeOf(procedure.kind), options));
-      out.detail = absl::StrCat(
-          out.publication->publications.front().simulation.phones_evaluated,
-          " phones hold lists, and each would take the new ones");
-      out.publication.reset();
+      out.detail = absl::StrCat(out.publications.front()
+                                    .publications.front()
+                                    .simulation.phones_evaluated,
+                                " phones hold lists, and each would take the "
+                                "new ones");
+      out.publications.clear();
       return out;
     }
     case Action::kPublishMode:
@@ -363,6 +386,21 @@ absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::Perform(
       }
       return out;
     }
+    case Action::kCheckAuthority:
+    case Action::kMakeAuthority:
+    case Action::kCertifyAuthority:
+    case Action::kTrustAuthority:
+    case Action::kAwaitConsumers:
+    case Action::kListAuthority:
+    case Action::kAwaitListed:
+    case Action::kSwitchAuthority:
+    case Action::kReenrollPhones:
+    case Action::kUnlistAuthority:
+    case Action::kRetireAuthority:
+      if (parts_.rotation == nullptr) {
+        return Refused("ROTATION_NOT_POSSIBLE", "no authority can be rotated");
+      }
+      return parts_.rotation->Perform(procedure, action, actor);
   }
   return absl::InternalError("a step of no kind");
 }
@@ -439,10 +477,10 @@ absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::PublishSigners(
     Move(next, ListSignerState::kFresh, ListSignerState::kStandby);
   }
   Outcome out;
-  SP_ASSIGN_OR_RETURN(out.publication,
+  SP_ASSIGN_OR_RETURN(out.publications.emplace_back(),
                       parts_.lists->Prepare(next, BothKinds(), options));
-  AddSigners(before, next, out.publication->change);
-  out.detail = Describe(*out.publication);
+  AddSigners(before, next, out.publications[0].change);
+  out.detail = Describe(out.publications[0]);
   return out;
 }
 
@@ -452,9 +490,9 @@ absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::ReissueLists(
   PublishOptions again = options;
   again.reissue = true;
   Outcome out;
-  SP_ASSIGN_OR_RETURN(out.publication,
+  SP_ASSIGN_OR_RETURN(out.publications.emplace_back(),
                       parts_.lists->Prepare(state, BothKinds(), again));
-  out.detail = Describe(*out.publication);
+  out.detail = Describe(out.publications[0]);
   return out;
 }
 
@@ -485,15 +523,15 @@ absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::PublishMode(
   SP_ASSIGN_OR_RETURN(ClusterState next, parts_.lists->State(tenant));
   next.cluster.mode = mode;
   Outcome out;
-  SP_ASSIGN_OR_RETURN(out.publication,
+  SP_ASSIGN_OR_RETURN(out.publications.emplace_back(),
                       parts_.lists->Prepare(next, BothKinds(), options));
-  out.publication->change.put_clusters = {next.cluster};
-  out.publication->change.audit.push_back(
+  out.publications[0].change.put_clusters = {next.cluster};
+  out.publications[0].change.audit.push_back(
       {.event = "CLUSTER_MODE_SET",
        .actor = options.actor,
        .subject = absl::StrCat("tenants/", tenant, "/phoneCluster"),
        .details = absl::StrCat("mode=", NameOf(mode))});
-  out.detail = Describe(*out.publication);
+  out.detail = Describe(out.publications[0]);
   return out;
 }
 

@@ -12,9 +12,11 @@
 
 #include "absl/status/statusor.h"
 #include "services/capf/core/procedure.h"
+#include "services/capf/io/authority_rotation.h"
 #include "services/capf/io/fips_mode.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/list_signers.h"
+#include "services/capf/io/procedure_outcome.h"
 #include "services/capf/io/trust_list_publisher.h"
 
 namespace sallyport::capf {
@@ -31,17 +33,20 @@ class ProcedureRunner {
     TrustListPublisher* lists = nullptr;
     ListSigners* signers = nullptr;
     const FipsMode& fips;
+    AuthorityRotation* rotation = nullptr;  // null: authorities stay
   };
   explicit ProcedureRunner(const Parts& parts) : parts_(parts) {}
 
   // Begins it, or returns what the same request began. With `validate_only`
   // nothing is stored, and each step that only checks says what it finds.
+  // `authority` is the id of the one to rotate, empty for the default one.
   // ALREADY_EXISTS, reason PROCEDURE_RUNNING, while the tenant has an open one;
   // FAILED_PRECONDITION: MODE_ALREADY_SET, TENANT_WITHOUT_PHONES,
   // TRUST_LISTS_NOT_CONFIGURED.
   absl::StatusOr<Procedure> Create(const std::string& name,
                                    const std::string& tenant,
                                    ProcedureKind kind,
+                                   const std::string& authority,
                                    const std::string& request_key,
                                    const std::string& actor,
                                    bool validate_only);
@@ -64,17 +69,10 @@ class ProcedureRunner {
   }
 
  private:
-  // What came of looking at a step.
-  struct Outcome {
-    // Why it waits; empty: it is taken, with what follows.
-    std::string blocked;
-    std::string detail;
-    std::optional<PreparedPublication> publication;
-    StoreChange change;
-    bool restart = false;
-  };
+  using Outcome = StepOutcome;
 
-  absl::Status CheckKind(const std::string& tenant, ProcedureKind kind);
+  absl::Status CheckKind(const std::string& tenant, ProcedureKind kind,
+                         const std::string& authority);
   absl::StatusOr<Outcome> Perform(const Procedure& procedure,
                                   ProcedureAction action,
                                   const std::string& actor);

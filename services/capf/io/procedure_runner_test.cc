@@ -87,8 +87,8 @@ class ProcedureRunnerTest : public testing::Test {
 
   absl::StatusOr<Procedure> Create(const std::string& id, ProcedureKind kind,
                                    bool validate_only = false) {
-    return runner_->Create("tenants/a/procedures/" + id, "a", kind, "", "ann",
-                           validate_only);
+    return runner_->Create("tenants/a/procedures/" + id, "a", kind, "", "",
+                           "ann", validate_only);
   }
   // Takes one step, by a new process each time.
   Procedure Advance(const std::string& id) {
@@ -348,7 +348,7 @@ TEST_F(ProcedureRunnerTest, FipsModeWaitsForWhatItForbids) {
 TEST_F(ProcedureRunnerTest, ARepeatIsTheSameProcedure) {
   const auto create = [this](const std::string& id) {
     return runner_->Create("tenants/a/procedures/" + id, "a",
-                           ProcedureKind::kSignerRotation, "a/r1", "ann",
+                           ProcedureKind::kSignerRotation, "", "a/r1", "ann",
                            false);
   };
   SP_ASSERT_OK_AND_ASSIGN(const Procedure first, create("one"));

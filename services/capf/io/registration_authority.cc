@@ -188,7 +188,7 @@ absl::StatusOr<bool> RegistrationAuthority::IsGoodMic(const std::string& tenant,
   for (const TrustedCertificate& one : trusted) {
     // Our own authority makes no manufacturer's certificate.
     if (one.store == TrustStoreName(tenant, kCapfTrust) &&
-        one.der != authority_.issuer().certificate_der) {
+        one.origin != "own") {
       roots.push_back(one.der);
     }
   }

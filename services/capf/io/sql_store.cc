@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/capf/io/authority_rows.h"
 #include "services/capf/io/store_rows.h"
 #include "services/capf/io/store_schema.h"
 #include "services/common/bytes/string_view.h"
@@ -149,6 +150,7 @@ absl::Status ApplyRows(SqlStatements& sql, const StoreChange& change) {
     SP_RETURN_IF_ERROR(DeleteEnrollment(sql, which));
   }
   for (const CertificateRecord& c : change.insert_certificates) {
+    SP_RETURN_IF_ERROR(CheckMayIssue(sql, c));
     SP_RETURN_IF_ERROR(CheckKeyMayBeCertified(sql, c));
     InsertCertificate(sql, c);
   }
@@ -190,6 +192,12 @@ absl::Status ApplyRows(SqlStatements& sql, const StoreChange& change) {
   }
   for (const Procedure& procedure : change.put_procedures) {
     SP_RETURN_IF_ERROR(PutProcedure(sql, procedure));
+  }
+  for (const AuthorityGeneration& one : change.put_authorities) {
+    SP_RETURN_IF_ERROR(PutAuthority(sql, one));
+  }
+  for (const KnownConsumer& consumer : change.put_consumers) {
+    PutConsumer(sql, consumer);
   }
   if (change.set_fips_mode.has_value()) {
     const long long mode = *change.set_fips_mode;
@@ -268,6 +276,22 @@ int64_t LockVersion(SqlStatements& sql, bool is_postgres) {
   return version;
 }
 
+// 1 and 2 are the states of a certificate that somebody uses.
+constexpr char kLive[] =
+    " WHERE authority IN (:a, :u) AND state IN (1, 2)"
+    " AND (profile = 'lsc') = (CAST(:p AS BIGINT) = 1) AND not_after > :n";
+
+struct LiveColumns {
+  LiveColumns(const LiveCertificates& which, absl::Time at)
+      : authority(which.authority),
+        unnamed(which.unnamed ? std::string() : which.authority),
+        lsc(which.lsc),
+        now(ToColumn(at)) {}
+
+  const std::string authority, unnamed;
+  const long long lsc, now;
+};
+
 // What each query of ours reads, in one transaction.
 template <typename T, typename Body>
 absl::StatusOr<T> ReadIn(SqlDatabase& database, Body body) {
@@ -341,7 +365,9 @@ absl::StatusOr<StoreApplied> SqlStore::ApplyAll(
       if (!out.results.back().ok()) continue;
       changes_trust = changes_trust || ChangesTrust(*change);
       tells = tells || changes_trust || !change->insert_lists.empty() ||
-              !change->put_clusters.empty() || !change->update_signers.empty();
+              !change->put_clusters.empty() ||
+              !change->update_signers.empty() ||
+              !change->put_authorities.empty();
     }
     if (changes_trust) {
       ++out.trust_version;
@@ -652,6 +678,49 @@ absl::StatusOr<std::vector<Procedure>> SqlStore::ListProcedures(
     for (Procedure& one : found) AddSteps(sql, one);
     return found;
   });
+}
+
+absl::StatusOr<std::vector<AuthorityGeneration>> SqlStore::ListAuthorities() {
+  return ReadIn<std::vector<AuthorityGeneration>>(
+      database_, [&](SqlStatements& sql) {
+        return All(sql, ReadAuthority,
+                   "SELECT * FROM authority_generations"
+                   " ORDER BY authority, generation");
+      });
+}
+
+absl::StatusOr<int64_t> SqlStore::CountLive(const LiveCertificates& which,
+                                            absl::Time now) {
+  return ReadIn<int64_t>(database_, [&](SqlStatements& sql) -> int64_t {
+    const LiveColumns c(which, now);
+    long long count = 0;
+    sql.Fetch(std::tie(count),
+              absl::StrCat("SELECT COUNT(*) FROM certificates", kLive),
+              c.authority, c.unnamed, c.lsc, c.now);
+    return count;
+  });
+}
+
+absl::StatusOr<std::vector<CertificateRecord>> SqlStore::ListLive(
+    const LiveCertificates& which, absl::Time now, const std::string& after,
+    size_t limit) {
+  return ReadIn<std::vector<CertificateRecord>>(
+      database_, [&](SqlStatements& sql) {
+        const LiveColumns c(which, now);
+        const auto most = static_cast<long long>(limit);
+        return All(sql, ReadCertificate,
+                   absl::StrCat("SELECT * FROM certificates", kLive,
+                                " AND serial > :f ORDER BY serial LIMIT :l"),
+                   c.authority, c.unnamed, c.lsc, c.now, after, most);
+      });
+}
+
+absl::StatusOr<std::vector<KnownConsumer>> SqlStore::ListConsumers() {
+  return ReadIn<std::vector<KnownConsumer>>(
+      database_, [&](SqlStatements& sql) {
+        return All(sql, ReadConsumer,
+                   "SELECT * FROM trust_consumers ORDER BY consumer");
+      });
 }
 
 absl::StatusOr<int64_t> SqlStore::FipsMode() {

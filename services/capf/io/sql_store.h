@@ -76,6 +76,13 @@ class SqlStore final : public EnrollmentStore {
       const std::string& request_key) override;
   absl::StatusOr<std::vector<Procedure>> ListProcedures(
       const Page& page) override;
+  absl::StatusOr<std::vector<AuthorityGeneration>> ListAuthorities() override;
+  absl::StatusOr<int64_t> CountLive(const LiveCertificates& which,
+                                    absl::Time now) override;
+  absl::StatusOr<std::vector<CertificateRecord>> ListLive(
+      const LiveCertificates& which, absl::Time now, const std::string& after,
+      size_t limit) override;
+  absl::StatusOr<std::vector<KnownConsumer>> ListConsumers() override;
   absl::StatusOr<int64_t> FipsMode() override;
   absl::StatusOr<std::vector<CertificateEvent>> ListEvents(
       const std::string& tenant, int64_t after, int64_t before,

@@ -12,6 +12,7 @@
 #include "services/capf/core/certificate_profile.h"
 #include "services/capf/core/operation_status.h"
 #include "services/capf/core/public_key.h"
+#include "services/capf/io/row_reader.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/sql/sql_statements.h"
@@ -23,16 +24,6 @@ namespace {
 absl::Status Conflict() {
   return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
                    "it was changed meanwhile");
-}
-
-absl::Time TimeFromColumn(long long micros) {
-  if (micros == std::numeric_limits<long long>::max()) {
-    return absl::InfiniteFuture();
-  }
-  if (micros == std::numeric_limits<long long>::min()) {
-    return absl::InfinitePast();
-  }
-  return absl::FromUnixMicros(micros);
 }
 
 std::string ToHexColumn(const std::string& octets) {
@@ -49,33 +40,6 @@ std::string TenantOf(const std::string& name) {
   const std::vector<std::string> parts = absl::StrSplit(name, '/');
   return parts.size() > 1 ? parts[1] : std::string();
 }
-
-// Reads a row by column name. SOCI throws on a wrong name or type, which is
-// then a fault of ours.
-class RowReader {
- public:
-  explicit RowReader(const soci::row& row) : row_(row) {}
-
-  std::string Text(const char* column) const {
-    return row_.get<std::string>(column);
-  }
-  std::string Octets(const char* column) const {
-    return FromHexColumn(Text(column));
-  }
-  long long Number(const char* column) const {
-    return row_.get<long long>(column);
-  }
-  absl::Time Time(const char* column) const {
-    return TimeFromColumn(Number(column));
-  }
-  template <typename Enum>
-  Enum As(const char* column) const {
-    return static_cast<Enum>(Number(column));
-  }
-
- private:
-  const soci::row& row_;
-};
 
 // The columns of an enrollment as SOCI takes them: by reference, so this must
 // live as long as the statement.
@@ -261,6 +225,7 @@ CertificateRecord ReadCertificate(const soci::row& row) {
   c.create_time = r.Time("create_time");
   c.revoke_time = r.Time("revoke_time");
   c.revocation_reason = r.As<RevocationReason>("revocation_reason");
+  c.authority = r.Text("authority");
   return c;
 }
 
@@ -278,11 +243,11 @@ void InsertCertificate(SqlStatements& sql, const CertificateRecord& c) {
       "INSERT INTO certificates (serial, tenant, profile, state,"
       " common_name, enrollment, requester, request_key, request_sha256,"
       " key_sha256, tbs, der, not_before, not_after, create_time,"
-      " revoke_time, revocation_reason) VALUES (:a, :b, :c, :d, :e, :f, :g,"
-      " :h, :i, :j, :k, :l, :m, :n, :o, :p, :q)",
+      " revoke_time, revocation_reason, authority) VALUES (:a, :b, :c, :d, :e,"
+      " :f, :g, :h, :i, :j, :k, :l, :m, :n, :o, :p, :q, :r)",
       c.serial, c.tenant, profile, state, c.common_name, c.enrollment,
       c.requester, c.request_key, c.request_sha256, c.key_sha256, tbs, der,
-      not_before, not_after, created, revoked, reason);
+      not_before, not_after, created, revoked, reason, c.authority);
 }
 
 absl::Status UpdateCertificate(SqlStatements& sql,
@@ -590,6 +555,7 @@ Procedure ReadProcedure(const soci::row& row) {
   p.create_time = r.Time("create_time");
   p.update_time = r.Time("update_time");
   p.version = r.Number("version");
+  p.authority = r.Text("authority");
   return p;
 }
 
@@ -610,10 +576,10 @@ absl::Status PutProcedure(SqlStatements& sql, const Procedure& procedure) {
   if (version == 0) {
     sql.Execute(
         "INSERT INTO procedures (name, tenant, kind, state,"
-        " blocked_reason, request_key, create_time, update_time, version)"
-        " VALUES (:n, :t, :k, :s, :b, :r, :c, :u, 1)",
+        " blocked_reason, request_key, create_time, update_time, version,"
+        " authority) VALUES (:n, :t, :k, :s, :b, :r, :c, :u, 1, :a)",
         procedure.name, procedure.tenant, kind, state, procedure.blocked_reason,
-        procedure.request_key, created, updated);
+        procedure.request_key, created, updated, procedure.authority);
   } else {
     const long long changed = sql.Execute(
         "UPDATE procedures SET state = :s, blocked_reason = :b,"

@@ -206,9 +206,42 @@ constexpr std::array<std::string_view, 9> kFifth = {
     R"(INSERT INTO counters (name, value) VALUES ('fips_mode', 0))",
 };
 
-constexpr std::array<SqlMigration, 5> kSteps = {
+constexpr std::array<std::string_view, 5> kSixth = {
+    R"(CREATE TABLE authority_generations (
+         name TEXT NOT NULL PRIMARY KEY,
+         authority TEXT NOT NULL,
+         generation BIGINT NOT NULL,
+         tenant TEXT NOT NULL,
+         models TEXT NOT NULL,
+         state BIGINT NOT NULL,
+         common_name TEXT NOT NULL,
+         organization TEXT NOT NULL,
+         rsa_bits BIGINT NOT NULL,
+         key_pem TEXT NOT NULL,
+         token_label TEXT NOT NULL,
+         chain_pem TEXT NOT NULL,
+         request TEXT NOT NULL,
+         listener TEXT NOT NULL,
+         listed BIGINT NOT NULL,
+         create_time BIGINT NOT NULL,
+         version BIGINT NOT NULL))",
+    // Empty for those of before, which the first authority has signed.
+    R"(ALTER TABLE certificates
+         ADD COLUMN authority TEXT NOT NULL DEFAULT '')",
+    R"(CREATE INDEX certificates_by_authority
+         ON certificates (authority, state, profile, serial))",
+    R"(ALTER TABLE procedures ADD COLUMN authority TEXT NOT NULL DEFAULT '')",
+    // Who takes trust, as each replica sees it.
+    R"(CREATE TABLE trust_consumers (
+         consumer TEXT NOT NULL PRIMARY KEY,
+         identity TEXT NOT NULL,
+         version BIGINT NOT NULL,
+         seen_time BIGINT NOT NULL))",
+};
+
+constexpr std::array<SqlMigration, 6> kSteps = {
     SqlMigration{1, kFirst},  SqlMigration{2, kSecond}, SqlMigration{3, kThird},
-    SqlMigration{4, kFourth}, SqlMigration{5, kFifth},
+    SqlMigration{4, kFourth}, SqlMigration{5, kFifth},  SqlMigration{6, kSixth},
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "services/capf/core/authority_generation.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/crypto/digest.h"
@@ -57,12 +58,32 @@ absl::Status TrustAdmin::EnsureOwn(const std::string& tenant,
                                    const std::string& actor) {
   TrustedCertificate own;
   own.origin = "own";
+  SP_ASSIGN_OR_RETURN(const std::vector<std::string> chains, OwnChains(tenant));
   for (const std::string_view store : {kCapfTrust, kCallManagerTrust}) {
-    SP_RETURN_IF_ERROR(Add(TrustStoreName(tenant, store), authority_.Chain(),
-                           own, actor, false)
-                           .status());
+    SP_RETURN_IF_ERROR(
+        Add(TrustStoreName(tenant, store), chains, own, actor, false).status());
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> TrustAdmin::OwnChains(
+    const std::string& tenant) {
+  std::vector<std::string> out = authority_.Chain();
+  SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
+                      ledger_.store().ListAuthorities());
+  for (const AuthorityGeneration& one : all) {
+    if (!one.trusted() || (!one.tenant.empty() && one.tenant != tenant)) {
+      continue;
+    }
+    SP_ASSIGN_OR_RETURN(const std::vector<std::string> chain,
+                        CertificatesFromPem(one.chain_pem));
+    for (const std::string& der : chain) {
+      if (std::find(out.begin(), out.end(), der) == out.end()) {
+        out.push_back(der);
+      }
+    }
+  }
+  return out;
 }
 
 absl::Status TrustAdmin::RenewOwn(const std::string& actor) {
@@ -163,7 +184,7 @@ absl::Status TrustAdmin::Remove(const std::string& store,
     return MakeError(absl::StatusCode::kNotFound, "TRUSTED_NOT_FOUND",
                      "no such certificate in this trust store");
   }
-  if (there->der == authority_.issuer().certificate_der && !force) {
+  if (authority_.IsOwn(there->der) && !force) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "OWN_AUTHORITY",
                      "what our own authority issued would lose trust");
   }

@@ -49,12 +49,16 @@ class TrustAdmin {
       const std::string& store, const std::string& sha256);
 
   // NOT_FOUND; unless `force` FAILED_PRECONDITION, reason OWN_AUTHORITY for the
-  // certificate of the authority in force (every phone would lose trust), or
+  // certificate of a key of the authority (phones would lose trust), or
   // PEERS_LOSE_TRUST, which names them.
   absl::Status Remove(const std::string& store, const std::string& sha256,
                       const std::string& actor, bool force, bool validate_only);
 
  private:
+  // Certificates of every key by which the tenant's phones or servers may be
+  // certified, and those above them.
+  absl::StatusOr<std::vector<std::string>> OwnChains(const std::string& tenant);
+
   const CertificateAuthority& authority_;
   Ledger& ledger_;
 };

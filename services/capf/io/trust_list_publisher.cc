@@ -191,7 +191,29 @@ absl::StatusOr<ClusterState> TrustListPublisher::State(
   ClusterState state;
   state.cluster = *std::move(cluster);
   SP_ASSIGN_OR_RETURN(state.signers, signers_.Ensure(tenant));
+  SP_ASSIGN_OR_RETURN(state.capf_certificates, CapfCertificates());
   return states_.emplace(tenant, std::move(state)).first->second;
+}
+
+absl::StatusOr<std::vector<std::string>>
+TrustListPublisher::CapfCertificates() {
+  SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
+                      ledger_.store().ListAuthorities());
+  return CapfCertificatesOf(all);
+}
+
+std::vector<std::string> TrustListPublisher::CapfCertificatesOf(
+    const std::vector<AuthorityGeneration>& all) const {
+  std::vector<std::string> out;
+  // In one order on every replica, whichever of them it shows.
+  for (const AuthorityGeneration& one : all) {
+    if (one.listed) out.push_back(one.listener_der);
+  }
+  if (std::find(out.begin(), out.end(), options_.capf_certificate) ==
+      out.end()) {
+    out.insert(out.begin(), options_.capf_certificate);
+  }
+  return out;
 }
 
 absl::StatusOr<std::string> TrustListPublisher::Compose(
@@ -213,8 +235,9 @@ absl::StatusOr<std::string> TrustListPublisher::Compose(
   }
   const std::string host = HostOf(state.cluster);
   trust.tftp = {{.dns_name = host, .certificate_der = files->certificate_der}};
-  trust.capf = {
-      {.dns_name = host, .certificate_der = options_.capf_certificate}};
+  for (const std::string& der : state.capf_certificates) {
+    trust.capf.push_back({.dns_name = host, .certificate_der = der});
+  }
   // TVS shows the same certificate, and its lists say so.
   if (options_.tvs) trust.tvs = trust.capf;
   trust.mode = state.cluster.mode;
@@ -418,6 +441,7 @@ absl::StatusOr<PreparedPublication> TrustListPublisher::PublishCluster(
   ClusterState next;
   next.cluster = cluster;
   SP_ASSIGN_OR_RETURN(next.signers, signers_.Ensure(cluster.tenant));
+  SP_ASSIGN_OR_RETURN(next.capf_certificates, CapfCertificates());
   SP_ASSIGN_OR_RETURN(
       PreparedPublication prepared,
       Prepare(next, {TrustListKind::kCtl, TrustListKind::kItl}, options));
@@ -437,6 +461,7 @@ absl::StatusOr<PreparedPublication> TrustListPublisher::PublishCluster(
 absl::Status TrustListPublisher::SetCapfCertificate(const std::string& der) {
   if (options_.capf_certificate == der) return absl::OkStatus();
   options_.capf_certificate = der;
+  states_.clear();
   SP_ASSIGN_OR_RETURN(const std::vector<std::string> tenants,
                       ledger_.store().ListClusters());
   absl::Status result;
@@ -485,6 +510,33 @@ absl::StatusOr<TrustListSimulation> TrustListPublisher::PhonesWithout(
   return phones.Result(held.phones.size());
 }
 
+absl::StatusOr<TrustListSimulation> TrustListPublisher::PhonesWithoutCapf(
+    const std::string& tenant, const std::string& certificate) {
+  std::set<std::string> naming;
+  for (const TrustListKind kind : {TrustListKind::kCtl, TrustListKind::kItl}) {
+    SP_ASSIGN_OR_RETURN(const std::vector<PublishedList> lists,
+                        ledger_.store().ListPublished(tenant, kind, kHistory));
+    for (const PublishedList& list : lists) {
+      SP_ASSIGN_OR_RETURN(const ParsedTrustList parsed,
+                          ParseTrustList(AsBytes(list.content)));
+      for (const TrustListRecord* const one :
+           parsed.list.OfRole(TrustListRole::kCapf)) {
+        if (one->certificate == certificate) naming.insert(list.sha1);
+      }
+    }
+  }
+  SP_ASSIGN_OR_RETURN(const std::vector<PhoneLists> phones,
+                      ledger_.store().ListPhoneLists(tenant));
+  LockedOutPhones without;
+  TrustListSimulation found;
+  for (const PhoneLists& phone : phones) {
+    if (naming.contains(phone.ctl) || naming.contains(phone.itl)) continue;
+    found.locked_out.push_back({phone.device, ListVerdict::kSignerUnknown});
+  }
+  without.Add(found);
+  return without.Result(phones.size());
+}
+
 absl::Status TrustListPublisher::RecordFetch(const std::string& device,
                                              TrustListKind kind,
                                              const std::string& sha1) {
@@ -521,9 +573,9 @@ TrustListPublisher::OwnCertificates(const std::string& tenant) {
   for (const ClusterNode& node : state.cluster.call_managers) {
     own[node.node.certificate_der].push_back(TrustListRole::kCcmTftp);
   }
-  own[options_.capf_certificate].push_back(TrustListRole::kCapf);
-  if (options_.tvs) {
-    own[options_.capf_certificate].push_back(TrustListRole::kTvs);
+  for (const std::string& der : state.capf_certificates) {
+    own[der].push_back(TrustListRole::kCapf);
+    if (options_.tvs) own[der].push_back(TrustListRole::kTvs);
   }
   for (const ListSigner& signer : state.signers) {
     if (signer.state == ListSignerState::kRetired) continue;

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "services/capf/core/authority_generation.h"
 #include "services/capf/core/phone_cluster.h"
 #include "services/capf/core/phone_trust.h"
 #include "services/capf/core/published_list.h"
@@ -120,6 +121,19 @@ class TrustListPublisher {
       const std::string& tenant, const std::string& signer_certificate,
       HeldLists held);
 
+  // Phones whose newest lists do not name this certificate (DER) of the CAPF
+  // port. One that asked for lists in a phone's name deceives it: that phone
+  // fetches lists again before it comes, and takes them, as it knows who signs.
+  absl::StatusOr<TrustListSimulation> PhonesWithoutCapf(
+      const std::string& tenant, const std::string& certificate);
+  // What lists name with authorities as they are in `all`.
+  std::vector<std::string> CapfCertificatesOf(
+      const std::vector<AuthorityGeneration>& all) const;
+  // The certificate that our ports show, DER.
+  const std::string& capf_certificate() const {
+    return options_.capf_certificate;
+  }
+
   // A phone was sent the list with this SHA-1 by its own name. Only phones
   // with an enrollment are remembered, and only what is new.
   absl::Status RecordFetch(const std::string& device, TrustListKind kind,
@@ -153,6 +167,7 @@ class TrustListPublisher {
                                       SignedFileDigest digest,
                                       const ClusterState& state);
   ServedCertificates Served(const ClusterState& state) const;
+  absl::StatusOr<std::vector<std::string>> CapfCertificates();
   absl::StatusOr<Held> ReadHeld(const std::string& tenant);
   std::vector<PhoneTrustState> StatesOf(
       const Held& held, const ClusterState& state,

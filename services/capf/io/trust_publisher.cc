@@ -102,13 +102,17 @@ TrustPublisher::WatchId TrustPublisher::Watch(
     std::shared_ptr<TrustWatcher> watcher) {
   std::shared_ptr<const TrustBundle> bundle;
   WatchId id;
+  TrustConsumer known;
   {
     absl::MutexLock lock(&mutex_);
-    ++Consumer(consumer, identity).streams;
+    TrustConsumer& entry = Consumer(consumer, identity);
+    ++entry.streams;
+    known = entry;
     id = next_++;
     watchers_[id] = {consumer, watcher};
     if (!ended_) bundle = current_;
   }
+  if (on_consumer_) on_consumer_(known);
   watcher->Notify(bundle);
   return id;
 }
@@ -127,11 +131,16 @@ void TrustPublisher::Unwatch(WatchId id) {
 void TrustPublisher::Report(const std::string& consumer,
                             const std::string& identity, int64_t version,
                             absl::Time active_time, absl::Time now) {
-  absl::MutexLock lock(&mutex_);
-  TrustConsumer& entry = Consumer(consumer, identity);
-  entry.active_version = version;
-  entry.active_time = active_time;
-  entry.report_time = now;
+  TrustConsumer known;
+  {
+    absl::MutexLock lock(&mutex_);
+    TrustConsumer& entry = Consumer(consumer, identity);
+    entry.active_version = version;
+    entry.active_time = active_time;
+    entry.report_time = now;
+    known = entry;
+  }
+  if (on_consumer_) on_consumer_(known);
 }
 
 std::vector<TrustConsumer> TrustPublisher::consumers() const {

@@ -4,8 +4,10 @@
 #define SALLYPORT_SERVICES_CAPF_IO_TRUST_PUBLISHER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -66,6 +68,11 @@ class TrustPublisher {
   void Report(const std::string& consumer, const std::string& identity,
               int64_t version, absl::Time active_time, absl::Time now)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // Called, on the thread that brings it, when a consumer comes or reports.
+  // Before the first Watch().
+  void OnConsumer(std::function<void(const TrustConsumer&)> callback) {
+    on_consumer_ = std::move(callback);
+  }
   // In order of name.
   std::vector<TrustConsumer> consumers() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -81,6 +88,7 @@ class TrustPublisher {
                           const std::string& identity)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  std::function<void(const TrustConsumer&)> on_consumer_;
   mutable absl::Mutex mutex_;
   std::shared_ptr<const TrustBundle> current_ ABSL_GUARDED_BY(mutex_) =
       std::make_shared<TrustBundle>();

@@ -117,6 +117,7 @@ absl::StatusOr<UpstreamIssued> UpstreamIssuer::Issue(
   record.common_name = order.subject.common_name;
   record.requester = order.requester;
   record.request_key = order.request_key;
+  record.authority = "upstream";
   record.request_sha256 = order.request_sha256;
   record.key_sha256 = HexEncode(AsBytes(order.key.sha256()));
   SP_ASSIGN_OR_RETURN(record.tbs, TbsOf(AsBytes(chain[0])));

@@ -39,7 +39,7 @@ CapfService::CapfService(const Parts& parts, const Options& options)
     : parts_(parts),
       options_(options),
       certificates_(
-          {parts.ledger, parts.authority, parts.enrollments, parts.trust,
+          {parts.ledger, parts.authorities, parts.enrollments, parts.trust,
            parts.upstream, options.upstream_url, parts.passes_on},
           options.authority_id, options.lifetimes, options.tenant_names),
       enrollments_(parts.ledger, parts.enrollments, parts.trust,
@@ -47,9 +47,8 @@ CapfService::CapfService(const Parts& parts, const Options& options)
       trust_(parts.ledger, parts.trust, options.allow_private_peers),
       trust_lists_(parts.ledger, parts.lists, parts.files, parts.maker),
       procedures_(parts.ledger, parts.procedures),
-      verify_(parts.ledger, parts.authority, parts.fetcher,
-              {.authority_name = certificates_.authority_name(),
-               .hard_stores = options.hard_revocation_stores,
+      verify_(parts.ledger, parts.authorities, parts.fetcher,
+              {.hard_stores = options.hard_revocation_stores,
                .crl_lifetime = options.lifetimes.revocation_list}),
       events_(parts.ledger, parts.servers, parts.renewal),
       feed_(parts.ledger.store(), parts.work) {}
@@ -193,13 +192,11 @@ grpc::ServerUnaryReactor* CapfService::GetCertificateAuthority(
 
 grpc::ServerUnaryReactor* CapfService::ListCertificateAuthorities(
     grpc::CallbackServerContext* context,
-    const pb::ListCertificateAuthoritiesRequest*,
+    const pb::ListCertificateAuthoritiesRequest* request,
     pb::ListCertificateAuthoritiesResponse* response) {
   return Run(context, "ListCertificateAuthorities", "",
-             [this, response](const std::string&) {
-               *response->add_certificate_authorities() =
-                   certificates_.Authority();
-               return absl::OkStatus();
+             [this, request, response](const std::string&) {
+               return certificates_.ListAuthorities(*request, *response);
              });
 }
 
@@ -616,7 +613,11 @@ grpc::ServerUnaryReactor* CapfService::GetStatus(
         const absl::Status writable = parts_.ledger.Check();
         response->set_can_issue(writable.ok());
         if (!writable.ok()) response->set_issue_reason(ReasonOf(writable));
-        response->set_issued_count(parts_.authority.issued_count());
+        uint64_t issued = 0;
+        for (CertificateAuthority* const one : parts_.authorities.All()) {
+          issued += one->issued_count();
+        }
+        response->set_issued_count(issued);
         SP_ASSIGN_OR_RETURN(const int64_t pending,
                             parts_.ledger.store().CountPendingEnrollments());
         response->set_pending_enrollments(static_cast<uint32_t>(pending));

@@ -19,7 +19,7 @@
 #include "grpcpp/support/server_callback.h"
 #include "sallyport/capf/v1/capf_service.grpc.pb.h"
 #include "services/capf/core/tenant_names.h"
-#include "services/capf/io/certificate_authority.h"
+#include "services/capf/io/authorities.h"
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/est_upstream.h"
 #include "services/capf/io/ledger.h"
@@ -54,7 +54,7 @@ class CapfService final : public pb::CapfService::CallbackService {
     WorkThread& work;
     WorkThread& probes;
     Ledger& ledger;
-    CertificateAuthority& authority;
+    Authorities& authorities;
     EnrollmentAdmin& enrollments;
     TrustAdmin& trust;
     TrustPublisher& publisher;

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "services/capf/core/authority_generation.h"
 #include "services/capf/core/certificate_builder.h"
 #include "services/capf/core/certificate_names.h"
 #include "services/capf/core/certificate_profile.h"
@@ -117,12 +119,27 @@ bool CertificateMethods::IsForUpstream(
   return request.certificate_authority() == UpstreamName();
 }
 
-const std::string& CertificateMethods::AuthorityOf(
+std::string CertificateMethods::AuthorityOf(
     const CertificateRecord& record) const {
+  if (!record.authority.empty()) {
+    return absl::StrCat(
+        "certificateAuthorities/",
+        record.authority.substr(0, record.authority.find('/')));
+  }
   if (passes_on_ == nullptr || record.der.empty()) return authority_name_;
   const absl::StatusOr<std::string> issuer = IssuerNameOf(AsBytes(record.der));
   const bool own = issuer.ok() && *issuer == authority_.issuer().subject_der;
   return own ? authority_name_ : UpstreamName();
+}
+
+absl::StatusOr<CertificateAuthority*> CertificateMethods::Named(
+    const std::string& name) const {
+  const absl::StatusOr<std::vector<std::string>> ids =
+      ParseName(name, {"certificateAuthorities"});
+  if (!ids.ok()) {
+    return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
+  }
+  return authorities_.Find((*ids)[0]);
 }
 
 absl::Status CertificateMethods::PassOn(
@@ -206,17 +223,17 @@ absl::Status CertificateMethods::Revoke(
   return absl::OkStatus();
 }
 
-pb::CertificateAuthority CertificateMethods::Authority() {
-  const Issuer& issuer = authority_.issuer();
+absl::StatusOr<pb::CertificateAuthority> CertificateMethods::Describe(
+    CertificateAuthority& authority) {
+  const Issuer& issuer = authority.issuer();
   pb::CertificateAuthority out;
-  out.set_name(authority_name_);
+  out.set_name("certificateAuthorities/" + authority.id());
   out.set_display_name(issuer.subject.common_name);
   out.set_mode(pb::AUTHORITY_MODE_OWN);
   out.set_common_name(issuer.subject.common_name);
   out.set_organization(issuer.subject.organization);
-  out.set_certificate_pem(authority_.ChainPem());
-  const absl::StatusOr<std::string> request = authority_.Request("capf");
-  if (request.ok()) out.set_csr_pem(CsrToPem(AsBytes(*request)));
+  out.set_certificate_pem(authority.ChainPem());
+  absl::StatusOr<std::string> request = authority.Request("capf");
   *out.mutable_summary() = Summarize(AsBytes(issuer.certificate_der));
   out.set_key_type(out.summary().key_type());
   for (const char* profile :
@@ -224,7 +241,42 @@ pb::CertificateAuthority CertificateMethods::Authority() {
         "CERTIFICATE_PROFILE_CLIENT", "CERTIFICATE_PROFILE_SERVICE"}) {
     out.add_default_profiles(profile);
   }
-  if (upstream_ != nullptr) {
+  SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
+                      authorities_.Generations());
+  for (const AuthorityGeneration& one : all) {
+    if (one.authority != authority.id()) continue;
+    pb::AuthorityKey& key = *out.add_keys();
+    key.set_generation(one.generation);
+    // The numbers are the same on both sides.
+    key.set_state(static_cast<pb::AuthorityKeyState>(one.state));
+    if (!one.chain_pem.empty()) {
+      SP_ASSIGN_OR_RETURN(const std::vector<std::string> chain,
+                          CertificatesFromPem(one.chain_pem));
+      *key.mutable_summary() = Summarize(AsBytes(chain[0]));
+    } else if (!one.request_der.empty() &&
+               one.state == AuthorityState::kPrepared) {
+      // The one that somebody is to sign now.
+      request = one.request_der;
+    }
+    key.set_kept_in(one.state == AuthorityState::kRetired ? ""
+                    : !one.token_label.empty() ? "token:" + one.token_label
+                    : !one.key_pem.empty()     ? "store"
+                                               : "file");
+    LiveCertificates live{.authority = one.Name(),
+                          .unnamed = one.generation == 1 &&
+                                     &authority == &authority_,
+                          .lsc = true};
+    SP_ASSIGN_OR_RETURN(const int64_t phones,
+                        ledger_.store().CountLive(live, Now()));
+    live.lsc = false;
+    SP_ASSIGN_OR_RETURN(const int64_t others,
+                        ledger_.store().CountLive(live, Now()));
+    key.set_live_phone_certificates(phones);
+    key.set_live_other_certificates(others);
+    *key.mutable_create_time() = ::sallyport::ToProto(one.create_time);
+  }
+  if (request.ok()) out.set_csr_pem(CsrToPem(AsBytes(*request)));
+  if (upstream_ != nullptr && &authority == &authority_) {
     const EstState state = upstream_->state();
     out.set_mode(pb::AUTHORITY_MODE_ONLINE);
     out.set_upstream_url(upstream_url_);
@@ -239,10 +291,31 @@ pb::CertificateAuthority CertificateMethods::Authority() {
 absl::Status CertificateMethods::GetAuthority(
     const pb::GetCertificateAuthorityRequest& request,
     pb::CertificateAuthority& response) {
-  if (request.name() != authority_name_) {
-    return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
+  SP_ASSIGN_OR_RETURN(CertificateAuthority* const authority,
+                      Named(request.name()));
+  SP_ASSIGN_OR_RETURN(response, Describe(*authority));
+  return absl::OkStatus();
+}
+
+absl::Status CertificateMethods::ListAuthorities(
+    const pb::ListCertificateAuthoritiesRequest& request,
+    pb::ListCertificateAuthoritiesResponse& response) {
+  SP_ASSIGN_OR_RETURN(const Page page,
+                      ReadPage("tenants/-", request.page_size(),
+                               request.page_token(), ""));
+  for (CertificateAuthority* const authority : authorities_.All()) {
+    if (authority->id() <= page.after) continue;
+    const int size = response.certificate_authorities_size();
+    if (static_cast<size_t>(size) == page.limit) {
+      const std::string last =
+          response.certificate_authorities(size - 1).name();
+      response.set_next_page_token(
+          PageToken(last.substr(last.rfind('/') + 1)));
+      break;
+    }
+    SP_ASSIGN_OR_RETURN(*response.add_certificate_authorities(),
+                        Describe(*authority));
   }
-  response = Authority();
   return absl::OkStatus();
 }
 
@@ -250,9 +323,8 @@ absl::Status CertificateMethods::UpdateAuthority(
     const pb::UpdateCertificateAuthorityRequest& request,
     const std::string& actor, pb::CertificateAuthority& response) {
   const pb::CertificateAuthority& wanted = request.certificate_authority();
-  if (wanted.name() != authority_name_) {
-    return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
-  }
+  SP_ASSIGN_OR_RETURN(CertificateAuthority* const authority,
+                      Named(wanted.name()));
   const auto& paths = request.update_mask().paths();
   const bool only_certificate =
       paths.empty() || (paths.size() == 1 && paths[0] == "certificate_pem");
@@ -262,19 +334,27 @@ absl::Status CertificateMethods::UpdateAuthority(
   }
   SP_ASSIGN_OR_RETURN(const std::vector<std::string> chain,
                       CertificatesFromPem(wanted.certificate_pem()));
-  SP_RETURN_IF_ERROR(authority_.Import(chain, actor, request.validate_only()));
-  if (!request.validate_only()) SP_RETURN_IF_ERROR(trust_.RenewOwn(actor));
-  response = Authority();
+  const std::string before = authority->issuer().certificate_der;
+  SP_RETURN_IF_ERROR(authorities_.Import(authority->id(), chain, actor,
+                                         request.validate_only()));
+  // One that waits to issue is trusted by its procedure.
+  if (authority->issuer().certificate_der != before) {
+    SP_RETURN_IF_ERROR(trust_.RenewOwn(actor));
+  }
+  SP_ASSIGN_OR_RETURN(response, Describe(*authority));
   return absl::OkStatus();
 }
 
 absl::Status CertificateMethods::GetRevocationList(
     const pb::GetRevocationListRequest& request, pb::RevocationList& response) {
-  if (request.name() != authority_name_) {
-    return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
-  }
-  SP_ASSIGN_OR_RETURN(const SignedRevocationList list,
-                      authority_.RevocationListNow(lifetimes_.revocation_list));
+  SP_ASSIGN_OR_RETURN(CertificateAuthority* const authority,
+                      Named(request.name()));
+  SP_ASSIGN_OR_RETURN(
+      const SignedRevocationList list,
+      authority->RevocationListOf(request.generation() == 0
+                                      ? authority->generation()
+                                      : request.generation(),
+                                  lifetimes_.revocation_list));
   response.set_crl(list.der);
   *response.mutable_update_time() = ::sallyport::ToProto(list.this_update);
   *response.mutable_next_update_time() = ::sallyport::ToProto(list.next_update);

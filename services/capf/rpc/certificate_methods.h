@@ -10,6 +10,7 @@
 #include "sallyport/capf/v1/certificate.pb.h"
 #include "sallyport/capf/v1/certificate_authority.pb.h"
 #include "services/capf/core/tenant_names.h"
+#include "services/capf/io/authorities.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/est_upstream.h"
@@ -36,7 +37,7 @@ class CertificateMethods {
   // All but the strings must outlive this object.
   struct Parts {
     Ledger& ledger;
-    CertificateAuthority& authority;
+    Authorities& authorities;
     EnrollmentAdmin& enrollments;
     TrustAdmin& trust;
     const EstUpstream* upstream = nullptr;  // null: nobody is asked
@@ -54,7 +55,8 @@ class CertificateMethods {
   CertificateMethods(const Parts& parts, std::string authority_id,
                      const Lifetimes& lifetimes, const TenantNames& names)
       : ledger_(parts.ledger),
-        authority_(parts.authority),
+        authorities_(parts.authorities),
+        authority_(parts.authorities.Default()),
         enrollments_(parts.enrollments),
         trust_(parts.trust),
         upstream_(parts.upstream),
@@ -79,7 +81,9 @@ class CertificateMethods {
   absl::Status UpdateAuthority(
       const pb::UpdateCertificateAuthorityRequest& request,
       const std::string& actor, pb::CertificateAuthority& response);
-  pb::CertificateAuthority Authority();
+  absl::Status ListAuthorities(
+      const pb::ListCertificateAuthoritiesRequest& request,
+      pb::ListCertificateAuthoritiesResponse& response);
   absl::Status GetRevocationList(const pb::GetRevocationListRequest& request,
                                  pb::RevocationList& response);
   // "certificateAuthorities/{id}".
@@ -90,12 +94,17 @@ class CertificateMethods {
                       const std::string& tenant, ProfileId profile,
                       const std::string& actor, pb::Certificate& response);
   // By whom a certificate is, as its resource says.
-  const std::string& AuthorityOf(const CertificateRecord& record) const;
+  std::string AuthorityOf(const CertificateRecord& record) const;
+  absl::StatusOr<pb::CertificateAuthority> Describe(
+      CertificateAuthority& authority);
+  // Of a name; NOT_FOUND, reason AUTHORITY_NOT_FOUND.
+  absl::StatusOr<CertificateAuthority*> Named(const std::string& name) const;
 
   absl::Time Now() const { return ledger_.clock().Now(); }
 
   Ledger& ledger_;
-  CertificateAuthority& authority_;
+  Authorities& authorities_;
+  CertificateAuthority& authority_;  // the default one
   EnrollmentAdmin& enrollments_;
   TrustAdmin& trust_;
   const EstUpstream* const upstream_;

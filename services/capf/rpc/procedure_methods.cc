@@ -33,6 +33,9 @@ pb::Procedure ToProto(const Procedure& in) {
   *out.mutable_create_time() = ::sallyport::ToProto(in.create_time);
   *out.mutable_update_time() = ::sallyport::ToProto(in.update_time);
   out.set_etag(absl::StrCat(in.version));
+  if (!in.authority.empty()) {
+    out.set_certificate_authority("certificateAuthorities/" + in.authority);
+  }
   return out;
 }
 
@@ -42,7 +45,7 @@ absl::Status CheckCaller(ProcedureKind kind, const ProcedureCaller& caller) {
   }
   return MakeError(absl::StatusCode::kPermissionDenied,
                    "INSTALLATION_ADMIN_REQUIRED",
-                   "FIPS mode takes an administrator of all tenants");
+                   "this takes an administrator of all tenants");
 }
 
 absl::Status CheckName(const std::string& name) {
@@ -70,13 +73,24 @@ absl::Status ProcedureMethods::Create(const pb::CreateProcedureRequest& request,
                      "procedure_id is not 1 to 63 of a-z, 0-9, - and _");
   }
   SP_RETURN_IF_ERROR(CheckCaller(kind, caller));
+  std::string authority;
+  if (const std::string& name = request.procedure().certificate_authority();
+      !name.empty()) {
+    if (kind != ProcedureKind::kAuthorityRotation) {
+      return MakeError(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
+                       "certificate_authority goes with a rotation");
+    }
+    SP_ASSIGN_OR_RETURN(const std::vector<std::string> parts,
+                        ParseName(name, {"certificateAuthorities"}));
+    authority = parts[0];
+  }
   SP_ASSIGN_OR_RETURN(const std::string request_key,
                       RequestKey(ids[0], request.request_id()));
   SP_ASSIGN_OR_RETURN(
       const Procedure made,
       runner_.Create(absl::StrCat("tenants/", ids[0], "/procedures/",
                                   request.procedure_id()),
-                     ids[0], kind, request_key, caller.actor,
+                     ids[0], kind, authority, request_key, caller.actor,
                      request.validate_only()));
   response = ToProto(made);
   return absl::OkStatus();

@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "services/capf/core/authority_generation.h"
+#include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/trust_admin.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/string_view.h"
@@ -155,11 +157,15 @@ absl::Status VerifyMethods::Verify(const pb::VerifyCertificateRequest& request,
   for (std::shared_ptr<const ParsedCrl>& list : fetcher_.lists()) {
     query.lists.push_back(std::move(list));
   }
-  SP_ASSIGN_OR_RETURN(const SignedRevocationList own,
-                      authority_.RevocationListNow(options_.crl_lifetime));
-  SP_ASSIGN_OR_RETURN(std::shared_ptr<const ParsedCrl> own_list,
-                      ParseWholeCrl(AsBytes(own.der)));
-  query.lists.push_back(std::move(own_list));
+  for (CertificateAuthority* const authority : authorities_.All()) {
+    SP_ASSIGN_OR_RETURN(const std::vector<SignedRevocationList> own,
+                        authority->RevocationListsNow(options_.crl_lifetime));
+    for (const SignedRevocationList& one : own) {
+      SP_ASSIGN_OR_RETURN(std::shared_ptr<const ParsedCrl> list,
+                          ParseWholeCrl(AsBytes(one.der)));
+      query.lists.push_back(std::move(list));
+    }
+  }
   SP_ASSIGN_OR_RETURN(const std::vector<CertificateRecord> revoked,
                       ledger_.store().ListRevoked(query.now));
   query.revoked = [keys = RevokedKeys(revoked)](const ParsedCertificate& one) {
@@ -203,8 +209,10 @@ absl::Status VerifyMethods::Verify(const pb::VerifyCertificateRequest& request,
 absl::StatusOr<VerifyMethods::Exported> VerifyMethods::Find(
     const std::string& name) {
   Exported out;
-  if (name == options_.authority_name) {
-    out.der = authority_.issuer().certificate_der;
+  if (const auto ids = ParseName(name, {"certificateAuthorities"}); ids.ok()) {
+    SP_ASSIGN_OR_RETURN(CertificateAuthority* const authority,
+                        authorities_.Find((*ids)[0]));
+    out.der = authority->issuer().certificate_der;
     return out;
   }
   if (const auto ids = ParseName(name, {"tenants", "certificates"}); ids.ok()) {
@@ -215,7 +223,15 @@ absl::StatusOr<VerifyMethods::Exported> VerifyMethods::Find(
       return NotFound();
     }
     out.der = record->der;
-    out.chain = {authority_.issuer().certificate_der};
+    out.chain = {authorities_.Default().issuer().certificate_der};
+    SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
+                        authorities_.Generations());
+    for (const AuthorityGeneration& one : all) {
+      if (one.Name() != record->authority || one.chain_pem.empty()) continue;
+      SP_ASSIGN_OR_RETURN(std::vector<std::string> chain,
+                          CertificatesFromPem(one.chain_pem));
+      out.chain = {std::move(chain[0])};
+    }
     return out;
   }
   SP_ASSIGN_OR_RETURN(

@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "sallyport/capf/v1/certificate.pb.h"
-#include "services/capf/io/certificate_authority.h"
+#include "services/capf/io/authorities.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/revocation_fetcher.h"
 #include "services/capf/rpc/capf_convert.h"
@@ -22,16 +22,15 @@ namespace sallyport::capf {
 class VerifyMethods {
  public:
   struct Options {
-    std::string authority_name;         // certificateAuthorities/{id}
     std::set<std::string> hard_stores;  // ids: "CAPF-trust"
     absl::Duration crl_lifetime = absl::Hours(24);
   };
 
   // All but `options` must outlive this object.
-  VerifyMethods(Ledger& ledger, CertificateAuthority& authority,
+  VerifyMethods(Ledger& ledger, Authorities& authorities,
                 const RevocationFetcher& fetcher, Options options)
       : ledger_(ledger),
-        authority_(authority),
+        authorities_(authorities),
         fetcher_(fetcher),
         options_(std::move(options)) {}
 
@@ -52,7 +51,7 @@ class VerifyMethods {
   absl::StatusOr<Exported> Find(const std::string& name);
 
   Ledger& ledger_;
-  CertificateAuthority& authority_;
+  Authorities& authorities_;
   const RevocationFetcher& fetcher_;
   const Options options_;
 };

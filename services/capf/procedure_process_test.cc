@@ -326,8 +326,7 @@ TEST_F(ProcedureProcessTest, KilledAtAnyTimeAnAuthoritysRotationGoesOn) {
   pb::CreateProcedureRequest request;
   request.set_parent("tenants/a");
   request.set_procedure_id("rotate");
-  request.mutable_procedure()->set_kind(
-      pb::PROCEDURE_KIND_AUTHORITY_ROTATION);
+  request.mutable_procedure()->set_kind(pb::PROCEDURE_KIND_AUTHORITY_ROTATION);
   EXPECT_THAT(Call<pb::Procedure>(*ann, &Stub::CreateProcedure, request),
               HasReason("INSTALLATION_ADMIN_REQUIRED"));
   SP_ASSERT_OK_AND_ASSIGN(
@@ -408,10 +407,10 @@ TEST_F(ProcedureProcessTest, KilledAtAnyTimeAnAuthoritysRotationGoesOn) {
               authority.keys(1).summary().sha256_thumbprint());
   }
   // Lists name the new certificate of the port, and no other.
-  EXPECT_EQ(
-      Parsed(Fetch("CTLSEP000000000001.tlv")).OfRole(TrustListRole::kCapf)
-          .size(),
-      1u);
+  EXPECT_EQ(Parsed(Fetch("CTLSEP000000000001.tlv"))
+                .OfRole(TrustListRole::kCapf)
+                .size(),
+            1u);
   // The audit's chain is whole: it is checked at the start.
   process_->Kill();
   Start();

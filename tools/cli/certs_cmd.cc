@@ -95,10 +95,9 @@ absl::Status Authorities(CliContext& context, const CertsOptions&) {
   SP_RETURN_IF_ERROR(context.Clients().status());
   pb::ListCertificateAuthoritiesRequest request;
   request.set_page_size(1000);
-  SP_ASSIGN_OR_RETURN(
-      const auto page,
-      CallCapf<pb::ListCertificateAuthoritiesResponse>(
-          context, &Stub::ListCertificateAuthorities, request));
+  SP_ASSIGN_OR_RETURN(const auto page,
+                      CallCapf<pb::ListCertificateAuthoritiesResponse>(
+                          context, &Stub::ListCertificateAuthorities, request));
   if (context.format != OutputFormat::kTable) {
     context.out() << RenderOne(page, context.format, "");
     return absl::OkStatus();

@@ -312,9 +312,9 @@ absl::Status Begin(CliContext& context, const ClusterOptions& options) {
                  options.yes)) {
     return absl::OkStatus();
   }
-  SP_ASSIGN_OR_RETURN(pb::Procedure procedure,
-                      BeginOrFind(context, Kinds().at(options.kind),
-                                  options.authority, false));
+  SP_ASSIGN_OR_RETURN(
+      pb::Procedure procedure,
+      BeginOrFind(context, Kinds().at(options.kind), options.authority, false));
   return RunOn(context, std::move(procedure));
 }
 

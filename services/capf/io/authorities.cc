@@ -204,9 +204,9 @@ absl::StatusOr<std::shared_ptr<Signer>> Authorities::SignerOf(
       return Refused("KEY_UNREADABLE",
                      "the key is in a token, and none is configured");
     }
-    SP_ASSIGN_OR_RETURN(std::unique_ptr<Pkcs11Signer> signer,
-                        Pkcs11Signer::Open({.label = generation.token_label},
-                                           *options_.token));
+    SP_ASSIGN_OR_RETURN(
+        std::unique_ptr<Pkcs11Signer> signer,
+        Pkcs11Signer::Open({.label = generation.token_label}, *options_.token));
     return std::shared_ptr<Signer>(std::move(signer));
   }
   SP_ASSIGN_OR_RETURN(
@@ -249,9 +249,10 @@ absl::StatusOr<bool> Authorities::CertifyNext(
     return true;
   }
   if (options_.root_key_file.empty()) return false;
-  absl::StatusOr<std::unique_ptr<FileSigner>> root = FileSigner::Open(
-      {.key_file = options_.root_key_file,
-       .passphrase = Secret::CopyOf(options_.root_passphrase.DangerousBytes())});
+  absl::StatusOr<std::unique_ptr<FileSigner>> root =
+      FileSigner::Open({.key_file = options_.root_key_file,
+                        .passphrase = Secret::CopyOf(
+                            options_.root_passphrase.DangerousBytes())});
   // Taken away, as it should be: its owner signs the request.
   if (absl::IsNotFound(root.status())) return false;
   SP_RETURN_IF_ERROR(root.status());
@@ -263,11 +264,10 @@ absl::StatusOr<bool> Authorities::CertifyNext(
   // It certifies nobody for longer than itself.
   const absl::Duration left =
       issuer.not_after - ledger_.clock().Now() - absl::Hours(1);
-  SP_ASSIGN_OR_RETURN(
-      const std::string der,
-      default_->Certify(ProfileId::kAuthority, subject,
-                        std::min(lifetime, left), signer.public_key(), issuer,
-                        **root));
+  SP_ASSIGN_OR_RETURN(const std::string der,
+                      default_->Certify(ProfileId::kAuthority, subject,
+                                        std::min(lifetime, left),
+                                        signer.public_key(), issuer, **root));
   next.chain_pem =
       CertificateToPem(AsBytes(der)) + CertificateToPem(AsBytes(roots[0]));
   return true;
@@ -305,15 +305,13 @@ absl::StatusOr<AuthorityGeneration> Authorities::MakeNext(
   // A request bears name and key only, as a certificate of them would.
   SP_ASSIGN_OR_RETURN(
       const std::string draft,
-      before->Certify(ProfileId::kAuthority,
-                      {.organization = next.organization,
-                       .common_name = next.common_name},
-                      absl::ZeroDuration(), signer->public_key(), std::nullopt,
-                      *signer));
+      before->Certify(
+          ProfileId::kAuthority,
+          {.organization = next.organization, .common_name = next.common_name},
+          absl::ZeroDuration(), signer->public_key(), std::nullopt, *signer));
   SP_ASSIGN_OR_RETURN(const Issuer named, ReadIssuer(AsBytes(draft)));
   SP_ASSIGN_OR_RETURN(const std::string info, BuildRequestInfo(named));
-  SP_ASSIGN_OR_RETURN(const std::string signature,
-                      signer->Sign(AsBytes(info)));
+  SP_ASSIGN_OR_RETURN(const std::string signature, signer->Sign(AsBytes(info)));
   SP_ASSIGN_OR_RETURN(
       next.request_der,
       AssembleCertificate(AsBytes(info),
@@ -326,8 +324,7 @@ absl::StatusOr<AuthorityGeneration> Authorities::MakeNext(
 
 absl::Status Authorities::Import(const std::string& id,
                                  const std::vector<std::string>& chain,
-                                 const std::string& actor,
-                                 bool validate_only) {
+                                 const std::string& actor, bool validate_only) {
   SP_ASSIGN_OR_RETURN(CertificateAuthority* const authority, Find(id));
   SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
                       Generations());

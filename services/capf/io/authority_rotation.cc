@@ -62,9 +62,7 @@ class Names {
     absl::StrAppend(&text_, text_.empty() ? "" : ", ", std::string(name));
   }
   size_t count() const { return count_; }
-  std::string text() const {
-    return count_ > kNamed ? text_ + ", ..." : text_;
-  }
+  std::string text() const { return count_ > kNamed ? text_ + ", ..." : text_; }
 
  private:
   size_t count_ = 0;
@@ -77,8 +75,8 @@ std::string Describe(const std::string& chain_pem) {
   const absl::StatusOr<CertificateInfo> info =
       ParseCertificate(AsBytes((*chain)[0]));
   if (!info.ok()) return "";
-  return absl::StrCat("\"", info->subject, "\" by \"", info->issuer, "\" until ",
-                      Date(info->not_after), ", sha256 ",
+  return absl::StrCat("\"", info->subject, "\" by \"", info->issuer,
+                      "\" until ", Date(info->not_after), ", sha256 ",
                       HexEncode(info->sha256));
 }
 
@@ -132,9 +130,9 @@ absl::StatusOr<StepOutcome> AuthorityRotation::Perform(
   if (action == Action::kAwaitConsumers) return AwaitConsumers();
   SP_ASSIGN_OR_RETURN(const Standing standing, Read(id));
   const bool before_switch =
-      action == Action::kCertifyAuthority || action == Action::kTrustAuthority ||
-      action == Action::kListAuthority || action == Action::kAwaitListed ||
-      action == Action::kSwitchAuthority;
+      action == Action::kCertifyAuthority ||
+      action == Action::kTrustAuthority || action == Action::kListAuthority ||
+      action == Action::kAwaitListed || action == Action::kSwitchAuthority;
   if (before_switch && standing.prepared == nullptr) {
     return Refused("AUTHORITY_MISMATCH", "no new key is there");
   }
@@ -175,17 +173,16 @@ absl::StatusOr<StepOutcome> AuthorityRotation::Check(const std::string& id) {
     return Blocked("ROTATION_UNDER_WAY: " + standing.prepared->Name() +
                    " waits to issue");
   }
-  SP_ASSIGN_OR_RETURN(const int64_t phones,
-                      parts_.ledger.store().CountLive(
-                          LiveBy(*standing.issuing, true),
-                          parts_.ledger.clock().Now()));
-  SP_ASSIGN_OR_RETURN(const int64_t others,
-                      parts_.ledger.store().CountLive(
-                          LiveBy(*standing.issuing, false),
-                          parts_.ledger.clock().Now()));
-  return Found(absl::StrCat(standing.issuing->Name(), " issues: ",
-                            Describe(standing.issuing->chain_pem), "; ", phones,
-                            " phones and ", others,
+  SP_ASSIGN_OR_RETURN(const int64_t phones, parts_.ledger.store().CountLive(
+                                                LiveBy(*standing.issuing, true),
+                                                parts_.ledger.clock().Now()));
+  SP_ASSIGN_OR_RETURN(
+      const int64_t others,
+      parts_.ledger.store().CountLive(LiveBy(*standing.issuing, false),
+                                      parts_.ledger.clock().Now()));
+  return Found(absl::StrCat(standing.issuing->Name(),
+                            " issues: ", Describe(standing.issuing->chain_pem),
+                            "; ", phones, " phones and ", others,
                             " others hold certificates by it"));
 }
 
@@ -214,7 +211,8 @@ absl::StatusOr<StepOutcome> AuthorityRotation::Certify(
       standing.id != parts_.authorities.Default().id()) {
     return Blocked(absl::StrCat(
         "CERTIFICATE_AWAITED: have the request of certificateAuthorities/",
-        standing.id, " signed (csr_pem, `sallyport certs request`) and import "
+        standing.id,
+        " signed (csr_pem, `sallyport certs request`) and import "
         "what comes (`sallyport certs import`)"));
   }
   SP_ASSIGN_OR_RETURN(const std::shared_ptr<Signer> signer,
@@ -232,8 +230,8 @@ absl::StatusOr<StepOutcome> AuthorityRotation::Certify(
                                  signer->public_key().spki()));
   SP_RETURN_IF_ERROR(
       parts_.authorities.Import(standing.id, chain, actor, false));
-  return Found("certified by EST: " + Describe(CertificateToPem(
-                                          AsBytes(chain[0]))));
+  return Found("certified by EST: " +
+               Describe(CertificateToPem(AsBytes(chain[0]))));
 }
 
 absl::StatusOr<StepOutcome> AuthorityRotation::Trust(const Standing& standing,
@@ -290,8 +288,8 @@ absl::StatusOr<StepOutcome> AuthorityRotation::AwaitConsumers() {
   }
   return Found(absl::StrCat(
       "version ", version, " is in force at ", consumers.size() - gone.count(),
-      " services", gone.count() == 0 ? "" : "; not seen for a day: ",
-      gone.text()));
+      " services",
+      gone.count() == 0 ? "" : "; not seen for a day: ", gone.text()));
 }
 
 absl::Status AuthorityRotation::Publish(
@@ -403,9 +401,8 @@ absl::StatusOr<StepOutcome> AuthorityRotation::Reenroll(
   const absl::Time now = parts_.ledger.clock().Now();
   const LiveCertificates by = LiveBy(*standing.retiring, true);
   SP_ASSIGN_OR_RETURN(const int64_t left, store.CountLive(by, now));
-  SP_ASSIGN_OR_RETURN(
-      const int64_t done,
-      store.CountLive(LiveBy(*standing.issuing, true), now));
+  SP_ASSIGN_OR_RETURN(const int64_t done,
+                      store.CountLive(LiveBy(*standing.issuing, true), now));
   if (left == 0) {
     return Found(absl::StrCat(done, " phones hold certificates by ",
                               standing.issuing->Name()));
@@ -471,10 +468,9 @@ absl::StatusOr<StepOutcome> AuthorityRotation::Unlist(
   if (standing.retiring == nullptr) return out;
   // What our own ports showed before is nobody's any more.
   const absl::Time now = parts_.ledger.clock().Now();
-  SP_ASSIGN_OR_RETURN(
-      const std::vector<CertificateRecord> live,
-      parts_.ledger.store().ListLive(LiveBy(*standing.retiring, false), now, "",
-                                     kPage));
+  SP_ASSIGN_OR_RETURN(const std::vector<CertificateRecord> live,
+                      parts_.ledger.store().ListLive(
+                          LiveBy(*standing.retiring, false), now, "", kPage));
   for (const CertificateRecord& record : live) {
     if (record.profile != ProfileId::kPhoneServer ||
         record.requester != "capf") {
@@ -504,13 +500,13 @@ absl::StatusOr<std::string> AuthorityRotation::StillNeeded(
         // Lists hold signers' certificates themselves; nobody looks for who
         // issued them.
         if (record.profile == ProfileId::kCtlSigner) continue;
-        const absl::StatusOr<std::string> by = IssuerNameOf(AsBytes(record.der));
+        const absl::StatusOr<std::string> by =
+            IssuerNameOf(AsBytes(record.der));
         // Upstream's, of before certificates named who signed them.
         if (by.ok() && *by != issuer.subject_der) continue;
-        names.Add(absl::StrCat(record.Name(), " (",
-                               std::string(ProfileFor(record.profile).name),
-                               " ", record.common_name, " until ",
-                               Date(record.not_after), ")"));
+        names.Add(absl::StrCat(
+            record.Name(), " (", std::string(ProfileFor(record.profile).name),
+            " ", record.common_name, " until ", Date(record.not_after), ")"));
       }
       if (page.size() < kPage) break;
       after = page.back().serial;
@@ -572,11 +568,11 @@ absl::StatusOr<StepOutcome> AuthorityRotation::Retire(
     out.change.put_authorities.push_back(retired);
     out.change.audit.push_back(
         {"AUTHORITY_RETIRED", actor, one.Name(), Describe(one.chain_pem)});
-    absl::StrAppend(&out.detail, out.detail.empty() ? "" : ", ", one.Name(),
-                    one.token_label.empty()
-                        ? ""
-                        : "; its key is still in the token as " +
-                              one.token_label);
+    absl::StrAppend(
+        &out.detail, out.detail.empty() ? "" : ", ", one.Name(),
+        one.token_label.empty()
+            ? ""
+            : "; its key is still in the token as " + one.token_label);
   }
   for (const AuthorityGeneration& one : out.change.put_authorities) {
     SP_RETURN_IF_ERROR(Distrust(one, all, actor, out.change));
@@ -620,10 +616,10 @@ absl::StatusOr<StepOutcome> AuthorityRotation::Undo(const Procedure& procedure,
     SP_RETURN_IF_ERROR(Publish(all, actor, out));
   }
   // Nobody but our own port was to have one by it.
-  SP_ASSIGN_OR_RETURN(const std::vector<CertificateRecord> live,
-                      parts_.ledger.store().ListLive(
-                          LiveBy(next, false), parts_.ledger.clock().Now(), "",
-                          kPage));
+  SP_ASSIGN_OR_RETURN(
+      const std::vector<CertificateRecord> live,
+      parts_.ledger.store().ListLive(LiveBy(next, false),
+                                     parts_.ledger.clock().Now(), "", kPage));
   for (const CertificateRecord& record : live) {
     CertificateUpdate update{record, record.state};
     update.record.state = CertificateState::kSuperseded;

@@ -122,15 +122,14 @@ void CertificateAuthority::Drop(int64_t generation) {
 
 bool CertificateAuthority::IsOwn(const std::string& der) const {
   absl::MutexLock lock(&mutex_);
-  return std::any_of(generations_.begin(), generations_.end(),
-                     [&der](const Generation& one) {
-                       return one.signer != nullptr &&
-                              one.issuer->certificate_der == der;
-                     });
+  return std::any_of(
+      generations_.begin(), generations_.end(), [&der](const Generation& one) {
+        return one.signer != nullptr && one.issuer->certificate_der == der;
+      });
 }
 
-absl::Status CertificateAuthority::LoadOrCreate(
-    const AuthorityOptions& options, Signer& signer) {
+absl::Status CertificateAuthority::LoadOrCreate(const AuthorityOptions& options,
+                                                Signer& signer) {
   certificate_file_ = options.certificate_file;
   SP_ASSIGN_OR_RETURN(std::optional<std::string> pem,
                       ReadSmallFile(certificate_file_));
@@ -139,8 +138,7 @@ absl::Status CertificateAuthority::LoadOrCreate(
       return MakeError(absl::StatusCode::kNotFound, "CERTIFICATE_NOT_FOUND",
                        "there is no authority certificate");
     }
-    SP_ASSIGN_OR_RETURN(const std::string made,
-                        MakeChain(options, signer));
+    SP_ASSIGN_OR_RETURN(const std::string made, MakeChain(options, signer));
     const absl::Status created = CreateDurableFile(certificate_file_, made);
     // Another replica was first: its certificate is the authority's.
     if (!created.ok() && !absl::IsAlreadyExists(created)) return created;
@@ -189,11 +187,9 @@ absl::StatusOr<CertificateSpec> CertificateAuthority::AuthoritySpec(
 
 absl::StatusOr<std::string> CertificateAuthority::Certify(
     ProfileId profile, const SubjectName& subject, absl::Duration lifetime,
-    const PublicKey& key, const std::optional<Issuer>& issuer,
-    Signer& signer) {
-  SP_ASSIGN_OR_RETURN(
-      const CertificateSpec spec,
-      AuthoritySpec(profile, subject, lifetime, key, issuer));
+    const PublicKey& key, const std::optional<Issuer>& issuer, Signer& signer) {
+  SP_ASSIGN_OR_RETURN(const CertificateSpec spec,
+                      AuthoritySpec(profile, subject, lifetime, key, issuer));
   SP_ASSIGN_OR_RETURN(const std::string tbs, BuildTbs(spec, issuer));
   const std::vector<std::string> findings =
       LintCertificate(AsBytes(tbs), {spec, issuer, ledger_.clock().Now()});
@@ -247,11 +243,10 @@ absl::StatusOr<std::string> CertificateAuthority::Request(
   absl::MutexLock lock(&mutex_);
   if (!request_.empty()) return request_;
   const Generation* const current = current_.load();
-  const std::string file =
-      current->number == 1
-          ? certificate_file_ + ".csr"
-          : absl::StrCat(certificate_file_, ".", id_, "-", current->number,
-                         ".csr");
+  const std::string file = current->number == 1
+                               ? certificate_file_ + ".csr"
+                               : absl::StrCat(certificate_file_, ".", id_, "-",
+                                              current->number, ".csr");
   SP_ASSIGN_OR_RETURN(const std::optional<std::string> kept,
                       ReadSmallFile(file));
   if (kept.has_value()) {
@@ -408,8 +403,7 @@ absl::StatusOr<SignedRevocationList> CertificateAuthority::ListOf(
                             .revoke_time = record.revoke_time,
                             .reason = record.revocation_reason});
   }
-  SP_ASSIGN_OR_RETURN(const std::string tbs,
-                      BuildRevocationTbs(spec, issuer));
+  SP_ASSIGN_OR_RETURN(const std::string tbs, BuildRevocationTbs(spec, issuer));
   SignedRevocationList list;
   SP_ASSIGN_OR_RETURN(list.der, SignTbs(tbs, *by.signer));
   SP_RETURN_IF_ERROR(
@@ -614,8 +608,8 @@ absl::StatusOr<CertificateRecord> CertificateAuthority::TryIssue(
                                                   : CertificateState::kActive;
   StoreChange issued;
   issued.update_certificates.push_back({record, CertificateState::kIntent});
-  issued.audit.push_back(
-      {"ISSUED", record.requester, record.Name(), Describe(record, *by.issuer)});
+  issued.audit.push_back({"ISSUED", record.requester, record.Name(),
+                          Describe(record, *by.issuer)});
   if (with_issued) with_issued(record, issued);
   const absl::Status done = ledger_.Apply(issued);
   if (!done.ok()) {

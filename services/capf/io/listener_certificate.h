@@ -3,8 +3,6 @@
 #ifndef SALLYPORT_SERVICES_CAPF_IO_LISTENER_CERTIFICATE_H_
 #define SALLYPORT_SERVICES_CAPF_IO_LISTENER_CERTIFICATE_H_
 
-#include <string>
-
 #include <cstdint>
 #include <string>
 

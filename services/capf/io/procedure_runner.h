@@ -43,13 +43,10 @@ class ProcedureRunner {
   // ALREADY_EXISTS, reason PROCEDURE_RUNNING, while the tenant has an open one;
   // FAILED_PRECONDITION: MODE_ALREADY_SET, TENANT_WITHOUT_PHONES,
   // TRUST_LISTS_NOT_CONFIGURED.
-  absl::StatusOr<Procedure> Create(const std::string& name,
-                                   const std::string& tenant,
-                                   ProcedureKind kind,
-                                   const std::string& authority,
-                                   const std::string& request_key,
-                                   const std::string& actor,
-                                   bool validate_only);
+  absl::StatusOr<Procedure> Create(
+      const std::string& name, const std::string& tenant, ProcedureKind kind,
+      const std::string& authority, const std::string& request_key,
+      const std::string& actor, bool validate_only);
   // Takes the next step, or says in `blocked_reason` why it waits. ABORTED,
   // reason ETAG_MISMATCH, unless it is at `version`; 0 is any.
   // FAILED_PRECONDITION, reason PROCEDURE_ENDED.

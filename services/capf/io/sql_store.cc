@@ -716,11 +716,10 @@ absl::StatusOr<std::vector<CertificateRecord>> SqlStore::ListLive(
 }
 
 absl::StatusOr<std::vector<KnownConsumer>> SqlStore::ListConsumers() {
-  return ReadIn<std::vector<KnownConsumer>>(
-      database_, [&](SqlStatements& sql) {
-        return All(sql, ReadConsumer,
-                   "SELECT * FROM trust_consumers ORDER BY consumer");
-      });
+  return ReadIn<std::vector<KnownConsumer>>(database_, [&](SqlStatements& sql) {
+    return All(sql, ReadConsumer,
+               "SELECT * FROM trust_consumers ORDER BY consumer");
+  });
 }
 
 absl::StatusOr<int64_t> SqlStore::FipsMode() {

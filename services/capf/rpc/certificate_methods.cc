@@ -122,9 +122,8 @@ bool CertificateMethods::IsForUpstream(
 std::string CertificateMethods::AuthorityOf(
     const CertificateRecord& record) const {
   if (!record.authority.empty()) {
-    return absl::StrCat(
-        "certificateAuthorities/",
-        record.authority.substr(0, record.authority.find('/')));
+    return absl::StrCat("certificateAuthorities/",
+                        record.authority.substr(0, record.authority.find('/')));
   }
   if (passes_on_ == nullptr || record.der.empty()) return authority_name_;
   const absl::StatusOr<std::string> issuer = IssuerNameOf(AsBytes(record.der));
@@ -262,10 +261,10 @@ absl::StatusOr<pb::CertificateAuthority> CertificateMethods::Describe(
                     : !one.token_label.empty() ? "token:" + one.token_label
                     : !one.key_pem.empty()     ? "store"
                                                : "file");
-    LiveCertificates live{.authority = one.Name(),
-                          .unnamed = one.generation == 1 &&
-                                     &authority == &authority_,
-                          .lsc = true};
+    LiveCertificates live{
+        .authority = one.Name(),
+        .unnamed = one.generation == 1 && &authority == &authority_,
+        .lsc = true};
     SP_ASSIGN_OR_RETURN(const int64_t phones,
                         ledger_.store().CountLive(live, Now()));
     live.lsc = false;
@@ -300,17 +299,16 @@ absl::Status CertificateMethods::GetAuthority(
 absl::Status CertificateMethods::ListAuthorities(
     const pb::ListCertificateAuthoritiesRequest& request,
     pb::ListCertificateAuthoritiesResponse& response) {
-  SP_ASSIGN_OR_RETURN(const Page page,
-                      ReadPage("tenants/-", request.page_size(),
-                               request.page_token(), ""));
+  SP_ASSIGN_OR_RETURN(
+      const Page page,
+      ReadPage("tenants/-", request.page_size(), request.page_token(), ""));
   for (CertificateAuthority* const authority : authorities_.All()) {
     if (authority->id() <= page.after) continue;
     const int size = response.certificate_authorities_size();
     if (static_cast<size_t>(size) == page.limit) {
       const std::string last =
           response.certificate_authorities(size - 1).name();
-      response.set_next_page_token(
-          PageToken(last.substr(last.rfind('/') + 1)));
+      response.set_next_page_token(PageToken(last.substr(last.rfind('/') + 1)));
       break;
     }
     SP_ASSIGN_OR_RETURN(*response.add_certificate_authorities(),
@@ -349,12 +347,11 @@ absl::Status CertificateMethods::GetRevocationList(
     const pb::GetRevocationListRequest& request, pb::RevocationList& response) {
   SP_ASSIGN_OR_RETURN(CertificateAuthority* const authority,
                       Named(request.name()));
-  SP_ASSIGN_OR_RETURN(
-      const SignedRevocationList list,
-      authority->RevocationListOf(request.generation() == 0
-                                      ? authority->generation()
-                                      : request.generation(),
-                                  lifetimes_.revocation_list));
+  SP_ASSIGN_OR_RETURN(const SignedRevocationList list,
+                      authority->RevocationListOf(request.generation() == 0
+                                                      ? authority->generation()
+                                                      : request.generation(),
+                                                  lifetimes_.revocation_list));
   response.set_crl(list.der);
   *response.mutable_update_time() = ::sallyport::ToProto(list.this_update);
   *response.mutable_next_update_time() = ::sallyport::ToProto(list.next_update);

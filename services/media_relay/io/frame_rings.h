@@ -90,6 +90,9 @@ class FrameRings final : public ReceiveBatch {
   std::array<Delay, kBatchSize> delays_;
   size_t delay_count_ = 0;
   uint64_t damaged_ = 0;
+  // Of arrivals, see Receive().
+  bool stamps_ = true;
+  size_t batches_ = 0;
 };
 
 }  // namespace sallyport::media_relay

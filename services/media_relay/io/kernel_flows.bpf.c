@@ -150,6 +150,15 @@ struct {
   __type(value, __u32);
 } rings SEC(".maps");
 
+// By loop: whether it wants to know when datagrams arrived.
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, MAX_LOOPS);
+  __type(key, __u32);
+  __type(value, __u64);
+} ring_stamps SEC(".maps");
+
 // The same struct stands in kernel_flows.cc.
 struct settings {
   __u64 seed;
@@ -333,8 +342,10 @@ static __always_inline int to_ring(struct xdp_md* context, __u32 family,
   __u32 ring = device * RING_QUEUES + context->rx_queue_index;
   __u32* owner = bpf_map_lookup_elem(&ring_loops, &ring);
   if (!owner || *owner != loop) return XDP_PASS;
+  loop--;
+  __u64* stamps = bpf_map_lookup_elem(&ring_stamps, &loop);
   // When it arrived, twice, so that the loop can tell it from what was there.
-  if (bpf_xdp_adjust_meta(context, -16) == 0) {
+  if (stamps && *stamps != 0 && bpf_xdp_adjust_meta(context, -16) == 0) {
     __u64* stamp = (void*)(long)context->data_meta;
     if ((void*)(stamp + 2) <= (void*)(long)context->data) {
       stamp[0] = bpf_ktime_get_ns();

@@ -318,6 +318,8 @@ absl::Status KernelFlows::Load(const Options& options) {
                       SharedMap::Create(Map("generations"), kMaxLoops, 8));
   SP_ASSIGN_OR_RETURN(ring_ports_, SharedMap::Create(Map("ring_ports"), ports,
                                                      sizeof(RingPort)));
+  SP_ASSIGN_OR_RETURN(ring_stamps_,
+                      SharedMap::Create(Map("ring_stamps"), kMaxLoops, 8));
   for (uint32_t i = 0; i < ring_addresses_.size(); ++i) {
     RingAddress own = {};
     own.family = ring_addresses_[i].is_v6() ? 6 : 4;
@@ -513,6 +515,11 @@ void KernelFlows::OpenRingPort(const Endpoint& local, uint32_t loop) {
       ((loop + 1) << 16) |
           static_cast<uint32_t>(place - ring_addresses_.begin()),
       std::memory_order_release);
+}
+
+void KernelFlows::SetRingStamps(uint32_t loop, bool on) {
+  ring_stamps_.values<std::atomic<uint64_t>>()[loop].store(
+      on ? 1 : 0, std::memory_order_relaxed);
 }
 
 void KernelFlows::CloseRingPort(uint16_t port) {

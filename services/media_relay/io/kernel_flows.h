@@ -114,6 +114,10 @@ class KernelFlows {
   // not of the options stays with the sockets.
   void OpenRingPort(const Endpoint& local, uint32_t loop);
   void CloseRingPort(uint16_t port);
+  // Whether rings of `loop` are told when datagrams arrived: as two words
+  // before the frame, nanoseconds of CLOCK_MONOTONIC and their complement.
+  // Costs a store.
+  void SetRingStamps(uint32_t loop, bool on);
 
  private:
   // Those of one family. What the program searches is `index`.
@@ -144,6 +148,7 @@ class KernelFlows {
   uint64_t seed_ = 0;
   SharedMap generations_;
   SharedMap ring_ports_;
+  SharedMap ring_stamps_;
   std::vector<IpAddress> ring_addresses_;
   uint16_t first_port_ = 0;
   uint16_t last_port_ = 0;

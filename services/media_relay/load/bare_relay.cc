@@ -1,13 +1,17 @@
 #include "services/media_relay/load/bare_relay.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
 #include <linux/if_packet.h>
+#include <linux/if_xdp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <openssl/aead.h>
 #include <openssl/aes.h>
 #include <openssl/sha.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -17,13 +21,16 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/io/wire_header.h"
+#include "services/media_relay/io/xsk_socket.h"
 #include "services/media_relay/load/testbed.h"
 
 namespace sallyport::media_relay {
@@ -121,10 +128,30 @@ struct Slot {
 
 }  // namespace
 
-BareRelay::BareRelay(Testbed& testbed, size_t flows, BareSrtp srtp)
-    : testbed_(testbed) {
-  thread_ = std::thread(
-      [this, flows, srtp] { testbed_.InRelay([&] { Serve(flows, srtp); }); });
+struct BareRelay::Flow {
+  WireHeader header;
+  uint32_t source;
+  std::optional<BareProtect> protect;
+};
+
+BareRelay::BareRelay(Testbed& testbed, size_t flows, BareSrtp srtp, bool af_xdp)
+    : testbed_(testbed), af_xdp_(af_xdp), flows_(flows) {
+  for (size_t i = 0; i < flows; ++i) {
+    flows_[i].header =
+        WireHeader(testbed_.relay_out(static_cast<uint16_t>(30000 + i)),
+                   testbed_.destination(i));
+    flows_[i].header.SetLink(kRelayToSink);
+    std::memcpy(&flows_[i].source, testbed_.source(i).ip.bytes().data(), 4);
+    if (srtp != BareSrtp::kNone) {
+      flows_[i].protect.emplace(static_cast<uint32_t>(i), srtp);
+    }
+  }
+  thread_ = std::thread([this] {
+    testbed_.InRelay([&] {
+      PinTo(testbed_.relay_cpus()[0]);
+      af_xdp_ ? ServeRings() : Serve();
+    });
+  });
   while (thread_id_ == 0) absl::SleepFor(absl::Milliseconds(1));
   for (size_t i = 0; i < flows; ++i) {
     testbed.SetFlow(i, testbed.relay_in(static_cast<uint16_t>(kFirstPort + i)),
@@ -137,8 +164,7 @@ BareRelay::~BareRelay() {
   thread_.join();
 }
 
-void BareRelay::Serve(size_t flows, BareSrtp srtp) {
-  PinTo(testbed_.relay_cpus()[0]);
+void BareRelay::Serve() {
   const int in = socket(AF_INET, SOCK_DGRAM, 0);
   const int size = 8 << 20;
   const int on = 1;
@@ -172,19 +198,6 @@ void BareRelay::Serve(size_t flows, BareSrtp srtp) {
   setsockopt(out, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on));
   setsockopt(out, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
 
-  std::vector<WireHeader> headers(flows);
-  std::vector<uint32_t> sources(flows);
-  std::vector<BareProtect> protect;
-  for (size_t i = 0; i < flows; ++i) {
-    headers[i] =
-        WireHeader(testbed_.relay_out(static_cast<uint16_t>(30000 + i)),
-                   testbed_.destination(i));
-    headers[i].SetLink(kRelayToSink);
-    std::memcpy(&sources[i], testbed_.source(i).ip.bytes().data(), 4);
-    if (srtp != BareSrtp::kNone) {
-      protect.emplace_back(static_cast<uint32_t>(i), srtp);
-    }
-  }
   const auto slots = std::make_unique<std::array<Slot, kBatch>>();
   std::array<mmsghdr, kBatch> receive = {};
   std::array<mmsghdr, kBatch> send = {};
@@ -206,21 +219,23 @@ void BareRelay::Serve(size_t flows, BareSrtp srtp) {
     unsigned ready = 0;
     for (int i = 0; i < got; ++i) {
       Slot& slot = (*slots)[static_cast<size_t>(i)];
-      size_t flow = flows;
+      size_t number = flows_.size();
       msghdr& header = receive[static_cast<size_t>(i)].msg_hdr;
       for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr;
            c = CMSG_NXTHDR(&header, c)) {
         if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_ORIGDSTADDR) {
           sockaddr_in to;
           std::memcpy(&to, CMSG_DATA(c), sizeof(to));
-          flow = static_cast<size_t>(ntohs(to.sin_port)) - kFirstPort;
+          number = static_cast<size_t>(ntohs(to.sin_port)) - kFirstPort;
         }
       }
-      if (flow >= flows || sources[flow] != slot.from.sin_addr.s_addr) continue;
+      if (number >= flows_.size()) continue;
+      Flow& flow = flows_[number];
+      if (flow.source != slot.from.sin_addr.s_addr) continue;
       uint8_t* const payload = slot.buffer.data() + WireHeader::kMaxSize;
       size_t length = receive[static_cast<size_t>(i)].msg_len;
-      if (!protect.empty()) length = protect[flow].Protect(payload, length);
-      const auto frame = headers[flow].Frame(payload, length, true);
+      if (flow.protect) length = flow.protect->Protect(payload, length);
+      const auto frame = flow.header.Frame(payload, length, true);
       slot.out = {const_cast<uint8_t*>(frame.data()), frame.size()};
       send[ready].msg_hdr.msg_iov = &slot.out;
       send[ready].msg_hdr.msg_iovlen = 1;
@@ -235,6 +250,56 @@ void BareRelay::Serve(size_t flows, BareSrtp srtp) {
   close(space);
   close(in);
   close(out);
+}
+
+void BareRelay::ServeRings() {
+  const int in_device = static_cast<int>(if_nametoindex("mlr0"));
+  const auto memory = FrameMemory::Create(2 * XskSocket::kRing).value();
+  auto in = XskSocket::Create(*memory, nullptr, {in_device, 0, true});
+  if (!in.ok()) Fail(in.status().ToString());
+  auto out = XskSocket::Create(
+      *memory, in->get(), {static_cast<int>(if_nametoindex("mlr1")), 0, false});
+  if (!out.ok()) Fail(out.status().ToString());
+  XskSocket& receive = **in;
+  XskSocket& send = **out;
+  const uint32_t zero = 0;
+  const int fd = receive.fd();
+  if (bpf_map_update_elem(testbed_.map("one_ring"), &zero, &fd, 0) != 0 ||
+      bpf_xdp_attach(in_device, testbed_.program("to_ring"), XDP_FLAGS_DRV_MODE,
+                     nullptr) != 0) {
+    Fail("bare relay: XDP");
+  }
+  receive.Refill();
+  thread_id_ = static_cast<pid_t>(syscall(SYS_gettid));
+  std::array<xdp_desc, kBatch> frames;
+  while (!stop_.load(std::memory_order_relaxed)) {
+    const size_t got = receive.Receive(absl::MakeSpan(frames));
+    if (got == 0) {
+      pollfd ready = {fd, POLLIN, 0};
+      (void)poll(&ready, 1, 50);
+    }
+    for (size_t i = 0; i < got; ++i) {
+      uint8_t* const data = memory->at(frames[i].addr);
+      uint8_t* const payload = data + 42;
+      uint32_t source;
+      std::memcpy(&source, data + 26, 4);
+      const size_t number =
+          static_cast<size_t>((data[36] << 8) | data[37]) - kFirstPort;
+      if (data[12] != 8 || data[23] != 17 || number >= flows_.size() ||
+          flows_[number].source != source) {
+        memory->free().push_back(static_cast<uint32_t>(memory->ChunkOf(data)));
+        continue;
+      }
+      Flow& flow = flows_[number];
+      size_t length = frames[i].len - 42;
+      if (flow.protect) length = flow.protect->Protect(payload, length);
+      const auto frame = flow.header.Frame(payload, length, true);
+      while (!send.Send(frame)) (void)send.Flush();
+    }
+    (void)send.Flush();
+    send.Reclaim();
+    receive.Refill();
+  }
 }
 
 }  // namespace sallyport::media_relay

@@ -210,6 +210,18 @@ int sink_in_driver(struct xdp_md* context) {
 SEC("xdp")
 int pass(struct xdp_md* context) { return XDP_PASS; }
 
+struct {
+  __uint(type, BPF_MAP_TYPE_XSKMAP);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u32);
+} one_ring SEC(".maps");
+
+SEC("xdp")
+int to_ring(struct xdp_md* context) {
+  return bpf_redirect_map(&one_ring, context->rx_queue_index, XDP_PASS);
+}
+
 SEC("sk_lookup")
 int steer_all(struct bpf_sk_lookup* context) {
   if (context->protocol != 17 || context->local_port < 10000 ||

@@ -110,7 +110,8 @@ void Forward(Testbed& testbed, const Flags& flags, const std::string& folder,
     bare.emplace(testbed, flows,
                  work == "srtp"  ? BareSrtp::kAesCm
                  : work == "gcm" ? BareSrtp::kAesGcm
-                                 : BareSrtp::kNone);
+                                 : BareSrtp::kNone,
+                 flags.at("fast_path") == "af_xdp");
     threads.push_back(bare->thread());
   } else {
     Fail(absl::StrCat(system, " does not do ", work));

@@ -65,6 +65,11 @@ def bridge_rows():
                    times_peer(5))
         yield rate(f'bridge.{flows}.of_bare', f'{what}: the bare relay', own,
                    ('bare', load('bare', 'srtp', flows)), times_peer(0.85))
+        rings = load('sallyport', 'srtp', flows, '--fast_path=af_xdp')
+        yield rate(f'bridge.{flows}.af_xdp', f'{what} over AF_XDP', rings,
+                   ('rtpengine', load('rtpengine', 'srtp', flows)), times_peer(10))
+        yield rate(f'bridge.{flows}.af_xdp.of_bare', f'{what} over AF_XDP: the bare relay', rings,
+                   ('bare', load('bare', 'srtp', flows, '--fast_path=af_xdp')), times_peer(0.85))
     yield rate('bridge.gcm', 'RTP to SRTP bridged, 1000 streams, AES-128-GCM', load('sallyport', 'gcm', 1000),
                ('bare', load('bare', 'gcm', 1000)))
     yield rate('bridge.rtp', 'RTP to RTP, 1000 streams', load('sallyport', 'rtp', 1000),

@@ -78,14 +78,14 @@ struct GrpcCaller::Callbacks {
     return 0;
   }
 
-  static int OnStreamClose(nghttp2_session*, int32_t id, uint32_t /*error*/,
+  static int OnStreamClose(nghttp2_session*, int32_t id, uint32_t error,
                            void* user) {
     GrpcCaller& self = Of(user);
     const auto it = self.calls_.find(id);
     if (it == self.calls_.end()) return 0;
     const std::unique_ptr<Call> call = std::move(it->second);
     self.calls_.erase(it);
-    self.owner_.OnStatus(id, self.StatusOf(*call));
+    self.owner_.OnStatus(id, self.StatusOf(*call, error));
     return 0;
   }
 
@@ -143,7 +143,11 @@ GrpcCaller::Call* GrpcCaller::Find(int32_t id) {
   return it == calls_.end() ? nullptr : it->second.get();
 }
 
-absl::Status GrpcCaller::StatusOf(const Call& call) const {
+absl::Status GrpcCaller::StatusOf(const Call& call, uint32_t error) const {
+  if (error == NGHTTP2_REFUSED_STREAM) {
+    return MakeError(absl::StatusCode::kUnavailable, kCallRefused,
+                     "the server has not begun the call");
+  }
   int code = 0;
   if (!call.http_status.empty() && call.http_status != "200") {
     return MakeError(absl::StatusCode::kUnavailable, "HTTP_STATUS",
@@ -178,7 +182,10 @@ int32_t GrpcCaller::StartWith(const Headers& headers) {
   provider.read_callback = Callbacks::ReadRequest;
   const int32_t id = nghttp2_submit_request(session_, nullptr, wire.data(),
                                             wire.size(), &provider, nullptr);
-  SP_CHECK(id > 0);
+  if (id < 0) {
+    told_to_go_ = true;
+    return 0;
+  }
   call->id = id;
   calls_[id] = std::move(call);
   return id;

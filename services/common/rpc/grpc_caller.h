@@ -1,6 +1,6 @@
-// The client's half of an HTTP/2 connection that carries gRPC calls, for load
-// programs, whose own time must not count, and for tests, which have to do what
-// a library would not. All else calls by client_channel.
+// The client's half of an HTTP/2 connection that carries gRPC calls: of
+// GrpcLoopClient, of load programs, whose own time must not count, and of
+// tests, which have to do what a library would not.
 
 #ifndef SALLYPORT_SERVICES_COMMON_RPC_GRPC_CALLER_H_
 #define SALLYPORT_SERVICES_COMMON_RPC_GRPC_CALLER_H_
@@ -22,13 +22,18 @@ struct nghttp2_session;
 
 namespace sallyport {
 
+// Reason of UNAVAILABLE where the server has surely not begun the call
+// (RFC 9113 section 8.7).
+inline constexpr std::string_view kCallRefused = "CALL_REFUSED";
+
 // What a connection tells. Called from within Feed and TakeOutput.
 class GrpcCallerOwner {
  public:
   virtual ~GrpcCallerOwner() = default;
   virtual void OnAnswer(int32_t call, std::string answer) = 0;
   // The call is over. FromGrpc() of what the server said; UNAVAILABLE with the
-  // reason CALL_RESET or HTTP_STATUS if it was not gRPC that it said.
+  // reason CALL_RESET, CALL_REFUSED or HTTP_STATUS if it was not gRPC that it
+  // said.
   virtual void OnStatus(int32_t call, const absl::Status& status) = 0;
 };
 
@@ -43,7 +48,8 @@ class GrpcCaller {
   GrpcCaller(const GrpcCaller&) = delete;
   GrpcCaller& operator=(const GrpcCaller&) = delete;
 
-  // Begins a call; `more` comes after the usual headers.
+  // Begins a call; `more` comes after the usual headers. 0 when the connection
+  // takes no more, as it was told to go or has used up its stream ids.
   int32_t Start(std::string_view path, const Headers& more = {});
   // The same with exactly these headers.
   int32_t StartWith(const Headers& headers);
@@ -56,7 +62,7 @@ class GrpcCaller {
 
   absl::Status Feed(ByteSpan data);
   std::string TakeOutput();
-  // The server will take no further calls.
+  // No further calls are taken.
   bool told_to_go() const { return told_to_go_; }
   int pings_answered() const { return pings_answered_; }
 
@@ -76,7 +82,7 @@ class GrpcCaller {
   struct Callbacks;
 
   Call* Find(int32_t id);
-  absl::Status StatusOf(const Call& call) const;
+  absl::Status StatusOf(const Call& call, uint32_t error) const;
 
   GrpcCallerOwner& owner_;
   nghttp2_session* session_ = nullptr;

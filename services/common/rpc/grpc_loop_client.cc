@@ -1,0 +1,630 @@
+#include "services/common/rpc/grpc_loop_client.h"
+
+#include <netdb.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/string_view.h"
+#include "services/common/crypto/x509_name.h"
+#include "services/common/log/log.h"
+#include "services/common/rpc/grpc_caller.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+#include "services/common/time/deadline_queue.h"
+#include "services/common/time/mono_time.h"
+#include "services/common/tls/tls_context.h"
+#include "services/common/tls/tls_stream.h"
+
+namespace sallyport {
+namespace {
+
+constexpr size_t kMaxUnsent = size_t{1} << 20;  // octets in the stream
+
+// Host and port of "host:port", the host without its brackets.
+absl::StatusOr<std::pair<std::string, std::string>> SplitTarget(
+    std::string_view target) {
+  constexpr std::string_view kDns = "dns:///";
+  if (target.starts_with(kDns)) target.remove_prefix(kDns.size());
+  const size_t colon = target.rfind(':');
+  std::string_view host = target.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+  }
+  if (colon == std::string_view::npos || host.empty() ||
+      colon + 1 == target.size()) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "TARGET_MALFORMED",
+                     absl::StrCat("not host:port: ", AbslView(target)));
+  }
+  return std::pair(std::string(host), std::string(target.substr(colon + 1)));
+}
+
+// Blocks.
+std::vector<SocketAddress> LookUp(std::string_view target) {
+  std::vector<SocketAddress> out;
+  const auto parts = SplitTarget(target);
+  if (!parts.ok()) return out;
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
+  addrinfo* list = nullptr;
+  if (getaddrinfo(parts->first.c_str(), parts->second.c_str(), &hints, &list) !=
+      0) {
+    return out;
+  }
+  for (const addrinfo* a = list; a != nullptr; a = a->ai_next) {
+    if (const auto address =
+            SocketAddress::FromSockaddr(a->ai_addr, a->ai_addrlen)) {
+      out.push_back(*address);
+    }
+  }
+  freeaddrinfo(list);
+  return out;
+}
+
+absl::Status Unreachable(const std::string& target, const absl::Status& why) {
+  return MakeError(
+      absl::StatusCode::kUnavailable, "SERVER_UNREACHABLE",
+      absl::StrCat(target, " cannot be reached: ", why.ToString()));
+}
+
+}  // namespace
+
+struct GrpcLoopClient::Ask {
+  size_t server = 0;
+  std::string path;
+  std::string request;
+  MonoTime deadline;
+  Done done;
+  bool again = false;  // was refused by a connection that goes
+};
+
+// Looks names up on a thread of its own, as that blocks.
+class GrpcLoopClient::Resolver {
+ public:
+  struct Answer {
+    size_t server = 0;
+    std::vector<SocketAddress> addresses;
+  };
+
+  static absl::StatusOr<std::unique_ptr<Resolver>> Create(
+      EventLoop& loop, std::function<void(Answer)> on_answer) {
+    std::unique_ptr<Resolver> resolver(new Resolver);
+    SP_ASSIGN_OR_RETURN(
+        resolver->box_,
+        Mailbox<Answer>::Create(loop, 100'000, std::move(on_answer)));
+    resolver->thread_ = std::thread([r = resolver.get()] { r->Run(); });
+    return resolver;
+  }
+  ~Resolver() {
+    {
+      absl::MutexLock lock(&mutex_);
+      stopping_ = true;
+    }
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void Ask(size_t server, const std::string& target) {
+    absl::MutexLock lock(&mutex_);
+    queue_.emplace_back(server, target);
+  }
+
+ private:
+  Resolver() = default;
+
+  void Run() {
+    pthread_setname_np(pthread_self(), "grpc-resolver");
+    for (;;) {
+      std::pair<size_t, std::string> next;
+      {
+        auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+          return stopping_ || !queue_.empty();
+        };
+        absl::MutexLock lock(&mutex_);
+        mutex_.Await(absl::Condition(&ready));
+        if (stopping_) return;
+        next = std::move(queue_.front());
+        queue_.pop_front();
+      }
+      (void)box_->Send({next.first, LookUp(next.second)});
+    }
+  }
+
+  absl::Mutex mutex_;
+  std::deque<std::pair<size_t, std::string>> queue_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::unique_ptr<Mailbox<Answer>> box_;
+  std::thread thread_;
+};
+
+// One connection, from TCP to gRPC. Loop thread only.
+class GrpcLoopClient::Connection final : public StreamHandler,
+                                         public GrpcCallerOwner {
+ public:
+  Connection(Channel& channel, EventLoop& loop, absl::Duration keepalive)
+      : channel_(channel),
+        loop_(loop),
+        keepalive_(keepalive),
+        timer_(loop.AddTimer([this](MonoTime) { OnTimer(); })),
+        caller_(*this) {}
+  ~Connection() override { loop_.RemoveTimer(timer_); }
+
+  absl::Status Start(const SocketAddress& to,
+                     std::shared_ptr<const TlsContext> context,
+                     absl::Duration timeout) {
+    TlsStream::Options options;
+    options.tcp.max_write_buffer = 4 * kMaxUnsent;
+    options.handshake_timeout = timeout;
+    SP_ASSIGN_OR_RETURN(
+        stream_,
+        TlsStream::Connect(loop_, to, std::move(context), options, *this));
+    return absl::OkStatus();
+  }
+
+  bool takes_calls() const {
+    return ready_ && !ended_ && !caller_.told_to_go();
+  }
+  size_t calls() const { return calls_.size(); }
+
+  void Make(Ask ask, MonoTime now) {
+    const auto left =
+        std::max<int64_t>(absl::ToInt64Milliseconds(ask.deadline - now), 1);
+    const int32_t id =
+        caller_.Start(ask.path, {{"grpc-timeout", absl::StrCat(left, "m")}});
+    if (id == 0) {  // its ids are used up
+      ask.again = true;
+      return Refused(std::move(ask));
+    }
+    caller_.Send(id, ask.request, true);
+    deadlines_.Set(id, ask.deadline);
+    calls_[id].ask = std::move(ask);
+    SetTimer();
+    FlushLater();
+  }
+
+  // Ends all that is open.
+  void Fail(const absl::Status& why);
+
+  // Of the stream.
+  void OnOpen() override;
+  void OnData(ByteSpan data) override;
+  void OnEnd() override {
+    End(MakeError(absl::StatusCode::kUnavailable, "CALL_RESET",
+                  "the server has closed the connection"));
+  }
+  void OnDrained() override { Flush(); }
+  void OnClosed(absl::Status reason) override { End(reason); }
+
+  // Of the calls.
+  void OnAnswer(int32_t call, std::string answer) override {
+    const auto it = calls_.find(call);
+    if (it != calls_.end()) it->second.answer = std::move(answer);
+  }
+  void OnStatus(int32_t call, const absl::Status& status) override;
+
+ private:
+  struct Open {
+    Ask ask;
+    std::optional<std::string> answer;
+  };
+
+  void Refused(Ask ask);
+  void OnTimer();
+  void End(const absl::Status& why);
+  void SetTimer() {
+    loop_.SetTimer(timer_, std::min(deadlines_.next(), look_));
+  }
+
+  void FlushLater() {
+    if (std::exchange(flush_deferred_, true)) return;
+    loop_.Defer([this, alive = std::weak_ptr<int>(alive_)] {
+      if (alive.expired()) return;
+      flush_deferred_ = false;
+      Flush();
+    });
+  }
+  void Flush() {
+    if (ended_ || !open_ || stream_->buffered() > kMaxUnsent) return;
+    const std::string out = caller_.TakeOutput();
+    if (out.empty()) return;
+    const absl::Status sent = stream_->Write(AsBytes(out));
+    if (!sent.ok()) End(sent);
+  }
+
+  Channel& channel_;
+  EventLoop& loop_;
+  const absl::Duration keepalive_;
+  const EventLoop::TimerId timer_;
+  std::unique_ptr<TlsStream> stream_;
+  GrpcCaller caller_;
+  absl::flat_hash_map<int32_t, Open> calls_;
+  DeadlineQueue<int32_t> deadlines_;
+  MonoTime look_ = MonoTime::InfiniteFuture();  // when keepalive is due
+  bool heard_ = false;                          // since it last was
+  bool asked_ = false;
+  bool open_ = false;   // TLS is
+  bool ready_ = false;  // the server has said something
+  bool ended_ = false;
+  bool flush_deferred_ = false;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+};
+
+// One server. Loop thread only.
+class GrpcLoopClient::Channel {
+ public:
+  Channel(GrpcLoopClient& client, size_t index)
+      : client_(client),
+        index_(index),
+        target_(client.options_.servers[index].target),
+        timer_(client.loop_->AddTimer([this](MonoTime now) { OnTimer(now); })) {
+  }
+  ~Channel() {
+    connections_.clear();
+    client_.loop_->RemoveTimer(timer_);
+  }
+
+  void Take(Ask ask) {
+    if (cancelled_) return ask.done(Cancelled());
+    const MonoTime now = client_.loop_->now();
+    if (ask.deadline <= now) return TimedOut(ask);
+    if (Connection* const open = Current(); open != nullptr) {
+      if (open->calls() >= client_.options_.max_waiting) return TooMany(ask);
+      return open->Make(std::move(ask), now);
+    }
+    if (state_ == State::kBackoff) {
+      return ask.done(Unreachable(target_, why_));
+    }
+    if (waiting_.size() >= client_.options_.max_waiting) return TooMany(ask);
+    waiting_.push_back(std::move(ask));
+    if (state_ == State::kIdle) Connect();
+    SetTimer();
+  }
+
+  void OnAddresses(std::vector<SocketAddress> addresses) {
+    if (state_ != State::kResolving) return;
+    addresses_ = std::move(addresses);
+    next_address_ = 0;
+    why_ = absl::NotFoundError("the name has no address");
+    TryNextAddress();
+  }
+
+  void OnConnected() {
+    state_ = State::kReady;
+    backoff_ = absl::ZeroDuration();
+    std::deque<Ask> waiting = std::exchange(waiting_, {});
+    for (Ask& ask : waiting) Take(std::move(ask));
+    SetTimer();
+  }
+
+  // `connection` is over; its calls have ended.
+  void OnGone(Connection* connection, bool was_ready, const absl::Status& why) {
+    const auto it = std::find_if(
+        connections_.begin(), connections_.end(),
+        [connection](const auto& one) { return one.get() == connection; });
+    if (it == connections_.end()) return;
+    client_.gone_.push_back(std::move(*it));  // it may be what runs
+    client_.loop_->Defer([client = &client_] { client->gone_.clear(); });
+    connections_.erase(it);
+    why_ = why;
+    if (!was_ready) {
+      SALLYPORT_LOG_LIMITED(
+          kWarning, "a server cannot be reached",
+          {{"target", target_}, {"reason", ReasonOf(why)}, {"error", why}});
+      return TryNextAddress();
+    }
+    if (state_ == State::kReady && Current() == nullptr) {
+      state_ = State::kIdle;
+    }
+  }
+
+  // From now on nothing is asked.
+  void CancelAll() {
+    cancelled_ = true;
+    for (const auto& connection : connections_) connection->Fail(Cancelled());
+    FailWaiting(Cancelled());
+  }
+
+  // The connection wants no more calls: those that wait go by another.
+  void Again(Ask ask) {
+    if (state_ == State::kReady && Current() == nullptr) state_ = State::kIdle;
+    Take(std::move(ask));
+  }
+
+  const std::string& target() const { return target_; }
+
+ private:
+  enum class State { kIdle, kResolving, kConnecting, kReady, kBackoff };
+
+  Connection* Current() {
+    if (state_ == State::kReady &&
+        (connections_.empty() || !connections_.back()->takes_calls())) {
+      state_ = State::kIdle;
+    }
+    return state_ == State::kReady ? connections_.back().get() : nullptr;
+  }
+
+  void Connect() {
+    state_ = State::kResolving;
+    if (const auto address = SocketAddress::Parse(target_); address.ok()) {
+      return OnAddresses({*address});
+    }
+    client_.resolver_->Ask(index_, target_);
+  }
+
+  void TryNextAddress() {
+    state_ = State::kConnecting;
+    while (next_address_ < addresses_.size()) {
+      const SocketAddress to = addresses_[next_address_++];
+      auto connection = std::make_unique<Connection>(
+          *this, *client_.loop_, client_.options_.keepalive);
+      const auto& identity = client_.options_.servers[index_].expected_identity;
+      const absl::Status started =
+          connection->Start(to, client_.tls_.at(identity)->current(),
+                            client_.options_.connect_timeout);
+      if (started.ok()) {
+        connections_.push_back(std::move(connection));
+        return;
+      }
+      why_ = started;
+    }
+    const GrpcLoopClient::Options& options = client_.options_;
+    backoff_ = backoff_ == absl::ZeroDuration()
+                   ? options.first_backoff
+                   : std::min(backoff_ * 1.6, options.max_backoff);
+    state_ = State::kBackoff;
+    retry_ = client_.loop_->now() + backoff_;
+    FailWaiting(Unreachable(target_, why_));
+    SetTimer();
+  }
+
+  static absl::Status Cancelled() {
+    return MakeError(absl::StatusCode::kCancelled, "CALL_RESET",
+                     "the client is being destroyed");
+  }
+
+  void FailWaiting(const absl::Status& why) {
+    std::deque<Ask> waiting = std::exchange(waiting_, {});
+    for (const Ask& ask : waiting) ask.done(why);
+  }
+
+  void TimedOut(const Ask& ask) {
+    ask.done(MakeError(absl::StatusCode::kDeadlineExceeded, "CALL_TIMEOUT",
+                       absl::StrCat(target_, " did not answer in time")));
+  }
+  void TooMany(const Ask& ask) {
+    ask.done(MakeError(absl::StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
+                       absl::StrCat(target_, " has too many open calls")));
+  }
+
+  void OnTimer(MonoTime now) {
+    if (state_ == State::kBackoff && retry_ <= now) state_ = State::kIdle;
+    std::deque<Ask> waiting = std::exchange(waiting_, {});
+    for (Ask& ask : waiting) {
+      if (ask.deadline <= now) {
+        TimedOut(ask);
+      } else {
+        waiting_.push_back(std::move(ask));
+      }
+    }
+    SetTimer();
+  }
+
+  void SetTimer() {
+    MonoTime next =
+        state_ == State::kBackoff ? retry_ : MonoTime::InfiniteFuture();
+    for (const Ask& ask : waiting_) next = std::min(next, ask.deadline);
+    client_.loop_->SetTimer(timer_, next);
+  }
+
+  friend class Connection;
+
+  GrpcLoopClient& client_;
+  const size_t index_;
+  const std::string target_;
+  const EventLoop::TimerId timer_;
+  State state_ = State::kIdle;
+  std::vector<SocketAddress> addresses_;
+  size_t next_address_ = 0;
+  absl::Status why_;
+  absl::Duration backoff_ = absl::ZeroDuration();
+  MonoTime retry_;
+  bool cancelled_ = false;
+  std::deque<Ask> waiting_;  // for a connection
+  // The last is the one for new calls; those before it were told to go.
+  std::vector<std::unique_ptr<Connection>> connections_;
+};
+
+void GrpcLoopClient::Connection::OnOpen() {
+  if (stream_->session().application_protocol() != "h2") {
+    return End(MakeError(absl::StatusCode::kUnavailable, "ALPN_MISSING",
+                         "the server does not speak h2"));
+  }
+  open_ = true;
+  look_ = loop_.now() + keepalive_;
+  SetTimer();
+  Flush();  // the preface
+}
+
+void GrpcLoopClient::Connection::OnData(ByteSpan data) {
+  heard_ = true;
+  const absl::Status status = caller_.Feed(data);
+  if (ended_) return;
+  if (!status.ok()) return End(status);
+  // With TLS 1.3 a server judges our certificate after we are done: only when
+  // it says something are we in.
+  if (!std::exchange(ready_, true)) channel_.OnConnected();
+  if (caller_.told_to_go() && calls_.empty()) {
+    return End(MakeError(absl::StatusCode::kUnavailable, "CALL_RESET",
+                         "the server has asked to be left"));
+  }
+  FlushLater();
+}
+
+void GrpcLoopClient::Connection::OnStatus(int32_t call,
+                                          const absl::Status& status) {
+  const auto it = calls_.find(call);
+  if (it == calls_.end()) return;
+  Open open = std::move(it->second);
+  calls_.erase(it);
+  (void)deadlines_.Erase(call);
+  if (ReasonOf(status) == kCallRefused && !open.ask.again) {
+    open.ask.again = true;
+    return Refused(std::move(open.ask));
+  }
+  if (!status.ok()) return open.ask.done(status);
+  if (!open.answer.has_value()) {
+    return open.ask.done(MakeError(absl::StatusCode::kUnavailable, "CALL_RESET",
+                                   "the call had no answer"));
+  }
+  open.ask.done(*std::move(open.answer));
+}
+
+void GrpcLoopClient::Connection::Refused(Ask ask) {
+  // Not from within nghttp2.
+  loop_.Defer(
+      [channel = &channel_, kept = std::make_shared<Ask>(std::move(ask))]() {
+        channel->Again(std::move(*kept));
+      });
+}
+
+void GrpcLoopClient::Connection::OnTimer() {
+  const MonoTime now = loop_.now();
+  while (const std::optional<int32_t> late = deadlines_.PopExpired(now)) {
+    const auto it = calls_.find(*late);
+    if (it == calls_.end()) continue;
+    const Open open = std::move(it->second);
+    calls_.erase(it);
+    caller_.Reset(*late);
+    FlushLater();
+    channel_.TimedOut(open.ask);
+  }
+  if (look_ <= now) {
+    if (!heard_ && asked_) {
+      return End(MakeError(absl::StatusCode::kUnavailable, "CALL_RESET",
+                           "the server says nothing"));
+    }
+    asked_ = !std::exchange(heard_, false);
+    if (asked_) caller_.Ping();
+    look_ = now + keepalive_;
+    FlushLater();
+  }
+  SetTimer();
+}
+
+void GrpcLoopClient::Connection::Fail(const absl::Status& why) {
+  absl::flat_hash_map<int32_t, Open> calls = std::exchange(calls_, {});
+  for (const auto& [id, open] : calls) {
+    (void)deadlines_.Erase(id);
+    open.ask.done(why);
+  }
+}
+
+void GrpcLoopClient::Connection::End(const absl::Status& why) {
+  if (std::exchange(ended_, true)) return;
+  loop_.SetTimer(timer_, MonoTime::InfiniteFuture());
+  if (stream_ != nullptr) stream_->Close();
+  Fail(why.ok() || !absl::IsUnavailable(why)
+           ? MakeError(
+                 absl::StatusCode::kUnavailable, "CALL_RESET",
+                 absl::StrCat(channel_.target(),
+                              " has ended the connection: ", why.ToString()))
+           : why);
+  channel_.OnGone(this, ready_, why);
+}
+
+GrpcLoopClient::GrpcLoopClient(Options options)
+    : options_(std::move(options)) {}
+
+absl::StatusOr<std::unique_ptr<GrpcLoopClient>> GrpcLoopClient::Start(
+    Options options) {
+  std::unique_ptr<GrpcLoopClient> client(
+      new GrpcLoopClient(std::move(options)));
+  SP_RETURN_IF_ERROR(client->Begin());
+  client->thread_ = std::thread([c = client.get()] {
+    pthread_setname_np(pthread_self(), "grpc-client");
+    c->loop_->Run();
+  });
+  return client;
+}
+
+absl::Status GrpcLoopClient::Begin() {
+  SP_ASSIGN_OR_RETURN(loop_, EventLoop::Create());
+  for (const Server& server : options_.servers) {
+    SP_RETURN_IF_ERROR(SplitTarget(server.target).status());
+    const std::string& identity = server.expected_identity;
+    if (tls_.contains(identity)) continue;
+    const auto make_options = [identity] {
+      TlsContextOptions tls;
+      tls.role = TlsRole::kClient;
+      tls.application_protocols = {"h2"};
+      tls.accept_peer = [identity](const PeerCertificate& peer) {
+        const auto uris = peer.leaf.AltNames(SubjectAltName::Type::kUri);
+        if (uris.size() == 1 && uris.front() == identity) {
+          return absl::OkStatus();
+        }
+        return MakeError(absl::StatusCode::kUnauthenticated,
+                         "PEER_IDENTITY_MISMATCH",
+                         absl::StrCat("the server is not ", identity));
+      };
+      return tls;
+    };
+    SP_ASSIGN_OR_RETURN(tls_[identity],
+                        WatchedTlsContext::Create(
+                            "grpc client",
+                            {options_.tls.certificate_file(),
+                             options_.tls.key_file(), options_.tls.ca_file()},
+                            make_options, options_.tls_refresh));
+  }
+  for (size_t i = 0; i < options_.servers.size(); ++i) {
+    channels_.push_back(std::make_unique<Channel>(*this, i));
+  }
+  SP_ASSIGN_OR_RETURN(
+      resolver_, Resolver::Create(*loop_, [this](Resolver::Answer answer) {
+        channels_[answer.server]->OnAddresses(std::move(answer.addresses));
+      }));
+  SP_ASSIGN_OR_RETURN(asks_, Mailbox<Ask>::Create(
+                                 *loop_, options_.max_waiting, [this](Ask ask) {
+                                   channels_[ask.server]->Take(std::move(ask));
+                                 }));
+  return absl::OkStatus();
+}
+
+GrpcLoopClient::~GrpcLoopClient() {
+  if (thread_.joinable()) {
+    loop_->Stop();
+    thread_.join();
+  }
+  // The loop is this thread's now. What is in the mailbox and what a connection
+  // has refused is read once more, and cancelled.
+  resolver_ = nullptr;
+  for (const auto& channel : channels_) channel->CancelAll();
+  if (asks_ != nullptr) loop_->RunOnce(absl::ZeroDuration());
+  asks_ = nullptr;
+  gone_.clear();
+  channels_.clear();
+  loop_ = nullptr;
+}
+
+void GrpcLoopClient::Call(size_t server, std::string_view path,
+                          std::string request, absl::Duration timeout,
+                          Done done) {
+  Ask ask;
+  ask.server = server;
+  ask.path = path;
+  ask.request = std::move(request);
+  ask.deadline = loop_->clock().MonoNow() + timeout;
+  ask.done = std::move(done);
+  if (asks_->Send(std::move(ask)).ok()) return;
+  ask.done(MakeError(absl::StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
+                     "more calls wait than are allowed"));
+}
+
+}  // namespace sallyport

@@ -1,0 +1,96 @@
+// Unary gRPC calls to services of ours, for those that make thousands a second:
+// HTTP/2 over mutual TLS on one event loop, without the threads and queues of
+// the gRPC library (services/adr/0005). All else calls by client_channel.
+
+#ifndef SALLYPORT_SERVICES_COMMON_RPC_GRPC_LOOP_CLIENT_H_
+#define SALLYPORT_SERVICES_COMMON_RPC_GRPC_LOOP_CLIENT_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "sallyport/common/config/v1/server_config.pb.h"
+#include "services/common/net/event_loop.h"
+#include "services/common/net/mailbox.h"
+#include "services/common/net/socket_address.h"
+#include "services/common/tls/watched_context.h"
+
+namespace sallyport {
+
+// To several servers by one thread. A server is connected to when it is first
+// called, and again after a failure, with backoff; as long as it cannot be
+// reached, calls to it fail at once. Where a name has several addresses, they
+// are tried in turn. A certificate or key that changes on disk is used by the
+// next connection. A server that asks to be left (GOAWAY) gets no further
+// calls there, and those it refused are made again elsewhere. Thread-safe.
+class GrpcLoopClient {
+ public:
+  struct Server {
+    // "host:port"; an IPv6 address in brackets. "dns:///" in front is ignored.
+    std::string target;
+    // The URI SAN that it must show, octet for octet.
+    std::string expected_identity;
+  };
+  struct Options {
+    std::vector<Server> servers;
+    // Where our certificate and key and the roots are.
+    common::config::v1::TlsFiles tls;
+    absl::Duration tls_refresh = absl::Seconds(5);
+    absl::Duration connect_timeout = absl::Seconds(1);  // for each address
+    absl::Duration first_backoff = absl::Milliseconds(200);
+    absl::Duration max_backoff = absl::Seconds(5);
+    // A connection with nothing heard for so long is asked, and ended if it
+    // says nothing for as long again.
+    absl::Duration keepalive = absl::Seconds(10);
+    size_t max_waiting = 100'000;  // calls that have no answer yet
+  };
+  // The answer's octets. Once, on the client's thread, which it must not hold
+  // up. Errors are the server's (FromGrpc), or DEADLINE_EXCEEDED with reason
+  // CALL_TIMEOUT, UNAVAILABLE with SERVER_UNREACHABLE, CALL_RESET or
+  // HTTP_STATUS, RESOURCE_EXHAUSTED with TOO_MANY_CALLS, CANCELLED.
+  using Done = std::function<void(absl::StatusOr<std::string> answer)>;
+
+  // INVALID_ARGUMENT when the TLS files or a target are unusable.
+  static absl::StatusOr<std::unique_ptr<GrpcLoopClient>> Start(Options options);
+  // What has no answer by now ends with CANCELLED, before this returns. A name
+  // that is being looked up is waited for.
+  ~GrpcLoopClient();
+  GrpcLoopClient(const GrpcLoopClient&) = delete;
+  GrpcLoopClient& operator=(const GrpcLoopClient&) = delete;
+
+  // `server` is an index of Options::servers. `path` as in
+  // "/sallyport.media_relay.v1.MediaRelayService/CreateSession".
+  void Call(size_t server, std::string_view path, std::string request,
+            absl::Duration timeout, Done done);
+
+ private:
+  class Connection;
+  class Channel;
+  struct Ask;
+  class Resolver;
+
+  explicit GrpcLoopClient(Options options);
+  absl::Status Begin();
+
+  const Options options_;
+  // By identity, as several servers share one.
+  absl::flat_hash_map<std::string, std::unique_ptr<WatchedTlsContext>> tls_;
+  std::unique_ptr<EventLoop> loop_;
+  std::vector<std::unique_ptr<Channel>> channels_;
+  std::vector<std::unique_ptr<Connection>> gone_;  // until the turn ends
+  std::unique_ptr<Resolver> resolver_;
+  std::unique_ptr<Mailbox<Ask>> asks_;
+  std::thread thread_;
+};
+
+}  // namespace sallyport
+
+#endif  // SALLYPORT_SERVICES_COMMON_RPC_GRPC_LOOP_CLIENT_H_

@@ -15,6 +15,7 @@
 #include "services/common/crypto/x509_name.h"
 #include "services/common/files/durable_file.h"
 #include "services/common/net/socket_address.h"
+#include "services/common/rpc/caller_identity.h"
 #include "services/common/rpc/client_channel.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
@@ -473,6 +474,23 @@ absl::StatusOr<MediaClient::Options> MediaOptionsOf(
       FromProtoOr(timers.media_statistics_interval(), out.statistics_interval);
   out.lost_after = FromProtoOr(timers.relay_lost_after(), out.lost_after);
   return out;
+}
+
+absl::StatusOr<std::unique_ptr<GrpcLoopClient>> MediaCallsOf(
+    const pb::SignalingEdgeConfig& config) {
+  GrpcLoopClient::Options out;
+  out.tls = config.server().tls();
+  out.tls_refresh =
+      FromProtoOr(config.server().tls_refresh_interval(), out.tls_refresh);
+  for (const auto& relay : config.media_relays()) {
+    const std::string& expected = relay.expected_service();
+    out.servers.push_back(
+        {relay.target(),
+         ServiceSpiffeId(config.server().trust_domain(),
+                         expected.empty() ? "media_relay" : expected)});
+    out.max_backoff = FromProtoOr(relay.max_backoff(), out.max_backoff);
+  }
+  return GrpcLoopClient::Start(std::move(out));
 }
 
 absl::StatusOr<std::unique_ptr<CredentialClient>> CredentialClientOf(

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "sallyport/signaling_edge/config/v1/signaling_edge_config.pb.h"
 #include "services/common/config/config_faults.h"
+#include "services/common/rpc/grpc_loop_client.h"
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/io/config_feed.h"
 #include "services/signaling_edge/io/credential_client.h"
@@ -44,6 +45,9 @@ absl::StatusOr<StaticTrustStores> StaticTrustOf(
 // `server` are unusable.
 absl::StatusOr<MediaClient::Options> MediaOptionsOf(
     const config::v1::SignalingEdgeConfig& config, const std::string& instance);
+// What its relays are called by, in the same order.
+absl::StatusOr<std::unique_ptr<GrpcLoopClient>> MediaCallsOf(
+    const config::v1::SignalingEdgeConfig& config);
 absl::StatusOr<ConfigFeed::Options> FeedOptionsOf(
     const config::v1::SignalingEdgeConfig& config, const std::string& instance);
 // Reads the files of `registry`; nothing when registrations are not shared.

@@ -13,6 +13,7 @@
 #include "services/common/random/system_random.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
+#include "services/common/rpc/grpc_loop_client.h"
 #include "services/common/service/service_main.h"
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/cluster_config.h"
@@ -75,7 +76,9 @@ class Running final : public RunningService {
     if (const auto& file = config.call_record_file(); !file.empty()) {
       SP_ASSIGN_OR_RETURN(file_, CallRecordFile::Open(file));
     }
-    media_ = std::make_unique<MediaClient>(std::move(media));
+    SP_ASSIGN_OR_RETURN(std::unique_ptr<GrpcLoopClient> calls,
+                        MediaCallsOf(config));
+    media_ = std::make_unique<MediaClient>(std::move(media), std::move(calls));
 
     SP_ASSIGN_OR_RETURN(credentials_, CredentialClientOf(config));
 

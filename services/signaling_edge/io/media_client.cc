@@ -1,8 +1,10 @@
 #include "services/signaling_edge/io/media_client.h"
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,25 +12,15 @@
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "grpcpp/client_context.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/log/log.h"
 #include "services/common/status/error_reason.h"
-#include "services/common/status/status_grpc.h"
 #include "services/signaling_edge/io/media_proto.h"
 
 namespace sallyport::signaling_edge {
 namespace {
 
 namespace pb = ::sallyport::media_relay::v1;
-
-// One unary call; shared by its callback, which frees it.
-template <typename Request, typename Response>
-struct UnaryCall {
-  grpc::ClientContext context;
-  Request request;
-  Response response;
-};
 
 // The failures that say something of the relay, not of the request.
 bool IsRelayFault(const absl::Status& status) {
@@ -47,9 +39,11 @@ struct MediaClient::Creation {
   absl::Status last;
 };
 
-MediaClient::MediaClient(Options options) : options_(std::move(options)) {
+MediaClient::MediaClient(Options options, std::unique_ptr<GrpcLoopClient> calls)
+    : options_(std::move(options)), calls_(std::move(calls)) {
   for (const Relay& relay : options_.relays) {
     auto state = std::make_unique<State>();
+    state->index = relays_.size();
     state->target = relay.target;
     state->stub = pb::MediaRelayService::NewStub(relay.channel);
     relays_.push_back(std::move(state));
@@ -131,54 +125,71 @@ void MediaClient::Create(const std::string& tenant, const std::string& call,
   creation->done = std::move(done);
   creation->last = MakeError(absl::StatusCode::kUnavailable,
                              "MEDIA_RELAY_UNAVAILABLE", "no relay is set up");
-  Start([this, creation = std::move(creation)] { TryNext(creation); });
+  TryNext(std::move(creation));
 }
 
-void MediaClient::Start(std::function<void()> request) {
-  if (!starter_.Post(request).ok()) request();
+template <typename Response, typename Request>
+void MediaClient::Call(size_t relay, std::string_view method,
+                       const Request& request,
+                       std::function<void(absl::StatusOr<Response>)> done) {
+  std::string path = "/sallyport.media_relay.v1.MediaRelayService/";
+  path += method;
+  calls_->Call(relay, path, request.SerializeAsString(), options_.deadline,
+               [done = std::move(done)](absl::StatusOr<std::string> answer) {
+                 if (!answer.ok()) return done(answer.status());
+                 Response response;
+                 if (!response.ParseFromString(*answer)) {
+                   return done(MakeError(absl::StatusCode::kInternal,
+                                         "MEDIA_RELAY_ANSWER_INVALID",
+                                         "the relay's answer cannot be read"));
+                 }
+                 done(std::move(response));
+               });
+}
+
+std::optional<size_t> MediaClient::IndexOf(const std::string& target) {
+  absl::MutexLock lock(&mutex_);
+  const State* const relay = Find(target);
+  return relay == nullptr ? std::nullopt : std::optional(relay->index);
 }
 
 void MediaClient::TryNext(std::shared_ptr<Creation> creation) {
   std::string target;
-  Stub* stub = nullptr;
+  std::optional<size_t> index;
   {
     absl::MutexLock lock(&mutex_);
     if (State* relay = Choose(creation->tried); relay != nullptr) {
       target = relay->target;
-      stub = relay->stub.get();
+      index = relay->index;
       creation->tried.insert(target);
     }
   }
-  if (stub == nullptr) {
+  if (!index.has_value()) {
     creation->done(MakeError(absl::StatusCode::kUnavailable,
                              "MEDIA_RELAY_UNAVAILABLE",
                              creation->last.ToString()));
     End();
     return;
   }
-  using Call = UnaryCall<pb::CreateSessionRequest, pb::Session>;
-  auto call = std::make_shared<Call>();
-  call->context.set_deadline(
-      absl::ToChronoTime(absl::Now() + options_.deadline));
-  call->request.set_parent(creation->tenant);
-  *call->request.mutable_lease_duration() = sallyport::ToProto(options_.lease);
-  pb::Session& session = *call->request.mutable_session();
+  pb::CreateSessionRequest request;
+  request.set_parent(creation->tenant);
+  *request.mutable_lease_duration() = sallyport::ToProto(options_.lease);
+  pb::Session& session = *request.mutable_session();
   session.set_owner(options_.owner);
   session.set_call(creation->call);
   ToProto(creation->legs[0], *session.mutable_leg_a());
   ToProto(creation->legs[1], *session.mutable_leg_b());
-  stub->async()->CreateSession(
-      &call->context, &call->request, &call->response,
-      [this, call, creation, target](const grpc::Status& ended) {
-        const absl::Status status = FromGrpc(ended);
-        Noticed(target, status);
-        if (IsRelayFault(status)) {
-          creation->last = status;
+  Call<pb::Session>(
+      *index, "CreateSession", request,
+      [this, creation, target](absl::StatusOr<pb::Session> answer) {
+        Noticed(target, answer.status());
+        if (IsRelayFault(answer.status())) {
+          creation->last = answer.status();
           TryNext(creation);
           return;
         }
         absl::StatusOr<RelaySession> made =
-            status.ok() ? FromProto(call->response, creation->legs) : status;
+            answer.ok() ? FromProto(*answer, creation->legs) : answer.status();
         if (made.ok()) {
           made->relay = target;
           absl::MutexLock lock(&mutex_);
@@ -191,29 +202,22 @@ void MediaClient::TryNext(std::shared_ptr<Creation> creation) {
 
 void MediaClient::Update(const std::string& relay, const std::string& session,
                          const RelayLegs& legs, OnUpdated done) {
-  Stub* stub = nullptr;
-  {
-    absl::MutexLock lock(&mutex_);
-    if (State* state = Find(relay); state != nullptr) stub = state->stub.get();
-  }
-  if (stub == nullptr) {
+  const std::optional<size_t> index = IndexOf(relay);
+  if (!index.has_value()) {
     done(MakeError(absl::StatusCode::kNotFound, "MEDIA_RELAY_UNKNOWN",
                    "no relay of this name is configured"));
     return;
   }
   Begin();
-  using Call = UnaryCall<pb::UpdateSessionRequest, pb::Session>;
-  auto call = std::make_shared<Call>();
-  call->context.set_deadline(
-      absl::ToChronoTime(absl::Now() + options_.deadline));
-  pb::Session& wanted = *call->request.mutable_session();
+  pb::UpdateSessionRequest request;
+  pb::Session& wanted = *request.mutable_session();
   wanted.set_name(session);
   ToProto(legs[0], *wanted.mutable_leg_a());
   ToProto(legs[1], *wanted.mutable_leg_b());
   // What a session can change: where its far sides are, and their keys.
   for (size_t i = 0; i < 2; ++i) {
     const std::string leg = i == 0 ? "leg_a." : "leg_b.";
-    auto& mask = *call->request.mutable_update_mask();
+    auto& mask = *request.mutable_update_mask();
     mask.add_paths(leg + "direction");
     if (legs[i].remote.has_value()) {
       mask.add_paths(leg + "remote_rtp");
@@ -221,50 +225,43 @@ void MediaClient::Update(const std::string& relay, const std::string& session,
     }
     if (!legs[i].remote_key.empty()) mask.add_paths(leg + "remote_key");
   }
-  Start([this, stub, call, legs, relay, done = std::move(done)] {
-    stub->async()->UpdateSession(
-        &call->context, &call->request, &call->response,
-        [this, call, legs, relay, done](const grpc::Status& ended) {
-          const absl::Status status = FromGrpc(ended);
-          Noticed(relay, status);
-          absl::StatusOr<RelaySession> updated =
-              status.ok() ? FromProto(call->response, legs) : status;
-          if (updated.ok()) updated->relay = relay;
-          done(std::move(updated));
-          End();
-        });
-  });
+  Call<pb::Session>(*index, "UpdateSession", request,
+                    [this, legs, relay, done = std::move(done)](
+                        absl::StatusOr<pb::Session> answer) {
+                      Noticed(relay, answer.status());
+                      absl::StatusOr<RelaySession> updated =
+                          answer.ok() ? FromProto(*answer, legs)
+                                      : answer.status();
+                      if (updated.ok()) updated->relay = relay;
+                      done(std::move(updated));
+                      End();
+                    });
 }
 
 void MediaClient::Delete(const std::string& relay, const std::string& session,
                          const std::string& reason, OnStatistics done) {
-  Stub* stub = nullptr;
+  size_t index = 0;
   {
     absl::MutexLock lock(&mutex_);
     State* state = Find(relay);
     if (state == nullptr) return;
     state->sessions.erase(session);
-    stub = state->stub.get();
+    index = state->index;
   }
   Begin();
-  using Call = UnaryCall<pb::DeleteSessionRequest, pb::Session>;
-  auto call = std::make_shared<Call>();
-  call->context.set_deadline(
-      absl::ToChronoTime(absl::Now() + options_.deadline));
-  call->request.set_name(session);
-  call->request.set_allow_missing(true);
-  call->request.set_reason(reason);
-  Start([this, stub, call, done = std::move(done)] {
-    stub->async()->DeleteSession(
-        &call->context, &call->request, &call->response,
-        [this, call, done](const grpc::Status& ended) {
-          if (ended.ok()) {
-            done({FromProto(call->response.leg_a().statistics()),
-                  FromProto(call->response.leg_b().statistics())});
-          }
-          End();
-        });
-  });
+  pb::DeleteSessionRequest request;
+  request.set_name(session);
+  request.set_allow_missing(true);
+  request.set_reason(reason);
+  Call<pb::Session>(
+      index, "DeleteSession", request,
+      [this, done = std::move(done)](absl::StatusOr<pb::Session> answer) {
+        if (answer.ok()) {
+          done({FromProto(answer->leg_a().statistics()),
+                FromProto(answer->leg_b().statistics())});
+        }
+        End();
+      });
 }
 
 std::vector<MediaClient::RelayStatus> MediaClient::status() const {

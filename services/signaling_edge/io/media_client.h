@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -19,9 +20,9 @@
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
 #include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
+#include "services/common/rpc/grpc_loop_client.h"
 #include "services/common/rpc/stream_watch.h"
 #include "services/signaling_edge/core/media_session.h"
-#include "services/signaling_edge/io/task_thread.h"
 
 namespace sallyport::signaling_edge {
 
@@ -54,11 +55,14 @@ class MediaClient {
   using OnUpdated = std::function<void(absl::StatusOr<RelaySession>)>;
   using OnStatistics = std::function<void(std::array<LegStatistics, 2>)>;
 
-  explicit MediaClient(Options options);
+  // `calls` has the relays as its servers, in the same order: what every call
+  // needs goes by it, streams and leases by the channels.
+  MediaClient(Options options, std::unique_ptr<GrpcLoopClient> calls);
   // Waits for the callbacks that are still to come (the deadline at most).
   ~MediaClient();
 
-  // Callbacks come once, from a gRPC thread; the owner posts to its loop.
+  // Callbacks come once, from the thread of `calls`; the owner posts to its
+  // loop.
   // UNAVAILABLE with reason MEDIA_RELAY_UNAVAILABLE if no relay could.
   void Create(const std::string& tenant, const std::string& call,
               const RelayLegs& legs, OnSession done);
@@ -85,6 +89,7 @@ class MediaClient {
  private:
   using Stub = media_relay::v1::MediaRelayService::Stub;
   struct State {
+    size_t index = 0;  // in calls_
     std::string target;
     std::unique_ptr<Stub> stub;
     absl::Time down_until = absl::InfinitePast();
@@ -108,9 +113,12 @@ class MediaClient {
   State* Find(const std::string& target) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TryNext(std::shared_ptr<Creation> creation);
   void Noticed(const std::string& target, const absl::Status& status);
-  // On a thread of its own: to begin a call costs gRPC as much as a whole SIP
-  // message costs the loop.
-  void Start(std::function<void()> request);
+  template <typename Response, typename Request>
+  void Call(size_t relay, std::string_view method, const Request& request,
+            std::function<void(absl::StatusOr<Response>)> done);
+  // Which of calls_ it is, if it is configured.
+  std::optional<size_t> IndexOf(const std::string& target)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void Begin() ABSL_LOCKS_EXCLUDED(mutex_);
   void End() ABSL_LOCKS_EXCLUDED(mutex_);
   void RenewLoop();
@@ -134,9 +142,9 @@ class MediaClient {
   int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread renewer_;
-  TaskThread starter_{/*capacity=*/100'000};
   std::vector<std::unique_ptr<SessionWatch>> session_watches_;
   std::vector<std::unique_ptr<LoadWatch>> load_watches_;
+  const std::unique_ptr<GrpcLoopClient> calls_;
 };
 
 }  // namespace sallyport::signaling_edge

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,25 +15,57 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
-#include "services/common/rpc/callback_queue.h"
+#include "sallyport/common/config/v1/server_config.pb.h"
+#include "services/common/rpc/client_channel.h"
+#include "services/common/rpc/grpc_loop_client.h"
+#include "services/common/rpc/tls_files.h"
 #include "services/common/status/error_reason.h"
+#include "services/common/testing/mtls_pki.h"
 
 namespace sallyport::signaling_edge {
 namespace {
 
 namespace pb = ::sallyport::media_relay::v1;
 
+constexpr char kRelayIdentity[] = "spiffe://t.test/media_relay";
+
+MtlsPki& Pki() {
+  static MtlsPki* const pki = new MtlsPki;
+  return *pki;
+}
+
+const common::config::v1::TlsFiles& EdgeFiles() {
+  static const auto* const files = [] {
+    const PemFiles pem = Pki().IssueSpiffe("t.test", "signaling_edge");
+    auto* out = new common::config::v1::TlsFiles;
+    out->set_certificate_file(pem.certificate_file);
+    out->set_key_file(pem.key_file);
+    out->set_ca_file(pem.ca_file);
+    return out;
+  }();
+  return *files;
+}
+
+std::string Read(const std::string& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 // A relay that answers as the API says, or with `failure`.
 class FakeRelay final : public pb::MediaRelayService::Service {
  public:
   explicit FakeRelay(uint16_t first_port) : first_port_(first_port) {
+    const PemFiles files = Pki().IssueSpiffe("t.test", "media_relay");
+    grpc::SslServerCredentialsOptions tls(
+        GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+    tls.pem_root_certs = Read(files.ca_file);
+    tls.pem_key_cert_pairs = {
+        {Read(files.key_file), Read(files.certificate_file)}};
     grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
+    builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(tls),
                              &port_);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
@@ -79,9 +113,12 @@ class FakeRelay final : public pb::MediaRelayService::Service {
   }
 
   MediaClient::Relay AsRelay() const {
-    const std::string target = absl::StrCat("127.0.0.1:", port_);
-    return {target,
-            grpc::CreateChannel(target, grpc::InsecureChannelCredentials())};
+    ClientChannelOptions options;
+    options.target = absl::StrCat("127.0.0.1:", port_);
+    options.expected_identity = kRelayIdentity;
+    return {options.target,
+            MakeClientChannel(*WatchTlsFiles(EdgeFiles(), absl::Hours(1)),
+                              options)};
   }
 
   absl::Mutex mutex_;
@@ -116,8 +153,6 @@ RelayLegs SecuredAndPlain() {
 
 class MediaClientTest : public testing::Test {
  protected:
-  static void SetUpTestSuite() { PinCallbackQueue(); }
-
   std::unique_ptr<MediaClient> Client(std::vector<MediaClient::Relay> relays,
                                       absl::Duration lease = absl::Minutes(5)) {
     MediaClient::Options options;
@@ -125,7 +160,13 @@ class MediaClientTest : public testing::Test {
     options.owner = "signaling_edge/test";
     options.deadline = absl::Seconds(3);
     options.lease = lease;
-    return std::make_unique<MediaClient>(std::move(options));
+    GrpcLoopClient::Options calls;
+    calls.tls = EdgeFiles();
+    for (const MediaClient::Relay& relay : options.relays) {
+      calls.servers.push_back({relay.target, kRelayIdentity});
+    }
+    return std::make_unique<MediaClient>(
+        std::move(options), *GrpcLoopClient::Start(std::move(calls)));
   }
 
   absl::StatusOr<RelaySession> Create(MediaClient& client,

@@ -96,7 +96,7 @@ absl::Status Refused(std::string_view what) {
   const absl::string_view text(what.data(), what.size());
   if (error == EPERM || error == EACCES) {
     return absl::PermissionDeniedError(
-        absl::StrCat(text, " needs CAP_BPF and CAP_NET_ADMIN"));
+        absl::StrCat(text, " needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"));
   }
   return absl::UnavailableError(absl::StrCat(text, ": ", std::strerror(error)));
 }

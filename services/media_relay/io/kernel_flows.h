@@ -51,7 +51,7 @@ struct KernelFlow {
 
 // The program of one process, in the network namespace that Create() is called
 // in; the kernel takes it off the devices when the process ends, however it
-// does. Needs CAP_BPF and CAP_NET_ADMIN.
+// does. Needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.
 //
 // A flow's datagrams still reach the sockets when they are fragments, padded,
 // too long, or late, when their route has changed, and once in two seconds.

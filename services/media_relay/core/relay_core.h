@@ -128,10 +128,11 @@ class RelayCore {
     --stats_.packets_sent;
     ++stats_.drops[static_cast<size_t>(reason)];
   }
-  // Ahead of OnPacket() for each of these, in this turn: what it will need is
-  // fetched for all at once.
-  void Prefetch(absl::Span<const SocketId> sockets) const {
-    sessions_.Prefetch(sockets);
+  // Ahead of OnPacket() for each of these, in this turn: see
+  // SessionTable::Prefetch().
+  void Prefetch(absl::Span<const SocketId> sockets,
+                SessionTable::Step step) const {
+    sessions_.Prefetch(sockets, step);
   }
   // The answer to an OpenSocket.
   PacketAction OnSocketOpened(SocketId socket, const absl::Status& status,

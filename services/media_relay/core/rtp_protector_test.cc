@@ -2,8 +2,10 @@
 
 #include <srtp2/srtp.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/srtp_policy.h"
 #include "services/media_relay/core/srtp_result.h"
+#include "services/media_relay/core/tag_batch.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -122,6 +125,39 @@ TEST_P(EveryRtpSuite, IsLibsrtpsOctetForOctet) {
         plain)
         << index;
     ASSERT_EQ(in.Unprotect(own), plain) << index;
+  }
+}
+
+// Tags that are left to a batch are those that are written at once, whatever
+// becomes of the protector meanwhile.
+TEST_P(EveryRtpSuite, TagsMayBeLeftToABatch) {
+  RtpProtector at_once(GetParam(), AsBytes(key_), {});
+  auto later =
+      std::make_unique<RtpProtector>(GetParam(), AsBytes(key_), ByteSpan());
+  TagBatch tags;
+  std::vector<std::vector<uint8_t>> buffers;
+  std::vector<size_t> sizes;
+  std::vector<std::string> expected;
+  for (uint32_t index = 65500; index < 65560; ++index) {
+    const std::string plain = Rtp(index, index % 190, index % 5 == 0, 1);
+    expected.push_back(
+        Through(plain, [&](Packet& p) { return at_once.Protect(p); }));
+    ASSERT_FALSE(expected.back().empty());
+    std::vector<uint8_t>& buffer =
+        buffers.emplace_back(plain.begin(), plain.end());
+    buffer.resize(plain.size() + kPacketTailroom);
+    Packet packet{buffer.data(), plain.size(), 0, kPacketTailroom, &tags};
+    ASSERT_EQ(later->Protect(packet), SrtpResult::kOk);
+    sizes.push_back(packet.size);
+  }
+  later.reset();
+  tags.Finish();
+  for (size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(
+        std::string(buffers[i].begin(),
+                    buffers[i].begin() + static_cast<ptrdiff_t>(sizes[i])),
+        expected[i])
+        << i;
   }
 }
 

@@ -554,18 +554,22 @@ size_t SessionTable::Renew(
   return renewed;
 }
 
-void SessionTable::Prefetch(absl::Span<const SocketId> sockets) const {
+void SessionTable::Prefetch(absl::Span<const SocketId> sockets,
+                            Step step) const {
   if (by_socket_.empty()) return;
-  std::array<const SocketRef*, kMaxBatch> refs;
-  const size_t count = std::min(sockets.size(), refs.size());
-  for (size_t i = 0; i < count; ++i) by_socket_.prefetch(sockets[i]);
-  for (size_t i = 0; i < count; ++i) {
-    const auto it = by_socket_.find(sockets[i]);
-    refs[i] = it == by_socket_.end() ? nullptr : &it->second;
-    if (refs[i] != nullptr) refs[i]->bridge->Prefetch();
-  }
-  for (size_t i = 0; i < count; ++i) {
-    if (refs[i] != nullptr) refs[i]->bridge->PrefetchKeys(refs[i]->side);
+  for (const SocketId socket : sockets) {
+    if (step == Step::kPlaces) {
+      by_socket_.prefetch(socket);
+      continue;
+    }
+    const auto it = by_socket_.find(socket);
+    if (it == by_socket_.end()) continue;
+    const SocketRef& ref = it->second;
+    if (step == Step::kLegs) {
+      ref.bridge->Prefetch();
+    } else {
+      ref.bridge->PrefetchKeys(ref.side);
+    }
   }
 }
 

@@ -206,9 +206,11 @@ class SessionTable {
                absl::Duration lease, Now now,
                std::vector<std::string>& missing);
 
-  // Fetches into the cache what OnPacket() needs for datagrams on `sockets`,
-  // all at once: one after the other each would wait for its own.
-  void Prefetch(absl::Span<const SocketId> sockets) const;
+  // Fetches into the cache what OnPacket() needs for datagrams on `sockets`, in
+  // steps that each need what the one before has fetched: each datagram would
+  // wait for its own. To be called well ahead, and for all steps in turn.
+  enum class Step : uint8_t { kPlaces, kLegs, kKeys };
+  void Prefetch(absl::Span<const SocketId> sockets, Step step) const;
   // False when the socket is no session's.
   bool OnPacket(SocketId socket, const Endpoint& from, Packet& packet,
                 absl::Span<uint8_t> reply, Now now, SocketActions& sockets,

@@ -1,6 +1,7 @@
 #include "services/media_relay/io/per_port_sockets.h"
 
 #include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -57,8 +58,11 @@ bool SetDontFragment(int fd, const IpAddress& to, bool dont_fragment) {
 }
 
 void StampArrivals(int fd, bool on) {
-  const int value = on ? 1 : 0;
-  (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &value, sizeof(value));
+  // Unlike SO_TIMESTAMPNS this can be turned off, so that the kernel no longer
+  // reads its clock for each datagram.
+  const int flags =
+      on ? SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE : 0;
+  (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof(flags));
 }
 
 PerPortSockets::~PerPortSockets() {

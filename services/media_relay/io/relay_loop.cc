@@ -52,6 +52,8 @@ namespace {
 constexpr size_t kMailboxCapacity = 4096;
 // Batches taken from one socket before others have their turn.
 constexpr int kBatchesPerTurn = 4;
+// Datagrams whose memory is fetched together, while those before are worked on.
+constexpr size_t kGroup = 8;
 
 absl::Duration ThreadCpu() {
   timespec used;
@@ -226,10 +228,23 @@ void RelayLoop::OnReadable(int fd, SocketId id) {
       sockets[left++] =
           id != kNoSocket ? id : ports_->IdOf(fd, batch.local_port(i));
     }
-    if (id == kNoSocket) {
-      core_.Prefetch(absl::MakeConstSpan(sockets.data(), left));
+    const auto prefetch = [&](size_t first, SessionTable::Step step) {
+      if (id != kNoSocket || first >= left) return;
+      core_.Prefetch(absl::MakeConstSpan(sockets.data() + first,
+                                         std::min(kGroup, left - first)),
+                     step);
+    };
+    for (size_t first = 0; first < left; first += kGroup) {
+      prefetch(first, SessionTable::Step::kPlaces);
     }
+    prefetch(0, SessionTable::Step::kLegs);
+    prefetch(kGroup, SessionTable::Step::kLegs);
+    prefetch(0, SessionTable::Step::kKeys);
     for (size_t place = 0; place < left; ++place) {
+      if (place % kGroup == 0) {
+        prefetch(place + 2 * kGroup, SessionTable::Step::kLegs);
+        prefetch(place + kGroup, SessionTable::Step::kKeys);
+      }
       const size_t i = places[place];
       const SocketId socket = sockets[place];
       if (dtls_ != nullptr && socket < kFirstCoreSocket &&

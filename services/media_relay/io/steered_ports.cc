@@ -45,9 +45,13 @@ constexpr int kSendBuffer = 4 << 20;
 constexpr absl::Duration kRefresh = absl::Seconds(2);
 // What a path carries when nothing says: the kernel then has the last word.
 constexpr uint32_t kDefaultMtu = 1500;
-// Under load one batch of so many tells when its datagrams came: a stamp costs
-// as much as a tenth of forwarding a datagram.
-constexpr size_t kStampedBatches = 16;
+// A stamp costs a tenth of what forwarding does, and turning stamps on or off
+// interrupts every processor once. So they are on while few datagrams come at
+// a time; under load for a sixteenth of the time, in turns of some seconds.
+constexpr size_t kSmallBatch = kBatchSize / 8;
+constexpr size_t kFullBatch = kBatchSize / 2;
+constexpr size_t kStampedBatches = 1024;
+constexpr size_t kUnstampedBatches = 15 * kStampedBatches;
 
 void SetBuffer(int fd, int force, int ordinary, int size) {
   if (setsockopt(fd, SOL_SOCKET, force, &size, sizeof(size)) != 0) {
@@ -208,14 +212,15 @@ RelayPorts::Received SteeredPorts::Receive(int fd) {
   }
   for (const auto& receiver : receivers_) {
     if (receiver->udp.fd() != fd) continue;
-    const size_t turn = receiver->batches++ % kStampedBatches;
-    if (turn == 0) SetStamps(*receiver, true);
     const Received received = RelayPorts::Receive(fd);
-    // Few at a time are worth a stamp each.
-    if (turn == 0 && received.count >= kBatchSize / 2) {
-      SetStamps(*receiver, false);
-    } else if (turn != 0 && received.count < kBatchSize / 8) {
-      receiver->batches = 0;
+    const size_t count = received.count;
+    if (receiver->stamps) {
+      if (count >= kFullBatch && ++receiver->full_batches == kStampedBatches) {
+        SetStamps(*receiver, false);
+      }
+    } else if (count < kSmallBatch ||
+               ++receiver->full_batches == kUnstampedBatches) {
+      SetStamps(*receiver, true);
     }
     return received;
   }
@@ -223,10 +228,8 @@ RelayPorts::Received SteeredPorts::Receive(int fd) {
 }
 
 void SteeredPorts::SetStamps(Receiver& receiver, bool on) {
-  if (receiver.stamps == on) return;
   receiver.stamps = on;
-  // Once asked for, the kernel goes on reading its clock for the socket: this
-  // only says whether we are told.
+  receiver.full_batches = 0;
   StampArrivals(receiver.udp.fd(), on);
 }
 

@@ -87,9 +87,9 @@ class SteeredPorts final : public RelayPorts {
     IpAddress address;
     UdpSocket udp;
     uint32_t slot;
-    // Of the receiver's arrivals, see Receive().
+    // See Receive().
     bool stamps = true;
-    size_t batches = 0;
+    size_t full_batches = 0;
   };
   struct Local {
     Endpoint endpoint;

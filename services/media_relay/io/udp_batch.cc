@@ -28,8 +28,8 @@ void ReadControl(msghdr& header, absl::Time& arrival, uint16_t& local_port) {
   local_port = 0;
   for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr;
        c = CMSG_NXTHDR(&header, c)) {
-    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
-      timespec stamp;
+    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPING) {
+      timespec stamp;  // the first of three: by software
       std::memcpy(&stamp, CMSG_DATA(c), sizeof(stamp));
       arrival = absl::TimeFromTimespec(stamp);
     } else if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_ORIGDSTADDR) {

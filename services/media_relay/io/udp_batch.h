@@ -40,8 +40,8 @@ class UdpReceiveBatch final : public ReceiveBatch {
   struct Slot {
     alignas(16) std::array<uint8_t, kPacketHeadroom + kMaxPacketSize +
                                         kPacketTailroom> buffer;
-    // A stamp and an address.
-    alignas(cmsghdr) std::array<char, 96> control;
+    // Three stamps and an address.
+    alignas(cmsghdr) std::array<char, 128> control;
     iovec io;
   };
 

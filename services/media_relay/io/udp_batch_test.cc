@@ -1,5 +1,6 @@
 #include "services/media_relay/io/udp_batch.h"
 
+#include <linux/net_tstamp.h>
 #include <sys/socket.h>
 
 #include <cstdint>
@@ -104,8 +105,8 @@ TEST(UdpBatchTest, LongestDatagramFitsLongerIsHandedOnEmpty) {
 TEST(UdpBatchTest, DelayIsMeasuredFromTheKernelsTimestamp) {
   const UdpSocket from = Loopback();
   const UdpSocket to = Loopback();
-  const int on = 1;
-  ASSERT_EQ(setsockopt(to.fd(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)),
+  const int on = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+  ASSERT_EQ(setsockopt(to.fd(), SOL_SOCKET, SO_TIMESTAMPING, &on, sizeof(on)),
             0);
   const std::string payload = "x";
   // The kernel begins to stamp a moment after the first socket of the machine

@@ -57,23 +57,23 @@ volatile const __u32 out_interface = 0;
 
 // One for each queue of the relay's device: generator i runs on a core whose
 // number has remainder i, which is how veth chooses the queue, and sends the
-// flows with that remainder.
+// templates with that remainder.
 #define GENERATORS 4
 struct generator {
-  __u32 flow, position, send, unused;
+  __u32 flow, position, send, flows;
   __u64 sent, idle_ns, round, next_ns;
   __u64 padding[2];
 };
 
 // Shared with the program that measures; the same structs stand there.
 struct control {
-  __u32 flows, window, count, cpus, sequence_offset, unused;
+  __u32 window, count, cpus, sequence_offset, unused[2];
   __u64 lost;
   // Paced: a batch each interval, and its time in each frame.
   __u64 interval_ns;
   __u64 padding[3];
   struct generator generators[GENERATORS];
-} control __attribute__((aligned(64))) = {1, 256, 1, 1};
+} control __attribute__((aligned(64))) = {256, 1, 1};
 
 // How long frames were on their way, in steps of 1 << DELAY_SHIFT ns.
 #define DELAY_STEPS 4096
@@ -139,12 +139,13 @@ int generate(struct xdp_md* context) {
   void* end = (void*)(long)context->data_end;
   if (data + FRAME_HEAD > (unsigned char*)end) return XDP_ABORTED;
   __u32 flow = own->flow;
-  if (flow + control.count >= control.flows) {
-    own->flow = number;
+  if (flow + 1 >= own->flows) {
+    own->flow = 0;
     own->round++;
   } else {
-    own->flow = flow + control.count;
+    own->flow = flow + 1;
   }
+  flow = flow * control.count + number;
   struct frame_template* frame = bpf_map_lookup_elem(&templates, &flow);
   if (!frame) return XDP_ABORTED;
   __builtin_memcpy(data, frame->head, FRAME_HEAD);

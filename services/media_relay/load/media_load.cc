@@ -6,8 +6,10 @@
 // peer), rtp (RTP to RTP), srtp (RTP to SDES-SRTP, AES-CM and SHA1-80), gcm;
 // of sallyport alone also delay (turn at half load), allocate (--flows
 // clients), spoof (--flows datagrams) and churn (for --seconds).
-// With --loops=2 the relay has the last of --load_cpus too. Needs root; makes
-// its own network namespaces and removes them.
+// With --loops=2 the relay has the last of --load_cpus too, and a queue of its
+// devices for each core; with --steered=1 media arrive at the queue of the core
+// whose loop owns the port, else at any. Needs root; makes its own network
+// namespaces and removes them.
 
 #include <signal.h>
 #include <unistd.h>
@@ -118,7 +120,7 @@ void Forward(Testbed& testbed, const Flags& flags, const std::string& folder,
   }
   const auto measure = [&](double packets_per_second) {
     Testbed::Window window = testbed.Measure(
-        flows, prefix, settle, static_cast<int>(Number(flags, "windows")),
+        prefix, settle, static_cast<int>(Number(flags, "windows")),
         std::atof(flags.at("seconds").c_str()), threads, packets_per_second);
     Check(window);
     return window;
@@ -235,7 +237,7 @@ int Main(int argc, char** argv) {
                  {"load_cpus", "0"},      {"relay", ""},
                  {"relay_sockets", ""},   {"fast_path", ""},
                  {"windows", "5"},        {"seconds", "0.4"},
-                 {"loops", "1"}};
+                 {"loops", "1"},          {"steered", "0"}};
   for (int i = 1; i < argc; ++i) {
     const std::vector<std::string> parts =
         absl::StrSplit(argv[i], absl::MaxSplits('=', 1));
@@ -257,7 +259,7 @@ int Main(int argc, char** argv) {
     load_cpus.pop_back();
   }
   if (relay_cpus.size() < Number(flags, "loops")) Fail("too few cores");
-  Testbed testbed(relay_cpus, load_cpus);
+  Testbed testbed(relay_cpus, load_cpus, flags["steered"] == "1");
   const std::string& work = flags["work"];
   if (work == "allocate") {
     Allocate(testbed, flags, folder);

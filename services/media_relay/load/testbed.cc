@@ -82,6 +82,11 @@ std::vector<pid_t> ThreadsNamed(const std::string& prefix, size_t count) {
   return found;
 }
 
+std::vector<int> Sorted(std::vector<int> cpus) {
+  std::sort(cpus.begin(), cpus.end());
+  return cpus;
+}
+
 Endpoint V4(uint32_t address, uint16_t port) {
   return {IpAddress::V4({static_cast<uint8_t>(address >> 24),
                          static_cast<uint8_t>(address >> 16),
@@ -112,19 +117,23 @@ void PinTo(int cpu) { PinTo(std::vector<int>{cpu}); }
 struct Testbed::Control {
   static constexpr size_t kGenerators = 4;
   struct Generator {
-    uint32_t flow, position, send, unused;
+    uint32_t flow, position, send, flows;
     uint64_t sent, idle_ns, round, next_ns;
     uint64_t padding[2];
   };
-  uint32_t flows, window, count, cpus, sequence_offset, unused;
+  uint32_t window, count, cpus, sequence_offset, unused[2];
   uint64_t lost;
   uint64_t interval_ns;
   uint64_t padding[3];
   Generator generators[kGenerators];
 };
 
-Testbed::Testbed(std::vector<int> relay_cpus, std::vector<int> load_cpus)
-    : relay_cpus_(std::move(relay_cpus)), load_cpus_(std::move(load_cpus)) {
+Testbed::Testbed(const std::vector<int>& relay_cpus,
+                 const std::vector<int>& load_cpus, bool steered)
+    : relay_cpus_(Sorted(relay_cpus)),
+      load_cpus_(load_cpus),
+      steered_(steered),
+      flows_(relay_cpus.size(), 0) {
   the_testbed = this;
   const std::string suffix = std::to_string(getpid());
   load_space_ = "mll" + suffix;
@@ -384,7 +393,9 @@ void Testbed::SetFlow(size_t i, const Endpoint& to, const std::string& prefix) {
   std::memcpy(head.data(), frame.data(), head.size());
   // The generator changes sequence numbers: no UDP checksum (RFC 768).
   head[40] = head[41] = 0;
-  const uint32_t key = static_cast<uint32_t>(i);
+  const size_t queues = flows_.size();
+  const size_t queue = (steered_ ? to.port / 2 : i) % queues;
+  const uint32_t key = static_cast<uint32_t>(flows_[queue]++ * queues + queue);
   if (bpf_map_update_elem(map("templates"), &key, head.data(), BPF_ANY) != 0) {
     Fail("the table of frames is full");
   }
@@ -408,8 +419,8 @@ uint64_t Testbed::ProcessTime(pid_t process) {
   return sum;
 }
 
-Testbed::Window Testbed::Measure(size_t flows, size_t prefix_size,
-                                 double settle, int windows, double seconds,
+Testbed::Window Testbed::Measure(size_t prefix_size, double settle, int windows,
+                                 double seconds,
                                  const std::vector<pid_t>& relay_threads,
                                  double packets_per_second) {
   const size_t generators = load_cpus_.size();
@@ -423,9 +434,10 @@ Testbed::Window Testbed::Measure(size_t flows, size_t prefix_size,
                                   static_cast<double>(generators) /
                                   packets_per_second);
   for (size_t i = 0; i < generators; ++i) {
-    control_->generators[i].flow = static_cast<uint32_t>(i);
+    control_->generators[i].flow = 0;
+    control_->generators[i].flows = flows_[i];
+    if (flows_[i] == 0) Fail("a queue has no flow");
   }
-  control_->flows = static_cast<uint32_t>(flows);
   control_->window = kWindow * static_cast<uint32_t>(relay_cpus_.size()) *
                      (sink_in_driver_ ? kDriverWindows : 1);
   control_->sequence_offset = static_cast<uint32_t>(44 + prefix_size);

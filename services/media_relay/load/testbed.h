@@ -30,8 +30,10 @@ class Testbed {
   static constexpr size_t kPayload = 172;  // 20 ms of G.711 with its RTP head
 
   // `relay_cpus`: of the relay. As many of `load_cpus` generate load, each for
-  // one queue.
-  Testbed(std::vector<int> relay_cpus, std::vector<int> load_cpus);
+  // one queue. Flows are spread over the queues as they come, or `steered`: to
+  // that of the loop that owns the port, as a filter of a NIC does.
+  Testbed(const std::vector<int>& relay_cpus, const std::vector<int>& load_cpus,
+          bool steered = false);
   ~Testbed();
   Testbed(const Testbed&) = delete;
   Testbed& operator=(const Testbed&) = delete;
@@ -75,12 +77,12 @@ class Testbed {
     double delay_median_us = 0;
     double delay_p99_us = 0;
   };
-  // Sends `flows` flows with `prefix_size` octets before their RTP head as fast
+  // Sends the flows, with `prefix_size` octets before their RTP head, as fast
   // as they come out again; the median of `windows` of `seconds`. With
   // `packets_per_second` no faster than that, in batches of 64; each frame then
   // tells when it was sent.
-  Window Measure(size_t flows, size_t prefix_size, double settle, int windows,
-                 double seconds, const std::vector<pid_t>& relay_threads,
+  Window Measure(size_t prefix_size, double settle, int windows, double seconds,
+                 const std::vector<pid_t>& relay_threads,
                  double packets_per_second = 0);
 
   // Processor time of all threads of a process, or of one thread, in ns.
@@ -100,6 +102,8 @@ class Testbed {
 
   const std::vector<int> relay_cpus_;
   std::vector<int> load_cpus_;
+  const bool steered_;
+  std::vector<uint32_t> flows_;  // of each queue
   bool sink_in_driver_ = false;
   std::string load_space_;
   std::string relay_space_;

@@ -24,6 +24,13 @@ def rate(name, what, source, peer=None, goal=None):
                Peer(peer[0], peer[1], RATE) if peer else None, less_is_better=False)
 
 
+def two_loops(work, what, *more, name=None):
+    """Two loops, each with a core and a queue, against one."""
+    return rate(f'{name or work}.two_loops', f'{what}: two loops against one',
+                load('sallyport', work, 1000, '--loops=2', *more), ('one loop', load('sallyport', work, 1000)),
+                times_peer(1.8))
+
+
 def turn_rows():
     """ChannelData: against coturn, against the bare relay, and flat."""
     goals = {100: 1.4, 1000: 1.6, 4900: 2.7}
@@ -51,6 +58,7 @@ def turn_rows():
               at_least(1), less_is_better=False)
     yield Row('media.turn.memory', 'resident memory of an allocation with a channel', 'octets',
               load('sallyport', 'turn', 4900), 'bytes_per_allocation', at_most(4096))
+    yield two_loops('turn', 'ChannelData forwarded, 1000 allocations')
     for sockets in ('raw', 'per_port'):
         yield rate(f'turn.1000.{sockets}', f'ChannelData forwarded, 1000 allocations, relay_sockets {sockets}',
                    load('sallyport', 'turn', 1000, f'--relay_sockets={sockets}'))
@@ -70,6 +78,8 @@ def bridge_rows():
                    ('rtpengine', load('rtpengine', 'srtp', flows)), times_peer(10))
         yield rate(f'bridge.{flows}.af_xdp.of_bare', f'{what} over AF_XDP: the bare relay', rings,
                    ('bare', load('bare', 'srtp', flows, '--fast_path=af_xdp')), times_peer(0.85))
+    yield two_loops('srtp', 'RTP to SRTP bridged, 1000 streams, queues by the parity of port pairs', '--steered=1',
+                    name='bridge')
     yield rate('bridge.gcm', 'RTP to SRTP bridged, 1000 streams, AES-128-GCM', load('sallyport', 'gcm', 1000),
                ('bare', load('bare', 'gcm', 1000)))
     yield rate('bridge.rtp', 'RTP to RTP, 1000 streams', load('sallyport', 'rtp', 1000),

@@ -29,12 +29,13 @@ struct {
 // would bounce between them, and one that is looked at with each packet between
 // the relay and the load.
 #define CPUS 64
+#define GENERATORS 4
 struct arrivals {
   struct {
-    __u64 told; // the generators look at it all the time
-    __u64 padding[7];
-    __u64 count;
-    __u64 more_padding[7];
+    __u64 told[GENERATORS];  // they look at it all the time
+    __u64 padding[8 - GENERATORS];
+    __u64 count[GENERATORS];
+    __u64 more_padding[8 - GENERATORS];
   } cpu[CPUS];
 };
 #define TOLD 16
@@ -55,23 +56,22 @@ struct {
 
 volatile const __u32 out_interface = 0;
 
-// One for each queue of the relay's device: generator i runs on a core whose
-// number has remainder i, which is how veth chooses the queue, and sends the
-// templates with that remainder.
-#define GENERATORS 4
+// One for each of the relay's loops, which sends the templates whose number has
+// the remainder of its own; veth chooses the queue by the core that it runs on.
 struct generator {
   __u32 flow, position, send, flows;
   __u64 sent, idle_ns, round, next_ns;
-  __u64 padding[2];
+  __u64 lost;
+  __u64 padding;
 };
 
 // Shared with the program that measures; the same structs stand there.
 struct control {
-  __u32 window, count, cpus, sequence_offset, unused[2];
-  __u64 lost;
+  __u32 window, count, cpus, sequence_offset;
   // Paced: a batch each interval, and its time in each frame.
   __u64 interval_ns;
-  __u64 padding[3];
+  __u64 padding[5];
+  __u8 on_cpu[CPUS];  // which generator
   struct generator generators[GENERATORS];
 } control __attribute__((aligned(64))) = {256, 1, 1};
 
@@ -89,17 +89,16 @@ struct {
 struct wait {
   struct generator* generator;
   struct arrivals* arrivals;
+  __u32 number;
 };
 
 static long WaitForRoom(__u32 turn, struct wait* wait) {
   struct generator* own = wait->generator;
-  __s64 under_way = -(__s64)control.lost;
-  for (__u32 i = 0; i < GENERATORS; i++) {
-    under_way += *(volatile __u64*)&control.generators[i].sent;
-  }
+  __u32 number = wait->number & (GENERATORS - 1);
+  __s64 under_way = own->sent - own->lost;
   for (__u32 i = 0; i < CPUS; i++) {
     if (i >= control.cpus) break;
-    under_way -= *(volatile __u64*)&wait->arrivals->cpu[i].told;
+    under_way -= *(volatile __u64*)&wait->arrivals->cpu[i].told[number];
   }
   if (under_way + 64 <= (__s64)control.window) {
     __u64 now = control.interval_ns ? bpf_ktime_get_ns() : 0;
@@ -120,13 +119,13 @@ static long WaitForRoom(__u32 turn, struct wait* wait) {
 // the whole batch, as interrupt moderation makes a NIC do.
 SEC("xdp")
 int generate(struct xdp_md* context) {
-  __u32 number = control.count > 1
-                     ? bpf_get_smp_processor_id() % control.count
-                     : 0;
-  struct generator* own = &control.generators[number & (GENERATORS - 1)];
+  __u32 number =
+      control.on_cpu[bpf_get_smp_processor_id() & (CPUS - 1)] &
+      (GENERATORS - 1);
+  struct generator* own = &control.generators[number];
   if (own->position == 0) {
     __u32 zero = 0;
-    struct wait wait = {own, bpf_map_lookup_elem(&arrived, &zero)};
+    struct wait wait = {own, bpf_map_lookup_elem(&arrived, &zero), number};
     if (!wait.arrivals) return XDP_ABORTED;
     own->send = 0;
     __u64 start = bpf_ktime_get_ns();
@@ -161,15 +160,21 @@ int generate(struct xdp_md* context) {
   return bpf_redirect(out_interface, 0);
 }
 
-static __always_inline void CountArrivals(__u64 more) {
+// `ssrc` is in network order.
+static __always_inline void CountArrivals(__u64 more, __u32 ssrc) {
   __u32 zero = 0;
   struct arrivals* arrivals = bpf_map_lookup_elem(&arrived, &zero);
   if (!arrivals) return;
   __u32 cpu = bpf_get_smp_processor_id() & (CPUS - 1);
-  __u64 count = arrivals->cpu[cpu].count + more;
-  arrivals->cpu[cpu].count = count;
-  if (count - arrivals->cpu[cpu].told >= TOLD) {
-    arrivals->cpu[cpu].told = count;
+  // As the templates are numbered.
+  __u32 from = 0;
+  if (control.count > 1) {
+    from = (bpf_ntohl(ssrc) - 0x1000) % control.count & (GENERATORS - 1);
+  }
+  __u64 count = arrivals->cpu[cpu].count[from] + more;
+  arrivals->cpu[cpu].count[from] = count;
+  if (count - arrivals->cpu[cpu].told[from] >= TOLD) {
+    arrivals->cpu[cpu].told[from] = count;
   }
 }
 
@@ -183,7 +188,9 @@ static __always_inline void CountDelay(__u64 stamp) {
 SEC("tc")
 int sink(struct __sk_buff* skb) {
   if (skb->protocol != bpf_htons(ETH_P_IP)) return TC_ACT_OK;
-  CountArrivals(skb->gso_segs ? skb->gso_segs : 1);
+  __u32 ssrc = 0;
+  if (control.count > 1) (void)bpf_skb_load_bytes(skb, 50, &ssrc, 4);
+  CountArrivals(skb->gso_segs ? skb->gso_segs : 1, ssrc);
   __u64 stamp = 0;
   if (control.interval_ns && bpf_skb_load_bytes(skb, 54, &stamp, 8) == 0) {
     CountDelay(stamp);
@@ -199,7 +206,7 @@ int sink_in_driver(struct xdp_md* context) {
   void* end = (void*)(long)context->data_end;
   if (data + 62 > (unsigned char*)end) return XDP_PASS;
   if (*(__u16*)(data + 12) != bpf_htons(ETH_P_IP)) return XDP_PASS;
-  CountArrivals(1);
+  CountArrivals(1, *(__u32*)(data + 50));
   if (control.interval_ns) {
     __u64 stamp;
     __builtin_memcpy(&stamp, data + 54, 8);

@@ -6,8 +6,9 @@
 // peer), rtp (RTP to RTP), srtp (RTP to SDES-SRTP, AES-CM and SHA1-80), gcm;
 // of sallyport alone also delay (turn at half load), allocate (--flows
 // clients), spoof (--flows datagrams) and churn (for --seconds).
-// With --loops=2 the relay has the last of --load_cpus too, and a queue of its
-// devices for each core; with --steered=1 media arrive at the queue of the core
+// With --loops=N each of N loops has a core, and its load comes from the next
+// lower one: --cpu and every second core below it, as neighbours may be two
+// threads of one core. With --steered=1 media arrive at the queue of the core
 // whose loop owns the port, else at any. Needs root; makes its own network
 // namespaces and removes them.
 
@@ -237,7 +238,7 @@ int Main(int argc, char** argv) {
                  {"load_cpus", "0"},      {"relay", ""},
                  {"relay_sockets", ""},   {"fast_path", ""},
                  {"windows", "5"},        {"seconds", "0.4"},
-                 {"loops", "1"},          {"steered", "0"}};
+                 {"loops", "0"},          {"steered", "0"}};
   for (int i = 1; i < argc; ++i) {
     const std::vector<std::string> parts =
         absl::StrSplit(argv[i], absl::MaxSplits('=', 1));
@@ -254,11 +255,16 @@ int Main(int argc, char** argv) {
   setenv("TEST_TMPDIR", folder.c_str(), 1);
   std::vector<int> relay_cpus = Cpus(flags["cpu"]);
   std::vector<int> load_cpus = Cpus(flags["load_cpus"]);
-  while (relay_cpus.size() < Number(flags, "loops") && load_cpus.size() > 1) {
-    relay_cpus.push_back(load_cpus.back());
-    load_cpus.pop_back();
+  if (const int loops = static_cast<int>(Number(flags, "loops")); loops > 0) {
+    const int last = relay_cpus[0];
+    if (last < 2 * loops - 1) Fail("too few cores");
+    relay_cpus.clear();
+    load_cpus.clear();
+    for (int i = 1; i <= loops; ++i) {
+      relay_cpus.push_back(last - 2 * (loops - i));
+      load_cpus.push_back(relay_cpus.back() - 1);
+    }
   }
-  if (relay_cpus.size() < Number(flags, "loops")) Fail("too few cores");
   Testbed testbed(relay_cpus, load_cpus, flags["steered"] == "1");
   const std::string& work = flags["work"];
   if (work == "allocate") {

@@ -119,12 +119,13 @@ struct Testbed::Control {
   struct Generator {
     uint32_t flow, position, send, flows;
     uint64_t sent, idle_ns, round, next_ns;
-    uint64_t padding[2];
+    uint64_t lost;
+    uint64_t padding;
   };
-  uint32_t window, count, cpus, sequence_offset, unused[2];
-  uint64_t lost;
+  uint32_t window, count, cpus, sequence_offset;
   uint64_t interval_ns;
-  uint64_t padding[3];
+  uint64_t padding[5];
+  uint8_t on_cpu[kCounters];
   Generator generators[kGenerators];
 };
 
@@ -141,16 +142,8 @@ Testbed::Testbed(const std::vector<int>& relay_cpus,
   sink_space_ = "mls" + suffix;
   const size_t queues = relay_cpus_.size();
   if (queues > Control::kGenerators) Fail("too many loops");
-  // veth puts what core c sends into queue c % queues.
-  std::vector<int> generators(queues, -1);
-  for (const int cpu : load_cpus_) {
-    int& of_queue = generators[static_cast<size_t>(cpu) % queues];
-    if (of_queue < 0) of_queue = cpu;
-  }
-  if (std::count(generators.begin(), generators.end(), -1) > 0) {
-    Fail("a queue has no core to generate its load");
-  }
-  load_cpus_ = generators;
+  if (load_cpus_.size() < queues) Fail("too few cores to generate load");
+  load_cpus_.resize(queues);
   rlimit files = {65536, 65536};
   (void)setrlimit(RLIMIT_NOFILE, &files);
   // Ahead of whatever else this machine does.
@@ -185,9 +178,11 @@ void Testbed::Build() {
                        " net.ipv6.conf.all.disable_ipv6=1"
                        " net.ipv6.conf.default.disable_ipv6=1"));
   }
+  // veth puts what core c sends into queue c.
+  const size_t count =
+      relay_cpus_.size() > 1 ? std::thread::hardware_concurrency() : 1;
   const std::string queues =
-      absl::StrCat(" numtxqueues ", relay_cpus_.size(), " numrxqueues ",
-                   relay_cpus_.size(), " ");
+      absl::StrCat(" numtxqueues ", count, " numrxqueues ", count, " ");
   Shell(absl::StrCat("ip -n ", l, " link add mlg0", queues,
                      "type veth peer name mlr0", queues, "netns ", r,
                      "; ip -n ", r, " link add mlr1", queues,
@@ -265,7 +260,15 @@ void Testbed::Load() {
     LIBBPF_OPTS(bpf_tc_opts, tc, .prog_fd = program("sink"));
     if (bpf_tc_attach(&hook, &tc) != 0) Fail("no tc program on veth");
   });
-  napi_threads_ = ThreadsNamed("napi/mlr0", relay_cpus_.size());
+  if (relay_cpus_.size() > 1) {
+    const std::vector<pid_t> of_queue =
+        ThreadsNamed("napi/mlr0", std::thread::hardware_concurrency());
+    for (const int cpu : load_cpus_) {
+      napi_threads_.push_back(of_queue.at(static_cast<size_t>(cpu)));
+    }
+  } else {
+    napi_threads_ = ThreadsNamed("napi/mlr0", 1);
+  }
   for (size_t i = 0; i < napi_threads_.size(); ++i) {
     cpu_set_t set;
     CPU_ZERO(&set);
@@ -275,27 +278,26 @@ void Testbed::Load() {
   }
 }
 
-uint64_t Testbed::Arrived() const {
+uint64_t Testbed::Arrived(size_t generator) const {
   uint64_t sum = 0;
-  for (size_t i = 0; i < kCounters; ++i) sum += arrived_[i * kCounterStride];
-  return sum;
-}
-
-uint64_t Testbed::Sent() const {
-  uint64_t sum = 0;
-  for (size_t i = 0; i < Control::kGenerators; ++i) {
-    sum += control_->generators[i].sent;
+  for (size_t cpu = 0; cpu < kCounters; ++cpu) {
+    sum += arrived_[cpu * kCounterStride + generator];
   }
   return sum;
 }
 
-uint64_t Testbed::IdleTime() const {
-  uint64_t least = UINT64_MAX;
+Testbed::Totals Testbed::Sum() const {
+  Totals sum;
+  sum.idle_ns = UINT64_MAX;
   for (size_t i = 0; i < load_cpus_.size(); ++i) {
-    const uint64_t idle = control_->generators[i].idle_ns;
-    least = std::min(least, idle);
+    const volatile Control::Generator& generator = control_->generators[i];
+    const uint64_t idle = generator.idle_ns;
+    sum.arrived += Arrived(i);
+    sum.sent += generator.sent;
+    sum.lost += generator.lost;
+    sum.idle_ns = std::min(sum.idle_ns, idle);
   }
-  return least;
+  return sum;
 }
 
 void Testbed::SinkInDriver() {
@@ -376,6 +378,9 @@ int Testbed::map(const char* name) const {
 }
 
 void Testbed::SetFlow(size_t i, const Endpoint& to, const std::string& prefix) {
+  const size_t queues = flows_.size();
+  const size_t queue = (steered_ ? to.port / 2 : i) % queues;
+  const uint32_t key = static_cast<uint32_t>(flows_[queue]++ * queues + queue);
   std::array<uint8_t, WireHeader::kMaxSize + 300> buffer = {};
   uint8_t* const payload = buffer.data() + WireHeader::kMaxSize;
   const size_t size = prefix.size() + kPayload;
@@ -384,7 +389,7 @@ void Testbed::SetFlow(size_t i, const Endpoint& to, const std::string& prefix) {
   uint8_t* const rtp = payload + prefix.size();
   std::memset(rtp, 0, 12);
   rtp[0] = 0x80;
-  const uint32_t ssrc = htonl(0x1000 + static_cast<uint32_t>(i));
+  const uint32_t ssrc = htonl(0x1000 + key);
   std::memcpy(rtp + 8, &ssrc, sizeof(ssrc));
   WireHeader header(source(i), to);
   header.SetLink(kLoadToRelay);
@@ -393,9 +398,6 @@ void Testbed::SetFlow(size_t i, const Endpoint& to, const std::string& prefix) {
   std::memcpy(head.data(), frame.data(), head.size());
   // The generator changes sequence numbers: no UDP checksum (RFC 768).
   head[40] = head[41] = 0;
-  const size_t queues = flows_.size();
-  const size_t queue = (steered_ ? to.port / 2 : i) % queues;
-  const uint32_t key = static_cast<uint32_t>(flows_[queue]++ * queues + queue);
   if (bpf_map_update_elem(map("templates"), &key, head.data(), BPF_ANY) != 0) {
     Fail("the table of frames is full");
   }
@@ -434,12 +436,13 @@ Testbed::Window Testbed::Measure(size_t prefix_size, double settle, int windows,
                                   static_cast<double>(generators) /
                                   packets_per_second);
   for (size_t i = 0; i < generators; ++i) {
+    control_->on_cpu[static_cast<size_t>(load_cpus_[i]) % kCounters] =
+        static_cast<uint8_t>(i);
     control_->generators[i].flow = 0;
     control_->generators[i].flows = flows_[i];
     if (flows_[i] == 0) Fail("a queue has no flow");
   }
-  control_->window = kWindow * static_cast<uint32_t>(relay_cpus_.size()) *
-                     (sink_in_driver_ ? kDriverWindows : 1);
+  control_->window = kWindow * (sink_in_driver_ ? kDriverWindows : 1);
   control_->sequence_offset = static_cast<uint32_t>(44 + prefix_size);
   std::atomic<bool> stop = false;
   std::vector<std::atomic<pid_t>> generator_threads(generators);
@@ -466,19 +469,22 @@ Testbed::Window Testbed::Measure(size_t prefix_size, double settle, int windows,
   for (size_t i = 0; i < generators; ++i) threads.emplace_back(generate, i);
   // What has been on the way for 30 ms is lost: the window opens again.
   std::thread watchdog([&] {
-    uint64_t last = 0;
-    absl::Time moved = absl::Now();
+    std::vector<uint64_t> last(generators, 0);
+    std::vector<absl::Time> moved(generators, absl::Now());
     while (!stop) {
       absl::SleepFor(absl::Milliseconds(5));
-      const uint64_t now = Arrived();
-      if (now != last) {
-        last = now;
-        moved = absl::Now();
-      } else if (absl::Now() - moved > absl::Milliseconds(30)) {
-        const int64_t open =
-            static_cast<int64_t>(Sent() - control_->lost - now);
-        if (open > 0) control_->lost = control_->lost + open;
-        moved = absl::Now();
+      for (size_t i = 0; i < generators; ++i) {
+        volatile Control::Generator& generator = control_->generators[i];
+        const uint64_t now = Arrived(i);
+        if (now != last[i]) {
+          last[i] = now;
+          moved[i] = absl::Now();
+        } else if (absl::Now() - moved[i] > absl::Milliseconds(30)) {
+          const int64_t open =
+              static_cast<int64_t>(generator.sent - generator.lost - now);
+          if (open > 0) generator.lost = generator.lost + open;
+          moved[i] = absl::Now();
+        }
       }
     }
   });
@@ -493,25 +499,24 @@ Testbed::Window Testbed::Measure(size_t prefix_size, double settle, int windows,
       return sum;
     };
     const absl::Time start = absl::Now();
-    const uint64_t arrived = Arrived();
-    const uint64_t idle = IdleTime();
-    const uint64_t sent = Sent();
-    const uint64_t lost = control_->lost;
+    const Totals before = Sum();
     const uint64_t used = cpu();
     for (size_t step = 0; step < kDelaySteps; ++step) delays_[step] = 0;
     absl::SleepFor(absl::Seconds(seconds));
-    const double packets =
-        std::max(1.0, static_cast<double>(Arrived() - arrived));
+    const Totals after = Sum();
     const double time = absl::ToDoubleSeconds(absl::Now() - start);
+    const double packets =
+        std::max(1.0, static_cast<double>(after.arrived - before.arrived));
     const double spent = static_cast<double>(cpu() - used);
     Window window;
     window.packets_per_second = packets / time;
     window.ns_per_packet = spent / packets;
     window.busy =
         spent / (time * 1e9 * static_cast<double>(relay_cpus_.size()));
-    window.slack = static_cast<double>(IdleTime() - idle) / (time * 1e9);
-    window.loss = static_cast<double>(control_->lost - lost) /
-                  std::max(1.0, static_cast<double>(Sent() - sent));
+    window.slack =
+        static_cast<double>(after.idle_ns - before.idle_ns) / (time * 1e9);
+    window.loss = static_cast<double>(after.lost - before.lost) /
+                  std::max(1.0, static_cast<double>(after.sent - before.sent));
     window.delay_median_us = DelayQuantile(0.5);
     window.delay_p99_us = DelayQuantile(0.99);
     all.push_back(window);

@@ -109,9 +109,15 @@ class Testbed {
   std::string relay_space_;
   std::string sink_space_;
   bpf_object* bpf_ = nullptr;
-  uint64_t Arrived() const;
-  uint64_t Sent() const;
-  uint64_t IdleTime() const;
+  // Of what a generator sent.
+  uint64_t Arrived(size_t generator) const;
+  struct Totals {
+    uint64_t arrived = 0;
+    uint64_t sent = 0;
+    uint64_t lost = 0;
+    uint64_t idle_ns = 0;  // of the generator that waited least
+  };
+  Totals Sum() const;
 
   volatile uint64_t* arrived_ = nullptr;
   volatile uint64_t* delays_ = nullptr;

@@ -25,9 +25,9 @@ def rate(name, what, source, peer=None, goal=None):
 
 
 def two_loops(work, what, *more, name=None):
-    """Two loops, each with a core and a queue, against one."""
+    """Two loops, each with a core, a queue and a generator, against one."""
     return rate(f'{name or work}.two_loops', f'{what}: two loops against one',
-                load('sallyport', work, 1000, '--loops=2', *more), ('one loop', load('sallyport', work, 1000)),
+                load('sallyport', work, 1000, '--loops=2', *more), ('one loop', load('sallyport', work, 1000, '--loops=1')),
                 times_peer(1.8))
 
 

@@ -62,9 +62,10 @@ void Shell(const std::string& commands, bool must = true) {
   if (must && status != 0) Fail(absl::StrCat("failed: ", commands));
 }
 
-// Of all such threads those started last, in the order of their start.
+// The last `count` of all such threads, by the numbers that end their names:
+// those of a device's queues are in order.
 std::vector<pid_t> ThreadsNamed(const std::string& prefix, size_t count) {
-  std::vector<pid_t> found;
+  std::vector<std::pair<long, pid_t>> found;
   DIR* const folder = opendir("/proc");
   while (const dirent* entry = readdir(folder)) {
     const int pid = std::atoi(entry->d_name);
@@ -72,14 +73,17 @@ std::vector<pid_t> ThreadsNamed(const std::string& prefix, size_t count) {
     std::ifstream file(absl::StrCat("/proc/", pid, "/comm"));
     std::string name;
     if (std::getline(file, name) && name.rfind(prefix, 0) == 0) {
-      found.push_back(pid);
+      found.emplace_back(std::atol(name.c_str() + prefix.size()), pid);
     }
   }
   closedir(folder);
   std::sort(found.begin(), found.end());
   if (found.size() < count) Fail("a device has no NAPI threads");
-  found.erase(found.begin(), found.end() - static_cast<ptrdiff_t>(count));
-  return found;
+  std::vector<pid_t> threads;
+  for (size_t i = found.size() - count; i < found.size(); ++i) {
+    threads.push_back(found[i].second);
+  }
+  return threads;
 }
 
 std::vector<int> Sorted(std::vector<int> cpus) {
@@ -262,12 +266,12 @@ void Testbed::Load() {
   });
   if (relay_cpus_.size() > 1) {
     const std::vector<pid_t> of_queue =
-        ThreadsNamed("napi/mlr0", std::thread::hardware_concurrency());
+        ThreadsNamed("napi/mlr0-", std::thread::hardware_concurrency());
     for (const int cpu : load_cpus_) {
       napi_threads_.push_back(of_queue.at(static_cast<size_t>(cpu)));
     }
   } else {
-    napi_threads_ = ThreadsNamed("napi/mlr0", 1);
+    napi_threads_ = ThreadsNamed("napi/mlr0-", 1);
   }
   for (size_t i = 0; i < napi_threads_.size(); ++i) {
     cpu_set_t set;

@@ -21,6 +21,7 @@
 #include "sallyport/capf/v1/capf_service.grpc.pb.h"
 #include "services/capf/capf_process_fixture.h"
 #include "services/capf/io/test_est_server.h"
+#include "services/common/crypto/x509_name.h"
 #include "services/common/status/status_matchers.h"
 
 namespace sallyport::capf {
@@ -104,6 +105,107 @@ TEST_F(AuthorityProcessTest, ARootOfOurOwnSignsTheAuthority) {
                           Call<pb::ListTrustedCertificatesResponse>(
                               *root_, &Stub::ListTrustedCertificates, list));
   EXPECT_EQ(listed.trusted_certificates_size(), 2);
+}
+
+// Several authorities under one root: a tenant's own vouches for nobody else's
+// phones and servers, and one with RSA keys serves phones that need it.
+TEST_F(AuthorityProcessTest, ATenantsOwnAuthorityIsNobodyElses) {
+  process_->Kill();
+  const auto run = [](const std::string& command) {
+    EXPECT_EQ(std::system((command + " > /dev/null").c_str()), 0) << command;
+  };
+  run("rm " + folder_ + "/ca.* " + folder_ + "/capf.db* " + folder_ +
+      "/audit.jsonl " + folder_ + "/capf_listener.*");
+  const std::string mark = R"("authority":{)";
+  config_.insert(config_.find(mark) + mark.size(),
+                 absl::StrCat(R"("root":{"key_file":")", folder_,
+                              R"(/root.key","certificate_file":")", folder_,
+                              R"(/root.pem"},)"));
+  process_->WriteConfig(config_ + "}");
+  process_->Start();
+  root_ = Stub("operator/root");
+  const auto make = [&](const std::string& id, const std::string& tenant,
+                        type::v1::KeyType key, const std::string& model = "") {
+    pb::CreateCertificateAuthorityRequest request;
+    request.set_certificate_authority_id(id);
+    pb::CertificateAuthority& in = *request.mutable_certificate_authority();
+    in.set_mode(pb::AUTHORITY_MODE_OWN);
+    in.set_common_name("CAPF of " + id);
+    in.set_key_type(key);
+    if (!tenant.empty()) in.set_tenant("tenants/" + tenant);
+    if (!model.empty()) in.add_phone_models(model);
+    return Call<pb::CertificateAuthority>(
+        *root_, &pb::CapfService::Stub::CreateCertificateAuthority, request);
+  };
+  const auto issue = [&](const std::string& tenant) {
+    pb::IssueCertificateRequest request = NewIssue();
+    request.set_parent("tenants/" + tenant);
+    return Issue(request);
+  };
+  const auto accepted = [&](const pb::Certificate& certificate,
+                            const std::string& tenant) {
+    pb::VerifyCertificateRequest verify;
+    verify.set_trust_store("tenants/" + tenant +
+                           "/trustStores/CallManager-trust");
+    const auto der = CertificatesFromPem(certificate.certificate_pem());
+    EXPECT_THAT(der.status(), IsOk());
+    verify.add_chain((*der)[0]);
+    const auto verified = Call<pb::VerifyCertificateResponse>(
+        *root_, &pb::CapfService::Stub::VerifyCertificate, verify);
+    EXPECT_THAT(verified.status(), IsOk());
+    return verified.ok() && verified->accepted();
+  };
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate b_before, issue("b"));
+  SP_ASSERT_OK_AND_ASSIGN(const pb::CertificateAuthority of_a,
+                          make("of-a", "a", type::v1::KEY_TYPE_EC_P256));
+  EXPECT_EQ(of_a.tenant(), "tenants/a");
+  EXPECT_THAT(make("of-a", "a", type::v1::KEY_TYPE_EC_P256),
+              HasReason("AUTHORITY_EXISTS"));
+  SP_ASSERT_OK_AND_ASSIGN(
+      const pb::CertificateAuthority rsa,
+      make("old-phones", "", type::v1::KEY_TYPE_RSA_2048, "CP-7940"));
+  EXPECT_EQ(rsa.key_type(), type::v1::KEY_TYPE_RSA_2048);
+  // It is under the installation's root.
+  std::ofstream(folder_ + "/of-a.pem") << of_a.certificate_pem();
+  run("openssl verify -x509_strict -CAfile " + folder_ + "/root.pem " +
+      folder_ + "/of-a.pem");
+
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate a_leaf, issue("a"));
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate b_leaf, issue("b"));
+  EXPECT_EQ(a_leaf.certificate_authority(), "certificateAuthorities/of-a");
+  EXPECT_EQ(b_leaf.certificate_authority(), "certificateAuthorities/default");
+  EXPECT_TRUE(accepted(a_leaf, "a"));
+  EXPECT_FALSE(accepted(a_leaf, "b"));
+  EXPECT_FALSE(accepted(b_leaf, "a"));
+  EXPECT_TRUE(accepted(b_leaf, "b"));
+  EXPECT_TRUE(accepted(b_before, "b"));
+  // Another tenant's authority is not to be had by its name.
+  pb::IssueCertificateRequest foreign = NewIssue();
+  foreign.set_parent("tenants/b");
+  foreign.set_certificate_authority("certificateAuthorities/of-a");
+  EXPECT_THAT(Issue(foreign), HasReason("AUTHORITY_NOT_OF_TENANT"));
+  foreign.set_certificate_authority("certificateAuthorities/old-phones");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate by_rsa, Issue(foreign));
+  EXPECT_TRUE(accepted(by_rsa, "b"));
+  EXPECT_FALSE(accepted(by_rsa, "a"));
+
+  // All of it is there after a kill; without the root's key none is made.
+  run("mv " + folder_ + "/root.key " + folder_ + "/away");
+  process_->Kill();
+  process_->Start();
+  root_ = Stub("operator/root");
+  EXPECT_THAT(make("of-b", "b", type::v1::KEY_TYPE_EC_P256),
+              HasReason("ROOT_KEY_ABSENT"));
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate again, issue("a"));
+  EXPECT_EQ(again.certificate_authority(), "certificateAuthorities/of-a");
+  pb::ListCertificateAuthoritiesRequest list;
+  SP_ASSERT_OK_AND_ASSIGN(
+      const auto all,
+      Call<pb::ListCertificateAuthoritiesResponse>(
+          *root_, &pb::CapfService::Stub::ListCertificateAuthorities, list));
+  ASSERT_EQ(all.certificate_authorities_size(), 3);
+  EXPECT_EQ(all.certificate_authorities(1).keys(0).live_other_certificates(),
+            2);
 }
 
 // By hand: the request goes out, a certificate of another authority comes in.

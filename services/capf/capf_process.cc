@@ -422,6 +422,7 @@ class CapfProcess final : public RunningService {
       registration.max_failed_attempts = config_.max_failed_attempts();
     }
     registration_.emplace(registration, *strings_, *authority_, *ledger_);
+    registration_->ChooseFrom(*authorities_);
 
     CapfLoop::Options options;
     SP_ASSIGN_OR_RETURN(options.address, CapfAddress(capf));

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Runs many phones against a real capf, over its own protocol and TLS.
 
-    tools/benchmarks/drive_capf.py p256|rsa2048|wait --capf=BINARY --load=BINARY ...
+    tools/benchmarks/drive_capf.py p256|rsa2048|wait [--postgres] --capf=BINARY --load=BINARY ...
 
 Every phone has an enrolment with a string of its own and a fresh key. Every
 certificate that was handed out has to be in the audit file, which is on the
 disk before it goes out; if it is not, there is no figure. `per_core` is
-enrolments by the CPU time of capf, the audit's and the handshakes' included.
+enrolments by the CPU time of capf, the audit's and the handshakes' included;
+with --postgres the database's own time is not.
 The last line is one JSON object of numbers.
 """
 
@@ -21,11 +22,13 @@ sys.path.insert(0, os.getcwd())
 
 from tests.harness.cluster import Cluster  # noqa: E402
 from tests.harness.process import Failed, Process, wait_until  # noqa: E402
+from tools.benchmarks.drive_credentials import Postgres  # noqa: E402
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('what', choices=('p256', 'rsa2048', 'wait'))
+    parser.add_argument('--postgres', action='store_true', help='the store is a PostgreSQL server of its own')
     parser.add_argument('--capf', required=True)
     parser.add_argument('--load', required=True)
     parser.add_argument('--phones', type=int, default=10000)
@@ -57,7 +60,7 @@ def resident(pid):
     raise Failed('no VmRSS')
 
 
-def measure(args, folder):
+def measure(args, folder, postgres):
     cluster = Cluster(folder)
     cluster.make_pki()
     server = cluster.server_config('capf')
@@ -65,7 +68,8 @@ def measure(args, folder):
     audit = os.path.join(folder, 'audit.jsonl')
     config = {
         'server': server,
-        'store': {'sqlite_file': os.path.join(folder, 'capf.db')},
+        'store': ({'postgres': {'connection': postgres.connection}} if postgres
+                  else {'sqlite_file': os.path.join(folder, 'capf.db')}),
         'authority': {'key_file': os.path.join(folder, 'ca.key'),
                       'certificate_file': os.path.join(folder, 'ca.pem'),
                       'rsa_bits': 2048 if args.what == 'rsa2048' else 0},
@@ -129,11 +133,17 @@ def measure(args, folder):
 def main():
     args = arguments()
     with tempfile.TemporaryDirectory(prefix='sallyport-bench-') as folder:
+        postgres = None
         try:
-            values = measure(args, folder)
+            if args.postgres:
+                postgres = Postgres(args, folder)
+            values = measure(args, folder, postgres)
         except Failed as e:
             print(f'drive_capf: {e}', file=sys.stderr)
             return 1
+        finally:
+            if postgres:
+                postgres.stop()
     print(json.dumps(values))
     return 0
 

@@ -8,8 +8,11 @@
 #include "CLI/Validators.hpp"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "sallyport/capf/v1/certificate.pb.h"
+#include "sallyport/capf/v1/certificate_authority.pb.h"
 #include "sallyport/capf/v1/server_certificate.pb.h"
+#include "sallyport/type/v1/key_type.pb.h"
 #include "services/common/files/durable_file.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
@@ -38,6 +41,11 @@ struct CertsOptions {
   std::string reason = "unspecified";
   std::string service;
   std::string fqdn;
+  std::string common_name;
+  std::string organization;
+  std::string of_tenant;
+  std::vector<std::string> models;
+  int rsa_bits = 0;
   bool dry_run = false;
 };
 
@@ -57,8 +65,10 @@ absl::StatusOr<pb::CertificateAuthority> GetAuthority(
 
 // Whom it certifies when none is named.
 std::string WhomFor(const pb::CertificateAuthority& authority) {
-  return authority.name() == "certificateAuthorities/default" ? "everybody"
-                                                              : "";
+  std::string out =
+      authority.tenant().empty() ? "everybody" : authority.tenant();
+  if (authority.phone_models().empty()) return out;
+  return absl::StrCat(out, ": ", absl::StrJoin(authority.phone_models(), " "));
 }
 
 absl::Status PrintAuthority(CliContext& context,
@@ -88,6 +98,30 @@ absl::Status PrintAuthority(CliContext& context,
 absl::Status Authority(CliContext& context, const CertsOptions& options) {
   SP_ASSIGN_OR_RETURN(const auto authority, GetAuthority(context, options));
   return PrintAuthority(context, authority);
+}
+
+// One more: a tenant's own, or for phones that need another kind of key.
+absl::Status CreateAuthority(CliContext& context, const CertsOptions& options) {
+  SP_RETURN_IF_ERROR(context.Clients().status());
+  pb::CreateCertificateAuthorityRequest request;
+  request.set_certificate_authority_id(options.name);
+  request.set_validate_only(options.dry_run);
+  pb::CertificateAuthority& in = *request.mutable_certificate_authority();
+  in.set_mode(pb::AUTHORITY_MODE_OWN);
+  in.set_common_name(options.common_name);
+  in.set_organization(options.organization);
+  if (!options.of_tenant.empty()) in.set_tenant("tenants/" + options.of_tenant);
+  for (const std::string& model : options.models) in.add_phone_models(model);
+  in.set_key_type(options.rsa_bits == 2048   ? type::v1::KEY_TYPE_RSA_2048
+                  : options.rsa_bits == 3072 ? type::v1::KEY_TYPE_RSA_3072
+                  : options.rsa_bits == 4096 ? type::v1::KEY_TYPE_RSA_4096
+                                             : type::v1::KEY_TYPE_EC_P256);
+  SP_ASSIGN_OR_RETURN(const auto response,
+                      CallCapf<pb::CertificateAuthority>(
+                          context, &Stub::CreateCertificateAuthority, request));
+  if (!options.dry_run) return PrintAuthority(context, response);
+  context.out() << "it would be made\n";
+  return absl::OkStatus();
 }
 
 // Every authority with each of its keys.
@@ -360,6 +394,22 @@ void AddCertsCommand(CLI::App& app, CliContext& context) {
   of_authority(add(*certs, "authority",
                    "Our authority, and how it stands with the one above",
                    Authority));
+  CLI::App* const create = add(
+      *certs, "create-authority",
+      "One more: a tenant's own, or for phones that need RSA", CreateAuthority);
+  create->add_option("id", options->name, "Its id")->required();
+  create
+      ->add_option("--common-name", options->common_name, "In its certificate")
+      ->required();
+  create->add_option("--organization", options->organization,
+                     "In its certificate");
+  create->add_option("--for", options->of_tenant,
+                     "Certifies for this tenant only, which then has no other");
+  create->add_option("--model", options->models,
+                     "Phones of this model; may be said again");
+  create->add_option("--rsa", options->rsa_bits, "RSA of so many bits")
+      ->check(CLI::IsMember({2048, 3072, 4096}));
+  create->add_flag("--dry-run", options->dry_run, "Only check");
   add(*certs, "authorities", "Every authority with each of its keys",
       Authorities);
   of_authority(add(*certs, "request",

@@ -51,6 +51,36 @@ const AuthorityGeneration* FindGeneration(
   return found;
 }
 
+std::string ChooseAuthority(absl::Span<const AuthorityGeneration> all,
+                            const AuthorityChoice& choice,
+                            std::string_view default_id) {
+  std::vector<const AuthorityGeneration*> open;
+  for (const std::string& whose : {choice.tenant, std::string()}) {
+    for (const AuthorityGeneration& one : all) {
+      if (one.state == AuthorityState::kIssuing && one.tenant == whose) {
+        open.push_back(&one);
+      }
+    }
+    // What is a tenant's own is never mixed with everybody's.
+    if (!open.empty()) break;
+  }
+  const AuthorityGeneration* best = nullptr;
+  for (const AuthorityGeneration* const one : open) {
+    if (!choice.model.empty() &&
+        std::find(one->models.begin(), one->models.end(), choice.model) !=
+            one->models.end()) {
+      return one->authority;
+    }
+    if (!one->models.empty()) continue;
+    const auto rank = [&](const AuthorityGeneration& which) {
+      return (choice.rsa_only && which.rsa_bits != 0 ? 2 : 0) +
+             (which.authority == default_id ? 1 : 0);
+    };
+    if (best == nullptr || rank(*one) > rank(*best)) best = one;
+  }
+  return best == nullptr ? std::string() : best->authority;
+}
+
 std::string NameOfGeneration(std::string_view first, int64_t generation) {
   const std::string number = absl::StrCat(" G", generation);
   std::string_view base = WithoutNumber(first);

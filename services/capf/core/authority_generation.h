@@ -68,6 +68,23 @@ const AuthorityGeneration* FindGeneration(
     absl::Span<const AuthorityGeneration> all, std::string_view authority,
     AuthorityState state);
 
+// What decides by which authority a certificate is.
+struct AuthorityChoice {
+  std::string tenant;
+  std::string model;  // of a phone, if it is known
+  // A phone that speaks version 2 of CAPF, which knows no elliptic keys.
+  bool rsa_only = false;
+};
+
+// The id of the authority for it, of those that issue; empty if there is none.
+// A tenant's own come before those of everybody, and where it has one, no other
+// certifies for it. Then the one that names the phone's model; else, of those
+// that name none, for a phone without elliptic keys one whose key is RSA if
+// there is one, and otherwise `default_id`, or the first by name.
+std::string ChooseAuthority(absl::Span<const AuthorityGeneration> all,
+                            const AuthorityChoice& choice,
+                            std::string_view default_id);
+
 // The common name of the next one: "Sallyport CAPF G2" after "Sallyport CAPF",
 // which fits where the first one does.
 std::string NameOfGeneration(std::string_view first, int64_t generation);

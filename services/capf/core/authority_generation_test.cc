@@ -37,6 +37,42 @@ TEST(AuthorityGenerationTest, TheNewestInAStateIsFound) {
   EXPECT_FALSE(all[2].trusted());
 }
 
+AuthorityGeneration Issuing(const std::string& id, const std::string& tenant,
+                            int rsa_bits = 0,
+                            const std::vector<std::string>& models = {}) {
+  AuthorityGeneration out;
+  out.authority = id;
+  out.tenant = tenant;
+  out.rsa_bits = rsa_bits;
+  out.models = models;
+  return out;
+}
+
+// Capability 1: P-256 by default, RSA for phones that need it, and a tenant's
+// own before everybody's.
+TEST(AuthorityGenerationTest, TheAuthorityIsChosenByTenantModelAndKey) {
+  std::vector<AuthorityGeneration> all = {
+      Issuing("default", ""), Issuing("old", "", 2048, {"CP-7940"}),
+      Issuing("rsa", "", 3072), Issuing("of-a", "a"),
+      Issuing("of-a-rsa", "a", 2048, {"CP-7940"})};
+  const auto choose = [&all](const AuthorityChoice& choice) {
+    return ChooseAuthority(all, choice, "default");
+  };
+  EXPECT_EQ(choose({.tenant = "b"}), "default");
+  EXPECT_EQ(choose({.tenant = "b", .model = "CP-8861"}), "default");
+  EXPECT_EQ(choose({.tenant = "b", .model = "CP-7940"}), "old");
+  EXPECT_EQ(choose({.tenant = "b", .rsa_only = true}), "rsa");
+  EXPECT_EQ(choose({.tenant = "a"}), "of-a");
+  EXPECT_EQ(choose({.tenant = "a", .model = "CP-7940"}), "of-a-rsa");
+  // Its own one that can serve all is RSA or nothing: others are not asked.
+  EXPECT_EQ(choose({.tenant = "a", .rsa_only = true}), "of-a");
+  for (AuthorityGeneration& one : all) {
+    if (one.tenant.empty()) one.state = AuthorityState::kRetiring;
+  }
+  EXPECT_EQ(choose({.tenant = "b"}), "");
+  EXPECT_EQ(choose({.tenant = "a"}), "of-a");
+}
+
 TEST(AuthorityGenerationTest, StatesHaveNames) {
   EXPECT_EQ(AuthorityStateName(AuthorityState::kPrepared), "PREPARED");
   EXPECT_EQ(AuthorityStateName(AuthorityState::kIssuing), "ISSUING");

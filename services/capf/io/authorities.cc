@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -36,6 +37,10 @@ const AuthorityGeneration* FindNumber(
     if (one.authority == id && one.generation == generation) return &one;
   }
   return nullptr;
+}
+
+absl::Duration DefaultLife() {
+  return ProfileFor(ProfileId::kAuthority).default_validity;
 }
 
 bool IsSelfSigned(const std::string& der) {
@@ -99,6 +104,7 @@ absl::Status Authorities::Refresh() {
 }
 
 absl::Status Authorities::Adopt(const std::vector<AuthorityGeneration>& all) {
+  known_ = all;
   absl::Status result;
   for (const AuthorityGeneration& one : all) {
     const absl::Status adopted = AdoptOne(one);
@@ -190,6 +196,65 @@ absl::StatusOr<CertificateAuthority*> Authorities::Find(const std::string& id) {
                    "there is no such authority");
 }
 
+absl::StatusOr<CertificateAuthority*> Authorities::For(
+    const AuthorityChoice& choice) {
+  absl::MutexLock lock(&mutex_);
+  const auto it =
+      all_.find(ChooseAuthority(known_, choice, options_.default_id));
+  if (it != all_.end()) return it->second.get();
+  return Refused("AUTHORITY_NOT_FOUND", "no authority certifies this");
+}
+
+absl::Status Authorities::Create(AuthorityGeneration first,
+                                 absl::Duration lifetime,
+                                 const std::string& actor, bool validate_only) {
+  const SubjectName subject{.organization = first.organization,
+                            .common_name = first.common_name};
+  SP_RETURN_IF_ERROR(
+      CheckNames(ProfileFor(ProfileId::kAuthority), subject, {}));
+  SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
+                      Generations());
+  for (const AuthorityGeneration& one : all) {
+    // Two issuers of one name would revoke each other's certificates.
+    if (one.authority == first.authority ||
+        one.common_name == first.common_name) {
+      return MakeError(absl::StatusCode::kAlreadyExists, "AUTHORITY_EXISTS",
+                       "there is an authority of that id or common name");
+    }
+  }
+  const bool has_root = !options_.root_key_file.empty();
+  if (has_root) {
+    SP_ASSIGN_OR_RETURN(const std::optional<std::string> key,
+                        ReadSmallFile(options_.root_key_file));
+    if (!key.has_value()) {
+      return Refused("ROOT_KEY_ABSENT",
+                     "the root's key is not where the configuration says; it "
+                     "is needed for as long as this takes");
+    }
+  }
+  if (validate_only) return absl::OkStatus();
+  first.generation = 1;
+  first.version = 0;
+  first.state = AuthorityState::kIssuing;
+  first.create_time = ledger_.clock().Now();
+  SP_ASSIGN_OR_RETURN(const std::shared_ptr<Signer> signer, MakeKey(first));
+  SP_ASSIGN_OR_RETURN(const bool certified,
+                      CertifyNext(first, !has_root, lifetime, *signer));
+  if (!certified) return Refused("ROOT_KEY_ABSENT", "the root's key is gone");
+  StoreChange change;
+  change.audit = {{"AUTHORITY_MADE", actor, first.Name(),
+                   absl::StrCat("name=\"", first.common_name, "\" tenant=",
+                                first.tenant.empty() ? "*" : first.tenant)}};
+  change.put_authorities = {std::move(first)};
+  const absl::Status put = ledger_.Apply(change);
+  if (ReasonOf(put) == "ETAG_MISMATCH") {
+    return MakeError(absl::StatusCode::kAlreadyExists, "AUTHORITY_EXISTS",
+                     "another has made it meanwhile");
+  }
+  SP_RETURN_IF_ERROR(put);
+  return Refresh();
+}
+
 std::vector<CertificateAuthority*> Authorities::All() {
   absl::MutexLock lock(&mutex_);
   std::vector<CertificateAuthority*> out;
@@ -233,14 +298,13 @@ absl::StatusOr<std::shared_ptr<Signer>> Authorities::MakeKey(
   return std::shared_ptr<Signer>(std::move(made.signer));
 }
 
-absl::StatusOr<bool> Authorities::CertifyNext(
-    AuthorityGeneration& next, const CertificateAuthority& before,
-    Signer& signer) {
+absl::StatusOr<bool> Authorities::CertifyNext(AuthorityGeneration& next,
+                                              bool self_signed,
+                                              absl::Duration lifetime,
+                                              Signer& signer) {
   const SubjectName subject{.organization = next.organization,
                             .common_name = next.common_name};
-  const absl::Duration lifetime =
-      before.issuer().not_after - before.issuer().not_before;
-  if (IsSelfSigned(before.issuer().certificate_der)) {
+  if (self_signed) {
     SP_ASSIGN_OR_RETURN(
         const std::string der,
         default_->Certify(ProfileId::kAuthority, subject, lifetime,
@@ -266,7 +330,9 @@ absl::StatusOr<bool> Authorities::CertifyNext(
       issuer.not_after - ledger_.clock().Now() - absl::Hours(1);
   SP_ASSIGN_OR_RETURN(const std::string der,
                       default_->Certify(ProfileId::kAuthority, subject,
-                                        std::min(lifetime, left),
+                                        lifetime == absl::ZeroDuration()
+                                            ? std::min(left, DefaultLife())
+                                            : std::min(lifetime, left),
                                         signer.public_key(), issuer, **root));
   next.chain_pem =
       CertificateToPem(AsBytes(der)) + CertificateToPem(AsBytes(roots[0]));
@@ -299,8 +365,11 @@ absl::StatusOr<AuthorityGeneration> Authorities::MakeNext(
       next.generation);
   next.create_time = ledger_.clock().Now();
   SP_ASSIGN_OR_RETURN(const std::shared_ptr<Signer> signer, MakeKey(next));
-  SP_ASSIGN_OR_RETURN(const bool certified,
-                      CertifyNext(next, *before, *signer));
+  SP_ASSIGN_OR_RETURN(
+      const bool certified,
+      CertifyNext(next, IsSelfSigned(before->issuer().certificate_der),
+                  before->issuer().not_after - before->issuer().not_before,
+                  *signer));
   if (certified) return next;
   // A request bears name and key only, as a certificate of them would.
   SP_ASSIGN_OR_RETURN(

@@ -71,6 +71,16 @@ class Authorities {
       ABSL_LOCKS_EXCLUDED(mutex_);
   // All, in order of id; the default one is among them.
   std::vector<CertificateAuthority*> All() ABSL_LOCKS_EXCLUDED(mutex_);
+  // By which authority the certificate is. FAILED_PRECONDITION, reason
+  // AUTHORITY_NOT_FOUND, if none certifies it.
+  absl::StatusOr<CertificateAuthority*> For(const AuthorityChoice& choice)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Makes one, with its first key: certified by our root, if there is one,
+  // else by itself. ALREADY_EXISTS, reason AUTHORITY_EXISTS;
+  // FAILED_PRECONDITION, reason ROOT_KEY_ABSENT, if the root's key was taken
+  // away; INVALID_ARGUMENT as CheckNames(). Checks only with `validate_only`.
+  absl::Status Create(AuthorityGeneration first, absl::Duration lifetime,
+                      const std::string& actor, bool validate_only);
   // Of all authorities, with every key.
   absl::StatusOr<std::vector<AuthorityGeneration>> Generations() {
     return ledger_.store().ListAuthorities();
@@ -95,9 +105,8 @@ class Authorities {
  private:
   absl::StatusOr<std::shared_ptr<Signer>> MakeKey(AuthorityGeneration& next);
   // Signs it by our root, or by itself; false if another has to.
-  absl::StatusOr<bool> CertifyNext(AuthorityGeneration& next,
-                                   const CertificateAuthority& before,
-                                   Signer& signer);
+  absl::StatusOr<bool> CertifyNext(AuthorityGeneration& next, bool self_signed,
+                                   absl::Duration lifetime, Signer& signer);
   absl::Status KeepChain(const std::string& id, int64_t generation,
                          const std::string& chain_pem, StoreChange& change);
   absl::Status Adopt(const std::vector<AuthorityGeneration>& all)
@@ -112,6 +121,8 @@ class Authorities {
   std::function<void()> on_switched_;
   CertificateAuthority* default_ = nullptr;
   absl::Mutex mutex_;
+  // As last read.
+  std::vector<AuthorityGeneration> known_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::unique_ptr<CertificateAuthority>> all_
       ABSL_GUARDED_BY(mutex_);
   // Retired ones whose key is destroyed already.

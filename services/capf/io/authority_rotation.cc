@@ -250,7 +250,13 @@ absl::StatusOr<StepOutcome> AuthorityRotation::Trust(const Standing& standing,
   }
   StepOutcome out;
   for (const std::string& store : stores) {
+    // What stands above it only where what stood above the other one does.
+    const bool with_above =
+        std::any_of(before.begin() + 1, before.end(), [&](const auto& der) {
+          return there.contains({store, der});
+        });
     for (const std::string& der : next) {
+      if (der != next[0] && !with_above) break;
       if (!there.emplace(store, der).second) continue;
       TrustedCertificate one;
       one.store = store;

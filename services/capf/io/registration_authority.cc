@@ -308,7 +308,15 @@ absl::StatusOr<IssuedLsc> RegistrationAuthority::TryIssue(
     return IssuedLsc{unconfirmed->serial, unconfirmed->der};
   }
 
-  SubjectName subject = authority_.issuer().subject;
+  CertificateAuthority* authority = &authority_;
+  if (authorities_ != nullptr) {
+    SP_ASSIGN_OR_RETURN(authority,
+                        authorities_->For({.tenant = TenantOf(enrollment.name),
+                                           .model = enrollment.model,
+                                           // pki.md 2.7
+                                           .rsa_only = protocol_version < 3}));
+  }
+  SubjectName subject = authority->issuer().subject;
   subject.common_name = enrollment.device_name;
   const IssueOrder order{.tenant = TenantOf(enrollment.name),
                          .profile = ProfileId::kLsc,
@@ -324,7 +332,7 @@ absl::StatusOr<IssuedLsc> RegistrationAuthority::TryIssue(
                          .request_sha256 = key_sha256};
   SP_ASSIGN_OR_RETURN(
       const CertificateRecord record,
-      authority_.Issue(
+      authority->Issue(
           order, [&](const CertificateRecord& issued, StoreChange& change) {
             OnLscIssued(enrollment, issued.serial, now);
             change.update_enrollments.push_back(enrollment);

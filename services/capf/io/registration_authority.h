@@ -19,6 +19,7 @@
 #include "services/capf/core/capf_message.h"
 #include "services/capf/core/capf_session.h"
 #include "services/capf/core/enrollment.h"
+#include "services/capf/io/authorities.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/ledger.h"
 
@@ -45,6 +46,10 @@ class RegistrationAuthority {
         strings_(strings),
         authority_(authority),
         ledger_(ledger) {}
+
+  // LSCs are by the authority that these choose for the phone. Must outlive
+  // this object; before the first phone.
+  void ChooseFrom(Authorities& authorities) { authorities_ = &authorities; }
 
   // Judges a claim. A failure of the store is a refusal. Cleanses the string
   // in `claim`.
@@ -109,7 +114,8 @@ class RegistrationAuthority {
 
   const RegistrationOptions options_;
   const StringHasher& strings_;
-  CertificateAuthority& authority_;
+  CertificateAuthority& authority_;  // if there is no choice
+  Authorities* authorities_ = nullptr;
   Ledger& ledger_;
   absl::Mutex mutex_;
   absl::flat_hash_map<std::string, Standing> kept_ ABSL_GUARDED_BY(mutex_);

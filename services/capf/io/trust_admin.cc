@@ -8,7 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "services/capf/core/authority_generation.h"
+#include "services/capf/core/certificate_profile.h"
+#include "services/capf/core/certificate_record.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/crypto/digest.h"
@@ -19,6 +20,22 @@
 
 namespace sallyport::capf {
 namespace {
+
+constexpr size_t kPage = 1000;
+
+// Of "tenants/{tenant}/...".
+std::string TenantOf(const std::string& name) {
+  const size_t from = name.find('/') + 1;
+  return name.substr(from, name.find('/', from) - from);
+}
+
+bool HasOwn(const std::vector<AuthorityGeneration>& all,
+            const std::string& tenant) {
+  return std::any_of(all.begin(), all.end(),
+                     [&tenant](const AuthorityGeneration& one) {
+                       return one.trusted() && one.tenant == tenant;
+                     });
+}
 
 std::string Thumbprint(const std::string& der) {
   return HexEncode(Sha256(AsBytes(der)));
@@ -68,15 +85,22 @@ absl::Status TrustAdmin::EnsureOwn(const std::string& tenant,
 
 absl::StatusOr<std::vector<std::string>> TrustAdmin::OwnChains(
     const std::string& tenant) {
-  std::vector<std::string> out = authority_.Chain();
   SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
                       ledger_.store().ListAuthorities());
+  const bool has_own = HasOwn(all, tenant);
+  std::vector<std::string> out;
+  if (!has_own) out = authority_.Chain();
+  // A root vouches for every tenant's authority.
+  const bool issuers_only =
+      std::any_of(all.begin(), all.end(), [](const AuthorityGeneration& one) {
+        return one.trusted() && !one.tenant.empty();
+      });
+  if (issuers_only && !out.empty()) out.resize(1);
   for (const AuthorityGeneration& one : all) {
-    if (!one.trusted() || (!one.tenant.empty() && one.tenant != tenant)) {
-      continue;
-    }
-    SP_ASSIGN_OR_RETURN(const std::vector<std::string> chain,
+    if (!one.trusted() || one.tenant != (has_own ? tenant : "")) continue;
+    SP_ASSIGN_OR_RETURN(std::vector<std::string> chain,
                         CertificatesFromPem(one.chain_pem));
+    if (issuers_only) chain.resize(1);
     for (const std::string& der : chain) {
       if (std::find(out.begin(), out.end(), der) == out.end()) {
         out.push_back(der);
@@ -96,10 +120,71 @@ absl::Status TrustAdmin::RenewOwn(const std::string& actor) {
     if (one.origin == own.origin) stores.insert(one.store);
   }
   for (const std::string& store : stores) {
-    SP_RETURN_IF_ERROR(
-        Add(store, authority_.Chain(), own, actor, false).status());
+    SP_ASSIGN_OR_RETURN(const std::vector<std::string> chains,
+                        OwnChains(TenantOf(store)));
+    SP_RETURN_IF_ERROR(Add(store, chains, own, actor, false).status());
   }
   return absl::OkStatus();
+}
+
+absl::Status TrustAdmin::Separate(const std::string& tenant,
+                                  const std::string& actor) {
+  SP_RETURN_IF_ERROR(EnsureOwn(tenant, actor));
+  SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
+                      ledger_.store().ListAuthorities());
+  if (!HasOwn(all, tenant)) return absl::OkStatus();
+  std::set<std::string> issuers;
+  std::set<std::string> above;
+  std::set<std::string> foreign;  // to this tenant, and not needed there
+  for (const AuthorityGeneration& one : all) {
+    if (one.chain_pem.empty()) continue;
+    SP_ASSIGN_OR_RETURN(const std::vector<std::string> chain,
+                        CertificatesFromPem(one.chain_pem));
+    issuers.insert(chain[0]);
+    above.insert(chain.begin() + 1, chain.end());
+    if (one.tenant == tenant) continue;
+    SP_ASSIGN_OR_RETURN(const bool needed, IsNeeded(one, tenant));
+    if (!needed) foreign.insert(chain[0]);
+  }
+  SP_ASSIGN_OR_RETURN(const std::vector<TrustedCertificate> trusted,
+                      ledger_.store().ListTrusted());
+  StoreChange change;
+  for (const TrustedCertificate& one : trusted) {
+    if (one.origin != "own") continue;
+    const bool is_above = above.contains(one.der) && !issuers.contains(one.der);
+    const bool is_foreign =
+        TenantOf(one.store) == tenant && foreign.contains(one.der);
+    if (!is_above && !is_foreign) continue;
+    change.audit.push_back({"TRUST_REMOVED", actor, one.Name(), Describe(one)});
+    change.delete_trusted.push_back(one);
+  }
+  return change.audit.empty() ? absl::OkStatus() : ledger_.Apply(change);
+}
+
+absl::StatusOr<bool> TrustAdmin::IsNeeded(const AuthorityGeneration& one,
+                                          const std::string& tenant) {
+  for (const bool lsc : {true, false}) {
+    const LiveCertificates which{
+        .authority = one.Name(),
+        .unnamed = one.authority == authority_.id() && one.generation == 1,
+        .lsc = lsc};
+    std::string after;
+    while (true) {
+      SP_ASSIGN_OR_RETURN(
+          const std::vector<CertificateRecord> page,
+          ledger_.store().ListLive(which, ledger_.clock().Now(), after, kPage));
+      for (const CertificateRecord& record : page) {
+        // Signers of lists are trusted by the lists.
+        if (record.tenant == tenant &&
+            record.profile != ProfileId::kCtlSigner) {
+          return true;
+        }
+      }
+      if (page.size() < kPage) break;
+      after = page.back().serial;
+    }
+  }
+  return false;
 }
 
 absl::StatusOr<std::vector<TrustedCertificate>> TrustAdmin::Add(

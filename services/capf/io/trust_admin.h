@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "services/capf/core/authority_generation.h"
 #include "services/capf/core/trust_store.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/enrollment_store.h"
@@ -32,6 +33,11 @@ class TrustAdmin {
   absl::Status EnsureOwn(const std::string& tenant, const std::string& actor);
   // The same for every tenant that trusts it already: its certificate is new.
   absl::Status RenewOwn(const std::string& actor);
+
+  // The tenant has an authority of its own now: what others issued counts there
+  // no more, unless certificates of the tenant are in use by them; and what
+  // stands above authorities counts nowhere, as it vouches for all of them.
+  absl::Status Separate(const std::string& tenant, const std::string& actor);
 
   // Adds certificates in DER to `store`, a full name; those that are there are
   // left as they are. Returns all of them as stored.
@@ -58,6 +64,9 @@ class TrustAdmin {
   // Certificates of every key by which the tenant's phones or servers may be
   // certified, and those above them.
   absl::StatusOr<std::vector<std::string>> OwnChains(const std::string& tenant);
+  // Whether certificates of the tenant are in use by it.
+  absl::StatusOr<bool> IsNeeded(const AuthorityGeneration& one,
+                                const std::string& tenant);
 
   const CertificateAuthority& authority_;
   Ledger& ledger_;

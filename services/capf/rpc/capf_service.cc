@@ -200,6 +200,16 @@ grpc::ServerUnaryReactor* CapfService::ListCertificateAuthorities(
              });
 }
 
+grpc::ServerUnaryReactor* CapfService::CreateCertificateAuthority(
+    grpc::CallbackServerContext* context,
+    const pb::CreateCertificateAuthorityRequest* request,
+    pb::CertificateAuthority* response) {
+  return Run(context, "CreateCertificateAuthority", "",
+             [this, request, response](const std::string& actor) {
+               return certificates_.CreateAuthority(*request, actor, *response);
+             });
+}
+
 grpc::ServerUnaryReactor* CapfService::UpdateCertificateAuthority(
     grpc::CallbackServerContext* context,
     const pb::UpdateCertificateAuthorityRequest* request,

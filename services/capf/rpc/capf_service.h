@@ -127,6 +127,10 @@ class CapfService final : public pb::CapfService::CallbackService {
       const pb::ListCertificateAuthoritiesRequest* request,
       pb::ListCertificateAuthoritiesResponse* response) override;
 
+  grpc::ServerUnaryReactor* CreateCertificateAuthority(
+      grpc::CallbackServerContext* context,
+      const pb::CreateCertificateAuthorityRequest* request,
+      pb::CertificateAuthority* response) override;
   grpc::ServerUnaryReactor* UpdateCertificateAuthority(
       grpc::CallbackServerContext* context,
       const pb::UpdateCertificateAuthorityRequest* request,

@@ -1,5 +1,6 @@
 #include "services/capf/rpc/certificate_methods.h"
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -81,13 +82,11 @@ absl::Status CertificateMethods::Issue(
   if (IsForUpstream(request) && passes_on_ != nullptr) {
     return PassOn(request, ids[0], profile, actor, response);
   }
-  if (!request.certificate_authority().empty() &&
-      request.certificate_authority() != authority_name_) {
-    return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
-  }
+  SP_ASSIGN_OR_RETURN(CertificateAuthority* const authority,
+                      For(ids[0], request.certificate_authority()));
   SP_ASSIGN_OR_RETURN(Asked asked, ReadAsked(request));
   // Of the subject only the common name is the asker's to choose.
-  asked.subject.organization = authority_.issuer().subject.organization;
+  asked.subject.organization = authority->issuer().subject.organization;
   absl::Duration validity = ::sallyport::FromProto(request.lifetime());
   if (validity == absl::ZeroDuration()) {
     validity = profile == ProfileId::kSipServer ? lifetimes_.server
@@ -107,8 +106,8 @@ absl::Status CertificateMethods::Issue(
       .requester = actor,
       .request_key = request_key,
       .request_sha256 = HexEncode(AsBytes(asked.csr.sha256()))};
-  if (request.validate_only()) return authority_.Check(order);
-  SP_ASSIGN_OR_RETURN(const CertificateRecord record, authority_.Issue(order));
+  if (request.validate_only()) return authority->Check(order);
+  SP_ASSIGN_OR_RETURN(const CertificateRecord record, authority->Issue(order));
   SP_RETURN_IF_ERROR(trust_.EnsureOwn(ids[0], actor));
   response = ToProto(record, AuthorityOf(record), Now());
   return absl::OkStatus();
@@ -244,6 +243,9 @@ absl::StatusOr<pb::CertificateAuthority> CertificateMethods::Describe(
                       authorities_.Generations());
   for (const AuthorityGeneration& one : all) {
     if (one.authority != authority.id()) continue;
+    if (!one.tenant.empty()) out.set_tenant("tenants/" + one.tenant);
+    out.clear_phone_models();
+    for (const std::string& model : one.models) out.add_phone_models(model);
     pb::AuthorityKey& key = *out.add_keys();
     key.set_generation(one.generation);
     // The numbers are the same on both sides.
@@ -285,6 +287,96 @@ absl::StatusOr<pb::CertificateAuthority> CertificateMethods::Describe(
   }
   *out.mutable_create_time() = ::sallyport::ToProto(issuer.not_before);
   return out;
+}
+
+absl::Status CertificateMethods::CreateAuthority(
+    const pb::CreateCertificateAuthorityRequest& request,
+    const std::string& actor, pb::CertificateAuthority& response) {
+  const pb::CertificateAuthority& in = request.certificate_authority();
+  const auto invalid = [](std::string_view reason, std::string_view message) {
+    return MakeError(absl::StatusCode::kInvalidArgument, reason, message);
+  };
+  const std::string& id = request.certificate_authority_id();
+  if (!IsResourceId(id) || "certificateAuthorities/" + id == UpstreamName()) {
+    return invalid("AUTHORITY_ID_INVALID",
+                   "certificate_authority_id is not 1 to 63 of a-z, 0-9, - "
+                   "and _, or it is upstream");
+  }
+  if (in.mode() != pb::AUTHORITY_MODE_OWN) {
+    return invalid("FIELD_INVALID",
+                   "mode is AUTHORITY_MODE_OWN; a certificate from elsewhere "
+                   "can be imported once it is there");
+  }
+  AuthorityGeneration first;
+  first.authority = id;
+  first.common_name = in.common_name();
+  first.organization = in.organization();
+  switch (in.key_type()) {
+    case type::v1::KEY_TYPE_UNSPECIFIED:
+    case type::v1::KEY_TYPE_EC_P256:
+      break;
+    case type::v1::KEY_TYPE_RSA_2048:
+      first.rsa_bits = 2048;
+      break;
+    case type::v1::KEY_TYPE_RSA_3072:
+      first.rsa_bits = 3072;
+      break;
+    case type::v1::KEY_TYPE_RSA_4096:
+      first.rsa_bits = 4096;
+      break;
+    default:
+      return invalid("FIELD_INVALID",
+                     "key_type is EC_P256, RSA_2048, RSA_3072 or RSA_4096");
+  }
+  if (!in.tenant().empty()) {
+    SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
+                        ParseName(in.tenant(), {"tenants"}));
+    first.tenant = ids[0];
+  }
+  for (const std::string& model : in.phone_models()) {
+    if (model.empty() || model.size() > 64 ||
+        model.find_first_of("\n\r") != std::string::npos) {
+      return invalid("FIELD_INVALID", "a model is 1 to 64 characters");
+    }
+    first.models.push_back(model);
+  }
+  std::sort(first.models.begin(), first.models.end());
+  const std::string tenant = first.tenant;
+  SP_RETURN_IF_ERROR(authorities_.Create(std::move(first),
+                                         ::sallyport::FromProto(in.lifetime()),
+                                         actor, request.validate_only()));
+  if (request.validate_only()) {
+    response = in;
+    return absl::OkStatus();
+  }
+  if (tenant.empty()) {
+    SP_RETURN_IF_ERROR(trust_.RenewOwn(actor));
+  } else {
+    SP_RETURN_IF_ERROR(trust_.Separate(tenant, actor));
+  }
+  SP_ASSIGN_OR_RETURN(CertificateAuthority* const made, authorities_.Find(id));
+  SP_ASSIGN_OR_RETURN(response, Describe(*made));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CertificateAuthority*> CertificateMethods::For(
+    const std::string& tenant, const std::string& named) {
+  SP_ASSIGN_OR_RETURN(CertificateAuthority* const chosen,
+                      authorities_.For({.tenant = tenant}));
+  if (named.empty()) return chosen;
+  SP_ASSIGN_OR_RETURN(CertificateAuthority* const wanted, Named(named));
+  SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
+                      authorities_.Generations());
+  // As the chosen one's: the tenant's own, or everybody's.
+  const auto whose = [&all](const CertificateAuthority& authority) {
+    const AuthorityGeneration* const one =
+        FindGeneration(all, authority.id(), AuthorityState::kIssuing);
+    return one == nullptr ? std::string() : one->tenant;
+  };
+  if (whose(*wanted) == whose(*chosen)) return wanted;
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   "AUTHORITY_NOT_OF_TENANT",
+                   "that authority does not certify for this tenant");
 }
 
 absl::Status CertificateMethods::GetAuthority(

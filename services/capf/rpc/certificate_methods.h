@@ -75,6 +75,9 @@ class CertificateMethods {
   absl::Status Revoke(const pb::RevokeCertificateRequest& request,
                       const std::string& actor, pb::Certificate& response);
 
+  absl::Status CreateAuthority(
+      const pb::CreateCertificateAuthorityRequest& request,
+      const std::string& actor, pb::CertificateAuthority& response);
   absl::Status GetAuthority(const pb::GetCertificateAuthorityRequest& request,
                             pb::CertificateAuthority& response);
   // Imports a certificate that was made elsewhere.
@@ -99,6 +102,9 @@ class CertificateMethods {
       CertificateAuthority& authority);
   // Of a name; NOT_FOUND, reason AUTHORITY_NOT_FOUND.
   absl::StatusOr<CertificateAuthority*> Named(const std::string& name) const;
+  // By which one the tenant's certificate is: `named`, if that may be.
+  absl::StatusOr<CertificateAuthority*> For(const std::string& tenant,
+                                            const std::string& named);
 
   absl::Time Now() const { return ledger_.clock().Now(); }
 

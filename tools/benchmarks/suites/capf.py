@@ -9,17 +9,20 @@ LOCKOUT = GoogleBenchmark('//services/capf/core:phone_trust_benchmark')
 ISSUE = GoogleBenchmark('//services/capf/io:issue_benchmark')
 
 
-def drive(what, phones):
+def drive(what, phones, *more):
     """Many phones at a real process, whose audit is counted afterwards."""
     needs = ('//services/capf:capf', '//services/capf/load:enroll_load')
     return LoadProgram('tools/benchmarks/drive_capf.py',
-                       (what, '--capf={' + needs[0] + '}', '--load={' + needs[1] + '}', '--realtime',
+                       (what, *more, '--capf={' + needs[0] + '}', '--load={' + needs[1] + '}', '--realtime',
                         f'--phones={phones}'),
                        (f'--phones={phones // 5}',), needs)
 
 
 P256 = drive('p256', 10000)
 RSA2048 = drive('rsa2048', 10000)
+P256_POSTGRES = drive('p256', 10000, '--postgres')
+RSA2048_POSTGRES = drive('rsa2048', 10000, '--postgres')
+# One process may have 20 000 descriptors where this was measured.
 WAIT = drive('wait', 18000)
 
 ROWS = [
@@ -29,6 +32,12 @@ ROWS = [
         less_is_better=False),
     Row('capf.enroll_rsa2048', 'the same as the first: RSA-2048 issuer', '/s', RSA2048, 'per_core', at_least(600),
         less_is_better=False),
+    Row('capf.enroll_p256_postgres', 'as capf.enroll_p256_wall, the store in PostgreSQL', '/s', P256_POSTGRES,
+        'per_second', less_is_better=False),
+    Row('capf.enroll_p256_postgres_cpu', 'by CPU time of capf alone', '/s', P256_POSTGRES, 'per_core',
+        less_is_better=False),
+    Row('capf.enroll_rsa2048_postgres', 'by the clock: RSA-2048 issuer, the store in PostgreSQL', '/s',
+        RSA2048_POSTGRES, 'per_second', less_is_better=False),
     Row('capf.waiting', 'memory of a phone that waits for its key, of 18 000', 'bytes', WAIT, 'bytes_per_phone',
         at_most(20_000)),
     Row('capf.issue_p256', 'LSCs built, linted, signed, verified in process: P-256 issuer', '/s', ISSUE,

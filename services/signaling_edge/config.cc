@@ -275,6 +275,7 @@ void ValidateConfig(const pb::SignalingEdgeConfig& config,
   CheckListeners(config, faults);
   CheckTls(config, faults);
   CheckTimers(config.timers(), faults);
+  CheckDuration("limits.overload_lag", config.limits().overload_lag(), faults);
   const uint32_t message = config.limits().max_message_bytes();
   if (message != 0 && (message < 1024 || message > 1'048'576)) {
     faults->Add("limits.max_message_bytes", "must be 1024 to 1048576");
@@ -376,6 +377,17 @@ EdgeOptions CoreOptionsOf(const pb::SignalingEdgeConfig& config) {
   SetIf(limits.connections_per_second_per_source(),
         out.connections_per_second_per_source);
   SetIf(limits.history_entries(), out.history_entries);
+  SetIf(limits.invites_per_second_per_source(),
+        out.invites_per_second_per_source);
+  SetIf(limits.registrations_per_second_per_source(),
+        out.registrations_per_second_per_source);
+  SetIf(limits.invites_per_second_per_tenant(),
+        out.invites_per_second_per_tenant);
+  SetIf(limits.registrations_per_second_per_tenant(),
+        out.registrations_per_second_per_tenant);
+  SetIf(limits.max_handshakes(), out.max_handshakes);
+  out.overload.target_lag =
+      FromProtoOr(limits.overload_lag(), out.overload.target_lag);
   const pb::CallTraceConfig& trace = config.call_trace();
   SetIf(trace.one_in(), out.ladder.one_in);
   if (trace.disabled()) out.ladder.one_in = 0;

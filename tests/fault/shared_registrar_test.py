@@ -5,6 +5,7 @@ acknowledged registration, and without it nothing is acknowledged."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,9 +15,10 @@ sys.path.insert(0, os.getcwd())
 
 from tests.harness import configs  # noqa: E402
 from tests.harness.case import DemoCase, main  # noqa: E402
-from tests.harness.cluster import DOMAIN, SERVICES, find_binary  # noqa: E402
+from tests.harness.cluster import DOMAIN, EDGE_NAME, SERVICES, find_binary  # noqa: E402
 from tests.harness.ports import free_ports  # noqa: E402
 from tests.harness.process import Process, wait_until  # noqa: E402
+from tests.harness.phone import Phone  # noqa: E402
 from tests.harness.sip import Client  # noqa: E402
 
 PLAN = '''
@@ -43,8 +45,26 @@ spec:
   username: "2002"
   domain: {domain}
   password: a-password-of-2002
+  phone_numbers: ["2002"]
   digest_algorithm: DIGEST_ALGORITHM_MD5
   dial_plan: tenants/default/dialPlans/clear
+---
+kind: DialPlan
+name: tenants/default/dialPlans/tls
+spec:
+  security_mode: SIP_SECURED
+  number_of_digits_in_extension: 4
+  calling_search_space: everything
+---
+kind: User
+name: tenants/default/users/2003
+spec:
+  username: "2003"
+  domain: {domain}
+  password: a-password-of-2003
+  phone_numbers: ["2003"]
+  dial_plan: tenants/default/dialPlans/tls
+  allow_without_certificate: true
 '''
 
 
@@ -62,9 +82,14 @@ class SharedRegistrarTest(DemoCase):
                             'ca_file': cluster.path('redis', 'redis.pem'), 'request_timeout': '0.5s'}
         edge['static_hosts']['localhost'] = '127.0.0.1'
         edge['timers'] = {'min_registration': '2s'}
+        cls.second = f'{cluster.network}.31'
+        with open(edge['token_key_file'], 'wb') as f:
+            f.write(os.urandom(32))
+        os.chmod(edge['token_key_file'], 0o600)
+        edge['cluster'] = {'edge_id': 'edge-0', 'listen_address': cluster.host('signaling_edge') + ':7012',
+                           'peers': [cluster.host('signaling_edge') + ':7012', cls.second + ':7012']}
         cluster.write_config('signaling_edge', edge)
         # The second edge: addresses and files of its own.
-        cls.second = f'{cluster.network}.31'
         text = json.dumps(edge)
         text = text.replace(cluster.host('signaling_edge') + '"', cls.second + '"')
         text = text.replace(cluster.host('signaling_edge') + ':', cls.second + ':')
@@ -74,8 +99,7 @@ class SharedRegistrarTest(DemoCase):
         for key in ('snapshot_cache_file', 'trust_cache_file'):
             other[key] += '.second'
         other['call_record_file'] += '.second'
-        if 'cluster' in other:
-            other['cluster']['edge_id'] = 'signaling_edge-1'
+        other['cluster'] = {**edge['cluster'], 'edge_id': 'edge-1', 'listen_address': cls.second + ':7012'}
         cls.second_config = cluster.write_config('second', other)
         for service in SERVICES:
             cluster.start_service(service)
@@ -158,6 +182,88 @@ class SharedRegistrarTest(DemoCase):
         gone = away.register('*', expires=0)
         self.assertEqual((gone.code, gone.contacts()), (200, []))
         self.assertEqual(one.register().contacts(), [])
+
+    # ----------------------------------------- calls to phones at another edge
+
+    def sip_phone(self, where, user, tls=False):
+        server = self.cluster.host('signaling_edge') if where == 1 else self.second
+        phone = Phone(server, user, f'a-password-of-{user}', DOMAIN,
+                      ca=f'{self.cluster.pki}/sip-ca.pem' if tls else None, server_name=EDGE_NAME)
+        self.addCleanup(phone.close)
+        return phone
+
+    def pair(self, user, tls):
+        """A phone at the second edge, and a caller at the first."""
+        both = (self.edge, self.cluster.processes['signaling_edge'])
+        wait_until(lambda: all('linked to another edge' in each.text() for each in both),
+                   'the edges know each other', 15)
+        called, caller = self.sip_phone(2, user, tls), self.sip_phone(1, '2002')
+        self.assertEqual(self.register(called, called.contact).code, 200)
+        self.addCleanup(self.forget, called)
+        return called, caller
+
+    def forget(self, phone):
+        phone.cseq += 100
+        phone.register('*', expires=0)
+
+    def live(self):
+        return [c for c in self.cluster.items('calls') if c.get('state') != 'CALL_STATE_ENDED']
+
+    def all_ways_to_end(self, user, tls):
+        called, caller = self.pair(user, tls)
+        uri = f'sip:{user}@{DOMAIN}'
+        # Refused.
+        call = caller.invite(uri)
+        invite = called.wait('INVITE')
+        self.assertRegex(invite.first, rf'^INVITE sip:{user}@{re.escape(called.address)}:{called.port}')
+        called.respond(invite, 180)
+        caller.wait('180')
+        called.respond(invite, 486)
+        self.assertEqual(caller.outcome(call), 486)
+        called.wait('ACK')
+        # Given up.
+        call = caller.invite(uri)
+        invite = called.wait('INVITE')
+        called.respond(invite, 180)
+        caller.wait('180')
+        caller.cancel(call)
+        cancel = called.wait('CANCEL')
+        called.respond(cancel, 200)
+        called.respond(invite, 487)
+        self.assertEqual(caller.outcome(call), 487)
+        called.wait('ACK')
+        # Answered, and ended by either.
+        for by_caller in (True, False):
+            call = caller.invite(uri)
+            invite = called.wait('INVITE')
+            self.assertIn('m=audio', invite.body)
+            called.respond(invite, 200, sdp=True)
+            self.assertEqual(caller.outcome(call), 200)
+            called.wait('ACK')
+            if by_caller:
+                self.send_bye_and_answer(lambda: caller.hang_up(call), called)
+            else:
+                self.send_bye_and_answer(lambda: called.hang_up_on(invite), caller)
+        wait_until(lambda: not self.live(), 'no call is left', 5)
+
+    def send_bye_and_answer(self, hang_up, other):
+        """Who hangs up hears 200 at once; the other gets a BYE."""
+        self.assertEqual(hang_up(), 200)
+        other.respond(other.wait('BYE'), 200)
+
+    def test_1_a_phone_at_another_edge_is_called_over_udp(self):
+        self.all_ways_to_end('2001', tls=False)
+
+    def test_1_a_phone_at_another_edge_is_called_over_tls(self):
+        self.all_ways_to_end('2003', tls=True)
+
+    def test_1_many_refusals_over_udp_and_none_is_lost(self):
+        called, caller = self.pair('2001', tls=False)
+        for code in [486, 480, 603, 404] * 10:
+            call = caller.invite(f'sip:2001@{DOMAIN}')
+            called.respond(called.wait('INVITE'), code)
+            self.assertEqual(caller.outcome(call), code)
+            called.wait('ACK')
 
     def test_2_times_are_told_and_end(self):
         one, two = self.phone(1), self.phone(2)

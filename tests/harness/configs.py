@@ -75,7 +75,7 @@ def write_all(cluster, unlimited=False):
         'call_record_file': cluster.path('log', 'calls.jsonl'),
         'limits': {'max_connections_per_source': 10_000,
                    'requests_per_second_per_source': many,
-                   'connections_per_second_per_source': many} if unlimited else {},
+                   'connections_per_second_per_source': many, 'overload_lag': '10s'} if unlimited else {},
         'static_hosts': {f'gw.{DOMAIN}': cluster.host('gateway'),
                          EDGE_NAME: edge},
     })

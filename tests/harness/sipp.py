@@ -4,63 +4,13 @@ scenarios as a few words, and the plan by which they reach each other."""
 import os
 import tempfile
 
-from tests.harness import configs
+from tests.harness import configs, plans
 from tests.harness.case import DemoCase
 from tests.harness.cluster import SERVICES, Cluster
 from tests.harness.demo import Demo
 from tests.harness.process import Failed, Process
 
-PLAN = '''
-kind: DialPlan
-name: tenants/default/dialPlans/clear
-spec:
-  security_mode: UNSECURED
-  number_of_digits_in_extension: 4
-  calling_search_space: everything
----
-kind: Peer
-name: tenants/default/peers/caller
-spec:
-  kind: PEER_KIND_IP_PBX
-  address: {network}.21
-  port: 5065
-  transport: TRANSPORT_UDP
-  status: PEER_STATUS_ENABLED
-  outcalls_allowed: true
-  dial_plan: tenants/default/dialPlans/clear
----
-kind: Peer
-name: tenants/default/peers/called
-spec:
-  kind: PEER_KIND_IP_GATEWAY
-  address: {network}.22
-  port: 5070
-  transport: TRANSPORT_UDP
-  status: PEER_STATUS_ENABLED
-  outcalls_allowed: true
-  dial_plan: tenants/default/dialPlans/clear
----
-kind: Peer
-name: tenants/default/peers/voicemail
-spec:
-  kind: PEER_KIND_VOICEMAIL_SERVER
-  address: {network}.24
-  port: 5070
-  transport: TRANSPORT_UDP
-  status: PEER_STATUS_ENABLED
-  outcalls_allowed: true
-  redirecting_diversion_outbound: true
-  dial_plan: tenants/default/dialPlans/clear
----
-kind: RoutePattern
-name: tenants/default/routePatterns/called
-spec:
-  pattern: "8.!"
-  partition: tenants/default/partitions/default
-  peer: tenants/default/peers/called
-  called_party: {{discard_digits: DISCARD_DIGITS_PRE_DOT}}
----
-kind: RoutePattern
+VOICEMAIL = '''kind: RoutePattern
 name: tenants/default/routePatterns/voicemail
 spec:
   pattern: "4999"
@@ -86,8 +36,8 @@ spec:
   directory_number: "4001"
   partition: tenants/default/partitions/default
   users: [tenants/default/users/1001]
-  forward_unregistered: {{voicemail: true}}
-  forward_no_answer: {{voicemail: true}}
+  forward_unregistered: {voicemail: true}
+  forward_no_answer: {voicemail: true}
   no_answer_duration: 3s
 '''
 
@@ -178,10 +128,11 @@ class SippCase(DemoCase):
             for name in SERVICES:
                 cls.cluster.start_service(name)
             cls.demo.provision()
-            manifest = cls.cluster.path('conf', 'features.yaml')
-            with open(manifest, 'w', encoding='utf-8') as f:
-                f.write(PLAN.format(network=cls.cluster.network))
-            cls.cluster.cli('apply', '-f', manifest)
+            network = cls.cluster.network
+            plans.apply(cls.cluster, 'features', plans.manifest(
+                plans.two_peers(f'{network}.21', f'{network}.22'),
+                plans.peer('voicemail', f'{network}.24', 5070, kind='VOICEMAIL_SERVER',
+                           redirecting_diversion_outbound='true'), VOICEMAIL))
             cls.demo.wait_snapshot()
         except BaseException:
             cls.show_logs()

@@ -228,8 +228,9 @@ class Caller:
             if m.cseq[1] == method and m.code >= least:
                 return m
 
-    async def call(self, number, hold=0.0):
-        """What came of it: '' or what went wrong."""
+    async def call(self, number, hold=None):
+        """What came of it: '' or what went wrong; `hold` is awaited while it
+        is answered."""
         call_id = f'{random.getrandbits(96):024x}'
         tag = f'uac{random.getrandbits(40):x}'
         queue = self.waiting[call_id] = asyncio.Queue()
@@ -270,7 +271,7 @@ class Caller:
                 await asyncio.wait_for(gone.wait(), 10)
                 return ''
             if hold:
-                await asyncio.sleep(hold)
+                await hold()
             for cseq, method in ((2, 'INFO'), (3, 'BYE')):
                 stage = method
                 self.pool.send(request(method, cseq))
@@ -292,6 +293,6 @@ async def many(caller, numbers, at_once=40, hold=0.0):
 
     async def one(number):
         async with limit:
-            return await caller.call(number, hold)
+            return await caller.call(number, (lambda: asyncio.sleep(hold)) if hold else None)
     ends = await asyncio.gather(*(one(n) for n in numbers))
     return sum(1 for e in ends if not e), sorted(e for e in ends if e)

@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.getcwd())
 
-from tests.harness import configs  # noqa: E402
+from tests.harness import configs, plans  # noqa: E402
 from tests.harness.case import DemoCase, main  # noqa: E402
 from tests.harness.cluster import DOMAIN, GRPC_PORTS  # noqa: E402
 from tests.harness.process import Process  # noqa: E402
@@ -20,51 +20,6 @@ from tests.harness.spray import Called, Caller, Pool, many  # noqa: E402
 
 CALLS = 1000
 EDGES = 3
-
-PLAN = '''
-kind: DialPlan
-name: tenants/default/dialPlans/clear
-spec:
-  security_mode: UNSECURED
-  number_of_digits_in_extension: 4
-  calling_search_space: everything
----
-kind: Peer
-name: tenants/default/peers/caller
-spec:
-  kind: PEER_KIND_IP_PBX
-  address: {caller}
-  port: 5065
-  transport: TRANSPORT_TCP
-  status: PEER_STATUS_ENABLED
-  dial_plan: tenants/default/dialPlans/clear
----
-kind: Peer
-name: tenants/default/peers/called
-spec:
-  kind: PEER_KIND_IP_GATEWAY
-  address: {called}
-  port: 5070
-  transport: TRANSPORT_TCP
-  status: PEER_STATUS_ENABLED
-  outcalls_allowed: true
-  dial_plan: tenants/default/dialPlans/clear
----
-kind: RoutePattern
-name: tenants/default/routePatterns/called
-spec:
-  pattern: "8.!"
-  partition: tenants/default/partitions/default
-  peer: tenants/default/peers/called
-  called_party: {{discard_digits: DISCARD_DIGITS_PRE_DOT}}
----
-kind: DialPlan
-name: tenants/default/dialPlans/gateway
-spec:
-  security_mode: SIP_SECURED
-  number_of_digits_in_extension: 4
-  calling_search_space: everything
-'''
 
 HAPROXY = '''
 global
@@ -107,10 +62,8 @@ class AnyPodTest(DemoCase):
         for number in range(1, EDGES):
             cls.extra.append(cls.start_edge(number))
         cls.demo.provision()
-        path = cluster.path('conf', 'any_pod.yaml')
-        with open(path, 'w', encoding='utf-8') as f:
-            f.write(PLAN.format(caller=cls.caller_ip, called=cls.called_ip))
-        cluster.cli('apply', '-f', path)
+        plans.apply(cluster, 'any_pod', plans.manifest(plans.two_peers(cls.caller_ip, cls.called_ip, 'TCP'),
+                                                       plans.GATEWAY))
         cls.demo.wait_snapshot()
         cls.start_haproxy()
         for number in range(EDGES):

@@ -9,55 +9,19 @@ import time
 
 sys.path.insert(0, os.getcwd())
 
+from tests.harness import plans  # noqa: E402
 from tests.harness.case import DemoCase, main  # noqa: E402
 from tests.harness.peers import Baresip  # noqa: E402
 
 PEER = 'tenants/default/peers/farm'
 
-PLAN = '''
-kind: DialPlan
-name: tenants/default/dialPlans/clear
-spec:
-  security_mode: UNSECURED
-  number_of_digits_in_extension: 4
-  calling_search_space: everything
----
-kind: ServerGroup
+GROUP = '''kind: ServerGroup
 name: tenants/default/serverGroups/farm
 spec:
   members:
     - {{host: 127.0.0.1, port: {first}, priority: 1}}
     - {{host: 127.0.0.1, port: {second}, priority: 2}}
   options_monitoring: {{enabled: true, interval: 5s, out_of_service_interval: 5s, retry_interval: 0.5s, retries: 1}}
----
-kind: Peer
-name: tenants/default/peers/farm
-spec:
-  kind: PEER_KIND_IP_PBX
-  address: 127.0.0.1
-  transport: TRANSPORT_TCP
-  status: PEER_STATUS_ENABLED
-  outcalls_allowed: true
-  dial_plan: tenants/default/dialPlans/clear
-  server_group: tenants/default/serverGroups/farm
----
-kind: Peer
-name: tenants/default/peers/sipp-caller
-spec:
-  kind: PEER_KIND_IP_PBX
-  address: {caller}
-  port: 5065
-  transport: TRANSPORT_TCP
-  status: PEER_STATUS_ENABLED
-  dial_plan: tenants/default/dialPlans/clear
----
-kind: RoutePattern
-name: tenants/default/routePatterns/farm
-spec:
-  pattern: "7.!"
-  partition: tenants/default/partitions/default
-  peer: tenants/default/peers/farm
-  called_party: {{discard_digits: DISCARD_DIGITS_PRE_DOT}}
 '''
 
 
@@ -69,10 +33,10 @@ class OptionsTest(DemoCase):
         cls.demo.provision()
         cls.farm = [cls.baresip(i) for i in range(2)]
         cls.caller = f'{cls.cluster.network}.21'
-        path = cls.cluster.path('conf', 'options.yaml')
-        with open(path, 'w', encoding='utf-8') as f:
-            f.write(PLAN.format(first=cls.farm[0].sip_port, second=cls.farm[1].sip_port, caller=cls.caller))
-        cls.cluster.cli('apply', '-f', path)
+        plans.apply(cls.cluster, 'options', plans.manifest(
+            plans.CLEAR, GROUP.format(first=cls.farm[0].sip_port, second=cls.farm[1].sip_port),
+            plans.peer('farm', '127.0.0.1', 5060, 'TCP', server_group='tenants/default/serverGroups/farm'),
+            plans.caller(cls.caller, 'TCP'), plans.route('farm', 7, 'farm')))
         cls.demo.wait_snapshot()
 
     @classmethod

@@ -10,48 +10,11 @@ import time
 
 sys.path.insert(0, os.getcwd())
 
+from tests.harness import plans  # noqa: E402
 from tests.harness.case import DemoCase, main  # noqa: E402
 from tests.harness.process import Process  # noqa: E402
 
 CALLS = 30
-
-PLAN = '''
-kind: DialPlan
-name: tenants/default/dialPlans/clear
-spec:
-  security_mode: UNSECURED
-  number_of_digits_in_extension: 4
-  calling_search_space: everything
----
-kind: Peer
-name: tenants/default/peers/sipp-caller
-spec:
-  kind: PEER_KIND_IP_PBX
-  address: {caller}
-  port: 5065
-  transport: TRANSPORT_UDP
-  status: PEER_STATUS_ENABLED
-  dial_plan: tenants/default/dialPlans/clear
----
-kind: Peer
-name: tenants/default/peers/sipp-called
-spec:
-  kind: PEER_KIND_IP_GATEWAY
-  address: {called}
-  port: 5070
-  transport: TRANSPORT_{transport}
-  status: PEER_STATUS_ENABLED
-  outcalls_allowed: true
-  dial_plan: tenants/default/dialPlans/clear
----
-kind: RoutePattern
-name: tenants/default/routePatterns/sipp
-spec:
-  pattern: "8.!"
-  partition: tenants/default/partitions/default
-  peer: tenants/default/peers/sipp-called
-  called_party: {{discard_digits: DISCARD_DIGITS_PRE_DOT}}
-'''
 
 
 class SippTest(DemoCase):
@@ -78,10 +41,7 @@ class SippTest(DemoCase):
     def clear_calls(self, transport, kind):
         caller = f'{self.cluster.network}.21'
         called = f'{self.cluster.network}.22'
-        manifest = self.cluster.path('conf', f'sipp-{transport}.yaml')
-        with open(manifest, 'w', encoding='utf-8') as f:
-            f.write(PLAN.format(caller=caller, called=called, transport=transport))
-        self.cluster.cli('apply', '-f', manifest)
+        plans.apply(self.cluster, f'sipp-{transport}', plans.two_peers(caller, called, transport))
         self.demo.wait_snapshot()
         before = self.ended()
         self.start(f'uas-{transport}',

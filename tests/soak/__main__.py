@@ -4,9 +4,10 @@ import importlib
 import sys
 
 # Each is a module here, with main(argv).
-RUNS = ('capf_kill', 'dialplan_kill', 'relay_churn')
+RUNS = ('capf_kill', 'dialplan_kill', 'edge_reload', 'relay_churn')
 TARGETS = {'capf_kill': ('//services/capf:replicas_test',),
            'dialplan_kill': ('//services/dialplan:dialplan', '//services/dialplan/load:write_load'),
+           'edge_reload': ('//tests/harness',),
            'relay_churn': ('//services/media_relay:media_relay', '//services/media_relay/load:media_load')}
 
 

@@ -53,9 +53,16 @@ absl::StatusOr<DiallingPolicy> DiallingPolicy::Compile(
       }
       restriction.rules.push_back({*std::move(patterns), &rule});
     }
+    restriction.entry = &entry;
     out.restrictions_.try_emplace(entry.name, std::move(restriction));
   }
   return out;
+}
+
+const DiallingRestrictionEntry* DiallingPolicy::Find(
+    std::string_view restriction) const {
+  const auto it = restrictions_.find(restriction);
+  return it == restrictions_.end() ? nullptr : it->second.entry;
 }
 
 DiallingPolicy::Verdict DiallingPolicy::Check(std::string_view restriction,

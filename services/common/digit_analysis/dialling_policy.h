@@ -38,6 +38,8 @@ class DiallingPolicy {
   // too, not only why it is not.
   Verdict Check(std::string_view restriction, std::string_view number,
                 TollClass toll_class, bool inside, bool explain = true) const;
+  // nullptr if there is none of that name; lives as long as the snapshot.
+  const DiallingRestrictionEntry* Find(std::string_view restriction) const;
 
  private:
   struct Rule {
@@ -47,6 +49,7 @@ class DiallingPolicy {
   struct Restriction {
     uint32_t allowed = 0;  // bit i: the class i
     std::vector<Rule> rules;
+    const DiallingRestrictionEntry* entry = nullptr;
   };
 
   absl::flat_hash_map<std::string_view, Restriction> restrictions_;

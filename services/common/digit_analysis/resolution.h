@@ -189,6 +189,8 @@ struct Resolution {
   std::string pattern;       // and its text
   uint32_t block_cause = 0;  // Q.850; 0 unless PATTERN_BLOCKED
   TollClass toll_class = TollClass::kInternal;
+  // By whose policy the call is allowed; may be null.
+  const DiallingRestrictionEntry* restriction = nullptr;
   // After all changes of the pattern that won, as the caller may be shown
   // them; what a target is sent may differ.
   std::string called;

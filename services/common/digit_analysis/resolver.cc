@@ -341,6 +341,7 @@ class Resolver::Run {
                                              inside, explain_);
     if (!verdict.allowed) Refuse("DIALLING_RESTRICTED", verdict.detail);
     if (verdict.allowed && explain_) out_.detail = verdict.detail;
+    out_.restriction = plan_.policy_.Find(restriction_);
     return verdict.allowed;
   }
   bool Inside() { return Allowed(TollClass::kInternal, /*inside=*/true); }

@@ -196,12 +196,24 @@ struct DiallingRule {
   bool operator==(const DiallingRule&) const = default;
 };
 
+// How many calls of some classes there may be; 0: any number.
+struct TollLimit {
+  std::vector<TollClass> toll_classes;
+  uint32_t calls_per_caller = 0;  // at a time
+  uint32_t calls_per_tenant = 0;
+  uint32_t calls_per_minute_per_caller = 0;
+  uint32_t calls_per_minute_per_tenant = 0;
+
+  bool operator==(const TollLimit&) const = default;
+};
+
 // Toll policy (UM-12): the first rule that matches decides, then the classes;
 // what neither allows is denied, but for kEmergency.
 struct DiallingRestrictionEntry {
   std::string name;  // tenants/{tenant}/diallingRestrictions/{id}
   std::vector<TollClass> allowed;
   std::vector<DiallingRule> rules;
+  std::vector<TollLimit> toll_limits = {};
 
   bool operator==(const DiallingRestrictionEntry&) const = default;
 };

@@ -118,6 +118,17 @@ DiallingRestrictionEntry Entry(const pb::DiallingRestriction& in) {
   for (const pb::DiallingRule& rule : in.rules()) {
     out.rules.push_back({rule.group(), rule.number_mask(), rule.allow()});
   }
+  for (const pb::TollLimit& limit : in.toll_limits()) {
+    TollLimit& entry = out.toll_limits.emplace_back();
+    for (const int toll_class : limit.toll_classes()) {
+      if (toll_class > pb::TOLL_CLASS_PREMIUM) continue;
+      entry.toll_classes.push_back(TollClassOf(toll_class));
+    }
+    entry.calls_per_caller = limit.calls_per_caller();
+    entry.calls_per_tenant = limit.calls_per_tenant();
+    entry.calls_per_minute_per_caller = limit.calls_per_minute_per_caller();
+    entry.calls_per_minute_per_tenant = limit.calls_per_minute_per_tenant();
+  }
   return out;
 }
 

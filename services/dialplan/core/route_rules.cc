@@ -102,6 +102,20 @@ void CheckRestriction(const RuleContext& c,
       c.Add(field, "DUPLICATE_VALUE", "an earlier rule decides for it");
     }
   }
+  for (size_t i = 0; i < restriction.toll_limits.size(); ++i) {
+    std::set<TollClass> limited;
+    for (const TollClass each : restriction.toll_limits[i].toll_classes) {
+      const std::string field =
+          ItemPath("dialling_restriction.toll_limits", i, ".toll_classes");
+      if (!limited.insert(each).second) {
+        c.Add(field, "DUPLICATE_VALUE", "a toll class is given twice");
+      }
+      if (each == TollClass::kEmergency) {
+        c.Add(field, "TOLL_CLASS_NOT_ALLOWED",
+              "a call for help is never limited");
+      }
+    }
+  }
 }
 
 }  // namespace sallyport::dialplan

@@ -239,6 +239,25 @@ void CheckRestriction(const pb::DiallingRestriction& restriction,
           "VALUE_REQUIRED", "name a toll class");
     }
   }
+  for (int i = 0; i < restriction.toll_limits_size(); ++i) {
+    const pb::TollLimit& limit = restriction.toll_limits(i);
+    const std::string path =
+        absl::StrCat("dialling_restriction.toll_limits[", i, "]");
+    if (limit.toll_classes().empty()) {
+      out.Add(path + ".toll_classes", "VALUE_REQUIRED", "name a toll class");
+    }
+    for (int k = 0; k < limit.toll_classes_size(); ++k) {
+      if (limit.toll_classes(k) == pb::TOLL_CLASS_UNSPECIFIED) {
+        out.Add(absl::StrCat(path, ".toll_classes[", k, "]"), "VALUE_REQUIRED",
+                "name a toll class");
+      }
+    }
+    if (limit.calls_per_caller() == 0 && limit.calls_per_tenant() == 0 &&
+        limit.calls_per_minute_per_caller() == 0 &&
+        limit.calls_per_minute_per_tenant() == 0) {
+      out.Add(path, "VALUE_REQUIRED", "it limits nothing");
+    }
+  }
 }
 
 }  // namespace

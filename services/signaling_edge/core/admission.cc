@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "services/common/bytes/byte_span.h"
 #include "services/common/status/error_reason.h"
 
 namespace sallyport::signaling_edge {
@@ -10,8 +11,15 @@ namespace {
 
 constexpr size_t kSources = 65536;
 constexpr size_t kPeerSources = 16384;
+constexpr size_t kTenants = 4096;
 // What a configured peer may send for one message of a stranger.
 constexpr double kPeerFactor = 50;
+constexpr double kSuspectFactor = 0.02;
+
+// Of INVITE or REGISTER.
+double RateOf(double rate, const EdgeOptions& options) {
+  return rate > 0 ? rate : options.requests_per_second_per_source;
+}
 
 // Four seconds' worth may come at once: phones behind one NAT address all come
 // back together after a power cut.
@@ -40,7 +48,18 @@ Admission::Admission(const EdgeOptions& options, RandomSource& random)
                 random),
       peer_messages_(
           Limit(kPeerFactor * options.requests_per_second_per_source),
-          kPeerSources, random) {}
+          kPeerSources, random),
+      suspects_(Limit(kSuspectFactor * options.requests_per_second_per_source),
+                kPeerSources, random),
+      invites_(Limit(RateOf(options.invites_per_second_per_source, options)),
+               kSources, random),
+      registrations_(
+          Limit(RateOf(options.registrations_per_second_per_source, options)),
+          kSources, random),
+      tenant_invites_(Limit(options.invites_per_second_per_tenant), kTenants,
+                      random),
+      tenant_registrations_(Limit(options.registrations_per_second_per_tenant),
+                            kTenants, random) {}
 
 absl::Status Admission::OnConnection(const SocketAddress& source, size_t open,
                                      size_t from_source, MonoTime now) {
@@ -60,6 +79,45 @@ absl::Status Admission::OnMessage(const SocketAddress& source, bool is_peer,
   GcraTable& table = is_peer ? peer_messages_ : messages_;
   if (!table.Take(KeyOf(canonical), now)) {
     return Exhausted("RATE_LIMITED", "messages come too fast");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Admission::OnSuspect(const SocketAddress& source, MonoTime now) {
+  if (!suspects_.Take(KeyOf(source.Canonical()), now)) {
+    return Exhausted("RATE_LIMITED", "messages of a suspect come too fast");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Admission::OnInvite(const SocketAddress& source, MonoTime now) {
+  if (!invites_.Take(KeyOf(source.Canonical()), now)) {
+    return Exhausted("RATE_LIMITED", "calls of this source come too fast");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Admission::OnRegister(const SocketAddress& source, MonoTime now) {
+  if (!registrations_.Take(KeyOf(source.Canonical()), now)) {
+    return Exhausted("RATE_LIMITED",
+                     "registrations of this source come too fast");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Admission::OnTenantInvite(std::string_view tenant, MonoTime now) {
+  if (!tenant_invites_.Take(AsBytes(tenant), now)) {
+    return Exhausted("TENANT_RATE_LIMITED",
+                     "calls of this tenant come too fast");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Admission::OnTenantRegister(std::string_view tenant,
+                                         MonoTime now) {
+  if (!tenant_registrations_.Take(AsBytes(tenant), now)) {
+    return Exhausted("TENANT_RATE_LIMITED",
+                     "registrations of this tenant come too fast");
   }
   return absl::OkStatus();
 }

@@ -4,6 +4,7 @@
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_ADMISSION_H_
 
 #include <cstddef>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "services/common/net/socket_address.h"
@@ -30,6 +31,14 @@ class Admission {
   // is worth more room.
   absl::Status OnMessage(const SocketAddress& source, bool is_peer,
                          MonoTime now);
+  // One of a source that SourceWatch suspects: far fewer.
+  absl::Status OnSuspect(const SocketAddress& source, MonoTime now);
+  // A new INVITE or REGISTER of a source without proof.
+  absl::Status OnInvite(const SocketAddress& source, MonoTime now);
+  absl::Status OnRegister(const SocketAddress& source, MonoTime now);
+  // The same of somebody of `tenant` who has proven it: TENANT_RATE_LIMITED.
+  absl::Status OnTenantInvite(std::string_view tenant, MonoTime now);
+  absl::Status OnTenantRegister(std::string_view tenant, MonoTime now);
 
  private:
   const size_t max_connections_;
@@ -37,6 +46,11 @@ class Admission {
   GcraTable connections_;
   GcraTable messages_;
   GcraTable peer_messages_;
+  GcraTable suspects_;
+  GcraTable invites_;
+  GcraTable registrations_;
+  GcraTable tenant_invites_;
+  GcraTable tenant_registrations_;
 };
 
 }  // namespace sallyport::signaling_edge

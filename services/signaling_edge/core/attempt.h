@@ -66,6 +66,7 @@ struct Attempt {
   std::optional<RingStep> awaited;  // until its users are looked up
   size_t lookups = 0;
   bool looked_up = false;
+  bool admitted = false;  // it was found to fit in
   bool starting = false;  // more branches are about to come
   bool stop = false;      // nothing further is tried
   RingOutcome outcome = RingOutcome::kNotAvailable;  // of the step

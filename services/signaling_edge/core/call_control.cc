@@ -434,6 +434,7 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
       hunts_.OnCallEnded(line, now);
     }
     by_session_.erase(traces->second.session);
+    tolls_.OnEnded(traces->second.tolls);
     traces_.erase(traces);
   }
   port_.CallGone(id);

@@ -30,6 +30,7 @@
 #include "services/signaling_edge/core/flow.h"
 #include "services/signaling_edge/core/registrar.h"
 #include "services/signaling_edge/core/ring_plan.h"
+#include "services/signaling_edge/core/toll_guard.h"
 #include "services/signaling_edge/core/transaction_table.h"
 
 namespace sallyport::signaling_edge {
@@ -86,6 +87,9 @@ class CallPort {
   // Our names on a flow.
   virtual const EdgeListener& ListenerOf(const Flow& flow) const = 0;
   virtual void Perform(EdgeAction action) = 0;
+  // Whether a new call of a proven caller fits in: OVERLOADED,
+  // TENANT_RATE_LIMITED. Not asked for calls for help.
+  virtual absl::Status MayBegin(const Party& caller, MonoTime now) = 0;
   // The voicemail port at the end of a flow, if there is one.
   virtual std::optional<Party> PortOf(const Flow& flow) const = 0;
   // A call to a message waiting number, for the mailbox of `number`.
@@ -200,6 +204,7 @@ class CallControl {
     // that the caller is told nothing more by this one.
     TransactionId initial = 0;
     bool orphan = false;
+    TollGuard::Places tolls;
   };
   // A REFER that is being served.
   struct Transfer {
@@ -221,6 +226,7 @@ class CallControl {
   void NoteInvite(uint64_t call, TransactionId invite);
   // Of attempts. What takes one by reference may end it, and then it is gone.
   void Resolve(Attempt& attempt, MonoTime now);
+  absl::Status Admit(Attempt& attempt, MonoTime now);
   void Proceed(Attempt& attempt, MonoTime now);
   void StartRinging(Attempt& attempt, MonoTime now);
   void Ring(Attempt& attempt, std::optional<RingStep> step, MonoTime now);
@@ -332,6 +338,7 @@ class CallControl {
   DeadlineQueue<uint64_t> attempt_deadlines_;
   absl::flat_hash_map<uint64_t, Transfer> transfers_;  // by call
   HuntMemory hunts_;
+  TollGuard tolls_;
   uint32_t last_turn_ = 0;
   absl::flat_hash_map<std::string, Host> hosts_;
   absl::flat_hash_map<std::string, uint32_t> calls_of_peer_;

@@ -189,7 +189,25 @@ void CallControl::Resolve(Attempt& attempt, MonoTime now) {
     Conclude(attempt, now);
     return;
   }
+  if (const absl::Status status = Admit(attempt, now); !status.ok()) {
+    attempt.refusal = status;
+    Conclude(attempt, now);
+    return;
+  }
   Proceed(attempt, now);
+}
+
+// What the plan allows may still be too much.
+absl::Status CallControl::Admit(Attempt& attempt, MonoTime now) {
+  const Resolution& resolution = attempt.resolution;
+  if (resolution.toll_class == TollClass::kEmergency) return absl::OkStatus();
+  if (!attempt.admitted && attempt.transfer == 0) {
+    SP_RETURN_IF_ERROR(port_.MayBegin(attempt.caller, now));
+  }
+  attempt.admitted = true;
+  if (resolution.outcome != Resolution::Outcome::kPeer) return absl::OkStatus();
+  return tolls_.Admit(resolution.restriction, resolution.toll_class,
+                      attempt.query.caller, attempt.query.tenant, now);
 }
 
 void CallControl::Proceed(Attempt& attempt, MonoTime now) {
@@ -470,6 +488,11 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   attempt_of_[id] = attempt.id;
   traces_[id].initial = attempt.transaction;
   traces_[id].mark = attempt.mark;
+  if (target != nullptr) {
+    traces_[id].tolls =
+        tolls_.OnBegan(resolution.restriction, resolution.toll_class,
+                       attempt.query.caller, attempt.query.tenant);
+  }
   ladder_.Attach(id, attempt.transaction);
   if (!line.empty()) {
     hunts_.OnCallBegan(line);

@@ -276,7 +276,7 @@ EdgeActions EdgeCore::OnClusterMessage(const ClusterMessage& message,
       OnNotMine(message.ask);
       break;
   }
-  return TakeActions();
+  return Finish(now);
 }
 
 void EdgeCore::OnHanded(const ClusterMessage& message, MonoTime now) {
@@ -348,7 +348,7 @@ EdgeActions EdgeCore::OnHandOverFailed(const ClusterMessage& message,
       RespondStateless(*flow, *request, 503, kRetryAfterSeconds);
     }
   }
-  return TakeActions();
+  return Finish(now);
 }
 
 EdgeActions EdgeCore::OnEdges(const std::vector<EdgePresence>& edges,
@@ -381,7 +381,7 @@ EdgeActions EdgeCore::OnEdges(const std::vector<EdgePresence>& edges,
       return Reachable(node) == nullptr;
     });
   }
-  return TakeActions();
+  return Finish(now);
 }
 
 }  // namespace sallyport::signaling_edge

@@ -41,6 +41,24 @@ bool IsConnectFailure(std::string_view reason) {
 ConnectionId EdgeCore::OnAccepted(ListenerId listener,
                                   const SocketAddress& remote, MonoTime now) {
   const EdgeListener& entry = options_.listeners[listener];
+  const Flow flow = {
+      .transport = entry.transport, .listener = listener, .remote = remote};
+  const LoadClass who = ClassOf(flow, now);
+  const size_t most =
+      (who == LoadClass::kStranger ? 1 : 2) * options_.max_handshakes;
+  if (const bool crowded = handshakes_ >= most;
+      crowded || !gate_.Admit(who, now)) {
+    ++stats_.rate_limited;
+    ReportOverload(
+        flow,
+        crowded
+            ? MakeError(absl::StatusCode::kResourceExhausted, "HANDSHAKE_LIMIT",
+                        "too many connections are beginning")
+            : MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
+                        "the edge has more to do than it can"),
+        "", now);
+    return 0;
+  }
   if (absl::Status status = admission_.OnConnection(
           remote, connections_.size(), connections_.CountFrom(remote), now);
       !status.ok()) {
@@ -54,6 +72,7 @@ ConnectionId EdgeCore::OnAccepted(ListenerId listener,
   connection.scope = ConnectionScope(connection.id);
   connection.created = connection.last_activity = now;
   connection_deadlines_.Set(connection.id, now + options_.handshake_timeout);
+  ++handshakes_;
   return connection.id;
 }
 
@@ -192,6 +211,10 @@ EdgeActions EdgeCore::OnConnectionOpened(ConnectionId id,
     return Finish(now);
   }
   connection->state = Connection::State::kOpen;
+  if (connection->incoming) --handshakes_;
+  if (connection->identity.has_value()) {
+    sources_.OnProven(connection->remote, "", now);
+  }
   if (connection->identity.has_value() &&
       connection->identity->kind == ConnectionIdentity::Kind::kPeer) {
     peer_health_.OnMutualTls(connection->identity->resource, now);
@@ -350,6 +373,7 @@ void EdgeCore::Drop(ConnectionId id, bool tell_io, std::string_view reason,
   event.resource = ProvenResource(connection->flow());
   const bool mirror = connection->held_by.has_value();
   const bool was_open = connection->state == Connection::State::kOpen;
+  if (connection->incoming && !mirror && !was_open) --handshakes_;
   TellMirrors(*connection);
   connection_deadlines_.Erase(id);
   connections_.Remove(id);

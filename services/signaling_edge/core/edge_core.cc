@@ -50,6 +50,8 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
                   .max_bindings = options_.max_registrations,
                   .max_silence = options_.udp_flow_timer + kFlowGrace}),
       admission_(options_, random),
+      gate_(options_.overload, random),
+      sources_({}, random),
       calls_(options_, *this, registrar_, random),
       mwi_(*this, registrar_, random, options_.max_registrations),
       checks_({}, *this, random),

@@ -30,6 +30,7 @@
 #include "services/signaling_edge/core/flow.h"
 #include "services/signaling_edge/core/mwi.h"
 #include "services/signaling_edge/core/options_monitor.h"
+#include "services/signaling_edge/core/overload_gate.h"
 #include "services/signaling_edge/core/peer_check.h"
 #include "services/signaling_edge/core/peer_check_result.h"
 #include "services/signaling_edge/core/peer_health.h"
@@ -41,6 +42,7 @@
 #include "services/signaling_edge/core/sccp_session.h"
 #include "services/signaling_edge/core/shared_registry.h"
 #include "services/signaling_edge/core/sip_message.h"
+#include "services/signaling_edge/core/source_watch.h"
 #include "services/signaling_edge/core/transaction_table.h"
 
 namespace sallyport::signaling_edge {
@@ -144,6 +146,9 @@ class EdgeCore final : private CallPort,
   RemoteFlow Export(const Flow& flow) const;
   absl::StatusOr<Flow> Import(const RemoteFlow& flow, MonoTime now);
 
+  // What the loop has measured of itself, each OverloadGate::Options::interval.
+  EdgeActions OnLoad(const LoadSample& sample, MonoTime now);
+
   EdgeActions OnDeadline(MonoTime now);
   MonoTime deadline() const;
 
@@ -163,6 +168,7 @@ class EdgeCore final : private CallPort,
   const Stats& stats() const { return stats_; }
   size_t transactions() const { return transactions_.size(); }
   bool draining() const { return draining_; }
+  double overload() const { return gate_.level(); }  // 0 to 1
 
  private:
   // What a sign of life may be late.
@@ -226,6 +232,7 @@ class EdgeCore final : private CallPort,
   void Perform(EdgeAction action) override;
 
   std::optional<Party> PortOf(const Flow& flow) const override;
+  absl::Status MayBegin(const Party& caller, MonoTime now) override;
 
   // SharedRegistryPort.
   RemoteFlow ExportFlow(const Flow& flow) const override;
@@ -272,6 +279,20 @@ class EdgeCore final : private CallPort,
   // A request for A/V credentials (MS-AVEDGEA).
   void OnService(const Flow& flow, const SipMessage& request,
                  TransactionId transaction, MonoTime now);
+  // Protection (edge_protection.cc). False: it is dropped without a word.
+  bool MayBeRead(const Flow& flow, MonoTime now);
+  bool IsScanner(const Flow& flow, const SipMessage& request, MonoTime now);
+  // Whether a request that begins something fits in. What is refused so is
+  // counted, and reported once a second.
+  absl::Status MayCome(const Flow& flow, const SipMessage& request,
+                       MonoTime now);
+  LoadClass ClassOf(const Flow& flow, MonoTime now) const;
+  bool IsCallForHelp(const SipMessage& request);
+  void ReportOverload(const Flow& flow, const absl::Status& status,
+                      std::string_view method, MonoTime now);
+  void OnUnproven(const Flow& flow, const SipMessage& request, bool failed,
+                  MonoTime now);
+  void OnProven(const Flow& flow, const SipMessage& request, MonoTime now);
   // The party, or nothing when the request was answered here.
   std::optional<Party> Prove(const Flow& flow, const SipMessage& request,
                              TransactionId transaction, MonoTime now);
@@ -407,6 +428,10 @@ class EdgeCore final : private CallPort,
   RequestAuth auth_;
   Registrar registrar_;
   Admission admission_;
+  OverloadGate gate_;
+  SourceWatch sources_;
+  MonoTime overload_told_ = MonoTime::InfinitePast();
+  size_t handshakes_ = 0;  // of accepted connections that are not ready
   CallControl calls_;
   MessageWaiting mwi_;
   PeerChecks checks_;

@@ -13,6 +13,7 @@
 #include "services/signaling_edge/core/call_ladder.h"
 #include "services/signaling_edge/core/dialog_token.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/overload_gate.h"
 #include "services/signaling_edge/core/parse_policy.h"
 #include "services/signaling_edge/core/remote_flow.h"
 #include "services/signaling_edge/core/session_timer.h"
@@ -78,6 +79,16 @@ struct EdgeOptions {
   size_t max_transactions = 100'000;
   double requests_per_second_per_source = 100;
   double connections_per_second_per_source = 50;
+  // Of sources that have proven nothing. Zero: as requests.
+  double invites_per_second_per_source = 0;
+  double registrations_per_second_per_source = 0;
+  // Of all who are proven to be of one tenant. Zero: any number.
+  double invites_per_second_per_tenant = 0;
+  double registrations_per_second_per_tenant = 0;
+  // Connections that are not ready yet; sources that have proven something
+  // lately may go to twice as many.
+  size_t max_handshakes = 2'000;
+  OverloadGate::Options overload;
   // Octets that may wait for a connection to open.
   size_t max_queue = 256 * 1024;
   size_t history_entries = 10'000;

@@ -31,6 +31,12 @@ void EdgeCore::OnRegister(const Flow& flow, const SipMessage& request,
   if (!party.has_value()) return;
   const UserEntry* user = plan_->index().User(party->resource);
   if (user == nullptr) return;  // Prove() has just found it
+  if (const absl::Status status =
+          admission_.OnTenantRegister(party->tenant, now);
+      !status.ok()) {
+    Refuse(flow, request, transaction, status, RefusalKind::kRegistration, now);
+    return;
+  }
   auto registration =
       ReadRegister(request, *party, flow, RegisterPolicyOf(*user, flow));
   if (!registration.ok()) {

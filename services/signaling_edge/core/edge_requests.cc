@@ -83,17 +83,7 @@ absl::Status Denied(std::string_view reason, std::string_view what) {
 
 void EdgeCore::OnText(const Flow& flow, std::string_view text, MonoTime now,
                       const Arrival& arrival) {
-  const std::string_view proven = ProvenResource(flow);
-  if (!arrival.handed && proven.empty() &&
-      !admission_
-           .OnMessage(flow.remote,
-                      auth_.KnowsSource(
-                          flow, options_.listeners[flow.listener].logical_port),
-                      now)
-           .ok()) {
-    ++stats_.rate_limited;
-    return;
-  }
+  if (!arrival.handed && !MayBeRead(flow, now)) return;
   auto message = ParseSipMessage(text, options_.parse);
   if (!message.ok()) {
     ++stats_.malformed;
@@ -111,6 +101,7 @@ void EdgeCore::OnText(const Flow& flow, std::string_view text, MonoTime now,
     ++stats_.unmatched_responses;
   } else {
     ++stats_.requests;
+    if (!arrival.handed && IsScanner(flow, *message, now)) return;
     if (!arrival.handed && HandOverRequest(flow, *message, text, now)) return;
     OnRequest(flow, *std::move(message), now, arrival);
   }
@@ -129,6 +120,11 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now,
                          const Arrival& arrival) {
   const SocketAddress reply_to = StampReceived(request, flow.remote);
   if (IsPlainOptions(request)) {
+    if (const LoadClass who = ClassOf(flow, now);
+        who != LoadClass::kProven && !gate_.Admit(who, now)) {
+      ++stats_.refusals["OVERLOADED"];
+      return;
+    }
     SipMessage response =
         MakeResponse(request, 200, ReasonPhrase(200), StatelessTag(request));
     response.Add(HeaderId::kAllow, kAllow);
@@ -160,7 +156,7 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now,
       return;
     case RequestOutcome::Kind::kFull:
       ++stats_.refusals["TRANSACTION_LIMIT"];
-      RespondStateless(flow, request, 503);
+      RespondStateless(flow, request, 503, gate_.RetryAfter());
       return;
     case RequestOutcome::Kind::kNew:
       break;
@@ -210,6 +206,14 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
   const auto answer = [&](int code) {
     return MakeResponse(request, code, ReasonPhrase(code), PlainTag());
   };
+  if (const absl::Status status = MayCome(flow, request, now); !status.ok()) {
+    SipMessage response = answer(503);
+    response.SetUint(HeaderId::kRetryAfter,
+                     static_cast<uint32_t>(gate_.RetryAfter()));
+    RespondUnproven(transaction, std::move(response), now);
+    ReportOverload(flow, status, request.method_text(), now);
+    return;
+  }
   const bool proven = !ProvenResource(flow).empty();
   const auto trying = [&] {
     if (method != SipMethod::kInvite) return;
@@ -313,9 +317,11 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
                          options_.listeners[flow.listener].logical_port, now);
   if (auto* party = std::get_if<Party>(&outcome)) {
     NoteProved(flow);
+    OnProven(flow, request, now);
     return std::move(*party);
   }
   if (const auto* status = std::get_if<absl::Status>(&outcome)) {
+    OnUnproven(flow, request, false, now);
     Refuse(flow, request, transaction, *status, KindOf(request.method()), now);
     return std::nullopt;
   }
@@ -326,6 +332,7 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
                    ReasonPhrase(challenge.status_code), PlainTag());
   response.Add(challenge.header, challenge.value);
   RespondUnproven(transaction, std::move(response), now);
+  OnUnproven(flow, request, challenge.reason == "DIGEST_FAILED", now);
   if (challenge.reason == "DIGEST_FAILED") {
     ReportRefusal(KindOf(request.method()), flow,
                   Denied(challenge.reason, "the password or user is wrong"),
@@ -377,9 +384,13 @@ void EdgeCore::Refuse(const Flow& flow, const SipMessage& request,
                       TransactionId transaction, const absl::Status& status,
                       RefusalKind kind, MonoTime now) {
   const SipStatus answer = SipStatusOf(status);
-  RespondUnproven(transaction,
-                  MakeResponse(request, answer.code, answer.phrase, PlainTag()),
-                  now);
+  SipMessage response =
+      MakeResponse(request, answer.code, answer.phrase, PlainTag());
+  if (answer.code == 503) {
+    response.SetUint(HeaderId::kRetryAfter,
+                     static_cast<uint32_t>(gate_.RetryAfter()));
+  }
+  RespondUnproven(transaction, std::move(response), now);
   ReportRefusal(kind, flow, status, answer.code, request.method_text(), now);
 }
 

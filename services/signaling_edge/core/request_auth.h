@@ -63,6 +63,10 @@ class RequestAuth {
     return plan_ != nullptr && !flow.is_tls() &&
            PeerBySource(flow, incoming_port) != nullptr;
   }
+  // The same of any flow: no proof, but a reason to listen.
+  bool IsPeerAddress(const Flow& flow, uint32_t incoming_port) const {
+    return plan_ != nullptr && PeerBySource(flow, incoming_port) != nullptr;
+  }
 
  private:
   // What the users of one realm have in common.

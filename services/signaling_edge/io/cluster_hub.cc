@@ -169,7 +169,7 @@ ClusterHub::Target* ClusterHub::TargetOf(const ClusterLink& link) {
 }
 
 void ClusterHub::OnLinkUp(ClusterLink& link) {
-  if (!link.dialled()) return;
+  if (!link.dialled()) return TellEdges();
   Target* const target = TargetOf(link);
   if (link.edge_id() == options_.self.edge_id) {
     target->is_self = true;
@@ -203,6 +203,7 @@ void ClusterHub::OnLinkDown(ClusterLink& link, const absl::Status& why) {
     loop_->Defer([gone = std::shared_ptr<ClusterLink>(
                       std::move(it->second))]() mutable { gone.reset(); });
     accepted_.erase(it);
+    TellEdges();
     return;
   }
   Target* const target = TargetOf(link);
@@ -233,8 +234,16 @@ void ClusterHub::OnLinkDown(ClusterLink& link, const absl::Status& why) {
 }
 
 void ClusterHub::TellEdges() {
+  // Who cannot reach us could not hand over the answers to what we send by it.
+  const auto heard = [this](uint64_t edge) {
+    return std::any_of(accepted_.begin(), accepted_.end(),
+                       [edge](const auto& each) {
+                         return each.first->up() && each.first->edge() == edge;
+                       });
+  };
   std::vector<EdgePresence> edges;
   for (const auto& [edge, link] : by_edge_) {
+    if (!heard(edge)) continue;
     edges.push_back({.edge = edge, .loops = link->loops(), .up = true});
   }
   options_.on_edges(edges);

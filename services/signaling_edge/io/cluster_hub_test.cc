@@ -65,7 +65,7 @@ class ClusterHubTest : public testing::Test {
     options.self.edge_id = edge_id;
     options.self.loops = 2;
     options.self.keys = *TokenKeys::Parse(std::string(64, key));
-    options.listen = SocketAddress::LoopbackV4(0);
+    options.listen = SocketAddress::LoopbackV4(listen_);
     options.peers = std::move(peers);
     options.refresh = absl::Milliseconds(200);
     options.link.ping = absl::Milliseconds(200);
@@ -120,13 +120,25 @@ class ClusterHubTest : public testing::Test {
     return out;
   }
 
+  // For one that others are told of before it is there.
+  uint16_t FreePort() {
+    Heard nobody;
+    return Hub("probe", nobody, {})->port();
+  }
+  static std::string Local(uint16_t port) {
+    return "127.0.0.1:" + std::to_string(port);
+  }
+
+  uint16_t listen_ = 0;
   SystemRandom random_;
   TestCa ca_{"Services"};
 };
 
 TEST_F(ClusterHubTest, EdgesFindEachOtherAndTheirMessagesComeInOrder) {
   Heard a, b;
-  auto first = Hub("edge-a", a, {});
+  const uint16_t port = FreePort();
+  auto first = Hub("edge-a", a, {Local(port)});
+  listen_ = port;
   auto second = Hub("edge-b", b, {AddressOf(*first)});
   first->Start();
   second->Start();
@@ -144,6 +156,19 @@ TEST_F(ClusterHubTest, EdgesFindEachOtherAndTheirMessagesComeInOrder) {
   // One that is gone is told of, and found again.
   first.reset();
   ASSERT_TRUE(WaitFor(b, [](Heard& h) { return h.edges.empty(); }));
+}
+
+// An answer to what is sent by a link comes by the other: with one alone, who
+// is called at another edge would be heard by nobody.
+TEST_F(ClusterHubTest, WhoCannotReachUsIsNotThere) {
+  Heard a, b;
+  auto first = Hub("edge-a", a, {});
+  auto second = Hub("edge-b", b, {AddressOf(*first)});
+  first->Start();
+  second->Start();
+  absl::SleepFor(absl::Milliseconds(600));
+  absl::MutexLock lock(&b.mutex);
+  EXPECT_TRUE(b.edges.empty());
 }
 
 // A headless name has all edges, this one too.
@@ -193,9 +218,12 @@ TEST_F(ClusterHubTest, OnlyTheServiceOfTheEdgeIsAnEdge) {
 // The intra-cluster protocol may be TCP; the key is still asked for.
 TEST_F(ClusterHubTest, InClearBySettingAlone) {
   Heard a, b, c;
-  auto first = Hub("edge-a", a, {}, 'a', kEdge, /*clear=*/true);
+  const uint16_t port = FreePort();
+  auto first = Hub("edge-a", a, {Local(port)}, 'a', kEdge, /*clear=*/true);
+  listen_ = port;
   auto second =
       Hub("edge-b", b, {AddressOf(*first)}, 'a', kEdge, /*clear=*/true);
+  listen_ = 0;
   auto third =
       Hub("edge-c", c, {AddressOf(*first)}, 'b', kEdge, /*clear=*/true);
   first->Start();

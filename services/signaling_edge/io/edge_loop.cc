@@ -37,7 +37,8 @@ EdgeLoop::EdgeLoop(EventLoop& loop, Options options, RandomSource& /*random*/)
       core_timer_(
           loop.AddTimer([this](MonoTime now) { Do(core_->OnDeadline(now)); })),
       linger_timer_(
-          loop.AddTimer([this](MonoTime now) { OnLingerTimer(now); })) {}
+          loop.AddTimer([this](MonoTime now) { OnLingerTimer(now); })),
+      load_timer_(loop.AddTimer([this](MonoTime now) { OnLoadTimer(now); })) {}
 
 absl::StatusOr<std::unique_ptr<EdgeLoop>> EdgeLoop::Create(
     EventLoop& loop, Options options, RandomSource& random) {
@@ -75,6 +76,8 @@ absl::Status EdgeLoop::Init(RandomSource& random) {
       (wall_now() - absl::UnixEpoch()) - loop_.clock().MonoNow().since_origin();
   core_ = std::make_unique<EdgeCore>(options_.core, random);
   StartRegistry();
+  load_due_ = loop_.clock().MonoNow() + options_.core.overload.interval;
+  loop_.SetTimer(load_timer_, load_due_);
   return absl::OkStatus();
 }
 
@@ -106,6 +109,7 @@ EdgeLoop::~EdgeLoop() {
   hosts_.reset();
   loop_.RemoveTimer(core_timer_);
   loop_.RemoveTimer(linger_timer_);
+  loop_.RemoveTimer(load_timer_);
 }
 
 absl::Status EdgeLoop::Post(Task task) {
@@ -434,6 +438,14 @@ void EdgeLoop::OnLingerTimer(MonoTime now) {
   loop_.SetTimer(linger_timer_, lingering_.empty()
                                     ? MonoTime::InfiniteFuture()
                                     : lingering_.front().deadline);
+}
+
+void EdgeLoop::OnLoadTimer(MonoTime now) {
+  const LoadSample sample = {.lag = now - load_due_,
+                             .queue_fill = listeners_->QueueFill()};
+  load_due_ = now + options_.core.overload.interval;
+  loop_.SetTimer(load_timer_, load_due_);
+  Do(core_->OnLoad(sample, now));
 }
 
 // -------------------------------------------------------------------- checks

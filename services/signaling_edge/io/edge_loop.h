@@ -163,11 +163,15 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void JudgeConnections();
   std::optional<TlsFacts> FactsAtEnd(const ConnectionIo& connection) const;
   void OnLingerTimer(MonoTime now);
+  // Tells the core how late the loop is and how full its sockets are.
+  void OnLoadTimer(MonoTime now);
 
   EventLoop& loop_;
   Options options_;
   EventLoop::TimerId core_timer_;
   EventLoop::TimerId linger_timer_;
+  EventLoop::TimerId load_timer_;
+  MonoTime load_due_;
   std::unique_ptr<EdgeCore> core_;
   std::shared_ptr<const TrustBundle> trust_;
   TlsContexts contexts_;

@@ -1,5 +1,10 @@
 #include "services/signaling_edge/io/listener_set.h"
 
+#include <linux/sock_diag.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -123,6 +128,24 @@ void ListenerSet::Flush() {
     lost_ += batch.size() - socket.udp->Send(batch);
     socket.waiting.clear();
   }
+}
+
+double ListenerSet::QueueFill() const {
+  double fullest = 0;
+  for (const Socket& socket : sockets_) {
+    if (!socket.udp.has_value()) continue;
+    uint32_t memory[SK_MEMINFO_VARS] = {};
+    socklen_t size = sizeof(memory);
+    if (getsockopt(socket.udp->fd(), SOL_SOCKET, SO_MEMINFO, memory, &size) !=
+            0 ||
+        memory[SK_MEMINFO_RCVBUF] == 0) {
+      continue;
+    }
+    fullest =
+        std::max(fullest, static_cast<double>(memory[SK_MEMINFO_RMEM_ALLOC]) /
+                              memory[SK_MEMINFO_RCVBUF]);
+  }
+  return fullest;
 }
 
 void ListenerSet::StopAccepting() {

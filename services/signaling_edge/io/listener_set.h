@@ -72,6 +72,8 @@ class ListenerSet {
   void StopAccepting();
 
   uint64_t datagrams_lost() const { return lost_; }
+  // How full the fullest receive queue of datagrams is, 0 to 1.
+  double QueueFill() const;
 
  private:
   struct Waiting {

@@ -47,16 +47,23 @@ inline constexpr std::string_view kTrustVersion =
     "sallyport_signaling_edge_trust_version";
 
 // Reasons that have a label of their own; the last is for all others.
-inline constexpr std::array<std::string_view, 32> kRefusalReasons = {
+inline constexpr std::array<std::string_view, 45> kRefusalReasons = {
     "CALL_LIMIT",
     "CALL_OWNER_GONE",
     "CALL_OWNER_UNREACHABLE",
+    "CLUSTER_QUEUE_FULL",
     "CONNECTION_LIMIT",
     "DIALLING_RESTRICTED",
     "DIGEST_FAILED",
+    "HANDSHAKE_LIMIT",
     "HANDSHAKE_TIMEOUT",
     "IDENTITY_NOT_ALLOWED",
+    "LOOP_DETECTED",
+    "MAX_BREADTH_EXCEEDED",
+    "MIRROR_LIMIT",
     "NO_CONFIGURATION",
+    "OVERLOADED",
+    "PASSWORD_GUESSING",
     "PATTERN_BLOCKED",
     "PEER_CERTIFICATE_EXPIRED",
     "PEER_CERTIFICATE_MISSING",
@@ -74,11 +81,17 @@ inline constexpr std::array<std::string_view, 32> kRefusalReasons = {
     "PROXY_HEADER_TIMEOUT",
     "RATE_LIMITED",
     "ROUTE_NOT_FOUND",
+    "SCANNER_USER_AGENT",
+    "SCANNER_USER_WALK",
     "SECURITY_MODE_SRTP_NOT_ALLOWED",
     "SECURITY_MODE_SRTP_REQUIRED",
     "SECURITY_MODE_TLS_NOT_ALLOWED",
     "SECURITY_MODE_TLS_REQUIRED",
+    "TENANT_RATE_LIMITED",
     "TLS_HANDSHAKE_FAILED",
+    "TOLL_CALL_LIMIT",
+    "TOLL_CALL_RATE",
+    "TRANSACTION_LIMIT",
     "OTHER",
 };
 

@@ -1,0 +1,58 @@
+#include "services/signaling_edge/core/overload_gate.h"
+
+#include <algorithm>
+
+namespace sallyport::signaling_edge {
+namespace {
+
+// Up within half a second of full overload, down within two.
+constexpr double kLargestRise = 0.1;
+constexpr double kFall = 0.025;
+constexpr double kSilence = 10;  // intervals
+constexpr int kLeastRetry = 2;
+constexpr uint64_t kRetrySpread = 7;
+
+// The share of a class that is refused at a level.
+double ShareOf(LoadClass who, double level) {
+  switch (who) {
+    case LoadClass::kStranger:
+      return std::min(1.0, 3 * level);
+    case LoadClass::kFamiliar:
+      return std::clamp(3 * level - 1, 0.0, 1.0);
+    case LoadClass::kProven:
+      return std::clamp(3 * level - 2, 0.0, 0.95);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void OverloadGate::OnSample(const LoadSample& sample, MonoTime now) {
+  last_sample_ = now;
+  const double pressure =
+      std::max({absl::FDivDuration(sample.lag, options_.target_lag),
+                sample.queue_fill / options_.target_fill});
+  pressed_ = pressure > 1 ? pressed_ + 1 : 0;
+  if (pressed_ >= options_.patience) {
+    level_ = std::min(
+        1.0, level_ + std::min(kLargestRise, 0.02 * (pressure - 1) + 0.01));
+  } else if (pressure < 0.5) {
+    level_ = std::max(0.0, level_ - kFall);
+  }
+}
+
+bool OverloadGate::Admit(LoadClass who, MonoTime now) {
+  if (level_ <= 0) return true;
+  if (now - last_sample_ > kSilence * options_.interval) return true;
+  const double share = ShareOf(who, level_);
+  if (share <= 0) return true;
+  // 53 bits are what a double holds.
+  const double draw = static_cast<double>(random_.NextU64() >> 11) * 0x1p-53;
+  return draw >= share;
+}
+
+int OverloadGate::RetryAfter() {
+  return kLeastRetry + static_cast<int>(random_.NextU64() % kRetrySpread);
+}
+
+}  // namespace sallyport::signaling_edge

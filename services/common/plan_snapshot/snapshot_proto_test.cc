@@ -243,6 +243,15 @@ TEST(SnapshotProtoTest, WhatALaterVersionAllowsIsNotAllowed) {
       pb::TOLL_CLASS_LOCAL);
   EXPECT_EQ(As<DiallingRestrictionEntry>(r).allowed,
             std::vector<TollClass>{TollClass::kLocal});
+  auto& limit = *r.mutable_dialling_restriction()->add_toll_limits();
+  limit.add_toll_classes(static_cast<pb::TollClass>(77));
+  limit.add_toll_classes(pb::TOLL_CLASS_PREMIUM);
+  limit.set_calls_per_caller(1);
+  limit.set_calls_per_tenant(2);
+  limit.set_calls_per_minute_per_caller(3);
+  limit.set_calls_per_minute_per_tenant(4);
+  EXPECT_EQ(As<DiallingRestrictionEntry>(r).toll_limits,
+            (std::vector<TollLimit>{{{TollClass::kPremium}, 1, 2, 3, 4}}));
   r.mutable_dial_plan()->add_srtp_suites(static_cast<type::SrtpSuite>(99));
   EXPECT_TRUE(As<DialPlanEntry>(r).srtp_suites.empty());
   r.mutable_route_pattern()->set_toll_class(static_cast<pb::TollClass>(77));

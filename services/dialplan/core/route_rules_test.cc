@@ -85,12 +85,20 @@ TEST_F(RouteRulesTest, DiallingRestrictions) {
                        {"", "9[", false},
                        {"", "9[2-9]XXXXXX", false},
                        {"", "", true}};
+  restriction.toll_limits = {
+      {.toll_classes = {TollClass::kPremium}, .calls_per_caller = 1},
+      {.toll_classes = {TollClass::kEmergency, TollClass::kPremium,
+                        TollClass::kPremium},
+       .calls_per_tenant = 1}};
   EXPECT_THAT(
       Check(restriction),
       UnorderedElementsAre(
           "dialling_restriction.allowed_toll_classes[2] DUPLICATE_VALUE",
           "dialling_restriction.rules[1].number_mask PATTERN_BAD_CLASS",
           "dialling_restriction.rules[2].number_mask DUPLICATE_VALUE",
+          "dialling_restriction.toll_limits[1].toll_classes "
+          "TOLL_CLASS_NOT_ALLOWED",
+          "dialling_restriction.toll_limits[1].toll_classes DUPLICATE_VALUE",
           "dialling_restriction.rules[3].number_mask PATTERN_EMPTY"));
 }
 

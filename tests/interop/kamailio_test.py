@@ -150,7 +150,7 @@ class KamailioTest(SippCase):
         self.assertIn(['caller', 'gateway'], legs)
         self.assertIn(['gateway', 'called'], legs)
         # It goes, and comes back.
-        process.kill()
+        process.stop()  # its children too
         self.wait_service(False)
         self.gateway()
         self.wait_service(True)

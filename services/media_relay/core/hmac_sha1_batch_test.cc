@@ -48,7 +48,8 @@ std::string Expected(const std::string& key, const std::string& data,
 // RFC 2202 section 3, test cases 1 and 2: their last four octets come as the
 // suffix.
 TEST(HmacSha1BatchTest, VectorsOfRfc2202) {
-  HmacSha1Job job = Job(std::string(20, '\x0b'), "Hi T", 0x68657265);
+  const std::string hi = "Hi T";
+  HmacSha1Job job = Job(std::string(20, '\x0b'), hi, 0x68657265);
   ComputeHmacSha1(job);
   EXPECT_EQ(absl::BytesToHexString(ToString(job.digest)),
             "b617318655057264e28bc0b6fb378c8ef146be00");

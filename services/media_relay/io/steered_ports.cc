@@ -49,7 +49,8 @@ constexpr uint32_t kDefaultMtu = 1500;
 // interrupts every processor once. So they are on while few datagrams come at
 // a time; under load for a sixteenth of the time, in turns of some seconds.
 constexpr size_t kSmallBatch = kBatchSize / 8;
-constexpr size_t kFullBatch = kBatchSize / 2;
+constexpr size_t kLargeBatch = kBatchSize / 3;
+constexpr size_t kAveraged = 64;
 constexpr size_t kStampedBatches = 1024;
 constexpr size_t kUnstampedBatches = 15 * kStampedBatches;
 
@@ -214,12 +215,14 @@ RelayPorts::Received SteeredPorts::Receive(int fd) {
     if (receiver->udp.fd() != fd) continue;
     const Received received = RelayPorts::Receive(fd);
     const size_t count = received.count;
+    receiver->batch_size += count - receiver->batch_size / kAveraged;
+    ++receiver->batches;
+    const size_t usual = receiver->batch_size / kAveraged;
     if (receiver->stamps) {
-      if (count >= kFullBatch && ++receiver->full_batches == kStampedBatches) {
+      if (usual >= kLargeBatch && receiver->batches >= kStampedBatches) {
         SetStamps(*receiver, false);
       }
-    } else if (count < kSmallBatch ||
-               ++receiver->full_batches == kUnstampedBatches) {
+    } else if (usual < kSmallBatch || receiver->batches >= kUnstampedBatches) {
       SetStamps(*receiver, true);
     }
     return received;
@@ -229,7 +232,7 @@ RelayPorts::Received SteeredPorts::Receive(int fd) {
 
 void SteeredPorts::SetStamps(Receiver& receiver, bool on) {
   receiver.stamps = on;
-  receiver.full_batches = 0;
+  receiver.batches = 0;
   StampArrivals(receiver.udp.fd(), on);
 }
 

@@ -89,7 +89,8 @@ class SteeredPorts final : public RelayPorts {
     uint32_t slot;
     // See Receive().
     bool stamps = true;
-    size_t full_batches = 0;
+    size_t batches = 0;     // since that changed
+    size_t batch_size = 0;  // on average, times kAveraged
   };
   struct Local {
     Endpoint endpoint;

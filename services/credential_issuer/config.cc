@@ -43,6 +43,9 @@ void AddAddresses(const google::protobuf::RepeatedPtrField<std::string>& uris,
   }
 }
 
+// As media_relay wants it: less carries no call.
+constexpr uint64_t kLeastBytesPerSecond = 1000;
+
 void CheckTenantPolicies(const Config& config, ConfigFaults* faults) {
   std::set<std::string> tenants;
   for (int i = 0; i < config.tenant_policies_size(); ++i) {
@@ -52,6 +55,18 @@ void CheckTenantPolicies(const Config& config, ConfigFaults* faults) {
       faults->Add(field + ".tenant", "must be tenants/{tenant}");
     } else if (!tenants.insert(policy.tenant()).second) {
       faults->Add(field + ".tenant", "is given twice");
+    }
+    for (const auto& [name, rate] :
+         {std::pair(".max_allocation_bytes_per_second",
+                    policy.max_allocation_bytes_per_second()),
+          std::pair(".max_subject_bytes_per_second",
+                    policy.max_subject_bytes_per_second()),
+          std::pair(".max_tenant_bytes_per_second",
+                    policy.max_tenant_bytes_per_second())}) {
+      if (rate != 0 && rate < kLeastBytesPerSecond) {
+        faults->Add(field + name,
+                    absl::StrCat("is under ", kLeastBytesPerSecond));
+      }
     }
     CheckDuration(field + ".max_lifetime", policy.max_lifetime(), faults);
     CheckDuration(field + ".default_lifetime", policy.default_lifetime(),
@@ -154,6 +169,27 @@ IssueLimits LimitsOf(const Config& config) {
     own.max_lifetime = FromProto(policy.max_lifetime());
     own.default_lifetime = FromProto(policy.default_lifetime());
     own.per_second = policy.max_issues_per_second();
+  }
+  return out;
+}
+
+v1::TenantMediaLimitsList MediaLimitsOf(const Config& config) {
+  v1::TenantMediaLimitsList out;
+  for (const config::v1::TenantPolicyConfig& policy :
+       config.tenant_policies()) {
+    v1::TenantMediaLimits limits;
+    limits.set_max_allocation_bytes_per_second(
+        policy.max_allocation_bytes_per_second());
+    limits.set_max_subject_bytes_per_second(
+        policy.max_subject_bytes_per_second());
+    limits.set_max_tenant_bytes_per_second(
+        policy.max_tenant_bytes_per_second());
+    limits.set_max_allocations(policy.max_allocations());
+    limits.set_max_allocations_per_subject(
+        policy.max_allocations_per_subject());
+    if (limits.ByteSizeLong() == 0) continue;
+    limits.set_tenant(policy.tenant());
+    *out.add_tenants() = std::move(limits);
   }
   return out;
 }

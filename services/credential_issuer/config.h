@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "sallyport/credential_issuer/config/v1/credential_issuer_config.pb.h"
+#include "sallyport/credential_issuer/v1/verification_keys.pb.h"
 #include "services/common/config/config_faults.h"
 #include "services/credential_issuer/core/issue_policy.h"
 #include "services/credential_issuer/core/key_ring.h"
@@ -21,7 +22,10 @@ void ValidateConfig(const config::v1::CredentialIssuerConfig& config,
 
 // Of a valid configuration, with the defaults filled in.
 IssueLimits LimitsOf(const config::v1::CredentialIssuerConfig& config);
-// The names of the fields that LimitsOf reads.
+// What the relays are told of the tenants' policies.
+v1::TenantMediaLimitsList MediaLimitsOf(
+    const config::v1::CredentialIssuerConfig& config);
+// The names of the fields that these two read.
 std::vector<std::string> LimitFields();
 KeyRingPolicy RingPolicyOf(const config::v1::CredentialIssuerConfig& config);
 std::string RealmOf(const config::v1::CredentialIssuerConfig& config);

@@ -58,6 +58,27 @@ TEST(ConfigTest, PoliciesOfTenants) {
   EXPECT_TRUE(limits.tenants.at("b").disabled);
 }
 
+TEST(ConfigTest, WhatRelaysAreToldOfPolicies) {
+  const auto limits = MediaLimitsOf(Parse(R"({"tenant_policies": [
+    {"tenant": "tenants/a", "max_allocation_bytes_per_second": 16000,
+     "max_subject_bytes_per_second": 32000,
+     "max_tenant_bytes_per_second": 64000, "max_allocations": 4,
+     "max_allocations_per_subject": 2},
+    {"tenant": "tenants/b", "disabled": true}]})"));
+  ASSERT_EQ(limits.tenants_size(), 1);
+  EXPECT_EQ(limits.tenants(0).tenant(), "tenants/a");
+  EXPECT_EQ(limits.tenants(0).max_allocation_bytes_per_second(), 16000u);
+  EXPECT_EQ(limits.tenants(0).max_subject_bytes_per_second(), 32000u);
+  EXPECT_EQ(limits.tenants(0).max_tenant_bytes_per_second(), 64000u);
+  EXPECT_EQ(limits.tenants(0).max_allocations(), 4u);
+  EXPECT_EQ(limits.tenants(0).max_allocations_per_subject(), 2u);
+  EXPECT_THAT(
+      Faults(R"({"store": {"sqlite_file": "f"}, "master_key_file": "k",
+        "tenant_policies": [{"tenant": "tenants/a",
+          "max_tenant_bytes_per_second": 999}]})"),
+      testing::ElementsAre("tenant_policies[0].max_tenant_bytes_per_second"));
+}
+
 // AVE-18: no setting gives more than 8 hours.
 TEST(ConfigTest, EightHoursAtMost) {
   EXPECT_EQ(LimitsOf(Parse(R"({"max_lifetime": "90000s"})")).max_lifetime,

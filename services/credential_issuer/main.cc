@@ -74,6 +74,7 @@ class Running final : public RunningService {
     const IssueLimits limits = LimitsOf(static_cast<const Config&>(next));
     keeper_->SetLimits(limits);
     service_->SetLimits(limits);
+    watch_->SetMediaLimits(MediaLimitsOf(static_cast<const Config&>(next)));
     return LimitFields();
   }
 
@@ -115,6 +116,7 @@ class Running final : public RunningService {
     policy_ = std::make_unique<AccessPolicy>(std::move(policy));
     watch_ = std::make_unique<KeyWatch>(RealmOf(config), keeper_->state(),
                                         consumers_, clock, metrics);
+    watch_->SetMediaLimits(MediaLimitsOf(config));
     keeper_->SetListener([this](std::shared_ptr<const IssuerState> state) {
       watch_->OnState(std::move(state));
     });

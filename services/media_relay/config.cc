@@ -20,6 +20,7 @@
 #include "services/media_relay/core/relay_interface.h"
 #include "services/media_relay/core/stream_admission.h"
 #include "services/media_relay/io/key_client.h"
+#include "services/media_relay/io/memory_budget.h"
 #include "services/media_relay/io/relay_fleet.h"
 #include "services/media_relay/io/turn_stream_front.h"
 
@@ -171,6 +172,9 @@ std::vector<StreamListener> StreamListenersFrom(
   return listeners;
 }
 
+// With less it could not start.
+constexpr uint64_t kLeastMemory = 16 << 20;
+
 // The port of "host:port", 0 when there is none.
 uint16_t PortOf(std::string_view address, uint16_t if_empty) {
   if (address.empty()) return if_empty;
@@ -306,6 +310,18 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
   check_rate("max_tenant_bytes_per_second",
              limits.max_tenant_bytes_per_second());
   check_rate("max_bytes_per_second", limits.max_bytes_per_second());
+  if (limits.max_memory_bytes() != 0 &&
+      limits.max_memory_bytes() < kLeastMemory) {
+    faults->Add("limits.max_memory_bytes",
+                absl::StrCat("is under ", kLeastMemory));
+  }
+}
+
+size_t MemoryLimitOf(const Config& config) {
+  if (config.limits().max_memory_bytes() != 0) {
+    return config.limits().max_memory_bytes();
+  }
+  return CgroupMemoryLimit() / 100 * 85;
 }
 
 std::string RealmOf(const Config& config) {
@@ -427,6 +443,10 @@ std::vector<KeyClient::Options::Address> TurnUris(
   for (const Endpoint& listener : listeners) add(listener, "turn", "udp");
   for (const StreamListener& listener : streams) {
     add(listener.local, listener.tls ? "turns" : "turn", "tcp");
+  }
+  // The same port takes both.
+  if (config.turn_dtls()) {
+    for (const Endpoint& listener : listeners) add(listener, "turns", "udp");
   }
   return uris;
 }

@@ -22,6 +22,10 @@ void ValidateConfig(const config::v1::MediaRelayConfig& config,
 RelayFleetOptions FleetOptionsFrom(const config::v1::MediaRelayConfig& config,
                                    size_t processors);
 
+// How much memory the process may use; 0: as much as it gets. By default 85 %
+// of its control group's.
+size_t MemoryLimitOf(const config::v1::MediaRelayConfig& config);
+
 std::string RealmOf(const config::v1::MediaRelayConfig& config);
 
 // "turn:192.0.2.1:3478?transport=udp", "turns:192.0.2.1:443?transport=tcp" and

@@ -173,6 +173,12 @@ TEST(FleetOptionsTest, ConnectionsAreTakenOnTcpAndTlsPorts) {
       TurnUris(config, options.listeners, options.stream_listeners);
   ASSERT_EQ(uris.size(), 4u);
   EXPECT_EQ(uris[2].uri, "turns:10.0.0.1:443?transport=tcp");
+  config.set_turn_dtls(true);
+  const auto with_dtls =
+      TurnUris(config, options.listeners, options.stream_listeners);
+  ASSERT_EQ(with_dtls.size(), 5u);
+  EXPECT_EQ(with_dtls[4].uri, "turns:10.0.0.1:3478?transport=udp");
+  config.clear_turn_dtls();
 
   // Without a certificate 443 is taken only when asked for: pseudo-TLS.
   config.clear_turn_tls();

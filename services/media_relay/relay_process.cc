@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -38,8 +39,10 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/core/tenant_limits.h"
 #include "services/media_relay/io/kernel_ports.h"
 #include "services/media_relay/io/key_client.h"
+#include "services/media_relay/io/memory_budget.h"
 #include "services/media_relay/io/metrics_table.h"
 #include "services/media_relay/io/relay_fleet.h"
 #include "services/media_relay/io/relay_loop.h"
@@ -128,7 +131,10 @@ class MediaRelay final : public RunningService {
         access_(std::move(access)),
         metrics_(runtime.metrics()),
         keys_version_(runtime.metrics().Gauge(kKeysVersion)),
-        keys_connected_(runtime.metrics().Gauge(kKeysConnected)) {}
+        keys_connected_(runtime.metrics().Gauge(kKeysConnected)),
+        memory_used_(runtime.metrics().Gauge(kMemoryBytes)),
+        memory_limit_(runtime.metrics().Gauge(kMemoryLimitBytes)),
+        memory_refusals_(runtime.metrics().Counter(kMemoryRefusalsTotal)) {}
 
   absl::Status StartAll(ServiceRuntime& runtime) {
     SP_ASSIGN_OR_RETURN(srtp_, SrtpLibrary::Create());
@@ -146,6 +152,15 @@ class MediaRelay final : public RunningService {
       options.tls = turn_tls_.get();
       options.dtls = config_.turn_dtls();
     }
+    memory_limit_.Set(static_cast<double>(MemoryLimitOf(config_)));
+    memory_ = std::make_unique<MemoryBudget>(
+        MemoryLimitOf(config_), [this, told = uint64_t{0}]() mutable {
+          memory_used_.Set(static_cast<double>(memory_->used()));
+          const uint64_t refusals = memory_->refusals();
+          memory_refusals_.Add(static_cast<double>(refusals - told));
+          told = refusals;
+        });
+    options.memory = memory_.get();
     options.on_notice = [this](size_t loop, const SessionNotice& notice) {
       session_watch_.OnNotice(loop, notice);
     };
@@ -227,6 +242,10 @@ class MediaRelay final : public RunningService {
             }
           });
     };
+    options.on_limits = [this](std::shared_ptr<const TenantLimits> limits) {
+      fleet_->SetTenantLimits(limits);
+      LogInfo("limits of tenants in force", {{"tenants", limits->size()}});
+    };
     options.on_state = [this](bool connected) {
       keys_connected_.Set(connected ? 1 : 0);
       if (connected_.exchange(connected) == connected) return;
@@ -261,6 +280,14 @@ class MediaRelay final : public RunningService {
       out.set_protocol(listener.tls ? "turn_tls" : "stun_tcp");
       ToProto(listener.local, *out.mutable_address());
     }
+    if (config_.turn_dtls()) {
+      for (const Endpoint& listener : fleet_->listeners()) {
+        v1::RelayListener& out = *status.add_listeners();
+        out.set_protocol("turn_dtls");
+        ToProto(listener, *out.mutable_address());
+      }
+    }
+    // In this order.
     const auto uris =
         TurnUris(config_, fleet_->listeners(), fleet_->stream_listeners());
     for (size_t i = 0; i < uris.size(); ++i) {
@@ -307,6 +334,10 @@ class MediaRelay final : public RunningService {
   RelayMetrics metrics_;
   GaugeFamily keys_version_;
   GaugeFamily keys_connected_;
+  GaugeFamily memory_used_;
+  GaugeFamily memory_limit_;
+  CounterFamily memory_refusals_;
+  std::unique_ptr<MemoryBudget> memory_;
   absl::Time start_time_;
   std::atomic<bool> connected_ = false;
   std::atomic<bool> idle_ = false;

@@ -23,14 +23,16 @@
 
 namespace sallyport::media_relay {
 
-// A client over UDP. Thread-compatible.
+// A client over UDP. Its address is not the relay's: where relays of this host
+// steer ports, the kernel would give it one of those. Thread-compatible.
 class DatagramClient {
  public:
   explicit DatagramClient(RandomSource& random,
                           const std::string& subject = "subject",
                           const std::string& tenant = "default",
-                          const char* ip = "127.0.0.1")
-      : turn_(absl::Now(), random, absl::Hours(1), subject, tenant),
+                          const char* ip = "127.0.0.3",
+                          absl::Duration lifetime = absl::Hours(1))
+      : turn_(absl::Now(), random, lifetime, subject, tenant),
         udp_(UdpSocket::Bind(*SocketAddress::FromIp(ip, 0)).value()) {
     timeval patience = {0, 400'000};
     setsockopt(udp_.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));

@@ -23,7 +23,10 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "sallyport/credential_issuer/v1/verification_keys.pb.h"
 #include "services/common/bytes/byte_span.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/files/durable_file.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/net/udp_socket.h"
 #include "services/common/random/random_source.h"
@@ -154,6 +157,41 @@ TEST_F(TurnFaultsTest, DescriptorsRunOut508AndComeBack) {
   EXPECT_EQ(second.Allocate(Relay()), 0);
   ExpectAllReceived(Uclient(process_.port("stun_tcp"), "-t -y -c"), 50);
   EXPECT_TRUE(IsLive());
+}
+
+// Issue 4: with the issuer down the relay verifies alone, until the last key
+// that it has expires; then nobody is good any more.
+TEST_F(TurnFaultsTest, AloneUntilTheLastKeyExpires) {
+  const absl::Time end = absl::Now() + absl::Seconds(6);
+  credential_issuer::v1::WatchVerificationKeysResponse ring;
+  ring.set_version(5);
+  ring.set_full(true);
+  ring.set_realm("sallyport");
+  auto& key = *ring.add_keys();
+  key.set_key_id(7);
+  key.set_secret(std::string(TestKey().DangerousText()));
+  *key.mutable_not_before_time() = ToProto(end - absl::Hours(8));
+  *key.mutable_not_after_time() = ToProto(end);
+  ASSERT_TRUE(WriteDurableFile(process_.folder() + "/keys.cache",
+                               ring.SerializeAsString())
+                  .ok());
+  Start(2);
+  // As the issuer mints: no longer than its key.
+  DatagramClient client(random_, "subject", "default", "127.0.0.3",
+                        end - absl::Now());
+  ASSERT_EQ(client.Allocate(Relay()), 0);
+  EXPECT_EQ(client.Do(StunMethod::kRefresh, nullptr, Relay()), 0);
+  ASSERT_LT(absl::Now(), end);
+  // A whole second more, as user names count in seconds.
+  absl::SleepFor(end + absl::Seconds(1) - absl::Now());
+  EXPECT_EQ(client.Do(StunMethod::kRefresh, nullptr, Relay()), 401);
+  DatagramClient another(random_);
+  EXPECT_EQ(another.Allocate(Relay()), 401);
+  for (int i = 0; i < 30 && Metric("sallyport_media_relay_allocations") != 0;
+       ++i) {
+    absl::SleepFor(absl::Milliseconds(100));
+  }
+  EXPECT_EQ(Metric("sallyport_media_relay_allocations"), 0);
 }
 
 // A stalled loop is not alive (the chart's livenessProbe asks /healthz); one

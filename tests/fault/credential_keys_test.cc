@@ -25,6 +25,7 @@
 #include "sallyport/common/config/v1/server_config.pb.h"
 #include "sallyport/credential_issuer/v1/credential_issuer_service.grpc.pb.h"
 #include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
+#include "sallyport/type/v1/transport_address.pb.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/net/socket_address.h"
@@ -38,6 +39,7 @@
 #include "services/common/testing/mtls_pki.h"
 #include "services/common/testing/postgres_server.h"
 #include "services/common/testing/service_process.h"
+#include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/stun_message.h"
 #include "services/media_relay/core/stun_writer.h"
 #include "services/media_relay/core/turn_test_client.h"
@@ -58,12 +60,17 @@ constexpr char kTrustDomain[] = "t.test";
 constexpr char kIssuer[] = "services/credential_issuer/credential_issuer";
 constexpr char kRelay[] = "services/media_relay/media_relay";
 
+// Clients are at another address than any relay of this host, which may steer
+// ports of its own without holding them: the kernel would give a client one of
+// those, and its answers to that relay.
+constexpr char kClients[] = "127.0.0.3";
+
 // One TURN client with one credential at one relay.
 class Client {
  public:
   Client(const issuer_pb::TurnCredential& credential, int port,
          RandomSource& random)
-      : udp_(UdpSocket::Bind(SocketAddress::LoopbackV4(0)).value()),
+      : udp_(UdpSocket::Bind(*SocketAddress::FromIp(kClients, 0)).value()),
         port_(port),
         turn_(absl::Now(), random) {
     turn_.username = credential.username();
@@ -81,6 +88,37 @@ class Client {
     turn_.TakeChallenge(challenge);
     Send(turn_.Signed(StunMethod::kAllocate, udp));
     return Code();
+  }
+
+  // Binds a channel to a peer of ours and sends so many datagrams at once; how
+  // many arrive there.
+  int Flood(int count, size_t size) {
+    if (peer_ == nullptr) {
+      peer_ = std::make_unique<UdpSocket>(
+          UdpSocket::Bind(*SocketAddress::FromIp(kClients, 0)).value());
+      const int room = 1 << 20;
+      setsockopt(peer_->fd(), SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+      const media_relay::Endpoint at = {
+          *media_relay::IpAddress::Parse(kClients),
+          peer_->local_address().port()};
+      Send(turn_.Signed(StunMethod::kChannelBind, [&](StunWriter& w) {
+        w.AddUint32(media_relay::stun_attribute::kChannelNumber, 0x4000u << 16);
+        w.AddXorAddress(media_relay::stun_attribute::kXorPeerAddress, at);
+      }));
+      EXPECT_EQ(Code(), 0);
+    }
+    std::string frame = {0x40, 0x00, static_cast<char>(size >> 8),
+                         static_cast<char>(size & 0xFF)};
+    frame.append(size, 'x');
+    for (int i = 0; i < count; ++i) Send(frame);
+    int arrived = 0;
+    std::array<char, 2048> buffer;
+    pollfd ready = {peer_->fd(), POLLIN, 0};
+    while (arrived < count && poll(&ready, 1, 200) == 1 &&
+           recv(peer_->fd(), buffer.data(), buffer.size(), 0) > 0) {
+      ++arrived;
+    }
+    return arrived;
   }
 
   int Refresh() {
@@ -109,6 +147,7 @@ class Client {
   int Code() { return TurnTestClient::CodeOf(Receive()); }
 
   UdpSocket udp_;
+  std::unique_ptr<UdpSocket> peer_;
   const int port_;
   TurnTestClient turn_;
 };
@@ -120,6 +159,7 @@ class CredentialKeysTest : public testing::Test {
             testing::TempDir(), "/",
             testing::UnitTest::GetInstance()->current_test_info()->name())),
         pki_("keys"),
+        turn_pair_(pki_.Issue("turn", "DNS:turn.test,IP:127.0.0.1")),
         issuers_{ServiceProcess(kIssuer, folder_ + "/issuer-0"),
                  ServiceProcess(kIssuer, folder_ + "/issuer-1")},
         relays_{ServiceProcess(kRelay, folder_ + "/relay-0"),
@@ -150,6 +190,12 @@ class CredentialKeysTest : public testing::Test {
   }
 
   void StartIssuer(int i) {
+    WriteIssuerConfig(i, "");
+    issuers_[i].Start();
+  }
+
+  // `policies`: a JSON list's inside.
+  void WriteIssuerConfig(int i, const std::string& policies) {
     ServiceProcess& process = issuers_[i];
     process.WriteConfig(absl::StrCat(
         "{\"server\":",
@@ -158,9 +204,8 @@ class CredentialKeysTest : public testing::Test {
         ",\"store\":{\"postgres\":{\"connection\":\"",
         postgres_.options().connection,
         "\",\"timeout\":\"2s\"}},\"master_key_file\":\"", folder_,
-        "/master\",\"activation_delay\":\"1s\","
-        "\"max_issues_per_subject_minute\":100000}"));
-    process.Start();
+        "/master\",\"activation_delay\":\"1s\",\"tenant_policies\":[", policies,
+        "],\"max_issues_per_subject_minute\":100000}"));
   }
 
   void StartRelay(int i) {
@@ -172,11 +217,14 @@ class CredentialKeysTest : public testing::Test {
         ",\"credential_issuer\":{\"target\":\"", issuers_[i].grpc_target(),
         "\"},\"external\":{\"addresses\":[\"127.0.0.1\"]},"
         "\"ephemeral_ports\":true,\"disable_tcp\":true,\"loops\":1,"
+        "\"turn_dtls\":true,\"turn_tls\":{\"certificate_file\":\"",
+        turn_pair_.certificate_file, "\",\"key_file\":\"", turn_pair_.key_file,
+        "\"},"
         "\"relay_port_min\":",
         50000 + 2000 * i, ",\"relay_port_max\":", 51999 + 2000 * i,
         ",\"limits\":{\"max_allocations_per_subject\":1000,"
         "\"unauthenticated_replies_per_second\":100000},"
-        "\"peer_policy\":{\"allowed_prefixes\":[\"127.0.0.1/32\"]},"
+        "\"peer_policy\":{\"allowed_prefixes\":[\"127.0.0.0/30\"]},"
         "\"keys_cache_file\":\"",
         process.folder(), "/keys.cache\"}"));
     process.Start();
@@ -219,9 +267,10 @@ class CredentialKeysTest : public testing::Test {
   }
 
   static absl::StatusOr<issuer_pb::TurnCredential> Issue(
-      IssuerStub& edge, const std::string& subject) {
+      IssuerStub& edge, const std::string& subject,
+      const std::string& tenant = "tenants/a") {
     issuer_pb::IssueTurnCredentialRequest request;
-    request.set_parent("tenants/a");
+    request.set_parent(tenant);
     request.set_subject(subject);
     return Call(edge, &IssuerStub::IssueTurnCredential, request);
   }
@@ -256,12 +305,12 @@ class CredentialKeysTest : public testing::Test {
 
   // coturn's own client: two allocations that send to each other.
   static std::string Uclient(const issuer_pb::TurnCredential& credential,
-                             int port) {
-    const std::string command = absl::StrCat(
-        "timeout 20 turnutils_uclient -y -c -n 20 -m 1 -l 100 -z 5 -L 127.0.0.1"
-        " -u '",
-        credential.username(), "' -w '", credential.password(), "' -p ", port,
-        " 127.0.0.1 2>&1");
+                             int port, const std::string& flags = "") {
+    const std::string command =
+        absl::StrCat("timeout 20 turnutils_uclient ", flags,
+                     " -y -c -n 20 -m 1 -l 100 -z 5 -L ", kClients, " -u '",
+                     credential.username(), "' -w '", credential.password(),
+                     "' -p ", port, " 127.0.0.1 2>&1");
     FILE* const pipe = popen(command.c_str(), "r");
     std::string out;
     std::array<char, 4096> buffer;
@@ -275,6 +324,7 @@ class CredentialKeysTest : public testing::Test {
   const std::string folder_;
   SystemRandom random_;
   MtlsPki pki_;
+  const PemFiles turn_pair_;
   PostgresServer postgres_;
   std::array<ServiceProcess, 2> issuers_;
   std::array<ServiceProcess, 2> relays_;
@@ -452,6 +502,73 @@ TEST_F(CredentialKeysTest, RelaysGoOnAlone) {
     Client bad(*revoked, relay.port("stun_udp"), random_);
     EXPECT_NE(bad.Allocate(), 0);
   }
+}
+
+// Relays that take DTLS are told of as such, and are what they are said to be.
+TEST_F(CredentialKeysTest, ClientsAreToldOfRelaysWithDtls) {
+  const auto credential = Issue(*Issuer(0, "signaling_edge"), "alice");
+  ASSERT_THAT(credential, IsOk());
+  std::vector<std::string> uris;
+  for (const auto& relay : credential->relays()) {
+    if (relay.transport() != type::v1::TRANSPORT_DTLS) continue;
+    uris.push_back(relay.uri());
+    EXPECT_EQ(relay.uri(),
+              absl::StrCat("turns:127.0.0.1:", relay.port(), "?transport=udp"));
+    const std::string out =
+        Uclient(*credential, static_cast<int>(relay.port()), "-S");
+    EXPECT_THAT(out, testing::HasSubstr("Total lost packets 0"));
+    EXPECT_THAT(out, testing::Not(testing::HasSubstr("exit code")));
+  }
+  EXPECT_EQ(uris.size(), 2u);
+}
+
+// A tenant's policy at the issuers holds at the relays within a second of the
+// file's change, for allocations that are there too, and for no other tenant.
+TEST_F(CredentialKeysTest, PoliciesOfTenantsHoldAtTheRelays) {
+  const auto edge = Issuer(0, "signaling_edge");
+  const auto a = Issue(*edge, "alice");
+  const auto b = Issue(*edge, "alice", "tenants/b");
+  ASSERT_THAT(a, IsOk());
+  ASSERT_THAT(b, IsOk());
+  const int port = relays_[0].port("stun_udp");
+  Client alice(*a, port, random_);
+  Client bob(*b, port, random_);
+  ASSERT_EQ(alice.Allocate(), 0);
+  ASSERT_EQ(bob.Allocate(), 0);
+  // 100 datagrams of 1000 octets at once: all of them arrive.
+  EXPECT_EQ(alice.Flood(100, 1000), 100);
+  EXPECT_EQ(bob.Flood(100, 1000), 100);
+  const auto limit = [&](const std::string& policies) {
+    for (int i = 0; i < 2; ++i) WriteIssuerConfig(i, policies);
+  };
+  limit(
+      "{\"tenant\":\"tenants/a\",\"max_tenant_bytes_per_second\":20000,"
+      "\"max_allocations\":1}");
+  EXPECT_TRUE(WaitFor([&] {
+    absl::SleepFor(absl::Milliseconds(300));  // a quarter of a second's burst
+    return alice.Flood(100, 1000) < 100;
+  }));
+  absl::SleepFor(absl::Milliseconds(400));
+  // A burst of 5000.
+  EXPECT_EQ(alice.Flood(100, 1000), 5);
+  EXPECT_EQ(bob.Flood(100, 1000), 100);
+  Client another(*a, port, random_);
+  EXPECT_EQ(another.Allocate(), 486);
+  EXPECT_EQ(alice.Refresh(), 0);
+  // The other relay has none of the tenant's, and holds it to the same.
+  Client first(*a, relays_[1].port("stun_udp"), random_);
+  Client second(*a, relays_[1].port("stun_udp"), random_);
+  EXPECT_EQ(first.Allocate(), 0);
+  EXPECT_EQ(second.Allocate(), 486);
+  // A relay that starts alone remembers.
+  issuers_[0].Kill();
+  issuers_[1].Kill();
+  relays_[1].Kill();
+  relays_[1].Start();
+  Client third(*a, relays_[1].port("stun_udp"), random_);
+  Client fourth(*a, relays_[1].port("stun_udp"), random_);
+  EXPECT_EQ(third.Allocate(), 0);
+  EXPECT_EQ(fourth.Allocate(), 486);
 }
 
 // Issue 4, faults: the store is gone. Nothing is issued without its audit

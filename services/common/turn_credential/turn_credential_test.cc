@@ -164,6 +164,17 @@ TEST_F(TurnCredentialTest, TwoForTheSameSubjectDiffer) {
   EXPECT_FALSE(a.password == b.password);
 }
 
+// Issue 4 and AVE-10: at least 128 bits that nobody can guess. It is a whole
+// HMAC-SHA-256 under a key of 256 bits, of a user name that never comes again.
+TEST_F(TurnCredentialTest, PasswordsAre256BitsOfKeyedHash) {
+  static_assert(kTurnKeySize == 32);
+  const TurnCredential credential = Mint();
+  // 32 octets in base64url without padding.
+  EXPECT_EQ(credential.password.DangerousText().size(), 43u);
+  EXPECT_EQ(std::string(credential.password.DangerousText()).find('='),
+            std::string::npos);
+}
+
 TEST(TurnCredentialIdTest, IsTheNonceInHexOnBothSides) {
   FakeRandom random;
   random.Push(

@@ -387,6 +387,8 @@ std::vector<MrasRelay> MrasRelaysOf(absl::Span<const RelayAddress> addresses,
   for (const RelayAddress& address : addresses) {
     const bool literal = IsLiteral(address.uri.host);
     if (direct_ip && literals && !literal) continue;
+    // These clients have no DTLS, and the answer has no place for it.
+    if (address.uri.transport == TurnTransport::kDtls) continue;
     const ClientNetwork network =
         address.network != ClientNetwork::kUnknown
             ? address.network
@@ -413,6 +415,8 @@ std::vector<MrasRelay> MrasRelaysOf(absl::Span<const RelayAddress> addresses,
         break;
       case TurnTransport::kTcp:
         if (out[i].tcp_port == 0) out[i].tcp_port = address.uri.port;
+        break;
+      case TurnTransport::kDtls:
         break;
     }
   }

@@ -202,6 +202,10 @@ TEST(MrasRelaysTest, OneForEachHostWithItsPorts) {
       Address("r1", "turns:192.0.2.1:443?transport=tcp",
               ClientNetwork::kInternet),
       Address("r1", "turn:10.0.0.1", ClientNetwork::kIntranet),
+      Address("r1", "turns:192.0.2.1:3478?transport=udp",
+              ClientNetwork::kInternet),
+      Address("r3", "turns:192.0.2.3:3478?transport=udp",
+              ClientNetwork::kInternet),
       Address("r2", "turn:relay.test?transport=tcp", ClientNetwork::kUnknown)};
   const auto relays = MrasRelaysOf(addresses, ClientNetwork::kIntranet, false);
   ASSERT_EQ(relays.size(), 3u);
@@ -218,7 +222,7 @@ TEST(MrasRelaysTest, OneForEachHostWithItsPorts) {
   const auto direct = MrasRelaysOf(addresses, std::nullopt, true);
   ASSERT_EQ(direct.size(), 2u);
   EXPECT_TRUE(direct[0].direct_ip);
-  const auto none = MrasRelaysOf({addresses[4]}, std::nullopt, true);
+  const auto none = MrasRelaysOf({addresses[6]}, std::nullopt, true);
   ASSERT_EQ(none.size(), 1u);
   EXPECT_FALSE(none[0].direct_ip);
   EXPECT_EQ(none[0].location, ClientNetwork::kInternet);

@@ -84,12 +84,12 @@ absl::StatusOr<TurnUri> ParseTurnUri(std::string_view uri) {
     transport = uri.substr(query + 1 + kName.size());
     uri = uri.substr(0, query);
   }
-  if (transport == "udp" && !secure) {
-    out.transport = TurnTransport::kUdp;
+  if (transport == "udp") {
+    out.transport = secure ? TurnTransport::kDtls : TurnTransport::kUdp;
   } else if (transport == "tcp") {
     out.transport = secure ? TurnTransport::kTls : TurnTransport::kTcp;
   } else {
-    return Invalid("the transport must be udp or tcp, and tcp for turns");
+    return Invalid("the transport must be udp or tcp");
   }
   std::string_view port;
   if (!uri.empty() && uri.front() == '[') {

@@ -15,7 +15,7 @@
 
 namespace sallyport::credential_issuer {
 
-enum class TurnTransport { kUdp, kTcp, kTls };
+enum class TurnTransport { kUdp, kTcp, kTls, kDtls };
 enum class ClientNetwork { kUnknown, kIntranet, kInternet };
 
 // One address of one relay.
@@ -26,9 +26,10 @@ struct TurnUri {
   TurnTransport transport = TurnTransport::kUdp;
 };
 
-// Reads "turn:host[:port][?transport=udp|tcp]" or "turns:..." (RFC 7065); the
-// default port is 3478, of turns 5349. An IPv6 literal is in brackets, and
-// `host` is without them. INVALID_ARGUMENT with TURN_URI_INVALID.
+// Reads "turn:host[:port][?transport=udp|tcp]" or "turns:..." (RFC 7065); turns
+// is TLS, or DTLS with udp. The default port is 3478, of turns 5349. An IPv6
+// literal is in brackets, and `host` is without them. INVALID_ARGUMENT with
+// TURN_URI_INVALID.
 absl::StatusOr<TurnUri> ParseTurnUri(std::string_view uri);
 
 struct RelayAddress {

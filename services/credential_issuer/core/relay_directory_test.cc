@@ -45,13 +45,17 @@ TEST(ParseTurnUriTest, Rfc7065Forms) {
   EXPECT_EQ(tls->port, 443);
   EXPECT_EQ(tls->transport, TurnTransport::kTls);
   EXPECT_EQ(ParseTurnUri("turns:a.test")->port, 5349);
+  const auto dtls = ParseTurnUri("turns:a.test?transport=udp");
+  ASSERT_THAT(dtls, IsOk());
+  EXPECT_EQ(dtls->port, 5349);
+  EXPECT_EQ(dtls->transport, TurnTransport::kDtls);
 }
 
 TEST(ParseTurnUriTest, RefusesAllElse) {
   for (const char* bad :
        {"", "turn:", "stun:a.test", "turn://a.test", "turn:a b",
         "turn:a:", "turn:a:0", "turn:a:65536", "turn:a:1x", "turn:a:+1",
-        "turn:a?transport=sctp", "turn:a?x=1", "turns:a?transport=udp",
+        "turn:a?transport=sctp", "turn:a?x=1", "turns:a?transport=dtls",
         "turn:[::1", "turn:[zz]", "turn:[::1]x", "turn:a:123456"}) {
     EXPECT_THAT(ParseTurnUri(bad), HasReason("TURN_URI_INVALID")) << bad;
   }

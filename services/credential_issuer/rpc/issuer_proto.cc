@@ -38,6 +38,8 @@ sallyport::type::v1::Transport ToProto(TurnTransport transport) {
       return sallyport::type::v1::TRANSPORT_TCP;
     case TurnTransport::kTls:
       return sallyport::type::v1::TRANSPORT_TLS;
+    case TurnTransport::kDtls:
+      return sallyport::type::v1::TRANSPORT_DTLS;
   }
   return sallyport::type::v1::TRANSPORT_UNSPECIFIED;
 }

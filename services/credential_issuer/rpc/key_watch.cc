@@ -1,6 +1,7 @@
 #include "services/credential_issuer/rpc/key_watch.h"
 
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -37,10 +38,12 @@ class KeyWatch::Stream final : public Reactor {
   Stream(KeyWatch& watch, std::string consumer)
       : watch_(watch), consumer_(std::move(consumer)) {}
 
-  // Brings the relay up to `state`, now or after the write under way.
-  void Follow(std::shared_ptr<const IssuerState> state) {
+  // Brings the relay up to these, now or after the write under way.
+  void Follow(std::shared_ptr<const IssuerState> state,
+              std::shared_ptr<const v1::TenantMediaLimitsList> limits) {
     absl::MutexLock lock(&mutex_);
     newest_ = std::move(state);
+    limits_ = std::move(limits);
     Step();
   }
 
@@ -87,8 +90,13 @@ class KeyWatch::Stream final : public Reactor {
       Finish(end_status_);
       return;
     }
-    if (newest_ != nullptr && newest_->version != sent_version_) {
+    if (newest_ != nullptr &&
+        (newest_->version != sent_version_ || limits_ != sent_limits_)) {
       message_ = MakeStep(*newest_, watch_.realm_, sent_version_, sent_keys_);
+      if (limits_ != sent_limits_) {
+        *message_.mutable_tenant_limits() = *limits_;
+        sent_limits_ = limits_;
+      }
       sent_version_ = newest_->version;
       sent_keys_.clear();
       for (const auto& key : message_.keys()) {
@@ -113,6 +121,10 @@ class KeyWatch::Stream final : public Reactor {
   absl::Mutex mutex_;
   std::shared_ptr<const IssuerState> newest_ ABSL_GUARDED_BY(mutex_);
   v1::WatchVerificationKeysResponse message_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const v1::TenantMediaLimitsList> limits_
+      ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const v1::TenantMediaLimitsList> sent_limits_
+      ABSL_GUARDED_BY(mutex_);
   int64_t sent_version_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<uint32_t> sent_keys_ ABSL_GUARDED_BY(mutex_);
   bool beat_ ABSL_GUARDED_BY(mutex_) = false;
@@ -151,7 +163,7 @@ KeyWatch::Reactor* KeyWatch::Open(const std::string& consumer,
   consumers_.OnConnected(consumer, identity, clock_.Now());
   LogInfo("relay watches keys",
           {{"consumer", consumer}, {"version", state_->version}});
-  stream->Follow(state_);
+  stream->Follow(state_, limits_);
   return stream;
 }
 
@@ -164,7 +176,16 @@ void KeyWatch::Remove(Stream* stream) {
 void KeyWatch::OnState(std::shared_ptr<const IssuerState> state) {
   absl::MutexLock lock(&mutex_);
   state_ = std::move(state);
-  for (Stream* stream : streams_) stream->Follow(state_);
+  for (Stream* stream : streams_) stream->Follow(state_, limits_);
+}
+
+void KeyWatch::SetMediaLimits(v1::TenantMediaLimitsList limits) {
+  absl::MutexLock lock(&mutex_);
+  // What is as it was is not sent again.
+  if (limits.SerializeAsString() == limits_->SerializeAsString()) return;
+  limits_ =
+      std::make_shared<const v1::TenantMediaLimitsList>(std::move(limits));
+  for (Stream* stream : streams_) stream->Follow(state_, limits_);
 }
 
 void KeyWatch::OnHeartbeat() {

@@ -44,6 +44,8 @@ class KeyWatch {
 
   // The listener of IssuerKeeper.
   void OnState(std::shared_ptr<const IssuerState> state);
+  // What the relays hold allocations of single tenants to, from now on.
+  void SetMediaLimits(v1::TenantMediaLimitsList limits);
   // Every heartbeat interval.
   void OnHeartbeat();
   // Ends all streams with UNAVAILABLE, DRAINING, and refuses new ones.
@@ -62,6 +64,8 @@ class KeyWatch {
 
   mutable absl::Mutex mutex_;
   std::shared_ptr<const IssuerState> state_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const v1::TenantMediaLimitsList> limits_ ABSL_GUARDED_BY(
+      mutex_) = std::make_shared<const v1::TenantMediaLimitsList>();
   std::set<Stream*> streams_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
+#include "services/media_relay/core/tenant_limits.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -34,8 +35,15 @@ void Decrement(Counts& counts, const std::string& key) {
 bool QuotaCounts::Take(std::string_view tenant, std::string_view subject) {
   const std::string tenant_key(tenant);
   const std::string subject_key = SubjectKey(tenant, subject);
-  if (CountOf(tenants_, tenant_key) >= limits_.per_tenant ||
-      CountOf(subjects_, subject_key) >= limits_.per_subject) {
+  const TenantLimit own =
+      overrides_ == nullptr ? TenantLimit() : overrides_->Of(tenant);
+  const auto or_own = [](size_t limit, size_t instead) {
+    return instead == 0 ? limit : instead;
+  };
+  if (CountOf(tenants_, tenant_key) >=
+          or_own(limits_.per_tenant, own.max_allocations) ||
+      CountOf(subjects_, subject_key) >=
+          or_own(limits_.per_subject, own.max_allocations_per_subject)) {
     return false;
   }
   ++tenants_[tenant_key];

@@ -5,10 +5,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "services/media_relay/core/tenant_limits.h"
 
 namespace sallyport::media_relay {
 
@@ -42,10 +45,15 @@ class QuotaCounts {
 
   bool Take(std::string_view tenant, std::string_view subject);
   void GiveBack(std::string_view tenant, std::string_view subject);
+  // What single tenants may have instead, from the next Take() on.
+  void SetTenants(std::shared_ptr<const TenantLimits> tenants) {
+    overrides_ = std::move(tenants);
+  }
   bool empty() const { return tenants_.empty() && subjects_.empty(); }
 
  private:
   const AllocationLimits limits_;
+  std::shared_ptr<const TenantLimits> overrides_;  // null: none
   absl::flat_hash_map<std::string, size_t> tenants_;
   absl::flat_hash_map<std::string, size_t> subjects_;
 };
@@ -58,6 +66,9 @@ class LocalQuota final : public AllocationQuota {
 
   QuotaVerdict Take(std::string_view tenant, std::string_view subject) override;
   void GiveBack(std::string_view tenant, std::string_view subject) override;
+  void SetTenants(std::shared_ptr<const TenantLimits> tenants) {
+    counts_.SetTenants(std::move(tenants));
+  }
 
  private:
   const AllocationLimits limits_;

@@ -1,6 +1,9 @@
 #include "services/media_relay/core/allocation_quota.h"
 
+#include <memory>
+
 #include "gtest/gtest.h"
+#include "services/media_relay/core/tenant_limits.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -31,6 +34,28 @@ TEST(LocalQuotaTest, ARefusalCountsNothing) {
   EXPECT_EQ(quota.Take("t", "b"), QuotaVerdict::kCapacityReached);
   quota.GiveBack("t", "a");
   EXPECT_EQ(quota.Take("t", "b"), kGranted);
+}
+
+// A tenant's policy counts instead of the relay's limits, more or less; what is
+// zero in it does not. Who has more than he may keeps it.
+TEST(LocalQuotaTest, TenantsWithLimitsOfTheirOwn) {
+  LocalQuota quota({.all = 9, .per_tenant = 3, .per_subject = 2});
+  EXPECT_EQ(quota.Take("t", "a"), kGranted);
+  EXPECT_EQ(quota.Take("t", "a"), kGranted);
+  quota.SetTenants(std::make_shared<const TenantLimits>(
+      TenantLimits::Map{{"t", {.max_allocations_per_subject = 1}},
+                        {"u", {.max_allocations = 5}}}));
+  EXPECT_EQ(quota.Take("t", "a"), QuotaVerdict::kQuotaReached);
+  EXPECT_EQ(quota.Take("t", "b"), kGranted);
+  EXPECT_EQ(quota.Take("t", "c"), QuotaVerdict::kQuotaReached);
+  for (const char* subject : {"a", "a", "b", "b", "c"}) {
+    EXPECT_EQ(quota.Take("u", subject), kGranted);
+  }
+  EXPECT_EQ(quota.Take("u", "d"), QuotaVerdict::kQuotaReached);
+  quota.GiveBack("t", "a");
+  EXPECT_EQ(quota.Take("t", "a"), QuotaVerdict::kQuotaReached);
+  quota.SetTenants(std::make_shared<const TenantLimits>());
+  EXPECT_EQ(quota.Take("t", "a"), kGranted);
 }
 
 TEST(QuotaCountsTest, NothingStaysOfThoseWhoGaveBack) {

@@ -16,6 +16,7 @@
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/tenant_limits.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -85,10 +86,11 @@ bool RateBucket::IsExhausted(MonoTime now) const {
          time + depth_;
 }
 
-BandwidthShare::BandwidthShare(uint64_t per_allocation,
+BandwidthShare::BandwidthShare(const BandwidthLimits& limits,
                                std::shared_ptr<RateBuckets> subject,
                                std::shared_ptr<RateBuckets> tenant)
-    : own_(per_allocation),
+    : limits_(limits),
+      own_(limits.per_allocation),
       subject_(std::move(subject)),
       tenant_(std::move(tenant)) {}
 
@@ -128,13 +130,30 @@ bool BandwidthShare::IsExhausted(MonoTime now) const {
 
 std::unique_ptr<BandwidthShare> LocalBandwidth::ShareOf(
     std::string_view tenant, std::string_view subject, MonoTime now) {
-  if (!limits_.any()) return nullptr;
+  const BandwidthLimits limits = LimitsOf(tenant);
+  if (!limits.any()) return nullptr;
   const std::string length = absl::StrCat(tenant.size(), ":");
   return std::make_unique<BandwidthShare>(
-      limits_.per_allocation,
+      limits,
       Find(absl::StrCat(length, AbslView(tenant), AbslView(subject)),
-           limits_.per_subject, now),
-      Find(absl::StrCat("t", AbslView(tenant)), limits_.per_tenant, now));
+           limits.per_subject, now),
+      Find(absl::StrCat("t", AbslView(tenant)), limits.per_tenant, now));
+}
+
+BandwidthLimits LocalBandwidth::LimitsOf(std::string_view tenant) {
+  BandwidthLimits limits = limits_;
+  if (overrides_ == nullptr) return limits;
+  const TenantLimit own = overrides_->Of(tenant);
+  if (own.allocation_bytes_per_second != 0) {
+    limits.per_allocation = own.allocation_bytes_per_second;
+  }
+  if (own.subject_bytes_per_second != 0) {
+    limits.per_subject = own.subject_bytes_per_second;
+  }
+  if (own.tenant_bytes_per_second != 0) {
+    limits.per_tenant = own.tenant_bytes_per_second;
+  }
+  return limits;
 }
 
 std::shared_ptr<RateBuckets> LocalBandwidth::Find(std::string key,
@@ -148,7 +167,10 @@ std::shared_ptr<RateBuckets> LocalBandwidth::Find(std::string key,
     swept_at_ = std::max<size_t>(64, 2 * buckets_.size());
   }
   std::shared_ptr<RateBuckets>& buckets = buckets_[std::move(key)];
-  if (buckets == nullptr) buckets = std::make_shared<RateBuckets>(rate);
+  // At another rate it begins anew.
+  if (buckets == nullptr || buckets->rate != rate) {
+    buckets = std::make_shared<RateBuckets>(rate);
+  }
   return buckets;
 }
 

@@ -10,11 +10,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/tenant_limits.h"
 
 namespace sallyport::media_relay {
 
@@ -28,6 +30,8 @@ struct BandwidthLimits {
   bool any() const {
     return per_allocation != 0 || per_subject != 0 || per_tenant != 0;
   }
+  friend bool operator==(const BandwidthLimits&,
+                         const BandwidthLimits&) = default;
 };
 
 enum class TrafficDirection : uint8_t { kToPeers, kToClient };
@@ -61,11 +65,14 @@ class RateBucket {
 // One of each direction. Thread-safe.
 struct RateBuckets {
   explicit RateBuckets(uint64_t bytes_per_second)
-      : to_peers(bytes_per_second), to_client(bytes_per_second) {}
+      : rate(bytes_per_second),
+        to_peers(bytes_per_second),
+        to_client(bytes_per_second) {}
   RateBucket& Of(TrafficDirection direction) {
     return direction == TrafficDirection::kToPeers ? to_peers : to_client;
   }
 
+  const uint64_t rate;
   RateBucket to_peers;
   RateBucket to_client;
 };
@@ -74,8 +81,11 @@ struct RateBuckets {
 // is Thread-safe.
 class BandwidthShare {
  public:
-  BandwidthShare(uint64_t per_allocation, std::shared_ptr<RateBuckets> subject,
+  BandwidthShare(const BandwidthLimits& limits,
+                 std::shared_ptr<RateBuckets> subject,
                  std::shared_ptr<RateBuckets> tenant);
+
+  const BandwidthLimits& limits() const { return limits_; }
 
   // kNone, or whose bound was reached; nothing is counted then.
   DropReason Take(TrafficDirection direction, size_t bytes, MonoTime now);
@@ -85,6 +95,7 @@ class BandwidthShare {
   bool IsExhausted(MonoTime now) const;
 
  private:
+  const BandwidthLimits limits_;
   RateBuckets own_;
   std::shared_ptr<RateBuckets> subject_;
   std::shared_ptr<RateBuckets> tenant_;
@@ -100,6 +111,8 @@ class BandwidthLedger {
   virtual std::unique_ptr<BandwidthShare> ShareOf(std::string_view tenant,
                                                   std::string_view subject,
                                                   MonoTime now) = 0;
+  // What holds for a tenant now.
+  virtual BandwidthLimits LimitsOf(std::string_view tenant) = 0;
 };
 
 // Of a relay with a single loop. Keeps the buckets of those alone that have
@@ -111,6 +124,12 @@ class LocalBandwidth final : public BandwidthLedger {
   std::unique_ptr<BandwidthShare> ShareOf(std::string_view tenant,
                                           std::string_view subject,
                                           MonoTime now) override;
+  BandwidthLimits LimitsOf(std::string_view tenant) override;
+  // What holds for single tenants instead, from the next ShareOf() on. Shares
+  // that are out keep what they were given.
+  void SetTenants(std::shared_ptr<const TenantLimits> tenants) {
+    overrides_ = std::move(tenants);
+  }
   // Buckets kept, those that nobody needs any more included.
   size_t size() const { return buckets_.size(); }
 
@@ -119,6 +138,7 @@ class LocalBandwidth final : public BandwidthLedger {
                                     MonoTime now);
 
   const BandwidthLimits limits_;
+  std::shared_ptr<const TenantLimits> overrides_;  // null: none
   absl::flat_hash_map<std::string, std::shared_ptr<RateBuckets>> buckets_;
   size_t swept_at_ = 64;  // how many there are when it is swept next
 };

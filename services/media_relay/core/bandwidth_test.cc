@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/tenant_limits.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -126,6 +127,31 @@ TEST(LocalBandwidthTest, NothingIsKeptOfThoseWhoAreGone) {
   EXPECT_LT(ledger.size(), 200u);
   EXPECT_EQ(ledger.ShareOf("t", "back", later)->Take(kOut, 4096, later),
             DropReason::kNone);
+}
+
+TEST(LocalBandwidthTest, TenantsWithLimitsOfTheirOwn) {
+  LocalBandwidth ledger({.per_subject = 1'000'000});
+  const auto before = ledger.ShareOf("t", "s", kStart);
+  ledger.SetTenants(std::make_shared<const TenantLimits>(
+      TenantLimits::Map{{"t",
+                         {.allocation_bytes_per_second = 10'000,
+                          .subject_bytes_per_second = 20'000}}}));
+  EXPECT_EQ(ledger.LimitsOf("t"), (BandwidthLimits{10'000, 20'000, 0}));
+  EXPECT_EQ(ledger.LimitsOf("u"), (BandwidthLimits{0, 1'000'000, 0}));
+  const auto take = [](BandwidthShare& share) {
+    size_t taken = 0;
+    while (share.Take(kOut, 100, kStart) == DropReason::kNone) taken += 100;
+    return taken;
+  };
+  // 4096 is the least burst of an allocation, 5000 a quarter of a second of the
+  // subject.
+  EXPECT_EQ(take(*ledger.ShareOf("t", "s", kStart)), 4000u);
+  EXPECT_EQ(take(*ledger.ShareOf("t", "s", kStart)), 1000u);
+  EXPECT_EQ(take(*before), 250'000u);
+  EXPECT_EQ(take(*ledger.ShareOf("u", "s", kStart)), 250'000u);
+  // And back.
+  ledger.SetTenants(std::make_shared<const TenantLimits>());
+  EXPECT_EQ(take(*ledger.ShareOf("t", "s", kStart)), 250'000u);
 }
 
 }  // namespace

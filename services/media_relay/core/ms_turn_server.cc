@@ -144,9 +144,10 @@ PacketAction MsTurnServer::WrongIntegrity(const Context& context) {
   return Challenge(context, StunError::kIntegrityCheckFailure);
 }
 
-uint32_t MsTurnServer::GrantBandwidth(uint32_t asked) const {
+uint32_t MsTurnServer::GrantBandwidth(uint32_t asked,
+                                      std::string_view tenant) const {
   const uint64_t limit =
-      allocator_.bandwidth_limits().per_allocation * 8 / 1000;
+      allocator_.BandwidthOf(tenant).per_allocation * 8 / 1000;
   if (limit == 0) return asked;
   return static_cast<uint32_t>(
       std::min<uint64_t>(limit, asked == 0 ? UINT32_MAX : asked));
@@ -192,8 +193,8 @@ PacketAction MsTurnServer::OnAllocate(const Context& context) {
     context.outcome.error = error;
     return Refuse(answer, error, context.reply);
   };
-  answer.ms_bandwidth =
-      GrantBandwidth(message.FindUint32(attr::kBandwidth).value_or(0));
+  answer.ms_bandwidth = GrantBandwidth(
+      message.FindUint32(attr::kBandwidth).value_or(0), credential->tenant);
   const std::optional<uint32_t> lifetime = message.FindUint32(attr::kLifetime);
   const absl::Duration granted =
       allocator_.GrantLifetime(lifetime, credential->expiry, now);

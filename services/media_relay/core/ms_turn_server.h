@@ -81,7 +81,7 @@ class MsTurnServer {
                           ByteSpan data, Now now, SocketActions& sockets);
   TurnAnswer AnswerTo(const Context& context) const;
   // kbit/s of what a client asks for, 0 for nothing; bounded by policy.
-  uint32_t GrantBandwidth(uint32_t asked) const;
+  uint32_t GrantBandwidth(uint32_t asked, std::string_view tenant) const;
   // A writer behind the frame that connections want, and its end.
   MsTurnWriter Begin(const TurnAnswer& answer, MsTurnType type,
                      absl::Span<uint8_t> reply) const;

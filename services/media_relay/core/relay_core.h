@@ -20,6 +20,7 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/icmp_error.h"
+#include "services/media_relay/core/memory_gate.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
@@ -142,6 +143,9 @@ class RelayCore {
   void OnKeys(std::shared_ptr<const CredentialKeys> keys, Now now,
               SocketActions& sockets);
 
+  // See TurnServer::OnTenantLimits().
+  void OnTenantLimits(Now now) { turn_.OnTenantLimits(now); }
+
   MonoTime deadline() const;
   void OnDeadline(Now now, SocketActions& sockets);
 
@@ -159,6 +163,12 @@ class RelayCore {
   // carries all that it may, and what a joined connection has said.
   void SetBandwidth(BandwidthLedger& ledger) { turn_.SetBandwidth(ledger); }
   void SetFull(bool full) { turn_.SetFull(full); }
+  // See TurnServer::SetMemory(). Whoever makes a session asks it too.
+  void SetMemory(MemoryGate& memory) {
+    memory_ = &memory;
+    turn_.SetMemory(memory);
+  }
+  MemoryGate& memory() { return *memory_; }
   absl::Duration ChargeStream(SocketId peer, TrafficDirection direction,
                               size_t bytes, Now now) {
     return turn_.ChargeStream(peer, direction, bytes, now.mono);
@@ -193,6 +203,8 @@ class RelayCore {
   SocketIds ids_;
   TurnServer turn_;
   SessionTable sessions_;
+  NoMemoryGate no_memory_gate_;
+  MemoryGate* memory_ = &no_memory_gate_;
   bool draining_ = false;
   RelayCoreStats stats_;
 };

@@ -19,6 +19,7 @@
 #include "services/media_relay/core/bandwidth.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/memory_gate.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_connections.h"
 #include "services/media_relay/core/peer_policy.h"
@@ -33,6 +34,12 @@ constexpr absl::Duration kReservationLifetime = absl::Seconds(30);
 constexpr int kBindAttempts = 8;
 
 }  // namespace
+
+bool TurnAllocator::HasRoomToReach(const Allocation& allocation,
+                                   const IpAddress& peer, MonoTime now) {
+  return allocation.IsPermitted(peer, now) ||
+         memory_->Take(MemoryUse::kPermission);
+}
 
 TurnAllocator::TurnAllocator(const TurnAllocatorOptions& options,
                              const PeerPolicy& policy, PortPool& ports,
@@ -126,7 +133,9 @@ std::optional<StunError> TurnAllocator::OpenHalf(IpFamily family, Now now,
   if (bandwidth != nullptr && bandwidth->IsExhausted(now.mono)) {
     return refuse(StunError::kAllocationQuotaReached);
   }
-  if (full_) return refuse(StunError::kInsufficientCapacity);
+  if (full_ || !memory_->Take(MemoryUse::kAllocation)) {
+    return refuse(StunError::kInsufficientCapacity);
+  }
   const std::optional<uint16_t> port = TakePort(now);
   if (!port.has_value()) return refuse(StunError::kInsufficientCapacity);
   auto allocation =
@@ -295,6 +304,23 @@ void TurnAllocator::EndPeer(SocketId peer, SocketActions& sockets) {
   if (client != kNoSocket) {
     streams_.Remove(client);
     sockets.push_back(CloseSocket{client});
+  }
+}
+
+void TurnAllocator::OnTenantLimits(Now now) {
+  for (Allocation* allocation : table_.All()) {
+    const AllocationOwner& owner = allocation->owner();
+    std::unique_ptr<BandwidthShare> share =
+        bandwidth_->ShareOf(owner.tenant, owner.subject, now.mono);
+    const auto limits = [](const std::unique_ptr<BandwidthShare>& one) {
+      return one == nullptr ? BandwidthLimits() : one->limits();
+    };
+    // What has not changed keeps what it has used up.
+    if (limits(share) == limits(allocation->bandwidth)) continue;
+    allocation->bandwidth = std::move(share);
+    // Limited ones are forwarded by the core.
+    flows_.RemoveAll(*allocation);
+    flows_.Put(*allocation, now);
   }
 }
 

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -25,6 +26,7 @@
 #include "services/media_relay/core/bandwidth.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/memory_gate.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_connections.h"
 #include "services/media_relay/core/peer_policy.h"
@@ -107,6 +109,10 @@ class TurnAllocator {
   // Ends it, and with it its connections to peers.
   void End(Allocation& allocation, Now now, SocketActions& sockets);
 
+  // Memory for a permission, unless it has that one already.
+  bool HasRoomToReach(const Allocation& allocation, const IpAddress& peer,
+                      MonoTime now);
+
   // A client's connection is gone, and with it what it had.
   void OnStreamClosed(SocketId stream, Now now, SocketActions& sockets);
   // One to a peer; the client's joined with it ends too.
@@ -118,6 +124,8 @@ class TurnAllocator {
 
   void SetQuota(AllocationQuota& quota) { quota_ = &quota; }
   void SetBandwidth(BandwidthLedger& ledger) { bandwidth_ = &ledger; }
+  void SetMemory(MemoryGate& memory) { memory_ = &memory; }
+  MemoryGate& memory() { return *memory_; }
   // While the relay carries as much as it may, nothing new begins.
   void SetFull(bool full) { full_ = full; }
   // Of octets on a connection joined with `peer`: how long to wait before more.
@@ -131,7 +139,12 @@ class TurnAllocator {
 
   const RelayInterface* InterfaceOf(IpFamily family) const;
   const PeerPolicy& policy() const { return policy_; }
-  const BandwidthLimits& bandwidth_limits() const { return options_.bandwidth; }
+  BandwidthLimits BandwidthOf(std::string_view tenant) {
+    return bandwidth_->LimitsOf(tenant);
+  }
+  // The ledger's limits of single tenants have changed: what is there is held
+  // to them.
+  void OnTenantLimits(Now now);
   RandomSource& random() { return random_; }
   SocketIds& ids() { return ids_; }
   AllocationTable& table() { return table_; }
@@ -195,6 +208,8 @@ class TurnAllocator {
   AllocationQuota* quota_ = &own_quota_;
   LocalBandwidth own_bandwidth_;
   BandwidthLedger* bandwidth_ = &own_bandwidth_;
+  NoMemoryGate no_memory_gate_;
+  MemoryGate* memory_ = &no_memory_gate_;
   bool full_ = false;
   std::optional<Pending> pending_;
   std::vector<Reservation> reservations_;

@@ -669,7 +669,9 @@ PacketAction TurnServer::OnCreatePermission(const AuthenticatedRequest& request,
   bool all = true;
   message.ForEach(attr::kXorPeerAddress, [&](absl::Span<const uint8_t> value) {
     const std::optional<Endpoint> peer = message.DecodeXorAddress(value);
-    all = all && half_for(*peer)->Permit(peer->ip, context.now.mono);
+    Allocation& half = *half_for(*peer);
+    all = all && allocator_.HasRoomToReach(half, peer->ip, context.now.mono) &&
+          half.Permit(peer->ip, context.now.mono);
   });
   allocator_.flows().Put(*allocation, context.now);
   if (allocation->twin != nullptr) {
@@ -720,7 +722,8 @@ PacketAction TurnServer::OnChannelBind(const AuthenticatedRequest& request,
     return refuse(StunError::kBadRequest);
   }
   // The permission first: without room for it a binding would be of no use.
-  if (!allocation->Permit(peer->ip, context.now.mono)) {
+  if (!allocator_.HasRoomToReach(*allocation, peer->ip, context.now.mono) ||
+      !allocation->Permit(peer->ip, context.now.mono)) {
     return refuse(StunError::kInsufficientCapacity);
   }
   for (Allocation::Channel& expired :

@@ -23,6 +23,7 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/icmp_error.h"
+#include "services/media_relay/core/memory_gate.h"
 #include "services/media_relay/core/ms_turn_message.h"
 #include "services/media_relay/core/ms_turn_server.h"
 #include "services/media_relay/core/packet.h"
@@ -84,7 +85,8 @@ class TurnServer {
   }
   // A connection of a client; false when it is one too many, to be closed.
   bool OnStreamOpened(SocketId stream, const IpAddress& client, Now now) {
-    return allocator_.streams().Admit(stream, client, now.mono);
+    return allocator_.memory().Take(MemoryUse::kConnection) &&
+           allocator_.streams().Admit(stream, client, now.mono);
   }
   // One unit of a connection: a STUN message or a padded ChannelData. `broken`
   // becomes true when it is neither, so that what follows cannot be trusted.
@@ -144,6 +146,9 @@ class TurnServer {
   void OnKeys(std::shared_ptr<const CredentialKeys> keys, Now now,
               SocketActions& sockets);
 
+  // The ledger's limits of single tenants have changed.
+  void OnTenantLimits(Now now) { allocator_.OnTenantLimits(now); }
+
   MonoTime deadline() const;
   void OnDeadline(Now now, SocketActions& sockets);
 
@@ -159,6 +164,8 @@ class TurnServer {
     allocator_.SetBandwidth(ledger);
   }
   void SetFull(bool full) { allocator_.SetFull(full); }
+  // Asked before anything new is made; must outlive the server.
+  void SetMemory(MemoryGate& memory) { allocator_.SetMemory(memory); }
   absl::Duration ChargeStream(SocketId peer, TrafficDirection direction,
                               size_t bytes, MonoTime now) {
     return allocator_.ChargeStream(peer, direction, bytes, now);

@@ -20,6 +20,7 @@
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/icmp_error.h"
+#include "services/media_relay/core/memory_gate.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
@@ -399,6 +400,42 @@ TEST_F(TurnServerTest, AFullRelayTakesNoMoreAllocations) {
   EXPECT_EQ(TurnTestClient::CodeOf(
                 Deliver(client_->Signed(StunMethod::kAllocate, Udp), second)),
             0);
+}
+
+// Without memory nothing new is made, in the words of the protocol, and what is
+// there goes on.
+TEST_F(TurnServerTest, WithoutMemoryWhatIsNewGets508) {
+  class Gate final : public MemoryGate {
+   public:
+    bool Take(MemoryUse) override { return open; }
+    bool open = true;
+  } gate;
+  server_->SetMemory(gate);
+  ASSERT_EQ(Allocate(), 0);
+  const SocketId socket = relay();
+  ASSERT_EQ(Ask(StunMethod::kCreatePermission, Peer(kPeer)), 0);
+  ASSERT_EQ(Ask(StunMethod::kChannelBind, Channel(0x4000, kPeer)), 0);
+  gate.open = false;
+  EXPECT_EQ(Ask(StunMethod::kRefresh), 0);
+  EXPECT_EQ(Ask(StunMethod::kCreatePermission, Peer(kPeer)), 0);
+  EXPECT_EQ(Ask(StunMethod::kChannelBind, Channel(0x4000, kPeer)), 0);
+  EXPECT_NE(DeliverFromPeer(socket, kPeer, "x"), "");
+  const Endpoint other = At("8.8.4.4", 40000);
+  EXPECT_EQ(Ask(StunMethod::kCreatePermission, Peer(other)), 508);
+  EXPECT_EQ(Ask(StunMethod::kChannelBind, Channel(0x4001, other)), 508);
+  EXPECT_FALSE(server_->OnStreamOpened(kFirstStreamSocket, other.ip, now_));
+  EXPECT_EQ(server_->streams(), 0u);
+  // Another client.
+  const Endpoint from = At("203.0.113.10", 5000);
+  Challenge(from);
+  EXPECT_EQ(TurnTestClient::CodeOf(
+                Deliver(client_->Signed(StunMethod::kAllocate, Udp), from)),
+            508);
+  gate.open = true;
+  EXPECT_EQ(TurnTestClient::CodeOf(
+                Deliver(client_->Signed(StunMethod::kAllocate, Udp), from)),
+            0);
+  EXPECT_TRUE(server_->OnStreamOpened(kFirstStreamSocket, other.ip, now_));
 }
 
 TEST_F(TurnServerTest, WhatIsNotTurnGetsNoAnswer) {

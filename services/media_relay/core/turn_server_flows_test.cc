@@ -2,16 +2,20 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/bandwidth.h"
+#include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/stun_message.h"
 #include "services/media_relay/core/stun_writer.h"
+#include "services/media_relay/core/tenant_limits.h"
 #include "services/media_relay/core/turn_server.h"
 #include "services/media_relay/core/turn_server_fixture.h"
 
@@ -146,6 +150,41 @@ TEST_F(TurnServerFlowsTest, AnAllocationOfLimitedBandwidthIsNoFlow) {
   ASSERT_EQ(Ask(StunMethod::kRefresh), 0);
   EXPECT_TRUE(fast_path_.flows.empty());
   EXPECT_EQ(Deliver(std::string("\x40\x00\x00\x02hi", 6)), "hi");
+}
+
+// A tenant's limits that come later hold for what is there: the fast path lets
+// go of it, and takes it back when they are gone.
+TEST_F(TurnServerFlowsTest, LimitsOfATenantComeAndGo) {
+  LocalBandwidth ledger({});
+  server_->SetBandwidth(ledger);
+  ASSERT_EQ(Allocate(), 0);
+  ASSERT_EQ(Ask(StunMethod::kChannelBind, Channel(0x4000, kPeer)), 0);
+  ASSERT_EQ(fast_path_.flows.size(), 2u);
+  ledger.SetTenants(std::make_shared<const TenantLimits>(
+      TenantLimits::Map{{"other", {.tenant_bytes_per_second = 20'000}}}));
+  server_->OnTenantLimits(now_);
+  EXPECT_EQ(fast_path_.flows.size(), 2u);
+  ledger.SetTenants(std::make_shared<const TenantLimits>(
+      TenantLimits::Map{{"default", {.tenant_bytes_per_second = 20'000}}}));
+  server_->OnTenantLimits(now_);
+  EXPECT_TRUE(fast_path_.flows.empty());
+  const auto send = [&] {
+    int passed = 0;
+    for (int i = 0; i < 10; ++i) {
+      DeliverFromPeer(relay(), kPeer, std::string(1000, 'x'));
+      if (action_.sends()) ++passed;
+    }
+    return passed;
+  };
+  EXPECT_EQ(send(), 5);
+  EXPECT_EQ(action_.drop, DropReason::kTenantBandwidth);
+  // The same again gives nobody a fresh bucket.
+  server_->OnTenantLimits(now_);
+  EXPECT_EQ(send(), 0);
+  ledger.SetTenants(std::make_shared<const TenantLimits>());
+  server_->OnTenantLimits(now_);
+  EXPECT_EQ(fast_path_.flows.size(), 2u);
+  EXPECT_EQ(send(), 10);
 }
 
 }  // namespace

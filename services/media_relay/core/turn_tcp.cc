@@ -11,6 +11,7 @@
 #include "services/media_relay/core/allocation_table.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/memory_gate.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_connections.h"
 #include "services/media_relay/core/peer_policy.h"
@@ -60,6 +61,9 @@ PacketAction TurnTcp::OnConnect(const AuthenticatedRequest& request,
   PeerConnections& peers = allocator_.peers();
   if (peers.FindTo(allocation->relay_socket(), *peer) != nullptr) {
     return refuse(StunError::kConnectionAlreadyExists);
+  }
+  if (!allocator_.memory().Take(MemoryUse::kPeerConnection)) {
+    return refuse(StunError::kInsufficientCapacity);
   }
   // How long it may take is the loop's to measure.
   PeerConnection* const connection =
@@ -136,7 +140,8 @@ SocketId TurnTcp::OnPeerAccepted(SocketId relay_socket, const Endpoint& peer,
                             : state == State::kHeld
                                 ? now.mono + kHeldTimeout
                                 : now.mono + kConnectionBindTimeout;
-  connection = connection != nullptr
+  connection = connection != nullptr ||
+                       !allocator_.memory().Take(MemoryUse::kPeerConnection)
                    ? nullptr
                    : peers.Add(allocator_.ids().Next(), relay_socket, peer,
                                state, deadline);

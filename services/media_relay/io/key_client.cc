@@ -25,6 +25,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/turn_credential/turn_credential.h"
 #include "services/media_relay/core/credential_keys.h"
+#include "services/media_relay/core/tenant_limits.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -37,7 +38,8 @@ constexpr absl::Duration kReportDeadline = absl::Seconds(2);
 
 bool IsHeartbeat(const pb::WatchVerificationKeysResponse& step) {
   return !step.full() && step.keys().empty() &&
-         step.removed_key_ids().empty() && step.revocations().empty();
+         step.removed_key_ids().empty() && step.revocations().empty() &&
+         !step.has_tenant_limits();
 }
 
 }  // namespace
@@ -69,6 +71,9 @@ absl::Status MergeKeys(const pb::WatchVerificationKeysResponse& step,
                             }),
              keys.end());
   whole.mutable_revocations()->MergeFrom(step.revocations());
+  if (step.has_tenant_limits()) {
+    *whole.mutable_tenant_limits() = step.tenant_limits();
+  }
   whole.set_version(step.version());
   *whole.mutable_create_time() = step.create_time();
   return absl::OkStatus();
@@ -105,6 +110,20 @@ absl::StatusOr<std::shared_ptr<const CredentialKeys>> KeysFromProto(
   }
   return std::make_shared<const CredentialKeys>(
       whole.version(), std::move(keys), std::move(revocations));
+}
+
+std::shared_ptr<const TenantLimits> TenantLimitsFromProto(
+    const pb::WatchVerificationKeysResponse& whole) {
+  TenantLimits::Map limits;
+  for (const pb::TenantMediaLimits& one : whole.tenant_limits().tenants()) {
+    TenantLimit& limit = limits[std::string(TenantOfName(one.tenant()))];
+    limit.allocation_bytes_per_second = one.max_allocation_bytes_per_second();
+    limit.subject_bytes_per_second = one.max_subject_bytes_per_second();
+    limit.tenant_bytes_per_second = one.max_tenant_bytes_per_second();
+    limit.max_allocations = one.max_allocations();
+    limit.max_allocations_per_subject = one.max_allocations_per_subject();
+  }
+  return std::make_shared<const TenantLimits>(std::move(limits));
 }
 
 KeyClient::KeyClient(Options options)
@@ -181,6 +200,7 @@ void KeyClient::RestoreFromDisk() {
                {{"error", keys.status()}});
     return;
   }
+  if (options_.on_limits) options_.on_limits(TenantLimitsFromProto(whole));
   {
     absl::MutexLock lock(&mutex_);
     whole_ = std::move(whole);
@@ -236,6 +256,9 @@ absl::Status KeyClient::OnMessage(const Response& message) {
   if (warn) {
     LogWarning("the issuer announces another realm than this relay",
                {{"issuer_realm", whole.realm()}, {"realm", options_.realm}});
+  }
+  if (options_.on_limits && (message.full() || message.has_tenant_limits())) {
+    options_.on_limits(TenantLimitsFromProto(whole));
   }
   options_.on_keys(std::move(keys));
   Report();

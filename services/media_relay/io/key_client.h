@@ -21,6 +21,7 @@
 #include "sallyport/credential_issuer/v1/verification_keys.pb.h"
 #include "services/common/rpc/stream_watch.h"
 #include "services/media_relay/core/credential_keys.h"
+#include "services/media_relay/core/tenant_limits.h"
 
 namespace sallyport::media_relay {
 
@@ -33,6 +34,10 @@ absl::Status MergeKeys(
 // The ring of a full state. INVALID_ARGUMENT with KEYS_INVALID when a secret
 // has the wrong size.
 absl::StatusOr<std::shared_ptr<const CredentialKeys>> KeysFromProto(
+    const credential_issuer::v1::WatchVerificationKeysResponse& whole);
+
+// What the tenants' policies in a full state say of allocations.
+std::shared_ptr<const TenantLimits> TenantLimitsFromProto(
     const credential_issuer::v1::WatchVerificationKeysResponse& whole);
 
 // Watches WatchVerificationKeys and hands on every complete ring. Starts from
@@ -57,6 +62,9 @@ class KeyClient {
     // Every new ring, from the constructor's thread (the one on disk) and then
     // from the stream's. Must not block: it posts to the loops.
     std::function<void(std::shared_ptr<const CredentialKeys>)> on_keys;
+    // The limits of single tenants: when they come and when they change; may
+    // be null. The same holds for it.
+    std::function<void(std::shared_ptr<const TenantLimits>)> on_limits;
     std::function<void(bool connected)> on_state;
     // What the issuer gives to clients: asked for with each report.
     struct Address {

@@ -23,6 +23,7 @@
 #include "services/common/files/durable_file.h"
 #include "services/common/status/error_reason.h"
 #include "services/media_relay/core/credential_keys.h"
+#include "services/media_relay/core/tenant_limits.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -152,6 +153,10 @@ class KeyClientTest : public testing::Test {
       absl::MutexLock lock(&mutex_);
       versions_.push_back(keys->version());
     };
+    options.on_limits = [this](std::shared_ptr<const TenantLimits> limits) {
+      absl::MutexLock lock(&mutex_);
+      limits_.push_back(limits->Of("a"));
+    };
     client_ = std::make_unique<KeyClient>(std::move(options));
   }
 
@@ -169,6 +174,7 @@ class KeyClientTest : public testing::Test {
   std::unique_ptr<grpc::Server> server_;
   absl::Mutex mutex_;
   std::vector<int64_t> versions_ ABSL_GUARDED_BY(mutex_);
+  std::vector<TenantLimit> limits_ ABSL_GUARDED_BY(mutex_);  // of "a"
   std::unique_ptr<KeyClient> client_;
 };
 
@@ -193,6 +199,55 @@ TEST_F(KeyClientTest, FollowsFullAndPartialSteps) {
   EXPECT_EQ(issuer_.reports()[1].active_version(), 2);
   EXPECT_EQ(issuer_.reports()[1].addresses(0).uri(),
             "turn:192.0.2.1:3478?transport=udp");
+}
+
+// The limits of tenants come with the keys and without, stay while nothing is
+// said of them, and are on disk.
+TEST_F(KeyClientTest, FollowsTheLimitsOfTenants) {
+  const auto limit = [](Step& step, uint64_t rate) {
+    auto& list = *step.mutable_tenant_limits();
+    if (rate == 0) return;
+    auto& one = *list.add_tenants();
+    one.set_tenant("tenants/a");
+    one.set_max_tenant_bytes_per_second(rate);
+    one.set_max_allocations(3);
+  };
+  Step whole = Full(1, {1});
+  limit(whole, 5000);
+  issuer_.Queue(whole);
+  Step part;
+  part.set_version(2);
+  issuer_.Queue([&] {
+    Step keys = Full(2, {2});
+    keys.set_full(false);
+    return keys;
+  }());
+  limit(part, 7000);
+  issuer_.Queue(part);
+  Step last;
+  last.set_version(3);
+  limit(last, 0);
+  issuer_.Queue(last);
+  Start(port_);
+  ASSERT_TRUE(WaitForVersion(3));
+  {
+    absl::MutexLock lock(&mutex_);
+    ASSERT_EQ(limits_.size(), 3u);
+    EXPECT_EQ(limits_[0].tenant_bytes_per_second, 5000u);
+    EXPECT_EQ(limits_[0].max_allocations, 3u);
+    EXPECT_EQ(limits_[1].tenant_bytes_per_second, 7000u);
+    EXPECT_EQ(limits_[2].tenant_bytes_per_second, 0u);
+    limits_.clear();
+  }
+  Step again = Full(4, {2});
+  limit(again, 9000);
+  issuer_.Queue(again);
+  ASSERT_TRUE(WaitForVersion(4));
+  client_.reset();  // what it was to write is on disk
+  Start(1);         // nobody is there
+  absl::MutexLock lock(&mutex_);
+  ASSERT_EQ(limits_.size(), 2u);
+  EXPECT_EQ(limits_[1].tenant_bytes_per_second, 9000u);
 }
 
 TEST_F(KeyClientTest, KeepsVerifyingFromDiskWhileTheIssuerIsDown) {

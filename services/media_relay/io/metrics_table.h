@@ -68,6 +68,12 @@ inline constexpr std::string_view kKeysVersion =
 inline constexpr std::string_view kKeysConnected =
     "sallyport_media_relay_keys_stream_state";
 
+inline constexpr std::string_view kMemoryBytes =
+    "sallyport_media_relay_memory_bytes";
+inline constexpr std::string_view kMemoryLimitBytes =
+    "sallyport_media_relay_memory_limit_bytes";
+inline constexpr std::string_view kMemoryRefusalsTotal =
+    "sallyport_media_relay_memory_refusals_total";
 inline constexpr std::string_view kConnections =
     "sallyport_media_relay_connections";
 inline constexpr std::string_view kConnectionsEndedTotal =
@@ -87,7 +93,7 @@ inline constexpr std::array<MetricLabel, 1> kStreamEndLabel = {
 inline constexpr std::array<MetricLabel, 1> kEventLabel = {
     MetricLabel{"event", kSessionEventNames}};
 
-inline constexpr std::array<MetricSpec, 19> kMediaRelayMetrics = {
+inline constexpr std::array<MetricSpec, 22> kMediaRelayMetrics = {
     MetricSpec{kPacketsReceivedTotal, MetricType::kCounter,
                "Datagrams received on all sockets."},
     MetricSpec{kPacketsSentTotal, MetricType::kCounter,
@@ -119,6 +125,12 @@ inline constexpr std::array<MetricSpec, 19> kMediaRelayMetrics = {
                "Version of the verification keys in force."},
     MetricSpec{kKeysConnected, MetricType::kGauge,
                "1 while the stream of verification keys is up."},
+    MetricSpec{kMemoryBytes, MetricType::kGauge,
+               "Memory that the process holds and new work cannot have."},
+    MetricSpec{kMemoryLimitBytes, MetricType::kGauge, "Its bound; 0: none."},
+    MetricSpec{kMemoryRefusalsTotal, MetricType::kCounter,
+               "Allocations, sessions, permissions and connections that were "
+               "refused for want of memory."},
     MetricSpec{kConnections, MetricType::kGauge,
                "Connections of TURN clients now."},
     MetricSpec{kConnectionsEndedTotal, MetricType::kCounter,

@@ -94,10 +94,13 @@ absl::StatusOr<uint16_t> PerPortSockets::Listen(SocketId id,
 }
 
 absl::Status PerPortSockets::Open(SocketId id, const Endpoint& local) {
-  if (contested_ && PortAnswers(local)) {
+  SP_RETURN_IF_ERROR(Add(id, local, /*listener=*/false).status());
+  // Only now: a port that somebody has bound would have got the question.
+  if (contested_ && PortIsSteeredAway(sockets_[id]->fd(), local)) {
+    Close(id);
     return absl::AlreadyExistsError("another relay has the port");
   }
-  return Add(id, local, /*listener=*/false).status();
+  return absl::OkStatus();
 }
 
 void PerPortSockets::WatchErrors(SocketId id) {

@@ -162,25 +162,39 @@ void PortSteering::Close(uint16_t port) {
   Word(port).store(0, std::memory_order_release);
 }
 
-bool PortAnswers(const Endpoint& local) {
+bool PortIsSteeredAway(int fd, const Endpoint& local) {
   sockaddr_storage address;
   const socklen_t size = local.ToSocketAddress().ToSockaddr(address);
-  const UniqueFd fd(
+  const UniqueFd probe(
       socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (fd.get() < 0 ||
-      connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) !=
+  if (!probe.valid() ||
+      connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), size) !=
           0) {
     return false;
   }
+  sockaddr_storage own = {};
+  socklen_t own_size = sizeof(own);
   const char byte = 0;
-  if (send(fd.get(), &byte, 1, 0) != 1) return false;
-  // Over loopback the refusal is there before send() returns.
-  int error = 0;
-  socklen_t error_size = sizeof(error);
-  if (getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &error_size) != 0) {
+  if (getsockname(probe.get(), reinterpret_cast<sockaddr*>(&own), &own_size) !=
+          0 ||
+      send(probe.get(), &byte, 1, 0) != 1) {
     return false;
   }
-  return error == 0;
+  // Over loopback it is there before send() returns. What came before it was
+  // for nobody yet.
+  while (true) {
+    char got;
+    sockaddr_storage from = {};
+    socklen_t from_size = sizeof(from);
+    if (recvfrom(fd, &got, 1, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from),
+                 &from_size) < 0) {
+      if (errno == EINTR) continue;
+      return true;
+    }
+    if (from_size == own_size && std::memcmp(&from, &own, own_size) == 0) {
+      return false;
+    }
+  }
 }
 
 }  // namespace sallyport::media_relay

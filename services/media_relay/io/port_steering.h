@@ -65,9 +65,9 @@ class PortSteering {
   uint32_t slots_ = 0;
 };
 
-// Whether a datagram to `local`, an address of this host, finds a socket: its
-// own, or one that another relay steers there. Sends one byte to find out.
-bool PortAnswers(const Endpoint& local);
+// Whether datagrams to `local`, where the socket `fd` is bound, do not reach
+// it, as another relay steers the port. Sends one byte to find out.
+bool PortIsSteeredAway(int fd, const Endpoint& local);
 
 }  // namespace sallyport::media_relay
 

@@ -20,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "services/common/log/log.h"
 #include "services/common/net/unique_fd.h"
 #include "services/common/random/random_source.h"
 #include "services/common/status/status_macros.h"
@@ -251,6 +252,7 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     loop.core.sessions.max_sessions = share(options.core.sessions.max_sessions);
     loop.connection_quota = &fleet->connection_quota_;
     loop.bandwidth = &fleet->bandwidth_;
+    loop.memory = options.memory;
     loop.throughput = &fleet->throughput_;
     loop.listeners = listeners;
     loop.stream_listeners = streams;
@@ -294,6 +296,22 @@ size_t RelayFleet::LoopOf(std::string_view tenant,
 
 absl::Status RelayFleet::Post(size_t loop, RelayLoop::Command&& command) {
   return loops_[loop]->Post(std::move(command));
+}
+
+void RelayFleet::SetTenantLimits(
+    const std::shared_ptr<const TenantLimits>& limits) {
+  quota_.SetTenants(limits);
+  bandwidth_.SetTenants(limits);
+  PostToAll(
+      [](size_t, RelayLoopContext& context) {
+        context.core.OnTenantLimits(context.now);
+      },
+      [](const absl::Status& status) {
+        if (!status.ok()) {
+          LogError("a loop did not take the limits of tenants",
+                   {{"error", status}});
+        }
+      });
 }
 
 absl::Duration RelayFleet::SinceTurn() const {

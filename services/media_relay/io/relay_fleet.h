@@ -19,10 +19,12 @@
 #include "services/common/time/clock.h"
 #include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/memory_gate.h"
 #include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/core/stream_admission.h"
+#include "services/media_relay/core/tenant_limits.h"
 #include "services/media_relay/io/frame_rings.h"
 #include "services/media_relay/io/kernel_flows.h"
 #include "services/media_relay/io/port_steering.h"
@@ -71,6 +73,9 @@ struct RelayFleetOptions {
   AllocationLimits connections = ConnectionLimits(10'000, 100);
   // While the relay sends as much, no allocation begins; 0: no bound.
   uint64_t max_bytes_per_second = 0;
+  // Asked before anything new is made, by every loop; must outlive the fleet.
+  // Null: everything is.
+  MemoryGate* memory = nullptr;
   size_t loops = 1;
   // One loop on each processor that the process may use.
   bool pin = false;
@@ -112,6 +117,10 @@ class RelayFleet {
   // The loop that holds, or will hold, this session.
   size_t LoopOf(std::string_view tenant, std::string_view session) const;
   absl::Status Post(size_t loop, RelayLoop::Command&& command);
+
+  // What holds for allocations of single tenants from now on, those that are
+  // there included.
+  void SetTenantLimits(const std::shared_ptr<const TenantLimits>& limits);
 
   // Of the loop that came round longest ago.
   absl::Duration SinceTurn() const;

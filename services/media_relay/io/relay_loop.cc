@@ -143,6 +143,7 @@ absl::Status RelayLoop::Bind() {
     core_.SetConnectionQuota(*options_.connection_quota);
   }
   if (options_.bandwidth != nullptr) core_.SetBandwidth(*options_.bandwidth);
+  if (options_.memory != nullptr) core_.SetMemory(*options_.memory);
   for (const Endpoint& listener : options_.listeners) {
     const SocketId id = bound_.size() + 1;
     uint16_t port;

@@ -26,6 +26,7 @@
 #include "services/media_relay/core/bandwidth.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/icmp_error.h"
+#include "services/media_relay/core/memory_gate.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/session_table.h"
@@ -86,6 +87,8 @@ struct RelayLoopOptions {
   // The same for what allocations carry; and what all loops carry, by which new
   // allocations are refused.
   BandwidthLedger* bandwidth = nullptr;
+  // Asked before anything new is made; null: everything is.
+  MemoryGate* memory = nullptr;
   RelayThroughput* throughput = nullptr;
   // How relay ports are served. Null: a socket for each.
   PortSteering* steering = nullptr;

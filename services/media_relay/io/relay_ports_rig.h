@@ -28,6 +28,7 @@
 #include "services/common/net/event_loop.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/net/udp_socket.h"
+#include "services/common/net/unique_fd.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
@@ -95,6 +96,28 @@ class Far {
  private:
   UdpSocket udp_;
 };
+
+// Whether a datagram to `local`, an address of this host, finds a socket.
+inline bool PortAnswers(const Endpoint& local) {
+  sockaddr_storage address;
+  const socklen_t size = local.ToSocketAddress().ToSockaddr(address);
+  const UniqueFd fd(
+      socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (fd.get() < 0 ||
+      connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) !=
+          0) {
+    return false;
+  }
+  const char byte = 0;
+  if (send(fd.get(), &byte, 1, 0) != 1) return false;
+  // Over loopback the refusal is there before send() returns.
+  int error = 0;
+  socklen_t error_size = sizeof(error);
+  if (getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &error_size) != 0) {
+    return false;
+  }
+  return error == 0;
+}
 
 // kXdp: frames, on a veth whose far side is another network namespace; kAfXdp:
 // the same with rings.

@@ -352,7 +352,14 @@ TEST(PortSteeringTest, ASecondRelayIsToldAndKeepsOff) {
   PerPortSockets other(
       *loop, [](int, SocketId) {}, /*contested=*/true);
   EXPECT_EQ(other.Open(kB, port).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_FALSE(other.IsOpen(kB));
   EXPECT_TRUE(other.Open(kB, {address, kFirst + 8}).ok());
+  // Somebody else's socket on a port of the range hears nothing of it.
+  Far third("127.0.0.53");
+  EXPECT_EQ(other.Open(kB + 1, third.endpoint()).code(),
+            absl::StatusCode::kAlreadyExists);
+  Endpoint from;
+  EXPECT_EQ(third.Receive(&from, 50), "");
 }
 
 }  // namespace

@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "absl/synchronization/mutex.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/bandwidth.h"
+#include "services/media_relay/core/tenant_limits.h"
 
 namespace sallyport::media_relay {
 
@@ -17,6 +19,17 @@ std::unique_ptr<BandwidthShare> SharedBandwidth::ShareOf(
   if (!limited_) return nullptr;
   absl::MutexLock lock(&mutex_);
   return ledger_.ShareOf(tenant, subject, now);
+}
+
+BandwidthLimits SharedBandwidth::LimitsOf(std::string_view tenant) {
+  absl::MutexLock lock(&mutex_);
+  return ledger_.LimitsOf(tenant);
+}
+
+void SharedBandwidth::SetTenants(std::shared_ptr<const TenantLimits> tenants) {
+  absl::MutexLock lock(&mutex_);
+  limited_ = own_limits_ || tenants->size() != 0;
+  ledger_.SetTenants(std::move(tenants));
 }
 
 bool RelayThroughput::Report(size_t loop, uint64_t bytes_per_second) {

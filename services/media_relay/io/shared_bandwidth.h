@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/bandwidth.h"
+#include "services/media_relay/core/tenant_limits.h"
 
 namespace sallyport::media_relay {
 
@@ -22,14 +23,18 @@ namespace sallyport::media_relay {
 class SharedBandwidth final : public BandwidthLedger {
  public:
   explicit SharedBandwidth(const BandwidthLimits& limits)
-      : limited_(limits.any()), ledger_(limits) {}
+      : own_limits_(limits.any()), limited_(limits.any()), ledger_(limits) {}
 
   std::unique_ptr<BandwidthShare> ShareOf(std::string_view tenant,
                                           std::string_view subject,
                                           MonoTime now) override;
+  BandwidthLimits LimitsOf(std::string_view tenant) override;
+  // See LocalBandwidth.
+  void SetTenants(std::shared_ptr<const TenantLimits> tenants);
 
  private:
-  const bool limited_;
+  const bool own_limits_;
+  std::atomic<bool> limited_;
   absl::Mutex mutex_;
   LocalBandwidth ledger_ ABSL_GUARDED_BY(mutex_);
 };

@@ -7,6 +7,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "services/media_relay/core/allocation_quota.h"
+#include "services/media_relay/core/tenant_limits.h"
 
 namespace sallyport::media_relay {
 
@@ -38,6 +39,14 @@ void SharedQuota::GiveBack(std::string_view tenant, std::string_view subject) {
   absl::MutexLock lock(&shard.mutex);
   all_.fetch_sub(1, std::memory_order_relaxed);
   shard.counts.GiveBack(tenant, subject);
+}
+
+void SharedQuota::SetTenants(
+    const std::shared_ptr<const TenantLimits>& tenants) {
+  for (const std::unique_ptr<Shard>& shard : shards_) {
+    absl::MutexLock lock(&shard->mutex);
+    shard->counts.SetTenants(tenants);
+  }
 }
 
 }  // namespace sallyport::media_relay

@@ -12,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "services/media_relay/core/allocation_quota.h"
+#include "services/media_relay/core/tenant_limits.h"
 
 namespace sallyport::media_relay {
 
@@ -22,6 +23,8 @@ class SharedQuota final : public AllocationQuota {
 
   QuotaVerdict Take(std::string_view tenant, std::string_view subject) override;
   void GiveBack(std::string_view tenant, std::string_view subject) override;
+  // What single tenants may have instead, from now on.
+  void SetTenants(const std::shared_ptr<const TenantLimits>& tenants);
 
  private:
   struct Shard {

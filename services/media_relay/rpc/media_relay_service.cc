@@ -32,6 +32,7 @@
 #include "services/common/status/status_macros.h"
 #include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/drop_reason.h"
+#include "services/media_relay/core/memory_gate.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/turn_server.h"
@@ -267,6 +268,13 @@ grpc::ServerUnaryReactor* MediaRelayService::CreateSession(
         }
         SessionTable& sessions = c.core.sessions();
         if (validate_only) return sessions.Check(*shared, c.now);
+        // One that is there already is told again.
+        if (!sessions.Get(shared->tenant, shared->id, c.now).ok() &&
+            !c.core.memory().Take(MemoryUse::kSession)) {
+          return MakeError(absl::StatusCode::kResourceExhausted,
+                           "MEMORY_EXHAUSTED",
+                           "the relay has no memory for another session");
+        }
         SP_RETURN_IF_ERROR(
             sessions.Create(std::move(*shared), c.now, c.sockets));
         c.perform();

@@ -1,0 +1,202 @@
+// A relay at the bound of its memory says so in the words of each protocol,
+// goes on with what it has, and takes new work when enough is given back.
+
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "grpcpp/grpcpp.h"
+#include "gtest/gtest.h"
+#include "sallyport/common/config/v1/server_config.pb.h"
+#include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
+#include "sallyport/type/v1/srtp_suite.pb.h"
+#include "services/common/net/unique_fd.h"
+#include "services/common/rpc/client_channel.h"
+#include "services/common/rpc/tls_files.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_grpc.h"
+#include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/stun_message.h"
+#include "services/media_relay/core/stun_writer.h"
+#include "services/media_relay/turn_datagram_client.h"
+#include "services/media_relay/turn_process.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+using Stubs = v1::MediaRelayService::Stub;
+
+class TurnMemoryTest : public TurnProcessTest {
+ protected:
+  void SetUp() override {
+    // A socket for each client.
+    rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = std::min<rlim_t>(files.rlim_max, 8000);
+    setrlimit(RLIMIT_NOFILE, &files);
+    // So many steered ports are nobody else's on this host.
+    addresses_ = "\"127.0.0.77\"";
+  }
+  Endpoint Relay() {
+    return {*IpAddress::Parse("127.0.0.77"),
+            static_cast<uint16_t>(process_.port("stun_udp"))};
+  }
+  // Metrics are told once a second at most.
+  double InUse() {
+    absl::SleepFor(absl::Milliseconds(1500));
+    return Metric("sallyport_media_relay_memory_bytes");
+  }
+  std::unique_ptr<Stubs> Edge() {
+    const PemFiles files = pki_->IssueSpiffe(kTrustDomain, "signaling_edge");
+    common::config::v1::TlsFiles tls;
+    tls.set_certificate_file(files.certificate_file);
+    tls.set_key_file(files.key_file);
+    tls.set_ca_file(files.ca_file);
+    ClientChannelOptions options;
+    options.target = process_.grpc_target();
+    options.expected_identity = "spiffe://t.test/media_relay";
+    return v1::MediaRelayService::NewStub(MakeClientChannel(
+        WatchTlsFiles(tls, absl::Seconds(60)).value(), options));
+  }
+  static absl::Status CreateSession(Stubs& edge, const std::string& id,
+                                    v1::Session* made) {
+    v1::CreateSessionRequest request;
+    request.set_parent("tenants/default");
+    request.set_session_id(id);
+    request.mutable_session()->set_owner("edge-0");
+    for (v1::Leg* leg : {request.mutable_session()->mutable_leg_a(),
+                         request.mutable_session()->mutable_leg_b()}) {
+      leg->set_protocol(type::v1::MEDIA_PROTOCOL_SDES_SRTP);
+    }
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
+    return FromGrpc(edge.CreateSession(&context, request, made));
+  }
+  static absl::Status DeleteSession(Stubs& edge, const std::string& id) {
+    v1::DeleteSessionRequest request;
+    request.set_name(absl::StrCat("tenants/default/sessions/", id));
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
+    v1::Session ended;
+    return FromGrpc(edge.DeleteSession(&context, request, &ended));
+  }
+  // Whether the relay closes a connection before anything is said on it.
+  bool ClosesConnections() {
+    const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    Endpoint relay = Relay();
+    relay.port = static_cast<uint16_t>(process_.port("stun_tcp"));
+    sockaddr_storage address;
+    const socklen_t size = relay.ToSocketAddress().ToSockaddr(address);
+    if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) !=
+        0) {
+      return true;
+    }
+    pollfd ready = {fd.get(), POLLIN, 0};
+    return poll(&ready, 1, 1000) == 1;
+  }
+};
+
+TEST_F(TurnMemoryTest, AtTheBound508AndThenFullRecovery) {
+  const std::string wide =
+      ",\"max_allocations\":9000,\"max_allocations_per_tenant\":9000,"
+      "\"unauthenticated_replies_per_second\":100000,\"max_sessions\":9000";
+  limits_ = wide;
+  const std::string ports =
+      ",\"relay_port_min\":50000,\"relay_port_max\":59999,"
+      "\"port_quarantine\":\"1s\",\"relay_sockets\":\"per_port\"";
+  Start(1, ports);
+  // What it takes to be there, calls made and served included.
+  {
+    DatagramClient client(random_);
+    ASSERT_EQ(client.Allocate(Relay()), 0);
+    v1::Session made;
+    ASSERT_TRUE(CreateSession(*Edge(), "warm", &made).ok());
+  }
+  const double idle = InUse();
+  ASSERT_GT(idle, 4 << 20);
+  process_.Kill();
+  limits_ = absl::StrCat(
+      wide, ",\"max_memory_bytes\":",
+      std::max<int64_t>(16 << 20, static_cast<int64_t>(idle) + (3 << 20)));
+  Start(1, ports);
+  const auto edge = Edge();
+  v1::Session first_session;
+  ASSERT_TRUE(CreateSession(*edge, "first", &first_session).ok());
+  std::vector<std::unique_ptr<DatagramClient>> clients;
+  // What was counted at its most turns out to be less, so not the first refusal
+  // is the last.
+  int refusals = 0;
+  for (int i = 0; i < 6000 && refusals < 4; ++i) {
+    auto client = std::make_unique<DatagramClient>(
+        random_, absl::StrCat("subject", i / 50));
+    const int code = client->Allocate(Relay());
+    if (code == 0) {
+      clients.push_back(std::move(client));
+      refusals = 0;
+      continue;
+    }
+    ASSERT_EQ(code, 508);
+    ++refusals;
+    absl::SleepFor(absl::Milliseconds(100));
+  }
+  EXPECT_EQ(refusals, 4);
+  ASSERT_GT(clients.size(), 100u);
+  v1::Session made;
+  const absl::Status refused = CreateSession(*edge, "second", &made);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted) << refused;
+  EXPECT_EQ(ReasonOf(refused), "MEMORY_EXHAUSTED");
+  // At the bound: what stands goes on.
+  EXPECT_EQ(clients[0]->Do(StunMethod::kRefresh, nullptr, Relay()), 0);
+  v1::Session again;
+  EXPECT_TRUE(CreateSession(*edge, "first", &again).ok());
+  EXPECT_EQ(again.name(), first_session.name());
+  // A connection is closed before it says anything.
+  EXPECT_TRUE(ClosesConnections());
+  // Told once a second.
+  absl::SleepFor(absl::Milliseconds(1200));
+  EXPECT_GE(Metric("sallyport_media_relay_turn_errors_total{code=\"508\"}"), 1);
+  EXPECT_EQ(process_.HttpGet("/healthz").find(" 200 ") != std::string::npos,
+            true);
+  // They let go of it all.
+  for (const auto& client : clients) {
+    EXPECT_EQ(
+        client->Do(
+            StunMethod::kRefresh,
+            [](StunWriter& w) { w.AddUint32(stun_attribute::kLifetime, 0); },
+            Relay()),
+        0);
+  }
+  // And all is well again. Tables have grown meanwhile, and parts of the heap
+  // are of no use to others, so not for quite as many.
+  absl::SleepFor(absl::Milliseconds(1200));
+  EXPECT_FALSE(ClosesConnections());
+  for (int i = 0; i < 10; ++i) {
+    const absl::Status status =
+        CreateSession(*edge, absl::StrCat("again", i), &made);
+    ASSERT_TRUE(status.ok()) << i << status;
+    EXPECT_TRUE(DeleteSession(*edge, absl::StrCat("again", i)).ok());
+  }
+  // Quicker than it is measured, each counts at its most for a moment.
+  for (size_t i = 0; i < clients.size() / 2; ++i) {
+    int code = 508;
+    for (int times = 0; times < 5 && code == 508; ++times) {
+      if (times > 0) absl::SleepFor(absl::Milliseconds(100));
+      code = clients[i]->Allocate(Relay());
+    }
+    ASSERT_EQ(code, 0) << i << " of " << clients.size() << ", in use "
+                       << InUse() << ", idle " << idle;
+  }
+}
+
+}  // namespace
+}  // namespace sallyport::media_relay

@@ -27,17 +27,27 @@ def write_tone(path, seconds=120, hertz=440, rate=8000):
         out.writeframes(one * seconds)
 
 
+def tone_share(samples, hertz, rate=8000):
+    """The share of the samples' power that a tone has (Goertzel)."""
+    power = sum(s * s for s in samples)
+    if not power:
+        return 0.0
+    real = sum(s * math.cos(2 * math.pi * hertz * i / rate) for i, s in enumerate(samples))
+    imaginary = sum(s * math.sin(2 * math.pi * hertz * i / rate) for i, s in enumerate(samples))
+    return 2 * (real * real + imaginary * imaginary) / len(samples) / power
+
+
 class Baresip:
     """One baresip, steered over its control socket."""
 
     def __init__(self, folder, name, account, transport='tls',
-                 certificate=None, ca=None, media_ports=(30000, 30199), modules=()):
+                 certificate=None, ca=None, media_ports=(30000, 30199), modules=(), options=()):
         self.name = name
         self.folder = os.path.join(folder, name)
         os.makedirs(self.folder, exist_ok=True)
         self._account = account
         self._certificate, self._ca, self._media_ports = certificate, ca, media_ports
-        self._modules = modules
+        self._modules, self._options = modules, options
         self.events = []
         self._socket = None
         self._buffer = b''
@@ -65,6 +75,7 @@ class Baresip:
             'ausrc_channels 1', 'auplay_channels 1',
             f'rtp_ports {media_ports[0]}-{media_ports[1]}',
             'rtp_stats yes',
+            *self._options,
             'module_path /usr/lib/baresip/modules',
             *[f'module_tmp {name}.so' for name in self._modules],
             'module g711.so', 'module srtp.so', 'module aufile.so',
@@ -183,6 +194,20 @@ class Baresip:
         """The statistics of the call that ends after `before` others had."""
         return wait_until(lambda: self.printed_statistics()[before:],
                           f'{self.name} prints its call statistics', 5)[0]
+
+    def heard_tone(self, hertz=440):
+        """How much of what it heard in its last call is the tone that the other
+        side plays, 0 to 1. Needs the options `module sndfile.so`, `snd_path .`."""
+        files = [f for f in os.listdir(self.folder) if f.endswith('-dec.wav')]
+        if not files:
+            return 0.0
+        newest = max(files, key=lambda f: os.path.getmtime(os.path.join(self.folder, f)))
+        with wave.open(os.path.join(self.folder, newest), 'rb') as f:
+            data = f.readframes(f.getnframes())
+        samples = struct.unpack(f'<{len(data) // 2}h', data)
+        # The best half second: silence of a hold is no fault.
+        return max((tone_share(samples[i:i + 4000], hertz)
+                    for i in range(0, len(samples) - 3999, 2000)), default=0.0)
 
     def stop(self):
         if self._socket:

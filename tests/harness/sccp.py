@@ -222,7 +222,7 @@ class SccpPort:
             body = self.wait(CALL_INFO_DYNAMIC, timeout)
             head = struct.unpack_from('<8I', body)
             words = [w.decode() for w in body[32:].split(b'\0')]
-            return {'calling': words[0], 'called': words[2], 'original': words[4], 'last': words[6],
+            return {'calling': words[0], 'called': words[2], 'original': words[3], 'last': words[4],
                     'type': head[2], 'security': head[6]}
         body = self.wait(CALL_INFO, timeout)
         return {'calling': zero_ended(body[40:64]), 'called': zero_ended(body[104:128]),

@@ -98,6 +98,10 @@ class CallOperationsTest(SippCase):
                             '-cert', certificate, '-key', key)
             self.refused_by('unknown_ca', 'TLS_ALERT_SOURCE_RECEIVED', version,
                             '-CAfile', certificate, '-verify_return_error')
+        # "Authenticated" mode, TLS without encryption, has a name of its own.
+        refused = self.refused_by('handshake_failure', 'TLS_ALERT_SOURCE_SENT', '-tls1_2', '-cipher',
+                                  'eNULL:@SECLEVEL=0')
+        self.assertEqual(refused['reason'], 'NULL_CIPHER_NOT_ALLOWED', refused)
         self.refused_by('protocol_version', 'TLS_ALERT_SOURCE_SENT', '-tls1_1', '-cipher',
                         'ALL:@SECLEVEL=0')
 

@@ -364,7 +364,7 @@ class SccpTest(DemoCase):
     # -- another reader ------------------------------------------------------------
 
     def test_tshark_reads_what_we_write(self):
-        for version, names in ((11, ('LineStatRes', 'CallInfo')),):
+        for version, names in ((11, ('LineStatRes', 'CallInfo')), (17, ('LineStatV2', 'CallInfoV2'))):
             port = self.registered(version=version)
             closed = len(self.phone.seen('CALL_CLOSED'))
             self.phone.dial(f'sip:6000@{DOMAIN}')

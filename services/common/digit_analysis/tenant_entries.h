@@ -40,6 +40,12 @@ enum class PlanSrtpSuite : uint8_t {
   kAes256CmHmacSha1_80,
 };
 
+// How a SECURED leg comes to its SRTP keys.
+enum class SrtpKeying : uint8_t {
+  kSdes,  // by a=crypto (RFC 4568)
+  kDtls,  // by a handshake of the media itself (RFC 5763)
+};
+
 // Upper bounds for one tenant; 0 = no bound but the installation's own.
 struct TenantLimits {
   uint32_t max_calls = 0;
@@ -84,6 +90,8 @@ struct DialPlanEntry {
   MediaMode media_mode = MediaMode::kAnchored;
   // Best first; none: AES_CM_128_HMAC_SHA1_80 only.
   std::vector<PlanSrtpSuite> srtp_suites;
+  SrtpKeying srtp_keying = SrtpKeying::kSdes;
+  bool ice = false;                      // of anchored legs (RFC 8445)
   std::string dialling_restriction;      // of its callers; may be empty
   absl::Duration max_call_duration;      // 0 = unset
   absl::Duration media_silence_timeout;  // 0 = what the edge has set

@@ -66,6 +66,10 @@ DialPlanEntry Entry(const pb::DialPlan& in) {
       continue;
     out.srtp_suites.push_back(static_cast<PlanSrtpSuite>(suite - 1));
   }
+  // One of a later version must not make keys travel in SDP.
+  out.srtp_keying =
+      EnumOf(in.srtp_keying(), SrtpKeying::kDtls, SrtpKeying::kDtls);
+  out.ice = in.ice();
   out.dialling_restriction = in.dialling_restriction();
   out.max_call_duration = FromProto(in.max_call_duration());
   out.media_silence_timeout = FromProto(in.media_silence_timeout());

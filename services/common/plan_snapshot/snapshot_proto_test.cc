@@ -293,6 +293,15 @@ TEST(SnapshotProtoTest, EnumsAreInStep) {
   plan.set_uri_type(pb::URI_TYPE_SIP_NAME);
   plan.set_media_mode(pb::MEDIA_MODE_PASS_THROUGH);
   plan.add_srtp_suites(type::SRTP_SUITE_AES_256_CM_HMAC_SHA1_80);
+  EXPECT_EQ(As<DialPlanEntry>(r).srtp_keying, SrtpKeying::kSdes);
+  plan.set_srtp_keying(pb::SRTP_KEYING_SDES);
+  EXPECT_EQ(As<DialPlanEntry>(r).srtp_keying, SrtpKeying::kSdes);
+  plan.set_srtp_keying(pb::SRTP_KEYING_DTLS);
+  plan.set_ice(true);
+  EXPECT_EQ(As<DialPlanEntry>(r).srtp_keying, SrtpKeying::kDtls);
+  EXPECT_TRUE(As<DialPlanEntry>(r).ice);
+  plan.set_srtp_keying(static_cast<pb::SrtpKeying>(9));
+  EXPECT_EQ(As<DialPlanEntry>(r).srtp_keying, SrtpKeying::kDtls);
   EXPECT_EQ(As<DialPlanEntry>(r).uri_type, UriType::kSipName);
   EXPECT_EQ(As<DialPlanEntry>(r).media_mode, MediaMode::kPassThrough);
   EXPECT_EQ(As<DialPlanEntry>(r).srtp_suites,

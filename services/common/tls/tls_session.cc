@@ -55,6 +55,29 @@ std::string ServerNameOf(const SSL_CLIENT_HELLO* hello) {
   return out;
 }
 
+// The client offers nothing but suites without encryption ("authenticated"
+// mode), RFC 9150's for TLS 1.3 included.
+bool OffersNullCiphersOnly(const SSL_CLIENT_HELLO* hello) {
+  constexpr std::array<uint16_t, 25> kNull = {
+      0x0000, 0x0001, 0x0002, 0x002C, 0x002D, 0x002E, 0x003B, 0x0082, 0x0083,
+      0x00B0, 0x00B1, 0x00B4, 0x00B5, 0x00B8, 0x00B9, 0xC001, 0xC006, 0xC00B,
+      0xC010, 0xC015, 0xC039, 0xC03A, 0xC03B, 0xC0B4, 0xC0B5};
+  constexpr uint16_t kRenegotiationInfo = 0x00FF;
+  constexpr uint16_t kFallback = 0x5600;
+  CBS suites;
+  CBS_init(&suites, hello->cipher_suites, hello->cipher_suites_len);
+  bool any = false;
+  uint16_t suite;
+  while (CBS_get_u16(&suites, &suite)) {
+    if (suite == kRenegotiationInfo || suite == kFallback) continue;
+    if (std::find(kNull.begin(), kNull.end(), suite) == kNull.end()) {
+      return false;
+    }
+    any = true;
+  }
+  return any;
+}
+
 }  // namespace
 
 TlsSession::TlsSession(std::shared_ptr<const TlsContext> context)
@@ -135,6 +158,12 @@ absl::Status TlsSession::Init(std::string_view server_name) {
 ssl_select_cert_result_t TlsSession::OnClientHello(
     const SSL_CLIENT_HELLO* hello) {
   server_name_ = ServerNameOf(hello);
+  if (OffersNullCiphersOnly(hello)) {
+    // The handshake fails by itself; this is why.
+    verify_failure_ =
+        MakeError(absl::StatusCode::kInvalidArgument, "NULL_CIPHER_NOT_ALLOWED",
+                  "the client offers ciphers without encryption only");
+  }
   const auto& select = context_->options().select_by_server_name;
   if (select == nullptr || server_name_.empty()) {
     return ssl_select_cert_success;

@@ -141,6 +141,19 @@ void CheckDialPlan(const pb::DialPlan& plan, ShapeChecker& out) {
       }
     }
   }
+  if (plan.srtp_keying() == pb::SRTP_KEYING_DTLS) {
+    if (plan.security_mode() != type::SECURITY_MODE_SECURED) {
+      out.Add("dial_plan.srtp_keying", "VALUE_CONFLICT",
+              "DTLS-SRTP is for plans of security mode SECURED");
+    }
+    for (int i = 0; i < plan.srtp_suites_size(); ++i) {
+      if (plan.srtp_suites(i) != type::SRTP_SUITE_AES_256_CM_HMAC_SHA1_80) {
+        continue;
+      }
+      out.Add(absl::StrCat("dial_plan.srtp_suites[", i, "]"), "VALUE_CONFLICT",
+              "DTLS-SRTP has no profile for this suite");
+    }
+  }
   out.Duration("dial_plan.interdigit_timeout",
                FromProto(plan.interdigit_timeout()), absl::Seconds(3),
                absl::Seconds(75));

@@ -161,6 +161,21 @@ TEST(CheckShapeTest, WhatMustBeSaid) {
                           "dial_plan.srtp_suites[2] DUPLICATE_VALUE"));
 }
 
+TEST(CheckShapeTest, DtlsSrtpIsForSecuredPlansAndSuitesWithAProfile) {
+  pb::Resource r;
+  auto& plan = *r.mutable_dial_plan();
+  plan.set_number_of_digits_in_extension(4);
+  plan.set_srtp_keying(pb::SRTP_KEYING_DTLS);
+  plan.add_srtp_suites(type::SRTP_SUITE_AEAD_AES_128_GCM);
+  plan.add_srtp_suites(type::SRTP_SUITE_AES_256_CM_HMAC_SHA1_80);
+  EXPECT_THAT(Faults(r),
+              UnorderedElementsAre("dial_plan.srtp_keying VALUE_CONFLICT",
+                                   "dial_plan.srtp_suites[1] VALUE_CONFLICT"));
+  plan.set_security_mode(type::SECURITY_MODE_SECURED);
+  plan.mutable_srtp_suites()->RemoveLast();
+  EXPECT_THAT(Faults(r), ElementsAre());
+}
+
 TEST(CheckShapeTest, KeepAliveOfServerGroups) {
   pb::Resource r;
   auto& monitoring = *r.mutable_server_group()->mutable_options_monitoring();

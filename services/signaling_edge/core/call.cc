@@ -26,18 +26,27 @@ absl::Status NoAnswerError() {
 
 }  // namespace
 
+CallMedia::LegPolicy Call::MediaPolicyOf(const LegSetup& leg,
+                                         const LegSetup& other) {
+  const bool pass = leg.pass_through && other.pass_through;
+  return {.mode = leg.party.mode,
+          .is_tls = leg.flow.is_tls(),
+          .suites = leg.suites,
+          .keying = leg.keying,
+          .ice = leg.ice,
+          .pass_through = pass};
+}
+
 Call::Call(uint64_t id, LegSetup caller, LegSetup called, const Timers& timers,
            RandomSource& random)
     : timers_(timers),
       random_(random),
       called_(std::move(called)),
+      caller_said_before_(caller.said_before),
       called_call_id_(Cat(HexOf(random.NextU64()), HexOf(random.NextU64()))),
       caller_tag_(caller.tag),
       called_tag_(called_.tag),
-      media_({caller.party.mode, caller.flow.is_tls(), caller.suites,
-              caller.pass_through && called_.pass_through},
-             {called_.party.mode, called_.flow.is_tls(), called_.suites,
-              caller.pass_through && called_.pass_through},
+      media_(MediaPolicyOf(caller, called_), MediaPolicyOf(called_, caller),
              random) {
   record_.id = id;
   record_.tenant = caller.party.tenant;
@@ -72,7 +81,10 @@ void Call::SetFlow(LegSide side, const Flow& flow, std::string contact) {
 
 void Call::UpdateSuites() {
   for (size_t i = 0; i < 2; ++i) {
-    record_.legs[i].suite = media_.wanted()[i].suite;
+    const RelayLeg& leg = media_.wanted()[i];
+    record_.legs[i].dtls = leg.dtls;
+    // That of DTLS-SRTP is told by the relay.
+    if (!leg.dtls) record_.legs[i].suite = leg.suite;
   }
 }
 
@@ -159,20 +171,30 @@ void Call::CarryOver(MonoTime now) {
         exchange.from, now);
     return;
   }
-  if (absl::Status status =
-          media_.ReceiveOffer(exchange.from, exchange.request.body());
+  if (absl::Status status = media_.ReceiveOffer(
+          exchange.from, exchange.request.body(),
+          exchange.own || (exchange.initial && caller_said_before_));
       !status.ok()) {
     RefuseExchange(status, exchange.from, now);
     return;
   }
   UpdateSuites();
-  if (media_.has_session()) {
+  SendOffer(now);
+}
+
+void Call::SendOffer(MonoTime now) {
+  const bool has_session = media_.has_session();
+  if (has_session && !media_.PrepareOffer(Other(exchange_->from))) {
     SendInvite(now);
     return;
   }
-  exchange.stage = Exchange::Stage::kMediaForOffer;
+  exchange_->stage = Exchange::Stage::kMediaForOffer;
   media_busy_ = true;
-  actions_.push_back(CallCreateMedia{media_.wanted()});
+  if (has_session) {
+    actions_.push_back(CallUpdateMedia{media_.wanted()});
+  } else {
+    actions_.push_back(CallCreateMedia{media_.wanted()});
+  }
 }
 
 void Call::SendInvite(MonoTime now) {

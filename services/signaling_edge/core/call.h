@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/common/digit_analysis/tenant_entries.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/call_media.h"
@@ -100,10 +101,16 @@ class Call {
     Party party;
     Flow flow;
     SuiteList suites;
-    bool pass_through = false;  // see CallMedia::LegPolicy
-    std::string contact;        // our URI on that leg
-    std::string tag;            // ours on that leg, if a dialog begins here
-    std::string called;         // numbers as this leg has them, for the record
+    // See CallMedia::LegPolicy.
+    SrtpKeying keying = SrtpKeying::kSdes;
+    bool ice = false;
+    bool pass_through = false;
+    // Of the caller only: its INVITE is what it has said in another call, which
+    // it is to be taken from.
+    bool said_before = false;
+    std::string contact;  // our URI on that leg
+    std::string tag;      // ours on that leg, if a dialog begins here
+    std::string called;   // numbers as this leg has them, for the record
     std::string calling;
     // Of the called leg only.
     std::string request_uri;
@@ -226,6 +233,8 @@ class Call {
     bool ended = false;  // by its BYE, by ours, or never begun
     // Since when no media comes from it that should.
     std::optional<MonoTime> silent_since;
+    // Since when its DTLS handshake is failed or its association closed.
+    std::optional<MonoTime> unkeyed_since;
     bool owed_offer = false;  // it does not know the new relay yet
   };
   // An INVITE or UPDATE, or a PRACK with an offer, that is being carried over.
@@ -291,6 +300,8 @@ class Call {
     uint32_t cseq;  // on the other leg
   };
 
+  static CallMedia::LegPolicy MediaPolicyOf(const LegSetup& leg,
+                                            const LegSetup& other);
   Leg& leg(LegSide side) { return legs_[IndexOf(side)]; }
   LegRecord& leg_record(LegSide side) { return record_.legs[IndexOf(side)]; }
 
@@ -298,6 +309,8 @@ class Call {
                              std::string_view body);
   void Respond(LegSide to, TransactionId transaction, const SipMessage& request,
                int code, std::string_view body = {});
+  // With a description that the relay may have to prepare first.
+  void SendOffer(MonoTime now);
   void SendInvite(MonoTime now);
   void CarryOver(MonoTime now);
   void OnExchangeRequest(LegSide from, const SipMessage& request,
@@ -369,6 +382,7 @@ class Call {
   RandomSource& random_;
   std::array<Leg, 2> legs_;
   const LegSetup called_;
+  const bool caller_said_before_;
   std::string called_call_id_;
   std::string caller_tag_;
   std::string called_tag_;

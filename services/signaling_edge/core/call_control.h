@@ -298,7 +298,7 @@ class CallControl {
   void NoteSession(const Call& call);
   static std::string SessionKey(std::string_view relay,
                                 std::string_view session);
-  SuiteList SuitesOf(const Party& party) const;
+  void SetMediaRules(Call::LegSetup& leg) const;
   // Whether the parties' media needs no relay: both plans say so, and it is
   // protected, or not, in one way.
   bool PassesThrough(const Party& a, const Party& b) const;

@@ -77,6 +77,7 @@ void Call::Take(LegSide side, HandedLeg handed) {
 CallActions Call::Adopt(HandedLeg caller, MonoTime now) {
   unacknowledged_.reset();  // nobody had asked for that 2xx
   Take(LegSide::kA, std::move(caller));
+  media_.Replace(LegSide::kA);
   StartOwnOffer(LegSide::kA, now);
   return Take();
 }

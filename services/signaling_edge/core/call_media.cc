@@ -1,6 +1,8 @@
 #include "services/signaling_edge/core/call_media.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "services/common/status/check.h"
 #include "services/common/status/error_reason.h"
@@ -11,7 +13,10 @@
 namespace sallyport::signaling_edge {
 namespace {
 
-constexpr uint32_t kOurTag = 1;
+// The tag of the suite at a place of an offer of ours.
+constexpr uint32_t TagOf(size_t place) {
+  return static_cast<uint32_t>(place + 1);
+}
 
 absl::Status Failed(std::string_view reason, std::string_view what) {
   return MakeError(absl::StatusCode::kFailedPrecondition, reason, what);
@@ -28,50 +33,67 @@ CallMedia::CallMedia(LegPolicy a, LegPolicy b, RandomSource& random)
     : policies_({a, b}) {
   for (size_t i = 0; i < 2; ++i) {
     said_[i].session_id = NewSessionId(random);
-    if (policies_[i].mode == SecurityMode::kSecured) {
-      legs_[i].suite = policies_[i].suites.first();
+    const LegPolicy& policy = policies_[i];
+    RelayLeg& leg = legs_[i];
+    leg.ice = policy.ice && !policy.pass_through;
+    if (policy.mode == SecurityMode::kSecured) {
+      leg.suites = policy.suites;
+      leg.dtls = policy.keying == SrtpKeying::kDtls && !policy.pass_through;
+      if (!leg.dtls) leg.suite = policy.suites.first();
     }
+    leg.rtcp_mux = leg.mux_only();
   }
 }
 
-absl::Status CallMedia::Check(LegSide from, const SdpSession& session) const {
+absl::Status CallMedia::Check(LegSide from, const SdpSession& session,
+                              bool is_answer) const {
   const LegPolicy& policy = policies_[IndexOf(from)];
   return CheckReceived(policy.mode, policy.is_tls, session,
-                       policy.suites.view());
+                       {.keying = policy.keying,
+                        .suites = policy.suites.view(),
+                        .is_answer = is_answer});
 }
 
-absl::Status CallMedia::ReceiveOffer(LegSide from, std::string_view body) {
+absl::Status CallMedia::ReceiveOffer(LegSide from, std::string_view body,
+                                     bool said_before) {
   if (exchange_.has_value()) {
     return Failed("OFFER_PENDING", "another offer is not answered yet");
   }
   if (passes_through()) return PassOffer(from, body);
+  const size_t i = IndexOf(from);
   SP_ASSIGN_OR_RETURN(SdpSession offer, ParseSdp(body));
-  SP_RETURN_IF_ERROR(Check(from, offer));
+  SP_RETURN_IF_ERROR(Check(from, offer, said_before));
   SP_ASSIGN_OR_RETURN(const size_t line, AnchoredLine(offer));
-  RelayLeg& leg = legs_[IndexOf(from)];
-  RelayLeg next = leg;
-  SP_ASSIGN_OR_RETURN(next.remote, MediaAddressOf(offer, line));
-  next.direction = DirectionOf(offer, offer.media[line]);
+  const SdpMedia& media = offer.media[line];
+  RelayLeg next = legs_[i];
+  Association association = associations_[i];
+  // Of what it has said before, DTLS and ICE of another relay's session are of
+  // no use: it is asked anew.
+  if (!said_before || !next.mux_only()) {
+    SP_RETURN_IF_ERROR(TakeTransport(from, offer, line, /*is_answer=*/false,
+                                     next, association));
+  }
+  next.direction =
+      next.ice ? DirectionSaid(offer, media) : DirectionOf(offer, media);
   std::optional<SdesCrypto> crypto;
-  if (leg.suite.has_value()) {
-    // A session that exists keeps its suite.
-    absl::Span<const SrtpSuite> allowed =
-        policies_[IndexOf(from)].suites.view();
-    if (session_.has_value()) allowed = absl::MakeConstSpan(&*leg.suite, 1);
-    SP_ASSIGN_OR_RETURN(crypto,
-                        ChooseCryptoByPolicy(offer.media[line], allowed));
+  if (next.suite.has_value()) {
+    SP_ASSIGN_OR_RETURN(
+        crypto, ChooseCryptoByPolicy(media, policies_[i].suites.view()));
     next.suite = crypto->suite;
     next.remote_key = crypto->keys[0].key_salt;
   }
+  spoken_[i] = media.protocol;
   exchange_ = Exchange{.from = from,
                        .offer = std::move(offer),
                        .line = line,
                        .crypto = std::move(crypto),
                        .answer = std::nullopt,
                        .before = legs_,
+                       .associations_before = associations_,
                        .texts = {}};
-  exchange_->texts[IndexOf(from)] = body;
-  leg = std::move(next);
+  exchange_->texts[i] = body;
+  legs_[i] = std::move(next);
+  associations_[i] = std::move(association);
   return absl::OkStatus();
 }
 
@@ -80,40 +102,163 @@ absl::Status CallMedia::ReceiveAnswer(LegSide from, std::string_view body) {
     return Failed("NO_OFFER", "an answer without an offer");
   }
   if (passes_through()) return PassAnswer(from, body);
+  const size_t i = IndexOf(from);
   SP_ASSIGN_OR_RETURN(SdpSession answer, ParseSdp(body));
-  SP_RETURN_IF_ERROR(Check(from, answer));
+  SP_RETURN_IF_ERROR(Check(from, answer, /*is_answer=*/true));
   const size_t line = exchange_->line;
   if (answer.media.size() != exchange_->offer.media.size()) {
     return MakeError(absl::StatusCode::kInvalidArgument, "SDP_MALFORMED",
                      "the answer has another number of m= lines");
   }
-  if (answer.media[line].port == 0) {
+  const SdpMedia& media = answer.media[line];
+  if (media.port == 0) {
     return Failed("MEDIA_REFUSED", "the audio line was refused");
   }
-  RelayLeg& leg = legs_[IndexOf(from)];
-  RelayLeg next = leg;
-  SP_ASSIGN_OR_RETURN(next.remote, MediaAddressOf(answer, line));
-  next.direction = DirectionOf(answer, answer.media[line]);
-  if (leg.suite.has_value()) {
-    SP_ASSIGN_OR_RETURN(
-        const SdesCrypto crypto,
-        AnsweredCrypto(answer.media[line], kOurTag, *leg.suite));
+  RelayLeg next = legs_[i];
+  Association association = associations_[i];
+  SP_RETURN_IF_ERROR(
+      TakeTransport(from, answer, line, /*is_answer=*/true, next, association));
+  next.direction =
+      next.ice ? DirectionSaid(answer, media) : DirectionOf(answer, media);
+  if (next.suite.has_value()) {
+    std::vector<OfferedSuite> offered;
+    for (const SrtpSuite suite : next.suites.view()) {
+      offered.push_back({TagOf(offered.size()), suite});
+    }
+    SP_ASSIGN_OR_RETURN(const SdesCrypto crypto,
+                        AnsweredCrypto(media, offered));
+    next.suite = crypto.suite;
     next.remote_key = crypto.keys[0].key_salt;
   }
-  leg = std::move(next);
+  spoken_[i] = media.protocol;
+  legs_[i] = std::move(next);
+  associations_[i] = std::move(association);
   exchange_->answer = std::move(answer);
-  exchange_->texts[IndexOf(from)] = body;
+  exchange_->texts[i] = body;
   return absl::OkStatus();
 }
 
+absl::Status CallMedia::TakeTransport(LegSide from, const SdpSession& session,
+                                      size_t line, bool is_answer,
+                                      RelayLeg& next,
+                                      Association& association) const {
+  const SdpMedia& media = session.media[line];
+  const bool anew = !is_answer && anew_[IndexOf(from)];
+  const bool mux = HasRtcpMux(media);
+  if (next.mux_only() && !mux) {
+    return Failed("RTCP_MUX_REQUIRED",
+                  "RTCP has no port of its own with DTLS and ICE");
+  }
+  // An answer can only take what was offered (RFC 5761 section 5.1.1).
+  next.rtcp_mux = mux && (!is_answer || next.rtcp_mux);
+  if (next.ice) {
+    SP_ASSIGN_OR_RETURN(std::string ufrag, IceUfragOf(session, media));
+    // RFC 8839 section 4.4.1.1.1. An answer with other credentials than before
+    // is that of another far side, which has ours by our offer.
+    if (!is_answer &&
+        (anew || (!next.remote_ufrag.empty() && next.remote_ufrag != ufrag))) {
+      next.restart_ice = true;
+    }
+    next.remote_ufrag = std::move(ufrag);
+  } else {
+    SP_ASSIGN_OR_RETURN(next.remote, MediaAddressOf(session, line));
+    if (next.rtcp_mux) next.remote->rtcp_port = next.remote->rtp_port;
+  }
+  if (!next.dtls) return absl::OkStatus();
+  return TakeDtls(session, media, is_answer, anew, next, association);
+}
+
+absl::Status CallMedia::TakeDtls(const SdpSession& session,
+                                 const SdpMedia& media, bool is_answer,
+                                 bool anew, RelayLeg& next,
+                                 Association& association) const {
+  SP_ASSIGN_OR_RETURN(const SdpDtls theirs, DtlsOf(session, media));
+  // It must; but some answer a later offer so (baresip), which changes nothing.
+  const bool open = is_answer && theirs.setup == DtlsSetup::kActPass;
+  if (open && (!association.role.has_value() ||
+               theirs.fingerprint != next.remote_fingerprint)) {
+    return Failed("DTLS_SETUP_INVALID", "an answer must say who begins");
+  }
+  // RFC 5763 section 5: who answers actpass should begin.
+  const DtlsSetup role = theirs.setup == DtlsSetup::kActive
+                             ? DtlsSetup::kPassive
+                             : DtlsSetup::kActive;
+  // RFC 8842 section 4: the same association goes on unless the fingerprint,
+  // the roles or the identifiers change.
+  const bool other_id = !theirs.tls_id.empty() && !association.tls_id.empty() &&
+                        theirs.tls_id != association.tls_id;
+  association.tls_id = theirs.tls_id;
+  const bool same_role =
+      theirs.setup == DtlsSetup::kActPass || association.role == role;
+  if (association.role.has_value() && !anew && !other_id && same_role &&
+      theirs.fingerprint == next.remote_fingerprint) {
+    return absl::OkStatus();
+  }
+  if (association.role.has_value() && (anew || other_id || !is_answer)) {
+    next.restart_dtls = true;
+  }
+  association.role = role;
+  next.remote_fingerprint = theirs.fingerprint;
+  next.remote_setup = theirs.setup;
+  return absl::OkStatus();
+}
+
+bool CallMedia::PrepareOffer(LegSide to) {
+  const size_t i = IndexOf(to);
+  RelayLeg& leg = legs_[i];
+  if (!anew_[i] || !session_.has_value() || !leg.mux_only()) return false;
+  anew_[i] = false;
+  associations_[i] = {};
+  leg.restart_dtls = leg.dtls;
+  leg.restart_ice = leg.ice;
+  leg.remote_fingerprint.clear();
+  leg.remote_setup.reset();
+  leg.remote_ufrag.clear();
+  return true;
+}
+
+void CallMedia::ForgetRestarts(RelayLegs& legs) {
+  for (RelayLeg& leg : legs) leg.restart_dtls = leg.restart_ice = false;
+}
+
+void CallMedia::SetSession(RelaySession session) {
+  session_ = std::move(session);
+  ForgetRestarts(legs_);
+}
+
+void CallMedia::OnUpdated(const RelaySession& session) {
+  for (size_t i = 0; i < 2; ++i) {
+    if (legs_[i].ice) session_->legs[i].ice = session.legs[i].ice;
+  }
+  ForgetRestarts(legs_);
+}
+
+void CallMedia::LoseSession() {
+  session_.reset();
+  anew_ = {false, false};
+  for (size_t i = 0; i < 2; ++i) {
+    RelayLeg& leg = legs_[i];
+    leg.remote_fingerprint.clear();
+    leg.remote_setup.reset();
+    leg.remote_ufrag.clear();
+    if (leg.mux_only()) leg.remote.reset();
+    associations_[i] = {};
+  }
+}
+
 void CallMedia::Finish() {
-  if (answered()) agreed_ = std::move(exchange_->texts);
+  if (answered()) {
+    agreed_ = std::move(exchange_->texts);
+    anew_ = {false, false};
+  }
   exchange_.reset();
 }
 
 void CallMedia::Abandon() {
+  anew_ = {false, false};
   if (!exchange_.has_value()) return;
   legs_ = exchange_->before;
+  associations_ = exchange_->associations_before;
   exchange_.reset();
 }
 
@@ -122,22 +267,57 @@ bool CallMedia::on_hold() const {
          legs_[1].direction != SdpDirection::kSendRecv;
 }
 
-SdesCrypto CallMedia::OurCrypto(LegSide side, uint32_t tag) const {
+SdesCrypto CallMedia::OurCrypto(LegSide side, uint32_t tag,
+                                SrtpSuite suite) const {
   const size_t i = IndexOf(side);
+  const absl::Span<const SrtpSuite> suites = legs_[i].suites.view();
+  const size_t at = static_cast<size_t>(
+      std::find(suites.begin(), suites.end(), suite) - suites.begin());
+  const std::vector<std::string>& keys = session_->legs[i].local_keys;
+  SP_CHECK(at < keys.size());
   SdesCrypto crypto;
   crypto.tag = tag;
-  crypto.suite = legs_[i].suite;
-  crypto.suite_name = SrtpSuiteName(*legs_[i].suite);
-  crypto.keys.push_back({.key_salt = session_->legs[i].local_key});
+  crypto.suite = suite;
+  crypto.suite_name = SrtpSuiteName(suite);
+  crypto.keys.push_back({.key_salt = keys[at]});
   return crypto;
+}
+
+void CallMedia::AddTransport(LegSide to, bool is_offer, LegMedia& leg) const {
+  const size_t i = IndexOf(to);
+  const RelayLeg& mine = legs_[i];
+  const RelaySession::Leg& made = session_->legs[i];
+  leg.rtcp_mux = mine.rtcp_mux;
+  leg.rtcp_mux_only = is_offer && mine.mux_only();
+  if (mine.ice) leg.ice = made.ice;
+  if (!mine.dtls) return;
+  // RFC 5763 section 5: a first offer leaves it to the other side. A later one
+  // says what is in force (RFC 8842 section 5.5), as some answer anything else
+  // with the other role, and then neither side would begin.
+  leg.dtls = SdpDtls{made.fingerprint,
+                     associations_[i].role.value_or(
+                         is_offer ? DtlsSetup::kActPass : DtlsSetup::kActive),
+                     ""};
 }
 
 absl::StatusOr<std::string> CallMedia::OfferFor(LegSide to) {
   SP_CHECK(exchange_.has_value() && session_.has_value());
   if (passes_through()) return Passed(to);
+  const RelayLeg& mine = legs_[IndexOf(to)];
   LegMedia leg;
-  leg.protocol = legs_[IndexOf(to)].suite.has_value() ? "RTP/SAVP" : "RTP/AVP";
-  if (legs_[IndexOf(to)].suite.has_value()) leg.crypto = OurCrypto(to, kOurTag);
+  if (mine.dtls) {
+    // Browsers want feedback, phones know the plain profile.
+    const std::string& spoken = spoken_[IndexOf(to)];
+    leg.protocol = ProfileOf(spoken) == MediaProfile::kDtlsSrtp ? spoken
+                   : mine.ice ? "UDP/TLS/RTP/SAVPF"
+                              : "UDP/TLS/RTP/SAVP";
+  } else if (mine.suite.has_value()) {
+    leg.protocol = "RTP/SAVP";
+    for (const SrtpSuite suite : mine.suites.view()) {
+      leg.cryptos.push_back(OurCrypto(to, TagOf(leg.cryptos.size()), suite));
+    }
+  }
+  AddTransport(to, /*is_offer=*/true, leg);
   return Describe(to, exchange_->offer, exchange_->line, std::move(leg));
 }
 
@@ -148,8 +328,10 @@ absl::StatusOr<std::string> CallMedia::AnswerFor(LegSide to) {
   // The answer speaks the very protocol that was offered (RFC 3264 6.1).
   leg.protocol = exchange_->offer.media[exchange_->line].protocol;
   if (exchange_->crypto.has_value()) {
-    leg.crypto = OurCrypto(to, exchange_->crypto->tag);
+    leg.cryptos = {
+        OurCrypto(to, exchange_->crypto->tag, *exchange_->crypto->suite)};
   }
+  AddTransport(to, /*is_offer=*/false, leg);
   return Describe(to, *exchange_->answer, exchange_->line, std::move(leg));
 }
 
@@ -160,7 +342,7 @@ absl::StatusOr<std::string> CallMedia::Describe(LegSide to,
   leg.relay = session_->legs[i].local;
   SdpSession out = DescribeForLeg(other, line, leg);
   const LegPolicy& policy = policies_[i];
-  SP_RETURN_IF_ERROR(CheckSent(policy.mode, policy.is_tls, out));
+  SP_RETURN_IF_ERROR(CheckSent(policy.mode, policy.is_tls, policy.keying, out));
   out.origin = {};
   std::string without_origin = WriteSdp(out);
   Said& said = said_[i];

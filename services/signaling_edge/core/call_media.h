@@ -13,9 +13,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/common/digit_analysis/tenant_entries.h"
 #include "services/common/random/random_source.h"
 #include "services/signaling_edge/core/leg_media.h"
 #include "services/signaling_edge/core/media_session.h"
+#include "services/signaling_edge/core/media_setup.h"
 #include "services/signaling_edge/core/sdes.h"
 #include "services/signaling_edge/core/sdp.h"
 
@@ -35,6 +37,8 @@ class CallMedia {
     SecurityMode mode = SecurityMode::kSecured;
     bool is_tls = false;
     SuiteList suites;  // of a SECURED leg
+    SrtpKeying keying = SrtpKeying::kSdes;
+    bool ice = false;
     // Descriptions go from end to end and there is no relay (of both legs, or
     // of none, and both of one mode).
     bool pass_through = false;
@@ -43,12 +47,23 @@ class CallMedia {
   // `random` is used at once, for the session ids of our o= lines.
   CallMedia(LegPolicy a, LegPolicy b, RandomSource& random);
 
-  // Errors of both: those of ParseSdp(), CheckReceived(), AnchoredLine() and
-  // MediaAddressOf(); kFailedPrecondition with OFFER_PENDING when an offer is
-  // under way, NO_OFFER when none is, MEDIA_REFUSED when the audio line was.
-  // After an error nothing has changed.
-  absl::Status ReceiveOffer(LegSide from, std::string_view body);
+  // Errors of both: those of ParseSdp(), CheckReceived(), AnchoredLine(),
+  // MediaAddressOf(), AnsweredCrypto(), DtlsOf() and IceUfragOf();
+  // kFailedPrecondition with OFFER_PENDING when an offer is under way, NO_OFFER
+  // when none is, MEDIA_REFUSED when the audio line was, RTCP_MUX_REQUIRED
+  // where RTCP has no port of its own. After an error nothing has changed.
+  // `said_before`: the side has not sent it now, it is but what the other one
+  // shall hear.
+  absl::Status ReceiveOffer(LegSide from, std::string_view body,
+                            bool said_before = false);
   absl::Status ReceiveAnswer(LegSide from, std::string_view body);
+
+  // Somebody else is at that side from now on: DTLS and ICE begin anew with the
+  // next offer of that side or to it. Abandon() takes it back.
+  void Replace(LegSide side) { anew_[IndexOf(side)] = true; }
+  // Before an offer of ours to a side. True: the relay has to be updated to
+  // wanted() first, as the offer tells what that makes.
+  bool PrepareOffer(LegSide to);
 
   // What the relay shall have now.
   const RelayLegs& wanted() const { return legs_; }
@@ -57,10 +72,12 @@ class CallMedia {
   bool passes_through() const { return policies_[0].pass_through; }
   bool has_session() const { return session_.has_value(); }
   const RelaySession& session() const { return *session_; }
-  void SetSession(RelaySession session) { session_ = std::move(session); }
+  void SetSession(RelaySession session);
+  // The relay was updated to wanted(), and this is what it is now.
+  void OnUpdated(const RelaySession& session);
   // The relay has it no more. What was agreed stays, and the next offer makes a
   // session anew. No exchange is under way.
-  void LoseSession() { session_.reset(); }
+  void LoseSession();
 
   // The text to send: the pending offer as the other leg sees it, and the
   // answer as the offerer sees it. Need a session. kInternal if the text would
@@ -94,13 +111,19 @@ class CallMedia {
   bool on_hold() const;
 
  private:
+  // The DTLS association of a leg (RFC 8842).
+  struct Association {
+    std::optional<DtlsSetup> role;  // ours; empty: there is none yet
+    std::string tls_id;             // the far side's, if it has told one
+  };
   struct Exchange {
     LegSide from = LegSide::kA;
     SdpSession offer;
     size_t line = 0;                   // the anchored one
     std::optional<SdesCrypto> crypto;  // the chosen one of a secured offer
     std::optional<SdpSession> answer;
-    RelayLegs before;                  // to go back to
+    RelayLegs before;  // to go back to
+    std::array<Association, 2> associations_before;
     std::array<std::string, 2> texts;  // as received; secret
   };
   // What we said last on a leg.
@@ -110,7 +133,18 @@ class CallMedia {
     std::string text_without_origin;
   };
 
-  absl::Status Check(LegSide from, const SdpSession& session) const;
+  absl::Status Check(LegSide from, const SdpSession& session,
+                     bool is_answer) const;
+  // What a description says of a leg's addresses, DTLS and ICE.
+  absl::Status TakeTransport(LegSide from, const SdpSession& session,
+                             size_t line, bool is_answer, RelayLeg& next,
+                             Association& association) const;
+  absl::Status TakeDtls(const SdpSession& session, const SdpMedia& media,
+                        bool is_answer, bool anew, RelayLeg& next,
+                        Association& association) const;
+  // What of it must be told in `leg`, apart from keys of SDES.
+  void AddTransport(LegSide to, bool is_offer, LegMedia& leg) const;
+  void ForgetRestarts(RelayLegs& legs);
   absl::Status PassOffer(LegSide from, std::string_view body);
   absl::Status PassAnswer(LegSide from, std::string_view body);
   // What the other side has said, as `to` may have it.
@@ -118,9 +152,12 @@ class CallMedia {
   // The text for a leg, with the o= version raised only when it changed.
   absl::StatusOr<std::string> Describe(LegSide to, const SdpSession& other,
                                        size_t line, LegMedia leg);
-  SdesCrypto OurCrypto(LegSide side, uint32_t tag) const;
+  SdesCrypto OurCrypto(LegSide side, uint32_t tag, SrtpSuite suite) const;
 
   std::array<LegPolicy, 2> policies_;
+  std::array<Association, 2> associations_;
+  std::array<bool, 2> anew_ = {false, false};
+  std::array<std::string, 2> spoken_;  // the protocol of the far side's line
   std::array<Said, 2> said_;
   RelayLegs legs_;
   std::array<std::string, 2> agreed_;  // secret

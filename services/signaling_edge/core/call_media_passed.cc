@@ -46,6 +46,7 @@ absl::Status CallMedia::PassOffer(LegSide from, std::string_view body) {
                        .crypto = std::nullopt,
                        .answer = std::nullopt,
                        .before = legs_,
+                       .associations_before = associations_,
                        .texts = {}};
   exchange_->texts[i] = body;
   legs_[i].direction = DirectionIn(exchange_->offer);

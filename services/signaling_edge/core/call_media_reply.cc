@@ -18,6 +18,8 @@ CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
       media_deleted_ = true;
       actions_.push_back(CallDeleteMedia{record_.reason});
     }
+  } else if (session.ok()) {
+    media_.OnUpdated(*session);
   }
   if (exchange_.has_value()) {
     Exchange& exchange = *exchange_;

@@ -38,8 +38,10 @@ struct LegRecord {
   bool incoming = false;
   Party party;
   Flow flow;
-  std::optional<SrtpSuite> suite;  // empty: RTP
-  std::string called;              // as on this leg
+  // Empty: RTP, or a DTLS handshake that is not complete.
+  std::optional<SrtpSuite> suite;
+  bool dtls = false;   // the keys are those of a DTLS handshake
+  std::string called;  // as on this leg
   std::string calling;
   std::string sip_call_id;
   CallState state = CallState::kProceeding;

@@ -41,6 +41,7 @@ CallActions Call::Replace(LegSide side, const SipMessage& invite,
   exchange_->from = side;
   exchange_->transaction = transaction;
   exchange_->request = invite;
+  media_.Replace(side);
   CarryOver(now);
   return Take();
 }

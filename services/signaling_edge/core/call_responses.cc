@@ -191,6 +191,8 @@ void Call::OnProvisional(LegSide from, const SipMessage& response,
                                 ? media_.ReceiveOffer(from, response.body())
                                 : media_.ReceiveAnswer(from, response.body());
       !status.ok()) {
+    // It did answer, and that others may do better is up to them.
+    leg_record(from).sip_status = response.status_code();
     RefuseExchange(status, from, now);
     return;
   }
@@ -286,8 +288,12 @@ void Call::OnSuccess(LegSide from, const SipMessage& response, MonoTime now) {
     return;
   }
   UpdateSuites();
-  // Of a late offer the relay learns both sides by the ACK.
-  if (media_.has_session() && (exchange.late_offer || !media_.changed())) {
+  // Of a late offer the relay learns both sides by the ACK, unless what it is
+  // told makes the offer.
+  const bool prepare =
+      exchange.late_offer && media_.PrepareOffer(exchange.from);
+  if (media_.has_session() && !prepare &&
+      (exchange.late_offer || !media_.changed())) {
     DeliverSuccess(response, now);
     return;
   }

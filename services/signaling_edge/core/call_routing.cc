@@ -126,12 +126,18 @@ Call::Timers CallControl::CallTimers(const Party& a, const Party& b) const {
   return timers;
 }
 
-// What the party's dial plan lets its legs have, best first.
-SuiteList CallControl::SuitesOf(const Party& party) const {
-  SuiteList out;
+// What the party's dial plan says of the media of its legs.
+void CallControl::SetMediaRules(Call::LegSetup& leg) const {
+  const Party& party = leg.party;
+  SuiteList& out = leg.suites;
+  out = SuiteList();
   const DialPlanEntry* plan =
       plan_ == nullptr ? nullptr : plan_->index().DialPlan(party.dial_plan);
-  if (plan == nullptr) return out;
+  if (plan == nullptr) return;
+  if (party.port.empty()) {
+    leg.keying = plan->srtp_keying;
+    leg.ice = plan->ice;
+  }
   for (const PlanSrtpSuite suite : plan->srtp_suites) {
     // SCCP has keys for these two; SccpPorts sees to it that there is one.
     if (!party.port.empty() && suite != PlanSrtpSuite::kAesCm128HmacSha1_80 &&
@@ -156,7 +162,6 @@ SuiteList CallControl::SuitesOf(const Party& party) const {
         break;
     }
   }
-  return out;
 }
 
 bool CallControl::PassesThrough(const Party& a, const Party& b) const {
@@ -435,8 +440,9 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   Call::LegSetup caller;
   caller.party = attempt.caller;
   caller.flow = attempt.flow;
-  caller.suites = SuitesOf(caller.party);
-  called.suites = SuitesOf(called.party);
+  caller.said_before = attempt.transfer != 0;
+  SetMediaRules(caller);
+  SetMediaRules(called);
   caller.pass_through = called.pass_through =
       PassesThrough(caller.party, called.party);
   caller.contact = ContactUri(port_.ListenerOf(attempt.flow));

@@ -331,7 +331,7 @@ absl::Status CallControl::JoinCalls(Call& call, LegSide referrer,
     Call::LegSetup leg;
     leg.party = of.party(side);
     leg.flow = of.flow(side);
-    leg.suites = SuitesOf(leg.party);
+    SetMediaRules(leg);
     leg.pass_through = PassesThrough(call.party(a), other->party(b));
     leg.contact = ContactUri(port_.ListenerOf(of.flow(side)));
     leg.called = row.called;

@@ -11,6 +11,9 @@ namespace {
 // Between two tries to take media elsewhere, and how long it is tried.
 constexpr absl::Duration kAgain = absl::Seconds(2);
 constexpr absl::Duration kPatience = absl::Seconds(30);
+// A forged datagram can spoil one DTLS handshake; the next one follows within
+// seconds.
+constexpr absl::Duration kKeyingPatience = absl::Seconds(10);
 
 }  // namespace
 
@@ -19,6 +22,10 @@ CallActions Call::OnMediaEvent(const MediaEvent& event, MonoTime now) {
     for (size_t i = 0; i < 2; ++i) {
       record_.legs[i].statistics = (*event.statistics)[i];
     }
+  }
+  for (size_t i = 0; i < 2; ++i) {
+    LegRecord& row = record_.legs[i];
+    if (row.dtls && event.suites[i].has_value()) row.suite = event.suites[i];
   }
   Leg& one = leg(event.leg);
   switch (event.kind) {
@@ -30,10 +37,19 @@ CallActions Call::OnMediaEvent(const MediaEvent& event, MonoTime now) {
     case MediaEvent::Kind::kHeard:
       one.silent_since.reset();
       break;
+    case MediaEvent::Kind::kKeyed:
+      one.unkeyed_since.reset();
+      break;
+    case MediaEvent::Kind::kKeyingFailed:
+      if (!one.unkeyed_since.has_value()) one.unkeyed_since = now;
+      break;
     case MediaEvent::Kind::kLost:
       if (record_.ended.has_value() || relay_lost_) break;
       relay_lost_ = true;
-      for (Leg& each : legs_) each.silent_since.reset();
+      for (Leg& each : legs_) {
+        each.silent_since.reset();
+        each.unkeyed_since.reset();
+      }
       reanchor_at_ = now;
       reanchor_until_ = now + kPatience;
       if (record_.answered.has_value()) Reanchor(now);
@@ -44,6 +60,11 @@ CallActions Call::OnMediaEvent(const MediaEvent& event, MonoTime now) {
 
 MonoTime Call::WatchDeadline() const {
   MonoTime next = std::min(reanchor_at_, *record_.answered + timers_.longest);
+  for (const Leg& one : legs_) {
+    if (one.unkeyed_since.has_value()) {
+      next = std::min(next, *one.unkeyed_since + kKeyingPatience);
+    }
+  }
   // Who is on hold is silent by right.
   if (timers_.silence > absl::ZeroDuration() &&
       record_.state == CallState::kAnswered) {
@@ -66,7 +87,13 @@ void Call::OnWatchDeadline(MonoTime now) {
   } else if (now >= reanchor_at_) {
     Reanchor(now);
   } else {
-    EndBoth("MEDIA_SILENT", CallDisposition::kAnswered, now);
+    const bool unkeyed =
+        std::any_of(legs_.begin(), legs_.end(), [&](const Leg& one) {
+          return one.unkeyed_since.has_value() &&
+                 now >= *one.unkeyed_since + kKeyingPatience;
+        });
+    EndBoth(unkeyed ? "DTLS_HANDSHAKE_FAILED" : "MEDIA_SILENT",
+            CallDisposition::kAnswered, now);
   }
 }
 

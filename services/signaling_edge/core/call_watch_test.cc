@@ -1,5 +1,6 @@
 // What calls make of what relays tell by themselves.
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/time/time.h"
@@ -227,6 +228,67 @@ TEST_F(SilentCallTest, ThePlanSaysAnotherTime) {
   EXPECT_EQ(edge_.core().calls().live(), 1u);
   edge_.Advance(absl::Minutes(2));
   EXPECT_EQ(Record().reason, "MEDIA_SILENT");
+}
+
+// The gateway's plan has DTLS-SRTP: suite and keys are told by the relay.
+class CallKeyingTest : public CallWatchTest {
+ protected:
+  void Up() {
+    auto plan = TestPlan();
+    plan->version = 2;
+    for (DialPlanEntry& each : plan->dial_plans) {
+      if (each.name != "tenants/t/dialPlans/gateway") continue;
+      each.security_mode = SecurityMode::kSecured;
+      each.srtp_keying = SrtpKeying::kDtls;
+    }
+    edge_.Load(plan);
+    const Sent invite = PbxCallsGateway();
+    edge_.Answer(invite, 200, "g1",
+                 TestDtlsSdp("192.0.2.20", 6000, 'A', "passive"));
+    ASSERT_TRUE(edge_.TakeTo(invite.connection).has_value());  // ACK
+    auto ok = edge_.TakeToUdp(kPbx);
+    ASSERT_TRUE(ok.has_value());
+    edge_.ReceiveUdp(kPbx, PbxInDialog("ACK", 1, Tag(*ok)));
+    gateway_ = invite.connection;
+  }
+  void TellKeying(Kind kind, std::optional<SrtpSuite> suite) {
+    MediaEvent event;
+    event.kind = kind;
+    event.relay = "relay1";
+    event.session = Newest();
+    event.leg = LegSide::kB;
+    event.suites[1] = suite;
+    edge_.Perform(edge_.core().OnMediaEvent(event, edge_.now()));
+  }
+};
+
+TEST_F(CallKeyingTest, TheSuiteIsShownOnceItIsAgreedOn) {
+  Up();
+  EXPECT_TRUE(Record().legs[1].dtls);
+  EXPECT_FALSE(Record().legs[1].suite.has_value());
+  // One failure may be an attacker's; the next handshake counts.
+  TellKeying(Kind::kKeyingFailed, std::nullopt);
+  edge_.Advance(absl::Seconds(9));
+  TellKeying(Kind::kKeyed, SrtpSuite::kAeadAes128Gcm);
+  EXPECT_EQ(Record().legs[1].suite, SrtpSuite::kAeadAes128Gcm);
+  EXPECT_FALSE(Record().legs[0].dtls);
+  edge_.Advance(absl::Seconds(60));
+  EXPECT_EQ(edge_.core().calls().live(), 1u);
+}
+
+TEST_F(CallKeyingTest, WithoutKeysACallEnds) {
+  Up();
+  TellKeying(Kind::kKeyingFailed, std::nullopt);
+  edge_.Advance(absl::Seconds(5));
+  TellKeying(Kind::kKeyingFailed, std::nullopt);  // again
+  edge_.Advance(absl::Seconds(4));
+  EXPECT_EQ(edge_.core().calls().live(), 1u);
+  edge_.Advance(absl::Seconds(2));
+  AnswerByes(gateway_);
+  const EdgeEvent* end = edge_.Last(EdgeEvent::Type::kCallEnded);
+  ASSERT_NE(end, nullptr);
+  EXPECT_EQ(end->reason, "DTLS_HANDSHAKE_FAILED");
+  EXPECT_EQ(end->call->disposition, CallDisposition::kAnswered);
 }
 
 }  // namespace

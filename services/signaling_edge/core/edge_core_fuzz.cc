@@ -479,7 +479,9 @@ class Player {
     session.name = "tenants/t/sessions/s";
     for (auto& leg : session.legs) {
       leg.local = {"203.0.113.1", 50000, 50001};
-      leg.local_key = std::string(30, 'k');
+      leg.local_keys = {std::string(30, 'k')};
+      leg.fingerprint = "sha-256 AA";
+      leg.ice = {"ours", "ourpassword"};
     }
     Do(core_->OnMediaReply(request, session, now_));
   }

@@ -97,7 +97,7 @@ std::shared_ptr<PlanSnapshot> TestPlan() {
     entry.domain = entry.realm = "d.test";
     entry.dial_plan = "tenants/t/dialPlans/" + dial_plan;
     entry.digest_algorithm = DigestAlgorithm::kMd5;
-    entry.ha1_md5 = Md5Hex(Cat(name, ":d.test:pw"));
+    entry.ha1_md5 = TestHa1(name);
     return entry;
   };
   plan->users = {user("alice", "secured"), user("bob", "clear"),
@@ -382,7 +382,7 @@ void EdgeHarness::Close(ConnectionId id, absl::Status why) {
   Perform(core_->OnConnectionClosed(id, why, std::nullopt, now_));
 }
 
-RelaySession EdgeHarness::SessionFor(const CreateMediaSession& request) const {
+RelaySession EdgeHarness::SessionFor(const CreateMediaSession& request) {
   RelaySession session;
   session.name = Cat("tenants/t/sessions/", request.request);
   session.relay = "relay1";
@@ -391,12 +391,27 @@ RelaySession EdgeHarness::SessionFor(const CreateMediaSession& request) const {
     const auto own = static_cast<uint16_t>(port + 2 * i);
     session.legs[i].local = {"203.0.113.1", own,
                              static_cast<uint16_t>(own + 1)};
-    if (request.legs[i].suite.has_value()) {
-      session.legs[i].local_key = std::string(
-          KeySaltLength(*request.legs[i].suite), i == 0 ? 'a' : 'b');
-    }
+    Fill(request.legs[i], i, /*make=*/true, session.legs[i]);
   }
   return session;
+}
+
+void EdgeHarness::Fill(const RelayLeg& asked, size_t i, bool make,
+                       RelaySession::Leg& leg) {
+  if (asked.suite.has_value()) {
+    for (const SrtpSuite suite : asked.suites.view()) {
+      // One for each suite, so that they can be told apart.
+      leg.local_keys.push_back(
+          std::string(KeySaltLength(suite),
+                      static_cast<char>('a' + i + 2 * leg.local_keys.size())));
+    }
+  }
+  if (asked.dtls) leg.fingerprint = kRelayFingerprint;
+  if (asked.ice) {
+    if (make || asked.restart_ice) ++restarts_[i];
+    leg.ice = {Cat("ours", i, restarts_[i]),
+               Cat("ourpassword0123456789x", i, restarts_[i])};
+  }
 }
 
 void EdgeHarness::AnswerMedia() {
@@ -415,6 +430,9 @@ void EdgeHarness::AnswerMedia() {
     updates_waiting_.pop_front();
     RelaySession same;
     same.name = request.session;
+    for (size_t i = 0; i < 2; ++i) {
+      Fill(request.legs[i], i, /*make=*/false, same.legs[i]);
+    }
     Perform(core_->OnMediaReply(request.request,
                                 relay_works
                                     ? absl::StatusOr<RelaySession>(same)
@@ -501,6 +519,26 @@ std::string TestSdp(std::string_view address, int port, bool srtp,
              srtp ? "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:"
                     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n"
                   : "");
+}
+
+std::string TestHa1(std::string_view user) {
+  return Md5Hex(Cat(user, ":d.test:pw"));
+}
+
+std::string TestDtlsSdp(std::string_view address, int port, char letter,
+                        std::string_view setup, std::string_view ufrag) {
+  std::string fingerprint(2, letter);
+  for (int i = 1; i < 32; ++i) CatTo(fingerprint, ":", std::string(2, letter));
+  std::string out =
+      Cat("v=0\r\no=x 1 1 IN IP4 ", address, "\r\ns=-\r\nc=IN IP4 ", address,
+          "\r\nt=0 0\r\nm=audio ", port,
+          " UDP/TLS/RTP/SAVPF 0\r\na=rtpmap:0 PCMU/8000\r\na=rtcp-mux\r\n",
+          "a=fingerprint:sha-256 ", fingerprint, "\r\na=setup:", setup, "\r\n");
+  if (!ufrag.empty()) {
+    CatTo(out, "a=ice-ufrag:", ufrag,
+          "\r\na=ice-pwd:theirpassword0123456789\r\n");
+  }
+  return out;
 }
 
 }  // namespace sallyport::signaling_edge

@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_HARNESS_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_HARNESS_H_
 
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -35,6 +36,12 @@ struct Sent {
 
 class EdgeHarness {
  public:
+  // Of the relay, on legs with DTLS-SRTP.
+  static constexpr char kRelayFingerprint[] =
+      "sha-256 "
+      "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:"
+      "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF";
+
   static constexpr ListenerId kUdp = 0;
   static constexpr ListenerId kTcp = 1;
   static constexpr ListenerId kTls = 2;
@@ -118,7 +125,9 @@ class EdgeHarness {
   const EdgeEvent* Last(EdgeEvent::Type type) const;
 
  private:
-  RelaySession SessionFor(const CreateMediaSession& request) const;
+  RelaySession SessionFor(const CreateMediaSession& request);
+  // What the relay has for one leg.
+  void Fill(const RelayLeg& asked, size_t i, bool make, RelaySession::Leg& leg);
 
   RegionPlan region_;
   FakeRandom random_;
@@ -128,7 +137,16 @@ class EdgeHarness {
   std::set<ConnectionId> sccp_;
   std::deque<CreateMediaSession> media_waiting_;
   std::deque<UpdateMediaSession> updates_waiting_;
+  std::array<int, 2> restarts_ = {};  // of ICE, by leg
 };
+
+// The hash of a user of TestPlan(), whose password is "pw".
+std::string TestHa1(std::string_view user);
+
+// A description with one audio line of DTLS-SRTP, with ICE if `ufrag` is not
+// empty. `letter` fills the fingerprint: 'A' to 'F'.
+std::string TestDtlsSdp(std::string_view address, int port, char letter,
+                        std::string_view setup, std::string_view ufrag = "");
 
 // A description with one audio line.
 std::string TestSdp(std::string_view address, int port, bool srtp,

@@ -595,6 +595,27 @@ TEST_F(EdgeSccpTest, AnOperatorSendsAPortAway) {
   EXPECT_TRUE(Comes(id, kRegisterAck));
 }
 
+// dialplan refuses such a group; were one to come all the same, so does the
+// edge. And SCCP has no keys for a plan with DTLS-SRTP.
+TEST_F(EdgeSccpTest, NeitherNullCiphersNorDtlsSrtp) {
+  auto plan = std::make_shared<PlanSnapshot>(*plan_);
+  plan->version = 3;
+  plan->voicemail_port_groups[0].device_security_mode =
+      DeviceSecurityMode::kAuthenticated;
+  edge_.Load(plan);
+  Tell(edge_.ConnectSccp("UM-VI1"), 0x0001, RegisterBody("UM-VI1"));
+  EXPECT_EQ(edge_.Refusals(), "NULL_CIPHER_NOT_ALLOWED");
+  plan = std::make_shared<PlanSnapshot>(*plan_);
+  plan->version = 4;
+  for (DialPlanEntry& each : plan->dial_plans) {
+    each.srtp_keying = SrtpKeying::kDtls;
+  }
+  edge_.Load(plan);
+  Tell(edge_.ConnectSccp("UM-VI1"), 0x0001, RegisterBody("UM-VI1"));
+  EXPECT_THAT(edge_.Refusals(), HasSubstr("SECURITY_MODE_SRTP_REQUIRED"));
+  EXPECT_EQ(edge_.core().registrar().size(), 0u);
+}
+
 TEST_F(EdgeSccpTest, InClearOnlyWhereThePlanSaysSo) {
   auto plan = std::make_shared<PlanSnapshot>(*plan_);
   plan->version = 3;

@@ -36,7 +36,7 @@ absl::StatusOr<size_t> AnchoredLine(const SdpSession& session) {
     const SdpMedia& media = session.media[i];
     const MediaProfile profile = ProfileOf(media.protocol);
     if (media.type == "audio" && media.port != 0 && media.port_count == 1 &&
-        (profile == MediaProfile::kRtp || profile == MediaProfile::kSdesSrtp)) {
+        profile != MediaProfile::kOther) {
       return i;
     }
   }
@@ -74,6 +74,7 @@ SdpSession DescribeForLeg(const SdpSession& other, size_t line,
   out.connection =
       SdpConnection{leg.relay.ip.find(':') == std::string::npos ? "IP4" : "IP6",
                     leg.relay.ip};
+  if (leg.ice.has_value()) out.attributes.push_back({"ice-lite", std::nullopt});
   for (size_t i = 0; i < other.media.size(); ++i) {
     const SdpMedia& theirs = other.media[i];
     SdpMedia& ours = out.media.emplace_back();
@@ -92,12 +93,24 @@ SdpSession DescribeForLeg(const SdpSession& other, size_t line,
         ours.attributes.push_back(attribute);
       }
     }
-    if (leg.relay.rtcp_port != 0 &&
+    if (leg.rtcp_mux) ours.attributes.push_back({"rtcp-mux", std::nullopt});
+    if (leg.rtcp_mux_only) {
+      ours.attributes.push_back({"rtcp-mux-only", std::nullopt});
+    }
+    if (!leg.rtcp_mux && leg.relay.rtcp_port != 0 &&
         leg.relay.rtcp_port != leg.relay.rtp_port + 1) {
       ours.attributes.push_back({"rtcp", Cat(leg.relay.rtcp_port)});
     }
-    if (leg.crypto.has_value()) {
-      ours.attributes.push_back({"crypto", WriteSdesCrypto(*leg.crypto)});
+    for (const SdesCrypto& crypto : leg.cryptos) {
+      ours.attributes.push_back({"crypto", WriteSdesCrypto(crypto)});
+    }
+    if (leg.dtls.has_value()) {
+      ours.attributes.push_back({"fingerprint", leg.dtls->fingerprint});
+      ours.attributes.push_back(
+          {"setup", std::string(DtlsSetupName(leg.dtls->setup))});
+    }
+    if (leg.ice.has_value()) {
+      AddIce(*leg.ice, leg.relay.ip, leg.relay.rtp_port, ours);
     }
     ours.attributes.push_back(
         {std::string(SdpDirectionName(DirectionOf(other, theirs))),

@@ -10,8 +10,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/signaling_edge/core/media_setup.h"
 #include "services/signaling_edge/core/sdes.h"
 #include "services/signaling_edge/core/sdp.h"
 
@@ -27,7 +29,7 @@ struct MediaAddress {
 };
 
 // The m= line of `session` that a relay session can carry: the first audio
-// line with a port and an RTP or SDES-SRTP profile. Returns
+// line with a port and a profile of RTP or SRTP. Returns
 // kFailedPrecondition with MEDIA_NOT_SUPPORTED when there is none.
 absl::StatusOr<size_t> AnchoredLine(const SdpSession& session);
 
@@ -42,7 +44,13 @@ struct LegMedia {
   SdpOrigin origin;    // ours
   MediaAddress relay;  // the relay's address for this leg
   std::string protocol = "RTP/AVP";
-  std::optional<SdesCrypto> crypto;  // our transmit key, on a secured leg
+  // Our transmit keys, on a secured leg: of an offer each suite has one, of an
+  // answer there is one.
+  std::vector<SdesCrypto> cryptos;
+  std::optional<SdpDtls> dtls;  // instead, on one with DTLS-SRTP
+  std::optional<IceDescription> ice;
+  bool rtcp_mux = false;
+  bool rtcp_mux_only = false;  // RFC 8858: of an offer that has no other port
 };
 
 // `other` as this leg shall see it. Of the anchored line, only codecs, packet

@@ -74,10 +74,10 @@ TEST(LegMediaTest, ASecuredLegGetsOurKeyAndNotTheirs) {
   LegMedia leg = OurLeg();
   leg.protocol = "RTP/SAVP";
   leg.relay.rtcp_port = 50007;
-  leg.crypto = SdesCrypto{.tag = 1,
-                          .suite_name = "AES_CM_128_HMAC_SHA1_80",
-                          .suite = SrtpSuite::kAesCm128HmacSha1_80,
-                          .keys = {{std::string(30, 'k')}}};
+  leg.cryptos = {SdesCrypto{.tag = 1,
+                            .suite_name = "AES_CM_128_HMAC_SHA1_80",
+                            .suite = SrtpSuite::kAesCm128HmacSha1_80,
+                            .keys = {{std::string(30, 'k')}}}};
   const std::string text = WriteSdp(DescribeForLeg(Read(kOffer), 1, leg));
   EXPECT_NE(text.find("m=audio 50000 RTP/SAVP 0 101\r\n"), std::string::npos);
   EXPECT_NE(text.find("a=crypto:1 AES_CM_128_HMAC_SHA1_80 "
@@ -103,7 +103,7 @@ TEST(LegMediaTest, RefusesWhatTheRelayCannotCarry) {
   for (const char* tail :
        {"", "m=audio 0 RTP/AVP 0\r\n", "m=video 4000 RTP/AVP 31\r\n",
         "m=image 4000 udptl t38\r\n", "m=audio 4000/2 RTP/AVP 0\r\n",
-        "m=audio 4000 UDP/TLS/RTP/SAVPF 0\r\n"}) {
+        "m=audio 4000 TCP/RTP/AVP 0\r\n"}) {
     EXPECT_EQ(ReasonOf(AnchoredLine(Read(std::string(kHead) + tail)).status()),
               "MEDIA_NOT_SUPPORTED")
         << tail;

@@ -8,8 +8,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "services/signaling_edge/core/leg_media.h"
+#include "services/signaling_edge/core/media_setup.h"
 #include "services/signaling_edge/core/sdes.h"
 #include "services/signaling_edge/core/sdp.h"
 
@@ -27,11 +29,27 @@ inline constexpr size_t IndexOf(LegSide side) {
 
 // One leg as the relay shall have it.
 struct RelayLeg {
-  std::optional<SrtpSuite> suite;      // empty: RTP
-  std::optional<MediaAddress> remote;  // empty: not known yet
+  // Of SDES the one in force; empty on RTP, and on DTLS-SRTP, whose handshake
+  // agrees on it.
+  std::optional<SrtpSuite> suite;
+  SuiteList suites;  // what an SRTP leg may have; a session keeps them
+  std::optional<MediaAddress> remote;  // empty: not known yet, or ICE finds it
   std::string remote_key;              // key and salt of the far side; secret
   SdpDirection direction = SdpDirection::kSendRecv;
+  bool rtcp_mux = false;
+  bool dtls = false;
+  bool ice = false;
+  // Of DTLS and ICE; empty: not known yet.
+  std::string remote_fingerprint;
+  std::optional<DtlsSetup> remote_setup;
+  std::string remote_ufrag;
+  // What the next update begins anew, with or without a far side to know.
+  bool restart_dtls = false;
+  bool restart_ice = false;
 
+  bool is_srtp() const { return dtls || suite.has_value(); }
+  // There is no port for RTCP alone.
+  bool mux_only() const { return dtls || ice; }
   bool operator==(const RelayLeg&) const = default;
 };
 using RelayLegs = std::array<RelayLeg, 2>;  // by IndexOf(side)
@@ -39,8 +57,11 @@ using RelayLegs = std::array<RelayLeg, 2>;  // by IndexOf(side)
 // A session that a relay has made.
 struct RelaySession {
   struct Leg {
-    MediaAddress local;     // to be told to the far side
-    std::string local_key;  // the relay's key and salt; empty on RTP; secret
+    MediaAddress local;  // to be told to the far side
+    // Of SDES: the relay's key and salt for each suite of the leg; secret.
+    std::vector<std::string> local_keys;
+    std::string fingerprint;  // of DTLS-SRTP
+    IceDescription ice;       // of ICE; secret
   };
   std::string name;   // tenants/{t}/sessions/{s}
   std::string relay;  // which relay has it, as io names it
@@ -73,12 +94,16 @@ struct MediaEvent {
     kSilent,  // no packet comes on the leg, though the far side should send
     kHeard,   // packets come, perhaps again
     kLost,    // the session is gone, and nobody had asked for that
+    kKeyed,   // the leg's DTLS handshake is complete
+    kKeyingFailed,  // it failed; another one may follow
   };
   Kind kind = Kind::kStatistics;
   std::string relay;
   std::string session;
-  LegSide leg = LegSide::kA;  // of kSilent and kHeard
+  LegSide leg = LegSide::kA;  // of all but kStatistics and kLost
   std::optional<std::array<LegStatistics, 2>> statistics;
+  // In force, as the relay has them.
+  std::array<std::optional<SrtpSuite>, 2> suites;
 };
 
 }  // namespace sallyport::signaling_edge

@@ -498,7 +498,8 @@ bool PeerChecks::JudgeAnswer(Check& check, std::string_view body) {
     return false;
   }
   const SdpMedia& media = answer->media[0];
-  if (media.port == 0 || !AnsweredCrypto(media, 1, kSuite).ok()) {
+  const OfferedSuite offered[] = {{1, kSuite}};
+  if (media.port == 0 || !AnsweredCrypto(media, offered).ok()) {
     Step(check, "media", false,
          Cat("it answers with ", media.protocol,
              media.port == 0 ? " and port 0" : "",

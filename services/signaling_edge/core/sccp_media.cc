@@ -135,11 +135,12 @@ absl::StatusOr<SccpStream> ReadSccpStream(
   const SdpMedia& media = out.session.media[out.line];
   SP_RETURN_IF_ERROR(CheckReceived(
       encrypted ? SecurityMode::kSecured : SecurityMode::kUnsecured,
-      /*is_tls=*/encrypted, out.session, kSuites));
+      /*is_tls=*/encrypted, out.session,
+      {.suites = kSuites, .is_answer = answered.has_value()}));
   if (encrypted) {
     if (answered.has_value()) {
-      SP_ASSIGN_OR_RETURN(
-          out.crypto, AnsweredCrypto(media, answered->tag, *answered->suite));
+      const OfferedSuite offered[] = {{answered->tag, *answered->suite}};
+      SP_ASSIGN_OR_RETURN(out.crypto, AnsweredCrypto(media, offered));
     } else {
       SP_ASSIGN_OR_RETURN(out.crypto, ChooseOfferedCrypto(media, kSuites));
     }

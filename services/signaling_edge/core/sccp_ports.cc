@@ -22,7 +22,9 @@ std::string Lower(std::string_view text) {
 }
 
 bool HasSccpSuite(const DialPlanEntry* plan) {
-  if (plan == nullptr || plan->srtp_suites.empty()) return true;
+  if (plan == nullptr) return true;
+  if (plan->srtp_keying != SrtpKeying::kSdes) return false;
+  if (plan->srtp_suites.empty()) return true;
   return std::any_of(plan->srtp_suites.begin(), plan->srtp_suites.end(),
                      [](PlanSrtpSuite suite) {
                        return suite == PlanSrtpSuite::kAesCm128HmacSha1_80 ||

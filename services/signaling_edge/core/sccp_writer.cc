@@ -1,6 +1,7 @@
 #include "services/signaling_edge/core/sccp_writer.h"
 
 #include <algorithm>
+#include <array>
 #include <initializer_list>
 
 #include "services/common/net/socket_address.h"
@@ -293,15 +294,18 @@ std::string SccpWriter::CallInfo(const SccpCallInfo& info) const {
     Frame frame(kCallInfoDynamic, version_);
     frame.U32s(
         {kLine, info.call, type, original_reason, last_reason, 0, security, 0});
-    for (const SccpParty* party :
-         {&info.calling, &info.called, &info.original, &info.last}) {
-      frame.DynamicText(party->number).DynamicText(party->mailbox);
+    const std::array<const SccpParty*, 4> parties = {
+        &info.calling, &info.called, &info.original, &info.last};
+    // Since version 16 all numbers come first, and among them the number that
+    // the caller had before it was changed on the way, which nobody tells.
+    frame.DynamicText(info.calling.number).DynamicText("");
+    for (const SccpParty* party : {&info.called, &info.original, &info.last}) {
+      frame.DynamicText(party->number);
     }
-    for (const SccpParty* party :
-         {&info.calling, &info.called, &info.original, &info.last}) {
-      frame.DynamicText(party->name);
-    }
-    return frame.Take();
+    for (const SccpParty* party : parties) frame.DynamicText(party->mailbox);
+    for (const SccpParty* party : parties) frame.DynamicText(party->name);
+    // Number and name of a hunt pilot.
+    return frame.DynamicText("").DynamicText("").Take();
   }
   return Frame(kCallInfo, version_)
       .Text(info.calling.name, 40)

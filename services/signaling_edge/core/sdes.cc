@@ -128,6 +128,25 @@ bool IsHarmless(std::string_view parameter) {
          parameter.starts_with("-");
 }
 
+// Media that anybody could read or write: what vendors call "authenticated" or
+// less.
+bool IsUnprotected(const SdesCrypto& crypto) {
+  return crypto.suite_name.find("NULL") != std::string::npos ||
+         std::any_of(crypto.session_parameters.begin(),
+                     crypto.session_parameters.end(),
+                     [](std::string_view parameter) {
+                       return parameter == "UNENCRYPTED_SRTP" ||
+                              parameter == "UNENCRYPTED_SRTCP" ||
+                              parameter == "UNAUTHENTICATED_SRTP";
+                     });
+}
+
+absl::Status NullCipher() {
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   "NULL_CIPHER_NOT_ALLOWED",
+                   "SRTP without encryption or authentication was asked for");
+}
+
 }  // namespace
 
 size_t KeySaltLength(SrtpSuite suite) { return RowOf(suite).key_salt_length; }
@@ -200,6 +219,7 @@ absl::StatusOr<SdesCrypto> ChooseOfferedCrypto(
     const SdpMedia& media, absl::Span<const SrtpSuite> allowed) {
   std::vector<uint32_t> tags;
   std::optional<SdesCrypto> chosen;
+  bool unprotected = false;
   for (const SdpAttribute& attribute : media.attributes) {
     if (attribute.name != "crypto" || !attribute.value.has_value()) continue;
     auto crypto = ParseSdesCrypto(*attribute.value);
@@ -208,11 +228,13 @@ absl::StatusOr<SdesCrypto> ChooseOfferedCrypto(
       return Malformed("two crypto attributes share a tag");
     }
     tags.push_back(crypto->tag);
+    unprotected |= IsUnprotected(*crypto);
     if (!chosen.has_value() && IsUsable(*crypto, allowed)) {
       chosen = *std::move(crypto);
     }
   }
   if (!chosen.has_value()) {
+    if (unprotected) return NullCipher();
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      "SECURITY_MODE_SRTP_REQUIRED",
                      "no usable SRTP key was offered");
@@ -231,13 +253,17 @@ absl::StatusOr<SdesCrypto> ChooseCryptoByPolicy(
   return chosen;
 }
 
-absl::StatusOr<SdesCrypto> AnsweredCrypto(const SdpMedia& media, uint32_t tag,
-                                          SrtpSuite suite) {
+absl::StatusOr<SdesCrypto> AnsweredCrypto(
+    const SdpMedia& media, absl::Span<const OfferedSuite> offered) {
+  const auto refused = [](std::string_view reason, std::string_view what) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, reason, what);
+  };
   std::optional<SdesCrypto> answer;
   for (const SdpAttribute& attribute : media.attributes) {
     if (attribute.name != "crypto" || !attribute.value.has_value()) continue;
     if (answer.has_value()) {
-      return Malformed("an answer holds one crypto attribute");
+      return refused("SDES_ANSWER_AMBIGUOUS",
+                     "an answer holds one crypto attribute");
     }
     auto crypto = ParseSdesCrypto(*attribute.value);
     if (!crypto.ok()) return crypto.status();
@@ -248,11 +274,19 @@ absl::StatusOr<SdesCrypto> AnsweredCrypto(const SdpMedia& media, uint32_t tag,
                      "SECURITY_MODE_SRTP_REQUIRED",
                      "the answer holds no SRTP key");
   }
-  if (answer->tag != tag || answer->suite != suite) {
-    return Malformed("the answer is to another crypto attribute");
+  const auto* const ours = std::find_if(
+      offered.begin(), offered.end(),
+      [&](const OfferedSuite& one) { return one.tag == answer->tag; });
+  if (ours == offered.end()) {
+    return refused("SDES_TAG_NOT_OFFERED",
+                   "the answer names a crypto attribute that was not offered");
   }
-  const SrtpSuite allowed[] = {suite};
-  if (!IsUsable(*answer, allowed)) {
+  if (IsUnprotected(*answer)) return NullCipher();
+  if (answer->suite != ours->suite) {
+    return refused("SDES_SUITE_NOT_OFFERED",
+                   "the answer changes the suite of a crypto attribute");
+  }
+  if (!IsUsable(*answer, absl::MakeConstSpan(&ours->suite, 1))) {
     return Malformed("the answered key cannot be used");
   }
   return *std::move(answer);

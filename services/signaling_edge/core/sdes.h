@@ -44,6 +44,8 @@ class SuiteList {
     return absl::MakeConstSpan(suites_.data(), count_ == 0 ? 1 : count_);
   }
   SrtpSuite first() const { return suites_[0]; }
+  size_t size() const { return view().size(); }
+  bool operator==(const SuiteList&) const = default;
 
  private:
   std::array<SrtpSuite, 6> suites_ = {SrtpSuite::kAesCm128HmacSha1_80};
@@ -98,8 +100,9 @@ bool IsUsable(const SdesCrypto& crypto, absl::Span<const SrtpSuite> allowed);
 // The first usable attribute of an offered `media`, in the offerer's order of
 // preference (RFC 4568 section 5.1.2). Malformed or unusable ones are skipped,
 // as that section asks. Fails with kFailedPrecondition,
-// SECURITY_MODE_SRTP_REQUIRED when none is left, and with SDES_MALFORMED when
-// two share a tag.
+// SECURITY_MODE_SRTP_REQUIRED when none is left, NULL_CIPHER_NOT_ALLOWED when
+// one would be but for asking that media be not encrypted or authenticated, and
+// with SDES_MALFORMED when two share a tag.
 absl::StatusOr<SdesCrypto> ChooseOfferedCrypto(
     const SdpMedia& media, absl::Span<const SrtpSuite> allowed);
 
@@ -108,9 +111,19 @@ absl::StatusOr<SdesCrypto> ChooseOfferedCrypto(
 absl::StatusOr<SdesCrypto> ChooseCryptoByPolicy(
     const SdpMedia& media, absl::Span<const SrtpSuite> allowed);
 
-// The one attribute of an answer to our offer of `tag` and `suite`.
-absl::StatusOr<SdesCrypto> AnsweredCrypto(const SdpMedia& media, uint32_t tag,
-                                          SrtpSuite suite);
+// One a=crypto of an offer of ours.
+struct OfferedSuite {
+  uint32_t tag = 0;
+  SrtpSuite suite = SrtpSuite::kAesCm128HmacSha1_80;
+};
+
+// The one attribute of an answer to our offer (RFC 4568 section 5.1.2). Never
+// falls back to another: two of them fail with SDES_ANSWER_AMBIGUOUS, a tag
+// that was not offered with SDES_TAG_NOT_OFFERED, another suite than that of
+// the tag with SDES_SUITE_NOT_OFFERED; SECURITY_MODE_SRTP_REQUIRED,
+// NULL_CIPHER_NOT_ALLOWED and SDES_MALFORMED as above.
+absl::StatusOr<SdesCrypto> AnsweredCrypto(
+    const SdpMedia& media, absl::Span<const OfferedSuite> offered);
 
 }  // namespace sallyport::signaling_edge
 

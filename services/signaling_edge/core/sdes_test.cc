@@ -145,7 +145,9 @@ TEST(SdesTest, RefusesWeakenedOrUnworkableOffers) {
     const SdpMedia media =
         MediaWith({Cat("1 AES_CM_128_HMAC_SHA1_80 inline:", kKey30, tail)});
     EXPECT_EQ(ReasonOf(ChooseOfferedCrypto(media, {kAes80}).status()),
-              "SECURITY_MODE_SRTP_REQUIRED")
+              std::string_view(tail).starts_with(" UN")
+                  ? "NULL_CIPHER_NOT_ALLOWED"
+                  : "SECURITY_MODE_SRTP_REQUIRED")
         << tail;
   }
 }
@@ -160,14 +162,46 @@ TEST(SdesTest, RefusesTwoOffersOfOneTag) {
 
 TEST(SdesTest, AnAnswerMustBeToOurOffer) {
   const std::string good = Cat("1 AES_CM_128_HMAC_SHA1_80 inline:", kKey30);
-  EXPECT_TRUE(AnsweredCrypto(MediaWith({good}), 1, kAes80).ok());
-  EXPECT_EQ(ReasonOf(AnsweredCrypto(MediaWith({}), 1, kAes80).status()),
-            "SECURITY_MODE_SRTP_REQUIRED");
-  EXPECT_FALSE(AnsweredCrypto(MediaWith({good}), 2, kAes80).ok());
-  EXPECT_FALSE(
-      AnsweredCrypto(MediaWith({good}), 1, SrtpSuite::kAesCm128HmacSha1_32)
-          .ok());
-  EXPECT_FALSE(AnsweredCrypto(MediaWith({good, good}), 1, kAes80).ok());
+  const OfferedSuite offered[] = {{1, kAes80},
+                                  {2, SrtpSuite::kAesCm128HmacSha1_32}};
+  const auto reason = [&](std::vector<std::string> cryptos) {
+    return ReasonOf(AnsweredCrypto(MediaWith(cryptos), offered).status());
+  };
+  EXPECT_EQ(reason({good}), "");
+  EXPECT_EQ(reason({}), "SECURITY_MODE_SRTP_REQUIRED");
+  EXPECT_EQ(reason({good, good}), "SDES_ANSWER_AMBIGUOUS");
+  EXPECT_EQ(reason({Cat("3", good.substr(1))}), "SDES_TAG_NOT_OFFERED");
+  EXPECT_EQ(reason({Cat("2", good.substr(1))}), "SDES_SUITE_NOT_OFFERED");
+  EXPECT_EQ(reason({"2 F8_128_HMAC_SHA1_80 inline:x"}),
+            "SDES_SUITE_NOT_OFFERED");
+  EXPECT_EQ(reason({Cat(good, " KDR=3")}), "SDES_MALFORMED");
+  EXPECT_EQ(reason({"1 AES_CM_128_HMAC_SHA1_80 inline:short"}),
+            "SDES_MALFORMED");
+  for (const char* tail :
+       {" UNENCRYPTED_SRTP", " UNENCRYPTED_SRTCP", " UNAUTHENTICATED_SRTP"}) {
+    EXPECT_EQ(reason({Cat(good, tail)}), "NULL_CIPHER_NOT_ALLOWED") << tail;
+  }
+  EXPECT_EQ(reason({"1 NULL_HMAC_SHA1_80 inline:x"}),
+            "NULL_CIPHER_NOT_ALLOWED");
+}
+
+// "Authenticated" media, as NULL ciphers are called, is offered in vain; beside
+// it, a key that protects is taken.
+TEST(SdesTest, NullCiphersAreRefusedByTheirName) {
+  const std::string null_suite = Cat("1 NULL_HMAC_SHA1_80 inline:", kKey30);
+  EXPECT_EQ(
+      ReasonOf(ChooseOfferedCrypto(MediaWith({null_suite}), {kAes80}).status()),
+      "NULL_CIPHER_NOT_ALLOWED");
+  EXPECT_EQ(
+      ReasonOf(ChooseOfferedCrypto(
+                   MediaWith({"1 F8_128_HMAC_SHA1_80 inline:x"}), {kAes80})
+                   .status()),
+      "SECURITY_MODE_SRTP_REQUIRED");
+  const auto chosen = ChooseOfferedCrypto(
+      MediaWith({null_suite, Cat("2 AES_CM_128_HMAC_SHA1_80 inline:", kKey30)}),
+      {kAes80});
+  ASSERT_TRUE(chosen.ok()) << chosen.status();
+  EXPECT_EQ(chosen->tag, 2u);
 }
 
 }  // namespace

@@ -294,13 +294,13 @@ const SdpConnection* ConnectionOf(const SdpSession& session,
   return nullptr;
 }
 
+SdpDirection DirectionSaid(const SdpSession& session, const SdpMedia& media) {
+  if (const auto own = DirectionIn(media.attributes)) return *own;
+  return DirectionIn(session.attributes).value_or(SdpDirection::kSendRecv);
+}
+
 SdpDirection DirectionOf(const SdpSession& session, const SdpMedia& media) {
-  SdpDirection direction = SdpDirection::kSendRecv;
-  if (const auto own = DirectionIn(media.attributes)) {
-    direction = *own;
-  } else if (const auto whole = DirectionIn(session.attributes)) {
-    direction = *whole;
-  }
+  const SdpDirection direction = DirectionSaid(session, media);
   const SdpConnection* connection = ConnectionOf(session, media);
   if (direction == SdpDirection::kSendRecv && connection != nullptr &&
       connection->address == "0.0.0.0") {

@@ -106,6 +106,9 @@ const SdpConnection* ConnectionOf(const SdpSession& session,
 // section 8.4) and turns sendrecv into sendonly.
 SdpDirection DirectionOf(const SdpSession& session, const SdpMedia& media);
 
+// The same without that rule, which is none where ICE says where media goes.
+SdpDirection DirectionSaid(const SdpSession& session, const SdpMedia& media);
+
 std::string_view SdpDirectionName(SdpDirection direction);
 
 }  // namespace sallyport::signaling_edge

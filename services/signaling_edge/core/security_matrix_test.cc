@@ -1,9 +1,12 @@
-// Security modes held by whole calls: every mode of caller and called, every
-// shape of offer and answer, in INVITE, late offer, re-INVITE, UPDATE, PRACK,
-// REFER, failover, takeover by Replaces and when a relay is lost. In no
-// combination does a key reach a leg without SRTP, and none is downgraded.
+// Security modes held by whole calls: every kind of leg of caller and called,
+// every shape of offer and answer, in INVITE, late offer, re-INVITE, UPDATE,
+// PRACK, REFER, failover, forks of ours and of others, takeover by Replaces and
+// when a relay is lost. In no combination does a key or a fingerprint reach a
+// leg without SRTP, or one with keys of the other kind, and none is downgraded.
+#include <set>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "services/common/digit_analysis/plan_defaults.h"
@@ -17,33 +20,87 @@
 namespace sallyport::signaling_edge {
 namespace {
 
-constexpr SecurityMode kModes[] = {SecurityMode::kUnsecured,
-                                   SecurityMode::kSipSecured,
-                                   SecurityMode::kSecured};
-enum class Shape { kRtp, kSrtp };
+// What a dial plan makes of its legs; that with DTLS-SRTP does ICE too.
+enum class Kind { kUnsecured, kSipSecured, kSdes, kDtls };
+constexpr Kind kKinds[] = {Kind::kUnsecured, Kind::kSipSecured, Kind::kSdes,
+                           Kind::kDtls};
+enum class Shape { kRtp, kSrtp, kDtls };
+constexpr Shape kShapes[] = {Shape::kRtp, Shape::kSrtp, Shape::kDtls};
 
-bool Fits(SecurityMode mode, Shape shape) {
-  return (mode == SecurityMode::kSecured) == (shape == Shape::kSrtp);
+SecurityMode ModeOf(Kind kind) {
+  switch (kind) {
+    case Kind::kUnsecured:
+      return SecurityMode::kUnsecured;
+    case Kind::kSipSecured:
+      return SecurityMode::kSipSecured;
+    case Kind::kSdes:
+    case Kind::kDtls:
+      break;
+  }
+  return SecurityMode::kSecured;
 }
 
-std::string Describe(Shape shape, int port) {
+Shape ShapeOf(Kind kind) {
+  return kind == Kind::kSdes   ? Shape::kSrtp
+         : kind == Kind::kDtls ? Shape::kDtls
+                               : Shape::kRtp;
+}
+
+bool Fits(Kind kind, Shape shape) { return ShapeOf(kind) == shape; }
+
+// As an offer; an answer says who begins.
+std::string Describe(Shape shape, int port, bool answer = false) {
+  if (shape == Shape::kDtls) {
+    return TestDtlsSdp("192.0.2.99", port, 'D', answer ? "active" : "actpass",
+                       Cat("peer", port));
+  }
   return TestSdp("192.0.2.99", port, shape == Shape::kSrtp);
+}
+
+std::string Answering(Shape shape, int port) {
+  return Describe(shape, port, /*answer=*/true);
+}
+
+// What may leave the edge on a leg: `mode` and nothing else.
+void CheckSaid(std::string_view body, Kind kind) {
+  const auto holds = [&](std::string_view part) {
+    return body.find(part) != std::string_view::npos;
+  };
+  EXPECT_EQ(holds("a=crypto"), kind == Kind::kSdes) << body;
+  EXPECT_EQ(holds(" RTP/SAVP"), kind == Kind::kSdes) << body;
+  EXPECT_EQ(holds("a=fingerprint:sha-256 00:11"), kind == Kind::kDtls) << body;
+  EXPECT_EQ(holds("a=setup:"), kind == Kind::kDtls) << body;
+  EXPECT_EQ(holds(" UDP/TLS/RTP/SAVPF"), kind == Kind::kDtls) << body;
+  EXPECT_EQ(holds("a=ice-ufrag:ours"), kind == Kind::kDtls) << body;
+  EXPECT_EQ(holds("RTP/AVP"), kind <= Kind::kSipSecured) << body;
+  // No leg sees the other's key, nor its own come back.
+  EXPECT_FALSE(holds("AAAAAAAAAAAAAAAA")) << body;
+  EXPECT_FALSE(holds("DD:DD") || holds("peer") || holds("theirpass")) << body;
+  EXPECT_FALSE(holds("192.0.2.99")) << body;
+}
+
+void CheckLeg(const RelayLeg& leg, Kind kind) {
+  EXPECT_EQ(leg.suite.has_value(), kind == Kind::kSdes);
+  EXPECT_EQ(leg.dtls, kind == Kind::kDtls);
+  EXPECT_EQ(leg.ice, kind == Kind::kDtls);
 }
 
 // Two peers: "caller" and "called", each of one mode; 9.! leads to the called.
 // 8.! leads to a third, of a mode of its own, and 7.! to the called after it.
 class Pair {
  public:
-  Pair(SecurityMode caller, SecurityMode called,
-       SecurityMode third = SecurityMode::kUnsecured)
-      : caller_mode_(caller), called_mode_(called), third_mode_(third) {
+  Pair(Kind caller, Kind called, Kind third = Kind::kUnsecured)
+      : caller_kind_(caller), called_kind_(called), third_kind_(third) {
     auto plan = std::make_shared<PlanSnapshot>();
     plan->version = 2;
     plan->tenants = {{.name = "tenants/t", .domains = {"d.test"}}};
-    for (const SecurityMode mode : kModes) {
+    for (const Kind kind : kKinds) {
       plan->dial_plans.push_back(
-          {.name = Cat("tenants/t/dialPlans/", static_cast<int>(mode)),
-           .security_mode = mode});
+          {.name = Cat("tenants/t/dialPlans/", static_cast<int>(kind)),
+           .security_mode = ModeOf(kind),
+           .srtp_keying =
+               kind == Kind::kDtls ? SrtpKeying::kDtls : SrtpKeying::kSdes,
+           .ice = kind == Kind::kDtls});
     }
     plan->peers = {Peer("called", "192.0.2.20", called),
                    Peer("caller", "192.0.2.10", caller),
@@ -71,7 +128,7 @@ class Pair {
     }
     ResolveDefaults(*plan);
     edge_.Load(plan);
-    if (caller != SecurityMode::kUnsecured) {
+    if (caller != Kind::kUnsecured) {
       caller_connection_ = edge_.ConnectTls("caller.d.test", "", "192.0.2.10");
     }
   }
@@ -120,19 +177,19 @@ class Pair {
   std::optional<Sent> ToCaller() {
     return Checked(caller_connection_ == 0 ? edge_.TakeToUdp(kCaller)
                                            : edge_.TakeTo(caller_connection_),
-                   caller_mode_);
+                   caller_kind_);
   }
   std::optional<Sent> ToCalled() {
-    return Checked(called_mode_ == SecurityMode::kUnsecured
+    return Checked(called_kind_ == Kind::kUnsecured
                        ? edge_.TakeToUdp(kCalled)
                        : edge_.TakeTo(called_connection_),
-                   called_mode_);
+                   called_kind_);
   }
   std::optional<Sent> ToThird() {
-    return Checked(third_mode_ == SecurityMode::kUnsecured
+    return Checked(third_kind_ == Kind::kUnsecured
                        ? edge_.TakeToUdp(kThird)
                        : edge_.TakeTo(third_connection_),
-                   third_mode_);
+                   third_kind_);
   }
   // A reliable 183 of the called, as far as the caller gets it: its RAck.
   std::string Early(const Sent& invite, int rseq, std::string_view sdp) {
@@ -177,11 +234,11 @@ class Pair {
   static constexpr char kThird[] = "192.0.2.30:5060";
 
   static PeerEntry Peer(std::string_view name, std::string_view address,
-                        SecurityMode mode) {
-    const bool clear = mode == SecurityMode::kUnsecured;
+                        Kind kind) {
+    const bool clear = kind == Kind::kUnsecured;
     PeerEntry peer;
     peer.name = Cat("tenants/t/peers/", name);
-    peer.dial_plan = Cat("tenants/t/dialPlans/", static_cast<int>(mode));
+    peer.dial_plan = Cat("tenants/t/dialPlans/", static_cast<int>(kind));
     peer.fqdn = Cat(name, ".d.test");
     peer.address = address;
     peer.port = peer.incoming_port = clear ? 5060 : 5061;
@@ -191,30 +248,22 @@ class Pair {
     return peer;
   }
 
-  static std::optional<Sent> Checked(std::optional<Sent> sent,
-                                     SecurityMode mode) {
+  static std::optional<Sent> Checked(std::optional<Sent> sent, Kind kind) {
     if (!sent.has_value() || sent->message.body().empty()) return sent;
-    const std::string_view body = sent->message.body();
-    const bool key = body.find("a=crypto") != std::string_view::npos;
-    const bool srtp = body.find("RTP/SAVP") != std::string_view::npos;
-    EXPECT_EQ(key, mode == SecurityMode::kSecured) << body;
-    EXPECT_EQ(srtp, mode == SecurityMode::kSecured) << body;
-    // No leg sees the other's key, nor its own come back.
-    EXPECT_EQ(body.find("AAAAAAAAAAAAAAAA"), std::string_view::npos) << body;
-    EXPECT_EQ(body.find("192.0.2.99"), std::string_view::npos) << body;
+    CheckSaid(sent->message.body(), kind);
     return sent;
   }
 
-  const SecurityMode caller_mode_;
-  const SecurityMode called_mode_;
-  const SecurityMode third_mode_;
+  const Kind caller_kind_;
+  const Kind called_kind_;
+  const Kind third_kind_;
   ConnectionId caller_connection_ = 0;
   ConnectionId called_connection_ = 0;
   ConnectionId third_connection_ = 0;
   size_t accepted_ = 0;
 };
 
-using Row = std::tuple<SecurityMode, SecurityMode, Shape, Shape>;
+using Row = std::tuple<Kind, Kind, Shape, Shape>;
 
 class SecurityMatrixTest : public testing::TestWithParam<Row> {};
 
@@ -229,7 +278,7 @@ TEST_P(SecurityMatrixTest, OfferInTheInvite) {
     return;
   }
   ASSERT_TRUE(invite.has_value()) << pair.edge_.Refusals();
-  pair.edge_.Answer(*invite, 200, "b", Describe(answer, 6000));
+  pair.edge_.Answer(*invite, 200, "b", Answering(answer, 6000));
   if (!Fits(called, answer)) {
     EXPECT_EQ(pair.FinalToCaller(), 488);
     auto ack = pair.ToCalled();
@@ -241,16 +290,18 @@ TEST_P(SecurityMatrixTest, OfferInTheInvite) {
   }
   EXPECT_EQ(pair.FinalToCaller(), 200);
   const RelayLegs& legs = pair.edge_.updated.back().legs;
-  EXPECT_EQ(legs[0].suite.has_value(), caller == SecurityMode::kSecured);
-  EXPECT_EQ(legs[1].suite.has_value(), called == SecurityMode::kSecured);
-  EXPECT_EQ(legs[0].remote_key.empty(), caller != SecurityMode::kSecured);
-  EXPECT_EQ(legs[1].remote_key.empty(), called != SecurityMode::kSecured);
+  CheckLeg(legs[0], caller);
+  CheckLeg(legs[1], called);
+  EXPECT_EQ(legs[0].remote_key.empty(), caller != Kind::kSdes);
+  EXPECT_EQ(legs[1].remote_key.empty(), called != Kind::kSdes);
+  EXPECT_EQ(legs[0].remote_fingerprint.empty(), caller != Kind::kDtls);
+  EXPECT_EQ(legs[1].remote_fingerprint.empty(), called != Kind::kDtls);
   pair.Send("ACK", 1, pair.tag_, "");
 
   // Changes in the middle are held to the same: one that fits, one that not.
   int cseq = 1;
   for (const char* method : {"INVITE", "UPDATE"}) {
-    for (const Shape shape : {Shape::kRtp, Shape::kSrtp}) {
+    for (const Shape shape : kShapes) {
       while (pair.ToCalled()) {
       }
       pair.Send(method, ++cseq, pair.tag_, Describe(shape, 4002));
@@ -260,7 +311,7 @@ TEST_P(SecurityMatrixTest, OfferInTheInvite) {
         EXPECT_EQ(pair.FinalToCaller(), 488) << method;
         continue;
       }
-      pair.edge_.Answer(*change, 200, "b", Describe(answer, 6000));
+      pair.edge_.Answer(*change, 200, "b", Answering(answer, 6000));
       EXPECT_EQ(pair.FinalToCaller(), 200) << method;
       if (std::string(method) == "INVITE") {
         pair.Send("ACK", cseq, pair.tag_, "");
@@ -284,7 +335,7 @@ TEST_P(SecurityMatrixTest, LateOffer) {
     return;
   }
   EXPECT_EQ(pair.FinalToCaller(), 200);
-  pair.Send("ACK", 1, pair.tag_, Describe(answer, 4000));
+  pair.Send("ACK", 1, pair.tag_, Answering(answer, 4000));
   auto ack = pair.ToCalled();
   ASSERT_TRUE(ack.has_value());
   EXPECT_EQ(ack->message.method(), SipMethod::kAck);
@@ -306,7 +357,7 @@ TEST_P(SecurityMatrixTest, EarlyAnswer) {
   pair.Send("INVITE", 1, "", Describe(offer, 4000));
   auto invite = pair.ToCalled();
   ASSERT_TRUE(invite.has_value());
-  pair.edge_.Answer(*invite, 183, "b", Describe(answer, 6000));
+  pair.edge_.Answer(*invite, 183, "b", Answering(answer, 6000));
   if (Fits(called, answer)) {
     EXPECT_EQ(pair.FinalToCaller(), 183);
     return;
@@ -315,6 +366,37 @@ TEST_P(SecurityMatrixTest, EarlyAnswer) {
   auto cancel = pair.ToCalled();
   ASSERT_TRUE(cancel.has_value());
   EXPECT_EQ(cancel->message.method(), SipMethod::kCancel);
+}
+
+// A proxy beyond the called forks: one branch answers early, and another one
+// takes the call, each as it likes.
+TEST_P(SecurityMatrixTest, ForkBeyondTheCalled) {
+  const auto [caller, called, early, answer] = GetParam();
+  Pair pair(caller, called);
+  pair.Send("INVITE", 1, "", Describe(ShapeOf(caller), 4000));
+  auto invite = pair.ToCalled();
+  ASSERT_TRUE(invite.has_value()) << pair.edge_.Refusals();
+  pair.edge_.Answer(*invite, 183, "b1", Answering(early, 6000));
+  if (!Fits(called, early)) {
+    EXPECT_EQ(pair.FinalToCaller(), 488);
+    return;
+  }
+  EXPECT_EQ(pair.FinalToCaller(), 183);
+  pair.edge_.Answer(*invite, 180, "b2");
+  EXPECT_EQ(pair.FinalToCaller(), 180);
+  pair.edge_.Answer(*invite, 200, "b2", Answering(answer, 6100));
+  if (!Fits(called, answer)) {
+    EXPECT_EQ(pair.FinalToCaller(), 488);
+    return;
+  }
+  EXPECT_EQ(pair.FinalToCaller(), 200);
+  const RelayLeg& leg = pair.edge_.updated.back().legs[1];
+  CheckLeg(leg, called);
+  if (called == Kind::kDtls) {
+    // The same offer, another far side: our credentials stay.
+    EXPECT_EQ(leg.remote_ufrag, "peer6100");
+    EXPECT_FALSE(leg.restart_ice || leg.restart_dtls);
+  }
 }
 
 // Reliable 183, then offers in PRACK and in UPDATE of both sides, all before
@@ -327,7 +409,7 @@ TEST_P(SecurityMatrixTest, PrackAndEarlyUpdate) {
   pair.Send("INVITE", 1, "", Describe(offer, 4000));
   auto invite = pair.ToCalled();
   ASSERT_TRUE(invite.has_value());
-  std::string rack = pair.Early(*invite, 1, Describe(answer, 6000));
+  std::string rack = pair.Early(*invite, 1, Answering(answer, 6000));
   if (!Fits(called, answer)) {
     EXPECT_EQ(rack, "");
     EXPECT_EQ(pair.last_, 488);
@@ -340,11 +422,11 @@ TEST_P(SecurityMatrixTest, PrackAndEarlyUpdate) {
   pair.edge_.Answer(*prack, 200, "b");
   int cseq = 2;
   int rseq = 1;
-  for (const Shape shape : {Shape::kRtp, Shape::kSrtp}) {
+  for (const Shape shape : kShapes) {
     pair.Send("UPDATE", ++cseq, pair.tag_, Describe(shape, 4010));
     auto update = pair.ToCalled();
     EXPECT_EQ(update.has_value(), Fits(caller, shape));
-    if (update) pair.edge_.Answer(*update, 200, "b", Describe(answer, 6000));
+    if (update) pair.edge_.Answer(*update, 200, "b", Answering(answer, 6000));
     EXPECT_EQ(pair.FinalToCaller(), update ? 200 : 488);
     // An offer in the PRACK of a further response.
     rack = pair.Early(*invite, ++rseq, "");
@@ -356,7 +438,7 @@ TEST_P(SecurityMatrixTest, PrackAndEarlyUpdate) {
     EXPECT_EQ(with_offer->message.body().empty(), !Fits(caller, shape));
     pair.edge_.Answer(
         *with_offer, 200, "b",
-        with_offer->message.body().empty() ? "" : Describe(answer, 6000));
+        with_offer->message.body().empty() ? "" : Answering(answer, 6000));
     EXPECT_EQ(pair.FinalToCaller(), Fits(caller, shape) ? 200 : 488);
   }
 }
@@ -375,7 +457,7 @@ TEST_P(SecurityMatrixTest, LateOfferInAReliableResponse) {
     EXPECT_EQ(pair.last_, 488);
     return;
   }
-  pair.Send("PRACK", 2, pair.tag_, Describe(answer, 4000), rack);
+  pair.Send("PRACK", 2, pair.tag_, Answering(answer, 4000), rack);
   auto sent = pair.ToCalled();
   ASSERT_TRUE(sent.has_value());
   EXPECT_EQ(sent->message.method() == SipMethod::kPrack, Fits(caller, answer));
@@ -388,7 +470,7 @@ TEST_P(SecurityMatrixTest, LateOfferInAReliableResponse) {
 TEST_P(SecurityMatrixTest, TransferAndFailover) {
   const auto [caller, called, offer, answer] = GetParam();
   if (!Fits(caller, offer) || !Fits(called, answer)) return;
-  for (const SecurityMode third : kModes) {
+  for (const Kind third : kKinds) {
     Pair pair(caller, called, third);
     pair.Send("INVITE", 1, "", Describe(offer, 4000), "", "7555");
     auto first = pair.ToThird();
@@ -399,7 +481,7 @@ TEST_P(SecurityMatrixTest, TransferAndFailover) {
     ASSERT_TRUE(invite.has_value()) << pair.edge_.Refusals();
     while (pair.ToThird()) {
     }
-    pair.edge_.Answer(*invite, 200, "b", Describe(answer, 6000));
+    pair.edge_.Answer(*invite, 200, "b", Answering(answer, 6000));
     EXPECT_EQ(pair.FinalToCaller(), 200);
     pair.Send("ACK", 1, pair.tag_, "");
     while (pair.ToCalled()) {
@@ -410,20 +492,17 @@ TEST_P(SecurityMatrixTest, TransferAndFailover) {
     auto target = pair.ToThird();
     ASSERT_TRUE(target.has_value()) << pair.edge_.Refusals();
     EXPECT_FALSE(target->message.body().empty());
-    for (const Shape shape : {Shape::kRtp, Shape::kSrtp}) {
+    for (const Shape shape : kShapes) {
       if (Fits(third, shape)) continue;
       // What does not fit the third's mode joins nobody to it.
       Pair other(caller, called, third);
       other.Send("INVITE", 1, "", Describe(offer, 4000), "", "8555");
       auto direct = other.ToThird();
       ASSERT_TRUE(direct.has_value());
-      other.edge_.Answer(*direct, 200, "c", Describe(shape, 6000));
+      other.edge_.Answer(*direct, 200, "c", Answering(shape, 6000));
       EXPECT_EQ(other.FinalToCaller(), 488);
     }
-    pair.edge_.Answer(
-        *target, 200, "c",
-        Describe(third == SecurityMode::kSecured ? Shape::kSrtp : Shape::kRtp,
-                 7000));
+    pair.edge_.Answer(*target, 200, "c", Answering(ShapeOf(third), 7000));
     auto again = pair.ToCaller();  // its description is checked on the way
     ASSERT_TRUE(again.has_value());
     EXPECT_EQ(again->message.method(), SipMethod::kInvite);
@@ -438,7 +517,7 @@ TEST_P(SecurityMatrixTest, TakeoverByReplaces) {
   pair.Send("INVITE", 1, "", Describe(offer, 4000));
   auto invite = pair.ToCalled();
   ASSERT_TRUE(invite.has_value()) << pair.edge_.Refusals();
-  pair.edge_.Answer(*invite, 200, "b", Describe(answer, 6000));
+  pair.edge_.Answer(*invite, 200, "b", Answering(answer, 6000));
   EXPECT_EQ(pair.FinalToCaller(), 200);
   pair.Send("ACK", 1, pair.tag_, "");
   while (pair.ToCalled()) {
@@ -446,8 +525,9 @@ TEST_P(SecurityMatrixTest, TakeoverByReplaces) {
   pair.replaces = Cat("m;to-tag=", pair.tag_, ";from-tag=c");
   pair.from_tag = "d";
   for (const bool fits : {false, true}) {
-    const Shape shape =
-        fits == (offer == Shape::kSrtp) ? Shape::kSrtp : Shape::kRtp;
+    const Shape shape = fits                   ? offer
+                        : offer == Shape::kRtp ? Shape::kSrtp
+                                               : Shape::kRtp;
     pair.call_id = fits ? "m2" : "m1";
     pair.Send("INVITE", 1, "", Describe(shape, 4100));
     auto change = pair.ToCalled();
@@ -457,7 +537,7 @@ TEST_P(SecurityMatrixTest, TakeoverByReplaces) {
       continue;
     }
     ASSERT_TRUE(change.has_value());
-    pair.edge_.Answer(*change, 200, "b", Describe(answer, 6000));
+    pair.edge_.Answer(*change, 200, "b", Answering(answer, 6000));
     EXPECT_EQ(pair.FinalToCaller(), 200);
     auto bye = pair.ToCaller();
     ASSERT_TRUE(bye.has_value());
@@ -470,12 +550,12 @@ TEST_P(SecurityMatrixTest, TakeoverByReplaces) {
 TEST_P(SecurityMatrixTest, AnotherRelay) {
   const auto [caller, called, offer, answer] = GetParam();
   if (!Fits(caller, offer) || !Fits(called, answer)) return;
-  for (const Shape again : {Shape::kRtp, Shape::kSrtp}) {
+  for (const Shape again : kShapes) {
     Pair pair(caller, called);
     pair.Send("INVITE", 1, "", Describe(offer, 4000));
     auto invite = pair.ToCalled();
     ASSERT_TRUE(invite.has_value()) << pair.edge_.Refusals();
-    pair.edge_.Answer(*invite, 200, "b", Describe(answer, 6000));
+    pair.edge_.Answer(*invite, 200, "b", Answering(answer, 6000));
     EXPECT_EQ(pair.FinalToCaller(), 200);
     pair.Send("ACK", 1, pair.tag_, "");
     while (pair.ToCalled()) {
@@ -488,12 +568,14 @@ TEST_P(SecurityMatrixTest, AnotherRelay) {
     pair.edge_.Perform(pair.edge_.core().OnMediaEvent(lost, pair.edge_.now()));
     // The same protocols as before, towards either side.
     const RelayLegs& legs = pair.edge_.created.back().legs;
-    EXPECT_EQ(legs[0].suite.has_value(), caller == SecurityMode::kSecured);
-    EXPECT_EQ(legs[1].suite.has_value(), called == SecurityMode::kSecured);
+    CheckLeg(legs[0], caller);
+    CheckLeg(legs[1], called);
+    EXPECT_EQ(legs[0].remote_fingerprint, "");
+    EXPECT_EQ(legs[1].remote_fingerprint, "");
     auto first = pair.ToCaller();  // its description is checked on the way
     ASSERT_TRUE(first.has_value());
     EXPECT_FALSE(first->message.body().empty());
-    pair.edge_.Answer(*first, 200, "", Describe(again, 4000));
+    pair.edge_.Answer(*first, 200, "", Answering(again, 4000));
     if (!Fits(caller, again)) {
       EXPECT_EQ(pair.edge_.core().calls().Find(1)->disposition,
                 CallDisposition::kRefused);
@@ -506,11 +588,154 @@ TEST_P(SecurityMatrixTest, AnotherRelay) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, SecurityMatrixTest,
-    testing::Combine(testing::ValuesIn(kModes), testing::ValuesIn(kModes),
-                     testing::Values(Shape::kRtp, Shape::kSrtp),
-                     testing::Values(Shape::kRtp, Shape::kSrtp)));
+INSTANTIATE_TEST_SUITE_P(All, SecurityMatrixTest,
+                         testing::Combine(testing::ValuesIn(kKinds),
+                                          testing::ValuesIn(kKinds),
+                                          testing::ValuesIn(kShapes),
+                                          testing::ValuesIn(kShapes)));
+
+// A line of four users, each of another kind, rings at all of them at once:
+// each branch is held to its own mode, and who answers as it must not is
+// refused while the others go on.
+class SecurityForkTest : public testing::TestWithParam<std::tuple<Kind, Kind>> {
+ protected:
+  struct Phone {
+    Kind kind;
+    std::string user;
+    ConnectionId connection = 0;
+    std::optional<Sent> invite;
+  };
+
+  void Ring(Kind caller) {
+    auto plan = TestPlan();
+    for (const Kind kind : kKinds) {
+      plan->dial_plans.push_back(
+          {.name = Cat("tenants/t/dialPlans/", static_cast<int>(kind)),
+           .security_mode = ModeOf(kind),
+           .srtp_keying =
+               kind == Kind::kDtls ? SrtpKeying::kDtls : SrtpKeying::kSdes,
+           .ice = kind == Kind::kDtls});
+      phones_.push_back({kind, Cat("u", static_cast<int>(kind))});
+      UserEntry user = plan->users[1];
+      user.name = Cat("tenants/t/users/", phones_.back().user);
+      user.username = phones_.back().user;
+      user.dial_plan = plan->dial_plans.back().name;
+      user.allow_without_certificate = true;
+      user.ha1_md5 = TestHa1(user.username);
+      line_users_.push_back(user.name);
+      plan->users.push_back(std::move(user));
+    }
+    LineEntry line;
+    line.name = "tenants/t/lines/4000";
+    line.directory_number = "4000";
+    line.users = line_users_;
+    plan->lines = {line};
+    for (PeerEntry& peer : plan->peers) {
+      if (peer.name != "tenants/t/peers/pbx" &&
+          peer.name != "tenants/t/peers/gw") {
+        continue;
+      }
+      const bool clear = peer.name == "tenants/t/peers/pbx";
+      if (clear == (caller == Kind::kUnsecured)) {
+        peer.dial_plan = Cat("tenants/t/dialPlans/", static_cast<int>(caller));
+      }
+    }
+    ResolveDefaults(*plan);
+    edge_.Load(plan);
+    for (Phone& phone : phones_) {
+      phone.connection = phone.kind == Kind::kUnsecured
+                             ? edge_.ConnectTcp("198.51.100.1")
+                             : edge_.ConnectTls("", "", "198.51.100.1");
+      ASSERT_TRUE(edge_.Register(phone.connection, phone.user)) << phone.user;
+    }
+    edge_.Forget();
+    caller_ = caller;
+    const bool clear = caller == Kind::kUnsecured;
+    const std::string invite =
+        Cat("INVITE sip:4000@203.0.113.1 SIP/2.0\nVia: SIP/2.0/",
+            clear ? "UDP" : "TLS",
+            " 192.0.2.10:5060;branch=z9hG4bKf\nMax-Forwards: 70\n"
+            "From: <sip:1@d.test>;tag=c\nTo: <sip:4000@d.test>\nCall-ID: f\n"
+            "CSeq: 1 INVITE\nContact: <sip:1@192.0.2.10>\n"
+            "Content-Type: application/sdp\n\n",
+            Describe(ShapeOf(caller), 4000));
+    if (clear) {
+      edge_.ReceiveUdp("192.0.2.10:5060", invite);
+    } else {
+      connection_ = edge_.ConnectTls("gw.d.test", "", "192.0.2.20");
+      edge_.Receive(connection_, invite);
+    }
+    for (Phone& phone : phones_) {
+      phone.invite = edge_.TakeTo(phone.connection);
+      ASSERT_TRUE(phone.invite.has_value()) << edge_.Refusals();
+      CheckSaid(phone.invite->message.body(), phone.kind);
+    }
+    // Each branch has a session of its own, of its own kind.
+    ASSERT_EQ(edge_.created.size(), phones_.size());
+    std::set<std::string> bodies;
+    for (const Phone& phone : phones_) {
+      bodies.insert(std::string(phone.invite->message.body()));
+    }
+    EXPECT_EQ(bodies.size(), phones_.size());
+  }
+
+  // The final response to the caller, checked.
+  int Final() {
+    int code = 0;
+    for (;;) {
+      auto sent = caller_ == Kind::kUnsecured
+                      ? edge_.TakeToUdp("192.0.2.10:5060")
+                      : edge_.TakeTo(connection_);
+      if (!sent.has_value()) return code;
+      code = sent->message.status_code();
+      if (!sent->message.body().empty()) {
+        CheckSaid(sent->message.body(), caller_);
+      }
+      if (code >= 200) return code;
+    }
+  }
+
+  EdgeHarness edge_;
+  Kind caller_ = Kind::kUnsecured;
+  ConnectionId connection_ = 0;
+  std::vector<std::string> line_users_;
+  std::vector<Phone> phones_;
+};
+
+TEST_P(SecurityForkTest, EachBranchHoldsItsOwnMode) {
+  const auto [caller, winner] = GetParam();
+  Ring(caller);
+  if (HasFatalFailure()) return;
+  constexpr char kContact[] = "<sip:x@198.51.100.1>";
+  // All others answer with something that does not fit; then one does.
+  for (const Phone& phone : phones_) {
+    if (phone.kind == winner) continue;
+    for (const Shape shape : kShapes) {
+      if (Fits(phone.kind, shape)) continue;
+      edge_.Answer(*phone.invite, 183, "e", Answering(shape, 6000), kContact);
+      break;
+    }
+  }
+  EXPECT_LT(Final(), 200);
+  for (const Phone& phone : phones_) {
+    if (phone.kind != winner) continue;
+    edge_.Answer(*phone.invite, 200, "w", Answering(ShapeOf(winner), 6000),
+                 kContact);
+  }
+  EXPECT_EQ(Final(), 200);
+  const RelayLegs& legs = edge_.updated.back().legs;
+  CheckLeg(legs[0], caller);
+  CheckLeg(legs[1], winner);
+  EXPECT_EQ(edge_.core()
+                .calls()
+                .Find(static_cast<uint64_t>(winner) + 1)
+                ->ended.has_value(),
+            false);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SecurityForkTest,
+                         testing::Combine(testing::ValuesIn(kKinds),
+                                          testing::ValuesIn(kKinds)));
 
 // A clear peer of a secured plan, and the other way round, get no call at all.
 TEST(SecurityTransportTest, TheTransportDecidesFirst) {

@@ -2,6 +2,7 @@
 
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "services/signaling_edge/core/media_setup.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -11,12 +12,34 @@ absl::Status SrtpRequired(std::string_view what) {
                    "SECURITY_MODE_SRTP_REQUIRED", what);
 }
 
-bool HoldsKey(const SdpSession& session) {
-  if (session.Find("crypto") != nullptr) return true;
+bool Holds(const SdpSession& session, std::string_view attribute) {
+  if (session.Find(attribute) != nullptr) return true;
   for (const SdpMedia& media : session.media) {
-    if (media.Find("crypto") != nullptr) return true;
+    if (media.Find(attribute) != nullptr) return true;
   }
   return false;
+}
+
+absl::Status CheckSecuredLine(const SdpSession& session, const SdpMedia& media,
+                              const SrtpRules& rules) {
+  const MediaProfile profile = ProfileOf(media.protocol);
+  const bool dtls = profile == MediaProfile::kDtlsSrtp;
+  if (!dtls && profile != MediaProfile::kSdesSrtp) {
+    return SrtpRequired("media without SRTP on a secured dial plan");
+  }
+  if (dtls != (rules.keying == SrtpKeying::kDtls)) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     "SRTP_KEYING_NOT_ALLOWED",
+                     dtls ? "DTLS-SRTP on a dial plan whose keys are in SDP"
+                          : "keys in SDP on a dial plan with DTLS-SRTP");
+  }
+  if (dtls) return DtlsOf(session, media).status();
+  if (rules.is_answer) {
+    return media.Find("crypto") != nullptr
+               ? absl::OkStatus()
+               : SrtpRequired("the answer holds no SRTP key");
+  }
+  return ChooseOfferedCrypto(media, rules.suites).status();
 }
 
 }  // namespace
@@ -48,17 +71,13 @@ absl::Status CheckTransport(SecurityMode mode, bool is_tls) {
 }
 
 absl::Status CheckReceived(SecurityMode mode, bool is_tls,
-                           const SdpSession& session,
-                           absl::Span<const SrtpSuite> suites) {
+                           const SdpSession& session, const SrtpRules& rules) {
   SP_RETURN_IF_ERROR(CheckTransport(mode, is_tls));
   for (const SdpMedia& media : session.media) {
     if (media.port == 0) continue;
     const MediaProfile profile = ProfileOf(media.protocol);
     if (mode == SecurityMode::kSecured) {
-      if (profile != MediaProfile::kSdesSrtp) {
-        return SrtpRequired("media without SRTP on a secured dial plan");
-      }
-      SP_RETURN_IF_ERROR(ChooseOfferedCrypto(media, suites).status());
+      SP_RETURN_IF_ERROR(CheckSecuredLine(session, media, rules));
     } else if (profile == MediaProfile::kSdesSrtp ||
                profile == MediaProfile::kDtlsSrtp) {
       return MakeError(absl::StatusCode::kFailedPrecondition,
@@ -69,7 +88,7 @@ absl::Status CheckReceived(SecurityMode mode, bool is_tls,
   return absl::OkStatus();
 }
 
-absl::Status CheckSent(SecurityMode mode, bool is_tls,
+absl::Status CheckSent(SecurityMode mode, bool is_tls, SrtpKeying keying,
                        const SdpSession& session) {
   const auto violation = [](std::string_view what) {
     return MakeError(absl::StatusCode::kInternal, "SECURITY_MODE_VIOLATION",
@@ -78,8 +97,15 @@ absl::Status CheckSent(SecurityMode mode, bool is_tls,
   if (!CheckTransport(mode, is_tls).ok()) {
     return violation("a description for a leg of the wrong transport");
   }
-  if (mode != SecurityMode::kSecured) {
-    if (HoldsKey(session)) return violation("a key for a leg without SRTP");
+  const bool dtls = keying == SrtpKeying::kDtls;
+  const bool secured = mode == SecurityMode::kSecured;
+  if ((!secured || dtls) && Holds(session, "crypto")) {
+    return violation("a key for a leg that has none in SDP");
+  }
+  if ((!secured || !dtls) && Holds(session, "fingerprint")) {
+    return violation("a fingerprint for a leg without DTLS");
+  }
+  if (!secured) {
     for (const SdpMedia& media : session.media) {
       if (media.port != 0 && ProfileOf(media.protocol) != MediaProfile::kRtp) {
         return violation("media other than RTP for a leg without SRTP");
@@ -89,8 +115,9 @@ absl::Status CheckSent(SecurityMode mode, bool is_tls,
   }
   for (const SdpMedia& media : session.media) {
     if (media.port == 0) continue;
-    if (ProfileOf(media.protocol) != MediaProfile::kSdesSrtp ||
-        media.Find("crypto") == nullptr) {
+    if (ProfileOf(media.protocol) !=
+            (dtls ? MediaProfile::kDtlsSrtp : MediaProfile::kSdesSrtp) ||
+        media.Find(dtls ? "fingerprint" : "crypto") == nullptr) {
       return violation("media without SRTP for a secured leg");
     }
   }
@@ -135,7 +162,8 @@ std::string WithoutKeying(std::string_view sdp) {
     sdp.remove_prefix(end);
     bool keying = line.starts_with("k=");
     for (const std::string_view name :
-         {"a=crypto:", "a=key-mgmt:", "a=fingerprint:", "a=setup:"}) {
+         {"a=crypto:", "a=key-mgmt:", "a=fingerprint:", "a=setup:",
+          "a=tls-id:"}) {
       keying |= line.starts_with(name);
     }
     if (!keying) out.append(line);

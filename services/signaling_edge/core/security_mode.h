@@ -6,7 +6,9 @@
 //   mode          signalling   media
 //   kUnsecured    clear        RTP, and a key never
 //   kSipSecured   TLS          RTP, and a key never
-//   kSecured      TLS          SRTP keyed by a=crypto, in every active m= line
+//   kSecured      TLS          SRTP keyed by a=crypto, or by DTLS and a
+//                              fingerprint that came over TLS, as the dial plan
+//                              says, in every active m= line
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SECURITY_MODE_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SECURITY_MODE_H_
 
@@ -16,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
+#include "services/common/digit_analysis/tenant_entries.h"
 #include "services/signaling_edge/core/sdes.h"
 #include "services/signaling_edge/core/sdp.h"
 
@@ -31,20 +34,27 @@ MediaProfile ProfileOf(std::string_view protocol);
 absl::Status CheckTransport(SecurityMode mode, bool is_tls);
 
 // Whether a leg of `mode` may say this to us: offer or answer. Includes
-// CheckTransport(). m= lines with port 0 do not count. `suites` are the SRTP
-// suites that our relay has. Returns kFailedPrecondition with
-// SECURITY_MODE_SRTP_REQUIRED or SECURITY_MODE_SRTP_NOT_ALLOWED.
+// CheckTransport(). m= lines with port 0 do not count. Returns
+// kFailedPrecondition with SECURITY_MODE_SRTP_REQUIRED,
+// SECURITY_MODE_SRTP_NOT_ALLOWED, SRTP_KEYING_NOT_ALLOWED where it is SRTP with
+// keys of the other kind, and errors of ChooseOfferedCrypto() and DtlsOf().
 //
 // A stray a=crypto in an RTP/AVP line is not refused (some peers offer keys to
 // everybody); it is never read nor passed on.
+struct SrtpRules {
+  SrtpKeying keying = SrtpKeying::kSdes;
+  absl::Span<const SrtpSuite> suites;  // those that our relay has
+  // An answer's a=crypto is AnsweredCrypto()'s to judge.
+  bool is_answer = false;
+};
 absl::Status CheckReceived(SecurityMode mode, bool is_tls,
-                           const SdpSession& session,
-                           absl::Span<const SrtpSuite> suites);
+                           const SdpSession& session, const SrtpRules& rules);
 
 // The last look at what we are about to say on a leg of `mode`: a key only on
-// TLS and only in mode kSecured, and there in every active m= line. A failure
-// is a bug of ours (kInternal, SECURITY_MODE_VIOLATION) and nothing is sent.
-absl::Status CheckSent(SecurityMode mode, bool is_tls,
+// TLS and only in mode kSecured, and there in every active m= line, as `keying`
+// says and in no other way. A failure is a bug of ours (kInternal,
+// SECURITY_MODE_VIOLATION) and nothing is sent.
+absl::Status CheckSent(SecurityMode mode, bool is_tls, SrtpKeying keying,
                        const SdpSession& session);
 
 // Of a description that goes from end to end, without a relay: as

@@ -212,19 +212,9 @@ void MediaClient::Update(const std::string& relay, const std::string& session,
   pb::UpdateSessionRequest request;
   pb::Session& wanted = *request.mutable_session();
   wanted.set_name(session);
-  ToProto(legs[0], *wanted.mutable_leg_a());
-  ToProto(legs[1], *wanted.mutable_leg_b());
-  // What a session can change: where its far sides are, and their keys.
-  for (size_t i = 0; i < 2; ++i) {
-    const std::string leg = i == 0 ? "leg_a." : "leg_b.";
-    auto& mask = *request.mutable_update_mask();
-    mask.add_paths(leg + "direction");
-    if (legs[i].remote.has_value()) {
-      mask.add_paths(leg + "remote_rtp");
-      mask.add_paths(leg + "remote_rtcp");
-    }
-    if (!legs[i].remote_key.empty()) mask.add_paths(leg + "remote_key");
-  }
+  auto& mask = *request.mutable_update_mask();
+  ToUpdate(legs[0], "leg_a", *wanted.mutable_leg_a(), mask);
+  ToUpdate(legs[1], "leg_b", *wanted.mutable_leg_b(), mask);
   Call<pb::Session>(*index, "UpdateSession", request,
                     [this, legs, relay, done = std::move(done)](
                         absl::StatusOr<pb::Session> answer) {

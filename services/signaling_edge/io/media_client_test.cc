@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -134,7 +135,18 @@ class FakeRelay final : public pb::MediaRelayService::Service {
     leg.set_local_rtp_port(port);
     leg.set_local_rtcp_port(port + 1);
     if (leg.protocol() == type::v1::MEDIA_PROTOCOL_SDES_SRTP && !without_key) {
-      leg.mutable_local_key()->set_key_salt(std::string(30, 'k'));
+      for (const int suite : leg.srtp_suites()) {
+        const bool gcm = suite == type::v1::SRTP_SUITE_AEAD_AES_128_GCM;
+        leg.add_local_keys()->set_key_salt(std::string(gcm ? 28 : 30, 'k'));
+      }
+    }
+    if (leg.protocol() == type::v1::MEDIA_PROTOCOL_DTLS_SRTP) {
+      leg.mutable_dtls()->set_local_fingerprint("sha-256 EE");
+      leg.set_srtp_suite(type::v1::SRTP_SUITE_AEAD_AES_128_GCM);
+    }
+    if (leg.has_ice()) {
+      leg.mutable_ice()->set_local_ufrag("ours");
+      leg.mutable_ice()->set_local_password("secret");
     }
   }
 
@@ -192,9 +204,10 @@ TEST_F(MediaClientTest, CreatesWithWhatTheEdgeDecided) {
   EXPECT_EQ(made->relay, relay.AsRelay().target);
   EXPECT_EQ(made->legs[0].local.rtp_port, 50000);
   EXPECT_EQ(made->legs[0].local.rtcp_port, 50001);
-  EXPECT_EQ(made->legs[0].local_key, std::string(30, 'k'));
+  EXPECT_EQ(made->legs[0].local_keys,
+            std::vector<std::string>{std::string(30, 'k')});
   EXPECT_EQ(made->legs[1].local.rtp_port, 50002);
-  EXPECT_EQ(made->legs[1].local_key, "");
+  EXPECT_TRUE(made->legs[1].local_keys.empty());
 
   const pb::Session& asked = relay.created[0].session();
   EXPECT_EQ(asked.owner(), "signaling_edge/test");
@@ -258,6 +271,7 @@ TEST_F(MediaClientTest, UpdatesAndDeletes) {
   ASSERT_TRUE(made.ok());
   RelayLegs legs = SecuredAndPlain();
   legs[1].remote = MediaAddress{"192.0.2.7", 6000, 6000};
+  legs[1].rtcp_mux = true;
   legs[1].direction = SdpDirection::kSendOnly;
   absl::Notification updated;
   client->Update(made->relay, made->name, legs,
@@ -280,6 +294,61 @@ TEST_F(MediaClientTest, UpdatesAndDeletes) {
                  });
   deleted.WaitForNotification();
   EXPECT_EQ(client->status()[0].sessions, 0u);
+}
+
+// Several suites on one leg, DTLS-SRTP with ICE on the other.
+TEST_F(MediaClientTest, SuitesDtlsAndIce) {
+  FakeRelay relay(50000);
+  auto client = Client({relay.AsRelay()});
+  RelayLegs legs = SecuredAndPlain();
+  legs[0].suites.Add(SrtpSuite::kAeadAes128Gcm);
+  legs[0].suites.Add(SrtpSuite::kAesCm128HmacSha1_80);
+  legs[1].dtls = legs[1].ice = legs[1].rtcp_mux = true;
+  legs[1].suites.Add(SrtpSuite::kAeadAes128Gcm);
+  const auto made = Create(*client, legs);
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(
+      made->legs[0].local_keys,
+      (std::vector<std::string>{std::string(28, 'k'), std::string(30, 'k')}));
+  EXPECT_EQ(made->legs[1].fingerprint, "sha-256 EE");
+  EXPECT_EQ(made->legs[1].ice, (IceDescription{"ours", "secret"}));
+  const pb::Session& asked = relay.created[0].session();
+  EXPECT_EQ(asked.leg_a().srtp_suites_size(), 2);
+  EXPECT_EQ(asked.leg_a().srtp_suite(),
+            type::v1::SRTP_SUITE_AES_CM_128_HMAC_SHA1_80);
+  EXPECT_FALSE(asked.leg_a().rtcp_mux() || asked.leg_a().has_ice());
+  EXPECT_EQ(asked.leg_b().protocol(), type::v1::MEDIA_PROTOCOL_DTLS_SRTP);
+  EXPECT_EQ(asked.leg_b().dtls().srtp_suites_size(), 1);
+  EXPECT_TRUE(asked.leg_b().rtcp_mux() && asked.leg_b().has_ice());
+
+  legs[0].suite = SrtpSuite::kAeadAes128Gcm;
+  legs[0].remote_key = std::string(28, 'r');
+  legs[1].remote_fingerprint = "sha-256 DD";
+  legs[1].remote_setup = DtlsSetup::kActive;
+  legs[1].remote_ufrag = "theirs";
+  legs[1].restart_ice = true;
+  absl::Notification updated;
+  client->Update(made->relay, made->name, legs,
+                 [&](absl::StatusOr<RelaySession> session) {
+                   EXPECT_TRUE(session.ok()) << session.status();
+                   updated.Notify();
+                 });
+  updated.WaitForNotification();
+  const pb::UpdateSessionRequest& request = relay.updated[0];
+  EXPECT_EQ(request.session().leg_b().dtls().remote_setup(),
+            pb::DTLS_SETUP_ACTIVE);
+  const auto& paths = request.update_mask().paths();
+  const std::set<std::string> masked(paths.begin(), paths.end());
+  for (const char* path :
+       {"leg_a.srtp_suite", "leg_a.remote_key", "leg_a.rtcp_mux",
+        "leg_b.dtls.remote_fingerprint", "leg_b.dtls.remote_setup",
+        "leg_b.ice.remote_ufrag", "leg_b.ice.restart"}) {
+    EXPECT_EQ(masked.count(path), 1u) << path;
+  }
+  for (const char* path : {"leg_b.remote_rtp", "leg_b.dtls.restart",
+                           "leg_b.rtcp_mux", "leg_b.remote_key"}) {
+    EXPECT_EQ(masked.count(path), 0u) << path;
+  }
 }
 
 TEST_F(MediaClientTest, RenewsLeasesOfLiveSessionsOnly) {

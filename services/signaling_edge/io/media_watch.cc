@@ -43,6 +43,19 @@ std::optional<MediaEvent::Kind> KindOf(pb::SessionEvent event) {
   }
 }
 
+// Of a change of the leg's DTLS; most of its steps are of no interest.
+std::optional<MediaEvent::Kind> KindOf(pb::DtlsState state) {
+  switch (state) {
+    case pb::DTLS_STATE_ESTABLISHED:
+      return MediaEvent::Kind::kKeyed;
+    case pb::DTLS_STATE_FAILED:
+    case pb::DTLS_STATE_CLOSED:
+      return MediaEvent::Kind::kKeyingFailed;
+    default:
+      return std::nullopt;
+  }
+}
+
 }  // namespace
 
 void MediaClient::Watch(OnEvent on_event) {
@@ -94,7 +107,12 @@ void MediaClient::Watch(OnEvent on_event) {
 
 void MediaClient::OnSessionMessage(const std::string& target,
                                    const pb::WatchSessionsResponse& message) {
-  const auto kind = KindOf(message.event());
+  const pb::Leg& leg = message.leg() == pb::LEG_SIDE_B
+                           ? message.session().leg_b()
+                           : message.session().leg_a();
+  const auto kind = message.event() == pb::SESSION_EVENT_DTLS_CHANGED
+                        ? KindOf(leg.dtls().state())
+                        : KindOf(message.event());
   if (!kind.has_value()) return;
   if (*kind == MediaEvent::Kind::kLost) {
     // Those that we end ourselves are forgotten before.
@@ -108,6 +126,8 @@ void MediaClient::OnSessionMessage(const std::string& target,
   event.leg = message.leg() == pb::LEG_SIDE_B ? LegSide::kB : LegSide::kA;
   event.statistics = {FromProto(message.session().leg_a().statistics()),
                       FromProto(message.session().leg_b().statistics())};
+  event.suites = {FromProto(message.session().leg_a().srtp_suite()),
+                  FromProto(message.session().leg_b().srtp_suite())};
   Tell(std::move(event));
 }
 

@@ -244,8 +244,10 @@ v1::CallLeg ToProto(const LegRecord& leg, const CallRecord& call,
   }
   out.set_dial_plan(leg.party.dial_plan);
   out.set_security_mode(ProtoOf<type::SecurityMode>(leg.party.mode));
-  out.set_media_protocol(leg.suite.has_value() ? type::MEDIA_PROTOCOL_SDES_SRTP
-                                               : type::MEDIA_PROTOCOL_RTP);
+  out.set_media_protocol(leg.dtls ? type::MEDIA_PROTOCOL_DTLS_SRTP
+                         : leg.suite.has_value()
+                             ? type::MEDIA_PROTOCOL_SDES_SRTP
+                             : type::MEDIA_PROTOCOL_RTP);
   if (leg.suite.has_value()) out.set_srtp_suite(ToProto(*leg.suite));
   out.set_called_number(PlainText(leg.called));
   out.set_calling_number(PlainText(leg.calling));

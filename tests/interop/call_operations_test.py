@@ -9,9 +9,10 @@ import sys
 
 sys.path.insert(0, os.getcwd())
 
+from tests.harness import plans  # noqa: E402
 from tests.harness.case import main  # noqa: E402
 from tests.harness.sipp import (  # noqa: E402
-    BYE, CALLER_BEGINS, PLAN, SDP, SippCase, ereg, recv, response)
+    BYE, CALLER_BEGINS, SDP, SippCase, ereg, recv, response)
 
 
 class CallOperationsTest(SippCase):
@@ -58,8 +59,7 @@ class CallOperationsTest(SippCase):
     def media_mode(self, mode):
         manifest = self.cluster.path('conf', 'mode.yaml')
         with open(manifest, 'w', encoding='utf-8') as f:
-            f.write(PLAN.format(network=self.cluster.network).split('---')[0].rstrip()
-                    + f'\n  media_mode: {mode}\n')
+            f.write(plans.CLEAR.rstrip() + f'\n  media_mode: {mode}\n')
         self.cluster.cli('apply', '-f', manifest)
         self.demo.wait_snapshot()
 

@@ -187,7 +187,7 @@ TEST_F(TurnMemoryTest, AtTheBound508AndThenFullRecovery) {
     EXPECT_TRUE(DeleteSession(*edge, absl::StrCat("again", i)).ok());
   }
   // Quicker than it is measured, each counts at its most for a moment.
-  for (size_t i = 0; i < clients.size() / 2; ++i) {
+  for (size_t i = 0; i < clients.size() / 4; ++i) {
     int code = 508;
     for (int times = 0; times < 5 && code == 508; ++times) {
       if (times > 0) absl::SleepFor(absl::Milliseconds(100));

@@ -31,10 +31,12 @@ struct Case {
 class TurnPeerErrorsTest : public TurnProcessTest,
                            public testing::WithParamInterface<Case> {
  protected:
+  static bool IsV6() { return std::string(GetParam().ip) == "::1"; }
   // A port of this host that nobody listens on.
   static Endpoint Closed() {
     const UdpSocket gone =
-        UdpSocket::Bind(*SocketAddress::FromIp(GetParam().ip, 0)).value();
+        UdpSocket::Bind(*SocketAddress::FromIp(IsV6() ? "::1" : "127.0.0.2", 0))
+            .value();
     return {IpAddress::FromBytes(gone.local_address().ip_bytes()),
             gone.local_address().port()};
   }
@@ -45,7 +47,8 @@ TEST_P(TurnPeerErrorsTest, AClosedPortOfAPeerIsToldAndLimited) {
   Start(2, absl::StrCat(",\"relay_sockets\":\"", GetParam().sockets, "\""));
   const Endpoint relay = {*IpAddress::Parse(GetParam().ip),
                           static_cast<uint16_t>(process_.port("stun_udp"))};
-  DatagramClient client(random_, "subject", "default", GetParam().ip);
+  DatagramClient client(random_, "subject", "default",
+                        IsV6() ? "::1" : "127.0.0.3");
   const bool v6 = relay.ip.is_v6();
   const auto family = [v6](StunWriter& w) {
     if (v6) w.AddUint32(attr::kRequestedAddressFamily, 2u << 24);
@@ -95,10 +98,11 @@ TEST_P(TurnPeerErrorsTest, AClosedPortOfAPeerIsToldAndLimited) {
   EXPECT_GE(counted, errors);
 }
 
+// Steered addresses are no other relay's of this host.
 INSTANTIATE_TEST_SUITE_P(
     All, TurnPeerErrorsTest,
     testing::Values(Case{"per_port", "127.0.0.1"}, Case{"per_port", "::1"},
-                    Case{"raw", "127.0.0.1"}, Case{"frames", "::1"}),
+                    Case{"raw", "127.0.0.78"}, Case{"frames", "127.0.0.79"}),
     [](const auto& info) {
       return absl::StrCat(std::string(info.param.sockets) == "per_port"
                               ? "PerPort"

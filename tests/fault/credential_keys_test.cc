@@ -336,9 +336,10 @@ TEST_F(CredentialKeysTest, RotationsUnderLoadRefuseNobody) {
   std::atomic<int> made = 0;
   std::atomic<int> refreshed = 0;
   std::atomic<int> refused = 0;
+  // Certificates are made by one thread.
+  const auto edge0 = Issuer(0, "signaling_edge");
+  const auto edge1 = Issuer(1, "signaling_edge");
   std::thread load([&] {
-    const auto edge0 = Issuer(0, "signaling_edge");
-    const auto edge1 = Issuer(1, "signaling_edge");
     std::vector<std::unique_ptr<Client>> clients;
     for (int n = 0; !stop; ++n) {
       const auto credential =

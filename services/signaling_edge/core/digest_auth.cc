@@ -152,17 +152,16 @@ DigestAuth::Verdict DigestAuth::Verify(std::string_view credentials,
   for (char& c : response) c = ToLower(c);
   const std::string algorithm = value->Get("algorithm").value_or("MD5");
 
-  // A wrong user still costs the hashes below, and fails after them.
-  const bool exists = !expected.ha1.empty();
-  const std::string decoy = exists ? "" : HashHex(expected.algorithm, "");
+  // Who is refused anyway still costs the hashes below, and fails after them.
+  const bool refuse = expected.refuse || expected.ha1.empty();
   const std::string ha2 = HashHex(expected.algorithm, Cat(method, ":", uri));
   const std::string want = HashHex(
-      expected.algorithm, Cat(exists ? expected.ha1 : std::string_view(decoy),
-                              ":", nonce, ":", nc, ":", cnonce, ":auth:", ha2));
+      expected.algorithm,
+      Cat(expected.ha1, ":", nonce, ":", nc, ":", cnonce, ":auth:", ha2));
   const bool right = ConstantTimeEquals(AsBytes(want), AsBytes(response));
 
   const std::optional<uint32_t> count = ParseCount(nc);
-  if (!exists || !right || !SameUser(get("username"), expected) ||
+  if (refuse || !right || !SameUser(get("username"), expected) ||
       get("realm") != expected.realm ||
       !EqualsIgnoreCase(algorithm, DigestAlgorithmName(expected.algorithm)) ||
       get("qop") != "auth" || !count.has_value() || *count == 0 ||
@@ -211,18 +210,14 @@ bool DigestAuth::TakeCount(NonceId id, uint32_t count, MonoTime now) {
   return true;
 }
 
-DigestAlgorithm DigestAuth::DecoyAlgorithm(std::string_view username,
-                                           std::string_view realm,
-                                           uint64_t md5_users,
-                                           uint64_t users) const {
-  if (md5_users == 0 || users == 0) return DigestAlgorithm::kSha256;
+uint64_t DigestAuth::Draw(std::string_view username,
+                          std::string_view realm) const {
   const Sha256Digest tag = HmacSha256(
       keys_.front().DangerousBytes(),
       {AsBytes("decoy"), AsBytes(username), AsBytes("@"), AsBytes(realm)});
   uint64_t draw = 0;
   for (size_t i = 0; i < 8; ++i) draw = draw << 8 | tag[i];
-  return draw % users < md5_users ? DigestAlgorithm::kMd5
-                                  : DigestAlgorithm::kSha256;
+  return draw;
 }
 
 }  // namespace sallyport::signaling_edge

@@ -63,13 +63,15 @@ class DigestAuth {
   };
 
   // Who the request must come from. `ha1` is H(username:realm:password) in
-  // lower-case hex; empty for a user that does not exist, or may not call: the
-  // work is the same, and the verdict kFailed.
+  // lower-case hex, and never empty for one that may pass. With `refuse`, for a
+  // user that does not exist or may not call, it may be anybody's: the work is
+  // the same, and the verdict kFailed.
   struct Expected {
     std::string_view username;
     std::string_view realm;
     DigestAlgorithm algorithm = DigestAlgorithm::kSha256;
     std::string_view ha1;
+    bool refuse = false;
   };
 
   // `random` must outlive this object.
@@ -83,12 +85,10 @@ class DigestAuth {
   Verdict Verify(std::string_view credentials, std::string_view method,
                  const Expected& expected, MonoTime now);
 
-  // The algorithm to name to a user that does not exist, so that it looks like
-  // one that does: of a domain's `users`, `md5_users` have MD5. The same name
-  // always gets the same answer (as long as this object lives).
-  DigestAlgorithm DecoyAlgorithm(std::string_view username,
-                                 std::string_view realm, uint64_t md5_users,
-                                 uint64_t users) const;
+  // A number that is the same for the same name, for as long as this object
+  // lives, and that nobody else can tell: by it one that does not exist is
+  // given what one that does has.
+  uint64_t Draw(std::string_view username, std::string_view realm) const;
 
   size_t tracked_nonces() const { return used_.size(); }
 

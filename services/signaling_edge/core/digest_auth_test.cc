@@ -252,20 +252,27 @@ TEST_P(DigestAuthTest, MemoryIsBoundedAndNothingBecomesReplayable) {
   }
 }
 
-TEST(DigestAuthDecoyTest, LooksLikeTheUsersThatThereAre) {
+TEST_P(DigestAuthTest, WhoIsRefusedIsRefusedWithTheRightPassword) {
+  DigestAuth::Expected expected = Expected();
+  expected.refuse = true;
+  EXPECT_EQ(auth_.Verify(client_.Answer(Challenge(), "REGISTER"), "REGISTER",
+                         expected, now_),
+            Verdict::kFailed);
+}
+
+TEST(DigestAuthDrawTest, IsTheSameForTheSameNameAndSpreadOverOthers) {
   FakeRandom random;
   const DigestAuth auth(random, {});
-  int md5 = 0;
+  int low = 0;
   for (int i = 0; i < 1000; ++i) {
     const std::string name = Cat("user", i);
-    const DigestAlgorithm first = auth.DecoyAlgorithm(name, "d.test", 30, 100);
-    EXPECT_EQ(auth.DecoyAlgorithm(name, "d.test", 30, 100), first);
-    md5 += first == DigestAlgorithm::kMd5 ? 1 : 0;
+    const uint64_t draw = auth.Draw(name, "d.test");
+    EXPECT_EQ(auth.Draw(name, "d.test"), draw);
+    EXPECT_NE(auth.Draw(name, "e.test"), draw);
+    low += draw % 100 < 30 ? 1 : 0;
   }
-  EXPECT_GT(md5, 220);
-  EXPECT_LT(md5, 380);
-  EXPECT_EQ(auth.DecoyAlgorithm("x", "d.test", 0, 0), DigestAlgorithm::kSha256);
-  EXPECT_EQ(auth.DecoyAlgorithm("x", "d.test", 5, 5), DigestAlgorithm::kMd5);
+  EXPECT_GT(low, 220);
+  EXPECT_LT(low, 380);
 }
 
 }  // namespace

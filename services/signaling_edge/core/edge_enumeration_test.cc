@@ -21,7 +21,14 @@ class EdgeEnumerationTest : public EdgeCoreTest {
  protected:
   static constexpr char kFrom[] = "203.0.113.5:5060";
 
-  EdgeEnumerationTest() {
+  // So many wrong passwords would be slowed down.
+  static EdgeOptions Unlimited() {
+    EdgeOptions options = EdgeHarness::Options();
+    options.requests_per_second_per_source = 10'000;
+    return options;
+  }
+
+  EdgeEnumerationTest() : EdgeCoreTest(Unlimited()) {
     auto plan = TestPlan();
     const UserEntry bob = plan->users[1];
     plan->users.clear();

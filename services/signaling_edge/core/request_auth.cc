@@ -110,9 +110,9 @@ RequestAuth::Outcome RequestAuth::AsPeer(const PeerEntry& peer,
   }
   if (!peer.digest_user.empty()) {
     const UserEntry* user = plan_->User(peer.digest_user);
-    if (auto challenge =
-            CheckDigest(request, user, user == nullptr ? "" : user->username,
-                        user == nullptr ? "" : user->domain, now)) {
+    if (auto challenge = CheckDigest(
+            request, user, user, user == nullptr ? "" : user->username,
+            user == nullptr ? "" : user->domain, now)) {
       return *std::move(challenge);
     }
   }
@@ -129,32 +129,37 @@ RequestAuth::Outcome RequestAuth::AsPeer(const PeerEntry& peer,
   return party;
 }
 
+const UserEntry* RequestAuth::DecoyOf(const TenantEntry& tenant,
+                                      std::string_view username,
+                                      std::string_view home) const {
+  const PlanIndex* part = plan_->PartOf(tenant.name);
+  if (part == nullptr || part->snapshot().users.empty()) return nullptr;
+  const auto& users = part->snapshot().users;
+  return &users[digest_.Draw(username, home) % users.size()];
+}
+
 std::optional<RequestAuth::Challenge> RequestAuth::CheckDigest(
-    const SipMessage& request, const UserEntry* user, std::string_view username,
-    std::string_view domain, MonoTime now) {
+    const SipMessage& request, const UserEntry* user, const UserEntry* shape,
+    std::string_view username, std::string_view domain, MonoTime now) {
   const bool is_register = request.method() == SipMethod::kRegister;
   const HeaderId sent =
       is_register ? HeaderId::kAuthorization : HeaderId::kProxyAuthorization;
   // In one case, so that an unknown user is not told from a known one by how
   // its domain is echoed.
   const std::string home = Lower(domain);
-  // Outlives `expected`, which borrows from it. What it takes to deceive about
-  // a user that does not exist is done for all, so that it takes as long.
-  const Population population = PopulationOf(home);
-  const DigestAlgorithm decoy = digest_.DecoyAlgorithm(
-      username, home, population.md5_users, population.users);
+  const Population population = PopulationOf(home);  // outlives `expected`
   DigestAuth::Expected expected;
   expected.username = username;
-  if (user != nullptr) {
-    expected.realm = user->realm;
-    expected.algorithm = user->digest_algorithm;
-    expected.ha1 = user->digest_algorithm == DigestAlgorithm::kMd5
-                       ? user->ha1_md5
-                       : user->ha1_sha256;
-    if (user->disabled) expected.ha1 = {};
-  } else {
-    expected.realm = population.realm.empty() ? home : population.realm;
-    expected.algorithm = decoy;
+  expected.refuse = user == nullptr || user->disabled;
+  expected.realm = population.realm.empty() ? home : population.realm;
+  if (shape != nullptr) {
+    if (shape == user || EqualsIgnoreCase(shape->domain, home)) {
+      expected.realm = shape->realm;
+    }
+    expected.algorithm = shape->digest_algorithm;
+    expected.ha1 = shape->digest_algorithm == DigestAlgorithm::kMd5
+                       ? shape->ha1_md5
+                       : shape->ha1_sha256;
   }
   Challenge challenge;
   challenge.status_code = is_register ? 401 : 407;
@@ -207,25 +212,29 @@ RequestAuth::Outcome RequestAuth::AsUser(const SipMessage& request,
   }
   const UserEntry* user = plan_->UserAt(username, uri->host);
 
-  // A clear transport is refused before a challenge, so that nobody sends the
-  // answer to one in clear (UM-100); whom it would suit is guessed for a user
-  // that does not exist.
+  // A user that does not exist is answered like one that does. Both cost one
+  // look-up that finds and one that does not, and a record that is read.
   const std::string home = Lower(uri->host);
-  const Population population = PopulationOf(home);
-  bool is_clear =
-      digest_.DecoyAlgorithm(username, home, population.clear_users,
-                             population.users) == DigestAlgorithm::kMd5;
-  // Looked up for both, as it takes time.
-  const SecurityMode mode = plan_->ModeOf(
-      user != nullptr ? user->dial_plan : tenant->default_dial_plan);
-  if (user != nullptr) is_clear = mode == SecurityMode::kUnsecured;
+  const UserEntry* decoy = DecoyOf(*tenant, username, home);
+  const UserEntry* other =
+      user == nullptr && decoy != nullptr
+          ? plan_->UserAt(decoy->username, decoy->domain)
+          : plan_->UserAt(std::string("\1").append(username), uri->host);
+  const UserEntry* shape = user != nullptr ? user : other;
+  // A clear transport is refused before a challenge, so that nobody sends the
+  // answer to one in clear (UM-100).
+  const bool is_clear =
+      plan_->ModeOf(shape != nullptr ? shape->dial_plan
+                                     : tenant->default_dial_plan) ==
+      SecurityMode::kUnsecured;
   if (absl::Status status = CheckTransport(
           is_clear ? SecurityMode::kUnsecured : SecurityMode::kSipSecured,
           flow.is_tls());
       !status.ok()) {
     return status;
   }
-  if (auto challenge = CheckDigest(request, user, username, uri->host, now)) {
+  if (auto challenge =
+          CheckDigest(request, user, shape, username, uri->host, now)) {
     return *std::move(challenge);
   }
 

@@ -76,13 +76,20 @@ class RequestAuth {
                  const Flow& flow, std::string_view identity, MonoTime now);
   Outcome AsUser(const SipMessage& request, const Flow& flow,
                  const PhoneEntry* phone, MonoTime now);
-  // Empty when the digest holds; else what to answer. `user` may be null.
+  // Empty when the digest holds; else what to answer. `user` may be null;
+  // `shape` is the user, or one that lends it its looks (see DecoyOf), or null.
   std::optional<Challenge> CheckDigest(const SipMessage& request,
                                        const UserEntry* user,
+                                       const UserEntry* shape,
                                        std::string_view username,
                                        std::string_view domain, MonoTime now);
   const PeerEntry* PeerBySource(const Flow& flow, uint32_t port) const;
   Population PopulationOf(std::string_view home) const;
+  // Whom a user that does not exist is answered like, so that the answers to
+  // all such are as those to all who do, and take as long: a record that is
+  // there is read. Null if the tenant has no users.
+  const UserEntry* DecoyOf(const TenantEntry& tenant, std::string_view username,
+                           std::string_view home) const;
 
   DigestAuth& digest_;
   const PlanIndex* plan_ = nullptr;

@@ -75,7 +75,9 @@ def write_all(cluster, unlimited=False):
         'call_record_file': cluster.path('log', 'calls.jsonl'),
         'limits': {'max_connections_per_source': 10_000,
                    'requests_per_second_per_source': many,
-                   'connections_per_second_per_source': many, 'overload_lag': '10s'} if unlimited else {},
+                   'connections_per_second_per_source': many, 'overload_lag': '10s'}
+        # A machine that is busy with other tests is not what they are about.
+        if unlimited else {'overload_lag': '2s'},
         'static_hosts': {f'gw.{DOMAIN}': cluster.host('gateway'),
                          EDGE_NAME: edge},
     })

@@ -110,6 +110,20 @@ absl::StatusOr<std::vector<std::string>> TrustAdmin::OwnChains(
   return out;
 }
 
+absl::StatusOr<bool> TrustAdmin::IssuesFor(const std::string& tenant,
+                                           const std::string& der) {
+  SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
+                      ledger_.store().ListAuthorities());
+  const bool has_own = HasOwn(all, tenant);
+  for (const AuthorityGeneration& one : all) {
+    if (!one.trusted() || one.tenant != (has_own ? tenant : "")) continue;
+    SP_ASSIGN_OR_RETURN(const std::vector<std::string> chain,
+                        CertificatesFromPem(one.chain_pem));
+    if (chain[0] == der) return true;
+  }
+  return !has_own && authority_.IsOwn(der);
+}
+
 absl::Status TrustAdmin::RenewOwn(const std::string& actor) {
   SP_ASSIGN_OR_RETURN(const std::vector<TrustedCertificate> all,
                       ledger_.store().ListTrusted());
@@ -269,7 +283,8 @@ absl::Status TrustAdmin::Remove(const std::string& store,
     return MakeError(absl::StatusCode::kNotFound, "TRUSTED_NOT_FOUND",
                      "no such certificate in this trust store");
   }
-  if (authority_.IsOwn(there->der) && !force) {
+  SP_ASSIGN_OR_RETURN(const bool own, IssuesFor(TenantOf(store), there->der));
+  if (own && !force) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "OWN_AUTHORITY",
                      "what our own authority issued would lose trust");
   }

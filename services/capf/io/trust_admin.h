@@ -55,7 +55,7 @@ class TrustAdmin {
       const std::string& store, const std::string& sha256);
 
   // NOT_FOUND; unless `force` FAILED_PRECONDITION, reason OWN_AUTHORITY for the
-  // certificate of a key of the authority (phones would lose trust), or
+  // certificate of an authority of the tenant's (phones would lose trust), or
   // PEERS_LOSE_TRUST, which names them.
   absl::Status Remove(const std::string& store, const std::string& sha256,
                       const std::string& actor, bool force, bool validate_only);
@@ -64,6 +64,9 @@ class TrustAdmin {
   // Certificates of every key by which the tenant's phones or servers may be
   // certified, and those above them.
   absl::StatusOr<std::vector<std::string>> OwnChains(const std::string& tenant);
+  // Whether `der` is an authority's that certifies for the tenant.
+  absl::StatusOr<bool> IssuesFor(const std::string& tenant,
+                                 const std::string& der);
   // Whether certificates of the tenant are in use by it.
   absl::StatusOr<bool> IsNeeded(const AuthorityGeneration& one,
                                 const std::string& tenant);

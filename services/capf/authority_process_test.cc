@@ -308,8 +308,14 @@ TEST_F(AuthorityProcessTest, AnUpstreamIsAskedByEst) {
   EXPECT_THAT(Issue(NewIssue()), IsOk());
   server.SetMode("garbage");
   EXPECT_TRUE(until("EST_MALFORMED"));
+  server.SetMode("never");
+  EXPECT_TRUE(until("EST_TIMEOUT"));
+  // Whatever came back, the authority is the one it was, and works.
+  const std::string before = authority.certificate_pem();
+  EXPECT_THAT(Issue(NewIssue()), IsOk());
   server.SetMode("pending:1");
   EXPECT_TRUE(until("EST_PENDING"));
+  EXPECT_EQ(authority.certificate_pem(), before);
   // A restart asks with the very same request.
   const auto requests = [&] {
     std::set<std::string> out;

@@ -4,23 +4,23 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
 #include "services/capf/config.h"
 #include "services/capf/config_options.h"
 #include "services/capf/core/authentication_string.h"
 #include "services/capf/core/authority_generation.h"
-#include "services/capf/core/certificate_choice.h"
-#include "services/capf/core/certificate_event.h"
 #include "services/capf/core/fips_self_test.h"
 #include "services/capf/io/audit_file.h"
 #include "services/capf/io/authorities.h"
@@ -28,6 +28,7 @@
 #include "services/capf/io/capf_loop.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/consumer_log.h"
+#include "services/capf/io/dialplan_mode.h"
 #include "services/capf/io/durable_file.h"
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/est_client.h"
@@ -39,21 +40,26 @@
 #include "services/capf/io/list_signers.h"
 #include "services/capf/io/listener_certificate.h"
 #include "services/capf/io/metrics_table.h"
+#include "services/capf/io/own_coverage.h"
 #include "services/capf/io/pkcs11_signer.h"
 #include "services/capf/io/pkcs11_token.h"
 #include "services/capf/io/procedure_runner.h"
 #include "services/capf/io/registration_authority.h"
 #include "services/capf/io/revocation_fetcher.h"
 #include "services/capf/io/server_certificates.h"
+#include "services/capf/io/service_certificates.h"
 #include "services/capf/io/signer.h"
 #include "services/capf/io/sql_store.h"
 #include "services/capf/io/trust_admin.h"
 #include "services/capf/io/trust_publisher.h"
 #include "services/capf/io/upstream_issuer.h"
 #include "services/capf/io/work_thread.h"
+#include "services/capf/own_renewal.h"
 #include "services/capf/phone_parts.h"
+#include "services/capf/process_options.h"
 #include "services/capf/rpc/capf_access.h"
 #include "services/capf/rpc/capf_service.h"
+#include "services/capf/rpc/service_certificate_methods.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/config/proto_time.h"
@@ -61,8 +67,8 @@
 #include "services/common/crypto/x509_name.h"
 #include "services/common/log/log.h"
 #include "services/common/net/event_loop.h"
-#include "services/common/net/socket_address.h"
 #include "services/common/random/system_random.h"
+#include "services/common/renewal/renewal_schedule.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/sql/postgres_listener.h"
 #include "services/common/sql/postgres_options.h"
@@ -98,6 +104,7 @@ constexpr size_t kPhoneThreads = 48;
 constexpr absl::Duration kListenerCheck = absl::Hours(12);
 constexpr absl::Duration kEventTick = absl::Seconds(30);
 constexpr absl::Duration kEventPoll = absl::Seconds(1);
+constexpr absl::Duration kProcedureLook = absl::Seconds(2);
 constexpr char kOwnPorts[] = "capf ports";
 
 class CapfProcess final : public RunningService {
@@ -122,6 +129,8 @@ class CapfProcess final : public RunningService {
       loop_->RemoveTimer(intent_check_);
       loop_->RemoveTimer(event_timer_);
       loop_->RemoveTimer(event_poll_);
+      loop_->RemoveTimer(procedure_timer_);
+      loop_->RemoveTimer(coverage_timer_);
     }
     phones_.reset();
     capf_loop_.reset();
@@ -334,12 +343,38 @@ class CapfProcess final : public RunningService {
     return absl::OkStatus();
   }
 
-  absl::Status PublishTrust() {
+  // Of changes that come at the same time the newest is published last.
+  absl::Status PublishTrust() ABSL_LOCKS_EXCLUDED(publish_mutex_) {
+    const absl::MutexLock lock(&publish_mutex_);
     SP_ASSIGN_OR_RETURN(TrustBundle bundle, ReadBundle(*store_, clock_.Now()));
+    bundle.hard_stores = {config_.hard_revocation_stores().begin(),
+                          config_.hard_revocation_stores().end()};
+    // Each revocation of ours is pushed; who has not heard of us for as long as
+    // a list of ours lasts knows no better than by an old list.
+    SP_RETURN_IF_ERROR(AddOwnCoverage(*authorities_, *store_,
+                                      clock_.Now() + CrlLifetime(), bundle));
     SP_RETURN_IF_ERROR(fetcher_->AddTo(bundle));
     metrics_.Gauge(kCapfTrustVersion).Set(static_cast<double>(bundle.version));
     publisher_.Publish(std::move(bundle));
     return absl::OkStatus();
+  }
+
+  absl::Duration CrlLifetime() const {
+    return FromProtoOr(config_.crl_lifetime(), absl::Hours(24));
+  }
+
+  // Tells consumers in good time that what they know still holds.
+  void RefreshCoverage(MonoTime now) {
+    loop_->SetTimer(coverage_timer_, now + CrlLifetime() / 4);
+    work_
+        ->Post([this] {
+          const absl::Status published = PublishTrust();
+          if (!published.ok()) {
+            LogWarning("revocations were not confirmed to consumers",
+                       {{"status", published}});
+          }
+        })
+        .IgnoreError();
   }
 
   // The leaf that phones see on the CAPF port.
@@ -414,36 +449,13 @@ class CapfProcess final : public RunningService {
 
   absl::Status StartPort() {
     const config::v1::CapfListenerConfig& capf = config_.capf();
-    RegistrationOptions registration;
-    registration.allow_weak_keys = capf.allow_weak_keys();
-    registration.refuse_sha1 = fips_.on;
-    registration.lsc_validity = FromProto(config_.lifetimes().lsc());
-    if (config_.max_failed_attempts() != 0) {
-      registration.max_failed_attempts = config_.max_failed_attempts();
-    }
-    registration_.emplace(registration, *strings_, *authority_, *ledger_);
+    registration_.emplace(RegistrationOptionsOf(config_, fips_.on), *strings_,
+                          *authority_, *ledger_);
     registration_->ChooseFrom(*authorities_);
 
-    CapfLoop::Options options;
+    CapfLoop::Options options = LoopOptionsOf(capf);
     SP_ASSIGN_OR_RETURN(options.address, CapfAddress(capf));
     SP_ASSIGN_OR_RETURN(options.tls, ListenerTls());
-    CapfSessionOptions& session = options.core.session;
-    session.answer_timeout =
-        FromProtoOr(capf.idle_timeout(), absl::Seconds(30));
-    session.key_generation_timeout = FromProtoOr(
-        capf.key_generation_timeout(), session.key_generation_timeout);
-    if (capf.max_connections() != 0) {
-      options.core.max_connections = capf.max_connections();
-    }
-    // A branch's phones share one address and wait long for their keys.
-    options.core.max_connections_per_source =
-        std::max<size_t>(64, options.core.max_connections / 4);
-    const uint32_t per_second = capf.connections_per_second_per_source() == 0
-                                    ? 10
-                                    : capf.connections_per_second_per_source();
-    options.core.source_interval = absl::Seconds(1) / per_second;
-    options.core.source_burst = std::max<uint32_t>(2 * per_second, 20);
-
     SP_ASSIGN_OR_RETURN(loop_, EventLoop::Create(clock_));
     work_ = std::make_unique<WorkThread>(kWorkCapacity);
     phone_work_ = std::make_unique<WorkThreads>(kPhoneThreads, kWorkCapacity);
@@ -546,7 +558,10 @@ class CapfProcess final : public RunningService {
       renewal_.next_attempt = clock_.Now() + wait;
       LogError("the certificate of the CAPF port was not renewed",
                {{"status", status}, {"next_attempt", renewal_.next_attempt}});
-      RecordRenewalFailure(before.value_or(""));
+      events_
+          ->RecordRenewalFailure({tenant(), kOwnPorts, before.value_or(""), {}},
+                                 renewal_.next_attempt)
+          .IgnoreError();
       capf_loop_
           ->Post([this, wait] {
             loop_->SetTimer(listener_check_, loop_->now() + wait);
@@ -566,24 +581,6 @@ class CapfProcess final : public RunningService {
     }
   }
 
-  void RecordRenewalFailure(const std::string& der) {
-    StoreChange change;
-    CertificateEvent event;
-    event.type = CertificateEventType::kRenewalFailed;
-    event.tenant = tenant();
-    event.certificate_der = der;
-    event.used_by = kOwnPorts;
-    event.event_time = clock_.Now();
-    event.key =
-        absl::StrCat("renewal_failed:", absl::ToUnixMicros(clock_.Now()));
-    event.summary = absl::StrCat(
-        "the certificate of the CAPF port was not renewed; next attempt at ",
-        absl::FormatTime(renewal_.next_attempt, absl::UTCTimeZone()));
-    change.audit.push_back({"RENEWAL_FAILED", "capf", kOwnPorts, ""});
-    change.insert_events.push_back(std::move(event));
-    ledger_->Apply(change).IgnoreError();
-  }
-
   // Tells which certificates this process shows, from now on.
   absl::Status RecordOwnCertificates() {
     std::vector<CertificateUse> own;
@@ -601,11 +598,26 @@ class CapfProcess final : public RunningService {
     add("capf authority", authority_->issuer().certificate_der);
     SP_ASSIGN_OR_RETURN(const std::string leaf, ListenerLeaf());
     add(kOwnPorts, leaf);
+    // One that is renewed is reported like those of other services.
     const auto server =
         FirstCertificate(config_.server().tls().certificate_file());
-    if (server.ok()) add("capf grpc", *server);
+    if (server.ok() && !config_.server().has_certificate_renewal()) {
+      add("capf grpc", *server);
+    }
     events_->SetOwn(std::move(own));
     return events_->RecordStart(clock_.Now());
+  }
+
+  // Procedures go on as soon as what they wait for has happened.
+  void LookAtProcedures(MonoTime now) {
+    loop_->SetTimer(procedure_timer_, now + kProcedureLook);
+    // One that is slow is not asked again meanwhile.
+    if (procedures_look_.exchange(true)) return;
+    const absl::Status posted = work_->Post([this] {
+      procedures_->GoOn();
+      procedures_look_ = false;
+    });
+    if (!posted.ok()) procedures_look_ = false;
   }
 
   void TellEvents(MonoTime now) {
@@ -623,7 +635,9 @@ class CapfProcess final : public RunningService {
   }
 
   absl::Status StartRpc(ServiceRuntime& runtime) {
-    events_.emplace(*ledger_);
+    services_.emplace(RenewalOptionsOf(config_, tenant()), *authority_,
+                      *ledger_);
+    events_.emplace(*ledger_, &*services_);
     consumers_.emplace(*ledger_);
     publisher_.OnConsumer([this](const TrustConsumer& consumer) {
       work_
@@ -639,42 +653,23 @@ class CapfProcess final : public RunningService {
     SP_RETURN_IF_ERROR(RecordOwnCertificates());
     event_timer_ = loop_->AddTimer([this](MonoTime now) { TellEvents(now); });
     loop_->SetTimer(event_timer_, loop_->now());
-    ServerCertificates::Options servers;
-    servers.folder = KeyFolder();
-    servers_.emplace(std::move(servers), passphrase_, *authority_, *ledger_,
-                     random_);
+    servers_.emplace(ServerCertificates::Options{.folder = KeyFolder()},
+                     passphrase_, *authority_, *ledger_, random_);
     SP_ASSIGN_OR_RETURN(
         AccessPolicy policy,
         AccessPolicy::Create(config_.server(),
                              CapfMethodRules(Watchers(config_))));
     policy_.emplace(std::move(policy));
-    CapfService::Options options;
+    CapfService::Options options = ServiceOptionsOf(config_);
     options.authority_id = AuthorityId();
-    options.trust_domain = config_.server().trust_domain();
     options.instance = runtime.instance();
     options.version = kVersion;
-    options.lifetimes = {FromProto(config_.lifetimes().server()),
-                         FromProto(config_.lifetimes().client()),
-                         FromProto(config_.lifetimes().service()),
-                         FromProtoOr(config_.crl_lifetime(), absl::Hours(24))};
-    for (const auto& tenant : config_.tenant_domains()) {
-      for (const std::string& domain : tenant.domains()) {
-        options.tenant_names.Add(tenant.tenant(), domain);
-      }
-    }
-    options.upstream_url = config_.authority().est().url();
     options.start_time = clock_.Now();
-    SP_ASSIGN_OR_RETURN(
-        const std::optional<std::string> own,
-        ReadSmallFile(config_.server().tls().certificate_file()));
-    options.own_certificate_pem = own.value_or("");
-    SP_ASSIGN_OR_RETURN(const SocketAddress address,
-                        CapfAddress(config_.capf()));
-    options.capf_address = address.IpText();
+    service_methods_.emplace(*ledger_, *authority_, *services_,
+                             "certificateAuthorities/" + options.authority_id);
+    SignOwnCertificates(config_.server(), *work_, *service_methods_,
+                        clock_.Now(), runtime);
     options.capf_port = capf_loop_->port();
-    options.hard_revocation_stores = {config_.hard_revocation_stores().begin(),
-                                      config_.hard_revocation_stores().end()};
-    options.allow_private_peers = config_.allow_private_peers();
     std::optional<ListenerCertificateOptions> listener;
     if (config_.capf().certificate_file().empty()) {
       SP_ASSIGN_OR_RETURN(listener, ListenerOptions());
@@ -690,18 +685,33 @@ class CapfProcess final : public RunningService {
       const absl::Status posted = work_->Post([this] { RenewListener(); });
       if (!posted.ok()) LogWarning("the CAPF port's certificate check waits");
     });
-    procedures_.emplace(ProcedureRunner::Parts{
-        *ledger_, phones_ ? &phones_->lists() : nullptr,
-        phones_ ? &phones_->signers() : nullptr, fips_, &*rotation_});
+    SP_ASSIGN_OR_RETURN(dialplan_, OpenDialplan(config_));
+    procedures_.emplace(
+        ProcedureRunner::Parts{*ledger_, phones_ ? &phones_->lists() : nullptr,
+                               phones_ ? &phones_->signers() : nullptr, fips_,
+                               &*rotation_, dialplan_.get()});
     service_ = std::make_unique<CapfService>(
-        CapfService::Parts{*policy_, *work_, *probes_, *ledger_, *authorities_,
-                           *enrollments_, *trust_, publisher_, *fetcher_,
-                           *servers_, renewal_,
+        CapfService::Parts{*policy_,
+                           *work_,
+                           *probes_,
+                           *ledger_,
+                           *authorities_,
+                           *enrollments_,
+                           *trust_,
+                           publisher_,
+                           *fetcher_,
+                           *servers_,
+                           *services_,
+                           *service_methods_,
+                           renewal_,
                            phones_ ? &phones_->lists() : nullptr,
                            phones_ ? &phones_->files() : nullptr,
-                           phones_ ? &phones_->maker() : nullptr, *procedures_,
-                           fips_, upstream_ ? &*upstream_ : nullptr,
-                           passes_on_ ? &*passes_on_ : nullptr},
+                           phones_ ? &phones_->maker() : nullptr,
+                           *procedures_,
+                           fips_,
+                           upstream_ ? &*upstream_ : nullptr,
+                           passes_on_ ? &*passes_on_ : nullptr,
+                           dialplan_.get()},
         options);
     ledger_->OnEvents([this] { service_->PokeEvents(); });
     if (database_->is_postgres()) {
@@ -712,6 +722,12 @@ class CapfProcess final : public RunningService {
       });
       loop_->SetTimer(event_poll_, loop_->now() + kEventPoll);
     }
+    coverage_timer_ =
+        loop_->AddTimer([this](MonoTime now) { RefreshCoverage(now); });
+    loop_->SetTimer(coverage_timer_, loop_->now() + CrlLifetime() / 4);
+    procedure_timer_ =
+        loop_->AddTimer([this](MonoTime now) { LookAtProcedures(now); });
+    loop_->SetTimer(procedure_timer_, loop_->now() + kProcedureLook);
     Listen();
     thread_ = std::thread([this] { loop_->Run(); });
     runtime.AddPort("capf", capf_loop_->port());
@@ -734,6 +750,7 @@ class CapfProcess final : public RunningService {
   std::optional<StringHasher> strings_;
   std::optional<EnrollmentAdmin> enrollments_;
   std::optional<RegistrationAuthority> registration_;
+  absl::Mutex publish_mutex_;
   TrustPublisher publisher_;
   std::optional<RevocationFetcher> fetcher_;
   std::unique_ptr<EventLoop> loop_;
@@ -748,8 +765,13 @@ class CapfProcess final : public RunningService {
   std::optional<UpstreamIssuer> passes_on_;
   EventLoop::TimerId event_timer_ = 0;
   EventLoop::TimerId event_poll_ = 0;
-  std::optional<EventLog> events_;
+  EventLoop::TimerId procedure_timer_ = 0;
+  EventLoop::TimerId coverage_timer_ = 0;
+  std::atomic<bool> procedures_look_ = false;  // one is under way
   std::optional<ServerCertificates> servers_;
+  std::optional<ServiceCertificates> services_;
+  std::optional<ServiceCertificateMethods> service_methods_;
+  std::optional<EventLog> events_;
   RenewalState renewal_;  // work thread
   std::unique_ptr<WorkThread> probes_;
   std::unique_ptr<CapfLoop> capf_loop_;
@@ -758,6 +780,7 @@ class CapfProcess final : public RunningService {
   FipsMode fips_;
   std::optional<ConsumerLog> consumers_;
   std::optional<AuthorityRotation> rotation_;
+  std::unique_ptr<DialplanMode> dialplan_;  // if one is configured
   std::optional<ProcedureRunner> procedures_;
   std::optional<AccessPolicy> policy_;
   std::unique_ptr<CapfService> service_;

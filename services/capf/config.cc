@@ -214,7 +214,7 @@ void ValidateConfig(const config::v1::CapfConfig& config,
     }
   }
   CheckRevocationFetch(config.revocation_fetch(), faults);
-  CheckUnimplemented("dialplan", !config.dialplan().target().empty(), faults);
+  CheckClientConfig("dialplan", config.dialplan(), /*required=*/false, faults);
   if (config.max_failed_attempts() > 10) {
     faults->Add("max_failed_attempts", "is above 10");
   }

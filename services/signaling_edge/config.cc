@@ -118,6 +118,11 @@ void CheckListeners(const pb::SignalingEdgeConfig& config,
 }
 
 void CheckTls(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
+  if (config.renew_sip_certificates() &&
+      !config.server().has_certificate_renewal()) {
+    faults->Add("renew_sip_certificates",
+                "goes with server.certificate_renewal");
+  }
   const auto& tls = config.sip_tls();
   if (HasTls(config) || !tls.certificate_file().empty() ||
       !tls.key_file().empty()) {

@@ -3,8 +3,10 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "sallyport/signaling_edge/config/v1/signaling_edge_config.pb.h"
 #include "services/common/bytes/byte_span.h"
@@ -26,6 +28,7 @@
 #include "services/signaling_edge/io/loop_set.h"
 #include "services/signaling_edge/io/media_client.h"
 #include "services/signaling_edge/io/metrics_table.h"
+#include "services/signaling_edge/io/tls_contexts.h"
 #include "services/signaling_edge/rpc/edge_proto.h"
 #include "services/signaling_edge/rpc/method_policy.h"
 #include "services/signaling_edge/rpc/signaling_edge_service.h"
@@ -122,6 +125,7 @@ class Running final : public RunningService {
 
     SP_ASSIGN_OR_RETURN(ConfigFeed::Options feed,
                         FeedOptionsOf(config, runtime.instance()));
+    SP_RETURN_IF_ERROR(KeepFresh(config, runtime, feed.tls));
     feed.on_trust_active = [this](EdgeLoop&) { reporter_->OnTrustActive(); };
     SP_ASSIGN_OR_RETURN(feed_, ConfigFeed::Start(*edge_, std::move(feed)));
     service_ = std::make_unique<SignalingEdgeService>(
@@ -140,6 +144,30 @@ class Running final : public RunningService {
     }
     loops_->Start();
     return runtime.StartGrpc(*policy_, {service_.get()});
+  }
+
+  // The files that are shown to peers become those that capf renews.
+  static absl::Status KeepFresh(const Config& config, ServiceRuntime& runtime,
+                                TlsFileSet& files) {
+    const auto keep = [&](const std::string& use, std::string& certificate,
+                          std::string& key) -> absl::Status {
+      if (certificate.empty()) return absl::OkStatus();
+      if (!config.renew_sip_certificates()) {
+        runtime.ObserveCertificate(use, certificate);
+        return absl::OkStatus();
+      }
+      SP_ASSIGN_OR_RETURN(const std::string file,
+                          runtime.RenewCertificate(use, certificate, key));
+      certificate = file;
+      key = file;
+      return absl::OkStatus();
+    };
+    SP_RETURN_IF_ERROR(keep("sip", files.certificate_file, files.key_file));
+    for (TlsFileSet::Named& each : files.by_server_name) {
+      SP_RETURN_IF_ERROR(keep("sip-" + each.server_name, each.certificate_file,
+                              each.key_file));
+    }
+    return absl::OkStatus();
   }
 
   SystemRandom random_;

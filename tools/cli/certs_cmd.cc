@@ -12,6 +12,7 @@
 #include "sallyport/capf/v1/certificate.pb.h"
 #include "sallyport/capf/v1/certificate_authority.pb.h"
 #include "sallyport/capf/v1/server_certificate.pb.h"
+#include "sallyport/capf/v1/service_certificate.pb.h"
 #include "sallyport/type/v1/key_type.pb.h"
 #include "services/common/files/durable_file.h"
 #include "services/common/status/error_reason.h"
@@ -193,11 +194,13 @@ absl::Status RevocationLists(CliContext& context, const CertsOptions&) {
                                                pb::GetStatusRequest()));
   Table table({"URL", "STATE", "IN FORCE UNTIL", "ENTRIES", "TOLD", "WHY NOT",
                "NEXT ATTEMPT"});
+  if (context.format != OutputFormat::kTable) {
+    pb::CapfStatus lists;
+    *lists.mutable_revocation_sources() = status.revocation_sources();
+    context.out() << RenderOne(lists, context.format, "");
+    return absl::OkStatus();
+  }
   for (const pb::RevocationSource& one : status.revocation_sources()) {
-    if (context.format != OutputFormat::kTable) {
-      context.out() << RenderOne(one, context.format, "");
-      continue;
-    }
     table.AddRow({one.url(),
                   !one.reason().empty()         ? one.reason()
                   : one.has_last_attempt_time() ? "OK"
@@ -207,37 +210,37 @@ absl::Status RevocationLists(CliContext& context, const CertsOptions&) {
                   absl::StrCat(one.told_count()), one.told_reason(),
                   FieldText(one, "next_attempt_time")});
   }
-  if (context.format == OutputFormat::kTable) {
-    context.out() << (status.revocation_sources().empty()
-                          ? "no list of another authority is fetched\n"
-                          : table.ToString());
-  }
+  context.out() << (status.revocation_sources().empty()
+                        ? "no list of another authority is fetched\n"
+                        : table.ToString());
   return absl::OkStatus();
 }
 
-absl::Status List(CliContext& context, const CertsOptions&) {
-  SP_RETURN_IF_ERROR(context.Clients().status());
-  pb::ListCertificatesRequest request;
-  SP_ASSIGN_OR_RETURN(*request.mutable_parent(), context.TenantName());
-  request.set_page_size(1000);
-  Table table({"SERIAL", "STATE", "PROFILE", "SUBJECT", "EXPIRES", "RENEW"});
-  while (true) {
-    SP_ASSIGN_OR_RETURN(const auto page,
-                        CallCapf<pb::ListCertificatesResponse>(
-                            context, &Stub::ListCertificates, request));
-    for (const pb::Certificate& one : page.certificates()) {
-      if (context.format != OutputFormat::kTable) {
-        context.out() << RenderOne(one, context.format, "");
-        continue;
-      }
-      table.AddRow({one.name().substr(one.name().rfind('/') + 1),
-                    FieldText(one, "state"), FieldText(one, "profile"),
-                    one.summary().subject(),
-                    FieldText(one, "summary.not_after_time"),
-                    FieldText(one, "renew_time")});
-    }
-    if (page.next_page_token().empty()) break;
-    request.set_page_token(page.next_page_token());
+// What the services show to each other and to peers, and when it is renewed.
+absl::Status Services(CliContext& context, const CertsOptions&) {
+  SP_ASSIGN_OR_RETURN(const auto response,
+                      CallCapf<pb::ListServiceCertificatesResponse>(
+                          context, &Stub::ListServiceCertificates,
+                          pb::ListServiceCertificatesRequest()));
+  if (context.format != OutputFormat::kTable) {
+    context.out() << RenderOne(response, context.format, "");
+    return absl::OkStatus();
+  }
+  if (response.service_certificates().empty()) {
+    context.out() << "no service reports its certificates: none has "
+                     "server.certificate_renewal in its configuration\n";
+    return absl::OkStatus();
+  }
+  Table table({"SERVICE", "INSTANCE", "USE", "SERIAL", "ISSUER", "EXPIRES",
+               "NEXT ATTEMPT", "FAILURES", "LAST FAILURE"});
+  for (const pb::ServiceCertificate& one : response.service_certificates()) {
+    table.AddRow({one.service(), one.instance(), one.use(),
+                  one.certificate().serial(), one.certificate().issuer(),
+                  FieldText(one, "certificate.not_after_time"),
+                  one.has_next_attempt_time()
+                      ? FieldText(one, "next_attempt_time")
+                      : "by others",
+                  absl::StrCat(one.failure_count()), one.last_reason()});
   }
   context.out() << table.ToString();
   return absl::OkStatus();
@@ -328,12 +331,14 @@ absl::Status Choice(CliContext& context, const CertsOptions& options) {
     context.out() << RenderOne(response, context.format, "");
     return absl::OkStatus();
   }
-  Table table({"CHOSEN", "SUBJECT", "ISSUER", "EXPIRES", "SERIAL", "WHY"});
+  Table table(
+      {"CHOSEN", "SUBJECT", "ISSUER", "EXPIRES", "SERIAL", "IN USE BY", "WHY"});
   for (const pb::CertificateCandidate& one : response.candidates()) {
     table.AddRow({one.chosen() ? "*" : "", one.certificate().subject(),
                   one.certificate().issuer(),
                   FieldText(one, "certificate.not_after_time"),
-                  one.certificate().serial(), one.explanation()});
+                  one.certificate().serial(),
+                  absl::StrJoin(one.in_use_by(), ", "), one.explanation()});
   }
   context.out() << table.ToString() << "renewal at "
                 << FieldText(response, "renew_time")
@@ -370,7 +375,13 @@ void AddCertsCommand(CLI::App& app, CliContext& context) {
         [&context, options, run] { context.result = run(context, *options); });
     return command;
   };
-  add(*certs, "list", "Every certificate", List);
+  CLI::App* const all = certs->add_subcommand("list", "Every certificate");
+  AddListOptions(*all, *list);
+  all->callback([&context, list] {
+    context.result = ListAndPrint(context, *FindKind("certificate"), *list);
+  });
+  add(*certs, "services",
+      "Certificates that services use, and when each is renewed", Services);
   add(*certs, "show", "One certificate", Show)
       ->add_option("name", options->name, "Serial, or full name")
       ->required();

@@ -1,5 +1,6 @@
 #include "tools/cli/cluster_cmd.h"
 
+#include <algorithm>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -45,6 +46,7 @@ struct ClusterOptions {
   bool force = false;
   bool dry_run = false;
   bool yes = false;
+  bool automatic = false;
 };
 
 const std::map<std::string, pb::ProcedureKind>& Kinds() {
@@ -70,10 +72,17 @@ void Print(CliContext& context, const pb::PhoneCluster& cluster) {
     return;
   }
   // CCE-25 tells the mode by its number.
-  context.out() << "Cluster Security Mode: "
-                << (cluster.cluster_mode() == "mixed" ? "1 (mixed)"
-                                                      : "0 (non-secure)")
-                << "\n";
+  context.out()
+      << "Cluster Security Mode: "
+      << (cluster.cluster_mode() == "mixed" ? "1 (mixed)" : "0 (non-secure)")
+      << "\nin the dial plan: "
+      << (cluster.dialplan_mode().empty()
+              ? absl::StrCat("not known, ", cluster.dialplan_reason())
+          : cluster.dialplan_reason().empty()
+              ? absl::StrCat(cluster.dialplan_mode(), ", the same")
+              : absl::StrCat(cluster.dialplan_mode(),
+                             ", which is another: ", cluster.dialplan_reason()))
+      << "\n";
   if (!cluster.host().empty()) {
     context.out() << "host: " << cluster.host() << "\n";
   }
@@ -183,7 +192,7 @@ void Print(CliContext& context, const pb::Procedure& procedure) {
     return;
   }
   context.out() << procedure.name() << ": " << StateName(procedure.state())
-                << "\n";
+                << (procedure.automatic() ? ", by itself" : "") << "\n";
   Table table({"STEP", "DONE", "WHAT", "FOUND"});
   for (int i = 0; i < procedure.steps_size(); ++i) {
     const pb::ProcedureStep& step = procedure.steps(i);
@@ -193,6 +202,11 @@ void Print(CliContext& context, const pb::Procedure& procedure) {
   context.out() << table.ToString();
   if (!procedure.blocked_reason().empty()) {
     context.out() << "waits: " << Printable(procedure.blocked_reason()) << "\n";
+  }
+  if (procedure.has_look_time() &&
+      procedure.state() == pb::PROCEDURE_STATE_BLOCKED) {
+    context.out() << "last looked at " << FieldText(procedure, "look_time")
+                  << "\n";
   }
 }
 
@@ -204,17 +218,24 @@ absl::Status List(CliContext& context, const ClusterOptions&) {
   SP_ASSIGN_OR_RETURN(const auto page,
                       CallCapf<pb::ListProceduresResponse>(
                           context, &Stub::ListProcedures, request));
-  Table table({"PROCEDURE", "KIND", "STATE", "BEGUN", "WAITS FOR"});
+  if (context.format != OutputFormat::kTable) {
+    context.out() << RenderOne(page, context.format, "");
+    return absl::OkStatus();
+  }
+  Table table(
+      {"PROCEDURE", "KIND", "STATE", "STEPS", "GOES ON", "BEGUN", "WAITS FOR"});
   for (const pb::Procedure& one : page.procedures()) {
-    if (context.format != OutputFormat::kTable) {
-      context.out() << RenderOne(one, context.format, "");
-      continue;
-    }
+    const auto done = std::count_if(
+        one.steps().begin(), one.steps().end(),
+        [](const pb::ProcedureStep& step) { return step.done(); });
     table.AddRow({one.name().substr(one.name().rfind('/') + 1),
                   FieldText(one, "kind"), StateName(one.state()),
+                  absl::StrCat(done, "/", one.steps_size()),
+                  one.automatic() ? "by itself" : "on command",
                   FieldText(one, "create_time"), one.blocked_reason()});
   }
-  context.out() << table.ToString();
+  context.out() << (page.procedures().empty() ? "no procedure was begun\n"
+                                              : table.ToString());
   return absl::OkStatus();
 }
 
@@ -254,7 +275,8 @@ absl::StatusOr<pb::Procedure> GetProcedure(CliContext& context,
 absl::StatusOr<pb::Procedure> BeginOrFind(CliContext& context,
                                           pb::ProcedureKind kind,
                                           const std::string& authority,
-                                          bool dry_run) {
+                                          bool dry_run,
+                                          bool automatic = false) {
   SP_RETURN_IF_ERROR(context.Clients().status());
   pb::ListProceduresRequest list;
   SP_ASSIGN_OR_RETURN(*list.mutable_parent(), context.TenantName());
@@ -276,6 +298,7 @@ absl::StatusOr<pb::Procedure> BeginOrFind(CliContext& context,
     request.mutable_procedure()->set_certificate_authority(
         absl::StrCat("certificateAuthorities/", authority));
   }
+  request.mutable_procedure()->set_automatic(automatic);
   for (const auto& [name, its_kind] : Kinds()) {
     if (its_kind != kind) continue;
     request.set_procedure_id(absl::StrCat(
@@ -312,10 +335,44 @@ absl::Status Begin(CliContext& context, const ClusterOptions& options) {
                  options.yes)) {
     return absl::OkStatus();
   }
-  SP_ASSIGN_OR_RETURN(
-      pb::Procedure procedure,
-      BeginOrFind(context, Kinds().at(options.kind), options.authority, false));
+  SP_ASSIGN_OR_RETURN(pb::Procedure procedure,
+                      BeginOrFind(context, Kinds().at(options.kind),
+                                  options.authority, false, options.automatic));
+  if (procedure.automatic()) {
+    Print(context, procedure);
+    return absl::OkStatus();
+  }
   return RunOn(context, std::move(procedure));
+}
+
+absl::Status SetAutomatic(CliContext& context, const ClusterOptions& options,
+                          bool automatic) {
+  SP_ASSIGN_OR_RETURN(const pb::Procedure found,
+                      GetProcedure(context, options.name));
+  pb::UpdateProcedureRequest request;
+  request.mutable_procedure()->set_name(found.name());
+  request.mutable_procedure()->set_etag(found.etag());
+  request.mutable_procedure()->set_automatic(automatic);
+  request.mutable_update_mask()->add_paths("automatic");
+  absl::StatusOr<pb::Procedure> procedure =
+      CallCapf<pb::Procedure>(context, &Stub::UpdateProcedure, request);
+  // It went on meanwhile: that is no reason to ask the operator again.
+  if (absl::IsAborted(procedure.status())) {
+    request.mutable_procedure()->clear_etag();
+    procedure =
+        CallCapf<pb::Procedure>(context, &Stub::UpdateProcedure, request);
+  }
+  SP_RETURN_IF_ERROR(procedure.status());
+  Print(context, *procedure);
+  return absl::OkStatus();
+}
+
+absl::Status Pause(CliContext& context, const ClusterOptions& options) {
+  return SetAutomatic(context, options, false);
+}
+
+absl::Status Resume(CliContext& context, const ClusterOptions& options) {
+  return SetAutomatic(context, options, true);
 }
 
 absl::Status Run(CliContext& context, const ClusterOptions& options) {
@@ -421,9 +478,13 @@ void AddClusterCommands(CLI::App& app, CliContext& context) {
   begin->add_option("--authority", options->authority,
                     "Which one to rotate; else the first");
   confirm(begin);
+  begin->add_flag("--automatic", options->automatic,
+                  "It goes on by itself as soon as each check holds");
   for (const auto& [name, help, run] :
        {std::tuple("show", "Its steps", &ShowProcedure),
         std::tuple("run", "Go on with it; exit code 1 if it waits", &Run),
+        std::tuple("pause", "It waits for run from now on", &Pause),
+        std::tuple("resume", "It goes on by itself from now on", &Resume),
         std::tuple("cancel", "Give it up and undo it", &Cancel)}) {
     add(procedure, name, help, run)
         ->add_option("name", options->name, "Its name")

@@ -31,6 +31,15 @@ app.kubernetes.io/part-of: sallyport
   "roleBindings" .root.Values.roleBindings
   "metricsAddress" "0.0.0.0:9464"
   "drainTimeout" (printf "%ds" (int $values.drainSeconds)) -}}
+{{- $renews := .root.Values.certificateRenewal.enabled -}}
+{{- $capf := dict "name" "capf" "port" 7005 -}}
+{{- if $renews -}}
+{{- $renewal := dict "folder" "/var/lib/sallyport/tls" -}}
+{{- if ne .name "capf" -}}
+{{- $_ := set $renewal "capf" (include "sallyport.client" $capf | fromJson) -}}
+{{- end -}}
+{{- $_ := set $server "certificateRenewal" $renewal -}}
+{{- end -}}
 {{- $config := mergeOverwrite (dict "server" $server) .config $values.config -}}
 apiVersion: v1
 kind: ConfigMap
@@ -183,6 +192,10 @@ spec:
         {{- end }}
       ports: [{port: grpc}{{ range .insidePorts }}, {port: {{ .name }}}{{ end }}]
     {{- end }}
+    {{- if and $renews (eq .name "capf") }}
+    - from: [{podSelector: {matchLabels: {app.kubernetes.io/part-of: sallyport}}}]
+      ports: [{port: grpc}]
+    {{- end }}
     {{- if .siblings }}
     - from: [{podSelector: {matchLabels: {app.kubernetes.io/name: {{ $dns }}}}}]
       ports: [{port: siblings}]
@@ -199,6 +212,9 @@ spec:
     - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
     {{- range .calls }}
     - to: [{podSelector: {matchLabels: {app.kubernetes.io/name: {{ include "sallyport.dns" . }}}}}]
+    {{- end }}
+    {{- if and $renews (ne .name "capf") }}
+    - to: [{podSelector: {matchLabels: {app.kubernetes.io/name: {{ include "sallyport.dns" "capf" }}}}}]
     {{- end }}
     {{- if .siblings }}
     - to: [{podSelector: {matchLabels: {app.kubernetes.io/name: {{ $dns }}}}}]

@@ -25,6 +25,7 @@ namespace {
 
 constexpr absl::Duration kBackdate = absl::Hours(1);
 constexpr absl::Duration kLeastValidity = absl::Hours(1);
+constexpr absl::Duration kLeastRenewedValidity = absl::Seconds(10);
 constexpr unsigned kContext0 =
     CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0;
 constexpr unsigned kContext3 =
@@ -268,7 +269,13 @@ absl::StatusOr<Validity> ChooseValidity(const CertificateProfile& profile,
                                         absl::Duration validity, absl::Time now,
                                         const std::optional<Issuer>& issuer) {
   if (validity == absl::ZeroDuration()) validity = profile.default_validity;
-  if (validity < kLeastValidity || validity > profile.max_validity) {
+  // Services renew by themselves, so theirs may be as short as anybody likes;
+  // what is short is not backdated by more than it lasts.
+  const bool renews =
+      profile.id == ProfileId::kService || profile.id == ProfileId::kSipServer;
+  const bool is_short = renews && validity < kLeastValidity;
+  const absl::Duration least = renews ? kLeastRenewedValidity : kLeastValidity;
+  if (validity < least || validity > profile.max_validity) {
     return MakeError(absl::StatusCode::kInvalidArgument, "VALIDITY_INVALID",
                      "validity is outside what the profile allows");
   }
@@ -277,6 +284,10 @@ absl::StatusOr<Validity> ChooseValidity(const CertificateProfile& profile,
       .not_before = second - kBackdate,
       // Both ends count (RFC 5280 4.1.2.5), hence the last second.
       .not_after = second - kBackdate + validity - absl::Seconds(1)};
+  if (is_short) {
+    chosen.not_before =
+        absl::FromUnixSeconds(absl::ToUnixSeconds(second - validity / 10));
+  }
   if (validity < 2 * kBackdate) {
     chosen.not_after = second + validity - absl::Seconds(1);
   }

@@ -57,9 +57,10 @@ std::string DrawSerial(uint8_t instance, RandomSource& random);
 
 // From when to when: backdated by an hour, for clocks that are behind, but
 // never outside the issuer's own time. `validity` zero takes the profile's
-// default. kInvalidArgument VALIDITY_INVALID if it is below an hour or above
-// the profile's longest; kFailedPrecondition ISSUER_EXPIRED if less than an
-// hour is left of the issuer.
+// default. kInvalidArgument VALIDITY_INVALID if it is below an hour (of
+// services and servers: ten seconds, backdated by a tenth) or above the
+// profile's longest; kFailedPrecondition ISSUER_EXPIRED if less than an hour is
+// left of the issuer.
 struct Validity {
   absl::Time not_before;
   absl::Time not_after;

@@ -197,6 +197,17 @@ TEST(CertificateBuilderTest, ValidityKeepsWithinProfileAndIssuer) {
   ASSERT_TRUE(hour.ok());
   EXPECT_GT(hour->not_after, kNow + absl::Minutes(59));
 
+  // What renews by itself may be short, and begins within itself.
+  const auto brief = ChooseValidity(ProfileFor(ProfileId::kService),
+                                    absl::Seconds(60), kNow, std::nullopt);
+  ASSERT_TRUE(brief.ok());
+  EXPECT_EQ(brief->not_before, kNow - absl::Seconds(6));
+  EXPECT_EQ(brief->not_after, kNow + absl::Seconds(59));
+  EXPECT_EQ(ReasonOf(ChooseValidity(ProfileFor(ProfileId::kSipServer),
+                                    absl::Seconds(9), kNow, std::nullopt)
+                         .status()),
+            "VALIDITY_INVALID");
+
   TestAuthority authority = NewTestAuthority(KeyKind::kEcP256, kNow);
   authority.issuer.not_after = kNow + absl::Hours(48);
   const auto cut = ChooseValidity(lsc, {}, kNow, authority.issuer);

@@ -6,9 +6,6 @@
 namespace sallyport::capf {
 namespace {
 
-constexpr absl::Duration kFirstBackoff = absl::Minutes(1);
-constexpr absl::Duration kLongestBackoff = absl::Hours(24);
-
 // Why it cannot be used at all; kChosen: it can.
 ChoiceVerdict Fitness(const CandidateCertificate& candidate, absl::Time now) {
   if (!candidate.has_private_key) return ChoiceVerdict::kNoPrivateKey;
@@ -118,20 +115,6 @@ CertificateChoice ChooseCertificate(
                         : ChoiceVerdict::kExpiresSooner;
   }
   return out;
-}
-
-absl::Time RenewalTime(absl::Time not_before, absl::Time not_after,
-                       double jitter) {
-  const absl::Duration life = not_after - not_before;
-  return not_before + life * 2 / 3 +
-         life / 20 * (2 * std::clamp(jitter, 0.0, 1.0) - 1);
-}
-
-absl::Duration RenewalBackoff(int failures, double jitter) {
-  absl::Duration wait = kFirstBackoff;
-  for (int i = 1; i < failures && wait < kLongestBackoff; ++i) wait *= 2;
-  wait = std::min(wait, kLongestBackoff);
-  return wait + wait / 5 * (2 * std::clamp(jitter, 0.0, 1.0) - 1);
 }
 
 }  // namespace sallyport::capf

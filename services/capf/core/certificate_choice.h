@@ -70,16 +70,6 @@ struct CertificateChoice {
 CertificateChoice ChooseCertificate(
     absl::Span<const CandidateCertificate> candidates, absl::Time now);
 
-// When a certificate is renewed: at two thirds of its life, moved by up to a
-// twentieth of it to either side, so that a fleet that was enrolled in one
-// night does not come back in one. `jitter` is from 0 to 1.
-absl::Time RenewalTime(absl::Time not_before, absl::Time not_after,
-                       double jitter);
-
-// How long to wait after the n-th failed attempt in a row (from 1): doubled
-// from a minute to a day, moved by up to a fifth.
-absl::Duration RenewalBackoff(int failures, double jitter);
-
 }  // namespace sallyport::capf
 
 #endif  // SALLYPORT_SERVICES_CAPF_CORE_CERTIFICATE_CHOICE_H_

@@ -102,19 +102,5 @@ TEST(CertificateChoiceTest, TiesAreDecidedTheSameEverywhere) {
   EXPECT_EQ(two[*ChooseCertificate(two, kNow).chosen].sha256, "a");
 }
 
-TEST(CertificateChoiceTest, RenewsAroundTwoThirdsOfItsLife) {
-  const absl::Time end = kNow + absl::Hours(300);
-  EXPECT_EQ(RenewalTime(kNow, end, 0.5), kNow + absl::Hours(200));
-  EXPECT_EQ(RenewalTime(kNow, end, 0), kNow + absl::Hours(185));
-  EXPECT_EQ(RenewalTime(kNow, end, 1), kNow + absl::Hours(215));
-}
-
-TEST(CertificateChoiceTest, BacksOffFromAMinuteToADay) {
-  EXPECT_EQ(RenewalBackoff(1, 0.5), absl::Minutes(1));
-  EXPECT_EQ(RenewalBackoff(4, 0.5), absl::Minutes(8));
-  EXPECT_EQ(RenewalBackoff(1000, 0.5), absl::Hours(24));
-  EXPECT_EQ(RenewalBackoff(1, 1), absl::Seconds(72));
-}
-
 }  // namespace
 }  // namespace sallyport::capf

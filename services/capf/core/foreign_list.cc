@@ -162,9 +162,9 @@ absl::Status CheckReplaces(const ParsedCrl& list, const ParsedCrl* held,
 absl::StatusOr<std::vector<RevokedSerial>> SerialsToTell(
     const ParsedCrl& list, const ListAuthority& signer,
     absl::Span<const ListAuthority> authorities, size_t limit) {
-  if (list.base.has_value() || list.point.has_value() ||
-      list.unknown_critical_extension) {
-    return Not("CRL_PARTIAL", "the list is not about all of its issuer's");
+  if (list.base.has_value() || list.unknown_critical_extension ||
+      (list.point.has_value() && list.point->indirect)) {
+    return Not("CRL_PARTIAL", "the list is no list of its issuer's own");
   }
   for (const ListAuthority& other : authorities) {
     if (other.certificate->subject_key != list.issuer_key ||
@@ -191,6 +191,22 @@ absl::StatusOr<std::vector<RevokedSerial>> SerialsToTell(
                    .serial = *std::move(serial),
                    .revoke_time = absl::UnixEpoch()});
   }
+  return out;
+}
+
+RevocationCoverage CoverageOf(const ParsedCrl& list) {
+  RevocationCoverage out;
+  const absl::Time until = list.next_update.value_or(absl::InfinitePast());
+  if (list.base.has_value() || list.unknown_critical_extension) return out;
+  if (!list.point.has_value()) return {until, until};
+  const IssuingDistributionPoint& point = *list.point;
+  // One of several lists, for all that is known.
+  if (point.indirect || point.has_reasons || point.only_attributes ||
+      !point.full_name.empty() || !point.relative_name.empty()) {
+    return out;
+  }
+  if (!point.only_ca) out.leaf_until = until;
+  if (!point.only_user) out.authority_until = until;
   return out;
 }
 

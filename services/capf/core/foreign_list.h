@@ -73,14 +73,19 @@ absl::Status CheckReplaces(const ParsedCrl& list, const ParsedCrl* held,
                            absl::Time now);
 
 // The serials that consumers are told to refuse, which know issuers by name
-// only; at most `limit`. FAILED_PRECONDITION: CRL_PARTIAL, if the list is
-// about some certificates or others' only (it still counts where whole paths
-// are verified); CRL_ISSUER_AMBIGUOUS, if a tenant trusts another key of the
-// same name and not this one, as one tenant's authority must not revoke
-// another's; CRL_TOO_LONG.
+// only; at most `limit`. A list about some of its issuer's certificates is
+// told too, as no other has its numbers. FAILED_PRECONDITION: CRL_PARTIAL, if
+// it is about others' certificates, or says only what changed since another
+// list (it still counts where whole paths are verified); CRL_ISSUER_AMBIGUOUS,
+// if a tenant trusts another key of the same name and not this one, as one
+// tenant's authority must not revoke another's; CRL_TOO_LONG.
 absl::StatusOr<std::vector<RevokedSerial>> SerialsToTell(
     const ParsedCrl& list, const ListAuthority& signer,
     absl::Span<const ListAuthority> authorities, size_t limit);
+
+// Until when consumers can rely on it that all revocations of the list's issuer
+// are told, once its serials are.
+RevocationCoverage CoverageOf(const ParsedCrl& list);
 
 }  // namespace sallyport::capf
 

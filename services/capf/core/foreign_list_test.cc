@@ -113,6 +113,41 @@ TEST(ForeignListTest, SerialsAreToldUnlessTheNameIsAnothersToo) {
   EXPECT_THAT(SerialsToTell(*list, signer, two, 1), HasReason("CRL_TOO_LONG"));
 }
 
+// A list about some of its issuer's certificates is told, and vouches for no
+// others.
+TEST(ForeignListTest, AListVouchesForWhatItIsAbout) {
+  const TestAuthority ours = NewTestAuthority(KeyKind::kEcP256, kNow);
+  const ListAuthority signer = Trusted(ours, {"a"});
+  ParsedCrl list = **ReadFetchedList(NewList(ours));
+  const absl::Time until = *list.next_update;
+  EXPECT_EQ(CoverageOf(list), (RevocationCoverage{until, until}));
+  list.point.emplace();
+  EXPECT_EQ(CoverageOf(list), (RevocationCoverage{until, until}));
+  list.point->only_user = true;
+  EXPECT_EQ(CoverageOf(list),
+            (RevocationCoverage{until, absl::InfinitePast()}));
+  EXPECT_THAT(SerialsToTell(list, signer, {&signer, 1}, 100), IsOk());
+  list.point->only_user = false;
+  list.point->only_ca = true;
+  EXPECT_EQ(CoverageOf(list),
+            (RevocationCoverage{absl::InfinitePast(), until}));
+  list.point->only_ca = false;
+  list.point->has_reasons = true;
+  EXPECT_EQ(CoverageOf(list), RevocationCoverage());
+  EXPECT_THAT(SerialsToTell(list, signer, {&signer, 1}, 100), IsOk());
+  list.point->has_reasons = false;
+  list.point->relative_name = "partition 7";
+  EXPECT_EQ(CoverageOf(list), RevocationCoverage());
+  list.point->indirect = true;
+  EXPECT_THAT(SerialsToTell(list, signer, {&signer, 1}, 100),
+              HasReason("CRL_PARTIAL"));
+  list.point.reset();
+  list.base = "1";
+  EXPECT_EQ(CoverageOf(list), RevocationCoverage());
+  EXPECT_THAT(SerialsToTell(list, signer, {&signer, 1}, 100),
+              HasReason("CRL_PARTIAL"));
+}
+
 TEST(ForeignListTest, WhatIsNoListIsRefused) {
   for (const std::string& bad :
        {std::string(), std::string("<html>not found</html>"),

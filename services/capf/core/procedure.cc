@@ -24,11 +24,13 @@ constexpr ProcedureStepPlan kEnableMixedMode[] = {
     {Action::kCheckPhones, "no phone would be locked out"},
     {Action::kPublishMode, "mixed mode is set and its lists are published"},
     {Action::kConfirmMode, "the published list reads mixed (1)"},
+    {Action::kSetDialplanMode, "the dial plan's mode is mixed"},
 };
 constexpr ProcedureStepPlan kDisableMixedMode[] = {
     {Action::kCheckPhones, "no phone would be locked out"},
     {Action::kPublishMode, "mixed mode is off and its lists are published"},
     {Action::kConfirmMode, "the published list reads non-secure (0)"},
+    {Action::kSetDialplanMode, "the dial plan's mode is non-secure"},
 };
 constexpr ProcedureStepPlan kEnableFipsMode[] = {
     {Action::kRunSelfTests, "the power-up self tests pass"},

@@ -48,6 +48,7 @@ enum class ProcedureAction {
   kCheckPhones,        // no phone would be locked out
   kPublishMode,        // the mode is set and the lists that say so are out
   kConfirmMode,        // they are read back (CCE-31)
+  kSetDialplanMode,    // the dial plan has the same mode
   // FIPS mode.
   kRunSelfTests,  // power-up tests of the cryptographic functions
   kCheckAllowed,  // nothing in use is forbidden in the mode
@@ -104,6 +105,8 @@ struct Procedure {
   absl::Time create_time = absl::UnixEpoch();
   absl::Time update_time = absl::UnixEpoch();
   int64_t version = 0;  // rises with every write; the etag. 0: not stored
+  // The next step is taken as soon as its check holds, by whoever looks first.
+  bool automatic = false;
 
   bool operator==(const Procedure&) const = default;
 

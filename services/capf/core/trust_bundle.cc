@@ -2,6 +2,10 @@
 
 namespace sallyport::capf {
 
+bool TrustBundle::IsHard(const std::string& store) const {
+  return hard_stores.contains(store.substr(store.rfind('/') + 1));
+}
+
 TrustBundleDelta Diff(const TrustBundle& from, const TrustBundle& to) {
   TrustBundleDelta delta;
   for (const auto& [name, certificates] : to.stores) {
@@ -21,24 +25,57 @@ TrustBundleDelta Diff(const TrustBundle& from, const TrustBundle& to) {
       delta.revoked.push_back(revoked);
     }
   }
+  for (const auto& [serial, revoked] : from.revoked) {
+    if (!to.revoked.contains(serial)) delta.restored.push_back(revoked);
+  }
+  for (const auto& [issuer, coverage] : to.coverage) {
+    const auto before = from.coverage.find(issuer);
+    if (before == from.coverage.end() || !(before->second == coverage)) {
+      delta.coverage.emplace(issuer, coverage);
+    }
+  }
+  for (const auto& [issuer, coverage] : from.coverage) {
+    if (!to.coverage.contains(issuer)) {
+      delta.coverage.emplace(issuer, RevocationCoverage());
+    }
+  }
   return delta;
 }
 
 TrustBundleStep NextStep(const TrustBundle& from, const TrustBundle& to,
                          size_t max_revoked) {
   TrustBundleStep step{.delta = Diff(from, to), .holds = to, .complete = true};
-  if (step.delta.revoked.size() <= max_revoked) return step;
+  TrustBundleDelta& delta = step.delta;
+  if (delta.revoked.size() <= max_revoked &&
+      delta.restored.size() <= max_revoked) {
+    return step;
+  }
   // The version in force stays the old one until all of it is there.
   step.complete = false;
   step.holds.version = from.version;
-  step.delta.revoked.resize(max_revoked);
+  step.holds.coverage = from.coverage;
+  delta.coverage.clear();
   size_t taken = 0;  // of what is new, in the order of the delta
   for (const auto& [serial, revoked] : to.revoked) {
     const auto before = from.revoked.find(serial);
     const bool is_new =
         before == from.revoked.end() || !(before->second == revoked);
-    if (is_new && ++taken > max_revoked) step.holds.revoked.erase(serial);
+    if (is_new && ++taken > max_revoked) {
+      if (before == from.revoked.end()) {
+        step.holds.revoked.erase(serial);
+      } else {
+        step.holds.revoked[serial] = before->second;
+      }
+    }
   }
+  taken = 0;
+  for (const auto& [serial, revoked] : from.revoked) {
+    if (!to.revoked.contains(serial) && ++taken > max_revoked) {
+      step.holds.revoked.emplace(serial, revoked);
+    }
+  }
+  if (delta.revoked.size() > max_revoked) delta.revoked.resize(max_revoked);
+  if (delta.restored.size() > max_revoked) delta.restored.resize(max_revoked);
   return step;
 }
 

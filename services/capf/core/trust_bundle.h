@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,15 @@ struct RevokedSerial {
   friend bool operator==(const RevokedSerial&, const RevokedSerial&) = default;
 };
 
+// Until when all revocations of an issuer are told; in the past: not at all.
+struct RevocationCoverage {
+  absl::Time leaf_until = absl::InfinitePast();
+  absl::Time authority_until = absl::InfinitePast();
+
+  friend bool operator==(const RevocationCoverage&,
+                         const RevocationCoverage&) = default;
+};
+
 // A value; shared read-only.
 struct TrustBundle {
   int64_t version = 0;
@@ -31,21 +41,34 @@ struct TrustBundle {
   std::map<std::string, std::vector<std::string>> stores;
   // By serial.
   std::map<std::string, RevokedSerial> revoked;
+  // By the issuer's name, DER.
+  std::map<std::string, RevocationCoverage> coverage;
+  // Last parts of the names of stores in which what is not covered is refused.
+  std::set<std::string> hard_stores;
+
+  // Of a store's full name.
+  bool IsHard(const std::string& store) const;
 };
 
 // What brings a holder of one bundle to another: whole stores that differ
-// (emptied ones included), and revocations that are new. A revocation that
-// left because its certificate expired needs no word.
+// (emptied ones included), revocations that are new and those that ended, and
+// coverage that differs.
 struct TrustBundleDelta {
   std::map<std::string, std::vector<std::string>> stores;
   std::vector<RevokedSerial> revoked;
+  std::vector<RevokedSerial> restored;
+  std::map<std::string, RevocationCoverage> coverage;
 
-  bool empty() const { return stores.empty() && revoked.empty(); }
+  bool empty() const {
+    return stores.empty() && revoked.empty() && restored.empty() &&
+           coverage.empty();
+  }
 };
 TrustBundleDelta Diff(const TrustBundle& from, const TrustBundle& to);
 
 // The next message to a holder of `from`, towards `to`, with at most
-// `max_revoked` revocations so that it stays small.
+// `max_revoked` revocations, and as many that ended, so that it stays small.
+// Coverage comes last: an issuer's is not told before its revocations are.
 struct TrustBundleStep {
   TrustBundleDelta delta;
   TrustBundle holds;      // what the holder then has

@@ -187,6 +187,8 @@ class EnrollmentStore {
       size_t limit) = 0;
   // In order of name.
   virtual absl::StatusOr<std::vector<KnownConsumer>> ListConsumers() = 0;
+  // Open ones that go on by themselves, in order of name.
+  virtual absl::StatusOr<std::vector<Procedure>> ListAutomaticProcedures() = 0;
   // 0: off; 1: on. What is to be; a process says itself what it runs in.
   virtual absl::StatusOr<int64_t> FipsMode() = 0;
 

@@ -70,11 +70,34 @@ absl::Status EventLog::RecordStart(absl::Time start) {
   return ledger_.Apply(change);
 }
 
+absl::Status EventLog::RecordRenewalFailure(const CertificateUse& use,
+                                            absl::Time next_attempt) {
+  const absl::Time now = ledger_.clock().Now();
+  StoreChange change;
+  CertificateEvent event =
+      NewEvent(CertificateEventType::kRenewalFailed, use.tenant,
+               use.certificate_der, use.used_by, now);
+  event.key = absl::StrCat("renewal_failed:", absl::ToUnixMicros(now));
+  event.summary =
+      absl::StrCat("the certificate of the ", use.used_by,
+                   " was not renewed; next attempt at ", Day(next_attempt));
+  change.audit.push_back({"RENEWAL_FAILED", "capf", use.used_by, ""});
+  change.insert_events.push_back(std::move(event));
+  return ledger_.Apply(change);
+}
+
 absl::StatusOr<std::vector<CertificateUse>> EventLog::UsesExpiringBefore(
     absl::Time until) {
   std::vector<CertificateUse> uses;
   for (const CertificateUse& own : own_) {
     if (own.not_after <= until) uses.push_back(own);
+  }
+  if (services_ != nullptr) {
+    for (const ServiceCertificate& one : services_->InUse()) {
+      // What we issued is among the records.
+      if (one.not_after > until || one.issued_here) continue;
+      uses.push_back({one.tenant, one.UsedBy(), one.der, one.not_after});
+    }
   }
   SP_ASSIGN_OR_RETURN(const std::vector<TrustedCertificate> trusted,
                       ledger_.store().ListTrusted());

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "services/capf/core/certificate_event.h"
 #include "services/capf/io/ledger.h"
+#include "services/capf/io/service_certificates.h"
 
 namespace sallyport::capf {
 
@@ -26,14 +27,20 @@ struct CertificateUse {
 // On the work thread only.
 class EventLog {
  public:
-  // `ledger` must outlive this object.
-  explicit EventLog(Ledger& ledger) : ledger_(ledger) {}
+  // Both must outlive this object; `services` may be null.
+  explicit EventLog(Ledger& ledger,
+                    const ServiceCertificates* services = nullptr)
+      : ledger_(ledger), services_(services) {}
 
   // Certificates of this process, beside those in the store.
   void SetOwn(std::vector<CertificateUse> own) { own_ = std::move(own); }
 
   // Tells that the own certificates are in use from `start` on (UM-111).
   absl::Status RecordStart(absl::Time start);
+
+  // Tells that one of them was not renewed.
+  absl::Status RecordRenewalFailure(const CertificateUse& use,
+                                    absl::Time next_attempt);
 
   // Makes the expiry events that fell due since the last time, those of a
   // time when nothing ran included. The very first call makes none.
@@ -45,6 +52,7 @@ class EventLog {
       absl::Time until);
 
   Ledger& ledger_;
+  const ServiceCertificates* const services_;
   std::vector<CertificateUse> own_;
 };
 

@@ -13,6 +13,7 @@
 #include "services/common/bytes/hex.h"
 #include "services/common/crypto/digest.h"
 #include "services/common/crypto/x509_name.h"
+#include "services/common/log/log.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
@@ -144,7 +145,7 @@ absl::Status ProcedureRunner::CheckKind(const std::string& tenant,
 absl::StatusOr<Procedure> ProcedureRunner::Create(
     const std::string& name, const std::string& tenant, ProcedureKind kind,
     const std::string& authority, const std::string& request_key,
-    const std::string& actor, bool validate_only) {
+    const std::string& actor, bool validate_only, bool automatic) {
   if (!request_key.empty()) {
     SP_ASSIGN_OR_RETURN(
         std::optional<Procedure> first,
@@ -162,6 +163,7 @@ absl::StatusOr<Procedure> ProcedureRunner::Create(
       NewProcedure(name, tenant, kind, parts_.ledger.clock().Now());
   procedure.request_key = request_key;
   procedure.authority = authority;
+  procedure.automatic = automatic;
   if (!validate_only) {
     return Store(procedure, Outcome(), "PROCEDURE_BEGUN", actor);
   }
@@ -195,6 +197,12 @@ absl::StatusOr<Procedure> ProcedureRunner::Advance(const std::string& name,
   if (!procedure.open()) {
     return Refused("PROCEDURE_ENDED", "the procedure has ended");
   }
+  return AdvanceOne(std::move(procedure), actor, /*tell_again=*/true);
+}
+
+absl::StatusOr<Procedure> ProcedureRunner::AdvanceOne(Procedure procedure,
+                                                      const std::string& actor,
+                                                      bool tell_again) {
   const Action action = StepsOf(procedure.kind)[procedure.next()].action;
   absl::StatusOr<Outcome> outcome = Perform(procedure, action, actor);
   if (!outcome.ok()) {
@@ -209,6 +217,10 @@ absl::StatusOr<Procedure> ProcedureRunner::Advance(const std::string& name,
   }
   const absl::Time now = parts_.ledger.clock().Now();
   if (!outcome->blocked.empty()) {
+    if (!tell_again && procedure.state == ProcedureState::kBlocked &&
+        procedure.blocked_reason == outcome->blocked) {
+      return procedure;
+    }
     StepBlocked(procedure, outcome->blocked, now);
     return Store(procedure, *std::move(outcome), "PROCEDURE_WAITS", actor);
   }
@@ -218,6 +230,59 @@ absl::StatusOr<Procedure> ProcedureRunner::Advance(const std::string& name,
   }
   StepTaken(procedure, outcome->detail, now);
   return Store(procedure, *std::move(outcome), "PROCEDURE_STEP", actor);
+}
+
+absl::StatusOr<Procedure> ProcedureRunner::SetAutomatic(
+    const std::string& name, int64_t version, bool automatic,
+    const std::string& actor) {
+  SP_ASSIGN_OR_RETURN(Procedure procedure, Get(name));
+  if (version != 0 && version != procedure.version) {
+    return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                     "it was changed meanwhile");
+  }
+  if (!procedure.open()) {
+    return Refused("PROCEDURE_ENDED", "the procedure has ended");
+  }
+  if (procedure.automatic == automatic) return procedure;
+  procedure.automatic = automatic;
+  procedure.update_time = parts_.ledger.clock().Now();
+  return Store(procedure, Outcome(),
+               automatic ? "PROCEDURE_RESUMED" : "PROCEDURE_PAUSED", actor);
+}
+
+void ProcedureRunner::GoOn() {
+  const auto all = parts_.ledger.store().ListAutomaticProcedures();
+  if (!all.ok()) {
+    SALLYPORT_LOG_LIMITED(kWarning, "automatic procedures wait",
+                          {{"error", all.status()}});
+    return;
+  }
+  last_look_ = parts_.ledger.clock().Now();
+  for (Procedure procedure : *all) {
+    // Each turn takes one step of those that are left, or is the last.
+    while (procedure.open()) {
+      const size_t before = procedure.next();
+      absl::StatusOr<Procedure> next =
+          AdvanceOne(procedure, "capf, by itself", /*tell_again=*/false);
+      if (!next.ok()) {
+        // Another replica took it: nothing is wrong.
+        if (!absl::IsAborted(next.status())) {
+          SALLYPORT_LOG_LIMITED(
+              kWarning, "an automatic procedure waits",
+              {{"procedure", procedure.name}, {"error", next.status()}});
+        }
+        break;
+      }
+      procedure = *std::move(next);
+      if (procedure.next() == before) break;
+      LogInfo("a procedure goes on by itself",
+              {{"procedure", procedure.name},
+               {"steps_done", procedure.next()},
+               {"steps", procedure.steps.size()}});
+      // The mode's change ends this process: what follows is for the next.
+      if (StepsOf(procedure.kind)[before].action == Action::kStoreMode) break;
+    }
+  }
 }
 
 absl::StatusOr<Procedure> ProcedureRunner::Cancel(const std::string& name,
@@ -334,6 +399,11 @@ absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::Perform(
     case Action::kCheckCallManagers:
       return CheckCallManagers(tenant);
     case Action::kCheckPhones: {
+      // Before a phone sees anything of what dialplan would refuse in the end.
+      SP_ASSIGN_OR_RETURN(
+          Outcome agrees,
+          SetDialplanMode(tenant, ModeOf(procedure.kind), true));
+      if (!agrees.blocked.empty()) return agrees;
       SP_ASSIGN_OR_RETURN(Outcome out,
                           PublishMode(tenant, ModeOf(procedure.kind), options));
       out.detail = absl::StrCat(out.publications.front()
@@ -348,6 +418,8 @@ absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::Perform(
       return PublishMode(tenant, ModeOf(procedure.kind), options);
     case Action::kConfirmMode:
       return ConfirmMode(tenant, ModeOf(procedure.kind));
+    case Action::kSetDialplanMode:
+      return SetDialplanMode(tenant, ModeOf(procedure.kind), false);
     case Action::kRunSelfTests: {
       const std::vector<SelfTest> tests = RunSelfTests();
       const std::string failed = FailedTests(tests);
@@ -555,6 +627,47 @@ absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::ConfirmMode(
         list.sha1);
   }
   if (lists.empty()) out.blocked = "MODE_NOT_PUBLISHED: there is no list";
+  return out;
+}
+
+absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::SetDialplanMode(
+    const std::string& tenant, ClusterSecurityMode mode, bool validate_only) {
+  Outcome out;
+  if (parts_.dialplan == nullptr) {
+    out.detail =
+        "no dialplan is configured: set cluster_security_mode there by hand";
+    return out;
+  }
+  absl::StatusOr<ClusterSecurityMode> now = parts_.dialplan->Get(tenant);
+  if (absl::IsNotFound(now.status())) {
+    out.detail = "dialplan has no such tenant";
+    return out;
+  }
+  absl::Status status = now.status();
+  if (now.ok() && *now == mode) {
+    out.detail = absl::StrCat("dialplan says ", NameOf(*now));
+    return out;
+  }
+  if (status.ok()) status = parts_.dialplan->Set(tenant, mode, validate_only);
+  if (status.ok() && !validate_only) {
+    now = parts_.dialplan->Get(tenant);
+    status = now.status();
+    if (status.ok() && *now != mode) {
+      out.blocked =
+          absl::StrCat("DIALPLAN_MODE_DIFFERS: dialplan says ", NameOf(*now),
+                       ", phones are told ", NameOf(mode));
+      return out;
+    }
+  }
+  if (status.ok()) {
+    out.detail = absl::StrCat("dialplan says ", NameOf(mode));
+  } else if (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) {
+    out.blocked = "DIALPLAN_UNREACHABLE: dialplan cannot be asked";
+  } else {
+    out.blocked = absl::StrCat(
+        "DIALPLAN_REFUSES: dialplan does not take ", NameOf(mode), ": ",
+        std::string(ReasonOf(status)), ": ", std::string(status.message()));
+  }
   return out;
 }
 

@@ -11,8 +11,10 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "services/capf/core/procedure.h"
 #include "services/capf/io/authority_rotation.h"
+#include "services/capf/io/dialplan_mode.h"
 #include "services/capf/io/fips_mode.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/list_signers.h"
@@ -34,6 +36,7 @@ class ProcedureRunner {
     ListSigners* signers = nullptr;
     const FipsMode& fips;
     AuthorityRotation* rotation = nullptr;  // null: authorities stay
+    DialplanMode* dialplan = nullptr;       // null: none is configured
   };
   explicit ProcedureRunner(const Parts& parts) : parts_(parts) {}
 
@@ -46,12 +49,25 @@ class ProcedureRunner {
   absl::StatusOr<Procedure> Create(
       const std::string& name, const std::string& tenant, ProcedureKind kind,
       const std::string& authority, const std::string& request_key,
-      const std::string& actor, bool validate_only);
+      const std::string& actor, bool validate_only, bool automatic = false);
   // Takes the next step, or says in `blocked_reason` why it waits. ABORTED,
   // reason ETAG_MISMATCH, unless it is at `version`; 0 is any.
   // FAILED_PRECONDITION, reason PROCEDURE_ENDED.
   absl::StatusOr<Procedure> Advance(const std::string& name, int64_t version,
                                     const std::string& actor);
+  // From now on it goes on by itself, or waits for Advance(). What is taken
+  // stays taken. Errors as Advance().
+  absl::StatusOr<Procedure> SetAutomatic(const std::string& name,
+                                         int64_t version, bool automatic,
+                                         const std::string& actor);
+  // Takes every step of every automatic procedure whose check holds. Several
+  // replicas may do so at once: a step is written at the version that was
+  // read, so one of them takes it, and the others see that it is taken. Why
+  // one waits is written only when it is another reason than before. Errors of
+  // one procedure are logged and hold up no other.
+  void GoOn();
+  // When this process last looked at an automatic procedure.
+  absl::Time last_look() const { return last_look_; }
   // Gives it up and undoes what phones saw of it, if none is locked out by
   // that. FAILED_PRECONDITION: PROCEDURE_ENDED, CANNOT_UNDO, PHONES_LOCKED_OUT.
   absl::StatusOr<Procedure> Cancel(const std::string& name,
@@ -86,12 +102,21 @@ class ProcedureRunner {
                                       const PublishOptions& options);
   absl::StatusOr<Outcome> ConfirmMode(const std::string& tenant,
                                       ClusterSecurityMode mode);
+  // Whether dialplan would take the mode, or that it did.
+  absl::StatusOr<Outcome> SetDialplanMode(const std::string& tenant,
+                                          ClusterSecurityMode mode,
+                                          bool validate_only);
   absl::StatusOr<Outcome> CheckAllowed();
   absl::StatusOr<Procedure> Store(const Procedure& procedure, Outcome outcome,
                                   const std::string& event,
                                   const std::string& actor);
 
+  absl::StatusOr<Procedure> AdvanceOne(Procedure procedure,
+                                       const std::string& actor,
+                                       bool tell_again);
+
   const Parts parts_;
+  absl::Time last_look_ = absl::InfinitePast();
   std::function<void(ProcedurePoint)> on_point_;
 };
 

@@ -16,9 +16,11 @@
 #include "absl/strings/str_format.h"
 #include "services/capf/core/test_trust_list.h"
 #include "services/capf/core/trust_list.h"
+#include "services/capf/io/dialplan_mode.h"
 #include "services/capf/io/test_capf.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/secret.h"
+#include "services/common/status/error_reason.h"
 #include "services/common/status/status_matchers.h"
 
 namespace sallyport::capf {
@@ -53,6 +55,26 @@ class TestPhone {
   std::map<TrustListKind, std::set<std::string>> signers_;
 };
 
+// A dial plan that somebody may hold back.
+class FakeDialplan final : public DialplanMode {
+ public:
+  absl::StatusOr<ClusterSecurityMode> Get(const std::string&) override {
+    if (!reachable) return absl::UnavailableError("down");
+    return mode;
+  }
+  absl::Status Set(const std::string&, ClusterSecurityMode next,
+                   bool validate_only) override {
+    if (!reachable) return absl::UnavailableError("down");
+    if (!refusal.ok()) return refusal;
+    if (!validate_only) mode = next;
+    return absl::OkStatus();
+  }
+
+  bool reachable = true;
+  absl::Status refusal;
+  ClusterSecurityMode mode = ClusterSecurityMode::kNonSecure;
+};
+
 class ProcedureRunnerTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -81,8 +103,8 @@ class ProcedureRunnerTest : public testing::Test {
     lists_.emplace(options_, *signers_, *capf_.ledger);
     ASSERT_THAT(lists_->Serve([](const std::vector<PublishedList>&) {}),
                 IsOk());
-    runner_.emplace(
-        ProcedureRunner::Parts{*capf_.ledger, &*lists_, &*signers_, fips_});
+    runner_.emplace(ProcedureRunner::Parts{*capf_.ledger, &*lists_, &*signers_,
+                                           fips_, nullptr, dialplan_});
   }
 
   absl::StatusOr<Procedure> Create(const std::string& id, ProcedureKind kind,
@@ -169,6 +191,7 @@ class ProcedureRunnerTest : public testing::Test {
   TrustListOptions options_;
   std::optional<ListSigners> signers_;
   std::optional<TrustListPublisher> lists_;
+  DialplanMode* dialplan_ = nullptr;
   std::optional<ProcedureRunner> runner_;
   std::map<std::string, TestPhone> phones_;
   std::map<std::string, PhoneLists> held_;
@@ -245,6 +268,81 @@ TEST_F(ProcedureRunnerTest, TheModeIsSetAndReadBack) {
   EXPECT_EQ(Run("off").state, ProcedureState::kDone);
   RestartAll();
   EXPECT_EQ(stranded_, 0u);
+}
+
+// Phones and the dial plan are told the same, and what dialplan would refuse in
+// the end is known before a phone sees anything of it.
+TEST_F(ProcedureRunnerTest, TheDialPlanGetsTheSameMode) {
+  FakeDialplan dialplan;
+  dialplan_ = &dialplan;
+  Open();
+  dialplan.refusal =
+      MakeError(absl::StatusCode::kFailedPrecondition,
+                "CLUSTER_SECURITY_MODE_IN_USE", "phone SEP1 is secured");
+  ASSERT_THAT(Create("mixed", ProcedureKind::kEnableMixedMode).status(),
+              IsOk());
+  Procedure procedure = Run("mixed");
+  EXPECT_EQ(procedure.next(), 1u);
+  EXPECT_THAT(procedure.blocked_reason,
+              HasSubstr("DIALPLAN_REFUSES: dialplan does not take mixed (1): "
+                        "CLUSTER_SECURITY_MODE_IN_USE"));
+  EXPECT_EQ(lists_->State("a")->cluster.mode, ClusterSecurityMode::kNonSecure);
+  dialplan.refusal = absl::OkStatus();
+  dialplan.reachable = false;
+  EXPECT_THAT(Run("mixed").blocked_reason, HasSubstr("DIALPLAN_UNREACHABLE"));
+  dialplan.reachable = true;
+  procedure = Run("mixed");
+  EXPECT_EQ(procedure.state, ProcedureState::kDone);
+  EXPECT_THAT(procedure.steps.back().detail, HasSubstr("mixed (1)"));
+  EXPECT_EQ(dialplan.mode, ClusterSecurityMode::kMixed);
+  EXPECT_EQ(lists_->State("a")->cluster.mode, ClusterSecurityMode::kMixed);
+  dialplan_ = nullptr;
+}
+
+// Whoever looks takes what can be taken; two replicas do not take it twice, and
+// what waits is told once.
+TEST_F(ProcedureRunnerTest, AnAutomaticOneGoesOnByItself) {
+  AddPhones(5);
+  RestartAll();
+  const std::string name = "tenants/a/procedures/rotation";
+  SP_ASSERT_OK_AND_ASSIGN(
+      Procedure procedure,
+      runner_->Create(name, "a", ProcedureKind::kSignerRotation, "", "", "ann",
+                      /*validate_only=*/false, /*automatic=*/true));
+  EXPECT_TRUE(procedure.automatic);
+  runner_->GoOn();
+  procedure = runner_->Get(name).value();
+  // Until phones have fetched what is out.
+  EXPECT_EQ(procedure.state, ProcedureState::kBlocked);
+  EXPECT_GE(procedure.next(), 6u);
+  const int64_t version = procedure.version;
+  for (int i = 0; i < 3; ++i) runner_->GoOn();
+  EXPECT_EQ(runner_->Get(name)->version, version);
+
+  // Paused it stays where it is, whatever phones do; resumed it goes on.
+  EXPECT_THAT(runner_->SetAutomatic(name, version - 1, false, "ann"),
+              HasReason("ETAG_MISMATCH"));
+  ASSERT_THAT(runner_->SetAutomatic(name, version, false, "ann"), IsOk());
+  RestartAll();
+  runner_->GoOn();
+  EXPECT_EQ(runner_->Get(name)->next(), procedure.next());
+  ASSERT_THAT(runner_->SetAutomatic(name, 0, true, "ann"), IsOk());
+  // By a process that knows nothing of it but the store.
+  Open();
+  capf_.clock.Advance(absl::Minutes(1));
+  runner_->GoOn();
+  EXPECT_GT(runner_->Get(name)->next(), procedure.next());
+  for (int i = 0; i < 5; ++i) {
+    capf_.clock.Advance(absl::Minutes(1));
+    RestartAll();
+    capf_.clock.Advance(absl::Minutes(1));
+    runner_->GoOn();
+  }
+  procedure = runner_->Get(name).value();
+  EXPECT_EQ(procedure.state, ProcedureState::kDone) << procedure.blocked_reason;
+  EXPECT_EQ(stranded_, 0u);
+  EXPECT_THAT(runner_->SetAutomatic(name, 0, true, "ann"),
+              HasReason("PROCEDURE_ENDED"));
 }
 
 TEST_F(ProcedureRunnerTest, WhatIsGivenUpIsUndone) {

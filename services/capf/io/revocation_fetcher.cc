@@ -23,8 +23,9 @@ namespace {
 constexpr char kActor[] = "revocation-fetcher";
 constexpr size_t kThreads = 4;
 constexpr size_t kMaxSources = 64;
-constexpr size_t kMaxEntriesOfOne = 50'000;
-constexpr size_t kMaxEntries = 200'000;
+// What consumers keep in memory: some 30 octets each.
+constexpr size_t kMaxEntriesOfOne = 500'000;
+constexpr size_t kMaxEntries = 500'000;
 constexpr absl::Duration kFirstRetry = absl::Minutes(1);
 constexpr absl::Duration kLook = absl::Seconds(1);
 
@@ -332,6 +333,12 @@ absl::Status RevocationFetcher::AddTo(TrustBundle& bundle) {
       std::string key = absl::StrCat("~", serial.issuer_der, serial.serial);
       bundle.revoked.emplace(std::move(key), std::move(serial));
     }
+    // Of several lists the newest counts.
+    const RevocationCoverage told = CoverageOf(*one.list);
+    RevocationCoverage& coverage = bundle.coverage[one.list->issuer_der];
+    coverage.leaf_until = std::max(coverage.leaf_until, told.leaf_until);
+    coverage.authority_until =
+        std::max(coverage.authority_until, told.authority_until);
   }
   return absl::OkStatus();
 }

@@ -1,5 +1,6 @@
 #include "services/capf/io/server_certificates.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "services/common/crypto/x509_name.h"
 #include "services/common/pki/host_name.h"
 #include "services/common/pki/path_verifier.h"
+#include "services/common/renewal/renewal_schedule.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
@@ -41,8 +43,8 @@ double JitterOf(const std::string& der) {
 }  // namespace
 
 absl::StatusOr<ServerCertificates::Candidates> ServerCertificates::Collect(
-    const std::string& tenant, const std::string& base,
-    const std::string& fqdn) {
+    const std::string& tenant, const std::string& base, const std::string& fqdn,
+    absl::Span<const ServiceCertificate> in_use) {
   Candidates out;
   SP_ASSIGN_OR_RETURN(const std::vector<TrustedCertificate> trusted,
                       ledger_.store().ListTrusted());
@@ -53,8 +55,9 @@ absl::StatusOr<ServerCertificates::Candidates> ServerCertificates::Collect(
     }
   }
   SP_ASSIGN_OR_RETURN(const auto verifier, PathVerifier::Create(roots));
-  const auto add = [&](const std::string& der, CertificateKind kind,
-                       bool revoked) -> absl::Status {
+  const auto add =
+      [&](const std::string& der, CertificateKind kind, bool revoked,
+          const std::vector<std::string>& others = {}) -> absl::Status {
     SP_ASSIGN_OR_RETURN(const CertificateRef parsed,
                         ParseWholeCertificate(AsBytes(der)));
     CandidateCertificate one;
@@ -68,13 +71,17 @@ absl::StatusOr<ServerCertificates::Candidates> ServerCertificates::Collect(
     one.revoked = revoked;
     PathQuery query;
     query.leaf = parsed;
+    for (const std::string& other : others) {
+      auto parsed_other = ParseWholeCertificate(AsBytes(other));
+      if (parsed_other.ok()) query.others.push_back(*std::move(parsed_other));
+    }
     // Its own dates are a reason of their own.
     query.now = parsed->not_before;
     const std::string_view reason =
         ReasonOf(verifier->Verify(query, PathRules()).status);
     one.reaches_trusted_root = reason.empty();
     const Issuer& issuer = authority_.issuer();
-    one.expired_issuer = kind == CertificateKind::kPki &&
+    one.expired_issuer = kind == CertificateKind::kPki && others.empty() &&
                          ledger_.clock().Now() > issuer.not_after;
     out.facts.push_back(std::move(one));
     out.der.push_back(der);
@@ -93,6 +100,17 @@ absl::StatusOr<ServerCertificates::Candidates> ServerCertificates::Collect(
     }
     if (records.size() < page.limit) break;
     page.after = records.back().serial;
+  }
+  for (const ServiceCertificate& one : in_use) {
+    if (std::find(out.der.begin(), out.der.end(), one.der) != out.der.end()) {
+      continue;
+    }
+    const auto info = ParseCertificate(AsBytes(one.der));
+    SP_RETURN_IF_ERROR(add(one.der,
+                           info.ok() && info->self_issued
+                               ? CertificateKind::kSelfSigned
+                               : CertificateKind::kPki,
+                           false, one.others));
   }
   SP_ASSIGN_OR_RETURN(const std::optional<std::string> kept,
                       ReadSmallFile(base + ".pem"));
@@ -146,7 +164,7 @@ absl::StatusOr<std::string> ServerCertificates::MakeSelfSigned(
 
 absl::StatusOr<ExplainedChoice> ServerCertificates::Choose(
     const std::string& tenant, const std::string& service,
-    const std::string& fqdn) {
+    const std::string& fqdn, absl::Span<const ServiceCertificate> in_use) {
   if (!IsServiceName(service) || !IsDnsName(fqdn)) {
     return MakeError(absl::StatusCode::kInvalidArgument, "SERVER_INVALID",
                      "service is a name like signaling_edge, fqdn a host name "
@@ -154,12 +172,13 @@ absl::StatusOr<ExplainedChoice> ServerCertificates::Choose(
   }
   const std::string base = absl::StrCat(options_.folder, "/server_", tenant,
                                         "_", service, "_", fqdn);
-  SP_ASSIGN_OR_RETURN(Candidates candidates, Collect(tenant, base, fqdn));
+  SP_ASSIGN_OR_RETURN(Candidates candidates,
+                      Collect(tenant, base, fqdn, in_use));
   const absl::Time now = ledger_.clock().Now();
   CertificateChoice choice = ChooseCertificate(candidates.facts, now);
   if (!choice.chosen.has_value()) {
     SP_RETURN_IF_ERROR(MakeSelfSigned(base, fqdn).status());
-    SP_ASSIGN_OR_RETURN(candidates, Collect(tenant, base, fqdn));
+    SP_ASSIGN_OR_RETURN(candidates, Collect(tenant, base, fqdn, in_use));
     choice = ChooseCertificate(candidates.facts, now);
   }
   ExplainedChoice out;

@@ -9,9 +9,11 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "services/capf/core/certificate_choice.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/ledger.h"
+#include "services/capf/io/service_certificates.h"
 #include "services/common/crypto/secret.h"
 #include "services/common/random/random_source.h"
 
@@ -62,18 +64,20 @@ class ServerCertificates {
   // self-signed ones made here. If none is valid for `fqdn`, one is made, key
   // and certificate durable before this returns; each that is made is
   // recorded in the audit. INVALID_ARGUMENT for a service or name that is none.
-  absl::StatusOr<ExplainedChoice> Choose(const std::string& tenant,
-                                         const std::string& service,
-                                         const std::string& fqdn);
+  // `in_use`: those that the service says it has, whoever issued them; their
+  // chains count as they stand.
+  absl::StatusOr<ExplainedChoice> Choose(
+      const std::string& tenant, const std::string& service,
+      const std::string& fqdn, absl::Span<const ServiceCertificate> in_use);
 
  private:
   struct Candidates {
     std::vector<CandidateCertificate> facts;
     std::vector<std::string> der;
   };
-  absl::StatusOr<Candidates> Collect(const std::string& tenant,
-                                     const std::string& base,
-                                     const std::string& fqdn);
+  absl::StatusOr<Candidates> Collect(
+      const std::string& tenant, const std::string& base,
+      const std::string& fqdn, absl::Span<const ServiceCertificate> in_use);
   absl::StatusOr<std::string> MakeSelfSigned(const std::string& base,
                                              const std::string& fqdn);
 

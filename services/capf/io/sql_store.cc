@@ -680,6 +680,16 @@ absl::StatusOr<std::vector<Procedure>> SqlStore::ListProcedures(
   });
 }
 
+absl::StatusOr<std::vector<Procedure>> SqlStore::ListAutomaticProcedures() {
+  return ReadIn<std::vector<Procedure>>(database_, [&](SqlStatements& sql) {
+    auto found = All(sql, ReadProcedure,
+                     "SELECT * FROM procedures WHERE automatic = 1"
+                     " AND state IN (1, 2) ORDER BY name");
+    for (Procedure& one : found) AddSteps(sql, one);
+    return found;
+  });
+}
+
 absl::StatusOr<std::vector<AuthorityGeneration>> SqlStore::ListAuthorities() {
   return ReadIn<std::vector<AuthorityGeneration>>(
       database_, [&](SqlStatements& sql) {

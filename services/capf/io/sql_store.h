@@ -83,6 +83,7 @@ class SqlStore final : public EnrollmentStore {
       const LiveCertificates& which, absl::Time now, const std::string& after,
       size_t limit) override;
   absl::StatusOr<std::vector<KnownConsumer>> ListConsumers() override;
+  absl::StatusOr<std::vector<Procedure>> ListAutomaticProcedures() override;
   absl::StatusOr<int64_t> FipsMode() override;
   absl::StatusOr<std::vector<CertificateEvent>> ListEvents(
       const std::string& tenant, int64_t after, int64_t before,

@@ -556,6 +556,7 @@ Procedure ReadProcedure(const soci::row& row) {
   p.update_time = r.Time("update_time");
   p.version = r.Number("version");
   p.authority = r.Text("authority");
+  p.automatic = r.Number("automatic") != 0;
   return p;
 }
 
@@ -573,19 +574,22 @@ absl::Status PutProcedure(SqlStatements& sql, const Procedure& procedure) {
   const long long created = ToColumn(procedure.create_time);
   const long long updated = ToColumn(procedure.update_time);
   const long long version = procedure.version;
+  const long long automatic = procedure.automatic;
   if (version == 0) {
     sql.Execute(
-        "INSERT INTO procedures (name, tenant, kind, state,"
-        " blocked_reason, request_key, create_time, update_time, version,"
-        " authority) VALUES (:n, :t, :k, :s, :b, :r, :c, :u, 1, :a)",
+        "INSERT INTO procedures (name, tenant, kind, state, blocked_reason,"
+        " request_key, create_time, update_time, version, authority,"
+        " automatic) VALUES (:n, :t, :k, :s, :b, :r, :c, :u, 1, :h, :a)",
         procedure.name, procedure.tenant, kind, state, procedure.blocked_reason,
-        procedure.request_key, created, updated, procedure.authority);
+        procedure.request_key, created, updated, procedure.authority,
+        automatic);
   } else {
     const long long changed = sql.Execute(
         "UPDATE procedures SET state = :s, blocked_reason = :b,"
-        " update_time = :u, version = version + 1"
+        " update_time = :u, automatic = :a, version = version + 1"
         " WHERE name = :n AND version = :v",
-        state, procedure.blocked_reason, updated, procedure.name, version);
+        state, procedure.blocked_reason, updated, automatic, procedure.name,
+        version);
     if (changed != 1) return Conflict();
   }
   sql.Execute("DELETE FROM procedure_steps WHERE procedure_name = :n",

@@ -239,9 +239,16 @@ constexpr std::array<std::string_view, 5> kSixth = {
          seen_time BIGINT NOT NULL))",
 };
 
-constexpr std::array<SqlMigration, 6> kSteps = {
-    SqlMigration{1, kFirst},  SqlMigration{2, kSecond}, SqlMigration{3, kThird},
-    SqlMigration{4, kFourth}, SqlMigration{5, kFifth},  SqlMigration{6, kSixth},
+// Procedures that go on by themselves.
+constexpr std::array<std::string_view, 1> kSeventh = {
+    R"(ALTER TABLE procedures ADD COLUMN automatic BIGINT NOT NULL DEFAULT 0)",
+};
+
+constexpr std::array<SqlMigration, 7> kSteps = {
+    SqlMigration{1, kFirst},   SqlMigration{2, kSecond},
+    SqlMigration{3, kThird},   SqlMigration{4, kFourth},
+    SqlMigration{5, kFifth},   SqlMigration{6, kSixth},
+    SqlMigration{7, kSeventh},
 };
 
 }  // namespace

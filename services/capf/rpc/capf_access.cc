@@ -38,6 +38,7 @@ constexpr const char* kViewerMethods[] = {
     "GetPhoneFile",
     "ListPhoneFiles",
     "GetStatus",
+    "ListServiceCertificates",
 };
 constexpr const char* kOperatorMethods[] = {
     "CreateEnrollment",  "UpdateEnrollment",  "DeleteEnrollment",
@@ -55,6 +56,7 @@ constexpr const char* kAdminMethods[] = {
     "CreateProcedure",
     "AdvanceProcedure",
     "CancelProcedure",
+    "UpdateProcedure",
 };
 
 }  // namespace
@@ -63,9 +65,11 @@ std::vector<MethodRule> CapfMethodRules(
     const std::vector<std::string>& watchers) {
   std::vector<MethodRule> rules;
   for (const char* method : kViewerMethods) {
-    // dialplan looks at trust stores for its readiness and threat reports.
+    // dialplan looks at trust stores and the cluster's mode for its readiness
+    // and threat reports.
     const bool for_reports =
         std::string_view(method) == "GetStatus" ||
+        std::string_view(method) == "GetPhoneCluster" ||
         std::string_view(method) == "ListTrustedCertificates";
     rules.push_back({std::string(kService) + method,
                      for_reports ? std::vector<std::string>{"dialplan"}
@@ -78,6 +82,13 @@ std::vector<MethodRule> CapfMethodRules(
   }
   for (const char* method : kAdminMethods) {
     rules.push_back({std::string(kService) + method, {}, OperatorRole::kAdmin});
+  }
+  // Each about itself alone.
+  for (const char* method : {"RenewCertificate", "ReportServiceCertificates"}) {
+    rules.push_back({std::string(kService) + method,
+                     {"signaling_edge", "media_relay", "credential_issuer",
+                      "dialplan", "capf"},
+                     OperatorRole::kNone});
   }
   for (const char* method : {"WatchTrustBundle", "ReportTrustVersion"}) {
     rules.push_back(

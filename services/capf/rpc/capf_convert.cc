@@ -251,16 +251,15 @@ type::v1::KeyType KeyTypeOf(ByteSpan der) {
 }
 
 void AddStore(const std::string& name,
-              const std::vector<std::string>& certificates,
+              const std::vector<std::string>& certificates, bool hard,
               pb::WatchTrustBundleResponse& step) {
   pb::TrustStoreContents& store = *step.add_stores();
   store.set_name(name);
+  store.set_hard_revocation(hard);
   for (const std::string& der : certificates) store.add_certificates(der);
 }
 
-void AddRevoked(const RevokedSerial& revoked,
-                pb::WatchTrustBundleResponse& step) {
-  pb::RevokedCertificate& one = *step.add_revoked();
+void FillRevoked(const RevokedSerial& revoked, pb::RevokedCertificate& one) {
   one.set_issuer(revoked.issuer_der);
   one.set_serial(revoked.serial);
   if (revoked.revoke_time != absl::UnixEpoch()) {
@@ -508,10 +507,23 @@ pb::WatchTrustBundleResponse ToStep(const TrustBundle& bundle,
   pb::WatchTrustBundleResponse step;
   step.set_version(bundle.version);
   for (const auto& [name, certificates] : delta.stores) {
-    AddStore(name, certificates, step);
+    AddStore(name, certificates, bundle.IsHard(name), step);
   }
   for (const RevokedSerial& revoked : delta.revoked) {
-    AddRevoked(revoked, step);
+    FillRevoked(revoked, *step.add_revoked());
+  }
+  for (const RevokedSerial& restored : delta.restored) {
+    FillRevoked(restored, *step.add_restored());
+  }
+  for (const auto& [issuer, coverage] : delta.coverage) {
+    pb::RevocationCoverage& one = *step.add_coverage();
+    one.set_issuer(issuer);
+    if (coverage.leaf_until != absl::InfinitePast()) {
+      *one.mutable_leaf_until_time() = ToProto(coverage.leaf_until);
+    }
+    if (coverage.authority_until != absl::InfinitePast()) {
+      *one.mutable_authority_until_time() = ToProto(coverage.authority_until);
+    }
   }
   *step.mutable_create_time() = ToProto(bundle.create_time);
   return step;

@@ -3,12 +3,13 @@
 #include <cstdint>
 #include <utility>
 
+#include "grpc/grpc_security_constants.h"
 #include "services/capf/rpc/capf_convert.h"
 #include "services/capf/rpc/list_page.h"
 #include "services/capf/rpc/trust_watch.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/config/proto_time.h"
-#include "services/common/crypto/x509_name.h"
+#include "services/common/rpc/own_certificate.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
 #include "services/common/status/status_macros.h"
@@ -45,12 +46,13 @@ CapfService::CapfService(const Parts& parts, const Options& options)
       enrollments_(parts.ledger, parts.enrollments, parts.trust,
                    certificates_.authority_name()),
       trust_(parts.ledger, parts.trust, options.allow_private_peers),
-      trust_lists_(parts.ledger, parts.lists, parts.files, parts.maker),
+      trust_lists_(parts.ledger, parts.lists, parts.files, parts.maker,
+                   parts.dialplan),
       procedures_(parts.ledger, parts.procedures),
       verify_(parts.ledger, parts.authorities, parts.fetcher,
               {.hard_stores = options.hard_revocation_stores,
                .crl_lifetime = options.lifetimes.revocation_list}),
-      events_(parts.ledger, parts.servers, parts.renewal),
+      events_(parts.ledger, parts.servers, parts.services, parts.renewal),
       feed_(parts.ledger.store(), parts.work) {}
 
 grpc::ServerUnaryReactor* CapfService::Run(grpc::CallbackServerContext* context,
@@ -515,6 +517,55 @@ grpc::ServerUnaryReactor* CapfService::ListPhoneFiles(
              });
 }
 
+grpc::ServerUnaryReactor* CapfService::RunForService(
+    grpc::CallbackServerContext* context, std::string_view method,
+    std::function<absl::Status(const ServiceCaller&)> body) {
+  ServiceCaller caller;
+  const absl::StatusOr<CallerIdentity> identity =
+      parts_.policy.Identify(*context->auth_context());
+  if (identity.ok()) caller.service = identity->name();
+  for (const grpc::string_ref& pem :
+       context->auth_context()->FindPropertyValues(
+           GRPC_X509_PEM_CERT_PROPERTY_NAME)) {
+    caller.certificate_pem.assign(pem.data(), pem.size());
+  }
+  return Run(context, method, "",
+             [caller = std::move(caller), body = std::move(body)](
+                 const std::string&) { return body(caller); });
+}
+
+grpc::ServerUnaryReactor* CapfService::RenewCertificate(
+    grpc::CallbackServerContext* context,
+    const pb::RenewCertificateRequest* request, pb::Certificate* response) {
+  return RunForService(context, "RenewCertificate",
+                       [this, request, response](const ServiceCaller& caller) {
+                         return parts_.service_methods.Renew(*request, caller,
+                                                             *response);
+                       });
+}
+
+grpc::ServerUnaryReactor* CapfService::ReportServiceCertificates(
+    grpc::CallbackServerContext* context,
+    const pb::ReportServiceCertificatesRequest* request,
+    pb::ReportServiceCertificatesResponse* response) {
+  return RunForService(context, "ReportServiceCertificates",
+                       [this, request, response](const ServiceCaller& caller) {
+                         return parts_.service_methods.Report(*request, caller,
+                                                              *response);
+                       });
+}
+
+grpc::ServerUnaryReactor* CapfService::ListServiceCertificates(
+    grpc::CallbackServerContext* context,
+    const pb::ListServiceCertificatesRequest*,
+    pb::ListServiceCertificatesResponse* response) {
+  return Run(context, "ListServiceCertificates", "",
+             [this, response](const std::string&) {
+               parts_.service_methods.List(*response);
+               return absl::OkStatus();
+             });
+}
+
 grpc::ServerUnaryReactor* CapfService::RunProcedure(
     grpc::CallbackServerContext* context, std::string_view method,
     std::string_view tenant,
@@ -568,6 +619,16 @@ grpc::ServerUnaryReactor* CapfService::AdvanceProcedure(
                       });
 }
 
+grpc::ServerUnaryReactor* CapfService::UpdateProcedure(
+    grpc::CallbackServerContext* context,
+    const pb::UpdateProcedureRequest* request, pb::Procedure* response) {
+  return RunProcedure(context, "UpdateProcedure",
+                      TenantOfName(request->procedure().name()),
+                      [this, request, response](const ProcedureCaller& caller) {
+                        return procedures_.Update(*request, caller, *response);
+                      });
+}
+
 grpc::ServerUnaryReactor* CapfService::CancelProcedure(
     grpc::CallbackServerContext* context,
     const pb::CancelProcedureRequest* request, pb::Procedure* response) {
@@ -591,10 +652,8 @@ grpc::ServerUnaryReactor* CapfService::GetStatus(
         *info.mutable_start_time() = ::sallyport::ToProto(options_.start_time);
         *info.mutable_server_time() = ::sallyport::ToProto(now);
         info.set_identity(ServiceSpiffeId(options_.trust_domain, "capf"));
-        const auto own = CertificatesFromPem(options_.own_certificate_pem);
-        if (own.ok()) {
-          *info.mutable_certificate() = Summarize(AsBytes((*own)[0]));
-        }
+        *info.mutable_certificate() =
+            SummaryOfCertificateFile(options_.own_certificate_file);
         info.set_draining(draining_);
 
         const auto bundle = parts_.publisher.current();

@@ -20,11 +20,13 @@
 #include "sallyport/capf/v1/capf_service.grpc.pb.h"
 #include "services/capf/core/tenant_names.h"
 #include "services/capf/io/authorities.h"
+#include "services/capf/io/dialplan_mode.h"
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/est_upstream.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/revocation_fetcher.h"
 #include "services/capf/io/server_certificates.h"
+#include "services/capf/io/service_certificates.h"
 #include "services/capf/io/trust_admin.h"
 #include "services/capf/io/trust_publisher.h"
 #include "services/capf/io/work_thread.h"
@@ -33,6 +35,7 @@
 #include "services/capf/rpc/event_methods.h"
 #include "services/capf/rpc/event_watch.h"
 #include "services/capf/rpc/procedure_methods.h"
+#include "services/capf/rpc/service_certificate_methods.h"
 #include "services/capf/rpc/trust_list_methods.h"
 #include "services/capf/rpc/trust_methods.h"
 #include "services/capf/rpc/verify_methods.h"
@@ -60,6 +63,8 @@ class CapfService final : public pb::CapfService::CallbackService {
     TrustPublisher& publisher;
     const RevocationFetcher& fetcher;
     ServerCertificates& servers;
+    ServiceCertificates& services;
+    ServiceCertificateMethods& service_methods;
     const RenewalState& renewal;
     TrustListPublisher* lists = nullptr;  // null: none are configured
     const TrustListFiles* files = nullptr;
@@ -68,6 +73,7 @@ class CapfService final : public pb::CapfService::CallbackService {
     const FipsMode& fips;
     const EstUpstream* upstream = nullptr;  // null: nobody is asked
     UpstreamIssuer* passes_on = nullptr;    // null: requests stay here
+    DialplanMode* dialplan = nullptr;       // null: none is configured
   };
   struct Options {
     std::string authority_id;  // "default"
@@ -78,8 +84,8 @@ class CapfService final : public pb::CapfService::CallbackService {
     TenantNames tenant_names;
     std::string upstream_url;
     absl::Time start_time;
-    std::string own_certificate_pem;  // of the gRPC server
-    std::string capf_address;         // where phones connect, without port
+    std::string own_certificate_file;  // of the gRPC server
+    std::string capf_address;          // where phones connect, without port
     int capf_port = 0;
     std::set<std::string> hard_revocation_stores;
     bool allow_private_peers = false;
@@ -232,6 +238,18 @@ class CapfService final : public pb::CapfService::CallbackService {
       grpc::CallbackServerContext* context,
       const pb::ExplainServerCertificateRequest* request,
       pb::ServerCertificateChoice* response) override;
+  grpc::ServerUnaryReactor* RenewCertificate(
+      grpc::CallbackServerContext* context,
+      const pb::RenewCertificateRequest* request,
+      pb::Certificate* response) override;
+  grpc::ServerUnaryReactor* ReportServiceCertificates(
+      grpc::CallbackServerContext* context,
+      const pb::ReportServiceCertificatesRequest* request,
+      pb::ReportServiceCertificatesResponse* response) override;
+  grpc::ServerUnaryReactor* ListServiceCertificates(
+      grpc::CallbackServerContext* context,
+      const pb::ListServiceCertificatesRequest* request,
+      pb::ListServiceCertificatesResponse* response) override;
   grpc::ServerUnaryReactor* CreateProcedure(
       grpc::CallbackServerContext* context,
       const pb::CreateProcedureRequest* request,
@@ -246,6 +264,10 @@ class CapfService final : public pb::CapfService::CallbackService {
   grpc::ServerUnaryReactor* AdvanceProcedure(
       grpc::CallbackServerContext* context,
       const pb::AdvanceProcedureRequest* request,
+      pb::Procedure* response) override;
+  grpc::ServerUnaryReactor* UpdateProcedure(
+      grpc::CallbackServerContext* context,
+      const pb::UpdateProcedureRequest* request,
       pb::Procedure* response) override;
   grpc::ServerUnaryReactor* CancelProcedure(
       grpc::CallbackServerContext* context,
@@ -284,6 +306,11 @@ class CapfService final : public pb::CapfService::CallbackService {
                                 std::string_view method,
                                 std::string_view tenant, Body body,
                                 WorkThread& work);
+
+  // Run() with what the handshake proved of a service.
+  grpc::ServerUnaryReactor* RunForService(
+      grpc::CallbackServerContext* context, std::string_view method,
+      std::function<absl::Status(const ServiceCaller&)> body);
 
   // Run() with what a procedure must know of its caller.
   grpc::ServerUnaryReactor* RunProcedure(

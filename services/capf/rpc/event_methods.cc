@@ -59,9 +59,13 @@ absl::Status EventMethods::Explain(
     pb::ServerCertificateChoice& response) {
   SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
                       ParseName(request.parent(), {"tenants"}));
+  std::vector<ServiceCertificate> in_use = services_.InUse();
+  std::erase_if(in_use, [&](const ServiceCertificate& one) {
+    return one.service != request.service() || one.use == "grpc";
+  });
   SP_ASSIGN_OR_RETURN(
       const ExplainedChoice choice,
-      servers_.Choose(ids[0], request.service(), request.fqdn()));
+      servers_.Choose(ids[0], request.service(), request.fqdn(), in_use));
   if (!choice.chosen_der.empty()) {
     *response.mutable_chosen() = Summarize(AsBytes(choice.chosen_der));
   }
@@ -72,10 +76,26 @@ absl::Status EventMethods::Explain(
     out.set_explanation(absl::StrCat(
         absl::string_view(one.verdict.data(), one.verdict.size()), ": ",
         absl::string_view(one.explanation.data(), one.explanation.size())));
+    for (const ServiceCertificate& use : in_use) {
+      if (use.der == one.der) out.add_in_use_by(use.UsedBy());
+    }
   }
   response.set_self_signed_fallback(choice.self_signed_fallback);
   if (choice.renew_time != absl::InfiniteFuture()) {
     *response.mutable_renew_time() = ::sallyport::ToProto(choice.renew_time);
+  }
+  for (const ServiceCertificate& use : in_use) {
+    if (use.der != choice.chosen_der ||
+        use.next_attempt_time == absl::InfiniteFuture()) {
+      continue;
+    }
+    // Who uses it knows best.
+    *response.mutable_renew_time() =
+        ::sallyport::ToProto(use.next_attempt_time);
+    if (use.failures > 0) {
+      *response.mutable_next_attempt_time() =
+          ::sallyport::ToProto(use.next_attempt_time);
+    }
   }
   if (request.service() == "capf" && renewal_.failures > 0) {
     *response.mutable_next_attempt_time() =

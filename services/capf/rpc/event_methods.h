@@ -8,6 +8,7 @@
 #include "sallyport/capf/v1/server_certificate.pb.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/server_certificates.h"
+#include "services/capf/io/service_certificates.h"
 #include "services/capf/rpc/capf_convert.h"
 
 namespace sallyport::capf {
@@ -19,8 +20,11 @@ class EventMethods {
  public:
   // All must outlive this object.
   EventMethods(Ledger& ledger, ServerCertificates& servers,
-               const RenewalState& renewal)
-      : ledger_(ledger), servers_(servers), renewal_(renewal) {}
+               const ServiceCertificates& services, const RenewalState& renewal)
+      : ledger_(ledger),
+        servers_(servers),
+        services_(services),
+        renewal_(renewal) {}
 
   absl::Status List(const pb::ListCertificateEventsRequest& request,
                     pb::ListCertificateEventsResponse& response);
@@ -31,6 +35,7 @@ class EventMethods {
  private:
   Ledger& ledger_;
   ServerCertificates& servers_;
+  const ServiceCertificates& services_;
   const RenewalState& renewal_;
 };
 

@@ -36,6 +36,7 @@ pb::Procedure ToProto(const Procedure& in) {
   if (!in.authority.empty()) {
     out.set_certificate_authority("certificateAuthorities/" + in.authority);
   }
+  out.set_automatic(in.automatic);
   return out;
 }
 
@@ -91,8 +92,9 @@ absl::Status ProcedureMethods::Create(const pb::CreateProcedureRequest& request,
       runner_.Create(absl::StrCat("tenants/", ids[0], "/procedures/",
                                   request.procedure_id()),
                      ids[0], kind, authority, request_key, caller.actor,
-                     request.validate_only()));
+                     request.validate_only(), request.procedure().automatic()));
   response = ToProto(made);
+  if (made.automatic && !request.validate_only()) GoOn(response);
   return absl::OkStatus();
 }
 
@@ -101,6 +103,37 @@ absl::Status ProcedureMethods::Get(const pb::GetProcedureRequest& request,
   SP_RETURN_IF_ERROR(CheckName(request.name()));
   SP_ASSIGN_OR_RETURN(const Procedure found, runner_.Get(request.name()));
   response = ToProto(found);
+  if (found.automatic && runner_.last_look() != absl::InfinitePast()) {
+    *response.mutable_look_time() = ::sallyport::ToProto(runner_.last_look());
+  }
+  return absl::OkStatus();
+}
+
+// What can be done is done at once; the answer says how far it came.
+void ProcedureMethods::GoOn(pb::Procedure& response) {
+  runner_.GoOn();
+  const absl::StatusOr<Procedure> now = runner_.Get(response.name());
+  if (now.ok()) response = ToProto(*now);
+}
+
+absl::Status ProcedureMethods::Update(const pb::UpdateProcedureRequest& request,
+                                      const ProcedureCaller& caller,
+                                      pb::Procedure& response) {
+  const pb::Procedure& wanted = request.procedure();
+  SP_RETURN_IF_ERROR(CheckName(wanted.name()));
+  const auto& paths = request.update_mask().paths();
+  if (!paths.empty() && (paths.size() != 1 || paths[0] != "automatic")) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
+                     "of a procedure only automatic can be changed");
+  }
+  SP_ASSIGN_OR_RETURN(const int64_t version, ReadEtag(wanted.etag()));
+  SP_ASSIGN_OR_RETURN(const Procedure found, runner_.Get(wanted.name()));
+  SP_RETURN_IF_ERROR(CheckCaller(found.kind, caller));
+  SP_ASSIGN_OR_RETURN(const Procedure done,
+                      runner_.SetAutomatic(wanted.name(), version,
+                                           wanted.automatic(), caller.actor));
+  response = ToProto(done);
+  if (done.automatic) GoOn(response);
   return absl::OkStatus();
 }
 

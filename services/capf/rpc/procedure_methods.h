@@ -38,10 +38,15 @@ class ProcedureMethods {
                     pb::ListProceduresResponse& response);
   absl::Status Advance(const pb::AdvanceProcedureRequest& request,
                        const ProcedureCaller& caller, pb::Procedure& response);
+  // Only whether it goes on by itself.
+  absl::Status Update(const pb::UpdateProcedureRequest& request,
+                      const ProcedureCaller& caller, pb::Procedure& response);
   absl::Status Cancel(const pb::CancelProcedureRequest& request,
                       const ProcedureCaller& caller, pb::Procedure& response);
 
  private:
+  void GoOn(pb::Procedure& response);
+
   Ledger& ledger_;
   ProcedureRunner& runner_;
 };

@@ -232,6 +232,22 @@ absl::Status TrustListMethods::GetCluster(
   }
   SP_RETURN_IF_ERROR(state.status());
   response = ToProto(*state);
+  if (dialplan_ == nullptr) {
+    response.set_dialplan_reason("DIALPLAN_NOT_CONFIGURED");
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<ClusterSecurityMode> mode = dialplan_->Get(tenant);
+  if (!mode.ok()) {
+    const std::string reason(ReasonOf(mode.status()));
+    response.set_dialplan_reason(reason.empty() ? "DIALPLAN_UNREACHABLE"
+                                                : reason);
+    return absl::OkStatus();
+  }
+  response.set_dialplan_mode(
+      *mode == ClusterSecurityMode::kMixed ? "mixed" : "non-secure");
+  if (*mode != state->cluster.mode) {
+    response.set_dialplan_reason("CLUSTER_MODES_DIFFER");
+  }
   return absl::OkStatus();
 }
 

@@ -10,6 +10,7 @@
 #include "sallyport/capf/v1/phone_cluster.pb.h"
 #include "sallyport/capf/v1/phone_file.pb.h"
 #include "sallyport/capf/v1/trust_list.pb.h"
+#include "services/capf/io/dialplan_mode.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/phone_files.h"
 #include "services/capf/io/trust_list_publisher.h"
@@ -22,10 +23,16 @@ namespace sallyport::capf {
 // and verifying works. On the work thread only.
 class TrustListMethods {
  public:
-  // All must outlive this object; all but `ledger` may be null, together.
+  // All must outlive this object; all but `ledger` may be null, and those in
+  // between together.
   TrustListMethods(Ledger& ledger, TrustListPublisher* publisher,
-                   const TrustListFiles* files, PhoneFileMaker* maker)
-      : ledger_(ledger), publisher_(publisher), files_(files), maker_(maker) {}
+                   const TrustListFiles* files, PhoneFileMaker* maker,
+                   DialplanMode* dialplan)
+      : ledger_(ledger),
+        publisher_(publisher),
+        files_(files),
+        maker_(maker),
+        dialplan_(dialplan) {}
 
   absl::Status GetCluster(const pb::GetPhoneClusterRequest& request,
                           pb::PhoneCluster& response);
@@ -53,6 +60,7 @@ class TrustListMethods {
   TrustListPublisher* const publisher_;
   const TrustListFiles* const files_;
   PhoneFileMaker* const maker_;
+  DialplanMode* const dialplan_;  // null: none is configured
 };
 
 }  // namespace sallyport::capf

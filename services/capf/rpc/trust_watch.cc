@@ -15,8 +15,8 @@
 namespace sallyport::capf {
 namespace {
 
-// Some 150 octets each: far below the largest message.
-constexpr size_t kMaxRevokedInStep = 5000;
+// Some 100 octets each: below the largest message.
+constexpr size_t kMaxRevokedInStep = 20000;
 
 using Response = pb::WatchTrustBundleResponse;
 using Reactor = grpc::ServerWriteReactor<Response>;

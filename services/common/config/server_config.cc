@@ -115,6 +115,14 @@ void CheckServerConfig(std::string_view field, const pb::ServerConfig& config,
                 faults);
   CheckDuration(Path(field, "tls_refresh_interval"),
                 config.tls_refresh_interval(), faults);
+  if (config.has_certificate_renewal()) {
+    const std::string renewal = Path(field, "certificate_renewal");
+    faults->Require(Path(renewal, "folder"),
+                    config.certificate_renewal().folder());
+    CheckClientConfig(Path(renewal, "capf"),
+                      config.certificate_renewal().capf(),
+                      /*required=*/false, faults);
+  }
   if (config.max_message_bytes() > (256u << 20)) {
     faults->Add(Path(field, "max_message_bytes"), "must be at most 268435456");
   }

@@ -12,6 +12,12 @@ namespace sallyport {
 
 inline constexpr std::string_view kConfigReloadsTotal =
     "sallyport_service_config_reloads_total";
+inline constexpr std::string_view kCertificateExpiry =
+    "sallyport_service_certificate_expiry_timestamp_seconds";
+inline constexpr std::string_view kCertificateNextAttempt =
+    "sallyport_service_certificate_next_attempt_timestamp_seconds";
+inline constexpr std::string_view kCertificateRenewalsTotal =
+    "sallyport_service_certificate_renewals_total";
 
 // In the order of ReloadOutcome.
 inline constexpr std::array<std::string_view, 3> kReloadOutcomes = {
@@ -19,11 +25,30 @@ inline constexpr std::array<std::string_view, 3> kReloadOutcomes = {
 inline constexpr std::array<MetricLabel, 1> kReloadLabels = {
     MetricLabel{"outcome", kReloadOutcomes}};
 
-inline constexpr std::array<MetricSpec, 1> kServiceMetrics = {
+// By what a certificate is used for; "named" are those by server name.
+inline constexpr std::array<std::string_view, 3> kCertificateUses = {
+    "grpc", "sip", "named"};
+inline constexpr std::array<MetricLabel, 1> kCertificateUseLabels = {
+    MetricLabel{"use", kCertificateUses}};
+inline constexpr std::array<std::string_view, 2> kRenewalOutcomes = {"failed",
+                                                                     "renewed"};
+inline constexpr std::array<MetricLabel, 2> kRenewalLabels = {
+    MetricLabel{"use", kCertificateUses},
+    MetricLabel{"outcome", kRenewalOutcomes}};
+
+inline constexpr std::array<MetricSpec, 4> kServiceMetrics = {
     MetricSpec{kConfigReloadsTotal, MetricType::kCounter,
                "Changes of the configuration file that were noticed, by what "
                "became of them.",
                kReloadLabels},
+    MetricSpec{kCertificateExpiry, MetricType::kGauge,
+               "When the service's certificate ends, if capf renews it.",
+               kCertificateUseLabels},
+    MetricSpec{kCertificateNextAttempt, MetricType::kGauge,
+               "When the renewal of the service's certificate is tried next.",
+               kCertificateUseLabels},
+    MetricSpec{kCertificateRenewalsTotal, MetricType::kCounter,
+               "Attempts to renew the service's certificate.", kRenewalLabels},
 };
 
 }  // namespace sallyport

@@ -33,12 +33,16 @@
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics_http.h"
 #include "services/common/metrics/process_metrics.h"
+#include "services/common/random/system_random.h"
+#include "services/common/renewal/certificate_renewer.h"
+#include "services/common/renewal/renewal_client.h"
 #include "services/common/rpc/metrics_table.h"
 #include "services/common/service/config_watch.h"
 #include "services/common/service/metrics_table.h"
 #include "services/common/status/check.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "services/common/time/clock.h"
 
 ABSL_FLAG(std::string, config, "",
           "File with the configuration as JSON. Required.");
@@ -133,6 +137,12 @@ absl::Status Load(const ServiceOptions& options) {
   SP_RETURN_IF_ERROR(LoadConfig(path, options.config));
   ConfigFaults faults;
   CheckServerConfig("server", options.server_config(), &faults);
+  const pb::ServerConfig& server = options.server_config();
+  // Only capf signs its own.
+  if (server.has_certificate_renewal() && options.name != "capf") {
+    faults.Require("server.certificate_renewal.capf.target",
+                   server.certificate_renewal().capf().target());
+  }
   options.validate(&faults);
   return faults.ToStatus();
 }
@@ -159,6 +169,14 @@ std::function<void()> ServiceRuntime::HoldReady(const std::string& why) {
     if (std::exchange(hold->released, true) || hold->act == nullptr) return;
     hold->act();
   };
+}
+
+absl::StatusOr<std::string> ServiceRuntime::RenewCertificate(
+    const std::string& use, const std::string& certificate_file,
+    const std::string& key_file) {
+  if (renewer_ == nullptr) return std::string();
+  return renewer_->Manage(use, {certificate_file, key_file, ""},
+                          /*is_identity=*/false);
 }
 
 absl::Status ServiceRuntime::StartGrpc(const AccessPolicy& policy,
@@ -198,7 +216,9 @@ class ServiceRun {
         config_.instance_id().empty() ? HostName() : config_.instance_id(),
         *metrics_);
     runtime_->AddPort("metrics", http_->port());
+    SP_RETURN_IF_ERROR(PrepareRenewal());
     SP_ASSIGN_OR_RETURN(service_, options_.start(*runtime_));
+    if (renewer_ != nullptr) renewer_->Start();
     SetLive(service_.get());
     ReadyHold* const hold = runtime_->hold_.get();
     if (hold == nullptr) return BecomeReady();
@@ -248,6 +268,7 @@ class ServiceRun {
   void Stop() {
     Unhold();
     ready_ = false;
+    if (renewer_ != nullptr) renewer_->Stop();
     std::remove(config_.ready_file().c_str());
     if (runtime_ != nullptr && runtime_->grpc_ != nullptr) {
       runtime_->grpc_->Shutdown(kLastCallsGrace);
@@ -265,6 +286,63 @@ class ServiceRun {
     SP_RETURN_IF_ERROR(WriteReadyFile());
     LogInfo("service ready", {{"ports", PortsJson()}});
     return absl::OkStatus();
+  }
+
+  // Everybody who reads the files of `server` reads the renewed ones.
+  absl::Status PrepareRenewal() {
+    if (!config_.has_certificate_renewal()) return absl::OkStatus();
+    CertificateRenewer::Options options;
+    options.folder = config_.certificate_renewal().folder();
+    options.sign = [this](const RenewalOrder& order) {
+      return runtime_->own_sign_ ? runtime_->own_sign_(order)
+                                 : client_->Sign(order);
+    };
+    options.report = [this](const std::vector<CertificateUseState>& states) {
+      return runtime_->own_report_ ? runtime_->own_report_(states)
+                                   : client_->Report(states);
+    };
+    options.on_state = [expiry = metrics_->Gauge(kCertificateExpiry),
+                        next = metrics_->Gauge(kCertificateNextAttempt)](
+                           const CertificateUseState& state) {
+      const size_t use = UseLabel(state.use);
+      expiry.Set(absl::ToDoubleSeconds(state.not_after - absl::UnixEpoch()),
+                 use);
+      // Nobody here renews what is only observed.
+      if (state.next_attempt_time == absl::InfiniteFuture()) return;
+      next.Set(
+          absl::ToDoubleSeconds(state.next_attempt_time - absl::UnixEpoch()),
+          use);
+    };
+    options.on_attempt = [attempts =
+                              metrics_->Counter(kCertificateRenewalsTotal)](
+                             const CertificateUseState& state, bool renewed) {
+      attempts.Increment(UseLabel(state.use), size_t{renewed ? 1u : 0u});
+    };
+    renewer_ = std::make_unique<CertificateRenewer>(std::move(options),
+                                                    Clock::Real(), random_);
+    SP_ASSIGN_OR_RETURN(
+        const std::string file,
+        renewer_->Manage("grpc",
+                         {config_.tls().certificate_file(),
+                          config_.tls().key_file(), config_.tls().ca_file()},
+                         /*is_identity=*/true));
+    google::protobuf::Message& whole = *options_.config;
+    auto& server =
+        dynamic_cast<pb::ServerConfig&>(*whole.GetReflection()->MutableMessage(
+            &whole, whole.GetDescriptor()->FindFieldByName("server")));
+    server.mutable_tls()->set_certificate_file(file);
+    server.mutable_tls()->set_key_file(file);
+    client_ = std::make_unique<RenewalClient>(config_, runtime_->instance(),
+                                              absl::Now());
+    runtime_->renewer_ = renewer_.get();
+    return absl::OkStatus();
+  }
+
+  static size_t UseLabel(const std::string& use) {
+    const auto at =
+        std::find(kCertificateUses.begin(), kCertificateUses.end(), use);
+    return std::min<size_t>(at - kCertificateUses.begin(),
+                            kCertificateUses.size() - 1);
   }
 
   void SetLive(RunningService* service) {
@@ -398,6 +476,9 @@ class ServiceRun {
   std::unique_ptr<MetricsHttp> http_;
   std::unique_ptr<ServiceRuntime> runtime_;
   std::unique_ptr<RunningService> service_;
+  SystemRandom random_;
+  std::unique_ptr<RenewalClient> client_;
+  std::unique_ptr<CertificateRenewer> renewer_;  // null: nothing is renewed
   absl::Mutex live_mutex_;
   // While it may be asked.
   RunningService* live_ ABSL_GUARDED_BY(live_mutex_) = nullptr;

@@ -35,6 +35,7 @@
 #include "sallyport/common/config/v1/server_config.pb.h"
 #include "services/common/config/config_faults.h"
 #include "services/common/metrics/metrics.h"
+#include "services/common/renewal/certificate_renewer.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/server_builder.h"
 
@@ -103,6 +104,29 @@ class ServiceRuntime {
   // from any thread; after the end of the service it does nothing.
   std::function<void()> HoldReady(const std::string& why);
 
+  // Keeps a pair besides that of `server` fresh: returns the file in which
+  // chain and key are from now on, or "" if nothing is renewed here. While
+  // start() runs. `use` is "sip", or "sip-<server name>".
+  absl::StatusOr<std::string> RenewCertificate(
+      const std::string& use, const std::string& certificate_file,
+      const std::string& key_file);
+  // Tells capf what this file holds, where others replace it; nothing if
+  // nothing is renewed here. While start() runs.
+  void ObserveCertificate(const std::string& use,
+                          const std::string& certificate_file) {
+    if (renewer_ != nullptr) renewer_->Observe(use, certificate_file);
+  }
+  // For capf, which asks nobody: who signs and who takes note in place of the
+  // capf of the configuration. While start() runs; called on a thread of their
+  // own until the service is destroyed.
+  void SignOwnCertificates(
+      std::function<absl::StatusOr<std::string>(const RenewalOrder&)> sign,
+      std::function<absl::StatusOr<std::vector<std::string>>(
+          const std::vector<CertificateUseState>&)>
+          report) {
+    own_sign_ = std::move(sign);
+    own_report_ = std::move(report);
+  }
   // For the ready file and the log: "sip_udp", 5060.
   void AddPort(const std::string& name, int port) { ports_[name] = port; }
 
@@ -115,7 +139,12 @@ class ServiceRuntime {
   MetricsRegistry& metrics_;
   std::unique_ptr<GrpcServer> grpc_;
   std::map<std::string, int> ports_;
-  std::shared_ptr<ReadyHold> hold_;  // null: none
+  std::shared_ptr<ReadyHold> hold_;        // null: none
+  CertificateRenewer* renewer_ = nullptr;  // null: nothing is renewed
+  std::function<absl::StatusOr<std::string>(const RenewalOrder&)> own_sign_;
+  std::function<absl::StatusOr<std::vector<std::string>>(
+      const std::vector<CertificateUseState>&)>
+      own_report_;
 };
 
 struct ServiceOptions {

@@ -48,6 +48,9 @@ struct TrustFact {
   std::string error;  // why capf could not be asked; empty: it answered
   size_t certificates = 0;
   size_t valid = 0;  // of them, now
+  // The mode that the tenant's phones are told by their trust lists, "mixed"
+  // or "non-secure"; empty: they have none, or capf could not be asked.
+  std::string cluster_mode;
 };
 
 struct SecurityFacts {

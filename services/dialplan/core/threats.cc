@@ -211,6 +211,16 @@ Findings Impersonation(const TenantView& view, const SecurityFacts& facts) {
                      ? absl::StrCat("could not be asked: ", trust.error)
                      : absl::StrCat(trust.valid, " of ", trust.certificates,
                                     " trusted certificates are valid")});
+  if (!trust.cluster_mode.empty() && !view.plan.tenants.empty()) {
+    const bool mixed = view.plan.tenants.front().cluster_security_mode ==
+                       ClusterSecurityMode::kMixed;
+    const std::string own = mixed ? "mixed" : "non-secure";
+    out.push_back({"cluster_security_mode", own == trust.cluster_mode,
+                   absl::StrCat("is ", own,
+                                " here; capf's trust lists tell "
+                                "phones that it is ",
+                                trust.cluster_mode)});
+  }
   AddEdges(facts, out);
   return out;
 }

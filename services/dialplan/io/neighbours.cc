@@ -200,6 +200,15 @@ TrustFact Neighbours::AskTrust(const std::string& tenant,
     }
     token = page.next_page_token();
   } while (!token.empty());
+  capf_pb::GetPhoneClusterRequest request;
+  request.set_name(tenant + "/phoneCluster");
+  capf_pb::PhoneCluster cluster;
+  const absl::Status asked =
+      AskWithin(options_.timeout, [&](grpc::ClientContext* context) {
+        return capf_->stub->GetPhoneCluster(context, request, &cluster);
+      });
+  // A tenant without phones has no cluster.
+  if (asked.ok()) out.cluster_mode = cluster.cluster_mode();
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include "google/protobuf/descriptor.h"
 #include "sallyport/dialplan/v1/dialplan_service.pb.h"
 #include "services/common/bytes/string_view.h"
+#include "services/common/status/error_reason.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -54,10 +55,26 @@ std::vector<MethodRule> DialplanAccessRules(
       rule.services = watchers;
     } else {
       rule.operator_role = RoleFor(name);
+      // A procedure of capf sets the cluster security mode, and nothing else:
+      // ServiceMayUpdate().
+      if (name == "GetTenant" || name == "UpdateTenant") {
+        rule.services = {"capf"};
+      }
     }
     rules.push_back(rule);
   }
   return rules;
+}
+
+absl::Status ServiceMayUpdate(
+    const ::sallyport::dialplan::v1::UpdateTenantRequest& request) {
+  const auto& paths = request.update_mask().paths();
+  if (paths.size() == 1 && paths[0] == "cluster_security_mode" &&
+      !request.allow_missing()) {
+    return absl::OkStatus();
+  }
+  return MakeError(absl::StatusCode::kPermissionDenied, "FIELD_NOT_ALLOWED",
+                   "a service changes cluster_security_mode and nothing else");
 }
 
 }  // namespace sallyport::dialplan

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "sallyport/dialplan/v1/tenant.pb.h"
 #include "services/common/rpc/access_policy.h"
 
 namespace sallyport::dialplan {
@@ -15,9 +17,15 @@ namespace sallyport::dialplan {
 std::string MethodPath(std::string_view method);
 
 // A rule for every method of the API: reads from viewer, writes from operator,
-// those of tenants from admin, the stream for `watchers` alone.
+// those of tenants from admin, the stream for `watchers` alone. capf may read a
+// tenant, and write what ServiceMayUpdate() says.
 std::vector<MethodRule> DialplanAccessRules(
     const std::vector<std::string>& watchers);
+
+// What a service may change of a tenant: the cluster security mode.
+// PERMISSION_DENIED, reason FIELD_NOT_ALLOWED, for anything else.
+absl::Status ServiceMayUpdate(
+    const ::sallyport::dialplan::v1::UpdateTenantRequest& request);
 
 }  // namespace sallyport::dialplan
 

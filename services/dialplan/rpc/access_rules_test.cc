@@ -45,6 +45,23 @@ TEST(AccessRulesTest, WhoMayWhat) {
               ElementsAre("signaling_edge", "capf"));
   EXPECT_EQ(role("ReportSnapshotVersion"), OperatorRole::kNone);
   EXPECT_THAT(rules.at(MethodPath("GetPeer")).services, IsEmpty());
+  EXPECT_THAT(rules.at(MethodPath("GetTenant")).services, ElementsAre("capf"));
+  EXPECT_THAT(rules.at(MethodPath("UpdateTenant")).services,
+              ElementsAre("capf"));
+  EXPECT_THAT(rules.at(MethodPath("DeleteTenant")).services, IsEmpty());
+}
+
+// capf's procedures set the mode; nothing else of a tenant is theirs.
+TEST(AccessRulesTest, AServiceChangesTheClusterSecurityModeAlone) {
+  ::sallyport::dialplan::v1::UpdateTenantRequest request;
+  EXPECT_THAT(ServiceMayUpdate(request), HasReason("FIELD_NOT_ALLOWED"));
+  request.mutable_update_mask()->add_paths("cluster_security_mode");
+  EXPECT_THAT(ServiceMayUpdate(request), IsOk());
+  request.set_allow_missing(true);
+  EXPECT_THAT(ServiceMayUpdate(request), HasReason("FIELD_NOT_ALLOWED"));
+  request.set_allow_missing(false);
+  request.mutable_update_mask()->add_paths("domains");
+  EXPECT_THAT(ServiceMayUpdate(request), HasReason("FIELD_NOT_ALLOWED"));
 }
 
 }  // namespace

@@ -182,6 +182,12 @@ void DialplanService::HandleKind(const ResourceKind& kind) {
       "Update" + kind.TypeName(),
       [&methods, &kind](const CallerIdentity& caller, const Message& request,
                         Message& response, Done done) {
+        if (caller.is_service()) {
+          // The rules let a service in for tenants alone.
+          const absl::Status allowed = ServiceMayUpdate(
+              static_cast<const pb::UpdateTenantRequest&>(request));
+          if (!allowed.ok()) return done(allowed);
+        }
         methods.Update(kind, caller, request, &response, std::move(done));
       });
   HandleWrite("Delete" + kind.TypeName(),

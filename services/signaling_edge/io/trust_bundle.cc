@@ -4,7 +4,9 @@
 #include <openssl/bytestring.h>
 #include <openssl/mem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,6 +17,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/crypto/digest.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
@@ -49,6 +55,15 @@ bssl::UniquePtr<X509> Parse(std::string_view der) {
   return whole ? std::move(out) : nullptr;
 }
 
+// Empty if it cannot be written.
+std::string DerOf(X509_NAME* name) {
+  uint8_t* der = nullptr;
+  const int length = i2d_X509_NAME(name, &der);
+  if (length <= 0) return "";
+  const bssl::UniquePtr<uint8_t> owned(der);
+  return {reinterpret_cast<const char*>(der), static_cast<size_t>(length)};
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const TrustBundle>> TrustBundle::Make(
@@ -72,14 +87,78 @@ absl::StatusOr<std::shared_ptr<const TrustBundle>> TrustBundle::Make(
     if (const auto same = fixed.find(key.second); same != fixed.end()) {
       roots.insert(roots.end(), same->second.begin(), same->second.end());
     }
-    SP_ASSIGN_OR_RETURN(out->stores_[key], TrustAnchors::FromDer(roots));
+    Store& made = out->stores_[key];
+    SP_ASSIGN_OR_RETURN(made.anchors, TrustAnchors::FromDer(roots));
+    made.hard = store.hard_revocation();
+    if (!made.hard) continue;
+    for (const std::string& der : roots) {
+      made.members.insert(HexEncode(Sha256(AsBytes(der))));
+    }
   }
   SP_ASSIGN_OR_RETURN(out->any_, TrustAnchors::FromDer(any));
-  for (const capf::v1::RevokedCertificate& revoked : contents.revoked()) {
-    out->revoked_.emplace(revoked.issuer(),
-                          WithoutLeadingZeros(revoked.serial()));
+  out->SetRevoked(contents);
+  for (const capf::v1::RevocationCoverage& one : contents.coverage()) {
+    Coverage& coverage = out->coverage_[one.issuer()];
+    if (one.has_leaf_until_time()) {
+      coverage.leaf_until = FromProto(one.leaf_until_time());
+    }
+    if (one.has_authority_until_time()) {
+      coverage.authority_until = FromProto(one.authority_until_time());
+    }
   }
   return out;
+}
+
+void TrustBundle::SetRevoked(
+    const capf::v1::WatchTrustBundleResponse& contents) {
+  std::map<std::string, std::map<size_t, std::vector<std::string>>> all;
+  for (const capf::v1::RevokedCertificate& one : contents.revoked()) {
+    std::string serial = WithoutLeadingZeros(one.serial());
+    all[one.issuer()][serial.size()].push_back(std::move(serial));
+  }
+  for (auto& [issuer, by_size] : all) {
+    for (auto& [size, serials] : by_size) {
+      std::sort(serials.begin(), serials.end());
+      serials.erase(std::unique(serials.begin(), serials.end()), serials.end());
+      std::string& block = revoked_[issuer][size];
+      block.reserve(size * serials.size());
+      for (const std::string& serial : serials) block += serial;
+      revoked_count_ += serials.size();
+    }
+  }
+}
+
+absl::Status TrustBundle::VerifyIn(const Store& store,
+                                   absl::Span<const std::string> chain,
+                                   CertificatePurpose purpose,
+                                   absl::Time now) const {
+  SP_RETURN_IF_ERROR(store.anchors->Verify(chain, purpose, now));
+  return store.hard ? CheckCovered(store, chain, now) : absl::OkStatus();
+}
+
+absl::Status TrustBundle::CheckCovered(const Store& store,
+                                       absl::Span<const std::string> chain,
+                                       absl::Time now) const {
+  for (const std::string& der : chain) {
+    // An anchor is trusted as it stands.
+    if (store.members.contains(HexEncode(Sha256(AsBytes(der))))) continue;
+    const bssl::UniquePtr<X509> certificate = Parse(der);
+    absl::Time until = absl::InfinitePast();
+    if (certificate != nullptr) {
+      const auto issuer =
+          coverage_.find(DerOf(X509_get_issuer_name(certificate.get())));
+      if (issuer != coverage_.end()) {
+        until = X509_check_ca(certificate.get()) != 0
+                    ? issuer->second.authority_until
+                    : issuer->second.leaf_until;
+      }
+    }
+    if (now < until) continue;
+    return MakeError(absl::StatusCode::kUnauthenticated,
+                     "PEER_REVOCATION_UNKNOWN",
+                     "no list in force says whether it is revoked");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status TrustBundle::Verify(std::string_view tenant,
@@ -88,7 +167,9 @@ absl::Status TrustBundle::Verify(std::string_view tenant,
                                  CertificatePurpose purpose,
                                  absl::Time now) const {
   const auto own = stores_.find({std::string(tenant), std::string(store)});
-  if (own != stores_.end()) return own->second->Verify(chain, purpose, now);
+  if (own != stores_.end()) {
+    return VerifyIn(own->second, chain, purpose, now);
+  }
   const auto fixed = fixed_.find(store);
   if (fixed != fixed_.end()) return fixed->second->Verify(chain, purpose, now);
   return MakeError(absl::StatusCode::kUnauthenticated,
@@ -100,8 +181,8 @@ bool TrustBundle::SomebodyTrusts(std::string_view store,
                                  absl::Span<const std::string> chain,
                                  CertificatePurpose purpose,
                                  absl::Time now) const {
-  for (const auto& [key, anchors] : stores_) {
-    if (key.second == store && anchors->Verify(chain, purpose, now).ok()) {
+  for (const auto& [key, contents] : stores_) {
+    if (key.second == store && VerifyIn(contents, chain, purpose, now).ok()) {
       return true;
     }
   }
@@ -112,23 +193,39 @@ bool TrustBundle::SomebodyTrusts(std::string_view store,
 
 bool TrustBundle::IsRevoked(std::string_view issuer,
                             std::string_view serial) const {
-  return revoked_.count({std::string(issuer), WithoutLeadingZeros(serial)}) > 0;
+  const auto blocks = revoked_.find(issuer);
+  if (blocks == revoked_.end()) return false;
+  const std::string wanted = WithoutLeadingZeros(serial);
+  const auto found = blocks->second.find(wanted.size());
+  if (found == blocks->second.end()) return false;
+  const std::string& block = found->second;
+  const size_t size = wanted.size();
+  if (size == 0) return true;
+  size_t low = 0;
+  size_t high = block.size() / size;
+  while (low < high) {
+    const size_t middle = low + (high - low) / 2;
+    const int order = block.compare(middle * size, size, wanted);
+    if (order == 0) return true;
+    if (order < 0) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return false;
 }
 
 bool TrustBundle::IsRevokedCertificate(std::string_view der) const {
   if (revoked_.empty()) return false;
   const bssl::UniquePtr<X509> certificate = Parse(der);
   if (certificate == nullptr) return true;
-  uint8_t* issuer = nullptr;
-  const int length =
-      i2d_X509_NAME(X509_get_issuer_name(certificate.get()), &issuer);
-  if (length <= 0) return true;
-  const bssl::UniquePtr<uint8_t> owned(issuer);
+  const std::string issuer = DerOf(X509_get_issuer_name(certificate.get()));
+  if (issuer.empty()) return true;
   const ASN1_INTEGER* serial = X509_get0_serialNumber(certificate.get());
   return IsRevoked(
-      {reinterpret_cast<const char*>(issuer), static_cast<size_t>(length)},
-      {reinterpret_cast<const char*>(ASN1_STRING_get0_data(serial)),
-       static_cast<size_t>(ASN1_STRING_length(serial))});
+      issuer, {reinterpret_cast<const char*>(ASN1_STRING_get0_data(serial)),
+               static_cast<size_t>(ASN1_STRING_length(serial))});
 }
 
 }  // namespace sallyport::signaling_edge

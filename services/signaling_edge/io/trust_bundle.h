@@ -48,7 +48,8 @@ class TrustBundle {
 
   // Whether `chain` ends in `store` of `tenant` ("tenants/{t}"): a tenant's
   // root vouches for that tenant's peers and phones only. Errors as
-  // TrustAnchors::Verify.
+  // TrustAnchors::Verify, and PEER_REVOCATION_UNKNOWN where the store is hard
+  // and nobody can tell at `now` that all of the chain is good.
   absl::Status Verify(std::string_view tenant, std::string_view store,
                       absl::Span<const std::string> chain,
                       CertificatePurpose purpose, absl::Time now) const;
@@ -62,21 +63,44 @@ class TrustBundle {
   bool IsRevoked(std::string_view issuer, std::string_view serial) const;
   // The same for a DER certificate; true also for one that does not parse.
   bool IsRevokedCertificate(std::string_view der) const;
-  size_t revoked_count() const { return revoked_.size(); }
+  size_t revoked_count() const { return revoked_count_; }
 
  private:
+  // One store as it stands.
+  struct Store {
+    std::shared_ptr<const TrustAnchors> anchors;
+    bool hard = false;
+    // SHA-256 of each anchor; of a hard store only.
+    std::set<std::string> members;
+  };
+  struct Coverage {
+    absl::Time leaf_until = absl::InfinitePast();
+    absl::Time authority_until = absl::InfinitePast();
+  };
+  // Serials of one length, end to end in order: a list of many thousands is
+  // kept and searched as it stands.
+  using SerialBlocks = std::map<size_t, std::string>;
+
   TrustBundle() = default;
+
+  absl::Status VerifyIn(const Store& store, absl::Span<const std::string> chain,
+                        CertificatePurpose purpose, absl::Time now) const;
+  absl::Status CheckCovered(const Store& store,
+                            absl::Span<const std::string> chain,
+                            absl::Time now) const;
+  void SetRevoked(const capf::v1::WatchTrustBundleResponse& contents);
 
   int64_t version_ = 0;
   std::shared_ptr<const TrustAnchors> any_;
   // By tenant and store, fixed roots included; and the fixed ones alone, for
   // tenants that have no store of their own.
-  std::map<std::pair<std::string, std::string>,
-           std::shared_ptr<const TrustAnchors>>
-      stores_;
+  std::map<std::pair<std::string, std::string>, Store> stores_;
   std::map<std::string, std::shared_ptr<const TrustAnchors>, std::less<>>
       fixed_;
-  std::set<std::pair<std::string, std::string>> revoked_;
+  // By the issuer's name, DER.
+  std::map<std::string, SerialBlocks, std::less<>> revoked_;
+  std::map<std::string, Coverage, std::less<>> coverage_;
+  size_t revoked_count_ = 0;
 };
 
 }  // namespace sallyport::signaling_edge

@@ -1,6 +1,8 @@
 #include "services/signaling_edge/io/trust_client.h"
 
+#include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -48,7 +50,28 @@ absl::Status Merge(const pb::WatchTrustBundleResponse& step,
     if (into == nullptr) into = whole.add_stores();
     *into = store;
   }
+  if (!step.restored().empty()) {
+    std::set<std::pair<std::string, std::string>> gone;
+    for (const pb::RevokedCertificate& one : step.restored()) {
+      gone.emplace(one.issuer(), one.serial());
+    }
+    auto& revoked = *whole.mutable_revoked();
+    revoked.erase(
+        std::remove_if(revoked.begin(), revoked.end(),
+                       [&](const pb::RevokedCertificate& one) {
+                         return gone.contains({one.issuer(), one.serial()});
+                       }),
+        revoked.end());
+  }
   whole.mutable_revoked()->MergeFrom(step.revoked());
+  for (const pb::RevocationCoverage& one : step.coverage()) {
+    pb::RevocationCoverage* into = nullptr;
+    for (pb::RevocationCoverage& old : *whole.mutable_coverage()) {
+      if (old.issuer() == one.issuer()) into = &old;
+    }
+    if (into == nullptr) into = whole.add_coverage();
+    *into = one;
+  }
   for (const pb::TrustListContents& list : step.trust_lists()) {
     *whole.add_trust_lists() = list;
   }
@@ -59,6 +82,7 @@ absl::Status Merge(const pb::WatchTrustBundleResponse& step,
 
 bool IsHeartbeat(const pb::WatchTrustBundleResponse& step) {
   return !step.full() && step.stores().empty() && step.revoked().empty() &&
+         step.restored().empty() && step.coverage().empty() &&
          step.trust_lists().empty();
 }
 

@@ -214,6 +214,16 @@ TEST_F(TrustClientTest, PartsReplaceStoresAndAddRevocations) {
   ASSERT_NE(bundle, nullptr);
   EXPECT_TRUE(bundle->IsRevokedCertificate(leaf.der));
   EXPECT_TRUE(bundle->IsRevokedCertificate("not a certificate"));
+
+  // A hold that ended counts by push.
+  pb::WatchTrustBundleResponse restore;
+  restore.set_version(4);
+  *restore.add_restored() = revoke.revoked(0);
+  restore.add_coverage()->set_issuer(IssuerOf(leaf.der));
+  capf_.Send(restore);
+  bundle = WaitForVersion(4);
+  ASSERT_NE(bundle, nullptr);
+  EXPECT_FALSE(bundle->IsRevokedCertificate(leaf.der));
 }
 
 TEST_F(TrustClientTest, StartsFromDiskAndFromFixedTrust) {

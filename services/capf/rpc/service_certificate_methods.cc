@@ -1,0 +1,97 @@
+#include "services/capf/rpc/service_certificate_methods.h"
+
+#include <utility>
+#include <vector>
+
+#include "services/common/bytes/byte_span.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/crypto/x509_name.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+absl::StatusOr<std::vector<std::string>> ReadPem(const std::string& pem) {
+  auto chain = CertificatesFromPem(pem);
+  if (chain.ok()) return chain;
+  return MakeError(absl::StatusCode::kInvalidArgument, "CERTIFICATE_MALFORMED",
+                   "the certificate cannot be read");
+}
+
+}  // namespace
+
+absl::Status ServiceCertificateMethods::Renew(
+    const pb::RenewCertificateRequest& request, const ServiceCaller& caller,
+    pb::Certificate& response) {
+  ServiceRenewal renewal;
+  renewal.service = caller.service;
+  renewal.is_identity = request.certificate_pem().empty();
+  SP_ASSIGN_OR_RETURN(const std::vector<std::string> current,
+                      ReadPem(renewal.is_identity ? caller.certificate_pem
+                                                  : request.certificate_pem()));
+  renewal.current_der = current.front();
+  renewal.csr_der = request.csr();
+  renewal.proof = request.proof();
+  renewal.request_id = request.request_id();
+  SP_ASSIGN_OR_RETURN(const CertificateRecord record, services_.Renew(renewal));
+  response = ToProto(record, authority_name_, ledger_.clock().Now());
+  for (const std::string& der : authority_.Chain()) {
+    const auto info = ParseCertificate(AsBytes(der));
+    // The root is for others to know.
+    if (info.ok() && info->self_issued) continue;
+    response.mutable_chain_pem()->append(CertificateToPem(AsBytes(der)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ServiceCertificateMethods::Report(
+    const pb::ReportServiceCertificatesRequest& request,
+    const ServiceCaller& caller,
+    pb::ReportServiceCertificatesResponse& response) {
+  std::vector<ServiceCertificate> certificates;
+  for (const pb::ServiceCertificate& in : request.certificates()) {
+    ServiceCertificate one;
+    one.use = in.use();
+    SP_ASSIGN_OR_RETURN(one.others, ReadPem(in.certificate_pem()));
+    one.der = std::move(one.others.front());
+    one.others.erase(one.others.begin());
+    one.start_time = ::sallyport::FromProto(request.start_time());
+    one.use_time = ::sallyport::FromProto(in.use_time());
+    if (in.has_next_attempt_time()) {
+      one.next_attempt_time = ::sallyport::FromProto(in.next_attempt_time());
+    }
+    one.failures = in.failure_count();
+    one.last_reason = in.last_reason();
+    one.last_failure_time = ::sallyport::FromProto(in.last_failure_time());
+    if (services_.IsDue(one)) response.add_due_uses(one.use);
+    certificates.push_back(std::move(one));
+  }
+  return services_.Report(caller.service, request.instance(),
+                          std::move(certificates));
+}
+
+void ServiceCertificateMethods::List(
+    pb::ListServiceCertificatesResponse& response) {
+  for (const ServiceCertificate& one : services_.InUse()) {
+    pb::ServiceCertificate& out = *response.add_service_certificates();
+    out.set_service(one.service);
+    out.set_instance(one.instance);
+    out.set_use(one.use);
+    *out.mutable_certificate() = Summarize(AsBytes(one.der));
+    *out.mutable_use_time() = ::sallyport::ToProto(one.use_time);
+    if (one.next_attempt_time != absl::InfiniteFuture()) {
+      *out.mutable_next_attempt_time() =
+          ::sallyport::ToProto(one.next_attempt_time);
+    }
+    out.set_failure_count(one.failures);
+    out.set_last_reason(one.last_reason);
+    if (one.failures > 0) {
+      *out.mutable_last_failure_time() =
+          ::sallyport::ToProto(one.last_failure_time);
+    }
+    *out.mutable_report_time() = ::sallyport::ToProto(one.report_time);
+  }
+}
+
+}  // namespace sallyport::capf

@@ -25,6 +25,7 @@
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_uri.h"
 #include "services/signaling_edge/core/source_prefix.h"
+#include "services/signaling_edge/io/loop_set.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -32,6 +33,7 @@ namespace {
 namespace pb = ::sallyport::signaling_edge::config::v1;
 
 constexpr size_t kMaxPassword = 4096;
+constexpr size_t kMaxLoops = 256;
 constexpr size_t kMaxTrustFile = size_t{16} << 20;
 
 uint32_t DefaultPort(pb::ListenerProtocol protocol) {
@@ -194,10 +196,13 @@ void CheckTimers(const pb::EdgeTimers& timers, ConfigFaults* faults) {
   }
 }
 
-// Fields that say what this version cannot do yet must not be taken for done.
-void CheckNotDone(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
-  if (config.loops() > 1) {
-    faults->Add("loops", "more than one loop is not served by this version");
+void CheckLoops(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
+  if (config.loops() > kMaxLoops) faults->Add("loops", "must be at most 256");
+  if (!config.has_loops() || config.loops() == 1) return;
+  for (int i = 0; i < config.listeners_size(); ++i) {
+    if (!IsSccp(config.listeners(i).protocol())) continue;
+    faults->Add(absl::StrCat("listeners[", i, "]"),
+                "voicemail ports need loops to be 1");
   }
 }
 
@@ -307,7 +312,7 @@ void ValidateConfig(const pb::SignalingEdgeConfig& config,
     }
   }
   CheckCluster(config, faults);
-  CheckNotDone(config, faults);
+  CheckLoops(config, faults);
   CheckRegistry(config, faults);
 }
 
@@ -343,6 +348,13 @@ absl::StatusOr<std::optional<RedisClient::Options>> RegistryOptionsOf(
                             registry.ca_file(), std::move(tls)));
   }
   return out;
+}
+
+size_t LoopsOf(const pb::SignalingEdgeConfig& config) {
+  if (!config.has_loops()) return 1;
+  return std::min(
+      config.loops() == 0 ? ProcessorCount() : size_t{config.loops()},
+      kMaxLoops);
 }
 
 EdgeOptions CoreOptionsOf(const pb::SignalingEdgeConfig& config) {

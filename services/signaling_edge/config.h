@@ -28,6 +28,7 @@ void ValidateConfig(const config::v1::SignalingEdgeConfig& config,
                     ConfigFaults* faults);
 
 // Of a valid configuration, with the defaults filled in.
+size_t LoopsOf(const config::v1::SignalingEdgeConfig& config);
 EdgeOptions CoreOptionsOf(const config::v1::SignalingEdgeConfig& config);
 std::vector<ListenerSpec> ListenersOf(
     const config::v1::SignalingEdgeConfig& config);

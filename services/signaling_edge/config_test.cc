@@ -124,7 +124,7 @@ TEST(ConfigTest, AllFaultsAtOnce) {
 
 TEST(ConfigTest, WhatIsNotServedIsRefusedAndNotIgnored) {
   std::string json = kGood;
-  json.insert(json.rfind('}'), R"(, "loops": 2,
+  json.insert(json.rfind('}'), R"(, "loops": 257,
       "proxy_protocol_prefixes": ["10.0.0.0/8", "balancer"],
       "registry": {"username": "x"}, "dns_servers": ["ns.test:53"])");
   EXPECT_THAT(FaultyFields(json),

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -39,7 +40,7 @@ namespace {
 using Config = config::v1::SignalingEdgeConfig;
 
 // All objects of the service, in the order in which they need each other. The
-// loop's thread begins last and ends first. Thread-compatible.
+// loops' threads begin last and end first. Thread-compatible.
 class Running final : public RunningService {
  public:
   static absl::StatusOr<std::unique_ptr<RunningService>> Start(
@@ -54,15 +55,18 @@ class Running final : public RunningService {
   }
 
   void Drain() override {
-    edge_->PostOwn(
+    loops_->PostAll(
         [](EdgeLoop& edge) { edge.Do(edge.core().OnDrain(edge.now())); });
   }
 
   bool IsIdle() override {
-    edge_->PostOwn([this](EdgeLoop& edge) {
-      drained_ = edge.core().draining() && edge.core().calls().live() == 0;
+    loops_->PostAll([this](EdgeLoop& edge) {
+      drained_[edge.index()] =
+          edge.core().draining() && edge.core().calls().live() == 0;
     });
-    if (!drained_) return false;
+    for (const std::atomic<bool>& drained : drained_) {
+      if (!drained) return false;
+    }
     service_->EndStreams();
     return service_->open_streams() == 0;
   }
@@ -93,23 +97,27 @@ class Running final : public RunningService {
     loop.proxies.assign(config.proxy_protocol_prefixes().begin(),
                         config.proxy_protocol_prefixes().end());
     loop.media = media_.get();
-    loop.on_event = [this](const EdgeEvent& e) { reporter_->OnEvent(e); };
-    loop.on_media_deleted = [this](uint64_t call) {
-      reporter_->OnMediaDeleted(call);
+    loop.on_event = [this](EdgeLoop& edge, const EdgeEvent& event) {
+      reporter_->OnEvent(edge, event);
+    };
+    loop.on_media_deleted = [this](EdgeLoop& edge, uint64_t call) {
+      reporter_->OnMediaDeleted(edge, call);
     };
     SP_ASSIGN_OR_RETURN(std::optional<ClusterHub::Options> cluster,
                         ClusterOptionsOf(config));
     SP_ASSIGN_OR_RETURN(
         loops_,
-        LoopSet::Create({.each = std::move(loop),
+        LoopSet::Create({.loops = LoopsOf(config),
+                         .each = std::move(loop),
                          .edge_id = EdgeIdOf(config, runtime.instance()),
                          .cluster = std::move(cluster)},
                         random_));
-    edge_ = &loops_->first();
+    drained_ = std::vector<std::atomic<bool>>(loops_->size());
     media_->Watch([this](MediaEvent event) {
-      edge_->PostOwn([event = std::move(event)](EdgeLoop& edge) {
-        edge.Do(edge.core().OnMediaEvent(event, edge.now()));
-      });
+      loops_->at(event.loop)
+          .PostOwn([event = std::move(event)](EdgeLoop& edge) {
+            edge.Do(edge.core().OnMediaEvent(event, edge.now()));
+          });
     });
     reporter_ = std::make_unique<EdgeReporter>(EdgeReporter::Options{
         .history_entries = core.history_entries,
@@ -121,22 +129,26 @@ class Running final : public RunningService {
               return CallRecordLine(sequence, ended, edge);
             },
         .metrics = &runtime.metrics()});
-    reporter_->Attach(*edge_);
+    for (size_t i = 0; i < loops_->size(); ++i) {
+      reporter_->Attach(loops_->at(i));
+    }
 
     SP_ASSIGN_OR_RETURN(ConfigFeed::Options feed,
                         FeedOptionsOf(config, runtime.instance()));
     SP_RETURN_IF_ERROR(KeepFresh(config, runtime, feed.tls));
-    feed.on_trust_active = [this](EdgeLoop&) { reporter_->OnTrustActive(); };
-    SP_ASSIGN_OR_RETURN(feed_, ConfigFeed::Start(*edge_, std::move(feed)));
+    feed.on_trust_active = [this](EdgeLoop& edge) {
+      reporter_->OnTrustActive(edge);
+    };
+    SP_ASSIGN_OR_RETURN(feed_, ConfigFeed::Start(*loops_, std::move(feed)));
     service_ = std::make_unique<SignalingEdgeService>(
         SignalingEdgeService::Options{
             runtime.instance(),
             ServiceSpiffeId(config.server().trust_domain(), "signaling_edge"),
             /*version=*/"",
             FromProtoOr(config.server().drain_timeout(), absl::Seconds(30))},
-        SignalingEdgeService::Parts{*policy_, *edge_, *reporter_, *feed_,
+        SignalingEdgeService::Parts{*policy_, *loops_, *reporter_, *feed_,
                                     *media_});
-    for (const auto& [name, port] : edge_->listeners().Ports()) {
+    for (const auto& [name, port] : loops_->first().listeners().Ports()) {
       runtime.AddPort(name, port);
     }
     if (const ClusterHub* hub = loops_->cluster()) {
@@ -171,12 +183,11 @@ class Running final : public RunningService {
   }
 
   SystemRandom random_;
-  std::atomic<bool> drained_ = false;
+  std::vector<std::atomic<bool>> drained_;  // by loop
   std::unique_ptr<AccessPolicy> policy_;
   std::unique_ptr<CallRecordFile> file_;
   std::unique_ptr<LoopSet> loops_;
-  EdgeLoop* edge_ = nullptr;  // of loops_
-  // Their callbacks post to edge_.
+  // Their callbacks post to loops_.
   std::unique_ptr<MediaClient> media_;
   std::unique_ptr<CredentialClient> credentials_;
   std::unique_ptr<EdgeReporter> reporter_;

@@ -71,7 +71,7 @@ def write_all(cluster, unlimited=False):
         'snapshot_cache_file': f'{data}/snapshot.cache',
         'trust_cache_file': f'{data}/trust.cache',
         'token_key_file': f'{data}/token.key',
-        'loops': 1,
+        'loops': int(os.environ.get('SALLYPORT_EDGE_LOOPS', '1')),
         'call_record_file': cluster.path('log', 'calls.jsonl'),
         'limits': {'max_connections_per_source': 10_000,
                    'requests_per_second_per_source': many,

@@ -206,7 +206,13 @@ def arguments():
     parser.add_argument('--seconds', type=float, default=4)
     parser.add_argument('--connections', type=int, default=15000, help='for idle')
     parser.add_argument('--flood', type=float, default=50000)
-    return parser.parse_args()
+    parser.add_argument('--loops', type=int, default=1, help='of our edge, each on a core of its own')
+    args = parser.parse_args()
+    # The server's further cores are taken from the load's, if that has others.
+    while args.cpu and args.cpu.count(',') + 1 < args.loops and ',' in args.load_cpus:
+        more, _, args.load_cpus = args.load_cpus.partition(',')
+        args.cpu += ',' + more
+    return args
 
 
 def scheduled(cpus, command, first=False):
@@ -288,6 +294,7 @@ class Sallyport(Server):
         os.environ['SALLYPORT_BIN'] = binaries
         configs.write_all(self.cluster, unlimited=True)
         edge = configs.read(self.cluster, 'signaling_edge')
+        edge['loops'] = args.loops
         edge['limits'].update(max_connections=20_000, max_connections_per_source=20_000, max_calls=100_000,
                               max_transactions=2_000_000, history_entries=1000)
         if args.work == 'flood':  # this is about the limits that are there
@@ -375,7 +382,8 @@ def measure(server):
     threads = max(1, len(args.load_cpus.split(',')))
     caller = f'--sources={server.address(21)}:5065'
     if args.work == 'options':
-        result = load(server, '--work=options', spread(server, 8), '--window=256', f'--threads={min(2, threads)}')
+        result = load(server, '--work=options', spread(server, 8 * args.loops), '--window=256',
+                      f'--threads={min(2, threads)}')
     elif args.work == 'register':
         result = load(server, '--work=register', spread(server, 8), '--window=64')
     elif args.work == 'handshakes':

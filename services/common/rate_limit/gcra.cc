@@ -31,20 +31,23 @@ GcraDecision TakeGcra(const GcraLimit& limit, MonoTime& arrival, MonoTime now,
   return {};
 }
 
+namespace {
+
+// Rounded up: `sources` must fit.
+size_t BucketsFor(size_t sources, size_t ways) {
+  return std::bit_ceil(std::max<size_t>((sources + ways - 1) / ways, 1));
+}
+
+}  // namespace
+
 GcraTable::GcraTable(const GcraLimit& limit, size_t sources,
                      RandomSource& random)
     : limit_(limit),
       key_{random.NextU64(), random.NextU64()},
-      buckets_(std::bit_ceil(std::max<size_t>(sources / kWays, 1))) {
-  // Rounded up: `sources` must fit.
-  if (capacity() < sources) buckets_.resize(buckets_.size() * 2);
-}
+      buckets_(BucketsFor(sources, kWays)) {}
 
 GcraDecision GcraTable::Take(ByteSpan source, MonoTime now, int64_t cost) {
-  if (!started_) {
-    started_ = true;
-    origin_ = now;
-  }
+  constexpr auto kRelaxed = std::memory_order_relaxed;
   const uint64_t hash = SIPHASH_24(key_.data(), source.data(), source.size());
   // The low bits choose the bucket, the whole tells sources apart in it; two
   // in one bucket are taken for each other once in 2^40 or so.
@@ -52,30 +55,47 @@ GcraDecision GcraTable::Take(ByteSpan source, MonoTime now, int64_t cost) {
   const uint64_t fingerprint = hash == 0 ? 1 : hash;
 
   Slot* slot = nullptr;
-  Slot* victim = &bucket[0];
+  Slot* victim = nullptr;
+  bool victim_is_free = false;
+  int64_t earliest = 0;
   for (Slot& candidate : bucket) {
-    if (candidate.fingerprint == fingerprint) {
+    const uint64_t whose = candidate.fingerprint.load(kRelaxed);
+    if (whose == fingerprint) {
       slot = &candidate;
       break;
     }
-    if (candidate.fingerprint == 0) {
-      if (victim->fingerprint != 0) victim = &candidate;
-    } else if (victim->fingerprint != 0 &&
-               candidate.arrival < victim->arrival) {
+    if (victim_is_free) continue;
+    const int64_t arrival = candidate.arrival.load(kRelaxed);
+    if (whose == 0 || victim == nullptr || arrival < earliest) {
       victim = &candidate;
+      victim_is_free = whose == 0;
+      earliest = arrival;
     }
   }
 
-  MonoTime arrival = slot == nullptr
-                         ? MonoTime::InfinitePast()
-                         : origin_ + absl::Nanoseconds(slot->arrival);
-  const GcraDecision decision = TakeGcra(limit_, arrival, now, cost);
-  // A refusal changes nothing, and a source without limit needs no place.
-  if (!decision.allowed || arrival == MonoTime::InfinitePast()) return decision;
-  if (slot == nullptr) slot = victim;
-  slot->fingerprint = fingerprint;
-  slot->arrival = absl::ToInt64Nanoseconds(arrival - origin_);
-  return decision;
+  if (slot == nullptr) {
+    MonoTime arrival = MonoTime::InfinitePast();
+    const GcraDecision decision = TakeGcra(limit_, arrival, now, cost);
+    // A source without limit needs no place.
+    if (!decision.allowed || arrival == MonoTime::InfinitePast()) {
+      return decision;
+    }
+    victim->fingerprint.store(fingerprint, kRelaxed);
+    victim->arrival.store(absl::ToInt64Nanoseconds(arrival.since_origin()),
+                          kRelaxed);
+    return decision;
+  }
+  int64_t before = slot->arrival.load(kRelaxed);
+  while (true) {
+    MonoTime arrival = MonoTime::FromOrigin(absl::Nanoseconds(before));
+    const GcraDecision decision = TakeGcra(limit_, arrival, now, cost);
+    // A refusal changes nothing.
+    if (!decision.allowed) return decision;
+    const int64_t after = absl::ToInt64Nanoseconds(arrival.since_origin());
+    if (slot->arrival.compare_exchange_weak(before, after, kRelaxed)) {
+      return decision;
+    }
+  }
 }
 
 }  // namespace sallyport

@@ -5,6 +5,7 @@
 #define SALLYPORT_SERVICES_COMMON_RATE_LIMIT_GCRA_H_
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -48,7 +49,9 @@ GcraDecision TakeGcra(const GcraLimit& limit, MonoTime& arrival, MonoTime now,
 //
 // Sources share buckets of eight, chosen by a keyed hash that a peer cannot
 // predict. When all eight are busy, the one nearest to rest is forgotten, which
-// errs in favour of a source, never against it. Thread-compatible.
+// errs in favour of a source, never against it. Threads that meet in one slot
+// may likewise let a source that is new to both begin twice. Takes no lock.
+// Thread-safe.
 class GcraTable {
  public:
   // Room for at least `sources`; a design of a million takes 16 MiB. The hash
@@ -64,15 +67,13 @@ class GcraTable {
   static constexpr size_t kWays = 8;
 
   struct Slot {
-    uint64_t fingerprint = 0;  // 0: never used
-    int64_t arrival = 0;       // nanoseconds since origin_
+    std::atomic<uint64_t> fingerprint = 0;  // 0: never used
+    std::atomic<int64_t> arrival = 0;       // nanoseconds since the origin
   };
   using Bucket = std::array<Slot, kWays>;
 
   GcraLimit limit_;
   std::array<uint64_t, 2> key_;
-  MonoTime origin_;
-  bool started_ = false;  // origin_ is the first `now`
   std::vector<Bucket> buckets_;
 };
 

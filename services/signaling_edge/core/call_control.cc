@@ -6,6 +6,8 @@
 #include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/keyed_counts.h"
+#include "services/signaling_edge/core/loop_share.h"
 #include "services/signaling_edge/core/peer_transport.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/sip_headers.h"
@@ -31,6 +33,9 @@ CallControl::CallControl(const EdgeOptions& options, CallPort& port,
       port_(port),
       registrar_(registrar),
       random_(random),
+      last_call_(options.last_id),
+      total_(options.share == nullptr ? nullptr : &options.share->calls),
+      hunts_(options.share != nullptr),
       ladder_(options.ladder) {}
 
 LegTraceId CallControl::LadderOf(const SipMessage& request) {
@@ -415,12 +420,7 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
     if (Attempt* trying = FindAttempt(attempt))
       OnAttemptCancelled(*trying, now);
   }
-  for (const LegSide side : {LegSide::kA, LegSide::kB}) {
-    const auto peer = calls_of_peer_.find(call.party(side).resource);
-    if (peer != calls_of_peer_.end() && --peer->second == 0) {
-      calls_of_peer_.erase(peer);
-    }
-  }
+  CountPeers(call, false);
   if (const auto traces = traces_.find(id); traces != traces_.end()) {
     for (const std::string& key : traces->second.dialogs) by_dialog_.erase(key);
     for (const TransactionId invite : traces->second.invites) {
@@ -452,6 +452,30 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
     history_.pop_front();
   }
   calls_.erase(id);
+  total_.Set(calls_.size());
+}
+
+void CallControl::CountPeers(const Call& call, bool begins) {
+  for (const LegSide side : {LegSide::kA, LegSide::kB}) {
+    const Party& party = call.party(side);
+    if (party.kind != Party::Kind::kPeer) continue;
+    if (begins) {
+      ++calls_of_peer_[party.resource];
+    } else if (const auto peer = calls_of_peer_.find(party.resource);
+               peer != calls_of_peer_.end() && --peer->second == 0) {
+      calls_of_peer_.erase(peer);
+    }
+    if (options_.share == nullptr) continue;
+    KeyedCounts& all = options_.share->peers();
+    const uint64_t key = options_.share->KeyOf(party.resource);
+    begins ? all.Add(key) : all.Remove(key);
+  }
+}
+
+uint32_t CallControl::AllCallsOf(std::string_view peer) const {
+  return options_.share == nullptr
+             ? CallsOf(peer)
+             : options_.share->peers().Of(options_.share->KeyOf(peer));
 }
 
 absl::Status CallControl::EndCall(uint64_t id, std::string_view reason,

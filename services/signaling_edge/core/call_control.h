@@ -30,6 +30,7 @@
 #include "services/signaling_edge/core/flow.h"
 #include "services/signaling_edge/core/registrar.h"
 #include "services/signaling_edge/core/ring_plan.h"
+#include "services/signaling_edge/core/shared_total.h"
 #include "services/signaling_edge/core/toll_guard.h"
 #include "services/signaling_edge/core/transaction_table.h"
 
@@ -160,6 +161,9 @@ class CallControl {
   }
 
   size_t live() const { return calls_.size(); }
+  // What happened here to hunts, and what did at another loop.
+  std::vector<HuntMemory::News> TakeHuntNews() { return hunts_.TakeNews(); }
+  void OnHuntNews(const HuntMemory::News& news) { hunts_.OnNews(news); }
   uint32_t CallsOf(std::string_view peer) const;
   // Calls that use a connection keep it open.
   bool Uses(ConnectionId connection) const;
@@ -303,6 +307,14 @@ class CallControl {
   // protected, or not, in one way.
   bool PassesThrough(const Party& a, const Party& b) const;
   static std::string DialogKey(std::string_view call_id, std::string_view tag);
+  // Whether all loops have as many calls as they may.
+  bool IsFull(size_t more = 0) const {
+    return calls_.size() + total_.elsewhere() + more >= options_.max_calls;
+  }
+  // The call's peers have one more, or one less.
+  void CountPeers(const Call& call, bool begins);
+  // At all loops.
+  uint32_t AllCallsOf(std::string_view peer) const;
   Call* CallOf(const SipMessage& request, LegSide& side);
   bool IsParty(const Call& call, LegSide side, const Flow& flow,
                std::string_view sender) const;
@@ -321,10 +333,11 @@ class CallControl {
   RandomSource& random_;
   std::shared_ptr<const Resolver> plan_;
   bool draining_ = false;
-  uint64_t last_call_ = 0;
+  uint64_t last_call_;
   uint64_t last_query_ = 0;
   uint64_t last_media_request_ = 0;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Call>> calls_;
+  SharedTotal total_;  // of calls_
   // By Call-ID and our tag: which dialog a request belongs to.
   absl::flat_hash_map<std::string, CallLeg> by_dialog_;
   absl::flat_hash_map<TransactionId, uint64_t> by_invite_;

@@ -80,7 +80,7 @@ void CallControl::OnInvite(const SipMessage& invite, TransactionId transaction,
     return;
   }
   // Those that wait for an address will be calls too.
-  if (calls_.size() + resolving_.size() >= options_.max_calls) {
+  if (IsFull(resolving_.size())) {
     attempt.refusal = CallLimit();
     Conclude(attempt, now);
     return;
@@ -263,7 +263,7 @@ void CallControl::ToPeer(Attempt& attempt, MonoTime now) {
 absl::Status CallControl::TryTarget(Attempt& attempt, MonoTime now) {
   const RouteTarget& target = attempt.resolution.targets[attempt.target];
   const PeerEntry& peer = *target.peer;
-  if (peer.max_calls != 0 && calls_of_peer_[peer.name] >= peer.max_calls) {
+  if (peer.max_calls != 0 && AllCallsOf(peer.name) >= peer.max_calls) {
     return MakeError(absl::StatusCode::kResourceExhausted, "PEER_CALL_LIMIT",
                      "the peer has as many calls as it may");
   }
@@ -433,7 +433,7 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
                                 std::string line, size_t breadth,
                                 MonoTime now) {
   SP_RETURN_IF_ERROR(CheckTransport(called.party.mode, called.flow.is_tls()));
-  if (calls_.size() >= options_.max_calls) return CallLimit();
+  if (IsFull()) return CallLimit();
   const Resolution& resolution = attempt.resolution;
   const Target dialled = TargetOf(attempt.invite.request_uri());
   const Target from = CallerOf(attempt.invite);
@@ -490,6 +490,7 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   record.matched_pattern = resolution.pattern;
   record.snapshot_version = attempt.plan->index().version();
   calls_.emplace(id, std::move(made));
+  total_.Set(calls_.size());
   attempt.branches.push_back(id);
   attempt_of_[id] = attempt.id;
   traces_[id].initial = attempt.transaction;
@@ -504,11 +505,7 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
     hunts_.OnCallBegan(line);
     traces_[id].lines.push_back(std::move(line));
   }
-  for (const LegSide side : {LegSide::kA, LegSide::kB}) {
-    if (call.party(side).kind == Party::Kind::kPeer) {
-      ++calls_of_peer_[call.party(side).resource];
-    }
-  }
+  CountPeers(call, true);
   NoteDialog(id, LegSide::kB, call.called_call_id(), call.called_local_tag());
   CallActions actions = call.Start(attempt.invite, attempt.transaction, now);
   if (const Dialog* dialog = call.dialog(LegSide::kA)) {

@@ -318,7 +318,7 @@ absl::Status CallControl::JoinCalls(Call& call, LegSide referrer,
     return MakeError(absl::StatusCode::kFailedPrecondition, "REQUEST_PENDING",
                      "the other call is not answered yet");
   }
-  if (calls_.size() >= options_.max_calls) {
+  if (IsFull()) {
     return MakeError(absl::StatusCode::kResourceExhausted, "CALL_LIMIT",
                      "too many calls");
   }
@@ -347,11 +347,8 @@ absl::Status CallControl::JoinCalls(Call& call, LegSide referrer,
   record.matched_pattern = other->record().matched_pattern;
   record.snapshot_version = plan_->index().version();
   Call& to = *calls_.emplace(joined, std::move(made)).first->second;
-  for (const LegSide side : {LegSide::kA, LegSide::kB}) {
-    if (to.party(side).kind == Party::Kind::kPeer) {
-      ++calls_of_peer_[to.party(side).resource];
-    }
-  }
+  total_.Set(calls_.size());
+  CountPeers(to, true);
   MoveDialog(id, a, joined, LegSide::kA);
   MoveDialog(other_id, b, joined, LegSide::kB);
   Call::HandedLeg first = call.HandOver(a);

@@ -190,7 +190,8 @@ TlsFacts ReadFacts(Reader& in) {
 }
 
 bool HasText(Kind kind) {
-  return kind == Kind::kMessage || kind == Kind::kAsk || kind == Kind::kSend;
+  return kind == Kind::kMessage || kind == Kind::kAsk || kind == Kind::kSend ||
+         kind == Kind::kRegistryChanged;
 }
 
 bool HasFacts(Kind kind) {
@@ -226,7 +227,7 @@ absl::StatusOr<ClusterMessage> ReadClusterFrame(ByteSpan payload,
   ClusterMessage out;
   const uint8_t kind = in.U8();
   if (kind < static_cast<uint8_t>(Kind::kMessage) ||
-      kind > static_cast<uint8_t>(Kind::kNotMine)) {
+      kind > static_cast<uint8_t>(Kind::kRegistryChanged)) {
     in.Fail();
   }
   out.kind = static_cast<Kind>(kind);

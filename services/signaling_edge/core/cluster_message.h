@@ -29,6 +29,9 @@ struct ClusterMessage {
     // The answer to kAsk of who does not have it. Who has it answers the
     // CANCEL itself.
     kNotMine = 5,
+    // The sender has taken away or over a contact of the receiver's in the
+    // registry that they share; `text` is the user.
+    kRegistryChanged = 6,
   };
 
   Kind kind = Kind::kMessage;

@@ -69,7 +69,7 @@ TEST(ClusterMessageTest, CarriesTheFactsOfTheFlow) {
 }
 
 TEST(ClusterMessageTest, EveryKindComesBack) {
-  for (uint8_t kind = 1; kind <= 5; ++kind) {
+  for (uint8_t kind = 1; kind <= 6; ++kind) {
     ClusterMessage sent = Example();
     sent.kind = static_cast<ClusterMessage::Kind>(kind);
     sent.ask = 9;

@@ -14,6 +14,7 @@
 #include "services/signaling_edge/core/cluster_message.h"
 #include "services/signaling_edge/core/edge_event.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/loop_news.h"
 #include "services/signaling_edge/core/media_session.h"
 #include "services/signaling_edge/core/peer_check_result.h"
 
@@ -112,12 +113,16 @@ struct RegistryReply {
 struct HandOver {
   ClusterMessage message;
 };
+// To all other loops of this edge: their OnLoopNews.
+struct TellLoops {
+  LoopNews news;
+};
 
 using EdgeAction =
     std::variant<SendDatagram, SendBytes, Connect, CloseConnection, ResolveHost,
                  CreateMediaSession, UpdateMediaSession, DeleteMediaSession,
                  IssueCredentials, FetchBindings, StoreBindings, PeerChecked,
-                 HandOver, Report>;
+                 HandOver, TellLoops, Report>;
 using EdgeActions = std::vector<EdgeAction>;
 
 }  // namespace sallyport::signaling_edge

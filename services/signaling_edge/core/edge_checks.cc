@@ -106,6 +106,9 @@ void EdgeCore::CheckDone(PeerCheckResult result, MonoTime now) {
   invite_of_check_.erase(result.id);
   const OptionsMonitor::Verdict verdict = monitor_.OnChecked(result, now);
   if (verdict.known && !verdict.decided) return;
+  if (verdict.decided) {
+    Perform(TellLoops{HealthNews{verdict.member, verdict.up}});
+  }
   const bool peer_changed = peer_health_.OnChecked(
       result, now,
       verdict.known ? std::optional(!monitor_.IsDown(result.peer))

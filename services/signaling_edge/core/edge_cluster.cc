@@ -25,12 +25,35 @@ constexpr int kRetryAfterSeconds = 2;
 constexpr absl::Duration kAskTime = absl::Seconds(1);
 constexpr size_t kMaxAsks = 1024;
 
+// Our tag of the dialog that an INVITE is to replace (RFC 3891), or that a
+// REFER is about (RFC 4538); empty if there is none.
+std::string NamedDialog(const SipMessage& request) {
+  std::string_view value = request.Value(HeaderId::kReplaces);
+  if (const auto target = request.FirstNamed("Target-Dialog");
+      value.empty() && target.has_value()) {
+    value = *target;
+  }
+  if (value.empty()) return {};
+  const auto parsed = ParseValueWithParams(value);
+  if (!parsed.ok()) return {};
+  for (const std::string_view name : {"to-tag", "local-tag"}) {
+    if (const auto tag = parsed->Param(name)) return std::string(*tag);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::optional<NodeId> EdgeCore::OwnerOf(const SipMessage& request) const {
-  // What has no To tag is of no dialog: whoever has it serves it.
+  // What has no To tag is of no dialog: whoever has it serves it, unless it
+  // names one.
   const auto to = ParseNameAddr(request.Value(HeaderId::kTo));
-  if (!to.ok() || to->tag().empty()) return std::nullopt;
+  if (!to.ok()) return std::nullopt;
+  if (to->tag().empty()) {
+    const auto named = NamedDialog(request);
+    return named.empty() ? std::nullopt
+                         : OwnerOfToken(*options_.token_keys, named);
+  }
   if (const auto owner = OwnerOfToken(*options_.token_keys, to->tag())) {
     return owner;
   }
@@ -208,7 +231,11 @@ absl::StatusOr<Flow> EdgeCore::Import(const RemoteFlow& flow, MonoTime now) {
     return MakeError(absl::StatusCode::kUnavailable, "CONNECTION_LOST",
                      "the connection, or the edge that had it, is gone");
   };
-  if (flow.node == options_.node) {
+  // All loops of this edge send by the same UDP ports.
+  const bool is_ours =
+      flow.node == options_.node || (flow.node.edge == options_.node.edge &&
+                                     flow.transport == SipTransport::kUdp);
+  if (is_ours) {
     if (flow.connection != 0) {
       const Connection* connection = connections_.Find(flow.connection);
       if (connection == nullptr) return gone();
@@ -274,6 +301,9 @@ EdgeActions EdgeCore::OnClusterMessage(const ClusterMessage& message,
       break;
     case Kind::kNotMine:
       OnNotMine(message.ask);
+      break;
+    case Kind::kRegistryChanged:
+      if (shared_.has_value()) shared_->Refresh(message.text);
       break;
   }
   return Finish(now);

@@ -7,6 +7,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/edge_core.h"
+#include "services/signaling_edge/core/loop_share.h"
 #include "services/signaling_edge/core/peer_transport.h"
 #include "services/signaling_edge/core/proxy_header.h"
 #include "services/signaling_edge/core/security_mode.h"
@@ -59,8 +60,13 @@ ConnectionId EdgeCore::OnAccepted(ListenerId listener,
         "", now);
     return 0;
   }
+  const size_t from_source =
+      options_.share == nullptr
+          ? connections_.CountFrom(remote)
+          : options_.share->sources().Of(options_.share->KeyOf(remote));
   if (absl::Status status = admission_.OnConnection(
-          remote, connections_.size(), connections_.CountFrom(remote), now);
+          remote, connections_.size() + total_connections_.elsewhere(),
+          from_source, now);
       !status.ok()) {
     ++stats_.rate_limited;
     ++stats_.refusals[ReasonOf(status)];
@@ -71,9 +77,21 @@ ConnectionId EdgeCore::OnAccepted(ListenerId listener,
   connection.listener = listener;
   connection.scope = ConnectionScope(connection.id);
   connection.created = connection.last_activity = now;
+  CountSource(connection, true);
+  total_connections_.Set(connections_.size());
   connection_deadlines_.Set(connection.id, now + options_.handshake_timeout);
   ++handshakes_;
   return connection.id;
+}
+
+void EdgeCore::CountSource(const Connection& connection, bool begins) {
+  if (options_.share == nullptr || !connection.incoming ||
+      connection.held_by.has_value()) {
+    return;
+  }
+  const uint64_t key = options_.share->KeyOf(connection.remote);
+  begins ? options_.share->sources().Add(key)
+         : options_.share->sources().Remove(key);
 }
 
 absl::StatusOr<ListenerId> EdgeCore::ListenerBy(SipTransport transport) const {
@@ -92,7 +110,8 @@ absl::StatusOr<ListenerId> EdgeCore::ListenerBy(SipTransport transport) const {
 absl::StatusOr<Connection*> EdgeCore::Dial(
     const PeerEntry& peer, SipTransport transport, ListenerId listener,
     const std::vector<SocketAddress>& addresses, MonoTime now) {
-  if (connections_.size() >= options_.max_connections) {
+  if (connections_.size() + total_connections_.elsewhere() >=
+      options_.max_connections) {
     return MakeError(absl::StatusCode::kResourceExhausted, "CONNECTION_LIMIT",
                      "too many connections");
   }
@@ -375,6 +394,7 @@ void EdgeCore::Drop(ConnectionId id, bool tell_io, std::string_view reason,
   const bool was_open = connection->state == Connection::State::kOpen;
   if (connection->incoming && !mirror && !was_open) --handshakes_;
   TellMirrors(*connection);
+  CountSource(*connection, false);
   connection_deadlines_.Erase(id);
   connections_.Remove(id);
   if (tell_io && !mirror) Perform(CloseConnection{id});

@@ -10,6 +10,7 @@
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/leg_messages.h"
+#include "services/signaling_edge/core/loop_share.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/stun_keep_alive.h"
 
@@ -48,14 +49,22 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
                              .max_expires = options_.max_registration,
                              .default_expires = options_.max_registration},
                   .max_bindings = options_.max_registrations,
-                  .max_silence = options_.udp_flow_timer + kFlowGrace}),
-      admission_(options_, random),
+                  .max_silence = options_.udp_flow_timer + kFlowGrace,
+                  .last_id = options_.last_id,
+                  .all = options_.share == nullptr
+                             ? nullptr
+                             : &options_.share->registrations}),
+      admission_(options_.share == nullptr
+                     ? own_admission_.emplace(options_, random)
+                     : options_.share->admission()),
+      total_connections_(
+          options_.share == nullptr ? nullptr : &options_.share->connections),
       gate_(options_.overload, random),
       sources_({}, random),
       calls_(options_, *this, registrar_, random),
       mwi_(*this, registrar_, random, options_.max_registrations),
       checks_({}, *this, random),
-      monitor_(random) {
+      monitor_(random, options_.told_health) {
   if (options_.shared_registry) {
     shared_.emplace(registrar_, static_cast<SharedRegistryPort&>(*this),
                     options_.node, random_);
@@ -65,6 +74,10 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
 EdgeActions EdgeCore::TakeActions() { return std::exchange(actions_, {}); }
 
 void EdgeCore::Perform(EdgeAction action) {
+  // There is nobody to tell.
+  if (std::holds_alternative<TellLoops>(action) && options_.share == nullptr) {
+    return;
+  }
   if (auto* report = std::get_if<Report>(&action)) {
     std::string& tenant = report->event.tenant;
     if (tenant.empty()) tenant = TenantOf(report->event.resource);
@@ -235,6 +248,17 @@ EdgeActions EdgeCore::OnRemoveRegistration(uint64_t id, MonoTime now) {
   const Registrar::Changes changes = registrar_.Remove(id);
   ReportChanges(changes, now);
   OnSccpRemoved(changes, now);
+  return Finish(now);
+}
+
+EdgeActions EdgeCore::OnLoopNews(const LoopNews& news, MonoTime now) {
+  if (const auto* health = std::get_if<HealthNews>(&news)) {
+    monitor_.OnTold(health->member, health->up);
+  } else if (const auto* lamp = std::get_if<LampNews>(&news)) {
+    mwi_.OnTold(lamp->mailbox, lamp->summary, now);
+  } else {
+    calls_.OnHuntNews(std::get<HuntMemory::News>(news));
+  }
   return Finish(now);
 }
 

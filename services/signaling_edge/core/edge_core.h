@@ -28,6 +28,7 @@
 #include "services/signaling_edge/core/edge_action.h"
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/loop_news.h"
 #include "services/signaling_edge/core/mwi.h"
 #include "services/signaling_edge/core/options_monitor.h"
 #include "services/signaling_edge/core/overload_gate.h"
@@ -41,6 +42,7 @@
 #include "services/signaling_edge/core/sccp_ports.h"
 #include "services/signaling_edge/core/sccp_session.h"
 #include "services/signaling_edge/core/shared_registry.h"
+#include "services/signaling_edge/core/shared_total.h"
 #include "services/signaling_edge/core/sip_message.h"
 #include "services/signaling_edge/core/source_watch.h"
 #include "services/signaling_edge/core/transaction_table.h"
@@ -141,6 +143,8 @@ class EdgeCore final : private CallPort,
   EdgeActions OnHandOverFailed(const ClusterMessage& message, MonoTime now);
   // All edges of the cluster, this one included.
   EdgeActions OnEdges(const std::vector<EdgePresence>& edges, MonoTime now);
+  // What another loop of this edge has performed TellLoops of.
+  EdgeActions OnLoopNews(const LoopNews& news, MonoTime now);
   // What a flow is to others, and what one of others' is here: UNAVAILABLE,
   // CONNECTION_LOST, when it is gone.
   RemoteFlow Export(const Flow& flow) const;
@@ -242,6 +246,7 @@ class EdgeCore final : private CallPort,
   void OnLookedUp(uint64_t attempt, MonoTime now) override;
   void OnSharedChanges(const Registrar::Changes& changes,
                        MonoTime now) override;
+  void TellHolder(const NodeId& node, const std::string& user) override;
 
   // SccpHost.
   absl::StatusOr<SccpPort> AdmitPort(ConnectionId id,
@@ -394,6 +399,8 @@ class EdgeCore final : private CallPort,
   // The same, of what the registry knows already.
   void TellChanges(const Registrar::Changes& changes, MonoTime now);
   void RearmConnection(Connection& connection);
+  // An accepted one begins or ends, for the limits of all loops.
+  void CountSource(const Connection& connection, bool begins);
   bool MayStay(const Binding& binding) const;
   RegisterPolicy RegisterPolicyOf(const UserEntry& user,
                                   const Flow& flow) const;
@@ -427,7 +434,9 @@ class EdgeCore final : private CallPort,
   DigestAuth digest_;
   RequestAuth auth_;
   Registrar registrar_;
-  Admission admission_;
+  std::optional<Admission> own_admission_;
+  Admission& admission_;  // or that of all loops
+  SharedTotal total_connections_;
   OverloadGate gate_;
   SourceWatch sources_;
   MonoTime overload_told_ = MonoTime::InfinitePast();

@@ -278,7 +278,7 @@ class Player {
   void Cluster() {
     const uint8_t kind = Octet();
     ClusterMessage message;
-    message.kind = static_cast<ClusterMessage::Kind>(1 + kind % 5);
+    message.kind = static_cast<ClusterMessage::Kind>(1 + kind % 6);
     message.from = (kind & 8) != 0 ? NodeId{1, 1} : NodeId{2, 0};
     message.to = {1, 0};
     message.flow.node = message.from;

@@ -33,6 +33,8 @@ struct EdgeListener {
   std::string user = "edge";  // of our Contact: a token of its owner
 };
 
+class LoopShare;
+
 struct EdgeOptions {
   // What a wall clock showed at a moment, for the clocks of voicemail ports.
   absl::Time wall_time;
@@ -44,6 +46,11 @@ struct EdgeOptions {
   NodeId node;
   std::shared_ptr<const TokenKeys> token_keys;
   ConnectionId last_connection = 0;  // ids follow on this
+  uint64_t last_id = 0;              // those of calls and registrations too
+  // What limits of all loops are held by. Null: this loop is alone.
+  std::shared_ptr<LoopShare> share;
+  // Another loop asks peers whether they are there, and tells.
+  bool told_health = false;
   // What is added to a MonoTime for a time that other edges have alike.
   absl::Duration to_shared_time;
   ParsePolicy parse;

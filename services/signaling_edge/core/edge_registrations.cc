@@ -118,6 +118,16 @@ void EdgeCore::OnSharedChanges(const Registrar::Changes& changes,
   TellChanges(changes, now);
 }
 
+void EdgeCore::TellHolder(const NodeId& node, const std::string& user) {
+  if (Reachable(node) == nullptr) return;
+  ClusterMessage message;
+  message.kind = ClusterMessage::Kind::kRegistryChanged;
+  message.from = options_.node;
+  message.to = node;
+  message.text = user;
+  Perform(HandOver{std::move(message)});
+}
+
 bool EdgeCore::LookUp(const std::string& user, uint64_t attempt, MonoTime now) {
   if (!shared_.has_value() || !shared_->up()) return false;
   shared_->LookUp(attempt, user, now);

@@ -8,6 +8,7 @@
 #include "services/signaling_edge/core/edge_core.h"
 #include "services/signaling_edge/core/leg_messages.h"
 #include "services/signaling_edge/core/loop_mark.h"
+#include "services/signaling_edge/core/loop_share.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_parser.h"
@@ -95,12 +96,12 @@ void EdgeCore::OnText(const Flow& flow, std::string_view text, MonoTime now,
     return;
   }
   if (message->is_response()) {
-    ++stats_.responses;
+    if (!arrival.handed) ++stats_.responses;
     if (OnResponse(flow, *message, now)) return;
     if (!arrival.handed && HandOverResponse(flow, *message, text)) return;
     ++stats_.unmatched_responses;
   } else {
-    ++stats_.requests;
+    if (!arrival.handed) ++stats_.requests;
     if (!arrival.handed && IsScanner(flow, *message, now)) return;
     if (!arrival.handed && HandOverRequest(flow, *message, text, now)) return;
     OnRequest(flow, *std::move(message), now, arrival);
@@ -354,8 +355,10 @@ void EdgeCore::OnInvite(const Flow& flow, const SipMessage& request,
     calls_.OnReplaces(request, transaction, flow, *caller, now);
     return;
   }
+  const uint64_t mark_key =
+      options_.share == nullptr ? scope_key_ : options_.share->mark_key();
   auto marks =
-      LoopMarks(request, caller->resource, scope_key_, options_.listeners);
+      LoopMarks(request, caller->resource, mark_key, options_.listeners);
   if (marks.ok() && BreadthOf(request) == 0) {
     marks = MakeError(absl::StatusCode::kResourceExhausted,
                       "MAX_BREADTH_EXCEEDED", "no branch is allowed");

@@ -246,6 +246,12 @@ EdgeActions EdgeCore::Finish(MonoTime now) {
       DoSccp(text.connection, session->OnSip(text.text, now), now);
     }
   }
+  if (options_.share != nullptr) {
+    total_connections_.Set(connections_.size());
+    for (HuntMemory::News& news : calls_.TakeHuntNews()) {
+      Perform(TellLoops{std::move(news)});
+    }
+  }
   return TakeActions();
 }
 

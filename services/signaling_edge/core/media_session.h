@@ -104,6 +104,7 @@ struct MediaEvent {
   std::optional<std::array<LegStatistics, 2>> statistics;
   // In force, as the relay has them.
   std::array<std::optional<SrtpSuite>, 2> suites;
+  size_t loop = 0;  // whose session it is
 };
 
 }  // namespace sallyport::signaling_edge

@@ -7,7 +7,9 @@
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "services/signaling_edge/core/edge_action.h"
 #include "services/signaling_edge/core/leg_messages.h"
+#include "services/signaling_edge/core/loop_news.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_status.h"
 #include "services/signaling_edge/core/sip_text.h"
@@ -127,8 +129,16 @@ absl::Status MessageWaiting::OnNumber(const MessageWaitingNumberEntry& entry,
 
 void MessageWaiting::Set(const std::string& mailbox,
                          const MessageSummary& summary, MonoTime now) {
+  if (Show(mailbox, summary, now)) {
+    port_.Perform(TellLoops{LampNews{mailbox, summary}});
+  }
+}
+
+bool MessageWaiting::Show(const std::string& mailbox,
+                          const MessageSummary& summary, MonoTime now) {
+  if (plan_ == nullptr) return false;
   const auto [it, added] = lamps_.try_emplace(mailbox);
-  if (!added && it->second == summary) return;  // it is so already
+  if (!added && it->second == summary) return false;
   it->second = summary;
   std::vector<std::string> users = {mailbox};
   if (const auto* line = plan_->index().Find<LineEntry>(mailbox)) {
@@ -148,6 +158,7 @@ void MessageWaiting::Set(const std::string& mailbox,
       if (!flows[0]->foreign) TellUnasked(*user, *flows[0], now);
     }
   }
+  return true;
 }
 
 const MessageSummary* MessageWaiting::LampOf(const UserEntry& user) const {

@@ -50,6 +50,12 @@ class MessageWaiting {
   absl::Status OnNumber(const MessageWaitingNumberEntry& entry,
                         std::string_view number, MonoTime now);
 
+  // Another loop was told so.
+  void OnTold(const std::string& mailbox, const MessageSummary& summary,
+              MonoTime now) {
+    Show(mailbox, summary, now);
+  }
+
   // A SUBSCRIBE of a proven user. Answers it.
   void OnSubscribe(const SipMessage& request, TransactionId transaction,
                    const Flow& flow, const Party& user, MonoTime now);
@@ -80,6 +86,9 @@ class MessageWaiting {
   std::string MailboxOf(const RouteQuery& query) const;
   void Set(const std::string& mailbox, const MessageSummary& summary,
            MonoTime now);
+  // False if the lamp was so already.
+  bool Show(const std::string& mailbox, const MessageSummary& summary,
+            MonoTime now);
   // Of all mailboxes of a user; nothing if none was ever heard of.
   const MessageSummary* LampOf(const UserEntry& user) const;
   void Tell(uint64_t id, std::string_view state, MonoTime now);

@@ -60,7 +60,8 @@ void OptionsMonitor::Watch(const PeerEntry& peer,
     member.request.host = host;
     member.request.port = static_cast<uint16_t>(port);
   }
-  if (added) deadlines_.Set(key, now + monitoring.interval * Draw(random_));
+  if (added && !told_)
+    deadlines_.Set(key, now + monitoring.interval * Draw(random_));
 }
 
 void OptionsMonitor::OnPlan(const PlanIndex& plan, MonoTime now) {
@@ -142,14 +143,26 @@ OptionsMonitor::Verdict OptionsMonitor::OnChecked(const PeerCheckResult& result,
       key,
       Jittered(up ? member.interval : member.out_of_service_interval, now));
   verdict.decided = true;
+  verdict.member = key;
+  verdict.up = up;
   verdict.changed = member.up != up;
   if (!verdict.changed) return verdict;
+  const bool before = !IsDown(member.peer);
+  SetUp(member, up);
+  verdict.peer_changed = IsDown(member.peer) == before;
+  return verdict;
+}
+
+void OptionsMonitor::SetUp(Member& member, bool up) {
+  if (member.up == up) return;
   member.up = up;
   Count& count = peers_[member.peer];
-  const bool before = count.up > 0;
   up ? ++count.up : --count.up;
-  verdict.peer_changed = (count.up > 0) != before;
-  return verdict;
+}
+
+void OptionsMonitor::OnTold(const std::string& member, bool up) {
+  const auto it = members_.find(member);
+  if (it != members_.end()) SetUp(it->second, up);
 }
 
 bool OptionsMonitor::IsDown(std::string_view peer, std::string_view host,

@@ -28,7 +28,9 @@ class OptionsMonitor {
   static constexpr uint64_t kCheckBit = uint64_t{1} << 62;
 
   // `random` must outlive this object.
-  explicit OptionsMonitor(RandomSource& random) : random_(random) {}
+  // `told`: asks nobody itself, as OnTold() says what another has found out.
+  explicit OptionsMonitor(RandomSource& random, bool told = false)
+      : random_(random), told_(told) {}
 
   // What is known of members that stay is kept.
   void OnPlan(const PlanIndex& plan, MonoTime now);
@@ -45,8 +47,13 @@ class OptionsMonitor {
     bool decided = false;       // up, or down after all retries
     bool changed = false;       // the member was the other before
     bool peer_changed = false;  // and with it the peer: of any member one is up
+    std::string member;         // that it is about, for others' OnTold()
+    bool up = false;
   };
   Verdict OnChecked(const PeerCheckResult& result, MonoTime now);
+
+  // Of a member that is known here.
+  void OnTold(const std::string& member, bool up);
 
   // Whether calls should not go there. Never of what is not monitored.
   bool IsDown(std::string_view peer, std::string_view host,
@@ -81,7 +88,10 @@ class OptionsMonitor {
   // Up to a tenth before `wait` has passed.
   MonoTime Jittered(absl::Duration wait, MonoTime now);
 
+  void SetUp(Member& member, bool up);
+
   RandomSource& random_;
+  const bool told_;
   uint64_t generation_ = 0;
   uint64_t last_check_ = 0;
   absl::flat_hash_map<std::string, Member> members_;

@@ -68,6 +68,7 @@ Registrar::Changes Registrar::Replace(std::string_view user,
 }
 
 void Registrar::Link(const Binding& binding) {
+  if (!binding.foreign) total_.Set(++held_);
   if (binding.flow.connection != 0) {
     by_connection_[binding.flow.connection].insert(binding.id);
   } else if (binding.silent_until != MonoTime::InfiniteFuture()) {
@@ -77,6 +78,7 @@ void Registrar::Link(const Binding& binding) {
 }
 
 void Registrar::Unlink(const Binding& binding) {
+  if (!binding.foreign) total_.Set(--held_);
   deadlines_.Erase(binding.id);
   if (const auto carried = by_connection_.find(binding.flow.connection);
       carried != by_connection_.end()) {

@@ -4,6 +4,7 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_REGISTRAR_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_REGISTRAR_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -21,11 +22,13 @@
 #include "services/signaling_edge/core/binding.h"
 #include "services/signaling_edge/core/binding_rules.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/shared_total.h"
 
 namespace sallyport::signaling_edge {
 
-// In-memory bindings of one loop. Memory is bounded by the options; every
-// operation costs O(contacts of that user + log of all). Thread-compatible.
+// In-memory bindings of one loop, and copies of others'. Memory is bounded by
+// the options; every operation costs O(contacts of that user + log of all).
+// Thread-compatible.
 class Registrar {
  public:
   struct Options {
@@ -34,6 +37,9 @@ class Registrar {
     // A flow over UDP that gives no sign of life for so long has failed (RFC
     // 5626 section 5.4).
     absl::Duration max_silence = absl::InfiniteDuration();
+    uint64_t last_id = 0;  // ids follow on this
+    // Contacts of all loops, for `max_bindings`. Null: there are no others.
+    std::atomic<size_t>* all = nullptr;
   };
 
   struct Change {
@@ -43,7 +49,8 @@ class Registrar {
   };
   using Changes = std::vector<Change>;
 
-  explicit Registrar(Options options) : options_(options) {}
+  explicit Registrar(Options options)
+      : options_(options), next_id_(options.last_id + 1), total_(options.all) {}
 
   // All of it is done, or on an error none: as ApplyRegister() says, and
   // REGISTRATION_LIMIT when there is no room at all.
@@ -82,6 +89,8 @@ class Registrar {
       std::string_view user) const;
   const Binding* Find(uint64_t id) const;
   size_t size() const { return bindings_.size(); }
+  // Without those of other edges and loops.
+  size_t held() const { return held_; }
   // Whether any contact is reached by it.
   bool Carries(ConnectionId connection) const {
     return by_connection_.contains(connection);
@@ -90,7 +99,7 @@ class Registrar {
   bool CarriesOutbound(ConnectionId connection) const;
   const RegisterLimits& limits() const { return options_.limits; }
   bool HasRoomFor(size_t more) const {
-    return bindings_.size() + more <= options_.max_bindings;
+    return held_ + total_.elsewhere() + more <= options_.max_bindings;
   }
   absl::Duration min_expires() const { return options_.limits.min_expires; }
 
@@ -103,7 +112,9 @@ class Registrar {
   void Erase(uint64_t id, Change::Kind kind, Changes& changes);
 
   const Options options_;
-  uint64_t next_id_ = 1;
+  uint64_t next_id_;
+  size_t held_ = 0;
+  SharedTotal total_;
   absl::flat_hash_map<uint64_t, Binding> bindings_;
   absl::flat_hash_map<std::string, std::vector<uint64_t>> by_user_;
   absl::flat_hash_map<ConnectionId, absl::flat_hash_set<uint64_t>>

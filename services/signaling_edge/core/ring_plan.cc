@@ -5,12 +5,31 @@
 
 namespace sallyport::signaling_edge {
 
-void HuntMemory::OnCallBegan(const std::string& line) { ++lines_[line].calls; }
+void HuntMemory::OnCallBegan(const std::string& line) {
+  Apply({.kind = News::Kind::kCallBegan, .name = line});
+}
 
 void HuntMemory::OnCallEnded(const std::string& line, MonoTime now) {
-  Line& entry = lines_[line];
+  Apply({.kind = News::Kind::kCallEnded, .name = line, .at = now});
+}
+
+void HuntMemory::Apply(News news) {
+  OnNews(news);
+  if (tells_) news_.push_back(std::move(news));
+}
+
+void HuntMemory::OnNews(const News& news) {
+  if (news.kind == News::Kind::kNext) {
+    next_[news.name] = news.next;
+    return;
+  }
+  Line& entry = lines_[news.name];
+  if (news.kind == News::Kind::kCallBegan) {
+    ++entry.calls;
+    return;
+  }
   if (entry.calls > 0) --entry.calls;
-  entry.idle_since = now;
+  entry.idle_since = news.at;
 }
 
 uint32_t HuntMemory::CallsOf(const std::string& line) const {
@@ -29,7 +48,7 @@ size_t HuntMemory::NextOf(const std::string& group) const {
 }
 
 void HuntMemory::SetNext(const std::string& group, size_t index) {
-  next_[group] = index;
+  Apply({.kind = News::Kind::kNext, .name = group, .next = index});
 }
 
 RingPlan::RingPlan(const Resolution& resolution, const PlanIndex& index)

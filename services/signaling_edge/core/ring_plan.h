@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -23,6 +24,21 @@ namespace sallyport::signaling_edge {
 // with calls. Thread-compatible.
 class HuntMemory {
  public:
+  // What other loops are to know as well.
+  struct News {
+    enum class Kind : uint8_t { kCallBegan, kCallEnded, kNext };
+    Kind kind = Kind::kCallBegan;
+    std::string name;  // of the line, or group
+    size_t next = 0;
+    MonoTime at;
+  };
+
+  // With `tells`, all that happens here is kept for TakeNews().
+  explicit HuntMemory(bool tells = false) : tells_(tells) {}
+
+  std::vector<News> TakeNews() { return std::exchange(news_, {}); }
+  void OnNews(const News& news);
+
   void OnCallBegan(const std::string& line);
   void OnCallEnded(const std::string& line, MonoTime now);
   uint32_t CallsOf(const std::string& line) const;
@@ -37,8 +53,12 @@ class HuntMemory {
     uint32_t calls = 0;
     MonoTime idle_since;
   };
+  void Apply(News news);
+
+  const bool tells_;
   absl::flat_hash_map<std::string, Line> lines_;
   absl::flat_hash_map<std::string, size_t> next_;
+  std::vector<News> news_;
 };
 
 // Why nobody took a step.

@@ -36,8 +36,18 @@ void SharedRegistry::Fetch(uint64_t id) {
 }
 
 void SharedRegistry::Store(uint64_t id, const Seen& seen,
+                           const std::vector<Binding>& base,
                            std::vector<Binding> next) {
   Work& work = work_.find(id)->second;
+  work.losers.clear();
+  for (const Binding& had : base) {
+    if (!had.foreign || !had.owner.has_value()) continue;
+    const bool stays =
+        std::any_of(next.begin(), next.end(), [&](const Binding& one) {
+          return one.foreign && one.owner == had.owner;
+        });
+    if (!stays) work.losers.push_back(had.owner->node);
+  }
   for (Binding& binding : next) {
     if (!binding.foreign) binding.owner = port_.ExportFlow(binding.flow);
   }
@@ -97,7 +107,7 @@ void SharedRegistry::TryRegister(uint64_t id, const Seen& seen,
            now);
     return;
   }
-  Store(id, seen, *std::move(next));
+  Store(id, seen, base, *std::move(next));
 }
 
 void SharedRegistry::LookUp(uint64_t attempt, const std::string& user,
@@ -138,7 +148,8 @@ void SharedRegistry::OnRemoved(const Registrar::Changes& changes,
     if (seen == seen_.end()) {
       Fetch(id);
     } else {
-      Store(id, seen->second, registrar_.CopyOf(user));
+      const std::vector<Binding> left = registrar_.CopyOf(user);
+      Store(id, seen->second, left, left);
     }
   }
 }
@@ -151,6 +162,11 @@ void SharedRegistry::OnState(bool up, MonoTime /*now*/) {
     owed_.insert(binding->user);
     unsure_.insert(binding->user);
   }
+  Restore();
+}
+
+void SharedRegistry::Refresh(const std::string& user) {
+  owed_.insert(user);
   Restore();
 }
 
@@ -180,6 +196,8 @@ void SharedRegistry::OnReply(uint64_t request,
   }
   const std::string user = it->second.user;
   std::vector<Binding> next = std::move(it->second.next);
+  // Or they would put back what was taken from them, should the store be lost.
+  for (const NodeId& node : it->second.losers) port_.TellHolder(node, user);
   Adopt(user, {std::move(reply->version), reply->epoch, reply->generation},
         std::move(next), now);
   Finish(request, absl::OkStatus(), now);
@@ -257,7 +275,7 @@ void SharedRegistry::OnThere(uint64_t id, RegistryReply reply, MonoTime now) {
       } else if (++work.tries > kMaxTries) {
         Finish(id, Unavailable(), now);
       } else {
-        Store(id, seen, std::move(base));
+        Store(id, seen, base, base);
       }
       return;
     }

@@ -42,6 +42,8 @@ class SharedRegistryPort {
   // What the store says has changed contacts here.
   virtual void OnSharedChanges(const Registrar::Changes& changes,
                                MonoTime now) = 0;
+  // A contact that `node` held is no longer there, or another's.
+  virtual void TellHolder(const NodeId& node, const std::string& user) = 0;
 };
 
 // Nothing is acknowledged before the store has it. What is owed to the store
@@ -62,6 +64,9 @@ class SharedRegistry {
   // Contacts of this edge have ended.
   void OnRemoved(const Registrar::Changes& changes, MonoTime now);
 
+  // The store has changed what it holds of a user.
+  void Refresh(const std::string& user);
+
   void OnReply(uint64_t request, absl::StatusOr<RegistryReply> reply,
                MonoTime now);
   void OnState(bool up, MonoTime now);
@@ -75,11 +80,12 @@ class SharedRegistry {
     Kind kind = Kind::kRegister;
     std::string user;
     uint64_t ticket = 0;
-    RegisterRequest request;    // kRegister
-    std::vector<Binding> gone;  // kRemove
-    std::vector<Binding> next;  // what is being stored
-    uint64_t epoch = 0;         // likewise
-    uint64_t generation = 0;    // likewise
+    RegisterRequest request;     // kRegister
+    std::vector<Binding> gone;   // kRemove
+    std::vector<Binding> next;   // what is being stored
+    std::vector<NodeId> losers;  // whose contacts are not in it any more
+    uint64_t epoch = 0;          // likewise
+    uint64_t generation = 0;     // likewise
     int tries = 0;
   };
   // What the store was seen to hold of a user.
@@ -91,7 +97,9 @@ class SharedRegistry {
 
   uint64_t Begin(Work work);
   void Fetch(uint64_t id);
-  void Store(uint64_t id, const Seen& seen, std::vector<Binding> next);
+  // `base` is what is there, as far as is known.
+  void Store(uint64_t id, const Seen& seen, const std::vector<Binding>& base,
+             std::vector<Binding> next);
   // `base` is what the request changes; without `certain`, it may be old.
   void TryRegister(uint64_t id, const Seen& seen, std::vector<Binding> base,
                    bool certain, MonoTime now);

@@ -143,7 +143,12 @@ class Edge final : public SharedRegistryPort {
   SharedRegistry& registry() { return *registry_; }
   Registrar& registrar() { return registrar_; }
 
+  void TellHolder(const NodeId& node, const std::string& /*user*/) override {
+    told.push_back(node.edge);
+  }
+
   std::map<uint64_t, std::string> outcomes;  // "" is OK
+  std::vector<uint64_t> told;                // edges that have lost a contact
   std::vector<ConnectionId> dead;
   size_t looked_up = 0;
   size_t writes = 0;
@@ -298,6 +303,22 @@ TEST_F(SharedRegistryTest, AStoreThatForgotIsToldAgain) {
   store_.values[kAlice] = "nonsense";
   EXPECT_EQ(a_.Now("sip:a@1", 600, 1, "c1", 2), "");
   EXPECT_EQ(b_.Look(), "F:sip:a@1 F:sip:c@3 sip:b@2");
+}
+
+TEST_F(SharedRegistryTest, WhoseContactIsTakenAwayIsToldAndPutsNothingBack) {
+  ASSERT_EQ(a_.Now("sip:p@192.0.2.1", 600, 7, "c1", 1), "");
+  ASSERT_EQ(b_.Look(), "F:sip:p@192.0.2.1");
+  ASSERT_EQ(b_.Now("*", 0, 8, "c2", 1), "");
+  ASSERT_EQ(b_.told, std::vector<uint64_t>{1});
+  a_.registry().Refresh(kAlice);
+  a_.Run();
+  EXPECT_EQ(a_.Text(), "");
+  // Not even to a store that has lost all.
+  store_.values.clear();
+  a_.registry().OnState(false, store_.now);
+  a_.registry().OnState(true, store_.now);
+  a_.Run();
+  EXPECT_EQ(b_.Look(), "");
 }
 
 TEST_F(SharedRegistryTest, AFormerLifeOfAnEdgeIsCleanedUp) {

@@ -17,18 +17,19 @@ constexpr size_t kTasks = 1024;
 
 }  // namespace
 
-ConfigFeed::ConfigFeed(EdgeLoop& loop, Options options)
-    : loop_(loop),
+ConfigFeed::ConfigFeed(LoopSet& loops, Options options)
+    : loops_(loops),
       options_(std::move(options)),
-      timer_(loop.event_loop().AddTimer([this](MonoTime now) {
-        loop_.EndExpired();
+      timer_(loops.first().event_loop().AddTimer([this](MonoTime now) {
+        loops_.PostAll([](EdgeLoop& loop) { loop.EndExpired(); });
         if (options_.has_tls) PostTask([this] { CheckFiles(); });
-        loop_.event_loop().SetTimer(timer_, now + options_.refresh_interval);
+        loops_.first().event_loop().SetTimer(timer_,
+                                             now + options_.refresh_interval);
       })) {}
 
-absl::StatusOr<std::unique_ptr<ConfigFeed>> ConfigFeed::Start(EdgeLoop& loop,
+absl::StatusOr<std::unique_ptr<ConfigFeed>> ConfigFeed::Start(LoopSet& loops,
                                                               Options options) {
-  auto out = absl::WrapUnique(new ConfigFeed(loop, std::move(options)));
+  auto out = absl::WrapUnique(new ConfigFeed(loops, std::move(options)));
   SP_RETURN_IF_ERROR(out->Init());
   return out;
 }
@@ -66,15 +67,15 @@ absl::Status ConfigFeed::Init() {
     dialplan_error_ = connected ? absl::OkStatus() : why;
   };
   dialplan_ = std::make_unique<DialplanClient>(options_.dialplan);
-  loop_.event_loop().SetTimer(
-      timer_, loop_.event_loop().clock().MonoNow() + options_.refresh_interval);
+  EventLoop& events = loops_.first().event_loop();
+  events.SetTimer(timer_, events.clock().MonoNow() + options_.refresh_interval);
   return absl::OkStatus();
 }
 
 ConfigFeed::~ConfigFeed() {
-  // The streams first, as they post tasks. Tasks of ours that the loop has not
+  // The streams first, as they post tasks. Tasks of ours that a loop has not
   // run are never run: it has stopped.
-  loop_.event_loop().RemoveTimer(timer_);
+  loops_.first().event_loop().RemoveTimer(timer_);
   dialplan_.reset();
   trust_.reset();
   thread_.reset();
@@ -94,13 +95,14 @@ void ConfigFeed::OnPlan(PlanUpdate update) {
                {{"version", update.version}, {"error", resolver.status()}});
       return;
     }
-    loop_.PostOwn([this, resolver = *std::move(resolver)](EdgeLoop& loop) {
-      loop.SetPlan(resolver);
+    const std::shared_ptr<const Resolver> plan = *std::move(resolver);
+    const auto use = [plan](EdgeLoop& loop) { loop.SetPlan(plan); };
+    loops_.PostAll(use, [this, plan](EdgeLoop& loop) {
       {
         absl::MutexLock lock(&mutex_);
         plan_time_ = loop.wall_now();
       }
-      const PlanIndex& now = resolver->index();
+      const PlanIndex& now = plan->index();
       LogInfo("a plan is in force", {{"version", now.version()}});
       dialplan_->ReportActive(now.version(), now.checksum());
     });
@@ -131,16 +133,17 @@ absl::Status ConfigFeed::Rebuild() {
     absl::MutexLock lock(&mutex_);
     tls_error_ = status;
   }
-  loop_.PostOwn(
-      [this, trust = newest_trust_, contexts = contexts_](EdgeLoop& loop) {
-        loop.SetTrust(trust, contexts);
-        {
-          absl::MutexLock lock(&mutex_);
-          trust_time_ = loop.wall_now();
-        }
-        if (options_.on_trust_active) options_.on_trust_active(loop);
-        trust_->ReportActive(trust->version());
-      });
+  const auto use = [trust = newest_trust_, contexts = contexts_](EdgeLoop& l) {
+    l.SetTrust(trust, contexts);
+  };
+  loops_.PostAll(use, [this, trust = newest_trust_](EdgeLoop& loop) {
+    {
+      absl::MutexLock lock(&mutex_);
+      trust_time_ = loop.wall_now();
+    }
+    if (options_.on_trust_active) options_.on_trust_active(loop);
+    trust_->ReportActive(trust->version());
+  });
   return status;
 }
 

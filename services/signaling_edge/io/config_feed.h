@@ -1,4 +1,4 @@
-// Brings plans, trust and certificates into force at the loop as they change.
+// Brings plans, trust and certificates into force at all loops as they change.
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_IO_CONFIG_FEED_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_IO_CONFIG_FEED_H_
 
@@ -16,6 +16,7 @@
 #include "services/common/net/event_loop.h"
 #include "services/signaling_edge/io/dialplan_client.h"
 #include "services/signaling_edge/io/edge_loop.h"
+#include "services/signaling_edge/io/loop_set.h"
 #include "services/signaling_edge/io/task_thread.h"
 #include "services/signaling_edge/io/tls_contexts.h"
 #include "services/signaling_edge/io/trust_client.h"
@@ -23,8 +24,9 @@
 namespace sallyport::signaling_edge {
 
 // Plans are compiled and certificates read on a thread of its own; only the
-// finished thing goes to the loop. Start and destruction are for while the
-// loop does not run; all else is Thread-safe.
+// finished thing goes to the loops. What is said to be in force is so at all of
+// them. Start and destruction are for while the loops do not run; all else is
+// Thread-safe.
 class ConfigFeed {
  public:
   struct Options {
@@ -33,13 +35,13 @@ class ConfigFeed {
     TlsFileSet tls;
     bool has_tls = false;  // there are files to read
     absl::Duration refresh_interval = absl::Seconds(5);
-    // Trust is in force. On the loop.
+    // Trust is in force. On the loop that had it last.
     std::function<void(EdgeLoop&)> on_trust_active;
   };
 
   // An error if our certificates or the fixed trust cannot be used. A plan or
-  // trust on disk is in force with the loop's first turn. `loop` outlives it.
-  static absl::StatusOr<std::unique_ptr<ConfigFeed>> Start(EdgeLoop& loop,
+  // trust on disk is in force with a loop's first turn. `loops` outlive it.
+  static absl::StatusOr<std::unique_ptr<ConfigFeed>> Start(LoopSet& loops,
                                                            Options options);
   ~ConfigFeed();
 
@@ -54,7 +56,7 @@ class ConfigFeed {
   absl::Status tls_error() const;
 
  private:
-  ConfigFeed(EdgeLoop& loop, Options options);
+  ConfigFeed(LoopSet& loops, Options options);
   absl::Status Init();
   void OnPlan(PlanUpdate update);
   void OnTrust(std::shared_ptr<const TrustBundle> trust);
@@ -63,7 +65,7 @@ class ConfigFeed {
   absl::Status Rebuild();
   void CheckFiles();
 
-  EdgeLoop& loop_;
+  LoopSet& loops_;
   Options options_;
   EventLoop::TimerId timer_;
   mutable absl::Mutex mutex_;

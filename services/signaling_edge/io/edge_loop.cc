@@ -21,6 +21,8 @@ namespace {
 constexpr size_t kOutsideTasks = 1024;
 // More than the replies that max_calls calls can wait for.
 constexpr size_t kOwnTasks = size_t{1} << 20;
+// Messages of other loops; a caller whose does not fit gets 503.
+constexpr size_t kPeerTasks = size_t{1} << 16;
 
 CertificatePurpose PurposeOf(const ConnectionIo& connection) {
   return connection.incoming() ? CertificatePurpose::kTlsClient
@@ -52,6 +54,7 @@ absl::Status EdgeLoop::Init(RandomSource& random) {
   SP_ASSIGN_OR_RETURN(outside_,
                       Mailbox<Task>::Create(loop_, kOutsideTasks, run));
   SP_ASSIGN_OR_RETURN(own_, Mailbox<Task>::Create(loop_, kOwnTasks, run));
+  SP_ASSIGN_OR_RETURN(peers_, Mailbox<Task>::Create(loop_, kPeerTasks, run));
   SP_ASSIGN_OR_RETURN(hosts_,
                       HostResolver::Create(loop_, options_.hosts, random));
   proxies_ = std::make_unique<ProxyIntake>(
@@ -69,7 +72,8 @@ absl::Status EdgeLoop::Init(RandomSource& random) {
                       ListenerSet::Bind(loop_, options_.listeners,
                                         options_.max_datagram, *this));
   options_.core.listeners = listeners_->Names();
-  options_.core.shared_registry = options_.registry.has_value();
+  options_.core.shared_registry =
+      options_.registry.has_value() || options_.fetch_bindings != nullptr;
   options_.core.wall_time = loop_.clock().Now();
   options_.core.wall_time_at = loop_.now();
   options_.core.to_shared_time =
@@ -82,7 +86,11 @@ absl::Status EdgeLoop::Init(RandomSource& random) {
 }
 
 void EdgeLoop::StartRegistry() {
-  if (!options_.registry.has_value()) return;
+  if (!options_.registry.has_value()) {
+    // Another loop is always within reach.
+    if (options_.fetch_bindings) Do(core_->OnRegistryState(true, now()));
+    return;
+  }
   RedisClient::Options registry = *options_.registry;
   registry.resolve = [this, host = registry.host](auto done) {
     hosts_->Resolve(host, "", std::move(done));
@@ -122,6 +130,10 @@ void EdgeLoop::PostOwn(Task task) {
   if (!own_->Send(std::move(task)).ok()) {
     SALLYPORT_LOG_LIMITED(kError, "the loop's mailbox overflowed");
   }
+}
+
+bool EdgeLoop::PostPeer(Task task) {
+  return peers_->Send(std::move(task)).ok();
 }
 
 // ------------------------------------------------------------------- actions
@@ -217,11 +229,13 @@ void EdgeLoop::Perform(const CreateMediaSession& action) {
   }
   options_.media->Create(
       action.tenant, absl::StrCat(action.tenant, "/calls/", action.call),
-      action.legs, [this, request = action.request](auto session) {
+      action.legs,
+      [this, request = action.request](auto session) {
         PostOwn([request, session = std::move(session)](EdgeLoop& loop) {
           loop.Do(loop.core_->OnMediaReply(request, session, loop.now()));
         });
-      });
+      },
+      index());
 }
 
 void EdgeLoop::Perform(const UpdateMediaSession& action) {
@@ -243,7 +257,7 @@ void EdgeLoop::Perform(const DeleteMediaSession& action) {
         PostOwn([call, legs](EdgeLoop& loop) {
           loop.Do(loop.core_->OnMediaDeleted(call, legs, loop.now()));
           if (loop.options_.on_media_deleted) {
-            loop.options_.on_media_deleted(call);
+            loop.options_.on_media_deleted(loop, call);
           }
         });
       });
@@ -270,17 +284,25 @@ void EdgeLoop::Perform(const IssueCredentials& action) {
 }
 
 void EdgeLoop::Perform(const FetchBindings& action) {
-  if (registry_ == nullptr) return;  // the core was not told to ask
-  registry_->Fetch(action, [this, request = action.request](auto reply) {
+  auto done = [this, request = action.request](auto reply) {
     Do(core_->OnRegistryReply(request, std::move(reply), now()));
-  });
+  };
+  if (registry_ != nullptr) {
+    registry_->Fetch(action, std::move(done));
+  } else if (options_.fetch_bindings) {
+    options_.fetch_bindings(action, std::move(done));
+  }
 }
 
 void EdgeLoop::Perform(const StoreBindings& action) {
-  if (registry_ == nullptr) return;
-  registry_->Store(action, [this, request = action.request](auto reply) {
+  auto done = [this, request = action.request](auto reply) {
     Do(core_->OnRegistryReply(request, std::move(reply), now()));
-  });
+  };
+  if (registry_ != nullptr) {
+    registry_->Store(action, std::move(done));
+  } else if (options_.store_bindings) {
+    options_.store_bindings(action, std::move(done));
+  }
 }
 
 void EdgeLoop::Perform(PeerChecked& action) {
@@ -299,8 +321,12 @@ void EdgeLoop::Perform(HandOver& action) {
   });
 }
 
+void EdgeLoop::Perform(const TellLoops& action) {
+  if (options_.tell_loops) options_.tell_loops(action.news);
+}
+
 void EdgeLoop::Perform(const Report& action) {
-  if (options_.on_event) options_.on_event(action.event);
+  if (options_.on_event) options_.on_event(*this, action.event);
 }
 
 // -------------------------------------------------------------------- inputs

@@ -24,6 +24,7 @@
 #include "services/signaling_edge/core/edge_core.h"
 #include "services/signaling_edge/core/edge_event.h"
 #include "services/signaling_edge/core/edge_options.h"
+#include "services/signaling_edge/core/loop_news.h"
 #include "services/signaling_edge/core/peer_check_result.h"
 #include "services/signaling_edge/io/connection_io.h"
 #include "services/signaling_edge/io/credential_client.h"
@@ -39,7 +40,7 @@
 namespace sallyport::signaling_edge {
 
 // One turn: an input comes, all actions are performed, the timer is set to the
-// core's deadline. Post and PostOwn are for any thread while the loop lives;
+// core's deadline. Post... are for any thread while the loop lives;
 // all else is Loop thread only.
 class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
  public:
@@ -64,10 +65,18 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
     // Takes a message to another loop or edge; false when it cannot be queued.
     // Null: there are none.
     std::function<bool(ClusterMessage message)> hand_over;
+    // The registrar that the loops of this edge share, when there is no other:
+    // `done` is called once, on this loop and not before this returns. Null:
+    // this loop has its own.
+    using RegistryDone = std::function<void(absl::StatusOr<RegistryReply>)>;
+    std::function<void(FetchBindings, RegistryDone done)> fetch_bindings;
+    std::function<void(StoreBindings, RegistryDone done)> store_bindings;
+    // Tells all other loops of this edge. Null: there are none.
+    std::function<void(const LoopNews& news)> tell_loops;
     // What the core reports. Called on the loop; must not block.
-    std::function<void(const EdgeEvent&)> on_event;
+    std::function<void(EdgeLoop&, const EdgeEvent&)> on_event;
     // The final statistics of a call, after the core has them.
-    std::function<void(uint64_t call)> on_media_deleted;
+    std::function<void(EdgeLoop&, uint64_t call)> on_media_deleted;
   };
   using Task = std::function<void(EdgeLoop&)>;
 
@@ -83,10 +92,15 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   absl::Status Post(Task task);
   // For what we ourselves have a bounded number of: plans, trust, replies.
   void PostOwn(Task task);
+  // For other loops of this edge: false when too much waits, and the task is
+  // then not run.
+  bool PostPeer(Task task);
 
+  // Which loop of its edge it is.
+  size_t index() const { return options_.core.node.loop; }
   MonoTime now() const { return loop_.now(); }
   absl::Time wall_now() const { return loop_.clock().Now(); }
-  EventLoop& event_loop() { return loop_; }
+  EventLoop& event_loop() const { return loop_; }
   EdgeCore& core() { return *core_; }
   const EdgeCore& core() const { return *core_; }
   // Performs what an input of the core returned.
@@ -149,6 +163,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void Perform(const StoreBindings& action);
   void Perform(PeerChecked& action);
   void Perform(HandOver& action);
+  void Perform(const TellLoops& action);
   void Perform(const Report& action);
 
   bool IsLive(const ConnectionIo& connection) const;
@@ -187,6 +202,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   bool doing_ = false;
   std::unique_ptr<Mailbox<Task>> outside_;
   std::unique_ptr<Mailbox<Task>> own_;
+  std::unique_ptr<Mailbox<Task>> peers_;
 };
 
 }  // namespace sallyport::signaling_edge

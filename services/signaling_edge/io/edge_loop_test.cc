@@ -95,7 +95,9 @@ class EdgeLoopTest : public testing::Test {
     }
     options.core.handshake_timeout = absl::Milliseconds(300);
     options.core.max_connections_per_source = 3;
-    options.on_event = [this](const EdgeEvent& e) { events_.push_back(e); };
+    options.on_event = [this](EdgeLoop&, const EdgeEvent& e) {
+      events_.push_back(e);
+    };
     edge_ = *EdgeLoop::Create(*loop_, std::move(options), random_);
     edge_->SetPlan(Plan("gw.test"));
     SetTrust(3, {});

@@ -35,31 +35,20 @@ std::string TenantOf(const EdgeEvent& event) {
   return tenant.empty() ? "tenants/-" : std::string(tenant);
 }
 
-// The core counts for itself; what it has counted since the last time is added
-// to the metrics.
-struct EdgeReporter::Counters {
-  struct Counted {
-    CounterFamily family;
-    uint64_t seen = 0;
-    void Follow(uint64_t value) {
-      family.Add(static_cast<double>(value - seen));
-      seen = value;
-    }
-  };
-
-  explicit Counters(MetricsRegistry& metrics)
-      : requests{metrics.Counter(kRequestsTotal)},
-        responses{metrics.Counter(kResponsesTotal)},
-        malformed{metrics.Counter(kMalformedTotal)},
-        rate_limited{metrics.Counter(kRateLimitedTotal)},
-        challenges{metrics.Counter(kChallengesTotal)},
-        calls{metrics.Counter(kCallsTotal)},
-        connections{metrics.Counter(kConnectionsTotal)},
-        registrations{metrics.Counter(kRegistrationsTotal)},
-        handed_over{metrics.Counter(kHandedOverTotal)},
-        taken_over{metrics.Counter(kTakenOverTotal)},
-        datagrams_lost{metrics.Counter(kDatagramsLostTotal)},
-        records_lost{metrics.Counter(kCallRecordsLostTotal)},
+struct EdgeReporter::Families {
+  explicit Families(MetricsRegistry& metrics)
+      : requests(metrics.Counter(kRequestsTotal)),
+        responses(metrics.Counter(kResponsesTotal)),
+        malformed(metrics.Counter(kMalformedTotal)),
+        rate_limited(metrics.Counter(kRateLimitedTotal)),
+        challenges(metrics.Counter(kChallengesTotal)),
+        calls(metrics.Counter(kCallsTotal)),
+        connections(metrics.Counter(kConnectionsTotal)),
+        registrations(metrics.Counter(kRegistrationsTotal)),
+        handed_over(metrics.Counter(kHandedOverTotal)),
+        taken_over(metrics.Counter(kTakenOverTotal)),
+        datagrams_lost(metrics.Counter(kDatagramsLostTotal)),
+        records_lost(metrics.Counter(kCallRecordsLostTotal)),
         refusals(metrics.Counter(kRefusalsTotal)),
         active_calls(metrics.Gauge(kActiveCalls)),
         open_connections(metrics.Gauge(kOpenConnections)),
@@ -67,109 +56,171 @@ struct EdgeReporter::Counters {
         snapshot_version(metrics.Gauge(kSnapshotVersion)),
         trust_version(metrics.Gauge(kTrustVersion)) {}
 
-  Counted requests, responses, malformed, rate_limited, challenges, calls,
+  CounterFamily requests, responses, malformed, rate_limited, challenges, calls,
       connections, registrations, handed_over, taken_over, datagrams_lost,
-      records_lost;
-  CounterFamily refusals;
-  absl::flat_hash_map<std::string, uint64_t> refusals_seen;
+      records_lost, refusals;
   GaugeFamily active_calls, open_connections, active_registrations,
       snapshot_version, trust_version;
+};
+
+// A core counts for itself; what it has counted since the last time is added to
+// the metrics. What it has now is added up by the first desk.
+struct EdgeReporter::Desk {
+  Desk(EdgeLoop& of, absl::Duration patience) : loop(of), records(patience) {}
+
+  EdgeLoop& loop;
+  CallRecordDesk records;
+  EventLoop::TimerId timer = 0;
+  EdgeCore::Stats seen;
+  uint64_t datagrams_seen = 0;
+  uint64_t records_lost_seen = 0;
+  std::atomic<size_t> calls = 0;
+  std::atomic<size_t> connections = 0;
+  std::atomic<size_t> registrations = 0;
 };
 
 EdgeReporter::EdgeReporter(Options options)
     : options_(std::move(options)),
       events_(options_.history_entries, options_.history_retention),
       refusals_(options_.history_entries, options_.history_retention),
-      records_(options_.history_entries, options_.history_retention),
-      desk_(options_.statistics_patience) {
+      records_(options_.history_entries, options_.history_retention) {
   if (options_.metrics != nullptr) {
-    counters_ = std::make_unique<Counters>(*options_.metrics);
+    families_ = std::make_unique<Families>(*options_.metrics);
   }
 }
 
 EdgeReporter::~EdgeReporter() {
-  if (loop_ == nullptr) return;
-  loop_->event_loop().RemoveTimer(timer_);
-  for (CallRecord& record : desk_.TakeAll()) Publish(std::move(record));
+  for (const auto& desk : desks_) {
+    desk->loop.event_loop().RemoveTimer(desk->timer);
+    for (CallRecord& record : desk->records.TakeAll()) {
+      Publish(desk->loop, std::move(record));
+    }
+  }
 }
 
 void EdgeReporter::Attach(EdgeLoop& loop) {
-  loop_ = &loop;
+  Desk& desk = *desks_.emplace_back(
+      std::make_unique<Desk>(loop, options_.statistics_patience));
   EventLoop& events = loop.event_loop();
-  timer_ = events.AddTimer([this](MonoTime now) { OnTimer(now); });
-  events.SetTimer(timer_, events.clock().MonoNow() + kTick);
+  desk.timer =
+      events.AddTimer([this, &desk](MonoTime now) { OnTimer(desk, now); });
+  events.SetTimer(desk.timer, events.clock().MonoNow() + kTick);
 }
 
-void EdgeReporter::OnEvent(const EdgeEvent& event) {
-  const absl::Time now = loop_->wall_now();
+bool EdgeReporter::IsOfAll(const EdgeEvent& event) {
+  // Each loop tells of every plan, in the same order.
+  std::atomic<uint64_t>* told = nullptr;
+  if (event.type == EdgeEvent::Type::kSnapshotActivated) told = &plans_told_;
+  if (event.type == EdgeEvent::Type::kDraining) told = &drains_told_;
+  return told == nullptr || (told->fetch_add(1) + 1) % desks_.size() == 0;
+}
+
+void EdgeReporter::Add(const EdgeEvent& event, absl::Time now) {
   events_.Add(event, now);
   if (event.refusal.has_value()) refusals_.Add(event, now);
+}
+
+void EdgeReporter::OnEvent(EdgeLoop& loop, const EdgeEvent& event) {
+  if (!IsOfAll(event)) return;
+  Add(event, loop.wall_now());
   if (event.type == EdgeEvent::Type::kCallEnded && event.call.has_value()) {
-    if (auto whole = desk_.OnEnded(*event.call, loop_->now())) {
-      Publish(*std::move(whole));
+    CallRecordDesk& records = desks_[loop.index()]->records;
+    if (auto whole = records.OnEnded(*event.call, loop.now())) {
+      Publish(loop, *std::move(whole));
     }
   }
   LogEvent(event);
 }
 
-void EdgeReporter::OnMediaDeleted(uint64_t call) {
-  const CallRecord* const record = loop_->core().calls().Find(call);
+void EdgeReporter::OnMediaDeleted(EdgeLoop& loop, uint64_t call) {
+  const CallRecord* const record = loop.core().calls().Find(call);
   if (record == nullptr) return;
-  if (auto whole = desk_.OnStatistics(*record)) Publish(*std::move(whole));
+  if (auto whole = desks_[loop.index()]->records.OnStatistics(*record)) {
+    Publish(loop, *std::move(whole));
+  }
 }
 
-void EdgeReporter::OnTrustActive() {
+void EdgeReporter::OnTrustActive(EdgeLoop& loop) {
   EdgeEvent event;
   event.type = EdgeEvent::Type::kTrustActivated;
-  event.at = loop_->now();
+  event.at = loop.now();
   event.summary = "new trust or certificates are in force";
-  OnEvent(event);
+  Add(event, loop.wall_now());
 }
 
-void EdgeReporter::Publish(CallRecord record) {
-  EndedCall ended{std::move(record), TimeBase::Of(loop_->event_loop().clock())};
+void EdgeReporter::Publish(const EdgeLoop& loop, CallRecord record) {
+  EndedCall ended{std::move(record), TimeBase::Of(loop.event_loop().clock())};
   const int64_t sequence = records_.Add(ended, ended.time.wall);
   if (options_.file != nullptr && options_.to_line) {
     options_.file->Append(options_.to_line(sequence, ended));
   }
 }
 
-void EdgeReporter::OnTimer(MonoTime now) {
-  for (CallRecord& record : desk_.OnDeadline(now)) Publish(std::move(record));
-  if (counters_ != nullptr) ExportMetrics();
-  loop_->event_loop().SetTimer(timer_, now + kTick);
+void EdgeReporter::OnTimer(Desk& desk, MonoTime now) {
+  for (CallRecord& record : desk.records.OnDeadline(now)) {
+    Publish(desk.loop, std::move(record));
+  }
+  if (families_ != nullptr) ExportMetrics(desk);
+  desk.loop.event_loop().SetTimer(desk.timer, now + kTick);
 }
 
-void EdgeReporter::ExportMetrics() {
-  const EdgeCore& core = loop_->core();
+void EdgeReporter::ExportMetrics(Desk& desk) {
+  const EdgeCore& core = desk.loop.core();
   const EdgeCore::Stats& stats = core.stats();
-  Counters& out = *counters_;
-  out.requests.Follow(stats.requests);
-  out.responses.Follow(stats.responses);
-  out.malformed.Follow(stats.malformed);
-  out.rate_limited.Follow(stats.rate_limited);
-  out.challenges.Follow(stats.challenges);
-  out.calls.Follow(stats.calls);
-  out.connections.Follow(stats.connections);
-  out.registrations.Follow(stats.registrations);
-  out.handed_over.Follow(stats.handed_over);
-  out.taken_over.Follow(stats.taken_over);
-  out.datagrams_lost.Follow(loop_->listeners().datagrams_lost());
-  if (options_.file != nullptr) out.records_lost.Follow(options_.file->lost());
+  EdgeCore::Stats& seen = desk.seen;
+  Families& out = *families_;
+  const auto follow = [](CounterFamily& family, uint64_t value,
+                         uint64_t& before) {
+    family.Add(static_cast<double>(value - before));
+    before = value;
+  };
+  follow(out.requests, stats.requests, seen.requests);
+  follow(out.responses, stats.responses, seen.responses);
+  follow(out.malformed, stats.malformed, seen.malformed);
+  follow(out.rate_limited, stats.rate_limited, seen.rate_limited);
+  follow(out.challenges, stats.challenges, seen.challenges);
+  follow(out.calls, stats.calls, seen.calls);
+  follow(out.connections, stats.connections, seen.connections);
+  follow(out.registrations, stats.registrations, seen.registrations);
+  follow(out.handed_over, stats.handed_over, seen.handed_over);
+  follow(out.taken_over, stats.taken_over, seen.taken_over);
+  follow(out.datagrams_lost, desk.loop.listeners().datagrams_lost(),
+         desk.datagrams_seen);
   for (const auto& [reason, count] : stats.refusals) {
-    uint64_t& seen = out.refusals_seen[reason];
-    out.refusals.Add(static_cast<double>(count - seen), LabelOf(reason));
-    seen = count;
+    uint64_t& before = seen.refusals[reason];
+    out.refusals.Add(static_cast<double>(count - before), LabelOf(reason));
+    before = count;
   }
-  out.active_calls.Set(static_cast<double>(core.calls().live()));
-  out.open_connections.Set(static_cast<double>(core.connections().size()));
-  out.active_registrations.Set(static_cast<double>(core.registrar().size()));
-  if (core.plan() != nullptr) {
+  desk.calls = core.calls().live();
+  desk.connections = core.connections().size();
+  desk.registrations = core.registrar().held();
+  if (&desk != desks_.front().get()) return;
+  if (options_.file != nullptr) {
+    follow(out.records_lost, options_.file->lost(), desk.records_lost_seen);
+  }
+  ExportSums();
+}
+
+void EdgeReporter::ExportSums() {
+  Families& out = *families_;
+  size_t calls = 0;
+  size_t connections = 0;
+  size_t registrations = 0;
+  for (const auto& desk : desks_) {
+    calls += desk->calls;
+    connections += desk->connections;
+    registrations += desk->registrations;
+  }
+  out.active_calls.Set(static_cast<double>(calls));
+  out.open_connections.Set(static_cast<double>(connections));
+  out.active_registrations.Set(static_cast<double>(registrations));
+  const EdgeLoop& first = desks_.front()->loop;
+  if (first.core().plan() != nullptr) {
     out.snapshot_version.Set(
-        static_cast<double>(core.plan()->index().version()));
+        static_cast<double>(first.core().plan()->index().version()));
   }
-  if (loop_->trust() != nullptr) {
-    out.trust_version.Set(static_cast<double>(loop_->trust()->version()));
+  if (first.trust() != nullptr) {
+    out.trust_version.Set(static_cast<double>(first.trust()->version()));
   }
 }
 

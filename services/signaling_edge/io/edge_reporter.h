@@ -2,14 +2,15 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_IO_EDGE_REPORTER_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_IO_EDGE_REPORTER_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/net/event_loop.h"
@@ -33,7 +34,8 @@ struct EndedCall {
   TimeBase time;
 };
 
-// The journals are Thread-safe; all else is Loop thread only.
+// Each loop has a desk here for what is its own; journals, file and metrics are
+// of all. The journals are Thread-safe; what takes a loop is for its thread.
 class EdgeReporter {
  public:
   struct Options {
@@ -50,12 +52,12 @@ class EdgeReporter {
   explicit EdgeReporter(Options options);
   ~EdgeReporter();
 
-  // Before the loop runs. `loop` outlives this.
+  // Before the loops run, all in order. `loop` outlives this.
   void Attach(EdgeLoop& loop);
 
-  void OnEvent(const EdgeEvent& event);
-  void OnMediaDeleted(uint64_t call);
-  void OnTrustActive();
+  void OnEvent(EdgeLoop& loop, const EdgeEvent& event);
+  void OnMediaDeleted(EdgeLoop& loop, uint64_t call);
+  void OnTrustActive(EdgeLoop& loop);
 
   Journal<EdgeEvent>& events() { return events_; }
   // The refusals among them, which a flood of others cannot push out.
@@ -63,21 +65,26 @@ class EdgeReporter {
   Journal<EndedCall>& records() { return records_; }
 
  private:
-  struct Counters;
+  struct Families;
+  struct Desk;
 
-  void Publish(CallRecord record);
-  void OnTimer(MonoTime now);
-  void ExportMetrics();
+  // Whether all loops have told this, which each does.
+  bool IsOfAll(const EdgeEvent& event);
+  void Add(const EdgeEvent& event, absl::Time now);
+  void Publish(const EdgeLoop& loop, CallRecord record);
+  void OnTimer(Desk& desk, MonoTime now);
+  void ExportMetrics(Desk& desk);
+  void ExportSums();
   void LogEvent(const EdgeEvent& event) const;
 
   const Options options_;
   Journal<EdgeEvent> events_;
   Journal<EdgeEvent> refusals_;
   Journal<EndedCall> records_;
-  CallRecordDesk desk_;
-  EdgeLoop* loop_ = nullptr;
-  EventLoop::TimerId timer_ = 0;
-  std::unique_ptr<Counters> counters_;
+  std::unique_ptr<Families> families_;
+  std::vector<std::unique_ptr<Desk>> desks_;  // by loop
+  std::atomic<uint64_t> plans_told_ = 0;
+  std::atomic<uint64_t> drains_told_ = 0;
 };
 
 }  // namespace sallyport::signaling_edge

@@ -1,9 +1,12 @@
 #include "services/signaling_edge/io/loop_set.h"
 
 #include <pthread.h>
+#include <sched.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/log/log.h"
@@ -13,14 +16,33 @@
 namespace sallyport::signaling_edge {
 namespace {
 
-// Connection ids: the loop on top, then a start drawn at random, so that an id
-// of another loop or of an earlier process is nobody's.
-ConnectionId FirstConnection(size_t loop, RandomSource& random) {
-  return static_cast<ConnectionId>(loop) << 52 | (random.NextU64() & 0xffff)
-                                                     << 36;
+// The processors that this process may run on.
+std::vector<int> Processors() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  std::vector<int> out;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return out;
+  for (int i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(i, &allowed)) out.push_back(i);
+  }
+  return out;
+}
+
+// One loop a processor; where there are more loops, or it is not allowed, the
+// kernel places them.
+void PinTo(const std::vector<int>& processors, size_t loop) {
+  if (loop >= processors.size()) return;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(processors[loop], &one);
+  if (pthread_setaffinity_np(pthread_self(), sizeof(one), &one) != 0) {
+    LogWarning("a loop is not bound to a processor", {{"loop", loop}});
+  }
 }
 
 }  // namespace
+
+size_t ProcessorCount() { return std::max<size_t>(Processors().size(), 1); }
 
 absl::StatusOr<std::unique_ptr<LoopSet>> LoopSet::Create(Options options,
                                                          RandomSource& random) {
@@ -31,6 +53,11 @@ absl::StatusOr<std::unique_ptr<LoopSet>> LoopSet::Create(Options options,
 
 absl::Status LoopSet::Init(Options options, RandomSource& random) {
   edge_ = EdgeNumber(options.edge_id);
+  const bool several = options.loops > 1;
+  if (several) {
+    share_ = std::make_shared<LoopShare>(options.each.core, random);
+    registries_ = std::vector<LoopRegistry>(options.loops);
+  }
   for (size_t i = 0; i < options.loops; ++i) {
     SP_ASSIGN_OR_RETURN(std::unique_ptr<EventLoop> events, EventLoop::Create());
     events_.push_back(std::move(events));
@@ -44,7 +71,32 @@ absl::Status LoopSet::Init(Options options, RandomSource& random) {
       }
     }
     each.core.node = {edge_, static_cast<uint32_t>(i)};
-    each.core.last_connection = FirstConnection(i, random);
+    each.core.last_id = static_cast<uint64_t>(i) << kLoopShift;
+    // A start drawn at random: an id of an earlier process is nobody's.
+    each.core.last_connection = each.core.last_id | (random.NextU64() & 0xffff)
+                                                        << 36;
+    if (several) {
+      each.core.share = share_;
+      each.core.told_health = i > 0;
+      each.core.max_transactions /= options.loops;
+      each.core.ladder.max_bytes /= options.loops;
+      each.tell_loops = [this, i](const LoopNews& news) {
+        for (size_t k = 0; k < loops_.size(); ++k) {
+          if (k == i) continue;
+          loops_[k]->PostOwn([news](EdgeLoop& loop) {
+            loop.Do(loop.core().OnLoopNews(news, loop.now()));
+          });
+        }
+      };
+      if (!each.registry.has_value()) {
+        each.fetch_bindings = [this, i](FetchBindings action, auto done) {
+          Ask(i, std::move(action), std::move(done));
+        };
+        each.store_bindings = [this, i](StoreBindings action, auto done) {
+          Ask(i, std::move(action), std::move(done));
+        };
+      }
+    }
     each.hand_over = [this](ClusterMessage message) {
       return HandOver(std::move(message));
     };
@@ -59,7 +111,10 @@ absl::Status LoopSet::Init(Options options, RandomSource& random) {
     cluster.self.loops = static_cast<uint32_t>(options.loops);
     cluster.self.keys = options.each.core.token_keys;
     cluster.on_message = [this](ClusterMessage message) {
-      Deliver(std::move(message));
+      // What a loop has no room for is lost as on the way.
+      if (!Deliver(std::move(message))) {
+        SALLYPORT_LOG_LIMITED(kWarning, "a loop's mailbox is full");
+      }
     };
     cluster.on_edges = [this](const std::vector<EdgePresence>& edges) {
       TellEdges(edges);
@@ -83,9 +138,13 @@ absl::Status LoopSet::Init(Options options, RandomSource& random) {
 LoopSet::~LoopSet() { Stop(); }
 
 void LoopSet::Start() {
+  // One loop alone leaves the choice to the kernel, as before.
+  const std::vector<int> processors =
+      loops_.size() > 1 ? Processors() : std::vector<int>();
   for (size_t i = 0; i < loops_.size(); ++i) {
-    threads_.emplace_back([this, i] {
+    threads_.emplace_back([this, i, processors] {
       pthread_setname_np(pthread_self(), absl::StrCat("edge_loop", i).c_str());
+      PinTo(processors, i);
       events_[i]->Run();
     });
   }
@@ -104,27 +163,67 @@ bool LoopSet::HandOver(ClusterMessage message) {
   if (message.to.edge != edge_) {
     return hub_ != nullptr && hub_->Send(std::move(message));
   }
-  Deliver(std::move(message));
-  return true;
+  return Deliver(std::move(message));
 }
 
-void LoopSet::Deliver(ClusterMessage message) {
-  if (message.to.loop >= loops_.size()) return;
-  loops_[message.to.loop]->PostOwn(
-      [message = std::move(message)](EdgeLoop& loop) {
-        loop.Do(loop.core().OnClusterMessage(message, loop.now()));
+bool LoopSet::Deliver(ClusterMessage message) {
+  if (message.to.loop >= loops_.size()) return true;  // nobody misses it
+  EdgeLoop& to = *loops_[message.to.loop];
+  return to.PostPeer([message = std::move(message)](EdgeLoop& loop) {
+    loop.Do(loop.core().OnClusterMessage(message, loop.now()));
+  });
+}
+
+void LoopSet::PostAll(const EdgeLoop::Task& task, EdgeLoop::Task last) {
+  const auto left = std::make_shared<std::atomic<size_t>>(loops_.size());
+  for (const auto& each : loops_) {
+    each->PostOwn([task, last, left](EdgeLoop& loop) {
+      task(loop);
+      if (left->fetch_sub(1) == 1 && last) last(loop);
+    });
+  }
+}
+
+// ----------------------------------------------------------- registrations
+
+size_t LoopSet::KeeperOf(const std::string& user) const {
+  return absl::Hash<std::string>{}(user) % loops_.size();
+}
+
+template <typename Action>
+void LoopSet::Ask(size_t asker, Action action,
+                  EdgeLoop::Options::RegistryDone done) {
+  const size_t keeper = KeeperOf(action.user);
+  EdgeLoop& from = *loops_[asker];
+  if (keeper == asker) {
+    from.event_loop().Defer(
+        [this, asker, action = std::move(action), done = std::move(done)] {
+          done(Answer(asker, action, loops_[asker]->now()));
+        });
+    return;
+  }
+  const bool asked = loops_[keeper]->PostPeer(
+      [this, asker, keeper, action = std::move(action), done](EdgeLoop& loop) {
+        // The answer has its place: there is one for each question.
+        loops_[asker]->PostOwn(
+            [done, reply = Answer(keeper, action, loop.now())](EdgeLoop&) {
+              done(reply);
+            });
       });
+  if (asked) return;
+  from.event_loop().Defer([done = std::move(done)] {
+    done(MakeError(absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE",
+                   "too much waits for the loop that keeps this user"));
+  });
 }
 
 void LoopSet::TellEdges(std::vector<EdgePresence> edges) {
   edges.push_back({.edge = edge_,
                    .loops = static_cast<uint32_t>(loops_.size()),
                    .up = true});
-  for (const auto& each : loops_) {
-    each->PostOwn([edges](EdgeLoop& loop) {
-      loop.Do(loop.core().OnEdges(edges, loop.now()));
-    });
-  }
+  PostAll([edges](EdgeLoop& loop) {
+    loop.Do(loop.core().OnEdges(edges, loop.now()));
+  });
 }
 
 }  // namespace sallyport::signaling_edge

@@ -35,6 +35,7 @@ struct MediaClient::Creation {
   std::string call;
   RelayLegs legs;
   OnSession done;
+  size_t loop = 0;
   std::set<std::string> tried;
   absl::Status last;
 };
@@ -116,12 +117,13 @@ void MediaClient::Noticed(const std::string& target,
 }
 
 void MediaClient::Create(const std::string& tenant, const std::string& call,
-                         const RelayLegs& legs, OnSession done) {
+                         const RelayLegs& legs, OnSession done, size_t loop) {
   Begin();
   auto creation = std::make_shared<Creation>();
   creation->tenant = tenant;
   creation->call = call;
   creation->legs = legs;
+  creation->loop = loop;
   creation->done = std::move(done);
   creation->last = MakeError(absl::StatusCode::kUnavailable,
                              "MEDIA_RELAY_UNAVAILABLE", "no relay is set up");
@@ -193,7 +195,7 @@ void MediaClient::TryNext(std::shared_ptr<Creation> creation) {
         if (made.ok()) {
           made->relay = target;
           absl::MutexLock lock(&mutex_);
-          Find(target)->sessions.insert(made->name);
+          Find(target)->sessions[made->name] = creation->loop;
         }
         creation->done(std::move(made));
         End();

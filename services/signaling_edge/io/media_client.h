@@ -5,6 +5,7 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -63,9 +64,10 @@ class MediaClient {
 
   // Callbacks come once, from the thread of `calls`; the owner posts to its
   // loop.
-  // UNAVAILABLE with reason MEDIA_RELAY_UNAVAILABLE if no relay could.
+  // UNAVAILABLE with reason MEDIA_RELAY_UNAVAILABLE if no relay could. `loop`
+  // comes back in the session's events.
   void Create(const std::string& tenant, const std::string& call,
-              const RelayLegs& legs, OnSession done);
+              const RelayLegs& legs, OnSession done, size_t loop = 0);
   // Both legs as they shall be now; idempotent.
   void Update(const std::string& relay, const std::string& session,
               const RelayLegs& legs, OnUpdated done);
@@ -94,7 +96,7 @@ class MediaClient {
     std::unique_ptr<Stub> stub;
     absl::Time down_until = absl::InfinitePast();
     std::string reason;
-    std::set<std::string> sessions;
+    std::map<std::string, size_t> sessions;  // to the loop of each
     // Of its load, if it tells.
     double load = 0;
     bool refuses = false;  // draining, or full

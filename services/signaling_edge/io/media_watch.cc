@@ -114,13 +114,17 @@ void MediaClient::OnSessionMessage(const std::string& target,
                         ? KindOf(leg.dtls().state())
                         : KindOf(message.event());
   if (!kind.has_value()) return;
-  if (*kind == MediaEvent::Kind::kLost) {
-    // Those that we end ourselves are forgotten before.
-    absl::MutexLock lock(&mutex_);
-    if (Find(target)->sessions.erase(message.session().name()) == 0) return;
-  }
   MediaEvent event;
   event.kind = *kind;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto& sessions = Find(target)->sessions;
+    // Those that we end ourselves are forgotten before.
+    const auto it = sessions.find(message.session().name());
+    if (it == sessions.end()) return;
+    event.loop = it->second;
+    if (*kind == MediaEvent::Kind::kLost) sessions.erase(it);
+  }
   event.relay = target;
   event.session = message.session().name();
   event.leg = message.leg() == pb::LEG_SIDE_B ? LegSide::kB : LegSide::kA;
@@ -168,7 +172,7 @@ void MediaClient::OnStream(const std::string& target, Stub* stub,
     State& relay = *Find(target);
     relay.broken_since = absl::InfiniteFuture();
     if (relay.sessions.empty()) return;
-    for (const std::string& name : relay.sessions) request.add_names(name);
+    for (const auto& [name, loop] : relay.sessions) request.add_names(name);
   }
   // It may be another one than before, or know nothing of us any more.
   request.set_owner(options_.owner);
@@ -184,11 +188,15 @@ void MediaClient::OnStream(const std::string& target, Stub* stub,
 void MediaClient::Lose(const std::string& target,
                        const std::vector<std::string>& names) {
   for (const std::string& name : names) {
+    MediaEvent event;
     {
       absl::MutexLock lock(&mutex_);
-      if (Find(target)->sessions.erase(name) == 0) continue;
+      auto& sessions = Find(target)->sessions;
+      const auto it = sessions.find(name);
+      if (it == sessions.end()) continue;
+      event.loop = it->second;
+      sessions.erase(it);
     }
-    MediaEvent event;
     event.kind = MediaEvent::Kind::kLost;
     event.relay = target;
     event.session = name;
@@ -209,9 +217,9 @@ void MediaClient::LoseSilentRelays() {
       relay->down_until = now + options_.down_time;
       relay->reason = "MEDIA_RELAY_UNAVAILABLE";
       if (relay->sessions.empty()) continue;
-      lost.emplace_back(relay->target,
-                        std::vector<std::string>(relay->sessions.begin(),
-                                                 relay->sessions.end()));
+      std::vector<std::string> names;
+      for (const auto& [name, loop] : relay->sessions) names.push_back(name);
+      lost.emplace_back(relay->target, std::move(names));
     }
   }
   for (const auto& [target, names] : lost) {
@@ -253,7 +261,7 @@ void MediaClient::Renew() {
       one.target = relay->target;
       one.stub = relay->stub.get();
       one.request.set_owner(options_.owner);
-      for (const std::string& name : relay->sessions) {
+      for (const auto& [name, loop] : relay->sessions) {
         one.request.add_names(name);
       }
       *one.request.mutable_lease_duration() =

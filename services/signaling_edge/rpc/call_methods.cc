@@ -1,5 +1,4 @@
 // The methods of SignalingEdgeService that are about calls.
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -32,12 +31,6 @@ std::optional<v1::Call> FindCall(EdgeLoop& loop, const std::string& name,
   return call;
 }
 
-void SortByName(std::vector<v1::Call>& calls) {
-  std::sort(
-      calls.begin(), calls.end(),
-      [](const v1::Call& a, const v1::Call& b) { return a.name() < b.name(); });
-}
-
 }  // namespace
 
 grpc::ServerUnaryReactor* SignalingEdgeService::GetCall(
@@ -55,20 +48,21 @@ grpc::ServerUnaryReactor* SignalingEdgeService::GetCall(
 grpc::ServerUnaryReactor* SignalingEdgeService::ListCalls(
     grpc::CallbackServerContext* context, const v1::ListCallsRequest* request,
     v1::ListCallsResponse* response) {
-  return OnLoop(
-      context, "ListCalls", request->parent(),
-      [this, request, response](EdgeLoop& loop) -> absl::Status {
-        SP_RETURN_IF_ERROR(CheckParent(request->parent()));
-        std::vector<v1::Call> items;
-        const ProtoContext names = ContextOf(loop);
-        for (const CallRecord* record : loop.core().calls().Records()) {
-          if (!BelongsTo(record->tenant, request->parent())) continue;
-          items.push_back(ToProto(*record, names));
-        }
-        SortByName(items);
-        return FillPage(*request, std::move(items), *response->mutable_calls(),
-                        *response);
-      });
+  const auto look = [this, request](EdgeLoop& loop) {
+    std::vector<v1::Call> items;
+    const ProtoContext names = ContextOf(loop);
+    for (const CallRecord* record : loop.core().calls().Records()) {
+      if (!BelongsTo(record->tenant, request->parent())) continue;
+      items.push_back(ToProto(*record, names));
+    }
+    return items;
+  };
+  return ListOfAll<v1::Call>(context, "ListCalls", request->parent(), look,
+                             [request, response](std::vector<v1::Call> items) {
+                               return FillPage(*request, std::move(items),
+                                               *response->mutable_calls(),
+                                               *response);
+                             });
 }
 
 grpc::ServerUnaryReactor* SignalingEdgeService::EndCall(

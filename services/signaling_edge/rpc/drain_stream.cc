@@ -1,5 +1,6 @@
 #include "services/signaling_edge/rpc/drain_stream.h"
 
+#include <atomic>
 #include <cstdint>
 
 #include "absl/time/clock.h"
@@ -14,9 +15,9 @@ constexpr absl::Duration kBetweenLooks = absl::Milliseconds(500);
 
 }  // namespace
 
-DrainStream::Reactor* DrainStream::Open(EdgeLoop& loop, StreamSet& streams,
+DrainStream::Reactor* DrainStream::Open(LoopSet& loops, StreamSet& streams,
                                         absl::Duration timeout) {
-  auto* const stream = new DrainStream(loop, streams, timeout);
+  auto* const stream = new DrainStream(loops, streams, timeout);
   if (!streams.Add(stream)) {
     delete stream;
     return new RefusedStream<v1::DrainResponse>(
@@ -33,34 +34,48 @@ void DrainStream::Begin() {
     link_->stream = this;
     deadline_ = absl::Now() + timeout_;
   }
-  loop_.PostOwn([link = link_](EdgeLoop& loop) {
-    loop.Do(loop.core().OnDrain(loop.now()));
-    Look(loop, link);
-  });
+  loops_.PostAll(
+      [](EdgeLoop& loop) { loop.Do(loop.core().OnDrain(loop.now())); });
+  Look(loops_, link_);
 }
 
-void DrainStream::Look(EdgeLoop& loop, const std::shared_ptr<Link>& link) {
+void DrainStream::Look(LoopSet& loops, const std::shared_ptr<Link>& link) {
   absl::Time deadline;
   {
     absl::MutexLock lock(&link->mutex);
     if (link->stream == nullptr) return;
     deadline = link->stream->deadline_;
   }
-  if (absl::Now() >= deadline) {
-    loop.Do(loop.core().OnEndAllCalls("DRAIN_TIMEOUT", loop.now()));
-  }
-  const auto calls = static_cast<uint32_t>(loop.core().calls().live());
-  const auto connections =
-      static_cast<uint32_t>(loop.core().connections().size());
-  absl::MutexLock lock(&link->mutex);
-  DrainStream* const self = link->stream;
-  if (self == nullptr || self->finished_ || self->ending_) return;
-  self->message_.set_calls_remaining(calls);
-  self->message_.set_connections_remaining(connections);
-  *self->message_.mutable_deadline_time() = sallyport::ToProto(deadline);
-  self->message_.set_done(calls == 0);
-  self->writing_ = true;
-  self->StartWrite(&self->message_);
+  struct Left {
+    std::atomic<size_t> calls = 0;
+    std::atomic<size_t> connections = 0;
+  };
+  const auto left = std::make_shared<Left>();
+  const bool time_is_up = absl::Now() >= deadline;
+  loops.PostAll(
+      [left, time_is_up](EdgeLoop& loop) {
+        if (time_is_up) {
+          loop.Do(loop.core().OnEndAllCalls("DRAIN_TIMEOUT", loop.now()));
+        }
+        left->calls += loop.core().calls().live();
+        left->connections += loop.core().connections().size();
+      },
+      [left, link](EdgeLoop&) {
+        absl::MutexLock lock(&link->mutex);
+        if (link->stream != nullptr) {
+          link->stream->Tell(left->calls, left->connections);
+        }
+      });
+}
+
+void DrainStream::Tell(size_t calls, size_t connections) {
+  if (finished_ || ending_) return;
+  message_.set_calls_remaining(static_cast<uint32_t>(calls));
+  message_.set_connections_remaining(static_cast<uint32_t>(connections));
+  *message_.mutable_deadline_time() = sallyport::ToProto(deadline_);
+  message_.set_done(calls == 0);
+  writing_ = true;
+  StartWrite(&message_);
 }
 
 void DrainStream::Stop(const absl::Status& status) {
@@ -92,10 +107,13 @@ void DrainStream::OnWriteDone(bool ok) {
   alarm_.Set(absl::ToChronoTime(absl::Now() + kBetweenLooks),
              [link = link_](bool in_time) {
                if (!in_time) return;
-               absl::MutexLock lock(&link->mutex);
-               if (link->stream == nullptr) return;
-               link->stream->loop_.PostOwn(
-                   [link](EdgeLoop& loop) { Look(loop, link); });
+               LoopSet* loops = nullptr;
+               {
+                 absl::MutexLock lock(&link->mutex);
+                 if (link->stream == nullptr) return;
+                 loops = &link->stream->loops_;
+               }
+               Look(*loops, link);
              });
 }
 

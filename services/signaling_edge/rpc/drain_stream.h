@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_RPC_DRAIN_STREAM_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_RPC_DRAIN_STREAM_H_
 
+#include <cstddef>
 #include <memory>
 
 #include "absl/base/thread_annotations.h"
@@ -12,7 +13,7 @@
 #include "grpcpp/alarm.h"
 #include "grpcpp/support/server_callback.h"
 #include "sallyport/signaling_edge/v1/edge_status.pb.h"
-#include "services/signaling_edge/io/edge_loop.h"
+#include "services/signaling_edge/io/loop_set.h"
 #include "services/signaling_edge/rpc/journal_stream.h"
 
 namespace sallyport::signaling_edge {
@@ -26,7 +27,7 @@ class DrainStream final : public grpc::ServerWriteReactor<v1::DrainResponse>,
   using Reactor = grpc::ServerWriteReactor<v1::DrainResponse>;
 
   // Calls that live after `timeout` are ended.
-  static Reactor* Open(EdgeLoop& loop, StreamSet& streams,
+  static Reactor* Open(LoopSet& loops, StreamSet& streams,
                        absl::Duration timeout);
 
   void End(const absl::Status& status) override;
@@ -38,11 +39,13 @@ class DrainStream final : public grpc::ServerWriteReactor<v1::DrainResponse>,
     DrainStream* stream ABSL_GUARDED_BY(mutex) = nullptr;
   };
 
-  DrainStream(EdgeLoop& loop, StreamSet& streams, absl::Duration timeout)
-      : loop_(loop), streams_(streams), timeout_(timeout) {}
+  DrainStream(LoopSet& loops, StreamSet& streams, absl::Duration timeout)
+      : loops_(loops), streams_(streams), timeout_(timeout) {}
 
   void Begin();
-  static void Look(EdgeLoop& loop, const std::shared_ptr<Link>& link);
+  // Asks all loops what they still have, and writes it.
+  static void Look(LoopSet& loops, const std::shared_ptr<Link>& link);
+  void Tell(size_t calls, size_t connections);
   // With the link's lock held.
   void Stop(const absl::Status& status);
 
@@ -50,7 +53,7 @@ class DrainStream final : public grpc::ServerWriteReactor<v1::DrainResponse>,
   void OnCancel() override;
   void OnDone() override;
 
-  EdgeLoop& loop_;
+  LoopSet& loops_;
   StreamSet& streams_;
   const absl::Duration timeout_;
   const std::shared_ptr<Link> link_ = std::make_shared<Link>();

@@ -98,6 +98,17 @@ v1::PeerState StateOf(const PeerEntry& peer, const EdgeCore& core,
   return out;
 }
 
+// What another loop has of the same peer; it does not ask whether it is there.
+void AddState(const v1::PeerState& other, v1::PeerState& out) {
+  out.set_active_calls(out.active_calls() + other.active_calls());
+  out.set_connections(out.connections() + other.connections());
+  if (other.has_mutual_tls_time() &&
+      (!out.has_mutual_tls_time() ||
+       FromProto(out.mutual_tls_time()) < FromProto(other.mutual_tls_time()))) {
+    *out.mutable_mutual_tls_time() = other.mutual_tls_time();
+  }
+}
+
 absl::Status NoPlan() {
   return MakeError(absl::StatusCode::kFailedPrecondition, "NO_CONFIGURATION",
                    "no dial plan has been received yet");
@@ -108,44 +119,64 @@ absl::Status NoPlan() {
 grpc::ServerUnaryReactor* SignalingEdgeService::GetPeerState(
     grpc::CallbackServerContext* context,
     const v1::GetPeerStateRequest* request, v1::PeerState* response) {
-  return OnLoop(context, "GetPeerState", request->name(),
-                [this, request, response](EdgeLoop& loop) -> absl::Status {
-                  if (loop.core().plan() == nullptr) return NoPlan();
-                  const PeerEntry* peer = loop.core().plan()->index().Peer(
-                      PeerOfState(request->name()));
-                  if (peer == nullptr) return NotFound(request->name());
-                  const auto connections = ConnectionsByPeer(loop.core());
-                  const auto it = connections.find(peer->name);
-                  *response = StateOf(*peer, loop.core(),
-                                      it == connections.end() ? 0 : it->second,
-                                      ContextOf(loop).time);
-                  return absl::OkStatus();
-                });
+  using Part = absl::StatusOr<v1::PeerState>;
+  const auto look = [this, request](EdgeLoop& loop) -> Part {
+    if (loop.core().plan() == nullptr) return NoPlan();
+    const PeerEntry* peer =
+        loop.core().plan()->index().Peer(PeerOfState(request->name()));
+    if (peer == nullptr) return NotFound(request->name());
+    const auto connections = ConnectionsByPeer(loop.core());
+    const auto it = connections.find(peer->name);
+    return StateOf(*peer, loop.core(), it == connections.end() ? 0 : it->second,
+                   ContextOf(loop).time);
+  };
+  return OnAllLoops<Part>(context, "GetPeerState", request->name(), look,
+                          [response](std::vector<Part> said) -> absl::Status {
+                            SP_ASSIGN_OR_RETURN(*response, std::move(said[0]));
+                            for (size_t i = 1; i < said.size(); ++i) {
+                              if (said[i].ok()) AddState(*said[i], *response);
+                            }
+                            return absl::OkStatus();
+                          });
 }
 
 grpc::ServerUnaryReactor* SignalingEdgeService::ListPeerStates(
     grpc::CallbackServerContext* context,
     const v1::ListPeerStatesRequest* request,
     v1::ListPeerStatesResponse* response) {
-  return OnLoop(context, "ListPeerStates", request->parent(),
-                [this, request, response](EdgeLoop& loop) -> absl::Status {
-                  SP_RETURN_IF_ERROR(CheckParent(request->parent()));
-                  if (loop.core().plan() == nullptr) return NoPlan();
-                  const auto connections = ConnectionsByPeer(loop.core());
-                  const TimeBase time = ContextOf(loop).time;
-                  std::vector<v1::PeerState> items;
-                  // In order of name, as the snapshot is.
-                  loop.core().plan()->index().ForEach<PeerEntry>(
-                      [&](const PeerEntry& peer) {
-                        if (!BelongsTo(peer.name, request->parent())) return;
-                        const auto it = connections.find(peer.name);
-                        items.push_back(StateOf(
-                            peer, loop.core(),
-                            it == connections.end() ? 0 : it->second, time));
-                      });
-                  return FillPage(*request, std::move(items),
-                                  *response->mutable_peer_states(), *response);
-                });
+  using Part = absl::StatusOr<std::vector<v1::PeerState>>;
+  const auto look = [this, request](EdgeLoop& loop) -> Part {
+    SP_RETURN_IF_ERROR(CheckParent(request->parent()));
+    if (loop.core().plan() == nullptr) return NoPlan();
+    const auto connections = ConnectionsByPeer(loop.core());
+    const TimeBase time = ContextOf(loop).time;
+    std::vector<v1::PeerState> items;
+    // In order of name, as the snapshot is.
+    loop.core().plan()->index().ForEach<PeerEntry>([&](const PeerEntry& peer) {
+      if (!BelongsTo(peer.name, request->parent())) return;
+      const auto it = connections.find(peer.name);
+      items.push_back(StateOf(peer, loop.core(),
+                              it == connections.end() ? 0 : it->second, time));
+    });
+    return items;
+  };
+  return OnAllLoops<Part>(
+      context, "ListPeerStates", request->parent(), look,
+      [request, response](std::vector<Part> said) -> absl::Status {
+        SP_ASSIGN_OR_RETURN(std::vector<v1::PeerState> items,
+                            std::move(said[0]));
+        absl::flat_hash_map<std::string, v1::PeerState*> by_name;
+        for (v1::PeerState& state : items) by_name[state.name()] = &state;
+        for (size_t i = 1; i < said.size(); ++i) {
+          if (!said[i].ok()) continue;
+          for (const v1::PeerState& state : *said[i]) {
+            const auto it = by_name.find(state.name());
+            if (it != by_name.end()) AddState(state, *it->second);
+          }
+        }
+        return FillPage(*request, std::move(items),
+                        *response->mutable_peer_states(), *response);
+      });
 }
 
 grpc::ServerUnaryReactor* SignalingEdgeService::CheckPeer(
@@ -156,27 +187,29 @@ grpc::ServerUnaryReactor* SignalingEdgeService::CheckPeer(
     return Answer(context, std::move(status));
   }
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const absl::Status posted = parts_.loop.Post([reactor, request,
-                                                response](EdgeLoop& loop) {
-    loop.CheckPeer({.peer = request->peer(),
-                    .secured = request->secured(),
-                    .media_secured = request->media_secured(),
-                    .host = request->server(),
-                    .port = static_cast<uint16_t>(request->server_port())},
-                   [reactor, response](absl::StatusOr<PeerCheckResult> result) {
-                     if (result.ok()) {
-                       response->set_succeeded(result->succeeded);
-                       response->set_reason(result->reason);
-                       for (const PeerCheckStep& step : result->steps) {
-                         v1::CheckStep& out = *response->add_steps();
-                         out.set_step(step.step);
-                         out.set_succeeded(step.succeeded);
-                         out.set_detail(step.detail);
-                       }
-                     }
-                     reactor->Finish(ToGrpc(result.status()));
-                   });
-  });
+  // The first loop is the one that keeps what checks find out.
+  const absl::Status posted =
+      parts_.loops.first().Post([reactor, request, response](EdgeLoop& loop) {
+        loop.CheckPeer(
+            {.peer = request->peer(),
+             .secured = request->secured(),
+             .media_secured = request->media_secured(),
+             .host = request->server(),
+             .port = static_cast<uint16_t>(request->server_port())},
+            [reactor, response](absl::StatusOr<PeerCheckResult> result) {
+              if (result.ok()) {
+                response->set_succeeded(result->succeeded);
+                response->set_reason(result->reason);
+                for (const PeerCheckStep& step : result->steps) {
+                  v1::CheckStep& out = *response->add_steps();
+                  out.set_step(step.step);
+                  out.set_succeeded(step.succeeded);
+                  out.set_detail(step.detail);
+                }
+              }
+              reactor->Finish(ToGrpc(result.status()));
+            });
+      });
   if (!posted.ok()) reactor->Finish(ToGrpc(posted));
   return reactor;
 }

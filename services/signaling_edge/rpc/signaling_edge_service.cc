@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/plan_snapshot/route_answer.h"
 #include "services/common/status/error_reason.h"
@@ -19,12 +20,6 @@
 
 namespace sallyport::signaling_edge {
 namespace {
-
-template <typename Item>
-void SortByName(std::vector<Item>& items) {
-  std::sort(items.begin(), items.end(),
-            [](const Item& a, const Item& b) { return a.name() < b.name(); });
-}
 
 // The resource with this name, or nothing.
 std::optional<v1::Connection> FindConnection(EdgeLoop& loop,
@@ -50,7 +45,8 @@ std::optional<v1::Registration> FindRegistration(EdgeLoop& loop,
   const auto id = IdOfName(name, "registrations");
   const Binding* const binding =
       id.has_value() ? loop.core().registrar().Find(*id) : nullptr;
-  if (binding == nullptr) return std::nullopt;
+  // Copies of other loops' are theirs to show.
+  if (binding == nullptr || binding->foreign) return std::nullopt;
   v1::Registration out = ToProto(*binding, IndexOf(loop), context);
   if (out.name() != name) return std::nullopt;
   return out;
@@ -110,8 +106,15 @@ grpc::ServerUnaryReactor* SignalingEdgeService::OnLoop(
     return Answer(context, std::move(status));
   }
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const absl::Status posted =
-      parts_.loop.Post([reactor, handler = std::move(handler)](EdgeLoop& loop) {
+  uint64_t id = 0;
+  for (const std::string_view collection :
+       {"calls", "connections", "registrations"}) {
+    // A call's trace is where the call is.
+    const std::string resource(absl::StripSuffix(name, "/trace"));
+    id = IdOfName(resource, collection).value_or(id);
+  }
+  const absl::Status posted = parts_.loops.OwnerOf(id).Post(
+      [reactor, handler = std::move(handler)](EdgeLoop& loop) {
         reactor->Finish(ToGrpc(handler(loop)));
       });
   if (!posted.ok()) reactor->Finish(ToGrpc(posted));
@@ -141,20 +144,21 @@ grpc::ServerUnaryReactor* SignalingEdgeService::ListRegistrations(
     grpc::CallbackServerContext* context,
     const v1::ListRegistrationsRequest* request,
     v1::ListRegistrationsResponse* response) {
-  return OnLoop(context, "ListRegistrations", request->parent(),
-                [this, request, response](EdgeLoop& loop) -> absl::Status {
-                  SP_RETURN_IF_ERROR(CheckParent(request->parent()));
-                  std::vector<v1::Registration> items;
-                  const ProtoContext names = ContextOf(loop);
-                  for (const Binding* binding : loop.core().registrar().All()) {
-                    if (!BelongsTo(binding->user, request->parent())) continue;
-                    items.push_back(ToProto(*binding, IndexOf(loop), names));
-                  }
-                  SortByName(items);
-                  return FillPage(*request, std::move(items),
-                                  *response->mutable_registrations(),
-                                  *response);
-                });
+  const auto look = [this, request](EdgeLoop& loop) {
+    std::vector<v1::Registration> items;
+    const ProtoContext names = ContextOf(loop);
+    for (const Binding* binding : loop.core().registrar().All()) {
+      if (!BelongsTo(binding->user, request->parent())) continue;
+      items.push_back(ToProto(*binding, IndexOf(loop), names));
+    }
+    return items;
+  };
+  return ListOfAll<v1::Registration>(
+      context, "ListRegistrations", request->parent(), look,
+      [request, response](std::vector<v1::Registration> items) {
+        return FillPage(*request, std::move(items),
+                        *response->mutable_registrations(), *response);
+      });
 }
 
 grpc::ServerUnaryReactor* SignalingEdgeService::DeleteRegistration(
@@ -193,20 +197,21 @@ grpc::ServerUnaryReactor* SignalingEdgeService::ListConnections(
     grpc::CallbackServerContext* context,
     const v1::ListConnectionsRequest* request,
     v1::ListConnectionsResponse* response) {
-  return OnLoop(
-      context, "ListConnections", request->parent(),
-      [this, request, response](EdgeLoop& loop) -> absl::Status {
-        SP_RETURN_IF_ERROR(CheckParent(request->parent()));
-        std::vector<v1::Connection> items;
-        const ProtoContext names = ContextOf(loop);
-        for (const Connection* connection : loop.core().connections().All()) {
-          v1::Connection item =
-              ToProto(*connection, loop.Find(connection->id), names);
-          if (BelongsTo(item.name(), request->parent())) {
-            items.push_back(std::move(item));
-          }
-        }
-        SortByName(items);
+  const auto look = [this, request](EdgeLoop& loop) {
+    std::vector<v1::Connection> items;
+    const ProtoContext names = ContextOf(loop);
+    for (const Connection* connection : loop.core().connections().All()) {
+      v1::Connection item =
+          ToProto(*connection, loop.Find(connection->id), names);
+      if (BelongsTo(item.name(), request->parent())) {
+        items.push_back(std::move(item));
+      }
+    }
+    return items;
+  };
+  return ListOfAll<v1::Connection>(
+      context, "ListConnections", request->parent(), look,
+      [request, response](std::vector<v1::Connection> items) {
         return FillPage(*request, std::move(items),
                         *response->mutable_connections(), *response);
       });
@@ -355,30 +360,60 @@ grpc::ServerUnaryReactor* SignalingEdgeService::ExplainRoute(
     grpc::CallbackServerContext* context,
     const v1::ExplainRouteRequest* request,
     v1::ExplainRouteResponse* response) {
-  return OnLoop(
-      context, "ExplainRoute", request->request().parent(),
-      [request, response](EdgeLoop& loop) -> absl::Status {
-        const Resolver* const plan = loop.core().plan();
-        if (plan == nullptr) {
-          return MakeError(absl::StatusCode::kFailedPrecondition,
-                           "NO_CONFIGURATION",
-                           "no dial plan has been received yet");
-        }
-        SP_ASSIGN_OR_RETURN(*response->mutable_route(),
-                            AnswerRoute(request->request(), *plan));
-        for (const auto& target : response->route().targets()) {
-          if (!target.user().empty() &&
-              loop.core().registrar().Of(target.user()).empty()) {
-            (*response->mutable_unavailable_targets())[target.user()] =
-                "USER_NOT_REGISTERED";
+  using Part = absl::StatusOr<v1::ExplainRouteResponse>;
+  const auto look = [request](EdgeLoop& loop) -> Part {
+    const Resolver* const plan = loop.core().plan();
+    if (plan == nullptr) {
+      return MakeError(absl::StatusCode::kFailedPrecondition,
+                       "NO_CONFIGURATION",
+                       "no dial plan has been received yet");
+    }
+    v1::ExplainRouteResponse out;
+    SP_ASSIGN_OR_RETURN(*out.mutable_route(),
+                        AnswerRoute(request->request(), *plan));
+    for (const auto& target : out.route().targets()) {
+      if (!target.user().empty() &&
+          loop.core().registrar().Of(target.user()).empty()) {
+        (*out.mutable_unavailable_targets())[target.user()] =
+            "USER_NOT_REGISTERED";
+      }
+    }
+    return out;
+  };
+  return OnAllLoops<Part>(
+      context, "ExplainRoute", request->request().parent(), look,
+      [response](std::vector<Part> said) -> absl::Status {
+        SP_ASSIGN_OR_RETURN(*response, std::move(said[0]));
+        // Who is registered at any loop is registered.
+        auto& unavailable = *response->mutable_unavailable_targets();
+        for (size_t i = 1; i < said.size(); ++i) {
+          if (!said[i].ok()) continue;
+          for (const auto& target : said[i]->route().targets()) {
+            if (!said[i]->unavailable_targets().contains(target.user())) {
+              unavailable.erase(target.user());
+            }
           }
         }
         return absl::OkStatus();
       });
 }
 
-absl::Status SignalingEdgeService::FillStatus(EdgeLoop& loop,
-                                              v1::EdgeStatus& out) const {
+v1::EdgeStatus SignalingEdgeService::LoopStatus(EdgeLoop& loop) const {
+  v1::EdgeStatus out;
+  const EdgeCore& core = loop.core();
+  if (loop.index() == 0) FillStatus(loop, out);
+  out.mutable_info()->set_draining(core.draining());
+  out.set_active_calls(static_cast<uint32_t>(core.calls().live()));
+  out.set_registrations(static_cast<uint32_t>(core.registrar().held()));
+  out.set_connections(static_cast<uint32_t>(core.connections().size()));
+  for (const auto& [reason, count] : core.stats().refusals) {
+    (*out.mutable_refusals())[reason] = count;
+  }
+  return out;
+}
+
+void SignalingEdgeService::FillStatus(EdgeLoop& loop,
+                                      v1::EdgeStatus& out) const {
   type::v1::ServiceInfo& info = *out.mutable_info();
   info.set_service("signaling_edge");
   info.set_instance(options_.instance);
@@ -386,7 +421,6 @@ absl::Status SignalingEdgeService::FillStatus(EdgeLoop& loop,
   info.set_identity(options_.identity);
   *info.mutable_start_time() = sallyport::ToProto(started_);
   *info.mutable_server_time() = sallyport::ToProto(loop.wall_now());
-  info.set_draining(loop.core().draining());
   const EdgeCore& core = loop.core();
   if (core.plan() != nullptr) {
     out.set_snapshot_version(core.plan()->index().version());
@@ -415,9 +449,6 @@ absl::Status SignalingEdgeService::FillStatus(EdgeLoop& loop,
     *out.mutable_sip_certificate() =
         ToProto(*loop.contexts().server->certificate());
   }
-  out.set_active_calls(static_cast<uint32_t>(core.calls().live()));
-  out.set_registrations(static_cast<uint32_t>(core.registrar().size()));
-  out.set_connections(static_cast<uint32_t>(core.connections().size()));
   for (const MediaClient::RelayStatus& relay : parts_.media.status()) {
     v1::RelayState& state = *out.add_relays();
     state.set_target(relay.target);
@@ -425,19 +456,33 @@ absl::Status SignalingEdgeService::FillStatus(EdgeLoop& loop,
     state.set_reason(relay.reason);
     state.set_sessions(static_cast<uint32_t>(relay.sessions));
   }
-  for (const auto& [reason, count] : core.stats().refusals) {
-    (*out.mutable_refusals())[reason] = count;
-  }
-  return absl::OkStatus();
 }
 
 grpc::ServerUnaryReactor* SignalingEdgeService::GetStatus(
     grpc::CallbackServerContext* context,
     const v1::GetStatusRequest* /*request*/, v1::EdgeStatus* response) {
-  return OnLoop(context, "GetStatus", "",
-                [this, response](EdgeLoop& loop) -> absl::Status {
-                  return FillStatus(loop, *response);
-                });
+  return OnAllLoops<v1::EdgeStatus>(
+      context, "GetStatus", "",
+      [this](EdgeLoop& loop) { return LoopStatus(loop); },
+      [response](std::vector<v1::EdgeStatus> said) {
+        *response = std::move(said[0]);
+        bool draining = response->info().draining();
+        for (size_t i = 1; i < said.size(); ++i) {
+          const v1::EdgeStatus& one = said[i];
+          draining &= one.info().draining();
+          response->set_active_calls(response->active_calls() +
+                                     one.active_calls());
+          response->set_registrations(response->registrations() +
+                                      one.registrations());
+          response->set_connections(response->connections() +
+                                    one.connections());
+          for (const auto& [reason, count] : one.refusals()) {
+            (*response->mutable_refusals())[reason] += count;
+          }
+        }
+        response->mutable_info()->set_draining(draining);
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerWriteReactor<v1::DrainResponse>* SignalingEdgeService::Drain(
@@ -446,7 +491,7 @@ grpc::ServerWriteReactor<v1::DrainResponse>* SignalingEdgeService::Drain(
     return new RefusedStream<v1::DrainResponse>(status);
   }
   return DrainStream::Open(
-      parts_.loop, streams_,
+      parts_.loops, streams_,
       FromProtoOr(request->timeout(), options_.drain_timeout));
 }
 

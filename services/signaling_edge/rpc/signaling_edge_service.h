@@ -2,33 +2,41 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_RPC_SIGNALING_EDGE_SERVICE_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_RPC_SIGNALING_EDGE_SERVICE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
+#include <iterator>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "grpcpp/support/server_callback.h"
 #include "sallyport/signaling_edge/v1/signaling_edge_service.grpc.pb.h"
 #include "services/common/rpc/access_policy.h"
+#include "services/common/status/status_grpc.h"
 #include "services/signaling_edge/io/config_feed.h"
 #include "services/signaling_edge/io/edge_loop.h"
 #include "services/signaling_edge/io/edge_reporter.h"
+#include "services/signaling_edge/io/loop_set.h"
 #include "services/signaling_edge/io/media_client.h"
 #include "services/signaling_edge/rpc/edge_proto.h"
 #include "services/signaling_edge/rpc/journal_stream.h"
+#include "services/signaling_edge/rpc/resource_scope.h"
 
 namespace sallyport::signaling_edge {
 
-// gRPC in, core, gRPC out: handlers that need the loop's state are finished by
-// the loop. Thread-safe.
+// gRPC in, core, gRPC out: handlers that need a loop's state are finished by
+// that loop, and those that need all by the last that has told its part.
+// Thread-safe.
 class SignalingEdgeService final
     : public v1::SignalingEdgeService::CallbackService {
  public:
-  // All of them outlive this object; the loop runs as long as it is called.
+  // All of them outlive this object; the loops run as long as it is called.
   struct Parts {
     const AccessPolicy& policy;
-    EdgeLoop& loop;
+    LoopSet& loops;
     EdgeReporter& reporter;
     ConfigFeed& feed;
     MediaClient& media;
@@ -127,14 +135,58 @@ class SignalingEdgeService final
   absl::Status Authorize(const grpc::CallbackServerContext& context,
                          const std::string& method,
                          const std::string& name) const;
-  // Answers here, or with what `handler` says on the loop.
+  // Answers here, or with what `handler` says on the loop that `name` is a
+  // resource of, or the first.
   grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
                                    absl::Status status);
   grpc::ServerUnaryReactor* OnLoop(grpc::CallbackServerContext* context,
                                    const std::string& method,
                                    const std::string& name, Handler handler);
+  // Answers here, or with what `merge` makes of what `look` says on each loop.
+  template <typename T>
+  grpc::ServerUnaryReactor* OnAllLoops(
+      grpc::CallbackServerContext* context, const std::string& method,
+      const std::string& name, std::function<T(EdgeLoop&)> look,
+      std::function<absl::Status(std::vector<T>)> merge) {
+    if (absl::Status status = Authorize(*context, method, name); !status.ok()) {
+      return Answer(context, std::move(status));
+    }
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    parts_.loops.Gather<T>(
+        std::move(look), [reactor, merge = std::move(merge)](auto said) {
+          reactor->Finish(
+              ToGrpc(said.ok() ? merge(*std::move(said)) : said.status()));
+        });
+    return reactor;
+  }
+  // The same of a List method: the items of all loops, by name.
+  template <typename Item>
+  grpc::ServerUnaryReactor* ListOfAll(
+      grpc::CallbackServerContext* context, const std::string& method,
+      const std::string& parent,
+      std::function<std::vector<Item>(EdgeLoop&)> look,
+      std::function<absl::Status(std::vector<Item>)> fill) {
+    using Items = std::vector<Item>;
+    return OnAllLoops<Items>(
+        context, method, parent, std::move(look),
+        [parent, fill = std::move(fill)](std::vector<Items> said) {
+          if (absl::Status status = CheckParent(parent); !status.ok()) {
+            return status;
+          }
+          Items all;
+          for (Items& items : said) {
+            std::move(items.begin(), items.end(), std::back_inserter(all));
+          }
+          std::sort(all.begin(), all.end(), [](const Item& a, const Item& b) {
+            return a.name() < b.name();
+          });
+          return fill(std::move(all));
+        });
+  }
   ProtoContext ContextOf(EdgeLoop& loop) const;
-  absl::Status FillStatus(EdgeLoop& loop, v1::EdgeStatus& out) const;
+  // What is of one loop, and of all but is the same everywhere.
+  v1::EdgeStatus LoopStatus(EdgeLoop& loop) const;
+  void FillStatus(EdgeLoop& loop, v1::EdgeStatus& out) const;
 
   const Options options_;
   const Parts parts_;

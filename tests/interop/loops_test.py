@@ -1,0 +1,468 @@
+#!/usr/bin/env python3
+"""One edge on three loops (design.md section 6): the kernel gives each
+connection, and each UDP address, to any of them, and it must not matter to
+which. Every message of a call goes by another connection; phones register at
+one loop and are called from all; lists, metrics and limits are the edge's."""
+
+import asyncio
+import os
+import random
+import re
+import ssl
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.getcwd())
+
+from tests.harness import configs  # noqa: E402
+from tests.harness.case import DemoCase, main  # noqa: E402
+from tests.harness.cluster import DOMAIN, SERVICES  # noqa: E402
+from tests.harness.process import Process  # noqa: E402
+from tests.harness.sip import digest  # noqa: E402
+from tests.harness.spray import (  # noqa: E402
+    SDP, Called, Caller, Message, Pool, many, message, read_messages, respond)
+
+LOOPS = 3
+CALLS = 300
+CONNECTIONS_PER_SOURCE = 60
+NARROW = 7  # calls that a peer may have
+USERS = ('2001', '2002', '2003', '2004')
+
+PLAN = '''
+kind: DialPlan
+name: tenants/default/dialPlans/clear
+spec:
+  security_mode: UNSECURED
+  number_of_digits_in_extension: 4
+  calling_search_space: everything
+---
+kind: DialPlan
+name: tenants/default/dialPlans/gateway
+spec:
+  security_mode: SIP_SECURED
+  number_of_digits_in_extension: 4
+  calling_search_space: everything
+---
+kind: Peer
+name: tenants/default/peers/caller
+spec:
+  kind: PEER_KIND_IP_PBX
+  address: {network}.21
+  port: 5065
+  transport: {transport}
+  status: PEER_STATUS_ENABLED
+  dial_plan: tenants/default/dialPlans/clear
+---
+kind: Peer
+name: tenants/default/peers/called
+spec:
+  kind: PEER_KIND_IP_GATEWAY
+  address: {network}.22
+  port: 5070
+  transport: TRANSPORT_TCP
+  status: PEER_STATUS_ENABLED
+  outcalls_allowed: true
+  dial_plan: tenants/default/dialPlans/clear
+---
+kind: Peer
+name: tenants/default/peers/narrow
+spec:
+  kind: PEER_KIND_IP_GATEWAY
+  address: {network}.24
+  port: 5070
+  transport: TRANSPORT_TCP
+  status: PEER_STATUS_ENABLED
+  outcalls_allowed: true
+  max_calls: {narrow}
+  dial_plan: tenants/default/dialPlans/clear
+---
+kind: RoutePattern
+name: tenants/default/routePatterns/called
+spec:
+  pattern: "8.!"
+  partition: tenants/default/partitions/default
+  peer: tenants/default/peers/called
+  called_party: {{discard_digits: DISCARD_DIGITS_PRE_DOT}}
+---
+kind: RoutePattern
+name: tenants/default/routePatterns/narrow
+spec:
+  pattern: "7.!"
+  partition: tenants/default/partitions/default
+  peer: tenants/default/peers/narrow
+  called_party: {{discard_digits: DISCARD_DIGITS_PRE_DOT}}
+'''
+
+USER = '''
+---
+kind: User
+name: tenants/default/users/{user}
+spec:
+  username: "{user}"
+  domain: {domain}
+  password: a-password-of-{user}
+  digest_algorithm: DIGEST_ALGORITHM_MD5
+  phone_numbers: ["{user}"]
+  dial_plan: tenants/default/dialPlans/clear
+'''
+
+
+class Phone:
+    """One TCP connection, or UDP address, that registers and answers calls."""
+
+    def __init__(self, edge, source, user, instance=None):
+        self.edge, self.source, self.user = edge, source, user
+        self.instance = instance
+        self.call_id = os.urandom(8).hex()
+        self.cseq = 0
+        self.answers = asyncio.Queue()
+        self.calls = 0
+
+    async def connect(self, transport='TCP'):
+        self.transport = transport
+        if transport == 'UDP':
+            loop, phone = asyncio.get_event_loop(), self
+
+            class Socket(asyncio.DatagramProtocol):
+                def datagram_received(self, data, address):
+                    phone.on_message(Message(data.decode()), None)
+            self.endpoint, _ = await loop.create_datagram_endpoint(
+                Socket, local_addr=(self.source, 0), remote_addr=(self.edge, 5060))
+            self.port = self.endpoint.get_extra_info('sockname')[1]
+            self.write = lambda text: self.endpoint.sendto(text.encode())
+            self.close = self.endpoint.close
+            return
+        reader, writer = await asyncio.open_connection(self.edge, 5060, local_addr=(self.source, 0))
+        self.port = writer.get_extra_info('sockname')[1]
+        self.write = lambda text: writer.write(text.encode())
+        self.close = writer.close
+        asyncio.ensure_future(read_messages(reader, self.on_message))
+
+    def on_message(self, m, _=None):
+        if m.code:
+            if m.code >= 200 and m.cseq[1] == 'REGISTER':
+                self.answers.put_nowait(m)
+            return
+        contact = f'Contact: <sip:{self.user}@{self.source}:{self.port};transport={self.transport.lower()}>'
+        if m.method == 'INVITE':
+            self.calls += 1
+            self.write(respond(m, 200, 'OK', 'phone', [contact], SDP.format(ip=self.source, port=6002)))
+        elif m.method != 'ACK':
+            self.write(respond(m, 200, 'OK'))
+
+    async def register(self, expires=600):
+        authorization = []
+        for _ in range(2):
+            self.cseq += 1
+            uri, who = f'sip:{DOMAIN}', f'<sip:{self.user}@{DOMAIN}>'
+            instance = f';+sip.instance="<urn:uuid:{self.instance}>"' if self.instance else ''
+            self.write(message(f'REGISTER {uri} SIP/2.0', [
+                f'Via: SIP/2.0/{self.transport} {self.source}:{self.port};'
+                f'branch=z9hG4bK{os.urandom(6).hex()};rport',
+                'Max-Forwards: 70', f'From: {who};tag={os.urandom(4).hex()}', f'To: {who}',
+                f'Call-ID: {self.call_id}', f'CSeq: {self.cseq} REGISTER', f'Expires: {expires}',
+                f'Contact: <sip:{self.user}@{self.source}:{self.port};'
+                f'transport={self.transport.lower()}>{instance}', *authorization]))
+            answer = await asyncio.wait_for(self.answers.get(), 5)
+            if answer.code != 401:
+                return answer.code
+            value = answer['www-authenticate']
+            got = dict(re.findall(r'(\w+)="([^"]*)"', value))
+            response = digest('MD5', digest('MD5', self.user, got['realm'], f'a-password-of-{self.user}'),
+                              got['nonce'], '00000001', 'c', 'auth', digest('MD5', 'REGISTER', uri))
+            authorization = [f'Authorization: Digest username="{self.user}", realm="{got["realm"]}", '
+                             f'nonce="{got["nonce"]}", uri="{uri}", response="{response}", cnonce="c", '
+                             'nc=00000001, qop=auth, algorithm=MD5']
+        return 401
+
+
+class LoopsTest(DemoCase):
+
+    @classmethod
+    def prepare(cls):
+        cluster = cls.cluster
+        cls.edge = cluster.host('signaling_edge')
+        cls.caller_ip, cls.called_ip = f'{cluster.network}.21', f'{cluster.network}.22'
+        cluster.make_pki()
+        configs.write_all(cluster, unlimited=True)
+        conf = configs.read(cluster, 'signaling_edge')
+        conf['loops'] = LOOPS
+        conf['limits']['max_connections_per_source'] = CONNECTIONS_PER_SOURCE
+        cluster.write_config('signaling_edge', conf)
+        for name in SERVICES:
+            cluster.start_service(name)
+        cls.demo.provision()
+        cls.apply('TRANSPORT_TCP')
+
+    @classmethod
+    def apply(cls, transport):
+        path = cls.cluster.path('conf', 'loops.yaml')
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(PLAN.format(network=cls.cluster.network, transport=transport, narrow=NARROW) +
+                    ''.join(USER.format(user=user, domain=DOMAIN) for user in USERS))
+        cls.cluster.cli('apply', '-f', path)
+        cls.demo.wait_snapshot()
+
+    def metric(self, name):
+        done = subprocess.run(['curl', '-s', f'http://{self.edge}:9464/metrics'], capture_output=True, text=True)
+        return sum(float(line.split()[-1]) for line in done.stdout.splitlines()
+                   if re.match(rf'sallyport_signaling_edge_{name}[ {{]', line))
+
+    def pool(self, source, port=5060, tls=None, seed=1):
+        return lambda on_message: Pool((self.edge, port), source, on_message, tls, seed=seed)
+
+    async def called(self, ip=None):
+        called = Called(ip or self.called_ip, 5070, self.pool(ip or self.called_ip))
+        await called.start()
+        await called.pool.open(2 * LOOPS)
+        return called
+
+    async def caller(self, connections=8 * LOOPS):
+        caller = Caller(self.caller_ip, self.pool(self.caller_ip), DOMAIN)
+        await caller.pool.open(connections)
+        return caller
+
+    @staticmethod
+    async def end(*parties):
+        await asyncio.sleep(0.2)
+        for party in parties:
+            getattr(party, 'pool', party).close()
+            if hasattr(party, 'server'):
+                party.close()
+        await asyncio.sleep(0.1)
+
+    @staticmethod
+    def numbers(count):
+        """Of ten, one is cancelled and two are ended by the called."""
+        return [f'8555{i:04d}{"1234567895"[i % 10]}' for i in range(count)]
+
+    def wait_idle(self):
+        self.cluster.wait_for(lambda: self.metric('active_calls') == 0, 'all calls are over', 10)
+
+    def live_calls(self):
+        return [c for c in self.cluster.items('calls', '--limit', '1000')
+                if c.get('state') not in ('CALL_STATE_ENDED', 'ENDED')]
+
+    # --------------------------------------------------------------- calls
+
+    def spray(self, source, port, tls, calls):
+        async def run():
+            called = await self.called()
+            caller = Caller(source, self.pool(source, port, tls), DOMAIN, 'TLS' if tls else 'TCP')
+            await caller.pool.open(8 * LOOPS)
+            ends = await many(caller, self.numbers(calls))
+            await self.end(caller, called)
+            return (*ends, called)
+        time.sleep(2)  # metrics follow once a second
+        before, begun = self.metric('handed_over_total'), self.metric('calls_total')
+        well, wrong, called = asyncio.run(run())
+        self.assertEqual((well, wrong[:5]), (calls, []))
+        self.assertEqual((called.cancelled, called.hung_up, called.failed), (calls // 10, calls // 5, []))
+        self.wait_idle()
+        # The metrics are of all loops: two messages of three were another's.
+        self.cluster.wait_for(lambda: self.metric('calls_total') - begun == calls, 'all calls are counted', 5)
+        self.assertGreater(self.metric('handed_over_total') - before, calls)
+
+    def test_calls_sprayed_over_tcp(self):
+        self.spray(self.caller_ip, 5060, None, CALLS)
+
+    def gateway_tls(self):
+        context = ssl.create_default_context(cafile=f'{self.cluster.pki}/sip-ca.pem')
+        context.load_cert_chain(f'{self.cluster.pki}/gateway.pem', f'{self.cluster.pki}/gateway.key')
+        return context
+
+    def test_calls_sprayed_over_mutual_tls(self):
+        self.spray(f'{self.cluster.network}.23', 5061, self.gateway_tls(), CALLS // 2)
+
+    def test_sipp_with_a_udp_address_for_each_call(self):
+        self.apply('TRANSPORT_UDP')
+        self.addCleanup(self.apply, 'TRANSPORT_TCP')
+        uas = Process('uas', ['sipp', '-sn', 'uas', '-i', self.called_ip, '-p', '5070', '-t', 't1', '-nostdin'],
+                      self.cluster.path('log', 'uas.log')).start()
+        self.addCleanup(uas.stop)
+        done = subprocess.run(
+            ['sipp', '-sn', 'uac', '-s', '85551234', '-i', self.caller_ip, '-p', '5065', '-t', 'un', '-r', '50',
+             '-m', '200', '-d', '100', '-max_socket', '500', '-nostdin', '-timeout', '60s', f'{self.edge}:5060'],
+            capture_output=True, text=True, errors='replace', timeout=90, cwd=self.cluster.folder)
+        self.assertEqual(done.returncode, 0, done.stdout[-1500:])
+        self.wait_idle()
+
+    def test_a_plan_that_changes_under_calls_costs_none(self):
+        async def run():
+            called, caller = await self.called(), await self.caller()
+            calls = asyncio.ensure_future(many(caller, self.numbers(200), at_once=20, hold=0.1))
+            changes = 0
+            while not calls.done():
+                await asyncio.get_event_loop().run_in_executor(None, self.apply, 'TRANSPORT_TCP')
+                changes += 1
+            ends = await calls
+            await self.end(caller, called)
+            return ends, changes
+        (well, wrong), changes = asyncio.run(run())
+        self.assertEqual((well, wrong[:5]), (200, []))
+        self.assertGreater(changes, 0)
+
+    # -------------------------------------------------------- registrations
+
+    def registered(self, user=None):
+        return [r for r in self.cluster.items('registrations')
+                if user is None or r.get('user', '').endswith('/' + user)]
+
+    def test_a_phone_is_called_from_any_loop(self):
+        async def run():
+            phones = []
+            for i, user in enumerate(USERS):
+                phone = Phone(self.edge, f'{self.cluster.network}.27', user)
+                await phone.connect('UDP' if i % 2 else 'TCP')
+                phones.append((phone, await phone.register()))
+            listed = await asyncio.get_event_loop().run_in_executor(None, self.registered)
+            caller = await self.caller()
+            ends = await many(caller, list(USERS) * 15, at_once=12)
+            codes = [code for _, code in phones]
+            gone = [await phone.register(expires=0) for phone, _ in phones]
+            await self.end(caller, *(phone for phone, _ in phones))
+            return codes, listed, ends, [phone.calls for phone, _ in phones], gone
+        codes, listed, (well, wrong), calls, gone = asyncio.run(run())
+        self.assertEqual((codes, gone), ([200] * 4, [200] * 4))
+        self.assertEqual(sorted(r['user'][-4:] for r in listed if r['user'][-4:] in USERS), sorted(USERS))
+        self.assertEqual((well, wrong[:5]), (60, []))
+        self.assertEqual(calls, [15] * 4)
+        self.assertEqual([r for r in self.registered() if r['user'][-4:] in USERS], [])
+
+    def test_a_phone_that_moves_between_loops_is_one_phone(self):
+        """Ten connections of one instance, one after the other: each takes the
+        registration over, whichever loop had it."""
+        async def run():
+            phones = []
+            for _ in range(10):
+                phone = Phone(self.edge, f'{self.cluster.network}.27', '2001', 'a1')
+                await phone.connect()
+                self.assertEqual(await phone.register(), 200)
+                phones.append(phone)
+            await asyncio.sleep(0.2)
+            listed = await asyncio.get_event_loop().run_in_executor(None, self.registered, '2001')
+            caller = await self.caller()
+            before = await many(caller, ['2001'] * 12)
+            # The connections that lost it end, then the one that has it.
+            for phone in phones[:-1]:
+                phone.close()
+            await asyncio.sleep(0.2)
+            between = await many(caller, ['2001'] * 6)
+            calls = [phone.calls for phone in phones]
+            phones[-1].close()
+            await asyncio.sleep(0.3)
+            after = await many(caller, ['2001'] * 6)
+            left = await asyncio.get_event_loop().run_in_executor(None, self.registered, '2001')
+            await self.end(caller)
+            return listed, before, between, calls, after, left
+        listed, before, between, calls, after, left = asyncio.run(run())
+        self.assertEqual(len(listed), 1, listed)
+        self.assertEqual((before, between), ((12, []), (6, [])))
+        self.assertEqual(calls, [0] * 9 + [18])
+        self.assertEqual(after[0], 0)
+        self.assertEqual({end.split()[1] for end in after[1]}, {'480'}, after)
+        self.assertEqual(left, [])
+
+    # --------------------------------------------------------------- limits
+
+    def test_a_peers_calls_are_counted_over_all_loops(self):
+        async def run():
+            narrow, caller = await self.called(f'{self.cluster.network}.24'), await self.caller()
+            ends = await many(caller, ['7555001'] * 30, at_once=30, hold=2.0)
+            again = await many(caller, ['7555001'] * NARROW, at_once=NARROW, hold=0.5)
+            await self.end(caller, narrow)
+            return ends, again
+        (well, wrong), again = asyncio.run(run())
+        self.assertEqual(well, NARROW, wrong)
+        self.assertEqual(again, (NARROW, []))
+
+    def open_connections(self):
+        return self.cluster.cli('get', 'status', '-o', 'json')['signaling_edge'].get('connections', 0)
+
+    def test_connections_of_a_source_are_counted_over_all_loops(self):
+        async def open_some(count):
+            pool = Pool((self.edge, 5060), f'{self.cluster.network}.29', lambda m, w: None)
+            await pool.open(count)
+            await asyncio.sleep(0.5)
+            left = len(pool.writers)
+            status = await asyncio.get_event_loop().run_in_executor(None, self.open_connections)
+            pool.close()
+            await asyncio.sleep(0.5)
+            return left, status
+
+        async def run():
+            return await open_some(CONNECTIONS_PER_SOURCE + 30), await open_some(CONNECTIONS_PER_SOURCE)
+        before = self.open_connections()
+        (first, status), (second, _) = asyncio.run(run())
+        self.assertEqual((first, second), (CONNECTIONS_PER_SOURCE, CONNECTIONS_PER_SOURCE))
+        self.assertEqual(status, before + CONNECTIONS_PER_SOURCE)
+
+    def test_connections_of_all_loops_are_listed(self):
+        async def run():
+            pool = Pool((self.edge, 5061), f'{self.cluster.network}.23', lambda m, w: None, self.gateway_tls())
+            await pool.open(8 * LOOPS)
+            await asyncio.sleep(0.3)
+            listed = await asyncio.get_event_loop().run_in_executor(
+                None, lambda: self.cluster.items('connections', '--limit', '1000'))
+            pool.close()
+            await asyncio.sleep(0.2)
+            return [c for c in listed if f'{self.cluster.network}.23' in str(c)]
+        listed = asyncio.run(run())
+        self.assertEqual(len(listed), 8 * LOOPS, listed[:2])
+        self.assertEqual({int(c['name'].rsplit('/', 1)[1]) >> 52 for c in listed}, set(range(LOOPS)))
+
+    # ----------------------------------------------------------- operations
+
+    def test_operators_reach_calls_at_every_loop(self):
+        async def run():
+            called, caller = await self.called(), await self.caller()
+            held = asyncio.ensure_future(many(caller, ['85550001'] * 20, at_once=20, hold=8.0))
+            await asyncio.sleep(1.5)
+            seen = await asyncio.get_event_loop().run_in_executor(None, look)
+            ends = await held
+            await self.end(caller, called)
+            return seen, ends, called
+
+        def look():
+            calls = self.live_calls()
+            loops = {int(call['name'].rsplit('/', 1)[1]) >> 52 for call in calls}
+            ladders = [str(self.cluster.cli('trace', call['name'], check=False).stdout) for call in calls[::4]]
+            for call in calls[:10]:
+                self.cluster.cli('end-call', call['name'])
+            return calls, loops, ladders, self.metric('active_calls')
+        (calls, loops, ladders, _), (well, wrong), called = asyncio.run(run())
+        self.assertEqual(len(calls), 20)
+        self.assertEqual(loops, set(range(LOOPS)), 'calls are at all loops')
+        for ladder in ladders:
+            self.assertIn('INVITE', ladder)
+        # Those that were ended by the operator are unknown when their caller speaks.
+        self.assertEqual(well, 10, wrong)
+        for end in wrong:
+            self.assertIn('481', end)
+
+    def test_z_draining_ends_at_all_loops(self):
+        async def run():
+            called, caller = await self.called(), await self.caller()
+            held = asyncio.ensure_future(many(caller, ['85550001'] * 15, at_once=15, hold=4.0))
+            await asyncio.sleep(1.5)
+            started = time.monotonic()
+            drain = asyncio.get_event_loop().run_in_executor(
+                None, lambda: self.cluster.cli('drain', f'{self.edge}:7002', '--timeout', '20', check=False))
+            await asyncio.sleep(0.7)
+            fresh = await many(caller, ['85550001'] * 12)
+            ends = await held
+            done = await drain
+            await self.end(caller, called)
+            return ends, fresh, done, time.monotonic() - started
+        ends, fresh, done, took = asyncio.run(run())
+        self.assertEqual(ends, (15, []), 'calls that live end as they would')
+        self.assertEqual(fresh[0], 0)
+        self.assertEqual({end.split()[1] for end in fresh[1]}, {'503'}, fresh)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertLess(took, 15)
+
+
+if __name__ == '__main__':
+    random.seed(20261122)
+    main()

@@ -80,8 +80,9 @@ class DtlsSrtpTest(DemoCase):
                 if leg['mediaProtocol'] == 'MEDIA_PROTOCOL_DTLS_SRTP')]
         return self.cluster.wait_for(found, 'the call is answered and keyed', 10)[0]
 
-    def talk(self, caller, called, number, protocols, during=None):
-        """A call with tone both ways; the call as the edge shows it."""
+    def talk(self, caller, called, number, protocols, during=None, tone=True):
+        """A call with audio both ways, and of a tone if baresip decodes it; the
+        call as the edge shows it."""
         counts = [len(ua.seen('CALL_ESTABLISHED')) for ua in (caller, called)]
         caller.dial(f'sip:{number}@{DOMAIN}')
         caller.wait_event('CALL_ESTABLISHED', 'the call is answered', count=counts[0] + 1)
@@ -101,7 +102,7 @@ class DtlsSrtpTest(DemoCase):
             self.assertGreater(statistics['received'], 50, f'{ua.name}: {statistics}')
             self.assertEqual(statistics['receive_errors'], 0, f'{ua.name}: {statistics}')
             self.assertNotIn('failed to decrypt', ua.process.text())
-            if ua not in (self.demo.phone, self.demo.gateway):
+            if tone and ua not in (self.demo.phone, self.demo.gateway):
                 wait_until(lambda ua=ua: ua.heard_tone() > 0.9, f'{ua.name} heard the tone', 5)
         return call
 
@@ -129,7 +130,8 @@ class DtlsSrtpTest(DemoCase):
                     lambda state=state: [c for c in self.cluster.items('calls')
                                          if c['name'] == call['name'] and c['state'] == state],
                     f'{command} is in force', 10)
-        self.talk(phone, self.demo.gateway, DIALLED, ('DTLS_SRTP', 'RTP'), hold)
+        # It receives and decrypts again, but its decoder does not start anew.
+        self.talk(phone, self.demo.gateway, DIALLED, ('DTLS_SRTP', 'RTP'), hold, tone=False)
 
     def test_ice_in_both_directions(self):
         phone = self.phone('3102', 'ice')

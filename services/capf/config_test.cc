@@ -52,10 +52,9 @@ TEST(CapfConfigTest, WhatIsNotThereYetIsSaid) {
       FaultsOf(std::string(kGood) +
                R"(,"tftp_address":"0.0.0.0:69","phone_http_address":":6970",
                   "tvs_address":":2445",
-                  "lifetimes":{"ctl_signer":"1s"},
-                  "dialplan":{"target":"x:1"}})"),
+                  "lifetimes":{"ctl_signer":"1s"}})"),
       UnorderedElementsAre("tftp_address", "phone_http_address", "tvs_address",
-                           "lifetimes.ctl_signer", "dialplan"));
+                           "lifetimes.ctl_signer"));
   // Another machine's database is reached by verified TLS only.
   EXPECT_THAT(FaultsOf(R"({"store":{"postgres":{"connection":"host=db"}},
       "authority":{"key_file":"k","certificate_file":"c"},"audit_file":"a"})"),

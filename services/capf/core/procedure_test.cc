@@ -46,6 +46,8 @@ TEST(ProcedureTest, StepsAreTakenInOrderUntilItIsDone) {
   StepTaken(p, "", kNow);
   EXPECT_TRUE(p.blocked_reason.empty());
   StepTaken(p, "", kNow);
+  EXPECT_EQ(p.state, ProcedureState::kReady);
+  StepTaken(p, "", kNow);
   EXPECT_EQ(p.state, ProcedureState::kDone);
   EXPECT_FALSE(p.open());
   const Procedure before = p;

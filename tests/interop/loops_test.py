@@ -370,6 +370,7 @@ class LoopsTest(DemoCase):
         async def run():
             narrow, caller = await self.called(f'{self.cluster.network}.24'), await self.caller()
             ends = await many(caller, ['7555001'] * 30, at_once=30, hold=2.0)
+            await asyncio.sleep(1.5)  # until the called, too, have answered the last BYE
             again = await many(caller, ['7555001'] * NARROW, at_once=NARROW, hold=0.5)
             await self.end(caller, narrow)
             return ends, again

@@ -94,7 +94,7 @@ TEST(ClusterMessageTest, WhatIsCutOrChangedIsRefused) {
     ASSERT_FALSE(got.ok()) << i;
     EXPECT_EQ(ReasonOf(got.status()), "CLUSTER_FRAME_INVALID");
   }
-  for (const uint8_t kind : {0, 6, 255}) {
+  for (const uint8_t kind : {0, 7, 255}) {
     std::string other(AsText(payload));
     other[0] = static_cast<char>(kind);
     EXPECT_FALSE(ReadClusterFrame(AsBytes(other), 1, 2).ok());

@@ -218,10 +218,16 @@ absl::Status RevocationLists(CliContext& context, const CertsOptions&) {
 
 // What the services show to each other and to peers, and when it is renewed.
 absl::Status Services(CliContext& context, const CertsOptions&) {
-  SP_ASSIGN_OR_RETURN(const auto response,
-                      CallCapf<pb::ListServiceCertificatesResponse>(
-                          context, &Stub::ListServiceCertificates,
-                          pb::ListServiceCertificatesRequest()));
+  pb::ListServiceCertificatesResponse response;
+  pb::ListServiceCertificatesRequest request;
+  do {
+    SP_ASSIGN_OR_RETURN(const auto page,
+                        CallCapf<pb::ListServiceCertificatesResponse>(
+                            context, &Stub::ListServiceCertificates, request));
+    response.mutable_service_certificates()->MergeFrom(
+        page.service_certificates());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
   if (context.format != OutputFormat::kTable) {
     context.out() << RenderOne(response, context.format, "");
     return absl::OkStatus();

@@ -557,12 +557,11 @@ grpc::ServerUnaryReactor* CapfService::ReportServiceCertificates(
 
 grpc::ServerUnaryReactor* CapfService::ListServiceCertificates(
     grpc::CallbackServerContext* context,
-    const pb::ListServiceCertificatesRequest*,
+    const pb::ListServiceCertificatesRequest* request,
     pb::ListServiceCertificatesResponse* response) {
   return Run(context, "ListServiceCertificates", "",
-             [this, response](const std::string&) {
-               parts_.service_methods.List(*response);
-               return absl::OkStatus();
+             [this, request, response](const std::string&) {
+               return parts_.service_methods.List(*request, *response);
              });
 }
 

@@ -1,8 +1,10 @@
 #include "services/capf/rpc/service_certificate_methods.h"
 
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "services/capf/rpc/list_page.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/crypto/x509_name.h"
@@ -71,9 +73,23 @@ absl::Status ServiceCertificateMethods::Report(
                           std::move(certificates));
 }
 
-void ServiceCertificateMethods::List(
+absl::Status ServiceCertificateMethods::List(
+    const pb::ListServiceCertificatesRequest& request,
     pb::ListServiceCertificatesResponse& response) {
+  SP_ASSIGN_OR_RETURN(
+      const Page page,
+      ReadPage("tenants/-", request.page_size(), request.page_token(), ""));
+  std::string last;
   for (const ServiceCertificate& one : services_.InUse()) {
+    // As they are in order; no name has a NUL in it.
+    std::string key = one.service + '\0' + one.instance + '\0' + one.use;
+    if (!page.after.empty() && key <= page.after) continue;
+    if (static_cast<size_t>(response.service_certificates_size()) ==
+        page.limit) {
+      response.set_next_page_token(PageToken(last));
+      break;
+    }
+    last = std::move(key);
     pb::ServiceCertificate& out = *response.add_service_certificates();
     out.set_service(one.service);
     out.set_instance(one.instance);
@@ -92,6 +108,7 @@ void ServiceCertificateMethods::List(
     }
     *out.mutable_report_time() = ::sallyport::ToProto(one.report_time);
   }
+  return absl::OkStatus();
 }
 
 }  // namespace sallyport::capf

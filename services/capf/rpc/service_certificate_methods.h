@@ -38,7 +38,8 @@ class ServiceCertificateMethods {
   absl::Status Report(const pb::ReportServiceCertificatesRequest& request,
                       const ServiceCaller& caller,
                       pb::ReportServiceCertificatesResponse& response);
-  void List(pb::ListServiceCertificatesResponse& response);
+  absl::Status List(const pb::ListServiceCertificatesRequest& request,
+                    pb::ListServiceCertificatesResponse& response);
 
  private:
   Ledger& ledger_;

@@ -138,7 +138,8 @@ class AuthorityRotationTest(unittest.TestCase):
 
         self.cluster.cli('procedure', 'begin', 'rotate-authority', '--yes', check=False)
         listed = self.cluster.cli('procedure', 'list', '-o', 'json')
-        self.name = listed['name']
+        (procedure,) = listed['procedures']
+        self.name = procedure['name']
         # It runs until the phone's lists are in the way.
         self.waits_for('PHONES_NOT_READY')
         self.assertEqual(self.shown_on_capf_port(), port_before)

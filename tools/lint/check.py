@@ -239,6 +239,60 @@ def one_tls_library(_root, binaries):
     return faults
 
 
+# The requirements catalogue: how many ids each series has.
+SERIES = {'UM': 129, 'AVE': 59, 'CUC': 89, 'CCE': 69, 'IMP': 76}
+STATES = ('held', 'informative', 'partly', 'not held')
+
+
+def requirement_row(root, rel, number, line, wanted):
+    """The faults of one row of docs/requirements, and its state."""
+    cells = [c.strip() for c in line.strip().strip('|').split('|')]
+    if len(cells) != 4:
+        return [f'{rel}:{number}: a row has an id, a state, how and the proof'], ''
+    name, state, how, proof = cells
+    faults = []
+    if name != wanted:
+        faults.append(f'{rel}:{number}: {name} where {wanted} is due')
+    if state not in STATES:
+        faults.append(f'{rel}:{number}: {state!r} is none of {", ".join(STATES)}')
+    if not how:
+        faults.append(f'{rel}:{number}: {name} does not say how')
+    tests = re.findall(r'[\w./-]+', re.sub(r'<br ?/?>', ' ', proof))
+    if state == 'held' and not tests:
+        faults.append(f'{rel}:{number}: {name} is held by no test')
+    for test in tests:
+        path = os.path.join(root, test)
+        if not re.search(r'_test\.(cc|py|sh)$', test) or not os.path.isfile(path):
+            faults.append(f'{rel}:{number}: {test} is not a test of ours')
+        elif not re.search(rf'(?<![A-Za-z]){name}(?!\d)', '\n'.join(lines_of(path))):
+            faults.append(f'{rel}:{number}: {test} does not quote {name}')
+    return faults, state
+
+
+def requirements(root):
+    """Each id of the catalogue has a row, and its proof quotes it."""
+    faults = []
+    counts = dict.fromkeys(STATES, 0)
+    for series, count in SERIES.items():
+        rel = f'docs/requirements/{series.lower()}.md'
+        path = os.path.join(root, rel)
+        if not os.path.exists(path):
+            faults.append(f'{rel}:1: is missing')
+            continue
+        rows = [(n, line) for n, line in enumerate(lines_of(path), 1)
+                if re.match(rf'\| *{series}-', line)]
+        if len(rows) != count:
+            faults.append(f'{rel}:1: has {len(rows)} rows of {count}')
+        for position, (number, line) in enumerate(rows, 1):
+            found, state = requirement_row(
+                root, rel, number, line, f'{series}-{position:02d}')
+            faults += found
+            if state in counts:
+                counts[state] += 1
+    print(', '.join(f'{count} {state}' for state, count in counts.items()))
+    return faults
+
+
 GATES = {
     'core_tokens': core_tokens,
     'file_size': file_size,
@@ -248,6 +302,7 @@ GATES = {
     'suites': suites,
     'metrics_table': metrics_table,
     'private_words': private_words,
+    'requirements': requirements,
 }
 
 

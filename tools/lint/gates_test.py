@@ -133,6 +133,35 @@ class GatesTest(unittest.TestCase):
         self.assert_refused('private_words', {'tools/x.sh': 'cd /ro' + 'ot/x/\n'}, 'names /ro')
         self.assert_refused('private_words', {'README.md': 'http://deb.debian' + '.org/debian\n'}, 'names')
 
+    def requirements_tree(self, first_row):
+        files = {'tests/e2e/call_test.py': '# UM-01: shown here; UM-129 too\n'}
+        for series, count in (('UM', 129), ('AVE', 59), ('CUC', 89), ('CCE', 69), ('IMP', 76)):
+            rows = [f'| {series}-{n:02d} | informative | may be so | |' for n in range(1, count + 1)]
+            if series == 'UM':
+                rows[0] = first_row
+            files[f'docs/requirements/{series.lower()}.md'] = '\n'.join(rows) + '\n'
+        return files
+
+    def test_requirements(self):
+        held = '| UM-01 | held | by calls | `tests/e2e/call_test.py` |'
+        code, out = Tree(self.requirements_tree(held)).run('requirements')
+        self.assertEqual(code, 0, out)
+        self.assertIn('1 held, 421 informative', out)
+        for row, expected in (
+                ('| UM-01 | held | by calls | |', 'UM-01 is held by no test'),
+                ('| UM-01 | partly | | |', 'does not say how'),
+                ('| UM-01 | done | by calls | |', 'is none of held'),
+                ('| UM-02 | held | by calls | `tests/e2e/call_test.py` |', 'UM-02 where UM-01 is due'),
+                ('| UM-12 | held | by calls | `tests/e2e/call_test.py` |', 'does not quote UM-12'),
+                ('| UM-01 | held | by calls | `tests/e2e/gone_test.py` |', 'is not a test of ours'),
+                ('| UM-01 | held | by calls | `BUILD` |', 'is not a test of ours'),
+                ('| UM-01 | held | by calls |', 'a row has an id'),
+                ('', 'has 128 rows of 129')):
+            self.assert_refused('requirements', self.requirements_tree(row), expected)
+        missing = self.requirements_tree(held)
+        del missing['docs/requirements/ave.md']
+        self.assert_refused('requirements', missing, 'docs/requirements/ave.md:1: is missing')
+
     def test_one_tls_library(self):
         code, out = Tree({}).run('one_tls_library', os.path.abspath('tools/lint/testdata/exports_ssl'))
         self.assertEqual(code, 1, out)

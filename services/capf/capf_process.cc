@@ -1,11 +1,7 @@
 #include "services/capf/capf_process.h"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,40 +11,27 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
+#include "services/capf/authority_parts.h"
 #include "services/capf/config.h"
 #include "services/capf/config_options.h"
-#include "services/capf/core/authentication_string.h"
-#include "services/capf/core/authority_generation.h"
-#include "services/capf/core/fips_self_test.h"
-#include "services/capf/io/audit_file.h"
-#include "services/capf/io/authorities.h"
 #include "services/capf/io/authority_rotation.h"
 #include "services/capf/io/capf_loop.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/consumer_log.h"
 #include "services/capf/io/dialplan_mode.h"
-#include "services/capf/io/durable_file.h"
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/est_client.h"
 #include "services/capf/io/est_upstream.h"
 #include "services/capf/io/event_log.h"
-#include "services/capf/io/file_signer.h"
-#include "services/capf/io/fips_mode.h"
 #include "services/capf/io/ledger.h"
-#include "services/capf/io/list_signers.h"
-#include "services/capf/io/listener_certificate.h"
 #include "services/capf/io/metrics_table.h"
 #include "services/capf/io/own_coverage.h"
-#include "services/capf/io/pkcs11_signer.h"
-#include "services/capf/io/pkcs11_token.h"
 #include "services/capf/io/procedure_runner.h"
 #include "services/capf/io/registration_authority.h"
 #include "services/capf/io/revocation_fetcher.h"
 #include "services/capf/io/server_certificates.h"
 #include "services/capf/io/service_certificates.h"
-#include "services/capf/io/signer.h"
 #include "services/capf/io/sql_store.h"
 #include "services/capf/io/trust_admin.h"
 #include "services/capf/io/trust_publisher.h"
@@ -56,6 +39,7 @@
 #include "services/capf/io/work_thread.h"
 #include "services/capf/own_renewal.h"
 #include "services/capf/phone_parts.h"
+#include "services/capf/port_certificate.h"
 #include "services/capf/process_options.h"
 #include "services/capf/rpc/capf_access.h"
 #include "services/capf/rpc/capf_service.h"
@@ -63,7 +47,6 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/config/proto_time.h"
-#include "services/common/crypto/secret.h"
 #include "services/common/crypto/x509_name.h"
 #include "services/common/log/log.h"
 #include "services/common/net/event_loop.h"
@@ -72,9 +55,6 @@
 #include "services/common/rpc/access_policy.h"
 #include "services/common/sql/postgres_listener.h"
 #include "services/common/sql/postgres_options.h"
-#include "services/common/sql/sql_database.h"
-#include "services/common/sql/store_config.h"
-#include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/common/time/clock.h"
 #include "services/common/tls/tls_context.h"
@@ -85,19 +65,11 @@ namespace {
 using ::sallyport::FromProto;
 
 constexpr char kVersion[] = "0.1.0";
-constexpr char kDefaultTenant[] = "default";
-constexpr char kDefaultAuthority[] = "default";
-constexpr char kDefaultCommonName[] = "Sallyport CAPF";
-constexpr char kDefaultRootName[] = "Sallyport Root";
-// By this name the store knows which key the strings' hashes are made with.
-constexpr char kStringKey[] = "string_key";
 // Two answers of the work thread for each of 20 000 phones.
 constexpr size_t kWorkCapacity = 50000;
 // Looks at peers that wait; each takes up to five seconds.
 constexpr size_t kProbeCapacity = 16;
 constexpr absl::Duration kHeartbeat = absl::Seconds(15);
-// Signing takes seconds at most; whoever is slower is refused.
-constexpr absl::Duration kIntentAge = absl::Minutes(5);
 constexpr absl::Duration kIntentCheck = absl::Minutes(1);
 // Threads that wait for the disk together, so that one sync serves them all.
 constexpr size_t kPhoneThreads = 48;
@@ -110,7 +82,10 @@ constexpr char kOwnPorts[] = "capf ports";
 class CapfProcess final : public RunningService {
  public:
   CapfProcess(const config::v1::CapfConfig& config, ServiceRuntime& runtime)
-      : config_(config), metrics_(runtime.metrics()) {}
+      : config_(config),
+        metrics_(runtime.metrics()),
+        parts_(config, runtime.metrics(), random_),
+        port_certificate_(config, parts_) {}
 
   ~CapfProcess() override {
     // Jobs answer into the loop's mailbox, so they end before it does.
@@ -120,7 +95,7 @@ class CapfProcess final : public RunningService {
     if (phone_work_ != nullptr) phone_work_->Stop();
     if (probes_ != nullptr) probes_->Stop();
     if (work_ != nullptr) work_->Stop();
-    if (ledger_.has_value()) ledger_->Stop();
+    parts_.StopLedger();
     if (loop_ != nullptr) loop_->Stop();
     if (thread_.joinable()) thread_.join();
     if (loop_ != nullptr) {
@@ -137,9 +112,9 @@ class CapfProcess final : public RunningService {
   }
 
   absl::Status Start(ServiceRuntime& runtime) {
-    SP_RETURN_IF_ERROR(OpenStores());
-    SP_RETURN_IF_ERROR(EnterFipsMode());
-    SP_RETURN_IF_ERROR(OpenAuthority());
+    SP_RETURN_IF_ERROR(parts_.Open());
+    authority_ = &parts_.authority();
+    SP_RETURN_IF_ERROR(OpenTrust());
     SP_RETURN_IF_ERROR(StartPort());
     SP_RETURN_IF_ERROR(StartPhoneFiles(runtime));
     SP_RETURN_IF_ERROR(StartUpstream());
@@ -156,159 +131,16 @@ class CapfProcess final : public RunningService {
   bool IsIdle() override { return capf_loop_->open_connections() == 0; }
 
  private:
-  std::string tenant() const {
-    return config_.default_tenant().empty() ? kDefaultTenant
-                                            : config_.default_tenant();
-  }
-
-  absl::Status OpenStores() {
-    SP_ASSIGN_OR_RETURN(database_,
-                        SqlDatabase::Open(SqlOptionsOf(config_.store())));
-    SP_ASSIGN_OR_RETURN(store_, SqlStore::Open(*database_));
-    SP_ASSIGN_OR_RETURN(audit_, AuditFile::Open(config_.audit_file(), *store_));
-    ledger_.emplace(*store_, *audit_, clock_);
-    return absl::OkStatus();
-  }
-
-  // Self tests before anything else is opened, and new keys after a switch of
-  // the mode (IMP-69, IMP-73 to IMP-76).
-  absl::Status EnterFipsMode() {
-    SP_ASSIGN_OR_RETURN(const int64_t stored, store_->FipsMode());
-    fips_.on = stored != 0;
-    fips_.restart = [] { kill(getpid(), SIGTERM); };
-    fips_.forbidden_settings = ForbiddenSettings(config_);
-    SP_ASSIGN_OR_RETURN(fips_.program_sha256, ProgramSha256());
-    if (!fips_.on) {
-      return RegenerateKeys(KeyFolder(), "off");
-    }
-    SP_RETURN_IF_ERROR(RunPowerUpTests(
-        {.failed_starts_file = KeyFolder() + "/fips_failed_starts",
-         .integrity_file = config_.fips().integrity_file(),
-         .broken = config_.fips().break_self_test()}));
-    fips_.self_tests_passed = true;
-    if (!fips_.forbidden_settings.empty()) {
-      return MakeError(absl::StatusCode::kFailedPrecondition,
-                       "NOT_ALLOWED_IN_FIPS_MODE",
-                       absl::StrJoin(fips_.forbidden_settings, "; "));
-    }
-    LogInfo("FIPS mode", {{"module", ModuleName()},
-                          {"program_sha256", fips_.program_sha256}});
-    return RegenerateKeys(KeyFolder(), "on");
-  }
-
-  absl::Status OpenToken() {
-    if (!config_.authority().has_pkcs11()) return absl::OkStatus();
-    const config::v1::Pkcs11Config& config = config_.authority().pkcs11();
-    Pkcs11Options options;
-    options.module_file = config.module_file();
-    options.token_label = config.token_label();
-    options.max_sessions = std::max(1, static_cast<int>(config.max_sessions()));
-    SP_ASSIGN_OR_RETURN(options.pin,
-                        FirstLine(config.pin_file(), "PIN_MISSING"));
-    SP_ASSIGN_OR_RETURN(token_, Pkcs11Token::Open(std::move(options), clock_));
-    return absl::OkStatus();
-  }
-
-  absl::StatusOr<std::unique_ptr<Signer>> OpenSigner(
-      const config::v1::AuthorityConfig& authority) {
-    const int rsa_bits = static_cast<int>(authority.rsa_bits());
-    if (!authority.has_pkcs11()) {
-      return FileSigner::Open(
-          {.key_file = authority.key_file(),
-           .passphrase = Secret::CopyOf(passphrase_.DangerousBytes()),
-           .create = true,
-           .create_rsa_bits = rsa_bits});
-    }
-    return Pkcs11Signer::Open({.label = authority.pkcs11().key_label(),
-                               .create = true,
-                               .create_rsa_bits = rsa_bits},
-                              *token_);
-  }
-
-  absl::Status OpenAuthority() {
-    const config::v1::AuthorityConfig& authority = config_.authority();
-    if (!authority.passphrase_file().empty()) {
-      SP_ASSIGN_OR_RETURN(passphrase_, FirstLine(authority.passphrase_file(),
-                                                 "PASSPHRASE_MISSING"));
-    }
-    SP_RETURN_IF_ERROR(OpenToken());
-    Authorities::Options all;
-    all.default_id = AuthorityId();
-    all.key_file = authority.key_file();
-    all.certificate_file = authority.certificate_file();
-    SP_ASSIGN_OR_RETURN(
-        all.wrapping, OpenWrappingKey(KeyFolder() + "/store.key", passphrase_));
-    all.token = token_.get();
-    all.token_label = authority.pkcs11().key_label();
-    all.root_key_file = authority.root().key_file();
-    all.root_certificate_file = authority.root().certificate_file();
-    all.root_passphrase = Secret::CopyOf(passphrase_.DangerousBytes());
-    all.on_issued = [issued = metrics_.Counter(kCapfIssuedTotal)](
-                        ProfileId profile) { issued.Increment(profile); };
-    authorities_.emplace(std::move(all), *ledger_, random_);
-    SP_RETURN_IF_ERROR(
-        authorities_->Open([this] { return OpenConfiguredAuthority(); }));
-    authority_ = &authorities_->Default();
-    // Another replica may be signing now.
-    SP_RETURN_IF_ERROR(authority_->Recover(
-        database_->is_postgres() ? kIntentAge : absl::ZeroDuration()));
-    LogInfo("authority is open",
-            {{"name", authority_->issuer().subject.common_name},
-             {"expires", authority_->issuer().not_after}});
-    return OpenTrust();
-  }
-
-  std::string AuthorityId() const {
-    return config_.authority().id().empty() ? kDefaultAuthority
-                                            : config_.authority().id();
-  }
-
-  // With the key of the configuration file.
-  absl::StatusOr<std::unique_ptr<CertificateAuthority>>
-  OpenConfiguredAuthority() {
-    const config::v1::AuthorityConfig& authority = config_.authority();
-    SP_ASSIGN_OR_RETURN(signer_, OpenSigner(authority));
-    AuthorityOptions options;
-    options.id = AuthorityId();
-    options.certificate_file = authority.certificate_file();
-    options.create = true;
-    options.subject.organization = authority.organization();
-    options.subject.common_name = authority.common_name().empty()
-                                      ? kDefaultCommonName
-                                      : authority.common_name();
-    options.lifetime = FromProto(authority.lifetime());
-    std::unique_ptr<FileSigner> root;
-    SP_ASSIGN_OR_RETURN(const auto kept,
-                        ReadSmallFile(authority.certificate_file()));
-    // The root's key is not looked for once it has done its work.
-    if (authority.has_root() && !kept.has_value()) {
-      SP_ASSIGN_OR_RETURN(
-          root,
-          FileSigner::Open(
-              {.key_file = authority.root().key_file(),
-               .passphrase = Secret::CopyOf(passphrase_.DangerousBytes()),
-               .create = true,
-               .create_rsa_bits = static_cast<int>(authority.rsa_bits())}));
-      options.root_signer = root.get();
-      options.root_certificate_file = authority.root().certificate_file();
-      options.root_subject.organization = authority.organization();
-      options.root_subject.common_name = authority.root().common_name().empty()
-                                             ? kDefaultRootName
-                                             : authority.root().common_name();
-    }
-    options.on_issued = [issued = metrics_.Counter(kCapfIssuedTotal)](
-                            ProfileId profile) { issued.Increment(profile); };
-    return CertificateAuthority::Open(options, *signer_, *ledger_, random_);
-  }
+  std::string tenant() const { return parts_.tenant(); }
 
   absl::Status OpenTrust() {
-    trust_.emplace(*authority_, *ledger_);
+    trust_.emplace(*authority_, parts_.ledger());
     SP_RETURN_IF_ERROR(trust_->EnsureOwn(tenant(), "capf"));
     fetcher_.emplace(FetchOptionsOf(config_, authority_->issuer().subject_der),
-                     *ledger_, random_);
+                     parts_.ledger(), random_);
     SP_RETURN_IF_ERROR(PublishTrust());
     fetcher_->Start();
-    ledger_->OnTrustChange([this] {
+    parts_.ledger().OnTrustChange([this] {
       const absl::Status published = PublishTrust();
       if (!published.ok()) {
         LogError("trust was changed but not published",
@@ -318,40 +150,23 @@ class CapfProcess final : public RunningService {
     return OpenStrings();
   }
 
-  // The key under which authentication strings are hashed lies beside the
-  // authority's, made at the first start, and never in the store.
   absl::Status OpenStrings() {
-    SP_ASSIGN_OR_RETURN(
-        const auto key,
-        FileSigner::Open(
-            {.key_file = KeyFolder() + "/capf_strings.key",
-             .passphrase = Secret::CopyOf(passphrase_.DangerousBytes()),
-             .create = true}));
-    SP_ASSIGN_OR_RETURN(Secret secret,
-                        key->DeriveSecret("capf authentication strings"));
-    strings_.emplace(std::move(secret));
-    SP_ASSIGN_OR_RETURN(const int64_t of_store,
-                        store_->ClaimNumber(kStringKey, strings_->KeyId()));
-    if (of_store != strings_->KeyId()) {
-      return MakeError(absl::StatusCode::kFailedPrecondition,
-                       "STRING_KEY_MISMATCH",
-                       "capf_strings.key is not the one that this store's "
-                       "strings were hashed with");
-    }
-    enrollments_.emplace(*strings_, *ledger_, random_);
-    if (fips_.on) enrollments_->RefuseWhatIsNotApproved();
+    SP_RETURN_IF_ERROR(parts_.OpenStrings());
+    enrollments_.emplace(parts_.strings(), parts_.ledger(), random_);
+    if (parts_.fips().on) enrollments_->RefuseWhatIsNotApproved();
     return absl::OkStatus();
   }
 
   // Of changes that come at the same time the newest is published last.
   absl::Status PublishTrust() ABSL_LOCKS_EXCLUDED(publish_mutex_) {
     const absl::MutexLock lock(&publish_mutex_);
-    SP_ASSIGN_OR_RETURN(TrustBundle bundle, ReadBundle(*store_, clock_.Now()));
+    SP_ASSIGN_OR_RETURN(TrustBundle bundle,
+                        ReadBundle(parts_.store(), clock_.Now()));
     bundle.hard_stores = {config_.hard_revocation_stores().begin(),
                           config_.hard_revocation_stores().end()};
     // Each revocation of ours is pushed; who has not heard of us for as long as
     // a list of ours lasts knows no better than by an old list.
-    SP_RETURN_IF_ERROR(AddOwnCoverage(*authorities_, *store_,
+    SP_RETURN_IF_ERROR(AddOwnCoverage(parts_.authorities(), parts_.store(),
                                       clock_.Now() + CrlLifetime(), bundle));
     SP_RETURN_IF_ERROR(fetcher_->AddTo(bundle));
     metrics_.Gauge(kCapfTrustVersion).Set(static_cast<double>(bundle.version));
@@ -377,85 +192,29 @@ class CapfProcess final : public RunningService {
         .IgnoreError();
   }
 
-  // The leaf that phones see on the CAPF port.
-  absl::StatusOr<std::string> ListenerLeaf() {
-    std::string file = config_.capf().certificate_file();
-    if (file.empty()) file = KeyFolder() + "/capf_listener.pem";
-    return FirstCertificate(file);
-  }
-
-  static absl::StatusOr<std::string> FirstCertificate(const std::string& file) {
-    SP_ASSIGN_OR_RETURN(const std::optional<std::string> pem,
-                        ReadSmallFile(file));
-    SP_ASSIGN_OR_RETURN(const std::vector<std::string> certificates,
-                        CertificatesFromPem(pem.value_or("")));
-    return certificates.front();
-  }
-
-  std::string KeyFolder() const {
-    const std::string folder =
-        std::filesystem::path(config_.authority().has_pkcs11()
-                                  ? config_.authority().certificate_file()
-                                  : config_.authority().key_file())
-            .parent_path();
-    return folder.empty() ? "." : folder;
-  }
-
   absl::Status StartPhoneFiles(ServiceRuntime& runtime) {
     if (!config_.has_trust_lists()) return absl::OkStatus();
-    SP_ASSIGN_OR_RETURN(const std::string leaf, ListenerLeaf());
-    SP_ASSIGN_OR_RETURN(const auto tls, ListenerTls());
+    SP_ASSIGN_OR_RETURN(const std::string leaf, port_certificate_.Leaf());
+    SP_ASSIGN_OR_RETURN(const auto tls, port_certificate_.Tls());
     SP_ASSIGN_OR_RETURN(
-        phones_, PhoneParts::Start(
-                     {config_, *loop_, *work_, *authority_, *ledger_, random_,
-                      metrics_, passphrase_, tenant(), KeyFolder(), leaf,
-                      capf_loop_->port(), tls, fips_.on},
-                     runtime));
+        phones_,
+        PhoneParts::Start(
+            {config_, *loop_, *work_, *authority_, parts_.ledger(), random_,
+             metrics_, parts_.passphrase(), tenant(), parts_.key_folder(), leaf,
+             capf_loop_->port(), tls, parts_.fips().on},
+            runtime));
     return absl::OkStatus();
-  }
-
-  absl::StatusOr<ListenerCertificateOptions> ListenerOptions() {
-    ListenerCertificateOptions wanted;
-    wanted.folder = KeyFolder();
-    wanted.tenant = tenant();
-    SP_ASSIGN_OR_RETURN(wanted.names, ListenerNames(config_.capf()));
-    SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
-                        authorities_->Generations());
-    const AuthorityGeneration* const issuing =
-        FindGeneration(all, authority_->id(), AuthorityState::kIssuing);
-    if (issuing != nullptr) wanted.prepared = issuing->listener_der;
-    return wanted;
-  }
-
-  absl::StatusOr<std::shared_ptr<const TlsContext>> ListenerTls() {
-    const config::v1::CapfListenerConfig& capf = config_.capf();
-    TlsContextOptions options;
-    options.role = TlsRole::kServer;
-    options.legacy_phones = capf.allow_legacy_tls();
-    options.approved_only = fips_.on;
-    if (!capf.certificate_file().empty()) {
-      return TlsContext::CreateFromFiles(
-          capf.certificate_file(), capf.key_file(), "", std::move(options));
-    }
-    SP_ASSIGN_OR_RETURN(const ListenerCertificateOptions wanted,
-                        ListenerOptions());
-    SP_ASSIGN_OR_RETURN(
-        ListenerCertificate certificate,
-        LoadOrIssueListenerCertificate(wanted, *authority_, clock_.Now()));
-    options.certificate_chain_pem = std::move(certificate.chain_pem);
-    options.private_key_pem = std::move(certificate.key_pem);
-    return TlsContext::Create(std::move(options));
   }
 
   absl::Status StartPort() {
     const config::v1::CapfListenerConfig& capf = config_.capf();
-    registration_.emplace(RegistrationOptionsOf(config_, fips_.on), *strings_,
-                          *authority_, *ledger_);
-    registration_->ChooseFrom(*authorities_);
+    registration_.emplace(RegistrationOptionsOf(config_, parts_.fips().on),
+                          parts_.strings(), *authority_, parts_.ledger());
+    registration_->ChooseFrom(parts_.authorities());
 
     CapfLoop::Options options = LoopOptionsOf(capf);
     SP_ASSIGN_OR_RETURN(options.address, CapfAddress(capf));
-    SP_ASSIGN_OR_RETURN(options.tls, ListenerTls());
+    SP_ASSIGN_OR_RETURN(options.tls, port_certificate_.Tls());
     SP_ASSIGN_OR_RETURN(loop_, EventLoop::Create(clock_));
     work_ = std::make_unique<WorkThread>(kWorkCapacity);
     phone_work_ = std::make_unique<WorkThreads>(kPhoneThreads, kWorkCapacity);
@@ -493,7 +252,7 @@ class CapfProcess final : public RunningService {
 
   // Another replica may have made a key, or issue by another.
   void RefreshAuthorities() {
-    const absl::Status status = authorities_->Refresh();
+    const absl::Status status = parts_.authorities().Refresh();
     if (!status.ok()) {
       LogWarning("authorities were not read", {{"status", status}});
     }
@@ -501,12 +260,12 @@ class CapfProcess final : public RunningService {
 
   // Replicas tell each other what they have changed.
   void Listen() {
-    if (!database_->is_postgres()) return;
+    if (!parts_.database().is_postgres()) return;
     PostgresListener::Options options;
-    options.server = std::get<PostgresOptions>(database_->options());
+    options.server = std::get<PostgresOptions>(parts_.database().options());
     options.channel = SqlStore::kChannel;
     options.on_change = [this] {
-      ledger_->Wake();
+      parts_.ledger().Wake();
       const absl::Status posted = work_->Post([this] {
         RefreshAuthorities();
         if (phones_ == nullptr) return;
@@ -534,7 +293,7 @@ class CapfProcess final : public RunningService {
     const config::v1::EstConfig& est = config_.authority().est();
     SP_ASSIGN_OR_RETURN(EstOptions options, EstOptionsOf(est));
     SP_ASSIGN_OR_RETURN(est_, EstClient::Create(std::move(options)));
-    if (est.server_certificates()) passes_on_.emplace(*est_, *ledger_);
+    if (est.server_certificates()) passes_on_.emplace(*est_, parts_.ledger());
     upstream_.emplace(*est_, *authority_, *trust_,
                       FromProtoOr(est.retry_interval(), absl::Minutes(1)),
                       clock_);
@@ -542,12 +301,13 @@ class CapfProcess final : public RunningService {
   }
 
   void RenewListener() {
-    const absl::StatusOr<std::string> before = ListenerLeaf();
-    absl::StatusOr<std::shared_ptr<const TlsContext>> tls = ListenerTls();
+    const absl::StatusOr<std::string> before = port_certificate_.Leaf();
+    absl::StatusOr<std::shared_ptr<const TlsContext>> tls =
+        port_certificate_.Tls();
     absl::Status status = tls.status();
     if (status.ok()) status = capf_loop_->SetTls(*tls);
     if (status.ok() && phones_ != nullptr) {
-      const absl::StatusOr<std::string> leaf = ListenerLeaf();
+      const absl::StatusOr<std::string> leaf = port_certificate_.Leaf();
       status = leaf.ok() ? phones_->SetTls(*tls, *leaf) : leaf.status();
     }
     if (!status.ok()) {
@@ -570,7 +330,7 @@ class CapfProcess final : public RunningService {
       return;
     }
     renewal_ = {};
-    const absl::StatusOr<std::string> after = ListenerLeaf();
+    const absl::StatusOr<std::string> after = port_certificate_.Leaf();
     if (after.ok() && before.ok() && *after != *before) {
       // UM-111: each change, in full.
       const absl::Status recorded = RecordOwnCertificates();
@@ -596,7 +356,7 @@ class CapfProcess final : public RunningService {
                                      {"sha256", HexEncode(info->sha256)}});
     };
     add("capf authority", authority_->issuer().certificate_der);
-    SP_ASSIGN_OR_RETURN(const std::string leaf, ListenerLeaf());
+    SP_ASSIGN_OR_RETURN(const std::string leaf, port_certificate_.Leaf());
     add(kOwnPorts, leaf);
     // One that is renewed is reported like those of other services.
     const auto server =
@@ -636,9 +396,9 @@ class CapfProcess final : public RunningService {
 
   absl::Status StartRpc(ServiceRuntime& runtime) {
     services_.emplace(RenewalOptionsOf(config_, tenant()), *authority_,
-                      *ledger_);
-    events_.emplace(*ledger_, &*services_);
-    consumers_.emplace(*ledger_);
+                      parts_.ledger());
+    events_.emplace(parts_.ledger(), &*services_);
+    consumers_.emplace(parts_.ledger());
     publisher_.OnConsumer([this](const TrustConsumer& consumer) {
       work_
           ->Post([this, consumer] {
@@ -653,32 +413,31 @@ class CapfProcess final : public RunningService {
     SP_RETURN_IF_ERROR(RecordOwnCertificates());
     event_timer_ = loop_->AddTimer([this](MonoTime now) { TellEvents(now); });
     loop_->SetTimer(event_timer_, loop_->now());
-    servers_.emplace(ServerCertificates::Options{.folder = KeyFolder()},
-                     passphrase_, *authority_, *ledger_, random_);
+    servers_.emplace(ServerCertificates::Options{.folder = parts_.key_folder()},
+                     parts_.passphrase(), *authority_, parts_.ledger(),
+                     random_);
     SP_ASSIGN_OR_RETURN(
         AccessPolicy policy,
         AccessPolicy::Create(config_.server(),
                              CapfMethodRules(Watchers(config_))));
     policy_.emplace(std::move(policy));
     CapfService::Options options = ServiceOptionsOf(config_);
-    options.authority_id = AuthorityId();
+    options.authority_id = parts_.authority_id();
     options.instance = runtime.instance();
     options.version = kVersion;
     options.start_time = clock_.Now();
-    service_methods_.emplace(*ledger_, *authority_, *services_,
+    service_methods_.emplace(parts_.ledger(), *authority_, *services_,
                              "certificateAuthorities/" + options.authority_id);
     SignOwnCertificates(config_.server(), *work_, *service_methods_,
                         clock_.Now(), runtime);
     options.capf_port = capf_loop_->port();
-    std::optional<ListenerCertificateOptions> listener;
-    if (config_.capf().certificate_file().empty()) {
-      SP_ASSIGN_OR_RETURN(listener, ListenerOptions());
-    }
-    rotation_.emplace(AuthorityRotation::Parts{
-        *authorities_, *trust_, *ledger_, phones_ ? &phones_->lists() : nullptr,
-        est_.get(), std::move(listener)});
+    SP_ASSIGN_OR_RETURN(auto listener, port_certificate_.Wanted());
+    rotation_.emplace(
+        AuthorityRotation::Parts{parts_.authorities(), *trust_, parts_.ledger(),
+                                 phones_ ? &phones_->lists() : nullptr,
+                                 est_.get(), std::move(listener)});
     // On the work thread, as everybody who refreshes.
-    authorities_->OnSwitched([this] {
+    parts_.authorities().OnSwitched([this] {
       LogInfo("the authority issues by another key",
               {{"name", authority_->issuer().subject.common_name},
                {"generation", authority_->generation()}});
@@ -686,16 +445,16 @@ class CapfProcess final : public RunningService {
       if (!posted.ok()) LogWarning("the CAPF port's certificate check waits");
     });
     SP_ASSIGN_OR_RETURN(dialplan_, OpenDialplan(config_));
-    procedures_.emplace(
-        ProcedureRunner::Parts{*ledger_, phones_ ? &phones_->lists() : nullptr,
-                               phones_ ? &phones_->signers() : nullptr, fips_,
-                               &*rotation_, dialplan_.get()});
+    procedures_.emplace(ProcedureRunner::Parts{
+        parts_.ledger(), phones_ ? &phones_->lists() : nullptr,
+        phones_ ? &phones_->signers() : nullptr, parts_.fips(), &*rotation_,
+        dialplan_.get()});
     service_ = std::make_unique<CapfService>(
         CapfService::Parts{*policy_,
                            *work_,
                            *probes_,
-                           *ledger_,
-                           *authorities_,
+                           parts_.ledger(),
+                           parts_.authorities(),
                            *enrollments_,
                            *trust_,
                            publisher_,
@@ -708,13 +467,13 @@ class CapfProcess final : public RunningService {
                            phones_ ? &phones_->files() : nullptr,
                            phones_ ? &phones_->maker() : nullptr,
                            *procedures_,
-                           fips_,
+                           parts_.fips(),
                            upstream_ ? &*upstream_ : nullptr,
                            passes_on_ ? &*passes_on_ : nullptr,
                            dialplan_.get()},
         options);
-    ledger_->OnEvents([this] { service_->PokeEvents(); });
-    if (database_->is_postgres()) {
+    parts_.ledger().OnEvents([this] { service_->PokeEvents(); });
+    if (parts_.database().is_postgres()) {
       // Another replica's.
       event_poll_ = loop_->AddTimer([this](MonoTime now) {
         loop_->SetTimer(event_poll_, now + kEventPoll);
@@ -738,16 +497,10 @@ class CapfProcess final : public RunningService {
   MetricsRegistry& metrics_;
   const Clock& clock_ = Clock::Real();
   SystemRandom random_;
-  std::unique_ptr<SqlDatabase> database_;
-  std::unique_ptr<SqlStore> store_;
-  std::unique_ptr<AuditFile> audit_;
-  std::optional<Ledger> ledger_;
-  std::unique_ptr<Pkcs11Token> token_;  // if the key lies in one
-  std::unique_ptr<Signer> signer_;
-  std::optional<Authorities> authorities_;
+  AuthorityParts parts_;
+  PortCertificate port_certificate_;
   CertificateAuthority* authority_ = nullptr;  // the default one
   std::optional<TrustAdmin> trust_;
-  std::optional<StringHasher> strings_;
   std::optional<EnrollmentAdmin> enrollments_;
   std::optional<RegistrationAuthority> registration_;
   absl::Mutex publish_mutex_;
@@ -775,9 +528,7 @@ class CapfProcess final : public RunningService {
   RenewalState renewal_;  // work thread
   std::unique_ptr<WorkThread> probes_;
   std::unique_ptr<CapfLoop> capf_loop_;
-  Secret passphrase_;                   // of the keys, if they are encrypted
   std::unique_ptr<PhoneParts> phones_;  // if files are served
-  FipsMode fips_;
   std::optional<ConsumerLog> consumers_;
   std::optional<AuthorityRotation> rotation_;
   std::unique_ptr<DialplanMode> dialplan_;  // if one is configured

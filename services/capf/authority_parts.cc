@@ -1,0 +1,215 @@
+#include "services/capf/authority_parts.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_join.h"
+#include "services/capf/config.h"
+#include "services/capf/config_options.h"
+#include "services/capf/core/fips_self_test.h"
+#include "services/capf/io/durable_file.h"
+#include "services/capf/io/file_signer.h"
+#include "services/capf/io/list_signers.h"
+#include "services/capf/io/metrics_table.h"
+#include "services/capf/io/pkcs11_signer.h"
+#include "services/common/config/proto_time.h"
+#include "services/common/log/log.h"
+#include "services/common/sql/store_config.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+
+namespace sallyport::capf {
+namespace {
+
+constexpr char kDefaultTenant[] = "default";
+constexpr char kDefaultAuthority[] = "default";
+constexpr char kDefaultCommonName[] = "Sallyport CAPF";
+constexpr char kDefaultRootName[] = "Sallyport Root";
+// By this name the store knows which key the strings' hashes are made with.
+constexpr char kStringKey[] = "string_key";
+
+}  // namespace
+
+std::string AuthorityParts::tenant() const {
+  return config_.default_tenant().empty() ? kDefaultTenant
+                                          : config_.default_tenant();
+}
+
+std::string AuthorityParts::authority_id() const {
+  return config_.authority().id().empty() ? kDefaultAuthority
+                                          : config_.authority().id();
+}
+
+std::string AuthorityParts::key_folder() const {
+  const std::string folder =
+      std::filesystem::path(config_.authority().has_pkcs11()
+                                ? config_.authority().certificate_file()
+                                : config_.authority().key_file())
+          .parent_path();
+  return folder.empty() ? "." : folder;
+}
+
+void AuthorityParts::StopLedger() {
+  if (ledger_.has_value()) ledger_->Stop();
+}
+
+absl::Status AuthorityParts::Open() {
+  SP_RETURN_IF_ERROR(OpenStores());
+  SP_RETURN_IF_ERROR(EnterFipsMode());
+  return OpenAuthorities();
+}
+
+absl::Status AuthorityParts::OpenStores() {
+  SP_ASSIGN_OR_RETURN(database_,
+                      SqlDatabase::Open(SqlOptionsOf(config_.store())));
+  SP_ASSIGN_OR_RETURN(store_, SqlStore::Open(*database_));
+  SP_ASSIGN_OR_RETURN(audit_, AuditFile::Open(config_.audit_file(), *store_));
+  ledger_.emplace(*store_, *audit_, clock_);
+  return absl::OkStatus();
+}
+
+absl::Status AuthorityParts::EnterFipsMode() {
+  SP_ASSIGN_OR_RETURN(const int64_t stored, store_->FipsMode());
+  fips_.on = stored != 0;
+  fips_.restart = [] { kill(getpid(), SIGTERM); };
+  fips_.forbidden_settings = ForbiddenSettings(config_);
+  SP_ASSIGN_OR_RETURN(fips_.program_sha256, ProgramSha256());
+  if (!fips_.on) return RegenerateKeys(key_folder(), "off");
+  SP_RETURN_IF_ERROR(RunPowerUpTests(
+      {.failed_starts_file = key_folder() + "/fips_failed_starts",
+       .integrity_file = config_.fips().integrity_file(),
+       .broken = config_.fips().break_self_test()}));
+  fips_.self_tests_passed = true;
+  if (!fips_.forbidden_settings.empty()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     "NOT_ALLOWED_IN_FIPS_MODE",
+                     absl::StrJoin(fips_.forbidden_settings, "; "));
+  }
+  LogInfo("FIPS mode",
+          {{"module", ModuleName()}, {"program_sha256", fips_.program_sha256}});
+  return RegenerateKeys(key_folder(), "on");
+}
+
+absl::Status AuthorityParts::OpenToken() {
+  if (!config_.authority().has_pkcs11()) return absl::OkStatus();
+  const config::v1::Pkcs11Config& config = config_.authority().pkcs11();
+  Pkcs11Options options;
+  options.module_file = config.module_file();
+  options.token_label = config.token_label();
+  options.max_sessions = std::max(1, static_cast<int>(config.max_sessions()));
+  SP_ASSIGN_OR_RETURN(options.pin, FirstLine(config.pin_file(), "PIN_MISSING"));
+  SP_ASSIGN_OR_RETURN(token_, Pkcs11Token::Open(std::move(options), clock_));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Signer>> AuthorityParts::OpenSigner() {
+  const config::v1::AuthorityConfig& authority = config_.authority();
+  const int rsa_bits = static_cast<int>(authority.rsa_bits());
+  if (!authority.has_pkcs11()) {
+    return FileSigner::Open(
+        {.key_file = authority.key_file(),
+         .passphrase = Secret::CopyOf(passphrase_.DangerousBytes()),
+         .create = true,
+         .create_rsa_bits = rsa_bits});
+  }
+  return Pkcs11Signer::Open({.label = authority.pkcs11().key_label(),
+                             .create = true,
+                             .create_rsa_bits = rsa_bits},
+                            *token_);
+}
+
+absl::Status AuthorityParts::OpenAuthorities() {
+  const config::v1::AuthorityConfig& authority = config_.authority();
+  if (!authority.passphrase_file().empty()) {
+    SP_ASSIGN_OR_RETURN(passphrase_, FirstLine(authority.passphrase_file(),
+                                               "PASSPHRASE_MISSING"));
+  }
+  SP_RETURN_IF_ERROR(OpenToken());
+  Authorities::Options all;
+  all.default_id = authority_id();
+  all.key_file = authority.key_file();
+  all.certificate_file = authority.certificate_file();
+  SP_ASSIGN_OR_RETURN(
+      all.wrapping, OpenWrappingKey(key_folder() + "/store.key", passphrase_));
+  all.token = token_.get();
+  all.token_label = authority.pkcs11().key_label();
+  all.root_key_file = authority.root().key_file();
+  all.root_certificate_file = authority.root().certificate_file();
+  all.root_passphrase = Secret::CopyOf(passphrase_.DangerousBytes());
+  all.on_issued = [issued = metrics_.Counter(kCapfIssuedTotal)](
+                      ProfileId profile) { issued.Increment(profile); };
+  authorities_.emplace(std::move(all), *ledger_, random_);
+  SP_RETURN_IF_ERROR(
+      authorities_->Open([this] { return OpenConfiguredAuthority(); }));
+  CertificateAuthority& first = authorities_->Default();
+  // Another replica may be signing now.
+  SP_RETURN_IF_ERROR(first.Recover(
+      database_->is_postgres() ? kIntentAge : absl::ZeroDuration()));
+  LogInfo("authority is open", {{"name", first.issuer().subject.common_name},
+                                {"expires", first.issuer().not_after}});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<CertificateAuthority>>
+AuthorityParts::OpenConfiguredAuthority() {
+  const config::v1::AuthorityConfig& authority = config_.authority();
+  SP_ASSIGN_OR_RETURN(signer_, OpenSigner());
+  AuthorityOptions options;
+  options.id = authority_id();
+  options.certificate_file = authority.certificate_file();
+  options.create = true;
+  options.subject.organization = authority.organization();
+  options.subject.common_name = authority.common_name().empty()
+                                    ? kDefaultCommonName
+                                    : authority.common_name();
+  options.lifetime = FromProto(authority.lifetime());
+  std::unique_ptr<FileSigner> root;
+  SP_ASSIGN_OR_RETURN(const auto kept,
+                      ReadSmallFile(authority.certificate_file()));
+  // The root's key is not looked for once it has done its work.
+  if (authority.has_root() && !kept.has_value()) {
+    SP_ASSIGN_OR_RETURN(
+        root, FileSigner::Open(
+                  {.key_file = authority.root().key_file(),
+                   .passphrase = Secret::CopyOf(passphrase_.DangerousBytes()),
+                   .create = true,
+                   .create_rsa_bits = static_cast<int>(authority.rsa_bits())}));
+    options.root_signer = root.get();
+    options.root_certificate_file = authority.root().certificate_file();
+    options.root_subject.organization = authority.organization();
+    options.root_subject.common_name = authority.root().common_name().empty()
+                                           ? kDefaultRootName
+                                           : authority.root().common_name();
+  }
+  options.on_issued = [issued = metrics_.Counter(kCapfIssuedTotal)](
+                          ProfileId profile) { issued.Increment(profile); };
+  return CertificateAuthority::Open(options, *signer_, *ledger_, random_);
+}
+
+absl::Status AuthorityParts::OpenStrings() {
+  SP_ASSIGN_OR_RETURN(
+      const auto key,
+      FileSigner::Open(
+          {.key_file = key_folder() + "/capf_strings.key",
+           .passphrase = Secret::CopyOf(passphrase_.DangerousBytes()),
+           .create = true}));
+  SP_ASSIGN_OR_RETURN(Secret secret,
+                      key->DeriveSecret("capf authentication strings"));
+  strings_.emplace(std::move(secret));
+  SP_ASSIGN_OR_RETURN(const int64_t of_store,
+                      store_->ClaimNumber(kStringKey, strings_->KeyId()));
+  if (of_store != strings_->KeyId()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     "STRING_KEY_MISMATCH",
+                     "capf_strings.key is not the one that this store's "
+                     "strings were hashed with");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sallyport::capf

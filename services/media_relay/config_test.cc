@@ -116,6 +116,8 @@ TEST(FleetOptionsTest, DefaultsAreThoseOfTheDocuments) {
   EXPECT_TRUE(options.pin);
 }
 
+// AVE-36: clients are told the public address. AVE-43: those of the inside
+// listener get ports on the external address.
 TEST(FleetOptionsTest, AdvertisedAddressesAndOwnPorts) {
   const Config config = Parse(R"json({
     "server": {"listen_address": "0.0.0.0:7013"},

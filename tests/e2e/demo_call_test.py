@@ -35,6 +35,7 @@ class DemoCallTest(DemoCase):
         self.assertTrue(self.demo.wrapper.accepted_clients())
         self.assertIn('edge.demo.sallyport.test', self.demo.wrapper.process.text())
 
+    # AVE-53, AVE-55: SRTP with AES-128.
     def test_srtp_on_the_secured_leg_and_rtp_on_the_other(self):
         legs = {('user' in leg): leg for leg in self.demo.facts['call']['legs']}
         self.assertEqual(legs[True]['mediaProtocol'], 'MEDIA_PROTOCOL_SDES_SRTP')
@@ -46,6 +47,7 @@ class DemoCallTest(DemoCase):
     def test_matched_pattern(self):
         self.assertEqual(self.demo.facts['call']['matchedPattern'], '9.!')
 
+    # AVE-38: signalling by the edge, media by the relay.
     def test_relay_saw_every_packet(self):
         for side in ('legA', 'legB'):
             stats = self.demo.facts['session'][side]['statistics']

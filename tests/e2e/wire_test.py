@@ -49,6 +49,7 @@ class WireTest(DemoCase):
         rtp = rtp_payloads(packets, int(session[plain]['localRtpPort']))
         self.assertGreater(len(srtp), 1000)
         self.assertGreater(len(rtp), 1000)
+        # AVE-56: who listens on the path hears nothing.
         readable = [p for p in srtp if tone_share(p) > 0.5]
         self.assertEqual(readable, [], 'the tone can be heard on the secured leg')
         heard = [p for p in rtp if tone_share(p) > 0.9]

@@ -133,6 +133,7 @@ class DtlsSrtpTest(DemoCase):
         # It receives and decrypts again, but its decoder does not start anew.
         self.talk(phone, self.demo.gateway, DIALLED, ('DTLS_SRTP', 'RTP'), hold, tone=False)
 
+    # AVE-05: baresip negotiates by ICE, as caller and as called.
     def test_ice_in_both_directions(self):
         phone = self.phone('3102', 'ice')
         call = self.talk(phone, self.demo.gateway, DIALLED, ('DTLS_SRTP', 'RTP'))

@@ -62,6 +62,7 @@ class LibniceTest : public TurnProcessTest {
   }
 };
 
+// AVE-05: an ICE agent of other hands finds its way through the relay.
 TEST_F(LibniceTest, Rfc5245OverUdp) {
   Start(2);
   ExpectExchange("rfc5245", "udp", process_.port("stun_udp"));
@@ -72,11 +73,14 @@ TEST_F(LibniceTest, Rfc5245OverTcp) {
   ExpectExchange("rfc5245", "tcp", process_.port("stun_tcp"));
 }
 
+// AVE-04, AVE-07, AVE-40, AVE-45: two R2 clients on 3478 UDP, and media both
+// ways.
 TEST_F(LibniceTest, AvEdgeOverUdp) {
   Start(2);
   ExpectExchange("oc2007r2", "udp", process_.port("stun_udp"));
 }
 
+// AVE-07: by TCP 443 a client gets TCP ports.
 TEST_F(LibniceTest, AvEdgeOverTcp) {
   Start(2);
   ExpectExchange("oc2007r2", "tcp", process_.port("turn_tls"));

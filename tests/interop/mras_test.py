@@ -95,6 +95,7 @@ class MrasTest(DemoCase):
         self.addCleanup(sock.close)
         return Client(sock, 'TLS')
 
+    # AVE-39, AVE-40: steps 1 and 2 of the figure, over TLS and then 3478 UDP.
     def test_a_credential_obtained_by_sip_allocates_on_the_relay(self):
         head, text = self.phone().ask(body(f'sip:{USER}@{DOMAIN}'))
         self.assertIn(' 200 ', head.splitlines()[0])

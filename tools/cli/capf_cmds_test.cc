@@ -138,6 +138,7 @@ TEST_F(CapfCommandsTest, ChainsAreExplained) {
   EXPECT_EQ(Run(verify + leaf + " " + sub + " " + anchor), 1);
   EXPECT_THAT(out_.str(), HasSubstr("refused: ROOT_NOT_TRUSTED"));
 
+  // IMP-22, IMP-33: the other direction, by hand.
   ASSERT_EQ(Run("trust add CallManager-trust " + anchor), 0) << err_.str();
   EXPECT_THAT(out_.str(), HasSubstr("trusted: CN=Gateway Root"));
   ASSERT_EQ(Run("trust add CallManager-trust " + anchor), 0) << err_.str();
@@ -179,9 +180,11 @@ TEST_F(CapfCommandsTest, PeersAreLookedAtAndThenTrusted) {
   const std::string peer = absl::StrCat("127.0.0.1:", process_.port("capf"));
   const std::string import = "trust import cup-trust " + peer;
   ASSERT_EQ(Run(import + " --confirm 00"), 1);
+  // IMP-29: it must be the one that was looked at.
   EXPECT_THAT(err_.str(), HasSubstr("PEER_CERTIFICATE_CHANGED"));
   ASSERT_EQ(Run("trust list cup-trust"), 0);
   EXPECT_EQ(out_.str(), "");
+  // IMP-22, IMP-27: connected and downloaded are told apart.
   ASSERT_EQ(Run(import + " --yes --tls-context sip"), 0)
       << out_.str() << err_.str();
   EXPECT_THAT(out_.str(),
@@ -204,6 +207,10 @@ TEST_F(CapfCommandsTest, PeersAreLookedAtAndThenTrusted) {
   EXPECT_THAT(out_.str(), ::testing::EndsWith(".0\n"));
   const std::string exported = out_.str().substr(0, out_.str().size() - 1);
   EXPECT_THAT(Read(exported), HasSubstr("BEGIN CERTIFICATE"));
+  // IMP-31, IMP-32: a file, and no word of a request that there never was.
+  EXPECT_EQ(Run("trust export " + name), 0);
+  EXPECT_THAT(out_.str(), ::testing::StartsWith("-----BEGIN CERTIFICATE"));
+  EXPECT_EQ(err_.str(), "");
   EXPECT_EQ(
       Run("trust export " + name + " --format p7b --to " + process_.folder()),
       0);
@@ -218,8 +225,11 @@ TEST_F(CapfCommandsTest, PeersAreLookedAtAndThenTrusted) {
   EXPECT_THAT(out_.str(), HasSubstr("already trusted"));
 
   // A port where nobody listens, and one without TLS.
+  // IMP-27: which of the two failed.
   EXPECT_EQ(Run("trust import cup-trust 127.0.0.1:1 --yes"), 1);
-  EXPECT_THAT(out_.str(), HasSubstr("FAILED  connect"));
+  // IMP-28: with what to do about it.
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("FAILED  connect"),
+                                HasSubstr("check host, port")));
 }
 
 // PKCS#12 as openssl writes it; its key stays out.
@@ -442,6 +452,7 @@ TEST_F(CapfCommandsTest, ClustersAndProcedures) {
   EXPECT_EQ(Run("procedure cancel no-such-one"), 1);
   EXPECT_THAT(err_.str(), HasSubstr("PROCEDURE_NOT_FOUND"));
 
+  // IMP-68: the three tasks.
   ASSERT_EQ(Run("fips status"), 0) << err_.str();
   EXPECT_THAT(out_.str(),
               AllOf(HasSubstr("FIPS mode: off"), HasSubstr("not validated"),

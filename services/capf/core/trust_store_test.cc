@@ -17,6 +17,8 @@ TEST(TrustStoreTest, NamesOfTheDocuments) {
     EXPECT_NE(FindTrustStoreKind(id), nullptr) << id;
   }
   EXPECT_EQ(FindTrustStoreKind("callmanager-trust"), nullptr);
+  // IMP-18: what servers trust of each other is in cup-xmpp-trust too.
+  EXPECT_EQ(FindTrustStoreKind("cup-xmpp-s2s-trust"), nullptr);
   EXPECT_EQ(FindTrustStoreKind(""), nullptr);
   std::set<std::string_view> ids;
   for (const TrustStoreKind& kind : TrustStoreKinds()) {

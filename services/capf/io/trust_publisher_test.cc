@@ -52,6 +52,7 @@ TEST(TrustPublisherTest, TheEndIsToldToLateComersToo) {
   EXPECT_THAT(late->versions, ElementsAre(-1));
 }
 
+// IMP-30, IMP-34: no restart; who has it in force is told.
 TEST(TrustPublisherTest, ReportsAreKept) {
   TrustPublisher publisher;
   const absl::Time now = absl::FromUnixSeconds(100);

@@ -274,6 +274,7 @@ TEST_F(TlsSessionTest, LegacyProfileOnlyWhenAskedFor) {
   }
 }
 
+// AVE-51: TLS 1.2 and AEAD ciphers of 128 bits or more, or nothing.
 TEST_F(TlsSessionTest, ModernServersRefuseCipherWithoutForwardSecrecy) {
   server_cert_ = ca_.Issue({.common_name = "edge", .rsa_key = true});
   server_ = *TlsSession::Create(
@@ -323,6 +324,7 @@ TEST_F(TlsSessionTest, RequestStillRefusesAnUntrustedCertificate) {
   EXPECT_EQ(server_->peer()->leaf.subject, "CN=gw.test");
 }
 
+// AVE-52.
 TEST_F(TlsSessionTest, TheClientRefusesAServerOfAnotherCa) {
   server_cert_ = other_ca_.IssueDns("edge.test");
   Start(ServerOptions(ClientCertificateMode::kNone),

@@ -43,6 +43,7 @@ TEST(TrustAnchorsTest, AcceptsADirectAndAnIndirectChain) {
               HasReason("PEER_CERTIFICATE_UNTRUSTED"));
 }
 
+// IMP-21: a self-signed certificate of the other side is enough.
 TEST(TrustAnchorsTest, EveryMemberIsAnAnchorAsItStands) {
   TestCa root("Root");
   TestCa middle = root.IssueCa("Middle");

@@ -67,6 +67,7 @@ TEST_F(TurnCredentialTest, KnownAnswer) {
             "FiijN5pQfnvyVaoaFH8DTKfeKmnCG5lixO_ZpghEhdA");
 }
 
+// AVE-19.
 TEST_F(TurnCredentialTest, ExpiresToTheSecond) {
   const std::string username = Mint().username;
   const absl::Time end = claims_.expiry;

@@ -20,6 +20,7 @@ constexpr char kProfile[] = "tenants/t/trunkSecurityProfiles/p";
 
 // A secured plan with a clear profile: the profile is told, and what follows
 // from it is not told again.
+// IMP-23, IMP-24: a trunk has the profile of its security.
 TEST_F(PeerSecurityRulesTest, ProfileFollowsThePlan) {
   Add(Trunk("p", DeviceSecurityMode::kNonSecure));
   PeerEntry peer = TestPeer("gw", "secured");
@@ -57,6 +58,7 @@ TEST_F(PeerSecurityRulesTest, TransportFollowsTheProfile) {
 }
 
 // The profile's subject names are its peers': two peers cannot share them.
+// IMP-25, IMP-37: a subject that is added stands for one trunk.
 TEST_F(PeerSecurityRulesTest, SubjectsOfAProfileIdentifyOneTrunk) {
   TrunkSecurityProfileEntry profile =
       Trunk("p", DeviceSecurityMode::kEncrypted);

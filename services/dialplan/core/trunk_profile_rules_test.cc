@@ -96,6 +96,7 @@ TEST_F(TrunkProfileRulesTest, DigestNonceAndApplicationLevel) {
   EXPECT_THAT(Faults(profile), IsEmpty());
 }
 
+// IMP-38: names as a certificate can bear them.
 TEST_F(TrunkProfileRulesTest, SubjectNames) {
   TrunkSecurityProfileEntry profile =
       Trunk("p", DeviceSecurityMode::kEncrypted);

@@ -38,6 +38,7 @@ class CredentialKeysTest : public testing::Test {
   TurnTestClient client_{kNow, random_};
 };
 
+// AVE-15: the relay derives the password from the user name alone.
 TEST_F(CredentialKeysTest, TellsWhatTheCredentialSays) {
   const auto keys = TestKeys(kNow);
   const auto credential = keys->Verify(client_.username, kNow);

@@ -127,6 +127,7 @@ class MsTurnServerTest : public TurnServerTest {
   MsTurnId id_ = {};
 };
 
+// AVE-04, AVE-40: step 2 as R2 clients take it, on the port of STUN.
 TEST_F(MsTurnServerTest, ChallengesThenAllocates) {
   // AVE-12, AVE-13; NONCE and REALM have each other's numbers.
   ASSERT_EQ(AllocateMs(), 0);
@@ -300,6 +301,7 @@ TEST_F(MsTurnServerTest, QuotaDrainAndExpiryAreShared) {
             std::string("\x00\x01\x0D\x96\xC6\x33\x64\x09", 8));
 }
 
+// AVE-07: who comes by TCP gets a TCP port.
 TEST_F(MsTurnServerTest, OverConnectionsRelaysConnections) {
   constexpr SocketId kStream = kFirstStreamSocket + 3;
   ASSERT_TRUE(server_->OnStreamOpened(kStream, At("203.0.113.9", 0).ip, now_));

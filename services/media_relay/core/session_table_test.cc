@@ -278,6 +278,7 @@ TEST_F(SessionTableTest, KeysAreRenewedOncePerRequest) {
   EXPECT_EQ(ReasonOf(Update(update).status()), "LEG_IS_NOT_SRTP");
 }
 
+// AVE-47: the end of the call closes both legs.
 TEST_F(SessionTableTest, DeleteClosesAndReturnsTheFinalView) {
   ASSERT_TRUE(Create(Spec()).ok());
   SocketActions sockets;

@@ -276,6 +276,7 @@ class EverySuite : public testing::TestWithParam<SrtpSuite> {
   }
 };
 
+// AVE-53, AVE-55.
 TEST_P(EverySuite, AgreesWithTheOracle) {
   auto session = Protect();
   const SrtpSuiteInfo info = InfoOf(GetParam());
@@ -323,6 +324,8 @@ TEST_P(EverySuite, RoundTripRtpAndRtcpWithMki) {
   }
 }
 
+// AVE-56: nothing can be injected. AVE-57: what fails is an error of one
+// packet.
 TEST_P(EverySuite, EveryFlippedBitFails) {
   auto protect = Protect();
   Lent lent(Rtp(1, 7, 20));

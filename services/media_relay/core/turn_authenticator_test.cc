@@ -45,6 +45,7 @@ TEST_F(TurnServerTest, BindingTellsTheClientItsAddress) {
   EXPECT_EQ(server_->stats().binding_answers, 1u);
 }
 
+// AVE-06, AVE-12: nobody allocates without credentials.
 TEST_F(TurnServerTest, FirstAllocateIsChallenged) {
   const std::string answer = Deliver(client_->Bare(StunMethod::kAllocate, Udp));
   EXPECT_EQ(TurnTestClient::CodeOf(answer), 401);
@@ -259,12 +260,14 @@ TEST_F(TurnServerTest, CredentialsThatAreNotGood) {
   EXPECT_EQ(Ask(StunMethod::kAllocate, Udp), 0);
 }
 
+// AVE-19: after its end no new allocation.
 TEST_F(TurnServerTest, ExpiredCredentialIsRefused) {  // AVE-18
   Advance(absl::Hours(1) + absl::Seconds(1));
   Challenge();
   EXPECT_EQ(Ask(StunMethod::kAllocate, Udp), 401);
 }
 
+// AVE-06: nor where credentials cannot be checked.
 TEST_F(TurnServerTest, WithoutKeysEveryCredentialIsRefused) {
   SocketActions sockets;
   server_->OnKeys(nullptr, now_, sockets);

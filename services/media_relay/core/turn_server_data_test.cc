@@ -108,6 +108,8 @@ TEST_F(TurnServerTest, ForbiddenFormsAreRefusedAtEveryEntryPoint) {
   }
 }
 
+// AVE-41, AVE-46: nothing passes, in or out, before the one inside has agreed
+// to that peer, and from others never.
 TEST_F(TurnServerTest, SendAndDataIndications) {
   ASSERT_EQ(Allocate(), 0);
   const SocketId socket = relay();
@@ -142,6 +144,7 @@ TEST_F(TurnServerTest, SendAndDataIndications) {
   EXPECT_EQ(DeliverFromPeer(socket, At("8.8.4.4", 40000), "x"), "");
 }
 
+// AVE-56: what an allocation carries is octets to the relay, without any key.
 TEST_F(TurnServerTest, ChannelsBothWays) {
   ASSERT_EQ(Allocate(), 0);
   const SocketId socket = relay();

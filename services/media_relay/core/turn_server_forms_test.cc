@@ -94,6 +94,8 @@ class TurnServerFormsTest : public TurnServerTest,
   }
 };
 
+// AVE-01: nobody reaches an inside address through the relay, by any spelling,
+// way or family.
 TEST_P(TurnServerFormsTest, NoneIsGrantedByTurn) {
   const ClientPath path = Path();
   Open(path);

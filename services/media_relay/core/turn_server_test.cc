@@ -36,6 +36,7 @@ namespace attr = stun_attribute;
 
 // AVE-12: no credentials, a challenge, no port.
 // AVE-13: with credentials, an allocation in the range.
+// AVE-11: digest authentication with them. AVE-22: the port is of the range.
 TEST_F(TurnServerTest, AllocateSucceeds) {
   ASSERT_EQ(Allocate(), 0);
   const auto message = ParseStunMessage(AsBytes(answer_));
@@ -308,6 +309,7 @@ TEST_F(TurnServerTest, ExpiryClosesTheSocketAndRestsThePort) {  // AVE-28
   EXPECT_EQ(ports_->out_count(), 0u);
 }
 
+// AVE-20: decided so: the allocation ends with its credential.
 TEST_F(TurnServerTest, CredentialExpiryEndsTheAllocation) {
   client_.emplace(now_.wall, random_, absl::Minutes(3));
   ASSERT_EQ(Allocate(), 0);
@@ -344,6 +346,7 @@ TEST_F(TurnServerTest, KeyRotationWithOverlapKeepsAllocations) {
   EXPECT_EQ(Ask(StunMethod::kRefresh), 0);
 }
 
+// AVE-47.
 TEST_F(TurnServerTest, RefreshWithZeroEnds) {
   ASSERT_EQ(Allocate(), 0);
   EXPECT_EQ(Ask(StunMethod::kRefresh,
@@ -363,8 +366,6 @@ TEST_F(TurnServerTest, RefreshOfAnotherFamily443) {
             443);
 }
 
-// The 29 forms and more over every entry point, IPv4 and IPv6 allocations:
-// 0 grants (AVE-01, AVE-41).
 // AVE-26 through the whole path: ports of 2000 allocations, chi-square over
 // 20 bins, 19 degrees of freedom, 0.1 %.
 TEST_F(TurnServerTest, PortsAreUniform) {

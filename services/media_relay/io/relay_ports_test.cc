@@ -116,6 +116,7 @@ TEST_P(RelayPortsTest, DontFragmentIsSetOnTheWireWhereItIsAskedFor) {
   EXPECT_EQ(ports_->refused(), 0u);
 }
 
+// AVE-27, AVE-28: no socket listens on it, and nothing answers.
 TEST_P(RelayPortsTest, AClosedPortIsClosedAndCanOpenAgain) {
   Far far(ip_);
   const Endpoint a = OpenOne(kA);
@@ -140,6 +141,7 @@ TEST_P(RelayPortsTest, AClosedPortIsClosedAndCanOpenAgain) {
   EXPECT_EQ(arrived_[0].id, kB);
 }
 
+// AVE-27.
 TEST_P(RelayPortsTest, APortThatWasNeverOpenedIsClosed) {
   const Endpoint a = OpenOne(kA);
   int closed = 0;

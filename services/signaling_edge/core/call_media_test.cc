@@ -132,6 +132,8 @@ TEST_F(CallMediaTest, OnlyWhatThePlanLists) {
       "SECURITY_MODE_SRTP_REQUIRED");
 }
 
+// AVE-01: each side is told addresses of the relay alone. AVE-54: no key on a
+// leg in clear.
 TEST_F(CallMediaTest, SecuredPhoneToSipSecuredGateway) {
   CallMedia media(kSecured, kSipSecured, random_);
   ASSERT_TRUE(

@@ -51,6 +51,8 @@ class CallPassedMediaTest : public EdgeCoreTest {
   ConnectionId bob_ = 0;
 };
 
+// AVE-42, AVE-44: offer and answer tell the far side the relayed ports, which
+// are candidates like any other.
 TEST_F(CallPassedMediaTest, CandidatesAndPasswordsOfIceArriveAsTheyWere) {
   Load(MediaMode::kPassThrough, MediaMode::kPassThrough);
   const std::string offer = IceSdp("192.0.2.10");
@@ -103,6 +105,7 @@ TEST_F(CallPassedMediaTest, TwoModesAnchor) {
   EXPECT_EQ(edge_.created.size(), 1u);
 }
 
+// AVE-54.
 TEST_F(CallPassedMediaTest, AKeyNeverPassesAClearLeg) {
   Load(MediaMode::kPassThrough, MediaMode::kPassThrough);
   const auto ring =
@@ -114,6 +117,7 @@ TEST_F(CallPassedMediaTest, AKeyNeverPassesAClearLeg) {
   EXPECT_EQ(ring->message.body(), IceSdp("192.0.2.10"));
 }
 
+// AVE-54: keys in clear are refused.
 TEST_F(CallPassedMediaTest, SrtpOnAClearPlanIsRefused) {
   Load(MediaMode::kPassThrough, MediaMode::kPassThrough);
   EXPECT_FALSE(Ring(TestSdp("192.0.2.10", 4000, true)).has_value());

@@ -67,6 +67,7 @@ TEST_F(EdgeCoreTest, ACallIsCarriedAndHungUpByTheCaller) {
   ExpectOver("NORMAL_CLEARING", CallDisposition::kAnswered);
 }
 
+// AVE-47: either side; the relay session goes with the call.
 TEST_F(EdgeCoreTest, TheCalledSideHangsUp) {
   Sent invite;
   Established(invite);
@@ -231,6 +232,7 @@ TEST_F(EdgeCoreTest, APeerThatCannotBeReached) {
   ExpectOver("PEER_UNREACHABLE", CallDisposition::kFailed);
 }
 
+// AVE-52: the name of the server decides too.
 TEST_F(EdgeCoreTest, APeerWithAnotherNameGetsNoCall) {  // RFC 5922 section 7.3
   edge_.ReceiveUdp(kPbx,
                    PbxInvite("95551234", TestSdp("192.0.2.10", 4000, false)));

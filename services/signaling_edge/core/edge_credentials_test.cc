@@ -66,6 +66,7 @@ class EdgeCredentialsTest : public EdgeCoreTest {
 
 constexpr char kType[] = "application/msrtc-media-relay-auth+xml";
 
+// AVE-39: within the session that the user signed in to.
 TEST_F(EdgeCredentialsTest, AUserGetsWhatTheIssuerSays) {
   const ConnectionId phone = Ask(kType);
   ASSERT_EQ(edge_.credentials.size(), 1u);

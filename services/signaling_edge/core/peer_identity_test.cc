@@ -219,6 +219,7 @@ TEST(IdentifyClientTest, ARefusalTellsTheNamesThatWereSeen) {
   EXPECT_NE(who.status().ToString().find("DNS=wrong.test"), std::string::npos);
 }
 
+// IMP-25, IMP-38: the name that the operator set is the one that it must show.
 TEST(IdentifyServerTest, OnlyTheNameThatWasConfigured) {  // section 7.3
   const auto plan = Plan();
   const PeerEntry& a = plan->peers[0];

@@ -111,6 +111,7 @@ TEST_P(SecurityModeMatrixTest, ReceivedDescriptionsHoldTheMode) {
 
 // Whatever shape we would ever build by mistake: a key never leaves on a leg
 // that is clear or not SECURED, and a secured leg never gets plain media.
+// AVE-54.
 TEST_P(SecurityModeMatrixTest, SentDescriptionsNeverLeakOrDowngrade) {
   const auto [mode, tls, shape] = GetParam();
   const SdpSession session = Describe(shape);

@@ -134,6 +134,7 @@ class ClusterHubTest : public testing::Test {
   TestCa ca_{"Services"};
 };
 
+// IMP-45, IMP-46: TLS unless set otherwise.
 TEST_F(ClusterHubTest, EdgesFindEachOtherAndTheirMessagesComeInOrder) {
   Heard a, b;
   const uint16_t port = FreePort();
@@ -216,6 +217,7 @@ TEST_F(ClusterHubTest, OnlyTheServiceOfTheEdgeIsAnEdge) {
 }
 
 // The intra-cluster protocol may be TCP; the key is still asked for.
+// IMP-45, IMP-47.
 TEST_F(ClusterHubTest, InClearBySettingAlone) {
   Heard a, b, c;
   const uint16_t port = FreePort();

@@ -251,6 +251,7 @@ TEST_F(EdgeLoopTest, APeerIsKnownByItsCertificate) {  // UM-14, RFC 5922
   RunUntil([&] { return client->heard.find("200 OK") != std::string::npos; });
 }
 
+// IMP-44: a trusted chain, and a name that is not selected.
 TEST_F(EdgeLoopTest, AWrongNameIsRefusedAndNothingIsTold) {
   const TestCertificate wrong = ca_.IssueDns("wrong.test");
   const auto client = ConnectTls(&wrong);

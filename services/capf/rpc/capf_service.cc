@@ -357,7 +357,7 @@ CapfService::WatchCertificateEvents(
       *context, std::string(kMethodPrefix) + "WatchCertificateEvents",
       TenantOfList(request->parent()));
   if (!caller.ok()) return new Refused(caller.status());
-  const absl::StatusOr<Page> page = ReadPage(request->parent(), 0, "", "");
+  const absl::StatusOr<Page> page = ReadPage(request->parent(), 0, "");
   if (!page.ok()) return new Refused(page.status());
   if (request->after_sequence() < 0) {
     return new Refused(

@@ -192,20 +192,20 @@ absl::Status CertificateMethods::Get(const pb::GetCertificateRequest& request,
 absl::Status CertificateMethods::List(
     const pb::ListCertificatesRequest& request,
     pb::ListCertificatesResponse& response) {
-  SP_ASSIGN_OR_RETURN(Page page,
-                      ReadPage(request.parent(), request.page_size(),
-                               request.page_token(), request.filter()));
-  const size_t wanted = page.limit++;
-  SP_ASSIGN_OR_RETURN(std::vector<CertificateRecord> all,
-                      ledger_.store().ListCertificates(page));
-  if (all.size() > wanted) {
-    all.resize(wanted);
-    response.set_next_page_token(PageToken(all.back().serial));
-  }
-  for (const CertificateRecord& record : all) {
-    *response.add_certificates() = ToProto(record, AuthorityOf(record), Now());
-  }
-  return absl::OkStatus();
+  SP_ASSIGN_OR_RETURN(
+      const Page page,
+      ReadPage(request.parent(), request.page_size(), request.page_token()));
+  return FillPage<pb::Certificate>(
+      page, request.filter(),
+      [this](const Page& part) {
+        return ledger_.store().ListCertificates(part);
+      },
+      [](const CertificateRecord& record) { return record.serial; },
+      [this](const CertificateRecord& record) {
+        return absl::StatusOr<pb::Certificate>(
+            ToProto(record, AuthorityOf(record), Now()));
+      },
+      response.mutable_certificates(), response.mutable_next_page_token());
 }
 
 absl::Status CertificateMethods::Revoke(
@@ -393,20 +393,14 @@ absl::Status CertificateMethods::ListAuthorities(
     pb::ListCertificateAuthoritiesResponse& response) {
   SP_ASSIGN_OR_RETURN(
       const Page page,
-      ReadPage("tenants/-", request.page_size(), request.page_token(), ""));
-  for (CertificateAuthority* const authority : authorities_.All()) {
-    if (authority->id() <= page.after) continue;
-    const int size = response.certificate_authorities_size();
-    if (static_cast<size_t>(size) == page.limit) {
-      const std::string last =
-          response.certificate_authorities(size - 1).name();
-      response.set_next_page_token(PageToken(last.substr(last.rfind('/') + 1)));
-      break;
-    }
-    SP_ASSIGN_OR_RETURN(*response.add_certificate_authorities(),
-                        Describe(*authority));
-  }
-  return absl::OkStatus();
+      ReadPage("tenants/-", request.page_size(), request.page_token()));
+  const std::vector<CertificateAuthority*> all = authorities_.All();
+  const auto key = [](CertificateAuthority* one) { return one->id(); };
+  return FillPage<pb::CertificateAuthority>(
+      page, /*filter=*/"", ReadSorted(all, key), key,
+      [this](CertificateAuthority* one) { return Describe(*one); },
+      response.mutable_certificate_authorities(),
+      response.mutable_next_page_token());
 }
 
 absl::Status CertificateMethods::UpdateAuthority(

@@ -115,21 +115,22 @@ absl::Status EnrollmentMethods::Get(const pb::GetEnrollmentRequest& request,
 
 absl::Status EnrollmentMethods::List(const pb::ListEnrollmentsRequest& request,
                                      pb::ListEnrollmentsResponse& response) {
-  SP_ASSIGN_OR_RETURN(Page page,
-                      ReadPage(request.parent(), request.page_size(),
-                               request.page_token(), request.filter()));
-  const size_t wanted = page.limit++;
-  SP_ASSIGN_OR_RETURN(std::vector<Enrollment> all,
-                      ledger_.store().ListEnrollments(page));
-  if (all.size() > wanted) {
-    all.resize(wanted);
-    response.set_next_page_token(PageToken(all.back().name));
-  }
-  for (Enrollment& enrollment : all) {
-    Expire(enrollment, Now());
-    SP_RETURN_IF_ERROR(Fill(enrollment, *response.add_enrollments()));
-  }
-  return absl::OkStatus();
+  SP_ASSIGN_OR_RETURN(
+      const Page page,
+      ReadPage(request.parent(), request.page_size(), request.page_token()));
+  return FillPage<pb::Enrollment>(
+      page, request.filter(),
+      [this](const Page& part) {
+        return ledger_.store().ListEnrollments(part);
+      },
+      [](const Enrollment& enrollment) { return enrollment.name; },
+      [this](Enrollment& enrollment) -> absl::StatusOr<pb::Enrollment> {
+        Expire(enrollment, Now());
+        pb::Enrollment out;
+        SP_RETURN_IF_ERROR(Fill(enrollment, out));
+        return out;
+      },
+      response.mutable_enrollments(), response.mutable_next_page_token());
 }
 
 absl::Status EnrollmentMethods::Update(

@@ -32,26 +32,28 @@ pb::CertificateEvent ToProto(const CertificateEvent& event) {
 
 absl::Status EventMethods::List(const pb::ListCertificateEventsRequest& request,
                                 pb::ListCertificateEventsResponse& response) {
-  SP_ASSIGN_OR_RETURN(const Page page,
-                      ReadPage(request.parent(), request.page_size(),
-                               request.page_token(), request.filter()));
-  int64_t before = INT64_MAX;
-  if (!page.after.empty() && !absl::SimpleAtoi(page.after, &before)) {
-    return MakeError(absl::StatusCode::kInvalidArgument, "PAGE_INVALID",
-                     "page_token is not ours");
-  }
   SP_ASSIGN_OR_RETURN(
-      std::vector<CertificateEvent> events,
-      ledger_.store().ListEvents(page.tenant, 0, before, page.limit + 1));
-  if (events.size() > page.limit) {
-    events.resize(page.limit);
-    response.set_next_page_token(
-        PageToken(std::to_string(events.back().sequence)));
-  }
-  for (const CertificateEvent& event : events) {
-    *response.add_certificate_events() = ToProto(event);
-  }
-  return absl::OkStatus();
+      const Page page,
+      ReadPage(request.parent(), request.page_size(), request.page_token()));
+  return FillPage<pb::CertificateEvent>(
+      page, request.filter(),
+      [this](
+          const Page& part) -> absl::StatusOr<std::vector<CertificateEvent>> {
+        int64_t before = INT64_MAX;
+        if (!part.after.empty() && !absl::SimpleAtoi(part.after, &before)) {
+          return MakeError(absl::StatusCode::kInvalidArgument, "PAGE_INVALID",
+                           "page_token is not ours");
+        }
+        return ledger_.store().ListEvents(part.tenant, 0, before, part.limit);
+      },
+      [](const CertificateEvent& event) {
+        return std::to_string(event.sequence);
+      },
+      [](const CertificateEvent& event) {
+        return absl::StatusOr<pb::CertificateEvent>(ToProto(event));
+      },
+      response.mutable_certificate_events(),
+      response.mutable_next_page_token());
 }
 
 absl::Status EventMethods::Explain(

@@ -25,8 +25,7 @@ absl::Status Invalid(std::string_view reason, std::string_view message) {
 }  // namespace
 
 absl::StatusOr<Page> ReadPage(const std::string& parent, int32_t page_size,
-                              const std::string& token,
-                              const std::string& filter) {
+                              const std::string& token) {
   Page page;
   if (parent != "tenants/-") {
     SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
@@ -34,10 +33,6 @@ absl::StatusOr<Page> ReadPage(const std::string& parent, int32_t page_size,
     page.tenant = ids[0];
   }
   if (page_size < 0) return Invalid("PAGE_INVALID", "page_size is negative");
-  if (!filter.empty()) {
-    return MakeError(absl::StatusCode::kUnimplemented, "FILTER_UNIMPLEMENTED",
-                     "filter is not implemented");
-  }
   page.limit = page_size == 0 ? 50 : std::min<size_t>(page_size, 1000);
   if (!token.empty()) {
     absl::StatusOr<std::string> after = HexDecode(token);

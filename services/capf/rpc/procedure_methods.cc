@@ -139,18 +139,17 @@ absl::Status ProcedureMethods::Update(const pb::UpdateProcedureRequest& request,
 
 absl::Status ProcedureMethods::List(const pb::ListProceduresRequest& request,
                                     pb::ListProceduresResponse& response) {
-  SP_ASSIGN_OR_RETURN(Page page,
-                      ReadPage(request.parent(), request.page_size(),
-                               request.page_token(), request.filter()));
-  const size_t wanted = page.limit++;
-  SP_ASSIGN_OR_RETURN(std::vector<Procedure> all,
-                      ledger_.store().ListProcedures(page));
-  if (all.size() > wanted) {
-    all.resize(wanted);
-    response.set_next_page_token(PageToken(all.back().name));
-  }
-  for (const Procedure& one : all) *response.add_procedures() = ToProto(one);
-  return absl::OkStatus();
+  SP_ASSIGN_OR_RETURN(
+      const Page page,
+      ReadPage(request.parent(), request.page_size(), request.page_token()));
+  return FillPage<pb::Procedure>(
+      page, request.filter(),
+      [this](const Page& part) { return ledger_.store().ListProcedures(part); },
+      [](const Procedure& one) { return one.name; },
+      [](const Procedure& one) {
+        return absl::StatusOr<pb::Procedure>(ToProto(one));
+      },
+      response.mutable_procedures(), response.mutable_next_page_token());
 }
 
 absl::Status ProcedureMethods::Advance(

@@ -21,6 +21,27 @@ absl::StatusOr<std::vector<std::string>> ReadPem(const std::string& pem) {
                    "the certificate cannot be read");
 }
 
+pb::ServiceCertificate ToProto(const ServiceCertificate& one) {
+  pb::ServiceCertificate out;
+  out.set_service(one.service);
+  out.set_instance(one.instance);
+  out.set_use(one.use);
+  *out.mutable_certificate() = Summarize(AsBytes(one.der));
+  *out.mutable_use_time() = ::sallyport::ToProto(one.use_time);
+  if (one.next_attempt_time != absl::InfiniteFuture()) {
+    *out.mutable_next_attempt_time() =
+        ::sallyport::ToProto(one.next_attempt_time);
+  }
+  out.set_failure_count(one.failures);
+  out.set_last_reason(one.last_reason);
+  if (one.failures > 0) {
+    *out.mutable_last_failure_time() =
+        ::sallyport::ToProto(one.last_failure_time);
+  }
+  *out.mutable_report_time() = ::sallyport::ToProto(one.report_time);
+  return out;
+}
+
 }  // namespace
 
 absl::Status ServiceCertificateMethods::Renew(
@@ -78,37 +99,18 @@ absl::Status ServiceCertificateMethods::List(
     pb::ListServiceCertificatesResponse& response) {
   SP_ASSIGN_OR_RETURN(
       const Page page,
-      ReadPage("tenants/-", request.page_size(), request.page_token(), ""));
-  std::string last;
-  for (const ServiceCertificate& one : services_.InUse()) {
-    // As they are in order; no name has a NUL in it.
-    std::string key = one.service + '\0' + one.instance + '\0' + one.use;
-    if (!page.after.empty() && key <= page.after) continue;
-    if (static_cast<size_t>(response.service_certificates_size()) ==
-        page.limit) {
-      response.set_next_page_token(PageToken(last));
-      break;
-    }
-    last = std::move(key);
-    pb::ServiceCertificate& out = *response.add_service_certificates();
-    out.set_service(one.service);
-    out.set_instance(one.instance);
-    out.set_use(one.use);
-    *out.mutable_certificate() = Summarize(AsBytes(one.der));
-    *out.mutable_use_time() = ::sallyport::ToProto(one.use_time);
-    if (one.next_attempt_time != absl::InfiniteFuture()) {
-      *out.mutable_next_attempt_time() =
-          ::sallyport::ToProto(one.next_attempt_time);
-    }
-    out.set_failure_count(one.failures);
-    out.set_last_reason(one.last_reason);
-    if (one.failures > 0) {
-      *out.mutable_last_failure_time() =
-          ::sallyport::ToProto(one.last_failure_time);
-    }
-    *out.mutable_report_time() = ::sallyport::ToProto(one.report_time);
-  }
-  return absl::OkStatus();
+      ReadPage("tenants/-", request.page_size(), request.page_token()));
+  // No name has a NUL in it.
+  const auto key = [](const ServiceCertificate& one) {
+    return one.service + '\0' + one.instance + '\0' + one.use;
+  };
+  return FillPage<pb::ServiceCertificate>(
+      page, /*filter=*/"", ReadSorted(services_.InUse(), key), key,
+      [](const ServiceCertificate& one) {
+        return absl::StatusOr<pb::ServiceCertificate>(ToProto(one));
+      },
+      response.mutable_service_certificates(),
+      response.mutable_next_page_token());
 }
 
 }  // namespace sallyport::capf

@@ -330,25 +330,29 @@ absl::Status TrustListMethods::Get(const pb::GetTrustListRequest& request,
 absl::Status TrustListMethods::List(const pb::ListTrustListsRequest& request,
                                     pb::ListTrustListsResponse& response) {
   if (publisher_ == nullptr) return NotConfigured();
-  SP_ASSIGN_OR_RETURN(const Page page,
-                      ReadPage(request.parent(), request.page_size(),
-                               request.page_token(), request.filter()));
+  SP_ASSIGN_OR_RETURN(
+      const Page page,
+      ReadPage(request.parent(), request.page_size(), request.page_token()));
   if (page.tenant.empty()) {
     return Invalid("NAME_INVALID", "trust lists are listed by tenant");
   }
+  struct Lists {
+    TrustListKind kind;
+    std::vector<PublishedList> files;
+  };
+  std::vector<Lists> all;
   for (const TrustListKind kind : {TrustListKind::kCtl, TrustListKind::kItl}) {
-    if (TrustListFileName(kind) <= page.after) continue;
-    SP_ASSIGN_OR_RETURN(const std::vector<PublishedList> lists,
+    SP_ASSIGN_OR_RETURN(std::vector<PublishedList> files,
                         publisher_->Current(page.tenant, kind));
-    if (lists.empty()) continue;
-    if (static_cast<size_t>(response.trust_lists_size()) == page.limit) {
-      response.set_next_page_token(
-          PageToken(TrustListFileName(TrustListKind::kCtl)));
-      break;
-    }
-    SP_ASSIGN_OR_RETURN(*response.add_trust_lists(), ToProto(lists, false));
+    if (!files.empty()) all.push_back({kind, std::move(files)});
   }
-  return absl::OkStatus();
+  const auto key = [](const Lists& lists) {
+    return std::string(TrustListFileName(lists.kind));
+  };
+  return FillPage<pb::TrustList>(
+      page, request.filter(), ReadSorted(all, key), key,
+      [this](const Lists& lists) { return ToProto(lists.files, false); },
+      response.mutable_trust_lists(), response.mutable_next_page_token());
 }
 
 absl::Status TrustListMethods::Verify(const pb::VerifyTrustListRequest& request,
@@ -418,25 +422,25 @@ absl::Status TrustListMethods::GetFile(const pb::GetPhoneFileRequest& request,
 absl::Status TrustListMethods::ListFiles(
     const pb::ListPhoneFilesRequest& request,
     pb::ListPhoneFilesResponse& response) {
-  SP_ASSIGN_OR_RETURN(const Page page,
-                      ReadPage(request.parent(), request.page_size(),
-                               request.page_token(), request.filter()));
+  SP_ASSIGN_OR_RETURN(
+      const Page page,
+      ReadPage(request.parent(), request.page_size(), request.page_token()));
   if (page.tenant.empty()) {
     return Invalid("NAME_INVALID", "phone files are listed by tenant");
   }
   if (files_ == nullptr) return NotConfigured();
-  for (const TrustListFiles::File& file : files_->All()) {
-    if (file.tenant != page.tenant || file.name <= page.after) continue;
-    const int size = response.phone_files_size();
-    if (static_cast<size_t>(size) == page.limit) {
-      const std::string& last = response.phone_files(size - 1).name();
-      response.set_next_page_token(PageToken(last.substr(last.rfind('/') + 1)));
-      break;
-    }
-    *response.add_phone_files() =
-        FileMessage(file.tenant, file.name, *file.content, file.update_time);
-  }
-  return absl::OkStatus();
+  using File = TrustListFiles::File;
+  std::vector<File> files = files_->All();
+  std::erase_if(files,
+                [&](const File& file) { return file.tenant != page.tenant; });
+  const auto key = [](const File& file) { return file.name; };
+  return FillPage<pb::PhoneFile>(
+      page, request.filter(), ReadSorted(files, key), key,
+      [](const File& file) {
+        return absl::StatusOr<pb::PhoneFile>(FileMessage(
+            file.tenant, file.name, *file.content, file.update_time));
+      },
+      response.mutable_phone_files(), response.mutable_next_page_token());
 }
 
 }  // namespace sallyport::capf

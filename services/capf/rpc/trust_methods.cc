@@ -71,20 +71,26 @@ absl::Status TrustMethods::GetStore(const pb::GetTrustStoreRequest& request,
 
 absl::Status TrustMethods::ListStores(const pb::ListTrustStoresRequest& request,
                                       pb::ListTrustStoresResponse& response) {
-  SP_ASSIGN_OR_RETURN(const Page page,
-                      ReadPage(request.parent(), request.page_size(),
-                               request.page_token(), request.filter()));
+  SP_ASSIGN_OR_RETURN(
+      const Page page,
+      ReadPage(request.parent(), request.page_size(), request.page_token()));
   if (page.tenant.empty()) {
     return Invalid("NAME_INVALID", "trust stores are listed by tenant");
   }
   SP_ASSIGN_OR_RETURN(const int64_t version, ledger_.store().TrustVersion());
-  for (const TrustStoreKind& kind : TrustStoreKinds()) {
-    SP_ASSIGN_OR_RETURN(const auto trusted,
-                        TrustedOf(TrustStoreName(page.tenant, kind.id)));
-    *response.add_trust_stores() =
-        StoreMessage(page.tenant, kind, trusted.size(), version);
-  }
-  return absl::OkStatus();
+  const std::vector<TrustStoreKind> kinds(TrustStoreKinds().begin(),
+                                          TrustStoreKinds().end());
+  const auto key = [](const TrustStoreKind& kind) {
+    return std::string(kind.id);
+  };
+  return FillPage<pb::TrustStore>(
+      page, request.filter(), ReadSorted(kinds, key), key,
+      [&](const TrustStoreKind& kind) -> absl::StatusOr<pb::TrustStore> {
+        SP_ASSIGN_OR_RETURN(const auto trusted,
+                            TrustedOf(TrustStoreName(page.tenant, kind.id)));
+        return StoreMessage(page.tenant, kind, trusted.size(), version);
+      },
+      response.mutable_trust_stores(), response.mutable_next_page_token());
 }
 
 absl::Status TrustMethods::Create(
@@ -130,24 +136,18 @@ absl::Status TrustMethods::List(
     const pb::ListTrustedCertificatesRequest& request,
     pb::ListTrustedCertificatesResponse& response) {
   SP_ASSIGN_OR_RETURN(const std::string store, CheckStore(request.parent()));
-  SP_ASSIGN_OR_RETURN(const Page page,
-                      ReadPage("tenants/-", request.page_size(),
-                               request.page_token(), request.filter()));
+  SP_ASSIGN_OR_RETURN(
+      const Page page,
+      ReadPage("tenants/-", request.page_size(), request.page_token()));
   SP_ASSIGN_OR_RETURN(const auto trusted, TrustedOf(store));
-  for (const TrustedCertificate& one : trusted) {
-    if (one.sha256 <= page.after) continue;
-    const int size = response.trusted_certificates_size();
-    if (static_cast<size_t>(size) == page.limit) {
-      const std::string last =
-          std::string(response.trusted_certificates(size - 1)
-                          .summary()
-                          .sha256_thumbprint());
-      response.set_next_page_token(PageToken(last));
-      break;
-    }
-    *response.add_trusted_certificates() = ToProto(one);
-  }
-  return absl::OkStatus();
+  const auto key = [](const TrustedCertificate& one) { return one.sha256; };
+  return FillPage<pb::TrustedCertificate>(
+      page, request.filter(), ReadSorted(trusted, key), key,
+      [](const TrustedCertificate& one) {
+        return absl::StatusOr<pb::TrustedCertificate>(ToProto(one));
+      },
+      response.mutable_trusted_certificates(),
+      response.mutable_next_page_token());
 }
 
 absl::Status TrustMethods::Delete(

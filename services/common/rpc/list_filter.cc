@@ -5,9 +5,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/numeric/int128.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
@@ -19,35 +21,33 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-// A value of a field as text, which is how values are compared. `index` is -1
-// for a singular field.
-std::string ValueText(const Message& message, const FieldDescriptor& field,
-                      int index) {
-  const auto* r = message.GetReflection();
+using Comparison = ListFilter::Comparison;
+using Value = ListFilter::Value;
+
+bool IsTime(const FieldDescriptor& field) {
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+         field.message_type()->full_name() == "google.protobuf.Timestamp";
+}
+
+bool IsDuration(const FieldDescriptor& field) {
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+         field.message_type()->full_name() == "google.protobuf.Duration";
+}
+
+bool IsNumber(const FieldDescriptor& field) {
   switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_STRING:
-      return index < 0 ? r->GetString(message, &field)
-                       : r->GetRepeatedString(message, &field, index);
-    case FieldDescriptor::CPPTYPE_BOOL:
-      return (index < 0 ? r->GetBool(message, &field)
-                        : r->GetRepeatedBool(message, &field, index))
-                 ? "true"
-                 : "false";
-    case FieldDescriptor::CPPTYPE_ENUM:
-      return absl::StrCat(
-          index < 0 ? r->GetEnumValue(message, &field)
-                    : r->GetRepeatedEnumValue(message, &field, index));
     case FieldDescriptor::CPPTYPE_INT32:
-      return absl::StrCat(index < 0
-                              ? r->GetInt32(message, &field)
-                              : r->GetRepeatedInt32(message, &field, index));
+    case FieldDescriptor::CPPTYPE_INT64:
     case FieldDescriptor::CPPTYPE_UINT32:
-      return absl::StrCat(index < 0
-                              ? r->GetUInt32(message, &field)
-                              : r->GetRepeatedUInt32(message, &field, index));
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return true;
     default:
-      return "";
+      return false;
   }
+}
+
+bool IsOrdered(const FieldDescriptor& field) {
+  return IsNumber(field) || IsTime(field) || IsDuration(field);
 }
 
 bool IsComparable(const FieldDescriptor& field) {
@@ -55,12 +55,76 @@ bool IsComparable(const FieldDescriptor& field) {
     case FieldDescriptor::CPPTYPE_STRING:
     case FieldDescriptor::CPPTYPE_BOOL:
     case FieldDescriptor::CPPTYPE_ENUM:
-    case FieldDescriptor::CPPTYPE_INT32:
-    case FieldDescriptor::CPPTYPE_UINT32:
       return true;
     default:
-      return false;
+      return IsNumber(field) ||
+             (!field.is_repeated() && (IsTime(field) || IsDuration(field)));
   }
+}
+
+absl::int128 Nanoseconds(absl::Duration duration) {
+  absl::Duration rest;
+  const int64_t seconds = absl::IDivDuration(duration, absl::Seconds(1), &rest);
+  return absl::int128(seconds) * 1'000'000'000 + absl::ToInt64Nanoseconds(rest);
+}
+
+// Of a Timestamp or a Duration, both of which have seconds and nanos.
+absl::int128 Nanoseconds(const Message& value) {
+  const Descriptor& type = *value.GetDescriptor();
+  const auto* r = value.GetReflection();
+  return absl::int128(r->GetInt64(value, type.FindFieldByName("seconds"))) *
+             1'000'000'000 +
+         r->GetInt32(value, type.FindFieldByName("nanos"));
+}
+
+// A value of a field; `index` is -1 for a singular field.
+Value ValueOf(const Message& message, const FieldDescriptor& field, int index) {
+  const auto* r = message.GetReflection();
+  const bool one = index < 0;
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_STRING:
+      return one ? r->GetString(message, &field)
+                 : r->GetRepeatedString(message, &field, index);
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return absl::int128(one ? r->GetBool(message, &field)
+                              : r->GetRepeatedBool(message, &field, index));
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return absl::int128(
+          one ? r->GetEnumValue(message, &field)
+              : r->GetRepeatedEnumValue(message, &field, index));
+    case FieldDescriptor::CPPTYPE_INT32:
+      return absl::int128(one ? r->GetInt32(message, &field)
+                              : r->GetRepeatedInt32(message, &field, index));
+    case FieldDescriptor::CPPTYPE_INT64:
+      return absl::int128(one ? r->GetInt64(message, &field)
+                              : r->GetRepeatedInt64(message, &field, index));
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return absl::int128(one ? r->GetUInt32(message, &field)
+                              : r->GetRepeatedUInt32(message, &field, index));
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return absl::int128(one ? r->GetUInt64(message, &field)
+                              : r->GetRepeatedUInt64(message, &field, index));
+    default:
+      return Nanoseconds(r->GetMessage(message, &field));
+  }
+}
+
+bool Holds(Comparison comparison, const Value& left, const Value& right) {
+  switch (comparison) {
+    case Comparison::kEqual:
+      return left == right;
+    case Comparison::kNotEqual:
+      return left != right;
+    case Comparison::kLess:
+      return left < right;
+    case Comparison::kAtMost:
+      return left <= right;
+    case Comparison::kMore:
+      return left > right;
+    case Comparison::kAtLeast:
+      return left >= right;
+  }
+  return false;
 }
 
 // Takes a filter's text apart from left to right. Thread-compatible.
@@ -146,7 +210,8 @@ absl::StatusOr<std::vector<const FieldDescriptor*>> ReadPath(
     if (field->is_repeated()) {
       return reader.Fault(absl::StrCat(name, " is a list: it has no fields"));
     }
-    in = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE
+    in = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+                 !IsTime(*field) && !IsDuration(*field)
              ? field->message_type()
              : nullptr;
     word.remove_prefix(dot + 1);
@@ -158,19 +223,57 @@ absl::StatusOr<std::vector<const FieldDescriptor*>> ReadPath(
   return path;
 }
 
-absl::StatusOr<std::string> ReadValue(Reader& reader,
-                                      const FieldDescriptor& field) {
-  if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
-    if (!reader.Take("\"")) {
-      return reader.Fault("a string in quotation marks must come here");
+absl::StatusOr<Comparison> ReadComparison(Reader& reader,
+                                          const FieldDescriptor& field) {
+  if (reader.Take("!=")) return Comparison::kNotEqual;
+  if (reader.Take("=")) return Comparison::kEqual;
+  if (!IsOrdered(field)) return reader.Fault("= or != must come here");
+  if (field.is_repeated()) {
+    return reader.Fault("a list takes = and != alone");
+  }
+  if (reader.Take("<=")) return Comparison::kAtMost;
+  if (reader.Take(">=")) return Comparison::kAtLeast;
+  if (reader.Take("<")) return Comparison::kLess;
+  if (reader.Take(">")) return Comparison::kMore;
+  return reader.Fault("=, !=, <, <=, > or >= must come here");
+}
+
+absl::StatusOr<Value> ReadQuoted(Reader& reader, const FieldDescriptor& field) {
+  if (!reader.Take("\"")) {
+    return reader.Fault("a value in quotation marks must come here");
+  }
+  SP_ASSIGN_OR_RETURN(std::string text, reader.Quoted());
+  if (IsTime(field)) {
+    absl::Time time;
+    if (!absl::ParseTime(absl::RFC3339_full, text, &time, nullptr) ||
+        time == absl::InfiniteFuture() || time == absl::InfinitePast()) {
+      return reader.Fault("this is no time as RFC 3339 writes it");
     }
-    return reader.Quoted();
+    return Nanoseconds(time - absl::UnixEpoch());
+  }
+  if (IsDuration(field)) {
+    absl::Duration duration;
+    if (!absl::ParseDuration(text, &duration) ||
+        duration == absl::InfiniteDuration() ||
+        duration == -absl::InfiniteDuration()) {
+      return reader.Fault("this is no duration such as 90s or 1h30m");
+    }
+    return Nanoseconds(duration);
+  }
+  return text;
+}
+
+absl::StatusOr<Value> ReadValue(Reader& reader, const FieldDescriptor& field) {
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING || IsTime(field) ||
+      IsDuration(field)) {
+    return ReadQuoted(reader, field);
   }
   const std::string word(reader.Word());
-  int64_t number = 0;
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_BOOL:
-      if (word == "true" || word == "false") return word;
+      if (word == "true" || word == "false") {
+        return absl::int128(word == "true");
+      }
       return reader.Fault("true or false must come here");
     case FieldDescriptor::CPPTYPE_ENUM: {
       const auto* value = field.enum_type()->FindValueByName(word);
@@ -178,13 +281,15 @@ absl::StatusOr<std::string> ReadValue(Reader& reader,
         return reader.Fault(absl::StrCat(
             "a value of ", field.enum_type()->name(), " must come here"));
       }
-      return absl::StrCat(value->number());
+      return absl::int128(value->number());
     }
-    default:
-      if (!absl::SimpleAtoi(word, &number)) {
-        return reader.Fault("a whole number must come here");
-      }
-      return absl::StrCat(number);
+    default: {
+      int64_t number = 0;
+      uint64_t large = 0;
+      if (absl::SimpleAtoi(word, &number)) return absl::int128(number);
+      if (absl::SimpleAtoi(word, &large)) return absl::int128(large);
+      return reader.Fault("a whole number must come here");
+    }
   }
 }
 
@@ -199,10 +304,8 @@ absl::StatusOr<ListFilter> ListFilter::Parse(std::string_view text,
   for (;;) {
     Term term;
     SP_ASSIGN_OR_RETURN(term.path, ReadPath(reader, resource));
-    term.equal = !reader.Take("!=");
-    if (term.equal && !reader.Take("=")) {
-      return reader.Fault("= or != must come here");
-    }
+    SP_ASSIGN_OR_RETURN(term.comparison,
+                        ReadComparison(reader, *term.path.back()));
     SP_ASSIGN_OR_RETURN(term.value, ReadValue(reader, *term.path.back()));
     out.terms_.push_back(std::move(term));
     if (reader.AtEnd()) return out;
@@ -220,16 +323,19 @@ bool ListFilter::Matches(const Message& resource) const {
       in = &in->GetReflection()->GetMessage(*in, term.path[i]);
     }
     const FieldDescriptor& field = *term.path.back();
-    bool equal = false;
     if (field.is_repeated()) {
       const int size = in->GetReflection()->FieldSize(*in, &field);
-      for (int i = 0; i < size && !equal; ++i) {
-        equal = ValueText(*in, field, i) == term.value;
+      bool found = false;
+      for (int i = 0; i < size && !found; ++i) {
+        found = ValueOf(*in, field, i) == term.value;
       }
-    } else {
-      equal = ValueText(*in, field, -1) == term.value;
+      if (found != (term.comparison == Comparison::kEqual)) return false;
+    } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+               !in->GetReflection()->HasField(*in, &field)) {
+      if (term.comparison != Comparison::kNotEqual) return false;
+    } else if (!Holds(term.comparison, ValueOf(*in, field, -1), term.value)) {
+      return false;
     }
-    if (equal != term.equal) return false;
   }
   return true;
 }

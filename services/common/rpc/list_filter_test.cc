@@ -26,6 +26,9 @@ pb::Peer Peer() {
   peer.add_x509_subject_names("a.test");
   peer.add_x509_subject_names("b.test");
   peer.mutable_options_monitoring()->set_enabled(true);
+  peer.mutable_options_monitoring()->mutable_interval()->set_seconds(90);
+  peer.mutable_create_time()->set_seconds(1'767'225'600);  // 2026-01-01
+  peer.mutable_create_time()->set_nanos(5);
   return peer;
 }
 
@@ -45,23 +48,34 @@ TEST_P(MatchesTest, Compares) {
 
 INSTANTIATE_TEST_SUITE_P(
     Filters, MatchesTest,
-    testing::Values(Case{"", true}, Case{"  ", true},
-                    Case{"display_name = \"Main \\\"gateway\\\" \\\\ 1\"",
-                         true},
-                    Case{"display_name=\"other\"", false},
-                    Case{"display_name != \"other\"", true},
-                    Case{"status = PEER_STATUS_DISABLED", true},
-                    Case{"status=PEER_STATUS_ENABLED", false},
-                    Case{"port = 5061", true}, Case{"port != 5061", false},
-                    Case{"outcalls_allowed = true", true},
-                    Case{"x509_subject_names = \"b.test\"", true},
-                    Case{"x509_subject_names = \"c.test\"", false},
-                    Case{"x509_subject_names != \"b.test\"", false},
-                    Case{"source_addresses != \"192.0.2.1\"", true},
-                    Case{"options_monitoring.enabled = true", true},
-                    Case{"options_monitoring.retries = 0", true},
-                    Case{"port = 5061 AND outcalls_allowed = true", true},
-                    Case{"port = 5061 AND outcalls_allowed = false", false}));
+    testing::Values(
+        Case{"", true}, Case{"  ", true},
+        Case{"display_name = \"Main \\\"gateway\\\" \\\\ 1\"", true},
+        Case{"display_name=\"other\"", false},
+        Case{"display_name != \"other\"", true},
+        Case{"status = PEER_STATUS_DISABLED", true},
+        Case{"status=PEER_STATUS_ENABLED", false}, Case{"port = 5061", true},
+        Case{"port != 5061", false}, Case{"outcalls_allowed = true", true},
+        Case{"x509_subject_names = \"b.test\"", true},
+        Case{"x509_subject_names = \"c.test\"", false},
+        Case{"x509_subject_names != \"b.test\"", false},
+        Case{"source_addresses != \"192.0.2.1\"", true},
+        Case{"options_monitoring.enabled = true", true},
+        Case{"options_monitoring.retries = 0", true},
+        Case{"port < 5062 AND port > 5060", true},
+        Case{"port<=5061 AND port>=5061", true}, Case{"port < 5061", false},
+        Case{"port > 5061", false}, Case{"port >= -1", true},
+        Case{"create_time > \"2026-01-01T00:00:00Z\"", true},
+        Case{"create_time <= \"2026-01-01T00:00:00Z\"", false},
+        Case{"create_time < \"2026-01-01T01:00:00+00:30\"", true},
+        Case{"create_time = \"2026-01-01T00:00:00.000000005Z\"", true},
+        Case{"update_time < \"2026-01-01T00:00:00Z\"", false},
+        Case{"update_time > \"2026-01-01T00:00:00Z\"", false},
+        Case{"update_time != \"2026-01-01T00:00:00Z\"", true},
+        Case{"options_monitoring.interval = \"1m30s\"", true},
+        Case{"options_monitoring.interval > \"90s\"", false},
+        Case{"port = 5061 AND outcalls_allowed = true", true},
+        Case{"port = 5061 AND outcalls_allowed = false", false}));
 
 class FaultTest : public testing::TestWithParam<const char*> {};
 
@@ -74,14 +88,19 @@ TEST_P(FaultTest, SaysWhere) {
 
 INSTANTIATE_TEST_SUITE_P(
     Filters, FaultTest,
-    testing::Values("nothing = 1", "port", "port =", "port = x", "port < 1",
-                    "port = 1 port = 2", "port = 1 AND", "port = 1 OR port = 2",
-                    "display_name = x", "display_name = \"x",
-                    "display_name = \"\\n\"", "status = DISABLED",
-                    "outcalls_allowed = 1", "options_monitoring = 1",
-                    "options_monitoring.interval = 1", "port.x = 1",
-                    "x509_subject_names.x = \"a\"", "AND", "= 1",
-                    "create_time.seconds = 1", ".port = 1", "port. = 1"));
+    testing::Values(
+        "nothing = 1", "port", "port =", "port = x", "port < x", "port =< 1",
+        "display_name < \"x\"", "outcalls_allowed > false",
+        "status >= PEER_STATUS_DISABLED", "create_time < 5",
+        "create_time < \"yesterday\"", "create_time < \"infinite-future\"",
+        "options_monitoring.interval < \"inf\"",
+        "options_monitoring.interval.seconds = 1", "port = 1 port = 2",
+        "port = 1 AND", "port = 1 OR port = 2", "display_name = x",
+        "display_name = \"x", "display_name = \"\\n\"", "status = DISABLED",
+        "outcalls_allowed = 1", "options_monitoring = 1",
+        "options_monitoring.interval = 1", "port.x = 1",
+        "x509_subject_names.x = \"a\"", "AND", "= 1", "create_time.seconds = 1",
+        ".port = 1", "port. = 1"));
 
 TEST(ListFilterTest, IsBounded) {
   EXPECT_THAT(

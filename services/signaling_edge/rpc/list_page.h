@@ -10,29 +10,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "google/protobuf/message.h"
 #include "google/protobuf/repeated_field.h"
+#include "services/common/rpc/list_filter.h"
 
 namespace sallyport::signaling_edge {
-
-// `a = "b" AND c = d`: fields of a message by their proto names, compared as
-// text; enums by name, booleans as true and false. Immutable.
-class ListFilter {
- public:
-  // INVALID_ARGUMENT (FILTER_INVALID) for anything else, and for a field that
-  // `type` has not or that is neither text, number, boolean nor enum.
-  static absl::StatusOr<ListFilter> Parse(
-      const std::string& text, const google::protobuf::Descriptor& type);
-
-  bool Matches(const google::protobuf::Message& message) const;
-
- private:
-  struct Term {
-    const google::protobuf::FieldDescriptor* field;
-    std::string value;
-  };
-  std::vector<Term> terms_;
-};
 
 // One page of `count` items: from which, how many. The token is the number of
 // items before, so that a page may repeat or miss what changed in between.

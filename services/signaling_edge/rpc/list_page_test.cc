@@ -16,32 +16,24 @@ v1::Refusal Refused(const std::string& reason, v1::RefusalKind kind,
   return out;
 }
 
-bool Matches(const std::string& filter, const v1::Refusal& item) {
-  const auto parsed = ListFilter::Parse(filter, *v1::Refusal::descriptor());
-  EXPECT_TRUE(parsed.ok()) << filter << ": " << parsed.status();
-  return parsed.ok() && parsed->Matches(item);
-}
-
-TEST(ListFilterTest, ComparesFieldsJoinedByAnd) {
-  const auto item = Refused("ROUTE_NOT_FOUND", v1::REFUSAL_KIND_CALL, 404);
-  EXPECT_TRUE(Matches("", item));
-  EXPECT_TRUE(Matches("reason = \"ROUTE_NOT_FOUND\"", item));
-  EXPECT_TRUE(Matches("reason=ROUTE_NOT_FOUND AND sip_status = 404", item));
-  EXPECT_TRUE(Matches("kind = REFUSAL_KIND_CALL", item));
-  EXPECT_FALSE(Matches("kind = REFUSAL_KIND_MEDIA", item));
-  EXPECT_FALSE(Matches("reason = ROUTE_NOT_FOUND AND sip_status = 488", item));
-}
-
-TEST(ListFilterTest, RefusesWhatItDoesNotUnderstand) {
-  for (const char* filter :
-       {"nothing = 1", "reason", "remote_address = x", "steps = x",
-        "reason = \"a", "reason = \"a\" OR kind = b", " AND "}) {
-    EXPECT_EQ(
-        ReasonOf(
-            ListFilter::Parse(filter, *v1::Refusal::descriptor()).status()),
-        "FILTER_INVALID")
-        << filter;
-  }
+TEST(PageTest, FilterComesBeforeThePage) {
+  v1::ListRefusalsRequest request;
+  request.set_page_size(1);
+  request.set_filter("reason = \"B\" AND sip_status >= 400");
+  const std::vector<v1::Refusal> items = {
+      Refused("A", v1::REFUSAL_KIND_CALL, 404),
+      Refused("B", v1::REFUSAL_KIND_CALL, 0),
+      Refused("B", v1::REFUSAL_KIND_CALL, 488)};
+  v1::ListRefusalsResponse response;
+  ASSERT_TRUE(
+      FillPage(request, items, *response.mutable_refusals(), response).ok());
+  ASSERT_EQ(response.refusals_size(), 1);
+  EXPECT_EQ(response.refusals(0).sip_status(), 488u);
+  EXPECT_EQ(response.next_page_token(), "");
+  request.set_filter("reason = B");
+  EXPECT_EQ(ReasonOf(FillPage(request, items, *response.mutable_refusals(),
+                              response)),
+            "FILTER_INVALID");
 }
 
 TEST(PageTest, CutsAndContinues) {

@@ -17,6 +17,7 @@
 #include "services/common/config/server_config.h"
 #include "services/common/net/socket_address.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/relay_interface.h"
 #include "services/media_relay/core/stream_admission.h"
 #include "services/media_relay/io/key_client.h"
@@ -86,6 +87,71 @@ void CheckInterface(std::string_view field,
       faults->Add(
           absl::StrCat(AbslView(field), ".advertised_addresses[", i, "]"),
           "is not an IP address of the same family");
+    }
+  }
+}
+
+// Whether everybody on the Internet can reach it.
+bool IsPublic(const std::string& text) {
+  const std::optional<IpAddress> address = IpAddress::Parse(text);
+  return address.has_value() &&
+         PeerPolicy({}).CheckAddress(*address) == PeerVerdict::kAllowed;
+}
+
+// AVE-29 to AVE-32: media goes to addresses that descriptions name, so a
+// translation that nobody is told of breaks it.
+void CheckTopology(const Config& config, ConfigFaults* faults) {
+  const config::v1::TopologyConfig& topology = config.topology();
+  const config::v1::InterfaceConfig& external = config.external();
+  const auto refuse = [&](std::string_view list, int i, std::string_view why) {
+    faults->Add(absl::StrCat(AbslView(list), "[", i, "]"), why);
+  };
+  if (topology.kind() == config::v1::TOPOLOGY_KIND_SINGLE) {
+    for (int i = 0; i < external.addresses_size(); ++i) {
+      const bool translated = i < external.advertised_addresses_size();
+      if (translated && !IsPublic(external.advertised_addresses(i))) {
+        refuse("external.advertised_addresses", i,
+               "ADVERTISED_ADDRESS_NOT_PUBLIC: clients in the Internet cannot "
+               "reach it");
+      } else if (!translated && !IsPublic(external.addresses(i))) {
+        refuse("external.addresses", i,
+               "EXTERNAL_ADDRESS_NOT_PUBLIC: behind NAT, say in "
+               "advertised_addresses what clients reach");
+      }
+    }
+    if (!topology.virtual_addresses().empty()) {
+      faults->Add("topology.virtual_addresses",
+                  "VIRTUAL_ADDRESS_WITHOUT_BALANCER: a single relay has none");
+    }
+    return;
+  }
+  if (topology.kind() != config::v1::TOPOLOGY_KIND_LOAD_BALANCED) {
+    faults->Add("topology.kind", "is required");
+    return;
+  }
+  for (int i = 0; i < external.addresses_size(); ++i) {
+    if (!IsPublic(external.addresses(i))) {
+      refuse("external.addresses", i,
+             "EXTERNAL_ADDRESS_NOT_PUBLIC: behind a balancer each relay has a "
+             "public address of its own");
+    }
+  }
+  for (int i = 0; i < external.advertised_addresses_size(); ++i) {
+    if (i >= external.addresses_size() ||
+        external.advertised_addresses(i) != external.addresses(i)) {
+      refuse("external.advertised_addresses", i,
+             "EXTERNAL_ADDRESS_TRANSLATED: behind a balancer clients reach "
+             "the relay itself");
+    }
+  }
+  if (topology.virtual_addresses().empty()) {
+    faults->Add("topology.virtual_addresses", "is required");
+  }
+  for (int i = 0; i < topology.virtual_addresses_size(); ++i) {
+    if (!IsPublic(topology.virtual_addresses(i))) {
+      refuse("topology.virtual_addresses", i,
+             "VIRTUAL_ADDRESS_NOT_PUBLIC: clients in the Internet cannot "
+             "reach it");
     }
   }
 }
@@ -198,13 +264,23 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
     // AVE-30: address translation is not for the internal edge.
     if (!config.internal().advertised_addresses().empty()) {
       faults->Add("internal.advertised_addresses",
-                  "the internal interface cannot be translated");
+                  "INTERNAL_ADDRESS_TRANSLATED: the internal interface cannot "
+                  "be");
     }
     for (const std::string& address : config.internal().addresses()) {
       const auto& outside = config.external().addresses();
       if (std::find(outside.begin(), outside.end(), address) != outside.end()) {
         faults->Add("internal.addresses", "is also an external address");
       }
+    }
+  }
+  if (config.has_topology()) CheckTopology(config, faults);
+  for (int i = 0; i < config.federated_partners_size(); ++i) {
+    const std::string field = absl::StrCat("federated_partners[", i, "]");
+    faults->Require(field + ".name", config.federated_partners(i).name());
+    if (config.federated_partners(i).generation() ==
+        config::v1::PARTNER_GENERATION_UNSPECIFIED) {
+      faults->Add(field + ".generation", "is required");
     }
   }
   CheckPort("stun_udp_port", config.stun_udp_port(), faults);

@@ -1,10 +1,12 @@
 #include "services/media_relay/config.h"
 
+#include <map>
 #include <set>
 #include <string>
 
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "sallyport/media_relay/config/v1/media_relay_config.pb.h"
 #include "services/common/config/config_faults.h"
@@ -17,6 +19,10 @@ namespace sallyport::media_relay {
 namespace {
 
 using Config = config::v1::MediaRelayConfig;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
 
 Config Parse(const std::string& json) {
   Config config;
@@ -98,6 +104,80 @@ TEST(ValidateConfigTest, InternalMustBeAnotherAddress) {
     "external": {"addresses": ["192.0.2.1"]},
     "internal": {"addresses": ["192.0.2.1"]}})json")),
             (std::set<std::string>{"internal.addresses"}));
+}
+
+// The reason of each fault, by field.
+std::map<std::string, std::string> ReasonsOf(const Config& config) {
+  ConfigFaults faults;
+  ValidateConfig(config, &faults);
+  std::map<std::string, std::string> reasons;
+  for (const FieldViolation& violation : faults.violations()) {
+    const std::string& text = violation.description;
+    reasons[violation.field] = text.substr(0, text.find(':'));
+  }
+  return reasons;
+}
+
+// AVE-37: every violation with its reason.
+TEST(ValidateConfigTest, ASingleRelayMayBeBehindNat) {
+  // AVE-29.
+  EXPECT_THAT(ReasonsOf(Parse(R"json({
+    "topology": {"kind": "TOPOLOGY_KIND_SINGLE"},
+    "external": {"addresses": ["10.0.0.1", "2a00:1450::1"],
+                 "advertised_addresses": ["8.8.4.4", "2a00:1450::1"]},
+    "internal": {"addresses": ["10.9.0.1"]}})json")),
+              IsEmpty());
+  // AVE-30, and nothing that clients could reach.
+  EXPECT_THAT(
+      ReasonsOf(Parse(R"json({
+    "topology": {"kind": "TOPOLOGY_KIND_SINGLE",
+                 "virtual_addresses": ["8.8.8.8"]},
+    "external": {"addresses": ["10.0.0.1"]},
+    "internal": {"addresses": ["10.9.0.1"],
+                 "advertised_addresses": ["10.9.0.2"]}})json")),
+      UnorderedElementsAre(
+          Pair("external.addresses[0]", "EXTERNAL_ADDRESS_NOT_PUBLIC"),
+          Pair("internal.advertised_addresses", "INTERNAL_ADDRESS_TRANSLATED"),
+          Pair("topology.virtual_addresses",
+               "VIRTUAL_ADDRESS_WITHOUT_BALANCER")));
+  EXPECT_THAT(ReasonsOf(Parse(R"json({
+    "topology": {"kind": "TOPOLOGY_KIND_SINGLE"},
+    "external": {"addresses": ["10.0.0.1"],
+                 "advertised_addresses": ["192.168.0.1"]}})json")),
+              ElementsAre(Pair("external.advertised_addresses[0]",
+                               "ADVERTISED_ADDRESS_NOT_PUBLIC")));
+}
+
+// AVE-31, AVE-32, AVE-37.
+TEST(ValidateConfigTest, RelaysBehindABalancerArePublicEach) {
+  EXPECT_THAT(ReasonsOf(Parse(R"json({
+    "topology": {"kind": "TOPOLOGY_KIND_LOAD_BALANCED",
+                 "virtual_addresses": ["8.8.8.8", "2a00:1450::8"]},
+    "external": {"addresses": ["8.8.4.4"]}})json")),
+              IsEmpty());
+  EXPECT_THAT(
+      ReasonsOf(Parse(R"json({
+    "topology": {"kind": "TOPOLOGY_KIND_LOAD_BALANCED",
+                 "virtual_addresses": ["10.0.0.8"]},
+    "external": {"addresses": ["10.0.0.1"],
+                 "advertised_addresses": ["8.8.4.4"]}})json")),
+      UnorderedElementsAre(
+          Pair("external.addresses[0]", "EXTERNAL_ADDRESS_NOT_PUBLIC"),
+          Pair("external.advertised_addresses[0]",
+               "EXTERNAL_ADDRESS_TRANSLATED"),
+          Pair("topology.virtual_addresses[0]", "VIRTUAL_ADDRESS_NOT_PUBLIC")));
+  EXPECT_EQ(FaultsOf(Parse(R"json({
+    "topology": {"kind": "TOPOLOGY_KIND_LOAD_BALANCED"},
+    "external": {"addresses": ["8.8.4.4"]}})json")),
+            (std::set<std::string>{"topology.virtual_addresses"}));
+  EXPECT_EQ(
+      FaultsOf(Parse(R"json({
+    "topology": {}, "external": {"addresses": ["8.8.4.4"]},
+    "federated_partners": [{}, {"name": "p",
+                                "generation": "PARTNER_GENERATION_R2"}]
+    })json")),
+      (std::set<std::string>{"topology.kind", "federated_partners[0].name",
+                             "federated_partners[0].generation"}));
 }
 
 TEST(FleetOptionsTest, DefaultsAreThoseOfTheDocuments) {

@@ -3,12 +3,16 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -140,8 +144,10 @@ class MediaRelayTest : public testing::Test {
         "{\"server\":", server,
         ",\"credential_issuer\":{\"target\":\"127.0.0.1:1\"}",
         ",\"external\":{\"addresses\":[\"127.0.0.1\"]}",
-        ",\"ephemeral_ports\":true,\"disable_tcp\":true,\"loops\":", loops,
-        ",\"peer_policy\":{\"allowed_prefixes\":[\"127.0.0.1/32\"]}",
+        ",\"federated_partners\":[{\"name\":\"old\",\"generation\":"
+        "\"PARTNER_GENERATION_OCS_2007\"}]"
+        ",\"ephemeral_ports\":true,\"disable_tcp\":true,\"loops\":",
+        loops, ",\"peer_policy\":{\"allowed_prefixes\":[\"127.0.0.1/32\"]}",
         ",\"keys_cache_file\":\"", process_.folder(), "/keys.cache\"}"));
     process_.Start();
   }
@@ -335,6 +341,11 @@ TEST_F(MediaRelayTest, OperatorsLookButSeeNoKeysAndMakeNoSessions) {
   EXPECT_EQ(status.load().session_count(), 5u);
   EXPECT_EQ(status.load().ports_used(), 20u);
   EXPECT_EQ(status.load().ports_total(), 10000u);
+  EXPECT_EQ(status.relay_port_min(), 50000u);
+  EXPECT_EQ(status.relay_port_max(), 59999u);
+  ASSERT_EQ(status.federated_partners_size(), 1);
+  EXPECT_EQ(status.federated_partners(0).name(), "old");
+  EXPECT_TRUE(status.federated_partners(0).uses_relay_ports());
   ASSERT_EQ(status.key_ids_size(), 1);
   EXPECT_EQ(status.key_ids(0), 7u);
   EXPECT_TRUE(status.info().sources(0).from_cache());
@@ -368,6 +379,32 @@ TEST_F(MediaRelayTest, OperatorsLookButSeeNoKeysAndMakeNoSessions) {
   EXPECT_EQ(refused(*edge, absl::Milliseconds(99)), "INTERVAL_INVALID");
   EXPECT_EQ(refused(*edge, absl::Seconds(61)), "INTERVAL_INVALID");
   EXPECT_EQ(refused(*capf, absl::Seconds(1)), "CALLER_NOT_ACCEPTED");
+}
+
+// AVE-23: where the ports must be ours alone, it does not start beside another
+// program that has one.
+TEST_F(MediaRelayTest, DoesNotStartOnPortsOfOthersIfToldSo) {
+  const auto taken = UdpSocket::Bind(SocketAddress::LoopbackV4(0));
+  ASSERT_TRUE(taken.ok());
+  const int port = taken->local_address().port();
+  const std::string file = process_.folder() + "/exclusive.json";
+  const std::string log = process_.folder() + "/exclusive.log";
+  std::ofstream(file) << absl::StrCat(
+      "{\"server\":",
+      process_.ServerJson(pki_->IssueSpiffe(kTrustDomain, "media_relay"),
+                          kTrustDomain, ""),
+      ",\"external\":{\"addresses\":[\"127.0.0.1\"]},\"relay_port_min\":",
+      port - 1, ",\"relay_port_max\":", port,
+      ",\"ephemeral_ports\":true,\"require_exclusive_ports\":true}");
+  const int status = std::system(
+      absl::StrCat("timeout 20 services/media_relay/media_relay --config=",
+                   file, " 2>", log)
+          .c_str());
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  std::ifstream in(log);
+  const std::string said(std::istreambuf_iterator<char>(in), {});
+  EXPECT_NE(said.find("RELAY_PORTS_NOT_EXCLUSIVE"), std::string::npos) << said;
 }
 
 TEST_F(MediaRelayTest, WrongRequestsNameEveryField) {

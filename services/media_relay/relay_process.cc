@@ -164,7 +164,11 @@ class MediaRelay final : public RunningService {
     options.on_notice = [this](size_t loop, const SessionNotice& notice) {
       session_watch_.OnNotice(loop, notice);
     };
-    WarnOfKernelPorts(options.core.ports.first, options.core.ports.last);
+    SP_RETURN_IF_ERROR(CheckKernelPorts(options.core.ports.first,
+                                        options.core.ports.last,
+                                        config_.require_exclusive_ports()));
+    first_port_ = options.core.ports.first;
+    last_port_ = options.core.ports.last;
     SP_ASSIGN_OR_RETURN(fleet_, RelayFleet::Create(options, *srtp_, random_,
                                                    metrics_, Clock::Real()));
     live_ = std::vector<std::atomic<size_t>>(fleet_->size());
@@ -297,6 +301,15 @@ class MediaRelay final : public RunningService {
       status.mutable_listeners(static_cast<int>(i))
           ->set_advertised_address(uri.substr(begin, uri.rfind(':') - begin));
     }
+    status.set_relay_port_min(first_port_);
+    status.set_relay_port_max(last_port_);
+    for (const config::v1::FederatedPartnerConfig& partner :
+         config_.federated_partners()) {
+      v1::FederatedPartner& out = *status.add_federated_partners();
+      out.set_name(partner.name());
+      out.set_uses_relay_ports(partner.generation() ==
+                               config::v1::PARTNER_GENERATION_OCS_2007);
+    }
     switch (fleet_->fast_path()) {
       case FastPathTier::kAfXdp:
         status.set_fast_path_tier(v1::FAST_PATH_TIER_AF_XDP);
@@ -339,6 +352,8 @@ class MediaRelay final : public RunningService {
   CounterFamily memory_refusals_;
   std::unique_ptr<MemoryBudget> memory_;
   absl::Time start_time_;
+  uint16_t first_port_ = 0;  // of the relay ports
+  uint16_t last_port_ = 0;
   std::atomic<bool> connected_ = false;
   std::atomic<bool> idle_ = false;
   std::vector<std::atomic<size_t>> live_;

@@ -2,18 +2,24 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "services/common/files/durable_file.h"
 #include "services/common/log/log.h"
+#include "services/common/status/error_reason.h"
 
 namespace sallyport::media_relay {
 namespace {
 
-constexpr size_t kMaxSysctl = 1 << 20;
+constexpr size_t kMaxTable = 64 << 20;
+constexpr char kTimeWait[] = "06";
 
 // The numbers of a text, with what stands between two of them lost.
 struct Range {
@@ -69,19 +75,61 @@ int UnreservedPorts(std::string_view range, std::string_view reserved,
   return count;
 }
 
-void WarnOfKernelPorts(uint16_t first, uint16_t last) {
-  const absl::StatusOr<std::string> range =
-      ReadWholeFile("/proc/sys/net/ipv4/ip_local_port_range", kMaxSysctl);
-  const absl::StatusOr<std::string> reserved =
-      ReadWholeFile("/proc/sys/net/ipv4/ip_local_reserved_ports", kMaxSysctl);
-  if (!range.ok()) return;
-  const int count = UnreservedPorts(
-      *range, reserved.ok() ? *reserved : std::string(), first, last);
-  if (count == 0) return;
-  LogWarning(
-      "the kernel may give relay ports to other sockets; reserve them in "
-      "net.ipv4.ip_local_reserved_ports",
-      {{"ports", count}, {"first", first}, {"last", last}});
+std::vector<uint16_t> HeldPorts(const std::vector<std::string>& tables,
+                                uint16_t first, uint16_t last) {
+  std::set<uint16_t> held;
+  for (const std::string& table : tables) {
+    for (const absl::string_view line : absl::StrSplit(table, '\n')) {
+      // "  12: 0100007F:C350 00000000:0000 0A ...", numbers in hex.
+      const std::vector<absl::string_view> words =
+          absl::StrSplit(line, ' ', absl::SkipEmpty());
+      if (words.size() < 4 || words[3] == kTimeWait) continue;
+      const size_t colon = words[1].rfind(':');
+      if (colon == absl::string_view::npos) continue;
+      uint32_t port = 0;
+      if (!absl::SimpleHexAtoi(words[1].substr(colon + 1), &port)) continue;
+      if (port >= first && port <= last) {
+        held.insert(static_cast<uint16_t>(port));
+      }
+    }
+  }
+  return {held.begin(), held.end()};
+}
+
+absl::Status CheckKernelPorts(uint16_t first, uint16_t last, bool exclusive) {
+  const auto read = [](const char* path) {
+    return ReadWholeFile(path, kMaxTable).value_or("");
+  };
+  const int unreserved = UnreservedPorts(
+      read("/proc/sys/net/ipv4/ip_local_port_range"),
+      read("/proc/sys/net/ipv4/ip_local_reserved_ports"), first, last);
+  const std::vector<uint16_t> held =
+      HeldPorts({read("/proc/net/udp"), read("/proc/net/udp6"),
+                 read("/proc/net/tcp"), read("/proc/net/tcp6")},
+                first, last);
+  if (unreserved == 0 && held.empty()) return absl::OkStatus();
+  if (exclusive) {
+    return MakeError(
+        absl::StatusCode::kFailedPrecondition, "RELAY_PORTS_NOT_EXCLUSIVE",
+        absl::StrCat(
+            "relay ports ", first, " to ", last, ": the kernel may give ",
+            unreserved,
+            " to other sockets (reserve them in "
+            "net.ipv4.ip_local_reserved_ports), and other sockets hold ",
+            held.size(),
+            held.empty() ? "" : absl::StrCat(", the first is ", held[0])));
+  }
+  if (unreserved > 0) {
+    LogWarning(
+        "the kernel may give relay ports to other sockets; reserve them in "
+        "net.ipv4.ip_local_reserved_ports",
+        {{"ports", unreserved}, {"first", first}, {"last", last}});
+  }
+  if (!held.empty()) {
+    LogWarning("other sockets hold relay ports",
+               {{"ports", held.size()}, {"first_of_them", held[0]}});
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace sallyport::media_relay

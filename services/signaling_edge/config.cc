@@ -286,6 +286,9 @@ void ValidateConfig(const pb::SignalingEdgeConfig& config,
   CheckTls(config, faults);
   CheckTimers(config.timers(), faults);
   CheckDuration("limits.overload_lag", config.limits().overload_lag(), faults);
+  if (config.limits().tracked_sources() > 1 << 24) {
+    faults->Add("limits.tracked_sources", "must be at most 16777216");
+  }
   const uint32_t message = config.limits().max_message_bytes();
   if (message != 0 && (message < 1024 || message > 1'048'576)) {
     faults->Add("limits.max_message_bytes", "must be 1024 to 1048576");
@@ -403,6 +406,9 @@ EdgeOptions CoreOptionsOf(const pb::SignalingEdgeConfig& config) {
   SetIf(limits.registrations_per_second_per_tenant(),
         out.registrations_per_second_per_tenant);
   SetIf(limits.max_handshakes(), out.max_handshakes);
+  SetIf(limits.wrong_passwords_per_minute_per_user(),
+        out.wrong_passwords_per_minute_per_user);
+  SetIf(limits.tracked_sources(), out.tracked_sources);
   out.overload.target_lag =
       FromProtoOr(limits.overload_lag(), out.overload.target_lag);
   const pb::CallTraceConfig& trace = config.call_trace();

@@ -105,7 +105,7 @@ TEST(ConfigTest, AllFaultsAtOnce) {
         "static_trust": [{"trust_store": "other"}],
         "minimum_tls_version": "1.1",
         "timers": {"t1": "-1s", "min_registration": "7200s"},
-        "limits": {"max_message_bytes": 10},
+        "limits": {"max_message_bytes": 10, "tracked_sources": 99999999},
         "static_hosts": {"a": "b"},
         "server_header": "x\ny"
       })"),
@@ -119,7 +119,8 @@ TEST(ConfigTest, AllFaultsAtOnce) {
           "server_name_certificates[1].server_name",
           "static_trust[0].trust_store", "static_trust[0].ca_file",
           "minimum_tls_version", "timers.t1", "timers.min_registration",
-          "limits.max_message_bytes", "static_hosts[\"a\"]", "server_header"));
+          "limits.max_message_bytes", "limits.tracked_sources",
+          "static_hosts[\"a\"]", "server_header"));
 }
 
 TEST(ConfigTest, WhatIsNotServedIsRefusedAndNotIgnored) {

@@ -46,7 +46,23 @@ GcraTable::GcraTable(const GcraLimit& limit, size_t sources,
       key_{random.NextU64(), random.NextU64()},
       buckets_(BucketsFor(sources, kWays)) {}
 
-GcraDecision GcraTable::Take(ByteSpan source, MonoTime now, int64_t cost) {
+GcraDecision GcraTable::Look(const GcraLimit& limit, ByteSpan source,
+                             MonoTime now, int64_t cost) const {
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  const uint64_t hash = SIPHASH_24(key_.data(), source.data(), source.size());
+  MonoTime arrival = MonoTime::InfinitePast();
+  for (const Slot& slot : buckets_[hash & (buckets_.size() - 1)]) {
+    if (slot.fingerprint.load(kRelaxed) == (hash == 0 ? 1 : hash)) {
+      arrival =
+          MonoTime::FromOrigin(absl::Nanoseconds(slot.arrival.load(kRelaxed)));
+      break;
+    }
+  }
+  return TakeGcra(limit, arrival, now, cost);
+}
+
+GcraDecision GcraTable::Take(const GcraLimit& limit, ByteSpan source,
+                             MonoTime now, int64_t cost) {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   const uint64_t hash = SIPHASH_24(key_.data(), source.data(), source.size());
   // The low bits choose the bucket, the whole tells sources apart in it; two
@@ -75,7 +91,7 @@ GcraDecision GcraTable::Take(ByteSpan source, MonoTime now, int64_t cost) {
 
   if (slot == nullptr) {
     MonoTime arrival = MonoTime::InfinitePast();
-    const GcraDecision decision = TakeGcra(limit_, arrival, now, cost);
+    const GcraDecision decision = TakeGcra(limit, arrival, now, cost);
     // A source without limit needs no place.
     if (!decision.allowed || arrival == MonoTime::InfinitePast()) {
       return decision;
@@ -88,7 +104,7 @@ GcraDecision GcraTable::Take(ByteSpan source, MonoTime now, int64_t cost) {
   int64_t before = slot->arrival.load(kRelaxed);
   while (true) {
     MonoTime arrival = MonoTime::FromOrigin(absl::Nanoseconds(before));
-    const GcraDecision decision = TakeGcra(limit_, arrival, now, cost);
+    const GcraDecision decision = TakeGcra(limit, arrival, now, cost);
     // A refusal changes nothing.
     if (!decision.allowed) return decision;
     const int64_t after = absl::ToInt64Nanoseconds(arrival.since_origin());

@@ -59,7 +59,18 @@ class GcraTable {
   GcraTable(const GcraLimit& limit, size_t sources, RandomSource& random);
 
   // `source` is any octets, such as SocketAddress::ip_bytes().
-  GcraDecision Take(ByteSpan source, MonoTime now, int64_t cost = 1);
+  GcraDecision Take(ByteSpan source, MonoTime now, int64_t cost = 1) {
+    return Take(limit_, source, now, cost);
+  }
+  // The same by a limit of this source's own.
+  GcraDecision Take(const GcraLimit& limit, ByteSpan source, MonoTime now,
+                    int64_t cost = 1);
+  // What Take() would say; changes nothing.
+  GcraDecision Look(ByteSpan source, MonoTime now, int64_t cost = 1) const {
+    return Look(limit_, source, now, cost);
+  }
+  GcraDecision Look(const GcraLimit& limit, ByteSpan source, MonoTime now,
+                    int64_t cost = 1) const;
 
   size_t capacity() const { return buckets_.size() * kWays; }
 

@@ -112,6 +112,30 @@ TEST(GcraTableTest, AFloodOfSourcesForgivesButNeverPunishes) {
   }
 }
 
+TEST(GcraTableTest, LookingTakesNothing) {
+  FakeRandom random;
+  GcraTable table(GcraLimit::PerSecond(1, 2), 100, random);
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(table.Look(AsBytes("a"), At(0)));
+  EXPECT_TRUE(table.Take(AsBytes("a"), At(0)));
+  EXPECT_TRUE(table.Look(AsBytes("a"), At(0)));
+  EXPECT_FALSE(table.Look(AsBytes("a"), At(0), 2));
+  EXPECT_TRUE(table.Take(AsBytes("a"), At(0)));
+  EXPECT_EQ(table.Look(AsBytes("a"), At(0)).retry_after, absl::Seconds(1));
+  EXPECT_TRUE(table.Look(AsBytes("a"), At(1)));
+}
+
+TEST(GcraTableTest, ALimitMayBeTheSourcesOwn) {
+  FakeRandom random;
+  GcraTable table(GcraLimit::PerSecond(0, 1), 100, random);
+  const GcraLimit wide = GcraLimit::PerSecond(1, 3);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(table.Take(wide, AsBytes("a"), At(0)));
+  }
+  EXPECT_FALSE(table.Look(wide, AsBytes("a"), At(0)));
+  EXPECT_FALSE(table.Take(wide, AsBytes("a"), At(0)));
+  EXPECT_TRUE(table.Take(AsBytes("a"), At(0)));  // the table's has none
+}
+
 TEST(GcraTableTest, TheSmallestTableWorks) {
   FakeRandom random;
   GcraTable table(GcraLimit::PerSecond(1, 1), 0, random);

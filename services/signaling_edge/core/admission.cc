@@ -9,9 +9,9 @@
 namespace sallyport::signaling_edge {
 namespace {
 
-constexpr size_t kSources = 65536;
 constexpr size_t kPeerSources = 16384;
 constexpr size_t kTenants = 4096;
+constexpr size_t kUsers = 65536;
 // What a configured peer may send for one message of a stranger.
 constexpr double kPeerFactor = 50;
 constexpr double kSuspectFactor = 0.02;
@@ -42,24 +42,32 @@ absl::Status Exhausted(std::string_view reason, std::string_view what) {
 Admission::Admission(const EdgeOptions& options, RandomSource& random)
     : max_connections_(options.max_connections),
       max_connections_per_source_(options.max_connections_per_source),
-      connections_(Limit(options.connections_per_second_per_source), kSources,
-                   random),
-      messages_(Limit(options.requests_per_second_per_source), kSources,
-                random),
+      connections_(Limit(options.connections_per_second_per_source),
+                   options.tracked_sources, random),
+      messages_(Limit(options.requests_per_second_per_source),
+                options.tracked_sources, random),
       peer_messages_(
           Limit(kPeerFactor * options.requests_per_second_per_source),
           kPeerSources, random),
       suspects_(Limit(kSuspectFactor * options.requests_per_second_per_source),
                 kPeerSources, random),
       invites_(Limit(RateOf(options.invites_per_second_per_source, options)),
-               kSources, random),
+               options.tracked_sources, random),
       registrations_(
           Limit(RateOf(options.registrations_per_second_per_source, options)),
-          kSources, random),
+          options.tracked_sources, random),
       tenant_invites_(Limit(options.invites_per_second_per_tenant), kTenants,
                       random),
       tenant_registrations_(Limit(options.registrations_per_second_per_tenant),
-                            kTenants, random) {}
+                            kTenants, random),
+      // A minute's worth may come at once: a phone whose password was changed.
+      wrong_passwords_(
+          GcraLimit::PerSecond(
+              options.wrong_passwords_per_minute_per_user / 60,
+              std::max<int64_t>(
+                  1, static_cast<int64_t>(
+                         options.wrong_passwords_per_minute_per_user))),
+          kUsers, random) {}
 
 absl::Status Admission::OnConnection(const SocketAddress& source, size_t open,
                                      size_t from_source, MonoTime now) {
@@ -118,6 +126,18 @@ absl::Status Admission::OnTenantRegister(std::string_view tenant,
   if (!tenant_registrations_.Take(AsBytes(tenant), now)) {
     return Exhausted("TENANT_RATE_LIMITED",
                      "registrations of this tenant come too fast");
+  }
+  return absl::OkStatus();
+}
+
+void Admission::OnWrongPassword(std::string_view user, MonoTime now) {
+  wrong_passwords_.Take(AsBytes(user), now);
+}
+
+absl::Status Admission::MayGuess(std::string_view user, MonoTime now) const {
+  if (!wrong_passwords_.Look(AsBytes(user), now)) {
+    return Exhausted("USER_RATE_LIMITED",
+                     "too many wrong passwords were given for this user");
   }
   return absl::OkStatus();
 }

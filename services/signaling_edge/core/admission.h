@@ -17,7 +17,7 @@ namespace sallyport::signaling_edge {
 
 // A source is an IPv4 address or an IPv6 /64. Who has proven who it is does not
 // pass here: peers have caps of their own and are never banned.
-// Thread-compatible.
+// Thread-safe.
 class Admission {
  public:
   Admission(const EdgeOptions& options, RandomSource& random);
@@ -39,6 +39,11 @@ class Admission {
   // The same of somebody of `tenant` who has proven it: TENANT_RATE_LIMITED.
   absl::Status OnTenantInvite(std::string_view tenant, MonoTime now);
   absl::Status OnTenantRegister(std::string_view tenant, MonoTime now);
+  // A source that has proven nothing gave a wrong password for `user`, who may
+  // not exist. From however many sources these come, MayGuess() says when it
+  // is enough: USER_RATE_LIMITED.
+  void OnWrongPassword(std::string_view user, MonoTime now);
+  absl::Status MayGuess(std::string_view user, MonoTime now) const;
 
  private:
   const size_t max_connections_;
@@ -51,6 +56,7 @@ class Admission {
   GcraTable registrations_;
   GcraTable tenant_invites_;
   GcraTable tenant_registrations_;
+  GcraTable wrong_passwords_;
 };
 
 }  // namespace sallyport::signaling_edge

@@ -67,5 +67,24 @@ TEST_F(AdmissionTest, ConnectionsAreCappedAndPaced) {
             "RATE_LIMITED");
 }
 
+// From however many addresses a user's password is tried, and nobody is told
+// apart from who is not there.
+TEST_F(AdmissionTest, WrongPasswordsOfAUserAreCountedOverAllSources) {
+  int tried = 0;
+  while (admission_.MayGuess("bob@d.test", now_).ok() && tried < 1000) {
+    admission_.OnWrongPassword("bob@d.test", now_);
+    ++tried;
+  }
+  EXPECT_EQ(tried, 30);
+  EXPECT_EQ(ReasonOf(admission_.MayGuess("bob@d.test", now_)),
+            "USER_RATE_LIMITED");
+  EXPECT_EQ(admission_.MayGuess("alice@d.test", now_), absl::OkStatus());
+  now_ += absl::Seconds(2);
+  EXPECT_EQ(admission_.MayGuess("bob@d.test", now_), absl::OkStatus());
+  now_ += absl::Minutes(1);
+  for (int i = 0; i < 30; ++i) admission_.OnWrongPassword("bob@d.test", now_);
+  EXPECT_NE(admission_.MayGuess("bob@d.test", now_), absl::OkStatus());
+}
+
 }  // namespace
 }  // namespace sallyport::signaling_edge

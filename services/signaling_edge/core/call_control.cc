@@ -36,6 +36,8 @@ CallControl::CallControl(const EdgeOptions& options, CallPort& port,
       last_call_(options.last_id),
       total_(options.share == nullptr ? nullptr : &options.share->calls),
       hunts_(options.share != nullptr),
+      tolls_(options.share == nullptr ? own_tolls_.emplace(random)
+                                      : options.share->tolls()),
       ladder_(options.ladder) {}
 
 LegTraceId CallControl::LadderOf(const SipMessage& request) {

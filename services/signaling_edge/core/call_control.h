@@ -351,7 +351,8 @@ class CallControl {
   DeadlineQueue<uint64_t> attempt_deadlines_;
   absl::flat_hash_map<uint64_t, Transfer> transfers_;  // by call
   HuntMemory hunts_;
-  TollGuard tolls_;
+  std::optional<TollGuard> own_tolls_;
+  TollGuard& tolls_;  // or that of all loops
   uint32_t last_turn_ = 0;
   absl::flat_hash_map<std::string, Host> hosts_;
   absl::flat_hash_map<std::string, uint32_t> calls_of_peer_;

@@ -47,7 +47,7 @@ ConnectionId EdgeCore::OnAccepted(ListenerId listener,
   const LoadClass who = ClassOf(flow, now);
   const size_t most =
       (who == LoadClass::kStranger ? 1 : 2) * options_.max_handshakes;
-  if (const bool crowded = handshakes_ >= most;
+  if (const bool crowded = handshakes_ + total_handshakes_.elsewhere() >= most;
       crowded || !gate_.Admit(who, now)) {
     ++stats_.rate_limited;
     ReportOverload(
@@ -80,7 +80,7 @@ ConnectionId EdgeCore::OnAccepted(ListenerId listener,
   CountSource(connection, true);
   total_connections_.Set(connections_.size());
   connection_deadlines_.Set(connection.id, now + options_.handshake_timeout);
-  ++handshakes_;
+  CountHandshake(true);
   return connection.id;
 }
 
@@ -230,7 +230,7 @@ EdgeActions EdgeCore::OnConnectionOpened(ConnectionId id,
     return Finish(now);
   }
   connection->state = Connection::State::kOpen;
-  if (connection->incoming) --handshakes_;
+  if (connection->incoming) CountHandshake(false);
   if (connection->identity.has_value()) {
     sources_.OnProven(connection->remote, "", now);
   }
@@ -392,7 +392,7 @@ void EdgeCore::Drop(ConnectionId id, bool tell_io, std::string_view reason,
   event.resource = ProvenResource(connection->flow());
   const bool mirror = connection->held_by.has_value();
   const bool was_open = connection->state == Connection::State::kOpen;
-  if (connection->incoming && !mirror && !was_open) --handshakes_;
+  if (connection->incoming && !mirror && !was_open) CountHandshake(false);
   TellMirrors(*connection);
   CountSource(*connection, false);
   connection_deadlines_.Erase(id);

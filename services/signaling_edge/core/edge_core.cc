@@ -57,10 +57,17 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
       admission_(options_.share == nullptr
                      ? own_admission_.emplace(options_, random)
                      : options_.share->admission()),
+      sources_(
+          options_.share == nullptr
+              ? own_sources_.emplace(
+                    SourceWatch::Options{.sources = options_.tracked_sources},
+                    random)
+              : options_.share->watch()),
       total_connections_(
           options_.share == nullptr ? nullptr : &options_.share->connections),
+      total_handshakes_(
+          options_.share == nullptr ? nullptr : &options_.share->handshakes),
       gate_(options_.overload, random),
-      sources_({}, random),
       calls_(options_, *this, registrar_, random),
       mwi_(*this, registrar_, random, options_.max_registrations),
       checks_({}, *this, random),

@@ -293,6 +293,14 @@ class EdgeCore final : private CallPort,
                        MonoTime now);
   LoadClass ClassOf(const Flow& flow, MonoTime now) const;
   bool IsCallForHelp(const SipMessage& request);
+  // Whether a password that came may be looked at, after all the wrong ones
+  // for the user that it is said to be of.
+  absl::Status MayTryPassword(const Flow& flow, const SipMessage& request,
+                              MonoTime now) const;
+  // 503 with Retry-After.
+  void RefuseForNow(const Flow& flow, const SipMessage& request,
+                    TransactionId transaction, const absl::Status& status,
+                    MonoTime now);
   void ReportOverload(const Flow& flow, const absl::Status& status,
                       std::string_view method, MonoTime now);
   void OnUnproven(const Flow& flow, const SipMessage& request, bool failed,
@@ -399,6 +407,11 @@ class EdgeCore final : private CallPort,
   // The same, of what the registry knows already.
   void TellChanges(const Registrar::Changes& changes, MonoTime now);
   void RearmConnection(Connection& connection);
+  // An accepted connection is not ready yet, or is now.
+  void CountHandshake(bool begins) {
+    begins ? ++handshakes_ : --handshakes_;
+    total_handshakes_.Set(handshakes_);
+  }
   // An accepted one begins or ends, for the limits of all loops.
   void CountSource(const Connection& connection, bool begins);
   bool MayStay(const Binding& binding) const;
@@ -434,11 +447,14 @@ class EdgeCore final : private CallPort,
   DigestAuth digest_;
   RequestAuth auth_;
   Registrar registrar_;
+  // What judges sources; of all loops, or where there are none, its own.
   std::optional<Admission> own_admission_;
-  Admission& admission_;  // or that of all loops
+  Admission& admission_;
+  std::optional<SourceWatch> own_sources_;
+  SourceWatch& sources_;
   SharedTotal total_connections_;
+  SharedTotal total_handshakes_;
   OverloadGate gate_;
-  SourceWatch sources_;
   MonoTime overload_told_ = MonoTime::InfinitePast();
   size_t handshakes_ = 0;  // of accepted connections that are not ready
   CallControl calls_;

@@ -92,6 +92,10 @@ struct EdgeOptions {
   // Of all who are proven to be of one tenant. Zero: any number.
   double invites_per_second_per_tenant = 0;
   double registrations_per_second_per_tenant = 0;
+  // Of sources that have proven nothing, taken together, for one user.
+  double wrong_passwords_per_minute_per_user = 30;
+  // Sources that are told apart; of more, those that did least are forgotten.
+  size_t tracked_sources = 65'536;
   // Connections that are not ready yet; sources that have proven something
   // lately may go to twice as many.
   size_t max_handshakes = 2'000;

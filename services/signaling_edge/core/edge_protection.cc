@@ -9,7 +9,11 @@
 #include "services/signaling_edge/core/edge_core.h"
 #include "services/signaling_edge/core/scanner_signature.h"
 #include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/sip_status.h"
+#include "services/signaling_edge/core/sip_text.h"
 #include "services/signaling_edge/core/sip_uri.h"
+#include "services/signaling_edge/core/sip_writer.h"
+#include "services/signaling_edge/core/text_pieces.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -28,14 +32,26 @@ RefusalKind KindOf(std::string_view method) {
                                 : RefusalKind::kRequest;
 }
 
-// The user that a request claims to be of.
-std::string ClaimedUser(const SipMessage& request) {
+// Whom a request claims to be of: user and host, the latter in one case.
+std::pair<std::string, std::string> Claimed(const SipMessage& request) {
   const auto address = ParseNameAddr(request.Value(
       request.method() == SipMethod::kRegister ? HeaderId::kTo
                                                : HeaderId::kFrom));
-  if (!address.ok()) return "";
+  if (!address.ok()) return {};
   const auto uri = ParseSipUri(address->uri);
-  return uri.ok() ? uri->DecodedUser() : "";
+  if (!uri.ok()) return {};
+  std::string host(uri->host);
+  for (char& c : host) c = ToLower(c);
+  return {uri->DecodedUser(), std::move(host)};
+}
+
+std::string ClaimedUser(const SipMessage& request) {
+  return Claimed(request).first;
+}
+
+std::string ClaimedAddress(const SipMessage& request) {
+  const auto [user, host] = Claimed(request);
+  return Cat(user, "@", host);
 }
 
 std::string_view Explain(Suspicion suspicion) {
@@ -157,6 +173,29 @@ absl::Status EdgeCore::MayBegin(const Party& caller, MonoTime now) {
   return admission_.OnTenantInvite(caller.tenant, now);
 }
 
+absl::Status EdgeCore::MayTryPassword(const Flow& flow,
+                                      const SipMessage& request,
+                                      MonoTime now) const {
+  if (!request.Has(HeaderId::kAuthorization) &&
+      !request.Has(HeaderId::kProxyAuthorization)) {
+    return absl::OkStatus();
+  }
+  return ClassOf(flow, now) == LoadClass::kStranger
+             ? admission_.MayGuess(ClaimedAddress(request), now)
+             : absl::OkStatus();
+}
+
+void EdgeCore::RefuseForNow(const Flow& flow, const SipMessage& request,
+                            TransactionId transaction,
+                            const absl::Status& status, MonoTime now) {
+  SipMessage response =
+      MakeResponse(request, 503, ReasonPhrase(503), PlainTag());
+  response.SetUint(HeaderId::kRetryAfter,
+                   static_cast<uint32_t>(gate_.RetryAfter()));
+  RespondUnproven(transaction, std::move(response), now);
+  ReportOverload(flow, status, request.method_text(), now);
+}
+
 void EdgeCore::ReportOverload(const Flow& flow, const absl::Status& status,
                               std::string_view method, MonoTime now) {
   if (now < overload_told_ + kTellEvery) {
@@ -171,6 +210,7 @@ void EdgeCore::ReportOverload(const Flow& flow, const absl::Status& status,
 void EdgeCore::OnUnproven(const Flow& flow, const SipMessage& request,
                           bool failed, MonoTime now) {
   if (ClassOf(flow, now) == LoadClass::kProven) return;
+  if (failed) admission_.OnWrongPassword(ClaimedAddress(request), now);
   const Suspicion begun =
       sources_.OnUnproven(flow.remote, ClaimedUser(request), failed, now);
   if (begun == Suspicion::kNone) return;

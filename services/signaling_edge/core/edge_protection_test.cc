@@ -262,5 +262,59 @@ TEST_F(EdgeLimitsTest, ConnectionsThatAreNeverReadyAreLimited) {
             0u);
 }
 
+// One user's password is tried from very many addresses, with a guess or two
+// from each (issue 5, 9): no source is suspicious, so the user is what counts.
+TEST_F(EdgeProtectionTest, GuessesFromManySourcesAreLimitedByUser) {
+  for (const char* const user : {"bob", "nobody"}) {
+    SCOPED_TRACE(user);
+    int answers[2] = {};
+    for (int i = 0; i < 200; ++i) {
+      const std::string from =
+          Cat("198.51.", 101 + i / 100, ".", 1 + i % 100, ":5060");
+      edge_.ReceiveUdp(from, FromStranger("REGISTER", user));
+      const auto challenge = edge_.TakeToUdp(from);
+      ASSERT_TRUE(challenge.has_value());
+      std::string guess =
+          EdgeHarness::WithDigest(FromStranger("REGISTER", user), *challenge,
+                                  user, "REGISTER", "sip:95551234@d.test");
+      guess.replace(guess.find("response=\"") + 10, 4, "0bad");
+      const int code = Ask(guess, from);
+      ASSERT_TRUE(code == 401 || code == 503) << code;
+      ++answers[code == 503];
+    }
+    EXPECT_EQ(answers[0], 30);
+    EXPECT_FALSE(last_answer_->message.Value(HeaderId::kRetryAfter).empty());
+  }
+  EXPECT_EQ(CountReported("PASSWORD_GUESSING"), 0);
+  EXPECT_EQ(CountReported("USER_RATE_LIMITED"), 1);  // not one for each
+  // Another user gets in from anywhere, this one after a while, and at once
+  // where it has been before.
+  const auto registers = [&](const std::string& user, const std::string& from) {
+    edge_.ReceiveUdp(from, FromStranger("REGISTER", user));
+    const auto challenge = edge_.TakeToUdp(from);
+    if (!challenge.has_value()) return 0;
+    return Ask(
+        EdgeHarness::WithDigest(FromStranger("REGISTER", user), *challenge,
+                                user, "REGISTER", "sip:95551234@d.test"),
+        from);
+  };
+  EXPECT_EQ(registers("bob", "198.51.100.77:5060"), 503);
+  edge_.Advance(absl::Seconds(3));
+  EXPECT_EQ(registers("bob", "198.51.100.77:5060"), 200);
+  for (int i = 0; i < 40; ++i) {
+    const std::string from = Cat("198.51.105.", 1 + i, ":5060");
+    edge_.ReceiveUdp(from, FromStranger("REGISTER", "bob"));
+    const auto challenge = edge_.TakeToUdp(from);
+    ASSERT_TRUE(challenge.has_value());
+    std::string guess =
+        EdgeHarness::WithDigest(FromStranger("REGISTER", "bob"), *challenge,
+                                "bob", "REGISTER", "sip:95551234@d.test");
+    guess.replace(guess.find("response=\"") + 10, 4, "0bad");
+    Ask(guess, from);
+  }
+  EXPECT_EQ(registers("bob", "198.51.100.78:5060"), 503);
+  EXPECT_EQ(registers("bob", "198.51.100.77:5060"), 200);
+}
+
 }  // namespace
 }  // namespace sallyport::signaling_edge

@@ -208,11 +208,7 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
     return MakeResponse(request, code, ReasonPhrase(code), PlainTag());
   };
   if (const absl::Status status = MayCome(flow, request, now); !status.ok()) {
-    SipMessage response = answer(503);
-    response.SetUint(HeaderId::kRetryAfter,
-                     static_cast<uint32_t>(gate_.RetryAfter()));
-    RespondUnproven(transaction, std::move(response), now);
-    ReportOverload(flow, status, request.method_text(), now);
+    RefuseForNow(flow, request, transaction, status, now);
     return;
   }
   const bool proven = !ProvenResource(flow).empty();
@@ -309,6 +305,11 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
                                      const SipMessage& request,
                                      TransactionId transaction, MonoTime now) {
   if (std::optional<Party> port = PortOf(flow)) return port;
+  if (const absl::Status status = MayTryPassword(flow, request, now);
+      !status.ok()) {
+    RefuseForNow(flow, request, transaction, status, now);
+    return std::nullopt;
+  }
   std::optional<ConnectionIdentity> identity;
   if (const Connection* connection = connections_.Find(flow.connection)) {
     identity = connection->identity;

@@ -19,6 +19,8 @@ LoopShare::LoopShare(const EdgeOptions& options, RandomSource& random)
     : key_(random.NextU64()),
       mark_key_(random.NextU64()),
       admission_(options, random),
+      watch_({.sources = options.tracked_sources}, random),
+      tolls_(random),
       sources_(options.max_connections),
       peers_(kPeers) {}
 

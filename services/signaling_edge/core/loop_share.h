@@ -13,6 +13,8 @@
 #include "services/signaling_edge/core/admission.h"
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/core/keyed_counts.h"
+#include "services/signaling_edge/core/source_watch.h"
+#include "services/signaling_edge/core/toll_guard.h"
 
 namespace sallyport::signaling_edge {
 
@@ -23,6 +25,8 @@ class LoopShare {
   LoopShare(const EdgeOptions& options, RandomSource& random);
 
   Admission& admission() { return admission_; }
+  SourceWatch& watch() { return watch_; }
+  TollGuard& tolls() { return tolls_; }
   // Of a loop-spanning secret: marks of INVITEs that come back (loop_mark.h).
   uint64_t mark_key() const { return mark_key_; }
 
@@ -34,6 +38,7 @@ class LoopShare {
   std::atomic<size_t> connections = 0;
   std::atomic<size_t> calls = 0;
   std::atomic<size_t> registrations = 0;
+  std::atomic<size_t> handshakes = 0;
 
   KeyedCounts& sources() { return sources_; }  // accepted connections
   KeyedCounts& peers() { return peers_; }      // calls
@@ -42,6 +47,8 @@ class LoopShare {
   const uint64_t key_;
   const uint64_t mark_key_;
   Admission admission_;
+  SourceWatch watch_;
+  TollGuard tolls_;
   KeyedCounts sources_;
   KeyedCounts peers_;
 };

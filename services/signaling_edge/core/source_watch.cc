@@ -4,10 +4,20 @@
 
 #include <bit>
 #include <tuple>
+#include <utility>
 
 #include "services/common/bytes/byte_span.h"
 
 namespace sallyport::signaling_edge {
+namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+int64_t Nanoseconds(MonoTime now) {
+  return absl::ToInt64Nanoseconds(now.since_origin());
+}
+
+}  // namespace
 
 std::string_view SuspicionReason(Suspicion suspicion) {
   switch (suspicion) {
@@ -33,7 +43,7 @@ uint64_t SourceWatch::HashOf(const SocketAddress& source) const {
   const ByteSpan ip = canonical.ip_bytes();
   const size_t size = canonical.is_v6() ? 8 : ip.size();
   const uint64_t hash = SIPHASH_24(key_.data(), ip.data(), size);
-  return hash == 0 ? 1 : hash;
+  return hash == kFree || hash == kChanging ? kChanging + 1 : hash;
 }
 
 uint64_t SourceWatch::BitOf(std::string_view user) const {
@@ -42,91 +52,117 @@ uint64_t SourceWatch::BitOf(std::string_view user) const {
                          63);
 }
 
-int64_t SourceWatch::At(MonoTime now) const {
-  return absl::ToInt64Nanoseconds(now - origin_);
-}
-
-const SourceWatch::Slot* SourceWatch::Find(const SocketAddress& source) const {
+template <typename Read>
+auto SourceWatch::Look(const SocketAddress& source, const Read& read) const {
   const uint64_t hash = HashOf(source);
   for (const Slot& slot : buckets_[hash & (buckets_.size() - 1)]) {
-    if (slot.fingerprint == hash) return &slot;
+    if (slot.fingerprint.load(std::memory_order_acquire) != hash) continue;
+    const auto found = read(slot);
+    // It may have become another source's meanwhile.
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (slot.fingerprint.load(kRelaxed) == hash) return found;
   }
-  return nullptr;
+  return decltype(read(std::declval<const Slot&>())){};
 }
 
 SourceWatch::Slot& SourceWatch::Take(const SocketAddress& source, int64_t at) {
   const uint64_t hash = HashOf(source);
   Bucket& bucket = buckets_[hash & (buckets_.size() - 1)];
-  const auto worth = [at](const Slot& slot) {
-    return std::make_tuple(slot.fingerprint != 0, slot.proven_until > at,
-                           slot.suspected_until > at, slot.last);
+  const auto worth = [at](const Slot& slot, uint64_t whose) {
+    return std::make_tuple(
+        whose != kFree, slot.proven_until.load(kRelaxed) > at,
+        slot.suspected_until.load(kRelaxed) > at, slot.last.load(kRelaxed));
   };
-  Slot* victim = &bucket[0];
-  for (Slot& slot : bucket) {
-    if (slot.fingerprint == hash) {
-      slot.last = at;
-      return slot;
+  while (true) {
+    Slot* victim = nullptr;
+    uint64_t victims = kFree;
+    auto least = worth(bucket[0], kFree);
+    for (Slot& slot : bucket) {
+      const uint64_t whose = slot.fingerprint.load(std::memory_order_acquire);
+      if (whose == hash) {
+        slot.last.store(at, kRelaxed);
+        return slot;
+      }
+      if (whose == kChanging) continue;
+      if (auto its = worth(slot, whose); victim == nullptr || its < least) {
+        victim = &slot;
+        victims = whose;
+        least = its;
+      }
     }
-    if (worth(slot) < worth(*victim)) victim = &slot;
+    if (victim == nullptr ||
+        !victim->fingerprint.compare_exchange_strong(victims, kChanging)) {
+      continue;  // another thread has come on
+    }
+    victim->users.store(0, kRelaxed);
+    victim->window.store(at, kRelaxed);
+    victim->last.store(at, kRelaxed);
+    victim->suspected_until.store(0, kRelaxed);
+    victim->proven_until.store(0, kRelaxed);
+    victim->failures.store(0, kRelaxed);
+    victim->suspicion.store(Suspicion::kNone, kRelaxed);
+    victim->fingerprint.store(hash, std::memory_order_release);
+    return *victim;
   }
-  *victim = Slot();
-  victim->fingerprint = hash;
-  victim->window = victim->last = at;
-  return *victim;
 }
 
 Suspicion SourceWatch::Suspect(Slot& slot, Suspicion what, int64_t at) {
-  const bool begins = slot.suspected_until <= at || slot.suspicion != what;
-  slot.suspicion = what;
-  slot.suspected_until = at + absl::ToInt64Nanoseconds(options_.suspected_for);
-  return begins ? what : Suspicion::kNone;
+  const bool other = slot.suspicion.exchange(what) != what;
+  const int64_t before = slot.suspected_until.exchange(
+      at + absl::ToInt64Nanoseconds(options_.suspected_for));
+  return other || before <= at ? what : Suspicion::kNone;
 }
 
 Suspicion SourceWatch::OnUnproven(const SocketAddress& source,
                                   std::string_view user, bool failed,
                                   MonoTime now) {
-  if (origin_ == MonoTime::InfinitePast()) origin_ = now;
-  const int64_t at = At(now);
+  const int64_t at = Nanoseconds(now);
   Slot& slot = Take(source, at);
-  if (at - slot.window > absl::ToInt64Nanoseconds(options_.window)) {
-    slot.window = at;
-    slot.users = 0;
-    slot.failures = 0;
+  if (at - slot.window.load(kRelaxed) >
+      absl::ToInt64Nanoseconds(options_.window)) {
+    slot.window.store(at, kRelaxed);
+    slot.users.store(0, kRelaxed);
+    slot.failures.store(0, kRelaxed);
   }
-  slot.users |= BitOf(user);
-  if (failed && ++slot.failures >= options_.failures) {
+  const uint64_t bit = BitOf(user);
+  const uint64_t users = slot.users.fetch_or(bit, kRelaxed) | bit;
+  if (failed && slot.failures.fetch_add(1, kRelaxed) + 1 >= options_.failures) {
     return Suspect(slot, Suspicion::kPasswordGuessing, at);
   }
-  if (std::popcount(slot.users) >= options_.users) {
+  if (std::popcount(users) >= options_.users) {
     return Suspect(slot, Suspicion::kUserWalk, at);
   }
   return Suspicion::kNone;
 }
 
 bool SourceWatch::OnScanner(const SocketAddress& source, MonoTime now) {
-  if (origin_ == MonoTime::InfinitePast()) origin_ = now;
-  const int64_t at = At(now);
+  const int64_t at = Nanoseconds(now);
   return Suspect(Take(source, at), Suspicion::kScanner, at) != Suspicion::kNone;
 }
 
 void SourceWatch::OnProven(const SocketAddress& source, std::string_view user,
                            MonoTime now) {
-  if (origin_ == MonoTime::InfinitePast()) origin_ = now;
-  const int64_t at = At(now);
+  const int64_t at = Nanoseconds(now);
   Slot& slot = Take(source, at);
-  slot.users &= ~BitOf(user);
-  slot.proven_until = at + absl::ToInt64Nanoseconds(options_.proven_for);
+  slot.users.fetch_and(~BitOf(user), kRelaxed);
+  slot.proven_until.store(at + absl::ToInt64Nanoseconds(options_.proven_for),
+                          kRelaxed);
 }
 
 Suspicion SourceWatch::Of(const SocketAddress& source, MonoTime now) const {
-  const Slot* slot = Find(source);
-  return slot == nullptr || slot->suspected_until <= At(now) ? Suspicion::kNone
-                                                             : slot->suspicion;
+  const int64_t at = Nanoseconds(now);
+  return Look(source, [at](const Slot& slot) {
+    return slot.suspected_until.load(kRelaxed) <= at
+               ? Suspicion::kNone
+               : slot.suspicion.load(kRelaxed);
+  });
 }
 
 bool SourceWatch::HasProven(const SocketAddress& source, MonoTime now) const {
-  const Slot* slot = Find(source);
-  return slot != nullptr && slot->proven_until > At(now);
+  const int64_t at = Nanoseconds(now);
+  return Look(source, [at](const Slot& slot) {
+    return slot.proven_until.load(kRelaxed) > at;
+  });
 }
 
 }  // namespace sallyport::signaling_edge

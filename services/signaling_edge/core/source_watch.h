@@ -5,6 +5,7 @@
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SOURCE_WATCH_H_
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -28,10 +29,11 @@ enum class Suspicion : uint8_t {
 std::string_view SuspicionReason(Suspicion suspicion);
 
 // A source is an IPv4 address or an IPv6 /64. Fixed memory, 64 octets a source,
-// taken at construction; every call is O(1) and allocates nothing. When all
-// places of a bucket are taken, the one that says least is forgotten: first who
-// has done nothing lately, then who is under suspicion, last who has proven
-// something. Thread-compatible.
+// taken at construction; every call is O(1), allocates nothing and takes no
+// lock. When all places of a bucket are taken, the one that says least is
+// forgotten: first who has done nothing lately, then who is under suspicion,
+// last who has proven something. Threads that meet in one bucket may lose a
+// mark of a source, or begin one that is new to both twice. Thread-safe.
 class SourceWatch {
  public:
   struct Options {
@@ -62,32 +64,37 @@ class SourceWatch {
   bool HasProven(const SocketAddress& source, MonoTime now) const;
 
   size_t capacity() const { return buckets_.size() * kWays; }
+  size_t bytes() const { return buckets_.size() * sizeof(Bucket); }
 
  private:
   static constexpr size_t kWays = 8;
+  // Fingerprints that are no source's: never used, and being given away.
+  static constexpr uint64_t kFree = 0;
+  static constexpr uint64_t kChanging = 1;
 
+  // What a slot says of its source. Times are nanoseconds of MonoTime.
   struct Slot {
-    uint64_t fingerprint = 0;  // 0: never used
-    uint64_t users = 0;        // one bit for each that waits for a proof
-    int64_t window = 0;        // nanoseconds since origin_, as all times here
-    int64_t last = 0;
-    int64_t suspected_until = 0;
-    int64_t proven_until = 0;
-    uint32_t failures = 0;
-    Suspicion suspicion = Suspicion::kNone;
+    std::atomic<uint64_t> fingerprint = kFree;
+    std::atomic<uint64_t> users = 0;  // a bit for each that waits for a proof
+    std::atomic<int64_t> window = 0;
+    std::atomic<int64_t> last = 0;
+    std::atomic<int64_t> suspected_until = 0;
+    std::atomic<int64_t> proven_until = 0;
+    std::atomic<uint32_t> failures = 0;
+    std::atomic<Suspicion> suspicion = Suspicion::kNone;
   };
   using Bucket = std::array<Slot, kWays>;
 
   uint64_t HashOf(const SocketAddress& source) const;
   uint64_t BitOf(std::string_view user) const;
-  int64_t At(MonoTime now) const;
-  const Slot* Find(const SocketAddress& source) const;
+  // Reads of the slot of `source`, if it has one.
+  template <typename Read>
+  auto Look(const SocketAddress& source, const Read& read) const;
   Slot& Take(const SocketAddress& source, int64_t at);
   Suspicion Suspect(Slot& slot, Suspicion what, int64_t at);
 
   const Options options_;
-  std::array<uint64_t, 2> key_;
-  MonoTime origin_ = MonoTime::InfinitePast();
+  const std::array<uint64_t, 2> key_;
   std::vector<Bucket> buckets_;
 };
 

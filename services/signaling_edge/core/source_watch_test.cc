@@ -1,6 +1,9 @@
 #include "services/signaling_edge/core/source_watch.h"
 
+#include <atomic>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
@@ -94,6 +97,49 @@ TEST_F(SourceWatchTest, AFloodOfSourcesForgetsNobodyWhoHasProven) {
     EXPECT_TRUE(watch_.HasProven(At(absl::StrCat("192.0.2.", i)), now_)) << i;
   }
   EXPECT_EQ(watch_.capacity(), before);
+}
+
+// Loops share it: each fact is told once, whoever sees it.
+TEST_F(SourceWatchTest, ThreadsTellASuspicionOnce) {
+  std::atomic<int> told = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 20'000; ++i) {
+        told += watch_.OnUnproven(At("192.0.2.1"), absl::StrCat("user", i % 97),
+                                  false, now_) != Suspicion::kNone
+                    ? 1
+                    : 0;
+        // Others come and go in all buckets meanwhile.
+        watch_.OnUnproven(At(absl::StrCat("10.", t, ".", i >> 8, ".", i & 255)),
+                          "x", false, now_);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(watch_.Of(At("192.0.2.1"), now_), Suspicion::kUserWalk);
+}
+
+TEST_F(SourceWatchTest, AFullTableOfThreadsForgetsNobodyWhoHasProven) {
+  SourceWatch small({.sources = 64}, random_);
+  for (int i = 0; i < 8; ++i) {
+    small.OnProven(At(absl::StrCat("192.0.2.", i)), "gw", now_);
+  }
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 50'000; ++i) {
+        small.OnUnproven(
+            At(absl::StrCat("10.", t, ".", i >> 8 & 255, ".", i & 255)), "x",
+            i % 5 == 0, now_);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_TRUE(small.HasProven(At(absl::StrCat("192.0.2.", i)), now_)) << i;
+  }
 }
 
 }  // namespace

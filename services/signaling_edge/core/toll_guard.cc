@@ -1,9 +1,12 @@
 #include "services/signaling_edge/core/toll_guard.h"
 
+#include <openssl/siphash.h>
+
 #include <algorithm>
+#include <string>
 #include <utility>
 
-#include "services/common/rate_limit/gcra.h"
+#include "services/common/bytes/byte_span.h"
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/text_pieces.h"
 
@@ -15,15 +18,14 @@ bool Counts(const TollLimit& limit, TollClass toll_class) {
                    toll_class) != limit.toll_classes.end();
 }
 
-// One counter: the limit's, of the caller or of all of its tenant.
-std::string KeyOf(const DiallingRestrictionEntry& restriction, size_t limit,
-                  std::string_view subject) {
-  return Cat(restriction.name, "#", limit, "#", subject);
-}
-
 // A minute's worth may come at once.
 GcraLimit PerMinute(uint32_t calls) {
   return GcraLimit::PerSecond(calls / 60.0, calls);
+}
+
+// The octets of a key, for GcraTable.
+ByteSpan Octets(const uint64_t& key) {
+  return {reinterpret_cast<const uint8_t*>(&key), sizeof(key)};
 }
 
 absl::Status Exceeded(std::string_view reason, std::string_view what) {
@@ -32,16 +34,27 @@ absl::Status Exceeded(std::string_view reason, std::string_view what) {
 
 }  // namespace
 
+TollGuard::TollGuard(RandomSource& random)
+    : key_{random.NextU64(), random.NextU64()},
+      calls_(kCallers / 4),
+      rates_({}, kCallers, random) {}
+
+uint64_t TollGuard::KeyOf(const DiallingRestrictionEntry& restriction,
+                          size_t limit, std::string_view subject) const {
+  const std::string text = Cat(restriction.name, "#", limit, "#", subject);
+  const ByteSpan bytes = AsBytes(text);
+  return SIPHASH_24(key_.data(), bytes.data(), bytes.size());
+}
+
 absl::Status TollGuard::Admit(const DiallingRestrictionEntry* restriction,
                               TollClass toll_class, std::string_view caller,
                               std::string_view tenant, MonoTime now) {
   if (restriction == nullptr || toll_class == TollClass::kEmergency) {
     return absl::OkStatus();
   }
-  Prune(now);
   // All are looked at before any is taken: a call that is refused by one limit
   // counts for no other.
-  std::vector<std::pair<std::string, MonoTime>> taken;
+  std::vector<std::pair<uint64_t, GcraLimit>> taken;
   for (size_t i = 0; i < restriction->toll_limits.size(); ++i) {
     const TollLimit& limit = restriction->toll_limits[i];
     if (!Counts(limit, toll_class)) continue;
@@ -58,10 +71,8 @@ absl::Status TollGuard::Admit(const DiallingRestrictionEntry* restriction,
     };
     for (const auto& scope : scopes) {
       if (scope.calls == 0 && scope.per_minute == 0) continue;
-      std::string key = KeyOf(*restriction, i, scope.subject);
-      const auto it = states_.find(key);
-      const State state = it == states_.end() ? State() : it->second;
-      if (scope.calls != 0 && state.calls >= scope.calls) {
+      const uint64_t key = KeyOf(*restriction, i, scope.subject);
+      if (scope.calls != 0 && calls_.Of(key) >= scope.calls) {
         return Exceeded("TOLL_CALL_LIMIT",
                         Cat(scope.whose,
                             " has as many calls of this toll "
@@ -69,17 +80,17 @@ absl::Status TollGuard::Admit(const DiallingRestrictionEntry* restriction,
                             restriction->name, " allows"));
       }
       if (scope.per_minute == 0) continue;
-      MonoTime arrival = state.arrival;
-      if (!TakeGcra(PerMinute(scope.per_minute), arrival, now)) {
+      const GcraLimit rate = PerMinute(scope.per_minute);
+      if (!rates_.Look(rate, Octets(key), now)) {
         return Exceeded("TOLL_CALL_RATE", Cat(scope.whose,
                                               " makes calls of this toll class "
                                               "faster than ",
                                               restriction->name, " allows"));
       }
-      taken.emplace_back(std::move(key), arrival);
+      taken.emplace_back(key, rate);
     }
   }
-  for (auto& [key, arrival] : taken) states_[key].arrival = arrival;
+  for (const auto& [key, rate] : taken) rates_.Take(rate, Octets(key), now);
   return absl::OkStatus();
 }
 
@@ -100,23 +111,12 @@ TollGuard::Places TollGuard::OnBegan(
       places.push_back(KeyOf(*restriction, i, tenant));
     }
   }
-  for (const std::string& place : places) ++states_[place].calls;
+  for (const uint64_t place : places) calls_.Add(place);
   return places;
 }
 
 void TollGuard::OnEnded(const Places& places) {
-  for (const std::string& place : places) {
-    const auto it = states_.find(place);
-    if (it != states_.end() && it->second.calls > 0) --it->second.calls;
-  }
-}
-
-void TollGuard::Prune(MonoTime now) {
-  if (states_.size() < prune_at_) return;
-  absl::erase_if(states_, [now](const auto& entry) {
-    return entry.second.calls == 0 && entry.second.arrival <= now;
-  });
-  prune_at_ = std::max<size_t>(1024, 2 * states_.size());
+  for (const uint64_t place : places) calls_.Remove(place);
 }
 
 }  // namespace sallyport::signaling_edge

@@ -3,25 +3,33 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_TOLL_GUARD_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_TOLL_GUARD_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "services/common/digit_analysis/routing_entries.h"
+#include "services/common/random/random_source.h"
+#include "services/common/rate_limit/gcra.h"
 #include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/keyed_counts.h"
 
 namespace sallyport::signaling_edge {
 
-// Counts by the limits of dialling restrictions (TollLimit). Only callers that
-// have proven who they are come here, so there are no more of them than the
-// plan has. Thread-compatible.
+// Counts by the limits of dialling restrictions (TollLimit). Fixed memory, of
+// KeyedCounts and GcraTable, for kCallers callers and tenants with such calls
+// at a time; beyond that it errs in their favour. Threads that ask in the same
+// microsecond may each get the last place. Thread-safe.
 class TollGuard {
  public:
+  static constexpr size_t kCallers = 65'536;
+
   // What a call takes up until it ends.
-  using Places = std::vector<std::string>;
+  using Places = std::vector<uint64_t>;
+
+  explicit TollGuard(RandomSource& random);
 
   // A call of this class, by what `restriction` (may be null) says; it counts
   // for the rates if it is allowed. TOLL_CALL_LIMIT, TOLL_CALL_RATE.
@@ -35,18 +43,14 @@ class TollGuard {
                  std::string_view tenant);
   void OnEnded(const Places& places);
 
-  size_t size() const { return states_.size(); }
-
  private:
-  struct State {
-    uint32_t calls = 0;
-    MonoTime arrival = MonoTime::InfinitePast();  // see TakeGcra
-  };
+  // Of one counter: the limit's, of the caller or of all of its tenant.
+  uint64_t KeyOf(const DiallingRestrictionEntry& restriction, size_t limit,
+                 std::string_view subject) const;
 
-  void Prune(MonoTime now);
-
-  absl::flat_hash_map<std::string, State> states_;
-  size_t prune_at_ = 1024;
+  const std::array<uint64_t, 2> key_;
+  KeyedCounts calls_;
+  GcraTable rates_;
 };
 
 }  // namespace sallyport::signaling_edge

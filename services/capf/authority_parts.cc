@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_join.h"
@@ -76,7 +77,10 @@ absl::Status AuthorityParts::OpenStores() {
 absl::Status AuthorityParts::EnterFipsMode() {
   SP_ASSIGN_OR_RETURN(const int64_t stored, store_->FipsMode());
   fips_.on = stored != 0;
-  fips_.restart = [] { kill(getpid(), SIGTERM); };
+  // Once: a second signal would not let it end in order.
+  fips_.restart = [told = std::make_shared<std::once_flag>()] {
+    std::call_once(*told, [] { kill(getpid(), SIGTERM); });
+  };
   fips_.forbidden_settings = ForbiddenSettings(config_);
   SP_ASSIGN_OR_RETURN(fips_.program_sha256, ProgramSha256());
   if (!fips_.on) return RegenerateKeys(key_folder(), "off");

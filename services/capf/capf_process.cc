@@ -368,6 +368,15 @@ class CapfProcess final : public RunningService {
     return events_->RecordStart(clock_.Now());
   }
 
+  // Another replica may have switched FIPS mode: every process ends, to be
+  // started again in it (IMP-72).
+  void FollowFipsMode() {
+    const absl::StatusOr<int64_t> mode = parts_.store().FipsMode();
+    if (!mode.ok() || (*mode != 0) == parts_.fips().on) return;
+    LogInfo("FIPS mode was switched: the process ends", {{"on", *mode != 0}});
+    parts_.fips().restart();
+  }
+
   // Procedures go on as soon as what they wait for has happened.
   void LookAtProcedures(MonoTime now) {
     loop_->SetTimer(procedure_timer_, now + kProcedureLook);
@@ -375,6 +384,7 @@ class CapfProcess final : public RunningService {
     if (procedures_look_.exchange(true)) return;
     const absl::Status posted = work_->Post([this] {
       procedures_->GoOn();
+      FollowFipsMode();
       procedures_look_ = false;
     });
     if (!posted.ok()) procedures_look_ = false;

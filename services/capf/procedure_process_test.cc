@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -126,6 +127,22 @@ class ProcedureProcessTest : public CapfProcessTest {
       procedure = *next;
     } while (procedure.state() == pb::PROCEDURE_STATE_READY);
     return procedure;
+  }
+  // Every server's certificate of tenant a.
+  void RevokeServers() {
+    pb::ListCertificatesRequest list;
+    list.set_parent("tenants/a");
+    SP_ASSERT_OK_AND_ASSIGN(const auto all,
+                            Call<pb::ListCertificatesResponse>(
+                                *root_, &Stub::ListCertificates, list));
+    for (const pb::Certificate& one : all.certificates()) {
+      if (one.profile() != pb::CERTIFICATE_PROFILE_SERVER) continue;
+      pb::RevokeCertificateRequest revoke;
+      revoke.set_name(one.name());
+      Call<pb::Certificate>(*root_, &Stub::RevokeCertificate, revoke)
+          .status()
+          .IgnoreError();
+    }
   }
   pb::FipsStatus Fips() {
     const auto status =
@@ -365,19 +382,7 @@ TEST_F(ProcedureProcessTest, KilledAtAnyTimeAnAuthoritysRotationGoesOn) {
       EXPECT_THAT(why, HasSubstr(server.name()));
       named = true;
       // It and the certificate that SetUp() had issued go.
-      pb::ListCertificatesRequest list;
-      list.set_parent("tenants/a");
-      SP_ASSERT_OK_AND_ASSIGN(const auto all,
-                              Call<pb::ListCertificatesResponse>(
-                                  *root_, &Stub::ListCertificates, list));
-      for (const pb::Certificate& one : all.certificates()) {
-        if (one.profile() != pb::CERTIFICATE_PROFILE_SERVER) continue;
-        pb::RevokeCertificateRequest revoke;
-        revoke.set_name(one.name());
-        Call<pb::Certificate>(*root_, &Stub::RevokeCertificate, revoke)
-            .status()
-            .IgnoreError();
-      }
+      RevokeServers();
     }
   }
   EXPECT_TRUE(waited_for_service && waited_for_phone && named);
@@ -513,7 +518,30 @@ TEST_F(ProcedureProcessTest, FipsModeFromSwitchToHalt) {
   process_->Terminate();
   Start();
   SP_ASSERT_OK_AND_ASSIGN(procedure, Read("on", "default"));
-  EXPECT_EQ(Run(procedure).state(), pb::PROCEDURE_STATE_DONE);
+  // IMP-69: then every key is made anew. The authority's waits for who still
+  // needs the old one; killed meanwhile, it goes on.
+  do {
+    procedure = Run(procedure);
+    // The port shows its new certificate as soon as it can.
+  } while (absl::StrContains(procedure.blocked_reason(), "PORT_NOT_RENEWED"));
+  EXPECT_THAT(procedure.blocked_reason(),
+              AllOf(HasSubstr("KEYS_OF_BEFORE: 1 keys, next "
+                              "certificateAuthorities/default key 1"),
+                    HasSubstr("default/procedures/on-ca-default has taken 10 "
+                              "of 11 steps; STILL_NEEDED")));
+  EXPECT_THAT(Fips().keys_of_before(),
+              ElementsAre("certificateAuthorities/default key 1"));
+  process_->Kill();
+  Start();
+  RevokeServers();
+  SP_ASSERT_OK_AND_ASSIGN(procedure, Read("on", "default"));
+  EXPECT_EQ(Run(procedure).state(), pb::PROCEDURE_STATE_DONE)
+      << procedure.blocked_reason();
+  EXPECT_THAT(Fips().keys_of_before(), IsEmpty());
+  EXPECT_TRUE(Fips().has_since_time());
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate by_new, Issue(NewIssue()));
+  EXPECT_THAT(by_new.summary().issuer(), HasSubstr(" G2"));
+  EXPECT_NE(std::system(("test -e " + folder_ + "/ca.key").c_str()), 0);
   EXPECT_TRUE(Fips().enabled());
   EXPECT_TRUE(Fips().self_tests_passed());
   EXPECT_THAT(Fips().module(), HasSubstr("not validated"));

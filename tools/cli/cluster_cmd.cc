@@ -18,6 +18,7 @@
 #include "sallyport/capf/v1/capf_status.pb.h"
 #include "sallyport/capf/v1/phone_cluster.pb.h"
 #include "sallyport/capf/v1/procedure.pb.h"
+#include "services/common/config/proto_time.h"
 #include "services/common/files/durable_file.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
@@ -422,6 +423,16 @@ absl::Status FipsShow(CliContext& context, const ClusterOptions&) {
                 << fips.program_sha256() << "\n"
                 << fips.disclaimer() << "\nnot allowed in the mode:\n";
   for (const std::string& one : fips.disallowed()) {
+    context.out() << "  " << one << "\n";
+  }
+  if (!fips.has_since_time()) return absl::OkStatus();
+  context.out() << "in force since: "
+                << absl::FormatTime("%Y-%m-%dT%H:%M:%SZ",
+                                    FromProto(fips.since_time()),
+                                    absl::UTCTimeZone())
+                << "\nkeys of before:"
+                << (fips.keys_of_before().empty() ? " none" : "") << "\n";
+  for (const std::string& one : fips.keys_of_before()) {
     context.out() << "  " << one << "\n";
   }
   return absl::OkStatus();

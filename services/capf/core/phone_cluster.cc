@@ -109,6 +109,8 @@ std::string_view ListSignerStateName(ListSignerState state) {
       return "RETIRED";
     case ListSignerState::kFiles:
       return "FILES";
+    case ListSignerState::kFilesNext:
+      return "FILES_NEXT";
   }
   return "";
 }

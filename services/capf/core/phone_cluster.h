@@ -69,6 +69,8 @@ enum class ListSignerState {
   kSigning = 2,
   kRetired = 3,  // in no list any more; its private key is gone
   kFiles = 4,    // role TFTP: signs configuration files, never lists
+  // In the lists with that role, so that it can take over.
+  kFilesNext = 5,
 };
 
 // "FRESH", "STANDBY" and so on; stable.

@@ -12,11 +12,12 @@ constexpr ProcedureStepPlan kSignerRotation[] = {
     {Action::kCheckSigners, "both signers are in force and in the lists"},
     {Action::kAwaitStandby, "every phone trusts the standby signer"},
     {Action::kSwitchSigner, "the standby signer signs, the old one vouches"},
-    {Action::kMakeSigner, "a new signer is made"},
+    {Action::kMakeSigner, "new signers of lists and of files are made"},
     {Action::kCheckReplacement, "every phone takes lists without the old one"},
     {Action::kReplaceSigner, "the new signer takes the old one's place"},
     {Action::kAwaitReplacement, "every phone fetched the new lists"},
-    {Action::kReissueLists, "the lists are published once more"},
+    {Action::kReissueLists,
+     "the lists are published once more, files are signed anew"},
     {Action::kConfirmReplacement, "every phone trusts the new signer"},
 };
 constexpr ProcedureStepPlan kEnableMixedMode[] = {
@@ -37,6 +38,7 @@ constexpr ProcedureStepPlan kEnableFipsMode[] = {
     {Action::kCheckAllowed, "nothing in use is forbidden in the mode"},
     {Action::kStoreMode, "the mode is stored and the service restarts"},
     {Action::kAwaitMode, "it runs in the mode, with new keys"},
+    {Action::kRenewKeys, "authorities and signers have keys of the mode"},
 };
 constexpr ProcedureStepPlan kDisableFipsMode[] = {
     {Action::kStoreMode, "the mode is stored and the service restarts"},
@@ -105,6 +107,13 @@ size_t Procedure::next() const {
       std::find_if(steps.begin(), steps.end(),
                    [](const ProcedureStep& step) { return !step.done; }) -
       steps.begin());
+}
+
+std::string SlotOf(ProcedureKind kind, std::string_view tenant) {
+  // No tenant's id has a space.
+  const bool fips = kind == ProcedureKind::kEnableFipsMode ||
+                    kind == ProcedureKind::kDisableFipsMode;
+  return fips ? "FIPS mode" : std::string(tenant);
 }
 
 Procedure NewProcedure(std::string name, std::string tenant, ProcedureKind kind,

@@ -54,6 +54,7 @@ enum class ProcedureAction {
   kCheckAllowed,  // nothing in use is forbidden in the mode
   kStoreMode,     // it is stored; every process restarts (IMP-72)
   kAwaitMode,     // and runs in it, with new keys (IMP-69)
+  kRenewKeys,     // every other key is one that was made in it
   // Keys of an authority.
   kCheckAuthority,    // one issues, and no other rotation is under way
   kMakeAuthority,     // a new key, and its certificate or a request for one
@@ -81,6 +82,9 @@ std::string_view ProcedureKindName(ProcedureKind kind);
 // FIPS mode and authorities are the whole installation's, everything else one
 // tenant's.
 bool IsForInstallation(ProcedureKind kind);
+// Of procedures that have the same one is open at a time: those of a tenant,
+// and apart from them those that switch FIPS mode, as they begin others.
+std::string SlotOf(ProcedureKind kind, std::string_view tenant);
 
 struct ProcedureStep {
   std::string title;

@@ -32,6 +32,7 @@ constexpr FirstSigner kFirst[] = {
     {"files-1", ListSignerState::kFiles, "tftp"},
 };
 constexpr std::string_view kSignerPrefix = "sast-";
+constexpr std::string_view kFilesPrefix = "files-";
 // One for all installations: the passphrase is what is secret, and every
 // replica must come to the same key.
 constexpr std::string_view kSalt = "sallyport capf store keys";
@@ -183,28 +184,34 @@ absl::StatusOr<std::vector<ListSigner>> ListSigners::Ensure(
 }
 
 absl::StatusOr<ListSigner> ListSigners::MakeFresh(const std::string& tenant) {
+  return MakeIn(tenant, ListSignerState::kFresh, kSignerPrefix);
+}
+
+absl::StatusOr<ListSigner> ListSigners::MakeFilesNext(
+    const std::string& tenant) {
+  return MakeIn(tenant, ListSignerState::kFilesNext, kFilesPrefix);
+}
+
+absl::StatusOr<ListSigner> ListSigners::MakeIn(const std::string& tenant,
+                                               ListSignerState state,
+                                               std::string_view prefix) {
   SP_ASSIGN_OR_RETURN(std::vector<ListSigner> signers, Ensure(tenant));
-  const auto fresh = [&signers]() -> const ListSigner* {
-    const auto it =
-        std::find_if(signers.begin(), signers.end(), [](const ListSigner& one) {
-          return one.state == ListSignerState::kFresh;
-        });
+  const auto made = [&signers, state]() -> const ListSigner* {
+    const auto it = std::find_if(
+        signers.begin(), signers.end(),
+        [state](const ListSigner& one) { return one.state == state; });
     return it == signers.end() ? nullptr : &*it;
   };
-  if (const ListSigner* const kept = fresh(); kept != nullptr) return *kept;
+  if (const ListSigner* const kept = made(); kept != nullptr) return *kept;
   const auto count = std::count_if(
       signers.begin(), signers.end(),
-      [](const ListSigner& one) { return one.id.starts_with(kSignerPrefix); });
-  SP_RETURN_IF_ERROR(AddKey(tenant,
-                            absl::StrCat(std::string(kSignerPrefix), count + 1),
-                            ListSignerState::kFresh, ""));
+      [prefix](const ListSigner& one) { return one.id.starts_with(prefix); });
+  SP_RETURN_IF_ERROR(
+      AddKey(tenant, absl::StrCat(std::string(prefix), count + 1), state, ""));
   SP_ASSIGN_OR_RETURN(signers, Ensure(tenant));
-  const ListSigner* const made = fresh();
-  if (made == nullptr) {
-    return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
-                     "the signers were changed meanwhile");
-  }
-  return *made;
+  if (const ListSigner* const now = made(); now != nullptr) return *now;
+  return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                   "the signers were changed meanwhile");
 }
 
 absl::StatusOr<std::string> ListSigners::Sign(const ListSigner& signer,

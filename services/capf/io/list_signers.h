@@ -56,6 +56,10 @@ class ListSigners {
   // A fresh one: the one that was made before and is in no list yet, or a new.
   absl::StatusOr<ListSigner> MakeFresh(const std::string& tenant);
 
+  // The signer of files that is to take over: made before, or a new one. It is
+  // in the lists as soon as they are published.
+  absl::StatusOr<ListSigner> MakeFilesNext(const std::string& tenant);
+
   // RSASSA-PKCS1-v1_5. FAILED_PRECONDITION, reason KEY_UNREADABLE, if the key
   // cannot be decrypted.
   absl::StatusOr<std::string> Sign(const ListSigner& signer,
@@ -63,6 +67,11 @@ class ListSigners {
                                    std::string_view text);
 
  private:
+  // The one in `state`, which is made and named after `prefix` if there is
+  // none.
+  absl::StatusOr<ListSigner> MakeIn(const std::string& tenant,
+                                    ListSignerState state,
+                                    std::string_view prefix);
   absl::StatusOr<std::shared_ptr<FileSigner>> KeyOf(const ListSigner& signer);
   // Stores a key for it if there is none under that id.
   absl::Status AddKey(const std::string& tenant, const std::string& id,

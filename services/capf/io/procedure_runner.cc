@@ -9,6 +9,7 @@
 #include "services/capf/core/fips_self_test.h"
 #include "services/capf/core/phone_cluster.h"
 #include "services/capf/core/trust_list.h"
+#include "services/capf/io/fips_keys.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/crypto/digest.h"
@@ -311,6 +312,7 @@ absl::StatusOr<Procedure> ProcedureRunner::Cancel(const std::string& name,
     ClusterState next = before;
     Swap(next);
     Move(next, ListSignerState::kFresh, ListSignerState::kRetired);
+    Move(next, ListSignerState::kFilesNext, ListSignerState::kRetired);
     SP_ASSIGN_OR_RETURN(PreparedPublication prepared,
                         parts_.lists->Prepare(next, BothKinds(), options));
     AddSigners(before, next, prepared.change);
@@ -377,11 +379,14 @@ absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::Perform(
     case Action::kMakeSigner: {
       SP_ASSIGN_OR_RETURN(const ListSigner made,
                           parts_.signers->MakeFresh(tenant));
+      SP_ASSIGN_OR_RETURN(const ListSigner files,
+                          parts_.signers->MakeFilesNext(tenant));
       SP_RETURN_IF_ERROR(parts_.lists->Refresh());
       SP_ASSIGN_OR_RETURN(const CertificateInfo info,
                           ParseCertificate(AsBytes(made.certificate_der)));
       Outcome out;
-      out.detail = absl::StrCat(made.id, ", serial ", info.serial_hex);
+      out.detail = absl::StrCat(made.id, ", serial ", info.serial_hex, "; ",
+                                files.id, " for files");
       return out;
     }
     case Action::kCheckReplacement: {
@@ -438,7 +443,8 @@ absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::Perform(
         if (!still.blocked.empty()) return still;
       }
       Outcome out;
-      out.change.set_fips_mode = on ? 1 : 0;
+      out.change.set_fips_mode =
+          on ? FipsModeValue(parts_.ledger.clock().Now()) : 0;
       out.restart = true;
       out.detail = "the service ends, to be started again";
       return out;
@@ -455,9 +461,15 @@ absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::Perform(
       } else {
         out.detail = absl::StrCat("FIPS mode is ", on ? "on" : "off", "; ",
                                   ModuleName());
+        // What was made until now may have been made outside of it.
+        if (on) {
+          out.change.set_fips_mode = FipsModeValue(parts_.ledger.clock().Now());
+        }
       }
       return out;
     }
+    case Action::kRenewKeys:
+      return RenewKeys(procedure, actor);
     case Action::kCheckAuthority:
     case Action::kMakeAuthority:
     case Action::kCertifyAuthority:
@@ -558,12 +570,19 @@ absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::PublishSigners(
 
 absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::ReissueLists(
     const std::string& tenant, const PublishOptions& options) {
-  SP_ASSIGN_OR_RETURN(const ClusterState state, parts_.lists->State(tenant));
+  SP_ASSIGN_OR_RETURN(const ClusterState before, parts_.lists->State(tenant));
+  ClusterState next = before;
+  // Every phone has lists that name both signers of files by now.
+  if (next.In(ListSignerState::kFilesNext) != nullptr) {
+    Move(next, ListSignerState::kFiles, ListSignerState::kRetired);
+    Move(next, ListSignerState::kFilesNext, ListSignerState::kFiles);
+  }
   PublishOptions again = options;
   again.reissue = true;
   Outcome out;
   SP_ASSIGN_OR_RETURN(out.publications.emplace_back(),
-                      parts_.lists->Prepare(state, BothKinds(), again));
+                      parts_.lists->Prepare(next, BothKinds(), again));
+  AddSigners(before, next, out.publications[0].change);
   out.detail = Describe(out.publications[0]);
   return out;
 }
@@ -681,6 +700,61 @@ absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::CheckAllowed() {
     out.blocked = "NOT_ALLOWED_IN_FIPS_MODE: " + absl::StrJoin(found, "; ");
   }
   out.detail = "nothing forbidden is in use";
+  return out;
+}
+
+absl::StatusOr<ProcedureRunner::Outcome> ProcedureRunner::RenewKeys(
+    const Procedure& parent, const std::string& actor) {
+  SP_ASSIGN_OR_RETURN(std::vector<KeyOfBefore> keys,
+                      KeysOfBefore(parts_.ledger.store()));
+  // Without trust lists nothing is signed by signers of lists.
+  std::erase_if(keys, [this](const KeyOfBefore& key) {
+    return key.renewed_by == ProcedureKind::kSignerRotation
+               ? parts_.lists == nullptr
+               : parts_.rotation == nullptr;
+  });
+  Outcome out;
+  if (keys.empty()) {
+    out.detail = "every key that signs was made in the mode";
+    return out;
+  }
+  const KeyOfBefore& key = keys.front();
+  absl::StatusOr<Procedure> renewal;
+  // One that was given up, or has replaced another key, is not the last word.
+  for (int n = 1;; ++n) {
+    const std::string name = NameOfRenewal(parent, key, n);
+    renewal = Get(name);
+    if (renewal.ok() && !renewal->open()) continue;
+    if (!absl::IsNotFound(renewal.status())) break;
+    renewal = Create(name, key.tenant.empty() ? parent.tenant : key.tenant,
+                     key.renewed_by, key.authority, "", actor,
+                     /*validate_only=*/false, /*automatic=*/true);
+    break;
+  }
+  const std::string waits =
+      absl::StrCat("KEYS_OF_BEFORE: ", keys.size(), " keys, next ", key.name);
+  if (absl::IsAlreadyExists(renewal.status())) {
+    out.blocked = absl::StrCat(waits,
+                               ": PROCEDURE_RUNNING: another procedure "
+                               "of the tenant is open");
+    return out;
+  }
+  // It goes on by itself too; this is for who waits for it.
+  while (renewal.ok() && renewal->open()) {
+    const size_t before = renewal->next();
+    renewal = AdvanceOne(*std::move(renewal), actor, /*tell_again=*/false);
+    if (!renewal.ok() || renewal->next() == before) break;
+  }
+  SP_RETURN_IF_ERROR(renewal.status());
+  if (!renewal->open()) {
+    out.more = true;
+    out.detail = absl::StrCat(renewal->name, " is done");
+    return out;
+  }
+  out.blocked = absl::StrCat(
+      waits, ": ", renewal->name, " has taken ", renewal->next(), " of ",
+      renewal->steps.size(), " steps",
+      renewal->blocked_reason.empty() ? "" : "; ", renewal->blocked_reason);
   return out;
 }
 

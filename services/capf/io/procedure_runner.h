@@ -107,6 +107,10 @@ class ProcedureRunner {
                                           ClusterSecurityMode mode,
                                           bool validate_only);
   absl::StatusOr<Outcome> CheckAllowed();
+  // Begins, one after the other, the rotations that replace keys of before
+  // FIPS mode, and waits for each: its own status says how it stands.
+  absl::StatusOr<Outcome> RenewKeys(const Procedure& parent,
+                                    const std::string& actor);
   absl::StatusOr<Procedure> Store(const Procedure& procedure, Outcome outcome,
                                   const std::string& event,
                                   const std::string& actor);

@@ -17,6 +17,7 @@
 #include "services/capf/core/test_trust_list.h"
 #include "services/capf/core/trust_list.h"
 #include "services/capf/io/dialplan_mode.h"
+#include "services/capf/io/fips_keys.h"
 #include "services/capf/io/test_capf.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/secret.h"
@@ -206,6 +207,8 @@ TEST_F(ProcedureRunnerTest, ThreeRotationsStrandNobody) {
   for (size_t round = 0; round < 3; ++round) {
     const std::string id = absl::StrCat("rotation-", round);
     const std::string before = Signing();
+    const std::string files =
+        lists_->State("a")->In(ListSignerState::kFiles)->id;
     ASSERT_THAT(Create(id, ProcedureKind::kSignerRotation).status(), IsOk());
     Procedure procedure = Run(id);
     // The new lists are out: it waits for the phones, and names some.
@@ -214,6 +217,8 @@ TEST_F(ProcedureRunnerTest, ThreeRotationsStrandNobody) {
                 HasSubstr("PHONES_NOT_READY: 2000 of 2000"));
     EXPECT_FALSE(CanCancel(procedure));
     EXPECT_NE(Signing(), before);
+    // Files are signed as before until every phone knows the next signer.
+    EXPECT_EQ(lists_->State("a")->In(ListSignerState::kFiles)->id, files);
     Restart([round](size_t i) { return i % 5 != round; });
     procedure = Run(id);
     ASSERT_EQ(procedure.state, ProcedureState::kBlocked);
@@ -226,6 +231,7 @@ TEST_F(ProcedureRunnerTest, ThreeRotationsStrandNobody) {
     procedure = Run(id);
     EXPECT_EQ(procedure.state, ProcedureState::kDone)
         << procedure.blocked_reason;
+    EXPECT_NE(lists_->State("a")->In(ListSignerState::kFiles)->id, files);
   }
   EXPECT_EQ(stranded_, 0u);
   SP_ASSERT_OK_AND_ASSIGN(const ClusterState state, lists_->State("a"));
@@ -235,7 +241,7 @@ TEST_F(ProcedureRunnerTest, ThreeRotationsStrandNobody) {
     ++retired;
     EXPECT_EQ(signer.key_pem, "");  // nobody signs with it any more
   }
-  EXPECT_EQ(retired, 3u);
+  EXPECT_EQ(retired, 6u);  // of lists and of files
 }
 
 // CCE-25, CCE-31, CCE-32.
@@ -435,10 +441,30 @@ TEST_F(ProcedureRunnerTest, FipsModeWaitsForWhatItForbids) {
   EXPECT_TRUE(restarted);
   EXPECT_THAT(procedure.blocked_reason, HasSubstr("RESTART_REQUIRED"));
   EXPECT_FALSE(CanCancel(procedure));
-  EXPECT_EQ(*capf_.store->FipsMode(), 1);
+  EXPECT_NE(*capf_.store->FipsMode(), 0);
   fips_.on = true;
   fips_.self_tests_passed = true;
-  EXPECT_EQ(Run("fips").state, ProcedureState::kDone);
+  // IMP-69: then keys are made anew, each by its own procedure, which waits for
+  // phones and leaves none behind.
+  capf_.clock.Advance(absl::Minutes(1));
+  procedure = Run("fips");
+  ASSERT_EQ(procedure.next(), 4u);
+  EXPECT_THAT(procedure.blocked_reason,
+              HasSubstr("KEYS_OF_BEFORE: 3 keys, next tenants/a signer "
+                        "files-1: tenants/a/procedures/fips-files-1 has taken "
+                        "6 of 9 steps; PHONES_NOT_READY"));
+  EXPECT_THAT(Create("other", ProcedureKind::kSignerRotation),
+              HasReason("PROCEDURE_RUNNING"));
+  for (int turn = 0; procedure.state != ProcedureState::kDone; ++turn) {
+    ASSERT_LT(turn, 40) << procedure.blocked_reason;
+    Open();
+    runner_->GoOn();
+    RestartAll();
+    procedure = Run("fips");
+  }
+  EXPECT_EQ(stranded_, 0u);
+  SP_ASSERT_OK_AND_ASSIGN(const auto left, KeysOfBefore(*capf_.store));
+  EXPECT_TRUE(left.empty());
   EXPECT_THAT(Create("again", ProcedureKind::kEnableFipsMode),
               HasReason("MODE_ALREADY_SET"));
 }

@@ -106,7 +106,8 @@ absl::Status DuplicateOf(SqlStatements& sql, const StoreChange& change) {
     if (Any(sql, "procedures WHERE name", p.name)) {
       return Exists("PROCEDURE_EXISTS");
     }
-    if (Any(sql, "procedures WHERE state IN (1, 2) AND tenant", p.tenant)) {
+    if (Any(sql, "procedures WHERE state IN (1, 2) AND slot",
+            SlotOf(p.kind, p.tenant))) {
       return Exists("PROCEDURE_RUNNING");
     }
     return Exists("REQUEST_EXISTS");

@@ -575,14 +575,16 @@ absl::Status PutProcedure(SqlStatements& sql, const Procedure& procedure) {
   const long long updated = ToColumn(procedure.update_time);
   const long long version = procedure.version;
   const long long automatic = procedure.automatic;
+  const std::string slot = SlotOf(procedure.kind, procedure.tenant);
   if (version == 0) {
     sql.Execute(
         "INSERT INTO procedures (name, tenant, kind, state, blocked_reason,"
         " request_key, create_time, update_time, version, authority,"
-        " automatic) VALUES (:n, :t, :k, :s, :b, :r, :c, :u, 1, :h, :a)",
+        " automatic, slot)"
+        " VALUES (:n, :t, :k, :s, :b, :r, :c, :u, 1, :h, :a, :l)",
         procedure.name, procedure.tenant, kind, state, procedure.blocked_reason,
-        procedure.request_key, created, updated, procedure.authority,
-        automatic);
+        procedure.request_key, created, updated, procedure.authority, automatic,
+        slot);
   } else {
     const long long changed = sql.Execute(
         "UPDATE procedures SET state = :s, blocked_reason = :b,"

@@ -244,11 +244,21 @@ constexpr std::array<std::string_view, 1> kSeventh = {
     R"(ALTER TABLE procedures ADD COLUMN automatic BIGINT NOT NULL DEFAULT 0)",
 };
 
-constexpr std::array<SqlMigration, 7> kSteps = {
+// A switch of FIPS mode begins procedures of the tenant that it is named in.
+constexpr std::array<std::string_view, 5> kEighth = {
+    R"(ALTER TABLE procedures ADD COLUMN slot TEXT NOT NULL DEFAULT '')",
+    R"(UPDATE procedures SET slot = tenant)",
+    R"(UPDATE procedures SET slot = 'FIPS mode' WHERE kind IN (4, 5))",
+    R"(DROP INDEX procedures_open)",
+    R"(CREATE UNIQUE INDEX procedures_open
+         ON procedures (slot) WHERE state IN (1, 2))",
+};
+
+constexpr std::array<SqlMigration, 8> kSteps = {
     SqlMigration{1, kFirst},   SqlMigration{2, kSecond},
     SqlMigration{3, kThird},   SqlMigration{4, kFourth},
     SqlMigration{5, kFifth},   SqlMigration{6, kSixth},
-    SqlMigration{7, kSeventh},
+    SqlMigration{7, kSeventh}, SqlMigration{8, kEighth},
 };
 
 }  // namespace

@@ -235,6 +235,11 @@ absl::StatusOr<std::string> TrustListPublisher::Compose(
   }
   const std::string host = HostOf(state.cluster);
   trust.tftp = {{.dns_name = host, .certificate_der = files->certificate_der}};
+  if (const ListSigner* const next = state.In(ListSignerState::kFilesNext);
+      next != nullptr) {
+    trust.tftp.push_back(
+        {.dns_name = host, .certificate_der = next->certificate_der});
+  }
   for (const std::string& der : state.capf_certificates) {
     trust.capf.push_back({.dns_name = host, .certificate_der = der});
   }
@@ -580,8 +585,10 @@ TrustListPublisher::OwnCertificates(const std::string& tenant) {
   for (const ListSigner& signer : state.signers) {
     if (signer.state == ListSignerState::kRetired) continue;
     own[signer.certificate_der].push_back(
-        signer.state == ListSignerState::kFiles ? TrustListRole::kTftp
-                                                : TrustListRole::kSast);
+        signer.state == ListSignerState::kFiles ||
+                signer.state == ListSignerState::kFilesNext
+            ? TrustListRole::kTftp
+            : TrustListRole::kSast);
   }
   return own;
 }

@@ -677,7 +677,8 @@ grpc::ServerUnaryReactor* CapfService::GetStatus(
             static_cast<uint32_t>(options_.capf_port));
         listener.mutable_address()->set_transport(type::v1::TRANSPORT_TLS);
 
-        *response->mutable_fips() = ToProto(parts_.fips);
+        SP_ASSIGN_OR_RETURN(*response->mutable_fips(),
+                            FipsStatusOf(parts_.fips, parts_.ledger.store()));
         const absl::Status writable = parts_.ledger.Check();
         response->set_can_issue(writable.ok());
         if (!writable.ok()) response->set_issue_reason(ReasonOf(writable));

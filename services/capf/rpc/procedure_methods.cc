@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/capf/core/fips_self_test.h"
 #include "services/capf/core/procedure.h"
+#include "services/capf/io/fips_keys.h"
 #include "services/capf/rpc/capf_convert.h"
 #include "services/capf/rpc/list_page.h"
 #include "services/common/config/proto_time.h"
@@ -181,7 +182,8 @@ absl::Status ProcedureMethods::Cancel(const pb::CancelProcedureRequest& request,
   return absl::OkStatus();
 }
 
-pb::FipsStatus ToProto(const FipsMode& mode) {
+absl::StatusOr<pb::FipsStatus> FipsStatusOf(const FipsMode& mode,
+                                            EnrollmentStore& store) {
   pb::FipsStatus out;
   out.set_enabled(mode.on);
   out.set_self_tests_passed(mode.self_tests_passed);
@@ -191,6 +193,12 @@ pb::FipsStatus ToProto(const FipsMode& mode) {
   }
   out.set_module(ModuleName());
   out.set_program_sha256(mode.program_sha256);
+  if (!mode.on) return out;
+  SP_ASSIGN_OR_RETURN(const absl::Time since, FipsModeSince(store));
+  if (since == absl::InfiniteFuture()) return out;
+  *out.mutable_since_time() = ::sallyport::ToProto(since);
+  SP_ASSIGN_OR_RETURN(const std::vector<KeyOfBefore> keys, KeysOfBefore(store));
+  for (const KeyOfBefore& key : keys) out.add_keys_of_before(key.name);
   return out;
 }
 

@@ -51,8 +51,10 @@ class ProcedureMethods {
   ProcedureRunner& runner_;
 };
 
-// What a process runs in, and what it refuses for it.
-pb::FipsStatus ToProto(const FipsMode& mode);
+// What a process runs in, what it refuses for it, and which keys of `store` are
+// older.
+absl::StatusOr<pb::FipsStatus> FipsStatusOf(const FipsMode& mode,
+                                            EnrollmentStore& store);
 
 }  // namespace sallyport::capf
 

@@ -93,6 +93,26 @@ class DemoCallTest(DemoCase):
         self.assertIn('would be decided otherwise', text)
         self.assertIn(pattern, [p['name'] for p in self.cluster.items_of('route-patterns')])
 
+    def test_listeners_and_what_a_firewall_lets_through(self):
+        """AVE-25: every process tells what it listens on, and it is what it was configured to.
+        AVE-03: of that the firewall's list is made."""
+        found = {}
+        for one in self.cluster.cli('listeners', '-o', 'json')['processes']:
+            for each in one['process'].get('listeners', []):
+                ports = range(each['firstPort'], each['lastPort'] + 1)
+                found.setdefault(one['service'], set()).update((each['protocol'], p) for p in ports)
+        self.assertEqual(set(found), {'dialplan', 'capf', 'credential_issuer', 'media_relay', 'signaling_edge'})
+        self.assertIn(('tcp', 5061), found['signaling_edge'])
+        self.assertIn(('udp', 5060), found['signaling_edge'])
+        self.assertIn(('udp', 3478), found['media_relay'])
+        self.assertIn(('tcp', 3804), found['capf'])
+        # gRPC and metrics and nothing else where no phone or peer comes.
+        self.assertEqual({kind for kind, _ in found['credential_issuer']}, {'tcp'})
+        self.assertEqual(len(found['credential_issuer']), 2, found['credential_issuer'])
+        text = self.cluster.cli('ports')
+        for part in ('3478', '50000-59999', '5061', '3804', 'no smaller target'):
+            self.assertIn(part, text)
+
     def test_no_secret_in_a_log(self):
         """No password, digit string, key or authentication string in clear."""
         for name in self.cluster.processes:

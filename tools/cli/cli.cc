@@ -30,6 +30,7 @@
 #include "tools/cli/list_cmd.h"
 #include "tools/cli/login_banner.h"
 #include "tools/cli/phones_cmd.h"
+#include "tools/cli/process_cmd.h"
 #include "tools/cli/security_cmd.h"
 #include "tools/cli/sessions_cmd.h"
 #include "tools/cli/trust_cmd.h"
@@ -92,6 +93,7 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddClusterCommands(app, context);
   AddDoctorCommand(app, context);
   AddSecurityCommands(app, context);
+  AddProcessCommands(app, context);
 
   // CLI11 reports by exception; it ends here.
   try {

@@ -1,6 +1,7 @@
 #include "tools/cli/credential_cmds.h"
 
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 namespace sallyport::cli {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -102,6 +104,30 @@ TEST_F(CredentialCommandsTest, FromIssueToRevocation) {
               HasSubstr("REVOKED"));
   EXPECT_THAT(Run({"keys"}), HasSubstr("REVOKED"));
   EXPECT_THAT(Run({"revoke-key", "77"}, 1), HasSubstr("KEY_NOT_FOUND"));
+}
+
+// AVE-25: what the process listens on. IMP-48: a setting that waits for a
+// restart is shown with both values.
+TEST_F(CredentialCommandsTest, ListenersAndSettingsThatWait) {
+  const std::string port =
+      process_.grpc_target().substr(process_.grpc_target().rfind(':') + 1);
+  EXPECT_THAT(Run({"listeners"}),
+              AllOf(HasSubstr("credential_issuer"), HasSubstr(port)));
+  EXPECT_THAT(Run({"-o", "json", "listeners"}),
+              HasSubstr("\"firstPort\": " + port));
+  EXPECT_EQ(Run({"restarts"}), "every setting is in force\n");
+  // As an operator edits the file; the store cannot be changed under way.
+  const std::string path = process_.folder() + "/config.json";
+  std::ifstream in(path);
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  text.replace(text.find("issuer.db"), 9, "second.db");
+  std::ofstream(path) << text;
+  process_.WaitForLog("needs_restart\":\"store");
+  EXPECT_THAT(Run({"restarts"}),
+              AllOf(HasSubstr("store.sqlite_file"), HasSubstr("issuer.db"),
+                    HasSubstr("second.db")));
+  EXPECT_THAT(Run({"doctor"}),
+              HasSubstr("store.sqlite_file waits for a restart"));
 }
 
 }  // namespace

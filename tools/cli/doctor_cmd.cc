@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "sallyport/capf/v1/capf_status.pb.h"
+#include "sallyport/common/v1/process_service.pb.h"
 #include "sallyport/credential_issuer/v1/issuer_status.pb.h"
 #include "sallyport/dialplan/v1/dialplan_status.pb.h"
 #include "services/common/bytes/byte_span.h"
@@ -19,6 +20,7 @@
 #include "services/common/status/status_macros.h"
 #include "tools/cli/diagnosis.h"
 #include "tools/cli/health_check.h"
+#include "tools/cli/process_cmd.h"
 #include "tools/cli/service_status.h"
 #include "tools/cli/tls_connection.h"
 
@@ -195,6 +197,13 @@ void CheckEndpoint(const Endpoint& endpoint,
     findings->push_back(std::move(finding));
   }
   AddConsumers(**status, where, findings);
+  const auto process = GetProcess(endpoint);
+  if (!process.ok()) return;
+  for (const common::v1::WaitingSetting& one : process->waiting_settings()) {
+    findings->push_back({where, "setting", Verdict::kWarning,
+                         absl::StrCat(one.field(), " waits for a restart"),
+                         "see `sallyport restarts`, and restart the service"});
+  }
 }
 
 absl::Status RunDoctor(CliContext& context) {

@@ -26,6 +26,11 @@ constexpr const char* kOpenMethods[] = {
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 };
 
+// Of every service, for operators who may look.
+constexpr const char* kViewerMethods[] = {
+    "/sallyport.common.v1.ProcessService/GetProcess",
+};
+
 OperatorRole FromProto(pb::Role role) {
   switch (role) {
     case pb::ROLE_VIEWER:
@@ -100,6 +105,9 @@ absl::StatusOr<AccessPolicy> AccessPolicy::Create(
   }
   for (const char* method : kOpenMethods) {
     policy.rules_[method] = Rule{{}, OperatorRole::kNone, true};
+  }
+  for (const char* method : kViewerMethods) {
+    policy.rules_[method] = Rule{{}, OperatorRole::kViewer};
   }
   for (const auto& entry : policy.rules_) {
     policy.methods_.push_back(entry.first);

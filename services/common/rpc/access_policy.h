@@ -36,7 +36,8 @@ class AccessPolicy {
   // `rules` must name every method of each service that one of them names, and
   // nothing that is not in a linked proto: INVALID_ARGUMENT lists what is
   // missing, unknown or double. Health and reflection are listed by itself,
-  // for any verified caller.
+  // for any verified caller, and so is what the process says of itself
+  // (sallyport.common.v1), for operators.
   static absl::StatusOr<AccessPolicy> Create(
       const common::config::v1::ServerConfig& config,
       const std::vector<MethodRule>& rules);

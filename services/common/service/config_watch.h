@@ -31,6 +31,21 @@ class ConfigWatch {
 std::vector<std::string> ChangedFields(const google::protobuf::Message& before,
                                        const google::protobuf::Message& after);
 
+// One setting that differs. Values are written as in text; a list as a whole;
+// empty: not set. Long ones are cut.
+struct SettingDifference {
+  std::string field;  // "cluster.protocol"
+  std::string before;
+  std::string after;
+
+  bool operator==(const SettingDifference&) const = default;
+};
+
+// The same down to the single settings, in the same order.
+std::vector<SettingDifference> ChangedSettings(
+    const google::protobuf::Message& before,
+    const google::protobuf::Message& after);
+
 // Makes field `name` of `to` what it is in `from`.
 void TakeField(const google::protobuf::Message& from, const std::string& name,
                google::protobuf::Message* to);

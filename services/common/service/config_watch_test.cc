@@ -7,6 +7,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "sallyport/common/config/v1/server_config.pb.h"
 #include "sallyport/credential_issuer/config/v1/credential_issuer_config.pb.h"
 
 namespace sallyport {
@@ -58,6 +59,29 @@ TEST(ConfigWatchTest, NamesTheFieldsThatDifferAtAnyDepth) {
   EXPECT_THAT(ChangedFields(before, after),
               ElementsAre("server", "max_issues_per_second"));
   EXPECT_EQ(before.relays_size(), 1);
+}
+
+TEST(ConfigWatchTest, TellsEachSettingWithBothValues) {
+  Config before;
+  before.set_realm("r");
+  before.mutable_server()->set_trust_domain("t");
+  Config after = before;
+  EXPECT_THAT(ChangedSettings(before, after), IsEmpty());
+  after.clear_realm();
+  after.mutable_server()->mutable_tls()->set_key_file("k");
+  after.mutable_server()->set_log_level(common::config::v1::LOG_LEVEL_DEBUG);
+  after.mutable_server()->mutable_drain_timeout()->set_seconds(5);
+  after.mutable_store();  // there, with nothing in it
+  after.add_relays()->set_relay("a");
+  EXPECT_THAT(
+      ChangedSettings(before, after),
+      ElementsAre(SettingDifference{"server.tls.key_file", "\"\"", "\"k\""},
+                  SettingDifference{"server.log_level", "LOG_LEVEL_UNSPECIFIED",
+                                    "LOG_LEVEL_DEBUG"},
+                  SettingDifference{"server.drain_timeout", "", "seconds: 5"},
+                  SettingDifference{"store", "", ""},
+                  SettingDifference{"realm", "\"r\"", "\"\""},
+                  SettingDifference{"relays", "", "relay: \"a\""}));
 }
 
 }  // namespace

@@ -185,7 +185,9 @@ absl::Status ServiceRuntime::StartGrpc(const AccessPolicy& policy,
   GrpcServerOptions options;
   options.default_address = default_grpc_address_;
   options.policy = &policy;
+  process_ = std::make_unique<ProcessState>(instance_, absl::Now());
   options.services = std::move(services);
+  options.services.push_back(process_->service());
   options.metrics = &metrics_;
   SP_ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(config_, options));
   AddPort("grpc", grpc_->port());
@@ -406,10 +408,18 @@ class ServiceRun {
     if (!checked.ok()) {
       LogError("the changed configuration is refused; the old one stays",
                {{"reason", ReasonOf(checked)}, {"error", checked}});
+      if (runtime_->process_ != nullptr) {
+        runtime_->process_->SetRefused(
+            std::string(checked.message().data(), checked.message().size()),
+            absl::Now());
+      }
       return ReloadOutcome::kRefused;
     }
     std::vector<std::string> waiting = ChangedFields(*in_force_, *next);
-    if (waiting.empty()) return ReloadOutcome::kInForce;
+    if (waiting.empty()) {
+      TellWaiting(*next);
+      return ReloadOutcome::kInForce;
+    }
     std::vector<std::string> taken;
     for (const std::string& field : service_->OnConfigChanged(*next)) {
       const auto it = std::find(waiting.begin(), waiting.end(), field);
@@ -418,11 +428,18 @@ class ServiceRun {
       taken.push_back(field);
       waiting.erase(it);
     }
+    TellWaiting(*next);
     LogInfo("the configuration changed",
             {{"in_force", absl::StrJoin(taken, ",")},
              {"needs_restart", absl::StrJoin(waiting, ",")}});
     return waiting.empty() ? ReloadOutcome::kInForce
                            : ReloadOutcome::kNeedsRestart;
+  }
+
+  void TellWaiting(const google::protobuf::Message& next) {
+    if (runtime_->process_ == nullptr) return;
+    runtime_->process_->SetWaiting(ChangedSettings(*in_force_, next),
+                                   absl::Now());
   }
 
   void SetReady(bool ready) {

@@ -38,6 +38,7 @@
 #include "services/common/renewal/certificate_renewer.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/server_builder.h"
+#include "services/common/service/process_state.h"
 
 namespace sallyport {
 
@@ -137,6 +138,7 @@ class ServiceRuntime {
   const std::string default_grpc_address_;
   const std::string instance_;
   MetricsRegistry& metrics_;
+  std::unique_ptr<ProcessState> process_;
   std::unique_ptr<GrpcServer> grpc_;
   std::map<std::string, int> ports_;
   std::shared_ptr<ReadyHold> hold_;        // null: none

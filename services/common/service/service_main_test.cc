@@ -8,10 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -22,7 +24,11 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/support/status.h"
 #include "gtest/gtest.h"
+#include "sallyport/common/config/v1/server_config.pb.h"
+#include "sallyport/common/v1/process_service.grpc.pb.h"
 #include "services/common/rpc/client_channel.h"
 #include "services/common/rpc/server_builder.h"
 #include "services/common/rpc/testing/raw_health.h"
@@ -216,6 +222,66 @@ TEST_F(ServiceMainTest, ServesProbesAndMetricsAndEndsInOrder) {
   EXPECT_THAT(log, HasSubstr("\"instance\":\"one\""));
   EXPECT_THAT(log, HasSubstr("\"how\":\"idle\""));
   EXPECT_THAT(log, HasSubstr("service ended"));
+}
+
+// AVE-25: an operator sees every socket that the process listens on. IMP-48:
+// a setting that waits for a restart has two values until then.
+TEST_F(ServiceMainTest, TellsItsListenersAndWhatWaitsForARestart) {
+  const std::string roles =
+      ",\"role_bindings\":[{\"identity\":\"spiffe://t.test/operator/ann\","
+      "\"role\":\"ROLE_VIEWER\",\"tenants\":[\"t\"]}]";
+  Spawn({"--config=" + WriteConfig("r", roles)});
+  const auto ports = WaitReady();
+  const auto ask = [&](const std::string& who, common::v1::Process* answer) {
+    ClientChannelOptions options;
+    options.target = absl::StrCat("127.0.0.1:", Port(ports, "grpc"));
+    options.expected_identity = "spiffe://t.test/test_service";
+    common::config::v1::TlsFiles tls;
+    const PemFiles client = pki_->IssueSpiffe("t.test", who);
+    tls.set_certificate_file(client.certificate_file);
+    tls.set_key_file(client.key_file);
+    tls.set_ca_file(client.ca_file);
+    const auto provider = WatchTlsFiles(tls, absl::Seconds(60));
+    const auto stub = common::v1::ProcessService::NewStub(
+        MakeClientChannel(provider.value(), options));
+    grpc::ClientContext context;
+    return stub->GetProcess(&context, {}, answer).error_code();
+  };
+  common::v1::Process process;
+  EXPECT_EQ(ask("operator/eve", &process), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(ask("capf", &process), grpc::StatusCode::PERMISSION_DENIED);
+  ASSERT_EQ(ask("operator/ann", &process), grpc::StatusCode::OK);
+  EXPECT_EQ(process.instance(), "one");
+  std::set<int> listening;
+  for (const common::v1::ProcessListener& one : process.listeners()) {
+    EXPECT_EQ(one.protocol(), "tcp") << one.ShortDebugString();
+    EXPECT_EQ(one.address(), "127.0.0.1");
+    for (uint32_t port = one.first_port(); port <= one.last_port(); ++port) {
+      listening.insert(static_cast<int>(port));
+    }
+  }
+  EXPECT_EQ(listening,
+            (std::set<int>{Port(ports, "grpc"), Port(ports, "metrics")}));
+  EXPECT_TRUE(process.waiting_settings().empty());
+
+  WriteConfig("other", roles + ",\"log_level\":\"LOG_LEVEL_WARNING\"");
+  WaitForLog("\"needs_restart\":\"server\"");
+  ASSERT_EQ(ask("operator/ann", &process), grpc::StatusCode::OK);
+  ASSERT_EQ(process.waiting_settings_size(), 1) << process.ShortDebugString();
+  EXPECT_EQ(process.waiting_settings(0).field(), "server.log_level");
+  EXPECT_EQ(process.waiting_settings(0).active_value(),
+            "LOG_LEVEL_UNSPECIFIED");
+  EXPECT_EQ(process.waiting_settings(0).configured_value(),
+            "LOG_LEVEL_WARNING");
+  EXPECT_TRUE(process.has_configuration_time());
+  WriteConfig("");
+  WaitForLog("the changed configuration is refused");
+  ASSERT_EQ(ask("operator/ann", &process), grpc::StatusCode::OK);
+  EXPECT_THAT(process.refused_configuration(), HasSubstr("realm"));
+  EXPECT_EQ(process.waiting_settings_size(), 1);
+
+  kill(pid_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
 }
 
 TEST_F(ServiceMainTest, DrainKeepsReadinessAndRefusesOnlyNewWork) {

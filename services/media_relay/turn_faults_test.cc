@@ -3,11 +3,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -98,6 +100,48 @@ TEST_F(TurnFaultsTest, PortsRunOut508AndComeBack) {
   EXPECT_GE(Metric("sallyport_media_relay_turn_errors_total{code="
                    "\"insufficient_capacity\"}"),
             1);
+}
+
+// Its core is where its device or its own kernel puts it, and may change at any
+// time: before it has an allocation, and with one.
+TEST_F(TurnFaultsTest, AClientMayMoveFromCoreToCore) {
+  Start(0);  // one loop to a core
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  ASSERT_EQ(sched_getaffinity(0, sizeof(all), &all), 0);
+  std::vector<int> cores;
+  for (int i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(i, &all)) cores.push_back(i);
+  }
+  const auto move = [&cores](size_t i) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cores[i % std::min<size_t>(2, cores.size())], &one);
+    ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+  };
+  for (size_t i = 0; i < 8; ++i) {
+    DatagramClient client(random_, absl::StrCat("subject", i));
+    move(i);
+    const auto udp = [](StunWriter& w) {
+      w.AddUint32(stun_attribute::kRequestedTransport, 17u << 24);
+    };
+    client.turn_.TakeChallenge(
+        client.Ask(client.turn_.Bare(StunMethod::kAllocate, udp), Relay()));
+    move(i + 1);
+    // The challenge of the one loop is good on the other.
+    EXPECT_EQ(client.Do(StunMethod::kAllocate, udp, Relay()), 0);
+    for (size_t again = 0; again < 4; ++again) {
+      move(again);
+      EXPECT_EQ(client.Do(StunMethod::kRefresh, nullptr, Relay()), 0);
+    }
+    EXPECT_EQ(
+        client.Do(
+            StunMethod::kRefresh,
+            [](StunWriter& w) { w.AddUint32(stun_attribute::kLifetime, 0); },
+            Relay()),
+        0);
+  }
+  (void)sched_setaffinity(0, sizeof(all), &all);
 }
 
 // Memory is what allocations take, so their number bounds it: of the tenant,

@@ -18,6 +18,8 @@ Allocation& AllocationTable::Insert(std::unique_ptr<Allocation> allocation) {
   by_path_[inserted.path()] = &inserted;
   if (inserted.path().has_connection()) {
     by_stream_[inserted.path().socket] = inserted.relay_socket();
+  } else {
+    homes_->Keep(inserted.path().socket, inserted.path().client);
   }
   deadlines_.Set(inserted.relay_socket(), inserted.expiry);
   by_relay_[inserted.relay_socket()] = std::move(allocation);
@@ -78,6 +80,9 @@ std::unique_ptr<Allocation> AllocationTable::Remove(SocketId relay_socket) {
       path->second = twin;
     } else {
       by_path_.erase(path);
+      if (!allocation->path().has_connection()) {
+        homes_->Release(allocation->path().socket, allocation->path().client);
+      }
     }
   }
   const auto stream = by_stream_.find(allocation->path().socket);

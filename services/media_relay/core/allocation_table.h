@@ -13,6 +13,7 @@
 #include "services/common/time/deadline_queue.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/client_homes.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
 
@@ -21,6 +22,9 @@ namespace sallyport::media_relay {
 // Thread-compatible.
 class AllocationTable {
  public:
+  // Told of clients over UDP; must outlive the table. Before the first one.
+  void SetHomes(ClientHomes& homes) { homes_ = &homes; }
+
   // Takes ownership. The path and the relayed socket must be new; expires at
   // `allocation->expiry`.
   Allocation& Insert(std::unique_ptr<Allocation> allocation);
@@ -51,6 +55,8 @@ class AllocationTable {
   std::vector<Allocation*> All() const;
 
  private:
+  OnlyHome only_home_;
+  ClientHomes* homes_ = &only_home_;
   absl::flat_hash_map<SocketId, std::unique_ptr<Allocation>> by_relay_;
   absl::flat_hash_map<ClientPath, Allocation*> by_path_;
   absl::flat_hash_map<SocketId, SocketId> by_stream_;  // to the relayed one

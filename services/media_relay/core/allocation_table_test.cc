@@ -4,11 +4,13 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/client_homes.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
 
@@ -37,6 +39,47 @@ class AllocationTableTest : public testing::Test {
 
   AllocationTable table_;
 };
+
+// What a loop is told to keep and to let go, in this order.
+class NotedHomes final : public ClientHomes {
+ public:
+  void Keep(SocketId, const Endpoint& client) override {
+    told.push_back("keep " + client.ToString());
+  }
+  void Release(SocketId, const Endpoint& client) override {
+    told.push_back("release " + client.ToString());
+  }
+  std::vector<std::string> told;
+};
+
+// A client belongs to its loop while there is an allocation on its path.
+TEST_F(AllocationTableTest, TellsWhoseClientsAreItsOwn) {
+  NotedHomes homes;
+  table_.SetHomes(homes);
+  Add(10, 5000, absl::Minutes(1));
+  EXPECT_EQ(homes.told, std::vector<std::string>{"keep 192.0.2.1:5000"});
+  // A new one comes before the one that has expired is taken out.
+  Add(11, 5000, absl::Minutes(9));
+  EXPECT_NE(table_.TakeExpired(kStart + absl::Minutes(2)), nullptr);
+  EXPECT_EQ(homes.told.size(), 2u);
+  EXPECT_NE(table_.Remove(11), nullptr);
+  ASSERT_EQ(homes.told.size(), 3u);
+  EXPECT_EQ(homes.told.back(), "release 192.0.2.1:5000");
+}
+
+// Of connections every octet comes to the loop that has accepted them.
+TEST_F(AllocationTableTest, ConnectionsNeedNoHome) {
+  NotedHomes homes;
+  table_.SetHomes(homes);
+  ClientPath path = Path(5000);
+  path.socket = kFirstStreamSocket;
+  auto allocation = std::make_unique<Allocation>(10, path, AllocationOwner(),
+                                                 Allocation::Limits());
+  allocation->expiry = kStart + absl::Minutes(1);
+  table_.Insert(std::move(allocation));
+  EXPECT_NE(table_.RemoveStream(kFirstStreamSocket), nullptr);
+  EXPECT_TRUE(homes.told.empty());
+}
 
 TEST_F(AllocationTableTest, FoundByPathAndBySocket) {
   Allocation& one = Add(10, 5000, absl::Minutes(10));

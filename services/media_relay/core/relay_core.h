@@ -15,6 +15,7 @@
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/allocation_quota.h"
+#include "services/media_relay/core/client_homes.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
@@ -157,6 +158,12 @@ class RelayCore {
 
   // See TurnServer::SetFastPath().
   void SetFastPath(FastPath* fast_path) { turn_.SetFastPath(fast_path); }
+  // See AllocationTable::SetHomes(). Others that keep clients tell it too.
+  void SetHomes(ClientHomes& homes) {
+    homes_ = &homes;
+    turn_.SetHomes(homes);
+  }
+  ClientHomes& homes() { return *homes_; }
   // See TurnServer::SetQuota().
   void SetQuota(AllocationQuota& quota) { turn_.SetQuota(quota); }
   // See TurnAllocator: what is shared with other loops, whether the whole relay
@@ -203,6 +210,8 @@ class RelayCore {
   SocketIds ids_;
   TurnServer turn_;
   SessionTable sessions_;
+  OnlyHome only_home_;
+  ClientHomes* homes_ = &only_home_;
   NoMemoryGate no_memory_gate_;
   MemoryGate* memory_ = &no_memory_gate_;
   bool draining_ = false;

@@ -20,6 +20,7 @@
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/rolling_keys.h"
 #include "services/media_relay/core/stun_error.h"
 #include "services/media_relay/core/stun_integrity.h"
 #include "services/media_relay/core/stun_message.h"
@@ -31,7 +32,6 @@ namespace {
 
 namespace attr = stun_attribute;
 
-constexpr absl::Duration kNonceKeyLifetime = absl::Hours(4);
 constexpr size_t kLimitedSources = 16384;
 
 // PASSWORD-ALGORITHM: number, then a parameter length, which is 0 for both.
@@ -61,7 +61,9 @@ void AddIntegrity(StunIntegrity integrity, const LongTermKey& key,
 TurnAuthenticator::TurnAuthenticator(const TurnAuthenticatorOptions& options,
                                      RandomSource& random)
     : options_(options),
-      nonce_(random, options.nonce_lifetime),
+      nonce_(options.secret.has_value() ? *options.secret
+                                        : RollingKeys::NewSecret(random),
+             options.nonce_lifetime),
       limiter_(
           GcraLimit::PerSecond(
               options.unauthenticated_replies_per_second,
@@ -89,13 +91,6 @@ absl::StatusOr<VerifiedCredential> TurnAuthenticator::Verify(
 bool TurnAuthenticator::IsGood(std::string_view username,
                                absl::Time now) const {
   return keys_ != nullptr && keys_->Verify(username, now).ok();
-}
-
-void TurnAuthenticator::OnDeadline(MonoTime now) {
-  if (next_rotation_ > now) return;
-  // The first turn only starts the period: the keys are fresh.
-  if (next_rotation_ != MonoTime::InfinitePast()) nonce_.Rotate();
-  next_rotation_ = now + kNonceKeyLifetime;
 }
 
 std::optional<AuthenticatedRequest> TurnAuthenticator::Authenticate(

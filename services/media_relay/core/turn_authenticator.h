@@ -22,6 +22,7 @@
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/rolling_keys.h"
 #include "services/media_relay/core/stun_error.h"
 #include "services/media_relay/core/stun_integrity.h"
 #include "services/media_relay/core/stun_message.h"
@@ -35,6 +36,8 @@ struct TurnAuthenticatorOptions {
   absl::Duration nonce_lifetime = absl::Minutes(10);
   // A wrong HMAC is answered with 401; false: dropped (AVE-16).
   bool answer_wrong_integrity = false;
+  // For nonces, the same in each loop of a relay; none: its own.
+  std::optional<RollingKeys::Key> secret;
   // To one source prefix, before it has authenticated. 0: no limit.
   uint32_t unauthenticated_replies_per_second = 50;
 };
@@ -71,11 +74,11 @@ class TurnAuthenticator {
                                                    TurnChallenge& refused);
 
   // For the dialect that has rules of its own.
-  TurnNonce::Text MakeNonce(const Endpoint& client, MonoTime now) const {
+  TurnNonce::Text MakeNonce(const Endpoint& client, MonoTime now) {
     return nonce_.Make(client, /*offer_algorithms=*/false, now);
   }
   bool IsNonceValid(std::string_view nonce, const Endpoint& client,
-                    MonoTime now) const {
+                    MonoTime now) {
     return nonce_.Verify(nonce, client, now).verdict ==
            TurnNonce::Verdict::kValid;
   }
@@ -95,10 +98,6 @@ class TurnAuthenticator {
   // Still good, as of the keys in force?
   bool IsGood(std::string_view username, absl::Time now) const;
 
-  // The nonce key is replaced every four hours.
-  MonoTime deadline() const { return next_rotation_; }
-  void OnDeadline(MonoTime now);
-
  private:
   TurnChallenge Challenge(const StunMessage& message, StunError error,
                           const ClientPath& path, absl::Span<uint8_t> reply,
@@ -108,7 +107,6 @@ class TurnAuthenticator {
   TurnNonce nonce_;
   GcraTable limiter_;
   std::shared_ptr<const CredentialKeys> keys_;
-  MonoTime next_rotation_ = MonoTime::InfinitePast();
 };
 
 // Protects an answer as its question was protected.

@@ -11,9 +11,9 @@
 #include "absl/types/span.h"
 #include "services/common/crypto/constant_time.h"
 #include "services/common/crypto/hmac.h"
-#include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/rolling_keys.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -74,20 +74,13 @@ uint16_t Seconds(MonoTime now) {
 
 }  // namespace
 
-TurnNonce::TurnNonce(RandomSource& random, absl::Duration lifetime)
-    : random_(random), lifetime_(std::min(lifetime, absl::Hours(4))) {
-  random_.Fill(absl::MakeSpan(current_));
-  random_.Fill(absl::MakeSpan(former_));
-}
+TurnNonce::TurnNonce(const RollingKeys::Key& secret, absl::Duration lifetime)
+    : lifetime_(std::min(lifetime, kKeyLifetime)),
+      keys_(secret, "TURN nonce", kKeyLifetime) {}
 
-void TurnNonce::Rotate() {
-  former_ = current_;
-  random_.Fill(absl::MakeSpan(current_));
-}
-
-std::array<uint8_t, 6> TurnNonce::Tag(const Key& key, uint16_t seconds,
-                                      bool offered,
-                                      const Endpoint& client) const {
+std::array<uint8_t, 6> TurnNonce::Tag(const RollingKeys::Key& key,
+                                      uint16_t seconds, bool offered,
+                                      const Endpoint& client) {
   std::array<uint8_t, 5> head = {static_cast<uint8_t>(seconds >> 8),
                                  static_cast<uint8_t>(seconds),
                                  static_cast<uint8_t>(offered ? 1 : 0),
@@ -100,10 +93,11 @@ std::array<uint8_t, 6> TurnNonce::Tag(const Key& key, uint16_t seconds,
 }
 
 TurnNonce::Text TurnNonce::Make(const Endpoint& client, bool offer_algorithms,
-                                MonoTime now) const {
+                                MonoTime now) {
+  keys_.Advance(now);
   const uint16_t seconds = Seconds(now);
   const std::array<uint8_t, 6> tag =
-      Tag(current_, seconds, offer_algorithms, client);
+      Tag(keys_.current(), seconds, offer_algorithms, client);
   std::array<uint8_t, kBytes> bytes;
   bytes[0] = static_cast<uint8_t>(seconds >> 8);
   bytes[1] = static_cast<uint8_t>(seconds);
@@ -119,7 +113,8 @@ TurnNonce::Text TurnNonce::Make(const Endpoint& client, bool offer_algorithms,
 }
 
 TurnNonce::Check TurnNonce::Verify(std::string_view nonce,
-                                   const Endpoint& client, MonoTime now) const {
+                                   const Endpoint& client, MonoTime now) {
+  keys_.Advance(now);
   const Check foreign = {Verdict::kForeign, false};
   if (nonce.size() != kSize || nonce.substr(0, kCookie.size()) != kCookie) {
     return foreign;
@@ -135,7 +130,7 @@ TurnNonce::Check TurnNonce::Verify(std::string_view nonce,
   const uint16_t seconds =
       static_cast<uint16_t>(((*bytes)[0] << 8) | (*bytes)[1]);
   bool ours = false;
-  for (const Key* key : {&current_, &former_}) {
+  for (const RollingKeys::Key* key : {&keys_.current(), &keys_.former()}) {
     const std::array<uint8_t, 6> tag = Tag(*key, seconds, offered, client);
     ours |= ConstantTimeEquals(tag, absl::MakeConstSpan(*bytes).subspan(2));
   }

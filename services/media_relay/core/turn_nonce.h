@@ -12,9 +12,9 @@
 
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/rolling_keys.h"
 
 namespace sallyport::media_relay {
 
@@ -27,9 +27,9 @@ namespace sallyport::media_relay {
 // 24 characters, so that the challenge to a 28-byte Allocate is 72 bytes.
 //
 // A forged nonce gains an attacker only the next check, which is the integrity
-// of the request; 48 bits are plenty for that. Keys are drawn from the random
-// source and replaced on Rotate(); the one before stays good until the next
-// rotation, so that no live client sees more than one 438.
+// of the request; 48 bits are plenty for that. The key changes every four
+// hours; the one before stays good for as long, so that no live client sees
+// more than one 438, and all loops of a relay have the same.
 //
 // Thread-compatible.
 class TurnNonce {
@@ -49,26 +49,22 @@ class TurnNonce {
     bool offered_algorithms;
   };
 
-  // `random` must outlive this object. `lifetime` is at most 4 hours.
-  TurnNonce(RandomSource& random, absl::Duration lifetime);
+  static constexpr absl::Duration kKeyLifetime = absl::Hours(4);
 
-  Text Make(const Endpoint& client, bool offer_algorithms, MonoTime now) const;
-  Check Verify(std::string_view nonce, const Endpoint& client,
-               MonoTime now) const;
+  // `lifetime` is at most that of a key.
+  TurnNonce(const RollingKeys::Key& secret, absl::Duration lifetime);
 
-  // Draws a new key; the present one becomes the former one.
-  void Rotate();
+  Text Make(const Endpoint& client, bool offer_algorithms, MonoTime now);
+  Check Verify(std::string_view nonce, const Endpoint& client, MonoTime now);
 
  private:
-  using Key = std::array<uint8_t, 32>;
   // The first 48 bits of the HMAC.
-  std::array<uint8_t, 6> Tag(const Key& key, uint16_t seconds, bool offered,
-                             const Endpoint& client) const;
+  static std::array<uint8_t, 6> Tag(const RollingKeys::Key& key,
+                                    uint16_t seconds, bool offered,
+                                    const Endpoint& client);
 
-  RandomSource& random_;
   absl::Duration lifetime_;
-  Key current_;
-  Key former_;
+  RollingKeys keys_;
 };
 
 }  // namespace sallyport::media_relay

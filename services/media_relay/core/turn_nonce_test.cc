@@ -9,6 +9,7 @@
 #include "services/common/random/fake_random.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/rolling_keys.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -26,7 +27,8 @@ std::string_view View(const TurnNonce::Text& text) {
 class TurnNonceTest : public testing::Test {
  protected:
   FakeRandom random_;
-  TurnNonce nonce_{random_, absl::Minutes(10)};
+  const RollingKeys::Key secret_ = RollingKeys::NewSecret(random_);
+  TurnNonce nonce_{secret_, absl::Minutes(10)};
   Endpoint client_ = At("192.0.2.7", 40000);
 };
 
@@ -93,13 +95,28 @@ TEST_F(TurnNonceTest, FeaturesCannotBeSwapped) {
 }
 
 TEST_F(TurnNonceTest, SurvivesOneRotationNotTwo) {
-  const TurnNonce::Text text = nonce_.Make(client_, true, kStart);
-  nonce_.Rotate();
+  const MonoTime late = kStart - absl::Minutes(1);
+  const TurnNonce::Text text = nonce_.Make(client_, true, late);
+  // A period begins at kStart.
   EXPECT_EQ(nonce_.Verify(View(text), client_, kStart).verdict,
             TurnNonce::Verdict::kValid);
-  nonce_.Rotate();
-  EXPECT_EQ(nonce_.Verify(View(text), client_, kStart).verdict,
+  EXPECT_EQ(nonce_
+                .Verify(View(text), client_,
+                        kStart + TurnNonce::kKeyLifetime - absl::Seconds(1))
+                .verdict,
+            TurnNonce::Verdict::kStale);
+  EXPECT_EQ(nonce_.Verify(View(text), client_, kStart + TurnNonce::kKeyLifetime)
+                .verdict,
             TurnNonce::Verdict::kForeign);
+}
+
+// Its challenge and its answer may meet different loops.
+TEST_F(TurnNonceTest, IsGoodOnEveryLoopOfTheRelay) {
+  TurnNonce other(secret_, absl::Minutes(10));
+  const TurnNonce::Text text = nonce_.Make(client_, true, kStart);
+  EXPECT_EQ(
+      other.Verify(View(text), client_, kStart + absl::Minutes(1)).verdict,
+      TurnNonce::Verdict::kValid);
 }
 
 TEST_F(TurnNonceTest, ClockWrapIsHarmless) {

@@ -781,13 +781,10 @@ bool TurnServer::Delete(SocketId relay_socket, Now now,
   return true;
 }
 
-MonoTime TurnServer::deadline() const {
-  return std::min(allocator_.deadline(), authenticator_.deadline());
-}
+MonoTime TurnServer::deadline() const { return allocator_.deadline(); }
 
 void TurnServer::OnDeadline(Now now, SocketActions& sockets) {
   allocator_.OnDeadline(now, sockets);
-  authenticator_.OnDeadline(now.mono);
 }
 
 }  // namespace sallyport::media_relay

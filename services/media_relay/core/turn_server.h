@@ -19,6 +19,7 @@
 #include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/allocation_table.h"
 #include "services/media_relay/core/bandwidth.h"
+#include "services/media_relay/core/client_homes.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
@@ -157,6 +158,8 @@ class TurnServer {
   void SetFastPath(FastPath* fast_path) {
     allocator_.flows().SetFastPath(fast_path);
   }
+  // See AllocationTable::SetHomes().
+  void SetHomes(ClientHomes& homes) { allocator_.table().SetHomes(homes); }
   // Count together with other loops; before the first allocation and the first
   // connection. The quotas must outlive the server.
   void SetQuota(AllocationQuota& quota) { allocator_.SetQuota(quota); }

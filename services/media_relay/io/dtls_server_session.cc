@@ -21,10 +21,10 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/common/bytes/byte_span.h"
-#include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/rolling_keys.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -78,27 +78,27 @@ DtlsServerCredentials::~DtlsServerCredentials() {
   }
 }
 
-DtlsCookies::DtlsCookies(RandomSource& random) : random_(random) {
-  random_.Fill(absl::MakeSpan(current_));
-  random_.Fill(absl::MakeSpan(former_));
+namespace {
+
+gnutls_datum_t CookieKey(RollingKeys::Key key,
+                         std::array<uint8_t, GNUTLS_COOKIE_KEY_SIZE>& out) {
+  static_assert(sizeof(key) >= GNUTLS_COOKIE_KEY_SIZE);
+  std::copy_n(key.begin(), out.size(), out.begin());
+  return {out.data(), static_cast<unsigned>(out.size())};
 }
 
-void DtlsCookies::Rotate(MonoTime now) {
-  if (now < next_rotation_) return;
-  // The first turn only starts the period: the keys are fresh.
-  if (next_rotation_ != MonoTime::InfinitePast()) {
-    former_ = current_;
-    random_.Fill(absl::MakeSpan(current_));
-  }
-  next_rotation_ = now + kKeyLifetime;
-}
+}  // namespace
+
+DtlsCookies::DtlsCookies(const RollingKeys::Key& secret)
+    : keys_(secret, "DTLS cookie", kKeyLifetime) {}
 
 std::optional<gnutls_dtls_prestate_st> DtlsCookies::Verify(
     ByteSpan hello, const Endpoint& client, MonoTime now) {
-  Rotate(now);
+  keys_.Advance(now);
   std::array<uint8_t, 18> name = NameOf(client);
-  for (Key* key : {&current_, &former_}) {
-    gnutls_datum_t datum = {key->data(), static_cast<unsigned>(key->size())};
+  for (const RollingKeys::Key* key : {&keys_.current(), &keys_.former()}) {
+    std::array<uint8_t, GNUTLS_COOKIE_KEY_SIZE> octets;
+    gnutls_datum_t datum = CookieKey(*key, octets);
     gnutls_dtls_prestate_st prestate = {};
     // It only reads, but its parameters are not const.
     if (gnutls_dtls_cookie_verify(&datum, name.data(), name.size(),
@@ -111,10 +111,10 @@ std::optional<gnutls_dtls_prestate_st> DtlsCookies::Verify(
 }
 
 std::string DtlsCookies::Challenge(const Endpoint& client, MonoTime now) {
-  Rotate(now);
+  keys_.Advance(now);
   std::array<uint8_t, 18> name = NameOf(client);
-  gnutls_datum_t datum = {current_.data(),
-                          static_cast<unsigned>(current_.size())};
+  std::array<uint8_t, GNUTLS_COOKIE_KEY_SIZE> octets;
+  gnutls_datum_t datum = CookieKey(keys_.current(), octets);
   gnutls_dtls_prestate_st prestate = {};
   std::string datagram;
   const auto push = [](gnutls_transport_ptr_t out, const void* data,

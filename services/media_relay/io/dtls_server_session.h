@@ -19,9 +19,9 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/common/bytes/byte_span.h"
-#include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/rolling_keys.h"
 
 namespace sallyport::media_relay {
 
@@ -44,14 +44,14 @@ class DtlsServerCredentials {
 
 // The cookies of RFC 6347 section 4.2.1: what proves that a client receives
 // what is sent to its address, without anything kept for it. Bound to address
-// and port under a key that is drawn anew every hour; the one before stays
+// and port under a key of the hour; the one before stays
 // good. Loop thread only.
 class DtlsCookies {
  public:
   static constexpr absl::Duration kKeyLifetime = absl::Hours(1);
 
-  // `random` must outlive it.
-  explicit DtlsCookies(RandomSource& random);
+  // `secret`: the same in each loop of a relay.
+  explicit DtlsCookies(const RollingKeys::Key& secret);
 
   // What a session goes on from, where `hello` has a cookie for `client`.
   std::optional<gnutls_dtls_prestate_st> Verify(ByteSpan hello,
@@ -61,14 +61,7 @@ class DtlsCookies {
   std::string Challenge(const Endpoint& client, MonoTime now);
 
  private:
-  using Key = std::array<uint8_t, GNUTLS_COOKIE_KEY_SIZE>;
-
-  void Rotate(MonoTime now);
-
-  RandomSource& random_;
-  Key current_;
-  Key former_;
-  MonoTime next_rotation_ = MonoTime::InfinitePast();
+  RollingKeys keys_;
 };
 
 // One association. Loop thread only.

@@ -21,8 +21,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "services/common/net/unique_fd.h"
+#include "services/common/random/random_source.h"
 #include "services/common/status/status_macros.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/io/client_steering.h"
 #include "services/media_relay/io/relay_lookup.h"
 
 namespace sallyport::media_relay {
@@ -30,11 +32,19 @@ namespace {
 
 // As in relay_lookup.bpf.c.
 constexpr uint32_t kMaxSlots = 1024;
+struct Settings {
+  uint64_t seed;
+  uint32_t client_mask;
+  uint32_t first_port, port_count;
+  uint32_t padding;
+};
 struct SlotAddress {
   uint32_t family;
   uint8_t address[16];
 };
 constexpr size_t kPorts = 65536;
+// Of a port that clients are served on.
+constexpr uint16_t kListened = 0x8000;
 static_assert(sizeof(std::atomic<uint16_t>) == sizeof(uint16_t));
 
 absl::Status Refused(std::string_view what) {
@@ -53,12 +63,13 @@ int Silent(libbpf_print_level, const char*, va_list) { return 0; }
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PortSteering>> PortSteering::Create(
-    uint16_t first, uint16_t last, absl::Span<const IpAddress> addresses) {
+    uint16_t first, uint16_t last, absl::Span<const IpAddress> addresses,
+    uint32_t loops, RandomSource& random) {
   std::unique_ptr<PortSteering> steering(new PortSteering(first, last));
   for (const IpAddress& address : addresses) {
     SP_RETURN_IF_ERROR(steering->Hold(address));
   }
-  SP_RETURN_IF_ERROR(steering->Load());
+  SP_RETURN_IF_ERROR(steering->Load(loops, random.Uniform(uint64_t{1} << 62)));
   return steering;
 }
 
@@ -84,20 +95,27 @@ absl::Status PortSteering::Hold(const IpAddress& address) {
   return absl::OkStatus();
 }
 
-absl::Status PortSteering::Load() {
+absl::Status PortSteering::Load(uint32_t loops, uint64_t seed) {
   libbpf_set_print(Silent);
   const std::string_view file = bpf::RelayLookupObject();
   LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "relay_lookup");
   object_ = bpf_object__open_mem(file.data(), file.size(), &options);
   if (object_ == nullptr) return Refused("opening the BPF program");
-  const uint32_t range[2] = {first_, static_cast<uint32_t>(last_) - first_ + 1};
+  const Settings settings = {seed, ClientSteering::kClientWords - 1, first_,
+                             static_cast<uint32_t>(last_) - first_ + 1, 0};
   bpf_map* map = nullptr;
   bool placed = false;
   bpf_object__for_each_map(map, object_) {
     const std::string_view name = bpf_map__name(map);
     if (name.find("rodata") != std::string_view::npos) {
-      placed = bpf_map__set_initial_value(map, range, sizeof(range)) == 0;
+      placed =
+          bpf_map__set_initial_value(map, &settings, sizeof(settings)) == 0;
     }
+  }
+  if (loops > 1) {
+    map = bpf_object__find_map_by_name(object_, "clients");
+    placed = placed && map != nullptr &&
+             bpf_map__set_max_entries(map, ClientSteering::kClientWords) == 0;
   }
   if (!placed) {
     return absl::InternalError("the BPF program is not the expected one");
@@ -110,6 +128,16 @@ absl::Status PortSteering::Load() {
   if (words_ == MAP_FAILED) {
     words_ = nullptr;
     return Refused("mapping the table of ports");
+  }
+  if (loops > 1) {
+    const auto map_fd = [this](const char* name) {
+      return bpf_object__find_map_fd_by_name(object_, name);
+    };
+    SP_ASSIGN_OR_RETURN(
+        clients_,
+        ClientSteering::Create({map_fd("listeners"), map_fd("listener_sockets"),
+                                map_fd("clients"), map_fd("arrivals")},
+                               loops, seed));
   }
   const UniqueFd space(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
   if (space.get() < 0) return Refused("the network namespace");
@@ -148,6 +176,15 @@ absl::StatusOr<uint32_t> PortSteering::AddSocket(int fd,
   }
   ++slots_;
   return slot;
+}
+
+absl::StatusOr<uint32_t> PortSteering::AddListener(int fd,
+                                                   const Endpoint& local,
+                                                   uint32_t loop) {
+  uint32_t number;
+  SP_ASSIGN_OR_RETURN(number, clients_->AddListener(fd, local, loop));
+  Word(local.port).store(kListened, std::memory_order_release);
+  return number;
 }
 
 std::atomic<uint16_t>& PortSteering::Word(uint16_t port) const {

@@ -15,7 +15,9 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "services/common/net/unique_fd.h"
+#include "services/common/random/random_source.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/io/client_steering.h"
 
 struct bpf_object;
 
@@ -23,15 +25,18 @@ namespace sallyport::media_relay {
 
 // The program of one process, attached to the network namespace that Create()
 // is called in, until this object goes. Needs CAP_BPF and CAP_NET_ADMIN.
-// AddSocket() is main's; Open() and Close() are Thread-safe for different
+// What adds sockets is main's; Open() and Close() are Thread-safe for different
 // ports.
 class PortSteering {
  public:
-  // For relay ports first..last of `addresses`. ALREADY_EXISTS when another
+  // For relay ports first..last of `addresses`. With several `loops` that serve
+  // the listeners together, each on a core of its own, also for clients: see
+  // ClientSteering. ALREADY_EXISTS when another
   // relay of this network namespace steers one of the addresses,
   // PERMISSION_DENIED or UNAVAILABLE when the kernel does not let us.
   static absl::StatusOr<std::unique_ptr<PortSteering>> Create(
-      uint16_t first, uint16_t last, absl::Span<const IpAddress> addresses);
+      uint16_t first, uint16_t last, absl::Span<const IpAddress> addresses,
+      uint32_t loops, RandomSource& random);
   ~PortSteering();
   PortSteering(const PortSteering&) = delete;
   PortSteering& operator=(const PortSteering&) = delete;
@@ -39,6 +44,12 @@ class PortSteering {
   // Makes a bound socket one that ports can be opened for, as datagrams to
   // `address`; returns its slot.
   absl::StatusOr<uint32_t> AddSocket(int fd, const IpAddress& address);
+
+  // Null when there is but one loop.
+  ClientSteering* clients() const { return clients_.get(); }
+  // A loop's socket of a listener, where clients() is not null.
+  absl::StatusOr<uint32_t> AddListener(int fd, const Endpoint& local,
+                                       uint32_t loop);
 
   // From the next datagram on. Both cost a store, no system call.
   void Open(uint16_t port, uint32_t slot);
@@ -50,7 +61,7 @@ class PortSteering {
  private:
   PortSteering(uint16_t first, uint16_t last) : first_(first), last_(last) {}
   absl::Status Hold(const IpAddress& address);
-  absl::Status Load();
+  absl::Status Load(uint32_t loops, uint64_t seed);
   // The word that the program reads for `port`.
   std::atomic<uint16_t>& Word(uint16_t port) const;
 
@@ -63,6 +74,7 @@ class PortSteering {
   void* words_ = nullptr;
   size_t words_size_ = 0;
   uint32_t slots_ = 0;
+  std::unique_ptr<ClientSteering> clients_;
 };
 
 // Whether datagrams to `local`, where the socket `fd` is bound, do not reach

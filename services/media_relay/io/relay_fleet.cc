@@ -28,6 +28,7 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/relay_interface.h"
+#include "services/media_relay/core/rolling_keys.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_loop.h"
@@ -139,15 +140,19 @@ std::string_view FastPathTierName(FastPathTier tier) {
   return "";
 }
 
-absl::Status RelayFleet::StartSteering(
-    const RelayFleetOptions& options, const std::vector<IpAddress>& addresses) {
+absl::Status RelayFleet::StartSteering(const RelayFleetOptions& options,
+                                       const std::vector<IpAddress>& addresses,
+                                       size_t loops, RandomSource& random) {
   if (options.sockets == RelaySockets::kPerPort) {
     sockets_reason_ = "asked for";
     return absl::OkStatus();
   }
-  SP_ASSIGN_OR_RETURN(steering_,
-                      PortSteering::Create(options.core.ports.first,
-                                           options.core.ports.last, addresses));
+  SP_ASSIGN_OR_RETURN(
+      steering_,
+      PortSteering::Create(
+          options.core.ports.first, options.core.ports.last, addresses,
+          // Not pinned, the kernel spreads clients.
+          options.pin ? static_cast<uint32_t>(loops) : 1, random));
   // Sending needs CAP_NET_RAW: told before the first loop stands.
   const UniqueFd raw(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
   if (!raw.valid()) {
@@ -226,7 +231,8 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     return std::max<size_t>(1, (whole + count - 1) / count);
   };
   const std::vector<IpAddress> addresses = RelayAddresses(options.core);
-  const absl::Status steering = fleet->StartSteering(options, addresses);
+  const absl::Status steering =
+      fleet->StartSteering(options, addresses, count, random);
   if (!steering.ok()) {
     if (options.sockets != RelaySockets::kBest) return steering;
     fleet->sockets_reason_ = std::string(steering.message());
@@ -237,11 +243,13 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
     if (options.fast_path != FastPathTier::kBest) return kernel;
     fleet->fast_path_reason_ = std::string(kernel.message());
   }
+  const RollingKeys::Key secret = RollingKeys::NewSecret(random);
   std::vector<Endpoint> listeners = options.listeners;
   std::vector<StreamListener> streams = options.stream_listeners;
   for (size_t i = 0; i < count; ++i) {
     RelayLoopOptions loop;
     loop.core = options.core;
+    loop.core.turn.authenticator.secret = secret;
     loop.core.ports.shard = static_cast<uint32_t>(i);
     loop.core.ports.shards = static_cast<uint32_t>(count);
     loop.quota = &fleet->quota_;

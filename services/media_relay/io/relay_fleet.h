@@ -137,7 +137,8 @@ class RelayFleet {
         bandwidth_(options.core.turn.bandwidth),
         throughput_(options.max_bytes_per_second) {}
   absl::Status StartSteering(const RelayFleetOptions& options,
-                             const std::vector<IpAddress>& addresses);
+                             const std::vector<IpAddress>& addresses,
+                             size_t loops, RandomSource& random);
   absl::Status StartKernel(const RelayFleetOptions& options,
                            const std::vector<IpAddress>& addresses,
                            size_t loops, uint64_t seed);

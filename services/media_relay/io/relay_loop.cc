@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -34,6 +35,7 @@
 #include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/relay_core.h"
+#include "services/media_relay/core/rolling_keys.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/io/flow_table.h"
@@ -123,6 +125,8 @@ absl::Status RelayLoop::Bind() {
         options_.kernel->SetGeneration(options_.index, generation);
       };
     }
+    options_.steered.loop = options_.index;
+    options_.steered.processor = options_.processor;
     SP_ASSIGN_OR_RETURN(
         ports_, SteeredPorts::Create(options_.steered, *loop_,
                                      *options_.steering, std::move(ready)));
@@ -138,6 +142,7 @@ absl::Status RelayLoop::Bind() {
   flows_ = std::make_unique<FlowTable>(*ports_, seed_, options_.kernel,
                                        options_.index);
   core_.SetFastPath(flows_.get());
+  core_.SetHomes(*ports_);
   if (options_.quota != nullptr) core_.SetQuota(*options_.quota);
   if (options_.connection_quota != nullptr) {
     core_.SetConnectionQuota(*options_.connection_quota);
@@ -157,8 +162,12 @@ absl::Status RelayLoop::Bind() {
       std::make_unique<PeerStreams>(*loop_, core_, actions_, *streams_, owner);
   streams_->SetPeers(*peers_);
   if (options_.dtls) {
-    dtls_ = std::make_unique<TurnDtlsFront>(*loop_, core_, actions_, random_,
-                                            *options_.tls, owner);
+    const std::optional<RollingKeys::Key>& secret =
+        options_.core.turn.authenticator.secret;
+    dtls_ = std::make_unique<TurnDtlsFront>(
+        *loop_, core_, actions_,
+        secret.has_value() ? *secret : RollingKeys::NewSecret(random_),
+        *options_.tls, owner);
   }
   for (const StreamListener& listener : options_.stream_listeners) {
     uint16_t port;

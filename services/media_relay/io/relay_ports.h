@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/client_homes.h"
 #include "services/media_relay/core/delay_histogram.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/icmp_error.h"
@@ -64,13 +65,15 @@ struct SendRoute {
 
 // Two implementations: PerPortSockets needs no privilege, SteeredPorts no
 // socket for a port. Loop thread only once the loop runs.
-class RelayPorts {
+class RelayPorts : public ClientHomes {
  public:
   // A datagram batch on one descriptor. `id` is its socket, or kNoSocket when
   // each datagram says by its local port: then IdOf().
   using Ready = std::function<void(int fd, SocketId id)>;
 
-  virtual ~RelayPorts() = default;
+  // Of one loop, or where the kernel's own choice is always the same: nothing.
+  void Keep(SocketId /*listener*/, const Endpoint& /*client*/) override {}
+  void Release(SocketId /*listener*/, const Endpoint& /*client*/) override {}
 
   // Where datagrams to be sent may have left their tags; those are finished
   // before they go. `tags` must outlive this.

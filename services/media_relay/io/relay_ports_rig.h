@@ -29,6 +29,7 @@
 #include "services/common/net/socket_address.h"
 #include "services/common/net/udp_socket.h"
 #include "services/common/net/unique_fd.h"
+#include "services/common/random/system_random.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
@@ -150,7 +151,8 @@ class RelayPortsRig
     const IpAddress address = *IpAddress::Parse(ip_);
     // Another run of this test on this host has to end first.
     for (int i = 0; i < 100; ++i) {
-      auto steering = PortSteering::Create(kFirst, kLast, {address});
+      auto steering =
+          PortSteering::Create(kFirst, kLast, {address}, 1, random_);
       if (steering.ok()) {
         steering_ = *std::move(steering);
         break;
@@ -242,6 +244,7 @@ class RelayPortsRig
 
   const char* ip_;
   const char* far_ip_;
+  SystemRandom random_;
   std::unique_ptr<VethRig> veth_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<PortSteering> steering_;

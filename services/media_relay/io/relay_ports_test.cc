@@ -25,6 +25,7 @@
 #include "services/common/net/event_loop.h"
 #include "services/common/net/udp_socket.h"
 #include "services/common/net/unique_fd.h"
+#include "services/common/random/system_random.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
@@ -335,12 +336,14 @@ INSTANTIATE_TEST_SUITE_P(
 // so, and does not believe a port that it can bind.
 TEST(PortSteeringTest, ASecondRelayIsToldAndKeepsOff) {
   const IpAddress address = *IpAddress::Parse("127.0.0.53");
-  auto first = PortSteering::Create(kFirst, kLast, {address});
+  SystemRandom random;
+  auto first = PortSteering::Create(kFirst, kLast, {address}, 1, random);
   if (!first.ok()) {
     GTEST_SKIP() << "not possible here: " << first.status();
   }
-  EXPECT_EQ(PortSteering::Create(kFirst, kLast, {address}).status().code(),
-            absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(
+      PortSteering::Create(kFirst, kLast, {address}, 1, random).status().code(),
+      absl::StatusCode::kAlreadyExists);
   auto loop = EventLoop::Create().value();
   SteeredPorts::Options options;
   options.addresses = {address};

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/hash/hash.h"
@@ -26,6 +27,7 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/io/client_steering.h"
 #include "services/media_relay/io/frame_rings.h"
 #include "services/media_relay/io/icmp_listener.h"
 #include "services/media_relay/io/next_hop_table.h"
@@ -92,6 +94,11 @@ absl::StatusOr<std::unique_ptr<SteeredPorts>> SteeredPorts::Create(
 }
 
 absl::Status SteeredPorts::Start(const Options& options) {
+  own_loop_ = options.loop;
+  processor_ = options.processor;
+  if (steering_.clients() != nullptr) {
+    steering_.clients()->SetProcessor(own_loop_, processor_);
+  }
   routes_.resize(kSets);
   ports_.resize(static_cast<size_t>(steering_.last()) - steering_.first() + 1);
   for (const IpAddress& address : options.addresses) {
@@ -172,9 +179,27 @@ absl::StatusOr<uint16_t> SteeredPorts::Listen(SocketId id,
   const uint16_t port = udp->local_address().port();
   SP_RETURN_IF_ERROR(
       loop_.Add(fd, kReadable, [this, fd, id](IoEvents) { ready_(fd, id); }));
-  local_[id] = {{local.ip, port}, fd};
+  Local& known = local_[id];
+  known = {{local.ip, port}, fd};
+  if (steering_.clients() != nullptr && processor_ >= 0 &&
+      !local.ip.IsUnspecified()) {
+    SP_ASSIGN_OR_RETURN(known.shared,
+                        steering_.AddListener(fd, known.endpoint, own_loop_));
+  }
   listeners_.push_back(std::make_unique<UdpSocket>(*std::move(udp)));
   return port;
+}
+
+void SteeredPorts::Keep(SocketId listener, const Endpoint& client) {
+  const auto it = local_.find(listener);
+  if (it == local_.end() || !it->second.shared.has_value()) return;
+  steering_.clients()->Keep(*it->second.shared, client, own_loop_);
+}
+
+void SteeredPorts::Release(SocketId listener, const Endpoint& client) {
+  const auto it = local_.find(listener);
+  if (it == local_.end() || !it->second.shared.has_value()) return;
+  steering_.clients()->Release(*it->second.shared, client, own_loop_);
 }
 
 absl::Status SteeredPorts::Open(SocketId id, const Endpoint& local) {
@@ -189,7 +214,7 @@ absl::Status SteeredPorts::Open(SocketId id, const Endpoint& local) {
   // Whoever has bound the port keeps it: the program would take its datagrams.
   SP_RETURN_IF_ERROR(UdpSocket::Bind(local.ToSocketAddress()).status());
   ports_[local.port - steering_.first()] = {id, receiver->udp.fd()};
-  local_[id] = {local, -1};
+  local_[id] = {local, -1, std::nullopt};
   steering_.Open(local.port, receiver->slot);
   if (rings_ != nullptr) rings_->Open(local);
   return absl::OkStatus();

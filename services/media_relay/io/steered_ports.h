@@ -53,6 +53,10 @@ class SteeredPorts final : public RelayPorts {
     // Where datagrams for open ports come from and go through as far as they
     // can; must outlive the ports. Null: sockets alone. Needs `frames`.
     FrameRings* rings = nullptr;
+    // Of several loops that serve the listeners together, and where it runs;
+    // negative: anywhere, and the kernel chooses by address alone.
+    uint32_t loop = 0;
+    int processor = -1;
     // Told which generation of routes is in force, at first and when it moves.
     // May be empty.
     std::function<void(uint32_t generation)> routes_changed;
@@ -66,6 +70,8 @@ class SteeredPorts final : public RelayPorts {
 
   void FinishFirst(TagBatch& tags) override;
   absl::StatusOr<uint16_t> Listen(SocketId id, const Endpoint& local) override;
+  void Keep(SocketId listener, const Endpoint& client) override;
+  void Release(SocketId listener, const Endpoint& client) override;
   absl::Status Open(SocketId id, const Endpoint& local) override;
   void Close(SocketId id) override;
   bool IsOpen(SocketId id) const override { return local_.contains(id); }
@@ -94,7 +100,8 @@ class SteeredPorts final : public RelayPorts {
   };
   struct Local {
     Endpoint endpoint;
-    int listener = -1;  // descriptor of a listener
+    int listener = -1;               // descriptor of a listener
+    std::optional<uint32_t> shared;  // its number where loops share it
   };
   // By local port - first.
   struct Port {
@@ -140,6 +147,8 @@ class SteeredPorts final : public RelayPorts {
   EventLoop& loop_;
   PortSteering& steering_;
   const Ready ready_;
+  uint32_t own_loop_ = 0;
+  int processor_ = -1;
   std::vector<std::unique_ptr<Receiver>> receivers_;
   std::vector<std::unique_ptr<UdpSocket>> listeners_;
   absl::flat_hash_map<SocketId, Local> local_;

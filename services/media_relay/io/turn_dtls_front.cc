@@ -12,7 +12,6 @@
 #include "absl/types/span.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/net/event_loop.h"
-#include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/drop_reason.h"
@@ -21,6 +20,7 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/relay_core.h"
+#include "services/media_relay/core/rolling_keys.h"
 #include "services/media_relay/io/dtls_server_session.h"
 #include "services/media_relay/io/turn_stream_front.h"
 #include "services/media_relay/io/turn_tls_files.h"
@@ -44,7 +44,8 @@ struct TurnDtlsFront::Association {
 };
 
 TurnDtlsFront::TurnDtlsFront(EventLoop& loop, RelayCore& core,
-                             SocketActions& actions, RandomSource& random,
+                             SocketActions& actions,
+                             const RollingKeys::Key& secret,
                              const TurnTlsFiles& files,
                              TurnStreamFront::Owner& owner)
     : loop_(loop),
@@ -52,7 +53,7 @@ TurnDtlsFront::TurnDtlsFront(EventLoop& loop, RelayCore& core,
       actions_(actions),
       files_(files),
       owner_(owner),
-      cookies_(random),
+      cookies_(secret),
       timer_(loop.AddTimer([this](MonoTime) { OnTimer(); })),
       buried_(std::make_shared<std::vector<std::unique_ptr<Association>>>()) {}
 
@@ -120,6 +121,7 @@ TurnDtlsFront::Association* TurnDtlsFront::Begin(SocketId listener,
   Association* const begun = association.get();
   associations_[id] = std::move(association);
   by_path_[ClientPath{listener, from}] = begun;
+  core_.homes().Keep(listener, from);
   if (!session.ok()) {
     begun->closed = true;
     End(id, StreamEnd::kFailed);
@@ -216,6 +218,7 @@ bool TurnDtlsFront::Bury(SocketId association, StreamEnd why) {
   if (ended.session != nullptr) ended.session->Close();
   ended.closed = true;
   by_path_.erase(ClientPath{ended.listener, ended.path.client});
+  core_.homes().Release(ended.listener, ended.path.client);
   repeats_.Erase(association);
   if (buried_->empty()) {
     loop_.Defer([buried = buried_] { buried->clear(); });

@@ -15,13 +15,13 @@
 #include "absl/container/flat_hash_map.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/net/event_loop.h"
-#include "services/common/random/random_source.h"
 #include "services/common/time/deadline_queue.h"
 #include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/relay_core.h"
+#include "services/media_relay/core/rolling_keys.h"
 #include "services/media_relay/io/dtls_server_session.h"
 #include "services/media_relay/io/turn_stream_front.h"
 #include "services/media_relay/io/turn_tls_files.h"
@@ -37,9 +37,10 @@ namespace sallyport::media_relay {
 // only.
 class TurnDtlsFront {
  public:
-  // All references must outlive the front; `files` with DTLS credentials.
+  // All references but `secret`, for cookies, must outlive the front; `files`
+  // with DTLS credentials.
   TurnDtlsFront(EventLoop& loop, RelayCore& core, SocketActions& actions,
-                RandomSource& random, const TurnTlsFiles& files,
+                const RollingKeys::Key& secret, const TurnTlsFiles& files,
                 TurnStreamFront::Owner& owner);
   ~TurnDtlsFront();
   TurnDtlsFront(const TurnDtlsFront&) = delete;

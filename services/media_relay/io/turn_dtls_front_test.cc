@@ -33,6 +33,7 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/relay_core.h"
+#include "services/media_relay/core/rolling_keys.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/core/stun_message.h"
 #include "services/media_relay/core/stun_writer.h"
@@ -138,7 +139,8 @@ class TurnDtlsFrontTest : public testing::Test, public TurnStreamFront::Owner {
     core_.emplace(options, *library, random_);
     core_->OnKeys(TestKeys(now_.wall), now_, actions_);
     core_->OnDeadline(now_, actions_);
-    front_.emplace(*loop_, *core_, actions_, random_, *files_, *this);
+    front_.emplace(*loop_, *core_, actions_, RollingKeys::NewSecret(random_),
+                   *files_, *this);
   }
 
   // It says goodbye over what is below.

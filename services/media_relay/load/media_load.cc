@@ -8,8 +8,9 @@
 // clients), spoof (--flows datagrams) and churn (for --seconds).
 // With --loops=N each of N loops has a core, and its load comes from the next
 // lower one: --cpu and every second core below it, as neighbours may be two
-// threads of one core. With --steered=1 media arrive at the queue of the core
-// whose loop owns the port, else at any. Needs root; makes its own network
+// threads of one core. All of a TURN client arrives at one queue, as with RSS.
+// With --steered=1 media arrive at the queue of the core whose loop owns the
+// port, else at any. Needs root; makes its own network
 // namespaces and removes them.
 
 #include <signal.h>

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -116,13 +117,27 @@ size_t OwnRelay::ResidentMemory() const {
 
 double OwnRelay::AllocateChannels(size_t flows) {
   const size_t memory = ResidentMemory();
-  TurnClientsOptions clients;
-  clients.clients = flows;
-  clients.bind_channel = true;
-  testbed_.InLoad([&] {
-    if (RunTurnClients(testbed_, clients, random_).failed > 0) {
-      Fail("media_relay: an allocation was refused");
+  // All that a client sends arrives at one queue, as with RSS, and clients of
+  // all queues come in turn.
+  const size_t queues = testbed_.load_cpus().size();
+  const size_t turn = queues > 1 ? 16 * queues : flows;
+  for (size_t begin = 0; begin < flows; begin += turn) {
+    const size_t end = std::min(flows, begin + turn);
+    for (size_t queue = 0; queue < queues && begin + queue < end; ++queue) {
+      TurnClientsOptions clients;
+      clients.first = begin + queue;
+      clients.step = queues;
+      clients.clients = (end - clients.first + queues - 1) / queues;
+      clients.bind_channel = true;
+      testbed_.InLoad([&] {
+        if (queues > 1) PinTo(testbed_.load_cpus()[queue]);
+        if (RunTurnClients(testbed_, clients, random_).failed > 0) {
+          Fail("media_relay: an allocation was refused");
+        }
+      });
     }
+  }
+  testbed_.InLoad([&] {
     for (size_t i = 0; i < flows; ++i) {
       testbed_.SetFlow(i, testbed_.relay_in(kStunPort), ChannelPrefix());
     }

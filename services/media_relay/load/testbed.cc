@@ -182,7 +182,8 @@ void Testbed::Build() {
                        " net.ipv6.conf.all.disable_ipv6=1"
                        " net.ipv6.conf.default.disable_ipv6=1"));
   }
-  // veth puts what core c sends into queue c.
+  // veth puts the frames that core c generates into queue c; what sockets send,
+  // where XPS says, and past the queues as long as it offers TSO.
   const size_t count =
       relay_cpus_.size() > 1 ? std::thread::hardware_concurrency() : 1;
   const std::string queues =
@@ -212,6 +213,14 @@ void Testbed::Build() {
       " route add local 10.200.0.0/16 dev lo; ip netns exec ", r,
       " sh -c 'echo 1 > /sys/class/net/mlr0/threaded'; ip netns exec ", s,
       " ethtool -K mls0 gro on"));
+  if (count > 1) {
+    Shell(absl::StrCat("ip netns exec ", l, " ethtool -K mlg0 tso off"));
+  }
+  for (size_t i = 0; count > 1 && i < count; ++i) {
+    Shell(absl::StrCat("ip netns exec ", l, " sh -c 'echo ",
+                       absl::Hex(uint64_t{1} << i),
+                       " > /sys/class/net/mlg0/queues/tx-", i, "/xps_cpus'"));
+  }
   InLoad([this] { in_interface_ = if_nametoindex("mlg0"); });
   InRelay([this] { out_interface_ = if_nametoindex("mlr1"); });
 }

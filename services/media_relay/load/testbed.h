@@ -91,6 +91,7 @@ class Testbed {
 
   const std::vector<int>& relay_cpus() const { return relay_cpus_; }
   int load_cpu() const { return load_cpus_[0]; }
+  const std::vector<int>& load_cpus() const { return load_cpus_; }
   const std::vector<pid_t>& processes() const { return processes_; }
 
  private:

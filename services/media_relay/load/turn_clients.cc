@@ -169,8 +169,8 @@ TurnClientsResult RunTurnClients(const Testbed& testbed,
   while (started < options.clients || !live.empty()) {
     const absl::Time now = absl::Now();
     while (started < due(now) && live.size() < options.in_flight) {
-      live.push_back(
-          std::make_unique<Conversation>(testbed, options, started++, random));
+      live.push_back(std::make_unique<Conversation>(
+          testbed, options, options.first + started++ * options.step, random));
     }
     std::vector<pollfd> ready;
     for (const auto& client : live) ready.push_back({client->fd(), POLLIN, 0});

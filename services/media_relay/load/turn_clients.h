@@ -12,6 +12,8 @@ namespace sallyport::media_relay {
 
 struct TurnClientsOptions {
   size_t clients = 1000;  // in all
+  size_t first = 0;       // their flows: this one, and each `step` after it
+  size_t step = 1;
   size_t in_flight = 64;  // at once
   double per_second = 0;  // started at most; 0: as fast as they end
   bool bind_channel = false;
@@ -28,8 +30,8 @@ struct TurnClientsResult {
 };
 
 // Each asks, is challenged, allocates with a credential, and goes on as the
-// options say. Client `i` is flow `i % 30000` of the testbed. Call inside its
-// load namespace.
+// options say. Client `i` is flow `(first + i * step) % 30000` of the testbed.
+// Call inside its load namespace.
 TurnClientsResult RunTurnClients(const Testbed& testbed,
                                  const TurnClientsOptions& options,
                                  RandomSource& random);

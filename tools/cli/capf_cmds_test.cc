@@ -232,6 +232,32 @@ TEST_F(CapfCommandsTest, PeersAreLookedAtAndThenTrusted) {
                                 HasSubstr("check host, port")));
 }
 
+// IMP-19: the tables with what is in the stores now.
+TEST_F(CapfCommandsTest, ServicesHaveTheirCertificatesAndStores) {
+  ASSERT_EQ(Run("trust services"), 0) << err_.str();
+  EXPECT_THAT(out_.str(), ::testing::ContainsRegex(
+                              "SIP Proxy +cup +\\(none\\) +cup-trust +0\n"));
+  TestCa root("Proxy Root");
+  const auto write = [&](const char* name, absl::Duration life) {
+    return Write(
+        name,
+        root.Issue({.common_name = name, .not_after = absl::Now() + life}).pem);
+  };
+  ASSERT_EQ(Run("trust add cup " + write("old.test", absl::Hours(48))), 0);
+  ASSERT_EQ(Run("trust add cup " + write("new.test", absl::Hours(96))), 0);
+  ASSERT_EQ(Run("trust add cup-trust " + Write("root.pem", root.pem())), 0);
+  ASSERT_EQ(Run("trust services"), 0) << err_.str();
+  EXPECT_THAT(out_.str(),
+              ::testing::ContainsRegex(
+                  "SIP Proxy +cup +CN=new.test +20[-0-9: ]+ +cup-trust +1\n"));
+  EXPECT_THAT(
+      out_.str(),
+      ::testing::ContainsRegex(
+          "SIP federation +cup +CN=new.test +20[-0-9: ]+ +cup-trust +1\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("XMPP federation"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("old.test")));
+}
+
 // PKCS#12 as openssl writes it; its key stays out.
 TEST_F(CapfCommandsTest, Pkcs12) {
   TestCa root("Twelve Root");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -17,9 +18,13 @@
 #include "sallyport/dialplan/v1/dialplan_service.grpc.pb.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
+#include "services/common/bytes/utf8.h"
 #include "services/common/crypto/digest.h"
+#include "services/common/files/durable_file.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "tools/cli/resource_calls.h"
+#include "tools/cli/resource_kinds.h"
 #include "tools/cli/table.h"
 
 namespace sallyport::cli {
@@ -28,6 +33,7 @@ namespace {
 namespace pb = ::sallyport::dialplan::v1;
 
 constexpr char kInstallation[] = "default";
+constexpr size_t kMaxBannerFile = 64 * 1024;
 constexpr char kRuntimeVariable[] = "XDG_RUNTIME_DIR";
 // A dialplan that does not answer keeps nobody from his work.
 constexpr absl::Duration kPatience = absl::Seconds(3);
@@ -118,19 +124,94 @@ void ShowBannerFirst(CliContext& context, BannerUse use) {
   };
 }
 
+absl::StatusOr<std::string> BannerFromFile(const std::string& content) {
+  const auto refuse = [](std::string_view reason, std::string_view message) {
+    return MakeError(absl::StatusCode::kInvalidArgument, reason, message);
+  };
+  if (FindNotUtf8(content) != std::string_view::npos) {
+    return refuse("BANNER_NOT_TEXT", "the file is no text in UTF-8");
+  }
+  std::string text = absl::StrReplaceAll(content, {{"\r\n", "\n"}});
+  for (const char c : text) {
+    const auto u = static_cast<unsigned char>(c);
+    if ((u < 0x20 && c != '\n' && c != '\t') || u == 0x7f) {
+      return refuse("BANNER_NOT_TEXT",
+                    "the file has control characters: only plain text is "
+                    "taken");
+    }
+  }
+  text = absl::StrReplaceAll(text, {{"\t", "    "}});
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  if (text.empty()) return refuse("BANNER_NOT_TEXT", "the file is empty");
+  return text;
+}
+
+namespace {
+
+absl::Status SetBanner(CliContext& context, const std::string& text,
+                       bool installation) {
+  SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
+  SP_ASSIGN_OR_RETURN(std::string tenant, context.Tenant());
+  if (installation) tenant = kInstallation;
+  SP_ASSIGN_OR_RETURN(const Endpoint endpoint, clients->First("dialplan"));
+  pb::Tenant resource;
+  resource.set_name("tenants/" + tenant);
+  resource.set_login_banner(text);
+  SP_RETURN_IF_ERROR(UpdateResource(endpoint, *FindKind("tenant"), resource,
+                                    {"login_banner"}, false)
+                         .status());
+  context.out() << (text.empty() ? "removed" : "set") << " for "
+                << resource.name()
+                << (installation ? ", and for tenants without one" : "")
+                << "\n";
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 void AddBannerCommand(CLI::App& app, CliContext& context) {
-  app.add_subcommand("banner", "The login banner of the tenant")
-      ->callback([&context] {
-        const auto show = [&context]() -> absl::Status {
-          SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
-          SP_ASSIGN_OR_RETURN(const std::string tenant, context.Tenant());
-          SP_ASSIGN_OR_RETURN(const std::string text,
-                              LoginBanner(*clients, tenant));
-          if (!text.empty()) Print(text, context.out());
-          return absl::OkStatus();
-        };
-        context.result = show();
-      });
+  CLI::App* const command =
+      app.add_subcommand("banner", "The login banner of the tenant");
+  struct Options {
+    std::string file;
+    bool installation = false;
+  };
+  const auto options = std::make_shared<Options>();
+  const auto whose = [&](CLI::App* sub) {
+    sub->add_flag("--installation", options->installation,
+                  "The text of all tenants that have none");
+  };
+  CLI::App* const set =
+      command->add_subcommand("set", "Takes the text of a file");
+  set->add_option("file", options->file, "Plain text, UTF-8")->required();
+  whose(set);
+  set->callback([&context, options] {
+    const auto run = [&]() -> absl::Status {
+      SP_ASSIGN_OR_RETURN(const std::string content,
+                          ReadWholeFile(options->file, kMaxBannerFile));
+      SP_ASSIGN_OR_RETURN(const std::string text, BannerFromFile(content));
+      return SetBanner(context, text, options->installation);
+    };
+    context.result = run();
+  });
+  CLI::App* const remove = command->add_subcommand("remove", "Takes it away");
+  whose(remove);
+  remove->callback([&context, options] {
+    context.result = SetBanner(context, "", options->installation);
+  });
+  command->require_subcommand(0, 1);
+  command->callback([&context, command] {
+    if (!command->get_subcommands().empty()) return;
+    const auto show = [&context]() -> absl::Status {
+      SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
+      SP_ASSIGN_OR_RETURN(const std::string tenant, context.Tenant());
+      SP_ASSIGN_OR_RETURN(const std::string text,
+                          LoginBanner(*clients, tenant));
+      if (!text.empty()) Print(text, context.out());
+      return absl::OkStatus();
+    };
+    context.result = show();
+  });
 }
 
 }  // namespace sallyport::cli

@@ -50,7 +50,13 @@ absl::Status AskForAcknowledgement(const std::string& text, std::istream& in,
 // Has `context` do that before the first call to a service.
 void ShowBannerFirst(CliContext& context, BannerUse use);
 
-// `sallyport banner`: the text again.
+// The banner that a file holds: lines end in \n, none at its end. Refused as
+// INVALID_ARGUMENT, reason BANNER_NOT_TEXT: what is not UTF-8, or has control
+// characters. How long it may be is dialplan's to say.
+absl::StatusOr<std::string> BannerFromFile(const std::string& content);
+
+// `sallyport banner`: the text again. `banner set FILE`, `banner remove`: of
+// the tenant, or with --installation of all tenants without one.
 void AddBannerCommand(CLI::App& app, CliContext& context);
 
 }  // namespace sallyport::cli

@@ -120,5 +120,46 @@ TEST_F(LoginBannerTest, TheInstallationsTextStandsForTenantsWithoutOne) {
   EXPECT_EQ(out_.str(), "");
 }
 
+// IMP-01, IMP-02: a text file is brought in by a command. IMP-05: for others
+// than the own tenant by a word of its own.
+TEST_F(LoginBannerTest, ATextFileIsTakenAndNothingElse) {
+  Apply("default", "d.test", "");
+  Apply("t", "t.test", "");
+  const auto write = [&](const std::string& text) {
+    const std::string path = process_.folder() + "/banner.txt";
+    std::ofstream(path, std::ios::binary) << text;
+    return path;
+  };
+  EXPECT_EQ(Run({"banner", "set", write("Our rules.\r\n<b>All</b>\n\n")}), 0)
+      << err_.str();
+  EXPECT_EQ(out_.str(), "set for tenants/t\n");
+  EXPECT_EQ(Run({"banner"}), 0);
+  EXPECT_EQ(out_.str(), "Our rules.\n<b>All</b>\n");
+  EXPECT_EQ(Run({"--tenant", "default", "banner"}), 0);
+  EXPECT_EQ(out_.str(), "");
+  // IMP-06: pictures, programs, other encodings.
+  for (const std::string& bad :
+       {std::string("\x89PNG\r\n\x1a\n", 8),
+        std::string("\x7f"
+                    "ELF\0",
+                    5),
+        std::string("\xff\xfeh\0", 4), std::string("\n")}) {
+    EXPECT_EQ(Run({"banner", "set", write(bad)}), 1);
+    EXPECT_THAT(err_.str(), HasSubstr("BANNER_NOT_TEXT"));
+  }
+  EXPECT_EQ(Run({"banner", "set", write(std::string(2049, 'x'))}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("VALUE_TOO_LONG"));
+  EXPECT_EQ(Run({"banner"}), 0);
+  EXPECT_EQ(out_.str(), "Our rules.\n<b>All</b>\n");
+
+  EXPECT_EQ(Run({"banner", "set", "--installation", write("Everybody's.")}), 0)
+      << err_.str();
+  EXPECT_EQ(Run({"banner"}), 0);
+  EXPECT_EQ(out_.str(), "Our rules.\n<b>All</b>\n");
+  EXPECT_EQ(Run({"banner", "remove"}), 0) << err_.str();
+  EXPECT_EQ(Run({"banner"}), 0);
+  EXPECT_EQ(out_.str(), "Everybody's.\n");
+}
+
 }  // namespace
 }  // namespace sallyport::cli

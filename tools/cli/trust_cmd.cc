@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "CLI/Option.hpp"
@@ -14,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "google/protobuf/empty.pb.h"
 #include "sallyport/capf/v1/trust_store.pb.h"
+#include "services/capf/core/service_trust.h"
 #include "services/capf/core/trust_store.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/config/proto_time.h"
@@ -108,6 +110,69 @@ absl::Status List(CliContext& context, const TrustOptions& options) {
     table.AddRow({Short(one.name()), one.summary().subject(),
                   one.summary().issuer(),
                   FieldText(one, "summary.not_after_time"), one.origin()});
+  }
+  context.out() << table.ToString();
+  return absl::OkStatus();
+}
+
+// What is in a store of the tenant. Asked once for each.
+class StoreContents {
+ public:
+  explicit StoreContents(CliContext& context) : context_(context) {}
+
+  absl::StatusOr<const pb::ListTrustedCertificatesResponse*> Of(
+      const std::string& store) {
+    auto& known = known_[store];
+    if (known == nullptr) {
+      pb::ListTrustedCertificatesRequest request;
+      SP_ASSIGN_OR_RETURN(*request.mutable_parent(),
+                          StoreName(context_, store));
+      request.set_page_size(1000);
+      SP_ASSIGN_OR_RETURN(
+          auto page, CallCapf<pb::ListTrustedCertificatesResponse>(
+                         context_, &Stub::ListTrustedCertificates, request));
+      known = std::make_unique<pb::ListTrustedCertificatesResponse>(
+          std::move(page));
+    }
+    return known.get();
+  }
+
+ private:
+  CliContext& context_;
+  std::map<std::string, std::unique_ptr<pb::ListTrustedCertificatesResponse>>
+      known_;
+};
+
+// IMP-19: the documents' tables over what the stores hold now. Of several
+// certificates the one that is good for longest is in use.
+absl::Status Services(CliContext& context, const TrustOptions&) {
+  SP_RETURN_IF_ERROR(context.Clients().status());
+  StoreContents contents(context);
+  Table table({"SERVICE", "CERTIFICATE", "IN USE", "EXPIRES", "TRUST STORE",
+               "TRUSTED"});
+  for (const capf::ServiceTrust& one : capf::ServiceTrusts()) {
+    std::string subject = "(none)";
+    std::string expires;
+    std::string trusted;
+    if (!one.certificate.empty()) {
+      SP_ASSIGN_OR_RETURN(const auto* const own,
+                          contents.Of(std::string(one.certificate)));
+      int64_t until = 0;
+      for (const pb::TrustedCertificate& each : own->trusted_certificates()) {
+        if (each.summary().not_after_time().seconds() <= until) continue;
+        until = each.summary().not_after_time().seconds();
+        subject = each.summary().subject();
+        expires = FieldText(each, "summary.not_after_time");
+      }
+    }
+    if (!one.trust_store.empty()) {
+      SP_ASSIGN_OR_RETURN(const auto* const others,
+                          contents.Of(std::string(one.trust_store)));
+      trusted = absl::StrCat(others->trusted_certificates_size());
+    }
+    table.AddRow({std::string(one.service), std::string(one.certificate),
+                  one.certificate.empty() ? "" : subject, expires,
+                  std::string(one.trust_store), trusted});
   }
   context.out() << table.ToString();
   return absl::OkStatus();
@@ -353,6 +418,9 @@ void AddTrustCommand(CLI::App& app, CliContext& context) {
                         "TLS contexts it belongs to");
   };
   add("stores", "Every store and who uses it", Stores);
+  add("services",
+      "Which certificate and trust store each service uses, and until when",
+      Services);
   store(add("list", "What a store holds", List));
   CLI::App* const put =
       add("add", "Trust a file: PEM, DER, PKCS#7 or PKCS#12", Add);

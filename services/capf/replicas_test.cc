@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -244,6 +245,89 @@ TEST_F(ReplicasTest, TheSameRequestAtBothIsAnsweredOnce) {
     EXPECT_FALSE(answers[0].empty());
     EXPECT_EQ(answers[0], answers[1]);
   }
+}
+
+// A rotation belongs to no replica: the other one takes the next step, and
+// whatever a replica holds of the keys, none signs with one that issues no
+// more.
+TEST_F(ReplicasTest, ARotationGoesOnWhicheverReplicaDies) {
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate before,
+                          Issue(*StubOf(1), NewIssue("before")));
+  pb::CreateProcedureRequest begin;
+  begin.set_parent("tenants/a");
+  begin.set_procedure_id("rotate");
+  begin.mutable_procedure()->set_kind(pb::PROCEDURE_KIND_AUTHORITY_ROTATION);
+  begin.mutable_procedure()->set_automatic(true);
+  std::thread killer([this] {
+    absl::SleepFor(absl::Milliseconds(60));
+    processes_[0]->Kill();
+  });
+  // Perhaps it was begun before the kill, perhaps not.
+  Call<pb::Procedure>(*StubOf(0), &Stub::CreateProcedure, begin)
+      .status()
+      .IgnoreError();
+  killer.join();
+  const auto one = StubOf(1);
+  const auto begun = Call<pb::Procedure>(*one, &Stub::CreateProcedure, begin);
+  if (!begun.ok()) {
+    EXPECT_THAT(begun, HasReason("PROCEDURE_EXISTS"));
+  }
+  pb::GetProcedureRequest get;
+  get.set_name("tenants/a/procedures/rotate");
+  pb::Procedure procedure;
+  const auto until = [&](const std::function<bool()>& condition) {
+    for (int i = 0; i < 400; ++i) {
+      const auto read = Call<pb::Procedure>(*one, &Stub::GetProcedure, get);
+      if (read.ok()) procedure = *read;
+      if (condition()) return true;
+      absl::SleepFor(absl::Milliseconds(50));
+    }
+    return false;
+  };
+  ASSERT_TRUE(until([&] {
+    return procedure.blocked_reason().find("STILL_NEEDED") == 0;
+  })) << procedure.ShortDebugString();
+  EXPECT_THAT(procedure.blocked_reason(), testing::HasSubstr(before.name()));
+  // The replica that died at the old key comes back and issues by the new one.
+  processes_[0]->Start();
+  for (int replica = 0; replica < 2; ++replica) {
+    SP_ASSERT_OK_AND_ASSIGN(
+        const pb::Certificate after,
+        Issue(*StubOf(replica), NewIssue(absl::StrCat("after-", replica))));
+    EXPECT_THAT(after.summary().issuer(), testing::HasSubstr(" G2"));
+  }
+  pb::RevokeCertificateRequest revoke;
+  revoke.set_name(before.name());
+  ASSERT_THAT(
+      Call<pb::Certificate>(*StubOf(0), &Stub::RevokeCertificate, revoke)
+          .status(),
+      IsOk());
+  // Now the other one dies, in the last step or before it.
+  processes_[1]->Kill();
+  const auto zero = StubOf(0);
+  for (int i = 0; i < 400; ++i) {
+    const auto read = Call<pb::Procedure>(*zero, &Stub::GetProcedure, get);
+    if (read.ok()) procedure = *read;
+    if (procedure.state() == pb::PROCEDURE_STATE_DONE) break;
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  EXPECT_EQ(procedure.state(), pb::PROCEDURE_STATE_DONE)
+      << procedure.ShortDebugString();
+  processes_[1]->Start();
+  pb::GetCertificateAuthorityRequest authority;
+  authority.set_name("certificateAuthorities/default");
+  for (int replica = 0; replica < 2; ++replica) {
+    SP_ASSERT_OK_AND_ASSIGN(
+        const auto seen,
+        Call<pb::CertificateAuthority>(
+            *StubOf(replica), &Stub::GetCertificateAuthority, authority));
+    ASSERT_EQ(seen.keys_size(), 2);
+    EXPECT_EQ(seen.keys(0).state(), pb::AUTHORITY_KEY_STATE_RETIRED);
+    EXPECT_EQ(seen.keys(1).kept_in(), "store");
+  }
+  EXPECT_EQ(database_.Sql("SELECT COUNT(*) FROM certificates WHERE authority ="
+                          " 'default/1' AND state IN (1, 2)"),
+            "0");
 }
 
 // pki.md 12, goal 5: kill -9 of either replica, and of the database, while

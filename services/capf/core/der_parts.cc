@@ -2,15 +2,49 @@
 
 #include <openssl/mem.h>
 
-#include "absl/strings/str_format.h"
+#include <cstddef>
+#include <string_view>
+#include <utility>
 
 namespace sallyport::capf {
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+// Those that every certificate has, as whole elements: reading the text each
+// time would cost as much as the rest of the certificate.
+constexpr std::pair<std::string_view, std::string_view> kKnownOids[] = {
+    {"2.5.4.3", "\x06\x03\x55\x04\x03"sv},
+    {"2.5.4.10", "\x06\x03\x55\x04\x0a"sv},
+    {"1.2.840.10045.4.3.2", "\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"sv},
+    {"1.2.840.113549.1.1.11", "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b"sv},
+    {"2.5.29.35", "\x06\x03\x55\x1d\x23"sv},
+    {"2.5.29.14", "\x06\x03\x55\x1d\x0e"sv},
+    {"2.5.29.15", "\x06\x03\x55\x1d\x0f"sv},
+    {"2.5.29.19", "\x06\x03\x55\x1d\x13"sv},
+    {"2.5.29.37", "\x06\x03\x55\x1d\x25"sv},
+    {"2.5.29.17", "\x06\x03\x55\x1d\x11"sv},
+    {"1.3.6.1.5.5.7.3.1", "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01"sv},
+    {"1.3.6.1.5.5.7.3.2", "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x02"sv},
+    {"1.3.6.1.5.5.7.3.5", "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x05"sv},
+};
+
+// Two digits at `at`.
+void Put(char* at, int number) {
+  at[0] = static_cast<char>('0' + number / 10);
+  at[1] = static_cast<char>('0' + number % 10);
+}
+
+}  // namespace
 
 bool AddBytes(CBB* cbb, ByteSpan bytes) {
   return CBB_add_bytes(cbb, bytes.data(), bytes.size());
 }
 
 bool AddOid(CBB* cbb, std::string_view dotted) {
+  for (const auto& [text, der] : kKnownOids) {
+    if (text == dotted) return AddBytes(cbb, AsBytes(der));
+  }
   CBB oid;
   return CBB_add_asn1(cbb, &oid, CBS_ASN1_OBJECT) &&
          CBB_add_asn1_oid_from_text(&oid, dotted.data(), dotted.size()) &&
@@ -44,20 +78,23 @@ bool AddTime(CBB* cbb, absl::Time time) {
       absl::ToCivilSecond(time, absl::UTCTimeZone());
   if (civil.year() < 1950 || civil.year() > 9999) return false;
   const bool utc = civil.year() < 2050;
-  std::string text;
-  if (utc) {
-    text = absl::StrFormat("%02d%02d%02d%02d%02d%02dZ", civil.year() % 100,
-                           civil.month(), civil.day(), civil.hour(),
-                           civil.minute(), civil.second());
-  } else {
-    text = absl::StrFormat("%04d%02d%02d%02d%02d%02dZ", civil.year(),
-                           civil.month(), civil.day(), civil.hour(),
-                           civil.minute(), civil.second());
+  char text[15];
+  char* at = text;
+  const int year = static_cast<int>(civil.year());
+  for (const int number :
+       {utc ? -1 : year / 100, year % 100, civil.month(), civil.day(),
+        civil.hour(), civil.minute(), civil.second()}) {
+    if (number < 0) continue;
+    Put(at, number);
+    at += 2;
   }
+  *at++ = 'Z';
   CBB value;
   return CBB_add_asn1(cbb, &value,
                       utc ? CBS_ASN1_UTCTIME : CBS_ASN1_GENERALIZEDTIME) &&
-         AddBytes(&value, AsBytes(text)) && CBB_flush(cbb);
+         AddBytes(&value, AsBytes(std::string_view(
+                              text, static_cast<size_t>(at - text)))) &&
+         CBB_flush(cbb);
 }
 
 bool OpenExtension(CBB* list, CBB* extension, CBB* value, std::string_view oid,

@@ -456,7 +456,9 @@ absl::StatusOr<StepOutcome> AuthorityRotation::Reenroll(
 absl::StatusOr<StepOutcome> AuthorityRotation::Unlist(
     const Standing& standing, const std::string& actor) {
   if (!ShowsOnPort(standing.id)) {
-    return Found("no list names a certificate by this authority");
+    StepOutcome out = Found("no list names a certificate by this authority");
+    SP_RETURN_IF_ERROR(SupersedeOwn(standing, out));
+    return out;
   }
   if (parts_.lists->capf_certificate() != standing.issuing->listener_der) {
     return Blocked(
@@ -471,22 +473,36 @@ absl::StatusOr<StepOutcome> AuthorityRotation::Unlist(
     out.change.put_authorities.push_back(one);
   }
   SP_RETURN_IF_ERROR(Publish(all, actor, out));
-  if (standing.retiring == nullptr) return out;
-  // What our own ports showed before is nobody's any more.
+  SP_RETURN_IF_ERROR(SupersedeOwn(standing, out));
+  return out;
+}
+
+absl::Status AuthorityRotation::SupersedeOwn(const Standing& standing,
+                                             StepOutcome& out) {
+  if (standing.retiring == nullptr) return absl::OkStatus();
   const absl::Time now = parts_.ledger.clock().Now();
+  const auto is_own = [](const CertificateRecord& record) {
+    return record.profile == ProfileId::kPhoneServer &&
+           record.requester == "capf";
+  };
   SP_ASSIGN_OR_RETURN(const std::vector<CertificateRecord> live,
                       parts_.ledger.store().ListLive(
                           LiveBy(*standing.retiring, false), now, "", kPage));
   for (const CertificateRecord& record : live) {
-    if (record.profile != ProfileId::kPhoneServer ||
-        record.requester != "capf") {
-      continue;
-    }
+    if (!is_own(record)) continue;
     CertificateUpdate update{record, record.state};
     update.record.state = CertificateState::kSuperseded;
     out.change.update_certificates.push_back(std::move(update));
   }
-  return out;
+  if (out.change.update_certificates.empty()) return absl::OkStatus();
+  // The port has another as soon as the work thread comes to it.
+  SP_ASSIGN_OR_RETURN(const std::vector<CertificateRecord> next,
+                      parts_.ledger.store().ListLive(
+                          LiveBy(*standing.issuing, false), now, "", kPage));
+  if (std::any_of(next.begin(), next.end(), is_own)) return absl::OkStatus();
+  out = Blocked(
+      "PORT_NOT_RENEWED: the CAPF port does not show its new certificate yet");
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> AuthorityRotation::StillNeeded(

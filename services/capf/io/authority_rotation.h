@@ -91,6 +91,8 @@ class AuthorityRotation {
                                        const std::string& actor);
   absl::StatusOr<StepOutcome> Unlist(const Standing& standing,
                                      const std::string& actor);
+  // What our own ports showed before is nobody's any more.
+  absl::Status SupersedeOwn(const Standing& standing, StepOutcome& out);
   absl::StatusOr<StepOutcome> Retire(const Standing& standing,
                                      const std::string& actor);
 

@@ -323,7 +323,9 @@ absl::StatusOr<std::string> CertificateAuthority::SignTbs(
   const PublicKey& key = signer.public_key();
   const SignatureAlgorithm algorithm = SignatureAlgorithmFor(key.kind());
   SP_ASSIGN_OR_RETURN(const std::string signature, signer.Sign(AsBytes(tbs)));
-  if (!VerifySignature(AsBytes(tbs), algorithm, AsBytes(signature), key)) {
+  const uint32_t each = signer.verify_each();
+  if (each != 0 && signatures_++ % each == 0 &&
+      !VerifySignature(AsBytes(tbs), algorithm, AsBytes(signature), key)) {
     return MakeError(absl::StatusCode::kUnavailable, "SIGNER_UNAVAILABLE",
                      "the signature does not verify");
   }

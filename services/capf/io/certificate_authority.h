@@ -244,7 +244,8 @@ class CertificateAuthority {
   // What was answered to the order's request key before, if anything.
   absl::StatusOr<std::optional<CertificateRecord>> AnsweredBefore(
       const IssueOrder& order);
-  // Signs, verifies the signature and that the bytes are those linted.
+  // Signs, verifies the signature as often as the signer asks for, and that the
+  // bytes are those linted.
   absl::StatusOr<std::string> SignTbs(const std::string& tbs, Signer& signer);
   void Reached(IssueStep step) const {
     if (on_step_) on_step_(step);
@@ -262,6 +263,7 @@ class CertificateAuthority {
   // The one that issues. Its signer stays while it does.
   std::atomic<const Generation*> current_ = nullptr;
   std::atomic<uint64_t> issued_count_ = 0;
+  std::atomic<uint32_t> signatures_ = 0;
   std::function<void(ProfileId)> on_issued_;
   std::function<absl::Status()> on_superseded_;
   KeepChain keep_chain_;

@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_SERVICES_CAPF_IO_SIGNER_H_
 #define SALLYPORT_SERVICES_CAPF_IO_SIGNER_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -22,6 +23,11 @@ class Signer {
   // May take long (a token, a network). UNAVAILABLE, reason SIGNER_
   // UNAVAILABLE, if the key cannot be reached now.
   virtual absl::StatusOr<std::string> Sign(ByteSpan data) = 0;
+
+  // Of so many signatures whoever gets them verifies one, the first among them,
+  // before it believes them; zero if each was verified where it was made. One
+  // for a key that is elsewhere: what comes from there may be anything.
+  virtual uint32_t verify_each() const { return 1; }
 };
 
 }  // namespace sallyport::capf

@@ -110,7 +110,27 @@ absl::Status CertificateMethods::Issue(
   SP_ASSIGN_OR_RETURN(const CertificateRecord record, authority->Issue(order));
   SP_RETURN_IF_ERROR(trust_.EnsureOwn(ids[0], actor));
   response = ToProto(record, AuthorityOf(record), Now());
+  SP_ASSIGN_OR_RETURN(*response.mutable_chain_pem(), IssuersOf(record));
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> CertificateMethods::IssuersOf(
+    const CertificateRecord& record) const {
+  SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
+                      authorities_.Generations());
+  std::string out;
+  for (const AuthorityGeneration& one : all) {
+    if (one.Name() != record.authority || one.chain_pem.empty()) continue;
+    SP_ASSIGN_OR_RETURN(const std::vector<std::string> chain,
+                        CertificatesFromPem(one.chain_pem));
+    for (const std::string& der : chain) {
+      const absl::StatusOr<CertificateInfo> info =
+          ParseCertificate(AsBytes(der));
+      if (!info.ok() || info->issuer == info->subject) break;
+      out += CertificateToPem(AsBytes(der));
+    }
+  }
+  return out;
 }
 
 bool CertificateMethods::IsForUpstream(
@@ -186,6 +206,7 @@ absl::Status CertificateMethods::Get(const pb::GetCertificateRequest& request,
     return NotFound("CERTIFICATE_NOT_FOUND", "there is no such certificate");
   }
   response = ToProto(*record, AuthorityOf(*record), Now());
+  SP_ASSIGN_OR_RETURN(*response.mutable_chain_pem(), IssuersOf(*record));
   return absl::OkStatus();
 }
 

@@ -97,6 +97,8 @@ class CertificateMethods {
                       const std::string& tenant, ProfileId profile,
                       const std::string& actor, pb::Certificate& response);
   // By whom a certificate is, as its resource says.
+  // The certificates above it, without the root, PEM.
+  absl::StatusOr<std::string> IssuersOf(const CertificateRecord& record) const;
   std::string AuthorityOf(const CertificateRecord& record) const;
   absl::StatusOr<pb::CertificateAuthority> Describe(
       CertificateAuthority& authority);

@@ -1,6 +1,6 @@
 """capf: certificates of phones, trust lists, verification of chains."""
 
-from tools.benchmarks.row import Row, at_least, at_most
+from tools.benchmarks.row import Peer, Row, at_least, at_most, times_peer
 from tools.benchmarks.source import GoogleBenchmark, LoadProgram
 
 VERIFY = GoogleBenchmark('//services/common/pki:path_verifier_benchmark')
@@ -40,14 +40,20 @@ ROWS = [
         RSA2048_POSTGRES, 'per_second', less_is_better=False),
     Row('capf.waiting', 'memory of a phone that waits for its key, of 18 000', 'bytes', WAIT, 'bytes_per_phone',
         at_most(20_000)),
-    Row('capf.issue_p256', 'LSCs built, linted, signed, verified in process: P-256 issuer', '/s', ISSUE,
-        'BM_IssueLsc/0:items_per_second', less_is_better=False),
-    Row('capf.sign_p256', 'bare signatures of that key', '/s', ISSUE, 'BM_BareSignature/0:items_per_second',
-        less_is_better=False),
-    Row('capf.issue_rsa2048', 'LSCs built, linted, signed, verified in process: RSA-2048 issuer', '/s', ISSUE,
-        'BM_IssueLsc/2048:items_per_second', less_is_better=False),
-    Row('capf.sign_rsa2048', 'bare signatures of that key', '/s', ISSUE, 'BM_BareSignature/2048:items_per_second',
-        less_is_better=False),
+    Row('capf.issue_p256', 'LSCs built, linted, signed in process: P-256 issuer', '/s', ISSUE,
+        'BM_IssueLsc/0/0:items_per_second', times_peer(0.8), less_is_better=False,
+        peer=Peer('bare signatures', ISSUE, 'BM_BareSignature/0:items_per_second')),
+    Row('capf.issue_p256_verified', 'the same, each signature of its own verified', '/s', ISSUE,
+        'BM_IssueLsc/0/1:items_per_second', less_is_better=False,
+        peer=Peer('bare signatures', ISSUE, 'BM_BareSignature/0:items_per_second')),
+    Row('capf.issue_p256_request', 'the same as the first, from a request with its proof of possession', '/s', ISSUE,
+        'BM_IssueFromRequest/0:items_per_second', less_is_better=False,
+        peer=Peer('bare signatures', ISSUE, 'BM_BareSignature/0:items_per_second')),
+    Row('capf.verify_request', 'that request alone, read and verified', '/s', ISSUE,
+        'BM_VerifyRequest:items_per_second', less_is_better=False),
+    Row('capf.issue_rsa2048', 'LSCs built, linted, signed in process: RSA-2048 issuer', '/s', ISSUE,
+        'BM_IssueLsc/2048/0:items_per_second', times_peer(0.8), less_is_better=False,
+        peer=Peer('bare signatures', ISSUE, 'BM_BareSignature/2048:items_per_second')),
     Row('capf.verify', 'a chain of three P-256 certificates, from DER to the verdict', 'us', VERIFY,
         'BM_VerifyChainOfThree', at_most(250), scale=1e-3),
     Row('capf.simulate', 'whether 100 000 phones would accept a list', 's', LOCKOUT,

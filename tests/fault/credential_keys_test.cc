@@ -574,6 +574,44 @@ TEST_F(CredentialKeysTest, PoliciesOfTenantsHoldAtTheRelays) {
 
 // Issue 4, faults: the store is gone. Nothing is issued without its audit
 // record; what was issued goes on; when it is back, so are they.
+// From the moment that the issuer's configuration has changed.
+TEST_F(CredentialKeysTest, PoliciesOfTenantsHoldWithinASecond) {
+  const auto edge = Issuer(0, "signaling_edge");
+  const auto a = Issue(*edge, "alice");
+  ASSERT_THAT(a, IsOk());
+  const std::array<int, 2> ports = {relays_[0].port("stun_udp"),
+                                    relays_[1].port("stun_udp")};
+  std::vector<std::unique_ptr<Client>> live;
+  for (const int port : ports) {
+    live.push_back(std::make_unique<Client>(*a, port, random_));
+    ASSERT_EQ(live.back()->Allocate(), 0);
+  }
+  // One more is taken before, none after, and with the limit gone again one is:
+  // each as soon as both relays say so.
+  const auto allocates = [&](int port) {
+    auto client = std::make_unique<Client>(*a, port, random_);
+    const int code = client->Allocate();
+    if (code == 0) live.push_back(std::move(client));
+    return code;
+  };
+  const auto took = [&](const std::string& policies, int wanted) {
+    const absl::Time changed = absl::Now();
+    for (int i = 0; i < 2; ++i) WriteIssuerConfig(i, policies);
+    for (const int port : ports) {
+      EXPECT_TRUE(WaitFor([&] { return allocates(port) == wanted; }));
+    }
+    return absl::Now() - changed;
+  };
+  for (const int port : ports) EXPECT_EQ(allocates(port), 0);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_LT(took("{\"tenant\":\"tenants/a\",\"max_allocations\":1}", 486),
+              absl::Seconds(1));
+    // What stands is not ended.
+    EXPECT_EQ(live.front()->Refresh(), 0);
+    EXPECT_LT(took("", 0), absl::Seconds(1));
+  }
+}
+
 TEST_F(CredentialKeysTest, TheStoreGoesAndComesBack) {
   const auto edge = Issuer(0, "signaling_edge");
   const auto root = Issuer(1, "operator/root");

@@ -5,7 +5,9 @@ in the SPIFFE identity), grpc (port), config (what this chart computes), ports
 (list of name, port, protocol that peers outside reach), callers (list of
 services that call it), calls (list of services that it calls), insidePorts
 (list of name, port beside gRPC for callers and operators; may be left out), siblings (port
-by which its pods reach each other; 0: they do not).
+by which its pods reach each other; 0: they do not), capabilities (list; may be
+left out: none. With some the container runs as user 0 without any others, as
+Kubernetes gives a user of another number none of them).
 */}}
 {{- define "sallyport.dns" -}}
 {{ printf "sallyport-%s" (. | replace "_" "-") }}
@@ -119,7 +121,13 @@ spec:
           securityContext:
             allowPrivilegeEscalation: false
             readOnlyRootFilesystem: true
+            {{- with .capabilities }}
+            runAsNonRoot: false
+            runAsUser: 0
+            capabilities: {drop: [ALL], add: {{ toJson . }}}
+            {{- else }}
             capabilities: {drop: [ALL]}
+            {{- end }}
           ports:
             - {name: grpc, containerPort: {{ .grpc }}}
             {{- range .insidePorts }}

@@ -59,7 +59,7 @@ constexpr absl::Duration kDefaultDrainTimeout = absl::Seconds(30);
 // Handlers that run when the server ends; beyond it they are cancelled.
 constexpr absl::Duration kLastCallsGrace = absl::Seconds(1);
 constexpr absl::Duration kIdlePoll = absl::Milliseconds(50);
-constexpr absl::Duration kConfigPoll = absl::Seconds(1);
+constexpr absl::Duration kConfigPoll = absl::Milliseconds(250);
 
 // In the order of kReloadOutcomes.
 enum class ReloadOutcome { kInForce, kNeedsRestart, kRefused };

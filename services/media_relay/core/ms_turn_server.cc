@@ -345,7 +345,7 @@ PacketAction MsTurnServer::OnSend(const Context& context) {
     return PacketAction::Drop(DropReason::kPeerRefused);
   }
   // A Send is the consent (AVE-46): the peer may answer.
-  if (!allocation->Permit(peer->ip, context.now.mono)) {
+  if (!allocator_.Permit(*allocation, peer->ip, context.now.mono)) {
     ++allocation->counters.dropped_no_permission;
     return PacketAction::Drop(DropReason::kNoPermission);
   }
@@ -374,7 +374,7 @@ PacketAction MsTurnServer::OnSetActive(const Context& context) {
     ++allocation->counters.dropped_policy;
     return refuse(StunError::kForbidden);
   }
-  if (!allocation->Permit(peer->ip, context.now.mono)) {
+  if (!allocator_.Permit(*allocation, peer->ip, context.now.mono)) {
     return refuse(StunError::kInsufficientCapacity);
   }
   ReadHeld(*allocation, peer->ip, context.sockets);
@@ -436,7 +436,7 @@ PacketAction MsTurnServer::OnData(Allocation& allocation, ByteSpan data,
     return PacketAction::Drop(DropReason::kPeerRefused);
   }
   // Data keeps it open, as a Send would.
-  if (!allocation.Permit(peer.ip, now.mono)) {
+  if (!allocator_.Permit(allocation, peer.ip, now.mono)) {
     ++allocation.counters.dropped_no_permission;
     return PacketAction::Drop(DropReason::kNoPermission);
   }

@@ -22,6 +22,7 @@
 #include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/memory_gate.h"
 #include "services/media_relay/core/ms_turn_message.h"
 #include "services/media_relay/core/ms_turn_state.h"
 #include "services/media_relay/core/packet.h"
@@ -126,6 +127,32 @@ class MsTurnServerTest : public TurnServerTest {
   std::string connection_;
   MsTurnId id_ = {};
 };
+
+// A Send opens a permission, for which there may be no memory; what is open
+// stays so.
+TEST_F(MsTurnServerTest, WithoutMemoryNoPermissionOpens) {
+  class Gate final : public MemoryGate {
+   public:
+    bool Take(MemoryUse use) override {
+      return open || use != MemoryUse::kPermission;
+    }
+    bool open = true;
+  } gate;
+  server_->SetMemory(gate);
+  ASSERT_EQ(AllocateMs(), 0);
+  EXPECT_EQ(Send(kPeer, "one", 1), "one");
+  gate.open = false;
+  EXPECT_EQ(Send(kPeer, "two", 2), "two");
+  const Endpoint other = At("8.8.4.4", 40000);
+  EXPECT_EQ(Send(other, "three", 3), "");
+  EXPECT_EQ(action_.drop, DropReason::kNoPermission);
+  EXPECT_EQ(
+      CodeOf(Deliver(Message(MsTurnType::kSetActive, To(other, "", 4), true))),
+      508);
+  EXPECT_EQ(DeliverFromPeer(relay(), other, "unasked"), "");
+  gate.open = true;
+  EXPECT_EQ(Send(other, "five", 5), "five");
+}
 
 // AVE-04, AVE-40: step 2 as R2 clients take it, on the port of STUN.
 TEST_F(MsTurnServerTest, ChallengesThenAllocates) {

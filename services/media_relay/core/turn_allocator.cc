@@ -35,10 +35,11 @@ constexpr int kBindAttempts = 8;
 
 }  // namespace
 
-bool TurnAllocator::HasRoomToReach(const Allocation& allocation,
-                                   const IpAddress& peer, MonoTime now) {
-  return allocation.IsPermitted(peer, now) ||
-         memory_->Take(MemoryUse::kPermission);
+bool TurnAllocator::Permit(Allocation& allocation, const IpAddress& peer,
+                           MonoTime now) {
+  return (allocation.IsPermitted(peer, now) ||
+          memory_->Take(MemoryUse::kPermission)) &&
+         allocation.Permit(peer, now);
 }
 
 TurnAllocator::TurnAllocator(const TurnAllocatorOptions& options,

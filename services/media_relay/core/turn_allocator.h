@@ -109,9 +109,9 @@ class TurnAllocator {
   // Ends it, and with it its connections to peers.
   void End(Allocation& allocation, Now now, SocketActions& sockets);
 
-  // Memory for a permission, unless it has that one already.
-  bool HasRoomToReach(const Allocation& allocation, const IpAddress& peer,
-                      MonoTime now);
+  // Permits it, where there is memory for that and the allocation has not got
+  // as many as it may.
+  bool Permit(Allocation& allocation, const IpAddress& peer, MonoTime now);
 
   // A client's connection is gone, and with it what it had.
   void OnStreamClosed(SocketId stream, Now now, SocketActions& sockets);

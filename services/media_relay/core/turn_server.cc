@@ -670,8 +670,7 @@ PacketAction TurnServer::OnCreatePermission(const AuthenticatedRequest& request,
   message.ForEach(attr::kXorPeerAddress, [&](absl::Span<const uint8_t> value) {
     const std::optional<Endpoint> peer = message.DecodeXorAddress(value);
     Allocation& half = *half_for(*peer);
-    all = all && allocator_.HasRoomToReach(half, peer->ip, context.now.mono) &&
-          half.Permit(peer->ip, context.now.mono);
+    all = all && allocator_.Permit(half, peer->ip, context.now.mono);
   });
   allocator_.flows().Put(*allocation, context.now);
   if (allocation->twin != nullptr) {
@@ -722,8 +721,7 @@ PacketAction TurnServer::OnChannelBind(const AuthenticatedRequest& request,
     return refuse(StunError::kBadRequest);
   }
   // The permission first: without room for it a binding would be of no use.
-  if (!allocator_.HasRoomToReach(*allocation, peer->ip, context.now.mono) ||
-      !allocation->Permit(peer->ip, context.now.mono)) {
+  if (!allocator_.Permit(*allocation, peer->ip, context.now.mono)) {
     return refuse(StunError::kInsufficientCapacity);
   }
   for (Allocation::Channel& expired :

@@ -305,6 +305,13 @@ INSTANTIATE_TEST_SUITE_P(
       return absl::StrCat(WayName(info), device && !loopback ? "Veth" : "");
     });
 
+// The rings take what is UDP; what the network says of it is heard as ever.
+INSTANTIATE_TEST_SUITE_P(Rings, RelayPortsErrorsTest,
+                         testing::Combine(testing::Values(Way::kAfXdp),
+                                          testing::Values("10.77.0.1",
+                                                          "fd77::1")),
+                         WayName);
+
 // A router that cannot pass on what must not be fragmented says how much it
 // could (RFC 1191, RFC 4443 section 3.2).
 class RelayPortsPathTest : public RelayPortsErrorsTest {};

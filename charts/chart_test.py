@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""The chart, rendered by helm: what its values change and what it refuses."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+
+CHART = 'charts/sallyport'
+HELM = os.environ.get('HELM') or shutil.which('helm') or os.path.expanduser('~/go/bin/helm')
+RELAY = 'sallyport-media-relay'
+
+
+def render(*values):
+    """helm's exit status, and what it wrote."""
+    done = subprocess.run([HELM, 'template', '--kube-version', '1.30', 'x', CHART,
+                           *[word for value in values for word in ('--set', value)]],
+                          capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout if done.returncode == 0 else done.stderr
+
+
+def containers(text):
+    """`securityContext` lines of each StatefulSet's container, by its name."""
+    found = {}
+    for document in text.split('\n---\n'):
+        if '\nkind: StatefulSet\n' not in document:
+            continue
+        lines = document.split('\n')
+        name = next(line.split()[-1] for line in lines if line.startswith('  name: '))
+        at = lines.index('          securityContext:')
+        context = {}
+        for line in lines[at + 1:]:
+            if not line.startswith(' ' * 12):
+                break
+            key, value = line.strip().split(': ', 1)
+            context[key] = value
+        found[name] = context
+    return found
+
+
+class ChartTest(unittest.TestCase):
+    def setUp(self):
+        if not os.access(HELM, os.X_OK):
+            print('not possible here: no helm (go install helm.sh/helm/v3/cmd/helm@v3.18.6)')
+            self.skipTest('no helm')
+
+    def contexts(self, *values):
+        status, text = render(*values)
+        self.assertEqual(status, 0, text)
+        return containers(text)
+
+    def test_nobody_has_a_capability_by_default(self):
+        contexts = self.contexts()
+        self.assertEqual(len(contexts), 5)
+        for name, context in contexts.items():
+            self.assertEqual(context['capabilities'], '{drop: [ALL]}', name)
+            self.assertNotIn('runAsUser', context)
+            self.assertEqual(context['allowPrivilegeEscalation'], 'false')
+
+    def test_the_relay_gets_exactly_what_each_setting_needs(self):
+        for setting, wanted in (('sockets', ['BPF', 'NET_ADMIN', 'NET_RAW']),
+                                ('kernel', ['BPF', 'IPC_LOCK', 'NET_ADMIN', 'NET_RAW', 'PERFMON'])):
+            contexts = self.contexts(f'services.mediaRelay.capabilities={setting}')
+            own = contexts.pop(RELAY)
+            self.assertEqual(own['capabilities'].replace(' ', ''),
+                             '{drop:[ALL],add:' + json.dumps(wanted).replace(' ', '') + '}')
+            self.assertEqual(own['runAsUser'], '0')
+            self.assertEqual(own['runAsNonRoot'], 'false')
+            self.assertEqual(own['allowPrivilegeEscalation'], 'false')
+            self.assertEqual(own['readOnlyRootFilesystem'], 'true')
+            for name, context in contexts.items():
+                self.assertEqual(context['capabilities'], '{drop: [ALL]}', name)
+
+    def test_other_settings_are_refused(self):
+        for wrong in ('services.mediaRelay.capabilities=all', 'services.capf.capabilities=kernel'):
+            status, text = render(wrong)
+            self.assertNotEqual(status, 0, wrong)
+            self.assertIn('capabilities', text)
+
+
+if __name__ == '__main__':
+    sys.exit(unittest.main())

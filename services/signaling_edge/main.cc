@@ -128,6 +128,12 @@ class Running final : public RunningService {
                                         const EndedCall& ended) {
               return CallRecordLine(sequence, ended, edge);
             },
+        .cluster_dropped =
+            [this] {
+              return loops_->cluster() == nullptr
+                         ? 0
+                         : loops_->cluster()->dropped();
+            },
         .metrics = &runtime.metrics()});
     for (size_t i = 0; i < loops_->size(); ++i) {
       reporter_->Attach(loops_->at(i));

@@ -14,11 +14,13 @@ the relay, which Kamailio's calls have not either.
 import argparse
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import urllib.request
 
 sys.path.insert(0, os.getcwd())
 
@@ -205,7 +207,8 @@ def arguments():
     parser.add_argument('--load_cpus', default='', help='cores of the load; empty: any')
     parser.add_argument('--seconds', type=float, default=4)
     parser.add_argument('--connections', type=int, default=15000, help='for idle')
-    parser.add_argument('--flood', type=float, default=50000)
+    parser.add_argument('--flood', type=float, default=50000, help='messages of nobody a second')
+    parser.add_argument('--flood_handshakes', type=float, default=35000, help='begun and left a second')
     parser.add_argument('--loops', type=int, default=1, help='of our edge, each on a core of its own')
     args = parser.parse_args()
     # The server's further cores are taken from the load's, if that has others.
@@ -228,6 +231,17 @@ def family(pid):
     with open(f'/proc/{pid}/task/{pid}/children', encoding='ascii') as f:
         children = [int(word) for word in f.read().split()]
     return [pid] + [each for child in children for each in family(child)]
+
+
+def counters(host):
+    with urllib.request.urlopen(f'http://{host}:9464/metrics', timeout=10) as answer:
+        text = answer.read().decode()
+    found = {reason: float(value) for reason, value in re.findall(
+        r'^sallyport_signaling_edge_refusals_total\{[^}]*reason="(\w+)"[^}]*\} (\S+)', text, re.M)}
+    for name in ('rate_limited', 'malformed', 'challenges', 'datagrams_lost'):
+        found[name] = sum(float(value) for value in re.findall(
+            rf'^sallyport_signaling_edge_{name}_total(?:{{[^}}]*}})? (\S+)', text, re.M))
+    return found
 
 
 class Server:
@@ -299,6 +313,8 @@ class Sallyport(Server):
                               max_transactions=2_000_000, history_entries=1000)
         if args.work == 'flood':  # this is about the limits that are there
             del edge['limits']['requests_per_second_per_source']
+            del edge['limits']['connections_per_second_per_source']
+            del edge['limits']['overload_lag']
         del edge['call_record_file']
         self.cluster.write_config('signaling_edge', edge)
         # Calls that end at once would wait for ports to rest, not for the edge.
@@ -346,6 +362,10 @@ class Sallyport(Server):
             capture_output=True, text=True, timeout=10)
         return done.returncode == 0 and 'verify' in done.stderr and 'alert' not in done.stderr
 
+    def refusals(self):
+        """How many, by reason; and what was not even read."""
+        return counters(self.host)
+
     def pids(self):
         return [self.cluster.processes['signaling_edge'].pid]
 
@@ -361,7 +381,8 @@ def load(server, *options):
                f'--key={server.cluster.pki}/wrong_name.key', f'--called_certificate={server.cluster.pki}/gateway.pem',
                f'--called_key={server.cluster.pki}/gateway.key', f'--called={server.called}', f'--domain={DOMAIN}',
                f'--password={PASSWORD}', f'--users={USERS}', f'--prefix={PREFIX}',
-               f'--flood_target={server.host}:5060', f'--seconds={args.seconds}', *options]
+               f'--flood_target={server.host}:5060', f'--tls_target={server.host}:5061', f'--seconds={args.seconds}',
+               *options]
     try:
         done = subprocess.run(scheduled(args.load_cpus, command, True), capture_output=True, text=True, timeout=240)
     except subprocess.TimeoutExpired as error:
@@ -398,20 +419,47 @@ def measure(server):
         if args.work == 'latency':
             result = load(server, '--work=calls', caller, f'--rate={full * 0.7:.0f}')
         else:
-            rate = min(200.0, full * 0.1)
-            idle = load(server, '--work=calls', caller, f'--rate={rate:.0f}')
-            result = load(server, '--work=calls', caller, f'--rate={rate:.0f}', f'--flood={args.flood}')
-            result['idle_p99_ms'] = idle['p99_ms']
-            result['p99_times_idle'] = result['p99_ms'] / max(idle['p99_ms'], 1e-3)
-            result['lost_calls'] = result['failed'] + idle['failed']
-            if result['flood_per_second'] < 0.9 * args.flood:
-                raise Failed(f"only {result['flood_per_second']:.0f} messages a second came")
-            return result
+            return floods(server, caller, min(200.0, full * 0.1))
     done = result['per_second'] * args.seconds
     if done < 100:
         raise Failed(f'nothing comes through: {result}')
     if result['failed'] > done * 0.001:
         raise Failed(f"{result['failed']:.0f} failed beside {done:.0f}")
+    return result
+
+
+def floods(server, caller, rate):
+    """The same calls without a flood, and beside each kind of it."""
+    args = server.args
+    calls = ('--work=calls', caller, f'--rate={rate:.0f}')
+    idle = load(server, *calls)
+    lost, result = idle['failed'], {'idle_p99_ms': idle['p99_ms'], 'p99_times_idle': 0.0}
+    # Each source within its limit, so that all is read: overload control's work;
+    # a few beyond theirs; a single one; and connections.
+    for name, options in (('million', (f'--flood={args.flood}', '--flood_sources=1000000')),
+                          ('many', (f'--flood={args.flood}', '--flood_sources=200')),
+                          ('one', (f'--flood={args.flood}', '--flood_sources=1')),
+                          ('handshakes', (f'--flood_handshakes={args.flood_handshakes}', '--flood_sources=10000'))):
+        before = server.refusals()
+        seen = load(server, *calls, *options)
+        after = server.refusals()
+        times = seen['p99_ms'] / max(idle['p99_ms'], 1e-3)
+        lost += seen['failed']
+        result[f'{name}_p99_times_idle'] = times
+        result['p99_times_idle'] = max(result['p99_times_idle'], times)
+        result.update({f'{name}_{key}': seen[key] for key in (
+            'p99_ms', 'flood_per_second', 'flood_answers', 'flood_busy', 'handshakes_per_second',
+            'handshakes_answered_per_second')})
+        acted = {reason: after[reason] - before.get(reason, 0) for reason in after}
+        print(f'{name}: ' + ', '.join(f'{reason} {count:.0f}' for reason, count in sorted(acted.items()) if count),
+              file=sys.stderr)
+        rate_of, wanted = (('handshakes_per_second', args.flood_handshakes) if name == 'handshakes' else
+                           ('flood_per_second', args.flood))
+        if seen[rate_of] < 0.9 * wanted:
+            raise Failed(f'{name}: only {seen[rate_of]:.0f} a second came')
+    result['lost_calls'] = lost
+    result['flood_per_second'] = result['many_flood_per_second']
+    result['handshakes_per_second'] = result['handshakes_handshakes_per_second']
     return result
 
 

@@ -9,9 +9,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/string_view.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/crypto/x509_name.h"
+#include "services/common/pki/parsed_certificate.h"
 #include "services/common/pki/path_verifier.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
@@ -65,6 +68,11 @@ TrustAnchors::~TrustAnchors() = default;
 
 size_t TrustAnchors::size() const { return verifier_->anchors().size(); }
 
+size_t TrustAnchors::remembered() const {
+  absl::MutexLock lock(&mutex_);
+  return good_.size();
+}
+
 absl::StatusOr<std::shared_ptr<const TrustAnchors>> TrustAnchors::FromPem(
     std::string_view pem) {
   SP_ASSIGN_OR_RETURN(const std::vector<std::string> certificates,
@@ -73,11 +81,23 @@ absl::StatusOr<std::shared_ptr<const TrustAnchors>> TrustAnchors::FromPem(
 }
 
 absl::StatusOr<std::shared_ptr<const TrustAnchors>> TrustAnchors::FromDer(
-    absl::Span<const std::string> certificates) {
+    absl::Span<const std::string> certificates, const TrustAnchors* before) {
   SP_ASSIGN_OR_RETURN(std::shared_ptr<const PathVerifier> verifier,
                       PathVerifier::Create(certificates));
-  return std::shared_ptr<const TrustAnchors>(
-      new TrustAnchors(std::move(verifier)));
+  std::shared_ptr<TrustAnchors> out(new TrustAnchors(std::move(verifier)));
+  if (before == nullptr) return out;
+  const absl::flat_hash_set<absl::string_view> members(certificates.begin(),
+                                                       certificates.end());
+  absl::flat_hash_map<std::string, Period> good;
+  {
+    absl::MutexLock lock(&before->mutex_);
+    for (const auto& [key, period] : before->good_) {
+      if (members.contains(period.anchor->der)) good.emplace(key, period);
+    }
+  }
+  absl::MutexLock lock(&out->mutex_);
+  out->good_ = std::move(good);
+  return out;
 }
 
 absl::Status TrustAnchors::Verify(absl::Span<const std::string> chain,
@@ -128,7 +148,8 @@ absl::StatusOr<TrustAnchors::Period> TrustAnchors::VerifyAnew(
   rules.usage.client_auth = purpose == CertificatePurpose::kTlsClient;
   const PathResult result = verifier_->Verify(query, rules);
   if (result.status.ok()) {
-    Period period = {absl::InfinitePast(), absl::InfiniteFuture()};
+    Period period = {absl::InfinitePast(), absl::InfiniteFuture(),
+                     result.path.back()};
     for (const CertificateRef& each : result.path) {
       period.from = std::max(period.from, each->not_before);
       period.until = std::min(period.until, each->not_after);

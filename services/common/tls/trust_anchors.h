@@ -19,6 +19,7 @@
 namespace sallyport {
 
 class PathVerifier;
+struct ParsedCertificate;
 
 // What the checked certificate is to be used for; its extendedKeyUsage, if it
 // has one, must allow it.
@@ -33,9 +34,12 @@ class TrustAnchors {
   // none.
   static absl::StatusOr<std::shared_ptr<const TrustAnchors>> FromPem(
       std::string_view pem);
-  // DER, one each. An empty set is allowed, and trusts nobody.
+  // DER, one each. An empty set is allowed, and trusts nobody. What `before`,
+  // if there was one, has found good is good here too where it ends in an
+  // anchor of both.
   static absl::StatusOr<std::shared_ptr<const TrustAnchors>> FromDer(
-      absl::Span<const std::string> certificates);
+      absl::Span<const std::string> certificates,
+      const TrustAnchors* before = nullptr);
 
   ~TrustAnchors();
   TrustAnchors(const TrustAnchors&) = delete;
@@ -56,6 +60,8 @@ class TrustAnchors {
                       CertificatePurpose purpose, absl::Time now) const;
 
   size_t size() const;
+  // Chains, each for a purpose, that are known to be good.
+  size_t remembered() const;
 
  private:
   explicit TrustAnchors(std::shared_ptr<const PathVerifier> verifier);
@@ -65,6 +71,7 @@ class TrustAnchors {
   struct Period {
     absl::Time from;
     absl::Time until;
+    std::shared_ptr<const ParsedCertificate> anchor;
   };
 
   absl::StatusOr<Period> VerifyAnew(absl::Span<const std::string> chain,

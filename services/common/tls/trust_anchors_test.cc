@@ -166,5 +166,27 @@ TEST(TrustAnchorsTest, LoadsSeveralAndToleratesARepetition) {
   EXPECT_FALSE(TrustAnchors::FromDer({"junk"}).ok());
 }
 
+// What was verified under an anchor stays good while that anchor is there, so
+// that new trust costs thousands of live connections little; nothing else does.
+TEST(TrustAnchorsTest, RemembersAcrossGenerationsByAnchor) {
+  TestCa a("A"), b("B"), c("C");
+  const auto der = [](const TestCa& ca) { return ca.certificate().der; };
+  SP_ASSERT_OK_AND_ASSIGN(auto first, TrustAnchors::FromDer({der(a), der(b)}));
+  const std::string of_a = a.IssueDns("x").der, of_b = b.IssueDns("x").der;
+  EXPECT_THAT(first->Verify({of_a}, kServer, kNow), IsOk());
+  EXPECT_THAT(first->Verify({of_b}, kServer, kNow), IsOk());
+  EXPECT_EQ(first->remembered(), 2u);
+  SP_ASSERT_OK_AND_ASSIGN(auto second,
+                          TrustAnchors::FromDer({der(c), der(a)}, first.get()));
+  EXPECT_EQ(second->remembered(), 1u);
+  EXPECT_THAT(second->Verify({of_a}, kServer, kNow), IsOk());
+  EXPECT_THAT(second->Verify({of_b}, kServer, kNow),
+              HasReason("PEER_CERTIFICATE_UNTRUSTED"));
+  SP_ASSERT_OK_AND_ASSIGN(auto third,
+                          TrustAnchors::FromDer({der(b)}, second.get()));
+  EXPECT_EQ(third->remembered(), 0u);
+  EXPECT_THAT(third->Verify({of_b}, kServer, kNow), IsOk());
+}
+
 }  // namespace
 }  // namespace sallyport

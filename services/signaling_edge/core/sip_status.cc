@@ -101,6 +101,7 @@ constexpr ReasonRow kReasons[] = {
     {"OVERLOADED", 503},
     {"RATE_LIMITED", 503},
     {"TENANT_RATE_LIMITED", 503},
+    {"USER_RATE_LIMITED", 503},
     {"TOLL_CALL_LIMIT", 403},
     {"TOLL_CALL_RATE", 403},
     {"REGISTRATION_LIMIT", 503},

@@ -195,6 +195,7 @@ void ClusterHub::OnLinkFrame(ClusterLink& link, ByteSpan payload) {
 }
 
 void ClusterHub::OnLinkDown(ClusterLink& link, const absl::Status& why) {
+  dropped_ += link.lost();
   const std::string reason = ReasonOf(why);
   if (const auto it = accepted_.find(&link); it != accepted_.end()) {
     if (link.edge_id().empty() && options_.on_link && !reason.empty()) {

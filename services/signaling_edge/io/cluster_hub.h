@@ -76,6 +76,8 @@ class ClusterHub final : private ClusterLink::Owner {
   // False when too much waits: it was not taken.
   bool Send(ClusterMessage message);
 
+  // Messages for other edges that found no link or no room, or were in a link
+  // that ended, and frames of others that are none.
   uint64_t dropped() const { return dropped_; }
 
  private:

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "services/common/net/tcp_stream.h"
@@ -60,7 +61,8 @@ class ClusterHubTest : public testing::Test {
   std::unique_ptr<ClusterHub> Hub(const std::string& edge_id, Heard& heard,
                                   std::vector<std::string> peers,
                                   char key = 'a', std::string id = kEdge,
-                                  bool clear = false) {
+                                  bool clear = false,
+                                  absl::Notification* wait = nullptr) {
     ClusterHub::Options options;
     options.self.edge_id = edge_id;
     options.self.loops = 2;
@@ -68,12 +70,14 @@ class ClusterHubTest : public testing::Test {
     options.listen = SocketAddress::LoopbackV4(listen_);
     options.peers = std::move(peers);
     options.refresh = absl::Milliseconds(200);
+    options.link.max_queue = max_queue_;
     options.link.ping = absl::Milliseconds(200);
     options.link.dead = absl::Milliseconds(900);
     options.make_tls = [tls = clear ? ClusterHub::Tls() : Contexts(id)] {
       return absl::StatusOr<ClusterHub::Tls>(tls);
     };
-    options.on_message = [&heard](ClusterMessage message) {
+    options.on_message = [&heard, wait](ClusterMessage message) {
+      if (wait != nullptr) wait->WaitForNotification();
       absl::MutexLock lock(&heard.mutex);
       heard.messages.push_back(std::move(message));
     };
@@ -130,6 +134,7 @@ class ClusterHubTest : public testing::Test {
   }
 
   uint16_t listen_ = 0;
+  size_t max_queue_ = size_t{8} << 20;
   SystemRandom random_;
   TestCa ca_{"Services"};
 };
@@ -234,6 +239,33 @@ TEST_F(ClusterHubTest, InClearBySettingAlone) {
   ASSERT_TRUE(WaitFor(b, [](Heard& h) { return Sees(h, "edge-a"); }));
   ASSERT_TRUE(WaitFor(a, [](Heard& h) { return !h.reasons.empty(); }));
   EXPECT_TRUE(c.edges.empty());
+}
+
+// An edge that reads no more, until the link is given up: what was in it is
+// lost as on UDP, and counted.
+TEST_F(ClusterHubTest, WhatALinkLosesIsCounted) {
+  constexpr int kMessages = 1000;
+  Heard a, b;
+  absl::Notification read_on;
+  max_queue_ = size_t{256} << 20;
+  const uint16_t port = FreePort();
+  auto first = Hub("edge-a", a, {Local(port)});
+  listen_ = port;
+  auto second = Hub("edge-b", b, {AddressOf(*first)}, 'a', kEdge,
+                    /*clear=*/false, &read_on);
+  first->Start();
+  second->Start();
+  ASSERT_TRUE(WaitFor(a, [](Heard& h) { return Sees(h, "edge-b"); }));
+  EXPECT_EQ(first->dropped(), 0u);
+  const std::string text(30'000, 'x');
+  for (int i = 0; i < kMessages; ++i) {
+    ASSERT_TRUE(first->Send(Message("edge-a", "edge-b", text)));
+  }
+  ASSERT_TRUE(WaitFor(a, [](Heard& h) { return !h.reasons.empty(); }));
+  // All but what the kernels hold.
+  EXPECT_GT(first->dropped(), kMessages / 4);
+  EXPECT_LT(first->dropped(), kMessages);
+  read_on.Notify();
 }
 
 }  // namespace

@@ -23,7 +23,6 @@ constexpr std::string_view kMagic = "SPCL\x01";
 constexpr size_t kNonceSize = 16;
 constexpr size_t kMacSize = 32;
 constexpr size_t kMaxHello = 1024;
-constexpr size_t kMaxEdgeId = 255;
 
 absl::Status Bad(std::string_view what) {
   return MakeError(absl::StatusCode::kUnauthenticated, "CLUSTER_PEER_REFUSED",
@@ -127,7 +126,24 @@ absl::Status ClusterLink::Send(std::string_view frame) {
   if (state_ != State::kUp || !dialled_) {
     return absl::FailedPreconditionError("the link is not up");
   }
-  return stream_->Write(AsBytes(frame));
+  SP_RETURN_IF_ERROR(stream_->Write(AsBytes(frame)));
+  sent_ += frame.size();
+  if (stream_->buffered() == 0) {
+    waiting_.clear();
+  } else {
+    waiting_.push_back(sent_);
+    ForgetWritten();
+  }
+  return absl::OkStatus();
+}
+
+void ClusterLink::ForgetWritten() {
+  // With TLS what waits is a little longer than what was said, which counts
+  // a message that has just gone out as lost rather than the other way round.
+  const size_t buffered = stream_->buffered();
+  while (!waiting_.empty() && waiting_.front() + buffered <= sent_) {
+    waiting_.pop_front();
+  }
 }
 
 // Acceptor: magic and nonce. Dialler: nonce, what it is, proof. Acceptor: what
@@ -272,7 +288,10 @@ void ClusterLink::Fail(const absl::Status& why) {
   if (state_ == State::kDown) return;
   state_ = State::kDown;
   loop_.SetTimer(timer_, MonoTime::InfiniteFuture());
-  if (stream_ != nullptr) stream_->Close();
+  if (stream_ != nullptr) {
+    ForgetWritten();
+    stream_->Close();
+  }
   owner_.OnLinkDown(*this, why);
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -67,6 +68,9 @@ class ClusterLink final : private StreamHandler {
   // A whole frame, of who dialled. RESOURCE_EXHAUSTED when too much waits.
   absl::Status Send(std::string_view frame);
 
+  // Messages that Send() took and that did not go out, once it is down.
+  size_t lost() const { return state_ == State::kDown ? waiting_.size() : 0; }
+
   bool up() const { return state_ == State::kUp; }
   bool dialled() const { return dialled_; }
   const SocketAddress& remote() const { return remote_; }
@@ -92,6 +96,7 @@ class ClusterLink final : private StreamHandler {
   absl::Status OnHello(ByteSpan payload);
   absl::Status SendHello();
   absl::Status SendFrame(std::string_view payload);
+  void ForgetWritten();
   void OnTimer(MonoTime now);
   void Fail(const absl::Status& why);  // `this` may be gone afterwards
 
@@ -107,6 +112,8 @@ class ClusterLink final : private StreamHandler {
   std::string own_nonce_;
   std::string their_nonce_;
   std::string input_;
+  uint64_t sent_ = 0;             // octets of messages
+  std::deque<uint64_t> waiting_;  // where those end that may still wait
   std::string edge_id_;
   uint64_t edge_ = 0;
   uint32_t loops_ = 0;

@@ -1,5 +1,7 @@
 #include "services/signaling_edge/io/config_feed.h"
 
+#include <atomic>
+#include <memory>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -133,17 +135,21 @@ absl::Status ConfigFeed::Rebuild() {
     absl::MutexLock lock(&mutex_);
     tls_error_ = status;
   }
-  const auto use = [trust = newest_trust_, contexts = contexts_](EdgeLoop& l) {
-    l.SetTrust(trust, contexts);
-  };
-  loops_.PostAll(use, [this, trust = newest_trust_](EdgeLoop& loop) {
+  // In force once the last loop has judged its last connection by it.
+  const auto left = std::make_shared<std::atomic<size_t>>(loops_.size());
+  const auto judged = [this, left, trust = newest_trust_](EdgeLoop& loop) {
+    if (left->fetch_sub(1) > 1) return;
     {
       absl::MutexLock lock(&mutex_);
       trust_time_ = loop.wall_now();
     }
     if (options_.on_trust_active) options_.on_trust_active(loop);
     trust_->ReportActive(trust->version());
-  });
+  };
+  loops_.PostAll(
+      [trust = newest_trust_, contexts = contexts_, judged](EdgeLoop& loop) {
+        loop.SetTrust(trust, contexts, [&loop, judged] { judged(loop); });
+      });
   return status;
 }
 

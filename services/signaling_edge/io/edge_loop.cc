@@ -40,7 +40,8 @@ EdgeLoop::EdgeLoop(EventLoop& loop, Options options, RandomSource& /*random*/)
           loop.AddTimer([this](MonoTime now) { Do(core_->OnDeadline(now)); })),
       linger_timer_(
           loop.AddTimer([this](MonoTime now) { OnLingerTimer(now); })),
-      load_timer_(loop.AddTimer([this](MonoTime now) { OnLoadTimer(now); })) {}
+      load_timer_(loop.AddTimer([this](MonoTime now) { OnLoadTimer(now); })),
+      judge_timer_(loop.AddTimer([this](MonoTime) { JudgeSome(); })) {}
 
 absl::StatusOr<std::unique_ptr<EdgeLoop>> EdgeLoop::Create(
     EventLoop& loop, Options options, RandomSource& random) {
@@ -118,6 +119,7 @@ EdgeLoop::~EdgeLoop() {
   loop_.RemoveTimer(core_timer_);
   loop_.RemoveTimer(linger_timer_);
   loop_.RemoveTimer(load_timer_);
+  loop_.RemoveTimer(judge_timer_);
 }
 
 absl::Status EdgeLoop::Post(Task task) {
@@ -410,7 +412,12 @@ void EdgeLoop::OnStreamOpen(ConnectionIo& connection) {
 
 void EdgeLoop::OnStreamData(ConnectionIo& connection, ByteSpan data) {
   if (!IsLive(connection)) return;
-  Do(core_->OnData(connection.id(), AsText(data), now()));
+  const ConnectionId id = connection.id();
+  if (!to_judge_.empty() && connection.trust_version() != trust_->version()) {
+    JudgeAnew(id, wall_now());
+    if (!connections_.contains(id)) return;
+  }
+  Do(core_->OnData(id, AsText(data), now()));
 }
 
 void EdgeLoop::OnStreamEnd(ConnectionIo& connection) {
@@ -496,34 +503,54 @@ void EdgeLoop::SetPlan(std::shared_ptr<const Resolver> plan) {
 }
 
 void EdgeLoop::SetTrust(std::shared_ptr<const TrustBundle> trust,
-                        TlsContexts contexts) {
+                        TlsContexts contexts, std::function<void()> done) {
   trust_ = std::move(trust);
   contexts_ = std::move(contexts);
-  JudgeConnections();
+  if (done) when_judged_.push_back(std::move(done));
+  // All of them, whatever an earlier trust has found.
+  to_judge_.clear();
+  if (trust_ != nullptr) {
+    for (const auto& [id, connection] : connections_) {
+      if (connection->tls() != nullptr) to_judge_.push_back(id);
+    }
+  }
+  JudgeSome();
 }
 
-void EdgeLoop::JudgeConnections() {
-  if (trust_ == nullptr) return;
+void EdgeLoop::JudgeSome() {
+  const MonoTime end = loop_.RefreshNow() + options_.judging;
   const absl::Time at = wall_now();
-  std::vector<std::pair<ConnectionId, absl::Status>> bad;
-  for (const auto& [id, connection] : connections_) {
-    if (!connection->open() || connection->tls() == nullptr ||
-        !connection->tls()->peer().has_value()) {
-      continue;
-    }
-    const PeerCertificate& peer = *connection->tls()->peer();
-    const CertificatePurpose purpose = PurposeOf(*connection);
-    absl::Status status = CheckChain(peer, *trust_, purpose, at);
-    const Connection* const known = core_->connections().Find(id);
-    if (status.ok() && known != nullptr && known->identity.has_value()) {
-      status = CheckTenant(peer, *known->identity, *trust_, purpose, at);
-    }
-    connection->set_trust_version(trust_->version());
-    if (!status.ok()) bad.emplace_back(id, std::move(status));
+  while (!to_judge_.empty()) {
+    const ConnectionId id = to_judge_.back();
+    to_judge_.pop_back();
+    JudgeAnew(id, at);
+    if (loop_.RefreshNow() >= end) break;
   }
-  for (const auto& [id, status] : bad) {
-    Do(core_->OnConnectionUntrusted(id, status, now()));
+  if (!to_judge_.empty()) {
+    loop_.SetTimer(judge_timer_, loop_.now() + options_.between_judging);
+    return;
   }
+  loop_.SetTimer(judge_timer_, MonoTime::InfiniteFuture());
+  for (const auto& done : std::exchange(when_judged_, {})) done();
+}
+
+void EdgeLoop::JudgeAnew(ConnectionId id, absl::Time at) {
+  const auto it = connections_.find(id);
+  if (it == connections_.end()) return;
+  ConnectionIo& connection = *it->second;
+  if (!connection.open() || connection.tls() == nullptr ||
+      !connection.tls()->peer().has_value()) {
+    return;
+  }
+  const PeerCertificate& peer = *connection.tls()->peer();
+  const CertificatePurpose purpose = PurposeOf(connection);
+  absl::Status status = CheckChain(peer, *trust_, purpose, at);
+  const Connection* const known = core_->connections().Find(id);
+  if (status.ok() && known != nullptr && known->identity.has_value()) {
+    status = CheckTenant(peer, *known->identity, *trust_, purpose, at);
+  }
+  connection.set_trust_version(trust_->version());
+  if (!status.ok()) Do(core_->OnConnectionUntrusted(id, status, now()));
 }
 
 void EdgeLoop::EndExpired() {

@@ -54,6 +54,10 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
     size_t max_write_buffer = size_t{1} << 20;  // of one connection
     // How long a connection that we close may take to take the rest.
     absl::Duration linger = absl::Seconds(2);
+    // How long a turn may judge connections after a change of trust, and the
+    // time that all else has until the next such turn.
+    absl::Duration judging = absl::Milliseconds(4);
+    absl::Duration between_judging = absl::Milliseconds(1);
     // Makes sessions at the relays. Null: media is refused. Its callbacks end
     // before the loop does.
     MediaClient* media = nullptr;
@@ -113,8 +117,11 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
 
   // A new plan is in force when this returns.
   void SetPlan(std::shared_ptr<const Resolver> plan);
-  // New connections use these from now on; live ones are judged anew.
-  void SetTrust(std::shared_ptr<const TrustBundle> trust, TlsContexts contexts);
+  // New connections use these from now on; live ones are judged anew: one that
+  // says something before what it says is heard, the others by and by, so that
+  // very many do not hold the loop up. `done` is called once all are.
+  void SetTrust(std::shared_ptr<const TrustBundle> trust, TlsContexts contexts,
+                std::function<void()> done = nullptr);
   // Ends connections whose certificate has expired meanwhile. Looks at no
   // signature, so that it can be called every second.
   void EndExpired();
@@ -174,8 +181,10 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void LoseLater(ConnectionId id, absl::Status why);
   // Whether an open TLS connection's certificate is good, and for its party.
   absl::Status Judge(ConnectionIo& connection, TlsFacts& facts);
-  // Ends connections whose chain no longer holds.
-  void JudgeConnections();
+  // Ends the connection if its chain no longer holds.
+  void JudgeAnew(ConnectionId id, absl::Time at);
+  // Does so to those that wait for it, as long as one turn may take.
+  void JudgeSome();
   std::optional<TlsFacts> FactsAtEnd(const ConnectionIo& connection) const;
   void OnLingerTimer(MonoTime now);
   // Tells the core how late the loop is and how full its sockets are.
@@ -186,10 +195,13 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   EventLoop::TimerId core_timer_;
   EventLoop::TimerId linger_timer_;
   EventLoop::TimerId load_timer_;
+  EventLoop::TimerId judge_timer_;
   MonoTime load_due_;
   std::unique_ptr<EdgeCore> core_;
   std::shared_ptr<const TrustBundle> trust_;
   TlsContexts contexts_;
+  std::vector<ConnectionId> to_judge_;
+  std::vector<std::function<void()>> when_judged_;
   std::unique_ptr<HostResolver> hosts_;
   std::unique_ptr<ProxyIntake> proxies_;
   std::unique_ptr<ListenerSet> listeners_;

@@ -95,6 +95,9 @@ class EdgeLoopTest : public testing::Test {
     }
     options.core.handshake_timeout = absl::Milliseconds(300);
     options.core.max_connections_per_source = 3;
+    // One at a time, and time between two to see so.
+    options.judging = absl::ZeroDuration();
+    options.between_judging = absl::Milliseconds(100);
     options.on_event = [this](EdgeLoop&, const EdgeEvent& e) {
       events_.push_back(e);
     };
@@ -128,7 +131,7 @@ class EdgeLoopTest : public testing::Test {
 
   // Trusts ca_ for the peers of kTenant and other_ca_ for those of another.
   void SetTrust(int64_t version, const std::vector<TestCertificate>& revoked,
-                bool trusts_ca = true) {
+                bool trusts_ca = true, std::function<void()> done = nullptr) {
     capf::v1::WatchTrustBundleResponse message;
     message.set_version(version);
     message.set_full(true);
@@ -148,7 +151,7 @@ class EdgeLoopTest : public testing::Test {
     files.key_file = WriteTestFile("edge.key", own.key_pem);
     const auto contexts = MakeTlsContexts(files, *bundle, version);
     ASSERT_TRUE(contexts.ok()) << contexts.status();
-    edge_->SetTrust(*bundle, *contexts);
+    edge_->SetTrust(*bundle, *contexts, std::move(done));
   }
 
   SocketAddress AddressOf(ListenerId listener) {
@@ -318,6 +321,59 @@ TEST_F(EdgeLoopTest, NewTrustEndsWhatItNoLongerTrusts) {
   EXPECT_EQ(Refusal(), "PEER_CERTIFICATE_REVOKED");
   EXPECT_EQ(edge_->core().connections().size(), 0u);
   RunUntil([&] { return client->over(); });
+}
+
+// Very many connections must not hold the loop up, and none may be heard by
+// what is no longer trusted meanwhile.
+TEST_F(EdgeLoopTest, NewTrustIsAppliedByAndBy) {
+  const TestCertificate gw = ca_.IssueDns("gw.test");
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 3; ++i) clients.push_back(ConnectTls(&gw));
+  const auto open = [&] {
+    size_t count = 0;
+    for (const Connection* each : edge_->core().connections().All()) {
+      count += each->state == Connection::State::kOpen ? 1 : 0;
+    }
+    return count;
+  };
+  RunUntil([&] { return open() == 3; });
+  bool done = false;
+  SetTrust(4, {gw}, /*trusts_ca=*/true, [&] { done = true; });
+  EXPECT_EQ(open(), 2u);
+  EXPECT_FALSE(done);
+  const uint64_t before = edge_->core().stats().requests;
+  // Those that speak are judged before they are heard.
+  for (auto& client : clients) {
+    if (!client->over()) {
+      EXPECT_TRUE(client->stream->Write(AsBytes(Options("TLS", "j1"))).ok());
+    }
+  }
+  RunUntil([&] { return open() == 0; });
+  EXPECT_EQ(edge_->core().stats().requests, before);
+  for (const auto& client : clients) EXPECT_EQ(client->heard, "");
+  RunUntil([&] { return done; });
+}
+
+// A newer trust that comes meanwhile is the one that counts.
+TEST_F(EdgeLoopTest, TrustThatChangesWhileItIsAppliedIsAppliedWhole) {
+  const TestCertificate gw = ca_.IssueDns("gw.test");
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 3; ++i) clients.push_back(ConnectTls(&gw));
+  RunUntil([&] {
+    size_t count = 0;
+    for (const Connection* each : edge_->core().connections().All()) {
+      count += each->state == Connection::State::kOpen ? 1 : 0;
+    }
+    return count == 3;
+  });
+  int done = 0;
+  SetTrust(4, {}, /*trusts_ca=*/true, [&] { ++done; });
+  SetTrust(5, {}, /*trusts_ca=*/true, [&] { ++done; });
+  RunUntil([&] { return done == 2; });
+  for (const Connection* each : edge_->core().connections().All()) {
+    EXPECT_EQ(edge_->Find(each->id)->trust_version(), 5);
+  }
+  EXPECT_EQ(edge_->core().connections().size(), 3u);
 }
 
 TEST_F(EdgeLoopTest, AnAuthorityThatIsGoneTakesItsConnectionsAlong) {

@@ -47,6 +47,7 @@ struct EdgeReporter::Families {
         registrations(metrics.Counter(kRegistrationsTotal)),
         handed_over(metrics.Counter(kHandedOverTotal)),
         taken_over(metrics.Counter(kTakenOverTotal)),
+        cluster_dropped(metrics.Counter(kClusterDroppedTotal)),
         datagrams_lost(metrics.Counter(kDatagramsLostTotal)),
         records_lost(metrics.Counter(kCallRecordsLostTotal)),
         refusals(metrics.Counter(kRefusalsTotal)),
@@ -57,8 +58,8 @@ struct EdgeReporter::Families {
         trust_version(metrics.Gauge(kTrustVersion)) {}
 
   CounterFamily requests, responses, malformed, rate_limited, challenges, calls,
-      connections, registrations, handed_over, taken_over, datagrams_lost,
-      records_lost, refusals;
+      connections, registrations, handed_over, taken_over, cluster_dropped,
+      datagrams_lost, records_lost, refusals;
   GaugeFamily active_calls, open_connections, active_registrations,
       snapshot_version, trust_version;
 };
@@ -74,6 +75,7 @@ struct EdgeReporter::Desk {
   EdgeCore::Stats seen;
   uint64_t datagrams_seen = 0;
   uint64_t records_lost_seen = 0;
+  uint64_t cluster_dropped_seen = 0;
   std::atomic<size_t> calls = 0;
   std::atomic<size_t> connections = 0;
   std::atomic<size_t> registrations = 0;
@@ -197,6 +199,10 @@ void EdgeReporter::ExportMetrics(Desk& desk) {
   if (&desk != desks_.front().get()) return;
   if (options_.file != nullptr) {
     follow(out.records_lost, options_.file->lost(), desk.records_lost_seen);
+  }
+  if (options_.cluster_dropped) {
+    follow(out.cluster_dropped, options_.cluster_dropped(),
+           desk.cluster_dropped_seen);
   }
   ExportSums();
 }

@@ -46,6 +46,8 @@ class EdgeReporter {
     CallRecordFile* file = nullptr;  // null: no file
     // One line of that file. Called with the record's number.
     std::function<std::string(int64_t sequence, const EndedCall&)> to_line;
+    // Messages that links to other edges have lost. Null: there are none.
+    std::function<uint64_t()> cluster_dropped;
     MetricsRegistry* metrics = nullptr;  // has kSignalingEdgeMetrics
   };
 

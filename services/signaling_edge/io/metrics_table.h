@@ -23,6 +23,8 @@ inline constexpr std::string_view kRefusalsTotal =
     "sallyport_signaling_edge_refusals_total";
 inline constexpr std::string_view kHandedOverTotal =
     "sallyport_signaling_edge_handed_over_total";
+inline constexpr std::string_view kClusterDroppedTotal =
+    "sallyport_signaling_edge_cluster_dropped_total";
 inline constexpr std::string_view kTakenOverTotal =
     "sallyport_signaling_edge_taken_over_total";
 inline constexpr std::string_view kCallsTotal =
@@ -47,7 +49,7 @@ inline constexpr std::string_view kTrustVersion =
     "sallyport_signaling_edge_trust_version";
 
 // Reasons that have a label of their own; the last is for all others.
-inline constexpr std::array<std::string_view, 45> kRefusalReasons = {
+inline constexpr std::array<std::string_view, 46> kRefusalReasons = {
     "CALL_LIMIT",
     "CALL_OWNER_GONE",
     "CALL_OWNER_UNREACHABLE",
@@ -92,13 +94,14 @@ inline constexpr std::array<std::string_view, 45> kRefusalReasons = {
     "TOLL_CALL_LIMIT",
     "TOLL_CALL_RATE",
     "TRANSACTION_LIMIT",
+    "USER_RATE_LIMITED",
     "OTHER",
 };
 
 inline constexpr std::array<MetricLabel, 1> kRefusalLabels = {
     MetricLabel{"reason", kRefusalReasons}};
 
-inline constexpr std::array<MetricSpec, 18> kSignalingEdgeMetrics = {
+inline constexpr std::array<MetricSpec, 19> kSignalingEdgeMetrics = {
     MetricSpec{kRequestsTotal, MetricType::kCounter, "SIP requests received."},
     MetricSpec{kResponsesTotal, MetricType::kCounter,
                "SIP responses received."},
@@ -123,6 +126,8 @@ inline constexpr std::array<MetricSpec, 18> kSignalingEdgeMetrics = {
                "Call records that the disk did not take in time."},
     MetricSpec{kHandedOverTotal, MetricType::kCounter,
                "Messages that went to the edge or loop of their dialog."},
+    MetricSpec{kClusterDroppedTotal, MetricType::kCounter,
+               "Messages for other edges that were lost on the way."},
     MetricSpec{kTakenOverTotal, MetricType::kCounter,
                "Messages that another edge or loop had received."},
     MetricSpec{kActiveCalls, MetricType::kGauge, "Calls now."},

@@ -68,12 +68,24 @@ std::string DerOf(X509_NAME* name) {
 
 absl::StatusOr<std::shared_ptr<const TrustBundle>> TrustBundle::Make(
     const capf::v1::WatchTrustBundleResponse& contents,
-    const StaticTrustStores& fixed) {
+    const StaticTrustStores& fixed, const TrustBundle* before) {
+  const auto fixed_before = [&](const std::string& store) {
+    if (before == nullptr) return static_cast<const TrustAnchors*>(nullptr);
+    const auto it = before->fixed_.find(store);
+    return it == before->fixed_.end() ? nullptr : it->second.get();
+  };
+  const auto store_before =
+      [&](const std::pair<std::string, std::string>& key) {
+        if (before == nullptr) return static_cast<const TrustAnchors*>(nullptr);
+        const auto it = before->stores_.find(key);
+        return it == before->stores_.end() ? nullptr : it->second.anchors.get();
+      };
   std::shared_ptr<TrustBundle> out(new TrustBundle());
   out->version_ = contents.version();
   std::vector<std::string> any;
   for (const auto& [store, roots] : fixed) {
-    SP_ASSIGN_OR_RETURN(out->fixed_[store], TrustAnchors::FromDer(roots));
+    SP_ASSIGN_OR_RETURN(out->fixed_[store],
+                        TrustAnchors::FromDer(roots, fixed_before(store)));
     any.insert(any.end(), roots.begin(), roots.end());
   }
   for (const capf::v1::TrustStoreContents& store : contents.stores()) {
@@ -88,14 +100,17 @@ absl::StatusOr<std::shared_ptr<const TrustBundle>> TrustBundle::Make(
       roots.insert(roots.end(), same->second.begin(), same->second.end());
     }
     Store& made = out->stores_[key];
-    SP_ASSIGN_OR_RETURN(made.anchors, TrustAnchors::FromDer(roots));
+    SP_ASSIGN_OR_RETURN(made.anchors,
+                        TrustAnchors::FromDer(roots, store_before(key)));
     made.hard = store.hard_revocation();
     if (!made.hard) continue;
     for (const std::string& der : roots) {
       made.members.insert(HexEncode(Sha256(AsBytes(der))));
     }
   }
-  SP_ASSIGN_OR_RETURN(out->any_, TrustAnchors::FromDer(any));
+  SP_ASSIGN_OR_RETURN(
+      out->any_, TrustAnchors::FromDer(
+                     any, before == nullptr ? nullptr : before->any_.get()));
   out->SetRevoked(contents);
   for (const capf::v1::RevocationCoverage& one : contents.coverage()) {
     Coverage& coverage = out->coverage_[one.issuer()];

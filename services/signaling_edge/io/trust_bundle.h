@@ -34,10 +34,13 @@ class TrustBundle {
  public:
   // What `contents` (the stores of the last full message, or none) and
   // `fixed` hold together; fixed roots count for every tenant. INVALID_ARGUMENT
-  // if a certificate cannot be parsed or a store has no tenant.
+  // if a certificate cannot be parsed or a store has no tenant. What `before`,
+  // the one that was in force, has verified is not verified again where its
+  // anchor is still there, so that a change costs thousands of live
+  // connections little.
   static absl::StatusOr<std::shared_ptr<const TrustBundle>> Make(
       const capf::v1::WatchTrustBundleResponse& contents,
-      const StaticTrustStores& fixed);
+      const StaticTrustStores& fixed, const TrustBundle* before = nullptr);
 
   int64_t version() const { return version_; }
 

@@ -102,6 +102,7 @@ TrustClient::~TrustClient() = default;
 absl::Status TrustClient::Start() {
   std::shared_ptr<const TrustBundle> fixed;
   SP_ASSIGN_OR_RETURN(fixed, TrustBundle::Make({}, options_.fixed));
+  last_ = fixed;
   options_.on_trust(std::move(fixed), false);
   RestoreFromDisk();
   if (options_.channel != nullptr) Watch();
@@ -119,7 +120,7 @@ void TrustClient::RestoreFromDisk() {
   if (!saved.ok()) {
     bundle = saved.status();
   } else if (whole.ParseFromString(*saved) && whole.full()) {
-    bundle = TrustBundle::Make(whole, options_.fixed);
+    bundle = TrustBundle::Make(whole, options_.fixed, last_.get());
   }
   if (!bundle.ok()) {
     LogWarning("the trust kept on disk is not used",
@@ -131,6 +132,7 @@ void TrustClient::RestoreFromDisk() {
     whole_ = std::move(whole);
     from_cache_ = true;
   }
+  last_ = *bundle;
   options_.on_trust(*std::move(bundle), true);
 }
 
@@ -172,9 +174,9 @@ absl::Status TrustClient::OnMessage(const Response& message) {
   absl::Status merged = Merge(message, whole);
   std::shared_ptr<const TrustBundle> bundle;
   if (merged.ok()) {
-    auto made = TrustBundle::Make(whole, options_.fixed);
+    auto made = TrustBundle::Make(whole, options_.fixed, last_.get());
     merged = made.status();
-    if (made.ok()) bundle = *std::move(made);
+    if (made.ok()) last_ = bundle = *std::move(made);
   }
   if (!merged.ok()) {
     // What is in force stays; the next attempt asks for everything.

@@ -67,6 +67,8 @@ class TrustClient {
   std::unique_ptr<capf::v1::CapfService::Stub> stub_;
   mutable absl::Mutex mutex_;
   // The last full state; its `full` is always true.
+  // The last that was told; of Start() and then of the stream's thread.
+  std::shared_ptr<const TrustBundle> last_;
   Response whole_ ABSL_GUARDED_BY(mutex_);
   bool connected_ ABSL_GUARDED_BY(mutex_) = false;
   bool from_cache_ ABSL_GUARDED_BY(mutex_) = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <deque>
 #include <memory>
 #include <string>
@@ -13,8 +14,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/signaling_edge/load/channel.h"
+#include "services/signaling_edge/load/flood_load.h"
 #include "services/signaling_edge/load/message.h"
-#include "services/signaling_edge/load/request_load.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -261,12 +262,17 @@ LoadResult LoadCalls(const LoadSettings& settings) {
   };
   run(settings.warm_up);
   std::atomic<bool> stop = false;
-  uint64_t flood = 0;
-  std::thread flooder;
+  FloodResult messages;
+  FloodResult handshakes;
+  std::vector<std::thread> flooders;
+  const double flood_from = Seconds();
   if (settings.flood > 0) {
-    flooder = std::thread([&] { flood = SendFlood(settings, stop); });
-    run(1);
+    flooders.emplace_back([&] { SendFlood(settings, stop, messages); });
   }
+  if (settings.flood_handshakes > 0) {
+    flooders.emplace_back([&] { BeginHandshakes(settings, stop, handshakes); });
+  }
+  if (!flooders.empty()) run(1);
   calls.delays().clear();
   const uint64_t done = calls.done();
   const uint64_t failed = calls.failed();
@@ -276,7 +282,8 @@ LoadResult LoadCalls(const LoadSettings& settings) {
   LoadResult out;
   AddRates(from, to, static_cast<double>(calls.done() - done), out);
   stop = true;
-  if (flooder.joinable()) flooder.join();
+  for (std::thread& flooder : flooders) flooder.join();
+  const double flood_seconds = Seconds() - flood_from;
   // What is still open has to end as well.
   end = Seconds() + kGiveUp + 1;
   while (calls.open() > 0 && Seconds() < end) {
@@ -286,9 +293,10 @@ LoadResult LoadCalls(const LoadSettings& settings) {
   out["failed"] = static_cast<double>(calls.failed() - failed);
   out["p50_ms"] = Percentile(calls.delays(), 0.5) * 1e3;
   out["p99_ms"] = Percentile(calls.delays(), 0.99) * 1e3;
-  if (settings.flood > 0) {
-    out["flood_per_second"] =
-        static_cast<double>(flood) / (settings.seconds + 1);
+  if (!flooders.empty()) {
+    messages.handshakes = handshakes.handshakes;
+    messages.handshakes_answered = handshakes.handshakes_answered;
+    AddFlood(messages, flood_seconds, out);
   }
   return out;
 }

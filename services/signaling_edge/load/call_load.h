@@ -8,8 +8,9 @@
 
 namespace sallyport::signaling_edge {
 
-// `window` calls open at once, or `rate` begun a second. With `flood`, that
-// many messages of nobody come beside them.
+// `window` calls open at once, or `rate` begun a second. With `flood` and
+// `flood_handshakes` what SendFlood() and BeginHandshakes() do comes beside
+// them.
 LoadResult LoadCalls(const LoadSettings& settings);
 
 }  // namespace sallyport::signaling_edge

@@ -35,9 +35,12 @@ struct LoadSettings {
   std::string password;
   int users = 1;
   double flood = 0;  // unauthenticated messages a second beside
-  SocketAddress flood_target;
-  std::vector<pid_t> pids;  // of the server
-  std::string salt;         // so that no run repeats another's identifiers
+  int flood_sources = 200;
+  SocketAddress flood_target;   // of messages, by UDP
+  double flood_handshakes = 0;  // a second, begun and left
+  SocketAddress tls_target;     // of those
+  std::vector<pid_t> pids;      // of the server
+  std::string salt;             // so that no run repeats another's identifiers
 };
 
 // By key, as printed.

@@ -3,6 +3,7 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cctype>
 #include <chrono>
 #include <functional>
@@ -299,43 +300,6 @@ LoadResult LoadIdle(const LoadSettings& settings) {
   out["connections"] = static_cast<double>(answered);
   out["bytes"] = (after - before) / static_cast<double>(want - first);
   return out;
-}
-
-uint64_t SendFlood(const LoadSettings& settings,
-                   const std::atomic<bool>& stop) {
-  LoadSettings own = settings;
-  own.transport = "udp";
-  Poller poller([](Channel&, std::string_view) {});
-  std::vector<Channel*> channels;
-  for (int i = 0; i < 200; ++i) {
-    const SocketAddress from = *SocketAddress::FromIp(
-        absl::StrCat("127.251.", 1 + i / 200, ".", 1 + i % 200), 0);
-    channels.push_back(&poller.Add(OpenUdp(from, settings.flood_target)));
-  }
-  const double start = Seconds();
-  uint64_t sent = 0;
-  while (!stop) {
-    const auto due =
-        static_cast<uint64_t>((Seconds() - start) * settings.flood);
-    for (size_t i = 0; sent < due && i < 64; ++i, ++sent) {
-      const auto number = static_cast<uint32_t>(sent % 100'000'000);
-      const std::string unique = "f" + Digits(number);
-      const std::string uri = absl::StrCat("sip:", number, "@", own.domain);
-      std::string text;
-      if (sent % 3 == 0) {
-        text = OptionsRequest(own, 9, number);
-      } else if (sent % 3 == 1) {
-        text = Head("INVITE", uri, own, unique, "sip:100@1.1.1.1", uri, 1) +
-               "User-Agent: friendly-scanner\r\nContent-Length: 0\r\n\r\n";
-      } else {
-        text = Register(own, 9, number, {});
-      }
-      channels[sent / 16 % channels.size()]->Send(text);
-    }
-    for (Channel* const channel : channels) channel->Flush();
-    poller.Turn(1);
-  }
-  return sent;
 }
 
 }  // namespace sallyport::signaling_edge

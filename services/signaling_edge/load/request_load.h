@@ -5,8 +5,6 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_LOAD_REQUEST_LOAD_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_LOAD_REQUEST_LOAD_H_
 
-#include <atomic>
-
 #include "services/signaling_edge/load/load_settings.h"
 
 namespace sallyport::signaling_edge {
@@ -20,10 +18,6 @@ LoadResult LoadHandshakes(const LoadSettings& settings);
 // `window` connections with one OPTIONS each, then silence: octets of memory
 // for each.
 LoadResult LoadIdle(const LoadSettings& settings);
-
-// Messages of nobody, from many addresses by UDP, `flood` a second, until
-// `stop`. How many were sent.
-uint64_t SendFlood(const LoadSettings& settings, const std::atomic<bool>& stop);
 
 }  // namespace sallyport::signaling_edge
 

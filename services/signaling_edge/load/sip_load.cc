@@ -2,8 +2,8 @@
 //
 //   sip_load --work=options --transport=udp --target=192.0.2.1:5060 --pids=123
 //
-// Work: options, calls, register, handshakes, idle. The same for our edge and
-// for its peers; tools/benchmarks/drive_signaling.py runs it.
+// Work: options, calls, register, handshakes, idle, flood. The same for our
+// edge and for its peers; tools/benchmarks/drive_signaling.py runs it.
 
 #include <unistd.h>
 
@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/signaling_edge/load/call_load.h"
 #include "services/signaling_edge/load/channel.h"
+#include "services/signaling_edge/load/flood_load.h"
 #include "services/signaling_edge/load/load_settings.h"
 #include "services/signaling_edge/load/request_load.h"
 
@@ -40,7 +41,10 @@ ABSL_FLAG(std::string, domain, "", "of users");
 ABSL_FLAG(std::string, password, "", "of users");
 ABSL_FLAG(int, users, 1, "u00000000 and on");
 ABSL_FLAG(double, flood, 0, "messages of nobody a second beside calls");
+ABSL_FLAG(int, flood_sources, 200, "addresses that these come from");
 ABSL_FLAG(std::string, flood_target, "", "where these go, by UDP");
+ABSL_FLAG(double, flood_handshakes, 0, "begun and left a second");
+ABSL_FLAG(std::string, tls_target, "", "where these go");
 ABSL_FLAG(std::vector<std::string>, pids, {}, "of the server");
 
 namespace sallyport::signaling_edge {
@@ -59,7 +63,8 @@ LoadSettings Settings() {
   for (const std::string& source : absl::GetFlag(FLAGS_sources)) {
     out.sources.push_back(Address(source));
   }
-  if (out.sources.empty()) Fail("--sources is missing");
+  if (out.sources.empty() && absl::GetFlag(FLAGS_work) != "flood")
+    Fail("--sources is missing");
   if (const std::string called = absl::GetFlag(FLAGS_called); !called.empty()) {
     out.called = Address(called);
   }
@@ -80,6 +85,11 @@ LoadSettings Settings() {
   out.flood = absl::GetFlag(FLAGS_flood);
   if (out.flood > 0) {
     out.flood_target = Address(absl::GetFlag(FLAGS_flood_target));
+  }
+  out.flood_sources = absl::GetFlag(FLAGS_flood_sources);
+  out.flood_handshakes = absl::GetFlag(FLAGS_flood_handshakes);
+  if (out.flood_handshakes > 0) {
+    out.tls_target = Address(absl::GetFlag(FLAGS_tls_target));
   }
   for (const std::string& pid : absl::GetFlag(FLAGS_pids)) {
     int number = 0;
@@ -104,6 +114,8 @@ int Main() {
     result = LoadHandshakes(settings);
   } else if (work == "idle") {
     result = LoadIdle(settings);
+  } else if (work == "flood") {
+    result = LoadFlood(settings);
   } else {
     Fail("there is no work " + work);
   }

@@ -5,9 +5,11 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -206,6 +208,181 @@ TEST_F(AuthorityProcessTest, ATenantsOwnAuthorityIsNobodyElses) {
   ASSERT_EQ(all.certificate_authorities_size(), 3);
   EXPECT_EQ(all.certificate_authorities(1).keys(0).live_other_certificates(),
             2);
+}
+
+// One that issues no more still vouches for what it has issued; one on which
+// nothing depends any more goes with its keys; and an enrolment or a request
+// can name one of those that certify for its tenant.
+TEST_F(AuthorityProcessTest, AnAuthorityIsNamedDisabledAndDeleted) {
+  const auto make = [&](const std::string& id, const std::string& tenant) {
+    pb::CreateCertificateAuthorityRequest request;
+    request.set_certificate_authority_id(id);
+    pb::CertificateAuthority& in = *request.mutable_certificate_authority();
+    in.set_mode(pb::AUTHORITY_MODE_OWN);
+    in.set_common_name("CAPF of " + id);
+    if (!tenant.empty()) in.set_tenant("tenants/" + tenant);
+    return Call<pb::CertificateAuthority>(
+        *root_, &pb::CapfService::Stub::CreateCertificateAuthority, request);
+  };
+  const auto disable = [&](const std::string& id, bool disabled) {
+    pb::UpdateCertificateAuthorityRequest request;
+    request.mutable_certificate_authority()->set_name(
+        "certificateAuthorities/" + id);
+    request.mutable_certificate_authority()->set_disabled(disabled);
+    request.mutable_update_mask()->add_paths("disabled");
+    return Call<pb::CertificateAuthority>(
+        *root_, &pb::CapfService::Stub::UpdateCertificateAuthority, request);
+  };
+  const auto remove = [&](const std::string& id) {
+    pb::DeleteCertificateAuthorityRequest request;
+    request.set_name("certificateAuthorities/" + id);
+    return Call<google::protobuf::Empty>(
+               *root_, &pb::CapfService::Stub::DeleteCertificateAuthority,
+               request)
+        .status();
+  };
+  const auto by = [&](const std::string& id) {
+    pb::IssueCertificateRequest request = NewIssue();
+    request.set_certificate_authority("certificateAuthorities/" + id);
+    return Issue(request);
+  };
+  const auto accepted = [&](const pb::Certificate& certificate) {
+    pb::VerifyCertificateRequest verify;
+    verify.set_trust_store("tenants/a/trustStores/CallManager-trust");
+    const auto der = CertificatesFromPem(certificate.certificate_pem());
+    if (!der.ok()) return false;
+    verify.add_chain((*der)[0]);
+    const auto verified = Call<pb::VerifyCertificateResponse>(
+        *root_, &pb::CapfService::Stub::VerifyCertificate, verify);
+    return verified.ok() && verified->accepted();
+  };
+  ASSERT_THAT(make("second", "").status(), IsOk());
+  ASSERT_THAT(make("of-b", "b").status(), IsOk());
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate leaf, by("second"));
+  EXPECT_EQ(leaf.certificate_authority(), "certificateAuthorities/second");
+  pb::CreateEnrollmentRequest phone = NewEnrollment("SEP1");
+  phone.mutable_enrollment()->set_certificate_authority(
+      "certificateAuthorities/of-b");
+  EXPECT_THAT(Create(phone).status(), HasReason("AUTHORITY_NOT_OF_TENANT"));
+  phone.mutable_enrollment()->set_certificate_authority(
+      "certificateAuthorities/none");
+  EXPECT_THAT(Create(phone).status(), HasReason("AUTHORITY_NOT_FOUND"));
+  phone.mutable_enrollment()->set_certificate_authority(
+      "certificateAuthorities/second");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::Enrollment enrolled, Create(phone));
+  EXPECT_EQ(enrolled.certificate_authority(), "certificateAuthorities/second");
+
+  // The first one certifies our own ports: it is neither disabled nor deleted.
+  EXPECT_THAT(disable("default", true).status(), HasReason("AUTHORITY_IN_USE"));
+  EXPECT_THAT(remove("default"), HasReason("AUTHORITY_IN_USE"));
+  SP_ASSERT_OK_AND_ASSIGN(const auto disabled, disable("second", true));
+  EXPECT_TRUE(disabled.disabled());
+  EXPECT_THAT(by("second").status(), HasReason("AUTHORITY_DISABLED"));
+  EXPECT_TRUE(accepted(leaf));
+  pb::GetRevocationListRequest crl;
+  crl.set_name("certificateAuthorities/second");
+  EXPECT_THAT(
+      Call<pb::RevocationList>(*root_, &Stub::GetRevocationList, crl).status(),
+      IsOk());
+  // A tenant whose own one is disabled gets none by another instead.
+  ASSERT_THAT(disable("of-b", true).status(), IsOk());
+  pb::IssueCertificateRequest of_b = NewIssue();
+  of_b.set_parent("tenants/b");
+  EXPECT_THAT(Issue(of_b).status(), HasReason("AUTHORITY_DISABLED"));
+  process_->Kill();
+  process_->Start();
+  root_ = Stub("operator/root");
+  EXPECT_THAT(by("second").status(), HasReason("AUTHORITY_DISABLED"));
+  ASSERT_THAT(disable("second", false).status(), IsOk());
+  ASSERT_THAT(disable("of-b", false).status(), IsOk());
+  EXPECT_THAT(Issue(of_b).status(), IsOk());
+
+  // What depends on it is named.
+  const absl::Status in_use = remove("second");
+  EXPECT_THAT(in_use, HasReason("AUTHORITY_IN_USE"));
+  EXPECT_THAT(
+      std::string(in_use.message()),
+      testing::AllOf(HasSubstr(leaf.name()),
+                     HasSubstr("1 enrolments name it: " + enrolled.name())));
+  pb::RevokeCertificateRequest revoke;
+  revoke.set_name(leaf.name());
+  ASSERT_THAT(
+      Call<pb::Certificate>(*root_, &Stub::RevokeCertificate, revoke).status(),
+      IsOk());
+  pb::UpdateEnrollmentRequest unname;
+  unname.mutable_enrollment()->set_name(enrolled.name());
+  unname.mutable_update_mask()->add_paths("certificate_authority");
+  SP_ASSERT_OK_AND_ASSIGN(
+      const pb::Enrollment unnamed,
+      Call<pb::Enrollment>(*root_, &Stub::UpdateEnrollment, unname));
+  EXPECT_EQ(unnamed.certificate_authority(), "");
+  EXPECT_THAT(remove("second"), IsOk());
+  EXPECT_THAT(remove("second"), HasReason("AUTHORITY_NOT_FOUND"));
+  EXPECT_THAT(make("second", "").status(), HasReason("AUTHORITY_EXISTS"));
+  EXPECT_THAT(by("second").status(), HasReason("AUTHORITY_NOT_FOUND"));
+  pb::ListTrustedCertificatesRequest list;
+  list.set_parent("tenants/a/trustStores/CallManager-trust");
+  SP_ASSERT_OK_AND_ASSIGN(const auto trusted,
+                          Call<pb::ListTrustedCertificatesResponse>(
+                              *root_, &Stub::ListTrustedCertificates, list));
+  EXPECT_EQ(trusted.trusted_certificates_size(), 1);
+  process_->Kill();
+  process_->Start();
+  root_ = Stub("operator/root");
+  EXPECT_THAT(by("second").status(), HasReason("AUTHORITY_NOT_FOUND"));
+}
+
+// Killed while it makes a tenant's authority, it has made none, or one that is
+// the tenant's only issuer.
+TEST_F(AuthorityProcessTest,
+       KilledWhileItMakesAnAuthorityNoForeignIssuerStays) {
+  int made = 0;
+  for (int round = 0; round < 8; ++round) {
+    const std::string tenant = absl::StrCat("t", round);
+    SP_ASSERT_OK_AND_ASSIGN(
+        const pb::Enrollment phone,
+        Create(NewEnrollment(absl::StrCat("SEP", round), tenant)));
+    std::thread killer([&] {
+      absl::SleepFor(absl::Milliseconds(3 + 7 * round));
+      process_->Kill();
+    });
+    pb::CreateCertificateAuthorityRequest request;
+    request.set_certificate_authority_id(tenant);
+    request.mutable_certificate_authority()->set_mode(pb::AUTHORITY_MODE_OWN);
+    request.mutable_certificate_authority()->set_common_name("CA " + tenant);
+    request.mutable_certificate_authority()->set_tenant("tenants/" + tenant);
+    Call<pb::CertificateAuthority>(
+        *root_, &pb::CapfService::Stub::CreateCertificateAuthority, request)
+        .status()
+        .IgnoreError();
+    killer.join();
+    process_->Start();
+    root_ = Stub("operator/root");
+    pb::GetCertificateAuthorityRequest get;
+    get.set_name("certificateAuthorities/" + tenant);
+    const auto there = Call<pb::CertificateAuthority>(
+        *root_, &Stub::GetCertificateAuthority, get);
+    pb::ListTrustedCertificatesRequest list;
+    list.set_parent("tenants/" + tenant + "/trustStores/CAPF-trust");
+    SP_ASSERT_OK_AND_ASSIGN(const auto trusted,
+                            Call<pb::ListTrustedCertificatesResponse>(
+                                *root_, &Stub::ListTrustedCertificates, list));
+    ASSERT_EQ(trusted.trusted_certificates_size(), 1) << tenant;
+    const std::string subject =
+        trusted.trusted_certificates(0).summary().subject();
+    pb::IssueCertificateRequest issue = NewIssue();
+    issue.set_parent("tenants/" + tenant);
+    SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate leaf, Issue(issue));
+    if (there.ok()) {
+      ++made;
+      EXPECT_THAT(subject, HasSubstr("CA " + tenant));
+      EXPECT_EQ(leaf.certificate_authority(), get.name());
+    } else {
+      EXPECT_THAT(there.status(), HasReason("AUTHORITY_NOT_FOUND"));
+      EXPECT_EQ(leaf.certificate_authority(), "certificateAuthorities/default");
+    }
+  }
+  std::cerr << made << " of 8 were made\n";
 }
 
 // By hand: the request goes out, a certificate of another authority comes in.

@@ -15,6 +15,7 @@
 #include "services/capf/authority_parts.h"
 #include "services/capf/config.h"
 #include "services/capf/config_options.h"
+#include "services/capf/io/authority_admin.h"
 #include "services/capf/io/authority_rotation.h"
 #include "services/capf/io/capf_loop.h"
 #include "services/capf/io/certificate_authority.h"
@@ -258,6 +259,14 @@ class CapfProcess final : public RunningService {
     }
   }
 
+  // Of authorities that another replica was making as it died.
+  void FinishCreations() {
+    const absl::Status status = authority_admin_->FinishCreations("capf");
+    if (!status.ok()) {
+      LogWarning("an authority waits to issue", {{"status", status}});
+    }
+  }
+
   // Replicas tell each other what they have changed.
   void Listen() {
     if (!parts_.database().is_postgres()) return;
@@ -395,6 +404,7 @@ class CapfProcess final : public RunningService {
     work_
         ->Post([this] {
           RefreshAuthorities();
+          FinishCreations();
           consumers_->Tick(publisher_.consumers()).IgnoreError();
           const absl::Status told = events_->Tick();
           if (!told.ok()) {
@@ -454,6 +464,10 @@ class CapfProcess final : public RunningService {
       const absl::Status posted = work_->Post([this] { RenewListener(); });
       if (!posted.ok()) LogWarning("the CAPF port's certificate check waits");
     });
+    authority_admin_.emplace(AuthorityAdmin::Parts{
+        parts_.ledger(), parts_.authorities(), *rotation_, *trust_});
+    // One that a process was making as it died.
+    SP_RETURN_IF_ERROR(authority_admin_->FinishCreations("capf"));
     SP_ASSIGN_OR_RETURN(dialplan_, OpenDialplan(config_));
     procedures_.emplace(ProcedureRunner::Parts{
         parts_.ledger(), phones_ ? &phones_->lists() : nullptr,
@@ -465,6 +479,7 @@ class CapfProcess final : public RunningService {
                            *probes_,
                            parts_.ledger(),
                            parts_.authorities(),
+                           *authority_admin_,
                            *enrollments_,
                            *trust_,
                            publisher_,
@@ -541,6 +556,7 @@ class CapfProcess final : public RunningService {
   std::unique_ptr<PhoneParts> phones_;  // if files are served
   std::optional<ConsumerLog> consumers_;
   std::optional<AuthorityRotation> rotation_;
+  std::optional<AuthorityAdmin> authority_admin_;
   std::unique_ptr<DialplanMode> dialplan_;  // if one is configured
   std::optional<ProcedureRunner> procedures_;
   std::optional<AccessPolicy> policy_;

@@ -125,6 +125,48 @@ absl::Status CreateAuthority(CliContext& context, const CertsOptions& options) {
   return absl::OkStatus();
 }
 
+absl::Status SetDisabled(CliContext& context, const CertsOptions& options,
+                         bool disabled) {
+  SP_RETURN_IF_ERROR(context.Clients().status());
+  pb::UpdateCertificateAuthorityRequest request;
+  pb::CertificateAuthority& wanted = *request.mutable_certificate_authority();
+  wanted.set_name(AuthorityName(options.name));
+  wanted.set_disabled(disabled);
+  request.mutable_update_mask()->add_paths("disabled");
+  request.set_validate_only(options.dry_run);
+  SP_RETURN_IF_ERROR(CallCapf<pb::CertificateAuthority>(
+                         context, &Stub::UpdateCertificateAuthority, request)
+                         .status());
+  context.out() << wanted.name()
+                << (options.dry_run ? " would issue" : " issues")
+                << (disabled ? " nothing any more; what it has issued stays "
+                               "good\n"
+                             : " again\n");
+  return absl::OkStatus();
+}
+
+absl::Status DisableAuthority(CliContext& context,
+                              const CertsOptions& options) {
+  return SetDisabled(context, options, true);
+}
+
+absl::Status EnableAuthority(CliContext& context, const CertsOptions& options) {
+  return SetDisabled(context, options, false);
+}
+
+absl::Status DeleteAuthority(CliContext& context, const CertsOptions& options) {
+  SP_RETURN_IF_ERROR(context.Clients().status());
+  pb::DeleteCertificateAuthorityRequest request;
+  request.set_name(AuthorityName(options.name));
+  request.set_validate_only(options.dry_run);
+  SP_RETURN_IF_ERROR(CallCapf<google::protobuf::Empty>(
+                         context, &Stub::DeleteCertificateAuthority, request)
+                         .status());
+  context.out() << request.name()
+                << (options.dry_run ? " could be deleted\n" : " is deleted\n");
+  return absl::OkStatus();
+}
+
 // Every authority with each of its keys.
 absl::Status Authorities(CliContext& context, const CertsOptions&) {
   SP_RETURN_IF_ERROR(context.Clients().status());
@@ -146,7 +188,9 @@ absl::Status Authorities(CliContext& context, const CertsOptions&) {
           {one.name().substr(one.name().rfind('/') + 1), WhomFor(one),
            absl::StrCat(key.generation(), " ",
                         certified ? FieldText(key, "summary.key_type") : ""),
-           FieldText(key, "state"),
+           one.disabled() && key.state() == pb::AUTHORITY_KEY_STATE_ISSUING
+               ? "DISABLED"
+               : FieldText(key, "state"),
            certified ? key.summary().subject() : "(awaits its certificate)",
            certified ? FieldText(key, "summary.not_after_time") : "",
            key.kept_in(), absl::StrCat(key.live_phone_certificates()),
@@ -427,6 +471,19 @@ void AddCertsCommand(CLI::App& app, CliContext& context) {
   create->add_option("--rsa", options->rsa_bits, "RSA of so many bits")
       ->check(CLI::IsMember({2048, 3072, 4096}));
   create->add_flag("--dry-run", options->dry_run, "Only check");
+  const auto on_authority = [&](const char* name, const char* what,
+                                auto action) {
+    CLI::App* const command = add(*certs, name, what, action);
+    command->add_option("id", options->name, "Its id")->required();
+    command->add_flag("--dry-run", options->dry_run, "Only check");
+  };
+  on_authority("disable-authority",
+               "It issues nothing any more; what it has issued stays good",
+               DisableAuthority);
+  on_authority("enable-authority", "It issues again", EnableAuthority);
+  on_authority("delete-authority",
+               "It and its keys go, if nothing alive depends on it",
+               DeleteAuthority);
   add(*certs, "authorities", "Every authority with each of its keys",
       Authorities);
   of_authority(add(*certs, "request",

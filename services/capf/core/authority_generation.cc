@@ -64,6 +64,11 @@ std::string ChooseAuthority(absl::Span<const AuthorityGeneration> all,
     // What is a tenant's own is never mixed with everybody's.
     if (!open.empty()) break;
   }
+  std::erase_if(open, [&choice](const AuthorityGeneration* one) {
+    return one->disabled ||
+           (!choice.named.empty() && one->authority != choice.named);
+  });
+  if (!choice.named.empty()) return open.empty() ? "" : open[0]->authority;
   const AuthorityGeneration* best = nullptr;
   for (const AuthorityGeneration* const one : open) {
     if (!choice.model.empty() &&

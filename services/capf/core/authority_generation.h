@@ -51,6 +51,8 @@ struct AuthorityGeneration {
   bool listed = false;
   absl::Time create_time = absl::UnixEpoch();
   int64_t version = 0;  // rises with every write; 0: not stored
+  // The authority issues nothing any more; the same in all of its keys.
+  bool disabled = false;
 
   bool operator==(const AuthorityGeneration&) const = default;
 
@@ -74,13 +76,17 @@ struct AuthorityChoice {
   std::string model;  // of a phone, if it is known
   // A phone that speaks version 2 of CAPF, which knows no elliptic keys.
   bool rsa_only = false;
+  // The id of the one that it is to be by; empty: as follows from the rest.
+  std::string named = {};
 };
 
 // The id of the authority for it, of those that issue; empty if there is none.
 // A tenant's own come before those of everybody, and where it has one, no other
 // certifies for it. Then the one that names the phone's model; else, of those
 // that name none, for a phone without elliptic keys one whose key is RSA if
-// there is one, and otherwise `default_id`, or the first by name.
+// there is one, and otherwise `default_id`, or the first by name. One that is
+// named is taken if it is among those that come into question. One that is
+// disabled is never taken, and no other tenant's or everybody's in its place.
 std::string ChooseAuthority(absl::Span<const AuthorityGeneration> all,
                             const AuthorityChoice& choice,
                             std::string_view default_id);

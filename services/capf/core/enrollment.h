@@ -32,6 +32,8 @@ struct Enrollment {
   // "CP-8861", as an operator says; empty: not known. Decides which files the
   // phone can verify.
   std::string model;
+  // Id of the authority that its LSC is to be by; empty: as is the rule.
+  std::string authority;
 
   Operation operation = Operation::kNone;
   AuthenticationMode mode = AuthenticationMode::kByString;

@@ -128,6 +128,20 @@ absl::Status Authorities::Adopt(const std::vector<AuthorityGeneration>& all) {
                {{"authority", one.Name()}});
     }
   }
+  for (auto it = all_.begin(); it != all_.end();) {
+    const bool deleted =
+        it->first != options_.default_id &&
+        std::all_of(all.begin(), all.end(), [&](const auto& one) {
+          return one.authority != it->first ||
+                 one.state == AuthorityState::kRetired;
+        });
+    if (!deleted) {
+      ++it;
+      continue;
+    }
+    deleted_.push_back(std::move(it->second));
+    it = all_.erase(it);
+  }
   return result;
 }
 
@@ -202,6 +216,14 @@ absl::StatusOr<CertificateAuthority*> Authorities::For(
   const auto it =
       all_.find(ChooseAuthority(known_, choice, options_.default_id));
   if (it != all_.end()) return it->second.get();
+  for (const AuthorityGeneration& one : known_) {
+    const bool meant = choice.named.empty() ? one.tenant == choice.tenant
+                                            : one.authority == choice.named;
+    if (meant && one.disabled && one.state == AuthorityState::kIssuing) {
+      return Refused("AUTHORITY_DISABLED",
+                     "authority " + one.authority + " issues nothing any more");
+    }
+  }
   return Refused("AUTHORITY_NOT_FOUND", "no authority certifies this");
 }
 
@@ -235,7 +257,7 @@ absl::Status Authorities::Create(AuthorityGeneration first,
   if (validate_only) return absl::OkStatus();
   first.generation = 1;
   first.version = 0;
-  first.state = AuthorityState::kIssuing;
+  first.state = AuthorityState::kPrepared;
   first.create_time = ledger_.clock().Now();
   SP_ASSIGN_OR_RETURN(const std::shared_ptr<Signer> signer, MakeKey(first));
   SP_ASSIGN_OR_RETURN(const bool certified,

@@ -72,13 +72,15 @@ class Authorities {
   // All, in order of id; the default one is among them.
   std::vector<CertificateAuthority*> All() ABSL_LOCKS_EXCLUDED(mutex_);
   // By which authority the certificate is. FAILED_PRECONDITION, reason
+  // AUTHORITY_DISABLED, if the only ones that could issue nothing any more;
   // AUTHORITY_NOT_FOUND, if none certifies it.
   absl::StatusOr<CertificateAuthority*> For(const AuthorityChoice& choice)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Makes one, with its first key: certified by our root, if there is one,
-  // else by itself. ALREADY_EXISTS, reason AUTHORITY_EXISTS;
-  // FAILED_PRECONDITION, reason ROOT_KEY_ABSENT, if the root's key was taken
-  // away; INVALID_ARGUMENT as CheckNames(). Checks only with `validate_only`.
+  // else by itself. It issues nothing yet: AuthorityAdmin sees to that.
+  // ALREADY_EXISTS, reason AUTHORITY_EXISTS; FAILED_PRECONDITION, reason
+  // ROOT_KEY_ABSENT, if the root's key was taken away; INVALID_ARGUMENT as
+  // CheckNames(). Checks only with `validate_only`.
   absl::Status Create(AuthorityGeneration first, absl::Duration lifetime,
                       const std::string& actor, bool validate_only);
   // Of all authorities, with every key.
@@ -124,6 +126,9 @@ class Authorities {
   // As last read.
   std::vector<AuthorityGeneration> known_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::unique_ptr<CertificateAuthority>> all_
+      ABSL_GUARDED_BY(mutex_);
+  // Others may still hold them.
+  std::vector<std::unique_ptr<CertificateAuthority>> deleted_
       ABSL_GUARDED_BY(mutex_);
   // Retired ones whose key is destroyed already.
   std::set<std::string> gone_ ABSL_GUARDED_BY(mutex_);

@@ -52,6 +52,14 @@ class AuthorityRotation {
   absl::StatusOr<StepOutcome> Undo(const Procedure& procedure,
                                    const std::string& actor);
 
+  // Who would lose trust with one of its keys, in words; empty: nobody.
+  absl::StatusOr<std::string> StillNeeded(const AuthorityGeneration& one);
+  // The certificates of `one` leave every store, but those that others of
+  // `all` have in their chains too.
+  absl::Status Distrust(const AuthorityGeneration& one,
+                        const std::vector<AuthorityGeneration>& all,
+                        const std::string& actor, StoreChange& change);
+
   // A consumer that was not seen for so long is gone.
   static constexpr absl::Duration kConsumerGone = absl::Hours(24);
   // Phones that are asked to come at a time; those that did not come within
@@ -99,13 +107,6 @@ class AuthorityRotation {
   // Lists of every tenant with authorities as they will be in `all`.
   absl::Status Publish(const std::vector<AuthorityGeneration>& all,
                        const std::string& actor, StepOutcome& out);
-  // The certificates of `one` leave every store, but those that others of
-  // `all` have in their chains too.
-  absl::Status Distrust(const AuthorityGeneration& one,
-                        const std::vector<AuthorityGeneration>& all,
-                        const std::string& actor, StoreChange& change);
-  // Who would lose trust with it, in words; empty: nobody.
-  absl::StatusOr<std::string> StillNeeded(const AuthorityGeneration& one);
   LiveCertificates LiveBy(const AuthorityGeneration& one, bool lsc) const;
   std::function<void()> RefreshLater();
 

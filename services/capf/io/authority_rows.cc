@@ -37,7 +37,8 @@ AuthorityGeneration ReadAuthority(const soci::row& row) {
           .listener_der = r.Octets("listener"),
           .listed = r.Number("listed") != 0,
           .create_time = r.Time("create_time"),
-          .version = r.Number("version")};
+          .version = r.Number("version"),
+          .disabled = r.Number("disabled") != 0};
 }
 
 absl::Status PutAuthority(SqlStatements& sql, const AuthorityGeneration& one) {
@@ -49,6 +50,7 @@ absl::Status PutAuthority(SqlStatements& sql, const AuthorityGeneration& one) {
   const std::string request = HexEncode(AsBytes(one.request_der));
   const std::string listener = HexEncode(AsBytes(one.listener_der));
   const long long listed = one.listed;
+  const long long disabled = one.disabled;
   const long long created = ToColumn(one.create_time);
   const long long version = one.version;
   const long long changed =
@@ -68,11 +70,11 @@ absl::Status PutAuthority(SqlStatements& sql, const AuthorityGeneration& one) {
                 "UPDATE authority_generations SET common_name = :g,"
                 " organization = :h, rsa_bits = :i, models = :e, state = :f,"
                 " key_pem = :j, chain_pem = :l, request = :m, listener = :n,"
-                " listed = :o, version = version + 1"
+                " listed = :o, disabled = :q, version = version + 1"
                 " WHERE name = :a AND version = :v",
                 one.common_name, one.organization, rsa_bits, models, state,
-                one.key_pem, one.chain_pem, request, listener, listed, name,
-                version);
+                one.key_pem, one.chain_pem, request, listener, listed, disabled,
+                name, version);
   if (changed == 1) return absl::OkStatus();
   return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
                    "the authority was changed meanwhile");
@@ -86,7 +88,16 @@ absl::Status CheckMayIssue(SqlStatements& sql,
             "SELECT COUNT(*) FROM authority_generations"
             " WHERE name = :n AND state NOT IN (1, 2)",
             record.authority);
-  if (ended == 0) return absl::OkStatus();
+  if (ended == 0) {
+    long long disabled = 0;
+    sql.Fetch(std::tie(disabled),
+              "SELECT COUNT(*) FROM authority_generations"
+              " WHERE name = :n AND disabled = 1",
+              record.authority);
+    if (disabled == 0) return absl::OkStatus();
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     "AUTHORITY_DISABLED", "the authority issues nothing");
+  }
   return MakeError(absl::StatusCode::kAborted, "AUTHORITY_SUPERSEDED",
                    "another key of the authority signs now");
 }

@@ -314,7 +314,8 @@ absl::StatusOr<IssuedLsc> RegistrationAuthority::TryIssue(
                         authorities_->For({.tenant = TenantOf(enrollment.name),
                                            .model = enrollment.model,
                                            // pki.md 2.7
-                                           .rsa_only = protocol_version < 3}));
+                                           .rsa_only = protocol_version < 3,
+                                           .named = enrollment.authority}));
   }
   SubjectName subject = authority->issuer().subject;
   subject.common_name = enrollment.device_name;

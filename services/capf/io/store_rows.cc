@@ -138,6 +138,7 @@ Enrollment ReadEnrollment(const soci::row& row) {
   e.approved = r.Number("approved") != 0;
   e.mic_der = r.Octets("mic_der");
   e.model = r.Text("model");
+  e.authority = r.Text("authority");
   const std::string proofs = r.Text("seen_proof");
   const size_t divider = proofs.find(';');
   e.used_proofs =
@@ -158,16 +159,16 @@ void InsertEnrollment(SqlStatements& sql, const Enrollment& enrollment) {
       " status_operation, status_reason, failed_attempts, locked,"
       " lsc_serial, unconfirmed_serial, lsc_expire_time, last_contact_time,"
       " protocol_version, request_key, create_time, update_time, version,"
-      " approval_required, approved, mic_der, seen_proof, model)"
+      " approval_required, approved, mic_der, seen_proof, model, authority)"
       " VALUES (:a, :b, :c, :d, :e, :f, :g, :h, :i, :j, :k, :l, :m, :n, :o,"
       " :p, :q, :r, :s, :t, :u, :v, :w, :x, :y, :z, :aa, :ab, :ac, :ad,"
-      " :ae, :af, :ag)",
+      " :ae, :af, :ag, :ah)",
       c.name, c.tenant, c.device_name, c.operation, c.mode, c.iterations,
       c.salt, c.hash, c.spent, c.key_order, c.rsa_bits, c.curve, c.validity,
       c.completes_by, c.outcome, c.status_operation, c.reason, c.failed,
       c.locked, c.lsc, c.unconfirmed, c.expires, c.contact, c.protocol,
       c.request_key, c.created, c.updated, c.version, c.approval_required,
-      c.approved, c.mic, c.proof, c.model);
+      c.approved, c.mic, c.proof, c.model, enrollment.authority);
 }
 
 absl::Status UpdateEnrollment(SqlStatements& sql,
@@ -184,15 +185,14 @@ absl::Status UpdateEnrollment(SqlStatements& sql,
       " lsc_expire_time = :v, last_contact_time = :w,"
       " protocol_version = :x, request_key = :y, update_time = :aa,"
       " approval_required = :ac, approved = :ad, mic_der = :ae,"
-      " seen_proof = :af, model = :ag, version = version + 1 WHERE name = :a "
-      "AND "
-      "version = :ab",
+      " seen_proof = :af, model = :ag, authority = :ah,"
+      " version = version + 1 WHERE name = :a AND version = :ab",
       c.operation, c.mode, c.iterations, c.salt, c.hash, c.spent, c.key_order,
       c.rsa_bits, c.curve, c.validity, c.completes_by, c.outcome,
       c.status_operation, c.reason, c.failed, c.locked, c.lsc, c.unconfirmed,
       c.expires, c.contact, c.protocol, c.request_key, c.updated,
-      c.approval_required, c.approved, c.mic, c.proof, c.model, c.name,
-      c.version);
+      c.approval_required, c.approved, c.mic, c.proof, c.model,
+      enrollment.authority, c.name, c.version);
   return changed == 1 ? absl::OkStatus() : Conflict();
 }
 

@@ -254,11 +254,19 @@ constexpr std::array<std::string_view, 5> kEighth = {
          ON procedures (slot) WHERE state IN (1, 2))",
 };
 
-constexpr std::array<SqlMigration, 8> kSteps = {
+// Authorities that issue no more, and enrolments that name one.
+constexpr std::array<std::string_view, 2> kNinth = {
+    R"(ALTER TABLE authority_generations
+         ADD COLUMN disabled BIGINT NOT NULL DEFAULT 0)",
+    R"(ALTER TABLE enrollments ADD COLUMN authority TEXT NOT NULL DEFAULT '')",
+};
+
+constexpr std::array<SqlMigration, 9> kSteps = {
     SqlMigration{1, kFirst},   SqlMigration{2, kSecond},
     SqlMigration{3, kThird},   SqlMigration{4, kFourth},
     SqlMigration{5, kFifth},   SqlMigration{6, kSixth},
     SqlMigration{7, kSeventh}, SqlMigration{8, kEighth},
+    SqlMigration{9, kNinth},
 };
 
 }  // namespace

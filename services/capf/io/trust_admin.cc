@@ -141,12 +141,12 @@ absl::Status TrustAdmin::RenewOwn(const std::string& actor) {
   return absl::OkStatus();
 }
 
-absl::Status TrustAdmin::Separate(const std::string& tenant,
-                                  const std::string& actor) {
-  SP_RETURN_IF_ERROR(EnsureOwn(tenant, actor));
+absl::StatusOr<StoreChange> TrustAdmin::Separation(const std::string& tenant,
+                                                   const std::string& actor) {
+  StoreChange change;
   SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
                       ledger_.store().ListAuthorities());
-  if (!HasOwn(all, tenant)) return absl::OkStatus();
+  if (!HasOwn(all, tenant)) return change;
   std::set<std::string> issuers;
   std::set<std::string> above;
   std::set<std::string> foreign;  // to this tenant, and not needed there
@@ -162,7 +162,6 @@ absl::Status TrustAdmin::Separate(const std::string& tenant,
   }
   SP_ASSIGN_OR_RETURN(const std::vector<TrustedCertificate> trusted,
                       ledger_.store().ListTrusted());
-  StoreChange change;
   for (const TrustedCertificate& one : trusted) {
     if (one.origin != "own") continue;
     const bool is_above = above.contains(one.der) && !issuers.contains(one.der);
@@ -172,7 +171,7 @@ absl::Status TrustAdmin::Separate(const std::string& tenant,
     change.audit.push_back({"TRUST_REMOVED", actor, one.Name(), Describe(one)});
     change.delete_trusted.push_back(one);
   }
-  return change.audit.empty() ? absl::OkStatus() : ledger_.Apply(change);
+  return change;
 }
 
 absl::StatusOr<bool> TrustAdmin::IsNeeded(const AuthorityGeneration& one,

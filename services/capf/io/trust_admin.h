@@ -34,10 +34,12 @@ class TrustAdmin {
   // The same for every tenant that trusts it already: its certificate is new.
   absl::Status RenewOwn(const std::string& actor);
 
-  // The tenant has an authority of its own now: what others issued counts there
-  // no more, unless certificates of the tenant are in use by them; and what
-  // stands above authorities counts nowhere, as it vouches for all of them.
-  absl::Status Separate(const std::string& tenant, const std::string& actor);
+  // What leaves trust stores when the tenant has an authority of its own: what
+  // others issued counts there no more, unless certificates of the tenant are
+  // in use by them; and what stands above authorities counts nowhere, as it
+  // vouches for all of them. Nothing is stored.
+  absl::StatusOr<StoreChange> Separation(const std::string& tenant,
+                                         const std::string& actor);
 
   // Adds certificates in DER to `store`, a full name; those that are there are
   // left as they are. Returns all of them as stored.

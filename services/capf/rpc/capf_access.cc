@@ -48,6 +48,7 @@ constexpr const char* kAdminMethods[] = {
     "IssueCertificate",
     "CreateCertificateAuthority",
     "UpdateCertificateAuthority",
+    "DeleteCertificateAuthority",
     "CreateTrustedCertificate",
     "DeleteTrustedCertificate",
     "ImportPeerCertificate",

@@ -357,6 +357,9 @@ pb::Enrollment ToProto(const Enrollment& e) {
   out.set_name(e.name);
   out.set_device_name(e.device_name);
   out.set_model(e.model);
+  if (!e.authority.empty()) {
+    out.set_certificate_authority("certificateAuthorities/" + e.authority);
+  }
   out.set_operation(ToProto(e.operation));
   out.set_authentication_mode(ToProto(e.mode));
   out.set_key_order(ToProto(e.key_order));
@@ -403,6 +406,14 @@ absl::Status ApplyProto(const pb::Enrollment& in,
         return Invalid("ENROLLMENT_INVALID", "a model has 64 characters");
       }
       out.model = in.model();
+    } else if (field == "certificate_authority") {
+      out.authority.clear();
+      if (!in.certificate_authority().empty()) {
+        SP_ASSIGN_OR_RETURN(
+            const std::vector<std::string> ids,
+            ParseName(in.certificate_authority(), {"certificateAuthorities"}));
+        out.authority = ids[0];
+      }
     } else if (field == "device_name") {
       if (in.device_name() != out.device_name) {
         return Invalid("FIELD_IMMUTABLE", "the device name cannot change");

@@ -39,12 +39,13 @@ absl::Status Invalid(std::string_view reason, std::string_view message) {
 CapfService::CapfService(const Parts& parts, const Options& options)
     : parts_(parts),
       options_(options),
-      certificates_(
-          {parts.ledger, parts.authorities, parts.enrollments, parts.trust,
-           parts.upstream, options.upstream_url, parts.passes_on},
-          options.authority_id, options.lifetimes, options.tenant_names),
+      certificates_({parts.ledger, parts.authorities, parts.authority_admin,
+                     parts.enrollments, parts.trust, parts.upstream,
+                     options.upstream_url, parts.passes_on},
+                    options.authority_id, options.lifetimes,
+                    options.tenant_names),
       enrollments_(parts.ledger, parts.enrollments, parts.trust,
-                   certificates_.authority_name()),
+                   parts.authorities),
       trust_(parts.ledger, parts.trust, options.allow_private_peers),
       trust_lists_(parts.ledger, parts.lists, parts.files, parts.maker,
                    parts.dialplan),
@@ -209,6 +210,16 @@ grpc::ServerUnaryReactor* CapfService::CreateCertificateAuthority(
   return Run(context, "CreateCertificateAuthority", "",
              [this, request, response](const std::string& actor) {
                return certificates_.CreateAuthority(*request, actor, *response);
+             });
+}
+
+grpc::ServerUnaryReactor* CapfService::DeleteCertificateAuthority(
+    grpc::CallbackServerContext* context,
+    const pb::DeleteCertificateAuthorityRequest* request,
+    google::protobuf::Empty*) {
+  return Run(context, "DeleteCertificateAuthority", "",
+             [this, request](const std::string& actor) {
+               return certificates_.DeleteAuthority(*request, actor);
              });
 }
 

@@ -20,6 +20,7 @@
 #include "sallyport/capf/v1/capf_service.grpc.pb.h"
 #include "services/capf/core/tenant_names.h"
 #include "services/capf/io/authorities.h"
+#include "services/capf/io/authority_admin.h"
 #include "services/capf/io/dialplan_mode.h"
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/est_upstream.h"
@@ -58,6 +59,7 @@ class CapfService final : public pb::CapfService::CallbackService {
     WorkThread& probes;
     Ledger& ledger;
     Authorities& authorities;
+    AuthorityAdmin& authority_admin;
     EnrollmentAdmin& enrollments;
     TrustAdmin& trust;
     TrustPublisher& publisher;
@@ -133,6 +135,10 @@ class CapfService final : public pb::CapfService::CallbackService {
       const pb::ListCertificateAuthoritiesRequest* request,
       pb::ListCertificateAuthoritiesResponse* response) override;
 
+  grpc::ServerUnaryReactor* DeleteCertificateAuthority(
+      grpc::CallbackServerContext* context,
+      const pb::DeleteCertificateAuthorityRequest* request,
+      google::protobuf::Empty* response) override;
   grpc::ServerUnaryReactor* CreateCertificateAuthority(
       grpc::CallbackServerContext* context,
       const pb::CreateCertificateAuthorityRequest* request,

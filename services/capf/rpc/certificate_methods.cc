@@ -265,6 +265,7 @@ absl::StatusOr<pb::CertificateAuthority> CertificateMethods::Describe(
   for (const AuthorityGeneration& one : all) {
     if (one.authority != authority.id()) continue;
     if (!one.tenant.empty()) out.set_tenant("tenants/" + one.tenant);
+    if (one.disabled) out.set_disabled(true);
     out.clear_phone_models();
     for (const std::string& model : one.models) out.add_phone_models(model);
     pb::AuthorityKey& key = *out.add_keys();
@@ -362,18 +363,12 @@ absl::Status CertificateMethods::CreateAuthority(
     first.models.push_back(model);
   }
   std::sort(first.models.begin(), first.models.end());
-  const std::string tenant = first.tenant;
-  SP_RETURN_IF_ERROR(authorities_.Create(std::move(first),
-                                         ::sallyport::FromProto(in.lifetime()),
-                                         actor, request.validate_only()));
+  SP_RETURN_IF_ERROR(authority_admin_.Create(
+      std::move(first), ::sallyport::FromProto(in.lifetime()), actor,
+      request.validate_only()));
   if (request.validate_only()) {
     response = in;
     return absl::OkStatus();
-  }
-  if (tenant.empty()) {
-    SP_RETURN_IF_ERROR(trust_.RenewOwn(actor));
-  } else {
-    SP_RETURN_IF_ERROR(trust_.Separate(tenant, actor));
   }
   SP_ASSIGN_OR_RETURN(CertificateAuthority* const made, authorities_.Find(id));
   SP_ASSIGN_OR_RETURN(response, Describe(*made));
@@ -382,19 +377,12 @@ absl::Status CertificateMethods::CreateAuthority(
 
 absl::StatusOr<CertificateAuthority*> CertificateMethods::For(
     const std::string& tenant, const std::string& named) {
-  SP_ASSIGN_OR_RETURN(CertificateAuthority* const chosen,
-                      authorities_.For({.tenant = tenant}));
-  if (named.empty()) return chosen;
+  if (named.empty()) return authorities_.For({.tenant = tenant});
   SP_ASSIGN_OR_RETURN(CertificateAuthority* const wanted, Named(named));
-  SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
-                      authorities_.Generations());
-  // As the chosen one's: the tenant's own, or everybody's.
-  const auto whose = [&all](const CertificateAuthority& authority) {
-    const AuthorityGeneration* const one =
-        FindGeneration(all, authority.id(), AuthorityState::kIssuing);
-    return one == nullptr ? std::string() : one->tenant;
-  };
-  if (whose(*wanted) == whose(*chosen)) return wanted;
+  // The tenant's own, or everybody's where it has none.
+  absl::StatusOr<CertificateAuthority*> chosen =
+      authorities_.For({.tenant = tenant, .named = wanted->id()});
+  if (ReasonOf(chosen.status()) != "AUTHORITY_NOT_FOUND") return chosen;
   return MakeError(absl::StatusCode::kFailedPrecondition,
                    "AUTHORITY_NOT_OF_TENANT",
                    "that authority does not certify for this tenant");
@@ -431,11 +419,18 @@ absl::Status CertificateMethods::UpdateAuthority(
   SP_ASSIGN_OR_RETURN(CertificateAuthority* const authority,
                       Named(wanted.name()));
   const auto& paths = request.update_mask().paths();
+  if (paths.size() == 1 && paths[0] == "disabled") {
+    SP_RETURN_IF_ERROR(authority_admin_.SetDisabled(
+        authority->id(), wanted.disabled(), actor, request.validate_only()));
+    SP_ASSIGN_OR_RETURN(response, Describe(*authority));
+    return absl::OkStatus();
+  }
   const bool only_certificate =
       paths.empty() || (paths.size() == 1 && paths[0] == "certificate_pem");
   if (!only_certificate || wanted.certificate_pem().empty()) {
     return MakeError(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
-                     "of an authority only certificate_pem can be changed");
+                     "of an authority certificate_pem or disabled can be "
+                     "changed, one at a time");
   }
   SP_ASSIGN_OR_RETURN(const std::vector<std::string> chain,
                       CertificatesFromPem(wanted.certificate_pem()));
@@ -448,6 +443,15 @@ absl::Status CertificateMethods::UpdateAuthority(
   }
   SP_ASSIGN_OR_RETURN(response, Describe(*authority));
   return absl::OkStatus();
+}
+
+absl::Status CertificateMethods::DeleteAuthority(
+    const pb::DeleteCertificateAuthorityRequest& request,
+    const std::string& actor) {
+  SP_ASSIGN_OR_RETURN(CertificateAuthority* const authority,
+                      Named(request.name()));
+  return authority_admin_.Delete(authority->id(), actor,
+                                 request.validate_only());
 }
 
 absl::Status CertificateMethods::GetRevocationList(

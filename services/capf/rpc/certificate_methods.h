@@ -11,6 +11,7 @@
 #include "sallyport/capf/v1/certificate_authority.pb.h"
 #include "services/capf/core/tenant_names.h"
 #include "services/capf/io/authorities.h"
+#include "services/capf/io/authority_admin.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/est_upstream.h"
@@ -38,6 +39,7 @@ class CertificateMethods {
   struct Parts {
     Ledger& ledger;
     Authorities& authorities;
+    AuthorityAdmin& authority_admin;
     EnrollmentAdmin& enrollments;
     TrustAdmin& trust;
     const EstUpstream* upstream = nullptr;  // null: nobody is asked
@@ -56,6 +58,7 @@ class CertificateMethods {
                      const Lifetimes& lifetimes, const TenantNames& names)
       : ledger_(parts.ledger),
         authorities_(parts.authorities),
+        authority_admin_(parts.authority_admin),
         authority_(parts.authorities.Default()),
         enrollments_(parts.enrollments),
         trust_(parts.trust),
@@ -80,10 +83,13 @@ class CertificateMethods {
       const std::string& actor, pb::CertificateAuthority& response);
   absl::Status GetAuthority(const pb::GetCertificateAuthorityRequest& request,
                             pb::CertificateAuthority& response);
-  // Imports a certificate that was made elsewhere.
+  // Imports a certificate that was made elsewhere, or disables it.
   absl::Status UpdateAuthority(
       const pb::UpdateCertificateAuthorityRequest& request,
       const std::string& actor, pb::CertificateAuthority& response);
+  absl::Status DeleteAuthority(
+      const pb::DeleteCertificateAuthorityRequest& request,
+      const std::string& actor);
   absl::Status ListAuthorities(
       const pb::ListCertificateAuthoritiesRequest& request,
       pb::ListCertificateAuthoritiesResponse& response);
@@ -96,9 +102,9 @@ class CertificateMethods {
   absl::Status PassOn(const pb::IssueCertificateRequest& request,
                       const std::string& tenant, ProfileId profile,
                       const std::string& actor, pb::Certificate& response);
-  // By whom a certificate is, as its resource says.
   // The certificates above it, without the root, PEM.
   absl::StatusOr<std::string> IssuersOf(const CertificateRecord& record) const;
+  // By whom a certificate is, as its resource says.
   std::string AuthorityOf(const CertificateRecord& record) const;
   absl::StatusOr<pb::CertificateAuthority> Describe(
       CertificateAuthority& authority);
@@ -112,6 +118,7 @@ class CertificateMethods {
 
   Ledger& ledger_;
   Authorities& authorities_;
+  AuthorityAdmin& authority_admin_;
   CertificateAuthority& authority_;  // the default one
   EnrollmentAdmin& enrollments_;
   TrustAdmin& trust_;

@@ -22,10 +22,6 @@ absl::Status Invalid(std::string_view reason, std::string_view message) {
   return MakeError(absl::StatusCode::kInvalidArgument, reason, message);
 }
 
-absl::Status NotFound(std::string_view reason, std::string_view message) {
-  return MakeError(absl::StatusCode::kNotFound, reason, message);
-}
-
 // The fields that are set, for an update without mask.
 std::vector<std::string> FieldsSet(const pb::Enrollment& e) {
   std::vector<std::string> fields;
@@ -41,6 +37,9 @@ std::vector<std::string> FieldsSet(const pb::Enrollment& e) {
     fields.emplace_back("operation_completes_by_time");
   }
   if (!e.model().empty()) fields.emplace_back("model");
+  if (!e.certificate_authority().empty()) {
+    fields.emplace_back("certificate_authority");
+  }
   if (e.approval_required()) fields.emplace_back("approval_required");
   return fields;
 }
@@ -67,16 +66,25 @@ absl::Status EnrollmentMethods::Fill(const Enrollment& enrollment,
   return absl::OkStatus();
 }
 
+absl::Status EnrollmentMethods::CheckAuthority(const Enrollment& enrollment,
+                                               const std::string& tenant) {
+  if (enrollment.authority.empty()) return absl::OkStatus();
+  SP_RETURN_IF_ERROR(authorities_.Find(enrollment.authority).status());
+  const absl::Status may =
+      authorities_.For({.tenant = tenant, .named = enrollment.authority})
+          .status();
+  if (ReasonOf(may) != "AUTHORITY_NOT_FOUND") return may;
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   "AUTHORITY_NOT_OF_TENANT",
+                   "that authority does not certify for this tenant");
+}
+
 absl::Status EnrollmentMethods::Create(
     const pb::CreateEnrollmentRequest& request, const std::string& actor,
     pb::Enrollment& response) {
   SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
                       ParseName(request.parent(), {"tenants"}));
   const pb::Enrollment& in = request.enrollment();
-  if (!in.certificate_authority().empty() &&
-      in.certificate_authority() != authority_name_) {
-    return NotFound("AUTHORITY_NOT_FOUND", "there is no such authority");
-  }
   const std::string id = request.enrollment_id().empty()
                              ? absl::AsciiStrToLower(in.device_name())
                              : request.enrollment_id();
@@ -91,6 +99,7 @@ absl::Status EnrollmentMethods::Create(
   SP_ASSIGN_OR_RETURN(enrollment.request_key,
                       RequestKey(ids[0], request.request_id()));
   SP_RETURN_IF_ERROR(ApplyProto(in, FieldsSet(in), enrollment));
+  SP_RETURN_IF_ERROR(CheckAuthority(enrollment, ids[0]));
   SP_ASSIGN_OR_RETURN(
       EnrollmentWithString made,
       enrollments_.Create(std::move(enrollment),
@@ -159,6 +168,9 @@ absl::Status EnrollmentMethods::Update(
                                   request.update_mask().paths().end());
   if (fields.empty()) fields = FieldsSet(in);
   SP_RETURN_IF_ERROR(ApplyProto(in, fields, enrollment));
+  if (Holds(fields, "certificate_authority")) {
+    SP_RETURN_IF_ERROR(CheckAuthority(enrollment, ids[0]));
+  }
   // Any of these begins the operation afresh, and so unlocks it.
   const bool arm = Holds(fields, "operation") ||
                    Holds(fields, "authentication_mode") ||

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "sallyport/capf/v1/enrollment.pb.h"
 #include "services/capf/core/enrollment.h"
+#include "services/capf/io/authorities.h"
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/trust_admin.h"
@@ -21,14 +22,13 @@ namespace sallyport::capf {
 // work thread only.
 class EnrollmentMethods {
  public:
-  // The first three must outlive this object. `authority_name` is that of the
-  // one authority there is.
+  // All must outlive this object.
   EnrollmentMethods(Ledger& ledger, EnrollmentAdmin& enrollments,
-                    TrustAdmin& trust, std::string authority_name)
+                    TrustAdmin& trust, Authorities& authorities)
       : ledger_(ledger),
         enrollments_(enrollments),
         trust_(trust),
-        authority_name_(std::move(authority_name)) {}
+        authorities_(authorities) {}
 
   absl::Status Create(const pb::CreateEnrollmentRequest& request,
                       const std::string& actor, pb::Enrollment& response);
@@ -46,12 +46,16 @@ class EnrollmentMethods {
  private:
   // With what the store knows of its certificate.
   absl::Status Fill(const Enrollment& enrollment, pb::Enrollment& response);
+  // The authority that it names may certify for its tenant. NOT_FOUND;
+  // FAILED_PRECONDITION: AUTHORITY_DISABLED, AUTHORITY_NOT_OF_TENANT.
+  absl::Status CheckAuthority(const Enrollment& enrollment,
+                              const std::string& tenant);
   absl::Time Now() const { return ledger_.clock().Now(); }
 
   Ledger& ledger_;
   EnrollmentAdmin& enrollments_;
   TrustAdmin& trust_;
-  const std::string authority_name_;
+  Authorities& authorities_;
 };
 
 }  // namespace sallyport::capf

@@ -366,7 +366,8 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
     faults->Add("send_software", "is not offered by this version");
   }
   if (!FastPathTierFrom(config.fast_path()).has_value()) {
-    faults->Add("fast_path", "is none of \"sockets\", \"xdp\" and \"af_xdp\"");
+    faults->Add("fast_path",
+                "is none of \"sockets\", \"tc\", \"xdp\" and \"af_xdp\"");
   }
   if (!RelaySocketsFrom(config.relay_sockets()).has_value()) {
     faults->Add("relay_sockets",

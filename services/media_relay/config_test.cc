@@ -61,7 +61,7 @@ TEST(ValidateConfigTest, EveryFaultIsToldAtOnce) {
                     "denied_prefixes": ["nonsense"]},
     "session_lease": "1s", "nonce_lifetime": "18000s",
     "turn_tls": {"ca_file": "x"}, "turn_tls_second_port": 3478,
-    "fast_path": "tc", "send_software": true,
+    "fast_path": "bpf", "send_software": true,
     "relay_sockets": "many",
     "limits": {"max_allocation_bytes_per_second": "5",
                "max_subject_bytes_per_second": "999",

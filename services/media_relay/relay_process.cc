@@ -314,6 +314,9 @@ class MediaRelay final : public RunningService {
       case FastPathTier::kAfXdp:
         status.set_fast_path_tier(v1::FAST_PATH_TIER_AF_XDP);
         break;
+      case FastPathTier::kTc:
+        status.set_fast_path_tier(v1::FAST_PATH_TIER_TC);
+        break;
       case FastPathTier::kXdp:
         status.set_fast_path_tier(v1::FAST_PATH_TIER_XDP);
         break;

@@ -46,13 +46,14 @@ class FastPathTest : public RelayPortsRig {
   void SetUp() override {
     RelayPortsRig::SetUp();
     if (ports_ == nullptr) return;
-    if (way() == Way::kXdp) {
+    if (IsInKernel()) {
       // Its clock is the system's.
       start_ = Clock::Real().MonoNow();
       KernelFlows::Options options;
       options.addresses = {*IpAddress::Parse(ip_)};
       options.max_flows = 4000;
-      options.any_device = true;
+      options.any_device = way() == Way::kXdp;
+      options.tc = way() == Way::kTc;
       auto kernel = KernelFlows::Create(options);
       if (!kernel.ok())
         GTEST_SKIP() << "not possible here: " << kernel.status();
@@ -89,13 +90,14 @@ class FastPathTest : public RelayPortsRig {
     if (kernel_ != nullptr) kernel_->SetGeneration(0, generation);
   }
 
+  bool IsInKernel() const { return way() == Way::kXdp || way() == Way::kTc; }
   MonoTime now() const {
-    return way() == Way::kXdp ? Clock::Real().MonoNow() : start_ + passed_;
+    return IsInKernel() ? Clock::Real().MonoNow() : start_ + passed_;
   }
   // Until `time` after the start.
   void PassTo(absl::Duration time) {
     passed_ = time;
-    if (way() == Way::kXdp) absl::SleepFor(start_ + time - now());
+    if (IsInKernel()) absl::SleepFor(start_ + time - now());
   }
 
   Flow ToPeer() {
@@ -111,7 +113,7 @@ class FastPathTest : public RelayPortsRig {
   void PutBoth() {
     fast_path_->Put(kToPeer, ToPeer());
     fast_path_->Put(kToClient, ToClient());
-    if (way() != Way::kXdp) return;
+    if (!IsInKernel()) return;
     // What a tier needs to get going: the neighbour, and a first datagram.
     for (int i = 0; i < 100 && tier_->in_kernel() < 2; ++i) {
       ASSERT_TRUE(client_->Send(Framed(kChannel, "settle"), listener_).ok());
@@ -223,7 +225,7 @@ TEST_P(FastPathTest, LeavesAllElseToTheCore) {
 TEST_P(FastPathTest, EndsWhenItExpires) {
   lifetime_ = absl::Seconds(1);
   PutBoth();
-  if (way() != Way::kXdp) PassTo(lifetime_ - absl::Milliseconds(1));
+  if (!IsInKernel()) PassTo(lifetime_ - absl::Milliseconds(1));
   ASSERT_TRUE(client_->Send(Framed(kChannel, "in time"), listener_).ok());
   EXPECT_EQ(Received(*peer_, relayed_), "in time");
   PassTo(lifetime_);
@@ -288,7 +290,7 @@ TEST_P(FastPathTest, CountsWhatItForwards) {
 
 // Once in two seconds the long way is taken, so that routes stay true.
 TEST_P(FastPathTest, TheKernelForwardsMostOfIt) {
-  if (way() != Way::kXdp) return;
+  if (!IsInKernel()) return;
   PutBoth();
   const absl::Time end = absl::Now() + absl::Milliseconds(2500);
   uint64_t sent = 0;
@@ -307,7 +309,7 @@ TEST_P(FastPathTest, TheKernelForwardsMostOfIt) {
 
 // Nothing leaves by a route that may be wrong by now.
 TEST_P(FastPathTest, AChangedRouteIsLookedUpAnew) {
-  if (way() != Way::kXdp) return;
+  if (!IsInKernel()) return;
   PutBoth();
   ASSERT_EQ(std::system("ip link set near0 mtu 1400"), 0);
   for (int i = 0; i < 50 && forwarded_.packets == 0; ++i) {
@@ -321,6 +323,54 @@ TEST_P(FastPathTest, AChangedRouteIsLookedUpAnew) {
     ASSERT_EQ(Received(*peer_, relayed_), "y");
   }
   EXPECT_EQ(forwarded_.packets, before);
+}
+
+// Where checksums are left to devices that there are not, as between network
+// namespaces, tc sees them unfinished: forwarded as they are they would be
+// wrong, so the loops do it.
+TEST_P(FastPathTest, UnfinishedChecksumsAreTheSocketsMatter) {
+  if (way() != Way::kTc) return;
+  PutBoth();
+  veth_->InFar([] { ASSERT_EQ(std::system("ethtool -K far0 tx on >&2"), 0); });
+  for (int i = 0; i < 10; ++i) {
+    const std::string payload = absl::StrCat("unfinished ", i);
+    ASSERT_TRUE(client_->Send(Framed(kChannel, payload), listener_).ok());
+    ASSERT_EQ(Received(*peer_, relayed_), payload);
+    ASSERT_TRUE(peer_->Send(payload, relayed_).ok());
+    ASSERT_EQ(Received(*client_, listener_), Framed(kChannel, payload));
+  }
+  const FlowCounters kernel = tier_->CollectKernel();
+  EXPECT_EQ(kernel.packets + forwarded_.packets, 20u);
+  EXPECT_LE(kernel.packets, 1u);
+}
+
+// A program of tc stays on the device when its process dies.
+TEST_P(FastPathTest, AProgramWithoutItsProcessForwardsNothing) {
+  if (way() != Way::kTc) return;
+  PutBoth();
+  // The loop no longer comes round.
+  absl::SleepFor(KernelFlows::kBeat + absl::Milliseconds(1100));
+  Endpoint from;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(client_->Send(Framed(kChannel, "waits"), listener_).ok());
+    EXPECT_EQ(peer_->Receive(&from, 50), "");
+  }
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Received(*peer_, relayed_), "waits");
+  EXPECT_EQ(forwarded_.packets, 3u);
+  // And does again.
+  EXPECT_EQ(tier_->CollectKernel().packets, 0u);
+  ASSERT_TRUE(client_->Send(Framed(kChannel, "z"), listener_).ok());
+  EXPECT_EQ(peer_->Receive(&from), "z");
+  // The next relay takes its place, but not while it is there.
+  KernelFlows::Options options;
+  options.addresses = {*IpAddress::Parse(ip_)};
+  options.max_flows = 10;
+  options.tc = true;
+  EXPECT_FALSE(KernelFlows::Create(options).ok());
+  tier_.reset();
+  kernel_.reset();
+  const auto next = KernelFlows::Create(options);
+  EXPECT_TRUE(next.ok()) << next.status();
 }
 
 // Flows come and go by the thousand, and each of those left is still found.
@@ -352,7 +402,7 @@ INSTANTIATE_TEST_SUITE_P(
     WayName);
 INSTANTIATE_TEST_SUITE_P(
     Kernel, FastPathTest,
-    testing::Combine(testing::Values(Way::kXdp, Way::kAfXdp),
+    testing::Combine(testing::Values(Way::kXdp, Way::kTc, Way::kAfXdp),
                      testing::Values("10.77.0.1", "fd77::1")),
     WayName);
 

@@ -232,6 +232,7 @@ void FlowTable::Collect(uint32_t number, InKernel& settled) {
 }
 
 FlowCounters FlowTable::CollectKernel() {
+  if (kernel_ != nullptr) kernel_->Beat(loop_);
   for (auto& [number, settled] : in_kernel_) Collect(number, settled);
   return std::exchange(kernel_forwarded_, FlowCounters());
 }

@@ -1,5 +1,6 @@
 // Forwards the datagrams of settled flows in the driver of the device that they
-// arrive at, and gives what comes for open relay ports to the rings of their
+// arrive at (XDP), or, where the driver takes no program, in front of the
+// kernel's protocols (tc), and gives what comes for open relay ports to the rings of their
 // loop (AF_XDP), if there are any. What it does not know, or is not sure of,
 // goes on to the sockets as if this were not here.
 
@@ -8,6 +9,7 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
 #include <linux/udp.h>
 
 #include <bpf/bpf_endian.h>
@@ -225,42 +227,51 @@ static __always_inline struct entry_v6* find_v6(const struct key_v6* key) {
   return 0;
 }
 
-// `udp_at` is where the UDP head begins; a constant in each of the two calls.
-static __always_inline int forward(struct xdp_md* context, struct flow* flow,
-                                   const __u8* head, __u32 udp_at,
-                                   __u16 channel) {
-  unsigned char* data = (void*)(long)context->data;
-  unsigned char* end = (void*)(long)context->data_end;
-  if (data + udp_at + 8 > end) return XDP_PASS;
-  struct udphdr* udp = (void*)(data + udp_at);
+// What becomes of a datagram.
+struct rewrite {
+  __u32 out_length;  // of the UDP datagram
+  __u16 payload;
+  __u16 check;
+  int shift;  // octets that its head grows shorter by
+};
+
+// Whether the flow takes it, and how; `udp` and the four octets behind it are
+// read. Neither here nor in forward() and forward_skb() is there room for a
+// mistake: what one of them has begun to change is not passed on.
+static __always_inline int decide(const struct udphdr* udp, void* end,
+                                  struct flow* flow, int v6, __u16 channel,
+                                  struct rewrite* out) {
+  const unsigned char* behind = (const void*)(udp + 1);
   __u32 udp_length = bpf_ntohs(udp->len);
   __u16 check = udp->check;
-  if (udp_length < 8 || (udp_at == 54 && check == 0)) return XDP_PASS;
+  if (udp_length < 8 || (v6 && check == 0)) return 0;
   __u32 payload = udp_length - 8;
   __u16 first = 0, second = 0;
   if (channel) {
-    if (data + udp_at + 8 + CHANNEL_HEAD > end) return XDP_PASS;
-    first = *(__u16*)(data + udp_at + 8);
-    second = *(__u16*)(data + udp_at + 10);
+    if (behind + CHANNEL_HEAD > (const unsigned char*)end) return 0;
+    first = *(__u16*)behind;
+    second = *(__u16*)(behind + 2);
     // Padding is not data; it is rare on UDP, and the long way's.
     if (payload < CHANNEL_HEAD || bpf_ntohs(second) != payload - CHANNEL_HEAD) {
-      return XDP_PASS;
+      return 0;
     }
     payload -= CHANNEL_HEAD;
   } else if (payload == 0) {
-    return XDP_PASS;
+    return 0;
   }
   __u16 head_channel = flow->channel;
   __u32 out_length = payload + 8 + (head_channel ? CHANNEL_HEAD : 0);
-  if (out_length > flow->most_udp) return XDP_PASS;
+  if (out_length > flow->most_udp) return 0;
   __u32 loop = flow->loop;
   __u64* generation = bpf_map_lookup_elem(&generations, &loop);
-  if (!generation || (__u32)*generation != flow->generation) return XDP_PASS;
+  if (!generation || (__u32)*generation != flow->generation) return 0;
   __u64 now = bpf_ktime_get_coarse_ns();
-  if (now >= flow->expiry_ns) return XDP_PASS;
+  if (now >= flow->expiry_ns) return 0;
+  // In seconds, the upper half: a program of tc outlives its process.
+  if (now / 1000000000ull > *generation >> 32) return 0;
   if (now >= flow->next_pass_ns) {
     flow->next_pass_ns = now + PASS_INTERVAL_NS;
-    return XDP_PASS;
+    return 0;
   }
 
   if (check) {
@@ -278,36 +289,101 @@ static __always_inline int forward(struct xdp_md* context, struct flow* flow,
     check = ~fold(sum);
     if (check == 0) check = 0xffff;
   }
-  int shift = (channel ? CHANNEL_HEAD : 0) - (head_channel ? CHANNEL_HEAD : 0);
-  if (shift && bpf_xdp_adjust_head(context, shift) != 0) return XDP_PASS;
+  out->out_length = out_length;
+  out->payload = payload;
+  out->check = check;
+  out->shift = (channel ? CHANNEL_HEAD : 0) - (head_channel ? CHANNEL_HEAD : 0);
+  return 1;
+}
+
+// Writes the heads of a datagram of this flow, which is counted; `data` has
+// room for them.
+static __always_inline void write_heads(unsigned char* data, struct flow* flow,
+                                        const __u8* head, __u32 udp_at,
+                                        const struct rewrite* how) {
+  // A device gives one flow to one core, so nobody else counts here.
+  __u64 number = flow->packets++;
+  flow->bytes += how->payload;
+  if (udp_at == 54) {
+    __builtin_memcpy(data, head, 62);
+    struct ipv6hdr* ip = (void*)(data + 14);
+    ip->payload_len = bpf_htons((__u16)how->out_length);
+  } else {
+    __builtin_memcpy(data, head, 42);
+    struct iphdr* ip = (void*)(data + 14);
+    ip->tot_len = bpf_htons((__u16)(how->out_length + 20));
+    ip->id = (__u16)(number * 40503u + flow->first_id);
+    ip->check = ~fold((__u64)flow->ip_sum + ip->tot_len + ip->id);
+  }
+  struct udphdr* udp = (void*)(data + udp_at);
+  udp->len = bpf_htons((__u16)how->out_length);
+  udp->check = how->check;
+}
+
+// `udp_at` is where the UDP head begins; a constant in each of the two calls.
+static __always_inline int forward(struct xdp_md* context, struct flow* flow,
+                                   const __u8* head, __u32 udp_at,
+                                   __u16 channel) {
+  unsigned char* data = (void*)(long)context->data;
+  unsigned char* end = (void*)(long)context->data_end;
+  if (data + udp_at + 8 > end) return XDP_PASS;
+  struct rewrite how;
+  if (!decide((void*)(data + udp_at), end, flow, udp_at == 54, channel, &how)) {
+    return XDP_PASS;
+  }
+  __u16 head_channel = flow->channel;
+  if (how.shift && bpf_xdp_adjust_head(context, how.shift) != 0) {
+    return XDP_PASS;
+  }
   data = (void*)(long)context->data;
   end = (void*)(long)context->data_end;
   // Cut short by nothing but ourselves: cannot happen, and is not passed on.
   if (data + udp_at + 8 > end) return XDP_ABORTED;
-  // A device gives one flow to one core, so nobody else counts here.
-  __u64 number = flow->packets++;
-  flow->bytes += payload;
-  if (udp_at == 54) {
-    __builtin_memcpy(data, head, 62);
-    struct ipv6hdr* ip = (void*)(data + 14);
-    ip->payload_len = bpf_htons((__u16)out_length);
-  } else {
-    __builtin_memcpy(data, head, 42);
-    struct iphdr* ip = (void*)(data + 14);
-    ip->tot_len = bpf_htons((__u16)(out_length + 20));
-    ip->id = (__u16)(number * 40503u + flow->first_id);
-    ip->check = ~fold((__u64)flow->ip_sum + ip->tot_len + ip->id);
-  }
-  udp = (void*)(data + udp_at);
-  udp->len = bpf_htons((__u16)out_length);
-  udp->check = check;
+  write_heads(data, flow, head, udp_at, &how);
   if (head_channel && data + udp_at + 8 + CHANNEL_HEAD <= end) {
     *(__u16*)(data + udp_at + 8) = bpf_htons(head_channel);
-    *(__u16*)(data + udp_at + 10) = bpf_htons((__u16)payload);
+    *(__u16*)(data + udp_at + 10) = bpf_htons(how.payload);
   }
   // Also back out of the same device: XDP_TX over a veth is lost unless its
   // peer has a program too.
   return bpf_redirect_map(&devices, flow->interface, 0);
+}
+
+// The same of a socket buffer. Its head grows or shrinks between the heads of
+// the link and of IP, all of which are written anew. What the kernel or the
+// device knows of the checksum of the whole is kept true (CHECKSUM_COMPLETE) or
+// forgotten.
+static __always_inline int forward_skb(struct __sk_buff* skb, struct flow* flow,
+                                       const __u8* head, __u32 udp_at,
+                                       __u16 channel) {
+  unsigned char* data = (void*)(long)skb->data;
+  unsigned char* end = (void*)(long)skb->data_end;
+  if (data + udp_at + 8 > end) return TC_ACT_OK;
+  struct rewrite how;
+  if (!decide((void*)(data + udp_at), end, flow, udp_at == 54, channel, &how)) {
+    return TC_ACT_OK;
+  }
+  if (how.shift &&
+      bpf_skb_adjust_room(skb, -how.shift, BPF_ADJ_ROOM_MAC, 0) != 0) {
+    return TC_ACT_OK;
+  }
+  // One more than they take, for the alignment of what is behind Ethernet's.
+  __u8 room[72] __attribute__((aligned(8)));
+  unsigned char* heads = room + 2;
+  write_heads(heads, flow, head, udp_at, &how);
+  __u16 head_channel = flow->channel;
+  *(__u16*)(heads + udp_at + 8) = bpf_htons(head_channel);
+  *(__u16*)(heads + udp_at + 10) = bpf_htons(how.payload);
+  // The sum of the whole begins behind Ethernet's.
+  if (bpf_skb_store_bytes(skb, 0, heads, 14, 0) != 0) return TC_ACT_SHOT;
+  if (head_channel ? bpf_skb_store_bytes(skb, 14, heads + 14,
+                                         udp_at + 8 + CHANNEL_HEAD - 14,
+                                         BPF_F_RECOMPUTE_CSUM) != 0
+                   : bpf_skb_store_bytes(skb, 14, heads + 14, udp_at + 8 - 14,
+                                         BPF_F_RECOMPUTE_CSUM) != 0) {
+    return TC_ACT_SHOT;
+  }
+  return bpf_redirect(flow->interface, 0);
 }
 
 // The ring of an open relay port; `to` is the address that it came to.
@@ -420,6 +496,92 @@ int kernel_flows(struct xdp_md* context) {
     return to_ring(context, 6, key.to, key.to_port);
   }
   return XDP_PASS;
+}
+
+// A checksum that the sender's kernel has left to a device is the sum of the
+// pseudo head alone, so far. A buffer remembers where such a one begins, and
+// nothing here can move that, so those go on to the sockets; of others one in
+// 65536 looks the same and goes with them.
+static __always_inline int is_unfinished(const void* addresses, __u32 words,
+                                         const struct udphdr* udp) {
+  const __u32* word = addresses;
+  __u64 sum = bpf_htons(IPPROTO_UDP);
+  sum += udp->len;
+#pragma unroll
+  for (__u32 i = 0; i < 8; i++) {
+    if (i < words) sum += word[i];
+  }
+  return fold(sum) == udp->check;
+}
+
+// In the linear part of the buffer.
+#define HEADS 66
+
+SEC("tc")
+int kernel_flows_tc(struct __sk_buff* skb) {
+  // For another station, bundled, or of a VLAN of the device's: not ours.
+  if (skb->pkt_type != 0 || skb->gso_size != 0 || skb->vlan_present) {
+    return TC_ACT_OK;
+  }
+  if (skb->protocol != bpf_htons(ETH_P_IP) &&
+      skb->protocol != bpf_htons(ETH_P_IPV6)) {
+    return TC_ACT_OK;
+  }
+  unsigned char* data = (void*)(long)skb->data;
+  void* end = (void*)(long)skb->data_end;
+  __u32 want = skb->len < HEADS ? skb->len : HEADS;
+  if (data + want > (unsigned char*)end) {
+    if (bpf_skb_pull_data(skb, want) != 0) return TC_ACT_OK;
+    data = (void*)(long)skb->data;
+    end = (void*)(long)skb->data_end;
+  }
+  if (data + 14 + 20 + 8 > (unsigned char*)end) return TC_ACT_OK;
+  struct ethhdr* ethernet = (void*)data;
+  if (ethernet->h_proto == bpf_htons(ETH_P_IP)) {
+    struct iphdr* ip = (void*)(data + 14);
+    if (*(__u8*)ip != 0x45 || ip->protocol != IPPROTO_UDP ||
+        (ip->frag_off & bpf_htons(0x3fff)) != 0) {
+      return TC_ACT_OK;
+    }
+    struct udphdr* udp = (void*)(data + 34);
+    if (bpf_ntohs(ip->tot_len) != bpf_ntohs(udp->len) + 20 ||
+        14u + bpf_ntohs(ip->tot_len) > skb->len) {
+      return TC_ACT_OK;
+    }
+    struct key_v4 key = {ip->saddr, ip->daddr, udp->source, udp->dest};
+    key.channel = channel_of(data + 42, end);
+    struct entry_v4* entry = find_v4(&key);
+    if (!entry && key.channel) {
+      key.channel = 0;
+      entry = find_v4(&key);
+    }
+    if (!entry || is_unfinished(&ip->saddr, 2, udp)) return TC_ACT_OK;
+    return forward_skb(skb, &entry->flow, entry->head, 34, key.channel);
+  }
+  if (ethernet->h_proto == bpf_htons(ETH_P_IPV6)) {
+    if (data + 14 + 40 + 8 > (unsigned char*)end) return TC_ACT_OK;
+    struct ipv6hdr* ip = (void*)(data + 14);
+    if (ip->nexthdr != IPPROTO_UDP) return TC_ACT_OK;
+    struct udphdr* udp = (void*)(data + 54);
+    if (ip->payload_len != udp->len ||
+        54u + bpf_ntohs(udp->len) > skb->len) {
+      return TC_ACT_OK;
+    }
+    struct key_v6 key = {};
+    __builtin_memcpy(key.from, &ip->saddr, 16);
+    __builtin_memcpy(key.to, &ip->daddr, 16);
+    key.from_port = udp->source;
+    key.to_port = udp->dest;
+    key.channel = channel_of(data + 62, end);
+    struct entry_v6* entry = find_v6(&key);
+    if (!entry && key.channel) {
+      key.channel = 0;
+      entry = find_v6(&key);
+    }
+    if (!entry || is_unfinished(&ip->saddr, 8, udp)) return TC_ACT_OK;
+    return forward_skb(skb, &entry->flow, entry->head, 54, key.channel);
+  }
+  return TC_ACT_OK;
 }
 
 char kLicense[] SEC("license") = "GPL";

@@ -10,12 +10,14 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <map>
 #include <string>
@@ -90,6 +92,9 @@ constexpr absl::Duration kRest = absl::Seconds(1);
 // second; it must not be late.
 constexpr absl::Duration kClockTick = absl::Milliseconds(10);
 constexpr absl::Duration kFirstPass = absl::Seconds(2);
+// Whose filter it is, on every device.
+constexpr uint32_t kFilterPriority = 23121;
+constexpr uint32_t kFilterHandle = 1;
 
 absl::Status Refused(std::string_view what) {
   const int error = errno;
@@ -237,7 +242,7 @@ absl::Status KernelFlows::FindDevices(const Options& options) {
     if (loopback) {
       return absl::FailedPreconditionError("a loopback device has no driver");
     }
-    if (!options.any_device && DriverOf(device) == "veth") {
+    if (!options.any_device && !options.tc && DriverOf(device) == "veth") {
       return absl::FailedPreconditionError(absl::StrCat(
           device, " is a veth, which hands over unfinished checksums"));
     }
@@ -248,12 +253,19 @@ absl::Status KernelFlows::FindDevices(const Options& options) {
 }
 
 absl::Status KernelFlows::Load(const Options& options) {
+  tc_ = options.tc;
   libbpf_set_print(Silent);
   const std::string_view file = bpf::KernelFlowsProgramObject();
   LIBBPF_OPTS(bpf_object_open_opts, open_options,
               .object_name = "kernel_flows");
   object_ = bpf_object__open_mem(file.data(), file.size(), &open_options);
   if (object_ == nullptr) return Refused("opening the XDP program");
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object_) {
+    const bool of_tc =
+        std::string_view(bpf_program__name(program)) == "kernel_flows_tc";
+    (void)bpf_program__set_autoload(program, of_tc == tc_);
+  }
   // A family that the relay has no address of takes no memory.
   const auto room = [&options](bool v6) {
     for (const IpAddress& address : options.addresses) {
@@ -311,7 +323,9 @@ absl::Status KernelFlows::Load(const Options& options) {
   if (!placed) {
     return absl::InternalError("the XDP program is not the expected one");
   }
-  if (bpf_object__load(object_) != 0) return Refused("loading an XDP program");
+  if (bpf_object__load(object_) != 0) {
+    return Refused(tc_ ? "loading a program of tc" : "loading an XDP program");
+  }
   SP_RETURN_IF_ERROR(MapTable(v4_, false, room_v4));
   SP_RETURN_IF_ERROR(MapTable(v6_, true, room_v6));
   SP_ASSIGN_OR_RETURN(generations_,
@@ -350,7 +364,47 @@ absl::Status KernelFlows::MapTable(Table& table, bool v6, uint32_t room) {
   return absl::OkStatus();
 }
 
+absl::Status KernelFlows::AttachTc() {
+  const int program = bpf_program__fd(
+      bpf_object__find_program_by_name(object_, "kernel_flows_tc"));
+  for (const auto& [device, interface] : devices_) {
+    // A filter stays when its process ends: whose it is says a name of the
+    // network namespace, which goes with the process.
+    UniqueFd hold(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const std::string name =
+        absl::StrCat("sallyport-media-relay/tc/", interface);
+    sockaddr_un local = {};
+    local.sun_family = AF_UNIX;
+    std::memcpy(local.sun_path + 1, name.data(), name.size());
+    if (!hold.valid() ||
+        bind(hold.get(), reinterpret_cast<const sockaddr*>(&local),
+             static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 +
+                                    name.size())) != 0) {
+      return Refused(absl::StrCat("a program of tc on ", device));
+    }
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = interface,
+                .attach_point = BPF_TC_INGRESS);
+    const int made = bpf_tc_hook_create(&hook);
+    errno = -made;
+    if (made != 0 && errno != EEXIST) {
+      return Refused(absl::StrCat("clsact on ", device));
+    }
+    LIBBPF_OPTS(bpf_tc_opts, filter, .prog_fd = program,
+                .flags = BPF_TC_F_REPLACE, .handle = kFilterHandle,
+                .priority = kFilterPriority);
+    const int attached = bpf_tc_attach(&hook, &filter);
+    errno = -attached;
+    if (attached != 0) {
+      return Refused(absl::StrCat("a program of tc on ", device));
+    }
+    filtered_.push_back(interface);
+    holds_.push_back(std::move(hold));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status KernelFlows::Attach() {
+  if (tc_) return AttachTc();
   const int program = bpf_program__fd(
       bpf_object__find_program_by_name(object_, "kernel_flows"));
   for (const auto& [device, interface] : devices_) {
@@ -366,6 +420,13 @@ absl::Status KernelFlows::Attach() {
 
 KernelFlows::~KernelFlows() {
   links_.clear();
+  for (const int interface : filtered_) {
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = interface,
+                .attach_point = BPF_TC_INGRESS);
+    LIBBPF_OPTS(bpf_tc_opts, filter, .handle = kFilterHandle,
+                .priority = kFilterPriority);
+    (void)bpf_tc_detach(&hook, &filter);
+  }
   if (object_ != nullptr) bpf_object__close(object_);
 }
 
@@ -482,7 +543,21 @@ FlowCounters KernelFlows::Read(uint32_t slot) const {
 }
 
 void KernelFlows::SetGeneration(uint32_t loop, uint32_t generation) {
-  generations_.values<std::atomic<uint64_t>>()[loop] = generation;
+  generations_.values<std::atomic<uint64_t>>()[loop] = GoodUntil() | generation;
+}
+
+void KernelFlows::Beat(uint32_t loop) {
+  std::atomic<uint64_t>& word =
+      generations_.values<std::atomic<uint64_t>>()[loop];
+  word = GoodUntil() | static_cast<uint32_t>(word.load());
+}
+
+uint64_t KernelFlows::GoodUntil() const {
+  // A program in a driver goes with its process.
+  if (!tc_) return uint64_t{UINT32_MAX} << 32;
+  return static_cast<uint64_t>(
+             absl::ToInt64Seconds((SystemNow() + kBeat).since_origin()))
+         << 32;
 }
 
 absl::Status KernelFlows::AddRing(int interface, uint32_t queue, int fd,

@@ -1,6 +1,6 @@
-// The fast path in the kernel: an XDP program on the devices of the relay's
-// addresses forwards the datagrams of settled flows in the driver, and steers
-// those of open relay ports to AF_XDP rings.
+// The fast path in the kernel: a program on the devices of the relay's
+// addresses forwards the datagrams of settled flows, in the driver (XDP, which
+// also steers those of open relay ports to AF_XDP rings) or behind it (tc).
 
 #ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_KERNEL_FLOWS_H_
 #define SALLYPORT_SERVICES_MEDIA_RELAY_IO_KERNEL_FLOWS_H_
@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "services/common/net/unique_fd.h"
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/endpoint.h"
@@ -51,10 +52,13 @@ struct KernelFlow {
 
 // The program of one process, in the network namespace that Create() is called
 // in; the kernel takes it off the devices when the process ends, however it
-// does. Needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.
+// does, but for tc: there it forwards nothing more after kBeat, and the next
+// relay on the device takes its place. Needs CAP_BPF, CAP_PERFMON and
+// CAP_NET_ADMIN.
 //
 // A flow's datagrams still reach the sockets when they are fragments, padded,
-// too long, or late, when their route has changed, and once in two seconds.
+// too long, or late, when their route has changed, and once in two seconds;
+// with tc also when their sender has left the checksum to a device.
 // Thread-safe.
 class KernelFlows {
  public:
@@ -63,6 +67,8 @@ class KernelFlows {
   // Those whose queues may have rings.
   static constexpr size_t kMaxRingDevices = 4;
   static constexpr uint32_t kMaxRingQueues = 64;
+  // So long may a loop be silent; see Beat().
+  static constexpr absl::Duration kBeat = absl::Seconds(5);
 
   struct Options {
     // Of the relay: those that datagrams of flows are sent to.
@@ -74,6 +80,9 @@ class KernelFlows {
     // yet computed (veth): what such senders send through it arrives wrong,
     // unless they compute them (`ethtool -K DEVICE tx off` on their side).
     bool any_device = false;
+    // In front of the kernel's protocols instead of in the driver: any device
+    // but a loopback one is fit for that.
+    bool tc = false;
     // Ports of these addresses that rings may take; none: no rings.
     std::vector<IpAddress> ring_addresses;
     uint16_t first_port = 0;
@@ -102,6 +111,8 @@ class KernelFlows {
   // From now on flows of `loop` are forwarded only if they are of this
   // generation. Costs a store.
   void SetGeneration(uint32_t loop, uint32_t generation);
+  // The loop is there: every second.
+  void Beat(uint32_t loop);
 
   // The devices that the program is on, by name and number.
   const std::vector<std::pair<std::string, int>>& devices() const {
@@ -136,6 +147,9 @@ class KernelFlows {
   absl::Status Load(const Options& options);
   absl::Status MapTable(Table& table, bool v6, uint32_t room);
   absl::Status Attach();
+  absl::Status AttachTc();
+  // The upper half of a loop's word of generations.
+  uint64_t GoodUntil() const;
   bool TellDevice(const KernelFlow& flow) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t HashOf(const Table& table, uint32_t number) const;
   bool InsertIndex(Table& table, uint32_t number);
@@ -144,7 +158,11 @@ class KernelFlows {
 
   bpf_object* object_ = nullptr;
   std::vector<std::pair<std::string, int>> devices_;
+  bool tc_ = false;
   std::vector<UniqueFd> links_;
+  // With tc: devices that it is on, and names that keep other relays off.
+  std::vector<int> filtered_;
+  std::vector<UniqueFd> holds_;
   uint64_t seed_ = 0;
   SharedMap generations_;
   SharedMap ring_ports_;

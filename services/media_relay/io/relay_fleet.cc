@@ -119,8 +119,8 @@ std::string_view RelaySocketsName(RelaySockets sockets) {
 
 std::optional<FastPathTier> FastPathTierFrom(std::string_view name) {
   if (name.empty()) return FastPathTier::kBest;
-  for (const FastPathTier tier :
-       {FastPathTier::kSockets, FastPathTier::kXdp, FastPathTier::kAfXdp}) {
+  for (const FastPathTier tier : {FastPathTier::kSockets, FastPathTier::kTc,
+                                  FastPathTier::kXdp, FastPathTier::kAfXdp}) {
     if (name == FastPathTierName(tier)) return tier;
   }
   return std::nullopt;
@@ -132,6 +132,8 @@ std::string_view FastPathTierName(FastPathTier tier) {
       return "";
     case FastPathTier::kSockets:
       return "sockets";
+    case FastPathTier::kTc:
+      return "tc";
     case FastPathTier::kXdp:
       return "xdp";
     case FastPathTier::kAfXdp:
@@ -192,12 +194,33 @@ absl::Status RelayFleet::StartKernel(const RelayFleetOptions& options,
                kFlowsPerAllocation * options.core.turn.allocation_quota.all);
   kernel.seed = seed;
   kernel.any_device = options.fast_path != FastPathTier::kBest;
+  const auto start_tc = [&]() -> absl::Status {
+    kernel.tc = true;
+    kernel.ring_addresses.clear();
+    SP_ASSIGN_OR_RETURN(kernel_, KernelFlows::Create(kernel));
+    tc_ = true;
+    return absl::OkStatus();
+  };
+  if (options.fast_path == FastPathTier::kTc) {
+    fast_path_reason_ = "asked for";
+    return start_tc();
+  }
   if (options.fast_path != FastPathTier::kXdp) {
     kernel.ring_addresses = addresses;
     kernel.first_port = options.core.ports.first;
     kernel.last_port = options.core.ports.last;
   }
-  SP_ASSIGN_OR_RETURN(kernel_, KernelFlows::Create(kernel));
+  absl::StatusOr<std::unique_ptr<KernelFlows>> xdp =
+      KernelFlows::Create(kernel);
+  if (!xdp.ok()) {
+    // tc is for devices that XDP is not to be had on.
+    if (options.fast_path != FastPathTier::kBest || !start_tc().ok()) {
+      return xdp.status();
+    }
+    fast_path_reason_ = std::string(xdp.status().message());
+    return absl::OkStatus();
+  }
+  kernel_ = *std::move(xdp);
   if (options.fast_path == FastPathTier::kXdp) {
     fast_path_reason_ = "asked for";
     return absl::OkStatus();

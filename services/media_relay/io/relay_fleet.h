@@ -52,11 +52,12 @@ std::string_view RelaySocketsName(RelaySockets sockets);
 enum class FastPathTier : uint8_t {
   kBest,     // the best that works here and is fit for its devices
   kSockets,  // the loops
+  kTc,       // a program behind the driver of the device
   kXdp,      // a program in the driver of the device, on any device
   kAfXdp,    // the same, and relay ports past the sockets
 };
 
-// "sockets", "xdp", "af_xdp"; empty: kBest.
+// "sockets", "tc", "xdp", "af_xdp"; empty: kBest.
 std::optional<FastPathTier> FastPathTierFrom(std::string_view name);
 std::string_view FastPathTierName(FastPathTier tier);
 
@@ -102,6 +103,7 @@ class RelayFleet {
   const std::string& sockets_reason() const { return sockets_reason_; }
   FastPathTier fast_path() const {
     return kernel_ == nullptr ? FastPathTier::kSockets
+           : tc_              ? FastPathTier::kTc
            : rings_.empty()   ? FastPathTier::kXdp
                               : FastPathTier::kAfXdp;
   }
@@ -153,6 +155,7 @@ class RelayFleet {
   SharedBandwidth bandwidth_;
   RelayThroughput throughput_;
   std::unique_ptr<PortSteering> steering_;
+  bool tc_ = false;  // of the kernel's
   std::unique_ptr<KernelFlows> kernel_;
   std::vector<std::unique_ptr<FrameRings>> rings_;  // by loop
   std::vector<std::unique_ptr<RelayLoop>> loops_;

@@ -120,9 +120,9 @@ inline bool PortAnswers(const Endpoint& local) {
   return error == 0;
 }
 
-// kXdp: frames, on a veth whose far side is another network namespace; kAfXdp:
-// the same with rings.
-enum class Way { kPerPort, kRaw, kFrames, kXdp, kAfXdp };
+// kXdp, kTc: frames, on a veth whose far side is another network namespace;
+// kAfXdp: the same with rings.
+enum class Way { kPerPort, kRaw, kFrames, kXdp, kAfXdp, kTc };
 
 class RelayPortsRig
     : public testing::TestWithParam<std::tuple<Way, const char*>> {
@@ -136,7 +136,8 @@ class RelayPortsRig
   void SetUp() override {
     ip_ = std::get<1>(GetParam());
     far_ip_ = ip_;
-    if (way() == Way::kXdp || way() == Way::kAfXdp || IsOnDevice()) {
+    if (way() == Way::kXdp || way() == Way::kTc || way() == Way::kAfXdp ||
+        IsOnDevice()) {
       auto veth = VethRig::Create();
       if (!veth.ok()) GTEST_SKIP() << "not possible here: " << veth.status();
       veth_ = *std::move(veth);
@@ -273,6 +274,8 @@ inline std::string WayName(
       return "Xdp" + family;
     case Way::kAfXdp:
       return "AfXdp" + family;
+    case Way::kTc:
+      return "Tc" + family;
   }
   return "";
 }

@@ -166,7 +166,7 @@ void Allocate(Testbed& testbed, const Flags& flags, const std::string& folder) {
 
 // spoof: `flows` datagrams from made-up sources, and clients meanwhile.
 void Spoof(Testbed& testbed, const Flags& flags, const std::string& folder) {
-  OwnRelay own(testbed, {flags.at("relay"), folder, "", "", true});
+  OwnRelay own(testbed, {flags.at("relay"), folder, "", "sockets", true});
   SystemRandom random;
   TurnClientsOptions options;
   options.end = true;
@@ -237,7 +237,7 @@ int Main(int argc, char** argv) {
   Flags flags = {{"system", "sallyport"}, {"work", "turn"},
                  {"flows", "1000"},       {"cpu", "1"},
                  {"load_cpus", "0"},      {"relay", ""},
-                 {"relay_sockets", ""},   {"fast_path", ""},
+                 {"relay_sockets", ""},   {"fast_path", "sockets"},
                  {"windows", "5"},        {"seconds", "0.4"},
                  {"loops", "0"},          {"steered", "0"}};
   for (int i = 1; i < argc; ++i) {

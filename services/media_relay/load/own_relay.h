@@ -24,7 +24,7 @@ class OwnRelay {
     std::string binary;
     std::string folder;
     std::string relay_sockets;  // of its configuration
-    std::string fast_path;
+    std::string fast_path = "sockets";
     // Every source is one prefix here: only against spoofing a limit of its
     // answers is of use.
     bool limits_answers = false;

@@ -44,6 +44,10 @@ def turn_rows():
         yield rate(f'turn.{flows}.xdp', f'ChannelData forwarded in the driver (XDP), {flows} allocations',
                    load('sallyport', 'turn', flows, '--fast_path=xdp'), ('coturn', load('coturn', 'turn', flows)),
                    times_peer(goal))
+    for flows, goal in {1000: 5.5, 4900: 9}.items():
+        yield rate(f'turn.{flows}.tc', f'ChannelData forwarded behind the driver (tc), {flows} allocations',
+                   load('sallyport', 'turn', flows, '--fast_path=tc'), ('coturn', load('coturn', 'turn', flows)),
+                   times_peer(goal))
     yield rate('turn.flat', 'ChannelData forwarded, 4900 allocations: those of 100',
                load('sallyport', 'turn', 4900), ('100', load('sallyport', 'turn', 100)), times_peer(0.95))
     yield Row('media.turn.allocate', 'authenticated Allocates, 64 clients at a time', '/s',

@@ -59,8 +59,11 @@ void CheckRevocationFetch(const config::v1::RevocationFetchConfig& fetch,
     faults->Add("revocation_fetch.urls", "are more than 64");
   }
   for (const std::string& url : fetch.urls()) {
-    if (!ParseHttpUrl(url).has_value()) {
+    const std::optional<HttpUrl> parsed = ParseHttpUrl(url);
+    if (!parsed.has_value()) {
       faults->Add("revocation_fetch.urls", "holds what is no http URL");
+    } else if (parsed->tls && fetch.ca_file().empty()) {
+      faults->Add("revocation_fetch.ca_file", "is required with https URLs");
     }
   }
   CheckDuration("revocation_fetch.refresh_interval", fetch.refresh_interval(),

@@ -53,6 +53,7 @@ RevocationFetcher::Options FetchOptionsOf(const config::v1::CapfConfig& config,
   RevocationFetcher::Options options;
   options.urls = {fetch.urls().begin(), fetch.urls().end()};
   options.follow_certificates = fetch.follow_certificates();
+  options.ca_file = fetch.ca_file();
   options.refresh_interval =
       FromProtoOr(fetch.refresh_interval(), options.refresh_interval);
   options.timeout = FromProtoOr(fetch.timeout(), options.timeout);

@@ -2,10 +2,13 @@
 // servers that are good, slow, silent or talk nonsense.
 
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -320,6 +323,104 @@ TEST_F(RevocationProcessTest, BadServersAreNamedAndHoldNobodyUp) {
   web_.Put("/garbage", WebServer::Ok(list));
   EXPECT_TRUE(Soon([&] { return Source(web_.Url("/garbage")).held(); }));
   EXPECT_EQ(process_->Terminate(), 0);
+}
+
+// A server of Python's that speaks TLS with a certificate for "localhost".
+class SecuredServer {
+ public:
+  explicit SecuredServer(const std::string& folder) : folder_(folder) {
+    const std::string at = folder + "/";
+    const auto run = [](const std::string& command) {
+      EXPECT_EQ(std::system((command + " >/dev/null 2>&1").c_str()), 0)
+          << command;
+    };
+    run("mkdir -p " + at + "files");
+    for (const std::string name : {"ca", "stranger"}) {
+      run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+          " -subj '/CN=" +
+          name +
+          "' -days 2 -addext "
+          "basicConstraints=critical,CA:TRUE -addext "
+          "keyUsage=critical,keyCertSign -keyout " +
+          at + name + ".key -out " + at + name + ".pem");
+    }
+    run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+        " -subj /CN=web -days 2 -addext subjectAltName=DNS:localhost -addext "
+        "extendedKeyUsage=serverAuth -addext basicConstraints=critical,CA:FALSE"
+        " -CA " +
+        at + "ca.pem -CAkey " + at + "ca.key -keyout " + at + "web.key -out " +
+        at + "web.pem");
+    std::ofstream(at + "server.py") << R"(
+import functools, http.server, os, socket, ssl, sys
+os.chdir(sys.argv[1])
+class Server(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+server = Server(('::', 0), functools.partial(
+    http.server.SimpleHTTPRequestHandler, directory='files'))
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain('web.pem', 'web.key')
+server.socket = context.wrap_socket(server.socket, server_side=True)
+with open('port.new', 'w') as out:
+    out.write(str(server.server_address[1]))
+os.rename('port.new', 'port')
+server.serve_forever()
+)";
+    pid_ = fork();
+    if (pid_ == 0) {
+      execlp("python3", "python3", (at + "server.py").c_str(), folder.c_str(),
+             nullptr);
+      _exit(1);
+    }
+    for (int i = 0; i < 200 && port_ == 0; ++i) {
+      std::ifstream(at + "port") >> port_;
+      if (port_ == 0) absl::SleepFor(absl::Milliseconds(50));
+    }
+    EXPECT_NE(port_, 0);
+  }
+  ~SecuredServer() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  void Put(const std::string& name, const std::string& content) const {
+    std::ofstream(folder_ + "/files/" + name) << content;
+  }
+  std::string Url(const std::string& host, const std::string& name) const {
+    return absl::StrCat("https://", host, ":", port_, "/", name);
+  }
+
+ private:
+  const std::string folder_;
+  pid_t pid_ = 0;
+  int port_ = 0;
+};
+
+// By https a list is taken from the server that was meant and from no other.
+TEST_F(RevocationProcessTest, AListIsFetchedByHttpsFromWhoWasMeant) {
+  const SecuredServer server(folder_ + "/web");
+  const CertificateRecord bad = IssueByOther("bad.example.test");
+  RevokeByOther(bad);
+  server.Put("other.crl", ListOfOther());
+  const std::string good = server.Url("localhost", "other.crl");
+  const std::string misnamed = server.Url("127.0.0.1", "other.crl");
+  const auto fetch = [&](const std::string& ca) {
+    return absl::StrCat(R"(,"revocation_fetch":{"urls":[")", good, R"(",")",
+                        misnamed, R"("],"refresh_interval":"1s","ca_file":")",
+                        folder_, "/web/", ca, R"("})");
+  };
+  Restart(fetch("stranger.pem"));
+  TrustOther();
+  EXPECT_TRUE(Soon([&] { return Source(good).reason() == "HTTP_UNTRUSTED"; }))
+      << Source(good).reason();
+  EXPECT_FALSE(Source(good).held());
+  ASSERT_EQ(process_->Terminate(), 0);
+  Restart(fetch("ca.pem"));
+  EXPECT_TRUE(Soon([&] { return Source(good).held(); }))
+      << Source(good).reason();
+  EXPECT_TRUE(Soon([&] {
+    return Source(misnamed).reason() == "HTTP_UNTRUSTED";
+  })) << Source(misnamed).reason();
+  EXPECT_FALSE(Source(misnamed).held());
+  EXPECT_EQ(Verdict(bad), "CERTIFICATE_REVOKED");
 }
 
 }  // namespace

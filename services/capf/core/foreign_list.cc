@@ -68,7 +68,12 @@ std::optional<std::string> SerialOf(std::string_view key,
 }  // namespace
 
 std::optional<HttpUrl> ParseHttpUrl(std::string_view url) {
-  constexpr std::string_view kScheme = "http://";
+  constexpr std::string_view kSecured = "https://";
+  HttpUrl out;
+  out.tls = absl::AsciiStrToLower(AbslView(url.substr(0, kSecured.size()))) ==
+            AbslView(kSecured);
+  if (out.tls) out.port = 443;
+  const std::string_view kScheme = out.tls ? kSecured : "http://";
   if (url.size() > kMaxUrl ||
       !std::all_of(url.begin(), url.end(),
                    [](char c) { return c > ' ' && c < 0x7f; }) ||
@@ -77,7 +82,6 @@ std::optional<HttpUrl> ParseHttpUrl(std::string_view url) {
     return std::nullopt;
   }
   url.remove_prefix(kScheme.size());
-  HttpUrl out;
   const size_t slash = std::min(url.find('/'), url.size());
   const std::string_view authority = url.substr(0, slash);
   out.path = slash == url.size() ? "/" : std::string(url.substr(slash));
@@ -100,10 +104,11 @@ std::vector<std::string> ListUrlsOf(const ParsedCertificate& certificate) {
   std::vector<std::string> urls;
   for (const DistributionPoint& point : certificate.distribution_points) {
     for (const GeneralName& name : point.full_name) {
-      if (name.type == GeneralName::Type::kUri && urls.size() < kMaxUrls &&
-          ParseHttpUrl(name.value).has_value()) {
-        urls.push_back(name.value);
+      if (name.type != GeneralName::Type::kUri || urls.size() >= kMaxUrls) {
+        continue;
       }
+      const std::optional<HttpUrl> url = ParseHttpUrl(name.value);
+      if (url.has_value() && !url->tls) urls.push_back(name.value);
     }
   }
   return urls;

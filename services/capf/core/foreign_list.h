@@ -29,15 +29,18 @@ struct HttpUrl {
   std::string host;
   uint16_t port = 80;
   std::string path;  // with the query; begins with a slash
+  bool tls = false;
 
   bool operator==(const HttpUrl&) const = default;
 };
 
-// Of "http://host[:port]/path", of at most 1024 octets; nullopt for anything
-// else: lists are signed, and https would need a list to be believed.
+// Of "http[s]://host[:port]/path", of at most 1024 octets; nullopt for anything
+// else.
 std::optional<HttpUrl> ParseHttpUrl(std::string_view url);
 
-// The http URLs of a certificate's distribution points, at most four.
+// The http URLs of a certificate's distribution points, at most four. None by
+// https: to believe that server may take the very list that it has (RFC 5280
+// section 8).
 std::vector<std::string> ListUrlsOf(const ParsedCertificate& certificate);
 
 // A list as the store keeps it. A value.

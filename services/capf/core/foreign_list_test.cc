@@ -39,13 +39,15 @@ std::string NewList(const TestAuthority& authority, absl::Time from = kNow,
       AsBytes(TestSign(authority.key.get(), AsBytes(tbs))));
 }
 
-TEST(HttpUrlTest, HttpOnlyAndWhole) {
+TEST(HttpUrlTest, HttpAndWhole) {
   EXPECT_EQ(ParseHttpUrl("http://CRL.example.test/a.crl?x=1#f"),
             (HttpUrl{"crl.example.test", 80, "/a.crl?x=1"}));
   EXPECT_EQ(ParseHttpUrl("HTTP://192.0.2.1:8080"),
             (HttpUrl{"192.0.2.1", 8080, "/"}));
+  EXPECT_EQ(ParseHttpUrl("https://a.test/x"),
+            (HttpUrl{"a.test", 443, "/x", true}));
   for (const char* const bad :
-       {"", "http://", "https://a.test/x", "ldap://a.test/x", "http://a b/",
+       {"", "http://", "https://", "ldap://a.test/x", "http://a b/",
         "http://a.test:0/", "http://a.test:70000/", "http://a.test:/",
         "http://user@a.test/", "http://a.test/\r\nX: y", "http:///x"}) {
     EXPECT_EQ(ParseHttpUrl(bad), std::nullopt) << bad;

@@ -10,11 +10,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "services/capf/core/est_message.h"
+#include "services/capf/io/durable_file.h"
 #include "services/capf/io/peer_probe.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/string_view.h"
+#include "services/common/crypto/x509_name.h"
 #include "services/common/net/byte_stream.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/socket_address.h"
@@ -22,6 +25,10 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/common/time/clock.h"
+#include "services/common/tls/peer_certificate.h"
+#include "services/common/tls/tls_context.h"
+#include "services/common/tls/tls_stream.h"
+#include "services/common/tls/trust_anchors.h"
 
 namespace sallyport::capf {
 namespace {
@@ -53,6 +60,41 @@ absl::StatusOr<std::vector<SocketAddress>> Resolve(const HttpUrl& url) {
   return out;
 }
 
+absl::Status Untrusted(std::string_view message) {
+  return MakeError(absl::StatusCode::kPermissionDenied, "HTTP_UNTRUSTED",
+                   message);
+}
+
+// RFC 9110 section 4.3.4: the name that was asked for, no wildcard.
+absl::StatusOr<std::shared_ptr<const TlsContext>> ClientContext(
+    const std::string& ca_file, const std::string& host) {
+  SP_ASSIGN_OR_RETURN(const std::optional<std::string> pem,
+                      ReadSmallFile(ca_file));
+  TlsContextOptions tls;
+  tls.role = TlsRole::kClient;
+  SP_ASSIGN_OR_RETURN(tls.trust_anchors,
+                      TrustAnchors::FromPem(pem.value_or("")));
+  tls.accept_peer = [host](const PeerCertificate& peer) {
+    for (const std::string& name :
+         peer.leaf.AltNames(SubjectAltName::Type::kDns)) {
+      if (absl::AsciiStrToLower(name) == host) return absl::OkStatus();
+    }
+    return Untrusted("the server's certificate bears another name");
+  };
+  return TlsContext::Create(std::move(tls));
+}
+
+// What a connection that failed means to whoever asked.
+absl::Status Named(const absl::Status& failure) {
+  const std::string reason = ReasonOf(failure);
+  if (reason == "HTTP_UNTRUSTED") return failure;
+  if (reason.rfind("PEER_", 0) == 0 || reason.rfind("CERTIFICATE_", 0) == 0 ||
+      absl::IsPermissionDenied(failure) || absl::IsUnauthenticated(failure)) {
+    return Untrusted(StdView(failure.message()));
+  }
+  return Unavailable("HTTP_UNREACHABLE", StdView(failure.message()));
+}
+
 // One request and its answer. Loop thread only.
 class Getting final : public StreamHandler {
  public:
@@ -75,10 +117,10 @@ class Getting final : public StreamHandler {
   }
   void OnClosed(absl::Status reason) override {
     if (done) return;
-    End(Unavailable("HTTP_UNREACHABLE", StdView(reason.message())));
+    End(Named(reason));
   }
 
-  std::unique_ptr<TcpStream> stream;
+  std::unique_ptr<ByteStream> stream;
   bool done = false;
   absl::Status failure;
   HttpAnswer answer;
@@ -129,15 +171,27 @@ absl::StatusOr<std::string> HttpGet(const HttpUrl& url,
   SP_ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop,
                       EventLoop::Create());
   Getting getting(
-      absl::StrCat("GET ", url.path, " HTTP/1.1\r\nHost: ", url.host,
-                   url.port == 80 ? "" : absl::StrCat(":", url.port),
-                   "\r\nUser-Agent: sallyport-capf\r\n"
-                   "Accept: */*\r\nConnection: close\r\n\r\n"),
+      absl::StrCat(
+          "GET ", url.path, " HTTP/1.1\r\nHost: ", url.host,
+          url.port == (url.tls ? 443 : 80) ? "" : absl::StrCat(":", url.port),
+          "\r\nUser-Agent: sallyport-capf\r\n"
+          "Accept: */*\r\nConnection: close\r\n\r\n"),
       options.max_bytes);
-  SP_ASSIGN_OR_RETURN(
-      getting.stream,
-      TcpStream::Connect(*loop, addresses.front(),
-                         {.connect_timeout = options.timeout}, getting));
+  if (url.tls) {
+    const auto context = ClientContext(options.ca_file, url.host);
+    if (!context.ok()) return Untrusted(StdView(context.status().message()));
+    TlsStream::Options stream;
+    stream.handshake_timeout = options.timeout;
+    stream.server_name = url.host;
+    SP_ASSIGN_OR_RETURN(getting.stream,
+                        TlsStream::Connect(*loop, addresses.front(), *context,
+                                           stream, getting));
+  } else {
+    SP_ASSIGN_OR_RETURN(
+        getting.stream,
+        TcpStream::Connect(*loop, addresses.front(),
+                           {.connect_timeout = options.timeout}, getting));
+  }
   while (!getting.done) {
     const absl::Duration left = end - Clock::Real().MonoNow();
     const bool stopped = options.stop != nullptr && *options.stop;

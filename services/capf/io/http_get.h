@@ -1,4 +1,5 @@
-// Fetches one file by HTTP/1.1, within bounds of time and size.
+// Fetches one file by HTTP/1.1, in the clear or over TLS, within bounds of time
+// and size.
 
 #ifndef SALLYPORT_SERVICES_CAPF_IO_HTTP_GET_H_
 #define SALLYPORT_SERVICES_CAPF_IO_HTTP_GET_H_
@@ -18,6 +19,8 @@ struct HttpGetOptions {
   size_t max_bytes = size_t{4} << 20;
   // Loopback and private addresses may be asked.
   bool allow_private = false;
+  // PEM: whom to believe over TLS. Read for each exchange.
+  std::string ca_file;
   // Set by others: give up. May be null.
   const std::atomic<bool>* stop = nullptr;
 };
@@ -26,7 +29,8 @@ struct HttpGetOptions {
 // resolver's own time is not bounded by `timeout`. Reasons: HTTP_UNREACHABLE,
 // HTTP_TIMEOUT, HTTP_STATUS (UNAVAILABLE all), HTTP_MALFORMED
 // (INVALID_ARGUMENT), HTTP_TOO_LARGE (RESOURCE_EXHAUSTED),
-// HTTP_ADDRESS_PRIVATE (PERMISSION_DENIED).
+// HTTP_ADDRESS_PRIVATE, HTTP_UNTRUSTED (PERMISSION_DENIED): the certificate is
+// not by one of `ca_file`, or does not bear the host as dNSName.
 absl::StatusOr<std::string> HttpGet(const HttpUrl& url,
                                     const HttpGetOptions& options);
 

@@ -150,6 +150,7 @@ void RevocationFetcher::Fetch(const std::string& url, bool allow_private) {
     options.max_bytes = options_.max_bytes;
     options.allow_private = allow_private;
     options.stop = &stop_;
+    options.ca_file = options_.ca_file;
     const absl::StatusOr<std::string> content = HttpGet(*where, options);
     status = content.ok() ? Take(url, *content) : content.status();
   }

@@ -65,6 +65,7 @@ class RevocationFetcher {
     size_t max_bytes = size_t{4} << 20;
     // Named by certificates; those of the configuration may be anywhere.
     bool allow_private = false;
+    std::string ca_file;  // PEM, of servers asked by https
     // Whose own serials are pushed by other means: the issuer's name, DER.
     std::string own_issuer_der;
   };

@@ -91,7 +91,7 @@ absl::StatusOr<uint32_t> ClientSteering::AddListener(int fd,
   }
   if (known == listeners_.end()) {
     listeners_.push_back(local);
-    std::array<Listener, kMaxListeners> all = {};
+    std::array<Listener, kMaxListeners + 1> all = {};
     for (size_t i = 0; i < listeners_.size(); ++i) {
       const Endpoint& one = listeners_[i];
       all[i].family = one.ip.is_v6() ? AF_INET6 : AF_INET;

@@ -57,7 +57,9 @@ struct listener {
   __u32 port;
 };
 struct listeners {
-  struct listener at[MAX_LISTENERS];  // family 0: none from there on
+  // Family 0: none from there on. One more than there can be: without
+  // CAP_PERFMON the verifier takes no pointer to what is behind the last.
+  struct listener at[MAX_LISTENERS + 1];
 };
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);

@@ -158,6 +158,40 @@ TEST_F(SessionWatchTest, StatisticsComeAsOftenAsAskedForAndOnlyOfTheOwner) {
   EXPECT_EQ(stranger.Finish().code(), absl::StatusCode::kPermissionDenied);
 }
 
+// An edge need not hear that what it asked for was done.
+TEST_F(SessionWatchTest, OnlyTheEventsAskedForAreTold) {
+  const v1::Session before = Create(Plain());
+  v1::WatchSessionsRequest request = Everything();
+  request.add_events(v1::SESSION_EVENT_PRESENT);
+  request.add_events(v1::SESSION_EVENT_ENDED);
+  Watch watch(*edge_, request);
+  v1::WatchSessionsResponse message = watch.Next();
+  EXPECT_EQ(message.event(), v1::SESSION_EVENT_PRESENT);
+  EXPECT_EQ(message.session().name(), before.name());
+  v1::Session changes;
+  changes.set_name(before.name());
+  changes.mutable_leg_a()->mutable_remote_rtp()->set_address("127.0.0.1");
+  const RtpGateway far;
+  changes.mutable_leg_a()->mutable_remote_rtp()->set_port(far.port());
+  const v1::Session made = Create(Plain());  // and is not told
+  Update(changes);
+  Delete(made.name());
+  Delete(before.name());
+  message = watch.Next();
+  EXPECT_EQ(message.event(), v1::SESSION_EVENT_ENDED);
+  EXPECT_EQ(message.session().name(), made.name());
+  message = watch.Next();
+  EXPECT_EQ(message.event(), v1::SESSION_EVENT_ENDED);
+  EXPECT_EQ(message.session().name(), before.name());
+  // Without those that are present.
+  v1::WatchSessionsRequest ends = Everything();
+  ends.add_events(v1::SESSION_EVENT_CREATED);
+  Create(Plain());
+  Watch other(*edge_, ends);
+  const v1::Session last = Create(Plain());
+  EXPECT_EQ(other.Next().session().name(), last.name());
+}
+
 TEST_F(SessionWatchTest, ListsAreFiltered) {
   for (int i = 0; i < 6; ++i) {
     v1::Session session = Plain(absl::StrCat("edge-", i % 2));

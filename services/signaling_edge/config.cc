@@ -494,14 +494,12 @@ absl::StatusOr<StaticTrustStores> StaticTrustOf(
   return out;
 }
 
-absl::StatusOr<MediaClient::Options> MediaOptionsOf(
-    const pb::SignalingEdgeConfig& config, const std::string& instance) {
+MediaClient::Options MediaOptionsOf(const pb::SignalingEdgeConfig& config,
+                                    const std::string& instance) {
   MediaClient::Options out;
   out.owner = absl::StrCat("signaling_edge/", instance);
   for (const auto& relay : config.media_relays()) {
-    SP_ASSIGN_OR_RETURN(auto channel,
-                        ConnectTo(config.server(), relay, "media_relay"));
-    out.relays.push_back({relay.target(), std::move(channel)});
+    out.relays.push_back(relay.target());
     out.deadline = FromProtoOr(relay.timeout(), out.deadline);
   }
   const pb::EdgeTimers& timers = config.timers();

@@ -41,12 +41,12 @@ bool HasTls(const config::v1::SignalingEdgeConfig& config);
 absl::StatusOr<StaticTrustStores> StaticTrustOf(
     const config::v1::SignalingEdgeConfig& config);
 
-// With channels to the relays, to dialplan and to capf, by the identity in
-// `server`; `instance` is who we are to them. INVALID_ARGUMENT if the files of
-// `server` are unusable.
-absl::StatusOr<MediaClient::Options> MediaOptionsOf(
+// `instance` is who we are to the relays.
+MediaClient::Options MediaOptionsOf(
     const config::v1::SignalingEdgeConfig& config, const std::string& instance);
-// What its relays are called by, in the same order.
+// What the relays are called by, in the same order, by the identity in
+// `server`; to dialplan and to capf there are channels. INVALID_ARGUMENT if the
+// files of `server` are unusable.
 absl::StatusOr<std::unique_ptr<GrpcLoopClient>> MediaCallsOf(
     const config::v1::SignalingEdgeConfig& config);
 absl::StatusOr<ConfigFeed::Options> FeedOptionsOf(

@@ -75,8 +75,6 @@ class Running final : public RunningService {
   absl::Status Build(const Config& config, ServiceRuntime& runtime) {
     EdgeOptions core = CoreOptionsOf(config);
     SP_ASSIGN_OR_RETURN(core.token_keys, TokenKeysOf(config, random_));
-    SP_ASSIGN_OR_RETURN(MediaClient::Options media,
-                        MediaOptionsOf(config, runtime.instance()));
     SP_ASSIGN_OR_RETURN(AccessPolicy policy,
                         AccessPolicy::Create(config.server(), MethodRules()));
     policy_ = std::make_unique<AccessPolicy>(std::move(policy));
@@ -85,7 +83,8 @@ class Running final : public RunningService {
     }
     SP_ASSIGN_OR_RETURN(std::unique_ptr<GrpcLoopClient> calls,
                         MediaCallsOf(config));
-    media_ = std::make_unique<MediaClient>(std::move(media), std::move(calls));
+    media_ = std::make_unique<MediaClient>(
+        MediaOptionsOf(config, runtime.instance()), std::move(calls));
 
     SP_ASSIGN_OR_RETURN(credentials_, CredentialClientOf(config));
 

@@ -28,6 +28,7 @@ namespace sallyport {
 namespace {
 
 constexpr size_t kMaxUnsent = size_t{1} << 20;  // octets in the stream
+constexpr size_t kMaxNewStreams = 10'000;       // that wait to be looked at
 
 // Host and port of "host:port", the host without its brackets.
 absl::StatusOr<std::pair<std::string, std::string>> SplitTarget(
@@ -78,12 +79,24 @@ absl::Status Unreachable(const std::string& target, const absl::Status& why) {
 
 }  // namespace
 
+// A stream, from one attempt to the next.
+struct GrpcLoopClient::Watched {
+  size_t server = 0;
+  Stream stream;
+  bool heard = false;    // in this attempt
+  absl::Status refused;  // by on_message
+  absl::Duration pause;
+  MonoTime retry = MonoTime::InfiniteFuture();
+};
+
+// One call, or one attempt of a stream.
 struct GrpcLoopClient::Ask {
   size_t server = 0;
   std::string path;
   std::string request;
-  MonoTime deadline;
+  MonoTime deadline;  // InfiniteFuture() of a stream
   Done done;
+  std::shared_ptr<Watched> watched = nullptr;
   bool again = false;  // was refused by a connection that goes
 };
 
@@ -175,16 +188,19 @@ class GrpcLoopClient::Connection final : public StreamHandler,
   size_t calls() const { return calls_.size(); }
 
   void Make(Ask ask, MonoTime now) {
-    const auto left =
-        std::max<int64_t>(absl::ToInt64Milliseconds(ask.deadline - now), 1);
-    const int32_t id =
-        caller_.Start(ask.path, {{"grpc-timeout", absl::StrCat(left, "m")}});
+    GrpcCaller::Headers timeout;
+    if (ask.watched == nullptr) {
+      const auto left =
+          std::max<int64_t>(absl::ToInt64Milliseconds(ask.deadline - now), 1);
+      timeout = {{"grpc-timeout", absl::StrCat(left, "m")}};
+    }
+    const int32_t id = caller_.Start(ask.path, timeout);
     if (id == 0) {  // its ids are used up
       ask.again = true;
       return Refused(std::move(ask));
     }
     caller_.Send(id, ask.request, true);
-    deadlines_.Set(id, ask.deadline);
+    if (ask.watched == nullptr) deadlines_.Set(id, ask.deadline);
     calls_[id].ask = std::move(ask);
     SetTimer();
     FlushLater();
@@ -204,10 +220,7 @@ class GrpcLoopClient::Connection final : public StreamHandler,
   void OnClosed(absl::Status reason) override { End(reason); }
 
   // Of the calls.
-  void OnAnswer(int32_t call, std::string answer) override {
-    const auto it = calls_.find(call);
-    if (it != calls_.end()) it->second.answer = std::move(answer);
-  }
+  void OnAnswer(int32_t call, std::string answer) override;
   void OnStatus(int32_t call, const absl::Status& status) override;
 
  private:
@@ -294,6 +307,12 @@ class GrpcLoopClient::Channel {
     next_address_ = 0;
     why_ = absl::NotFoundError("the name has no address");
     TryNextAddress();
+  }
+
+  void Watch(std::shared_ptr<Watched> watched) {
+    watched->pause = watched->stream.first_backoff;
+    streams_.push_back(watched);
+    Open(watched);
   }
 
   void OnConnected() {
@@ -385,6 +404,33 @@ class GrpcLoopClient::Channel {
     SetTimer();
   }
 
+  void Open(const std::shared_ptr<Watched>& watched) {
+    if (cancelled_) return;
+    watched->heard = false;
+    watched->refused = absl::OkStatus();
+    watched->retry = MonoTime::InfiniteFuture();
+    Ask ask;
+    ask.server = index_;
+    ask.path = watched->stream.path;
+    ask.request = watched->stream.request();
+    ask.deadline = MonoTime::InfiniteFuture();
+    ask.watched = watched;
+    ask.done = [this, watched](const absl::StatusOr<std::string>& end) {
+      OnStreamEnd(*watched, end.status());
+    };
+    Take(std::move(ask));
+  }
+
+  void OnStreamEnd(Watched& watched, const absl::Status& why) {
+    if (cancelled_) return;
+    if (watched.heard) watched.pause = watched.stream.first_backoff;
+    watched.retry = client_.loop_->now() + watched.pause;
+    watched.pause = std::min(watched.pause * 2, watched.stream.max_backoff);
+    SetTimer();
+    watched.stream.on_state(false,
+                            watched.refused.ok() ? why : watched.refused);
+  }
+
   static absl::Status Cancelled() {
     return MakeError(absl::StatusCode::kCancelled, "CALL_RESET",
                      "the client is being destroyed");
@@ -414,6 +460,9 @@ class GrpcLoopClient::Channel {
         waiting_.push_back(std::move(ask));
       }
     }
+    for (const auto& watched : streams_) {
+      if (watched->retry <= now) Open(watched);
+    }
     SetTimer();
   }
 
@@ -421,6 +470,7 @@ class GrpcLoopClient::Channel {
     MonoTime next =
         state_ == State::kBackoff ? retry_ : MonoTime::InfiniteFuture();
     for (const Ask& ask : waiting_) next = std::min(next, ask.deadline);
+    for (const auto& watched : streams_) next = std::min(next, watched->retry);
     client_.loop_->SetTimer(timer_, next);
   }
 
@@ -438,6 +488,7 @@ class GrpcLoopClient::Channel {
   MonoTime retry_;
   bool cancelled_ = false;
   std::deque<Ask> waiting_;  // for a connection
+  std::vector<std::shared_ptr<Watched>> streams_;
   // The last is the one for new calls; those before it were told to go.
   std::vector<std::unique_ptr<Connection>> connections_;
 };
@@ -468,6 +519,25 @@ void GrpcLoopClient::Connection::OnData(ByteSpan data) {
   FlushLater();
 }
 
+void GrpcLoopClient::Connection::OnAnswer(int32_t call, std::string answer) {
+  const auto it = calls_.find(call);
+  if (it == calls_.end()) return;
+  // Kept: what is called may end this connection.
+  const std::shared_ptr<Watched> watched = it->second.ask.watched;
+  if (watched == nullptr) {
+    it->second.answer = std::move(answer);
+    return;
+  }
+  if (!watched->refused.ok()) return;  // its end is on its way
+  if (!std::exchange(watched->heard, true)) {
+    watched->stream.on_state(true, absl::OkStatus());
+  }
+  watched->refused = watched->stream.on_message(answer);
+  if (watched->refused.ok()) return;
+  caller_.Reset(call);
+  FlushLater();
+}
+
 void GrpcLoopClient::Connection::OnStatus(int32_t call,
                                           const absl::Status& status) {
   const auto it = calls_.find(call);
@@ -480,6 +550,7 @@ void GrpcLoopClient::Connection::OnStatus(int32_t call,
     return Refused(std::move(open.ask));
   }
   if (!status.ok()) return open.ask.done(status);
+  if (open.ask.watched != nullptr) return open.ask.done("");
   if (!open.answer.has_value()) {
     return open.ask.done(MakeError(absl::StatusCode::kUnavailable, "CALL_RESET",
                                    "the call had no answer"));
@@ -594,6 +665,12 @@ absl::Status GrpcLoopClient::Begin() {
                                  *loop_, options_.max_waiting, [this](Ask ask) {
                                    channels_[ask.server]->Take(std::move(ask));
                                  }));
+  SP_ASSIGN_OR_RETURN(watches_, Mailbox<std::shared_ptr<Watched>>::Create(
+                                    *loop_, kMaxNewStreams,
+                                    [this](std::shared_ptr<Watched> watched) {
+                                      Channel& to = *channels_[watched->server];
+                                      to.Watch(std::move(watched));
+                                    }));
   return absl::OkStatus();
 }
 
@@ -608,6 +685,7 @@ GrpcLoopClient::~GrpcLoopClient() {
   for (const auto& channel : channels_) channel->CancelAll();
   if (asks_ != nullptr) loop_->RunOnce(absl::ZeroDuration());
   asks_ = nullptr;
+  watches_ = nullptr;
   gone_.clear();
   channels_.clear();
   loop_ = nullptr;
@@ -625,6 +703,16 @@ void GrpcLoopClient::Call(size_t server, std::string_view path,
   if (asks_->Send(std::move(ask)).ok()) return;
   ask.done(MakeError(absl::StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
                      "more calls wait than are allowed"));
+}
+
+void GrpcLoopClient::Watch(size_t server, Stream stream) {
+  auto watched = std::make_shared<Watched>();
+  watched->server = server;
+  watched->stream = std::move(stream);
+  if (watches_->Send(std::shared_ptr(watched)).ok()) return;
+  watched->stream.on_state(
+      false, MakeError(absl::StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
+                       "more streams wait than are allowed"));
 }
 
 }  // namespace sallyport

@@ -1,6 +1,7 @@
-// Unary gRPC calls to services of ours, for those that make thousands a second:
-// HTTP/2 over mutual TLS on one event loop, without the threads and queues of
-// the gRPC library (services/adr/0005). All else calls by client_channel.
+// gRPC calls to services of ours, for those that make thousands a second, and
+// the streams that tell as much: HTTP/2 over mutual TLS on one event loop,
+// without the threads and queues of the gRPC library (services/adr/0005). All
+// else calls by client_channel.
 
 #ifndef SALLYPORT_SERVICES_COMMON_RPC_GRPC_LOOP_CLIENT_H_
 #define SALLYPORT_SERVICES_COMMON_RPC_GRPC_LOOP_CLIENT_H_
@@ -58,6 +59,23 @@ class GrpcLoopClient {
   // HTTP_STATUS, RESOURCE_EXHAUSTED with TOO_MANY_CALLS, CANCELLED.
   using Done = std::function<void(absl::StatusOr<std::string> answer)>;
 
+  // A server stream that is to stay open. All is called on the client's thread,
+  // which it must not hold up.
+  struct Stream {
+    std::string path;
+    // The octets to begin with; asked for anew at each attempt, so that they
+    // can name the version held by now.
+    std::function<std::string()> request;
+    // An error ends this attempt: the stream is opened again.
+    std::function<absl::Status(std::string_view message)> on_message;
+    // True with the first message of an attempt, false when it has ended;
+    // `why` is then what the server said, the connection, or on_message.
+    std::function<void(bool connected, const absl::Status& why)> on_state;
+    // Between attempts; doubled each time, and starts over after a message.
+    absl::Duration first_backoff = absl::Milliseconds(100);
+    absl::Duration max_backoff = absl::Seconds(5);
+  };
+
   // INVALID_ARGUMENT when the TLS files or a target are unusable.
   static absl::StatusOr<std::unique_ptr<GrpcLoopClient>> Start(Options options);
   // What has no answer by now ends with CANCELLED, before this returns. A name
@@ -70,9 +88,12 @@ class GrpcLoopClient {
   // "/sallyport.media_relay.v1.MediaRelayService/CreateSession".
   void Call(size_t server, std::string_view path, std::string request,
             absl::Duration timeout, Done done);
+  // Opens the stream, and again whenever it ends, as long as this lives.
+  void Watch(size_t server, Stream stream);
 
  private:
   class Connection;
+  struct Watched;
   class Channel;
   struct Ask;
   class Resolver;
@@ -88,6 +109,7 @@ class GrpcLoopClient {
   std::vector<std::unique_ptr<Connection>> gone_;  // until the turn ends
   std::unique_ptr<Resolver> resolver_;
   std::unique_ptr<Mailbox<Ask>> asks_;
+  std::unique_ptr<Mailbox<std::shared_ptr<Watched>>> watches_;
   std::thread thread_;
 };
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -74,14 +75,16 @@ std::shared_ptr<Message> NewMessage(v1::SessionEvent event,
 struct SessionWatch::Shared {
   struct Watcher {
     Stream* stream = nullptr;
-    std::string tenant;  // empty: all
-    std::string owner;   // empty: all
+    std::string tenant;    // empty: all
+    std::string owner;     // empty: all
+    std::set<int> events;  // empty: all
     absl::Duration interval;
     MonoTime due = MonoTime::InfiniteFuture();
     std::vector<bool> joined;  // loops whose present sessions were sent
 
-    bool Wants(const SessionView& session) const {
-      return (tenant.empty() || session.tenant == tenant) &&
+    bool Wants(v1::SessionEvent event, const SessionView& session) const {
+      return (events.empty() || events.count(event) > 0) &&
+             (tenant.empty() || session.tenant == tenant) &&
              (owner.empty() || session.owner == owner);
     }
   };
@@ -102,7 +105,7 @@ struct SessionWatch::Shared {
     const auto it = watchers.find(id);
     if (it == watchers.end()) return;
     for (const SessionView& view : views) {
-      if (!it->second.Wants(view)) continue;
+      if (!it->second.Wants(event, view)) continue;
       it->second.stream->Push(NewMessage(event, view, context.now.wall));
     }
     it->second.joined[loop] = true;
@@ -142,12 +145,14 @@ void SessionWatch::Stop() {
 
 void SessionWatch::OnNotice(size_t loop, const SessionNotice& notice) {
   absl::MutexLock lock(&shared_->mutex);
+  const v1::SessionEvent event = EventOf(notice.kind);
   std::shared_ptr<const Message> message;
   for (const auto& [id, watcher] : shared_->watchers) {
-    if (!watcher.joined[loop] || !watcher.Wants(notice.session)) continue;
+    if (!watcher.joined[loop] || !watcher.Wants(event, notice.session)) {
+      continue;
+    }
     if (message == nullptr) {
-      const auto made =
-          NewMessage(EventOf(notice.kind), notice.session, notice.time);
+      const auto made = NewMessage(event, notice.session, notice.time);
       if (notice.leg.has_value()) {
         made->set_leg(*notice.leg == LegSide::kA ? v1::LEG_SIDE_A
                                                  : v1::LEG_SIDE_B);
@@ -195,6 +200,7 @@ SessionWatch::Reactor* SessionWatch::Open(
     watcher.stream = stream;
     watcher.tenant = tenant;
     watcher.owner = request.owner();
+    watcher.events = {request.events().begin(), request.events().end()};
     watcher.interval = interval;
     watcher.joined.resize(fleet_->size());
     if (interval > absl::ZeroDuration()) {

@@ -42,19 +42,16 @@ struct MediaClient::Creation {
 
 MediaClient::MediaClient(Options options, std::unique_ptr<GrpcLoopClient> calls)
     : options_(std::move(options)), calls_(std::move(calls)) {
-  for (const Relay& relay : options_.relays) {
+  for (const std::string& target : options_.relays) {
     auto state = std::make_unique<State>();
     state->index = relays_.size();
-    state->target = relay.target;
-    state->stub = pb::MediaRelayService::NewStub(relay.channel);
+    state->target = target;
     relays_.push_back(std::move(state));
   }
   renewer_ = std::thread([this] { RenewLoop(); });
 }
 
 MediaClient::~MediaClient() {
-  load_watches_.clear();
-  session_watches_.clear();
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
@@ -130,23 +127,10 @@ void MediaClient::Create(const std::string& tenant, const std::string& call,
   TryNext(std::move(creation));
 }
 
-template <typename Response, typename Request>
-void MediaClient::Call(size_t relay, std::string_view method,
-                       const Request& request,
-                       std::function<void(absl::StatusOr<Response>)> done) {
+std::string MediaClient::PathOf(std::string_view method) {
   std::string path = "/sallyport.media_relay.v1.MediaRelayService/";
   path += method;
-  calls_->Call(relay, path, request.SerializeAsString(), options_.deadline,
-               [done = std::move(done)](absl::StatusOr<std::string> answer) {
-                 if (!answer.ok()) return done(answer.status());
-                 Response response;
-                 if (!response.ParseFromString(*answer)) {
-                   return done(MakeError(absl::StatusCode::kInternal,
-                                         "MEDIA_RELAY_ANSWER_INVALID",
-                                         "the relay's answer cannot be read"));
-                 }
-                 done(std::move(response));
-               });
+  return path;
 }
 
 std::optional<size_t> MediaClient::IndexOf(const std::string& target) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -19,10 +20,10 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "grpcpp/channel.h"
-#include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
+#include "sallyport/media_relay/v1/relay_status.pb.h"
+#include "sallyport/media_relay/v1/session.pb.h"
 #include "services/common/rpc/grpc_loop_client.h"
-#include "services/common/rpc/stream_watch.h"
+#include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/media_session.h"
 
 namespace sallyport::signaling_edge {
@@ -33,12 +34,9 @@ namespace sallyport::signaling_edge {
 // next one. Thread-safe.
 class MediaClient {
  public:
-  struct Relay {
-    std::string target;  // as configured; names the relay from here on
-    std::shared_ptr<grpc::Channel> channel;
-  };
   struct Options {
-    std::vector<Relay> relays;
+    // As configured; the targets name the relays from here on.
+    std::vector<std::string> relays;
     std::string owner;  // "signaling_edge/<instance>"; whose leases they are
     absl::Duration deadline = absl::Seconds(2);
     absl::Duration lease = absl::Minutes(5);
@@ -56,8 +54,7 @@ class MediaClient {
   using OnUpdated = std::function<void(absl::StatusOr<RelaySession>)>;
   using OnStatistics = std::function<void(std::array<LegStatistics, 2>)>;
 
-  // `calls` has the relays as its servers, in the same order: what every call
-  // needs goes by it, streams and leases by the channels.
+  // `calls` has the relays as its servers, in the same order.
   MediaClient(Options options, std::unique_ptr<GrpcLoopClient> calls);
   // Waits for the callbacks that are still to come (the deadline at most).
   ~MediaClient();
@@ -76,7 +73,7 @@ class MediaClient {
               const std::string& reason, OnStatistics done);
 
   // Begins to listen to all relays, to what happens to sessions and to their
-  // load. Once, at most.
+  // load. Once, at most. Events come from the thread of `calls`.
   void Watch(OnEvent on_event);
 
   struct RelayStatus {
@@ -89,11 +86,9 @@ class MediaClient {
   std::vector<RelayStatus> status() const;
 
  private:
-  using Stub = media_relay::v1::MediaRelayService::Stub;
   struct State {
     size_t index = 0;  // in calls_
     std::string target;
-    std::unique_ptr<Stub> stub;
     absl::Time down_until = absl::InfinitePast();
     std::string reason;
     std::map<std::string, size_t> sessions;  // to the loop of each
@@ -103,8 +98,6 @@ class MediaClient {
     absl::Time load_time = absl::InfiniteFuture();
     absl::Time broken_since = absl::InfiniteFuture();
   };
-  using SessionWatch = StreamWatch<media_relay::v1::WatchSessionsResponse>;
-  using LoadWatch = StreamWatch<media_relay::v1::WatchLoadResponse>;
   struct Creation;
 
   // The available relay with the least load, and of those alike the fewest
@@ -115,6 +108,7 @@ class MediaClient {
   State* Find(const std::string& target) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TryNext(std::shared_ptr<Creation> creation);
   void Noticed(const std::string& target, const absl::Status& status);
+  static std::string PathOf(std::string_view method);
   template <typename Response, typename Request>
   void Call(size_t relay, std::string_view method, const Request& request,
             std::function<void(absl::StatusOr<Response>)> done);
@@ -124,7 +118,8 @@ class MediaClient {
   void Begin() ABSL_LOCKS_EXCLUDED(mutex_);
   void End() ABSL_LOCKS_EXCLUDED(mutex_);
   void RenewLoop();
-  void Renew();
+  // Those of all relays, or of one.
+  void Renew(const std::string& only = "");
   // Reports those of `names` that are still believed to live.
   void Lose(const std::string& target, const std::vector<std::string>& names);
   void LoseSilentRelays();
@@ -133,21 +128,37 @@ class MediaClient {
   void Tell(MediaEvent event);
   void OnLoad(const std::string& target,
               const media_relay::v1::RelayLoad& load);
-  void OnStream(const std::string& target, Stub* stub, bool connected,
+  void OnStream(const std::string& target, bool connected,
                 const absl::Status& why);
 
   const Options options_;
   mutable absl::Mutex mutex_;
-  // Never resized after construction; stubs are used without the lock.
+  // Never resized after construction.
   std::vector<std::unique_ptr<State>> relays_ ABSL_GUARDED_BY(mutex_);
   OnEvent on_event_ ABSL_GUARDED_BY(mutex_);
   int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread renewer_;
-  std::vector<std::unique_ptr<SessionWatch>> session_watches_;
-  std::vector<std::unique_ptr<LoadWatch>> load_watches_;
-  const std::unique_ptr<GrpcLoopClient> calls_;
+  const std::unique_ptr<GrpcLoopClient> calls_;  // last: it calls back
 };
+
+template <typename Response, typename Request>
+void MediaClient::Call(size_t relay, std::string_view method,
+                       const Request& request,
+                       std::function<void(absl::StatusOr<Response>)> done) {
+  calls_->Call(relay, PathOf(method), request.SerializeAsString(),
+               options_.deadline,
+               [done = std::move(done)](absl::StatusOr<std::string> answer) {
+                 if (!answer.ok()) return done(answer.status());
+                 Response response;
+                 if (!response.ParseFromString(*answer)) {
+                   return done(MakeError(absl::StatusCode::kInternal,
+                                         "MEDIA_RELAY_ANSWER_INVALID",
+                                         "the relay's answer cannot be read"));
+                 }
+                 done(std::move(response));
+               });
+}
 
 }  // namespace sallyport::signaling_edge
 

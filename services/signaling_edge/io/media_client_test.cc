@@ -20,9 +20,8 @@
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "sallyport/common/config/v1/server_config.pb.h"
-#include "services/common/rpc/client_channel.h"
+#include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
 #include "services/common/rpc/grpc_loop_client.h"
-#include "services/common/rpc/tls_files.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/testing/mtls_pki.h"
 
@@ -113,19 +112,50 @@ class FakeRelay final : public pb::MediaRelayService::Service {
     return grpc::Status::OK;
   }
 
-  MediaClient::Relay AsRelay() const {
-    ClientChannelOptions options;
-    options.target = absl::StrCat("127.0.0.1:", port_);
-    options.expected_identity = kRelayIdentity;
-    return {options.target,
-            MakeClientChannel(*WatchTlsFiles(EdgeFiles(), absl::Hours(1)),
-                              options)};
+  // Of the session that is made first: numbers, silence, and then its end.
+  grpc::Status WatchSessions(
+      grpc::ServerContext* context, const pb::WatchSessionsRequest* request,
+      grpc::ServerWriter<pb::WatchSessionsResponse>* writer) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      watched.push_back(*request);
+      auto made = [this]()
+                      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return tells; };
+      mutex_.AwaitWithTimeout(absl::Condition(&made), absl::Seconds(10));
+    }
+    pb::WatchSessionsResponse message;
+    pb::Session& session = *message.mutable_session();
+    session.set_name("tenants/default/sessions/s1");
+    session.mutable_leg_b()->mutable_statistics()->set_packets_lost(7);
+    message.set_event(pb::SESSION_EVENT_STATISTICS);
+    writer->Write(message);
+    message.set_event(pb::SESSION_EVENT_MEDIA_LOST);
+    message.set_leg(pb::LEG_SIDE_B);
+    writer->Write(message);
+    message.set_event(pb::SESSION_EVENT_ENDED);
+    writer->Write(message);
+    while (!context->IsCancelled()) absl::SleepFor(absl::Milliseconds(5));
+    return grpc::Status::OK;
   }
+  grpc::Status WatchLoad(
+      grpc::ServerContext* context, const pb::WatchLoadRequest* /*request*/,
+      grpc::ServerWriter<pb::WatchLoadResponse>* writer) override {
+    pb::WatchLoadResponse message;
+    message.mutable_load()->set_busiest_loop_load(0.5);
+    while (!context->IsCancelled() && writer->Write(message)) {
+      absl::SleepFor(absl::Milliseconds(20));
+    }
+    return grpc::Status::OK;
+  }
+
+  std::string target() const { return absl::StrCat("127.0.0.1:", port_); }
 
   absl::Mutex mutex_;
   std::vector<pb::CreateSessionRequest> created;
   std::vector<pb::UpdateSessionRequest> updated;
   std::vector<pb::RenewSessionsRequest> renewed;
+  std::vector<pb::WatchSessionsRequest> watched;
+  bool tells = false;
   grpc::Status failure;
   bool without_key = false;
 
@@ -165,7 +195,7 @@ RelayLegs SecuredAndPlain() {
 
 class MediaClientTest : public testing::Test {
  protected:
-  std::unique_ptr<MediaClient> Client(std::vector<MediaClient::Relay> relays,
+  std::unique_ptr<MediaClient> Client(std::vector<std::string> relays,
                                       absl::Duration lease = absl::Minutes(5)) {
     MediaClient::Options options;
     options.relays = std::move(relays);
@@ -174,8 +204,8 @@ class MediaClientTest : public testing::Test {
     options.lease = lease;
     GrpcLoopClient::Options calls;
     calls.tls = EdgeFiles();
-    for (const MediaClient::Relay& relay : options.relays) {
-      calls.servers.push_back({relay.target, kRelayIdentity});
+    for (const std::string& target : options.relays) {
+      calls.servers.push_back({target, kRelayIdentity});
     }
     return std::make_unique<MediaClient>(
         std::move(options), *GrpcLoopClient::Start(std::move(calls)));
@@ -197,11 +227,11 @@ class MediaClientTest : public testing::Test {
 
 TEST_F(MediaClientTest, CreatesWithWhatTheEdgeDecided) {
   FakeRelay relay(50000);
-  auto client = Client({relay.AsRelay()});
+  auto client = Client({relay.target()});
   const auto made = Create(*client, SecuredAndPlain());
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_EQ(made->name, "tenants/default/sessions/s1");
-  EXPECT_EQ(made->relay, relay.AsRelay().target);
+  EXPECT_EQ(made->relay, relay.target());
   EXPECT_EQ(made->legs[0].local.rtp_port, 50000);
   EXPECT_EQ(made->legs[0].local.rtcp_port, 50001);
   EXPECT_EQ(made->legs[0].local_keys,
@@ -221,7 +251,7 @@ TEST_F(MediaClientTest, CreatesWithWhatTheEdgeDecided) {
 TEST_F(MediaClientTest, GoesToTheNextRelayWhenOneIsDown) {
   FakeRelay down(50000), up(51000);
   down.Stop();
-  auto client = Client({down.AsRelay(), up.AsRelay()});
+  auto client = Client({down.target(), up.target()});
   const auto made = Create(*client, SecuredAndPlain());
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_EQ(made->legs[0].local.rtp_port, 51000);
@@ -237,7 +267,7 @@ TEST_F(MediaClientTest, GoesToTheNextRelayWhenOneIsDown) {
 TEST_F(MediaClientTest, SaysSoWhenNoRelayCan) {
   FakeRelay full(50000);
   full.failure = grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full");
-  auto client = Client({full.AsRelay()});
+  auto client = Client({full.target()});
   const auto made = Create(*client, SecuredAndPlain());
   EXPECT_EQ(made.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(ReasonOf(made.status()), "MEDIA_RELAY_UNAVAILABLE");
@@ -249,7 +279,7 @@ TEST_F(MediaClientTest, SaysSoWhenNoRelayCan) {
 TEST_F(MediaClientTest, ARequestThatIsRefusedIsNotTriedElsewhere) {
   FakeRelay strict(50000), other(51000);
   strict.failure = grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no");
-  auto client = Client({strict.AsRelay(), other.AsRelay()});
+  auto client = Client({strict.target(), other.target()});
   EXPECT_FALSE(Create(*client, SecuredAndPlain()).ok());
   EXPECT_TRUE(other.created.empty());
   EXPECT_TRUE(client->status()[0].available);
@@ -259,14 +289,14 @@ TEST_F(MediaClientTest, ARequestThatIsRefusedIsNotTriedElsewhere) {
 TEST_F(MediaClientTest, AnAnswerWithoutKeyIsRefused) {
   FakeRelay relay(50000);
   relay.without_key = true;
-  auto client = Client({relay.AsRelay()});
+  auto client = Client({relay.target()});
   EXPECT_EQ(ReasonOf(Create(*client, SecuredAndPlain()).status()),
             "MEDIA_RELAY_ANSWER_INVALID");
 }
 
 TEST_F(MediaClientTest, UpdatesAndDeletes) {
   FakeRelay relay(50000);
-  auto client = Client({relay.AsRelay()});
+  auto client = Client({relay.target()});
   const auto made = Create(*client, SecuredAndPlain());
   ASSERT_TRUE(made.ok());
   RelayLegs legs = SecuredAndPlain();
@@ -299,7 +329,7 @@ TEST_F(MediaClientTest, UpdatesAndDeletes) {
 // Several suites on one leg, DTLS-SRTP with ICE on the other.
 TEST_F(MediaClientTest, SuitesDtlsAndIce) {
   FakeRelay relay(50000);
-  auto client = Client({relay.AsRelay()});
+  auto client = Client({relay.target()});
   RelayLegs legs = SecuredAndPlain();
   legs[0].suites.Add(SrtpSuite::kAeadAes128Gcm);
   legs[0].suites.Add(SrtpSuite::kAesCm128HmacSha1_80);
@@ -353,7 +383,7 @@ TEST_F(MediaClientTest, SuitesDtlsAndIce) {
 
 TEST_F(MediaClientTest, RenewsLeasesOfLiveSessionsOnly) {
   FakeRelay relay(50000);
-  auto client = Client({relay.AsRelay()}, absl::Milliseconds(300));
+  auto client = Client({relay.target()}, absl::Milliseconds(300));
   const auto kept = Create(*client, SecuredAndPlain());
   ASSERT_TRUE(kept.ok());
   for (int i = 0; i < 500; ++i) {
@@ -366,6 +396,49 @@ TEST_F(MediaClientTest, RenewsLeasesOfLiveSessionsOnly) {
   EXPECT_EQ(relay.renewed[0].owner(), "signaling_edge/test");
   ASSERT_EQ(relay.renewed[0].names_size(), 1);
   EXPECT_EQ(relay.renewed[0].names(0), kept->name);
+}
+
+TEST_F(MediaClientTest, HearsWhatHappensToSessionsAndHowBusyTheRelayIs) {
+  FakeRelay relay(50000);
+  auto client = Client({relay.target()});
+  absl::Mutex mutex;
+  std::vector<MediaEvent> events;
+  client->Watch([&](MediaEvent event) {
+    absl::MutexLock lock(&mutex);
+    events.push_back(std::move(event));
+  });
+  ASSERT_TRUE(Create(*client, SecuredAndPlain()).ok());
+  {
+    absl::MutexLock lock(&relay.mutex_);
+    relay.tells = true;
+  }
+  {
+    absl::MutexLock lock(&mutex);
+    auto all = [&] { return events.size() >= 3; };
+    ASSERT_TRUE(
+        mutex.AwaitWithTimeout(absl::Condition(&all), absl::Seconds(10)));
+    EXPECT_EQ(events[0].kind, MediaEvent::Kind::kStatistics);
+    EXPECT_EQ(events[0].session, "tenants/default/sessions/s1");
+    EXPECT_EQ(events[0].relay, relay.target());
+    EXPECT_EQ(events[0].statistics->at(1).packets_lost, 7u);
+    EXPECT_EQ(events[1].kind, MediaEvent::Kind::kSilent);
+    EXPECT_EQ(events[1].leg, LegSide::kB);
+    EXPECT_EQ(events[2].kind, MediaEvent::Kind::kLost);
+  }
+  EXPECT_EQ(client->status()[0].sessions, 0u);  // and it need not be ended
+  for (int i = 0; i < 500 && client->status()[0].load != 0.5; ++i) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_EQ(client->status()[0].load, 0.5);
+  absl::MutexLock lock(&relay.mutex_);
+  ASSERT_EQ(relay.watched.size(), 1u);
+  EXPECT_EQ(relay.watched[0].owner(), "signaling_edge/test");
+  // What it asked for itself it is told by the answers.
+  const std::set<int> asked(relay.watched[0].events().begin(),
+                            relay.watched[0].events().end());
+  EXPECT_EQ(asked.count(pb::SESSION_EVENT_ENDED), 1u);
+  EXPECT_EQ(asked.count(pb::SESSION_EVENT_CREATED), 0u);
+  EXPECT_EQ(asked.count(pb::SESSION_EVENT_UPDATED), 0u);
 }
 
 }  // namespace

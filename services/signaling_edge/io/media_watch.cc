@@ -1,17 +1,18 @@
 // What relays tell by themselves: sessions that end, media that stops, load;
 // and the leases of sessions, whose renewal tells which are gone.
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "grpcpp/client_context.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/log/log.h"
-#include "services/common/status/status_grpc.h"
+#include "services/common/status/error_reason.h"
 #include "services/signaling_edge/io/media_client.h"
 #include "services/signaling_edge/io/media_proto.h"
 
@@ -56,52 +57,73 @@ std::optional<MediaEvent::Kind> KindOf(pb::DtlsState state) {
   }
 }
 
+// What KindOf() knows. That a session was made and changed as we asked is told
+// by the answers.
+constexpr pb::SessionEvent kEvents[] = {
+    pb::SESSION_EVENT_PRESENT,       pb::SESSION_EVENT_STATISTICS,
+    pb::SESSION_EVENT_MEDIA_LOST,    pb::SESSION_EVENT_MEDIA_MISSING,
+    pb::SESSION_EVENT_MEDIA_STARTED, pb::SESSION_EVENT_MEDIA_RESUMED,
+    pb::SESSION_EVENT_DTLS_CHANGED,  pb::SESSION_EVENT_ENDED};
+
+template <typename Message, typename Use>
+absl::Status Read(std::string_view octets, Use use) {
+  Message message;
+  if (!message.ParseFromArray(octets.data(), static_cast<int>(octets.size()))) {
+    return MakeError(absl::StatusCode::kInternal, "MEDIA_RELAY_ANSWER_INVALID",
+                     "what the relay tells cannot be read");
+  }
+  use(message);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void MediaClient::Watch(OnEvent on_event) {
-  std::vector<std::pair<std::string, Stub*>> relays;
+  std::vector<std::pair<std::string, size_t>> relays;
   {
     absl::MutexLock lock(&mutex_);
     on_event_ = std::move(on_event);
     for (const auto& relay : relays_) {
-      relays.emplace_back(relay->target, relay->stub.get());
+      relays.emplace_back(relay->target, relay->index);
     }
   }
-  for (const auto& [target, stub] : relays) {
-    SessionWatch::Options sessions;
-    sessions.open = [this, stub = stub](grpc::ClientContext* context) {
+  for (const auto& [target, index] : relays) {
+    GrpcLoopClient::Stream sessions;
+    sessions.path = PathOf("WatchSessions");
+    sessions.request = [this] {
       pb::WatchSessionsRequest request;
       request.set_parent("tenants/-");
       request.set_owner(options_.owner);
       *request.mutable_statistics_interval() =
           sallyport::ToProto(options_.statistics_interval);
-      return stub->WatchSessions(context, request);
+      for (const pb::SessionEvent event : kEvents) request.add_events(event);
+      return request.SerializeAsString();
     };
-    sessions.on_message = [this, target = target](const auto& message) {
-      OnSessionMessage(target, message);
-      return absl::OkStatus();
+    sessions.on_message = [this, target = target](std::string_view message) {
+      return Read<pb::WatchSessionsResponse>(
+          message, [&](const auto& read) { OnSessionMessage(target, read); });
     };
     sessions.on_state = [](bool, const absl::Status&) {};
     sessions.max_backoff = kMaxBackoff;
-    session_watches_.push_back(
-        std::make_unique<SessionWatch>(std::move(sessions)));
+    calls_->Watch(index, std::move(sessions));
     // Its steady messages show that the relay lives, sessions or none.
-    LoadWatch::Options load;
-    load.open = [stub = stub](grpc::ClientContext* context) {
+    GrpcLoopClient::Stream load;
+    load.path = PathOf("WatchLoad");
+    load.request = [] {
       pb::WatchLoadRequest request;
       *request.mutable_interval() = sallyport::ToProto(kLoadInterval);
-      return stub->WatchLoad(context, request);
+      return request.SerializeAsString();
     };
-    load.on_message = [this, target = target](const auto& message) {
-      OnLoad(target, message.load());
-      return absl::OkStatus();
+    load.on_message = [this, target = target](std::string_view message) {
+      return Read<pb::WatchLoadResponse>(
+          message, [&](const auto& read) { OnLoad(target, read.load()); });
     };
-    load.on_state = [this, target = target, stub = stub](
-                        bool connected, const absl::Status& why) {
-      OnStream(target, stub, connected, why);
+    load.on_state = [this, target = target](bool connected,
+                                            const absl::Status& why) {
+      OnStream(target, connected, why);
     };
     load.max_backoff = kMaxBackoff;
-    load_watches_.push_back(std::make_unique<LoadWatch>(std::move(load)));
+    calls_->Watch(index, std::move(load));
   }
 }
 
@@ -154,8 +176,8 @@ void MediaClient::OnLoad(const std::string& target, const pb::RelayLoad& load) {
   relay.load_time = absl::Now();
 }
 
-void MediaClient::OnStream(const std::string& target, Stub* stub,
-                           bool connected, const absl::Status& why) {
+void MediaClient::OnStream(const std::string& target, bool connected,
+                           const absl::Status& why) {
   if (!connected) {
     if (!absl::IsUnavailable(why) && !absl::IsDeadlineExceeded(why)) return;
     Noticed(target, why);
@@ -166,23 +188,12 @@ void MediaClient::OnStream(const std::string& target, Stub* stub,
     return;
   }
   Noticed(target, absl::OkStatus());
-  pb::RenewSessionsRequest request;
   {
     absl::MutexLock lock(&mutex_);
-    State& relay = *Find(target);
-    relay.broken_since = absl::InfiniteFuture();
-    if (relay.sessions.empty()) return;
-    for (const auto& [name, loop] : relay.sessions) request.add_names(name);
+    Find(target)->broken_since = absl::InfiniteFuture();
   }
   // It may be another one than before, or know nothing of us any more.
-  request.set_owner(options_.owner);
-  *request.mutable_lease_duration() = sallyport::ToProto(options_.lease);
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + options_.deadline));
-  pb::RenewSessionsResponse response;
-  if (stub->RenewSessions(&context, request, &response).ok()) {
-    Lose(target, {response.missing().begin(), response.missing().end()});
-  }
+  Renew(target);
 }
 
 void MediaClient::Lose(const std::string& target,
@@ -246,40 +257,35 @@ void MediaClient::RenewLoop() {
   }
 }
 
-void MediaClient::Renew() {
-  struct Due {
-    std::string target;
-    Stub* stub;
-    pb::RenewSessionsRequest request;
-  };
-  std::vector<Due> due;
+void MediaClient::Renew(const std::string& only) {
+  std::vector<std::pair<size_t, pb::RenewSessionsRequest>> due;
   {
     absl::MutexLock lock(&mutex_);
     for (const auto& relay : relays_) {
       if (relay->sessions.empty()) continue;
-      Due& one = due.emplace_back();
-      one.target = relay->target;
-      one.stub = relay->stub.get();
-      one.request.set_owner(options_.owner);
-      for (const auto& [name, loop] : relay->sessions) {
-        one.request.add_names(name);
-      }
-      *one.request.mutable_lease_duration() =
-          sallyport::ToProto(options_.lease);
+      if (!only.empty() && relay->target != only) continue;
+      pb::RenewSessionsRequest request;
+      request.set_owner(options_.owner);
+      for (const auto& [name, loop] : relay->sessions) request.add_names(name);
+      *request.mutable_lease_duration() = sallyport::ToProto(options_.lease);
+      due.emplace_back(relay->index, std::move(request));
+      ++in_flight_;
     }
   }
-  for (Due& one : due) {
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + options_.deadline));
-    pb::RenewSessionsResponse response;
-    const grpc::Status renewed =
-        one.stub->RenewSessions(&context, one.request, &response);
-    if (renewed.ok()) {
-      Lose(one.target, {response.missing().begin(), response.missing().end()});
-    } else {
-      SALLYPORT_LOG_LIMITED(kWarning, "leases were not renewed",
-                            {{"error", FromGrpc(renewed)}});
-    }
+  for (const auto& [index, request] : due) {
+    Call<pb::RenewSessionsResponse>(
+        index, "RenewSessions", request,
+        [this, target = options_.relays[index]](
+            const absl::StatusOr<pb::RenewSessionsResponse>& renewed) {
+          if (renewed.ok()) {
+            Lose(target,
+                 {renewed->missing().begin(), renewed->missing().end()});
+          } else {
+            SALLYPORT_LOG_LIMITED(kWarning, "leases were not renewed",
+                                  {{"error", renewed.status()}});
+          }
+          End();
+        });
   }
 }
 

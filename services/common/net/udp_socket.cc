@@ -1,6 +1,7 @@
 #include "services/common/net/udp_socket.h"
 
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -16,11 +17,18 @@
 namespace sallyport {
 namespace {
 
-constexpr size_t kSendBatch = 32;
+constexpr size_t kSendBatch = 32;  // messages to the kernel
+// Datagrams in one batch, and in one message (the kernel's UDP_MAX_SEGMENTS).
+constexpr size_t kMaxSegments = 64;
+// Of one datagram among several in a message: longer ones may not fit the path.
+constexpr size_t kMaxSegment = 1200;
+constexpr size_t kMaxRun = 65'000;  // octets of a message, below IP's limit
 
-// Room for one in_pktinfo or in6_pktinfo.
+// Room for one in_pktinfo or in6_pktinfo, and the size of segments.
 struct alignas(cmsghdr) Control {
-  std::array<char, CMSG_SPACE(sizeof(in6_pktinfo))> bytes;
+  std::array<char,
+             CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))>
+      bytes;
 };
 
 absl::Status SetInt(int fd, int level, int name, int value, const char* what) {
@@ -49,47 +57,62 @@ std::optional<SocketAddress> LocalOf(msghdr& header, uint16_t port) {
   return std::nullopt;
 }
 
+void AddControl(int level, int type, ByteSpan value, Control& control,
+                msghdr& header) {
+  if (header.msg_control == nullptr) {
+    std::memset(control.bytes.data(), 0, control.bytes.size());
+    header.msg_control = control.bytes.data();
+  }
+  auto* const c =
+      reinterpret_cast<cmsghdr*>(control.bytes.data() + header.msg_controllen);
+  c->cmsg_level = level;
+  c->cmsg_type = type;
+  c->cmsg_len = CMSG_LEN(value.size());
+  std::memcpy(CMSG_DATA(c), value.data(), value.size());
+  header.msg_controllen += CMSG_SPACE(value.size());
+}
+
+template <typename T>
+ByteSpan OctetsOf(const T& value) {
+  return {reinterpret_cast<const uint8_t*>(&value), sizeof(value)};
+}
+
 // Names the source address of one outgoing datagram.
 void SetLocal(const SocketAddress& local, Control& control, msghdr& header) {
-  std::memset(control.bytes.data(), 0, control.bytes.size());
-  header.msg_control = control.bytes.data();
-  header.msg_controllen = control.bytes.size();
-  cmsghdr* const c = CMSG_FIRSTHDR(&header);
   if (local.is_v4()) {
     in_pktinfo info = {};
     std::memcpy(&info.ipi_spec_dst, local.ip_bytes().data(), 4);
-    c->cmsg_level = IPPROTO_IP;
-    c->cmsg_type = IP_PKTINFO;
-    c->cmsg_len = CMSG_LEN(sizeof(info));
-    std::memcpy(CMSG_DATA(c), &info, sizeof(info));
-    header.msg_controllen = CMSG_SPACE(sizeof(info));
+    AddControl(IPPROTO_IP, IP_PKTINFO, OctetsOf(info), control, header);
   } else {
     in6_pktinfo info = {};
     std::memcpy(&info.ipi6_addr, local.ip_bytes().data(), 16);
-    c->cmsg_level = IPPROTO_IPV6;
-    c->cmsg_type = IPV6_PKTINFO;
-    c->cmsg_len = CMSG_LEN(sizeof(info));
-    std::memcpy(CMSG_DATA(c), &info, sizeof(info));
-    header.msg_controllen = CMSG_SPACE(sizeof(info));
+    AddControl(IPPROTO_IPV6, IPV6_PKTINFO, OctetsOf(info), control, header);
   }
 }
 
-// The system's form of one outgoing datagram; points into itself, so it stays
-// where it is made.
+// The system's form of outgoing datagrams that are alike but for what they say;
+// points into itself, so it stays where it is made.
 struct Outgoing {
   sockaddr_storage address;
-  iovec vector;
   Control control;
 
-  void Fill(const OutgoingDatagram& from, msghdr& header) {
+  // `vectors` has room for one a datagram.
+  void Fill(absl::Span<const OutgoingDatagram> from, iovec* vectors,
+            msghdr& header) {
     header = {};
-    vector.iov_base = const_cast<uint8_t*>(from.payload.data());
-    vector.iov_len = from.payload.size();
+    for (size_t i = 0; i < from.size(); ++i) {
+      vectors[i].iov_base = const_cast<uint8_t*>(from[i].payload.data());
+      vectors[i].iov_len = from[i].payload.size();
+    }
+    const OutgoingDatagram& first = from.front();
     header.msg_name = &address;
-    header.msg_namelen = from.peer.ToSockaddr(address);
-    header.msg_iov = &vector;
-    header.msg_iovlen = 1;
-    if (from.local.has_value()) SetLocal(*from.local, control, header);
+    header.msg_namelen = first.peer.ToSockaddr(address);
+    header.msg_iov = vectors;
+    header.msg_iovlen = from.size();
+    if (first.local.has_value()) SetLocal(*first.local, control, header);
+    if (from.size() == 1) return;
+    const uint16_t size = static_cast<uint16_t>(first.payload.size());
+    AddControl(SOL_UDP, UDP_SEGMENT, OctetsOf(size), control, header);
   }
 };
 
@@ -161,7 +184,7 @@ absl::StatusOr<UdpSocket> UdpSocket::Bind(const SocketAddress& address,
   const auto local =
       SocketAddress::FromSockaddr(reinterpret_cast<sockaddr*>(&name), size);
   if (!local) return absl::InternalError("getsockname: unknown family");
-  return UdpSocket(std::move(fd), *local);
+  return UdpSocket(std::move(fd), *local, options.segment);
 }
 
 absl::StatusOr<absl::Span<ReceivedDatagram>> UdpSocket::Receive(
@@ -208,34 +231,76 @@ absl::StatusOr<absl::Span<ReceivedDatagram>> UdpSocket::Receive(
   return absl::MakeSpan(slots.received.data(), kept);
 }
 
+size_t UdpSocket::RunOf(absl::Span<const OutgoingDatagram> datagrams) const {
+  const OutgoingDatagram& first = datagrams.front();
+  const size_t size = first.payload.size();
+  if (!segment_ || size == 0 || size > kMaxSegment) return 1;
+  size_t count = 1;
+  size_t octets = size;
+  while (count < datagrams.size() && count < kMaxSegments) {
+    const OutgoingDatagram& next = datagrams[count];
+    octets += next.payload.size();
+    if (next.payload.empty() || next.payload.size() > size ||
+        octets > kMaxRun || !(next.peer == first.peer) ||
+        next.local != first.local) {
+      break;
+    }
+    ++count;
+    if (next.payload.size() < size) break;  // only the last may be
+  }
+  return count;
+}
+
 size_t UdpSocket::Send(absl::Span<const OutgoingDatagram> datagrams) {
   std::array<Outgoing, kSendBatch> outgoing;
   std::array<mmsghdr, kSendBatch> headers;
+  std::array<iovec, kMaxSegments> vectors;
+  std::array<size_t, kSendBatch> runs;
   size_t done = 0;
+  size_t singly = 0;  // so many are not to go with others
   while (done < datagrams.size()) {
-    const size_t batch = std::min(kSendBatch, datagrams.size() - done);
-    for (size_t i = 0; i < batch; ++i) {
-      outgoing[i].Fill(datagrams[done + i], headers[i].msg_hdr);
+    size_t batch = 0;
+    size_t used = 0;  // of `vectors`
+    while (batch < kSendBatch && done + used < datagrams.size() &&
+           used < kMaxSegments) {
+      const auto rest = datagrams.subspan(done + used, kMaxSegments - used);
+      const size_t run = used < singly ? 1 : RunOf(rest);
+      outgoing[batch].Fill(rest.first(run), vectors.data() + used,
+                           headers[batch].msg_hdr);
+      used += run;
+      runs[batch++] = run;
     }
     const int sent =
         sendmmsg(fd_.get(), headers.data(), static_cast<unsigned>(batch), 0);
     if (sent >= 0) {
-      done += static_cast<size_t>(sent);
+      size_t went = 0;
+      for (int i = 0; i < sent; ++i) went += runs[static_cast<size_t>(i)];
+      done += went;
+      singly -= std::min(singly, went);
       continue;
     }
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) break;
+    if (runs[0] > 1) {
+      // EIO: the way out cannot do it; else the path may be narrow, or it is
+      // these that are refused, which is then seen of each.
+      if (errno == EIO || errno == EOPNOTSUPP) segment_ = false;
+      singly = runs[0];
+      continue;
+    }
     // The error is that of the first one; the rest have not been tried.
     ++refused_;
     ++done;
+    singly -= std::min<size_t>(singly, 1);
   }
   return done;
 }
 
 absl::Status UdpSocket::SendOne(const OutgoingDatagram& datagram) {
   Outgoing outgoing;
+  iovec vector;
   msghdr header;
-  outgoing.Fill(datagram, header);
+  outgoing.Fill({&datagram, 1}, &vector, header);
   ssize_t sent;
   do {
     sent = sendmsg(fd_.get(), &header, 0);

@@ -60,6 +60,10 @@ class UdpSocket {
     bool packet_info = false;  // report the local address of each datagram
     int receive_buffer = 0;    // SO_RCVBUF in octets; 0 leaves the default
     int send_buffer = 0;       // SO_SNDBUF, likewise
+    // Neighbours of one Send that go to the same peer and are of one size (the
+    // last may be shorter) go through the kernel's stack as one (UDP_SEGMENT);
+    // on the wire nothing is different.
+    bool segment = false;
   };
 
   // Port 0 takes a free one; see local_address().
@@ -92,11 +96,15 @@ class UdpSocket {
   uint64_t refused() const { return refused_; }
 
  private:
-  UdpSocket(UniqueFd fd, const SocketAddress& local)
-      : fd_(std::move(fd)), local_(local) {}
+  UdpSocket(UniqueFd fd, const SocketAddress& local, bool segment)
+      : fd_(std::move(fd)), local_(local), segment_(segment) {}
+
+  // How many of the first can go as one.
+  size_t RunOf(absl::Span<const OutgoingDatagram> datagrams) const;
 
   UniqueFd fd_;
   SocketAddress local_;
+  bool segment_;
   uint64_t refused_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "services/common/net/udp_socket.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,54 @@ TEST_F(UdpSocketTest, MoreThanOneBatchEachWay) {
   }
   EXPECT_EQ(a.Send(out), 100u);
   EXPECT_EQ(ReceiveAll(b, 100), texts);
+}
+
+// What goes through the kernel as one arrives as what it is.
+TEST_F(UdpSocketTest, SegmentsArriveAsDatagramsInOrder) {
+  for (const bool packet_info : {false, true}) {
+    UdpSocket a = Bound({.packet_info = packet_info, .segment = true});
+    UdpSocket b = Bound(), c = Bound();
+    std::vector<std::string> texts;
+    std::vector<std::string> to_b;
+    std::vector<std::string> to_c;
+    for (int i = 0; i < 200; ++i) {
+      // Runs of one size, a shorter one in their midst, an empty one, and
+      // another peer in between.
+      std::string text = std::to_string(1000 + i);
+      if (i % 7 == 3) text.pop_back();
+      if (i % 11 == 5) text += "longer";
+      if (i == 100) text.clear();
+      texts.push_back(text);
+    }
+    std::vector<OutgoingDatagram> out;
+    for (int i = 0; i < 200; ++i) {
+      const bool is_c = i % 40 == 39;
+      (is_c ? to_c : to_b).push_back(texts[i]);
+      out.push_back({.payload = AsBytes(texts[i]),
+                     .peer = (is_c ? c : b).local_address(),
+                     .local = std::nullopt});
+      if (packet_info) out.back().local = a.local_address();
+    }
+    EXPECT_EQ(a.Send(out), 200u);
+    EXPECT_EQ(a.refused(), 0u);
+    EXPECT_EQ(ReceiveAll(b, to_b.size()), to_b);
+    EXPECT_EQ(ReceiveAll(c, to_c.size()), to_c);
+  }
+}
+
+TEST_F(UdpSocketTest, SegmentsThatAreRefusedAreCountedAndTheRestGoes) {
+  UdpSocket a = Bound({.segment = true});
+  UdpSocket b = Bound();
+  const SocketAddress nowhere = *SocketAddress::Parse("255.255.255.255:9");
+  std::vector<OutgoingDatagram> out;
+  for (int i = 0; i < 6; ++i) {
+    out.push_back({.payload = AsBytes("same"),
+                   .peer = i < 3 ? nowhere : b.local_address(),
+                   .local = std::nullopt});
+  }
+  EXPECT_EQ(a.Send(out), 6u);
+  EXPECT_EQ(a.refused(), 3u);
+  EXPECT_THAT(ReceiveAll(b, 3), ElementsAre("same", "same", "same"));
 }
 
 TEST_F(UdpSocketTest, NothingThereIsEmptyNotAnError) {

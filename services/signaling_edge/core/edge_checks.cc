@@ -63,11 +63,12 @@ absl::Status EdgeCore::SendForCheck(uint64_t check, const Flow& flow,
   if (request.method() == SipMethod::kInvite) {
     invite_of_check_[check] = outcome.id;
   }
-  NoteClient(outcome.id, {.owner = {},
-                          .flow = flow,
-                          .request = std::move(request),
-                          .check = check});
-  DoClient(outcome.id, outcome.actions, nullptr, now);
+  NoteClient(outcome.id,
+             {.owner = {},
+              .flow = flow,
+              .request = std::make_shared<SipMessage>(std::move(request)),
+              .check = check});
+  DoClient(outcome.id, std::move(outcome.actions), nullptr, now);
   return absl::OkStatus();
 }
 
@@ -77,15 +78,16 @@ void EdgeCore::CancelForCheck(uint64_t check, MonoTime now) {
   const auto client = clients_.find(it->second);
   if (client == clients_.end()) return;
   const Flow flow = client->second.flow;
-  SipMessage cancel = MakeCancel(client->second.request);
+  SipMessage cancel = MakeCancel(*client->second.request);
   const auto outcome = transactions_.Send(
       cancel, ScopeOf(flow), flow.transport != SipTransport::kUdp, now);
   if (!outcome.ok()) return;
-  NoteClient(outcome->id, {.owner = {},
-                           .flow = flow,
-                           .request = std::move(cancel),
-                           .check = check});
-  DoClient(outcome->id, outcome->actions, nullptr, now);
+  NoteClient(outcome->id,
+             {.owner = {},
+              .flow = flow,
+              .request = std::make_shared<SipMessage>(std::move(cancel)),
+              .check = check});
+  DoClient(outcome->id, std::move(outcome->actions), nullptr, now);
 }
 
 void EdgeCore::SendPlain(const Flow& flow, SipMessage message) {

@@ -401,9 +401,8 @@ void EdgeCore::Drop(ConnectionId id, bool tell_io, std::string_view reason,
   if (was_open && !mirror) Perform(Report{std::move(event)});
   ReportChanges(registrar_.OnConnectionClosed(id), now);
   for (const TransactionId transaction : transactions) {
-    const TransactionActions actions =
-        transactions_.OnTransportError(transaction);
-    DoClient(transaction, actions, nullptr, now);
+    DoClient(transaction, transactions_.OnTransportError(transaction), nullptr,
+             now);
   }
 }
 

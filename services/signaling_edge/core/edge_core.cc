@@ -283,11 +283,11 @@ MonoTime EdgeCore::deadline() const {
 
 EdgeActions EdgeCore::OnDeadline(MonoTime now) {
   while (transactions_.deadline() <= now) {
-    const TransactionOutcome outcome = transactions_.OnDeadline(now);
+    TransactionOutcome outcome = transactions_.OnDeadline(now);
     if (clients_.contains(outcome.id)) {
-      DoClient(outcome.id, outcome.actions, nullptr, now);
+      DoClient(outcome.id, std::move(outcome.actions), nullptr, now);
     } else {
-      DoServer(outcome.id, outcome.actions, now);
+      DoServer(outcome.id, std::move(outcome.actions), now);
     }
   }
   OnAskDeadlines(now);

@@ -208,7 +208,7 @@ class EdgeCore final : private CallPort,
   struct ClientSide {
     CallLeg owner;
     Flow flow;
-    SipMessage request;
+    std::shared_ptr<const SipMessage> request;  // never null
     uint64_t check = 0;  // the check that it works for, and then no call
   };
 
@@ -361,9 +361,8 @@ class EdgeCore final : private CallPort,
   void OnNotify(const Flow& flow, const SipMessage& request,
                 TransactionId transaction, MonoTime now);
   // The messages that a transaction wants sent or told.
-  void DoServer(TransactionId id, const TransactionActions& actions,
-                MonoTime now);
-  void DoClient(TransactionId id, const TransactionActions& actions,
+  void DoServer(TransactionId id, TransactionActions actions, MonoTime now);
+  void DoClient(TransactionId id, TransactionActions actions,
                 const SipMessage* response, MonoTime now);
   void NoteClient(TransactionId id, ClientSide side);
   // Keeps a message for operators, if its call is one of those kept.

@@ -110,10 +110,10 @@ void EdgeCore::OnText(const Flow& flow, std::string_view text, MonoTime now,
 
 bool EdgeCore::OnResponse(const Flow& flow, const SipMessage& response,
                           MonoTime now) {
-  const TransactionOutcome outcome =
+  TransactionOutcome outcome =
       transactions_.OnResponse(response, ScopeOf(flow), now);
   if (outcome.id == 0) return false;
-  DoClient(outcome.id, outcome.actions, &response, now);
+  DoClient(outcome.id, std::move(outcome.actions), &response, now);
   return true;
 }
 
@@ -136,7 +136,7 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now,
     TransmitTo({flow, reply_to}, WriteSipMessage(response));
     return;
   }
-  const RequestOutcome outcome = transactions_.OnRequest(
+  RequestOutcome outcome = transactions_.OnRequest(
       request, ScopeOf(flow), flow.transport != SipTransport::kUdp, now);
   switch (outcome.kind) {
     case RequestOutcome::Kind::kAbsorbed:
@@ -144,7 +144,7 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now,
           known != servers_.end()) {
         KeepReceived(known->second.trace, flow, request, now);
       }
-      DoServer(outcome.id, outcome.actions, now);
+      DoServer(outcome.id, std::move(outcome.actions), now);
       return;
     case RequestOutcome::Kind::kAck:
       if (calls_.IsInDialog(request, flow, ProvenResource(flow))) {

@@ -31,8 +31,9 @@ absl::Status EdgeCore::SendRequest(const Flow& flow, SipMessage request,
   auto outcome = transactions_.Send(request, ScopeOf(flow),
                                     flow.transport != SipTransport::kUdp, now);
   if (!outcome.ok()) return outcome.status();
-  NoteClient(outcome->id, {owner, flow, std::move(request)});
-  DoClient(outcome->id, outcome->actions, nullptr, now);
+  NoteClient(outcome->id,
+             {owner, flow, std::make_shared<SipMessage>(std::move(request))});
+  DoClient(outcome->id, std::move(outcome->actions), nullptr, now);
   return absl::OkStatus();
 }
 
@@ -81,18 +82,19 @@ void EdgeCore::CancelInvite(CallLeg owner, uint32_t cseq,
   for (const TransactionId id : it->second) {
     const ClientSide& client = clients_.find(id)->second;
     if (client.owner.side != owner.side ||
-        client.request.method() != SipMethod::kInvite ||
-        CseqNumber(client.request) != cseq) {
+        client.request->method() != SipMethod::kInvite ||
+        CseqNumber(*client.request) != cseq) {
       continue;
     }
     const Flow flow = client.flow;
-    SipMessage cancel = MakeCancel(client.request);
+    SipMessage cancel = MakeCancel(*client.request);
     if (!reason.empty()) cancel.Add(HeaderId::kReason, reason);
     auto outcome = transactions_.Send(
         cancel, ScopeOf(flow), flow.transport != SipTransport::kUdp, now);
     if (!outcome.ok()) return;
-    NoteClient(outcome->id, {owner, flow, std::move(cancel)});
-    DoClient(outcome->id, outcome->actions, nullptr, now);
+    NoteClient(outcome->id,
+               {owner, flow, std::make_shared<SipMessage>(std::move(cancel))});
+    DoClient(outcome->id, std::move(outcome->actions), nullptr, now);
     return;
   }
 }
@@ -103,7 +105,7 @@ void EdgeCore::CallGone(uint64_t call) {
   const std::vector<TransactionId> ids = it->second;
   for (const TransactionId id : ids) {
     const auto client = clients_.find(id);
-    if (client->second.request.method() != SipMethod::kInvite) continue;
+    if (client->second.request->method() != SipMethod::kInvite) continue;
     transactions_.OnTransportError(id);  // nobody is left to be told
     ForgetEnded(id);
   }
@@ -137,21 +139,21 @@ void EdgeCore::RespondStateless(const Flow& flow, const SipMessage& request,
   TransmitTo(side, WriteSipMessage(response));
 }
 
-void EdgeCore::DoServer(TransactionId id, const TransactionActions& actions,
+void EdgeCore::DoServer(TransactionId id, TransactionActions actions,
                         MonoTime now) {
   if (const auto it = servers_.find(id); it != servers_.end()) {
     const ServerSide side = it->second;
-    for (const TransactionAction& action : actions) {
-      if (const auto* send = std::get_if<SendToPeer>(&action)) {
+    for (TransactionAction& action : actions) {
+      if (auto* send = std::get_if<SendToPeer>(&action)) {
         calls_.ladder().Add(side.trace, side.flow, true, send->wire, now);
-        TransmitTo(side, send->wire);
+        TransmitTo(side, std::move(send->wire));
       }
     }
   }
   ForgetEnded(id);
 }
 
-void EdgeCore::DoClient(TransactionId id, const TransactionActions& actions,
+void EdgeCore::DoClient(TransactionId id, TransactionActions actions,
                         const SipMessage* response, MonoTime now) {
   const auto it = clients_.find(id);
   if (it == clients_.end()) return;
@@ -159,33 +161,33 @@ void EdgeCore::DoClient(TransactionId id, const TransactionActions& actions,
   const LegTraceId trace = TraceOf(side);
   if (response != nullptr) KeepReceived(trace, side.flow, *response, now);
   ForgetEnded(id);
-  for (const TransactionAction& action : actions) {
-    if (const auto* send = std::get_if<SendToPeer>(&action)) {
+  for (TransactionAction& action : actions) {
+    if (auto* send = std::get_if<SendToPeer>(&action)) {
       calls_.ladder().Add(trace, side.flow, true, send->wire, now);
-      Transmit(side.flow, send->wire);
+      Transmit(side.flow, std::move(send->wire));
     } else if (std::holds_alternative<DeliverResponse>(action)) {
       if (response == nullptr) continue;
       if (side.check != 0) {
-        checks_.OnResponse(side.check, side.request, *response, now);
+        checks_.OnResponse(side.check, *side.request, *response, now);
       } else {
         if ((side.owner.call & MessageWaiting::kOwner) != 0) {
           if (response->status_code() >= 200) {
             mwi_.OnNotified(side.owner.call, response->status_code());
           }
         } else {
-          calls_.OnResponse(side.owner, side.request, *response, now);
+          calls_.OnResponse(side.owner, *side.request, *response, now);
         }
       }
     } else if (std::holds_alternative<ReportTimeout>(action) ||
                std::holds_alternative<ReportTransportError>(action)) {
       const bool timed_out = std::holds_alternative<ReportTimeout>(action);
       if (side.check != 0) {
-        checks_.OnRequestFailed(side.check, side.request, timed_out, now);
+        checks_.OnRequestFailed(side.check, *side.request, timed_out, now);
       } else {
         if ((side.owner.call & MessageWaiting::kOwner) != 0) {
           mwi_.OnNotified(side.owner.call, 0);
         } else {
-          calls_.OnRequestFailed(side.owner, side.request, timed_out, now);
+          calls_.OnRequestFailed(side.owner, *side.request, timed_out, now);
         }
       }
     }

@@ -45,7 +45,15 @@ bool RequestAuth::IsFrom(const PeerEntry& peer, const SocketAddress& source) {
 
 const PeerEntry* RequestAuth::PeerBySource(const Flow& flow,
                                            uint32_t port) const {
-  const SocketAddress source = flow.remote.Canonical();
+  if (!last_source_.has_value() || last_source_->port != port ||
+      !(last_source_->remote == flow.remote)) {
+    last_source_ = {flow.remote, port, FindPeer(flow.remote.Canonical(), port)};
+  }
+  return last_source_->peer;
+}
+
+const PeerEntry* RequestAuth::FindPeer(const SocketAddress& source,
+                                       uint32_t port) const {
   if (const PeerEntry* peer = plan_->PeerByAddress(source.IpText(), port)) {
     return peer;
   }

@@ -23,7 +23,7 @@ namespace sallyport::signaling_edge {
 
 // Unknown users, wrong passwords and users without right are answered alike;
 // what a domain's users have in common (algorithm, transport) is what an
-// unknown one is given too. Thread-compatible.
+// unknown one is given too. Loop thread only.
 class RequestAuth {
  public:
   // A 401 or 407 with this header field.
@@ -41,7 +41,10 @@ class RequestAuth {
   explicit RequestAuth(DigestAuth& digest) : digest_(digest) {}
 
   // `plan` outlives the next call of this.
-  void SetPlan(const PlanIndex* plan) { plan_ = plan; }
+  void SetPlan(const PlanIndex* plan) {
+    plan_ = plan;
+    last_source_.reset();
+  }
 
   // `identity` is that of the connection, if its certificate gave one;
   // `incoming_port` the port by which peers know the listener. Refusals:
@@ -84,6 +87,7 @@ class RequestAuth {
                                        std::string_view username,
                                        std::string_view domain, MonoTime now);
   const PeerEntry* PeerBySource(const Flow& flow, uint32_t port) const;
+  const PeerEntry* FindPeer(const SocketAddress& source, uint32_t port) const;
   Population PopulationOf(std::string_view home) const;
   // Whom a user that does not exist is answered like, so that the answers to
   // all such are as those to all who do, and take as long: a record that is
@@ -93,6 +97,14 @@ class RequestAuth {
 
   DigestAuth& digest_;
   const PlanIndex* plan_ = nullptr;
+  // Of the message at hand, which is asked about several times; `remote` may
+  // be the next one's too.
+  struct Source {
+    SocketAddress remote;
+    uint32_t port = 0;
+    const PeerEntry* peer = nullptr;
+  };
+  mutable std::optional<Source> last_source_;
 };
 
 }  // namespace sallyport::signaling_edge

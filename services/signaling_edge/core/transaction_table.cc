@@ -11,6 +11,8 @@
 namespace sallyport::signaling_edge {
 namespace {
 
+constexpr size_t kUsualKey = 160;  // octets that most keys fit into
+
 // No part of a key holds a NUL, so joined by it no two keys run together.
 void AppendPart(std::string& key, std::string_view part) {
   key.append(part);
@@ -57,7 +59,9 @@ bool HasMagicBranch(const Via& via) {
 // `method` says.
 std::string ServerKey(const SipMessage& request, const Via& via,
                       PeerScope scope, std::string_view method) {
-  std::string key = "s";
+  std::string key;
+  key.reserve(kUsualKey);
+  key.push_back('s');
   AppendPart(key, std::to_string(scope));
   AppendPart(key, method);
   if (HasMagicBranch(via)) {
@@ -91,7 +95,9 @@ std::string ServerKey(const SipMessage& request, const Via& via,
 // must come back as it went (section 18.1.2).
 std::string ClientKey(const SipMessage& message, const Via& via,
                       PeerScope scope) {
-  std::string key = "c";
+  std::string key;
+  key.reserve(kUsualKey);
+  key.push_back('c');
   AppendPart(key, std::to_string(scope));
   const auto cseq = ParseCseq(message.Value(HeaderId::kCseq));
   AppendPart(key, cseq.ok() ? cseq->method_text : std::string_view());
@@ -107,6 +113,7 @@ std::string MergeKey(const SipMessage& request, PeerScope scope) {
     return {};
   }
   std::string key;
+  key.reserve(kUsualKey);
   AppendPart(key, std::to_string(scope));
   AppendPart(key, TagOf(request.Value(HeaderId::kFrom)));
   AppendPart(key, request.Value(HeaderId::kCallId));

@@ -30,7 +30,7 @@ ListenerSet::ListenerSet(EventLoop& loop, std::vector<ListenerSpec> specs,
     : loop_(loop),
       specs_(std::move(specs)),
       owner_(owner),
-      buffer_(/*datagrams=*/32, max_datagram),
+      buffer_(/*datagrams=*/64, max_datagram),
       sockets_(specs_.size()) {}
 
 absl::StatusOr<std::unique_ptr<ListenerSet>> ListenerSet::Bind(
@@ -51,7 +51,8 @@ absl::Status ListenerSet::BindOne(ListenerId id) {
     SP_ASSIGN_OR_RETURN(
         socket.udp, UdpSocket::Bind(spec.bind, {.reuse_port = spec.reuse_port,
                                                 .receive_buffer = 4 << 20,
-                                                .send_buffer = 4 << 20}));
+                                                .send_buffer = 4 << 20,
+                                                .segment = true}));
     socket.bound = socket.udp->local_address();
     return loop_.Add(socket.udp->fd(), kReadable,
                      [this, id](IoEvents) { OnReadable(id); });
@@ -118,15 +119,45 @@ void ListenerSet::Send(ListenerId listener, const SocketAddress& to,
 
 void ListenerSet::Flush() {
   flush_is_due_ = false;
-  std::vector<OutgoingDatagram> batch;
   for (Socket& socket : sockets_) {
     if (socket.waiting.empty()) continue;
-    batch.clear();
-    for (const Waiting& each : socket.waiting) {
-      batch.push_back({.payload = AsBytes(each.octets), .peer = each.to});
-    }
-    lost_ += batch.size() - socket.udp->Send(batch);
+    Gather(socket.waiting);
+    lost_ += batch_.size() - socket.udp->Send(batch_);
     socket.waiting.clear();
+  }
+}
+
+// To one address in the order in which they were given, and of one size side by
+// side, so that they go as one.
+void ListenerSet::Gather(const std::vector<Waiting>& waiting) {
+  batch_.clear();
+  next_.assign(waiting.size(), kNone);
+  runs_.clear();
+  for (size_t i = 0; i < waiting.size(); ++i) {
+    // The last that went to this address, if it is among the last few.
+    Run* same = nullptr;
+    const size_t from =
+        runs_.size() > kRunsLookedAt ? runs_.size() - kRunsLookedAt : 0;
+    for (size_t r = runs_.size(); r > from; --r) {
+      if (waiting[runs_[r - 1].first].to == waiting[i].to) {
+        same = &runs_[r - 1];
+        break;
+      }
+    }
+    if (same != nullptr &&
+        waiting[same->last].octets.size() == waiting[i].octets.size()) {
+      next_[same->last] = i;
+      same->last = i;
+    } else {
+      runs_.push_back({i, i});
+    }
+  }
+  for (const Run& run : runs_) {
+    for (size_t i = run.first; i != kNone; i = next_[i]) {
+      batch_.push_back({.payload = AsBytes(waiting[i].octets),
+                        .peer = waiting[i].to,
+                        .local = std::nullopt});
+    }
   }
 }
 

@@ -92,6 +92,16 @@ class ListenerSet {
   absl::Status BindOne(ListenerId id);
   void OnReadable(ListenerId id);
   void Flush();
+  // Puts them into batch_, what can go as one side by side.
+  void Gather(const std::vector<Waiting>& waiting);
+
+  static constexpr size_t kNone = static_cast<size_t>(-1);
+  static constexpr size_t kRunsLookedAt = 32;
+  // Datagrams to one address, linked by next_.
+  struct Run {
+    size_t first;
+    size_t last;
+  };
 
   EventLoop& loop_;
   const std::vector<ListenerSpec> specs_;
@@ -99,6 +109,10 @@ class ListenerSet {
   UdpReceiveBuffer buffer_;
   std::vector<Socket> sockets_;
   bool flush_is_due_ = false;
+  // Of one Flush; kept for their memory.
+  std::vector<OutgoingDatagram> batch_;
+  std::vector<size_t> next_;
+  std::vector<Run> runs_;
   // Set false at the end, so that a deferred flush knows.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   uint64_t lost_ = 0;

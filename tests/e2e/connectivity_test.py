@@ -7,6 +7,7 @@ UM-108).
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ sys.path.insert(0, os.getcwd())
 from tests.harness.case import DemoCase, main  # noqa: E402
 from tests.harness.cluster import DOMAIN, EDGE_NAME  # noqa: E402
 from tests.harness.peers import MutualTlsWrapper  # noqa: E402
+from tests.harness.plans import apply  # noqa: E402
 
 
 class SipAnswerer:
@@ -143,6 +145,51 @@ class ConnectivityTest(DemoCase):
         answer, steps = self.check(works=False)
         self.assertEqual(answer['reason'], 'PEER_CERTIFICATE_UNTRUSTED')
         self.assertIn('unknown_ca', steps['handshake'][1])
+
+    def test_a_peer_is_judged_by_the_store_that_it_names(self):
+        """IMP-16, IMP-20: what CallManager-trust holds does not count for a peer of cup-trust.
+        IMP-30: what is imported there is in force at the edge without a restart."""
+        self.run_server()
+
+        def choose(store):
+            apply(self.cluster, 'store', f'''\
+kind: Peer
+name: tenants/default/peers/gateway
+spec:
+  trust_store: "{store}"
+''')
+        try:
+            choose('cup-trust')
+            self.cluster.wait_for(lambda: self.check()[0].get('reason') == 'PEER_CERTIFICATE_UNTRUSTED',
+                                  'the edge asks the other store', 10)
+            self.cluster.cli('trust', 'add', 'cup-trust', f'{self.cluster.pki}/sip-ca.pem')
+            self.cluster.wait_for(lambda: self.check()[0].get('succeeded'), 'the edge trusts the other store', 10)
+            _, steps = self.check('--secured', works=True)
+            self.assertIn('trusted by cup-trust', steps['handshake'][1])
+            # IMP-36: what a certificate brings is shown beside what was selected. IMP-41: a subject that nobody
+            # selected is named; IMP-37, IMP-39: the peer that has it is added with a description.
+            text = self.cluster.cli('trust', 'subjects', 'cup-trust')
+            self.assertRegex(text, rf'gw\.{DOMAIN} +the plan +gateway')
+            self.cluster.cli('trust', 'add', 'cup-trust', f'{self.cluster.pki}/wrong_name.pem')
+            done = self.cluster.cli('trust', 'subjects', 'cup-trust', check=False)
+            self.assertEqual(done.returncode, 1)
+            subject = re.search(r'^(\S+) +import +nobody$', done.stdout, re.M).group(1)
+            apply(self.cluster, 'subject', f'''\
+kind: Peer
+name: tenants/default/peers/proxy
+spec:
+  kind: PEER_KIND_IP_PBX
+  description: the presence proxy
+  fqdn: proxy.{DOMAIN}
+  dial_plan: tenants/default/dialPlans/gateway
+  trust_store: cup-trust
+  x509_subject_names: [{subject}]
+''')
+            self.assertRegex(self.cluster.cli('trust', 'subjects', 'cup-trust'),
+                             rf'(?m)^{re.escape(subject)} +import +proxy$')
+        finally:
+            choose('')
+        self.cluster.wait_for(lambda: self.check()[0].get('succeeded'), 'the edge asks the first store again', 10)
 
     def test_a_peer_that_does_not_take_our_certificate(self):
         """CUC-69: it is the other side that sends the alert."""

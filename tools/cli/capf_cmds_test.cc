@@ -195,6 +195,10 @@ TEST_F(CapfCommandsTest, PeersAreLookedAtAndThenTrusted) {
   EXPECT_THAT(out_.str(), HasSubstr("peer " + peer));
   ASSERT_EQ(Run("trust list cup-trust -o json"), 0);
   const std::string json = out_.str();
+  // IMP-36: the context was said; the subject is kept without being said.
+  EXPECT_THAT(json,
+              ::testing::ContainsRegex("\"tlsPeerSubject\": \"[^\"=]+\""));
+  EXPECT_THAT(json, HasSubstr("\"tlsContexts\": [\n"));
   const size_t at = json.find("tenants/default/trustStores/cup-trust/cert");
   const std::string name = json.substr(at, json.find('"', at) - at);
 

@@ -4,28 +4,34 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "CLI/Option.hpp"
 #include "CLI/Validators.hpp"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "google/protobuf/empty.pb.h"
 #include "sallyport/capf/v1/trust_store.pb.h"
+#include "sallyport/dialplan/v1/peer.pb.h"
 #include "services/capf/core/service_trust.h"
 #include "services/capf/core/trust_store.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/config/proto_time.h"
+#include "services/common/crypto/x509_name.h"
 #include "services/common/files/durable_file.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "tools/cli/capf_call.h"
 #include "tools/cli/field_text.h"
 #include "tools/cli/list_cmd.h"
+#include "tools/cli/resource_calls.h"
 #include "tools/cli/resource_kinds.h"
+#include "tools/cli/service_clients.h"
 #include "tools/cli/table.h"
 #include "tools/cli/tls_connection.h"
 
@@ -175,6 +181,66 @@ absl::Status Services(CliContext& context, const TrustOptions&) {
                   std::string(one.trust_store), trusted});
   }
   context.out() << table.ToString();
+  return absl::OkStatus();
+}
+
+// IMP-36: the subjects that imports have brought, and which peers of the plan
+// were selected for them: those that name this store and this subject.
+absl::Status Subjects(CliContext& context, const TrustOptions& options) {
+  SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
+  SP_ASSIGN_OR_RETURN(const std::string tenant, context.TenantName());
+  StoreContents contents(context);
+  SP_ASSIGN_OR_RETURN(const auto* const trusted, contents.Of(options.store));
+  SP_ASSIGN_OR_RETURN(const Endpoint dialplan, clients->First("dialplan"));
+  SP_ASSIGN_OR_RETURN(
+      const ResourceList found,
+      ListResources(dialplan, *FindKind("peer"), tenant, "", 0));
+  std::multimap<std::string, std::string> peers;  // by subject
+  for (const auto& one : found) {
+    const auto& peer = dynamic_cast<const dialplan::v1::Peer&>(*one);
+    const std::string& store = peer.trust_store();
+    if ((store.empty() ? std::string(capf::kCallManagerTrust) : store) !=
+        options.store) {
+      continue;
+    }
+    for (const std::string& subject : peer.x509_subject_names()) {
+      peers.emplace(absl::AsciiStrToLower(subject), Short(peer.name()));
+    }
+    if (peer.x509_subject_names().empty()) {
+      peers.emplace(absl::AsciiStrToLower(peer.fqdn()), Short(peer.name()));
+    }
+  }
+  Table table({"TLS PEER SUBJECT", "FROM", "SELECTED BY"});
+  bool all = true;
+  std::set<std::string> imported;
+  for (const pb::TrustedCertificate& one : trusted->trusted_certificates()) {
+    const std::string subject = absl::AsciiStrToLower(one.tls_peer_subject());
+    imported.insert(subject);
+    std::vector<std::string> selected;
+    const auto [begin, end] = peers.equal_range(subject);
+    for (auto it = begin; it != end; ++it) selected.push_back(it->second);
+    // An authority is nobody's subject.
+    const auto parsed = capf::ReadCertificates(one.certificate());
+    const auto info = parsed.ok() ? ParseCertificate(AsBytes(parsed->front()))
+                                  : parsed.status();
+    const bool authority = info.ok() && info->is_ca;
+    all = all && (!selected.empty() || authority);
+    table.AddRow({one.tls_peer_subject(), one.origin(),
+                  !selected.empty() ? absl::StrJoin(selected, ", ")
+                  : authority       ? "(an authority)"
+                                    : "nobody"});
+  }
+  for (const auto& [subject, peer] : peers) {
+    if (!imported.contains(subject)) table.AddRow({subject, "the plan", peer});
+  }
+  context.out() << (table.rows() == 0 ? "no subject is known\n"
+                                      : table.ToString());
+  if (!all) {
+    context.out() << "\nWhom nobody selected is refused: give its subject to a "
+                     "peer of trust_store "
+                  << options.store << " (x509_subject_names).\n";
+    context.exit_code = kRefused;
+  }
   return absl::OkStatus();
 }
 
@@ -422,6 +488,10 @@ void AddTrustCommand(CLI::App& app, CliContext& context) {
       "Which certificate and trust store each service uses, and until when",
       Services);
   store(add("list", "What a store holds", List));
+  store(add("subjects",
+            "TLS peer subjects of a store, and the peers that were selected "
+            "for them; exit code 1 if one has none",
+            Subjects));
   CLI::App* const put =
       add("add", "Trust a file: PEM, DER, PKCS#7 or PKCS#12", Add);
   store(put);

@@ -35,6 +35,27 @@ pb::TrustStore StoreMessage(const std::string& tenant,
   return out;
 }
 
+// What a TLS peer with this certificate is known by at the edges (RFC 5922
+// section 7.1, IMP-38): its first DNS name, else its common name, else nothing
+// but its whole subject.
+std::string PeerSubjectOf(std::string_view der) {
+  const auto info = ParseCertificate(AsBytes(der));
+  if (!info.ok()) return "";
+  const auto names = info->AltNames(SubjectAltName::Type::kDns);
+  if (!names.empty()) return names[0];
+  return info->common_names.empty() ? info->subject : info->common_names[0];
+}
+
+// IMP-36: subject and context are kept with a certificate by themselves; the
+// context is the store, whose peers name it in the plan.
+void FillSubject(const std::string& store, std::string_view der,
+                 TrustedCertificate& like) {
+  if (like.tls_peer_subject.empty()) like.tls_peer_subject = PeerSubjectOf(der);
+  if (like.tls_contexts.empty()) {
+    like.tls_contexts = {store.substr(store.rfind('/') + 1)};
+  }
+}
+
 // The store of a name, which must be one of those that can be.
 absl::StatusOr<std::string> CheckStore(const std::string& name) {
   SP_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
@@ -104,6 +125,7 @@ absl::Status TrustMethods::Create(
   like.origin = "import";
   like.tls_peer_subject = in.tls_peer_subject();
   like.tls_contexts.assign(in.tls_contexts().begin(), in.tls_contexts().end());
+  FillSubject(store, certificates[0], like);
   SP_ASSIGN_OR_RETURN(
       const std::vector<TrustedCertificate> added,
       trust_.Add(store, certificates, like, actor, request.validate_only()));
@@ -216,11 +238,11 @@ absl::Status TrustMethods::Import(
   const std::string peer = absl::StrCat(request.host(), ":", request.port());
   TrustedCertificate like;
   like.origin = "peer " + peer;
-  like.tls_peer_subject = request.tls_peer_subject().empty()
-                              ? Summarize(AsBytes(report.chain[0])).subject()
-                              : request.tls_peer_subject();
+  like.tls_peer_subject = request.tls_peer_subject();
   like.tls_contexts.assign(request.tls_contexts().begin(),
                            request.tls_contexts().end());
+  // The peer itself, though an authority above it may be what is trusted.
+  FillSubject(request.parent(), report.chain[0], like);
   SP_ASSIGN_OR_RETURN(
       const std::vector<TrustedCertificate> added,
       trust_.Add(request.parent(), {*confirmed}, like, actor, false));

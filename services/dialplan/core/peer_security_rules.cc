@@ -1,7 +1,9 @@
 #include "services/dialplan/core/peer_security_rules.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/string_view.h"
@@ -16,7 +18,9 @@ namespace {
 constexpr uint32_t kSipPort = 5060;
 constexpr uint32_t kSipTlsPort = 5061;
 // By which signaling_edge verifies peers.
-constexpr char kPeerTrustStore[] = "CallManager-trust";
+// Those that edges judge peers by.
+constexpr std::string_view kPeerTrustStores[] = {
+    "CallManager-trust", "UM-trusted-roots", "cup-trust"};
 // What is wider lets in more than one gateway's network (UM-13).
 constexpr int kMinV4Length = 96 + 8;
 constexpr int kMinV6Length = 32;
@@ -170,9 +174,11 @@ void CheckPeerSecurity(const RuleContext& c, const PeerEntry& configured) {
       c.plan.Get<Profile>(configured.trunk_security_profile);
   CheckProfileUse(c, configured, profile);
   if (!configured.trust_store.empty() &&
-      configured.trust_store != kPeerTrustStore) {
-    c.Add("peer.trust_store", "FIELD_NOT_SUPPORTED",
-          "this version verifies peers by CallManager-trust only");
+      std::find(std::begin(kPeerTrustStores), std::end(kPeerTrustStores),
+                configured.trust_store) == std::end(kPeerTrustStores)) {
+    c.Add("peer.trust_store", "TRUST_STORE_NOT_FOR_PEERS",
+          "peers are judged by CallManager-trust, UM-trusted-roots or "
+          "cup-trust");
   }
   // UM-19.
   if (configured.ipsec_enabled &&

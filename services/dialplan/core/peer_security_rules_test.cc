@@ -151,9 +151,13 @@ TEST_F(PeerSecurityRulesTest, Um13SourcesAreNoWholeRegion) {
 TEST_F(PeerSecurityRulesTest, TrustStoreIsTheOneThatEdgesUse) {
   PeerEntry peer = TestPeer("gw", "secured");
   peer.trust_store = "tomcat-trust";
-  EXPECT_THAT(Check(peer), ElementsAre("peer.trust_store FIELD_NOT_SUPPORTED"));
-  peer.trust_store = "CallManager-trust";
-  EXPECT_THAT(Check(peer), IsEmpty());
+  EXPECT_THAT(Check(peer),
+              ElementsAre("peer.trust_store TRUST_STORE_NOT_FOR_PEERS"));
+  for (const char* store :
+       {"CallManager-trust", "UM-trusted-roots", "cup-trust"}) {
+    peer.trust_store = store;
+    EXPECT_THAT(Check(peer), IsEmpty()) << store;
+  }
 }
 
 // UM-66, CCE-16: each member of a secured peer's group, and a change of the

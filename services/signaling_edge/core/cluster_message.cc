@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <utility>
 
 #include "absl/time/time.h"
 #include "services/common/bytes/byte_reader.h"
 #include "services/common/bytes/byte_writer.h"
 #include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/peer_identity.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -30,6 +32,12 @@ class Reader {
     const uint8_t value = U8();
     if (value > 1) ok_ = false;
     return value == 1;
+  }
+  // So many flags and nothing else.
+  uint8_t Bits(size_t count) {
+    const uint8_t value = U8();
+    if (value >> count != 0) ok_ = false;
+    return value;
   }
   std::string Text() {
     const auto bytes = reader_.ReadU16Prefixed();
@@ -170,7 +178,9 @@ void WriteFacts(ByteBuilder& out, const TlsFacts& facts) {
   WriteText(out, facts.server_name);
   WriteText(out, facts.trust_store);
   out.WriteU8(facts.resumed);
-  out.WriteU8(facts.trusted.peers);
+  // An edge of before knows the first of the stores of peers alone.
+  out.WriteU8(
+      static_cast<uint8_t>(facts.trusted.peers | facts.trusted.others << 1));
   out.WriteU8(facts.trusted.phones);
   out.WriteU8(facts.certificate.has_value());
   if (facts.certificate.has_value()) WriteCertificate(out, *facts.certificate);
@@ -183,7 +193,9 @@ TlsFacts ReadFacts(Reader& in) {
   out.server_name = in.Text();
   out.trust_store = in.Text();
   out.resumed = in.Flag();
-  out.trusted.peers = in.Flag();
+  const uint8_t stores = in.Bits(kPeerTrustStores.size());
+  out.trusted.peers = (stores & 1) != 0;
+  out.trusted.others = stores >> 1;
   out.trusted.phones = in.Flag();
   if (in.Flag()) out.certificate = ReadCertificate(in);
   return out;

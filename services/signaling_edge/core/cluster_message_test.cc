@@ -23,6 +23,7 @@ ClusterMessage Example() {
   out.tls->server_name = "edge.test";
   out.tls->trust_store = "CallManager-trust";
   out.tls->trusted.peers = true;
+  out.tls->trusted.others = 2;
   CertificateInfo& certificate = out.tls->certificate.emplace();
   certificate.alt_names = {{SubjectAltName::Type::kDns, "gw.test"},
                            {SubjectAltName::Type::kUri, "sip:gw.test"}};
@@ -65,6 +66,7 @@ TEST(ClusterMessageTest, CarriesTheFactsOfTheFlow) {
   EXPECT_FALSE(certificate.is_ca);
   EXPECT_TRUE(got->tls->trusted.peers);
   EXPECT_FALSE(got->tls->trusted.phones);
+  EXPECT_EQ(got->tls->trusted.others, 2);
   EXPECT_EQ(got->tls->cipher, sent.tls->cipher);
 }
 

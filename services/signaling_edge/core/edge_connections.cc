@@ -202,6 +202,12 @@ absl::Status EdgeCore::Identify(Connection& connection, MonoTime /*now*/) {
   }
   if (!who.ok()) return who.status();
   connection.identity = *std::move(who);
+  // Of several stores that hold the anchor the one that counted is told.
+  if (connection.identity->kind == ConnectionIdentity::Kind::kPeer) {
+    connection.tls->trust_store = connection.identity->trust_store.empty()
+                                      ? std::string(kPeerTrustStores[0])
+                                      : connection.identity->trust_store;
+  }
   connection.scope = ScopeOfResource(connection.identity->resource);
   return absl::OkStatus();
 }

@@ -93,6 +93,14 @@ std::vector<CertifiedName> SipIdentities(const CertificateInfo& certificate) {
   return names;
 }
 
+bool TrustedFor::By(std::string_view store) const {
+  if (store.empty() || store == kPeerTrustStores[0]) return peers;
+  for (size_t i = 1; i < kPeerTrustStores.size(); ++i) {
+    if (store == kPeerTrustStores[i]) return (others >> (i - 1) & 1) != 0;
+  }
+  return false;
+}
+
 absl::StatusOr<ConnectionIdentity> IdentifyClient(
     const CertificateInfo& certificate, const PlanIndex& plan,
     uint32_t incoming_port, TrustedFor trusted) {
@@ -102,11 +110,16 @@ absl::StatusOr<ConnectionIdentity> IdentifyClient(
                   "the certificate is not for TLS clients", names);
   }
   const PeerEntry* peer = nullptr;
+  bool elsewhere = false;  // a peer's name, by another store than its own
   CertifiedName peer_name;
-  if (trusted.peers) {
+  if (trusted.peers || trusted.others != 0) {
     for (const CertifiedName& name : names) {
       const PeerEntry* found = plan.PeerBySubject(name.name, incoming_port);
       if (found == nullptr || found == peer) continue;
+      if (!trusted.By(found->trust_store)) {
+        elsewhere = true;
+        continue;
+      }
       if (peer != nullptr) {
         return Refuse("PEER_IDENTITY_AMBIGUOUS",
                       "the certificate names two peers", names);
@@ -130,12 +143,17 @@ absl::StatusOr<ConnectionIdentity> IdentifyClient(
       return Refuse("PEER_DISABLED", "the peer is disabled", names);
     }
     return ConnectionIdentity{ConnectionIdentity::Kind::kPeer, peer->name,
-                              peer_name};
+                              peer_name, peer->trust_store};
   }
   if (phone != nullptr) {
     return ConnectionIdentity{
         ConnectionIdentity::Kind::kPhone, phone->name,
         CertifiedName{certificate.common_names[0], NameSource::kCommonName}};
+  }
+  if (elsewhere) {
+    return Refuse("PEER_CERTIFICATE_UNTRUSTED",
+                  "the authority is not in the trust store of that peer",
+                  names);
   }
   return Refuse("PEER_IDENTITY_MISMATCH",
                 "the certificate names no configured peer or phone", names);
@@ -145,7 +163,7 @@ absl::StatusOr<ConnectionIdentity> IdentifyServer(
     const CertificateInfo& certificate, const PeerEntry& peer,
     TrustedFor trusted) {
   const std::vector<CertifiedName> names = SipIdentities(certificate);
-  if (!trusted.peers) {
+  if (!trusted.By(peer.trust_store)) {
     return Refuse("PEER_CERTIFICATE_UNTRUSTED",
                   "the authority is not trusted for peers", names);
   }
@@ -160,7 +178,7 @@ absl::StatusOr<ConnectionIdentity> IdentifyServer(
     for (const std::string& want : wanted) {
       if (!want.empty() && EqualsIgnoreCase(name.name, want)) {
         return ConnectionIdentity{ConnectionIdentity::Kind::kPeer, peer.name,
-                                  name};
+                                  name, peer.trust_store};
       }
     }
   }

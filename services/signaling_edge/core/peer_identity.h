@@ -6,6 +6,7 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_PEER_IDENTITY_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_PEER_IDENTITY_H_
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -35,11 +36,20 @@ struct CertifiedName {
 // dNSNames; if it has no subjectAltName of any kind, its common names.
 std::vector<CertifiedName> SipIdentities(const CertificateInfo& certificate);
 
+// Trust stores that a peer can name, the first of which counts where it names
+// none. What one holds is nothing to the peers of another (IMP-20).
+inline constexpr std::array<std::string_view, 3> kPeerTrustStores = {
+    "CallManager-trust", "UM-trusted-roots", "cup-trust"};
+
 // Which verified chains a certificate belongs to: the trust stores that hold
-// its anchor. Both may hold the same authority.
+// its anchor. Several may hold the same authority.
 struct TrustedFor {
-  bool peers = false;
+  bool peers = false;  // by the first of kPeerTrustStores
   bool phones = false;
+  uint8_t others = 0;  // bit i: by kPeerTrustStores[i + 1]
+
+  // Whether that store of peers holds it; empty is the first.
+  bool By(std::string_view store) const;
 };
 
 // Who a connection belongs to once its certificate is matched.
@@ -48,6 +58,7 @@ struct ConnectionIdentity {
   Kind kind = Kind::kPeer;
   std::string resource;  // tenants/{t}/peers/{p} or tenants/{t}/phones/{p}
   CertifiedName matched;
+  std::string trust_store = {};  // of a peer that names one; else empty
 };
 
 // The peer or phone that `certificate` names on our port `incoming_port`:
@@ -55,8 +66,9 @@ struct ConnectionIdentity {
 //
 // kPermissionDenied with PEER_IDENTITY_MISMATCH (nobody has these names),
 // PEER_IDENTITY_AMBIGUOUS (two do: it could be either, so it is neither),
-// PEER_CERTIFICATE_USAGE (its extended key usage is not for clients) or
-// PEER_DISABLED. The message lists the names seen, for the event.
+// PEER_CERTIFICATE_USAGE (its extended key usage is not for clients),
+// PEER_CERTIFICATE_UNTRUSTED (another store than the peer's holds its anchor)
+// or PEER_DISABLED. The message lists the names seen, for the event.
 absl::StatusOr<ConnectionIdentity> IdentifyClient(
     const CertificateInfo& certificate, const PlanIndex& plan,
     uint32_t incoming_port, TrustedFor trusted);

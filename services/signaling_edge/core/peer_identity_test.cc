@@ -209,6 +209,39 @@ INSTANTIATE_TEST_SUITE_P(
              kBoth}),
     [](const auto& info) { return std::string(info.param.name); });
 
+// IMP-20, IMP-44: a peer is judged by the trust store that it names, and what
+// another store holds is nothing to it.
+TEST(IdentifyClientTest, EachPeerByItsOwnTrustStore) {
+  auto plan = std::make_shared<PlanSnapshot>(*Plan());
+  plan->peers[0].trust_store = "cup-trust";
+  plan->phones.clear();
+  const PlanIndex index(plan);
+  CertificateInfo certificate;
+  certificate.client_auth = true;
+  certificate.server_auth = true;
+  const auto client = [&](const char* name, TrustedFor trusted) {
+    certificate.alt_names = {{kDns, name}};
+    const auto who = IdentifyClient(certificate, index, 5061, trusted);
+    return who.ok() ? who->resource + " " + who->trust_store
+                    : ReasonOf(who.status());
+  };
+  const TrustedFor call_manager = {.peers = true};
+  const TrustedFor unified = {.others = 1};
+  const TrustedFor presence = {.others = 2};
+  EXPECT_EQ(client("gw.a.test", presence), "tenants/t/peers/a cup-trust");
+  EXPECT_EQ(client("gw.a.test", call_manager), "PEER_CERTIFICATE_UNTRUSTED");
+  EXPECT_EQ(client("gw.a.test", unified), "PEER_CERTIFICATE_UNTRUSTED");
+  EXPECT_EQ(client("trunk1.b.test", call_manager), "tenants/t/peers/b ");
+  EXPECT_EQ(client("trunk1.b.test", presence), "PEER_CERTIFICATE_UNTRUSTED");
+  EXPECT_EQ(client("nobody.test", presence), "PEER_IDENTITY_MISMATCH");
+  certificate.alt_names = {{kDns, "gw.a.test"}};
+  EXPECT_TRUE(IdentifyServer(certificate, plan->peers[0], presence).ok());
+  EXPECT_EQ(
+      ReasonOf(
+          IdentifyServer(certificate, plan->peers[0], call_manager).status()),
+      "PEER_CERTIFICATE_UNTRUSTED");
+}
+
 TEST(IdentifyClientTest, ARefusalTellsTheNamesThatWereSeen) {
   CertificateInfo certificate;
   certificate.alt_names = {{kDns, "wrong.test"}};

@@ -106,7 +106,8 @@ class EdgeLoopTest : public testing::Test {
     SetTrust(3, {});
   }
 
-  static std::shared_ptr<const Resolver> Plan(const std::string& subject) {
+  static std::shared_ptr<const Resolver> Plan(const std::string& subject,
+                                              const char* trust_store = "") {
     auto plan = std::make_shared<PlanSnapshot>();
     plan->version = 1;
     TenantEntry tenant;
@@ -124,6 +125,7 @@ class EdgeLoopTest : public testing::Test {
     peer.fqdn = "gw.test";
     peer.x509_subjects = {subject};
     peer.incoming_port = 5061;
+    peer.trust_store = trust_store;
     plan->peers = {peer};
     ResolveDefaults(*plan);
     return *Resolver::Create(plan);
@@ -135,11 +137,14 @@ class EdgeLoopTest : public testing::Test {
     capf::v1::WatchTrustBundleResponse message;
     message.set_version(version);
     message.set_full(true);
-    const auto add = [&](const std::string& tenant, const TestCa& ca) {
+    const auto add = [&](const std::string& tenant, const TestCa& ca,
+                         const char* id = "CallManager-trust") {
       auto& store = *message.add_stores();
-      store.set_name(tenant + "/trustStores/CallManager-trust");
+      store.set_name(tenant + "/trustStores/" + id);
       store.add_certificates(ca.certificate().der);
     };
+    add(kTenant, presence_ca_, "cup-trust");
+    add(kTenant, xmpp_ca_, "cup-xmpp-trust");
     if (trusts_ca) add(kTenant, ca_);
     add("tenants/other", other_ca_);
     for (const TestCertificate& each : revoked) AddRevoked(each, message);
@@ -204,6 +209,7 @@ class EdgeLoopTest : public testing::Test {
   std::unique_ptr<EventLoop> loop_ = *EventLoop::Create();
   FakeRandom random_;
   TestCa ca_{"Peers"}, other_ca_{"Others"}, unknown_ca_{"Unknown"};
+  TestCa presence_ca_{"Presence"}, xmpp_ca_{"XMPP"};
   std::vector<EdgeEvent> events_;
   std::unique_ptr<EdgeLoop> edge_;
 };
@@ -279,6 +285,30 @@ TEST_F(EdgeLoopTest, AnUnknownAuthorityIsRefusedInTheHandshake) {
   EXPECT_FALSE(event->refusal->certificate_issuer.empty());
   RunUntil([&] { return client->over(); });
   EXPECT_EQ(client->heard, "");
+}
+
+// IMP-09, IMP-16: SIP peers of presence are judged by cup-trust. IMP-20: what
+// another store holds does not count for them, nor theirs for others.
+TEST_F(EdgeLoopTest, APeerIsJudgedByTheStoreThatItNames) {
+  const TestCertificate presence = presence_ca_.IssueDns("gw.test");
+  {
+    const auto client = ConnectTls(&presence);
+    EXPECT_EQ(Refusal(), "PEER_CERTIFICATE_UNTRUSTED");
+  }
+  events_.clear();
+  edge_->SetPlan(Plan("gw.test", "cup-trust"));
+  const auto client = ConnectTls(&presence);
+  RunUntil([&] { return Last(EdgeEvent::Type::kConnectionOpened) != nullptr; });
+  ASSERT_EQ(edge_->core().connections().size(), 1u);
+  const Connection* connection = edge_->core().connections().All().at(0);
+  ASSERT_TRUE(connection->identity.has_value());
+  EXPECT_EQ(connection->identity->trust_store, "cup-trust");
+  for (TestCa* const ca : {&ca_, &xmpp_ca_}) {
+    events_.clear();
+    const TestCertificate other = ca->IssueDns("gw.test");
+    const auto refused = ConnectTls(&other);
+    EXPECT_EQ(Refusal(), "PEER_CERTIFICATE_UNTRUSTED");
+  }
 }
 
 // The root of one tenant does not vouch for the peer of another.

@@ -1,9 +1,11 @@
 #include "services/signaling_edge/io/peer_trust.h"
 
+#include <cstdint>
 #include <string>
 
 #include "services/common/status/status_macros.h"
 #include "services/common/tls/tls_alert.h"
+#include "services/signaling_edge/core/peer_identity.h"
 #include "services/signaling_edge/io/tls_contexts.h"
 
 namespace sallyport::signaling_edge {
@@ -28,11 +30,16 @@ TlsFacts FactsOf(const TlsSession& session, const TrustBundle& trust,
                ? trust.SomebodyTrusts(store, peer.chain, purpose, now)
                : trust.Verify(tenant, store, peer.chain, purpose, now).ok();
   };
-  facts.trusted.peers = good_for(kPeerTrustStore);
+  facts.trusted.peers = good_for(kPeerTrustStores[0]);
   facts.trusted.phones = good_for(kPhoneTrustStore);
-  facts.trust_store = facts.trusted.peers    ? kPeerTrustStore
+  facts.trust_store = facts.trusted.peers    ? kPeerTrustStores[0]
                       : facts.trusted.phones ? kPhoneTrustStore
                                              : std::string_view();
+  for (size_t i = 1; i < kPeerTrustStores.size(); ++i) {
+    if (!good_for(kPeerTrustStores[i])) continue;
+    facts.trusted.others |= static_cast<uint8_t>(1u << (i - 1));
+    if (facts.trust_store.empty()) facts.trust_store = kPeerTrustStores[i];
+  }
   return facts;
 }
 
@@ -47,9 +54,10 @@ absl::Status CheckTenant(const PeerCertificate& peer,
                          const TrustBundle& trust, CertificatePurpose purpose,
                          absl::Time now) {
   return trust.Verify(TenantNameOf(identity.resource),
-                      identity.kind == ConnectionIdentity::Kind::kPeer
-                          ? kPeerTrustStore
-                          : kPhoneTrustStore,
+                      identity.kind == ConnectionIdentity::Kind::kPhone
+                          ? kPhoneTrustStore
+                      : identity.trust_store.empty() ? kPeerTrustStores[0]
+                                                     : identity.trust_store,
                       peer.chain, purpose, now);
 }
 

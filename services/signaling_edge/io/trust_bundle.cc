@@ -23,6 +23,7 @@
 #include "services/common/crypto/digest.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "services/signaling_edge/core/peer_identity.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -93,7 +94,9 @@ absl::StatusOr<std::shared_ptr<const TrustBundle>> TrustBundle::Make(
     SP_ASSIGN_OR_RETURN(key, Split(store.name()));
     std::vector<std::string> roots(store.certificates().begin(),
                                    store.certificates().end());
-    if (key.second == kPeerTrustStore || key.second == kPhoneTrustStore) {
+    if (key.second == kPhoneTrustStore ||
+        std::find(kPeerTrustStores.begin(), kPeerTrustStores.end(),
+                  key.second) != kPeerTrustStores.end()) {
       any.insert(any.end(), roots.begin(), roots.end());
     }
     if (const auto same = fixed.find(key.second); same != fixed.end()) {

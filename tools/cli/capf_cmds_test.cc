@@ -549,6 +549,28 @@ TEST_F(CapfCommandsTest, ServerCertificatesAreChosenAndExplained) {
                                 HasSubstr("\"eventId\": 1112"),
                                 HasSubstr("CERTIFICATE_EVENT_TYPE_ISSUED"),
                                 HasSubstr("is in use by capf ports")));
+  // As a person reads it: when first, the long text last.
+  ASSERT_EQ(Run("events --certificates"), 0) << err_.str();
+  EXPECT_THAT(out_.str(), testing::StartsWith("TIME"));
+  EXPECT_THAT(out_.str(), testing::ContainsRegex("USED BY +SUMMARY"));
+
+  // One more authority, by which a phone may be said to be; then not any more.
+  ASSERT_EQ(Run("certs create-authority second --common-name Second"), 0)
+      << err_.str();
+  ASSERT_EQ(Run("phones set SEP00000000F001 --authority second"), 0)
+      << err_.str();
+  ASSERT_EQ(Run("certs disable-authority second"), 0) << err_.str();
+  ASSERT_EQ(Run("certs authorities"), 0) << err_.str();
+  EXPECT_THAT(out_.str(), testing::ContainsRegex("second.*DISABLED"));
+  ASSERT_EQ(Run("certs enable-authority second"), 0) << err_.str();
+  EXPECT_EQ(Run("certs delete-authority second"), 1);
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("sep00000000f001"),
+                                HasSubstr("[AUTHORITY_IN_USE]")));
+  ASSERT_EQ(Run("delete enrollment sep00000000f001"), 0) << err_.str();
+  ASSERT_EQ(Run("certs delete-authority second --dry-run"), 0) << err_.str();
+  ASSERT_EQ(Run("certs delete-authority second"), 0) << err_.str();
+  ASSERT_EQ(Run("certs authorities"), 0) << err_.str();
+  EXPECT_THAT(out_.str(), testing::Not(HasSubstr("second")));
   const auto count = [&] {
     EXPECT_EQ(Run("events --certificates -o name"), 0);
     const std::string names = out_.str();

@@ -9,6 +9,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "google/protobuf/empty.pb.h"
 #include "sallyport/capf/v1/certificate.pb.h"
 #include "sallyport/capf/v1/certificate_authority.pb.h"
 #include "sallyport/capf/v1/server_certificate.pb.h"
@@ -301,9 +303,20 @@ absl::Status Show(CliContext& context, const CertsOptions& options) {
   SP_ASSIGN_OR_RETURN(*request.mutable_name(),
                       FullName(context, "certificates", options.name));
   SP_ASSIGN_OR_RETURN(
-      const auto response,
+      auto response,
       CallCapf<pb::Certificate>(context, &Stub::GetCertificate, request));
+  if (context.format != OutputFormat::kTable) {
+    context.out() << RenderOne(response, context.format, "");
+    return absl::OkStatus();
+  }
+  // On lines of their own, to be copied from there.
+  const std::string pem = response.certificate_pem() + response.chain_pem();
+  response.clear_certificate_pem();
+  response.clear_chain_pem();
   context.out() << RenderOne(response, context.format, "");
+  for (const auto& line : absl::StrSplit(pem, '\n', absl::SkipEmpty())) {
+    context.out() << Printable(std::string(line)) << "\n";
+  }
   return absl::OkStatus();
 }
 
@@ -444,7 +457,8 @@ void AddCertsCommand(CLI::App& app, CliContext& context) {
                     "DNS:..., URI:... or IP:...; else those of the request");
   issue->add_option("--to", options->output, "File to write");
   issue->add_option("--authority", options->authority,
-                    "upstream: the request is passed on as it is");
+                    "Id of the one that issues it; upstream: the request is "
+                    "passed on as it is");
   issue->add_option("--request-id", options->request_id,
                     "The same again gets the same answer");
   issue->add_flag("--dry-run", options->dry_run, "Only check");

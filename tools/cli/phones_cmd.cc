@@ -29,6 +29,7 @@ struct PhonesOptions {
   std::string mode = "string";
   std::string completes_by;
   std::string model;
+  std::string authority;
   bool approval = false;
 };
 
@@ -95,6 +96,10 @@ absl::Status Set(CliContext& context, const PhonesOptions& options) {
   wanted.set_operation(operations->at(options.operation));
   wanted.set_authentication_mode(modes->at(options.mode));
   wanted.set_approval_required(options.approval);
+  if (!options.authority.empty()) {
+    wanted.set_certificate_authority("certificateAuthorities/" +
+                                     options.authority);
+  }
   if (!options.completes_by.empty()) {
     absl::Time time;
     std::string error;
@@ -183,6 +188,8 @@ void AddPhonesCommand(CLI::App& app, CliContext& context) {
       ->check(CLI::IsMember({"string", "null", "lsc", "mic"}));
   set->add_option("--completes-by", options->completes_by,
                   "YYYY:MM:DD:HH, UTC");
+  set->add_option("--authority", options->authority,
+                  "Id of the authority that the LSC is to be by");
   set->add_flag("--approval", options->approval,
                 "Sign only after `phones approve`");
   CLI::App* const model = add("model", "Say what model phones are", SetModel);

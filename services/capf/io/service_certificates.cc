@@ -140,7 +140,8 @@ absl::Status ServiceCertificates::Report(
   for (ServiceCertificate& one : certificates) {
     const absl::StatusOr<CertificateInfo> info =
         ParseCertificate(AsBytes(one.der));
-    if (!info.ok() || !IsWord(one.use, 300) || one.last_reason.size() > 64) {
+    if (!info.ok() || !IsWord(one.use, 300) || one.last_reason.size() > 64 ||
+        one.mended_reason.size() > 64) {
       return Invalid("CERTIFICATE_MALFORMED",
                      "a certificate or its use cannot be read");
     }
@@ -190,6 +191,26 @@ absl::Status ServiceCertificates::Report(
           "; next attempt at ",
           absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", one.next_attempt_time,
                            absl::UTCTimeZone()));
+      change.audit.push_back({"RENEWAL_FAILED",
+                              absl::StrCat("service ", service), used_by,
+                              event.summary});
+      change.insert_events.push_back(std::move(event));
+    }
+    // A failure that was told while it lasted is no other now.
+    if (one.mended_failures > 0 &&
+        (!known ||
+         before->second.last_failure_time != one.mended_failure_time)) {
+      CertificateEvent event =
+          NewEvent(CertificateEventType::kRenewalFailed, one.tenant, one.der,
+                   used_by, one.mended_failure_time);
+      event.key = absl::StrCat("renewal_failed:", used_by, ":",
+                               absl::ToUnixMicros(one.mended_failure_time));
+      event.summary = absl::StrCat(
+          "the certificate of ", used_by, " was not renewed in ",
+          one.mended_failures, " attempts until ",
+          absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", one.mended_failure_time,
+                           absl::UTCTimeZone()),
+          ": ", one.mended_reason, "; it has been since");
       change.audit.push_back({"RENEWAL_FAILED",
                               absl::StrCat("service ", service), used_by,
                               event.summary});

@@ -46,6 +46,10 @@ struct ServiceCertificate {
   uint32_t failures = 0;
   std::string last_reason;
   absl::Time last_failure_time = absl::UnixEpoch();
+  // Of failures that were made good before they were reported.
+  uint32_t mended_failures = 0;
+  std::string mended_reason;
+  absl::Time mended_failure_time = absl::UnixEpoch();
   absl::Time report_time = absl::UnixEpoch();
 
   // "signaling_edge/edge-0 sip".

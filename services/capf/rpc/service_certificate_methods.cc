@@ -87,6 +87,9 @@ absl::Status ServiceCertificateMethods::Report(
     one.failures = in.failure_count();
     one.last_reason = in.last_reason();
     one.last_failure_time = ::sallyport::FromProto(in.last_failure_time());
+    one.mended_failures = in.mended_failure_count();
+    one.mended_reason = in.mended_reason();
+    one.mended_failure_time = ::sallyport::FromProto(in.mended_failure_time());
     if (services_.IsDue(one)) response.add_due_uses(one.use);
     certificates.push_back(std::move(one));
   }

@@ -145,6 +145,13 @@ absl::Status CertificateRenewer::Use(Managed& managed, const Pair& pair) {
   state.certificate_pem = PemChainOf(pair.chain);
   state.use_time = clock_.Now();
   state.not_after = pair.info.not_after;
+  // Capf may be what was away, and then nobody has told it.
+  const CertificateUseState& before = managed.state;
+  const bool failed = before.failures > 0;
+  state.mended_failures = failed ? before.failures : before.mended_failures;
+  state.mended_reason = failed ? before.last_reason : before.mended_reason;
+  state.mended_failure_time =
+      failed ? before.last_failure_time : before.mended_failure_time;
   // A key that came from elsewhere does its work once.
   state.next_attempt_time =
       pair.given
@@ -247,9 +254,11 @@ void CertificateRenewer::Run() {
     for (const auto& managed : managed_) changed = Look(*managed) || changed;
     const absl::Time now = clock_.Now();
     if (changed || now >= report_time) {
+      const std::vector<CertificateUseState> all = states();
       const absl::StatusOr<std::vector<std::string>> told =
-          options_.report(states());
+          options_.report(all);
       if (told.ok()) {
+        Told(all);
         for (const std::string& use : *told) MakeDue(use);
       }
       changed = false;
@@ -258,6 +267,19 @@ void CertificateRenewer::Run() {
     const absl::MutexLock lock(&mutex_);
     if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.tick)) {
       return;
+    }
+  }
+}
+
+void CertificateRenewer::Told(const std::vector<CertificateUseState>& states) {
+  for (const auto& managed : managed_) {
+    for (const CertificateUseState& one : states) {
+      if (one.use != managed->use || one.mended_failures == 0) continue;
+      CertificateUseState state = managed->state;
+      state.mended_failures = 0;
+      state.mended_reason.clear();
+      state.mended_failure_time = absl::InfinitePast();
+      SetState(*managed, state);
     }
   }
 }

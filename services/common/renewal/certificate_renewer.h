@@ -43,6 +43,11 @@ struct CertificateUseState {
   int failures = 0;         // since the last success
   std::string last_reason;  // of the last failure; empty after a success
   absl::Time last_failure_time = absl::InfinitePast();
+  // Failures that were made good before a report told of them; they stay until
+  // one has. Zero: none.
+  int mended_failures = 0;
+  std::string mended_reason;
+  absl::Time mended_failure_time = absl::InfinitePast();
 };
 
 // Thread-safe.
@@ -119,6 +124,8 @@ class CertificateRenewer {
   void Run();
   bool LookAtObserved(Managed& managed);
   void MakeDue(const std::string& use);
+  // What is in `states` was told.
+  void Told(const std::vector<CertificateUseState>& states);
   // True if something changed.
   bool Look(Managed& managed);
   absl::Status Renew(Managed& managed);

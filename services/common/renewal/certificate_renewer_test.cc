@@ -69,7 +69,9 @@ class CertificateRenewerTest : public testing::Test {
     options.report = [this](const std::vector<CertificateUseState>& states)
         -> absl::StatusOr<std::vector<std::string>> {
       absl::MutexLock lock(&mutex_);
+      if (!reachable_) return absl::UnavailableError("down");
       reported_ = states;
+      if (states[0].mended_failures > 0) mended_ = states[0];
       return due_;
     };
     return options;
@@ -99,6 +101,9 @@ class CertificateRenewerTest : public testing::Test {
   std::vector<RenewalOrder> orders_ ABSL_GUARDED_BY(mutex_);
   std::vector<CertificateUseState> reported_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> due_ ABSL_GUARDED_BY(mutex_);
+  bool reachable_ ABSL_GUARDED_BY(mutex_) = true;
+  // The last one that told of failures made good.
+  CertificateUseState mended_ ABSL_GUARDED_BY(mutex_);
 };
 
 TEST_F(CertificateRenewerTest, KeyAndChainLieInOneFileOfMode0600) {
@@ -145,6 +150,42 @@ TEST_F(CertificateRenewerTest, AFailureKeepsTheOldOneAndIsTriedAgainLater) {
   // The identity is proven by the connection; nothing else is sent.
   EXPECT_EQ(orders_[0].certificate_pem, "");
   EXPECT_EQ(orders_[0].proof, "");
+}
+
+// Whoever is to be told of a failure is often what was away: it hears of it
+// later, once, and even if all is well by then.
+TEST_F(CertificateRenewerTest, AFailureMadeGoodUnheardIsToldAfterwards) {
+  CertificateRenewer renewer(Options(), clock_, random_);
+  {
+    absl::MutexLock lock(&mutex_);
+    reachable_ = false;
+  }
+  ASSERT_THAT(renewer.Manage("grpc", Give(clock_.Now()), true), IsOk());
+  renewer.Start();
+  const CertificateUseState failed = WaitForFailures(renewer, 1);
+  ASSERT_EQ(failed.failures, 1);
+  // An operator's pair makes it good. It is to be replaced at once, so what is
+  // asked for that has to wait for its turn.
+  Give(clock_.Now() + absl::Seconds(1));
+  clock_.Advance(absl::Seconds(2));
+  for (int i = 0; i < 2000 && renewer.states()[0].mended_failures == 0; ++i) {
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+  EXPECT_GE(renewer.states()[0].mended_failures, 1);
+  {
+    absl::MutexLock lock(&mutex_);
+    reachable_ = true;
+  }
+  for (int i = 0; i < 2000 && renewer.states()[0].mended_failures > 0; ++i) {
+    clock_.Advance(absl::Seconds(6));
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+  renewer.Stop();
+  EXPECT_EQ(renewer.states()[0].mended_failures, 0);
+  absl::MutexLock lock(&mutex_);
+  EXPECT_GE(mended_.mended_failures, 1);
+  EXPECT_EQ(mended_.mended_reason, "SIGNER_UNAVAILABLE");
+  EXPECT_GE(mended_.mended_failure_time, failed.last_failure_time);
 }
 
 // The authority that issued it issues no more: it need not wait for its time.

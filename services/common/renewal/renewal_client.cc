@@ -50,6 +50,12 @@ pb::ReportServiceCertificatesRequest RenewalReport(
     if (state.failures > 0) {
       *one.mutable_last_failure_time() = ToProto(state.last_failure_time);
     }
+    if (state.mended_failures > 0) {
+      one.set_mended_failure_count(
+          static_cast<uint32_t>(state.mended_failures));
+      one.set_mended_reason(state.mended_reason);
+      *one.mutable_mended_failure_time() = ToProto(state.mended_failure_time);
+    }
   }
   return request;
 }

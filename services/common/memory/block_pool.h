@@ -35,11 +35,16 @@ class BlockPool {
   void Give(void* block);
 
   size_t pieces() const;
+  // Octets of blocks that were given back, of all pools: there for new objects
+  // of their types, and no longer anybody's.
+  static size_t ReturnedBytes();
 
  private:
   const size_t block_size_;
   mutable absl::Mutex mutex_;
   std::vector<void*> free_ ABSL_GUARDED_BY(mutex_);
+  // So many of them, the first, were never taken, and perhaps never touched.
+  size_t untaken_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<void*> pieces_ ABSL_GUARDED_BY(mutex_);
 };
 

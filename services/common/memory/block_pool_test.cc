@@ -89,5 +89,29 @@ TEST(PooledTest, ObjectsComeFromThePool) {
   }
 }
 
+TEST(BlockPoolTest, WhatIsGivenBackIsKnown) {
+  const size_t before = BlockPool::ReturnedBytes();
+  {
+    BlockPool pool(128);
+    void* const one = pool.Take();
+    void* const two = pool.Take();
+    // What nobody has had yet does not count.
+    EXPECT_EQ(BlockPool::ReturnedBytes(), before);
+    pool.Give(one);
+    EXPECT_EQ(BlockPool::ReturnedBytes(), before + 128);
+    pool.Give(two);
+    EXPECT_EQ(BlockPool::ReturnedBytes(), before + 256);
+    EXPECT_EQ(pool.Take(), two);
+    EXPECT_EQ(BlockPool::ReturnedBytes(), before + 128);
+    void* const again = pool.Take();
+    EXPECT_EQ(again, one);
+    void* const third = pool.Take();
+    EXPECT_EQ(BlockPool::ReturnedBytes(), before);
+    for (void* const block : {two, again, third}) pool.Give(block);
+    EXPECT_EQ(BlockPool::ReturnedBytes(), before + 384);
+  }
+  EXPECT_EQ(BlockPool::ReturnedBytes(), before);
+}
+
 }  // namespace
 }  // namespace sallyport

@@ -99,6 +99,20 @@ struct {
   __type(value, __u64);
 } index_v6 SEC(".maps");
 
+// By destination port, in the machine's order: whether a flow may have it. The
+// tables above are large and hardly ever in the cache; most datagrams of media
+// sessions need not ask them.
+struct port_bits {
+  __u64 word[65536 / 64];
+};
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct port_bits);
+} flow_ports SEC(".maps");
+
 // By loop: flows of another generation of its routes are not forwarded.
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -187,7 +201,16 @@ static __always_inline __u64 mix(__u64 hash, __u64 word) {
   return hash ^ (hash >> 32);
 }
 
+static __always_inline int may_have_flow(__u16 to_port) {
+  __u32 zero = 0;
+  struct port_bits* bits = bpf_map_lookup_elem(&flow_ports, &zero);
+  if (!bits) return 0;
+  __u32 port = bpf_ntohs(to_port);
+  return bits->word[port >> 6] >> (port & 63) & 1;
+}
+
 static __always_inline struct entry_v4* find_v4(const struct key_v4* key) {
+  if (!may_have_flow(key->to_port)) return 0;
   const __u64* words = (const __u64*)key;
   __u64 hash = mix(mix(settings.seed, words[0]), words[1]);
   __u32 mark = hash >> 32;
@@ -206,6 +229,7 @@ static __always_inline struct entry_v4* find_v4(const struct key_v4* key) {
 }
 
 static __always_inline struct entry_v6* find_v6(const struct key_v6* key) {
+  if (!may_have_flow(key->to_port)) return 0;
   const __u64* words = (const __u64*)key;
   __u64 hash = settings.seed;
   for (int i = 0; i < 5; i++) hash = mix(hash, words[i]);

@@ -330,6 +330,8 @@ absl::Status KernelFlows::Load(const Options& options) {
   SP_RETURN_IF_ERROR(MapTable(v6_, true, room_v6));
   SP_ASSIGN_OR_RETURN(generations_,
                       SharedMap::Create(Map("generations"), kMaxLoops, 8));
+  SP_ASSIGN_OR_RETURN(flow_ports_,
+                      SharedMap::Create(Map("flow_ports"), 1, 65536 / 8));
   SP_ASSIGN_OR_RETURN(ring_ports_, SharedMap::Create(Map("ring_ports"), ports,
                                                      sizeof(RingPort)));
   SP_ASSIGN_OR_RETURN(ring_stamps_,
@@ -489,6 +491,16 @@ void KernelFlows::EraseIndex(Table& table, uint32_t number) {
   words[hole].store(0, std::memory_order_release);
 }
 
+void KernelFlows::CountPort(uint16_t port, int change) {
+  const uint32_t before = flows_to_[port];
+  flows_to_[port] = before + static_cast<uint32_t>(change);
+  std::atomic<uint64_t>& word =
+      flow_ports_.values<std::atomic<uint64_t>>()[port / 64];
+  const uint64_t bit = uint64_t{1} << (port % 64);
+  if (before == 0) word.fetch_or(bit);
+  if (flows_to_[port] == 0) word.fetch_and(~bit);
+}
+
 std::optional<uint32_t> KernelFlows::Put(const KernelFlow& flow) {
   const bool v6 = flow.to.ip.is_v6();
   if (v6 != flow.next_to.ip.is_v6()) return std::nullopt;
@@ -512,6 +524,7 @@ std::optional<uint32_t> KernelFlows::Put(const KernelFlow& flow) {
   }
   if (!InsertIndex(table, number)) return std::nullopt;
   table.free.pop_back();
+  CountPort(flow.to.port, 1);
   return v6 ? number | kV6Slot : number;
 }
 
@@ -532,8 +545,13 @@ void KernelFlows::SetExpiry(uint32_t slot, MonoTime expiry) {
 void KernelFlows::Remove(uint32_t slot) {
   absl::MutexLock lock(&mutex_);
   Table& table = (slot & kV6Slot) != 0 ? v6_ : v4_;
-  EraseIndex(table, slot & ~kV6Slot);
-  table.resting.emplace_back(SystemNow() + kRest, slot & ~kV6Slot);
+  const uint32_t number = slot & ~kV6Slot;
+  CountPort(
+      ntohs(table.v6 ? table.entries.values<EntryV6>()[number].key.to_port
+                     : table.entries.values<EntryV4>()[number].key.to_port),
+      -1);
+  EraseIndex(table, number);
+  table.resting.emplace_back(SystemNow() + kRest, number);
 }
 
 FlowCounters KernelFlows::Read(uint32_t slot) const {

@@ -150,6 +150,9 @@ class KernelFlows {
   absl::Status AttachTc();
   // The upper half of a loop's word of generations.
   uint64_t GoodUntil() const;
+  // One more flow to this port of ours, or one less.
+  void CountPort(uint16_t port, int change)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool TellDevice(const KernelFlow& flow) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t HashOf(const Table& table, uint32_t number) const;
   bool InsertIndex(Table& table, uint32_t number);
@@ -165,6 +168,7 @@ class KernelFlows {
   std::vector<UniqueFd> holds_;
   uint64_t seed_ = 0;
   SharedMap generations_;
+  SharedMap flow_ports_;
   SharedMap ring_ports_;
   SharedMap ring_stamps_;
   std::vector<IpAddress> ring_addresses_;
@@ -174,6 +178,8 @@ class KernelFlows {
   absl::Mutex mutex_;
   Table v4_;  // its memory is shared; the rest under the mutex
   Table v6_;
+  std::vector<uint32_t> flows_to_ ABSL_GUARDED_BY(mutex_) =
+      std::vector<uint32_t>(65536);
   // Devices that the program knows, by whose routes and of which generation.
   absl::flat_hash_map<std::pair<int, uint32_t>, uint32_t> told_
       ABSL_GUARDED_BY(mutex_);

@@ -21,6 +21,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "services/common/log/log.h"
+#include "services/common/memory/block_pool.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -72,8 +73,9 @@ size_t MemoryInUse() {
   resident -= std::min(resident, shared);
   resident *= static_cast<size_t>(sysconf(_SC_PAGESIZE));
   // What is free at the top of the heap may never have been touched.
-  return std::max(resident - std::min(resident, heap.fordblks),
-                  heap.uordblks + heap.hblkhd);
+  const size_t held = std::max(resident - std::min(resident, heap.fordblks),
+                               heap.uordblks + heap.hblkhd);
+  return held - std::min(held, BlockPool::ReturnedBytes());
 }
 
 size_t CgroupMemoryLimit(const std::string& root,

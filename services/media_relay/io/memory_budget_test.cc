@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "services/common/memory/block_pool.h"
 #include "services/media_relay/core/memory_gate.h"
 
 namespace sallyport::media_relay {
@@ -30,6 +32,22 @@ TEST(MemoryInUseTest, FollowsWhatIsHeldAndNotWhatWas) {
   EXPECT_GT(at_most, before + 15 * kMegabyte);
   held.clear();
   EXPECT_LT(MemoryInUse(), before + 4 * kMegabyte);
+}
+
+// Pools keep their pieces; what objects gave back there is free nonetheless.
+TEST(MemoryInUseTest, BlocksThatPoolsHaveBackAreFree) {
+  constexpr size_t kBlocks = 16;
+  BlockPool pool(BlockPool::kPiece);
+  const size_t before = MemoryInUse();
+  std::vector<void*> blocks;
+  for (size_t i = 0; i < kBlocks; ++i) {
+    blocks.push_back(pool.Take());
+    std::memset(blocks.back(), 1, BlockPool::kPiece);
+  }
+  const size_t full = MemoryInUse();
+  EXPECT_GE(full, before + (kBlocks - 1) * BlockPool::kPiece);
+  for (void* const block : blocks) pool.Give(block);
+  EXPECT_LE(MemoryInUse(), full - (kBlocks - 1) * BlockPool::kPiece);
 }
 
 TEST(MemoryBudgetTest, WhatIsTakenCountsAtItsMostUntilItIsMeasured) {

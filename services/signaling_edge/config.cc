@@ -132,6 +132,7 @@ void CheckTls(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
     faults->Require("sip_tls.key_file", tls.key_file());
   }
   std::set<std::string> names;
+  std::set<std::string> prefixes;
   for (int i = 0; i < config.server_name_certificates_size(); ++i) {
     const auto& each = config.server_name_certificates(i);
     const std::string path = absl::StrCat("server_name_certificates[", i, "]");
@@ -140,6 +141,18 @@ void CheckTls(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
     faults->Require(path + ".key_file", each.key_file());
     if (!names.insert(absl::AsciiStrToLower(each.server_name())).second) {
       faults->Add(path + ".server_name", "is there twice");
+    }
+  }
+  for (int i = 0; i < config.remote_address_certificates_size(); ++i) {
+    const auto& each = config.remote_address_certificates(i);
+    const std::string path =
+        absl::StrCat("remote_address_certificates[", i, "]");
+    faults->Require(path + ".certificate_file", each.certificate_file());
+    faults->Require(path + ".key_file", each.key_file());
+    if (!IsPrefix(each.prefix())) {
+      faults->Add(path + ".prefix", "must be an address or a prefix");
+    } else if (!prefixes.insert(each.prefix()).second) {
+      faults->Add(path + ".prefix", "is there twice");
     }
   }
   for (int i = 0; i < config.static_trust_size(); ++i) {
@@ -468,6 +481,10 @@ TlsFileSet TlsFilesOf(const pb::SignalingEdgeConfig& config) {
   for (const auto& each : config.server_name_certificates()) {
     out.by_server_name.push_back({absl::AsciiStrToLower(each.server_name()),
                                   each.certificate_file(), each.key_file()});
+  }
+  for (const auto& each : config.remote_address_certificates()) {
+    out.by_remote.push_back(
+        {each.prefix(), each.certificate_file(), each.key_file()});
   }
   out.only_tls13 = config.minimum_tls_version() == "1.3";
   return out;

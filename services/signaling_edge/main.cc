@@ -184,6 +184,10 @@ class Running final : public RunningService {
       SP_RETURN_IF_ERROR(keep("sip-" + each.server_name, each.certificate_file,
                               each.key_file));
     }
+    for (TlsFileSet::Remote& each : files.by_remote) {
+      SP_RETURN_IF_ERROR(keep("sip-" + each.prefix, each.certificate_file,
+                              each.key_file));
+    }
     return absl::OkStatus();
   }
 

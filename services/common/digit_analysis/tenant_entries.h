@@ -67,6 +67,8 @@ struct TenantEntry {
   ClusterSecurityMode cluster_security_mode = ClusterSecurityMode::kNonSecure;
   std::string login_banner;
   TenantLimits limits;
+  // Voicemail port groups are non-secure (CUC-02).
+  bool voicemail_encryption_disabled = false;
 
   bool operator==(const TenantEntry&) const = default;
 };

@@ -40,8 +40,18 @@ struct VoicemailPort {
   bool answers_calls = false;
   bool notifies = false;
   bool sends_message_waiting = false;
+  bool records_and_plays = false;  // at phones (TRAP)
+  bool disabled = false;
 
   bool operator==(const VoicemailPort&) const = default;
+};
+
+struct VoicemailServer {
+  std::string host;
+  bool tftp = false;  // else a call manager
+  uint32_t port = 0;  // 0 = that of what it is
+
+  bool operator==(const VoicemailServer&) const = default;
 };
 
 struct VoicemailPortGroupEntry {
@@ -53,6 +63,10 @@ struct VoicemailPortGroupEntry {
   std::string message_waiting_on_number;
   std::string message_waiting_off_number;
   std::string line_group;  // that holds the ports' lines
+  std::string device_name_prefix;       // empty = not checked
+  bool secure_rtp = false;              // of a SIP trunk
+  std::string sip_certificate_subject;  // empty = the peer's names
+  std::vector<VoicemailServer> servers;
 
   bool operator==(const VoicemailPortGroupEntry&) const = default;
 };

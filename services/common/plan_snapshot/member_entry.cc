@@ -33,6 +33,8 @@ TenantEntry Entry(const pb::Tenant& in) {
       EnumOf(in.cluster_security_mode(), ClusterSecurityMode::kMixed,
              ClusterSecurityMode::kNonSecure);
   out.login_banner = in.login_banner();
+  out.voicemail_encryption_disabled =
+      in.voicemail_encryption() == pb::VOICEMAIL_ENCRYPTION_DISABLED;
   const pb::TenantLimits& limits = in.limits();
   out.limits = {limits.max_calls(),         limits.max_calls_per_second(),
                 limits.max_registrations(), limits.max_allocations(),

@@ -180,12 +180,21 @@ VoicemailPortGroupEntry Entry(const pb::VoicemailPortGroup& in) {
                            VoicemailIntegration::kSip);
   for (const pb::VoicemailPort& port : in.ports()) {
     out.ports.push_back({port.device_name(), port.line(), port.answers_calls(),
-                         port.notifies(), port.sends_message_waiting()});
+                         port.notifies(), port.sends_message_waiting(),
+                         port.records_and_plays(), port.disabled()});
   }
   out.device_security_mode = DeviceModeOf(in.device_security_mode());
   out.message_waiting_on_number = in.message_waiting_on_number();
   out.message_waiting_off_number = in.message_waiting_off_number();
   out.line_group = in.line_group();
+  out.device_name_prefix = in.device_name_prefix();
+  out.secure_rtp = in.secure_rtp();
+  out.sip_certificate_subject = in.sip_certificate_subject();
+  for (const pb::VoicemailServer& server : in.servers()) {
+    out.servers.push_back(
+        {server.host(), server.role() == pb::VOICEMAIL_SERVER_ROLE_TFTP,
+         server.port()});
+  }
   return out;
 }
 

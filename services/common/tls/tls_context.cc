@@ -115,12 +115,25 @@ ssl_verify_result_t VerifyPeer(SSL* ssl, uint8_t* out_alert) {
 }
 
 void NoteAlert(const SSL* ssl, int type, int value) {
-  if ((type & SSL_CB_ALERT) == 0) return;
+  if ((type & SSL_CB_ALERT) == 0) {
+    if (TlsCallbacks* const callbacks = CallbacksOf(ssl)) {
+      callbacks->OnState(type);
+    }
+    return;
+  }
   const int level = value >> 8;
   const auto description = static_cast<uint8_t>(value & 0xFF);
   TlsCallbacks* const callbacks = CallbacksOf(ssl);
   if (callbacks == nullptr || level != SSL3_AL_FATAL) return;
   callbacks->OnAlert((type & SSL_CB_WRITE) != 0, description);
+}
+
+void NoteMessage(int sent, int /*version*/, int content_type, const void* data,
+                 size_t size, SSL* ssl, void* /*argument*/) {
+  if (TlsCallbacks* const callbacks = CallbacksOf(ssl)) {
+    callbacks->OnMessage(sent != 0, content_type,
+                         {static_cast<const uint8_t*>(data), size});
+  }
 }
 
 // ProtocolNameList of RFC 7301 section 3.1, without its own length; nullopt if
@@ -240,6 +253,9 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Create(
   SSL_CTX_set_mode(context.get(), SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_early_data_enabled(context.get(), 0);
   SSL_CTX_set_info_callback(context.get(), NoteAlert);
+  if (options.trace != nullptr) {
+    SSL_CTX_set_msg_callback(context.get(), NoteMessage);
+  }
   if (server) {
     SSL_CTX_set_select_certificate_cb(context.get(), SelectCertificate);
   }

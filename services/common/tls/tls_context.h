@@ -15,10 +15,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/secret.h"
 #include "services/common/crypto/x509_name.h"
 #include "services/common/time/clock.h"
 #include "services/common/tls/peer_certificate.h"
+#include "services/common/tls/tls_trace.h"
 #include "services/common/tls/trust_anchors.h"
 
 namespace sallyport {
@@ -90,6 +92,9 @@ struct TlsContextOptions {
   // 1.3's ciphers this library lets nobody choose.
   bool approved_only = false;
 
+  // Sessions tell it what they do, as far as it is switched on. Null: nobody.
+  std::shared_ptr<TlsTrace> trace;
+
   // Where "now" for validity comes from; must outlive the context.
   const Clock* clock = &Clock::Real();
   // Free for the caller, to tell snapshots apart in logs and status.
@@ -105,6 +110,10 @@ class TlsCallbacks {
   virtual ssl_verify_result_t OnVerify(uint8_t* out_alert) = 0;
   // A fatal alert went out or came in (RFC 8446 section 6.2).
   virtual void OnAlert(bool sent, uint8_t description) = 0;
+  // A handshake entered a state, began or ended; a message went out or came in.
+  // Both of contexts with a trace only.
+  virtual void OnState(int type) = 0;
+  virtual void OnMessage(bool sent, int content_type, ByteSpan message) = 0;
 };
 
 // One generation of settings. Reload by making a new one and handing it to new

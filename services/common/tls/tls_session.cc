@@ -186,6 +186,42 @@ ssl_verify_result_t TlsSession::OnVerify(uint8_t* out_alert) {
 
 void TlsSession::OnAlert(bool sent, uint8_t description) {
   if (!alert_.has_value()) alert_ = TlsAlert{description, sent};
+  if (IsTraced(TlsTraceKind::kError)) {
+    Tell(TlsTraceKind::kError,
+         absl::StrCat(sent ? "sent alert " : "received alert ",
+                      TlsAlertName(description)));
+  }
+}
+
+bool TlsSession::IsTraced(TlsTraceKind kind) const {
+  const auto& trace = context_->options().trace;
+  return trace != nullptr && trace->IsOn(kind);
+}
+
+void TlsSession::Tell(TlsTraceKind kind, std::string text) {
+  TlsTrace& trace = *context_->options().trace;
+  if (trace_id_ == 0) trace_id_ = trace.NextSession();
+  trace.Tell({.kind = kind,
+              .session = trace_id_,
+              .server = context_->role() == TlsRole::kServer,
+              .text = std::move(text)});
+}
+
+void TlsSession::OnState(int type) {
+  if (!IsTraced(TlsTraceKind::kState)) return;
+  if ((type & SSL_CB_HANDSHAKE_START) != 0) {
+    Tell(TlsTraceKind::kState, "handshake started");
+  } else if ((type & SSL_CB_HANDSHAKE_DONE) != 0) {
+    Tell(TlsTraceKind::kState, "handshake done");
+  } else if ((type & SSL_CB_LOOP) != 0) {
+    Tell(TlsTraceKind::kState, SSL_state_string_long(ssl_.get()));
+  }
+}
+
+void TlsSession::OnMessage(bool sent, int content_type, ByteSpan message) {
+  if (!IsTraced(TlsTraceKind::kMessage)) return;
+  std::string text = TlsMessageText(sent, content_type, message);
+  if (!text.empty()) Tell(TlsTraceKind::kMessage, std::move(text));
 }
 
 void TlsSession::RememberPeer() {
@@ -233,6 +269,13 @@ absl::Status TlsSession::JudgePeer() {
 absl::Status TlsSession::Fail(absl::Status error) {
   state_ = State::kFailed;
   error_ = std::move(error);
+  if (IsTraced(TlsTraceKind::kError)) {
+    // BoringSSL's own words beside ours; names of parties are in the refusal.
+    const char* const words = ERR_reason_error_string(ERR_peek_error());
+    Tell(TlsTraceKind::kError,
+         absl::StrCat(ReasonOf(error_), words == nullptr ? "" : ": ",
+                      words == nullptr ? "" : words));
+  }
   ERR_clear_error();
   return error_;
 }

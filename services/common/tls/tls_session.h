@@ -17,6 +17,7 @@
 #include "services/common/tls/peer_certificate.h"
 #include "services/common/tls/tls_alert.h"
 #include "services/common/tls/tls_context.h"
+#include "services/common/tls/tls_trace.h"
 
 namespace sallyport {
 
@@ -93,6 +94,8 @@ class TlsSession final : private TlsCallbacks {
 
   ssl_verify_result_t OnVerify(uint8_t* out_alert) override;
   void OnAlert(bool sent, uint8_t description) override;
+  void OnState(int type) override;
+  void OnMessage(bool sent, int content_type, ByteSpan message) override;
   ssl_select_cert_result_t OnClientHello(
       const SSL_CLIENT_HELLO* hello) override;
 
@@ -105,6 +108,8 @@ class TlsSession final : private TlsCallbacks {
   absl::Status JudgeResumed();
   void RememberPeer();
   absl::Status Fail(absl::Status error);
+  bool IsTraced(TlsTraceKind kind) const;
+  void Tell(TlsTraceKind kind, std::string text);
 
   // What BoringSSL reads from and writes to: input_ and output_ themselves, so
   // that an idle session keeps no buffer.
@@ -124,6 +129,7 @@ class TlsSession final : private TlsCallbacks {
   std::string server_name_;
   std::optional<TlsAlert> alert_;
   bool closed_ = false;  // Close was called
+  uint64_t trace_id_ = 0;  // in lines of the trace; 0: none yet
 };
 
 }  // namespace sallyport

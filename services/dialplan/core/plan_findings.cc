@@ -16,6 +16,7 @@
 #include "services/dialplan/core/number_walk.h"
 #include "services/dialplan/core/rule_context.h"
 #include "services/dialplan/core/unique_keys.h"
+#include "services/dialplan/core/voicemail_rules.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -119,16 +120,19 @@ class Finder {
           "nothing takes this number in its search space, so that calls to "
           "voicemail are refused");
     }
-    CheckLoops([&](const RuleContext& c) { CheckPilotLoop(c, pilot); });
+    CheckRules([&](const RuleContext& c) { CheckPilotLoop(c, pilot); });
+  }
+  void operator()(const VoicemailPortGroupEntry& group) {
+    CheckRules([&](const RuleContext& c) { FindInPortGroup(c, group); });
   }
   void operator()(const TranslationPatternEntry& entry) {
-    CheckLoops([&](const RuleContext& c) { CheckTranslationLoop(c, entry); });
+    CheckRules([&](const RuleContext& c) { CheckTranslationLoop(c, entry); });
   }
   void operator()(const LineEntry& line) {
-    CheckLoops([&](const RuleContext& c) { CheckLineLoops(c, line); });
+    CheckRules([&](const RuleContext& c) { CheckLineLoops(c, line); });
   }
   void operator()(const HuntPilotEntry& pilot) {
-    CheckLoops([&](const RuleContext& c) { CheckHuntPilotLoops(c, pilot); });
+    CheckRules([&](const RuleContext& c) { CheckHuntPilotLoops(c, pilot); });
   }
   template <typename Entry>
   void operator()(const Entry&) {}
@@ -139,9 +143,9 @@ class Finder {
                     {std::move(field), std::string(reason), std::move(what)}});
   }
 
-  // What an older release has taken.
+  // What an older release has taken, or a rule has to say beside faults.
   template <typename Check>
-  void CheckLoops(Check check) {
+  void CheckRules(Check check) {
     PlanFaults faults;
     const size_t unchecked = effort_.unchecked.size();
     check(RuleContext{plan_, nullptr, faults, &effort_});
@@ -265,6 +269,11 @@ std::set<std::string> TouchedBy(const Plan& plan,
     for (const auto* pilot :
          plan.Under<VoicemailPilotEntry>(tenant + "/voicemailPilots/")) {
       add(pilot->name);
+    }
+    // What their cluster is may have changed with the tenant.
+    for (const auto* group : plan.Under<VoicemailPortGroupEntry>(
+             tenant + "/voicemailPortGroups/")) {
+      add(group->name);
     }
   }
   for (const std::string& partition : partitions) {

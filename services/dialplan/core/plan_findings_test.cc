@@ -115,6 +115,32 @@ TEST_F(PlanFindingsTest, PilotsWhoseNumberNothingTakes) {
   EXPECT_THAT(Find("voicemailPilots/v"), IsEmpty());
 }
 
+// CUC-01: a secure port group in a cluster that is not mixed. CUC-19, CUC-42:
+// one whose voicemail server has nowhere to take its trust list from.
+TEST_F(PlanFindingsTest, PortGroupsThatStayOutOfService) {
+  TenantEntry tenant = TestTenant();
+  Store(tenant);
+  VoicemailPortGroupEntry group;
+  group.name = "tenants/t/voicemailPortGroups/g";
+  group.device_security_mode = DeviceSecurityMode::kEncrypted;
+  group.servers = {{"cm1.t.test", false}};
+  Store(group);
+  EXPECT_THAT(
+      Find("voicemailPortGroups/g"),
+      ElementsAre("voicemail_port_group.device_security_mode CLUSTER_NOT_MIXED",
+                  "voicemail_port_group.servers TFTP_SERVER_MISSING"));
+  EXPECT_THAT(descriptions_, HasSubstr("NON_SECURE"));
+  tenant.cluster_security_mode = ClusterSecurityMode::kMixed;
+  Store(tenant);
+  group.servers.push_back({"cm1.t.test", true});
+  Store(group);
+  EXPECT_THAT(Find("voicemailPortGroups/g"), IsEmpty());
+  group.device_security_mode = DeviceSecurityMode::kNonSecure;
+  group.servers.clear();
+  Store(group);
+  EXPECT_THAT(Find("voicemailPortGroups/g"), IsEmpty());
+}
+
 TEST_F(PlanFindingsTest, LoopsThatAnOlderReleaseTook) {
   Store(Translation("a", "5XX", "6XX"));
   Store(Translation("b", "6XX", "5XX"));

@@ -11,6 +11,7 @@
 #include "services/dialplan/core/host_text.h"
 #include "services/dialplan/core/peer_rules.h"
 #include "services/dialplan/core/phone_profile_rules.h"
+#include "services/dialplan/core/voicemail_rules.h"
 
 namespace sallyport::dialplan {
 namespace {
@@ -128,6 +129,10 @@ void CheckTenant(const RuleContext& c, const TenantEntry& tenant) {
   if (tenant.rtm_profile && !old->rtm_profile) CheckNewRtm(c, prefix);
   if (tenant.cluster_security_mode != old->cluster_security_mode) {
     CheckProfilesOfCluster(c, tenant);
+  }
+  if (tenant.voicemail_encryption_disabled !=
+      old->voicemail_encryption_disabled) {
+    CheckVoicemailEncryption(c, tenant);
   }
   if (old->default_dial_plan != tenant.default_dial_plan) {
     CheckPeersOf(c, "tenant.default_dial_plan", tenant.name);

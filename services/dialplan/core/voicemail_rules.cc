@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/digit_analysis/transform.h"
+#include "services/dialplan/core/host_text.h"
 #include "services/dialplan/core/number_rules.h"
 
 namespace sallyport::dialplan {
@@ -76,6 +78,105 @@ void CheckPortLines(const RuleContext& c,
   }
 }
 
+bool IsEncrypted(const VoicemailPortGroupEntry& group) {
+  return group.device_security_mode == DeviceSecurityMode::kEncrypted;
+}
+
+// The device names of a group are its prefix and a number (CUC-40, CUC-41).
+bool HasPrefix(const std::string& device_name, const std::string& prefix) {
+  if (prefix.empty()) return true;
+  return device_name.size() > prefix.size() &&
+         device_name.compare(0, prefix.size(), prefix) == 0 &&
+         std::all_of(device_name.begin() + static_cast<long>(prefix.size()),
+                     device_name.end(),
+                     [](char digit) { return digit >= '0' && digit <= '9'; });
+}
+
+// CUC-14, CUC-18, CUC-24: what a trunk to voicemail proves itself by is a name
+// by which its peer is known.
+void CheckSipCertificate(const RuleContext& c,
+                         const VoicemailPortGroupEntry& group,
+                         const PeerEntry& configured) {
+  constexpr char kField[] = "voicemail_port_group.sip_certificate_subject";
+  const PeerEntry peer = c.plan.Effective(configured);
+  std::vector<std::string> names = peer.x509_subjects;
+  if (names.empty() && !peer.fqdn.empty()) names = {peer.fqdn};
+  if (group.sip_certificate_subject.empty()) {
+    if (names.empty()) {
+      c.Add(kField, "SIP_CERTIFICATE_REQUIRED",
+            "an ENCRYPTED trunk shows a certificate, and no name of it is "
+            "known");
+    }
+  } else if (std::find(names.begin(), names.end(),
+                       group.sip_certificate_subject) == names.end()) {
+    c.Add(kField, "SIP_CERTIFICATE_SUBJECT_MISMATCH",
+          absl::StrCat(group.peer, " is recognised by ",
+                       absl::StrJoin(names, ", ")));
+  }
+}
+
+// CUC-02, CUC-11, CUC-17, CUC-18.
+void CheckGroupSecurity(const RuleContext& c,
+                        const VoicemailPortGroupEntry& group,
+                        const PeerEntry* peer) {
+  constexpr char kMode[] = "voicemail_port_group.device_security_mode";
+  constexpr char kRtp[] = "voicemail_port_group.secure_rtp";
+  if (group.device_security_mode == DeviceSecurityMode::kAuthenticated) {
+    c.Add(kMode, "NULL_CIPHER_NOT_ALLOWED",
+          "it means TLS with a NULL cipher, which TLS 1.3 has not");
+  }
+  const TenantEntry* tenant = c.plan.Get<TenantEntry>(TenantOf(group.name));
+  if (IsEncrypted(group) && tenant != nullptr &&
+      tenant->voicemail_encryption_disabled) {
+    c.Add(kMode, "VOICEMAIL_ENCRYPTION_DISABLED",
+          "the tenant has encryption of voicemail disabled");
+  }
+  const bool sip = group.integration == VoicemailIntegration::kSip;
+  if (group.secure_rtp && !sip) {
+    c.Add(kRtp, "VALUE_CONFLICT",
+          "ports of SCCP have SRTP as their security mode says");
+  } else if (group.secure_rtp && !IsEncrypted(group)) {
+    c.Add(kRtp, "SECURE_RTP_NEEDS_ENCRYPTED",
+          "keys of SRTP go over TLS alone: choose ENCRYPTED");
+  }
+  if (peer == nullptr || !sip || !IsEncrypted(group)) return;
+  CheckSipCertificate(c, group, *peer);
+  const DialPlanEntry* plan =
+      c.plan.Get<DialPlanEntry>(c.plan.Effective(*peer).dial_plan);
+  if (plan == nullptr) return;
+  if (plan->security_mode == SecurityMode::kUnsecured) {
+    c.Add(kMode, "SECURITY_MODE_MISMATCH",
+          absl::StrCat(plan->name, " of its peer is UNSECURED"));
+  } else if (group.secure_rtp && plan->security_mode != SecurityMode::kSecured) {
+    c.Add(kRtp, "SECURITY_MODE_MISMATCH",
+          absl::StrCat(plan->name, " of its peer is SIP_SECURED: its media is "
+                                   "RTP"));
+  }
+}
+
+void CheckServers(const RuleContext& c, const VoicemailPortGroupEntry& group) {
+  for (size_t i = 0; i < group.servers.size(); ++i) {
+    const VoicemailServer& server = group.servers[i];
+    const auto at = [&](const char* field) {
+      return ItemPath("voicemail_port_group.servers", i, field);
+    };
+    if (server.host.empty()) {
+      c.Add(at(".host"), "VALUE_REQUIRED", "a host name or an address");
+    } else if (!IsHostName(server.host) && !IsAddress(server.host)) {
+      c.Add(at(".host"), "HOST_INVALID", "must be a host name or an address");
+    }
+    if (server.port > 65535) {
+      c.Add(at(".port"), "VALUE_OUT_OF_RANGE", "must be 0 to 65535");
+    }
+    if (std::find(group.servers.begin(),
+                  group.servers.begin() + static_cast<long>(i),
+                  server) != group.servers.begin() + static_cast<long>(i)) {
+      c.Add(ItemPath("voicemail_port_group.servers", i), "DUPLICATE_VALUE",
+            "it is given twice");
+    }
+  }
+}
+
 void CheckPorts(const RuleContext& c, const VoicemailPortGroupEntry& group) {
   const bool sccp = group.integration == VoicemailIntegration::kSccp;
   if (sccp && group.ports.empty()) {
@@ -97,6 +198,10 @@ void CheckPorts(const RuleContext& c, const VoicemailPortGroupEntry& group) {
                !IsWord(port.device_name, ".-_")) {
       c.Add(at(".device_name"), "DEVICE_NAME_INVALID",
             "must be 1 to 128 letters, digits and . - _");
+    } else if (!HasPrefix(port.device_name, group.device_name_prefix)) {
+      c.Add(at(".device_name"), "DEVICE_NAME_NOT_OF_PREFIX",
+            absl::StrCat("must be ", group.device_name_prefix,
+                         " and a number, as at the voicemail server"));
     }
     if (port.line.empty()) {
       if (sccp) c.Add(at(".line"), "VALUE_REQUIRED", "an SCCP port has a line");
@@ -105,9 +210,11 @@ void CheckPorts(const RuleContext& c, const VoicemailPortGroupEntry& group) {
       c.Add(at(".line"), "DUPLICATE_VALUE", "it is given twice");
     }
     lines.push_back(port.line);
-    if (!port.answers_calls && !port.notifies && !port.sends_message_waiting) {
+    if (!port.answers_calls && !port.notifies && !port.sends_message_waiting &&
+        !port.records_and_plays) {
       c.Add(ItemPath("voicemail_port_group.ports", i), "VALUE_REQUIRED",
-            "the port must answer calls, notify or send message waiting");
+            "the port must answer calls, notify, send message waiting, or "
+            "record and play");
     }
   }
 }
@@ -125,6 +232,36 @@ std::vector<std::string> PortGroupsOf(const Plan& plan,
     }
   }
   return out;
+}
+
+void CheckVoicemailEncryption(const RuleContext& c, const TenantEntry& tenant) {
+  if (!tenant.voicemail_encryption_disabled) return;
+  for (const auto* group : c.plan.Under<VoicemailPortGroupEntry>(
+           tenant.name + "/voicemailPortGroups/")) {
+    if (!IsEncrypted(*group)) continue;
+    c.Add("tenant.voicemail_encryption", "VOICEMAIL_ENCRYPTION_IN_USE",
+          absl::StrCat(group->name, " is ENCRYPTED"));
+  }
+}
+
+void FindInPortGroup(const RuleContext& c,
+                     const VoicemailPortGroupEntry& group) {
+  if (!IsEncrypted(group)) return;
+  const TenantEntry* tenant = c.plan.Get<TenantEntry>(TenantOf(group.name));
+  if (tenant != nullptr &&
+      tenant->cluster_security_mode != ClusterSecurityMode::kMixed) {
+    c.Add("voicemail_port_group.device_security_mode", "CLUSTER_NOT_MIXED",
+          "its ports stay out of service: the tenant's cluster security mode "
+          "is NON_SECURE");
+  }
+  const bool any_tftp = std::any_of(
+      group.servers.begin(), group.servers.end(),
+      [](const VoicemailServer& server) { return server.tftp; });
+  if (!group.servers.empty() && !any_tftp) {
+    c.Add("voicemail_port_group.servers", "TFTP_SERVER_MISSING",
+          "the voicemail server takes the call managers' certificates from a "
+          "TFTP server, and is told of none");
+  }
 }
 
 void CheckVoicemailPilot(const RuleContext& c,
@@ -152,22 +289,8 @@ void CheckPortGroup(const RuleContext& c,
     c.Add("voicemail_port_group.peer", "PEER_NOT_VOICEMAIL",
           absl::StrCat(group.peer, " is no voicemail server"));
   }
-  if (group.device_security_mode == DeviceSecurityMode::kAuthenticated) {
-    c.Add("voicemail_port_group.device_security_mode",
-          "NULL_CIPHER_NOT_ALLOWED",
-          "it means TLS with a NULL cipher, which TLS 1.3 has not");
-  }
-  if (peer != nullptr &&
-      group.device_security_mode == DeviceSecurityMode::kEncrypted &&
-      group.integration == VoicemailIntegration::kSip) {
-    const DialPlanEntry* plan =
-        c.plan.Get<DialPlanEntry>(c.plan.Effective(*peer).dial_plan);
-    if (plan != nullptr && plan->security_mode == SecurityMode::kUnsecured) {
-      c.Add("voicemail_port_group.device_security_mode",
-            "SECURITY_MODE_MISMATCH",
-            absl::StrCat(plan->name, " of its peer is UNSECURED"));
-    }
-  }
+  CheckGroupSecurity(c, group, peer);
+  CheckServers(c, group);
   CheckPorts(c, group);
   CheckPortLines(c, group);
   CheckLampNumber(c, group, "message_waiting_on_number",

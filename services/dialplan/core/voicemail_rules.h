@@ -21,6 +21,15 @@ void CheckPortGroup(const RuleContext& c, const VoicemailPortGroupEntry& group);
 void CheckMessageWaiting(const RuleContext& c,
                          const MessageWaitingNumberEntry& number);
 
+// Of a tenant that switches the encryption of voicemail off (CUC-02): the port
+// groups that need it.
+void CheckVoicemailEncryption(const RuleContext& c, const TenantEntry& tenant);
+
+// What of a port group is no fault and keeps its ports out of service
+// (CUC-01), or the voicemail server from its trust list (CUC-19, CUC-42).
+void FindInPortGroup(const RuleContext& c,
+                     const VoicemailPortGroupEntry& group);
+
 // The port groups that use a lamp number (CUC-47), by name.
 std::vector<std::string> PortGroupsOf(const Plan& plan,
                                       const MessageWaitingNumberEntry& number);

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "services/common/status/error_reason.h"
@@ -43,6 +45,24 @@ class VoicemailRulesTest : public PlanRulesTest {
     group_.line_group = hunted.name;
     group_.ports = {{"CiscoUM1-VI1", "tenants/t/lines/8001", true},
                     {"CiscoUM1-VI2", "tenants/t/lines/8002", false, true}};
+  }
+
+  void SetSip() {
+    group_.integration = VoicemailIntegration::kSip;
+    group_.ports.clear();
+  }
+
+  // The voicemail server becomes one of that dial plan.
+  void SecurePeer(const std::string& plan, const std::string& profile = "") {
+    PeerEntry server = TestPeer("vm", plan);
+    server.kind = PeerKind::kVoicemail;
+    server.trunk_security_profile = profile;
+    Add(server);
+  }
+
+  // Whatever the rules say.
+  void Force(PlanEntry entry) {
+    plan_.Put(std::make_shared<PlanRecord>(TestRecord(std::move(entry))));
   }
 
   static MessageWaitingNumberEntry Lamp(const std::string& number,
@@ -113,12 +133,143 @@ TEST_F(VoicemailRulesTest, PortsAndTheirLineGroup) {
 }
 
 TEST_F(VoicemailRulesTest, ASipPortGroupDoesNotPromiseWhatItsPeerLacks) {
-  group_.integration = VoicemailIntegration::kSip;
-  group_.ports.clear();
+  SetSip();
   group_.device_security_mode = DeviceSecurityMode::kEncrypted;
   EXPECT_THAT(Check(group_),
               ElementsAre("voicemail_port_group.device_security_mode "
                           "SECURITY_MODE_MISMATCH"));
+}
+
+// CUC-17, CUC-18: Secure RTP without encrypted mode is refused. CUC-11: with
+// it the audio of a trunk over TLS is SRTP or RTP, as its dial plan says.
+TEST_F(VoicemailRulesTest, SecureRtpNeedsAnEncryptedTrunk) {
+  SetSip();
+  group_.secure_rtp = true;
+  EXPECT_THAT(Check(group_), ElementsAre("voicemail_port_group.secure_rtp "
+                                         "SECURE_RTP_NEEDS_ENCRYPTED"));
+  group_.device_security_mode = DeviceSecurityMode::kEncrypted;
+  SecurePeer("sip");
+  EXPECT_THAT(Check(group_), ElementsAre("voicemail_port_group.secure_rtp "
+                                         "SECURITY_MODE_MISMATCH"));
+  group_.secure_rtp = false;
+  EXPECT_THAT(Check(group_), IsEmpty());
+  SecurePeer("secured");
+  group_.secure_rtp = true;
+  EXPECT_THAT(Check(group_), IsEmpty());
+  group_.integration = VoicemailIntegration::kSccp;
+  group_.ports = {{"VI1", "tenants/t/lines/8001", true}};
+  EXPECT_THAT(Check(group_),
+              ElementsAre("voicemail_port_group.secure_rtp VALUE_CONFLICT"));
+}
+
+// CUC-14, CUC-24: the certificate's subject is that of the trunk's profile.
+// CUC-18: without any there is no TLS.
+TEST_F(VoicemailRulesTest, TheSipCertificateIsWhatThePeerIsKnownBy) {
+  SetSip();
+  group_.device_security_mode = DeviceSecurityMode::kEncrypted;
+  TrunkSecurityProfileEntry profile =
+      Trunk("cuc", DeviceSecurityMode::kEncrypted);
+  profile.x509_subjects = {"cuc1.t.test", "cuc2.t.test"};
+  Add(profile);
+  SecurePeer("secured", profile.name);
+  group_.sip_certificate_subject = "cuc2.t.test";
+  EXPECT_THAT(Check(group_), IsEmpty());
+  group_.sip_certificate_subject = "vm.t.test";
+  EXPECT_THAT(Check(group_),
+              ElementsAre("voicemail_port_group.sip_certificate_subject "
+                          "SIP_CERTIFICATE_SUBJECT_MISMATCH"));
+  // The peer's own name, where no profile gives others.
+  SecurePeer("secured");
+  EXPECT_THAT(Check(group_), IsEmpty());
+  PeerEntry nameless = TestPeer("vm", "secured");
+  nameless.kind = PeerKind::kVoicemail;
+  nameless.fqdn.clear();
+  Force(nameless);
+  group_.sip_certificate_subject.clear();
+  EXPECT_THAT(Check(group_),
+              ElementsAre("voicemail_port_group.sip_certificate_subject "
+                          "SIP_CERTIFICATE_REQUIRED"));
+}
+
+// CUC-02: `utils cuc encryption disable` and its way back.
+TEST_F(VoicemailRulesTest, EncryptionIsEnabledFirst) {
+  group_.device_security_mode = DeviceSecurityMode::kEncrypted;
+  TenantEntry tenant = TestTenant();
+  tenant.cluster_security_mode = ClusterSecurityMode::kMixed;
+  tenant.voicemail_encryption_disabled = true;
+  Add(tenant);
+  EXPECT_THAT(Check(group_),
+              ElementsAre("voicemail_port_group.device_security_mode "
+                          "VOICEMAIL_ENCRYPTION_DISABLED"));
+  group_.device_security_mode = DeviceSecurityMode::kNonSecure;
+  EXPECT_THAT(Check(group_), IsEmpty());
+  tenant.voicemail_encryption_disabled = false;
+  Add(tenant);
+  group_.device_security_mode = DeviceSecurityMode::kEncrypted;
+  EXPECT_THAT(Check(group_), IsEmpty());
+  tenant.voicemail_encryption_disabled = true;
+  EXPECT_THAT(Check(tenant), ElementsAre("tenant.voicemail_encryption "
+                                         "VOICEMAIL_ENCRYPTION_IN_USE"));
+}
+
+// CUC-40, CUC-41, CUC-45: names are the prefix and a number; of the three
+// values of the mode "authenticated" has a NULL cipher and is refused.
+TEST_F(VoicemailRulesTest, DeviceNamesHaveThePrefixOfTheVoicemailServer) {
+  group_.device_name_prefix = "CiscoUM1-VI";
+  EXPECT_THAT(Check(group_), IsEmpty());
+  for (const char* name : {"CiscoUM2-VI1", "CiscoUM1-VI", "CiscoUM1-VI1x"}) {
+    group_.ports[0].device_name = name;
+    EXPECT_THAT(Check(group_),
+                ElementsAre("voicemail_port_group.ports[0].device_name "
+                            "DEVICE_NAME_NOT_OF_PREFIX"));
+  }
+  group_.ports[0].device_name = "CiscoUM1-VI7";
+  for (const auto mode :
+       {DeviceSecurityMode::kNonSecure, DeviceSecurityMode::kEncrypted}) {
+    group_.device_security_mode = mode;
+    EXPECT_THAT(Check(group_), IsEmpty());
+  }
+  group_.device_security_mode = DeviceSecurityMode::kAuthenticated;
+  EXPECT_THAT(Check(group_),
+              ElementsAre("voicemail_port_group.device_security_mode "
+                          "NULL_CIPHER_NOT_ALLOWED"));
+}
+
+// CUC-21, CUC-43: each behaviour of a port by itself is a reason to have it.
+TEST_F(VoicemailRulesTest, WhatAPortDoes) {
+  VoicemailPort port = {"CiscoUM1-VI1", "tenants/t/lines/8001"};
+  for (bool VoicemailPort::*does :
+       {&VoicemailPort::answers_calls, &VoicemailPort::notifies,
+        &VoicemailPort::sends_message_waiting,
+        &VoicemailPort::records_and_plays}) {
+    port.*does = true;
+    group_.ports = {port};
+    EXPECT_THAT(Check(group_), IsEmpty());
+    port.*does = false;
+  }
+  port.disabled = true;
+  group_.ports = {port};
+  EXPECT_THAT(Check(group_),
+              ElementsAre("voicemail_port_group.ports[0] VALUE_REQUIRED"));
+}
+
+// CUC-19, CUC-42: whom a voicemail server takes its trust list from.
+TEST_F(VoicemailRulesTest, ServersOfAGroup) {
+  group_.servers = {{"cm1.t.test", false},
+                    {"192.0.2.1", false, 2443},
+                    {"192.0.2.1", true, 69}};
+  EXPECT_THAT(Check(group_), IsEmpty());
+  group_.servers = {{"", true},
+                    {"two words", true},
+                    {"192.0.2.1", true, 70000},
+                    {"cm1.t.test", false},
+                    {"cm1.t.test", false}};
+  EXPECT_THAT(
+      Check(group_),
+      ElementsAre("voicemail_port_group.servers[0].host VALUE_REQUIRED",
+                  "voicemail_port_group.servers[1].host HOST_INVALID",
+                  "voicemail_port_group.servers[2].port VALUE_OUT_OF_RANGE",
+                  "voicemail_port_group.servers[4] DUPLICATE_VALUE"));
 }
 
 // CUC-47: the numbers are those that are configured.

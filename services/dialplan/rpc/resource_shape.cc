@@ -122,6 +122,19 @@ class ShapeChecker {
   PlanFaults faults_;
 };
 
+void CheckPortGroup(const pb::VoicemailPortGroup& group, ShapeChecker& out) {
+  if (group.integration() == pb::VOICEMAIL_INTEGRATION_UNSPECIFIED) {
+    out.Add("voicemail_port_group.integration", "VALUE_REQUIRED",
+            "say how the server is connected");
+  }
+  for (int i = 0; i < group.servers_size(); ++i) {
+    if (group.servers(i).role() == pb::VOICEMAIL_SERVER_ROLE_UNSPECIFIED) {
+      out.Add(absl::StrCat("voicemail_port_group.servers[", i, "].role"),
+              "VALUE_REQUIRED", "say what the server is");
+    }
+  }
+}
+
 void CheckTenant(const pb::Tenant& tenant, ShapeChecker& out) {
   if (tenant.domains_size() > 100) {
     out.Add("tenant.domains", "LIST_TOO_LONG", "holds more than 100 items");
@@ -312,11 +325,7 @@ PlanFaults CheckShape(const pb::Resource& resource) {
       CheckHuntPilot(resource.hunt_pilot(), out);
       break;
     case pb::Resource::kVoicemailPortGroup:
-      if (resource.voicemail_port_group().integration() ==
-          pb::VOICEMAIL_INTEGRATION_UNSPECIFIED) {
-        out.Add("voicemail_port_group.integration", "VALUE_REQUIRED",
-                "say how the server is connected");
-      }
+      CheckPortGroup(resource.voicemail_port_group(), out);
       break;
     case pb::Resource::kMessageWaitingNumber:
       if (resource.message_waiting_number().indicator() ==

@@ -74,6 +74,8 @@ constexpr StringRule kRules[] = {
     {"ha1", 64, Charset::kHex},
     {"phone_numbers", kMaxNumber, Charset::kToken},
     {"device_name", 128, Charset::kToken},
+    {"device_name_prefix", 128, Charset::kToken},
+    {"sip_certificate_subject", 255, Charset::kToken},
     {"phone_type", 64, Charset::kText},
     {"directory_number", kMaxNumber + 1, Charset::kToken},
     {"external_phone_number_mask", kMaxNumber, Charset::kToken},

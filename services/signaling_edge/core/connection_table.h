@@ -47,6 +47,7 @@ struct Connection {
   std::optional<TlsFacts> tls;
   std::optional<ConnectionIdentity> identity;
   bool proved = false;  // a request by it was of a known party
+  bool send_failed = false;
   PeerScope scope = 0;
   SipFramer framer;
   std::string queue;  // octets that wait for it to open

@@ -362,10 +362,21 @@ EdgeActions EdgeCore::OnConnectionClosed(ConnectionId id,
     ReportRefusal(RefusalKind::kConnection, connection->flow(), why, 0, "", now,
                   tls.has_value() ? &*tls : nullptr);
   }
+  if (connection->state == Connection::State::kOpen &&
+      !connection->send_failed) {
+    ++stats_.remote_closures;
+  }
   // Before its transactions are told less.
   checks_.OnGone(check, remote, why, tls.has_value() ? &*tls : nullptr, now);
   Drop(id, false, reason, now);
   return Finish(now);
+}
+
+void EdgeCore::OnSendFailed(ConnectionId id) {
+  Connection* const connection = connections_.Find(id);
+  if (connection == nullptr || connection->send_failed) return;
+  connection->send_failed = true;
+  ++stats_.send_failures;
 }
 
 EdgeActions EdgeCore::OnConnectionUntrusted(ConnectionId id,

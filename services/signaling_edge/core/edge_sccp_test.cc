@@ -65,6 +65,7 @@ class EdgeSccpTest : public EdgeCoreTest {
   EdgeSccpTest() {
     auto plan = TestPlan();
     plan->version = 2;
+    plan->tenants[0].cluster_security_mode = ClusterSecurityMode::kMixed;
     plan->peers.push_back(
         {.name = "tenants/t/peers/um",
          .dial_plan = "tenants/t/dialPlans/secured",
@@ -240,6 +241,40 @@ TEST_F(EdgeSccpTest, WhoMayNotRegister) {
   Tell(phone, 0x0001, RegisterBody("UM-VI1", 7));
   EXPECT_TRUE(Comes(phone, kReject));
   EXPECT_THAT(edge_.Refusals(), HasSubstr("SCCP_DEVICE_TYPE"));
+}
+
+// CUC-01: encrypted ports are in service in a mixed cluster only, and who asks
+// why is told of the cluster's mode; those that were in service go.
+TEST_F(EdgeSccpTest, EncryptedPortsNeedAMixedCluster) {
+  const ConnectionId before = Registered("UM-VI1");
+  auto plan = std::make_shared<PlanSnapshot>(*plan_);
+  plan->version = 3;
+  plan->tenants[0].cluster_security_mode = ClusterSecurityMode::kNonSecure;
+  edge_.Load(plan);
+  EXPECT_EQ(edge_.core().connections().Find(before), nullptr);
+  EXPECT_EQ(edge_.core().registrar().size(), 0u);
+  const ConnectionId id = edge_.ConnectSccp("UM-VI1");
+  Tell(id, 0x0001, RegisterBody("UM-VI1"));
+  EXPECT_TRUE(Comes(id, kReject));
+  EXPECT_THAT(edge_.Refusals(), HasSubstr("CLUSTER_NOT_MIXED"));
+  plan = std::make_shared<PlanSnapshot>(*plan_);
+  plan->version = 4;
+  edge_.Load(plan);
+  Registered("UM-VI1");
+  EXPECT_EQ(edge_.core().registrar().size(), 1u);
+}
+
+// CUC-21: a port that is not enabled is not let in; the others are.
+TEST_F(EdgeSccpTest, APortThatIsNotEnabled) {
+  auto plan = std::make_shared<PlanSnapshot>(*plan_);
+  plan->version = 3;
+  plan->voicemail_port_groups[0].ports[0].disabled = true;
+  edge_.Load(plan);
+  const ConnectionId id = edge_.ConnectSccp("UM-VI1");
+  Tell(id, 0x0001, RegisterBody("UM-VI1"));
+  EXPECT_TRUE(Comes(id, kReject));
+  EXPECT_EQ(edge_.Refusals(), "PORT_DISABLED");
+  Registered("UM-VI2");
 }
 
 TEST_F(EdgeSccpTest, BadInputEndsItsConnectionOnly) {

@@ -1,5 +1,5 @@
 // When which peer is asked by OPTIONS whether it is there, and what its answers
-// make of it (OptionsMonitoring; requirements CUC-55).
+// make of it (OptionsMonitoring; CUC-59).
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_OPTIONS_MONITOR_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_OPTIONS_MONITOR_H_
 

@@ -1,8 +1,27 @@
 #include "services/signaling_edge/core/peer_health.h"
 
+#include <algorithm>
+
 #include "services/common/bytes/string_view.h"
 
 namespace sallyport::signaling_edge {
+namespace {
+
+PeerHealth::Service ServiceOf(const PeerHealth& health) {
+  if (!health.up) return PeerHealth::Service::kNone;
+  const bool all = std::all_of(health.servers.begin(), health.servers.end(),
+                               [](const auto& each) { return each.second.up; });
+  return all ? PeerHealth::Service::kFull : PeerHealth::Service::kPartial;
+}
+
+void NoteService(PeerHealth& health, MonoTime now) {
+  const PeerHealth::Service service = ServiceOf(health);
+  if (service == health.service) return;
+  health.service = service;
+  health.service_time = now;
+}
+
+}  // namespace
 
 bool PeerHealthTable::OnChecked(const PeerCheckResult& result, MonoTime now,
                                 std::optional<bool> peer_up) {
@@ -32,6 +51,7 @@ bool PeerHealthTable::OnChecked(const PeerCheckResult& result, MonoTime now,
   health.up = up;
   health.reason = up ? std::string() : result.reason;
   health.last = found;
+  NoteService(health, now);
   return changed;
 }
 

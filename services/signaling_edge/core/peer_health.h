@@ -38,6 +38,10 @@ struct PeerHealth {
   // Of a server group, by "host:port".
   std::map<std::string, DestinationHealth> servers;
   std::optional<MonoTime> change_time;  // of `up`
+  // How much of it answers, and since when (CUC-60).
+  enum class Service { kUnknown, kNone, kPartial, kFull };
+  Service service = Service::kUnknown;
+  std::optional<MonoTime> service_time;
   // When its certificate was last proven on a connection, its or ours.
   std::optional<MonoTime> mutual_tls_time;
 };

@@ -71,6 +71,9 @@ SccpPorts::SccpPorts(const PlanIndex& index) {
           entry.device_mode = group.device_security_mode;
           entry.plan_mode = index.ModeOf(peer->dial_plan);
           entry.disabled = disabled;
+          entry.port_disabled = port.disabled;
+          entry.mixed = tenant != nullptr && tenant->cluster_security_mode ==
+                                                 ClusterSecurityMode::kMixed;
           entry.has_suite = HasSccpSuite(index.DialPlan(peer->dial_plan));
           const auto* line = index.Find<LineEntry>(port.line);
           if (line == nullptr) continue;
@@ -163,11 +166,19 @@ absl::StatusOr<SccpPort> SccpPorts::Admit(
     }
   }
   if (found->disabled) return Denied("PEER_DISABLED", "the peer is disabled");
+  if (found->port_disabled) {
+    return Denied("PORT_DISABLED", "the port is not enabled");
+  }
   switch (found->device_mode) {
     case DeviceSecurityMode::kAuthenticated:
       return Denied("NULL_CIPHER_NOT_ALLOWED",
                     "an authenticated port has TLS with a NULL cipher");
     case DeviceSecurityMode::kEncrypted:
+      if (!found->mixed) {
+        return Denied("CLUSTER_NOT_MIXED",
+                      "the port is encrypted, and the cluster security mode "
+                      "is NON_SECURE");
+      }
       if (!is_tls) {
         return Denied("SECURITY_MODE_TLS_REQUIRED", "the port is encrypted");
       }

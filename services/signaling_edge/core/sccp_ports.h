@@ -37,8 +37,8 @@ class SccpPorts {
   // The port of that device name. `identity` is that of the connection, or
   // empty over TCP, where the name alone counts. kPermissionDenied with
   // PEER_IDENTITY_MISMATCH (the certificate is another port's, or there is no
-  // such port), PEER_IDENTITY_AMBIGUOUS, PEER_DISABLED, or by mode:
-  // NULL_CIPHER_NOT_ALLOWED, SECURITY_MODE_TLS_REQUIRED,
+  // such port), PEER_IDENTITY_AMBIGUOUS, PEER_DISABLED, PORT_DISABLED, or by
+  // mode: CLUSTER_NOT_MIXED (CUC-01), NULL_CIPHER_NOT_ALLOWED, SECURITY_MODE_TLS_REQUIRED,
   // SECURITY_MODE_TLS_NOT_ALLOWED, SECURITY_MODE_SRTP_REQUIRED.
   absl::StatusOr<SccpPort> Admit(
       std::string_view device_name, bool is_tls,
@@ -49,7 +49,9 @@ class SccpPorts {
     SccpPort port;
     DeviceSecurityMode device_mode = DeviceSecurityMode::kNonSecure;
     SecurityMode plan_mode = SecurityMode::kSecured;
-    bool disabled = false;
+    bool disabled = false;       // its peer
+    bool port_disabled = false;  // itself
+    bool mixed = false;          // the cluster of its tenant
     bool has_suite = false;  // of the dial plan, one that SCCP has too
   };
 

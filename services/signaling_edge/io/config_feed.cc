@@ -10,6 +10,7 @@
 #include "services/common/digit_analysis/plan_index.h"
 #include "services/common/log/log.h"
 #include "services/common/status/status_macros.h"
+#include "services/signaling_edge/io/tls_trace_log.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -31,6 +32,7 @@ ConfigFeed::ConfigFeed(LoopSet& loops, Options options)
 
 absl::StatusOr<std::unique_ptr<ConfigFeed>> ConfigFeed::Start(LoopSet& loops,
                                                               Options options) {
+  options.tls.trace = NewTlsTraceLog();
   auto out = absl::WrapUnique(new ConfigFeed(loops, std::move(options)));
   SP_RETURN_IF_ERROR(out->Init());
   return out;

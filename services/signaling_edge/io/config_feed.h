@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "services/common/digit_analysis/region_plan.h"
 #include "services/common/net/event_loop.h"
+#include "services/common/tls/tls_trace.h"
 #include "services/signaling_edge/io/dialplan_client.h"
 #include "services/signaling_edge/io/edge_loop.h"
 #include "services/signaling_edge/io/loop_set.h"
@@ -54,6 +55,8 @@ class ConfigFeed {
   absl::Status dialplan_error() const;
   absl::Status trust_error() const;
   absl::Status tls_error() const;
+  // What of TLS is logged.
+  TlsTrace& tls_trace() { return *options_.tls.trace; }
 
  private:
   ConfigFeed(LoopSet& loops, Options options);

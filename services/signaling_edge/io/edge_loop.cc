@@ -166,6 +166,7 @@ void EdgeLoop::Perform(const SendBytes& action) {
   if (it == connections_.end()) return;
   if (const absl::Status status = it->second->Write(action.bytes);
       !status.ok()) {
+    core_->OnSendFailed(action.connection);
     // It does not read: waiting for it would hold memory without bound.
     LoseLater(action.connection, status);
   }
@@ -176,7 +177,7 @@ void EdgeLoop::Perform(const Connect& action) {
   connections_.erase(action.connection);
   std::shared_ptr<const TlsContext> tls;
   if (action.transport == SipTransport::kTls) {
-    tls = contexts_.client;
+    tls = contexts_.ClientFor(action.to);
     if (tls == nullptr) {
       return LoseLater(
           action.connection,
@@ -356,7 +357,8 @@ void EdgeLoop::OnClient(ListenerId listener, UniqueFd fd,
   const ConnectionId id = core_->OnAccepted(listener, from, now());
   if (id != 0) {
     auto connection = ConnectionIo::Accept(
-        loop_, std::move(fd), from, is_tls ? contexts_.server : nullptr,
+        loop_, std::move(fd), from,
+        is_tls ? contexts_.ServerFor(from) : nullptr,
         {.handshake_timeout =
              options_.core.handshake_timeout + absl::Seconds(1),
          .max_write_buffer = options_.max_write_buffer},

@@ -2,13 +2,16 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "services/signaling_edge/core/source_prefix.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -25,6 +28,7 @@ TlsContextOptions OptionsFor(TlsRole role, const TlsFileSet& files,
   };
   options.session_tickets = true;
   options.only_tls13 = files.only_tls13;
+  options.trace = files.trace;
   options.generation = generation;
   return options;
 }
@@ -36,7 +40,38 @@ void AppendStamp(const std::string& path, std::string& out) {
                   ".", status.st_mtim.tv_sec, ".", status.st_mtim.tv_nsec, ";");
 }
 
+// Bits that a prefix fixes, IPv4 counted as the last of an IPv6 address.
+int LengthOf(const std::string& prefix) {
+  const bool v4 = prefix.find(':') == std::string::npos;
+  const size_t slash = prefix.find('/');
+  int length = v4 ? 32 : 128;
+  if (slash != std::string::npos) {
+    (void)absl::SimpleAtoi(prefix.substr(slash + 1), &length);
+  }
+  return v4 ? 96 + length : length;
+}
+
+const TlsContexts::Remote* RemoteOf(const TlsContexts& contexts,
+                                    const SocketAddress& remote) {
+  for (const TlsContexts::Remote& each : contexts.by_remote) {
+    if (InPrefix(remote, each.prefix)) return &each;
+  }
+  return nullptr;
+}
+
 }  // namespace
+
+const std::shared_ptr<const TlsContext>& TlsContexts::ServerFor(
+    const SocketAddress& remote) const {
+  const Remote* const found = RemoteOf(*this, remote);
+  return found == nullptr ? server : found->server;
+}
+
+const std::shared_ptr<const TlsContext>& TlsContexts::ClientFor(
+    const SocketAddress& remote) const {
+  const Remote* const found = RemoteOf(*this, remote);
+  return found == nullptr ? client : found->client;
+}
 
 absl::Status CheckNotRevoked(const TrustBundle& trust,
                              const PeerCertificate& peer) {
@@ -63,23 +98,42 @@ absl::StatusOr<TlsContexts> MakeTlsContexts(
             each.certificate_file, each.key_file, "",
             OptionsFor(TlsRole::kServer, files, trust, generation)));
   }
-  TlsContextOptions server =
-      OptionsFor(TlsRole::kServer, files, trust, generation);
-  if (!named->empty()) {
-    server.select_by_server_name =
-        [named](std::string_view name) -> std::shared_ptr<const TlsContext> {
-      const auto it = named->find(std::string(name));
-      return it == named->end() ? nullptr : it->second;
-    };
-  }
+  const auto make_server = [&](const std::string& certificate,
+                               const std::string& key) {
+    TlsContextOptions server =
+        OptionsFor(TlsRole::kServer, files, trust, generation);
+    if (!named->empty()) {
+      server.select_by_server_name =
+          [named](std::string_view name) -> std::shared_ptr<const TlsContext> {
+        const auto it = named->find(std::string(name));
+        return it == named->end() ? nullptr : it->second;
+      };
+    }
+    return TlsContext::CreateFromFiles(certificate, key, "", std::move(server));
+  };
+  const auto make_client = [&](const std::string& certificate,
+                               const std::string& key) {
+    return TlsContext::CreateFromFiles(
+        certificate, key, "",
+        OptionsFor(TlsRole::kClient, files, trust, generation));
+  };
   TlsContexts out;
-  SP_ASSIGN_OR_RETURN(out.server, TlsContext::CreateFromFiles(
-                                      files.certificate_file, files.key_file,
-                                      "", std::move(server)));
-  SP_ASSIGN_OR_RETURN(
-      out.client, TlsContext::CreateFromFiles(
-                      files.certificate_file, files.key_file, "",
-                      OptionsFor(TlsRole::kClient, files, trust, generation)));
+  SP_ASSIGN_OR_RETURN(out.server,
+                      make_server(files.certificate_file, files.key_file));
+  SP_ASSIGN_OR_RETURN(out.client,
+                      make_client(files.certificate_file, files.key_file));
+  for (const TlsFileSet::Remote& each : files.by_remote) {
+    TlsContexts::Remote& remote = out.by_remote.emplace_back();
+    remote.prefix = each.prefix;
+    SP_ASSIGN_OR_RETURN(remote.server,
+                        make_server(each.certificate_file, each.key_file));
+    SP_ASSIGN_OR_RETURN(remote.client,
+                        make_client(each.certificate_file, each.key_file));
+  }
+  std::stable_sort(out.by_remote.begin(), out.by_remote.end(),
+                   [](const auto& a, const auto& b) {
+                     return LengthOf(a.prefix) > LengthOf(b.prefix);
+                   });
   return out;
 }
 
@@ -88,6 +142,10 @@ std::string FingerprintOf(const TlsFileSet& files) {
   AppendStamp(files.certificate_file, out);
   AppendStamp(files.key_file, out);
   for (const TlsFileSet::Named& each : files.by_server_name) {
+    AppendStamp(each.certificate_file, out);
+    AppendStamp(each.key_file, out);
+  }
+  for (const TlsFileSet::Remote& each : files.by_remote) {
     AppendStamp(each.certificate_file, out);
     AppendStamp(each.key_file, out);
   }

@@ -9,8 +9,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "services/common/net/socket_address.h"
 #include "services/common/tls/peer_certificate.h"
 #include "services/common/tls/tls_context.h"
+#include "services/common/tls/tls_trace.h"
 #include "services/signaling_edge/io/trust_bundle.h"
 
 namespace sallyport::signaling_edge {
@@ -23,16 +25,39 @@ struct TlsFileSet {
     std::string key_file;
   };
 
+  // For far sides in a prefix (CCE-09).
+  struct Remote {
+    std::string prefix;  // as IsPrefix has it
+    std::string certificate_file;
+    std::string key_file;
+  };
+
   std::string certificate_file;
   std::string key_file;
   std::vector<Named> by_server_name;  // SNI
+  std::vector<Remote> by_remote;
   bool only_tls13 = false;
+  // Who is told what TLS does; null: nobody.
+  std::shared_ptr<TlsTrace> trace;
 };
 
 // What new connections are made with.
 struct TlsContexts {
+  struct Remote {
+    std::string prefix;
+    std::shared_ptr<const TlsContext> server;
+    std::shared_ptr<const TlsContext> client;
+  };
+
   std::shared_ptr<const TlsContext> server;
   std::shared_ptr<const TlsContext> client;
+  std::vector<Remote> by_remote;  // the longest prefix first
+
+  // Those for a far side: of the longest prefix that holds, else the above.
+  const std::shared_ptr<const TlsContext>& ServerFor(
+      const SocketAddress& remote) const;
+  const std::shared_ptr<const TlsContext>& ClientFor(
+      const SocketAddress& remote) const;
 };
 
 // Reads the files. Both sides ask for a certificate, refuse chains that end in

@@ -40,6 +40,7 @@ std::vector<MethodRule> MethodRules() {
       also_dialplan("CheckPeer", OperatorRole::kOperator),
       rule("ExplainRoute", OperatorRole::kViewer),
       also_dialplan("GetStatus", OperatorRole::kViewer),
+      rule("SetTlsDebug", OperatorRole::kOperator),
       rule("Drain", OperatorRole::kAdmin),
   };
 }

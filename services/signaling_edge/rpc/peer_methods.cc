@@ -50,6 +50,44 @@ absl::flat_hash_map<std::string, uint32_t> ConnectionsByPeer(
   return out;
 }
 
+// By the plan: a peer that nobody asks has no service that could be told.
+bool IsMonitored(const PeerEntry& peer, const EdgeCore& core) {
+  if (peer.monitoring.enabled) return true;
+  const auto* group =
+      core.plan()->index().Find<ServerGroupEntry>(peer.server_group);
+  return group != nullptr && group->monitoring.enabled;
+}
+
+// CUC-60.
+void FillService(const PeerEntry& peer, const EdgeCore& core,
+                 const PeerHealth* health, const TimeBase& time,
+                 v1::PeerState& out) {
+  out.set_service(v1::TRUNK_SERVICE_UNKNOWN);
+  if (peer.status == PeerStatus::kDisabled) {
+    out.set_service(v1::TRUNK_SERVICE_NO_SERVICE);
+    return;
+  }
+  if (health == nullptr || !health->service_time.has_value() ||
+      !IsMonitored(peer, core)) {
+    return;
+  }
+  switch (health->service) {
+    case PeerHealth::Service::kUnknown:
+      return;
+    case PeerHealth::Service::kNone:
+      out.set_service(v1::TRUNK_SERVICE_NO_SERVICE);
+      break;
+    case PeerHealth::Service::kPartial:
+      out.set_service(v1::TRUNK_SERVICE_PARTIAL_SERVICE);
+      break;
+    case PeerHealth::Service::kFull:
+      out.set_service(v1::TRUNK_SERVICE_FULL_SERVICE);
+      break;
+  }
+  *out.mutable_service_time() =
+      sallyport::ToProto(time.At(*health->service_time));
+}
+
 v1::PeerState StateOf(const PeerEntry& peer, const EdgeCore& core,
                       uint32_t connections, const TimeBase& time) {
   v1::PeerState out;
@@ -66,6 +104,7 @@ v1::PeerState StateOf(const PeerEntry& peer, const EdgeCore& core,
   } else if (health != nullptr) {
     out.set_reason(health->reason);
   }
+  FillService(peer, core, health, time, out);
   if (health == nullptr) return out;
   if (health->change_time.has_value()) {
     *out.mutable_change_time() =

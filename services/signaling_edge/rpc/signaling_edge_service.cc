@@ -12,6 +12,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
 #include "services/common/status/status_macros.h"
+#include "services/common/tls/tls_trace.h"
 #include "services/signaling_edge/io/listener_set.h"
 #include "services/signaling_edge/rpc/drain_stream.h"
 #include "services/signaling_edge/rpc/list_page.h"
@@ -68,6 +69,14 @@ void FillSource(const std::string& name, bool connected, int64_t version,
     out.set_last_error(reason.empty() ? absl::StatusCodeToString(error.code())
                                       : reason);
   }
+}
+
+void AddTotals(const v1::ConnectionTotals& from, v1::ConnectionTotals& to) {
+  to.set_active_tcp(to.active_tcp() + from.active_tcp());
+  to.set_active_tls(to.active_tls() + from.active_tls());
+  to.set_opened(to.opened() + from.opened());
+  to.set_send_failures(to.send_failures() + from.send_failures());
+  to.set_remote_closures(to.remote_closures() + from.remote_closures());
 }
 
 }  // namespace
@@ -409,7 +418,41 @@ v1::EdgeStatus SignalingEdgeService::LoopStatus(EdgeLoop& loop) const {
   for (const auto& [reason, count] : core.stats().refusals) {
     (*out.mutable_refusals())[reason] = count;
   }
+  v1::ConnectionTotals& totals = *out.mutable_connection_totals();
+  for (const Connection* connection : core.connections().All()) {
+    if (connection->transport == SipTransport::kTls) {
+      totals.set_active_tls(totals.active_tls() + 1);
+    } else {
+      totals.set_active_tcp(totals.active_tcp() + 1);
+    }
+  }
+  totals.set_opened(core.stats().connections);
+  totals.set_send_failures(core.stats().send_failures);
+  totals.set_remote_closures(core.stats().remote_closures);
   return out;
+}
+
+void SignalingEdgeService::FillTlsDebug(v1::TlsDebug& out) const {
+  const TlsTrace::Switches switches = parts_.feed.tls_trace().switches();
+  out.set_errors(switches.errors);
+  out.set_messages(switches.messages);
+  out.set_states(switches.states);
+}
+
+grpc::ServerUnaryReactor* SignalingEdgeService::SetTlsDebug(
+    grpc::CallbackServerContext* context,
+    const v1::SetTlsDebugRequest* request, v1::TlsDebug* response) {
+  // Of all tenants: a handshake is nobody's until it is over.
+  if (absl::Status status = Authorize(*context, "SetTlsDebug", "");
+      !status.ok()) {
+    return Answer(context, std::move(status));
+  }
+  const v1::TlsDebug& wanted = request->tls_debug();
+  parts_.feed.tls_trace().Set({.errors = wanted.errors(),
+                               .messages = wanted.messages(),
+                               .states = wanted.states()});
+  FillTlsDebug(*response);
+  return Answer(context, absl::OkStatus());
 }
 
 void SignalingEdgeService::FillStatus(EdgeLoop& loop,
@@ -464,7 +507,7 @@ grpc::ServerUnaryReactor* SignalingEdgeService::GetStatus(
   return OnAllLoops<v1::EdgeStatus>(
       context, "GetStatus", "",
       [this](EdgeLoop& loop) { return LoopStatus(loop); },
-      [response](std::vector<v1::EdgeStatus> said) {
+      [this, response](std::vector<v1::EdgeStatus> said) {
         *response = std::move(said[0]);
         bool draining = response->info().draining();
         for (size_t i = 1; i < said.size(); ++i) {
@@ -476,11 +519,14 @@ grpc::ServerUnaryReactor* SignalingEdgeService::GetStatus(
                                       one.registrations());
           response->set_connections(response->connections() +
                                     one.connections());
+          AddTotals(one.connection_totals(),
+                    *response->mutable_connection_totals());
           for (const auto& [reason, count] : one.refusals()) {
             (*response->mutable_refusals())[reason] += count;
           }
         }
         response->mutable_info()->set_draining(draining);
+        FillTlsDebug(*response->mutable_tls_debug());
         return absl::OkStatus();
       });
 }

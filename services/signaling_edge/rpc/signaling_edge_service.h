@@ -115,6 +115,9 @@ class SignalingEdgeService final
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
                                       const v1::GetStatusRequest* request,
                                       v1::EdgeStatus* response) override;
+  grpc::ServerUnaryReactor* SetTlsDebug(grpc::CallbackServerContext* context,
+                                        const v1::SetTlsDebugRequest* request,
+                                        v1::TlsDebug* response) override;
   grpc::ServerWriteReactor<v1::WatchEventsResponse>* WatchEvents(
       grpc::CallbackServerContext* context,
       const v1::WatchEventsRequest* request) override;
@@ -187,6 +190,7 @@ class SignalingEdgeService final
   // What is of one loop, and of all but is the same everywhere.
   v1::EdgeStatus LoopStatus(EdgeLoop& loop) const;
   void FillStatus(EdgeLoop& loop, v1::EdgeStatus& out) const;
+  void FillTlsDebug(v1::TlsDebug& out) const;
 
   const Options options_;
   const Parts parts_;

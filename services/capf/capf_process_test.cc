@@ -133,6 +133,7 @@ TEST_F(CapfProcessTest, BadRequestsNameTheirFaults) {
   EXPECT_THAT(made, HasReason("AUTHORITY_ID_INVALID"));
 }
 
+// CCE-07: the API, and with it the command line, is mutual TLS and roles.
 TEST_F(CapfProcessTest, EachCallerHasItsRights) {
   const auto ann = Stub("operator/ann");
   const auto vic = Stub("operator/vic");

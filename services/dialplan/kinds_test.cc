@@ -312,6 +312,7 @@ TEST_F(KindsTest, ListPagesAndFilters) {
   }
 }
 
+// CUC-31: what is not named in a change stays as it is.
 TEST_F(KindsTest, UpdateByMaskAndEtag) {
   CreateAll();
   for (const Sample& s : OneOfEach()) {

@@ -120,6 +120,8 @@ TEST_F(DialplanTest, TenantsCanBeChosen) {
   EXPECT_EQ(plan->dial_plans.size(), 1u);
 }
 
+// CUC-20, CUC-35, CUC-51, CCE-40: what is saved and what is active differ until
+// the edge has taken it, and the status shows both.
 TEST_F(DialplanTest, StatusShowsConfiguredAndActive) {
   MakeTenant("t");
   const auto edge_stub = StubOf("signaling_edge");

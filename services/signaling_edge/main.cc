@@ -185,8 +185,8 @@ class Running final : public RunningService {
                               each.key_file));
     }
     for (TlsFileSet::Remote& each : files.by_remote) {
-      SP_RETURN_IF_ERROR(keep("sip-" + each.prefix, each.certificate_file,
-                              each.key_file));
+      SP_RETURN_IF_ERROR(
+          keep("sip-" + each.prefix, each.certificate_file, each.key_file));
     }
     return absl::OkStatus();
   }

@@ -112,6 +112,11 @@ class ConnectivityTest(DemoCase):
         unknown = self.cluster.cli('test-connectivity', 'gateway', '--edge', 'nobody', check=False)
         self.assertIn('EDGE_NOT_FOUND', unknown.stderr)
 
+        # CCE-01, CCE-02: each has the other's certificate.
+        self.assertRegex(self.cluster.cli('verify', 'certificates', 'gateway'), r'gateway +yes +yes')
+        # CCE-57: no call was placed, and the checks' connections are over.
+        self.cluster.wait_for(lambda: not self.cluster.items('connections'), 'no connection stays', 10)
+
         # UM-02: now that mutual TLS was seen, all five steps are done.
         readiness = self.cluster.cli('readiness', 'gateway', '-o', 'json')
         self.assertEqual([s.get('done', False) for s in readiness['steps']], [True] * 5, readiness)
@@ -145,6 +150,10 @@ class ConnectivityTest(DemoCase):
         answer, steps = self.check(works=False)
         self.assertEqual(answer['reason'], 'PEER_CERTIFICATE_UNTRUSTED')
         self.assertIn('unknown_ca', steps['handshake'][1])
+        # CCE-02: which of the two is missing.
+        missing = self.cluster.cli('verify', 'certificates', 'gateway', check=False)
+        self.assertEqual(missing.returncode, 1)
+        self.assertRegex(missing.stdout, r'gateway +yes +NO +import its certificate')
 
     def test_a_peer_is_judged_by_the_store_that_it_names(self):
         """IMP-16, IMP-20: what CallManager-trust holds does not count for a peer of cup-trust.

@@ -10,6 +10,7 @@ import sys
 sys.path.insert(0, os.getcwd())
 
 from tests.harness.case import DemoCase, main  # noqa: E402
+from tests.harness.cluster import DOMAIN  # noqa: E402
 from tests.harness.table import render  # noqa: E402
 
 
@@ -29,6 +30,17 @@ class DemoCallTest(DemoCase):
         self.assertTrue(phones, self.demo.facts['connections'])
         self.assertTrue(phones[0]['phone'].endswith('/phones/sep001122334455'), phones)
         self.assertEqual(phones[0]['remoteIdentity'], 'SEP001122334455')
+
+    def test_every_leg_of_the_call_is_over_tls(self):
+        """CCE-62, CCE-65, CCE-67: transport, port and subject of each leg."""
+        text = self.cluster.cli('verify', 'call-path', self.demo.facts['call']['name'])
+        self.assertIn('every leg is SIP over TLS', text)
+        rows = [line.split() for line in text.splitlines() if ' TLS ' in line]
+        self.assertEqual(len(rows), 2, text)
+        self.assertIn(f'gw.{DOMAIN}', text)
+        self.assertIn('5061', text)
+        # CUC-61, CUC-62: no lock, as the gateway's leg has RTP.
+        self.assertFalse(self.demo.facts['call'].get('secure', False))
 
     def test_the_gateway_verified_the_edge(self):
         """stunnel accepts a client only by chain and by the edge's dNSName."""

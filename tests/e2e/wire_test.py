@@ -45,6 +45,13 @@ class WireTest(DemoCase):
             self.assertNotIn(word, signalling)
         self.assertEqual(capture.dissected(f'sip and ip.addr == {edge}'), 0)
 
+        # CCE-59, CCE-60, CCE-61, CCE-66: the filter of the documents for one
+        # server's leg, "address, TLS, port 5061", finds SIP over TLS there and
+        # nothing in clear. CUC-68: what a guide tells to capture.
+        gateway = self.cluster.host('gateway')
+        self.assertGreater(capture.dissected(f'ip.addr == {gateway} and tls and tcp.port == 5061'), 3)
+        self.assertEqual(capture.dissected(f'ip.addr == {gateway} and sip'), 0)
+
         srtp = rtp_payloads(packets, int(session[secured]['localRtpPort']))
         rtp = rtp_payloads(packets, int(session[plain]['localRtpPort']))
         self.assertGreater(len(srtp), 1000)

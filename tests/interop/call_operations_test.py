@@ -29,6 +29,12 @@ class CallOperationsTest(SippCase):
                              recv('BYE'), response(200, tag=''))
         caller = self.caller('8123', CALLER_BEGINS, '<pause milliseconds="1500"/>', BYE)
         name = self.answered()['name']
+        # CCE-67: a leg in clear fails it, live or over.
+        for options in ((), (name,)):
+            path = self.cluster.cli('verify', 'call-path', *options, check=False)
+            self.assertEqual(path.returncode, 1)
+            self.assertIn('LEG_IN_CLEAR', path.stderr)
+            self.assertIn('IN CLEAR', path.stdout)
         live = self.cluster.cli('trace', name)
         self.assertIn('ANSWERED', live)
         self.finish(caller, called)
@@ -102,6 +108,7 @@ class CallOperationsTest(SippCase):
         refused = self.refused_by('handshake_failure', 'TLS_ALERT_SOURCE_SENT', '-tls1_2', '-cipher',
                                   'eNULL:@SECLEVEL=0')
         self.assertEqual(refused['reason'], 'NULL_CIPHER_NOT_ALLOWED', refused)
+        # CCE-08, CCE-20: nothing below TLS 1.2.
         self.refused_by('protocol_version', 'TLS_ALERT_SOURCE_SENT', '-tls1_1', '-cipher',
                         'ALL:@SECLEVEL=0')
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""OPTIONS by themselves (CUC, issue 5, 5): baresips as the servers of a peer's
+"""OPTIONS by themselves (CUC-59, CUC-60, issue 5, 5): baresips as the servers of a peer's
 group go and come back, and calls go where somebody answers."""
 
 import os
@@ -59,6 +59,11 @@ class OptionsTest(DemoCase):
                         state.get('inService', False), state.get('reason', ''))
         return {}, None, ''
 
+    def service(self):
+        """The trunk's status, and since when (CUC-60)."""
+        state = next(s for s in self.cluster.items('trunks') if s['peer'] == PEER)
+        return state.get('service'), state.get('serviceTime')
+
     def wait_for(self, wanted, in_service):
         ports = dict(zip((each.sip_port for each in self.farm), wanted))
         self.cluster.wait_for(lambda: self.destinations()[:2] == (ports, in_service),
@@ -75,6 +80,12 @@ class OptionsTest(DemoCase):
 
     def test_servers_go_and_come_back(self):
         self.wait_for((True, True), True)
+        full, since = self.service()
+        self.assertEqual(full, 'TRUNK_SERVICE_FULL_SERVICE')
+        self.assertTrue(since)
+        # CUC-59, CUC-60: of a trunk whose keepalive is off nothing is known.
+        other = next(s for s in self.cluster.items('trunks') if s['peer'] != PEER)
+        self.assertEqual((other['service'], other.get('serviceTime')), ('TRUNK_SERVICE_UNKNOWN', None))
         self.farm[0].process.kill()
         # Nobody has been asked since: the connection that was refused sends the
         # call to the next server at once.
@@ -82,9 +93,13 @@ class OptionsTest(DemoCase):
         self.assertTrue(answered)
         self.assertLess(took, 5)
         self.wait_for((False, True), True)
+        partial, later = self.service()
+        self.assertEqual(partial, 'TRUNK_SERVICE_PARTIAL_SERVICE')
+        self.assertGreater(later, since)
         self.assertTrue(self.call()[0])
         self.farm[1].process.kill()
         self.wait_for((False, False), False)
+        self.assertEqual(self.service()[0], 'TRUNK_SERVICE_NO_SERVICE')
         self.assertEqual(self.destinations()[2], 'CONNECT_FAILED')
         events = [(each['type'], each.get('reason', '')) for each in self.cluster.items('events')
                   if each.get('peer', each.get('resource')) == PEER]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Voicemail ports over SCCP: a client of their own (harness/sccp.py, written
+"""Voicemail ports over SCCP (CUC-05, CUC-10, CUC-12, CUC-86): a client of their own (harness/sccp.py, written
 from the message tables) against the real services, with baresip as the phone.
 CUC-40 to CUC-52; protocols.md section 14."""
 
@@ -286,6 +286,8 @@ class SccpTest(DemoCase):
                 ended = len(self.phone.printed_statistics())
                 self.phone.dial(f'sip:6000@{DOMAIN}')
                 port.wait_state(sccp.RING_IN, 10)
+                # CUC-57: the number of the pilot reaches the port, which is told
+                # who calls. CUC-61: and that the call is encrypted.
                 info = port.call_info()
                 self.assertEqual((info['calling'], info['type'], info['security']), (USER, 1, 3))
                 port.off_hook()
@@ -298,6 +300,9 @@ class SccpTest(DemoCase):
                 self.check_media(port)
                 call, = [c for c in self.cluster.items('calls') if c.get('state') == 'CALL_STATE_ANSWERED']
                 self.assertEqual(call['legs'][1]['peer'], 'tenants/default/peers/voicemail')
+                # CUC-61: the lock. CCE-65: both legs are over TLS.
+                self.assertTrue(call['secure'])
+                self.cluster.cli('verify', 'call-path', call['name'])
                 self.phone.hang_up()
                 port.wait(sccp.STOP_MEDIA)
                 port.wait(sccp.CLOSE)

@@ -83,7 +83,7 @@ class SippFeaturesTest(SippCase):
         self.ended('TRANSFERRED')
 
     def test_unregistered_goes_to_voicemail(self):
-        """CUC: with the redirecting number as Diversion."""
+        """CUC-29, CUC-58: with the redirecting number as Diversion."""
         voicemail = self.voicemail(
             recv('INVITE', ereg('Diversion:', '1', f'sip:4001@{DOMAIN}.*reason=unavailable',
                                 check=True)),

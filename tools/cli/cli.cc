@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
@@ -14,9 +15,14 @@
 #include "tools/cli/check_cmd.h"
 #include "tools/cli/cli_context.h"
 #include "tools/cli/cluster_cmd.h"
+#include "tools/cli/collect_cmd.h"
+#include "tools/cli/confirmation.h"
+#include "tools/cli/copy_cmd.h"
 #include "tools/cli/credential_cmds.h"
 #include "tools/cli/ctl_cmd.h"
+#include "tools/cli/debug_cmd.h"
 #include "tools/cli/delete_cmd.h"
+#include "tools/cli/diagnose_cmd.h"
 #include "tools/cli/diff_cmd.h"
 #include "tools/cli/doctor_cmd.h"
 #include "tools/cli/enroll_cmd.h"
@@ -34,6 +40,8 @@
 #include "tools/cli/security_cmd.h"
 #include "tools/cli/sessions_cmd.h"
 #include "tools/cli/trust_cmd.h"
+#include "tools/cli/verify_cmd.h"
+#include "tools/cli/voicemail_cmd.h"
 
 namespace sallyport::cli {
 
@@ -66,8 +74,20 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
                                            {"always", BannerUse::kAlways},
                                            {"never", BannerUse::kNever}},
           CLI::ignore_case));
+  ConfirmUse confirm = ConfirmUse::kTerminals;
+  app.add_option("--confirm", confirm,
+                 "Say what a command changes, and ask: at terminals, or else")
+      ->option_text("auto|always|never")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, ConfirmUse>{{"auto", ConfirmUse::kTerminals},
+                                            {"always", ConfirmUse::kAlways},
+                                            {"never", ConfirmUse::kNever}},
+          CLI::ignore_case));
   // Options are known before the command's own callback runs.
-  app.parse_complete_callback([&] { ShowBannerFirst(context, banner); });
+  app.parse_complete_callback([&] {
+    ShowBannerFirst(context, banner);
+    ConfirmFirst(app, context, confirm);
+  });
   AddApplyCommand(app, context);
   AddDiffCommand(app, context);
   AddImportCommand(app, context);
@@ -94,6 +114,20 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddDoctorCommand(app, context);
   AddSecurityCommands(app, context);
   AddProcessCommands(app, context);
+  AddCopyCommand(app, context);
+  AddVoicemailCommand(app, context);
+  AddDiagnoseCommand(app, context);
+  AddVerifyCommand(app, context);
+  AddDebugCommand(app, context);
+  AddCollectCommand(app, context,
+                    [](const std::vector<std::string>& words, std::ostream& to,
+                       std::ostream& faults) {
+                      std::vector<const char*> pointers = {"sallyport"};
+                      for (const std::string& word : words)
+                        pointers.push_back(word.c_str());
+                      return RunCli(static_cast<int>(pointers.size()),
+                                    pointers.data(), to, faults);
+                    });
 
   // CLI11 reports by exception; it ends here.
   try {

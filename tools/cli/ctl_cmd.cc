@@ -1,6 +1,7 @@
 #include "tools/cli/ctl_cmd.h"
 
 #include <fstream>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,8 +17,11 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
 #include "services/common/status/status_macros.h"
+#include "tools/cli/confirmation.h"
+#include "tools/cli/ctl_cache.h"
 #include "tools/cli/ctl_text.h"
 #include "tools/cli/tftp_get.h"
+#include "tools/cli/voicemail_servers.h"
 
 namespace sallyport::cli {
 namespace {
@@ -37,6 +41,8 @@ struct CtlOptions {
   std::string call_manager;
   std::string output;
   std::string kind = "ctl";
+  std::string cache;
+  bool yes = false;
   bool force = false;
   bool dry_run = false;
 };
@@ -133,6 +139,56 @@ absl::Status Check(CliContext& context, const CtlOptions& options) {
   return absl::OkStatus();
 }
 
+// What is in the cache and what the server has, and whether they are the same
+// (CUC-81, CUC-83, CUC-89). True: they are.
+bool TellSums(CliContext& context, const std::string& path,
+              const std::string& cached,
+              const absl::StatusOr<std::string>& fetched) {
+  context.out() << "cached " << path << "\n" << ChecksumText(cached);
+  if (!fetched.ok()) {
+    context.out() << "server: no list, " << ReasonOf(fetched.status()) << "\n";
+    return false;
+  }
+  const bool same = cached == *fetched;
+  context.out() << "server\n"
+                << ChecksumText(*fetched) << (same ? "same\n" : "different\n");
+  return same;
+}
+
+// Takes the list anew, whatever is cached.
+absl::Status Refresh(CliContext& context, const CtlOptions& options) {
+  SP_ASSIGN_OR_RETURN(const ServerTarget server, TftpTarget(options.server));
+  SP_ASSIGN_OR_RETURN(const std::string file, FetchCtl(server, kPatience));
+  SP_ASSIGN_OR_RETURN(const capf::ParsedTrustList parsed,
+                      capf::VerifyTrustList(AsBytes(file)));
+  const CtlCache cache(options.cache);
+  const std::string path = cache.PathOf(server.text());
+  if (const auto cached = cache.Read(server.text()); cached.ok()) {
+    TellSums(context, path, *cached, file);
+  }
+  SP_RETURN_IF_ERROR(cache.Write(server.text(), file));
+  context.out() << "taken to " << path << "\n" << ListText(parsed, file);
+  return absl::OkStatus();
+}
+
+// Instead of deleting files as root: the list is taken anew at the next
+// connection.
+absl::Status Purge(CliContext& context, const CtlOptions& options) {
+  SP_ASSIGN_OR_RETURN(const ServerTarget server, TftpTarget(options.server));
+  const CtlCache cache(options.cache);
+  const std::string path = cache.PathOf(server.text());
+  const auto cached = cache.Read(server.text());
+  if (!cached.ok()) return cache.Remove(server.text());
+  TellSums(context, path, *cached, FetchCtl(server, kPatience));
+  if (!options.yes) {
+    SP_RETURN_IF_ERROR(
+        AskForConfirmation(EffectOf("ctl purge"), std::cin, context.out()));
+  }
+  SP_RETURN_IF_ERROR(cache.Remove(server.text()));
+  context.out() << "purged " << path << "\n";
+  return absl::OkStatus();
+}
+
 absl::Status Publish(CliContext& context, const CtlOptions& options) {
   SP_ASSIGN_OR_RETURN(const std::string parent, context.TenantName());
   SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
@@ -192,6 +248,18 @@ void AddCtlCommand(CLI::App& app, CliContext& context) {
   check->add_option("--name", options->name, "The file's name there");
   check->add_option("--call-manager", options->call_manager,
                     "Host name or address that must be in it");
+  const auto cached = [&](CLI::App* command) {
+    command->add_option("server", options->server, "Address, or address:port")
+        ->required();
+    command->add_option("--cache", options->cache, "Folder of cached lists")
+        ->required();
+  };
+  cached(add("refresh", "Take the list into a voicemail server's cache anew",
+             Refresh));
+  CLI::App* const purge =
+      add("purge", "Delete the cached list, after showing both sums", Purge);
+  cached(purge);
+  purge->add_flag("-y,--yes", options->yes, "Do not ask");
   CLI::App* const publish =
       add("publish", "Make, simulate and publish a list", Publish);
   publish->add_option("kind", options->kind, "ctl or itl")

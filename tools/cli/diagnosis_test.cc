@@ -61,7 +61,10 @@ TEST(DiagnosisTest, Sources) {
   EXPECT_TRUE(AnyFailed(findings));
 }
 
+// CUC-36, CUC-37: a node that has not yet what is configured is named.
 TEST(DiagnosisTest, Versions) {
+  EXPECT_EQ(CheckVersion("capf", "trust at node e0", 7, 6, true).check,
+            "trust at node e0");
   EXPECT_EQ(CheckVersion("x", "edge", 7, 7, true).verdict, Verdict::kOk);
   EXPECT_EQ(CheckVersion("x", "edge", 7, 6, true).verdict, Verdict::kWarning);
   EXPECT_EQ(CheckVersion("x", "edge", 7, 7, false).verdict, Verdict::kWarning);

@@ -5,10 +5,12 @@
 #include <vector>
 
 #include "CLI/Option.hpp"
+#include "sallyport/signaling_edge/v1/edge_status.pb.h"
 #include "services/common/status/status_macros.h"
 #include "tools/cli/columns.h"
 #include "tools/cli/error_text.h"
 #include "tools/cli/resource_calls.h"
+#include "tools/cli/service_status.h"
 
 namespace sallyport::cli {
 namespace {
@@ -43,6 +45,27 @@ void AddListOptions(CLI::App& command, ListOptions& options) {
   command.add_option("--limit", options.limit, "Most to show of an instance");
 }
 
+namespace {
+
+// CCE-56: the sums below the list.
+void PrintTotals(CliContext& context, const std::vector<Endpoint>& endpoints) {
+  for (const Endpoint& endpoint : endpoints) {
+    const auto status = GetServiceStatus(endpoint);
+    if (!status.ok()) continue;
+    const auto* const edge =
+        dynamic_cast<const signaling_edge::v1::EdgeStatus*>(status->get());
+    if (edge == nullptr) continue;
+    const auto& totals = edge->connection_totals();
+    context.out() << endpoint.target << ": active " << totals.active_tls()
+                  << " TLS, " << totals.active_tcp() << " TCP; opened "
+                  << totals.opened() << "; send failures "
+                  << totals.send_failures() << "; closed by the far side "
+                  << totals.remote_closures() << "\n";
+  }
+}
+
+}  // namespace
+
 absl::Status ListAndPrint(CliContext& context, const ResourceKind& kind,
                           const ListOptions& options) {
   SP_ASSIGN_OR_RETURN(const std::string tenant, context.TenantName());
@@ -69,6 +92,9 @@ absl::Status ListAndPrint(CliContext& context, const ResourceKind& kind,
   const std::string text =
       RenderList(messages, context.format, kind, ColumnsOf(kind));
   context.out() << text;
+  if (kind.name == "Connection" && context.format == OutputFormat::kTable) {
+    PrintTotals(context, endpoints);
+  }
   if (failed.ok() && text.empty()) {
     context.err() << "no " << SnakeCase(kind.plural) << "\n";
   }

@@ -132,6 +132,11 @@ absl::Status CheckServerName(const CertificateInfo& leaf,
                    held.empty() ? "nothing" : absl::StrJoin(held, ", ")));
 }
 
+absl::Status CheckTcpPort(const std::string& host, const std::string& port,
+                          absl::Duration timeout) {
+  return OpenSocket(host, port, timeout).status();
+}
+
 TlsConnection::TlsConnection(UniqueFd socket,
                              std::unique_ptr<TlsSession> session,
                              absl::Duration timeout)

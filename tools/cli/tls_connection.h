@@ -28,6 +28,11 @@ absl::StatusOr<std::pair<std::string, std::string>> SplitHostPort(
 absl::Status CheckServerName(const CertificateInfo& leaf,
                              const std::string& name);
 
+// OK if a TCP port takes a connection (CUC-66). UNAVAILABLE with
+// NAME_NOT_RESOLVED or CONNECT_FAILED, DEADLINE_EXCEEDED with NO_ANSWER.
+absl::Status CheckTcpPort(const std::string& host, const std::string& port,
+                          absl::Duration timeout);
+
 // Thread-compatible.
 class TlsConnection {
  public:

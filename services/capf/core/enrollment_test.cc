@@ -125,6 +125,7 @@ TEST(EnrollmentTest, UnknownDevice) {
   EXPECT_EQ(Judge(nullptr, kRight, kNow), Verdict::kUnknownDevice);
 }
 
+// CCE-50: what is not done by then lapses.
 TEST(EnrollmentTest, OperationCompletesBy) {
   Enrollment e = Pending();
   e.completes_by = kNow + absl::Hours(1);
@@ -203,6 +204,7 @@ TEST(EnrollmentTest, AFailureLeavesTheOperationToTheNextTry) {
   EXPECT_EQ(StatusName(e.status), "Upgrade Success");
 }
 
+// CCE-50: a time that has passed is refused.
 TEST(EnrollmentTest, CheckNamesEveryFault) {
   Enrollment e;
   e.device_name = "not a name";

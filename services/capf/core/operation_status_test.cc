@@ -9,6 +9,7 @@ namespace {
 
 using Outcome = OperationStatus::Outcome;
 
+// CCE-53.
 // The exact strings of pki.md section 5 (AXL), which operators search for.
 TEST(OperationStatusTest, ExactNames) {
   EXPECT_EQ(OperationName(Operation::kNone), "No Pending Operation");

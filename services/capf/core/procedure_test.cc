@@ -31,6 +31,7 @@ TEST(ProcedureTest, EveryKindHasItsStepsAndName) {
   EXPECT_TRUE(StepsOf(static_cast<ProcedureKind>(99)).empty());
 }
 
+// CCE-30: no step before the one before it has succeeded.
 TEST(ProcedureTest, StepsAreTakenInOrderUntilItIsDone) {
   Procedure p = New(ProcedureKind::kDisableMixedMode);
   EXPECT_EQ(p.next(), 0u);

@@ -244,7 +244,7 @@ TEST_F(ProcedureRunnerTest, ThreeRotationsStrandNobody) {
   EXPECT_EQ(retired, 6u);  // of lists and of files
 }
 
-// CCE-25, CCE-31, CCE-32.
+// CCE-25, CCE-31, CCE-32. CCE-28: it is in force when its last step is done.
 TEST_F(ProcedureRunnerTest, TheModeIsSetAndReadBack) {
   AddPhones(3);
   RestartAll();

@@ -31,6 +31,8 @@ class RegistrationAuthorityTest : public testing::Test {
   const std::string name = "tenants/a/enrollments/sep1";
 };
 
+// CCE-44, CCE-53: the LSC is for the phone's own key, by our authority, and
+// there is none before.
 TEST_F(RegistrationAuthorityTest, WholeInstall) {
   capf.AddEnrollment("SEP1");
   CapfMessage claim = TestCapf::ClaimOf("SEP1", "123456");

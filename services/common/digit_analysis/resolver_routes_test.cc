@@ -273,6 +273,7 @@ TEST_F(ResolverRoutesTest, CircularRouteListsBeginWhereTheLastEnded) {
   EXPECT_EQ(Route("9123").targets[0].peer->name, Name("peers/gw1"));
 }
 
+// CCE-18: over TLS each member is reached on its secure port.
 TEST_F(ResolverRoutesTest, ServerGroupsGiveTheirServers) {
   Pattern("9.!");
   plan_.peers[0].server_group = Name("serverGroups/g");
@@ -428,7 +429,8 @@ TEST_F(ResolverRoutesTest, ForwardsOnBusyNoAnswerAndUnregistered) {
   EXPECT_EQ(Route("4002").reason, "NOT_FORWARDED");
 }
 
-// CUC-33 to CUC-35, CUC-49 to CUC-54: profile, pilot, hunt pilot, ports.
+// CUC-33, CUC-34, CUC-35, CUC-49, CUC-51: a line's profile and its pilot decide
+// where voicemail is, from the next call on.
 TEST_F(ResolverRoutesTest, VoicemailByPilotAndProfile) {
   plan_.voicemail_pilots = {
       {.name = Name("voicemailPilots/p"),

@@ -62,7 +62,7 @@ struct VoicemailPortGroupEntry {
   DeviceSecurityMode device_security_mode = DeviceSecurityMode::kNonSecure;
   std::string message_waiting_on_number;
   std::string message_waiting_off_number;
-  std::string line_group;  // that holds the ports' lines
+  std::string line_group;               // that holds the ports' lines
   std::string device_name_prefix;       // empty = not checked
   bool secure_rtp = false;              // of a SIP trunk
   std::string sip_certificate_subject;  // empty = the peer's names

@@ -191,9 +191,9 @@ VoicemailPortGroupEntry Entry(const pb::VoicemailPortGroup& in) {
   out.secure_rtp = in.secure_rtp();
   out.sip_certificate_subject = in.sip_certificate_subject();
   for (const pb::VoicemailServer& server : in.servers()) {
-    out.servers.push_back(
-        {server.host(), server.role() == pb::VOICEMAIL_SERVER_ROLE_TFTP,
-         server.port()});
+    out.servers.push_back({server.host(),
+                           server.role() == pb::VOICEMAIL_SERVER_ROLE_TFTP,
+                           server.port()});
   }
   return out;
 }

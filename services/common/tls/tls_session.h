@@ -128,7 +128,7 @@ class TlsSession final : private TlsCallbacks {
   std::string plaintext_;
   std::string server_name_;
   std::optional<TlsAlert> alert_;
-  bool closed_ = false;  // Close was called
+  bool closed_ = false;    // Close was called
   uint64_t trace_id_ = 0;  // in lines of the trace; 0: none yet
 };
 

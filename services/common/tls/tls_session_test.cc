@@ -232,6 +232,7 @@ TEST_F(TlsSessionTest, MutualTls12WithAForeignServer) {
   EXPECT_THAT(ours->cipher(), HasSubstr("GCM"));
 }
 
+// CCE-08, CCE-20
 TEST_F(TlsSessionTest, Tls12IsTheFloor) {
   const auto handshake_with = [&](int version, bool legacy) {
     auto options = ServerOptions(ClientCertificateMode::kNone);

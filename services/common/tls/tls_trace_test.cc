@@ -44,8 +44,8 @@ class TlsTraceTest : public ::testing::Test {
 
   // A handshake whose server is traced.
   void Shake(const TestCa& client_trusts, const TestCa& server_trusts) {
-    auto server = *TlsSession::Create(
-        Context(TlsRole::kServer, server_trusts, true));
+    auto server =
+        *TlsSession::Create(Context(TlsRole::kServer, server_trusts, true));
     auto client = *TlsSession::Create(
         Context(TlsRole::kClient, client_trusts, false), "edge.test");
     for (int i = 0; i < 10; ++i) {
@@ -102,8 +102,7 @@ TEST_F(TlsTraceTest, ThreeIndependentSwitches) {
   Shake(ca_, ca_);
   EXPECT_THAT(lines_, IsEmpty());
   Shake(ca_, other_);
-  EXPECT_THAT(Texts(TlsTraceKind::kError),
-              Contains("sent alert unknown_ca"));
+  EXPECT_THAT(Texts(TlsTraceKind::kError), Contains("sent alert unknown_ca"));
   EXPECT_THAT(Texts(TlsTraceKind::kError),
               Contains(HasSubstr("PEER_CERTIFICATE_UNTRUSTED")));
   EXPECT_EQ(lines_.size(), Texts(TlsTraceKind::kError).size());
@@ -134,8 +133,7 @@ TEST_F(TlsTraceTest, NoKeyMaterialInAnyLine) {
     const std::string hex = HexEncode(AsBytes(wire_));
     for (size_t i = 0; i + 16 <= line.text.size(); ++i) {
       EXPECT_EQ(hex.find(line.text.substr(i, 16)), std::string::npos);
-      EXPECT_EQ(leaf_.key_pem.find(line.text.substr(i, 16)),
-                std::string::npos);
+      EXPECT_EQ(leaf_.key_pem.find(line.text.substr(i, 16)), std::string::npos);
     }
   }
 }

@@ -41,7 +41,8 @@ class HuntRulesTest : public PlanRulesTest {
   HuntPilotEntry pilot_;
 };
 
-// CUC-55: line group, hunt list, hunt pilot; deleted in reverse.
+// CUC-53, CUC-54, CUC-55: line group, hunt list, hunt pilot; deleted in
+// reverse.
 TEST_F(HuntRulesTest, Cuc55OrderOfCreationAndDeletion) {
   EXPECT_THAT(Check(pilot_),
               ElementsAre("hunt_pilot.hunt_list REFERENCE_NOT_FOUND"));

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "services/common/digit_analysis/plan_defaults.h"
@@ -105,6 +106,18 @@ std::string Disagreement(const Plan& plan, const PhoneEntry& phone) {
                  : "the profile is ENCRYPTED, and its dial plan is UNSECURED";
 }
 
+// CCE-48: a profile is of one type of phone, or of all ("Universal"). A phone
+// of which the model is not known may be of any.
+bool FitsPhone(const Profile& profile, const PhoneEntry& phone) {
+  const std::string& type = profile.phone_type;
+  if (type.empty() || phone.model.empty() ||
+      absl::StartsWithIgnoreCase(type, "Universal")) {
+    return true;
+  }
+  return absl::EqualsIgnoreCase(type, phone.model) ||
+         absl::EndsWithIgnoreCase(type, absl::StrCat(" ", phone.model));
+}
+
 }  // namespace
 
 void CheckPhoneProfile(const RuleContext& c, const Profile& profile) {
@@ -133,10 +146,17 @@ void CheckPhoneProfile(const RuleContext& c, const Profile& profile) {
   CheckKeys(c, profile);
   CheckDigest(c, profile);
   const Profile* old = c.Before<Profile>();
-  if (old == nullptr ||
-      old->device_security_mode == profile.device_security_mode) {
-    return;
+  if (old == nullptr) return;
+  if (old->phone_type != profile.phone_type) {
+    for (const std::string& user : c.plan.ReferrersOf(profile.name)) {
+      const PhoneEntry* phone = c.plan.Get<PhoneEntry>(user);
+      if (phone != nullptr && !FitsPhone(profile, *phone)) {
+        c.Add("phone_security_profile.phone_type", "PROFILE_NOT_OF_PHONE_TYPE",
+              absl::StrCat(user, " is a ", phone->model));
+      }
+    }
   }
+  if (old->device_security_mode == profile.device_security_mode) return;
   for (const std::string& user : c.plan.ReferrersOf(profile.name)) {
     const PhoneEntry* phone = c.plan.Get<PhoneEntry>(user);
     if (phone == nullptr) continue;
@@ -149,6 +169,12 @@ void CheckPhoneProfile(const RuleContext& c, const Profile& profile) {
 void CheckPhoneSecurity(const RuleContext& c, const PhoneEntry& phone) {
   if (const std::string why = Disagreement(c.plan, phone); !why.empty()) {
     c.Add("phone.phone_security_profile", "PROFILE_MODE_NOT_OF_PLAN", why);
+  }
+  const Profile* profile = c.plan.Get<Profile>(phone.phone_security_profile);
+  if (profile != nullptr && !FitsPhone(*profile, phone)) {
+    c.Add("phone.phone_security_profile", "PROFILE_NOT_OF_PHONE_TYPE",
+          absl::StrCat("it is for phones of type ", profile->phone_type,
+                       ", and this one is a ", phone.model));
   }
 }
 

@@ -133,5 +133,32 @@ TEST_F(PhoneProfileRulesTest, PhonesFollowTheirPlan) {
               ElementsAre("device_security_mode PROFILE_MODE_NOT_OF_PLAN"));
 }
 
+// CCE-48: a profile is of one type of phone; CCE-43, CCE-51: a phone has one.
+TEST_F(PhoneProfileRulesTest, AProfileIsOfOneTypeOfPhone) {
+  PhoneSecurityProfileEntry profile =
+      PhoneProfile("csf", DeviceSecurityMode::kEncrypted);
+  profile.phone_type = "Cisco Unified Client Services Framework";
+  Add(profile);
+  PhoneEntry phone;
+  phone.name = "tenants/t/phones/agent1";
+  phone.device_name = "CSFAGENT1";
+  phone.dial_plan = "tenants/t/dialPlans/secured";
+  phone.phone_security_profile = profile.name;
+  phone.model = "8865";
+  EXPECT_THAT(Check(phone), ElementsAre("phone.phone_security_profile "
+                                        "PROFILE_NOT_OF_PHONE_TYPE"));
+  phone.model = "cisco unified client services framework";
+  Add(phone);
+  profile.phone_type = "Cisco 8865";
+  EXPECT_THAT(Check(profile), ElementsAre("phone_security_profile.phone_type "
+                                          "PROFILE_NOT_OF_PHONE_TYPE"));
+  profile.phone_type = "Universal Device Template";
+  Add(profile);
+  phone.model = "8865";
+  Add(phone);
+  profile.phone_type = "Cisco 8865";
+  Add(profile);
+}
+
 }  // namespace
 }  // namespace sallyport::dialplan

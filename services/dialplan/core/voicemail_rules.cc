@@ -147,10 +147,12 @@ void CheckGroupSecurity(const RuleContext& c,
   if (plan->security_mode == SecurityMode::kUnsecured) {
     c.Add(kMode, "SECURITY_MODE_MISMATCH",
           absl::StrCat(plan->name, " of its peer is UNSECURED"));
-  } else if (group.secure_rtp && plan->security_mode != SecurityMode::kSecured) {
+  } else if (group.secure_rtp &&
+             plan->security_mode != SecurityMode::kSecured) {
     c.Add(kRtp, "SECURITY_MODE_MISMATCH",
-          absl::StrCat(plan->name, " of its peer is SIP_SECURED: its media is "
-                                   "RTP"));
+          absl::StrCat(plan->name,
+                       " of its peer is SIP_SECURED: its media is "
+                       "RTP"));
   }
 }
 
@@ -254,9 +256,9 @@ void FindInPortGroup(const RuleContext& c,
           "its ports stay out of service: the tenant's cluster security mode "
           "is NON_SECURE");
   }
-  const bool any_tftp = std::any_of(
-      group.servers.begin(), group.servers.end(),
-      [](const VoicemailServer& server) { return server.tftp; });
+  const bool any_tftp =
+      std::any_of(group.servers.begin(), group.servers.end(),
+                  [](const VoicemailServer& server) { return server.tftp; });
   if (!group.servers.empty() && !any_tftp) {
     c.Add("voicemail_port_group.servers", "TFTP_SERVER_MISSING",
           "the voicemail server takes the call managers' certificates from a "

@@ -310,7 +310,8 @@ TEST_F(VoicemailRulesTest, Cuc47LampNumbers) {
               ElementsAre("message_waiting_number.number NUMBER_INVALID"));
 }
 
-// CUC-33, CUC-34
+// CUC-32, CUC-33: a route pattern to the trunk takes the pilot's number.
+// CUC-34, CUC-50: a profile has its pilot, and lines may use it.
 TEST_F(VoicemailRulesTest, PilotsAndProfiles) {
   VoicemailPilotEntry pilot;
   pilot.name = "tenants/t/voicemailPilots/a";

@@ -331,6 +331,29 @@ TEST_F(CallForksTest, DiversionOnlyToWhoIsMeantToSeeIt) {
   EXPECT_FALSE(vm.message.Has(HeaderId::kHistoryInfo));
 }
 
+// CUC-28: a peer's own diversions count where its trunk believes them, so that
+// the voicemail server finds the mailbox that the peer means.
+TEST_F(CallForksTest, DiversionsOfAPeerGoOnWhereTheyAreBelieved) {
+  for (const bool believed : {false, true}) {
+    for (PeerEntry& peer : plan_->peers) {
+      if (peer.name != plan_->peers.back().name) {
+        peer.diversion_inbound = believed;
+      }
+    }
+    plan_->version += 1;
+    Load();
+    const std::string id = believed ? "believed" : "not";
+    edge_.ReceiveUdp(
+        kPbx,
+        WithHeaders(PbxInvite("4999", offer_, id, id),
+                    "Diversion: <sip:7001@192.0.2.10>;reason=no-answer"));
+    EXPECT_EQ(ToPbx(), 100);
+    const Sent vm = ToVoicemail();
+    EXPECT_EQ(Has(vm.message.Value(HeaderId::kDiversion), "sip:7001@"),
+              believed);
+  }
+}
+
 // protocols.md section 7: a gateway must follow the 302 to a worker.
 TEST_F(CallForksTest, APeerPointsToItsOtherPort) {
   Load();

@@ -134,6 +134,7 @@ TEST_F(CallMediaTest, OnlyWhatThePlanLists) {
 
 // AVE-01: each side is told addresses of the relay alone. AVE-54: no key on a
 // leg in clear.
+// CUC-11: over TLS audio is SRTP or RTP, as each leg's plan says.
 TEST_F(CallMediaTest, SecuredPhoneToSipSecuredGateway) {
   CallMedia media(kSecured, kSipSecured, random_);
   ASSERT_TRUE(

@@ -253,7 +253,8 @@ TEST_F(CallTransferTest, Attended) {
   EXPECT_EQ(edge_.deleted.size(), 2u);
 }
 
-// Accept Replaces Header of the trunk's security profile is off by default.
+// CUC-23: Accept Replaces Header of the trunk's security profile is off by
+// default.
 TEST_F(CallTransferTest, ReplacesNeedsTheProfile) {
   Connect();
   Refer("<sip:bob@203.0.113.1?Replaces=x%3Bto-tag%3Da%3Bfrom-tag%3Db>");
@@ -264,6 +265,7 @@ TEST_F(CallTransferTest, ReplacesNeedsTheProfile) {
 }
 
 // Likewise out-of-dialog REFER; where it is on, it must name a call.
+// CUC-23: Accept Out-of-Dialog REFER.
 TEST_F(CallTransferTest, OutsideOfADialog) {
   auto plan = TestPlan();
   plan->trunk_security_profiles.resize(1);

@@ -64,13 +64,13 @@ class EdgeCore final : private CallPort,
     uint64_t unmatched_responses = 0;
     uint64_t rate_limited = 0;
     uint64_t challenges = 0;
-    uint64_t registrations = 0;  // contacts ever added
-    uint64_t calls = 0;          // ever begun
-    uint64_t connections = 0;    // ever opened
-    uint64_t send_failures = 0;  // connections that took no octets any more
+    uint64_t registrations = 0;    // contacts ever added
+    uint64_t calls = 0;            // ever begun
+    uint64_t connections = 0;      // ever opened
+    uint64_t send_failures = 0;    // connections that took no octets any more
     uint64_t remote_closures = 0;  // open ones that the far side ended
-    uint64_t handed_over = 0;    // messages, to their owner
-    uint64_t taken_over = 0;     // messages, from where they had landed
+    uint64_t handed_over = 0;      // messages, to their owner
+    uint64_t taken_over = 0;       // messages, from where they had landed
     absl::flat_hash_map<std::string, uint64_t> refusals;  // by reason
   };
 

@@ -205,6 +205,8 @@ TEST_F(EdgeSccpTest, RegistersAndAsksForItsConfiguration) {
   EXPECT_EQ(edge_.core().registrar().size(), 1u);
 }
 
+// CUC-12, CUC-41, CUC-56: over mutual TLS alone, and by the names that both
+// sides have.
 TEST_F(EdgeSccpTest, WhoMayNotRegister) {
   struct Row {
     std::string certificate;

@@ -76,6 +76,8 @@ class OptionsMonitorTest : public testing::Test {
 
 constexpr char kPeer[] = "tenants/t/peers/a";
 
+// CUC-59: the keepalive is switched by peer. CCE-58: without it nobody is
+// asked.
 TEST_F(OptionsMonitorTest, OnlyWhatIsToBeMonitoredIsAsked) {
   AddPeer("a").monitoring.enabled = false;
   AddPeer("b").status = PeerStatus::kDisabled;

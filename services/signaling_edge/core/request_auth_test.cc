@@ -208,6 +208,7 @@ TEST_F(RequestAuthTest, APhoneShowsItsLscAndItsPassword) {
             "IDENTITY_NOT_ALLOWED");
 }
 
+// CCE-43: an encrypted phone comes with its LSC, unless its profile says else.
 TEST_F(RequestAuthTest, WithoutCertificateOnlyWhoMay) {
   EXPECT_EQ(ReasonIn(Login(SipMethod::kRegister, "alice", "pw", tls_)),
             "PEER_CERTIFICATE_MISSING");

@@ -38,8 +38,9 @@ class SccpPorts {
   // empty over TCP, where the name alone counts. kPermissionDenied with
   // PEER_IDENTITY_MISMATCH (the certificate is another port's, or there is no
   // such port), PEER_IDENTITY_AMBIGUOUS, PEER_DISABLED, PORT_DISABLED, or by
-  // mode: CLUSTER_NOT_MIXED (CUC-01), NULL_CIPHER_NOT_ALLOWED, SECURITY_MODE_TLS_REQUIRED,
-  // SECURITY_MODE_TLS_NOT_ALLOWED, SECURITY_MODE_SRTP_REQUIRED.
+  // mode: CLUSTER_NOT_MIXED (CUC-01), NULL_CIPHER_NOT_ALLOWED,
+  // SECURITY_MODE_TLS_REQUIRED, SECURITY_MODE_TLS_NOT_ALLOWED,
+  // SECURITY_MODE_SRTP_REQUIRED.
   absl::StatusOr<SccpPort> Admit(
       std::string_view device_name, bool is_tls,
       const std::optional<ConnectionIdentity>& identity) const;
@@ -52,7 +53,7 @@ class SccpPorts {
     bool disabled = false;       // its peer
     bool port_disabled = false;  // itself
     bool mixed = false;          // the cluster of its tenant
-    bool has_suite = false;  // of the dial plan, one that SCCP has too
+    bool has_suite = false;      // of the dial plan, one that SCCP has too
   };
 
   std::vector<Entry> entries_;

@@ -14,7 +14,8 @@
 namespace sallyport::signaling_edge {
 namespace {
 
-// CCE-09, CCE-10: `crypto signaling remote-addr <ip> <mask> trustpoint <name>`
+// CCE-06: one certificate for all, the default trust point. CCE-09, CCE-10:
+// `crypto signaling remote-addr <ip> <mask> trustpoint <name>`
 // for the call manager and the call server of the document's example.
 TEST(TlsContextsTest, TheLongestPrefixOfTheFarSideChoosesTheCertificate) {
   TestCa ca;
@@ -31,8 +32,8 @@ TEST(TlsContextsTest, TheLongestPrefixOfTheFarSideChoosesTheCertificate) {
        {"198.18.0.0/16", "198.18.133.0/24", "198.18.133.3", "2001:db8::/32"}) {
     TlsFileSet::Remote& remote = files.by_remote.emplace_back();
     remote.prefix = prefix;
-    write(std::string("for-") + static_cast<char>('a' + files.by_remote.size()) +
-              ".test",
+    write(std::string("for-") +
+              static_cast<char>('a' + files.by_remote.size()) + ".test",
           remote.certificate_file, remote.key_file);
   }
   const auto bundle =

@@ -46,6 +46,25 @@ TEST(EdgeProtoTest, ACallIsReadableWhateverThePartiesSay) {
   EXPECT_EQ(ToProto(record, {"edge", {}}).called_number(), "J\xc3\xb6rg");
 }
 
+// CUC-61, CUC-62: the lock is that of the weakest leg: a device that is not
+// secure takes it from a call whose trunk is encrypted.
+TEST(EdgeProtoTest, TheLockNeedsEveryLeg) {
+  CallRecord record;
+  record.tenant = "tenants/t";
+  EXPECT_FALSE(ToProto(record, {"edge", {}}).secure());
+  record.legs.resize(2);
+  for (LegRecord& leg : record.legs) {
+    leg.flow.transport = SipTransport::kTls;
+    leg.suite = SrtpSuite::kAesCm128HmacSha1_80;
+  }
+  EXPECT_TRUE(ToProto(record, {"edge", {}}).secure());
+  record.legs[0].suite.reset();  // RTP
+  EXPECT_FALSE(ToProto(record, {"edge", {}}).secure());
+  record.legs[0].suite = SrtpSuite::kAesCm128HmacSha1_80;
+  record.legs[0].flow.transport = SipTransport::kTcp;
+  EXPECT_FALSE(ToProto(record, {"edge", {}}).secure());
+}
+
 TEST(EdgeProtoTest, AConnectionIsReadableWhateverItsCertificateSays) {
   Connection connection{ParsePolicy()};
   connection.transport = SipTransport::kTls;

@@ -440,8 +440,8 @@ void SignalingEdgeService::FillTlsDebug(v1::TlsDebug& out) const {
 }
 
 grpc::ServerUnaryReactor* SignalingEdgeService::SetTlsDebug(
-    grpc::CallbackServerContext* context,
-    const v1::SetTlsDebugRequest* request, v1::TlsDebug* response) {
+    grpc::CallbackServerContext* context, const v1::SetTlsDebugRequest* request,
+    v1::TlsDebug* response) {
   // Of all tenants: a handshake is nobody's until it is over.
   if (absl::Status status = Authorize(*context, "SetTlsDebug", "");
       !status.ok()) {

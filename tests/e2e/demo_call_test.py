@@ -84,6 +84,18 @@ class DemoCallTest(DemoCase):
         self.assertEqual(reasons, ['PEER_IDENTITY_MISMATCH', 'SECURITY_MODE_SRTP_REQUIRED'])
         self.assertIn('488', self.demo.facts['refusals'][1]['sip'])
 
+    def test_z_a_phone_is_reset(self):
+        """CCE-52: what it holds is ended, and it registers anew."""
+        before = {r['name'] for r in self.cluster.items('registrations') if r.get('phone')}
+        self.assertTrue(before)
+        text = self.cluster.cli('phones', 'reset', 'SEP001122334455')
+        self.assertRegex(text, r'SEP001122334455: [1-9]\d* registrations and [1-9]\d* connections ended')
+        self.assertFalse({r['name'] for r in self.cluster.items('registrations')} & before)
+        self.cluster.wait_for(lambda: [r for r in self.cluster.items('registrations') if r.get('phone')],
+                              'the phone registers anew', 90)
+        unknown = self.cluster.cli('phones', 'reset', 'SEP000000000000', check=False)
+        self.assertIn('PHONE_NOT_FOUND', unknown.stderr)
+
     def test_table_names_everything(self):
         text = render(self.demo.facts)
         for part in ('TLS connections', 'Route', 'Media at the relay', 'Media at the user agents',

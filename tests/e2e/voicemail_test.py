@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -406,6 +407,15 @@ spec: {phone_type: Cisco Unified Client Services Framework, protocol: SIP}
         standard = self.cluster.cli('get', 'phone-security-profile', 'csf-standard', '-o', 'json')
         self.assertNotEqual(standard.get('deviceSecurityMode'), 'DEVICE_SECURITY_MODE_ENCRYPTED')
 
+        # CUC-44: ports by number, with their lines and places in the line group.
+        made = self.cluster.cli('voicemail', 'add-ports', 'um1', '2', '--first-number', '6003', '--partition',
+                                'default', '--answer')
+        self.assertIn('lines/um1-vi4 created', made)
+        lines = self.cluster.cli('get', 'line-group', 'voicemail', '-o', 'json')['lines']
+        self.assertEqual([name.rsplit('/', 1)[1] for name in lines], ['vi1', 'vi2', 'um1-vi3', 'um1-vi4'])
+        self.demo.wait_snapshot()
+        self.lines(self.connect('--port', 'UM1-VI4', works=True), 'port UM1-VI4 registered')
+
         # CCE-49, CCE-54: one command for a list of devices.
         agents = ['SEP0011223344AA', 'SEP0011223344BB']
         self.cluster.cli('phones', 'set', *agents, '--operation', 'install', '--by', 'string')
@@ -528,6 +538,33 @@ spec:
         self.cluster.cli('trust', 'remove', names[0])
         left = self.cluster.cli('trust', 'list', 'tomcat-trust', '-o', 'json')
         self.assertNotIn(names[0], json.dumps(left))
+
+    def test_f_tls_listeners_wait_for_a_restart(self):
+        """CCE-19, CCE-22: TLS of SIP is a listener of the edge; until it has
+        restarted the old one is active, and the difference is shown."""
+        def takes(port):
+            try:
+                socket.create_connection((self.edge, port), 2).close()
+                return True
+            except ConnectionRefusedError:
+                return False
+        self.assertIn('every setting is in force', self.cluster.cli('restarts'))
+        config = configs.read(self.cluster, 'signaling_edge')
+        with_tls = json.dumps(config)
+        config['listeners'] = [one for one in config['listeners'] if one['protocol'] != 'LISTENER_PROTOCOL_SIP_TLS']
+        self.cluster.write_config('signaling_edge', config)
+        self.cluster.wait_for(lambda: 'listeners' in self.cluster.cli('restarts'), 'the setting waits', 10)
+        self.assertTrue(takes(5061))
+        self.cluster.kill('signaling_edge')
+        self.cluster.start_service('signaling_edge')
+        self.assertFalse(takes(5061))
+        self.assertTrue(takes(5060))
+        self.assertIn('every setting is in force', self.cluster.cli('restarts'))
+        self.cluster.write_config('signaling_edge', json.loads(with_tls))
+        self.cluster.wait_for(lambda: 'listeners' in self.cluster.cli('restarts'), 'the setting waits', 10)
+        self.cluster.kill('signaling_edge')
+        self.cluster.start_service('signaling_edge')
+        self.assertTrue(takes(5061))
 
 
 if __name__ == '__main__':

@@ -29,6 +29,8 @@ struct Piece {
 constexpr Piece kPieces[] = {
     {"doctor.txt", "doctor"},
     {"status.json", "get status -o json"},
+    {"listeners.txt", "listeners"},
+    {"restarts.txt", "restarts"},
     {"plan.yaml", "get all -o yaml"},
     {"findings.txt", "check"},
     {"connections.json", "connections -o json"},

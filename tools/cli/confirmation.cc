@@ -51,7 +51,12 @@ constexpr Effect kEffects[] = {
     {"cluster set", "tells phones of other call managers"},
     {"phones set", "changes what phones are asked to do when they come"},
     {"phones approve", "has certificates of phones signed"},
+    {"phones reset",
+     "ends what phones hold at the edges, and with it their calls' signaling; "
+     "they register anew"},
     {"phones model", "changes how files of phones are signed"},
+    {"voicemail add-ports",
+     "makes lines and ports, which may register at once"},
     {"voicemail encryption enable",
      "lets port groups of voicemail be encrypted"},
     {"voicemail encryption disable",

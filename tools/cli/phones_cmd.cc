@@ -10,16 +10,21 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "sallyport/capf/v1/enrollment.pb.h"
+#include "sallyport/signaling_edge/v1/connection.pb.h"
+#include "sallyport/signaling_edge/v1/registration.pb.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "tools/cli/capf_call.h"
 #include "tools/cli/field_text.h"
+#include "tools/cli/resource_calls.h"
+#include "tools/cli/resource_kinds.h"
 #include "tools/cli/table.h"
 
 namespace sallyport::cli {
 namespace {
 
+namespace edge_pb = ::sallyport::signaling_edge::v1;
 namespace pb = ::sallyport::capf::v1;
 using Stub = pb::CapfService::Stub;
 
@@ -148,6 +153,58 @@ absl::Status SetModel(CliContext& context, const PhonesOptions& options) {
   return absl::OkStatus();
 }
 
+// CCE-52: what a phone holds at the edges is ended, so that it registers anew
+// with what is configured now.
+absl::Status Reset(CliContext& context, const PhonesOptions& options) {
+  SP_ASSIGN_OR_RETURN(const std::string tenant, context.TenantName());
+  SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
+  SP_ASSIGN_OR_RETURN(const Endpoint dialplan, clients->First("dialplan"));
+  SP_ASSIGN_OR_RETURN(const std::vector<Endpoint> edges,
+                      clients->All("signaling_edge"));
+  const ResourceKind& registration_kind = *FindKind("registration");
+  for (const std::string& device : options.devices) {
+    SP_ASSIGN_OR_RETURN(
+        const ResourceList phones,
+        ListResources(dialplan, *FindKind("phone"), tenant,
+                      absl::StrCat("device_name = \"", device, "\""), 1));
+    if (phones.empty()) {
+      return MakeError(absl::StatusCode::kNotFound, "PHONE_NOT_FOUND",
+                       absl::StrCat("there is no phone ", device));
+    }
+    const std::string& phone = NameOf(*phones[0]);
+    int registrations = 0;
+    int connections = 0;
+    for (const Endpoint& edge : edges) {
+      SP_ASSIGN_OR_RETURN(
+          const ResourceList held,
+          ListResources(edge, registration_kind, tenant, "", 0));
+      for (const auto& one : held) {
+        const auto& row = dynamic_cast<const edge_pb::Registration&>(*one);
+        if (row.phone() != phone) continue;
+        SP_RETURN_IF_ERROR(DeleteResource(edge, registration_kind, row.name(),
+                                          /*allow_missing=*/true, false)
+                               .status());
+        ++registrations;
+      }
+      SP_ASSIGN_OR_RETURN(
+          const ResourceList open,
+          ListResources(edge, *FindKind("connection"), tenant, "", 0));
+      for (const auto& one : open) {
+        const auto& row = dynamic_cast<const edge_pb::Connection&>(*one);
+        if (row.phone() != phone) continue;
+        edge_pb::CloseConnectionRequest request;
+        request.set_name(row.name());
+        SP_RETURN_IF_ERROR(
+            CallMethod(edge, "CloseConnection", request).status());
+        ++connections;
+      }
+    }
+    context.out() << device << ": " << registrations << " registrations and "
+                  << connections << " connections ended\n";
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Approve(CliContext& context, const PhonesOptions& options) {
   for (const std::string& device : options.devices) {
     pb::ApproveEnrollmentRequest request;
@@ -195,6 +252,9 @@ void AddPhonesCommand(CLI::App& app, CliContext& context) {
   CLI::App* const model = add("model", "Say what model phones are", SetModel);
   model->add_option("model", options->model, "CP-8861")->required();
   model->add_option("devices", options->devices, "SEP...")->required();
+  add("reset", "End what phones hold at the edges; they register anew", Reset)
+      ->add_option("devices", options->devices, "SEP...")
+      ->required();
   add("approve", "Say yes to the pending operation", Approve)
       ->add_option("devices", options->devices, "SEP...")
       ->required();

@@ -13,6 +13,7 @@
 #include "tools/cli/resource_calls.h"
 #include "tools/cli/resource_kinds.h"
 #include "tools/cli/voicemail_connect.h"
+#include "tools/cli/voicemail_ports.h"
 
 namespace sallyport::cli {
 namespace {
@@ -95,6 +96,29 @@ void AddVoicemailCommand(CLI::App& app, CliContext& context) {
   encryption->add_subcommand("status", "What is set")->callback([&context] {
     context.result = ShowEncryption(context);
   });
+
+  const auto ports = std::make_shared<NewPortsOptions>();
+  CLI::App* const add = voicemail->add_subcommand(
+      "add-ports",
+      "Makes a number of ports of a group, each with its line, in one write");
+  add->add_option("group", ports->group, "Port group, by name")->required();
+  add->add_option("count", ports->count, "How many")
+      ->required()
+      ->check(CLI::Range(1, 1000));
+  add->add_option("--first-number", ports->first_number,
+                  "Directory number of the first; the next one up for each")
+      ->required();
+  add->add_option("--partition", ports->partition, "Of the numbers");
+  add->add_option("--prefix", ports->prefix,
+                  "Of device names; else that of the group");
+  add->add_flag("--answer", ports->answers, "They answer calls");
+  add->add_flag("--notify", ports->notifies, "They call out to notify");
+  add->add_flag("--mwi", ports->message_waiting,
+                "They send message waiting requests");
+  add->add_flag("--trap", ports->trap, "They record and play at phones");
+  add->add_flag("--dry-run", ports->dry_run, "Only check");
+  add->callback(
+      [&context, ports] { context.result = MakeNewPorts(context, *ports); });
 
   const auto options = std::make_shared<VoicemailOptions>();
   CLI::App* const connect = voicemail->add_subcommand(

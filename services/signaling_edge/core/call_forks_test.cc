@@ -344,9 +344,8 @@ TEST_F(CallForksTest, DiversionsOfAPeerGoOnWhereTheyAreBelieved) {
     Load();
     const std::string id = believed ? "believed" : "not";
     edge_.ReceiveUdp(
-        kPbx,
-        WithHeaders(PbxInvite("4999", offer_, id, id),
-                    "Diversion: <sip:7001@192.0.2.10>;reason=no-answer"));
+        kPbx, WithHeaders(PbxInvite("4999", offer_, id, id),
+                          "Diversion: <sip:7001@192.0.2.10>;reason=no-answer"));
     EXPECT_EQ(ToPbx(), 100);
     const Sent vm = ToVoicemail();
     EXPECT_EQ(Has(vm.message.Value(HeaderId::kDiversion), "sip:7001@"),

@@ -76,9 +76,12 @@ EdgeActions EdgeCore::OnLoad(const LoadSample& sample, MonoTime now) {
 }
 
 bool EdgeCore::MayBeRead(const Flow& flow, MonoTime now) {
-  if (!ProvenResource(flow).empty()) return true;
+  const bool proven = !ProvenResource(flow).empty();
   const bool is_peer =
+      !proven &&
       auth_.KnowsSource(flow, options_.listeners[flow.listener].logical_port);
+  gate_.OnMessage(proven || is_peer);
+  if (proven) return true;
   if (!admission_.OnMessage(flow.remote, is_peer, now).ok()) {
     ++stats_.rate_limited;
     return false;

@@ -27,24 +27,32 @@ double ShareOf(LoadClass who, double level) {
 
 }  // namespace
 
-void OverloadGate::OnSample(const LoadSample& sample, MonoTime now) {
-  last_sample_ = now;
-  const double pressure =
-      std::max({absl::FDivDuration(sample.lag, options_.target_lag),
-                sample.queue_fill / options_.target_fill});
-  pressed_ = pressure > 1 ? pressed_ + 1 : 0;
-  if (pressed_ >= options_.patience) {
-    level_ = std::min(
-        1.0, level_ + std::min(kLargestRise, 0.02 * (pressure - 1) + 0.01));
+void OverloadGate::Move(Level& level, double pressure) {
+  level.pressed = pressure > 1 ? level.pressed + 1 : 0;
+  if (level.pressed >= options_.patience) {
+    level.value =
+        std::min(1.0, level.value +
+                          std::min(kLargestRise, 0.02 * (pressure - 1) + 0.01));
   } else if (pressure < 0.5) {
-    level_ = std::max(0.0, level_ - kFall);
+    level.value = std::max(0.0, level.value - kFall);
   }
 }
 
+void OverloadGate::OnSample(const LoadSample& sample, MonoTime now) {
+  last_sample_ = now;
+  const double late = absl::FDivDuration(sample.lag, options_.target_lag);
+  const double full = sample.queue_fill / options_.target_fill;
+  Move(level_, std::max(late, full));
+  Move(proven_level_, strange_ > proven_ ? late : std::max(late, full));
+  proven_ = strange_ = 0;
+}
+
 bool OverloadGate::Admit(LoadClass who, MonoTime now) {
-  if (level_ <= 0) return true;
+  const double level =
+      who == LoadClass::kProven ? proven_level_.value : level_.value;
+  if (level <= 0) return true;
   if (now - last_sample_ > kSilence * options_.interval) return true;
-  const double share = ShareOf(who, level_);
+  const double share = ShareOf(who, level);
   if (share <= 0) return true;
   // 53 bits are what a double holds.
   const double draw = static_cast<double>(random_.NextU64() >> 11) * 0x1p-53;

@@ -28,7 +28,8 @@ enum class LoadClass : uint8_t {
 
 // A level from 0 to 1, moved a step with each sample: strangers are refused
 // first, by and by all of them, before anybody who has proven who it is; those
-// that have are refused in part only when that was not enough.
+// that have are refused in part only when that was not enough. For a queue that
+// strangers fill they are not refused at all: it would empty no faster.
 // Thread-compatible.
 class OverloadGate {
  public:
@@ -46,19 +47,30 @@ class OverloadGate {
       : options_(options), random_(random) {}
 
   void OnSample(const LoadSample& sample, MonoTime now);
+  // A message came, whatever becomes of it.
+  void OnMessage(bool proven) { ++(proven ? proven_ : strange_); }
   // Whether one more is taken. Draws, so that all are treated alike.
   bool Admit(LoadClass who, MonoTime now);
   // Seconds: spread, so that who was refused does not come back at once with
   // all others.
   int RetryAfter();
 
-  double level() const { return level_; }
+  double level() const { return level_.value; }
 
  private:
   const Options options_;
   RandomSource& random_;
-  double level_ = 0;
-  int pressed_ = 0;  // samples above target in a row
+  // One level, and how many samples in a row were above target.
+  struct Level {
+    double value = 0;
+    int pressed = 0;
+  };
+  void Move(Level& level, double pressure);
+
+  Level level_;
+  Level proven_level_;    // for who is proven
+  uint64_t proven_ = 0;   // messages since the last sample
+  uint64_t strange_ = 0;  // likewise
   MonoTime last_sample_ = MonoTime::InfinitePast();
 };
 

@@ -52,6 +52,24 @@ TEST_F(OverloadGateTest, AFullQueueCountsAsALateLoopDoes) {
   EXPECT_EQ(gate_.level(), 0);
 }
 
+// A flood beyond what can be read: refusing those who are proven would not
+// empty the queue.
+TEST_F(OverloadGateTest, AQueueThatStrangersFillIsTheirs) {
+  for (int i = 0; i < 100; ++i) {
+    for (int k = 0; k < 50; ++k) gate_.OnMessage(/*proven=*/k == 0);
+    Samples(1, {.queue_fill = 1});
+  }
+  EXPECT_EQ(Of100(LoadClass::kStranger), 0);
+  EXPECT_EQ(Of100(LoadClass::kFamiliar), 0);
+  EXPECT_EQ(Of100(LoadClass::kProven), 100);
+  // One that the proven fill is not.
+  for (int i = 0; i < 100; ++i) {
+    for (int k = 0; k < 50; ++k) gate_.OnMessage(/*proven=*/k != 0);
+    Samples(1, {.queue_fill = 1});
+  }
+  EXPECT_LT(Of100(LoadClass::kProven), 30);
+}
+
 // A machine that stood still for a moment.
 TEST_F(OverloadGateTest, OneLateTurnIsNoOverload) {
   for (int i = 0; i < 100; ++i) {

@@ -211,12 +211,6 @@ void CheckTimers(const pb::EdgeTimers& timers, ConfigFaults* faults) {
 
 void CheckLoops(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
   if (config.loops() > kMaxLoops) faults->Add("loops", "must be at most 256");
-  if (!config.has_loops() || config.loops() == 1) return;
-  for (int i = 0; i < config.listeners_size(); ++i) {
-    if (!IsSccp(config.listeners(i).protocol())) continue;
-    faults->Add(absl::StrCat("listeners[", i, "]"),
-                "voicemail ports need loops to be 1");
-  }
 }
 
 void CheckRegistry(const pb::SignalingEdgeConfig& config,

@@ -27,8 +27,39 @@ def peer(name, address, port, transport='UDP', kind='IP_PBX', calls=True, **more
     return f'kind: Peer\nname: tenants/default/peers/{name}\nspec:\n' + ''.join(f'  {line}\n' for line in lines)
 
 
-def caller(address, transport='UDP'):
-    return peer('caller', address, 5065, transport)
+def tls_peer(name, fqdn, kind='IP_GATEWAY', calls=True, plan='gateway', **more):
+    """A peer that is known by the name in its certificate."""
+    lines = [f'kind: PEER_KIND_{kind}', f'fqdn: {fqdn}', 'port: 5061', 'transport: TRANSPORT_TLS',
+             f'x509_subject_names: [{fqdn}]', f'outcalls_allowed: {str(calls).lower()}',
+             f'dial_plan: tenants/default/dialPlans/{plan}', *(f'{key}: {value}' for key, value in more.items())]
+    return f'kind: Peer\nname: tenants/default/peers/{name}\nspec:\n' + ''.join(f'  {line}\n' for line in lines)
+
+
+def profile(name, **fields):
+    """Of a trunk in clear."""
+    lines = ['incoming_transports: [TRANSPORT_TCP, TRANSPORT_UDP]', 'outgoing_transport: TRANSPORT_TCP',
+             'device_security_mode: DEVICE_SECURITY_MODE_NON_SECURE', 'incoming_port: 5060',
+             *(f'{key}: {value}' for key, value in fields.items())]
+    return (f'kind: TrunkSecurityProfile\nname: tenants/default/trunkSecurityProfiles/{name}\nspec:\n' +
+            ''.join(f'  {line}\n' for line in lines))
+
+
+def tenant(domain):
+    """For a cluster without the demo's: who may call whom is one partition."""
+    return manifest(f'kind: Tenant\nname: tenants/default\nspec:\n  domains: [{domain}]\n'
+                    '  default_dial_plan: tenants/default/dialPlans/clear\n',
+                    'kind: Partition\nname: tenants/default/partitions/default\n',
+                    'kind: CallingSearchSpace\nname: tenants/default/callingSearchSpaces/everything\nspec:\n'
+                    '  partitions: [default]\n')
+
+
+def trusted(store, name, path):
+    return (f'kind: TrustedCertificate\nname: tenants/default/trustStores/{store}/certificates/{name}\nspec:\n'
+            f'  certificate_file: {path}\n')
+
+
+def caller(address, transport='UDP', **more):
+    return peer('caller', address, 5065, transport, **more)
 
 
 def called(address, transport='UDP', **more):
@@ -59,9 +90,9 @@ def two_peers(caller_address, called_address, transport='UDP'):
                     route('called', 8, 'called'))
 
 
-def apply(cluster, name, text):
+def apply(cluster, name, text, **options):
     """Puts it into force."""
     path = cluster.path('conf', name + '.yaml')
     with open(path, 'w', encoding='utf-8') as f:
         f.write(text)
-    cluster.cli('apply', '-f', path)
+    cluster.cli('apply', '-f', path, **options)

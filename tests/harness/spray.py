@@ -8,6 +8,7 @@ by Call-ID, CSeq and tags (RFC 3261), each written here.
 import asyncio
 import random
 import re
+from urllib.parse import quote
 
 SDP = ('v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n'
        'm=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n')
@@ -192,8 +193,8 @@ class Called:
         """To the Contact of the caller's side, by a connection of our own."""
         self.pool.send(message(f'BYE {invite.contact()} SIP/2.0', [
             f'Via: SIP/2.0/TCP {self.ip}:{self.port};branch=z9hG4bKb{random.getrandbits(64):x}',
-            'Max-Forwards: 70', f'From: {invite["to"]};tag={tag}', f'To: {invite["from"]}',
-            f'Call-ID: {invite["call-id"]}', 'CSeq: 1 BYE']))
+            'Max-Forwards: 70', f'From: {invite["to"]}' + ('' if invite.tag('to') else f';tag={tag}'),
+            f'To: {invite["from"]}', f'Call-ID: {invite["call-id"]}', 'CSeq: 1 BYE']))
 
     def on_response(self, m, _):
         if m.cseq[1] == 'BYE':
@@ -211,12 +212,17 @@ class Caller:
         self.pool = pool_of(self.on_message)
         self.waiting = {}
         self.byes = {}
+        self.notified = {}
 
     def on_message(self, m, writer):
         if m.code:
             queue = self.waiting.get(m['call-id'])
             if queue:
                 queue.put_nowait(m)
+        elif m.method == 'NOTIFY':
+            writer.write(respond(m, 200, 'OK').encode())
+            if m['call-id'] in self.notified:
+                self.notified[m['call-id']].put_nowait(m)
         elif m.method == 'BYE':
             writer.write(respond(m, 200, 'OK').encode())
             if m['call-id'] in self.byes:
@@ -227,6 +233,59 @@ class Caller:
             m = await asyncio.wait_for(queue.get(), patience)
             if m.cseq[1] == method and m.code >= least:
                 return m
+
+    async def answered(self, number):
+        """A call that stands, for transfer()."""
+        call_id, tag = f'{random.getrandbits(96):024x}', f'uac{random.getrandbits(40):x}'
+        queue = self.waiting[call_id] = asyncio.Queue()
+        self.byes[call_id] = asyncio.Event()
+        call = {'id': call_id, 'tag': tag, 'number': number, 'queue': queue, 'to': ''}
+        self.pool.send(self.request(call, 'INVITE', 1, f'sip:{number}@{self.domain}',
+                                    body=SDP.format(ip=self.ip, port=4000)))
+        final = await self.answer(queue, 'INVITE')
+        call['to'] = final.tag('to')
+        if final.code == 200:
+            call['uri'] = final.contact()
+        self.pool.send(self.request(call, 'ACK', 1, call.get('uri', f'sip:{number}@{self.domain}')))
+        if final.code != 200:
+            raise OSError(final.first)
+        return call
+
+    def request(self, call, method, cseq, uri, extra=(), body=''):
+        to = f'<sip:{call["number"]}@{self.domain}>' + (f';tag={call["to"]}' if call['to'] else '')
+        return message(f'{method} {uri} SIP/2.0', [
+            f'Via: SIP/2.0/{self.transport} {self.ip}:5065;branch=z9hG4bK{random.getrandbits(64):x};rport',
+            'Max-Forwards: 70', f'From: <sip:7000@{self.ip}>;tag={call["tag"]}', f'To: {to}',
+            f'Call-ID: {call["id"]}', f'CSeq: {cseq} {method}',
+            f'Contact: <sip:7000@{self.ip}:5065;transport={self.transport.lower()}>', *extra], body)
+
+    async def transfer(self, first, second):
+        """Joins the far sides of two calls (RFC 5589 section 7); what the last
+        NOTIFY says of it. Both calls are then ended by the edge."""
+        for cseq in range(2, 12):
+            end = await self.refer(first, second, cseq)
+            # Its ACK went by another connection, and may come after the REFER.
+            if '491' not in end:
+                break
+            await asyncio.sleep(0.2)
+        return end
+
+    async def refer(self, first, second, cseq):
+        replaces = quote(f'{second["id"]};to-tag={second["to"]};from-tag={second["tag"]}', safe='')
+        told = self.notified[first['id']] = asyncio.Queue()
+        self.pool.send(self.request(first, 'REFER', cseq, first['uri'], [
+            f'Refer-To: <sip:{second["number"]}@{self.domain}?Replaces={replaces}>']))
+        final = await self.answer(first['queue'], 'REFER')
+        if final.code != 202:
+            return final.first
+        while True:
+            notify = await asyncio.wait_for(told.get(), 10)
+            if 'terminated' in notify['subscription-state']:
+                break
+        if ' 200 ' in notify.body:
+            for call in (first, second):
+                await asyncio.wait_for(self.byes[call['id']].wait(), 10)
+        return notify.body.strip()
 
     async def call(self, number, hold=None):
         """What came of it: '' or what went wrong; `hold` is awaited while it

@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, os.getcwd())
 
-from tests.harness import configs  # noqa: E402
+from tests.harness import configs, plans  # noqa: E402
 from tests.harness.case import DemoCase, main  # noqa: E402
 from tests.harness.cluster import DOMAIN, SERVICES  # noqa: E402
 from tests.harness.process import Process  # noqa: E402
@@ -28,84 +28,6 @@ CALLS = 300
 CONNECTIONS_PER_SOURCE = 60
 NARROW = 7  # calls that a peer may have
 USERS = ('2001', '2002', '2003', '2004')
-
-PLAN = '''
-kind: DialPlan
-name: tenants/default/dialPlans/clear
-spec:
-  security_mode: UNSECURED
-  number_of_digits_in_extension: 4
-  calling_search_space: everything
----
-kind: DialPlan
-name: tenants/default/dialPlans/gateway
-spec:
-  security_mode: SIP_SECURED
-  number_of_digits_in_extension: 4
-  calling_search_space: everything
----
-kind: Peer
-name: tenants/default/peers/caller
-spec:
-  kind: PEER_KIND_IP_PBX
-  address: {network}.21
-  port: 5065
-  transport: {transport}
-  status: PEER_STATUS_ENABLED
-  dial_plan: tenants/default/dialPlans/clear
----
-kind: Peer
-name: tenants/default/peers/called
-spec:
-  kind: PEER_KIND_IP_GATEWAY
-  address: {network}.22
-  port: 5070
-  transport: TRANSPORT_TCP
-  status: PEER_STATUS_ENABLED
-  outcalls_allowed: true
-  dial_plan: tenants/default/dialPlans/clear
----
-kind: Peer
-name: tenants/default/peers/narrow
-spec:
-  kind: PEER_KIND_IP_GATEWAY
-  address: {network}.24
-  port: 5070
-  transport: TRANSPORT_TCP
-  status: PEER_STATUS_ENABLED
-  outcalls_allowed: true
-  max_calls: {narrow}
-  dial_plan: tenants/default/dialPlans/clear
----
-kind: RoutePattern
-name: tenants/default/routePatterns/called
-spec:
-  pattern: "8.!"
-  partition: tenants/default/partitions/default
-  peer: tenants/default/peers/called
-  called_party: {{discard_digits: DISCARD_DIGITS_PRE_DOT}}
----
-kind: RoutePattern
-name: tenants/default/routePatterns/narrow
-spec:
-  pattern: "7.!"
-  partition: tenants/default/partitions/default
-  peer: tenants/default/peers/narrow
-  called_party: {{discard_digits: DISCARD_DIGITS_PRE_DOT}}
-'''
-
-USER = '''
----
-kind: User
-name: tenants/default/users/{user}
-spec:
-  username: "{user}"
-  domain: {domain}
-  password: a-password-of-{user}
-  digest_algorithm: DIGEST_ALGORITHM_MD5
-  phone_numbers: ["{user}"]
-  dial_plan: tenants/default/dialPlans/clear
-'''
 
 
 class Phone:
@@ -197,11 +119,15 @@ class LoopsTest(DemoCase):
 
     @classmethod
     def apply(cls, transport):
-        path = cls.cluster.path('conf', 'loops.yaml')
-        with open(path, 'w', encoding='utf-8') as f:
-            f.write(PLAN.format(network=cls.cluster.network, transport=transport, narrow=NARROW) +
-                    ''.join(USER.format(user=user, domain=DOMAIN) for user in USERS))
-        cls.cluster.cli('apply', '-f', path)
+        plans.apply(cls.cluster, 'loops', plans.manifest(
+            plans.CLEAR, plans.GATEWAY, plans.profile('transfers', accept_replaces_header='true'),
+            plans.caller(cls.caller_ip, transport.removeprefix('TRANSPORT_'), calls=False,
+                         trunk_security_profile='tenants/default/trunkSecurityProfiles/transfers'),
+            plans.called(cls.called_ip, 'TCP'),
+            plans.peer('narrow', f'{cls.cluster.network}.24', 5070, 'TCP', 'IP_GATEWAY', max_calls=NARROW),
+            plans.route('called', 8, 'called'), plans.route('narrow', 7, 'narrow'),
+            *(plans.user(user, DOMAIN, f'a-password-of-{user}', digest_algorithm='DIGEST_ALGORITHM_MD5')
+              for user in USERS)))
         cls.demo.wait_snapshot()
 
     def metric(self, name):
@@ -302,6 +228,56 @@ class LoopsTest(DemoCase):
         (well, wrong), changes = asyncio.run(run())
         self.assertEqual((well, wrong[:5]), (200, []))
         self.assertGreater(changes, 0)
+
+    # ------------------------------------------------------------- transfers
+
+    def test_an_attended_transfer_joins_calls_of_different_loops(self):
+        """Two calls of one party, each at the loop that its INVITE came to:
+        REFER with Replaces makes one call of their far sides, and what these
+        send then, by any connection, still finds it."""
+        pairs = 18
+
+        async def run():
+            called, caller = await self.called(), await self.caller()
+            said = []
+            for _ in range(pairs):
+                known = set(called.calls)
+                first, second = await caller.answered('85551231'), await caller.answered('85551232')
+                said.append(await caller.transfer(first, second))
+                await asyncio.sleep(0.1)
+                legs = [leg for call_id, leg in called.calls.items() if call_id not in known]
+                self.assertEqual(len(legs), 2, 'the far sides are left')
+                called.hang_up(*legs[-1])
+                for _ in range(50):
+                    if len(set(called.calls) - known) < 2:
+                        break
+                    await asyncio.sleep(0.05)
+                called.calls = {call_id: leg for call_id, leg in called.calls.items() if call_id in known}
+            await self.end(caller, called)
+            return said, called
+        before = self.metric('handed_over_total')
+        said, called = asyncio.run(run())
+        self.assertEqual({end.split()[1] for end in said}, {'200'}, said)
+        self.assertEqual((called.hung_up, called.byes, called.failed), (pairs, pairs, []))
+        self.assertGreater(self.metric('handed_over_total'), before)
+        self.wait_idle()
+
+    def test_an_attended_transfer_of_no_call_is_refused(self):
+        async def run():
+            called, caller = await self.called(), await self.caller()
+            ends = []
+            for _ in range(4):
+                first, second = await caller.answered('85551231'), await caller.answered('85551232')
+                stranger = dict(second, tag='another')
+                ends.append(await caller.transfer(first, stranger))
+                for call in (first, second):
+                    caller.pool.send(caller.request(call, 'BYE', 20, call['uri']))
+                    await caller.answer(call['queue'], 'BYE')
+            await self.end(caller, called)
+            return ends
+        ends = asyncio.run(run())
+        self.assertEqual([end for end in ends if ' 200 ' in end], [])
+        self.wait_idle()
 
     # -------------------------------------------------------- registrations
 

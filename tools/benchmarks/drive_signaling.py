@@ -24,107 +24,13 @@ import urllib.request
 
 sys.path.insert(0, os.getcwd())
 
-from tests.harness import configs  # noqa: E402
+from tests.harness import configs, plans  # noqa: E402
 from tests.harness.cluster import Cluster, DOMAIN, find_binary  # noqa: E402
 from tests.harness.process import Failed, Process, wait_until  # noqa: E402
 
 PASSWORD = 'load-password'
 USERS = 200
 PREFIX = '8'
-
-PLAN = '''
-kind: Tenant
-name: tenants/default
-spec:
-  domains: [{domain}]
----
-kind: DialPlan
-name: tenants/default/dialPlans/clear
-spec:
-  security_mode: UNSECURED
-  number_of_digits_in_extension: 4
-  calling_search_space: everything
----
-kind: DialPlan
-name: tenants/default/dialPlans/mutual
-spec:
-  security_mode: SIP_SECURED
-  number_of_digits_in_extension: 4
-  calling_search_space: everything
----
-kind: Partition
-name: tenants/default/partitions/default
----
-kind: CallingSearchSpace
-name: tenants/default/callingSearchSpaces/everything
-spec:
-  partitions: [default]
----
-kind: Peer
-name: tenants/default/peers/caller
-spec:
-  kind: PEER_KIND_IP_PBX
-  address: {caller}
-  port: 5065
-  transport: TRANSPORT_{clear}
-  dial_plan: tenants/default/dialPlans/clear
----
-kind: Peer
-name: tenants/default/peers/called
-spec:
-  kind: PEER_KIND_IP_GATEWAY
-  address: {called}
-  port: 5070
-  transport: TRANSPORT_{clear}
-  outcalls_allowed: true
-  dial_plan: tenants/default/dialPlans/clear
----
-kind: Peer
-name: tenants/default/peers/gateway
-spec:
-  kind: PEER_KIND_IP_GATEWAY
-  fqdn: gw.{domain}
-  port: 5061
-  transport: TRANSPORT_TLS
-  outcalls_allowed: true
-  x509_subject_names: [gw.{domain}]
-  dial_plan: tenants/default/dialPlans/mutual
----
-kind: Peer
-name: tenants/default/peers/other
-spec:
-  kind: PEER_KIND_IP_PBX
-  fqdn: somebody.else.test
-  port: 5061
-  transport: TRANSPORT_TLS
-  x509_subject_names: [somebody.else.test]
-  dial_plan: tenants/default/dialPlans/mutual
----
-kind: RoutePattern
-name: tenants/default/routePatterns/load
-spec:
-  pattern: "{prefix}.!"
-  partition: tenants/default/partitions/default
-  peer: tenants/default/peers/{to}
-  called_party: {{discard_digits: DISCARD_DIGITS_PRE_DOT}}
----
-kind: TrustedCertificate
-name: tenants/default/trustStores/CallManager-trust/certificates/sip-ca
-spec:
-  certificate_file: {sip_ca}
-'''
-
-USER = '''---
-kind: User
-name: tenants/default/users/{user}
-spec:
-  username: {user}
-  domain: {domain}
-  password: {password}
-  digest_algorithm: DIGEST_ALGORITHM_SHA_256
-  dial_plan: tenants/default/dialPlans/clear
-  max_contacts: 50
-'''
 
 KAMAILIO = '''
 debug=0
@@ -335,15 +241,15 @@ class Sallyport(Server):
         self.cluster.start_service(name)
 
     def provision(self):
-        path = self.cluster.path('conf', 'load.yaml')
-        with open(path, 'w', encoding='utf-8') as f:
-            f.write(PLAN.format(domain=DOMAIN, clear=self.clear, prefix=PREFIX, caller=self.address(21),
-                                called=self.address(22), sip_ca=f'{self.cluster.pki}/sip-ca.pem',
-                                to='gateway' if self.args.transport == 'tls' else 'called'))
-            if self.args.work == 'register':
-                for i in range(USERS):
-                    f.write(USER.format(user=f'u{i:08}', domain=DOMAIN, password=PASSWORD))
-        self.cluster.cli('apply', '-f', path, timeout=120)
+        users = range(USERS) if self.args.work == 'register' else ()
+        plans.apply(self.cluster, 'load', plans.manifest(
+            plans.tenant(DOMAIN), plans.CLEAR, plans.GATEWAY, plans.caller(self.address(21), self.clear, calls=False),
+            plans.called(self.address(22), self.clear), plans.tls_peer('gateway', f'gw.{DOMAIN}'),
+            plans.tls_peer('other', 'somebody.else.test', 'IP_PBX', calls=False),
+            plans.route('load', PREFIX, 'gateway' if self.args.transport == 'tls' else 'called'),
+            plans.trusted('CallManager-trust', 'sip-ca', f'{self.cluster.pki}/sip-ca.pem'),
+            *(plans.user(f'u{i:08}', DOMAIN, PASSWORD, digest_algorithm='DIGEST_ALGORITHM_SHA_256', max_contacts=50)
+              for i in users)), timeout=120)
 
         def in_force():
             status = self.cluster.cli('get', 'status', '-o', 'json')

@@ -158,6 +158,7 @@ void CallControl::Ring(Attempt& attempt, std::optional<RingStep> step,
     struct Place {
       RingTarget target;
       std::vector<Binding> flows;
+      CallPort::Port port;  // of a line, if there is no user
     };
     std::vector<Place> places;
     for (const RingTarget& target : step->targets) {
@@ -170,8 +171,8 @@ void CallControl::Ring(Attempt& attempt, std::optional<RingStep> step,
     }
     for (const LineEntry* line : step->lines) {
       // A voicemail port is registered for its line.
-      for (const Binding* binding : registrar_.Of(line->name)) {
-        places.push_back({{nullptr, line}, {*binding}});
+      for (CallPort::Port& port : port_.PortsOf(line->name, now)) {
+        places.push_back({{nullptr, line}, {}, std::move(port)});
       }
     }
     // RFC 5393 section 5.3.3: the breadth that came is shared out.
@@ -192,7 +193,7 @@ void CallControl::Ring(Attempt& attempt, std::optional<RingStep> step,
     for (Place& place : places) {
       if (attempt.stop) break;
       if (place.target.user == nullptr) {
-        RingPort(attempt, *place.target.line, place.flows[0],
+        RingPort(attempt, *place.target.line, std::move(place.port),
                  breadth / places.size(), now);
         continue;
       }
@@ -227,15 +228,12 @@ void CallControl::OnLookedUp(uint64_t id, MonoTime now) {
 }
 
 void CallControl::RingPort(Attempt& attempt, const LineEntry& line,
-                           const Binding& binding, size_t breadth,
-                           MonoTime now) {
-  std::optional<Party> port = port_.PortOf(binding.flow);
-  if (!port.has_value()) return;
+                           CallPort::Port port, size_t breadth, MonoTime now) {
   Call::LegSetup called;
-  called.party = *std::move(port);
-  called.to = Cat("<", binding.contact, ">");
-  called.flow = binding.flow;
-  called.request_uri = binding.contact;
+  called.party = std::move(port.party);
+  called.to = Cat("<", port.contact, ">");
+  called.flow = port.flow;
+  called.request_uri = std::move(port.contact);
   const absl::Status status =
       Begin(attempt, std::move(called), line.name, breadth, now);
   if (!status.ok()) attempt.refusal.Update(status);

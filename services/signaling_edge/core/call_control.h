@@ -28,7 +28,9 @@
 #include "services/signaling_edge/core/edge_event.h"
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/loop_news.h"
 #include "services/signaling_edge/core/registrar.h"
+#include "services/signaling_edge/core/remote_flow.h"
 #include "services/signaling_edge/core/ring_plan.h"
 #include "services/signaling_edge/core/shared_total.h"
 #include "services/signaling_edge/core/toll_guard.h"
@@ -91,12 +93,34 @@ class CallPort {
   // Whether a new call of a proven caller fits in: OVERLOADED,
   // TENANT_RATE_LIMITED. Not asked for calls for help.
   virtual absl::Status MayBegin(const Party& caller, MonoTime now) = 0;
-  // The voicemail port at the end of a flow, if there is one.
-  virtual std::optional<Party> PortOf(const Flow& flow) const = 0;
+  // The voicemail ports that are registered for a line, here or at another
+  // loop.
+  struct Port {
+    Party party;
+    Flow flow;
+    std::string contact;
+  };
+  virtual std::vector<Port> PortsOf(const std::string& line, MonoTime now) = 0;
+  // The other loop of this edge that has made a tag, if one has.
+  virtual std::optional<uint32_t> LoopOfTag(std::string_view tag) const = 0;
+  // A flow as another loop would know it, and one of another loop's here.
+  virtual RemoteFlow ExportFlow(const Flow& flow) const = 0;
+  virtual absl::StatusOr<Flow> ImportFlow(const RemoteFlow& flow,
+                                          MonoTime now) = 0;
   // A call to a message waiting number, for the mailbox of `number`.
   virtual absl::Status OnMessageWaitingNumber(
       const MessageWaitingNumberEntry& entry, std::string_view number,
       MonoTime now) = 0;
+};
+
+// A leg that goes to a call of another, with what its record is to say.
+struct GivenLeg {
+  Call::HandedLeg leg;
+  RemoteFlow flow;
+  std::string called;
+  std::string calling;
+  std::string matched_resource;
+  std::string matched_pattern;
 };
 
 // Thread-compatible.
@@ -164,6 +188,12 @@ class CallControl {
   // What happened here to hunts, and what did at another loop.
   std::vector<HuntMemory::News> TakeHuntNews() { return hunts_.TakeNews(); }
   void OnHuntNews(const HuntMemory::News& news) { hunts_.OnNews(news); }
+  // Another loop wants a leg of a call here, for its transfer; or has given one
+  // that was wanted here.
+  void OnLegWanted(const LegWanted& wanted, MonoTime now);
+  void OnLegGiven(const LegGiven& given, MonoTime now);
+  // The loop that the dialog of this request has gone to.
+  std::optional<uint32_t> MovedTo(const SipMessage& request) const;
   uint32_t CallsOf(std::string_view peer) const;
   // Calls that use a connection keep it open.
   bool Uses(ConnectionId connection) const;
@@ -215,7 +245,7 @@ class CallControl {
     LegSide referrer = LegSide::kA;
     bool quiet = false;  // nobody wants to hear of it
     bool referrer_gone = false;
-    uint64_t attempt = 0;
+    uint64_t attempt = 0;  // 0: a leg of another loop is awaited
     int told = 0;
   };
   // How a branch of an attempt ended.
@@ -249,7 +279,7 @@ class CallControl {
   void GiveUpBranches(Attempt& attempt, int code, std::string_view reason,
                       CallDisposition disposition, MonoTime now);
   // One more branch: the voicemail port that is registered for a line.
-  void RingPort(Attempt& attempt, const LineEntry& line, const Binding& binding,
+  void RingPort(Attempt& attempt, const LineEntry& line, CallPort::Port port,
                 size_t breadth, MonoTime now);
   // One more branch, by the first of these flows of one contact.
   absl::Status RingContact(Attempt& attempt, const RingTarget& target,
@@ -289,6 +319,19 @@ class CallControl {
   void CompleteTransfer(uint64_t id, uint64_t target_call, MonoTime now);
   void Leave(uint64_t id, const Transfer& transfer, MonoTime now);
   void MoveDialog(uint64_t from, LegSide side, uint64_t to, LegSide to_side);
+  // The call whose far side a transfer may take: DIALOG_NOT_FOUND,
+  // REQUEST_PENDING.
+  absl::StatusOr<Call*> JoinableCall(std::string_view replaces,
+                                     std::string_view resource, LegSide& side);
+  GivenLeg Give(Call& other, LegSide side) const;
+  // Makes one call of a side of `call` and a leg. `moved`: the call that the
+  // leg's dialog is still of; 0: it comes from another loop.
+  void JoinLegs(Call& call, LegSide referrer, GivenLeg given, const Flow& flow,
+                uint64_t moved, LegSide moved_side, MonoTime now);
+  // Nobody wants a leg that was given.
+  void EndGiven(GivenLeg& given, const Flow& flow, MonoTime now);
+  // Dialogs of this loop's tokens that another one has now.
+  void NoteMoved(std::string key, uint32_t loop);
   void ReportTransferRefused(const Party& party, const Flow& flow,
                              const absl::Status& status, MonoTime now);
   const TrunkSecurityProfileEntry* ProfileOf(const Party& party) const;
@@ -350,6 +393,8 @@ class CallControl {
   absl::flat_hash_map<uint64_t, uint64_t> resolving_;   // by query
   DeadlineQueue<uint64_t> attempt_deadlines_;
   absl::flat_hash_map<uint64_t, Transfer> transfers_;  // by call
+  absl::flat_hash_map<std::string, uint32_t> moved_;   // by DialogKey
+  std::deque<std::string> moved_order_;
   HuntMemory hunts_;
   std::optional<TollGuard> own_tolls_;
   TollGuard& tolls_;  // or that of all loops

@@ -6,6 +6,7 @@
 
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/call_control.h"
 #include "services/signaling_edge/core/leg_messages.h"
 #include "services/signaling_edge/core/sip_headers.h"
@@ -33,6 +34,17 @@ std::optional<std::string> UriHeader(const SipUri& uri, std::string_view name) {
     return PercentDecode(item.substr(equals + 1));
   }
   return std::nullopt;
+}
+
+// The tag of a Replaces or Target-Dialog that is ours (RFC 3891 section 3: as
+// we, who are asked, see them); empty if it has none.
+std::string_view OurTagOf(std::string_view replaces) {
+  const auto parsed = ParseValueWithParams(replaces);
+  if (!parsed.ok()) return {};
+  const auto tag = parsed->Param("to-tag").has_value()
+                       ? parsed->Param("to-tag")
+                       : parsed->Param("local-tag");
+  return tag.value_or(std::string_view());
 }
 
 absl::Status NotAllowed(std::string_view reason, std::string_view what) {
@@ -305,58 +317,185 @@ absl::Status CallControl::JoinCalls(Call& call, LegSide referrer,
     return NotAllowed("REPLACES_NOT_ALLOWED",
                       "the peer may not replace dialogs");
   }
-  LegSide its_side = LegSide::kA;
-  Call* other = CallOfReplaces(replaces, its_side);
-  // RFC 3891 section 4: it must be the referrer's own, or anybody who learns
-  // a Call-ID could take a call over.
-  if (other == nullptr || other == &call ||
-      other->party(its_side).resource != party.resource) {
-    return MakeError(absl::StatusCode::kNotFound, "DIALOG_NOT_FOUND",
-                     "no call of the referrer is to be replaced");
-  }
-  if (!other->settled() || transfers_.contains(other->id())) {
-    return MakeError(absl::StatusCode::kFailedPrecondition, "REQUEST_PENDING",
-                     "the other call is not answered yet");
-  }
   if (IsFull()) {
     return MakeError(absl::StatusCode::kResourceExhausted, "CALL_LIMIT",
                      "too many calls");
   }
+  if (const auto loop = port_.LoopOfTag(OurTagOf(replaces))) {
+    // What becomes of it, OnLegGiven() tells.
+    transfers_[call.id()] = {referrer, quiet, false, 0, 0};
+    port_.Perform(TellLoops{LegWanted{options_.node.loop, *loop, call.id(),
+                                      std::string(replaces), party.resource}});
+    return absl::OkStatus();
+  }
+  LegSide its_side = LegSide::kA;
+  SP_ASSIGN_OR_RETURN(Call* const other,
+                      JoinableCall(replaces, party.resource, its_side));
+  if (other == &call) {
+    return MakeError(absl::StatusCode::kNotFound, "DIALOG_NOT_FOUND",
+                     "a call cannot replace itself");
+  }
   const uint64_t id = call.id();
   const uint64_t other_id = other->id();
-  const LegSide a = Other(referrer);
   const LegSide b = Other(its_side);
-  const auto setup = [&](const Call& of, LegSide side) {
-    const LegRecord& row = of.record().legs[IndexOf(side)];
+  const Flow flow = other->flow(b);
+  JoinLegs(call, referrer, Give(*other, b), flow, other_id, b, now);
+  Leave(id, {referrer, quiet, false, 0, 0}, now);
+  Leave(other_id, {its_side, true, false, 0, 0}, now);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Call*> CallControl::JoinableCall(std::string_view replaces,
+                                                std::string_view resource,
+                                                LegSide& side) {
+  Call* const call = CallOfReplaces(replaces, side);
+  // RFC 3891 section 4: it must be the referrer's own, or anybody who learns
+  // a Call-ID could take a call over.
+  if (call == nullptr || call->party(side).resource != resource) {
+    return MakeError(absl::StatusCode::kNotFound, "DIALOG_NOT_FOUND",
+                     "no call of the referrer is to be replaced");
+  }
+  if (!call->settled() || transfers_.contains(call->id())) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "REQUEST_PENDING",
+                     "the other call is not answered yet");
+  }
+  return call;
+}
+
+GivenLeg CallControl::Give(Call& other, LegSide side) const {
+  const LegRecord& row = other.record().legs[IndexOf(side)];
+  GivenLeg given{.leg = other.HandOver(side),
+                 .flow = port_.ExportFlow(other.flow(side)),
+                 .called = row.called,
+                 .calling = row.calling,
+                 .matched_resource = other.record().matched_resource,
+                 .matched_pattern = other.record().matched_pattern};
+  return given;
+}
+
+void CallControl::JoinLegs(Call& call, LegSide referrer, GivenLeg given,
+                           const Flow& flow, uint64_t moved, LegSide moved_side,
+                           MonoTime now) {
+  const uint64_t id = call.id();
+  const LegSide a = Other(referrer);
+  const Party& party_a = call.party(a);
+  const Party& party_b = given.leg.party;
+  const auto setup = [&](const Party& party, const Flow& way,
+                         std::string called, std::string calling) {
     Call::LegSetup leg;
-    leg.party = of.party(side);
-    leg.flow = of.flow(side);
+    leg.party = party;
+    leg.flow = way;
     SetMediaRules(leg);
-    leg.pass_through = PassesThrough(call.party(a), other->party(b));
-    leg.contact = ContactUri(port_.ListenerOf(of.flow(side)));
-    leg.called = row.called;
-    leg.calling = row.calling;
+    leg.pass_through = PassesThrough(party_a, party_b);
+    leg.contact = ContactUri(port_.ListenerOf(way));
+    leg.called = std::move(called);
+    leg.calling = std::move(calling);
     return leg;
   };
+  const LegRecord& row = call.record().legs[IndexOf(a)];
   const uint64_t joined = ++last_call_;
-  auto made = std::make_unique<Call>(joined, setup(call, a), setup(*other, b),
-                                     CallTimers(call.party(a), other->party(b)),
-                                     random_);
+  auto made = std::make_unique<Call>(
+      joined, setup(party_a, call.flow(a), row.called, row.calling),
+      setup(party_b, flow, given.called, given.calling),
+      CallTimers(party_a, party_b), random_);
   CallRecord& record = made->record();
-  record.matched_resource = other->record().matched_resource;
-  record.matched_pattern = other->record().matched_pattern;
+  record.matched_resource = given.matched_resource;
+  record.matched_pattern = given.matched_pattern;
   record.snapshot_version = plan_->index().version();
   Call& to = *calls_.emplace(joined, std::move(made)).first->second;
   total_.Set(calls_.size());
   CountPeers(to, true);
   MoveDialog(id, a, joined, LegSide::kA);
-  MoveDialog(other_id, b, joined, LegSide::kB);
+  const DialogId dialog = given.leg.dialog.id();
+  if (moved != 0) {
+    std::erase(traces_[moved].dialogs,
+               DialogKey(dialog.call_id, dialog.local_tag));
+    ladder_.Move(moved, moved_side, joined, LegSide::kB);
+  } else {
+    given.leg.flow = flow;
+    given.leg.contact = ContactUri(port_.ListenerOf(flow));
+    moved_.erase(DialogKey(dialog.call_id, dialog.local_tag));
+  }
+  NoteDialog(joined, LegSide::kB, dialog.call_id, dialog.local_tag);
   Call::HandedLeg first = call.HandOver(a);
-  Call::HandedLeg second = other->HandOver(b);
-  Do(to, to.Join(std::move(first), std::move(second), now), now);
-  Leave(id, {referrer, quiet, false, 0, 0}, now);
-  Leave(other_id, {its_side, true, false, 0, 0}, now);
-  return absl::OkStatus();
+  Do(to, to.Join(std::move(first), std::move(given.leg), now), now);
+}
+
+// ------------------------------------------------------ between the loops
+
+void CallControl::OnLegWanted(const LegWanted& wanted, MonoTime now) {
+  LegGiven answer{wanted.from, wanted.transfer, absl::OkStatus(), nullptr};
+  LegSide its_side = LegSide::kA;
+  const auto found = JoinableCall(wanted.replaces, wanted.resource, its_side);
+  if (!found.ok()) {
+    answer.status = found.status();
+    port_.Perform(TellLoops{std::move(answer)});
+    return;
+  }
+  Call& call = **found;
+  const uint64_t id = call.id();
+  answer.leg = std::make_shared<GivenLeg>(Give(call, Other(its_side)));
+  const DialogId& dialog = answer.leg->leg.dialog.id();
+  std::string key = DialogKey(dialog.call_id, dialog.local_tag);
+  std::erase(traces_[id].dialogs, key);
+  by_dialog_.erase(key);
+  NoteMoved(std::move(key), wanted.from);
+  port_.Perform(TellLoops{std::move(answer)});
+  Leave(id, {its_side, true, false, 0, 0}, now);
+}
+
+void CallControl::OnLegGiven(const LegGiven& given, MonoTime now) {
+  const uint64_t id = given.transfer;
+  const auto transfer = transfers_.find(id);
+  const bool awaited =
+      transfer != transfers_.end() && transfer->second.attempt == 0;
+  const absl::StatusOr<Flow> flow =
+      given.leg == nullptr ? absl::StatusOr<Flow>(given.status)
+                           : port_.ImportFlow(given.leg->flow, now);
+  const auto call = calls_.find(id);
+  if (awaited && flow.ok() && call->second->settled()) {
+    const Transfer done = transfer->second;
+    transfers_.erase(transfer);
+    JoinLegs(*call->second, done.referrer, std::move(*given.leg), *flow, 0,
+             LegSide::kB, now);
+    Leave(id, done, now);
+    return;
+  }
+  if (given.leg != nullptr && flow.ok()) EndGiven(*given.leg, *flow, now);
+  if (!awaited) return;
+  const absl::Status why =
+      flow.ok()
+          ? MakeError(absl::StatusCode::kFailedPrecondition, "REQUEST_PENDING",
+                      "something else is under way on the call")
+          : flow.status();
+  const LegSide referrer = transfer->second.referrer;
+  ReportTransferRefused(call->second->party(referrer),
+                        call->second->flow(referrer), why, now);
+  OnTransferFailed(id, SipStatusOf(why).code, now);
+}
+
+void CallControl::EndGiven(GivenLeg& given, const Flow& flow, MonoTime now) {
+  SipMessage bye = given.leg.dialog.MakeRequest(SipMethod::kBye);
+  port_.SendRequest(flow, std::move(bye), {}, now)
+      .IgnoreError();  // its session timer ends it then
+}
+
+void CallControl::NoteMoved(std::string key, uint32_t loop) {
+  constexpr size_t kMostMoved = 65'536;  // the oldest are over
+  moved_[key] = loop;
+  moved_order_.push_back(std::move(key));
+  if (moved_order_.size() > kMostMoved) {
+    moved_.erase(moved_order_.front());
+    moved_order_.pop_front();
+  }
+}
+
+std::optional<uint32_t> CallControl::MovedTo(const SipMessage& request) const {
+  if (moved_.empty()) return std::nullopt;
+  const DialogId id = DialogIdOfRequest(request);
+  const auto it = moved_.find(DialogKey(id.call_id, id.local_tag));
+  if (it == moved_.end()) return std::nullopt;
+  return it->second;
 }
 
 void CallControl::ReportTransferRefused(const Party& party, const Flow& flow,

@@ -66,7 +66,8 @@ bool EdgeCore::HandOverRequest(const Flow& flow, const SipMessage& request,
                                std::string_view text, MonoTime now) {
   if (options_.token_keys == nullptr) return false;
   const auto owner = OwnerOf(request);
-  if (!owner.has_value() || *owner == options_.node) return false;
+  if (!owner.has_value()) return false;
+  if (*owner == options_.node) return PassOn(flow, request, text);
   const EdgeState* edge = Reachable(*owner);
   if (edge != nullptr) {
     ++stats_.handed_over;
@@ -87,6 +88,27 @@ bool EdgeCore::HandOverRequest(const Flow& flow, const SipMessage& request,
   ReportRefusal(RefusalKind::kRequest, flow, why, code, request.method_text(),
                 now);
   return true;
+}
+
+bool EdgeCore::PassOn(const Flow& flow, const SipMessage& request,
+                      std::string_view text) {
+  const auto loop = calls_.MovedTo(request);
+  if (!loop.has_value()) return false;
+  const NodeId owner = {options_.node.edge, *loop};
+  if (Reachable(owner) == nullptr) return false;
+  ++stats_.handed_over;
+  Perform(HandOver{MessageFor(owner, flow, text)});
+  return true;
+}
+
+std::optional<uint32_t> EdgeCore::LoopOfTag(std::string_view tag) const {
+  if (options_.token_keys == nullptr || tag.empty()) return std::nullopt;
+  const auto owner = OwnerOfToken(*options_.token_keys, tag);
+  if (!owner.has_value() || owner->edge != options_.node.edge ||
+      Reachable(*owner) == nullptr) {
+    return std::nullopt;
+  }
+  return owner->loop;
 }
 
 bool EdgeCore::HandOverResponse(const Flow& flow, const SipMessage& response,

@@ -263,8 +263,15 @@ EdgeActions EdgeCore::OnLoopNews(const LoopNews& news, MonoTime now) {
     monitor_.OnTold(health->member, health->up);
   } else if (const auto* lamp = std::get_if<LampNews>(&news)) {
     mwi_.OnTold(lamp->mailbox, lamp->summary, now);
-  } else {
-    calls_.OnHuntNews(std::get<HuntMemory::News>(news));
+  } else if (const auto* hunt = std::get_if<HuntMemory::News>(&news)) {
+    calls_.OnHuntNews(*hunt);
+  } else if (const auto* port = std::get_if<PortNews>(&news)) {
+    OnPortNews(*port, now);
+  } else if (const auto* wanted = std::get_if<LegWanted>(&news)) {
+    if (wanted->to == options_.node.loop) calls_.OnLegWanted(*wanted, now);
+  } else if (const auto& given = std::get<LegGiven>(news);
+             given.to == options_.node.loop) {
+    calls_.OnLegGiven(given, now);
   }
   return Finish(now);
 }

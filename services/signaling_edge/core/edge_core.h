@@ -239,7 +239,12 @@ class EdgeCore final : private CallPort,
   bool LookUp(const std::string& user, uint64_t attempt, MonoTime now) override;
   void Perform(EdgeAction action) override;
 
-  std::optional<Party> PortOf(const Flow& flow) const override;
+  std::vector<Port> PortsOf(const std::string& line, MonoTime now) override;
+  std::optional<uint32_t> LoopOfTag(std::string_view tag) const override;
+  absl::StatusOr<Flow> ImportFlow(const RemoteFlow& flow,
+                                  MonoTime now) override {
+    return Import(flow, now);
+  }
   absl::Status MayBegin(const Party& caller, MonoTime now) override;
 
   // SharedRegistryPort.
@@ -320,6 +325,9 @@ class EdgeCore final : private CallPort,
   std::optional<NodeId> OwnerOf(const SipMessage& request) const;
   bool HandOverRequest(const Flow& flow, const SipMessage& request,
                        std::string_view text, MonoTime now);
+  // What was handed here, of a dialog that has gone to another loop since.
+  bool PassOn(const Flow& flow, const SipMessage& request,
+              std::string_view text);
   bool HandOverResponse(const Flow& flow, const SipMessage& response,
                         std::string_view text);
   // Whether any other may have the INVITE of a CANCEL: it will be answered.
@@ -378,6 +386,12 @@ class EdgeCore final : private CallPort,
   void ForgetEnded(TransactionId id);
 
   // Voicemail ports.
+  // The one at the end of a flow, if there is one.
+  std::optional<Party> PortOf(const Flow& flow) const;
+  std::optional<Party> PartyOf(const SccpPort& port) const;
+  // The one of this connection has come, or gone.
+  void TellPort(ConnectionId id, bool up);
+  void OnPortNews(const PortNews& news, MonoTime now);
   bool IsSccp(const Connection& connection) const;
   SccpSession* SccpOf(ConnectionId id) const;
   void OpenSccp(ConnectionId id);
@@ -501,6 +515,8 @@ class EdgeCore final : private CallPort,
     std::string text;
   };
   SccpPorts sccp_ports_;  // of plan_
+  // Ports that other loops have, by line.
+  absl::flat_hash_map<std::string, PortNews> ports_elsewhere_;
   absl::flat_hash_map<ConnectionId, SccpConnection> sccp_;
   DeadlineQueue<ConnectionId> sccp_deadlines_;
   // SIP messages to user agents of ports, that are still to be told.

@@ -103,7 +103,10 @@ void EdgeCore::OnText(const Flow& flow, std::string_view text, MonoTime now,
   } else {
     if (!arrival.handed) ++stats_.requests;
     if (!arrival.handed && IsScanner(flow, *message, now)) return;
-    if (!arrival.handed && HandOverRequest(flow, *message, text, now)) return;
+    if (arrival.handed ? PassOn(flow, *message, text)
+                       : HandOverRequest(flow, *message, text, now)) {
+      return;
+    }
     OnRequest(flow, *std::move(message), now, arrival);
   }
 }

@@ -37,7 +37,10 @@ std::optional<Party> EdgeCore::PortOf(const Flow& flow) const {
   if (session == nullptr || session->port() == nullptr || plan_ == nullptr) {
     return std::nullopt;
   }
-  const SccpPort& port = *session->port();
+  return PartyOf(*session->port());
+}
+
+std::optional<Party> EdgeCore::PartyOf(const SccpPort& port) const {
   const PeerEntry* peer = plan_->index().Peer(port.peer);
   if (peer == nullptr) return std::nullopt;
   Party party;
@@ -52,6 +55,60 @@ std::optional<Party> EdgeCore::PortOf(const Flow& flow) const {
   party.authentication = port.encrypted ? Authentication::kPeerCertificate
                                         : Authentication::kSourceAddress;
   return party;
+}
+
+std::vector<CallPort::Port> EdgeCore::PortsOf(const std::string& line,
+                                              MonoTime now) {
+  std::vector<Port> out;
+  for (const Binding* binding : registrar_.Of(line)) {
+    if (auto party = PortOf(binding->flow)) {
+      out.push_back({*std::move(party), binding->flow, binding->contact});
+    }
+  }
+  const auto it = ports_elsewhere_.find(line);
+  if (!out.empty() || it == ports_elsewhere_.end() || plan_ == nullptr) {
+    return out;
+  }
+  const auto party = PartyOf(it->second.port);
+  const auto flow = Import(it->second.flow, now);
+  if (party.has_value() && flow.ok()) {
+    out.push_back({*party, *flow, it->second.contact});
+  }
+  return out;
+}
+
+void EdgeCore::TellPort(ConnectionId id, bool up) {
+  const SccpSession* session = SccpOf(id);
+  const Connection* connection = connections_.Find(id);
+  if (options_.share == nullptr || session == nullptr ||
+      session->port() == nullptr || connection == nullptr) {
+    return;
+  }
+  const SccpPort& port = *session->port();
+  PortNews news{up, port, "", Export(connection->flow())};
+  for (const Binding* binding : registrar_.Of(port.line)) {
+    news.contact = binding->contact;
+  }
+  Perform(TellLoops{std::move(news)});
+}
+
+void EdgeCore::OnPortNews(const PortNews& news, MonoTime now) {
+  const std::string& line = news.port.line;
+  if (!news.up) {
+    const auto it = ports_elsewhere_.find(line);
+    // Another one may have come in its place.
+    if (it != ports_elsewhere_.end() && it->second.flow == news.flow) {
+      ports_elsewhere_.erase(it);
+    }
+    return;
+  }
+  ports_elsewhere_[line] = news;
+  // What is left of it here has not heard of its end.
+  for (const Binding* binding : registrar_.Of(line)) {
+    if (SccpOf(binding->flow.connection) == nullptr) continue;
+    Drop(binding->flow.connection, true, "REGISTERED_AGAIN", now);
+    break;
+  }
 }
 
 // SccpHost.
@@ -183,9 +240,12 @@ void EdgeCore::OnPortUp(ConnectionId id, MonoTime now) {
     return;
   }
   ReportChanges(*changes, now);
+  ports_elsewhere_.erase(port.line);
+  TellPort(id, true);
 }
 
 void EdgeCore::OnPortDown(ConnectionId id, MonoTime now) {
+  TellPort(id, false);
   Registrar::Changes changes = registrar_.OnConnectionClosed(id);
   for (Registrar::Change& change : changes) {
     change.kind = Registrar::Change::Kind::kRemoved;
@@ -196,6 +256,7 @@ void EdgeCore::OnPortDown(ConnectionId id, MonoTime now) {
 void EdgeCore::CloseSccp(ConnectionId id, MonoTime now) {
   const auto it = sccp_.find(id);
   if (it == sccp_.end()) return;
+  TellPort(id, false);
   // Its user agent is gone before it says good-bye, so that nothing answers.
   const std::unique_ptr<SccpSession> session = std::move(it->second.session);
   sccp_.erase(it);
@@ -214,6 +275,7 @@ void EdgeCore::OnSccpRemoved(const Registrar::Changes& changes, MonoTime now) {
   for (const Registrar::Change& change : changes) {
     const ConnectionId id = change.binding.flow.connection;
     if (SccpSession* session = SccpOf(id)) {
+      TellPort(id, false);
       DoSccp(id, session->OnRemoved(now), now);
     }
   }

@@ -10,25 +10,10 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "services/signaling_edge/core/sccp_message.h"
+#include "services/signaling_edge/core/sccp_port.h"
 #include "services/signaling_edge/core/sccp_writer.h"
 
 namespace sallyport::signaling_edge {
-
-// A configured port, by the plan in force.
-struct SccpPort {
-  std::string device_name;
-  std::string group;       // tenants/{t}/voicemailPortGroups/{g}
-  std::string peer;        // tenants/{t}/peers/{p}: the voicemail server
-  std::string line;        // tenants/{t}/lines/{l}
-  std::string number;      // of the line
-  std::string domain;      // of the tenant
-  bool encrypted = false;  // TLS and SRTP; else neither
-  bool answers_calls = false;
-  bool notifies = false;
-  bool sends_message_waiting = false;
-
-  bool operator==(const SccpPort&) const = default;
-};
 
 // What all calls of a registered port share.
 struct SccpLine {

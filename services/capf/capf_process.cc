@@ -49,8 +49,10 @@
 #include "services/common/bytes/hex.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/crypto/x509_name.h"
+#include "services/common/files/durable_file.h"
 #include "services/common/log/log.h"
 #include "services/common/net/event_loop.h"
+#include "services/common/pki/path_verifier.h"
 #include "services/common/random/system_random.h"
 #include "services/common/renewal/renewal_schedule.h"
 #include "services/common/rpc/access_policy.h"
@@ -433,9 +435,15 @@ class CapfProcess final : public RunningService {
     SP_RETURN_IF_ERROR(RecordOwnCertificates());
     event_timer_ = loop_->AddTimer([this](MonoTime now) { TellEvents(now); });
     loop_->SetTimer(event_timer_, loop_->now());
-    servers_.emplace(ServerCertificates::Options{.folder = parts_.key_folder()},
-                     parts_.passphrase(), *authority_, parts_.ledger(),
-                     random_);
+    ServerCertificates::Options servers{.folder = parts_.key_folder()};
+    if (const auto& file = config_.commercial_roots_file(); !file.empty()) {
+      SP_ASSIGN_OR_RETURN(const std::string pem, ReadWholeFile(file, 8 << 20));
+      SP_ASSIGN_OR_RETURN(const std::vector<std::string> roots,
+                          CertificatesFromPem(pem));
+      SP_ASSIGN_OR_RETURN(servers.commercial, PathVerifier::Create(roots));
+    }
+    servers_.emplace(std::move(servers), parts_.passphrase(), *authority_,
+                     parts_.ledger(), random_);
     SP_ASSIGN_OR_RETURN(
         AccessPolicy policy,
         AccessPolicy::Create(config_.server(),

@@ -26,7 +26,7 @@ TEST_F(DialplanTest, CreateGetListUpdateDelete) {
   EXPECT_EQ(tenant.name(), "tenants/t");
   EXPECT_FALSE(tenant.etag().empty());
   EXPECT_GT(tenant.create_time().seconds(), 0);
-  // UM-94: unsecured unless said.
+  // UM-50, UM-77, UM-94: unsecured unless said.
   pb::DialPlan plan = MakePlan("t", "d", type::SECURITY_MODE_UNSPECIFIED);
   EXPECT_EQ(plan.name(), "tenants/t/dialPlans/d");
   // UM-78: and it is shown.
@@ -39,7 +39,7 @@ TEST_F(DialplanTest, CreateGetListUpdateDelete) {
   ASSERT_THAT(Call(&Stub::GetDialPlan, get, &got), IsOk());
   EXPECT_EQ(got.SerializeAsString(), plan.SerializeAsString());
 
-  // UM-52, UM-98: the mode is set afterwards, and only it changes.
+  // UM-52, UM-84, UM-98: the mode is set afterwards, and only it changes.
   pb::UpdateDialPlanRequest update;
   *update.mutable_dial_plan() = got;
   update.mutable_dial_plan()->set_security_mode(type::SECURITY_MODE_SECURED);
@@ -85,6 +85,7 @@ TEST_F(DialplanTest, CreateGetListUpdateDelete) {
   EXPECT_THAT(Call(&Stub::DeleteTenant, remove_tenant, &empty), IsOk());
 }
 
+// UM-67
 TEST_F(DialplanTest, Um67OnlyThePortChanges) {
   MakeTenant("t");
   MakePlan("t", "d", type::SECURITY_MODE_UNSECURED);

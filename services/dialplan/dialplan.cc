@@ -150,9 +150,7 @@ class Dialplan final : public RunningService {
     watch.metrics = &runtime.metrics();
     watch_.emplace(board_, consumers_, watch);
     PlanWriter::Options writer;
-    writer.edge_certificates = [this] {
-      return neighbours_->EdgeCertificates();
-    };
+    writer.edge_survey = [this] { return neighbours_->LastSurvey(); };
     writer.on_published = [this] { watch_->Wake(); };
     writer.decode = [](const StoredResource& stored) {
       return RecordOf(stored);
@@ -176,7 +174,9 @@ class Dialplan final : public RunningService {
     routes_.emplace(routes);
     evaluator_.emplace(board_, *writer_, edges_.get(),
                        ChangeEvaluator::Options());
-    security_.emplace(board_, resolver_, *neighbours_, stored.token_key);
+    security_.emplace(
+        board_, resolver_, *neighbours_, stored.token_key,
+        config.self_signed_peers() == 0 ? 10 : config.self_signed_peers());
     service_->Begin({policy_, board_, *methods_, *changes_, *findings_, *audit_,
                      *security_, resolver_, *evaluator_, *watch_, *routes_,
                      consumers_, roll_.has_value() ? &*roll_ : nullptr});

@@ -122,6 +122,8 @@ TEST_F(DialplanTest, TenantsCanBeChosen) {
 
 // CUC-20, CUC-35, CUC-51, CCE-40: what is saved and what is active differ until
 // the edge has taken it, and the status shows both.
+// UM-53: what is configured and what is in force differ until an edge has taken
+// it over, and the status says so.
 TEST_F(DialplanTest, StatusShowsConfiguredAndActive) {
   MakeTenant("t");
   const auto edge_stub = StubOf("signaling_edge");

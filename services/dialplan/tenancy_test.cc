@@ -53,6 +53,7 @@ const std::map<std::string, Lowest>& Table() {
       {"GetStatus", Lowest::kViewer},
       {"GetSecurityReadiness", Lowest::kViewer},
       {"ListThreats", Lowest::kViewer},
+      {"ListLinks", Lowest::kViewer},
       {"TestConnectivity", Lowest::kOperator},
       {"ApplyChanges", Lowest::kOperator},
       {"ListPlanFindings", Lowest::kViewer},

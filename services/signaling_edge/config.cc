@@ -131,6 +131,30 @@ void CheckTls(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
     faults->Require("sip_tls.certificate_file", tls.certificate_file());
     faults->Require("sip_tls.key_file", tls.key_file());
   }
+  const auto& self_signed = config.self_signed_certificate();
+  if (!self_signed.file().empty()) {
+    if (!HasTls(config)) {
+      faults->Add("self_signed_certificate", "goes with a listener for TLS");
+    }
+    if (config.renew_sip_certificates()) {
+      faults->Add("self_signed_certificate",
+                  "does not go with renew_sip_certificates");
+    }
+    if (self_signed.dns_names().empty()) {
+      faults->Add("self_signed_certificate.dns_names", "is required");
+    }
+  } else if (!self_signed.dns_names().empty()) {
+    faults->Require("self_signed_certificate.file", self_signed.file());
+  }
+  for (int i = 0; i < self_signed.dns_names_size(); ++i) {
+    const std::string& name = self_signed.dns_names(i);
+    if (name.empty() || name.size() > 253 ||
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-") !=
+            std::string::npos) {
+      faults->Add(absl::StrCat("self_signed_certificate.dns_names[", i, "]"),
+                  "must be a host name in lower case");
+    }
+  }
   std::set<std::string> names;
   std::set<std::string> prefixes;
   for (int i = 0; i < config.server_name_certificates_size(); ++i) {
@@ -481,6 +505,11 @@ TlsFileSet TlsFilesOf(const pb::SignalingEdgeConfig& config) {
         {each.prefix(), each.certificate_file(), each.key_file()});
   }
   out.only_tls13 = config.minimum_tls_version() == "1.3";
+  out.require_client_certificate = config.require_client_certificate();
+  out.self_signed_file = config.self_signed_certificate().file();
+  out.self_signed_names.assign(
+      config.self_signed_certificate().dns_names().begin(),
+      config.self_signed_certificate().dns_names().end());
   return out;
 }
 
@@ -571,6 +600,7 @@ absl::StatusOr<ConfigFeed::Options> FeedOptionsOf(
   out.has_tls = !out.tls.certificate_file.empty();
   out.refresh_interval =
       FromProtoOr(config.server().tls_refresh_interval(), out.refresh_interval);
+  out.instance = instance;
   return out;
 }
 

@@ -69,6 +69,31 @@ TEST(ConfigTest, AGoodOneFillsInTheDefaults) {
   EXPECT_EQ(HostsOf(config).static_hosts.at("gw.example.test").size(), 2u);
 }
 
+// UM-32: leave to make a certificate for oneself. UM-110: without TLS none is
+// needed.
+TEST(ConfigTest, OwnCertificates) {
+  std::string json = kGood;
+  json.insert(json.rfind('}'), R"(, "self_signed_certificate":
+      {"file": "self.pem", "dns_names": ["edge.test"]})");
+  EXPECT_THAT(FaultyFields(json), IsEmpty());
+  EXPECT_EQ(TlsFilesOf(Parse(json)).self_signed_file, "self.pem");
+  EXPECT_THAT(TlsFilesOf(Parse(json)).self_signed_names,
+              ElementsAre("edge.test"));
+  json = kGood;
+  json.insert(json.rfind('}'), R"(, "renew_sip_certificates": true,
+      "self_signed_certificate": {"file": "f", "dns_names": ["a,DNS:b"]})");
+  EXPECT_THAT(
+      FaultyFields(json),
+      UnorderedElementsAre("renew_sip_certificates", "self_signed_certificate",
+                           "self_signed_certificate.dns_names[0]"));
+  constexpr char kClear[] = R"({
+    "dialplan": {"target": "127.0.0.1:7001"},
+    "listeners": [{"protocol": "LISTENER_PROTOCOL_SIP_TCP",
+                   "address": "127.0.0.1"}]})";
+  EXPECT_THAT(FaultyFields(kClear), IsEmpty());
+  EXPECT_FALSE(HasTls(Parse(kClear)));
+}
+
 TEST(ConfigTest, AnEphemeralPortKeepsItsLogicalOne) {
   const Config config = Parse(R"({"listeners": [
       {"protocol": "LISTENER_PROTOCOL_SIP_TLS", "address": "::1",

@@ -74,6 +74,7 @@ class Running final : public RunningService {
  private:
   absl::Status Build(const Config& config, ServiceRuntime& runtime) {
     EdgeOptions core = CoreOptionsOf(config);
+    core.instance = runtime.instance();
     SP_ASSIGN_OR_RETURN(core.token_keys, TokenKeysOf(config, random_));
     SP_ASSIGN_OR_RETURN(AccessPolicy policy,
                         AccessPolicy::Create(config.server(), MethodRules()));
@@ -143,6 +144,14 @@ class Running final : public RunningService {
     SP_RETURN_IF_ERROR(KeepFresh(config, runtime, feed.tls));
     feed.on_trust_active = [this](EdgeLoop& edge) {
       reporter_->OnTrustActive(edge);
+    };
+    feed.on_certificate = [this](EdgeLoop& edge,
+                                 const CertificateNotice& notice) {
+      reporter_->OnCertificate(edge, notice.reason, notice.summary);
+    };
+    feed.on_started = [this](EdgeLoop& edge, bool secured,
+                             bool has_certificate) {
+      reporter_->OnStarted(edge, secured, has_certificate);
     };
     SP_ASSIGN_OR_RETURN(feed_, ConfigFeed::Start(*loops_, std::move(feed)));
     service_ = std::make_unique<SignalingEdgeService>(

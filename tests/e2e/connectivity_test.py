@@ -8,57 +8,15 @@ UM-108).
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import threading
 
 sys.path.insert(0, os.getcwd())
 
 from tests.harness.case import DemoCase, main  # noqa: E402
 from tests.harness.cluster import DOMAIN, EDGE_NAME  # noqa: E402
-from tests.harness.peers import MutualTlsWrapper  # noqa: E402
+from tests.harness.peers import MutualTlsWrapper, SipAnswerer  # noqa: E402
 from tests.harness.plans import apply  # noqa: E402
-
-
-class SipAnswerer:
-    """Answers every SIP request over TCP with one status."""
-
-    def __init__(self, address, status='200 OK'):
-        self.status = status
-        self.server = socket.create_server(address)
-        self.address = self.server.getsockname()
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.server.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        data = b''
-        with connection:
-            while True:
-                try:
-                    more = connection.recv(65536)
-                except OSError:
-                    return
-                if not more:
-                    return
-                data += more
-                while b'\r\n\r\n' in data:
-                    head, data = data.split(b'\r\n\r\n', 1)
-                    lines = head.decode('latin-1').split('\r\n')
-                    kept = [line for line in lines[1:]
-                            if line.split(':')[0] in ('Via', 'From', 'To', 'Call-ID', 'CSeq')]
-                    connection.sendall('\r\n'.join(
-                        [f'SIP/2.0 {self.status}', *kept, 'Content-Length: 0', '', '']).encode())
-
-    def stop(self):
-        self.server.close()
 
 
 class ConnectivityTest(DemoCase):
@@ -214,6 +172,7 @@ spec:
         self.assertFalse(steps['connect'][0])
 
     def test_clear_sip_where_tls_should_be(self):
+        """UM-85: a peer without TLS is reported, and never spoken to in clear."""
         answerer = SipAnswerer(self.gateway)
         self.parts.append(answerer)
         answer, steps = self.check(works=False)
@@ -251,6 +210,7 @@ spec:
             self.assertEqual(list(steps), ['resolve', 'connect', 'options'])
             answer, _ = self.check('--secured', peer='pbx', works=False)
             self.assertEqual(answer['reason'], 'TRANSPORT_MISMATCH')
+            # UM-16: the table, with what is in force and what is not.
             threats = {t['title']: t for t in self.cluster.items('threats')}
             self.assertEqual(len(threats), 7)
             self.assertFalse(threats['SIP proxy impersonation'].get('active', False))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The demo call itself: what tools/run prints is true, line by line.
 
-UM-1 to UM-30 (secured dial plans, mutual TLS), AVE (credentials), CCE (LSC).
+Secured dial plans, mutual TLS, credentials (AVE), LSC (CCE).
 """
 
 import os
@@ -72,6 +72,7 @@ class DemoCallTest(DemoCase):
         self.assertEqual(turn['sent'], turn['received'])
 
     def test_lsc_reported_as_openssl_reads_it(self):
+        """UM-41: what capf issued is verified with the key in its own certificate."""
         lsc = self.demo.facts['lsc']
         self.assertIn('SEP001122334455', lsc['subject'])
         self.assertTrue(lsc['verified'])
@@ -80,6 +81,9 @@ class DemoCallTest(DemoCase):
         self.assertIn(lsc['sha1'].replace(':', ''), text)
 
     def test_refusals_have_reasons(self):
+        """UM-60: a call that mutual TLS refused is told. UM-61: a valid certificate
+        of a host that is no peer. UM-97: a call without SRTP.
+        """
         reasons = [r['reason'] for r in self.demo.facts['refusals']]
         self.assertEqual(reasons, ['PEER_IDENTITY_MISMATCH', 'SECURITY_MODE_SRTP_REQUIRED'])
         self.assertIn('488', self.demo.facts['refusals'][1]['sip'])

@@ -1,4 +1,5 @@
-"""The user agents that nobody here wrote: baresip, stunnel, coturn's client."""
+"""The user agents that nobody here wrote: baresip, stunnel, coturn's client;
+and a server of a few lines that answers whatever is asked."""
 
 import errno
 import json
@@ -8,6 +9,7 @@ import re
 import socket
 import struct
 import subprocess
+import threading
 import time
 import wave
 
@@ -250,6 +252,46 @@ class MutualTlsWrapper:
 
     def stop(self):
         self.process.stop()
+
+
+class SipAnswerer:
+    """Answers every SIP request over TCP with one status."""
+
+    def __init__(self, address, status='200 OK'):
+        self.status = status
+        self.server = socket.create_server(address)
+        self.address = self.server.getsockname()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        data = b''
+        with connection:
+            while True:
+                try:
+                    more = connection.recv(65536)
+                except OSError:
+                    return
+                if not more:
+                    return
+                data += more
+                while b'\r\n\r\n' in data:
+                    head, data = data.split(b'\r\n\r\n', 1)
+                    lines = head.decode('latin-1').split('\r\n')
+                    kept = [line for line in lines[1:]
+                            if line.split(':')[0] in ('Via', 'From', 'To', 'Call-ID', 'CSeq')]
+                    connection.sendall('\r\n'.join(
+                        [f'SIP/2.0 {self.status}', *kept, 'Content-Length: 0', '', '']).encode())
+
+    def stop(self):
+        self.server.close()
 
 
 def _accepts(address, port):

@@ -145,6 +145,14 @@ class AnyPodTest(DemoCase):
     def pool(self, source, port=5060, tls=None):
         return lambda on_message: Pool((self.balancer, port), source, on_message, tls)
 
+    def test_a_root_reaches_every_edge(self):
+        """UM-45: trusted by one action, in force at all three."""
+        def versions():
+            return [self.metric(number, 'trust_version') for number in range(EDGES)]
+        before = max(versions())
+        self.cluster.cli('trust', 'add', 'CallManager-trust', f'{self.cluster.pki}/ca.pem')
+        self.cluster.wait_for(lambda: min(versions()) > before, 'every edge has the root', 10)
+
     async def called(self):
         called = Called(self.called_ip, 5070, self.pool(self.called_ip))
         await called.start()

@@ -147,6 +147,9 @@ TEST_F(CapfCommandsTest, ChainsAreExplained) {
   EXPECT_THAT(out_.str(),
               AllOf(HasSubstr("accepted"), HasSubstr("CN=gw.test"),
                     HasSubstr("CN=Gateway Sub"), HasSubstr("CN=Gateway Root")));
+  // UM-36: the one root is enough for all that it has signed.
+  EXPECT_EQ(Run(verify + Write("pbx.pem", root.IssueDns("pbx.test").pem)), 0)
+      << out_.str();
   // IMP-20: one store's trust is not another's.
   EXPECT_EQ(Run("trust verify cup-trust " + leaf + " " + sub), 1);
   EXPECT_EQ(Run(verify + leaf), 1);
@@ -210,7 +213,9 @@ TEST_F(CapfCommandsTest, PeersAreLookedAtAndThenTrusted) {
       0);
   EXPECT_THAT(out_.str(), ::testing::EndsWith(".0\n"));
   const std::string exported = out_.str().substr(0, out_.str().size() - 1);
-  EXPECT_THAT(Read(exported), HasSubstr("BEGIN CERTIFICATE"));
+  // UM-29: the public part, and nothing else.
+  EXPECT_THAT(Read(exported), AllOf(HasSubstr("BEGIN CERTIFICATE"),
+                                    Not(HasSubstr("PRIVATE KEY"))));
   // IMP-31, IMP-32: a file, and no word of a request that there never was.
   EXPECT_EQ(Run("trust export " + name), 0);
   EXPECT_THAT(out_.str(), ::testing::StartsWith("-----BEGIN CERTIFICATE"));
@@ -499,9 +504,11 @@ TEST_F(CapfCommandsTest, ServerCertificatesAreChosenAndExplained) {
   const std::string folder = process_.folder();
   ASSERT_EQ(Run("certs choice signaling_edge edge.example.test"), 0)
       << err_.str();
-  EXPECT_THAT(out_.str(),
-              AllOf(HasSubstr("CN=edge.example.test"), HasSubstr("CHOSEN"),
-                    HasSubstr("every peer must import it")));
+  EXPECT_THAT(
+      out_.str(),
+      AllOf(HasSubstr("CN=edge.example.test"), HasSubstr("CHOSEN"),
+            // UM-28
+            HasSubstr("self-signed"), HasSubstr("every peer must import it")));
   const std::string first = out_.str();
   ASSERT_EQ(Run("certs choice signaling_edge edge.example.test"), 0);
   EXPECT_EQ(out_.str(), first);  // made once

@@ -15,6 +15,7 @@
 #include "sallyport/capf/v1/certificate_authority.pb.h"
 #include "sallyport/capf/v1/server_certificate.pb.h"
 #include "sallyport/capf/v1/service_certificate.pb.h"
+#include "sallyport/signaling_edge/v1/edge_status.pb.h"
 #include "sallyport/type/v1/key_type.pb.h"
 #include "services/common/files/durable_file.h"
 #include "services/common/status/error_reason.h"
@@ -23,12 +24,15 @@
 #include "tools/cli/field_text.h"
 #include "tools/cli/list_cmd.h"
 #include "tools/cli/resource_kinds.h"
+#include "tools/cli/service_clients.h"
+#include "tools/cli/service_status.h"
 #include "tools/cli/table.h"
 
 namespace sallyport::cli {
 namespace {
 
 namespace pb = ::sallyport::capf::v1;
+namespace edge_pb = ::sallyport::signaling_edge::v1;
 using Stub = pb::CapfService::Stub;
 
 constexpr size_t kMaxFile = 64 * 1024;
@@ -381,6 +385,64 @@ absl::Status Revoke(CliContext& context, const CertsOptions& options) {
   return absl::OkStatus();
 }
 
+// What each edge shows to SIP peers, and since when (UM-56, UM-113).
+absl::Status InUse(CliContext& context, const CertsOptions& options) {
+  SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
+  SP_ASSIGN_OR_RETURN(const std::vector<Endpoint> edges,
+                      clients->All("signaling_edge"));
+  Table table({"EDGE", "SUBJECT", "ISSUER", "SERIAL", "SHA-1", "EXPIRES",
+               "SELF-SIGNED", "IN USE SINCE"});
+  std::string pem;
+  for (const Endpoint& endpoint : edges) {
+    SP_ASSIGN_OR_RETURN(const auto answer, GetServiceStatus(endpoint));
+    edge_pb::EdgeStatus status;
+    status.CopyFrom(*answer);
+    if (!options.service.empty() &&
+        status.info().instance() != options.service) {
+      continue;
+    }
+    const auto& certificate = status.sip_certificate();
+    table.AddRow({status.info().instance(), certificate.subject(),
+                  certificate.issuer(), certificate.serial(),
+                  certificate.sha1_thumbprint(),
+                  FieldText(status, "sip_certificate.not_after_time"),
+                  certificate.self_signed() ? "yes" : "no",
+                  FieldText(status, "sip_certificate_time")});
+    pem += status.sip_certificate_pem();
+  }
+  if (options.output.empty()) {
+    context.out() << table.ToString();
+    return absl::OkStatus();
+  }
+  if (pem.empty()) {
+    return MakeError(absl::StatusCode::kNotFound, "CERTIFICATE_NOT_FOUND",
+                     "no edge of this name shows a certificate");
+  }
+  SP_RETURN_IF_ERROR(WriteOutput(options.output, pem));
+  context.out() << options.output << "\n";
+  return absl::OkStatus();
+}
+
+// UM-39, UM-49: which kind of certificate for whom.
+absl::Status Kinds(CliContext& context, const CertsOptions&) {
+  Table table({"KIND", "SUITS", "COSTS"});
+  table.AddRow({"self-signed",
+                "a small organisation with few gateways: cheapest and simplest",
+                "each peer imports each certificate; life cycle, renewal, "
+                "trust and revocation are much harder to manage"});
+  table.AddRow({"PKI",
+                "whoever has an authority of its own, such as capf: renewal, "
+                "trust and revocation are managed there",
+                "each peer imports one root"});
+  table.AddRow({"commercial",
+                "large organisations and public deployments: peers mostly "
+                "trust the root already",
+                "each certificate is bought; small and medium organisations "
+                "may prefer another kind"});
+  context.out() << table.ToString();
+  return absl::OkStatus();
+}
+
 absl::Status Choice(CliContext& context, const CertsOptions& options) {
   SP_RETURN_IF_ERROR(context.Clients().status());
   pb::ExplainServerCertificateRequest request;
@@ -394,11 +456,11 @@ absl::Status Choice(CliContext& context, const CertsOptions& options) {
     context.out() << RenderOne(response, context.format, "");
     return absl::OkStatus();
   }
-  Table table(
-      {"CHOSEN", "SUBJECT", "ISSUER", "EXPIRES", "SERIAL", "IN USE BY", "WHY"});
+  Table table({"CHOSEN", "KIND", "SUBJECT", "ISSUER", "EXPIRES", "SERIAL",
+               "IN USE BY", "WHY"});
   for (const pb::CertificateCandidate& one : response.candidates()) {
-    table.AddRow({one.chosen() ? "*" : "", one.certificate().subject(),
-                  one.certificate().issuer(),
+    table.AddRow({one.chosen() ? "*" : "", one.kind(),
+                  one.certificate().subject(), one.certificate().issuer(),
                   FieldText(one, "certificate.not_after_time"),
                   one.certificate().serial(),
                   absl::StrJoin(one.in_use_by(), ", "), one.explanation()});
@@ -443,6 +505,13 @@ void AddCertsCommand(CLI::App& app, CliContext& context) {
   all->callback([&context, list] {
     context.result = ListAndPrint(context, *FindKind("certificate"), *list);
   });
+  CLI::App* const in_use =
+      add(*certs, "in-use",
+          "What edges show to gateways and PBXs, and since when", InUse);
+  in_use->add_option("--edge", options->service, "One edge, by instance id");
+  in_use->add_option("--to", options->output,
+                     "Writes it as PEM, to be imported by peers");
+  add(*certs, "kinds", "Which kind of certificate suits whom", Kinds);
   add(*certs, "services",
       "Certificates that services use, and when each is renewed", Services);
   add(*certs, "show", "One certificate", Show)

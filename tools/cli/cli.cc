@@ -39,6 +39,7 @@
 #include "tools/cli/process_cmd.h"
 #include "tools/cli/security_cmd.h"
 #include "tools/cli/sessions_cmd.h"
+#include "tools/cli/set_cmd.h"
 #include "tools/cli/trust_cmd.h"
 #include "tools/cli/verify_cmd.h"
 #include "tools/cli/voicemail_cmd.h"
@@ -94,6 +95,7 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddGetCommand(app, context);
   AddDescribeCommand(app, context);
   AddDeleteCommand(app, context);
+  AddSetCommand(app, context);
   AddExplainRouteCommand(app, context);
   AddEvaluateCommand(app, context);
   AddCheckCommand(app, context);

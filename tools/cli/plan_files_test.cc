@@ -194,6 +194,86 @@ spec: {username: ann, calling_search_space: none}
   EXPECT_THAT(err_.str(), HasSubstr("[APPLY_INCOMPLETE]"));
 }
 
+// UM-52, UM-67, UM-84, UM-98: one field at a time, and no other.
+TEST_F(PlanFilesTest, SetChangesOneField) {
+  const std::string plan = Write("plan.yaml", R"(
+kind: Tenant
+name: tenants/t
+spec: {domains: [t.test]}
+---
+kind: DialPlan
+name: p
+spec: {number_of_digits_in_extension: 4, description: for gateways}
+---
+kind: Peer
+name: gw
+spec:
+  kind: IP_GATEWAY
+  fqdn: gw.t.test
+  port: 5070
+  dial_plan: p
+  hardening: {strong_authentication: true, administration_over_tls: true}
+)");
+  ASSERT_EQ(Run({"apply", "-f", plan}), 0) << out_.str() << err_.str();
+  ASSERT_EQ(Run({"set", "peer", "gw", "port=5061", "--dry-run"}), 0)
+      << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("would be updated: port"));
+  ASSERT_EQ(Run({"set", "peer", "gw", "port=5061"}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), "Peer tenants/t/peers/gw updated: port\n");
+  // The file as it was, but for the port: nothing else has changed.
+  ASSERT_EQ(Run({"diff", "-f", plan}), 1);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("-  port: 5061\n+  port: 5070\n"),
+                                Not(HasSubstr("-  fqdn"))));
+  ASSERT_EQ(Run({"set", "peer", "gw", "port=5061"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("unchanged"));
+
+  // UM-80: the mode of a plan, once it was created; what lacks for it is told.
+  ASSERT_EQ(Run({"set", "peer", "gw", "transport=TCP"}), 0) << err_.str();
+  ASSERT_EQ(Run({"set", "dial-plan", "p", "security_mode=SECURED"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("PEER_TRANSPORT"));
+  ASSERT_EQ(Run({"set", "peer", "gw", "transport="}), 0) << err_.str();
+  ASSERT_EQ(Run({"set", "dial-plan", "p", "security_mode=SECURED"}), 0)
+      << err_.str();
+  ASSERT_EQ(Run({"get", "dial-plan", "p", "-o", "yaml"}), 0);
+  EXPECT_THAT(out_.str(),
+              AllOf(HasSubstr("security_mode: SECURITY_MODE_SECURED"),
+                    HasSubstr("description: for gateways")));
+
+  // Within a message: its other fields stay, and false is a value.
+  ASSERT_EQ(Run({"set", "peer", "gw", "hardening.ssh_not_telnet=true",
+                 "hardening.administration_over_tls=false",
+                 "network_link.scenario=LAN_SERVER_VOIP_DEVICE"}),
+            0)
+      << err_.str();
+  ASSERT_EQ(Run({"get", "peer", "gw", "-o", "yaml"}), 0);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("strong_authentication: true"),
+                                HasSubstr("ssh_not_telnet: true"),
+                                Not(HasSubstr("administration_over_tls: true")),
+                                HasSubstr("port: 5061")));
+  // UM-21: the method in force on each link, and where it runs (UM-73).
+  ASSERT_EQ(Run({"links"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(),
+              AllOf(HasSubstr("IP gateway"), HasSubstr("mutual TLS"),
+                    HasSubstr("SRTP"), HasSubstr("LAN, server and VoIP device"),
+                    HasSubstr("signaling_edge to capf"),
+                    // UM-20
+                    HasSubstr("mutual TLS comes before IPsec")));
+
+  EXPECT_EQ(Run({"set", "peer", "gw", "create_time=2026"}), 2);
+  EXPECT_EQ(Run({"set", "peer", "gw", "no_such_field=1"}), 2);
+  EXPECT_EQ(Run({"set", "peer", "gw", "port"}), 2);
+  EXPECT_EQ(Run({"set", "peer", "gw", "port=many"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("spec.port"));
+  EXPECT_EQ(Run({"set", "call", "gw", "port=1"}), 2);
+
+  // UM-127: the help describes both uses.
+  EXPECT_EQ(Run({"set", "--help"}), 0);
+  EXPECT_THAT(out_.str(),
+              AllOf(HasSubstr("Set-UMDialPlan"),
+                    HasSubstr("set dial-plan secured security_mode=SECURED"),
+                    HasSubstr("associated_edges=[edge-0, edge-1]")));
+}
+
 TEST_F(PlanFilesTest, PruningNeedsKindsAndAWordBeyondTen) {
   std::string yaml = "kind: Tenant\nname: t\nspec: {domains: [t.test]}\n";
   for (int i = 0; i < 12; ++i) {

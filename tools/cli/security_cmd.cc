@@ -142,6 +142,48 @@ absl::Status RunThreats(CliContext& context) {
   return absl::OkStatus();
 }
 
+std::string MethodText(pb::LinkMethod method) {
+  switch (method) {
+    case pb::LINK_METHOD_NONE:
+      return "NONE: in clear";
+    case pb::LINK_METHOD_MUTUAL_TLS:
+      return "mutual TLS";
+    case pb::LINK_METHOD_TLS_AND_DIGEST:
+      return "TLS, digest";
+    case pb::LINK_METHOD_IPSEC:
+      return "IPsec";
+    case pb::LINK_METHOD_SRTP:
+      return "SRTP";
+    default:
+      return "";
+  }
+}
+
+absl::Status RunLinks(CliContext& context) {
+  pb::ListLinksRequest request;
+  SP_ASSIGN_OR_RETURN(*request.mutable_parent(), context.TenantName());
+  request.set_page_size(1000);
+  pb::ListLinksResponse answer;
+  do {
+    pb::ListLinksResponse page;
+    SP_RETURN_IF_ERROR(Call(context, "ListLinks", request, &page));
+    answer.mutable_links()->MergeFrom(page.links());
+    answer.set_preference(page.preference());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  if (context.format != OutputFormat::kTable) {
+    context.out() << RenderOne(answer, context.format, "");
+    return absl::OkStatus();
+  }
+  Table table({"LINK", "BETWEEN", "SIGNALLING", "MEDIA", "SCENARIO", "DETAIL"});
+  for (const pb::Link& link : answer.links()) {
+    table.AddRow({link.kind(), link.component(), MethodText(link.signalling()),
+                  MethodText(link.media()), link.scenario(), link.detail()});
+  }
+  context.out() << table.ToString() << answer.preference() << "\n";
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void AddSecurityCommands(CLI::App& app, CliContext& context) {
@@ -172,6 +214,12 @@ void AddSecurityCommands(CLI::App& app, CliContext& context) {
   CLI::App* const threats = app.add_subcommand(
       "threats", "Lists the threats and the mitigations that are in force");
   threats->callback([&context] { context.result = RunThreats(context); });
+
+  CLI::App* const links = app.add_subcommand(
+      "links",
+      "Lists every kind of link and the method that protects it: mutual TLS, "
+      "SRTP, IPsec, or nothing");
+  links->callback([&context] { context.result = RunLinks(context); });
 }
 
 }  // namespace sallyport::cli

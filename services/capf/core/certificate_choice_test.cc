@@ -24,7 +24,7 @@ CandidateCertificate Good(std::string name, CertificateKind kind, int days) {
           .expired_issuer = false};
 }
 
-// UM-118, in every order in which the four could be given.
+// UM-117, UM-118, in every order in which the four could be given.
 TEST(CertificateChoiceTest, OrderOfTheDocumentWhateverTheOrderGiven) {
   std::vector<CandidateCertificate> candidates = {
       Good("a", CertificateKind::kPki, 300),
@@ -47,6 +47,7 @@ TEST(CertificateChoiceTest, OrderOfTheDocumentWhateverTheOrderGiven) {
   } while (std::next_permutation(order.begin(), order.end()));
 }
 
+// UM-116: among them a chain that reaches no root of the store.
 TEST(CertificateChoiceTest, EachFaultIsNamedAndKeepsItOut) {
   const auto verdict = [](auto spoil) {
     CandidateCertificate bad = Good("bad", CertificateKind::kPki, 900);

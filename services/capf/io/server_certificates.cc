@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/capf/core/certificate_builder.h"
+#include "services/capf/core/certificate_kind.h"
 #include "services/capf/core/certificate_names.h"
 #include "services/capf/core/trust_store.h"
 #include "services/capf/io/durable_file.h"
@@ -105,12 +106,10 @@ absl::StatusOr<ServerCertificates::Candidates> ServerCertificates::Collect(
     if (std::find(out.der.begin(), out.der.end(), one.der) != out.der.end()) {
       continue;
     }
-    const auto info = ParseCertificate(AsBytes(one.der));
-    SP_RETURN_IF_ERROR(add(one.der,
-                           info.ok() && info->self_issued
-                               ? CertificateKind::kSelfSigned
-                               : CertificateKind::kPki,
-                           false, one.others));
+    SP_RETURN_IF_ERROR(
+        add(one.der,
+            ClassifyCertificate(one.der, one.others, options_.commercial.get()),
+            false, one.others));
   }
   SP_ASSIGN_OR_RETURN(const std::optional<std::string> kept,
                       ReadSmallFile(base + ".pem"));
@@ -185,10 +184,10 @@ absl::StatusOr<ExplainedChoice> ServerCertificates::Choose(
   for (const RankedCandidate& ranked : choice.ranking) {
     const bool chosen = choice.chosen == ranked.index;
     const std::string& der = candidates.der[ranked.index];
-    out.candidates.push_back({der, chosen, ChoiceVerdictName(ranked.verdict),
-                              ChoiceExplanation(ranked.verdict)});
-    if (!chosen) continue;
     const CandidateCertificate& facts = candidates.facts[ranked.index];
+    out.candidates.push_back({der, chosen, ChoiceVerdictName(ranked.verdict),
+                              ChoiceExplanation(ranked.verdict), facts.kind});
+    if (!chosen) continue;
     out.chosen_der = der;
     out.self_signed_fallback = facts.kind == CertificateKind::kSelfSigned;
     out.renew_time =

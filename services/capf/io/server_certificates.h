@@ -4,6 +4,7 @@
 #ifndef SALLYPORT_SERVICES_CAPF_IO_SERVER_CERTIFICATES_H_
 #define SALLYPORT_SERVICES_CAPF_IO_SERVER_CERTIFICATES_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/service_certificates.h"
 #include "services/common/crypto/secret.h"
+#include "services/common/pki/path_verifier.h"
 #include "services/common/random/random_source.h"
 
 namespace sallyport::capf {
@@ -24,6 +26,7 @@ struct ExplainedCandidate {
   bool chosen = false;
   std::string_view verdict;      // "EXPIRED"
   std::string_view explanation;  // a sentence
+  CertificateKind kind = CertificateKind::kPki;
 };
 
 struct ExplainedChoice {
@@ -46,6 +49,9 @@ class ServerCertificates {
   struct Options {
     std::string folder;  // of keys and certificates that are made here
     absl::Duration self_signed_lifetime = absl::Hours(24 * 365);
+    // Of the roots that everybody knows, by which commercial certificates are
+    // told (UM-28). Null: none.
+    std::shared_ptr<const PathVerifier> commercial;
   };
 
   // All but `options` must outlive this object. An empty passphrase: keys lie

@@ -317,9 +317,15 @@ type::v1::CertificateSummary Summarize(ByteSpan der) {
   summary.set_sha1_thumbprint(HexEncode(info->sha1));
   summary.set_sha256_thumbprint(HexEncode(info->sha256));
   summary.set_key_type(KeyTypeOf(der));
-  summary.set_self_signed(info->self_issued);
+  summary.set_self_signed(info->self_signed);
   if (info->server_auth) summary.add_extended_key_usages("serverAuth");
   if (info->client_auth) summary.add_extended_key_usages("clientAuth");
+  for (const std::string_view name : KeyUsageNames(*info)) {
+    summary.add_key_usages(std::string(name));
+  }
+  for (const std::string_view name : PermittedFunctions(*info)) {
+    summary.add_permitted_functions(std::string(name));
+  }
   return summary;
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "services/capf/core/certificate_kind.h"
 #include "services/capf/rpc/list_page.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/config/proto_time.h"
@@ -75,6 +76,7 @@ absl::Status EventMethods::Explain(
     pb::CertificateCandidate& out = *response.add_candidates();
     *out.mutable_certificate() = Summarize(AsBytes(one.der));
     out.set_chosen(one.chosen);
+    out.set_kind(std::string(CertificateKindName(one.kind)));
     out.set_explanation(absl::StrCat(
         absl::string_view(one.verdict.data(), one.verdict.size()), ": ",
         absl::string_view(one.explanation.data(), one.explanation.size())));

@@ -4,13 +4,17 @@
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/mem.h>
+#include <openssl/nid.h>
+#include <openssl/obj.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -114,6 +118,29 @@ absl::StatusOr<std::vector<SubjectAltName>> AltNamesOf(const X509* x509) {
   return out;
 }
 
+// BoringSSL has no bit for these (RFC 4945 section 5.1.3.12).
+bool HoldsIpsecUsage(const X509* x509) {
+  const bssl::UniquePtr<EXTENDED_KEY_USAGE> usages(
+      static_cast<EXTENDED_KEY_USAGE*>(X509_get_ext_d2i(
+          const_cast<X509*>(x509), NID_ext_key_usage, nullptr, nullptr)));
+  for (size_t i = 0; usages != nullptr && i < sk_ASN1_OBJECT_num(usages.get());
+       ++i) {
+    // id-kp-ipsecIKE, and the three before it: endSystem, tunnel, user.
+    static constexpr uint8_t kPrefix[] = {0x2b, 0x06, 0x01, 0x05,
+                                          0x05, 0x07, 0x03};
+    const ASN1_OBJECT* usage = sk_ASN1_OBJECT_value(usages.get(), i);
+    const size_t size = OBJ_length(usage);
+    const uint8_t* octets = OBJ_get0_data(usage);
+    if (size != sizeof(kPrefix) + 1 ||
+        std::memcmp(octets, kPrefix, sizeof(kPrefix)) != 0) {
+      continue;
+    }
+    const uint8_t last = octets[sizeof(kPrefix)];
+    if (last == 17 || (last >= 5 && last <= 7)) return true;
+  }
+  return false;
+}
+
 absl::StatusOr<std::string> SerialOf(const X509* x509) {
   bssl::UniquePtr<BIGNUM> number(
       ASN1_INTEGER_to_BN(X509_get0_serialNumber(x509), nullptr));
@@ -172,8 +199,59 @@ absl::StatusOr<CertificateInfo> ParseCertificate(ByteSpan der) {
   const uint32_t usage = X509_get_extended_key_usage(x509);
   info.server_auth = (usage & (XKU_SSL_SERVER | XKU_ANYEKU)) != 0;
   info.client_auth = (usage & (XKU_SSL_CLIENT | XKU_ANYEKU)) != 0;
+  info.purposes = usage;
+  info.ipsec = (usage & XKU_ANYEKU) != 0 || HoldsIpsecUsage(x509);
+  info.key_usage = X509_get_key_usage(x509);
+  if (info.self_issued) {
+    const bssl::UniquePtr<EVP_PKEY> key(X509_get_pubkey(x509));
+    info.self_signed = key != nullptr && X509_verify(x509, key.get()) == 1;
+  }
   ERR_clear_error();
   return info;
+}
+
+std::vector<std::string_view> KeyUsageNames(
+    const CertificateInfo& certificate) {
+  static constexpr std::pair<uint32_t, std::string_view> kNames[] = {
+      {KU_DIGITAL_SIGNATURE, "digitalSignature"},
+      {KU_NON_REPUDIATION, "nonRepudiation"},
+      {KU_KEY_ENCIPHERMENT, "keyEncipherment"},
+      {KU_DATA_ENCIPHERMENT, "dataEncipherment"},
+      {KU_KEY_AGREEMENT, "keyAgreement"},
+      {KU_KEY_CERT_SIGN, "keyCertSign"},
+      {KU_CRL_SIGN, "cRLSign"},
+      {KU_ENCIPHER_ONLY, "encipherOnly"},
+      {KU_DECIPHER_ONLY, "decipherOnly"},
+  };
+  std::vector<std::string_view> out;
+  if (certificate.key_usage == UINT32_MAX) return out;
+  for (const auto& [bit, name] : kNames) {
+    if ((certificate.key_usage & bit) != 0) out.push_back(name);
+  }
+  return out;
+}
+
+std::vector<std::string_view> PermittedFunctions(
+    const CertificateInfo& certificate) {
+  constexpr uint32_t kSigns = KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION;
+  constexpr uint32_t kHandshakes =
+      KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT | KU_KEY_AGREEMENT;
+  const auto allows = [&](uint32_t purposes, uint32_t usages) {
+    return (certificate.purposes & (purposes | XKU_ANYEKU)) != 0 &&
+           (certificate.key_usage & usages) != 0;
+  };
+  std::vector<std::string_view> out;
+  const bool server = allows(XKU_SSL_SERVER, kHandshakes);
+  const bool client = allows(XKU_SSL_CLIENT, kHandshakes);
+  if (server) out.push_back("web server authentication");
+  if (client) out.push_back("web user authentication");
+  if (allows(XKU_SMIME, kHandshakes | kSigns)) out.push_back("S/MIME");
+  if (certificate.ipsec && (certificate.key_usage & kHandshakes) != 0) {
+    out.push_back("IPsec");
+  }
+  if (server || client) out.push_back("TLS");
+  if (allows(XKU_CODE_SIGN, kSigns)) out.push_back("code signing");
+  return out;
 }
 
 absl::StatusOr<std::vector<std::string>> CertificatesFromPem(

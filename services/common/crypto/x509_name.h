@@ -6,6 +6,7 @@
 #ifndef SALLYPORT_SERVICES_COMMON_CRYPTO_X509_NAME_H_
 #define SALLYPORT_SERVICES_COMMON_CRYPTO_X509_NAME_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,14 +44,31 @@ struct CertificateInfo {
   Sha256Digest sha256;
   bool is_ca = false;        // basicConstraints
   bool self_issued = false;  // issuer equals subject
+  // And its signature verifies with its own key (UM-30).
+  bool self_signed = false;
   // extendedKeyUsage allows it; true where the extension is absent or holds
   // anyExtendedKeyUsage.
   bool server_auth = false;
   bool client_auth = false;
+  bool ipsec = false;
+  // Bits of keyUsage and extendedKeyUsage as BoringSSL names them (KU_*,
+  // XKU_*); all where the extension is absent.
+  uint32_t key_usage = 0;
+  uint32_t purposes = 0;
 
   // The values of one type, in order.
   std::vector<std::string> AltNames(SubjectAltName::Type type) const;
 };
+
+// "digitalSignature", "keyEncipherment" and so on, as RFC 5280 has them; empty
+// where the extension is absent.
+std::vector<std::string_view> KeyUsageNames(const CertificateInfo& certificate);
+
+// What the certificate may be used for, by both extensions together (UM-23):
+// "web server authentication", "web user authentication", "S/MIME", "IPsec",
+// "TLS", "code signing".
+std::vector<std::string_view> PermittedFunctions(
+    const CertificateInfo& certificate);
 
 // Reads one DER certificate. INVALID_ARGUMENT if it is not exactly that, if a
 // name holds a NUL octet (the classic way to hide a suffix), or if a date is

@@ -1,5 +1,7 @@
 #include "services/common/crypto/x509_name.h"
 
+#include <openssl/nid.h>
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,6 +65,54 @@ TEST(X509NameTest, ReadsUsages) {
   EXPECT_EQ(usage({.server_auth = false, .client_auth = false}),
             std::make_pair(false, false));
   EXPECT_EQ(usage({.no_extended_key_usage = true}), std::make_pair(true, true));
+}
+
+// UM-23: what a certificate may be used for, by both extensions.
+TEST(X509NameTest, Um23PermittedFunctions) {
+  TestCa ca;
+  const auto functions = [&](TestCertificateSpec spec) {
+    return PermittedFunctions(*ParseCertificate(AsBytes(ca.Issue(spec).der)));
+  };
+  TestCertificateSpec spec = {.common_name = "a",
+                              .key_usage = "critical,digitalSignature"};
+  EXPECT_THAT(functions(spec), ElementsAre("web server authentication",
+                                           "web user authentication", "TLS"));
+  spec.client_auth = false;
+  EXPECT_THAT(functions(spec), ElementsAre("web server authentication", "TLS"));
+  // Its key may not take part in a handshake.
+  spec.key_usage = "critical,cRLSign";
+  EXPECT_THAT(functions(spec), IsEmpty());
+  // Neither extension: everything.
+  spec = {.common_name = "a", .no_extended_key_usage = true};
+  spec.key_usage = "-";
+  EXPECT_THAT(functions(spec), ElementsAre("web server authentication",
+                                           "web user authentication", "S/MIME",
+                                           "IPsec", "TLS", "code signing"));
+  spec.key_usage = "critical,digitalSignature,keyAgreement";
+  spec.extensions = {
+      {NID_ext_key_usage, "codeSigning,emailProtection,1.3.6.1.5.5.7.3.17"}};
+  EXPECT_THAT(functions(spec), ElementsAre("S/MIME", "IPsec", "code signing"));
+  SP_ASSERT_OK_AND_ASSIGN(auto info,
+                          ParseCertificate(AsBytes(ca.Issue(spec).der)));
+  EXPECT_THAT(KeyUsageNames(info),
+              ElementsAre("digitalSignature", "keyAgreement"));
+}
+
+// UM-30: issuer and subject alike is not enough, its own key must verify it.
+TEST(X509NameTest, Um30SelfSigned) {
+  TestCa ca("Gate CA");
+  SP_ASSERT_OK_AND_ASSIGN(auto root,
+                          ParseCertificate(AsBytes(ca.certificate().der)));
+  EXPECT_TRUE(root.self_issued);
+  EXPECT_TRUE(root.self_signed);
+  SP_ASSERT_OK_AND_ASSIGN(
+      auto namesake,
+      ParseCertificate(AsBytes(ca.Issue({.common_name = "Gate CA"}).der)));
+  EXPECT_TRUE(namesake.self_issued);
+  EXPECT_FALSE(namesake.self_signed);
+  SP_ASSERT_OK_AND_ASSIGN(
+      auto leaf, ParseCertificate(AsBytes(ca.IssueDns("gw.test").der)));
+  EXPECT_FALSE(leaf.self_signed);
 }
 
 TEST(X509NameTest, ReadsACa) {

@@ -111,6 +111,43 @@ struct HardeningChecklist {
   bool operator==(const HardeningChecklist&) const = default;
 };
 
+// Where the network between us and a peer runs (UM-73); numbered as the API.
+enum class LinkScenario : uint8_t {
+  kUnsaid,
+  kLanClientServer,
+  kLanServerServer,
+  kLanServerVoipDevice,
+  kWanRouterRouter,
+  kWanGatewayGateway,
+  kRemoteDialUp,
+  kRemoteInternet,
+};
+
+// Whether encryption of the network below covers a peer's address (UM-76);
+// numbered as the API.
+enum class NetworkEncryption : uint8_t { kUndecided, kExempt, kCovered };
+
+// What an operator knows of the network between us and a peer.
+struct NetworkLink {
+  LinkScenario scenario = LinkScenario::kUnsaid;
+  bool ipsec_at_peer = false;  // the peer has a policy for it (UM-74)
+  NetworkEncryption network_encryption = NetworkEncryption::kUndecided;
+
+  bool operator==(const NetworkLink&) const = default;
+};
+
+// The steps of the exchange of certificates that were done by hand (UM-44).
+struct CertificateChecklist {
+  bool request_created = false;
+  bool request_copied = false;
+  bool certificate_saved = false;
+  bool certificate_imported = false;
+  bool root_downloaded = false;
+  bool root_imported = false;
+
+  bool operator==(const CertificateChecklist&) const = default;
+};
+
 struct PeerEntry {
   std::string name;       // tenants/{tenant}/peers/{peer}
   std::string dial_plan;  // its leg's security mode is this plan's
@@ -141,6 +178,8 @@ struct PeerEntry {
   IpsecCapability ipsec = IpsecCapability::kUnavailable;
   bool ipsec_enabled = false;  // its traffic is under an IPsec policy of ours
   HardeningChecklist hardening;
+  NetworkLink network_link;
+  CertificateChecklist certificate_checklist;
   std::string vendor;  // with `model`, a row of the list of known peers
   std::string model;
   // Of calls that it diverts or refers; unset: calling_search_space.

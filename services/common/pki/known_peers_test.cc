@@ -5,8 +5,9 @@
 namespace sallyport {
 namespace {
 
-// UM-89: the computer V3 template for Dialogic 2000 and 4000; the web server
-// template also for Dialogic 1000 and 3000, AudioCodes and OCS 2007.
+// UM-128: the list. UM-89: the computer V3 template for Dialogic 2000 and 4000;
+// the web server template also for Dialogic 1000 and 3000, AudioCodes and OCS
+// 2007.
 TEST(KnownPeers, Um89) {
   EXPECT_TRUE(FindKnownPeer("Dialogic", "DMG2000").wants_client_auth);
   EXPECT_TRUE(FindKnownPeer("dialogic corp", "2060DTI").wants_client_auth);

@@ -107,6 +107,21 @@ PeerEntry Entry(const pb::Peer& in) {
                    in.hardening().strong_administrator_password(),
                    in.hardening().administration_over_tls(),
                    in.hardening().ssh_not_telnet()};
+  const pb::NetworkLink& link = in.network_link();
+  // Nothing hangs on these but what is shown, so a later value is not said.
+  if (link.scenario() <= pb::LINK_SCENARIO_REMOTE_INTERNET) {
+    out.network_link.scenario = static_cast<LinkScenario>(link.scenario());
+  }
+  out.network_link.ipsec_at_peer = link.ipsec_at_peer();
+  if (link.network_encryption() <= pb::NETWORK_ENCRYPTION_COVERED) {
+    out.network_link.network_encryption =
+        static_cast<NetworkEncryption>(link.network_encryption());
+  }
+  const pb::CertificateChecklist& list = in.certificate_checklist();
+  out.certificate_checklist = {
+      list.request_created(),   list.request_copied(),
+      list.certificate_saved(), list.certificate_imported(),
+      list.root_downloaded(),   list.root_imported()};
   out.vendor = in.vendor();
   out.model = in.model();
   out.rerouting_search_space = in.rerouting_calling_search_space();

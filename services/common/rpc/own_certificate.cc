@@ -53,9 +53,15 @@ type::v1::CertificateSummary SummaryOfCertificateFile(const std::string& file) {
   *out.mutable_not_after_time() = ToProto(info->not_after);
   out.set_sha1_thumbprint(HexEncode(info->sha1));
   out.set_sha256_thumbprint(HexEncode(info->sha256));
-  out.set_self_signed(info->self_issued);
+  out.set_self_signed(info->self_signed);
   if (info->server_auth) out.add_extended_key_usages("serverAuth");
   if (info->client_auth) out.add_extended_key_usages("clientAuth");
+  for (const std::string_view name : KeyUsageNames(*info)) {
+    out.add_key_usages(std::string(name));
+  }
+  for (const std::string_view name : PermittedFunctions(*info)) {
+    out.add_permitted_functions(std::string(name));
+  }
   return out;
 }
 

@@ -149,7 +149,7 @@ void CheckEdgeCertificates(const RuleContext& c, const PeerEntry& peer,
                            const DialPlanEntry& plan) {
   const KnownPeer known = FindKnownPeer(peer.vendor, peer.model);
   if (!known.wants_client_auth) return;
-  for (const EdgeCertificate& certificate : c.plan.edge_certificates()) {
+  for (const EdgeCertificate& certificate : c.plan.edge_survey().certificates) {
     const bool serves =
         plan.edges.empty() || std::find(plan.edges.begin(), plan.edges.end(),
                                         certificate.edge) != plan.edges.end();

@@ -189,7 +189,7 @@ TEST_F(PeerSecurityRulesTest, MembersOfASecuredGroup) {
 // UM-89: a Dialogic 2000 or 4000 does not take our server-auth-only
 // certificate; a 1000, 3000 or AudioCodes does. UM-90: who knows.
 TEST_F(PeerSecurityRulesTest, Um89CertificateUsage) {
-  plan_.set_edge_certificates({{"edge-0", true}, {"edge-1", false}});
+  plan_.set_edge_survey({{{"edge-0", true}, {"edge-1", false}}, {}});
   PeerEntry peer = TestPeer("gw", "secured");
   peer.vendor = "Dialogic";
   peer.model = "DMG2000";

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -57,6 +58,14 @@ struct EdgeCertificate {
   bool client_auth = false;  // its extended key usage allows it
 
   bool operator==(const EdgeCertificate&) const = default;
+};
+
+// What is known of the instances of signaling_edge; not part of the plan.
+struct EdgeSurvey {
+  std::vector<EdgeCertificate> certificates;  // of those that answered
+  // Their ids, if all that are configured to be asked have answered; unset:
+  // who else there is, is not known.
+  std::optional<std::vector<std::string>> instances;
 };
 
 // The state that rules are checked on: a resource is put in, the checker looks
@@ -136,13 +145,8 @@ class Plan {
   // How many entries of a kind, by its index in PlanEntry, a tenant has.
   size_t CountOf(std::string_view tenant, size_t kind) const;
 
-  // What is known of the certificates that edges show; not part of the plan.
-  const std::vector<EdgeCertificate>& edge_certificates() const {
-    return edge_certificates_;
-  }
-  void set_edge_certificates(std::vector<EdgeCertificate> certificates) {
-    edge_certificates_ = std::move(certificates);
-  }
+  const EdgeSurvey& edge_survey() const { return edge_survey_; }
+  void set_edge_survey(EdgeSurvey survey) { edge_survey_ = std::move(survey); }
 
   // Entries with their defaults resolved.
   PeerEntry Effective(const PeerEntry& peer) const;
@@ -175,7 +179,7 @@ class Plan {
   std::map<std::string, std::array<size_t, std::variant_size_v<PlanEntry>>,
            std::less<>>
       counts_;
-  std::vector<EdgeCertificate> edge_certificates_;
+  EdgeSurvey edge_survey_;
 };
 
 }  // namespace sallyport::dialplan

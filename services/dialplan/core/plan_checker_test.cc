@@ -248,7 +248,7 @@ TEST_F(PlanCheckerTest, ImmutableFieldsOfADialPlan) {
   }
 }
 
-// UM-83, UM-87, UM-88: the rules of the first generation.
+// UM-01, UM-83, UM-87, UM-88: the rules of the first generation.
 TEST_F(PlanCheckerTest, RtmProfile) {
   TenantEntry tenant = TestTenant();
   tenant.rtm_profile = true;
@@ -275,7 +275,7 @@ TEST_F(PlanCheckerTest, RtmProfile) {
   EXPECT_THAT(Check(changed), IsEmpty());
 }
 
-// UM-93, UM-122: the current profile mixes modes on one edge freely.
+// UM-86, UM-93, UM-122: the current profile mixes modes on one edge freely.
 TEST_F(PlanCheckerTest, CurrentProfileMixesModes) {
   for (const char* id : {"clear", "sip", "secured"}) {
     DialPlanEntry plan =

@@ -178,9 +178,9 @@ class PlanEditor {
   // loaded anew.
   void Clear();
 
-  // What the rules go by from now on (UM-89).
-  void SetEdgeCertificates(std::vector<EdgeCertificate> certificates) {
-    plan_.set_edge_certificates(std::move(certificates));
+  // What the rules go by from now on (UM-03, UM-89).
+  void SetEdgeSurvey(EdgeSurvey survey) {
+    plan_.set_edge_survey(std::move(survey));
   }
 
   // Checks and applies a write. The answer holds once it is committed. Errors

@@ -95,6 +95,32 @@ class Finder {
         "nobody calls by it: no resource names it");
   }
 
+  void operator()(const PeerEntry& peer) {
+    // UM-74.
+    if (peer.ipsec_enabled != peer.network_link.ipsec_at_peer) {
+      Add(peer.ipsec_enabled ? "peer.network_link.ipsec_at_peer"
+                             : "peer.ipsec_enabled",
+          "IPSEC_ONE_SIDED",
+          peer.ipsec_enabled
+              ? "there is an IPsec policy of ours and none at the peer"
+              : "there is an IPsec policy at the peer and none of ours");
+    }
+    if (peer.kind != PeerKind::kIpGateway && peer.kind != PeerKind::kIpPbx) {
+      return;
+    }
+    // UM-75, UM-76.
+    constexpr char kCost[] =
+        "in voice mail 1 second of every 3 was found to be lost so: gateways "
+        "and PBXs are to be exempt";
+    if (peer.ipsec_enabled) {
+      Add("peer.ipsec_enabled", "IPSEC_GATEWAY_NOT_EXEMPT", kCost);
+    }
+    if (peer.network_link.network_encryption == NetworkEncryption::kCovered) {
+      Add("peer.network_link.network_encryption",
+          "NETWORK_ENCRYPTION_COVERS_GATEWAY", kCost);
+    }
+  }
+
   void operator()(const UserEntry& user) {
     const std::string_view tenant = TenantOf(user.name);
     for (size_t i = 0; i < user.phone_numbers.size(); ++i) {

@@ -62,6 +62,36 @@ TEST_F(PlanFindingsTest, PartitionsThatNobodySees) {
   EXPECT_THAT(Find("routePatterns/s"), IsEmpty());
 }
 
+// UM-74: a policy at one end. UM-75, UM-76: gateways and PBXs that are covered,
+// with what it costs.
+TEST_F(PlanFindingsTest, IpsecAtOneEndAndOverGateways) {
+  PeerEntry peer = TestPeer("gw9", "clear");
+  peer.kind = PeerKind::kSipTrunk;
+  Store(peer);
+  EXPECT_THAT(Find("peers/gw9"), IsEmpty());
+  peer.network_link.ipsec_at_peer = true;
+  Store(peer);
+  EXPECT_THAT(Find("peers/gw9"),
+              ElementsAre("peer.ipsec_enabled IPSEC_ONE_SIDED"));
+  peer.ipsec_enabled = true;
+  Store(peer);
+  EXPECT_THAT(Find("peers/gw9"), IsEmpty());
+  peer.network_link.ipsec_at_peer = false;
+  peer.kind = PeerKind::kIpPbx;
+  peer.network_link.network_encryption = NetworkEncryption::kCovered;
+  Store(peer);
+  EXPECT_THAT(Find("peers/gw9"),
+              ElementsAre("peer.network_link.ipsec_at_peer IPSEC_ONE_SIDED",
+                          "peer.ipsec_enabled IPSEC_GATEWAY_NOT_EXEMPT",
+                          "peer.network_link.network_encryption "
+                          "NETWORK_ENCRYPTION_COVERS_GATEWAY"));
+  EXPECT_THAT(descriptions_, HasSubstr("1 second of every 3"));
+  peer.ipsec_enabled = false;
+  peer.network_link.network_encryption = NetworkEncryption::kExempt;
+  Store(peer);
+  EXPECT_THAT(Find("peers/gw9"), IsEmpty());
+}
+
 TEST_F(PlanFindingsTest, SearchSpacesThatNobodyUses) {
   EXPECT_THAT(Find("callingSearchSpaces/c"),
               ElementsAre("calling_search_space.name SEARCH_SPACE_UNUSED"));

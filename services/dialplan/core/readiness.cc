@@ -1,12 +1,14 @@
 #include "services/dialplan/core/readiness.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/pki/known_peers.h"
@@ -146,6 +148,63 @@ SecurityFinding JudgeEdgeCertificate(const EdgeFact& edge, absl::Time now) {
                        ", valid until ", DateOf(certificate.not_after))};
 }
 
+// "a request on it, ..." of what an operator has not marked (UM-44), in the
+// order in which it is to be done (UM-42); empty: nothing is open.
+std::string OpenSteps(const CertificateChecklist& list) {
+  const std::pair<bool, const char*> steps[] = {
+      {list.request_created, "make a request on it"},
+      {list.request_copied, "copy the request"},
+      {list.certificate_saved, "have it signed and save the certificate"},
+      {list.certificate_imported, "import the certificate on it"},
+      {list.root_downloaded, "download the trusted root"},
+      {list.root_imported, "import the root on it"},
+  };
+  std::string out;
+  int number = 0;
+  for (const auto& [done, what] : steps) {
+    ++number;
+    if (!done) {
+      absl::StrAppend(&out, out.empty() ? "" : ", ", "(", number, ") ", what);
+    }
+  }
+  return out;
+}
+
+bool SeenBy(const EdgeFact& edge, const std::string& peer) {
+  const auto it = edge.peers.find(peer);
+  return it != edge.peers.end() && it->second.mutual_tls;
+}
+
+// With a self-signed certificate each peer needs an import of its own (UM-34),
+// which does not scale (UM-35).
+std::optional<SecurityFinding> JudgeSelfSigned(
+    const EdgeFact& edge, const std::vector<const PeerEntry*>& peers,
+    const SecurityFacts& facts) {
+  if (!edge.error.empty() || !edge.certificate.has_value() ||
+      !edge.certificate->self_signed) {
+    return std::nullopt;
+  }
+  size_t all = 0;
+  size_t lacking = 0;
+  for (const PeerEntry* peer : peers) {
+    if (peer->transport != SipTransport::kTls) continue;
+    ++all;
+    if (!SeenBy(edge, peer->name)) ++lacking;
+  }
+  SecurityFinding out{
+      EdgeLabel(edge), lacking == 0,
+      absl::StrCat("its certificate is self-signed, so that each peer has to "
+                   "import it: ",
+                   lacking, " of ", all, " peers lack it still")};
+  if (all > facts.self_signed_peers) {
+    absl::StrAppend(&out.detail,
+                    "; self-signed certificates do not scale beyond ",
+                    facts.self_signed_peers,
+                    " peers: take those of a PKI or commercial ones");
+  }
+  return out;
+}
+
 SecurityFinding JudgePeerCertificate(const PeerEntry& peer,
                                      const std::vector<EdgeFact>& edges) {
   const KnownPeer known = FindKnownPeer(peer.vendor, peer.model);
@@ -167,13 +226,16 @@ SecurityFinding JudgePeerCertificate(const PeerEntry& peer,
     seen = seen || it->second.mutual_tls;
     if (!it->second.in_service) reason = it->second.reason;
   }
+  // A handshake closes what was not marked (UM-48).
   if (seen) return {peer.name, true, "mutual TLS with it has succeeded"};
+  const std::string open = OpenSteps(peer.certificate_checklist);
   return {peer.name, false,
           absl::StrCat("mutual TLS with it has not been seen yet",
                        reason.empty() ? "" : " (last: ", reason,
                        reason.empty() ? "" : ")",
                        ": import its root, give it ours, and run "
-                       "test-connectivity --secured")};
+                       "test-connectivity --secured",
+                       open.empty() ? "" : "; open on the peer: ", open)};
 }
 
 // Step 4 (UM-06): certificates went both ways, which only a handshake proves.
@@ -197,6 +259,12 @@ ReadinessStep CertificatesExchanged(const PlanSnapshot& tenant,
                                         " trusted certificates are valid")
                          : absl::StrCat("holds no valid certificate, of ",
                                         trust.certificates)});
+    if (!trust.missing_roots.empty()) {
+      step.findings.push_back(
+          {store, false,
+           absl::StrCat("holds certificates without their root: import ",
+                        absl::StrJoin(trust.missing_roots, ", "))});
+    }
   }
   for (const EdgeFact& edge : edges) {
     step.findings.push_back(JudgeEdgeCertificate(edge, facts.now));
@@ -205,7 +273,13 @@ ReadinessStep CertificatesExchanged(const PlanSnapshot& tenant,
     step.findings.push_back(
         {"signaling_edge", false, "no edge could be asked"});
   }
-  for (const PeerEntry* peer : PeersOf(tenant, plan)) {
+  const std::vector<const PeerEntry*> peers = PeersOf(tenant, plan);
+  for (const EdgeFact& edge : edges) {
+    if (auto finding = JudgeSelfSigned(edge, peers, facts)) {
+      step.findings.push_back(*std::move(finding));
+    }
+  }
+  for (const PeerEntry* peer : peers) {
     if (peer->transport == SipTransport::kTls) {
       step.findings.push_back(JudgePeerCertificate(*peer, edges));
     }

@@ -11,6 +11,7 @@ namespace sallyport::dialplan {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing::SizeIs;
 
 constexpr char kPlan[] = "tenants/t/dialPlans/secured";
@@ -52,7 +53,7 @@ class ReadinessTest : public testing::Test {
   SecurityFacts facts_;
 };
 
-// UM-02: five steps in their order.
+// UM-02: five steps in their order. UM-07: the last is the FQDN.
 TEST_F(ReadinessTest, AllDone) {
   EXPECT_EQ(Done(), "11111");
   const auto steps = Assess();
@@ -124,6 +125,57 @@ TEST_F(ReadinessTest, Um89ServerOnlyCertificate) {
   facts_.edges[0].certificate->client_auth = false;
   EXPECT_THAT(Assess()[3].Detail(), HasSubstr("unknown vendor"));
   snapshot_.peers[0].vendor = "AudioCodes";
+  EXPECT_TRUE(Assess()[3].done());
+}
+
+// UM-42, UM-44, UM-46, UM-48: the six steps on the peer, in their order,
+// whoever the authority is; each is open until it is marked, and all are closed
+// by a handshake.
+TEST_F(ReadinessTest, Um44ChecklistOfThePeer) {
+  snapshot_.peers[0].vendor = "AudioCodes";
+  facts_.edges[0].peers[kPeer].mutual_tls = false;
+  EXPECT_THAT(
+      Assess()[3].Detail(),
+      HasSubstr("open on the peer: (1) make a request on it, (2) copy the "
+                "request, (3) have it signed and save the certificate, (4) "
+                "import the certificate on it, (5) download the trusted root, "
+                "(6) import the root on it"));
+  CertificateChecklist& list = snapshot_.peers[0].certificate_checklist;
+  list.request_created = list.request_copied = list.certificate_saved = true;
+  list.root_downloaded = true;
+  EXPECT_THAT(Assess()[3].Detail(),
+              HasSubstr("open on the peer: (4) import the certificate on it, "
+                        "(6) import the root on it"));
+  list.certificate_imported = list.root_imported = true;
+  EXPECT_THAT(Assess()[3].Detail(), Not(HasSubstr("open on the peer")));
+  EXPECT_FALSE(Assess()[3].done());
+  list = {};
+  facts_.edges[0].peers[kPeer].mutual_tls = true;
+  EXPECT_TRUE(Assess()[3].done());
+}
+
+// UM-43: the certificate of a machine is not enough, its root must be there.
+TEST_F(ReadinessTest, Um43MissingRoot) {
+  facts_.trust.missing_roots = {"CN=Gateway Root"};
+  EXPECT_FALSE(Assess()[3].done());
+  EXPECT_THAT(Assess()[3].Detail(), HasSubstr("import CN=Gateway Root"));
+}
+
+// UM-34, UM-35: who still lacks the import, and when it is too much work.
+TEST_F(ReadinessTest, Um34SelfSignedCertificates) {
+  EXPECT_THAT(Assess()[3].Detail(), Not(HasSubstr("self-signed")));
+  facts_.edges[0].certificate->self_signed = true;
+  snapshot_.peers.push_back(TestPeer("gw2", "secured"));
+  snapshot_.peers.push_back(TestPeer("gw3", "secured"));
+  facts_.edges[0].peers["tenants/t/peers/gw2"] = {true, "", true};
+  EXPECT_FALSE(Assess()[3].done());
+  EXPECT_THAT(Assess()[3].Detail(), HasSubstr("1 of 3 peers lack it still"));
+  EXPECT_THAT(Assess()[3].Detail(), Not(HasSubstr("do not scale")));
+  facts_.self_signed_peers = 2;
+  EXPECT_THAT(Assess()[3].Detail(),
+              HasSubstr("do not scale beyond 2 peers: take those of a PKI or "
+                        "commercial ones"));
+  facts_.edges[0].peers["tenants/t/peers/gw3"] = {true, "", true};
   EXPECT_TRUE(Assess()[3].done());
 }
 

@@ -20,6 +20,7 @@ struct CertificateFact {
   absl::Time not_before;
   absl::Time not_after;
   bool client_auth = false;  // its extended key usage allows it
+  bool self_signed = false;  // peers can trust it by its import alone (UM-31)
 };
 
 // A peer as one edge sees it.
@@ -48,6 +49,9 @@ struct TrustFact {
   std::string error;  // why capf could not be asked; empty: it answered
   size_t certificates = 0;
   size_t valid = 0;  // of them, now
+  // Authorities that some of them name as their issuer and that are not there
+  // (UM-43), by name.
+  std::vector<std::string> missing_roots;
   // The mode that the tenant's phones are told by their trust lists, "mixed"
   // or "non-secure"; empty: they have none, or capf could not be asked.
   std::string cluster_mode;
@@ -57,6 +61,8 @@ struct SecurityFacts {
   absl::Time now;
   std::vector<EdgeFact> edges;  // none: no edge is configured to be asked
   TrustFact trust;              // CallManager-trust
+  // With more peers than these, self-signed certificates are warned of (UM-35).
+  size_t self_signed_peers = 10;
 };
 
 // What was found out about one thing of the configuration (UM-08).

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/dialplan/core/host_text.h"
 #include "services/dialplan/core/peer_rules.h"
@@ -40,6 +41,27 @@ void CheckRtm(const RuleContext& c, const DialPlanEntry& plan,
                            ", which has another security mode"));
       }
     }
+  }
+}
+
+// UM-03: an edge exists before it is associated. Those that stood there before
+// may be gone for a while.
+void CheckEdgesExist(const RuleContext& c, const DialPlanEntry& plan,
+                     const DialPlanEntry* old) {
+  const auto& known = c.plan.edge_survey().instances;
+  if (!known.has_value()) return;
+  const auto has = [](const std::vector<std::string>& list,
+                      const std::string& edge) {
+    return std::find(list.begin(), list.end(), edge) != list.end();
+  };
+  for (size_t i = 0; i < plan.edges.size(); ++i) {
+    const std::string& edge = plan.edges[i];
+    if (has(*known, edge) || (old != nullptr && has(old->edges, edge))) {
+      continue;
+    }
+    c.Add(ItemPath("dial_plan.associated_edges", i), "EDGE_NOT_FOUND",
+          absl::StrCat("no edge has the instance id ", edge,
+                       "; there are: ", absl::StrJoin(*known, ", ")));
   }
 }
 
@@ -158,6 +180,7 @@ void CheckDialPlan(const RuleContext& c, const DialPlanEntry& plan) {
             "it is fixed when the plan is created");
     }
   }
+  CheckEdgesExist(c, plan, old);
   const TenantEntry* tenant = c.plan.Get<TenantEntry>(TenantOf(plan.name));
   if (tenant != nullptr && tenant->rtm_profile) {
     CheckRtm(c, plan, mode_changed, old);

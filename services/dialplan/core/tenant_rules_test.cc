@@ -1,6 +1,7 @@
 #include "services/dialplan/core/tenant_rules.h"
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -71,6 +72,29 @@ TEST_F(TenantRulesTest, Um88OrderIsEnforced) {
   Add(both);
   both.edges = {"edge-0"};
   Add(both);
+}
+
+// UM-03: what nobody has cannot be associated, as far as all edges are known;
+// UM-05, UM-86: many edges to a plan, many plans to an edge.
+TEST_F(TenantRulesTest, Um03UnknownEdgeIsNotAssociated) {
+  DialPlanEntry before = TestPlan(SecurityMode::kSecured, "before");
+  before.edges = {"edge-9"};
+  Add(before);
+  DialPlanEntry plan = TestPlan(SecurityMode::kSecured, "p");
+  plan.edges = {"edge-0", "edge-9"};
+  plan_.set_edge_survey({{}, std::vector<std::string>{"edge-0", "edge-1"}});
+  EXPECT_THAT(Check(plan),
+              ElementsAre("dial_plan.associated_edges[1] EDGE_NOT_FOUND"));
+  EXPECT_THAT(faults_[0].description, HasSubstr("there are: edge-0, edge-1"));
+  plan.edges = {"edge-0", "edge-1"};
+  Add(plan);
+  DialPlanEntry other = TestPlan(SecurityMode::kUnsecured, "q");
+  other.edges = {"edge-1"};
+  Add(other);
+  // One that is gone for a while does not hinder other changes of the plan.
+  plan_.set_edge_survey({{}, std::vector<std::string>{"edge-1"}});
+  plan.edges = {"edge-0"};
+  EXPECT_THAT(Check(plan), IsEmpty());
 }
 
 // UM-83, UM-87: a tenant cannot become RTM with what RTM cannot do.

@@ -54,6 +54,7 @@ class ThreatsTest : public testing::Test {
   SecurityFacts facts_;
 };
 
+// UM-16: seven rows, each with what is in force.
 TEST_F(ThreatsTest, EverythingSecured) {
   EXPECT_EQ(Active(), "1111111");
   EXPECT_THAT(Get(kVoice).Detail(), HasSubstr("tenants/t/peers/gw: its dial "

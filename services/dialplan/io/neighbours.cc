@@ -1,6 +1,8 @@
 #include "services/dialplan/io/neighbours.h"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -62,6 +64,7 @@ CertificateFact FactOf(const type::v1::CertificateSummary& in) {
   const auto& usages = in.extended_key_usages();
   out.client_auth =
       std::find(usages.begin(), usages.end(), "clientAuth") != usages.end();
+  out.self_signed = in.self_signed();
   return out;
 }
 
@@ -178,6 +181,8 @@ TrustFact Neighbours::AskTrust(const std::string& tenant,
     return out;
   }
   std::string token;
+  std::set<std::string> subjects;
+  std::set<std::string> issuers;
   do {
     capf_pb::ListTrustedCertificatesRequest request;
     request.set_parent(tenant + "/trustStores/CallManager-trust");
@@ -196,10 +201,14 @@ TrustFact Neighbours::AskTrust(const std::string& tenant,
          page.trusted_certificates()) {
       const CertificateFact fact = FactOf(each.summary());
       ++out.certificates;
+      subjects.insert(each.summary().subject());
+      if (!fact.self_signed) issuers.insert(each.summary().issuer());
       if (fact.not_before <= now && now <= fact.not_after) ++out.valid;
     }
     token = page.next_page_token();
   } while (!token.empty());
+  std::set_difference(issuers.begin(), issuers.end(), subjects.begin(),
+                      subjects.end(), std::back_inserter(out.missing_roots));
   capf_pb::GetPhoneClusterRequest request;
   request.set_name(tenant + "/phoneCluster");
   capf_pb::PhoneCluster cluster;
@@ -223,21 +232,28 @@ absl::StatusOr<edge_pb::CheckPeerResponse> Neighbours::CheckPeer(
   return out;
 }
 
-std::vector<EdgeCertificate> Neighbours::EdgeCertificates() const {
+EdgeSurvey Neighbours::LastSurvey() const {
   absl::MutexLock lock(&mutex_);
-  return certificates_;
+  return survey_;
 }
 
 void Neighbours::Survey() {
   while (true) {
-    std::vector<EdgeCertificate> found;
+    EdgeSurvey found;
+    found.instances.emplace();
+    bool complete = true;
     for (const EdgeFact& edge : AskEdges("")) {
-      if (!edge.error.empty() || !edge.certificate.has_value()) continue;
-      found.push_back({edge.instance, edge.certificate->client_auth});
+      complete = complete && edge.error.empty();
+      if (!edge.error.empty()) continue;
+      found.instances->push_back(edge.instance);
+      if (!edge.certificate.has_value()) continue;
+      found.certificates.push_back(
+          {edge.instance, edge.certificate->client_auth});
     }
+    if (!complete) found.instances.reset();
     absl::MutexLock lock(&mutex_);
     if (stopping_) return;
-    certificates_ = std::move(found);
+    survey_ = std::move(found);
     mutex_.AwaitWithTimeout(absl::Condition(&stopping_),
                             options_.survey_interval);
     if (stopping_) return;

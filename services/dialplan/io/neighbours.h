@@ -23,8 +23,8 @@
 namespace sallyport::dialplan {
 
 // All that asks blocks, for no longer than its time; nothing is remembered but
-// the certificates that edges show, which a thread of its own keeps up to
-// date. Thread-safe.
+// which edges there are and the certificates that they show, which a thread of
+// its own keeps up to date. Thread-safe.
 class Neighbours {
  public:
   struct Options {
@@ -56,8 +56,8 @@ class Neighbours {
       size_t edge, const signaling_edge::v1::CheckPeerRequest& request,
       absl::Duration timeout) const;
 
-  // As the last survey found them; edges that did not answer are left out.
-  std::vector<EdgeCertificate> EdgeCertificates() const;
+  // The instances as they were found last, a few seconds ago at most.
+  EdgeSurvey LastSurvey() const;
 
  private:
   struct Edge;
@@ -72,7 +72,7 @@ class Neighbours {
   std::unique_ptr<Capf> capf_;  // null: none
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<EdgeCertificate> certificates_ ABSL_GUARDED_BY(mutex_);
+  EdgeSurvey survey_ ABSL_GUARDED_BY(mutex_);
   std::thread surveyor_;  // last: it uses all of the above
 };
 

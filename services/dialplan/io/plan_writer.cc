@@ -104,9 +104,7 @@ void PlanWriter::Turn(std::vector<Job> batch) {
 void PlanWriter::Write(std::vector<Job> batch) {
   // Stores keep microseconds: an answer reads the same after a restart.
   const absl::Time now = absl::FromUnixMicros(absl::ToUnixMicros(clock_.Now()));
-  if (options_.edge_certificates) {
-    editor_->SetEdgeCertificates(options_.edge_certificates());
-  }
+  if (options_.edge_survey) editor_->SetEdgeSurvey(options_.edge_survey());
   std::vector<WriteResult> results;
   const MonoTime start = clock_.MonoNow();
   const absl::Status stored = store_.Commit(

@@ -40,8 +40,8 @@ class PlanWriter {
     std::function<void()> on_published;
     // The record of what another replica has stored; needed if one may.
     std::function<absl::StatusOr<RecordPtr>(const StoredResource&)> decode;
-    // The certificates that edges show now, for the rules; may be null.
-    std::function<std::vector<EdgeCertificate>()> edge_certificates;
+    // What is known of the edges now, for the rules; may be null.
+    std::function<EdgeSurvey()> edge_survey;
     // How long audit records are kept.
     absl::Duration audit_retention = absl::InfiniteDuration();
     MetricsRegistry* metrics = nullptr;  // has kDialplanMetrics; may be null

@@ -128,6 +128,13 @@ void DialplanService::Begin(const Parts& parts) {
                          static_cast<pb::ListThreatsResponse*>(&response),
                          std::move(done));
   });
+  HandleWrite(
+      "ListLinks", [&security](const CallerIdentity&, const Message& request,
+                               Message& response, Done done) {
+        security.ListLinks(static_cast<const pb::ListLinksRequest&>(request),
+                           static_cast<pb::ListLinksResponse*>(&response),
+                           std::move(done));
+      });
   Handle("ResolveRoute", &DialplanService::ResolveRoute);
   Handle("ReportSnapshotVersion", &DialplanService::ReportSnapshotVersion);
   Handle("GetStatus", &DialplanService::GetStatus);

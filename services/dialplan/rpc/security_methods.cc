@@ -14,6 +14,7 @@
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "services/dialplan/core/links.h"
 #include "services/dialplan/core/readiness.h"
 #include "services/dialplan/core/threats.h"
 
@@ -141,11 +142,13 @@ absl::Status TestServers(const PeerEntry& peer, const ServerGroupEntry& group,
 
 SecurityMethods::SecurityMethods(const PlanBoard& board, PlanResolver& resolver,
                                  const Neighbours& neighbours,
-                                 const std::string& key)
+                                 const std::string& key,
+                                 size_t self_signed_peers)
     : board_(board),
       resolver_(resolver),
       neighbours_(neighbours),
-      tokens_(key) {
+      tokens_(key),
+      self_signed_peers_(self_signed_peers) {
   for (size_t i = 0; i < kWorkers; ++i) {
     workers_.emplace_back([this] { Work(); });
   }
@@ -210,9 +213,16 @@ void SecurityMethods::ListThreats(const pb::ListThreatsRequest& request,
         std::move(done));
 }
 
+void SecurityMethods::ListLinks(const pb::ListLinksRequest& request,
+                                pb::ListLinksResponse* response, Done done) {
+  Later([this, &request, response] { return Links(request, *response); },
+        std::move(done));
+}
+
 SecurityFacts SecurityMethods::Ask(const std::string& tenant) const {
   SecurityFacts facts;
   facts.now = absl::Now();
+  facts.self_signed_peers = self_signed_peers_;
   std::thread trust(
       [&] { facts.trust = neighbours_.AskTrust(tenant, facts.now); });
   facts.edges = neighbours_.AskEdges(tenant);
@@ -376,6 +386,49 @@ absl::Status SecurityMethods::Threats(const pb::ListThreatsRequest& request,
     out.set_detail(row.Detail());
     *out.mutable_check_time() = ToProto(facts.now);
     AddFindings(row.findings, out);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SecurityMethods::Links(const pb::ListLinksRequest& request,
+                                    pb::ListLinksResponse& response) const {
+  if (request.parent().empty() ||
+      TenantOf(request.parent()) != request.parent()) {
+    return BadField("parent", "NAME_INVALID", "must be tenants/{tenant}");
+  }
+  if (request.page_size() < 0 || request.page_size() > kMaxPage) {
+    return BadField("page_size", "VALUE_OUT_OF_RANGE", "must be 0 to 1000");
+  }
+  const std::string list = "links\n" + request.parent();
+  SP_ASSIGN_OR_RETURN(const std::string after,
+                      tokens_.Read(list, request.page_token()));
+  if (board_.Find(request.parent()) == nullptr) {
+    return Missing(request.parent());
+  }
+  int64_t version = 0;
+  SP_ASSIGN_OR_RETURN(const auto resolver,
+                      resolver_.Current(request.parent(), &version));
+  const int limit =
+      request.page_size() == 0 ? kDefaultPage : request.page_size();
+  response.set_preference(std::string(LinkPreference()));
+  bool begun = after.empty();
+  for (const LinkRow& row : LinksOf(resolver->snapshot())) {
+    if (!begun) {
+      begun = row.component == after;
+      continue;
+    }
+    if (response.links_size() == limit) {
+      response.set_next_page_token(
+          tokens_.Make(list, response.links(limit - 1).component()));
+      break;
+    }
+    pb::Link& out = *response.add_links();
+    out.set_kind(std::string(row.kind));
+    out.set_component(row.component);
+    out.set_signalling(static_cast<pb::LinkMethod>(row.signalling));
+    out.set_media(static_cast<pb::LinkMethod>(row.media));
+    out.set_scenario(std::string(row.scenario));
+    out.set_detail(row.detail);
   }
   return absl::OkStatus();
 }

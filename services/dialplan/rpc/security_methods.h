@@ -1,4 +1,4 @@
-// TestConnectivity, GetSecurityReadiness and ListThreats.
+// TestConnectivity, GetSecurityReadiness, ListThreats and ListLinks.
 
 #ifndef SALLYPORT_SERVICES_DIALPLAN_RPC_SECURITY_METHODS_H_
 #define SALLYPORT_SERVICES_DIALPLAN_RPC_SECURITY_METHODS_H_
@@ -27,9 +27,11 @@ class SecurityMethods {
  public:
   using Done = std::function<void(const absl::Status&)>;
 
-  // All must outlive this object. `key` as of PageTokens.
+  // All must outlive this object. `key` as of PageTokens; `self_signed_peers`
+  // as of SecurityFacts.
   SecurityMethods(const PlanBoard& board, PlanResolver& resolver,
-                  const Neighbours& neighbours, const std::string& key);
+                  const Neighbours& neighbours, const std::string& key,
+                  size_t self_signed_peers);
   // Finishes what waits.
   ~SecurityMethods();
   SecurityMethods(const SecurityMethods&) = delete;
@@ -44,6 +46,9 @@ class SecurityMethods {
   void ListThreats(const ::sallyport::dialplan::v1::ListThreatsRequest& request,
                    ::sallyport::dialplan::v1::ListThreatsResponse* response,
                    Done done);
+  void ListLinks(const ::sallyport::dialplan::v1::ListLinksRequest& request,
+                 ::sallyport::dialplan::v1::ListLinksResponse* response,
+                 Done done);
 
  private:
   using Job = std::function<absl::Status()>;
@@ -60,11 +65,15 @@ class SecurityMethods {
   absl::Status Threats(
       const ::sallyport::dialplan::v1::ListThreatsRequest& request,
       ::sallyport::dialplan::v1::ListThreatsResponse& response) const;
+  absl::Status Links(
+      const ::sallyport::dialplan::v1::ListLinksRequest& request,
+      ::sallyport::dialplan::v1::ListLinksResponse& response) const;
 
   const PlanBoard& board_;
   PlanResolver& resolver_;
   const Neighbours& neighbours_;
   const PageTokens tokens_;
+  const size_t self_signed_peers_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<std::function<void()>> jobs_ ABSL_GUARDED_BY(mutex_);

@@ -45,6 +45,7 @@ class EdgeAbuseTest : public EdgeCoreTest {
 
 // A datagram with a forged source must not make us send several to its owner,
 // nor take a place that a peer needs.
+// UM-13: who is no configured gateway is dropped before a call begins.
 TEST_F(EdgeAbuseTest, AStrangersDatagramGetsOneAnswerAndNoState) {
   ExpectOneAnswer(FromStranger("INVITE", ""), 407);
   ExpectOneAnswer(FromStranger("INVITE", "forged"), 481);

@@ -44,7 +44,7 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
                        .keys = options_.token_keys,
                        .node = options_.node,
                        .to_shared_time = options_.to_shared_time}),
-      auth_(digest_),
+      auth_(digest_, options_.instance),
       registrar_({.limits = {.min_expires = options_.min_registration,
                              .max_expires = options_.max_registration,
                              .default_expires = options_.max_registration},

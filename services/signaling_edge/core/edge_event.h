@@ -58,6 +58,8 @@ struct EdgeEvent {
     kSnapshotActivated,
     kTrustActivated,
     kDraining,
+    kCertificate,
+    kStarted,
   };
 
   Type type = Type::kRefused;
@@ -68,6 +70,7 @@ struct EdgeEvent {
   std::string resource;  // of a peer, phone or user, or empty
   uint64_t connection = 0;
   uint64_t registration = 0;
+  uint32_t event_id = 0;  // of the documented event; 0: none
   std::string tls_alert;  // of a connection that one ended: "unknown_ca"
   bool alert_sent = false;
   std::optional<Refusal> refusal;  // of kRefused

@@ -36,6 +36,8 @@ struct EdgeListener {
 class LoopShare;
 
 struct EdgeOptions {
+  // Our instance id, by which dial plans name us. Empty: we serve them all.
+  std::string instance;
   // What a wall clock showed at a moment, for the clocks of voicemail ports.
   absl::Time wall_time;
   MonoTime wall_time_at;

@@ -50,6 +50,7 @@ struct Case {
 
 class IdentifyClientTest : public testing::TestWithParam<Case> {};
 
+// UM-61: only names of the list, however valid the certificate.
 TEST_P(IdentifyClientTest, MatchesExactlyOneOrNobody) {
   const Case& c = GetParam();
   CertificateInfo certificate;

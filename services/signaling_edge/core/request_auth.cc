@@ -9,6 +9,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/security_mode.h"
+#include "services/signaling_edge/core/served_plans.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_text.h"
 #include "services/signaling_edge/core/sip_uri.h"
@@ -19,6 +20,11 @@ namespace {
 
 absl::Status Denied(std::string_view reason, std::string_view what) {
   return MakeError(absl::StatusCode::kPermissionDenied, reason, what);
+}
+
+absl::Status NotServed() {
+  return Denied("DIAL_PLAN_NOT_SERVED",
+                "this edge is not associated with the dial plan");
 }
 
 std::string Lower(std::string_view text) {
@@ -112,6 +118,7 @@ RequestAuth::Outcome RequestAuth::AsPeer(const PeerEntry& peer,
   if (request.method() == SipMethod::kRegister) {
     return Denied("IDENTITY_NOT_ALLOWED", "a peer does not register");
   }
+  if (!ServesPlan(*plan_, peer.dial_plan, edge_)) return NotServed();
   const SecurityMode mode = plan_->ModeOf(peer.dial_plan);
   if (absl::Status status = CheckTransport(mode, flow.is_tls()); !status.ok()) {
     return status;
@@ -257,6 +264,7 @@ RequestAuth::Outcome RequestAuth::AsUser(const SipMessage& request,
     return Denied("PEER_CERTIFICATE_MISSING",
                   "the user must come with a certificate");
   }
+  if (!ServesPlan(*plan_, user->dial_plan, edge_)) return NotServed();
   const bool md5 = user->digest_algorithm == DigestAlgorithm::kMd5;
   Party party;
   party.kind = Party::Kind::kUser;

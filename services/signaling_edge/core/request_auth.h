@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "absl/container/flat_hash_map.h"
@@ -37,8 +38,9 @@ class RequestAuth {
   };
   using Outcome = std::variant<Party, Challenge, absl::Status>;
 
-  // `digest` must outlive this object.
-  explicit RequestAuth(DigestAuth& digest) : digest_(digest) {}
+  // `digest` must outlive this object. `edge` as of EdgeOptions::instance.
+  explicit RequestAuth(DigestAuth& digest, std::string edge = "")
+      : digest_(digest), edge_(std::move(edge)) {}
 
   // `plan` outlives the next call of this.
   void SetPlan(const PlanIndex* plan) {
@@ -50,7 +52,8 @@ class RequestAuth {
   // `incoming_port` the port by which peers know the listener. Refusals:
   // IDENTITY_NOT_ALLOWED (e.g. the phone of another user),
   // PEER_CERTIFICATE_MISSING, PEER_DISABLED, PHONE_DISABLED,
-  // SECURITY_MODE_TLS_REQUIRED, SECURITY_MODE_TLS_NOT_ALLOWED.
+  // SECURITY_MODE_TLS_REQUIRED, SECURITY_MODE_TLS_NOT_ALLOWED,
+  // DIAL_PLAN_NOT_SERVED (the edge is not associated with the dial plan).
   Outcome Authenticate(const SipMessage& request, const Flow& flow,
                        const std::optional<ConnectionIdentity>& identity,
                        uint32_t incoming_port, MonoTime now);
@@ -96,6 +99,7 @@ class RequestAuth {
                            std::string_view home) const;
 
   DigestAuth& digest_;
+  const std::string edge_;
   const PlanIndex* plan_ = nullptr;
   // Of the message at hand, which is asked about several times; `remote` may
   // be the next one's too.

@@ -208,6 +208,30 @@ TEST_F(RequestAuthTest, APhoneShowsItsLscAndItsPassword) {
             "IDENTITY_NOT_ALLOWED");
 }
 
+// UM-05, UM-54, UM-123: an edge serves the plans that it is associated with, by
+// the plan of the moment; nobody learns of it without a password.
+TEST_F(RequestAuthTest, Um05OnlyAssociatedPlansAreServed) {
+  RequestAuth auth(digest_, "edge-1");
+  PlanSnapshot snapshot = plan_.snapshot();
+  snapshot.dial_plans[0].edges = {"edge-0"};
+  const PlanIndex index(std::make_shared<PlanSnapshot>(snapshot));
+  auth.SetPlan(&index);
+  const SipMessage invite = Request(SipMethod::kInvite, "5551234");
+  const Flow peer = From(SipTransport::kTcp, "192.0.2.10");
+  EXPECT_EQ(ReasonIn(auth.Authenticate(invite, peer, std::nullopt, 5060, now_)),
+            "DIAL_PLAN_NOT_SERVED");
+  const SipMessage login = Request(SipMethod::kRegister, "bob");
+  EXPECT_EQ(ReasonIn(auth.Authenticate(login, udp_, std::nullopt, 5060, now_)),
+            "401 ");
+  // The next plan associates us, and it holds at once.
+  snapshot.dial_plans[0].edges.push_back("edge-1");
+  const PlanIndex next(std::make_shared<PlanSnapshot>(snapshot));
+  auth.SetPlan(&next);
+  EXPECT_EQ(ReasonIn(auth.Authenticate(invite, peer, std::nullopt, 5060, now_)),
+            "tenants/t/peers/clear");
+}
+
+// UM-57: on the secure listener, users alone.
 // CCE-43: an encrypted phone comes with its LSC, unless its profile says else.
 TEST_F(RequestAuthTest, WithoutCertificateOnlyWhoMay) {
   EXPECT_EQ(ReasonIn(Login(SipMethod::kRegister, "alice", "pw", tls_)),

@@ -267,6 +267,7 @@ using Row = std::tuple<Kind, Kind, Shape, Shape>;
 
 class SecurityMatrixTest : public testing::TestWithParam<Row> {};
 
+// UM-51, UM-99: one edge, and each leg is held to the mode of its dial plan.
 TEST_P(SecurityMatrixTest, OfferInTheInvite) {
   const auto [caller, called, offer, answer] = GetParam();
   Pair pair(caller, called);
@@ -702,6 +703,7 @@ class SecurityForkTest : public testing::TestWithParam<std::tuple<Kind, Kind>> {
   std::vector<Phone> phones_;
 };
 
+// UM-121: one edge works in all three modes at the same time.
 TEST_P(SecurityForkTest, EachBranchHoldsItsOwnMode) {
   const auto [caller, winner] = GetParam();
   Ring(caller);

@@ -151,6 +151,7 @@ INSTANTIATE_TEST_SUITE_P(
                         Shape::kSrtpUnknownSuite, Shape::kDtls, Shape::kFax,
                         Shape::kRtpThenSrtp, Shape::kSrtpAndRefused)));
 
+// UM-91: three modes.
 TEST(SecurityModeTest, NamesAreTheOnesOfTheApi) {
   EXPECT_EQ(SecurityModeName(SecurityMode::kUnsecured), "UNSECURED");
   EXPECT_EQ(SecurityModeName(SecurityMode::kSipSecured), "SIP_SECURED");

@@ -5,11 +5,16 @@
 #include <utility>
 
 #include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "services/common/bytes/hex.h"
+#include "services/common/bytes/string_view.h"
 #include "services/common/digit_analysis/plan_index.h"
 #include "services/common/log/log.h"
+#include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "services/signaling_edge/core/served_plans.h"
 #include "services/signaling_edge/io/tls_trace_log.h"
 
 namespace sallyport::signaling_edge {
@@ -109,6 +114,10 @@ void ConfigFeed::OnPlan(PlanUpdate update) {
       const PlanIndex& now = plan->index();
       LogInfo("a plan is in force", {{"version", now.version()}});
       dialplan_->ReportActive(now.version(), now.checksum());
+      if (!start_told_.exchange(true) && options_.on_started) {
+        options_.on_started(loop, ServesSecuredPlan(now, options_.instance),
+                            loop.contexts().server != nullptr);
+      }
     });
   });
 }
@@ -125,9 +134,13 @@ void ConfigFeed::OnTrust(std::shared_ptr<const TrustBundle> trust) {
 
 absl::Status ConfigFeed::Rebuild() {
   absl::Status status;
+  std::vector<CertificateNotice> notices;
   if (options_.has_tls) {
     fingerprint_ = FingerprintOf(options_.tls);
-    auto made = MakeTlsContexts(options_.tls, newest_trust_, ++generation_);
+    const auto files = ChooseFiles(notices);
+    auto made = files.ok()
+                    ? MakeTlsContexts(*files, newest_trust_, ++generation_)
+                    : absl::StatusOr<TlsContexts>(files.status());
     status = made.status();
     // With files that cannot be read the last contexts stay; whom they let in
     // is judged by the new trust all the same.
@@ -139,11 +152,15 @@ absl::Status ConfigFeed::Rebuild() {
   }
   // In force once the last loop has judged its last connection by it.
   const auto left = std::make_shared<std::atomic<size_t>>(loops_.size());
-  const auto judged = [this, left, trust = newest_trust_](EdgeLoop& loop) {
+  const auto judged = [this, left, trust = newest_trust_,
+                       notices = std::move(notices)](EdgeLoop& loop) {
     if (left->fetch_sub(1) > 1) return;
     {
       absl::MutexLock lock(&mutex_);
       trust_time_ = loop.wall_now();
+    }
+    for (const CertificateNotice& notice : notices) {
+      if (options_.on_certificate) options_.on_certificate(loop, notice);
     }
     if (options_.on_trust_active) options_.on_trust_active(loop);
     trust_->ReportActive(trust->version());
@@ -155,8 +172,65 @@ absl::Status ConfigFeed::Rebuild() {
   return status;
 }
 
+void ConfigFeed::NoteUse(const OwnCertificate& own,
+                         std::vector<CertificateNotice>& notices) {
+  const CertificateInfo& info = own.info;
+  const std::string sha256 = HexEncode(info.sha256);
+  if (sha256 == shown_sha256_) return;
+  shown_sha256_ = sha256;
+  const std::string sha1 = HexEncode(info.sha1);
+  const std::string until =
+      absl::FormatTime("%Y-%m-%d", info.not_after, absl::UTCTimeZone());
+  LogInfo("our certificate is in use", {{"subject", info.subject},
+                                        {"issuer", info.issuer},
+                                        {"serial", info.serial_hex},
+                                        {"sha1", sha1},
+                                        {"sha256", sha256},
+                                        {"until", until},
+                                        {"self_signed", info.self_signed},
+                                        {"made_here", own.self_signed}});
+  notices.push_back(
+      {own.made_now ? "SELF_SIGNED_CERTIFICATE_MADE" : "CERTIFICATE_IN_USE",
+       absl::StrCat("our certificate ", info.subject, " by ", info.issuer,
+                    ", serial ", info.serial_hex, ", SHA-1 ", sha1, ", until ",
+                    until, own.self_signed ? ": every peer must import it" : "",
+                    " is in use")});
+  absl::MutexLock lock(&mutex_);
+  certificate_time_ = absl::Now();
+}
+
+void ConfigFeed::NoteFault(const absl::Status& fault,
+                           std::vector<CertificateNotice>& notices) {
+  if (fault == told_fault_) return;
+  told_fault_ = fault;
+  if (fault.ok()) return;
+  LogWarning("our certificate cannot be used as it should", {{"error", fault}});
+  notices.push_back({ReasonOf(fault), std::string(StdView(fault.message()))});
+}
+
+absl::StatusOr<TlsFileSet> ConfigFeed::ChooseFiles(
+    std::vector<CertificateNotice>& notices) {
+  TlsFileSet files = options_.tls;
+  const auto own =
+      ChooseOwnCertificate({files.certificate_file, files.key_file,
+                            files.self_signed_file, files.self_signed_names},
+                           absl::Now());
+  NoteFault(own.ok() ? own->configured : own.status(), notices);
+  SP_RETURN_IF_ERROR(own.status());
+  NoteUse(*own, notices);
+  // One that is told to be invalid stays so until its file changes.
+  judge_again_ = own->configured.ok() || own->self_signed
+                     ? own->info.not_after
+                     : absl::InfiniteFuture();
+  files.certificate_file = own->certificate_file;
+  files.key_file = own->key_file;
+  return files;
+}
+
 void ConfigFeed::CheckFiles() {
-  if (newest_trust_ == nullptr || FingerprintOf(options_.tls) == fingerprint_) {
+  if (newest_trust_ == nullptr ||
+      (FingerprintOf(options_.tls) == fingerprint_ &&
+       absl::Now() <= judge_again_)) {
     return;
   }
   const absl::Status status = Rebuild();
@@ -175,6 +249,11 @@ absl::Time ConfigFeed::plan_time() const {
 absl::Time ConfigFeed::trust_time() const {
   absl::MutexLock lock(&mutex_);
   return trust_time_;
+}
+
+absl::Time ConfigFeed::certificate_time() const {
+  absl::MutexLock lock(&mutex_);
+  return certificate_time_;
 }
 
 absl::Status ConfigFeed::dialplan_error() const {

@@ -2,10 +2,12 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_IO_CONFIG_FEED_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_IO_CONFIG_FEED_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -18,11 +20,20 @@
 #include "services/signaling_edge/io/dialplan_client.h"
 #include "services/signaling_edge/io/edge_loop.h"
 #include "services/signaling_edge/io/loop_set.h"
+#include "services/signaling_edge/io/own_certificate.h"
 #include "services/signaling_edge/io/task_thread.h"
 #include "services/signaling_edge/io/tls_contexts.h"
 #include "services/signaling_edge/io/trust_client.h"
 
 namespace sallyport::signaling_edge {
+
+// What became of our own certificate.
+struct CertificateNotice {
+  // CERTIFICATE_IN_USE, SELF_SIGNED_CERTIFICATE_MADE,
+  // OWN_CERTIFICATE_NOT_FOUND or OWN_CERTIFICATE_INVALID.
+  std::string reason;
+  std::string summary;
+};
 
 // Plans are compiled and certificates read on a thread of its own; only the
 // finished thing goes to the loops. What is said to be in force is so at all of
@@ -36,8 +47,16 @@ class ConfigFeed {
     TlsFileSet tls;
     bool has_tls = false;  // there are files to read
     absl::Duration refresh_interval = absl::Seconds(5);
+    std::string instance;  // as of EdgeOptions
     // Trust is in force. On the loop that had it last.
     std::function<void(EdgeLoop&)> on_trust_active;
+    // Our certificate is another one (UM-111), or is missing or invalid
+    // (UM-60). On a loop.
+    std::function<void(EdgeLoop&, const CertificateNotice&)> on_certificate;
+    // The first plan is in force; whether one that we serve is secured, and our
+    // certificate can be had (UM-101, UM-102). On a loop.
+    std::function<void(EdgeLoop&, bool secured, bool has_certificate)>
+        on_started;
   };
 
   // An error if our certificates or the fixed trust cannot be used. A plan or
@@ -51,6 +70,8 @@ class ConfigFeed {
   // When what is in force came into force.
   absl::Time plan_time() const;
   absl::Time trust_time() const;
+  // Since when our certificate is the one that is shown (UM-56).
+  absl::Time certificate_time() const;
   // Why the streams or the files fail; OK while they do not.
   absl::Status dialplan_error() const;
   absl::Status trust_error() const;
@@ -66,6 +87,13 @@ class ConfigFeed {
   void PostTask(std::function<void()> task);
   // On the thread: makes contexts of the files and the newest trust.
   absl::Status Rebuild();
+  // Which certificate to show; what is new about it goes to `notices`.
+  absl::StatusOr<TlsFileSet> ChooseFiles(
+      std::vector<CertificateNotice>& notices);
+  void NoteUse(const OwnCertificate& own,
+               std::vector<CertificateNotice>& notices);
+  void NoteFault(const absl::Status& fault,
+                 std::vector<CertificateNotice>& notices);
   void CheckFiles();
 
   LoopSet& loops_;
@@ -74,6 +102,7 @@ class ConfigFeed {
   mutable absl::Mutex mutex_;
   absl::Time plan_time_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   absl::Time trust_time_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  absl::Time certificate_time_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   absl::Status dialplan_error_ ABSL_GUARDED_BY(mutex_);
   absl::Status trust_error_ ABSL_GUARDED_BY(mutex_);
   absl::Status tls_error_ ABSL_GUARDED_BY(mutex_);
@@ -81,6 +110,10 @@ class ConfigFeed {
   RegionPlan plan_;
   std::shared_ptr<const TrustBundle> newest_trust_;
   std::string fingerprint_;
+  std::string shown_sha256_;  // our certificate
+  absl::Status told_fault_;   // of the configured one
+  absl::Time judge_again_ = absl::InfiniteFuture();
+  std::atomic<bool> start_told_ = false;
   TlsContexts contexts_;
   uint64_t generation_ = 0;
   bool started_ = false;

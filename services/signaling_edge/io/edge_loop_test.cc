@@ -244,7 +244,8 @@ TEST_F(EdgeLoopTest, TcpInPiecesIsOneMessage) {
   EXPECT_EQ(edge_->core().stats().requests, 2u);
 }
 
-TEST_F(EdgeLoopTest, APeerIsKnownByItsCertificate) {  // UM-14, RFC 5922
+// UM-14, RFC 5922. UM-58: the gateway that calls begins the handshake.
+TEST_F(EdgeLoopTest, APeerIsKnownByItsCertificate) {
   const TestCertificate gw = ca_.IssueDns("gw.test");
   const auto client = ConnectTls(&gw);
   RunUntil([&] { return Last(EdgeEvent::Type::kConnectionOpened) != nullptr; });
@@ -273,6 +274,7 @@ TEST_F(EdgeLoopTest, AWrongNameIsRefusedAndNothingIsTold) {
   EXPECT_EQ(edge_->core().connections().size(), 0u);
 }
 
+// UM-59: before the core hears of the connection. UM-60: and it is told.
 TEST_F(EdgeLoopTest, AnUnknownAuthorityIsRefusedInTheHandshake) {
   const TestCertificate stranger = unknown_ca_.IssueDns("gw.test");
   const auto client = ConnectTls(&stranger);

@@ -150,6 +150,43 @@ void EdgeReporter::OnTrustActive(EdgeLoop& loop) {
   Add(event, loop.wall_now());
 }
 
+void EdgeReporter::OnCertificate(EdgeLoop& loop, const std::string& reason,
+                                 const std::string& summary) {
+  EdgeEvent event;
+  event.type = EdgeEvent::Type::kCertificate;
+  event.at = loop.now();
+  event.reason = reason;
+  event.summary = summary;
+  Add(event, loop.wall_now());
+}
+
+void EdgeReporter::OnStarted(EdgeLoop& loop, bool secured,
+                             bool has_certificate) {
+  const auto tell = [&](uint32_t id, std::string_view reason,
+                        std::string_view summary) {
+    LogInfo(summary, {{"reason", reason}, {"event_id", id}});
+    EdgeEvent event;
+    event.type = EdgeEvent::Type::kStarted;
+    event.at = loop.now();
+    event.event_id = id;
+    event.reason = std::string(reason);
+    event.summary = std::string(summary);
+    Add(event, loop.wall_now());
+  };
+  if (!secured) {
+    return tell(0, "NON_SECURE_START",
+                "no dial plan of this edge is secured: make sure that gateways "
+                "and PBXs are non-secure too");
+  }
+  if (!has_certificate) {
+    return tell(0, "SECURE_START_WITHOUT_CERTIFICATE",
+                "a dial plan of this edge is secured, and it has no listener "
+                "and certificate for TLS");
+  }
+  tell(1114, "SECURE_START", "the edge starts in secure mode");
+  tell(1112, "SECURE_START", "the certificate for mutual TLS is in use");
+}
+
 void EdgeReporter::Publish(const EdgeLoop& loop, CallRecord record) {
   EndedCall ended{std::move(record), TimeBase::Of(loop.event_loop().clock())};
   const int64_t sequence = records_.Add(ended, ended.time.wall);

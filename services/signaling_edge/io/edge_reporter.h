@@ -60,6 +60,11 @@ class EdgeReporter {
   void OnEvent(EdgeLoop& loop, const EdgeEvent& event);
   void OnMediaDeleted(EdgeLoop& loop, uint64_t call);
   void OnTrustActive(EdgeLoop& loop);
+  // Of our own certificate, as of EVENT_TYPE_CERTIFICATE (UM-60, UM-111).
+  void OnCertificate(EdgeLoop& loop, const std::string& reason,
+                     const std::string& summary);
+  // Of the first plan (UM-79, UM-107).
+  void OnStarted(EdgeLoop& loop, bool secured, bool has_certificate);
 
   Journal<EdgeEvent>& events() { return events_; }
   // The refusals among them, which a flood of others cannot push out.

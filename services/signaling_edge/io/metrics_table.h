@@ -49,13 +49,14 @@ inline constexpr std::string_view kTrustVersion =
     "sallyport_signaling_edge_trust_version";
 
 // Reasons that have a label of their own; the last is for all others.
-inline constexpr std::array<std::string_view, 46> kRefusalReasons = {
+inline constexpr std::array<std::string_view, 47> kRefusalReasons = {
     "CALL_LIMIT",
     "CALL_OWNER_GONE",
     "CALL_OWNER_UNREACHABLE",
     "CLUSTER_QUEUE_FULL",
     "CONNECTION_LIMIT",
     "DIALLING_RESTRICTED",
+    "DIAL_PLAN_NOT_SERVED",
     "DIGEST_FAILED",
     "HANDSHAKE_LIMIT",
     "HANDSHAKE_TIMEOUT",

@@ -22,7 +22,9 @@ TlsContextOptions OptionsFor(TlsRole role, const TlsFileSet& files,
   TlsContextOptions options;
   options.role = role;
   options.trust_anchors = trust->any();
-  options.client_certificate = ClientCertificateMode::kRequest;
+  options.client_certificate = files.require_client_certificate
+                                   ? ClientCertificateMode::kRequire
+                                   : ClientCertificateMode::kRequest;
   options.accept_peer = [trust](const PeerCertificate& peer) {
     return CheckNotRevoked(*trust, peer);
   };

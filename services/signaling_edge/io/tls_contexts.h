@@ -39,6 +39,10 @@ struct TlsFileSet {
   bool only_tls13 = false;
   // Who is told what TLS does; null: nobody.
   std::shared_ptr<TlsTrace> trace;
+  // As of OwnCertificateFiles; empty: none is made.
+  std::string self_signed_file;
+  std::vector<std::string> self_signed_names;
+  bool require_client_certificate = false;  // else it is asked for
 };
 
 // What new connections are made with.
@@ -62,8 +66,8 @@ struct TlsContexts {
 
 // Reads the files. Both sides ask for a certificate, refuse chains that end in
 // no root of `trust` and certificates that it lists as revoked; a client may
-// come without one. INVALID_ARGUMENT, NOT_FOUND or PERMISSION_DENIED if a file
-// is unusable. Blocks on the disk: not for loops.
+// come without one, unless it is required. INVALID_ARGUMENT, NOT_FOUND or
+// PERMISSION_DENIED if a file is unusable. Blocks on the disk: not for loops.
 absl::StatusOr<TlsContexts> MakeTlsContexts(
     const TlsFileSet& files, std::shared_ptr<const TrustBundle> trust,
     uint64_t generation);

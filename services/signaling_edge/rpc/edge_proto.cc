@@ -157,6 +157,10 @@ v1::EventType ToProto(EdgeEvent::Type event) {
       return v1::EVENT_TYPE_TRUST_ACTIVATED;
     case EdgeEvent::Type::kDraining:
       return v1::EVENT_TYPE_DRAINING;
+    case EdgeEvent::Type::kCertificate:
+      return v1::EVENT_TYPE_CERTIFICATE;
+    case EdgeEvent::Type::kStarted:
+      return v1::EVENT_TYPE_STARTED;
   }
   return v1::EVENT_TYPE_UNSPECIFIED;
 }
@@ -316,6 +320,13 @@ type::CertificateSummary ToProto(const CertificateInfo& certificate) {
   out.set_sha256_thumbprint(HexEncode(certificate.sha256));
   if (certificate.server_auth) out.add_extended_key_usages("serverAuth");
   if (certificate.client_auth) out.add_extended_key_usages("clientAuth");
+  out.set_self_signed(certificate.self_signed);
+  for (const std::string_view name : KeyUsageNames(certificate)) {
+    out.add_key_usages(std::string(name));
+  }
+  for (const std::string_view name : PermittedFunctions(certificate)) {
+    out.add_permitted_functions(std::string(name));
+  }
   return out;
 }
 
@@ -489,6 +500,7 @@ v1::Event ToProto(int64_t sequence, absl::Time time, const EdgeEvent& event,
   out.set_reason(event.reason);
   out.set_summary(event.summary);
   out.set_edge(edge);
+  out.set_event_id(event.event_id);
   out.set_tls_alert(event.tls_alert);
   out.set_tls_alert_source(AlertSource(event.tls_alert, event.alert_sent));
   if (tenant != kNobody) out.set_tenant(tenant);

@@ -7,7 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "services/common/bytes/byte_span.h"
 #include "services/common/config/proto_time.h"
+#include "services/common/crypto/x509_name.h"
 #include "services/common/plan_snapshot/route_answer.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
@@ -491,6 +493,15 @@ void SignalingEdgeService::FillStatus(EdgeLoop& loop,
       loop.contexts().server->certificate() != nullptr) {
     *out.mutable_sip_certificate() =
         ToProto(*loop.contexts().server->certificate());
+    *out.mutable_sip_certificate_time() =
+        sallyport::ToProto(parts_.feed.certificate_time());
+    // The file may hold the key as well.
+    const auto chain = CertificatesFromPem(
+        loop.contexts().server->options().certificate_chain_pem);
+    for (size_t i = 0; chain.ok() && i < chain->size(); ++i) {
+      out.mutable_sip_certificate_pem()->append(
+          CertificateToPem(AsBytes((*chain)[i])));
+    }
   }
   for (const MediaClient::RelayStatus& relay : parts_.media.status()) {
     v1::RelayState& state = *out.add_relays();

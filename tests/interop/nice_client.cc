@@ -34,9 +34,19 @@ void OnState(NiceAgent*, guint, guint, guint state, gpointer data) {
   static_cast<Side*>(data)->state = state;
 }
 
+// A connectivity check of the other agent. In its dialect of Microsoft's,
+// libnice makes fingerprints by a table of CRC-32 with a typing error and may
+// check them by the right one: where they differ (by just that error), it
+// takes its own check for data.
+bool IsCheck(const std::string& octets) {
+  return octets.size() >= 20 && octets.compare(0, 2, {"\0\1", 2}) == 0 &&
+         octets.compare(4, 4, "\x21\x12\xa4\x42") == 0;
+}
+
 void OnReceived(NiceAgent*, guint, guint, guint size, gchar* bytes,
                 gpointer data) {
   Side& side = *static_cast<Side*>(data);
+  if (IsCheck(std::string(bytes, size))) return;
   const std::string want = "message " + std::to_string(side.received);
   if (std::string(bytes, size) != want) ++side.wrong;
   ++side.received;

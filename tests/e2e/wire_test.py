@@ -54,6 +54,8 @@ class WireTest(DemoCase):
         # server's leg, "address, TLS, port 5061", finds SIP over TLS there and
         # nothing in clear. CUC-68: what a guide tells to capture.
         gateway = self.cluster.host('gateway')
+        self.assertGreater(
+            capture.dissected(f'ip.addr == {edge} and tls and tcp.port == 5061'), 0)
         self.assertEqual(capture.dissected(f'ip.addr == {gateway} and sip'), 0)
 
         srtp = rtp_payloads(packets, int(session[secured]['localRtpPort']))

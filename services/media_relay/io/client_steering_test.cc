@@ -22,27 +22,17 @@
 #include "services/common/net/udp_socket.h"
 #include "services/common/random/system_random.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/io/allowed_processors.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_ports_rig.h"
 
 namespace sallyport::media_relay {
 namespace {
 
-std::vector<int> Processors() {
-  std::vector<int> processors;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return processors;
-  for (int i = 0; i < CPU_SETSIZE; ++i) {
-    if (CPU_ISSET(i, &set)) processors.push_back(i);
-  }
-  return processors;
-}
-
 class ClientSteeringTest : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    processors_ = Processors();
+    processors_ = AllowedProcessors();
     if (processors_.size() < 2) GTEST_SKIP() << "one core is too few";
     const IpAddress address = *IpAddress::Parse(GetParam());
     // Another test of this host may steer the address.

@@ -1,7 +1,6 @@
 #include "services/media_relay/io/relay_fleet.h"
 
 #include <netinet/in.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -30,22 +29,12 @@
 #include "services/media_relay/core/relay_interface.h"
 #include "services/media_relay/core/rolling_keys.h"
 #include "services/media_relay/core/srtp_session.h"
+#include "services/media_relay/io/allowed_processors.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_loop.h"
 
 namespace sallyport::media_relay {
 namespace {
-
-std::vector<int> AllowedProcessors() {
-  std::vector<int> processors;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return processors;
-  for (int i = 0; i < CPU_SETSIZE; ++i) {
-    if (CPU_ISSET(i, &set)) processors.push_back(i);
-  }
-  return processors;
-}
 
 // Counts down the loops of one PostToAll(). Thread-safe.
 class Countdown {

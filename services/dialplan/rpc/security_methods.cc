@@ -347,8 +347,9 @@ absl::Status SecurityMethods::Readiness(
   return absl::OkStatus();
 }
 
-absl::Status SecurityMethods::Threats(const pb::ListThreatsRequest& request,
-                                      pb::ListThreatsResponse& response) const {
+template <typename Request>
+absl::StatusOr<SecurityMethods::Listing> SecurityMethods::Begin(
+    const char* what, const Request& request) const {
   if (request.parent().empty() ||
       TenantOf(request.parent()) != request.parent()) {
     return BadField("parent", "NAME_INVALID", "must be tenants/{tenant}");
@@ -356,27 +357,34 @@ absl::Status SecurityMethods::Threats(const pb::ListThreatsRequest& request,
   if (request.page_size() < 0 || request.page_size() > kMaxPage) {
     return BadField("page_size", "VALUE_OUT_OF_RANGE", "must be 0 to 1000");
   }
-  const std::string list = "threats\n" + request.parent();
-  SP_ASSIGN_OR_RETURN(const std::string after,
-                      tokens_.Read(list, request.page_token()));
+  Listing listing;
+  listing.name = absl::StrCat(what, "\n", request.parent());
+  SP_ASSIGN_OR_RETURN(listing.after,
+                      tokens_.Read(listing.name, request.page_token()));
   if (board_.Find(request.parent()) == nullptr) {
     return Missing(request.parent());
   }
   int64_t version = 0;
-  SP_ASSIGN_OR_RETURN(const auto resolver,
+  SP_ASSIGN_OR_RETURN(listing.resolver,
                       resolver_.Current(request.parent(), &version));
+  listing.limit = request.page_size() == 0 ? kDefaultPage : request.page_size();
+  return listing;
+}
+
+absl::Status SecurityMethods::Threats(const pb::ListThreatsRequest& request,
+                                      pb::ListThreatsResponse& response) const {
+  SP_ASSIGN_OR_RETURN(const Listing listing, Begin("threats", request));
   const SecurityFacts facts = Ask(request.parent());
-  const int limit =
-      request.page_size() == 0 ? kDefaultPage : request.page_size();
-  bool begun = after.empty();
-  for (const ThreatRow& row : AssessThreats(resolver->snapshot(), facts)) {
+  bool begun = listing.after.empty();
+  for (const ThreatRow& row :
+       AssessThreats(listing.resolver->snapshot(), facts)) {
     if (!begun) {
-      begun = row.title == after;
+      begun = row.title == listing.after;
       continue;
     }
-    if (response.threats_size() == limit) {
-      response.set_next_page_token(
-          tokens_.Make(list, response.threats(limit - 1).title()));
+    if (response.threats_size() == listing.limit) {
+      response.set_next_page_token(tokens_.Make(
+          listing.name, response.threats(listing.limit - 1).title()));
       break;
     }
     pb::Threat& out = *response.add_threats();
@@ -392,34 +400,17 @@ absl::Status SecurityMethods::Threats(const pb::ListThreatsRequest& request,
 
 absl::Status SecurityMethods::Links(const pb::ListLinksRequest& request,
                                     pb::ListLinksResponse& response) const {
-  if (request.parent().empty() ||
-      TenantOf(request.parent()) != request.parent()) {
-    return BadField("parent", "NAME_INVALID", "must be tenants/{tenant}");
-  }
-  if (request.page_size() < 0 || request.page_size() > kMaxPage) {
-    return BadField("page_size", "VALUE_OUT_OF_RANGE", "must be 0 to 1000");
-  }
-  const std::string list = "links\n" + request.parent();
-  SP_ASSIGN_OR_RETURN(const std::string after,
-                      tokens_.Read(list, request.page_token()));
-  if (board_.Find(request.parent()) == nullptr) {
-    return Missing(request.parent());
-  }
-  int64_t version = 0;
-  SP_ASSIGN_OR_RETURN(const auto resolver,
-                      resolver_.Current(request.parent(), &version));
-  const int limit =
-      request.page_size() == 0 ? kDefaultPage : request.page_size();
+  SP_ASSIGN_OR_RETURN(const Listing listing, Begin("links", request));
   response.set_preference(std::string(LinkPreference()));
-  bool begun = after.empty();
-  for (const LinkRow& row : LinksOf(resolver->snapshot())) {
+  bool begun = listing.after.empty();
+  for (const LinkRow& row : LinksOf(listing.resolver->snapshot())) {
     if (!begun) {
-      begun = row.component == after;
+      begun = row.component == listing.after;
       continue;
     }
-    if (response.links_size() == limit) {
-      response.set_next_page_token(
-          tokens_.Make(list, response.links(limit - 1).component()));
+    if (response.links_size() == listing.limit) {
+      response.set_next_page_token(tokens_.Make(
+          listing.name, response.links(listing.limit - 1).component()));
       break;
     }
     pb::Link& out = *response.add_links();

@@ -5,12 +5,14 @@
 
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "sallyport/dialplan/v1/readiness.pb.h"
 #include "services/dialplan/io/neighbours.h"
@@ -52,6 +54,16 @@ class SecurityMethods {
 
  private:
   using Job = std::function<absl::Status()>;
+
+  // A page of a list about one tenant.
+  struct Listing {
+    std::string name;   // of the list, for its tokens
+    std::string after;  // the last row of the page before; empty: none
+    int limit = 0;
+    std::shared_ptr<const Resolver> resolver;
+  };
+  template <typename Request>
+  absl::StatusOr<Listing> Begin(const char* what, const Request& request) const;
 
   void Later(Job job, Done done);
   void Work();

@@ -347,11 +347,13 @@ class Caller:
 
 
 async def many(caller, numbers, at_once=40, hold=0.0):
-    """All the calls; how many went well, and what went wrong."""
+    """All the calls; how many went well, and what went wrong. `hold`: seconds
+    that each lasts, or what is awaited while it does."""
     limit = asyncio.Semaphore(at_once)
+    wait = hold if callable(hold) else (lambda: asyncio.sleep(hold)) if hold else None
 
     async def one(number):
         async with limit:
-            return await caller.call(number, (lambda: asyncio.sleep(hold)) if hold else None)
+            return await caller.call(number, wait)
     ends = await asyncio.gather(*(one(n) for n in numbers))
     return sum(1 for e in ends if not e), sorted(e for e in ends if e)

@@ -73,9 +73,10 @@ class Phone:
         elif m.method != 'ACK':
             self.write(respond(m, 200, 'OK'))
 
-    async def register(self, expires=600):
-        authorization = []
-        for _ in range(2):
+    async def register(self, expires=600, answer=None):
+        """The final code; `answer` is presented at once, if it is given."""
+        authorization = [answer] if answer else []
+        for _ in range(1 if answer else 2):
             self.cseq += 1
             uri, who = f'sip:{DOMAIN}', f'<sip:{self.user}@{DOMAIN}>'
             instance = f';+sip.instance="<urn:uuid:{self.instance}>"' if self.instance else ''
@@ -96,6 +97,7 @@ class Phone:
             authorization = [f'Authorization: Digest username="{self.user}", realm="{got["realm"]}", '
                              f'nonce="{got["nonce"]}", uri="{uri}", response="{response}", cnonce="c", '
                              'nc=00000001, qop=auth, algorithm=MD5']
+            self.authorization = authorization[0]
         return 401
 
 
@@ -340,6 +342,22 @@ class LoopsTest(DemoCase):
         self.assertEqual({end.split()[1] for end in after[1]}, {'480'}, after)
         self.assertEqual(left, [])
 
+    def test_an_answer_to_a_challenge_is_taken_once_by_all_loops(self):
+        """Who has read it on the way presents it at every loop, at once and
+        again."""
+        async def run():
+            phone = Phone(self.edge, f'{self.cluster.network}.27', '2002')
+            await phone.connect()
+            code = await phone.register()
+            thieves = [Phone(self.edge, f'{self.cluster.network}.27', '2002') for _ in range(8 * LOOPS)]
+            for thief in thieves:
+                await thief.connect()
+            stolen = await asyncio.gather(*(t.register(answer=phone.authorization) for t in thieves))
+            gone = await phone.register(expires=0)
+            await self.end(phone, *thieves)
+            return code, stolen, gone
+        self.assertEqual(asyncio.run(run()), (200, [401] * (8 * LOOPS), 200))
+
     # --------------------------------------------------------------- limits
 
     def test_a_peers_calls_are_counted_over_all_loops(self):
@@ -392,11 +410,22 @@ class LoopsTest(DemoCase):
     # ----------------------------------------------------------- operations
 
     def test_operators_reach_calls_at_every_loop(self):
+        """The calls are held until the operator is done, however long that takes."""
         async def run():
             called, caller = await self.called(), await self.caller()
-            held = asyncio.ensure_future(many(caller, ['85550001'] * 20, at_once=20, hold=8.0))
-            await asyncio.sleep(1.5)
+            stand, looked = 0, asyncio.Event()
+            all_stand = asyncio.Event()
+
+            async def hold():
+                nonlocal stand
+                stand += 1
+                if stand == 20:
+                    all_stand.set()
+                await looked.wait()
+            held = asyncio.ensure_future(many(caller, ['85550001'] * 20, at_once=20, hold=hold))
+            await asyncio.wait_for(all_stand.wait(), 30)
             seen = await asyncio.get_event_loop().run_in_executor(None, look)
+            looked.set()
             ends = await held
             await self.end(caller, called)
             return seen, ends, called

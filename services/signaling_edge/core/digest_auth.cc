@@ -21,7 +21,6 @@ constexpr size_t kKeySize = 32;
 constexpr size_t kNonceTagSize = 16;
 constexpr size_t kNonceSize = 8 + 8 + kNonceTagSize;
 constexpr size_t kMaxCnonce = 256;
-constexpr uint32_t kCountWindow = 64;
 
 uint64_t Micros(absl::Duration time) {
   const int64_t us = absl::ToInt64Microseconds(time);
@@ -86,18 +85,24 @@ DigestAuth::DigestAuth(RandomSource& random, Options options)
     : random_(random),
       options_(std::move(options)),
       keys_(KeysOf(random, options_)),
-      mark_(static_cast<uint16_t>(options_.node.edge ^
-                                  (options_.node.loop * uint64_t{0x9e37}))) {}
+      // Who shares the counts is one maker.
+      mark_(static_cast<uint16_t>(
+          options_.node.edge ^ (options_.counts != nullptr
+                                    ? 0
+                                    : options_.node.loop * uint64_t{0x9e37}))),
+      counts_(options_.counts != nullptr
+                  ? *options_.counts
+                  : own_counts_.emplace(options_.max_tracked_nonces)) {}
 
 uint64_t DigestAuth::SharedMicros(MonoTime now) const {
   return Micros(now.since_origin() + options_.to_shared_time);
 }
 
-std::string DigestAuth::NonceText(const Secret& key, NonceId id,
+std::string DigestAuth::NonceText(const Secret& key, const NonceId& id,
                                   std::string_view realm) {
   ByteBuilder builder;
-  builder.WriteU64(id.first);
-  builder.WriteU64(id.second);
+  builder.WriteU64(id.made);
+  builder.WriteU64(id.random);
   const Sha256Digest tag =
       HmacSha256(key.DangerousBytes(),
                  {AsBytes("nonce"), builder.written(), AsBytes(realm)});
@@ -112,8 +117,8 @@ bool DigestAuth::ReadNonce(std::string_view text, std::string_view realm,
   if (!bytes.ok()) return false;
   id = {};
   for (size_t i = 0; i < 8; ++i) {
-    id.first = id.first << 8 | static_cast<uint8_t>((*bytes)[i]);
-    id.second = id.second << 8 | static_cast<uint8_t>((*bytes)[8 + i]);
+    id.made = id.made << 8 | static_cast<uint8_t>((*bytes)[i]);
+    id.random = id.random << 8 | static_cast<uint8_t>((*bytes)[8 + i]);
   }
   for (const Secret& key : keys_) {
     if (ConstantTimeEquals(AsBytes(NonceText(key, id, realm)), AsBytes(text))) {
@@ -173,41 +178,17 @@ DigestAuth::Verdict DigestAuth::Verify(std::string_view credentials,
   return TakeCount(id, *count, now) ? Verdict::kAccepted : Verdict::kStale;
 }
 
-bool DigestAuth::TakeCount(NonceId id, uint32_t count, MonoTime now) {
+bool DigestAuth::TakeCount(const NonceId& id, uint32_t count, MonoTime now) {
   const uint64_t now_us = SharedMicros(now);
   const uint64_t lifetime_us = Micros(options_.nonce_lifetime);
-  const bool own = (id.second & 0xffff) == mark_;
+  const bool own = (id.random & 0xffff) == mark_;
   const uint64_t allowed_us =
       own ? lifetime_us : std::min(lifetime_us, Micros(kForeignLifetime));
-  const uint64_t latest_us = own ? now_us : now_us + Micros(kSkew);
-  while (!used_.empty() && used_.begin()->first.first + lifetime_us < now_us) {
-    used_.erase(used_.begin());
-  }
-  if (id.first > latest_us || id.first + allowed_us < now_us ||
-      id.first <= given_up_) {
-    return false;
-  }
-  const auto [it, inserted] = used_.try_emplace(id);
-  Counts& counts = it->second;
-  if (count > counts.highest) {
-    const uint32_t ahead = count - counts.highest;
-    counts.seen = ahead >= kCountWindow ? 0 : counts.seen << ahead;
-    counts.seen |= 1;
-    counts.highest = count;
-  } else {
-    const uint32_t behind = counts.highest - count;
-    if (behind >= kCountWindow || (counts.seen >> behind & 1) != 0) {
-      return false;
-    }
-    counts.seen |= uint64_t{1} << behind;
-  }
-  while (used_.size() > options_.max_tracked_nonces) {
-    given_up_ = used_.begin()->first.first;
-    while (!used_.empty() && used_.begin()->first.first <= given_up_) {
-      used_.erase(used_.begin());
-    }
-  }
-  return true;
+  // Loops of one edge read the clock at moments of their own.
+  const uint64_t latest_us =
+      own && options_.counts == nullptr ? now_us : now_us + Micros(kSkew);
+  if (id.made > latest_us) return false;
+  return counts_.Take(id, count, now_us > allowed_us ? now_us - allowed_us : 0);
 }
 
 uint64_t DigestAuth::Draw(std::string_view username,

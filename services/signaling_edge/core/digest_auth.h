@@ -6,11 +6,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -19,6 +18,7 @@
 #include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/dialog_token.h"
+#include "services/signaling_edge/core/nonce_counts.h"
 #include "services/signaling_edge/core/remote_flow.h"
 
 namespace sallyport::signaling_edge {
@@ -31,21 +31,26 @@ std::string_view DigestAlgorithmName(DigestAlgorithm algorithm);
 // which makes each (nonce, count) good for one request.
 //
 // With shared keys a nonce is good at every loop and edge that has them, as a
-// request may come back by another way than its challenge went. Counts are
-// kept where they are seen, so that elsewhere than at its maker a nonce lives
-// shortly: kForeignLifetime. A client that brings an old one, or a stranger's,
-// with the right password is told "stale" and asks nobody.
+// request may come back by another way than its challenge went. The loops of
+// an edge share the counts too; other edges keep their own, so that elsewhere
+// than at its maker a nonce lives shortly: kForeignLifetime. A client that
+// brings an old one, or a stranger's, with the right password is told "stale"
+// and asks nobody.
 //
 // Not checked: that the uri parameter equals the Request-URI, as deployed
 // clients differ; a captured response cannot be used again anyway.
 // Thread-compatible.
 class DigestAuth {
  public:
+  // Of the oldest more are stale.
+  static constexpr size_t kTrackedNonces = 65'536;
+
   struct Options {
     absl::Duration nonce_lifetime = absl::Minutes(10);  // CUCM: 600 s
-    // Nonces whose counts are kept. When it is full, the oldest are given up
-    // and every nonce as old as those becomes stale.
-    size_t max_tracked_nonces = 65536;
+    // The counts of all loops of this edge, which outlive this object; null:
+    // some of its own, of so many nonces.
+    NonceCounts* counts = nullptr;
+    size_t max_tracked_nonces = kTrackedNonces;
     // Shared with others; null: a key of this object's own.
     std::shared_ptr<const TokenKeys> keys;
     NodeId node;  // which of those others this is
@@ -90,30 +95,21 @@ class DigestAuth {
   // given what one that does has.
   uint64_t Draw(std::string_view username, std::string_view realm) const;
 
-  size_t tracked_nonces() const { return used_.size(); }
-
  private:
-  // Made at (us); random, with the maker's mark in the last 16 bits.
-  using NonceId = std::pair<uint64_t, uint64_t>;
-  // Which counts were seen: the highest, and the 64 up to it.
-  struct Counts {
-    uint32_t highest = 0;
-    uint64_t seen = 0;  // bit i: highest - i
-  };
-
   uint64_t SharedMicros(MonoTime now) const;
-  static std::string NonceText(const Secret& key, NonceId id,
+  // The last 16 bits of what is random are the maker's mark.
+  static std::string NonceText(const Secret& key, const NonceId& id,
                                std::string_view realm);
   bool ReadNonce(std::string_view text, std::string_view realm,
                  NonceId& id) const;
-  bool TakeCount(NonceId id, uint32_t count, MonoTime now);
+  bool TakeCount(const NonceId& id, uint32_t count, MonoTime now);
 
   RandomSource& random_;
   const Options options_;
   const std::vector<Secret> keys_;  // the first makes, all verify
   const uint16_t mark_;             // of what is made here
-  std::map<NonceId, Counts> used_;
-  uint64_t given_up_ = 0;  // nonces made at or before this (us) are stale
+  std::optional<NonceCounts> own_counts_;
+  NonceCounts& counts_;
 };
 
 }  // namespace sallyport::signaling_edge

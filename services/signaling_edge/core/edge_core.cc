@@ -40,10 +40,13 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
       transactions_(TransactionTable::Options{
           .timers = options_.sip,
           .max_transactions = options_.max_transactions}),
-      digest_(random, {.nonce_lifetime = options_.nonce_lifetime,
-                       .keys = options_.token_keys,
-                       .node = options_.node,
-                       .to_shared_time = options_.to_shared_time}),
+      digest_(random,
+              {.nonce_lifetime = options_.nonce_lifetime,
+               .counts = options_.share == nullptr ? nullptr
+                                                   : &options_.share->nonces(),
+               .keys = options_.token_keys,
+               .node = options_.node,
+               .to_shared_time = options_.to_shared_time}),
       auth_(digest_, options_.instance),
       registrar_({.limits = {.min_expires = options_.min_registration,
                              .max_expires = options_.max_registration,

@@ -6,6 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/string_view.h"
+#include "services/signaling_edge/core/digest_auth.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -21,6 +22,7 @@ LoopShare::LoopShare(const EdgeOptions& options, RandomSource& random)
       admission_(options, random),
       watch_({.sources = options.tracked_sources}, random),
       tolls_(random),
+      nonces_(DigestAuth::kTrackedNonces),
       sources_(options.max_connections),
       peers_(kPeers) {}
 

@@ -13,6 +13,7 @@
 #include "services/signaling_edge/core/admission.h"
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/core/keyed_counts.h"
+#include "services/signaling_edge/core/nonce_counts.h"
 #include "services/signaling_edge/core/source_watch.h"
 #include "services/signaling_edge/core/toll_guard.h"
 
@@ -27,6 +28,7 @@ class LoopShare {
   Admission& admission() { return admission_; }
   SourceWatch& watch() { return watch_; }
   TollGuard& tolls() { return tolls_; }
+  NonceCounts& nonces() { return nonces_; }
   // Of a loop-spanning secret: marks of INVITEs that come back (loop_mark.h).
   uint64_t mark_key() const { return mark_key_; }
 
@@ -49,6 +51,7 @@ class LoopShare {
   Admission admission_;
   SourceWatch watch_;
   TollGuard tolls_;
+  NonceCounts nonces_;
   KeyedCounts sources_;
   KeyedCounts peers_;
 };

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -44,11 +45,13 @@ class TurnMemoryTest : public TurnProcessTest {
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = std::min<rlim_t>(files.rlim_max, 8000);
     setrlimit(RLIMIT_NOFILE, &files);
-    // So many steered ports are nobody else's on this host.
-    addresses_ = "\"127.0.0.77\"";
+    // So many ports are nobody else's on this host, nor another run's.
+    address_ =
+        absl::StrCat("127.77.", getpid() / 250 % 250, ".", 1 + getpid() % 250);
+    addresses_ = absl::StrCat("\"", address_, "\"");
   }
   Endpoint Relay() {
-    return {*IpAddress::Parse("127.0.0.77"),
+    return {*IpAddress::Parse(address_),
             static_cast<uint16_t>(process_.port("stun_udp"))};
   }
   // Metrics are told once a second at most.
@@ -104,6 +107,8 @@ class TurnMemoryTest : public TurnProcessTest {
     pollfd ready = {fd.get(), POLLIN, 0};
     return poll(&ready, 1, 1000) == 1;
   }
+
+  std::string address_;
 };
 
 TEST_F(TurnMemoryTest, AtTheBound508AndThenFullRecovery) {
@@ -176,8 +181,7 @@ TEST_F(TurnMemoryTest, AtTheBound508AndThenFullRecovery) {
             Relay()),
         0);
   }
-  // And all is well again. Tables have grown meanwhile, and parts of the heap
-  // are of no use to others, so not for quite as many.
+  // And all is well again.
   absl::SleepFor(absl::Milliseconds(1200));
   EXPECT_FALSE(ClosesConnections());
   for (int i = 0; i < 10; ++i) {
@@ -186,16 +190,20 @@ TEST_F(TurnMemoryTest, AtTheBound508AndThenFullRecovery) {
     ASSERT_TRUE(status.ok()) << i << status;
     EXPECT_TRUE(DeleteSession(*edge, absl::StrCat("again", i)).ok());
   }
-  // Quicker than it is measured, each counts at its most for a moment.
-  for (size_t i = 0; i < clients.size() / 4; ++i) {
-    int code = 508;
+  // As many as before, but for what tables grew by and the parts of heaps that
+  // threads of gRPC have taken meanwhile. Quicker than it is measured, each
+  // counts at its most for a moment.
+  size_t back = 0;
+  for (int code = 0; back < clients.size() && code == 0; ++back) {
+    code = 508;
     for (int times = 0; times < 5 && code == 508; ++times) {
       if (times > 0) absl::SleepFor(absl::Milliseconds(100));
-      code = clients[i]->Allocate(Relay());
+      code = clients[back]->Allocate(Relay());
     }
-    ASSERT_EQ(code, 0) << i << " of " << clients.size() << ", in use "
-                       << InUse() << ", idle " << idle;
+    ASSERT_TRUE(code == 0 || code == 508) << code;
   }
+  EXPECT_GT(back, clients.size() * 4 / 5)
+      << "of " << clients.size() << ", in use " << InUse() << ", idle " << idle;
 }
 
 }  // namespace

@@ -2,16 +2,18 @@
 
 #include <malloc.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <cinttypes>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
+#include <istream>
 #include <new>
 #include <sstream>
 #include <string>
@@ -22,12 +24,23 @@
 #include "absl/time/time.h"
 #include "services/common/log/log.h"
 #include "services/common/memory/block_pool.h"
+#include "services/common/time/clock.h"
+#include "services/common/time/mono_time.h"
 
 namespace sallyport::media_relay {
 namespace {
 
 // Nobody sets a limit like this: version 1's way to say that there is none.
 constexpr uint64_t kNoLimit = uint64_t{1} << 60;
+
+// glibc's HEAP_MAX_SIZE where no tunable asks for huge pages.
+constexpr uint64_t kArenaHeap = uint64_t{64} << 20;
+#if defined(__SANITIZE_ADDRESS__)
+// Its heap is its own, and mallinfo2() tells nothing.
+constexpr bool kHeapsAreOfMalloc = false;
+#else
+constexpr bool kHeapsAreOfMalloc = true;
+#endif
 
 std::atomic<MemoryBudget*> the_budget = nullptr;
 
@@ -58,24 +71,51 @@ size_t LeastLimit(const std::string& root, std::string group,
 
 }  // namespace
 
-size_t MemoryInUse() {
-  const struct mallinfo2 heap = mallinfo2();
-  size_t pages = 0;
-  size_t resident = 0;
-  size_t shared = 0;
-  if (FILE* const file = std::fopen("/proc/self/statm", "re")) {
-    if (std::fscanf(file, "%zu %zu %zu", &pages, &resident, &shared) != 3) {
-      resident = 0;
+size_t MemoryOutsideHeaps(std::istream& smaps) {
+  size_t octets = 0;
+  uint64_t heap_end = 0;  // of the heap that was seen last
+  bool counts = false;
+  for (std::string line; std::getline(smaps, line);) {
+    uint64_t first = 0;
+    uint64_t end = 0;
+    unsigned long inode = 0;
+    int path = 0;
+    std::array<char, 5> mode;
+    size_t kilobytes = 0;
+    if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %4s %*x %*s %lu %n",
+                    &first, &end, mode.data(), &inode, &path) == 4) {
+      const std::string_view name = std::string_view(line).substr(path);
+      // An arena's heap is a reservation of that size, aligned to it, of which
+      // the part in use is no longer without rights.
+      if (kHeapsAreOfMalloc && first >= heap_end && inode == 0 &&
+          name.empty() && first % kArenaHeap == 0 && mode[1] == 'w') {
+        heap_end = first + kArenaHeap;
+      }
+      counts = first >= heap_end && name != "[heap]";
+    } else if (counts && std::sscanf(line.c_str(), "Anonymous: %zu kB",
+                                     &kilobytes) == 1) {
+      octets += kilobytes << 10;
     }
-    std::fclose(file);
   }
-  // Pages of files are the kernel's to take back.
-  resident -= std::min(resident, shared);
-  resident *= static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  // What is free at the top of the heap may never have been touched.
-  const size_t held = std::max(resident - std::min(resident, heap.fordblks),
-                               heap.uordblks + heap.hblkhd);
+  return octets;
+}
+
+size_t MemoryOutsideHeaps() {
+  std::ifstream smaps("/proc/self/smaps");
+  return MemoryOutsideHeaps(smaps);
+}
+
+size_t MemoryInUse(size_t outside, size_t mapped) {
+  const struct mallinfo2 heap = mallinfo2();
+  // What was mapped since then counts as if it were all touched.
+  const size_t held =
+      outside + heap.uordblks + heap.hblkhd - std::min(heap.hblkhd, mapped);
   return held - std::min(held, BlockPool::ReturnedBytes());
+}
+
+size_t MemoryInUse() {
+  const size_t mapped = mallinfo2().hblkhd;
+  return MemoryInUse(MemoryOutsideHeaps(), mapped);
 }
 
 size_t CgroupMemoryLimit(const std::string& root,
@@ -108,6 +148,7 @@ size_t CgroupMemoryLimit() {
 MemoryBudget::MemoryBudget(size_t limit, std::function<void()> on_measured)
     : limit_(limit), on_measured_(std::move(on_measured)) {
   TakeReserve();
+  MeasureOutside();
   Measure();
   the_budget = this;
   std::set_new_handler(&MemoryBudget::OnAllocationFailed);
@@ -163,10 +204,17 @@ bool MemoryBudget::Take(MemoryUse use) {
   return fits;
 }
 
+void MemoryBudget::MeasureOutside() {
+  mapped_.store(mallinfo2().hblkhd, std::memory_order_relaxed);
+  outside_.store(MemoryOutsideHeaps(), std::memory_order_relaxed);
+}
+
 void MemoryBudget::Measure() {
   // What is taken while it is measured counts twice, and not never.
   const size_t before = taken_.load(std::memory_order_relaxed);
-  used_.store(MemoryInUse(), std::memory_order_relaxed);
+  used_.store(MemoryInUse(outside_.load(std::memory_order_relaxed),
+                          mapped_.load(std::memory_order_relaxed)),
+              std::memory_order_relaxed);
   taken_.fetch_sub(before, std::memory_order_relaxed);
 }
 
@@ -174,12 +222,21 @@ void MemoryBudget::Run() {
   // Without a bound it is told as a metric alone.
   const absl::Duration interval = limit_ == 0 ? absl::Seconds(1) : kInterval;
   bool told = false;
+  const Clock& clock = Clock::Real();
+  MonoTime outside_next = clock.MonoNow() + kOutsideInterval;
   while (true) {
     {
       absl::MutexLock lock(&mutex_);
       if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), interval)) {
         return;
       }
+    }
+    // The kernel goes through all pages for it: a hundredth of the time at
+    // most.
+    if (const MonoTime begun = clock.MonoNow(); begun >= outside_next) {
+      MeasureOutside();
+      const MonoTime done = clock.MonoNow();
+      outside_next = done + std::max(kOutsideInterval, 100 * (done - begun));
     }
     Measure();
     if (on_measured_) on_measured_();

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <istream>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -18,9 +19,20 @@
 
 namespace sallyport::media_relay {
 
-// What the process holds, of which nothing can be had by new objects: resident
-// octets, not of files, without those that the heap has free, and at least what
-// it has given out. Pure but for the allocator's and the kernel's own figures.
+// Resident octets, not of files, that are not of malloc()'s heaps, as `smaps`
+// (/proc/self/smaps) says: stacks, data of libraries, mappings of our own. What
+// is resident of the heaps says nothing: of what they have free some pages were
+// touched once and some never.
+size_t MemoryOutsideHeaps(std::istream& smaps);
+// The same of this process. Takes milliseconds.
+size_t MemoryOutsideHeaps();
+
+// What the process holds, of which nothing can be had by new objects:
+// `outside`, which was measured when the heap had `mapped` octets in mappings
+// of their own, and what the heaps have given out, without what pools have
+// back.
+size_t MemoryInUse(size_t outside, size_t mapped);
+// Measured now.
 size_t MemoryInUse();
 
 // The least limit of the control groups that the process is in, as the files
@@ -30,8 +42,9 @@ size_t CgroupMemoryLimit(const std::string& root, std::string_view self_cgroup);
 // The same of this process.
 size_t CgroupMemoryLimit();
 
-// Measures every 50 ms, and between that counts what is taken at its most. At
-// the bound nothing new is granted, until enough has been given back.
+// Measures every 50 ms (what is outside the heaps every second), and between
+// that counts what is taken at its most. At the bound nothing new is granted,
+// until enough has been given back.
 //
 // Behind that, an allocation that fails nonetheless gives up a reserve of the
 // process once, and nothing new is granted until it can be had again; only if
@@ -40,6 +53,7 @@ class MemoryBudget final : public MemoryGate {
  public:
   static constexpr absl::Duration kInterval = absl::Milliseconds(50);
   static constexpr size_t kReserve = 8 << 20;
+  static constexpr absl::Duration kOutsideInterval = absl::Seconds(1);
 
   // 0 octets: no bound but what the allocator refuses. `on_measured` is told
   // after each measurement, on its own thread; may be null.
@@ -64,9 +78,12 @@ class MemoryBudget final : public MemoryGate {
   static void OnAllocationFailed();
   void Run();
   void TakeReserve();
+  void MeasureOutside();
 
   const size_t limit_;
   const std::function<void()> on_measured_;
+  std::atomic<size_t> outside_ = 0;  // the heaps
+  std::atomic<size_t> mapped_ = 0;   // of the heap then
   std::atomic<size_t> used_ = 0;
   std::atomic<size_t> taken_ = 0;  // since measured
   std::atomic<uint64_t> refusals_ = 0;

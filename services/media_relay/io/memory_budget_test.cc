@@ -8,7 +8,9 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -32,6 +34,64 @@ TEST(MemoryInUseTest, FollowsWhatIsHeldAndNotWhatWas) {
   EXPECT_GT(at_most, before + 15 * kMegabyte);
   held.clear();
   EXPECT_LT(MemoryInUse(), before + 4 * kMegabyte);
+}
+
+// What was free already and what is free again count alike, whether pages were
+// ever touched or not: else a relay that had been full would find less room
+// than one that never was.
+TEST(MemoryInUseTest, WhatIsFreeAgainIsAsFreeAsWhatNeverWasUsed) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "AddressSanitizer's heap keeps what is given back";
+#endif
+  // A heap of its own, most of which no thread has touched.
+  std::thread([] {
+    std::vector<std::unique_ptr<char[]>> held;
+    held.reserve(5000);
+    const size_t before = MemoryInUse();
+    for (int i = 0; i < 4096; ++i) {
+      held.push_back(std::make_unique<char[]>(4000));
+    }
+    const size_t full = MemoryInUse();
+    EXPECT_GE(full, before + 4096 * 4000);
+    EXPECT_LE(full, before + 4096 * 4000 + kMegabyte);
+    // Every other one: heaps do not shrink.
+    for (size_t i = 0; i < held.size(); i += 2) held[i].reset();
+    const size_t half = MemoryInUse();
+    EXPECT_LE(half, full - 2000 * 4000);
+    EXPECT_GE(half, before + 2000 * 4000);
+    held.clear();
+    EXPECT_LE(MemoryInUse(), before + kMegabyte / 4);
+  }).join();
+}
+
+TEST(MemoryOutsideHeapsTest, CountsWhatIsNoFilesAndNoHeaps) {
+  std::istringstream smaps(
+      "55d18c260000-55d18c263000 rw-p 00000000 fe:00 247741   /usr/bin/relay\n"
+      "Rss:                  12 kB\n"
+      "Anonymous:             4 kB\n"
+      "55d18d000000-55d18d021000 rw-p 00000000 00:00 0        [heap]\n"
+      "Anonymous:           132 kB\n"
+      // An arena's heap: in use, huge pages, in use, not yet.
+      "7f1c00000000-7f1c00200000 rw-p 00000000 00:00 0 \n"
+      "Anonymous:           900 kB\n"
+      "7f1c00200000-7f1c00400000 rw-p 00000000 00:00 0 \n"
+      "Anonymous:          2048 kB\n"
+      "7f1c00400000-7f1c00500000 rw-p 00000000 00:00 0 \n"
+      "Anonymous:           100 kB\n"
+      "7f1c00500000-7f1c04000000 ---p 00000000 00:00 0 \n"
+      "Anonymous:             0 kB\n"
+      // A thread's stack behind it.
+      "7f1c04001000-7f1c04801000 rw-p 00000000 00:00 0 \n"
+      "Anonymous:            16 kB\n"
+      "7f1c05000000-7f1c05200000 rw-s 00000000 00:0e 15       anon_inode:bpf\n"
+      "Anonymous:             0 kB\n"
+      "7ffd4d600000-7ffd4d640000 rw-p 00000000 00:00 0        [stack]\n"
+      "Anonymous:            64 kB\n");
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "AddressSanitizer has another heap";
+#endif
+  EXPECT_EQ(MemoryOutsideHeaps(smaps), (4u + 16 + 64) << 10);
+  EXPECT_GT(MemoryOutsideHeaps(), 0u);
 }
 
 // Pools keep their pieces; what objects gave back there is free nonetheless.

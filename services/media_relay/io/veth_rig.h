@@ -1,5 +1,7 @@
-// Two network namespaces joined by a veth pair, for what needs a device with a
-// driver: the calling thread is moved into the near one.
+// Network namespaces of a test's own. OwnNetwork: a loopback device alone, so
+// that no other test of this host has ports there. VethRig: two joined by a
+// veth pair, for what needs a device with a driver: the calling thread is moved
+// into the near one.
 
 #ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_VETH_RIG_H_
 #define SALLYPORT_SERVICES_MEDIA_RELAY_IO_VETH_RIG_H_
@@ -22,6 +24,34 @@
 #include "services/common/net/unique_fd.h"
 
 namespace sallyport::media_relay {
+
+// 127.0.0.0/8 and ::1, for the calling thread and those that it starts. Needs
+// root. Thread-compatible; destroyed on the thread that made it.
+class OwnNetwork {
+ public:
+  static absl::StatusOr<std::unique_ptr<OwnNetwork>> Create() {
+    std::unique_ptr<OwnNetwork> own(new OwnNetwork());
+    if (unshare(CLONE_NEWNET) != 0) {
+      return absl::PermissionDeniedError(
+          absl::StrCat("a network namespace: ", std::strerror(errno)));
+    }
+    if (std::system("ip link set lo up >&2") != 0) {
+      return absl::UnavailableError("the loopback device stays down");
+    }
+    return own;
+  }
+
+  ~OwnNetwork() {
+    if (home_.valid()) (void)setns(home_.get(), CLONE_NEWNET);
+  }
+  OwnNetwork(const OwnNetwork&) = delete;
+  OwnNetwork& operator=(const OwnNetwork&) = delete;
+
+ private:
+  OwnNetwork() : home_(open("/proc/thread-self/ns/net", O_RDONLY)) {}
+
+  const UniqueFd home_;
+};
 
 // Near: 10.77.0.1, fd77::1 on device near0. Far: 10.77.0.2, fd77::2, whose
 // kernel computes checksums itself. Needs root. Thread-compatible; destroyed

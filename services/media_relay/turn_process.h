@@ -89,8 +89,7 @@ class TurnProcessTest : public testing::Test {
         ",\"ephemeral_ports\":true,\"loops\":", loops,
         ",\"turn_tls\":{\"certificate_file\":\"", turn_pair_.certificate_file,
         "\",\"key_file\":\"", turn_pair_.key_file, "\"}",
-        ",\"peer_policy\":{\"allowed_prefixes\":[\"127.0.0.0/30\",\"::1/"
-        "128\"]}",
+        ",\"peer_policy\":{\"allowed_prefixes\":[", prefixes_, "]}",
         ",\"limits\":{\"max_allocations_per_subject\":100", limits_, "}", extra,
         ",\"keys_cache_file\":\"", process_.folder(), "/keys.cache\"}"));
     process_.Start();
@@ -107,13 +106,14 @@ class TurnProcessTest : public testing::Test {
 
   // coturn's own client at `port` with `flags`.
   std::string Uclient(int port, const std::string& flags, int size = 172,
-                      int messages = 25, int milliseconds = 10) {
+                      int messages = 25, int milliseconds = 10,
+                      const std::string& host = "127.0.0.1") {
     const TurnCredential credential = Credential();
     return RunCommand(absl::StrCat(
         "timeout 25 turnutils_uclient -n ", messages, " -m 2 -l ", size, " -z ",
         milliseconds, " -v -u '", credential.username, "' -w '",
         std::string(credential.password.DangerousText()), "' -p ", port, " ",
-        flags, " 127.0.0.1"));
+        flags, " ", host));
   }
 
   // Metric `name` with `labels` ("{...}" or nothing), as scraped.
@@ -130,6 +130,8 @@ class TurnProcessTest : public testing::Test {
   std::string limits_;
   // External ones, in JSON.
   std::string addresses_ = "\"127.0.0.1\"";
+  // Peers that may be reached, in JSON.
+  std::string prefixes_ = "\"127.0.0.0/30\",\"::1/128\"";
   SystemRandom random_;
   ServiceProcess process_;
   PemFiles turn_pair_;

@@ -15,6 +15,7 @@
 #include <fstream>
 #include <sstream>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -125,11 +126,14 @@ void ServiceProcess::Spawn() {
   const int fd =
       open(log.c_str(), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
   SP_CHECK(fd >= 0);
+  std::vector<const char*> arguments;
+  for (const std::string& part : under_) arguments.push_back(part.c_str());
+  arguments.insert(arguments.end(), {path.c_str(), config.c_str(), nullptr});
   pid_ = fork();
   SP_CHECK(pid_ >= 0);
   if (pid_ == 0) {
     dup2(fd, STDERR_FILENO);
-    execl(path.c_str(), path.c_str(), config.c_str(), nullptr);
+    execvp(arguments[0], const_cast<char* const*>(arguments.data()));
     _exit(127);
   }
   close(fd);

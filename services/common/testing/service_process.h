@@ -8,6 +8,8 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "services/common/testing/mtls_pki.h"
 
@@ -32,6 +34,13 @@ class ServiceProcess {
   std::string ServerJson(const PemFiles& tls, std::string_view trust_domain,
                          std::string_view extra = "") const;
   void WriteConfig(std::string_view json) const;
+
+  // From the next start on: `command`, found in PATH, with its arguments runs
+  // the program, such as one that takes capabilities away from it first, and
+  // becomes it.
+  void RunUnder(std::vector<std::string> command) {
+    under_ = std::move(command);
+  }
 
   // Starts it and waits until it is ready.
   void Start();
@@ -68,6 +77,7 @@ class ServiceProcess {
   const std::string program_;
   const std::string folder_;
   const std::string ready_file_;
+  std::vector<std::string> under_;
   pid_t pid_ = 0;
   std::map<std::string, int> ports_;
 };

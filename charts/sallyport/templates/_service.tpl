@@ -2,7 +2,8 @@
 One service: ConfigMap, Service, StatefulSet, NetworkPolicy, PodDisruptionBudget.
 Called with a dict: root, key (of values.services), name (with underscores, as
 in the SPIFFE identity), grpc (port), config (what this chart computes), ports
-(list of name, port, protocol that peers outside reach), callers (list of
+(list of name, port, protocol that peers outside reach), ranges (list of first,
+last, protocol, which they reach too; may be left out), callers (list of
 services that call it), calls (list of services that it calls), insidePorts
 (list of name, port beside gRPC for callers and operators; may be left out), siblings (port
 by which its pods reach each other; 0: they do not), capabilities (list; may be
@@ -214,6 +215,9 @@ spec:
     - ports:
         {{- range .ports }}
         - {port: {{ .port }}, protocol: {{ .protocol }}}
+        {{- end }}
+        {{- range .ranges }}
+        - {port: {{ .first }}, endPort: {{ .last }}, protocol: {{ .protocol }}}
         {{- end }}
     {{- end }}
   egress:

@@ -248,6 +248,29 @@ TEST_F(MediaRelayTest, BridgesSrtpAndRtpForAnEdge) {
               Rtp(i))
         << i;
   }
+  // What waits together is authenticated together, each datagram for itself:
+  // every tenth has a wrong tag, every seventh comes twice.
+  ASSERT_EQ(kill(process_.pid(), SIGSTOP), 0);
+  std::vector<std::string> whole;
+  uint64_t wrong = 0;
+  uint64_t repeated = 0;
+  for (uint16_t i = 100; i < 150; ++i) {
+    std::string packet =
+        Through(Rtp(i), [&](Packet& p) { return to_relay->ProtectRtp(p); });
+    if (i % 10 == 5) {
+      packet.back() ^= 1;
+      ++wrong;
+    } else {
+      whole.push_back(Rtp(i));
+    }
+    phone.Send(packet, port_a);
+    if (i % 7 != 0 || i % 10 == 5) continue;
+    phone.Send(packet, port_a);
+    ++repeated;
+  }
+  ASSERT_EQ(kill(process_.pid(), SIGCONT), 0);
+  for (const std::string& packet : whole) ASSERT_EQ(gateway.Receive(), packet);
+
   // A stranger and a forger get nothing through.
   Peer stranger;
   stranger.Send(Rtp(1000), port_b);
@@ -262,11 +285,12 @@ TEST_F(MediaRelayTest, BridgesSrtpAndRtpForAnEdge) {
   EXPECT_EQ(final_state.state(), v1::SESSION_STATE_ENDED);
   const v1::LegStatistics& of_a = final_state.leg_a().statistics();
   const v1::LegStatistics& of_b = final_state.leg_b().statistics();
-  EXPECT_EQ(of_a.packets_received(), 100u);
+  EXPECT_EQ(of_a.packets_received(), 100u + whole.size());
   EXPECT_EQ(of_a.packets_sent(), 100u);
-  EXPECT_EQ(of_a.bytes_received(), 16000u);
-  EXPECT_EQ(of_a.packets_lost(), 0u);
-  EXPECT_EQ(of_a.authentication_failures(), 1u);
+  EXPECT_EQ(of_a.bytes_received(), 160 * (100u + whole.size()));
+  EXPECT_EQ(of_a.packets_lost(), wrong);
+  EXPECT_EQ(of_a.authentication_failures(), 1u + wrong);
+  EXPECT_EQ(of_a.dropped_packets().at("replayed"), repeated);
   EXPECT_EQ(of_b.packets_received(), 100u);
   EXPECT_EQ(of_b.dropped_packets().at("source_refused"), 1u);
   EXPECT_GT(FromProto(of_a.added_delay_p99()), absl::ZeroDuration());

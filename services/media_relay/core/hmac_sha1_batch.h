@@ -32,13 +32,23 @@ struct HmacSha1Job {
   size_t size;
   uint32_t suffix;
   std::array<uint8_t, kHmacSha1Size> digest;
+
+  // Whether `digest`, once filled in, is of all this too.
+  bool IsOf(const HmacSha1Key& other_key, const uint8_t* other_data,
+            size_t other_size, uint32_t other_suffix) const;
 };
 
 // Fills in `digest`.
 void ComputeHmacSha1(HmacSha1Job& job);
-// The same for all of them: sixteen at a time where the processor has AVX-512,
-// else one by one.
-void ComputeHmacSha1(absl::Span<HmacSha1Job> jobs);
+// How many are computed: a block of each of 16 at a time (AVX-512), of 8
+// (AVX2), or one after the other, by SHA instructions where there are some.
+enum class HmacSha1Way : uint8_t { kOneByOne, kLanes8, kLanes16 };
+// Of this processor.
+bool CanCompute(HmacSha1Way way);
+HmacSha1Way FastestHmacSha1Way();
+// The same for all of them. `way` must be one that the processor can.
+void ComputeHmacSha1(absl::Span<HmacSha1Job> jobs,
+                     HmacSha1Way way = FastestHmacSha1Way());
 
 }  // namespace sallyport::media_relay
 

@@ -45,9 +45,36 @@ std::string Expected(const std::string& key, const std::string& data,
       HmacSha1(AsBytes(key), {AsBytes(data), AsBytes(Suffix(suffix))}));
 }
 
+class EveryHmacSha1Way : public testing::TestWithParam<HmacSha1Way> {
+ protected:
+  void SetUp() override {
+    if (!CanCompute(GetParam())) {
+      GTEST_SKIP() << "this processor lacks the instructions";
+    }
+  }
+};
+
+TEST(HmacSha1BatchTest, TheFastestWayIsOneThatTheProcessorCan) {
+  EXPECT_TRUE(CanCompute(FastestHmacSha1Way()));
+  EXPECT_TRUE(CanCompute(HmacSha1Way::kOneByOne));
+}
+
+// A digest is of its own key, octets and suffix only.
+TEST(HmacSha1BatchTest, ADigestKnowsWhatItIsOf) {
+  const std::string data = Bytes(172, 3);
+  const std::string other = data;
+  const HmacSha1Job job = Job("a key", data, 7);
+  const uint8_t* const at = AsBytes(data).data();
+  EXPECT_TRUE(job.IsOf(HmacSha1Key::Of(AsBytes("a key")), at, 172, 7));
+  EXPECT_FALSE(job.IsOf(HmacSha1Key::Of(AsBytes("b key")), at, 172, 7));
+  EXPECT_FALSE(job.IsOf(job.key, AsBytes(other).data(), 172, 7));
+  EXPECT_FALSE(job.IsOf(job.key, at, 171, 7));
+  EXPECT_FALSE(job.IsOf(job.key, at, 172, 8));
+}
+
 // RFC 2202 section 3, test cases 1 and 2: their last four octets come as the
 // suffix.
-TEST(HmacSha1BatchTest, VectorsOfRfc2202) {
+TEST_P(EveryHmacSha1Way, VectorsOfRfc2202) {
   const std::string hi = "Hi T";
   HmacSha1Job job = Job(std::string(20, '\x0b'), hi, 0x68657265);
   ComputeHmacSha1(job);
@@ -55,7 +82,7 @@ TEST(HmacSha1BatchTest, VectorsOfRfc2202) {
             "b617318655057264e28bc0b6fb378c8ef146be00");
   const std::string text = "what do ya want for noth";
   std::vector<HmacSha1Job> jobs(20, Job("Jefe", text, 0x696e673f));
-  ComputeHmacSha1(absl::MakeSpan(jobs));
+  ComputeHmacSha1(absl::MakeSpan(jobs), GetParam());
   for (const HmacSha1Job& one : jobs) {
     EXPECT_EQ(absl::BytesToHexString(ToString(one.digest)),
               "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
@@ -64,7 +91,7 @@ TEST(HmacSha1BatchTest, VectorsOfRfc2202) {
 
 // Every length around the ends of blocks, each lane its own: lanes that are
 // done early keep their digests.
-TEST(HmacSha1BatchTest, LanesOfAllLengthsAreIndependent) {
+TEST_P(EveryHmacSha1Way, LanesOfAllLengthsAreIndependent) {
   std::vector<std::string> data;
   std::vector<HmacSha1Job> jobs;
   for (size_t i = 0; i < 400; ++i) data.push_back(Bytes((i * 37) % 331, i));
@@ -73,7 +100,7 @@ TEST(HmacSha1BatchTest, LanesOfAllLengthsAreIndependent) {
     jobs.push_back(
         Job(Bytes(20, i), data[i], static_cast<uint32_t>(i * 0x01020304)));
   }
-  ComputeHmacSha1(absl::MakeSpan(jobs));
+  ComputeHmacSha1(absl::MakeSpan(jobs), GetParam());
   for (size_t i = 0; i < data.size(); ++i) {
     ASSERT_EQ(
         ToString(jobs[i].digest),
@@ -82,14 +109,14 @@ TEST(HmacSha1BatchTest, LanesOfAllLengthsAreIndependent) {
   }
 }
 
-TEST(HmacSha1BatchTest, AnyNumberOfJobs) {
+TEST_P(EveryHmacSha1Way, AnyNumberOfJobs) {
   const std::string data = Bytes(172, 3);
   for (size_t count = 0; count <= 65; ++count) {
     std::vector<HmacSha1Job> jobs;
     for (size_t i = 0; i < count; ++i) {
       jobs.push_back(Job(Bytes(20, i), data, static_cast<uint32_t>(i)));
     }
-    ComputeHmacSha1(absl::MakeSpan(jobs));
+    ComputeHmacSha1(absl::MakeSpan(jobs), GetParam());
     for (size_t i = 0; i < count; ++i) {
       ASSERT_EQ(ToString(jobs[i].digest),
                 Expected(Bytes(20, i), data, static_cast<uint32_t>(i)))
@@ -97,6 +124,11 @@ TEST(HmacSha1BatchTest, AnyNumberOfJobs) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Ways, EveryHmacSha1Way,
+                         testing::Values(HmacSha1Way::kOneByOne,
+                                         HmacSha1Way::kLanes8,
+                                         HmacSha1Way::kLanes16));
 
 }  // namespace
 }  // namespace sallyport::media_relay

@@ -58,6 +58,13 @@ class MediaBridge final : public Pooled<MediaBridge> {
     leg(Other(side)).PrefetchOutbound();
   }
 
+  // Ahead of OnPacket(), once the keys are in the cache: see MediaLeg.
+  bool Foresee(LegSide side, const Endpoint& from, const Packet& packet,
+               HmacSha1Job& job) const {
+    return ClassifyPacket(packet.bytes()) == PacketKind::kRtp &&
+           leg(side).Foresee(from, packet, job);
+  }
+
   // A datagram that arrived on a leg's RTP or RTCP socket; answers to ICE
   // checks are written into `reply`. What the legs have to tell and to send
   // afterwards is asked of them.

@@ -19,6 +19,7 @@
 #include "services/common/time/mono_time.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/hmac_sha1_batch.h"
 #include "services/media_relay/core/media_leg.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
@@ -196,6 +197,32 @@ class MediaBridgeTest : public testing::Test {
   std::vector<uint8_t> buffer_;
   std::array<uint8_t, kReplySize> reply_ = {};
 };
+
+// Tags are foreseen for what may come in only: nobody else's datagrams cost an
+// HMAC.
+TEST_F(MediaBridgeTest, ForeseesTagsOfTheFarSideAlone) {
+  Make(SrtpSuite::kAesCm128HmacSha1_80, std::nullopt);
+  HmacSha1Job job;
+  const auto foresees = [&](LegSide side, std::string wire,
+                            const Endpoint& from) {
+    Packet packet;
+    packet.data = reinterpret_cast<uint8_t*>(wire.data());
+    packet.size = wire.size();
+    return bridge_->Foresee(side, from, packet, job);
+  };
+  EXPECT_TRUE(foresees(LegSide::kA, a_->Wrap(Rtp(1)), a_->address));
+  EXPECT_FALSE(foresees(LegSide::kA, a_->Wrap(Rtp(2)), b_->address));
+  EXPECT_FALSE(
+      foresees(LegSide::kA, a_->Wrap(SenderReport(5), true), a_->address));
+  EXPECT_FALSE(foresees(LegSide::kB, Rtp(1), b_->address));
+  // During a change of keys either may be meant.
+  const Endpoint address = a_->address;
+  a_.emplace(address, SrtpSuite::kAesCm128HmacSha1_80, 'n');
+  Signal(LegSide::kA, *a_);
+  EXPECT_FALSE(foresees(LegSide::kA, a_->Wrap(Rtp(3)), a_->address));
+  EXPECT_EQ(Deliver(LegSide::kA, a_->Wrap(Rtp(4)), a_->address), Rtp(4));
+  EXPECT_TRUE(foresees(LegSide::kA, a_->Wrap(Rtp(5)), a_->address));
+}
 
 struct Pair {
   const char* name;

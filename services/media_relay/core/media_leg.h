@@ -146,6 +146,17 @@ class alignas(64) MediaLeg {
   // The whole way out; on kNone `to` and `packet` are ready to be sent.
   DropReason Emit(bool rtcp, Packet& packet, Now now, Endpoint& to);
 
+  // Ahead of Accept() of an RTP packet: see RtpProtector::Foresee().
+  bool Foresee(const Endpoint& from, const Packet& packet,
+               HmacSha1Job& job) const {
+    return expects_tags() && SourceMayComeIn(/*rtcp=*/false, from) &&
+           inbound_->ForeseeRtp(packet, job);
+  }
+  // Whether it may have something to foresee.
+  bool expects_tags() const {
+    return inbound_ != nullptr && former_inbound_ == nullptr;
+  }
+
   // A STUN datagram of a leg with ICE; `answer` goes back to `from`.
   DropReason OnStun(const Endpoint& from, const Packet& packet,
                     absl::Span<uint8_t> reply, Now now,

@@ -32,6 +32,7 @@ inline constexpr size_t kMaxBatch = 64;
 inline constexpr size_t kReplySize = 512;
 
 class TagBatch;
+struct HmacSha1Job;
 
 // A datagram; `data` may move within its buffer as heads come and go.
 // Thread-compatible.
@@ -42,6 +43,8 @@ struct Packet {
   size_t tailroom = 0;  // writable bytes behind `data + size`
   // Where a tag may be left to be computed later; null: at once.
   TagBatch* tags = nullptr;
+  // What its tag was foreseen to need, computed; null: nothing was.
+  const HmacSha1Job* foreseen = nullptr;
 
   absl::Span<const uint8_t> bytes() const {
     return absl::MakeConstSpan(data, size);

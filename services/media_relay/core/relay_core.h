@@ -132,9 +132,14 @@ class RelayCore {
   }
   // Ahead of OnPacket() for each of these, in this turn: see
   // SessionTable::Prefetch().
-  void Prefetch(absl::Span<const SocketId> sockets,
+  bool Prefetch(absl::Span<const SocketId> sockets,
                 SessionTable::Step step) const {
-    sessions_.Prefetch(sockets, step);
+    return sessions_.Prefetch(sockets, step);
+  }
+  // See SessionTable::Foresee().
+  bool Foresee(SocketId socket, const Endpoint& from, const Packet& packet,
+               HmacSha1Job& job) const {
+    return sessions_.Foresee(socket, from, packet, job);
   }
   // The answer to an OpenSocket.
   PacketAction OnSocketOpened(SocketId socket, const absl::Status& status,

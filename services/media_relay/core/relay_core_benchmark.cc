@@ -197,9 +197,10 @@ BENCHMARK(BM_UnauthenticatedAllocate);
 void BM_BridgeRtpTo(benchmark::State& state) {
   Bench bench;
   SessionSpec spec;
-  spec.tenant = "t";
-  spec.id = "s";
-  spec.owner = "o";
+  // Of strings: g++ 12 has false fears of assigning literals here.
+  spec.tenant = std::string("t");
+  spec.id = std::string("s");
+  spec.owner = std::string("o");
   spec.lease = absl::Hours(1);
   const Endpoint a{*IpAddress::Parse("10.1.0.1"), 4000};
   const Endpoint b{*IpAddress::Parse("10.2.0.1"), 4000};

@@ -148,11 +148,6 @@ const RtpProtector::Source* RtpProtector::FindOther(uint32_t ssrc) const {
   return nullptr;
 }
 
-RtpProtector::Source* RtpProtector::Find(uint32_t ssrc) {
-  if (has_first_ && first_.ssrc == ssrc) return &first_;
-  return const_cast<Source*>(FindOther(ssrc));
-}
-
 void RtpProtector::Remember(Source* source, uint32_t ssrc, uint64_t index) {
   if (source == nullptr) {
     if (!has_first_) {
@@ -238,6 +233,26 @@ SrtpResult RtpProtector::Protect(Packet& packet) {
   return SrtpResult::kOk;
 }
 
+bool RtpProtector::Foresee(const Packet& packet, HmacSha1Job& job) const {
+  if (is_gcm()) return false;  // one pass over the packet does it all
+  const size_t growth = size_t{tag_size_} + mki_.size();
+  const size_t head = HeadSize(packet);
+  if (head == 0 || packet.size < head + growth) return false;
+  const uint8_t* const data = packet.data;
+  const uint16_t sequence = static_cast<uint16_t>((data[2] << 8) | data[3]);
+  const Source* const source = Find(Load32(data + 8));
+  uint64_t index = sequence;
+  if (source != nullptr) {
+    index = source->index.Guess(sequence);
+    if (source->index.IsReplay(index)) return false;
+  }
+  job.key = hmac_;
+  job.data = data;
+  job.size = packet.size - growth;
+  job.suffix = static_cast<uint32_t>(index >> 16);
+  return true;
+}
+
 SrtpResult RtpProtector::Unprotect(Packet& packet) {
   const size_t growth = size_t{tag_size_} + aead_size_ + mki_.size();
   const size_t head = HeadSize(packet);
@@ -266,10 +281,15 @@ SrtpResult RtpProtector::Unprotect(Packet& packet) {
       return SrtpResult::kAuthFailed;
     }
   } else {
-    HmacSha1Job job = {
-        hmac_, data, size, static_cast<uint32_t>(index >> 16), {}};
-    ComputeHmacSha1(job);
-    if (!ConstantTimeEquals(ByteSpan(job.digest.data(), tag_size_),
+    const uint32_t rollovers = static_cast<uint32_t>(index >> 16);
+    HmacSha1Job own = {hmac_, data, size, rollovers, {}};
+    const HmacSha1Job* job = packet.foreseen;
+    // What came before it may have moved the counter, or changed the key.
+    if (job == nullptr || !job->IsOf(hmac_, data, size, rollovers)) {
+      ComputeHmacSha1(own);
+      job = &own;
+    }
+    if (!ConstantTimeEquals(ByteSpan(job->digest.data(), tag_size_),
                             ByteSpan(end + mki_.size(), tag_size_))) {
       return SrtpResult::kAuthFailed;
     }

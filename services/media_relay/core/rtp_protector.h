@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "services/common/bytes/byte_span.h"
@@ -54,6 +55,11 @@ class alignas(64) RtpProtector {
   SrtpResult Protect(Packet& packet);
   SrtpResult Unprotect(Packet& packet);
 
+  // Whether Unprotect() of this packet will most likely need an HMAC, which
+  // `job` then describes: it may be computed with those of others and lent as
+  // `packet.foreseen`.
+  bool Foresee(const Packet& packet, HmacSha1Job& job) const;
+
   // Whether a packet of this source has passed.
   bool Knows(uint32_t ssrc) const {
     return (has_first_ && first_.ssrc == ssrc) ||
@@ -76,7 +82,12 @@ class alignas(64) RtpProtector {
     PacketIndex index;
   };
 
-  Source* Find(uint32_t ssrc);
+  const Source* Find(uint32_t ssrc) const {
+    return has_first_ && first_.ssrc == ssrc ? &first_ : FindOther(ssrc);
+  }
+  Source* Find(uint32_t ssrc) {
+    return const_cast<Source*>(std::as_const(*this).Find(ssrc));
+  }
   const Source* FindOther(uint32_t ssrc) const;
   void Remember(Source* source, uint32_t ssrc, uint64_t index);
   bool is_gcm() const { return aead_size_ != 0; }

@@ -11,6 +11,8 @@
 
 #include "gtest/gtest.h"
 #include "services/common/bytes/byte_span.h"
+#include "services/media_relay/core/foreseen_tags.h"
+#include "services/media_relay/core/hmac_sha1_batch.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/srtp_policy.h"
 #include "services/media_relay/core/srtp_result.h"
@@ -159,6 +161,97 @@ TEST_P(EveryRtpSuite, TagsMayBeLeftToABatch) {
         expected[i])
         << i;
   }
+}
+
+// Batches whose tags are computed ahead are judged as libsrtp2 judges them one
+// by one: two sources from their first packet over more than one rollover, with
+// repeated packets, wrong tags and changed octets in the middle.
+TEST_P(EveryRtpSuite, ForeseenTagsChangeNothing) {
+  RtpProtector own(GetParam(), AsBytes(key_), {});
+  Reference out(GetParam(), key_, true);
+  Reference in(GetParam(), key_, false);
+  ForeseenTags foreseen;
+  size_t refused = 0;
+  size_t used = 0;
+  std::string before;
+  uint32_t index = 65'400;
+  for (int round = 0; round < 760; ++round) {
+    std::vector<std::string> packets;
+    while (packets.size() < 1 + static_cast<size_t>(round) % kMaxBatch) {
+      std::string packet =
+          out.Protect(Rtp(index, index % 190, index % 5 == 0, index % 3));
+      ASSERT_FALSE(packet.empty()) << index;
+      index += 3;
+      if (index % 11 == 0) packets.push_back(before);
+      before = packet;
+      if (index % 13 == 0) packet.back() ^= 1;
+      if (index % 17 == 0) packet[packet.size() / 2] ^= 1;
+      packets.push_back(packet);
+    }
+    std::vector<std::vector<uint8_t>> buffers;
+    std::vector<Packet> lent;
+    for (const std::string& packet : packets) {
+      std::vector<uint8_t>& buffer =
+          buffers.emplace_back(packet.begin(), packet.end());
+      buffer.resize(packet.size() + kPacketTailroom);
+      lent.push_back({buffer.data(), packet.size(), 0, kPacketTailroom});
+    }
+    for (Packet& packet : lent) {
+      foreseen.Add(packet,
+                   [&](HmacSha1Job& job) { return own.Foresee(packet, job); });
+    }
+    foreseen.Compute();
+    for (size_t i = 0; i < lent.size(); ++i) {
+      used += lent[i].foreseen != nullptr ? 1 : 0;
+      const bool passed = own.Unprotect(lent[i]) == SrtpResult::kOk;
+      const std::string expected = in.Unprotect(packets[i]);
+      ASSERT_EQ(passed ? ToString(lent[i].bytes()) : "", expected)
+          << round << ", " << i;
+      refused += passed ? 0 : 1;
+    }
+    foreseen.Clear();
+    for (const Packet& packet : lent) EXPECT_EQ(packet.foreseen, nullptr);
+  }
+  EXPECT_GT(index, 65'536u + 65'536u);
+  EXPECT_GT(refused, 4'000u);
+  const bool gcm = InfoOf(GetParam()).rtp_tag_size == 16;
+  if (gcm) {
+    EXPECT_EQ(used, 0u);
+  } else {
+    EXPECT_GT(used, 20'000u);
+  }
+}
+
+// What was foreseen with a key that has been changed since, or of octets that
+// have, counts for nothing.
+TEST(ForeseenTagsTest, AreOfTheirKeyAndPacketOnly) {
+  const SrtpSuite suite = SrtpSuite::kAesCm128HmacSha1_80;
+  const std::string key(KeySaltSize(suite), 'k');
+  const std::string other_key(KeySaltSize(suite), 'o');
+  RtpProtector out(suite, AsBytes(key), {});
+  const std::string packet =
+      Through(Rtp(7, 160, false, 0), [&](Packet& p) { return out.Protect(p); });
+  std::vector<uint8_t> buffer(packet.begin(), packet.end());
+  buffer.resize(packet.size() + kPacketTailroom);
+  Packet lent{buffer.data(), packet.size(), 0, kPacketTailroom};
+  // A digest that does verify, lent to who has another key.
+  RtpProtector in(suite, AsBytes(key), {});
+  RtpProtector other(suite, AsBytes(other_key), {});
+  HmacSha1Job job;
+  ASSERT_TRUE(in.Foresee(lent, job));
+  ComputeHmacSha1(job);
+  lent.foreseen = &job;
+  EXPECT_EQ(other.Unprotect(lent), SrtpResult::kAuthFailed);
+  // One that is wrong, of another rollover counter: it is not looked at.
+  job.suffix = 1;
+  job.digest = {};
+  EXPECT_EQ(in.Unprotect(lent), SrtpResult::kOk);
+  EXPECT_EQ(ToString(lent.bytes()), Rtp(7, 160, false, 0));
+  // Replayed and cut packets need none.
+  lent = {buffer.data(), packet.size(), 0, kPacketTailroom};
+  EXPECT_FALSE(in.Foresee(lent, job));
+  lent.size = 13;
+  EXPECT_FALSE(in.Foresee(lent, job));
 }
 
 TEST_P(EveryRtpSuite, HeadsThatAreCutAreRefused) {

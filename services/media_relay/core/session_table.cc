@@ -554,9 +554,10 @@ size_t SessionTable::Renew(
   return renewed;
 }
 
-void SessionTable::Prefetch(absl::Span<const SocketId> sockets,
+bool SessionTable::Prefetch(absl::Span<const SocketId> sockets,
                             Step step) const {
-  if (by_socket_.empty()) return;
+  if (by_socket_.empty()) return false;
+  bool tags = false;
   for (const SocketId socket : sockets) {
     if (step == Step::kPlaces) {
       by_socket_.prefetch(socket);
@@ -569,8 +570,17 @@ void SessionTable::Prefetch(absl::Span<const SocketId> sockets,
       ref.bridge->Prefetch();
     } else {
       ref.bridge->PrefetchKeys(ref.side);
+      tags |= ref.bridge->leg(ref.side).expects_tags();
     }
   }
+  return tags;
+}
+
+bool SessionTable::Foresee(SocketId socket, const Endpoint& from,
+                           const Packet& packet, HmacSha1Job& job) const {
+  const auto it = by_socket_.find(socket);
+  return it != by_socket_.end() &&
+         it->second.bridge->Foresee(it->second.side, from, packet, job);
 }
 
 bool SessionTable::OnPacket(SocketId socket, const Endpoint& from,

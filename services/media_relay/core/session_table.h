@@ -210,7 +210,12 @@ class SessionTable {
   // steps that each need what the one before has fetched: each datagram would
   // wait for its own. To be called well ahead, and for all steps in turn.
   enum class Step : uint8_t { kPlaces, kLegs, kKeys };
-  void Prefetch(absl::Span<const SocketId> sockets, Step step) const;
+  // After kKeys it tells whether Foresee() is worth being asked.
+  bool Prefetch(absl::Span<const SocketId> sockets, Step step) const;
+  // Whether `packet` will most likely need the HMAC in `job`, which may be
+  // computed with those of others, filled in and lent as `packet.foreseen`.
+  bool Foresee(SocketId socket, const Endpoint& from, const Packet& packet,
+               HmacSha1Job& job) const;
   // False when the socket is no session's.
   bool OnPacket(SocketId socket, const Endpoint& from, Packet& packet,
                 absl::Span<uint8_t> reply, Now now, SocketActions& sockets,

@@ -62,6 +62,11 @@ class SrtpSession final : public Pooled<SrtpSession> {
   SrtpResult UnprotectRtp(Packet& packet);
   SrtpResult UnprotectRtcp(Packet& packet);
 
+  // See RtpProtector::Foresee().
+  bool ForeseeRtp(const Packet& packet, HmacSha1Job& job) const {
+    return rtp_.Foresee(packet, job);
+  }
+
   // Same master key and MKI, compared in constant time: a repeated offer must
   // not reset rollover counters and replay lists.
   bool HasKey(ByteSpan key_salt, ByteSpan mki) const;

@@ -32,6 +32,7 @@
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
+#include "services/media_relay/core/hmac_sha1_batch.h"
 #include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/relay_core.h"
@@ -56,6 +57,8 @@ constexpr size_t kMailboxCapacity = 4096;
 constexpr int kBatchesPerTurn = 4;
 // Datagrams whose memory is fetched together, while those before are worked on.
 constexpr size_t kGroup = 8;
+// Groups whose tags are computed together.
+constexpr size_t kTagGroups = 2;
 
 absl::Duration ThreadCpu() {
   timespec used;
@@ -239,21 +242,42 @@ void RelayLoop::OnReadable(int fd, SocketId id) {
           id != kNoSocket ? id : ports_->IdOf(fd, batch.local_port(i));
     }
     const auto prefetch = [&](size_t first, SessionTable::Step step) {
-      if (id != kNoSocket || first >= left) return;
-      core_.Prefetch(absl::MakeConstSpan(sockets.data() + first,
-                                         std::min(kGroup, left - first)),
-                     step);
+      if (id != kNoSocket || first >= left) return false;
+      return core_.Prefetch(absl::MakeConstSpan(sockets.data() + first,
+                                                std::min(kGroup, left - first)),
+                            step);
+    };
+    const auto foresee = [&](size_t first) {
+      const size_t end = std::min(first + kTagGroups * kGroup, left);
+      for (size_t place = first; place < end; ++place) {
+        const size_t i = places[place];
+        foreseen_.Add(batch.packet(i), [&](HmacSha1Job& job) {
+          return core_.Foresee(sockets[place], batch.from(i), batch.packet(i),
+                               job);
+        });
+      }
+      foreseen_.Compute();
     };
     for (size_t first = 0; first < left; first += kGroup) {
       prefetch(first, SessionTable::Step::kPlaces);
     }
-    prefetch(0, SessionTable::Step::kLegs);
-    prefetch(kGroup, SessionTable::Step::kLegs);
-    prefetch(0, SessionTable::Step::kKeys);
+    for (size_t group = 0; group <= kTagGroups; ++group) {
+      prefetch(group * kGroup, SessionTable::Step::kLegs);
+    }
+    // Whether any of those whose keys were fetched last have tags.
+    bool tagged = false;
+    for (size_t group = 0; group < kTagGroups; ++group) {
+      tagged |= prefetch(group * kGroup, SessionTable::Step::kKeys);
+    }
     for (size_t place = 0; place < left; ++place) {
       if (place % kGroup == 0) {
-        prefetch(place + 2 * kGroup, SessionTable::Step::kLegs);
-        prefetch(place + kGroup, SessionTable::Step::kKeys);
+        prefetch(place + (kTagGroups + 1) * kGroup, SessionTable::Step::kLegs);
+        if (place % (kTagGroups * kGroup) == 0 &&
+            std::exchange(tagged, false)) {
+          foresee(place);
+        }
+        tagged |=
+            prefetch(place + kTagGroups * kGroup, SessionTable::Step::kKeys);
       }
       const size_t i = places[place];
       const SocketId socket = sockets[place];
@@ -273,6 +297,7 @@ void RelayLoop::OnReadable(int fd, SocketId id) {
       }
       if (!actions_.empty()) Perform();
     }
+    foreseen_.Clear();
     ports_->Flush();
     if (dtls_ != nullptr) dtls_->OnFlushed();
     // A socket of its own may have been closed just now.

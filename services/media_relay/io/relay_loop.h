@@ -25,6 +25,7 @@
 #include "services/media_relay/core/allocation_quota.h"
 #include "services/media_relay/core/bandwidth.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/foreseen_tags.h"
 #include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/memory_gate.h"
 #include "services/media_relay/core/packet.h"
@@ -200,6 +201,7 @@ class RelayLoop final : private TurnStreamFront::Owner {
   const uint64_t seed_;
   RelayCore core_;
   TagBatch tags_;
+  ForeseenTags foreseen_;
   std::unique_ptr<RelayPorts> ports_;
   std::unique_ptr<FlowTable> flows_;
   std::unique_ptr<TurnStreamFront> streams_;

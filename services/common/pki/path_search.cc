@@ -9,6 +9,7 @@
 #include "services/common/bytes/string_view.h"
 #include "services/common/pki/crl_check.h"
 #include "services/common/pki/name_constraints.h"
+#include "services/common/pki/signature_memo.h"
 #include "services/common/status/error_reason.h"
 
 namespace sallyport {
@@ -47,6 +48,7 @@ int Fit(const ParsedCertificate& child, const ParsedCertificate& issuer) {
 PathResult PathSearch::Run() {
   path_ = {query_.leaf};
   if (Extend()) {
+    Note();
     PathResult found;
     found.path = path_;
     return found;
@@ -130,6 +132,13 @@ absl::Status PathSearch::CheckSignature(const CertificateRef& child,
   const auto [it, fresh] =
       checked_.try_emplace(std::make_pair(child.get(), issuer.get()));
   if (!fresh) return it->second;
+  if (SignatureMemo* const memo = verifier_.memo_.get(); memo != nullptr) {
+    if (memo->Has(SignatureMemo::KeyOf(child->der, issuer->spki,
+                                       rules_.signatures))) {
+      return it->second;
+    }
+    memo->CountChecked();
+  }
   if (++signatures_ > kMaxSignatures) {
     exhausted_ = true;
     it->second = Refuse("PATH_SEARCH_EXHAUSTED", "too many signatures");
@@ -142,6 +151,14 @@ absl::Status PathSearch::CheckSignature(const CertificateRef& child,
                                            rules_.signatures)
                         : key.status();
   return it->second;
+}
+
+void PathSearch::Note() {
+  if (verifier_.memo_ == nullptr) return;
+  for (size_t i = 0; i + 1 < path_.size(); ++i) {
+    verifier_.memo_->Add(SignatureMemo::KeyOf(path_[i]->der, path_[i + 1]->spki,
+                                              rules_.signatures));
+  }
 }
 
 bool PathSearch::Extend() {

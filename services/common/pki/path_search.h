@@ -44,6 +44,8 @@ class PathSearch {
   bool InPath(const ParsedCertificate& certificate) const;
   absl::Status CheckSignature(const CertificateRef& child,
                               const CertificateRef& issuer);
+  // Has the signatures of path_, which is good, remembered.
+  void Note();
   // The key of a certificate, read once.
   absl::StatusOr<EVP_PKEY*> KeyOf(const ParsedCertificate& certificate);
 

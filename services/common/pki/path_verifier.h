@@ -29,6 +29,8 @@
 
 namespace sallyport {
 
+class SignatureMemo;
+
 using CertificateRef = std::shared_ptr<const ParsedCertificate>;
 
 // What a certificate is to be used for (UM-27).
@@ -90,14 +92,17 @@ struct PathResult {
 // count. Immutable.
 class PathVerifier {
  public:
-  // kInvalidArgument if an anchor is no certificate.
+  // kInvalidArgument if an anchor is no certificate. What is in `memo`, which
+  // generations share, is not computed again; null: nothing is remembered.
   static absl::StatusOr<std::shared_ptr<const PathVerifier>> Create(
-      absl::Span<const std::string> anchors_der);
+      absl::Span<const std::string> anchors_der,
+      std::shared_ptr<SignatureMemo> memo = nullptr);
 
   // Tries every path, at most 1000 steps and 128 signatures. Thread-safe.
   PathResult Verify(const PathQuery& query, const PathRules& rules) const;
 
   absl::Span<const CertificateRef> anchors() const { return anchors_; }
+  const std::shared_ptr<SignatureMemo>& memo() const { return memo_; }
 
  private:
   friend class PathSearch;
@@ -105,6 +110,7 @@ class PathVerifier {
   PathVerifier() = default;
 
   std::vector<CertificateRef> anchors_;
+  std::shared_ptr<SignatureMemo> memo_;
   absl::flat_hash_set<std::string> anchor_der_;
   absl::flat_hash_map<std::string, std::vector<size_t>> by_subject_;
 };

@@ -16,6 +16,7 @@
 #include "services/common/crypto/x509_name.h"
 #include "services/common/pki/parsed_certificate.h"
 #include "services/common/pki/path_verifier.h"
+#include "services/common/pki/signature_memo.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
@@ -25,7 +26,7 @@ namespace {
 // Longest chain looked at: a leaf and more intermediates than any CA uses.
 constexpr size_t kMaxChain = 10;
 // Paths that are remembered, some 150 octets each.
-constexpr size_t kMaxRemembered = 16384;
+constexpr size_t kMaxRemembered = 65536;
 
 std::string KeyOf(absl::Span<const std::string> chain,
                   CertificatePurpose purpose) {
@@ -73,6 +74,10 @@ size_t TrustAnchors::remembered() const {
   return good_.size();
 }
 
+uint64_t TrustAnchors::signatures_checked() const {
+  return verifier_->memo()->checked();
+}
+
 absl::StatusOr<std::shared_ptr<const TrustAnchors>> TrustAnchors::FromPem(
     std::string_view pem) {
   SP_ASSIGN_OR_RETURN(const std::vector<std::string> certificates,
@@ -82,8 +87,11 @@ absl::StatusOr<std::shared_ptr<const TrustAnchors>> TrustAnchors::FromPem(
 
 absl::StatusOr<std::shared_ptr<const TrustAnchors>> TrustAnchors::FromDer(
     absl::Span<const std::string> certificates, const TrustAnchors* before) {
-  SP_ASSIGN_OR_RETURN(std::shared_ptr<const PathVerifier> verifier,
-                      PathVerifier::Create(certificates));
+  SP_ASSIGN_OR_RETURN(
+      std::shared_ptr<const PathVerifier> verifier,
+      PathVerifier::Create(certificates, before == nullptr
+                                             ? std::make_shared<SignatureMemo>()
+                                             : before->verifier_->memo()));
   std::shared_ptr<TrustAnchors> out(new TrustAnchors(std::move(verifier)));
   if (before == nullptr) return out;
   const absl::flat_hash_set<absl::string_view> members(certificates.begin(),

@@ -4,6 +4,7 @@
 #define SALLYPORT_SERVICES_COMMON_TLS_TRUST_ANCHORS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,7 +37,8 @@ class TrustAnchors {
       std::string_view pem);
   // DER, one each. An empty set is allowed, and trusts nobody. What `before`,
   // if there was one, has found good is good here too where it ends in an
-  // anchor of both.
+  // anchor of both, and no signature on a path of its is computed again: both
+  // remember them in one place from then on.
   static absl::StatusOr<std::shared_ptr<const TrustAnchors>> FromDer(
       absl::Span<const std::string> certificates,
       const TrustAnchors* before = nullptr);
@@ -62,6 +64,8 @@ class TrustAnchors {
   size_t size() const;
   // Chains, each for a purpose, that are known to be good.
   size_t remembered() const;
+  // Signatures that had to be computed, by all that remember in one place.
+  uint64_t signatures_checked() const;
 
  private:
   explicit TrustAnchors(std::shared_ptr<const PathVerifier> verifier);

@@ -43,6 +43,47 @@ TEST(TrustAnchorsTest, AcceptsADirectAndAnIndirectChain) {
               HasReason("PEER_CERTIFICATE_UNTRUSTED"));
 }
 
+// A change of trust costs what lives on no signature.
+TEST(TrustAnchorsTest, NoSignatureIsComputedTwice) {
+  TestCa root("Root"), other("Other");
+  TestCa middle = root.IssueCa("Middle");
+  const auto first = *TrustAnchors::FromDer({root.certificate().der}, nullptr);
+  std::vector<std::string> leaves;
+  for (int i = 0; i < 5; ++i) {
+    leaves.push_back(middle.IssueDns(absl::StrCat(i, ".test")).der);
+    EXPECT_THAT(
+        first->Verify({leaves.back(), middle.certificate().der}, kServer, kNow),
+        IsOk());
+  }
+  EXPECT_EQ(first->signatures_checked(), 6u) << "five leaves, one above them";
+  // The anchor is now the one in between, and then gone, and then back.
+  const auto verify = [&](const TrustAnchors& trust) {
+    int good = 0;
+    for (const std::string& leaf : leaves) {
+      good += trust.Verify({leaf, middle.certificate().der}, kServer, kNow).ok()
+                  ? 1
+                  : 0;
+    }
+    return good;
+  };
+  const auto second =
+      *TrustAnchors::FromDer({middle.certificate().der}, first.get());
+  EXPECT_EQ(second->remembered(), 0u);
+  EXPECT_EQ(verify(*second), 5);
+  const auto third =
+      *TrustAnchors::FromDer({other.certificate().der}, second.get());
+  EXPECT_EQ(verify(*third), 0);
+  const auto fourth =
+      *TrustAnchors::FromDer({root.certificate().der}, third.get());
+  EXPECT_EQ(verify(*fourth), 5);
+  EXPECT_EQ(fourth->signatures_checked(), 6u);
+  // Another key is another matter, whatever its name.
+  TestCa same_name("Root");
+  const auto fifth =
+      *TrustAnchors::FromDer({same_name.certificate().der}, fourth.get());
+  EXPECT_EQ(verify(*fifth), 0);
+}
+
 // IMP-21: a self-signed certificate of the other side is enough.
 TEST(TrustAnchorsTest, EveryMemberIsAnAnchorAsItStands) {
   TestCa root("Root");

@@ -21,6 +21,8 @@ namespace {
 constexpr size_t kOutsideTasks = 1024;
 // More than the replies that max_calls calls can wait for.
 constexpr size_t kOwnTasks = size_t{1} << 20;
+// Connections that are found to be of no concern, for each look at the clock.
+constexpr size_t kPassedAtOnce = 32;
 // Messages of other loops; a caller whose does not fit gets 503.
 constexpr size_t kPeerTasks = size_t{1} << 16;
 
@@ -415,7 +417,7 @@ void EdgeLoop::OnStreamOpen(ConnectionIo& connection) {
 void EdgeLoop::OnStreamData(ConnectionIo& connection, ByteSpan data) {
   if (!IsLive(connection)) return;
   const ConnectionId id = connection.id();
-  if (!to_judge_.empty() && connection.trust_version() != trust_->version()) {
+  if (judging() && connection.trust_version() != trust_->version()) {
     JudgeAnew(id, wall_now());
     if (!connections_.contains(id)) return;
   }
@@ -511,6 +513,7 @@ void EdgeLoop::SetTrust(std::shared_ptr<const TrustBundle> trust,
   if (done) when_judged_.push_back(std::move(done));
   // All of them, whatever an earlier trust has found.
   to_judge_.clear();
+  judge_last_.clear();
   if (trust_ != nullptr) {
     for (const auto& [id, connection] : connections_) {
       if (connection->tls() != nullptr) to_judge_.push_back(id);
@@ -522,18 +525,34 @@ void EdgeLoop::SetTrust(std::shared_ptr<const TrustBundle> trust,
 void EdgeLoop::JudgeSome() {
   const MonoTime end = loop_.RefreshNow() + options_.judging;
   const absl::Time at = wall_now();
-  while (!to_judge_.empty()) {
-    const ConnectionId id = to_judge_.back();
-    to_judge_.pop_back();
-    JudgeAnew(id, at);
+  size_t passed = 0;
+  while (judging()) {
+    const bool first = !to_judge_.empty();
+    std::vector<ConnectionId>& from = first ? to_judge_ : judge_last_;
+    const ConnectionId id = from.back();
+    from.pop_back();
+    if (first && !IsSuspect(id)) {
+      judge_last_.push_back(id);
+      if (++passed % kPassedAtOnce != 0) continue;
+    } else {
+      JudgeAnew(id, at);
+    }
     if (loop_.RefreshNow() >= end) break;
   }
-  if (!to_judge_.empty()) {
+  if (judging()) {
     loop_.SetTimer(judge_timer_, loop_.now() + options_.between_judging);
     return;
   }
   loop_.SetTimer(judge_timer_, MonoTime::InfiniteFuture());
   for (const auto& done : std::exchange(when_judged_, {})) done();
+}
+
+bool EdgeLoop::IsSuspect(ConnectionId id) const {
+  const auto it = connections_.find(id);
+  if (it == connections_.end()) return false;
+  const TlsSession* const tls = it->second->tls();
+  return tls != nullptr && tls->peer().has_value() &&
+         trust_->MayHaveChanged(tls->peer()->chain);
 }
 
 void EdgeLoop::JudgeAnew(ConnectionId id, absl::Time at) {

@@ -183,8 +183,11 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   absl::Status Judge(ConnectionIo& connection, TlsFacts& facts);
   // Ends the connection if its chain no longer holds.
   void JudgeAnew(ConnectionId id, absl::Time at);
-  // Does so to those that wait for it, as long as one turn may take.
+  // Does so to those that wait for it, as long as one turn may take: at first
+  // to those whose issuer the change is about.
   void JudgeSome();
+  bool IsSuspect(ConnectionId id) const;
+  bool judging() const { return !to_judge_.empty() || !judge_last_.empty(); }
   std::optional<TlsFacts> FactsAtEnd(const ConnectionIo& connection) const;
   void OnLingerTimer(MonoTime now);
   // Tells the core how late the loop is and how full its sockets are.
@@ -201,6 +204,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   std::shared_ptr<const TrustBundle> trust_;
   TlsContexts contexts_;
   std::vector<ConnectionId> to_judge_;
+  std::vector<ConnectionId> judge_last_;
   std::vector<std::function<void()>> when_judged_;
   std::unique_ptr<HostResolver> hosts_;
   std::unique_ptr<ProxyIntake> proxies_;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,10 +42,10 @@ absl::StatusOr<std::pair<std::string, std::string>> Split(
   return std::make_pair(name.substr(0, at), name.substr(at + kMiddle.size()));
 }
 
-std::string WithoutLeadingZeros(std::string_view serial) {
+std::string_view WithoutLeadingZeros(std::string_view serial) {
   const size_t first = serial.find_first_not_of('\0');
-  return first == std::string_view::npos ? std::string()
-                                         : std::string(serial.substr(first));
+  return first == std::string_view::npos ? std::string_view()
+                                         : serial.substr(first);
 }
 
 bssl::UniquePtr<X509> Parse(std::string_view der) {
@@ -65,40 +66,79 @@ std::string DerOf(X509_NAME* name) {
   return {reinterpret_cast<const char*>(der), static_cast<size_t>(length)};
 }
 
+// What of a certificate says which one it is, found without reading the rest.
+struct Designation {
+  std::string_view issuer;  // DER
+  std::string_view serial;  // content octets
+};
+
+std::optional<Designation> DesignationOf(std::string_view der) {
+  CBS in, certificate, tbs, serial, issuer;
+  CBS_init(&in, reinterpret_cast<const uint8_t*>(der.data()), der.size());
+  if (!CBS_get_asn1(&in, &certificate, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_asn1(&certificate, &tbs, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_optional_asn1(
+          &tbs, nullptr, nullptr,
+          CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0) ||
+      !CBS_get_asn1(&tbs, &serial, CBS_ASN1_INTEGER) ||
+      !CBS_get_asn1(&tbs, nullptr, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_asn1_element(&tbs, &issuer, CBS_ASN1_SEQUENCE)) {
+    return std::nullopt;
+  }
+  const auto text = [](const CBS& of) {
+    return std::string_view(reinterpret_cast<const char*>(CBS_data(&of)),
+                            CBS_len(&of));
+  };
+  return Designation{text(issuer), text(serial)};
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const TrustBundle>> TrustBundle::Make(
     const capf::v1::WatchTrustBundleResponse& contents,
     const StaticTrustStores& fixed, const TrustBundle* before) {
-  const auto fixed_before = [&](const std::string& store) {
-    if (before == nullptr) return static_cast<const TrustAnchors*>(nullptr);
-    const auto it = before->fixed_.find(store);
-    return it == before->fixed_.end() ? nullptr : it->second.get();
-  };
-  const auto store_before =
-      [&](const std::pair<std::string, std::string>& key) {
-        if (before == nullptr) return static_cast<const TrustAnchors*>(nullptr);
-        const auto it = before->stores_.find(key);
-        return it == before->stores_.end() ? nullptr : it->second.anchors.get();
-      };
   std::shared_ptr<TrustBundle> out(new TrustBundle());
   out->version_ = contents.version();
   std::vector<std::string> any;
   for (const auto& [store, roots] : fixed) {
+    any.insert(any.end(), roots.begin(), roots.end());
+  }
+  for (const capf::v1::TrustStoreContents& store : contents.stores()) {
+    std::pair<std::string, std::string> key;
+    SP_ASSIGN_OR_RETURN(key, Split(store.name()));
+    if (key.second == kPhoneTrustStore ||
+        std::find(kPeerTrustStores.begin(), kPeerTrustStores.end(),
+                  key.second) != kPeerTrustStores.end()) {
+      any.insert(any.end(), store.certificates().begin(),
+                 store.certificates().end());
+    }
+  }
+  SP_ASSIGN_OR_RETURN(
+      out->any_, TrustAnchors::FromDer(
+                     any, before == nullptr ? nullptr : before->any_.get()));
+  // One that was not there before follows on the roots of all, so that they all
+  // remember signatures in one place.
+  const auto fixed_before = [&](const std::string& store) {
+    if (before == nullptr) return out->any_.get();
+    const auto it = before->fixed_.find(store);
+    return it == before->fixed_.end() ? out->any_.get() : it->second.get();
+  };
+  const auto store_before =
+      [&](const std::pair<std::string, std::string>& key) {
+        if (before == nullptr) return out->any_.get();
+        const auto it = before->stores_.find(key);
+        return it == before->stores_.end() ? out->any_.get()
+                                           : it->second.anchors.get();
+      };
+  for (const auto& [store, roots] : fixed) {
     SP_ASSIGN_OR_RETURN(out->fixed_[store],
                         TrustAnchors::FromDer(roots, fixed_before(store)));
-    any.insert(any.end(), roots.begin(), roots.end());
   }
   for (const capf::v1::TrustStoreContents& store : contents.stores()) {
     std::pair<std::string, std::string> key;
     SP_ASSIGN_OR_RETURN(key, Split(store.name()));
     std::vector<std::string> roots(store.certificates().begin(),
                                    store.certificates().end());
-    if (key.second == kPhoneTrustStore ||
-        std::find(kPeerTrustStores.begin(), kPeerTrustStores.end(),
-                  key.second) != kPeerTrustStores.end()) {
-      any.insert(any.end(), roots.begin(), roots.end());
-    }
     if (const auto same = fixed.find(key.second); same != fixed.end()) {
       roots.insert(roots.end(), same->second.begin(), same->second.end());
     }
@@ -111,9 +151,12 @@ absl::StatusOr<std::shared_ptr<const TrustBundle>> TrustBundle::Make(
       made.members.insert(HexEncode(Sha256(AsBytes(der))));
     }
   }
-  SP_ASSIGN_OR_RETURN(
-      out->any_, TrustAnchors::FromDer(
-                     any, before == nullptr ? nullptr : before->any_.get()));
+  for (const std::string& root : any) {
+    const bssl::UniquePtr<X509> one = Parse(root);
+    if (one == nullptr) continue;  // FromDer() has refused it
+    out->roots_[root] = {DerOf(X509_get_subject_name(one.get())),
+                         DerOf(X509_get_issuer_name(one.get()))};
+  }
   out->SetRevoked(contents);
   for (const capf::v1::RevocationCoverage& one : contents.coverage()) {
     Coverage& coverage = out->coverage_[one.issuer()];
@@ -124,23 +167,51 @@ absl::StatusOr<std::shared_ptr<const TrustBundle>> TrustBundle::Make(
       coverage.authority_until = FromProto(one.authority_until_time());
     }
   }
+  if (before != nullptr) out->SetChanged(*before);
   return out;
+}
+
+void TrustBundle::SetChanged(const TrustBundle& before) {
+  for (const auto& [root, names] : before.roots_) {
+    if (roots_.contains(root)) continue;
+    changed_.insert(names.first);
+    // It vouched for itself, too.
+    changed_.insert(names.second);
+  }
+  for (const auto& [issuer, blocks] : revoked_) {
+    const auto was = before.revoked_.find(issuer);
+    if (was == before.revoked_.end() || was->second != blocks) {
+      changed_.insert(issuer);
+    }
+  }
+}
+
+bool TrustBundle::MayHaveChanged(absl::Span<const std::string> chain) const {
+  if (changed_.empty()) return false;
+  return std::any_of(chain.begin(), chain.end(), [&](const std::string& der) {
+    const auto which = DesignationOf(der);
+    return !which.has_value() || changed_.contains(which->issuer);
+  });
 }
 
 void TrustBundle::SetRevoked(
     const capf::v1::WatchTrustBundleResponse& contents) {
-  std::map<std::string, std::map<size_t, std::vector<std::string>>> all;
+  // Of what stands in the message: a long list is not copied twice.
+  std::map<std::string_view, std::map<size_t, std::vector<std::string_view>>>
+      all;
   for (const capf::v1::RevokedCertificate& one : contents.revoked()) {
-    std::string serial = WithoutLeadingZeros(one.serial());
-    all[one.issuer()][serial.size()].push_back(std::move(serial));
+    const std::string_view serial = WithoutLeadingZeros(one.serial());
+    all[one.issuer()][serial.size()].push_back(serial);
   }
   for (auto& [issuer, by_size] : all) {
     for (auto& [size, serials] : by_size) {
-      std::sort(serials.begin(), serials.end());
+      if (!std::is_sorted(serials.begin(), serials.end())) {
+        std::sort(serials.begin(), serials.end());
+      }
       serials.erase(std::unique(serials.begin(), serials.end()), serials.end());
-      std::string& block = revoked_[issuer][size];
+      std::string& block = revoked_[std::string(issuer)][size];
       block.reserve(size * serials.size());
-      for (const std::string& serial : serials) block += serial;
+      for (const std::string_view serial : serials) block += serial;
       revoked_count_ += serials.size();
     }
   }
@@ -213,7 +284,7 @@ bool TrustBundle::IsRevoked(std::string_view issuer,
                             std::string_view serial) const {
   const auto blocks = revoked_.find(issuer);
   if (blocks == revoked_.end()) return false;
-  const std::string wanted = WithoutLeadingZeros(serial);
+  const std::string_view wanted = WithoutLeadingZeros(serial);
   const auto found = blocks->second.find(wanted.size());
   if (found == blocks->second.end()) return false;
   const std::string& block = found->second;
@@ -236,6 +307,12 @@ bool TrustBundle::IsRevoked(std::string_view issuer,
 
 bool TrustBundle::IsRevokedCertificate(std::string_view der) const {
   if (revoked_.empty()) return false;
+  // A negative serial is looked up by its magnitude, below.
+  if (const auto which = DesignationOf(der);
+      which.has_value() && !which->serial.empty() &&
+      static_cast<uint8_t>(which->serial.front()) < 0x80) {
+    return IsRevoked(which->issuer, which->serial);
+  }
   const bssl::UniquePtr<X509> certificate = Parse(der);
   if (certificate == nullptr) return true;
   const std::string issuer = DerOf(X509_get_issuer_name(certificate.get()));

@@ -36,8 +36,8 @@ class TrustBundle {
   // `fixed` hold together; fixed roots count for every tenant. INVALID_ARGUMENT
   // if a certificate cannot be parsed or a store has no tenant. What `before`,
   // the one that was in force, has verified is not verified again where its
-  // anchor is still there, so that a change costs thousands of live
-  // connections little.
+  // anchor is still there, and else without its signatures, so that a change
+  // costs thousands of live connections little.
   static absl::StatusOr<std::shared_ptr<const TrustBundle>> Make(
       const capf::v1::WatchTrustBundleResponse& contents,
       const StaticTrustStores& fixed, const TrustBundle* before = nullptr);
@@ -68,6 +68,10 @@ class TrustBundle {
   bool IsRevokedCertificate(std::string_view der) const;
   size_t revoked_count() const { return revoked_count_; }
 
+  // Whether an anchor of this name, or a list of this issuer, has changed since
+  // `before`: what is to be judged first.
+  bool MayHaveChanged(absl::Span<const std::string> chain) const;
+
  private:
   // One store as it stands.
   struct Store {
@@ -92,6 +96,7 @@ class TrustBundle {
                             absl::Span<const std::string> chain,
                             absl::Time now) const;
   void SetRevoked(const capf::v1::WatchTrustBundleResponse& contents);
+  void SetChanged(const TrustBundle& before);
 
   int64_t version_ = 0;
   std::shared_ptr<const TrustAnchors> any_;
@@ -103,7 +108,10 @@ class TrustBundle {
   // By the issuer's name, DER.
   std::map<std::string, SerialBlocks, std::less<>> revoked_;
   std::map<std::string, Coverage, std::less<>> coverage_;
+  // Every root, by its DER: its names.
+  std::map<std::string, std::pair<std::string, std::string>> roots_;
   size_t revoked_count_ = 0;
+  std::set<std::string, std::less<>> changed_;  // names, DER
 };
 
 }  // namespace sallyport::signaling_edge

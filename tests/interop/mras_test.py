@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 
@@ -17,7 +18,7 @@ sys.path.insert(0, os.getcwd())
 
 from tests.harness.case import DemoCase, main  # noqa: E402
 from tests.harness.cluster import DOMAIN  # noqa: E402
-from tests.harness.demo import PASSWORD, USER  # noqa: E402
+from tests.harness.demo import DIALLED, PASSWORD, USER  # noqa: E402
 from tests.harness.peers import turn_client  # noqa: E402
 
 SPACE = 'http://schemas.microsoft.com/2006/09/sip/mrasp'
@@ -80,12 +81,6 @@ class Client:
 
 class MrasTest(DemoCase):
 
-    @classmethod
-    def prepare(cls):
-        cls.demo.start_services()
-        cls.demo.provision()
-        cls.demo.enroll()
-
     def phone(self):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(f'{self.cluster.pki}/sip-ca.pem')
@@ -95,15 +90,20 @@ class MrasTest(DemoCase):
         self.addCleanup(sock.close)
         return Client(sock, 'TLS')
 
-    # AVE-39, AVE-40: steps 1 and 2 of the figure, over TLS and then 3478 UDP.
-    def test_a_credential_obtained_by_sip_allocates_on_the_relay(self):
+    def credential(self):
+        """The answer to the demo's user, and the credential in it."""
         head, text = self.phone().ask(body(f'sip:{USER}@{DOMAIN}'))
         self.assertIn(' 200 ', head.splitlines()[0])
         answer = ElementTree.fromstring(text)
+        credentials = answer.find(f'.//{{{SPACE}}}credentials')
+        return answer, {each: credentials.find(f'{{{SPACE}}}{each}').text
+                        for each in ('username', 'password', 'duration')}
+
+    # AVE-39, AVE-40: steps 1 and 2 of the figure, over TLS and then 3478 UDP.
+    def test_a_credential_obtained_by_sip_allocates_on_the_relay(self):
+        answer, value = self.credential()
         self.assertEqual(answer.get('reasonPhrase'), 'OK')
         self.assertEqual(answer.get('requestID'), '7')
-        credentials = answer.find(f'.//{{{SPACE}}}credentials')
-        value = {each: credentials.find(f'{{{SPACE}}}{each}').text for each in ('username', 'password', 'duration')}
         self.assertLessEqual(int(value['duration']), 480)
         relay = answer.find(f'.//{{{SPACE}}}mediaRelay')
         self.assertEqual(relay.find(f'{{{SPACE}}}udpPort').text, '3478')
@@ -111,6 +111,45 @@ class MrasTest(DemoCase):
                              plain(value['username']), plain(value['password']), 'sallyport')
         self.assertTrue(result['sent'])
         self.assertEqual(result['sent'], result['received'])
+
+    # AVE-48: who has a credential and an allocation, and what the session
+    # carries, stand beside the messages of the call.
+    def test_a_trace_shows_credential_allocation_and_session(self):
+        _, value = self.credential()
+        client = threading.Thread(target=turn_client, daemon=True, args=(
+            (self.cluster.host('media_relay'), 3478), plain(value['username']), plain(value['password']),
+            'sallyport', 400))
+        client.start()
+        self.cluster.wait_for(lambda: self.cluster.items_of('allocations'), 'the client allocates')
+        phone, gateway = self.demo.phone, self.demo.gateway
+        phone.dial(f'sip:{DIALLED}@{DOMAIN}')
+        gateway.wait_event('CALL_ESTABLISHED', 'the gateway has the call')
+        call = self.cluster.wait_for(
+            lambda: [c for c in self.cluster.items('calls') if c.get('state') == 'CALL_STATE_ANSWERED'],
+            'the call is answered')[0]
+        user = next(leg['user'] for leg in call['legs'] if 'user' in leg)
+        live = self.cluster.cli('trace', call['name'])
+        phone.hang_up()
+        gateway.wait_event('CALL_CLOSED', 'the gateway sees the end of the call')
+        client.join(30)
+        ended = self.cluster.wait_for(
+            lambda: (text := self.cluster.cli('trace', call['name'])) and ': ENDED' in text and text,
+            'the call is over')
+        for text in (live, ended):
+            issued = re.search(rf'-\d+\.\d{{3}} s credential ([0-9a-f]{{24}}) for {user}, key 1, good until \d\d:\d\d',
+                               text)
+            self.assertTrue(issued, text)
+            self.assertLess(issued.start(), text.index('INVITE'))
+            self.assertNotIn(value['password'], text)
+            self.assertNotIn(plain(value['password']), text)
+        # The record of the issue is found by the id that is shown.
+        self.assertEqual(self.cluster.cli('show-credential', issued.group(1))['event'], 'issue')
+        made = re.search(rf'-\d+\.\d{{3}} s allocation \S+ of {user}, UDP, relayed at '
+                         rf'{self.cluster.host("media_relay")}:\d+: 1 permissions', live)
+        self.assertTrue(made, live)
+        self.assertRegex(live, rf'{call["mediaSession"]} at \S+, now A SDES_SRTP \S+ \d+ in.*; B RTP ')
+        self.assertRegex(ended, rf'{call["mediaSession"]} at \S+ ended: A \d+ in, \d+ out, \d+ lost; B ')
+        self.assertNotIn('allocation ', ended)
 
     def test_only_for_oneself(self):
         head, text = self.phone().ask(body(f'sip:9999@{DOMAIN}'))

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -56,9 +57,22 @@ std::string LegLine(const pb::CallTraceLeg& leg, char mark) {
                       "\n");
 }
 
+// In front of a line: since the first message.
+std::string At(absl::Duration since) {
+  constexpr absl::Duration kLong = absl::Seconds(1000);
+  if (since < kLong && since > -kLong) {
+    return absl::StrFormat("%*.3f s ", static_cast<int>(kTime) - 3,
+                           absl::ToDoubleSeconds(since));
+  }
+  return absl::StrFormat(
+      "%*s ", static_cast<int>(kTime) - 1,
+      absl::FormatDuration(absl::Trunc(since, absl::Seconds(1))));
+}
+
 }  // namespace
 
-std::string TraceText(const pb::CallTrace& trace, bool messages) {
+std::string TraceText(const pb::CallTrace& trace, bool messages,
+                      std::vector<TraceNote> notes) {
   std::string out = absl::StrCat(
       absl::StripSuffix(trace.name(), "/trace"), ": ",
       absl::StripPrefix(pb::CallState_Name(trace.state()), "CALL_STATE_"),
@@ -71,19 +85,33 @@ std::string TraceText(const pb::CallTrace& trace, bool messages) {
     absl::StrAppend(&out, trace.dropped_messages(),
                     " messages are not kept any more\n");
   }
-  if (trace.messages().empty()) return out;
+  std::stable_sort(
+      notes.begin(), notes.end(),
+      [](const TraceNote& a, const TraceNote& b) { return a.time < b.time; });
+  if (trace.messages().empty()) {
+    for (const TraceNote& note : notes) {
+      absl::StrAppend(&out, note.text, "\n");
+    }
+    return out;
+  }
   const absl::Time start = FromProto(trace.messages(0).message_time());
+  size_t noted = 0;
+  const auto note_until = [&](absl::Time time) {
+    for (; noted < notes.size() && notes[noted].time <= time; ++noted) {
+      absl::StrAppend(&out, At(notes[noted].time - start), notes[noted].text,
+                      "\n");
+    }
+  };
   const std::string blank(kTime, ' ');
   const std::string gap(kWidth, ' ');
   absl::StrAppend(&out, "\n", blank, "A", gap, "edge", gap.substr(3), "B\n");
   for (const pb::CallTraceMessage& message : trace.messages()) {
-    const double at =
-        absl::ToDoubleSeconds(FromProto(message.message_time()) - start);
+    const absl::Time time = FromProto(message.message_time());
+    note_until(time);
     const bool caller = message.leg() == 0;
     const std::string arrow = Arrow(Label(message), caller != message.sent());
-    std::string line = absl::StrCat(
-        absl::StrFormat("%*.3f s ", static_cast<int>(kTime) - 3, at), "|",
-        caller ? arrow : gap, "|", caller ? gap : arrow, "|");
+    std::string line = absl::StrCat(At(time - start), "|", caller ? arrow : gap,
+                                    "|", caller ? gap : arrow, "|");
     if (!message.reason().empty())
       absl::StrAppend(&line, "  ", message.reason());
     absl::StrAppend(&out, line, "\n");
@@ -92,6 +120,7 @@ std::string TraceText(const pb::CallTrace& trace, bool messages) {
       absl::StrAppend(&out, blank, "  ", Printable(std::string(text)), "\n");
     }
   }
+  note_until(absl::InfiniteFuture());
   return out;
 }
 

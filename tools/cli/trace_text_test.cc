@@ -43,6 +43,24 @@ pb::CallTrace Refused() {
   return trace;
 }
 
+// AVE-48: what is no SIP message stands among them by its time.
+TEST(TraceTextTest, NotesStandAtTheirTime) {
+  const absl::Time start = absl::FromUnixSeconds(1'000);
+  const std::string text = TraceText(
+      Refused(), false,
+      {{start + absl::Milliseconds(12) + absl::Microseconds(200), "between"},
+       {start - absl::Hours(2), "long before"},
+       {start - absl::Milliseconds(1500), "before"},
+       {start + absl::Minutes(1), "after"}});
+  const size_t invite = text.find("INVITE (RTP)");
+  EXPECT_LT(text.find(" -2h long before\n"),
+            text.find("-1.500 s before"));
+  EXPECT_LT(text.find("-1.500 s before"), invite) << text;
+  EXPECT_LT(text.find("- INVITE -"), text.find("0.012 s between")) << text;
+  EXPECT_LT(text.find("0.012 s between"), text.find("488"));
+  EXPECT_LT(text.find("488"), text.find("60.000 s after")) << text;
+}
+
 TEST(TraceTextTest, ArrowsPointTheWayThatMessagesWent) {
   const std::string text = TraceText(Refused(), false);
   EXPECT_THAT(text, HasSubstr("tenants/t/calls/7: ENDED, "

@@ -120,7 +120,10 @@ class MrasTest(DemoCase):
             (self.cluster.host('media_relay'), 3478), plain(value['username']), plain(value['password']),
             'sallyport', 400))
         client.start()
-        self.cluster.wait_for(lambda: self.cluster.items_of('allocations'), 'the client allocates')
+        # Others of the same user may be there.
+        self.cluster.wait_for(
+            lambda: any(each.get('permissionCount') for each in self.cluster.items_of('allocations')),
+            'the client has an allocation and a permission')
         phone, gateway = self.demo.phone, self.demo.gateway
         phone.dial(f'sip:{DIALLED}@{DOMAIN}')
         gateway.wait_event('CALL_ESTABLISHED', 'the gateway has the call')
@@ -145,11 +148,10 @@ class MrasTest(DemoCase):
         # The record of the issue is found by the id that is shown.
         self.assertEqual(self.cluster.cli('show-credential', issued.group(1))['event'], 'issue')
         made = re.search(rf'-\d+\.\d{{3}} s allocation \S+ of {user}, UDP, relayed at '
-                         rf'{self.cluster.host("media_relay")}:\d+: 1 permissions', live)
+                         rf'{self.cluster.host("media_relay")}:\d+: 1 permissions, \d+ packets', live)
         self.assertTrue(made, live)
         self.assertRegex(live, rf'{call["mediaSession"]} at \S+, now A SDES_SRTP \S+ \d+ in.*; B RTP ')
         self.assertRegex(ended, rf'{call["mediaSession"]} at \S+ ended: A \d+ in, \d+ out, \d+ lost; B ')
-        self.assertNotIn('allocation ', ended)
 
     def test_only_for_oneself(self):
         head, text = self.phone().ask(body(f'sip:9999@{DOMAIN}'))

@@ -44,6 +44,7 @@ issuer_pb::AuditRecord Record(const std::string& event, const std::string& id,
   return record;
 }
 
+// AVE-48.
 TEST(TraceNotesTest, CredentialsThatWereGoodDuringTheCall) {
   UserRecords alice;
   alice.user = "tenants/t/users/alice";

@@ -53,8 +53,7 @@ TEST(TraceTextTest, NotesStandAtTheirTime) {
        {start - absl::Milliseconds(1500), "before"},
        {start + absl::Minutes(1), "after"}});
   const size_t invite = text.find("INVITE (RTP)");
-  EXPECT_LT(text.find(" -2h long before\n"),
-            text.find("-1.500 s before"));
+  EXPECT_LT(text.find(" -2h long before\n"), text.find("-1.500 s before"));
   EXPECT_LT(text.find("-1.500 s before"), invite) << text;
   EXPECT_LT(text.find("- INVITE -"), text.find("0.012 s between")) << text;
   EXPECT_LT(text.find("0.012 s between"), text.find("488"));

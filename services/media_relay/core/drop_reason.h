@@ -52,6 +52,7 @@ enum class DropReason : uint8_t {
   kAllocationBandwidth,
   kSubjectBandwidth,
   kTenantBandwidth,
+  kPlayback,  // the relay itself speaks on the leg that it was for
   kCount,
 };
 
@@ -95,6 +96,7 @@ constexpr std::string_view DropReasonName(DropReason reason) {
       "allocation_bandwidth",
       "subject_bandwidth",
       "tenant_bandwidth",
+      "playback",
   };
   return kNames[static_cast<size_t>(reason)];
 }

@@ -27,6 +27,7 @@
 #include "services/media_relay/core/ice_lite.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
+#include "services/media_relay/core/playback.h"
 #include "services/media_relay/core/rtcp_header.h"
 #include "services/media_relay/core/rtp_header.h"
 #include "services/media_relay/core/srtp_policy.h"
@@ -493,6 +494,48 @@ DropReason MediaLeg::Accept(bool rtcp, const Endpoint& from, Packet& packet,
 }
 
 DropReason MediaLeg::Emit(bool rtcp, Packet& packet, Now now, Endpoint& to) {
+  if (play_ != PlayState::kNone && !rtcp) [[unlikely]] {
+    if (play_ == PlayState::kPlaying) return Count(DropReason::kPlayback);
+    // RFC 3551 section 4.1; payload and clock stay as they are.
+    if (packet.size > 1) packet.data[1] |= 0x80;
+    const DropReason reason = Protect(rtcp, packet, now, to);
+    if (reason == DropReason::kNone) play_ = PlayState::kNone;
+    return reason;
+  }
+  return Protect(rtcp, packet, now, to);
+}
+
+void MediaLeg::Play(PlaybackSource source) {
+  if (playback_ == nullptr) playback_ = std::make_unique<Playback>(random_);
+  playback_->Start(std::move(source));
+  play_ = PlayState::kPlaying;
+}
+
+void MediaLeg::StopPlayback() {
+  if (play_ != PlayState::kPlaying) return;
+  playback_->Stop();
+  play_ = PlayState::kPlayed;
+}
+
+DropReason MediaLeg::EmitPlayed(uint64_t round, Packet& packet, Now now,
+                                Endpoint& to) {
+  if (!plays() || !playback_->Write(round, packet)) {
+    packet.size = 0;
+    if (plays()) play_ = PlayState::kPlayed;
+    return DropReason::kNotConfigured;
+  }
+  const DropReason reason = Protect(/*rtcp=*/false, packet, now, to);
+  if (reason == DropReason::kNone) ++stats_.packets_played;
+  return reason;
+}
+
+DropReason MediaLeg::EmitReport(uint64_t round, Packet& packet, Now now,
+                                Endpoint& to) {
+  playback_->WriteReport(round, now, packet);
+  return Protect(/*rtcp=*/true, packet, now, to);
+}
+
+DropReason MediaLeg::Protect(bool rtcp, Packet& packet, Now now, Endpoint& to) {
   const std::optional<Endpoint> destination = Destination(rtcp);
   if (!destination.has_value() || (is_srtp() && outbound_ == nullptr)) {
     return Count(ice_ != nullptr &&

@@ -31,6 +31,7 @@
 #include "services/media_relay/core/ice_lite.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
+#include "services/media_relay/core/playback.h"
 #include "services/media_relay/core/srtp_policy.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/core/stream_statistics.h"
@@ -102,6 +103,8 @@ struct MediaLegStats {
 
   uint64_t rtcp_received = 0;
   uint64_t rtcp_sent = 0;
+  // Of packets_sent, those that the relay made itself.
+  uint64_t packets_played = 0;
   uint64_t auth_failures = 0;
   uint64_t replayed = 0;
   absl::Time first_packet = absl::InfiniteFuture();
@@ -156,6 +159,22 @@ class alignas(64) MediaLeg {
   bool expects_tags() const {
     return inbound_ != nullptr && former_inbound_ == nullptr;
   }
+
+  // From now on the far side hears `source`, from its beginning, and nothing of
+  // the other leg; with what comes of that afterwards a talkspurt begins.
+  void Play(PlaybackSource source);
+  void StopPlayback();
+  // Null before the first.
+  const Playback* playback() const { return playback_.get(); }
+  bool plays() const { return play_ == PlayState::kPlaying; }
+  // What is to be sent in `round`; empty `packet`: the prompt is over. On
+  // anything but kNone there is nothing to send, and it goes on all the same.
+  DropReason EmitPlayed(uint64_t round, Packet& packet, Now now, Endpoint& to);
+  // The report that is due with it, if one is.
+  bool ReportIsDue(uint64_t round) const {
+    return plays() && playback_->ReportIsDue(round);
+  }
+  DropReason EmitReport(uint64_t round, Packet& packet, Now now, Endpoint& to);
 
   // A STUN datagram of a leg with ICE; `answer` goes back to `from`.
   DropReason OnStun(const Endpoint& from, const Packet& packet,
@@ -256,6 +275,7 @@ class alignas(64) MediaLeg {
     CountDrop(reason);
     return reason;
   }
+  DropReason Protect(bool rtcp, Packet& packet, Now now, Endpoint& to);
   void OnReceivedRtcp(ByteSpan packet, Now now);
   void OnSentRtcp(ByteSpan packet, Now now);
 
@@ -265,6 +285,12 @@ class alignas(64) MediaLeg {
   bool latching_ = false;
   bool silent_ = false;  // kMediaLost or kMediaMissing was told
   LegNews news_ = 0;
+  enum class PlayState : uint8_t {
+    kNone,
+    kPlaying,
+    kPlayed,  // and nothing of the other leg has been sent since
+  };
+  PlayState play_ = PlayState::kNone;
   Path rtp_;
   std::optional<Endpoint> remote_rtp_;
   std::unique_ptr<SrtpSession> inbound_;
@@ -291,6 +317,7 @@ class alignas(64) MediaLeg {
   // Since when packets should come.
   absl::Time expected_since_ = absl::InfiniteFuture();
   std::vector<LocalKey> local_keys_;  // in the order of the options
+  std::unique_ptr<Playback> playback_;
   bool has_rtcp_port_;
 };
 

@@ -141,6 +141,13 @@ class RelayCore {
                HmacSha1Job& job) const {
     return sessions_.Foresee(socket, from, packet, job);
   }
+  // See SessionTable::NextPlayed(): to be asked at each deadline, until it says
+  // no.
+  bool NextPlayed(Now now, Packet& packet, PacketAction& action) {
+    if (!sessions_.NextPlayed(now, packet, action)) return false;
+    Count(action);
+    return true;
+  }
   // The answer to an OpenSocket.
   PacketAction OnSocketOpened(SocketId socket, const absl::Status& status,
                               absl::Span<uint8_t> reply, Now now,

@@ -19,6 +19,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/dtls_endpoint.h"
 #include "services/media_relay/core/dtls_identity.h"
 #include "services/media_relay/core/endpoint.h"
@@ -26,7 +27,10 @@
 #include "services/media_relay/core/media_bridge.h"
 #include "services/media_relay/core/media_leg.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/playback.h"
+#include "services/media_relay/core/playback_wheel.h"
 #include "services/media_relay/core/port_pool.h"
+#include "services/media_relay/core/prompt_set.h"
 #include "services/media_relay/core/relay_interface.h"
 
 namespace sallyport::media_relay {
@@ -48,7 +52,11 @@ absl::Status NotOwner() {
 
 SessionTable::SessionTable(const SessionTableOptions& options,
                            const RelayResources& resources)
-    : options_(options), resources_(resources) {}
+    : options_(options), resources_(resources) {
+  if (options_.prompts == nullptr) {
+    options_.prompts = std::make_shared<const PromptSet>();
+  }
+}
 
 std::string SessionTable::Key(std::string_view tenant, std::string_view id) {
   std::string key(tenant);
@@ -85,6 +93,11 @@ absl::Status SessionTable::Check(const SessionSpec& spec, Now now) {
     const LegSpec& leg = spec.legs[i];
     SP_RETURN_IF_ERROR(
         bridge.leg(static_cast<LegSide>(i)).CheckUpdate(leg.initial));
+    if (leg.playback.has_value()) {
+      PlaybackSource source;
+      SP_RETURN_IF_ERROR(
+          Resolve(*leg.playback, spec.tenant, /*plays=*/false, source));
+    }
     if (options_.interfaces.Find(leg.internal, leg.ipv6) == nullptr) {
       return MakeError(absl::StatusCode::kFailedPrecondition,
                        "ADDRESS_FAMILY_NOT_SERVED",
@@ -148,6 +161,12 @@ absl::Status SessionTable::Create(SessionSpec spec, Now now,
   if (!TakePorts(opening, 0, now)) {
     return MakeError(absl::StatusCode::kResourceExhausted,
                      "RELAY_PORTS_EXHAUSTED", "no relay port is free");
+  }
+  for (size_t i = 0; i < 2; ++i) {
+    if (spec.legs[i].playback.has_value()) {
+      SP_RETURN_IF_ERROR(Resolve(*spec.legs[i].playback, session.tenant,
+                                 /*plays=*/false, opening.playback[i]));
+    }
   }
   opening_ = std::move(opening);
   OpenNext(sockets);
@@ -270,6 +289,8 @@ void SessionTable::OnSocketOpened(SocketId socket, const absl::Status& status,
       by_socket_[ids.rtcp] = {session.bridge.get(), &session, side, true};
     }
     session.bridge->leg(side).WatchMedia(options_.media_timeout, now);
+    SetPlayback(session, side,
+                std::move(opening.playback[static_cast<size_t>(side)]), now);
     Attend(session, side, now, sockets);
   }
   Notice(SessionNotice::Kind::kCreated, std::nullopt, session, now);
@@ -343,6 +364,15 @@ SessionView SessionTable::ViewOf(const Session& session, Now now,
                           std::string(dtls->failure()),
                           dtls->profiles()};
     }
+    if (const Playback* const playback = leg.playback(); playback != nullptr) {
+      const PlaybackSource& source = playback->source();
+      out.playback = PlaybackView{source.prompt,
+                                  source.times,
+                                  {source.audio->codec, source.payload_type},
+                                  playback->ssrc(),
+                                  leg.plays(),
+                                  playback->packets()};
+    }
     out.internal = ports.internal;
     out.ipv6 = ports.ipv6;
     out.remote_rtp = leg.remote_rtp();
@@ -391,8 +421,20 @@ absl::StatusOr<SessionView> SessionTable::Update(const SessionUpdate& update,
     SP_RETURN_IF_ERROR(session.bridge->leg(static_cast<LegSide>(i))
                            .CheckUpdate(*update.legs[i]));
   }
+  std::array<PlaybackSource, 2> sources;
+  for (size_t i = 0; i < 2; ++i) {
+    if (!update.playback[i].has_value()) continue;
+    SP_RETURN_IF_ERROR(Resolve(
+        *update.playback[i], session.tenant,
+        session.bridge->leg(static_cast<LegSide>(i)).plays(), sources[i]));
+  }
   if (update.validate_only) return ViewOf(session, now, true);
   bool changed = false;
+  for (size_t i = 0; i < 2; ++i) {
+    if (!update.playback[i].has_value()) continue;
+    changed |= SetPlayback(session, static_cast<LegSide>(i),
+                           std::move(sources[i]), now);
+  }
   for (size_t i = 0; i < 2; ++i) {
     MediaLeg& leg = session.bridge->leg(static_cast<LegSide>(i));
     if (update.legs[i].has_value()) {
@@ -435,6 +477,7 @@ void SessionTable::CloseSockets(Session& session, Now now,
       if (id == kNoSocket) continue;
       by_socket_.erase(id);
       timers_.Erase(id);
+      wheel_.Remove(id);
       sockets.push_back(CloseSocket{id});
     }
     ReleaseLegPorts(session, i, now);
@@ -594,6 +637,86 @@ bool SessionTable::OnPacket(SocketId socket, const Endpoint& from,
     Attend(*ref.session, ref.side, now, sockets);
   }
   return true;
+}
+
+absl::Status SessionTable::Resolve(const PlaybackRequest& request,
+                                   std::string_view tenant, bool plays,
+                                   PlaybackSource& source) const {
+  source = PlaybackSource();
+  if (request.prompt.empty()) return absl::OkStatus();
+  if (!options_.prompts->Has(tenant, request.prompt)) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "PROMPT_NOT_FOUND",
+                     "the relay has no prompt of this name");
+  }
+  if (!plays && wheel_.size() >= options_.max_playbacks) {
+    return MakeError(absl::StatusCode::kResourceExhausted,
+                     "PLAYBACK_LIMIT_REACHED",
+                     "the relay plays on as many legs as it may");
+  }
+  for (const PlaybackRequest::Format& format : request.formats) {
+    source.audio = options_.prompts->Find(tenant, request.prompt, format.codec);
+    if (source.audio == nullptr) continue;
+    source.prompt = request.prompt;
+    source.times = request.times;
+    source.payload_type = format.payload_type;
+    return absl::OkStatus();
+  }
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   "PROMPT_FORMAT_MISSING",
+                   "the prompt is there in none of the leg's formats");
+}
+
+bool SessionTable::SetPlayback(Session& session, LegSide side,
+                               PlaybackSource source, Now now) {
+  MediaLeg& leg = session.bridge->leg(side);
+  const SocketId key = session.bridge->sockets(side).rtp;
+  if (source.audio == nullptr) {
+    const bool played = leg.plays();
+    leg.StopPlayback();
+    wheel_.Remove(key);
+    return played;
+  }
+  if (leg.plays()) {
+    const PlaybackSource& present = leg.playback()->source();
+    if (present.audio == source.audio && present.times == source.times &&
+        present.payload_type == source.payload_type) {
+      return false;
+    }
+  }
+  leg.Play(std::move(source));
+  wheel_.Add(key, now.mono);
+  return true;
+}
+
+bool SessionTable::NextPlayed(Now now, Packet& packet, PacketAction& action) {
+  const Packet lent = packet;
+  for (;;) {
+    packet = lent;
+    const std::optional<PlaybackWheel::Due> report =
+        std::exchange(report_, std::nullopt);
+    const std::optional<PlaybackWheel::Due> due =
+        report.has_value() ? report : wheel_.Next(now.mono);
+    if (!due.has_value()) return false;
+    const auto it = by_socket_.find(due->key);
+    if (it == by_socket_.end()) continue;  // closed since
+    MediaBridge& bridge = *it->second.bridge;
+    MediaLeg& leg = bridge.leg(it->second.side);
+    const MediaBridge::Sockets& sockets = bridge.sockets(it->second.side);
+    const bool rtcp = report.has_value();
+    if (rtcp && !leg.ReportIsDue(due->round)) continue;
+    Endpoint to;
+    const DropReason stopped =
+        rtcp ? leg.EmitReport(due->round, packet, now, to)
+             : leg.EmitPlayed(due->round, packet, now, to);
+    if (!leg.plays()) wheel_.Remove(due->key);
+    if (!rtcp && leg.ReportIsDue(due->round)) report_ = due;
+    if (stopped != DropReason::kNone) continue;
+    const bool apart = rtcp && !leg.options().rtcp_mux;
+    action = PacketAction::Send(apart ? sockets.rtcp : sockets.rtp, to,
+                                packet.bytes());
+    if (!apart) action.route = sockets.route;
+    return true;
+  }
 }
 
 void SessionTable::OnDeadline(Now now, SocketActions& sockets) {

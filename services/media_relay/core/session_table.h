@@ -34,18 +34,38 @@
 #include "services/media_relay/core/media_leg.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
+#include "services/media_relay/core/playback.h"
+#include "services/media_relay/core/playback_wheel.h"
 #include "services/media_relay/core/port_pool.h"
+#include "services/media_relay/core/prompt_audio.h"
+#include "services/media_relay/core/prompt_set.h"
 #include "services/media_relay/core/relay_interface.h"
 #include "services/media_relay/core/srtp_policy.h"
 #include "services/media_relay/core/srtp_session.h"
 
 namespace sallyport::media_relay {
 
+// What a leg is to hear of the relay itself.
+struct PlaybackRequest {
+  // Empty: nothing any more.
+  std::string prompt;
+  uint32_t times = 0;  // 0: until it is stopped
+  struct Format {
+    PromptCodec codec;
+    uint8_t payload_type;
+
+    friend bool operator==(const Format&, const Format&) = default;
+  };
+  // As negotiated on the leg; the first that the prompt is there in is taken.
+  std::vector<Format> formats;
+};
+
 struct LegSpec {
   // `dtls` stays null: the table has the identity.
   MediaLegOptions options;
   bool dtls = false;
   MediaLegUpdate initial;
+  std::optional<PlaybackRequest> playback;
   bool internal = false;  // towards the intranet
   bool ipv6 = false;
 };
@@ -68,6 +88,8 @@ struct SessionUpdate {
   std::string etag;        // empty: any
   std::string request_id;  // of the last renewal of keys; a repeat is none
   std::array<std::optional<MediaLegUpdate>, 2> legs;
+  // The same prompt again goes on where it is.
+  std::array<std::optional<PlaybackRequest>, 2> playback;
   std::array<bool, 2> renew_local_key = {false, false};
   bool validate_only = false;
 };
@@ -92,12 +114,22 @@ struct DtlsView {
   SrtpProfiles profiles;
 };
 
+struct PlaybackView {
+  std::string prompt;
+  uint32_t times = 0;
+  PlaybackRequest::Format format;
+  uint32_t ssrc = 0;
+  bool playing = false;
+  uint64_t packets = 0;  // of all prompts
+};
+
 struct LegView {
   bool rtcp_mux = false;
   // In force; of a DTLS-SRTP leg none before the handshake.
   std::optional<SrtpSuite> suite;
   std::optional<IceView> ice;
   std::optional<DtlsView> dtls;
+  std::optional<PlaybackView> playback;  // the last one
   bool internal = false;
   bool ipv6 = false;
   std::optional<Endpoint> remote_rtp;
@@ -152,7 +184,10 @@ struct SessionTableOptions {
   RelayInterfaces interfaces;
   // A certificate for DTLS-SRTP is used for new sessions this long.
   absl::Duration dtls_rotation = absl::Hours(24);
-  size_t max_sessions = 5000;  // of this loop
+  size_t max_sessions = 5000;   // of this loop
+  size_t max_playbacks = 5000;  // of this loop, at a time
+  // Null: what PromptSet has out of the box.
+  std::shared_ptr<const PromptSet> prompts = nullptr;
   absl::Duration media_timeout = absl::Seconds(20);
 };
 
@@ -216,12 +251,26 @@ class SessionTable {
   // computed with those of others, filled in and lent as `packet.foreseen`.
   bool Foresee(SocketId socket, const Endpoint& from, const Packet& packet,
                HmacSha1Job& job) const;
+  // The next packet that a playback owes, written into `packet`, which is lent
+  // with room for kMaxPlayedSize; false when none is due. Packets that cannot
+  // be sent are left out.
+  static constexpr size_t kMaxPlayedSize = 256;
+  bool NextPlayed(Now now, Packet& packet, PacketAction& action);
+  size_t playbacks() const { return wheel_.size(); }
+  // Of new playbacks.
+  void SetPrompts(std::shared_ptr<const PromptSet> prompts) {
+    options_.prompts = std::move(prompts);
+  }
+
   // False when the socket is no session's.
   bool OnPacket(SocketId socket, const Endpoint& from, Packet& packet,
                 absl::Span<uint8_t> reply, Now now, SocketActions& sockets,
                 PacketAction& action);
 
-  MonoTime deadline() const { return std::min(leases_.next(), timers_.next()); }
+  // When something is to be done, NextPlayed() included.
+  MonoTime deadline() const {
+    return std::min({leases_.next(), timers_.next(), wheel_.deadline()});
+  }
   // Ends what nobody renewed; drives handshakes and what watches the media.
   void OnDeadline(Now now, SocketActions& sockets);
 
@@ -267,6 +316,7 @@ class SessionTable {
     std::unique_ptr<Session> session;
     std::vector<OpenSocket> todo;  // last is next
     std::vector<SocketId> opened;
+    std::array<PlaybackSource, 2> playback;  // to begin with
     size_t leg = 0;
     int attempts = 0;
     SocketId current = kNoSocket;
@@ -282,6 +332,13 @@ class SessionTable {
   SessionView ViewOf(const Session& session, Now now, bool with_keys) const;
   SessionState StateOf(const Session& session, Now now) const;
   absl::StatusOr<std::shared_ptr<const DtlsIdentity>> IdentityAt(Now now);
+  // Whether it could be played; into `source` then. INVALID_ARGUMENT,
+  // FAILED_PRECONDITION or RESOURCE_EXHAUSTED, each with its reason.
+  absl::Status Resolve(const PlaybackRequest& request, std::string_view tenant,
+                       bool plays, PlaybackSource& source) const;
+  // What was resolved, or nothing any more; false when that changes nothing.
+  bool SetPlayback(Session& session, LegSide side, PlaybackSource source,
+                   Now now);
   // After whatever may have changed a leg: sends, re-arms, tells.
   void Attend(Session& session, LegSide side, Now now, SocketActions& sockets);
   void Notice(SessionNotice::Kind kind, std::optional<LegSide> leg,
@@ -296,6 +353,9 @@ class SessionTable {
   absl::flat_hash_map<SocketId, SocketRef> by_socket_;
   DeadlineQueue<std::string> leases_;
   DeadlineQueue<SocketId> timers_;  // of legs, by their RTP socket
+  PlaybackWheel wheel_;             // the same
+  // Whose report goes next.
+  std::optional<PlaybackWheel::Due> report_;
   std::shared_ptr<const DtlsIdentity> identity_;
   std::vector<SessionNotice> notices_;
   // Of PacketAction::route; those given back are used first.

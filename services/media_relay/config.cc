@@ -401,6 +401,12 @@ size_t MemoryLimitOf(const Config& config) {
   return CgroupMemoryLimit() / 100 * 85;
 }
 
+size_t MaxPromptBytesOf(const Config& config) {
+  return config.limits().max_prompt_bytes() == 0
+             ? size_t{256} << 20
+             : config.limits().max_prompt_bytes();
+}
+
 std::string RealmOf(const Config& config) {
   return config.realm().empty() ? "sallyport" : config.realm();
 }
@@ -446,6 +452,8 @@ RelayFleetOptions FleetOptionsFrom(const Config& config, size_t processors) {
   SessionTableOptions& sessions = options.core.sessions;
   sessions.interfaces = interfaces;
   sessions.max_sessions = Or(limits.max_sessions(), 5000);
+  sessions.max_playbacks =
+      Or(limits.max_playbacks(), static_cast<uint32_t>(sessions.max_sessions));
   sessions.media_timeout =
       FromProtoOr(config.media_timeout(), absl::Seconds(20));
 

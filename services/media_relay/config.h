@@ -26,6 +26,9 @@ RelayFleetOptions FleetOptionsFrom(const config::v1::MediaRelayConfig& config,
 // of its control group's.
 size_t MemoryLimitOf(const config::v1::MediaRelayConfig& config);
 
+// How much all prompts together may be.
+size_t MaxPromptBytesOf(const config::v1::MediaRelayConfig& config);
+
 std::string RealmOf(const config::v1::MediaRelayConfig& config);
 
 // "turn:192.0.2.1:3478?transport=udp", "turns:192.0.2.1:443?transport=tcp" and

@@ -37,6 +37,7 @@
 #include "services/media_relay/config.h"
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/prompt_set.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/core/tenant_limits.h"
@@ -44,6 +45,7 @@
 #include "services/media_relay/io/key_client.h"
 #include "services/media_relay/io/memory_budget.h"
 #include "services/media_relay/io/metrics_table.h"
+#include "services/media_relay/io/prompt_directory.h"
 #include "services/media_relay/io/relay_fleet.h"
 #include "services/media_relay/io/relay_loop.h"
 #include "services/media_relay/io/turn_stream_front.h"
@@ -62,6 +64,8 @@ namespace {
 // A loop comes round every second; after this long one hangs, however busy the
 // machine.
 constexpr absl::Duration kLongestTurn = absl::Seconds(5);
+// How often the folder with prompts is looked at.
+constexpr absl::Duration kPromptRefresh = absl::Seconds(5);
 
 using Config = config::v1::MediaRelayConfig;
 
@@ -152,6 +156,13 @@ class MediaRelay final : public RunningService {
       options.tls = turn_tls_.get();
       options.dtls = config_.turn_dtls();
     }
+    if (!config_.prompt_directory().empty()) {
+      SP_ASSIGN_OR_RETURN(
+          prompts_,
+          PromptDirectory::Create(config_.prompt_directory(),
+                                  MaxPromptBytesOf(config_), kPromptRefresh));
+      options.core.sessions.prompts = prompts_->first();
+    }
     memory_limit_.Set(static_cast<double>(MemoryLimitOf(config_)));
     memory_ = std::make_unique<MemoryBudget>(
         MemoryLimitOf(config_), [this, told = uint64_t{0}]() mutable {
@@ -175,6 +186,15 @@ class MediaRelay final : public RunningService {
     for (std::atomic<size_t>& live : live_) live = 1;
     fleet_->Start();
     session_watch_.Start(*fleet_);
+    if (prompts_ != nullptr) {
+      prompts_->Watch([this](std::shared_ptr<const PromptSet> prompts) {
+        fleet_->PostToAll(
+            [prompts](size_t, RelayLoopContext& context) {
+              context.core.sessions().SetPrompts(prompts);
+            },
+            [](const absl::Status&) {});
+      });
+    }
     const RelayCapacity capacity = {options.core.sessions.max_sessions,
                                     options.core.turn.allocation_quota.all};
     load_watch_ = std::make_unique<LoadWatch>(*fleet_, capacity);
@@ -364,6 +384,8 @@ class MediaRelay final : public RunningService {
   std::unique_ptr<TurnTlsFiles> turn_tls_;
   SessionWatch session_watch_;  // hears from the loops until they end
   std::unique_ptr<RelayFleet> fleet_;
+  std::unique_ptr<PromptDirectory> prompts_;  // tells fleet_
+
   std::unique_ptr<LoadWatch> load_watch_;
   std::unique_ptr<DrainWatch> drain_watch_;
   // Destroyed before the fleet that it posts to.

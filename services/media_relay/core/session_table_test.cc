@@ -1,5 +1,9 @@
 #include "services/media_relay/core/session_table.h"
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
@@ -14,14 +18,18 @@
 #include "services/common/random/fake_random.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/dtls_endpoint.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/media_leg.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
+#include "services/media_relay/core/prompt_audio.h"
+#include "services/media_relay/core/prompt_set.h"
 #include "services/media_relay/core/relay_interface.h"
 #include "services/media_relay/core/srtp_policy.h"
+#include "services/media_relay/core/srtp_result.h"
 #include "services/media_relay/core/srtp_session.h"
 
 namespace sallyport::media_relay {
@@ -133,6 +141,182 @@ class SessionTableTest : public testing::Test {
   int fail_after_ = -1;
   absl::StatusCode fail_code_ = absl::StatusCode::kAlreadyExists;
 };
+
+class SessionPlaybackTest : public SessionTableTest {
+ protected:
+  SessionPlaybackTest() {
+    auto prompts = std::make_shared<PromptSet>();
+    prompts->Add("", "hold", {{PromptCodec::kPcmu, "abcd"}});
+    prompts->Add("", "wide", {{PromptCodec::kG722, "wide"}});
+    options_.prompts = std::move(prompts);
+    options_.max_playbacks = 2;
+    Start();
+  }
+
+  SessionSpec Reachable(const std::string& id = "one") {
+    SessionSpec spec = Spec(id);
+    spec.legs[0].options.srtp.reset();
+    for (LegSpec& leg : spec.legs) {
+      leg.initial.remote_rtp = Endpoint{*IpAddress::Parse("10.0.0.9"), 4000};
+    }
+    return spec;
+  }
+  static PlaybackRequest Ask(const std::string& prompt, uint32_t times = 0) {
+    return {prompt, times, {{PromptCodec::kG722, 9}, {PromptCodec::kPcmu, 0}}};
+  }
+  absl::StatusOr<SessionView> Play(const PlaybackRequest& request,
+                                   const std::string& id = "one") {
+    SessionUpdate update;
+    update.tenant = "default";
+    update.id = id;
+    update.playback[0] = request;
+    return Update(update);
+  }
+  // What is sent in this time, with the lent buffers kept.
+  std::vector<PacketAction> Listen(absl::Duration time) {
+    std::vector<PacketAction> actions;
+    const MonoTime end = now_.mono + time;
+    while (table_->deadline() <= end) {
+      now_.wall += table_->deadline() - now_.mono;
+      now_.mono = table_->deadline();
+      for (;;) {
+        auto& buffer = buffers_.emplace_back();
+        Packet packet{buffer.data(), 0, 0, buffer.size()};
+        PacketAction action;
+        if (!table_->NextPlayed(now_, packet, action)) break;
+        actions.push_back(action);
+      }
+      SocketActions sockets;
+      table_->OnDeadline(now_, sockets);
+    }
+    now_.wall += end - now_.mono;
+    now_.mono = end;
+    return actions;
+  }
+
+  std::deque<std::array<uint8_t, SessionTable::kMaxPlayedSize>> buffers_;
+};
+
+TEST_F(SessionPlaybackTest, PlaysToTheFarSideUntilItIsStopped) {
+  const auto made = Create(Reachable());
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_TRUE(Listen(absl::Seconds(1)).empty());
+  const auto view = Play(Ask("hold"));
+  ASSERT_TRUE(view.ok()) << view.status();
+  ASSERT_TRUE(view->legs[0].playback.has_value());
+  EXPECT_TRUE(view->legs[0].playback->playing);
+  EXPECT_EQ(view->legs[0].playback->format.payload_type, 0);
+  size_t reports = 0;
+  size_t packets = 0;
+  for (const PacketAction& action : Listen(absl::Seconds(10))) {
+    EXPECT_EQ(action.to.ip.ToString(), "10.0.0.9");
+    if (action.to.port == 4001) {
+      EXPECT_EQ(action.bytes[1], 200);
+      ++reports;
+      continue;
+    }
+    EXPECT_EQ(action.to.port, 4000);
+    EXPECT_EQ(action.bytes[1], packets == 0 ? 0x80 : 0);
+    EXPECT_EQ(action.bytes[12], 'a');
+    ++packets;
+  }
+  EXPECT_GE(packets, 499u);
+  EXPECT_LE(packets, 500u);
+  EXPECT_GE(reports, 2u);
+  EXPECT_LE(reports, 4u);
+  // The same again changes nothing.
+  EXPECT_EQ(Play(Ask("hold"))->etag, view->etag);
+  const auto stopped = Play(PlaybackRequest());
+  EXPECT_FALSE(stopped->legs[0].playback->playing);
+  EXPECT_EQ(stopped->legs[0].stats.packets_played, packets);
+  EXPECT_EQ(stopped->legs[0].stats.packets_sent, packets);
+  EXPECT_TRUE(Listen(absl::Seconds(1)).empty());
+  EXPECT_EQ(table_->playbacks(), 0u);
+}
+
+TEST_F(SessionPlaybackTest, TheOtherLegIsNotHeardMeanwhileAndMarkedAfter) {
+  const auto made = Create(Reachable());
+  ASSERT_TRUE(made.ok());
+  ASSERT_TRUE(Play(Ask("hold")).ok());
+  const SocketId b =
+      opened_[2].local.port % 2 == 0 ? opened_[2].socket : opened_[3].socket;
+  uint16_t sequence = 0;
+  const auto speak = [&](std::string& bytes) {
+    bytes =
+        std::string("\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x05", 12) +
+        "voice";
+    bytes[3] = static_cast<char>(++sequence);
+    Packet packet{reinterpret_cast<uint8_t*>(bytes.data()), bytes.size(), 0, 0};
+    PacketAction action;
+    SocketActions sockets;
+    EXPECT_TRUE(table_->OnPacket(b, {*IpAddress::Parse("10.0.0.9"), 4000},
+                                 packet, {}, now_, sockets, action));
+    return action;
+  };
+  std::string bytes;
+  EXPECT_EQ(speak(bytes).drop, DropReason::kPlayback);
+  ASSERT_TRUE(Play(PlaybackRequest()).ok());
+  const PacketAction first = speak(bytes);
+  ASSERT_TRUE(first.sends());
+  EXPECT_EQ(static_cast<uint8_t>(bytes[1]), 0x80);
+  EXPECT_EQ(bytes.substr(12), "voice");
+  speak(bytes);
+  EXPECT_EQ(bytes[1], 0);
+}
+
+TEST_F(SessionPlaybackTest, ProtectsAndGoesOnWithItsStream) {
+  // Two prompts on an SRTP leg: one source, and no index twice.
+  SessionSpec spec = Reachable();
+  spec.legs[0].options.srtp = SrtpSuite::kAesCm128HmacSha1_80;
+  spec.legs[0].playback = Ask("hold", 2);
+  const auto made = Create(std::move(spec));
+  ASSERT_TRUE(made.ok()) << made.status();
+  std::vector<PacketAction> heard = Listen(absl::Seconds(1));
+  ASSERT_EQ(heard.size(), 1u);  // 8 octets
+  EXPECT_EQ(heard[0].bytes.size(), 182u);
+  auto session = SrtpSession::Create(Library(), SrtpSuite::kAesCm128HmacSha1_80,
+                                     made->legs[0].local_key.DangerousBytes(),
+                                     {}, SrtpSession::Direction::kUnprotect);
+  ASSERT_TRUE(session.ok());
+  const auto unprotect = [&](const PacketAction& action) {
+    Packet packet{const_cast<uint8_t*>(action.bytes.data()),
+                  action.bytes.size(), 0, 0};
+    EXPECT_EQ((*session)->UnprotectRtp(packet), SrtpResult::kOk);
+    return std::string(packet.data + 12, packet.data + packet.size);
+  };
+  EXPECT_EQ(unprotect(heard[0]), "abcdabcd" + std::string(152, '\xFF'));
+  EXPECT_EQ(table_->playbacks(), 0u);
+  ASSERT_TRUE(Play(Ask("hold")).ok());
+  heard = Listen(absl::Milliseconds(100));
+  EXPECT_GE(heard.size(), 4u);
+  for (const PacketAction& action : heard) {
+    EXPECT_EQ(unprotect(action).substr(0, 4), "abcd");
+  }
+  EXPECT_EQ((*session)->source_count(), 1u);
+}
+
+TEST_F(SessionPlaybackTest, WhatCannotBePlayedIsRefused) {
+  ASSERT_TRUE(Create(Reachable()).ok());
+  EXPECT_EQ(ReasonOf(Play(Ask("none")).status()), "PROMPT_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(Play({"wide", 0, {{PromptCodec::kPcma, 8}}}).status()),
+            "PROMPT_FORMAT_MISSING");
+  SessionSpec spec = Reachable("two");
+  spec.legs[1].playback = Ask("none");
+  EXPECT_EQ(ReasonOf(Create(std::move(spec)).status()), "PROMPT_NOT_FOUND");
+  ASSERT_TRUE(Create(Reachable("two")).ok());
+  ASSERT_TRUE(Create(Reachable("three")).ok());
+  EXPECT_TRUE(Play(Ask("hold"), "one").ok());
+  EXPECT_TRUE(Play(Ask("wide"), "two").ok());
+  EXPECT_EQ(ReasonOf(Play(Ask("hold"), "three").status()),
+            "PLAYBACK_LIMIT_REACHED");
+  // Another prompt on a leg that plays is no further one.
+  EXPECT_TRUE(Play(Ask("wide"), "one").ok());
+  SocketActions sockets;
+  EXPECT_TRUE(table_->Delete("default", "one", "", "", now_, sockets).ok());
+  Perform(std::move(sockets));
+  EXPECT_EQ(table_->playbacks(), 1u);
+  EXPECT_TRUE(Play(Ask("hold"), "three").ok());
+}
 
 TEST_F(SessionTableTest, CreateOpensPairsAndGivesKeys) {
   const auto view = Create(Spec());

@@ -56,6 +56,8 @@ inline constexpr std::string_view kPeerErrorsTotal =
 inline constexpr std::string_view kAllocations =
     "sallyport_media_relay_allocations";
 inline constexpr std::string_view kSessions = "sallyport_media_relay_sessions";
+inline constexpr std::string_view kPlaybacks =
+    "sallyport_media_relay_playing_sessions";
 inline constexpr std::string_view kSessionEventsTotal =
     "sallyport_media_relay_session_events_total";
 inline constexpr std::string_view kPortsUsed =
@@ -93,7 +95,7 @@ inline constexpr std::array<MetricLabel, 1> kStreamEndLabel = {
 inline constexpr std::array<MetricLabel, 1> kEventLabel = {
     MetricLabel{"event", kSessionEventNames}};
 
-inline constexpr std::array<MetricSpec, 22> kMediaRelayMetrics = {
+inline constexpr std::array<MetricSpec, 23> kMediaRelayMetrics = {
     MetricSpec{kPacketsReceivedTotal, MetricType::kCounter,
                "Datagrams received on all sockets."},
     MetricSpec{kPacketsSentTotal, MetricType::kCounter,
@@ -115,6 +117,8 @@ inline constexpr std::array<MetricSpec, 22> kMediaRelayMetrics = {
                "ICMP errors of peers that clients were told of."},
     MetricSpec{kAllocations, MetricType::kGauge, "TURN allocations now."},
     MetricSpec{kSessions, MetricType::kGauge, "Media sessions now."},
+    MetricSpec{kPlaybacks, MetricType::kGauge,
+               "Legs of sessions on which a prompt plays now."},
     MetricSpec{kSessionEventsTotal, MetricType::kCounter,
                "What happened to media sessions, by event.", kEventLabel},
     MetricSpec{kPortsUsed, MetricType::kGauge, "Relay ports in use."},

@@ -270,6 +270,8 @@ absl::StatusOr<std::unique_ptr<RelayFleet>> RelayFleet::Create(
                            const SessionNotice& notice) { tell(i, notice); };
     }
     loop.core.sessions.max_sessions = share(options.core.sessions.max_sessions);
+    loop.core.sessions.max_playbacks =
+        share(options.core.sessions.max_playbacks);
     loop.connection_quota = &fleet->connection_quota_;
     loop.bandwidth = &fleet->bandwidth_;
     loop.memory = options.memory;

@@ -80,6 +80,7 @@ RelayMetrics::RelayMetrics(MetricsRegistry& registry)
       peer_errors(registry.Counter(kPeerErrorsTotal)),
       allocations(registry.Gauge(kAllocations)),
       sessions(registry.Gauge(kSessions)),
+      playbacks(registry.Gauge(kPlaybacks)),
       session_events(registry.Counter(kSessionEventsTotal)),
       ports_used(registry.Gauge(kPortsUsed)),
       ports(registry.Gauge(kPorts)),
@@ -415,8 +416,28 @@ void RelayLoop::AfterInput() {
 
 void RelayLoop::Rearm() { loop_->SetTimer(timer_, core_.deadline()); }
 
+void RelayLoop::SendPlayed() {
+  if (core_.sessions().playbacks() == 0) return;
+  if (played_ == nullptr) {
+    played_ = std::make_unique<std::array<PlayedBuffer, kMaxBatch>>();
+  }
+  const Now now = ReadNow();
+  for (bool more = true; more;) {
+    for (PlayedBuffer& buffer : *played_) {
+      Packet packet{buffer.octets.data() + kPacketHeadroom, 0, kPacketHeadroom,
+                    SessionTable::kMaxPlayedSize, &tags_};
+      PacketAction action;
+      more = core_.NextPlayed(now, packet, action);
+      if (!more) break;
+      ports_->Send(action, {now.mono, absl::InfinitePast(), packet.headroom});
+    }
+    ports_->Flush();
+  }
+}
+
 void RelayLoop::OnTimer() {
   core_.OnDeadline(ReadNow(), actions_);
+  SendPlayed();
   Perform();
   TellNotices();
   Rearm();
@@ -479,6 +500,8 @@ void RelayLoop::OnSecond() {
        exported_allocations_);
   move(metrics_.sessions, static_cast<double>(core_.sessions().size()),
        exported_sessions_);
+  move(metrics_.playbacks, static_cast<double>(core_.sessions().playbacks()),
+       exported_playbacks_);
   move(metrics_.ports_used, static_cast<double>(core_.ports_out()),
        exported_ports_used_);
   const absl::Duration cpu = ThreadCpu();

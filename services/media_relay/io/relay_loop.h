@@ -60,6 +60,7 @@ struct RelayMetrics {
   CounterFamily peer_errors;
   GaugeFamily allocations;
   GaugeFamily sessions;
+  GaugeFamily playbacks;
   CounterFamily session_events;
   GaugeFamily ports_used;
   GaugeFamily ports;
@@ -181,6 +182,8 @@ class RelayLoop final : private TurnStreamFront::Owner {
   void MoveAway(const MoveStream& move);
   void Rearm();
   void OnTimer();
+  // Sends what playbacks owe.
+  void SendPlayed();
   void TellNotices();
   void OnSecond();
   // From a relayed socket or a listener, or on a connection.
@@ -210,6 +213,11 @@ class RelayLoop final : private TurnStreamFront::Owner {
   std::vector<Endpoint> bound_;
   std::vector<StreamListener> bound_streams_;
   SocketActions actions_;
+  // Of packets that the core makes, lent for a batch.
+  struct PlayedBuffer {
+    std::array<uint8_t, kPacketHeadroom + SessionTable::kMaxPlayedSize> octets;
+  };
+  std::unique_ptr<std::array<PlayedBuffer, kMaxBatch>> played_;
   EventLoop::TimerId timer_ = 0;
   EventLoop::TimerId second_ = 0;
   // As of the last OnSecond().
@@ -221,6 +229,7 @@ class RelayLoop final : private TurnStreamFront::Owner {
   std::array<uint64_t, kStreamEndCount> exported_ended_ = {};
   double exported_allocations_ = 0;
   double exported_sessions_ = 0;
+  double exported_playbacks_ = 0;
   double exported_ports_used_ = 0;
   absl::Duration exported_cpu_;
   MonoTime exported_time_ = MonoTime::InfinitePast();

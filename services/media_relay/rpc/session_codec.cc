@@ -30,6 +30,8 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/ice_lite.h"
 #include "services/media_relay/core/media_leg.h"
+#include "services/media_relay/core/prompt_audio.h"
+#include "services/media_relay/core/prompt_set.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_policy.h"
 
@@ -179,6 +181,80 @@ v1::IceState StateToProto(IceLite::State state) {
   return v1::ICE_STATE_UNSPECIFIED;
 }
 
+std::optional<PromptCodec> CodecFromProto(v1::PlaybackCodec codec) {
+  switch (codec) {
+    case v1::PLAYBACK_CODEC_PCMU:
+      return PromptCodec::kPcmu;
+    case v1::PLAYBACK_CODEC_PCMA:
+      return PromptCodec::kPcma;
+    case v1::PLAYBACK_CODEC_G722:
+      return PromptCodec::kG722;
+    default:
+      return std::nullopt;
+  }
+}
+
+v1::PlaybackCodec CodecToProto(PromptCodec codec) {
+  switch (codec) {
+    case PromptCodec::kPcmu:
+      return v1::PLAYBACK_CODEC_PCMU;
+    case PromptCodec::kPcma:
+      return v1::PLAYBACK_CODEC_PCMA;
+    case PromptCodec::kG722:
+      return v1::PLAYBACK_CODEC_G722;
+  }
+  return v1::PLAYBACK_CODEC_UNSPECIFIED;
+}
+
+PlaybackRequest PlaybackFromProto(const v1::Playback& playback,
+                                  const std::string& field,
+                                  Violations& violations) {
+  constexpr int kMaxFormats = 16;
+  PlaybackRequest request;
+  request.prompt = playback.prompt();
+  request.times = playback.times();
+  if (request.prompt.empty()) return request;
+  if (!IsPromptName(request.prompt)) {
+    violations.push_back(
+        {absl::StrCat(field, ".prompt"), "is not 1 to 64 of [a-z0-9_-]"});
+  }
+  if (playback.formats().empty() || playback.formats_size() > kMaxFormats) {
+    violations.push_back({absl::StrCat(field, ".formats"), "are not 1 to 16"});
+  }
+  for (int i = 0; i < playback.formats_size(); ++i) {
+    const v1::PlaybackFormat& format = playback.formats(i);
+    const std::optional<PromptCodec> codec = CodecFromProto(format.codec());
+    if (!codec.has_value()) {
+      violations.push_back(
+          {absl::StrCat(field, ".formats[", i, "].codec"), "is not known"});
+    } else if (format.payload_type() > 127) {
+      violations.push_back(
+          {absl::StrCat(field, ".formats[", i, "].payload_type"),
+           "is not 0 to 127"});
+    } else {
+      request.formats.push_back(
+          {*codec, static_cast<uint8_t>(format.payload_type())});
+    }
+  }
+  return request;
+}
+
+void PlaybackToProto(const PlaybackView& view, v1::Playback& out) {
+  const auto format = [&](v1::PlaybackFormat& to) {
+    to.set_codec(CodecToProto(view.format.codec));
+    to.set_payload_type(view.format.payload_type);
+  };
+  if (view.playing) {
+    out.set_prompt(view.prompt);
+    out.set_times(view.times);
+    format(*out.add_formats());
+  }
+  format(*out.mutable_format());
+  out.set_playing(view.playing);
+  out.set_ssrc(view.ssrc);
+  out.set_packets(view.packets);
+}
+
 // Which of the settable fields an update touches.
 struct Selection {
   bool remote_rtp = false;
@@ -194,11 +270,13 @@ struct Selection {
   bool remote_ufrag = false;
   bool restart_dtls = false;
   bool restart_ice = false;
+  bool playback = false;
 
   bool any() const {
     return remote_rtp || remote_rtcp || remote_key || srtp_suite || rtcp_mux ||
            direction || latching || latching_prefixes || remote_fingerprint ||
-           remote_setup || remote_ufrag || restart_dtls || restart_ice;
+           remote_setup || remote_ufrag || restart_dtls || restart_ice ||
+           playback;
   }
 };
 
@@ -217,6 +295,7 @@ Selection WhatIsSet(const v1::Leg& leg) {
   out.remote_ufrag = !leg.ice().remote_ufrag().empty();
   out.restart_dtls = leg.dtls().restart();
   out.restart_ice = leg.ice().restart();
+  out.playback = leg.has_playback();
   return out;
 }
 
@@ -390,6 +469,10 @@ LegSpec LegSpecFromProto(const v1::Leg& leg, const std::string& field,
   initial.srtp_suite = initial.rtcp_mux = false;  // of the options
   initial.restart_dtls = initial.restart_ice = false;
   spec.initial = LegFromProto(leg, initial, field, violations);
+  if (leg.has_playback()) {
+    spec.playback = PlaybackFromProto(
+        leg.playback(), absl::StrCat(field, ".playback"), violations);
+  }
   return spec;
 }
 
@@ -409,6 +492,8 @@ void SelectPath(std::string_view path, Selection& selection, bool& known) {
     selection.restart_dtls = true;
   } else if (path == "ice.restart") {
     selection.restart_ice = true;
+  } else if (path == "playback") {
+    selection.playback = true;
   } else if (path == "direction") {
     selection.direction = true;
   } else if (path == "latching") {
@@ -468,6 +553,9 @@ void LegToProto(const LegView& view, bool with_keys, v1::Leg& out) {
   if (view.remote_rtcp.has_value()) {
     ToProto(*view.remote_rtcp, *out.mutable_remote_rtcp());
   }
+  if (view.playback.has_value()) {
+    PlaybackToProto(*view.playback, *out.mutable_playback());
+  }
   out.set_direction(DirectionToProto(view.direction));
   out.set_rtcp_mux(view.rtcp_mux);
   out.set_latching(view.latching);
@@ -500,6 +588,7 @@ void LegToProto(const LegView& view, bool with_keys, v1::Leg& out) {
   to.set_bytes_sent(stats.bytes_sent);
   to.set_packets_lost(stats.stream.lost());
   *to.mutable_jitter() = sallyport::ToProto(stats.stream.jitter());
+  to.set_packets_played(stats.packets_played);
   to.set_authentication_failures(stats.auth_failures);
   to.set_replayed_packets(stats.replayed);
   if (stats.delay.count() > 0) {
@@ -659,9 +748,12 @@ absl::StatusOr<SessionUpdate> UpdateFromProto(
   }
   for (size_t i = 0; i < 2; ++i) {
     if (!selections[i].any()) continue;
-    update.legs[i] =
-        LegFromProto(*legs[i], selections[i],
-                     i == 0 ? "session.leg_a" : "session.leg_b", violations);
+    const std::string field = i == 0 ? "session.leg_a" : "session.leg_b";
+    if (selections[i].playback) {
+      update.playback[i] = PlaybackFromProto(
+          legs[i]->playback(), absl::StrCat(field, ".playback"), violations);
+    }
+    update.legs[i] = LegFromProto(*legs[i], selections[i], field, violations);
   }
   for (const int side : request.renew_local_keys()) {
     if (side != v1::LEG_SIDE_A && side != v1::LEG_SIDE_B) {

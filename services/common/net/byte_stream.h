@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "services/common/bytes/byte_span.h"
+#include "services/common/net/rank.h"
 #include "services/common/net/socket_address.h"
 
 namespace sallyport {
@@ -50,6 +51,9 @@ class ByteStream {
   // Stops and resumes OnData, so that a slow consumer slows its peer.
   virtual void PauseReading() = 0;
   virtual void ResumeReading() = 0;
+
+  // Its place among the streams of its loop; Rank::kFirst at first.
+  virtual void SetRank(Rank rank) = 0;
 
   // Octets that wait to go out.
   virtual size_t buffered() const = 0;

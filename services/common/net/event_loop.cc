@@ -1,6 +1,6 @@
 #include "services/common/net/event_loop.h"
 
-#include <sys/epoll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -12,11 +12,13 @@
 
 #include "services/common/net/errno_status.h"
 #include "services/common/status/check.h"
+#include "services/common/status/status_macros.h"
 
 namespace sallyport {
 namespace {
 
 constexpr int kEventsPerTurn = 256;
+constexpr int kLastEventsAtOnce = 64;
 
 uint32_t EpollMask(IoEvents interest) {
   return (interest.readable ? uint32_t{EPOLLIN | EPOLLRDHUP} : 0) |
@@ -35,21 +37,27 @@ absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create(
     const Clock& clock) {
   UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll.valid()) return ErrnoStatus(errno, "epoll_create1");
+  UniqueFd last(epoll_create1(EPOLL_CLOEXEC));
+  if (!last.valid()) return ErrnoStatus(errno, "epoll_create1");
   UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake.valid()) return ErrnoStatus(errno, "eventfd");
-  epoll_event event = {};
-  event.events = EPOLLIN;
-  event.data.u64 = Tag(wake.get(), 0);
-  if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake.get(), &event) != 0) {
-    return ErrnoStatus(errno, "epoll_ctl");
+  for (const int fd : {wake.get(), last.get()}) {
+    epoll_event event = {};
+    event.events = EPOLLIN;
+    event.data.u64 = Tag(fd, 0);
+    if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+      return ErrnoStatus(errno, "epoll_ctl");
+    }
   }
   return std::unique_ptr<EventLoop>(
-      new EventLoop(clock, std::move(epoll), std::move(wake)));
+      new EventLoop(clock, std::move(epoll), std::move(last), std::move(wake)));
 }
 
-EventLoop::EventLoop(const Clock& clock, UniqueFd epoll, UniqueFd wake)
+EventLoop::EventLoop(const Clock& clock, UniqueFd epoll, UniqueFd last,
+                     UniqueFd wake)
     : clock_(clock),
       epoll_(std::move(epoll)),
+      last_(std::move(last)),
       wake_(std::move(wake)),
       now_(clock.MonoNow()) {}
 
@@ -61,21 +69,31 @@ void EventLoop::CheckOnLoopThread() const {
                 std::this_thread::get_id());
 }
 
-absl::Status EventLoop::Add(int fd, IoEvents interest, IoCallback callback) {
+absl::Status EventLoop::Control(int operation, const Watch& watch) {
+  epoll_event event = {};
+  event.events = EpollMask(watch.interest);
+  event.data.u64 = Tag(watch.fd, watch.generation);
+  const int epoll = (watch.rank == Rank::kLast ? last_ : epoll_).get();
+  return epoll_ctl(epoll, operation, watch.fd, &event) == 0
+             ? absl::OkStatus()
+             : ErrnoStatus(errno, "epoll_ctl");
+}
+
+absl::Status EventLoop::Add(int fd, IoEvents interest, IoCallback callback,
+                            Rank rank) {
   CheckOnLoopThread();
   if (watches_.contains(fd)) {
     return absl::AlreadyExistsError("the descriptor is watched already");
   }
   // 0 is the wake descriptor's.
   const uint32_t generation = std::max(next_generation_++, uint32_t{1});
-  epoll_event event = {};
-  event.events = EpollMask(interest);
-  event.data.u64 = Tag(fd, generation);
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-    return ErrnoStatus(errno, "epoll_ctl");
-  }
-  watches_[fd] = std::make_unique<Watch>(Watch{
-      .fd = fd, .generation = generation, .callback = std::move(callback)});
+  auto watch = std::make_unique<Watch>(Watch{.fd = fd,
+                                             .generation = generation,
+                                             .rank = rank,
+                                             .interest = interest,
+                                             .callback = std::move(callback)});
+  SP_RETURN_IF_ERROR(Control(EPOLL_CTL_ADD, *watch));
+  watches_[fd] = std::move(watch);
   return absl::OkStatus();
 }
 
@@ -85,20 +103,30 @@ absl::Status EventLoop::Modify(int fd, IoEvents interest) {
   if (it == watches_.end()) {
     return absl::NotFoundError("the descriptor is not watched");
   }
-  epoll_event event = {};
-  event.events = EpollMask(interest);
-  event.data.u64 = Tag(fd, it->second->generation);
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) != 0) {
-    return ErrnoStatus(errno, "epoll_ctl");
+  it->second->interest = interest;
+  return Control(EPOLL_CTL_MOD, *it->second);
+}
+
+void EventLoop::SetRank(int fd, Rank rank) {
+  CheckOnLoopThread();
+  const auto it = watches_.find(fd);
+  if (it == watches_.end() || it->second->rank == rank) return;
+  Watch& watch = *it->second;
+  // Where it goes first: without memory it stays where it is.
+  const Rank before = std::exchange(watch.rank, rank);
+  if (!Control(EPOLL_CTL_ADD, watch).ok()) {
+    watch.rank = before;
+    return;
   }
-  return absl::OkStatus();
+  epoll_ctl((before == Rank::kLast ? last_ : epoll_).get(), EPOLL_CTL_DEL, fd,
+            nullptr);
 }
 
 void EventLoop::Remove(int fd) {
   CheckOnLoopThread();
   const auto it = watches_.find(fd);
   if (it == watches_.end()) return;
-  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  (void)Control(EPOLL_CTL_DEL, *it->second);
   removed_watches_.push_back(std::move(it->second));
   watches_.erase(it);
 }
@@ -137,7 +165,7 @@ MonoTime EventLoop::RefreshNow() {
 }
 
 int EventLoop::WaitMilliseconds(absl::Duration max_wait) const {
-  if (!deferred_.empty()) return 0;
+  if (!deferred_.empty() || last_called_ < last_events_.size()) return 0;
   const absl::Duration wait =
       std::min(max_wait, deadlines_.next() - clock_.MonoNow());
   if (wait <= absl::ZeroDuration()) return 0;
@@ -158,28 +186,57 @@ void EventLoop::Turn(absl::Duration max_wait) {
   SP_CHECK(count >= 0 || errno == EINTR);
   now_ = clock_.MonoNow();
   if (count > 0) last_ready_ = now_;
-  for (int i = 0; i < count; ++i) {
-    const int fd = static_cast<int>(static_cast<uint32_t>(events[i].data.u64));
-    const uint32_t generation = static_cast<uint32_t>(events[i].data.u64 >> 32);
-    if (generation == 0) {
-      uint64_t ignored;
-      // Nothing to do if it fails: then it was read already.
-      if (read(fd, &ignored, sizeof(ignored)) < 0) continue;
-      continue;
-    }
-    const auto it = watches_.find(fd);
-    if (it == watches_.end() || it->second->generation != generation) continue;
-    const uint32_t mask = events[i].events;
-    Watch* const watch =
-        it->second.get();  // outlives the call, see removed_watches_
-    watch->callback({.readable = (mask & (EPOLLIN | EPOLLRDHUP)) != 0,
-                     .writable = (mask & EPOLLOUT) != 0,
-                     .failed = (mask & (EPOLLERR | EPOLLHUP)) != 0});
-  }
+  for (int i = 0; i < count; ++i) Call(events[i]);
   FireTimers();
   RunDeferred();
+  ServeLast();
   removed_watches_.clear();
   removed_timers_.clear();
+}
+
+void EventLoop::Call(const epoll_event& event) {
+  const int fd = static_cast<int>(static_cast<uint32_t>(event.data.u64));
+  const uint32_t generation = static_cast<uint32_t>(event.data.u64 >> 32);
+  if (generation == 0) {
+    uint64_t ignored;
+    // Nothing to do if it fails: then it was read already.
+    if (fd == wake_.get() && read(fd, &ignored, sizeof(ignored)) < 0) return;
+    if (fd == last_.get()) last_is_ready_ = true;
+    return;
+  }
+  const auto it = watches_.find(fd);
+  if (it == watches_.end() || it->second->generation != generation) return;
+  const uint32_t mask = event.events;
+  Watch* const watch =
+      it->second.get();  // outlives the call, see removed_watches_
+  watch->callback({.readable = (mask & (EPOLLIN | EPOLLRDHUP)) != 0,
+                   .writable = (mask & EPOLLOUT) != 0,
+                   .failed = (mask & (EPOLLERR | EPOLLHUP)) != 0});
+}
+
+void EventLoop::ServeLast() {
+  if (last_called_ == last_events_.size()) {
+    if (!std::exchange(last_is_ready_, false)) return;
+    last_events_.resize(kLastEventsAtOnce);
+    const int count = epoll_wait(last_.get(), last_events_.data(),
+                                 kLastEventsAtOnce, /*timeout=*/0);
+    last_events_.resize(static_cast<size_t>(std::max(count, 0)));
+    last_called_ = 0;
+  }
+  // What the kernel has told and time does not allow is called next turn, so
+  // that each has its turn, however many there are.
+  const MonoTime end = RefreshNow() + time_for_last_;
+  while (last_called_ < last_events_.size()) {
+    Call(last_events_[last_called_++]);
+    if (RefreshNow() < end) continue;
+    // There may be no end to them: other threads that those of the first rank
+    // wait for, and that run on this processor too, do not wait for the
+    // scheduler's next tick.
+    RunDeferred();
+    sched_yield();
+    return;
+  }
+  RunDeferred();
 }
 
 void EventLoop::FireTimers() {

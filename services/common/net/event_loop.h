@@ -3,6 +3,8 @@
 #ifndef SALLYPORT_SERVICES_COMMON_NET_EVENT_LOOP_H_
 #define SALLYPORT_SERVICES_COMMON_NET_EVENT_LOOP_H_
 
+#include <sys/epoll.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -14,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/common/net/rank.h"
 #include "services/common/net/unique_fd.h"
 #include "services/common/time/clock.h"
 #include "services/common/time/deadline_queue.h"
@@ -59,9 +62,11 @@ class EventLoop {
 
   // Watches `fd`, level-triggered, until Remove. The descriptor stays the
   // caller's, who calls Remove before closing it.
-  absl::Status Add(int fd, IoEvents interest, IoCallback callback);
+  absl::Status Add(int fd, IoEvents interest, IoCallback callback,
+                   Rank rank = Rank::kFirst);
   // Changes what `fd` is watched for.
   absl::Status Modify(int fd, IoEvents interest);
+  void SetRank(int fd, Rank rank);
   // Never calls back for `fd` again, not even for events already collected.
   void Remove(int fd);
 
@@ -73,8 +78,9 @@ class EventLoop {
   void SetTimer(TimerId timer, MonoTime deadline);
   void RemoveTimer(TimerId timer);
 
-  // Runs `task` at the end of this turn, on the loop thread; for deleting an
-  // object from within its own callback.
+  // Runs `task` on the loop thread once those of this rank that are ready have
+  // been called; for deleting an object from within its own callback, and for
+  // what several callbacks do together.
   void Defer(std::function<void()> task);
 
   // While something was ready less than this ago, looks for more without
@@ -82,7 +88,12 @@ class EventLoop {
   // microseconds, and in a virtual machine hundreds. Zero, as at first: never.
   void SetBusyPoll(absl::Duration busy_poll) { busy_poll_ = busy_poll; }
 
-  // The time of this turn, read once when its wait ended.
+  // How long one turn may serve Rank::kLast before it looks for others again.
+  // The callback that is over the time still ends.
+  void SetTimeForLast(absl::Duration time) { time_for_last_ = time; }
+
+  // The time of this turn, read once when its wait ended, and anew for each of
+  // Rank::kLast.
   MonoTime now() const { return now_; }
   // Reads the clock anew, for a turn that took long.
   MonoTime RefreshNow();
@@ -103,13 +114,20 @@ class EventLoop {
   struct Watch {
     int fd;
     uint32_t generation;
+    Rank rank;
+    IoEvents interest;
     IoCallback callback;
   };
   struct Timer {
     TimerCallback callback;
   };
 
-  EventLoop(const Clock& clock, UniqueFd epoll, UniqueFd wake);
+  EventLoop(const Clock& clock, UniqueFd epoll, UniqueFd last, UniqueFd wake);
+
+  // Tells the kernel of the watch, `operation` as for epoll_ctl.
+  absl::Status Control(int operation, const Watch& watch);
+  void Call(const epoll_event& event);
+  void ServeLast();
 
   int WaitMilliseconds(absl::Duration max_wait) const;
   void Turn(absl::Duration max_wait);
@@ -118,7 +136,13 @@ class EventLoop {
 
   const Clock& clock_;
   UniqueFd epoll_;
+  UniqueFd last_;  // an epoll of its own, for Rank::kLast, watched by epoll_
   UniqueFd wake_;
+  absl::Duration time_for_last_ = absl::Microseconds(250);
+  // Of last_, from the kernel, and how many of them were called.
+  std::vector<epoll_event> last_events_;
+  size_t last_called_ = 0;
+  bool last_is_ready_ = false;
   std::atomic<bool> stopping_ = false;
   std::atomic<std::thread::id> thread_ = {};  // none while not running
   MonoTime now_;

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,6 +17,7 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/common/net/rank.h"
 #include "services/common/net/unique_fd.h"
 #include "services/common/status/status_matchers.h"
 #include "services/common/time/mono_time.h"
@@ -239,6 +242,107 @@ TEST(EventLoopDeathTest, AnotherThreadIsCaught) {
       "check failed");
 }
 #endif
+
+// Several descriptors of one rank that stay ready, and who was called.
+class EventLoopRankTest : public EventLoopTest {
+ protected:
+  // Ready from now on, as nothing is read.
+  void AddReady(const std::string& name, Rank rank) {
+    pairs_.push_back(MakePair());
+    WriteByte(pairs_.back().far);
+    ASSERT_THAT(loop_->Add(
+                    pairs_.back().near.get(), kReadable,
+                    [this, name](IoEvents) {
+                      called_.push_back(name);
+                      if (on_call_) on_call_(name);
+                    },
+                    rank),
+                IsOk());
+  }
+  // Who was called in one turn that must not have to wait.
+  std::vector<std::string> Turn() {
+    called_.clear();
+    loop_->RunOnce(absl::Seconds(5));
+    return called_;
+  }
+
+  std::vector<Pair> pairs_;
+  std::vector<std::string> called_;
+  std::function<void(const std::string&)> on_call_;
+};
+
+TEST_F(EventLoopRankTest, FirstComesBeforeLast) {
+  AddReady("last", Rank::kLast);
+  AddReady("first", Rank::kFirst);
+  EXPECT_THAT(Turn(), ElementsAre("first", "last"));
+}
+
+// However many strangers wait, one who is known waits for one of them at most.
+TEST_F(EventLoopRankTest, OfLastATurnServesWhatItsTimeAllows) {
+  loop_->SetTimeForLast(kNoWait);
+  for (int i = 0; i < 200; ++i) AddReady("last", Rank::kLast);
+  EXPECT_THAT(Turn(), ElementsAre("last"));
+  AddReady("first", Rank::kFirst);
+  for (int i = 0; i < 5; ++i) EXPECT_THAT(Turn(), ElementsAre("first", "last"));
+}
+
+TEST_F(EventLoopRankTest, AllOfLastHaveTheirTurn) {
+  loop_->SetTimeForLast(kNoWait);
+  constexpr int kCount = 150;  // more than the kernel is asked for at once
+  for (int i = 0; i < kCount; ++i) AddReady(std::to_string(i), Rank::kLast);
+  for (int round = 0; round < 3; ++round) {
+    std::set<std::string> seen;
+    for (int i = 0; i < kCount; ++i) {
+      const std::vector<std::string> called = Turn();
+      ASSERT_EQ(called.size(), 1u);
+      seen.insert(called[0]);
+    }
+    EXPECT_EQ(seen.size(), static_cast<size_t>(kCount));
+  }
+}
+
+TEST_F(EventLoopRankTest, WithTimeAllOfLastAreServedInOneTurn) {
+  loop_->SetTimeForLast(absl::Seconds(5));
+  for (int i = 0; i < 10; ++i) AddReady("last", Rank::kLast);
+  EXPECT_EQ(Turn().size(), 10u);
+}
+
+TEST_F(EventLoopRankTest, ARankCanChange) {
+  AddReady("a", Rank::kLast);
+  AddReady("b", Rank::kFirst);
+  EXPECT_THAT(Turn(), ElementsAre("b", "a"));
+  loop_->SetRank(pairs_[0].near.get(), Rank::kFirst);
+  loop_->SetRank(pairs_[1].near.get(), Rank::kLast);
+  EXPECT_THAT(Turn(), ElementsAre("a", "b"));
+  // It is still watched for what it was, and can be changed and removed.
+  ASSERT_THAT(loop_->Modify(pairs_[0].near.get(), IoEvents()), IsOk());
+  EXPECT_THAT(Turn(), ElementsAre("b"));
+  loop_->Remove(pairs_[1].near.get());
+  called_.clear();
+  loop_->RunOnce(kNoWait);
+  EXPECT_TRUE(called_.empty());
+}
+
+// What the kernel has told of them already is forgotten with them.
+TEST_F(EventLoopRankTest, WhoIsRemovedWhileItWaitsIsNotCalled) {
+  for (int i = 0; i < 10; ++i) AddReady("last", Rank::kLast);
+  on_call_ = [this](const std::string&) {
+    for (const Pair& pair : pairs_) loop_->Remove(pair.near.get());
+  };
+  EXPECT_THAT(Turn(), ElementsAre("last"));
+}
+
+// What those of the first rank have to send goes out before any of the others
+// is looked at.
+TEST_F(EventLoopRankTest, DeferredTasksOfFirstComeBeforeLast) {
+  AddReady("first", Rank::kFirst);
+  AddReady("last", Rank::kLast);
+  on_call_ = [this](const std::string& name) {
+    loop_->Defer([this, name] { called_.push_back("after " + name); });
+  };
+  EXPECT_THAT(Turn(),
+              ElementsAre("first", "after first", "last", "after last"));
+}
 
 TEST_F(EventLoopTest, BusyPollingDoesNotSleepForAWhile) {
   Pair pair = MakePair();

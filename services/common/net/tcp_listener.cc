@@ -15,7 +15,6 @@
 namespace sallyport {
 namespace {
 
-constexpr int kAcceptsPerTurn = 64;
 constexpr absl::Duration kRest = absl::Milliseconds(100);
 
 }  // namespace
@@ -61,18 +60,21 @@ absl::StatusOr<std::unique_ptr<TcpListener>> TcpListener::Listen(
       SocketAddress::FromSockaddr(reinterpret_cast<sockaddr*>(&name), size);
   if (!local) return absl::InternalError("getsockname: unknown family");
   std::unique_ptr<TcpListener> listener(
-      new TcpListener(loop, std::move(fd), *local, std::move(callback)));
-  SP_RETURN_IF_ERROR(
-      loop.Add(listener->fd_.get(), kReadable,
-               [l = listener.get()](IoEvents) { l->OnReadable(); }));
+      new TcpListener(loop, std::move(fd), *local, options.accepts_at_once,
+                      std::move(callback)));
+  SP_RETURN_IF_ERROR(loop.Add(
+      listener->fd_.get(), kReadable,
+      [l = listener.get()](IoEvents) { l->OnReadable(); }, options.rank));
   return listener;
 }
 
 TcpListener::TcpListener(EventLoop& loop, UniqueFd fd,
-                         const SocketAddress& local, AcceptCallback callback)
+                         const SocketAddress& local, int accepts_at_once,
+                         AcceptCallback callback)
     : loop_(loop),
       fd_(std::move(fd)),
       local_(local),
+      accepts_at_once_(accepts_at_once),
       callback_(std::move(callback)),
       timer_(loop.AddTimer([this](MonoTime) {
         // If even this fails, another rest.
@@ -94,7 +96,7 @@ void TcpListener::Rest() {
 
 void TcpListener::OnReadable() {
   DestructionWatch watch(destroyed_);
-  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+  for (int i = 0; i < accepts_at_once_; ++i) {
     sockaddr_storage name;
     socklen_t size = sizeof(name);
     UniqueFd fd(accept4(fd_.get(), reinterpret_cast<sockaddr*>(&name), &size,

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/common/net/event_loop.h"
+#include "services/common/net/rank.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/net/unique_fd.h"
 
@@ -25,6 +26,9 @@ class TcpListener {
     // TcpStream::Options::share_bind_address. Not together with reuse_port.
     bool exclusive = false;
     int backlog = 1024;
+    Rank rank = Rank::kFirst;
+    // Connections that are taken before others have their turn.
+    int accepts_at_once = 64;
   };
   // A nonblocking connection, for TcpStream::Accept. May destroy the listener.
   using AcceptCallback =
@@ -45,7 +49,7 @@ class TcpListener {
 
  private:
   TcpListener(EventLoop& loop, UniqueFd fd, const SocketAddress& local,
-              AcceptCallback callback);
+              int accepts_at_once, AcceptCallback callback);
 
   void OnReadable();
   void Rest();
@@ -53,6 +57,7 @@ class TcpListener {
   EventLoop& loop_;
   UniqueFd fd_;
   const SocketAddress local_;
+  const int accepts_at_once_;
   const AcceptCallback callback_;
   EventLoop::TimerId timer_;
   uint64_t rests_ = 0;

@@ -99,8 +99,9 @@ TcpStream::~TcpStream() {
 absl::Status TcpStream::Register() {
   // Writable at once for an accepted connection, and so OnOpen follows.
   interest_ = kWritable;
-  return loop_.Add(fd_.get(), interest_,
-                   [this](IoEvents ready) { OnReady(ready); });
+  return loop_.Add(
+      fd_.get(), interest_, [this](IoEvents ready) { OnReady(ready); },
+      options_.rank);
 }
 
 void TcpStream::ReadLocalAddress() {
@@ -216,6 +217,10 @@ void TcpStream::PauseReading() {
 void TcpStream::ResumeReading() {
   paused_ = false;
   UpdateInterest();
+}
+
+void TcpStream::SetRank(Rank rank) {
+  if (fd_.valid()) loop_.SetRank(fd_.get(), rank);
 }
 
 void TcpStream::UpdateInterest() {

@@ -14,6 +14,7 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/net/byte_stream.h"
 #include "services/common/net/event_loop.h"
+#include "services/common/net/rank.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/net/unique_fd.h"
 
@@ -30,6 +31,7 @@ class TcpStream final : public ByteStream {
     std::optional<SocketAddress> bind_address;
     // Several connections, and an `exclusive` TcpListener, share bind_address.
     bool share_bind_address = false;
+    Rank rank = Rank::kFirst;
   };
 
   // Begins to connect to `peer`. A failure, reason CONNECT_FAILED, or the
@@ -57,6 +59,7 @@ class TcpStream final : public ByteStream {
   void Close() override;
   void PauseReading() override;
   void ResumeReading() override;
+  void SetRank(Rank rank) override;
   size_t buffered() const override { return out_.size() - out_sent_; }
   const SocketAddress& local_address() const override { return local_; }
   const SocketAddress& peer_address() const override { return peer_; }

@@ -13,6 +13,7 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/net/byte_stream.h"
 #include "services/common/net/event_loop.h"
+#include "services/common/net/rank.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/net/tcp_stream.h"
 #include "services/common/net/unique_fd.h"
@@ -58,6 +59,7 @@ class TlsStream final : public ByteStream, private StreamHandler {
   void Close() override;
   void PauseReading() override { tcp_->PauseReading(); }
   void ResumeReading() override { tcp_->ResumeReading(); }
+  void SetRank(Rank rank) override { tcp_->SetRank(rank); }
   size_t buffered() const override { return tcp_->buffered(); }
   const SocketAddress& local_address() const override {
     return tcp_->local_address();

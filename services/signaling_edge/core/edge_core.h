@@ -177,6 +177,9 @@ class EdgeCore final : private CallPort,
   size_t transactions() const { return transactions_.size(); }
   bool draining() const { return draining_; }
   double overload() const { return gate_.level(); }  // 0 to 1
+  // Of who is at the other end, as far as is known by now; a connection that is
+  // not there is a stranger's.
+  LoadClass ClassOf(ConnectionId connection, MonoTime now) const;
 
  private:
   // What a sign of life may be late.

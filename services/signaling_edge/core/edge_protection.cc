@@ -129,6 +129,11 @@ LoadClass EdgeCore::ClassOf(const Flow& flow, MonoTime now) const {
              : LoadClass::kStranger;
 }
 
+LoadClass EdgeCore::ClassOf(ConnectionId connection, MonoTime now) const {
+  const Connection* const known = connections_.Find(connection);
+  return known == nullptr ? LoadClass::kStranger : ClassOf(known->flow(), now);
+}
+
 bool EdgeCore::IsCallForHelp(const SipMessage& request) {
   if (request.method() != SipMethod::kInvite || plan_ == nullptr) return false;
   const auto from = ParseNameAddr(request.Value(HeaderId::kFrom));

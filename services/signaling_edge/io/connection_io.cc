@@ -1,5 +1,7 @@
 #include "services/signaling_edge/io/connection_io.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -25,23 +27,49 @@ TlsStream::Options TlsOptions(const ConnectionIo::Options& options,
   return out;
 }
 
+// Some four messages: more of them would wait for each other too long.
+constexpr size_t kFlushAt = 4096;
+
 }  // namespace
+
+absl::Status ConnectionIo::Write(std::string_view octets) {
+  if (!open_) {
+    return absl::FailedPreconditionError("the connection is not open");
+  }
+  if (octets.size() >
+      max_write_buffer_ -
+          std::min(max_write_buffer_, stream_->buffered() + waiting_.size())) {
+    return absl::ResourceExhaustedError("the write buffer is full");
+  }
+  waiting_ += octets;
+  return waiting_.size() >= kFlushAt ? Flush() : absl::OkStatus();
+}
+
+absl::Status ConnectionIo::Flush() {
+  if (waiting_.empty()) return absl::OkStatus();
+  // Idle connections hold no buffer.
+  const std::string octets = std::exchange(waiting_, {});
+  return stream_->Write(AsBytes(octets));
+}
 
 absl::StatusOr<std::unique_ptr<ConnectionIo>> ConnectionIo::Accept(
     EventLoop& loop, UniqueFd fd, const SocketAddress& remote,
     std::shared_ptr<const TlsContext> tls, const Options& options,
     ConnectionId id, Owner& owner) {
-  auto out = absl::WrapUnique(new ConnectionIo(id, /*incoming=*/true, owner));
+  auto out = absl::WrapUnique(
+      new ConnectionIo(id, /*incoming=*/true, options.max_write_buffer, owner));
   if (tls == nullptr) {
-    SP_ASSIGN_OR_RETURN(out->stream_,
-                        TcpStream::Accept(loop, std::move(fd), remote,
-                                          TcpOptions(options), *out));
+    TcpStream::Options tcp = TcpOptions(options);
+    tcp.rank = out->rank_;
+    SP_ASSIGN_OR_RETURN(out->stream_, TcpStream::Accept(loop, std::move(fd),
+                                                        remote, tcp, *out));
     return out;
   }
-  SP_ASSIGN_OR_RETURN(
-      auto stream,
-      TlsStream::Accept(loop, std::move(fd), remote, std::move(tls),
-                        TlsOptions(options, ""), *out));
+  TlsStream::Options with_tls = TlsOptions(options, "");
+  with_tls.tcp.rank = out->rank_;
+  SP_ASSIGN_OR_RETURN(auto stream,
+                      TlsStream::Accept(loop, std::move(fd), remote,
+                                        std::move(tls), with_tls, *out));
   out->tls_ = stream.get();
   out->stream_ = std::move(stream);
   return out;
@@ -51,7 +79,8 @@ absl::StatusOr<std::unique_ptr<ConnectionIo>> ConnectionIo::Connect(
     EventLoop& loop, const SocketAddress& remote,
     std::shared_ptr<const TlsContext> tls, const std::string& server_name,
     const Options& options, ConnectionId id, Owner& owner) {
-  auto out = absl::WrapUnique(new ConnectionIo(id, /*incoming=*/false, owner));
+  auto out = absl::WrapUnique(new ConnectionIo(
+      id, /*incoming=*/false, options.max_write_buffer, owner));
   if (tls == nullptr) {
     SP_ASSIGN_OR_RETURN(
         out->stream_,

@@ -14,6 +14,7 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/net/byte_stream.h"
 #include "services/common/net/event_loop.h"
+#include "services/common/net/rank.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/net/unique_fd.h"
 #include "services/common/tls/tls_context.h"
@@ -55,10 +56,22 @@ class ConnectionIo final : private StreamHandler {
   ConnectionIo(const ConnectionIo&) = delete;
   ConnectionIo& operator=(const ConnectionIo&) = delete;
 
-  absl::Status Write(std::string_view octets) {
-    return stream_->Write(AsBytes(octets));
+  // Goes out with what else is written until Flush(), or at once if that is
+  // much: a message by itself costs a system call and wakes the far side.
+  absl::Status Write(std::string_view octets);
+  absl::Status Flush();
+  bool waits_for_flush() const { return !waiting_.empty(); }
+  void Finish() {
+    (void)Flush();  // a stream that does not take it is over
+    stream_->Finish();
   }
-  void Finish() { stream_->Finish(); }
+  // From now on it is served before those that have proven nothing.
+  void ServeFirst() {
+    if (rank_ == Rank::kFirst) return;
+    rank_ = Rank::kFirst;
+    stream_->SetRank(rank_);
+  }
+  Rank rank() const { return rank_; }
 
   ConnectionId id() const { return id_; }
   bool incoming() const { return incoming_; }
@@ -76,8 +89,13 @@ class ConnectionIo final : private StreamHandler {
   void set_trust_version(int64_t version) { trust_version_ = version; }
 
  private:
-  ConnectionIo(ConnectionId id, bool incoming, Owner& owner)
-      : id_(id), incoming_(incoming), owner_(owner) {}
+  ConnectionIo(ConnectionId id, bool incoming, size_t max_write_buffer,
+               Owner& owner)
+      : id_(id),
+        incoming_(incoming),
+        owner_(owner),
+        max_write_buffer_(max_write_buffer),
+        rank_(incoming ? Rank::kLast : Rank::kFirst) {}
 
   void OnOpen() override {
     open_ = true;
@@ -92,7 +110,10 @@ class ConnectionIo final : private StreamHandler {
   const ConnectionId id_;
   const bool incoming_;
   Owner& owner_;
+  const size_t max_write_buffer_;
+  Rank rank_;
   bool open_ = false;
+  std::string waiting_;  // for Flush()
   int64_t trust_version_ = 0;
   std::unique_ptr<ByteStream> stream_;
   TlsStream* tls_ = nullptr;  // stream_, if it is one

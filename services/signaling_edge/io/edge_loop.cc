@@ -10,8 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/log/log.h"
+#include "services/common/net/rank.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "services/signaling_edge/core/overload_gate.h"
 #include "services/signaling_edge/core/peer_identity.h"
 #include "services/signaling_edge/io/peer_trust.h"
 
@@ -166,11 +168,33 @@ void EdgeLoop::Perform(SendDatagram& action) {
 void EdgeLoop::Perform(const SendBytes& action) {
   const auto it = connections_.find(action.connection);
   if (it == connections_.end()) return;
+  const bool waits = it->second->waits_for_flush();
   if (const absl::Status status = it->second->Write(action.bytes);
       !status.ok()) {
     core_->OnSendFailed(action.connection);
     // It does not read: waiting for it would hold memory without bound.
-    LoseLater(action.connection, status);
+    return LoseLater(action.connection, status);
+  }
+  if (!waits && it->second->waits_for_flush()) FlushLater(action.connection);
+}
+
+void EdgeLoop::FlushLater(ConnectionId id) {
+  if (to_flush_.empty()) {
+    loop_.Defer([this, alive = std::weak_ptr<int>(alive_)] {
+      if (!alive.expired()) FlushConnections();
+    });
+  }
+  to_flush_.push_back(id);
+}
+
+void EdgeLoop::FlushConnections() {
+  for (const ConnectionId id : std::exchange(to_flush_, {})) {
+    const auto it = connections_.find(id);
+    if (it == connections_.end()) continue;  // it was sent before its end
+    const absl::Status status = it->second->Flush();
+    if (status.ok()) continue;
+    core_->OnSendFailed(id);
+    Lost(id, status, std::nullopt);
   }
 }
 
@@ -405,13 +429,15 @@ void EdgeLoop::OnStreamOpen(ConnectionIo& connection) {
   if (!IsLive(connection)) return;
   const ConnectionId id = connection.id();
   if (connection.tls() == nullptr) {
-    return Do(core_->OnConnectionOpened(id, std::nullopt, now()));
+    Do(core_->OnConnectionOpened(id, std::nullopt, now()));
+    return RankAnew(id);
   }
   TlsFacts facts;
   if (const absl::Status status = Judge(connection, facts); !status.ok()) {
     return Lost(id, status, facts);
   }
   Do(core_->OnConnectionOpened(id, std::move(facts), now()));
+  RankAnew(id);
 }
 
 void EdgeLoop::OnStreamData(ConnectionIo& connection, ByteSpan data) {
@@ -422,6 +448,15 @@ void EdgeLoop::OnStreamData(ConnectionIo& connection, ByteSpan data) {
     if (!connections_.contains(id)) return;
   }
   Do(core_->OnData(id, AsText(data), now()));
+  RankAnew(id);
+}
+
+void EdgeLoop::RankAnew(ConnectionId id) {
+  const auto it = connections_.find(id);
+  if (it == connections_.end() || it->second->rank() == Rank::kFirst) return;
+  if (core_->ClassOf(id, now()) != LoadClass::kStranger) {
+    it->second->ServeFirst();
+  }
 }
 
 void EdgeLoop::OnStreamEnd(ConnectionIo& connection) {

@@ -174,6 +174,11 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void Perform(const Report& action);
 
   bool IsLive(const ConnectionIo& connection) const;
+  // Sends what the connection has to send when this turn's inputs are done.
+  void FlushLater(ConnectionId id);
+  void FlushConnections();
+  // Whoever has proven something by it is served before those that have not.
+  void RankAnew(ConnectionId id);
   // The connection is over for us; tells the core.
   void Lost(ConnectionId id, const absl::Status& why,
             const std::optional<TlsFacts>& facts);
@@ -203,6 +208,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   std::unique_ptr<EdgeCore> core_;
   std::shared_ptr<const TrustBundle> trust_;
   TlsContexts contexts_;
+  std::vector<ConnectionId> to_flush_;
   std::vector<ConnectionId> to_judge_;
   std::vector<ConnectionId> judge_last_;
   std::vector<std::function<void()>> when_judged_;
@@ -219,6 +225,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   std::unique_ptr<Mailbox<Task>> outside_;
   std::unique_ptr<Mailbox<Task>> own_;
   std::unique_ptr<Mailbox<Task>> peers_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // while it lives
 };
 
 }  // namespace sallyport::signaling_edge

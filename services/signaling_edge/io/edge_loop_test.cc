@@ -18,6 +18,7 @@
 #include "services/common/digit_analysis/plan_snapshot.h"
 #include "services/common/digit_analysis/resolver.h"
 #include "services/common/net/byte_stream.h"
+#include "services/common/net/rank.h"
 #include "services/common/net/tcp_stream.h"
 #include "services/common/net/udp_socket.h"
 #include "services/common/random/fake_random.h"
@@ -34,13 +35,17 @@ constexpr char kTenant[] = "tenants/t";
 // A UAC over TCP or TLS that remembers what it hears.
 struct Client final : StreamHandler {
   void OnOpen() override { open = true; }
-  void OnData(ByteSpan data) override { heard += ToString(data); }
+  void OnData(ByteSpan data) override {
+    heard += ToString(data);
+    ++reads;
+  }
   void OnEnd() override { ended = true; }
   void OnClosed(absl::Status why) override { closed = std::move(why); }
   bool over() const { return ended || closed.has_value(); }
 
   bool open = false, ended = false;
   std::string heard;
+  int reads = 0;
   std::optional<absl::Status> closed;
   std::unique_ptr<ByteStream> stream;
 };
@@ -259,6 +264,54 @@ TEST_F(EdgeLoopTest, APeerIsKnownByItsCertificate) {
   EXPECT_EQ(edge_->Find(connection->id)->trust_version(), 3);
   ASSERT_TRUE(client->stream->Write(AsBytes(Options("TLS", "s1"))).ok());
   RunUntil([&] { return client->heard.find("200 OK") != std::string::npos; });
+}
+
+// However many strangers want a handshake, a peer that is known is answered in
+// the turn in which it speaks.
+TEST_F(EdgeLoopTest, APeerIsServedBeforeStrangers) {
+  const TestCertificate gw = ca_.IssueDns("gw.test");
+  const auto peer = ConnectTls(&gw);
+  RunUntil([&] { return Last(EdgeEvent::Type::kConnectionOpened) != nullptr; });
+  RunUntil([&] { return peer->open; });
+  const ConnectionId known = edge_->core().connections().All().at(0)->id;
+  EXPECT_EQ(edge_->Find(known)->rank(), Rank::kFirst);
+  // What they say is there before the peer's request is.
+  const TestCertificate stranger = unknown_ca_.IssueDns("gw.test");
+  std::vector<std::unique_ptr<Client>> strangers;
+  for (int i = 0; i < 2; ++i) strangers.push_back(ConnectTls(&stranger));
+  RunUntil([&] { return edge_->core().connections().size() == 3; });
+  loop_->SetTimeForLast(absl::ZeroDuration());
+  ASSERT_TRUE(peer->stream->Write(AsBytes(Options("TLS", "first"))).ok());
+  const uint64_t before = edge_->core().stats().requests;
+  loop_->RunOnce(absl::Seconds(5));
+  EXPECT_EQ(edge_->core().stats().requests, before + 1);
+  EXPECT_EQ(Last(EdgeEvent::Type::kRefused), nullptr);
+  EXPECT_EQ(Refusal(), "PEER_CERTIFICATE_UNTRUSTED");
+}
+
+// A connection over TCP has proven nothing by being there.
+TEST_F(EdgeLoopTest, AStrangersConnectionComesLast) {
+  const auto client = ConnectTcp();
+  RunUntil([&] { return client->open; });
+  ASSERT_TRUE(client->stream->Write(AsBytes(Options("TCP", "s1"))).ok());
+  RunUntil([&] { return client->heard.find("200 OK") != std::string::npos; });
+  const ConnectionId id = edge_->core().connections().All().at(0)->id;
+  EXPECT_EQ(edge_->Find(id)->rank(), Rank::kLast);
+}
+
+// What is answered in one turn goes as one, in its order.
+TEST_F(EdgeLoopTest, AnswersOfOneTurnGoTogether) {
+  const auto client = ConnectTcp();
+  RunUntil([&] { return client->open; });
+  client->reads = 0;
+  std::string three;
+  for (const char* id : {"g1", "g2", "g3"}) three += Options("TCP", id);
+  ASSERT_TRUE(client->stream->Write(AsBytes(three)).ok());
+  RunUntil(
+      [&] { return client->heard.find("Call-ID: g3") != std::string::npos; });
+  EXPECT_LT(client->heard.find("Call-ID: g1"),
+            client->heard.find("Call-ID: g2"));
+  EXPECT_EQ(client->reads, 1);
 }
 
 // IMP-44: a trusted chain, and a name that is not selected.

@@ -10,9 +10,17 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/byte_span.h"
+#include "services/common/net/rank.h"
 #include "services/common/status/status_macros.h"
 
 namespace sallyport::signaling_edge {
+
+namespace {
+
+// A TLS session is made for each, some tens of microseconds.
+constexpr int kAcceptsAtOnce = 4;
+
+}  // namespace
 
 std::string_view ProtocolName(const ListenerSpec& spec) {
   switch (spec.transport) {
@@ -59,7 +67,10 @@ absl::Status ListenerSet::BindOne(ListenerId id) {
   }
   SP_ASSIGN_OR_RETURN(
       socket.tcp,
-      TcpListener::Listen(loop_, spec.bind, {.reuse_port = spec.reuse_port},
+      TcpListener::Listen(loop_, spec.bind,
+                          {.reuse_port = spec.reuse_port,
+                           .rank = Rank::kLast,
+                           .accepts_at_once = kAcceptsAtOnce},
                           [this, id](UniqueFd fd, const SocketAddress& from) {
                             owner_.OnAccept(id, std::move(fd), from);
                           }));

@@ -52,7 +52,8 @@ void ProxyIntake::Take(ListenerId listener, UniqueFd fd,
   auto waiting = std::make_unique<Waiting>(
       Waiting{listener, std::move(fd), from, {}, kProxyPrefixSize});
   const absl::Status added = loop_.Add(
-      waiting->fd.get(), kReadable, [this, id](IoEvents) { OnReadable(id); });
+      waiting->fd.get(), kReadable, [this, id](IoEvents) { OnReadable(id); },
+      Rank::kLast);
   if (!added.ok()) return refused_(listener, from, added);
   waiting_[id] = std::move(waiting);
   const MonoTime deadline = loop_.now() + options_.timeout;

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
 #include "services/signaling_edge/load/message.h"
@@ -284,7 +285,7 @@ void Poller::Update(Watched& watched) {
   epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, channel.fd(), &event);
 }
 
-void Poller::Turn(int max_wait_ms) {
+void Poller::Turn(absl::Duration max_wait) {
   // Whatever was read may have made any channel speak; those that were not
   // touched have nothing to send but what their owners gave them since.
   for (const auto& watched : channels_) {
@@ -295,8 +296,9 @@ void Poller::Turn(int max_wait_ms) {
   for (const int fd : removed_) channels_[static_cast<size_t>(fd)].reset();
   removed_.clear();
   std::array<epoll_event, 256> events;
+  const timespec wait = absl::ToTimespec(max_wait);
   const int count =
-      epoll_wait(epoll_.get(), events.data(), events.size(), max_wait_ms);
+      epoll_pwait2(epoll_.get(), events.data(), events.size(), &wait, nullptr);
   for (int i = 0; i < count; ++i) {
     const int fd = events[i].data.fd;
     if (fd == listener_.get()) {

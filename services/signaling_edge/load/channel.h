@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/net/unique_fd.h"
 
@@ -66,7 +67,7 @@ class Poller {
   void Remove(Channel& channel);  // ends it, after the turn
   void Accept(UniqueFd listener, SSL_CTX* tls);
   // Sends what its channels have to send, then waits and reads once.
-  void Turn(int max_wait_ms);
+  void Turn(absl::Duration max_wait);
 
   // Called when a channel becomes ready, and when it has ended by itself.
   std::function<void(Channel&)> on_ready;

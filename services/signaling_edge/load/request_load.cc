@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "services/common/bytes/hex.h"
 #include "services/signaling_edge/load/channel.h"
 #include "services/signaling_edge/load/message.h"
@@ -166,7 +167,7 @@ void KeepOpen(const LoadSettings& settings, Lane& lane,
   }
   if (settings.transport == "udp") poller.on_ready = nullptr;
   while (!stop) {
-    poller.Turn(20);
+    poller.Turn(absl::Milliseconds(20));
     if (settings.transport == "udp" && Seconds() - last > 0.5) {
       // Datagrams were lost: once more.
       lane.failed += static_cast<uint64_t>(each) * channels.size();
@@ -251,7 +252,7 @@ LoadResult LoadHandshakes(const LoadSettings& settings) {
         poller.Add(std::move(channel));
         ++open;
       }
-      poller.Turn(20);
+      poller.Turn(absl::Milliseconds(20));
       for (Channel* const channel : over) {
         poller.Remove(*channel);
         --open;
@@ -286,7 +287,7 @@ LoadResult LoadIdle(const LoadSettings& settings) {
       auto channel = Open(settings, dialled++, tls.get());
       if (channel != nullptr) poller.Add(std::move(channel));
     }
-    poller.Turn(20);
+    poller.Turn(absl::Milliseconds(20));
     if (answered == first && before == 0) {
       std::this_thread::sleep_for(std::chrono::milliseconds(500));
       before = server.ResidentBytes();

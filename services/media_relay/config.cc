@@ -31,6 +31,10 @@ namespace {
 using Config = config::v1::MediaRelayConfig;
 
 constexpr uint32_t kDefaultStunPort = 3478;
+// Of partners' relays (AVE-49).
+constexpr PeerPorts kR2Udp = {3478, 3478};
+constexpr PeerPorts kR2Tcp = {443, 443};
+constexpr PeerPorts kFormerPorts = {50000, 59999};
 constexpr uint32_t kDefaultTlsPort = 443;    // AVE-02
 constexpr uint32_t kDefaultPortMin = 50000;  // AVE-02
 constexpr uint32_t kDefaultPortMax = 59999;
@@ -282,6 +286,22 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
         config::v1::PARTNER_GENERATION_UNSPECIFIED) {
       faults->Add(field + ".generation", "is required");
     }
+    const auto& prefixes = config.federated_partners(i).prefixes();
+    CheckPrefixes(field + ".prefixes", prefixes, faults);
+    const std::vector<IpPrefix> own = PrefixesFrom(prefixes);
+    for (int other = 0; other < i; ++other) {
+      for (const IpPrefix& theirs :
+           PrefixesFrom(config.federated_partners(other).prefixes())) {
+        if (std::any_of(own.begin(), own.end(), [&](const IpPrefix& prefix) {
+              return prefix.Contains(theirs.base()) ||
+                     theirs.Contains(prefix.base());
+            })) {
+          faults->Add(field + ".prefixes",
+                      absl::StrCat("overlap with those of federated_partners[",
+                                   other, "]"));
+        }
+      }
+    }
   }
   CheckPort("stun_udp_port", config.stun_udp_port(), faults);
   CheckPort("stun_tcp_port", config.stun_tcp_port(), faults);
@@ -466,6 +486,21 @@ RelayFleetOptions FleetOptionsFrom(const Config& config, size_t processors) {
   policy.allowed = PrefixesFrom(config.peer_policy().allowed_prefixes());
   policy.denied = PrefixesFrom(config.peer_policy().denied_prefixes());
   policy.deny_public = config.peer_policy().deny_public();
+  for (const config::v1::FederatedPartnerConfig& partner :
+       config.federated_partners()) {
+    PartnerWay way;
+    way.prefixes = PrefixesFrom(partner.prefixes());
+    if (way.prefixes.empty()) continue;
+    // AVE-49, AVE-50.
+    if (partner.generation() == config::v1::PARTNER_GENERATION_OCS_2007) {
+      way.udp = way.tcp = kFormerPorts;
+      way.tcp_comes_in = true;
+    } else {
+      way.udp = kR2Udp;
+      way.tcp = kR2Tcp;
+    }
+    policy.partners.push_back(std::move(way));
+  }
 
   const uint16_t stun =
       config.stun_udp_port() == 0 && config.ephemeral_ports()

@@ -180,6 +180,45 @@ TEST(ValidateConfigTest, RelaysBehindABalancerArePublicEach) {
                              "federated_partners[0].generation"}));
 }
 
+// AVE-49: which relays are a partner's is told once.
+TEST(ValidateConfigTest, PartnersHavePrefixesOfTheirOwn) {
+  EXPECT_EQ(FaultsOf(Parse(R"json({
+    "external": {"addresses": ["8.8.4.4"]},
+    "federated_partners": [
+      {"name": "a", "generation": "PARTNER_GENERATION_R2",
+       "prefixes": ["8.8.8.0/24", "nonsense"]},
+      {"name": "b", "generation": "PARTNER_GENERATION_OCS_2007",
+       "prefixes": ["8.8.8.8"]},
+      {"name": "c", "generation": "PARTNER_GENERATION_R2",
+       "prefixes": ["8.8.9.0/24", "2a00:1450::/32"]}]})json")),
+            (std::set<std::string>{"federated_partners[0].prefixes[1]",
+                                   "federated_partners[1].prefixes"}));
+}
+
+TEST(FleetOptionsTest, PartnersAreHeldToTheirWay) {
+  const RelayFleetOptions options = FleetOptionsFrom(Parse(R"json({
+    "external": {"addresses": ["8.8.4.4"]},
+    "federated_partners": [
+      {"name": "a", "generation": "PARTNER_GENERATION_R2",
+       "prefixes": ["9.9.9.0/24"]},
+      {"name": "b", "generation": "PARTNER_GENERATION_OCS_2007",
+       "prefixes": ["1.1.1.1"]},
+      {"name": "c", "generation": "PARTNER_GENERATION_OCS_2007"}]})json"),
+                                                     1);
+  const PeerPolicy policy(options.core.policy);
+  ASSERT_EQ(options.core.policy.partners.size(), 2u);
+  EXPECT_EQ(policy.Check(At("9.9.9.9", 3478)), PeerVerdict::kAllowed);
+  EXPECT_EQ(policy.Check(At("9.9.9.9", 50000)), PeerVerdict::kPartnerWay);
+  EXPECT_EQ(policy.Check(At("9.9.9.9", 443), PeerTransport::kTcp),
+            PeerVerdict::kAllowed);
+  EXPECT_EQ(policy.Check(At("1.1.1.1", 3478)), PeerVerdict::kPartnerWay);
+  EXPECT_EQ(policy.Check(At("1.1.1.1", 50000), PeerTransport::kTcp),
+            PeerVerdict::kAllowed);
+  EXPECT_EQ(policy.CheckAccepted(At("1.1.1.1", 0).ip), PeerVerdict::kAllowed);
+  EXPECT_EQ(policy.CheckAccepted(At("9.9.9.9", 0).ip),
+            PeerVerdict::kPartnerWay);
+}
+
 TEST(FleetOptionsTest, DefaultsAreThoseOfTheDocuments) {
   const RelayFleetOptions options = FleetOptionsFrom(
       Parse("{\"external\":{\"addresses\":[\"192.0.2.1\"]}}"), 3);

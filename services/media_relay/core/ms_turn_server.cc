@@ -66,6 +66,10 @@ MsTurnId IdOf(const TurnAnswer& answer) {
   return id;
 }
 
+PeerTransport TransportOf(const Allocation& allocation) {
+  return allocation.tcp ? PeerTransport::kTcp : PeerTransport::kUdp;
+}
+
 }  // namespace
 
 TurnAnswer MsTurnServer::AnswerTo(const Context& context) const {
@@ -340,7 +344,8 @@ PacketAction MsTurnServer::OnSend(const Context& context) {
       peer->ip.family() != allocation->relayed.ip.family()) {
     return PacketAction::Drop(DropReason::kMalformedSend);
   }
-  if (allocator_.policy().Check(*peer) != PeerVerdict::kAllowed) {
+  if (allocator_.policy().Check(*peer, TransportOf(*allocation)) !=
+      PeerVerdict::kAllowed) {
     ++allocation->counters.dropped_policy;
     return PacketAction::Drop(DropReason::kPeerRefused);
   }
@@ -370,7 +375,8 @@ PacketAction MsTurnServer::OnSetActive(const Context& context) {
       peer->ip.family() != allocation->relayed.ip.family()) {
     return refuse(StunError::kBadRequest);
   }
-  if (allocator_.policy().Check(*peer) != PeerVerdict::kAllowed) {
+  if (allocator_.policy().Check(*peer, TransportOf(*allocation)) !=
+      PeerVerdict::kAllowed) {
     ++allocation->counters.dropped_policy;
     return refuse(StunError::kForbidden);
   }
@@ -431,7 +437,8 @@ PacketAction MsTurnServer::OnData(Allocation& allocation, ByteSpan data,
     return PacketAction::Drop(DropReason::kUnboundChannel);
   }
   const Endpoint& peer = *allocation.ms->active;
-  if (allocator_.policy().Check(peer) != PeerVerdict::kAllowed) {
+  if (allocator_.policy().Check(peer, TransportOf(allocation)) !=
+      PeerVerdict::kAllowed) {
     ++allocation.counters.dropped_policy;
     return PacketAction::Drop(DropReason::kPeerRefused);
   }
@@ -451,6 +458,10 @@ PacketAction MsTurnServer::OnData(Allocation& allocation, ByteSpan data,
 PacketAction MsTurnServer::OnPeerPacket(Allocation& allocation,
                                         const Endpoint& peer, Packet& packet,
                                         Now now) {
+  if (!allocation.tcp && !allocator_.policy().MaySend(peer)) {
+    ++allocation.counters.dropped_policy;
+    return PacketAction::Drop(DropReason::kPeerRefused);
+  }
   if (!allocation.IsPermitted(peer.ip, now.mono)) {
     ++allocation.counters.dropped_no_permission;
     return PacketAction::Drop(DropReason::kNoPermission);

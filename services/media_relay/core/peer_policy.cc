@@ -142,6 +142,8 @@ std::string_view PeerVerdictName(PeerVerdict verdict) {
       return "denied_prefix";
     case PeerVerdict::kDeniedPort:
       return "denied_port";
+    case PeerVerdict::kPartnerWay:
+      return "partner_way";
   }
   return "special_purpose";
 }
@@ -163,10 +165,30 @@ PeerVerdict PeerPolicy::CheckAddress(const IpAddress& address) const {
   return PeerVerdict::kSpecialPurpose;
 }
 
-PeerVerdict PeerPolicy::Check(const Endpoint& peer) const {
+const PartnerWay* PeerPolicy::WayOf(const IpAddress& address) const {
+  for (const PartnerWay& way : options_.partners) {
+    if (AnyContains(way.prefixes, address)) return &way;
+  }
+  return nullptr;
+}
+
+PeerVerdict PeerPolicy::CheckAccepted(const IpAddress& address) const {
+  const PeerVerdict verdict = CheckAddress(address);
+  if (verdict != PeerVerdict::kAllowed) return verdict;
+  const PartnerWay* const way = WayOf(address);
+  return way == nullptr || way->tcp_comes_in ? PeerVerdict::kAllowed
+                                             : PeerVerdict::kPartnerWay;
+}
+
+PeerVerdict PeerPolicy::Check(const Endpoint& peer,
+                              PeerTransport transport) const {
   const PeerVerdict verdict = CheckAddress(peer.ip);
   if (verdict != PeerVerdict::kAllowed) return verdict;
-  if (peer.port < options_.lowest_port || peer.port == 0) {
+  if (const PartnerWay* const way = WayOf(peer.ip); way != nullptr) {
+    const PeerPorts& ports =
+        transport == PeerTransport::kUdp ? way->udp : way->tcp;
+    if (!ports.Contains(peer.port)) return PeerVerdict::kPartnerWay;
+  } else if (peer.port < options_.lowest_port || peer.port == 0) {
     return PeerVerdict::kDeniedPort;
   }
   if (std::find(options_.denied_endpoints.begin(),

@@ -1,6 +1,7 @@
 // Which peers may be reached: one canonicalising, default-deny decision for
 // every entry point (CreatePermission, ChannelBind, Send, bridge legs) and for
-// what leaves a relayed address (AVE-01, AVE-41).
+// what leaves a relayed address (AVE-01, AVE-41), and by which ports media goes
+// to relays of federated partners and comes from them (AVE-49).
 
 #ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CORE_PEER_POLICY_H_
 #define SALLYPORT_SERVICES_MEDIA_RELAY_CORE_PEER_POLICY_H_
@@ -38,10 +39,33 @@ enum class PeerVerdict : uint8_t {
   kSpecialPurpose,  // not global unicast (RFC 6890 and its registries)
   kDeniedPrefix,    // an operator's deny list, our own addresses
   kDeniedPort,      // below the lowest peer port
+  kPartnerWay,      // a partner's relay, by a port that is not its way
 };
 
 // The metric label. Stable.
 std::string_view PeerVerdictName(PeerVerdict verdict);
+
+enum class PeerTransport : uint8_t { kUdp, kTcp };
+
+// First and last; 0: none.
+struct PeerPorts {
+  uint16_t first = 0;
+  uint16_t last = 0;
+
+  bool Contains(uint16_t port) const {
+    return port != 0 && port >= first && port <= last;
+  }
+};
+
+// The relays of one partner and the ports of theirs that media goes to and,
+// over UDP, comes from.
+struct PartnerWay {
+  std::vector<IpPrefix> prefixes;
+  PeerPorts udp;
+  PeerPorts tcp;
+  // They connect to relayed addresses, from whatever port.
+  bool tcp_comes_in = false;
+};
 
 struct PeerPolicyOptions {
   // Special-purpose blocks that may nevertheless be reached.
@@ -55,6 +79,8 @@ struct PeerPolicyOptions {
   bool deny_public = false;
   // Lowest peer port; 1024 keeps well-known services out.
   uint16_t lowest_port = 1024;
+  // Of no two of them the prefixes overlap. They allow no address.
+  std::vector<PartnerWay> partners;
 };
 
 // The decision. An address is allowed when it is global unicast or inside an
@@ -68,9 +94,21 @@ class PeerPolicy {
 
   // The address alone; CreatePermission carries no meaningful port.
   PeerVerdict CheckAddress(const IpAddress& address) const;
-  PeerVerdict Check(const Endpoint& peer) const;
+  PeerVerdict Check(const Endpoint& peer,
+                    PeerTransport transport = PeerTransport::kUdp) const;
+  // A peer that connects to a relayed address: its port is its kernel's choice.
+  PeerVerdict CheckAccepted(const IpAddress& address) const;
+  // Whether a permitted peer may send from this port, over UDP: others than
+  // partners may from any.
+  bool MaySend(const Endpoint& peer) const {
+    if (options_.partners.empty()) return true;
+    const PartnerWay* const way = WayOf(peer.ip);
+    return way == nullptr || way->udp.Contains(peer.port);
+  }
 
  private:
+  const PartnerWay* WayOf(const IpAddress& address) const;
+
   PeerPolicyOptions options_;
 };
 

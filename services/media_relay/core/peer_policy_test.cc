@@ -92,6 +92,59 @@ TEST(PeerPolicyTest, OwnControlPortsAreDenied) {
   EXPECT_EQ(policy.Check(At("127.0.0.1", 7004)), PeerVerdict::kAllowed);
 }
 
+// AVE-04, AVE-49: relays of a partner, by the ports of its way alone.
+TEST(PeerPolicyTest, EachPartnerIsHeldToItsWay) {
+  PeerPolicyOptions options;
+  options.allowed = {*IpPrefix::Parse("10.0.0.0/8")};
+  options.denied_endpoints = {At("10.2.0.1", 3478)};
+  PartnerWay r2;
+  r2.prefixes = {*IpPrefix::Parse("10.2.0.0/16"),
+                 *IpPrefix::Parse("192.168.1.1")};
+  r2.udp = {3478, 3478};
+  r2.tcp = {443, 443};
+  PartnerWay former;
+  former.prefixes = {*IpPrefix::Parse("10.1.0.0/16"),
+                     *IpPrefix::Parse("2606:4700::/32")};
+  former.udp = former.tcp = {50000, 59999};
+  former.tcp_comes_in = true;
+  options.partners = {r2, former};
+  const PeerPolicy policy(std::move(options));
+  constexpr PeerTransport kTcp = PeerTransport::kTcp;
+  EXPECT_EQ(policy.Check(At("10.2.0.7", 3478)), PeerVerdict::kAllowed);
+  EXPECT_EQ(policy.Check(At("10.2.0.7", 50000)), PeerVerdict::kPartnerWay);
+  EXPECT_EQ(policy.Check(At("10.2.0.7", 443)), PeerVerdict::kPartnerWay);
+  EXPECT_EQ(policy.Check(At("10.2.0.7", 0)), PeerVerdict::kPartnerWay);
+  EXPECT_EQ(policy.Check(At("10.2.0.7", 443), kTcp), PeerVerdict::kAllowed);
+  EXPECT_EQ(policy.Check(At("10.2.0.7", 3478), kTcp), PeerVerdict::kPartnerWay);
+  EXPECT_EQ(policy.CheckAccepted(At("10.2.0.7").ip), PeerVerdict::kPartnerWay);
+  EXPECT_TRUE(policy.MaySend(At("10.2.0.7", 3478)));
+  EXPECT_FALSE(policy.MaySend(At("10.2.0.7", 50000)));
+  for (const char* const ip : {"10.1.0.7", "2606:4700::7"}) {
+    for (const PeerTransport transport : {PeerTransport::kUdp, kTcp}) {
+      for (const uint16_t port : {50000, 55555, 59999}) {
+        EXPECT_EQ(policy.Check(At(ip, port), transport), PeerVerdict::kAllowed);
+      }
+      for (const uint16_t port : {443, 3478, 49999, 60000}) {
+        EXPECT_EQ(policy.Check(At(ip, port), transport),
+                  PeerVerdict::kPartnerWay);
+      }
+    }
+    EXPECT_EQ(policy.CheckAccepted(At(ip).ip), PeerVerdict::kAllowed);
+    EXPECT_TRUE(policy.MaySend(At(ip, 50000)));
+    EXPECT_FALSE(policy.MaySend(At(ip, 3478)));
+  }
+  // Permissions have no port; being a partner allows no address and none of
+  // ours; all others are as they were.
+  EXPECT_EQ(policy.CheckAddress(At("10.2.0.7").ip), PeerVerdict::kAllowed);
+  EXPECT_EQ(policy.Check(At("192.168.1.1", 3478)),
+            PeerVerdict::kSpecialPurpose);
+  EXPECT_EQ(policy.Check(At("10.2.0.1", 3478)), PeerVerdict::kDeniedPort);
+  EXPECT_EQ(policy.Check(At("10.3.0.1", 4000)), PeerVerdict::kAllowed);
+  EXPECT_TRUE(policy.MaySend(At("10.3.0.1", 53)));
+  EXPECT_EQ(policy.CheckAccepted(At("10.3.0.1").ip), PeerVerdict::kAllowed);
+  EXPECT_EQ(PeerVerdictName(PeerVerdict::kPartnerWay), "partner_way");
+}
+
 TEST(PeerPolicyTest, PublicMayBeDeniedAsAWhole) {
   PeerPolicyOptions options;
   options.allowed = {*IpPrefix::Parse("8.8.8.0/24")};

@@ -339,6 +339,10 @@ PacketAction TurnServer::OnPeerPacket(SocketId relay_socket,
   if (allocation->dialect == TurnDialect::kMsTurn) {
     return ms_.OnPeerPacket(*allocation, peer, packet, now);
   }
+  if (!allocator_.policy().MaySend(peer)) {
+    ++allocation->counters.dropped_policy;
+    return PacketAction::Drop(DropReason::kPeerRefused);
+  }
   if (!allocation->IsPermitted(peer.ip, now.mono)) {
     ++allocation->counters.dropped_no_permission;
     return PacketAction::Drop(DropReason::kNoPermission);

@@ -54,7 +54,8 @@ PacketAction TurnTcp::OnConnect(const AuthenticatedRequest& request,
   if (peer->ip.family() != allocation->relayed.ip.family()) {
     return refuse(StunError::kPeerAddressFamilyMismatch);
   }
-  if (allocator_.policy().Check(*peer) != PeerVerdict::kAllowed) {
+  if (allocator_.policy().Check(*peer, PeerTransport::kTcp) !=
+      PeerVerdict::kAllowed) {
     ++allocation->counters.dropped_policy;
     return refuse(StunError::kForbidden);
   }
@@ -113,7 +114,7 @@ SocketId TurnTcp::OnPeerAccepted(SocketId relay_socket, const Endpoint& peer,
   }
   // The port that a peer connects from is its kernel's choice, so the address
   // alone counts.
-  if (allocator_.policy().CheckAddress(peer.ip) != PeerVerdict::kAllowed) {
+  if (allocator_.policy().CheckAccepted(peer.ip) != PeerVerdict::kAllowed) {
     ++allocation->counters.dropped_policy;
     indication = PacketAction::Drop(DropReason::kPeerRefused);
     return kNoSocket;

@@ -1,7 +1,6 @@
 #include "services/media_relay/io/per_port_sockets.h"
 
 #include <linux/errqueue.h>
-#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -21,6 +20,7 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/io/arrival_stamps.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_ports.h"
 #include "services/media_relay/io/udp_batch.h"
@@ -55,14 +55,6 @@ bool SetDontFragment(int fd, const IpAddress& to, bool dont_fragment) {
   const int discover = dont_fragment ? IP_PMTUDISC_PROBE : IP_PMTUDISC_OMIT;
   return setsockopt(fd, SOL_IP, IP_MTU_DISCOVER, &discover, sizeof(discover)) ==
          0;
-}
-
-void StampArrivals(int fd, bool on) {
-  // Unlike SO_TIMESTAMPNS this can be turned off, so that the kernel no longer
-  // reads its clock for each datagram.
-  const int flags =
-      on ? SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE : 0;
-  (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof(flags));
 }
 
 PerPortSockets::~PerPortSockets() {

@@ -68,9 +68,6 @@ absl::StatusOr<UdpSocket> BindListener(const Endpoint& local);
 // What is known of the path does not count, so that a client can find out; but
 // where IPv6 may be fragmented it does, as nobody on the way does it.
 bool SetDontFragment(int fd, const IpAddress& to, bool dont_fragment);
-// Whether the kernel tells when datagrams arrived, for the added delay of
-// media; without it none is reported.
-void StampArrivals(int fd, bool on);
 
 }  // namespace sallyport::media_relay
 

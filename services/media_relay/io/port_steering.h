@@ -17,6 +17,7 @@
 #include "services/common/net/unique_fd.h"
 #include "services/common/random/random_source.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/io/arrival_stamps.h"
 #include "services/media_relay/io/client_steering.h"
 
 struct bpf_object;
@@ -55,6 +56,9 @@ class PortSteering {
   void Open(uint16_t port, uint32_t slot);
   void Close(uint16_t port);
 
+  // Of the sockets of all loops that ports can be opened for.
+  ArrivalStamps& stamps() { return stamps_; }
+
   uint16_t first() const { return first_; }
   uint16_t last() const { return last_; }
 
@@ -75,6 +79,7 @@ class PortSteering {
   size_t words_size_ = 0;
   uint32_t slots_ = 0;
   std::unique_ptr<ClientSteering> clients_;
+  ArrivalStamps stamps_;
 };
 
 // Whether datagrams to `local`, where the socket `fd` is bound, do not reach

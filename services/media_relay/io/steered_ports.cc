@@ -27,6 +27,7 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/io/arrival_stamps.h"
 #include "services/media_relay/io/client_steering.h"
 #include "services/media_relay/io/frame_rings.h"
 #include "services/media_relay/io/icmp_listener.h"
@@ -47,14 +48,9 @@ constexpr int kSendBuffer = 4 << 20;
 constexpr absl::Duration kRefresh = absl::Seconds(2);
 // What a path carries when nothing says: the kernel then has the last word.
 constexpr uint32_t kDefaultMtu = 1500;
-// A stamp costs a tenth of what forwarding does, and turning stamps on or off
-// interrupts every processor once. So they are on while few datagrams come at
-// a time; under load for a sixteenth of the time, in turns of some seconds.
+// What a loop with little to do receives at a time, and one with much.
 constexpr size_t kSmallBatch = kBatchSize / 8;
 constexpr size_t kLargeBatch = kBatchSize / 3;
-constexpr size_t kAveraged = 64;
-constexpr size_t kStampedBatches = 1024;
-constexpr size_t kUnstampedBatches = 15 * kStampedBatches;
 
 void SetBuffer(int fd, int force, int ordinary, int size) {
   if (setsockopt(fd, SOL_SOCKET, force, &size, sizeof(size)) != 0) {
@@ -83,6 +79,12 @@ absl::StatusOr<UniqueFd> RawSocket(int family) {
 }
 
 }  // namespace
+
+SteeredPorts::SteeredPorts(EventLoop& loop, PortSteering& steering, Ready ready)
+    : loop_(loop),
+      steering_(steering),
+      ready_(std::move(ready)),
+      load_(kSmallBatch, kLargeBatch) {}
 
 absl::StatusOr<std::unique_ptr<SteeredPorts>> SteeredPorts::Create(
     const Options& options, EventLoop& loop, PortSteering& steering,
@@ -119,7 +121,7 @@ absl::Status SteeredPorts::Start(const Options& options) {
                    &on, sizeof(on)) != 0) {
       return ErrnoStatus(errno, "IP_RECVORIGDSTADDR");
     }
-    StampArrivals(fd, true);
+    steering_.stamps().Add(fd);
     uint32_t slot;
     SP_ASSIGN_OR_RETURN(slot, steering_.AddSocket(fd, address));
     SP_RETURN_IF_ERROR(loop_.Add(
@@ -165,7 +167,10 @@ SteeredPorts::~SteeredPorts() {
   if (rings_ != nullptr) {
     for (const int fd : rings_->fds()) loop_.Remove(fd);
   }
-  for (const auto& receiver : receivers_) loop_.Remove(receiver->udp.fd());
+  for (const auto& receiver : receivers_) {
+    loop_.Remove(receiver->udp.fd());
+    steering_.stamps().Remove(receiver->udp.fd());
+  }
   for (const auto& listener : listeners_) loop_.Remove(listener->fd());
   if (next_hops_ != nullptr) loop_.Remove(next_hops_->watch_fd());
 }
@@ -236,29 +241,12 @@ RelayPorts::Received SteeredPorts::Receive(int fd) {
     const size_t count = rings_->Receive(fd);
     return {*rings_, count};
   }
-  for (const auto& receiver : receivers_) {
-    if (receiver->udp.fd() != fd) continue;
-    const Received received = RelayPorts::Receive(fd);
-    const size_t count = received.count;
-    receiver->batch_size += count - receiver->batch_size / kAveraged;
-    ++receiver->batches;
-    const size_t usual = receiver->batch_size / kAveraged;
-    if (receiver->stamps) {
-      if (usual >= kLargeBatch && receiver->batches >= kStampedBatches) {
-        SetStamps(*receiver, false);
-      }
-    } else if (usual < kSmallBatch || receiver->batches >= kUnstampedBatches) {
-      SetStamps(*receiver, true);
-    }
-    return received;
+  const Received received = RelayPorts::Receive(fd);
+  if (load_.OnBatch(received.count)) {
+    ArrivalStamps& stamps = steering_.stamps();
+    load_.much() ? stamps.OnPeriod(loop_.now()) : stamps.OnLittle(loop_.now());
   }
-  return RelayPorts::Receive(fd);
-}
-
-void SteeredPorts::SetStamps(Receiver& receiver, bool on) {
-  receiver.stamps = on;
-  receiver.batches = 0;
-  StampArrivals(receiver.udp.fd(), on);
+  return received;
 }
 
 void SteeredPorts::FinishFirst(TagBatch& tags) {

@@ -28,6 +28,7 @@
 #include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/tag_batch.h"
+#include "services/media_relay/io/arrival_stamps.h"
 #include "services/media_relay/io/frame_rings.h"
 #include "services/media_relay/io/icmp_listener.h"
 #include "services/media_relay/io/next_hop_table.h"
@@ -93,10 +94,6 @@ class SteeredPorts final : public RelayPorts {
     IpAddress address;
     UdpSocket udp;
     uint32_t slot;
-    // See Receive().
-    bool stamps = true;
-    size_t batches = 0;     // since that changed
-    size_t batch_size = 0;  // on average, times kAveraged
   };
   struct Local {
     Endpoint endpoint;
@@ -127,15 +124,13 @@ class SteeredPorts final : public RelayPorts {
     SendRoute route;
   };
 
-  SteeredPorts(EventLoop& loop, PortSteering& steering, Ready ready)
-      : loop_(loop), steering_(steering), ready_(std::move(ready)) {}
+  SteeredPorts(EventLoop& loop, PortSteering& steering, Ready ready);
   absl::Status Start(const Options& options);
   SendRoute& RouteOf(const Waiting& waiting);
   // About a datagram of one of our ports, if it is one.
   void OnIcmp(const IcmpQuote& quote);
   // Makes the route anew if it was another's.
   void Claim(SendRoute& route, const Waiting& waiting);
-  static void SetStamps(Receiver& receiver, bool on);
   void SendWaiting();
   void FlushBatches();
   Device* DeviceOf(int interface);
@@ -149,6 +144,7 @@ class SteeredPorts final : public RelayPorts {
   const Ready ready_;
   uint32_t own_loop_ = 0;
   int processor_ = -1;
+  ReceiveLoad load_;
   std::vector<std::unique_ptr<Receiver>> receivers_;
   std::vector<std::unique_ptr<UdpSocket>> listeners_;
   absl::flat_hash_map<SocketId, Local> local_;

@@ -180,6 +180,7 @@ class EdgeCore final : private CallPort,
   // Of who is at the other end, as far as is known by now; a connection that is
   // not there is a stranger's.
   LoadClass ClassOf(ConnectionId connection, MonoTime now) const;
+  LoadClass ClassOf(const Flow& flow, MonoTime now) const;
 
  private:
   // What a sign of life may be late.
@@ -303,7 +304,6 @@ class EdgeCore final : private CallPort,
   // counted, and reported once a second.
   absl::Status MayCome(const Flow& flow, const SipMessage& request,
                        MonoTime now);
-  LoadClass ClassOf(const Flow& flow, MonoTime now) const;
   bool IsCallForHelp(const SipMessage& request);
   // Whether a password that came may be looked at, after all the wrong ones
   // for the user that it is said to be of.

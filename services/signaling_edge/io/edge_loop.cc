@@ -360,6 +360,13 @@ void EdgeLoop::Perform(const Report& action) {
 
 // -------------------------------------------------------------------- inputs
 
+bool EdgeLoop::IsKnown(ListenerId listener, const SocketAddress& from) {
+  return core_->ClassOf({.transport = SipTransport::kUdp,
+                         .listener = listener,
+                         .remote = from},
+                        now()) != LoadClass::kStranger;
+}
+
 void EdgeLoop::OnDatagram(ListenerId listener, const SocketAddress& from,
                           std::string_view octets) {
   Do(core_->OnDatagram(listener, from, octets, now()));

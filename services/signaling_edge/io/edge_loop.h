@@ -144,6 +144,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void StartRegistry();
 
   // ListenerSet::Owner.
+  bool IsKnown(ListenerId listener, const SocketAddress& from) override;
   void OnDatagram(ListenerId listener, const SocketAddress& from,
                   std::string_view octets) override;
   void OnAccept(ListenerId listener, UniqueFd fd,

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -72,9 +73,10 @@ TEST_F(HostResolverTest, TheSystemKnowsLocalhost) {
 }
 
 TEST_F(HostResolverTest, GivesUpAndBoundsWhatWaits) {
-  absl::Notification go;
-  options_.lookup = [&](const std::string&) -> absl::StatusOr<Addresses> {
-    go.WaitForNotification();
+  // The lookups' too: they end after this test's variables do.
+  const auto go = std::make_shared<absl::Notification>();
+  options_.lookup = [go](const std::string&) -> absl::StatusOr<Addresses> {
+    go->WaitForNotification();
     return Addresses{SocketAddress::LoopbackV4(0)};
   };
   options_.deadline = absl::Milliseconds(50);
@@ -85,7 +87,7 @@ TEST_F(HostResolverTest, GivesUpAndBoundsWhatWaits) {
     EXPECT_EQ(ReasonOf(Ask("slow.test").status()), "HOST_LOOKUP_TIMEOUT");
   }
   EXPECT_EQ(ReasonOf(Ask("slow.test").status()), "HOST_LOOKUP_OVERLOAD");
-  go.Notify();
+  go->Notify();
 }
 
 // RFC 3263 section 4.2 against dnsmasq, a name server of Debian.

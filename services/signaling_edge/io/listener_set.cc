@@ -198,13 +198,32 @@ void ListenerSet::OnReadable(ListenerId id) {
   // One batch a turn: the loop comes back at once if there is more.
   const auto received = sockets_[id].udp->Receive(buffer_);
   if (!received.ok()) return;
-  for (const ReceivedDatagram& datagram : *received) {
-    if (datagram.truncated) {
-      ++lost_;
-      continue;
-    }
-    owner_.OnDatagram(id, datagram.peer.Canonical(), AsText(datagram.payload));
+  const absl::Span<const ReceivedDatagram> batch = *received;
+  const bool one_source =
+      std::all_of(batch.begin(), batch.end(), [&](const auto& datagram) {
+        return datagram.peer == batch.front().peer;
+      });
+  if (one_source) {
+    for (const ReceivedDatagram& datagram : batch) Take(id, datagram);
+    return;
   }
+  strange_.clear();
+  for (const ReceivedDatagram& datagram : batch) {
+    if (owner_.IsKnown(id, datagram.peer.Canonical())) {
+      Take(id, datagram);
+    } else {
+      strange_.push_back(&datagram);
+    }
+  }
+  for (const ReceivedDatagram* const datagram : strange_) Take(id, *datagram);
+}
+
+void ListenerSet::Take(ListenerId id, const ReceivedDatagram& datagram) {
+  if (datagram.truncated) {
+    ++lost_;
+    return;
+  }
+  owner_.OnDatagram(id, datagram.peer.Canonical(), AsText(datagram.payload));
 }
 
 }  // namespace sallyport::signaling_edge

@@ -44,6 +44,9 @@ class ListenerSet {
   class Owner {
    public:
     virtual ~Owner() = default;
+    // Whether what `from` says is heard before what strangers say that came
+    // with it.
+    virtual bool IsKnown(ListenerId listener, const SocketAddress& from) = 0;
     virtual void OnDatagram(ListenerId listener, const SocketAddress& from,
                             std::string_view octets) = 0;
     virtual void OnAccept(ListenerId listener, UniqueFd fd,
@@ -91,6 +94,7 @@ class ListenerSet {
               size_t max_datagram, Owner& owner);
   absl::Status BindOne(ListenerId id);
   void OnReadable(ListenerId id);
+  void Take(ListenerId id, const ReceivedDatagram& datagram);
   void Flush();
   // Puts them into batch_, what can go as one side by side.
   void Gather(const std::vector<Waiting>& waiting);
@@ -109,6 +113,7 @@ class ListenerSet {
   UdpReceiveBuffer buffer_;
   std::vector<Socket> sockets_;
   bool flush_is_due_ = false;
+  std::vector<const ReceivedDatagram*> strange_;  // of one batch
   // Of one Flush; kept for their memory.
   std::vector<OutgoingDatagram> batch_;
   std::vector<size_t> next_;

@@ -4,13 +4,13 @@
 //
 // Systems: sallyport, coturn, rtpengine, bare. Work: turn (ChannelData to a
 // peer), rtp (RTP to RTP), srtp (RTP to SDES-SRTP, AES-CM and SHA1-80), gcm;
-// of sallyport alone also delay (turn at half load), allocate (--flows
-// clients), spoof (--flows datagrams) and churn (for --seconds).
-// With --loops=N each of N loops has a core, and its load comes from the next
-// lower one: --cpu and every second core below it, as neighbours may be two
-// threads of one core. All of a TURN client arrives at one queue, as with RSS.
-// With --steered=1 media arrive at the queue of the core whose loop owns the
-// port, else at any. Needs root; makes its own network
+// of sallyport alone also unsrtp (SRTP to RTP), resrtp (SRTP to SRTP), delay
+// (turn at half load), allocate (--flows clients), spoof (--flows datagrams)
+// and churn (for --seconds). With --loops=N each of N loops has a core, and its
+// load comes from the next lower one: --cpu and every second core below it, as
+// neighbours may be two threads of one core. All of a TURN client arrives at
+// one queue, as with RSS. With --steered=1 media arrive at the queue of the
+// core whose loop owns the port, else at any. Needs root; makes its own network
 // namespaces and removes them.
 
 #include <signal.h>
@@ -101,7 +101,9 @@ void Forward(Testbed& testbed, const Flags& flags, const std::string& folder,
       memory = own->AllocateChannels(flows);
       prefix = ChannelPrefix().size();
     } else {
-      own->CreateSessions(flows, work != "rtp", work == "gcm");
+      own->CreateSessions(flows,
+                          {work == "unsrtp" || work == "resrtp",
+                           work != "rtp" && work != "unsrtp", work == "gcm"});
     }
   } else if (system == "coturn" && work == "turn") {
     StartCoturn(testbed, flows, folder);

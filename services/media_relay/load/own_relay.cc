@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -22,12 +24,17 @@
 #include "sallyport/credential_issuer/v1/verification_keys.pb.h"
 #include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
 #include "sallyport/type/v1/srtp_suite.pb.h"
+#include "services/common/bytes/byte_span.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/files/durable_file.h"
 #include "services/common/rpc/client_channel.h"
 #include "services/common/rpc/tls_files.h"
 #include "services/common/testing/mtls_pki.h"
 #include "services/media_relay/core/endpoint.h"
+#include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/rtp_protector.h"
+#include "services/media_relay/core/srtp_policy.h"
+#include "services/media_relay/core/srtp_result.h"
 #include "services/media_relay/core/turn_test_client.h"
 #include "services/media_relay/load/packaged_peers.h"
 #include "services/media_relay/load/testbed.h"
@@ -44,6 +51,29 @@ std::string ReadAll(const std::string& path) {
   std::stringstream out;
   out << in.rdbuf();
   return out.str();
+}
+
+// Of all flows that send SRTP: then one table of packets does for them.
+constexpr char kSourceKey[] = "the key and salt of all flows.";
+static_assert(sizeof(kSourceKey) - 1 ==
+              KeySaltSize(SrtpSuite::kAesCm128HmacSha1_80));
+
+std::vector<std::string> ProtectedRounds() {
+  RtpProtector protector(SrtpSuite::kAesCm128HmacSha1_80, AsBytes(kSourceKey),
+                         {});
+  std::vector<std::string> rounds;
+  for (size_t round = 0; round < Testbed::kRounds; ++round) {
+    std::array<uint8_t, Testbed::kPayload + kPacketTailroom> buffer;
+    buffer.fill(0xAB);
+    std::fill_n(buffer.begin(), 12, uint8_t{0});
+    buffer[0] = 0x80;
+    buffer[2] = static_cast<uint8_t>(round >> 8);
+    buffer[3] = static_cast<uint8_t>(round);
+    Packet packet{buffer.data(), Testbed::kPayload, 0, kPacketTailroom};
+    if (protector.Protect(packet) != SrtpResult::kOk) Fail("SRTP");
+    rounds.push_back(ToString(packet.bytes()));
+  }
+  return rounds;
 }
 
 }  // namespace
@@ -147,7 +177,9 @@ double OwnRelay::AllocateChannels(size_t flows) {
          static_cast<double>(flows);
 }
 
-void OwnRelay::CreateSessions(size_t flows, bool srtp, bool gcm) {
+void OwnRelay::CreateSessions(size_t flows, const Sides& sides) {
+  const bool gcm = sides.gcm;
+  if (sides.from_srtp) testbed_.SendProtected(ProtectedRounds());
   // gRPC in a child that lives in the relay's namespace: its threads open
   // connections from wherever they were started.
   int pipe_ends[2];
@@ -182,7 +214,12 @@ void OwnRelay::CreateSessions(size_t flows, bool srtp, bool gcm) {
       };
       leg(*session.mutable_leg_a(), testbed_.source(i));
       leg(*session.mutable_leg_b(), testbed_.destination(i));
-      if (srtp) {
+      if (sides.from_srtp) {
+        v1::Leg& a = *session.mutable_leg_a();
+        a.set_protocol(type::v1::MEDIA_PROTOCOL_SDES_SRTP);
+        a.mutable_remote_key()->set_key_salt(kSourceKey);
+      }
+      if (sides.srtp) {
         v1::Leg& b = *session.mutable_leg_b();
         b.set_protocol(type::v1::MEDIA_PROTOCOL_SDES_SRTP);
         if (gcm) b.set_srtp_suite(type::v1::SRTP_SUITE_AEAD_AES_128_GCM);

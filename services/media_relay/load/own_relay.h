@@ -34,8 +34,15 @@ class OwnRelay {
   // An authenticated allocation and a channel for each flow. Gives the octets
   // of resident memory that each takes.
   double AllocateChannels(size_t flows);
-  // A session for each flow, from RTP to RTP or to SDES-SRTP.
-  void CreateSessions(size_t flows, bool srtp, bool gcm);
+  // A session for each flow, between what its far sides speak: SDES-SRTP with
+  // AES-CM where `from_srtp` or `srtp`, of the latter AES-GCM with `gcm`, else
+  // RTP.
+  struct Sides {
+    bool from_srtp = false;
+    bool srtp = false;
+    bool gcm = false;
+  };
+  void CreateSessions(size_t flows, const Sides& sides);
 
   pid_t process() const { return process_; }
   // In kB.

@@ -128,7 +128,8 @@ struct Testbed::Control {
   };
   uint32_t window, count, cpus, sequence_offset;
   uint64_t interval_ns;
-  uint64_t padding[5];
+  uint64_t protects;
+  uint64_t padding[4];
   uint8_t on_cpu[kCounters];
   Generator generators[kGenerators];
 };
@@ -396,7 +397,7 @@ void Testbed::SetFlow(size_t i, const Endpoint& to, const std::string& prefix) {
   const uint32_t key = static_cast<uint32_t>(flows_[queue]++ * queues + queue);
   std::array<uint8_t, WireHeader::kMaxSize + 300> buffer = {};
   uint8_t* const payload = buffer.data() + WireHeader::kMaxSize;
-  const size_t size = prefix.size() + kPayload;
+  const size_t size = prefix.size() + kPayload + trailer_;
   std::memset(payload, 0xAB, size);
   std::memcpy(payload, prefix.data(), prefix.size());
   uint8_t* const rtp = payload + prefix.size();
@@ -414,6 +415,21 @@ void Testbed::SetFlow(size_t i, const Endpoint& to, const std::string& prefix) {
   if (bpf_map_update_elem(map("templates"), &key, head.data(), BPF_ANY) != 0) {
     Fail("the table of frames is full");
   }
+}
+
+void Testbed::SendProtected(const std::vector<std::string>& packets) {
+  if (packets.size() != kRounds) Fail("too few packets");
+  for (uint32_t round = 0; round < kRounds; ++round) {
+    std::array<uint8_t, 184> value = {};
+    if (packets[round].size() != kProtected) Fail("a packet of another size");
+    std::memcpy(value.data(), packets[round].data(), kProtected);
+    if (bpf_map_update_elem(map("protected_packets"), &round, value.data(),
+                            BPF_ANY) != 0) {
+      Fail("no table of packets");
+    }
+  }
+  control_->protects = 1;
+  trailer_ = kProtected - kPayload;
 }
 
 uint64_t Testbed::ThreadTime(pid_t thread) {
@@ -465,11 +481,11 @@ Testbed::Window Testbed::Measure(size_t prefix_size, double settle, int windows,
       generator_threads[number] = static_cast<pid_t>(syscall(SYS_gettid));
       std::array<uint8_t, 512> frame;
       frame.fill(0xAB);
-      LIBBPF_OPTS(
-          bpf_test_run_opts, run, .data_in = frame.data(),
-          .data_size_in = static_cast<uint32_t>(42 + prefix_size + kPayload),
-          .repeat = 1 << 30, .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
-          .batch_size = 64);
+      LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(),
+                  .data_size_in = static_cast<uint32_t>(42 + prefix_size +
+                                                        kPayload + trailer_),
+                  .repeat = 1 << 30, .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+                  .batch_size = 64);
       while (!stop) {
         if (bpf_prog_test_run_opts(program("generate"), &run) != 0 &&
             errno != EINTR && errno != EAGAIN) {

@@ -61,6 +61,13 @@ class Testbed {
   // One frame of flow `i` goes to `to`; `prefix` stands before its RTP head.
   void SetFlow(size_t i, const Endpoint& to, const std::string& prefix);
 
+  // From now on flows send `packets`, one a round and the same for all of them,
+  // in order: SRTP of one key, as the generator cannot make any. Before
+  // SetFlow(); with one queue.
+  static constexpr size_t kProtected = kPayload + 10;
+  static constexpr size_t kRounds = 8192;
+  void SendProtected(const std::vector<std::string>& packets);
+
   // The sink takes frames in its driver, still on the relay's core, so that it
   // costs less than a tier that forwards in the driver. On a core of its own it
   // costs more: each frame then changes caches once again, and who waits has to
@@ -106,6 +113,7 @@ class Testbed {
   const bool steered_;
   std::vector<uint32_t> flows_;  // of each queue
   bool sink_in_driver_ = false;
+  size_t trailer_ = 0;  // octets behind kPayload
   std::string load_space_;
   std::string relay_space_;
   std::string sink_space_;

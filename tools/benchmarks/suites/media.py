@@ -86,6 +86,10 @@ def bridge_rows():
                     name='bridge')
     yield rate('bridge.gcm', 'RTP to SRTP bridged, 1000 streams, AES-128-GCM', load('sallyport', 'gcm', 1000),
                ('bare', load('bare', 'gcm', 1000)))
+    for fast_path in ('sockets', 'af_xdp'):
+        for work, what in {'unsrtp': 'SRTP to RTP', 'resrtp': 'SRTP to SRTP'}.items():
+            yield rate(f'bridge.{work}.{fast_path}', f'{what}, AES-CM, 1000 streams, fast_path {fast_path}',
+                       load('sallyport', work, 1000, f'--fast_path={fast_path}'))
     yield rate('bridge.rtp', 'RTP to RTP, 1000 streams', load('sallyport', 'rtp', 1000),
                ('rtpengine', load('rtpengine', 'rtp', 1000)))
 

@@ -34,8 +34,11 @@ class TurnClientsTest : public TurnProcessTest {
   void CarryStreams(size_t octets);
 };
 
-TEST_F(TurnClientsTest, CoturnsClientOverTcpAndTls) {
+TEST_F(TurnClientsTest, CoturnsClientOverUdpTcpAndTls) {
   Start(2);
+  // Channels, and Send.
+  ExpectAllReceived(Uclient(process_.port("stun_udp"), "-y -c"), 50);
+  ExpectAllReceived(Uclient(process_.port("stun_udp"), "-y -c -s"), 50);
   const int tcp = process_.port("stun_tcp");
   const int tls = process_.port("turn_tls");
   ASSERT_GT(tcp, 0);

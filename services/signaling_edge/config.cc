@@ -34,6 +34,8 @@ namespace pb = ::sallyport::signaling_edge::config::v1;
 
 constexpr size_t kMaxPassword = 4096;
 constexpr size_t kMaxLoops = 256;
+// More is for who knows that the machine is the edge's.
+constexpr size_t kDefaultLoops = 4;
 constexpr size_t kMaxTrustFile = size_t{16} << 20;
 
 uint32_t DefaultPort(pb::ListenerProtocol protocol) {
@@ -385,7 +387,7 @@ absl::StatusOr<std::optional<RedisClient::Options>> RegistryOptionsOf(
 }
 
 size_t LoopsOf(const pb::SignalingEdgeConfig& config) {
-  if (!config.has_loops()) return 1;
+  if (!config.has_loops()) return std::min(ProcessorCount(), kDefaultLoops);
   return std::min(
       config.loops() == 0 ? ProcessorCount() : size_t{config.loops()},
       kMaxLoops);

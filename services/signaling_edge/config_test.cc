@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "services/common/config/config_loader.h"
 #include "services/common/testing/test_certs.h"
+#include "services/signaling_edge/io/loop_set.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -146,6 +147,18 @@ TEST(ConfigTest, AllFaultsAtOnce) {
           "minimum_tls_version", "timers.t1", "timers.min_registration",
           "limits.max_message_bytes", "limits.tracked_sources",
           "static_hosts[\"a\"]", "server_header"));
+}
+
+// One for each core that the process may use, at most 4, unless it says.
+TEST(ConfigTest, LoopsAreAsManyAsCores) {
+  const size_t cores = ProcessorCount();
+  EXPECT_GE(cores, 1u);
+  Config config;
+  EXPECT_EQ(LoopsOf(config), std::min<size_t>(cores, 4));
+  config.set_loops(0);
+  EXPECT_EQ(LoopsOf(config), std::min<size_t>(cores, 256));
+  config.set_loops(7);
+  EXPECT_EQ(LoopsOf(config), 7u);
 }
 
 TEST(ConfigTest, WhatIsNotServedIsRefusedAndNotIgnored) {

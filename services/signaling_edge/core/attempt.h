@@ -20,6 +20,7 @@
 #include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/binding.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/gruu.h"
 #include "services/signaling_edge/core/party.h"
 #include "services/signaling_edge/core/ring_plan.h"
 #include "services/signaling_edge/core/sip_message.h"
@@ -49,7 +50,8 @@ struct Attempt {
   std::string mark;  // by which it is known if it comes back (loop_mark.h)
   Flow flow;
   Party caller;
-  RouteQuery query;  // the last one
+  std::optional<GruuDevice> device;  // of the called, which alone is meant
+  RouteQuery query;                  // the last one
   Resolution resolution;
   std::shared_ptr<const Resolver> plan;  // keeps resolution's pointers
   size_t target = 0;  // of the resolution's, which is being tried

@@ -6,6 +6,7 @@
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/call_control.h"
+#include "services/signaling_edge/core/gruu.h"
 #include "services/signaling_edge/core/registration_desk.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/sip_headers.h"
@@ -42,23 +43,55 @@ std::string_view GruuParam(const SipMessage& invite, std::string_view name) {
   return uri->Param(name).value_or("");
 }
 
-// Whether a contact of the user is meant by what was dialled: a bulk contact
-// stands for numbers, not for the user itself (RFC 6140 section 5.3), and a
-// GRUU names one device (section 7.1.1).
-bool MayTake(const Binding& binding, const UserEntry& user,
-             const Attempt& attempt) {
+// Whether a bulk contact of the user is meant by what was dialled: it stands
+// for numbers, not for the user itself (RFC 6140 section 5.3), and a GRUU names
+// one device (section 7.1.1).
+bool BulkMayTake(const Binding& binding, const UserEntry& user,
+                 const Attempt& attempt) {
   const std::string_view device = GruuParam(attempt.invite, "bg");
-  if (!binding.bulk) return device.empty();
   if (attempt.resolution.called == user.username) return false;
-  if (device.empty()) return true;
-  std::string_view urn = binding.instance;
-  if (urn.starts_with('<') && urn.ends_with('>')) {
-    urn = urn.substr(1, urn.size() - 2);
-  }
-  return EqualsIgnoreCase(urn, device);
+  return device.empty() ||
+         EqualsIgnoreCase(InstanceParam(binding.instance), device);
 }
 
 }  // namespace
+
+bool CallControl::MayTake(const std::vector<const Binding*>& flows,
+                          const UserEntry& user, const Attempt& attempt) const {
+  if (attempt.device.has_value()) {
+    return std::any_of(flows.begin(), flows.end(), [&](const Binding* flow) {
+      return gruus_.IsOf(*attempt.device, *flow);
+    });
+  }
+  if (flows[0]->bulk) return BulkMayTake(*flows[0], user, attempt);
+  return GruuParam(attempt.invite, "bg").empty();
+}
+
+void CallControl::NameDevice(Attempt& attempt) {
+  const auto uri = ParseSipUri(attempt.invite.request_uri());
+  if (!uri.ok()) return;
+  attempt.device = gruus_.Read(*uri);
+  if (attempt.device.has_value() && attempt.device->temporary()) {
+    attempt.query.called = attempt.device->username;
+  }
+}
+
+void CallControl::ReplaceGruu(const Party& party, SipMessage& request) const {
+  if (party.kind != Party::Kind::kUser ||
+      request.request_uri().find(";gr") == std::string_view::npos) {
+    return;
+  }
+  const auto uri = ParseSipUri(request.request_uri());
+  if (!uri.ok()) return;
+  const auto device = gruus_.Read(*uri);
+  if (!device.has_value()) return;
+  for (const Binding* binding : registrar_.Of(party.resource)) {
+    if (!gruus_.IsOf(*device, *binding)) continue;
+    const std::string contact = binding->contact;
+    request.set_request_uri(contact);
+    return;
+  }
+}
 
 Attempt* CallControl::FindAttempt(uint64_t id) {
   const auto it = attempts_.find(id);
@@ -163,7 +196,7 @@ void CallControl::Ring(Attempt& attempt, std::optional<RingStep> step,
     std::vector<Place> places;
     for (const RingTarget& target : step->targets) {
       for (const auto& flows : registrar_.ContactsOf(target.user->name)) {
-        if (!MayTake(*flows[0], *target.user, attempt)) continue;
+        if (!MayTake(flows, *target.user, attempt)) continue;
         Place& place = places.emplace_back();
         place.target = target;
         for (const Binding* flow : flows) place.flows.push_back(*flow);
@@ -462,6 +495,11 @@ void CallControl::Advance(Attempt& attempt, MonoTime now) {
 }
 
 void CallControl::Forwarded(Attempt& attempt, MonoTime now) {
+  // RFC 5627 section 5.1: nobody stands in for a device.
+  if (attempt.device.has_value()) {
+    Conclude(attempt, now);
+    return;
+  }
   const RingPlan& ring = *attempt.ring;
   RouteQuery query = attempt.query;
   query.forwarded_by = ring.forwarder();

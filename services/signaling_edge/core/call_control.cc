@@ -33,6 +33,7 @@ CallControl::CallControl(const EdgeOptions& options, CallPort& port,
       port_(port),
       registrar_(registrar),
       random_(random),
+      gruus_(options.token_keys.get(), random),
       last_call_(options.last_id),
       total_(options.share == nullptr ? nullptr : &options.share->calls),
       hunts_(options.share != nullptr),
@@ -271,6 +272,7 @@ void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
   for (size_t i = 0; i < actions.size(); ++i) {
     CallAction action = std::move(actions[i]);
     if (auto* send = std::get_if<CallSendRequest>(&action)) {
+      ReplaceGruu(call.party(send->leg), send->request);
       const SipMessage request = send->request;
       absl::Status status =
           absl::UnavailableError("the party cannot be reached");
@@ -287,6 +289,7 @@ void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
         for (CallAction& one : more) actions.push_back(std::move(one));
       }
     } else if (auto* ack = std::get_if<CallSendAck>(&action)) {
+      ReplaceGruu(call.party(ack->leg), ack->ack);
       if (Reach(call, ack->leg, now)) {
         port_.SendAck(call.flow(ack->leg), std::move(ack->ack), {id, ack->leg},
                       now);
@@ -520,6 +523,7 @@ void CallControl::OnDeadline(MonoTime now) {
     if (it == calls_.end()) continue;
     Do(*it->second, it->second->OnDeadline(now), now);
   }
+  OnJoinDeadlines(now);
   while (const auto id = attempt_deadlines_.PopExpired(now)) {
     if (Attempt* attempt = FindAttempt(*id)) OnAttemptDeadline(*attempt, now);
   }

@@ -24,10 +24,13 @@
 #include "services/signaling_edge/core/call.h"
 #include "services/signaling_edge/core/call_ladder.h"
 #include "services/signaling_edge/core/call_record.h"
+#include "services/signaling_edge/core/cluster_message.h"
 #include "services/signaling_edge/core/edge_action.h"
 #include "services/signaling_edge/core/edge_event.h"
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/given_leg.h"
+#include "services/signaling_edge/core/gruu.h"
 #include "services/signaling_edge/core/loop_news.h"
 #include "services/signaling_edge/core/registrar.h"
 #include "services/signaling_edge/core/remote_flow.h"
@@ -102,7 +105,7 @@ class CallPort {
   };
   virtual std::vector<Port> PortsOf(const std::string& line, MonoTime now) = 0;
   // The other loop of this edge that has made a tag, if one has.
-  virtual std::optional<uint32_t> LoopOfTag(std::string_view tag) const = 0;
+  virtual std::optional<NodeId> OtherOwnerOf(std::string_view tag) const = 0;
   // A flow as another loop would know it, and one of another loop's here.
   virtual RemoteFlow ExportFlow(const Flow& flow) const = 0;
   virtual absl::StatusOr<Flow> ImportFlow(const RemoteFlow& flow,
@@ -111,16 +114,6 @@ class CallPort {
   virtual absl::Status OnMessageWaitingNumber(
       const MessageWaitingNumberEntry& entry, std::string_view number,
       MonoTime now) = 0;
-};
-
-// A leg that goes to a call of another, with what its record is to say.
-struct GivenLeg {
-  Call::HandedLeg leg;
-  RemoteFlow flow;
-  std::string called;
-  std::string calling;
-  std::string matched_resource;
-  std::string matched_pattern;
 };
 
 // Thread-compatible.
@@ -181,19 +174,22 @@ class CallControl {
 
   void OnDeadline(MonoTime now);
   MonoTime deadline() const {
-    return std::min(deadlines_.next(), attempt_deadlines_.next());
+    return std::min(
+        {deadlines_.next(), attempt_deadlines_.next(), join_deadlines_.next()});
   }
 
   size_t live() const { return calls_.size(); }
   // What happened here to hunts, and what did at another loop.
   std::vector<HuntMemory::News> TakeHuntNews() { return hunts_.TakeNews(); }
   void OnHuntNews(const HuntMemory::News& news) { hunts_.OnNews(news); }
-  // Another loop wants a leg of a call here, for its transfer; or has given one
+  // Another node wants a leg of a call here, for its transfer; or has given one
   // that was wanted here.
-  void OnLegWanted(const LegWanted& wanted, MonoTime now);
-  void OnLegGiven(const LegGiven& given, MonoTime now);
-  // The loop that the dialog of this request has gone to.
-  std::optional<uint32_t> MovedTo(const SipMessage& request) const;
+  void OnLegWanted(const ClusterMessage& message, MonoTime now);
+  void OnLegGiven(const ClusterMessage& message, MonoTime now);
+  // One of the two found no room.
+  void OnLegMessageLost(const ClusterMessage& message, MonoTime now);
+  // Where the dialog of this request has gone.
+  std::optional<NodeId> MovedTo(const SipMessage& request) const;
   uint32_t CallsOf(std::string_view peer) const;
   // Calls that use a connection keep it open.
   bool Uses(ConnectionId connection) const;
@@ -295,6 +291,14 @@ class CallControl {
   void Advance(Attempt& attempt, MonoTime now);
   // To where the line or hunt pilot forwards to, if it does.
   void Forwarded(Attempt& attempt, MonoTime now);
+  // Whether a contact of the user, with all its flows, is meant.
+  bool MayTake(const std::vector<const Binding*>& flows, const UserEntry& user,
+               const Attempt& attempt) const;
+  // Finds out which device alone is called, and of a temporary GRUU whose.
+  void NameDevice(Attempt& attempt);
+  // A device is asked by its contact, though it has shown its GRUU as that
+  // (RFC 5627 section 5.1).
+  void ReplaceGruu(const Party& party, SipMessage& request) const;
   // To where the called party has pointed; false if that leads nowhere.
   bool Redirected(Attempt& attempt, const BranchEnd& end, MonoTime now);
   void OnAttemptCancelled(Attempt& attempt, MonoTime now);
@@ -331,7 +335,12 @@ class CallControl {
   // Nobody wants a leg that was given.
   void EndGiven(GivenLeg& given, const Flow& flow, MonoTime now);
   // Dialogs of this loop's tokens that another one has now.
-  void NoteMoved(std::string key, uint32_t loop);
+  void NoteMoved(std::string key, const NodeId& node);
+  void SendToNode(ClusterMessage::Kind kind, const NodeId& to, uint64_t ask,
+                  std::string text);
+  void OnJoinDeadlines(MonoTime now);
+  void OnTransferGiven(uint64_t id, absl::StatusOr<GivenLeg> given,
+                       MonoTime now);
   void ReportTransferRefused(const Party& party, const Flow& flow,
                              const absl::Status& status, MonoTime now);
   const TrunkSecurityProfileEntry* ProfileOf(const Party& party) const;
@@ -374,6 +383,7 @@ class CallControl {
   CallPort& port_;
   const Registrar& registrar_;
   RandomSource& random_;
+  TemporaryGruus gruus_;
   std::shared_ptr<const Resolver> plan_;
   bool draining_ = false;
   uint64_t last_call_;
@@ -392,8 +402,9 @@ class CallControl {
   absl::flat_hash_map<uint64_t, uint64_t> attempt_of_;  // by call
   absl::flat_hash_map<uint64_t, uint64_t> resolving_;   // by query
   DeadlineQueue<uint64_t> attempt_deadlines_;
+  DeadlineQueue<uint64_t> join_deadlines_;  // of transfers that wait for a leg
   absl::flat_hash_map<uint64_t, Transfer> transfers_;  // by call
-  absl::flat_hash_map<std::string, uint32_t> moved_;   // by DialogKey
+  absl::flat_hash_map<std::string, NodeId> moved_;     // by DialogKey
   std::deque<std::string> moved_order_;
   HuntMemory hunts_;
   std::optional<TollGuard> own_tolls_;

@@ -98,6 +98,7 @@ void CallControl::OnInvite(const SipMessage& invite, TransactionId transaction,
   query.calling = CallerOf(invite).user;
   query.called = target.user;
   query.domain = DomainOf(target.host);
+  NameDevice(attempt);
   Resolve(attempt, now);
 }
 
@@ -129,37 +130,22 @@ Call::Timers CallControl::CallTimers(const Party& a, const Party& b) const {
 // What the party's dial plan says of the media of its legs.
 void CallControl::SetMediaRules(Call::LegSetup& leg) const {
   const Party& party = leg.party;
-  SuiteList& out = leg.suites;
-  out = SuiteList();
+  leg.suites = SuiteList();
   const DialPlanEntry* plan =
       plan_ == nullptr ? nullptr : plan_->index().DialPlan(party.dial_plan);
   if (plan == nullptr) return;
+  const SuiteList suites = SuitesOf(*plan);
   if (party.port.empty()) {
     leg.keying = plan->srtp_keying;
     leg.ice = plan->ice;
+    leg.suites = suites;
+    return;
   }
-  for (const PlanSrtpSuite suite : plan->srtp_suites) {
-    // SCCP has keys for these two; SccpPorts sees to it that there is one.
-    if (!party.port.empty() && suite != PlanSrtpSuite::kAesCm128HmacSha1_80 &&
-        suite != PlanSrtpSuite::kAesCm128HmacSha1_32) {
-      continue;
-    }
-    switch (suite) {
-      case PlanSrtpSuite::kAesCm128HmacSha1_80:
-        out.Add(SrtpSuite::kAesCm128HmacSha1_80);
-        break;
-      case PlanSrtpSuite::kAesCm128HmacSha1_32:
-        out.Add(SrtpSuite::kAesCm128HmacSha1_32);
-        break;
-      case PlanSrtpSuite::kAeadAes128Gcm:
-        out.Add(SrtpSuite::kAeadAes128Gcm);
-        break;
-      case PlanSrtpSuite::kAeadAes256Gcm:
-        out.Add(SrtpSuite::kAeadAes256Gcm);
-        break;
-      case PlanSrtpSuite::kAes256CmHmacSha1_80:
-        out.Add(SrtpSuite::kAesCm256HmacSha1_80);
-        break;
+  // SCCP has keys for these two; SccpPorts sees to it that there is one.
+  for (const SrtpSuite suite : suites.view()) {
+    if (suite == SrtpSuite::kAesCm128HmacSha1_80 ||
+        suite == SrtpSuite::kAesCm128HmacSha1_32) {
+      leg.suites.Add(suite);
     }
   }
 }

@@ -51,6 +51,14 @@ absl::Status NotAllowed(std::string_view reason, std::string_view what) {
   return MakeError(absl::StatusCode::kPermissionDenied, reason, what);
 }
 
+// For the answer of another node to a wanted leg.
+constexpr absl::Duration kJoinTime = absl::Seconds(3);
+
+absl::Status OwnerUnreachable() {
+  return MakeError(absl::StatusCode::kUnavailable, "CALL_OWNER_UNREACHABLE",
+                   "the edge of the other call did not answer");
+}
+
 }  // namespace
 
 const TrunkSecurityProfileEntry* CallControl::ProfileOf(
@@ -232,6 +240,7 @@ absl::Status CallControl::StartTransfer(Call& call, LegSide referrer,
   std::string host;
   for (const char c : plain.host) host.push_back(ToLower(c));
   query.domain = DomainOf(host);
+  NameDevice(attempt);
   Resolve(attempt, now);
   return absl::OkStatus();
 }
@@ -321,11 +330,12 @@ absl::Status CallControl::JoinCalls(Call& call, LegSide referrer,
     return MakeError(absl::StatusCode::kResourceExhausted, "CALL_LIMIT",
                      "too many calls");
   }
-  if (const auto loop = port_.LoopOfTag(OurTagOf(replaces))) {
+  if (const auto owner = port_.OtherOwnerOf(OurTagOf(replaces))) {
     // What becomes of it, OnLegGiven() tells.
     transfers_[call.id()] = {referrer, quiet, false, 0, 0};
-    port_.Perform(TellLoops{LegWanted{options_.node.loop, *loop, call.id(),
-                                      std::string(replaces), party.resource}});
+    join_deadlines_.Set(call.id(), now + kJoinTime);
+    SendToNode(ClusterMessage::Kind::kLegWanted, *owner, call.id(),
+               WriteLegWanted({std::string(replaces), party.resource}));
     return absl::OkStatus();
   }
   LegSide its_side = LegSide::kA;
@@ -421,47 +431,84 @@ void CallControl::JoinLegs(Call& call, LegSide referrer, GivenLeg given,
   Do(to, to.Join(std::move(first), std::move(given.leg), now), now);
 }
 
-// ------------------------------------------------------ between the loops
+// ------------------------------------------------------ between the nodes
 
-void CallControl::OnLegWanted(const LegWanted& wanted, MonoTime now) {
-  LegGiven answer{wanted.from, wanted.transfer, absl::OkStatus(), nullptr};
+void CallControl::SendToNode(ClusterMessage::Kind kind, const NodeId& to,
+                             uint64_t ask, std::string text) {
+  ClusterMessage message;
+  message.kind = kind;
+  message.from = options_.node;
+  message.to = to;
+  message.flow.transport = SipTransport::kUdp;  // of no meaning here
+  message.ask = ask;
+  message.text = std::move(text);
+  port_.Perform(HandOver{std::move(message)});
+}
+
+void CallControl::OnLegWanted(const ClusterMessage& message, MonoTime now) {
+  const auto answer = [&](const absl::StatusOr<GivenLeg>& given) {
+    SendToNode(ClusterMessage::Kind::kLegGiven, message.from, message.ask,
+               WriteLegGiven(given, now));
+  };
+  const auto wanted = ReadLegWanted(message.text);
+  if (!wanted.ok()) {
+    answer(wanted.status());
+    return;
+  }
   LegSide its_side = LegSide::kA;
-  const auto found = JoinableCall(wanted.replaces, wanted.resource, its_side);
+  const auto found = JoinableCall(wanted->replaces, wanted->resource, its_side);
   if (!found.ok()) {
-    answer.status = found.status();
-    port_.Perform(TellLoops{std::move(answer)});
+    answer(found.status());
     return;
   }
   Call& call = **found;
   const uint64_t id = call.id();
-  answer.leg = std::make_shared<GivenLeg>(Give(call, Other(its_side)));
-  const DialogId& dialog = answer.leg->leg.dialog.id();
+  const GivenLeg leg = Give(call, Other(its_side));
+  const DialogId& dialog = leg.leg.dialog.id();
   std::string key = DialogKey(dialog.call_id, dialog.local_tag);
   std::erase(traces_[id].dialogs, key);
   by_dialog_.erase(key);
-  NoteMoved(std::move(key), wanted.from);
-  port_.Perform(TellLoops{std::move(answer)});
+  NoteMoved(std::move(key), message.from);
+  answer(leg);
   Leave(id, {its_side, true, false, 0, 0}, now);
 }
 
-void CallControl::OnLegGiven(const LegGiven& given, MonoTime now) {
-  const uint64_t id = given.transfer;
+void CallControl::OnLegGiven(const ClusterMessage& message, MonoTime now) {
+  OnTransferGiven(message.ask, ReadLegGiven(message.text, now), now);
+}
+
+void CallControl::OnLegMessageLost(const ClusterMessage& message,
+                                   MonoTime now) {
+  if (message.kind == ClusterMessage::Kind::kLegWanted) {
+    OnTransferGiven(message.ask, OwnerUnreachable(), now);
+    return;
+  }
+  // It is no longer ours, and nobody else's: the party is told.
+  auto given = ReadLegGiven(message.text, now);
+  if (!given.ok()) return;
+  const auto flow = port_.ImportFlow(given->flow, now);
+  if (flow.ok()) EndGiven(*given, *flow, now);
+}
+
+void CallControl::OnTransferGiven(uint64_t id, absl::StatusOr<GivenLeg> given,
+                                  MonoTime now) {
   const auto transfer = transfers_.find(id);
   const bool awaited =
       transfer != transfers_.end() && transfer->second.attempt == 0;
-  const absl::StatusOr<Flow> flow =
-      given.leg == nullptr ? absl::StatusOr<Flow>(given.status)
-                           : port_.ImportFlow(given.leg->flow, now);
+  if (awaited) join_deadlines_.Erase(id);
+  const absl::StatusOr<Flow> flow = given.ok()
+                                        ? port_.ImportFlow(given->flow, now)
+                                        : absl::StatusOr<Flow>(given.status());
   const auto call = calls_.find(id);
   if (awaited && flow.ok() && call->second->settled()) {
     const Transfer done = transfer->second;
     transfers_.erase(transfer);
-    JoinLegs(*call->second, done.referrer, std::move(*given.leg), *flow, 0,
+    JoinLegs(*call->second, done.referrer, *std::move(given), *flow, 0,
              LegSide::kB, now);
     Leave(id, done, now);
     return;
   }
-  if (given.leg != nullptr && flow.ok()) EndGiven(*given.leg, *flow, now);
+  if (given.ok() && flow.ok()) EndGiven(*given, *flow, now);
   if (!awaited) return;
   const absl::Status why =
       flow.ok()
@@ -474,15 +521,21 @@ void CallControl::OnLegGiven(const LegGiven& given, MonoTime now) {
   OnTransferFailed(id, SipStatusOf(why).code, now);
 }
 
+void CallControl::OnJoinDeadlines(MonoTime now) {
+  while (const auto id = join_deadlines_.PopExpired(now)) {
+    OnTransferGiven(*id, OwnerUnreachable(), now);
+  }
+}
+
 void CallControl::EndGiven(GivenLeg& given, const Flow& flow, MonoTime now) {
   SipMessage bye = given.leg.dialog.MakeRequest(SipMethod::kBye);
   port_.SendRequest(flow, std::move(bye), {}, now)
       .IgnoreError();  // its session timer ends it then
 }
 
-void CallControl::NoteMoved(std::string key, uint32_t loop) {
+void CallControl::NoteMoved(std::string key, const NodeId& node) {
   constexpr size_t kMostMoved = 65'536;  // the oldest are over
-  moved_[key] = loop;
+  moved_[key] = node;
   moved_order_.push_back(std::move(key));
   if (moved_order_.size() > kMostMoved) {
     moved_.erase(moved_order_.front());
@@ -490,7 +543,7 @@ void CallControl::NoteMoved(std::string key, uint32_t loop) {
   }
 }
 
-std::optional<uint32_t> CallControl::MovedTo(const SipMessage& request) const {
+std::optional<NodeId> CallControl::MovedTo(const SipMessage& request) const {
   if (moved_.empty()) return std::nullopt;
   const DialogId id = DialogIdOfRequest(request);
   const auto it = moved_.find(DialogKey(id.call_id, id.local_tag));

@@ -17,6 +17,8 @@ namespace {
 using Kind = ClusterMessage::Kind;
 
 constexpr size_t kMaxNames = 1024;  // of one certificate
+// A kMessage whose flow a third node holds: it follows a leg that has moved.
+constexpr uint8_t kPassedOn = 9;
 
 // Reads what Writer writes; once something is wrong, everything is.
 class Reader {
@@ -203,7 +205,8 @@ TlsFacts ReadFacts(Reader& in) {
 
 bool HasText(Kind kind) {
   return kind == Kind::kMessage || kind == Kind::kAsk || kind == Kind::kSend ||
-         kind == Kind::kRegistryChanged;
+         kind == Kind::kRegistryChanged || kind == Kind::kLegWanted ||
+         kind == Kind::kLegGiven;
 }
 
 bool HasFacts(Kind kind) {
@@ -214,11 +217,17 @@ bool HasFacts(Kind kind) {
 
 std::string WriteClusterFrame(const ClusterMessage& message) {
   ByteBuilder out;
-  out.WriteU8(static_cast<uint8_t>(message.kind));
+  const bool passed =
+      message.kind == Kind::kMessage && message.flow.node != message.from;
+  out.WriteU8(passed ? kPassedOn : static_cast<uint8_t>(message.kind));
   out.WriteU32(message.from.loop);
   out.WriteU32(message.to.loop);
   out.WriteU64(message.ask);
   WriteFlow(out, message.flow);
+  if (passed) {
+    out.WriteU64(message.flow.node.edge);
+    out.WriteU32(message.flow.node.loop);
+  }
   if (HasFacts(message.kind)) {
     out.WriteU8(message.incoming);
     WriteText(out, message.dialled);
@@ -237,9 +246,11 @@ absl::StatusOr<ClusterMessage> ReadClusterFrame(ByteSpan payload,
                                                 uint64_t receiver) {
   Reader in(payload);
   ClusterMessage out;
-  const uint8_t kind = in.U8();
+  uint8_t kind = in.U8();
+  const bool passed = kind == kPassedOn;
+  if (passed) kind = static_cast<uint8_t>(Kind::kMessage);
   if (kind < static_cast<uint8_t>(Kind::kMessage) ||
-      kind > static_cast<uint8_t>(Kind::kRegistryChanged)) {
+      kind > static_cast<uint8_t>(Kind::kLegGiven)) {
     in.Fail();
   }
   out.kind = static_cast<Kind>(kind);
@@ -248,6 +259,10 @@ absl::StatusOr<ClusterMessage> ReadClusterFrame(ByteSpan payload,
   out.ask = in.U64();
   out.flow = ReadFlow(in);
   out.flow.node = out.kind == Kind::kSend ? out.to : out.from;
+  if (passed) {
+    out.flow.node = {in.U64(), in.U32()};
+    if (out.flow.node == out.from) in.Fail();  // each message has one form
+  }
   if (in.ok() && HasFacts(out.kind)) {
     out.incoming = in.Flag();
     out.dialled = in.Text();

@@ -32,19 +32,26 @@ struct ClusterMessage {
     // The sender has taken away or over a contact of the receiver's in the
     // registry that they share; `text` is the user.
     kRegistryChanged = 6,
+    // The sender's call `ask` is to be joined with a side of one of the
+    // receiver's; `text` says which (given_leg.h).
+    kLegWanted = 7,
+    // The answer, for the receiver's call `ask`: that side, or why not.
+    kLegGiven = 8,
   };
 
   Kind kind = Kind::kMessage;
   NodeId from;
   NodeId to;
-  // Of the holder: the sender, for kSend the receiver.
+  // Of the holder: the sender, for kSend the receiver; a third node for what
+  // follows a leg that has moved.
   RemoteFlow flow;
-  uint64_t ask = 0;  // of kAsk and kNotMine: the sender's number, echoed
+  // Of kAsk, kNotMine and the two of legs: the asker's number, echoed.
+  uint64_t ask = 0;
   // Of kMessage and kAsk: what the sender knows of the connection.
   bool incoming = true;
   std::string dialled;  // the peer that was dialled
   std::optional<TlsFacts> tls;
-  std::string text;  // SIP, as it came or as it is to go
+  std::string text;  // SIP, as it came or as it is to go; or as above
 };
 
 // Octets of one frame, its length included, and what they must not exceed.

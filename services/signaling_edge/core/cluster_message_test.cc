@@ -70,8 +70,20 @@ TEST(ClusterMessageTest, CarriesTheFactsOfTheFlow) {
   EXPECT_EQ(got->tls->cipher, sent.tls->cipher);
 }
 
+TEST(ClusterMessageTest, AThirdNodesFlowStaysItsOwn) {
+  ClusterMessage sent = Example();
+  sent.flow.node = {7, 3};
+  const std::string frame = WriteClusterFrame(sent);
+  const auto got = ReadClusterFrame(PayloadOf(frame), 1, 2);
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(got->kind, ClusterMessage::Kind::kMessage);
+  EXPECT_EQ(got->flow, sent.flow);
+  EXPECT_EQ(got->from, sent.from);
+  EXPECT_EQ(got->text, sent.text);
+}
+
 TEST(ClusterMessageTest, EveryKindComesBack) {
-  for (uint8_t kind = 1; kind <= 6; ++kind) {
+  for (uint8_t kind = 1; kind <= 8; ++kind) {
     ClusterMessage sent = Example();
     sent.kind = static_cast<ClusterMessage::Kind>(kind);
     sent.ask = 9;
@@ -96,7 +108,7 @@ TEST(ClusterMessageTest, WhatIsCutOrChangedIsRefused) {
     ASSERT_FALSE(got.ok()) << i;
     EXPECT_EQ(ReasonOf(got.status()), "CLUSTER_FRAME_INVALID");
   }
-  for (const uint8_t kind : {0, 7, 255}) {
+  for (const uint8_t kind : {0, 10, 255}) {
     std::string other(AsText(payload));
     other[0] = static_cast<char>(kind);
     EXPECT_FALSE(ReadClusterFrame(AsBytes(other), 1, 2).ok());

@@ -59,6 +59,26 @@ absl::Status Missing(std::string_view what) {
 
 }  // namespace
 
+Dialog::Parts Dialog::parts() const {
+  return {id_,     caller_,     secure_,     local_, remote_, remote_target_,
+          routes_, local_cseq_, remote_cseq_};
+}
+
+Dialog Dialog::FromParts(Parts parts) {
+  Dialog out;
+  out.id_ = std::move(parts.id);
+  out.state_ = State::kConfirmed;
+  out.caller_ = parts.caller;
+  out.secure_ = parts.secure;
+  out.local_ = std::move(parts.local);
+  out.remote_ = std::move(parts.remote);
+  out.remote_target_ = std::move(parts.remote_target);
+  out.routes_ = std::move(parts.routes);
+  out.local_cseq_ = parts.local_cseq;
+  out.remote_cseq_ = parts.remote_cseq;
+  return out;
+}
+
 DialogId DialogIdOfRequest(const SipMessage& request) {
   return MakeId(request, HeaderId::kTo, HeaderId::kFrom);
 }

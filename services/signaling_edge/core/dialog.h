@@ -39,6 +39,21 @@ class Dialog {
  public:
   enum class State { kEarly, kConfirmed, kTerminated };
 
+  // A confirmed dialog that another node takes over.
+  struct Parts {
+    DialogId id;
+    bool caller = false;
+    bool secure = false;
+    std::string local;
+    std::string remote;
+    std::string remote_target;
+    std::vector<std::string> routes;
+    uint32_t local_cseq = 0;
+    std::optional<uint32_t> remote_cseq;
+  };
+  Parts parts() const;
+  static Dialog FromParts(Parts parts);
+
   // The peer called: `request` is the INVITE (or SUBSCRIBE, REFER) and
   // `local_tag` the To tag of our response. `secure` is whether the request
   // came over TLS. INVALID_ARGUMENT (SIP_HEADER_MISSING) when it has no

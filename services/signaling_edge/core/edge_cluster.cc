@@ -54,12 +54,15 @@ std::optional<NodeId> EdgeCore::OwnerOf(const SipMessage& request) const {
     return named.empty() ? std::nullopt
                          : OwnerOfToken(*options_.token_keys, named);
   }
-  if (const auto owner = OwnerOfToken(*options_.token_keys, to->tag())) {
-    return owner;
-  }
+  // Our Contact, before the tag: a leg that was handed over has got another
+  // one, but keeps its tag.
   const auto uri = ParseSipUri(request.request_uri());
-  return uri.ok() ? OwnerOfToken(*options_.token_keys, uri->user)
-                  : std::nullopt;
+  if (uri.ok()) {
+    if (const auto owner = OwnerOfToken(*options_.token_keys, uri->user)) {
+      return owner;
+    }
+  }
+  return OwnerOfToken(*options_.token_keys, to->tag());
 }
 
 bool EdgeCore::HandOverRequest(const Flow& flow, const SipMessage& request,
@@ -92,23 +95,18 @@ bool EdgeCore::HandOverRequest(const Flow& flow, const SipMessage& request,
 
 bool EdgeCore::PassOn(const Flow& flow, const SipMessage& request,
                       std::string_view text) {
-  const auto loop = calls_.MovedTo(request);
-  if (!loop.has_value()) return false;
-  const NodeId owner = {options_.node.edge, *loop};
-  if (Reachable(owner) == nullptr) return false;
+  const auto owner = calls_.MovedTo(request);
+  if (!owner.has_value() || Reachable(*owner) == nullptr) return false;
   ++stats_.handed_over;
-  Perform(HandOver{MessageFor(owner, flow, text)});
+  Perform(HandOver{MessageFor(*owner, flow, text)});
   return true;
 }
 
-std::optional<uint32_t> EdgeCore::LoopOfTag(std::string_view tag) const {
+std::optional<NodeId> EdgeCore::OtherOwnerOf(std::string_view tag) const {
   if (options_.token_keys == nullptr || tag.empty()) return std::nullopt;
   const auto owner = OwnerOfToken(*options_.token_keys, tag);
-  if (!owner.has_value() || owner->edge != options_.node.edge ||
-      Reachable(*owner) == nullptr) {
-    return std::nullopt;
-  }
-  return owner->loop;
+  if (!owner.has_value() || Reachable(*owner) == nullptr) return std::nullopt;
+  return owner;
 }
 
 bool EdgeCore::HandOverResponse(const Flow& flow, const SipMessage& response,
@@ -324,6 +322,12 @@ EdgeActions EdgeCore::OnClusterMessage(const ClusterMessage& message,
     case Kind::kNotMine:
       OnNotMine(message.ask);
       break;
+    case Kind::kLegWanted:
+      calls_.OnLegWanted(message, now);
+      break;
+    case Kind::kLegGiven:
+      calls_.OnLegGiven(message, now);
+      break;
     case Kind::kRegistryChanged:
       if (shared_.has_value()) shared_->Refresh(message.text);
       break;
@@ -392,6 +396,9 @@ EdgeActions EdgeCore::OnHandOverFailed(const ClusterMessage& message,
     }
   } else if (message.kind == Kind::kAsk) {
     OnNotMine(message.ask);
+  } else if (message.kind == Kind::kLegWanted ||
+             message.kind == Kind::kLegGiven) {
+    calls_.OnLegMessageLost(message, now);
   } else if (message.kind == Kind::kMessage) {
     // Export() made it of a flow of our own.
     const auto flow = Import(message.flow, now);

@@ -3,6 +3,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -133,6 +134,149 @@ class EdgeClusterTest : public testing::Test {
   std::string tag_;
   std::string uri_;
 };
+
+// The PBX may replace dialogs; it has a call at edge 0 and another at edge 1,
+// whose far sides it joins (RFC 5589 section 7).
+class ClusterTransferTest : public EdgeClusterTest {
+ protected:
+  ClusterTransferTest() {
+    for (auto& edge : edges_) {
+      auto plan = TestPlan();
+      TrunkSecurityProfileEntry& profile =
+          plan->trunk_security_profiles.emplace_back();
+      profile.name = "tenants/t/trunkSecurityProfiles/x";
+      profile.accept_replaces = true;
+      for (PeerEntry& peer : plan->peers) {
+        if (peer.name == "tenants/t/peers/pbx") {
+          peer.trunk_security_profile = profile.name;
+        }
+      }
+      edge->Load(std::move(plan));
+      edge->Forget();
+    }
+    Answered();
+    edge(0).Receive(first_, InDialog("ACK", 1, uri_, tag_));
+    second_ = edge(1).ConnectTcp(kPbxIp);
+    edge(1).Receive(second_, OfSecond(Invite("95559999", "i2")));
+    EXPECT_EQ(edge(1).TakeTo(second_)->message.status_code(), 100);
+    second_gateway_ = edge(1).AcceptDialled("gw.d.test");
+    second_invite_ = *edge(1).TakeTo(second_gateway_);
+    edge(1).Answer(second_invite_, 200, "g2",
+                   TestSdp("192.0.2.20", 6100, false));
+    edge(1).TakeTo(second_gateway_);  // ACK
+    const auto ok = edge(1).TakeTo(second_);
+    second_tag_ = TagOf(*ok);
+    second_uri_ = ContactOf(*ok);
+    edge(1).Receive(second_,
+                    OfSecond(InDialog("ACK", 1, second_uri_, second_tag_)));
+  }
+
+  static std::string OfSecond(std::string text) {
+    for (const auto& [from, to] :
+         {std::pair<std::string, std::string>{"Call-ID: c1", "Call-ID: c2"},
+          {";tag=p1", ";tag=p2"},
+          {"z9hG4bK", "z9hG4bKsecond"}}) {
+      text.replace(text.find(from), from.size(), to);
+    }
+    return text;
+  }
+  void Refer(std::string_view from_tag) {
+    edge(0).Receive(
+        first_, Cat(InDialog("REFER", ++cseq_, uri_, tag_),
+                    "\nRefer-To: <sip:95559999@203.0.113.1?Replaces=c2%3B",
+                    "to-tag%3D", second_tag_, "%3Bfrom-tag%3D", from_tag, ">"));
+    EXPECT_EQ(edge(0).TakeTo(first_)->message.status_code(), 202);
+  }
+  // The next request that went there, answered unless it is an INVITE or ACK.
+  Sent Next(size_t at, ConnectionId to, SipMethod method) {
+    for (int i = 0; i < 6; ++i) {
+      Pump();
+      const auto got = edge(at).TakeTo(to);
+      if (!got.has_value()) break;
+      const SipMethod its = got->message.method();
+      if (its != SipMethod::kInvite && its != SipMethod::kAck) {
+        edge(at).Answer(*got, 200, "");
+      }
+      if (its == method) return *got;
+    }
+    ADD_FAILURE() << "no " << MethodName(method) << " at edge " << at;
+    return {};
+  }
+
+  ConnectionId second_ = 0;
+  ConnectionId second_gateway_ = 0;
+  Sent second_invite_;
+  std::string second_tag_;
+  std::string second_uri_;
+  int cseq_ = 1;
+};
+
+TEST_F(ClusterTransferTest, JoinsCallsOfTwoEdges) {
+  Refer("p2");
+  // One side hears of the other, and then the other of its answer.
+  const Sent first = Next(0, gateway_, SipMethod::kInvite);
+  EXPECT_TRUE(first.message.body().find("m=audio") != std::string_view::npos);
+  edge(0).Answer(first, 200, "g1", TestSdp("192.0.2.20", 6001, false));
+  Next(0, gateway_, SipMethod::kAck);
+  const Sent second = Next(1, second_gateway_, SipMethod::kInvite);
+  EXPECT_EQ(second.message.Value(HeaderId::kCallId),
+            second_invite_.message.Value(HeaderId::kCallId));
+  edge(1).Answer(second, 200, "g2", TestSdp("192.0.2.20", 6101, false));
+  Next(1, second_gateway_, SipMethod::kAck);
+  // Both calls of the one who referred are over, and it is told so.
+  Next(0, first_, SipMethod::kBye);
+  Next(1, second_, SipMethod::kBye);
+  Pump();
+  EXPECT_EQ(edge(0).core().calls().live(), 1u);
+  EXPECT_EQ(edge(1).core().calls().live(), 0u);
+  EXPECT_EQ(edge(0).Refusals(), "");
+  // What the far side of the second call says, by the tag that it knows, to
+  // the edge that had it, reaches the other far side: by the new Contact, and
+  // by the old one.
+  int cseq = 0;
+  for (const std::string& target : {ContactOf(second), second_uri_}) {
+    const ConnectionId by = edge(2).ConnectTls("gw.d.test", "", "192.0.2.20");
+    edge(2).Receive(
+        by, Cat("INFO ", target,
+                " SIP/2.0\nVia: SIP/2.0/TLS 192.0.2.20:5061;branch=z9hG4bKx",
+                ++cseq, "\nMax-Forwards: 70\nFrom: ",
+                second_invite_.message.Value(HeaderId::kTo),
+                ";tag=g2\nTo: ", second_invite_.message.Value(HeaderId::kFrom),
+                "\nCall-ID: ", second_invite_.message.Value(HeaderId::kCallId),
+                "\nCSeq: ", cseq, " INFO"));
+    Next(0, gateway_, SipMethod::kInfo);
+    Pump();
+    EXPECT_EQ(edge(2).TakeTo(by)->message.status_code(), 200) << target;
+  }
+}
+
+TEST_F(ClusterTransferTest, AStrangersDialogIsNotGiven) {
+  Refer("other");
+  Next(0, first_, SipMethod::kNotify);
+  Next(0, first_, SipMethod::kNotify);
+  EXPECT_EQ(edge(0).Refusals(), "DIALOG_NOT_FOUND");
+  EXPECT_EQ(edge(0).core().calls().live(), 1u);
+  EXPECT_EQ(edge(1).core().calls().live(), 1u);
+}
+
+TEST_F(ClusterTransferTest, AnEdgeThatDoesNotAnswerIsNotWaitedFor) {
+  Refer("p2");
+  edge(0).handed_over.clear();  // lost on the way
+  edge(0).Advance(absl::Seconds(4));
+  EXPECT_EQ(edge(0).Refusals(), "CALL_OWNER_UNREACHABLE");
+  Next(0, first_, SipMethod::kNotify);
+  Next(0, first_, SipMethod::kNotify);  // and the last
+  EXPECT_EQ(edge(0).core().calls().live(), 1u);
+  // And one that cannot be asked is not.
+  Refer("p2");
+  ASSERT_FALSE(edge(0).handed_over.empty());
+  const ClusterMessage wanted = edge(0).handed_over.back();
+  edge(0).handed_over.clear();
+  ASSERT_EQ(wanted.kind, ClusterMessage::Kind::kLegWanted);
+  edge(0).Perform(edge(0).core().OnHandOverFailed(wanted, edge(0).now()));
+  EXPECT_EQ(edge(0).Refusals(),
+            "CALL_OWNER_UNREACHABLE CALL_OWNER_UNREACHABLE");
+}
 
 // Contact, tag and branch name the owner, to its own kind only.
 TEST_F(EdgeClusterTest, WhatGoesOutNamesItsOwnerAndNoAddress) {

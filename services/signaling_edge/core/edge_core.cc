@@ -47,6 +47,7 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
                .keys = options_.token_keys,
                .node = options_.node,
                .to_shared_time = options_.to_shared_time}),
+      gruus_(options_.token_keys.get(), random),
       auth_(digest_, options_.instance),
       registrar_({.limits = {.min_expires = options_.min_registration,
                              .max_expires = options_.max_registration,
@@ -268,13 +269,8 @@ EdgeActions EdgeCore::OnLoopNews(const LoopNews& news, MonoTime now) {
     mwi_.OnTold(lamp->mailbox, lamp->summary, now);
   } else if (const auto* hunt = std::get_if<HuntMemory::News>(&news)) {
     calls_.OnHuntNews(*hunt);
-  } else if (const auto* port = std::get_if<PortNews>(&news)) {
-    OnPortNews(*port, now);
-  } else if (const auto* wanted = std::get_if<LegWanted>(&news)) {
-    if (wanted->to == options_.node.loop) calls_.OnLegWanted(*wanted, now);
-  } else if (const auto& given = std::get<LegGiven>(news);
-             given.to == options_.node.loop) {
-    calls_.OnLegGiven(given, now);
+  } else {
+    OnPortNews(std::get<PortNews>(news), now);
   }
   return Finish(now);
 }

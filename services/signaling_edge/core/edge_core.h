@@ -28,6 +28,7 @@
 #include "services/signaling_edge/core/edge_action.h"
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/gruu.h"
 #include "services/signaling_edge/core/loop_news.h"
 #include "services/signaling_edge/core/mwi.h"
 #include "services/signaling_edge/core/options_monitor.h"
@@ -244,7 +245,7 @@ class EdgeCore final : private CallPort,
   void Perform(EdgeAction action) override;
 
   std::vector<Port> PortsOf(const std::string& line, MonoTime now) override;
-  std::optional<uint32_t> LoopOfTag(std::string_view tag) const override;
+  std::optional<NodeId> OtherOwnerOf(std::string_view tag) const override;
   absl::StatusOr<Flow> ImportFlow(const RemoteFlow& flow,
                                   MonoTime now) override {
     return Import(flow, now);
@@ -435,8 +436,7 @@ class EdgeCore final : private CallPort,
   // An accepted one begins or ends, for the limits of all loops.
   void CountSource(const Connection& connection, bool begins);
   bool MayStay(const Binding& binding) const;
-  RegisterPolicy RegisterPolicyOf(const UserEntry& user,
-                                  const Flow& flow) const;
+  RegisterPolicy RegisterPolicyOf(const UserEntry& user, const Flow& flow);
   void OnStun(const Flow& flow, std::string_view datagram, MonoTime now);
   // When a connection that keeps registrations is given up without a sign of
   // life (RFC 5626 section 4.4).
@@ -465,6 +465,7 @@ class EdgeCore final : private CallPort,
   DeadlineQueue<ConnectionId> connection_deadlines_;
   TransactionTable transactions_;
   DigestAuth digest_;
+  TemporaryGruus gruus_;
   RequestAuth auth_;
   Registrar registrar_;
   // What judges sources; of all loops, or where there are none, its own.

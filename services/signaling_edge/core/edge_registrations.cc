@@ -14,11 +14,13 @@
 namespace sallyport::signaling_edge {
 
 RegisterPolicy EdgeCore::RegisterPolicyOf(const UserEntry& user,
-                                          const Flow& flow) const {
+                                          const Flow& flow) {
   RegisterPolicy policy;
   policy.max_contacts = user.max_contacts;
   policy.may_be_bulk = user.bulk_registration;
+  policy.username = user.username;
   policy.domain = user.domain;
+  policy.gruus = &gruus_;
   policy.flow_timer = flow.transport == SipTransport::kUdp
                           ? options_.udp_flow_timer
                           : options_.flow_timer;

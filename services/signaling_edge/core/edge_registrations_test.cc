@@ -16,6 +16,8 @@ constexpr char kInstance[] = ";+sip.instance=\"<urn:uuid:1>\"";
 
 class EdgeRegistrationsTest : public EdgeCoreTest {
  protected:
+  using EdgeCoreTest::EdgeCoreTest;
+
   static std::string Text(std::string_view user, std::string_view contact,
                           std::string_view lines, int cseq,
                           std::string_view call_id) {
@@ -209,6 +211,149 @@ TEST_F(EdgeRegistrationsTest, ASilentFlowHasFailed) {  // section 4.4
   EXPECT_EQ(edge_.core().registrar().size(), 0u);
   EXPECT_EQ(edge_.Last(EdgeEvent::Type::kUnregistered)->reason,
             "CONNECTION_LOST");
+}
+
+// RFC 5627: two devices of one user, each of which can be called by itself.
+class GruuTest : public EdgeRegistrationsTest {
+ protected:
+  GruuTest() : EdgeRegistrationsTest(WithKeys()) {
+    EXPECT_EQ(
+        RegisterUdp(kOther, "<sip:bob@10.1.1.2>;+sip.instance=\"<urn:2>\"",
+                    "Supported: gruu", "other")
+            .message.status_code(),
+        200);
+    edge_.Advance(absl::Seconds(1));
+  }
+  static EdgeOptions WithKeys() {
+    EdgeOptions options = EdgeHarness::Options();
+    options.token_keys = *TokenKeys::Parse(std::string(64, 'a'));
+    return options;
+  }
+  // The GRUUs of the contact of that instance.
+  static std::string GruuOf(const Sent& ok, std::string_view param,
+                            std::string_view instance) {
+    for (const std::string_view item : ok.message.Items(HeaderId::kContact)) {
+      if (!Has(item, instance)) continue;
+      const std::string mark = Cat(";", param, "=\"");
+      const size_t at = item.find(mark);
+      if (at == std::string_view::npos) return "";
+      const std::string_view rest = item.substr(at + mark.size());
+      return std::string(rest.substr(0, rest.find('"')));
+    }
+    return "";
+  }
+  // The status of a call of the PBX, once it is not 100, and where it went.
+  void Call(const std::string& uri) {
+    ++calls_;
+    edge_.ReceiveUdp(
+        kPbx, Cat("INVITE ", uri,
+                  " SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKg",
+                  calls_,
+                  "\nMax-Forwards: 70\n"
+                  "From: <sip:5551000@192.0.2.10>;tag=p1\n"
+                  "To: <sip:x@d.test>\nCall-ID: gruu",
+                  calls_,
+                  "\nCSeq: 1 INVITE\nContact: <sip:5551000@192.0.2.10>"
+                  "\nContent-Type: application/sdp\n\n",
+                  TestSdp("192.0.2.10", 4000, false)));
+    const auto trying = edge_.TakeToUdp(kPbx);
+    ASSERT_TRUE(trying && trying->message.status_code() == 100);
+  }
+  int Refused(const std::string& uri) {
+    Call(uri);
+    const auto refused = edge_.TakeToUdp(kPbx);
+    return refused.has_value() ? refused->message.status_code() : 0;
+  }
+
+  static constexpr char kOther[] = "192.0.2.78:5060";
+  static constexpr char kPhone[] = "192.0.2.77:5060";
+  int calls_ = 0;
+};
+
+TEST_F(GruuTest, EachDeviceIsCalledByItsOwn) {
+  const Sent plain =
+      RegisterUdp(kPhone, Cat("<sip:bob@10.1.1.1>", kInstance), "", "c1");
+  EXPECT_FALSE(Has(plain.message.Value(HeaderId::kContact), "gruu="))
+      << "nobody asked for one";
+  const Sent ok = RegisterUdp(kPhone, Cat("<sip:bob@10.1.1.1>", kInstance),
+                              "Supported: gruu", "c2");
+  const std::string shown = GruuOf(ok, "pub-gruu", "urn:uuid:1");
+  EXPECT_EQ(shown, "sip:bob@d.test;gr=urn:uuid:1");
+  const std::string hidden = GruuOf(ok, "temp-gruu", "urn:uuid:1");
+  EXPECT_TRUE(Has(hidden, "@d.test;gr")) << hidden;
+  EXPECT_FALSE(Has(hidden, "bob"));
+  EXPECT_EQ(GruuOf(ok, "pub-gruu", "urn:2"), "sip:bob@d.test;gr=urn:2");
+  for (const std::string& uri :
+       {shown, hidden, std::string("sip:bob@d.test;gr=URN:UUID:1")}) {
+    Call(uri);
+    const auto invite = edge_.TakeToUdp(kPhone);
+    ASSERT_TRUE(invite) << uri;
+    EXPECT_EQ(invite->message.request_uri(), "sip:bob@10.1.1.1");
+    EXPECT_TRUE(edge_.Idle()) << "the other device does not ring";
+    edge_.Answer(*invite, 486, "x");
+    edge_.Forget();
+  }
+}
+
+TEST_F(GruuTest, WhatIsNotThereIsCalledInVain) {
+  const Sent first = RegisterUdp(kPhone, Cat("<sip:bob@10.1.1.1>", kInstance),
+                                 "Supported: gruu", "c1");
+  const std::string old = GruuOf(first, "temp-gruu", "urn:uuid:1");
+  EXPECT_EQ(Refused("sip:bob@d.test;gr=urn:uuid:9"), 480);
+  EXPECT_EQ(Refused("sip:tgruu.AAAA@d.test;gr"), 404);
+  // Section 5.2: another Call-ID takes all temporary ones along.
+  const Sent second = RegisterUdp(kPhone, Cat("<sip:bob@10.1.1.1>", kInstance),
+                                  "Supported: gruu", "c2");
+  EXPECT_EQ(Refused(old), 480);
+  Call(GruuOf(second, "temp-gruu", "urn:uuid:1"));
+  EXPECT_TRUE(edge_.TakeToUdp(kPhone));
+}
+
+// RFC 5626 with RFC 5627: a GRUU means the device, whichever flow is left.
+TEST_F(GruuTest, AnyFlowOfTheDeviceTakesItsCalls) {
+  const ConnectionId first = edge_.ConnectTcp("203.0.113.5");
+  const ConnectionId second = edge_.ConnectTcp("203.0.113.5");
+  const std::string more = "Supported: outbound, gruu";
+  RegisterTcp(first, Cat("<sip:bob@10.1.1.1>", kInstance, ";reg-id=1"), more,
+              "c1");
+  edge_.Advance(absl::Seconds(1));
+  const Sent ok = RegisterTcp(
+      second, Cat("<sip:bob@10.1.1.1>", kInstance, ";reg-id=2"), more, "c2");
+  for (const char* kind : {"pub-gruu", "temp-gruu"}) {
+    Call(GruuOf(ok, kind, "reg-id=2"));
+    const auto invite = edge_.TakeTo(second);
+    ASSERT_TRUE(invite) << kind;
+    edge_.Answer(*invite, 486, "x");
+    edge_.Forget();
+  }
+  // The temporary one of the flow that is gone is of a device that is there.
+  const std::string of_first = GruuOf(ok, "temp-gruu", "reg-id=1");
+  Call(of_first);
+  const auto by_latest = edge_.TakeTo(second);
+  ASSERT_TRUE(by_latest);
+  edge_.Answer(*by_latest, 486, "x");
+  edge_.Forget();
+  edge_.Close(second, absl::UnavailableError("reset"));
+  Call(of_first);
+  EXPECT_TRUE(edge_.TakeTo(first));
+}
+
+// Its Contact is its GRUU; within the call it is asked by its contact.
+TEST_F(GruuTest, WithinACallTheContactStandsForTheGruu) {
+  RegisterUdp(kPhone, Cat("<sip:bob@10.1.1.1>", kInstance), "Supported: gruu",
+              "c1");
+  Call("sip:bob@d.test;gr=urn:uuid:1");
+  const auto invite = edge_.TakeToUdp(kPhone);
+  ASSERT_TRUE(invite);
+  edge_.Answer(*invite, 200, "b1", TestSdp("192.0.2.77", 6000, false),
+               "<sip:bob@d.test;gr=urn:uuid:1>");
+  const auto ack = edge_.TakeToUdp(kPhone);
+  ASSERT_TRUE(ack && ack->message.method() == SipMethod::kAck);
+  EXPECT_EQ(ack->message.request_uri(), "sip:bob@10.1.1.1");
+  edge_.Perform(edge_.core().OnEndAllCalls("X", edge_.now()));
+  const auto bye = edge_.TakeToUdp(kPhone);
+  ASSERT_TRUE(bye && bye->message.method() == SipMethod::kBye);
+  EXPECT_EQ(bye->message.request_uri(), "sip:bob@10.1.1.1");
 }
 
 TEST_F(EdgeRegistrationsTest, APbxTakesTheCallsOfItsNumbers) {  // RFC 6140

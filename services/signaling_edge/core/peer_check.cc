@@ -20,10 +20,6 @@
 namespace sallyport::signaling_edge {
 namespace {
 
-constexpr SrtpSuite kSuite = SrtpSuite::kAesCm128HmacSha1_80;
-// RFC 863: the offer is inactive, so nothing is ever sent there.
-constexpr uint16_t kDiscardPort = 9;
-
 std::string_view ModeName(SecurityMode mode) {
   switch (mode) {
     case SecurityMode::kUnsecured:
@@ -456,32 +452,14 @@ void PeerChecks::OnRequestFailed(uint64_t id, const SipMessage& request,
 
 void PeerChecks::SendInvite(Check& check, MonoTime now) {
   check.stage = Stage::kInvite;
-  std::string key(KeySaltLength(kSuite), '\0');
-  random_.Fill(
-      absl::MakeSpan(reinterpret_cast<uint8_t*>(key.data()), key.size()));
-  SdesCrypto crypto;
-  crypto.tag = 1;
-  crypto.suite_name = SrtpSuiteName(kSuite);
-  crypto.suite = kSuite;
-  crypto.keys.push_back({.key_salt = std::move(key)});
+  const DialPlanEntry* plan =
+      check.plan->index().DialPlan(check.peer->dial_plan);
   const EdgeListener& listener = port_.ListenerFor(check.flow);
-  const bool v6 = listener.host.find(':') != std::string::npos;
-  SdpSession offer;
-  offer.origin = {"-", "1", "1", v6 ? "IP6" : "IP4", listener.host};
-  offer.connection = SdpConnection{v6 ? "IP6" : "IP4", listener.host};
-  SdpMedia audio;
-  audio.type = "audio";
-  audio.port = kDiscardPort;
-  audio.protocol = "RTP/SAVP";
-  audio.formats = {"0", "8"};
-  audio.attributes = {{"rtpmap", "0 PCMU/8000"},
-                      {"rtpmap", "8 PCMA/8000"},
-                      {"inactive", std::nullopt},
-                      {"crypto", WriteSdesCrypto(crypto)}};
-  offer.media.push_back(std::move(audio));
+  check.offer = CheckOffer::Make(plan == nullptr ? DialPlanEntry() : *plan,
+                                 listener.host, random_);
   SipMessage invite = MakeRequest(check, SipMethod::kInvite, 2);
   invite.Add(HeaderId::kAllow, kCallMethods);
-  AddSdp(invite, WriteSdp(offer));
+  AddSdp(invite, check.offer->sdp());
   const uint64_t id = check.request.id;
   const absl::Status sent =
       port_.SendForCheck(id, check.flow, std::move(invite), now);
@@ -491,24 +469,13 @@ void PeerChecks::SendInvite(Check& check, MonoTime now) {
 }
 
 bool PeerChecks::JudgeAnswer(Check& check, std::string_view body) {
-  const auto answer = ParseSdp(body);
-  if (!answer.ok() || answer->media.empty()) {
-    Step(check, "media", false, "its answer is no session description");
-    check.result.reason = "SRTP_NOT_PROVEN";
+  const auto taken = check.offer->Judge(body);
+  if (!taken.ok()) {
+    Step(check, "media", false, std::string(taken.status().message()));
+    check.result.reason = ReasonOf(taken.status());
     return false;
   }
-  const SdpMedia& media = answer->media[0];
-  const OfferedSuite offered[] = {{1, kSuite}};
-  if (media.port == 0 || !AnsweredCrypto(media, offered).ok()) {
-    Step(check, "media", false,
-         Cat("it answers with ", media.protocol,
-             media.port == 0 ? " and port 0" : "",
-             ", which does not take the SRTP offer"));
-    check.result.reason = "SRTP_NOT_ACCEPTED";
-    return false;
-  }
-  Step(check, "media", true,
-       Cat("it answers with ", media.protocol, ", ", SrtpSuiteName(kSuite)));
+  Step(check, "media", true, *taken);
   return true;
 }
 

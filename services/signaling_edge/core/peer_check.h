@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "services/common/random/random_source.h"
 #include "services/common/time/deadline_queue.h"
 #include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/check_offer.h"
 #include "services/signaling_edge/core/connection_table.h"
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/core/flow.h"
@@ -111,7 +113,7 @@ class PeerChecks {
     std::string target;  // Request-URI
     std::string call_id;
     std::string from;  // with our tag
-    std::string key;   // offered; never used, as no media flows
+    std::optional<CheckOffer> offer;
     MonoTime sent;
     PeerCheckResult result;
   };

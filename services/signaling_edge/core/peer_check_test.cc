@@ -264,6 +264,30 @@ TEST_F(PeerCheckTest, AcceptedSrtpIsHungUpAtOnce) {
   EXPECT_THAT(Last(), HasSubstr("AES_CM_128_HMAC_SHA1_80"));
 }
 
+// A plan with DTLS-SRTP is offered that, and takes nothing else for it.
+TEST_F(PeerCheckTest, TheOfferHasTheKeysOfThePlan) {
+  auto plan = TestPlan();
+  PeerEntry peer = *Find(*plan, kGw);
+  peer.name = kSecuredGw;
+  peer.fqdn = "sgw.d.test";
+  peer.address = "192.0.2.21";
+  peer.dial_plan = "tenants/t/dialPlans/secured";
+  plan->peers.push_back(peer);
+  for (DialPlanEntry& entry : plan->dial_plans) {
+    if (entry.name == peer.dial_plan) entry.srtp_keying = SrtpKeying::kDtls;
+  }
+  edge_.Load(std::move(plan));
+  edge_.events.clear();
+  const Sent invite = MediaOffer();
+  const std::string body(invite.message.body());
+  EXPECT_THAT(body, HasSubstr("UDP/TLS/RTP/SAVP"));
+  EXPECT_THAT(body, HasSubstr("a=fingerprint:sha-256 "));
+  EXPECT_EQ(body.find("a=crypto"), std::string::npos);
+  edge_.Answer(invite, 200, "a", TestSdp("192.0.2.21", 6000, true));
+  edge_.Advance(absl::Seconds(9));
+  EXPECT_EQ(Result().reason, "SRTP_NOT_ACCEPTED");
+}
+
 TEST_F(PeerCheckTest, RingingIsCancelledAtOnce) {
   const Sent invite = MediaOffer();
   edge_.Answer(invite, 180, "r");

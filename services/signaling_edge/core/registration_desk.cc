@@ -126,6 +126,24 @@ absl::Status ReadContacts(const SipMessage& request,
   return absl::OkStatus();
 }
 
+void AddGruus(const Binding& binding, const RegisterPolicy& policy,
+              std::string& contact) {
+  if (binding.bulk) {
+    // RFC 6140 section 7.1.1: the PBX puts the number in.
+    CatTo(contact, ";pub-gruu=",
+          Quote(Cat("sip:", policy.domain,
+                    ";bg=", InstanceParam(binding.instance))));
+    return;
+  }
+  // RFC 5627 section 5.3.
+  CatTo(contact, ";pub-gruu=",
+        Quote(PublicGruu(policy.username, policy.domain, binding.instance)));
+  if (policy.gruus == nullptr) return;
+  const std::string temporary =
+      policy.gruus->Make(policy.username, policy.domain, binding);
+  if (!temporary.empty()) CatTo(contact, ";temp-gruu=", Quote(temporary));
+}
+
 }  // namespace
 
 std::string_view AuthenticationName(Authentication authentication) {
@@ -200,14 +218,8 @@ SipMessage RegisterAnswer(const SipMessage& request,
       CatTo(contact, ";+sip.instance=", Quote(binding->instance));
     }
     if (binding->reg_id != 0) CatTo(contact, ";reg-id=", binding->reg_id);
-    if (binding->bulk && registration.gruu && !binding->instance.empty()) {
-      // RFC 6140 section 7.1.1: the PBX puts the number in.
-      std::string_view urn = binding->instance;
-      if (urn.starts_with('<') && urn.ends_with('>')) {
-        urn = urn.substr(1, urn.size() - 2);
-      }
-      CatTo(contact,
-            ";pub-gruu=", Quote(Cat("sip:", policy.domain, ";bg=", urn)));
+    if (registration.gruu && !binding->instance.empty()) {
+      AddGruus(*binding, policy, contact);
     }
     response.Add(HeaderId::kContact, contact);
   }

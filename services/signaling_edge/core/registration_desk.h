@@ -15,6 +15,7 @@
 #include "services/signaling_edge/core/binding.h"
 #include "services/signaling_edge/core/binding_rules.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/gruu.h"
 #include "services/signaling_edge/core/party.h"
 #include "services/signaling_edge/core/sip_message.h"
 
@@ -24,15 +25,18 @@ namespace sallyport::signaling_edge {
 struct RegisterPolicy {
   size_t max_contacts = 0;    // 0: as the registrar says
   bool may_be_bulk = false;   // an IP PBX by RFC 6140
-  std::string_view domain;    // of the user
+  std::string_view username;  // and domain of the user
+  std::string_view domain;
   absl::Duration flow_timer;  // told to those with flows; zero: not
+  // Outlives the answer. Null: there are no temporary GRUUs.
+  TemporaryGruus* gruus = nullptr;
 };
 
 // A REGISTER as read.
 struct Registration {
   RegisterRequest change;
   bool outbound = false;  // a contact of it is kept by its flow (RFC 5626)
-  bool gruu = false;      // public GRUUs are wanted (RFC 5627, RFC 6140)
+  bool gruu = false;      // GRUUs are wanted (RFC 5627, RFC 6140)
 };
 
 // SIP_HEADER_MALFORMED; PATH_NOT_SUPPORTED when a proxy wants to stay in the

@@ -12,6 +12,10 @@
 namespace sallyport::signaling_edge {
 namespace {
 
+bool Has(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
 struct Outcome {
   SipMessage response;
   absl::Status refusal;
@@ -201,6 +205,22 @@ TEST_F(RegistrationDeskTest, BulkContactsOfAPbx) {  // RFC 6140
           "000A95A0E128\""));
   ASSERT_EQ(registrar_.All().size(), 1u);
   EXPECT_TRUE(registrar_.All()[0]->bulk);
+}
+
+TEST_F(RegistrationDeskTest, GruusAreToldToWhoAsks) {  // RFC 5627 section 5.3
+  policy_.username = "alice";
+  const std::string contact = WithInstance("sip:a@192.0.2.1", "");
+  EXPECT_FALSE(
+      Has(Run({contact}, "600").response.Value(HeaderId::kContact), "gruu"));
+  const std::vector<std::pair<HeaderId, std::string>> more = {
+      {HeaderId::kSupported, "gruu"}};
+  const Outcome outcome = Run({contact, "<sip:b@192.0.2.2>"}, "600", more);
+  const auto contacts = outcome.response.Items(HeaderId::kContact);
+  ASSERT_EQ(contacts.size(), 2u);
+  EXPECT_TRUE(Has(contacts[0],
+                  ";pub-gruu=\"sip:alice@d.test;gr=urn:uuid:00000000-0000-"
+                  "1000-8000-000A95A0E128\""));
+  EXPECT_FALSE(Has(contacts[1], "gruu")) << "it names no device";
 }
 
 TEST(BulkTargetTest, TheNumberTakesThePlaceOfBnc) {  // RFC 6140 section 5.3

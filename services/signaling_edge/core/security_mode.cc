@@ -171,6 +171,30 @@ std::string WithoutKeying(std::string_view sdp) {
   return out;
 }
 
+SuiteList SuitesOf(const DialPlanEntry& plan) {
+  SuiteList out;
+  for (const PlanSrtpSuite suite : plan.srtp_suites) {
+    switch (suite) {
+      case PlanSrtpSuite::kAesCm128HmacSha1_80:
+        out.Add(SrtpSuite::kAesCm128HmacSha1_80);
+        break;
+      case PlanSrtpSuite::kAesCm128HmacSha1_32:
+        out.Add(SrtpSuite::kAesCm128HmacSha1_32);
+        break;
+      case PlanSrtpSuite::kAeadAes128Gcm:
+        out.Add(SrtpSuite::kAeadAes128Gcm);
+        break;
+      case PlanSrtpSuite::kAeadAes256Gcm:
+        out.Add(SrtpSuite::kAeadAes256Gcm);
+        break;
+      case PlanSrtpSuite::kAes256CmHmacSha1_80:
+        out.Add(SrtpSuite::kAesCm256HmacSha1_80);
+        break;
+    }
+  }
+  return out;
+}
+
 std::string_view SecurityModeName(SecurityMode mode) {
   switch (mode) {
     case SecurityMode::kUnsecured:

@@ -67,6 +67,9 @@ absl::Status CheckPassed(SecurityMode mode, bool is_tls,
 // a=setup. For legs whose media is not protected.
 std::string WithoutKeying(std::string_view sdp);
 
+// The suites that the plan's legs may have, the best first.
+SuiteList SuitesOf(const DialPlanEntry& plan);
+
 std::string_view SecurityModeName(SecurityMode mode);
 
 }  // namespace sallyport::signaling_edge

@@ -60,6 +60,22 @@ bool SessionTimer::OnTooSmall(const SipMessage& response) {
   return true;
 }
 
+SessionTimer::Parts SessionTimer::parts() const {
+  return {options_,  asked_minimum_, agreed_,    we_refresh_,
+          interval_, refresh_at_,    expires_at_};
+}
+
+SessionTimer SessionTimer::FromParts(const Parts& parts) {
+  SessionTimer out(parts.options);
+  out.asked_minimum_ = parts.asked_minimum;
+  out.agreed_ = parts.agreed;
+  out.we_refresh_ = parts.we_refresh;
+  out.interval_ = parts.interval;
+  out.refresh_at_ = parts.refresh_at;
+  out.expires_at_ = parts.expires_at;
+  return out;
+}
+
 void SessionTimer::Start(absl::Duration interval, bool we_refresh,
                          MonoTime now) {
   agreed_ = true;

@@ -19,8 +19,22 @@ class SessionTimer {
     absl::Duration minimum = absl::Seconds(90);
   };
 
+  // One that another node goes on with.
+  struct Parts {
+    Options options;
+    absl::Duration asked_minimum;
+    bool agreed = false;
+    bool we_refresh = false;
+    absl::Duration interval;
+    MonoTime refresh_at = MonoTime::InfiniteFuture();
+    MonoTime expires_at = MonoTime::InfiniteFuture();
+  };
+
   SessionTimer() = default;
   explicit SessionTimer(const Options& options) : options_(options) {}
+
+  Parts parts() const;
+  static SessionTimer FromParts(const Parts& parts);
 
   // What an INVITE or UPDATE of ours says (section 7.1, 7.4).
   void AddToRequest(SipMessage& request) const;

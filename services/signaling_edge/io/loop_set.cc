@@ -4,6 +4,9 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <limits>
 #include <utility>
 
 #include "absl/hash/hash.h"
@@ -28,6 +31,18 @@ std::vector<int> Processors() {
   return out;
 }
 
+// What cgroup v2 allows: "200000 100000" of cpu.max is two processors' time;
+// any number where it says "max", or nothing.
+size_t ProcessorQuota() {
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  double quota = 0;
+  double period = 0;
+  if (!(file >> quota >> period) || quota <= 0 || period <= 0) {
+    return std::numeric_limits<size_t>::max();
+  }
+  return static_cast<size_t>(std::ceil(quota / period));
+}
+
 // One loop a processor; where there are more loops, or it is not allowed, the
 // kernel places them.
 void PinTo(const std::vector<int>& processors, size_t loop) {
@@ -42,7 +57,9 @@ void PinTo(const std::vector<int>& processors, size_t loop) {
 
 }  // namespace
 
-size_t ProcessorCount() { return std::max<size_t>(Processors().size(), 1); }
+size_t ProcessorCount() {
+  return std::max<size_t>(std::min(Processors().size(), ProcessorQuota()), 1);
+}
 
 absl::StatusOr<std::unique_ptr<LoopSet>> LoopSet::Create(Options options,
                                                          RandomSource& random) {
@@ -53,6 +70,7 @@ absl::StatusOr<std::unique_ptr<LoopSet>> LoopSet::Create(Options options,
 
 absl::Status LoopSet::Init(Options options, RandomSource& random) {
   edge_ = EdgeNumber(options.edge_id);
+  pinned_ = options.pinned;
   const bool several = options.loops > 1;
   if (several) {
     share_ = std::make_shared<LoopShare>(options.each.core, random);
@@ -140,7 +158,7 @@ LoopSet::~LoopSet() { Stop(); }
 void LoopSet::Start() {
   // One loop alone leaves the choice to the kernel, as before.
   const std::vector<int> processors =
-      loops_.size() > 1 ? Processors() : std::vector<int>();
+      pinned_ && loops_.size() > 1 ? Processors() : std::vector<int>();
   for (size_t i = 0; i < loops_.size(); ++i) {
     threads_.emplace_back([this, i, processors] {
       pthread_setname_np(pthread_self(), absl::StrCat("edge_loop", i).c_str());

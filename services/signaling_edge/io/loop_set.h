@@ -30,19 +30,24 @@
 
 namespace sallyport::signaling_edge {
 
-// How many processors this process may use; at least 1.
+// How many processors this process may use, by its mask and by the quota of its
+// control group (a pod's limit); at least 1.
 size_t ProcessorCount();
 
-// Each loop has a thread on a processor of its own, and a core with a number of
-// its own; what they share is immutable, or the words of LoopShare. Messages
-// from one to another go by the receiver's mailbox, to other edges by the hub.
-// Without a registrar of several edges, what a user has registered is kept by
-// one of the loops, whom the others ask. Made and destroyed by one thread;
-// PostAll, Gather and the loops' mailboxes are Thread-safe.
+// Each loop has a thread, on a processor of its own where wanted, and a core
+// with a number of its own; what they share is immutable, or the words of
+// LoopShare. Messages from one to another go by the receiver's mailbox, to
+// other edges by the hub. Without a registrar of several edges, what a user has
+// registered is kept by one of the loops, whom the others ask. Made and
+// destroyed by one thread; PostAll, Gather and the loops' mailboxes are
+// Thread-safe.
 class LoopSet {
  public:
   struct Options {
     size_t loops = 1;
+    // Each of several has a processor to itself. Where others have no say in
+    // how many there are, the kernel places them.
+    bool pinned = true;
     // Of every loop; what is a loop's own is filled in. `on_event` and the like
     // are called on each.
     EdgeLoop::Options each;
@@ -137,6 +142,7 @@ class LoopSet {
   static constexpr int kLoopShift = 52;
 
   uint64_t edge_ = 0;
+  bool pinned_ = true;
   std::shared_ptr<LoopShare> share_;
   std::vector<LoopRegistry> registries_;  // each of its loop's thread
   std::vector<std::unique_ptr<EventLoop>> events_;

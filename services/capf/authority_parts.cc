@@ -145,6 +145,7 @@ absl::Status AuthorityParts::OpenAuthorities() {
   all.root_key_file = authority.root().key_file();
   all.root_certificate_file = authority.root().certificate_file();
   all.root_passphrase = Secret::CopyOf(passphrase_.DangerousBytes());
+  all.verify_every_signature = authority.verify_every_signature();
   all.on_issued = [issued = metrics_.Counter(kCapfIssuedTotal)](
                       ProfileId profile) { issued.Increment(profile); };
   authorities_.emplace(std::move(all), *ledger_, random_);
@@ -172,6 +173,7 @@ AuthorityParts::OpenConfiguredAuthority() {
                                     ? kDefaultCommonName
                                     : authority.common_name();
   options.lifetime = FromProto(authority.lifetime());
+  options.verify_every_signature = authority.verify_every_signature();
   std::unique_ptr<FileSigner> root;
   SP_ASSIGN_OR_RETURN(const auto kept,
                       ReadSmallFile(authority.certificate_file()));

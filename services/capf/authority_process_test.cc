@@ -530,6 +530,140 @@ TEST_F(AuthorityProcessTest, AnUpstreamIsAskedByEst) {
   EXPECT_EQ(server.Read("asked"), asked);
 }
 
+// One after the first is certified by another authority of the same EST server
+// (RFC 7030 section 3.2.2), certifies the CAPF port, which shows phones an
+// authority, and the signers of lists, of all tenants without one of their own.
+TEST_F(AuthorityProcessTest, OneUnderItsLabelCertifiesThePortAndSigners) {
+  const TestEstServer server(folder_ + "/est");
+  const std::string base =
+      absl::StrCat("https://localhost:", server.port(), "/.well-known/est");
+  process_->Kill();
+  for (
+      const auto& [mark, more] :
+      {std::pair<std::string, std::string>(
+           R"("authority":{)",
+           absl::StrCat(R"("est":{"url":")", base, R"(","ca_file":")",
+                        server.Path("ca.pem"), R"(","certificate_file":")",
+                        server.Path("client.pem"), R"(","key_file":")",
+                        server.Path("client.key"),
+                        R"(","timeout":"1s","retry_interval":"0.1s"},)")),
+       {R"("capf":{)",
+        R"("certificate_authority":"phones","certificate_as_authority":true,)"},
+       {R"("audit_file")", R"("trust_lists":{"host":"tftp.example.test",)"
+                           R"("certificate_authority":"phones"},)"}}) {
+    const size_t at = config_.find(mark);
+    config_.insert(mark.back() == '{' ? at + mark.size() : at, more);
+  }
+  process_->WriteConfig(config_ + "}");
+  process_->Start();
+  root_ = Stub("operator/root");
+  const auto make = [&](const std::string& id, const std::string& url,
+                        const std::string& tenant) {
+    pb::CreateCertificateAuthorityRequest request;
+    request.set_certificate_authority_id(id);
+    pb::CertificateAuthority& in = *request.mutable_certificate_authority();
+    in.set_mode(url.empty() ? pb::AUTHORITY_MODE_OWN
+                            : pb::AUTHORITY_MODE_ONLINE);
+    in.set_upstream_url(url);
+    in.set_common_name("CAPF of " + id);
+    if (!tenant.empty()) in.set_tenant("tenants/" + tenant);
+    return Call<pb::CertificateAuthority>(
+        *root_, &Stub::CreateCertificateAuthority, request);
+  };
+  // How we prove ourselves is shown to the configured server alone.
+  EXPECT_THAT(make("phones", "https://other.test/.well-known/est/phones", ""),
+              HasReason("FIELD_INVALID"));
+  SP_ASSERT_OK_AND_ASSIGN(const pb::CertificateAuthority made,
+                          make("phones", base + "/phones", ""));
+  EXPECT_EQ(made.upstream_url(), base + "/phones");
+  EXPECT_THAT(make("of-a", "", "a"), IsOk());
+
+  pb::GetCertificateAuthorityRequest get;
+  get.set_name("certificateAuthorities/phones");
+  pb::CertificateAuthority phones;
+  const auto certified = [&] {
+    for (int i = 0; i < 200; ++i) {
+      const auto read = Call<pb::CertificateAuthority>(
+          *root_, &Stub::GetCertificateAuthority, get);
+      if (read.ok()) phones = *read;
+      if (phones.summary().issuer() == "CN=Upstream phones") return true;
+      absl::SleepFor(absl::Milliseconds(50));
+    }
+    return false;
+  };
+  ASSERT_TRUE(certified()) << phones.ShortDebugString();
+  EXPECT_EQ(phones.mode(), pb::AUTHORITY_MODE_ONLINE);
+  EXPECT_THAT(server.Read("asked"),
+              testing::HasSubstr("/.well-known/est/phones/simpleenroll"));
+  // The first one's certificate and request are where they were.
+  get.set_name("certificateAuthorities/default");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::CertificateAuthority first,
+                          Call<pb::CertificateAuthority>(
+                              *root_, &Stub::GetCertificateAuthority, get));
+  process_->Kill();
+  process_->Start();
+  root_ = Stub("operator/root");
+  SP_ASSERT_OK_AND_ASSIGN(const pb::CertificateAuthority again,
+                          Call<pb::CertificateAuthority>(
+                              *root_, &Stub::GetCertificateAuthority, get));
+  EXPECT_EQ(again.certificate_pem(), first.certificate_pem());
+  EXPECT_EQ(again.csr_pem(), first.csr_pem());
+  get.set_name("certificateAuthorities/phones");
+  ASSERT_TRUE(certified());
+
+  const auto run = [](const std::string& command) {
+    EXPECT_EQ(std::system(("(" + command + ") > /dev/null 2>&1").c_str()), 0)
+        << command;
+  };
+  run("timeout 5 openssl s_client -connect 127.0.0.1:" +
+      absl::StrCat(process_->port("capf")) + " -CAfile " +
+      server.Path("phones.pem") + " -verify_return_error < /dev/null > " +
+      folder_ + "/shown");
+  run("openssl x509 -in " + folder_ +
+      "/shown -noout -text | grep -A1 'Basic Constraints: critical' | "
+      "grep 'CA:TRUE, pathlen:0'");
+  run("openssl x509 -in " + folder_ +
+      "/shown -noout -text | grep 'Digital Signature, Certificate Sign$'");
+  pb::UpdateCertificateAuthorityRequest disable;
+  disable.mutable_certificate_authority()->set_name(get.name());
+  disable.mutable_certificate_authority()->set_disabled(true);
+  disable.mutable_update_mask()->add_paths("disabled");
+  EXPECT_THAT(Call<pb::CertificateAuthority>(
+                  *root_, &Stub::UpdateCertificateAuthority, disable),
+              HasReason("AUTHORITY_IN_USE"));
+
+  // Signers are made with the first list of a tenant.
+  for (const auto& [tenant, authority] :
+       {std::pair("a", "of-a"), std::pair("b", "phones")}) {
+    pb::UpdatePhoneClusterRequest cluster;
+    cluster.mutable_phone_cluster()->set_name(
+        absl::StrCat("tenants/", tenant, "/phoneCluster"));
+    pb::PhoneClusterNode& node =
+        *cluster.mutable_phone_cluster()->add_call_managers();
+    node.set_dns_name("cm.example.test");
+    SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate cm, [&] {
+      pb::IssueCertificateRequest request = NewIssue();
+      request.set_parent(absl::StrCat("tenants/", tenant));
+      return Issue(request);
+    }());
+    node.set_certificate_pem(cm.certificate_pem());
+    ASSERT_THAT(
+        Call<pb::PhoneCluster>(*root_, &Stub::UpdatePhoneCluster, cluster),
+        IsOk());
+    pb::ListCertificatesRequest list;
+    list.set_parent(absl::StrCat("tenants/", tenant));
+    list.set_filter("profile = CERTIFICATE_PROFILE_CTL_SIGNER");
+    SP_ASSERT_OK_AND_ASSIGN(const auto signers,
+                            Call<pb::ListCertificatesResponse>(
+                                *root_, &Stub::ListCertificates, list));
+    EXPECT_EQ(signers.certificates_size(), 3);
+    for (const pb::Certificate& one : signers.certificates()) {
+      EXPECT_EQ(one.certificate_authority(),
+                absl::StrCat("certificateAuthorities/", authority));
+    }
+  }
+}
+
 // A server's own request goes to the authority above, and only what it asked
 // for comes back.
 TEST_F(AuthorityProcessTest, RequestsOfServersArePassedOnByEst) {

@@ -23,7 +23,7 @@
 #include "services/capf/io/dialplan_mode.h"
 #include "services/capf/io/enrollment_admin.h"
 #include "services/capf/io/est_client.h"
-#include "services/capf/io/est_upstream.h"
+#include "services/capf/io/est_upstreams.h"
 #include "services/capf/io/event_log.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/metrics_table.h"
@@ -93,11 +93,11 @@ class CapfProcess final : public RunningService {
   ~CapfProcess() override {
     // Jobs answer into the loop's mailbox, so they end before it does.
     postgres_.reset();
-    upstream_.reset();
     if (fetcher_.has_value()) fetcher_->Stop();
     if (phone_work_ != nullptr) phone_work_->Stop();
     if (probes_ != nullptr) probes_->Stop();
     if (work_ != nullptr) work_->Stop();
+    upstreams_.reset();
     parts_.StopLedger();
     if (loop_ != nullptr) loop_->Stop();
     if (thread_.joinable()) thread_.join();
@@ -200,12 +200,12 @@ class CapfProcess final : public RunningService {
     SP_ASSIGN_OR_RETURN(const std::string leaf, port_certificate_.Leaf());
     SP_ASSIGN_OR_RETURN(const auto tls, port_certificate_.Tls());
     SP_ASSIGN_OR_RETURN(
-        phones_,
-        PhoneParts::Start(
-            {config_, *loop_, *work_, *authority_, parts_.ledger(), random_,
-             metrics_, parts_.passphrase(), tenant(), parts_.key_folder(), leaf,
-             capf_loop_->port(), tls, parts_.fips().on},
-            runtime));
+        phones_, PhoneParts::Start(
+                     {config_, *loop_, *work_, *authority_,
+                      parts_.authorities(), parts_.ledger(), random_, metrics_,
+                      parts_.passphrase(), tenant(), parts_.key_folder(), leaf,
+                      capf_loop_->port(), tls, parts_.fips().on},
+                     runtime));
     return absl::OkStatus();
   }
 
@@ -255,7 +255,8 @@ class CapfProcess final : public RunningService {
 
   // Another replica may have made a key, or issue by another.
   void RefreshAuthorities() {
-    const absl::Status status = parts_.authorities().Refresh();
+    absl::Status status = parts_.authorities().Refresh();
+    if (status.ok() && upstreams_) status = upstreams_->Refresh();
     if (!status.ok()) {
       LogWarning("authorities were not read", {{"status", status}});
     }
@@ -305,10 +306,10 @@ class CapfProcess final : public RunningService {
     SP_ASSIGN_OR_RETURN(EstOptions options, EstOptionsOf(est));
     SP_ASSIGN_OR_RETURN(est_, EstClient::Create(std::move(options)));
     if (est.server_certificates()) passes_on_.emplace(*est_, parts_.ledger());
-    upstream_.emplace(*est_, *authority_, *trust_,
-                      FromProtoOr(est.retry_interval(), absl::Minutes(1)),
-                      clock_);
-    return absl::OkStatus();
+    upstreams_.emplace(EstUpstreams::Parts{
+        *est_, parts_.authorities(), *trust_,
+        FromProtoOr(est.retry_interval(), absl::Minutes(1)), clock_});
+    return upstreams_->Refresh();
   }
 
   void RenewListener() {
@@ -460,10 +461,16 @@ class CapfProcess final : public RunningService {
                         clock_.Now(), runtime);
     options.capf_port = capf_loop_->port();
     SP_ASSIGN_OR_RETURN(auto listener, port_certificate_.Wanted());
-    rotation_.emplace(
-        AuthorityRotation::Parts{parts_.authorities(), *trust_, parts_.ledger(),
-                                 phones_ ? &phones_->lists() : nullptr,
-                                 est_.get(), std::move(listener)});
+    const auto port_authority = [this] {
+      return port_certificate_.Authority().id();
+    };
+    rotation_.emplace(AuthorityRotation::Parts{
+        parts_.authorities(), *trust_, parts_.ledger(),
+        phones_ ? &phones_->lists() : nullptr,
+        [this](const std::string& id) {
+          return upstreams_ ? upstreams_->ClientOf(id) : nullptr;
+        },
+        std::move(listener), port_authority});
     // On the work thread, as everybody who refreshes.
     parts_.authorities().OnSwitched([this] {
       LogInfo("the authority issues by another key",
@@ -472,8 +479,9 @@ class CapfProcess final : public RunningService {
       const absl::Status posted = work_->Post([this] { RenewListener(); });
       if (!posted.ok()) LogWarning("the CAPF port's certificate check waits");
     });
-    authority_admin_.emplace(AuthorityAdmin::Parts{
-        parts_.ledger(), parts_.authorities(), *rotation_, *trust_});
+    authority_admin_.emplace(
+        AuthorityAdmin::Parts{parts_.ledger(), parts_.authorities(), *rotation_,
+                              *trust_, port_authority});
     // One that a process was making as it died.
     SP_RETURN_IF_ERROR(authority_admin_->FinishCreations("capf"));
     SP_ASSIGN_OR_RETURN(dialplan_, OpenDialplan(config_));
@@ -501,7 +509,7 @@ class CapfProcess final : public RunningService {
                            phones_ ? &phones_->maker() : nullptr,
                            *procedures_,
                            parts_.fips(),
-                           upstream_ ? &*upstream_ : nullptr,
+                           upstreams_ ? &*upstreams_ : nullptr,
                            passes_on_ ? &*passes_on_ : nullptr,
                            dialplan_.get()},
         options);
@@ -547,7 +555,7 @@ class CapfProcess final : public RunningService {
   std::unique_ptr<WorkThreads> phone_work_;
   std::unique_ptr<PostgresListener> postgres_;
   std::unique_ptr<EstClient> est_;
-  std::optional<EstUpstream> upstream_;  // if the authority has one
+  std::optional<EstUpstreams> upstreams_;  // if one is configured
   std::optional<UpstreamIssuer> passes_on_;
   EventLoop::TimerId event_timer_ = 0;
   EventLoop::TimerId event_poll_ = 0;

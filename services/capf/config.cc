@@ -21,17 +21,21 @@ namespace {
 
 constexpr uint32_t kCapfPort = 3804;
 
-void CheckUnimplemented(std::string_view field, bool set,
-                        ConfigFaults* faults) {
-  if (set) faults->Add(field, "is not implemented in this version");
-}
-
 void CheckLifetime(const std::string& field,
                    const google::protobuf::Duration& lifetime,
                    ProfileId profile, ConfigFaults* faults) {
   CheckDuration(field, lifetime, faults);
   if (FromProto(lifetime) > ProfileFor(profile).max_validity) {
     faults->Add(field, "is longer than the profile allows");
+  }
+}
+
+void CheckAuthorityId(const std::string& field, const std::string& id,
+                      ConfigFaults* faults) {
+  if (id.size() > 63 ||
+      id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") !=
+          std::string::npos) {
+    faults->Add(field, "is no id of an authority");
   }
 }
 
@@ -89,6 +93,8 @@ void CheckPhoneFiles(const config::v1::CapfConfig& config,
   }
   const config::v1::TrustListConfig& lists = config.trust_lists();
   faults->Require("trust_lists.host", lists.host());
+  CheckAuthorityId("trust_lists.certificate_authority",
+                   lists.certificate_authority(), faults);
   if (lists.call_managers_size() > 5) {
     faults->Add("trust_lists.call_managers", "are more than 5");
   }
@@ -177,6 +183,17 @@ void ValidateConfig(const config::v1::CapfConfig& config,
   if (capf.certificate_file().empty() != capf.key_file().empty()) {
     faults->Add("capf.key_file", "goes with certificate_file");
   }
+  if (capf.certificate_as_authority() && !capf.certificate_file().empty()) {
+    faults->Add("capf.certificate_as_authority",
+                "does not go with certificate_file");
+  }
+  CheckAuthorityId("capf.certificate_authority", capf.certificate_authority(),
+                   faults);
+  if (!capf.certificate_authority().empty() &&
+      !capf.certificate_file().empty()) {
+    faults->Add("capf.certificate_authority",
+                "does not go with certificate_file");
+  }
   if (!ListenerNames(capf).ok()) {
     faults->Add("capf.server_names",
                 "holds what is not DNS:name or IP:address");
@@ -193,8 +210,8 @@ void ValidateConfig(const config::v1::CapfConfig& config,
                 ProfileId::kClient, faults);
   CheckLifetime("lifetimes.service", config.lifetimes().service(),
                 ProfileId::kService, faults);
-  CheckUnimplemented("lifetimes.ctl_signer",
-                     config.lifetimes().has_ctl_signer(), faults);
+  CheckLifetime("lifetimes.ctl_signer", config.lifetimes().ctl_signer(),
+                ProfileId::kCtlSigner, faults);
   CheckPhoneFiles(config, faults);
   for (int i = 0; i < config.tenant_domains_size(); ++i) {
     const std::string field = absl::StrCat("tenant_domains[", i, "]");

@@ -47,14 +47,20 @@ TEST(CapfConfigTest, AllFaultsAtOnce) {
                                    "lifetimes.lsc", "max_failed_attempts"));
 }
 
-TEST(CapfConfigTest, WhatIsNotThereYetIsSaid) {
+TEST(CapfConfigTest, WhatDoesNotGoTogetherIsSaid) {
   EXPECT_THAT(
       FaultsOf(std::string(kGood) +
                R"(,"tftp_address":"0.0.0.0:69","phone_http_address":":6970",
                   "tvs_address":":2445",
-                  "lifetimes":{"ctl_signer":"1s"}})"),
+                  "capf":{"certificate_file":"c","key_file":"k",
+                          "certificate_as_authority":true},
+                  "lifetimes":{"ctl_signer":"400000000s"}})"),
       UnorderedElementsAre("tftp_address", "phone_http_address", "tvs_address",
+                           "capf.certificate_as_authority",
                            "lifetimes.ctl_signer"));
+  EXPECT_THAT(
+      FaultsOf(std::string(kGood) + R"(,"lifetimes":{"ctl_signer":"86400s"}})"),
+      ElementsAre());
   // Another machine's database is reached by verified TLS only.
   EXPECT_THAT(FaultsOf(R"({"store":{"postgres":{"connection":"host=db"}},
       "authority":{"key_file":"k","certificate_file":"c"},"audit_file":"a"})"),

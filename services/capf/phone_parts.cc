@@ -7,9 +7,11 @@
 #include "services/capf/core/phone_cluster.h"
 #include "services/capf/io/durable_file.h"
 #include "services/common/bytes/byte_span.h"
+#include "services/common/config/proto_time.h"
 #include "services/common/crypto/x509_name.h"
 #include "services/common/log/log.h"
 #include "services/common/net/socket_address.h"
+#include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
 namespace sallyport::capf {
@@ -60,6 +62,16 @@ absl::Status PhoneParts::OpenLists(const Needs& needs) {
       signers.wrapping,
       OpenWrappingKey(needs.key_folder + "/store.key", needs.passphrase));
   signers.organization = config.authority().organization();
+  signers.lifetime = FromProto(config.lifetimes().ctl_signer());
+  // A tenant's own is nobody's that is named for all.
+  signers.authority_of =
+      [&all = needs.authorities,
+       named = config.trust_lists().certificate_authority()](
+          const std::string& tenant) -> absl::StatusOr<CertificateAuthority*> {
+    const auto chosen = all.For({.tenant = tenant, .named = named});
+    if (ReasonOf(chosen.status()) != "AUTHORITY_NOT_FOUND") return chosen;
+    return all.For({.tenant = tenant});
+  };
   signers.old_folder = needs.key_folder;
   signers.old_tenant = needs.tenant;
   signers.old_passphrase = Secret::CopyOf(needs.passphrase.DangerousBytes());

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "sallyport/capf/config/v1/capf_config.pb.h"
+#include "services/capf/io/authorities.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/list_signers.h"
@@ -37,7 +38,8 @@ class PhoneParts {
     const config::v1::CapfConfig& config;
     EventLoop& loop;
     WorkThread& work;
-    CertificateAuthority& authority;
+    CertificateAuthority& authority;  // the first one
+    Authorities& authorities;
     Ledger& ledger;
     RandomSource& random;
     MetricsRegistry& metrics;

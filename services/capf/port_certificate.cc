@@ -20,6 +20,13 @@ absl::StatusOr<std::string> FirstCertificate(const std::string& file) {
   return certificates.front();
 }
 
+CertificateAuthority& PortCertificate::Authority() {
+  const std::string& named = config_.capf().certificate_authority();
+  if (named.empty()) return parts_.authority();
+  const auto found = parts_.authorities().Find(named);
+  return found.ok() ? **found : parts_.authority();
+}
+
 absl::StatusOr<std::string> PortCertificate::Leaf() const {
   std::string file = config_.capf().certificate_file();
   if (file.empty()) file = parts_.key_folder() + "/capf_listener.pem";
@@ -33,10 +40,11 @@ PortCertificate::Wanted() {
   wanted.folder = parts_.key_folder();
   wanted.tenant = parts_.tenant();
   SP_ASSIGN_OR_RETURN(wanted.names, ListenerNames(config_.capf()));
+  wanted.as_authority = config_.capf().certificate_as_authority();
   SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
                       parts_.authorities().Generations());
   const AuthorityGeneration* const issuing =
-      FindGeneration(all, parts_.authority().id(), AuthorityState::kIssuing);
+      FindGeneration(all, Authority().id(), AuthorityState::kIssuing);
   if (issuing != nullptr) wanted.prepared = issuing->listener_der;
   return wanted;
 }
@@ -53,8 +61,8 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> PortCertificate::Tls() {
                                        "", std::move(options));
   }
   SP_ASSIGN_OR_RETURN(ListenerCertificate certificate,
-                      LoadOrIssueListenerCertificate(
-                          *wanted, parts_.authority(), Clock::Real().Now()));
+                      LoadOrIssueListenerCertificate(*wanted, Authority(),
+                                                     Clock::Real().Now()));
   options.certificate_chain_pem = std::move(certificate.chain_pem);
   options.private_key_pem = std::move(certificate.key_pem);
   return TlsContext::Create(std::move(options));

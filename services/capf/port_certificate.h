@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "sallyport/capf/config/v1/capf_config.pb.h"
 #include "services/capf/authority_parts.h"
+#include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/listener_certificate.h"
 #include "services/common/tls/tls_context.h"
 
@@ -26,6 +27,9 @@ class PortCertificate {
   PortCertificate(const config::v1::CapfConfig& config, AuthorityParts& parts)
       : config_(config), parts_(parts) {}
 
+  // Who issues it; the default one until there is the one that the
+  // configuration names.
+  CertificateAuthority& Authority();
   // The leaf, DER.
   absl::StatusOr<std::string> Leaf() const;
   // How the authority issues it; nothing if the configuration gives one.

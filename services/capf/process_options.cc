@@ -69,7 +69,6 @@ CapfService::Options ServiceOptionsOf(const config::v1::CapfConfig& config) {
       out.tenant_names.Add(tenant.tenant(), domain);
     }
   }
-  out.upstream_url = config.authority().est().url();
   out.own_certificate_file = config.server().tls().certificate_file();
   out.hard_revocation_stores = {config.hard_revocation_stores().begin(),
                                 config.hard_revocation_stores().end()};

@@ -53,6 +53,7 @@ struct CertsOptions {
   std::string of_tenant;
   std::vector<std::string> models;
   int rsa_bits = 0;
+  std::string upstream;
   bool dry_run = false;
 };
 
@@ -114,7 +115,9 @@ absl::Status CreateAuthority(CliContext& context, const CertsOptions& options) {
   request.set_certificate_authority_id(options.name);
   request.set_validate_only(options.dry_run);
   pb::CertificateAuthority& in = *request.mutable_certificate_authority();
-  in.set_mode(pb::AUTHORITY_MODE_OWN);
+  in.set_mode(options.upstream.empty() ? pb::AUTHORITY_MODE_OWN
+                                       : pb::AUTHORITY_MODE_ONLINE);
+  in.set_upstream_url(options.upstream);
   in.set_common_name(options.common_name);
   in.set_organization(options.organization);
   if (!options.of_tenant.empty()) in.set_tenant("tenants/" + options.of_tenant);
@@ -551,6 +554,9 @@ void AddCertsCommand(CLI::App& app, CliContext& context) {
                      "Certifies for this tenant only, which then has no other");
   create->add_option("--model", options->models,
                      "Phones of this model; may be said again");
+  create->add_option("--upstream", options->upstream,
+                     "asked for by EST there: https://host/.well-known/est/"
+                     "label, on the server that capf is configured with");
   create->add_option("--rsa", options->rsa_bits, "RSA of so many bits")
       ->check(CLI::IsMember({2048, 3072, 4096}));
   create->add_flag("--dry-run", options->dry_run, "Only check");

@@ -53,6 +53,10 @@ struct AuthorityGeneration {
   int64_t version = 0;  // rises with every write; 0: not stored
   // The authority issues nothing any more; the same in all of its keys.
   bool disabled = false;
+  // Another authority is asked to certify it, by EST under this path
+  // ("/.well-known/est/label"), and again in time; the same in all of its keys.
+  // Empty: none is, or, of the first one, whom the configuration file says.
+  std::string est_path = {};
 
   bool operator==(const AuthorityGeneration&) const = default;
 

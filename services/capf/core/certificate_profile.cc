@@ -13,8 +13,8 @@ constexpr size_t kMaxNames = 20;
 
 absl::Duration Days(int days) { return absl::Hours(24) * days; }
 
-const std::array<CertificateProfile, 8>& Profiles() {
-  static const auto* const profiles = new std::array<CertificateProfile, 8>{{
+const std::array<CertificateProfile, 9>& Profiles() {
+  static const auto* const profiles = new std::array<CertificateProfile, 9>{{
       {.id = ProfileId::kAuthority,
        .name = "authority",
        .default_validity = Days(3650),
@@ -70,6 +70,17 @@ const std::array<CertificateProfile, 8>& Profiles() {
        .is_authority = true,
        .path_length = 1,
        .extended_key_usages = {}},
+      // Phones from release 14SU2 on drop the connection unless the CAPF port
+      // shows CA:TRUE, path length 0, digitalSignature and keyCertSign. It is
+      // signed by an authority of path length 0, so nothing below it is valid,
+      // and its usage is a server's.
+      {.id = ProfileId::kCapfServer,
+       .name = "capf_server",
+       .default_validity = Days(365),
+       .max_validity = Days(825),
+       .is_authority = true,
+       .signs_lists = false,
+       .extended_key_usages = {ExtendedKeyUsage::kServerAuth}},
   }};
   return *profiles;
 }
@@ -93,7 +104,10 @@ std::string_view ExtendedKeyUsageOid(ExtendedKeyUsage usage) {
 }
 
 uint16_t CertificateProfile::KeyUsage(bool rsa) const {
-  if (is_authority) return kDigitalSignature | kKeyCertSign | kCrlSign;
+  if (is_authority && signs_lists) {
+    return kDigitalSignature | kKeyCertSign | kCrlSign;
+  }
+  if (is_authority) return kDigitalSignature | kKeyCertSign;
   return rsa ? kDigitalSignature | kKeyEncipherment : kDigitalSignature;
 }
 
@@ -162,6 +176,7 @@ absl::Status CheckNames(const CertificateProfile& profile,
       }
       return absl::OkStatus();
     case ProfileId::kPhoneServer:
+    case ProfileId::kCapfServer:
       if (!names.uris.empty() || names.empty()) {
         return RefuseNames("a phone server needs dNSNames or addresses");
       }

@@ -24,6 +24,7 @@ enum class ProfileId {
   kPhoneServer,  // what phones reach by host name or address: CAPF, TFTP, TVS
   kCtlSigner,    // signs trust lists and phone files, never a TLS party
   kRoot,         // signs authorities, and nothing else
+  kCapfServer,   // CAPF's port, for phones that look for an authority there
 };
 
 // Key usage bits as X.509 numbers them, bit 0 highest (RFC 5280 4.2.1.3).
@@ -44,7 +45,8 @@ struct CertificateProfile {
   absl::Duration default_validity;
   absl::Duration max_validity;
   bool is_authority;
-  int path_length = 0;  // of an authority: authorities below it
+  int path_length = 0;      // of an authority: authorities below it
+  bool signs_lists = true;  // of an authority: revocation lists
   std::vector<ExtendedKeyUsage> extended_key_usages;
 
   // Elliptic keys do not encipher (RFC 5480 section 3).
@@ -59,7 +61,7 @@ std::optional<ProfileId> ProfileByName(std::string_view name);
 // common name; an LSC no alternative name; a client at most one spiffe URI; a
 // SIP server one to 20 dNSNames or sip URIs (RFC 5922); a service exactly one
 // spiffe URI, and dNSNames and addresses if wanted; a phone server dNSNames or
-// addresses; a signer of trust lists none.
+// addresses, and so CAPF's port; a signer of trust lists none.
 // kInvalidArgument with reason SUBJECT_INVALID or SAN_INVALID otherwise.
 absl::Status CheckNames(const CertificateProfile& profile,
                         const SubjectName& subject,

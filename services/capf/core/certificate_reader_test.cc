@@ -32,7 +32,7 @@ CertificateSpec Spec(ProfileId profile, const PublicKey& key) {
     spec.names.dns_names = {"edge.example.test", "b.example.test"};
     spec.names.uris = {"sip:example.test"};
   }
-  if (profile == ProfileId::kPhoneServer) {
+  if (profile == ProfileId::kPhoneServer || profile == ProfileId::kCapfServer) {
     spec.names.ip_addresses = {"\x0a\x01\x02\x03"};
   }
   if (profile == ProfileId::kService) spec.names.uris = {"spiffe://td/capf"};
@@ -53,7 +53,8 @@ TEST(CertificateReaderTest, WhatItTakesTheLongWayTakes) {
     const std::optional<Issuer> issuer = NewTestAuthority(by, kNow).issuer;
     for (const ProfileId profile :
          {ProfileId::kLsc, ProfileId::kSipServer, ProfileId::kService,
-          ProfileId::kClient, ProfileId::kPhoneServer, ProfileId::kCtlSigner}) {
+          ProfileId::kClient, ProfileId::kPhoneServer, ProfileId::kCtlSigner,
+          ProfileId::kCapfServer}) {
       for (const KeyKind kind : {KeyKind::kEcP256, KeyKind::kRsa}) {
         const CertificateSpec spec = Spec(profile, KeyOf(kind));
         const std::string tbs = *BuildTbs(spec, issuer);

@@ -165,6 +165,7 @@ absl::Status Authorities::AdoptOne(const AuthorityGeneration& one) {
       AuthorityOptions options;
       options.id = one.authority;
       options.certificate_file = options_.certificate_file;
+      options.verify_every_signature = options_.verify_every_signature;
       options.on_issued = options_.on_issued;
       SP_ASSIGN_OR_RETURN(
           std::unique_ptr<CertificateAuthority> opened,
@@ -377,6 +378,7 @@ absl::StatusOr<AuthorityGeneration> Authorities::MakeNext(
   next.models = issuing->models;
   next.rsa_bits = issuing->rsa_bits;
   next.organization = issuing->organization;
+  next.est_path = issuing->est_path;
   next.state = AuthorityState::kPrepared;
   for (const AuthorityGeneration& one : all) {
     if (one.authority == id) next.generation = one.generation + 1;

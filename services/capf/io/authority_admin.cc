@@ -40,10 +40,15 @@ std::vector<AuthorityGeneration> KeysOf(
 
 }  // namespace
 
-absl::Status AuthorityAdmin::CheckNotDefault(const std::string& id) {
-  if (id != parts_.authorities.Default().id()) return absl::OkStatus();
-  return Refused("AUTHORITY_IN_USE",
-                 "our own ports and the signers of lists are certified by it");
+absl::Status AuthorityAdmin::CheckNotOurs(const std::string& id) {
+  if (id == parts_.authorities.Default().id()) {
+    return Refused("AUTHORITY_IN_USE",
+                   "it is the first one, which certifies what no other does");
+  }
+  if (parts_.port_authority && id == parts_.port_authority()) {
+    return Refused("AUTHORITY_IN_USE", "the CAPF port is certified by it");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status AuthorityAdmin::Create(AuthorityGeneration first,
@@ -103,7 +108,7 @@ absl::Status AuthorityAdmin::SetDisabled(const std::string& id, bool disabled,
     change.put_authorities.push_back(std::move(one));
   }
   SP_RETURN_IF_ERROR(parts_.authorities.Find(id).status());
-  if (disabled) SP_RETURN_IF_ERROR(CheckNotDefault(id));
+  if (disabled) SP_RETURN_IF_ERROR(CheckNotOurs(id));
   if (validate_only || change.put_authorities.empty()) return absl::OkStatus();
   change.audit = {
       {disabled ? "AUTHORITY_DISABLED" : "AUTHORITY_ENABLED", actor, id, ""}};
@@ -135,7 +140,7 @@ absl::Status AuthorityAdmin::Delete(const std::string& id,
                                     const std::string& actor,
                                     bool validate_only) {
   SP_RETURN_IF_ERROR(parts_.authorities.Find(id).status());
-  SP_RETURN_IF_ERROR(CheckNotDefault(id));
+  SP_RETURN_IF_ERROR(CheckNotOurs(id));
   SP_ASSIGN_OR_RETURN(std::vector<AuthorityGeneration> all,
                       parts_.authorities.Generations());
   const std::vector<AuthorityGeneration> keys = KeysOf(all, id);

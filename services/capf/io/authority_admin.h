@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_SERVICES_CAPF_IO_AUTHORITY_ADMIN_H_
 #define SALLYPORT_SERVICES_CAPF_IO_AUTHORITY_ADMIN_H_
 
+#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -25,6 +26,8 @@ class AuthorityAdmin {
     Authorities& authorities;
     AuthorityRotation& rotation;
     TrustAdmin& trust;
+    // The id of who certifies the CAPF port; null: the default one does.
+    std::function<std::string()> port_authority;
   };
   explicit AuthorityAdmin(const Parts& parts) : parts_(parts) {}
 
@@ -42,15 +45,15 @@ class AuthorityAdmin {
   // It issues nothing any more, or again; what it has issued stays good, and
   // its revocation lists are signed. A tenant whose own authority is disabled
   // gets no certificates: no other one takes its place. FAILED_PRECONDITION,
-  // reason AUTHORITY_IN_USE, for the default one, which certifies our own ports
-  // and signers; NOT_FOUND.
+  // reason AUTHORITY_IN_USE, for the default one, which certifies what no other
+  // does, and for the one that certifies the CAPF port; NOT_FOUND.
   absl::Status SetDisabled(const std::string& id, bool disabled,
                            const std::string& actor, bool validate_only);
 
   // It leaves every trust store and its keys are destroyed (one in a token
   // stays there, for its owner). Its id and names are never used again.
   // FAILED_PRECONDITION: AUTHORITY_IN_USE names who depends on it, or that it
-  // is the default one; ROTATION_UNDER_WAY. NOT_FOUND.
+  // is one of those two; ROTATION_UNDER_WAY. NOT_FOUND.
   absl::Status Delete(const std::string& id, const std::string& actor,
                       bool validate_only);
 
@@ -59,7 +62,7 @@ class AuthorityAdmin {
                       const std::string& actor);
   // Enrolments that name it, in words; empty: none.
   absl::StatusOr<std::string> NamedBy(const std::string& id);
-  absl::Status CheckNotDefault(const std::string& id);
+  absl::Status CheckNotOurs(const std::string& id);
 
   const Parts parts_;
 };

@@ -96,7 +96,7 @@ std::string AuthorityRotation::IdOf(const Procedure& procedure) const {
 
 bool AuthorityRotation::ShowsOnPort(const std::string& id) const {
   return parts_.listener.has_value() && parts_.lists != nullptr &&
-         id == parts_.authorities.Default().id();
+         id == parts_.port_authority();
 }
 
 absl::StatusOr<AuthorityRotation::Standing> AuthorityRotation::Read(
@@ -207,8 +207,8 @@ absl::StatusOr<StepOutcome> AuthorityRotation::Certify(
     const Standing& standing, const std::string& actor) {
   const AuthorityGeneration& next = *standing.prepared;
   if (!next.chain_pem.empty()) return Found(Describe(next.chain_pem));
-  if (parts_.est == nullptr ||
-      standing.id != parts_.authorities.Default().id()) {
+  const EstClient* const est = parts_.est ? parts_.est(standing.id) : nullptr;
+  if (est == nullptr) {
     return Blocked(absl::StrCat(
         "CERTIFICATE_AWAITED: have the request of certificateAuthorities/",
         standing.id,
@@ -217,9 +217,8 @@ absl::StatusOr<StepOutcome> AuthorityRotation::Certify(
   }
   SP_ASSIGN_OR_RETURN(const std::shared_ptr<Signer> signer,
                       parts_.authorities.SignerOf(next));
-  const EstResult answer = parts_.est->Enroll(next.request_der, false);
-  const EstResult above =
-      answer.status.ok() ? parts_.est->CaCerts() : EstResult();
+  const EstResult answer = est->Enroll(next.request_der, false);
+  const EstResult above = answer.status.ok() ? est->CaCerts() : EstResult();
   const absl::Status asked = answer.status.ok() ? above.status : answer.status;
   if (!asked.ok()) {
     return Blocked(absl::StrCat(std::string(ReasonOf(asked)), ": ",
@@ -482,7 +481,8 @@ absl::Status AuthorityRotation::SupersedeOwn(const Standing& standing,
   if (standing.retiring == nullptr) return absl::OkStatus();
   const absl::Time now = parts_.ledger.clock().Now();
   const auto is_own = [](const CertificateRecord& record) {
-    return record.profile == ProfileId::kPhoneServer &&
+    return (record.profile == ProfileId::kPhoneServer ||
+            record.profile == ProfileId::kCapfServer) &&
            record.requester == "capf";
   };
   SP_ASSIGN_OR_RETURN(const std::vector<CertificateRecord> live,

@@ -34,9 +34,12 @@ class AuthorityRotation {
     TrustAdmin& trust;
     Ledger& ledger;
     TrustListPublisher* lists = nullptr;  // null: no phone has any
-    const EstClient* est = nullptr;       // who certifies the default one
-    // The CAPF port's certificate, if the default authority issues it.
+    // Whom to ask for an authority's certificate; null: nobody.
+    std::function<const EstClient*(const std::string& id)> est;
+    // The CAPF port's certificate, if an authority of ours issues it, and the
+    // id of the one that does.
     std::optional<ListenerCertificateOptions> listener;
+    std::function<std::string()> port_authority;
   };
   explicit AuthorityRotation(Parts parts) : parts_(std::move(parts)) {}
 

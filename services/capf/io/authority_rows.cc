@@ -38,7 +38,8 @@ AuthorityGeneration ReadAuthority(const soci::row& row) {
           .listed = r.Number("listed") != 0,
           .create_time = r.Time("create_time"),
           .version = r.Number("version"),
-          .disabled = r.Number("disabled") != 0};
+          .disabled = r.Number("disabled") != 0,
+          .est_path = r.Text("est_path")};
 }
 
 absl::Status PutAuthority(SqlStatements& sql, const AuthorityGeneration& one) {
@@ -59,13 +60,13 @@ absl::Status PutAuthority(SqlStatements& sql, const AuthorityGeneration& one) {
                 "INSERT INTO authority_generations (name, authority,"
                 " generation, tenant, models, state, common_name,"
                 " organization, rsa_bits, key_pem, token_label, chain_pem,"
-                " request, listener, listed, create_time, version)"
+                " request, listener, listed, create_time, est_path, version)"
                 " VALUES (:a, :b, :c, :d, :e, :f, :g, :h, :i, :j, :k, :l, :m,"
-                " :n, :o, :p, 1) ON CONFLICT (name) DO NOTHING",
+                " :n, :o, :p, :q, 1) ON CONFLICT (name) DO NOTHING",
                 name, one.authority, generation, one.tenant, models, state,
                 one.common_name, one.organization, rsa_bits, one.key_pem,
                 one.token_label, one.chain_pem, request, listener, listed,
-                created)
+                created, one.est_path)
           : sql.Execute(
                 "UPDATE authority_generations SET common_name = :g,"
                 " organization = :h, rsa_bits = :i, models = :e, state = :f,"

@@ -131,6 +131,7 @@ bool CertificateAuthority::IsOwn(const std::string& der) const {
 absl::Status CertificateAuthority::LoadOrCreate(const AuthorityOptions& options,
                                                 Signer& signer) {
   certificate_file_ = options.certificate_file;
+  in_file_ = true;
   SP_ASSIGN_OR_RETURN(std::optional<std::string> pem,
                       ReadSmallFile(certificate_file_));
   if (!pem.has_value()) {
@@ -243,7 +244,7 @@ absl::StatusOr<std::string> CertificateAuthority::Request(
   absl::MutexLock lock(&mutex_);
   if (!request_.empty()) return request_;
   const Generation* const current = current_.load();
-  const std::string file = current->number == 1
+  const std::string file = current->number == 1 && in_file_
                                ? certificate_file_ + ".csr"
                                : absl::StrCat(certificate_file_, ".", id_, "-",
                                               current->number, ".csr");
@@ -305,7 +306,7 @@ absl::Status CertificateAuthority::Import(const std::vector<std::string>& chain,
   const int64_t number = generation();
   if (keep_chain_) SP_RETURN_IF_ERROR(keep_chain_(number, pem, change));
   SP_RETURN_IF_ERROR(ledger_.Apply(change));
-  if (number == 1) {
+  if (number == 1 && in_file_) {
     SP_RETURN_IF_ERROR(ReplaceDurableFile(certificate_file_, pem));
   }
   std::shared_ptr<Signer> signer;
@@ -323,9 +324,12 @@ absl::StatusOr<std::string> CertificateAuthority::SignTbs(
   const PublicKey& key = signer.public_key();
   const SignatureAlgorithm algorithm = SignatureAlgorithmFor(key.kind());
   SP_ASSIGN_OR_RETURN(const std::string signature, signer.Sign(AsBytes(tbs)));
-  const uint32_t each = signer.verify_each();
+  uint32_t each = signer.verify_each();
+  if (each != 0 && verify_all_) each = 1;
   if (each != 0 && signatures_++ % each == 0 &&
       !VerifySignature(AsBytes(tbs), algorithm, AsBytes(signature), key)) {
+    // The machine, or the key in its memory: no other wrong one goes out.
+    verify_all_ = true;
     return MakeError(absl::StatusCode::kUnavailable, "SIGNER_UNAVAILABLE",
                      "the signature does not verify");
   }

@@ -43,6 +43,8 @@ struct AuthorityOptions {
   SubjectName root_subject;           // when it is made
   uint8_t serial_prefix = 1;          // of this instance, 0x01 to 0x7f
   std::string id = "default";
+  // Each signature is verified, whatever the signer asks for.
+  bool verify_every_signature = false;
   // Called for each certificate issued; for metrics. May be null.
   std::function<void(ProfileId)> on_issued;
 };
@@ -101,8 +103,8 @@ class CertificateAuthority {
       const AuthorityOptions& options, Signer& signer, Ledger& ledger,
       RandomSource& random);
   // The same with a key that was made while it ran; of `options` only id,
-  // serial_prefix and on_issued count. CHAIN_INVALID, ISSUER_INVALID as
-  // Import().
+  // serial_prefix, verify_every_signature and on_issued count. CHAIN_INVALID,
+  // ISSUER_INVALID as Import().
   static absl::StatusOr<std::unique_ptr<CertificateAuthority>> OpenKey(
       const AuthorityOptions& options, const AuthorityKey& key, Ledger& ledger,
       RandomSource& random);
@@ -220,6 +222,7 @@ class CertificateAuthority {
         ledger_(ledger),
         random_(random),
         serial_prefix_(options.serial_prefix),
+        verify_all_(options.verify_every_signature),
         on_issued_(options.on_issued) {}
 
   absl::Status LoadOrCreate(const AuthorityOptions& options, Signer& signer);
@@ -244,8 +247,8 @@ class CertificateAuthority {
   // What was answered to the order's request key before, if anything.
   absl::StatusOr<std::optional<CertificateRecord>> AnsweredBefore(
       const IssueOrder& order);
-  // Signs, verifies the signature as often as the signer asks for, and that the
-  // bytes are those linted.
+  // Signs, verifies the signature as often as the signer asks for (after one
+  // that was wrong each), and that the bytes are those linted.
   absl::StatusOr<std::string> SignTbs(const std::string& tbs, Signer& signer);
   void Reached(IssueStep step) const {
     if (on_step_) on_step_(step);
@@ -256,6 +259,7 @@ class CertificateAuthority {
   RandomSource& random_;
   const uint8_t serial_prefix_;
   std::string certificate_file_;
+  bool in_file_ = false;  // the first key's certificate is there
   mutable absl::Mutex mutex_;
   // All that were held since the start: others hold references.
   std::deque<Generation> generations_ ABSL_GUARDED_BY(mutex_);
@@ -264,6 +268,7 @@ class CertificateAuthority {
   std::atomic<const Generation*> current_ = nullptr;
   std::atomic<uint64_t> issued_count_ = 0;
   std::atomic<uint32_t> signatures_ = 0;
+  std::atomic<bool> verify_all_;
   std::function<void(ProfileId)> on_issued_;
   std::function<absl::Status()> on_superseded_;
   KeepChain keep_chain_;

@@ -13,6 +13,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/capf/core/certificate_builder.h"
 #include "services/capf/core/revocation_list.h"
 #include "services/capf/core/test_keys.h"
 #include "services/capf/io/test_capf.h"
@@ -224,6 +225,58 @@ TEST(CertificateAuthorityTest, AFailedSignatureAbandonsTheIntent) {
     EXPECT_THAT(Events(capf).back(), testing::HasSubstr("ISSUE_ABANDONED"));
     // The request id is free again.
     EXPECT_THAT(capf.authority->Issue(Order("edge", "a/r1")), IsOk());
+  }
+}
+
+// As FileSigner's elliptic keys, in a machine that goes wrong at one signature
+// and stays so.
+class FaultySigner final : public Signer {
+ public:
+  FaultySigner(Signer& real, int wrong_from)
+      : real_(real), wrong_from_(wrong_from) {}
+  const PublicKey& public_key() const override { return real_.public_key(); }
+  absl::StatusOr<std::string> Sign(ByteSpan data) override {
+    if (++count_ < wrong_from_) return real_.Sign(data);
+    return real_.Sign(AsBytes(ToString(data) + "x"));
+  }
+  uint32_t verify_each() const override { return 64; }
+
+ private:
+  Signer& real_;
+  const int wrong_from_;
+  int count_ = 0;
+};
+
+// The trade of verify_every_signature: without it a machine that goes wrong is
+// found at the next sample, and from then on nothing wrong goes out.
+TEST(CertificateAuthorityTest, WrongSignaturesAreFoundAtOnceOrAtTheNextSample) {
+  for (const bool every : {false, true}) {
+    TestCapf capf(NewTestFolder());
+    FaultySigner faulty(*capf.signer, 3);
+    AuthorityOptions options;
+    options.certificate_file = capf.folder + "/ca.pem";
+    options.verify_every_signature = every;
+    SP_ASSERT_OK_AND_ASSIGN(
+        const auto authority,
+        CertificateAuthority::Open(options, faulty, *capf.ledger, capf.random));
+    int wrong = 0;
+    int refused = 0;
+    for (int i = 1; i <= 80; ++i) {
+      const auto issued = authority->Issue(Order());
+      if (!issued.ok()) {
+        EXPECT_THAT(issued.status(), HasReason("SIGNER_UNAVAILABLE"));
+        ++refused;
+        continue;
+      }
+      EXPECT_EQ(refused, 0) << "one went out after a wrong one was found";
+      wrong += CheckSignedBy(AsBytes(issued->der),
+                             AsBytes(authority->issuer().certificate_der))
+                       .ok()
+                   ? 0
+                   : 1;
+    }
+    EXPECT_EQ(wrong, every ? 0 : 62);
+    EXPECT_EQ(refused, every ? 78 : 16);
   }
 }
 

@@ -142,6 +142,16 @@ absl::StatusOr<std::unique_ptr<EstClient>> EstClient::Create(
       new EstClient(std::move(options), std::move(context)));
 }
 
+std::unique_ptr<EstClient> EstClient::At(std::string path_prefix) const {
+  EstOptions options;
+  options.host = options_.host;
+  options.port = options_.port;
+  options.path_prefix = std::move(path_prefix);
+  options.credentials = Secret::CopyOf(options_.credentials.DangerousBytes());
+  options.timeout = options_.timeout;
+  return std::unique_ptr<EstClient>(new EstClient(std::move(options), tls_));
+}
+
 absl::StatusOr<HttpAnswer> EstClient::Ask(const std::string& request) const {
   SP_ASSIGN_OR_RETURN(const SocketAddress address,
                       Resolve(options_.host, options_.port));

@@ -48,6 +48,10 @@ class EstClient {
   // INVALID_ARGUMENT if trust, certificate or key cannot be read.
   static absl::StatusOr<std::unique_ptr<EstClient>> Create(EstOptions options);
 
+  // The same server and proof under another path (RFC 7030 section 3.2.2).
+  std::unique_ptr<EstClient> At(std::string path_prefix) const;
+  const EstOptions& options() const { return options_; }
+
   // RFC 7030 section 4.1.
   EstResult CaCerts() const;
   // Section 4.2: the same request again is how one asks whether it is done.

@@ -149,18 +149,22 @@ absl::Status ListSigners::Certify(const ListSigner& signer) {
                                               "-", signer.tenant)},
       .names = {},
       .key = public_key,
-      .validity = absl::ZeroDuration(),
+      .validity = options_.lifetime,
       .enrollment = {},
       .requester = "capf",
       .request_key = {},
       .request_sha256 = HexEncode(AsBytes(public_key.sha256()))};
-  return authority_
-      .Issue(order,
-             [&signer](const CertificateRecord& issued, StoreChange& change) {
-               ListSigner certified = signer;
-               certified.certificate_der = issued.der;
-               change.update_signers.push_back(std::move(certified));
-             })
+  CertificateAuthority* authority = &authority_;
+  if (options_.authority_of) {
+    SP_ASSIGN_OR_RETURN(authority, options_.authority_of(signer.tenant));
+  }
+  return authority
+      ->Issue(order,
+              [&signer](const CertificateRecord& issued, StoreChange& change) {
+                ListSigner certified = signer;
+                certified.certificate_der = issued.der;
+                change.update_signers.push_back(std::move(certified));
+              })
       .status();
 }
 

@@ -6,14 +6,17 @@
 #ifndef SALLYPORT_SERVICES_CAPF_IO_LIST_SIGNERS_H_
 #define SALLYPORT_SERVICES_CAPF_IO_LIST_SIGNERS_H_
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "services/capf/core/phone_cluster.h"
 #include "services/capf/core/signed_file_header.h"
 #include "services/capf/io/certificate_authority.h"
@@ -39,6 +42,10 @@ class ListSigners {
     // Encrypts the keys; never empty.
     Secret wrapping;
     std::string organization;
+    absl::Duration lifetime;  // of their certificates; zero: the profile's
+    // Who certifies those of a tenant. Null: the authority that is given.
+    std::function<absl::StatusOr<CertificateAuthority*>(const std::string&)>
+        authority_of;
     // Where an older version kept the keys of one tenant, as `sast_1.key` and
     // so on; they are taken over, as its phones trust them. Empty: nowhere.
     std::string old_folder;

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <tuple>
+#include <utility>
 
 #include "services/capf/core/trust_list.h"
 #include "services/capf/io/durable_file.h"
@@ -60,6 +62,22 @@ TEST_F(ListSignersTest, EveryTenantHasItsOwnAndKeepsThem) {
   ListSigners stranger = Open(std::string(64, 'x'));
   EXPECT_THAT(stranger.Sign(a[0], SignedFileDigest::kSha1, "text"),
               HasReason("KEY_UNREADABLE"));
+}
+
+TEST_F(ListSignersTest, TheirLifeIsThatOfTheConfiguration) {
+  for (const auto& [tenant, lifetime, days] :
+       {std::tuple("a", absl::ZeroDuration(), 5 * 365),
+        std::tuple("b", absl::Hours(24) * 30, 30)}) {
+    ListSigners::Options options;
+    options.wrapping = Secret::CopyOf(std::string(64, 'k'));
+    options.lifetime = lifetime;
+    ListSigners signers(std::move(options), *capf_.authority, *capf_.ledger);
+    SP_ASSERT_OK_AND_ASSIGN(const auto made, signers.Ensure(tenant));
+    const auto info = ParseCertificate(AsBytes(made[0].certificate_der));
+    ASSERT_TRUE(info.ok());
+    EXPECT_EQ(info->not_after - info->not_before,
+              absl::Hours(24) * days - absl::Seconds(1));
+  }
 }
 
 TEST_F(ListSignersTest, AFreshOneIsMadeOnceUntilItIsUsed) {

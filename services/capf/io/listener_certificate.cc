@@ -18,13 +18,15 @@
 namespace sallyport::capf {
 namespace {
 
-// Whether `der` still does: names, key, signer and age.
-bool IsFit(const std::string& der, const SubjectAltNames& names,
+// Whether `der` still does: names, key, kind, signer and age.
+bool IsFit(const std::string& der, const ListenerCertificateOptions& options,
            const PublicKey& key, const Issuer& issuer, absl::Time now) {
+  const SubjectAltNames& names = options.names;
   const absl::StatusOr<CertificateInfo> info = ParseCertificate(AsBytes(der));
   const absl::StatusOr<PublicKey> its_key =
       KeyOfCertificate(AsBytes(der), KeyPolicy{});
-  if (!info.ok() || !its_key.ok() || its_key->spki() != key.spki()) {
+  if (!info.ok() || !its_key.ok() || its_key->spki() != key.spki() ||
+      info->is_ca != options.as_authority) {
     return false;
   }
   if (info->AltNames(SubjectAltName::Type::kDns) != names.dns_names ||
@@ -44,7 +46,8 @@ IssueOrder OrderFor(const ListenerCertificateOptions& options,
                     const CertificateAuthority& authority,
                     const PublicKey& key) {
   return {.tenant = options.tenant,
-          .profile = ProfileId::kPhoneServer,
+          .profile = options.as_authority ? ProfileId::kCapfServer
+                                          : ProfileId::kPhoneServer,
           .subject = {.organization = authority.issuer().subject.organization,
                       .common_name = "CAPF"},
           .names = options.names,
@@ -72,8 +75,9 @@ absl::StatusOr<std::string> PrepareListenerCertificate(
                       OpenKey(options.folder));
   IssueOrder order = OrderFor(options, authority, key->public_key());
   // Whoever died after the signature finds it again.
-  order.request_key = absl::StrCat("capf ports/", authority.id(), "/",
-                                   generation, "/", order.request_sha256);
+  order.request_key = absl::StrCat(
+      options.as_authority ? "capf ports as authority/" : "capf ports/",
+      authority.id(), "/", generation, "/", order.request_sha256);
   SP_ASSIGN_OR_RETURN(const CertificateRecord record,
                       authority.IssueBy(generation, order));
   return record.der;
@@ -93,14 +97,14 @@ absl::StatusOr<ListenerCertificate> LoadOrIssueListenerCertificate(
   if (kept.has_value()) {
     const auto certificates = CertificatesFromPem(*kept);
     if (certificates.ok() &&
-        IsFit((*certificates)[0], options.names, key->public_key(),
+        IsFit((*certificates)[0], options, key->public_key(),
               authority.issuer(), now)) {
       leaf = (*certificates)[0];
     }
   }
   if (leaf.empty() && !options.prepared.empty() &&
-      IsFit(options.prepared, options.names, key->public_key(),
-            authority.issuer(), now)) {
+      IsFit(options.prepared, options, key->public_key(), authority.issuer(),
+            now)) {
     leaf = options.prepared;
     SP_RETURN_IF_ERROR(
         ReplaceDurableFile(certificate_file, CertificateToPem(AsBytes(leaf))));

@@ -22,6 +22,8 @@ struct ListenerCertificateOptions {
   std::string folder;  // where key and certificate are kept
   std::string tenant;
   SubjectAltNames names;
+  // Phones find an authority there (ProfileId::kCapfServer).
+  bool as_authority = false;
   // One that was issued in advance by the authority's present key, DER; it is
   // taken before another is issued. May be empty.
   std::string prepared;

@@ -51,9 +51,9 @@ inline constexpr std::array<MetricLabel, 1> kAdmissionLabels = {
     MetricLabel{"verdict", kVerdicts}};
 
 // In the order of ProfileId.
-inline constexpr std::array<std::string_view, 7> kProfiles = {
-    "authority", "lsc",          "sip_server", "service",
-    "client",    "phone_server", "ctl_signer"};
+inline constexpr std::array<std::string_view, 9> kProfiles = {
+    "authority",    "lsc",        "sip_server", "service",    "client",
+    "phone_server", "ctl_signer", "root",       "capf_server"};
 inline constexpr std::array<MetricLabel, 1> kIssuedLabels = {
     MetricLabel{"profile", kProfiles}};
 

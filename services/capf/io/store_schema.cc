@@ -261,12 +261,18 @@ constexpr std::array<std::string_view, 2> kNinth = {
     R"(ALTER TABLE enrollments ADD COLUMN authority TEXT NOT NULL DEFAULT '')",
 };
 
-constexpr std::array<SqlMigration, 9> kSteps = {
+// Authorities that are certified by EST under a path of their own.
+constexpr std::array<std::string_view, 1> kTenth = {
+    R"(ALTER TABLE authority_generations
+         ADD COLUMN est_path TEXT NOT NULL DEFAULT '')",
+};
+
+constexpr std::array<SqlMigration, 10> kSteps = {
     SqlMigration{1, kFirst},   SqlMigration{2, kSecond},
     SqlMigration{3, kThird},   SqlMigration{4, kFourth},
     SqlMigration{5, kFifth},   SqlMigration{6, kSixth},
     SqlMigration{7, kSeventh}, SqlMigration{8, kEighth},
-    SqlMigration{9, kNinth},
+    SqlMigration{9, kNinth},   SqlMigration{10, kTenth},
 };
 
 }  // namespace

@@ -180,6 +180,7 @@ pb::CertificateProfile ToProto(ProfileId profile) {
       return pb::CERTIFICATE_PROFILE_LSC;
     case ProfileId::kSipServer:
     case ProfileId::kPhoneServer:
+    case ProfileId::kCapfServer:
       return pb::CERTIFICATE_PROFILE_SERVER;
     case ProfileId::kService:
       return pb::CERTIFICATE_PROFILE_SERVICE;

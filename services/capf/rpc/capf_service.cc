@@ -39,11 +39,10 @@ absl::Status Invalid(std::string_view reason, std::string_view message) {
 CapfService::CapfService(const Parts& parts, const Options& options)
     : parts_(parts),
       options_(options),
-      certificates_({parts.ledger, parts.authorities, parts.authority_admin,
-                     parts.enrollments, parts.trust, parts.upstream,
-                     options.upstream_url, parts.passes_on},
-                    options.authority_id, options.lifetimes,
-                    options.tenant_names),
+      certificates_(
+          {parts.ledger, parts.authorities, parts.authority_admin,
+           parts.enrollments, parts.trust, parts.upstreams, parts.passes_on},
+          options.authority_id, options.lifetimes, options.tenant_names),
       enrollments_(parts.ledger, parts.enrollments, parts.trust,
                    parts.authorities),
       trust_(parts.ledger, parts.trust, options.allow_private_peers),

@@ -23,7 +23,7 @@
 #include "services/capf/io/authority_admin.h"
 #include "services/capf/io/dialplan_mode.h"
 #include "services/capf/io/enrollment_admin.h"
-#include "services/capf/io/est_upstream.h"
+#include "services/capf/io/est_upstreams.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/revocation_fetcher.h"
 #include "services/capf/io/server_certificates.h"
@@ -73,9 +73,9 @@ class CapfService final : public pb::CapfService::CallbackService {
     PhoneFileMaker* maker = nullptr;
     ProcedureRunner& procedures;
     const FipsMode& fips;
-    const EstUpstream* upstream = nullptr;  // null: nobody is asked
-    UpstreamIssuer* passes_on = nullptr;    // null: requests stay here
-    DialplanMode* dialplan = nullptr;       // null: none is configured
+    EstUpstreams* upstreams = nullptr;    // null: nobody is asked
+    UpstreamIssuer* passes_on = nullptr;  // null: requests stay here
+    DialplanMode* dialplan = nullptr;     // null: none is configured
   };
   struct Options {
     std::string authority_id;  // "default"
@@ -84,7 +84,6 @@ class CapfService final : public pb::CapfService::CallbackService {
     std::string version;
     Lifetimes lifetimes;
     TenantNames tenant_names;
-    std::string upstream_url;
     absl::Time start_time;
     std::string own_certificate_file;  // of the gRPC server
     std::string capf_address;          // where phones connect, without port

@@ -299,13 +299,15 @@ absl::StatusOr<pb::CertificateAuthority> CertificateMethods::Describe(
     *key.mutable_create_time() = ::sallyport::ToProto(one.create_time);
   }
   if (request.ok()) out.set_csr_pem(CsrToPem(AsBytes(*request)));
-  if (upstream_ != nullptr && &authority == &authority_) {
-    const EstState state = upstream_->state();
+  const std::optional<EstState> state =
+      upstreams_ == nullptr ? std::nullopt
+                            : upstreams_->StateOf(authority.id());
+  if (state.has_value()) {
     out.set_mode(pb::AUTHORITY_MODE_ONLINE);
-    out.set_upstream_url(upstream_url_);
-    out.set_upstream_status(state.reason);
+    out.set_upstream_url(upstreams_->UrlOf(authority.id()));
+    out.set_upstream_status(state->reason);
     *out.mutable_next_attempt_time() =
-        ::sallyport::ToProto(state.next_attempt_time);
+        ::sallyport::ToProto(state->next_attempt_time);
   }
   *out.mutable_create_time() = ::sallyport::ToProto(issuer.not_before);
   return out;
@@ -324,12 +326,25 @@ absl::Status CertificateMethods::CreateAuthority(
                    "certificate_authority_id is not 1 to 63 of a-z, 0-9, - "
                    "and _, or it is upstream");
   }
-  if (in.mode() != pb::AUTHORITY_MODE_OWN) {
-    return invalid("FIELD_INVALID",
-                   "mode is AUTHORITY_MODE_OWN; a certificate from elsewhere "
-                   "can be imported once it is there");
-  }
   AuthorityGeneration first;
+  switch (in.mode()) {
+    case pb::AUTHORITY_MODE_OWN:
+      break;
+    case pb::AUTHORITY_MODE_ONLINE: {
+      if (upstreams_ == nullptr) {
+        return MakeError(absl::StatusCode::kFailedPrecondition,
+                         "EST_NOT_CONFIGURED",
+                         "authority.est of the configuration names no server");
+      }
+      SP_ASSIGN_OR_RETURN(first.est_path,
+                          upstreams_->PathOf(in.upstream_url()));
+      break;
+    }
+    default:
+      return invalid("FIELD_INVALID",
+                     "mode is OWN or ONLINE; a certificate from elsewhere can "
+                     "be imported once it is there");
+  }
   first.authority = id;
   first.common_name = in.common_name();
   first.organization = in.organization();
@@ -370,6 +385,7 @@ absl::Status CertificateMethods::CreateAuthority(
     response = in;
     return absl::OkStatus();
   }
+  if (upstreams_ != nullptr) SP_RETURN_IF_ERROR(upstreams_->Refresh());
   SP_ASSIGN_OR_RETURN(CertificateAuthority* const made, authorities_.Find(id));
   SP_ASSIGN_OR_RETURN(response, Describe(*made));
   return absl::OkStatus();

@@ -14,7 +14,7 @@
 #include "services/capf/io/authority_admin.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/enrollment_admin.h"
-#include "services/capf/io/est_upstream.h"
+#include "services/capf/io/est_upstreams.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/trust_admin.h"
 #include "services/capf/io/upstream_issuer.h"
@@ -42,8 +42,7 @@ class CertificateMethods {
     AuthorityAdmin& authority_admin;
     EnrollmentAdmin& enrollments;
     TrustAdmin& trust;
-    const EstUpstream* upstream = nullptr;  // null: nobody is asked
-    std::string upstream_url;
+    EstUpstreams* upstreams = nullptr;    // null: nobody is asked
     UpstreamIssuer* passes_on = nullptr;  // null: requests stay here
   };
   // Issue() of this request waits for another's answer.
@@ -62,8 +61,7 @@ class CertificateMethods {
         authority_(parts.authorities.Default()),
         enrollments_(parts.enrollments),
         trust_(parts.trust),
-        upstream_(parts.upstream),
-        upstream_url_(parts.upstream_url),
+        upstreams_(parts.upstreams),
         passes_on_(parts.passes_on),
         authority_name_("certificateAuthorities/" + authority_id),
         lifetimes_(lifetimes),
@@ -122,8 +120,7 @@ class CertificateMethods {
   CertificateAuthority& authority_;  // the default one
   EnrollmentAdmin& enrollments_;
   TrustAdmin& trust_;
-  const EstUpstream* const upstream_;
-  const std::string upstream_url_;
+  EstUpstreams* const upstreams_;
   UpstreamIssuer* const passes_on_;
   const std::string authority_name_;
   const Lifetimes lifetimes_;

@@ -3,7 +3,8 @@
     est_server.py FOLDER
 
 FOLDER has server.pem, server.key, ca.pem (the authority that signs), ca.key and
-client_ca.pem. What it does is the content of FOLDER/mode, read at each request:
+client_ca.pem. A label in the path (RFC 7030 section 3.2.2) is another authority,
+LABEL.pem, made as it is asked for. What it does is the content of FOLDER/mode, read at each request:
 ok, pending:N (202 with Retry-After N), 500, 401, garbage, never, cut, other_key,
 other_name (another name than a server asked for).
 With FOLDER/password ("user:password") that is asked for, else a client's
@@ -60,17 +61,31 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.headers.get('Authorization') == wanted
         return bool(self.connection.getpeercert())
 
+    def ask(self):
+        """The operation, and the name of the authority."""
+        words = self.path.removeprefix('/.well-known/est/').split('/')
+        if len(words) == 1:
+            return words[0], 'ca'
+        label = words[0]
+        if not os.path.exists(path(label + '.pem')):
+            openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj',
+                    '/CN=Upstream ' + label, '-days', '3650', '-keyout', path(label + '.key'), '-out',
+                    path(label + '.pem'))
+        return words[1], label
+
     def do_GET(self):
-        if self.path != '/.well-known/est/cacerts':
+        operation, ca = self.ask()
+        if operation != 'cacerts':
             return self.answer(404)
-        self.answer(200, certs_only('ca.pem'), Content_Type='application/pkcs7-mime')
+        self.answer(200, certs_only(ca + '.pem'), Content_Type='application/pkcs7-mime')
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers['Content-Length']))
         with open(path('asked'), 'a', encoding='utf-8') as f:
             f.write(self.path + ' ' + body.decode() + '\n')
         mode = read('mode')
-        if self.path not in ('/.well-known/est/simpleenroll', '/.well-known/est/simplereenroll'):
+        operation, ca = self.ask()
+        if operation not in ('simpleenroll', 'simplereenroll'):
             return self.answer(404)
         if not self.proven() or mode == '401':
             return self.answer(401, WWW_Authenticate='Basic realm="est"')
@@ -103,8 +118,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             else:
                 f.write('basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\n')
             f.write('subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n')
-        openssl('x509', '-req', '-inform', 'DER', '-in', path('csr.der'), '-CA', path('ca.pem'), '-CAkey',
-                path('ca.key'), '-set_serial', '0x' + os.urandom(16).hex(), '-days', '100', '-extfile', path('ext'),
+        openssl('x509', '-req', '-inform', 'DER', '-in', path('csr.der'), '-CA', path(ca + '.pem'),
+                '-CAkey', path(ca + '.key'), '-set_serial', '0x' + os.urandom(16).hex(), '-days', '100', '-extfile', path('ext'),
                 '-out', path('issued.pem'))
         self.answer(200, certs_only('issued.pem'), Content_Type='application/pkcs7-mime; smime-type=certs-only')
 

@@ -145,6 +145,7 @@ absl::Status AuthorityParts::OpenAuthorities() {
   all.root_key_file = authority.root().key_file();
   all.root_certificate_file = authority.root().certificate_file();
   all.root_passphrase = Secret::CopyOf(passphrase_.DangerousBytes());
+  all.delta_url = config_.crl_delta_url();
   all.verify_every_signature = authority.verify_every_signature();
   all.on_issued = [issued = metrics_.Counter(kCapfIssuedTotal)](
                       ProfileId profile) { issued.Increment(profile); };
@@ -173,6 +174,7 @@ AuthorityParts::OpenConfiguredAuthority() {
                                     ? kDefaultCommonName
                                     : authority.common_name();
   options.lifetime = FromProto(authority.lifetime());
+  options.delta_url = config_.crl_delta_url();
   options.verify_every_signature = authority.verify_every_signature();
   std::unique_ptr<FileSigner> root;
   SP_ASSIGN_OR_RETURN(const auto kept,

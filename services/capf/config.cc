@@ -228,6 +228,12 @@ void ValidateConfig(const config::v1::CapfConfig& config,
   CheckDuration("watch_heartbeat_interval", config.watch_heartbeat_interval(),
                 faults);
   CheckDuration("crl_lifetime", config.crl_lifetime(), faults);
+  if (const std::string& url = config.crl_delta_url(); !url.empty()) {
+    const std::optional<HttpUrl> parsed = ParseHttpUrl(url);
+    if (!parsed.has_value() || parsed->tls || url.back() == '/') {
+      faults->Add("crl_delta_url", "is not http://host[:port]/path");
+    }
+  }
   for (const std::string& store : config.hard_revocation_stores()) {
     if (FindTrustStoreKind(store) == nullptr) {
       faults->Add("hard_revocation_stores", "holds no name of a trust store");

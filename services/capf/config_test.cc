@@ -54,9 +54,10 @@ TEST(CapfConfigTest, WhatDoesNotGoTogetherIsSaid) {
                   "tvs_address":":2445",
                   "capf":{"certificate_file":"c","key_file":"k",
                           "certificate_as_authority":true},
+                  "crl_delta_url":"https://crl.test/x",
                   "lifetimes":{"ctl_signer":"400000000s"}})"),
       UnorderedElementsAre("tftp_address", "phone_http_address", "tvs_address",
-                           "capf.certificate_as_authority",
+                           "capf.certificate_as_authority", "crl_delta_url",
                            "lifetimes.ctl_signer"));
   EXPECT_THAT(
       FaultsOf(std::string(kGood) + R"(,"lifetimes":{"ctl_signer":"86400s"}})"),

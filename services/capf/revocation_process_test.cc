@@ -229,7 +229,9 @@ TEST_F(RevocationProcessTest, AnotherAuthoritysRevocationReachesTheEdges) {
   const CertificateRecord bad = IssueByOther("bad.example.test");
   web_.Put("/other.crl", WebServer::Ok(ListOfOther()));
   const std::string url = web_.Url("/other.crl");
+  // Delta lists are not configured, so they may not be just anywhere.
   Restart(absl::StrCat(R"(,"hard_revocation_stores":["CallManager-trust"],)",
+                       R"("allow_private_peers":true,)",
                        R"("revocation_fetch":{"urls":[")", url,
                        R"("],"refresh_interval":"1s"})"));
   // Nobody trusts who signed it yet.
@@ -263,6 +265,41 @@ TEST_F(RevocationProcessTest, AnotherAuthoritysRevocationReachesTheEdges) {
   EXPECT_EQ(Verdict(bad), "CERTIFICATE_REVOKED");
   EXPECT_EQ(Verdict(good), "");
   EXPECT_EQ(Source(url).told_count(), 1u);
+
+  // What was revoked since is on a delta list, which the list names.
+  const CertificateRecord late = IssueByOther("late.example.test");
+  EXPECT_EQ(Verdict(late), "");
+  AuthorityOptions options;
+  options.certificate_file = other_->folder + "/ca.pem";
+  options.delta_url = web_.Url("");
+  const auto with_delta =
+      CertificateAuthority::Open(options, *other_->signer, *other_->ledger,
+                                 other_->random)
+          .value();
+  const std::string delta_path = "/default-1-delta.crl";
+  web_.Put(delta_path, WebServer::Ok("not yet"));
+  web_.Put("/other.crl",
+           WebServer::Ok(
+               with_delta->RevocationListNow(absl::Hours(24)).value().der));
+  EXPECT_TRUE(Soon([&] {
+    return Source(web_.Url(delta_path)).reason() == "CRL_MALFORMED";
+  }));
+  // Of the past, for whoever looks at the real clock.
+  other_->clock.Advance(absl::Seconds(1));
+  RevokeByOther(late);
+  const std::string delta =
+      WebServer::Ok(with_delta->DeltaListOf(1, absl::Hours(24)).value().der);
+  web_.Put(delta_path, delta);
+  EXPECT_TRUE(Soon([&] { return Verdict(late) == "CERTIFICATE_REVOKED"; }));
+  EXPECT_TRUE(
+      Soon([&] { return Source(web_.Url(delta_path)).told_count() == 2; }));
+  EXPECT_EQ(Verdict(bad), "CERTIFICATE_REVOKED");
+  EXPECT_EQ(Verdict(good), "");
+  // Nobody in between gives the one for the other.
+  web_.Put("/other.crl", delta);
+  EXPECT_TRUE(
+      Soon([&] { return Source(url).reason() == "CRL_OF_ANOTHER_KIND"; }));
+  EXPECT_EQ(Verdict(bad), "CERTIFICATE_REVOKED");
 
   // The list outlives a restart without its server.
   web_.Put("/other.crl", "");

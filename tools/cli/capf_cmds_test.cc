@@ -561,6 +561,15 @@ TEST_F(CapfCommandsTest, ServerCertificatesAreChosenAndExplained) {
   EXPECT_THAT(out_.str(), testing::StartsWith("TIME"));
   EXPECT_THAT(out_.str(), testing::ContainsRegex("USED BY +SUMMARY"));
 
+  // Its revocation list, and what came since.
+  const std::string crl = testing::TempDir() + "/own.crl";
+  ASSERT_EQ(Run("certs revocation-list --to " + crl), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr(" entries, until 20"));
+  EXPECT_EQ(std::system(("openssl crl -inform DER -noout -in " + crl).c_str()),
+            0);
+  ASSERT_EQ(Run("certs revocation-list --delta --to " + crl), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr(" since list "));
+
   // One more authority, by which a phone may be said to be; then not any more.
   ASSERT_EQ(Run("certs create-authority second --common-name Second"), 0)
       << err_.str();

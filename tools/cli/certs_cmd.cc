@@ -55,6 +55,7 @@ struct CertsOptions {
   int rsa_bits = 0;
   std::string upstream;
   bool dry_run = false;
+  bool delta = false;
 };
 
 std::string AuthorityName(const std::string& id) {
@@ -218,6 +219,25 @@ absl::Status Request(CliContext& context, const CertsOptions& options) {
     return absl::OkStatus();
   }
   return WriteOutput(options.output, authority.csr_pem());
+}
+
+// What it has revoked, DER as others fetch it.
+absl::Status OwnList(CliContext& context, const CertsOptions& options) {
+  SP_RETURN_IF_ERROR(context.Clients().status());
+  pb::GetRevocationListRequest request;
+  request.set_name(
+      AuthorityName(options.authority.empty() ? "default" : options.authority));
+  request.set_delta(options.delta);
+  SP_ASSIGN_OR_RETURN(
+      const auto list,
+      CallCapf<pb::RevocationList>(context, &Stub::GetRevocationList, request));
+  SP_RETURN_IF_ERROR(WriteOutput(options.output, list.crl()));
+  context.out() << list.revoked_count() << " entries"
+                << (options.delta
+                        ? absl::StrCat(" since list ", list.base_number())
+                        : std::string())
+                << ", until " << FieldText(list, "next_update_time") << "\n";
+  return absl::OkStatus();
 }
 
 // What it has signed.
@@ -579,6 +599,13 @@ void AddCertsCommand(CLI::App& app, CliContext& context) {
                    "What another authority is to sign for ours, PKCS#10",
                    Request))
       ->add_option("--to", options->output, "File to write");
+  CLI::App* const own_list =
+      of_authority(add(*certs, "revocation-list",
+                       "What our authority has revoked, as a CRL", OwnList));
+  own_list->add_option("--to", options->output, "File to write, DER")
+      ->required();
+  own_list->add_flag("--delta", options->delta,
+                     "Only what was revoked since the oldest list in force");
   CLI::App* const import = of_authority(add(
       *certs, "import", "What another authority has signed for ours", Import));
   import

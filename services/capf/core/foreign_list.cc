@@ -37,6 +37,25 @@ bool IsAddressLiteral(std::string_view host) {
   });
 }
 
+std::vector<std::string> UrlsOf(const std::vector<DistributionPoint>& points) {
+  std::vector<std::string> urls;
+  for (const DistributionPoint& point : points) {
+    for (const GeneralName& name : point.full_name) {
+      if (name.type != GeneralName::Type::kUri || urls.size() >= kMaxUrls) {
+        continue;
+      }
+      const std::optional<HttpUrl> url = ParseHttpUrl(name.value);
+      if (url.has_value() && !url->tls) urls.push_back(name.value);
+    }
+  }
+  return urls;
+}
+
+// Numbers without leading zeros.
+bool IsLess(const std::string& a, const std::string& b) {
+  return a.size() != b.size() ? a.size() < b.size() : a < b;
+}
+
 bool HasSigned(const ParsedCertificate& signer, const ParsedCrl& list) {
   if (signer.key_usage.has_value() && (*signer.key_usage & kCrlSign) == 0) {
     return false;
@@ -101,17 +120,15 @@ std::optional<HttpUrl> ParseHttpUrl(std::string_view url) {
 }
 
 std::vector<std::string> ListUrlsOf(const ParsedCertificate& certificate) {
-  std::vector<std::string> urls;
-  for (const DistributionPoint& point : certificate.distribution_points) {
-    for (const GeneralName& name : point.full_name) {
-      if (name.type != GeneralName::Type::kUri || urls.size() >= kMaxUrls) {
-        continue;
-      }
-      const std::optional<HttpUrl> url = ParseHttpUrl(name.value);
-      if (url.has_value() && !url->tls) urls.push_back(name.value);
-    }
+  std::vector<std::string> urls = UrlsOf(certificate.distribution_points);
+  for (std::string& url : UrlsOf(certificate.freshest_points)) {
+    urls.push_back(std::move(url));
   }
   return urls;
+}
+
+std::vector<std::string> DeltaUrlsOf(const ParsedCrl& list) {
+  return UrlsOf(list.freshest_points);
 }
 
 absl::StatusOr<std::shared_ptr<const ParsedCrl>> ReadFetchedList(
@@ -158,16 +175,46 @@ absl::Status CheckReplaces(const ParsedCrl& list, const ParsedCrl* held,
   if (!list.next_update.has_value() || *list.next_update <= now) {
     return Not("CRL_EXPIRED", "the list is past its next update, or has none");
   }
-  if (held != nullptr && list.this_update < held->this_update) {
+  if (held == nullptr) return absl::OkStatus();
+  if (list.this_update < held->this_update) {
     return Not("CRL_OLDER", "the list is older than the one at hand");
+  }
+  const bool same = list.issuer_key == held->issuer_key &&
+                    list.point_der == held->point_der &&
+                    list.base.has_value() == held->base.has_value();
+  if (!same && held->next_update.has_value() && *held->next_update > now) {
+    return Not("CRL_OF_ANOTHER_KIND",
+               "the list has another issuer or scope, or is no complete one, "
+               "and the one at hand is in force");
   }
   return absl::OkStatus();
 }
 
+const ParsedCrl* NewestDelta(
+    const ParsedCrl& base, const ListAuthority& signer,
+    absl::Span<const std::shared_ptr<const ParsedCrl>> lists) {
+  const ParsedCrl* newest = nullptr;
+  for (const std::shared_ptr<const ParsedCrl>& one : lists) {
+    // Made since a list that was there no later than `base`, and after it.
+    if (!one->base.has_value() || one->unknown_critical_extension ||
+        one->issuer_key != base.issuer_key ||
+        one->point_der != base.point_der || IsLess(base.number, *one->base) ||
+        !IsLess(base.number, one->number)) {
+      continue;
+    }
+    if (newest != nullptr && !IsLess(newest->number, one->number)) continue;
+    if (HasSigned(*signer.certificate, *one)) newest = one.get();
+  }
+  return newest;
+}
+
 absl::StatusOr<std::vector<RevokedSerial>> SerialsToTell(
-    const ParsedCrl& list, const ListAuthority& signer,
+    const ParsedCrl& list, const ParsedCrl* delta, const ListAuthority& signer,
     absl::Span<const ListAuthority> authorities, size_t limit) {
-  if (list.base.has_value() || list.unknown_critical_extension ||
+  if (list.base.has_value()) {
+    return Not("CRL_BASE_MISSING", "a delta list means nothing alone");
+  }
+  if (list.unknown_critical_extension ||
       (list.point.has_value() && list.point->indirect)) {
     return Not("CRL_PARTIAL", "the list is no list of its issuer's own");
   }
@@ -182,20 +229,27 @@ absl::StatusOr<std::vector<RevokedSerial>> SerialsToTell(
                  "a tenant trusts another authority of the same name");
     }
   }
-  if (list.entries.size() > limit) {
+  if (list.entries.size() + (delta == nullptr ? 0 : delta->entries.size()) >
+      limit) {
     return Not("CRL_TOO_LONG", "the list has too many entries to tell them");
   }
   std::vector<RevokedSerial> out;
   out.reserve(list.entries.size());
-  for (const auto& [key, reason] : list.entries) {
-    if (reason == kReasonRemoveFromCrl) continue;
+  const auto tell = [&](const std::string& key, int reason) {
+    if (reason == kReasonRemoveFromCrl) return;
     std::optional<std::string> serial = SerialOf(key, list.issuer_key);
-    if (!serial.has_value()) continue;
+    if (!serial.has_value()) return;
     // As certificates of this issuer spell its name.
     out.push_back({.issuer_der = signer.certificate->subject_der,
                    .serial = *std::move(serial),
                    .revoke_time = absl::UnixEpoch()});
+  };
+  for (const auto& [key, reason] : list.entries) {
+    // The delta list's word on it is the last.
+    if (delta == nullptr || !delta->entries.contains(key)) tell(key, reason);
   }
+  if (delta == nullptr) return out;
+  for (const auto& [key, reason] : delta->entries) tell(key, reason);
   return out;
 }
 

@@ -38,10 +38,12 @@ struct HttpUrl {
 // else.
 std::optional<HttpUrl> ParseHttpUrl(std::string_view url);
 
-// The http URLs of a certificate's distribution points, at most four. None by
-// https: to believe that server may take the very list that it has (RFC 5280
-// section 8).
+// The http URLs of a certificate's distribution points, at most four, and of
+// those of delta lists, as many. None by https: to believe that server may take
+// the very list that it has (RFC 5280 section 8).
 std::vector<std::string> ListUrlsOf(const ParsedCertificate& certificate);
+// Likewise of delta lists that a list names (RFC 5280 section 5.2.6).
+std::vector<std::string> DeltaUrlsOf(const ParsedCrl& list);
 
 // A list as the store keeps it. A value.
 struct FetchedList {
@@ -70,20 +72,30 @@ absl::StatusOr<const ListAuthority*> SignerOfList(
     const ParsedCrl& list, absl::Span<const ListAuthority> authorities);
 
 // Whether `list` may take the place of `held` (null: of none) at `now`:
-// FAILED_PRECONDITION CRL_EXPIRED, CRL_NOT_YET_VALID, or CRL_OLDER, as whoever
-// is in between may play an old one again.
+// FAILED_PRECONDITION CRL_EXPIRED, CRL_NOT_YET_VALID, CRL_OLDER, as whoever is
+// in between may play an old one again, or CRL_OF_ANOTHER_KIND, as he may give
+// one list for another: while `held` is in force none of another issuer or
+// scope, and no delta list for a complete one or the other way.
 absl::Status CheckReplaces(const ParsedCrl& list, const ParsedCrl* held,
                            absl::Time now);
 
+// Of `lists` the delta list that says most of what changed since `base`, by the
+// same signer (RFC 5280 section 5.2.4); null if there is none. One that is past
+// its next update counts too: what it revoked is still revoked.
+const ParsedCrl* NewestDelta(
+    const ParsedCrl& base, const ListAuthority& signer,
+    absl::Span<const std::shared_ptr<const ParsedCrl>> lists);
+
 // The serials that consumers are told to refuse, which know issuers by name
 // only; at most `limit`. A list about some of its issuer's certificates is
-// told too, as no other has its numbers. FAILED_PRECONDITION: CRL_PARTIAL, if
-// it is about others' certificates, or says only what changed since another
-// list (it still counts where whole paths are verified); CRL_ISSUER_AMBIGUOUS,
-// if a tenant trusts another key of the same name and not this one, as one
-// tenant's authority must not revoke another's; CRL_TOO_LONG.
+// told too, as no other has its numbers. `delta` (of NewestDelta(); null: none)
+// adds to it and takes away. FAILED_PRECONDITION: CRL_PARTIAL, if it is about
+// others' certificates (it still counts where whole paths are verified);
+// CRL_BASE_MISSING, if it is a delta list itself, which means nothing alone;
+// CRL_ISSUER_AMBIGUOUS, if a tenant trusts another key of the same name and not
+// this one, as one tenant's authority must not revoke another's; CRL_TOO_LONG.
 absl::StatusOr<std::vector<RevokedSerial>> SerialsToTell(
-    const ParsedCrl& list, const ListAuthority& signer,
+    const ParsedCrl& list, const ParsedCrl* delta, const ListAuthority& signer,
     absl::Span<const ListAuthority> authorities, size_t limit);
 
 // Until when consumers can rely on it that all revocations of the list's issuer

@@ -96,8 +96,9 @@ TEST(ForeignListTest, SerialsAreToldUnlessTheNameIsAnothersToo) {
   const TestAuthority others = NewTestAuthority(KeyKind::kEcP256, kNow);
   const auto list = *ReadFetchedList(NewList(ours));
   const ListAuthority signer = Trusted(ours, {"a"});
-  SP_ASSERT_OK_AND_ASSIGN(const std::vector<RevokedSerial> told,
-                          SerialsToTell(*list, signer, {&signer, 1}, 100));
+  SP_ASSERT_OK_AND_ASSIGN(
+      const std::vector<RevokedSerial> told,
+      SerialsToTell(*list, nullptr, signer, {&signer, 1}, 100));
   ASSERT_THAT(told, SizeIs(2));
   std::set<std::string> serials;
   for (const RevokedSerial& one : told) {
@@ -107,12 +108,13 @@ TEST(ForeignListTest, SerialsAreToldUnlessTheNameIsAnothersToo) {
   EXPECT_EQ(serials, (std::set<std::string>{"\x01\x02", "\xff\x03"}));
 
   std::vector<ListAuthority> two = {signer, Trusted(others, {"b"})};
-  EXPECT_THAT(SerialsToTell(*list, signer, two, 100),
+  EXPECT_THAT(SerialsToTell(*list, nullptr, signer, two, 100),
               HasReason("CRL_ISSUER_AMBIGUOUS"));
   // A new key of the same authority is no stranger.
   two[1].tenants = {"a"};
-  EXPECT_THAT(SerialsToTell(*list, signer, two, 100), IsOk());
-  EXPECT_THAT(SerialsToTell(*list, signer, two, 1), HasReason("CRL_TOO_LONG"));
+  EXPECT_THAT(SerialsToTell(*list, nullptr, signer, two, 100), IsOk());
+  EXPECT_THAT(SerialsToTell(*list, nullptr, signer, two, 1),
+              HasReason("CRL_TOO_LONG"));
 }
 
 // A list about some of its issuer's certificates is told, and vouches for no
@@ -128,7 +130,7 @@ TEST(ForeignListTest, AListVouchesForWhatItIsAbout) {
   list.point->only_user = true;
   EXPECT_EQ(CoverageOf(list),
             (RevocationCoverage{until, absl::InfinitePast()}));
-  EXPECT_THAT(SerialsToTell(list, signer, {&signer, 1}, 100), IsOk());
+  EXPECT_THAT(SerialsToTell(list, nullptr, signer, {&signer, 1}, 100), IsOk());
   list.point->only_user = false;
   list.point->only_ca = true;
   EXPECT_EQ(CoverageOf(list),
@@ -136,18 +138,101 @@ TEST(ForeignListTest, AListVouchesForWhatItIsAbout) {
   list.point->only_ca = false;
   list.point->has_reasons = true;
   EXPECT_EQ(CoverageOf(list), RevocationCoverage());
-  EXPECT_THAT(SerialsToTell(list, signer, {&signer, 1}, 100), IsOk());
+  EXPECT_THAT(SerialsToTell(list, nullptr, signer, {&signer, 1}, 100), IsOk());
   list.point->has_reasons = false;
   list.point->relative_name = "partition 7";
   EXPECT_EQ(CoverageOf(list), RevocationCoverage());
   list.point->indirect = true;
-  EXPECT_THAT(SerialsToTell(list, signer, {&signer, 1}, 100),
+  EXPECT_THAT(SerialsToTell(list, nullptr, signer, {&signer, 1}, 100),
               HasReason("CRL_PARTIAL"));
   list.point.reset();
   list.base = "1";
   EXPECT_EQ(CoverageOf(list), RevocationCoverage());
-  EXPECT_THAT(SerialsToTell(list, signer, {&signer, 1}, 100),
-              HasReason("CRL_PARTIAL"));
+  EXPECT_THAT(SerialsToTell(list, nullptr, signer, {&signer, 1}, 100),
+              HasReason("CRL_BASE_MISSING"));
+}
+
+// RFC 5280 section 5.2.4: base and delta together say what is revoked.
+TEST(ForeignListTest, ADeltaListAddsAndTakesAway) {
+  const TestAuthority ours = NewTestAuthority(KeyKind::kEcP256, kNow);
+  const TestAuthority others = NewTestAuthority(KeyKind::kEcP256, kNow);
+  const ListAuthority signer = Trusted(ours, {"a"});
+  const auto sign = [](const TestAuthority& by,
+                       const RevocationListSpec& spec) {
+    const std::string tbs = *BuildRevocationTbs(spec, by.issuer);
+    return *ReadFetchedList(*AssembleCertificate(
+        AsBytes(tbs), SignatureAlgorithmFor(by.issuer.key.kind()),
+        AsBytes(TestSign(by.key.get(), AsBytes(tbs)))));
+  };
+  const auto delta = [&](const TestAuthority& by, uint64_t number,
+                         uint64_t base, const std::string& serial) {
+    return sign(by, {.number = number,
+                     .this_update = kNow,
+                     .next_update = kNow + absl::Hours(1),
+                     .revoked = {{.serial = serial}},
+                     .base = base});
+  };
+  const auto base =
+      sign(ours, {.number = 0x1ff,
+                  .this_update = kNow,
+                  .next_update = kNow + absl::Hours(24),
+                  .revoked = {{.serial = "\x01"}, {.serial = "\x02"}},
+                  .base = {},
+                  .delta_url = "http://crl.example.test/a-delta.crl"});
+  EXPECT_EQ(DeltaUrlsOf(*base),
+            (std::vector<std::string>{"http://crl.example.test/a-delta.crl"}));
+  EXPECT_FALSE(base->unknown_critical_extension);
+
+  const auto older = delta(ours, 0x200, 0x100, "\x03");
+  const auto newer = delta(ours, 0x1000, 0x1ff, "\x04");
+  EXPECT_FALSE(newer->unknown_critical_extension);
+  std::vector<std::shared_ptr<const ParsedCrl>> lists = {
+      base, newer, older,
+      // On top of a list that is newer than ours, from before ours, and by
+      // another key of the same name.
+      delta(ours, 0x3000, 0x200, "\x05"), delta(ours, 0x1fe, 0x1, "\x06"),
+      delta(others, 0x4000, 0x1ff, "\x07")};
+  EXPECT_EQ(NewestDelta(*base, signer, lists), newer.get());
+  EXPECT_EQ(NewestDelta(*base, signer, {&base, 1}), nullptr);
+
+  const auto told = [&](const ParsedCrl* with) {
+    std::set<std::string> serials;
+    for (const RevokedSerial& one :
+         SerialsToTell(*base, with, signer, {&signer, 1}, 100).value()) {
+      serials.insert(one.serial);
+    }
+    return serials;
+  };
+  EXPECT_EQ(told(nullptr), (std::set<std::string>{"\x01", "\x02"}));
+  EXPECT_EQ(told(newer.get()), (std::set<std::string>{"\x01", "\x02", "\x04"}));
+  ParsedCrl taken = *newer;
+  taken.entries.begin()->second = kReasonRemoveFromCrl;
+  EXPECT_EQ(told(&taken), (std::set<std::string>{"\x01", "\x02"}));
+  for (const auto& [key, reason] : base->entries) {
+    taken.entries[key] = kReasonRemoveFromCrl;
+    break;
+  }
+  EXPECT_THAT(told(&taken), SizeIs(1));
+  EXPECT_THAT(SerialsToTell(*base, newer.get(), signer, {&signer, 1}, 2),
+              HasReason("CRL_TOO_LONG"));
+}
+
+// Whoever is in between cannot have one list take another's place.
+TEST(ForeignListTest, AListIsReplacedByItsLike) {
+  const TestAuthority authority = NewTestAuthority(KeyKind::kEcP256, kNow);
+  const auto held = *ReadFetchedList(NewList(authority));
+  for (int what = 0; what < 3; ++what) {
+    ParsedCrl list = **ReadFetchedList(NewList(authority));
+    list.next_update = kNow + absl::Hours(48);
+    if (what == 0) list.base = "1";
+    if (what == 1) list.point_der = "x";
+    if (what == 2) list.issuer_key = "y";
+    EXPECT_THAT(CheckReplaces(list, held.get(), kNow),
+                HasReason("CRL_OF_ANOTHER_KIND"));
+    // Once it is past its time anything is better.
+    EXPECT_THAT(CheckReplaces(list, held.get(), kNow + absl::Hours(25)),
+                IsOk());
+  }
 }
 
 TEST(ForeignListTest, WhatIsNoListIsRefused) {

@@ -22,6 +22,8 @@ constexpr unsigned kContext0 =
     CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0;
 constexpr char kCrlNumber[] = "2.5.29.20";
 constexpr char kReasonCode[] = "2.5.29.21";
+constexpr char kDeltaIndicator[] = "2.5.29.27";
+constexpr char kFreshest[] = "2.5.29.46";
 
 absl::Status Refuse(std::string_view reason, std::string_view what) {
   ERR_clear_error();
@@ -70,6 +72,25 @@ bool AddNumber(CBB* list, uint64_t number) {
   CBB extension, value;
   return OpenExtension(list, &extension, &value, kCrlNumber, false) &&
          CBB_add_asn1_uint64(&value, number) && CBB_flush(list);
+}
+
+bool AddBase(CBB* list, const std::optional<uint64_t>& base) {
+  if (!base.has_value()) return true;
+  CBB extension, value;
+  return OpenExtension(list, &extension, &value, kDeltaIndicator, true) &&
+         CBB_add_asn1_uint64(&value, *base) && CBB_flush(list);
+}
+
+bool AddDeltaUrl(CBB* list, const std::string& url) {
+  if (url.empty()) return true;
+  CBB extension, value, points, point, name, full, uri;
+  return OpenExtension(list, &extension, &value, kFreshest, false) &&
+         CBB_add_asn1(&value, &points, CBS_ASN1_SEQUENCE) &&
+         CBB_add_asn1(&points, &point, CBS_ASN1_SEQUENCE) &&
+         CBB_add_asn1(&point, &name, kContext0) &&
+         CBB_add_asn1(&name, &full, kContext0) &&
+         CBB_add_asn1(&full, &uri, CBS_ASN1_CONTEXT_SPECIFIC | 6) &&
+         AddBytes(&uri, AsBytes(url)) && CBB_flush(list);
 }
 
 absl::StatusOr<bssl::UniquePtr<X509>> ReadIssuerCertificate(ByteSpan der) {
@@ -131,7 +152,8 @@ absl::StatusOr<std::string> BuildRevocationTbs(const RevocationListSpec& spec,
       AddEntries(&tbs, spec.revoked) && CBB_add_asn1(&tbs, &outer, kContext0) &&
       CBB_add_asn1(&outer, &list, CBS_ASN1_SEQUENCE) &&
       AddAuthorityKeyId(&list, AsBytes(issuer.key_id)) &&
-      AddNumber(&list, spec.number);
+      AddNumber(&list, spec.number) && AddBase(&list, spec.base) &&
+      AddDeltaUrl(&list, spec.delta_url);
   std::string der = TakeBytes(cbb.get(), ok);
   if (der.empty()) {
     return Refuse("CRL_MALFORMED", "an entry or a date cannot be written");

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,12 +25,17 @@ struct RevokedCertificate {
   RevocationReason reason = RevocationReason::kUnspecified;
 };
 
-// A list as it is to be signed.
+// A list as it is to be signed. With a base it is a delta list (section 5.2.4):
+// `revoked` is what was since that complete list.
 struct RevocationListSpec {
   uint64_t number = 0;  // grows with every list (section 5.2.3)
   absl::Time this_update;
   absl::Time next_update;
   std::vector<RevokedCertificate> revoked;
+  std::optional<uint64_t> base;
+  // Where the newest delta list is, as complete lists say it (section 5.2.6);
+  // an http URL. Empty: nowhere.
+  std::string delta_url;
 };
 
 // The TBSCertList in DER, version 2, with authority key identifier and number;

@@ -45,7 +45,8 @@ class Authorities {
     std::string root_key_file;
     std::string root_certificate_file;
     Secret root_passphrase;
-    // As AuthorityOptions has it.
+    // As AuthorityOptions has them.
+    std::string delta_url;
     bool verify_every_signature = false;
     std::function<void(ProfileId)> on_issued;  // may be null
   };

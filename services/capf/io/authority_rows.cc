@@ -111,6 +111,27 @@ KnownConsumer ReadConsumer(const soci::row& row) {
           .seen_time = r.Time("seen_time")};
 }
 
+SignedListHead ReadSignedList(const soci::row& row) {
+  const RowReader r(row);
+  return {.authority = r.Text("authority"),
+          .number = r.Number("number"),
+          .this_update = r.Time("this_update"),
+          .next_update = r.Time("next_update")};
+}
+
+void InsertSignedList(SqlStatements& sql, const SignedListHead& head) {
+  const long long number = head.number;
+  const long long from = ToColumn(head.this_update);
+  const long long until = ToColumn(head.next_update);
+  sql.Execute(
+      "DELETE FROM signed_lists WHERE authority = :a AND next_update < :t",
+      head.authority, from);
+  sql.Execute(
+      "INSERT INTO signed_lists (authority, number, this_update, next_update)"
+      " VALUES (:a, :n, :t, :u) ON CONFLICT (authority, number) DO NOTHING",
+      head.authority, number, from, until);
+}
+
 void PutConsumer(SqlStatements& sql, const KnownConsumer& consumer) {
   const long long version = consumer.active_version;
   const long long seen = ToColumn(consumer.seen_time);

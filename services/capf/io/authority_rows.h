@@ -28,6 +28,9 @@ absl::Status PutAuthority(SqlStatements& sql, const AuthorityGeneration& one);
 absl::Status CheckMayIssue(SqlStatements& sql, const CertificateRecord& record);
 
 KnownConsumer ReadConsumer(const soci::row& row);
+SignedListHead ReadSignedList(const soci::row& row);
+// Those that are past their next update are forgotten.
+void InsertSignedList(SqlStatements& sql, const SignedListHead& head);
 void PutConsumer(SqlStatements& sql, const KnownConsumer& consumer);
 
 }  // namespace sallyport::capf

@@ -21,6 +21,8 @@ namespace sallyport::capf {
 namespace {
 
 constexpr char kActor[] = "capf";
+// Between the clocks of replicas.
+constexpr absl::Duration kClockSlack = absl::Minutes(5);
 
 // pki.md 9.2: issuer, serial and both thumbprints of every certificate.
 std::string Describe(const CertificateRecord& record, const Issuer& issuer) {
@@ -30,6 +32,13 @@ std::string Describe(const CertificateRecord& record, const Issuer& issuer) {
                       " sha1=", HexEncode(Sha1(AsBytes(record.der))),
                       " sha256=", HexEncode(Sha256(AsBytes(record.der))),
                       " request=", record.request_sha256);
+}
+
+// Whether `list` says what there is to say, for half of its life still.
+bool IsFresh(const std::optional<SignedRevocationList>& list, int64_t version,
+             absl::Duration lifetime, absl::Time now) {
+  return list.has_value() && list->trust_version == version &&
+         now >= list->this_update && now + lifetime / 2 <= list->next_update;
 }
 
 absl::Status LintFailure(const std::vector<std::string>& findings) {
@@ -379,28 +388,70 @@ CertificateAuthority::RevocationListsNow(absl::Duration lifetime) {
 
 absl::StatusOr<SignedRevocationList> CertificateAuthority::ListOf(
     Generation& by, absl::Duration lifetime) {
+  SP_ASSIGN_OR_RETURN(const int64_t version, ledger_.store().TrustVersion());
+  if (IsFresh(by.list, version, lifetime, ledger_.clock().Now())) {
+    return *by.list;
+  }
+  SP_ASSIGN_OR_RETURN(by.list, SignList(by, lifetime, std::nullopt, version));
+  return *by.list;
+}
+
+absl::StatusOr<SignedRevocationList> CertificateAuthority::DeltaListOf(
+    int64_t number, absl::Duration lifetime) {
+  absl::MutexLock lock(&mutex_);
+  Generation* const by = Find(number);
+  if (by == nullptr) {
+    return MakeError(absl::StatusCode::kNotFound, "AUTHORITY_NOT_FOUND",
+                     "the authority has no such key");
+  }
+  const absl::Time now = ledger_.clock().Now();
+  SP_ASSIGN_OR_RETURN(const int64_t version, ledger_.store().TrustVersion());
+  SP_ASSIGN_OR_RETURN(const std::optional<SignedListHead> base,
+                      ledger_.store().OldestListInForce(
+                          absl::StrCat(id_, "/", by->number), now));
+  if (!base.has_value()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "CRL_BASE_MISSING",
+                     "there is no complete list in force to build on");
+  }
+  if (IsFresh(by->delta, version, lifetime / 4, now) &&
+      by->delta->base == static_cast<uint64_t>(base->number)) {
+    return *by->delta;
+  }
+  SP_ASSIGN_OR_RETURN(by->delta, SignList(*by, lifetime / 4, base, version));
+  return *by->delta;
+}
+
+absl::StatusOr<SignedRevocationList> CertificateAuthority::SignList(
+    const Generation& by, absl::Duration lifetime,
+    const std::optional<SignedListHead>& base, int64_t version) {
   const Issuer& issuer = *by.issuer;
   const absl::Time now =
       absl::FromUnixSeconds(absl::ToUnixSeconds(ledger_.clock().Now()));
-  SP_ASSIGN_OR_RETURN(const int64_t version, ledger_.store().TrustVersion());
-  if (by.list && by.list->trust_version == version &&
-      now >= by.list->this_update &&
-      now + lifetime / 2 <= by.list->next_update) {
-    return *by.list;
-  }
   SP_ASSIGN_OR_RETURN(const std::vector<CertificateRecord> revoked,
                       ledger_.store().ListRevoked(now));
   RevocationListSpec spec;
   // Time grows, over restarts too, and with it the number (RFC 5280 section
-  // 5.2.3).
+  // 5.2.3), which complete lists and delta lists count together.
   spec.number =
       static_cast<uint64_t>(absl::ToUnixMicros(ledger_.clock().Now()));
   spec.this_update = now;
   spec.next_update = now + lifetime;
+  if (base.has_value()) {
+    spec.base = static_cast<uint64_t>(base->number);
+  } else if (!delta_url_.empty()) {
+    spec.delta_url =
+        absl::StrCat(delta_url_, "/", id_, "-", by.number, "-delta.crl");
+  }
   for (const CertificateRecord& record : revoked) {
+    // Another replica's clock may be behind the one that signed the base.
+    if (base.has_value() &&
+        record.revoke_time + kClockSlack < base->this_update) {
+      continue;
+    }
     // Those that another authority has issued are on its list.
-    const absl::StatusOr<std::string> by = IssuerNameOf(AsBytes(record.der));
-    if (!by.ok() || *by != issuer.subject_der) continue;
+    const absl::StatusOr<std::string> by_name =
+        IssuerNameOf(AsBytes(record.der));
+    if (!by_name.ok() || *by_name != issuer.subject_der) continue;
     // Names have no leading zeros, octets come in pairs of digits.
     const std::string digits =
         record.serial.size() % 2 == 0 ? record.serial : "0" + record.serial;
@@ -412,19 +463,29 @@ absl::StatusOr<SignedRevocationList> CertificateAuthority::ListOf(
   SP_ASSIGN_OR_RETURN(const std::string tbs, BuildRevocationTbs(spec, issuer));
   SignedRevocationList list;
   SP_ASSIGN_OR_RETURN(list.der, SignTbs(tbs, *by.signer));
-  SP_RETURN_IF_ERROR(
-      ReadRevocationList(AsBytes(list.der), AsBytes(issuer.certificate_der))
-          .status());
   StoreChange change;
   change.audit.push_back(
-      {"REVOCATION_LIST_SIGNED", kActor, issuer.subject.common_name,
+      {base.has_value() ? "DELTA_LIST_SIGNED" : "REVOCATION_LIST_SIGNED",
+       kActor, issuer.subject.common_name,
        absl::StrCat("number=", spec.number, " entries=", spec.revoked.size())});
+  if (base.has_value()) {
+    absl::StrAppend(&change.audit[0].details, " base=", base->number);
+  } else {
+    SP_RETURN_IF_ERROR(
+        ReadRevocationList(AsBytes(list.der), AsBytes(issuer.certificate_der))
+            .status());
+    change.insert_signed_lists.push_back(
+        {.authority = absl::StrCat(id_, "/", by.number),
+         .number = static_cast<int64_t>(spec.number),
+         .this_update = spec.this_update,
+         .next_update = spec.next_update});
+  }
   SP_RETURN_IF_ERROR(ledger_.Apply(change));
   list.this_update = spec.this_update;
   list.next_update = spec.next_update;
   list.revoked_count = spec.revoked.size();
+  list.base = spec.base;
   list.trust_version = version;
-  by.list = list;
   return list;
 }
 

@@ -43,6 +43,9 @@ struct AuthorityOptions {
   SubjectName root_subject;           // when it is made
   uint8_t serial_prefix = 1;          // of this instance, 0x01 to 0x7f
   std::string id = "default";
+  // Where its complete revocation lists say that delta lists are, without the
+  // name of the list: "http://host/path". Empty: they do not.
+  std::string delta_url;
   // Each signature is verified, whatever the signer asks for.
   bool verify_every_signature = false;
   // Called for each certificate issued; for metrics. May be null.
@@ -77,7 +80,8 @@ struct SignedRevocationList {
   absl::Time this_update;
   absl::Time next_update;
   size_t revoked_count = 0;
-  int64_t trust_version = 0;  // of the store when it was made
+  std::optional<uint64_t> base;  // of a delta list: on top of that number
+  int64_t trust_version = 0;     // of the store when it was made
 };
 
 // Steps of Issue() at which a process may die.
@@ -103,8 +107,8 @@ class CertificateAuthority {
       const AuthorityOptions& options, Signer& signer, Ledger& ledger,
       RandomSource& random);
   // The same with a key that was made while it ran; of `options` only id,
-  // serial_prefix, verify_every_signature and on_issued count. CHAIN_INVALID,
-  // ISSUER_INVALID as Import().
+  // serial_prefix, delta_url, verify_every_signature and on_issued count.
+  // CHAIN_INVALID, ISSUER_INVALID as Import().
   static absl::StatusOr<std::unique_ptr<CertificateAuthority>> OpenKey(
       const AuthorityOptions& options, const AuthorityKey& key, Ledger& ledger,
       RandomSource& random);
@@ -176,6 +180,13 @@ class CertificateAuthority {
   absl::StatusOr<SignedRevocationList> RevocationListOf(int64_t generation,
                                                         absl::Duration lifetime)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // What was revoked since the oldest of its complete lists that is in force
+  // (RFC 5280 section 5.2.4): whoever holds one has all with it. It lives a
+  // quarter of `lifetime`. Otherwise as RevocationListOf(), but
+  // FAILED_PRECONDITION, reason CRL_BASE_MISSING, if there is no complete one.
+  absl::StatusOr<SignedRevocationList> DeltaListOf(int64_t generation,
+                                                   absl::Duration lifetime)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // The lists of each of its keys, the one that issues first.
   absl::StatusOr<std::vector<SignedRevocationList>> RevocationListsNow(
       absl::Duration lifetime) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -213,7 +224,8 @@ class CertificateAuthority {
     std::shared_ptr<Signer> signer;  // null: dropped
     std::optional<Issuer> issuer;    // always one
     std::vector<std::string> chain;
-    std::optional<SignedRevocationList> list;  // the last one
+    std::optional<SignedRevocationList> list;   // the last one
+    std::optional<SignedRevocationList> delta;  // likewise
   };
 
   CertificateAuthority(const AuthorityOptions& options, Ledger& ledger,
@@ -222,6 +234,7 @@ class CertificateAuthority {
         ledger_(ledger),
         random_(random),
         serial_prefix_(options.serial_prefix),
+        delta_url_(options.delta_url),
         verify_all_(options.verify_every_signature),
         on_issued_(options.on_issued) {}
 
@@ -242,6 +255,11 @@ class CertificateAuthority {
   absl::StatusOr<SignedRevocationList> ListOf(Generation& by,
                                               absl::Duration lifetime)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A complete list, or a delta list on top of `base`, recorded.
+  absl::StatusOr<SignedRevocationList> SignList(
+      const Generation& by, absl::Duration lifetime,
+      const std::optional<SignedListHead>& base, int64_t version)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Gives an intent up, unless it was stored as issued after all.
   void Abandon(CertificateRecord intent, const absl::Status& why);
   // What was answered to the order's request key before, if anything.
@@ -258,6 +276,7 @@ class CertificateAuthority {
   Ledger& ledger_;
   RandomSource& random_;
   const uint8_t serial_prefix_;
+  const std::string delta_url_;
   std::string certificate_file_;
   bool in_file_ = false;  // the first key's certificate is there
   mutable absl::Mutex mutex_;

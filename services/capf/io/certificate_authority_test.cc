@@ -5,7 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <string>
@@ -175,6 +177,111 @@ TEST(CertificateAuthorityTest, SignsWhatIsRevoked) {
   ASSERT_EQ(read.revoked.size(), 1u);
   EXPECT_EQ(SerialHex(read.revoked.begin()->first), record.serial);
   EXPECT_EQ(read.revoked.begin()->second, RevocationReason::kSuperseded);
+}
+
+// RFC 5280 section 5.2.4, and OpenSSL has the last word.
+TEST(CertificateAuthorityTest, DeltaListsGoOnTopOfAnyCompleteOneInForce) {
+  TestCapf capf(NewTestFolder());
+  AuthorityOptions options;
+  options.certificate_file = capf.folder + "/ca.pem";
+  options.delta_url = "http://crl.example.test/lists";
+  const auto open = [&] {
+    return CertificateAuthority::Open(options, *capf.signer, *capf.ledger,
+                                      capf.random)
+        .value();
+  };
+  auto authority = open();
+  EXPECT_THAT(authority->DeltaListOf(1, absl::Hours(24)),
+              HasReason("CRL_BASE_MISSING"));
+  EXPECT_THAT(authority->DeltaListOf(2, absl::Hours(24)),
+              HasReason("AUTHORITY_NOT_FOUND"));
+  const auto issue = [&](const std::string& name) {
+    const CertificateRecord record = authority->Issue(Order()).value();
+    std::ofstream(capf.folder + "/" + name + ".pem")
+        << CertificateToPem(AsBytes(record.der));
+    return record;
+  };
+  const CertificateRecord first = issue("first");
+  const CertificateRecord second = issue("second");
+  const CertificateRecord third = issue("third");
+  const auto revoke = [&](const CertificateRecord& record) {
+    EXPECT_THAT(
+        capf.enrollments->Revoke("a", record.serial,
+                                 RevocationReason::kSuperseded, "ann", false),
+        IsOk());
+  };
+  const auto write = [&](const std::string& name,
+                         const SignedRevocationList& list) {
+    std::ofstream(capf.folder + "/" + name + ".der") << list.der;
+    EXPECT_EQ(std::system(("openssl crl -inform DER -in " + capf.folder + "/" +
+                           name + ".der -out " + capf.folder + "/" + name)
+                              .c_str()),
+              0);
+  };
+  const auto accepts = [&](const std::string& leaf, const std::string& base,
+                           const std::string& delta) {
+    const std::string& f = capf.folder;
+    return std::system(("openssl verify -crl_check -extended_crl -use_deltas "
+                        "-attime " +
+                        std::to_string(absl::ToUnixSeconds(capf.clock.Now())) +
+                        " -CAfile " + f + "/ca.pem -CRLfile " + f + "/" + base +
+                        (delta.empty() ? "" : " -CRLfile " + f + "/" + delta) +
+                        " " + f + "/" + leaf + ".pem > /dev/null 2>&1")
+                           .c_str()) == 0;
+  };
+
+  revoke(first);
+  capf.clock.Advance(absl::Hours(1));
+  SP_ASSERT_OK_AND_ASSIGN(const SignedRevocationList old_base,
+                          authority->RevocationListNow(absl::Hours(24)));
+  write("old_base", old_base);
+  EXPECT_EQ(old_base.revoked_count, 1u);
+  EXPECT_EQ(old_base.base, std::nullopt);
+  capf.clock.Advance(absl::Hours(1));
+  revoke(second);
+  SP_ASSERT_OK_AND_ASSIGN(const SignedRevocationList delta,
+                          authority->DeltaListOf(1, absl::Hours(24)));
+  write("delta", delta);
+  // What was on the base already is not said again.
+  EXPECT_EQ(delta.revoked_count, 1u);
+  EXPECT_EQ(delta.next_update - delta.this_update, absl::Hours(6));
+  EXPECT_FALSE(accepts("first", "old_base", ""));
+  EXPECT_TRUE(accepts("second", "old_base", ""));
+  EXPECT_FALSE(accepts("second", "old_base", "delta"));
+  EXPECT_FALSE(accepts("first", "old_base", "delta"));
+  EXPECT_TRUE(accepts("third", "old_base", "delta"));
+  // The same while nothing changes; it is not told as a complete one.
+  SP_ASSERT_OK_AND_ASSIGN(const SignedRevocationList same,
+                          authority->DeltaListOf(1, absl::Hours(24)));
+  EXPECT_EQ(same.der, delta.der);
+  EXPECT_THAT(ReadRevocationList(AsBytes(delta.der),
+                                 AsBytes(authority->issuer().certificate_der)),
+              HasReason("CRL_UNSUPPORTED"));
+
+  // Whoever has the older or the newer complete list: after a restart too.
+  capf.clock.Advance(absl::Hours(1));
+  SP_ASSERT_OK_AND_ASSIGN(const SignedRevocationList new_base,
+                          authority->RevocationListNow(absl::Hours(24)));
+  write("new_base", new_base);
+  capf.clock.Advance(absl::Hours(1));
+  revoke(third);
+  authority = open();
+  SP_ASSERT_OK_AND_ASSIGN(const SignedRevocationList next,
+                          authority->DeltaListOf(1, absl::Hours(24)));
+  write("next", next);
+  EXPECT_EQ(next.base, delta.base);
+  EXPECT_EQ(next.revoked_count, 2u);
+  for (const char* const base : {"old_base", "new_base"}) {
+    EXPECT_FALSE(accepts("third", base, "next")) << base;
+    EXPECT_FALSE(accepts("second", base, "next")) << base;
+    EXPECT_TRUE(accepts("third", base, "")) << base;
+  }
+  // When the old one is out of force, the newer is what counts.
+  capf.clock.Advance(absl::Hours(21));
+  SP_ASSERT_OK_AND_ASSIGN(const SignedRevocationList last,
+                          authority->DeltaListOf(1, absl::Hours(24)));
+  EXPECT_GT(last.base, delta.base);
+  EXPECT_EQ(last.revoked_count, 1u);
 }
 
 TEST(CertificateAuthorityTest, RefusesWhatTheProfileRefuses) {

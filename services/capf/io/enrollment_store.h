@@ -57,6 +57,14 @@ struct LiveCertificates {
   bool lsc = false;  // phones' only, or all others
 };
 
+// A complete revocation list that was signed. A value.
+struct SignedListHead {
+  std::string authority;  // as AuthorityGeneration::Name() has it
+  int64_t number = 0;
+  absl::Time this_update;
+  absl::Time next_update;
+};
+
 // Applied whole or not at all, with its audit records in the same transaction.
 struct StoreChange {
   std::vector<Enrollment> insert_enrollments;
@@ -73,6 +81,7 @@ struct StoreChange {
   std::vector<ExpiryProgress> put_progress;     // made or replaced
   std::vector<PeerChain> put_peer_chains;       // made or replaced
   std::vector<FetchedList> put_fetched_lists;   // made or replaced
+  std::vector<SignedListHead> insert_signed_lists;
   // Each at the version that was read, 0 for a new one; the store raises it.
   std::vector<PhoneCluster> put_clusters;
   std::vector<ListSigner> insert_signers;  // one that is there stays as it is
@@ -144,6 +153,11 @@ class EnrollmentStore {
   // Revoked, and not expired at `now`.
   virtual absl::StatusOr<std::vector<CertificateRecord>> ListRevoked(
       absl::Time now) = 0;
+
+  // Of the complete lists of that authority which are in force at `now` the
+  // oldest: a delta list on top of it serves whoever holds any of them.
+  virtual absl::StatusOr<std::optional<SignedListHead>> OldestListInForce(
+      const std::string& authority, absl::Time now) = 0;
 
   // In use, and expiring at `until` or before.
   virtual absl::StatusOr<std::vector<CertificateRecord>> ListExpiring(

@@ -245,7 +245,8 @@ absl::StatusOr<std::vector<ListAuthority>> RevocationFetcher::AuthoritiesOf(
   return out;
 }
 
-void RevocationFetcher::Learn(const CertificateList& all) {
+void RevocationFetcher::Learn(const CertificateList& all,
+                              const std::map<std::string, Held>& held) {
   std::set<std::string> named;
   if (options_.follow_certificates) {
     for (const auto& certificate : all) {
@@ -255,6 +256,12 @@ void RevocationFetcher::Learn(const CertificateList& all) {
     }
   }
   absl::MutexLock lock(&mutex_);
+  for (const auto& [url, one] : held) {
+    if (!entries_.contains(url) && !named.contains(url)) continue;
+    for (std::string& delta : DeltaUrlsOf(*one.list)) {
+      named.insert(std::move(delta));
+    }
+  }
   for (auto it = entries_.begin(); it != entries_.end();) {
     const bool stays = it->second.source.configured || it->second.in_flight ||
                        named.contains(it->first);
@@ -278,8 +285,6 @@ absl::Status RevocationFetcher::AddTo(TrustBundle& bundle) {
                       AuthoritiesOf(bundle, all));
   const auto authorities =
       std::make_shared<const std::vector<ListAuthority>>(std::move(found));
-  Learn(all);
-
   SP_ASSIGN_OR_RETURN(const std::vector<FetchedList> stored,
                       ledger_.store().ListFetchedLists());
   std::map<std::string, Held> held;
@@ -302,7 +307,12 @@ absl::Status RevocationFetcher::AddTo(TrustBundle& bundle) {
     if (parsed.ok()) next[one.url] = {whole->sha256, *std::move(parsed)};
   }
 
+  Learn(all, next);
+
   size_t room = kMaxEntries;
+  std::vector<std::shared_ptr<const ParsedCrl>> lists;
+  for (const auto& [url, one] : next) lists.push_back(one.list);
+  std::set<const ParsedCrl*> combined;
   absl::MutexLock lock(&mutex_);
   held_ = next;
   for (const auto& [url, one] : held_) {
@@ -322,12 +332,14 @@ absl::Status RevocationFetcher::AddTo(TrustBundle& bundle) {
       source.told_status = signer.status();
       continue;
     }
-    auto serials = SerialsToTell(*one.list, **signer, *authorities,
+    const ParsedCrl* const delta = NewestDelta(*one.list, **signer, lists);
+    auto serials = SerialsToTell(*one.list, delta, **signer, *authorities,
                                  std::min(room, kMaxEntriesOfOne));
     if (!serials.ok()) {
       source.told_status = serials.status();
       continue;
     }
+    if (delta != nullptr) combined.insert(delta);
     source.told = serials->size();
     room -= serials->size();
     for (RevokedSerial& serial : *serials) {
@@ -340,6 +352,14 @@ absl::Status RevocationFetcher::AddTo(TrustBundle& bundle) {
     coverage.leaf_until = std::max(coverage.leaf_until, told.leaf_until);
     coverage.authority_until =
         std::max(coverage.authority_until, told.authority_until);
+  }
+  for (auto& [url, entry] : entries_) {
+    const auto it = held_.find(url);
+    if (it == held_.end() || !combined.contains(it->second.list.get()))
+      continue;
+    // Told with its base.
+    entry.source.told_status = absl::OkStatus();
+    entry.source.told = it->second.list->entries.size();
   }
   return absl::OkStatus();
 }

@@ -58,6 +58,7 @@ class RevocationFetcher {
   struct Options {
     std::vector<std::string> urls;  // always; good as ParseHttpUrl() says
     // Also what trusted certificates, and chains of imported peers, name.
+    // Delta lists that a list names are always asked for.
     bool follow_certificates = false;
     // Between two looks at a list; sooner when its next update is due.
     absl::Duration refresh_interval = absl::Hours(1);
@@ -106,7 +107,8 @@ class RevocationFetcher {
   // On a worker.
   void Fetch(const std::string& url, bool allow_private);
   absl::Status Take(const std::string& url, const std::string& content);
-  void Learn(const std::vector<std::shared_ptr<const ParsedCertificate>>& all);
+  void Learn(const std::vector<std::shared_ptr<const ParsedCertificate>>& all,
+             const std::map<std::string, Held>& held);
   absl::StatusOr<std::vector<ListAuthority>> AuthoritiesOf(
       const TrustBundle& bundle,
       std::vector<std::shared_ptr<const ParsedCertificate>>& all);

@@ -55,6 +55,8 @@ class SqlStore final : public EnrollmentStore {
   absl::StatusOr<std::vector<CertificateRecord>> ListIntents() override;
   absl::StatusOr<std::vector<CertificateRecord>> ListRevoked(
       absl::Time now) override;
+  absl::StatusOr<std::optional<SignedListHead>> OldestListInForce(
+      const std::string& authority, absl::Time now) override;
   absl::StatusOr<std::vector<CertificateRecord>> ListExpiring(
       absl::Time until) override;
   absl::StatusOr<std::vector<TrustedCertificate>> ListTrusted() override;

@@ -267,12 +267,23 @@ constexpr std::array<std::string_view, 1> kTenth = {
          ADD COLUMN est_path TEXT NOT NULL DEFAULT '')",
 };
 
-constexpr std::array<SqlMigration, 10> kSteps = {
-    SqlMigration{1, kFirst},   SqlMigration{2, kSecond},
-    SqlMigration{3, kThird},   SqlMigration{4, kFourth},
-    SqlMigration{5, kFifth},   SqlMigration{6, kSixth},
-    SqlMigration{7, kSeventh}, SqlMigration{8, kEighth},
-    SqlMigration{9, kNinth},   SqlMigration{10, kTenth},
+// The complete revocation lists that delta lists build on.
+constexpr std::array<std::string_view, 1> kEleventh = {
+    R"(CREATE TABLE signed_lists (
+         authority TEXT NOT NULL,
+         number BIGINT NOT NULL,
+         this_update BIGINT NOT NULL,
+         next_update BIGINT NOT NULL,
+         PRIMARY KEY (authority, number)))",
+};
+
+constexpr std::array<SqlMigration, 11> kSteps = {
+    SqlMigration{1, kFirst},     SqlMigration{2, kSecond},
+    SqlMigration{3, kThird},     SqlMigration{4, kFourth},
+    SqlMigration{5, kFifth},     SqlMigration{6, kSixth},
+    SqlMigration{7, kSeventh},   SqlMigration{8, kEighth},
+    SqlMigration{9, kNinth},     SqlMigration{10, kTenth},
+    SqlMigration{11, kEleventh},
 };
 
 }  // namespace

@@ -474,12 +474,15 @@ absl::Status CertificateMethods::GetRevocationList(
     const pb::GetRevocationListRequest& request, pb::RevocationList& response) {
   SP_ASSIGN_OR_RETURN(CertificateAuthority* const authority,
                       Named(request.name()));
+  const int64_t generation = request.generation() == 0 ? authority->generation()
+                                                       : request.generation();
+  const absl::Duration lifetime = lifetimes_.revocation_list;
   SP_ASSIGN_OR_RETURN(const SignedRevocationList list,
-                      authority->RevocationListOf(request.generation() == 0
-                                                      ? authority->generation()
-                                                      : request.generation(),
-                                                  lifetimes_.revocation_list));
+                      request.delta()
+                          ? authority->DeltaListOf(generation, lifetime)
+                          : authority->RevocationListOf(generation, lifetime));
   response.set_crl(list.der);
+  response.set_base_number(list.base.value_or(0));
   *response.mutable_update_time() = ::sallyport::ToProto(list.this_update);
   *response.mutable_next_update_time() = ::sallyport::ToProto(list.next_update);
   response.set_revoked_count(static_cast<uint32_t>(list.revoked_count));

@@ -165,4 +165,43 @@ bool ReadPointName(CBS content, std::vector<GeneralName>& full_name,
   return false;
 }
 
+bool ReadDistributionPoints(CBS value, std::vector<DistributionPoint>& out) {
+  CBS content;
+  if (!CBS_get_asn1(&value, &content, CBS_ASN1_SEQUENCE) ||
+      CBS_len(&value) != 0 || CBS_len(&content) == 0) {
+    return false;
+  }
+  while (CBS_len(&content) > 0) {
+    CBS point, part;
+    int present = 0;
+    DistributionPoint read;
+    if (!CBS_get_asn1(&content, &point, CBS_ASN1_SEQUENCE) ||
+        !CBS_get_optional_asn1(&point, &part, &present,
+                               kContext | kConstructed | 0)) {
+      return false;
+    }
+    if (present != 0 &&
+        !ReadPointName(part, read.full_name, read.relative_name)) {
+      return false;
+    }
+    if (!CBS_get_optional_asn1(&point, &part, &present, kContext | 1)) {
+      return false;
+    }
+    if (present != 0) {
+      if (!ReadNamedBits(part, read.reasons)) return false;
+      read.has_reasons = true;
+    }
+    if (!CBS_get_optional_asn1(&point, &part, &present,
+                               kContext | kConstructed | 2)) {
+      return false;
+    }
+    if (present != 0 && !ReadGeneralNames(part, false, read.crl_issuer)) {
+      return false;
+    }
+    if (CBS_len(&point) != 0) return false;
+    out.push_back(std::move(read));
+  }
+  return true;
+}
+
 }  // namespace sallyport

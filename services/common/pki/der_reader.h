@@ -37,6 +37,9 @@ bool ReadNamedBits(CBS content, uint16_t& out);
 bool ReadPointName(CBS content, std::vector<GeneralName>& full_name,
                    std::string& relative_name);
 
+// CRLDistributionPoints, as several extensions hold them. False: malformed.
+bool ReadDistributionPoints(CBS value, std::vector<DistributionPoint>& out);
+
 }  // namespace sallyport
 
 #endif  // SALLYPORT_SERVICES_COMMON_PKI_DER_READER_H_

@@ -235,42 +235,6 @@ bool ReadSubjectKeyId(CBS value, ParsedCertificate& out) {
   return true;
 }
 
-bool ReadDistributionPoints(CBS value, ParsedCertificate& out) {
-  CBS content;
-  if (!AsSequence(value, &content) || CBS_len(&content) == 0) return false;
-  while (CBS_len(&content) > 0) {
-    CBS point, part;
-    int present = 0;
-    DistributionPoint read;
-    if (!CBS_get_asn1(&content, &point, CBS_ASN1_SEQUENCE) ||
-        !CBS_get_optional_asn1(&point, &part, &present,
-                               kContext | kConstructed | 0)) {
-      return false;
-    }
-    if (present != 0 &&
-        !ReadPointName(part, read.full_name, read.relative_name)) {
-      return false;
-    }
-    if (!CBS_get_optional_asn1(&point, &part, &present, kContext | 1)) {
-      return false;
-    }
-    if (present != 0) {
-      if (!ReadNamedBits(part, read.reasons)) return false;
-      read.has_reasons = true;
-    }
-    if (!CBS_get_optional_asn1(&point, &part, &present,
-                               kContext | kConstructed | 2)) {
-      return false;
-    }
-    if (present != 0 && !ReadGeneralNames(part, false, read.crl_issuer)) {
-      return false;
-    }
-    if (CBS_len(&point) != 0) return false;
-    out.distribution_points.push_back(std::move(read));
-  }
-  return true;
-}
-
 // authorityInfoAccess: only its form; nobody is asked while a path is checked.
 bool ReadInfoAccess(CBS value) {
   CBS content;
@@ -317,7 +281,9 @@ bool ReadExtension(const std::string& oid, bool critical, CBS value,
     if (!critical) fault(FormFault::kNameConstraintsNotCritical);
     return ReadNameConstraints(value, out);
   }
-  if (standard(31)) return ReadDistributionPoints(value, out);
+  if (standard(31)) {
+    return ReadDistributionPoints(value, out.distribution_points);
+  }
   if (standard(32)) return ReadPolicies(value, out);
   if (standard(33)) return ReadPolicyMappings(value, out);
   if (standard(35)) {
@@ -328,6 +294,10 @@ bool ReadExtension(const std::string& oid, bool critical, CBS value,
   if (standard(37)) {
     out.extended_key_usage_critical = critical;
     return ReadExtendedKeyUsage(value, out);
+  }
+  if (standard(46)) {
+    if (critical) out.unknown_critical_extension = true;
+    return ReadDistributionPoints(value, out.freshest_points);
   }
   if (standard(54)) return ReadInhibitAnyPolicy(value, out);
   if (oid == "\x2b\x06\x01\x05\x05\x07\x01\x01") {

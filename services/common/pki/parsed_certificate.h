@@ -138,6 +138,7 @@ struct ParsedCertificate {
   std::optional<AuthorityKeyId> authority_key_id;
   std::optional<std::string> subject_key_id;
   std::vector<DistributionPoint> distribution_points;
+  std::vector<DistributionPoint> freshest_points;  // of delta lists
   bool unknown_critical_extension = false;
   std::vector<FormFault> form_faults;
 

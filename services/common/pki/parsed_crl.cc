@@ -206,22 +206,25 @@ bool ReadTbs(CBS tbs, ParsedCrl& out) {
       CBS_len(&part) != 0) {
     return false;
   }
-  return ReadExtensions(content,
-                        [&](const std::string& oid, bool critical, CBS value) {
-                          if (IsStandard(oid, 20))
-                            return ReadNumber(value, out.number);
-                          if (IsStandard(oid, 27)) {
-                            out.base.emplace();
-                            return ReadNumber(value, *out.base);
-                          }
-                          if (IsStandard(oid, 28)) {
-                            out.point_der = OctetsOf(value);
-                            return ReadPoint(value, out);
-                          }
-                          if (IsStandard(oid, 35)) return ReadKeyId(value, out);
-                          if (critical) out.unknown_critical_extension = true;
-                          return true;
-                        });
+  return ReadExtensions(
+      content, [&](const std::string& oid, bool critical, CBS value) {
+        if (IsStandard(oid, 20)) return ReadNumber(value, out.number);
+        if (IsStandard(oid, 27)) {
+          out.base.emplace();
+          return ReadNumber(value, *out.base);
+        }
+        if (IsStandard(oid, 28)) {
+          out.point_der = OctetsOf(value);
+          return ReadPoint(value, out);
+        }
+        if (IsStandard(oid, 35)) return ReadKeyId(value, out);
+        if (IsStandard(oid, 46)) {
+          if (critical) out.unknown_critical_extension = true;
+          return ReadDistributionPoints(value, out.freshest_points);
+        }
+        if (critical) out.unknown_critical_extension = true;
+        return true;
+      });
 }
 
 }  // namespace

@@ -46,6 +46,8 @@ struct ParsedCrl {
   std::optional<std::string> authority_key_id;
   std::string number;               // octets without leading zeros
   std::optional<std::string> base;  // of a delta list, likewise
+  // Where delta lists of it are (section 5.2.6).
+  std::vector<DistributionPoint> freshest_points;
   std::optional<IssuingDistributionPoint> point;
   std::string point_der;  // the value of that extension; empty: none
   // A critical extension, of the list or an entry, that is not known.

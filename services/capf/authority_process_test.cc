@@ -595,6 +595,23 @@ TEST_F(AuthorityProcessTest, OneUnderItsLabelCertifiesThePortAndSigners) {
   EXPECT_EQ(phones.mode(), pb::AUTHORITY_MODE_ONLINE);
   EXPECT_THAT(server.Read("asked"),
               testing::HasSubstr("/.well-known/est/phones/simpleenroll"));
+  // The port has taken it by itself.
+  const auto shown_by = [&](const std::string& issuer) {
+    for (int i = 0; i < 200; ++i) {
+      if (std::system(absl::StrCat("timeout 5 openssl s_client -connect "
+                                   "127.0.0.1:",
+                                   process_->port("capf"),
+                                   " < /dev/null 2> /dev/null | openssl x509 "
+                                   "-noout -issuer 2> /dev/null | grep -q '",
+                                   issuer, "$'")
+                          .c_str()) == 0) {
+        return true;
+      }
+      absl::SleepFor(absl::Milliseconds(50));
+    }
+    return false;
+  };
+  EXPECT_TRUE(shown_by("CAPF of phones"));
   // The first one's certificate and request are where they were.
   get.set_name("certificateAuthorities/default");
   SP_ASSERT_OK_AND_ASSIGN(const pb::CertificateAuthority first,

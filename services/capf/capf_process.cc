@@ -472,10 +472,11 @@ class CapfProcess final : public RunningService {
         },
         std::move(listener), port_authority});
     // On the work thread, as everybody who refreshes.
-    parts_.authorities().OnSwitched([this] {
-      LogInfo("the authority issues by another key",
-              {{"name", authority_->issuer().subject.common_name},
-               {"generation", authority_->generation()}});
+    parts_.authorities().OnSwitched([this](CertificateAuthority& authority) {
+      LogInfo("an authority issues by another key",
+              {{"name", authority.issuer().subject.common_name},
+               {"generation", authority.generation()}});
+      if (&authority != &port_certificate_.Authority()) return;
       const absl::Status posted = work_->Post([this] { RenewListener(); });
       if (!posted.ok()) LogWarning("the CAPF port's certificate check waits");
     });

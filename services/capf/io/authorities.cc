@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -93,13 +94,21 @@ absl::Status Authorities::Open(const OpenFirst& open_first) {
 absl::Status Authorities::Refresh() {
   SP_ASSIGN_OR_RETURN(const std::vector<AuthorityGeneration> all,
                       Generations());
-  int64_t before = 0;
+  std::vector<CertificateAuthority*> switched;
   {
     absl::MutexLock lock(&mutex_);
-    before = default_->generation();
+    std::map<std::string, int64_t> before;
+    for (const auto& [id, one] : all_) before[id] = one->generation();
     SP_RETURN_IF_ERROR(Adopt(all));
+    for (const auto& [id, one] : all_) {
+      const auto it = before.find(id);
+      if (it == before.end() || it->second != one->generation()) {
+        switched.push_back(one.get());
+      }
+    }
   }
-  if (default_->generation() != before && on_switched_) on_switched_();
+  if (!on_switched_) return absl::OkStatus();
+  for (CertificateAuthority* const one : switched) on_switched_(*one);
   return absl::OkStatus();
 }
 

@@ -62,9 +62,9 @@ class Authorities {
   absl::Status Open(const OpenFirst& open_first) ABSL_LOCKS_EXCLUDED(mutex_);
   // What another replica, or a step of a procedure, has changed meanwhile.
   absl::Status Refresh() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Called, on the thread that found it, when the default authority issues by
-  // another key.
-  void OnSwitched(std::function<void()> callback) {
+  // Called, on the thread that found it, when an authority issues by another
+  // key, or is new.
+  void OnSwitched(std::function<void(CertificateAuthority&)> callback) {
     on_switched_ = std::move(callback);
   }
 
@@ -123,7 +123,7 @@ class Authorities {
   const Options options_;
   Ledger& ledger_;
   RandomSource& random_;
-  std::function<void()> on_switched_;
+  std::function<void(CertificateAuthority&)> on_switched_;
   CertificateAuthority* default_ = nullptr;
   absl::Mutex mutex_;
   // As last read.

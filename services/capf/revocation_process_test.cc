@@ -345,10 +345,10 @@ TEST_F(RevocationProcessTest, BadServersAreNamedAndHoldNobodyUp) {
   EXPECT_LT(absl::Now() - start, absl::Seconds(1));
   for (const auto& [path, reason] : expected) {
     const std::string url = web_.Url(path);
-    EXPECT_TRUE(Soon([&] {
+    EXPECT_TRUE(Soon([&, &why = reason] {
       const pb::RevocationSource source = Source(url);
-      return source.has_last_attempt_time() && source.reason() == reason &&
-             source.held() == reason.empty();
+      return source.has_last_attempt_time() && source.reason() == why &&
+             source.held() == why.empty();
     })) << Source(url).DebugString();
   }
   EXPECT_TRUE(Soon([&] {

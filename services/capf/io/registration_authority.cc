@@ -112,7 +112,7 @@ auto RegistrationAuthority::WithStanding(const std::string& name, Body body)
     -> decltype(body(std::declval<Standing&>())) {
   if (std::optional<Standing> kept = TakeKept(name)) {
     auto result = body(*kept);
-    const std::string_view reason = ReasonOf(StatusOf(result));
+    const std::string reason = ReasonOf(StatusOf(result));
     if (reason != "ETAG_MISMATCH" && reason != "OPERATION_NOT_PENDING" &&
         reason != "KEY_NOT_AS_ASKED" && reason != "NOT_ISSUED") {
       return result;

@@ -78,7 +78,7 @@ absl::StatusOr<ServerCertificates::Candidates> ServerCertificates::Collect(
     }
     // Its own dates are a reason of their own.
     query.now = parsed->not_before;
-    const std::string_view reason =
+    const std::string reason =
         ReasonOf(verifier->Verify(query, PathRules()).status);
     one.reaches_trusted_root = reason.empty();
     const Issuer& issuer = authority_.issuer();

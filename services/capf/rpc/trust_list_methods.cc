@@ -351,7 +351,7 @@ absl::Status TrustListMethods::List(const pb::ListTrustListsRequest& request,
   };
   return FillPage<pb::TrustList>(
       page, request.filter(), ReadSorted(all, key), key,
-      [this](const Lists& lists) { return ToProto(lists.files, false); },
+      [](const Lists& lists) { return ToProto(lists.files, false); },
       response.mutable_trust_lists(), response.mutable_next_page_token());
 }
 

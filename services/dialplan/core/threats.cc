@@ -94,11 +94,11 @@ Findings MediaProtected(const TenantView& view, const SecurityFacts& facts) {
     }
   }
   for (const auto& [name, plan] : view.plans) {
-    const bool has_phones =
-        std::any_of(view.plan.users.begin(), view.plan.users.end(),
-                    [&](const UserEntry& user) {
-                      return user.dial_plan == name && !user.disabled;
-                    });
+    const bool has_phones = std::any_of(
+        view.plan.users.begin(), view.plan.users.end(),
+        [plan_name = std::string_view(name)](const UserEntry& user) {
+          return user.dial_plan == plan_name && !user.disabled;
+        });
     if (!has_phones) continue;
     const bool secured = plan->security_mode == SecurityMode::kSecured;
     out.push_back({name, secured,

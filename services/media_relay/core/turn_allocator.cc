@@ -161,7 +161,7 @@ std::optional<StunError> TurnAllocator::OpenHalf(IpFamily family, Now now,
 std::optional<StunError> TurnAllocator::Begin(const AllocationRequest& request,
                                               Now now, SocketActions& sockets) {
   const VerifiedCredential& credential = request.credential;
-  Pending& pending = pending_.emplace();
+  Pending& pending = pending_.emplace(Pending{});
   pending.owner.username = credential.username;
   pending.owner.tenant = credential.tenant;
   pending.owner.subject = credential.subject;

@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "grpcpp/client_context.h"
+#include "sallyport/credential_issuer/v1/credential_issuer_service.grpc.pb.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
 
@@ -28,9 +29,13 @@ bool IsOutage(const absl::Status& status) {
 
 }  // namespace
 
+struct CredentialClient::Rpc {
+  std::unique_ptr<pb::CredentialIssuerService::Stub> stub;
+};
+
 CredentialClient::CredentialClient(const Options& options)
     : deadline_(options.deadline),
-      stub_(pb::CredentialIssuerService::NewStub(options.channel)) {}
+      rpc_(new Rpc{pb::CredentialIssuerService::NewStub(options.channel)}) {}
 
 CredentialClient::~CredentialClient() {
   absl::MutexLock lock(&mutex_);
@@ -54,7 +59,7 @@ void CredentialClient::AnswerMras(const std::string& tenant,
   call->request.set_body(body);
   // The edge lets nothing else through.
   call->request.set_signaling_transport(type::v1::TRANSPORT_TLS);
-  stub_->async()->IssueMrasCredentials(
+  rpc_->stub->async()->IssueMrasCredentials(
       &call->context, &call->request, &call->response,
       [this, call, done = std::move(done)](const grpc::Status& ended) {
         const absl::Status status = FromGrpc(ended);

@@ -12,7 +12,6 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
-#include "sallyport/credential_issuer/v1/credential_issuer_service.grpc.pb.h"
 
 namespace sallyport::signaling_edge {
 
@@ -35,9 +34,10 @@ class CredentialClient {
                   const std::string& body, Done done);
 
  private:
+  struct Rpc;  // the generated stub: its header is a large one
+
   const absl::Duration deadline_;
-  const std::unique_ptr<credential_issuer::v1::CredentialIssuerService::Stub>
-      stub_;
+  const std::unique_ptr<const Rpc> rpc_;
   absl::Mutex mutex_;
   int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
 };

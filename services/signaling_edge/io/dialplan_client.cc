@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "sallyport/dialplan/v1/dialplan_service.grpc.pb.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/files/durable_file.h"
 #include "services/common/log/log.h"
@@ -37,9 +38,13 @@ struct Report {
 
 }  // namespace
 
+struct DialplanClient::Rpc {
+  std::unique_ptr<pb::DialplanService::Stub> stub;
+};
+
 DialplanClient::DialplanClient(Options options)
     : options_(std::move(options)),
-      stub_(pb::DialplanService::NewStub(options_.channel)) {
+      rpc_(new Rpc{pb::DialplanService::NewStub(options_.channel)}) {
   RestoreFromDisk();
   StreamWatch<Response>::Options watch;
   watch.open = [this](grpc::ClientContext* context) { return Open(context); };
@@ -107,7 +112,7 @@ DialplanClient::Open(grpc::ClientContext* context) {
     request.set_known_version(state_.version());
     request.set_known_checksum(state_.checksum());
   }
-  return stub_->WatchSnapshot(context, request);
+  return rpc_->stub->WatchSnapshot(context, request);
 }
 
 absl::Status DialplanClient::OnMessage(const Response& message) {
@@ -175,7 +180,7 @@ void DialplanClient::ReportActive(int64_t version,
   *report->request.mutable_active_time() = ToProto(now);
   report->context.set_deadline(absl::ToChronoTime(now + kReportDeadline));
   // Unheard reports are made good by the next one; there is nothing to do.
-  stub_->async()->ReportSnapshotVersion(
+  rpc_->stub->async()->ReportSnapshotVersion(
       &report->context, &report->request, &report->response,
       [report](const grpc::Status& /*status*/) {});
 }

@@ -14,7 +14,6 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
-#include "sallyport/dialplan/v1/dialplan_service.grpc.pb.h"
 #include "services/common/digit_analysis/region_plan.h"
 #include "services/common/plan_snapshot/snapshot_state.h"
 #include "services/common/rpc/stream_watch.h"
@@ -58,6 +57,7 @@ class DialplanClient {
 
  private:
   using Response = dialplan::v1::WatchSnapshotResponse;
+  struct Rpc;  // the generated stub: its header is a large one
 
   void RestoreFromDisk();
   std::unique_ptr<grpc::ClientReader<Response>> Open(
@@ -67,7 +67,7 @@ class DialplanClient {
   void SaveToDisk(const SnapshotState& state);
 
   const Options options_;
-  std::unique_ptr<dialplan::v1::DialplanService::Stub> stub_;
+  std::unique_ptr<const Rpc> rpc_;
   mutable absl::Mutex mutex_;
   SnapshotState state_ ABSL_GUARDED_BY(mutex_);
   bool connected_ ABSL_GUARDED_BY(mutex_) = false;

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "sallyport/capf/v1/capf_service.grpc.pb.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/files/durable_file.h"
 #include "services/common/log/log.h"
@@ -88,6 +89,10 @@ bool IsHeartbeat(const pb::WatchTrustBundleResponse& step) {
 
 }  // namespace
 
+struct TrustClient::Rpc {
+  std::unique_ptr<pb::CapfService::Stub> stub;
+};
+
 absl::StatusOr<std::unique_ptr<TrustClient>> TrustClient::Create(
     Options options) {
   std::unique_ptr<TrustClient> out(new TrustClient(std::move(options)));
@@ -137,7 +142,7 @@ void TrustClient::RestoreFromDisk() {
 }
 
 void TrustClient::Watch() {
-  stub_ = pb::CapfService::NewStub(options_.channel);
+  rpc_.reset(new Rpc{pb::CapfService::NewStub(options_.channel)});
   StreamWatch<Response>::Options watch;
   watch.open = [this](grpc::ClientContext* context) {
     pb::WatchTrustBundleRequest request;
@@ -146,7 +151,7 @@ void TrustClient::Watch() {
       absl::MutexLock lock(&mutex_);
       request.set_known_version(whole_.version());
     }
-    return stub_->WatchTrustBundle(context, request);
+    return rpc_->stub->WatchTrustBundle(context, request);
   };
   watch.on_message = [this](const Response& message) {
     return OnMessage(message);
@@ -200,7 +205,7 @@ absl::Status TrustClient::OnMessage(const Response& message) {
 }
 
 void TrustClient::ReportActive(int64_t version) {
-  if (stub_ == nullptr) return;
+  if (rpc_ == nullptr) return;
   auto report = std::make_shared<Report>();
   report->request.set_consumer(options_.consumer);
   report->request.set_active_version(version);
@@ -212,7 +217,7 @@ void TrustClient::ReportActive(int64_t version) {
   *report->request.mutable_active_time() = ToProto(now);
   report->context.set_deadline(absl::ToChronoTime(now + kReportDeadline));
   // Unheard reports are made good by the next one; there is nothing to do.
-  stub_->async()->ReportTrustVersion(
+  rpc_->stub->async()->ReportTrustVersion(
       &report->context, &report->request, &report->response,
       [report](const grpc::Status& /*status*/) {});
 }

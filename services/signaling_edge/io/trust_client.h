@@ -14,7 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
-#include "sallyport/capf/v1/capf_service.grpc.pb.h"
+#include "sallyport/capf/v1/trust_bundle.pb.h"
 #include "services/common/rpc/stream_watch.h"
 #include "services/signaling_edge/io/trust_bundle.h"
 
@@ -55,6 +55,7 @@ class TrustClient {
 
  private:
   using Response = capf::v1::WatchTrustBundleResponse;
+  struct Rpc;  // the generated stub: its header is a large one
 
   explicit TrustClient(Options options);
   absl::Status Start();
@@ -64,7 +65,7 @@ class TrustClient {
   void Watch();
 
   const Options options_;
-  std::unique_ptr<capf::v1::CapfService::Stub> stub_;
+  std::unique_ptr<const Rpc> rpc_;
   mutable absl::Mutex mutex_;
   // The last full state; its `full` is always true.
   // The last that was told; of Start() and then of the stream's thread.

@@ -20,6 +20,7 @@
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
+#include "sallyport/capf/v1/capf_service.grpc.pb.h"
 #include "services/common/rpc/callback_queue.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/testing/test_certs.h"

@@ -369,8 +369,7 @@ class LoopsTest(DemoCase):
             await self.end(caller, narrow)
             return ends, again
         (well, wrong), again = asyncio.run(run())
-        # Loops that ask in the same moment may each get the last place.
-        self.assertIn(well, range(NARROW, NARROW + LOOPS), wrong)
+        self.assertEqual(well, NARROW, wrong)
         self.assertEqual(again, (NARROW, []))
 
     def open_connections(self):

@@ -425,7 +425,8 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
     if (Attempt* trying = FindAttempt(attempt))
       OnAttemptCancelled(*trying, now);
   }
-  CountPeers(call, false);
+  CountPeer(call.party(LegSide::kA), false);
+  CountPeer(call.party(LegSide::kB), false);
   if (const auto traces = traces_.find(id); traces != traces_.end()) {
     for (const std::string& key : traces->second.dialogs) by_dialog_.erase(key);
     for (const TransactionId invite : traces->second.invites) {
@@ -460,21 +461,18 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
   total_.Set(calls_.size());
 }
 
-void CallControl::CountPeers(const Call& call, bool begins) {
-  for (const LegSide side : {LegSide::kA, LegSide::kB}) {
-    const Party& party = call.party(side);
-    if (party.kind != Party::Kind::kPeer) continue;
-    if (begins) {
-      ++calls_of_peer_[party.resource];
-    } else if (const auto peer = calls_of_peer_.find(party.resource);
-               peer != calls_of_peer_.end() && --peer->second == 0) {
-      calls_of_peer_.erase(peer);
-    }
-    if (options_.share == nullptr) continue;
-    KeyedCounts& all = options_.share->peers();
-    const uint64_t key = options_.share->KeyOf(party.resource);
-    begins ? all.Add(key) : all.Remove(key);
+void CallControl::CountPeer(const Party& party, bool begins) {
+  if (party.kind != Party::Kind::kPeer) return;
+  if (begins) {
+    ++calls_of_peer_[party.resource];
+  } else if (const auto peer = calls_of_peer_.find(party.resource);
+             peer != calls_of_peer_.end() && --peer->second == 0) {
+    calls_of_peer_.erase(peer);
   }
+  if (options_.share == nullptr) return;
+  KeyedCounts& all = options_.share->peers();
+  const uint64_t key = options_.share->KeyOf(party.resource);
+  begins ? all.Add(key) : all.Remove(key);
 }
 
 uint32_t CallControl::AllCallsOf(std::string_view peer) const {

@@ -363,8 +363,11 @@ class CallControl {
   bool IsFull(size_t more = 0) const {
     return calls_.size() + total_.elsewhere() + more >= options_.max_calls;
   }
-  // The call's peers have one more, or one less.
-  void CountPeers(const Call& call, bool begins);
+  // The party, if it is a peer, has one call more, or one less.
+  void CountPeer(const Party& party, bool begins);
+  // The called party has one more, unless it is a peer that has as many as it
+  // may; of loops that want the last place at once one gets it.
+  absl::Status TakePlace(const Attempt& attempt, const Party& called);
   // At all loops.
   uint32_t AllCallsOf(std::string_view peer) const;
   Call* CallOf(const SipMessage& request, LegSide& side);

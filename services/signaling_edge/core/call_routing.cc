@@ -29,6 +29,11 @@ absl::Status CallLimit() {
                    "too many calls");
 }
 
+absl::Status PeerCallLimit() {
+  return MakeError(absl::StatusCode::kResourceExhausted, "PEER_CALL_LIMIT",
+                   "the peer has as many calls as it may");
+}
+
 // The user part and host of a name-addr or URI; empty when it has none.
 struct Target {
   std::string user;
@@ -250,8 +255,7 @@ absl::Status CallControl::TryTarget(Attempt& attempt, MonoTime now) {
   const RouteTarget& target = attempt.resolution.targets[attempt.target];
   const PeerEntry& peer = *target.peer;
   if (peer.max_calls != 0 && AllCallsOf(peer.name) >= peer.max_calls) {
-    return MakeError(absl::StatusCode::kResourceExhausted, "PEER_CALL_LIMIT",
-                     "the peer has as many calls as it may");
+    return PeerCallLimit();
   }
   if (!attempt.detour.has_value() &&
       port_.IsDown(peer, target.host(), target.port())) {
@@ -415,11 +419,35 @@ void CallControl::AddRedirections(const Attempt& attempt,
   }
 }
 
+absl::Status CallControl::TakePlace(const Attempt& attempt,
+                                    const Party& called) {
+  const PeerEntry* peer = called.kind == Party::Kind::kPeer
+                              ? attempt.plan->index().Peer(called.resource)
+                              : nullptr;
+  // A voicemail port is one line, whatever its peer may have.
+  if (peer == nullptr || peer->max_calls == 0 || !called.port.empty()) {
+    CountPeer(called, true);
+    return absl::OkStatus();
+  }
+  if (options_.share == nullptr) {
+    if (CallsOf(called.resource) >= peer->max_calls) return PeerCallLimit();
+    CountPeer(called, true);
+    return absl::OkStatus();
+  }
+  if (!options_.share->peers().AddUnder(options_.share->KeyOf(called.resource),
+                                        peer->max_calls)) {
+    return PeerCallLimit();
+  }
+  ++calls_of_peer_[called.resource];
+  return absl::OkStatus();
+}
+
 absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
                                 std::string line, size_t breadth,
                                 MonoTime now) {
   SP_RETURN_IF_ERROR(CheckTransport(called.party.mode, called.flow.is_tls()));
   if (IsFull()) return CallLimit();
+  SP_RETURN_IF_ERROR(TakePlace(attempt, called.party));
   const Resolution& resolution = attempt.resolution;
   const Target dialled = TargetOf(attempt.invite.request_uri());
   const Target from = CallerOf(attempt.invite);
@@ -491,7 +519,7 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
     hunts_.OnCallBegan(line);
     traces_[id].lines.push_back(std::move(line));
   }
-  CountPeers(call, true);
+  CountPeer(call.party(LegSide::kA), true);
   NoteDialog(id, LegSide::kB, call.called_call_id(), call.called_local_tag());
   CallActions actions = call.Start(attempt.invite, attempt.transaction, now);
   if (const Dialog* dialog = call.dialog(LegSide::kA)) {

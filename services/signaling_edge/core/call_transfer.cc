@@ -414,7 +414,8 @@ void CallControl::JoinLegs(Call& call, LegSide referrer, GivenLeg given,
   record.snapshot_version = plan_->index().version();
   Call& to = *calls_.emplace(joined, std::move(made)).first->second;
   total_.Set(calls_.size());
-  CountPeers(to, true);
+  CountPeer(to.party(LegSide::kA), true);
+  CountPeer(to.party(LegSide::kB), true);
   MoveDialog(id, a, joined, LegSide::kA);
   const DialogId dialog = given.leg.dialog.id();
   if (moved != 0) {

@@ -21,7 +21,7 @@ bool IsOf(uint64_t word, uint64_t key) {
 
 KeyedCounts::KeyedCounts(size_t keys) : buckets_(BucketsFor(keys, kWays)) {}
 
-void KeyedCounts::Add(uint64_t key) {
+bool KeyedCounts::AddUnder(uint64_t key, uint32_t most) {
   Bucket& bucket = buckets_[IndexOf(key)];
   while (true) {
     std::atomic<uint64_t>* free = nullptr;
@@ -30,7 +30,8 @@ void KeyedCounts::Add(uint64_t key) {
     for (std::atomic<uint64_t>& slot : bucket) {
       uint64_t word = slot.load(std::memory_order_relaxed);
       if (IsOf(word, key)) {
-        if (slot.compare_exchange_strong(word, word + 1)) return;
+        if ((word & kCountMask) >= most || Of(key) >= most) return false;
+        if (slot.compare_exchange_strong(word, word + 1)) return true;
         lost_a_race = true;
         break;
       }
@@ -40,9 +41,10 @@ void KeyedCounts::Add(uint64_t key) {
       }
     }
     if (lost_a_race) continue;
-    if (free == nullptr) return;
+    if (most == 0) return false;
+    if (free == nullptr) return true;
     if (free->compare_exchange_strong(free_word, (key & ~kCountMask) | 1)) {
-      return;
+      return true;
     }
   }
 }

@@ -20,8 +20,11 @@ class KeyedCounts {
  public:
   explicit KeyedCounts(size_t keys);
 
-  void Add(uint64_t key);
-  // For each Add() once.
+  void Add(uint64_t key) { AddUnder(key, UINT32_MAX); }
+  // Unless there are `most` of it; false then, and nothing is counted. Of
+  // threads that ask for the last place at once one gets it.
+  bool AddUnder(uint64_t key, uint32_t most);
+  // For each that was added once.
   void Remove(uint64_t key);
   uint32_t Of(uint64_t key) const;
 

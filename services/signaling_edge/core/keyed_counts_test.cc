@@ -1,5 +1,6 @@
 #include "services/signaling_edge/core/keyed_counts.h"
 
+#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -41,6 +42,35 @@ TEST(KeyedCountsTest, AFullBucketErrsInFavour) {
   // What was not counted takes nothing from who was.
   for (uint64_t i = 100; i > 8; --i) counts.Remove(i << 32);
   EXPECT_EQ(counts.Of(uint64_t{1} << 32), 1u);
+}
+
+TEST(KeyedCountsTest, UpToTheMostAndNoFurther) {
+  KeyedCounts counts(16);
+  EXPECT_FALSE(counts.AddUnder(Key(1), 0));
+  EXPECT_TRUE(counts.AddUnder(Key(1), 2));
+  EXPECT_TRUE(counts.AddUnder(Key(1), 2));
+  EXPECT_FALSE(counts.AddUnder(Key(1), 2));
+  EXPECT_EQ(counts.Of(Key(1)), 2u);
+  counts.Remove(Key(1));
+  EXPECT_TRUE(counts.AddUnder(Key(1), 2));
+}
+
+TEST(KeyedCountsTest, OfThreadsThatWantTheLastPlaceOneGetsIt) {
+  constexpr uint32_t kMost = 1'000;
+  KeyedCounts counts(16);
+  counts.Add(Key(1));
+  std::atomic<uint32_t> got = 1;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (uint32_t i = 0; i < kMost; ++i) {
+        if (counts.AddUnder(Key(1), kMost)) ++got;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(got, kMost);
+  EXPECT_EQ(counts.Of(Key(1)), kMost);
 }
 
 TEST(KeyedCountsTest, ThreadsThatMeetLoseNothing) {

@@ -8,6 +8,7 @@
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/call_control.h"
 #include "services/signaling_edge/core/leg_messages.h"
+#include "services/signaling_edge/core/loop_share.h"
 #include "services/signaling_edge/core/peer_transport.h"
 #include "services/signaling_edge/core/redirection_headers.h"
 #include "services/signaling_edge/core/security_mode.h"

@@ -6,9 +6,9 @@
 #include <cerrno>
 #include <charconv>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -72,7 +72,10 @@ absl::Status FailedStarts::Clear() {
 
 absl::StatusOr<std::string> ProgramSha256() {
   std::ifstream in(kProgram, std::ios::binary);
-  const std::string program(std::istreambuf_iterator<char>(in), {});
+  // Whole, and not octet by octet: it is tens of megabytes, at each start.
+  std::ostringstream whole;
+  whole << in.rdbuf();
+  const std::string program = std::move(whole).str();
   if (program.empty()) {
     return MakeError(absl::StatusCode::kUnavailable, "FIPS_INTEGRITY",
                      "the program cannot be read");

@@ -114,6 +114,11 @@ absl::StatusOr<CertificateRenewer::Pair> CertificateRenewer::Choose(
     LogWarning("the certificate that was kept is not used",
                {{"use", managed.use}, {"error", kept.status()}});
   }
+  const absl::Time now = clock_.Now();
+  // Put there ahead of its time, it is looked at again when that comes.
+  managed.given_from = given.ok() && given->info.not_before > now
+                           ? given->info.not_before
+                           : absl::InfiniteFuture();
   if (!kept.ok()) return given;
   if (!given.ok()) {
     LogWarning("the certificate that was given is not used",
@@ -121,7 +126,6 @@ absl::StatusOr<CertificateRenewer::Pair> CertificateRenewer::Choose(
     return kept;
   }
   if (given->info.sha256 == kept->info.sha256) return given;
-  const absl::Time now = clock_.Now();
   const auto in_force = [now](const Pair& pair) {
     return pair.info.not_before <= now && now < pair.info.not_after;
   };
@@ -303,10 +307,10 @@ bool CertificateRenewer::Look(Managed& managed) {
   if (managed.is_observed) return LookAtObserved(managed);
   bool changed = false;
   const absl::Time now = clock_.Now();
-  // The operator has put another pair there; or ours has ended, and what was
-  // given to begin with is a way back.
+  // The operator has put another pair there, or its time has come; or ours has
+  // ended, and what was given to begin with is a way back.
   if (StampOf(managed.files) != managed.operators ||
-      now >= managed.info.not_after) {
+      now >= managed.given_from || now >= managed.info.not_after) {
     const absl::StatusOr<Pair> pair = Choose(managed);
     if (pair.ok() && pair->info.sha256 != managed.info.sha256) {
       const absl::Status used = Use(managed, *pair);

@@ -110,7 +110,9 @@ class CertificateRenewer {
     bool is_observed = false;
     std::string file;
     std::string operators;  // digest of the operator's pair when last looked at
-    CertificateInfo info;   // of what is in use
+    // When the operator's pair comes into force, if that is yet to be.
+    absl::Time given_from = absl::InfiniteFuture();
+    CertificateInfo info;  // of what is in use
     CertificateUseState state;
   };
   // A chain and its key in one text.

@@ -247,6 +247,23 @@ TEST_F(CertificateRenewerTest, TheOneThatWasMadeLaterIsUsed) {
   EXPECT_NE(Kept("grpc"), kept);
 }
 
+TEST_F(CertificateRenewerTest, OneThatIsGivenAheadOfItsTimeIsUsedFromThenOn) {
+  const auto files = Give(clock_.Now());
+  CertificateRenewer renewer(Options(), clock_, random_);
+  ASSERT_THAT(renewer.Manage("grpc", files, true), IsOk());
+  const std::string kept = Kept("grpc");
+  renewer.Start();
+  WaitForFailures(renewer, 1);
+  Give(clock_.Now() + absl::Seconds(20));
+  absl::SleepFor(absl::Milliseconds(50));
+  EXPECT_EQ(Kept("grpc"), kept);
+  clock_.Advance(absl::Seconds(20));
+  for (int i = 0; i < 2000 && Kept("grpc") == kept; ++i) {
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+  EXPECT_NE(Kept("grpc"), kept);
+}
+
 // capf was away for longer than the certificate lasted: what was given to
 // begin with is the way back.
 TEST_F(CertificateRenewerTest, WhenItHasEndedTheGivenOneIsTakenAgain) {

@@ -14,7 +14,6 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::SizeIs;
 
-constexpr char kPlan[] = "tenants/t/dialPlans/secured";
 constexpr char kPeer[] = "tenants/t/peers/gw";
 
 // A tenant with one secured plan, its gateway, one edge and a trusted root.

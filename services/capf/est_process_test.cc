@@ -233,11 +233,9 @@ TEST_F(EstProcessTest, OneUnderItsLabelCertifiesThePortAndSigners) {
     pb::PhoneClusterNode& node =
         *cluster.mutable_phone_cluster()->add_call_managers();
     node.set_dns_name("cm.example.test");
-    SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate cm, [&, of = tenant] {
-      pb::IssueCertificateRequest request = NewIssue();
-      request.set_parent(absl::StrCat("tenants/", of));
-      return Issue(request);
-    }());
+    pb::IssueCertificateRequest issue = NewIssue();
+    issue.set_parent(absl::StrCat("tenants/", tenant));
+    SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate cm, Issue(issue));
     node.set_certificate_pem(cm.certificate_pem());
     ASSERT_THAT(
         Call<pb::PhoneCluster>(*root_, &Stub::UpdatePhoneCluster, cluster),

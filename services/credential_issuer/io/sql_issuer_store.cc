@@ -108,7 +108,9 @@ absl::Status Advance(soci::session& sql, const IssuerState& current,
   const long long next_key_id = next.ring.next_id();
   const long long from = current.version;
   if (from == 0 && ReadVersion(sql) == 0) {
-    sql << "DELETE FROM state";
+    // Not the row of another replica that was first meanwhile: that one is a
+    // duplicate (Save).
+    sql << "DELETE FROM state WHERE version = 0";
     sql << "INSERT INTO state (only_row, version, version_us, next_key_id)"
            " VALUES (1, :version, :time, :next)",
         soci::use(version), soci::use(version_us), soci::use(next_key_id);

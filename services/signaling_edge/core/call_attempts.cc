@@ -280,7 +280,7 @@ absl::Status CallControl::RingContact(Attempt& attempt,
   // The first that still leads somewhere.
   absl::StatusOr<Flow> flow = port_.FlowOf(flows.front(), now);
   while (!flow.ok() && flows.size() > 1) {
-    port_.FlowFailed(flows.front().id, now);
+    port_.FlowFailed(flows.front().id, false, now);
     flows.erase(flows.begin());
     flow = port_.FlowOf(flows.front(), now);
   }
@@ -320,8 +320,8 @@ absl::Status CallControl::RingContact(Attempt& attempt,
 }
 
 bool CallControl::RingByAnotherFlow(Attempt& attempt, SpareFlows spare,
-                                    MonoTime now) {
-  port_.FlowFailed(spare.registration, now);
+                                    bool refused, MonoTime now) {
+  port_.FlowFailed(spare.registration, refused, now);
   // Those that have failed meanwhile are no longer there.
   std::erase_if(spare.flows, [&](const Binding& flow) {
     return registrar_.Find(flow.id) == nullptr;
@@ -435,7 +435,7 @@ void CallControl::OnBranchFailed(uint64_t id, uint64_t call, BranchEnd end,
     attempt.spares.erase(it);
     // RFC 5626 section 5.3: a flow that has failed is no answer of the phone.
     if ((code == 430 || (code == 0 && record.reason == "PEER_UNREACHABLE")) &&
-        RingByAnotherFlow(attempt, std::move(spare), now)) {
+        RingByAnotherFlow(attempt, std::move(spare), code == 430, now)) {
       return;
     }
   }

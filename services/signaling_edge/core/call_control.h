@@ -80,8 +80,10 @@ class CallPort {
   // Whether OPTIONS to this server of a peer's are not answered.
   virtual bool IsDown(const PeerEntry& peer, std::string_view host,
                       uint32_t port) const = 0;
-  // Nothing that was sent to this contact by its flow has arrived.
-  virtual void FlowFailed(uint64_t registration, MonoTime now) = 0;
+  // Nothing that was sent to this contact by its flow has arrived; or it was
+  // `refused` there with 430, which is true wherever the flow is.
+  virtual void FlowFailed(uint64_t registration, bool refused,
+                          MonoTime now) = 0;
   // The way to a contact that may be at another edge.
   virtual absl::StatusOr<Flow> FlowOf(const Binding& binding, MonoTime now) = 0;
   // Where registrations are shared, brings those of `user` up to date;
@@ -282,7 +284,8 @@ class CallControl {
                            std::vector<Binding> flows, size_t breadth,
                            MonoTime now);
   // False when there is none that works.
-  bool RingByAnotherFlow(Attempt& attempt, SpareFlows spare, MonoTime now);
+  bool RingByAnotherFlow(Attempt& attempt, SpareFlows spare, bool refused,
+                         MonoTime now);
   // Tries the next server of the same name, after one that was overloaded or
   // could not be reached (RFC 3263 section 4.3); false if there is none.
   bool NextServer(Attempt& attempt, int code, std::string_view reason,

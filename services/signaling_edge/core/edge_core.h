@@ -239,7 +239,7 @@ class EdgeCore final : private CallPort,
   bool IsDown(const PeerEntry& peer, std::string_view host,
               uint32_t port) const override;
   const EdgeListener& ListenerOf(const Flow& flow) const override;
-  void FlowFailed(uint64_t registration, MonoTime now) override;
+  void FlowFailed(uint64_t registration, bool refused, MonoTime now) override;
   absl::StatusOr<Flow> FlowOf(const Binding& binding, MonoTime now) override;
   bool LookUp(const std::string& user, uint64_t attempt, MonoTime now) override;
   void Perform(EdgeAction action) override;

@@ -194,10 +194,16 @@ void EdgeCore::OnStun(const Flow& flow, std::string_view datagram,
   }
 }
 
-void EdgeCore::FlowFailed(uint64_t registration, MonoTime now) {
+void EdgeCore::FlowFailed(uint64_t registration, bool refused, MonoTime now) {
   const Binding* binding = registrar_.Find(registration);
   if (binding == nullptr || !binding->is_outbound()) return;
-  ReportChanges(registrar_.OnFlowFailed(registration), now);
+  // That an edge is not reached says nothing of the flows that it has.
+  const bool is_ours = !binding->foreign;
+  const Registrar::Changes changes = registrar_.OnFlowFailed(registration);
+  TellChanges(changes, now);
+  if (shared_.has_value() && (is_ours || refused)) {
+    shared_->OnRemoved(changes, now);
+  }
 }
 
 void EdgeCore::ReportChanges(const Registrar::Changes& changes, MonoTime now) {

@@ -127,9 +127,10 @@ void SharedRegistry::OnRemoved(const Registrar::Changes& changes,
         registrar_.Of(change.binding.user).empty()) {
       seen_.erase(change.binding.user);
     }
-    if (change.binding.foreign ||
-        (change.kind != Registrar::Change::Kind::kRemoved &&
-         change.kind != Registrar::Change::Kind::kFlowLost)) {
+    // Others tell of theirs, but not of a flow that was refused to us.
+    if (change.kind != Registrar::Change::Kind::kFlowLost &&
+        (change.kind != Registrar::Change::Kind::kRemoved ||
+         change.binding.foreign)) {
       continue;
     }
     gone[change.binding.user].push_back(change.binding);
@@ -149,7 +150,10 @@ void SharedRegistry::OnRemoved(const Registrar::Changes& changes,
       Fetch(id);
     } else {
       const std::vector<Binding> left = registrar_.CopyOf(user);
-      Store(id, seen->second, left, left);
+      std::vector<Binding> base = left;
+      const std::vector<Binding>& ended = work_.find(id)->second.gone;
+      base.insert(base.end(), ended.begin(), ended.end());
+      Store(id, seen->second, base, left);
     }
   }
 }
@@ -262,11 +266,14 @@ void SharedRegistry::OnThere(uint64_t id, RegistryReply reply, MonoTime now) {
       return;
     case Kind::kRemove:
     case Kind::kRestore: {
+      const std::vector<Binding> before = base;
       changed |=
           std::erase_if(base, [&](const Binding& one) {
             return std::any_of(
                 work.gone.begin(), work.gone.end(), [&](const Binding& gone) {
-                  return !one.foreign && SameRegistration(one, gone);
+                  return one.foreign == gone.foreign &&
+                         (!one.foreign || one.owner == gone.owner) &&
+                         SameRegistration(one, gone);
                 });
           }) > 0;
       if (!changed) {
@@ -275,7 +282,7 @@ void SharedRegistry::OnThere(uint64_t id, RegistryReply reply, MonoTime now) {
       } else if (++work.tries > kMaxTries) {
         Finish(id, Unavailable(), now);
       } else {
-        Store(id, seen, base, base);
+        Store(id, seen, before, base);
       }
       return;
     }

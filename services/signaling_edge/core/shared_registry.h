@@ -61,7 +61,7 @@ class SharedRegistry {
   // The contacts of a user are wanted for a call; OnLookedUp follows, and then
   // the registrar has what there is.
   void LookUp(uint64_t attempt, const std::string& user, MonoTime now);
-  // Contacts of this edge have ended.
+  // Contacts of this edge have ended, or a flow of another was refused to us.
   void OnRemoved(const Registrar::Changes& changes, MonoTime now);
 
   // The store has changed what it holds of a user.

@@ -75,6 +75,11 @@ class Edge final : public SharedRegistryPort {
     registry_->OnRemoved(registrar_.OnConnectionClosed(connection), store_.now);
     Run();
   }
+  // A call by it was answered 430.
+  void Refuse(const Binding& flow) {
+    registry_->OnRemoved(registrar_.OnFlowFailed(flow.id), store_.now);
+    Run();
+  }
   // Contacts, as a call would find them: "F" before those elsewhere.
   std::string Look() {
     registry_->LookUp(1, kAlice, store_.now);
@@ -243,6 +248,32 @@ TEST_F(SharedRegistryTest, BothAtOnceAreBothKept) {
   EXPECT_EQ(a_.outcomes.at(one), "");
   EXPECT_EQ(b_.outcomes.at(two), "");
   EXPECT_EQ(a_.Look(), "F:sip:b@2 sip:a@1");
+}
+
+// RFC 5626 section 5.3: whoever was told that a flow has failed.
+TEST_F(SharedRegistryTest, AFlowThatWasRefusedToAnotherEdgeIsGoneForAll) {
+  EXPECT_EQ(a_.Now("sip:a@1", 600, 1, "c1", 1), "");
+  EXPECT_EQ(a_.Now("sip:a@2", 600, 2, "c2", 1), "");
+  EXPECT_EQ(b_.Look(), "F:sip:a@1 F:sip:a@2");
+  const std::vector<Binding> found = b_.registrar().CopyOf(kAlice);
+  ASSERT_EQ(found.size(), 2u);
+  const Binding& one = found[found[0].contact == "sip:a@1" ? 0 : 1];
+  b_.Refuse(one);
+  EXPECT_EQ(a_.told, std::vector<uint64_t>{1});
+  EXPECT_EQ(b_.Look(), "F:sip:a@2");
+  EXPECT_EQ(a_.Look(), "sip:a@2");
+}
+
+// The same when its own edge has written meanwhile: what is there counts.
+TEST_F(SharedRegistryTest, AFlowThatWasRefusedMayHaveCompanyByThen) {
+  EXPECT_EQ(a_.Now("sip:a@1", 600, 1, "c1", 1), "");
+  EXPECT_EQ(b_.Look(), "F:sip:a@1");
+  EXPECT_EQ(a_.Now("sip:a@2", 600, 2, "c2", 1), "");
+  const std::vector<Binding> found = b_.registrar().CopyOf(kAlice);
+  ASSERT_EQ(found.size(), 1u);
+  b_.Refuse(found[0]);
+  EXPECT_EQ(b_.Look(), "F:sip:a@2");
+  EXPECT_EQ(a_.Look(), "sip:a@2");
 }
 
 TEST_F(SharedRegistryTest, AnEndedConnectionIsToldToAll) {

@@ -2,10 +2,12 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -146,10 +148,24 @@ TEST(MemoryBudgetTest, NoBoundRefusesNothing) {
   }
 }
 
+// Whether every other thread of this process waits.
+bool OthersSleep() {
+  for (const auto& task :
+       std::filesystem::directory_iterator("/proc/self/task")) {
+    if (task.path().filename() == std::to_string(gettid())) continue;
+    std::ifstream stat(task.path() / "stat");
+    std::string pid, name, state;
+    if (stat >> pid >> name >> state && state != "S") return false;
+  }
+  return true;
+}
+
 // The allocator refuses: the reserve lets the process go on with what it has,
 // nothing new is granted, and all is well again when there is memory.
 void RunOutAndRecover() {
   MemoryBudget budget(0);
+  // Its thread needs memory to wait for the first time.
+  while (!OthersSleep()) absl::SleepFor(absl::Milliseconds(1));
   const rlimit few = {64 * kMegabyte, RLIM_INFINITY};
   rlimit before;
   getrlimit(RLIMIT_AS, &before);

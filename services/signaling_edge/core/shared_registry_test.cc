@@ -259,7 +259,7 @@ TEST_F(SharedRegistryTest, AFlowThatWasRefusedToAnotherEdgeIsGoneForAll) {
   ASSERT_EQ(found.size(), 2u);
   const Binding& one = found[found[0].contact == "sip:a@1" ? 0 : 1];
   b_.Refuse(one);
-  EXPECT_EQ(a_.told, std::vector<uint64_t>{1});
+  EXPECT_EQ(b_.told, std::vector<uint64_t>{1});
   EXPECT_EQ(b_.Look(), "F:sip:a@2");
   EXPECT_EQ(a_.Look(), "sip:a@2");
 }

@@ -22,7 +22,24 @@
 namespace sallyport::capf {
 namespace {
 
-using EstProcessTest = CapfProcessTest;
+class EstProcessTest : public CapfProcessTest {
+ protected:
+  // With `server` above the authority; `more` of its settings.
+  void StartAbove(const TestEstServer& server, const std::string& more) {
+    const std::string mark = R"("authority":{)";
+    config_.insert(
+        config_.find(mark) + mark.size(),
+        absl::StrCat(R"("est":{"url":"https://localhost:)", server.port(),
+                     R"(/.well-known/est","ca_file":")", server.Path("ca.pem"),
+                     R"(","certificate_file":")", server.Path("client.pem"),
+                     R"(","key_file":")", server.Path("client.key"),
+                     R"(","timeout":"1s",)", more, "},"));
+    process_->WriteConfig(config_ + "}");
+    process_->Start();
+    root_ = Stub("operator/root");
+  }
+};
+
 using Stub = pb::CapfService::Stub;
 
 // issue 6: upstream by EST, which answers 202, 500, garbage or never. Each is
@@ -31,17 +48,7 @@ TEST_F(EstProcessTest, AnUpstreamIsAskedByEst) {
   const TestEstServer server(folder_ + "/est");
   process_->Kill();
   server.SetMode("500");
-  const std::string mark = R"("authority":{)";
-  config_.insert(
-      config_.find(mark) + mark.size(),
-      absl::StrCat(R"("est":{"url":"https://localhost:)", server.port(),
-                   R"(/.well-known/est","ca_file":")", server.Path("ca.pem"),
-                   R"(","certificate_file":")", server.Path("client.pem"),
-                   R"(","key_file":")", server.Path("client.key"),
-                   R"(","timeout":"1s","retry_interval":"0.1s"},)"));
-  process_->WriteConfig(config_ + "}");
-  process_->Start();
-  root_ = Stub("operator/root");
+  StartAbove(server, R"("retry_interval":"0.1s")");
   pb::GetCertificateAuthorityRequest get;
   get.set_name("certificateAuthorities/default");
   pb::CertificateAuthority authority;
@@ -260,17 +267,7 @@ TEST_F(EstProcessTest, RequestsOfServersArePassedOnByEst) {
   const TestEstServer server(folder_ + "/est");
   process_->Kill();
   server.SetMode("ok");
-  const std::string mark = R"("authority":{)";
-  config_.insert(
-      config_.find(mark) + mark.size(),
-      absl::StrCat(R"("est":{"url":"https://localhost:)", server.port(),
-                   R"(/.well-known/est","ca_file":")", server.Path("ca.pem"),
-                   R"(","certificate_file":")", server.Path("client.pem"),
-                   R"(","key_file":")", server.Path("client.key"),
-                   R"(","timeout":"1s","server_certificates":true},)"));
-  process_->WriteConfig(config_ + "}");
-  process_->Start();
-  root_ = Stub("operator/root");
+  StartAbove(server, R"("server_certificates":true)");
   pb::IssueCertificateRequest request = NewIssue("r1");
   request.set_certificate_authority("certificateAuthorities/upstream");
   for (const auto& [mode, reason] :

@@ -40,6 +40,17 @@ def containers(text):
     return found
 
 
+def servers(text):
+    """The `server` part of each service's configuration, by its name."""
+    found = {}
+    for document in text.split('\n---\n'):
+        if '\nkind: ConfigMap\n' not in document:
+            continue
+        name = next(line.split()[-1] for line in document.split('\n') if line.startswith('  name: '))
+        found[name] = json.loads(document.split('config.json: |', 1)[1])['server']
+    return found
+
+
 class ChartTest(unittest.TestCase):
     def setUp(self):
         if not os.access(HELM, os.X_OK):
@@ -72,6 +83,28 @@ class ChartTest(unittest.TestCase):
             self.assertEqual(own['readOnlyRootFilesystem'], 'true')
             for name, context in contexts.items():
                 self.assertEqual(context['capabilities'], '{drop: [ALL]}', name)
+
+    def test_every_service_learns_of_fips_mode(self):
+        """IMP-66, IMP-72: from capf, also where cert-manager renews."""
+        for values, only_report in (((), True), (('certificateRenewal.enabled=true',), None)):
+            status, text = render(*values)
+            self.assertEqual(status, 0, text)
+            found = servers(text)
+            self.assertEqual(len(found), 5)
+            for name, server in found.items():
+                self.assertEqual(server['fips'], {'integrityFile': '/sallyport/service.sha256'}, name)
+                if name == 'sallyport-capf':
+                    continue
+                renewal = server['certificateRenewal']
+                self.assertEqual(renewal['capf']['target'], 'dns:///sallyport-capf:7005', name)
+                self.assertEqual(renewal.get('onlyReport'), only_report, name)
+                # The folder is on the claim, so that the mode outlives the pod.
+                self.assertTrue(renewal['folder'].startswith('/var/lib/sallyport/'), name)
+        status, text = render('fips.follow=false', 'fips.integrityFile=')
+        self.assertEqual(status, 0, text)
+        for name, server in servers(text).items():
+            self.assertNotIn('certificateRenewal', server, name)
+            self.assertNotIn('fips', server, name)
 
     def test_other_settings_are_refused(self):
         for wrong in ('services.mediaRelay.capabilities=all', 'services.capf.capabilities=kernel'):

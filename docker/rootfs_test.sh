@@ -19,6 +19,9 @@ fi
 outside=$(echo "$listed" | awk '$2 == "=>" {print $3}' | grep -v "^$folder" || true)
 [ -z "$outside" ] || { echo "loaded from outside: $outside"; exit 1; }
 
+[ "$(cat "$folder/sallyport/service.sha256")" = "$(sha256sum < "$program" | cut -d' ' -f1)" ] ||
+  { echo "service.sha256 is not the program's"; exit 1; }
+
 # The program itself runs there and refuses a missing configuration.
 set +e
 said=$("$loader" --inhibit-cache --library-path "$paths" "$folder/sallyport/service" \

@@ -12,13 +12,14 @@
 #include "absl/strings/str_join.h"
 #include "services/capf/config.h"
 #include "services/capf/config_options.h"
-#include "services/capf/core/fips_self_test.h"
 #include "services/capf/io/durable_file.h"
 #include "services/capf/io/file_signer.h"
 #include "services/capf/io/list_signers.h"
 #include "services/capf/io/metrics_table.h"
 #include "services/capf/io/pkcs11_signer.h"
 #include "services/common/config/proto_time.h"
+#include "services/common/fips/fips_mode.h"
+#include "services/common/fips/power_up.h"
 #include "services/common/log/log.h"
 #include "services/common/sql/store_config.h"
 #include "services/common/status/error_reason.h"
@@ -59,9 +60,9 @@ void AuthorityParts::StopLedger() {
   if (ledger_.has_value()) ledger_->Stop();
 }
 
-absl::Status AuthorityParts::Open() {
+absl::Status AuthorityParts::Open(ServiceRuntime& runtime) {
   SP_RETURN_IF_ERROR(OpenStores());
-  SP_RETURN_IF_ERROR(EnterFipsMode());
+  SP_RETURN_IF_ERROR(EnterFipsMode(runtime));
   return OpenAuthorities();
 }
 
@@ -74,28 +75,22 @@ absl::Status AuthorityParts::OpenStores() {
   return absl::OkStatus();
 }
 
-absl::Status AuthorityParts::EnterFipsMode() {
+absl::Status AuthorityParts::EnterFipsMode(ServiceRuntime& runtime) {
   SP_ASSIGN_OR_RETURN(const int64_t stored, store_->FipsMode());
-  fips_.on = stored != 0;
   // Once: a second signal would not let it end in order.
   fips_.restart = [told = std::make_shared<std::once_flag>()] {
     std::call_once(*told, [] { kill(getpid(), SIGTERM); });
   };
   fips_.forbidden_settings = ForbiddenSettings(config_);
-  SP_ASSIGN_OR_RETURN(fips_.program_sha256, ProgramSha256());
-  if (!fips_.on) return RegenerateKeys(key_folder(), "off");
-  SP_RETURN_IF_ERROR(RunPowerUpTests(
-      {.failed_starts_file = key_folder() + "/fips_failed_starts",
-       .integrity_file = config_.fips().integrity_file(),
-       .broken = config_.fips().break_self_test()}));
-  fips_.self_tests_passed = true;
-  if (!fips_.forbidden_settings.empty()) {
-    return MakeError(absl::StatusCode::kFailedPrecondition,
-                     "NOT_ALLOWED_IN_FIPS_MODE",
-                     absl::StrJoin(fips_.forbidden_settings, "; "));
+  if (stored == 0) {
+    SP_ASSIGN_OR_RETURN(fips_.program_sha256, ProgramSha256());
+    return RegenerateKeys(key_folder(), "off");
   }
-  LogInfo("FIPS mode",
-          {{"module", ModuleName()}, {"program_sha256", fips_.program_sha256}});
+  SP_RETURN_IF_ERROR(runtime.EnterFipsMode(key_folder()));
+  static_cast<FipsState&>(fips_) = runtime.fips();
+  if (!fips_.forbidden_settings.empty()) {
+    return NotAllowedInFipsMode(absl::StrJoin(fips_.forbidden_settings, "; "));
+  }
   return RegenerateKeys(key_folder(), "on");
 }
 

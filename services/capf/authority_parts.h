@@ -24,6 +24,7 @@
 #include "services/common/crypto/secret.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/random/random_source.h"
+#include "services/common/service/service_main.h"
 #include "services/common/sql/sql_database.h"
 #include "services/common/time/clock.h"
 
@@ -43,7 +44,7 @@ class AuthorityParts {
 
   // In this order: the store and its audit; the self tests of FIPS mode, and
   // new keys after a switch of it (IMP-69, IMP-73 to IMP-76); the authorities.
-  absl::Status Open();
+  absl::Status Open(ServiceRuntime& runtime);
 
   SqlDatabase& database() { return *database_; }
   SqlStore& store() { return *store_; }
@@ -69,7 +70,7 @@ class AuthorityParts {
 
  private:
   absl::Status OpenStores();
-  absl::Status EnterFipsMode();
+  absl::Status EnterFipsMode(ServiceRuntime& runtime);
   absl::Status OpenToken();
   absl::StatusOr<std::unique_ptr<Signer>> OpenSigner();
   absl::Status OpenAuthorities();

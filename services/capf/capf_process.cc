@@ -115,7 +115,7 @@ class CapfProcess final : public RunningService {
   }
 
   absl::Status Start(ServiceRuntime& runtime) {
-    SP_RETURN_IF_ERROR(parts_.Open());
+    SP_RETURN_IF_ERROR(parts_.Open(runtime));
     authority_ = &parts_.authority();
     SP_RETURN_IF_ERROR(OpenTrust());
     SP_RETURN_IF_ERROR(StartPort());
@@ -458,7 +458,7 @@ class CapfProcess final : public RunningService {
     service_methods_.emplace(parts_.ledger(), *authority_, *services_,
                              "certificateAuthorities/" + options.authority_id);
     SignOwnCertificates(config_.server(), *work_, *service_methods_,
-                        clock_.Now(), runtime);
+                        clock_.Now(), parts_.fips(), runtime);
     options.capf_port = capf_loop_->port();
     SP_ASSIGN_OR_RETURN(auto listener, port_certificate_.Wanted());
     const auto port_authority = [this] {

@@ -31,7 +31,8 @@ absl::Status RunOn(WorkThread& work, std::function<absl::Status()> job) {
 
 void SignOwnCertificates(const common::config::v1::ServerConfig& server,
                          WorkThread& work, ServiceCertificateMethods& methods,
-                         absl::Time start, ServiceRuntime& runtime) {
+                         absl::Time start, const FipsState& fips,
+                         ServiceRuntime& runtime) {
   runtime.SignOwnCertificates(
       [&server, &work,
        &methods](const RenewalOrder& order) -> absl::StatusOr<std::string> {
@@ -46,10 +47,10 @@ void SignOwnCertificates(const common::config::v1::ServerConfig& server,
         }));
         return issued.certificate_pem() + issued.chain_pem();
       },
-      [&work, &methods, start, instance = runtime.instance()](
+      [&work, &methods, &fips, start, instance = runtime.instance()](
           const std::vector<CertificateUseState>& states)
           -> absl::StatusOr<std::vector<std::string>> {
-        const auto request = RenewalReport(instance, start, states);
+        const auto request = RenewalReport(instance, start, states, fips);
         pb::ReportServiceCertificatesResponse response;
         SP_RETURN_IF_ERROR(RunOn(work, [&] {
           return methods.Report(request, {"capf", ""}, response);

@@ -7,6 +7,7 @@
 #include "sallyport/common/config/v1/server_config.pb.h"
 #include "services/capf/io/work_thread.h"
 #include "services/capf/rpc/service_certificate_methods.h"
+#include "services/common/fips/fips_mode.h"
 #include "services/common/service/service_main.h"
 
 namespace sallyport::capf {
@@ -15,7 +16,8 @@ namespace sallyport::capf {
 // service is destroyed, so all must live until then.
 void SignOwnCertificates(const common::config::v1::ServerConfig& server,
                          WorkThread& work, ServiceCertificateMethods& methods,
-                         absl::Time start, ServiceRuntime& runtime);
+                         absl::Time start, const FipsState& fips,
+                         ServiceRuntime& runtime);
 
 }  // namespace sallyport::capf
 

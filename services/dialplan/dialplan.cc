@@ -127,7 +127,9 @@ class Dialplan final : public RunningService {
     SP_ASSIGN_OR_RETURN(store_, SqlPlanStore::Open(*database_, random_));
     SP_ASSIGN_OR_RETURN(StoredPlan stored,
                         store_->Load(SnapshotHistory(config)));
-    auto editor = std::make_unique<PlanEditor>(random_, EditorOptions(config));
+    PlanEditor::Options rules = EditorOptions(config);
+    rules.approved_only = runtime.fips().on;
+    auto editor = std::make_unique<PlanEditor>(random_, rules);
     for (const StoredResource& resource : stored.resources) {
       SP_ASSIGN_OR_RETURN(RecordPtr record, RecordOf(resource));
       editor->Load(std::move(record));

@@ -25,6 +25,7 @@
 #include "sallyport/type/v1/service_info.pb.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/config/proto_time.h"
+#include "services/common/fips/fips_mode.h"
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/random/system_random.h"
@@ -143,6 +144,13 @@ class MediaRelay final : public RunningService {
   absl::Status StartAll(ServiceRuntime& runtime) {
     SP_ASSIGN_OR_RETURN(srtp_, SrtpLibrary::Create());
     RelayFleetOptions options = FleetOptionsFrom(config_, Processors());
+    if (runtime.fips().on) {
+      if (config_.turn_dtls()) {
+        return NotAllowedInFipsMode("turn_dtls: its DTLS is that of GnuTLS");
+      }
+      options.core.turn.authenticator.approved_only = true;
+      options.core.sessions.approved_only = true;
+    }
     if (config_.has_turn_tls() &&
         (!config_.disable_tcp() || config_.turn_dtls())) {
       SP_ASSIGN_OR_RETURN(

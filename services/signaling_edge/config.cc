@@ -123,9 +123,10 @@ void CheckListeners(const pb::SignalingEdgeConfig& config,
 
 void CheckTls(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
   if (config.renew_sip_certificates() &&
-      !config.server().has_certificate_renewal()) {
+      (!config.server().has_certificate_renewal() ||
+       config.server().certificate_renewal().only_report())) {
     faults->Add("renew_sip_certificates",
-                "goes with server.certificate_renewal");
+                "goes with server.certificate_renewal, without only_report");
   }
   const auto& tls = config.sip_tls();
   if (HasTls(config) || !tls.certificate_file().empty() ||

@@ -13,6 +13,7 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/config/config_faults.h"
 #include "services/common/config/proto_time.h"
+#include "services/common/fips/fips_mode.h"
 #include "services/common/random/system_random.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
@@ -75,6 +76,10 @@ class Running final : public RunningService {
   absl::Status Build(const Config& config, ServiceRuntime& runtime) {
     EdgeOptions core = CoreOptionsOf(config);
     core.instance = runtime.instance();
+    core.approved_only = runtime.fips().on;
+    if (runtime.fips().on && config.minimum_tls_version() == "1.3") {
+      return NotAllowedInFipsMode("minimum_tls_version 1.3");
+    }
     SP_ASSIGN_OR_RETURN(core.token_keys, TokenKeysOf(config, random_));
     SP_ASSIGN_OR_RETURN(AccessPolicy policy,
                         AccessPolicy::Create(config.server(), MethodRules()));

@@ -31,6 +31,7 @@ namespace sallyport::cli {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -491,7 +492,14 @@ TEST_F(CapfCommandsTest, ClustersAndProcedures) {
   ASSERT_EQ(Run("fips status"), 0) << err_.str();
   EXPECT_THAT(out_.str(),
               AllOf(HasSubstr("FIPS mode: off"), HasSubstr("not validated"),
-                    HasSubstr("nobody may claim"), HasSubstr("null string")));
+                    HasSubstr("nobody may claim"),
+                    ContainsRegex("capf +[^ ]+ +off +-")));
+  // IMP-70: what each service refuses.
+  ASSERT_EQ(Run("fips list"), 0) << err_.str();
+  EXPECT_THAT(out_.str(),
+              AllOf(HasSubstr("signaling_edge\n  not allowed"),
+                    HasSubstr("null string"), HasSubstr("MS-TURN"),
+                    HasSubstr("not claimed to be within it:\n    gRPC")));
   // The device's files are signed with SHA-1 for no one here: the phone is of
   // a model that verifies SHA-512.
   ASSERT_EQ(Run("fips enable --dry-run"), 0) << err_.str();

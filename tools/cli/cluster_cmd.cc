@@ -407,9 +407,18 @@ absl::StatusOr<pb::FipsStatus> FipsNow(CliContext& context) {
   return status.fips();
 }
 
-// IMP-68.
+std::string ModeOf(const pb::FipsInstance& one) {
+  if (!one.reports()) return "not known";
+  return one.enabled() ? "on" : "off";
+}
+
+// IMP-68. The exit code is 1 if a process runs in another mode.
 absl::Status FipsShow(CliContext& context, const ClusterOptions&) {
   SP_ASSIGN_OR_RETURN(const pb::FipsStatus fips, FipsNow(context));
+  const bool differs =
+      std::any_of(fips.instances().begin(), fips.instances().end(),
+                  [](const auto& one) { return !one.difference().empty(); });
+  if (differs) context.exit_code = 1;
   if (context.format != OutputFormat::kTable) {
     context.out() << RenderOne(fips, context.format, "");
     return absl::OkStatus();
@@ -421,10 +430,18 @@ absl::Status FipsShow(CliContext& context, const ClusterOptions&) {
                                                : "failed")
                 << "\nmodule: " << fips.module() << "\nprogram: sha256 "
                 << fips.program_sha256() << "\n"
-                << fips.disclaimer() << "\nnot allowed in the mode:\n";
-  for (const std::string& one : fips.disallowed()) {
-    context.out() << "  " << one << "\n";
+                << fips.disclaimer() << "\n";
+  Table table({"SERVICE", "INSTANCE", "MODE", "SELF TESTS", "PROGRAM",
+               "REPORTED", "DIFFERS"});
+  for (const pb::FipsInstance& one : fips.instances()) {
+    table.AddRow({one.service(), one.instance(), ModeOf(one),
+                  !one.enabled()            ? "-"
+                  : one.self_tests_passed() ? "passed"
+                                            : "failed",
+                  one.program_sha256().substr(0, 16),
+                  FieldText(one, "report_time"), one.difference()});
   }
+  context.out() << table.ToString();
   if (!fips.has_since_time()) return absl::OkStatus();
   context.out() << "in force since: "
                 << absl::FormatTime("%Y-%m-%dT%H:%M:%SZ",
@@ -435,6 +452,30 @@ absl::Status FipsShow(CliContext& context, const ClusterOptions&) {
   for (const std::string& one : fips.keys_of_before()) {
     context.out() << "  " << one << "\n";
   }
+  return absl::OkStatus();
+}
+
+// IMP-70, IMP-71.
+absl::Status FipsList(CliContext& context, const ClusterOptions&) {
+  SP_ASSIGN_OR_RETURN(const pb::FipsStatus fips, FipsNow(context));
+  if (context.format != OutputFormat::kTable) {
+    pb::FipsStatus rules;
+    *rules.mutable_rules() = fips.rules();
+    rules.set_disclaimer(fips.disclaimer());
+    context.out() << RenderOne(rules, context.format, "");
+    return absl::OkStatus();
+  }
+  for (const pb::FipsRules& rules : fips.rules()) {
+    context.out() << rules.service() << "\n  not allowed in FIPS mode:\n";
+    for (const std::string& one : rules.not_allowed()) {
+      context.out() << "    " << one << "\n";
+    }
+    context.out() << "  not claimed to be within it:\n";
+    for (const std::string& one : rules.not_claimed()) {
+      context.out() << "    " << one << "\n";
+    }
+  }
+  context.out() << fips.disclaimer() << "\n";
   return absl::OkStatus();
 }
 
@@ -504,7 +545,10 @@ void AddClusterCommands(CLI::App& app, CliContext& context) {
 
   CLI::App* const fips = app.add_subcommand("fips", "FIPS mode");
   fips->require_subcommand(1);
-  add(fips, "status", "Whether it is on, and what it forbids", FipsShow);
+  add(fips, "status",
+      "Whether it is on, and in which processes; exit code 1 if one differs",
+      FipsShow);
+  add(fips, "list", "What it refuses, and what is not claimed", FipsList);
   for (const char* const name : {"enable", "disable"}) {
     CLI::App* const command = fips->add_subcommand(
         name, "Switch it; the service restarts, then say it again");

@@ -36,12 +36,19 @@ app.kubernetes.io/part-of: sallyport
   "drainTimeout" (printf "%ds" (int $values.drainSeconds)) -}}
 {{- $renews := .root.Values.certificateRenewal.enabled -}}
 {{- $capf := dict "name" "capf" "port" 7005 -}}
-{{- if $renews -}}
+{{- $reports := or $renews .root.Values.fips.follow -}}
+{{- if or $renews (and $reports (ne .name "capf")) -}}
 {{- $renewal := dict "folder" "/var/lib/sallyport/tls" -}}
 {{- if ne .name "capf" -}}
 {{- $_ := set $renewal "capf" (include "sallyport.client" $capf | fromJson) -}}
 {{- end -}}
+{{- if not $renews -}}
+{{- $_ := set $renewal "onlyReport" true -}}
+{{- end -}}
 {{- $_ := set $server "certificateRenewal" $renewal -}}
+{{- end -}}
+{{- with .root.Values.fips.integrityFile -}}
+{{- $_ := set $server "fips" (dict "integrityFile" .) -}}
 {{- end -}}
 {{- $config := mergeOverwrite (dict "server" $server) .config $values.config -}}
 apiVersion: v1
@@ -201,7 +208,7 @@ spec:
         {{- end }}
       ports: [{port: grpc}{{ range .insidePorts }}, {port: {{ .name }}}{{ end }}]
     {{- end }}
-    {{- if and $renews (eq .name "capf") }}
+    {{- if and $reports (eq .name "capf") }}
     - from: [{podSelector: {matchLabels: {app.kubernetes.io/part-of: sallyport}}}]
       ports: [{port: grpc}]
     {{- end }}
@@ -225,7 +232,7 @@ spec:
     {{- range .calls }}
     - to: [{podSelector: {matchLabels: {app.kubernetes.io/name: {{ include "sallyport.dns" . }}}}}]
     {{- end }}
-    {{- if and $renews (ne .name "capf") }}
+    {{- if and $reports (ne .name "capf") }}
     - to: [{podSelector: {matchLabels: {app.kubernetes.io/name: {{ include "sallyport.dns" "capf" }}}}}]
     {{- end }}
     {{- if .siblings }}

@@ -14,8 +14,10 @@
 #include "absl/time/time.h"
 #include "services/capf/core/procedure.h"
 #include "services/capf/io/authority_rotation.h"
+#include "services/capf/io/cluster_steps.h"
 #include "services/capf/io/dialplan_mode.h"
 #include "services/capf/io/fips_mode.h"
+#include "services/capf/io/fips_steps.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/list_signers.h"
 #include "services/capf/io/procedure_outcome.h"
@@ -38,7 +40,11 @@ class ProcedureRunner {
     AuthorityRotation* rotation = nullptr;  // null: authorities stay
     DialplanMode* dialplan = nullptr;       // null: none is configured
   };
-  explicit ProcedureRunner(const Parts& parts) : parts_(parts) {}
+  explicit ProcedureRunner(const Parts& parts)
+      : parts_(parts),
+        cluster_(
+            {parts.ledger.clock(), parts.lists, parts.signers, parts.dialplan}),
+        fips_(parts.ledger, parts.fips) {}
 
   // Begins it, or returns what the same request began. With `validate_only`
   // nothing is stored, and each step that only checks says what it finds.
@@ -89,24 +95,6 @@ class ProcedureRunner {
   absl::StatusOr<Outcome> Perform(const Procedure& procedure,
                                   ProcedureAction action,
                                   const std::string& actor);
-  absl::StatusOr<Outcome> CheckSigners(const std::string& tenant);
-  absl::StatusOr<Outcome> AwaitSigner(const std::string& tenant,
-                                      HeldLists held);
-  absl::StatusOr<Outcome> PublishSigners(const std::string& tenant, bool swap,
-                                         const PublishOptions& options);
-  absl::StatusOr<Outcome> ReissueLists(const std::string& tenant,
-                                       const PublishOptions& options);
-  absl::StatusOr<Outcome> CheckCallManagers(const std::string& tenant);
-  absl::StatusOr<Outcome> PublishMode(const std::string& tenant,
-                                      ClusterSecurityMode mode,
-                                      const PublishOptions& options);
-  absl::StatusOr<Outcome> ConfirmMode(const std::string& tenant,
-                                      ClusterSecurityMode mode);
-  // Whether dialplan would take the mode, or that it did.
-  absl::StatusOr<Outcome> SetDialplanMode(const std::string& tenant,
-                                          ClusterSecurityMode mode,
-                                          bool validate_only);
-  absl::StatusOr<Outcome> CheckAllowed();
   // Begins, one after the other, the rotations that replace keys of before
   // FIPS mode, and waits for each: its own status says how it stands.
   absl::StatusOr<Outcome> RenewKeys(const Procedure& parent,
@@ -120,6 +108,8 @@ class ProcedureRunner {
                                        bool tell_again);
 
   const Parts parts_;
+  ClusterSteps cluster_;
+  FipsSteps fips_;
   absl::Time last_look_ = absl::InfinitePast();
   std::function<void(ProcedurePoint)> on_point_;
 };

@@ -9,6 +9,7 @@
 #include "services/capf/core/certificate_event.h"
 #include "services/capf/core/csr.h"
 #include "services/capf/io/change_events.h"
+#include "services/capf/io/fips_keys.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/crypto/digest.h"
@@ -239,6 +240,12 @@ bool ServiceCertificates::IsDue(const ServiceCertificate& certificate) const {
   if (!record.ok() || !record->has_value() ||
       (*record)->der != certificate.der) {
     return false;
+  }
+  // The order came with the key.
+  const absl::StatusOr<absl::Time> fips = FipsModeSince(ledger_.store());
+  if (fips.ok() && *fips != absl::InfiniteFuture() &&
+      (*record)->create_time < *fips) {
+    return true;
   }
   const auto issuer = IssuerNameOf(AsBytes(certificate.der));
   return issuer.ok() && *issuer != authority_.issuer().subject_der;

@@ -83,7 +83,8 @@ class ServiceCertificates {
   absl::Status Report(const std::string& service, const std::string& instance,
                       std::vector<ServiceCertificate> certificates);
 
-  // Whether an authority of ours issued it that issues no more.
+  // Whether an authority of ours issued it that issues no more, or its key was
+  // made before FIPS mode came into force (IMP-69).
   bool IsDue(const ServiceCertificate& certificate) const;
 
   // In order of service, instance and use; of instances that reported within

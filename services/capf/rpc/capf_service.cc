@@ -5,6 +5,7 @@
 
 #include "grpc/grpc_security_constants.h"
 #include "services/capf/rpc/capf_convert.h"
+#include "services/capf/rpc/fips_status.h"
 #include "services/capf/rpc/list_page.h"
 #include "services/capf/rpc/trust_watch.h"
 #include "services/common/bytes/byte_span.h"
@@ -687,8 +688,11 @@ grpc::ServerUnaryReactor* CapfService::GetStatus(
             static_cast<uint32_t>(options_.capf_port));
         listener.mutable_address()->set_transport(type::v1::TRANSPORT_TLS);
 
-        SP_ASSIGN_OR_RETURN(*response->mutable_fips(),
-                            FipsStatusOf(parts_.fips, parts_.ledger.store()));
+        SP_ASSIGN_OR_RETURN(
+            *response->mutable_fips(),
+            FipsStatusOf(options_.instance, parts_.fips,
+                         parts_.service_methods.fips_reports(),
+                         parts_.publisher, parts_.ledger.store(), now));
         const absl::Status writable = parts_.ledger.Check();
         response->set_can_issue(writable.ok());
         if (!writable.ok()) response->set_issue_reason(ReasonOf(writable));

@@ -4,9 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "services/capf/core/fips_self_test.h"
 #include "services/capf/core/procedure.h"
-#include "services/capf/io/fips_keys.h"
 #include "services/capf/rpc/capf_convert.h"
 #include "services/capf/rpc/list_page.h"
 #include "services/common/config/proto_time.h"
@@ -180,26 +178,6 @@ absl::Status ProcedureMethods::Cancel(const pb::CancelProcedureRequest& request,
                       runner_.Cancel(request.name(), caller.actor));
   response = ToProto(done);
   return absl::OkStatus();
-}
-
-absl::StatusOr<pb::FipsStatus> FipsStatusOf(const FipsMode& mode,
-                                            EnrollmentStore& store) {
-  pb::FipsStatus out;
-  out.set_enabled(mode.on);
-  out.set_self_tests_passed(mode.self_tests_passed);
-  out.set_disclaimer(std::string(FipsDisclaimer()));
-  for (const std::string_view one : FipsDisallowed()) {
-    out.add_disallowed(std::string(one));
-  }
-  out.set_module(ModuleName());
-  out.set_program_sha256(mode.program_sha256);
-  if (!mode.on) return out;
-  SP_ASSIGN_OR_RETURN(const absl::Time since, FipsModeSince(store));
-  if (since == absl::InfiniteFuture()) return out;
-  *out.mutable_since_time() = ::sallyport::ToProto(since);
-  SP_ASSIGN_OR_RETURN(const std::vector<KeyOfBefore> keys, KeysOfBefore(store));
-  for (const KeyOfBefore& key : keys) out.add_keys_of_before(key.name);
-  return out;
 }
 
 }  // namespace sallyport::capf

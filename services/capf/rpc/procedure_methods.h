@@ -6,9 +6,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "sallyport/capf/v1/capf_status.pb.h"
 #include "sallyport/capf/v1/procedure.pb.h"
-#include "services/capf/io/fips_mode.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/procedure_runner.h"
 
@@ -50,11 +48,6 @@ class ProcedureMethods {
   Ledger& ledger_;
   ProcedureRunner& runner_;
 };
-
-// What a process runs in, what it refuses for it, and which keys of `store` are
-// older.
-absl::StatusOr<pb::FipsStatus> FipsStatusOf(const FipsMode& mode,
-                                            EnrollmentStore& store);
 
 }  // namespace sallyport::capf
 

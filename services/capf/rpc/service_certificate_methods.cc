@@ -14,6 +14,8 @@
 namespace sallyport::capf {
 namespace {
 
+constexpr size_t kMostText = 128;
+
 absl::StatusOr<std::vector<std::string>> ReadPem(const std::string& pem) {
   auto chain = CertificatesFromPem(pem);
   if (chain.ok()) return chain;
@@ -93,8 +95,27 @@ absl::Status ServiceCertificateMethods::Report(
     if (services_.IsDue(one)) response.add_due_uses(one.use);
     certificates.push_back(std::move(one));
   }
-  return services_.Report(caller.service, request.instance(),
-                          std::move(certificates));
+  SP_RETURN_IF_ERROR(services_.Report(caller.service, request.instance(),
+                                      std::move(certificates)));
+  SP_ASSIGN_OR_RETURN(const int64_t fips_mode, ledger_.store().FipsMode());
+  response.mutable_fips()->set_enabled(fips_mode != 0);
+  if (!request.has_fips()) return absl::OkStatus();
+  const pb::ServiceFipsState& fips = request.fips();
+  if (fips.module().size() > kMostText ||
+      fips.program_sha256().size() > kMostText) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "FIPS_STATE_INVALID",
+                     "the module or the program has a long name");
+  }
+  FipsReport report;
+  report.service = caller.service;
+  report.instance = request.instance();
+  report.state.on = fips.enabled();
+  report.state.self_tests_passed = fips.self_tests_passed();
+  report.state.program_sha256 = fips.program_sha256();
+  report.module = fips.module();
+  report.report_time = ledger_.clock().Now();
+  fips_reports_.Note(std::move(report));
+  return absl::OkStatus();
 }
 
 absl::Status ServiceCertificateMethods::List(

@@ -9,6 +9,7 @@
 #include "sallyport/capf/v1/certificate.pb.h"
 #include "sallyport/capf/v1/service_certificate.pb.h"
 #include "services/capf/io/certificate_authority.h"
+#include "services/capf/io/fips_reports.h"
 #include "services/capf/io/ledger.h"
 #include "services/capf/io/service_certificates.h"
 #include "services/capf/rpc/capf_convert.h"
@@ -40,12 +41,14 @@ class ServiceCertificateMethods {
                       pb::ReportServiceCertificatesResponse& response);
   absl::Status List(const pb::ListServiceCertificatesRequest& request,
                     pb::ListServiceCertificatesResponse& response);
+  const FipsReports& fips_reports() const { return fips_reports_; }
 
  private:
   Ledger& ledger_;
   CertificateAuthority& authority_;
   ServiceCertificates& services_;
   const std::string authority_name_;
+  FipsReports fips_reports_;
 };
 
 }  // namespace sallyport::capf

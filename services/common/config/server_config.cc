@@ -119,6 +119,8 @@ void CheckServerConfig(std::string_view field, const pb::ServerConfig& config,
     const std::string renewal = Path(field, "certificate_renewal");
     faults->Require(Path(renewal, "folder"),
                     config.certificate_renewal().folder());
+    CheckDuration(Path(renewal, "report_interval"),
+                  config.certificate_renewal().report_interval(), faults);
     CheckClientConfig(Path(renewal, "capf"),
                       config.certificate_renewal().capf(),
                       /*required=*/false, faults);

@@ -24,7 +24,6 @@ namespace sallyport {
 namespace {
 
 constexpr size_t kMaxFile = 1 << 20;
-constexpr absl::Duration kReportInterval = absl::Minutes(1);
 constexpr absl::Duration kDueWithin = absl::Seconds(10);
 constexpr absl::Duration kReportAgain = absl::Seconds(5);
 
@@ -172,13 +171,18 @@ absl::Status CertificateRenewer::Use(Managed& managed, const Pair& pair) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> CertificateRenewer::Manage(const std::string& use,
-                                                       const Files& files,
-                                                       bool is_identity) {
+absl::Status CertificateRenewer::MakeFolder() const {
   if (mkdir(options_.folder.c_str(), 0700) != 0 && errno != EEXIST) {
     return MakeError(absl::StatusCode::kUnavailable, "FOLDER_NOT_WRITABLE",
                      absl::StrCat(options_.folder, ": ", strerror(errno)));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> CertificateRenewer::Manage(const std::string& use,
+                                                       const Files& files,
+                                                       bool is_identity) {
+  SP_RETURN_IF_ERROR(MakeFolder());
   auto managed = std::make_unique<Managed>();
   managed->use = use;
   managed->files = files;
@@ -266,7 +270,9 @@ void CertificateRenewer::Run() {
         for (const std::string& use : *told) MakeDue(use);
       }
       changed = false;
-      report_time = now + (told.ok() ? kReportInterval : kReportAgain);
+      report_time =
+          now + (told.ok() ? options_.report_interval
+                           : std::min(kReportAgain, options_.report_interval));
     }
     const absl::MutexLock lock(&mutex_);
     if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.tick)) {

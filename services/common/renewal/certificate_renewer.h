@@ -58,9 +58,9 @@ class CertificateRenewer {
     std::string folder;
     // Chain of the new certificate, the leaf first, PEM. May take seconds.
     std::function<absl::StatusOr<std::string>(const RenewalOrder&)> sign;
-    // Called after each change of a state, and every minute, with all of
-    // them; the answer is the uses that are due at once. May take seconds; a
-    // failure is made good by the next call.
+    // Called after each change of a state, and every `report_interval`, with
+    // all of them; the answer is the uses that are due at once. May take
+    // seconds; a failure is made good by the next call.
     std::function<absl::StatusOr<std::vector<std::string>>(
         const std::vector<CertificateUseState>&)>
         report;
@@ -69,6 +69,7 @@ class CertificateRenewer {
     std::function<void(const CertificateUseState&)> on_state;
     std::function<void(const CertificateUseState&, bool renewed)> on_attempt;
     absl::Duration tick = absl::Seconds(1);
+    absl::Duration report_interval = absl::Minutes(1);
   };
   struct Files {
     std::string certificate_file;  // given by the operator, to begin with
@@ -80,6 +81,10 @@ class CertificateRenewer {
   CertificateRenewer(Options options, const Clock& clock, RandomSource& random);
   // Stop().
   ~CertificateRenewer();
+
+  // The folder, mode 0700, if it is absent. UNAVAILABLE, reason
+  // FOLDER_NOT_WRITABLE.
+  absl::Status MakeFolder() const;
 
   // From now on `use` ("grpc") is kept fresh, and this file, mode 0600, holds
   // chain and key in one, so that nobody sees the one without the other: what

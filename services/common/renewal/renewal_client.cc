@@ -11,6 +11,7 @@
 #include "services/common/bytes/hex.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/crypto/digest.h"
+#include "services/common/fips/fips_self_test.h"
 #include "services/common/rpc/client_channel.h"
 #include "services/common/status/status_grpc.h"
 #include "services/common/status/status_macros.h"
@@ -33,9 +34,13 @@ void SetTimes(const common::config::v1::ClientConfig& capf,
 
 pb::ReportServiceCertificatesRequest RenewalReport(
     const std::string& instance, absl::Time start_time,
-    const std::vector<CertificateUseState>& states) {
+    const std::vector<CertificateUseState>& states, const FipsState& fips) {
   pb::ReportServiceCertificatesRequest request;
   request.set_instance(instance);
+  request.mutable_fips()->set_enabled(fips.on);
+  request.mutable_fips()->set_self_tests_passed(fips.self_tests_passed);
+  request.mutable_fips()->set_module(ModuleName());
+  request.mutable_fips()->set_program_sha256(fips.program_sha256);
   *request.mutable_start_time() = ToProto(start_time);
   for (const CertificateUseState& state : states) {
     pb::ServiceCertificate& one = *request.add_certificates();
@@ -81,22 +86,26 @@ absl::StatusOr<std::string> RenewalClient::Sign(
   return issued.certificate_pem() + issued.chain_pem();
 }
 
-absl::StatusOr<std::vector<std::string>> RenewalClient::Report(
-    const std::vector<CertificateUseState>& states) const {
+absl::StatusOr<RenewalAnswer> RenewalClient::Report(
+    const std::vector<CertificateUseState>& states,
+    const FipsState& fips) const {
   const common::config::v1::ClientConfig& capf =
       own_.certificate_renewal().capf();
   SP_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel,
                       ConnectTo(own_, capf, "capf"));
   const pb::ReportServiceCertificatesRequest request =
-      RenewalReport(instance_, start_time_, states);
+      RenewalReport(instance_, start_time_, states, fips);
   grpc::ClientContext context;
   SetTimes(capf, context);
   pb::ReportServiceCertificatesResponse response;
   SP_RETURN_IF_ERROR(
       FromGrpc(pb::CapfService::NewStub(channel)->ReportServiceCertificates(
           &context, request, &response)));
-  return std::vector<std::string>(response.due_uses().begin(),
-                                  response.due_uses().end());
+  RenewalAnswer answer;
+  answer.due_uses.assign(response.due_uses().begin(),
+                         response.due_uses().end());
+  if (response.has_fips()) answer.fips_on = response.fips().enabled();
+  return answer;
 }
 
 }  // namespace sallyport

@@ -30,6 +30,9 @@
 #include "services/common/config/config_loader.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/config/server_config.h"
+#include "services/common/fips/fips_mode.h"
+#include "services/common/fips/fips_self_test.h"
+#include "services/common/fips/power_up.h"
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics_http.h"
 #include "services/common/metrics/process_metrics.h"
@@ -43,6 +46,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/common/time/clock.h"
+#include "services/common/tls/tls_context.h"
 
 ABSL_FLAG(std::string, config, "",
           "File with the configuration as JSON. Required.");
@@ -171,6 +175,22 @@ std::function<void()> ServiceRuntime::HoldReady(const std::string& why) {
   };
 }
 
+absl::Status ServiceRuntime::EnterFipsMode(const std::string& folder) {
+  SP_CHECK(!fips_.on);
+  SP_ASSIGN_OR_RETURN(fips_.program_sha256, ProgramSha256());
+  SP_RETURN_IF_ERROR(
+      RunPowerUpTests({.failed_starts_file = folder + "/fips_failed_starts",
+                       .integrity_file = config_.fips().integrity_file(),
+                       .broken = config_.fips().break_self_test(),
+                       .on_halt = on_halt_}));
+  RequireApprovedTls();
+  fips_.self_tests_passed = true;
+  fips_.on = true;
+  LogInfo("FIPS mode",
+          {{"module", ModuleName()}, {"program_sha256", fips_.program_sha256}});
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::string> ServiceRuntime::RenewCertificate(
     const std::string& use, const std::string& certificate_file,
     const std::string& key_file) {
@@ -218,7 +238,12 @@ class ServiceRun {
         config_.instance_id().empty() ? HostName() : config_.instance_id(),
         *metrics_);
     runtime_->AddPort("metrics", http_->port());
+    runtime_->on_halt_ = [this](const std::string& why) {
+      halted_ = "a remedy: " + why;
+      waits_for_ = &halted_;
+    };
     SP_RETURN_IF_ERROR(PrepareRenewal());
+    SP_RETURN_IF_ERROR(ChooseFipsMode());
     SP_ASSIGN_OR_RETURN(service_, options_.start(*runtime_));
     if (renewer_ != nullptr) renewer_->Start();
     SetLive(service_.get());
@@ -299,10 +324,17 @@ class ServiceRun {
       return runtime_->own_sign_ ? runtime_->own_sign_(order)
                                  : client_->Sign(order);
     };
-    options.report = [this](const std::vector<CertificateUseState>& states) {
-      return runtime_->own_report_ ? runtime_->own_report_(states)
-                                   : client_->Report(states);
+    options.report = [this](const std::vector<CertificateUseState>& states)
+        -> absl::StatusOr<std::vector<std::string>> {
+      if (runtime_->own_report_) return runtime_->own_report_(states);
+      SP_ASSIGN_OR_RETURN(RenewalAnswer answer,
+                          client_->Report(states, runtime_->fips()));
+      FollowFipsMode(answer);
+      return std::move(answer.due_uses);
     };
+    options.report_interval =
+        FromProtoOr(config_.certificate_renewal().report_interval(),
+                    options.report_interval);
     options.on_state = [expiry = metrics_->Gauge(kCertificateExpiry),
                         next = metrics_->Gauge(kCertificateNextAttempt)](
                            const CertificateUseState& state) {
@@ -322,6 +354,13 @@ class ServiceRun {
     };
     renewer_ = std::make_unique<CertificateRenewer>(std::move(options),
                                                     Clock::Real(), random_);
+    client_ = std::make_unique<RenewalClient>(config_, runtime_->instance(),
+                                              absl::Now());
+    runtime_->renewer_ = renewer_.get();
+    if (config_.certificate_renewal().only_report()) {
+      renewer_->Observe("grpc", config_.tls().certificate_file());
+      return renewer_->MakeFolder();
+    }
     SP_ASSIGN_OR_RETURN(
         const std::string file,
         renewer_->Manage("grpc",
@@ -334,10 +373,51 @@ class ServiceRun {
             &whole, whole.GetDescriptor()->FindFieldByName("server")));
     server.mutable_tls()->set_certificate_file(file);
     server.mutable_tls()->set_key_file(file);
-    client_ = std::make_unique<RenewalClient>(config_, runtime_->instance(),
-                                              absl::Now());
-    runtime_->renewer_ = renewer_.get();
     return absl::OkStatus();
+  }
+
+  std::string FipsModeFile() const {
+    return config_.certificate_renewal().folder() + "/fips_mode";
+  }
+
+  // Before anything is opened: the mode that capf says, or, while it does not
+  // answer, the one that it said last.
+  absl::Status ChooseFipsMode() {
+    // capf reads it from its store.
+    if (client_ == nullptr || options_.name == "capf") return absl::OkStatus();
+    SP_ASSIGN_OR_RETURN(bool on, ReadFipsMode(FipsModeFile()));
+    const absl::StatusOr<RenewalAnswer> told =
+        client_->Report(renewer_->states(), FipsState{.on = on});
+    if (!told.ok()) {
+      LogWarning(
+          "capf does not say whether FIPS mode is on; it stays as it was",
+          {{"fips_mode", on}, {"error", told.status()}});
+    } else if (told->fips_on.has_value() && *told->fips_on != on) {
+      on = *told->fips_on;
+      SP_RETURN_IF_ERROR(WriteFipsMode(FipsModeFile(), on));
+    }
+    return on ? runtime_->EnterFipsMode(config_.certificate_renewal().folder())
+              : absl::OkStatus();
+  }
+
+  // On the renewer's thread. What failed is tried again with the next report.
+  void FollowFipsMode(const RenewalAnswer& answer) {
+    if (!answer.fips_on.has_value() || leaving_ ||
+        *answer.fips_on == runtime_->fips().on) {
+      return;
+    }
+    const absl::Status kept = WriteFipsMode(FipsModeFile(), *answer.fips_on);
+    if (!kept.ok()) {
+      LogError("FIPS mode was switched and cannot be kept", {{"error", kept}});
+      return;
+    }
+    LogWarning(
+        "FIPS mode was switched: the process drains and ends, to be "
+        "started again",
+        {{"on", *answer.fips_on}});
+    // Once: a second signal would not let it drain.
+    leaving_ = true;
+    kill(getpid(), SIGTERM);
   }
 
   static size_t UseLabel(const std::string& use) {
@@ -487,6 +567,8 @@ class ServiceRun {
   const pb::ServerConfig& config_;
   const std::unique_ptr<google::protobuf::Message> in_force_;
   std::atomic<const std::string*> waits_for_ = nullptr;
+  std::string halted_;    // before waits_for_ points to it
+  bool leaving_ = false;  // the renewer's thread
   std::atomic<bool> ready_ = false;
   std::atomic<bool> takes_new_work_ = false;
   std::unique_ptr<MetricsRegistry> metrics_;

@@ -34,6 +34,7 @@
 #include "grpcpp/impl/service_type.h"
 #include "sallyport/common/config/v1/server_config.pb.h"
 #include "services/common/config/config_faults.h"
+#include "services/common/fips/fips_mode.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/renewal/certificate_renewer.h"
 #include "services/common/rpc/access_policy.h"
@@ -128,6 +129,16 @@ class ServiceRuntime {
     own_sign_ = std::move(sign);
     own_report_ = std::move(report);
   }
+  // The mode that this process runs in, from before start() on. Another mode of
+  // the installation ends the process, drained as by SIGTERM and with exit code
+  // 0, for it to be started again (IMP-72).
+  const FipsState& fips() const { return fips_; }
+  // The power-up tests, and from then on TLS of approved functions only; what
+  // is counted of failed starts lies in `folder`. FAILED_PRECONDITION if they
+  // fail; after some failures in a row that only at the process' end (IMP-74 to
+  // IMP-76). For capf, which knows the mode by itself, while start() runs; for
+  // the others ServiceMain does it. At most once.
+  absl::Status EnterFipsMode(const std::string& folder);
   // For the ready file and the log: "sip_udp", 5060.
   void AddPort(const std::string& name, int port) { ports_[name] = port; }
 
@@ -138,6 +149,8 @@ class ServiceRuntime {
   const std::string default_grpc_address_;
   const std::string instance_;
   MetricsRegistry& metrics_;
+  FipsState fips_;
+  std::function<void(const std::string& why)> on_halt_;
   std::unique_ptr<ProcessState> process_;
   std::unique_ptr<GrpcServer> grpc_;
   std::map<std::string, int> ports_;
@@ -172,7 +185,8 @@ struct ServiceOptions {
       start;
 };
 
-// Runs until SIGTERM or SIGINT, then drains; a second one ends it at once.
+// Runs until SIGTERM or SIGINT, or until capf says that FIPS mode was switched,
+// then drains; a second signal ends it at once.
 // SIGHUP does nothing: files are watched, the configuration among them, once a
 // second. One that is no longer valid is logged with its faults and changes
 // nothing. Returns the exit code: 0 after an

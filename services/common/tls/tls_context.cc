@@ -7,6 +7,7 @@
 #include <openssl/pool.h>
 #include <openssl/ssl.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <optional>
@@ -14,12 +15,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/byte_span.h"
+#include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
 namespace sallyport {
 namespace {
 
 // Forward secrecy and AEAD only. TLS 1.3 has its own fixed list.
+// Of the whole process, so that no context escapes it; see the header.
+std::atomic<bool> g_approved_only = false;
+
 constexpr char kCiphers[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
@@ -217,8 +222,15 @@ bool TlsContext::SwitchTo(SSL* ssl) const {
   return true;
 }
 
+void RequireApprovedTls() { g_approved_only = true; }
+
 absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Create(
     TlsContextOptions options) {
+  if (g_approved_only) options.approved_only = true;
+  if (options.approved_only && options.legacy_phones) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     "NOT_ALLOWED_IN_FIPS_MODE", "TLS for legacy phones");
+  }
   const bool server = options.role == TlsRole::kServer;
   if (server && options.certificate_chain_pem.empty()) {
     return absl::InvalidArgumentError("a TLS server needs a certificate");
@@ -234,9 +246,10 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Create(
   bssl::UniquePtr<SSL_CTX> context(SSL_CTX_new(TLS_method()));
   if (context == nullptr) return Invalid("SSL_CTX_new");
   const bool legacy = options.legacy_phones;
-  const uint16_t floor = options.only_tls13 ? TLS1_3_VERSION
-                         : legacy           ? TLS1_VERSION
-                                            : TLS1_2_VERSION;
+  const uint16_t floor = options.only_tls13 && !options.approved_only
+                             ? TLS1_3_VERSION
+                         : legacy ? TLS1_VERSION
+                                  : TLS1_2_VERSION;
   if (!SSL_CTX_set_min_proto_version(context.get(), floor) ||
       !SSL_CTX_set_max_proto_version(context.get(), options.approved_only
                                                         ? TLS1_2_VERSION

@@ -86,7 +86,7 @@ struct TlsContextOptions {
   // TLS 1.0 and static RSA with AES-CBC and SHA-1, for old phones on the CAPF
   // port and nothing else. Otherwise TLS 1.2 and 1.3, forward-secret AEAD only.
   bool legacy_phones = false;
-  // Nothing below TLS 1.3.
+  // Nothing below TLS 1.3; `approved_only` counts before it.
   bool only_tls13 = false;
   // TLS 1.2 by AES-GCM over P-256 and P-384 only, as FIPS mode asks: of TLS
   // 1.3's ciphers this library lets nobody choose.
@@ -100,6 +100,11 @@ struct TlsContextOptions {
   // Free for the caller, to tell snapshots apart in logs and status.
   uint64_t generation = 0;
 };
+
+// From now on every context of this process is as with `approved_only`, at
+// whatever place it is made, and none is for legacy phones: FIPS mode (IMP-70).
+// Before the first of them.
+void RequireApprovedTls();
 
 // By what BoringSSL's callbacks reach a TlsSession. Thread-compatible.
 class TlsCallbacks {

@@ -67,6 +67,11 @@ void CheckUser(const RuleContext& c, const UserEntry& user) {
     c.Add("user.username", "USERNAME_INVALID",
           "must be 1 to 64 letters, digits and . _ ~ ! * + - #");
   }
+  if (c.plan.approved_only() &&
+      user.digest_algorithm == DigestAlgorithm::kMd5) {
+    c.Add("user.digest_algorithm", "NOT_ALLOWED_IN_FIPS_MODE",
+          "MD5 is not approved: take SHA_256");
+  }
   const TenantEntry* tenant = c.plan.Get<TenantEntry>(TenantOf(user.name));
   if (tenant != nullptr) {
     if (std::find(tenant->domains.begin(), tenant->domains.end(),

@@ -147,6 +147,9 @@ class Plan {
 
   const EdgeSurvey& edge_survey() const { return edge_survey_; }
   void set_edge_survey(EdgeSurvey survey) { edge_survey_ = std::move(survey); }
+  // FIPS mode: no user may have MD5 from now on (IMP-70).
+  bool approved_only() const { return approved_only_; }
+  void set_approved_only(bool on) { approved_only_ = on; }
 
   // Entries with their defaults resolved.
   PeerEntry Effective(const PeerEntry& peer) const;
@@ -180,6 +183,7 @@ class Plan {
            std::less<>>
       counts_;
   EdgeSurvey edge_survey_;
+  bool approved_only_ = false;
 };
 
 }  // namespace sallyport::dialplan

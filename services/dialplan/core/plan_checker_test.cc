@@ -300,6 +300,18 @@ TEST_F(PlanCheckerTest, Domains) {
   EXPECT_THAT(Check(tenant), IsEmpty());
 }
 
+// IMP-70: in FIPS mode nobody is given MD5.
+TEST_F(PlanCheckerTest, Imp70NoUserHasMd5InFipsMode) {
+  UserEntry user = TestUser("alice", "clear");
+  user.digest_algorithm = DigestAlgorithm::kMd5;
+  EXPECT_THAT(Check(user), IsEmpty());
+  plan_.set_approved_only(true);
+  EXPECT_THAT(Check(user),
+              ElementsAre("user.digest_algorithm NOT_ALLOWED_IN_FIPS_MODE"));
+  user.digest_algorithm = DigestAlgorithm::kSha256;
+  EXPECT_THAT(Check(user), IsEmpty());
+}
+
 TEST_F(PlanCheckerTest, Users) {
   UserEntry user = TestUser("alice", "clear");
   user.phone_numbers = {"1001", "10-01", "x"};

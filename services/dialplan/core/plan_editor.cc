@@ -143,6 +143,7 @@ void PlanEditor::Adopt(const std::vector<PlanChange>& changes) {
 
 void PlanEditor::Clear() {
   plan_ = Plan();
+  plan_.set_approved_only(options_.approved_only);
   counts_ = {};
   LoadVersion(0);
 }

@@ -159,12 +159,15 @@ class PlanEditor {
  public:
   struct Options {
     PlanLimits limits;
+    bool approved_only = false;  // FIPS mode: see Plan::set_approved_only()
     absl::Duration request_retention = absl::Hours(24);
   };
 
   // `random` makes etags and must outlive this object.
   PlanEditor(RandomSource& random, const Options& options)
-      : random_(random), options_(options) {}
+      : random_(random), options_(options) {
+    plan_.set_approved_only(options.approved_only);
+  }
 
   // What a store held; before anything else, in any order.
   void Load(RecordPtr record);

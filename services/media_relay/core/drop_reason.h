@@ -46,6 +46,7 @@ enum class DropReason : uint8_t {
   kConsentLost,     // no check for 30 s: nothing is sent (RFC 7675)
   kUnexpectedDtls,  // no ClientHello, or more of them than are answered
   kDraining,
+  kNotAllowedInFipsMode,  // MS-TURN, whose keys are made with MD5
   // Towards a client's connection.
   kSlowReader,  // it does not take what it is sent
   // Beyond the octets a second that are allowed.
@@ -92,6 +93,7 @@ constexpr std::string_view DropReasonName(DropReason reason) {
       "consent_lost",
       "unexpected_dtls",
       "draining",
+      "not_allowed_in_fips_mode",
       "slow_reader",
       "allocation_bandwidth",
       "subject_bandwidth",

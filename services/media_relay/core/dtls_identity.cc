@@ -28,6 +28,10 @@ constexpr char kCiphers[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256:"
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr char kApprovedCiphers[] =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+    "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384";
+constexpr char kApprovedCurves[] = "P-256:P-384";
 constexpr absl::Duration kBackdated = absl::Hours(24);
 constexpr absl::Duration kValidity = absl::Hours(24 * 30);
 
@@ -88,7 +92,7 @@ DtlsIdentity::~DtlsIdentity() = default;
 void DtlsIdentity::SetTime(MonoTime now) { current_time = now; }
 
 absl::StatusOr<std::shared_ptr<const DtlsIdentity>> DtlsIdentity::Create(
-    absl::Time now) {
+    absl::Time now, bool approved_only) {
   const auto failed = [] {
     ERR_clear_error();
     return absl::InternalError("cannot make a DTLS certificate");
@@ -107,7 +111,10 @@ absl::StatusOr<std::shared_ptr<const DtlsIdentity>> DtlsIdentity::Create(
       !SSL_CTX_set_min_proto_version(context.get(), DTLS1_2_VERSION) ||
       !SSL_CTX_use_certificate(context.get(), certificate.get()) ||
       !SSL_CTX_use_PrivateKey(context.get(), key.get()) ||
-      !SSL_CTX_set_strict_cipher_list(context.get(), kCiphers)) {
+      !SSL_CTX_set_strict_cipher_list(
+          context.get(), approved_only ? kApprovedCiphers : kCiphers) ||
+      (approved_only &&
+       !SSL_CTX_set1_curves_list(context.get(), kApprovedCurves))) {
     return failed();
   }
   SSL_CTX_set_options(context.get(), SSL_OP_NO_TICKET | SSL_OP_NO_QUERY_MTU);

@@ -22,9 +22,10 @@ namespace sallyport::media_relay {
 // generator. Immutable.
 class DtlsIdentity {
  public:
+  // `approved_only`: AES-GCM over P-256 and P-384 alone, as FIPS mode asks.
   // INTERNAL when BoringSSL has no memory.
   static absl::StatusOr<std::shared_ptr<const DtlsIdentity>> Create(
-      absl::Time now);
+      absl::Time now, bool approved_only = false);
   ~DtlsIdentity();
   DtlsIdentity(const DtlsIdentity&) = delete;
   DtlsIdentity& operator=(const DtlsIdentity&) = delete;

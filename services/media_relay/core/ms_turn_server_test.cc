@@ -178,6 +178,22 @@ TEST_F(MsTurnServerTest, ChallengesThenAllocates) {
   EXPECT_EQ(server_->allocations().All()[0]->dialect, TurnDialect::kMsTurn);
 }
 
+// IMP-70: its keys are made with MD5, so FIPS mode knows no such dialect, and a
+// connection that begins with it is ended.
+TEST_F(MsTurnServerTest, IsRefusedInFipsMode) {
+  options_.authenticator.approved_only = true;
+  Start();
+  const std::string wire = Message(MsTurnType::kAllocate, nullptr, false);
+  EXPECT_EQ(Deliver(wire), "");
+  EXPECT_EQ(action_.drop, DropReason::kNotAllowedInFipsMode);
+  SocketActions sockets;
+  bool broken = false;
+  server_->OnMsTurnUnit({kListener, At("203.0.113.9", 5000)}, 2, AsBytes(wire),
+                        absl::MakeSpan(reply_), now_, sockets, broken);
+  EXPECT_TRUE(broken);
+  EXPECT_TRUE(sockets.empty());
+}
+
 TEST_F(MsTurnServerTest, AnswersBeforeAuthenticationAreSmall) {
   const std::string wire = Message(MsTurnType::kAllocate, nullptr, false);
   EXPECT_LE(Deliver(wire).size() * 10, wire.size() * 26);

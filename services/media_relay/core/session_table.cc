@@ -69,7 +69,8 @@ absl::StatusOr<std::shared_ptr<const DtlsIdentity>> SessionTable::IdentityAt(
     Now now) {
   if (identity_ == nullptr ||
       now.wall - identity_->create_time() >= options_.dtls_rotation) {
-    SP_ASSIGN_OR_RETURN(identity_, DtlsIdentity::Create(now.wall));
+    SP_ASSIGN_OR_RETURN(identity_,
+                        DtlsIdentity::Create(now.wall, options_.approved_only));
   }
   return identity_;
 }

@@ -189,6 +189,8 @@ struct SessionTableOptions {
   // Null: what PromptSet has out of the box.
   std::shared_ptr<const PromptSet> prompts = nullptr;
   absl::Duration media_timeout = absl::Seconds(20);
+  // FIPS mode: DTLS by approved suites and curves only.
+  bool approved_only = false;
 };
 
 // Where the cores of a loop draw from. All must outlive them.

@@ -23,6 +23,9 @@ enum class PasswordAlgorithm : uint16_t { kMd5 = 0x0001, kSha256 = 0x0002 };
 // What this relay offers: SHA-256, then MD5, both without parameters.
 inline constexpr std::array<uint8_t, 8> kPasswordAlgorithmsValue = {
     0x00, 0x02, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00};
+// The same in FIPS mode: SHA-256.
+inline constexpr std::array<uint8_t, 4> kApprovedPasswordAlgorithmsValue = {
+    0x00, 0x02, 0x00, 0x00};
 
 // The long-term key H(user ":" realm ":" password), erased at its end.
 // Thread-compatible.

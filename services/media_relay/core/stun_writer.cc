@@ -135,8 +135,8 @@ void StunWriter::AddUnknownAttributes(absl::Span<const uint16_t> types) {
   }
 }
 
-void StunWriter::AddPasswordAlgorithms() {
-  AddBytes(stun_attribute::kPasswordAlgorithms, kPasswordAlgorithmsValue);
+void StunWriter::AddPasswordAlgorithms(absl::Span<const uint8_t> offered) {
+  AddBytes(stun_attribute::kPasswordAlgorithms, offered);
 }
 
 void StunWriter::AddIntegritySha1(absl::Span<const uint8_t> key) {

@@ -11,6 +11,7 @@
 #include "absl/types/span.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/stun_error.h"
+#include "services/media_relay/core/stun_integrity.h"
 #include "services/media_relay/core/stun_message.h"
 
 namespace sallyport::media_relay {
@@ -35,8 +36,9 @@ class StunWriter {
   // ADDRESS-ERROR-CODE without a reason phrase (RFC 8656 section 18.12).
   void AddAddressErrorCode(IpFamily family, StunError error);
   void AddUnknownAttributes(absl::Span<const uint16_t> types);
-  // The fixed list {SHA-256, MD5}, strongest first (RFC 8489 section 14.11).
-  void AddPasswordAlgorithms();
+  // One of the two fixed lists, strongest first (RFC 8489 section 14.11).
+  void AddPasswordAlgorithms(
+      absl::Span<const uint8_t> offered = kPasswordAlgorithmsValue);
   // MESSAGE-INTEGRITY (HMAC-SHA-1) or MESSAGE-INTEGRITY-SHA256 over all that
   // was added so far (RFC 8489 sections 14.5 and 14.6).
   void AddIntegritySha1(absl::Span<const uint8_t> key);

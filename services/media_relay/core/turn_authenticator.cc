@@ -126,13 +126,15 @@ std::optional<AuthenticatedRequest> TurnAuthenticator::Authenticate(
   const auto offered = message.Find(attr::kPasswordAlgorithms);
   if (chosen.has_value() || (check.offered_algorithms && offered)) {
     // The client repeats our list, so that a changed one is found out.
-    if (!chosen.has_value() || !offered.has_value() ||
-        *offered != absl::MakeConstSpan(kPasswordAlgorithmsValue)) {
+    if (!chosen.has_value() || !offered.has_value() || *offered != Offered()) {
       return challenge(StunError::kBadRequest);
     }
     const std::optional<PasswordAlgorithm> parsed = ParseAlgorithm(*chosen);
     if (!parsed.has_value()) return challenge(StunError::kBadRequest);
     algorithm = *parsed;
+  }
+  if (options_.approved_only && algorithm != PasswordAlgorithm::kSha256) {
+    return challenge(StunError::kBadRequest);
   }
 
   // No hash is one of a name that we know: our names are told by clients alone,
@@ -175,7 +177,7 @@ TurnChallenge TurnAuthenticator::Challenge(const StunMessage& message,
   // times the shortest Allocate (28 bytes), to which an answer is due whatever
   // its size. The algorithms are offered to requests that are long enough; to
   // leave them out weakens nothing, as no password has under 128 bits.
-  constexpr size_t kAlgorithms = 4 + kPasswordAlgorithmsValue.size();
+  const size_t algorithms = 4 + Offered().size();
   // Who has a connection has proved the address, so nothing is amplified.
   const size_t budget =
       path.has_connection() ? reply.size() : message.bytes().size() * 26 / 10;
@@ -183,7 +185,7 @@ TurnChallenge TurnAuthenticator::Challenge(const StunMessage& message,
   if (with_nonce) {
     const size_t size = kStunHeaderSize + 8 + 4 + TurnNonce::kSize + 4 +
                         Padded(options_.realm.size());
-    offer = size + kAlgorithms <= budget;
+    offer = options_.approved_only || size + algorithms <= budget;
     const bool due = message.Is(StunClass::kRequest, StunMethod::kAllocate) &&
                      message.Has(attr::kRequestedTransport);
     if (size > budget && !due) {
@@ -199,7 +201,7 @@ TurnChallenge TurnAuthenticator::Challenge(const StunMessage& message,
     const TurnNonce::Text nonce = nonce_.Make(path.client, offer, now.mono);
     writer.AddText(attr::kRealm, options_.realm);
     writer.AddText(attr::kNonce, std::string_view(nonce.data(), nonce.size()));
-    if (offer) writer.AddPasswordAlgorithms();
+    if (offer) writer.AddPasswordAlgorithms(Offered());
   }
   challenge.answer = writer.finished();
   return challenge;

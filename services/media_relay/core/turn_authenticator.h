@@ -40,6 +40,9 @@ struct TurnAuthenticatorOptions {
   std::optional<RollingKeys::Key> secret;
   // To one source prefix, before it has authenticated. 0: no limit.
   uint32_t unauthenticated_replies_per_second = 50;
+  // FIPS mode: no key is made with MD5. SHA-256 is offered in every challenge,
+  // and a request without it is refused with 400 (IMP-70).
+  bool approved_only = false;
 };
 
 // A request whose credential is in force and whose HMAC matches.
@@ -57,9 +60,9 @@ struct TurnChallenge {
 };
 
 // Stores nothing for a source that has not authenticated. No answer to a
-// datagram of one is longer than 2.6 times its question, with a realm of up to
-// 12 characters, and each source prefix gets a bounded number of them.
-// Thread-compatible.
+// datagram of one is longer than 2.6 times its question (2.9 times with
+// `approved_only`), with a realm of up to 12 characters, and each source prefix
+// gets a bounded number of them. Thread-compatible.
 class TurnAuthenticator {
  public:
   // `random` must outlive the authenticator.
@@ -86,6 +89,7 @@ class TurnAuthenticator {
   absl::StatusOr<VerifiedCredential> Verify(std::string_view username,
                                             absl::Time now) const;
   const std::string& realm() const { return options_.realm; }
+  bool approved_only() const { return options_.approved_only; }
   bool answers_wrong_integrity() const {
     return options_.answer_wrong_integrity;
   }
@@ -99,6 +103,11 @@ class TurnAuthenticator {
   bool IsGood(std::string_view username, absl::Time now) const;
 
  private:
+  // The value of PASSWORD-ALGORITHMS.
+  absl::Span<const uint8_t> Offered() const {
+    if (options_.approved_only) return kApprovedPasswordAlgorithmsValue;
+    return kPasswordAlgorithmsValue;
+  }
   TurnChallenge Challenge(const StunMessage& message, StunError error,
                           const ClientPath& path, absl::Span<uint8_t> reply,
                           Now now);

@@ -107,6 +107,39 @@ TEST_F(TurnServerTest, UserhashIsNotOfferedAndNamesNobody) {
   EXPECT_EQ(Ask(StunMethod::kAllocate, Udp), 0);
 }
 
+// IMP-70: in FIPS mode no key is made with MD5. SHA-256 is offered to every
+// request, so that no client is left without a way.
+TEST_F(TurnServerTest, InFipsModeSha256IsTheOnlyAlgorithm) {
+  options_.authenticator.approved_only = true;
+  Start();
+  const std::string question = client_->Bare(StunMethod::kAllocate, Udp);
+  const std::string challenge = Deliver(question);
+  EXPECT_LE(static_cast<double>(challenge.size()),
+            2.9 * static_cast<double>(question.size()));
+  const auto parsed = ParseStunMessage(AsBytes(challenge));
+  EXPECT_EQ(parsed->Find(attr::kPasswordAlgorithms),
+            absl::MakeConstSpan(kApprovedPasswordAlgorithmsValue));
+  Challenge();
+  // Bit 0 of the nonce says that the list is ours, and 400 ends it.
+  EXPECT_EQ(Ask(StunMethod::kAllocate, Udp), 400);
+  for (const auto& list :
+       {absl::MakeConstSpan(kPasswordAlgorithmsValue).subspan(0),
+        absl::MakeConstSpan(kApprovedPasswordAlgorithmsValue).subspan(0)}) {
+    EXPECT_EQ(Ask(StunMethod::kAllocate,
+                  [&](StunWriter& w) {
+                    Udp(w);
+                    w.AddPasswordAlgorithms(list);
+                    w.AddBytes(attr::kPasswordAlgorithm, {0, 1, 0, 0});
+                  }),
+              400);
+  }
+  EXPECT_TRUE(opened_.empty());
+  client_->use_sha256 = true;
+  client_->approved_only = true;
+  EXPECT_EQ(Ask(StunMethod::kAllocate, Udp), 0);
+  EXPECT_NE(ParseStunMessage(AsBytes(answer_))->integrity_sha256_offset(), 0u);
+}
+
 TEST_F(TurnServerTest, ChangedPasswordAlgorithmsAreABidDown) {
   client_->software = true;
   Challenge();

@@ -119,6 +119,10 @@ PacketAction TurnServer::OnMsTurnUnit(const ClientPath& path, uint8_t type,
                                       absl::Span<const uint8_t> unit,
                                       absl::Span<uint8_t> reply, Now now,
                                       SocketActions& sockets, bool& broken) {
+  if (authenticator_.approved_only()) {
+    broken = true;
+    return PacketAction::Drop(DropReason::kNotAllowedInFipsMode);
+  }
   if (type == kMsTurnData) {
     Allocation* allocation = allocator_.table().Find(path, now.mono);
     return allocation == nullptr
@@ -135,6 +139,10 @@ PacketAction TurnServer::OnMsTurnUnit(const ClientPath& path, uint8_t type,
 
 PacketAction TurnServer::OnMsTurn(const MsTurnMessage& message,
                                   const Context& context) {
+  // Its keys are made with MD5 (IMP-70).
+  if (authenticator_.approved_only()) {
+    return PacketAction::Drop(DropReason::kNotAllowedInFipsMode);
+  }
   MsTurnServer::Outcome outcome;
   const PacketAction action =
       ms_.OnMessage(message, context.path, context.reply, context.now,

@@ -102,9 +102,10 @@ class TurnTestClient {
   std::string password;
   std::string realm;
   std::string nonce;
-  bool offered = false;     // PASSWORD-ALGORITHMS was in the challenge
-  bool use_sha256 = false;  // answer with SHA-256 throughout
-  bool software = false;    // adds SOFTWARE to bare requests
+  bool offered = false;        // PASSWORD-ALGORITHMS was in the challenge
+  bool approved_only = false;  // repeats the list of FIPS mode
+  bool use_sha256 = false;     // answer with SHA-256 throughout
+  bool software = false;       // adds SOFTWARE to bare requests
   bool fingerprint = false;
   std::string userhash;             // sent in place of the user name
   bool both_names = false;          // beside it
@@ -129,7 +130,11 @@ class TurnTestClient {
       writer.AddText(stun_attribute::kRealm, realm);
       writer.AddText(stun_attribute::kNonce, nonce);
       if (use_sha256) {
-        writer.AddPasswordAlgorithms();
+        if (approved_only) {
+          writer.AddPasswordAlgorithms(kApprovedPasswordAlgorithmsValue);
+        } else {
+          writer.AddPasswordAlgorithms();
+        }
         writer.AddBytes(stun_attribute::kPasswordAlgorithm, {0, 2, 0, 0});
         writer.AddIntegritySha256(Key().bytes());
       } else {

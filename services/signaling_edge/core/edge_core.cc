@@ -48,7 +48,7 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
                .node = options_.node,
                .to_shared_time = options_.to_shared_time}),
       gruus_(options_.token_keys.get(), random),
-      auth_(digest_, options_.instance),
+      auth_(digest_, options_.instance, options_.approved_only),
       registrar_({.limits = {.min_expires = options_.min_registration,
                              .max_expires = options_.max_registration,
                              .default_expires = options_.max_registration},

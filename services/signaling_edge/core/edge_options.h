@@ -38,6 +38,8 @@ class LoopShare;
 struct EdgeOptions {
   // Our instance id, by which dial plans name us. Empty: we serve them all.
   std::string instance;
+  // FIPS mode: no digest is made with MD5.
+  bool approved_only = false;
   // What a wall clock showed at a moment, for the clocks of voicemail ports.
   absl::Time wall_time;
   MonoTime wall_time_at;

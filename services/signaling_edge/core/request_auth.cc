@@ -176,6 +176,14 @@ std::optional<RequestAuth::Challenge> RequestAuth::CheckDigest(
                        ? shape->ha1_md5
                        : shape->ha1_sha256;
   }
+  const bool md5_user =
+      user != nullptr && user->digest_algorithm == DigestAlgorithm::kMd5;
+  if (approved_only_ && expected.algorithm == DigestAlgorithm::kMd5) {
+    // The work is that of everybody else, and the answer too.
+    expected.algorithm = DigestAlgorithm::kSha256;
+    expected.ha1 = {};
+    expected.refuse = true;
+  }
   Challenge challenge;
   challenge.status_code = is_register ? 401 : 407;
   challenge.header =
@@ -197,7 +205,9 @@ std::optional<RequestAuth::Challenge> RequestAuth::CheckDigest(
         challenge.reason = "DIGEST_STALE";
         break;
       case DigestAuth::Verdict::kFailed:
-        challenge.reason = "DIGEST_FAILED";
+        challenge.reason = approved_only_ && md5_user
+                               ? "NOT_ALLOWED_IN_FIPS_MODE"
+                               : "DIGEST_FAILED";
         break;
     }
   }

@@ -32,15 +32,21 @@ class RequestAuth {
     int status_code = 401;
     HeaderId header = HeaderId::kWwwAuthenticate;
     std::string value;
-    // Why: empty when no credentials were sent, else DIGEST_FAILED or
-    // DIGEST_STALE.
+    // Why: empty when no credentials were sent, else DIGEST_FAILED,
+    // DIGEST_STALE or, of a user with MD5 in FIPS mode,
+    // NOT_ALLOWED_IN_FIPS_MODE.
     std::string reason;
   };
   using Outcome = std::variant<Party, Challenge, absl::Status>;
 
   // `digest` must outlive this object. `edge` as of EdgeOptions::instance.
-  explicit RequestAuth(DigestAuth& digest, std::string edge = "")
-      : digest_(digest), edge_(std::move(edge)) {}
+  // `approved_only`: no digest is made with MD5, as in FIPS mode (IMP-70); its
+  // users are answered like those who do not exist.
+  explicit RequestAuth(DigestAuth& digest, std::string edge = "",
+                       bool approved_only = false)
+      : digest_(digest),
+        edge_(std::move(edge)),
+        approved_only_(approved_only) {}
 
   // `plan` outlives the next call of this.
   void SetPlan(const PlanIndex* plan) {
@@ -100,6 +106,7 @@ class RequestAuth {
 
   DigestAuth& digest_;
   const std::string edge_;
+  const bool approved_only_;
   const PlanIndex* plan_ = nullptr;
   // Of the message at hand, which is asked about several times; `remote` may
   // be the next one's too.

@@ -19,6 +19,10 @@ std::string Md5Hex(std::string_view text) {
   return HexEncode(Md5(AsBytes(text)));
 }
 
+std::string Sha256Hex(std::string_view text) {
+  return HexEncode(Sha256(AsBytes(text)));
+}
+
 std::shared_ptr<const PlanSnapshot> Plan() {
   auto plan = std::make_shared<PlanSnapshot>();
   plan->tenants = {{.name = "tenants/t", .domains = {"d.test"}}};
@@ -206,6 +210,45 @@ TEST_F(RequestAuthTest, APhoneShowsItsLscAndItsPassword) {
   // Her phone, another user's password.
   EXPECT_EQ(ReasonIn(Login(SipMethod::kRegister, "carol", "pw", tls_, Phone())),
             "IDENTITY_NOT_ALLOWED");
+}
+
+// IMP-70: in FIPS mode a user with MD5 is challenged for SHA-256 like anybody,
+// and let in by nothing; others come as before.
+TEST_F(RequestAuthTest, InFipsModeNobodyComesByMd5) {
+  RequestAuth auth(digest_, "", /*approved_only=*/true);
+  PlanSnapshot snapshot = plan_.snapshot();
+  UserEntry sha = snapshot.users[1];
+  sha.name = "tenants/t/users/dora";
+  sha.username = "dora";
+  sha.digest_algorithm = DigestAlgorithm::kSha256;
+  sha.ha1_md5.clear();
+  sha.ha1_sha256 = Sha256Hex("dora:d.test:pw");
+  snapshot.users.push_back(sha);
+  const PlanIndex plan(std::make_shared<const PlanSnapshot>(snapshot));
+  auth.SetPlan(&plan);
+  const auto ask = [&](std::string_view user, std::string_view algorithm,
+                       std::string (*hex)(std::string_view)) {
+    SipMessage request = Request(SipMethod::kInvite, user);
+    const auto first =
+        auth.Authenticate(request, udp_, std::nullopt, 5060, now_);
+    const auto value =
+        ParseAuthValue(std::get<RequestAuth::Challenge>(first).value);
+    EXPECT_EQ(value->Get("algorithm"), "SHA-256");
+    const std::string nonce = value->Get("nonce").value_or("");
+    request.Add(
+        HeaderId::kProxyAuthorization,
+        Cat("Digest username=\"", user, "\", realm=\"d.test\", nonce=\"", nonce,
+            "\", uri=\"sip:x\", response=\"",
+            hex(Cat(hex(Cat(user, ":d.test:pw")), ":", nonce,
+                    ":00000001:c:auth:", hex("INVITE:sip:x"))),
+            "\", cnonce=\"c\", nc=00000001, qop=auth, algorithm=", algorithm));
+    return ReasonIn(auth.Authenticate(request, udp_, std::nullopt, 5060, now_));
+  };
+  EXPECT_EQ(ask("bob", "MD5", Md5Hex), "407 NOT_ALLOWED_IN_FIPS_MODE");
+  EXPECT_EQ(ask("bob", "SHA-256", Sha256Hex), "407 NOT_ALLOWED_IN_FIPS_MODE");
+  EXPECT_EQ(ask("nobody", "SHA-256", Sha256Hex), "407 DIGEST_FAILED");
+  EXPECT_EQ(ask("dora", "MD5", Md5Hex), "407 DIGEST_FAILED");
+  EXPECT_EQ(ask("dora", "SHA-256", Sha256Hex), "tenants/t/users/dora");
 }
 
 // UM-05, UM-54, UM-123: an edge serves the plans that it is associated with, by

@@ -1,11 +1,11 @@
-#include "services/capf/core/fips_self_test.h"
+#include "services/common/fips/fips_self_test.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
 
-namespace sallyport::capf {
+namespace sallyport {
 namespace {
 
 using ::testing::HasSubstr;
@@ -13,27 +13,25 @@ using ::testing::HasSubstr;
 // IMP-73.
 TEST(FipsSelfTestTest, AllPassOnAGoodMachine) {
   const std::vector<SelfTest> tests = RunSelfTests();
-  EXPECT_GE(tests.size(), 10u);
+  EXPECT_GE(tests.size(), 15u);
   EXPECT_EQ(FailedTests(tests), "");
 }
 
 // IMP-74: each failure is noticed, and named; the others still run.
 TEST(FipsSelfTestTest, EachFailureIsNoticed) {
-  for (const SelfTest& test : RunSelfTests()) {
+  const std::vector<SelfTest> all = RunSelfTests();
+  for (const SelfTest& test : all) {
     const std::vector<SelfTest> broken = RunSelfTests(test.name);
     EXPECT_EQ(FailedTests(broken), test.name);
-    EXPECT_EQ(broken.size(), RunSelfTests().size());
+    EXPECT_EQ(broken.size(), all.size());
   }
 }
 
-// IMP-71: the module is named, and nothing is claimed for it.
-TEST(FipsSelfTestTest, NothingIsClaimedThatDoesNotHold) {
+// IMP-71: the module is named, and that it is no validated one.
+TEST(FipsSelfTestTest, TheModuleIsNamed) {
   EXPECT_THAT(ModuleName(), HasSubstr("BoringCrypto"));
   EXPECT_THAT(ModuleName(), HasSubstr("not validated"));
-  EXPECT_THAT(std::string(FipsDisclaimer()),
-              HasSubstr("not FIPS 140-2 or 140-3 validated"));
-  EXPECT_FALSE(FipsDisallowed().empty());
 }
 
 }  // namespace
-}  // namespace sallyport::capf
+}  // namespace sallyport

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from concurrent import futures
 
 sys.path.insert(0, os.getcwd())
 
@@ -78,8 +79,7 @@ class FipsModeTest(DemoCase):
             authority = f.read()
         with open(f'{cluster.pki}/ca.pem', 'a', encoding='utf-8') as f:
             f.write(authority)
-        for name in OTHERS:
-            cluster.start_service(name)
+        cls.each_of_others(cluster.start_service)
         cls.manifest = cluster.path('conf', 'users.yaml')
         with open(cls.manifest, 'w', encoding='utf-8') as f:
             f.write(USERS.format(domain=DOMAIN, password=PASSWORD))
@@ -89,6 +89,12 @@ class FipsModeTest(DemoCase):
     @classmethod
     def folder(cls, name):
         return cls.cluster.path('data', name + '-tls')
+
+    @staticmethod
+    def each_of_others(action):
+        """Side by side; raises what one of them raises."""
+        with futures.ThreadPoolExecutor(len(OTHERS)) as threads:
+            list(threads.map(action, OTHERS))
 
     def status(self):
         done = self.cluster.cli('fips', 'status', '-o', 'json', check=False)
@@ -105,11 +111,13 @@ class FipsModeTest(DemoCase):
 
     def restart_all(self):
         """As an orchestrator: whoever ends in order is started again."""
-        for name in ['capf'] + OTHERS:
+        def again(name):
             process = self.cluster.processes[name]
-            self.cluster.wait_for(lambda p=process: not p.running(), f'{name} ends', 15)
+            self.cluster.wait_for(lambda: not process.running(), f'{name} ends', 15)
             self.assertEqual(process.exit_code(), 0, name)
             self.cluster.start_service(name)
+        again('capf')
+        self.each_of_others(again)
 
     def register(self, user):
         client = Client(self.cluster.host('signaling_edge'), user, PASSWORD, DOMAIN)
@@ -224,30 +232,32 @@ class FipsModeTest(DemoCase):
     def check_halt(self):
         """IMP-74 to IMP-76, with capf down: the mode is that of before."""
         self.cluster.kill('capf')
-        for name in OTHERS:
-            process = self.cluster.processes[name]
-            process.stop()
-            config = configs.read(self.cluster, name)
-            config['server']['fips'] = {'break_self_test': 'AES-256-GCM'}
-            self.cluster.write_config(name, config)
-            for _ in range(2):  # IMP-75: a transient fault would be cured by that
-                process.start()
-                self.cluster.wait_for(lambda p=process: not p.running(), f'{name} ends', 15)
-                self.assertEqual(process.exit_code(), 1, name)
-            self.assertIn('self tests failed: AES-256-GCM', process.text())
-            process.start()
-            self.cluster.wait_for(lambda n=name: 'self tests failed' in self.readiness(n)[1], f'{name} halts', 15)
-            self.assertEqual(self.readiness(name)[0], 503)
-            self.assertIn('deploy a verified image', process.text())
-            self.assertFalse(os.path.exists(self.cluster.path('ready', name + '.json')))
-            process.stop()
-            del config['server']['fips']
-            self.cluster.write_config(name, config)
-            self.cluster.start_service(name)
-            self.assertIn('capf does not say whether FIPS mode is on', process.text())
+        self.each_of_others(self.check_halt_of)
         self.assertFalse(self.agreed('signaling_edge', 5061, '-tls1_3'))
         self.cluster.start_service('capf')
         self.cluster.wait_for(lambda: self.modes() == dict.fromkeys(SERVICES, True), 'all are in the mode', 15)
+
+    def check_halt_of(self, name):
+        process = self.cluster.processes[name]
+        process.stop()
+        config = configs.read(self.cluster, name)
+        config['server']['fips'] = {'break_self_test': 'AES-256-GCM'}
+        self.cluster.write_config(name, config)
+        for _ in range(2):  # IMP-75: a transient fault would be cured by that
+            process.start()
+            self.cluster.wait_for(lambda: not process.running(), f'{name} ends', 15)
+            self.assertEqual(process.exit_code(), 1, name)
+        self.assertIn('self tests failed: AES-256-GCM', process.text())
+        process.start()
+        self.cluster.wait_for(lambda: 'self tests failed' in self.readiness(name)[1], f'{name} halts', 15)
+        self.assertEqual(self.readiness(name)[0], 503)
+        self.assertIn('deploy a verified image', process.text())
+        self.assertFalse(os.path.exists(self.cluster.path('ready', name + '.json')))
+        process.stop()
+        del config['server']['fips']
+        self.cluster.write_config(name, config)
+        self.cluster.start_service(name)
+        self.assertIn('capf does not say whether FIPS mode is on', process.text())
 
 
 if __name__ == '__main__':

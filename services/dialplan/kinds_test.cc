@@ -1,5 +1,5 @@
 // Every kind of resource through the same mill, over real gRPC: what the
-// standard methods promise holds for all 24 alike.
+// standard methods promise holds for all kinds alike.
 
 #include <algorithm>
 #include <cstring>
@@ -60,11 +60,18 @@ constexpr Sample kSamples[] = {
      "allowed_toll_classes: TOLL_CLASS_LOCAL "
      "rules { number_mask: '900!' comment: 'premium' }",
      true},
+    {"sip_profile", "sp",
+     "options_monitoring { enabled: true } rel1xx: REL1XX_DISABLED", true},
+    {"sip_certificate", "cert", "subject_name: 'vm.t.test'", true},
+    {"phone_system", "sys", "display_name: 'Headquarters'", true},
     {"peer", "gw",
      "kind: PEER_KIND_IP_GATEWAY fqdn: 'gw.t.test' outcalls_allowed: true "
      "dial_plan: '$/dialPlans/d' "
-     "trunk_security_profile: '$/trunkSecurityProfiles/ts'",
+     "trunk_security_profile: '$/trunkSecurityProfiles/ts' "
+     "sip_profile: '$/sipProfiles/sp'",
      true},
+    {"tls_context", "ctx",
+     "configured { peers: '$/peers/gw' trust_store: 'cup-trust' }", false},
     {"peer", "vm",
      "kind: PEER_KIND_VOICEMAIL_SERVER server_group: '$/serverGroups/g' "
      "fqdn: 'vm.t.test' dial_plan: '$/dialPlans/clear'",
@@ -116,7 +123,9 @@ constexpr Sample kSamples[] = {
      true},
     {"voicemail_port_group", "pg",
      "peer: '$/peers/vm' integration: VOICEMAIL_INTEGRATION_SIP "
-     "line_group: '$/lineGroups/lg' message_waiting_on_number: '8000'",
+     "line_group: '$/lineGroups/lg' message_waiting_on_number: '8000' "
+     "sip_certificate: '$/sipCertificates/cert' "
+     "phone_system: '$/phoneSystems/sys'",
      false},
 };
 

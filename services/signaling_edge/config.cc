@@ -604,6 +604,7 @@ absl::StatusOr<ConfigFeed::Options> FeedOptionsOf(
   out.refresh_interval =
       FromProtoOr(config.server().tls_refresh_interval(), out.refresh_interval);
   out.instance = instance;
+  out.um_recycler_config_file = config.um_recycler_config_file();
   return out;
 }
 

@@ -155,9 +155,10 @@ class Running final : public RunningService {
                                  const CertificateNotice& notice) {
       reporter_->OnCertificate(edge, notice.reason, notice.summary);
     };
-    feed.on_started = [this](EdgeLoop& edge, bool secured,
+    feed.on_started = [this](EdgeLoop& edge,
+                             const StartMode::Decision& decision,
                              bool has_certificate) {
-      reporter_->OnStarted(edge, secured, has_certificate);
+      reporter_->OnStarted(edge, decision, has_certificate);
     };
     SP_ASSIGN_OR_RETURN(feed_, ConfigFeed::Start(*loops_, std::move(feed)));
     service_ = std::make_unique<SignalingEdgeService>(
@@ -174,6 +175,7 @@ class Running final : public RunningService {
     if (const ClusterHub* hub = loops_->cluster()) {
       runtime.AddPort("cluster", hub->port());
     }
+    runtime.TellWaitingOf([this] { return feed_->start_mode().Waiting(); });
     loops_->Start();
     return runtime.StartGrpc(*policy_, {service_.get()});
   }

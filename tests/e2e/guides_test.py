@@ -27,10 +27,15 @@ kind: LineGroup
 name: tenants/default/lineGroups/voicemail
 spec: {{lines: [vi1], algorithm: TOP_DOWN}}
 ---
+kind: PhoneSystem
+name: tenants/default/phoneSystems/headquarters
+spec: {{display_name: Headquarters}}
+---
 kind: VoicemailPortGroup
 name: tenants/default/voicemailPortGroups/um1
 spec:
   peer: voicemail
+  phone_system: headquarters
   integration: SCCP
   device_security_mode: ENCRYPTED
   line_group: voicemail
@@ -86,7 +91,7 @@ class GuidesTest(DemoCase):
                 self.assertIn(f'peers/{seen[-1]}', text)
         self.demo.wait_snapshot()
         text = self.run_block('\n'.join(steps['Is it good']), DOMAIN=DOMAIN)
-        for part in ('cube', 'cvp', 'vvb', 'cucm'):
+        for part in ('cube', 'cvp', 'vvb', 'cucm', 'contact-center', 'standard'):
             self.assertIn(part, text)
 
     def test_finding_a_fault(self):

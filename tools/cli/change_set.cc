@@ -110,7 +110,7 @@ absl::Status AddPruned(ServiceClients& clients,
                         ListResources(endpoint, *kind, options.prune_tenant,
                                       /*filter=*/"", /*limit=*/0));
     for (auto& one : all) {
-      if (kept.count(NameOf(*one)) != 0) continue;
+      if (kept.count(NameOf(*one)) != 0 || IsBuiltIn(*one)) continue;
       set.deletes.push_back({kind, std::move(one)});
     }
   }

@@ -29,6 +29,7 @@
 #include "tools/cli/error_text.h"
 #include "tools/cli/evaluate_cmd.h"
 #include "tools/cli/events_cmd.h"
+#include "tools/cli/exchange_cmd.h"
 #include "tools/cli/explain_route_cmd.h"
 #include "tools/cli/get_cmd.h"
 #include "tools/cli/import_cmd.h"
@@ -38,6 +39,7 @@
 #include "tools/cli/phones_cmd.h"
 #include "tools/cli/process_cmd.h"
 #include "tools/cli/security_cmd.h"
+#include "tools/cli/service_cmd.h"
 #include "tools/cli/sessions_cmd.h"
 #include "tools/cli/set_cmd.h"
 #include "tools/cli/trust_cmd.h"
@@ -116,6 +118,8 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddDoctorCommand(app, context);
   AddSecurityCommands(app, context);
   AddProcessCommands(app, context);
+  AddServiceCommand(app, context);
+  AddExchangeCommand(app, context);
   AddCopyCommand(app, context);
   AddVoicemailCommand(app, context);
   AddDiagnoseCommand(app, context);

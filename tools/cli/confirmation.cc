@@ -55,6 +55,18 @@ constexpr Effect kEffects[] = {
      "ends what phones hold at the edges, and with it their calls' signaling; "
      "they register anew"},
     {"phones model", "changes how files of phones are signed"},
+    {"exchange import", "has a peer trusted that was not"},
+    {"exchange sip-security", "changes what a peer may do and must prove"},
+    {"service restart",
+     "ends a service's work and begins it anew; calls that are live after its "
+     "drain timeout end"},
+    {"service stop",
+     "ends a service's work until somebody starts it; calls that are live "
+     "after its drain timeout end"},
+    {"service start", "has a stopped service work again"},
+    {"service activate",
+     "has a stopped service work again, or puts into force how TLS is spoken "
+     "with peers"},
     {"voicemail add-ports",
      "makes lines and ports, which may register at once"},
     {"voicemail encryption enable",

@@ -76,9 +76,11 @@ absl::Status GetAll(CliContext& context) {
     SP_ASSIGN_OR_RETURN(const ResourceList all,
                         ListResources(endpoint, *kind, tenant, /*filter=*/"",
                                       /*limit=*/0));
-    if (all.empty()) continue;
     std::vector<const Message*> messages;
-    for (const auto& one : all) messages.push_back(one.get());
+    for (const auto& one : all) {
+      if (!IsBuiltIn(*one)) messages.push_back(one.get());
+    }
+    if (messages.empty()) continue;
     parts.push_back(
         RenderList(messages, context.format, *kind, ColumnsOf(*kind)));
     if (context.format == OutputFormat::kTable) {

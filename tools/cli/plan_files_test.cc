@@ -91,12 +91,12 @@ TEST_F(PlanFilesTest, EveryKindGoesOutAndInAgain) {
   const std::string file = Write("all.yaml", ReadTestdata("all_kinds.yaml"));
   ASSERT_EQ(Run({"apply", "-f", file, "--dry-run"}), 0)
       << out_.str() << err_.str();
-  EXPECT_THAT(out_.str(), EndsWith("\n28 created (dry run)\n"));
+  EXPECT_THAT(out_.str(), EndsWith("\n32 created (dry run)\n"));
   EXPECT_EQ(Run({"get", "tenant", "t"}), 1);  // nothing was stored
   ASSERT_EQ(Run({"apply", "-f", file}), 0) << out_.str() << err_.str();
-  EXPECT_THAT(out_.str(), EndsWith("\n28 created\n"));
+  EXPECT_THAT(out_.str(), EndsWith("\n32 created\n"));
   ASSERT_EQ(Run({"apply", "-f", file}), 0) << out_.str() << err_.str();
-  EXPECT_THAT(out_.str(), EndsWith("\n28 unchanged\n"));
+  EXPECT_THAT(out_.str(), EndsWith("\n32 unchanged\n"));
   ASSERT_EQ(Run({"diff", "-f", file}), 0) << out_.str() << err_.str();
   EXPECT_EQ(out_.str(), "");
 
@@ -110,7 +110,7 @@ TEST_F(PlanFilesTest, EveryKindGoesOutAndInAgain) {
                     HasSubstr("# The password is write-only")));
   const std::string again = Write("export.yaml", exported);
   ASSERT_EQ(Run({"apply", "-f", again, "--replace"}), 0) << err_.str();
-  EXPECT_THAT(out_.str(), EndsWith("\n28 unchanged\n"));
+  EXPECT_THAT(out_.str(), EndsWith("\n32 unchanged\n"));
   ASSERT_EQ(
       Run({"diff", "-f", again, "--replace", "--prune", "--kinds", "all"}), 0)
       << out_.str();

@@ -156,7 +156,14 @@ std::string SnakeCase(const std::string& camel) {
 
 bool IsOutputOnly(const std::string& field) {
   return field == "create_time" || field == "update_time" ||
-         field == "has_credentials" || field == "status_time";
+         field == "has_credentials" || field == "status_time" ||
+         field == "active";
+}
+
+bool IsBuiltIn(const google::protobuf::Message& resource) {
+  const auto* const etag = resource.GetDescriptor()->FindFieldByName("etag");
+  return etag != nullptr &&
+         resource.GetReflection()->GetString(resource, etag).empty();
 }
 
 bool IsWriteOnly(const std::string& field) {

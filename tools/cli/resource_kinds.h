@@ -52,6 +52,9 @@ std::string SnakeCase(const std::string& camel);
 
 // Set by services alone: a manifest may hold it, and it is passed over.
 bool IsOutputOnly(const std::string& field);
+// There without being stored, as the standard SIP profile is: neither exported
+// nor deleted.
+bool IsBuiltIn(const google::protobuf::Message& resource);
 // Taken by services and never shown: what is stored cannot be compared.
 bool IsWriteOnly(const std::string& field);
 

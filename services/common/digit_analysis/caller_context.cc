@@ -138,8 +138,9 @@ CallerContext ContextOf(const RouteQuery& query, const PlanIndex& index,
       Refuse(out, "PEER_NO_NEW_CALLS",
              absl::StrCat(peer->name, " takes no new calls"));
     }
-    TakeDevice(query.rerouted ? peer->rerouting_search_space
-                              : peer->calling_search_space,
+    TakeDevice(query.referred_outside ? peer->outside_refer_search_space
+               : query.rerouted       ? peer->rerouting_search_space
+                                      : peer->calling_search_space,
                out);
     TakePlan(index, peer->dial_plan, out);
     return out;

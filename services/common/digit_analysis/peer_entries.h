@@ -60,6 +60,66 @@ struct OptionsMonitoring {
   bool operator==(const OptionsMonitoring&) const = default;
 };
 
+// Whether an INVITE to a peer always has an offer.
+enum class EarlyOffer : uint8_t { kAsCaller, kMandatory };
+
+// Reliable provisional responses (RFC 3262) with a peer.
+enum class Rel1xx : uint8_t {
+  kEndToEnd,  // offered to who is called if the caller has it
+  kDisabled,
+  kAlways,  // whatever the other leg does: all but 100
+};
+
+// How SIP is spoken with a peer; zeroes are unset.
+struct SipSettings {
+  absl::Duration session_expires;
+  absl::Duration min_session_expires;
+  EarlyOffer early_offer = EarlyOffer::kAsCaller;
+  Rel1xx rel1xx = Rel1xx::kEndToEnd;
+
+  bool operator==(const SipSettings&) const = default;
+};
+
+// The one that is in every tenant without being in its plan has this id, and
+// nothing set (CUC-25).
+inline constexpr char kStandardSipProfile[] = "standard";
+
+struct SipProfileEntry {
+  std::string name;  // tenants/{tenant}/sipProfiles/{sip_profile}
+  OptionsMonitoring monitoring;
+  SipSettings settings;
+
+  bool operator==(const SipProfileEntry&) const = default;
+};
+
+// Versions of TLS that a context may name.
+enum class TlsVersion : uint8_t { kUnset, kTls12, kTls13 };
+
+// How TLS is spoken with the peers of a context (IMP-40).
+struct TlsSettings {
+  std::vector<std::string> ciphers;  // of TLS 1.2, IANA names; none: all
+  TlsVersion minimum_version = TlsVersion::kUnset;
+  TlsVersion maximum_version = TlsVersion::kUnset;
+
+  bool operator==(const TlsSettings&) const = default;
+};
+
+struct TlsContextSettings {
+  std::vector<std::string> peers;
+  std::string trust_store;  // may be empty
+  TlsSettings tls;
+
+  bool operator==(const TlsContextSettings&) const = default;
+};
+
+struct TlsContextEntry {
+  std::string name;  // tenants/{tenant}/tlsContexts/{tls_context}
+  TlsContextSettings configured;
+  TlsContextSettings active;  // what edges go by (IMP-42)
+
+  bool operator==(const TlsContextEntry&) const = default;
+};
+
 struct TrunkSecurityProfileEntry {
   std::string name;  // tenants/{tenant}/trunkSecurityProfiles/{profile}
   DeviceSecurityMode device_security_mode = DeviceSecurityMode::kNonSecure;
@@ -174,7 +234,12 @@ struct PeerEntry {
   uint32_t max_calls = 0;              // 0 = no bound
   std::string trunk_security_profile;  // empty: what its dial plan implies
   std::string server_group;            // may be empty
+  // Unless it is its own, that of its SIP profile.
   OptionsMonitoring monitoring;
+  bool own_monitoring = false;
+  std::string sip_profile;  // empty: the standard one
+  SipSettings sip;          // of its SIP profile
+  TlsSettings tls;          // of the TLS context that it is selected in
   IpsecCapability ipsec = IpsecCapability::kUnavailable;
   bool ipsec_enabled = false;  // its traffic is under an IPsec policy of ours
   HardeningChecklist hardening;
@@ -184,6 +249,8 @@ struct PeerEntry {
   std::string model;
   // Of calls that it diverts or refers; unset: calling_search_space.
   std::string rerouting_search_space;
+  // Of calls that it refers from outside of a dialog; unset: the one above.
+  std::string outside_refer_search_space;
   AddressFamily address_family = AddressFamily::kIpv4Only;
   bool diversion_inbound = false;        // its Diversion headers are believed
   bool diversion_outbound = false;       // Diversion headers are sent to it

@@ -127,12 +127,11 @@ void ResolveTrunkProfileDefaults(TrunkSecurityProfileEntry& profile) {
   SetIfUnset(profile.incoming_port, encrypted ? kSipTlsPort : kSipPort);
 }
 
-void ResolvePeerDefaults(const TenantEntry* tenant, const DialPlanEntry* plan,
-                         const TrunkSecurityProfileEntry* profile,
-                         PeerEntry& peer) {
-  peer.dial_plan = std::string(DialPlanOf(tenant, peer));
-  if (profile != nullptr) {
-    TrunkSecurityProfileEntry full = *profile;
+void ResolvePeerDefaults(const PeerSurroundings& around, PeerEntry& peer) {
+  const DialPlanEntry* plan = around.plan;
+  peer.dial_plan = std::string(DialPlanOf(around.tenant, peer));
+  if (around.profile != nullptr) {
+    TrunkSecurityProfileEntry full = *around.profile;
     ResolveTrunkProfileDefaults(full);
     SetIfUnset(peer.transport, full.outgoing_transport);
     SetIfUnset(peer.incoming_port, full.incoming_port);
@@ -147,7 +146,16 @@ void ResolvePeerDefaults(const TenantEntry* tenant, const DialPlanEntry* plan,
     SetIfUnset(peer.calling_search_space, plan->calling_search_space);
   }
   SetIfUnset(peer.rerouting_search_space, peer.calling_search_space);
+  SetIfUnset(peer.outside_refer_search_space, peer.rerouting_search_space);
+  if (around.sip_profile != nullptr) {
+    if (!peer.own_monitoring) peer.monitoring = around.sip_profile->monitoring;
+    peer.sip = around.sip_profile->settings;
+  }
   Resolve(peer.monitoring);
+  if (around.context != nullptr) {
+    SetIfUnset(peer.trust_store, around.context->active.trust_store);
+    peer.tls = around.context->active.tls;
+  }
 }
 
 void ResolveUserDefaults(const TenantEntry* tenant, const PhoneEntry* phone,
@@ -212,11 +220,25 @@ void ResolveDefaults(PlanSnapshot& snapshot) {
     ResolveTrunkProfileDefaults(profile);
     profiles.try_emplace(profile.name, &profile);
   }
+  absl::flat_hash_map<std::string_view, const SipProfileEntry*> sip_profiles;
+  for (const SipProfileEntry& profile : snapshot.sip_profiles) {
+    sip_profiles.try_emplace(profile.name, &profile);
+  }
+  absl::flat_hash_map<std::string_view, const TlsContextEntry*> context_of_peer;
+  for (const TlsContextEntry& context : snapshot.tls_contexts) {
+    for (const std::string& peer : context.active.peers) {
+      context_of_peer.try_emplace(peer, &context);
+    }
+  }
   for (PeerEntry& peer : snapshot.peers) {
     const TenantEntry* tenant = FindOrNull(tenants, TenantOf(peer.name));
-    ResolvePeerDefaults(tenant, FindOrNull(plans, DialPlanOf(tenant, peer)),
-                        FindOrNull(profiles, peer.trunk_security_profile),
-                        peer);
+    ResolvePeerDefaults(
+        {.tenant = tenant,
+         .plan = FindOrNull(plans, DialPlanOf(tenant, peer)),
+         .profile = FindOrNull(profiles, peer.trunk_security_profile),
+         .sip_profile = FindOrNull(sip_profiles, peer.sip_profile),
+         .context = FindOrNull(context_of_peer, peer.name)},
+        peer);
   }
   for (UserEntry& user : snapshot.users) {
     const TenantEntry* tenant = FindOrNull(tenants, TenantOf(user.name));

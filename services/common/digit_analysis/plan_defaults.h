@@ -15,12 +15,21 @@ namespace sallyport {
 // not below a tenant.
 std::string_view TenantOf(std::string_view name);
 
-// The dial plan, transport, ports and subject names of a peer. All may be
-// null: what depends on them stays unset. `plan` is that which the peer, or
-// failing that the tenant, names; `profile` that which the peer names.
-void ResolvePeerDefaults(const TenantEntry* tenant, const DialPlanEntry* plan,
-                         const TrunkSecurityProfileEntry* profile,
-                         PeerEntry& peer);
+// What a peer leaves to others, each of which may be null: what depends on it
+// stays unset.
+struct PeerSurroundings {
+  const TenantEntry* tenant = nullptr;
+  // That which the peer, or failing that the tenant, names.
+  const DialPlanEntry* plan = nullptr;
+  // Those that the peer names.
+  const TrunkSecurityProfileEntry* profile = nullptr;
+  const SipProfileEntry* sip_profile = nullptr;
+  // That in which the peer is selected, as it is in force.
+  const TlsContextEntry* context = nullptr;
+};
+
+// The dial plan, transport, ports, subject names and settings of a peer.
+void ResolvePeerDefaults(const PeerSurroundings& around, PeerEntry& peer);
 
 // The transports, port and times that a profile leaves out.
 void ResolveTrunkProfileDefaults(TrunkSecurityProfileEntry& profile);

@@ -18,7 +18,8 @@ using PlanEntry = std::variant<
     CallingPartyTransformationEntry, RouteListEntry, LineGroupEntry,
     HuntListEntry, HuntPilotEntry, VoicemailPilotEntry, VoicemailProfileEntry,
     VoicemailPortGroupEntry, MessageWaitingNumberEntry,
-    DiallingRestrictionEntry>;
+    DiallingRestrictionEntry, SipProfileEntry, SipCertificateEntry,
+    PhoneSystemEntry, TlsContextEntry>;
 
 // The entry's name.
 const std::string& NameOf(const PlanEntry& entry);

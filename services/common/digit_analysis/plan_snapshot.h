@@ -50,6 +50,10 @@ struct PlanSnapshot {
   std::vector<VoicemailPortGroupEntry> voicemail_port_groups;
   std::vector<MessageWaitingNumberEntry> message_waiting_numbers;
   std::vector<DiallingRestrictionEntry> dialling_restrictions;
+  std::vector<SipProfileEntry> sip_profiles;
+  std::vector<SipCertificateEntry> sip_certificates;
+  std::vector<PhoneSystemEntry> phone_systems;
+  std::vector<TlsContextEntry> tls_contexts;
 
   bool operator==(const PlanSnapshot&) const = default;
 };
@@ -81,6 +85,10 @@ void ForEachList(Snapshot& snapshot, Visitor visit) {
   visit(snapshot.voicemail_port_groups);
   visit(snapshot.message_waiting_numbers);
   visit(snapshot.dialling_restrictions);
+  visit(snapshot.sip_profiles);
+  visit(snapshot.sip_certificates);
+  visit(snapshot.phone_systems);
+  visit(snapshot.tls_contexts);
 }
 
 }  // namespace sallyport

@@ -49,6 +49,8 @@ struct RouteQuery {
   std::vector<Redirection> redirected;
   // A peer's call that it diverted or referred (its rerouting search space).
   bool rerouted = false;
+  // The same, of one that it referred from outside of a dialog.
+  bool referred_outside = false;
   // Which call this is: circular route lists begin `turn` members on.
   uint32_t turn = 0;
   // Random, for the weights of server groups; 0: the heaviest comes first.

@@ -3,8 +3,10 @@
 #ifndef SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_TENANT_ENTRIES_H_
 #define SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_TENANT_ENTRIES_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -69,6 +71,14 @@ struct TenantEntry {
   TenantLimits limits;
   // Voicemail port groups are non-secure (CUC-02).
   bool voicemail_encryption_disabled = false;
+  // Edges that follow the first generation's rules, whatever the profile.
+  std::vector<std::string> rtm_edges;
+
+  // UM-01.
+  bool IsRtm(std::string_view edge) const {
+    return rtm_profile || std::find(rtm_edges.begin(), rtm_edges.end(), edge) !=
+                              rtm_edges.end();
+  }
 
   bool operator==(const TenantEntry&) const = default;
 };

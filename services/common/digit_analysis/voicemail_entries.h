@@ -54,6 +54,22 @@ struct VoicemailServer {
   bool operator==(const VoicemailServer&) const = default;
 };
 
+// By which a voicemail server proves itself on SIP trunks (CUC-13).
+struct SipCertificateEntry {
+  std::string name;          // tenants/{tenant}/sipCertificates/{certificate}
+  std::string subject_name;  // lower case
+
+  bool operator==(const SipCertificateEntry&) const = default;
+};
+
+// What port groups are integrations of (CUC-16).
+struct PhoneSystemEntry {
+  std::string name;  // tenants/{tenant}/phoneSystems/{phone_system}
+  bool disabled = false;
+
+  bool operator==(const PhoneSystemEntry&) const = default;
+};
+
 struct VoicemailPortGroupEntry {
   std::string name;  // tenants/{tenant}/voicemailPortGroups/{port_group}
   std::string peer;
@@ -67,6 +83,8 @@ struct VoicemailPortGroupEntry {
   bool secure_rtp = false;              // of a SIP trunk
   std::string sip_certificate_subject;  // empty = the peer's names
   std::vector<VoicemailServer> servers;
+  std::string sip_certificate;  // instead of the subject; may be empty
+  std::string phone_system;     // may be empty
 
   bool operator==(const VoicemailPortGroupEntry&) const = default;
 };

@@ -19,6 +19,23 @@ OptionsMonitoring MonitoringOf(const pb::OptionsMonitoring& in) {
           FromProto(in.retry_interval()), in.retries()};
 }
 
+TlsVersion VersionOf(pb::TlsContextVersion version) {
+  // One of a later release must not lower what holds here.
+  return version > pb::TLS_CONTEXT_VERSION_1_3
+             ? TlsVersion::kTls13
+             : static_cast<TlsVersion>(version);
+}
+
+TlsContextSettings TlsSettingsOf(const pb::TlsContextSettings& in) {
+  TlsContextSettings out;
+  out.peers = Strings(in.peers());
+  out.trust_store = in.trust_store();
+  out.tls.ciphers = Strings(in.ciphers());
+  out.tls.minimum_version = VersionOf(in.minimum_version());
+  out.tls.maximum_version = VersionOf(in.maximum_version());
+  return out;
+}
+
 }  // namespace
 
 TenantEntry Entry(const pb::Tenant& in) {
@@ -35,6 +52,7 @@ TenantEntry Entry(const pb::Tenant& in) {
   out.login_banner = in.login_banner();
   out.voicemail_encryption_disabled =
       in.voicemail_encryption() == pb::VOICEMAIL_ENCRYPTION_DISABLED;
+  out.rtm_edges = Strings(in.rtm_edges());
   const pb::TenantLimits& limits = in.limits();
   out.limits = {limits.max_calls(),         limits.max_calls_per_second(),
                 limits.max_registrations(), limits.max_allocations(),
@@ -99,7 +117,9 @@ PeerEntry Entry(const pb::Peer& in) {
   out.max_calls = in.max_calls();
   out.trunk_security_profile = in.trunk_security_profile();
   out.server_group = in.server_group();
+  out.own_monitoring = in.has_options_monitoring();
   out.monitoring = MonitoringOf(in.options_monitoring());
+  out.sip_profile = in.sip_profile();
   out.ipsec = EnumOf(in.ipsec_capability(), IpsecCapability::kSupported,
                      IpsecCapability::kUnsupported);
   out.ipsec_enabled = in.ipsec_enabled();
@@ -125,6 +145,8 @@ PeerEntry Entry(const pb::Peer& in) {
   out.vendor = in.vendor();
   out.model = in.model();
   out.rerouting_search_space = in.rerouting_calling_search_space();
+  out.outside_refer_search_space =
+      in.out_of_dialog_refer_calling_search_space();
   out.address_family = EnumOf(in.address_family(), AddressFamily::kAny,
                               AddressFamily::kIpv4Only);
   out.diversion_inbound = in.redirecting_diversion_inbound();
@@ -163,6 +185,23 @@ TrunkSecurityProfileEntry Entry(const pb::TrunkSecurityProfile& in) {
       EnumOf(in.sip_v150_outbound_sdp_offer_filtering(),
              V150Filtering::kRemovePreMer, V150Filtering::kUseDefault);
   return out;
+}
+
+SipProfileEntry Entry(const pb::SipProfile& in) {
+  SipProfileEntry out;
+  out.name = in.name();
+  out.monitoring = MonitoringOf(in.options_monitoring());
+  out.settings.session_expires = FromProto(in.session_expires());
+  out.settings.min_session_expires = FromProto(in.min_session_expires());
+  out.settings.early_offer =
+      EnumOf(in.early_offer(), EarlyOffer::kMandatory, EarlyOffer::kAsCaller);
+  out.settings.rel1xx = EnumOf(in.rel1xx(), Rel1xx::kAlways, Rel1xx::kEndToEnd);
+  return out;
+}
+
+TlsContextEntry Entry(const pb::TlsContext& in) {
+  return {in.name(), TlsSettingsOf(in.configured()),
+          TlsSettingsOf(in.active())};
 }
 
 ServerGroupEntry Entry(const pb::ServerGroup& in) {

@@ -195,7 +195,17 @@ VoicemailPortGroupEntry Entry(const pb::VoicemailPortGroup& in) {
                            server.role() == pb::VOICEMAIL_SERVER_ROLE_TFTP,
                            server.port()});
   }
+  out.sip_certificate = in.sip_certificate();
+  out.phone_system = in.phone_system();
   return out;
+}
+
+SipCertificateEntry Entry(const pb::SipCertificate& in) {
+  return {in.name(), SubjectText(in.subject_name())};
+}
+
+PhoneSystemEntry Entry(const pb::PhoneSystem& in) {
+  return {in.name(), in.disabled()};
 }
 
 MessageWaitingNumberEntry Entry(const pb::MessageWaitingNumber& in) {

@@ -12,8 +12,10 @@
 #include "sallyport/dialplan/v1/line_group.pb.h"
 #include "sallyport/dialplan/v1/message_waiting_number.pb.h"
 #include "sallyport/dialplan/v1/partition.pb.h"
+#include "sallyport/dialplan/v1/phone_system.pb.h"
 #include "sallyport/dialplan/v1/route_list.pb.h"
 #include "sallyport/dialplan/v1/route_pattern.pb.h"
+#include "sallyport/dialplan/v1/sip_certificate.pb.h"
 #include "sallyport/dialplan/v1/translation_pattern.pb.h"
 #include "sallyport/dialplan/v1/voicemail_pilot.pb.h"
 #include "sallyport/dialplan/v1/voicemail_port_group.pb.h"
@@ -40,6 +42,8 @@ VoicemailPilotEntry Entry(const dialplan::v1::VoicemailPilot& in);
 VoicemailProfileEntry Entry(const dialplan::v1::VoicemailProfile& in);
 VoicemailPortGroupEntry Entry(const dialplan::v1::VoicemailPortGroup& in);
 MessageWaitingNumberEntry Entry(const dialplan::v1::MessageWaitingNumber& in);
+SipCertificateEntry Entry(const dialplan::v1::SipCertificate& in);
+PhoneSystemEntry Entry(const dialplan::v1::PhoneSystem& in);
 
 }  // namespace sallyport
 

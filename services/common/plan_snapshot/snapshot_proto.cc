@@ -80,6 +80,14 @@ std::optional<PlanEntry> EntryOf(const pb::Resource& resource) {
       return Entry(resource.message_waiting_number());
     case pb::Resource::kDiallingRestriction:
       return Entry(resource.dialling_restriction());
+    case pb::Resource::kSipProfile:
+      return Entry(resource.sip_profile());
+    case pb::Resource::kSipCertificate:
+      return Entry(resource.sip_certificate());
+    case pb::Resource::kPhoneSystem:
+      return Entry(resource.phone_system());
+    case pb::Resource::kTlsContext:
+      return Entry(resource.tls_context());
     case pb::Resource::KIND_NOT_SET:
       break;  // a kind of a later version, or none
   }

@@ -31,6 +31,13 @@ constexpr const char* kViewerMethods[] = {
     "/sallyport.common.v1.ProcessService/GetProcess",
 };
 
+// The same, for operators who may change the process.
+constexpr const char* kAdminMethods[] = {
+    "/sallyport.common.v1.ProcessService/RestartProcess",
+    "/sallyport.common.v1.ProcessService/StartProcess",
+    "/sallyport.common.v1.ProcessService/StopProcess",
+};
+
 OperatorRole FromProto(pb::Role role) {
   switch (role) {
     case pb::ROLE_VIEWER:
@@ -108,6 +115,9 @@ absl::StatusOr<AccessPolicy> AccessPolicy::Create(
   }
   for (const char* method : kViewerMethods) {
     policy.rules_[method] = Rule{{}, OperatorRole::kViewer};
+  }
+  for (const char* method : kAdminMethods) {
+    policy.rules_[method] = Rule{{}, OperatorRole::kAdmin};
   }
   for (const auto& entry : policy.rules_) {
     policy.methods_.push_back(entry.first);

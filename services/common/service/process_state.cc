@@ -6,13 +6,15 @@
 #include "sallyport/common/v1/process_service.grpc.pb.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/net/own_listeners.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_grpc.h"
 
 namespace sallyport {
 namespace {
 
 class Service final : public common::v1::ProcessService::CallbackService {
  public:
-  explicit Service(const ProcessState& state) : state_(state) {}
+  explicit Service(ProcessState& state) : state_(state) {}
 
   grpc::ServerUnaryReactor* GetProcess(
       grpc::CallbackServerContext* context,
@@ -23,17 +25,87 @@ class Service final : public common::v1::ProcessService::CallbackService {
     reactor->Finish(grpc::Status::OK);
     return reactor;
   }
+  grpc::ServerUnaryReactor* RestartProcess(
+      grpc::CallbackServerContext* context,
+      const common::v1::RestartProcessRequest* /*request*/,
+      common::v1::Process* response) override {
+    return Change(context, "RestartProcess", ProcessChange::kRestart, response);
+  }
+  grpc::ServerUnaryReactor* StopProcess(
+      grpc::CallbackServerContext* context,
+      const common::v1::StopProcessRequest* /*request*/,
+      common::v1::Process* response) override {
+    return Change(context, "StopProcess", ProcessChange::kStop, response);
+  }
+  grpc::ServerUnaryReactor* StartProcess(
+      grpc::CallbackServerContext* context,
+      const common::v1::StartProcessRequest* /*request*/,
+      common::v1::Process* response) override {
+    return Change(context, "StartProcess", ProcessChange::kStart, response);
+  }
 
  private:
-  const ProcessState& state_;
+  grpc::ServerUnaryReactor* Change(grpc::CallbackServerContext* context,
+                                   const std::string& method,
+                                   ProcessChange change,
+                                   common::v1::Process* response) {
+    *response = state_.Describe();
+    absl::Status status = state_.Authorize(
+        *context, "/sallyport.common.v1.ProcessService/" + method);
+    if (status.ok()) status = state_.Ask(change);
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    reactor->Finish(ToGrpc(status));
+    return reactor;
+  }
+
+  ProcessState& state_;
 };
 
 }  // namespace
 
-ProcessState::ProcessState(std::string instance, absl::Time start_time)
-    : instance_(std::move(instance)),
-      start_time_(start_time),
+ProcessState::ProcessState(Options options)
+    : options_(std::move(options)),
       service_(std::make_unique<Service>(*this)) {}
+
+absl::Status ProcessState::Authorize(const grpc::ServerContextBase& context,
+                                     std::string_view method) const {
+  if (options_.policy == nullptr) {
+    return MakeError(absl::StatusCode::kPermissionDenied, "METHOD_NOT_LISTED",
+                     "nobody may");
+  }
+  return options_.policy->Authorize(context, method, /*tenant=*/"").status();
+}
+
+absl::Status ProcessState::Ask(ProcessChange change) {
+  const auto failed = [](std::string_view reason, std::string_view what) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, reason, what);
+  };
+  if (change == ProcessChange::kStart && !options_.stopped) {
+    return failed("PROCESS_RUNNING", "the process is not stopped");
+  }
+  if (change != ProcessChange::kStart && options_.stopped) {
+    return failed("PROCESS_STOPPED", "the process is stopped: start it");
+  }
+  if (change != ProcessChange::kStop && options_.check != nullptr) {
+    // It would end for good.
+    if (const absl::Status fault = options_.check(); !fault.ok()) {
+      return failed("CONFIGURATION_REFUSED",
+                    "it could not begin with its configuration file: " +
+                        std::string(fault.message()));
+    }
+  }
+  const absl::MutexLock lock(&mutex_);
+  if (asked_ != ProcessChange::kNone) {
+    return failed("CHANGE_PENDING", "the process is about to end");
+  }
+  asked_ = change;
+  return absl::OkStatus();
+}
+
+ProcessChange ProcessState::asked() const {
+  const absl::MutexLock lock(&mutex_);
+  return asked_;
+}
 
 ProcessState::~ProcessState() = default;
 
@@ -53,8 +125,8 @@ void ProcessState::SetRefused(std::string why, absl::Time now) {
 
 common::v1::Process ProcessState::Describe() const {
   common::v1::Process out;
-  out.set_instance(instance_);
-  *out.mutable_start_time() = ToProto(start_time_);
+  out.set_instance(options_.instance);
+  *out.mutable_start_time() = ToProto(options_.start_time);
   for (const OwnListener& one : OwnListeners()) {
     common::v1::ProcessListener& listener = *out.add_listeners();
     listener.set_protocol(one.udp ? "udp" : "tcp");
@@ -62,14 +134,19 @@ common::v1::Process ProcessState::Describe() const {
     listener.set_first_port(one.first_port);
     listener.set_last_port(one.last_port);
   }
-  const absl::MutexLock lock(&mutex_);
-  for (const SettingDifference& one : waiting_) {
+  const auto add = [&out](const SettingDifference& one) {
     common::v1::WaitingSetting& setting = *out.add_waiting_settings();
     setting.set_field(one.field);
     setting.set_active_value(one.before);
     setting.set_configured_value(one.after);
+  };
+  if (options_.ask_waiting != nullptr) {
+    for (const SettingDifference& one : options_.ask_waiting()) add(one);
   }
+  const absl::MutexLock lock(&mutex_);
+  for (const SettingDifference& one : waiting_) add(one);
   out.set_refused_configuration(refused_);
+  out.set_stopped(options_.stopped);
   if (change_time_ != absl::InfinitePast()) {
     *out.mutable_configuration_time() = ToProto(change_time_);
   }

@@ -1,5 +1,6 @@
 #include "services/common/service/service_main.h"
 
+#include <linux/close_range.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -62,6 +64,8 @@ constexpr char kDefaultMetricsAddress[] = "0.0.0.0:9464";
 constexpr absl::Duration kDefaultDrainTimeout = absl::Seconds(30);
 // Handlers that run when the server ends; beyond it they are cancelled.
 constexpr absl::Duration kLastCallsGrace = absl::Seconds(1);
+// In the environment of a process that an operator has stopped: "1".
+constexpr char kStopped[] = "SALLYPORT_STOPPED";
 constexpr absl::Duration kIdlePoll = absl::Milliseconds(50);
 constexpr absl::Duration kConfigPoll = absl::Milliseconds(250);
 
@@ -205,7 +209,8 @@ absl::Status ServiceRuntime::StartGrpc(const AccessPolicy& policy,
   GrpcServerOptions options;
   options.default_address = default_grpc_address_;
   options.policy = &policy;
-  process_ = std::make_unique<ProcessState>(instance_, absl::Now());
+  process_ = std::make_unique<ProcessState>(ProcessState::Options{
+      instance_, absl::Now(), stopped_, &policy, check_file_, ask_waiting_});
   options.services = std::move(services);
   options.services.push_back(process_->service());
   options.metrics = &metrics_;
@@ -214,12 +219,46 @@ absl::Status ServiceRuntime::StartGrpc(const AccessPolicy& policy,
   return absl::OkStatus();
 }
 
+// What is left of a service that was stopped: its port, where it can be
+// started. Thread-compatible.
+class Stopped final : public RunningService {
+ public:
+  static absl::StatusOr<std::unique_ptr<RunningService>> Start(
+      ServiceRuntime& runtime) {
+    auto out = std::make_unique<Stopped>();
+    SP_ASSIGN_OR_RETURN(AccessPolicy policy,
+                        AccessPolicy::Create(runtime.server_config(), {}));
+    out->policy_ = std::make_unique<AccessPolicy>(std::move(policy));
+    runtime.HoldReady("an operator has stopped it");
+    SP_RETURN_IF_ERROR(runtime.StartGrpc(*out->policy_, {}));
+    return out;
+  }
+
+  void Drain() override {}
+  bool IsIdle() override { return true; }
+
+ private:
+  std::unique_ptr<AccessPolicy> policy_;
+};
+
+// Begins the program anew in this process, which keeps its id: whoever watches
+// over it sees none end. Returns only if that fails.
+void BeginAnew(char** argv, bool stopped) {
+  setenv(kStopped, stopped ? "1" : "0", /*overwrite=*/1);
+  // What a library has left open without the flag.
+  close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  execv("/proc/self/exe", argv);
+  LogError("the process cannot begin anew", {{"errno", errno}});
+}
+
 // One run of a service, from its checked configuration to its end. Used by the
 // main thread only; the atomics are read by the HTTP server's threads.
 class ServiceRun {
  public:
-  explicit ServiceRun(const ServiceOptions& options)
+  // `stopped`: an operator has stopped it, and nothing of it is begun.
+  ServiceRun(const ServiceOptions& options, bool stopped)
       : options_(options),
+        stopped_(stopped),
         config_(options.server_config()),
         in_force_(options.config->New()) {
     in_force_->CopyFrom(*options.config);
@@ -238,13 +277,19 @@ class ServiceRun {
         config_.instance_id().empty() ? HostName() : config_.instance_id(),
         *metrics_);
     runtime_->AddPort("metrics", http_->port());
+    runtime_->stopped_ = stopped_;
+    runtime_->check_file_ = [this] { return CheckFile(); };
     runtime_->on_halt_ = [this](const std::string& why) {
       halted_ = "a remedy: " + why;
       waits_for_ = &halted_;
     };
     SP_RETURN_IF_ERROR(PrepareRenewal());
     SP_RETURN_IF_ERROR(ChooseFipsMode());
-    SP_ASSIGN_OR_RETURN(service_, options_.start(*runtime_));
+    if (stopped_) {
+      SP_ASSIGN_OR_RETURN(service_, Stopped::Start(*runtime_));
+    } else {
+      SP_ASSIGN_OR_RETURN(service_, options_.start(*runtime_));
+    }
     if (renewer_ != nullptr) renewer_->Start();
     SetLive(service_.get());
     ReadyHold* const hold = runtime_->hold_.get();
@@ -260,13 +305,19 @@ class ServiceRun {
     return absl::OkStatus();
   }
 
-  // Returns when a signal to end came; meanwhile follows the file.
-  void WaitAndFollow(ConfigWatch& watch) {
+  // Returns when a signal to end came, with kNone, or an operator has asked for
+  // a change; meanwhile follows the file.
+  ProcessChange WaitAndFollow(ConfigWatch& watch) {
     while (!WaitForEndSignal(kConfigPoll)) {
+      if (runtime_->process_ != nullptr &&
+          runtime_->process_->asked() != ProcessChange::kNone) {
+        return runtime_->process_->asked();
+      }
       const std::optional<std::string> content = watch.Changed();
-      if (!content) continue;
+      if (!content || stopped_) continue;
       metrics_->Counter(kConfigReloadsTotal).Increment(TakeOver(*content));
     }
+    return ProcessChange::kNone;
   }
 
   // Returns when drained, or out of time, or told a second time.
@@ -563,7 +614,19 @@ class ServiceRun {
     return absl::OkStatus();
   }
 
+  // Whether the file, as it is, could be begun with. On any thread.
+  absl::Status CheckFile() {
+    const std::unique_ptr<google::protobuf::Message> next(
+        options_.config->New());
+    SP_RETURN_IF_ERROR(LoadConfig(absl::GetFlag(FLAGS_config), next.get()));
+    if (options_.check == nullptr) return absl::OkStatus();
+    ConfigFaults faults;
+    options_.check(*next, &faults);
+    return faults.ToStatus();
+  }
+
   const ServiceOptions& options_;
+  const bool stopped_;
   const pb::ServerConfig& config_;
   const std::unique_ptr<google::protobuf::Message> in_force_;
   std::atomic<const std::string*> waits_for_ = nullptr;
@@ -584,6 +647,10 @@ class ServiceRun {
 };
 
 int ServiceMain(int argc, char** argv, const ServiceOptions& options) {
+  std::vector<char*> arguments(argv, argv + argc);
+  arguments.push_back(nullptr);
+  const char* const state = getenv(kStopped);
+  const bool stopped = state != nullptr && std::string_view(state) == "1";
   absl::SetProgramUsageMessage(absl::StrCat("Sallyport's ", options.name,
                                             ".\n  ", options.name,
                                             " --config=FILE [--check_config]"));
@@ -615,7 +682,7 @@ int ServiceMain(int argc, char** argv, const ServiceOptions& options) {
   log.level = FromProto(config.log_level());
   InitLogging(std::move(log));
 
-  ServiceRun run(options);
+  ServiceRun run(options, stopped);
   const absl::Status started = run.Start();
   if (!started.ok()) {
     LogError("start failed",
@@ -623,9 +690,15 @@ int ServiceMain(int argc, char** argv, const ServiceOptions& options) {
     run.Stop();
     return 1;
   }
-  run.WaitAndFollow(watch);
+  const ProcessChange change = run.WaitAndFollow(watch);
   run.Drain();
   run.Stop();
+  if (change != ProcessChange::kNone) {
+    LogInfo(change == ProcessChange::kStop ? "service stopped"
+                                           : "service begins anew");
+    BeginAnew(arguments.data(), change == ProcessChange::kStop);
+    return 1;
+  }
   LogInfo("service ended");
   return 0;
 }

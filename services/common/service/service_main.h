@@ -39,6 +39,7 @@
 #include "services/common/renewal/certificate_renewer.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/server_builder.h"
+#include "services/common/service/config_watch.h"
 #include "services/common/service/process_state.h"
 
 namespace sallyport {
@@ -139,6 +140,11 @@ class ServiceRuntime {
   // IMP-76). For capf, which knows the mode by itself, while start() runs; for
   // the others ServiceMain does it. At most once.
   absl::Status EnterFipsMode(const std::string& folder);
+  // Settings that wait for a restart and are not of the configuration file,
+  // asked for on gRPC's threads until the server ends. Before StartGrpc().
+  void TellWaitingOf(std::function<std::vector<SettingDifference>()> ask) {
+    ask_waiting_ = std::move(ask);
+  }
   // For the ready file and the log: "sip_udp", 5060.
   void AddPort(const std::string& name, int port) { ports_[name] = port; }
 
@@ -151,6 +157,9 @@ class ServiceRuntime {
   MetricsRegistry& metrics_;
   FipsState fips_;
   std::function<void(const std::string& why)> on_halt_;
+  std::function<std::vector<SettingDifference>()> ask_waiting_;
+  bool stopped_ = false;
+  std::function<absl::Status()> check_file_;
   std::unique_ptr<ProcessState> process_;
   std::unique_ptr<GrpcServer> grpc_;
   std::map<std::string, int> ports_;

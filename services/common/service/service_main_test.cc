@@ -16,6 +16,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -280,6 +281,92 @@ TEST_F(ServiceMainTest, TellsItsListenersAndWhatWaitsForARestart) {
   EXPECT_THAT(process.refused_configuration(), HasSubstr("realm"));
   EXPECT_EQ(process.waiting_settings_size(), 1);
 
+  kill(pid_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
+}
+
+// UM-126, CCE-29: an operator stops a service, starts it and has it begin anew;
+// the process stays the same for whoever watches over it.
+TEST_F(ServiceMainTest, Um126StopsStartsAndBeginsAnew) {
+  const std::string roles =
+      ",\"role_bindings\":[{\"identity\":\"spiffe://t.test/operator/ann\","
+      "\"role\":\"ROLE_ADMIN\",\"tenants\":[\"*\"]},"
+      "{\"identity\":\"spiffe://t.test/operator/tim\","
+      "\"role\":\"ROLE_ADMIN\",\"tenants\":[\"t\"]}]";
+  const std::string argument = "--config=" + WriteConfig("r", roles);
+  Spawn({argument});
+  const pid_t pid = pid_;
+  auto ports = WaitReady();
+  int port = Port(ports, "grpc");
+  const auto with = [&](const std::string& who, auto ask) {
+    ClientChannelOptions options;
+    options.target = absl::StrCat("127.0.0.1:", port);
+    options.expected_identity = "spiffe://t.test/test_service";
+    common::config::v1::TlsFiles tls;
+    const PemFiles client = pki_->IssueSpiffe("t.test", who);
+    tls.set_certificate_file(client.certificate_file);
+    tls.set_key_file(client.key_file);
+    tls.set_ca_file(client.ca_file);
+    const auto provider = WatchTlsFiles(tls, absl::Seconds(60));
+    const auto stub = common::v1::ProcessService::NewStub(
+        MakeClientChannel(provider.value(), options));
+    grpc::ClientContext context;
+    common::v1::Process process;
+    const grpc::Status status = ask(*stub, context, &process);
+    return std::make_pair(status.error_code(), process);
+  };
+  using Stub = common::v1::ProcessService::Stub;
+  const auto restart = [](Stub& stub, grpc::ClientContext& context,
+                          common::v1::Process* process) {
+    return stub.RestartProcess(&context, {}, process);
+  };
+  const auto stop = [](Stub& stub, grpc::ClientContext& context,
+                       common::v1::Process* process) {
+    return stub.StopProcess(&context, {}, process);
+  };
+  const auto start = [](Stub& stub, grpc::ClientContext& context,
+                        common::v1::Process* process) {
+    return stub.StartProcess(&context, {}, process);
+  };
+  const auto get = [](Stub& stub, grpc::ClientContext& context,
+                      common::v1::Process* process) {
+    return stub.GetProcess(&context, {}, process);
+  };
+  // It is of all tenants, so an admin of one may not.
+  EXPECT_EQ(with("operator/tim", restart).first,
+            grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(with("operator/ann", start).first,
+            grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_FALSE(with("operator/ann", get).second.stopped());
+
+  unlink(ready_file_.c_str());
+  ASSERT_EQ(with("operator/ann", restart).first, grpc::StatusCode::OK);
+  WaitForLog("service begins anew");
+  ports = WaitReady();
+  port = Port(ports, "grpc");
+
+  ASSERT_EQ(with("operator/ann", stop).first, grpc::StatusCode::OK);
+  WaitForLog("service stopped");
+  WaitForLog("an operator has stopped it");
+  const std::string log = ReadAll(log_);
+  const std::string tail = log.substr(log.rfind("service waits"));
+  const size_t at = tail.find("grpc\\\":");
+  ASSERT_NE(at, std::string::npos) << tail;
+  port = std::atoi(tail.c_str() + at + 7);
+  EXPECT_NE(access(ready_file_.c_str(), F_OK), 0);  // it is not ready
+  EXPECT_TRUE(with("operator/ann", get).second.stopped());
+  EXPECT_EQ(with("operator/ann", restart).first,
+            grpc::StatusCode::FAILED_PRECONDITION);
+  // With a file that is wrong it would end for good.
+  std::ofstream(folder_ + "/config.json") << "{";
+  EXPECT_EQ(with("operator/ann", start).first,
+            grpc::StatusCode::FAILED_PRECONDITION);
+  WriteConfig("r", roles);
+  ASSERT_EQ(with("operator/ann", start).first, grpc::StatusCode::OK);
+  ports = WaitReady();
+  port = Port(ports, "grpc");
+  EXPECT_FALSE(with("operator/ann", get).second.stopped());
+  EXPECT_EQ(pid_, pid);
   kill(pid_, SIGTERM);
   EXPECT_EQ(Wait(), 0);
 }

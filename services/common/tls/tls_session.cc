@@ -120,14 +120,52 @@ const BIO_METHOD* TlsSession::Memory() {
 }
 
 absl::StatusOr<std::unique_ptr<TlsSession>> TlsSession::Create(
-    std::shared_ptr<const TlsContext> context, std::string_view server_name) {
+    std::shared_ptr<const TlsContext> context, std::string_view server_name,
+    const TlsBounds& bounds) {
   SP_CHECK(context != nullptr);
   std::unique_ptr<TlsSession> session(new TlsSession(std::move(context)));
-  SP_RETURN_IF_ERROR(session->Init(server_name));
+  SP_RETURN_IF_ERROR(session->Init(server_name, bounds));
   return session;
 }
 
-absl::Status TlsSession::Init(std::string_view server_name) {
+absl::Status TlsSession::Bind(const TlsBounds& bounds) {
+  if (bounds == TlsBounds()) return absl::OkStatus();
+  const auto empty = [](std::string_view what) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "TLS_BOUNDS_EMPTY",
+                     what);
+  };
+  const uint16_t low =
+      std::max(bounds.minimum_version, SSL_get_min_proto_version(ssl_.get()));
+  uint16_t high = SSL_get_max_proto_version(ssl_.get());
+  if (bounds.maximum_version != 0) {
+    high = std::min(high, bounds.maximum_version);
+  }
+  if (low > high || !SSL_set_min_proto_version(ssl_.get(), low) ||
+      !SSL_set_max_proto_version(ssl_.get(), high)) {
+    ERR_clear_error();
+    return empty("no version of TLS is left");
+  }
+  if (bounds.ciphers.empty()) return absl::OkStatus();
+  std::string list;
+  const STACK_OF(SSL_CIPHER)* const allowed = SSL_get_ciphers(ssl_.get());
+  for (const std::string& wanted : bounds.ciphers) {
+    for (size_t i = 0; i < sk_SSL_CIPHER_num(allowed); ++i) {
+      if (wanted != SSL_CIPHER_get_name(sk_SSL_CIPHER_value(allowed, i))) {
+        continue;
+      }
+      absl::StrAppend(&list, list.empty() ? "" : ":", wanted);
+      break;
+    }
+  }
+  if (list.empty() || !SSL_set_strict_cipher_list(ssl_.get(), list.c_str())) {
+    ERR_clear_error();
+    return empty("no suite of TLS 1.2 is left");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TlsSession::Init(std::string_view server_name,
+                              const TlsBounds& bounds) {
   ssl_ = context_->NewConnection(*this);
   bssl::UniquePtr<BIO> memory(BIO_new(Memory()));
   if (ssl_ == nullptr || memory == nullptr) {
@@ -138,6 +176,7 @@ absl::Status TlsSession::Init(std::string_view server_name) {
   BIO_set_init(memory.get(), 1);
   BIO* const both = memory.release();
   SSL_set_bio(ssl_.get(), both, both);
+  SP_RETURN_IF_ERROR(Bind(bounds));
   // What only the handshake needs goes with it.
   SSL_set_shed_handshake_config(ssl_.get(), 1);
   if (context_->role() == TlsRole::kServer) {

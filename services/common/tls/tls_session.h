@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,6 +21,17 @@
 #include "services/common/tls/tls_trace.h"
 
 namespace sallyport {
+
+// What one session may use of what its context allows.
+struct TlsBounds {
+  // Suites of TLS 1.2, best first, by OpenSSL's names; empty: all. Those that
+  // the context does not allow are passed over.
+  std::vector<std::string> ciphers;
+  uint16_t minimum_version = 0;  // 0x0303 or 0x0304; 0: that of the context
+  uint16_t maximum_version = 0;
+
+  bool operator==(const TlsBounds&) const = default;
+};
 
 // How to drive it: after construction and after every call, send what
 // TakeCiphertext() returns; after Feed, deliver what TakePlaintext() returns.
@@ -42,9 +54,11 @@ class TlsSession final : private TlsCallbacks {
 
   // As the role of `context` says. `server_name`, for clients, is sent as SNI
   // and is not compared with the certificate: see accept_peer.
+  // INVALID_ARGUMENT, TLS_BOUNDS_EMPTY, if `bounds` leave nothing of what the
+  // context allows.
   static absl::StatusOr<std::unique_ptr<TlsSession>> Create(
       std::shared_ptr<const TlsContext> context,
-      std::string_view server_name = {});
+      std::string_view server_name = {}, const TlsBounds& bounds = {});
 
   ~TlsSession() override;
   TlsSession(const TlsSession&) = delete;
@@ -99,7 +113,8 @@ class TlsSession final : private TlsCallbacks {
   ssl_select_cert_result_t OnClientHello(
       const SSL_CLIENT_HELLO* hello) override;
 
-  absl::Status Init(std::string_view server_name);
+  absl::Status Init(std::string_view server_name, const TlsBounds& bounds);
+  absl::Status Bind(const TlsBounds& bounds);
   absl::Status Pump();
   absl::Status Handshake();
   absl::Status ReadAll();

@@ -65,9 +65,9 @@ absl::StatusOr<std::unique_ptr<TlsStream>> TlsStream::Connect(
     std::shared_ptr<const TlsContext> context, const Options& options,
     StreamHandler& handler) {
   SP_CHECK(context->role() == TlsRole::kClient);
-  SP_ASSIGN_OR_RETURN(
-      std::unique_ptr<TlsSession> session,
-      TlsSession::Create(std::move(context), options.server_name));
+  SP_ASSIGN_OR_RETURN(std::unique_ptr<TlsSession> session,
+                      TlsSession::Create(std::move(context),
+                                         options.server_name, options.bounds));
   std::unique_ptr<TlsStream> stream(
       new TlsStream(loop, std::move(session), options, handler));
   SP_ASSIGN_OR_RETURN(

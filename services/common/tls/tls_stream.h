@@ -36,6 +36,8 @@ class TlsStream final : public ByteStream, private StreamHandler {
     absl::Duration handshake_timeout = absl::Seconds(10);
     // Clients: sent as SNI.
     std::string server_name;
+    // Clients: what of the context is used.
+    TlsBounds bounds;
   };
 
   // Takes a connection from a TcpListener. `context` has the server role.

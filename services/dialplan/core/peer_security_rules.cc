@@ -17,7 +17,6 @@ namespace {
 
 constexpr uint32_t kSipPort = 5060;
 constexpr uint32_t kSipTlsPort = 5061;
-// By which signaling_edge verifies peers.
 // Those that edges judge peers by.
 constexpr std::string_view kPeerTrustStores[] = {
     "CallManager-trust", "UM-trusted-roots", "cup-trust"};
@@ -168,14 +167,18 @@ void CheckEdgeCertificates(const RuleContext& c, const PeerEntry& peer,
 
 }  // namespace
 
+bool IsPeerTrustStore(std::string_view store) {
+  return std::find(std::begin(kPeerTrustStores), std::end(kPeerTrustStores),
+                   store) != std::end(kPeerTrustStores);
+}
+
 void CheckPeerSecurity(const RuleContext& c, const PeerEntry& configured) {
   const PeerEntry peer = c.plan.Effective(configured);
   const Profile* profile =
       c.plan.Get<Profile>(configured.trunk_security_profile);
   CheckProfileUse(c, configured, profile);
   if (!configured.trust_store.empty() &&
-      std::find(std::begin(kPeerTrustStores), std::end(kPeerTrustStores),
-                configured.trust_store) == std::end(kPeerTrustStores)) {
+      !IsPeerTrustStore(configured.trust_store)) {
     c.Add("peer.trust_store", "TRUST_STORE_NOT_FOR_PEERS",
           "peers are judged by CallManager-trust, UM-trusted-roots or "
           "cup-trust");

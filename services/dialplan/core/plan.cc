@@ -1,5 +1,6 @@
 #include "services/dialplan/core/plan.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <string_view>
@@ -245,8 +246,12 @@ PeerEntry Plan::Effective(const PeerEntry& peer) const {
   PeerEntry out = peer;
   const TenantEntry* tenant = Get<TenantEntry>(TenantOf(peer.name));
   ResolvePeerDefaults(
-      tenant, Get<DialPlanEntry>(DialPlanOf(tenant, peer)),
-      Get<TrunkSecurityProfileEntry>(peer.trunk_security_profile), out);
+      {.tenant = tenant,
+       .plan = Get<DialPlanEntry>(DialPlanOf(tenant, peer)),
+       .profile = Get<TrunkSecurityProfileEntry>(peer.trunk_security_profile),
+       .sip_profile = Get<SipProfileEntry>(peer.sip_profile),
+       .context = ContextOf(peer.name)},
+      out);
   return out;
 }
 
@@ -257,6 +262,18 @@ UserEntry Plan::Effective(const UserEntry& user) const {
   ResolveUserDefaults(tenant, phone,
                       Get<DialPlanEntry>(DialPlanOf(tenant, phone, user)), out);
   return out;
+}
+
+const TlsContextEntry* Plan::ContextOf(const std::string& peer) const {
+  for (const std::string& name : ReferrersOf(peer)) {
+    const auto* context = Get<TlsContextEntry>(name);
+    if (context != nullptr &&
+        std::find(context->active.peers.begin(), context->active.peers.end(),
+                  peer) != context->active.peers.end()) {
+      return context;
+    }
+  }
+  return nullptr;
 }
 
 const PhoneEntry* Plan::PhoneOf(const UserEntry& user) const {

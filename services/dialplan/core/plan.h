@@ -154,6 +154,8 @@ class Plan {
   // Entries with their defaults resolved.
   PeerEntry Effective(const PeerEntry& peer) const;
   UserEntry Effective(const UserEntry& user) const;
+  // The TLS context in force for a peer, or null.
+  const TlsContextEntry* ContextOf(const std::string& peer) const;
   // The phone that a user owns, or null.
   const PhoneEntry* PhoneOf(const UserEntry& user) const;
 

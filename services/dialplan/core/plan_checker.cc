@@ -22,7 +22,9 @@
 #include "services/dialplan/core/reference_rules.h"
 #include "services/dialplan/core/route_rules.h"
 #include "services/dialplan/core/rule_context.h"
+#include "services/dialplan/core/sip_profile_rules.h"
 #include "services/dialplan/core/tenant_rules.h"
+#include "services/dialplan/core/tls_context_rules.h"
 #include "services/dialplan/core/trunk_profile_rules.h"
 #include "services/dialplan/core/voicemail_rules.h"
 
@@ -46,6 +48,15 @@ struct KindRules {
   }
   void operator()(const TrunkSecurityProfileEntry& entry) const {
     CheckTrunkProfile(c, entry);
+  }
+  void operator()(const SipProfileEntry& entry) const {
+    CheckSipProfile(c, entry);
+  }
+  void operator()(const TlsContextEntry& entry) const {
+    CheckTlsContext(c, entry);
+  }
+  void operator()(const SipCertificateEntry& entry) const {
+    CheckSipCertificate(c, entry);
   }
   void operator()(const PartitionEntry& entry) const {
     CheckPartitionLoops(c, entry);

@@ -76,6 +76,7 @@ inline std::vector<Reference> TestReferences(const PlanEntry& entry) {
     add("peer.trunk_security_profile", peer->trunk_security_profile,
         "trunkSecurityProfiles");
     add("peer.server_group", peer->server_group, "serverGroups");
+    add("peer.sip_profile", peer->sip_profile, "sipProfiles");
   } else if (const auto* user = std::get_if<UserEntry>(&entry)) {
     add("user.dial_plan", user->dial_plan, "dialPlans");
   } else if (const auto* phone = std::get_if<PhoneEntry>(&entry)) {
@@ -129,8 +130,16 @@ inline std::vector<Reference> TestReferences(const PlanEntry& entry) {
   } else if (const auto* ports = std::get_if<VoicemailPortGroupEntry>(&entry)) {
     add("voicemail_port_group.peer", ports->peer, "peers");
     add("voicemail_port_group.line_group", ports->line_group, "lineGroups");
+    add("voicemail_port_group.sip_certificate", ports->sip_certificate,
+        "sipCertificates");
+    add("voicemail_port_group.phone_system", ports->phone_system,
+        "phoneSystems");
     for (const VoicemailPort& port : ports->ports) {
       add("voicemail_port_group.ports.line", port.line, "lines");
+    }
+  } else if (const auto* context = std::get_if<TlsContextEntry>(&entry)) {
+    for (const std::string& peer : context->configured.peers) {
+      add("tls_context.configured.peers", peer, "peers");
     }
   }
   return out;

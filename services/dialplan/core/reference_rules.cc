@@ -48,6 +48,10 @@ void CheckReferences(const RuleContext& c, const PlanRecord& record) {
     if (reference.target.compare(0, prefix.size(), prefix) != 0) {
       c.Add(reference.field, "REFERENCE_WRONG_KIND",
             absl::StrCat("must be the name of one of ", prefix, "*"));
+    } else if (reference.target.compare(prefix.size(), std::string::npos,
+                                        kStandardSipProfile) == 0 &&
+               reference.collection == "sipProfiles") {
+      continue;  // it is there without being written
     } else if (c.plan.Find(reference.target) == nullptr) {
       c.Add(reference.field, "REFERENCE_NOT_FOUND",
             absl::StrCat(reference.target, " does not exist"));

@@ -17,14 +17,26 @@
 namespace sallyport::dialplan {
 namespace {
 
-void CheckRtm(const RuleContext& c, const DialPlanEntry& plan,
-              bool mode_changed, const DialPlanEntry* old) {
+// Of a tenant that follows RTM, or that has edges which do (UM-01).
+void CheckRtm(const RuleContext& c, const TenantEntry& tenant,
+              const DialPlanEntry& plan, bool mode_changed,
+              const DialPlanEntry* old) {
+  if (!tenant.rtm_profile && tenant.rtm_edges.empty()) return;
+  const auto is_rtm = [&tenant](const std::string& edge) {
+    return tenant.IsRtm(edge);
+  };
   if (plan.security_mode == SecurityMode::kSecured) {
     // UM-83
-    c.Add("dial_plan.security_mode", "SECURITY_MODE_NOT_AVAILABLE",
-          "the tenant's compatibility profile has no SRTP");
+    if (tenant.rtm_profile) {
+      c.Add("dial_plan.security_mode", "SECURITY_MODE_NOT_AVAILABLE",
+            "the tenant's compatibility profile has no SRTP");
+    } else if (std::any_of(plan.edges.begin(), plan.edges.end(), is_rtm)) {
+      c.Add("dial_plan.security_mode", "SECURITY_MODE_NOT_AVAILABLE",
+            "an edge that follows RTM is associated, which has no SRTP");
+    }
   }
-  if (mode_changed && !old->edges.empty()) {
+  if (mode_changed &&
+      std::any_of(old->edges.begin(), old->edges.end(), is_rtm)) {
     // UM-88: the order is enforced, so one write cannot be both steps.
     c.Add("dial_plan.security_mode", "EDGES_STILL_ASSOCIATED",
           "remove the associated edges first, then change the mode");
@@ -34,6 +46,7 @@ void CheckRtm(const RuleContext& c, const DialPlanEntry& plan,
            std::string(TenantOf(plan.name)) + "/dialPlans/")) {
     if (other->security_mode == plan.security_mode) continue;
     for (size_t i = 0; i < plan.edges.size(); ++i) {
+      if (!is_rtm(plan.edges[i])) continue;
       if (std::find(other->edges.begin(), other->edges.end(), plan.edges[i]) !=
           other->edges.end()) {
         c.Add(ItemPath("dial_plan.associated_edges", i), "EDGE_HAS_OTHER_MODE",
@@ -66,15 +79,22 @@ void CheckEdgesExist(const RuleContext& c, const DialPlanEntry& plan,
 }
 
 // Whether the plans of a tenant can live by the rules of RTM from now on.
-void CheckNewRtm(const RuleContext& c, const std::string& prefix) {
-  constexpr char kField[] = "tenant.compatibility_profile";
+void CheckNewRtm(const RuleContext& c, const TenantEntry& tenant) {
+  const char* const kField =
+      tenant.rtm_profile ? "tenant.compatibility_profile" : "tenant.rtm_edges";
+  const std::string prefix = tenant.name + "/";
   std::map<std::string_view, const DialPlanEntry*> plan_of_edge;
   for (const DialPlanEntry* p : c.plan.Under<DialPlanEntry>(prefix)) {
-    if (p->security_mode == SecurityMode::kSecured) {
+    if (p->security_mode == SecurityMode::kSecured &&
+        (tenant.rtm_profile || std::any_of(p->edges.begin(), p->edges.end(),
+                                           [&](const std::string& edge) {
+                                             return tenant.IsRtm(edge);
+                                           }))) {
       c.Add(kField, "SECURITY_MODE_NOT_AVAILABLE",
             absl::StrCat(p->name, " is SECURED, which this profile lacks"));
     }
     for (const std::string& edge : p->edges) {
+      if (!tenant.IsRtm(edge)) continue;
       const auto [it, added] = plan_of_edge.emplace(edge, p);
       if (!added && it->second->security_mode != p->security_mode) {
         c.Add(kField, "EDGE_HAS_OTHER_MODE",
@@ -148,7 +168,10 @@ void CheckTenant(const RuleContext& c, const TenantEntry& tenant) {
       }
     }
   }
-  if (tenant.rtm_profile && !old->rtm_profile) CheckNewRtm(c, prefix);
+  if ((tenant.rtm_profile && !old->rtm_profile) ||
+      tenant.rtm_edges != old->rtm_edges) {
+    CheckNewRtm(c, tenant);
+  }
   if (tenant.cluster_security_mode != old->cluster_security_mode) {
     CheckProfilesOfCluster(c, tenant);
   }
@@ -182,9 +205,7 @@ void CheckDialPlan(const RuleContext& c, const DialPlanEntry& plan) {
   }
   CheckEdgesExist(c, plan, old);
   const TenantEntry* tenant = c.plan.Get<TenantEntry>(TenantOf(plan.name));
-  if (tenant != nullptr && tenant->rtm_profile) {
-    CheckRtm(c, plan, mode_changed, old);
-  }
+  if (tenant != nullptr) CheckRtm(c, *tenant, plan, mode_changed, old);
   if (mode_changed) {
     CheckPeersOf(c, "dial_plan.security_mode",
                  std::string(TenantOf(plan.name)));

@@ -55,6 +55,37 @@ TEST_F(TenantRulesTest, LimitsOfATenant) {
   EXPECT_EQ(CountPeers(plan_, "tenants/t"), 1u);
 }
 
+// UM-01: the profile of one edge, whatever that of its tenant.
+TEST_F(TenantRulesTest, Um01ProfileOfOneEdge) {
+  TenantEntry tenant = TestTenant("r");
+  Add(tenant);
+  DialPlanEntry secured = TestPlan(SecurityMode::kSecured, "secured", "r");
+  secured.edges = {"edge-0"};
+  Add(secured);
+  DialPlanEntry clear = TestPlan(SecurityMode::kUnsecured, "clear", "r");
+  clear.edges = {"edge-0", "edge-1"};
+  Add(clear);
+  tenant.rtm_edges = {"edge-0"};
+  EXPECT_THAT(Check(tenant),
+              ElementsAre("tenant.rtm_edges EDGE_HAS_OTHER_MODE",
+                          "tenant.rtm_edges SECURITY_MODE_NOT_AVAILABLE"));
+  tenant.rtm_edges = {"edge-1"};
+  Add(tenant);
+  // UM-83 and UM-87 hold for that one, and for no other.
+  secured.edges = {"edge-0", "edge-1"};
+  EXPECT_THAT(Check(secured),
+              ElementsAre("dial_plan.security_mode SECURITY_MODE_NOT_AVAILABLE",
+                          "dial_plan.associated_edges[1] EDGE_HAS_OTHER_MODE"));
+  secured.edges = {"edge-0", "edge-2"};
+  Add(secured);
+  // UM-88.
+  clear.security_mode = SecurityMode::kSipSecured;
+  EXPECT_THAT(Check(clear),
+              ElementsAre("dial_plan.security_mode EDGES_STILL_ASSOCIATED"));
+  EXPECT_TRUE(tenant.IsRtm("edge-1"));
+  EXPECT_FALSE(tenant.IsRtm("edge-0"));
+}
+
 // UM-88: remove the servers, set the mode, associate again: in that order, and
 // never two steps at once.
 TEST_F(TenantRulesTest, Um88OrderIsEnforced) {

@@ -92,23 +92,35 @@ bool HasPrefix(const std::string& device_name, const std::string& prefix) {
                      [](char digit) { return digit >= '0' && digit <= '9'; });
 }
 
+// The subject of the SIP certificate that a group names, or its own.
+std::string SubjectOf(const Plan& plan, const VoicemailPortGroupEntry& group) {
+  const auto* certificate =
+      plan.Get<SipCertificateEntry>(group.sip_certificate);
+  return certificate != nullptr && group.sip_certificate_subject.empty()
+             ? certificate->subject_name
+             : group.sip_certificate_subject;
+}
+
 // CUC-14, CUC-18, CUC-24: what a trunk to voicemail proves itself by is a name
 // by which its peer is known.
-void CheckSipCertificate(const RuleContext& c,
-                         const VoicemailPortGroupEntry& group,
-                         const PeerEntry& configured) {
-  constexpr char kField[] = "voicemail_port_group.sip_certificate_subject";
+void CheckShownCertificate(const RuleContext& c,
+                           const VoicemailPortGroupEntry& group,
+                           const PeerEntry& configured) {
+  const char* const kField =
+      group.sip_certificate.empty()
+          ? "voicemail_port_group.sip_certificate_subject"
+          : "voicemail_port_group.sip_certificate";
+  const std::string subject = SubjectOf(c.plan, group);
   const PeerEntry peer = c.plan.Effective(configured);
   std::vector<std::string> names = peer.x509_subjects;
   if (names.empty() && !peer.fqdn.empty()) names = {peer.fqdn};
-  if (group.sip_certificate_subject.empty()) {
+  if (subject.empty()) {
     if (names.empty()) {
       c.Add(kField, "SIP_CERTIFICATE_REQUIRED",
             "an ENCRYPTED trunk shows a certificate, and no name of it is "
             "known");
     }
-  } else if (std::find(names.begin(), names.end(),
-                       group.sip_certificate_subject) == names.end()) {
+  } else if (std::find(names.begin(), names.end(), subject) == names.end()) {
     c.Add(kField, "SIP_CERTIFICATE_SUBJECT_MISMATCH",
           absl::StrCat(group.peer, " is recognised by ",
                        absl::StrJoin(names, ", ")));
@@ -140,7 +152,7 @@ void CheckGroupSecurity(const RuleContext& c,
           "keys of SRTP go over TLS alone: choose ENCRYPTED");
   }
   if (peer == nullptr || !sip || !IsEncrypted(group)) return;
-  CheckSipCertificate(c, group, *peer);
+  CheckShownCertificate(c, group, *peer);
   const DialPlanEntry* plan =
       c.plan.Get<DialPlanEntry>(c.plan.Effective(*peer).dial_plan);
   if (plan == nullptr) return;
@@ -281,8 +293,53 @@ void CheckVoicemailProfile(const RuleContext& c,
               CheckMask(profile.mailbox_mask));
 }
 
+// CUC-13.
+void CheckSipCertificate(const RuleContext& c,
+                         const SipCertificateEntry& certificate) {
+  constexpr char kField[] = "sip_certificate.subject_name";
+  if (certificate.subject_name.empty()) {
+    c.Add(kField, "VALUE_REQUIRED", "a certificate has a subject name");
+    return;
+  }
+  if (!IsSubjectName(certificate.subject_name)) {
+    c.Add(kField, "SUBJECT_NAME_INVALID",
+          "must be a host name or sip: and a host name, without wildcard");
+  }
+  for (const auto* other : AllOf<SipCertificateEntry>(c.plan, certificate.name,
+                                                      "sipCertificates")) {
+    if (other->name != certificate.name &&
+        other->subject_name == certificate.subject_name) {
+      c.Add(kField, "SUBJECT_NAME_NOT_UNIQUE",
+            absl::StrCat(other->name, " has it"));
+    }
+  }
+  // What a change of it would strand.
+  const auto* old = c.Before<SipCertificateEntry>();
+  if (old == nullptr || *old == certificate) return;
+  for (const std::string& name : c.plan.ReferrersOf(certificate.name)) {
+    const auto* group = c.plan.Get<VoicemailPortGroupEntry>(name);
+    if (group == nullptr) continue;
+    PlanFaults faults;
+    CheckPortGroup({c.plan, nullptr, faults}, *group);
+    for (const PlanFault& fault : faults) {
+      if (fault.field != "voicemail_port_group.sip_certificate") continue;
+      c.Add(kField, fault.reason, absl::StrCat(name, ": ", fault.description));
+    }
+  }
+}
+
 void CheckPortGroup(const RuleContext& c,
                     const VoicemailPortGroupEntry& group) {
+  if (!group.sip_certificate.empty() &&
+      !group.sip_certificate_subject.empty()) {
+    c.Add("voicemail_port_group.sip_certificate_subject", "VALUE_CONFLICT",
+          "the SIP certificate that is named has it");
+  }
+  if (!group.sip_certificate.empty() &&
+      group.integration != VoicemailIntegration::kSip) {
+    c.Add("voicemail_port_group.sip_certificate", "VALUE_CONFLICT",
+          "ports of SCCP show certificates of their own");
+  }
   const PeerEntry* peer = c.plan.Get<PeerEntry>(group.peer);
   if (group.peer.empty()) {
     c.Add("voicemail_port_group.peer", "VALUE_REQUIRED",

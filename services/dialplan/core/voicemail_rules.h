@@ -18,6 +18,9 @@ void CheckVoicemailPilot(const RuleContext& c,
 void CheckVoicemailProfile(const RuleContext& c,
                            const VoicemailProfileEntry& profile);
 void CheckPortGroup(const RuleContext& c, const VoicemailPortGroupEntry& group);
+// Also blamed for the port groups that its change would strand.
+void CheckSipCertificate(const RuleContext& c,
+                         const SipCertificateEntry& certificate);
 void CheckMessageWaiting(const RuleContext& c,
                          const MessageWaitingNumberEntry& number);
 

@@ -77,6 +77,57 @@ class VoicemailRulesTest : public PlanRulesTest {
   VoicemailPortGroupEntry group_;
 };
 
+// CUC-13, CUC-14: the certificate beside the port group, by display and subject
+// name, which must be the peer's.
+TEST_F(VoicemailRulesTest, SipCertificate) {
+  SetSip();
+  SecurePeer("secured");
+  group_.device_security_mode = DeviceSecurityMode::kEncrypted;
+  SipCertificateEntry certificate;
+  certificate.name = "tenants/t/sipCertificates/c";
+  EXPECT_THAT(Check(certificate),
+              ElementsAre("sip_certificate.subject_name VALUE_REQUIRED"));
+  certificate.subject_name = "other.t.test";
+  Add(certificate);
+  group_.sip_certificate = certificate.name;
+  EXPECT_THAT(Check(group_), ElementsAre("voicemail_port_group.sip_certificate "
+                                         "SIP_CERTIFICATE_SUBJECT_MISMATCH"));
+  certificate.subject_name = "vm.t.test";
+  Add(certificate);
+  Add(group_);
+  // What is used is not changed under its users.
+  certificate.subject_name = "other.t.test";
+  EXPECT_THAT(Check(certificate),
+              ElementsAre("sip_certificate.subject_name "
+                          "SIP_CERTIFICATE_SUBJECT_MISMATCH"));
+  SipCertificateEntry same;
+  same.name = "tenants/t/sipCertificates/d";
+  same.subject_name = "vm.t.test";
+  EXPECT_THAT(Check(same), ElementsAre("sip_certificate.subject_name "
+                                       "SUBJECT_NAME_NOT_UNIQUE"));
+  group_.sip_certificate_subject = "vm.t.test";
+  EXPECT_THAT(Check(group_),
+              ElementsAre("voicemail_port_group.sip_certificate_subject "
+                          "VALUE_CONFLICT"));
+}
+
+// CUC-16, CUC-39: an existing phone system or a new one, for SIP and SCCP.
+TEST_F(VoicemailRulesTest, PhoneSystem) {
+  group_.phone_system = "tenants/t/phoneSystems/hq";
+  EXPECT_THAT(Check(group_), ElementsAre("voicemail_port_group.phone_system "
+                                         "REFERENCE_NOT_FOUND"));
+  PhoneSystemEntry system;
+  system.name = group_.phone_system;
+  Add(system);
+  Add(group_);
+  VoicemailPortGroupEntry trunk = group_;
+  trunk.name += "-sip";
+  trunk.integration = VoicemailIntegration::kSip;
+  trunk.ports.clear();
+  Add(trunk);
+  EXPECT_EQ(plan_.ReferrersOf(system.name).size(), 2u);
+}
+
 TEST_F(VoicemailRulesTest, PortGroupsOfSccp) {
   EXPECT_THAT(Check(group_), IsEmpty());
   VoicemailPortGroupEntry bad = group_;

@@ -69,6 +69,12 @@ constexpr ResourceKind kKinds[] = {
      "message_waiting_numbers", IndexOf<MessageWaitingNumberEntry>()},
     {"diallingRestrictions", "dialling_restriction", "dialling_restrictions",
      IndexOf<DiallingRestrictionEntry>()},
+    {"sipProfiles", "sip_profile", "sip_profiles", IndexOf<SipProfileEntry>()},
+    {"sipCertificates", "sip_certificate", "sip_certificates",
+     IndexOf<SipCertificateEntry>()},
+    {"phoneSystems", "phone_system", "phone_systems",
+     IndexOf<PhoneSystemEntry>()},
+    {"tlsContexts", "tls_context", "tls_contexts", IndexOf<TlsContextEntry>()},
 };
 
 }  // namespace

@@ -30,8 +30,8 @@ using google::protobuf::FieldMask;
 using google::protobuf::Message;
 using google::protobuf::util::FieldMaskUtil;
 
-constexpr const char* kOutputFields[] = {"name", "etag", "create_time",
-                                         "update_time", "has_credentials"};
+constexpr const char* kOutputFields[] = {
+    "name", "etag", "create_time", "update_time", "has_credentials", "active"};
 
 bool IsAll(const FieldMask& mask) {
   return mask.paths_size() == 1 && mask.paths(0) == "*";
@@ -83,6 +83,18 @@ void SpellOut(pb::Resource& resource) {
       user.set_digest_algorithm(type::DIGEST_ALGORITHM_SHA_256);
     }
   }
+}
+
+// What of a TLS context is in force after a write (IMP-42): at once what is
+// configured, or once its restart mark changes.
+void Activate(const pb::TlsContext* before, pb::TlsContext& context) {
+  if (before != nullptr &&
+      context.effect() == pb::TLS_CONTEXT_EFFECT_ON_RESTART &&
+      before->restart_mark() == context.restart_mark()) {
+    *context.mutable_active() = before->active();
+    return;
+  }
+  *context.mutable_active() = context.configured();
 }
 
 // The hashes of a user, from what was written or from what there was.
@@ -141,10 +153,12 @@ absl::StatusOr<PlanRecord> MergedRecord(const pb::Resource& written,
                                         const PlanRecord* current,
                                         const TenantEntry* tenant) {
   pb::Resource merged;
+  pb::Resource before;
   if (current == nullptr) {
     merged = written;
   } else {
     merged.ParseFromString(current->body);
+    if (merged.has_tls_context()) before = merged;
     if (merged.kind_case() != written.kind_case()) {
       return absl::InternalError("a resource of another kind has this name");
     }
@@ -160,6 +174,10 @@ absl::StatusOr<PlanRecord> MergedRecord(const pb::Resource& written,
       user.set_domain(tenant->domains[0]);
     }
     user.set_domain(absl::AsciiStrToLower(user.domain()));
+  }
+  if (merged.has_tls_context()) {
+    Activate(before.has_tls_context() ? &before.tls_context() : nullptr,
+             *merged.mutable_tls_context());
   }
   SpellOut(merged);
   PlanFaults faults = CheckShape(merged);

@@ -71,6 +71,20 @@ void Fill(const pb::Resource& resource, Message& response) {
   response.CopyFrom(InnerOf(resource));
 }
 
+// The SIP profile that is in every tenant, written or not (CUC-25); empty for
+// other kinds.
+std::string StandardName(const ResourceKind& kind, std::string_view tenant) {
+  if (kind.singular != "sip_profile" || tenant.empty()) return "";
+  return kind.Prefix(tenant) + kStandardSipProfile;
+}
+
+pb::Resource StandardProfile(const std::string& name) {
+  pb::Resource out;
+  out.mutable_sip_profile()->set_name(name);
+  out.mutable_sip_profile()->set_display_name("Standard SIP Profile");
+  return out;
+}
+
 }  // namespace
 
 std::string ResourceMethods::TenantOfRequest(const Message& request) {
@@ -103,6 +117,11 @@ absl::Status ResourceMethods::Get(const ResourceKind& kind,
   const std::string name = GetString(request, "name");
   SP_RETURN_IF_ERROR(CheckName(kind, "name", name));
   const RecordPtr record = board_.Find(name);
+  if (record == nullptr && name == StandardName(kind, TenantOf(name)) &&
+      board_.Find(TenantOf(name)) != nullptr) {
+    Fill(StandardProfile(name), response);
+    return absl::OkStatus();
+  }
   if (record == nullptr) {
     return MakeError(absl::StatusCode::kNotFound, "RESOURCE_NOT_FOUND",
                      name + " does not exist");
@@ -143,6 +162,24 @@ absl::Status ResourceMethods::List(const ResourceKind& kind,
   const auto* response_reflection = response.GetReflection();
   const FieldDescriptor& items = FieldOf(response, kind.plural);
   size_t listed = 0;
+  // False when the page is full.
+  const auto add = [&](const std::string& name, const pb::Resource& resource) {
+    if (!filter.Matches(InnerOf(resource))) {
+      after = name;
+      return true;
+    }
+    if (listed == size) {
+      SetString(response, "next_page_token", tokens_.Make(list, after));
+      return false;
+    }
+    response_reflection->AddMessage(&response, &items)
+        ->CopyFrom(InnerOf(resource));
+    after = name;
+    ++listed;
+    return true;
+  };
+  std::string standard = StandardName(kind, parent);
+  if (standard <= after || board_.Find(standard) != nullptr) standard.clear();
   for (;;) {
     // One more than a page tells whether there is another one.
     const std::vector<RecordPtr> records =
@@ -155,21 +192,16 @@ absl::Status ResourceMethods::List(const ResourceKind& kind,
         after = name;
         continue;
       }
-      const pb::Resource resource = ResourceOf(*record);
-      if (!filter.Matches(InnerOf(resource))) {
-        after = name;
-        continue;
+      if (!standard.empty() && standard < name) {
+        if (!add(standard, StandardProfile(standard))) return absl::OkStatus();
+        standard.clear();
       }
-      if (listed == size) {
-        SetString(response, "next_page_token", tokens_.Make(list, after));
-        return absl::OkStatus();
-      }
-      response_reflection->AddMessage(&response, &items)
-          ->CopyFrom(InnerOf(resource));
-      after = name;
-      ++listed;
+      if (!add(name, ResourceOf(*record))) return absl::OkStatus();
     }
-    if (records.size() <= size) return absl::OkStatus();
+    if (records.size() <= size) {
+      if (!standard.empty()) add(standard, StandardProfile(standard));
+      return absl::OkStatus();
+    }
   }
 }
 

@@ -311,6 +311,10 @@ PlanFaults CheckShape(const pb::Resource& resource) {
                     resource.trunk_security_profile().x509_subject_names(),
                     out);
       break;
+    case pb::Resource::kSipProfile:
+      CheckMonitoring("sip_profile",
+                      resource.sip_profile().options_monitoring(), out);
+      break;
     case pb::Resource::kServerGroup:
       CheckMonitoring("server_group",
                       resource.server_group().options_monitoring(), out);

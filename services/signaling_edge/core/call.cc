@@ -43,6 +43,7 @@ Call::Call(uint64_t id, LegSetup caller, LegSetup called, const Timers& timers,
       random_(random),
       called_(std::move(called)),
       caller_said_before_(caller.said_before),
+      caller_rel1xx_(caller.rel1xx),
       called_call_id_(Cat(HexOf(random.NextU64()), HexOf(random.NextU64()))),
       caller_tag_(caller.tag),
       called_tag_(called_.tag),
@@ -56,7 +57,8 @@ Call::Call(uint64_t id, LegSetup caller, LegSetup called, const Timers& timers,
     leg(side).party = setup.party;
     leg(side).flow = setup.flow;
     leg(side).contact = setup.contact;
-    leg(side).timer = SessionTimer(timers.session);
+    leg(side).told_security = setup.told_security;
+    leg(side).timer = SessionTimer(setup.session.value_or(timers.session));
     LegRecord& row = leg_record(side);
     row.incoming = side == LegSide::kA;
     row.party = setup.party;
@@ -138,6 +140,9 @@ CallActions Call::Start(const SipMessage& invite, TransactionId transaction,
       NamesToken(invite, HeaderId::kRequire, k100rel);
   exchange_->reliable = exchange_->reliable_required ||
                         NamesToken(invite, HeaderId::kSupported, k100rel);
+  if (caller_rel1xx_ == Rel1xx::kAlways) {
+    exchange_->reliable_required = exchange_->reliable;
+  }
   leg(LegSide::kA).allows_update =
       NamesToken(invite, HeaderId::kAllow, "UPDATE");
   auto dialog =
@@ -148,6 +153,16 @@ CallActions Call::Start(const SipMessage& invite, TransactionId transaction,
     return Take();
   }
   leg(LegSide::kA).dialog = *std::move(dialog);
+  if (caller_rel1xx_ == Rel1xx::kDisabled) {
+    if (exchange_->reliable_required) {
+      RefuseExchange(
+          MakeError(absl::StatusCode::kInvalidArgument, "EXTENSION_UNSUPPORTED",
+                    "the SIP profile of the caller has no PRACK"),
+          LegSide::kA, now);
+      return Take();
+    }
+    exchange_->reliable = false;
+  }
   if (absl::Status status = leg(LegSide::kA).timer.Check(invite);
       !status.ok()) {
     RefuseExchange(status, LegSide::kA, now);
@@ -161,7 +176,14 @@ void Call::CarryOver(MonoTime now) {
   Exchange& exchange = *exchange_;
   if (exchange.request.body().empty()) {
     exchange.late_offer = true;
-    SendInvite(now);
+    exchange.early =
+        exchange.initial && called_.early_offer && !media_.passes_through();
+    if (!exchange.early) {
+      SendInvite(now);
+      return;
+    }
+    media_.MakeUpOffer(exchange.from);
+    SendOffer(now);
     return;
   }
   if (!HasSdp(exchange.request)) {
@@ -201,7 +223,7 @@ void Call::SendInvite(MonoTime now) {
   Exchange& exchange = *exchange_;
   const LegSide other = Other(exchange.from);
   std::string body;
-  if (!exchange.late_offer) {
+  if (!exchange.late_offer || exchange.early) {
     auto offer = media_.OfferFor(other);
     if (!offer.ok()) {
       RefuseExchange(offer.status(), exchange.from, now);
@@ -233,12 +255,15 @@ void Call::SendInvite(MonoTime now) {
   if (exchange.method == SipMethod::kPrack) {
     request.Add(HeaderId::kRack, exchange.rack);
   } else {
-    // What the caller cannot do is not offered in its name.
-    request.Add(HeaderId::kSupported, exchange.initial && exchange.reliable
-                                          ? "timer, 100rel"
-                                          : "timer");
+    // What the caller cannot do is not offered in its name, unless we do it.
+    const bool offer_100rel =
+        called_.rel1xx == Rel1xx::kAlways ||
+        (called_.rel1xx == Rel1xx::kEndToEnd && exchange.reliable);
+    request.Add(HeaderId::kSupported,
+                exchange.initial && offer_100rel ? "timer, 100rel" : "timer");
     leg(other).timer.AddToRequest(request);
   }
+  AddSecurity(other, request);
   AddSdp(request, body);
   exchange.stage = Exchange::Stage::kSent;
   exchange.sent = true;
@@ -400,7 +425,7 @@ CallActions Call::OnAck(LegSide from, const SipMessage& ack, MonoTime now) {
       HasSdp(ack) ? media_.ReceiveAnswer(from, ack.body()) : NoAnswerError();
   if (!status.ok()) {
     actions_.push_back(CallRefused{from, status, 0, !exchange_->initial});
-    AckFor(Other(from), exchange_->late_ack_cseq);
+    if (!exchange_->early) AckFor(Other(from), exchange_->late_ack_cseq);
     CloseExchange();
     media_.Abandon();
     EndBoth(ReasonOf(status), CallDisposition::kRefused, now);
@@ -496,7 +521,9 @@ void Call::EndBoth(std::string_view reason, CallDisposition disposition,
     const bool answered = exchange_->stage == Exchange::Stage::kLateOffer ||
                           exchange_->stage == Exchange::Stage::kMediaForAck;
     if (answered) {
-      AckFor(Other(exchange_->from), exchange_->late_ack_cseq);
+      if (!exchange_->early) {
+        AckFor(Other(exchange_->from), exchange_->late_ack_cseq);
+      }
       CloseExchange();
       media_.Abandon();
     } else if (!exchange_->refused) {
@@ -597,6 +624,22 @@ void Call::Respond(LegSide to, TransactionId transaction,
       CallRespond{to, transaction, MakeLegResponse(to, request, code, body)});
 }
 
+// As call managers write it: what it says is of the far side, which stands in
+// From or To.
+void Call::AddSecurity(LegSide to, SipMessage& message) const {
+  const Leg& receiver = legs_[IndexOf(to)];
+  if (!receiver.told_security) return;
+  std::string_view status = "NotAuthenticated";
+  if (record_.security() == CallSecurity::kAuthenticated) {
+    status = "Authenticated";
+  } else if (record_.security() == CallSecurity::kEncrypted) {
+    status = "Encrypted";
+  }
+  message.Add(HeaderId::kCallInfo,
+              Cat("<urn:x-cisco-remotecc:callinfo>;security=", status,
+                  ";orientation=", to == LegSide::kA ? "to" : "from"));
+}
+
 SipMessage Call::MakeLegResponse(LegSide to, const SipMessage& request,
                                  int code, std::string_view body) {
   const Leg& receiver = leg(to);
@@ -607,11 +650,13 @@ SipMessage Call::MakeLegResponse(LegSide to, const SipMessage& request,
                        : std::string_view(called_tag_));
   if (code > 100 && code < 300 && IsExchange(request.method())) {
     response.Add(HeaderId::kContact, Cat("<", receiver.contact, ">"));
+    AddSecurity(to, response);
   }
   if (code == 405 || code == 200 || code == 180 || code == 183) {
     response.Add(HeaderId::kAllow, kCallMethods);
   }
   if (code == 422) receiver.timer.AddMinimum(response);
+  if (code == 420) response.Add(HeaderId::kUnsupported, k100rel);
   if (cause_ != 0 && code >= 300) {
     response.Add(HeaderId::kReason, Q850Reason(cause_));  // RFC 6432
   }

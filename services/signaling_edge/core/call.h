@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/common/digit_analysis/peer_entries.h"
 #include "services/common/digit_analysis/tenant_entries.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/mono_time.h"
@@ -105,6 +106,12 @@ class Call {
     SrtpKeying keying = SrtpKeying::kSdes;
     bool ice = false;
     bool pass_through = false;
+    std::optional<SessionTimer::Options> session;  // empty: that of the timers
+    Rel1xx rel1xx = Rel1xx::kEndToEnd;
+    // It is told how secure the call is (CUC-63).
+    bool told_security = false;
+    // Of the called leg: its INVITE always has an offer.
+    bool early_offer = false;
     // Of the caller only: its INVITE is what it has said in another call, which
     // it is to be taken from.
     bool said_before = false;
@@ -169,6 +176,7 @@ class Call {
     Dialog dialog;
     SessionTimer timer;
     bool allows_update = false;
+    bool told_security = false;
     std::string offer;  // what it said of its media, without hold; secret
   };
   // It was answered, and nothing is under way.
@@ -230,6 +238,7 @@ class Call {
     uint32_t update_cseq = 0;  // of the UPDATE that refreshes it; 0: none
     uint32_t last_rseq = 0;    // of its reliable provisional responses
     bool bye_sent = false;
+    bool told_security = false;
     bool ended = false;  // by its BYE, by ours, or never begun
     // Since when no media comes from it that should.
     std::optional<MonoTime> silent_since;
@@ -255,6 +264,8 @@ class Call {
     bool initial = false;
     bool own = false;  // nobody asked for it: `transaction` is none
     bool late_offer = false;
+    // The caller's offer was made up for it, and it is asked with the answer.
+    bool early = false;
     // Both sides know the answer already, by reliable provisional responses.
     bool settled = false;
     bool reliable = false;           // the caller knows PRACK
@@ -305,6 +316,8 @@ class Call {
   Leg& leg(LegSide side) { return legs_[IndexOf(side)]; }
   LegRecord& leg_record(LegSide side) { return record_.legs[IndexOf(side)]; }
 
+  // Call-Info with the security status, for a leg that is told.
+  void AddSecurity(LegSide to, SipMessage& message) const;
   SipMessage MakeLegResponse(LegSide to, const SipMessage& request, int code,
                              std::string_view body);
   void Respond(LegSide to, TransactionId transaction, const SipMessage& request,
@@ -383,6 +396,7 @@ class Call {
   std::array<Leg, 2> legs_;
   const LegSetup called_;
   const bool caller_said_before_;
+  const Rel1xx caller_rel1xx_;
   std::string called_call_id_;
   std::string caller_tag_;
   std::string called_tag_;

@@ -505,7 +505,7 @@ void CallControl::Forwarded(Attempt& attempt, MonoTime now) {
   query.forwarded_by = ring.forwarder();
   query.forward = ReasonFor(ring.outcome());
   query.redirected = attempt.resolution.redirections;
-  query.rerouted = false;
+  query.rerouted = query.referred_outside = false;
   const bool loops =
       std::any_of(query.redirected.begin(), query.redirected.end(),
                   [&](const Redirection& one) {

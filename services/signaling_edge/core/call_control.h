@@ -246,6 +246,10 @@ class CallControl {
     uint64_t attempt = 0;  // 0: a leg of another loop is awaited
     int told = 0;
   };
+  struct ReferKind {
+    bool quiet = false;    // nobody wants to hear of its progress
+    bool outside = false;  // not of the call's own dialog
+  };
   // How a branch of an attempt ended.
   struct BranchEnd {
     CallRecord record;
@@ -317,7 +321,7 @@ class CallControl {
                      TransactionId transaction, MonoTime now);
   absl::Status CanTransfer(const Call& call, const SipMessage& request) const;
   absl::Status StartTransfer(Call& call, LegSide referrer,
-                             const SipMessage& request, bool quiet,
+                             const SipMessage& request, ReferKind kind,
                              MonoTime now);
   absl::Status JoinCalls(Call& call, LegSide referrer,
                          std::string_view replaces, bool quiet, MonoTime now);
@@ -358,6 +362,7 @@ class CallControl {
   static std::string SessionKey(std::string_view relay,
                                 std::string_view session);
   void SetMediaRules(Call::LegSetup& leg) const;
+  void SetSipRules(const PlanIndex& index, Call::LegSetup& leg) const;
   // Whether the parties' media needs no relay: both plans say so, and it is
   // protected, or not, in one way.
   bool PassesThrough(const Party& a, const Party& b) const;

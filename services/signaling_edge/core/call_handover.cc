@@ -54,6 +54,7 @@ Call::HandedLeg Call::HandOver(LegSide side) {
                    .dialog = *std::move(mine.dialog),
                    .timer = mine.timer,
                    .allows_update = mine.allows_update,
+                   .told_security = mine.told_security,
                    .offer = OfferOf(side)};
   mine.dialog.reset();
   mine.timer.Stop();
@@ -69,6 +70,7 @@ void Call::Take(LegSide side, HandedLeg handed) {
   mine.dialog = std::move(handed.dialog);
   mine.timer = handed.timer;
   mine.allows_update = handed.allows_update;
+  mine.told_security = handed.told_security;
   mine.last_ack.reset();
   mine.ended = false;
   leg_record(side).sip_call_id = mine.dialog->id().call_id;

@@ -138,6 +138,38 @@ absl::Status CallMedia::ReceiveAnswer(LegSide from, std::string_view body) {
   return absl::OkStatus();
 }
 
+void CallMedia::MakeUpOffer(LegSide from) {
+  SP_CHECK(!exchange_.has_value() && !passes_through());
+  SdpMedia audio;
+  audio.type = "audio";
+  audio.port = 9;  // never told: the relay's is
+  audio.protocol = "RTP/AVP";
+  audio.formats = {"9", "0", "8", "101"};
+  for (const char* value : {"9 G722/8000", "0 PCMU/8000", "8 PCMA/8000",
+                            "101 telephone-event/8000"}) {
+    audio.attributes.push_back({"rtpmap", value});
+  }
+  audio.attributes.push_back({"fmtp", "101 0-15"});
+  SdpSession offer;
+  offer.media.push_back(std::move(audio));
+  exchange_ = Exchange{.from = from,
+                       .offer = std::move(offer),
+                       .line = 0,
+                       .crypto = std::nullopt,
+                       .answer = std::nullopt,
+                       .before = legs_,
+                       .associations_before = associations_,
+                       .texts = {}};
+}
+
+void CallMedia::OfferAnswer() {
+  SP_CHECK(answered());
+  Exchange& exchange = *exchange_;
+  exchange.from = Other(exchange.from);
+  exchange.offer = *std::move(exchange.answer);
+  exchange.answer.reset();
+}
+
 absl::Status CallMedia::TakeTransport(LegSide from, const SdpSession& session,
                                       size_t line, bool is_answer,
                                       RelayLeg& next,

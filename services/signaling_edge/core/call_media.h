@@ -58,6 +58,14 @@ class CallMedia {
                             bool said_before = false);
   absl::Status ReceiveAnswer(LegSide from, std::string_view body);
 
+  // In place of ReceiveOffer() of a side that has said nothing yet: G.722,
+  // G.711 and DTMF are offered in its name. No exchange is under way, and no
+  // description passes from end to end.
+  void MakeUpOffer(LegSide from);
+  // Needs answered(), by the other side: from now on its answer is an offer of
+  // its own, which the side that had said nothing answers.
+  void OfferAnswer();
+
   // Somebody else is at that side from now on: DTLS and ICE begin anew with the
   // next offer of that side or to it. Abandon() takes it back.
   void Replace(LegSide side) { anew_[IndexOf(side)] = true; }

@@ -71,11 +71,14 @@ CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
         break;
       }
       case Exchange::Stage::kMediaForAck: {
-        auto body = error.ok() ? media_.AnswerFor(other)
-                               : absl::StatusOr<std::string>(error);
+        auto body = !error.ok()      ? absl::StatusOr<std::string>(error)
+                    : exchange.early ? std::string()
+                                     : media_.AnswerFor(other);
         const uint32_t cseq = exchange.late_ack_cseq;
+        // Its own answer is what the caller was asked with.
+        const bool acknowledged = exchange.early;
         CloseExchange();
-        AckFor(other, cseq, body.ok() ? *body : "");
+        if (!acknowledged) AckFor(other, cseq, body.ok() ? *body : "");
         if (body.ok()) {
           media_.Finish();
           SetAnswered(now);

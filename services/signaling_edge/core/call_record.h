@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_RECORD_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_RECORD_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -49,6 +50,13 @@ struct LegRecord {
   LegStatistics statistics;
 };
 
+// How secure a call is (CUC-63); the weakest first.
+enum class CallSecurity : uint8_t {
+  kNotAuthenticated,  // SIP in clear
+  kAuthenticated,     // SIP over TLS, RTP
+  kEncrypted,         // SIP over TLS, SRTP
+};
+
 struct CallRecord {
   uint64_t id = 0;
   std::string tenant;
@@ -67,13 +75,20 @@ struct CallRecord {
   std::string reason;  // of its end: NORMAL_CLEARING, SECURITY_MODE_..., ...
   CallDisposition disposition = CallDisposition::kFailed;
 
-  // Every leg has SIP over TLS and SRTP: the lock may be shown.
-  bool secure() const {
+  // That of its weakest leg.
+  CallSecurity security() const {
+    auto out = legs.empty() ? CallSecurity::kNotAuthenticated
+                            : CallSecurity::kEncrypted;
     for (const LegRecord& leg : legs) {
-      if (!leg.flow.is_tls() || !leg.suite.has_value()) return false;
+      out =
+          std::min(out, !leg.flow.is_tls() ? CallSecurity::kNotAuthenticated
+                        : leg.suite.has_value() ? CallSecurity::kEncrypted
+                                                : CallSecurity::kAuthenticated);
     }
-    return !legs.empty();
+    return out;
   }
+  // The lock may be shown.
+  bool secure() const { return security() == CallSecurity::kEncrypted; }
 };
 
 }  // namespace sallyport::signaling_edge

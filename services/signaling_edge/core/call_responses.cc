@@ -183,11 +183,11 @@ void Call::OnProvisional(LegSide from, const SipMessage& response,
   const bool reliable = IsReliableProvisional(response);
   // A late offer counts only if it cannot get lost (RFC 3262 section 5).
   if (exchange.settled || !ours || !HasSdp(response) ||
-      (exchange.late_offer && !reliable)) {
+      (exchange.late_offer && !reliable && !exchange.early)) {
     Forward(response, now);
     return;
   }
-  if (absl::Status status = exchange.late_offer
+  if (absl::Status status = exchange.late_offer && !exchange.early
                                 ? media_.ReceiveOffer(from, response.body())
                                 : media_.ReceiveAnswer(from, response.body());
       !status.ok()) {
@@ -197,6 +197,10 @@ void Call::OnProvisional(LegSide from, const SipMessage& response,
     return;
   }
   UpdateSuites();
+  if (exchange.early) {  // there is nobody yet to hear it
+    Forward(response, now);
+    return;
+  }
   exchange.held = response;
   exchange.stage = Exchange::Stage::kMediaForAnswer;
   media_busy_ = true;
@@ -215,7 +219,7 @@ void Call::Forward(const SipMessage& response, MonoTime now) {
   // What was not said reliably may yet be said otherwise: a caller that has
   // it for sure would be misled.
   const bool describe =
-      HasSdp(response) && !exchange.settled &&
+      HasSdp(response) && !exchange.settled && !exchange.early &&
       (reliable || (!exchange.late_offer && !exchange.reliable_required));
   std::string body;
   if (describe &&
@@ -266,7 +270,14 @@ void Call::OnSuccess(LegSide from, const SipMessage& response, MonoTime now) {
     return;
   }
   absl::Status status;
-  if (exchange.late_offer) {
+  if (exchange.early) {
+    if (HasSdp(response)) {
+      status = media_.ReceiveAnswer(from, response.body());
+    } else if (!media_.answered()) {
+      status = NoAnswerError();
+    }
+    if (status.ok()) media_.OfferAnswer();
+  } else if (exchange.late_offer) {
     status = HasSdp(response) ? media_.ReceiveOffer(from, response.body())
                               : NoAnswerError();
   } else if (HasSdp(response)) {
@@ -340,7 +351,9 @@ void Call::DeliverSuccess(const SipMessage& response, MonoTime now) {
       EndBoth(ReasonOf(body.status()), CallDisposition::kFailed, now);
     return;
   }
-  if (invite && !exchange.late_offer) AckFor(other, exchange.cseq);
+  if (invite && (!exchange.late_offer || exchange.early)) {
+    AckFor(other, exchange.cseq);
+  }
   leg(to).dialog->AcceptTarget(exchange.request);
   leg(to).dialog->Confirm();
   SipMessage reply = MakeResponse(exchange.request, 200, ReasonPhrase(200),
@@ -350,6 +363,7 @@ void Call::DeliverSuccess(const SipMessage& response, MonoTime now) {
   if (IsExchange(exchange.method)) {
     leg(to).timer.OnRequest(exchange.request, reply, now);
   }
+  AddSecurity(to, reply);
   AddSdp(reply, *body);
   actions_.push_back(CallRespond{to, exchange.transaction, reply});
   FinishReplacing(to);

@@ -133,6 +133,31 @@ Call::Timers CallControl::CallTimers(const Party& a, const Party& b) const {
   return timers;
 }
 
+// What the SIP profile of a peer says of its legs (CUC-25), and who is told how
+// secure a call is: phones, and peers that are to be (CUC-23, CUC-63).
+void CallControl::SetSipRules(const PlanIndex& index,
+                              Call::LegSetup& leg) const {
+  leg.told_security = leg.party.kind == Party::Kind::kUser;
+  if (leg.party.kind != Party::Kind::kPeer || !leg.party.port.empty()) return;
+  const PeerEntry* peer = index.Peer(leg.party.resource);
+  if (peer == nullptr) return;
+  const auto* const profile =
+      index.Find<TrunkSecurityProfileEntry>(peer->trunk_security_profile);
+  leg.told_security = profile != nullptr && profile->transmit_security_status;
+  const SipSettings& sip = peer->sip;
+  SessionTimer::Options session = options_.session;
+  if (sip.min_session_expires != absl::ZeroDuration()) {
+    session.minimum = sip.min_session_expires;
+  }
+  if (sip.session_expires != absl::ZeroDuration()) {
+    session.interval = sip.session_expires;
+  }
+  session.interval = std::max(session.interval, session.minimum);
+  leg.session = session;
+  leg.early_offer = sip.early_offer == EarlyOffer::kMandatory;
+  leg.rel1xx = sip.rel1xx;
+}
+
 // What the party's dial plan says of the media of its legs.
 void CallControl::SetMediaRules(Call::LegSetup& leg) const {
   const Party& party = leg.party;
@@ -458,6 +483,8 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   caller.said_before = attempt.transfer != 0;
   SetMediaRules(caller);
   SetMediaRules(called);
+  SetSipRules(attempt.plan->index(), caller);
+  SetSipRules(attempt.plan->index(), called);
   caller.pass_through = called.pass_through =
       PassesThrough(caller.party, called.party);
   caller.contact = ContactUri(port_.ListenerOf(attempt.flow));

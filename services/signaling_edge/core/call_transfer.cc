@@ -112,7 +112,8 @@ void CallControl::OnRefer(const SipMessage& request, TransactionId transaction,
     // The call's own dialog is where its progress would be told; whoever asks
     // from outside is not told.
     response.AddNamed("Refer-Sub", "false");
-    status = StartTransfer(*call, side, request, /*quiet=*/true, now);
+    status = StartTransfer(*call, side, request,
+                           {.quiet = true, .outside = true}, now);
     if (!status.ok()) {
       const SipStatus why = SipStatusOf(status);
       response = MakeResponse(request, why.code, why.phrase, port_.NewTag());
@@ -143,7 +144,8 @@ void CallControl::OnReferInCall(Call& call, LegSide side,
   }
   Do(call, call.RespondTo(side, request, transaction, 202), now);
   if (!quiet) Do(call, call.Notify(side, 100, false), now);
-  status = StartTransfer(call, side, request, quiet, now);
+  status = StartTransfer(call, side, request,
+                         {.quiet = quiet, .outside = false}, now);
   if (status.ok()) return;
   ReportTransferRefused(call.party(side), call.flow(side), status, now);
   const auto it = calls_.find(id);
@@ -178,15 +180,15 @@ absl::Status CallControl::CanTransfer(const Call& call,
 }
 
 absl::Status CallControl::StartTransfer(Call& call, LegSide referrer,
-                                        const SipMessage& request, bool quiet,
-                                        MonoTime now) {
+                                        const SipMessage& request,
+                                        ReferKind kind, MonoTime now) {
   if (absl::Status status = CanTransfer(call, request); !status.ok()) {
     return status;
   }
   const auto address = ParseNameAddr(request.Value(HeaderId::kReferTo));
   const auto uri = ParseSipUri(address->uri);
   if (const auto replaces = UriHeader(*uri, "Replaces")) {
-    return JoinCalls(call, referrer, *replaces, quiet, now);
+    return JoinCalls(call, referrer, *replaces, kind.quiet, now);
   }
   const uint64_t id = call.id();
   const LegSide party = Other(referrer);
@@ -229,12 +231,13 @@ absl::Status CallControl::StartTransfer(Call& call, LegSide referrer,
   attempt.caller = call.party(party);
   attempt.plan = plan_;
   attempt_of_invite_[attempt.transaction] = attempt_id;
-  transfers_[id] = {referrer, quiet, false, attempt_id, 0};
+  transfers_[id] = {referrer, kind.quiet, false, attempt_id, 0};
   // It is the referrer's call: what it costs is for its policy to allow.
   RouteQuery& query = attempt.query;
   query.tenant = record.tenant;
   query.caller = call.party(referrer).resource;
   query.rerouted = call.party(referrer).kind == Party::Kind::kPeer;
+  query.referred_outside = query.rerouted && kind.outside;
   query.calling = number;
   query.called = plain.DecodedUser();
   std::string host;

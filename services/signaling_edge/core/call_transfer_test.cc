@@ -309,6 +309,60 @@ TEST_F(CallTransferTest, OutsideOfADialog) {
   To(gateway_, SipMethod::kBye);
 }
 
+// CUC-30: what a peer refers from outside of a dialog is looked up in a search
+// space of its own, apart from what it refers within one.
+TEST_F(CallTransferTest, Cuc30SearchSpacesOfReferences) {
+  auto plan = TestPlan();
+  plan->trunk_security_profiles.resize(1);
+  plan->trunk_security_profiles[0].name = "tenants/t/trunkSecurityProfiles/x";
+  plan->trunk_security_profiles[0].accept_out_of_dialog_refer = true;
+  plan->partitions = {{.name = "tenants/t/partitions/far"}};
+  plan->calling_search_spaces = {
+      {"tenants/t/callingSearchSpaces/all", {"tenants/t/partitions/far"}}};
+  for (RoutePatternEntry& pattern : plan->route_patterns) {
+    if (pattern.pattern == "7.!") pattern.partition = plan->partitions[0].name;
+  }
+  const auto set = [&](const std::string& rerouting,
+                       const std::string& outside) {
+    plan = std::make_shared<PlanSnapshot>(*plan);
+    for (PeerEntry& peer : plan->peers) {
+      if (peer.name != "tenants/t/peers/gw") continue;
+      peer.trunk_security_profile = plan->trunk_security_profiles[0].name;
+      peer.rerouting_search_space = rerouting;
+      peer.outside_refer_search_space = outside;
+    }
+    edge_.Load(plan);
+  };
+  const std::string all = plan->calling_search_spaces[0].name;
+  set(all, "");
+  Connect();
+  int n = 0;
+  const auto outside = [&] {
+    ++n;
+    edge_.Receive(
+        gateway_,
+        Cat("REFER sip:edge@203.0.113.1 SIP/2.0\n"
+            "Via: SIP/2.0/TLS 192.0.2.20;branch=z9hG4bKq",
+            n,
+            "\nMax-Forwards: 70\nFrom: <sip:222@gw.d.test>;tag=r\n"
+            "To: <sip:edge@203.0.113.1>\nCall-ID: q",
+            n,
+            "\nCSeq: 1 REFER\nContact: <sip:222@192.0.2.20>\n"
+            "Refer-To: <sip:75551111@203.0.113.1>\nTarget-Dialog: ",
+            invite_.message.Value(HeaderId::kCallId), ";local-tag=",
+            std::string(
+                ParseNameAddr(invite_.message.Value(HeaderId::kFrom))->tag()),
+            ";remote-tag=g1"));
+    return Code(gateway_);
+  };
+  // Within the dialog the pattern is seen, outside it is not.
+  EXPECT_EQ(outside(), 202);
+  EXPECT_TRUE(edge_.resolves.empty());
+  set("", all);
+  EXPECT_EQ(outside(), 202);
+  EXPECT_EQ(edge_.resolves.size(), 1u);  // of far.d.test
+}
+
 TEST_F(CallTransferTest, BadOnes) {
   Connect();
   Refer("<mailto:bob@203.0.113.1>", 2);

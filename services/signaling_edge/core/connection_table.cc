@@ -66,8 +66,9 @@ void ConnectionTable::Remove(ConnectionId id) {
     }
   }
   if (const auto peer = dialled_.find(connection.dialled);
-      peer != dialled_.end() && peer->second == id) {
-    dialled_.erase(peer);
+      peer != dialled_.end()) {
+    std::erase(peer->second, id);
+    if (peer->second.empty()) dialled_.erase(peer);
   }
   connections_.erase(it);
 }
@@ -82,15 +83,25 @@ const Connection* ConnectionTable::Find(ConnectionId id) const {
   return it == connections_.end() ? nullptr : it->second.get();
 }
 
-Connection* ConnectionTable::DialledTo(std::string_view peer) {
+Connection* ConnectionTable::DialledTo(
+    std::string_view peer, const std::vector<SocketAddress>& addresses) {
   const auto it = dialled_.find(AbslView(peer));
-  return it == dialled_.end() ? nullptr : Find(it->second);
+  if (it == dialled_.end()) return nullptr;
+  for (size_t i = it->second.size(); i-- > 0;) {
+    Connection* const connection = Find(it->second[i]);
+    if (std::find(addresses.begin(), addresses.end(), connection->remote) !=
+        addresses.end()) {
+      return connection;
+    }
+  }
+  return nullptr;
 }
 
 void ConnectionTable::NoteDialled(Connection& connection,
                                   std::string_view peer) {
   connection.dialled = peer;
-  dialled_[connection.dialled] = connection.id;
+  connection.kept = true;
+  dialled_[connection.dialled].push_back(connection.id);
 }
 
 size_t ConnectionTable::CountFrom(const SocketAddress& remote) const {

@@ -43,7 +43,8 @@ struct Connection {
   bool told = false;  // of a mirror: its holder has said whose it is
   // Who has a mirror of this one.
   absl::flat_hash_set<NodeId> mirrored_at;
-  uint64_t check = 0;  // the check that it was opened for; 0: none
+  bool kept = false;   // of those that DialledTo() knows
+  uint64_t check = 0;  // the check that hears what becomes of it; 0: none
   std::optional<TlsFacts> tls;
   std::optional<ConnectionIdentity> identity;
   bool proved = false;  // a request by it was of a known party
@@ -85,8 +86,10 @@ class ConnectionTable {
   Connection* Find(ConnectionId id);
   const Connection* Find(ConnectionId id) const;
 
-  // The connection that we opened to a peer, open or not.
-  Connection* DialledTo(std::string_view peer);
+  // The connection that is kept for requests to a peer at one of `addresses`,
+  // open or not; the newest if there are several.
+  Connection* DialledTo(std::string_view peer,
+                        const std::vector<SocketAddress>& addresses);
   void NoteDialled(Connection& connection, std::string_view peer);
 
   size_t size() const { return connections_.size() - mirrors_.size(); }
@@ -103,7 +106,8 @@ class ConnectionTable {
   ConnectionId last_id_;
   absl::flat_hash_map<ConnectionId, std::unique_ptr<Connection>> connections_;
   absl::flat_hash_map<RemoteFlow, ConnectionId> mirrors_;
-  absl::flat_hash_map<std::string, ConnectionId> dialled_;
+  // By peer: one for each of its servers.
+  absl::flat_hash_map<std::string, std::vector<ConnectionId>> dialled_;
   absl::flat_hash_map<SocketAddress, size_t> by_source_;
 };
 

@@ -1,5 +1,8 @@
 #include "services/signaling_edge/core/connection_table.h"
 
+#include <string>
+#include <vector>
+
 #include "gtest/gtest.h"
 
 namespace sallyport::signaling_edge {
@@ -50,17 +53,29 @@ TEST(ConnectionTableTest, CountsAnIpv6NetworkAsOneSource) {
 
 TEST(ConnectionTableTest, FindsWhatWasDialled) {
   ConnectionTable table;
-  Connection& old = table.Add(At("192.0.2.1:5061"), false, {});
-  table.NoteDialled(old, "tenants/t/peers/gw");
+  const std::string gw = "tenants/t/peers/gw";
+  const std::vector<SocketAddress> both = {At("192.0.2.1:5061"),
+                                           At("192.0.2.9:5061")};
+  Connection& old = table.Add(both[0], false, {});
+  table.NoteDialled(old, gw);
   const ConnectionId old_id = old.id;
-  EXPECT_EQ(table.DialledTo("tenants/t/peers/gw"), &old);
-  Connection& fresh = table.Add(At("192.0.2.9:5061"), false, {});
-  table.NoteDialled(fresh, "tenants/t/peers/gw");
+  EXPECT_EQ(table.DialledTo(gw, both), &old);
+  // One for each of its servers.
+  Connection& other = table.Add(both[1], false, {});
+  table.NoteDialled(other, gw);
+  EXPECT_EQ(table.DialledTo(gw, {both[0]}), &old);
+  EXPECT_EQ(table.DialledTo(gw, {both[1]}), &other);
+  EXPECT_EQ(table.DialledTo(gw, {At("192.0.2.7:5061")}), nullptr);
+  // The newest to the same.
+  Connection& fresh = table.Add(both[0], false, {});
+  table.NoteDialled(fresh, gw);
+  EXPECT_EQ(table.DialledTo(gw, {both[0]}), &fresh);
   table.Remove(old_id);  // does not take the new one with it
-  EXPECT_EQ(table.DialledTo("tenants/t/peers/gw"), &fresh);
+  EXPECT_EQ(table.DialledTo(gw, {both[0]}), &fresh);
   table.Remove(fresh.id);
-  EXPECT_EQ(table.DialledTo("tenants/t/peers/gw"), nullptr);
-  EXPECT_EQ(table.DialledTo(""), nullptr);
+  EXPECT_EQ(table.DialledTo(gw, {both[0]}), nullptr);
+  EXPECT_EQ(table.DialledTo(gw, both), &other);
+  EXPECT_EQ(table.DialledTo("", both), nullptr);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "services/common/digit_analysis/peer_entries.h"
 #include "services/common/net/socket_address.h"
 #include "services/signaling_edge/core/binding.h"
 #include "services/signaling_edge/core/cluster_message.h"
@@ -36,6 +37,7 @@ struct Connect {
   SipTransport transport = SipTransport::kTcp;
   SocketAddress to;
   std::string server_name;  // SNI, for TLS
+  TlsSettings tls;          // of the peer's TLS context (IMP-40)
 };
 // Sends what waits, then closes. Not answered.
 struct CloseConnection {

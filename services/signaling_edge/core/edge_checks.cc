@@ -28,22 +28,37 @@ void EdgeCore::ResolveForCheck(uint64_t check, const std::string& host,
   Perform(ResolveHost{check | kCheckQuery, host, std::string(service)});
 }
 
-absl::StatusOr<Flow> EdgeCore::OpenForCheck(
+absl::StatusOr<PeerCheckPort::Way> EdgeCore::OpenForCheck(
     uint64_t check, const PeerEntry& peer,
     const std::vector<SocketAddress>& addresses, MonoTime now) {
   const SipTransport transport = TransportOf(peer);
   SP_ASSIGN_OR_RETURN(const ListenerId listener, ListenerBy(transport));
   if (transport == SipTransport::kUdp) {
-    return Flow{
-        .transport = transport, .listener = listener, .remote = addresses[0]};
+    return Way{
+        {.transport = transport, .listener = listener, .remote = addresses[0]},
+        /*open=*/true};
+  }
+  // Those that an operator asks for show how a connection comes to be; those of
+  // OPTIONS go by the one that is there for calls (CCE-58).
+  const bool keep = (check & OptionsMonitor::kCheckBit) != 0;
+  if (keep) {
+    Connection* const known = connections_.DialledTo(peer.name, addresses);
+    if (known != nullptr && known->transport == transport) {
+      const bool open = known->state == Connection::State::kOpen;
+      if (open || known->check == 0) {
+        if (known->check == 0) known->check = check;
+        return Way{known->flow(), open};
+      }
+    }
   }
   SP_ASSIGN_OR_RETURN(Connection* const connection,
                       Dial(peer, transport, listener, addresses, now));
   connection->check = check;
+  if (keep) connections_.NoteDialled(*connection, peer.name);
   // io's own bound, a second later than ours, tells connect from handshake.
   connection_deadlines_.Set(
       connection->id, now + options_.handshake_timeout + absl::Seconds(2));
-  return connection->flow();
+  return Way{connection->flow(), /*open=*/false};
 }
 
 absl::Status EdgeCore::SendForCheck(uint64_t check, const Flow& flow,
@@ -95,9 +110,18 @@ void EdgeCore::SendPlain(const Flow& flow, SipMessage message) {
   Transmit(flow, WriteSipMessage(message));
 }
 
-void EdgeCore::CloseForCheck(const Flow& flow, MonoTime now) {
+void EdgeCore::CloseForCheck(const Flow& flow, bool answered, MonoTime now) {
+  if (flow.connection == 0) return;
+  // A kept one stays, unless it may be dead and no call is to be seen by it.
+  Connection* const connection = connections_.Find(flow.connection);
+  if (connection != nullptr && connection->kept &&
+      (answered || connection->state != Connection::State::kOpen ||
+       calls_.Uses(flow.connection))) {
+    connection->check = 0;
+    return;
+  }
   // Its transactions end with it; the check is over and hears nothing.
-  if (flow.connection != 0) Drop(flow.connection, true, "CHECK_DONE", now);
+  Drop(flow.connection, true, "CHECK_DONE", now);
 }
 
 const EdgeListener& EdgeCore::ListenerFor(const Flow& flow) const {

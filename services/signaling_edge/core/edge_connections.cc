@@ -35,15 +35,50 @@ bool IsConnectFailure(std::string_view reason) {
   return reason == "CONNECT_FAILED" || reason == "CONNECT_TIMEOUT";
 }
 
+// IMP-40: an incoming connection is known to be the peer's only when its
+// handshake is over.
+absl::Status CheckTls(const TlsFacts& facts, const TlsSettings& settings) {
+  const TlsVersion version = facts.version == "TLSv1.3"   ? TlsVersion::kTls13
+                             : facts.version == "TLSv1.2" ? TlsVersion::kTls12
+                                                          : TlsVersion::kUnset;
+  if (version < settings.minimum_version ||
+      (settings.maximum_version != TlsVersion::kUnset &&
+       version > settings.maximum_version)) {
+    return Denied("TLS_VERSION_NOT_ALLOWED",
+                  Cat(facts.version, " is not of the peer's TLS context"));
+  }
+  if (version == TlsVersion::kTls12 && !settings.ciphers.empty() &&
+      std::find(settings.ciphers.begin(), settings.ciphers.end(),
+                facts.cipher) == settings.ciphers.end()) {
+    return Denied("TLS_CIPHER_NOT_ALLOWED",
+                  Cat(facts.cipher, " is not of the peer's TLS context"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 // ------------------------------------------------------------- connections
+
+absl::Status EdgeCore::CheckStartMode(const EdgeListener& listener) const {
+  const bool tls = listener.transport == SipTransport::kTls;
+  if (!start_mode_.has_value() || *start_mode_ == tls) return absl::OkStatus();
+  return *start_mode_
+             ? Denied("START_MODE_SECURED",
+                      "the edge has started with encryption (StartSecured)")
+             : Denied("START_MODE_NON_SECURE",
+                      "the edge has started without encryption (StartSecured)");
+}
 
 ConnectionId EdgeCore::OnAccepted(ListenerId listener,
                                   const SocketAddress& remote, MonoTime now) {
   const EdgeListener& entry = options_.listeners[listener];
   const Flow flow = {
       .transport = entry.transport, .listener = listener, .remote = remote};
+  if (absl::Status status = CheckStartMode(entry); !status.ok()) {
+    ReportOverload(flow, status, "", now);
+    return 0;
+  }
   const LoadClass who = ClassOf(flow, now);
   const size_t most =
       (who == LoadClass::kStranger ? 1 : 2) * options_.max_handshakes;
@@ -124,7 +159,8 @@ absl::StatusOr<Connection*> EdgeCore::Dial(
   connection.created = connection.last_activity = now;
   connection.addresses.assign(addresses.begin() + 1, addresses.end());
   connection_deadlines_.Set(connection.id, now + options_.handshake_timeout);
-  Perform(Connect{connection.id, transport, connection.remote, peer.fqdn});
+  Perform(Connect{connection.id, transport, connection.remote, peer.fqdn,
+                  peer.tls});
   return &connection;
 }
 
@@ -141,10 +177,8 @@ absl::StatusOr<Flow> EdgeCore::FlowTo(
     return Flow{
         .transport = transport, .listener = listener, .remote = addresses[0]};
   }
-  if (const Connection* known = connections_.DialledTo(peer.name);
-      known != nullptr && known->transport == transport &&
-      std::find(addresses.begin(), addresses.end(), known->remote) !=
-          addresses.end()) {
+  if (const Connection* known = connections_.DialledTo(peer.name, addresses);
+      known != nullptr && known->transport == transport) {
     return known->flow();
   }
   SP_ASSIGN_OR_RETURN(Connection* const connection,
@@ -170,7 +204,7 @@ bool EdgeCore::TryNextAddress(Connection& connection, MonoTime now) {
   connection.addresses.erase(connection.addresses.begin());
   connection_deadlines_.Set(connection.id, now + options_.handshake_timeout);
   Perform(Connect{connection.id, connection.transport, connection.remote,
-                  peer->fqdn});
+                  peer->fqdn, peer->tls});
   return true;
 }
 
@@ -201,6 +235,12 @@ absl::Status EdgeCore::Identify(Connection& connection, MonoTime /*now*/) {
     who = IdentifyServer(*facts.certificate, *peer, facts.trusted);
   }
   if (!who.ok()) return who.status();
+  if (who->kind == ConnectionIdentity::Kind::kPeer) {
+    const PeerEntry* peer = plan_->index().Peer(who->resource);
+    if (peer != nullptr) {
+      if (absl::Status s = CheckTls(facts, peer->tls); !s.ok()) return s;
+    }
+  }
   connection.identity = *std::move(who);
   // Of several stores that hold the anchor the one that counted is told.
   if (connection.identity->kind == ConnectionIdentity::Kind::kPeer) {

@@ -129,6 +129,13 @@ std::string EdgeCore::StatelessTag(const SipMessage& request) const {
 
 EdgeActions EdgeCore::OnDatagram(ListenerId listener, const SocketAddress& from,
                                  std::string_view octets, MonoTime now) {
+  if (absl::Status status = CheckStartMode(options_.listeners[listener]);
+      !status.ok()) {
+    ReportOverload(
+        {.transport = SipTransport::kUdp, .listener = listener, .remote = from},
+        status, "", now);
+    return Finish(now);
+  }
   registrar_.OnKeepAlive(listener, from, now);
   // Keep-alives: empty lines, zero octets, STUN (RFC 5626 section 4.4).
   if (octets.find_first_not_of(std::string_view("\r\n\0", 3)) ==

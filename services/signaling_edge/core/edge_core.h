@@ -128,6 +128,9 @@ class EdgeCore final : private CallPort,
   // A new plan is in force: every connection and registration is judged anew.
   EdgeActions OnSnapshot(std::shared_ptr<const Resolver> plan, MonoTime now);
 
+  // Listeners of the other kind take nobody from now on (UM-104); none: all do.
+  void SetStartMode(std::optional<bool> secured) { start_mode_ = secured; }
+
   // New calls are refused from now on; live ones go on.
   EdgeActions OnDrain(MonoTime now);
   // `cause` (ITU-T Q.850) is told to the parties, if there is one.
@@ -221,6 +224,9 @@ class EdgeCore final : private CallPort,
     uint64_t check = 0;  // the check that it works for, and then no call
   };
 
+  // START_MODE_SECURED or START_MODE_NON_SECURE, if the listener takes nobody.
+  absl::Status CheckStartMode(const EdgeListener& listener) const;
+
   // CallPort.
   absl::Status SendRequest(const Flow& flow, SipMessage request, CallLeg owner,
                            MonoTime now, std::string_view mark) override;
@@ -272,14 +278,14 @@ class EdgeCore final : private CallPort,
   // PeerCheckPort.
   void ResolveForCheck(uint64_t check, const std::string& host,
                        std::string_view service) override;
-  absl::StatusOr<Flow> OpenForCheck(uint64_t check, const PeerEntry& peer,
-                                    const std::vector<SocketAddress>& addresses,
-                                    MonoTime now) override;
+  absl::StatusOr<Way> OpenForCheck(uint64_t check, const PeerEntry& peer,
+                                   const std::vector<SocketAddress>& addresses,
+                                   MonoTime now) override;
   absl::Status SendForCheck(uint64_t check, const Flow& flow,
                             SipMessage request, MonoTime now) override;
   void CancelForCheck(uint64_t check, MonoTime now) override;
   void SendPlain(const Flow& flow, SipMessage message) override;
-  void CloseForCheck(const Flow& flow, MonoTime now) override;
+  void CloseForCheck(const Flow& flow, bool answered, MonoTime now) override;
   const EdgeListener& ListenerFor(const Flow& flow) const override;
   void CheckDone(PeerCheckResult result, MonoTime now) override;
   // The checks that are due by themselves.
@@ -461,6 +467,7 @@ class EdgeCore final : private CallPort,
   const uint64_t scope_key_;
   std::shared_ptr<const Resolver> plan_;
   bool draining_ = false;
+  std::optional<bool> start_mode_;
   ConnectionTable connections_;
   DeadlineQueue<ConnectionId> connection_deadlines_;
   TransactionTable transactions_;

@@ -279,6 +279,24 @@ TEST_F(EdgeSccpTest, APortThatIsNotEnabled) {
   Registered("UM-VI2");
 }
 
+// CUC-16, CUC-39: a phone system takes all of its integrations out of service.
+TEST_F(EdgeSccpTest, APhoneSystemThatIsDisabled) {
+  auto plan = std::make_shared<PlanSnapshot>(*plan_);
+  plan->version = 3;
+  plan->phone_systems = {{.name = "tenants/t/phoneSystems/hq"}};
+  plan->voicemail_port_groups[0].phone_system = plan->phone_systems[0].name;
+  edge_.Load(plan);
+  Registered("UM-VI1");
+  plan = std::make_shared<PlanSnapshot>(*plan);
+  plan->version = 4;
+  plan->phone_systems[0].disabled = true;
+  edge_.Load(plan);
+  const ConnectionId id = edge_.ConnectSccp("UM-VI2");
+  Tell(id, 0x0001, RegisterBody("UM-VI2"));
+  EXPECT_TRUE(Comes(id, kReject));
+  EXPECT_EQ(edge_.Refusals(), "PHONE_SYSTEM_DISABLED");
+}
+
 TEST_F(EdgeSccpTest, BadInputEndsItsConnectionOnly) {
   const ConnectionId good = Registered("UM-VI1");
   for (const std::string& octets :

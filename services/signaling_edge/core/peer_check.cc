@@ -138,7 +138,9 @@ void PeerChecks::Finish(Check& check, MonoTime now) {
   const auto it = checks_.find(id);
   const std::unique_ptr<Check> over = std::move(it->second);
   checks_.erase(it);  // before anything that could come back here
-  if (over->flow_open) port_.CloseForCheck(over->flow, now);
+  if (over->flow_open) {
+    port_.CloseForCheck(over->flow, over->result.sip_status != 0, now);
+  }
   over->result.succeeded = over->result.reason.empty();
   port_.CheckDone(std::move(over->result), now);
 }
@@ -236,19 +238,24 @@ void PeerChecks::Open(Check& check, const std::vector<SocketAddress>& addresses,
   const uint64_t id = check.request.id;
   check.stage = Stage::kConnecting;
   check.result.address = addresses[0];
-  auto flow = port_.OpenForCheck(id, *check.peer, addresses, now);
-  if (!flow.ok()) {
-    Fail(check, "connect", ReasonOf(flow.status()),
-         std::string(flow.status().message()), now);
+  auto way = port_.OpenForCheck(id, *check.peer, addresses, now);
+  if (!way.ok()) {
+    Fail(check, "connect", ReasonOf(way.status()),
+         std::string(way.status().message()), now);
     return;
   }
-  check.flow = *flow;
+  check.flow = way->flow;
   check.flow_open = true;
-  check.result.transport = flow->transport;
-  if (flow->transport == SipTransport::kUdp) {
-    Step(check, "connect", true, "UDP has no connection");
-    SendOptions(check, now);
-  }
+  check.result.transport = way->flow.transport;
+  if (!way->open) return;
+  const bool udp = way->flow.transport == SipTransport::kUdp;
+  check.result.address = way->flow.remote;
+  check.result.secured = way->flow.is_tls();
+  Step(check, "connect", true,
+       udp ? std::string("UDP has no connection")
+           : Cat("the connection to ", way->flow.remote.ToString(),
+                 " that is kept is used"));
+  SendOptions(check, now);
 }
 
 void PeerChecks::OnAddressFailed(uint64_t id, const SocketAddress& address,

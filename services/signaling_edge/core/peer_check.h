@@ -38,10 +38,16 @@ class PeerCheckPort {
   // Answered by OnResolved.
   virtual void ResolveForCheck(uint64_t check, const std::string& host,
                                std::string_view service) = 0;
-  // A connection that nothing else uses, to the first of `addresses` that
-  // answers; UDP is open at once. Answered by OnOpened or OnGone, and by
-  // OnAddressFailed for each address that is given up for the next one.
-  virtual absl::StatusOr<Flow> OpenForCheck(
+  struct Way {
+    Flow flow;
+    bool open = false;  // it can be used at once
+  };
+  // A connection to the first of `addresses` that answers: the one that is kept
+  // for the peer's calls for a check of the edge's own, so that there is one
+  // (CCE-58), else one that nothing else uses. If it is not open, answered by
+  // OnOpened or OnGone, and by OnAddressFailed for each address that is given
+  // up for the next one.
+  virtual absl::StatusOr<Way> OpenForCheck(
       uint64_t check, const PeerEntry& peer,
       const std::vector<SocketAddress>& addresses, MonoTime now) = 0;
   // Adds Via and starts a client transaction, answered by OnResponse or
@@ -52,7 +58,8 @@ class PeerCheckPort {
   virtual void CancelForCheck(uint64_t check, MonoTime now) = 0;
   // Not answered, as an ACK is not.
   virtual void SendPlain(const Flow& flow, SipMessage message) = 0;
-  virtual void CloseForCheck(const Flow& flow, MonoTime now) = 0;
+  // `answered`: the peer has said something to this check.
+  virtual void CloseForCheck(const Flow& flow, bool answered, MonoTime now) = 0;
   virtual const EdgeListener& ListenerFor(const Flow& flow) const = 0;
   virtual void CheckDone(PeerCheckResult result, MonoTime now) = 0;
 };

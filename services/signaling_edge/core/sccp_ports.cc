@@ -72,6 +72,8 @@ SccpPorts::SccpPorts(const PlanIndex& index) {
           entry.plan_mode = index.ModeOf(peer->dial_plan);
           entry.disabled = disabled;
           entry.port_disabled = port.disabled;
+          const auto* system = index.Find<PhoneSystemEntry>(group.phone_system);
+          entry.system_disabled = system != nullptr && system->disabled;
           entry.mixed = tenant != nullptr && tenant->cluster_security_mode ==
                                                  ClusterSecurityMode::kMixed;
           entry.has_suite = HasSccpSuite(index.DialPlan(peer->dial_plan));
@@ -168,6 +170,10 @@ absl::StatusOr<SccpPort> SccpPorts::Admit(
   if (found->disabled) return Denied("PEER_DISABLED", "the peer is disabled");
   if (found->port_disabled) {
     return Denied("PORT_DISABLED", "the port is not enabled");
+  }
+  if (found->system_disabled) {
+    return Denied("PHONE_SYSTEM_DISABLED",
+                  "the phone system of the port is disabled");
   }
   switch (found->device_mode) {
     case DeviceSecurityMode::kAuthenticated:

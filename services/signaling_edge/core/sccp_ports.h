@@ -50,10 +50,11 @@ class SccpPorts {
     SccpPort port;
     DeviceSecurityMode device_mode = DeviceSecurityMode::kNonSecure;
     SecurityMode plan_mode = SecurityMode::kSecured;
-    bool disabled = false;       // its peer
-    bool port_disabled = false;  // itself
-    bool mixed = false;          // the cluster of its tenant
-    bool has_suite = false;      // of the dial plan, one that SCCP has too
+    bool disabled = false;         // its peer
+    bool port_disabled = false;    // itself
+    bool system_disabled = false;  // its phone system is (CUC-16)
+    bool mixed = false;            // the cluster of its tenant
+    bool has_suite = false;        // of the dial plan, one that SCCP has too
   };
 
   std::vector<Entry> entries_;

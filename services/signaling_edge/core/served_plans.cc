@@ -12,7 +12,7 @@ bool IsServed(const PlanIndex& index, const DialPlanEntry& plan,
   if (edge.empty()) return true;
   if (plan.edges.empty()) {
     const TenantEntry* tenant = index.Tenant(TenantOf(plan.name));
-    return tenant == nullptr || !tenant->rtm_profile;
+    return tenant == nullptr || !tenant->IsRtm(edge);
   }
   return std::find(plan.edges.begin(), plan.edges.end(), edge) !=
          plan.edges.end();
@@ -32,6 +32,21 @@ bool ServesSecuredPlan(const PlanIndex& index, std::string_view edge) {
     out = out || (plan.security_mode != SecurityMode::kUnsecured &&
                   IsServed(index, plan, edge));
   });
+  return out;
+}
+
+bool ServesAnyPlan(const PlanIndex& index, std::string_view edge) {
+  bool out = false;
+  index.ForEach<DialPlanEntry>([&](const DialPlanEntry& plan) {
+    out = out || IsServed(index, plan, edge);
+  });
+  return out;
+}
+
+bool FollowsRtm(const PlanIndex& index, std::string_view edge) {
+  bool out = false;
+  index.ForEach<TenantEntry>(
+      [&](const TenantEntry& tenant) { out = out || tenant.IsRtm(edge); });
   return out;
 }
 

@@ -18,6 +18,12 @@ bool ServesPlan(const PlanIndex& index, std::string_view dial_plan,
 // secure mode (UM-101).
 bool ServesSecuredPlan(const PlanIndex& index, std::string_view edge);
 
+// Whether it serves a plan at all.
+bool ServesAnyPlan(const PlanIndex& index, std::string_view edge);
+
+// Whether a tenant has it follow the RTM profile (UM-01).
+bool FollowsRtm(const PlanIndex& index, std::string_view edge);
+
 }  // namespace sallyport::signaling_edge
 
 #endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SERVED_PLANS_H_

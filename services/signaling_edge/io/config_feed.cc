@@ -14,7 +14,6 @@
 #include "services/common/log/log.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
-#include "services/signaling_edge/core/served_plans.h"
 #include "services/signaling_edge/io/tls_trace_log.h"
 
 namespace sallyport::signaling_edge {
@@ -30,7 +29,10 @@ ConfigFeed::ConfigFeed(LoopSet& loops, Options options)
       options_(std::move(options)),
       timer_(loops.first().event_loop().AddTimer([this](MonoTime now) {
         loops_.PostAll([](EdgeLoop& loop) { loop.EndExpired(); });
-        if (options_.has_tls) PostTask([this] { CheckFiles(); });
+        PostTask([this] {
+          start_mode_->Refresh();
+          if (options_.has_tls) CheckFiles();
+        });
         loops_.first().event_loop().SetTimer(timer_,
                                              now + options_.refresh_interval);
       })) {}
@@ -44,6 +46,9 @@ absl::StatusOr<std::unique_ptr<ConfigFeed>> ConfigFeed::Start(LoopSet& loops,
 }
 
 absl::Status ConfigFeed::Init() {
+  SP_ASSIGN_OR_RETURN(
+      start_mode_,
+      StartMode::Create(options_.um_recycler_config_file, options_.instance));
   thread_ = std::make_unique<TaskThread>(kTasks);
   options_.trust.on_trust = [this](std::shared_ptr<const TrustBundle> trust,
                                    bool /*from_cache*/) {
@@ -105,8 +110,14 @@ void ConfigFeed::OnPlan(PlanUpdate update) {
       return;
     }
     const std::shared_ptr<const Resolver> plan = *std::move(resolver);
-    const auto use = [plan](EdgeLoop& loop) { loop.SetPlan(plan); };
-    loops_.PostAll(use, [this, plan](EdgeLoop& loop) {
+    bool first = false;
+    const StartMode::Decision start = start_mode_->OnPlan(plan->index(), first);
+    const auto use = [plan, listeners = start_mode_->ListenersFor(
+                                plan->index())](EdgeLoop& loop) {
+      loop.core().SetStartMode(listeners);
+      loop.SetPlan(plan);
+    };
+    loops_.PostAll(use, [this, plan, start, first](EdgeLoop& loop) {
       {
         absl::MutexLock lock(&mutex_);
         plan_time_ = loop.wall_now();
@@ -114,9 +125,8 @@ void ConfigFeed::OnPlan(PlanUpdate update) {
       const PlanIndex& now = plan->index();
       LogInfo("a plan is in force", {{"version", now.version()}});
       dialplan_->ReportActive(now.version(), now.checksum());
-      if (!start_told_.exchange(true) && options_.on_started) {
-        options_.on_started(loop, ServesSecuredPlan(now, options_.instance),
-                            loop.contexts().server != nullptr);
+      if (first && options_.on_started) {
+        options_.on_started(loop, start, loop.contexts().server != nullptr);
       }
     });
   });

@@ -21,6 +21,7 @@
 #include "services/signaling_edge/io/edge_loop.h"
 #include "services/signaling_edge/io/loop_set.h"
 #include "services/signaling_edge/io/own_certificate.h"
+#include "services/signaling_edge/io/start_mode.h"
 #include "services/signaling_edge/io/task_thread.h"
 #include "services/signaling_edge/io/tls_contexts.h"
 #include "services/signaling_edge/io/trust_client.h"
@@ -53,9 +54,12 @@ class ConfigFeed {
     // Our certificate is another one (UM-111), or is missing or invalid
     // (UM-60). On a loop.
     std::function<void(EdgeLoop&, const CertificateNotice&)> on_certificate;
-    // The first plan is in force; whether one that we serve is secured, and our
+    // UMRecyclerConfig.xml; empty: there is none (UM-103).
+    std::string um_recycler_config_file;
+    // The first plan is in force; what it has decided, and whether our
     // certificate can be had (UM-101, UM-102). On a loop.
-    std::function<void(EdgeLoop&, bool secured, bool has_certificate)>
+    std::function<void(EdgeLoop&, const StartMode::Decision& decision,
+                       bool has_certificate)>
         on_started;
   };
 
@@ -76,6 +80,8 @@ class ConfigFeed {
   absl::Status dialplan_error() const;
   absl::Status trust_error() const;
   absl::Status tls_error() const;
+  // How the edge has started.
+  const StartMode& start_mode() const { return *start_mode_; }
   // What of TLS is logged.
   TlsTrace& tls_trace() { return *options_.tls.trace; }
 
@@ -113,7 +119,7 @@ class ConfigFeed {
   std::string shown_sha256_;  // our certificate
   absl::Status told_fault_;   // of the configured one
   absl::Time judge_again_ = absl::InfiniteFuture();
-  std::atomic<bool> start_told_ = false;
+  std::unique_ptr<StartMode> start_mode_;
   TlsContexts contexts_;
   uint64_t generation_ = 0;
   bool started_ = false;

@@ -1,10 +1,13 @@
 #include "services/signaling_edge/io/connection_io.h"
 
+#include <openssl/ssl.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
 
 #include "absl/memory/memory.h"
+#include "services/common/digit_analysis/tls_suites.h"
 #include "services/common/net/tcp_stream.h"
 #include "services/common/status/status_macros.h"
 
@@ -19,11 +22,36 @@ TcpStream::Options TcpOptions(const ConnectionIo::Options& options) {
 }
 
 TlsStream::Options TlsOptions(const ConnectionIo::Options& options,
-                              std::string server_name) {
+                              std::string server_name, TlsBounds bounds = {}) {
   TlsStream::Options out;
   out.tcp = TcpOptions(options);
   out.handshake_timeout = options.handshake_timeout;
   out.server_name = std::move(server_name);
+  out.bounds = std::move(bounds);
+  return out;
+}
+
+uint16_t VersionOf(TlsVersion version) {
+  switch (version) {
+    case TlsVersion::kTls12:
+      return TLS1_2_VERSION;
+    case TlsVersion::kTls13:
+      return TLS1_3_VERSION;
+    case TlsVersion::kUnset:
+      break;
+  }
+  return 0;
+}
+
+TlsBounds BoundsOf(const TlsSettings& settings) {
+  TlsBounds out;
+  for (const std::string& name : settings.ciphers) {
+    if (const TlsSuite* const suite = FindTlsSuite(name)) {
+      out.ciphers.emplace_back(suite->openssl);
+    }
+  }
+  out.minimum_version = VersionOf(settings.minimum_version);
+  out.maximum_version = VersionOf(settings.maximum_version);
   return out;
 }
 
@@ -77,7 +105,7 @@ absl::StatusOr<std::unique_ptr<ConnectionIo>> ConnectionIo::Accept(
 
 absl::StatusOr<std::unique_ptr<ConnectionIo>> ConnectionIo::Connect(
     EventLoop& loop, const SocketAddress& remote,
-    std::shared_ptr<const TlsContext> tls, const std::string& server_name,
+    std::shared_ptr<const TlsContext> tls, const Target& target,
     const Options& options, ConnectionId id, Owner& owner) {
   auto out = absl::WrapUnique(new ConnectionIo(
       id, /*incoming=*/false, options.max_write_buffer, owner));
@@ -88,8 +116,10 @@ absl::StatusOr<std::unique_ptr<ConnectionIo>> ConnectionIo::Connect(
     return out;
   }
   SP_ASSIGN_OR_RETURN(
-      auto stream, TlsStream::Connect(loop, remote, std::move(tls),
-                                      TlsOptions(options, server_name), *out));
+      auto stream,
+      TlsStream::Connect(
+          loop, remote, std::move(tls),
+          TlsOptions(options, target.server_name, BoundsOf(target.tls)), *out));
   out->tls_ = stream.get();
   out->stream_ = std::move(stream);
   return out;

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/common/bytes/byte_span.h"
+#include "services/common/digit_analysis/peer_entries.h"
 #include "services/common/net/byte_stream.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/rank.h"
@@ -47,10 +48,15 @@ class ConnectionIo final : private StreamHandler {
       EventLoop& loop, UniqueFd fd, const SocketAddress& remote,
       std::shared_ptr<const TlsContext> tls, const Options& options,
       ConnectionId id, Owner& owner);
+  // Of TLS: the server name that is asked for, and what may be used.
+  struct Target {
+    std::string server_name;
+    TlsSettings tls;
+  };
   // `tls` of the client role, or null for TCP.
   static absl::StatusOr<std::unique_ptr<ConnectionIo>> Connect(
       EventLoop& loop, const SocketAddress& remote,
-      std::shared_ptr<const TlsContext> tls, const std::string& server_name,
+      std::shared_ptr<const TlsContext> tls, const Target& target,
       const Options& options, ConnectionId id, Owner& owner);
 
   ConnectionIo(const ConnectionIo&) = delete;

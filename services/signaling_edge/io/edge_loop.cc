@@ -212,7 +212,7 @@ void EdgeLoop::Perform(const Connect& action) {
     }
   }
   auto connection = ConnectionIo::Connect(
-      loop_, action.to, std::move(tls), action.server_name,
+      loop_, action.to, std::move(tls), {action.server_name, action.tls},
       {.handshake_timeout = options_.core.handshake_timeout + absl::Seconds(1),
        .max_write_buffer = options_.max_write_buffer},
       action.connection, *this);

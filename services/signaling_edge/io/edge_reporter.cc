@@ -160,7 +160,8 @@ void EdgeReporter::OnCertificate(EdgeLoop& loop, const std::string& reason,
   Add(event, loop.wall_now());
 }
 
-void EdgeReporter::OnStarted(EdgeLoop& loop, bool secured,
+void EdgeReporter::OnStarted(EdgeLoop& loop,
+                             const StartMode::Decision& decision,
                              bool has_certificate) {
   const auto tell = [&](uint32_t id, std::string_view reason,
                         std::string_view summary) {
@@ -173,15 +174,28 @@ void EdgeReporter::OnStarted(EdgeLoop& loop, bool secured,
     event.summary = std::string(summary);
     Add(event, loop.wall_now());
   };
-  if (!secured) {
+  if (decision.file_ignored) {
+    LogWarning("StartSecured is ignored",
+               {{"reason", "START_SECURED_IGNORED"}});
+    tell(0, "START_SECURED_IGNORED",
+         "StartSecured of UMRecyclerConfig.xml is ignored: dial plans say how "
+         "the edge starts");
+  }
+  if (!decision.secured) {
     return tell(0, "NON_SECURE_START",
-                "no dial plan of this edge is secured: make sure that gateways "
-                "and PBXs are non-secure too");
+                decision.by_file
+                    ? "StartSecured is 0: make sure that gateways and PBXs are "
+                      "non-secure too"
+                    : "no dial plan of this edge is secured: make sure that "
+                      "gateways and PBXs are non-secure too");
   }
   if (!has_certificate) {
     return tell(0, "SECURE_START_WITHOUT_CERTIFICATE",
-                "a dial plan of this edge is secured, and it has no listener "
-                "and certificate for TLS");
+                decision.by_file
+                    ? "StartSecured is 1, and the edge has no listener and "
+                      "certificate for TLS"
+                    : "a dial plan of this edge is secured, and it has no "
+                      "listener and certificate for TLS");
   }
   tell(1114, "SECURE_START", "the edge starts in secure mode");
   tell(1112, "SECURE_START", "the certificate for mutual TLS is in use");

@@ -21,6 +21,7 @@
 #include "services/signaling_edge/io/call_record_file.h"
 #include "services/signaling_edge/io/edge_loop.h"
 #include "services/signaling_edge/io/journal.h"
+#include "services/signaling_edge/io/start_mode.h"
 #include "services/signaling_edge/io/time_base.h"
 
 namespace sallyport::signaling_edge {
@@ -64,7 +65,8 @@ class EdgeReporter {
   void OnCertificate(EdgeLoop& loop, const std::string& reason,
                      const std::string& summary);
   // Of the first plan (UM-79, UM-107).
-  void OnStarted(EdgeLoop& loop, bool secured, bool has_certificate);
+  void OnStarted(EdgeLoop& loop, const StartMode::Decision& decision,
+                 bool has_certificate);
 
   Journal<EdgeEvent>& events() { return events_; }
   // The refusals among them, which a flood of others cannot push out.

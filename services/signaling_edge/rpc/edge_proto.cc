@@ -165,6 +165,18 @@ v1::EventType ToProto(EdgeEvent::Type event) {
   return v1::EVENT_TYPE_UNSPECIFIED;
 }
 
+v1::CallSecurityStatus ToProto(CallSecurity security) {
+  switch (security) {
+    case CallSecurity::kNotAuthenticated:
+      return v1::CALL_SECURITY_STATUS_NOT_AUTHENTICATED;
+    case CallSecurity::kAuthenticated:
+      return v1::CALL_SECURITY_STATUS_AUTHENTICATED;
+    case CallSecurity::kEncrypted:
+      return v1::CALL_SECURITY_STATUS_ENCRYPTED;
+  }
+  return v1::CALL_SECURITY_STATUS_UNSPECIFIED;
+}
+
 v1::IdentitySource ToProto(NameSource source) {
   switch (source) {
     case NameSource::kUriSan:
@@ -353,6 +365,7 @@ v1::Call ToProto(const CallRecord& record, const ProtoContext& context) {
     out.set_reason(record.reason);
   }
   out.set_secure(record.secure());
+  out.set_security_status(ToProto(record.security()));
   out.set_edge(context.edge);
   return out;
 }

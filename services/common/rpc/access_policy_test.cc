@@ -136,7 +136,7 @@ TEST(AccessPolicyTest, TheTableMustBeWhole) {
 
 TEST(AccessPolicyTest, MethodsAreListedForMetrics) {
   const AccessPolicy policy = MakePolicy();
-  EXPECT_EQ(policy.methods().size(), 17u);
+  EXPECT_EQ(policy.methods().size(), 20u);
   EXPECT_THAT(policy.methods(), Contains(Method("GetKey")));
 }
 

@@ -248,6 +248,26 @@ absl::Status RunEndCall(CliContext& context, const EndCallOptions& options) {
   return absl::OkStatus();
 }
 
+// Of every edge, as each serves its own queues.
+absl::Status RunAgent(CliContext& context, const std::string& user,
+                      bool ready) {
+  SP_ASSIGN_OR_RETURN(const std::string tenant, context.TenantName());
+  pb::SetAgentStateRequest request;
+  request.set_user(user.find('/') == std::string::npos
+                       ? absl::StrCat(tenant, "/users/", user)
+                       : user);
+  request.set_ready(ready);
+  SP_ASSIGN_OR_RETURN(ServiceClients* const clients, context.Clients());
+  SP_ASSIGN_OR_RETURN(const std::vector<Endpoint> endpoints,
+                      clients->All("signaling_edge"));
+  for (const Endpoint& endpoint : endpoints) {
+    SP_RETURN_IF_ERROR(CallMethod(endpoint, "SetAgentState", request).status());
+  }
+  context.out() << request.user()
+                << (ready ? " is ready\n" : " is not ready\n");
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void AddCallCommands(CLI::App& app, CliContext& context) {
@@ -261,6 +281,20 @@ void AddCallCommands(CLI::App& app, CliContext& context) {
                     "Whole messages, numbers and addresses by their hash");
   command->callback(
       [&context, trace] { context.result = RunTrace(context, *trace); });
+
+  CLI::App* const agents =
+      app.add_subcommand("agents", "Says whether users take calls of queues");
+  agents->require_subcommand(1);
+  for (const bool ready : {true, false}) {
+    const auto user = std::make_shared<std::string>();
+    CLI::App* const set = agents->add_subcommand(
+        ready ? "ready" : "not-ready",
+        ready ? "It takes calls of queues" : "It takes none");
+    set->add_option("user", *user, "Name or last part of it")->required();
+    set->callback([&context, user, ready] {
+      context.result = RunAgent(context, *user, ready);
+    });
+  }
 
   const auto end = std::make_shared<EndCallOptions>();
   command = app.add_subcommand("end-call", "Ends a call");

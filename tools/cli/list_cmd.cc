@@ -90,7 +90,8 @@ absl::Status ListAndPrint(CliContext& context, const ResourceKind& kind,
   std::vector<const Message*> messages;
   for (const auto& one : all) messages.push_back(one.get());
   const std::string text =
-      RenderList(messages, context.format, kind, ColumnsOf(kind));
+      RenderList(messages, context.format, kind,
+                 options.columns.empty() ? ColumnsOf(kind) : options.columns);
   context.out() << text;
   if (kind.name == "Connection" && context.format == OutputFormat::kTable) {
     PrintTotals(context, endpoints);
@@ -111,6 +112,22 @@ void AddListCommands(CLI::App& app, CliContext& context) {
       context.result = ListAndPrint(context, *FindKind(kind), *options);
     });
   }
+  // CCE-63: calls of their own kind.
+  const auto options = std::make_shared<ListOptions>();
+  CLI::App* const queues = app.add_subcommand(
+      "queues", "Callers who wait at hunt pilots, and for how long");
+  AddListOptions(*queues, *options);
+  options->columns = {{"QUEUE", "queue"},
+                      {"POSITION", "queue_position"},
+                      {"CALL", "name"},
+                      {"FROM", "legs.0.party"},
+                      {"WAITING", "queue_time"}};
+  queues->callback([&context, options] {
+    const std::string waiting = "state = CALL_STATE_QUEUED";
+    options->filter =
+        options->filter.empty() ? waiting : waiting + " AND " + options->filter;
+    context.result = ListAndPrint(context, *FindKind("Call"), *options);
+  });
 }
 
 }  // namespace sallyport::cli

@@ -6,10 +6,12 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "CLI/App.hpp"
 #include "absl/status/status.h"
 #include "tools/cli/cli_context.h"
+#include "tools/cli/columns.h"
 #include "tools/cli/resource_kinds.h"
 
 namespace sallyport::cli {
@@ -17,7 +19,8 @@ namespace sallyport::cli {
 struct ListOptions {
   std::string parent;  // empty: the tenant
   std::string filter;
-  size_t limit = 0;  // 0: all
+  size_t limit = 0;                  // 0: all
+  std::vector<Column> columns = {};  // of a table; none: those of the kind
 };
 
 void AddListOptions(CLI::App& command, ListOptions& options);

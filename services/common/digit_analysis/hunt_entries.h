@@ -4,6 +4,7 @@
 #define SALLYPORT_SERVICES_COMMON_DIGIT_ANALYSIS_HUNT_ENTRIES_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,15 @@ struct HuntListEntry {
   bool operator==(const HuntListEntry&) const = default;
 };
 
+// Callers who wait at a hunt pilot (CCE-63, CCE-64).
+struct CallQueueEntry {
+  uint32_t max_callers = 0;  // 0 = unset
+  absl::Duration max_wait;   // 0 = unset
+  std::string prompt;        // empty = unset
+
+  bool operator==(const CallQueueEntry&) const = default;
+};
+
 struct HuntPilotEntry {
   std::string name;       // tenants/{tenant}/huntPilots/{hunt_pilot}
   std::string partition;  // empty = the null partition
@@ -60,6 +70,7 @@ struct HuntPilotEntry {
   absl::Duration maximum_hunt_time;  // 0 = unset
   bool urgent_priority = false;
   Transformation transformation;
+  std::optional<CallQueueEntry> queue;
 
   bool operator==(const HuntPilotEntry&) const = default;
 };

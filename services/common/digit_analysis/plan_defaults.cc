@@ -266,6 +266,10 @@ void ResolveDefaults(PlanSnapshot& snapshot) {
   }
   for (HuntPilotEntry& pilot : snapshot.hunt_pilots) {
     SetIfUnset(pilot.maximum_hunt_time, absl::Seconds(1800));
+    if (!pilot.queue.has_value()) continue;
+    SetIfUnset(pilot.queue->max_callers, uint32_t{50});
+    SetIfUnset(pilot.queue->max_wait, absl::Seconds(1800));
+    SetIfUnset(pilot.queue->prompt, std::string("default"));
   }
 }
 

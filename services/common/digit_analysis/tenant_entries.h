@@ -104,6 +104,7 @@ struct DialPlanEntry {
   std::vector<PlanSrtpSuite> srtp_suites;
   SrtpKeying srtp_keying = SrtpKeying::kSdes;
   bool ice = false;                      // of anchored legs (RFC 8445)
+  std::string music_on_hold;             // a prompt, or empty
   std::string dialling_restriction;      // of its callers; may be empty
   absl::Duration max_call_duration;      // 0 = unset
   absl::Duration media_silence_timeout;  // 0 = what the edge has set

@@ -90,6 +90,7 @@ DialPlanEntry Entry(const pb::DialPlan& in) {
   out.srtp_keying =
       EnumOf(in.srtp_keying(), SrtpKeying::kDtls, SrtpKeying::kDtls);
   out.ice = in.ice();
+  out.music_on_hold = in.music_on_hold();
   out.dialling_restriction = in.dialling_restriction();
   out.max_call_duration = FromProto(in.max_call_duration());
   out.media_silence_timeout = FromProto(in.media_silence_timeout());

@@ -160,6 +160,11 @@ HuntPilotEntry Entry(const pb::HuntPilot& in) {
   out.maximum_hunt_time = FromProto(in.maximum_hunt_time());
   out.urgent_priority = in.urgent_priority();
   out.transformation = TransformationOf(in);
+  if (in.has_queue()) {
+    out.queue =
+        CallQueueEntry{in.queue().max_callers(),
+                       FromProto(in.queue().max_wait()), in.queue().prompt()};
+  }
   return out;
 }
 

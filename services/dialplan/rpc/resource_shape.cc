@@ -254,6 +254,12 @@ void CheckHuntPilot(const pb::HuntPilot& pilot, ShapeChecker& out) {
   out.Duration("hunt_pilot.maximum_hunt_time",
                FromProto(pilot.maximum_hunt_time()), absl::Seconds(1),
                absl::Hours(1));
+  out.Duration("hunt_pilot.queue.max_wait", FromProto(pilot.queue().max_wait()),
+               absl::Seconds(1), absl::Hours(1));
+  if (pilot.queue().max_callers() > 10'000) {
+    out.Add("hunt_pilot.queue.max_callers", "VALUE_OUT_OF_RANGE",
+            "is not 1 to 10000");
+  }
 }
 
 void CheckRestriction(const pb::DiallingRestriction& restriction,

@@ -63,6 +63,8 @@ constexpr StringRule kRules[] = {
     {"international_number_format", kMaxNumber, Charset::kToken},
     {"associated_edges", 63, Charset::kToken},
     {"rtm_edges", 63, Charset::kToken},
+    {"music_on_hold", 64, Charset::kPrompt},
+    {"prompt", 64, Charset::kPrompt},
     // Peers and their like.
     {"fqdn", kMaxHost, Charset::kToken},
     {"address", 45, Charset::kToken},
@@ -120,6 +122,9 @@ bool IsIn(char c, size_t at, Charset charset) {
     case Charset::kDialable:
       return absl::ascii_isdigit(u) || c == '*' || c == '#' ||
              (c >= 'A' && c <= 'D') || (c == '+' && at == 0);
+    case Charset::kPrompt:
+      return absl::ascii_isdigit(u) || absl::ascii_islower(u) || c == '-' ||
+             c == '_';
     case Charset::kHex:
       return absl::ascii_isdigit(u) || (c >= 'a' && c <= 'f');
   }
@@ -167,6 +172,8 @@ std::string_view DescribeCharset(Charset charset) {
       return "only 0-9, *, #, A-D and a leading +";
     case Charset::kHex:
       return "only lower-case hex digits";
+    case Charset::kPrompt:
+      return "only lower-case letters, digits, '-' and '_'";
   }
   return "";
 }

@@ -21,6 +21,7 @@ enum class Charset {
   kDigits,     // 0-9
   kDialable,   // 0-9 * # A-D, and + first
   kHex,        // 0-9 a-f
+  kPrompt,     // a-z 0-9 - _
 };
 
 struct StringRule {

@@ -34,7 +34,8 @@ CallMedia::LegPolicy Call::MediaPolicyOf(const LegSetup& leg,
           .suites = leg.suites,
           .keying = leg.keying,
           .ice = leg.ice,
-          .pass_through = pass};
+          .pass_through = pass,
+          .music = leg.music};
 }
 
 Call::Call(uint64_t id, LegSetup caller, LegSetup called, const Timers& timers,
@@ -97,6 +98,10 @@ void Call::SetState(CallState state) {
 }
 
 void Call::SetAnswered(MonoTime now) {
+  if (alone()) {
+    SetState(CallState::kQueued);
+    return;
+  }
   const bool held = media_.on_hold();
   if (!held && record_.state != CallState::kAnswered) unheld_ = now;
   SetState(held ? CallState::kHeld : CallState::kAnswered);
@@ -172,9 +177,60 @@ CallActions Call::Start(const SipMessage& invite, TransactionId transaction,
   return Take();
 }
 
+CallActions Call::StartAlone(const SipMessage& invite,
+                             TransactionId transaction, std::string prompt,
+                             MonoTime now) {
+  alone_ = std::move(prompt);
+  return Start(invite, transaction, now);
+}
+
+void Call::AnswerAlone(MonoTime now) {
+  if (absl::Status status = media_.AnswerAlone(alone_); !status.ok()) {
+    RefuseExchange(status, exchange_->from, now);
+    return;
+  }
+  exchange_->stage = Exchange::Stage::kMediaForAlone;
+  media_busy_ = true;
+  actions_.push_back(CallUpdateMedia{media_.wanted()});
+}
+
+void Call::DeliverAlone(MonoTime now) {
+  Exchange& exchange = *exchange_;
+  Leg& caller = leg(LegSide::kA);
+  auto body = media_.AnswerFor(LegSide::kA);
+  if (!body.ok()) {
+    RefuseExchange(body.status(), LegSide::kA, now);
+    return;
+  }
+  caller.dialog->AcceptTarget(exchange.request);
+  caller.dialog->Confirm();
+  SipMessage reply = MakeResponse(exchange.request, 200, ReasonPhrase(200),
+                                  caller.dialog->id().local_tag);
+  reply.Add(HeaderId::kContact, Cat("<", caller.contact, ">"));
+  reply.Add(HeaderId::kAllow, kCallMethods);
+  caller.timer.OnRequest(exchange.request, reply, now);
+  AddSdp(reply, *body);
+  actions_.push_back(CallRespond{LegSide::kA, exchange.transaction, reply});
+  if (exchange.initial) {
+    leg_record(LegSide::kA).sip_status = 200;
+    record_.answered = now;
+  }
+  if (exchange.method == SipMethod::kInvite) {
+    unacknowledged_ = Unacknowledged{.to = LegSide::kA,
+                                     .transaction = exchange.transaction,
+                                     .response = std::move(reply),
+                                     .gap = timers_.sip.t1,
+                                     .again = now + timers_.sip.t1,
+                                     .give_up = now + timers_.sip.timeout()};
+  }
+  media_.Finish();
+  CloseExchange();
+  SetAnswered(now);
+}
+
 void Call::CarryOver(MonoTime now) {
   Exchange& exchange = *exchange_;
-  if (exchange.request.body().empty()) {
+  if (exchange.request.body().empty() && !alone()) {
     exchange.late_offer = true;
     exchange.early =
         exchange.initial && called_.early_offer && !media_.passes_through();
@@ -201,6 +257,10 @@ void Call::CarryOver(MonoTime now) {
     return;
   }
   UpdateSuites();
+  if (alone() && media_.has_session()) {
+    AnswerAlone(now);
+    return;
+  }
   SendOffer(now);
 }
 

@@ -112,6 +112,7 @@ class Call {
     bool told_security = false;
     // Of the called leg: its INVITE always has an offer.
     bool early_offer = false;
+    std::string music;
     // Of the caller only: its INVITE is what it has said in another call, which
     // it is to be taken from.
     bool said_before = false;
@@ -135,6 +136,13 @@ class Call {
   // later; the owner has sent the 100.
   CallActions Start(const SipMessage& invite, TransactionId transaction,
                     MonoTime now);
+
+  // The same, but nobody is called: it is answered by us, and the caller hears
+  // `prompt` until its leg is handed over (CCE-63). Needs an offer.
+  CallActions StartAlone(const SipMessage& invite, TransactionId transaction,
+                         std::string prompt, MonoTime now);
+  // Nobody is at the other side, and nobody can be put there.
+  bool alone() const { return !alone_.empty(); }
 
   // A request of a party within its dialog, other than ACK and CANCEL.
   CallActions OnRequest(LegSide from, const SipMessage& request,
@@ -255,6 +263,7 @@ class Call {
       kLateOffer,       // our 2xx carries the offer; the ACK will answer it
       kMediaForAck,     // the relay learns the answer of that ACK
       kMediaForPrack,   // the same, of the PRACK to a reliable late offer
+      kMediaForAlone,   // the relay learns what it shall play
     };
     LegSide from = LegSide::kA;
     SipMethod method = SipMethod::kInvite;
@@ -326,6 +335,9 @@ class Call {
   void SendOffer(MonoTime now);
   void SendInvite(MonoTime now);
   void CarryOver(MonoTime now);
+  // The caller's offer, where nobody else is.
+  void AnswerAlone(MonoTime now);
+  void DeliverAlone(MonoTime now);
   void OnExchangeRequest(LegSide from, const SipMessage& request,
                          TransactionId transaction, MonoTime now);
   // The exchange is over; the INVITE within which it was goes on.
@@ -397,6 +409,7 @@ class Call {
   const LegSetup called_;
   const bool caller_said_before_;
   const Rel1xx caller_rel1xx_;
+  std::string alone_;  // the prompt
   std::string called_call_id_;
   std::string caller_tag_;
   std::string called_tag_;

@@ -23,6 +23,8 @@ namespace {
 constexpr size_t kMaxTurns = 10;
 // Contacts that ring at once.
 constexpr size_t kMaxBranches = 20;
+// A member of a queue that did not answer is left alone for so long.
+constexpr absl::Duration kAgentRest = absl::Seconds(10);
 
 ForwardReason ReasonFor(RingOutcome outcome) {
   switch (outcome) {
@@ -166,9 +168,18 @@ void CallControl::Conclude(Attempt& attempt, MonoTime now) {
 // ---------------------------------------------------------------- ringing
 
 void CallControl::StartRinging(Attempt& attempt, MonoTime now) {
-  attempt.ring.emplace(attempt.resolution, attempt.plan->index());
-  if (const HuntPilotEntry* pilot = attempt.resolution.hunt_pilot;
-      pilot != nullptr && pilot->maximum_hunt_time > absl::ZeroDuration()) {
+  const HuntPilotEntry* const pilot = attempt.resolution.hunt_pilot;
+  const bool queues = pilot != nullptr && pilot->queue.has_value();
+  attempt.ring.emplace(
+      attempt.resolution, attempt.plan->index(),
+      !queues ? RingPlan::MayRing() : [this, now](const LineEntry& line) {
+        return IsAgentFree(line, now);
+      });
+  // Who comes later waits longer.
+  if (queues && hunts_.QueueLength(pilot->name) > 0 && Enqueue(attempt, now)) {
+    return;
+  }
+  if (pilot != nullptr && pilot->maximum_hunt_time > absl::ZeroDuration()) {
     attempt.hunt_until = now + pilot->maximum_hunt_time;
   }
   Ring(attempt, attempt.ring->First(hunts_), now);
@@ -177,6 +188,8 @@ void CallControl::StartRinging(Attempt& attempt, MonoTime now) {
 void CallControl::Ring(Attempt& attempt, std::optional<RingStep> step,
                        MonoTime now) {
   const uint64_t id = attempt.id;
+  const HuntPilotEntry* const pilot = attempt.resolution.hunt_pilot;
+  const bool queues = pilot != nullptr && pilot->queue.has_value();
   for (; step.has_value();
        step = attempt.ring->After(attempt.outcome, hunts_)) {
     if (!std::exchange(attempt.looked_up, false)) {
@@ -197,6 +210,7 @@ void CallControl::Ring(Attempt& attempt, std::optional<RingStep> step,
     for (const RingTarget& target : step->targets) {
       for (const auto& flows : registrar_.ContactsOf(target.user->name)) {
         if (!MayTake(flows, *target.user, attempt)) continue;
+        if (queues && !IsAgentReady(target.user->name)) continue;
         Place& place = places.emplace_back();
         place.target = target;
         for (const Binding* flow : flows) place.flows.push_back(*flow);
@@ -433,6 +447,12 @@ void CallControl::OnBranchFailed(uint64_t id, uint64_t call, BranchEnd end,
   if (const auto it = attempt.spares.find(call); it != attempt.spares.end()) {
     SpareFlows spare = std::move(it->second);
     attempt.spares.erase(it);
+    // Not the next caller of a queue at once as well.
+    const HuntPilotEntry* const pilot = attempt.resolution.hunt_pilot;
+    if (pilot != nullptr && pilot->queue.has_value() && !attempt.stop &&
+        spare.target.line != nullptr) {
+      resting_lines_[spare.target.line->name] = now + kAgentRest;
+    }
     // RFC 5626 section 5.3: a flow that has failed is no answer of the phone.
     if ((code == 430 || (code == 0 && record.reason == "PEER_UNREACHABLE")) &&
         RingByAnotherFlow(attempt, std::move(spare), code == 430, now)) {
@@ -498,6 +518,11 @@ void CallControl::Forwarded(Attempt& attempt, MonoTime now) {
   // RFC 5627 section 5.1: nobody stands in for a device.
   if (attempt.device.has_value()) {
     Conclude(attempt, now);
+    return;
+  }
+  if (Enqueue(attempt, now)) return;
+  if (IsServing(attempt) && !waiting_.at(attempt.transfer).leaving) {
+    Conclude(attempt, now);  // back into the queue
     return;
   }
   const RingPlan& ring = *attempt.ring;

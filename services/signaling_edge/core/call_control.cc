@@ -425,6 +425,7 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
     if (Attempt* trying = FindAttempt(attempt))
       OnAttemptCancelled(*trying, now);
   }
+  LeaveQueue(id, now);
   CountPeer(call.party(LegSide::kA), false);
   CountPeer(call.party(LegSide::kB), false);
   if (const auto traces = traces_.find(id); traces != traces_.end()) {
@@ -525,6 +526,7 @@ void CallControl::OnDeadline(MonoTime now) {
   while (const auto id = attempt_deadlines_.PopExpired(now)) {
     if (Attempt* attempt = FindAttempt(*id)) OnAttemptDeadline(*attempt, now);
   }
+  if (now >= queue_check_) ServeQueues(now);
 }
 
 uint32_t CallControl::CallsOf(std::string_view peer) const {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/common/digit_analysis/resolver.h"
@@ -36,6 +38,7 @@
 #include "services/signaling_edge/core/remote_flow.h"
 #include "services/signaling_edge/core/ring_plan.h"
 #include "services/signaling_edge/core/shared_total.h"
+#include "services/signaling_edge/core/sip_uri.h"
 #include "services/signaling_edge/core/toll_guard.h"
 #include "services/signaling_edge/core/transaction_table.h"
 
@@ -176,14 +179,22 @@ class CallControl {
 
   void OnDeadline(MonoTime now);
   MonoTime deadline() const {
-    return std::min(
-        {deadlines_.next(), attempt_deadlines_.next(), join_deadlines_.next()});
+    return std::min({deadlines_.next(), attempt_deadlines_.next(),
+                     join_deadlines_.next(), queue_check_});
   }
 
   size_t live() const { return calls_.size(); }
   // What happened here to hunts, and what did at another loop.
   std::vector<HuntMemory::News> TakeHuntNews() { return hunts_.TakeNews(); }
   void OnHuntNews(const HuntMemory::News& news) { hunts_.OnNews(news); }
+  // Whether a user takes calls of queues; all do until this is said of them.
+  void SetAgentReady(const std::string& user, bool ready);
+  bool HasUser(const std::string& name) const {
+    return plan_ != nullptr && plan_->index().User(name) != nullptr;
+  }
+  bool IsAgentReady(const std::string& user) const {
+    return !unready_agents_.contains(user);
+  }
   // Another node wants a leg of a call here, for its transfer; or has given one
   // that was wanted here.
   void OnLegWanted(const ClusterMessage& message, MonoTime now);
@@ -250,6 +261,16 @@ class CallControl {
     bool quiet = false;    // nobody wants to hear of its progress
     bool outside = false;  // not of the call's own dialog
   };
+  // A call that waits at a hunt pilot (CCE-63, CCE-64).
+  struct Waiting {
+    std::string pilot;
+    RouteQuery query;  // as the caller dialled
+    SipUri target;     // what it dialled
+    MonoTime until;
+    MonoTime not_before;   // nobody answered a moment ago
+    bool served = false;   // an attempt is under way
+    bool leaving = false;  // it has waited long enough
+  };
   // How a branch of an attempt ended.
   struct BranchEnd {
     CallRecord record;
@@ -296,6 +317,22 @@ class CallControl {
                   MonoTime now);
   // After the last branch of a step has failed.
   void Advance(Attempt& attempt, MonoTime now);
+  // Takes the caller of an attempt that nobody answers into the queue of its
+  // hunt pilot; false if there is none, or no room. The attempt is gone then.
+  bool Enqueue(Attempt& attempt, MonoTime now);
+  void ServeQueues(MonoTime now);
+  void ServeWaiting(uint64_t id, Waiting& waiting, MonoTime now);
+  // Rings members, or who else there is when it leaves.
+  void BeginServing(uint64_t id, Waiting& waiting, MonoTime now);
+  void OnServingFailed(uint64_t id, MonoTime now);
+  // Its call ends, or goes on without the queue.
+  void LeaveQueue(uint64_t id, MonoTime now);
+  // Whether the line's member is free: registered, ready, without a call.
+  bool IsAgentFree(const LineEntry& line, MonoTime now) const;
+  bool HasFreeAgent(const Resolution& resolution, MonoTime now) const;
+  bool IsServing(const Attempt& attempt) const {
+    return attempt.transfer != 0 && waiting_.contains(attempt.transfer);
+  }
   // To where the line or hunt pilot forwards to, if it does.
   void Forwarded(Attempt& attempt, MonoTime now);
   // Whether a contact of the user, with all its flows, is meant.
@@ -418,6 +455,11 @@ class CallControl {
   absl::flat_hash_map<std::string, NodeId> moved_;     // by DialogKey
   std::deque<std::string> moved_order_;
   HuntMemory hunts_;
+  std::map<uint64_t, Waiting> waiting_;  // by call; who came first first
+  MonoTime queue_check_ = MonoTime::InfiniteFuture();
+  absl::flat_hash_set<std::string> unready_agents_;
+  // Lines that did not answer, and until when they are left alone.
+  absl::flat_hash_map<std::string, MonoTime> resting_lines_;
   std::optional<TollGuard> own_tolls_;
   TollGuard& tolls_;  // or that of all loops
   uint32_t last_turn_ = 0;

@@ -135,6 +135,70 @@ absl::Status CallMedia::ReceiveAnswer(LegSide from, std::string_view body) {
   associations_[i] = std::move(association);
   exchange_->answer = std::move(answer);
   exchange_->texts[i] = body;
+  SetMusic();
+  return absl::OkStatus();
+}
+
+void CallMedia::SetMusic() {
+  for (size_t i = 0; i < 2; ++i) {
+    RelayLeg& leg = legs_[i];
+    leg.prompt.clear();
+    leg.prompt_formats.clear();
+    // What is agreed at first is as the parties want it.
+    if (policies_[i].music.empty() || agreed_[0].empty()) continue;
+    if (Receives(legs_[1 - i].direction) || !Receives(leg.direction)) continue;
+    leg.prompt_formats =
+        PromptFormatsOf(exchange_->answer->media[exchange_->line]);
+    if (leg.prompt_formats.empty()) continue;
+    leg.prompt = policies_[i].music;
+    leg.prompted = true;
+  }
+}
+
+bool CallMedia::OffersMusic(LegSide to) const {
+  return !policies_[IndexOf(to)].music.empty() && !agreed_[0].empty() &&
+         exchange_->from != to &&
+         legs_[IndexOf(exchange_->from)].direction == SdpDirection::kInactive;
+}
+
+absl::Status CallMedia::AnswerAlone(const std::string& prompt) {
+  SP_CHECK(exchange_.has_value() && exchange_->from == LegSide::kA);
+  const SdpMedia& offered = exchange_->offer.media[exchange_->line];
+  RelayLeg& leg = legs_[IndexOf(LegSide::kA)];
+  leg.prompt_formats = PromptFormatsOf(offered);
+  if (leg.prompt_formats.empty()) {
+    return Failed("MEDIA_NOT_SUPPORTED", "no codec that a relay can play");
+  }
+  leg.prompt = prompt;
+  leg.prompted = true;
+  SdpSession answer;
+  for (const SdpMedia& theirs : exchange_->offer.media) {
+    SdpMedia& ours = answer.media.emplace_back();
+    ours.type = theirs.type;
+    ours.protocol = theirs.protocol;
+    if (&theirs != &offered) {
+      ours.formats = theirs.formats;  // refused by port 0
+      continue;
+    }
+    ours.port = 9;  // until a relay's is known
+    for (const PromptFormat& format : leg.prompt_formats) {
+      ours.formats.push_back(Cat(uint32_t{format.payload_type}));
+      for (const SdpAttribute& attribute : theirs.attributes) {
+        if (attribute.name == "rtpmap" && attribute.value.has_value() &&
+            attribute.value->starts_with(Cat(ours.formats.back(), " "))) {
+          ours.attributes.push_back(attribute);
+        }
+      }
+    }
+    if (!Receives(leg.direction)) {
+      ours.attributes.push_back(
+          {leg.direction == SdpDirection::kSendOnly ? "recvonly" : "inactive",
+           std::nullopt});
+    } else if (!Sends(leg.direction)) {
+      ours.attributes.push_back({"sendonly", std::nullopt});
+    }
+  }
+  exchange_->answer = std::move(answer);
   return absl::OkStatus();
 }
 
@@ -289,6 +353,9 @@ void CallMedia::Finish() {
 void CallMedia::Abandon() {
   anew_ = {false, false};
   if (!exchange_.has_value()) return;
+  for (size_t i = 0; i < 2; ++i) {
+    exchange_->before[i].prompted |= legs_[i].prompted;
+  }
   legs_ = exchange_->before;
   associations_ = exchange_->associations_before;
   exchange_.reset();
@@ -350,6 +417,8 @@ absl::StatusOr<std::string> CallMedia::OfferFor(LegSide to) {
     }
   }
   AddTransport(to, /*is_offer=*/true, leg);
+  // Who holds by "inactive" would silence our music as well.
+  if (OffersMusic(to)) leg.direction = SdpDirection::kSendOnly;
   return Describe(to, exchange_->offer, exchange_->line, std::move(leg));
 }
 
@@ -364,6 +433,9 @@ absl::StatusOr<std::string> CallMedia::AnswerFor(LegSide to) {
         OurCrypto(to, exchange_->crypto->tag, *exchange_->crypto->suite)};
   }
   AddTransport(to, /*is_offer=*/false, leg);
+  // RFC 3264 section 6.1: what the other side said to our "sendonly" is no
+  // answer to that.
+  if (OffersMusic(Other(to))) leg.direction = SdpDirection::kInactive;
   return Describe(to, *exchange_->answer, exchange_->line, std::move(leg));
 }
 

@@ -42,6 +42,7 @@ class CallMedia {
     // Descriptions go from end to end and there is no relay (of both legs, or
     // of none, and both of one mode).
     bool pass_through = false;
+    std::string music;  // what it hears while the other side holds
   };
 
   // `random` is used at once, for the session ids of our o= lines.
@@ -65,6 +66,11 @@ class CallMedia {
   // Needs answered(), by the other side: from now on its answer is an offer of
   // its own, which the side that had said nothing answers.
   void OfferAnswer();
+
+  // The pending offer of the caller is answered by us, and it hears `prompt`:
+  // nobody is at the other side. MEDIA_NOT_SUPPORTED when it offers nothing
+  // that a relay can play.
+  absl::Status AnswerAlone(const std::string& prompt);
 
   // Somebody else is at that side from now on: DTLS and ICE begin anew with the
   // next offer of that side or to it. Abandon() takes it back.
@@ -153,6 +159,11 @@ class CallMedia {
   // What of it must be told in `leg`, apart from keys of SDES.
   void AddTransport(LegSide to, bool is_offer, LegMedia& leg) const;
   void ForgetRestarts(RelayLegs& legs);
+  // Who holds neither hears nor needs what the other one has to say; that one
+  // hears music (CCE-63).
+  void SetMusic();
+  // Whether `to` shall hear music while the pending offer holds.
+  bool OffersMusic(LegSide to) const;
   absl::Status PassOffer(LegSide from, std::string_view body);
   absl::Status PassAnswer(LegSide from, std::string_view body);
   // What the other side has said, as `to` may have it.

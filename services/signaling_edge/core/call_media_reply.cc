@@ -37,8 +37,19 @@ CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
           CloseExchange();
         } else if (!error.ok()) {
           RefuseExchange(error, exchange.from, now);
+        } else if (alone()) {
+          AnswerAlone(now);
         } else {
           SendInvite(now);
+        }
+        break;
+      case Exchange::Stage::kMediaForAlone:
+        if (exchange.refused) {
+          CloseExchange();
+        } else if (!error.ok()) {
+          RefuseExchange(error, exchange.from, now);
+        } else {
+          DeliverAlone(now);
         }
         break;
       case Exchange::Stage::kMediaForAnswer: {

@@ -23,6 +23,7 @@ enum class CallState : uint8_t {
   kRinging,
   kAnswered,
   kHeld,
+  kQueued,  // answered by us, until a member of a hunt pilot is free
   kEnded,
 };
 
@@ -74,12 +75,18 @@ struct CallRecord {
   std::optional<MonoTime> ended;
   std::string reason;  // of its end: NORMAL_CLEARING, SECURITY_MODE_..., ...
   CallDisposition disposition = CallDisposition::kFailed;
+  // The hunt pilot that it waits at, or has waited; or empty.
+  std::string queue;
+  std::optional<MonoTime> queued;
+  std::optional<MonoTime> unqueued;
+  size_t queue_position = 0;  // from 1; 0: it does not wait
 
   // That of its weakest leg.
   CallSecurity security() const {
     auto out = legs.empty() ? CallSecurity::kNotAuthenticated
                             : CallSecurity::kEncrypted;
     for (const LegRecord& leg : legs) {
+      if (leg.party.resource.empty()) continue;  // nobody, of a queue
       out =
           std::min(out, !leg.flow.is_tls() ? CallSecurity::kNotAuthenticated
                         : leg.suite.has_value() ? CallSecurity::kEncrypted

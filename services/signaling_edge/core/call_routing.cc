@@ -165,6 +165,7 @@ void CallControl::SetMediaRules(Call::LegSetup& leg) const {
   const DialPlanEntry* plan =
       plan_ == nullptr ? nullptr : plan_->index().DialPlan(party.dial_plan);
   if (plan == nullptr) return;
+  leg.music = plan->music_on_hold;
   const SuiteList suites = SuitesOf(*plan);
   if (party.port.empty()) {
     leg.keying = plan->srtp_keying;

@@ -60,7 +60,7 @@ absl::StatusOr<Call*> CallControl::Replaceable(const SipMessage& invite,
     return MakeError(absl::StatusCode::kFailedPrecondition, "DIALOG_CONFIRMED",
                      "the call is answered, and early-only was asked for");
   }
-  if (!call->settled() || transfers_.contains(call->id())) {
+  if (!call->settled() || call->alone() || transfers_.contains(call->id())) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "REQUEST_PENDING",
                      "something else is under way on the call");
   }

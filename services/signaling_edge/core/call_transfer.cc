@@ -172,7 +172,7 @@ absl::Status CallControl::CanTransfer(const Call& call,
   if (!EqualsIgnoreCase(method, "INVITE")) {
     return NotAllowed("REFER_NOT_ALLOWED", "only calls can be referred");
   }
-  if (!call.settled() || transfers_.contains(call.id())) {
+  if (!call.settled() || call.alone() || transfers_.contains(call.id())) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "REQUEST_PENDING",
                      "something else is under way on the call");
   }
@@ -263,6 +263,10 @@ void CallControl::OnTransferFailed(uint64_t id, int code, MonoTime now) {
   if (it == transfers_.end()) return;
   const Transfer transfer = it->second;
   transfers_.erase(it);
+  if (waiting_.contains(id)) {
+    OnServingFailed(id, now);
+    return;
+  }
   const auto call = calls_.find(id);
   if (call == calls_.end()) return;
   if (transfer.referrer_gone) {
@@ -288,6 +292,13 @@ void CallControl::CompleteTransfer(uint64_t id, uint64_t target_call,
   const Transfer transfer = it->second;
   transfers_.erase(it);
   const LegSide party = Other(transfer.referrer);
+  if (waiting_.contains(id)) {
+    LeaveQueue(id, now);
+    CallRecord& record = to->second->record();
+    record.queue = from->second->record().queue;
+    record.queued = from->second->record().queued;
+    record.unqueued = now;
+  }
   MoveDialog(id, party, target_call, LegSide::kA);
   Call::HandedLeg handed = from->second->HandOver(party);
   Do(*to->second, to->second->Adopt(std::move(handed), now), now);
@@ -303,7 +314,10 @@ void CallControl::Leave(uint64_t id, const Transfer& transfer, MonoTime now) {
   }
   call = calls_.find(id);
   if (call == calls_.end()) return;
-  Do(*call->second, call->second->Hangup("TRANSFERRED", now), now);
+  Do(*call->second,
+     call->second->Hangup(
+         call->second->alone() ? "QUEUE_SERVED" : "TRANSFERRED", now),
+     now);
 }
 
 void CallControl::MoveDialog(uint64_t from, LegSide side, uint64_t to,
@@ -368,7 +382,7 @@ absl::StatusOr<Call*> CallControl::JoinableCall(std::string_view replaces,
     return MakeError(absl::StatusCode::kNotFound, "DIALOG_NOT_FOUND",
                      "no call of the referrer is to be replaced");
   }
-  if (!call->settled() || transfers_.contains(call->id())) {
+  if (!call->settled() || call->alone() || transfers_.contains(call->id())) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "REQUEST_PENDING",
                      "the other call is not answered yet");
   }

@@ -172,6 +172,11 @@ class EdgeCore final : private CallPort,
   const ConnectionTable& connections() const { return connections_; }
   const Registrar& registrar() const { return registrar_; }
   const CallControl& calls() const { return calls_; }
+  bool HasUser(const std::string& name) const { return calls_.HasUser(name); }
+  // See CallControl.
+  void SetAgentReady(const std::string& user, bool ready) {
+    calls_.SetAgentReady(user, ready);
+  }
   CallLadder::View LadderOf(uint64_t call) const {
     return calls_.ladder().Look(call);
   }

@@ -67,6 +67,41 @@ absl::StatusOr<MediaAddress> MediaAddressOf(const SdpSession& session,
   return address;
 }
 
+std::vector<PromptFormat> PromptFormatsOf(const SdpMedia& media) {
+  using Codec = PromptFormat::Codec;
+  std::vector<PromptFormat> out;
+  for (const std::string& format : media.formats) {
+    const std::optional<uint32_t> type = ParseUint(format, 127);
+    if (!type.has_value()) continue;
+    std::string_view name = *type == 0   ? "PCMU/8000"
+                            : *type == 8 ? "PCMA/8000"
+                            : *type == 9 ? "G722/8000"
+                                         : "";
+    for (const SdpAttribute& attribute : media.attributes) {
+      if (attribute.name != "rtpmap" || !attribute.value.has_value()) continue;
+      const std::string_view value = *attribute.value;
+      const size_t space = value.find(' ');
+      if (space == std::string_view::npos || value.substr(0, space) != format) {
+        continue;
+      }
+      name = value.substr(space + 1);
+    }
+    const std::string_view codec = name.substr(0, name.find('/'));
+    const std::string_view rest =
+        name.substr(std::min(codec.size(), name.size()));
+    if (rest != "/8000" && rest != "/8000/1") continue;
+    const auto payload_type = static_cast<uint8_t>(*type);
+    if (EqualsIgnoreCase(codec, "PCMU")) {
+      out.push_back({Codec::kPcmu, payload_type});
+    } else if (EqualsIgnoreCase(codec, "PCMA")) {
+      out.push_back({Codec::kPcma, payload_type});
+    } else if (EqualsIgnoreCase(codec, "G722")) {
+      out.push_back({Codec::kG722, payload_type});
+    }
+  }
+  return out;
+}
+
 SdpSession DescribeForLeg(const SdpSession& other, size_t line,
                           const LegMedia& leg) {
   SdpSession out;
@@ -113,7 +148,8 @@ SdpSession DescribeForLeg(const SdpSession& other, size_t line,
       AddIce(*leg.ice, leg.relay.ip, leg.relay.rtp_port, ours);
     }
     ours.attributes.push_back(
-        {std::string(SdpDirectionName(DirectionOf(other, theirs))),
+        {std::string(SdpDirectionName(
+             leg.direction.value_or(DirectionOf(other, theirs)))),
          std::nullopt});
   }
   return out;

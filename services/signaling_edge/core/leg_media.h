@@ -39,6 +39,29 @@ absl::StatusOr<size_t> AnchoredLine(const SdpSession& session);
 absl::StatusOr<MediaAddress> MediaAddressOf(const SdpSession& session,
                                             size_t line);
 
+// What a relay can play by itself, and by which payload type.
+struct PromptFormat {
+  enum class Codec : uint8_t { kPcmu, kPcma, kG722 };
+  Codec codec = Codec::kPcmu;
+  uint8_t payload_type = 0;
+
+  bool operator==(const PromptFormat&) const = default;
+};
+
+// Those of the line's formats, in its order: by rtpmap, or by the static types
+// of RFC 3551.
+std::vector<PromptFormat> PromptFormatsOf(const SdpMedia& media);
+
+// Whether a side that says this takes media, or gives it.
+constexpr bool Receives(SdpDirection direction) {
+  return direction == SdpDirection::kSendRecv ||
+         direction == SdpDirection::kRecvOnly;
+}
+constexpr bool Sends(SdpDirection direction) {
+  return direction == SdpDirection::kSendRecv ||
+         direction == SdpDirection::kSendOnly;
+}
+
 // What stands on our side of a leg.
 struct LegMedia {
   SdpOrigin origin;    // ours
@@ -51,6 +74,7 @@ struct LegMedia {
   std::optional<IceDescription> ice;
   bool rtcp_mux = false;
   bool rtcp_mux_only = false;  // RFC 8858: of an offer that has no other port
+  std::optional<SdpDirection> direction;  // instead of the other side's
 };
 
 // `other` as this leg shall see it. Of the anchored line, only codecs, packet

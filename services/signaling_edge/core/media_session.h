@@ -46,6 +46,10 @@ struct RelayLeg {
   // What the next update begins anew, with or without a far side to know.
   bool restart_dtls = false;
   bool restart_ice = false;
+  // What the far side hears of the relay itself; empty: nothing.
+  std::string prompt;
+  std::vector<PromptFormat> prompt_formats;
+  bool prompted = false;  // something has been played to it
 
   bool is_srtp() const { return dtls || suite.has_value(); }
   // There is no port for RTCP alone.

@@ -23,6 +23,10 @@ void HuntMemory::OnNews(const News& news) {
     next_[news.name] = news.next;
     return;
   }
+  if (news.kind >= News::Kind::kQueued) {
+    OnQueueNews(news);
+    return;
+  }
   Line& entry = lines_[news.name];
   if (news.kind == News::Kind::kCallBegan) {
     ++entry.calls;
@@ -51,8 +55,60 @@ void HuntMemory::SetNext(const std::string& group, size_t index) {
   Apply({.kind = News::Kind::kNext, .name = group, .next = index});
 }
 
-RingPlan::RingPlan(const Resolution& resolution, const PlanIndex& index)
-    : index_(index) {
+void HuntMemory::OnQueueNews(const News& news) {
+  std::vector<Waiting>& queue = queues_[news.name];
+  const auto it =
+      std::find_if(queue.begin(), queue.end(),
+                   [&](const Waiting& one) { return one.call == news.next; });
+  switch (news.kind) {
+    case News::Kind::kQueued: {
+      if (it != queue.end()) return;
+      // Loops may tell of calls that came at about the same time in any order.
+      const Waiting waiting{news.next, news.at, false};
+      const auto after = std::upper_bound(
+          queue.begin(), queue.end(), waiting,
+          [](const Waiting& a, const Waiting& b) {
+            return a.since != b.since ? a.since < b.since : a.call < b.call;
+          });
+      queue.insert(after, waiting);
+      return;
+    }
+    case News::Kind::kUnqueued:
+      if (it != queue.end()) queue.erase(it);
+      if (queue.empty()) queues_.erase(news.name);
+      return;
+    default:
+      if (it != queue.end()) it->served = news.kind == News::Kind::kServed;
+  }
+}
+
+size_t HuntMemory::QueueLength(const std::string& pilot) const {
+  const auto it = queues_.find(pilot);
+  return it == queues_.end() ? 0 : it->second.size();
+}
+
+size_t HuntMemory::QueuePosition(const std::string& pilot,
+                                 uint64_t call) const {
+  const auto it = queues_.find(pilot);
+  if (it == queues_.end()) return 0;
+  for (size_t i = 0; i < it->second.size(); ++i) {
+    if (it->second[i].call == call) return i + 1;
+  }
+  return 0;
+}
+
+bool HuntMemory::IsNextInQueue(const std::string& pilot, uint64_t call) const {
+  const auto it = queues_.find(pilot);
+  if (it == queues_.end()) return false;
+  for (const Waiting& one : it->second) {
+    if (!one.served) return one.call == call;
+  }
+  return false;
+}
+
+RingPlan::RingPlan(const Resolution& resolution, const PlanIndex& index,
+                   MayRing may_ring)
+    : index_(index), may_ring_(std::move(may_ring)) {
   switch (resolution.outcome) {
     case Resolution::Outcome::kUser:
       single_ = RingStep();
@@ -126,8 +182,9 @@ std::optional<RingStep> RingPlan::EnterGroup(HuntMemory& memory) {
       const LineEntry* line = stage.lines[(start + i) % count];
       const uint32_t calls = memory.CallsOf(line->name);
       const bool free =
-          idle_only ? calls == 0
-                    : line->busy_trigger == 0 || calls < line->busy_trigger;
+          may_ring_   ? may_ring_(*line)
+          : idle_only ? calls == 0
+                      : line->busy_trigger == 0 || calls < line->busy_trigger;
       if (free) order_.push_back(line);
     }
     if (group.algorithm == HuntAlgorithm::kLongestIdle) {

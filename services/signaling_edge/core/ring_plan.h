@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -26,9 +27,18 @@ class HuntMemory {
  public:
   // What other loops are to know as well.
   struct News {
-    enum class Kind : uint8_t { kCallBegan, kCallEnded, kNext };
+    enum class Kind : uint8_t {
+      kCallBegan,
+      kCallEnded,
+      kNext,
+      // Of a queue: `next` is a call.
+      kQueued,
+      kServed,
+      kWaits,  // again, as nobody answered
+      kUnqueued,
+    };
     Kind kind = Kind::kCallBegan;
-    std::string name;  // of the line, or group
+    std::string name;  // of the line, group or hunt pilot
     size_t next = 0;
     MonoTime at;
   };
@@ -45,6 +55,18 @@ class HuntMemory {
   // Since when it has no call; the beginning of time if it never had one.
   MonoTime IdleSince(const std::string& line) const;
 
+  // Who waits at a hunt pilot, at all loops, who came first first; one that is
+  // being served keeps its place.
+  void Queue(News::Kind kind, const std::string& pilot, uint64_t call,
+             MonoTime now) {
+    Apply({.kind = kind, .name = pilot, .next = call, .at = now});
+  }
+  size_t QueueLength(const std::string& pilot) const;
+  // From 1; 0: it does not wait there.
+  size_t QueuePosition(const std::string& pilot, uint64_t call) const;
+  // Whether it is the first of those that are not being served.
+  bool IsNextInQueue(const std::string& pilot, uint64_t call) const;
+
   size_t NextOf(const std::string& group) const;
   void SetNext(const std::string& group, size_t index);
 
@@ -53,11 +75,18 @@ class HuntMemory {
     uint32_t calls = 0;
     MonoTime idle_since;
   };
+  struct Waiting {
+    uint64_t call = 0;
+    MonoTime since;
+    bool served = false;
+  };
   void Apply(News news);
+  void OnQueueNews(const News& news);
 
   const bool tells_;
   absl::flat_hash_map<std::string, Line> lines_;
   absl::flat_hash_map<std::string, size_t> next_;
+  absl::flat_hash_map<std::string, std::vector<Waiting>> queues_;
   std::vector<News> news_;
 };
 
@@ -79,8 +108,13 @@ struct RingStep {
 // Pointers are into the plan of the resolution. Thread-compatible.
 class RingPlan {
  public:
+  // Whether a line of a hunt may ring now; of none: by its group's algorithm
+  // and its own busy trigger.
+  using MayRing = std::function<bool(const LineEntry& line)>;
+
   // `resolution` is kUser, kLine or kHunt.
-  RingPlan(const Resolution& resolution, const PlanIndex& index);
+  RingPlan(const Resolution& resolution, const PlanIndex& index,
+           MayRing may_ring = nullptr);
 
   // The first step, or nothing: then outcome() says why.
   std::optional<RingStep> First(HuntMemory& memory);
@@ -103,6 +137,7 @@ class RingPlan {
   RingStep StepFor(const LineEntry& line, absl::Duration no_answer) const;
 
   const PlanIndex& index_;
+  const MayRing may_ring_;
   std::string forwarder_;
   std::optional<RingStep> single_;  // of no hunt
   const LineEntry* line_ = nullptr;

@@ -95,6 +95,7 @@ constexpr ReasonRow kReasons[] = {
     {"OUTCALLS_NOT_ALLOWED", 403},
     {"PATTERN_BLOCKED", 403},
     {"PEER_BUSY", 486},
+    {"QUEUE_FULL", 486},
     {"PEER_CALL_LIMIT", 503},
     {"PEER_NO_NEW_CALLS", 480},
     {"PEER_UNREACHABLE", 503},

@@ -28,6 +28,13 @@ bool IsRelayFault(const absl::Status& status) {
          absl::IsResourceExhausted(status);
 }
 
+// The relay cannot play what is wanted; the call goes on without it.
+bool IsPromptFault(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  return reason == "PROMPT_NOT_FOUND" || reason == "PROMPT_FORMAT_MISSING" ||
+         reason == "PLAYBACK_LIMIT_REACHED";
+}
+
 }  // namespace
 
 struct MediaClient::Creation {
@@ -201,17 +208,28 @@ void MediaClient::Update(const std::string& relay, const std::string& session,
   auto& mask = *request.mutable_update_mask();
   ToUpdate(legs[0], "leg_a", *wanted.mutable_leg_a(), mask);
   ToUpdate(legs[1], "leg_b", *wanted.mutable_leg_b(), mask);
-  Call<pb::Session>(*index, "UpdateSession", request,
-                    [this, legs, relay, done = std::move(done)](
-                        absl::StatusOr<pb::Session> answer) {
-                      Noticed(relay, answer.status());
-                      absl::StatusOr<RelaySession> updated =
-                          answer.ok() ? FromProto(*answer, legs)
-                                      : answer.status();
-                      if (updated.ok()) updated->relay = relay;
-                      done(std::move(updated));
-                      End();
-                    });
+  Call<pb::Session>(
+      *index, "UpdateSession", request,
+      [this, legs, relay, session,
+       done = std::move(done)](absl::StatusOr<pb::Session> answer) {
+        if (IsPromptFault(answer.status()) &&
+            (!legs[0].prompt.empty() || !legs[1].prompt.empty())) {
+          SALLYPORT_LOG_LIMITED(
+              kWarning, "a relay could not play a prompt",
+              {{"relay", relay}, {"reason", ReasonOf(answer.status())}});
+          RelayLegs quiet = legs;
+          for (RelayLeg& leg : quiet) leg.prompt.clear();
+          Update(relay, session, quiet, done);
+          End();
+          return;
+        }
+        Noticed(relay, answer.status());
+        absl::StatusOr<RelaySession> updated =
+            answer.ok() ? FromProto(*answer, legs) : answer.status();
+        if (updated.ok()) updated->relay = relay;
+        done(std::move(updated));
+        End();
+      });
 }
 
 void MediaClient::Delete(const std::string& relay, const std::string& session,

@@ -61,6 +61,18 @@ pb::DtlsSetup ToProto(DtlsSetup setup) {
   return pb::DTLS_SETUP_UNSPECIFIED;
 }
 
+pb::PlaybackCodec ToProto(PromptFormat::Codec codec) {
+  switch (codec) {
+    case PromptFormat::Codec::kPcmu:
+      return pb::PLAYBACK_CODEC_PCMU;
+    case PromptFormat::Codec::kPcma:
+      return pb::PLAYBACK_CODEC_PCMA;
+    case PromptFormat::Codec::kG722:
+      return pb::PLAYBACK_CODEC_G722;
+  }
+  return pb::PLAYBACK_CODEC_UNSPECIFIED;
+}
+
 absl::Status Invalid(std::string_view what) {
   return MakeError(absl::StatusCode::kInternal, "MEDIA_RELAY_ANSWER_INVALID",
                    what);
@@ -161,6 +173,16 @@ void ToUpdate(const RelayLeg& from, const std::string& leg, pb::Leg& out,
   ToProto(from, out);
   const auto add = [&](const char* path) { mask.add_paths(leg + path); };
   add(".direction");
+  if (from.prompted) {
+    pb::Playback& playback = *out.mutable_playback();
+    playback.set_prompt(from.prompt);
+    for (const PromptFormat& format : from.prompt_formats) {
+      pb::PlaybackFormat& to = *playback.add_formats();
+      to.set_codec(ToProto(format.codec));
+      to.set_payload_type(format.payload_type);
+    }
+    add(".playback");
+  }
   if (from.remote.has_value()) {
     add(".remote_rtp");
     add(".remote_rtcp");

@@ -91,6 +91,27 @@ grpc::ServerUnaryReactor* SignalingEdgeService::EndCall(
       });
 }
 
+grpc::ServerUnaryReactor* SignalingEdgeService::SetAgentState(
+    grpc::CallbackServerContext* context,
+    const v1::SetAgentStateRequest* request, v1::Agent* response) {
+  // Its calls may come to any loop.
+  return OnAllLoops<int>(
+      context, "SetAgentState", request->user(),
+      [request](EdgeLoop& loop) {
+        const bool known = loop.core().HasUser(request->user());
+        if (known) {
+          loop.core().SetAgentReady(request->user(), request->ready());
+        }
+        return known ? 1 : 0;
+      },
+      [request, response](std::vector<int> known) -> absl::Status {
+        if (known.empty() || known[0] == 0) return NotFound(request->user());
+        response->set_user(request->user());
+        response->set_ready(request->ready());
+        return absl::OkStatus();
+      });
+}
+
 grpc::ServerUnaryReactor* SignalingEdgeService::GetCallTrace(
     grpc::CallbackServerContext* context,
     const v1::GetCallTraceRequest* request, v1::CallTrace* response) {

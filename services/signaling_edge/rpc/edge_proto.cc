@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "google/protobuf/util/json_util.h"
 #include "sallyport/media_relay/v1/leg_statistics.pb.h"
 #include "services/common/bytes/hex.h"
@@ -48,6 +49,8 @@ v1::CallState ToProto(CallState state) {
       return v1::CALL_STATE_ANSWERED;
     case CallState::kHeld:
       return v1::CALL_STATE_HELD;
+    case CallState::kQueued:
+      return v1::CALL_STATE_QUEUED;
     case CallState::kEnded:
       return v1::CALL_STATE_ENDED;
   }
@@ -347,6 +350,7 @@ v1::Call ToProto(const CallRecord& record, const ProtoContext& context) {
   out.set_name(NameOf(record.tenant, "calls", record.id));
   out.set_state(ToProto(record.state));
   for (const LegRecord& leg : record.legs) {
+    if (leg.party.resource.empty()) continue;  // nobody, of a queue
     *out.add_legs() = ToProto(leg, record, context);
   }
   out.set_called_number(PlainText(record.called));
@@ -367,6 +371,15 @@ v1::Call ToProto(const CallRecord& record, const ProtoContext& context) {
   out.set_secure(record.secure());
   out.set_security_status(ToProto(record.security()));
   out.set_edge(context.edge);
+  if (record.queued.has_value()) {
+    out.set_queue(record.queue);
+    out.set_queue_position(static_cast<uint32_t>(record.queue_position));
+    const std::optional<MonoTime> left =
+        record.unqueued.has_value() ? record.unqueued : record.ended;
+    *out.mutable_queue_time() = sallyport::ToProto(
+        left.has_value() ? *left - *record.queued
+                         : absl::Now() - context.time.At(*record.queued));
+  }
   return out;
 }
 

@@ -25,6 +25,7 @@ std::vector<MethodRule> MethodRules() {
       rule("GetCall", OperatorRole::kViewer),
       rule("ListCalls", OperatorRole::kViewer),
       rule("EndCall", OperatorRole::kOperator),
+      rule("SetAgentState", OperatorRole::kOperator),
       rule("GetCallTrace", OperatorRole::kOperator),
       // dialplan asks for EvaluateChange.
       also_dialplan("ListCallRecords", OperatorRole::kViewer),

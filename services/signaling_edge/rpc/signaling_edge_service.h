@@ -75,6 +75,9 @@ class SignalingEdgeService final
   grpc::ServerUnaryReactor* EndCall(grpc::CallbackServerContext* context,
                                     const v1::EndCallRequest* request,
                                     v1::Call* response) override;
+  grpc::ServerUnaryReactor* SetAgentState(
+      grpc::CallbackServerContext* context,
+      const v1::SetAgentStateRequest* request, v1::Agent* response) override;
   grpc::ServerUnaryReactor* GetCallTrace(grpc::CallbackServerContext* context,
                                          const v1::GetCallTraceRequest* request,
                                          v1::CallTrace* response) override;

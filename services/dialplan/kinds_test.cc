@@ -256,7 +256,7 @@ std::vector<std::string> FieldsOf(const absl::Status& status) {
   return out;
 }
 
-TEST_F(KindsTest, AllTwentyFour) { EXPECT_EQ(OneOfEach().size(), 24u); }
+TEST_F(KindsTest, AllTwentyEight) { EXPECT_EQ(OneOfEach().size(), 28u); }
 
 TEST_F(KindsTest, CreateAndGet) {
   for (const Sample& s : kSamples) {

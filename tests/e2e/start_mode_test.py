@@ -36,6 +36,9 @@ class StartModeTest(DemoCase):
         for name in SERVICES:
             cluster.start_service(name)
         cls.demo.provision()
+        # It starts with the plan that it has kept.
+        cls.cluster.processes['signaling_edge'].stop()
+        cls.cluster.start_service('signaling_edge')
 
     @classmethod
     def write(cls, value):
@@ -135,12 +138,14 @@ class StartModeTest(DemoCase):
     def test_4_other_values_are_refused(self):
         """UM-103: only 0 and 1, with a reason."""
         self.write('2')
+        self.addCleanup(self.cluster.start_service, 'signaling_edge')
+        self.addCleanup(self.write, '0')
         self.cluster.wait_for(lambda: 'StartSecured must be 0 or 1' in str(self.waiting()), 'the refusal', 15)
+        self.cluster.processes['signaling_edge'].stop()
         done = subprocess.run([find_binary('signaling_edge'), '--config=' + self.cluster.path('conf', 'signaling_edge.json')],
                               capture_output=True, text=True, timeout=30)
         self.assertEqual(done.returncode, 1)
         self.assertIn('START_SECURED_INVALID', done.stdout + done.stderr)
-        self.write('0')
 
     def test_5_stop_and_start(self):
         """UM-126, CCE-29: as commands, each waited for, one after the other."""

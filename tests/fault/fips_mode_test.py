@@ -90,11 +90,13 @@ class FipsModeTest(DemoCase):
     def folder(cls, name):
         return cls.cluster.path('data', name + '-tls')
 
-    @staticmethod
-    def each_of_others(action):
+    # A child dies with the thread that has started it: they last.
+    threads = futures.ThreadPoolExecutor(len(OTHERS))
+
+    @classmethod
+    def each_of_others(cls, action):
         """Side by side; raises what one of them raises."""
-        with futures.ThreadPoolExecutor(len(OTHERS)) as threads:
-            list(threads.map(action, OTHERS))
+        list(cls.threads.map(action, OTHERS))
 
     def status(self):
         done = self.cluster.cli('fips', 'status', '-o', 'json', check=False)

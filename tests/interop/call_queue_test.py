@@ -146,6 +146,11 @@ class CallQueueTest(DemoCase):
     def calls(self, state):
         return [c for c in self.cluster.items('calls') if c.get('state') == f'CALL_STATE_{state}']
 
+    def playback(self, call):
+        """What the relay plays to the called side of the call."""
+        sessions = [s for s in self.cluster.items('sessions') if s['call'] == call['name']]
+        return sessions[0]['legB'].get('playback', {}) if sessions else {}
+
     def test_a_caller_waits_with_music_until_an_agent_is_ready(self):
         caller = self.phone(CALLER, 'caller')
         caller.dial(f'sip:{PILOT}@{DOMAIN}')
@@ -178,18 +183,23 @@ class CallQueueTest(DemoCase):
         time.sleep(1)
 
         # The caller holds: the agent hears the prompt, and then the caller again.
-        self.assertFalse(self.heard_prompt(agent))
+        # Its recorder ends with the first hold (audio_decoder_set() of baresip
+        # 1.0 empties the chain of filters), so what it has heard is counted.
+        self.assertEqual(self.playback(call), {})
         caller.command('hold')
         self.cluster.wait_for(lambda: self.calls('HELD'), 'the caller holds', 10)
-        wait_until(lambda: self.heard_prompt(agent), 'who is held hears the prompt', 10)
+        played = self.cluster.wait_for(lambda: int(self.playback(call).get('packets', 0)) > 100 and self.playback(call),
+                                       'who is held hears the prompt', 10)
+        self.assertEqual((played['prompt'], played['playing']), ('ramp', True))
         caller.command('resume')
         self.cluster.wait_for(lambda: self.calls('ANSWERED'), 'the caller goes on', 10)
+        self.cluster.wait_for(lambda: not self.playback(call).get('playing'), 'the prompt ends', 5)
         time.sleep(1)
         caller.hang_up()
         agent.wait_event('CALL_CLOSED', 'the agent sees the end')
-        for phone in (caller, agent):
+        for phone, least in ((caller, 50), (agent, 150)):
             statistics = phone.wait_statistics(0)
-            self.assertGreater(statistics['received'], 50, f'{phone.name}: {statistics}')
+            self.assertGreater(statistics['received'], least, f'{phone.name}: {statistics}')
             self.assertEqual(statistics['receive_errors'], 0, f'{phone.name}: {statistics}')
         ended = [c for c in self.cluster.items('calls') if c.get('reason') == 'QUEUE_SERVED']
         self.assertEqual(len(ended), 1)

@@ -121,7 +121,7 @@ TEST_F(PlanFilesTest, EveryKindGoesOutAndInAgain) {
   EXPECT_EQ(Run({"get", "tenants", "-o", "name"}), 0);
   EXPECT_EQ(out_.str(), "");
   ASSERT_EQ(Run({"apply", "-f", again}), 0) << out_.str() << err_.str();
-  EXPECT_THAT(out_.str(), EndsWith("\n28 created\n"));
+  EXPECT_THAT(out_.str(), EndsWith("\n32 created\n"));
   // The password went nowhere, so its comment is gone, and nothing else.
   std::string without = exported;
   const size_t comment = without.find("# The password");

@@ -122,7 +122,7 @@ TEST(PlanIndexTest, FindsEveryKindByName) {
     EXPECT_EQ(index.Find<Entry>("tenants/t/x/c"), nullptr);
     ++kinds;
   });
-  EXPECT_EQ(kinds, 24u);
+  EXPECT_EQ(kinds, 28u);
 }
 
 }  // namespace

@@ -173,7 +173,8 @@ bool IsForTheApi(const FieldDescriptor& field) {
   const std::string& name = field.name();
   return name == "display_name" || name == "description" || name == "etag" ||
          name == "create_time" || name == "update_time" || name == "password" ||
-         name == "has_credentials" || name == "comment";
+         name == "has_credentials" || name == "comment" || name == "effect" ||
+         name == "restart_mark";
 }
 
 // Sets each field of `at`, and of the messages inside, one after the other,
@@ -211,7 +212,7 @@ TEST(SnapshotProtoTest, EveryFieldOfEveryKindReachesTheEntry) {
 TEST(SnapshotProtoTest, EveryKindFindsItsList) {
   PlanSnapshot s;
   const int kinds = pb::Resource::descriptor()->field_count();
-  EXPECT_EQ(kinds, 24);
+  EXPECT_EQ(kinds, 28);
   for (int i = 0; i < kinds; ++i) {
     const FieldDescriptor& kind = *pb::Resource::descriptor()->field(i);
     pb::Resource r;
@@ -229,7 +230,7 @@ TEST(SnapshotProtoTest, EveryKindFindsItsList) {
     ++lists;
     EXPECT_EQ(list.size(), 1u);
   });
-  EXPECT_EQ(lists, 24u);
+  EXPECT_EQ(lists, 28u);
   EXPECT_FALSE(EntryOf(pb::Resource()).has_value());
   EXPECT_EQ(NameOf(pb::Resource()), "");
 }

@@ -67,8 +67,8 @@ TEST_F(TenantRulesTest, Um01ProfileOfOneEdge) {
   Add(clear);
   tenant.rtm_edges = {"edge-0"};
   EXPECT_THAT(Check(tenant),
-              ElementsAre("tenant.rtm_edges EDGE_HAS_OTHER_MODE",
-                          "tenant.rtm_edges SECURITY_MODE_NOT_AVAILABLE"));
+              ElementsAre("tenant.rtm_edges SECURITY_MODE_NOT_AVAILABLE",
+                          "tenant.rtm_edges EDGE_HAS_OTHER_MODE"));
   tenant.rtm_edges = {"edge-1"};
   Add(tenant);
   // UM-83 and UM-87 hold for that one, and for no other.

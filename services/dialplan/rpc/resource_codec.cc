@@ -1,7 +1,9 @@
 #include "services/dialplan/rpc/resource_codec.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -133,6 +135,22 @@ std::vector<Reference> ReferencesOf(const pb::Resource& resource) {
                         resource, pb::Resource::descriptor()->oneof_decl(0))
                     ->name(),
                 out);
+  // What is in force of a TLS context is mostly what is configured; nobody is
+  // told twice of one fault.
+  constexpr std::string_view kActive = "tls_context.active.";
+  std::set<std::string> named;
+  for (const Reference& one : out) {
+    if (one.field.compare(0, kActive.size(), kActive) != 0) {
+      named.insert(one.target);
+    }
+  }
+  out.erase(std::remove_if(out.begin(), out.end(),
+                           [&](const Reference& one) {
+                             return one.field.compare(0, kActive.size(),
+                                                      kActive) == 0 &&
+                                    named.count(one.target) > 0;
+                           }),
+            out.end());
   return out;
 }
 

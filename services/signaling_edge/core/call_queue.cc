@@ -84,6 +84,7 @@ bool CallControl::Enqueue(Attempt& attempt, MonoTime now) {
   caller.calling = attempt.query.calling;
   // Nobody: the relay alone.
   Call::LegSetup nobody;
+  nobody.party.kind = Party::Kind::kNobody;
   nobody.party.tenant = attempt.caller.tenant;
   nobody.party.dial_plan = attempt.caller.dial_plan;
   nobody.party.mode = SecurityMode::kUnsecured;

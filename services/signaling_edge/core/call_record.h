@@ -86,7 +86,7 @@ struct CallRecord {
     auto out = legs.empty() ? CallSecurity::kNotAuthenticated
                             : CallSecurity::kEncrypted;
     for (const LegRecord& leg : legs) {
-      if (leg.party.resource.empty()) continue;  // nobody, of a queue
+      if (leg.party.kind == Party::Kind::kNobody) continue;
       out =
           std::min(out, !leg.flow.is_tls() ? CallSecurity::kNotAuthenticated
                         : leg.suite.has_value() ? CallSecurity::kEncrypted

@@ -210,7 +210,7 @@ TEST_F(CallSipProfileTest, Cuc63PhonesAreToldTheSecurityOfTheCall) {
   }
   // From a gateway with TLS and RTP to the same phone.
   edge_.Forget();
-  const ConnectionId gateway = edge_.ConnectTls("gw.d.test");
+  const ConnectionId gateway = edge_.ConnectTls("gw.d.test", "");
   edge_.Receive(gateway, Cat("INVITE sip:1001@203.0.113.1 SIP/2.0\n"
                              "Via: SIP/2.0/TLS 192.0.2.20;branch=z9hG4bKgw\n"
                              "Max-Forwards: 70\n"
@@ -251,6 +251,9 @@ TEST(CallSecurityTest, IsThatOfTheWeakestLeg) {
   record.legs[1].suite.reset();
   EXPECT_EQ(record.security(), CallSecurity::kAuthenticated);
   EXPECT_FALSE(record.secure());
+  // Nobody is at the other side of a call that waits in a queue.
+  record.legs[1].party.kind = Party::Kind::kNobody;
+  EXPECT_EQ(record.security(), CallSecurity::kEncrypted);
   record.legs[0].flow.transport = SipTransport::kTcp;
   EXPECT_EQ(record.security(), CallSecurity::kNotAuthenticated);
 }

@@ -114,7 +114,7 @@ TEST_F(EdgeProbeTest, Imp40ThePeersContextIsHeldTo) {
   ASSERT_EQ(edge_.connects.size(), 1u);
   EXPECT_EQ(edge_.connects[0].tls, context.active.tls);
   // The harness has TLS 1.3, whose suites nobody chooses.
-  EXPECT_NE(edge_.ConnectTls("gw.d.test"), 0u);
+  EXPECT_NE(edge_.ConnectTls("gw.d.test", ""), 0u);
   EXPECT_EQ(edge_.Refusals(), "");
   plan_ = std::make_shared<PlanSnapshot>(*plan_);
   plan_->tls_contexts[0].active.tls = {.ciphers = {},
@@ -122,7 +122,7 @@ TEST_F(EdgeProbeTest, Imp40ThePeersContextIsHeldTo) {
                                        .maximum_version = TlsVersion::kTls12};
   ResolveDefaults(*plan_);
   edge_.Load(plan_);
-  edge_.ConnectTls("gw.d.test");
+  edge_.ConnectTls("gw.d.test", "");
   EXPECT_TRUE(Has(edge_.Refusals(), "TLS_VERSION_NOT_ALLOWED"));
 }
 

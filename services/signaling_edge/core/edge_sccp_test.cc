@@ -294,7 +294,8 @@ TEST_F(EdgeSccpTest, APhoneSystemThatIsDisabled) {
   const ConnectionId id = edge_.ConnectSccp("UM-VI2");
   Tell(id, 0x0001, RegisterBody("UM-VI2"));
   EXPECT_TRUE(Comes(id, kReject));
-  EXPECT_EQ(edge_.Refusals(), "PHONE_SYSTEM_DISABLED");
+  // The port that was in service, and the one that wants to be.
+  EXPECT_EQ(edge_.Refusals(), "PHONE_SYSTEM_DISABLED PHONE_SYSTEM_DISABLED");
 }
 
 TEST_F(EdgeSccpTest, BadInputEndsItsConnectionOnly) {

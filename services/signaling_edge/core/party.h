@@ -23,7 +23,11 @@ enum class Authentication : uint8_t {
 // A peer or a user of the plan. Names, not pointers, as snapshots are replaced
 // under live calls.
 struct Party {
-  enum class Kind : uint8_t { kPeer, kUser };
+  enum class Kind : uint8_t {
+    kPeer,
+    kUser,
+    kNobody,  // the other side of a call that waits in a queue
+  };
   Kind kind = Kind::kUser;
   std::string resource;  // tenants/{t}/peers/{p} or tenants/{t}/users/{u}
   std::string tenant;    // tenants/{t}

@@ -350,7 +350,7 @@ v1::Call ToProto(const CallRecord& record, const ProtoContext& context) {
   out.set_name(NameOf(record.tenant, "calls", record.id));
   out.set_state(ToProto(record.state));
   for (const LegRecord& leg : record.legs) {
-    if (leg.party.resource.empty()) continue;  // nobody, of a queue
+    if (leg.party.kind == Party::Kind::kNobody) continue;
     *out.add_legs() = ToProto(leg, record, context);
   }
   out.set_called_number(PlainText(record.called));

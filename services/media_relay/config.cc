@@ -41,6 +41,7 @@ constexpr uint32_t kDefaultPortMax = 59999;
 // Less would not carry a call; a limit in kilobytes is most likely meant.
 constexpr uint64_t kLeastBytesPerSecond = 1000;
 constexpr absl::Duration kLongestNonce = absl::Hours(4);
+constexpr uint32_t kHighestMsTurnVersion = 4;
 
 uint32_t Or(uint32_t value, uint32_t if_zero) {
   return value == 0 ? if_zero : value;
@@ -364,6 +365,10 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
   if (FromProto(config.nonce_lifetime()) > kLongestNonce) {
     faults->Add("nonce_lifetime", "is longer than 4 hours");
   }
+  if (config.ms_turn_version() == 1 ||
+      config.ms_turn_version() > kHighestMsTurnVersion) {
+    faults->Add("ms_turn_version", "is not 2, 3 or 4");
+  }
   if (config.has_turn_tls()) {
     if (config.turn_tls().certificate_file().empty()) {
       faults->Add("turn_tls.certificate_file", "is required");
@@ -466,6 +471,8 @@ RelayFleetOptions FleetOptionsFrom(const Config& config, size_t processors) {
   turn.authenticator.nonce_lifetime =
       FromProtoOr(config.nonce_lifetime(), absl::Minutes(10));
   turn.authenticator.answer_wrong_integrity = config.answer_wrong_integrity();
+  turn.authenticator.ms_turn_version =
+      Or(config.ms_turn_version(), kHighestMsTurnVersion);
   turn.authenticator.unauthenticated_replies_per_second =
       Or(limits.unauthenticated_replies_per_second(), 50);
 

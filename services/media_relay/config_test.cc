@@ -62,7 +62,7 @@ TEST(ValidateConfigTest, EveryFaultIsToldAtOnce) {
     "session_lease": "1s", "nonce_lifetime": "18000s",
     "turn_tls": {"ca_file": "x"}, "turn_tls_second_port": 3478,
     "fast_path": "bpf", "send_software": true,
-    "relay_sockets": "many",
+    "relay_sockets": "many", "ms_turn_version": 5,
     "limits": {"max_allocation_bytes_per_second": "5",
                "max_subject_bytes_per_second": "999",
                "max_tenant_bytes_per_second": "1",
@@ -89,6 +89,7 @@ TEST(ValidateConfigTest, EveryFaultIsToldAtOnce) {
                                    "fast_path",
                                    "send_software",
                                    "relay_sockets",
+                                   "ms_turn_version",
                                    "limits.max_allocation_bytes_per_second",
                                    "limits.max_subject_bytes_per_second",
                                    "limits.max_tenant_bytes_per_second",
@@ -229,6 +230,7 @@ TEST(FleetOptionsTest, DefaultsAreThoseOfTheDocuments) {
   EXPECT_EQ(options.core.ports.quarantine, absl::Seconds(60));
   EXPECT_EQ(options.core.turn.authenticator.realm, "sallyport");
   EXPECT_FALSE(options.core.turn.authenticator.answer_wrong_integrity);
+  EXPECT_EQ(options.core.turn.authenticator.ms_turn_version, 4u);
   EXPECT_EQ(options.core.turn.allocation_quota.per_subject, 10u);
   EXPECT_FALSE(options.core.turn.ipv6.has_value());
   EXPECT_EQ(options.loops, 3u);

@@ -126,7 +126,7 @@ class Allocation {
   Endpoint local;    // where the socket is bound
   bool tcp = false;  // RFC 6062: a listener
   TurnDialect dialect = TurnDialect::kTurn;
-  std::unique_ptr<MsTurnState> ms;  // of that dialect alone
+  std::shared_ptr<MsTurnState> ms;  // of that dialect alone
   MonoTime expiry;
   absl::Time create_time;
   StunTransactionId transaction_id = {};  // of the Allocate, for repeats

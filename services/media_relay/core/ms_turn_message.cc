@@ -23,7 +23,7 @@ namespace attr = ms_turn_attribute;
 
 constexpr uint32_t kMagic = 0x72C64BC6;
 constexpr size_t kMaxAttributes = 64;
-constexpr size_t kIntegritySize = 20;
+constexpr size_t kMaxIntegrity = 32;
 
 uint16_t Load16(const uint8_t* p) {
   return static_cast<uint16_t>((p[0] << 8) | p[1]);
@@ -43,11 +43,27 @@ void Store32(uint8_t* p, uint32_t value) {
   Store16(p + 2, value & 0xFFFF);
 }
 
-// The HMAC of `covered`, which ends where MESSAGE-INTEGRITY begins.
-Sha1Digest PaddedHmac(ByteSpan key, ByteSpan covered) {
+size_t SizeOf(MsTurnIntegrity form) {
+  return form == MsTurnIntegrity::kSha1 ? 20 : kMaxIntegrity;
+}
+
+// The HMAC of `covered`, which ends where MESSAGE-INTEGRITY begins; SizeOf()
+// octets of it are set.
+std::array<uint8_t, kMaxIntegrity> Hmac(ByteSpan key, ByteSpan covered,
+                                        MsTurnIntegrity form) {
   constexpr std::array<uint8_t, 64> kZeros = {};
-  const size_t padding = (64 - covered.size() % 64) % 64;
-  return HmacSha1(key, {covered, ByteSpan(kZeros).first(padding)});
+  const size_t padding =
+      form == MsTurnIntegrity::kSha256 ? 0 : (64 - covered.size() % 64) % 64;
+  const ByteSpan filling = ByteSpan(kZeros).first(padding);
+  std::array<uint8_t, kMaxIntegrity> mac = {};
+  if (form == MsTurnIntegrity::kSha1) {
+    const Sha1Digest digest = HmacSha1(key, {covered, filling});
+    std::copy(digest.begin(), digest.end(), mac.begin());
+  } else {
+    const Sha256Digest digest = HmacSha256(key, {covered, filling});
+    std::copy(digest.begin(), digest.end(), mac.begin());
+  }
+  return mac;
 }
 
 }  // namespace
@@ -90,9 +106,16 @@ std::optional<Endpoint> MsTurnMessage::FindAddress(uint16_t type) const {
                   Load16(value->data() + 2)};
 }
 
-bool MsTurnMessage::VerifyIntegrity(ByteSpan key) const {
-  if (integrity_ == 0) return false;
-  return ConstantTimeEquals(PaddedHmac(key, bytes_.first(integrity_)),
+bool MsTurnMessage::has_sha256() const {
+  return integrity_ != 0 && Load16(&bytes_[integrity_ + 2]) == kMaxIntegrity;
+}
+
+bool MsTurnMessage::VerifyIntegrity(ByteSpan key, MsTurnIntegrity form) const {
+  if (integrity_ == 0 || has_sha256() != (SizeOf(form) == kMaxIntegrity)) {
+    return false;
+  }
+  const auto mac = Hmac(key, bytes_.first(integrity_), form);
+  return ConstantTimeEquals(ByteSpan(mac).first(SizeOf(form)),
                             bytes_.subspan(integrity_ + 4));
 }
 
@@ -105,7 +128,7 @@ bool MsTurnMessage::Parse(bool padded) {
     if (integrity_ != 0 || at + 4 > bytes_.size()) return false;
     const size_t size = Load16(&bytes_[at + 2]);
     if (Load16(&bytes_[at]) == attr::kMessageIntegrity) {
-      if (size != kIntegritySize) return false;
+      if (size != 20 && size != kMaxIntegrity) return false;
       integrity_ = at;
     }
     at += 4 + (padded ? (size + 3) & ~size_t{3} : size);
@@ -204,13 +227,13 @@ void MsTurnWriter::AddErrorCode(StunError error) {
   AddUint32(attr::kErrorCode, (code / 100) << 8 | code % 100);
 }
 
-void MsTurnWriter::AddIntegrity(ByteSpan key) {
+void MsTurnWriter::AddIntegrity(ByteSpan key, MsTurnIntegrity form) {
   const size_t covered = size_;
-  uint8_t* p = Reserve(attr::kMessageIntegrity, kIntegritySize);
+  uint8_t* p = Reserve(attr::kMessageIntegrity, SizeOf(form));
   if (p == nullptr) return;
   // The length that the HMAC covers counts MESSAGE-INTEGRITY already.
-  const Sha1Digest mac = PaddedHmac(key, buffer_.first(covered));
-  std::copy(mac.begin(), mac.end(), p);
+  const auto mac = Hmac(key, buffer_.first(covered), form);
+  std::copy_n(mac.begin(), SizeOf(form), p);
 }
 
 ByteSpan MsTurnWriter::finished() const {

@@ -33,6 +33,14 @@ enum class MsTurnType : uint16_t {
   kSetActiveError = 0x0116,
 };
 
+// How MESSAGE-INTEGRITY is computed over what is before it. No public text says
+// whether that of 32 octets, which MS-Version 3 adds, is filled with zeros.
+enum class MsTurnIntegrity : uint8_t {
+  kSha1,          // HMAC-SHA-1, filled to a multiple of 64 octets
+  kSha256Filled,  // HMAC-SHA-256, filled likewise
+  kSha256,        // HMAC-SHA-256 of the message as it is
+};
+
 namespace ms_turn_attribute {
 inline constexpr uint16_t kMappedAddress = 0x0001;  // the relayed one
 inline constexpr uint16_t kUsername = 0x0006;
@@ -51,6 +59,7 @@ inline constexpr uint16_t kRequestedAddressFamily = 0x0017;
 inline constexpr uint16_t kVersion = 0x8008;
 inline constexpr uint16_t kXorMappedAddress = 0x8020;
 inline constexpr uint16_t kSequenceNumber = 0x8050;
+inline constexpr uint16_t kAlternateMappedAddress = 0x8090;
 }  // namespace ms_turn_attribute
 
 // One request, borrowed; well formed, and nothing of it believed. Immutable.
@@ -68,9 +77,10 @@ class MsTurnMessage {
   std::optional<Endpoint> FindAddress(uint16_t type) const;
 
   bool has_integrity() const { return integrity_ != 0; }
-  // HMAC-SHA-1 over what is before MESSAGE-INTEGRITY, filled with zeros to a
-  // multiple of 64 octets (STUN draft 02). In constant time; false without one.
-  bool VerifyIntegrity(ByteSpan key) const;
+  // MESSAGE-INTEGRITY is there and has 32 octets.
+  bool has_sha256() const;
+  // In constant time; false without one, or with one of another size.
+  bool VerifyIntegrity(ByteSpan key, MsTurnIntegrity form) const;
 
  private:
   friend absl::StatusOr<MsTurnMessage> ParseMsTurnMessage(ByteSpan bytes);
@@ -107,7 +117,7 @@ class MsTurnWriter {
   // Without a reason phrase.
   void AddErrorCode(StunError error);
   // Last.
-  void AddIntegrity(ByteSpan key);
+  void AddIntegrity(ByteSpan key, MsTurnIntegrity form);
 
   ByteSpan finished() const;
 

@@ -26,6 +26,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   // Nobody has this key.
   constexpr std::array<uint8_t, 16> kKey = {1, 2, 3};
-  if (!message->has_integrity() && message->VerifyIntegrity(kKey)) std::abort();
+  for (const MsTurnIntegrity form :
+       {MsTurnIntegrity::kSha1, MsTurnIntegrity::kSha256Filled,
+        MsTurnIntegrity::kSha256}) {
+    if (message->VerifyIntegrity(kKey, form) &&
+        (!message->has_integrity() ||
+         message->has_sha256() == (form == MsTurnIntegrity::kSha1))) {
+      std::abort();
+    }
+  }
   return 0;
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -83,23 +84,59 @@ TEST(MsTurnMessageTest, IntegrityCoversTheMessageFilledTo64Octets) {
   const std::string key = "0123456789abcdef";
   MsTurnWriter writer(absl::MakeSpan(buffer), MsTurnType::kAllocate, kId);
   writer.AddBytes(attr::kUsername, AsBytes("user1"));
-  writer.AddIntegrity(AsBytes(key));
+  writer.AddIntegrity(AsBytes(key), MsTurnIntegrity::kSha1);
   const std::string wire = ToString(writer.finished());
   EXPECT_EQ(HexEncode(AsBytes(wire).last(20)),
             "11f85084375565ca89a23931bbdbb2a2055b7404");
   const auto message = ParseMsTurnMessage(AsBytes(wire));
   ASSERT_TRUE(message.ok());
   EXPECT_TRUE(message->has_integrity());
-  EXPECT_TRUE(message->VerifyIntegrity(AsBytes(key)));
-  EXPECT_FALSE(message->VerifyIntegrity(AsBytes("0123456789abcdeX")));
+  EXPECT_FALSE(message->has_sha256());
+  const auto verifies = [](const MsTurnMessage& one, const std::string& by) {
+    return one.VerifyIntegrity(AsBytes(by), MsTurnIntegrity::kSha1);
+  };
+  EXPECT_TRUE(verifies(*message, key));
+  EXPECT_FALSE(verifies(*message, "0123456789abcdeX"));
+  EXPECT_FALSE(
+      message->VerifyIntegrity(AsBytes(key), MsTurnIntegrity::kSha256Filled));
   std::string forged = wire;
   forged[33] ^= 1;
-  EXPECT_FALSE(
-      ParseMsTurnMessage(AsBytes(forged))->VerifyIntegrity(AsBytes(key)));
+  EXPECT_FALSE(verifies(*ParseMsTurnMessage(AsBytes(forged)), key));
   // Nothing may follow it.
   std::string longer = wire + std::string("\x00\x0D\x00\x00", 4);
   longer[3] = static_cast<char>(longer.size() - 20);
   EXPECT_FALSE(ParseMsTurnMessage(AsBytes(longer)).ok());
+}
+
+// MS-Version 3. The results were computed with Python's hmac.
+TEST(MsTurnMessageTest, IntegrityOf32OctetsIsSha256) {
+  const std::string key = "0123456789abcdef";
+  const std::pair<MsTurnIntegrity, const char*> kForms[] = {
+      {MsTurnIntegrity::kSha256Filled,
+       "f085c1cb52271666d290b9ab3987a7d53146d2808d7b02cc7cebaa293ff19d83"},
+      {MsTurnIntegrity::kSha256,
+       "57056115758da6d5f2f5e93a12a2323b9475fdbc03f346bc12a3e6802ace3e10"}};
+  for (const auto& [form, mac] : kForms) {
+    std::array<uint8_t, 256> buffer;
+    MsTurnWriter writer(absl::MakeSpan(buffer), MsTurnType::kAllocate, kId);
+    writer.AddBytes(attr::kUsername, AsBytes("user1"));
+    writer.AddIntegrity(AsBytes(key), form);
+    const std::string wire = ToString(writer.finished());
+    EXPECT_EQ(HexEncode(AsBytes(wire).last(32)), mac);
+    const auto message = ParseMsTurnMessage(AsBytes(wire));
+    ASSERT_TRUE(message.ok());
+    EXPECT_TRUE(message->has_sha256());
+    for (const MsTurnIntegrity other :
+         {MsTurnIntegrity::kSha1, MsTurnIntegrity::kSha256Filled,
+          MsTurnIntegrity::kSha256}) {
+      EXPECT_EQ(message->VerifyIntegrity(AsBytes(key), other), other == form);
+    }
+    // No other size is one.
+    std::string shorter = wire.substr(0, wire.size() - 4);
+    shorter[3] -= 4;
+    shorter[shorter.size() - 29] = 28;
+    EXPECT_FALSE(ParseMsTurnMessage(AsBytes(shorter)).ok());
+  }
 }
 
 TEST(MsTurnWriterTest, AddressesPlainAndXored) {

@@ -42,8 +42,8 @@ namespace {
 
 namespace attr = ms_turn_attribute;
 
-// What this relay speaks of MS-Version: MS-ICE2, without SHA-256.
-constexpr uint32_t kOwnVersion = 2;
+// MS-Version of SHA-256 and of IPv6 beside IPv4.
+constexpr uint32_t kVersionIpv6 = 4;
 // Longest USERNAME that can be ours: base64url of it still fits.
 constexpr size_t kMaxRawUsername = 3 * kMaxTurnUsername / 4;
 
@@ -71,6 +71,75 @@ PeerTransport TransportOf(const Allocation& allocation) {
 }
 
 }  // namespace
+
+uint32_t MsTurnServer::Told(uint32_t version) const {
+  // 2, MS-ICE2, is what the rest of this is.
+  return std::max(2u, std::min(version, authenticator_.ms_turn_version()));
+}
+
+Allocation& MsTurnServer::HalfFor(Allocation& allocation, const Endpoint& peer,
+                                  MonoTime now) const {
+  Allocation* const twin = allocation.twin;
+  const bool other = twin != nullptr && twin->expiry > now &&
+                     twin->relayed.ip.family() == peer.ip.family();
+  return other ? *twin : allocation;
+}
+
+std::optional<MsTurnServer::Protection> MsTurnServer::FindProtection(
+    const MsTurnMessage& message, std::string_view raw_username,
+    const VerifiedCredential& credential) const {
+  struct Way {
+    PasswordAlgorithm key;
+    MsTurnIntegrity integrity;
+  };
+  constexpr std::array<Way, 5> kWays = {
+      {{PasswordAlgorithm::kMd5, MsTurnIntegrity::kSha1},
+       {PasswordAlgorithm::kMd5, MsTurnIntegrity::kSha256Filled},
+       {PasswordAlgorithm::kSha256, MsTurnIntegrity::kSha256Filled},
+       {PasswordAlgorithm::kMd5, MsTurnIntegrity::kSha256},
+       {PasswordAlgorithm::kSha256, MsTurnIntegrity::kSha256}}};
+  // The octets of the password are what base64url spells elsewhere.
+  std::string password;
+  if (!absl::WebSafeBase64Unescape(
+          AbslView(credential.password.DangerousText()), &password)) {
+    return std::nullopt;
+  }
+  std::optional<Protection> found;
+  for (const Way& way : kWays) {
+    if ((way.integrity == MsTurnIntegrity::kSha1) == message.has_sha256()) {
+      continue;
+    }
+    const LongTermKey key = LongTermKey::Derive(
+        way.key, raw_username, authenticator_.realm(), password);
+    if (message.VerifyIntegrity(key.bytes(), way.integrity)) {
+      found = Protection{key, way.integrity};
+      break;
+    }
+  }
+  std::fill(password.begin(), password.end(), '\0');
+  return found;
+}
+
+bool MsTurnServer::Proves(const Context& context,
+                          const Allocation& allocation) const {
+  MsTurnState& state = *allocation.ms;
+  if (context.message.VerifyIntegrity(state.key.bytes(), state.integrity)) {
+    return true;
+  }
+  if (state.integrity != MsTurnIntegrity::kSha1 ||
+      !context.message.has_sha256()) {
+    return false;
+  }
+  const absl::StatusOr<VerifiedCredential> credential =
+      authenticator_.Verify(allocation.owner().username, context.now.wall);
+  if (!credential.ok()) return false;
+  const std::optional<Protection> protection =
+      FindProtection(context.message, state.username, *credential);
+  if (!protection.has_value()) return false;
+  state.key = protection->key;
+  state.integrity = protection->integrity;
+  return true;
+}
 
 TurnAnswer MsTurnServer::AnswerTo(const Context& context) const {
   const MsTurnId id = context.message.id();
@@ -132,7 +201,9 @@ PacketAction MsTurnServer::Challenge(const Context& context, StunError error) {
     writer.AddBytes(attr::kNonce,
                     AsBytes(std::string_view(nonce.data(), nonce.size())));
   }
-  if (answer.ms_version != 0) writer.AddUint32(attr::kVersion, kOwnVersion);
+  if (answer.ms_version != 0) {
+    writer.AddUint32(attr::kVersion, Told(answer.ms_version));
+  }
   const PacketAction action = Finish(writer, context.path, context.reply);
   if (!context.path.has_connection() &&
       action.bytes.size() * 10 > context.message.bytes().size() * 26) {
@@ -173,25 +244,20 @@ PacketAction MsTurnServer::OnAllocate(const Context& context) {
                                    now.mono)) {
     return Challenge(context, StunError::kStaleNonce);
   }
-  // The octets of user name and password are what base64url spells elsewhere.
+  // Its octets are what base64url spells elsewhere.
   const std::string username =
       absl::WebSafeBase64Escape(AbslView(AsText(*raw_username)));
-  absl::StatusOr<VerifiedCredential> credential =
+  const absl::StatusOr<VerifiedCredential> credential =
       authenticator_.Verify(username, now.wall);
-  std::string password;
-  if (!credential.ok() ||
-      !absl::WebSafeBase64Unescape(
-          AbslView(credential->password.DangerousText()), &password)) {
+  if (!credential.ok()) {
     return Challenge(context, StunError::kUnauthenticated);
   }
+  const std::optional<Protection> protection =
+      FindProtection(message, AsText(*raw_username), *credential);
+  if (!protection.has_value()) return WrongIntegrity(context);
   TurnAnswer answer = AnswerTo(context);
-  answer.key =
-      LongTermKey::Derive(PasswordAlgorithm::kMd5, AsText(*raw_username),
-                          authenticator_.realm(), password);
-  std::fill(password.begin(), password.end(), '\0');
-  if (!message.VerifyIntegrity(answer.key.bytes())) {
-    return WrongIntegrity(context);
-  }
+  answer.key = protection->key;
+  answer.ms_integrity = protection->integrity;
 
   const auto refuse = [&](StunError error) {
     context.outcome.error = error;
@@ -207,25 +273,42 @@ PacketAction MsTurnServer::OnAllocate(const Context& context) {
       return refuse(StunError::kWrongCredentials);
     }
     if (present->ms == nullptr) return refuse(StunError::kAllocationMismatch);
+    // Who has shown SHA-256 is not led back.
+    if (present->ms->integrity != MsTurnIntegrity::kSha1 &&
+        answer.ms_integrity == MsTurnIntegrity::kSha1) {
+      return WrongIntegrity(context);
+    }
+    present->ms->key = answer.key;
+    present->ms->integrity = answer.ms_integrity;
+    Allocation* const twin = present->twin;
     if (lifetime == 0u) {
       present->lifetime = absl::ZeroDuration();
       const PacketAction action =
           AllocateSuccess(*present, answer, context.reply);
       allocator_.End(*present, now, context.sockets);
+      if (twin != nullptr) allocator_.End(*twin, now, context.sockets);
       return action;
     }
     allocator_.Refresh(*present, granted, now);
+    if (twin != nullptr) allocator_.Refresh(*twin, granted, now);
     return AllocateSuccess(*present, answer, context.reply);
   }
   if (lifetime == 0u) return refuse(StunError::kAllocationMismatch);
-  // IPv4 unless it asks otherwise; its own address may be of either family.
+  // IPv4 unless it asks otherwise, or whatever there is where it understands
+  // that; its own address may be of either family.
   IpFamily family = IpFamily::kIpv4;
-  if (const auto asked_family = message.Find(attr::kRequestedAddressFamily)) {
+  bool dual = false;
+  const auto asked_family = message.Find(attr::kRequestedAddressFamily);
+  if (asked_family.has_value()) {
     if (asked_family->size() != 4 ||
         ((*asked_family)[0] != 0x01 && (*asked_family)[0] != 0x02)) {
       return refuse(StunError::kBadRequest);
     }
     if ((*asked_family)[0] == 0x02) family = IpFamily::kIpv6;
+  } else if (Told(answer.ms_version) >= kVersionIpv6 &&
+             allocator_.InterfaceOf(IpFamily::kIpv6) != nullptr) {
+    dual = allocator_.InterfaceOf(IpFamily::kIpv4) != nullptr;
+    if (!dual) family = IpFamily::kIpv6;
   }
   // The dialect's 440 says something else.
   if (allocator_.InterfaceOf(family) == nullptr) {
@@ -239,6 +322,7 @@ PacketAction MsTurnServer::OnAllocate(const Context& context) {
 
   AllocationRequest asked{*credential, answer, granted};
   asked.family = family;
+  asked.dual = dual;
   asked.tcp = context.path.is_stream();
   const std::optional<StunError> error =
       allocator_.Begin(asked, now, context.sockets);
@@ -258,8 +342,8 @@ PacketAction MsTurnServer::Refuse(const TurnAnswer& answer, StunError error,
     writer.AddAddress(attr::kAlternateServer,
                       *allocator_.AlternateFor(answer.path));
   }
-  writer.AddUint32(attr::kVersion, kOwnVersion);
-  writer.AddIntegrity(answer.key.bytes());
+  writer.AddUint32(attr::kVersion, Told(answer.ms_version));
+  writer.AddIntegrity(answer.key.bytes(), answer.ms_integrity);
   return Finish(writer, answer.path, reply);
 }
 
@@ -267,15 +351,23 @@ PacketAction MsTurnServer::AllocateSuccess(Allocation& allocation,
                                            const TurnAnswer& answer,
                                            absl::Span<uint8_t> reply) {
   if (allocation.ms == nullptr) {
-    allocation.ms = std::make_unique<MsTurnState>();
+    allocation.ms = std::make_shared<MsTurnState>();
     allocation.ms->key = answer.key;
+    allocation.ms->integrity = answer.ms_integrity;
     absl::WebSafeBase64Unescape(allocation.owner().username,
                                 &allocation.ms->username);
     allocator_.random().Fill(absl::MakeSpan(allocation.ms->connection_id));
     allocation.ms->version = answer.ms_version;
+    if (allocation.twin != nullptr) allocation.twin->ms = allocation.ms;
   }
+  const Allocation* first = &allocation;
+  const Allocation* second = allocation.twin;
+  if (second != nullptr && first->relayed.ip.is_v6()) std::swap(first, second);
   MsTurnWriter writer = Begin(answer, MsTurnType::kAllocateSuccess, reply);
-  writer.AddAddress(attr::kMappedAddress, allocation.relayed);
+  writer.AddAddress(attr::kMappedAddress, first->relayed);
+  if (second != nullptr) {
+    writer.AddAddress(attr::kAlternateMappedAddress, second->relayed);
+  }
   writer.AddXorAddress(attr::kXorMappedAddress, allocation.path().client);
   writer.AddUint32(
       attr::kLifetime,
@@ -283,13 +375,13 @@ PacketAction MsTurnServer::AllocateSuccess(Allocation& allocation,
   if (answer.ms_bandwidth != 0) {
     writer.AddUint32(attr::kBandwidth, answer.ms_bandwidth);
   }
-  writer.AddUint32(attr::kVersion, kOwnVersion);
+  writer.AddUint32(attr::kVersion, Told(answer.ms_version));
   // The client's numbers follow this one.
   std::array<uint8_t, 24> sequence = {};
   std::copy(allocation.ms->connection_id.begin(),
             allocation.ms->connection_id.end(), sequence.begin());
   writer.AddBytes(attr::kSequenceNumber, sequence);
-  writer.AddIntegrity(answer.key.bytes());
+  writer.AddIntegrity(answer.key.bytes(), answer.ms_integrity);
   return Finish(writer, answer.path, reply);
 }
 
@@ -305,7 +397,7 @@ Allocation* MsTurnServer::Authenticate(const Context& context,
   const std::optional<ByteSpan> username =
       context.message.Find(attr::kUsername);
   if (!username.has_value() || AsText(*username) != state.username ||
-      !context.message.VerifyIntegrity(state.key.bytes())) {
+      !Proves(context, *allocation)) {
     refused = DropReason::kWrongIntegrity;
     return nullptr;
   }
@@ -340,8 +432,11 @@ PacketAction MsTurnServer::OnSend(const Context& context) {
   const std::optional<Endpoint> peer =
       context.message.FindAddress(attr::kDestinationAddress);
   const std::optional<ByteSpan> data = context.message.Find(attr::kData);
-  if (!peer.has_value() || !data.has_value() ||
-      peer->ip.family() != allocation->relayed.ip.family()) {
+  if (!peer.has_value() || !data.has_value()) {
+    return PacketAction::Drop(DropReason::kMalformedSend);
+  }
+  allocation = &HalfFor(*allocation, *peer, context.now.mono);
+  if (peer->ip.family() != allocation->relayed.ip.family()) {
     return PacketAction::Drop(DropReason::kMalformedSend);
   }
   if (allocator_.policy().Check(*peer, TransportOf(*allocation)) !=
@@ -365,14 +460,16 @@ PacketAction MsTurnServer::OnSetActive(const Context& context) {
   MsTurnState& state = *allocation->ms;
   TurnAnswer answer = AnswerTo(context);
   answer.key = state.key;
+  answer.ms_integrity = state.integrity;
   const auto refuse = [&](StunError error) {
     context.outcome.error = error;
     return Refuse(answer, error, context.reply);
   };
   const std::optional<Endpoint> peer =
       context.message.FindAddress(attr::kDestinationAddress);
-  if (!peer.has_value() ||
-      peer->ip.family() != allocation->relayed.ip.family()) {
+  if (!peer.has_value()) return refuse(StunError::kBadRequest);
+  allocation = &HalfFor(*allocation, *peer, context.now.mono);
+  if (peer->ip.family() != allocation->relayed.ip.family()) {
     return refuse(StunError::kBadRequest);
   }
   if (allocator_.policy().Check(*peer, TransportOf(*allocation)) !=
@@ -388,8 +485,8 @@ PacketAction MsTurnServer::OnSetActive(const Context& context) {
   state.active_id = context.message.id();
   MsTurnWriter writer =
       Begin(answer, MsTurnType::kSetActiveSuccess, context.reply);
-  writer.AddUint32(attr::kVersion, kOwnVersion);
-  writer.AddIntegrity(state.key.bytes());
+  writer.AddUint32(attr::kVersion, Told(answer.ms_version));
+  writer.AddIntegrity(state.key.bytes(), state.integrity);
   return Finish(writer, context.path, context.reply);
 }
 
@@ -431,12 +528,15 @@ PacketAction MsTurnServer::SendToPeer(Allocation& allocation,
   return PacketAction::Send(from, peer, data);
 }
 
-PacketAction MsTurnServer::OnData(Allocation& allocation, ByteSpan data,
-                                  Now now) {
-  if (allocation.ms == nullptr || !allocation.ms->active.has_value()) {
+PacketAction MsTurnServer::OnData(Allocation& either, ByteSpan data, Now now) {
+  if (either.ms == nullptr || !either.ms->active.has_value()) {
     return PacketAction::Drop(DropReason::kUnboundChannel);
   }
-  const Endpoint& peer = *allocation.ms->active;
+  const Endpoint& peer = *either.ms->active;
+  Allocation& allocation = HalfFor(either, peer, now.mono);
+  if (peer.ip.family() != allocation.relayed.ip.family()) {
+    return PacketAction::Drop(DropReason::kUnknownSocket);
+  }
   if (allocator_.policy().Check(peer, TransportOf(allocation)) !=
       PeerVerdict::kAllowed) {
     ++allocation.counters.dropped_policy;
@@ -486,7 +586,9 @@ PacketAction MsTurnServer::OnPeerPacket(Allocation& allocation,
     allocator_.random().Fill(absl::MakeSpan(id));
     MsTurnWriter writer(absl::MakeSpan(packet.data, packet.size),
                         MsTurnType::kDataIndication, id);
-    writer.AddUint32(attr::kVersion, kOwnVersion);
+    writer.AddUint32(
+        attr::kVersion,
+        Told(allocation.ms == nullptr ? 0 : allocation.ms->version));
     writer.AddAddress(attr::kRemoteAddress, peer);
     // The payload stands where the value goes: copied onto itself.
     writer.AddBytes(attr::kData, ByteSpan(packet.data + head, payload));

@@ -74,7 +74,7 @@ class MsTurnServerTest : public TurnServerTest {
     random_.Fill(absl::MakeSpan(id_));
     std::array<uint8_t, 2048> buffer;
     MsTurnWriter writer(absl::MakeSpan(buffer), type, id_);
-    writer.AddUint32(attr::kVersion, 1);
+    writer.AddUint32(attr::kVersion, version_);
     if (sign) {
       writer.AddBytes(attr::kUsername, AsBytes(username_));
       if (type == MsTurnType::kAllocate) {
@@ -84,9 +84,10 @@ class MsTurnServerTest : public TurnServerTest {
     }
     if (fill) fill(writer);
     if (sign) {
-      writer.AddIntegrity(LongTermKey::Derive(PasswordAlgorithm::kMd5,
-                                              username_, "sallyport", password_)
-                              .bytes());
+      writer.AddIntegrity(
+          LongTermKey::Derive(algorithm_, username_, "sallyport", password_)
+              .bytes(),
+          integrity_);
     }
     return ToString(writer.finished());
   }
@@ -126,6 +127,9 @@ class MsTurnServerTest : public TurnServerTest {
   std::string nonce_;
   std::string connection_;
   MsTurnId id_ = {};
+  uint32_t version_ = 1;
+  PasswordAlgorithm algorithm_ = PasswordAlgorithm::kMd5;
+  MsTurnIntegrity integrity_ = MsTurnIntegrity::kSha1;
 };
 
 // A Send opens a permission, for which there may be no memory; what is open
@@ -537,6 +541,142 @@ TEST_F(MsTurnServerTest, Ipv6IsAllocatedWhereItIsAskedFor) {
   options_.ipv6.reset();
   Start();
   EXPECT_EQ(AllocateMs(family(2)), 500);
+}
+
+std::string VersionOf(const std::string& answer) {
+  return ValueOf(answer, attr::kVersion);
+}
+
+TEST_F(MsTurnServerTest, TellsTheVersionOfItsClientButNoneAboveItsOwn) {
+  const std::pair<uint32_t, char> kTold[] = {{0, 2}, {1, 2}, {2, 2},
+                                             {3, 3}, {4, 4}, {6, 4}};
+  for (const auto& [version, told] : kTold) {
+    Start();
+    version_ = version;
+    ASSERT_EQ(AllocateMs(), 0);
+    EXPECT_EQ(VersionOf(answer_), std::string("\0\0\0", 3) + told);
+    Send(kPeer, "x", 1);
+    EXPECT_EQ(VersionOf(DeliverFromPeer(action_.socket, kPeer, "y")),
+              std::string("\0\0\0", 3) + told);
+  }
+  options_.authenticator.ms_turn_version = 2;
+  Start();
+  version_ = 4;
+  ASSERT_EQ(AllocateMs(), 0);
+  EXPECT_EQ(VersionOf(answer_), std::string("\0\0\0\2", 4));
+  EXPECT_EQ(opened_.back().local.ip.family(), IpFamily::kIpv4);
+}
+
+TEST_F(MsTurnServerTest, AnswersAreProtectedAsTheirQuestions) {
+  version_ = 3;
+  for (const PasswordAlgorithm algorithm :
+       {PasswordAlgorithm::kMd5, PasswordAlgorithm::kSha256}) {
+    for (const MsTurnIntegrity integrity :
+         {MsTurnIntegrity::kSha256, MsTurnIntegrity::kSha256Filled}) {
+      Start();
+      algorithm_ = algorithm;
+      integrity_ = integrity;
+      ASSERT_EQ(AllocateMs(), 0);
+      // As a request it can be read.
+      std::string request = answer_;
+      request[0] = '\0';
+      const auto message = ParseMsTurnMessage(AsBytes(request));
+      ASSERT_TRUE(message.ok() && message->has_sha256());
+      EXPECT_EQ(ValueOf(answer_, attr::kMessageIntegrity).size(), 32u);
+      EXPECT_EQ(Send(kPeer, "by SHA-256", 1), "by SHA-256");
+      const std::string active =
+          Deliver(Message(MsTurnType::kSetActive, To(kPeer, "", 2), true));
+      EXPECT_EQ(ValueOf(active, attr::kMessageIntegrity).size(), 32u);
+      // The other filling is not the one that was shown.
+      integrity_ = integrity == MsTurnIntegrity::kSha256
+                       ? MsTurnIntegrity::kSha256Filled
+                       : MsTurnIntegrity::kSha256;
+      EXPECT_EQ(Send(kPeer, "x", 3), "");
+      EXPECT_EQ(action_.drop, DropReason::kWrongIntegrity);
+    }
+  }
+}
+
+// A message of SHA-1 from before, or from somebody who can forge one, is void.
+TEST_F(MsTurnServerTest, WhoHasShownSha256IsNotLedBack) {
+  version_ = 3;
+  ASSERT_EQ(AllocateMs(), 0);
+  EXPECT_EQ(Send(kPeer, "by SHA-1", 1), "by SHA-1");
+  algorithm_ = PasswordAlgorithm::kSha256;
+  integrity_ = MsTurnIntegrity::kSha256Filled;
+  EXPECT_EQ(Send(kPeer, "by SHA-256", 2), "by SHA-256");
+  algorithm_ = PasswordAlgorithm::kMd5;
+  integrity_ = MsTurnIntegrity::kSha1;
+  EXPECT_EQ(Send(kPeer, "x", 3), "");
+  EXPECT_EQ(action_.drop, DropReason::kWrongIntegrity);
+  EXPECT_EQ(Deliver(Message(MsTurnType::kAllocate, nullptr, true)), "");
+  EXPECT_EQ(action_.drop, DropReason::kWrongIntegrity);
+  // Nobody changes over without the password.
+  Start();
+  ASSERT_EQ(AllocateMs(), 0);
+  integrity_ = MsTurnIntegrity::kSha256;
+  password_[0] ^= 1;
+  EXPECT_EQ(Send(kPeer, "x", 1), "");
+  EXPECT_EQ(action_.drop, DropReason::kWrongIntegrity);
+}
+
+TEST_F(MsTurnServerTest, Version4HasIpv6BesideIpv4) {
+  version_ = 4;
+  ASSERT_EQ(AllocateMs(), 0);
+  ASSERT_EQ(server_->allocations().size(), 2u);
+  EXPECT_EQ(ValueOf(answer_, attr::kMappedAddress)[1], 1);
+  const std::string other = ValueOf(answer_, attr::kAlternateMappedAddress);
+  ASSERT_EQ(other.size(), 20u);
+  EXPECT_EQ(other[1], 2);
+  const Endpoint peer6 = At("2606:4700::1111", 40000);
+  const SocketId v4 = opened_[opened_.size() - 2].socket;
+  const SocketId v6 = opened_.back().socket;
+  EXPECT_EQ(Send(kPeer, "four", 1), "four");
+  EXPECT_EQ(action_.socket, v4);
+  EXPECT_EQ(Send(peer6, "six", 2), "six");
+  EXPECT_EQ(action_.socket, v6);
+  // Numbers count once, whichever half they go by.
+  EXPECT_EQ(Send(kPeer, "again", 2), "");
+  EXPECT_EQ(action_.drop, DropReason::kReplayed);
+  EXPECT_EQ(ValueOf(DeliverFromPeer(v6, peer6, "back"), attr::kData), "back");
+  EXPECT_EQ(DeliverFromPeer(v6, kPeer, "by the wrong one"), "");
+  EXPECT_EQ(
+      TypeOf(Deliver(Message(MsTurnType::kSetActive, To(peer6, "", 3), true))),
+      0x0106);
+  EXPECT_EQ(Deliver("\x80 bare"), "\x80 bare");
+  EXPECT_EQ(action_.socket, v6);
+  EXPECT_EQ(DeliverFromPeer(v6, peer6, "bare"), "bare");
+  EXPECT_EQ(TypeOf(DeliverFromPeer(v4, kPeer, "named")), 0x0115);
+  // Both live and end together.
+  Advance(absl::Minutes(9));
+  EXPECT_EQ(TypeOf(Deliver(Message(MsTurnType::kAllocate, nullptr, true))),
+            0x0103);
+  Advance(absl::Minutes(9));
+  EXPECT_EQ(server_->allocations().size(), 2u);
+  nonce_ = ValueOf(Deliver(Message(MsTurnType::kAllocate, nullptr, true)),
+                   attr::kNonce);
+  answer_ = Deliver(Message(
+      MsTurnType::kAllocate,
+      [](MsTurnWriter& w) { w.AddUint32(attr::kLifetime, 0); }, true));
+  EXPECT_EQ(TypeOf(answer_), 0x0103);
+  EXPECT_EQ(server_->allocations().size(), 0u);
+  EXPECT_TRUE(open_.empty());
+  // Where there is one alone, that is what there is.
+  options_.ipv6.reset();
+  Start();
+  ASSERT_EQ(AllocateMs(), 0);
+  EXPECT_EQ(ValueOf(answer_, attr::kAlternateMappedAddress), "");
+  EXPECT_EQ(ValueOf(answer_, attr::kMappedAddress)[1], 1);
+}
+
+TEST_F(MsTurnServerTest, OfTwoFamiliesOneMayBeHad) {
+  version_ = 4;
+  options_.allocation_quota.per_subject = 1;
+  Start();
+  ASSERT_EQ(AllocateMs(), 0);
+  EXPECT_EQ(server_->allocations().size(), 1u);
+  EXPECT_EQ(ValueOf(answer_, attr::kMappedAddress)[1], 1);
+  EXPECT_EQ(ValueOf(answer_, attr::kAlternateMappedAddress), "");
 }
 
 TEST_F(MsTurnServerTest, AClientOfIpv6IsToldItsAddress) {

@@ -39,9 +39,12 @@ class MsSequenceWindow {
   uint64_t seen_ = 0;  // bit n: highest_ - n
 };
 
-// Thread-compatible.
+// Both halves of a dual allocation have the same one. Thread-compatible.
 struct MsTurnState {
+  // How the client protects what it says, and how it is answered: never less
+  // than it once did.
   LongTermKey key;
+  MsTurnIntegrity integrity = MsTurnIntegrity::kSha1;
   std::string username;                   // octets, as on the wire
   std::array<uint8_t, 20> connection_id;  // drawn at the allocation
   MsSequenceWindow window;

@@ -8,6 +8,7 @@
 
 #include "absl/types/span.h"
 #include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/ms_turn_message.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/stun_error.h"
 #include "services/media_relay/core/stun_integrity.h"
@@ -29,6 +30,7 @@ struct TurnAnswer {
   TurnDialect dialect = TurnDialect::kTurn;
   std::array<uint8_t, 4> ms_id = {};
   uint32_t ms_version = 0;
+  MsTurnIntegrity ms_integrity = MsTurnIntegrity::kSha1;
   uint32_t ms_bandwidth = 0;  // as granted, kbit/s; 0: not told
 };
 

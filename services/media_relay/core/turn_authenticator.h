@@ -36,6 +36,9 @@ struct TurnAuthenticatorOptions {
   absl::Duration nonce_lifetime = absl::Minutes(10);
   // A wrong HMAC is answered with 401; false: dropped (AVE-16).
   bool answer_wrong_integrity = false;
+  // The highest MS-Version that clients of the A/V Edge dialect are told: 2, 3
+  // (SHA-256) or 4 (IPv6 beside IPv4).
+  uint32_t ms_turn_version = 4;
   // For nonces, the same in each loop of a relay; none: its own.
   std::optional<RollingKeys::Key> secret;
   // To one source prefix, before it has authenticated. 0: no limit.
@@ -90,6 +93,7 @@ class TurnAuthenticator {
                                             absl::Time now) const;
   const std::string& realm() const { return options_.realm; }
   bool approved_only() const { return options_.approved_only; }
+  uint32_t ms_turn_version() const { return options_.ms_turn_version; }
   bool answers_wrong_integrity() const {
     return options_.answer_wrong_integrity;
   }

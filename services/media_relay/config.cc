@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "sallyport/media_relay/config/v1/media_relay_config.pb.h"
@@ -20,6 +22,8 @@
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/relay_interface.h"
 #include "services/media_relay/core/stream_admission.h"
+#include "services/media_relay/io/address_source.h"
+#include "services/media_relay/io/advertised_addresses.h"
 #include "services/media_relay/io/key_client.h"
 #include "services/media_relay/io/memory_budget.h"
 #include "services/media_relay/io/relay_fleet.h"
@@ -58,16 +62,47 @@ void CheckPort(std::string_view field, uint32_t port, ConfigFaults* faults) {
   if (port > 0xFFFF) faults->Add(field, "is not a port");
 }
 
+// The name in "env:NAME".
+std::optional<std::string> VariableIn(const std::string& address) {
+  constexpr std::string_view kScheme = "env:";
+  if (address.compare(0, kScheme.size(), kScheme) != 0) return std::nullopt;
+  return address.substr(kScheme.size());
+}
+
+bool HasVariables(const config::v1::InterfaceConfig& interface) {
+  return std::any_of(interface.addresses().begin(), interface.addresses().end(),
+                     [](const std::string& address) {
+                       return VariableIn(address).has_value();
+                     });
+}
+
+// What clients are told is not known yet.
+bool IsToBeLearnt(const config::v1::InterfaceConfig& interface) {
+  return HasVariables(interface) || (!interface.advertised_sources().empty() &&
+                                     interface.advertised_addresses().empty());
+}
+
 void CheckInterface(std::string_view field,
                     const config::v1::InterfaceConfig& interface,
                     ConfigFaults* faults) {
   int v4 = 0;
   int v6 = 0;
+  for (int i = 0; i < interface.advertised_sources_size(); ++i) {
+    if (!AddressSource::Parse(interface.advertised_sources(i)).has_value()) {
+      faults->Add(absl::StrCat(AbslView(field), ".advertised_sources[", i, "]"),
+                  "is none of env:NAME, file:PATH, http://HOST/PATH and "
+                  "stun:HOST:PORT");
+    }
+  }
   for (int i = 0; i < interface.addresses_size(); ++i) {
-    const std::optional<IpAddress> address =
-        IpAddress::Parse(interface.addresses(i));
     const std::string path =
         absl::StrCat(AbslView(field), ".addresses[", i, "]");
+    if (const auto variable = VariableIn(interface.addresses(i))) {
+      if (variable->empty()) faults->Add(path, "names no variable");
+      continue;
+    }
+    const std::optional<IpAddress> address =
+        IpAddress::Parse(interface.addresses(i));
     if (!address.has_value()) {
       faults->Add(path, "is not an IP address");
     } else if (address->IsUnspecified()) {
@@ -77,6 +112,11 @@ void CheckInterface(std::string_view field,
     }
   }
   if (interface.advertised_addresses_size() == 0) return;
+  if (HasVariables(interface)) {
+    faults->Add(absl::StrCat(AbslView(field), ".advertised_addresses"),
+                "needs addresses that are said here: else advertised_sources");
+    return;
+  }
   if (interface.advertised_addresses_size() != interface.addresses_size()) {
     faults->Add(absl::StrCat(AbslView(field), ".advertised_addresses"),
                 "must be as many as addresses");
@@ -112,7 +152,8 @@ void CheckTopology(const Config& config, ConfigFaults* faults) {
     faults->Add(absl::StrCat(AbslView(list), "[", i, "]"), why);
   };
   if (topology.kind() == config::v1::TOPOLOGY_KIND_SINGLE) {
-    for (int i = 0; i < external.addresses_size(); ++i) {
+    const int known = IsToBeLearnt(external) ? 0 : external.addresses_size();
+    for (int i = 0; i < known; ++i) {
       const bool translated = i < external.advertised_addresses_size();
       if (translated && !IsPublic(external.advertised_addresses(i))) {
         refuse("external.advertised_addresses", i,
@@ -135,7 +176,8 @@ void CheckTopology(const Config& config, ConfigFaults* faults) {
     return;
   }
   for (int i = 0; i < external.addresses_size(); ++i) {
-    if (!IsPublic(external.addresses(i))) {
+    if (!VariableIn(external.addresses(i)).has_value() &&
+        !IsPublic(external.addresses(i))) {
       refuse("external.addresses", i,
              "EXTERNAL_ADDRESS_NOT_PUBLIC: behind a balancer each relay has a "
              "public address of its own");
@@ -267,7 +309,8 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
   CheckInterface("internal", config.internal(), faults);
   if (config.has_internal()) {
     // AVE-30: address translation is not for the internal edge.
-    if (!config.internal().advertised_addresses().empty()) {
+    if (!config.internal().advertised_addresses().empty() ||
+        !config.internal().advertised_sources().empty()) {
       faults->Add("internal.advertised_addresses",
                   "INTERNAL_ADDRESS_TRANSLATED: the internal interface cannot "
                   "be");
@@ -278,6 +321,16 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
         faults->Add("internal.addresses", "is also an external address");
       }
     }
+  }
+  if (!config.external().advertised_addresses().empty() &&
+      !config.external().advertised_sources().empty()) {
+    faults->Add("external.advertised_sources",
+                "has nothing to tell beside advertised_addresses");
+  }
+  CheckDuration("advertised_refresh", config.advertised_refresh(), faults);
+  if (FromProtoOr(config.advertised_refresh(), absl::Minutes(1)) <
+      absl::Seconds(1)) {
+    faults->Add("advertised_refresh", "is shorter than a second");
   }
   if (config.has_topology()) CheckTopology(config, faults);
   for (int i = 0; i < config.federated_partners_size(); ++i) {
@@ -434,6 +487,63 @@ size_t MaxPromptBytesOf(const Config& config) {
 
 std::string RealmOf(const Config& config) {
   return config.realm().empty() ? "sallyport" : config.realm();
+}
+
+absl::Status ExpandAddresses(Config* config) {
+  ConfigFaults faults;
+  const auto expand = [&](std::string_view field,
+                          config::v1::InterfaceConfig* interface) {
+    config::v1::InterfaceConfig expanded;
+    for (int i = 0; i < interface->addresses_size(); ++i) {
+      const auto variable = VariableIn(interface->addresses(i));
+      if (!variable.has_value()) {
+        expanded.add_addresses(interface->addresses(i));
+        continue;
+      }
+      const char* const value = std::getenv(variable->c_str());
+      const auto addresses = ParseAddressList(value == nullptr ? "" : value);
+      if (!addresses.ok()) {
+        faults.Add(absl::StrCat(AbslView(field), ".addresses[", i, "]"),
+                   "the environment has no IP address under that name");
+        continue;
+      }
+      for (const IpAddress& address : *addresses) {
+        expanded.add_addresses(address.ToString());
+      }
+    }
+    interface->mutable_addresses()->Swap(expanded.mutable_addresses());
+  };
+  expand("external", config->mutable_external());
+  if (config->has_internal()) expand("internal", config->mutable_internal());
+  return faults.ToStatus();
+}
+
+std::optional<AdvertisedAddresses::Options> AdvertisedOptionsFrom(
+    const Config& config) {
+  const config::v1::InterfaceConfig& external = config.external();
+  if (external.advertised_sources().empty()) return std::nullopt;
+  AdvertisedAddresses::Options options;
+  for (const std::string& text : external.advertised_sources()) {
+    options.sources.push_back(*AddressSource::Parse(text));
+  }
+  for (const std::string& text : external.addresses()) {
+    options.local.push_back(*IpAddress::Parse(text));
+  }
+  PeerPolicyOptions allowed;
+  allowed.allowed = PrefixesFrom(config.peer_policy().allowed_prefixes());
+  options.accepts = [policy = PeerPolicy(allowed)](const IpAddress& address) {
+    return policy.CheckAddress(address) == PeerVerdict::kAllowed;
+  };
+  options.refresh = FromProtoOr(config.advertised_refresh(), absl::Minutes(1));
+  return options;
+}
+
+void SetAdvertised(const AdvertisedAddresses::Learnt& learnt, Config* config) {
+  config->mutable_external()->clear_advertised_sources();
+  config->mutable_external()->clear_advertised_addresses();
+  for (const IpAddress& address : learnt) {
+    config->mutable_external()->add_advertised_addresses(address.ToString());
+  }
 }
 
 RelayFleetOptions FleetOptionsFrom(const Config& config, size_t processors) {

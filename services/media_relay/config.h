@@ -3,11 +3,14 @@
 #ifndef SALLYPORT_SERVICES_MEDIA_RELAY_CONFIG_H_
 #define SALLYPORT_SERVICES_MEDIA_RELAY_CONFIG_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "sallyport/media_relay/config/v1/media_relay_config.pb.h"
 #include "services/common/config/config_faults.h"
+#include "services/media_relay/io/advertised_addresses.h"
 #include "services/media_relay/io/key_client.h"
 #include "services/media_relay/io/relay_fleet.h"
 #include "services/media_relay/io/turn_stream_front.h"
@@ -17,6 +20,19 @@ namespace sallyport::media_relay {
 // Every fault of what is not `server`, all at once. Pure.
 void ValidateConfig(const config::v1::MediaRelayConfig& config,
                     ConfigFaults* faults);
+
+// The same with what the environment has where addresses say "env:NAME";
+// INVALID_ARGUMENT with CONFIG_INVALID when it has none.
+absl::Status ExpandAddresses(config::v1::MediaRelayConfig* config);
+
+// How it is learnt what clients are told instead of the external addresses;
+// nothing when the configuration says it. Of expanded addresses, as everything
+// below.
+std::optional<AdvertisedAddresses::Options> AdvertisedOptionsFrom(
+    const config::v1::MediaRelayConfig& config);
+// As if the configuration said it.
+void SetAdvertised(const AdvertisedAddresses::Learnt& learnt,
+                   config::v1::MediaRelayConfig* config);
 
 // Of a valid configuration. `processors` are those that the process may use.
 RelayFleetOptions FleetOptionsFrom(const config::v1::MediaRelayConfig& config,

@@ -1,5 +1,6 @@
 #include "services/media_relay/config.h"
 
+#include <cstdlib>
 #include <map>
 #include <set>
 #include <string>
@@ -94,6 +95,54 @@ TEST(ValidateConfigTest, EveryFaultIsToldAtOnce) {
                                    "limits.max_subject_bytes_per_second",
                                    "limits.max_tenant_bytes_per_second",
                                    "limits.max_bytes_per_second"}));
+}
+
+TEST(ValidateConfigTest, AddressesAreSaidOrLearnt) {
+  EXPECT_EQ(FaultsOf(Parse(R"json({"external": {"addresses": ["env:RELAY_IP"],
+          "advertised_sources": ["env:NODE_IP", "file:/etc/node/address",
+              "http://169.254.169.254/latest/meta-data/public-ipv4",
+              "stun:stun.example.net", "stun:[2001:db8::1]:3479"]},
+          "topology": {"kind": "TOPOLOGY_KIND_SINGLE"}})json")),
+            std::set<std::string>());
+  EXPECT_EQ(
+      FaultsOf(Parse(R"json({"external": {"addresses": ["env:", "192.0.2.1"],
+          "advertised_addresses": ["198.51.100.1", "198.51.100.2"],
+          "advertised_sources": ["env:", "file:relative", "https://x/",
+              "stun:", "stun:h:0", "http://h:x/", "somewhere"]},
+          "internal": {"addresses": ["10.0.0.1"],
+                       "advertised_sources": ["env:X"]},
+          "advertised_refresh": "0.5s"})json")),
+      (std::set<std::string>{
+          "external.addresses[0]", "external.advertised_addresses",
+          "external.advertised_sources", "external.advertised_sources[0]",
+          "external.advertised_sources[1]", "external.advertised_sources[2]",
+          "external.advertised_sources[3]", "external.advertised_sources[4]",
+          "external.advertised_sources[5]", "external.advertised_sources[6]",
+          "internal.advertised_addresses", "advertised_refresh"}));
+}
+
+TEST(ExpandAddressesTest, TakesThemFromTheEnvironment) {
+  setenv("SALLYPORT_TEST_IPS", "192.0.2.1,2001:db8::1", 1);
+  Config config = Parse(R"json({"external": {"addresses":
+      ["env:SALLYPORT_TEST_IPS"]}})json");
+  ASSERT_TRUE(ExpandAddresses(&config).ok());
+  EXPECT_THAT(config.external().addresses(),
+              ElementsAre("192.0.2.1", "2001:db8::1"));
+  // What was learnt is as if it had been said.
+  SetAdvertised(
+      {*IpAddress::Parse("198.51.100.1"), *IpAddress::Parse("2001:db8::2")},
+      &config);
+  const RelayFleetOptions options = FleetOptionsFrom(config, 1);
+  EXPECT_EQ(options.core.turn.ipv4->advertised,
+            *IpAddress::Parse("198.51.100.1"));
+  EXPECT_EQ(options.core.turn.ipv6->advertised,
+            *IpAddress::Parse("2001:db8::2"));
+  for (const char* value : {"", "nonsense", "192.0.2.1;192.0.2.2"}) {
+    setenv("SALLYPORT_TEST_IPS", value, 1);
+    config = Parse(R"json({"external": {"addresses":
+        ["env:SALLYPORT_TEST_IPS"]}})json");
+    EXPECT_EQ(ReasonOf(ExpandAddresses(&config)), "CONFIG_INVALID") << value;
+  }
 }
 
 TEST(ValidateConfigTest, ExternalAddressesAreRequired) {

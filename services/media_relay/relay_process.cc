@@ -24,6 +24,7 @@
 #include "sallyport/media_relay/v1/relay_status.pb.h"
 #include "sallyport/type/v1/service_info.pb.h"
 #include "services/common/bytes/string_view.h"
+#include "services/common/config/config_faults.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/fips/fips_mode.h"
 #include "services/common/log/log.h"
@@ -39,9 +40,11 @@
 #include "services/media_relay/core/credential_keys.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/prompt_set.h"
+#include "services/media_relay/core/relay_core.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/core/tenant_limits.h"
+#include "services/media_relay/io/advertised_addresses.h"
 #include "services/media_relay/io/kernel_ports.h"
 #include "services/media_relay/io/key_client.h"
 #include "services/media_relay/io/memory_budget.h"
@@ -131,6 +134,7 @@ class MediaRelay final : public RunningService {
  private:
   MediaRelay(const Config& config, ServiceRuntime& runtime, AccessPolicy access)
       : config_(config),
+        told_(config),
         instance_(runtime.instance()),
         trust_domain_(runtime.server_config().trust_domain()),
         access_(std::move(access)),
@@ -142,6 +146,7 @@ class MediaRelay final : public RunningService {
         memory_refusals_(runtime.metrics().Counter(kMemoryRefusalsTotal)) {}
 
   absl::Status StartAll(ServiceRuntime& runtime) {
+    SP_RETURN_IF_ERROR(LearnAddresses());
     SP_ASSIGN_OR_RETURN(srtp_, SrtpLibrary::Create());
     RelayFleetOptions options = FleetOptionsFrom(config_, Processors());
     if (runtime.fips().on) {
@@ -224,6 +229,11 @@ class MediaRelay final : public RunningService {
              {"relay_sockets", RelaySocketsName(fleet_->sockets())},
              {"reason", fleet_->sockets_reason()}});
     SP_RETURN_IF_ERROR(StartKeys(runtime));
+    if (advertised_ != nullptr) {
+      advertised_->Watch([this](const AdvertisedAddresses::Learnt& learnt) {
+        OnAdvertised(learnt);
+      });
+    }
 
     MediaRelayServiceOptions service;
     service.default_lease =
@@ -236,6 +246,49 @@ class MediaRelay final : public RunningService {
         std::move(service));
     start_time_ = absl::Now();
     return runtime.StartGrpc(access_, {service_.get()});
+  }
+
+  // Which addresses are ours, and what clients are told of them.
+  absl::Status LearnAddresses() {
+    SP_RETURN_IF_ERROR(ExpandAddresses(&config_));
+    auto options = AdvertisedOptionsFrom(config_);
+    if (options.has_value()) {
+      SP_ASSIGN_OR_RETURN(advertised_, AdvertisedAddresses::Create(
+                                           *std::move(options), random_));
+      SetAdvertised(advertised_->first(), &config_);
+    }
+    // What was not known when the file was checked.
+    ConfigFaults faults;
+    ValidateConfig(config_, &faults);
+    const absl::MutexLock lock(&told_mutex_);
+    told_ = config_;
+    return faults.ToStatus();
+  }
+
+  // On the thread of `advertised_`.
+  void OnAdvertised(const AdvertisedAddresses::Learnt& learnt) {
+    Config told = config_;
+    SetAdvertised(learnt, &told);
+    ConfigFaults faults;
+    ValidateConfig(told, &faults);
+    if (const absl::Status status = faults.ToStatus(); !status.ok()) {
+      LogWarning("the advertised addresses have changed to what cannot be told",
+                 {{"error", status}});
+      return;
+    }
+    const RelayCoreOptions core = FleetOptionsFrom(told, 1).core;
+    fleet_->PostToAll(
+        [core](size_t, RelayLoopContext& context) {
+          context.core.SetInterfaces(core.sessions.interfaces, core.policy);
+        },
+        [](const absl::Status&) {});
+    if (key_client_ != nullptr) {
+      key_client_->SetAddresses(
+          TurnUris(told, fleet_->listeners(), fleet_->stream_listeners()));
+    }
+    LogInfo("the advertised addresses have changed", {});
+    const absl::MutexLock lock(&told_mutex_);
+    told_ = std::move(told);
   }
 
   absl::Status StartKeys(ServiceRuntime& runtime) {
@@ -320,8 +373,10 @@ class MediaRelay final : public RunningService {
       }
     }
     // In this order.
-    const auto uris =
-        TurnUris(config_, fleet_->listeners(), fleet_->stream_listeners());
+    const auto uris = [&] {
+      const absl::MutexLock lock(&told_mutex_);
+      return TurnUris(told_, fleet_->listeners(), fleet_->stream_listeners());
+    }();
     for (size_t i = 0; i < uris.size(); ++i) {
       // Between the scheme and the port.
       const std::string& uri = uris[i].uri;
@@ -370,7 +425,9 @@ class MediaRelay final : public RunningService {
     source.set_last_error(keys.last_error);
   }
 
-  const Config& config_;
+  Config config_;  // its addresses known: constant once it has started
+  absl::Mutex told_mutex_;
+  Config told_ ABSL_GUARDED_BY(told_mutex_);  // as clients are told now
   const std::string instance_;
   const std::string trust_domain_;
   const AccessPolicy access_;
@@ -398,6 +455,7 @@ class MediaRelay final : public RunningService {
   std::unique_ptr<DrainWatch> drain_watch_;
   // Destroyed before the fleet that it posts to.
   std::unique_ptr<KeyClient> key_client_;
+  std::unique_ptr<AdvertisedAddresses> advertised_;  // tells both
   std::unique_ptr<MediaRelayService> service_;
 };
 

@@ -98,9 +98,16 @@ TEST_F(TurnFaultsTest, PortsRunOut508AndComeBack) {
     if (client.Allocate(Relay()) == 0) ++again;
   }
   EXPECT_EQ(again, made);
-  EXPECT_GE(Metric("sallyport_media_relay_turn_errors_total{code="
-                   "\"insufficient_capacity\"}"),
-            1);
+  EXPECT_GE(Metric("sallyport_media_relay_turn_errors_total{code=\"508\"}"), 1);
+  // It was warned of, and is again only after there were enough.
+  process_.WaitForLog("relay ports run short");
+  const std::string log = process_.Log();
+  EXPECT_EQ(log.find("relay ports run short"),
+            log.rfind("relay ports run short"));
+  EXPECT_EQ(Metric("sallyport_media_relay_ports"), 8);
+  EXPECT_GE(Metric("sallyport_media_relay_used_ports") +
+                Metric("sallyport_media_relay_resting_ports"),
+            made);
 }
 
 // Its core is where its device or its own kernel puts it, and may change at any

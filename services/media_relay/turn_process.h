@@ -77,6 +77,19 @@ class TurnProcessTest : public testing::Test {
 
   // TCP and TLS are served; `extra` is appended to the configuration.
   void Start(int loops, const std::string& extra = "") {
+    Configure(loops, extra);
+    process_.Start();
+  }
+
+  // What a relay says that does not start with this configuration.
+  std::string StartRefused(const std::string& extra = "") {
+    Configure(1, extra);
+    return RunCommand(
+        absl::StrCat("timeout 20 services/media_relay/media_relay --config=",
+                     process_.folder(), "/config.json"));
+  }
+
+  void Configure(int loops, const std::string& extra) {
     const std::string server = process_.ServerJson(
         pki_->IssueSpiffe(kTrustDomain, "media_relay"), kTrustDomain,
         ",\"drain_timeout\":\"5s\",\"tls_refresh_interval\":\"1s\","
@@ -85,14 +98,13 @@ class TurnProcessTest : public testing::Test {
     process_.WriteConfig(absl::StrCat(
         "{\"server\":", server,
         ",\"credential_issuer\":{\"target\":\"127.0.0.1:1\"}",
-        ",\"external\":{\"addresses\":[", addresses_, "]}",
+        ",\"external\":{\"addresses\":[", addresses_, "]", external_, "}",
         ",\"ephemeral_ports\":true,\"loops\":", loops,
         ",\"turn_tls\":{\"certificate_file\":\"", turn_pair_.certificate_file,
         "\",\"key_file\":\"", turn_pair_.key_file, "\"}",
         ",\"peer_policy\":{\"allowed_prefixes\":[", prefixes_, "]}",
         ",\"limits\":{\"max_allocations_per_subject\":100", limits_, "}", extra,
         ",\"keys_cache_file\":\"", process_.folder(), "/keys.cache\"}"));
-    process_.Start();
   }
 
   TurnCredential Credential(const std::string& subject = "subject") {
@@ -122,7 +134,9 @@ class TurnProcessTest : public testing::Test {
         absl::StrCat("curl -s http://127.0.0.1:", process_.port("metrics"),
                      "/metrics | grep -F '", name, " '"));
     const size_t space = text.rfind(' ');
-    return space == std::string::npos ? -1 : std::atof(text.c_str() + space);
+    return space == std::string::npos || text.find("exit code") != text.npos
+               ? -1
+               : std::atof(text.c_str() + space);
   }
 
   static MtlsPki* pki_;
@@ -130,6 +144,8 @@ class TurnProcessTest : public testing::Test {
   std::string limits_;
   // External ones, in JSON.
   std::string addresses_ = "\"127.0.0.1\"";
+  // More of `external`, in JSON, with a comma before it.
+  std::string external_;
   // Peers that may be reached, in JSON.
   std::string prefixes_ = "\"127.0.0.0/30\",\"::1/128\"";
   SystemRandom random_;

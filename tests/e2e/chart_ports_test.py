@@ -33,14 +33,15 @@ POD = (f'ip link set lo up; ip addr add {ADDRESS}/32 dev lo;'
 def values(pki, everything):
     """What an operator has to say, and with `everything` all that listens."""
     edge = [{'protocol': 'LISTENER_PROTOCOL_SIP_TLS', 'advertisedAddress': ADDRESS}]
-    relay = {'external': {'addresses': [ADDRESS]}}
+    relay = {}
     capf = {}
     if everything:
         edge += [{'protocol': f'LISTENER_PROTOCOL_{kind}', 'advertisedAddress': ADDRESS}
                  for kind in ('SIP_UDP', 'SIP_TCP', 'SCCP_TLS', 'SCCP_TCP')]
         edge.append({'protocol': 'LISTENER_PROTOCOL_SIP_TLS', 'port': 15061,
                      'advertisedAddress': ADDRESS})
-        relay |= {'turnTls': {'certificateFile': f'{pki}/edge_sip.pem', 'keyFile': f'{pki}/edge_sip.key'},
+        relay |= {'external': {'addresses': [ADDRESS]},
+                  'turnTls': {'certificateFile': f'{pki}/edge_sip.pem', 'keyFile': f'{pki}/edge_sip.key'},
                   'turnDtls': True, 'turnTlsSecondPort': 5349, 'stunTcpPort': 3479,
                   'relayPortMin': 51000, 'relayPortMax': 51999}
         capf = {'tftpAddress': '0.0.0.0:69', 'phoneHttpAddress': '0.0.0.0:6970', 'tvsAddress': '0.0.0.0:2445',
@@ -99,6 +100,8 @@ class ChartPortsTest(unittest.TestCase):
         cls.folder = tempfile.mkdtemp(dir=os.environ.get('TEST_TMPDIR'))
         cls.pki = os.path.join(cls.folder, 'pki')
         subprocess.run(['tools/dev/mint_dev_certs', cls.pki], check=True, capture_output=True)
+        # As Kubernetes tells a pod that has its node's network.
+        os.environ['SALLYPORT_NODE_IPS'] = ADDRESS
 
     def start(self, name, config):
         """The service by its rendered configuration, in a network of its own."""

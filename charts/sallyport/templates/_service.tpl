@@ -126,6 +126,11 @@ spec:
           image: "{{ .root.Values.image.registry }}/{{ .name }}:{{ .root.Values.image.tag }}"
           imagePullPolicy: {{ .root.Values.image.pullPolicy }}
           args: ["--config=/etc/sallyport/config/config.json"]
+          {{- if .hostNetwork }}
+          env:
+            # With the node's network these are the node's own, of each family.
+            - {name: SALLYPORT_NODE_IPS, valueFrom: {fieldRef: {fieldPath: status.podIPs}}}
+          {{- end }}
           securityContext:
             allowPrivilegeEscalation: false
             readOnlyRootFilesystem: true

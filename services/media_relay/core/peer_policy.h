@@ -87,7 +87,7 @@ struct PeerPolicyOptions {
 // allowed block, is not inside a denied one, and is written in its own family:
 // RFC 6156 section 9.1 forbids tunnelled peers, and no honest peer needs the
 // other embedded forms. An IPv4 block therefore never opens an IPv6 spelling.
-// Immutable.
+// Immutable, but that another one may be assigned.
 class PeerPolicy {
  public:
   explicit PeerPolicy(PeerPolicyOptions options);

@@ -48,6 +48,11 @@ class PortPool {
   size_t size() const { return total_; }
   size_t free_count(MonoTime now);
   size_t out_count() const { return out_; }
+  // Given back, and not free yet.
+  size_t resting_count(MonoTime now) {
+    EndQuarantine(now);
+    return resting_.size();
+  }
 
  private:
   static constexpr uint32_t kNotFree = UINT32_MAX;

@@ -25,6 +25,7 @@
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
+#include "services/media_relay/core/relay_interface.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/core/turn_server.h"
@@ -202,6 +203,14 @@ class RelayCore {
     stats_.bytes_sent += forwarded.bytes;
   }
 
+  // The advertised addresses have changed: what is new is told of these, and
+  // our own listeners are refused there too. The local ones are as before.
+  void SetInterfaces(const RelayInterfaces& interfaces,
+                     const PeerPolicyOptions& policy) {
+    policy_ = PeerPolicy(policy);
+    turn_.SetInterfaces(interfaces);
+    sessions_.SetInterfaces(interfaces);
+  }
   // New allocations get 508, new sessions UNAVAILABLE; what is live goes on.
   void StartDrain();
   bool draining() const { return draining_; }
@@ -212,6 +221,7 @@ class RelayCore {
   const TurnServer& turn() const { return turn_; }
   const RelayCoreStats& stats() const { return stats_; }
   size_t ports_out() const { return ports_.out_count(); }
+  size_t ports_resting(MonoTime now) { return ports_.resting_count(now); }
   size_t ports_total() const { return ports_.size(); }
 
  private:

@@ -259,6 +259,10 @@ class SessionTable {
   static constexpr size_t kMaxPlayedSize = 256;
   bool NextPlayed(Now now, Packet& packet, PacketAction& action);
   size_t playbacks() const { return wheel_.size(); }
+  // Of new sessions.
+  void SetInterfaces(const RelayInterfaces& interfaces) {
+    options_.interfaces = interfaces;
+  }
   // Of new playbacks.
   void SetPrompts(std::shared_ptr<const PromptSet> prompts) {
     options_.prompts = std::move(prompts);

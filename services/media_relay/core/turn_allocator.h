@@ -138,6 +138,11 @@ class TurnAllocator {
   const Endpoint* AlternateFor(const ClientPath& path) const;
 
   const RelayInterface* InterfaceOf(IpFamily family) const;
+  // What new allocations are told; what is there keeps its address.
+  void SetInterfaces(const RelayInterfaces& interfaces) {
+    options_.ipv4 = interfaces.external_v4;
+    options_.ipv6 = interfaces.external_v6;
+  }
   const PeerPolicy& policy() const { return policy_; }
   BandwidthLimits BandwidthOf(std::string_view tenant) {
     return bandwidth_->LimitsOf(tenant);
@@ -197,7 +202,7 @@ class TurnAllocator {
                                    Allocation* made, Now now,
                                    SocketActions& sockets);
 
-  const TurnAllocatorOptions options_;
+  TurnAllocatorOptions options_;
   const PeerPolicy& policy_;
   PortPool& ports_;
   SocketIds& ids_;

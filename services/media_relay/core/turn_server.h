@@ -149,6 +149,10 @@ class TurnServer {
 
   // The ledger's limits of single tenants have changed.
   void OnTenantLimits(Now now) { allocator_.OnTenantLimits(now); }
+  // See TurnAllocator::SetInterfaces().
+  void SetInterfaces(const RelayInterfaces& interfaces) {
+    allocator_.SetInterfaces(interfaces);
+  }
 
   MonoTime deadline() const;
   void OnDeadline(Now now, SocketActions& sockets);

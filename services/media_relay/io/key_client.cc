@@ -129,6 +129,7 @@ std::shared_ptr<const TenantLimits> TenantLimitsFromProto(
 KeyClient::KeyClient(Options options)
     : options_(std::move(options)),
       stub_(pb::CredentialIssuerService::NewStub(options_.channel)) {
+  addresses_ = options_.addresses;
   RestoreFromDisk();
   StreamWatch<Response>::Options watch;
   watch.open = [this](grpc::ClientContext* context) { return Open(context); };
@@ -273,6 +274,14 @@ absl::Status KeyClient::OnMessage(const Response& message) {
   return absl::OkStatus();
 }
 
+void KeyClient::SetAddresses(std::vector<Options::Address> addresses) {
+  {
+    absl::MutexLock lock(&mutex_);
+    addresses_ = std::move(addresses);
+  }
+  ReportNow();
+}
+
 void KeyClient::Report() {
   pb::ReportKeysVersionRequest request;
   request.set_consumer(options_.consumer);
@@ -281,11 +290,11 @@ void KeyClient::Report() {
     request.set_active_version(status_.version);
     *request.mutable_active_time() = ToProto(status_.active_time);
     request.set_from_cache(status_.from_cache);
-  }
-  for (const Options::Address& address : options_.addresses) {
-    pb::ReportedRelayAddress& reported = *request.add_addresses();
-    reported.set_uri(address.uri);
-    reported.set_internal(address.internal);
+    for (const Options::Address& address : addresses_) {
+      pb::ReportedRelayAddress& reported = *request.add_addresses();
+      reported.set_uri(address.uri);
+      reported.set_internal(address.internal);
+    }
   }
   request.set_location(options_.location);
   if (options_.load) {

@@ -71,8 +71,8 @@ class KeyClient {
       std::string uri;
       bool internal = false;
     };
-    std::vector<Address> addresses;
-    std::string location;  // site, as the configuration calls it
+    std::vector<Address> addresses;  // at first: see SetAddresses()
+    std::string location;            // site, as the configuration calls it
     std::function<Load()> load;
   };
 
@@ -81,6 +81,8 @@ class KeyClient {
 
   // The next report goes out now, as when a drain begins. Does not wait.
   void ReportNow();
+  // From now on clients are given these.
+  void SetAddresses(std::vector<Options::Address> addresses);
 
   struct Status {
     int64_t version = 0;
@@ -106,6 +108,7 @@ class KeyClient {
   mutable absl::Mutex mutex_;
   Response whole_ ABSL_GUARDED_BY(mutex_);
   Status status_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Options::Address> addresses_ ABSL_GUARDED_BY(mutex_);
   bool realm_warned_ ABSL_GUARDED_BY(mutex_) = false;
   bool report_wanted_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -62,6 +62,8 @@ inline constexpr std::string_view kSessionEventsTotal =
     "sallyport_media_relay_session_events_total";
 inline constexpr std::string_view kPortsUsed =
     "sallyport_media_relay_used_ports";
+inline constexpr std::string_view kPortsResting =
+    "sallyport_media_relay_resting_ports";
 inline constexpr std::string_view kPorts = "sallyport_media_relay_ports";
 inline constexpr std::string_view kLoopBusySeconds =
     "sallyport_media_relay_loop_busy_seconds_total";
@@ -95,7 +97,7 @@ inline constexpr std::array<MetricLabel, 1> kStreamEndLabel = {
 inline constexpr std::array<MetricLabel, 1> kEventLabel = {
     MetricLabel{"event", kSessionEventNames}};
 
-inline constexpr std::array<MetricSpec, 23> kMediaRelayMetrics = {
+inline constexpr std::array<MetricSpec, 24> kMediaRelayMetrics = {
     MetricSpec{kPacketsReceivedTotal, MetricType::kCounter,
                "Datagrams received on all sockets."},
     MetricSpec{kPacketsSentTotal, MetricType::kCounter,
@@ -122,6 +124,8 @@ inline constexpr std::array<MetricSpec, 23> kMediaRelayMetrics = {
     MetricSpec{kSessionEventsTotal, MetricType::kCounter,
                "What happened to media sessions, by event.", kEventLabel},
     MetricSpec{kPortsUsed, MetricType::kGauge, "Relay ports in use."},
+    MetricSpec{kPortsResting, MetricType::kGauge,
+               "Relay ports that were given back and are not free yet."},
     MetricSpec{kPorts, MetricType::kGauge, "Relay ports in the range."},
     MetricSpec{kLoopBusySeconds, MetricType::kCounter,
                "Processor time of all loops."},

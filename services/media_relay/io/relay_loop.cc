@@ -83,6 +83,7 @@ RelayMetrics::RelayMetrics(MetricsRegistry& registry)
       playbacks(registry.Gauge(kPlaybacks)),
       session_events(registry.Counter(kSessionEventsTotal)),
       ports_used(registry.Gauge(kPortsUsed)),
+      ports_resting(registry.Gauge(kPortsResting)),
       ports(registry.Gauge(kPorts)),
       busy_seconds(registry.Counter(kLoopBusySeconds)),
       connections(registry.Gauge(kConnections)),
@@ -504,6 +505,8 @@ void RelayLoop::OnSecond() {
        exported_playbacks_);
   move(metrics_.ports_used, static_cast<double>(core_.ports_out()),
        exported_ports_used_);
+  move(metrics_.ports_resting, static_cast<double>(core_.ports_resting(now)),
+       exported_ports_resting_);
   const absl::Duration cpu = ThreadCpu();
   if (exported_time_ != MonoTime::InfinitePast()) {
     const double seconds =
@@ -548,6 +551,7 @@ RelayLoopReport RelayLoop::Report() const {
   report.sessions = core_.sessions().size();
   report.allocations = core_.turn().allocations().size();
   report.ports_used = core_.ports_out();
+  report.ports_resting = static_cast<size_t>(exported_ports_resting_);
   report.ports_total = core_.ports_total();
   report.packets_per_second = packets_per_second_;
   report.bits_per_second = bits_per_second_;

@@ -63,6 +63,7 @@ struct RelayMetrics {
   GaugeFamily playbacks;
   CounterFamily session_events;
   GaugeFamily ports_used;
+  GaugeFamily ports_resting;
   GaugeFamily ports;
   CounterFamily busy_seconds;
   GaugeFamily connections;
@@ -115,6 +116,7 @@ struct RelayLoopReport {
   size_t sessions = 0;
   size_t allocations = 0;
   size_t ports_used = 0;
+  size_t ports_resting = 0;  // given back, and not free yet
   size_t ports_total = 0;
   uint64_t packets_per_second = 0;
   uint64_t bits_per_second = 0;
@@ -231,6 +233,7 @@ class RelayLoop final : private TurnStreamFront::Owner {
   double exported_sessions_ = 0;
   double exported_playbacks_ = 0;
   double exported_ports_used_ = 0;
+  double exported_ports_resting_ = 0;
   absl::Duration exported_cpu_;
   MonoTime exported_time_ = MonoTime::InfinitePast();
   uint64_t packets_per_second_ = 0;

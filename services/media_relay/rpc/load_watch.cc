@@ -8,6 +8,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "services/common/config/proto_time.h"
+#include "services/common/log/log.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
 #include "services/common/time/clock.h"
@@ -20,6 +21,10 @@ constexpr absl::Duration kShortest = absl::Milliseconds(100);
 constexpr absl::Duration kLongest = absl::Minutes(1);
 constexpr absl::Duration kDefault = absl::Seconds(1);
 constexpr absl::Duration kSamplePoll = absl::Milliseconds(20);
+// Percent of the ports that are in use or at rest when it is warned of them,
+// and when that is over.
+constexpr size_t kShortPorts = 80;
+constexpr size_t kEnoughPorts = 70;
 
 class RefusedStream final : public LoadWatch::Reactor {
  public:
@@ -102,13 +107,41 @@ struct LoadWatch::Shared {
   void OnReports(const std::vector<RelayLoopReport>& reports, bool whole) {
     const MonoTime now = Clock::Real().MonoNow();
     absl::MutexLock lock(&mutex);
-    if (whole) latest = LoadOf(reports, capacity, Clock::Real().Now());
+    if (whole) {
+      latest = LoadOf(reports, capacity, Clock::Real().Now());
+      TellPorts(reports);
+    }
     sampling = false;
     next_sample = now + kDefault;
     for (Stream* stream : streams) {
       if (stream->due > now) continue;
       stream->due = now + stream->interval();
       stream->Send(latest);
+    }
+  }
+
+  // Once when ports run short, and once when they do not any more.
+  void TellPorts(const std::vector<RelayLoopReport>& reports)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    size_t used = 0;
+    size_t resting = 0;
+    size_t total = 0;
+    for (const RelayLoopReport& loop : reports) {
+      used += loop.ports_used;
+      resting += loop.ports_resting;
+      total += loop.ports_total;
+    }
+    const size_t taken = 100 * (used + resting);
+    if (!ports_short && taken >= kShortPorts * total) {
+      ports_short = true;
+      LogWarning(
+          "relay ports run short: without one that is free, allocations "
+          "get 508 and sessions RESOURCE_EXHAUSTED",
+          {{"used", used}, {"resting", resting}, {"ports", total}});
+    } else if (ports_short && taken < kEnoughPorts * total) {
+      ports_short = false;
+      LogInfo("enough relay ports are free again",
+              {{"used", used}, {"resting", resting}, {"ports", total}});
     }
   }
 
@@ -126,6 +159,7 @@ struct LoadWatch::Shared {
   std::set<Stream*> streams ABSL_GUARDED_BY(mutex);
   MonoTime next_sample ABSL_GUARDED_BY(mutex) = MonoTime::InfinitePast();
   bool sampling ABSL_GUARDED_BY(mutex) = false;
+  bool ports_short ABSL_GUARDED_BY(mutex) = false;
   bool ended ABSL_GUARDED_BY(mutex) = false;
   bool stopping ABSL_GUARDED_BY(mutex) = false;
 };

@@ -1,0 +1,150 @@
+#include "services/media_relay/io/address_source.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "services/common/files/durable_file.h"
+#include "services/common/net/socket_address.h"
+#include "services/common/net/unique_fd.h"
+#include "services/common/random/system_random.h"
+#include "services/common/status/error_reason.h"
+#include "services/media_relay/core/endpoint.h"
+
+namespace sallyport::media_relay {
+namespace {
+
+IpAddress Ip(const char* text) { return *IpAddress::Parse(text); }
+
+absl::StatusOr<std::vector<IpAddress>> Ask(
+    const std::string& source, absl::Duration timeout = absl::Seconds(2)) {
+  SystemRandom random;
+  return AddressSource::Parse(source)->Ask(Ip("127.0.0.1"), random, timeout);
+}
+
+// Whoever comes is read once and told `answer`.
+class Server {
+ public:
+  explicit Server(std::string answer)
+      : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_storage address;
+    const socklen_t size = SocketAddress::LoopbackV4(0).ToSockaddr(address);
+    EXPECT_EQ(
+        bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(listen(listener_.get(), 1), 0);
+    socklen_t length = sizeof(address);
+    getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address),
+                &length);
+    port_ = SocketAddress::FromSockaddr(reinterpret_cast<sockaddr*>(&address),
+                                        length)
+                ->port();
+    thread_ = std::thread([this, answer = std::move(answer)] {
+      const UniqueFd one(accept(listener_.get(), nullptr, nullptr));
+      std::array<char, 2048> buffer;
+      const ssize_t got = recv(one.get(), buffer.data(), buffer.size(), 0);
+      if (got > 0) asked_.assign(buffer.data(), static_cast<size_t>(got));
+      (void)send(one.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+    });
+  }
+  ~Server() { thread_.join(); }
+  std::string Url(const std::string& path) const {
+    return absl::StrCat("http://127.0.0.1:", port_, path);
+  }
+  const std::string& Asked() {
+    thread_.join();
+    thread_ = std::thread([] {});
+    return asked_;
+  }
+
+ private:
+  UniqueFd listener_;
+  uint16_t port_ = 0;
+  std::string asked_;
+  std::thread thread_;
+};
+
+TEST(ParseAddressListTest, CommasAndBlanksAreBetweenThem) {
+  const auto both = ParseAddressList(" 192.0.2.1,2001:db8::1\n");
+  ASSERT_TRUE(both.ok());
+  EXPECT_EQ(*both,
+            (std::vector<IpAddress>{Ip("192.0.2.1"), Ip("2001:db8::1")}));
+  for (const char* bad : {"", " ,", "192.0.2.1:5", "192.0.2.1 x", "<html>"}) {
+    EXPECT_EQ(ReasonOf(ParseAddressList(bad).status()),
+              "ADVERTISED_ADDRESS_INVALID")
+        << bad;
+  }
+}
+
+TEST(AddressSourceTest, EnvironmentAndFile) {
+  setenv("SALLYPORT_TEST_ADDRESS", "192.0.2.1", 1);
+  EXPECT_EQ(*Ask("env:SALLYPORT_TEST_ADDRESS"),
+            std::vector<IpAddress>{Ip("192.0.2.1")});
+  EXPECT_EQ(ReasonOf(Ask("env:SALLYPORT_TEST_NOT_SET").status()),
+            "ADVERTISED_ADDRESS_UNKNOWN");
+  const std::string path = testing::TempDir() + "/address";
+  EXPECT_EQ(ReasonOf(Ask("file:" + path).status()),
+            "ADVERTISED_ADDRESS_UNKNOWN");
+  ASSERT_TRUE(WriteDurableFile(path, "2001:db8::7\n").ok());
+  EXPECT_EQ(*Ask("file:" + path), std::vector<IpAddress>{Ip("2001:db8::7")});
+}
+
+TEST(AddressSourceTest, AMetadataServerIsAskedAsCloudsWantIt) {
+  Server server(
+      "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n198.51.100.7");
+  EXPECT_EQ(*Ask(server.Url("/latest/meta-data/public-ipv4")),
+            std::vector<IpAddress>{Ip("198.51.100.7")});
+  const std::string& asked = server.Asked();
+  EXPECT_EQ(asked.rfind("GET /latest/meta-data/public-ipv4 HTTP/1.0\r\n", 0),
+            0u);
+  EXPECT_NE(asked.find("\r\nMetadata-Flavor: Google\r\n"), std::string::npos);
+}
+
+TEST(AddressSourceTest, WhatAMetadataServerSaysOtherwiseIsNoAddress) {
+  for (const char* answer :
+       {"HTTP/1.0 404 Not Found\r\n\r\n198.51.100.7", "HTTP/1.0 200 OK\r\n",
+        "198.51.100.7", "", "HTTP/1.0"}) {
+    Server server(answer);
+    EXPECT_EQ(ReasonOf(Ask(server.Url("/")).status()),
+              "ADVERTISED_ADDRESS_UNKNOWN")
+        << answer;
+  }
+  Server page("HTTP/1.1 200 OK\r\n\r\n<html>sign in</html>");
+  EXPECT_EQ(ReasonOf(Ask(page.Url("/")).status()),
+            "ADVERTISED_ADDRESS_INVALID");
+  Server endless("HTTP/1.1 200 OK\r\n\r\n" + std::string(100'000, '1'));
+  EXPECT_FALSE(Ask(endless.Url("/")).ok());
+}
+
+TEST(AddressSourceTest, NobodyIsWaitedForLongerThanSaid) {
+  // Bound, and nobody reads there.
+  const UniqueFd silent(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_storage address;
+  const socklen_t size = SocketAddress::LoopbackV4(0).ToSockaddr(address);
+  ASSERT_EQ(bind(silent.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  socklen_t length = sizeof(address);
+  getsockname(silent.get(), reinterpret_cast<sockaddr*>(&address), &length);
+  const int port =
+      SocketAddress::FromSockaddr(reinterpret_cast<sockaddr*>(&address), length)
+          ->port();
+  const absl::Time begin = absl::Now();
+  for (const std::string& source :
+       {absl::StrCat("stun:127.0.0.1:", port), std::string("stun:127.0.0.1:1"),
+        std::string("stun:[::1]:3478"), std::string("http://127.0.0.1:1/")}) {
+    EXPECT_EQ(ReasonOf(Ask(source, absl::Milliseconds(300)).status()),
+              "ADVERTISED_ADDRESS_UNKNOWN")
+        << source;
+  }
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(5));
+}
+
+}  // namespace
+}  // namespace sallyport::media_relay

@@ -24,19 +24,14 @@
 #include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
-#include "sallyport/common/config/v1/server_config.pb.h"
-#include "sallyport/credential_issuer/v1/verification_keys.pb.h"
 #include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
 #include "sallyport/type/v1/srtp_suite.pb.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/crypto/secret.h"
-#include "services/common/files/durable_file.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/net/udp_socket.h"
 #include "services/common/random/system_random.h"
-#include "services/common/rpc/client_channel.h"
-#include "services/common/rpc/tls_files.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
 #include "services/common/testing/mtls_pki.h"
@@ -49,11 +44,12 @@
 #include "services/media_relay/core/stun_message.h"
 #include "services/media_relay/core/stun_writer.h"
 #include "services/media_relay/core/turn_test_client.h"
+#include "services/media_relay/relay_test_setup.h"
 
 namespace sallyport::media_relay {
 namespace {
 
-constexpr char kTrustDomain[] = "t.test";
+constexpr const char* kTrustDomain = kTestTrustDomain;
 
 const SrtpLibrary& Library() {
   static const SrtpLibrary* const library =
@@ -118,19 +114,7 @@ class MediaRelayTest : public testing::Test {
 
   void SetUp() override {
     // The ring as a relay keeps it; the issuer itself is down.
-    credential_issuer::v1::WatchVerificationKeysResponse ring;
-    ring.set_version(5);
-    ring.set_full(true);
-    ring.set_realm("sallyport");
-    auto& key = *ring.add_keys();
-    key.set_key_id(7);
-    key.set_secret(std::string(TestKey().DangerousText()));
-    const absl::Time now = absl::Now();
-    *key.mutable_not_before_time() = ToProto(now - absl::Hours(1));
-    *key.mutable_not_after_time() = ToProto(now + absl::Hours(9));
-    ASSERT_TRUE(WriteDurableFile(process_.folder() + "/keys.cache",
-                                 ring.SerializeAsString())
-                    .ok());
+    ASSERT_TRUE(WriteTestRing(process_.folder() + "/keys.cache").ok());
     Start("2");
   }
 
@@ -152,28 +136,17 @@ class MediaRelayTest : public testing::Test {
     process_.Start();
   }
 
-  std::unique_ptr<v1::MediaRelayService::Stub> Stub(const std::string& who) {
-    const PemFiles files = pki_->IssueSpiffe(kTrustDomain, who);
-    common::config::v1::TlsFiles tls;
-    tls.set_certificate_file(files.certificate_file);
-    tls.set_key_file(files.key_file);
-    tls.set_ca_file(files.ca_file);
-    ClientChannelOptions options;
-    options.target = process_.grpc_target();
-    options.expected_identity = "spiffe://t.test/media_relay";
-    return v1::MediaRelayService::NewStub(MakeClientChannel(
-        WatchTlsFiles(tls, absl::Seconds(60)).value(), options));
+  std::unique_ptr<RelayStub> Stub(const std::string& who) {
+    return ConnectToRelay(*pki_, process_, who);
   }
 
   template <typename Method, typename Request, typename Response>
-  absl::Status Call(v1::MediaRelayService::Stub& stub, Method method,
-                    const Request& request, Response* response) {
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
-    return FromGrpc((stub.*method)(&context, request, response));
+  absl::Status Call(RelayStub& stub, Method method, const Request& request,
+                    Response* response) {
+    return CallRelay(stub, method, request, response);
   }
 
-  using Stubs = v1::MediaRelayService::Stub;
+  using Stubs = RelayStub;
 
   static MtlsPki* pki_;
   ServiceProcess process_;

@@ -18,23 +18,17 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
-#include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
-#include "sallyport/common/config/v1/server_config.pb.h"
 #include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
 #include "sallyport/type/v1/srtp_suite.pb.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/net/udp_socket.h"
-#include "services/common/rpc/client_channel.h"
-#include "services/common/rpc/tls_files.h"
-#include "services/common/status/status_grpc.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/stun_message.h"
 #include "services/media_relay/core/stun_writer.h"
 #include "services/media_relay/io/veth_rig.h"
+#include "services/media_relay/relay_test_setup.h"
 #include "services/media_relay/turn_datagram_client.h"
 #include "services/media_relay/turn_process.h"
 
@@ -95,8 +89,6 @@ uint64_t MaskOf(const std::vector<std::string>& names) {
 class RelayCapabilitiesTest : public TurnProcessTest,
                               public testing::WithParamInterface<Case> {
  protected:
-  using Stubs = v1::MediaRelayService::Stub;
-
   static void SetUpTestSuite() {
     auto veth = VethRig::Create();
     if (veth.ok()) {
@@ -141,18 +133,6 @@ class RelayCapabilitiesTest : public TurnProcessTest,
     }
     ADD_FAILURE() << "no " << field;
     return 0;
-  }
-  std::unique_ptr<Stubs> Edge() {
-    const PemFiles files = pki_->IssueSpiffe(kTrustDomain, "signaling_edge");
-    common::config::v1::TlsFiles tls;
-    tls.set_certificate_file(files.certificate_file);
-    tls.set_key_file(files.key_file);
-    tls.set_ca_file(files.ca_file);
-    ClientChannelOptions options;
-    options.target = process_.grpc_target();
-    options.expected_identity = "spiffe://t.test/media_relay";
-    return v1::MediaRelayService::NewStub(MakeClientChannel(
-        WatchTlsFiles(tls, absl::Seconds(60)).value(), options));
   }
   static Endpoint EndpointOf(const UdpSocket& socket) {
     return {IpAddress::FromBytes(socket.local_address().ip_bytes()),
@@ -267,11 +247,10 @@ TEST_P(RelayCapabilitiesTest, ServesWholeWithTheChartsSet) {
     legs[i]->mutable_remote_rtp()->set_address(kFar);
     legs[i]->mutable_remote_rtp()->set_port(EndpointOf(side[i]).port);
   }
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
   v1::Session made;
+  const auto edge = ConnectToRelay(*pki_, process_);
   const absl::Status status =
-      FromGrpc(Edge()->CreateSession(&context, request, &made));
+      CallRelay(*edge, &RelayStub::CreateSession, request, &made);
   ASSERT_TRUE(status.ok()) << status;
   const uint32_t ports[2] = {made.leg_a().local_rtp_port(),
                              made.leg_b().local_rtp_port()};

@@ -20,19 +20,11 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "sallyport/common/config/v1/server_config.pb.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/net/socket_address.h"
-#include "services/common/rpc/client_channel.h"
-#include "services/common/rpc/tls_files.h"
+#include "services/media_relay/relay_test_setup.h"
 
 namespace sallyport::media_relay {
-namespace {
-
-constexpr char kTrustDomain[] = "t.test";
-
-}  // namespace
-
 bool PeerProgram::Exists(const std::string& program) {
   const char* const path = std::getenv("PATH");
   for (const absl::string_view folder :
@@ -202,7 +194,7 @@ void SessionRig::SetUpTestSuite() {
 
 void SessionRig::SetUp() {
   const std::string server = process_.ServerJson(
-      pki_->IssueSpiffe(kTrustDomain, "media_relay"), kTrustDomain,
+      pki_->IssueSpiffe(kTestTrustDomain, "media_relay"), kTestTrustDomain,
       ",\"drain_timeout\":\"5s\",\"role_bindings\":["
       "{\"identity\":\"spiffe://t.test/operator/ann\",\"role\":"
       "\"ROLE_ADMIN\",\"tenants\":[\"*\"]}]");
@@ -211,19 +203,6 @@ void SessionRig::SetUp() {
       Network(), ExtraConfig(), "}"));
   process_.Start();
   edge_ = Stub("signaling_edge");
-}
-
-std::unique_ptr<SessionRig::Stubs> SessionRig::Stub(const std::string& who) {
-  const PemFiles files = pki_->IssueSpiffe(kTrustDomain, who);
-  common::config::v1::TlsFiles tls;
-  tls.set_certificate_file(files.certificate_file);
-  tls.set_key_file(files.key_file);
-  tls.set_ca_file(files.ca_file);
-  ClientChannelOptions options;
-  options.target = process_.grpc_target();
-  options.expected_identity = "spiffe://t.test/media_relay";
-  return v1::MediaRelayService::NewStub(MakeClientChannel(
-      WatchTlsFiles(tls, absl::Seconds(60)).value(), options));
 }
 
 v1::Session SessionRig::Create(const v1::Session& session) {

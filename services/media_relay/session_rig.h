@@ -17,13 +17,12 @@
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
 #include "services/common/net/udp_socket.h"
-#include "services/common/status/status_grpc.h"
 #include "services/common/testing/mtls_pki.h"
 #include "services/common/testing/service_process.h"
+#include "services/media_relay/relay_test_setup.h"
 
 namespace sallyport::media_relay {
 
@@ -89,20 +88,20 @@ class RtpGateway {
 // A relay of two loops that may reach loopback.
 class SessionRig : public testing::Test {
  protected:
-  using Stubs = v1::MediaRelayService::Stub;
+  using Stubs = RelayStub;
 
   SessionRig();
   static void SetUpTestSuite();
   void SetUp() override;
 
-  std::unique_ptr<Stubs> Stub(const std::string& who);
+  std::unique_ptr<Stubs> Stub(const std::string& who) {
+    return ConnectToRelay(*pki_, process_, who);
+  }
 
   template <typename Method, typename Request, typename Response>
   absl::Status Call(Stubs& stub, Method method, const Request& request,
                     Response* response) {
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
-    return FromGrpc((stub.*method)(&context, request, response));
+    return CallRelay(stub, method, request, response);
   }
   // As the edge; a failure is the test's.
   v1::Session Create(const v1::Session& session);

@@ -76,21 +76,18 @@ TEST_F(TurnAdvertisedTest, AFileIsFollowedWithoutARestart) {
 
 TEST_F(TurnAdvertisedTest, AStunServerIsAsked) {
   // Another relay is one.
-  external_.clear();
   Start(1);
-  ServiceProcess asking("services/media_relay/media_relay",
-                        process_.folder() + "/asking_relay");
-  const std::string server = asking.ServerJson(
-      pki_->IssueSpiffe(kTrustDomain, "media_relay"), kTrustDomain, "");
-  asking.WriteConfig(absl::StrCat(
-      "{\"server\":", server,
-      ",\"external\":{\"addresses\":[\"127.0.0.9\"],\"advertised_sources\":["
-      "\"stun:127.0.0.1:",
-      process_.port("stun_udp"),
-      "\"]},\"ephemeral_ports\":true,\"disable_tcp\":true,\"loops\":1,"
-      "\"peer_policy\":{\"allowed_prefixes\":[\"127.0.0.0/8\"]}}"));
-  asking.Start();
-  EXPECT_GT(asking.port("stun_udp"), 0);
+  const auto asking = Another("asking_relay");
+  addresses_ = "\"127.0.0.9\"";
+  Follow(absl::StrCat("\"stun:127.0.0.1:", process_.port("stun_udp"), "\""));
+  Configure(*asking, 1);
+  asking->Start();
+  const Endpoint relay = {*IpAddress::Parse("127.0.0.9"),
+                          static_cast<uint16_t>(asking->port("stun_udp"))};
+  DatagramClient client(random_);
+  ASSERT_EQ(client.Allocate(relay), 0);
+  // As the server saw it.
+  EXPECT_EQ(client.relayed.ip.ToString(), "127.0.0.9");
 }
 
 // No relay whose clients would be told what they cannot reach.

@@ -10,23 +10,11 @@
 #include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 #include "services/common/turn_credential/turn_credential.h"
+#include "services/media_relay/relay_test_setup.h"
 #include "services/media_relay/turn_process.h"
 
 namespace sallyport::media_relay {
 namespace {
-
-// The value of a text or number field of flat JSON.
-std::string Field(const std::string& json, const std::string& name) {
-  const std::string key = absl::StrCat("\"", name, "\": ");
-  size_t begin = json.find(key);
-  if (begin == std::string::npos) return "";
-  begin += key.size();
-  if (json[begin] == '"') {
-    ++begin;
-    return json.substr(begin, json.find('"', begin) - begin);
-  }
-  return json.substr(begin, json.find_first_of(",}", begin) - begin);
-}
 
 class TurnChromiumTest : public TurnProcessTest {
  protected:
@@ -51,13 +39,13 @@ class TurnChromiumTest : public TurnProcessTest {
     const std::vector<std::string> lines = absl::StrSplit(out, '\n');
     ASSERT_GE(lines.size(), 3u) << out;
     for (size_t i = 0; i < 2; ++i) {
-      EXPECT_EQ(Field(lines[i], "state"), "connected") << out;
-      EXPECT_EQ(Field(lines[i], "candidate"), "relay to relay") << out;
-      EXPECT_EQ(Field(lines[i], "protocol"), protocol) << out;
+      EXPECT_EQ(JsonField(lines[i], "state"), "connected") << out;
+      EXPECT_EQ(JsonField(lines[i], "candidate"), "relay to relay") << out;
+      EXPECT_EQ(JsonField(lines[i], "protocol"), protocol) << out;
       int received = 0;
       int lost = -1;
-      ASSERT_TRUE(absl::SimpleAtoi(Field(lines[i], "received"), &received));
-      ASSERT_TRUE(absl::SimpleAtoi(Field(lines[i], "lost"), &lost));
+      ASSERT_TRUE(absl::SimpleAtoi(JsonField(lines[i], "received"), &received));
+      ASSERT_TRUE(absl::SimpleAtoi(JsonField(lines[i], "lost"), &lost));
       EXPECT_GT(received, 100) << out;  // 50 a second
       EXPECT_EQ(lost, 0) << out;
     }

@@ -3,17 +3,21 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -108,6 +112,117 @@ TEST_F(TurnFaultsTest, PortsRunOut508AndComeBack) {
   EXPECT_GE(Metric("sallyport_media_relay_used_ports") +
                 Metric("sallyport_media_relay_resting_ports"),
             made);
+}
+
+// SIGTERM: who is there stays, who comes is sent elsewhere (300), and a client
+// of another hand goes there.
+TEST_F(TurnFaultsTest, OnSigtermNewClientsAreSentElsewhere) {
+  drain_timeout_ = "30s";
+  const auto other = Another("other_relay");
+  Configure(*other, 1);
+  other->Start();
+  Start(2, absl::StrCat(",\"alternate_servers\":[\"127.0.0.1:",
+                        other->port("stun_udp"), "\"]"));
+  DatagramClient early(random_);
+  ASSERT_EQ(early.Allocate(Relay()), 0);
+  process_.Signal(SIGTERM);
+  int code = 0;
+  for (int i = 0; i < 50 && code != 300; ++i) {
+    absl::SleepFor(absl::Milliseconds(50));
+    code = DatagramClient(random_).Allocate(Relay());
+  }
+  EXPECT_EQ(code, 300);
+  EXPECT_EQ(early.Do(StunMethod::kRefresh, nullptr, Relay()), 0);
+  ExpectAllReceived(Uclient(process_.port("stun_udp"), "-y -c"), 50);
+  EXPECT_GE(Metric("sallyport_media_relay_turn_errors_total{code=\"300\"}"), 2);
+  // The last one gone, so is the process.
+  EXPECT_EQ(
+      early.Do(
+          StunMethod::kRefresh,
+          [](StunWriter& w) { w.AddUint32(stun_attribute::kLifetime, 0); },
+          Relay()),
+      0);
+  EXPECT_EQ(process_.Terminate(), 0);
+}
+
+// Issue 4: spoofed requests leave nothing, and who is no flood gets through.
+// `tools/bench media.turn` does it with a million.
+TEST_F(TurnFaultsTest, AFloodOfMadeUpSourcesLeavesNothing) {
+  constexpr int kFlood = 100'000;
+  constexpr int kBatch = 50;
+  Start(2);
+  const auto resident = [this] {
+    std::ifstream statm(absl::StrCat("/proc/", process_.pid(), "/statm"));
+    int64_t size = 0;
+    int64_t pages = 0;
+    statm >> size >> pages;
+    return pages * sysconf(_SC_PAGESIZE);
+  };
+  // What is allocated once for all.
+  ASSERT_EQ(DatagramClient(random_).Allocate(Relay()), 0);
+  ExpectAllReceived(Uclient(process_.port("stun_udp"), "-y -c"), 50);
+  const int64_t before = resident();
+
+  std::atomic<bool> over = false;
+  std::atomic<int> sent = 0;
+  std::thread flooding([&, to = Relay()] {
+    // All of 127.0.0.0/8 is this host's: a datagram from any of it may be sent.
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sockaddr_storage address;
+    const socklen_t size = to.ToSocketAddress().ToSockaddr(address);
+    std::string request = DatagramClient(random_).turn_.Bare(
+        StunMethod::kAllocate, [](StunWriter& w) {
+          w.AddUint32(stun_attribute::kRequestedTransport, 17u << 24);
+        });
+    uint32_t source = 0x7F100001;
+    while (sent < kFlood && !over) {
+      for (int i = 0; i < kBatch; ++i) {
+        std::array<char, CMSG_SPACE(sizeof(in_pktinfo))> control = {};
+        iovec part = {request.data(), request.size()};
+        msghdr message = {};
+        message.msg_name = &address;
+        message.msg_namelen = size;
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        cmsghdr* const header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = IPPROTO_IP;
+        header->cmsg_type = IP_PKTINFO;
+        header->cmsg_len = CMSG_LEN(sizeof(in_pktinfo));
+        in_pktinfo info = {};
+        info.ipi_spec_dst.s_addr = htonl(source++);
+        std::memcpy(CMSG_DATA(header), &info, sizeof(info));
+        if (sendmsg(fd, &message, 0) > 0) ++sent;
+      }
+      // As much as a relay without optimisation can read.
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    close(fd);
+  });
+  int good = 0;
+  int tried = 0;
+  while (sent < kFlood && tried < 300) {
+    ++tried;
+    DatagramClient client(random_, absl::StrCat("subject", tried));
+    if (client.Allocate(Relay()) == 0) ++good;
+    client.Do(
+        StunMethod::kRefresh,
+        [](StunWriter& w) { w.AddUint32(stun_attribute::kLifetime, 0); },
+        Relay());
+  }
+  // However slow this machine is.
+  for (int i = 0; i < 80 && sent < kFlood; ++i) {
+    absl::SleepFor(absl::Milliseconds(100));
+  }
+  over = true;
+  flooding.join();
+  EXPECT_GT(sent, kFlood / 4);
+  EXPECT_EQ(good, tried) << "of " << tried;
+  EXPECT_GT(tried, 3);
+#ifndef __SANITIZE_ADDRESS__
+  EXPECT_LT(resident() - before, 1 << 20) << "after " << sent;
+#endif
 }
 
 // Its core is where its device or its own kernel puts it, and may change at any

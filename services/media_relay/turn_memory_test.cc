@@ -16,26 +16,20 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
-#include "sallyport/common/config/v1/server_config.pb.h"
 #include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
 #include "sallyport/type/v1/srtp_suite.pb.h"
 #include "services/common/net/unique_fd.h"
-#include "services/common/rpc/client_channel.h"
-#include "services/common/rpc/tls_files.h"
 #include "services/common/status/error_reason.h"
-#include "services/common/status/status_grpc.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/stun_message.h"
 #include "services/media_relay/core/stun_writer.h"
+#include "services/media_relay/relay_test_setup.h"
 #include "services/media_relay/turn_datagram_client.h"
 #include "services/media_relay/turn_process.h"
 
 namespace sallyport::media_relay {
 namespace {
-
-using Stubs = v1::MediaRelayService::Stub;
 
 class TurnMemoryTest : public TurnProcessTest {
  protected:
@@ -59,19 +53,8 @@ class TurnMemoryTest : public TurnProcessTest {
     absl::SleepFor(absl::Milliseconds(1500));
     return Metric("sallyport_media_relay_memory_bytes");
   }
-  std::unique_ptr<Stubs> Edge() {
-    const PemFiles files = pki_->IssueSpiffe(kTrustDomain, "signaling_edge");
-    common::config::v1::TlsFiles tls;
-    tls.set_certificate_file(files.certificate_file);
-    tls.set_key_file(files.key_file);
-    tls.set_ca_file(files.ca_file);
-    ClientChannelOptions options;
-    options.target = process_.grpc_target();
-    options.expected_identity = "spiffe://t.test/media_relay";
-    return v1::MediaRelayService::NewStub(MakeClientChannel(
-        WatchTlsFiles(tls, absl::Seconds(60)).value(), options));
-  }
-  static absl::Status CreateSession(Stubs& edge, const std::string& id,
+  std::unique_ptr<RelayStub> Edge() { return ConnectToRelay(*pki_, process_); }
+  static absl::Status CreateSession(RelayStub& edge, const std::string& id,
                                     v1::Session* made) {
     v1::CreateSessionRequest request;
     request.set_parent("tenants/default");
@@ -81,17 +64,13 @@ class TurnMemoryTest : public TurnProcessTest {
                          request.mutable_session()->mutable_leg_b()}) {
       leg->set_protocol(type::v1::MEDIA_PROTOCOL_SDES_SRTP);
     }
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
-    return FromGrpc(edge.CreateSession(&context, request, made));
+    return CallRelay(edge, &RelayStub::CreateSession, request, made);
   }
-  static absl::Status DeleteSession(Stubs& edge, const std::string& id) {
+  static absl::Status DeleteSession(RelayStub& edge, const std::string& id) {
     v1::DeleteSessionRequest request;
     request.set_name(absl::StrCat("tenants/default/sessions/", id));
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
     v1::Session ended;
-    return FromGrpc(edge.DeleteSession(&context, request, &ended));
+    return CallRelay(edge, &RelayStub::DeleteSession, request, &ended);
   }
   // Whether the relay closes a connection before anything is said on it.
   bool ClosesConnections() {

@@ -18,15 +18,13 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
-#include "sallyport/credential_issuer/v1/verification_keys.pb.h"
-#include "services/common/config/proto_time.h"
-#include "services/common/files/durable_file.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/random/system_random.h"
 #include "services/common/testing/mtls_pki.h"
 #include "services/common/testing/service_process.h"
 #include "services/common/turn_credential/turn_credential.h"
 #include "services/media_relay/core/turn_test_client.h"
+#include "services/media_relay/relay_test_setup.h"
 
 namespace sallyport::media_relay {
 
@@ -45,7 +43,7 @@ inline std::string RunCommand(const std::string& command) {
 // Thread-compatible.
 class TurnProcessTest : public testing::Test {
  protected:
-  static constexpr char kTrustDomain[] = "t.test";
+  static constexpr const char* kTrustDomain = kTestTrustDomain;
 
   static void SetUpTestSuite() { pki_ = new MtlsPki("relay"); }
   static void TearDownTestSuite() {
@@ -60,42 +58,41 @@ class TurnProcessTest : public testing::Test {
                 testing::TempDir(), "/",
                 testing::UnitTest::GetInstance()->current_test_info()->name())),
         turn_pair_(pki_->Issue("turn", "DNS:turn.test,IP:127.0.0.1")) {
-    credential_issuer::v1::WatchVerificationKeysResponse ring;
-    ring.set_version(5);
-    ring.set_full(true);
-    ring.set_realm("sallyport");
-    auto& key = *ring.add_keys();
-    key.set_key_id(7);
-    key.set_secret(std::string(TestKey().DangerousText()));
-    const absl::Time now = absl::Now();
-    *key.mutable_not_before_time() = ToProto(now - absl::Hours(1));
-    *key.mutable_not_after_time() = ToProto(now + absl::Hours(9));
-    EXPECT_TRUE(WriteDurableFile(process_.folder() + "/keys.cache",
-                                 ring.SerializeAsString())
-                    .ok());
+    EXPECT_TRUE(WriteTestRing(process_.folder() + "/keys.cache").ok());
   }
 
   // TCP and TLS are served; `extra` is appended to the configuration.
   void Start(int loops, const std::string& extra = "") {
-    Configure(loops, extra);
+    Configure(process_, loops, extra);
     process_.Start();
   }
 
   // What a relay says that does not start with this configuration.
   std::string StartRefused(const std::string& extra = "") {
-    Configure(1, extra);
+    Configure(process_, 1, extra);
     return RunCommand(
         absl::StrCat("timeout 20 services/media_relay/media_relay --config=",
                      process_.folder(), "/config.json"));
   }
 
-  void Configure(int loops, const std::string& extra) {
-    const std::string server = process_.ServerJson(
+  // Another relay with the same keys; Configure()d here, and started there.
+  std::unique_ptr<ServiceProcess> Another(const std::string& name) {
+    auto other = std::make_unique<ServiceProcess>(
+        "services/media_relay/media_relay",
+        absl::StrCat(process_.folder(), "/", name));
+    EXPECT_TRUE(WriteTestRing(other->folder() + "/keys.cache").ok());
+    return other;
+  }
+
+  void Configure(ServiceProcess& process, int loops,
+                 const std::string& extra = "") {
+    const std::string server = process.ServerJson(
         pki_->IssueSpiffe(kTrustDomain, "media_relay"), kTrustDomain,
-        ",\"drain_timeout\":\"5s\",\"tls_refresh_interval\":\"1s\","
-        "\"role_bindings\":[{\"identity\":\"spiffe://t.test/operator/ann\","
-        "\"role\":\"ROLE_OPERATOR\",\"tenants\":[\"*\"]}]");
-    process_.WriteConfig(absl::StrCat(
+        absl::StrCat(",\"drain_timeout\":\"", drain_timeout_,
+                     "\",\"tls_refresh_interval\":\"1s\",\"role_bindings\":["
+                     "{\"identity\":\"spiffe://t.test/operator/ann\","
+                     "\"role\":\"ROLE_OPERATOR\",\"tenants\":[\"*\"]}]"));
+    process.WriteConfig(absl::StrCat(
         "{\"server\":", server,
         ",\"credential_issuer\":{\"target\":\"127.0.0.1:1\"}",
         ",\"external\":{\"addresses\":[", addresses_, "]", external_, "}",
@@ -104,7 +101,7 @@ class TurnProcessTest : public testing::Test {
         "\",\"key_file\":\"", turn_pair_.key_file, "\"}",
         ",\"peer_policy\":{\"allowed_prefixes\":[", prefixes_, "]}",
         ",\"limits\":{\"max_allocations_per_subject\":100", limits_, "}", extra,
-        ",\"keys_cache_file\":\"", process_.folder(), "/keys.cache\"}"));
+        ",\"keys_cache_file\":\"", process.folder(), "/keys.cache\"}"));
   }
 
   TurnCredential Credential(const std::string& subject = "subject") {
@@ -140,6 +137,7 @@ class TurnProcessTest : public testing::Test {
   }
 
   static MtlsPki* pki_;
+  std::string drain_timeout_ = "5s";
   // More limits, in JSON, each with a comma before it.
   std::string limits_;
   // External ones, in JSON.

@@ -26,6 +26,7 @@
 #include "services/media_relay/core/srtp_policy.h"
 #include "services/media_relay/core/srtp_session.h"
 #include "services/media_relay/ffmpeg_sdes.h"
+#include "services/media_relay/relay_test_setup.h"
 #include "services/media_relay/session_rig.h"
 
 namespace sallyport::media_relay {
@@ -35,19 +36,6 @@ const SrtpLibrary& Library() {
   static const SrtpLibrary* const library =
       SrtpLibrary::Create().value().release();
   return *library;
-}
-
-// The value of a text or number field of flat JSON.
-std::string Field(const std::string& json, const std::string& name) {
-  const std::string key = absl::StrCat("\"", name, "\": ");
-  size_t begin = json.find(key);
-  if (begin == std::string::npos) return "";
-  begin += key.size();
-  if (json[begin] == '"') {
-    ++begin;
-    return json.substr(begin, json.find('"', begin) - begin);
-  }
-  return json.substr(begin, json.find_first_of(",}", begin) - begin);
 }
 
 class WebrtcPeerTest : public SessionRig {
@@ -90,8 +78,8 @@ class WebrtcPeerTest : public SessionRig {
     v1::Session changes;
     changes.set_name(made.name());
     v1::Leg& a = *changes.mutable_leg_a();
-    a.mutable_ice()->set_remote_ufrag(Field(sdp, "ufrag"));
-    a.mutable_dtls()->set_remote_fingerprint(Field(sdp, "fingerprint"));
+    a.mutable_ice()->set_remote_ufrag(JsonField(sdp, "ufrag"));
+    a.mutable_dtls()->set_remote_fingerprint(JsonField(sdp, "fingerprint"));
     a.mutable_dtls()->set_remote_setup(answer);
     EXPECT_EQ(Update(changes).leg_a().dtls().local_setup(), relay);
     gateway.Start(static_cast<uint16_t>(made.leg_b().local_rtp_port()));
@@ -106,13 +94,14 @@ class WebrtcPeerTest : public SessionRig {
     EXPECT_FALSE(flowing.leg_a().has_local_key());
     const std::string result = peer.ReadLine();
     gateway.Stop();
-    EXPECT_EQ(Field(result, "state"), "connected") << result;
+    EXPECT_EQ(JsonField(result, "state"), "connected") << result;
     int sent = 0;
     int frames = 0;
     int loudest = 0;
-    ASSERT_TRUE(absl::SimpleAtoi(Field(result, "sent"), &sent)) << result;
-    ASSERT_TRUE(absl::SimpleAtoi(Field(result, "frames"), &frames)) << result;
-    ASSERT_TRUE(absl::SimpleAtoi(Field(result, "loudest"), &loudest));
+    ASSERT_TRUE(absl::SimpleAtoi(JsonField(result, "sent"), &sent)) << result;
+    ASSERT_TRUE(absl::SimpleAtoi(JsonField(result, "frames"), &frames))
+        << result;
+    ASSERT_TRUE(absl::SimpleAtoi(JsonField(result, "loudest"), &loudest));
     EXPECT_GT(sent, 50);
     EXPECT_GT(frames, 50);
     EXPECT_GT(loudest, 5000);  // the gateway's square wave, decoded

@@ -162,11 +162,12 @@ void EdgeCore::OpenSccp(ConnectionId id) {
 
 void EdgeCore::OnSccpData(Connection& connection, std::string_view octets,
                           MonoTime now) {
-  SccpSession* session = SccpOf(connection.id);
+  const ConnectionId id = connection.id;  // outlives the connection
+  SccpSession* session = SccpOf(id);
   if (session == nullptr) return;
   ++connection.messages_received;
-  DoSccp(connection.id, session->OnData(octets, now), now);
-  if (Connection* left = connections_.Find(connection.id)) {
+  DoSccp(id, session->OnData(octets, now), now);
+  if (Connection* left = connections_.Find(id)) {
     RearmConnection(*left);
   }
 }

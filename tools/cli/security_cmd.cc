@@ -28,6 +28,7 @@ struct TestOptions {
   bool clear = false;
   bool media_secured = false;
   std::string edge;
+  std::string phone;
 };
 
 // A report that waits for services which may be gone takes its time.
@@ -60,6 +61,9 @@ absl::Status RunTest(CliContext& context, const TestOptions& options) {
   if (options.media_secured && options.clear) {
     return UsageError("--media-secured needs --secured");
   }
+  if (!options.phone.empty() && !options.media_secured) {
+    return UsageError("--phone needs --media-secured");
+  }
   SP_ASSIGN_OR_RETURN(const std::string tenant, context.Tenant());
   const ResourceKind* const kind = FindKind("peer");
   pb::TestConnectivityRequest request;
@@ -67,6 +71,7 @@ absl::Status RunTest(CliContext& context, const TestOptions& options) {
   request.set_secured(!options.clear);
   request.set_media_secured(options.media_secured);
   request.set_edge(options.edge);
+  request.set_phone(options.phone);
   pb::TestConnectivityResponse answer;
   SP_RETURN_IF_ERROR(Call(context, "TestConnectivity", request, &answer));
   if (context.format != OutputFormat::kTable) {
@@ -197,6 +202,9 @@ void AddSecurityCommands(CLI::App& app, CliContext& context) {
   test->add_flag("--clear", options->clear, "Without TLS (-Secured:false)");
   test->add_flag("--media-secured", options->media_secured,
                  "Also offers SRTP, by a call that is given up at once");
+  test->add_option(
+      "--phone", options->phone,
+      "Number that this call is for, as the peer knows it (-Phone)");
   test->add_option("--edge", options->edge,
                    "Edge that makes the test, by instance id or target");
   test->callback(

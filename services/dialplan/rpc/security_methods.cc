@@ -261,6 +261,7 @@ absl::Status SecurityMethods::Test(
   check.set_peer(request.peer());
   check.set_secured(request.secured());
   check.set_media_secured(request.media_secured());
+  check.set_phone(request.phone());
   const std::vector<EdgeFact> edges = neighbours_.AskEdges("");
   std::string unreachable;
   bool matched = false;

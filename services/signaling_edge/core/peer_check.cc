@@ -20,6 +20,11 @@
 namespace sallyport::signaling_edge {
 namespace {
 
+constexpr std::string_view kNobody = "connectivity-test";
+// Who answers by itself has answered by then.
+constexpr absl::Duration kRings = absl::Seconds(2);
+constexpr absl::Duration kGivesUp = absl::Seconds(5);
+
 std::string_view ModeName(SecurityMode mode) {
   switch (mode) {
     case SecurityMode::kUnsecured:
@@ -352,7 +357,7 @@ void PeerChecks::OnGone(uint64_t id, const SocketAddress& address,
   } else if (check->stage == Stage::kCancelled) {
     Finish(*check, now);
   } else {
-    Fail(*check, check->stage == Stage::kInvite ? "media" : "options",
+    Fail(*check, check->stage == Stage::kOptions ? "options" : "media",
          "CONNECTION_LOST", "the peer closed the connection unanswered", now);
   }
 }
@@ -464,6 +469,14 @@ void PeerChecks::SendInvite(Check& check, MonoTime now) {
   const EdgeListener& listener = port_.ListenerFor(check.flow);
   check.offer = CheckOffer::Make(plan == nullptr ? DialPlanEntry() : *plan,
                                  listener.host, random_);
+  // A user agent asks for whom a call is before it looks at what is offered.
+  const std::string_view host = std::string_view(check.target).substr(4);
+  check.target = Cat("sip:",
+                     PercentEncode(check.request.phone.empty()
+                                       ? kNobody
+                                       : std::string_view(check.request.phone),
+                                   "+*#"),
+                     "@", host);
   SipMessage invite = MakeRequest(check, SipMethod::kInvite, 2);
   invite.Add(HeaderId::kAllow, kCallMethods);
   AddSdp(invite, check.offer->sdp());
@@ -486,6 +499,12 @@ bool PeerChecks::JudgeAnswer(Check& check, std::string_view body) {
   return true;
 }
 
+void PeerChecks::GiveUpInvite(Check& check, MonoTime now) {
+  check.stage = Stage::kCancelled;
+  deadlines_.Set(check.request.id, now + kGivesUp);
+  port_.CancelForCheck(check.request.id, now);
+}
+
 void PeerChecks::OnInviteResponse(Check& check, const SipMessage& request,
                                   const SipMessage& response, MonoTime now) {
   const int code = response.status_code();
@@ -499,16 +518,17 @@ void PeerChecks::OnInviteResponse(Check& check, const SipMessage& request,
     if (code == 100) return;
     if (HasSdp(response)) {
       JudgeAnswer(check, response.body());
-    } else {
-      Step(check, "media", true,
-           Cat("the offer of SRTP gets it as far as ", answer));
+      GiveUpInvite(check, now);
+    } else if (check.stage == Stage::kInvite) {
+      // Who rings has not yet said what it takes. It is not left to ring.
+      check.rings = answer;
+      check.stage = Stage::kRinging;
+      deadlines_.Set(check.request.id, now + kRings);
     }
-    check.stage = Stage::kCancelled;
-    port_.CancelForCheck(check.request.id, now);
     return;
   }
   if (code < 300) {
-    if (check.stage == Stage::kInvite) JudgeAnswer(check, response.body());
+    if (check.stage != Stage::kCancelled) JudgeAnswer(check, response.body());
     if (auto dialog = Dialog::AsCaller(request, response, check.flow.is_tls());
         dialog.ok()) {
       port_.SendPlain(check.flow, dialog->MakeAck(CseqNumber(request)));
@@ -522,12 +542,20 @@ void PeerChecks::OnInviteResponse(Check& check, const SipMessage& request,
     Finish(check, now);
     return;
   }
-  if (code == 488 || code == 606 || code == 415) {
+  if (check.stage == Stage::kRinging && code != 488 && code != 606) {
+    Step(check, "media", true,
+         Cat("the offer of SRTP gets it as far as ", check.rings, ", and then ",
+             answer));
+    Finish(check, now);
+  } else if (code == 488 || code == 606 || code == 415) {
     Fail(check, "media", "SRTP_NOT_ACCEPTED",
          Cat(answer, ": it does not take the SRTP offer"), now);
   } else {
-    Fail(check, "media", "SRTP_NOT_PROVEN",
-         Cat(answer, ": it refused the call without judging the offer"), now);
+    Fail(
+        check, "media", "SRTP_NOT_PROVEN",
+        Cat(answer, ": it refused the call without judging the offer",
+            check.request.phone.empty() ? "; name a number that it takes" : ""),
+        now);
   }
 }
 
@@ -550,6 +578,12 @@ void PeerChecks::OnDeadline(MonoTime now) {
       case Stage::kInvite:
         port_.CancelForCheck(*id, now);
         Fail(*check, "media", "INVITE_TIMEOUT", "no answer", now);
+        break;
+      case Stage::kRinging:
+        Step(*check, "media", true,
+             Cat("the offer of SRTP gets it as far as ", check->rings,
+                 "; it was not answered"));
+        GiveUpInvite(*check, now);
         break;
       case Stage::kCancelled:
         Finish(*check, now);

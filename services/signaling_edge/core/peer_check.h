@@ -109,7 +109,14 @@ class PeerChecks {
   size_t size() const { return checks_.size(); }
 
  private:
-  enum class Stage { kResolving, kConnecting, kOptions, kInvite, kCancelled };
+  enum class Stage {
+    kResolving,
+    kConnecting,
+    kOptions,
+    kInvite,
+    kRinging,
+    kCancelled
+  };
   struct Check {
     PeerCheckRequest request;
     std::shared_ptr<const Resolver> plan;  // keeps `peer`
@@ -121,6 +128,7 @@ class PeerChecks {
     std::string call_id;
     std::string from;  // with our tag
     std::optional<CheckOffer> offer;
+    std::string rings;  // what it says of that, "180 Ringing"
     MonoTime sent;
     PeerCheckResult result;
   };
@@ -137,6 +145,8 @@ class PeerChecks {
                          MonoTime now);
   void OnInviteResponse(Check& check, const SipMessage& request,
                         const SipMessage& response, MonoTime now);
+  // What the peer says from now on is no matter.
+  void GiveUpInvite(Check& check, MonoTime now);
   // Whether a description of the peer's takes our SRTP offer.
   bool JudgeAnswer(Check& check, std::string_view body);
   static void Step(Check& check, std::string_view step, bool succeeded,

@@ -20,6 +20,7 @@ struct PeerCheckRequest {
   // A member of its server group to ask instead of the peer itself.
   std::string host;  // empty: the peer's own
   uint16_t port = 0;
+  std::string phone;  // that the INVITE calls; empty: none in particular
 };
 
 struct PeerCheckStep {

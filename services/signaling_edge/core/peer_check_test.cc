@@ -17,6 +17,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr char kGw[] = "tenants/t/peers/gw";
 constexpr char kSecuredGw[] = "tenants/t/peers/sgw";
@@ -53,7 +54,8 @@ class PeerCheckTest : public testing::Test {
     auto actions = edge_.core().OnCheckPeer({.id = ++id_,
                                              .peer = std::string(peer),
                                              .secured = secured,
-                                             .media_secured = media},
+                                             .media_secured = media,
+                                             .phone = phone_},
                                             edge_.now());
     if (actions.ok()) edge_.Perform(*std::move(actions));
     return actions.status();
@@ -90,6 +92,7 @@ class PeerCheckTest : public testing::Test {
 
   EdgeHarness edge_;
   uint64_t id_ = 0;
+  std::string phone_;
 };
 
 TEST_F(PeerCheckTest, MutualTlsAndOptions) {
@@ -117,6 +120,28 @@ TEST_F(PeerCheckTest, MutualTlsAndOptions) {
   ASSERT_NE(health, nullptr);
   EXPECT_TRUE(health->up);
   EXPECT_TRUE(health->mutual_tls_time.has_value());
+}
+
+// A user agent asks for whom a call is before it looks at the offer, and
+// OPTIONS are of the server.
+TEST_F(PeerCheckTest, TheOfferIsForTheNumberThatIsNamed) {
+  phone_ = "+1555 0100";
+  const Sent named = MediaOffer();
+  EXPECT_EQ(named.message.request_uri(),
+            "sip:+1555%200100@sgw.d.test;transport=tls");
+  EXPECT_EQ(named.message.Value(HeaderId::kTo),
+            "<sip:+1555%200100@sgw.d.test;transport=tls>");
+  edge_.Answer(named, 404, "t");
+  EXPECT_EQ(Result().reason, "SRTP_NOT_PROVEN");
+  EXPECT_THAT(Last(), Not(HasSubstr("name a number")));
+  edge_.checked.clear();
+  edge_.closed.clear();
+  phone_.clear();
+  const Sent nobody = MediaOffer();
+  EXPECT_EQ(nobody.message.request_uri(),
+            "sip:connectivity-test@sgw.d.test;transport=tls");
+  edge_.Answer(nobody, 404, "t");
+  EXPECT_THAT(Last(), HasSubstr("name a number that it takes"));
 }
 
 // UM-108: a test with the wrong value fails with a transport mismatch reason,
@@ -288,16 +313,35 @@ TEST_F(PeerCheckTest, TheOfferHasTheKeysOfThePlan) {
   EXPECT_EQ(Result().reason, "SRTP_NOT_ACCEPTED");
 }
 
-TEST_F(PeerCheckTest, RingingIsCancelledAtOnce) {
+// Nobody is left to ring, but that it rings is not yet what it takes.
+TEST_F(PeerCheckTest, RingingIsCancelledSoon) {
   const Sent invite = MediaOffer();
   edge_.Answer(invite, 180, "r");
+  EXPECT_FALSE(edge_.TakeTo(invite.connection).has_value());
+  edge_.Advance(absl::Seconds(2));
   const auto cancel = edge_.TakeTo(invite.connection);
   ASSERT_TRUE(cancel.has_value());
   EXPECT_EQ(cancel->message.method(), SipMethod::kCancel);
   edge_.Answer(*cancel, 200, "r");
   edge_.Answer(invite, 487, "r");
   EXPECT_TRUE(Result().succeeded) << Result().reason;
-  EXPECT_THAT(Last(), HasSubstr("180 Ringing"));
+  EXPECT_THAT(Last(), HasSubstr("180 Ringing; it was not answered"));
+}
+
+TEST_F(PeerCheckTest, WhatAnswersAfterItHasRungIsJudged) {
+  const Sent invite = MediaOffer();
+  edge_.Answer(invite, 180, "r");
+  edge_.Answer(invite, 200, "r", TestSdp("192.0.2.21", 6000, false));
+  edge_.Advance(absl::Seconds(9));  // its BYE is never answered
+  EXPECT_EQ(Result().reason, "SRTP_NOT_ACCEPTED");
+}
+
+TEST_F(PeerCheckTest, WhatRingsMayStillRefuse) {
+  const Sent invite = MediaOffer();
+  edge_.Answer(invite, 180, "r");
+  edge_.Answer(invite, 486, "r");
+  EXPECT_TRUE(Result().succeeded) << Result().reason;
+  EXPECT_THAT(Last(), HasSubstr("180 Ringing, and then 486"));
 }
 
 TEST_F(PeerCheckTest, RefusedSrtp) {

@@ -234,7 +234,8 @@ grpc::ServerUnaryReactor* SignalingEdgeService::CheckPeer(
              .secured = request->secured(),
              .media_secured = request->media_secured(),
              .host = request->server(),
-             .port = static_cast<uint16_t>(request->server_port())},
+             .port = static_cast<uint16_t>(request->server_port()),
+             .phone = request->phone()},
             [reactor, response](absl::StatusOr<PeerCheckResult> result) {
               if (result.ok()) {
                 response->set_succeeded(result->succeeded);

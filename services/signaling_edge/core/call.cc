@@ -10,8 +10,10 @@
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_status.h"
 #include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/sip_uri.h"
 #include "services/signaling_edge/core/sip_writer.h"
 #include "services/signaling_edge/core/text_pieces.h"
+#include "services/signaling_edge/core/via_stamp.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -78,7 +80,8 @@ CallActions Call::Take() { return std::exchange(actions_, {}); }
 
 void Call::SetFlow(LegSide side, const Flow& flow, std::string contact) {
   leg(side).flow = flow;
-  leg(side).contact = std::move(contact);
+  leg(side).contact =
+      IsSips(leg(side).contact) ? AsSips(contact) : std::move(contact);
   leg_record(side).flow = flow;
 }
 

@@ -15,6 +15,7 @@
 #include "services/signaling_edge/core/sip_uri.h"
 #include "services/signaling_edge/core/sip_writer.h"
 #include "services/signaling_edge/core/text_pieces.h"
+#include "services/signaling_edge/core/via_stamp.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -36,6 +37,11 @@ ForwardReason ReasonFor(RingOutcome outcome) {
       break;
   }
   return ForwardReason::kUnregistered;
+}
+
+absl::Status SipsNotAllowed(std::string_view why) {
+  return MakeError(absl::StatusCode::kFailedPrecondition, "SIPS_NOT_ALLOWED",
+                   why);
 }
 
 // A URI parameter of what was dialled, empty when it has none.
@@ -123,6 +129,9 @@ void CallControl::Refuse(const Attempt& attempt, const absl::Status& status,
   SipMessage response = MakeResponse(attempt.invite, answer.code, answer.phrase,
                                      Cat(random_.NextU64()));
   if (answer.code == 503) response.SetUint(HeaderId::kRetryAfter, 5);
+  if (ReasonOf(status) == "SIPS_NOT_ALLOWED") {
+    response.Add(HeaderId::kWarning, "380 sallyport \"SIPS Not Allowed\"");
+  }
   Answer(attempt, std::move(response), now);
   EdgeEvent event;
   event.type = EdgeEvent::Type::kRefused;
@@ -313,10 +322,18 @@ absl::Status CallControl::RingContact(Attempt& attempt,
   called.party.dial_plan = user.dial_plan;
   called.party.mode = attempt.plan->index().ModeOf(user.dial_plan);
   called.flow = *flow;
-  called.request_uri = binding.contact;
+  // RFC 5630 section 5.3: neither promised less than was asked for, nor more.
+  if (!IsSips(attempt.invite.request_uri())) {
+    called.request_uri = AsSip(binding.contact);
+  } else if (IsSips(binding.contact)) {
+    called.request_uri = binding.contact;
+  } else {
+    return SipsNotAllowed("the contact takes no calls by sips");
+  }
   if (binding.bulk) {
-    called.request_uri = BulkTarget(binding.contact, attempt.resolution.called,
-                                    GruuParam(attempt.invite, "sg"));
+    called.request_uri =
+        BulkTarget(called.request_uri, attempt.resolution.called,
+                   GruuParam(attempt.invite, "sg"));
   }
   for (const std::string& hop : binding.path) {  // RFC 3327 section 5.4
     called.headers.emplace_back(HeaderId::kRoute, hop);

@@ -30,6 +30,11 @@ absl::Status CallLimit() {
                    "too many calls");
 }
 
+absl::Status SipsNotAllowed() {
+  return MakeError(absl::StatusCode::kFailedPrecondition, "SIPS_NOT_ALLOWED",
+                   "a call by sips leaves over TLS or not at all");
+}
+
 absl::Status PeerCallLimit() {
   return MakeError(absl::StatusCode::kResourceExhausted, "PEER_CALL_LIMIT",
                    "the peer has as many calls as it may");
@@ -49,12 +54,41 @@ Target TargetOf(std::string_view uri_text) {
   for (const char c : uri->host) target.host.push_back(ToLower(c));
   return target;
 }
-Target CallerOf(const SipMessage& invite) {
+// Who calls. One who hides behind From is who its trunk says it is, or the user
+// that it has proven to be (RFC 3325 sections 5, 9.2).
+Target CallerOf(const SipMessage& invite, const Party& caller) {
   const auto from = ParseNameAddr(invite.Value(HeaderId::kFrom));
   if (!from.ok()) return {};
   Target target = TargetOf(from->uri);
   target.display_name = from->DisplayName();
+  if (!IsAnonymous(from->uri)) return target;
+  const bool trusted = caller.kind == Party::Kind::kPeer;
+  for (const std::string_view item :
+       invite.Items(trusted ? HeaderId::kPAssertedIdentity
+                            : HeaderId::kPPreferredIdentity)) {
+    const auto identity = ParseNameAddr(item);
+    if (!identity.ok()) continue;
+    Target named = TargetOf(identity->uri);
+    if (!named.user.empty()) return named;
+  }
   return target;
+}
+
+// Whether the caller asks not to be shown to who is called (RFC 3323 section
+// 4.2, RFC 3325 section 7). What else it may ask to have hidden, its fields and
+// its media, a back-to-back user agent that anchors media shows nobody.
+bool AsksForPrivacy(const SipMessage& invite) {
+  bool asks = false;
+  for (const std::string_view value : invite.All(HeaderId::kPrivacy)) {
+    for (std::string_view rest = value; !rest.empty();) {
+      const size_t end = std::min(rest.find_first_of(";,"), rest.size());
+      const std::string_view one = TrimLws(rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+      if (EqualsIgnoreCase(one, "none")) return false;
+      asks |= EqualsIgnoreCase(one, "id") || EqualsIgnoreCase(one, "user");
+    }
+  }
+  return asks;
 }
 
 absl::StatusCode CodeOfRefusal(std::string_view reason) {
@@ -101,7 +135,7 @@ void CallControl::OnInvite(const SipMessage& invite, TransactionId transaction,
   RouteQuery& query = attempt.query;
   query.tenant = caller.tenant;
   query.caller = caller.resource;
-  query.calling = CallerOf(invite).user;
+  query.calling = CallerOf(invite, caller).user;
   query.called = target.user;
   query.domain = DomainOf(target.host);
   NameDevice(attempt);
@@ -296,6 +330,8 @@ absl::Status CallControl::TryTarget(Attempt& attempt, MonoTime now) {
       !status.ok()) {
     return status;
   }
+  const bool sips = IsSips(attempt.invite.request_uri());
+  if (sips && transport != SipTransport::kTls) return SipsNotAllowed();
   std::vector<SocketAddress> addresses;
   const uint16_t port = attempt.detour.has_value() && attempt.detour->port != 0
                             ? attempt.detour->port
@@ -348,9 +384,10 @@ absl::Status CallControl::TryTarget(Attempt& attempt, MonoTime now) {
           : domain;
   const std::string number = PercentEncode(
       attempt.detour.has_value() ? attempt.detour->user : target.called, "+*#");
-  called.to = Cat("<sip:", number, "@", where, ">");
-  called.request_uri = Cat("sip:", number, "@", where);
-  if (transport == SipTransport::kTls) called.request_uri += ";transport=tls";
+  called.to = Cat(sips ? "<sips:" : "<sip:", number, "@", where, ">");
+  called.request_uri = Cat(sips ? "sips:" : "sip:", number, "@", where);
+  if (transport == SipTransport::kTls && !sips)
+    called.request_uri += ";transport=tls";
   if (transport == SipTransport::kTcp) called.request_uri += ";transport=tcp";
   return Begin(attempt, std::move(called), "", BreadthOf(attempt.invite), now);
 }
@@ -473,11 +510,13 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
                                 std::string line, size_t breadth,
                                 MonoTime now) {
   SP_RETURN_IF_ERROR(CheckTransport(called.party.mode, called.flow.is_tls()));
+  const bool sips = IsSips(attempt.invite.request_uri());
+  if (sips && !called.flow.is_tls()) return SipsNotAllowed();
   if (IsFull()) return CallLimit();
   SP_RETURN_IF_ERROR(TakePlace(attempt, called.party));
   const Resolution& resolution = attempt.resolution;
   const Target dialled = TargetOf(attempt.invite.request_uri());
-  const Target from = CallerOf(attempt.invite);
+  const Target from = CallerOf(attempt.invite, attempt.caller);
   Call::LegSetup caller;
   caller.party = attempt.caller;
   caller.flow = attempt.flow;
@@ -494,6 +533,10 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   caller.called = dialled.user;
   caller.calling = from.user;
   called.contact = ContactUri(port_.ListenerOf(called.flow));
+  if (sips) {  // RFC 3261 sections 8.1.1.8, 12.1.1
+    caller.contact = AsSips(caller.contact);
+    called.contact = AsSips(called.contact);
+  }
   const RouteTarget* target = resolution.outcome == Resolution::Outcome::kPeer
                                   ? &resolution.targets[attempt.target]
                                   : nullptr;
@@ -506,8 +549,13 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   if (called.party.kind == Party::Kind::kPeer && !restricted) {
     called.asserted_identity = address;  // RFC 3325: peers are trusted with it
   }
-  if (restricted) {
-    // RFC 3323 section 4.1.1.3: not even a trusted peer is told.
+  const bool wished = AsksForPrivacy(attempt.invite);
+  if (wished && !called.asserted_identity.empty()) {
+    // A trunk is told, and that it must not tell (RFC 3325 section 7).
+    called.headers.emplace_back(HeaderId::kPrivacy, "id");
+  }
+  if (restricted || wished) {
+    // RFC 3323 section 4.1.1.3. What the plan withholds no trunk is told.
     called.from = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
   } else {
     called.from = from.display_name.empty()

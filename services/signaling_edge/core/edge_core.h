@@ -448,6 +448,8 @@ class EdgeCore final : private CallPort,
   void CountSource(const Connection& connection, bool begins);
   bool MayStay(const Binding& binding) const;
   RegisterPolicy RegisterPolicyOf(const UserEntry& user, const Flow& flow);
+  // How often a far side should show that it is there.
+  absl::Duration FlowTimerOf(const Flow& flow) const;
   void OnStun(const Flow& flow, std::string_view datagram, MonoTime now);
   // When a connection that keeps registrations is given up without a sign of
   // life (RFC 5626 section 4.4).

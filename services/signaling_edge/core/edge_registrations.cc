@@ -21,10 +21,13 @@ RegisterPolicy EdgeCore::RegisterPolicyOf(const UserEntry& user,
   policy.username = user.username;
   policy.domain = user.domain;
   policy.gruus = &gruus_;
-  policy.flow_timer = flow.transport == SipTransport::kUdp
-                          ? options_.udp_flow_timer
-                          : options_.flow_timer;
+  policy.flow_timer = FlowTimerOf(flow);
   return policy;
+}
+
+absl::Duration EdgeCore::FlowTimerOf(const Flow& flow) const {
+  return flow.transport == SipTransport::kUdp ? options_.udp_flow_timer
+                                              : options_.flow_timer;
 }
 
 void EdgeCore::OnRegister(const Flow& flow, const SipMessage& request,

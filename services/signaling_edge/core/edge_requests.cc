@@ -122,7 +122,8 @@ bool EdgeCore::OnResponse(const Flow& flow, const SipMessage& response,
 
 void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now,
                          const Arrival& arrival) {
-  const SocketAddress reply_to = StampReceived(request, flow.remote);
+  const SocketAddress reply_to =
+      StampReceived(request, flow.remote, FlowTimerOf(flow));
   if (IsPlainOptions(request)) {
     if (const LoadClass who = ClassOf(flow, now);
         who != LoadClass::kProven && !gate_.Admit(who, now)) {
@@ -351,6 +352,13 @@ void EdgeCore::OnInvite(const Flow& flow, const SipMessage& request,
   const std::optional<Party> caller = Prove(flow, request, transaction, now);
   if (!caller.has_value()) return;
   KeepInvite(flow, request, transaction, now);
+  // RFC 3261 section 26.2.2: all of the way is to be secured.
+  if (IsSips(request.request_uri()) && !flow.is_tls()) {
+    Refuse(flow, request, transaction,
+           CheckTransport(SecurityMode::kSipSecured, false), RefusalKind::kCall,
+           now);
+    return;
+  }
   if (ProvenResource(flow).empty()) {
     Respond(transaction, MakeResponse(request, 100, ReasonPhrase(100), ""),
             now);

@@ -130,7 +130,8 @@ void EdgeCore::RespondStateless(const Flow& flow, const SipMessage& request,
                                 int code, int retry_after) {
   if (request.method() == SipMethod::kAck) return;
   SipMessage copy = request;
-  const ServerSide side = {flow, StampReceived(copy, flow.remote)};
+  const ServerSide side = {flow,
+                           StampReceived(copy, flow.remote, FlowTimerOf(flow))};
   SipMessage response =
       MakeResponse(copy, code, ReasonPhrase(code), PlainTag());
   if (retry_after > 0) {

@@ -57,7 +57,7 @@ bool FirstHopKeepsFlow(const SipMessage& request,
   return uri->Param("ob").has_value();
 }
 
-absl::Status ReadContacts(const SipMessage& request,
+absl::Status ReadContacts(const SipMessage& request, const Flow& flow,
                           const RegisterPolicy& policy, Registration& out) {
   RegisterRequest& change = out.change;
   const bool supported =
@@ -78,6 +78,9 @@ absl::Status ReadContacts(const SipMessage& request,
     const auto uri = ParseSipUri(contact->uri);
     if (!uri.ok() || uri->scheme == UriScheme::kTel) {
       return BadHeader("Contact is no SIP URI");
+    }
+    if (uri->is_sips() && !flow.is_tls()) {  // RFC 5630 section 5.1.1
+      return BadHeader("Contact is SIPS, and did not come over TLS");
     }
     RegisterContact entry;
     entry.uri = contact->uri;
@@ -182,7 +185,7 @@ absl::StatusOr<Registration> ReadRegister(const SipMessage& request,
   change.phone = user.phone;
   out.gruu = NamesToken(request, HeaderId::kSupported, "gruu");
   SP_RETURN_IF_ERROR(ReadPath(request, change));
-  SP_RETURN_IF_ERROR(ReadContacts(request, policy, out));
+  SP_RETURN_IF_ERROR(ReadContacts(request, flow, policy, out));
   return out;
 }
 

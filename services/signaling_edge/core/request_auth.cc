@@ -224,8 +224,14 @@ RequestAuth::Outcome RequestAuth::AsUser(const SipMessage& request,
   const HeaderId field = request.method() == SipMethod::kRegister
                              ? HeaderId::kTo
                              : HeaderId::kFrom;
-  const auto address = ParseNameAddr(request.Value(field));
+  auto address = ParseNameAddr(request.Value(field));
   if (!address.ok()) return address.status();
+  if (field == HeaderId::kFrom && IsAnonymous(address->uri) &&
+      request.Has(HeaderId::kPPreferredIdentity)) {
+    // RFC 3325 section 9.2: who hides there says here who it wants to be.
+    address = ParseNameAddr(request.FirstItem(HeaderId::kPPreferredIdentity));
+    if (!address.ok()) return address.status();
+  }
   const auto uri = ParseSipUri(address->uri);
   if (!uri.ok() || !uri->has_user()) {
     return Denied("IDENTITY_NOT_ALLOWED", "the sender is no user of ours");

@@ -99,6 +99,7 @@ constexpr ReasonRow kReasons[] = {
     {"PEER_CALL_LIMIT", 503},
     {"PEER_NO_NEW_CALLS", 480},
     {"PEER_UNREACHABLE", 503},
+    {"SIPS_NOT_ALLOWED", 480},  // RFC 5630 section 5.3
     {"OVERLOADED", 503},
     {"RATE_LIMITED", 503},
     {"TENANT_RATE_LIMITED", 503},

@@ -447,6 +447,16 @@ bool HasSipScheme(std::string_view uri) {
           EqualsIgnoreCase(scheme, "tel"));
 }
 
+bool IsSips(std::string_view uri) {
+  return EqualsIgnoreCase(uri.substr(0, 5), "sips:");
+}
+
+bool IsAnonymous(std::string_view text) {
+  const auto uri = ParseSipUri(text);
+  return uri.ok() && (EqualsIgnoreCase(uri->host, "anonymous.invalid") ||
+                      EqualsIgnoreCase(uri->user, "anonymous"));
+}
+
 bool IsAbsoluteUri(std::string_view text) {
   const size_t colon = text.find(':');
   if (colon == kNpos || colon == 0 || colon + 1 == text.size()) return false;

@@ -68,6 +68,12 @@ absl::StatusOr<SipUri> ParseSipUri(
 // characters: what may stand where a URI of another scheme is allowed.
 bool IsAbsoluteUri(std::string_view text);
 
+// Whether it asks for TLS all the way (RFC 5630).
+bool IsSips(std::string_view uri);
+
+// RFC 3323 section 4.1.1.3: a From that names nobody.
+bool IsAnonymous(std::string_view uri);
+
 // sip, sips or tel: what ParseSipUri() reads the inside of.
 bool HasSipScheme(std::string_view uri);
 

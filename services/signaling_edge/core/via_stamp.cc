@@ -1,7 +1,10 @@
 #include "services/signaling_edge/core/via_stamp.h"
 
+#include <algorithm>
+
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/sip_uri.h"
 #include "services/signaling_edge/core/text_pieces.h"
 
 namespace sallyport::signaling_edge {
@@ -17,9 +20,38 @@ std::string LowerName(SipTransport transport) {
   return name;
 }
 
+// URI parameters but for "transport".
+std::string WithoutTransport(std::string_view params) {
+  std::string out;
+  while (!params.empty()) {
+    const size_t end = std::min(params.find(';', 1), params.size());
+    const std::string_view one = params.substr(0, end);
+    params.remove_prefix(end);
+    if (!EqualsIgnoreCase(one.substr(0, one.find('=')), ";transport")) {
+      out += one;
+    }
+  }
+  return out;
+}
+
+// RFC 6223 section 4.3: for a registration or for a call, and without a value.
+bool AsksToKeep(const SipMessage& request, const Via& via) {
+  if (request.method() != SipMethod::kRegister &&
+      request.method() != SipMethod::kInvite) {
+    return false;
+  }
+  ParamReader reader(via.params);
+  SipParam param;
+  while (reader.Next(param)) {
+    if (EqualsIgnoreCase(param.name, "keep")) return !param.has_value;
+  }
+  return false;
+}
+
 }  // namespace
 
-SocketAddress StampReceived(SipMessage& request, const SocketAddress& source) {
+SocketAddress StampReceived(SipMessage& request, const SocketAddress& source,
+                            absl::Duration keep) {
   const std::string_view item = request.FirstItem(HeaderId::kVia);
   const auto via = ParseVia(item);
   if (!via.ok()) return source;
@@ -29,7 +61,8 @@ SocketAddress StampReceived(SipMessage& request, const SocketAddress& source) {
   const std::string ip = source.Canonical().IpText();
   std::string_view host = via->host;
   if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
-  if (!wants_port && host == ip && !via->received().has_value()) {
+  const bool asks = AsksToKeep(request, *via);
+  if (!wants_port && !asks && host == ip && !via->received().has_value()) {
     return reply_to;
   }
   std::string stamped;
@@ -39,7 +72,8 @@ SocketAddress StampReceived(SipMessage& request, const SocketAddress& source) {
   SipParam param;
   while (reader.Next(param)) {
     if (EqualsIgnoreCase(param.name, "received") ||
-        EqualsIgnoreCase(param.name, "rport")) {
+        EqualsIgnoreCase(param.name, "rport") ||
+        (asks && EqualsIgnoreCase(param.name, "keep"))) {
       continue;
     }
     CatTo(stamped, ";", param.name);
@@ -47,6 +81,7 @@ SocketAddress StampReceived(SipMessage& request, const SocketAddress& source) {
   }
   CatTo(stamped, ";received=", ip);
   if (wants_port) CatTo(stamped, ";rport=", source.port());
+  if (asks) CatTo(stamped, ";keep=", absl::ToInt64Seconds(keep));
   request.ReplaceFirstItem(HeaderId::kVia, stamped);
   return reply_to;
 }
@@ -76,6 +111,25 @@ std::string ContactUri(const EdgeListener& listener) {
     CatTo(uri, ";transport=", LowerName(listener.transport));
   }
   return uri;
+}
+
+std::string AsSips(std::string_view text) {
+  auto uri = ParseSipUri(text);
+  if (!uri.ok() || uri->scheme != UriScheme::kSip) return std::string(text);
+  const std::string params = WithoutTransport(uri->params);
+  uri->scheme = UriScheme::kSips;
+  uri->params = params;
+  return uri->ToString();
+}
+
+std::string AsSip(std::string_view text) {
+  auto uri = ParseSipUri(text);
+  if (!uri.ok() || uri->scheme != UriScheme::kSips) return std::string(text);
+  const std::string params =
+      Cat(WithoutTransport(uri->params), ";transport=tls");
+  uri->scheme = UriScheme::kSip;
+  uri->params = params;
+  return uri->ToString();
 }
 
 }  // namespace sallyport::signaling_edge

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/time/time.h"
 #include "services/common/net/socket_address.h"
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/core/sip_message.h"
@@ -15,8 +16,10 @@ namespace sallyport::signaling_edge {
 // Notes in the topmost Via where `request` really came from: received and, if
 // asked for, rport. What the sender wrote there itself is replaced. Returns
 // where the response goes over UDP: back to the source port with rport, else to
-// the port of sent-by (section 18.2.2).
-SocketAddress StampReceived(SipMessage& request, const SocketAddress& source);
+// the port of sent-by (section 18.2.2). Who asks whether we take keep-alives
+// for a registration or a call learns there how often to send them (RFC 6223).
+SocketAddress StampReceived(SipMessage& request, const SocketAddress& source,
+                            absl::Duration keep);
 
 // Puts our Via on top of a request of ours; `branch` without the cookie.
 void AddVia(SipMessage& request, const EdgeListener& listener,
@@ -28,6 +31,11 @@ std::string HostPortText(std::string_view host, uint16_t port,
 
 // Our URI at a listener, e.g. "sip:edge@203.0.113.1;transport=tls".
 std::string ContactUri(const EdgeListener& listener);
+
+// The same resource by the other scheme (RFC 5630 section 3.1.3): transport=tls
+// is said by "sips" itself. What is no SIP URI comes back as it is.
+std::string AsSips(std::string_view uri);
+std::string AsSip(std::string_view uri);
 
 }  // namespace sallyport::signaling_edge
 

@@ -1,0 +1,138 @@
+// Who a called party is told that calls: what the caller asks for (RFC 3323),
+// and whose word counts for who it is (RFC 3325).
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+
+#include "services/signaling_edge/core/edge_fixture.h"
+#include "services/signaling_edge/core/edge_harness.h"
+#include "services/signaling_edge/core/sip_headers.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+constexpr std::string_view kAnonymous =
+    "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+
+class CallPrivacyTest : public EdgeCoreTest {
+ protected:
+  // The INVITE that gets to alice or, by 9..., to the gateway, of a call from
+  // the PBX with these header lines, and with this From.
+  SipMessage Called(std::string_view number, std::string_view lines,
+                    std::string_view from = "") {
+    ConnectionId to = 0;
+    if (number[0] != '9') {
+      to = edge_.ConnectTls("", "SEP1");
+      EXPECT_TRUE(edge_.Register(to, "alice"));
+    }
+    edge_.Forget();
+    std::string invite = PbxInvite(number, TestSdp("192.0.2.10", 4000, false));
+    if (!lines.empty()) invite = WithHeaders(invite, lines);
+    if (!from.empty()) {
+      const size_t at = invite.find("From: ");
+      invite.replace(at, invite.find('\n', at) - at, Cat("From: ", from));
+    }
+    edge_.ReceiveUdp(kPbx, invite);
+    if (to == 0) to = edge_.AcceptDialled("gw.d.test");
+    const auto sent = edge_.TakeTo(to);
+    EXPECT_TRUE(sent && sent->message.method() == SipMethod::kInvite);
+    return sent.has_value() ? sent->message : SipMessage();
+  }
+  static std::string FromOf(const SipMessage& invite) {
+    const std::string from(invite.Value(HeaderId::kFrom));
+    return from.substr(0, from.find(";tag="));
+  }
+};
+
+TEST_F(CallPrivacyTest, WhoAsksForNothingIsShown) {
+  const SipMessage invite = Called("95551234", "");
+  EXPECT_EQ(FromOf(invite), "\"PBX User\" <sip:5551000@d.test>");
+  EXPECT_EQ(invite.Value(HeaderId::kPAssertedIdentity), "<sip:5551000@d.test>");
+  EXPECT_FALSE(invite.Has(HeaderId::kPrivacy));
+}
+
+// RFC 3325 section 7: a trunk is told who it is and that nobody else may know.
+TEST_F(CallPrivacyTest, ATrunkIsToldAndMustNotTell) {
+  const SipMessage invite = Called("95551234", "Privacy: id;critical");
+  EXPECT_EQ(FromOf(invite), kAnonymous);
+  EXPECT_EQ(invite.Value(HeaderId::kPAssertedIdentity), "<sip:5551000@d.test>");
+  EXPECT_EQ(invite.Value(HeaderId::kPrivacy), "id");
+}
+
+TEST_F(CallPrivacyTest, AUserIsToldNothing) {
+  const SipMessage invite = Called("1001", "Privacy: header; user");
+  EXPECT_EQ(FromOf(invite), kAnonymous);
+  EXPECT_FALSE(invite.Has(HeaderId::kPAssertedIdentity));
+  EXPECT_FALSE(invite.Has(HeaderId::kPrivacy));
+}
+
+// RFC 3323 section 4.2: "none" asks for nothing, whatever else stands there.
+TEST_F(CallPrivacyTest, NoneIsNothing) {
+  EXPECT_EQ(FromOf(Called("95551234", "Privacy: none")),
+            "\"PBX User\" <sip:5551000@d.test>");
+}
+
+// RFC 3325 section 5: of a caller that hides behind From a trunk says who it
+// is; what a From that names somebody says is not overruled.
+TEST_F(CallPrivacyTest, TheTrunksWordCounts) {
+  const SipMessage invite =
+      Called("95551234",
+             "P-Asserted-Identity: \"Eve\" <sip:777@192.0.2.10>\nPrivacy: id",
+             "<sip:anonymous@anonymous.invalid>;tag=p1");
+  EXPECT_EQ(FromOf(invite), kAnonymous);
+  EXPECT_EQ(invite.Value(HeaderId::kPAssertedIdentity), "<sip:777@d.test>");
+}
+
+TEST_F(CallPrivacyTest, AFromThatNamesSomebodyStands) {
+  const SipMessage invite =
+      Called("95551234", "P-Asserted-Identity: <sip:777@192.0.2.10>");
+  EXPECT_EQ(invite.Value(HeaderId::kPAssertedIdentity), "<sip:5551000@d.test>");
+}
+
+// RFC 3325 section 9.2: a user that hides behind From proves the identity that
+// it prefers; what it asserts counts for nothing.
+TEST_F(CallPrivacyTest, AUserProvesWhatItPrefers) {
+  const ConnectionId alice = edge_.ConnectTls("", "SEP1");
+  ASSERT_TRUE(edge_.Register(alice, "alice"));
+  const std::string uri = "sip:95551234@d.test";
+  const std::string invite =
+      Cat("INVITE ", uri,
+          " SIP/2.0\n"
+          "Via: SIP/2.0/TLS 203.0.113.5:40000;branch=z9hG4bKal1\n"
+          "Max-Forwards: 70\n"
+          "From: <sip:anonymous@anonymous.invalid>;tag=al1\n"
+          "To: <",
+          uri,
+          ">\nCall-ID: al1\nCSeq: 1 INVITE\n"
+          "P-Preferred-Identity: <sip:alice@d.test>\n"
+          "P-Asserted-Identity: <sip:5550000@d.test>\n"
+          "Privacy: id\n"
+          "Contact: <sip:alice@203.0.113.5:40000;transport=tls>\n"
+          "Content-Type: application/sdp\n\n",
+          TestSdp("203.0.113.5", 4000, true));
+  edge_.Forget();
+  edge_.Receive(alice, invite);
+  auto challenge = edge_.TakeTo(alice);
+  while (challenge && challenge->message.status_code() == 100) {
+    challenge = edge_.TakeTo(alice);
+  }
+  ASSERT_TRUE(challenge && challenge->message.status_code() == 407);
+  std::string again =
+      EdgeHarness::WithDigest(invite, *challenge, "alice", "INVITE", uri);
+  again.replace(again.find("z9hG4bKal1"), 10, "z9hG4bKal2");
+  edge_.Receive(alice, again);
+  const ConnectionId gateway = edge_.AcceptDialled("gw.d.test");
+  const auto sent = edge_.TakeTo(gateway);
+  ASSERT_TRUE(sent);
+  EXPECT_EQ(FromOf(sent->message), kAnonymous);
+  const std::string_view told =
+      sent->message.Value(HeaderId::kPAssertedIdentity);
+  EXPECT_TRUE(told == "<sip:alice@d.test>" || told == "<sip:1001@d.test>")
+      << told;
+  EXPECT_EQ(sent->message.All(HeaderId::kPAssertedIdentity).size(), 1u);
+}
+
+}  // namespace
+}  // namespace sallyport::signaling_edge

@@ -1,6 +1,10 @@
 #include "services/signaling_edge/core/attempt.h"
 
+#include <algorithm>
+#include <cstddef>
+
 #include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/sip_text.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -13,6 +17,20 @@ int RankOf(int code) {
 }
 
 }  // namespace
+
+bool AsksForPrivacy(const SipMessage& invite) {
+  bool asks = false;
+  for (const std::string_view value : invite.All(HeaderId::kPrivacy)) {
+    for (std::string_view rest = value; !rest.empty();) {
+      const size_t end = std::min(rest.find_first_of(";,"), rest.size());
+      const std::string_view one = TrimLws(rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+      if (EqualsIgnoreCase(one, "none")) return false;
+      asks |= EqualsIgnoreCase(one, "id") || EqualsIgnoreCase(one, "user");
+    }
+  }
+  return asks;
+}
 
 size_t BreadthOf(const SipMessage& invite) {
   constexpr uint32_t kDefault = 60;

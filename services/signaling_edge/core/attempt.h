@@ -87,6 +87,11 @@ struct Attempt {
   MonoTime deadline() const { return std::min(ring_until, hunt_until); }
 };
 
+// Whether the caller asks not to be shown to who is called (RFC 3323 section
+// 4.2, RFC 3325 section 7). What else it may ask to have hidden, its fields and
+// its media, a back-to-back user agent that anchors media shows nobody.
+bool AsksForPrivacy(const SipMessage& invite);
+
 // How many branches an INVITE may still become (RFC 5393 section 5.3).
 size_t BreadthOf(const SipMessage& invite);
 

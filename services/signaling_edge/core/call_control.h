@@ -247,6 +247,7 @@ class CallControl {
     // that the caller is told nothing more by this one.
     TransactionId initial = 0;
     bool orphan = false;
+    bool withheld = false;  // the caller is not to be shown (RFC 3323)
     TollGuard::Places tolls;
   };
   // A REFER that is being served.
@@ -264,8 +265,8 @@ class CallControl {
   // A call that waits at a hunt pilot (CCE-63, CCE-64).
   struct Waiting {
     std::string pilot;
-    RouteQuery query;  // as the caller dialled
-    SipUri target;     // what it dialled
+    RouteQuery query;    // as the caller dialled
+    std::string target;  // URI that it dialled
     MonoTime until;
     MonoTime not_before;   // nobody answered a moment ago
     bool served = false;   // an attempt is under way

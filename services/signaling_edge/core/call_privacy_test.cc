@@ -68,6 +68,34 @@ TEST_F(CallPrivacyTest, AUserIsToldNothing) {
   EXPECT_FALSE(invite.Has(HeaderId::kPrivacy));
 }
 
+// Nor is the one that the user sends the call on to.
+TEST_F(CallPrivacyTest, ATransferTellsNothingEither) {
+  const SipMessage invite = Called("1001", "Privacy: id");
+  const Sent sent{edge_.core().connections().All().back()->id, {}, invite};
+  edge_.Answer(sent, 200, "al", TestSdp("203.0.113.5", 4000, true),
+               "sip:alice@203.0.113.5:40000;transport=tls");
+  const auto ok = [&] {
+    for (;;) {
+      auto answer = edge_.TakeToUdp(kPbx);
+      if (!answer || answer->message.status_code() == 200) return answer;
+    }
+  }();
+  ASSERT_TRUE(ok);
+  edge_.ReceiveUdp(
+      kPbx,
+      PbxInDialog(
+          "ACK", 1,
+          std::string(ParseNameAddr(ok->message.Value(HeaderId::kTo))->tag())));
+  edge_.Forget();
+  edge_.RequestFrom(sent, "al", "REFER", 2, "",
+                    {"Refer-To: <sip:95550000@d.test>"});
+  const ConnectionId gateway = edge_.AcceptDialled("gw.d.test");
+  const auto onward = edge_.TakeTo(gateway);
+  ASSERT_TRUE(onward);
+  EXPECT_EQ(FromOf(onward->message), kAnonymous);
+  EXPECT_EQ(onward->message.Value(HeaderId::kPrivacy), "id");
+}
+
 // RFC 3323 section 4.2: "none" asks for nothing, whatever else stands there.
 TEST_F(CallPrivacyTest, NoneIsNothing) {
   EXPECT_EQ(FromOf(Called("95551234", "Privacy: none")),

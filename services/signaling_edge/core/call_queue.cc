@@ -72,13 +72,14 @@ bool CallControl::Enqueue(Attempt& attempt, MonoTime now) {
                                 "QUEUE_FULL", "as many callers wait as may");
     return false;
   }
-  const auto target = ParseSipUri(attempt.invite.request_uri());
-  if (!target.ok()) return false;
   Call::LegSetup caller;
   caller.party = attempt.caller;
   caller.flow = attempt.flow;
   SetMediaRules(caller);
   caller.contact = ContactUri(port_.ListenerOf(attempt.flow));
+  if (IsSips(attempt.invite.request_uri())) {
+    caller.contact = AsSips(caller.contact);
+  }
   caller.tag = port_.NewTag();
   caller.called = attempt.query.called;
   caller.calling = attempt.query.calling;
@@ -106,12 +107,13 @@ bool CallControl::Enqueue(Attempt& attempt, MonoTime now) {
   total_.Set(calls_.size());
   traces_[id].initial = attempt.transaction;
   traces_[id].mark = attempt.mark;
+  traces_[id].withheld = AsksForPrivacy(attempt.invite);
   ladder_.Attach(id, attempt.transaction);
   CountPeer(call.party(LegSide::kA), true);
   Waiting& waiting = waiting_[id];
   waiting.pilot = pilot->name;
   waiting.query = attempt.query;
-  waiting.target = *target;
+  waiting.target = attempt.invite.request_uri();
   waiting.until = now + queue.max_wait;
   hunts_.Queue(HuntMemory::News::Kind::kQueued, pilot->name, id, now);
   queue_check_ = std::min(queue_check_, now + kQueueCheck);
@@ -193,18 +195,18 @@ void CallControl::BeginServing(uint64_t id, Waiting& waiting, MonoTime now) {
   const CallRecord& record = call.record();
   const std::string domain = HomeDomain(record.tenant);
   // What the caller would send, were it to dial again.
-  SipMessage invite =
-      SipMessage::Request(SipMethod::kInvite, waiting.target.ToString());
+  SipMessage invite = SipMessage::Request(SipMethod::kInvite, waiting.target);
   invite.SetUint(HeaderId::kMaxForwards, 70);
   invite.Add(HeaderId::kFrom,
              Cat("<sip:", PercentEncode(record.calling, "+*#"), "@", domain,
                  ">;tag=", HexOf(random_.NextU64())));
-  invite.Add(HeaderId::kTo, Cat("<", waiting.target.ToString(), ">"));
+  invite.Add(HeaderId::kTo, Cat("<", waiting.target, ">"));
   invite.Add(HeaderId::kCallId, HexOf(random_.NextU64()));
   invite.Add(HeaderId::kCseq, "1 INVITE");
   invite.Add(
       HeaderId::kContact,
       Cat("<", ContactUri(port_.ListenerOf(call.flow(LegSide::kA))), ">"));
+  if (traces_[id].withheld) invite.Add(HeaderId::kPrivacy, "id");
   AddSdp(invite, call.OfferOf(LegSide::kA));
 
   const uint64_t attempt_id = ++last_attempt_;

@@ -74,23 +74,6 @@ Target CallerOf(const SipMessage& invite, const Party& caller) {
   return target;
 }
 
-// Whether the caller asks not to be shown to who is called (RFC 3323 section
-// 4.2, RFC 3325 section 7). What else it may ask to have hidden, its fields and
-// its media, a back-to-back user agent that anchors media shows nobody.
-bool AsksForPrivacy(const SipMessage& invite) {
-  bool asks = false;
-  for (const std::string_view value : invite.All(HeaderId::kPrivacy)) {
-    for (std::string_view rest = value; !rest.empty();) {
-      const size_t end = std::min(rest.find_first_of(";,"), rest.size());
-      const std::string_view one = TrimLws(rest.substr(0, end));
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-      if (EqualsIgnoreCase(one, "none")) return false;
-      asks |= EqualsIgnoreCase(one, "id") || EqualsIgnoreCase(one, "user");
-    }
-  }
-  return asks;
-}
-
 absl::StatusCode CodeOfRefusal(std::string_view reason) {
   return reason == "ROUTE_NOT_FOUND" || reason == "NUMBER_INVALID"
              ? absl::StatusCode::kNotFound
@@ -586,6 +569,7 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   attempt_of_[id] = attempt.id;
   traces_[id].initial = attempt.transaction;
   traces_[id].mark = attempt.mark;
+  traces_[id].withheld = wished;
   if (target != nullptr) {
     traces_[id].tolls =
         tolls_.OnBegan(resolution.restriction, resolution.toll_class,

@@ -210,7 +210,10 @@ absl::Status CallControl::StartTransfer(Call& call, LegSide referrer,
              Cat("<", ContactUri(port_.ListenerOf(call.flow(party))), ">"));
   // RFC 3892: as the referrer says that it is said, but by the number that it
   // is known by.
-  if (request.Has(HeaderId::kReferredBy)) {
+  const bool withheld = traces_[id].withheld;
+  if (withheld && party == LegSide::kA) invite.Add(HeaderId::kPrivacy, "id");
+  if (request.Has(HeaderId::kReferredBy) &&
+      !(withheld && referrer == LegSide::kA)) {
     invite.Add(HeaderId::kReferredBy,
                Cat("<sip:",
                    PercentEncode(

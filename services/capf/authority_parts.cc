@@ -140,7 +140,8 @@ absl::Status AuthorityParts::OpenAuthorities() {
   all.root_key_file = authority.root().key_file();
   all.root_certificate_file = authority.root().certificate_file();
   all.root_passphrase = Secret::CopyOf(passphrase_.DangerousBytes());
-  all.delta_url = config_.crl_delta_url();
+  all.delta_url = DeltaUrl(config_);
+  all.crl_url = config_.crl_url();
   all.verify_every_signature = authority.verify_every_signature();
   all.on_issued = [issued = metrics_.Counter(kCapfIssuedTotal)](
                       ProfileId profile) { issued.Increment(profile); };
@@ -169,7 +170,8 @@ AuthorityParts::OpenConfiguredAuthority() {
                                     ? kDefaultCommonName
                                     : authority.common_name();
   options.lifetime = FromProto(authority.lifetime());
-  options.delta_url = config_.crl_delta_url();
+  options.delta_url = DeltaUrl(config_);
+  options.crl_url = config_.crl_url();
   options.verify_every_signature = authority.verify_every_signature();
   std::unique_ptr<FileSigner> root;
   SP_ASSIGN_OR_RETURN(const auto kept,

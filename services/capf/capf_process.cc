@@ -31,6 +31,7 @@
 #include "services/capf/io/procedure_runner.h"
 #include "services/capf/io/registration_authority.h"
 #include "services/capf/io/revocation_fetcher.h"
+#include "services/capf/io/revocation_list_server.h"
 #include "services/capf/io/server_certificates.h"
 #include "services/capf/io/service_certificates.h"
 #include "services/capf/io/sql_store.h"
@@ -93,6 +94,7 @@ class CapfProcess final : public RunningService {
   ~CapfProcess() override {
     // Jobs answer into the loop's mailbox, so they end before it does.
     postgres_.reset();
+    lists_.reset();
     if (fetcher_.has_value()) fetcher_->Stop();
     if (phone_work_ != nullptr) phone_work_->Stop();
     if (probes_ != nullptr) probes_->Stop();
@@ -120,6 +122,7 @@ class CapfProcess final : public RunningService {
     SP_RETURN_IF_ERROR(OpenTrust());
     SP_RETURN_IF_ERROR(StartPort());
     SP_RETURN_IF_ERROR(StartPhoneFiles(runtime));
+    SP_RETURN_IF_ERROR(StartLists(runtime));
     SP_RETURN_IF_ERROR(StartUpstream());
     return StartRpc(runtime);
   }
@@ -206,6 +209,17 @@ class CapfProcess final : public RunningService {
                       parts_.passphrase(), tenant(), parts_.key_folder(), leaf,
                       capf_loop_->port(), tls, parts_.fips().on},
                      runtime));
+    return absl::OkStatus();
+  }
+
+  // Where anybody fetches revocation lists.
+  absl::Status StartLists(ServiceRuntime& runtime) {
+    if (config_.crl_http_address().empty()) return absl::OkStatus();
+    SP_ASSIGN_OR_RETURN(
+        lists_, RevocationListServer::Start(ListServerOptionsOf(config_),
+                                            parts_.authorities(), clock_,
+                                            random_, metrics_));
+    runtime.AddPort("crl_http", lists_->port());
     return absl::OkStatus();
   }
 
@@ -570,7 +584,8 @@ class CapfProcess final : public RunningService {
   RenewalState renewal_;  // work thread
   std::unique_ptr<WorkThread> probes_;
   std::unique_ptr<CapfLoop> capf_loop_;
-  std::unique_ptr<PhoneParts> phones_;  // if files are served
+  std::unique_ptr<PhoneParts> phones_;           // if files are served
+  std::unique_ptr<RevocationListServer> lists_;  // if it is configured
   std::optional<ConsumerLog> consumers_;
   std::optional<AuthorityRotation> rotation_;
   std::optional<AuthorityAdmin> authority_admin_;

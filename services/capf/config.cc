@@ -112,7 +112,25 @@ void CheckPhoneFiles(const config::v1::CapfConfig& config,
   }
 }
 
+// Without a path or with one that does not end with a slash.
+void CheckListUrl(const std::string& field, const std::string& url,
+                  ConfigFaults* faults) {
+  if (url.empty()) return;
+  const std::optional<HttpUrl> parsed = ParseHttpUrl(url);
+  if (!parsed.has_value() || parsed->tls || url.back() == '/' ||
+      url.find_first_of("?#") != std::string::npos) {
+    faults->Add(field, "is not http://host[:port]/path");
+  }
+}
+
 }  // namespace
+
+std::string DeltaUrl(const config::v1::CapfConfig& config) {
+  if (!config.crl_delta_url().empty() || config.crl_http_address().empty()) {
+    return config.crl_delta_url();
+  }
+  return config.crl_url();
+}
 
 void ValidateConfig(const config::v1::CapfConfig& config,
                     ConfigFaults* faults) {
@@ -228,11 +246,11 @@ void ValidateConfig(const config::v1::CapfConfig& config,
   CheckDuration("watch_heartbeat_interval", config.watch_heartbeat_interval(),
                 faults);
   CheckDuration("crl_lifetime", config.crl_lifetime(), faults);
-  if (const std::string& url = config.crl_delta_url(); !url.empty()) {
-    const std::optional<HttpUrl> parsed = ParseHttpUrl(url);
-    if (!parsed.has_value() || parsed->tls || url.back() == '/') {
-      faults->Add("crl_delta_url", "is not http://host[:port]/path");
-    }
+  CheckListUrl("crl_delta_url", config.crl_delta_url(), faults);
+  CheckListUrl("crl_url", config.crl_url(), faults);
+  if (const std::string& address = config.crl_http_address();
+      !address.empty() && !SocketAddress::Parse(address).ok()) {
+    faults->Add("crl_http_address", "is no address with port");
   }
   for (const std::string& store : config.hard_revocation_stores()) {
     if (FindTrustStoreKind(store) == nullptr) {

@@ -26,11 +26,14 @@ absl::StatusOr<SocketAddress> CapfAddress(
 absl::StatusOr<SubjectAltNames> ListenerNames(
     const config::v1::CapfListenerConfig& config);
 
-// Services that may watch trust.
+// Where complete revocation lists say that delta lists are; empty: nowhere.
+std::string DeltaUrl(const config::v1::CapfConfig& config);
+
 // What is set that FIPS mode forbids, in words.
 std::vector<std::string> ForbiddenSettings(
     const config::v1::CapfConfig& config);
 
+// Services that may watch trust.
 std::vector<std::string> Watchers(const config::v1::CapfConfig& config);
 
 }  // namespace sallyport::capf

@@ -55,9 +55,11 @@ TEST(CapfConfigTest, WhatDoesNotGoTogetherIsSaid) {
                   "capf":{"certificate_file":"c","key_file":"k",
                           "certificate_as_authority":true},
                   "crl_delta_url":"https://crl.test/x",
+                  "crl_url":"http://crl.test/x/","crl_http_address":":80",
                   "lifetimes":{"ctl_signer":"400000000s"}})"),
       UnorderedElementsAre("tftp_address", "phone_http_address", "tvs_address",
                            "capf.certificate_as_authority", "crl_delta_url",
+                           "crl_url", "crl_http_address",
                            "lifetimes.ctl_signer"));
   EXPECT_THAT(
       FaultsOf(std::string(kGood) + R"(,"lifetimes":{"ctl_signer":"86400s"}})"),
@@ -66,6 +68,17 @@ TEST(CapfConfigTest, WhatDoesNotGoTogetherIsSaid) {
   EXPECT_THAT(FaultsOf(R"({"store":{"postgres":{"connection":"host=db"}},
       "authority":{"key_file":"k","certificate_file":"c"},"audit_file":"a"})"),
               ElementsAre("store.postgres.connection"));
+}
+
+TEST(CapfConfigTest, DeltaListsAreWhereListsAreServed) {
+  config::v1::CapfConfig config;
+  EXPECT_EQ(DeltaUrl(config), "");
+  config.set_crl_url("http://crl.test");
+  EXPECT_EQ(DeltaUrl(config), "");
+  config.set_crl_http_address("0.0.0.0:80");
+  EXPECT_EQ(DeltaUrl(config), "http://crl.test");
+  config.set_crl_delta_url("http://other.test/x");
+  EXPECT_EQ(DeltaUrl(config), "http://other.test/x");
 }
 
 TEST(CapfConfigTest, Defaults) {

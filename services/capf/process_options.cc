@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "absl/time/time.h"
 #include "services/capf/config.h"
+#include "services/capf/core/foreign_list.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/rpc/client_channel.h"
@@ -54,6 +56,16 @@ ServiceCertificates::Options RenewalOptionsOf(
   out.trust_domain = config.server().trust_domain();
   out.service_lifetime = FromProto(config.lifetimes().service());
   out.server_lifetime = FromProto(config.lifetimes().server());
+  return out;
+}
+
+RevocationListServer::Options ListServerOptionsOf(
+    const config::v1::CapfConfig& config) {
+  RevocationListServer::Options out;
+  out.address = config.crl_http_address();
+  const std::optional<HttpUrl> url = ParseHttpUrl(config.crl_url());
+  if (url.has_value() && url->path != "/") out.path = url->path;
+  out.lifetime = FromProtoOr(config.crl_lifetime(), absl::Hours(24));
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include "services/capf/io/capf_loop.h"
 #include "services/capf/io/dialplan_mode.h"
 #include "services/capf/io/registration_authority.h"
+#include "services/capf/io/revocation_list_server.h"
 #include "services/capf/io/service_certificates.h"
 #include "services/capf/rpc/capf_service.h"
 
@@ -22,6 +23,8 @@ RegistrationOptions RegistrationOptionsOf(const config::v1::CapfConfig& config,
 CapfLoop::Options LoopOptionsOf(const config::v1::CapfListenerConfig& capf);
 ServiceCertificates::Options RenewalOptionsOf(
     const config::v1::CapfConfig& config, const std::string& tenant);
+RevocationListServer::Options ListServerOptionsOf(
+    const config::v1::CapfConfig& config);
 // Without what is known at the start only.
 CapfService::Options ServiceOptionsOf(const config::v1::CapfConfig& config);
 

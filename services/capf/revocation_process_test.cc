@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -458,6 +459,129 @@ TEST_F(RevocationProcessTest, AListIsFetchedByHttpsFromWhoWasMeant) {
   })) << Source(misnamed).reason();
   EXPECT_FALSE(Source(misnamed).held());
   EXPECT_EQ(Verdict(bad), "CERTIFICATE_REVOKED");
+}
+
+// What a client's own software makes of a certificate, fetching the list that
+// it names: OpenSSL. And what a cache on the way needs (RFC 9111).
+TEST_F(RevocationProcessTest, OurOwnListsAreFetchedByHttp) {
+  Restart(absl::StrCat(R"(,"crl_http_address":"127.0.0.1:0","crl_url":")",
+                       web_.Url("/lists"), R"(")"));
+  const auto ask = [&](const std::string& path, const std::string& more = "",
+                       const std::string& method = "GET") {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<uint16_t>(process_->port("crl_http")));
+    EXPECT_EQ(
+        connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    const std::string request = absl::StrCat(
+        method, " ", path, " HTTP/1.1\r\nHost: a\r\n", more, "\r\n");
+    EXPECT_EQ(send(fd, request.data(), request.size(), 0),
+              static_cast<ssize_t>(request.size()));
+    std::string answer;
+    char buffer[4096];
+    ssize_t n;
+    while ((n = read(fd, buffer, sizeof(buffer))) > 0) {
+      answer.append(buffer, static_cast<size_t>(n));
+    }
+    close(fd);
+    return answer;
+  };
+  const auto field = [](const std::string& answer, const std::string& name) {
+    const size_t at = answer.find(name + ": ");
+    if (at == std::string::npos) return std::string();
+    const size_t begin = at + name.size() + 2;
+    return answer.substr(begin, answer.find("\r\n", begin) - begin);
+  };
+  const std::string kList = "/lists/default-1.crl";
+  const std::string kDelta = "/lists/default-1-delta.crl";
+
+  pb::IssueCertificateRequest order;
+  order.set_parent("tenants/a");
+  order.set_csr(NewTestCsr(NewTestKey(KeyKind::kEcP256).get(),
+                           {.alt_names = {"DNS:edge.example.test"}}));
+  order.set_profile(pb::CERTIFICATE_PROFILE_SERVER);
+  const auto issued =
+      Call<pb::Certificate>(*root_, &Stub::IssueCertificate, order);
+  ASSERT_THAT(issued, IsOk());
+  std::ofstream(folder_ + "/leaf.pem") << issued->certificate_pem();
+  // The web server in front of us, as a certificate's URL is what all can
+  // reach.
+  const auto verify = [&](const std::string& more) {
+    web_.Put(kList, ask(kList));
+    web_.Put(kDelta, ask(kDelta));
+    const std::string command = absl::StrCat(
+        "openssl verify -crl_check -crl_download ", more, " -CAfile ", folder_,
+        "/ca.pem ", folder_, "/leaf.pem > ", folder_, "/said 2>&1");
+    const int code = std::system(command.c_str());
+    std::ifstream in(folder_ + "/said");
+    const std::string said((std::istreambuf_iterator<char>(in)), {});
+    return code == 0 ? "OK" : said;
+  };
+  EXPECT_EQ(verify(""), "OK");
+  EXPECT_GE(web_.asked(kList), 1);
+
+  const std::string first = ask(kList);
+  EXPECT_THAT(first, testing::StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_EQ(field(first, "Content-Type"), "application/pkix-crl");
+  EXPECT_EQ(field(first, "Cache-Control"),
+            "public, max-age=300, must-revalidate");
+  const std::string tag = field(first, "ETag");
+  EXPECT_EQ(tag.size(), 66u);
+  for (const char* name : {"Last-Modified", "Expires"}) {
+    absl::Time when;
+    std::string error;
+    EXPECT_TRUE(absl::ParseTime("%a, %d %b %Y %H:%M:%S GMT", field(first, name),
+                                &when, &error))
+        << error;
+    EXPECT_LT(absl::AbsDuration(when - absl::Now()), absl::Minutes(6));
+  }
+  const std::string same = "If-None-Match: " + tag + "\r\n";
+  const std::string unchanged = ask(kList, same);
+  EXPECT_THAT(unchanged, testing::StartsWith("HTTP/1.1 304 Not Modified\r\n"));
+  EXPECT_THAT(unchanged, testing::EndsWith("\r\n\r\n"));
+  EXPECT_EQ(field(unchanged, "ETag"), tag);
+  const std::string head = ask(kList, "", "HEAD");
+  EXPECT_EQ(field(head, "Content-Length"), field(first, "Content-Length"));
+  EXPECT_THAT(head, testing::EndsWith("\r\n\r\n"));
+  EXPECT_THAT(ask(kList, "Content-Length: 0\r\n", "POST"),
+              testing::StartsWith("HTTP/1.1 405 "));
+  for (const char* path :
+       {"/default-1.crl", "/lists", "/lists/", "/lists/default-2.crl",
+        "/lists/other-1.crl", "/lists/../ca.key", "/lists/default-1.crl/x"}) {
+    EXPECT_THAT(ask(path), testing::StartsWith("HTTP/1.1 404 ")) << path;
+  }
+  EXPECT_THAT(ask(kDelta), testing::StartsWith("HTTP/1.1 200 OK\r\n"));
+
+  pb::RevokeCertificateRequest revoke;
+  revoke.set_name(issued->name());
+  revoke.set_reason(pb::REVOCATION_REASON_SUPERSEDED);
+  const absl::Time revoked_at = absl::Now();
+  ASSERT_THAT(Call<pb::Certificate>(*root_, &Stub::RevokeCertificate, revoke),
+              IsOk());
+  EXPECT_TRUE(
+      Soon([&] { return ask(kList, same).find("HTTP/1.1 200 OK\r\n") == 0; }));
+  EXPECT_LT(absl::Now() - revoked_at, absl::Seconds(5));
+  EXPECT_THAT(verify(""), testing::HasSubstr("certificate revoked"));
+  // Whoever keeps the list of before finds it on the delta list.
+  const std::string after = ask(kList);
+  web_.Put(kList, first);
+  EXPECT_THAT(ask(kDelta), testing::StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_NE(field(after, "ETag"), tag);
+
+  // After kill -9 the next list is newer still.
+  process_->Kill();
+  process_->Start();
+  root_ = CapfProcessTest::Stub("operator/root");
+  EXPECT_THAT(verify(""), testing::HasSubstr("certificate revoked"));
+  // Nobody asks without end.
+  int limited = 0;
+  for (int i = 0; i < 600 && limited == 0; ++i) {
+    if (ask("/x").find("HTTP/1.1 429 ") == 0) ++limited;
+  }
+  EXPECT_EQ(limited, 1);
+  EXPECT_EQ(process_->Terminate(), 0);
 }
 
 }  // namespace

@@ -45,6 +45,7 @@ def values(pki, everything):
                   'turnDtls': True, 'turnTlsSecondPort': 5349, 'stunTcpPort': 3479,
                   'relayPortMin': 51000, 'relayPortMax': 51999}
         capf = {'tftpAddress': '0.0.0.0:69', 'phoneHttpAddress': '0.0.0.0:6970', 'tvsAddress': '0.0.0.0:2445',
+                'crlUrl': 'http://crl.example.test', 'crlHttpAddress': '0.0.0.0:8080',
                 'trustLists': {'host': 'capf.example.test'}}
     return {'trustDomain': TRUST_DOMAIN,
             'services': {'signalingEdge': {'config': {'listeners': edge}},

@@ -149,7 +149,9 @@ bool AddExtensions(CBB* tbs, const CertificateSpec& spec,
          AddKeyUsage(&list, profile.KeyUsage(spec.key.is_rsa())) &&
          AddBasicConstraints(&list, profile) &&
          AddExtendedKeyUsage(&list, profile) &&
-         AddAltNames(&list, spec.names) && CBB_flush(tbs);
+         AddAltNames(&list, spec.names) &&
+         AddDistributionPoint(&list, "2.5.29.31", spec.crl_url) &&
+         CBB_flush(tbs);
 }
 
 const EVP_MD* DigestFor(SignatureAlgorithm algorithm) {

@@ -49,6 +49,9 @@ struct CertificateSpec {
   PublicKey key;
   absl::Time not_before;  // both inclusive, in whole seconds
   absl::Time not_after;
+  // Where the issuer's revocation list is, an http URL (section 4.2.1.13 of RFC
+  // 5280); empty: nowhere.
+  std::string crl_url = {};
 };
 
 // A serial of 17 octets: `instance` (0x01 to 0x7f; replicas cannot collide and

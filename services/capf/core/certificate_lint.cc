@@ -163,6 +163,7 @@ class Lint {
     CheckBasicConstraints();
     CheckKeyUsages();
     CheckAltNames();
+    CheckCrlPoint();
     CheckKeyIds();
     return std::move(findings_);
   }
@@ -281,6 +282,7 @@ class Lint {
         case NID_basic_constraints:
         case NID_ext_key_usage:
         case NID_subject_alt_name:
+        case NID_crl_distribution_points:
           if (seen.insert(nid).second) continue;
           break;
         default:
@@ -373,6 +375,30 @@ class Lint {
       Find("san_shape");
     }
     if (!(names == context_.spec.names)) Find("san_mismatch");
+  }
+
+  // None, or one point whose only name is the URL that was meant.
+  void CheckCrlPoint() {
+    int critical = -1;
+    const auto points = Extension<CRL_DIST_POINTS, CRL_DIST_POINTS_free>(
+        x509_, NID_crl_distribution_points, critical);
+    const std::string& wanted = context_.spec.crl_url;
+    if (wanted.empty() && critical == -1) return;
+    std::string found;
+    if (critical == 0 && points && sk_DIST_POINT_num(points.get()) == 1) {
+      const DIST_POINT* const point = sk_DIST_POINT_value(points.get(), 0);
+      const DIST_POINT_NAME* const name = point->distpoint;
+      if (name != nullptr && name->type == 0 && point->reasons == nullptr &&
+          point->CRLissuer == nullptr &&
+          sk_GENERAL_NAME_num(name->name.fullname) == 1) {
+        const GENERAL_NAME* const only =
+            sk_GENERAL_NAME_value(name->name.fullname, 0);
+        if (only->type == GEN_URI) {
+          found = StringOctets(only->d.uniformResourceIdentifier);
+        }
+      }
+    }
+    if (found.empty() || found != wanted) Find("crl_point");
   }
 
   void CheckKeyIds() {

@@ -57,6 +57,9 @@ struct LintContext {
 //   san_shape              names that CheckNames() refuses, or a name that is
 //                          neither dNSName, URI nor address
 //   san_mismatch           not the names that were granted
+//   crl_point              not one distribution point of the URL that was
+//   meant,
+//                          or one where none was
 //   subject_key_id         absent or wrong
 //   authority_key_id       absent or wrong
 std::vector<std::string> LintCertificate(ByteSpan tbs,

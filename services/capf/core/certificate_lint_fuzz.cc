@@ -33,6 +33,7 @@ struct Context {
     spec.subject.common_name = "edge";
     spec.names.dns_names = {"edge.example.test"};
     spec.names.uris = {"sip:example.test"};
+    spec.crl_url = "http://crl.example.test/default-1.crl";
     tbs = *BuildTbs(spec, issuer);
   }
 };

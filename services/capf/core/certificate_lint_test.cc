@@ -124,6 +124,7 @@ TEST(CertificateLintTest, EachFaultHasItsRule) {
        [](CertificateSpec& s) { s.profile = ProfileId::kAuthority; }},
       {"extended_key_usage",
        [](CertificateSpec& s) { s.profile = ProfileId::kClient; }},
+      {"crl_point", [](CertificateSpec& s) { s.crl_url = "http://a/b"; }},
       {"san_shape",
        [](CertificateSpec& s) { s.names.dns_names = {"gw.example.test"}; }},
       {"san_mismatch",

@@ -20,7 +20,7 @@ using std::string_view_literals::operator""sv;
 
 constexpr size_t kMaxTbsBytes = 16 * 1024;
 constexpr absl::Duration kOldestBackdate = absl::Hours(48);
-constexpr unsigned kVersionTag =
+constexpr unsigned kConstructed0 =
     CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0;
 constexpr unsigned kExtensionsTag =
     CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 3;
@@ -223,6 +223,18 @@ bool ReadsAltNames(CBS& list, const SubjectAltNames& names) {
   return CBS_len(&all) == 0;
 }
 
+// One cRLDistributionPoint with one http URL as its full name.
+bool ReadsCrlPoint(CBS& list, std::string_view url) {
+  if (url.empty()) return true;
+  CBS value, points, point, name, full;
+  return Open(list, 31, false, value) &&
+         Take(value, CBS_ASN1_SEQUENCE, points) && CBS_len(&value) == 0 &&
+         Take(points, CBS_ASN1_SEQUENCE, point) && CBS_len(&points) == 0 &&
+         Take(point, kConstructed0, name) && CBS_len(&point) == 0 &&
+         Take(name, kConstructed0, full) && CBS_len(&name) == 0 &&
+         Holds(full, CBS_ASN1_CONTEXT_SPECIFIC | 6, url) && CBS_len(&full) == 0;
+}
+
 bool ReadsExtensions(CBS& tbs, const CertificateSpec& spec,
                      const CertificateProfile& profile,
                      std::string_view issuer_key_id) {
@@ -240,7 +252,8 @@ bool ReadsExtensions(CBS& tbs, const CertificateSpec& spec,
          ReadsKeyUsage(list, profile.KeyUsage(spec.key.is_rsa())) &&
          ReadsBasicConstraints(list, profile) &&
          ReadsExtendedKeyUsage(list, profile) &&
-         ReadsAltNames(list, spec.names) && CBS_len(&list) == 0;
+         ReadsAltNames(list, spec.names) && ReadsCrlPoint(list, spec.crl_url) &&
+         CBS_len(&list) == 0;
 }
 
 // What FromSpki() proved of it is not proven again: a PublicKey is only made
@@ -268,7 +281,7 @@ bool ReadsAsMeant(ByteSpan tbs, const CertificateSpec& spec,
   CBS input, body, issuer_name, subject;
   CBS_init(&input, tbs.data(), tbs.size());
   if (!Take(input, CBS_ASN1_SEQUENCE, body) || CBS_len(&input) != 0 ||
-      !Holds(body, kVersionTag, "\x02\x01\x02"sv) ||
+      !Holds(body, kConstructed0, "\x02\x01\x02"sv) ||
       !Holds(body, CBS_ASN1_INTEGER, spec.serial) ||
       !Is(body, AlgorithmOf(issuer.has_value() ? issuer->key.kind()
                                                : spec.key.kind())) ||

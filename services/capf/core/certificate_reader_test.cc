@@ -56,10 +56,13 @@ TEST(CertificateReaderTest, WhatItTakesTheLongWayTakes) {
           ProfileId::kClient, ProfileId::kPhoneServer, ProfileId::kCtlSigner,
           ProfileId::kCapfServer}) {
       for (const KeyKind kind : {KeyKind::kEcP256, KeyKind::kRsa}) {
-        const CertificateSpec spec = Spec(profile, KeyOf(kind));
-        const std::string tbs = *BuildTbs(spec, issuer);
-        EXPECT_TRUE(ReadsAsMeant(AsBytes(tbs), spec, issuer, kNow));
-        EXPECT_TRUE(LintSlowly(AsBytes(tbs), {spec, issuer, kNow}).empty());
+        CertificateSpec spec = Spec(profile, KeyOf(kind));
+        for (const char* url : {"", "http://crl.example.test/a/b-1.crl"}) {
+          spec.crl_url = url;
+          const std::string tbs = *BuildTbs(spec, issuer);
+          EXPECT_TRUE(ReadsAsMeant(AsBytes(tbs), spec, issuer, kNow));
+          EXPECT_TRUE(LintSlowly(AsBytes(tbs), {spec, issuer, kNow}).empty());
+        }
       }
     }
   }
@@ -74,8 +77,8 @@ TEST(CertificateReaderTest, WhatItTakesTheLongWayTakes) {
 TEST(CertificateReaderTest, NoOctetCanBeAnother) {
   const std::optional<Issuer> issuer =
       NewTestAuthority(KeyKind::kEcP256, kNow).issuer;
-  const CertificateSpec spec =
-      Spec(ProfileId::kSipServer, KeyOf(KeyKind::kEcP256));
+  CertificateSpec spec = Spec(ProfileId::kSipServer, KeyOf(KeyKind::kEcP256));
+  spec.crl_url = "http://crl.example.test/1.crl";
   std::string tbs = *BuildTbs(spec, issuer);
   for (size_t i = 0; i < tbs.size(); ++i) {
     const char kept = tbs[i];

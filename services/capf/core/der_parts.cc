@@ -24,6 +24,7 @@ constexpr std::pair<std::string_view, std::string_view> kKnownOids[] = {
     {"2.5.29.19", "\x06\x03\x55\x1d\x13"sv},
     {"2.5.29.37", "\x06\x03\x55\x1d\x25"sv},
     {"2.5.29.17", "\x06\x03\x55\x1d\x11"sv},
+    {"2.5.29.31", "\x06\x03\x55\x1d\x1f"sv},
     {"1.3.6.1.5.5.7.3.1", "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01"sv},
     {"1.3.6.1.5.5.7.3.2", "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x02"sv},
     {"1.3.6.1.5.5.7.3.5", "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x05"sv},
@@ -111,6 +112,21 @@ bool AddAuthorityKeyId(CBB* list, ByteSpan key_id) {
          CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE) &&
          CBB_add_asn1(&sequence, &id, CBS_ASN1_CONTEXT_SPECIFIC | 0) &&
          AddBytes(&id, key_id) && CBB_flush(list);
+}
+
+bool AddDistributionPoint(CBB* list, std::string_view oid,
+                          std::string_view url) {
+  if (url.empty()) return true;
+  constexpr unsigned kContext0 =
+      CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0;
+  CBB extension, value, points, point, name, full, uri;
+  return OpenExtension(list, &extension, &value, oid, false) &&
+         CBB_add_asn1(&value, &points, CBS_ASN1_SEQUENCE) &&
+         CBB_add_asn1(&points, &point, CBS_ASN1_SEQUENCE) &&
+         CBB_add_asn1(&point, &name, kContext0) &&
+         CBB_add_asn1(&name, &full, kContext0) &&
+         CBB_add_asn1(&full, &uri, CBS_ASN1_CONTEXT_SPECIFIC | 6) &&
+         AddBytes(&uri, AsBytes(url)) && CBB_flush(list);
 }
 
 std::optional<absl::Time> ReadAsn1Time(const ASN1_TIME* time) {

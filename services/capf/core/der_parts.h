@@ -35,6 +35,10 @@ bool AddTime(CBB* cbb, absl::Time time);
 bool OpenExtension(CBB* list, CBB* extension, CBB* value, std::string_view oid,
                    bool critical);
 bool AddAuthorityKeyId(CBB* list, ByteSpan key_id);
+// An extension of one distribution point with this URL (RFC 5280 sections
+// 4.2.1.13 and 5.2.6); none if the URL is empty.
+bool AddDistributionPoint(CBB* list, std::string_view oid,
+                          std::string_view url);
 
 // nullopt if there is none, or it is no date.
 std::optional<absl::Time> ReadAsn1Time(const ASN1_TIME* time);

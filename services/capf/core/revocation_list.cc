@@ -81,18 +81,6 @@ bool AddBase(CBB* list, const std::optional<uint64_t>& base) {
          CBB_add_asn1_uint64(&value, *base) && CBB_flush(list);
 }
 
-bool AddDeltaUrl(CBB* list, const std::string& url) {
-  if (url.empty()) return true;
-  CBB extension, value, points, point, name, full, uri;
-  return OpenExtension(list, &extension, &value, kFreshest, false) &&
-         CBB_add_asn1(&value, &points, CBS_ASN1_SEQUENCE) &&
-         CBB_add_asn1(&points, &point, CBS_ASN1_SEQUENCE) &&
-         CBB_add_asn1(&point, &name, kContext0) &&
-         CBB_add_asn1(&name, &full, kContext0) &&
-         CBB_add_asn1(&full, &uri, CBS_ASN1_CONTEXT_SPECIFIC | 6) &&
-         AddBytes(&uri, AsBytes(url)) && CBB_flush(list);
-}
-
 absl::StatusOr<bssl::UniquePtr<X509>> ReadIssuerCertificate(ByteSpan der) {
   const uint8_t* at = der.data();
   bssl::UniquePtr<X509> out(
@@ -153,7 +141,7 @@ absl::StatusOr<std::string> BuildRevocationTbs(const RevocationListSpec& spec,
       CBB_add_asn1(&outer, &list, CBS_ASN1_SEQUENCE) &&
       AddAuthorityKeyId(&list, AsBytes(issuer.key_id)) &&
       AddNumber(&list, spec.number) && AddBase(&list, spec.base) &&
-      AddDeltaUrl(&list, spec.delta_url);
+      AddDistributionPoint(&list, kFreshest, spec.delta_url);
   std::string der = TakeBytes(cbb.get(), ok);
   if (der.empty()) {
     return Refuse("CRL_MALFORMED", "an entry or a date cannot be written");

@@ -175,6 +175,7 @@ absl::Status Authorities::AdoptOne(const AuthorityGeneration& one) {
       options.id = one.authority;
       options.certificate_file = options_.certificate_file;
       options.delta_url = options_.delta_url;
+      options.crl_url = options_.crl_url;
       options.verify_every_signature = options_.verify_every_signature;
       options.on_issued = options_.on_issued;
       SP_ASSIGN_OR_RETURN(

@@ -47,6 +47,7 @@ class Authorities {
     Secret root_passphrase;
     // As AuthorityOptions has them.
     std::string delta_url;
+    std::string crl_url;
     bool verify_every_signature = false;
     std::function<void(ProfileId)> on_issued;  // may be null
   };

@@ -12,6 +12,7 @@
 #include "services/capf/io/durable_file.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
+#include "services/common/bytes/string_view.h"
 #include "services/common/crypto/digest.h"
 #include "services/common/crypto/x509_name.h"
 #include "services/common/status/error_reason.h"
@@ -52,6 +53,12 @@ absl::Status LintFailure(const std::vector<std::string>& findings) {
 std::string SerialHex(const std::string& octets) {
   const std::string hex = HexEncode(AsBytes(octets));
   return hex.substr(std::min(hex.find_first_not_of('0'), hex.size()));
+}
+
+std::string ListFileName(std::string_view authority, int64_t generation,
+                         bool delta) {
+  return absl::StrCat(AbslView(authority), "-", generation,
+                      delta ? "-delta.crl" : ".crl");
 }
 
 absl::StatusOr<std::unique_ptr<CertificateAuthority>>
@@ -440,7 +447,7 @@ absl::StatusOr<SignedRevocationList> CertificateAuthority::SignList(
     spec.base = static_cast<uint64_t>(base->number);
   } else if (!delta_url_.empty()) {
     spec.delta_url =
-        absl::StrCat(delta_url_, "/", id_, "-", by.number, "-delta.crl");
+        absl::StrCat(delta_url_, "/", ListFileName(id_, by.number, true));
   }
   for (const CertificateRecord& record : revoked) {
     // Another replica's clock may be behind the one that signed the base.
@@ -536,13 +543,17 @@ absl::StatusOr<CertificateRecord> CertificateAuthority::Build(
   SP_RETURN_IF_ERROR(CheckNames(profile, order.subject, order.names));
   SP_ASSIGN_OR_RETURN(const Validity validity,
                       ChooseValidity(profile, order.validity, now, issuer));
-  const CertificateSpec spec{.profile = order.profile,
-                             .serial = DrawSerial(serial_prefix_, random_),
-                             .subject = order.subject,
-                             .names = order.names,
-                             .key = order.key,
-                             .not_before = validity.not_before,
-                             .not_after = validity.not_after};
+  CertificateSpec spec{.profile = order.profile,
+                       .serial = DrawSerial(serial_prefix_, random_),
+                       .subject = order.subject,
+                       .names = order.names,
+                       .key = order.key,
+                       .not_before = validity.not_before,
+                       .not_after = validity.not_after};
+  if (!crl_url_.empty()) {
+    spec.crl_url =
+        absl::StrCat(crl_url_, "/", ListFileName(id_, by.number, false));
+  }
   CertificateRecord record;
   SP_ASSIGN_OR_RETURN(record.tbs, BuildTbs(spec, issuer));
   const std::vector<std::string> findings =

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -46,6 +47,9 @@ struct AuthorityOptions {
   // Where its complete revocation lists say that delta lists are, without the
   // name of the list: "http://host/path". Empty: they do not.
   std::string delta_url;
+  // Where the certificates that it issues say that its complete lists are,
+  // likewise. Empty: they do not.
+  std::string crl_url;
   // Each signature is verified, whatever the signer asks for.
   bool verify_every_signature = false;
   // Called for each certificate issued; for metrics. May be null.
@@ -107,7 +111,8 @@ class CertificateAuthority {
       const AuthorityOptions& options, Signer& signer, Ledger& ledger,
       RandomSource& random);
   // The same with a key that was made while it ran; of `options` only id,
-  // serial_prefix, delta_url, verify_every_signature and on_issued count.
+  // serial_prefix, delta_url, crl_url, verify_every_signature and on_issued
+  // count.
   // CHAIN_INVALID, ISSUER_INVALID as Import().
   static absl::StatusOr<std::unique_ptr<CertificateAuthority>> OpenKey(
       const AuthorityOptions& options, const AuthorityKey& key, Ledger& ledger,
@@ -235,6 +240,7 @@ class CertificateAuthority {
         random_(random),
         serial_prefix_(options.serial_prefix),
         delta_url_(options.delta_url),
+        crl_url_(options.crl_url),
         verify_all_(options.verify_every_signature),
         on_issued_(options.on_issued) {}
 
@@ -277,6 +283,7 @@ class CertificateAuthority {
   RandomSource& random_;
   const uint8_t serial_prefix_;
   const std::string delta_url_;
+  const std::string crl_url_;
   std::string certificate_file_;
   bool in_file_ = false;  // the first key's certificate is there
   mutable absl::Mutex mutex_;
@@ -293,6 +300,10 @@ class CertificateAuthority {
   KeepChain keep_chain_;
   std::function<void(IssueStep)> on_step_;
 };
+
+// The last part of the URL of the lists of an authority's key.
+std::string ListFileName(std::string_view authority, int64_t generation,
+                         bool delta);
 
 // A serial as resources are named by it: lower-case hex without leading zeros.
 std::string SerialHex(const std::string& octets);

@@ -28,6 +28,8 @@ inline constexpr std::string_view kCapfTftpTransfersTotal =
     "sallyport_capf_tftp_transfers_total";
 inline constexpr std::string_view kCapfPhoneHttpRequestsTotal =
     "sallyport_capf_phone_http_requests_total";
+inline constexpr std::string_view kCapfCrlHttpRequestsTotal =
+    "sallyport_capf_crl_http_requests_total";
 inline constexpr std::string_view kCapfTrustVersion =
     "sallyport_capf_trust_bundle_version";
 
@@ -81,7 +83,13 @@ inline constexpr std::array<std::string_view, 4> kPhoneHttpRequests = {
 inline constexpr std::array<MetricLabel, 1> kPhoneHttpLabels = {
     MetricLabel{"result", kPhoneHttpRequests}};
 
-inline constexpr std::array<MetricSpec, 10> kCapfMetrics = {
+enum class CrlHttpRequest { kSent, kUnchanged, kNotFound, kLimited, kFailed };
+inline constexpr std::array<std::string_view, 5> kCrlHttpRequests = {
+    "sent", "unchanged", "not_found", "limited", "unavailable"};
+inline constexpr std::array<MetricLabel, 1> kCrlHttpLabels = {
+    MetricLabel{"result", kCrlHttpRequests}};
+
+inline constexpr std::array<MetricSpec, 11> kCapfMetrics = {
     MetricSpec{
         kCapfConnectionsTotal, MetricType::kCounter,
         "Connections of phones to the CAPF port, by what became of them.",
@@ -107,6 +115,9 @@ inline constexpr std::array<MetricSpec, 10> kCapfMetrics = {
     MetricSpec{kCapfPhoneHttpRequestsTotal, MetricType::kCounter,
                "Requests of phones for files by HTTP, by what became of them.",
                kPhoneHttpLabels},
+    MetricSpec{kCapfCrlHttpRequestsTotal, MetricType::kCounter,
+               "Requests for revocation lists by HTTP, by what became of them.",
+               kCrlHttpLabels},
     MetricSpec{kCapfTrustVersion, MetricType::kGauge,
                "Version of the trust bundle in force."},
 };

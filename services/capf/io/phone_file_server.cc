@@ -54,9 +54,8 @@ absl::StatusOr<std::unique_ptr<PhoneFileServer>> PhoneFileServer::Create(
   if (!options.http_address.empty()) {
     SP_ASSIGN_OR_RETURN(self->http_, MetricsHttp::Start(
                                          options.http_address, {},
-                                         [raw](const std::string& path,
-                                               const std::string& peer) {
-                                           return raw->Answer(path, peer);
+                                         [raw](const HttpRequest& request) {
+                                           return raw->Answer(request);
                                          },
                                          kHttpThreads));
   }
@@ -81,9 +80,9 @@ void PhoneFileServer::Look(const std::string& name,
   if (!posted.ok()) done(nullptr);
 }
 
-std::optional<HttpAnswer> PhoneFileServer::Answer(const std::string& path,
-                                                  const std::string& peer) {
-  const absl::StatusOr<SocketAddress> source = SocketAddress::FromIp(peer, 0);
+std::optional<HttpAnswer> PhoneFileServer::Answer(const HttpRequest& request) {
+  const absl::StatusOr<SocketAddress> source =
+      SocketAddress::FromIp(request.peer, 0);
   bool allowed = true;
   if (source.ok()) {
     absl::MutexLock lock(&mutex_);
@@ -94,7 +93,7 @@ std::optional<HttpAnswer> PhoneFileServer::Answer(const std::string& path,
     requests_total_.Increment(PhoneHttpRequest::kLimited);
     return HttpAnswer{.code = 429, .body = "too many requests\n"};
   }
-  std::optional<HttpAnswer> answer = File(path);
+  std::optional<HttpAnswer> answer = File(request.path);
   requests_total_.Increment(!answer               ? PhoneHttpRequest::kNotFound
                             : answer->code == 200 ? PhoneHttpRequest::kSent
                                                   : PhoneHttpRequest::kBusy);

@@ -69,8 +69,7 @@ class PhoneFileServer {
 
   void Look(const std::string& name, std::function<void(Content)> done);
   // On the HTTP port's threads.
-  std::optional<HttpAnswer> Answer(const std::string& path,
-                                   const std::string& peer)
+  std::optional<HttpAnswer> Answer(const HttpRequest& request)
       ABSL_LOCKS_EXCLUDED(mutex_);
   std::optional<HttpAnswer> File(const std::string& path);
   void Record(const std::string& name, const Content& content);

@@ -8,7 +8,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "civetweb.h"
 
@@ -19,6 +18,8 @@ const char* Reason(int code) {
   switch (code) {
     case 200:
       return "OK";
+    case 304:
+      return "Not Modified";
     case 404:
       return "Not Found";
     case 405:
@@ -31,16 +32,21 @@ const char* Reason(int code) {
 }
 
 void Write(mg_connection* connection, const HttpAnswer& answer, bool body) {
-  mg_printf(connection,
-            "HTTP/1.1 %d %s\r\n"
-            "Content-Type: %s\r\n"
-            "Content-Length: %zu\r\n"
-            "Cache-Control: no-store\r\n"
-            "Connection: close\r\n%s\r\n",
-            answer.code, Reason(answer.code), answer.content_type.c_str(),
-            answer.body.size(),
-            answer.code == 405 ? "Allow: GET, HEAD\r\n" : "");
-  if (body) mg_write(connection, answer.body.data(), answer.body.size());
+  // A 304 speaks of the answer that it stands for (RFC 9110 section 15.4.5).
+  const bool unchanged = answer.code == 304;
+  const std::string content =
+      unchanged
+          ? ""
+          : absl::StrCat("Content-Type: ", answer.content_type,
+                         "\r\nContent-Length: ", answer.body.size(), "\r\n");
+  const std::string head = absl::StrCat(
+      "HTTP/1.1 ", answer.code, " ", Reason(answer.code), "\r\n", content,
+      "Cache-Control: ", answer.cache_control, "\r\nConnection: close\r\n",
+      answer.headers, answer.code == 405 ? "Allow: GET, HEAD\r\n" : "", "\r\n");
+  mg_write(connection, head.data(), head.size());
+  if (body && !unchanged) {
+    mg_write(connection, answer.body.data(), answer.body.size());
+  }
 }
 
 // civetweb calls this from any of its threads, for as long as it runs; only
@@ -72,7 +78,11 @@ int MetricsHttp::OnRequest(mg_connection* connection, void* self) {
     if (it != server.handlers_.end()) {
       found = it->second();
     } else if (server.fallback_) {
-      found = server.fallback_(path, request->remote_addr);
+      const char* const known = mg_get_header(connection, "If-None-Match");
+      found =
+          server.fallback_({.path = path,
+                            .peer = request->remote_addr,
+                            .if_none_match = known == nullptr ? "" : known});
     }
     if (found) {
       answer = *std::move(found);

@@ -24,18 +24,27 @@ struct HttpAnswer {
   int code = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
+  std::string cache_control = "no-store";
+  // Further header fields, each with its CRLF. A 304 has no body and no type.
+  std::string headers;
 };
 
-// A small server for GET and HEAD; for scrapers and probes, and for phones that
+// What one who asks says.
+struct HttpRequest {
+  std::string path;
+  std::string peer;           // the address, without its port
+  std::string if_none_match;  // that header field; empty: none
+};
+
+// A small server for GET and HEAD; for scrapers and probes, and for those who
 // fetch files which are signed, so it has no TLS, and reads no body and no
 // disk. Everything else is 404 or 405. Thread-safe.
 class MetricsHttp {
  public:
   using Handlers = std::map<std::string, std::function<HttpAnswer()>>;
-  // For paths without a handler; nullopt is 404. `peer` is the address of
-  // who asks, without its port.
-  using Fallback = std::function<std::optional<HttpAnswer>(
-      const std::string& path, const std::string& peer)>;
+  // For paths without a handler; nullopt is 404.
+  using Fallback =
+      std::function<std::optional<HttpAnswer>(const HttpRequest& request)>;
 
   // `address` is "host:port" or "[v6]:port"; port 0 takes a free one. Handlers
   // run on the server's `threads`, of which whoever asks slowly holds one for

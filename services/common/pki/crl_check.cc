@@ -2,8 +2,12 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "services/common/bytes/byte_span.h"
+#include "services/common/pki/distinguished_name.h"
 
 namespace sallyport {
 namespace {
@@ -38,6 +42,23 @@ bool Names(const std::vector<GeneralName>& names, const DistinguishedName& dn) {
   return false;
 }
 
+// The names of a distribution point: those that are written whole, and one that
+// is written relative to `issuer`, put together. A relative one that cannot be
+// read is no name.
+std::vector<GeneralName> WholeNames(const std::vector<GeneralName>& full_name,
+                                    const std::string& relative_name,
+                                    const DistinguishedName& issuer) {
+  std::vector<GeneralName> names = full_name;
+  if (relative_name.empty()) return names;
+  absl::StatusOr<DistinguishedName> whole =
+      ExtendDistinguishedName(issuer, AsBytes(relative_name));
+  if (!whole.ok()) return names;
+  GeneralName& name = names.emplace_back();
+  name.type = GeneralName::Type::kDirectory;
+  name.directory = *std::move(whole);
+  return names;
+}
+
 // Octets without leading zeros as a number.
 bool Less(const std::string& a, const std::string& b) {
   return a.size() != b.size() ? a.size() < b.size() : a < b;
@@ -62,16 +83,15 @@ bool InScope(const ParsedCrl& crl, const ParsedCertificate& certificate,
   if (scope.only_ca && !certificate.is_ca) return false;
   if (scope.full_name.empty() && scope.relative_name.empty()) return true;
   if (point == nullptr) return false;
-  if (!scope.relative_name.empty() || !point->relative_name.empty()) {
-    // Relative to the same issuer on both sides, or to a full name that would
-    // have to be put together: then nothing is said.
-    return !point->relative_name.empty() &&
-           point->relative_name == scope.relative_name && !foreign;
+  // Both are relative to the list's issuer: the certificate's, or the one that
+  // its point names, of which the list is.
+  const std::vector<GeneralName> listed =
+      WholeNames(scope.full_name, scope.relative_name, crl.issuer);
+  if (!point->full_name.empty() || !point->relative_name.empty()) {
+    return AnySame(
+        listed, WholeNames(point->full_name, point->relative_name, crl.issuer));
   }
-  if (!point->full_name.empty()) {
-    return AnySame(scope.full_name, point->full_name);
-  }
-  return foreign && AnySame(scope.full_name, point->crl_issuer);
+  return foreign && AnySame(listed, point->crl_issuer);
 }
 
 class Checker {

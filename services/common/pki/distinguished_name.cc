@@ -1,10 +1,12 @@
 #include "services/common/pki/distinguished_name.h"
 
 #include <openssl/bytestring.h>
+#include <openssl/mem.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
@@ -159,6 +161,27 @@ absl::StatusOr<DistinguishedName> ParseDistinguishedName(ByteSpan der) {
     return MakeError(absl::StatusCode::kInvalidArgument, "NAME_MALFORMED",
                      "not a distinguished name");
   }
+  return out;
+}
+
+absl::StatusOr<DistinguishedName> ExtendDistinguishedName(
+    const DistinguishedName& base, ByteSpan rdn_content) {
+  bssl::ScopedCBB cbb;
+  CBB name, rdn;
+  uint8_t* data = nullptr;
+  size_t size = 0;
+  if (!CBB_init(cbb.get(), rdn_content.size() + 16) ||
+      !CBB_add_asn1(cbb.get(), &name, CBS_ASN1_SEQUENCE) ||
+      !CBB_add_asn1(&name, &rdn, CBS_ASN1_SET) ||
+      !CBB_add_bytes(&rdn, rdn_content.data(), rdn_content.size()) ||
+      !CBB_finish(cbb.get(), &data, &size)) {
+    return absl::ResourceExhaustedError("no memory for a name");
+  }
+  const bssl::UniquePtr<uint8_t> owner(data);
+  absl::StatusOr<DistinguishedName> last = ParseDistinguishedName({data, size});
+  if (!last.ok()) return last.status();
+  DistinguishedName out = base;
+  out.rdns.push_back(std::move(last->rdns.front()));
   return out;
 }
 

@@ -31,6 +31,11 @@ struct DistinguishedName {
 // Reads one DER Name. kInvalidArgument, reason NAME_MALFORMED.
 absl::StatusOr<DistinguishedName> ParseDistinguishedName(ByteSpan der);
 
+// `base` with one more RDN, given as the content of its SET, as names relative
+// to a list's issuer are (RFC 5280 section 4.2.1.13). NAME_MALFORMED.
+absl::StatusOr<DistinguishedName> ExtendDistinguishedName(
+    const DistinguishedName& base, ByteSpan rdn_content);
+
 // The values of every emailAddress attribute: names from before subject
 // alternative names hold mail addresses so, and constraints reach them (RFC
 // 5280 section 4.2.1.10).

@@ -13,6 +13,8 @@ namespace {
 constexpr unsigned kContext = CBS_ASN1_CONTEXT_SPECIFIC;
 constexpr unsigned kConstructed = CBS_ASN1_CONSTRUCTED;
 constexpr size_t kMaxCrl = size_t{32} << 20;
+// An issuer has one name; each one more multiplies the entries.
+constexpr size_t kMaxEntryIssuers = 4;
 
 absl::Status Malformed() {
   return MakeError(absl::StatusCode::kInvalidArgument, "CRL_MALFORMED",
@@ -110,7 +112,30 @@ bool ReadExtensions(CBS list, Each each) {
   return true;
 }
 
-bool ReadEntry(CBS entry, std::string& issuer_key, ParsedCrl& out) {
+// certificateIssuer (section 5.3.3): whose the entry is, and those after it.
+// Names of other types are left out; without a directory name it is none's.
+bool ReadEntryIssuers(CBS value, std::vector<std::string>& issuer_keys,
+                      ParsedCrl& out) {
+  CBS content;
+  std::vector<GeneralName> names;
+  if (!CBS_get_asn1(&value, &content, CBS_ASN1_SEQUENCE) ||
+      CBS_len(&value) != 0 || !ReadGeneralNames(content, false, names)) {
+    return false;
+  }
+  issuer_keys.clear();
+  for (const GeneralName& name : names) {
+    if (name.type != GeneralName::Type::kDirectory) continue;
+    if (issuer_keys.size() >= kMaxEntryIssuers) return false;
+    issuer_keys.push_back(name.directory.Key());
+    if (issuer_keys.back() != out.issuer_key) {
+      out.other_issuers.try_emplace(issuer_keys.back(), name.value);
+    }
+  }
+  return !issuer_keys.empty();
+}
+
+bool ReadEntry(CBS entry, std::vector<std::string>& issuer_keys,
+               ParsedCrl& out) {
   CBS serial;
   if (!CBS_get_asn1(&entry, &serial, CBS_ASN1_INTEGER) ||
       !ReadTime(&entry).has_value()) {
@@ -135,27 +160,17 @@ bool ReadEntry(CBS entry, std::string& issuer_key, ParsedCrl& out) {
             reason = number;
             return true;
           }
-          if (IsStandard(oid, 29)) {  // certificateIssuer; stays in force
-            CBS content;
-            std::vector<GeneralName> names;
-            if (!CBS_get_asn1(&value, &content, CBS_ASN1_SEQUENCE) ||
-                !ReadGeneralNames(content, false, names)) {
-              return false;
-            }
-            for (const GeneralName& name : names) {
-              if (name.type == GeneralName::Type::kDirectory) {
-                issuer_key = name.directory.Key();
-                return true;
-              }
-            }
-            return false;
+          if (IsStandard(oid, 29)) {
+            return ReadEntryIssuers(value, issuer_keys, out);
           }
           if (critical) out.unknown_critical_extension = true;
           return true;
         });
     if (!read) return false;
   }
-  out.entries[RevocationKey(issuer_key, OctetsOf(serial))] = reason;
+  for (const std::string& issuer_key : issuer_keys) {
+    out.entries[RevocationKey(issuer_key, OctetsOf(serial))] = reason;
+  }
   return true;
 }
 
@@ -186,11 +201,11 @@ bool ReadTbs(CBS tbs, ParsedCrl& out) {
   }
   if (CBS_peek_asn1_tag(&tbs, CBS_ASN1_SEQUENCE)) {
     if (!CBS_get_asn1(&tbs, &content, CBS_ASN1_SEQUENCE)) return false;
-    std::string issuer_key = out.issuer_key;
+    std::vector<std::string> issuer_keys = {out.issuer_key};
     while (CBS_len(&content) > 0) {
       CBS entry;
       if (!CBS_get_asn1(&content, &entry, CBS_ASN1_SEQUENCE) ||
-          !ReadEntry(entry, issuer_key, out)) {
+          !ReadEntry(entry, issuer_keys, out)) {
         return false;
       }
     }

@@ -168,7 +168,7 @@ bool PathSearch::Extend() {
     return false;
   }
   const CertificateRef child = path_.back();
-  if (IsAnchor(*child)) {
+  if (IsAnchor(*child) && !(first_is_no_anchor_ && path_.size() == 1)) {
     Fault fault = CheckPath();
     if (fault.status.ok()) return true;
     Remember(std::move(fault));
@@ -346,45 +346,57 @@ bool PathSearch::CrlIsSigned(const ParsedCrl& crl, size_t at) {
   for (size_t i = at + 1; i < path_.size(); ++i) {
     if (signs(*path_[i])) return true;
   }
-  // Another certificate of that name, below the same anchors; its own
-  // revocation is checked once, not without end.
   for (const CertificateRef& other : query_.others) {
-    if (!signs(*other)) continue;
-    PathQuery query = query_;
-    query.leaf = other;
-    PathRules rules = rules_;
-    rules.usage = {};
-    rules.strict_form = false;
-    rules.revocation = RevocationRule::kIgnore;
-    PathSearch search(verifier_, query, rules);
-    PathResult result = search.Run();
-    if (!result.status.ok()) continue;
-    if (result.path.back()->der != path_.back()->der) continue;
-    // RFC 5280 section 6.3.3 (f) lets a list be signed by a certificate that
-    // lists of the same signer are about, so only a "revoked" counts here.
-    bool revoked = false;
-    for (size_t i = 0; i + 1 < result.path.size() && !revoked; ++i) {
-      revoked =
-          CheckRevocation(
-              *result.path[i], query_.lists, query_.now,
-              [&](const ParsedCrl& list) {
-                for (size_t j = i + 1; j < result.path.size(); ++j) {
-                  const ParsedCertificate& c = *result.path[j];
-                  const auto key = KeyOf(c);
-                  if (c.subject_key == list.issuer_key && key.ok() &&
-                      VerifySignedData(
-                          AsBytes(list.signature_algorithm), AsBytes(list.tbs),
-                          AsBytes(list.signature), *key, rules_.signatures)
-                          .ok()) {
-                    return true;
-                  }
-                }
-                return false;
-              }) == RevocationState::kRevoked;
-    }
-    if (!revoked) return true;
+    if (signs(*other) && IsListSigner(other)) return true;
+  }
+  const auto named = verifier_.by_subject_.find(crl.issuer_key);
+  if (named == verifier_.by_subject_.end()) return false;
+  for (const size_t index : named->second) {
+    const CertificateRef& anchor = verifier_.anchors_[index];
+    if (signs(*anchor) && IsListSigner(anchor)) return true;
   }
   return false;
+}
+
+bool PathSearch::IsListSigner(const CertificateRef& signer) {
+  // Below the same anchor; its own revocation is checked once, not without
+  // end.
+  PathQuery query = query_;
+  query.leaf = signer;
+  PathRules rules = rules_;
+  rules.usage = {};
+  rules.strict_form = false;
+  rules.revocation = RevocationRule::kIgnore;
+  PathSearch search(verifier_, query, rules);
+  search.first_is_no_anchor_ = true;
+  const PathResult result = search.Run();
+  if (!result.status.ok() || result.path.back()->der != path_.back()->der) {
+    return false;
+  }
+  const auto signed_above = [&](const ParsedCrl& list, size_t at) {
+    for (size_t i = at + 1; i < result.path.size(); ++i) {
+      const ParsedCertificate& one = *result.path[i];
+      const absl::StatusOr<EVP_PKEY*> key = KeyOf(one);
+      if (one.subject_key == list.issuer_key && key.ok() &&
+          VerifySignedData(AsBytes(list.signature_algorithm), AsBytes(list.tbs),
+                           AsBytes(list.signature), *key, rules_.signatures)
+              .ok()) {
+        return true;
+      }
+    }
+    return false;
+  };
+  // RFC 5280 section 6.3.3 (f) lets a list be signed by a certificate that
+  // lists of the same signer are about, so only a "revoked" counts here.
+  for (size_t i = 0; i + 1 < result.path.size(); ++i) {
+    if (CheckRevocation(*result.path[i], query_.lists, query_.now,
+                        [&](const ParsedCrl& list) {
+                          return signed_above(list, i);
+                        }) == RevocationState::kRevoked) {
+      return false;
+    }
+  }
+  return true;
 }
 
 absl::Status PathSearch::CheckRevoked(size_t at) {

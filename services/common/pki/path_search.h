@@ -57,9 +57,11 @@ class PathSearch {
                               size_t intermediates_below) const;
   absl::Status CheckForm(const ParsedCertificate& certificate, size_t at) const;
   absl::Status CheckRevoked(size_t at);
-  // Whether the list is signed by the issuer in path_ above `at`, or by
-  // another certificate of the same name on a path of its own.
+  // Whether the list is signed by a member of path_ above `at`, or by another
+  // certificate of its issuer's name, given or in the trust store, on a path of
+  // its own to the same anchor (RFC 5280 section 6.3.3 (f)).
   bool CrlIsSigned(const ParsedCrl& crl, size_t at);
+  bool IsListSigner(const CertificateRef& signer);
 
   // Keeps the fault that says most.
   void Remember(std::string_view reason, std::string_view message, size_t at);
@@ -68,6 +70,8 @@ class PathSearch {
   const PathVerifier& verifier_;
   const PathQuery& query_;
   const PathRules& rules_;
+  // The first certificate is to have a path, though it is an anchor itself.
+  bool first_is_no_anchor_ = false;
   std::vector<CertificateRef> path_;
   size_t steps_ = 0;
   size_t signatures_ = 0;

@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -68,20 +69,63 @@ bool HasSigned(const ParsedCertificate& signer, const ParsedCrl& list) {
              .ok();
 }
 
-// The serial of an entry by its key; nullopt: of another issuer.
-std::optional<std::string> SerialOf(std::string_view key,
-                                    std::string_view issuer_key) {
+// An entry by its key.
+struct Entry {
+  std::string serial;  // without leading zeros
+  std::string_view issuer_key;
+};
+
+std::optional<Entry> EntryOf(std::string_view key) {
   const size_t colon = key.find(':');
   size_t size = 0;
   if (colon == std::string_view::npos ||
       !absl::SimpleAtoi(AbslView(key.substr(0, colon)), &size) ||
-      key.size() < colon + 1 + size ||
-      key.substr(colon + 1 + size) != issuer_key) {
+      key.size() < colon + 1 + size) {
     return std::nullopt;
   }
   std::string_view serial = key.substr(colon + 1, size);
   serial.remove_prefix(std::min(serial.find_first_not_of('\0'), serial.size()));
-  return std::string(serial);
+  return Entry{std::string(serial), key.substr(colon + 1 + size)};
+}
+
+bool HasIssued(const ParsedCertificate& issuer,
+               const ParsedCertificate& certificate) {
+  if (!issuer.is_ca || issuer.subject_key != certificate.issuer_key) {
+    return false;
+  }
+  const SignatureRules rules;
+  const auto key = ReadVerifyKey(AsBytes(issuer.spki), rules);
+  return key.ok() &&
+         VerifySignedData(AsBytes(certificate.signature_algorithm),
+                          AsBytes(certificate.tbs),
+                          AsBytes(certificate.signature), key->get(), rules)
+             .ok();
+}
+
+// Those that `one` leads to, with itself.
+std::set<const ListAuthority*> Above(
+    const ListAuthority& one, absl::Span<const ListAuthority> authorities) {
+  std::set<const ListAuthority*> found = {&one};
+  std::vector<const ListAuthority*> to_do = {&one};
+  while (!to_do.empty()) {
+    const ListAuthority& child = *to_do.back();
+    to_do.pop_back();
+    for (const ListAuthority& other : authorities) {
+      if (found.contains(&other) ||
+          !HasIssued(*other.certificate, *child.certificate)) {
+        continue;
+      }
+      found.insert(&other);
+      to_do.push_back(&other);
+    }
+  }
+  return found;
+}
+
+// Whether all tenants of `one` trust `by` too.
+bool TrustedWherever(const ListAuthority& by, const ListAuthority& one) {
+  return std::includes(by.tenants.begin(), by.tenants.end(),
+                       one.tenants.begin(), one.tenants.end());
 }
 
 }  // namespace
@@ -208,23 +252,51 @@ const ParsedCrl* NewestDelta(
   return newest;
 }
 
+std::vector<const ListAuthority*> IssuersOfIndirect(
+    const ParsedCrl& list, const ListAuthority& signer,
+    absl::Span<const ListAuthority> authorities) {
+  std::vector<const ListAuthority*> out;
+  if (!list.point.has_value() || !list.point->indirect) return out;
+  const std::set<const ListAuthority*> roots = Above(signer, authorities);
+  std::set<std::string_view> refused;
+  for (const ListAuthority& one : authorities) {
+    const std::string& key = one.certificate->subject_key;
+    if (!one.certificate->is_ca || key == list.issuer_key) continue;
+    const std::set<const ListAuthority*> above = Above(one, authorities);
+    const bool common = std::any_of(
+        above.begin(), above.end(),
+        [&](const ListAuthority* at) { return roots.contains(at); });
+    // Consumers know it by its name, so all of that name count.
+    if (!TrustedWherever(signer, one)) {
+      refused.insert(key);
+    } else if (common) {
+      out.push_back(&one);
+    }
+  }
+  out.erase(
+      std::remove_if(out.begin(), out.end(),
+                     [&](const ListAuthority* one) {
+                       return refused.contains(one->certificate->subject_key);
+                     }),
+      out.end());
+  return out;
+}
+
 absl::StatusOr<std::vector<RevokedSerial>> SerialsToTell(
     const ParsedCrl& list, const ParsedCrl* delta, const ListAuthority& signer,
     absl::Span<const ListAuthority> authorities, size_t limit) {
   if (list.base.has_value()) {
     return Not("CRL_BASE_MISSING", "a delta list means nothing alone");
   }
-  if (list.unknown_critical_extension ||
-      (list.point.has_value() && list.point->indirect)) {
-    return Not("CRL_PARTIAL", "the list is no list of its issuer's own");
+  if (list.unknown_critical_extension) {
+    return Not("CRL_PARTIAL", "the list has an extension that is not known");
   }
   for (const ListAuthority& other : authorities) {
     if (other.certificate->subject_key != list.issuer_key ||
         other.certificate->spki == signer.certificate->spki) {
       continue;
     }
-    if (!std::includes(signer.tenants.begin(), signer.tenants.end(),
-                       other.tenants.begin(), other.tenants.end())) {
+    if (!TrustedWherever(signer, other)) {
       return Not("CRL_ISSUER_AMBIGUOUS",
                  "a tenant trusts another authority of the same name");
     }
@@ -233,23 +305,46 @@ absl::StatusOr<std::vector<RevokedSerial>> SerialsToTell(
       limit) {
     return Not("CRL_TOO_LONG", "the list has too many entries to tell them");
   }
+  // As certificates spell their issuers' names.
+  std::map<std::string_view, std::string_view> others;
+  for (const ListAuthority* const one :
+       IssuersOfIndirect(list, signer, authorities)) {
+    others.emplace(one->certificate->subject_key,
+                   one->certificate->subject_der);
+  }
   std::vector<RevokedSerial> out;
   out.reserve(list.entries.size());
+  bool untold = false;
   const auto tell = [&](const std::string& key, int reason) {
     if (reason == kReasonRemoveFromCrl) return;
-    std::optional<std::string> serial = SerialOf(key, list.issuer_key);
-    if (!serial.has_value()) return;
-    // As certificates of this issuer spell its name.
-    out.push_back({.issuer_der = signer.certificate->subject_der,
-                   .serial = *std::move(serial),
-                   .revoke_time = absl::UnixEpoch()});
+    std::optional<Entry> entry = EntryOf(key);
+    if (!entry.has_value()) return;
+    RevokedSerial one = {.issuer_der = signer.certificate->subject_der,
+                         .serial = std::move(entry->serial),
+                         .revoke_time = absl::UnixEpoch()};
+    if (entry->issuer_key != list.issuer_key) {
+      const auto issuer = others.find(entry->issuer_key);
+      if (issuer == others.end()) {
+        untold = true;
+        return;
+      }
+      one.issuer_der = std::string(issuer->second);
+      one.crl_issuer_der = list.issuer_der;
+    }
+    out.push_back(std::move(one));
   };
   for (const auto& [key, reason] : list.entries) {
     // The delta list's word on it is the last.
     if (delta == nullptr || !delta->entries.contains(key)) tell(key, reason);
   }
-  if (delta == nullptr) return out;
-  for (const auto& [key, reason] : delta->entries) tell(key, reason);
+  if (delta != nullptr) {
+    for (const auto& [key, reason] : delta->entries) tell(key, reason);
+  }
+  if (out.empty() && untold) {
+    return Not("CRL_PARTIAL",
+               "the list is about certificates of issuers that nobody trusts "
+               "beside its own");
+  }
   return out;
 }
 
@@ -260,12 +355,22 @@ RevocationCoverage CoverageOf(const ParsedCrl& list) {
   if (!list.point.has_value()) return {until, until};
   const IssuingDistributionPoint& point = *list.point;
   // One of several lists, for all that is known.
-  if (point.indirect || point.has_reasons || point.only_attributes ||
-      !point.full_name.empty() || !point.relative_name.empty()) {
+  if (point.has_reasons || point.only_attributes || !point.full_name.empty() ||
+      !point.relative_name.empty()) {
     return out;
   }
   if (!point.only_ca) out.leaf_until = until;
   if (!point.only_user) out.authority_until = until;
+  return out;
+}
+
+RevocationCoverage IndirectCoverageOf(const ParsedCrl& list,
+                                      const ListAuthority& signer) {
+  if (!list.point.has_value() || !list.point->indirect) return {};
+  RevocationCoverage out = CoverageOf(list);
+  out.leaf_until = std::min(out.leaf_until, signer.certificate->not_after);
+  out.authority_until =
+      std::min(out.authority_until, signer.certificate->not_after);
   return out;
 }
 

@@ -86,11 +86,23 @@ const ParsedCrl* NewestDelta(
     const ParsedCrl& base, const ListAuthority& signer,
     absl::Span<const std::shared_ptr<const ParsedCrl>> lists);
 
+// For whose certificates, beside the signer's own, consumers believe an
+// indirect list by `signer` (RFC 5280 sections 5.2.5 and 6.3.3): of
+// `authorities` those that lead to a common one with it, and that no tenant
+// trusts that does not trust the signer too. In no order; none twice. Empty for
+// other lists.
+std::vector<const ListAuthority*> IssuersOfIndirect(
+    const ParsedCrl& list, const ListAuthority& signer,
+    absl::Span<const ListAuthority> authorities);
+
 // The serials that consumers are told to refuse, which know issuers by name
 // only; at most `limit`. A list about some of its issuer's certificates is
 // told too, as no other has its numbers. `delta` (of NewestDelta(); null: none)
-// adds to it and takes away. FAILED_PRECONDITION: CRL_PARTIAL, if it is about
-// others' certificates (it still counts where whole paths are verified);
+// adds to it and takes away. Of an indirect list the entries of other issuers
+// are told as far as these are among IssuersOfIndirect(), for certificates that
+// name the list's issuer. FAILED_PRECONDITION: CRL_PARTIAL, if it has a
+// critical extension that is not known, or is about others' certificates and
+// none of them can be told (it still counts where whole paths are verified);
 // CRL_BASE_MISSING, if it is a delta list itself, which means nothing alone;
 // CRL_ISSUER_AMBIGUOUS, if a tenant trusts another key of the same name and not
 // this one, as one tenant's authority must not revoke another's; CRL_TOO_LONG.
@@ -101,6 +113,10 @@ absl::StatusOr<std::vector<RevokedSerial>> SerialsToTell(
 // Until when consumers can rely on it that all revocations of the list's issuer
 // are told, once its serials are.
 RevocationCoverage CoverageOf(const ParsedCrl& list);
+// The same of certificates, of IssuersOfIndirect(), that name its issuer as
+// theirs of lists: not beyond the life of the signer's certificate.
+RevocationCoverage IndirectCoverageOf(const ParsedCrl& list,
+                                      const ListAuthority& signer);
 
 }  // namespace sallyport::capf
 

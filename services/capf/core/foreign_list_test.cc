@@ -3,6 +3,8 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -12,6 +14,8 @@
 #include "services/capf/core/test_keys.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/status/status_matchers.h"
+#include "services/common/testing/test_certs.h"
+#include "services/common/testing/test_indirect_crl.h"
 
 namespace sallyport::capf {
 namespace {
@@ -142,9 +146,17 @@ TEST(ForeignListTest, AListVouchesForWhatItIsAbout) {
   list.point->has_reasons = false;
   list.point->relative_name = "partition 7";
   EXPECT_EQ(CoverageOf(list), RevocationCoverage());
+  EXPECT_EQ(IndirectCoverageOf(list, signer), RevocationCoverage());
+  list.point->relative_name.clear();
   list.point->indirect = true;
+  EXPECT_EQ(IndirectCoverageOf(list, signer),
+            (RevocationCoverage{until, until}));
+  EXPECT_THAT(SerialsToTell(list, nullptr, signer, {&signer, 1}, 100), IsOk());
+  list.unknown_critical_extension = true;
+  EXPECT_EQ(IndirectCoverageOf(list, signer), RevocationCoverage());
   EXPECT_THAT(SerialsToTell(list, nullptr, signer, {&signer, 1}, 100),
               HasReason("CRL_PARTIAL"));
+  list.unknown_critical_extension = false;
   list.point.reset();
   list.base = "1";
   EXPECT_EQ(CoverageOf(list), RevocationCoverage());
@@ -215,6 +227,89 @@ TEST(ForeignListTest, ADeltaListAddsAndTakesAway) {
   EXPECT_THAT(told(&taken), SizeIs(1));
   EXPECT_THAT(SerialsToTell(*base, newer.get(), signer, {&signer, 1}, 2),
               HasReason("CRL_TOO_LONG"));
+}
+
+// RFC 5280 section 5.2.5: consumers are told whose certificates it is about and
+// who says so; and never what a tenant's authority says of another tenant's.
+TEST(ForeignListTest, AnIndirectListIsToldAsFarAsItIsBelieved) {
+  TestCa root("Root");
+  TestCa issuing = root.IssueCa("Issuing");
+  TestCa elsewhere("Elsewhere");
+  TestCertificateSpec spec = {.common_name = "Lists"};
+  spec.basic_constraints = "critical,CA:FALSE";
+  spec.key_usage = "critical,cRLSign";
+  const TestCertificate lists = root.Issue(spec);
+  const auto trusted = [](const TestCertificate& one,
+                          std::set<std::string> tenants) {
+    return ListAuthority{*ParseWholeCertificate(AsBytes(one.der)),
+                         std::move(tenants)};
+  };
+  std::vector<ListAuthority> all = {trusted(lists, {"a"}),
+                                    trusted(root.certificate(), {"a"}),
+                                    trusted(issuing.certificate(), {"a"}),
+                                    trusted(elsewhere.certificate(), {"a"})};
+  const std::string of_issuing = SubjectDer(issuing.certificate());
+  const std::string of_elsewhere = SubjectDer(elsewhere.certificate());
+  const auto list = *ReadFetchedList(
+      IssueIndirectCrl(lists,
+                       {{.serial = 1},
+                        {.serial = 2, .issuer_der = of_issuing},
+                        {.serial = 3},
+                        {.serial = 4, .issuer_der = of_elsewhere}},
+                       kNow, kNow + absl::Hours(24)));
+  SP_ASSERT_OK_AND_ASSIGN(const ListAuthority* const signer,
+                          SignerOfList(*list, all));
+  EXPECT_EQ(signer, &all[0]);
+  using Told = std::set<std::tuple<std::string, std::string, std::string>>;
+  const auto told = [&]() -> Told {
+    Told out;
+    const auto serials = SerialsToTell(*list, nullptr, *signer, all, 100);
+    EXPECT_THAT(serials, IsOk());
+    if (!serials.ok()) return out;
+    for (const RevokedSerial& one : *serials) {
+      out.emplace(one.issuer_der, one.serial, one.crl_issuer_der);
+    }
+    return out;
+  };
+  const std::string by = SubjectDer(lists);
+  // Elsewhere leads to no root of the signer's.
+  EXPECT_EQ(
+      told(),
+      (Told{{by, "", ""}, {of_issuing, "", by}, {of_issuing, "", by}}));
+  EXPECT_THAT(IssuersOfIndirect(*list, *signer, all),
+              testing::UnorderedElementsAre(&all[1], &all[2]));
+  // Another tenant, which has not the signer, trusts the issuer too.
+  all[2].tenants.insert("b");
+  EXPECT_EQ(told(), (Told{{by, "", ""}}));
+  EXPECT_THAT(IssuersOfIndirect(*list, *signer, all),
+              testing::ElementsAre(&all[1]));
+  all[0].tenants.insert("b");
+  EXPECT_THAT(told(), SizeIs(3));
+  // Not beyond the life of the signer's certificate.
+  spec.not_after = kNow + absl::Hours(1);
+  const ListAuthority brief = trusted(root.Issue(spec), {"a"});
+  EXPECT_EQ(IndirectCoverageOf(*list, brief).leaf_until, kNow + absl::Hours(1));
+  EXPECT_EQ(IndirectCoverageOf(*list, *signer).leaf_until,
+            kNow + absl::Hours(24));
+  const auto foreign = *ReadFetchedList(
+      IssueIndirectCrl(lists, {{.serial = 4, .issuer_der = of_elsewhere}}, kNow,
+                       kNow + absl::Hours(24)));
+  EXPECT_THAT(SerialsToTell(*foreign, nullptr, *signer, all, 100),
+              HasReason("CRL_PARTIAL"));
+}
+
+// certificateIssuer is names, or nothing is read.
+TEST(ForeignListTest, AnEntrysIssuerIsAName) {
+  TestCa root("Root");
+  const std::string name = SubjectDer(root.certificate());
+  EXPECT_THAT(ReadFetchedList(IssueIndirectCrl(
+                  root.certificate(), {{.serial = 1, .issuer_der = name}}, kNow,
+                  kNow + absl::Hours(1))),
+              IsOk());
+  EXPECT_THAT(ReadFetchedList(IssueIndirectCrl(
+                  root.certificate(), {{.serial = 1, .issuer_der = ""}}, kNow,
+                  kNow + absl::Hours(1))),
+              HasReason("CRL_MALFORMED"));
 }
 
 // Whoever is in between cannot have one list take another's place.

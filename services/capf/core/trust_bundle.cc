@@ -2,6 +2,28 @@
 
 namespace sallyport::capf {
 
+namespace {
+
+// What differs; what is there no more is covered at no time.
+template <typename Key>
+std::map<Key, RevocationCoverage> DiffCoverage(
+    const std::map<Key, RevocationCoverage>& from,
+    const std::map<Key, RevocationCoverage>& to) {
+  std::map<Key, RevocationCoverage> out;
+  for (const auto& [issuer, coverage] : to) {
+    const auto before = from.find(issuer);
+    if (before == from.end() || !(before->second == coverage)) {
+      out.emplace(issuer, coverage);
+    }
+  }
+  for (const auto& [issuer, coverage] : from) {
+    if (!to.contains(issuer)) out.emplace(issuer, RevocationCoverage());
+  }
+  return out;
+}
+
+}  // namespace
+
 bool TrustBundle::IsHard(const std::string& store) const {
   return hard_stores.contains(store.substr(store.rfind('/') + 1));
 }
@@ -28,17 +50,9 @@ TrustBundleDelta Diff(const TrustBundle& from, const TrustBundle& to) {
   for (const auto& [serial, revoked] : from.revoked) {
     if (!to.revoked.contains(serial)) delta.restored.push_back(revoked);
   }
-  for (const auto& [issuer, coverage] : to.coverage) {
-    const auto before = from.coverage.find(issuer);
-    if (before == from.coverage.end() || !(before->second == coverage)) {
-      delta.coverage.emplace(issuer, coverage);
-    }
-  }
-  for (const auto& [issuer, coverage] : from.coverage) {
-    if (!to.coverage.contains(issuer)) {
-      delta.coverage.emplace(issuer, RevocationCoverage());
-    }
-  }
+  delta.coverage = DiffCoverage(from.coverage, to.coverage);
+  delta.indirect_coverage =
+      DiffCoverage(from.indirect_coverage, to.indirect_coverage);
   return delta;
 }
 
@@ -54,7 +68,9 @@ TrustBundleStep NextStep(const TrustBundle& from, const TrustBundle& to,
   step.complete = false;
   step.holds.version = from.version;
   step.holds.coverage = from.coverage;
+  step.holds.indirect_coverage = from.indirect_coverage;
   delta.coverage.clear();
+  delta.indirect_coverage.clear();
   size_t taken = 0;  // of what is new, in the order of the delta
   for (const auto& [serial, revoked] : to.revoked) {
     const auto before = from.revoked.find(serial);

@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -20,6 +21,9 @@ struct RevokedSerial {
   std::string issuer_der;  // Name
   std::string serial;      // big-endian octets without leading zeros
   absl::Time revoke_time;  // UnixEpoch(): not known
+  // Of an indirect list: its issuer's Name, DER. It counts for a certificate
+  // that names that one as cRLIssuer. Empty: the issuer says so itself.
+  std::string crl_issuer_der = {};
 
   friend bool operator==(const RevokedSerial&, const RevokedSerial&) = default;
 };
@@ -33,6 +37,9 @@ struct RevocationCoverage {
                          const RevocationCoverage&) = default;
 };
 
+using IndirectCoverage =
+    std::map<std::pair<std::string, std::string>, RevocationCoverage>;
+
 // A value; shared read-only.
 struct TrustBundle {
   int64_t version = 0;
@@ -43,6 +50,8 @@ struct TrustBundle {
   std::map<std::string, RevokedSerial> revoked;
   // By the issuer's name, DER.
   std::map<std::string, RevocationCoverage> coverage;
+  // By the issuer's name and that of who tells its revocations in its place.
+  IndirectCoverage indirect_coverage;
   // Last parts of the names of stores in which what is not covered is refused.
   std::set<std::string> hard_stores;
 
@@ -58,10 +67,11 @@ struct TrustBundleDelta {
   std::vector<RevokedSerial> revoked;
   std::vector<RevokedSerial> restored;
   std::map<std::string, RevocationCoverage> coverage;
+  IndirectCoverage indirect_coverage;
 
   bool empty() const {
     return stores.empty() && revoked.empty() && restored.empty() &&
-           coverage.empty();
+           coverage.empty() && indirect_coverage.empty();
   }
 };
 TrustBundleDelta Diff(const TrustBundle& from, const TrustBundle& to);

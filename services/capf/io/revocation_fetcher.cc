@@ -343,15 +343,24 @@ absl::Status RevocationFetcher::AddTo(TrustBundle& bundle) {
     source.told = serials->size();
     room -= serials->size();
     for (RevokedSerial& serial : *serials) {
-      std::string key = absl::StrCat("~", serial.issuer_der, serial.serial);
+      std::string key = absl::StrCat("~", serial.crl_issuer_der,
+                                     serial.issuer_der, serial.serial);
       bundle.revoked.emplace(std::move(key), std::move(serial));
     }
     // Of several lists the newest counts.
-    const RevocationCoverage told = CoverageOf(*one.list);
-    RevocationCoverage& coverage = bundle.coverage[one.list->issuer_der];
-    coverage.leaf_until = std::max(coverage.leaf_until, told.leaf_until);
-    coverage.authority_until =
-        std::max(coverage.authority_until, told.authority_until);
+    const auto cover = [](const RevocationCoverage& told,
+                          RevocationCoverage& coverage) {
+      coverage.leaf_until = std::max(coverage.leaf_until, told.leaf_until);
+      coverage.authority_until =
+          std::max(coverage.authority_until, told.authority_until);
+    };
+    cover(CoverageOf(*one.list), bundle.coverage[one.list->issuer_der]);
+    for (const ListAuthority* const issuer :
+         IssuersOfIndirect(*one.list, **signer, *authorities)) {
+      cover(IndirectCoverageOf(*one.list, **signer),
+            bundle.indirect_coverage[{issuer->certificate->subject_der,
+                                      one.list->issuer_der}]);
+    }
   }
   for (auto& [url, entry] : entries_) {
     const auto it = held_.find(url);

@@ -263,6 +263,7 @@ void AddStore(const std::string& name,
 void FillRevoked(const RevokedSerial& revoked, pb::RevokedCertificate& one) {
   one.set_issuer(revoked.issuer_der);
   one.set_serial(revoked.serial);
+  one.set_crl_issuer(revoked.crl_issuer_der);
   if (revoked.revoke_time != absl::UnixEpoch()) {
     *one.mutable_revoke_time() = ToProto(revoked.revoke_time);
   }
@@ -533,15 +534,23 @@ pb::WatchTrustBundleResponse ToStep(const TrustBundle& bundle,
   for (const RevokedSerial& restored : delta.restored) {
     FillRevoked(restored, *step.add_restored());
   }
-  for (const auto& [issuer, coverage] : delta.coverage) {
-    pb::RevocationCoverage& one = *step.add_coverage();
-    one.set_issuer(issuer);
+  const auto add = [&step](const RevocationCoverage& coverage) {
+    pb::RevocationCoverage* const one = step.add_coverage();
     if (coverage.leaf_until != absl::InfinitePast()) {
-      *one.mutable_leaf_until_time() = ToProto(coverage.leaf_until);
+      *one->mutable_leaf_until_time() = ToProto(coverage.leaf_until);
     }
     if (coverage.authority_until != absl::InfinitePast()) {
-      *one.mutable_authority_until_time() = ToProto(coverage.authority_until);
+      *one->mutable_authority_until_time() = ToProto(coverage.authority_until);
     }
+    return one;
+  };
+  for (const auto& [issuer, coverage] : delta.coverage) {
+    add(coverage)->set_issuer(issuer);
+  }
+  for (const auto& [issuers, coverage] : delta.indirect_coverage) {
+    pb::RevocationCoverage* const one = add(coverage);
+    one->set_issuer(issuers.first);
+    one->set_crl_issuer(issuers.second);
   }
   *step.mutable_create_time() = ToProto(bundle.create_time);
   return step;

@@ -114,8 +114,7 @@ bool ReadExtensions(CBS list, Each each) {
 
 // certificateIssuer (section 5.3.3): whose the entry is, and those after it.
 // Names of other types are left out; without a directory name it is none's.
-bool ReadEntryIssuers(CBS value, std::vector<std::string>& issuer_keys,
-                      ParsedCrl& out) {
+bool ReadEntryIssuers(CBS value, std::vector<std::string>& issuer_keys) {
   CBS content;
   std::vector<GeneralName> names;
   if (!CBS_get_asn1(&value, &content, CBS_ASN1_SEQUENCE) ||
@@ -127,9 +126,6 @@ bool ReadEntryIssuers(CBS value, std::vector<std::string>& issuer_keys,
     if (name.type != GeneralName::Type::kDirectory) continue;
     if (issuer_keys.size() >= kMaxEntryIssuers) return false;
     issuer_keys.push_back(name.directory.Key());
-    if (issuer_keys.back() != out.issuer_key) {
-      out.other_issuers.try_emplace(issuer_keys.back(), name.value);
-    }
   }
   return !issuer_keys.empty();
 }
@@ -161,7 +157,7 @@ bool ReadEntry(CBS entry, std::vector<std::string>& issuer_keys,
             return true;
           }
           if (IsStandard(oid, 29)) {
-            return ReadEntryIssuers(value, issuer_keys, out);
+            return ReadEntryIssuers(value, issuer_keys);
           }
           if (critical) out.unknown_critical_extension = true;
           return true;

@@ -55,9 +55,6 @@ struct ParsedCrl {
   // Issuer's key (of entries of an indirect list: theirs) and serial, joined
   // by RevocationKey(), to the reason.
   absl::flat_hash_map<std::string, int> entries;
-  // Whose certificates an indirect list is about beside its issuer's: their
-  // keys, to their names as it spells them, DER (section 5.3.3).
-  absl::flat_hash_map<std::string, std::string> other_issuers;
 };
 
 std::string RevocationKey(const std::string& issuer_key,

@@ -11,6 +11,7 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/status/status_matchers.h"
 #include "services/common/testing/test_certs.h"
+#include "services/common/testing/test_indirect_crl.h"
 
 namespace sallyport {
 namespace {
@@ -106,6 +107,91 @@ TEST(PathVerifierTest, RevokedMemberByListAndByWord) {
   result = chain.Result();
   EXPECT_THAT(result.status, HasReason("CERTIFICATE_REVOKED"));
   EXPECT_EQ(result.at_fault, 0u);
+}
+
+// RFC 5280 sections 5.2.5 and 6.3.3: who signs lists for an issuer, who says so
+// in its certificates.
+TEST(PathVerifierTest, AnotherSignsTheIssuersLists) {
+  TestCa root("Root");
+  TestCa issuing = root.IssueCa("Issuing");
+  TestCertificateSpec signer = {.common_name = "Lists"};
+  signer.basic_constraints = "critical,CA:FALSE";
+  signer.key_usage = "critical,cRLSign";
+  const TestCertificate lists = root.Issue(signer);
+  const auto leaf = [&](bool names_lists) {
+    TestCertificateSpec spec{.dns_names = {"a.test"}};
+    if (names_lists) {
+      spec.extensions = {{NID_crl_distribution_points, IndirectPoint(lists)}};
+    }
+    return issuing.Issue(spec);
+  };
+  const long first = issuing.next_serial();
+  const TestCertificate good = leaf(true);
+  const TestCertificate bad = leaf(true);
+  const TestCertificate silent = leaf(false);
+  const std::string issuer = SubjectDer(issuing.certificate());
+  const auto list = [&](const TestCertificate& by,
+                        const std::vector<TestIndirectEntry>& entries) {
+    return ParseWholeCrl(
+               AsBytes(IssueIndirectCrl(by, entries, kNow - kDay, kNow + kDay)))
+        .value();
+  };
+  const auto of_root =
+      ParseWholeCrl(AsBytes(root.IssueCrl({}, kNow - kDay, kNow + kDay)))
+          .value();
+  // The first entry is of the list's own issuer; what an entry says holds for
+  // those after it (section 5.3.3).
+  const auto indirect = list(lists, {{.serial = first},
+                                     {.serial = 7, .issuer_der = issuer},
+                                     {.serial = first + 1},
+                                     {.serial = first + 2}});
+  const auto verdict = [&](const TestCertificate& who, bool signer_in_store,
+                           RevocationRule rule,
+                           const std::shared_ptr<const ParsedCrl>& what) {
+    Chain chain(who, {&issuing}, root);
+    chain.rules.revocation = rule;
+    chain.query.lists = {of_root, what};
+    if (signer_in_store) {
+      chain.anchors.push_back(lists.der);
+    } else {
+      chain.query.others.push_back(Parse(lists.der));
+    }
+    return chain.Verdict();
+  };
+  for (const bool store : {false, true}) {
+    EXPECT_THAT(verdict(good, store, RevocationRule::kHard, indirect), IsOk());
+    EXPECT_THAT(verdict(bad, store, RevocationRule::kSoft, indirect),
+                HasReason("CERTIFICATE_REVOKED"));
+    // Its issuer has not said that others' lists count.
+    EXPECT_THAT(verdict(silent, store, RevocationRule::kSoft, indirect),
+                IsOk());
+    EXPECT_THAT(verdict(silent, store, RevocationRule::kHard, indirect),
+                HasReason("REVOCATION_UNKNOWN"));
+  }
+  // Without the signer's certificate it says nothing.
+  Chain alone(bad, {&issuing}, root);
+  alone.rules.revocation = RevocationRule::kSoft;
+  alone.query.lists = {of_root, indirect};
+  EXPECT_THAT(alone.Verdict(), IsOk());
+  // Nor does one of that name below another root, though in the store, nor one
+  // whose certificate is revoked.
+  TestCa other("Other root");
+  const TestCertificate stranger = other.Issue(signer);
+  Chain strange(bad, {&issuing}, root);
+  strange.rules.revocation = RevocationRule::kSoft;
+  strange.anchors.push_back(stranger.der);
+  strange.anchors.push_back(other.certificate().der);
+  strange.query.lists = {
+      of_root, list(stranger, {{.serial = first + 1, .issuer_der = issuer}})};
+  EXPECT_THAT(strange.Verdict(), IsOk());
+  Chain revoked(bad, {&issuing}, root);
+  revoked.rules.revocation = RevocationRule::kHard;
+  revoked.query.others.push_back(Parse(lists.der));
+  revoked.query.revoked = [&](const ParsedCertificate& one) {
+    return one.der == lists.der;
+  };
+  revoked.query.lists = {of_root, indirect};
+  EXPECT_THAT(revoked.Verdict(), HasReason("REVOCATION_UNKNOWN"));
 }
 
 TEST(PathVerifierTest, ListOutOfItsTimeIsNoList) {

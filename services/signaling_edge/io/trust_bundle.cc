@@ -20,8 +20,11 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
+#include "services/common/bytes/string_view.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/crypto/digest.h"
+#include "services/common/pki/distinguished_name.h"
+#include "services/common/pki/parsed_certificate.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/peer_identity.h"
@@ -92,6 +95,30 @@ std::optional<Designation> DesignationOf(std::string_view der) {
   return Designation{text(issuer), text(serial)};
 }
 
+// A name as others are compared with it; one that cannot be read is as no
+// other.
+std::string NameKey(std::string_view der) {
+  const auto name = ParseDistinguishedName(AsBytes(der));
+  return name.ok() ? name->Key() : absl::StrCat("?", AbslView(der));
+}
+
+// NameKey() of those whose indirect lists the certificate names (cRLIssuer);
+// with `all_reasons` at points for all reasons only.
+std::vector<std::string> ListIssuersOf(std::string_view der, bool all_reasons) {
+  std::vector<std::string> out;
+  const auto certificate = ParseWholeCertificate(AsBytes(der));
+  if (!certificate.ok()) return out;
+  for (const DistributionPoint& point : (*certificate)->distribution_points) {
+    if (all_reasons && point.has_reasons) continue;
+    for (const GeneralName& name : point.crl_issuer) {
+      if (name.type == GeneralName::Type::kDirectory) {
+        out.push_back(name.directory.Key());
+      }
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const TrustBundle>> TrustBundle::Make(
@@ -158,15 +185,7 @@ absl::StatusOr<std::shared_ptr<const TrustBundle>> TrustBundle::Make(
                          DerOf(X509_get_issuer_name(one.get()))};
   }
   out->SetRevoked(contents);
-  for (const capf::v1::RevocationCoverage& one : contents.coverage()) {
-    Coverage& coverage = out->coverage_[one.issuer()];
-    if (one.has_leaf_until_time()) {
-      coverage.leaf_until = FromProto(one.leaf_until_time());
-    }
-    if (one.has_authority_until_time()) {
-      coverage.authority_until = FromProto(one.authority_until_time());
-    }
-  }
+  out->SetCoverage(contents);
   if (before != nullptr) out->SetChanged(*before);
   return out;
 }
@@ -194,22 +213,43 @@ bool TrustBundle::MayHaveChanged(absl::Span<const std::string> chain) const {
   });
 }
 
+void TrustBundle::SetCoverage(
+    const capf::v1::WatchTrustBundleResponse& contents) {
+  for (const capf::v1::RevocationCoverage& one : contents.coverage()) {
+    Coverage& coverage =
+        one.crl_issuer().empty()
+            ? coverage_[one.issuer()]
+            : indirect_coverage_[{one.issuer(), NameKey(one.crl_issuer())}];
+    if (one.has_leaf_until_time()) {
+      coverage.leaf_until = FromProto(one.leaf_until_time());
+    }
+    if (one.has_authority_until_time()) {
+      coverage.authority_until = FromProto(one.authority_until_time());
+    }
+  }
+}
+
 void TrustBundle::SetRevoked(
     const capf::v1::WatchTrustBundleResponse& contents) {
   // Of what stands in the message: a long list is not copied twice.
-  std::map<std::string_view, std::map<size_t, std::vector<std::string_view>>>
+  std::map<std::pair<std::string_view, std::string_view>,
+           std::map<size_t, std::vector<std::string_view>>>
       all;
   for (const capf::v1::RevokedCertificate& one : contents.revoked()) {
     const std::string_view serial = WithoutLeadingZeros(one.serial());
-    all[one.issuer()][serial.size()].push_back(serial);
+    all[{one.issuer(), one.crl_issuer()}][serial.size()].push_back(serial);
   }
-  for (auto& [issuer, by_size] : all) {
+  for (auto& [names, by_size] : all) {
+    Revoked& revoked = revoked_[std::string(names.first)];
+    SerialBlocks& blocks = names.second.empty()
+                               ? revoked.own
+                               : revoked.by_others[NameKey(names.second)];
     for (auto& [size, serials] : by_size) {
       if (!std::is_sorted(serials.begin(), serials.end())) {
         std::sort(serials.begin(), serials.end());
       }
       serials.erase(std::unique(serials.begin(), serials.end()), serials.end());
-      std::string& block = revoked_[std::string(issuer)][size];
+      std::string& block = blocks[size];
       block.reserve(size * serials.size());
       for (const std::string_view serial : serials) block += serial;
       revoked_count_ += serials.size();
@@ -231,23 +271,32 @@ absl::Status TrustBundle::CheckCovered(const Store& store,
   for (const std::string& der : chain) {
     // An anchor is trusted as it stands.
     if (store.members.contains(HexEncode(Sha256(AsBytes(der))))) continue;
-    const bssl::UniquePtr<X509> certificate = Parse(der);
-    absl::Time until = absl::InfinitePast();
-    if (certificate != nullptr) {
-      const auto issuer =
-          coverage_.find(DerOf(X509_get_issuer_name(certificate.get())));
-      if (issuer != coverage_.end()) {
-        until = X509_check_ca(certificate.get()) != 0
-                    ? issuer->second.authority_until
-                    : issuer->second.leaf_until;
-      }
-    }
-    if (now < until) continue;
+    if (now < CoveredUntil(der)) continue;
     return MakeError(absl::StatusCode::kUnauthenticated,
                      "PEER_REVOCATION_UNKNOWN",
                      "no list in force says whether it is revoked");
   }
   return absl::OkStatus();
+}
+
+absl::Time TrustBundle::CoveredUntil(std::string_view der) const {
+  const bssl::UniquePtr<X509> certificate = Parse(der);
+  if (certificate == nullptr) return absl::InfinitePast();
+  const bool is_ca = X509_check_ca(certificate.get()) != 0;
+  const std::string issuer = DerOf(X509_get_issuer_name(certificate.get()));
+  absl::Time until = absl::InfinitePast();
+  const auto add = [&](const Coverage& coverage) {
+    until =
+        std::max(until, is_ca ? coverage.authority_until : coverage.leaf_until);
+  };
+  const auto own = coverage_.find(issuer);
+  if (own != coverage_.end()) add(own->second);
+  if (indirect_coverage_.empty()) return until;
+  for (const std::string& key : ListIssuersOf(der, /*all_reasons=*/true)) {
+    const auto other = indirect_coverage_.find({issuer, key});
+    if (other != indirect_coverage_.end()) add(other->second);
+  }
+  return until;
 }
 
 absl::Status TrustBundle::Verify(std::string_view tenant,
@@ -282,19 +331,22 @@ bool TrustBundle::SomebodyTrusts(std::string_view store,
 
 bool TrustBundle::IsRevoked(std::string_view issuer,
                             std::string_view serial) const {
-  const auto blocks = revoked_.find(issuer);
-  if (blocks == revoked_.end()) return false;
-  const std::string_view wanted = WithoutLeadingZeros(serial);
-  const auto found = blocks->second.find(wanted.size());
-  if (found == blocks->second.end()) return false;
+  const auto revoked = revoked_.find(issuer);
+  return revoked != revoked_.end() &&
+         Holds(revoked->second.own, WithoutLeadingZeros(serial));
+}
+
+bool TrustBundle::Holds(const SerialBlocks& blocks, std::string_view serial) {
+  const auto found = blocks.find(serial.size());
+  if (found == blocks.end()) return false;
   const std::string& block = found->second;
-  const size_t size = wanted.size();
+  const size_t size = serial.size();
   if (size == 0) return true;
   size_t low = 0;
   size_t high = block.size() / size;
   while (low < high) {
     const size_t middle = low + (high - low) / 2;
-    const int order = block.compare(middle * size, size, wanted);
+    const int order = block.compare(middle * size, size, serial);
     if (order == 0) return true;
     if (order < 0) {
       low = middle + 1;
@@ -311,16 +363,34 @@ bool TrustBundle::IsRevokedCertificate(std::string_view der) const {
   if (const auto which = DesignationOf(der);
       which.has_value() && !which->serial.empty() &&
       static_cast<uint8_t>(which->serial.front()) < 0x80) {
-    return IsRevoked(which->issuer, which->serial);
+    return IsRevokedByAny(which->issuer, which->serial, der);
   }
   const bssl::UniquePtr<X509> certificate = Parse(der);
   if (certificate == nullptr) return true;
   const std::string issuer = DerOf(X509_get_issuer_name(certificate.get()));
   if (issuer.empty()) return true;
   const ASN1_INTEGER* serial = X509_get0_serialNumber(certificate.get());
-  return IsRevoked(
-      issuer, {reinterpret_cast<const char*>(ASN1_STRING_get0_data(serial)),
-               static_cast<size_t>(ASN1_STRING_length(serial))});
+  return IsRevokedByAny(
+      issuer,
+      {reinterpret_cast<const char*>(ASN1_STRING_get0_data(serial)),
+       static_cast<size_t>(ASN1_STRING_length(serial))},
+      der);
+}
+
+bool TrustBundle::IsRevokedByAny(std::string_view issuer,
+                                 std::string_view serial,
+                                 std::string_view der) const {
+  const auto revoked = revoked_.find(issuer);
+  if (revoked == revoked_.end()) return false;
+  serial = WithoutLeadingZeros(serial);
+  if (Holds(revoked->second.own, serial)) return true;
+  for (const auto& [by, blocks] : revoked->second.by_others) {
+    if (!Holds(blocks, serial)) continue;
+    const std::vector<std::string> named =
+        ListIssuersOf(der, /*all_reasons=*/false);
+    if (std::find(named.begin(), named.end(), by) != named.end()) return true;
+  }
+  return false;
 }
 
 }  // namespace sallyport::signaling_edge

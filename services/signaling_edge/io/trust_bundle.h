@@ -62,9 +62,10 @@ class TrustBundle {
                       CertificatePurpose purpose, absl::Time now) const;
 
   // `issuer`: DER of the issuer's name; `serial`: the INTEGER's octets without
-  // leading zeros.
+  // leading zeros. By the issuer's own word.
   bool IsRevoked(std::string_view issuer, std::string_view serial) const;
-  // The same for a DER certificate; true also for one that does not parse.
+  // The same for a DER certificate, and by the word of those that it names as
+  // issuers of lists; true also for one that does not parse.
   bool IsRevokedCertificate(std::string_view der) const;
   size_t revoked_count() const { return revoked_count_; }
 
@@ -87,6 +88,14 @@ class TrustBundle {
   // Serials of one length, end to end in order: a list of many thousands is
   // kept and searched as it stands.
   using SerialBlocks = std::map<size_t, std::string>;
+  // What is revoked of an issuer's.
+  struct Revoked {
+    SerialBlocks own;
+    // By Key() of the name of who says so.
+    std::map<std::string, SerialBlocks, std::less<>> by_others;
+
+    bool operator==(const Revoked&) const = default;
+  };
 
   TrustBundle() = default;
 
@@ -96,6 +105,11 @@ class TrustBundle {
                             absl::Span<const std::string> chain,
                             absl::Time now) const;
   void SetRevoked(const capf::v1::WatchTrustBundleResponse& contents);
+  void SetCoverage(const capf::v1::WatchTrustBundleResponse& contents);
+  absl::Time CoveredUntil(std::string_view der) const;
+  bool IsRevokedByAny(std::string_view issuer, std::string_view serial,
+                      std::string_view der) const;
+  static bool Holds(const SerialBlocks& blocks, std::string_view serial);
   void SetChanged(const TrustBundle& before);
 
   int64_t version_ = 0;
@@ -106,8 +120,10 @@ class TrustBundle {
   std::map<std::string, std::shared_ptr<const TrustAnchors>, std::less<>>
       fixed_;
   // By the issuer's name, DER.
-  std::map<std::string, SerialBlocks, std::less<>> revoked_;
+  std::map<std::string, Revoked, std::less<>> revoked_;
   std::map<std::string, Coverage, std::less<>> coverage_;
+  // By the issuer's name, DER, and Key() of that of who tells its revocations.
+  std::map<std::pair<std::string, std::string>, Coverage> indirect_coverage_;
   // Every root, by its DER: its names.
   std::map<std::string, std::pair<std::string, std::string>> roots_;
   size_t revoked_count_ = 0;

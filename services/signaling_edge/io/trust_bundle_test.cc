@@ -1,6 +1,7 @@
 #include "services/signaling_edge/io/trust_bundle.h"
 
 #include <openssl/mem.h>
+#include <openssl/nid.h>
 #include <openssl/x509.h>
 #include <time.h>
 
@@ -14,6 +15,7 @@
 #include "services/common/config/proto_time.h"
 #include "services/common/status/status_matchers.h"
 #include "services/common/testing/test_certs.h"
+#include "services/common/testing/test_indirect_crl.h"
 #include "services/common/tls/trust_anchors.h"
 
 namespace sallyport::signaling_edge {
@@ -92,6 +94,46 @@ TEST_F(TrustBundleTest, AHardStoreWantsAWordOnEveryMember) {
   *contents_.mutable_coverage(0)->mutable_authority_until_time() =
       ToProto(until);
   EXPECT_THAT(Verify(chain), IsOk());
+}
+
+// RFC 5280 section 5.2.5: another signs the lists of an issuer, whose
+// certificates say so.
+TEST_F(TrustBundleTest, AnothersWordCountsForWhoNamesIt) {
+  const TestCertificate lists = root_.IssueDns("lists.example.test");
+  TestCertificateSpec spec = {.common_name = "phone"};
+  const long serial = root_.next_serial();
+  const TestCertificate silent = root_.Issue(spec);
+  spec.extensions = {{NID_crl_distribution_points, IndirectPoint(lists)}};
+  const TestCertificate names = root_.Issue(spec);
+  const TestCertificate good = root_.Issue(spec);
+
+  const absl::Time until = kNow + absl::Hours(1);
+  pb::RevocationCoverage& cover = Cover(IssuerOf(names.der));
+  *cover.mutable_leaf_until_time() = ToProto(until);
+  cover.set_crl_issuer(SubjectDer(lists));
+  EXPECT_THAT(Verify({names.der}), IsOk());
+  EXPECT_THAT(Verify({names.der}, until), HasReason("PEER_REVOCATION_UNKNOWN"));
+  EXPECT_THAT(Verify({silent.der}), HasReason("PEER_REVOCATION_UNKNOWN"));
+  cover.set_crl_issuer(IssuerOf(names.der));
+  EXPECT_THAT(Verify({names.der}), HasReason("PEER_REVOCATION_UNKNOWN"));
+  cover.set_crl_issuer(SubjectDer(lists));
+
+  const auto before = TrustBundle::Make(contents_, {});
+  ASSERT_THAT(before.status(), IsOk());
+  for (const long number : {serial, serial + 1}) {
+    pb::RevokedCertificate& revoked = *contents_.add_revoked();
+    revoked.set_issuer(IssuerOf(names.der));
+    revoked.set_crl_issuer(SubjectDer(lists));
+    revoked.set_serial(
+        {static_cast<char>(number >> 8), static_cast<char>(number & 0xff)});
+  }
+  const auto after = TrustBundle::Make(contents_, {}, before->get());
+  ASSERT_THAT(after.status(), IsOk());
+  EXPECT_TRUE((*after)->IsRevokedCertificate(names.der));
+  EXPECT_FALSE((*after)->IsRevokedCertificate(silent.der));
+  EXPECT_FALSE((*after)->IsRevokedCertificate(good.der));
+  EXPECT_FALSE((*before)->IsRevokedCertificate(names.der));
+  EXPECT_TRUE((*after)->MayHaveChanged({{names.der}}));
 }
 
 TEST_F(TrustBundleTest, SerialsOfAnyLengthAreFound) {

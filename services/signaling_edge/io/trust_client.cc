@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -52,15 +53,16 @@ absl::Status Merge(const pb::WatchTrustBundleResponse& step,
     *into = store;
   }
   if (!step.restored().empty()) {
-    std::set<std::pair<std::string, std::string>> gone;
+    std::set<std::tuple<std::string, std::string, std::string>> gone;
     for (const pb::RevokedCertificate& one : step.restored()) {
-      gone.emplace(one.issuer(), one.serial());
+      gone.emplace(one.issuer(), one.serial(), one.crl_issuer());
     }
     auto& revoked = *whole.mutable_revoked();
     revoked.erase(
         std::remove_if(revoked.begin(), revoked.end(),
                        [&](const pb::RevokedCertificate& one) {
-                         return gone.contains({one.issuer(), one.serial()});
+                         return gone.contains(
+                             {one.issuer(), one.serial(), one.crl_issuer()});
                        }),
         revoked.end());
   }
@@ -68,7 +70,10 @@ absl::Status Merge(const pb::WatchTrustBundleResponse& step,
   for (const pb::RevocationCoverage& one : step.coverage()) {
     pb::RevocationCoverage* into = nullptr;
     for (pb::RevocationCoverage& old : *whole.mutable_coverage()) {
-      if (old.issuer() == one.issuer()) into = &old;
+      if (old.issuer() == one.issuer() &&
+          old.crl_issuer() == one.crl_issuer()) {
+        into = &old;
+      }
     }
     if (into == nullptr) into = whole.add_coverage();
     *into = one;

@@ -2,6 +2,7 @@
 // servers that are good, slow, silent or talk nonsense.
 
 #include <netinet/in.h>
+#include <openssl/nid.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -31,6 +32,8 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/x509_name.h"
 #include "services/common/status/status_matchers.h"
+#include "services/common/testing/test_certs.h"
+#include "services/common/testing/test_indirect_crl.h"
 
 namespace sallyport::capf {
 namespace {
@@ -459,6 +462,99 @@ TEST_F(RevocationProcessTest, AListIsFetchedByHttpsFromWhoWasMeant) {
   })) << Source(misnamed).reason();
   EXPECT_FALSE(Source(misnamed).held());
   EXPECT_EQ(Verdict(bad), "CERTIFICATE_REVOKED");
+}
+
+// An authority whose lists another signs (RFC 5280 section 5.2.5), as OpenSSL
+// sees it too: fetched, judged by whole paths, and told to the edges.
+TEST_F(RevocationProcessTest, AnotherSignsTheListsOfAnIssuer) {
+  const absl::Time now = absl::Now();
+  TestCa root("Indirect root");
+  TestCa issuing = root.IssueCa("Indirect issuing");
+  TestCertificateSpec spec = {.common_name = "Indirect lists"};
+  spec.basic_constraints = "critical,CA:FALSE";
+  spec.key_usage = "critical,cRLSign";
+  const TestCertificate lists = root.Issue(spec);
+  const std::string url = web_.Url("/indirect.crl");
+  spec = {.common_name = "gw", .dns_names = {"gw.example.test"}};
+  spec.extensions = {{NID_crl_distribution_points, IndirectPoint(lists, url)}};
+  const long first = issuing.next_serial();
+  const TestCertificate bad = issuing.Issue(spec);
+  const TestCertificate good = issuing.Issue(spec);
+  const std::string issuer = SubjectDer(issuing.certificate());
+  const auto publish = [&](const std::vector<TestIndirectEntry>& entries,
+                           absl::Time from) {
+    const std::string list =
+        IssueIndirectCrl(lists, entries, from, now + absl::Hours(24));
+    web_.Put("/indirect.crl", WebServer::Ok(list));
+    std::ofstream(folder_ + "/indirect.crl") << list;
+  };
+  const auto openssl = [&](const TestCertificate& leaf) {
+    std::ofstream(folder_ + "/leaf.pem") << leaf.pem;
+    std::ofstream(folder_ + "/root.pem") << root.pem();
+    std::ofstream(folder_ + "/others.pem") << issuing.pem() << lists.pem;
+    const std::string command = absl::StrCat(
+        "cd ", folder_, " && openssl crl -inform DER -in indirect.crl -out ",
+        "indirect.pem && openssl verify -crl_check -extended_crl -CAfile ",
+        "root.pem -untrusted others.pem -CRLfile indirect.pem leaf.pem > said ",
+        "2>&1");
+    const int code = std::system(command.c_str());
+    std::ifstream in(folder_ + "/said");
+    const std::string said((std::istreambuf_iterator<char>(in)), {});
+    return code == 0 ? "OK" : said;
+  };
+  publish({}, now - absl::Hours(2));
+  EXPECT_EQ(openssl(bad), "OK");
+  Restart(absl::StrCat(R"(,"allow_private_peers":true,"revocation_fetch":{)",
+                       R"("urls":[")", url, R"("],"refresh_interval":"1s"})"));
+  for (const std::string& der :
+       {root.certificate().der, lists.der, issuing.certificate().der}) {
+    pb::CreateTrustedCertificateRequest request;
+    request.set_parent("tenants/a/trustStores/CallManager-trust");
+    request.mutable_trusted_certificate()->set_certificate(der);
+    ASSERT_THAT(Call<pb::TrustedCertificate>(
+                    *root_, &Stub::CreateTrustedCertificate, request),
+                IsOk());
+  }
+  EXPECT_TRUE(Soon([&] { return Source(url).held(); })) << Source(url).reason();
+  const auto verdict = [&](const TestCertificate& leaf) {
+    CertificateRecord record;
+    record.der = leaf.der;
+    return Verdict(record);
+  };
+  EXPECT_EQ(verdict(bad), "");
+  EXPECT_EQ(verdict(good), "");
+
+  grpc::ClientContext context;
+  pb::WatchTrustBundleRequest watch;
+  watch.set_consumer("edge-0");
+  const auto edge = CapfProcessTest::Stub("signaling_edge");
+  const auto stream = edge->WatchTrustBundle(&context, watch);
+  publish({{.serial = first, .issuer_der = issuer}}, now - absl::Hours(1));
+  EXPECT_THAT(openssl(bad), testing::HasSubstr("certificate revoked"));
+  EXPECT_EQ(openssl(good), "OK");
+  bool told = false;
+  bool covered = false;
+  const absl::Time end = absl::Now() + absl::Seconds(5);
+  pb::WatchTrustBundleResponse step;
+  while (!(told && covered) && absl::Now() < end && stream->Read(&step)) {
+    for (const pb::RevokedCertificate& one : step.revoked()) {
+      told = told ||
+             (one.issuer() == issuer && one.crl_issuer() == SubjectDer(lists));
+    }
+    for (const pb::RevocationCoverage& one : step.coverage()) {
+      covered = covered || (one.issuer() == issuer &&
+                            one.crl_issuer() == SubjectDer(lists) &&
+                            one.has_leaf_until_time());
+    }
+  }
+  EXPECT_TRUE(told);
+  EXPECT_TRUE(covered);
+  context.TryCancel();
+  EXPECT_EQ(verdict(bad), "CERTIFICATE_REVOKED");
+  EXPECT_EQ(verdict(good), "");
+  EXPECT_EQ(Source(url).told_count(), 1u);
+  EXPECT_EQ(Source(url).told_reason(), "");
+  EXPECT_EQ(process_->Terminate(), 0);
 }
 
 // What a client's own software makes of a certificate, fetching the list that

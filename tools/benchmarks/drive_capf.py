@@ -3,6 +3,8 @@
 
     tools/benchmarks/drive_capf.py p256|rsa2048|wait [--postgres] --capf=BINARY --load=BINARY ...
 
+With `wait` as many phones as one process of this machine may have descriptors
+for, if that is fewer than --phones, stay connected while they make their keys.
 Every phone has an enrolment with a string of its own and a fresh key. Every
 certificate that was handed out has to be in the audit file, which is on the
 disk before it goes out; if it is not, there is no figure. `per_core` is
@@ -14,6 +16,7 @@ The last line is one JSON object of numbers.
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -23,6 +26,10 @@ sys.path.insert(0, os.getcwd())
 from tests.harness.cluster import Cluster  # noqa: E402
 from tests.harness.process import Failed, Process, wait_until  # noqa: E402
 from tools.benchmarks.drive_credentials import Postgres  # noqa: E402
+
+
+# What capf has open beside its phones, and more.
+OWN_DESCRIPTORS = 100
 
 
 def arguments():
@@ -61,6 +68,11 @@ def resident(pid):
 
 
 def measure(args, folder, postgres):
+    shares = [args.phones]
+    if args.what == 'wait':
+        # Each side has one descriptor a phone; the load is two processes, capf is one.
+        phones = min(args.phones, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - OWN_DESCRIPTORS)
+        shares = [phones // 2, phones - phones // 2]
     cluster = Cluster(folder)
     cluster.make_pki()
     server = cluster.server_config('capf')
@@ -85,36 +97,46 @@ def measure(args, folder, postgres):
         wait_until(lambda: os.path.exists(server['ready_file']), 'capf becomes ready', 30)
         # taskset and chrt become what they run.
         pid = process.pid
-        load = subprocess.Popen(
-            pinned(args, args.load_cpus, [
-                args.load, f"--target={server['listen_address']}", f'--pki={cluster.pki}', '--operator_name=operator',
-                f'--capf={host}:3804', f"--authority={os.path.join(folder, 'ca.pem')}", f'--phones={args.phones}',
-                f'--wait={args.phones if args.what == "wait" else 0}']),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        loads = []
+        for number in range(len(shares)):
+            loads.append(subprocess.Popen(
+                pinned(args, args.load_cpus, [
+                    args.load, f"--target={server['listen_address']}", f'--pki={cluster.pki}',
+                    '--operator_name=operator', f'--capf={host}:3804',
+                    f"--authority={os.path.join(folder, 'ca.pem')}", f'--first={sum(shares[:number])}',
+                    f'--phones={shares[number]}', f'--wait={shares[number] if args.what == "wait" else 0}']),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
 
         def go(word):
-            line = load.stdout.readline().strip()
-            if line != word:
-                raise Failed(f'load said {line!r}: {load.stderr.read()[-300:]}')
+            for load in loads:
+                line = load.stdout.readline().strip()
+                if line != word:
+                    raise Failed(f'load said {line!r}: {load.stderr.read()[-300:]}')
+
+        def tell():
+            for load in loads:
+                load.stdin.write('\n')
+                load.stdin.flush()
 
         go('ready')
         before = resident(pid)
         used = cpu_seconds(pid)
-        load.stdin.write('\n')
-        load.stdin.flush()
+        tell()
         if args.what == 'wait':
             go('waiting')
             grown = resident(pid) - before
-            load.stdin.write('\n')
-            load.stdin.flush()
-        out = load.communicate()[0]
-        if load.returncode != 0:
+            tell()
+        outs = [load.communicate()[0] for load in loads]
+        if any(load.returncode for load in loads):
             raise Failed('the load failed')
-        values = json.loads(out.splitlines()[-1])
+        told = [json.loads(out.splitlines()[-1]) for out in outs]
+        values = told[0]
         used = cpu_seconds(pid) - used
-        if values['failed']:
-            raise Failed(f"{values['failed']} phones failed")
+        failed = sum(one['failed'] for one in told)
+        if failed:
+            raise Failed(f'{failed} phones failed')
         if args.what == 'wait':
+            values['waiting'] = sum(one['waiting'] for one in told)
             values['bytes_per_phone'] = grown / values['waiting']
             return values
         values['cpu_seconds'] = used

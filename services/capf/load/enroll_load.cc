@@ -53,6 +53,7 @@ ABSL_FLAG(std::string, authority, "", "certificate of capf's authority, PEM");
 ABSL_FLAG(int, phones, 4000, "how many enrol");
 ABSL_FLAG(int, open, 64, "phones that are connected at once");
 ABSL_FLAG(int, wait, 0, "so many wait for their keys instead");
+ABSL_FLAG(int, first, 0, "number of the first phone; of others beside us");
 
 namespace sallyport::capf {
 namespace {
@@ -62,7 +63,8 @@ namespace pb = ::sallyport::capf::v1;
 constexpr char kString[] = "12345678";
 
 std::string DeviceName(int number) {
-  return absl::StrFormat("SEP%012X", 0x020000000000 + number);
+  return absl::StrFormat("SEP%012X",
+                         0x020000000000 + absl::GetFlag(FLAGS_first) + number);
 }
 
 absl::Status CreateEnrollments(int count) {

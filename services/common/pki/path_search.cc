@@ -358,21 +358,33 @@ bool PathSearch::CrlIsSigned(const ParsedCrl& crl, size_t at) {
   return false;
 }
 
-bool PathSearch::IsListSigner(const CertificateRef& signer) {
-  // Below the same anchor; its own revocation is checked once, not without
-  // end.
+PathResult PathSearch::PathAbove(const CertificateRef& first) {
   PathQuery query = query_;
-  query.leaf = signer;
+  query.leaf = first;
   PathRules rules = rules_;
   rules.usage = {};
   rules.strict_form = false;
   rules.revocation = RevocationRule::kIgnore;
   PathSearch search(verifier_, query, rules);
   search.first_is_no_anchor_ = true;
-  const PathResult result = search.Run();
-  if (!result.status.ok() || result.path.back()->der != path_.back()->der) {
-    return false;
+  return search.Run();
+}
+
+bool PathSearch::LeadsTo(const ParsedCertificate& anchor) {
+  CertificateRef at = path_.back();
+  for (size_t i = 0; i <= rules_.max_intermediates; ++i) {
+    if (at->der == anchor.der) return true;
+    const PathResult above = PathAbove(at);
+    if (!above.status.ok()) return false;
+    at = above.path.back();
   }
+  return false;
+}
+
+bool PathSearch::IsListSigner(const CertificateRef& signer) {
+  // Its own revocation is checked once, not without end.
+  const PathResult result = PathAbove(signer);
+  if (!result.status.ok() || !LeadsTo(*result.path.back())) return false;
   const auto signed_above = [&](const ParsedCrl& list, size_t at) {
     for (size_t i = at + 1; i < result.path.size(); ++i) {
       const ParsedCertificate& one = *result.path[i];

@@ -59,9 +59,14 @@ class PathSearch {
   absl::Status CheckRevoked(size_t at);
   // Whether the list is signed by a member of path_ above `at`, or by another
   // certificate of its issuer's name, given or in the trust store, on a path of
-  // its own to the same anchor (RFC 5280 section 6.3.3 (f)).
+  // its own to an anchor that path_ leads to (RFC 5280 section 6.3.3 (f)).
   bool CrlIsSigned(const ParsedCrl& crl, size_t at);
   bool IsListSigner(const CertificateRef& signer);
+  // A path of `first`, though that be an anchor itself, for no use.
+  PathResult PathAbove(const CertificateRef& first);
+  // Whether path_ leads there: it ends there, or its anchor has a path of its
+  // own to that one, and the trust store holds both.
+  bool LeadsTo(const ParsedCertificate& anchor);
 
   // Keeps the fault that says most.
   void Remember(std::string_view reason, std::string_view message, size_t at);

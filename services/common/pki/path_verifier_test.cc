@@ -168,6 +168,15 @@ TEST(PathVerifierTest, AnotherSignsTheIssuersLists) {
     EXPECT_THAT(verdict(silent, store, RevocationRule::kHard, indirect),
                 HasReason("REVOCATION_UNKNOWN"));
   }
+  // Where the issuer is an anchor too, it leads to the same root all the same.
+  Chain short_path(bad, {}, root);
+  short_path.rules.revocation = RevocationRule::kHard;
+  short_path.anchors.push_back(issuing.certificate().der);
+  short_path.anchors.push_back(lists.der);
+  short_path.query.lists = {indirect};
+  EXPECT_THAT(short_path.Verdict(), HasReason("CERTIFICATE_REVOKED"));
+  short_path.query.leaf = Parse(good.der);
+  EXPECT_THAT(short_path.Verdict(), IsOk());
   // Without the signer's certificate it says nothing.
   Chain alone(bad, {&issuing}, root);
   alone.rules.revocation = RevocationRule::kSoft;

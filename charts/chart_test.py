@@ -106,6 +106,19 @@ class ChartTest(unittest.TestCase):
             self.assertNotIn('certificateRenewal', server, name)
             self.assertNotIn('fips', server, name)
 
+    def test_capfs_keys_are_encrypted_where_a_secret_says_how(self):
+        status, text = render()
+        self.assertEqual(status, 0, text)
+        self.assertNotIn('passphrase', text)
+        status, text = render('services.capf.passphraseSecret=capf-passphrase')
+        self.assertEqual(status, 0, text)
+        self.assertIn('{name: passphrase, secret: {secretName: capf-passphrase, defaultMode: 0440}}', text)
+        self.assertIn('{name: passphrase, mountPath: /etc/sallyport/passphrase, readOnly: true}', text)
+        self.assertIn('"passphraseFile": "/etc/sallyport/passphrase/passphrase"', text)
+        self.assertIn('"keyFile": "/var/lib/sallyport/keys/ca.key"', text)
+        status, text = render('services.dialplan.passphraseSecret=x')
+        self.assertNotEqual(status, 0)
+
     def test_other_settings_are_refused(self):
         for wrong in ('services.mediaRelay.capabilities=all', 'services.capf.capabilities=kernel'):
             status, text = render(wrong)

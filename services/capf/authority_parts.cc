@@ -128,6 +128,11 @@ absl::Status AuthorityParts::OpenAuthorities() {
     SP_ASSIGN_OR_RETURN(passphrase_, FirstLine(authority.passphrase_file(),
                                                "PASSPHRASE_MISSING"));
   }
+  if (passphrase_.empty()) {
+    LogWarning(
+        "private keys that lie in files are not encrypted",
+        {{"folder", key_folder()}, {"setting", "authority.passphrase_file"}});
+  }
   SP_RETURN_IF_ERROR(OpenToken());
   Authorities::Options all;
   all.default_id = authority_id();

@@ -2,15 +2,26 @@
 
 import json
 import os
+import secrets
 
 from tests.harness.cluster import DOMAIN, EDGE_NAME, TRUST_DOMAIN
 
 
-def write_all(cluster, unlimited=False):
+def passphrase_file(folder):
+    """Of capf's private keys, which are encrypted under it."""
+    path = os.path.join(folder, 'capf-passphrase')
+    if not os.path.exists(path):
+        with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), 'w', encoding='ascii') as f:
+            f.write(secrets.token_hex(16) + '\n')
+    return path
+
+
+def write_all(cluster, unlimited=False, encrypted=False):
     """Writes every service's file and the command line's; no service runs yet.
 
     `unlimited` opens the limits by source, so that what one address sends in a
-    test is read and not refused at the door.
+    test is read and not refused at the door. `encrypted` has capf's private
+    keys encrypted, whose reading takes it a second.
     """
     many = 10_000_000
     write = cluster.write_config
@@ -48,7 +59,8 @@ def write_all(cluster, unlimited=False):
         'server': cluster.server_config('capf'),
         'store': {'sqlite_file': f'{data}/capf.db'},
         'authority': {'key_file': f'{data}/capf-ca.key',
-                      'certificate_file': f'{data}/capf-ca.pem'},
+                      'certificate_file': f'{data}/capf-ca.pem',
+                      **({'passphrase_file': passphrase_file(data)} if encrypted else {})},
         'capf': {'address': capf,
                  'server_names': [f'DNS:capf.{DOMAIN}', f'IP:{capf}'],
                  **({'connections_per_second_per_source': many} if unlimited else {})},

@@ -166,6 +166,9 @@ spec:
             {{- if $values.tokenKeySecret }}
             - {name: token-key, mountPath: /etc/sallyport/token, readOnly: true}
             {{- end }}
+            {{- if $values.passphraseSecret }}
+            - {name: passphrase, mountPath: /etc/sallyport/passphrase, readOnly: true}
+            {{- end }}
             {{- if $values.postgresSecret }}
             - {name: postgres, mountPath: /etc/sallyport/postgres, readOnly: true}
             {{- end }}
@@ -182,6 +185,9 @@ spec:
         {{- end }}
         {{- if $values.tokenKeySecret }}
         - {name: token-key, secret: {secretName: {{ $values.tokenKeySecret }}, defaultMode: 0440}}
+        {{- end }}
+        {{- if $values.passphraseSecret }}
+        - {name: passphrase, secret: {secretName: {{ $values.passphraseSecret }}, defaultMode: 0440}}
         {{- end }}
         {{- if $values.postgresSecret }}
         - {name: postgres, secret: {secretName: {{ $values.postgresSecret }}, defaultMode: 0440}}

@@ -5,6 +5,7 @@ from tools.benchmarks.source import GoogleBenchmark, LoadProgram
 
 VERIFY = GoogleBenchmark('//services/common/pki:path_verifier_benchmark')
 LOCKOUT = GoogleBenchmark('//services/capf/core:phone_trust_benchmark')
+PUBLISH = GoogleBenchmark('//services/capf/core:trust_list_plan_benchmark')
 
 ISSUE = GoogleBenchmark('//services/capf/io:issue_benchmark')
 
@@ -58,6 +59,9 @@ ROWS = [
         peer=Peer('bare signatures', ISSUE, 'BM_BareSignature/2048:items_per_second')),
     Row('capf.verify', 'a chain of three P-256 certificates, from DER to the verdict', 'us', VERIFY,
         'BM_VerifyChainOfThree', at_most(250), scale=1e-3),
+    Row('capf.publish', 'a CTL of 100 nodes composed, signed (RSA-2048, SHA-512) and read back', 'ms', PUBLISH,
+        'BM_PublishCtl/100/1', at_most(5), scale=1e-6),
+    Row('capf.publish_sha1', 'the same, SHA-1', 'ms', PUBLISH, 'BM_PublishCtl/100/0', at_most(5), scale=1e-6),
     Row('capf.simulate', 'whether 100 000 phones would accept a list', 's', LOCKOUT,
         'BM_SimulateTrustList/100000', at_most(2), scale=1e-9),
 ]

@@ -131,8 +131,9 @@ RtpGateway::RtpGateway()
 
 RtpGateway::~RtpGateway() { Stop(); }
 
-void RtpGateway::Start(uint16_t relay_port) {
-  thread_ = std::thread([this, relay_port] { Run(relay_port); });
+void RtpGateway::Start(uint16_t relay_port, uint32_t lost_of) {
+  thread_ =
+      std::thread([this, relay_port, lost_of] { Run(relay_port, lost_of); });
 }
 
 void RtpGateway::Stop() {
@@ -140,7 +141,7 @@ void RtpGateway::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void RtpGateway::Run(uint16_t relay_port) {
+void RtpGateway::Run(uint16_t relay_port, uint32_t lost_of) {
   std::string packet(12, '\0');
   packet[0] = '\x80';
   packet[11] = 9;
@@ -162,7 +163,8 @@ void RtpGateway::Run(uint16_t relay_port) {
       OutgoingDatagram out;
       out.payload = AsBytes(packet);
       out.peer = SocketAddress::LoopbackV4(relay_port);
-      (void)udp_.SendOne(out);
+      const bool lost = lost_of != 0 && sequence % lost_of == lost_of - 1;
+      if (!lost) (void)udp_.SendOne(out);
     }
     pollfd ready = {udp_.fd(), POLLIN, 0};
     if (poll(&ready, 1, 5) != 1) continue;

@@ -65,8 +65,9 @@ class RtpGateway {
   ~RtpGateway();
 
   uint16_t port() const { return port_; }
-  // Begins to send to the relay's leg.
-  void Start(uint16_t relay_port);
+  // Begins to send to the relay's leg, as over a network that loses one packet
+  // of `lost_of`; 0: none.
+  void Start(uint16_t relay_port, uint32_t lost_of = 0);
   void Stop();
   uint32_t sent() const { return sent_; }
   uint32_t received() const { return received_; }
@@ -74,7 +75,7 @@ class RtpGateway {
   uint32_t audible() const { return audible_; }
 
  private:
-  void Run(uint16_t relay_port);
+  void Run(uint16_t relay_port, uint32_t lost_of);
 
   UdpSocket udp_;
   uint16_t port_;

@@ -158,6 +158,70 @@ TEST_F(SessionWatchTest, StatisticsComeAsOftenAsAskedForAndOnlyOfTheOwner) {
   EXPECT_EQ(stranger.Finish().code(), absl::StatusCode::kPermissionDenied);
 }
 
+// Of what each leg receives: all of it, or nine tenths.
+TEST_F(SessionWatchTest, StatisticsRateWhatALegReceives) {
+  RtpGateway whole;
+  RtpGateway lossy;
+  v1::Session session = Plain();
+  session.mutable_leg_b()->set_protocol(type::v1::MEDIA_PROTOCOL_RTP);
+  for (v1::Leg* leg : {session.mutable_leg_a(), session.mutable_leg_b()}) {
+    leg->mutable_remote_rtp()->set_address("127.0.0.1");
+  }
+  session.mutable_leg_a()->mutable_remote_rtp()->set_port(whole.port());
+  session.mutable_leg_b()->mutable_remote_rtp()->set_port(lossy.port());
+  const v1::Session made = Create(session);
+  whole.Start(static_cast<uint16_t>(made.leg_a().local_rtp_port()));
+  lossy.Start(static_cast<uint16_t>(made.leg_b().local_rtp_port()), 10);
+  const v1::Session now = WaitFor(made.name(), [](const v1::Session& one) {
+    return one.leg_b().statistics().packets_received() > 120;
+  });
+  whole.Stop();
+  lossy.Stop();
+  const v1::LegStatistics& good = now.leg_a().statistics();
+  const v1::LegStatistics& bad = now.leg_b().statistics();
+  EXPECT_EQ(good.packets_lost(), 0u);
+  EXPECT_GE(bad.packets_lost(), 12u);
+  EXPECT_LE(bad.packets_lost(), 20u);
+  // G.711: undisturbed it is 4.4; a tenth lost costs more than half a point.
+  EXPECT_GT(good.mean_opinion_score(), 4.0);
+  EXPECT_LE(good.mean_opinion_score(), 4.5);
+  EXPECT_GE(bad.mean_opinion_score(), 1.0);
+  EXPECT_LT(bad.mean_opinion_score(), good.mean_opinion_score() - 0.5);
+}
+
+// Whose owner is gone, without a word.
+TEST_F(SessionWatchTest, WhatNobodyRenewsEndsByItself) {
+  const auto create = [this](const std::string& owner) {
+    v1::CreateSessionRequest request;
+    request.set_parent("tenants/default");
+    *request.mutable_session() = Plain(owner);
+    *request.mutable_lease_duration() = ToProto(absl::Seconds(10));
+    v1::Session made;
+    const absl::Status status =
+        Call(*edge_, &Stubs::CreateSession, request, &made);
+    EXPECT_TRUE(status.ok()) << status;
+    return made;
+  };
+  const absl::Time begin = absl::Now();
+  const v1::Session alive = create("edge-alive");
+  const v1::Session dead = create("edge-dead");
+  v1::WatchSessionsRequest ask = Everything();
+  ask.add_events(v1::SESSION_EVENT_ENDED);
+  Watch watch(*edge_, ask);
+  v1::RenewSessionsRequest renew;
+  renew.set_owner("edge-alive");
+  *renew.mutable_lease_duration() = ToProto(absl::Minutes(1));
+  v1::RenewSessionsResponse renewed;
+  EXPECT_TRUE(Call(*edge_, &Stubs::RenewSessions, renew, &renewed).ok());
+  const v1::WatchSessionsResponse ended = watch.Next(v1::SESSION_EVENT_ENDED);
+  EXPECT_EQ(ended.session().name(), dead.name());
+  EXPECT_EQ(ended.session().end_reason(), "LEASE_EXPIRED");
+  EXPECT_GE(absl::Now() - begin, absl::Seconds(9));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(14));
+  EXPECT_EQ(Get(alive.name()).name(), alive.name());
+  process_.WaitForLog("\"reason\":\"LEASE_EXPIRED\"");
+}
+
 // An edge need not hear that what it asked for was done.
 TEST_F(SessionWatchTest, OnlyTheEventsAskedForAreTold) {
   const v1::Session before = Create(Plain());

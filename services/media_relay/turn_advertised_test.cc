@@ -10,9 +10,13 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
+#include "sallyport/media_relay/v1/relay_status.pb.h"
 #include "services/common/files/durable_file.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/stun_message.h"
+#include "services/media_relay/core/stun_writer.h"
+#include "services/media_relay/relay_test_setup.h"
 #include "services/media_relay/turn_datagram_client.h"
 #include "services/media_relay/turn_process.h"
 
@@ -72,6 +76,14 @@ TEST_F(TurnAdvertisedTest, AFileIsFollowedWithoutARestart) {
   absl::SleepFor(absl::Milliseconds(2500));
   EXPECT_EQ(Allocated(), "127.6.6.6");
   EXPECT_TRUE(absl::StrContains(process_.Log(), "are not known any more"));
+  // Operators and the issuer are told the same.
+  const auto ann = ConnectToRelay(*pki_, process_, "operator/ann");
+  v1::RelayStatus status;
+  ASSERT_TRUE(
+      CallRelay(*ann, &RelayStub::GetStatus, v1::GetStatusRequest(), &status)
+          .ok());
+  EXPECT_EQ(status.listeners(0).address().address(), "127.0.0.1");
+  EXPECT_EQ(status.listeners(0).advertised_address(), "127.6.6.6");
 }
 
 TEST_F(TurnAdvertisedTest, AStunServerIsAsked) {
@@ -88,6 +100,49 @@ TEST_F(TurnAdvertisedTest, AStunServerIsAsked) {
   ASSERT_EQ(client.Allocate(relay), 0);
   // As the server saw it.
   EXPECT_EQ(client.relayed.ip.ToString(), "127.0.0.9");
+}
+
+// AVE-43: who comes by the inside is challenged alike, and gets a port outside.
+TEST_F(TurnAdvertisedTest, ClientsInsideGetPortsOutside) {
+  Start(2, ",\"internal\":{\"addresses\":[\"127.0.0.8\"]}");
+  const auto ann = ConnectToRelay(*pki_, process_, "operator/ann");
+  v1::RelayStatus status;
+  ASSERT_TRUE(
+      CallRelay(*ann, &RelayStub::GetStatus, v1::GetStatusRequest(), &status)
+          .ok());
+  Endpoint inside;
+  for (const v1::RelayListener& listener : status.listeners()) {
+    if (listener.protocol() == "stun_udp" &&
+        listener.address().address() == "127.0.0.8") {
+      inside = {*IpAddress::Parse("127.0.0.8"),
+                static_cast<uint16_t>(listener.address().port())};
+    }
+  }
+  ASSERT_NE(inside.port, 0);
+  DatagramClient client(random_);
+  ASSERT_EQ(client.Allocate(inside), 0);
+  EXPECT_EQ(client.relayed.ip.ToString(), "127.0.0.1");
+  EXPECT_GE(client.relayed.port, 50000);
+  // One outside and one inside hear each other.
+  DatagramClient outside(random_);
+  ASSERT_EQ(outside.Allocate(Relay()), 0);
+  const auto bind = [](DatagramClient& one, const Endpoint& to,
+                       const Endpoint& relay) {
+    return one.Do(
+        StunMethod::kChannelBind,
+        [&](StunWriter& w) {
+          w.AddUint32(stun_attribute::kChannelNumber, 0x4000u << 16);
+          w.AddXorAddress(stun_attribute::kXorPeerAddress, to);
+        },
+        relay);
+  };
+  ASSERT_EQ(bind(client, outside.relayed, inside), 0);
+  ASSERT_EQ(bind(outside, client.relayed, Relay()), 0);
+  const std::string frame("\x40\x00\x00\x05media", 9);
+  client.Send(frame, inside);
+  EXPECT_EQ(outside.Receive(), frame);
+  outside.Send(frame, Relay());
+  EXPECT_EQ(client.Receive(), frame);
 }
 
 // No relay whose clients would be told what they cannot reach.

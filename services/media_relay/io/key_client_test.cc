@@ -201,6 +201,24 @@ TEST_F(KeyClientTest, FollowsFullAndPartialSteps) {
             "turn:192.0.2.1:3478?transport=udp");
 }
 
+// AVE-36: what clients are told follows the advertised address.
+TEST_F(KeyClientTest, ChangedAddressesAreReportedAtOnce) {
+  Start(port_);
+  client_->SetAddresses({{"turn:198.51.100.9:3478?transport=udp", false},
+                         {"turn:10.0.0.1:3478?transport=udp", true}});
+  const absl::Time give_up = absl::Now() + absl::Seconds(10);
+  const auto last = [this] {
+    const auto reports = issuer_.reports();
+    return reports.empty() ? pb::ReportKeysVersionRequest() : reports.back();
+  };
+  while (last().addresses_size() != 2 && absl::Now() < give_up) {
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+  ASSERT_EQ(last().addresses_size(), 2);
+  EXPECT_EQ(last().addresses(0).uri(), "turn:198.51.100.9:3478?transport=udp");
+  EXPECT_TRUE(last().addresses(1).internal());
+}
+
 // The limits of tenants come with the keys and without, stay while nothing is
 // said of them, and are on disk.
 TEST_F(KeyClientTest, FollowsTheLimitsOfTenants) {

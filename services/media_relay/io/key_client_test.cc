@@ -203,7 +203,15 @@ TEST_F(KeyClientTest, FollowsFullAndPartialSteps) {
 
 // AVE-36: what clients are told follows the advertised address.
 TEST_F(KeyClientTest, ChangedAddressesAreReportedAtOnce) {
+  issuer_.Queue(Full(1, {1}));
   Start(port_);
+  ASSERT_TRUE(WaitForVersion(1));
+  // Its first report is out.
+  const absl::Time soon = absl::Now() + absl::Seconds(10);
+  while (issuer_.reports().empty() && absl::Now() < soon) {
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  const absl::Time begin = absl::Now();
   client_->SetAddresses({{"turn:198.51.100.9:3478?transport=udp", false},
                          {"turn:10.0.0.1:3478?transport=udp", true}});
   const absl::Time give_up = absl::Now() + absl::Seconds(10);
@@ -217,6 +225,7 @@ TEST_F(KeyClientTest, ChangedAddressesAreReportedAtOnce) {
   ASSERT_EQ(last().addresses_size(), 2);
   EXPECT_EQ(last().addresses(0).uri(), "turn:198.51.100.9:3478?transport=udp");
   EXPECT_TRUE(last().addresses(1).internal());
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(2));
 }
 
 // The limits of tenants come with the keys and without, stay while nothing is

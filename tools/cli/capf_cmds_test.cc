@@ -372,6 +372,7 @@ TEST_F(CapfCommandsTest, PhonesProveThemselvesByTheirCertificates) {
                 " --reason key-compromise"),
             0)
       << err_.str();
+  EXPECT_THAT(Phones(), HasSubstr("  revoked"));
   EXPECT_EQ(Enroll(current), 1);
   EXPECT_THAT(Phones(), HasSubstr("UPGRADE_FAILED_INVALID_LSC"));
 }

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "CLI/Validators.hpp"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "sallyport/capf/v1/certificate.pb.h"
 #include "sallyport/capf/v1/enrollment.pb.h"
 #include "sallyport/signaling_edge/v1/connection.pb.h"
 #include "sallyport/signaling_edge/v1/registration.pb.h"
@@ -46,12 +48,44 @@ std::string Status(const pb::Enrollment& phone) {
   return text;
 }
 
-void AddRow(const pb::Enrollment& phone, Table& table) {
+// Of the LSC: when it ends, if it has not ended.
+std::string Expires(const pb::Enrollment& phone,
+                    const std::set<std::string>& revoked) {
+  return revoked.contains(phone.lsc().serial())
+             ? "revoked"
+             : FieldText(phone, "lsc.not_after_time");
+}
+
+void AddRow(const pb::Enrollment& phone, Table& table,
+            const std::set<std::string>& revoked = {}) {
   table.AddRow({phone.device_name(), FieldText(phone, "operation"),
                 FieldText(phone, "authentication_mode"), Status(phone),
                 FieldText(phone, "operation_completes_by_time"),
-                phone.lsc().serial(), FieldText(phone, "lsc.not_after_time"),
+                phone.lsc().serial(), Expires(phone, revoked),
                 phone.authentication_string()});
+}
+
+// Serials of phones' certificates that are no longer good: an operator revokes
+// one without its phone, which goes on showing it.
+absl::StatusOr<std::set<std::string>> RevokedSerials(
+    CliContext& context, const std::string& tenant) {
+  std::set<std::string> serials;
+  pb::ListCertificatesRequest request;
+  request.set_parent(tenant);
+  request.set_page_size(1000);
+  request.set_filter(
+      "state = CERTIFICATE_STATE_REVOKED AND profile = "
+      "CERTIFICATE_PROFILE_LSC");
+  while (true) {
+    SP_ASSIGN_OR_RETURN(const auto page,
+                        CallCapf<pb::ListCertificatesResponse>(
+                            context, &Stub::ListCertificates, request));
+    for (const pb::Certificate& one : page.certificates()) {
+      serials.insert(one.summary().serial());
+    }
+    if (page.next_page_token().empty()) return serials;
+    request.set_page_token(page.next_page_token());
+  }
 }
 
 Table PhoneTable() {
@@ -65,6 +99,10 @@ absl::Status List(CliContext& context, const PhonesOptions&) {
   SP_ASSIGN_OR_RETURN(*request.mutable_parent(), context.TenantName());
   request.set_page_size(1000);
   Table table = PhoneTable();
+  std::set<std::string> revoked;
+  if (context.format == OutputFormat::kTable) {
+    SP_ASSIGN_OR_RETURN(revoked, RevokedSerials(context, request.parent()));
+  }
   while (true) {
     SP_ASSIGN_OR_RETURN(const auto page,
                         CallCapf<pb::ListEnrollmentsResponse>(
@@ -73,7 +111,7 @@ absl::Status List(CliContext& context, const PhonesOptions&) {
       if (context.format != OutputFormat::kTable) {
         context.out() << RenderOne(phone, context.format, "");
       } else {
-        AddRow(phone, table);
+        AddRow(phone, table, revoked);
       }
     }
     if (page.next_page_token().empty()) break;

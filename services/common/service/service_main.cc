@@ -3,6 +3,7 @@
 #include <linux/close_range.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -112,6 +113,13 @@ void PrepareProcess(const char* program) {
   absl::InstallFailureSignalHandler(failure);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);
+  // Each connection is one; the usual soft limit of 1024 is for programs that
+  // use select(), as the hard one is for everybody.
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
   gpr_set_log_function(OnGrpcLog);
 #ifdef NDEBUG
   // Debian's Abseil is built with its checks on: each lock, of which gRPC takes

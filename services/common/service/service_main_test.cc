@@ -4,10 +4,12 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -96,6 +98,11 @@ class ServiceMainTest : public testing::Test {
     if (pid_ == 0) {
       const int fd = open(log_.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
       dup2(fd, STDERR_FILENO);
+      // As a shell or systemd gives it.
+      rlimit files = {};
+      getrlimit(RLIMIT_NOFILE, &files);
+      files.rlim_cur = std::min<rlim_t>(1024, files.rlim_max);
+      setrlimit(RLIMIT_NOFILE, &files);
       std::vector<char*> argv;
       std::string name = program;
       argv.push_back(name.data());
@@ -212,6 +219,12 @@ TEST_F(ServiceMainTest, ServesProbesAndMetricsAndEndsInOrder) {
   EXPECT_THAT(metrics, HasSubstr("sallyport_test_starts_total 1"));
   EXPECT_THAT(metrics, HasSubstr("process_resident_memory_bytes"));
   EXPECT_THAT(metrics, HasSubstr("sallyport_rpc_request_seconds"));
+  // As many connections as the hard limit lets it have.
+  rlimit ours = {};
+  rlimit its = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &ours), 0);
+  ASSERT_EQ(prlimit(pid_, RLIMIT_NOFILE, nullptr, &its), 0);
+  EXPECT_EQ(its.rlim_cur, ours.rlim_max);
   // SIGHUP is nothing.
   kill(pid_, SIGHUP);
   EXPECT_THAT(HttpGet(http, "/healthz"), HasSubstr(" 200 "));

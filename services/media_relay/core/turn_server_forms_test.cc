@@ -199,7 +199,8 @@ TEST_P(TurnServerFormsTest, NoneIsGrantedByTheDialect) {
     if (sign) {
       writer.AddIntegrity(LongTermKey::Derive(PasswordAlgorithm::kMd5, username,
                                               "sallyport", password)
-                              .bytes());
+                              .bytes(),
+                          MsTurnIntegrity::kSha1);
     }
     return ToString(writer.finished());
   };

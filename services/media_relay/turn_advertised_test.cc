@@ -102,6 +102,23 @@ TEST_F(TurnAdvertisedTest, AStunServerIsAsked) {
   EXPECT_EQ(client.relayed.ip.ToString(), "127.0.0.9");
 }
 
+// Two clients of one relay behind NAT know each other by its address outside,
+// where nothing comes back from: it goes from port to port inside.
+TEST_F(TurnAdvertisedTest, ClientsOfOneRelayBehindNatReachEachOther) {
+  Tell("127.5.5.5");
+  Follow(absl::StrCat("\"file:", file_, "\""));
+  for (const char* sockets : {"", "per_port"}) {
+    Start(2, absl::StrCat(",\"relay_sockets\":\"", sockets, "\""));
+    EXPECT_EQ(Allocated(), "127.5.5.5");
+    const auto expect = [&](const char* port, const char* flags) {
+      ExpectAllReceived(Uclient(process_.port(port), flags, 172, 10, 5), 20);
+    };
+    expect("stun_udp", "-y -c");
+    if (sockets[0] == '\0') expect("stun_tcp", "-T -y");
+    process_.Kill();
+  }
+}
+
 // AVE-43: who comes by the inside is challenged alike, and gets a port outside.
 TEST_F(TurnAdvertisedTest, ClientsInsideGetPortsOutside) {
   Start(2, ",\"internal\":{\"addresses\":[\"127.0.0.8\"]}");

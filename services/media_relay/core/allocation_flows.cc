@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "services/media_relay/core/allocation.h"
+#include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
@@ -20,8 +21,8 @@ void AllocationFlows::Put(Allocation& allocation, Now now) {
     Flow flow;
     flow.expiry = std::min({channel.expiry, allocation.expiry,
                             allocation.PermittedUntil(channel.peer.ip)});
-    // What the core would refuse is not handed over. The policy does not
-    // change while the process lives.
+    // What the core would refuse is not handed over. The policy changes while
+    // the process lives by addresses of our own alone.
     if (flow.expiry <= now.mono ||
         policy_.Check(channel.peer) != PeerVerdict::kAllowed) {
       continue;
@@ -31,10 +32,11 @@ void AllocationFlows::Put(Allocation& allocation, Now now) {
       next_flow_ += 2;
     }
     const ClientPath& path = allocation.path();
+    const Endpoint peer = own_.Local(channel.peer);
     flow.match = {path.socket, path.client, channel.number};
-    flow.rewrite = {allocation.relay_socket(), channel.peer, 0};
+    flow.rewrite = {allocation.relay_socket(), peer, 0};
     fast_path_->Put(channel.flow, flow);
-    flow.match = {allocation.relay_socket(), channel.peer, 0};
+    flow.match = {allocation.relay_socket(), peer, 0};
     flow.rewrite = {path.socket, path.client, channel.number};
     fast_path_->Put(channel.flow + 1, flow);
   }

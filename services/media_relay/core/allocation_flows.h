@@ -5,6 +5,7 @@
 
 #include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/fast_path.h"
+#include "services/media_relay/core/own_ports.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 
@@ -19,6 +20,8 @@ class AllocationFlows {
 
   // `fast_path` must outlive this object, or be null.
   void SetFastPath(FastPath* fast_path) { fast_path_ = fast_path; }
+  // Of the relay, as they are from now on.
+  void SetOwnPorts(const OwnPorts& own) { own_ = own; }
 
   // Hands over the channels of `allocation` as they are now.
   void Put(Allocation& allocation, Now now);
@@ -36,6 +39,7 @@ class AllocationFlows {
   void Collect(Allocation& allocation, const Allocation::Channel& channel);
 
   const PeerPolicy& policy_;
+  OwnPorts own_;
   FastPath* fast_path_ = nullptr;
   FlowId next_flow_ = 1;
   FlowCounters to_peers_;

@@ -22,16 +22,28 @@ namespace sallyport::media_relay {
 
 RelayCore::RelayCore(const RelayCoreOptions& options,
                      const SrtpLibrary& library, RandomSource& random)
-    : policy_(options.policy),
+    : port_options_(options.ports),
+      policy_(options.policy),
       ports_(random, options.ports),
       turn_(options.turn, policy_, ports_, ids_, random),
       sessions_(options.sessions,
-                RelayResources{library, policy_, ports_, ids_, random}) {}
+                RelayResources{library, policy_, ports_, ids_, random}) {
+  RelayInterfaces interfaces = options.sessions.interfaces;
+  interfaces.external_v4 = options.turn.ipv4;
+  interfaces.external_v6 = options.turn.ipv6;
+  SetOwnPorts(interfaces);
+}
+
+void RelayCore::SetOwnPorts(const RelayInterfaces& interfaces) {
+  own_ = OwnPorts(interfaces, port_options_.first, port_options_.last);
+  turn_.SetOwnPorts(own_);
+}
 
 PacketAction RelayCore::Count(PacketAction action) {
   if (action.sends()) {
     ++stats_.packets_sent;
     stats_.bytes_sent += action.bytes.size();
+    if (action.socket >= kFirstCoreSocket) action.to = own_.Local(action.to);
   } else if (action.drop != DropReason::kNone) {
     ++stats_.drops[static_cast<size_t>(action.drop)];
   }
@@ -46,11 +58,12 @@ PacketAction RelayCore::OnPacket(SocketId socket, const Endpoint& from,
     return Count(turn_.OnClientPacket(ClientPath{socket, from}, packet, reply,
                                       now, sockets));
   }
+  const Endpoint peer = own_.Advertised(from);
   PacketAction action;
-  if (sessions_.OnPacket(socket, from, packet, reply, now, sockets, action)) {
+  if (sessions_.OnPacket(socket, peer, packet, reply, now, sockets, action)) {
     return Count(action);
   }
-  return Count(turn_.OnPeerPacket(socket, from, packet, now));
+  return Count(turn_.OnPeerPacket(socket, peer, packet, now));
 }
 
 PacketAction RelayCore::OnStreamUnit(const ClientPath& path,
@@ -78,8 +91,8 @@ PacketAction RelayCore::OnPeerUnit(SocketId peer, Packet& packet, Now now) {
 SocketId RelayCore::OnPeerAccepted(SocketId relay_socket, const Endpoint& peer,
                                    absl::Span<uint8_t> reply, Now now,
                                    PacketAction& indication, bool& framed) {
-  const SocketId socket =
-      turn_.OnPeerAccepted(relay_socket, peer, reply, now, indication, framed);
+  const SocketId socket = turn_.OnPeerAccepted(
+      relay_socket, own_.Advertised(peer), reply, now, indication, framed);
   Count(indication);
   return socket;
 }

@@ -22,6 +22,7 @@
 #include "services/media_relay/core/fast_path.h"
 #include "services/media_relay/core/icmp_error.h"
 #include "services/media_relay/core/memory_gate.h"
+#include "services/media_relay/core/own_ports.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
@@ -75,7 +76,8 @@ class RelayCore {
   PacketAction OnPeerError(SocketId socket, const Endpoint& peer,
                            const IcmpError& error, absl::Span<uint8_t> reply,
                            Now now) {
-    return Count(turn_.OnPeerError(socket, peer, error, reply, now.mono));
+    return Count(turn_.OnPeerError(socket, own_.Advertised(peer), error, reply,
+                                   now.mono));
   }
   // One more answer to a stranger at this address?
   bool MayAnswer(const IpAddress& client, MonoTime now) {
@@ -146,7 +148,7 @@ class RelayCore {
   // no.
   bool NextPlayed(Now now, Packet& packet, PacketAction& action) {
     if (!sessions_.NextPlayed(now, packet, action)) return false;
-    Count(action);
+    action = Count(action);
     return true;
   }
   // The answer to an OpenSocket.
@@ -210,7 +212,10 @@ class RelayCore {
     policy_ = PeerPolicy(policy);
     turn_.SetInterfaces(interfaces);
     sessions_.SetInterfaces(interfaces);
+    SetOwnPorts(interfaces);
   }
+  // Where a SendDatagram or ConnectPeer goes that names `peer`.
+  Endpoint LocalOf(const Endpoint& peer) const { return own_.Local(peer); }
   // New allocations get 508, new sessions UNAVAILABLE; what is live goes on.
   void StartDrain();
   bool draining() const { return draining_; }
@@ -225,9 +230,13 @@ class RelayCore {
   size_t ports_total() const { return ports_.size(); }
 
  private:
+  // What becomes of a packet, counted, and its destination as it is here.
   PacketAction Count(PacketAction action);
+  void SetOwnPorts(const RelayInterfaces& interfaces);
 
+  const PortPoolOptions port_options_;
   PeerPolicy policy_;
+  OwnPorts own_;
   PortPool ports_;
   SocketIds ids_;
   TurnServer turn_;

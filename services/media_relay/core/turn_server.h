@@ -27,6 +27,7 @@
 #include "services/media_relay/core/memory_gate.h"
 #include "services/media_relay/core/ms_turn_message.h"
 #include "services/media_relay/core/ms_turn_server.h"
+#include "services/media_relay/core/own_ports.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/port_pool.h"
@@ -149,6 +150,8 @@ class TurnServer {
 
   // The ledger's limits of single tenants have changed.
   void OnTenantLimits(Now now) { allocator_.OnTenantLimits(now); }
+  // See AllocationFlows.
+  void SetOwnPorts(const OwnPorts& own) { allocator_.flows().SetOwnPorts(own); }
   // See TurnAllocator::SetInterfaces().
   void SetInterfaces(const RelayInterfaces& interfaces) {
     allocator_.SetInterfaces(interfaces);

@@ -346,13 +346,16 @@ void RelayLoop::PerformOne(const SocketAction& action) {
       ports_->Close(close->socket);
     }
   } else if (const auto* datagram = std::get_if<SendDatagram>(&action)) {
-    ports_->Send(PacketAction::Send(datagram->socket, datagram->to,
-                                    AsBytes(datagram->bytes)),
-                 {clock_.MonoNow()});
+    ports_->Send(
+        PacketAction::Send(datagram->socket, core_.LocalOf(datagram->to),
+                           AsBytes(datagram->bytes)),
+        {clock_.MonoNow()});
     ports_->Flush();  // it lies in the action
     core_.OnSent(datagram->bytes.size());
   } else if (const auto* connect = std::get_if<ConnectPeer>(&action)) {
-    peers_->Connect(*connect);
+    ConnectPeer here = *connect;
+    here.peer = core_.LocalOf(connect->peer);
+    peers_->Connect(here);
   } else if (const auto* join = std::get_if<JoinStreams>(&action)) {
     streams_->Join(join->client, join->peer);
     peers_->Join(join->peer, join->client);

@@ -2,9 +2,12 @@
 
 #include "services/capf/capf_process.h"
 
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -18,6 +21,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
@@ -31,6 +35,7 @@
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/crypto/x509_name.h"
+#include "services/common/net/unique_fd.h"
 #include "services/common/rpc/client_channel.h"
 #include "services/common/rpc/tls_files.h"
 #include "services/common/status/status_grpc.h"
@@ -420,6 +425,49 @@ TEST_F(CapfProcessTest, EventsComeAsTheyHappenAndNoneTwice) {
   ASSERT_TRUE(resumed->Read(&response));
   EXPECT_EQ(response.event().certificate().serial(), next.summary().serial());
   again.TryCancel();
+}
+
+// However many phones come, whoever runs it gets in, and it goes on issuing.
+TEST_F(CapfProcessTest, PhonesLeaveDescriptorsForOperators) {
+  ASSERT_EQ(process_->Terminate(), 0);
+  process_->WriteConfig(
+      absl::StrReplaceAll(config_,
+                          {{"\"ephemeral_port\":true",
+                            "\"ephemeral_port\":true,"
+                            "\"connections_per_second_per_source\":100000"}}) +
+      "}");
+  process_->RunUnder({"prlimit", "--nofile=340"});
+  process_->Start();
+  process_->WaitForLog("fewer phones can be connected");
+  std::vector<UniqueFd> phones;
+  for (int i = 0; i < 400; ++i) {
+    UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in own = {};
+    own.sin_family = AF_INET;
+    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + i % 8);
+    ASSERT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&own), sizeof(own)),
+              0);
+    sockaddr_in to = own;
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    to.sin_port = htons(static_cast<uint16_t>(process_->port("capf")));
+    ASSERT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof(to)),
+              0);
+    phones.push_back(std::move(fd));
+  }
+  root_ = CapfProcessTest::Stub("operator/root");
+  EXPECT_THAT(Issue(NewIssue("while phones knock")), IsOk());
+  int kept = 0;
+  for (int i = 0; i < 100 && kept != 84; ++i) {
+    kept = 0;
+    for (const UniqueFd& phone : phones) {
+      char octet;
+      const ssize_t n = recv(phone.get(), &octet, 1, MSG_DONTWAIT);
+      if (n < 0 && errno == EAGAIN) ++kept;
+    }
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+  EXPECT_EQ(kept, 84);
+  EXPECT_EQ(process_->Terminate(), 0);
 }
 
 TEST_F(CapfProcessTest, KilledAgainAndAgainNothingIsLostOrDoubled) {

@@ -1,6 +1,9 @@
 #include "services/capf/process_options.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -9,6 +12,7 @@
 #include "services/capf/config.h"
 #include "services/capf/core/foreign_list.h"
 #include "services/common/config/proto_time.h"
+#include "services/common/log/log.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/rpc/client_channel.h"
 #include "services/common/status/status_macros.h"
@@ -16,6 +20,13 @@
 namespace sallyport::capf {
 
 using ::sallyport::FromProto;
+
+namespace {
+
+constexpr size_t kOwnDescriptors = 256;
+constexpr size_t kLeastConnections = 64;
+
+}  // namespace
 
 RegistrationOptions RegistrationOptionsOf(const config::v1::CapfConfig& config,
                                           bool fips) {
@@ -41,6 +52,19 @@ CapfLoop::Options LoopOptionsOf(const config::v1::CapfListenerConfig& capf) {
   // A branch's phones share one address and wait long for their keys.
   options.core.max_connections_per_source =
       std::max<size_t>(64, options.core.max_connections / 4);
+  // Phones must not take what operators, the store and the audit need.
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+      files.rlim_cur < options.core.max_connections + kOwnDescriptors) {
+    const size_t room =
+        std::max<size_t>(files.rlim_cur, kOwnDescriptors + kLeastConnections) -
+        kOwnDescriptors;
+    LogWarning(
+        "fewer phones can be connected than the configuration allows, "
+        "by the limit of descriptors",
+        {{"configured", options.core.max_connections}, {"room", room}});
+    options.core.max_connections = room;
+  }
   const uint32_t per_second = capf.connections_per_second_per_source() == 0
                                   ? 10
                                   : capf.connections_per_second_per_source();

@@ -28,8 +28,8 @@ from tests.harness.process import Failed, Process, wait_until  # noqa: E402
 from tools.benchmarks.drive_credentials import Postgres  # noqa: E402
 
 
-# What capf has open beside its phones, and more.
-OWN_DESCRIPTORS = 100
+# What capf keeps for itself beside its phones.
+OWN_DESCRIPTORS = 256
 
 
 def arguments():

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -222,8 +223,19 @@ absl::StatusOr<ParsedTrustList> VerifyTrustList(ByteSpan file) {
                         list.header.signature, signer->certificate)) {
     return Fault("SIGNATURE_WRONG", "the signature does not verify");
   }
+  // Phones know a certificate by these two.
+  std::map<std::pair<std::string_view, std::string_view>, std::string_view>
+      known;
   for (size_t i = 0; i < list.records.size(); ++i) {
-    SP_RETURN_IF_ERROR(CheckRecord(list.records[i], i));
+    const TrustListRecord& record = list.records[i];
+    SP_RETURN_IF_ERROR(CheckRecord(record, i));
+    if (record.certificate.empty()) continue;
+    const auto [it, fresh] =
+        known.try_emplace({record.issuer, record.serial}, record.certificate);
+    if (!fresh && it->second != record.certificate) {
+      return Fault("SERIAL_DUPLICATE",
+                   "two certificates of one issuer have one serial number");
+    }
   }
   return parsed;
 }

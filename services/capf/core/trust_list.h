@@ -67,7 +67,8 @@ bool VerifySignedFile(std::string_view text, SignedFileDigest digest,
 // size; every record's fields those of its certificate; two signers at most.
 //
 // kInvalidArgument with a reason: those of ParseTrustList(),
-// SIGNER_NOT_IN_LIST, SIGNATURE_WRONG, RECORD_MISMATCH, TOO_MANY_SIGNERS.
+// SIGNER_NOT_IN_LIST, SIGNATURE_WRONG, RECORD_MISMATCH, TOO_MANY_SIGNERS, or
+// SERIAL_DUPLICATE: two certificates that differ are the same one to a phone.
 absl::StatusOr<ParsedTrustList> VerifyTrustList(ByteSpan file);
 
 // What differs, one line each, in words for an operator: header fields, then

@@ -168,6 +168,18 @@ TEST_F(TrustListTest, ThreeSignersAreTooMany) {
   EXPECT_EQ(ReasonFor(SignedTestList(list, *signer_)), "TOO_MANY_SIGNERS");
 }
 
+// A phone could not tell them apart.
+TEST_F(TrustListTest, OneSerialNumberIsOneCertificate) {
+  const TestIdentity one = NewTestIdentity("cm9.example.test", 99);
+  const TestIdentity two = NewTestIdentity("cm9.example.test", 99);
+  TrustList list = Sample();
+  list.records.push_back(TestRecord(one, TrustListRole::kCcm));
+  list.records.push_back(TestRecord(one, TrustListRole::kTftp));
+  EXPECT_EQ(ReasonFor(SignedTestList(list, *signer_)), "");
+  list.records.push_back(TestRecord(two, TrustListRole::kCcm));
+  EXPECT_EQ(ReasonFor(SignedTestList(list, *signer_)), "SERIAL_DUPLICATE");
+}
+
 TEST_F(TrustListTest, AFileWithoutRecordsIsNone) {
   TrustList list = Sample();
   list.records.clear();

@@ -342,6 +342,10 @@ void ValidateConfig(const pb::SignalingEdgeConfig& config,
   if (config.server_header().find_first_of("\r\n") != std::string::npos) {
     faults->Add("server_header", "must be one line");
   }
+  if (const std::string& host = config.service_route_host();
+      !host.empty() && !ParseSipUri("sip:" + host).ok()) {
+    faults->Add("service_route_host", "must be a host name or an address");
+  }
   for (int i = 0; i < config.proxy_protocol_prefixes_size(); ++i) {
     if (!IsPrefix(config.proxy_protocol_prefixes(i))) {
       faults->Add(absl::StrCat("proxy_protocol_prefixes[", i, "]"),
@@ -397,6 +401,7 @@ size_t LoopsOf(const pb::SignalingEdgeConfig& config) {
 EdgeOptions CoreOptionsOf(const pb::SignalingEdgeConfig& config) {
   EdgeOptions out;
   out.server_header = config.server_header();
+  out.service_route_host = config.service_route_host();
   if (const uint32_t size = config.limits().max_message_bytes(); size != 0) {
     out.parse.max_header_bytes = std::min(out.parse.max_header_bytes, size);
     out.parse.max_body = size;

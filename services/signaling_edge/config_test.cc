@@ -133,7 +133,8 @@ TEST(ConfigTest, AllFaultsAtOnce) {
         "timers": {"t1": "-1s", "min_registration": "7200s"},
         "limits": {"max_message_bytes": 10, "tracked_sources": 99999999},
         "static_hosts": {"a": "b"},
-        "server_header": "x\ny"
+        "server_header": "x\ny",
+        "service_route_host": "two words"
       })"),
       UnorderedElementsAre(
           "dialplan.target", "media_relays[1].target", "media_relays[2].target",
@@ -146,7 +147,7 @@ TEST(ConfigTest, AllFaultsAtOnce) {
           "static_trust[0].trust_store", "static_trust[0].ca_file",
           "minimum_tls_version", "timers.t1", "timers.min_registration",
           "limits.max_message_bytes", "limits.tracked_sources",
-          "static_hosts[\"a\"]", "server_header"));
+          "static_hosts[\"a\"]", "server_header", "service_route_host"));
 }
 
 // One for each core that the process may use, at most 4, unless it says.

@@ -7,8 +7,9 @@ import sys
 
 sys.path.insert(0, os.getcwd())
 
+from tests.harness import configs  # noqa: E402
 from tests.harness.case import DemoCase, main  # noqa: E402
-from tests.harness.cluster import DOMAIN  # noqa: E402
+from tests.harness.cluster import DOMAIN, SERVICES  # noqa: E402
 from tests.harness.peers import write_tone  # noqa: E402
 from tests.harness.process import Process, wait_until  # noqa: E402
 
@@ -87,7 +88,16 @@ class LinphoneTest(DemoCase):
 
     @classmethod
     def prepare(cls):
-        super().prepare()
+        cls.cluster.make_pki()
+        configs.write_all(cls.cluster)
+        edge = configs.read(cls.cluster, 'signaling_edge')
+        edge['service_route_host'] = cls.cluster.host('signaling_edge')
+        cls.cluster.write_config('signaling_edge', edge)
+        for name in SERVICES:
+            cls.cluster.start_service(name)
+        cls.demo.provision()
+        cls.demo.enroll()
+        cls.demo.start_user_agents()
         manifest = cls.cluster.path('conf', 'linphone.yaml')
         with open(manifest, 'w', encoding='utf-8') as f:
             f.write(MANIFEST)
@@ -118,6 +128,9 @@ class LinphoneTest(DemoCase):
         one = self.registered()
         self.assertEqual(one['authentication'], 'AUTHENTICATION_METHOD_DIGEST_SHA_256', one)
         self.assertEqual(one['remoteAddress']['transport'], 'TRANSPORT_TLS', one)
+        # RFC 3608: where it is to send what it asks for; it has kept that.
+        with open(self.cluster.path('linphone', 'debug.log'), encoding='utf-8', errors='replace') as f:
+            self.assertIn(f'Service-Route: <sip:{self.cluster.host("signaling_edge")};transport=tls;lr>', f.read())
         # The demo's phone, baresip with SRTP that it insists on as well, calls it.
         phone = self.demo.phone
         established = len(phone.seen('CALL_ESTABLISHED'))

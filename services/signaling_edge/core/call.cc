@@ -245,6 +245,13 @@ void Call::CarryOver(MonoTime now) {
     SendOffer(now);
     return;
   }
+  if (IsEncoded(exchange.request)) {
+    RefuseExchange(MakeError(absl::StatusCode::kInvalidArgument,
+                             "CONTENT_ENCODING_UNSUPPORTED",
+                             "the body has a content coding"),
+                   exchange.from, now);
+    return;
+  }
   if (!HasSdp(exchange.request)) {
     RefuseExchange(
         MakeError(absl::StatusCode::kInvalidArgument, "BODY_TYPE_UNSUPPORTED",
@@ -718,6 +725,7 @@ SipMessage Call::MakeLegResponse(LegSide to, const SipMessage& request,
   if (code == 405 || code == 200 || code == 180 || code == 183) {
     response.Add(HeaderId::kAllow, kCallMethods);
   }
+  if (code == 415) response.Add(HeaderId::kAccept, "application/sdp");
   if (code == 422) receiver.timer.AddMinimum(response);
   if (code == 420) response.Add(HeaderId::kUnsupported, k100rel);
   if (cause_ != 0 && code >= 300) {

@@ -65,12 +65,18 @@ void ConnectionTable::Remove(ConnectionId id) {
       by_source_.erase(source);
     }
   }
-  if (const auto peer = dialled_.find(connection.dialled);
-      peer != dialled_.end()) {
-    std::erase(peer->second, id);
-    if (peer->second.empty()) dialled_.erase(peer);
-  }
+  Forget(dialled_, connection.dialled, id);
+  Forget(aliases_, connection.alias_of, id);
   connections_.erase(it);
+}
+
+void ConnectionTable::Forget(
+    absl::flat_hash_map<std::string, std::vector<ConnectionId>>& by_peer,
+    const std::string& peer, ConnectionId id) {
+  const auto it = by_peer.find(peer);
+  if (it == by_peer.end()) return;
+  std::erase(it->second, id);
+  if (it->second.empty()) by_peer.erase(it);
 }
 
 Connection* ConnectionTable::Find(ConnectionId id) {
@@ -102,6 +108,31 @@ void ConnectionTable::NoteDialled(Connection& connection,
   connection.dialled = peer;
   connection.kept = true;
   dialled_[connection.dialled].push_back(connection.id);
+}
+
+Connection* ConnectionTable::AliasOf(
+    std::string_view peer, const std::vector<SocketAddress>& addresses) {
+  const auto it = aliases_.find(AbslView(peer));
+  if (it == aliases_.end()) return nullptr;
+  for (size_t i = it->second.size(); i-- > 0;) {
+    Connection* const connection = Find(it->second[i]);
+    if (connection->identity.has_value() &&
+        connection->identity->resource == peer &&
+        std::find(addresses.begin(), addresses.end(), *connection->alias) !=
+            addresses.end()) {
+      return connection;
+    }
+  }
+  return nullptr;
+}
+
+void ConnectionTable::NoteAlias(Connection& connection, std::string_view peer,
+                                const SocketAddress& address) {
+  if (connection.alias == address && connection.alias_of == peer) return;
+  Forget(aliases_, connection.alias_of, connection.id);
+  connection.alias = address;
+  connection.alias_of = peer;
+  aliases_[connection.alias_of].push_back(connection.id);
 }
 
 size_t ConnectionTable::CountFrom(const SocketAddress& remote) const {

@@ -38,6 +38,10 @@ struct Connection {
   // The peer that was dialled; empty on incoming ones.
   std::string dialled;
   std::vector<SocketAddress> addresses;  // still to be tried
+  // Of an incoming one whose peer wants it used for what goes to it: the
+  // address that it stands for, and the peer (RFC 5923).
+  std::optional<SocketAddress> alias;
+  std::string alias_of;
   // A mirror: another loop or edge holds it, and what is sent by it goes there.
   std::optional<RemoteFlow> held_by;
   bool told = false;  // of a mirror: its holder has said whose it is
@@ -91,6 +95,12 @@ class ConnectionTable {
   Connection* DialledTo(std::string_view peer,
                         const std::vector<SocketAddress>& addresses);
   void NoteDialled(Connection& connection, std::string_view peer);
+  // An incoming connection of this peer, which has proven that it is, that
+  // stands for one of `addresses`; the newest.
+  Connection* AliasOf(std::string_view peer,
+                      const std::vector<SocketAddress>& addresses);
+  void NoteAlias(Connection& connection, std::string_view peer,
+                 const SocketAddress& address);
 
   size_t size() const { return connections_.size() - mirrors_.size(); }
   size_t mirrors() const { return mirrors_.size(); }
@@ -100,6 +110,9 @@ class ConnectionTable {
   std::vector<const Connection*> Mirrors() const;
 
  private:
+  static void Forget(
+      absl::flat_hash_map<std::string, std::vector<ConnectionId>>& by_peer,
+      const std::string& peer, ConnectionId id);
   // What names the flow: of a connection its number alone.
   static RemoteFlow KeyOf(const RemoteFlow& flow);
 
@@ -108,6 +121,7 @@ class ConnectionTable {
   absl::flat_hash_map<RemoteFlow, ConnectionId> mirrors_;
   // By peer: one for each of its servers.
   absl::flat_hash_map<std::string, std::vector<ConnectionId>> dialled_;
+  absl::flat_hash_map<std::string, std::vector<ConnectionId>> aliases_;
   absl::flat_hash_map<SocketAddress, size_t> by_source_;
 };
 

@@ -181,6 +181,10 @@ absl::StatusOr<Flow> EdgeCore::FlowTo(
       known != nullptr && known->transport == transport) {
     return known->flow();
   }
+  if (const Connection* alias = connections_.AliasOf(peer.name, addresses);
+      alias != nullptr && alias->transport == transport) {
+    return alias->flow();
+  }
   SP_ASSIGN_OR_RETURN(Connection* const connection,
                       Dial(peer, transport, listener, addresses, now));
   connections_.NoteDialled(*connection, peer.name);
@@ -193,7 +197,7 @@ std::optional<SocketAddress> EdgeCore::ConnectedTo(const Flow& flow) const {
   if (connection == nullptr || connection->state != Connection::State::kOpen) {
     return std::nullopt;
   }
-  return connection->remote;
+  return connection->alias.value_or(connection->remote);
 }
 
 bool EdgeCore::TryNextAddress(Connection& connection, MonoTime now) {
@@ -467,6 +471,20 @@ void EdgeCore::NoteProved(const Flow& flow) {
   if (Connection* connection = connections_.Find(flow.connection)) {
     connection->proved = true;
   }
+}
+
+void EdgeCore::NoteAlias(const Flow& flow, const SipMessage& request) {
+  // RFC 5923 section 8.2: over mutual TLS, and for who it was proven to be.
+  Connection* const connection = connections_.Find(flow.connection);
+  if (connection == nullptr || !connection->incoming || !flow.is_tls() ||
+      !connection->identity.has_value() ||
+      connection->identity->kind != ConnectionIdentity::Kind::kPeer) {
+    return;
+  }
+  const auto via = ParseVia(request.FirstItem(HeaderId::kVia));
+  if (!via.ok() || !FindParam(via->params, "alias").has_value()) return;
+  connections_.NoteAlias(*connection, connection->identity->resource,
+                         connection->remote.WithPort(via->sent_by_port()));
 }
 
 void EdgeCore::RearmConnection(Connection& connection) {

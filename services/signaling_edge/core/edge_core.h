@@ -458,6 +458,8 @@ class EdgeCore final : private CallPort,
   }
   // A request by it came from a party that we know.
   void NoteProved(const Flow& flow);
+  // The peer may want its connection used for what goes to it.
+  void NoteAlias(const Flow& flow, const SipMessage& request);
   PeerScope ScopeOf(const Flow& flow) const;
   PeerScope ScopeOfResource(std::string_view resource);
   std::string_view ProvenResource(const Flow& flow) const;

@@ -447,6 +447,50 @@ TEST_F(EdgeCoreTest, ALostConnectionIsDialledAgainForTheBye) {
   EXPECT_EQ(bye->message.method(), SipMethod::kBye);
 }
 
+// RFC 5923: a peer that says so is called by the connection that it made, as
+// long as that stands; and learns that it may use ours.
+TEST_F(EdgeCoreTest, APeersOwnConnectionIsUsedIfItSaysSo) {
+  const auto notify = [&](ConnectionId from, std::string_view via) {
+    edge_.Receive(
+        from,
+        Cat("NOTIFY sip:nobody@203.0.113.1 SIP/2.0\nVia: SIP/2.0/TLS ", via,
+            "\nMax-Forwards: 70\nFrom: <sip:gw.d.test>;tag=o\n"
+            "To: <sip:nobody@203.0.113.1>\nCall-ID: o\n"
+            "CSeq: 1 NOTIFY\n\n"));
+    edge_.Forget();
+  };
+  const auto dial = [&](std::string_view call) {
+    edge_.ReceiveUdp(
+        kPbx,
+        PbxInvite("95551234", TestSdp("192.0.2.10", 4000, false), call, call));
+  };
+  // Not said, and of another address than the peer's: dialled.
+  const ConnectionId plain = edge_.ConnectTls("gw.d.test", "", "192.0.2.20");
+  notify(plain, "192.0.2.20:5061;branch=z9hG4bKa1");
+  const ConnectionId other = edge_.ConnectTls("gw.d.test", "", "192.0.2.77");
+  notify(other, "192.0.2.77:5061;branch=z9hG4bKa2;alias");
+  dial("a1");
+  const ConnectionId dialled = edge_.AcceptDialled("gw.d.test");
+  auto invite = edge_.TakeTo(dialled);
+  ASSERT_TRUE(invite);
+  EXPECT_TRUE(Has(invite->message.Value(HeaderId::kVia), ";alias"));
+  edge_.Close(dialled);
+  edge_.Forget();
+  edge_.connects.clear();
+  notify(plain, "192.0.2.20:5061;branch=z9hG4bKa3;alias");
+  dial("a2");
+  EXPECT_TRUE(edge_.connects.empty());
+  invite = edge_.TakeTo(plain);
+  ASSERT_TRUE(invite && invite->message.method() == SipMethod::kInvite);
+  EXPECT_FALSE(Has(invite->message.Value(HeaderId::kVia), ";alias"));
+  // 503: its only server has been tried, by whichever connection.
+  edge_.Answer(*invite, 503, "x");
+  EXPECT_TRUE(edge_.connects.empty());
+  edge_.Close(plain);
+  dial("a3");
+  EXPECT_EQ(edge_.connects.size(), 1u);
+}
+
 TEST_F(EdgeCoreTest, UnknownNumbersStrangersAndDrain) {
   edge_.ReceiveUdp(kPbx,
                    PbxInvite("5551234", TestSdp("192.0.2.10", 4000, false)));

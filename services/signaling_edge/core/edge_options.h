@@ -44,7 +44,8 @@ struct EdgeOptions {
   absl::Time wall_time;
   MonoTime wall_time_at;
   std::vector<EdgeListener> listeners;
-  std::string server_header;  // empty: none is sent
+  std::string server_header;       // empty: none is sent
+  std::string service_route_host;  // empty: no Service-Route is told
   // Which loop of which edge this is, and the keys of what says so to others.
   // No keys: this loop is alone, and its tags are mere random.
   NodeId node;

@@ -10,6 +10,7 @@
 #include "services/signaling_edge/core/registration_desk.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/stun_keep_alive.h"
+#include "services/signaling_edge/core/via_stamp.h"
 
 namespace sallyport::signaling_edge {
 
@@ -22,6 +23,10 @@ RegisterPolicy EdgeCore::RegisterPolicyOf(const UserEntry& user,
   policy.domain = user.domain;
   policy.gruus = &gruus_;
   policy.flow_timer = FlowTimerOf(flow);
+  if (!options_.service_route_host.empty()) {
+    policy.service_route =
+        ServiceRouteUri(options_.service_route_host, ListenerOf(flow));
+  }
   return policy;
 }
 

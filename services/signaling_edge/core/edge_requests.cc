@@ -323,6 +323,7 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
                          options_.listeners[flow.listener].logical_port, now);
   if (auto* party = std::get_if<Party>(&outcome)) {
     NoteProved(flow);
+    NoteAlias(flow, request);
     OnProven(flow, request, now);
     return std::move(*party);
   }

@@ -24,7 +24,10 @@ absl::Status EdgeCore::SendRequest(const Flow& flow, SipMessage request,
                                    CallLeg owner, MonoTime now,
                                    std::string_view mark) {
   if (!IsAlive(flow)) return absl::UnavailableError("the connection is gone");
-  AddVia(request, ListenerOf(flow), Cat(NewToken(), mark));
+  const Connection* const connection = connections_.Find(flow.connection);
+  AddVia(
+      request, ListenerOf(flow), Cat(NewToken(), mark),
+      flow.is_tls() && connection != nullptr && !connection->dialled.empty());
   if (!options_.server_header.empty()) {
     request.Set(HeaderId::kUserAgent, options_.server_header);
   }

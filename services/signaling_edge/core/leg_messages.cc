@@ -26,8 +26,13 @@ uint32_t CseqNumber(const SipMessage& message) {
   return cseq.ok() ? cseq->number : 0;
 }
 
+bool IsEncoded(const SipMessage& message) {
+  const std::string_view coding = message.Value(HeaderId::kContentEncoding);
+  return !coding.empty() && !EqualsIgnoreCase(coding, "identity");
+}
+
 bool HasSdp(const SipMessage& message) {
-  if (message.body().empty()) return false;
+  if (message.body().empty() || IsEncoded(message)) return false;
   const auto type = ParseValueWithParams(message.Value(HeaderId::kContentType));
   return type.ok() && EqualsIgnoreCase(type->value, kSdpType);
 }

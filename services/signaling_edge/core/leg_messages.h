@@ -19,6 +19,9 @@ std::string HexOf(uint64_t value);
 
 uint32_t CseqNumber(const SipMessage& message);
 
+// Its body is compressed or the like, which nobody here undoes.
+bool IsEncoded(const SipMessage& message);
+
 // Whether there is a body, and it is of type application/sdp.
 bool HasSdp(const SipMessage& message);
 

@@ -229,6 +229,9 @@ SipMessage RegisterAnswer(const SipMessage& request,
   for (const std::string& hop : registration.change.path) {
     response.Add(HeaderId::kPath, hop);  // RFC 3327 section 5.3
   }
+  if (!policy.service_route.empty()) {  // RFC 3608 section 6.3
+    response.Add(HeaderId::kServiceRoute, Cat("<", policy.service_route, ">"));
+  }
   response.Add(HeaderId::kSupported, kSupported);
   if (registration.outbound) {  // RFC 5626 section 6
     response.Add(HeaderId::kRequire, "outbound");

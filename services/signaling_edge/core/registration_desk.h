@@ -28,6 +28,7 @@ struct RegisterPolicy {
   std::string_view username;  // and domain of the user
   std::string_view domain;
   absl::Duration flow_timer;  // told to those with flows; zero: not
+  std::string service_route;  // URI (RFC 3608); empty: none is told
   // Outlives the answer. Null: there are no temporary GRUUs.
   TemporaryGruus* gruus = nullptr;
 };

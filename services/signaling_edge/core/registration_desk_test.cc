@@ -81,6 +81,14 @@ TEST_F(RegistrationDeskTest, TellsEveryContactWithItsTime) {
   EXPECT_EQ(contacts[1], "<sip:b@192.0.2.2>;expires=580");
 }
 
+TEST_F(RegistrationDeskTest, TellsWhereToSendRequests) {  // RFC 3608
+  EXPECT_FALSE(
+      Run({"<sip:a@192.0.2.1>"}).response.Has(HeaderId::kServiceRoute));
+  policy_.service_route = "sip:edge.test;transport=tls;lr";
+  EXPECT_EQ(Run({"<sip:a@192.0.2.1>"}).response.Value(HeaderId::kServiceRoute),
+            "<sip:edge.test;transport=tls;lr>");
+}
+
 TEST_F(RegistrationDeskTest, StarRemovesAll) {  // RFC 3261 section 10.2.2
   Run({"<sip:a@192.0.2.1>"}, "600");
   EXPECT_EQ(Run({"*"}).response.status_code(), 400);

@@ -95,12 +95,12 @@ std::string HostPortText(std::string_view host, uint16_t port,
 }
 
 void AddVia(SipMessage& request, const EdgeListener& listener,
-            std::string_view branch) {
+            std::string_view branch, bool alias) {
   request.AddFirst(
       HeaderId::kVia,
       Cat("SIP/2.0/", TransportName(listener.transport), " ",
           HostPortText(listener.host, listener.port, listener.transport),
-          ";branch=", kBranchCookie, branch, ";rport"));
+          ";branch=", kBranchCookie, branch, ";rport", alias ? ";alias" : ""));
 }
 
 std::string ContactUri(const EdgeListener& listener) {
@@ -111,6 +111,12 @@ std::string ContactUri(const EdgeListener& listener) {
     CatTo(uri, ";transport=", LowerName(listener.transport));
   }
   return uri;
+}
+
+std::string ServiceRouteUri(std::string_view host,
+                            const EdgeListener& listener) {
+  return Cat("sip:", HostPortText(host, listener.port, listener.transport),
+             ";transport=", LowerName(listener.transport), ";lr");
 }
 
 std::string AsSips(std::string_view text) {

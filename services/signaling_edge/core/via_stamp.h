@@ -22,8 +22,9 @@ SocketAddress StampReceived(SipMessage& request, const SocketAddress& source,
                             absl::Duration keep);
 
 // Puts our Via on top of a request of ours; `branch` without the cookie.
+// `alias`: the far side may use the connection for what it sends (RFC 5923).
 void AddVia(SipMessage& request, const EdgeListener& listener,
-            std::string_view branch);
+            std::string_view branch, bool alias = false);
 
 // "host" or "[v6]", and the port unless it is the transport's own.
 std::string HostPortText(std::string_view host, uint16_t port,
@@ -31,6 +32,10 @@ std::string HostPortText(std::string_view host, uint16_t port,
 
 // Our URI at a listener, e.g. "sip:edge@203.0.113.1;transport=tls".
 std::string ContactUri(const EdgeListener& listener);
+
+// Where users that came by it send what they ask for (RFC 3608), under a name.
+std::string ServiceRouteUri(std::string_view host,
+                            const EdgeListener& listener);
 
 // The same resource by the other scheme (RFC 5630 section 3.1.3): transport=tls
 // is said by "sips" itself. What is no SIP URI comes back as it is.

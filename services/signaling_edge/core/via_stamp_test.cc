@@ -88,8 +88,14 @@ TEST(ViaStampTest, OurOwnViaAndContact) {
   AddVia(request, {SipTransport::kTls, "edge.test", 5061, 5061}, "abc");
   EXPECT_EQ(request.Items(HeaderId::kVia)[0],
             "SIP/2.0/TLS edge.test;branch=z9hG4bKabc;rport");
+  AddVia(request, {SipTransport::kTls, "edge.test", 5061, 5061}, "b", true);
+  EXPECT_EQ(request.Items(HeaderId::kVia)[0],
+            "SIP/2.0/TLS edge.test;branch=z9hG4bKb;rport;alias");
   EXPECT_EQ(ContactUri({SipTransport::kTls, "192.0.2.1", 15061, 5061}),
             "sip:edge@192.0.2.1:15061;transport=tls");
+  EXPECT_EQ(ServiceRouteUri("edge.test",
+                            {SipTransport::kTls, "192.0.2.1", 15061, 5061}),
+            "sip:edge.test:15061;transport=tls;lr");
   EXPECT_EQ(ContactUri({SipTransport::kUdp, "2001:db8::1", 5060, 5060}),
             "sip:edge@[2001:db8::1]");
 }

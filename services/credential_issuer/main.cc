@@ -129,7 +129,7 @@ class Running final : public RunningService {
         CredentialIssuerService::Parts{
             *policy_, *keeper_, *watch_, consumers_, *audit_, *sink_, clock,
             random_, metrics, [this] { return StoreState(); },
-            [file = config.server().tls().certificate_file()] {
+            [file = runtime.server_config().tls().certificate_file()] {
               return SummaryOfCertificateFile(file);
             }});
     SP_RETURN_IF_ERROR(runtime.StartGrpc(*policy_, {service_.get()}));

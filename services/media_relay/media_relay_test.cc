@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "gmock/gmock.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
@@ -346,6 +347,8 @@ TEST_F(MediaRelayTest, OperatorsLookButSeeNoKeysAndMakeNoSessions) {
   ASSERT_EQ(status.key_ids_size(), 1);
   EXPECT_EQ(status.key_ids(0), 7u);
   EXPECT_TRUE(status.info().sources(0).from_cache());
+  EXPECT_THAT(status.info().certificate().subject_alt_names(),
+              testing::Contains("URI:spiffe://t.test/media_relay"));
 
   // Load is streamed, to edges and operators alone.
   {

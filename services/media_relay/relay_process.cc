@@ -33,6 +33,7 @@
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
 #include "services/common/rpc/client_channel.h"
+#include "services/common/rpc/own_certificate.h"
 #include "services/common/service/service_main.h"
 #include "services/common/status/status_macros.h"
 #include "services/common/time/clock.h"
@@ -137,6 +138,7 @@ class MediaRelay final : public RunningService {
         told_(config),
         instance_(runtime.instance()),
         trust_domain_(runtime.server_config().trust_domain()),
+        certificate_file_(runtime.server_config().tls().certificate_file()),
         access_(std::move(access)),
         metrics_(runtime.metrics()),
         keys_version_(runtime.metrics().Gauge(kKeysVersion)),
@@ -354,6 +356,7 @@ class MediaRelay final : public RunningService {
     *info.mutable_server_time() = sallyport::ToProto(now);
     *status.mutable_load()->mutable_measure_time() = sallyport::ToProto(now);
     info.set_identity(ServiceSpiffeId(trust_domain_, "media_relay"));
+    *info.mutable_certificate() = SummaryOfCertificateFile(certificate_file_);
     info.set_draining(status.load().draining());
     for (const Endpoint& listener : fleet_->listeners()) {
       v1::RelayListener& out = *status.add_listeners();
@@ -430,6 +433,7 @@ class MediaRelay final : public RunningService {
   Config told_ ABSL_GUARDED_BY(told_mutex_);  // as clients are told now
   const std::string instance_;
   const std::string trust_domain_;
+  const std::string certificate_file_;  // of gRPC
   const AccessPolicy access_;
   SystemRandom random_;
   RelayMetrics metrics_;

@@ -54,8 +54,9 @@ class Run {
   explicit Run(absl::Span<const uint8_t> input)
       : input_(input), client_(now_.wall, random_) {
     RelayCoreOptions options;
+    // Behind NAT.
     options.turn.ipv4 = RelayInterface{*IpAddress::Parse("10.0.0.1"),
-                                       *IpAddress::Parse("10.0.0.1")};
+                                       *IpAddress::Parse("10.0.0.9")};
     options.turn.ipv6 = RelayInterface{*IpAddress::Parse("fd00::1"),
                                        *IpAddress::Parse("fd00::1")};
     options.turn.bandwidth.per_subject = 20'000;

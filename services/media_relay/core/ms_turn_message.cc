@@ -43,6 +43,29 @@ void Store32(uint8_t* p, uint32_t value) {
   Store16(p + 2, value & 0xFFFF);
 }
 
+bool IsKnown(uint16_t type) {
+  switch (type) {
+    case attr::kMappedAddress:
+    case attr::kUsername:
+    case attr::kMessageIntegrity:
+    case attr::kErrorCode:
+    case attr::kUnknownAttributes:
+    case attr::kLifetime:
+    case attr::kAlternateServer:
+    case attr::kMagicCookie:
+    case attr::kBandwidth:
+    case attr::kDestinationAddress:
+    case attr::kRemoteAddress:
+    case attr::kData:
+    case attr::kNonce:
+    case attr::kRealm:
+    case attr::kRequestedAddressFamily:
+      return true;
+    default:
+      return false;
+  }
+}
+
 size_t SizeOf(MsTurnIntegrity form) {
   return form == MsTurnIntegrity::kSha1 ? 20 : kMaxIntegrity;
 }
@@ -104,6 +127,17 @@ std::optional<Endpoint> MsTurnMessage::FindAddress(uint16_t type) const {
   if (size == 0 || value->size() != 4 + size) return std::nullopt;
   return Endpoint{IpAddress::FromBytes(value->subspan(4)),
                   Load16(value->data() + 2)};
+}
+
+std::optional<uint16_t> MsTurnMessage::FirstUnknown() const {
+  const size_t end = integrity_ == 0 ? bytes_.size() : integrity_;
+  for (size_t at = kMsTurnHeaderSize; at + 4 <= end;) {
+    const uint16_t type = Load16(&bytes_[at]);
+    const size_t size = Load16(&bytes_[at + 2]);
+    if (type < 0x8000 && !IsKnown(type)) return type;
+    at += 4 + (padded_ ? (size + 3) & ~size_t{3} : size);
+  }
+  return std::nullopt;
 }
 
 bool MsTurnMessage::has_sha256() const {

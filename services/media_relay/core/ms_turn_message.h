@@ -46,6 +46,7 @@ inline constexpr uint16_t kMappedAddress = 0x0001;  // the relayed one
 inline constexpr uint16_t kUsername = 0x0006;
 inline constexpr uint16_t kMessageIntegrity = 0x0008;
 inline constexpr uint16_t kErrorCode = 0x0009;
+inline constexpr uint16_t kUnknownAttributes = 0x000A;
 inline constexpr uint16_t kLifetime = 0x000D;
 inline constexpr uint16_t kAlternateServer = 0x000E;
 inline constexpr uint16_t kMagicCookie = 0x000F;
@@ -75,6 +76,10 @@ class MsTurnMessage {
   std::optional<uint32_t> FindUint32(uint16_t type) const;
   // An address as it is, not XOR-ed.
   std::optional<Endpoint> FindAddress(uint16_t type) const;
+
+  // The first attribute that must be understood and is not (MS-TURN section
+  // 2.2.2: of types below 0x8000 those that it names).
+  std::optional<uint16_t> FirstUnknown() const;
 
   bool has_integrity() const { return integrity_ != 0; }
   // MESSAGE-INTEGRITY is there and has 32 octets.

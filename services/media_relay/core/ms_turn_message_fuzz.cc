@@ -24,6 +24,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     (void)message->FindUint32(static_cast<uint16_t>(type));
     (void)message->FindAddress(static_cast<uint16_t>(type));
   }
+  if (const auto unknown = message->FirstUnknown()) {
+    if (*unknown >= 0x8000 || !message->Find(*unknown).has_value()) {
+      std::abort();
+    }
+  }
   // Nobody has this key.
   constexpr std::array<uint8_t, 16> kKey = {1, 2, 3};
   for (const MsTurnIntegrity form :

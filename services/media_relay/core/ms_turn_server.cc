@@ -263,6 +263,10 @@ PacketAction MsTurnServer::OnAllocate(const Context& context) {
     context.outcome.error = error;
     return Refuse(answer, error, context.reply);
   };
+  if (const auto unknown = message.FirstUnknown()) {
+    context.outcome.error = StunError::kUnknownAttribute;
+    return Refuse(answer, StunError::kUnknownAttribute, context.reply, unknown);
+  }
   answer.ms_bandwidth = GrantBandwidth(
       message.FindUint32(attr::kBandwidth).value_or(0), credential->tenant);
   const std::optional<uint32_t> lifetime = message.FindUint32(attr::kLifetime);
@@ -331,7 +335,8 @@ PacketAction MsTurnServer::OnAllocate(const Context& context) {
 }
 
 PacketAction MsTurnServer::Refuse(const TurnAnswer& answer, StunError error,
-                                  absl::Span<uint8_t> reply) {
+                                  absl::Span<uint8_t> reply,
+                                  std::optional<uint16_t> unknown) {
   const bool active =
       answer.method == static_cast<uint16_t>(MsTurnType::kSetActive);
   MsTurnWriter writer = Begin(
@@ -341,6 +346,11 @@ PacketAction MsTurnServer::Refuse(const TurnAnswer& answer, StunError error,
   if (error == StunError::kTryAlternate) {
     writer.AddAddress(attr::kAlternateServer,
                       *allocator_.AlternateFor(answer.path));
+  }
+  if (unknown.has_value()) {
+    // Twice, as the list fills whole words (STUN draft 02 section 10.2.10).
+    writer.AddUint32(attr::kUnknownAttributes,
+                     static_cast<uint32_t>(*unknown) << 16 | *unknown);
   }
   writer.AddUint32(attr::kVersion, Told(answer.ms_version));
   writer.AddIntegrity(answer.key.bytes(), answer.ms_integrity);
@@ -432,7 +442,8 @@ PacketAction MsTurnServer::OnSend(const Context& context) {
   const std::optional<Endpoint> peer =
       context.message.FindAddress(attr::kDestinationAddress);
   const std::optional<ByteSpan> data = context.message.Find(attr::kData);
-  if (!peer.has_value() || !data.has_value()) {
+  if (!peer.has_value() || !data.has_value() ||
+      context.message.FirstUnknown().has_value()) {
     return PacketAction::Drop(DropReason::kMalformedSend);
   }
   allocation = &HalfFor(*allocation, *peer, context.now.mono);
@@ -467,6 +478,10 @@ PacketAction MsTurnServer::OnSetActive(const Context& context) {
   };
   const std::optional<Endpoint> peer =
       context.message.FindAddress(attr::kDestinationAddress);
+  if (const auto unknown = context.message.FirstUnknown()) {
+    context.outcome.error = StunError::kUnknownAttribute;
+    return Refuse(answer, StunError::kUnknownAttribute, context.reply, unknown);
+  }
   if (!peer.has_value()) return refuse(StunError::kBadRequest);
   allocation = &HalfFor(*allocation, *peer, context.now.mono);
   if (peer->ip.family() != allocation->relayed.ip.family()) {

@@ -63,8 +63,10 @@ class MsTurnServer {
   // How a pending Allocate ended.
   PacketAction AllocateSuccess(Allocation& allocation, const TurnAnswer& answer,
                                absl::Span<uint8_t> reply);
+  // With 420, `unknown` is told.
   PacketAction Refuse(const TurnAnswer& answer, StunError error,
-                      absl::Span<uint8_t> reply);
+                      absl::Span<uint8_t> reply,
+                      std::optional<uint16_t> unknown = std::nullopt);
 
  private:
   struct Context {

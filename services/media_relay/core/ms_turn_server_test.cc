@@ -567,6 +567,31 @@ TEST_F(MsTurnServerTest, TellsTheVersionOfItsClientButNoneAboveItsOwn) {
   EXPECT_EQ(opened_.back().local.ip.family(), IpFamily::kIpv4);
 }
 
+// MS-TURN section 2.2.2: 420 for what must be understood, and is not.
+TEST_F(MsTurnServerTest, WhatMustBeUnderstoodAndIsNotIs420) {
+  const auto with = [](uint16_t type, const Fill& fill = nullptr) {
+    return [=](MsTurnWriter& w) {
+      if (fill) fill(w);
+      w.AddUint32(type, 1);
+    };
+  };
+  EXPECT_EQ(AllocateMs(with(0x0018)), 420);
+  EXPECT_EQ(ValueOf(answer_, attr::kUnknownAttributes),
+            std::string("\x00\x18\x00\x18", 4));
+  EXPECT_EQ(server_->allocations().size(), 0u);
+  // Those from 0x8000 on need not be.
+  ASSERT_EQ(AllocateMs(with(0x8056)), 0);
+  EXPECT_EQ(Deliver(Message(MsTurnType::kSend,
+                            with(0x7FFF, To(kPeer, "data", 1)), true)),
+            "");
+  EXPECT_EQ(action_.drop, DropReason::kMalformedSend);
+  const std::string active = Deliver(
+      Message(MsTurnType::kSetActive, with(0x0002, To(kPeer, "", 2)), true));
+  EXPECT_EQ(TypeOf(active), 0x0116);
+  EXPECT_EQ(CodeOf(active), 420);
+  EXPECT_EQ(Send(kPeer, "data", 3), "data");
+}
+
 TEST_F(MsTurnServerTest, AnswersAreProtectedAsTheirQuestions) {
   version_ = 3;
   for (const PasswordAlgorithm algorithm :

@@ -95,6 +95,9 @@ absl::Status CreateEnrollments(int count) {
         enrollment.set_operation(pb::CERTIFICATE_OPERATION_INSTALL_UPGRADE);
         enrollment.set_authentication_string(kString);
         grpc::ClientContext context;
+        context.set_wait_for_ready(true);
+        context.set_deadline(
+            absl::ToChronoTime(absl::Now() + absl::Seconds(60)));
         pb::Enrollment response;
         const grpc::Status status =
             stub->CreateEnrollment(&context, request, &response);

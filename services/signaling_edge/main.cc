@@ -53,6 +53,7 @@ class Running final : public RunningService {
 
   ~Running() override {
     if (loops_ != nullptr) loops_->Stop();
+    if (media_ != nullptr) media_->Stop();
   }
 
   void Drain() override {
@@ -212,9 +213,9 @@ class Running final : public RunningService {
   std::vector<std::atomic<bool>> drained_;  // by loop
   std::unique_ptr<AccessPolicy> policy_;
   std::unique_ptr<CallRecordFile> file_;
-  std::unique_ptr<LoopSet> loops_;
-  // Their callbacks post to loops_.
   std::unique_ptr<MediaClient> media_;
+  std::unique_ptr<LoopSet> loops_;
+  // Its callbacks post to loops_.
   std::unique_ptr<CredentialClient> credentials_;
   std::unique_ptr<EdgeReporter> reporter_;
   std::unique_ptr<ConfigFeed> feed_;

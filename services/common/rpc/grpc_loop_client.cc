@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "services/common/bytes/byte_span.h"
@@ -285,17 +286,21 @@ class GrpcLoopClient::Channel {
   }
 
   void Take(Ask ask) {
-    if (cancelled_) return ask.done(Cancelled());
+    if (cancelled_) return FailLater(std::move(ask), Cancelled());
     const MonoTime now = client_.loop_->now();
-    if (ask.deadline <= now) return TimedOut(ask);
+    if (ask.deadline <= now) return TimedOut(std::move(ask));
     if (Connection* const open = Current(); open != nullptr) {
-      if (open->calls() >= client_.options_.max_waiting) return TooMany(ask);
+      if (open->calls() >= client_.options_.max_waiting) {
+        return TooMany(std::move(ask));
+      }
       return open->Make(std::move(ask), now);
     }
     if (state_ == State::kBackoff) {
-      return ask.done(Unreachable(target_, why_));
+      return FailLater(std::move(ask), Unreachable(target_, why_));
     }
-    if (waiting_.size() >= client_.options_.max_waiting) return TooMany(ask);
+    if (waiting_.size() >= client_.options_.max_waiting) {
+      return TooMany(std::move(ask));
+    }
     waiting_.push_back(std::move(ask));
     if (state_ == State::kIdle) Connect();
     SetTimer();
@@ -330,7 +335,7 @@ class GrpcLoopClient::Channel {
         [connection](const auto& one) { return one.get() == connection; });
     if (it == connections_.end()) return;
     client_.gone_.push_back(std::move(*it));  // it may be what runs
-    client_.loop_->Defer([client = &client_] { client->gone_.clear(); });
+    client_.Later([client = &client_] { client->gone_.clear(); });
     connections_.erase(it);
     why_ = why;
     if (!was_ready) {
@@ -375,6 +380,18 @@ class GrpcLoopClient::Channel {
     if (const auto address = SocketAddress::Parse(target_); address.ok()) {
       return OnAddresses({*address});
     }
+    if (client_.resolver_ == nullptr) {
+      auto resolver = Resolver::Create(
+          *client_.loop_, [client = &client_](Resolver::Answer answer) {
+            client->channels_[answer.server]->OnAddresses(
+                std::move(answer.addresses));
+          });
+      if (!resolver.ok()) {
+        why_ = resolver.status();
+        return TryNextAddress();
+      }
+      client_.resolver_ = *std::move(resolver);
+    }
     client_.resolver_->Ask(index_, target_);
   }
 
@@ -386,7 +403,7 @@ class GrpcLoopClient::Channel {
           *this, *client_.loop_, client_.options_.keepalive);
       const auto& identity = client_.options_.servers[index_].expected_identity;
       const absl::Status started =
-          connection->Start(to, client_.tls_.at(identity)->current(),
+          connection->Start(to, client_.tls_->at(identity)->current(),
                             client_.options_.connect_timeout);
       if (started.ok()) {
         connections_.push_back(std::move(connection));
@@ -438,16 +455,23 @@ class GrpcLoopClient::Channel {
 
   void FailWaiting(const absl::Status& why) {
     std::deque<Ask> waiting = std::exchange(waiting_, {});
-    for (const Ask& ask : waiting) ask.done(why);
+    for (Ask& ask : waiting) FailLater(std::move(ask), why);
   }
 
-  void TimedOut(const Ask& ask) {
-    ask.done(MakeError(absl::StatusCode::kDeadlineExceeded, "CALL_TIMEOUT",
-                       absl::StrCat(target_, " did not answer in time")));
+  // Whoever asks may be what is running.
+  void FailLater(Ask ask, absl::Status why) {
+    client_.Later(
+        [done = std::move(ask.done), why = std::move(why)] { done(why); });
   }
-  void TooMany(const Ask& ask) {
-    ask.done(MakeError(absl::StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
-                       absl::StrCat(target_, " has too many open calls")));
+  void TimedOut(Ask ask) {
+    FailLater(std::move(ask),
+              MakeError(absl::StatusCode::kDeadlineExceeded, "CALL_TIMEOUT",
+                        absl::StrCat(target_, " did not answer in time")));
+  }
+  void TooMany(Ask ask) {
+    FailLater(std::move(ask),
+              MakeError(absl::StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
+                        absl::StrCat(target_, " has too many open calls")));
   }
 
   void OnTimer(MonoTime now) {
@@ -455,7 +479,7 @@ class GrpcLoopClient::Channel {
     std::deque<Ask> waiting = std::exchange(waiting_, {});
     for (Ask& ask : waiting) {
       if (ask.deadline <= now) {
-        TimedOut(ask);
+        TimedOut(std::move(ask));
       } else {
         waiting_.push_back(std::move(ask));
       }
@@ -560,7 +584,7 @@ void GrpcLoopClient::Connection::OnStatus(int32_t call,
 
 void GrpcLoopClient::Connection::Refused(Ask ask) {
   // Not from within nghttp2.
-  loop_.Defer(
+  channel_.client_.Later(
       [channel = &channel_, kept = std::make_shared<Ask>(std::move(ask))]() {
         channel->Again(std::move(*kept));
       });
@@ -571,11 +595,11 @@ void GrpcLoopClient::Connection::OnTimer() {
   while (const std::optional<int32_t> late = deadlines_.PopExpired(now)) {
     const auto it = calls_.find(*late);
     if (it == calls_.end()) continue;
-    const Open open = std::move(it->second);
+    Open open = std::move(it->second);
     calls_.erase(it);
     caller_.Reset(*late);
     FlushLater();
-    channel_.TimedOut(open.ask);
+    channel_.TimedOut(std::move(open.ask));
   }
   if (look_ <= now) {
     if (!heard_ && asked_) {
@@ -611,13 +635,22 @@ void GrpcLoopClient::Connection::End(const absl::Status& why) {
   channel_.OnGone(this, ready_, why);
 }
 
-GrpcLoopClient::GrpcLoopClient(Options options)
-    : options_(std::move(options)) {}
+GrpcLoopClient::GrpcLoopClient(Options options,
+                               std::shared_ptr<const Contexts> tls,
+                               EventLoop& loop)
+    : options_(std::move(options)), tls_(std::move(tls)), loop_(&loop) {
+  for (size_t i = 0; i < options_.servers.size(); ++i) {
+    channels_.push_back(std::make_unique<Channel>(*this, i));
+  }
+}
 
 absl::StatusOr<std::unique_ptr<GrpcLoopClient>> GrpcLoopClient::Start(
     Options options) {
+  SP_ASSIGN_OR_RETURN(std::shared_ptr<const Contexts> tls, ContextsOf(options));
+  SP_ASSIGN_OR_RETURN(std::unique_ptr<EventLoop> loop, EventLoop::Create());
   std::unique_ptr<GrpcLoopClient> client(
-      new GrpcLoopClient(std::move(options)));
+      new GrpcLoopClient(std::move(options), std::move(tls), *loop));
+  client->own_loop_ = std::move(loop);
   SP_RETURN_IF_ERROR(client->Begin());
   client->thread_ = std::thread([c = client.get()] {
     pthread_setname_np(pthread_self(), "grpc-client");
@@ -626,12 +659,17 @@ absl::StatusOr<std::unique_ptr<GrpcLoopClient>> GrpcLoopClient::Start(
   return client;
 }
 
-absl::Status GrpcLoopClient::Begin() {
-  SP_ASSIGN_OR_RETURN(loop_, EventLoop::Create());
-  for (const Server& server : options_.servers) {
+std::unique_ptr<GrpcLoopClient> GrpcLoopClient::On(EventLoop& loop) const {
+  return absl::WrapUnique(new GrpcLoopClient(options_, tls_, loop));
+}
+
+absl::StatusOr<std::shared_ptr<const GrpcLoopClient::Contexts>>
+GrpcLoopClient::ContextsOf(const Options& options) {
+  auto out = std::make_shared<Contexts>();
+  for (const Server& server : options.servers) {
     SP_RETURN_IF_ERROR(SplitTarget(server.target).status());
     const std::string& identity = server.expected_identity;
-    if (tls_.contains(identity)) continue;
+    if (out->contains(identity)) continue;
     const auto make_options = [identity] {
       TlsContextOptions tls;
       tls.role = TlsRole::kClient;
@@ -647,20 +685,17 @@ absl::Status GrpcLoopClient::Begin() {
       };
       return tls;
     };
-    SP_ASSIGN_OR_RETURN(tls_[identity],
+    SP_ASSIGN_OR_RETURN((*out)[identity],
                         WatchedTlsContext::Create(
                             "grpc client",
-                            {options_.tls.certificate_file(),
-                             options_.tls.key_file(), options_.tls.ca_file()},
-                            make_options, options_.tls_refresh));
+                            {options.tls.certificate_file(),
+                             options.tls.key_file(), options.tls.ca_file()},
+                            make_options, options.tls_refresh));
   }
-  for (size_t i = 0; i < options_.servers.size(); ++i) {
-    channels_.push_back(std::make_unique<Channel>(*this, i));
-  }
-  SP_ASSIGN_OR_RETURN(
-      resolver_, Resolver::Create(*loop_, [this](Resolver::Answer answer) {
-        channels_[answer.server]->OnAddresses(std::move(answer.addresses));
-      }));
+  return out;
+}
+
+absl::Status GrpcLoopClient::Begin() {
   SP_ASSIGN_OR_RETURN(asks_, Mailbox<Ask>::Create(
                                  *loop_, options_.max_waiting, [this](Ask ask) {
                                    channels_[ask.server]->Take(std::move(ask));
@@ -674,7 +709,9 @@ absl::Status GrpcLoopClient::Begin() {
   return absl::OkStatus();
 }
 
-GrpcLoopClient::~GrpcLoopClient() {
+GrpcLoopClient::~GrpcLoopClient() { Stop(); }
+
+void GrpcLoopClient::Stop() {
   if (thread_.joinable()) {
     loop_->Stop();
     thread_.join();
@@ -684,11 +721,24 @@ GrpcLoopClient::~GrpcLoopClient() {
   resolver_ = nullptr;
   for (const auto& channel : channels_) channel->CancelAll();
   if (asks_ != nullptr) loop_->RunOnce(absl::ZeroDuration());
+  while (!later_.empty()) RunLater();
   asks_ = nullptr;
   watches_ = nullptr;
   gone_.clear();
   channels_.clear();
-  loop_ = nullptr;
+}
+
+void GrpcLoopClient::Later(std::function<void()> task) {
+  later_.push_back(std::move(task));
+  if (later_.size() > 1) return;
+  loop_->Defer([this, alive = std::weak_ptr<int>(alive_)] {
+    if (!alive.expired()) RunLater();
+  });
+}
+
+void GrpcLoopClient::RunLater() {
+  const std::vector<std::function<void()>> tasks = std::exchange(later_, {});
+  for (const auto& task : tasks) task();
 }
 
 void GrpcLoopClient::Call(size_t server, std::string_view path,
@@ -700,6 +750,7 @@ void GrpcLoopClient::Call(size_t server, std::string_view path,
   ask.request = std::move(request);
   ask.deadline = loop_->clock().MonoNow() + timeout;
   ask.done = std::move(done);
+  if (!has_thread()) return channels_[server]->Take(std::move(ask));
   if (asks_->Send(std::move(ask)).ok()) return;
   ask.done(MakeError(absl::StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
                      "more calls wait than are allowed"));
@@ -709,6 +760,7 @@ void GrpcLoopClient::Watch(size_t server, Stream stream) {
   auto watched = std::make_shared<Watched>();
   watched->server = server;
   watched->stream = std::move(stream);
+  if (!has_thread()) return channels_[server]->Watch(std::move(watched));
   if (watches_->Send(std::shared_ptr(watched)).ok()) return;
   watched->stream.on_state(
       false, MakeError(absl::StatusCode::kResourceExhausted, "TOO_MANY_CALLS",

@@ -26,12 +26,13 @@
 
 namespace sallyport {
 
-// To several servers by one thread. A server is connected to when it is first
-// called, and again after a failure, with backoff; as long as it cannot be
-// reached, calls to it fail at once. Where a name has several addresses, they
-// are tried in turn. A certificate or key that changes on disk is used by the
-// next connection. A server that asks to be left (GOAWAY) gets no further
-// calls there, and those it refused are made again elsewhere. Thread-safe.
+// To several servers by one thread, or by that of a loop that is there. A
+// server is connected to when it is first called, and again after a failure,
+// with backoff; as long as it cannot be reached, calls to it fail at once.
+// Where a name has several addresses, they are tried in turn. A certificate or
+// key that changes on disk is used by the next connection. A server that asks
+// to be left (GOAWAY) gets no further calls there, and those it refused are
+// made again elsewhere. Thread-safe, unless it is On() a loop.
 class GrpcLoopClient {
  public:
   struct Server {
@@ -54,9 +55,10 @@ class GrpcLoopClient {
     size_t max_waiting = 100'000;  // calls that have no answer yet
   };
   // The answer's octets. Once, on the client's thread, which it must not hold
-  // up. Errors are the server's (FromGrpc), or DEADLINE_EXCEEDED with reason
-  // CALL_TIMEOUT, UNAVAILABLE with SERVER_UNREACHABLE, CALL_RESET or
-  // HTTP_STATUS, RESOURCE_EXHAUSTED with TOO_MANY_CALLS, CANCELLED.
+  // up, and not before Call() returns. Errors are the server's (FromGrpc), or
+  // DEADLINE_EXCEEDED with reason CALL_TIMEOUT, UNAVAILABLE with
+  // SERVER_UNREACHABLE, CALL_RESET or HTTP_STATUS, RESOURCE_EXHAUSTED with
+  // TOO_MANY_CALLS, CANCELLED.
   using Done = std::function<void(absl::StatusOr<std::string> answer)>;
 
   // A server stream that is to stay open. All is called on the client's thread,
@@ -78,9 +80,15 @@ class GrpcLoopClient {
 
   // INVALID_ARGUMENT when the TLS files or a target are unusable.
   static absl::StatusOr<std::unique_ptr<GrpcLoopClient>> Start(Options options);
+  // The same servers, called on `loop` by connections of its own, with neither
+  // a thread nor a mailbox between: Loop thread only. `loop` outlives it.
+  std::unique_ptr<GrpcLoopClient> On(EventLoop& loop) const;
   // What has no answer by now ends with CANCELLED, before this returns. A name
   // that is being looked up is waited for.
   ~GrpcLoopClient();
+  // The same, before the end: nothing is called back any more, and Call and
+  // Watch must not be.
+  void Stop();
   GrpcLoopClient(const GrpcLoopClient&) = delete;
   GrpcLoopClient& operator=(const GrpcLoopClient&) = delete;
 
@@ -97,17 +105,30 @@ class GrpcLoopClient {
   class Channel;
   struct Ask;
   class Resolver;
+  // By identity, as several servers share one.
+  using Contexts =
+      absl::flat_hash_map<std::string, std::unique_ptr<WatchedTlsContext>>;
 
-  explicit GrpcLoopClient(Options options);
+  GrpcLoopClient(Options options, std::shared_ptr<const Contexts> tls,
+                 EventLoop& loop);
+  static absl::StatusOr<std::shared_ptr<const Contexts>> ContextsOf(
+      const Options& options);
   absl::Status Begin();
+  bool has_thread() const { return own_loop_ != nullptr; }
+  // When what runs has returned, or at the end.
+  void Later(std::function<void()> task);
+  void RunLater();
 
   const Options options_;
-  // By identity, as several servers share one.
-  absl::flat_hash_map<std::string, std::unique_ptr<WatchedTlsContext>> tls_;
-  std::unique_ptr<EventLoop> loop_;
+  const std::shared_ptr<const Contexts> tls_;
+  std::unique_ptr<EventLoop> own_loop_;  // null: On() another's
+  EventLoop* loop_;
   std::vector<std::unique_ptr<Channel>> channels_;
   std::vector<std::unique_ptr<Connection>> gone_;  // until the turn ends
-  std::unique_ptr<Resolver> resolver_;
+  std::vector<std::function<void()>> later_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+  std::unique_ptr<Resolver> resolver_;  // null until a name is looked up
+  // Null without a thread.
   std::unique_ptr<Mailbox<Ask>> asks_;
   std::unique_ptr<Mailbox<std::shared_ptr<Watched>>> watches_;
   std::thread thread_;

@@ -356,5 +356,83 @@ TEST_F(GrpcLoopClientTest, ATargetThatIsNoneIsRefused) {
   }
 }
 
+// Without a thread of its own: all happens in the turns of the loop.
+class GrpcClientOnALoopTest : public GrpcLoopClientTest {
+ protected:
+  // Answers in the order in which they came.
+  GrpcLoopClient::Done Note() {
+    return [this](absl::StatusOr<std::string> answer) {
+      answers_.push_back(std::move(answer));
+    };
+  }
+  void RunUntil(size_t answers) {
+    const absl::Time give_up = absl::Now() + absl::Seconds(10);
+    while (answers_.size() < answers && absl::Now() < give_up) {
+      loop_->RunOnce(absl::Milliseconds(10));
+    }
+    ASSERT_EQ(answers_.size(), answers);
+  }
+
+  const std::unique_ptr<EventLoop> loop_ = *EventLoop::Create();
+  std::vector<absl::StatusOr<std::string>> answers_;
+};
+
+TEST_F(GrpcClientOnALoopTest, CallsInTheTurnsOfTheLoop) {
+  Start();
+  const auto on = client_->On(*loop_);
+  for (int i = 0; i < 100; ++i) {
+    on->Call(0, kEcho, absl::StrCat(i), absl::Seconds(10), Note());
+  }
+  EXPECT_TRUE(answers_.empty());
+  RunUntil(100);
+  std::vector<std::string> said;
+  for (const auto& answer : answers_) said.push_back(answer.value_or("?"));
+  EXPECT_THAT(said, testing::Contains("0"));
+  EXPECT_THAT(said, testing::Contains("99"));
+  EXPECT_EQ(asked_, 100);
+}
+
+TEST_F(GrpcClientOnALoopTest, AFailureIsToldAfterTheCallHasReturned) {
+  Start();
+  const auto on = client_->On(*loop_);
+  on->Call(0, kEcho, "a", absl::ZeroDuration(), Note());
+  EXPECT_TRUE(answers_.empty());
+  RunUntil(1);
+  EXPECT_EQ(ReasonOf(answers_[0].status()), "CALL_TIMEOUT");
+  server_ = nullptr;
+  on->Call(0, kEcho, "b", absl::Seconds(5), Note());
+  RunUntil(2);
+  EXPECT_EQ(ReasonOf(answers_[1].status()), "SERVER_UNREACHABLE");
+  on->Call(0, kEcho, "c", absl::Seconds(5), Note());
+  EXPECT_EQ(answers_.size(), 2u);
+  RunUntil(3);
+  EXPECT_EQ(ReasonOf(answers_[2].status()), "SERVER_UNREACHABLE");
+}
+
+TEST_F(GrpcClientOnALoopTest, WhatIsOpenIsCancelledAtTheEnd) {
+  Start();
+  auto on = client_->On(*loop_);
+  on->Call(0, kEcho, "first", absl::Seconds(10), Note());
+  RunUntil(1);
+  on->Call(0, kEcho, "hold", absl::Seconds(10), Note());
+  on->Call(0, kEcho, "late", absl::ZeroDuration(), Note());
+  on = nullptr;
+  ASSERT_EQ(answers_.size(), 3u);
+  EXPECT_EQ(ReasonOf(answers_[1].status()), "CALL_RESET");
+  EXPECT_TRUE(absl::IsCancelled(answers_[1].status()));
+  loop_->RunOnce(absl::ZeroDuration());  // nothing of it is left there
+  EXPECT_EQ(answers_.size(), 3u);
+}
+
+// The certificates are watched once for all.
+TEST_F(GrpcClientOnALoopTest, OutlivesTheOneItIsMadeOf) {
+  Start();
+  const auto on = client_->On(*loop_);
+  client_ = nullptr;
+  on->Call(0, kEcho, "still here", absl::Seconds(10), Note());
+  RunUntil(1);
+  EXPECT_EQ(answers_[0].value_or(""), "still here");
+}
+
 }  // namespace
 }  // namespace sallyport

@@ -84,6 +84,7 @@ absl::Status EdgeLoop::Init(RandomSource& random) {
   options_.core.to_shared_time =
       (wall_now() - absl::UnixEpoch()) - loop_.clock().MonoNow().since_origin();
   core_ = std::make_unique<EdgeCore>(options_.core, random);
+  if (options_.media != nullptr) media_calls_ = options_.media->CallsOn(loop_);
   StartRegistry();
   load_due_ = loop_.clock().MonoNow() + options_.core.overload.interval;
   loop_.SetTimer(load_timer_, load_due_);
@@ -114,6 +115,7 @@ void EdgeLoop::StartRegistry() {
 }
 
 EdgeLoop::~EdgeLoop() {
+  ending_ = true;
   registry_.reset();
   lingering_.clear();
   connections_.clear();
@@ -124,6 +126,7 @@ EdgeLoop::~EdgeLoop() {
   loop_.RemoveTimer(linger_timer_);
   loop_.RemoveTimer(load_timer_);
   loop_.RemoveTimer(judge_timer_);
+  media_calls_.reset();  // calls back, unheard
 }
 
 absl::Status EdgeLoop::Post(Task task) {
@@ -145,9 +148,9 @@ bool EdgeLoop::PostPeer(Task task) {
 // ------------------------------------------------------------------- actions
 
 void EdgeLoop::Do(EdgeActions actions) {
+  const bool nested = std::exchange(doing_, true);
   for (EdgeAction& action : actions) Perform(action);
-  if (doing_) return;  // a nested call: the outer one goes on
-  doing_ = true;
+  if (nested) return;  // the outer call goes on
   while (!later_.empty()) {
     const std::function<void()> next = std::move(later_.front());
     later_.pop_front();
@@ -257,39 +260,46 @@ void EdgeLoop::Perform(const CreateMediaSession& action) {
     return;
   }
   options_.media->Create(
-      action.tenant, absl::StrCat(action.tenant, "/calls/", action.call),
-      action.legs,
+      *media_calls_, action.tenant,
+      absl::StrCat(action.tenant, "/calls/", action.call), action.legs,
       [this, request = action.request](auto session) {
-        PostOwn([request, session = std::move(session)](EdgeLoop& loop) {
-          loop.Do(loop.core_->OnMediaReply(request, session, loop.now()));
-        });
+        OnMediaReply(request, std::move(session));
       },
       index());
 }
 
 void EdgeLoop::Perform(const UpdateMediaSession& action) {
   if (options_.media == nullptr) return;  // there can be no session
-  options_.media->Update(
-      action.relay, action.session, action.legs,
-      [this, request = action.request](auto session) {
-        PostOwn([request, session = std::move(session)](EdgeLoop& loop) {
-          loop.Do(loop.core_->OnMediaReply(request, session, loop.now()));
-        });
-      });
+  options_.media->Update(*media_calls_, action.relay, action.session,
+                         action.legs,
+                         [this, request = action.request](auto session) {
+                           OnMediaReply(request, std::move(session));
+                         });
 }
 
 void EdgeLoop::Perform(const DeleteMediaSession& action) {
   if (options_.media == nullptr) return;
   options_.media->Delete(
-      action.relay, action.session, action.reason,
+      *media_calls_, action.relay, action.session, action.reason,
       [this, call = action.call](std::array<LegStatistics, 2> legs) {
-        PostOwn([call, legs](EdgeLoop& loop) {
-          loop.Do(loop.core_->OnMediaDeleted(call, legs, loop.now()));
-          if (loop.options_.on_media_deleted) {
-            loop.options_.on_media_deleted(loop, call);
-          }
+        Hear([this, call, legs] {
+          Do(core_->OnMediaDeleted(call, legs, now()));
+          if (options_.on_media_deleted) options_.on_media_deleted(*this, call);
         });
       });
+}
+
+void EdgeLoop::OnMediaReply(uint64_t request,
+                            absl::StatusOr<RelaySession> session) {
+  Hear([this, request, session = std::move(session)] {
+    Do(core_->OnMediaReply(request, session, now()));
+  });
+}
+
+void EdgeLoop::Hear(std::function<void()> input) {
+  if (ending_) return;
+  later_.push_back(std::move(input));
+  if (!doing_) Do({});
 }
 
 void EdgeLoop::Perform(const IssueCredentials& action) {

@@ -20,6 +20,7 @@
 #include "services/common/net/event_loop.h"
 #include "services/common/net/mailbox.h"
 #include "services/common/random/random_source.h"
+#include "services/common/rpc/grpc_loop_client.h"
 #include "services/signaling_edge/core/edge_action.h"
 #include "services/signaling_edge/core/edge_core.h"
 #include "services/signaling_edge/core/edge_event.h"
@@ -58,10 +59,11 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
     // time that all else has until the next such turn.
     absl::Duration judging = absl::Milliseconds(4);
     absl::Duration between_judging = absl::Milliseconds(1);
-    // Makes sessions at the relays. Null: media is refused. Its callbacks end
-    // before the loop does.
+    // Makes sessions at the relays, and outlives the loop. Null: media is
+    // refused.
     MediaClient* media = nullptr;
-    // Answers users' MRAS requests. Null: they are refused. As `media` is.
+    // Answers users' MRAS requests. Null: they are refused. Its callbacks end
+    // before the loop does.
     CredentialClient* credentials = nullptr;
     // The registry that is shared with other edges; `resolve` and `on_state`
     // are put in here.
@@ -174,6 +176,10 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void Perform(const TellLoops& action);
   void Perform(const Report& action);
 
+  void OnMediaReply(uint64_t request, absl::StatusOr<RelaySession> session);
+  // `input` calls the core: now, or when the actions at hand are done.
+  void Hear(std::function<void()> input);
+
   bool IsLive(const ConnectionIo& connection) const;
   // Sends what the connection has to send when this turn's inputs are done.
   void FlushLater(ConnectionId id);
@@ -214,6 +220,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   std::vector<ConnectionId> judge_last_;
   std::vector<std::function<void()>> when_judged_;
   std::unique_ptr<HostResolver> hosts_;
+  std::unique_ptr<GrpcLoopClient> media_calls_;  // null without media
   std::unique_ptr<ProxyIntake> proxies_;
   std::unique_ptr<ListenerSet> listeners_;
   absl::flat_hash_map<ConnectionId, std::unique_ptr<ConnectionIo>> connections_;
@@ -223,6 +230,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   absl::flat_hash_map<uint64_t, CheckDone> checks_;
   std::deque<std::function<void()>> later_;
   bool doing_ = false;
+  bool ending_ = false;
   std::unique_ptr<Mailbox<Task>> outside_;
   std::unique_ptr<Mailbox<Task>> own_;
   std::unique_ptr<Mailbox<Task>> peers_;

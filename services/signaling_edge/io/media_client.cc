@@ -38,6 +38,7 @@ bool IsPromptFault(const absl::Status& status) {
 }  // namespace
 
 struct MediaClient::Creation {
+  GrpcLoopClient& by;
   std::string tenant;
   std::string call;
   RelayLegs legs;
@@ -58,27 +59,15 @@ MediaClient::MediaClient(Options options, std::unique_ptr<GrpcLoopClient> calls)
   renewer_ = std::thread([this] { RenewLoop(); });
 }
 
-MediaClient::~MediaClient() {
+MediaClient::~MediaClient() { Stop(); }
+
+void MediaClient::Stop() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
-  renewer_.join();
-  absl::MutexLock lock(&mutex_);
-  auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return in_flight_ == 0;
-  };
-  mutex_.Await(absl::Condition(&idle));
-}
-
-void MediaClient::Begin() {
-  absl::MutexLock lock(&mutex_);
-  ++in_flight_;
-}
-
-void MediaClient::End() {
-  absl::MutexLock lock(&mutex_);
-  --in_flight_;
+  if (renewer_.joinable()) renewer_.join();
+  calls_->Stop();
 }
 
 MediaClient::State* MediaClient::Find(const std::string& target) {
@@ -120,17 +109,19 @@ void MediaClient::Noticed(const std::string& target,
   }
 }
 
-void MediaClient::Create(const std::string& tenant, const std::string& call,
-                         const RelayLegs& legs, OnSession done, size_t loop) {
-  Begin();
-  auto creation = std::make_shared<Creation>();
-  creation->tenant = tenant;
-  creation->call = call;
-  creation->legs = legs;
-  creation->loop = loop;
-  creation->done = std::move(done);
-  creation->last = MakeError(absl::StatusCode::kUnavailable,
-                             "MEDIA_RELAY_UNAVAILABLE", "no relay is set up");
+void MediaClient::Create(GrpcLoopClient& by, const std::string& tenant,
+                         const std::string& call, const RelayLegs& legs,
+                         OnSession done, size_t loop) {
+  auto creation = std::make_shared<Creation>(Creation{
+      .by = by,
+      .tenant = tenant,
+      .call = call,
+      .legs = legs,
+      .done = std::move(done),
+      .loop = loop,
+      .tried = {},
+      .last = MakeError(absl::StatusCode::kUnavailable,
+                        "MEDIA_RELAY_UNAVAILABLE", "no relay is set up")});
   TryNext(std::move(creation));
 }
 
@@ -161,7 +152,6 @@ void MediaClient::TryNext(std::shared_ptr<Creation> creation) {
     creation->done(MakeError(absl::StatusCode::kUnavailable,
                              "MEDIA_RELAY_UNAVAILABLE",
                              creation->last.ToString()));
-    End();
     return;
   }
   pb::CreateSessionRequest request;
@@ -173,7 +163,7 @@ void MediaClient::TryNext(std::shared_ptr<Creation> creation) {
   ToProto(creation->legs[0], *session.mutable_leg_a());
   ToProto(creation->legs[1], *session.mutable_leg_b());
   Call<pb::Session>(
-      *index, "CreateSession", request,
+      creation->by, *index, "CreateSession", request,
       [this, creation, target](absl::StatusOr<pb::Session> answer) {
         Noticed(target, answer.status());
         if (IsRelayFault(answer.status())) {
@@ -189,19 +179,18 @@ void MediaClient::TryNext(std::shared_ptr<Creation> creation) {
           Find(target)->sessions[made->name] = creation->loop;
         }
         creation->done(std::move(made));
-        End();
       });
 }
 
-void MediaClient::Update(const std::string& relay, const std::string& session,
-                         const RelayLegs& legs, OnUpdated done) {
+void MediaClient::Update(GrpcLoopClient& by, const std::string& relay,
+                         const std::string& session, const RelayLegs& legs,
+                         OnUpdated done) {
   const std::optional<size_t> index = IndexOf(relay);
   if (!index.has_value()) {
     done(MakeError(absl::StatusCode::kNotFound, "MEDIA_RELAY_UNKNOWN",
                    "no relay of this name is configured"));
     return;
   }
-  Begin();
   pb::UpdateSessionRequest request;
   pb::Session& wanted = *request.mutable_session();
   wanted.set_name(session);
@@ -209,8 +198,8 @@ void MediaClient::Update(const std::string& relay, const std::string& session,
   ToUpdate(legs[0], "leg_a", *wanted.mutable_leg_a(), mask);
   ToUpdate(legs[1], "leg_b", *wanted.mutable_leg_b(), mask);
   Call<pb::Session>(
-      *index, "UpdateSession", request,
-      [this, legs, relay, session,
+      by, *index, "UpdateSession", request,
+      [this, &by, legs, relay, session,
        done = std::move(done)](absl::StatusOr<pb::Session> answer) {
         if (IsPromptFault(answer.status()) &&
             (!legs[0].prompt.empty() || !legs[1].prompt.empty())) {
@@ -219,8 +208,7 @@ void MediaClient::Update(const std::string& relay, const std::string& session,
               {{"relay", relay}, {"reason", ReasonOf(answer.status())}});
           RelayLegs quiet = legs;
           for (RelayLeg& leg : quiet) leg.prompt.clear();
-          Update(relay, session, quiet, done);
-          End();
+          Update(by, relay, session, quiet, done);
           return;
         }
         Noticed(relay, answer.status());
@@ -228,12 +216,12 @@ void MediaClient::Update(const std::string& relay, const std::string& session,
             answer.ok() ? FromProto(*answer, legs) : answer.status();
         if (updated.ok()) updated->relay = relay;
         done(std::move(updated));
-        End();
       });
 }
 
-void MediaClient::Delete(const std::string& relay, const std::string& session,
-                         const std::string& reason, OnStatistics done) {
+void MediaClient::Delete(GrpcLoopClient& by, const std::string& relay,
+                         const std::string& session, const std::string& reason,
+                         OnStatistics done) {
   size_t index = 0;
   {
     absl::MutexLock lock(&mutex_);
@@ -242,19 +230,16 @@ void MediaClient::Delete(const std::string& relay, const std::string& session,
     state->sessions.erase(session);
     index = state->index;
   }
-  Begin();
   pb::DeleteSessionRequest request;
   request.set_name(session);
   request.set_allow_missing(true);
   request.set_reason(reason);
   Call<pb::Session>(
-      index, "DeleteSession", request,
-      [this, done = std::move(done)](absl::StatusOr<pb::Session> answer) {
-        if (answer.ok()) {
-          done({FromProto(answer->leg_a().statistics()),
-                FromProto(answer->leg_b().statistics())});
-        }
-        End();
+      by, index, "DeleteSession", request,
+      [done = std::move(done)](absl::StatusOr<pb::Session> answer) {
+        if (!answer.ok()) return;
+        done({FromProto(answer->leg_a().statistics()),
+              FromProto(answer->leg_b().statistics())});
       });
 }
 

@@ -22,6 +22,7 @@
 #include "absl/time/time.h"
 #include "sallyport/media_relay/v1/relay_status.pb.h"
 #include "sallyport/media_relay/v1/session.pb.h"
+#include "services/common/net/event_loop.h"
 #include "services/common/rpc/grpc_loop_client.h"
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/media_session.h"
@@ -31,7 +32,8 @@ namespace sallyport::signaling_edge {
 // Makes, changes and ends sessions without blocking, renews the leases of all
 // that live, and hears what happens to them. A relay that does not answer
 // within the deadline is marked down for a while, and a new session goes to the
-// next one. Thread-safe.
+// next one. The loops ask for sessions by connections of their own, CallsOn();
+// all else goes by a thread's. Thread-safe.
 class MediaClient {
  public:
   struct Options {
@@ -47,7 +49,7 @@ class MediaClient {
     // A relay of which nothing is heard for so long has lost its sessions.
     absl::Duration lost_after = absl::Seconds(3);
   };
-  // From threads of this object; the owner posts to its loop.
+  // The owner posts to its loop.
   using OnEvent = std::function<void(MediaEvent)>;
 
   using OnSession = std::function<void(absl::StatusOr<RelaySession>)>;
@@ -56,25 +58,35 @@ class MediaClient {
 
   // `calls` has the relays as its servers, in the same order.
   MediaClient(Options options, std::unique_ptr<GrpcLoopClient> calls);
-  // Waits for the callbacks that are still to come (the deadline at most).
+  // Those of CallsOn() are gone by then.
   ~MediaClient();
 
-  // Callbacks come once, from the thread of `calls`; the owner posts to its
-  // loop.
+  // To be given to the following, on that loop.
+  std::unique_ptr<GrpcLoopClient> CallsOn(EventLoop& loop) const {
+    return calls_->On(loop);
+  }
+
+  // Callbacks come once, on the loop of `by`, at its end at the latest; perhaps
+  // before this returns.
   // UNAVAILABLE with reason MEDIA_RELAY_UNAVAILABLE if no relay could. `loop`
   // comes back in the session's events.
-  void Create(const std::string& tenant, const std::string& call,
-              const RelayLegs& legs, OnSession done, size_t loop = 0);
+  void Create(GrpcLoopClient& by, const std::string& tenant,
+              const std::string& call, const RelayLegs& legs, OnSession done,
+              size_t loop = 0);
   // Both legs as they shall be now; idempotent.
-  void Update(const std::string& relay, const std::string& session,
-              const RelayLegs& legs, OnUpdated done);
+  void Update(GrpcLoopClient& by, const std::string& relay,
+              const std::string& session, const RelayLegs& legs,
+              OnUpdated done);
   // Not called back if the relay cannot be reached: the lease ends it.
-  void Delete(const std::string& relay, const std::string& session,
-              const std::string& reason, OnStatistics done);
+  void Delete(GrpcLoopClient& by, const std::string& relay,
+              const std::string& session, const std::string& reason,
+              OnStatistics done);
 
   // Begins to listen to all relays, to what happens to sessions and to their
-  // load. Once, at most. Events come from the thread of `calls`.
+  // load. Once, at most. Events come from threads of this object.
   void Watch(OnEvent on_event);
+  // Ends that, and the renewal of leases: no event comes any more.
+  void Stop();
 
   struct RelayStatus {
     std::string target;
@@ -110,13 +122,12 @@ class MediaClient {
   void Noticed(const std::string& target, const absl::Status& status);
   static std::string PathOf(std::string_view method);
   template <typename Response, typename Request>
-  void Call(size_t relay, std::string_view method, const Request& request,
+  void Call(GrpcLoopClient& by, size_t relay, std::string_view method,
+            const Request& request,
             std::function<void(absl::StatusOr<Response>)> done);
   // Which of calls_ it is, if it is configured.
   std::optional<size_t> IndexOf(const std::string& target)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  void Begin() ABSL_LOCKS_EXCLUDED(mutex_);
-  void End() ABSL_LOCKS_EXCLUDED(mutex_);
   void RenewLoop();
   // Those of all relays, or of one.
   void Renew(const std::string& only = "");
@@ -136,28 +147,26 @@ class MediaClient {
   // Never resized after construction.
   std::vector<std::unique_ptr<State>> relays_ ABSL_GUARDED_BY(mutex_);
   OnEvent on_event_ ABSL_GUARDED_BY(mutex_);
-  int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread renewer_;
   const std::unique_ptr<GrpcLoopClient> calls_;  // last: it calls back
 };
 
 template <typename Response, typename Request>
-void MediaClient::Call(size_t relay, std::string_view method,
-                       const Request& request,
+void MediaClient::Call(GrpcLoopClient& by, size_t relay,
+                       std::string_view method, const Request& request,
                        std::function<void(absl::StatusOr<Response>)> done) {
-  calls_->Call(relay, PathOf(method), request.SerializeAsString(),
-               options_.deadline,
-               [done = std::move(done)](absl::StatusOr<std::string> answer) {
-                 if (!answer.ok()) return done(answer.status());
-                 Response response;
-                 if (!response.ParseFromString(*answer)) {
-                   return done(MakeError(absl::StatusCode::kInternal,
-                                         "MEDIA_RELAY_ANSWER_INVALID",
-                                         "the relay's answer cannot be read"));
-                 }
-                 done(std::move(response));
-               });
+  by.Call(relay, PathOf(method), request.SerializeAsString(), options_.deadline,
+          [done = std::move(done)](absl::StatusOr<std::string> answer) {
+            if (!answer.ok()) return done(answer.status());
+            Response response;
+            if (!response.ParseFromString(*answer)) {
+              return done(MakeError(absl::StatusCode::kInternal,
+                                    "MEDIA_RELAY_ANSWER_INVALID",
+                                    "the relay's answer cannot be read"));
+            }
+            done(std::move(response));
+          });
 }
 
 }  // namespace sallyport::signaling_edge

@@ -13,7 +13,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "grpcpp/security/server_credentials.h"
@@ -21,6 +20,7 @@
 #include "grpcpp/server_builder.h"
 #include "sallyport/common/config/v1/server_config.pb.h"
 #include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
+#include "services/common/net/event_loop.h"
 #include "services/common/rpc/grpc_loop_client.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/testing/mtls_pki.h"
@@ -207,22 +207,36 @@ class MediaClientTest : public testing::Test {
     for (const std::string& target : options.relays) {
       calls.servers.push_back({target, kRelayIdentity});
     }
-    return std::make_unique<MediaClient>(
+    auto client = std::make_unique<MediaClient>(
         std::move(options), *GrpcLoopClient::Start(std::move(calls)));
+    by_ = client->CallsOn(*loop_);
+    return client;
+  }
+
+  // Runs the loop until it is so.
+  void Await(const bool& done) {
+    const absl::Time give_up = absl::Now() + absl::Seconds(20);
+    while (!done && absl::Now() < give_up) {
+      loop_->RunOnce(absl::Milliseconds(10));
+    }
+    EXPECT_TRUE(done);
   }
 
   absl::StatusOr<RelaySession> Create(MediaClient& client,
                                       const RelayLegs& legs) {
     absl::StatusOr<RelaySession> out = absl::UnknownError("not called");
-    absl::Notification done;
-    client.Create("tenants/default", "calls/1", legs,
+    bool done = false;
+    client.Create(*by_, "tenants/default", "calls/1", legs,
                   [&](absl::StatusOr<RelaySession> made) {
                     out = std::move(made);
-                    done.Notify();
+                    done = true;
                   });
-    done.WaitForNotification();
+    Await(done);
     return out;
   }
+
+  const std::unique_ptr<EventLoop> loop_ = *EventLoop::Create();
+  std::unique_ptr<GrpcLoopClient> by_;  // of the client made last
 };
 
 TEST_F(MediaClientTest, CreatesWithWhatTheEdgeDecided) {
@@ -303,26 +317,26 @@ TEST_F(MediaClientTest, UpdatesAndDeletes) {
   legs[1].remote = MediaAddress{"192.0.2.7", 6000, 6000};
   legs[1].rtcp_mux = true;
   legs[1].direction = SdpDirection::kSendOnly;
-  absl::Notification updated;
-  client->Update(made->relay, made->name, legs,
+  bool updated = false;
+  client->Update(*by_, made->relay, made->name, legs,
                  [&](absl::StatusOr<RelaySession> session) {
                    EXPECT_TRUE(session.ok()) << session.status();
-                   updated.Notify();
+                   updated = true;
                  });
-  updated.WaitForNotification();
+  Await(updated);
   const pb::Leg& leg = relay.updated[0].session().leg_b();
   EXPECT_EQ(leg.remote_rtp().port(), 6000u);
   EXPECT_TRUE(leg.rtcp_mux());
   EXPECT_EQ(leg.direction(), pb::MEDIA_DIRECTION_SENDONLY);
 
-  absl::Notification deleted;
-  client->Delete(made->relay, made->name, "CALL_ENDED",
+  bool deleted = false;
+  client->Delete(*by_, made->relay, made->name, "CALL_ENDED",
                  [&](std::array<LegStatistics, 2> statistics) {
                    EXPECT_EQ(statistics[0].packets_received, 501u);
                    EXPECT_EQ(statistics[1].packets_lost, 2u);
-                   deleted.Notify();
+                   deleted = true;
                  });
-  deleted.WaitForNotification();
+  Await(deleted);
   EXPECT_EQ(client->status()[0].sessions, 0u);
 }
 
@@ -357,13 +371,13 @@ TEST_F(MediaClientTest, SuitesDtlsAndIce) {
   legs[1].remote_setup = DtlsSetup::kActive;
   legs[1].remote_ufrag = "theirs";
   legs[1].restart_ice = true;
-  absl::Notification updated;
-  client->Update(made->relay, made->name, legs,
+  bool updated = false;
+  client->Update(*by_, made->relay, made->name, legs,
                  [&](absl::StatusOr<RelaySession> session) {
                    EXPECT_TRUE(session.ok()) << session.status();
-                   updated.Notify();
+                   updated = true;
                  });
-  updated.WaitForNotification();
+  Await(updated);
   const pb::UpdateSessionRequest& request = relay.updated[0];
   EXPECT_EQ(request.session().leg_b().dtls().remote_setup(),
             pb::DTLS_SETUP_ACTIVE);

@@ -269,12 +269,11 @@ void MediaClient::Renew(const std::string& only) {
       for (const auto& [name, loop] : relay->sessions) request.add_names(name);
       *request.mutable_lease_duration() = sallyport::ToProto(options_.lease);
       due.emplace_back(relay->index, std::move(request));
-      ++in_flight_;
     }
   }
   for (const auto& [index, request] : due) {
     Call<pb::RenewSessionsResponse>(
-        index, "RenewSessions", request,
+        *calls_, index, "RenewSessions", request,
         [this, target = options_.relays[index]](
             const absl::StatusOr<pb::RenewSessionsResponse>& renewed) {
           if (renewed.ok()) {
@@ -284,7 +283,6 @@ void MediaClient::Renew(const std::string& only) {
             SALLYPORT_LOG_LIMITED(kWarning, "leases were not renewed",
                                   {{"error", renewed.status()}});
           }
-          End();
         });
   }
 }

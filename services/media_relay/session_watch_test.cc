@@ -2,6 +2,7 @@
 // operators see them.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -254,6 +255,41 @@ TEST_F(SessionWatchTest, OnlyTheEventsAskedForAreTold) {
   Watch other(*edge_, ends);
   const v1::Session last = Create(Plain());
   EXPECT_EQ(other.Next().session().name(), last.name());
+}
+
+// What an owner ends itself is no news to it; who watches over all is told,
+// with the owner's reason.
+TEST_F(SessionWatchTest, AnOwnerIsNotToldOfItsOwnDeletions) {
+  v1::WatchSessionsRequest request = Everything();
+  request.add_events(v1::SESSION_EVENT_ENDED);
+  Watch operators(*edge_, request);
+  const v1::Session own = Create(Plain());
+  const v1::Session others = Create(Plain());
+  request.set_owner(own.owner());
+  Watch owner(*edge_, request);
+  v1::DeleteSessionRequest end;
+  end.set_name(own.name());
+  end.set_owner(own.owner());
+  end.set_reason("call ended");
+  v1::Session ended;
+  EXPECT_EQ(ReasonOf(Call(*edge_, &Stubs::DeleteSession, end, &ended)),
+            "REASON_INVALID");
+  end.set_reason("CALL_ENDED");
+  end.set_owner("somebody");
+  EXPECT_EQ(ReasonOf(Call(*edge_, &Stubs::DeleteSession, end, &ended)),
+            "SESSION_NOT_OWNED");
+  end.set_owner(own.owner());
+  EXPECT_TRUE(Call(*edge_, &Stubs::DeleteSession, end, &ended).ok());
+  EXPECT_EQ(ended.end_reason(), "CALL_ENDED");
+  Delete(others.name());
+  EXPECT_EQ(owner.Next().session().name(), others.name());
+  std::map<std::string, std::string> told;  // they may be of different loops
+  for (int i = 0; i < 2; ++i) {
+    const v1::Session session = operators.Next().session();
+    told[session.name()] = session.end_reason();
+  }
+  EXPECT_EQ(told, (std::map<std::string, std::string>{
+                      {own.name(), "CALL_ENDED"}, {others.name(), "DELETED"}}));
 }
 
 TEST_F(SessionWatchTest, ListsAreFiltered) {

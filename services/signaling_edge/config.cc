@@ -238,6 +238,10 @@ void CheckTimers(const pb::EdgeTimers& timers, ConfigFaults* faults) {
 
 void CheckLoops(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
   if (config.loops() > kMaxLoops) faults->Add("loops", "must be at most 256");
+  CheckDuration("busy_poll", config.busy_poll(), faults);
+  if (FromProto(config.busy_poll()) > absl::Seconds(1)) {
+    faults->Add("busy_poll", "must be at most 1 s");
+  }
 }
 
 void CheckRegistry(const pb::SignalingEdgeConfig& config,

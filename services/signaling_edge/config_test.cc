@@ -164,12 +164,13 @@ TEST(ConfigTest, LoopsAreAsManyAsCores) {
 
 TEST(ConfigTest, WhatIsNotServedIsRefusedAndNotIgnored) {
   std::string json = kGood;
-  json.insert(json.rfind('}'), R"(, "loops": 257,
+  json.insert(json.rfind('}'), R"(, "loops": 257, "busy_poll": "2s",
       "proxy_protocol_prefixes": ["10.0.0.0/8", "balancer"],
       "registry": {"username": "x"}, "dns_servers": ["ns.test:53"])");
-  EXPECT_THAT(FaultyFields(json),
-              UnorderedElementsAre("loops", "proxy_protocol_prefixes[1]",
-                                   "registry", "dns_servers[0]"));
+  EXPECT_THAT(
+      FaultyFields(json),
+      UnorderedElementsAre("loops", "busy_poll", "proxy_protocol_prefixes[1]",
+                           "registry", "dns_servers[0]"));
 }
 
 TEST(ConfigTest, TheSharedRegistrarIsReadWithItsFiles) {

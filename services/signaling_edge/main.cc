@@ -113,12 +113,14 @@ class Running final : public RunningService {
                         ClusterOptionsOf(config));
     SP_ASSIGN_OR_RETURN(
         loops_,
-        LoopSet::Create({.loops = LoopsOf(config),
-                         .pinned = config.has_loops(),
-                         .each = std::move(loop),
-                         .edge_id = EdgeIdOf(config, runtime.instance()),
-                         .cluster = std::move(cluster)},
-                        random_));
+        LoopSet::Create(
+            {.loops = LoopsOf(config),
+             .pinned = config.has_loops(),
+             .busy_poll = FromProtoOr(config.busy_poll(), absl::ZeroDuration()),
+             .each = std::move(loop),
+             .edge_id = EdgeIdOf(config, runtime.instance()),
+             .cluster = std::move(cluster)},
+            random_));
     drained_ = std::vector<std::atomic<bool>>(loops_->size());
     media_->Watch([this](MediaEvent event) {
       loops_->at(event.loop)

@@ -219,7 +219,7 @@ class Run {
         SocketActions sockets;
         const std::string id(1, static_cast<char>('a' + Byte() % 4));
         core_->sessions()
-            .Delete("t", id, "", "", now_, sockets)
+            .Delete("t", id, "", "", "DELETED", now_, sockets)
             .status()
             .IgnoreError();
         Perform(std::move(sockets));

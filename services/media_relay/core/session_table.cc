@@ -485,11 +485,10 @@ void SessionTable::CloseSockets(Session& session, Now now,
   }
 }
 
-absl::StatusOr<SessionView> SessionTable::Delete(std::string_view tenant,
-                                                 std::string_view id,
-                                                 std::string_view owner,
-                                                 std::string_view etag, Now now,
-                                                 SocketActions& sockets) {
+absl::StatusOr<SessionView> SessionTable::Delete(
+    std::string_view tenant, std::string_view id, std::string_view owner,
+    std::string_view etag, std::string_view reason, Now now,
+    SocketActions& sockets) {
   const std::string key = Key(tenant, id);
   const auto it = sessions_.find(key);
   if (it == sessions_.end()) return NotFound();
@@ -499,7 +498,8 @@ absl::StatusOr<SessionView> SessionTable::Delete(std::string_view tenant,
     return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
                      "the session has changed since it was read");
   }
-  SessionView view = End(session, "DELETED", now, sockets);
+  SessionView view = End(session, reason, now, sockets);
+  notices_.back().by_owner = !owner.empty();
   sessions_.erase(it);
   return view;
 }

@@ -178,6 +178,8 @@ struct SessionNotice {
   std::optional<LegSide> leg;  // of which the notice is, if of one
   absl::Time time;
   SessionView session;  // without keys
+  // Its owner has ended it, by name.
+  bool by_owner = false;
 };
 
 struct SessionTableOptions {
@@ -231,7 +233,8 @@ class SessionTable {
   absl::StatusOr<SessionView> Delete(std::string_view tenant,
                                      std::string_view id,
                                      std::string_view owner,
-                                     std::string_view etag, Now now,
+                                     std::string_view etag,
+                                     std::string_view reason, Now now,
                                      SocketActions& sockets);
   // Ends all of them.
   void EndAll(std::string_view reason, Now now, SocketActions& sockets);

@@ -312,7 +312,8 @@ TEST_F(SessionPlaybackTest, WhatCannotBePlayedIsRefused) {
   // Another prompt on a leg that plays is no further one.
   EXPECT_TRUE(Play(Ask("wide"), "one").ok());
   SocketActions sockets;
-  EXPECT_TRUE(table_->Delete("default", "one", "", "", now_, sockets).ok());
+  EXPECT_TRUE(
+      table_->Delete("default", "one", "", "", "DELETED", now_, sockets).ok());
   Perform(std::move(sockets));
   EXPECT_EQ(table_->playbacks(), 1u);
   EXPECT_TRUE(Play(Ask("hold"), "three").ok());
@@ -466,15 +467,16 @@ TEST_F(SessionTableTest, KeysAreRenewedOncePerRequest) {
 TEST_F(SessionTableTest, DeleteClosesAndReturnsTheFinalView) {
   ASSERT_TRUE(Create(Spec()).ok());
   SocketActions sockets;
-  EXPECT_EQ(
-      ReasonOf(table_->Delete("default", "one", "edge-1", "", now_, sockets)
-                   .status()),
-      "SESSION_NOT_OWNED");
-  const auto view =
-      table_->Delete("default", "one", "edge-0", "", now_, sockets);
+  EXPECT_EQ(ReasonOf(table_
+                         ->Delete("default", "one", "edge-1", "", "DELETED",
+                                  now_, sockets)
+                         .status()),
+            "SESSION_NOT_OWNED");
+  const auto view = table_->Delete("default", "one", "edge-0", "", "CALL_ENDED",
+                                   now_, sockets);
   ASSERT_TRUE(view.ok());
   EXPECT_EQ(view->state, SessionState::kEnded);
-  EXPECT_EQ(view->end_reason, "DELETED");
+  EXPECT_EQ(view->end_reason, "CALL_ENDED");
   EXPECT_TRUE(view->legs[0].local_key.empty());
   Perform(std::move(sockets));
   EXPECT_TRUE(open_.empty());

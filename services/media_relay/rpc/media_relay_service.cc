@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
@@ -192,6 +193,16 @@ Allocation* FindAllocation(RelayLoopContext& context, std::string_view tenant,
     }
   }
   return nullptr;
+}
+
+// What a record may say of an end.
+bool IsReason(std::string_view reason) {
+  return reason.size() <= 64 &&
+         std::all_of(reason.begin(), reason.end(), [](char c) {
+           return absl::ascii_isupper(static_cast<unsigned char>(c)) ||
+                  absl::ascii_isdigit(static_cast<unsigned char>(c)) ||
+                  c == '_';
+         });
 }
 
 }  // namespace
@@ -374,12 +385,21 @@ grpc::ServerUnaryReactor* MediaRelayService::DeleteSession(
   if (!name.ok()) return Finish(reactor, name.status());
   const auto caller = Authorize(*context, "DeleteSession", name->first);
   if (!caller.ok()) return Finish(reactor, caller.status());
+  const std::string reason =
+      request->reason().empty() ? "DELETED" : request->reason();
+  if (!IsReason(reason)) {
+    return Finish(
+        reactor,
+        MakeError(absl::StatusCode::kInvalidArgument, "REASON_INVALID",
+                  "the request is not valid",
+                  {{"reason", "must be 1 to 64 of A to Z, 0 to 9 and _"}}));
+  }
   OnLoop(fleet_.LoopOf(name->first, name->second), reactor,
-         [name = *name, etag = request->etag(),
-          allow_missing = request->allow_missing(),
+         [name = *name, owner = request->owner(), etag = request->etag(),
+          reason, allow_missing = request->allow_missing(),
           response](RelayLoopContext& c) -> absl::Status {
            const auto view = c.core.sessions().Delete(
-               name.first, name.second, /*owner=*/"", etag, c.now, c.sockets);
+               name.first, name.second, owner, etag, reason, c.now, c.sockets);
            if (absl::IsNotFound(view.status()) && allow_missing) {
              return absl::OkStatus();
            }

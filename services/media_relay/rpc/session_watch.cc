@@ -148,7 +148,8 @@ void SessionWatch::OnNotice(size_t loop, const SessionNotice& notice) {
   const v1::SessionEvent event = EventOf(notice.kind);
   std::shared_ptr<const Message> message;
   for (const auto& [id, watcher] : shared_->watchers) {
-    if (!watcher.joined[loop] || !watcher.Wants(event, notice.session)) {
+    if (!watcher.joined[loop] || !watcher.Wants(event, notice.session) ||
+        (notice.by_owner && !watcher.owner.empty())) {
       continue;
     }
     if (message == nullptr) {

@@ -78,6 +78,7 @@ absl::Status LoopSet::Init(Options options, RandomSource& random) {
   }
   for (size_t i = 0; i < options.loops; ++i) {
     SP_ASSIGN_OR_RETURN(std::unique_ptr<EventLoop> events, EventLoop::Create());
+    events->SetBusyPoll(options.busy_poll);
     events_.push_back(std::move(events));
     EdgeLoop::Options each = options.each;
     for (size_t k = 0; k < each.listeners.size(); ++k) {

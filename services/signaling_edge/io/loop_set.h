@@ -48,6 +48,7 @@ class LoopSet {
     // Each of several has a processor to itself. Where others have no say in
     // how many there are, the kernel places them.
     bool pinned = true;
+    absl::Duration busy_poll = absl::ZeroDuration();  // of each EventLoop
     // Of every loop; what is a loop's own is filled in. `on_event` and the like
     // are called on each.
     EdgeLoop::Options each;

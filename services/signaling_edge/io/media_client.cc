@@ -234,6 +234,7 @@ void MediaClient::Delete(GrpcLoopClient& by, const std::string& relay,
   request.set_name(session);
   request.set_allow_missing(true);
   request.set_reason(reason);
+  request.set_owner(options_.owner);
   Call<pb::Session>(
       by, index, "DeleteSession", request,
       [done = std::move(done)](absl::StatusOr<pb::Session> answer) {

@@ -99,6 +99,8 @@ class FakeRelay final : public pb::MediaRelayService::Service {
   grpc::Status DeleteSession(grpc::ServerContext* /*context*/,
                              const pb::DeleteSessionRequest* request,
                              pb::Session* response) override {
+    EXPECT_EQ(request->owner(), "signaling_edge/test");
+    EXPECT_EQ(request->reason(), "CALL_ENDED");
     response->set_name(request->name());
     response->mutable_leg_a()->mutable_statistics()->set_packets_received(501);
     response->mutable_leg_b()->mutable_statistics()->set_packets_lost(2);

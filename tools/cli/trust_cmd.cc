@@ -505,7 +505,9 @@ void AddTrustCommand(CLI::App& app, CliContext& context) {
           Import);
   store(import);
   import->add_option("peer", options->peer, "HOST:PORT")->required();
-  import->add_option("--starttls", options->starttls, "smtp, xmpp or ldap")
+  import
+      ->add_option("--starttls", options->starttls,
+                   "smtp, xmpp, ldap, imap or ftp")
       ->check(CLI::IsMember({"smtp", "xmpp", "ldap", "imap", "ftp"}));
   import->add_option("--confirm", options->confirm,
                      "SHA-256 of the certificate to trust");

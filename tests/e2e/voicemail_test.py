@@ -17,7 +17,7 @@ import time
 
 sys.path.insert(0, os.getcwd())
 
-from tests.harness import configs, sccp  # noqa: E402
+from tests.harness import configs, sccp, voicemail  # noqa: E402
 from tests.harness.case import DemoCase, main  # noqa: E402
 from tests.harness.cluster import DOMAIN, EDGE_NAME, find_binary  # noqa: E402
 
@@ -43,30 +43,6 @@ spec:
   redirecting_diversion_inbound: true
   redirecting_diversion_outbound: true
 ---
-kind: Line
-name: tenants/default/lines/vi1
-spec: {{directory_number: "6001", partition: default}}
----
-kind: Line
-name: tenants/default/lines/vi2
-spec: {{directory_number: "6002", partition: default}}
----
-kind: LineGroup
-name: tenants/default/lineGroups/voicemail
-spec: {{lines: [vi1, vi2], algorithm: TOP_DOWN}}
----
-kind: HuntList
-name: tenants/default/huntLists/voicemail
-spec: {{line_groups: [voicemail], for_voicemail: true}}
----
-kind: HuntPilot
-name: tenants/default/huntPilots/voicemail
-spec: {{pattern: "6000", partition: default, hunt_list: voicemail}}
----
-kind: VoicemailPilot
-name: tenants/default/voicemailPilots/main
-spec: {{number: "6000", calling_search_space: everything, is_default: true}}
----
 kind: VoicemailPortGroup
 name: tenants/default/voicemailPortGroups/um1
 spec:
@@ -89,12 +65,7 @@ class VoicemailTest(DemoCase):
     @classmethod
     def prepare(cls):
         cluster = cls.cluster
-        cluster.make_pki()
-        configs.write_all(cluster, unlimited=True)
-        cls.edge, cls.capf = cluster.host('signaling_edge'), cluster.host('capf')
-        config = configs.read(cluster, 'signaling_edge')
-        config['listeners'].append({'protocol': 'LISTENER_PROTOCOL_SCCP_TLS', 'address': cls.edge})
-        cluster.write_config('signaling_edge', config)
+        cls.edge, cls.capf = voicemail.configure(cluster), cluster.host('capf')
         config = configs.read(cluster, 'capf')
         config['dialplan'] = cluster.client_config('dialplan')
         config['trust_lists'] = {'host': cls.capf}
@@ -107,7 +78,7 @@ class VoicemailTest(DemoCase):
         sccp.mint_authority(cls.um, 'um-root')
         cls.server = sccp.mint_certificate(cls.um, 'um-root', f'um.{DOMAIN}')
         cls.cache = cluster.path('ctl-cache')
-        cls.apply('voicemail', PLAN.format(domain=DOMAIN, edge=cls.edge, capf=cls.capf))
+        cls.apply('voicemail', voicemail.LINES + PLAN.format(domain=DOMAIN, edge=cls.edge, capf=cls.capf))
         cls.demo.wait_snapshot()
 
     @classmethod

@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.getcwd())
 
-from tests.harness import configs, sccp  # noqa: E402
+from tests.harness import sccp, voicemail  # noqa: E402
 from tests.harness.case import DemoCase, main  # noqa: E402
 from tests.harness.cluster import DOMAIN  # noqa: E402
 from tests.harness.demo import PASSWORD, USER  # noqa: E402
@@ -54,31 +54,6 @@ spec:
   message_waiting_indicator_allowed: true
   trunk_security_profile: tenants/default/trunkSecurityProfiles/voicemail
 ---
-kind: Line
-name: tenants/default/lines/vi1
-spec: {{directory_number: "6001", partition: default}}
----
-kind: Line
-name: tenants/default/lines/vi2
-spec: {{directory_number: "6002", partition: default}}
----
-kind: LineGroup
-name: tenants/default/lineGroups/voicemail
-spec:
-  lines: [vi1, vi2]
-  algorithm: HUNT_ALGORITHM_TOP_DOWN
----
-kind: HuntList
-name: tenants/default/huntLists/voicemail
-spec: {{line_groups: [voicemail], for_voicemail: true}}
----
-kind: HuntPilot
-name: tenants/default/huntPilots/voicemail
-spec:
-  pattern: "6000"
-  partition: default
-  hunt_list: voicemail
----
 kind: MessageWaitingNumber
 name: tenants/default/messageWaitingNumbers/on
 spec:
@@ -94,10 +69,6 @@ spec:
   partition: default
   calling_search_space: everything
   indicator: MESSAGE_WAITING_INDICATOR_OFF
----
-kind: VoicemailPilot
-name: tenants/default/voicemailPilots/main
-spec: {{number: "6000", calling_search_space: everything, is_default: true}}
 ---
 kind: VoicemailPortGroup
 name: tenants/default/voicemailPortGroups/um1
@@ -118,12 +89,7 @@ class SccpTest(DemoCase):
 
     @classmethod
     def prepare(cls):
-        cls.cluster.make_pki()
-        configs.write_all(cls.cluster, unlimited=True)
-        config = configs.read(cls.cluster, 'signaling_edge')
-        cls.edge = cls.cluster.host('signaling_edge')
-        config['listeners'].append({'protocol': 'LISTENER_PROTOCOL_SCCP_TLS', 'address': cls.edge})
-        cls.cluster.write_config('signaling_edge', config)
+        cls.edge = voicemail.configure(cls.cluster)
         for name in ('dialplan', 'capf', 'credential_issuer', 'media_relay', 'signaling_edge'):
             cls.cluster.start_service(name)
         cls.demo.provision()
@@ -132,7 +98,7 @@ class SccpTest(DemoCase):
         sccp.mint_authority(cls.um, 'other-root')
         plan = cls.cluster.path('conf', 'voicemail.yaml')
         with open(plan, 'w', encoding='utf-8') as f:
-            f.write(PLAN.format(domain=DOMAIN, root=f'{cls.um}/um-root.pem'))
+            f.write(voicemail.LINES + PLAN.format(domain=DOMAIN, root=f'{cls.um}/um-root.pem'))
         cls.cluster.cli('apply', '-f', plan)
         cls.demo.wait_snapshot()
         cls.certificates = {p: sccp.mint_certificate(cls.um, 'um-root', p) for p in PORTS}

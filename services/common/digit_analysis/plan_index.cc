@@ -57,13 +57,8 @@ PlanIndex::PlanIndex(std::shared_ptr<const PlanSnapshot> snapshot)
   }
   for (const UserEntry& user : snapshot_->users) {
     std::string domain = Lower(user.domain);
-    Population& population = populations_[domain];
-    ++population.users;
-    if (population.realm.empty()) population.realm = user.realm;
-    if (user.digest_algorithm == DigestAlgorithm::kMd5) ++population.md5_users;
-    if (ModeOf(user.dial_plan) == SecurityMode::kUnsecured) {
-      ++population.clear_users;
-    }
+    std::string_view& realm = realms_[domain];
+    if (realm.empty()) realm = user.realm;
     user_at_.try_emplace({user.username, std::move(domain)}, &user);
   }
   for (const PhoneEntry& phone : snapshot_->phones) {
@@ -190,15 +185,14 @@ const UserEntry* PlanIndex::UserAt(std::string_view username,
                 std::make_pair(std::string(username), std::move(key)));
 }
 
-const PlanIndex::Population* PlanIndex::PopulationOf(
-    std::string_view domain) const {
+std::string_view PlanIndex::RealmOf(std::string_view domain) const {
   const std::string key = Lower(domain);
   if (snapshot_ == nullptr) {
     const PlanIndex* part = Claimant(DomainKey(key));
-    return part == nullptr ? nullptr : part->PopulationOf(domain);
+    return part == nullptr ? std::string_view() : part->RealmOf(domain);
   }
-  const auto it = populations_.find(key);
-  return it == populations_.end() ? nullptr : &it->second;
+  const auto it = realms_.find(key);
+  return it == realms_.end() ? std::string_view() : it->second;
 }
 
 const PhoneEntry* PlanIndex::PhoneByDevice(std::string_view device_name) const {

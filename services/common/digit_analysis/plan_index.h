@@ -41,13 +41,6 @@ class PlanIndex {
     std::vector<const PlanIndex*> in_order;
     SharedMap<Claimants> claims;
   };
-  // Of the users that have a domain.
-  struct Population {
-    std::string realm;  // of the first
-    size_t users = 0;
-    size_t md5_users = 0;
-    size_t clear_users = 0;  // whose dial plan is unsecured
-  };
 
   explicit PlanIndex(std::shared_ptr<const PlanSnapshot> snapshot);
   explicit PlanIndex(Region region);
@@ -108,8 +101,9 @@ class PlanIndex {
   // exactly (RFC 3261 section 19.1.4), the domain without regard to case.
   const UserEntry* UserAt(std::string_view username,
                           std::string_view domain) const;
-  // Null if no user has the domain; in any case.
-  const Population* PopulationOf(std::string_view domain) const;
+  // The realm of the first user that has the domain, which is in any case;
+  // empty if none has it.
+  std::string_view RealmOf(std::string_view domain) const;
   // The phone that a certificate's CN names; exact.
   const PhoneEntry* PhoneByDevice(std::string_view device_name) const;
   // The user that registers from the phone; null if it names none.
@@ -162,7 +156,7 @@ class PlanIndex {
   ByPair<PeerEntry> peer_by_subject_;
   ByPair<PeerEntry> peer_by_address_;
   std::vector<const PeerEntry*> peers_with_prefixes_;
-  absl::flat_hash_map<std::string, Population> populations_;
+  absl::flat_hash_map<std::string, std::string_view> realms_;  // by domain
 };
 
 }  // namespace sallyport

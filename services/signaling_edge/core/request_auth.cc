@@ -35,11 +35,6 @@ std::string Lower(std::string_view text) {
 
 }  // namespace
 
-PlanIndex::Population RequestAuth::PopulationOf(std::string_view home) const {
-  const Population* found = plan_->PopulationOf(home);
-  return found == nullptr ? Population() : *found;
-}
-
 bool RequestAuth::IsFrom(const PeerEntry& peer, const SocketAddress& source) {
   if (peer.source_addresses.empty()) {
     return !peer.address.empty() && InPrefix(source, peer.address);
@@ -162,11 +157,11 @@ std::optional<RequestAuth::Challenge> RequestAuth::CheckDigest(
   // In one case, so that an unknown user is not told from a known one by how
   // its domain is echoed.
   const std::string home = Lower(domain);
-  const Population population = PopulationOf(home);  // outlives `expected`
+  const std::string_view realm = plan_->RealmOf(home);
   DigestAuth::Expected expected;
   expected.username = username;
   expected.refuse = user == nullptr || user->disabled;
-  expected.realm = population.realm.empty() ? home : population.realm;
+  expected.realm = realm.empty() ? std::string_view(home) : realm;
   if (shape != nullptr) {
     if (shape == user || EqualsIgnoreCase(shape->domain, home)) {
       expected.realm = shape->realm;

@@ -81,9 +81,6 @@ class RequestAuth {
   }
 
  private:
-  // What the users of one realm have in common.
-  using Population = PlanIndex::Population;
-
   Outcome AsPeer(const PeerEntry& peer, const SipMessage& request,
                  const Flow& flow, std::string_view identity, MonoTime now);
   Outcome AsUser(const SipMessage& request, const Flow& flow,
@@ -97,7 +94,6 @@ class RequestAuth {
                                        std::string_view domain, MonoTime now);
   const PeerEntry* PeerBySource(const Flow& flow, uint32_t port) const;
   const PeerEntry* FindPeer(const SocketAddress& source, uint32_t port) const;
-  Population PopulationOf(std::string_view home) const;
   // Whom a user that does not exist is answered like, so that the answers to
   // all such are as those to all who do, and take as long: a record that is
   // there is read. Null if the tenant has no users.

@@ -230,8 +230,6 @@ class Sallyport(Server):
         configs.write_all(self.cluster, unlimited=True)
         edge = configs.read(self.cluster, 'signaling_edge')
         edge['loops'] = args.loops
-        if args.work == 'latency':
-            edge['busy_poll'] = '0.001s'
         edge['limits'].update(max_connections=20_000, max_connections_per_source=20_000, max_calls=100_000,
                               max_transactions=2_000_000, history_entries=1000)
         if args.work == 'flood':  # this is about the limits that are there

@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, os.getcwd())
 
-from tests.harness import configs  # noqa: E402
+from tests.harness import configs, plans  # noqa: E402
 from tests.harness.case import DemoCase, main  # noqa: E402
 from tests.harness.cluster import DOMAIN, SERVICES  # noqa: E402
 from tests.harness.peers import Baresip  # noqa: E402
@@ -53,18 +53,6 @@ spec:
   partition: tenants/default/partitions/default
   hunt_list: tenants/default/huntLists/agents
   queue: {{prompt: ramp, max_callers: 5, max_wait: 300s}}
-'''
-USER = '''---
-kind: User
-name: tenants/default/users/{user}
-spec:
-  username: "{user}"
-  domain: {domain}
-  password: {password}
-  digest_algorithm: DIGEST_ALGORITHM_MD5
-  phone_numbers: ["{user}"]
-  dial_plan: tenants/default/dialPlans/contact
-  allow_without_certificate: true
 '''
 
 
@@ -109,8 +97,9 @@ class CallQueueTest(DemoCase):
         cls.demo.provision()
         manifest = cls.cluster.path('conf', 'queue.yaml')
         with open(manifest, 'w', encoding='utf-8') as f:
-            f.write(MANIFEST.format(agent=AGENT, pilot=PILOT) + ''.join(
-                USER.format(user=user, domain=DOMAIN, password=PASSWORD) for user in (CALLER, AGENT)))
+            f.write(plans.manifest(MANIFEST.format(agent=AGENT, pilot=PILOT), *(
+                plans.user(user, DOMAIN, PASSWORD, 'contact', digest_algorithm='DIGEST_ALGORITHM_MD5',
+                           allow_without_certificate='true') for user in (CALLER, AGENT))))
         cls.cluster.cli('apply', '-f', manifest)
         cls.demo.wait_snapshot()
 

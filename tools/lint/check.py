@@ -5,6 +5,7 @@ Each gate prints every fault as `path:line: what` and exits 1 if there is one.
 ROOT is a checkout; only files that a build or a reader uses are looked at.
 """
 
+import ast
 import os
 import re
 import subprocess
@@ -162,6 +163,60 @@ def suites(root):
     return faults
 
 
+def targets_of(rel, path):
+    """(package, name, files, headers, deps) of each C++ target that a BUILD
+    file writes out; those that a loop makes are left out."""
+    package = os.path.dirname(rel)
+
+    def words(node):
+        if isinstance(node, ast.BinOp):
+            return words(node.left) + words(node.right)
+        return [e.value for e in getattr(node, 'elts', ()) if isinstance(e, ast.Constant)]
+
+    with open(path, encoding='utf-8') as f:
+        tree = ast.parse(f.read(), path)
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+                and re.match(r'sallyport_(cc_|fuzz_)', node.func.id)):
+            continue
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        if not isinstance(given.get('name'), ast.Constant):
+            continue
+        files = words(given.get('srcs')) + words(given.get('hdrs'))
+        deps = set()
+        for dep in words(given.get('deps')):
+            if dep.startswith(':'):
+                dep = f'//{package}{dep}'
+            elif ':' not in dep:
+                dep = f'{dep}:{os.path.basename(dep)}'
+            deps.add(dep)
+        name = f'//{package}:{given["name"].value}'
+        yield package, name, [f for f in files if f.endswith(('.h', '.cc'))], deps
+
+
+def declared_deps(root):
+    """A target names every target of ours whose header it includes: what
+    layering_check would do, were it in the packaged Bazel."""
+    targets = [target for rel, path in walk(root, ('BUILD',)) for target in targets_of(rel, path)]
+    owners = {}
+    for package, name, files, _ in targets:
+        for file in files:
+            if file.endswith('.h'):
+                owners.setdefault(f'{package}/{file}', set()).add(name)
+    faults = []
+    for package, name, files, deps in targets:
+        for file in files:
+            path = os.path.join(root, package, file)
+            if not os.path.exists(path):
+                continue  # another target's
+            for number, line in enumerate(lines_of(path), 1):
+                include = re.match(r'#include "(.+)"', line)
+                has = owners.get(include.group(1)) if include else None
+                if has and name not in has and not has & deps:
+                    faults.append(f'{package}/{file}:{number}: {name} has no dep on {min(has)}')
+    return faults
+
+
 def metrics_table(root):
     """Each metric is listed once, in its service's table, and named by rule."""
     faults = []
@@ -300,6 +355,7 @@ GATES = {
     'format': formatting,
     'header': header_guard,
     'suites': suites,
+    'declared_deps': declared_deps,
     'metrics_table': metrics_table,
     'private_words': private_words,
     'requirements': requirements,

@@ -54,7 +54,7 @@ class GatesTest(unittest.TestCase):
     def test_a_good_tree_passes_every_gate(self):
         tree = Tree({})
         for gate in ('core_tokens', 'file_size', 'todo', 'header', 'suites',
-                     'metrics_table', 'private_words'):
+                     'declared_deps', 'metrics_table', 'private_words'):
             code, out = tree.run(gate)
             self.assertEqual(code, 0, out)
 
@@ -117,6 +117,21 @@ class GatesTest(unittest.TestCase):
                             'without sallyport_core_gate')
         self.assert_refused('suites', {'services/dialplan/rpc/BUILD': 'sallyport_cc_test(name="a")\nsallyport_test_suites()\n'},
                             'no suite lists //services/dialplan/rpc')
+
+    def test_declared_deps(self):
+        files = {
+            'services/dialplan/io/BUILD': 'sallyport_cc_library(\n    name = "user",\n    srcs = ["user.cc"],\n)\n',
+            'services/dialplan/io/user.cc': '// A line.\n#include "services/dialplan/core/good.h"\n',
+            'services/dialplan/core/BUILD': 'sallyport_cc_library(name = "good", hdrs = ["good.h"])\n' + GOOD_BUILD,
+        }
+        self.assert_refused('declared_deps', files,
+                            'services/dialplan/io/user.cc:2: //services/dialplan/io:user has no dep on '
+                            '//services/dialplan/core:good')
+        files['services/dialplan/io/BUILD'] = (
+            'sallyport_cc_library(\n    name = "user",\n    srcs = ["user.cc"],\n'
+            '    deps = ["//services/dialplan/core:good"],\n)\n')
+        code, out = Tree(files).run('declared_deps')
+        self.assertEqual(code, 0, out)
 
     def test_metrics_table(self):
         self.assert_refused('metrics_table', {

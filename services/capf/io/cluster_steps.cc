@@ -50,6 +50,17 @@ std::string Describe(const PreparedPublication& prepared) {
   return out;
 }
 
+// What would be published, is not, and could be.
+StepOutcome OnlyLookedAt(const StepOutcome& outcome) {
+  StepOutcome out;
+  out.detail = absl::StrCat(outcome.publications.front()
+                                .publications.front()
+                                .simulation.phones_evaluated,
+                            " phones hold lists, and each would take the new "
+                            "ones");
+  return out;
+}
+
 // Every signer of `state` in `from` goes to `to`.
 void Move(ClusterState& state, ListSignerState from, ListSignerState to) {
   for (ListSigner& signer : state.signers) {
@@ -126,15 +137,9 @@ absl::StatusOr<StepOutcome> ClusterSteps::Perform(const Procedure& procedure,
       return out;
     }
     case Action::kCheckReplacement: {
-      SP_ASSIGN_OR_RETURN(StepOutcome out,
+      SP_ASSIGN_OR_RETURN(const StepOutcome out,
                           PublishSigners(tenant, false, options));
-      out.detail = absl::StrCat(out.publications.front()
-                                    .publications.front()
-                                    .simulation.phones_evaluated,
-                                " phones hold lists, and each would take the "
-                                "new ones");
-      out.publications.clear();
-      return out;
+      return OnlyLookedAt(out);
     }
     case Action::kReissueLists:
       return ReissueLists(tenant, options);
@@ -147,15 +152,9 @@ absl::StatusOr<StepOutcome> ClusterSteps::Perform(const Procedure& procedure,
           SetDialplanMode(tenant, ClusterModeOf(procedure.kind), true));
       if (!agrees.blocked.empty()) return agrees;
       SP_ASSIGN_OR_RETURN(
-          StepOutcome out,
+          const StepOutcome out,
           PublishMode(tenant, ClusterModeOf(procedure.kind), options));
-      out.detail = absl::StrCat(out.publications.front()
-                                    .publications.front()
-                                    .simulation.phones_evaluated,
-                                " phones hold lists, and each would take the "
-                                "new ones");
-      out.publications.clear();
-      return out;
+      return OnlyLookedAt(out);
     }
     case Action::kPublishMode:
       return PublishMode(tenant, ClusterModeOf(procedure.kind), options);

@@ -77,6 +77,13 @@ absl::StatusOr<Procedure> ProcedureRunner::Create(
                        "the request id was used for another procedure");
     }
   }
+  // Before what it may have done itself stands in its way.
+  SP_ASSIGN_OR_RETURN(const std::optional<Procedure> there,
+                      parts_.ledger.store().GetProcedure(name));
+  if (there) {
+    return MakeError(absl::StatusCode::kAlreadyExists, "PROCEDURE_EXISTS",
+                     "it is there already");
+  }
   SP_RETURN_IF_ERROR(CheckKind(tenant, kind, authority));
   Procedure procedure =
       NewProcedure(name, tenant, kind, parts_.ledger.clock().Now());

@@ -55,10 +55,11 @@ class GrpcLoopClient {
     size_t max_waiting = 100'000;  // calls that have no answer yet
   };
   // The answer's octets. Once, on the client's thread, which it must not hold
-  // up, and not before Call() returns. Errors are the server's (FromGrpc), or
-  // DEADLINE_EXCEEDED with reason CALL_TIMEOUT, UNAVAILABLE with
-  // SERVER_UNREACHABLE, CALL_RESET or HTTP_STATUS, RESOURCE_EXHAUSTED with
-  // TOO_MANY_CALLS, CANCELLED.
+  // up, and not before Call() returns; but when the mailbox of the thread is
+  // full, within Call() (RESOURCE_EXHAUSTED, TOO_MANY_CALLS). Errors are the
+  // server's (FromGrpc), or DEADLINE_EXCEEDED with reason CALL_TIMEOUT,
+  // UNAVAILABLE with SERVER_UNREACHABLE, CALL_RESET or HTTP_STATUS,
+  // RESOURCE_EXHAUSTED with TOO_MANY_CALLS, CANCELLED.
   using Done = std::function<void(absl::StatusOr<std::string> answer)>;
 
   // A server stream that is to stay open. All is called on the client's thread,

@@ -1,6 +1,5 @@
 #include "services/dialplan/rpc/resource_codec.h"
 
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <set>
@@ -137,20 +136,16 @@ std::vector<Reference> ReferencesOf(const pb::Resource& resource) {
                 out);
   // What is in force of a TLS context is mostly what is configured; nobody is
   // told twice of one fault.
-  constexpr std::string_view kActive = "tls_context.active.";
-  std::set<std::string> named;
+  const auto in_force = [](const Reference& one) {
+    return one.field.starts_with("tls_context.active.");
+  };
+  std::set<std::string> configured;
   for (const Reference& one : out) {
-    if (one.field.compare(0, kActive.size(), kActive) != 0) {
-      named.insert(one.target);
-    }
+    if (!in_force(one)) configured.insert(one.target);
   }
-  out.erase(std::remove_if(out.begin(), out.end(),
-                           [&](const Reference& one) {
-                             return one.field.compare(0, kActive.size(),
-                                                      kActive) == 0 &&
-                                    named.count(one.target) > 0;
-                           }),
-            out.end());
+  std::erase_if(out, [&](const Reference& one) {
+    return in_force(one) && configured.contains(one.target);
+  });
   return out;
 }
 

@@ -12,6 +12,7 @@
 #include "CLI/Option.hpp"
 #include "CLI/Validators.hpp"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -302,9 +303,12 @@ absl::StatusOr<pb::Procedure> BeginOrFind(CliContext& context,
   request.mutable_procedure()->set_automatic(automatic);
   for (const auto& [name, its_kind] : Kinds()) {
     if (its_kind != kind) continue;
-    request.set_procedure_id(absl::StrCat(
-        name, "-",
-        absl::FormatTime("%Y%m%d-%H%M%S", absl::Now(), absl::UTCTimeZone())));
+    // To the millisecond: a second one within the second has its own name.
+    const absl::Time now = absl::Now();
+    request.set_procedure_id(absl::StrFormat(
+        "%s-%s-%03d", name,
+        absl::FormatTime("%Y%m%d-%H%M%S", now, absl::UTCTimeZone()),
+        absl::ToUnixMillis(now) % 1000));
   }
   request.set_validate_only(dry_run);
   return CallCapf<pb::Procedure>(context, &Stub::CreateProcedure, request);

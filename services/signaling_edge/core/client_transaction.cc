@@ -3,27 +3,18 @@
 #include <algorithm>
 #include <utility>
 
-#include "services/signaling_edge/core/sip_writer.h"
-
 namespace sallyport::signaling_edge {
-
-ClientTransaction::ClientTransaction(const TransactionTimers& timers,
-                                     bool reliable, SipMessage request)
-    : timers_(timers),
-      reliable_(reliable),
-      request_(std::move(request)),
-      gap_(timers.t1),
-      wire_(WriteSipMessage(request_)) {}
 
 void ClientTransaction::Terminate() {
   state_ = State::kTerminated;
   retransmit_at_ = end_at_ = MonoTime::InfiniteFuture();
-  wire_.clear();
+  std::string().swap(wire_);
 }
 
 TransactionActions ClientTransaction::Start(MonoTime now) {
-  end_at_ = now + timers_.timeout();            // timer F
-  if (!reliable_) retransmit_at_ = now + gap_;  // timer E
+  end_at_ = now + timers_.timeout();  // timer F
+  if (reliable_) return {SendToPeer{std::move(wire_)}};
+  retransmit_at_ = now + gap_;  // timer E
   return {SendToPeer{wire_}};
 }
 
@@ -41,6 +32,7 @@ TransactionActions ClientTransaction::OnResponse(const SipMessage& response,
     state_ = State::kCompleted;
     retransmit_at_ = MonoTime::InfiniteFuture();
     end_at_ = now + timers_.t4;
+    std::string().swap(wire_);
   }
   return {DeliverResponse{}};
 }

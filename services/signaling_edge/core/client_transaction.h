@@ -9,6 +9,7 @@
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CLIENT_TRANSACTION_H_
 
 #include <string>
+#include <utility>
 
 #include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/sip_message.h"
@@ -21,9 +22,13 @@ class ClientTransaction {
  public:
   enum class State { kTrying, kProceeding, kCompleted, kTerminated };
 
-  // `request` is complete: Via with branch, Route, CSeq.
+  // `wire` is the whole request.
   ClientTransaction(const TransactionTimers& timers, bool reliable,
-                    SipMessage request);
+                    std::string wire)
+      : timers_(timers),
+        reliable_(reliable),
+        gap_(timers.t1),
+        wire_(std::move(wire)) {}
 
   // Sends the request; once, first.
   TransactionActions Start(MonoTime now);
@@ -31,7 +36,6 @@ class ClientTransaction {
   TransactionActions OnTransportError();
   TransactionActions OnDeadline(MonoTime now);
 
-  const SipMessage& request() const { return request_; }
   State state() const { return state_; }
   bool terminated() const { return state_ == State::kTerminated; }
   MonoTime deadline() const {
@@ -43,12 +47,11 @@ class ClientTransaction {
 
   TransactionTimers timers_;
   bool reliable_;
-  SipMessage request_;
   State state_ = State::kTrying;
   MonoTime retransmit_at_ = MonoTime::InfiniteFuture();  // timer E
   MonoTime end_at_ = MonoTime::InfiniteFuture();         // timers F, K
   absl::Duration gap_;
-  std::string wire_;
+  std::string wire_;  // kept while it may have to be sent again
 };
 
 }  // namespace sallyport::signaling_edge

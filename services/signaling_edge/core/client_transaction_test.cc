@@ -39,7 +39,7 @@ std::vector<double> SendTimes(ClientTransaction& transaction,
 
 // Timer E: T1 doubled up to T2; timer F: 64*T1.
 TEST(ClientTransactionTest, RepeatsUntilTimerF) {
-  ClientTransaction udp(TransactionTimers{}, false, Bye());
+  ClientTransaction udp(TransactionTimers{}, false, WriteSipMessage(Bye()));
   EXPECT_EQ(udp.Start(At(0)), Actions{SendToPeer{WriteSipMessage(Bye())}});
   TransactionActions last;
   EXPECT_EQ(SendTimes(udp, last),
@@ -49,7 +49,7 @@ TEST(ClientTransactionTest, RepeatsUntilTimerF) {
 }
 
 TEST(ClientTransactionTest, AfterAProvisionalResponseOnlyEveryT2) {
-  ClientTransaction udp(TransactionTimers{}, false, Bye());
+  ClientTransaction udp(TransactionTimers{}, false, WriteSipMessage(Bye()));
   udp.Start(At(0));
   EXPECT_EQ(udp.OnResponse(Answer(100), At(0.2)), Actions{DeliverResponse{}});
   EXPECT_EQ(udp.state(), State::kProceeding);
@@ -60,7 +60,7 @@ TEST(ClientTransactionTest, AfterAProvisionalResponseOnlyEveryT2) {
 }
 
 TEST(ClientTransactionTest, TheFinalResponseIsDeliveredOnce) {
-  ClientTransaction udp(TransactionTimers{}, false, Bye());
+  ClientTransaction udp(TransactionTimers{}, false, WriteSipMessage(Bye()));
   udp.Start(At(0));
   EXPECT_EQ(udp.OnResponse(Answer(200), At(1)), Actions{DeliverResponse{}});
   EXPECT_EQ(udp.OnResponse(Answer(200), At(2)), Actions{});
@@ -71,7 +71,7 @@ TEST(ClientTransactionTest, TheFinalResponseIsDeliveredOnce) {
 }
 
 TEST(ClientTransactionTest, OverTlsNothingIsRepeatedOrAwaited) {
-  ClientTransaction tls(TransactionTimers{}, true, Bye());
+  ClientTransaction tls(TransactionTimers{}, true, WriteSipMessage(Bye()));
   tls.Start(At(0));
   EXPECT_EQ(tls.deadline(), At(32));
   EXPECT_EQ(tls.OnResponse(Answer(200), At(1)), Actions{DeliverResponse{}});
@@ -79,7 +79,7 @@ TEST(ClientTransactionTest, OverTlsNothingIsRepeatedOrAwaited) {
 }
 
 TEST(ClientTransactionTest, TransportErrorEndsIt) {
-  ClientTransaction tls(TransactionTimers{}, true, Bye());
+  ClientTransaction tls(TransactionTimers{}, true, WriteSipMessage(Bye()));
   tls.Start(At(0));
   EXPECT_EQ(tls.OnTransportError(), Actions{ReportTransportError{}});
   EXPECT_TRUE(tls.terminated());

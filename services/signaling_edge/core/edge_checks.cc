@@ -71,18 +71,17 @@ absl::Status EdgeCore::SendForCheck(uint64_t check, const Flow& flow,
   if (!options_.server_header.empty()) {
     request.Set(HeaderId::kUserAgent, options_.server_header);
   }
+  auto sent = std::make_shared<const SipMessage>(std::move(request));
   SP_ASSIGN_OR_RETURN(
       const TransactionOutcome outcome,
-      transactions_.Send(request, ScopeOf(flow),
+      transactions_.Send(sent, ScopeOf(flow),
                          flow.transport != SipTransport::kUdp, now));
-  if (request.method() == SipMethod::kInvite) {
+  if (sent->method() == SipMethod::kInvite) {
     invite_of_check_[check] = outcome.id;
   }
-  NoteClient(outcome.id,
-             {.owner = {},
-              .flow = flow,
-              .request = std::make_shared<SipMessage>(std::move(request)),
-              .check = check});
+  NoteClient(
+      outcome.id,
+      {.owner = {}, .flow = flow, .request = std::move(sent), .check = check});
   DoClient(outcome.id, std::move(outcome.actions), nullptr, now);
   return absl::OkStatus();
 }
@@ -93,15 +92,15 @@ void EdgeCore::CancelForCheck(uint64_t check, MonoTime now) {
   const auto client = clients_.find(it->second);
   if (client == clients_.end()) return;
   const Flow flow = client->second.flow;
-  SipMessage cancel = MakeCancel(*client->second.request);
+  auto cancel =
+      std::make_shared<const SipMessage>(MakeCancel(*client->second.request));
   const auto outcome = transactions_.Send(
       cancel, ScopeOf(flow), flow.transport != SipTransport::kUdp, now);
   if (!outcome.ok()) return;
-  NoteClient(outcome->id,
-             {.owner = {},
-              .flow = flow,
-              .request = std::make_shared<SipMessage>(std::move(cancel)),
-              .check = check});
+  NoteClient(outcome->id, {.owner = {},
+                           .flow = flow,
+                           .request = std::move(cancel),
+                           .check = check});
   DoClient(outcome->id, std::move(outcome->actions), nullptr, now);
 }
 

@@ -31,11 +31,11 @@ absl::Status EdgeCore::SendRequest(const Flow& flow, SipMessage request,
   if (!options_.server_header.empty()) {
     request.Set(HeaderId::kUserAgent, options_.server_header);
   }
-  auto outcome = transactions_.Send(request, ScopeOf(flow),
+  auto sent = std::make_shared<const SipMessage>(std::move(request));
+  auto outcome = transactions_.Send(sent, ScopeOf(flow),
                                     flow.transport != SipTransport::kUdp, now);
   if (!outcome.ok()) return outcome.status();
-  NoteClient(outcome->id,
-             {owner, flow, std::make_shared<SipMessage>(std::move(request))});
+  NoteClient(outcome->id, {owner, flow, std::move(sent)});
   DoClient(outcome->id, std::move(outcome->actions), nullptr, now);
   return absl::OkStatus();
 }
@@ -90,13 +90,12 @@ void EdgeCore::CancelInvite(CallLeg owner, uint32_t cseq,
       continue;
     }
     const Flow flow = client.flow;
-    SipMessage cancel = MakeCancel(*client.request);
-    if (!reason.empty()) cancel.Add(HeaderId::kReason, reason);
+    auto cancel = std::make_shared<SipMessage>(MakeCancel(*client.request));
+    if (!reason.empty()) cancel->Add(HeaderId::kReason, reason);
     auto outcome = transactions_.Send(
         cancel, ScopeOf(flow), flow.transport != SipTransport::kUdp, now);
     if (!outcome.ok()) return;
-    NoteClient(outcome->id,
-               {owner, flow, std::make_shared<SipMessage>(std::move(cancel))});
+    NoteClient(outcome->id, {owner, flow, std::move(cancel)});
     DoClient(outcome->id, std::move(outcome->actions), nullptr, now);
     return;
   }
@@ -109,7 +108,9 @@ void EdgeCore::CallGone(uint64_t call) {
   for (const TransactionId id : ids) {
     const auto client = clients_.find(id);
     if (client->second.request->method() != SipMethod::kInvite) continue;
-    transactions_.OnTransportError(id);  // nobody is left to be told
+    // Nobody is left to be told, of a second answer either: half a minute of
+    // calls that were answered would wait for it (timer M).
+    transactions_.Forget(id);
     ForgetEnded(id);
   }
 }

@@ -42,22 +42,31 @@ SipMessage MakeCancel(const SipMessage& request) {
 }
 
 InviteClientTransaction::InviteClientTransaction(
-    const TransactionTimers& timers, bool reliable, SipMessage invite)
+    const TransactionTimers& timers, bool reliable,
+    std::shared_ptr<const SipMessage> invite)
     : timers_(timers),
       reliable_(reliable),
       invite_(std::move(invite)),
       gap_(timers.t1),
-      wire_(WriteSipMessage(invite_)) {}
+      wire_(WriteSipMessage(*invite_)) {}
 
 void InviteClientTransaction::Terminate() {
   state_ = State::kTerminated;
   retransmit_at_ = end_at_ = MonoTime::InfiniteFuture();
-  wire_.clear();
+  Free();
+}
+
+// For half a minute there are as many that wait for timer M as calls were
+// answered in it.
+void InviteClientTransaction::Free() {
+  invite_ = nullptr;
+  std::string().swap(wire_);
 }
 
 TransactionActions InviteClientTransaction::Start(MonoTime now) {
-  end_at_ = now + timers_.timeout();            // timer B
-  if (!reliable_) retransmit_at_ = now + gap_;  // timer A
+  end_at_ = now + timers_.timeout();  // timer B
+  if (reliable_) return {SendToPeer{std::move(wire_)}};
+  retransmit_at_ = now + gap_;  // timer A
   return {SendToPeer{wire_}};
 }
 
@@ -76,7 +85,7 @@ TransactionActions InviteClientTransaction::OnResponse(
       if (code >= 300) return OnRefusal(response, now);
       state_ = State::kAccepted;
       end_at_ = now + timers_.timeout();  // timer M
-      wire_.clear();
+      Free();
       return {DeliverResponse{}};
     case State::kAccepted:
       // Another 2xx: repeated, or of another branch of a fork.
@@ -93,13 +102,14 @@ TransactionActions InviteClientTransaction::OnResponse(
 
 TransactionActions InviteClientTransaction::OnRefusal(
     const SipMessage& response, MonoTime now) {
-  std::string ack = WriteSipMessage(MakeAckToRefusal(invite_, response));
+  std::string ack = WriteSipMessage(MakeAckToRefusal(*invite_, response));
   TransactionActions actions{SendToPeer{ack}, DeliverResponse{}};
   if (reliable_) {
     Terminate();  // timer D is zero
   } else {
     state_ = State::kCompleted;
     end_at_ = now + timers_.d();
+    invite_ = nullptr;
     wire_ = std::move(ack);
   }
   return actions;

@@ -9,6 +9,7 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_INVITE_CLIENT_TRANSACTION_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_INVITE_CLIENT_TRANSACTION_H_
 
+#include <memory>
 #include <string>
 
 #include "services/common/time/mono_time.h"
@@ -36,9 +37,9 @@ class InviteClientTransaction {
     kTerminated
   };
 
-  // `invite` is complete: Via with branch, Route, CSeq.
+  // `invite` is complete: Via with branch, Route, CSeq; not null.
   InviteClientTransaction(const TransactionTimers& timers, bool reliable,
-                          SipMessage invite);
+                          std::shared_ptr<const SipMessage> invite);
 
   // Sends the INVITE; once, first.
   TransactionActions Start(MonoTime now);
@@ -46,7 +47,6 @@ class InviteClientTransaction {
   TransactionActions OnTransportError();
   TransactionActions OnDeadline(MonoTime now);
 
-  const SipMessage& request() const { return invite_; }
   State state() const { return state_; }
   bool terminated() const { return state_ == State::kTerminated; }
   MonoTime deadline() const {
@@ -56,15 +56,17 @@ class InviteClientTransaction {
  private:
   TransactionActions OnRefusal(const SipMessage& response, MonoTime now);
   void Terminate();
+  void Free();
 
   TransactionTimers timers_;
   bool reliable_;
-  SipMessage invite_;
+  std::shared_ptr<const SipMessage> invite_;  // until a final response
   State state_ = State::kCalling;
   MonoTime retransmit_at_ = MonoTime::InfiniteFuture();  // timer A
   MonoTime end_at_ = MonoTime::InfiniteFuture();         // timers B, D, M
   absl::Duration gap_;
-  std::string wire_;  // the INVITE; later the ACK
+  // What may have to be sent again: the INVITE, later the ACK.
+  std::string wire_;
 };
 
 }  // namespace sallyport::signaling_edge

@@ -1,5 +1,6 @@
 #include "services/signaling_edge/core/invite_client_transaction.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -48,8 +49,10 @@ constexpr char kAck[] =
 
 class InviteClientTransactionTest : public testing::Test {
  protected:
-  InviteClientTransaction udp_{TransactionTimers{}, false, Invite()};
-  InviteClientTransaction tls_{TransactionTimers{}, true, Invite()};
+  InviteClientTransaction udp_{TransactionTimers{}, false,
+                               std::make_shared<SipMessage>(Invite())};
+  InviteClientTransaction tls_{TransactionTimers{}, true,
+                               std::make_shared<SipMessage>(Invite())};
 };
 
 // Timer A: T1, then twice the last, without bound; timer B: 64*T1.

@@ -8,7 +8,7 @@ namespace sallyport::signaling_edge {
 void InviteServerTransaction::Terminate() {
   state_ = State::kTerminated;
   retransmit_at_ = end_at_ = MonoTime::InfiniteFuture();
-  last_response_.clear();
+  std::string().swap(last_response_);
 }
 
 TransactionActions InviteServerTransaction::OnRepeatedInvite() const {
@@ -45,7 +45,7 @@ TransactionActions InviteServerTransaction::OnUserResponse(int status_code,
   if (success) {
     state_ = State::kAccepted;
     end_at_ = now + timers_.timeout();  // timer L
-    last_response_.clear();
+    std::string().swap(last_response_);
     return actions;
   }
   last_response_ = std::move(wire);

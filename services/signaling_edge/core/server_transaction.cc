@@ -7,7 +7,7 @@ namespace sallyport::signaling_edge {
 void ServerTransaction::Terminate() {
   state_ = State::kTerminated;
   end_at_ = MonoTime::InfiniteFuture();
-  last_response_.clear();
+  std::string().swap(last_response_);
 }
 
 TransactionActions ServerTransaction::OnRepeatedRequest() const {

@@ -126,17 +126,17 @@ std::string MergeKey(const SipMessage& request, PeerScope scope) {
 TransactionId TransactionTable::Insert(std::string key, std::string merge_key,
                                        Machine machine) {
   const TransactionId id = ++last_id_;
-  by_key_.insert_or_assign(key, id);
-  if (!merge_key.empty()) by_merge_key_.insert_or_assign(merge_key, id);
-  entries_.emplace(
-      id, std::make_unique<Entry>(
-              Entry{std::move(key), std::move(merge_key), std::move(machine)}));
+  auto entry = std::make_unique<Entry>(
+      Entry{id, std::move(key), std::move(merge_key), std::move(machine)});
+  by_key_.insert(entry.get());
+  if (!entry->merge_key.empty()) by_merge_key_.insert(entry.get());
+  entries_.emplace(id, std::move(entry));
   return id;
 }
 
-TransactionId TransactionTable::Find(const std::string& key) const {
+TransactionId TransactionTable::Find(std::string_view key) const {
   const auto it = by_key_.find(key);
-  return it == by_key_.end() ? 0 : it->second;
+  return it == by_key_.end() ? 0 : (*it)->id;
 }
 
 TransactionTable::Entry* TransactionTable::Get(TransactionId id) {
@@ -163,13 +163,10 @@ void TransactionTable::Settle(TransactionId id) {
 void TransactionTable::Remove(TransactionId id) {
   const auto it = entries_.find(id);
   if (it == entries_.end()) return;
-  const Entry& entry = *it->second;
+  Entry* const entry = it->second.get();
   deadlines_.Erase(id);
-  by_key_.erase(entry.key);
-  const auto merge = by_merge_key_.find(entry.merge_key);
-  if (merge != by_merge_key_.end() && merge->second == id) {
-    by_merge_key_.erase(merge);
-  }
+  by_key_.erase(entry);
+  if (!entry->merge_key.empty()) by_merge_key_.erase(entry);
   entries_.erase(it);
 }
 
@@ -254,28 +251,27 @@ TransactionOutcome TransactionTable::OnResponse(const SipMessage& response,
   return outcome;
 }
 
-absl::StatusOr<TransactionOutcome> TransactionTable::Send(SipMessage request,
-                                                          PeerScope scope,
-                                                          bool reliable,
-                                                          MonoTime now) {
-  const auto via = TopVia(request);
-  if (!via || !HasMagicBranch(*via) || request.method() == SipMethod::kAck) {
+absl::StatusOr<TransactionOutcome> TransactionTable::Send(
+    const std::shared_ptr<const SipMessage>& request, PeerScope scope,
+    bool reliable, MonoTime now) {
+  const auto via = TopVia(*request);
+  if (!via || !HasMagicBranch(*via) || request->method() == SipMethod::kAck) {
     return absl::FailedPreconditionError("no request of ours");
   }
-  std::string key = ClientKey(request, *via, scope);
+  std::string key = ClientKey(*request, *via, scope);
   if (Find(key) != 0) return absl::FailedPreconditionError("branch in use");
   if (entries_.size() >= options_.max_transactions) {
     return MakeError(absl::StatusCode::kResourceExhausted, "TRANSACTION_LIMIT",
                      "too many SIP transactions");
   }
   TransactionOutcome outcome;
-  if (request.method() == SipMethod::kInvite) {
-    InviteClientTransaction machine(options_.timers, reliable,
-                                    std::move(request));
+  if (request->method() == SipMethod::kInvite) {
+    InviteClientTransaction machine(options_.timers, reliable, request);
     outcome.actions = machine.Start(now);
     outcome.id = Insert(std::move(key), {}, std::move(machine));
   } else {
-    ClientTransaction machine(options_.timers, reliable, std::move(request));
+    ClientTransaction machine(options_.timers, reliable,
+                              WriteSipMessage(*request));
     outcome.actions = machine.Start(now);
     outcome.id = Insert(std::move(key), {}, std::move(machine));
   }
@@ -321,19 +317,6 @@ TransactionOutcome TransactionTable::OnDeadline(MonoTime now) {
                  Get(*id)->machine);
   Settle(*id);
   return outcome;
-}
-
-const SipMessage* TransactionTable::request(TransactionId id) const {
-  const auto it = entries_.find(id);
-  if (it == entries_.end()) return nullptr;
-  const Machine& machine = it->second->machine;
-  if (const auto* invite = std::get_if<InviteClientTransaction>(&machine)) {
-    return &invite->request();
-  }
-  if (const auto* other = std::get_if<ClientTransaction>(&machine)) {
-    return &other->request();
-  }
-  return nullptr;
 }
 
 }  // namespace sallyport::signaling_edge

@@ -9,10 +9,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 #include "absl/status/statusor.h"
 #include "services/common/time/deadline_queue.h"
 #include "services/common/time/mono_time.h"
@@ -73,10 +76,12 @@ class TransactionTable {
                                 MonoTime now);
 
   // Starts a client transaction; `request` is complete, its topmost Via with a
-  // branch of ours. Not for ACK. RESOURCE_EXHAUSTED (TRANSACTION_LIMIT) when
-  // full, FAILED_PRECONDITION when the branch is in use.
-  absl::StatusOr<TransactionOutcome> Send(SipMessage request, PeerScope scope,
-                                          bool reliable, MonoTime now);
+  // branch of ours, and not null. Not for ACK. RESOURCE_EXHAUSTED
+  // (TRANSACTION_LIMIT) when full, FAILED_PRECONDITION when the branch is in
+  // use.
+  absl::StatusOr<TransactionOutcome> Send(
+      const std::shared_ptr<const SipMessage>& request, PeerScope scope,
+      bool reliable, MonoTime now);
 
   // The user's response. Nothing happens when the transaction is gone.
   TransactionActions Respond(TransactionId id, const SipMessage& response,
@@ -89,8 +94,6 @@ class TransactionTable {
   // At most one transaction's worth; call it while deadline() <= now.
   TransactionOutcome OnDeadline(MonoTime now);
 
-  // The request that a client transaction sent; nullptr for any other id.
-  const SipMessage* request(TransactionId id) const;
   bool contains(TransactionId id) const { return entries_.contains(id); }
   size_t size() const { return entries_.size(); }
 
@@ -98,13 +101,37 @@ class TransactionTable {
   using Machine = std::variant<InviteServerTransaction, ServerTransaction,
                                InviteClientTransaction, ClientTransaction>;
   struct Entry {
+    TransactionId id = 0;
     std::string key;
     std::string merge_key;  // of a server transaction out of dialog
     Machine machine;
   };
+  // Sets of entries, found by one of their keys.
+  template <std::string Entry::*kKey>
+  struct KeyHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view key) const {
+      return absl::Hash<std::string_view>{}(key);
+    }
+    size_t operator()(const Entry* entry) const {
+      return (*this)(std::string_view(entry->*kKey));
+    }
+  };
+  template <std::string Entry::*kKey>
+  struct KeyEqual {
+    using is_transparent = void;
+    static std::string_view KeyOf(std::string_view key) { return key; }
+    static std::string_view KeyOf(const Entry* entry) { return entry->*kKey; }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return KeyOf(a) == KeyOf(b);
+    }
+  };
+  template <std::string Entry::*kKey>
+  using EntriesBy = absl::flat_hash_set<Entry*, KeyHash<kKey>, KeyEqual<kKey>>;
 
   TransactionId Insert(std::string key, std::string merge_key, Machine machine);
-  TransactionId Find(const std::string& key) const;  // 0: none
+  TransactionId Find(std::string_view key) const;  // 0: none
   Entry* Get(TransactionId id);
   void Remove(TransactionId id);
   // Re-arms the timer, or removes what has ended.
@@ -115,8 +142,8 @@ class TransactionTable {
   Options options_;
   TransactionId last_id_ = 0;
   absl::flat_hash_map<TransactionId, std::unique_ptr<Entry>> entries_;
-  absl::flat_hash_map<std::string, TransactionId> by_key_;
-  absl::flat_hash_map<std::string, TransactionId> by_merge_key_;
+  EntriesBy<&Entry::key> by_key_;
+  EntriesBy<&Entry::merge_key> by_merge_key_;
   DeadlineQueue<TransactionId> deadlines_;
 };
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,7 +74,9 @@ class Story {
                           scope, now_);
         break;
       case 3: {
-        const auto sent = table_.Send(MakeRequest(bits), scope, reliable, now_);
+        const auto sent = table_.Send(
+            std::make_shared<const edge::SipMessage>(MakeRequest(bits)), scope,
+            reliable, now_);
         if (sent.ok()) Check(sent->actions.size() == 1);
         break;
       }

@@ -37,9 +37,10 @@ CertificatePurpose PurposeOf(const ConnectionIo& connection) {
 
 // ------------------------------------------------------------ life and tasks
 
-EdgeLoop::EdgeLoop(EventLoop& loop, Options options, RandomSource& /*random*/)
+EdgeLoop::EdgeLoop(EventLoop& loop, Options options, RandomSource& random)
     : loop_(loop),
       options_(std::move(options)),
+      random_(random),
       core_timer_(
           loop.AddTimer([this](MonoTime now) { Do(core_->OnDeadline(now)); })),
       linger_timer_(
@@ -83,7 +84,7 @@ absl::Status EdgeLoop::Init(RandomSource& random) {
   options_.core.wall_time_at = loop_.now();
   options_.core.to_shared_time =
       (wall_now() - absl::UnixEpoch()) - loop_.clock().MonoNow().since_origin();
-  core_ = std::make_unique<EdgeCore>(options_.core, random);
+  core_ = std::make_unique<EdgeCore>(options_.core, random_);
   if (options_.media != nullptr) media_calls_ = options_.media->CallsOn(loop_);
   StartRegistry();
   load_due_ = loop_.clock().MonoNow() + options_.core.overload.interval;

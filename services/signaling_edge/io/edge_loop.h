@@ -19,6 +19,7 @@
 #include "services/common/digit_analysis/resolver.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/mailbox.h"
+#include "services/common/random/pooled_random.h"
 #include "services/common/random/random_source.h"
 #include "services/common/rpc/grpc_loop_client.h"
 #include "services/signaling_edge/core/edge_action.h"
@@ -207,6 +208,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
 
   EventLoop& loop_;
   Options options_;
+  PooledRandom random_;  // some ten draws a call
   EventLoop::TimerId core_timer_;
   EventLoop::TimerId linger_timer_;
   EventLoop::TimerId load_timer_;

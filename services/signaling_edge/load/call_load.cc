@@ -77,7 +77,9 @@ class Calls {
   uint64_t failed() const { return failed_; }
   size_t open() const { return open_; }
   std::vector<double>& delays() { return delays_; }
-  void Turn(absl::Duration max_wait) { poller_.Turn(max_wait); }
+  void Turn(absl::Duration max_wait) {
+    poller_.Turn(settings_.busy_poll ? absl::ZeroDuration() : max_wait);
+  }
 
   void Begin() {
     const auto number = static_cast<uint32_t>(calls_.size() + gone_);
@@ -257,8 +259,9 @@ LoadResult LoadCalls(const LoadSettings& settings) {
           late.push_back(now - due(begun));
           calls.Begin();
         }
-        // Asleep until the next is due: a load that spins is what the
-        // scheduler makes wait, and then it measures itself.
+        // Asleep until the next is due, unless it has a core of its own: a
+        // load that spins is what the scheduler makes wait for others, and
+        // then it measures itself.
         calls.Turn(absl::Seconds(std::max(0.0, due(begun) - Seconds())));
       } else {
         while (calls.open() < static_cast<size_t>(settings.window)) {

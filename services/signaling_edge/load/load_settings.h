@@ -30,6 +30,9 @@ struct LoadSettings {
   int connections = 4;  // of each thread
   int threads = 1;
   double rate = 0;     // a second; 0: as fast as it goes
+  // Never asleep, on a core of its own: what the server sends then wakes nobody
+  // of its own machine, as it would wake nobody across a network.
+  bool busy_poll = false;
   std::string prefix;  // before the digits of a call
   std::string domain;  // of users
   std::string password;

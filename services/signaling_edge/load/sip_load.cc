@@ -36,6 +36,7 @@ ABSL_FLAG(int, window, 64, "open at once, or connections that are held");
 ABSL_FLAG(int, connections, 4, "of each thread");
 ABSL_FLAG(int, threads, 1, "of the load");
 ABSL_FLAG(double, rate, 0, "calls a second; 0: as fast as it goes");
+ABSL_FLAG(bool, busy_poll, false, "calls: never asleep, for a core of its own");
 ABSL_FLAG(std::string, prefix, "", "before the digits of a call");
 ABSL_FLAG(std::string, domain, "", "of users");
 ABSL_FLAG(std::string, password, "", "of users");
@@ -78,6 +79,7 @@ LoadSettings Settings() {
   out.connections = absl::GetFlag(FLAGS_connections);
   out.threads = absl::GetFlag(FLAGS_threads);
   out.rate = absl::GetFlag(FLAGS_rate);
+  out.busy_poll = absl::GetFlag(FLAGS_busy_poll);
   out.prefix = absl::GetFlag(FLAGS_prefix);
   out.domain = absl::GetFlag(FLAGS_domain);
   out.password = absl::GetFlag(FLAGS_password);

@@ -345,7 +345,7 @@ def measure(server):
     elif args.work == 'calls':
         result = load(server, '--work=calls', caller, '--window=64')
     else:  # at a share of what a core does, whatever the machine
-        awake = ('--busy_poll',) if args.awake else ()
+        awake = ('--busy_poll=true',) if args.awake else ()
         full = load(server, '--work=calls', caller, '--window=64', *awake)['per_second']
         if args.work == 'latency':
             result = load(server, '--work=calls', caller, f'--rate={full * 0.7:.0f}', *awake)

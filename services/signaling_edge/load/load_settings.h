@@ -29,7 +29,7 @@ struct LoadSettings {
   int window = 64;      // what is open at once, in all
   int connections = 4;  // of each thread
   int threads = 1;
-  double rate = 0;     // a second; 0: as fast as it goes
+  double rate = 0;  // a second; 0: as fast as it goes
   // Never asleep, on a core of its own: what the server sends then wakes nobody
   // of its own machine, as it would wake nobody across a network.
   bool busy_poll = false;

@@ -106,10 +106,12 @@ class ChartTest(unittest.TestCase):
             self.assertNotIn('certificateRenewal', server, name)
             self.assertNotIn('fips', server, name)
 
-    def test_capfs_keys_are_encrypted_where_a_secret_says_how(self):
+    def test_capfs_keys_are_encrypted_as_a_secret_says(self):
         status, text = render()
         self.assertEqual(status, 0, text)
-        self.assertNotIn('passphrase', text)
+        self.assertIn('secret: {secretName: sallyport-capf-passphrase, defaultMode: 0440}', text)
+        status, text = render('services.capf.passphraseSecret=null')
+        self.assertNotEqual(status, 0, 'none')
         status, text = render('services.capf.passphraseSecret=capf-passphrase')
         self.assertEqual(status, 0, text)
         self.assertIn('{name: passphrase, secret: {secretName: capf-passphrase, defaultMode: 0440}}', text)

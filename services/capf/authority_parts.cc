@@ -5,16 +5,15 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <filesystem>
 #include <mutex>
 #include <utility>
 
 #include "absl/strings/str_join.h"
 #include "services/capf/config.h"
 #include "services/capf/config_options.h"
+#include "services/capf/io/clear_keys.h"
 #include "services/capf/io/durable_file.h"
 #include "services/capf/io/file_signer.h"
-#include "services/capf/io/list_signers.h"
 #include "services/capf/io/metrics_table.h"
 #include "services/capf/io/pkcs11_signer.h"
 #include "services/common/config/proto_time.h"
@@ -48,12 +47,7 @@ std::string AuthorityParts::authority_id() const {
 }
 
 std::string AuthorityParts::key_folder() const {
-  const std::string folder =
-      std::filesystem::path(config_.authority().has_pkcs11()
-                                ? config_.authority().certificate_file()
-                                : config_.authority().key_file())
-          .parent_path();
-  return folder.empty() ? "." : folder;
+  return KeyFolder(config_.authority());
 }
 
 void AuthorityParts::StopLedger() {
@@ -61,8 +55,11 @@ void AuthorityParts::StopLedger() {
 }
 
 absl::Status AuthorityParts::Open(ServiceRuntime& runtime) {
+  SP_RETURN_IF_ERROR(vault_.ReadPassphrase());
   SP_RETURN_IF_ERROR(OpenStores());
   SP_RETURN_IF_ERROR(EnterFipsMode(runtime));
+  SP_RETURN_IF_ERROR(vault_.Open());
+  SP_RETURN_IF_ERROR(EncryptKeys());
   return OpenAuthorities();
 }
 
@@ -94,6 +91,22 @@ absl::Status AuthorityParts::EnterFipsMode(ServiceRuntime& runtime) {
   return RegenerateKeys(key_folder(), "on");
 }
 
+absl::Status AuthorityParts::EncryptKeys() {
+  SP_ASSIGN_OR_RETURN(
+      const std::vector<std::string> were_in_clear,
+      EncryptKeyFiles({.folder = key_folder(),
+                       .authority_key_file = config_.authority().key_file(),
+                       .root_key_file = config_.authority().root().key_file()},
+                      vault_.passphrase(), vault_.wrapping()));
+  if (!were_in_clear.empty()) {
+    StoreChange change;
+    change.audit = {
+        {"KEYS_ENCRYPTED", "capf", "files", absl::StrJoin(were_in_clear, " ")}};
+    SP_RETURN_IF_ERROR(ledger_->Apply(change));
+  }
+  return RewrapStoredKeys(key_folder(), vault_.wrapping(), *ledger_);
+}
+
 absl::Status AuthorityParts::OpenToken() {
   if (!config_.authority().has_pkcs11()) return absl::OkStatus();
   const config::v1::Pkcs11Config& config = config_.authority().pkcs11();
@@ -110,11 +123,10 @@ absl::StatusOr<std::unique_ptr<Signer>> AuthorityParts::OpenSigner() {
   const config::v1::AuthorityConfig& authority = config_.authority();
   const int rsa_bits = static_cast<int>(authority.rsa_bits());
   if (!authority.has_pkcs11()) {
-    return FileSigner::Open(
-        {.key_file = authority.key_file(),
-         .passphrase = Secret::CopyOf(passphrase_.DangerousBytes()),
-         .create = true,
-         .create_rsa_bits = rsa_bits});
+    return FileSigner::Open({.key_file = authority.key_file(),
+                             .wrapping = vault_.wrapping().Clone(),
+                             .create = true,
+                             .create_rsa_bits = rsa_bits});
   }
   return Pkcs11Signer::Open({.label = authority.pkcs11().key_label(),
                              .create = true,
@@ -124,27 +136,17 @@ absl::StatusOr<std::unique_ptr<Signer>> AuthorityParts::OpenSigner() {
 
 absl::Status AuthorityParts::OpenAuthorities() {
   const config::v1::AuthorityConfig& authority = config_.authority();
-  if (!authority.passphrase_file().empty()) {
-    SP_ASSIGN_OR_RETURN(passphrase_, FirstLine(authority.passphrase_file(),
-                                               "PASSPHRASE_MISSING"));
-  }
-  if (passphrase_.empty()) {
-    LogWarning(
-        "private keys that lie in files are not encrypted",
-        {{"folder", key_folder()}, {"setting", "authority.passphrase_file"}});
-  }
   SP_RETURN_IF_ERROR(OpenToken());
   Authorities::Options all;
   all.default_id = authority_id();
   all.key_file = authority.key_file();
   all.certificate_file = authority.certificate_file();
-  SP_ASSIGN_OR_RETURN(
-      all.wrapping, OpenWrappingKey(key_folder() + "/store.key", passphrase_));
+  all.wrapping = vault_.wrapping().Clone();
   all.token = token_.get();
   all.token_label = authority.pkcs11().key_label();
   all.root_key_file = authority.root().key_file();
   all.root_certificate_file = authority.root().certificate_file();
-  all.root_passphrase = Secret::CopyOf(passphrase_.DangerousBytes());
+  all.root_passphrase = vault_.passphrase().Clone();
   all.delta_url = DeltaUrl(config_);
   all.crl_url = config_.crl_url();
   all.verify_every_signature = authority.verify_every_signature();
@@ -186,9 +188,10 @@ AuthorityParts::OpenConfiguredAuthority() {
     SP_ASSIGN_OR_RETURN(
         root, FileSigner::Open(
                   {.key_file = authority.root().key_file(),
-                   .passphrase = Secret::CopyOf(passphrase_.DangerousBytes()),
+                   .wrapping = vault_.passphrase().Clone(),
                    .create = true,
-                   .create_rsa_bits = static_cast<int>(authority.rsa_bits())}));
+                   .create_rsa_bits = static_cast<int>(authority.rsa_bits()),
+                   .is_passphrase = true}));
     options.root_signer = root.get();
     options.root_certificate_file = authority.root().certificate_file();
     options.root_subject.organization = authority.organization();
@@ -204,10 +207,9 @@ AuthorityParts::OpenConfiguredAuthority() {
 absl::Status AuthorityParts::OpenStrings() {
   SP_ASSIGN_OR_RETURN(
       const auto key,
-      FileSigner::Open(
-          {.key_file = key_folder() + "/capf_strings.key",
-           .passphrase = Secret::CopyOf(passphrase_.DangerousBytes()),
-           .create = true}));
+      FileSigner::Open({.key_file = key_folder() + "/capf_strings.key",
+                        .wrapping = vault_.wrapping().Clone(),
+                        .create = true}));
   SP_ASSIGN_OR_RETURN(Secret secret,
                       key->DeriveSecret("capf authentication strings"));
   strings_.emplace(std::move(secret));

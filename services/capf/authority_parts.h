@@ -21,7 +21,7 @@
 #include "services/capf/io/pkcs11_token.h"
 #include "services/capf/io/signer.h"
 #include "services/capf/io/sql_store.h"
-#include "services/common/crypto/secret.h"
+#include "services/capf/key_vault.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/random/random_source.h"
 #include "services/common/service/service_main.h"
@@ -38,12 +38,14 @@ inline constexpr absl::Duration kIntentAge = absl::Minutes(5);
 class AuthorityParts {
  public:
   // All must outlive this object.
-  AuthorityParts(const config::v1::CapfConfig& config, MetricsRegistry& metrics,
-                 RandomSource& random)
-      : config_(config), metrics_(metrics), random_(random) {}
+  AuthorityParts(const config::v1::CapfConfig& config, KeyVault& vault,
+                 MetricsRegistry& metrics, RandomSource& random)
+      : config_(config), vault_(vault), metrics_(metrics), random_(random) {}
 
-  // In this order: the store and its audit; the self tests of FIPS mode, and
-  // new keys after a switch of it (IMP-69, IMP-73 to IMP-76); the authorities.
+  // In this order: what keys are encrypted under, as nothing is made without
+  // it; the store and its audit; the self tests of FIPS mode, and new keys
+  // after a switch of it (IMP-69, IMP-73 to IMP-76); keys that are in clear are
+  // encrypted; the authorities.
   absl::Status Open(ServiceRuntime& runtime);
 
   SqlDatabase& database() { return *database_; }
@@ -53,7 +55,7 @@ class AuthorityParts {
   Authorities& authorities() { return *authorities_; }
   // The default one.
   CertificateAuthority& authority() { return authorities_->Default(); }
-  const Secret& passphrase() const { return passphrase_; }
+  const KeyVault& vault() const { return vault_; }
   // The key under which authentication strings are hashed lies beside the
   // authority's, made at the first start, and never in the store.
   // FAILED_PRECONDITION, reason STRING_KEY_MISMATCH.
@@ -71,6 +73,7 @@ class AuthorityParts {
  private:
   absl::Status OpenStores();
   absl::Status EnterFipsMode(ServiceRuntime& runtime);
+  absl::Status EncryptKeys();
   absl::Status OpenToken();
   absl::StatusOr<std::unique_ptr<Signer>> OpenSigner();
   absl::Status OpenAuthorities();
@@ -79,10 +82,10 @@ class AuthorityParts {
   OpenConfiguredAuthority();
 
   const config::v1::CapfConfig& config_;
+  KeyVault& vault_;
   MetricsRegistry& metrics_;
   RandomSource& random_;
   const Clock& clock_ = Clock::Real();
-  Secret passphrase_;  // of the keys, if they are encrypted
   FipsMode fips_;
   std::unique_ptr<SqlDatabase> database_;
   std::unique_ptr<SqlStore> store_;

@@ -41,7 +41,7 @@ TEST_F(AuthorityProcessTest, TheAuthoritysKeyMayLieInAToken) {
       << "directories.tokendir = " << folder_ << "/tokens\n";
   setenv("SOFTHSM2_CONF", (folder_ + "/softhsm2.conf").c_str(), 1);
   run("softhsm2-util --init-token --free --label ca --pin 1234 --so-pin 5678");
-  std::ofstream(folder_ + "/pin") << "1234\n";
+  std::ofstream(pki_->folder() + "/pin") << "1234\n";
   const std::string key_file =
       absl::StrCat(R"("key_file":")", folder_, R"(/ca.key")");
   const auto at = config_.find(key_file);
@@ -50,7 +50,7 @@ TEST_F(AuthorityProcessTest, TheAuthoritysKeyMayLieInAToken) {
       at, key_file.size(),
       absl::StrCat(R"("rsa_bits":2048,"pkcs11":{"module_file":)",
                    R"("/usr/lib/softhsm/libsofthsm2.so","token_label":"ca",)",
-                   R"("key_label":"authority","pin_file":")", folder_,
+                   R"("key_label":"authority","pin_file":")", pki_->folder(),
                    R"(/pin"})"));
   process_->WriteConfig(config_ + "}");
   process_->Start();

@@ -39,6 +39,7 @@
 #include "services/capf/io/trust_publisher.h"
 #include "services/capf/io/upstream_issuer.h"
 #include "services/capf/io/work_thread.h"
+#include "services/capf/key_vault.h"
 #include "services/capf/own_renewal.h"
 #include "services/capf/phone_parts.h"
 #include "services/capf/port_certificate.h"
@@ -85,10 +86,11 @@ constexpr char kOwnPorts[] = "capf ports";
 
 class CapfProcess final : public RunningService {
  public:
-  CapfProcess(const config::v1::CapfConfig& config, ServiceRuntime& runtime)
+  CapfProcess(const config::v1::CapfConfig& config, KeyVault& vault,
+              ServiceRuntime& runtime)
       : config_(config),
         metrics_(runtime.metrics()),
-        parts_(config, runtime.metrics(), random_),
+        parts_(config, vault, runtime.metrics(), random_),
         port_certificate_(config, parts_) {}
 
   ~CapfProcess() override {
@@ -206,8 +208,8 @@ class CapfProcess final : public RunningService {
         phones_, PhoneParts::Start(
                      {config_, *loop_, *work_, *authority_,
                       parts_.authorities(), parts_.ledger(), random_, metrics_,
-                      parts_.passphrase(), tenant(), parts_.key_folder(), leaf,
-                      capf_loop_->port(), tls, parts_.fips().on},
+                      parts_.vault().wrapping(), tenant(), parts_.key_folder(),
+                      leaf, capf_loop_->port(), tls, parts_.fips().on},
                      runtime));
     return absl::OkStatus();
   }
@@ -457,7 +459,7 @@ class CapfProcess final : public RunningService {
                           CertificatesFromPem(pem));
       SP_ASSIGN_OR_RETURN(servers.commercial, PathVerifier::Create(roots));
     }
-    servers_.emplace(std::move(servers), parts_.passphrase(), *authority_,
+    servers_.emplace(std::move(servers), parts_.vault().wrapping(), *authority_,
                      parts_.ledger(), random_);
     SP_ASSIGN_OR_RETURN(
         AccessPolicy policy,
@@ -599,8 +601,9 @@ class CapfProcess final : public RunningService {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RunningService>> StartCapf(
-    const config::v1::CapfConfig& config, ServiceRuntime& runtime) {
-  auto process = std::make_unique<CapfProcess>(config, runtime);
+    const config::v1::CapfConfig& config, KeyVault& vault,
+    ServiceRuntime& runtime) {
+  auto process = std::make_unique<CapfProcess>(config, vault, runtime);
   SP_RETURN_IF_ERROR(process->Start(runtime));
   return process;
 }

@@ -14,6 +14,7 @@
 #include "sallyport/capf/v1/capf_service.grpc.pb.h"
 #include "sallyport/common/config/v1/server_config.pb.h"
 #include "services/capf/core/test_keys.h"
+#include "services/common/files/durable_file.h"
 #include "services/common/rpc/client_channel.h"
 #include "services/common/rpc/tls_files.h"
 #include "services/common/status/status_grpc.h"
@@ -45,11 +46,14 @@ class CapfProcessTest : public testing::Test {
              "tenants":["a"]},
             {"identity":"spiffe://t.test/operator/vic","role":"ROLE_VIEWER",
              "tenants":["a"]}])");
+    const std::string passphrase = pki_->folder() + "/passphrase";
+    ASSERT_TRUE(WriteDurableFile(passphrase, "of the test's keys\n").ok());
     config_ = absl::StrCat(
         R"({"server":)", server, R"(,"store":{"sqlite_file":")", folder_,
         R"(/capf.db"},"authority":{"key_file":")", folder_,
         R"(/ca.key","certificate_file":")", folder_,
-        R"(/ca.pem"},"capf":{"address":"127.0.0.1","ephemeral_port":true},)",
+        R"(/ca.pem","passphrase_file":")", passphrase,
+        R"("},"capf":{"address":"127.0.0.1","ephemeral_port":true},)",
         R"("audit_file":")", folder_,
         R"(/audit.jsonl","watch_heartbeat_interval":"0.300s",)",
         R"("tenant_domains":[{"tenant":"a","domains":["example.test"]}])");

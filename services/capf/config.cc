@@ -1,5 +1,6 @@
 #include "services/capf/config.h"
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -112,6 +113,37 @@ void CheckPhoneFiles(const config::v1::CapfConfig& config,
   }
 }
 
+// Keys of ours never lie in clear. What opens them, and keys that are not ours
+// and may, must not get into a backup of ours.
+void CheckSecretFiles(const config::v1::CapfConfig& config,
+                      ConfigFaults* faults) {
+  const config::v1::AuthorityConfig& authority = config.authority();
+  if (authority.passphrase_file().empty()) {
+    faults->Add("authority.passphrase_file",
+                "is required, as private keys are kept encrypted only "
+                "(PASSPHRASE_MISSING)");
+  }
+  const auto folder =
+      std::filesystem::path(KeyFolder(authority)).lexically_normal();
+  for (const auto& [field, file] : {
+           std::pair("authority.passphrase_file", authority.passphrase_file()),
+           std::pair("authority.pkcs11.pin_file",
+                     authority.pkcs11().pin_file()),
+           std::pair("authority.est.key_file", authority.est().key_file()),
+           std::pair("authority.est.password_file",
+                     authority.est().password_file()),
+           std::pair("capf.key_file", config.capf().key_file()),
+           std::pair("server.tls.key_file", config.server().tls().key_file()),
+       }) {
+    if (file.empty()) continue;
+    std::filesystem::path parent = std::filesystem::path(file).parent_path();
+    if (parent.empty()) parent = ".";
+    if (parent.lexically_normal() == folder) {
+      faults->Add(field, "lies in the folder of capf's own keys");
+    }
+  }
+}
+
 // Without a path or with one that does not end with a slash.
 void CheckListUrl(const std::string& field, const std::string& url,
                   ConfigFaults* faults) {
@@ -124,6 +156,15 @@ void CheckListUrl(const std::string& field, const std::string& url,
 }
 
 }  // namespace
+
+std::string KeyFolder(const config::v1::AuthorityConfig& authority) {
+  const std::string folder =
+      std::filesystem::path(authority.has_pkcs11()
+                                ? authority.certificate_file()
+                                : authority.key_file())
+          .parent_path();
+  return folder.empty() ? "." : folder;
+}
 
 std::string DeltaUrl(const config::v1::CapfConfig& config) {
   if (!config.crl_delta_url().empty() || config.crl_http_address().empty()) {
@@ -186,6 +227,7 @@ void ValidateConfig(const config::v1::CapfConfig& config,
     faults->Add("authority.rsa_bits", "is not 2048, 3072 or 4096");
   }
   faults->Require("authority.certificate_file", authority.certificate_file());
+  CheckSecretFiles(config, faults);
   const SubjectName subject{.organization = authority.organization(),
                             .common_name = authority.common_name()};
   if (!CheckSubjectName(subject).ok()) {

@@ -26,6 +26,9 @@ absl::StatusOr<SocketAddress> CapfAddress(
 absl::StatusOr<SubjectAltNames> ListenerNames(
     const config::v1::CapfListenerConfig& config);
 
+// Where keys of our own lie.
+std::string KeyFolder(const config::v1::AuthorityConfig& authority);
+
 // Where complete revocation lists say that delta lists are; empty: nowhere.
 std::string DeltaUrl(const config::v1::CapfConfig& config);
 

@@ -26,13 +26,44 @@ std::vector<std::string> FaultsOf(const std::string& json) {
 }
 
 constexpr char kGood[] = R"({"store":{"sqlite_file":"x.db"},
-  "authority":{"key_file":"k","certificate_file":"c"},"audit_file":"a")";
+  "authority":{"key_file":"own/k","certificate_file":"own/c",
+               "passphrase_file":"p"},"audit_file":"a")";
 
 TEST(CapfConfigTest, LeastConfiguration) {
   EXPECT_THAT(FaultsOf(std::string(kGood) + "}"), ElementsAre());
   EXPECT_THAT(FaultsOf("{}"),
               UnorderedElementsAre("store", "authority.key_file",
-                                   "authority.certificate_file", "audit_file"));
+                                   "authority.certificate_file",
+                                   "authority.passphrase_file", "audit_file"));
+}
+
+// Keys never lie in clear, also not those that a token does not hold; what
+// opens them does not lie beside them.
+TEST(CapfConfigTest, NoPassphraseOrOneInABackupIsAFault) {
+  EXPECT_THAT(FaultsOf(R"({"store":{"sqlite_file":"x.db"},"audit_file":"a",
+      "authority":{"key_file":"own/k","certificate_file":"c"}})"),
+              ElementsAre("authority.passphrase_file"));
+  EXPECT_THAT(FaultsOf(R"({"store":{"sqlite_file":"x.db"},"audit_file":"a",
+      "authority":{"certificate_file":"own/c","pkcs11":{"module_file":"m",
+          "token_label":"t","key_label":"k","pin_file":"own/pin"}}})"),
+              UnorderedElementsAre("authority.passphrase_file",
+                                   "authority.pkcs11.pin_file"));
+  EXPECT_THAT(
+      FaultsOf(R"({"store":{"sqlite_file":"x.db"},"audit_file":"a",
+      "server":{"tls":{"key_file":"own/../own/grpc"}},
+      "capf":{"certificate_file":"c","key_file":"./own/port"},
+      "authority":{"key_file":"own/k","certificate_file":"own/c",
+          "passphrase_file":"own//p","est":{"url":"https://ca.test/est",
+              "ca_file":"own/up","certificate_file":"own/e",
+              "key_file":"own/e.key","password_file":"own/e.password"}}})"),
+      UnorderedElementsAre("authority.passphrase_file", "server.tls.key_file",
+                           "capf.key_file", "authority.est.key_file",
+                           "authority.est.password_file"));
+  // In the working folder.
+  EXPECT_THAT(FaultsOf(R"({"store":{"sqlite_file":"x.db"},"audit_file":"a",
+      "authority":{"key_file":"k","certificate_file":"c",
+                   "passphrase_file":"p"}})"),
+              ElementsAre("authority.passphrase_file"));
 }
 
 TEST(CapfConfigTest, AllFaultsAtOnce) {
@@ -66,7 +97,8 @@ TEST(CapfConfigTest, WhatDoesNotGoTogetherIsSaid) {
       ElementsAre());
   // Another machine's database is reached by verified TLS only.
   EXPECT_THAT(FaultsOf(R"({"store":{"postgres":{"connection":"host=db"}},
-      "authority":{"key_file":"k","certificate_file":"c"},"audit_file":"a"})"),
+      "authority":{"key_file":"own/k","certificate_file":"c",
+                   "passphrase_file":"p"},"audit_file":"a"})"),
               ElementsAre("store.postgres.connection"));
 }
 

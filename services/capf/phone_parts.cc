@@ -58,9 +58,7 @@ absl::StatusOr<std::unique_ptr<PhoneParts>> PhoneParts::Start(
 absl::Status PhoneParts::OpenLists(const Needs& needs) {
   const config::v1::CapfConfig& config = needs.config;
   ListSigners::Options signers;
-  SP_ASSIGN_OR_RETURN(
-      signers.wrapping,
-      OpenWrappingKey(needs.key_folder + "/store.key", needs.passphrase));
+  signers.wrapping = needs.wrapping.Clone();
   signers.organization = config.authority().organization();
   signers.lifetime = FromProto(config.lifetimes().ctl_signer());
   // A tenant's own is nobody's that is named for all.
@@ -74,7 +72,6 @@ absl::Status PhoneParts::OpenLists(const Needs& needs) {
   };
   signers.old_folder = needs.key_folder;
   signers.old_tenant = needs.tenant;
-  signers.old_passphrase = Secret::CopyOf(needs.passphrase.DangerousBytes());
   signers_.emplace(std::move(signers), needs.authority, needs.ledger);
 
   TrustListOptions options;

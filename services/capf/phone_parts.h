@@ -43,8 +43,8 @@ class PhoneParts {
     Ledger& ledger;
     RandomSource& random;
     MetricsRegistry& metrics;
-    const Secret& passphrase;  // of the keys in files; may be empty
-    std::string tenant;        // the default one
+    const Secret& wrapping;  // of private keys
+    std::string tenant;      // the default one
     std::string key_folder;
     std::string capf_certificate;  // that our ports show, DER
     int capf_port = 0;

@@ -38,6 +38,7 @@ PortCertificate::Wanted() {
   if (!config_.capf().certificate_file().empty()) return std::nullopt;
   ListenerCertificateOptions wanted;
   wanted.folder = parts_.key_folder();
+  wanted.wrapping = &parts_.vault().wrapping();
   wanted.tenant = parts_.tenant();
   SP_ASSIGN_OR_RETURN(wanted.names, ListenerNames(config_.capf()));
   wanted.as_authority = config_.capf().certificate_as_authority();

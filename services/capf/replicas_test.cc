@@ -28,6 +28,10 @@
 #include "sallyport/capf/v1/capf_service.grpc.pb.h"
 #include "sallyport/common/config/v1/server_config.pb.h"
 #include "services/capf/core/test_keys.h"
+#include "services/capf/io/key_wrapping.h"
+#include "services/capf/io/private_key_search.h"
+#include "services/common/crypto/secret.h"
+#include "services/common/files/durable_file.h"
 #include "services/common/rpc/client_channel.h"
 #include "services/common/rpc/tls_files.h"
 #include "services/common/status/error_reason.h"
@@ -47,6 +51,8 @@ class ReplicasTest : public testing::Test {
  protected:
   void SetUp() override {
     pki_ = std::make_unique<MtlsPki>("capf-replicas");
+    const std::string passphrase = pki_->folder() + "/passphrase";
+    ASSERT_THAT(WriteDurableFile(passphrase, "of the test's keys\n"), IsOk());
     for (int i = 0; i < 2; ++i) {
       const std::string folder = absl::StrCat(pki_->folder(), "/replica", i);
       folders_.push_back(folder);
@@ -61,7 +67,8 @@ class ReplicasTest : public testing::Test {
           R"({"server":)", server, R"(,"store":{"postgres":{"connection":")",
           database_.connection(), R"("}},"authority":{"key_file":")",
           pki_->folder(), R"(/keys/ca.key","certificate_file":")",
-          pki_->folder(), R"(/keys/ca.pem"},"capf":{"address":"127.0.0.1",)",
+          pki_->folder(), R"(/keys/ca.pem","passphrase_file":")", passphrase,
+          R"("},"capf":{"address":"127.0.0.1",)",
           R"("ephemeral_port":true},"audit_file":")", folder,
           R"(/audit.jsonl"})"));
     }
@@ -182,6 +189,13 @@ TEST_F(ReplicasTest, ADumpThatIsPutBackIsTheWholeAuthority) {
   std::unique_ptr<Stub> zero = StubOf(0);
   SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate first,
                           Issue(*zero, NewIssue("r1")));
+  pb::CreateCertificateAuthorityRequest second;
+  second.set_certificate_authority_id("second");
+  second.mutable_certificate_authority()->set_mode(pb::AUTHORITY_MODE_OWN);
+  second.mutable_certificate_authority()->set_common_name("Second");
+  ASSERT_THAT(Call<pb::CertificateAuthority>(
+                  *zero, &Stub::CreateCertificateAuthority, second),
+              IsOk());
   // The keys first, then the store, then the audits.
   run("mkdir " + kept + " && cp -r " + pki_->folder() + "/keys " + kept);
   run("pg_dump -Fc -f " + kept + "/dump -d '" + database_.connection() + "'");
@@ -191,6 +205,21 @@ TEST_F(ReplicasTest, ADumpThatIsPutBackIsTheWholeAuthority) {
   }
   SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate lost,
                           Issue(*zero, NewIssue("r2")));
+  // None of it opens without the passphrase.
+  PrivateKeySearch search;
+  run("cat " + kept + "/keys/*.key > " + kept + "/keys.pem; psql -Atd '" +
+      database_.connection() +
+      "' -c 'SELECT key_pem FROM authority_generations' >> " + kept +
+      "/keys.pem; pg_dump -f " + kept + "/dump.sql -d '" +
+      database_.connection() + "'");
+  SP_ASSERT_OK_AND_ASSIGN(const std::string keys,
+                          ReadWholeFile(kept + "/keys.pem", 1 << 20));
+  SP_ASSERT_OK_AND_ASSIGN(const Secret wrapping,
+                          DeriveWrappingKey(Secret::CopyOf(
+                              std::string_view("of the test's keys"))));
+  // The authority's, the port's, the strings' and the second authority's.
+  EXPECT_EQ(search.KnowEncrypted(keys, {&wrapping}), 4u);
+  EXPECT_THAT(search.LookBelow(kept), testing::IsEmpty());
 
   // The machine is lost.
   for (const auto& process : processes_) process->Kill();

@@ -143,14 +143,14 @@ TEST_F(RotationProcessTest, AKeyInATokenIsFollowedByAnotherThere) {
   Shell(
       "softhsm2-util --init-token --free --label ca --pin 1234 "
       "--so-pin 5678");
-  Write("pin", "1234\n");
+  std::ofstream(pki_->folder() + "/pin") << "1234\n";
   const std::string key_file =
       absl::StrCat(R"("key_file":")", folder_, R"(/ca.key",)");
   config_.erase(config_.find(key_file), key_file.size());
   AddToAuthority(absl::StrCat(
       R"("pkcs11":{"module_file":"/usr/lib/softhsm/libsofthsm2.so",)",
-      R"("token_label":"ca","key_label":"authority","pin_file":")", folder_,
-      R"(/pin"})"));
+      R"("token_label":"ca","key_label":"authority","pin_file":")",
+      pki_->folder(), R"(/pin"})"));
   process_->Start();
   root_ = CapfProcessTest::Stub("operator/root");
   SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate before, Issue(NewIssue()));

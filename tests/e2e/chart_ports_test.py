@@ -101,6 +101,8 @@ class ChartPortsTest(unittest.TestCase):
         cls.folder = tempfile.mkdtemp(dir=os.environ.get('TEST_TMPDIR'))
         cls.pki = os.path.join(cls.folder, 'pki')
         subprocess.run(['tools/dev/mint_dev_certs', cls.pki], check=True, capture_output=True)
+        with open(os.open(f'{cls.pki}/passphrase', os.O_CREAT | os.O_WRONLY, 0o600), 'w', encoding='ascii') as f:
+            f.write('of the keys of capf\n')
         # As Kubernetes tells a pod that has its node's network.
         os.environ['SALLYPORT_NODE_IPS'] = ADDRESS
 
@@ -111,6 +113,7 @@ class ChartPortsTest(unittest.TestCase):
         for there, here in (('/etc/sallyport/tls/tls.crt', f'{self.pki}/{name}.pem'),
                             ('/etc/sallyport/tls/tls.key', f'{self.pki}/{name}.key'),
                             ('/etc/sallyport/tls/ca.crt', f'{self.pki}/ca.pem'),
+                            ('/etc/sallyport/passphrase/passphrase', f'{self.pki}/passphrase'),
                             ('/etc/sallyport/sip-tls/tls.crt', f'{self.pki}/edge_sip.pem'),
                             ('/etc/sallyport/sip-tls/tls.key', f'{self.pki}/edge_sip.key'),
                             ('/var/lib/sallyport', data)):

@@ -26,6 +26,7 @@
 #include "services/capf/core/capf_message.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/crypto/secret.h"
+#include "services/common/files/durable_file.h"
 #include "services/common/rpc/client_channel.h"
 #include "services/common/rpc/tls_files.h"
 #include "services/common/status/error_reason.h"
@@ -64,6 +65,8 @@ class CapfFaultsTest : public ::testing::Test {
     // Writes beyond a limit fail instead of ending the process: a full disk.
     signal(SIGXFSZ, SIG_IGN);
     const std::string& folder = process_.folder();
+    const std::string passphrase = pki_.folder() + "/passphrase";
+    EXPECT_THAT(WriteDurableFile(passphrase, "of the test's keys\n"), IsOk());
     process_.WriteConfig(absl::StrCat(
         R"({"server":)",
         process_.ServerJson(
@@ -73,7 +76,8 @@ class CapfFaultsTest : public ::testing::Test {
         R"(,"store":{"sqlite_file":")", folder,
         R"(/capf.db"},"authority":{"key_file":")", folder,
         R"(/ca.key","certificate_file":")", folder,
-        R"(/ca.pem"},"capf":{"address":"127.0.0.1","ephemeral_port":true,)",
+        R"(/ca.pem","passphrase_file":")", passphrase,
+        R"("},"capf":{"address":"127.0.0.1","ephemeral_port":true,)",
         R"("server_names":["IP:127.0.0.1"],"idle_timeout":"1s",)",
         R"("connections_per_second_per_source":1000},)", R"("audit_file":")",
         folder, R"(/audit.jsonl"})"));

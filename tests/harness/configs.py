@@ -7,21 +7,20 @@ import secrets
 from tests.harness.cluster import DOMAIN, EDGE_NAME, TRUST_DOMAIN
 
 
-def passphrase_file(folder):
+def passphrase_file(cluster):
     """Of capf's private keys, which are encrypted under it."""
-    path = os.path.join(folder, 'capf-passphrase')
+    path = os.path.join(cluster.pki, 'capf-passphrase')
     if not os.path.exists(path):
         with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), 'w', encoding='ascii') as f:
             f.write(secrets.token_hex(16) + '\n')
     return path
 
 
-def write_all(cluster, unlimited=False, encrypted=False):
+def write_all(cluster, unlimited=False):
     """Writes every service's file and the command line's; no service runs yet.
 
     `unlimited` opens the limits by source, so that what one address sends in a
-    test is read and not refused at the door. `encrypted` has capf's private
-    keys encrypted, whose reading takes it a second.
+    test is read and not refused at the door.
     """
     many = 10_000_000
     write = cluster.write_config
@@ -60,7 +59,7 @@ def write_all(cluster, unlimited=False, encrypted=False):
         'store': {'sqlite_file': f'{data}/capf.db'},
         'authority': {'key_file': f'{data}/capf-ca.key',
                       'certificate_file': f'{data}/capf-ca.pem',
-                      **({'passphrase_file': passphrase_file(data)} if encrypted else {})},
+                      'passphrase_file': passphrase_file(cluster)},
         'capf': {'address': capf,
                  'server_names': [f'DNS:capf.{DOMAIN}', f'IP:{capf}'],
                  **({'connections_per_second_per_source': many} if unlimited else {})},

@@ -118,7 +118,7 @@ class Demo:
 
     def start_services(self):
         self.cluster.make_pki()
-        configs.write_all(self.cluster, self.unlimited, encrypted=True)
+        configs.write_all(self.cluster, self.unlimited)
         for name in SERVICES:
             self.cluster.start_service(name)
 

@@ -24,6 +24,7 @@ import tempfile
 sys.path.insert(0, os.getcwd())
 
 from tests.harness.cluster import Cluster  # noqa: E402
+from tests.harness.configs import passphrase_file  # noqa: E402
 from tests.harness.process import Failed, Process, wait_until  # noqa: E402
 from tools.benchmarks.drive_credentials import Postgres  # noqa: E402
 
@@ -84,6 +85,7 @@ def measure(args, folder, postgres):
                   else {'sqlite_file': os.path.join(folder, 'capf.db')}),
         'authority': {'key_file': os.path.join(folder, 'ca.key'),
                       'certificate_file': os.path.join(folder, 'ca.pem'),
+                      'passphrase_file': passphrase_file(cluster),
                       'rsa_bits': 2048 if args.what == 'rsa2048' else 0},
         'capf': {'address': host, 'server_names': [f'IP:{host}'],
                  'max_connections': 200000, 'connections_per_second_per_source': 1000000},

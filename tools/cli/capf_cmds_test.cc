@@ -19,6 +19,7 @@
 #include "gtest/gtest.h"
 #include "services/capf/core/tvs_message.h"
 #include "services/common/bytes/byte_span.h"
+#include "services/common/files/durable_file.h"
 #include "services/common/status/status_matchers.h"
 #include "services/common/testing/mtls_pki.h"
 #include "services/common/testing/service_process.h"
@@ -49,6 +50,8 @@ class CapfCommandsTest : public ::testing::Test {
                                   ->name())) {
     const PemFiles manager = pki_.Issue("cm", "DNS:cm1.example.test");
     const std::string& folder = process_.folder();
+    const std::string passphrase = pki_.folder() + "/passphrase";
+    EXPECT_THAT(WriteDurableFile(passphrase, "of the test's keys\n"), IsOk());
     process_.WriteConfig(absl::StrCat(
         "{\"server\":",
         process_.ServerJson(
@@ -58,7 +61,8 @@ class CapfCommandsTest : public ::testing::Test {
         ",\"store\":{\"sqlite_file\":\"", folder,
         "/capf.db\"},\"authority\":{\"key_file\":\"", folder,
         "/ca.key\",\"certificate_file\":\"", folder,
-        "/ca.pem\"},\"capf\":{\"address\":\"127.0.0.1\",\"ephemeral_port\":"
+        "/ca.pem\",\"passphrase_file\":\"", passphrase,
+        "\"},\"capf\":{\"address\":\"127.0.0.1\",\"ephemeral_port\":"
         "true,\"server_names\":[\"IP:127.0.0.1\"]},\"audit_file\":\"",
         folder,
         "/audit.jsonl\",\"allow_private_peers\":true,"

@@ -349,8 +349,7 @@ absl::StatusOr<bool> Authorities::CertifyNext(AuthorityGeneration& next,
   if (options_.root_key_file.empty()) return false;
   absl::StatusOr<std::unique_ptr<FileSigner>> root =
       FileSigner::Open({.key_file = options_.root_key_file,
-                        .passphrase = Secret::CopyOf(
-                            options_.root_passphrase.DangerousBytes())});
+                        .wrapping = options_.root_passphrase.Clone()});
   // Taken away, as it should be: its owner signs the request.
   if (absl::IsNotFound(root.status())) return false;
   SP_RETURN_IF_ERROR(root.status());

@@ -50,6 +50,7 @@ class CapfLoopTest : public testing::Test {
   void SetUp() override {
     ListenerCertificateOptions names;
     names.folder = capf.folder;
+    names.wrapping = &capf.wrapping;
     names.tenant = "a";
     names.names.dns_names = {"localhost"};
     SP_ASSERT_OK_AND_ASSIGN(ListenerCertificate certificate,

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <system_error>
 
@@ -41,36 +42,37 @@ absl::Status SyncFolder(const std::string& path) {
   return absl::OkStatus();
 }
 
-// The content, durable, in `temporary`.
-absl::Status WriteTemporary(const std::string& temporary,
-                            std::string_view content) {
+// A file beside `path` with the content, durable, of mode 0600. Its name is
+// nobody else's: replicas that share a folder may have one process id.
+absl::StatusOr<std::string> WriteTemporary(const std::string& path,
+                                           std::string_view content) {
   std::error_code error;
-  const std::filesystem::path folder = FolderOf(temporary);
+  const std::filesystem::path folder = FolderOf(path);
   if (std::filesystem::create_directories(folder, error)) {
     std::filesystem::permissions(folder, std::filesystem::perms::owner_all,
                                  error);
   }
-  const UniqueFd fd(
-      open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  std::string temporary = path + ".new.XXXXXX";
+  const UniqueFd fd(mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd.valid()) return ErrnoStatus(errno, "open");
-  if (fchmod(fd.get(), 0600) != 0) return ErrnoStatus(errno, "fchmod");
-  SP_RETURN_IF_ERROR(WriteAll(fd.get(), content));
-  if (fsync(fd.get()) != 0) return ErrnoStatus(errno, "fsync");
-  return absl::OkStatus();
-}
-
-std::string TemporaryName(const std::string& path) {
-  return path + ".new." + std::to_string(getpid());
+  absl::Status status = WriteAll(fd.get(), content);
+  if (status.ok() && fsync(fd.get()) != 0) status = ErrnoStatus(errno, "fsync");
+  if (!status.ok()) {
+    unlink(temporary.c_str());
+    return status;
+  }
+  return temporary;
 }
 
 }  // namespace
 
 absl::Status CreateDurableFile(const std::string& path,
                                std::string_view content) {
-  const std::string temporary = TemporaryName(path);
-  absl::Status status = WriteTemporary(temporary, content);
+  SP_ASSIGN_OR_RETURN(const std::string temporary,
+                      WriteTemporary(path, content));
+  absl::Status status;
   // link() fails if the name is taken; rename() would not.
-  if (status.ok() && link(temporary.c_str(), path.c_str()) != 0) {
+  if (link(temporary.c_str(), path.c_str()) != 0) {
     status = errno == EEXIST ? absl::AlreadyExistsError(path)
                              : ErrnoStatus(errno, "link");
   }
@@ -81,12 +83,19 @@ absl::Status CreateDurableFile(const std::string& path,
 
 absl::Status ReplaceDurableFile(const std::string& path,
                                 std::string_view content) {
-  const std::string temporary = TemporaryName(path);
-  SP_RETURN_IF_ERROR(WriteTemporary(temporary, content));
+  SP_ASSIGN_OR_RETURN(const std::string temporary,
+                      WriteTemporary(path, content));
   if (rename(temporary.c_str(), path.c_str()) != 0) {
     const absl::Status status = ErrnoStatus(errno, "rename");
     unlink(temporary.c_str());
     return status;
+  }
+  return SyncFolder(path);
+}
+
+absl::Status RemoveDurableFile(const std::string& path) {
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) {
+    return ErrnoStatus(errno, "unlink");
   }
   return SyncFolder(path);
 }

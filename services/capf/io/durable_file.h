@@ -22,6 +22,9 @@ absl::Status CreateDurableFile(const std::string& path,
 absl::Status ReplaceDurableFile(const std::string& path,
                                 std::string_view content);
 
+// Gone, and gone after a power cut too. One that is not there is no error.
+absl::Status RemoveDurableFile(const std::string& path);
+
 // nullopt if there is no such file. At most `limit` octets; more is
 // FAILED_PRECONDITION.
 absl::StatusOr<std::optional<std::string>> ReadSmallFile(

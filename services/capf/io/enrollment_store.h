@@ -180,7 +180,7 @@ class EnrollmentStore {
       const std::string& tenant) = 0;
   // Tenants that have one, in order.
   virtual absl::StatusOr<std::vector<std::string>> ListClusters() = 0;
-  // In order of age.
+  // In order of age. Of all tenants if `tenant` is empty.
   virtual absl::StatusOr<std::vector<ListSigner>> ListSigners(
       const std::string& tenant) = 0;
 

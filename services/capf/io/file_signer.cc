@@ -33,6 +33,7 @@ constexpr int kPbkdf2Rounds = 600000;
 constexpr int kWrappingRounds = 1000;
 constexpr size_t kMaxKeyFile = 64 * 1024;
 constexpr char kPlainLabel[] = "PRIVATE KEY";
+constexpr char kSec1Label[] = "EC PRIVATE KEY";
 constexpr char kEncryptedLabel[] = "ENCRYPTED PRIVATE KEY";
 
 absl::Status Unreadable(std::string_view message) {
@@ -56,19 +57,24 @@ absl::StatusOr<Secret> ToPem(const char* label, ByteSpan der) {
   return Secret::CopyOf(ByteSpan(data, size));
 }
 
-// The key as PEM, encrypted if there is a passphrase.
-absl::StatusOr<Secret> Serialize(const EVP_PKEY* key, const Secret& passphrase,
-                                 int rounds = kPbkdf2Rounds) {
+absl::Status InClear(std::string_view message) {
+  return MakeError(absl::StatusCode::kFailedPrecondition, "KEY_IN_CLEAR",
+                   message);
+}
+
+// The key as PEM: encrypted, or with `rounds` zero as it is.
+absl::StatusOr<Secret> Serialize(const EVP_PKEY* key, const Secret& wrapping,
+                                 int rounds) {
   bssl::ScopedCBB cbb;
   uint8_t* data = nullptr;
   size_t size = 0;
   bool ok = CBB_init(cbb.get(), 256);
-  if (passphrase.empty()) {
+  if (rounds == 0) {
     ok = ok && EVP_marshal_private_key(cbb.get(), key);
   } else {
     ok = ok && PKCS8_marshal_encrypted_private_key(
-                   cbb.get(), -1, EVP_aes_256_cbc(), Text(passphrase).data(),
-                   Text(passphrase).size(), nullptr, 0, rounds, key);
+                   cbb.get(), -1, EVP_aes_256_cbc(), Text(wrapping).data(),
+                   Text(wrapping).size(), nullptr, 0, rounds, key);
   }
   if (!ok || !CBB_finish(cbb.get(), &data, &size)) {
     return Unreadable("key cannot be written");
@@ -76,8 +82,21 @@ absl::StatusOr<Secret> Serialize(const EVP_PKEY* key, const Secret& passphrase,
   const Secret der = Secret::CopyOf(ByteSpan(data, size));
   OPENSSL_cleanse(data, size);
   OPENSSL_free(data);
-  return ToPem(passphrase.empty() ? kPlainLabel : kEncryptedLabel,
+  return ToPem(rounds == 0 ? kPlainLabel : kEncryptedLabel,
                der.DangerousBytes());
+}
+
+absl::StatusOr<std::string> Encrypted(const EVP_PKEY* key,
+                                      const Secret& wrapping,
+                                      bool is_passphrase) {
+  if (wrapping.empty()) {
+    return InClear("a private key would be kept without encryption");
+  }
+  SP_ASSIGN_OR_RETURN(
+      const Secret pem,
+      Serialize(key, wrapping,
+                is_passphrase ? kPbkdf2Rounds : kWrappingRounds));
+  return std::string(Text(pem));
 }
 
 // The FIPS forms sign and verify once with the new pair.
@@ -120,36 +139,44 @@ absl::StatusOr<std::string> SignWith(EVP_PKEY* key, const EVP_MD* digest,
   return signature;
 }
 
+// Null: in clear. Otherwise only what is encrypted under it is taken.
 absl::StatusOr<bssl::UniquePtr<EVP_PKEY>> Parse(const Secret& pem,
-                                                const Secret& passphrase) {
+                                                const Secret* wrapping) {
   bssl::UniquePtr<BIO> bio(
       BIO_new_mem_buf(Text(pem).data(), static_cast<int>(Text(pem).size())));
   char* name = nullptr;
   char* header = nullptr;
   uint8_t* data = nullptr;
   long size = 0;
-  if (!bio || !PEM_read_bio(bio.get(), &name, &header, &data, &size)) {
-    return Unreadable("the key file is not PEM");
+  // The parameters of the curve that openssl puts before its key.
+  while (bio && PEM_read_bio(bio.get(), &name, &header, &data, &size) &&
+         std::string_view(name) == "EC PARAMETERS") {
+    OPENSSL_free(std::exchange(name, nullptr));
+    OPENSSL_free(std::exchange(header, nullptr));
+    OPENSSL_free(std::exchange(data, nullptr));
   }
+  if (name == nullptr) return Unreadable("the key file is not PEM");
   bssl::UniquePtr<char> name_owner(name);
   bssl::UniquePtr<char> header_owner(header);
   bssl::UniquePtr<uint8_t> data_owner(data);
   CBS cbs;
   CBS_init(&cbs, data, static_cast<size_t>(size));
   const std::string_view label(name);
+  const bool is_clear = label == kPlainLabel || label == kSec1Label;
   bssl::UniquePtr<EVP_PKEY> key;
-  if (label == kPlainLabel) {
-    if (!passphrase.empty()) {
-      return Unreadable("the key file is not encrypted, but should be");
-    }
+  if (is_clear && wrapping != nullptr) {
+    OPENSSL_cleanse(data, static_cast<size_t>(size));
+    return InClear("a private key is not encrypted");
+  }
+  if (wrapping == nullptr && label == kPlainLabel) {
     key.reset(EVP_parse_private_key(&cbs));
-  } else if (label == "EC PRIVATE KEY" && passphrase.empty()) {
+  } else if (wrapping == nullptr && label == kSec1Label) {
     bssl::UniquePtr<EC_KEY> ec(EC_KEY_parse_private_key(&cbs, nullptr));
     key.reset(EVP_PKEY_new());
     if (!ec || !key || !EVP_PKEY_set1_EC_KEY(key.get(), ec.get())) key.reset();
-  } else if (label == kEncryptedLabel) {
-    key.reset(PKCS8_parse_encrypted_private_key(&cbs, Text(passphrase).data(),
-                                                Text(passphrase).size()));
+  } else if (wrapping != nullptr && label == kEncryptedLabel) {
+    key.reset(PKCS8_parse_encrypted_private_key(&cbs, Text(*wrapping).data(),
+                                                Text(*wrapping).size()));
   } else {
     return Unreadable("the key file holds no PKCS #8 key");
   }
@@ -191,9 +218,10 @@ absl::StatusOr<std::unique_ptr<FileSigner>> FileSigner::Open(
     const bssl::UniquePtr<EVP_PKEY> fresh =
         GenerateKey(options.create_rsa_bits);
     if (!fresh) return Unreadable("no key could be made");
-    SP_ASSIGN_OR_RETURN(const Secret pem,
-                        Serialize(fresh.get(), options.passphrase));
-    const absl::Status created = CreateDurableFile(options.key_file, Text(pem));
+    SP_ASSIGN_OR_RETURN(
+        const std::string pem,
+        Encrypted(fresh.get(), options.wrapping, options.is_passphrase));
+    const absl::Status created = CreateDurableFile(options.key_file, pem);
     // Another process was first: its key is the key.
     if (!created.ok() && !absl::IsAlreadyExists(created)) return created;
     SP_ASSIGN_OR_RETURN(content, ReadSmallFile(options.key_file, kMaxKeyFile));
@@ -201,30 +229,39 @@ absl::StatusOr<std::unique_ptr<FileSigner>> FileSigner::Open(
   }
   const Secret pem = Secret::Take(*std::move(content));
   SP_RETURN_IF_ERROR(CheckPrivate(options.key_file));
-  return FromPem(std::string(Text(pem)), options.passphrase);
+  return FromPem(std::string(Text(pem)), options.wrapping);
 }
 
 absl::StatusOr<FileSigner::NewKey> FileSigner::Make(int rsa_bits,
                                                     const Secret& wrapping) {
   const bssl::UniquePtr<EVP_PKEY> key = GenerateKey(rsa_bits);
-  if (!key || wrapping.empty()) return Unreadable("no key could be made");
+  if (!key) return Unreadable("no key could be made");
   NewKey out;
-  SP_ASSIGN_OR_RETURN(const Secret pem,
-                      Serialize(key.get(), wrapping, kWrappingRounds));
-  out.encrypted_pem = std::string(Text(pem));
+  SP_ASSIGN_OR_RETURN(out.encrypted_pem, Encrypted(key.get(), wrapping, false));
   SP_ASSIGN_OR_RETURN(out.signer, FromPem(out.encrypted_pem, wrapping));
   return out;
 }
 
-absl::StatusOr<std::unique_ptr<FileSigner>> FileSigner::FromPem(
-    const std::string& pem, const Secret& passphrase) {
-  SP_ASSIGN_OR_RETURN(bssl::UniquePtr<EVP_PKEY> key,
-                      Parse(Secret::CopyOf(std::string_view(pem)), passphrase));
+absl::StatusOr<std::unique_ptr<FileSigner>> FileSigner::Of(
+    bssl::UniquePtr<EVP_PKEY> key) {
   SP_ASSIGN_OR_RETURN(const std::string spki, SpkiOf(key.get()));
   SP_ASSIGN_OR_RETURN(PublicKey public_key,
                       PublicKey::FromSpki(AsBytes(spki), KeyPolicy{}));
   return std::unique_ptr<FileSigner>(
       new FileSigner(std::move(key), std::move(public_key)));
+}
+
+absl::StatusOr<std::unique_ptr<FileSigner>> FileSigner::FromPem(
+    const std::string& pem, const Secret& wrapping) {
+  SP_ASSIGN_OR_RETURN(bssl::UniquePtr<EVP_PKEY> key,
+                      Parse(Secret::CopyOf(std::string_view(pem)), &wrapping));
+  return Of(std::move(key));
+}
+
+absl::StatusOr<std::unique_ptr<FileSigner>> FileSigner::DangerousFromClearPem(
+    const Secret& pem) {
+  SP_ASSIGN_OR_RETURN(bssl::UniquePtr<EVP_PKEY> key, Parse(pem, nullptr));
+  return Of(std::move(key));
 }
 
 absl::StatusOr<std::string> FileSigner::Sign(ByteSpan data) {
@@ -273,15 +310,13 @@ absl::StatusOr<Secret> FileSigner::DeriveSecret(std::string_view label) const {
   return Secret::CopyOf(HmacSha256(owner.DangerousBytes(), AsBytes(label)));
 }
 
-absl::StatusOr<std::string> FileSigner::WrappedPem(
-    const Secret& wrapping) const {
-  SP_ASSIGN_OR_RETURN(const Secret pem,
-                      Serialize(key_.get(), wrapping, kWrappingRounds));
-  return std::string(Text(pem));
+absl::StatusOr<std::string> FileSigner::WrappedPem(const Secret& wrapping,
+                                                   bool is_passphrase) const {
+  return Encrypted(key_.get(), wrapping, is_passphrase);
 }
 
 absl::StatusOr<Secret> FileSigner::DangerousPem() const {
-  return Serialize(key_.get(), Secret());
+  return Serialize(key_.get(), Secret(), 0);
 }
 
 }  // namespace sallyport::capf

@@ -1,4 +1,4 @@
-// A private key in a PEM file, plain or encrypted.
+// A private key in a PEM file, encrypted.
 
 #ifndef SALLYPORT_SERVICES_CAPF_IO_FILE_SIGNER_H_
 #define SALLYPORT_SERVICES_CAPF_IO_FILE_SIGNER_H_
@@ -20,34 +20,44 @@ namespace sallyport::capf {
 
 struct FileSignerOptions {
   std::string key_file;
-  // Empty: the file is not encrypted. Otherwise PKCS #8 with PBES2, AES-256
-  // and PBKDF2 of 600 000 rounds.
-  Secret passphrase;
+  // What the file is encrypted under: PKCS #8 with PBES2 and AES-256. Never
+  // empty.
+  Secret wrapping;
   // Makes a key, in one step and with mode 0600, if there is no file.
   bool create = false;
   // 2048, 3072 or 4096: the key that is made is RSA. Zero: P-256.
   int create_rsa_bits = 0;
+  // `wrapping` is what a person chose, so that the file that is made costs
+  // whoever guesses 600 000 rounds of PBKDF2. Otherwise it is as good as 32
+  // random octets, and few rounds do.
+  bool is_passphrase = false;
 };
 
 // Signs in process. Thread-safe.
 class FileSigner final : public Signer {
  public:
   // NOT_FOUND if there is no file and none is to be made. FAILED_PRECONDITION:
-  // FILE_MODE if others can read it, KEY_UNREADABLE if it is not a key, the
-  // passphrase is wrong, or its encryption is not what the passphrase says.
+  // FILE_MODE if others can read it, KEY_IN_CLEAR if it is not encrypted or
+  // would not be, KEY_UNREADABLE if it is not a key or `wrapping` is not what
+  // it is encrypted under.
   static absl::StatusOr<std::unique_ptr<FileSigner>> Open(
       const FileSignerOptions& options);
-  // A new key, and its PEM for whoever keeps it elsewhere: encrypted with
-  // `wrapping`, 32 random octets or a passphrase as good, so that few rounds
-  // do. RSA of `rsa_bits`, or P-256 for zero.
+  // A new key, and its PEM for whoever keeps it elsewhere: encrypted under
+  // `wrapping`, which is as good as 32 random octets. RSA of `rsa_bits`, or
+  // P-256 for zero.
   struct NewKey {
     std::unique_ptr<FileSigner> signer;
     std::string encrypted_pem;
   };
   static absl::StatusOr<NewKey> Make(int rsa_bits, const Secret& wrapping);
-  // The same key again. FAILED_PRECONDITION, reason KEY_UNREADABLE.
+  // The same key again. FAILED_PRECONDITION, reason KEY_IN_CLEAR or
+  // KEY_UNREADABLE.
   static absl::StatusOr<std::unique_ptr<FileSigner>> FromPem(
-      const std::string& pem, const Secret& passphrase);
+      const std::string& pem, const Secret& wrapping);
+  // A key that is not encrypted, PKCS #8 or as SEC 1 has elliptic ones: for
+  // whoever encrypts it. FAILED_PRECONDITION, reason KEY_UNREADABLE.
+  static absl::StatusOr<std::unique_ptr<FileSigner>> DangerousFromClearPem(
+      const Secret& pem);
   ~FileSigner() override;
 
   const PublicKey& public_key() const override { return public_key_; }
@@ -67,13 +77,16 @@ class FileSigner final : public Signer {
   // FAILED_PRECONDITION, reason KEY_UNFIT, if the key is RSA.
   absl::StatusOr<Secret> DeriveSecret(std::string_view label) const;
 
-  // The key as Make() gives it.
-  absl::StatusOr<std::string> WrappedPem(const Secret& wrapping) const;
+  // The key as Make() gives it, or as Open() makes it for a passphrase.
+  absl::StatusOr<std::string> WrappedPem(const Secret& wrapping,
+                                         bool is_passphrase = false) const;
   // The key as unencrypted PKCS #8 PEM; for a TLS context that needs it.
   absl::StatusOr<Secret> DangerousPem() const;
 
  private:
   FileSigner(bssl::UniquePtr<EVP_PKEY> key, PublicKey public_key);
+  static absl::StatusOr<std::unique_ptr<FileSigner>> Of(
+      bssl::UniquePtr<EVP_PKEY> key);
 
   bssl::UniquePtr<EVP_PKEY> key_;
   PublicKey public_key_;

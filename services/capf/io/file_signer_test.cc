@@ -3,23 +3,27 @@
 #include <sys/stat.h>
 
 #include <cstdlib>
-#include <fstream>
+#include <optional>
+#include <string>
+#include <string_view>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/capf/core/certificate_builder.h"
 #include "services/capf/io/durable_file.h"
 #include "services/capf/io/test_capf.h"
+#include "services/common/crypto/secret.h"
 #include "services/common/status/status_matchers.h"
 
 namespace sallyport::capf {
 namespace {
 
 FileSignerOptions Options(const std::string& path, bool create,
-                          std::string_view passphrase = "") {
+                          std::string_view wrapping = "open sesame") {
   FileSignerOptions options;
   options.key_file = path;
   options.create = create;
-  options.passphrase = Secret::CopyOf(passphrase);
+  options.wrapping = Secret::CopyOf(wrapping);
   return options;
 }
 
@@ -43,24 +47,67 @@ TEST(FileSignerTest, FirstStartMakesTheKeyAndLaterOnesFindIt) {
                               AsBytes(signature), first->public_key()));
 }
 
-TEST(FileSignerTest, EncryptedFilesNeedTheirPassphrase) {
+TEST(FileSignerTest, EncryptedFilesNeedWhatTheyAreEncryptedUnder) {
   const std::string path = NewTestFolder() + "/ca.key";
   SP_ASSERT_OK_AND_ASSIGN(const auto made,
-                          FileSigner::Open(Options(path, true, "open sesame")));
+                          FileSigner::Open(Options(path, true)));
   const std::string text = **ReadSmallFile(path);
-  EXPECT_NE(text.find("BEGIN ENCRYPTED PRIVATE KEY"), std::string::npos);
-  SP_ASSERT_OK_AND_ASSIGN(
-      const auto again, FileSigner::Open(Options(path, false, "open sesame")));
+  EXPECT_THAT(text, testing::StartsWith("-----BEGIN ENCRYPTED PRIVATE KEY"));
+  SP_ASSERT_OK_AND_ASSIGN(const auto again,
+                          FileSigner::Open(Options(path, false)));
   EXPECT_EQ(made->public_key().spki(), again->public_key().spki());
   EXPECT_THAT(FileSigner::Open(Options(path, false, "open barley")),
               HasReason("KEY_UNREADABLE"));
-  EXPECT_THAT(FileSigner::Open(Options(path, false)),
+  EXPECT_THAT(FileSigner::Open(Options(path, false, "")),
               HasReason("KEY_UNREADABLE"));
-  // The other way round: what should be encrypted must be.
-  const std::string plain = NewTestFolder() + "/plain.key";
-  SP_ASSERT_OK_AND_ASSIGN(const auto p, FileSigner::Open(Options(plain, true)));
-  EXPECT_THAT(FileSigner::Open(Options(plain, false, "open sesame")),
+}
+
+TEST(FileSignerTest, NoKeyIsKeptOrReadInClear) {
+  const std::string path = NewTestFolder() + "/ca.key";
+  EXPECT_THAT(FileSigner::Open(Options(path, true, "")),
+              HasReason("KEY_IN_CLEAR"));
+  EXPECT_EQ(*ReadSmallFile(path), std::nullopt);
+  EXPECT_THAT(FileSigner::Make(0, Secret()), HasReason("KEY_IN_CLEAR"));
+  SP_ASSERT_OK_AND_ASSIGN(const auto made,
+                          FileSigner::Open(Options(path, true)));
+  EXPECT_THAT(made->WrappedPem(Secret()), HasReason("KEY_IN_CLEAR"));
+  SP_ASSERT_OK_AND_ASSIGN(const Secret clear, made->DangerousPem());
+  ASSERT_THAT(ReplaceDurableFile(path, clear.DangerousText()), IsOk());
+  for (const char* const wrapping : {"open sesame", ""}) {
+    EXPECT_THAT(FileSigner::Open(Options(path, false, wrapping)),
+                HasReason("KEY_IN_CLEAR"));
+  }
+  EXPECT_THAT(FileSigner::FromPem(std::string(clear.DangerousText()),
+                                  Secret::CopyOf(std::string_view("x"))),
+              HasReason("KEY_IN_CLEAR"));
+  // Only who encrypts them reads them, and that one nothing else.
+  SP_ASSERT_OK_AND_ASSIGN(const auto read,
+                          FileSigner::DangerousFromClearPem(clear));
+  EXPECT_EQ(read->public_key().spki(), made->public_key().spki());
+  SP_ASSERT_OK_AND_ASSIGN(
+      const std::string encrypted,
+      made->WrappedPem(Secret::CopyOf(std::string_view("x"))));
+  EXPECT_THAT(FileSigner::DangerousFromClearPem(
+                  Secret::CopyOf(std::string_view(encrypted))),
               HasReason("KEY_UNREADABLE"));
+}
+
+// A root's key is opened elsewhere by its passphrase, which a person chose.
+TEST(FileSignerTest, OpensslReadsWhatWeMake) {
+  const std::string folder = NewTestFolder();
+  for (const bool is_passphrase : {false, true}) {
+    FileSignerOptions options =
+        Options(folder + (is_passphrase ? "/root.key" : "/ca.key"), true);
+    options.is_passphrase = is_passphrase;
+    SP_ASSERT_OK_AND_ASSIGN(const auto made, FileSigner::Open(options));
+    const std::string command = "openssl pkey -in " + options.key_file +
+                                " -passin 'pass:open sesame' -noout";
+    EXPECT_EQ(std::system(command.c_str()), 0) << command;
+    // 600 000 is 0x0927c0.
+    const std::string rounds = "openssl asn1parse -in " + options.key_file +
+                               " | grep -q 'INTEGER *:0927C0'";
+    EXPECT_EQ(std::system(rounds.c_str()) == 0, is_passphrase) << rounds;
+  }
 }
 
 TEST(FileSignerTest, RefusesWhatIsOpenOrNoKey) {
@@ -73,7 +120,8 @@ TEST(FileSignerTest, RefusesWhatIsOpenOrNoKey) {
   for (const char* content :
        {"", "hello",
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}) {
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n"
+        "-----END ENCRYPTED PRIVATE KEY-----\n"}) {
     ASSERT_THAT(ReplaceDurableFile(other, content), IsOk());
     EXPECT_THAT(FileSigner::Open(Options(other, true)),
                 HasReason("KEY_UNREADABLE"));
@@ -81,17 +129,22 @@ TEST(FileSignerTest, RefusesWhatIsOpenOrNoKey) {
   }
 }
 
-// What openssl makes and what we make are the same kind of file.
+// Whatever openssl makes of a key under a password.
 TEST(FileSignerTest, OpensslKeysAreRead) {
   const std::string folder = NewTestFolder();
+  const std::string path = folder + "/key";
   for (const char* command :
-       {"openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out ",
-        "openssl ecparam -name prime256v1 -genkey -noout -out ",
-        "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "}) {
-    const std::string path = folder + "/key";
-    ASSERT_EQ(
-        std::system((std::string(command) + path + " 2>/dev/null").c_str()), 0);
-    ASSERT_EQ(chmod(path.c_str(), 0600), 0);
+       {"openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384",
+        "openssl ecparam -name prime256v1 -genkey -noout",
+        "openssl ecparam -name prime256v1 -genkey",
+        "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048"}) {
+    const std::string clear = folder + "/clear";
+    ASSERT_EQ(std::system((std::string(command) + " 2>/dev/null >" + clear +
+                           " && openssl pkcs8 -topk8 -v2 aes-256-cbc -passout "
+                           "'pass:open sesame' -in " +
+                           clear + " -out " + path + " && chmod 600 " + path)
+                              .c_str()),
+              0);
     SP_ASSERT_OK_AND_ASSIGN(const auto signer,
                             FileSigner::Open(Options(path, false)));
     SP_ASSERT_OK_AND_ASSIGN(const std::string signature,
@@ -99,6 +152,11 @@ TEST(FileSignerTest, OpensslKeysAreRead) {
     EXPECT_TRUE(VerifySignature(
         AsBytes("data"), SignatureAlgorithmFor(signer->public_key().kind()),
         AsBytes(signature), signer->public_key()));
+    SP_ASSERT_OK_AND_ASSIGN(const auto content, ReadSmallFile(clear));
+    SP_ASSERT_OK_AND_ASSIGN(const auto same,
+                            FileSigner::DangerousFromClearPem(
+                                Secret::CopyOf(std::string_view(*content))));
+    EXPECT_EQ(same->public_key().spki(), signer->public_key().spki());
   }
 }
 

@@ -28,6 +28,7 @@ struct Bench {
   explicit Bench(int rsa_bits) {
     FileSignerOptions options;
     options.key_file = NewTestFolder() + "/ca.key";
+    options.wrapping = Secret::Take(std::string(64, 'k'));
     options.create = true;
     options.create_rsa_bits = rsa_bits;
     signer = *FileSigner::Open(options);

@@ -1,10 +1,5 @@
 #include "services/capf/io/list_signers.h"
 
-#include <openssl/digest.h>
-#include <openssl/evp.h>
-#include <openssl/mem.h>
-#include <openssl/rand.h>
-
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -33,10 +28,6 @@ constexpr FirstSigner kFirst[] = {
 };
 constexpr std::string_view kSignerPrefix = "sast-";
 constexpr std::string_view kFilesPrefix = "files-";
-// One for all installations: the passphrase is what is secret, and every
-// replica must come to the same key.
-constexpr std::string_view kSalt = "sallyport capf store keys";
-constexpr uint32_t kRounds = 600000;
 
 const ListSigner* Find(const std::vector<ListSigner>& signers,
                        std::string_view id) {
@@ -47,38 +38,6 @@ const ListSigner* Find(const std::vector<ListSigner>& signers,
 }
 
 }  // namespace
-
-absl::StatusOr<Secret> OpenWrappingKey(const std::string& file,
-                                       const Secret& passphrase) {
-  if (!passphrase.empty()) {
-    uint8_t key[32];
-    const std::string_view text = passphrase.DangerousText();
-    const bool drawn =
-        PKCS5_PBKDF2_HMAC(text.data(), text.size(), AsBytes(kSalt).data(),
-                          kSalt.size(), kRounds, EVP_sha256(), sizeof key,
-                          key) == 1;
-    std::string hex = HexEncode(ByteSpan(key, sizeof key));
-    OPENSSL_cleanse(key, sizeof key);
-    if (drawn) return Secret::Take(std::move(hex));
-    return MakeError(absl::StatusCode::kInternal, "KEY_UNREADABLE",
-                     "no key could be drawn from the passphrase");
-  }
-  SP_ASSIGN_OR_RETURN(std::optional<std::string> text, ReadSmallFile(file));
-  if (!text) {
-    uint8_t octets[32];
-    RAND_bytes(octets, sizeof octets);
-    const absl::Status made =
-        CreateDurableFile(file, HexEncode(ByteSpan(octets, sizeof octets)));
-    if (!made.ok() && !absl::IsAlreadyExists(made)) return made;
-    SP_ASSIGN_OR_RETURN(text, ReadSmallFile(file));
-  }
-  SP_RETURN_IF_ERROR(CheckPrivate(file));
-  if (!text || text->size() < 32) {
-    return MakeError(absl::StatusCode::kFailedPrecondition, "KEY_UNREADABLE",
-                     "the key of the store is absent or too short");
-  }
-  return Secret::Take(*std::move(text));
-}
 
 absl::StatusOr<std::shared_ptr<FileSigner>> ListSigners::KeyOf(
     const ListSigner& signer) {
@@ -115,8 +74,7 @@ absl::Status ListSigners::AddKey(const std::string& tenant,
   if (certificate) {
     FileSignerOptions options;
     options.key_file = old_file + ".key";
-    options.passphrase =
-        Secret::CopyOf(options_.old_passphrase.DangerousBytes());
+    options.wrapping = options_.wrapping.Clone();
     SP_ASSIGN_OR_RETURN(const std::unique_ptr<FileSigner> key,
                         FileSigner::Open(options));
     SP_ASSIGN_OR_RETURN(signer.key_pem, key->WrappedPem(options_.wrapping));

@@ -29,12 +29,6 @@ namespace sallyport::capf {
 // Phones verify RSA of 2048 bits, and no others reliably.
 inline constexpr int kListSignerBits = 2048;
 
-// The key that encrypts others in the store: drawn from the passphrase, by
-// PBKDF2 of 600 000 rounds, or without one the content of `file`, which is made
-// on the first start. FAILED_PRECONDITION: FILE_MODE, KEY_UNREADABLE.
-absl::StatusOr<Secret> OpenWrappingKey(const std::string& file,
-                                       const Secret& passphrase);
-
 // Thread-compatible.
 class ListSigners {
  public:
@@ -50,7 +44,6 @@ class ListSigners {
     // so on; they are taken over, as its phones trust them. Empty: nowhere.
     std::string old_folder;
     std::string old_tenant;
-    Secret old_passphrase;
   };
 
   // `authority` and `ledger` must outlive this object.

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <set>
@@ -125,6 +124,7 @@ TEST_F(ListSignersTest, AKeyWithoutItsCertificateGetsIt) {
 TEST_F(ListSignersTest, KeysInFilesAreTakenOver) {
   FileSignerOptions options;
   options.key_file = capf_.folder + "/sast_1.key";
+  options.wrapping = capf_.wrapping.Clone();
   options.create = true;
   options.create_rsa_bits = kListSignerBits;
   SP_ASSERT_OK_AND_ASSIGN(const auto key, FileSigner::Open(options));
@@ -152,24 +152,6 @@ TEST_F(ListSignersTest, KeysInFilesAreTakenOver) {
   for (const ListSigner& one : other) {
     EXPECT_NE(one.certificate_der, record.der);
   }
-}
-
-TEST_F(ListSignersTest, TheWrappingKeyIsMadeOnceAndIsPrivate) {
-  const std::string file = capf_.folder + "/store.key";
-  SP_ASSERT_OK_AND_ASSIGN(const Secret first, OpenWrappingKey(file, Secret()));
-  SP_ASSERT_OK_AND_ASSIGN(const Secret again, OpenWrappingKey(file, Secret()));
-  EXPECT_EQ(first.DangerousText(), again.DangerousText());
-  EXPECT_THAT(CheckPrivate(file), IsOk());
-  std::ofstream(file) << "short";
-  EXPECT_THAT(OpenWrappingKey(file, Secret()), HasReason("KEY_UNREADABLE"));
-  // With a passphrase there is no file, and replicas come to the same key.
-  const std::string none = capf_.folder + "/none.key";
-  const Secret passphrase = Secret::CopyOf(std::string_view("open sesame"));
-  SP_ASSERT_OK_AND_ASSIGN(const Secret one, OpenWrappingKey(none, passphrase));
-  SP_ASSERT_OK_AND_ASSIGN(const Secret two, OpenWrappingKey(none, passphrase));
-  EXPECT_EQ(one.DangerousText(), two.DangerousText());
-  EXPECT_NE(one.DangerousText(), first.DangerousText());
-  EXPECT_NE(::access(none.c_str(), F_OK), 0);
 }
 
 }  // namespace

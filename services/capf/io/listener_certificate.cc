@@ -59,9 +59,11 @@ IssueOrder OrderFor(const ListenerCertificateOptions& options,
           .request_sha256 = HexEncode(AsBytes(key.sha256()))};
 }
 
-absl::StatusOr<std::unique_ptr<FileSigner>> OpenKey(const std::string& folder) {
+absl::StatusOr<std::unique_ptr<FileSigner>> OpenKey(
+    const ListenerCertificateOptions& listener) {
   FileSignerOptions options;
-  options.key_file = folder + "/capf_listener.key";
+  options.key_file = listener.folder + "/capf_listener.key";
+  options.wrapping = listener.wrapping->Clone();
   options.create = true;
   return FileSigner::Open(options);
 }
@@ -71,8 +73,7 @@ absl::StatusOr<std::unique_ptr<FileSigner>> OpenKey(const std::string& folder) {
 absl::StatusOr<std::string> PrepareListenerCertificate(
     const ListenerCertificateOptions& options, CertificateAuthority& authority,
     int64_t generation) {
-  SP_ASSIGN_OR_RETURN(const std::unique_ptr<FileSigner> key,
-                      OpenKey(options.folder));
+  SP_ASSIGN_OR_RETURN(const std::unique_ptr<FileSigner> key, OpenKey(options));
   IssueOrder order = OrderFor(options, authority, key->public_key());
   // Whoever died after the signature finds it again.
   order.request_key = absl::StrCat(
@@ -87,8 +88,7 @@ absl::StatusOr<ListenerCertificate> LoadOrIssueListenerCertificate(
     const ListenerCertificateOptions& options, CertificateAuthority& authority,
     absl::Time now) {
   const std::string certificate_file = options.folder + "/capf_listener.pem";
-  SP_ASSIGN_OR_RETURN(const std::unique_ptr<FileSigner> key,
-                      OpenKey(options.folder));
+  SP_ASSIGN_OR_RETURN(const std::unique_ptr<FileSigner> key, OpenKey(options));
   const std::string authority_pem = authority.ChainPem();
 
   SP_ASSIGN_OR_RETURN(const std::optional<std::string> kept,

@@ -20,6 +20,8 @@ struct ListenerCertificate {
 
 struct ListenerCertificateOptions {
   std::string folder;  // where key and certificate are kept
+  // What the key is encrypted under; outlives this object.
+  const Secret* wrapping = nullptr;
   std::string tenant;
   SubjectAltNames names;
   // Phones find an authority there (ProfileId::kCapfServer).

@@ -20,6 +20,7 @@ TEST(ListenerCertificateTest, KeptUntilItNoLongerDoes) {
   TestCapf capf(NewTestFolder());
   ListenerCertificateOptions options;
   options.folder = capf.folder;
+  options.wrapping = &capf.wrapping;
   options.tenant = "a";
   options.names.dns_names = {"capf.example.test"};
   options.names.ip_addresses = {"\x7f\x01\x01\x01"};
@@ -58,6 +59,7 @@ TEST(ListenerCertificateTest, AnAuthorityForPhonesAndForNobodyElse) {
   TestCapf capf(NewTestFolder());
   ListenerCertificateOptions options;
   options.folder = capf.folder;
+  options.wrapping = &capf.wrapping;
   options.tenant = "a";
   options.names.dns_names = {"capf.example.test"};
   const auto load = [&] {
@@ -80,7 +82,8 @@ TEST(ListenerCertificateTest, AnAuthorityForPhonesAndForNobodyElse) {
 
   // Pathological: the port's key signs an LSC.
   const auto port_key =
-      FileSigner::Open({.key_file = capf.folder + "/capf_listener.key"});
+      FileSigner::Open({.key_file = capf.folder + "/capf_listener.key",
+                        .wrapping = capf.wrapping.Clone()});
   ASSERT_THAT(port_key, IsOk());
   const std::optional<Issuer> port = ReadIssuer(AsBytes(shown)).value();
   const CertificateSpec lsc{

@@ -127,9 +127,7 @@ absl::StatusOr<std::string> ServerCertificates::MakeSelfSigned(
   FileSignerOptions key_options;
   key_options.key_file = base + ".key";
   key_options.create = true;
-  if (!passphrase_.empty()) {
-    key_options.passphrase = Secret::CopyOf(passphrase_.DangerousText());
-  }
+  key_options.wrapping = wrapping_.Clone();
   SP_ASSIGN_OR_RETURN(const std::unique_ptr<FileSigner> key,
                       FileSigner::Open(key_options));
   const CertificateProfile& profile = ProfileFor(ProfileId::kSipServer);

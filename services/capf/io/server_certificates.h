@@ -54,13 +54,13 @@ class ServerCertificates {
     std::shared_ptr<const PathVerifier> commercial;
   };
 
-  // All but `options` must outlive this object. An empty passphrase: keys lie
-  // in clear, mode 0600.
-  ServerCertificates(Options options, const Secret& passphrase,
+  // All but `options` must outlive this object. Keys are encrypted under
+  // `wrapping`.
+  ServerCertificates(Options options, const Secret& wrapping,
                      CertificateAuthority& authority, Ledger& ledger,
                      RandomSource& random)
       : options_(std::move(options)),
-        passphrase_(passphrase),
+        wrapping_(wrapping),
         authority_(authority),
         ledger_(ledger),
         random_(random) {}
@@ -88,7 +88,7 @@ class ServerCertificates {
                                              const std::string& fqdn);
 
   const Options options_;
-  const Secret& passphrase_;
+  const Secret& wrapping_;
   CertificateAuthority& authority_;
   Ledger& ledger_;
   RandomSource& random_;

@@ -412,9 +412,9 @@ absl::StatusOr<std::vector<ListSigner>> SqlStore::ListSigners(
     const std::string& tenant) {
   return ReadIn<std::vector<ListSigner>>(database_, [&](SqlStatements& sql) {
     return All(sql, ReadSigner,
-               "SELECT * FROM list_signers WHERE tenant = :t"
+               "SELECT * FROM list_signers WHERE tenant = :t OR :a = ''"
                " ORDER BY create_time, id",
-               tenant);
+               tenant, tenant);
   });
 }
 

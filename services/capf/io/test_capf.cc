@@ -18,8 +18,10 @@ T Must(absl::StatusOr<T> result) {
   return *std::move(result);
 }
 
-FileSignerOptions KeyOptions(const std::string& folder) {
+FileSignerOptions KeyOptions(const std::string& folder,
+                             const Secret& wrapping) {
   FileSignerOptions options;
+  options.wrapping = wrapping.Clone();
   options.key_file = folder + "/ca.key";
   options.create = true;
   return options;
@@ -53,7 +55,7 @@ TestCapf::TestCapf(const std::string& where, SqlOptions where_stored,
       store(Must(SqlStore::Open(*database))),
       audit(Must(AuditFile::Open(where + "/audit.jsonl", *store))) {
   ledger.emplace(*store, *audit, clock);
-  signer = Must(FileSigner::Open(KeyOptions(where)));
+  signer = Must(FileSigner::Open(KeyOptions(where, wrapping)));
   authority = Must(
       CertificateAuthority::Open(CaOptions(where), *signer, *ledger, random));
   SP_CHECK(authority->Recover().ok());

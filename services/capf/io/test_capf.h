@@ -47,6 +47,8 @@ struct TestCapf {
                              const std::string& string);
 
   std::string folder;
+  // Of every key in files and in the store.
+  const Secret wrapping = Secret::Take(std::string(64, 'k'));
   FakeClock clock{absl::FromUnixSeconds(1795255200)};
   SystemRandom random;
   std::unique_ptr<SqlDatabase> database;

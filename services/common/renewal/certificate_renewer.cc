@@ -24,6 +24,7 @@ namespace sallyport {
 namespace {
 
 constexpr size_t kMaxFile = 1 << 20;
+constexpr std::string_view kSealed = "BEGIN ENCRYPTED";
 constexpr absl::Duration kDueWithin = absl::Seconds(10);
 constexpr absl::Duration kReportAgain = absl::Seconds(5);
 
@@ -78,7 +79,8 @@ CertificateRenewer::CertificateRenewer(Options options, const Clock& clock,
 CertificateRenewer::~CertificateRenewer() { Stop(); }
 
 absl::StatusOr<CertificateRenewer::Pair> CertificateRenewer::ReadPair(
-    const std::string& certificate_file, const std::string& key_file) {
+    const std::string& certificate_file, const std::string& key_file,
+    bool is_kept) const {
   const auto unusable = [&](const std::string& why) {
     return MakeError(absl::StatusCode::kInvalidArgument, "CERTIFICATE_UNUSABLE",
                      absl::StrCat(certificate_file, ": ", why));
@@ -90,6 +92,13 @@ absl::StatusOr<CertificateRenewer::Pair> CertificateRenewer::ReadPair(
   if (!key.ok()) return key.status();
   Pair out;
   out.key_pem = KeyBlockOf(Secret::Take(*std::move(key)));
+  // One that was kept before keys were sealed is sealed as it is used again.
+  if (is_kept && options_.sealing.has_value() &&
+      out.key_pem.DangerousText().find(kSealed) != std::string_view::npos) {
+    SP_ASSIGN_OR_RETURN(
+        out.key_pem,
+        options_.sealing->open(std::string(out.key_pem.DangerousText())));
+  }
   absl::StatusOr<std::vector<std::string>> chain =
       CertificatesFromPem(*certificates);
   Cleanse(*certificates);  // may hold the key too
@@ -106,9 +115,9 @@ absl::StatusOr<CertificateRenewer::Pair> CertificateRenewer::Choose(
     Managed& managed) {
   managed.operators = StampOf(managed.files);
   absl::StatusOr<Pair> given =
-      ReadPair(managed.files.certificate_file, managed.files.key_file);
+      ReadPair(managed.files.certificate_file, managed.files.key_file, false);
   if (given.ok()) given->given = true;
-  absl::StatusOr<Pair> kept = ReadPair(managed.file, managed.file);
+  absl::StatusOr<Pair> kept = ReadPair(managed.file, managed.file, true);
   if (!kept.ok() && !absl::IsNotFound(kept.status())) {
     LogWarning("the certificate that was kept is not used",
                {{"use", managed.use}, {"error", kept.status()}});
@@ -136,10 +145,20 @@ absl::StatusOr<CertificateRenewer::Pair> CertificateRenewer::Choose(
 }
 
 absl::Status CertificateRenewer::Use(Managed& managed, const Pair& pair) {
-  std::string text = PemChainOf(pair.chain);
-  text.append(pair.key_pem.DangerousText());
-  text += '\n';
-  const absl::Status written = WriteDurableFile(managed.file, text);
+  const std::string chain = PemChainOf(pair.chain);
+  std::string text =
+      absl::StrCat(chain, std::string(pair.key_pem.DangerousText()), "\n");
+  absl::Status written;
+  if (options_.sealing.has_value()) {
+    const absl::StatusOr<std::string> sealed =
+        options_.sealing->seal(pair.key_pem);
+    written = sealed.ok()
+                  ? WriteDurableFile(managed.file, absl::StrCat(chain, *sealed))
+                  : sealed.status();
+    if (written.ok()) written = managed.in_clear.Replace(text);
+  } else {
+    written = WriteDurableFile(managed.file, text);
+  }
   Cleanse(text);
   SP_RETURN_IF_ERROR(written);
   managed.info = pair.info;
@@ -191,7 +210,8 @@ absl::StatusOr<std::string> CertificateRenewer::Manage(const std::string& use,
   SP_ASSIGN_OR_RETURN(const Pair pair, Choose(*managed));
   SP_RETURN_IF_ERROR(Use(*managed, pair));
   managed_.push_back(std::move(managed));
-  return managed_.back()->file;
+  return options_.sealing.has_value() ? managed_.back()->in_clear.path()
+                                      : managed_.back()->file;
 }
 
 void CertificateRenewer::Observe(const std::string& use,
@@ -357,7 +377,8 @@ bool CertificateRenewer::Look(Managed& managed) {
 }
 
 absl::Status CertificateRenewer::Renew(Managed& managed) {
-  SP_ASSIGN_OR_RETURN(const Pair old, ReadPair(managed.file, managed.file));
+  SP_ASSIGN_OR_RETURN(const Pair old,
+                      ReadPair(managed.file, managed.file, true));
   const std::string leaf = CertificateToPem(AsBytes(old.chain.front()));
   SP_ASSIGN_OR_RETURN(RenewalRequest request,
                       MakeRenewalRequest(leaf, old.key_pem));

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,7 +17,9 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "services/common/crypto/secret.h"
 #include "services/common/crypto/x509_name.h"
+#include "services/common/files/memory_file.h"
 #include "services/common/random/random_source.h"
 #include "services/common/time/clock.h"
 
@@ -50,6 +53,14 @@ struct CertificateUseState {
   absl::Time mended_failure_time = absl::InfinitePast();
 };
 
+// How keys are kept where none may lie in clear.
+struct KeySealing {
+  // A key, PEM, as it is kept: encrypted, PEM too.
+  std::function<absl::StatusOr<std::string>(const Secret& key_pem)> seal;
+  // The key again.
+  std::function<absl::StatusOr<Secret>(const std::string& sealed_pem)> open;
+};
+
 // Thread-safe.
 class CertificateRenewer {
  public:
@@ -68,6 +79,9 @@ class CertificateRenewer {
     // attempt, if there was one. May be null.
     std::function<void(const CertificateUseState&)> on_state;
     std::function<void(const CertificateUseState&, bool renewed)> on_attempt;
+    // If it is set, what lies in the folder is sealed, and the file that
+    // Manage() names is in memory only.
+    std::optional<KeySealing> sealing;
     absl::Duration tick = absl::Seconds(1);
     absl::Duration report_interval = absl::Minutes(1);
   };
@@ -114,6 +128,7 @@ class CertificateRenewer {
     bool is_identity = false;
     bool is_observed = false;
     std::string file;
+    MemoryFile in_clear;    // if keys are sealed
     std::string operators;  // digest of the operator's pair when last looked at
     // When the operator's pair comes into force, if that is yet to be.
     absl::Time given_from = absl::InfiniteFuture();
@@ -123,8 +138,10 @@ class CertificateRenewer {
   // A chain and its key in one text.
   struct Pair;
 
-  static absl::StatusOr<Pair> ReadPair(const std::string& certificate_file,
-                                       const std::string& key_file);
+  // `is_kept`: it is ours, and may be sealed.
+  absl::StatusOr<Pair> ReadPair(const std::string& certificate_file,
+                                const std::string& key_file,
+                                bool is_kept) const;
   // What is put into use was made by the authority, or given by the operator.
   absl::Status Use(Managed& managed, const Pair& pair);
   absl::StatusOr<Pair> Choose(Managed& managed);

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <string>
@@ -9,10 +10,12 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/escaping.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/common/crypto/secret.h"
 #include "services/common/crypto/x509_name.h"
 #include "services/common/files/durable_file.h"
 #include "services/common/random/fake_random.h"
@@ -26,6 +29,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+using testing::StartsWith;
 
 constexpr absl::Duration kLife = absl::Hours(90);
 
@@ -116,6 +120,58 @@ TEST_F(CertificateRenewerTest, KeyAndChainLieInOneFileOfMode0600) {
   EXPECT_EQ(status.st_mode & 0777, 0600u);
   EXPECT_THAT(Kept("grpc"), HasSubstr("BEGIN CERTIFICATE"));
   EXPECT_THAT(Kept("grpc"), HasSubstr("PRIVATE KEY"));
+}
+
+// As capf has it: what lies in the folder is sealed, and what was there in
+// clear before is sealed at the next start.
+TEST_F(CertificateRenewerTest, SealedKeysAreInClearInMemoryOnly) {
+  const CertificateRenewer::Files files = Give(clock_.Now() - absl::Hours(1));
+  const std::string key =
+      ReadWholeFile(files.key_file, 1 << 20).value_or("none");
+  {
+    CertificateRenewer before(Options(), clock_, random_);
+    ASSERT_THAT(before.Manage("grpc", files, true), IsOk());
+    EXPECT_THAT(Kept("grpc"), HasSubstr(key));
+  }
+  CertificateRenewer::Options options = Options();
+  // Whoever reads the folder and does not know this has no key.
+  const auto turned = [](std::string text) {
+    for (char& c : text) c ^= 0x55;
+    return text;
+  };
+  options.sealing = KeySealing{
+      [turned](const Secret& pem) -> absl::StatusOr<std::string> {
+        return "-----BEGIN ENCRYPTED PRIVATE KEY-----\n" +
+               absl::Base64Escape(turned(std::string(pem.DangerousText()))) +
+               "\n-----END ENCRYPTED PRIVATE KEY-----\n";
+      },
+      [turned](const std::string& pem) -> absl::StatusOr<Secret> {
+        std::string key = pem.substr(pem.find('\n') + 1);
+        key.resize(key.find('\n'));
+        std::string sealed;
+        EXPECT_TRUE(absl::Base64Unescape(key, &sealed));
+        return Secret::Take(turned(sealed));
+      }};
+  for (int start = 0; start < 2; ++start) {
+    CertificateRenewer renewer(options, clock_, random_);
+    SP_ASSERT_OK_AND_ASSIGN(const std::string file,
+                            renewer.Manage("grpc", files, true));
+    EXPECT_THAT(Kept("grpc"), HasSubstr("BEGIN CERTIFICATE"));
+    EXPECT_THAT(Kept("grpc"), HasSubstr("ENCRYPTED PRIVATE KEY"));
+    EXPECT_THAT(Kept("grpc"), Not(HasSubstr("BEGIN PRIVATE KEY")));
+    EXPECT_THAT(file, StartsWith("/proc/self/fd/"));
+    const std::string shown = ReadWholeFile(file, 1 << 20).value_or("none");
+    EXPECT_THAT(shown, HasSubstr("BEGIN CERTIFICATE"));
+    EXPECT_THAT(shown, HasSubstr("BEGIN PRIVATE KEY"));
+    // The operator's is gone: ours is read and opened.
+    std::remove(files.key_file.c_str());
+  }
+  options.sealing->open = [](const std::string&) -> absl::StatusOr<Secret> {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "KEY_UNREADABLE",
+                     "another passphrase");
+  };
+  CertificateRenewer renewer(options, clock_, random_);
+  EXPECT_FALSE(renewer.Manage("grpc", files, true).ok());
 }
 
 TEST_F(CertificateRenewerTest, AFailureKeepsTheOldOneAndIsTriedAgainLater) {

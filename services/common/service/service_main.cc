@@ -391,6 +391,9 @@ class ServiceRun {
       FollowFipsMode(answer);
       return std::move(answer.due_uses);
     };
+    if (options_.sealing && !config_.certificate_renewal().only_report()) {
+      SP_ASSIGN_OR_RETURN(options.sealing, options_.sealing());
+    }
     options.report_interval =
         FromProtoOr(config_.certificate_renewal().report_interval(),
                     options.report_interval);

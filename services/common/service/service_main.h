@@ -188,6 +188,9 @@ struct ServiceOptions {
   // `server`. Absent: a change is told to wait for a restart, unchecked. Pure.
   std::function<void(const google::protobuf::Message& next, ConfigFaults*)>
       check;
+  // How private keys that are made for it are kept, asked before they are read;
+  // absent: as they are, mode 0600.
+  std::function<absl::StatusOr<KeySealing>()> sealing;
   // Builds the objects and binds the ports.
   std::function<absl::StatusOr<std::unique_ptr<RunningService>>(
       ServiceRuntime&)>

@@ -12,12 +12,15 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "sallyport/common/config/v1/server_config.pb.h"
 #include "sallyport/media_relay/config/v1/media_relay_config.pb.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/config/config_faults.h"
 #include "services/common/config/proto_time.h"
 #include "services/common/config/server_config.h"
 #include "services/common/net/socket_address.h"
+#include "services/common/rpc/grpc_connection.h"
+#include "services/common/rpc/grpc_loop_server.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/relay_interface.h"
@@ -46,6 +49,8 @@ constexpr uint32_t kDefaultPortMax = 59999;
 constexpr uint64_t kLeastBytesPerSecond = 1000;
 constexpr absl::Duration kLongestNonce = absl::Hours(4);
 constexpr uint32_t kHighestMsTurnVersion = 4;
+constexpr uint32_t kMaxCpu = 1024;  // of a cpu_set_t
+constexpr uint32_t kMaxConnections = 100'000;
 
 uint32_t Or(uint32_t value, uint32_t if_zero) {
   return value == 0 ? if_zero : value;
@@ -297,6 +302,32 @@ uint16_t PortOf(std::string_view address, uint16_t if_empty) {
   return static_cast<uint16_t>(port);
 }
 
+void CheckSessionListener(const config::v1::SessionListener& listener,
+                          ConfigFaults* faults) {
+  const auto refuse = [&](std::string_view field, std::string_view why) {
+    faults->Add(absl::StrCat("session_listener.", AbslView(field)), why);
+  };
+  if (listener.listen_address().empty()) {
+    if (!listener.advertised_target().empty()) {
+      refuse("advertised_target", "needs listen_address");
+    }
+  } else if (!SocketAddress::Parse(listener.listen_address()).ok()) {
+    refuse("listen_address", "must be ip:port");
+  }
+  if (const std::string& target = listener.advertised_target();
+      !target.empty() && (!IsListenAddress(target) || PortOf(target, 0) == 0)) {
+    refuse("advertised_target", "must be host:port");
+  }
+  CheckDuration("session_listener.busy_poll", listener.busy_poll(), faults);
+  if (FromProto(listener.busy_poll()) > absl::Seconds(1)) {
+    refuse("busy_poll", "must be at most 1 s");
+  }
+  if (listener.cpu() >= kMaxCpu) refuse("cpu", "must be less than 1024");
+  if (listener.max_connections() > kMaxConnections) {
+    refuse("max_connections", "must be at most 100000");
+  }
+}
+
 }  // namespace
 
 void ValidateConfig(const Config& config, ConfigFaults* faults) {
@@ -385,6 +416,9 @@ void ValidateConfig(const Config& config, ConfigFaults* faults) {
       config.turn_tls_second_port() == tcp) {
     faults->Add("turn_tls_second_port", "is another listener's already");
   }
+  CheckSessionListener(config.session_listener(), faults);
+  outside("session_listener.listen_address",
+          PortOf(config.session_listener().listen_address(), 0));
   int alternates[2] = {};
   for (int i = 0; i < config.alternate_servers_size(); ++i) {
     const auto alternate = SocketAddress::Parse(config.alternate_servers(i));
@@ -483,6 +517,38 @@ size_t MaxPromptBytesOf(const Config& config) {
   return config.limits().max_prompt_bytes() == 0
              ? size_t{256} << 20
              : config.limits().max_prompt_bytes();
+}
+
+GrpcLoopServerOptions SessionListenerOptionsFrom(const Config& config) {
+  const config::v1::SessionListener& listener = config.session_listener();
+  const common::config::v1::ServerConfig& server = config.server();
+  GrpcLoopServerOptions options;
+  options.listen_address = listener.listen_address();
+  options.tls = server.tls();
+  options.tls_refresh =
+      FromProtoOr(server.tls_refresh_interval(), options.tls_refresh);
+  options.busy_poll = FromProtoOr(listener.busy_poll(), absl::ZeroDuration());
+  if (listener.has_cpu()) options.cpu = static_cast<int>(listener.cpu());
+  if (listener.max_connections() != 0) {
+    options.max_connections = listener.max_connections();
+  }
+  // As the gRPC server has them.
+  GrpcConnection::Options& connection = options.connection;
+  connection.max_request = server.max_message_bytes() == 0
+                               ? size_t{4} << 20
+                               : server.max_message_bytes();
+  connection.max_held = 2 * connection.max_request;
+  if (server.max_concurrent_streams() != 0) {
+    connection.max_streams = server.max_concurrent_streams();
+  }
+  connection.longest_call =
+      FromProtoOr(server.request_timeout(), connection.longest_call);
+  return options;
+}
+
+std::string SessionTargetOf(const Config& config, int port) {
+  const std::string& told = config.session_listener().advertised_target();
+  return told.empty() ? absl::StrCat(":", port) : told;
 }
 
 std::string RealmOf(const Config& config) {
@@ -628,7 +694,8 @@ RelayFleetOptions FleetOptionsFrom(const Config& config, size_t processors) {
     for (const IpAddress& own : {interface.local, interface.advertised}) {
       for (const uint16_t port :
            {stun, PortOf(config.server().listen_address(), 7003),
-            PortOf(config.server().metrics_address(), 9464)}) {
+            PortOf(config.server().metrics_address(), 9464),
+            PortOf(config.session_listener().listen_address(), 0)}) {
         if (port != 0) policy.denied_endpoints.push_back({own, port});
       }
     }

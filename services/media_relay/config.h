@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "sallyport/media_relay/config/v1/media_relay_config.pb.h"
 #include "services/common/config/config_faults.h"
+#include "services/common/rpc/grpc_loop_server.h"
 #include "services/media_relay/io/advertised_addresses.h"
 #include "services/media_relay/io/key_client.h"
 #include "services/media_relay/io/relay_fleet.h"
@@ -44,6 +45,14 @@ size_t MemoryLimitOf(const config::v1::MediaRelayConfig& config);
 
 // How much all prompts together may be.
 size_t MaxPromptBytesOf(const config::v1::MediaRelayConfig& config);
+
+// Of `session_listener`, whose policy, health and metrics are the caller's.
+GrpcLoopServerOptions SessionListenerOptionsFrom(
+    const config::v1::MediaRelayConfig& config);
+// What edges are told of it (WatchLoadResponse.session_target), when it listens
+// on `port`.
+std::string SessionTargetOf(const config::v1::MediaRelayConfig& config,
+                            int port);
 
 std::string RealmOf(const config::v1::MediaRelayConfig& config);
 

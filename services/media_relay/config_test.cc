@@ -12,6 +12,7 @@
 #include "sallyport/media_relay/config/v1/media_relay_config.pb.h"
 #include "services/common/config/config_faults.h"
 #include "services/common/config/config_loader.h"
+#include "services/common/rpc/grpc_loop_server.h"
 #include "services/common/status/error_reason.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/peer_policy.h"
@@ -95,6 +96,51 @@ TEST(ValidateConfigTest, EveryFaultIsToldAtOnce) {
                                    "limits.max_subject_bytes_per_second",
                                    "limits.max_tenant_bytes_per_second",
                                    "limits.max_bytes_per_second"}));
+}
+
+TEST(ValidateConfigTest, TheSessionListenerIsOutsideOfTheRelayPorts) {
+  const std::string least =
+      R"json("external": {"addresses": ["192.0.2.1"]})json";
+  const auto faults = [&least](const std::string& listener) {
+    return FaultsOf(
+        Parse("{" + least + ", \"session_listener\": {" + listener + "}}"));
+  };
+  EXPECT_EQ(faults(R"json("listen_address": "192.0.2.1:7013",
+      "advertised_target": "relay-0.test:7013", "busy_poll": "0.001s",
+      "cpu": 3, "max_connections": 10)json"),
+            std::set<std::string>());
+  EXPECT_EQ(
+      faults(R"json("listen_address": "relay:7013",
+      "advertised_target": "relay", "busy_poll": "2s", "cpu": 1024,
+      "max_connections": 100001)json"),
+      (std::set<std::string>{
+          "session_listener.listen_address",
+          "session_listener.advertised_target", "session_listener.busy_poll",
+          "session_listener.cpu", "session_listener.max_connections"}));
+  EXPECT_EQ(faults(R"json("listen_address": "192.0.2.1:50000")json"),
+            std::set<std::string>{"session_listener.listen_address"});
+  EXPECT_EQ(faults(R"json("advertised_target": "relay:7013")json"),
+            std::set<std::string>{"session_listener.advertised_target"});
+}
+
+TEST(SessionListenerOptionsTest, HasTheLimitsOfTheGrpcServer) {
+  config::v1::MediaRelayConfig config = Parse(R"json({
+    "server": {"max_message_bytes": 1000, "max_concurrent_streams": 7,
+               "request_timeout": "3s", "tls_refresh_interval": "2s"},
+    "session_listener": {"listen_address": "192.0.2.1:0", "cpu": 2,
+                         "busy_poll": "0.002s", "max_connections": 5}})json");
+  const GrpcLoopServerOptions options = SessionListenerOptionsFrom(config);
+  EXPECT_EQ(options.listen_address, "192.0.2.1:0");
+  EXPECT_EQ(options.connection.max_request, 1000u);
+  EXPECT_EQ(options.connection.max_streams, 7u);
+  EXPECT_EQ(options.connection.longest_call, absl::Seconds(3));
+  EXPECT_EQ(options.tls_refresh, absl::Seconds(2));
+  EXPECT_EQ(options.busy_poll, absl::Milliseconds(2));
+  EXPECT_EQ(options.cpu, 2);
+  EXPECT_EQ(options.max_connections, 5u);
+  EXPECT_EQ(SessionTargetOf(config, 7013), ":7013");
+  config.mutable_session_listener()->set_advertised_target("relay-0:7013");
+  EXPECT_EQ(SessionTargetOf(config, 99), "relay-0:7013");
 }
 
 TEST(ValidateConfigTest, AddressesAreSaidOrLearnt) {

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,7 +35,9 @@
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
 #include "services/common/rpc/client_channel.h"
+#include "services/common/rpc/grpc_loop_server.h"
 #include "services/common/rpc/own_certificate.h"
+#include "services/common/rpc/server_builder.h"
 #include "services/common/service/service_main.h"
 #include "services/common/status/status_macros.h"
 #include "services/common/time/clock.h"
@@ -61,6 +65,8 @@
 #include "services/media_relay/rpc/load_watch.h"
 #include "services/media_relay/rpc/media_relay_service.h"
 #include "services/media_relay/rpc/session_codec.h"
+#include "services/media_relay/rpc/session_listener.h"
+#include "services/media_relay/rpc/session_methods.h"
 #include "services/media_relay/rpc/session_watch.h"
 
 namespace sallyport::media_relay {
@@ -100,7 +106,9 @@ class MediaRelay final : public RunningService {
 
   ~MediaRelay() override { session_watch_.Stop(); }
 
+  // What lives goes on, and so does what its owners ask of it.
   void Drain() override {
+    draining_ = true;
     fleet_->PostToAll(
         [](size_t, RelayLoopContext& context) { context.core.StartDrain(); },
         [this](const absl::Status&) {
@@ -128,6 +136,10 @@ class MediaRelay final : public RunningService {
     if (idle_) {
       load_watch_->End();
       session_watch_.End();
+      if (session_listener_ != nullptr) {
+        session_listener_->Drain();
+        return session_listener_->open_calls() == 0;
+      }
     }
     return idle_;
   }
@@ -212,7 +224,16 @@ class MediaRelay final : public RunningService {
     }
     const RelayCapacity capacity = {options.core.sessions.max_sessions,
                                     options.core.turn.allocation_quota.all};
-    load_watch_ = std::make_unique<LoadWatch>(*fleet_, capacity);
+    sessions_ = std::make_unique<SessionMethods>(
+        *fleet_, random_,
+        FromProtoOr(config_.session_lease(), absl::Minutes(5)));
+    std::string session_target;
+    if (!config_.session_listener().listen_address().empty()) {
+      SP_RETURN_IF_ERROR(StartSessionListener(runtime));
+      session_target = SessionTargetOf(config_, session_listener_->port());
+    }
+    load_watch_ = std::make_unique<LoadWatch>(*fleet_, capacity,
+                                              std::move(session_target));
     drain_watch_ = std::make_unique<DrainWatch>(
         *fleet_,
         DrainWatch::Options{FromProtoOr(runtime.server_config().drain_timeout(),
@@ -238,16 +259,31 @@ class MediaRelay final : public RunningService {
     }
 
     MediaRelayServiceOptions service;
-    service.default_lease =
-        FromProtoOr(config_.session_lease(), absl::Minutes(5));
     service.describe = [this](v1::RelayStatus& status) { Describe(status); };
     service.capacity = capacity;
     service_ = std::make_unique<MediaRelayService>(
-        access_, *fleet_, random_,
+        access_, *fleet_, *sessions_,
         RelayWatches{*load_watch_, session_watch_, *drain_watch_},
         std::move(service));
     start_time_ = absl::Now();
     return runtime.StartGrpc(access_, {service_.get()});
+  }
+
+  absl::Status StartSessionListener(ServiceRuntime& runtime) {
+    GrpcLoopServerOptions options = SessionListenerOptionsFrom(config_);
+    options.policy = &access_;
+    options.metrics = &runtime.metrics();
+    options.health = [this](std::string_view name) -> std::optional<bool> {
+      if (name.empty()) return true;
+      if (name == kNewWorkHealthName) return !draining_;
+      return std::nullopt;
+    };
+    SP_ASSIGN_OR_RETURN(
+        session_listener_,
+        GrpcLoopServer::Start(options,
+                              SessionListenerMethods(access_, *sessions_)));
+    runtime.AddPort("sessions", session_listener_->port());
+    return absl::OkStatus();
   }
 
   // Which addresses are ours, and what clients are told of them.
@@ -448,19 +484,21 @@ class MediaRelay final : public RunningService {
   uint16_t last_port_ = 0;
   std::atomic<bool> connected_ = false;
   std::atomic<bool> idle_ = false;
+  std::atomic<bool> draining_ = false;
   std::vector<std::atomic<size_t>> live_;
   std::unique_ptr<SrtpLibrary> srtp_;
   std::unique_ptr<TurnTlsFiles> turn_tls_;
   SessionWatch session_watch_;  // hears from the loops until they end
   std::unique_ptr<RelayFleet> fleet_;
   std::unique_ptr<PromptDirectory> prompts_;  // tells fleet_
-
+  std::unique_ptr<SessionMethods> sessions_;
   std::unique_ptr<LoadWatch> load_watch_;
   std::unique_ptr<DrainWatch> drain_watch_;
   // Destroyed before the fleet that it posts to.
   std::unique_ptr<KeyClient> key_client_;
   std::unique_ptr<AdvertisedAddresses> advertised_;  // tells both
   std::unique_ptr<MediaRelayService> service_;
+  std::unique_ptr<GrpcLoopServer> session_listener_;
 };
 
 }  // namespace

@@ -35,14 +35,15 @@ absl::Status WriteTestRing(const std::string& file) {
 
 std::unique_ptr<RelayStub> ConnectToRelay(MtlsPki& pki,
                                           const ServiceProcess& relay,
-                                          const std::string& who) {
+                                          const std::string& who,
+                                          const std::string& port) {
   const PemFiles files = pki.IssueSpiffe(kTestTrustDomain, who);
   common::config::v1::TlsFiles tls;
   tls.set_certificate_file(files.certificate_file);
   tls.set_key_file(files.key_file);
   tls.set_ca_file(files.ca_file);
   ClientChannelOptions options;
-  options.target = relay.grpc_target();
+  options.target = absl::StrCat("127.0.0.1:", relay.port(port));
   options.expected_identity =
       absl::StrCat("spiffe://", kTestTrustDomain, "/media_relay");
   return v1::MediaRelayService::NewStub(MakeClientChannel(

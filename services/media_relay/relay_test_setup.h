@@ -25,10 +25,12 @@ using RelayStub = v1::MediaRelayService::Stub;
 // As a relay keeps it: TestKey() is number 7, and good for nine hours.
 absl::Status WriteTestRing(const std::string& file);
 
-// `who` of the domain: "signaling_edge", "operator/ann".
+// `who` of the domain: "signaling_edge", "operator/ann". `port` as its ready
+// file names it.
 std::unique_ptr<RelayStub> ConnectToRelay(
     MtlsPki& pki, const ServiceProcess& relay,
-    const std::string& who = "signaling_edge");
+    const std::string& who = "signaling_edge",
+    const std::string& port = "grpc");
 
 // Within 10 s.
 template <typename Method, typename Request, typename Response>

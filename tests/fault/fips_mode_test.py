@@ -201,7 +201,7 @@ class FipsModeTest(DemoCase):
 
     def check_refusals(self):
         """IMP-70, in each service."""
-        for service, port in (('signaling_edge', 5061), ('dialplan', 7011)):
+        for service, port in (('signaling_edge', 5061), ('dialplan', 7011), ('media_relay', 7013)):
             self.assertTrue(self.agreed(service, port, '-tls1_2'), service)
             self.assertFalse(self.agreed(service, port, '-tls1_3'), service)
             self.assertFalse(self.agreed(service, port, '-tls1_2', '-groups', 'X25519'), service)

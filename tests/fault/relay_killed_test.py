@@ -6,6 +6,7 @@ sending while its signalling lives (the call ends, MEDIA_SILENT)."""
 import os
 import signal
 import sys
+import urllib.request
 
 sys.path.insert(0, os.getcwd())
 
@@ -32,6 +33,7 @@ class RelayKilledTest(DemoCase):
                                metrics_address=f'{cls.second}:9464',
                                ready_file=cluster.path('ready', 'media_relay_2.json'))
         relay['external'] = {'addresses': [cls.second]}
+        relay['session_listener'] = {'listen_address': f'{cls.second}:7013'}
         relay['keys_cache_file'] = cluster.path('data', 'relay-2-keys.cache')
         cluster.write_config('media_relay_2', relay)
         edge = configs.read(cluster, 'signaling_edge')
@@ -81,6 +83,9 @@ class RelayKilledTest(DemoCase):
         first = self.call(name)['mediaRelay']
         # Statistics of a live call, nobody having asked the relay.
         self.wait_media(name, first, 50)
+        # The edge was told of the port for that, and is there.
+        with urllib.request.urlopen(f'http://{first.rsplit(":", 1)[0]}:9464/metrics', timeout=5) as answer:
+            self.assertRegex(answer.read().decode(), r'(?m)^sallyport_rpc_loop_connections [1-9]')
         killed = 'media_relay_2' if first.startswith(self.second) else 'media_relay'
         other = f'{self.cluster.host("media_relay")}:7003' \
             if killed == 'media_relay_2' else f'{self.second}:7003'

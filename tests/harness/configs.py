@@ -50,6 +50,7 @@ def write_all(cluster, unlimited=False):
         'loops': 1,
         'peer_policy': {'allowed_prefixes': ['127.0.0.0/8']},
         'keys_cache_file': f'{data}/relay-keys.cache',
+        'session_listener': {'listen_address': f'{cluster.host("media_relay")}:7013'},
         'limits': {'unauthenticated_replies_per_second': many,
                    'max_connections_per_source': many} if unlimited else {},
     })

@@ -1,23 +1,20 @@
 #include "services/common/rpc/grpc_loop_client.h"
 
-#include <netdb.h>
 #include <pthread.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <deque>
 #include <optional>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "services/common/bytes/byte_span.h"
-#include "services/common/bytes/string_view.h"
 #include "services/common/crypto/x509_name.h"
 #include "services/common/log/log.h"
+#include "services/common/net/name_lookup.h"
 #include "services/common/rpc/grpc_caller.h"
+#include "services/common/status/check.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/common/time/deadline_queue.h"
@@ -31,45 +28,11 @@ namespace {
 constexpr size_t kMaxUnsent = size_t{1} << 20;  // octets in the stream
 constexpr size_t kMaxNewStreams = 10'000;       // that wait to be looked at
 
-// Host and port of "host:port", the host without its brackets.
-absl::StatusOr<std::pair<std::string, std::string>> SplitTarget(
-    std::string_view target) {
+// nullopt unless it is "host:port".
+std::optional<HostPort> ReadTarget(std::string_view target) {
   constexpr std::string_view kDns = "dns:///";
   if (target.starts_with(kDns)) target.remove_prefix(kDns.size());
-  const size_t colon = target.rfind(':');
-  std::string_view host = target.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) {
-    host = host.substr(1, host.size() - 2);
-  }
-  if (colon == std::string_view::npos || host.empty() ||
-      colon + 1 == target.size()) {
-    return MakeError(absl::StatusCode::kInvalidArgument, "TARGET_MALFORMED",
-                     absl::StrCat("not host:port: ", AbslView(target)));
-  }
-  return std::pair(std::string(host), std::string(target.substr(colon + 1)));
-}
-
-// Blocks.
-std::vector<SocketAddress> LookUp(std::string_view target) {
-  std::vector<SocketAddress> out;
-  const auto parts = SplitTarget(target);
-  if (!parts.ok()) return out;
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
-  addrinfo* list = nullptr;
-  if (getaddrinfo(parts->first.c_str(), parts->second.c_str(), &hints, &list) !=
-      0) {
-    return out;
-  }
-  for (const addrinfo* a = list; a != nullptr; a = a->ai_next) {
-    if (const auto address =
-            SocketAddress::FromSockaddr(a->ai_addr, a->ai_addrlen)) {
-      out.push_back(*address);
-    }
-  }
-  freeaddrinfo(list);
-  return out;
+  return SplitHostPort(target);
 }
 
 absl::Status Unreachable(const std::string& target, const absl::Status& why) {
@@ -99,64 +62,6 @@ struct GrpcLoopClient::Ask {
   Done done;
   std::shared_ptr<Watched> watched = nullptr;
   bool again = false;  // was refused by a connection that goes
-};
-
-// Looks names up on a thread of its own, as that blocks.
-class GrpcLoopClient::Resolver {
- public:
-  struct Answer {
-    size_t server = 0;
-    std::vector<SocketAddress> addresses;
-  };
-
-  static absl::StatusOr<std::unique_ptr<Resolver>> Create(
-      EventLoop& loop, std::function<void(Answer)> on_answer) {
-    std::unique_ptr<Resolver> resolver(new Resolver);
-    SP_ASSIGN_OR_RETURN(
-        resolver->box_,
-        Mailbox<Answer>::Create(loop, 100'000, std::move(on_answer)));
-    resolver->thread_ = std::thread([r = resolver.get()] { r->Run(); });
-    return resolver;
-  }
-  ~Resolver() {
-    {
-      absl::MutexLock lock(&mutex_);
-      stopping_ = true;
-    }
-    if (thread_.joinable()) thread_.join();
-  }
-
-  void Ask(size_t server, const std::string& target) {
-    absl::MutexLock lock(&mutex_);
-    queue_.emplace_back(server, target);
-  }
-
- private:
-  Resolver() = default;
-
-  void Run() {
-    pthread_setname_np(pthread_self(), "grpc-resolver");
-    for (;;) {
-      std::pair<size_t, std::string> next;
-      {
-        auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-          return stopping_ || !queue_.empty();
-        };
-        absl::MutexLock lock(&mutex_);
-        mutex_.Await(absl::Condition(&ready));
-        if (stopping_) return;
-        next = std::move(queue_.front());
-        queue_.pop_front();
-      }
-      (void)box_->Send({next.first, LookUp(next.second)});
-    }
-  }
-
-  absl::Mutex mutex_;
-  std::deque<std::pair<size_t, std::string>> queue_ ABSL_GUARDED_BY(mutex_);
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::unique_ptr<Mailbox<Answer>> box_;
-  std::thread thread_;
 };
 
 // One connection, from TCP to gRPC. Loop thread only.
@@ -209,6 +114,11 @@ class GrpcLoopClient::Connection final : public StreamHandler,
 
   // Ends all that is open.
   void Fail(const absl::Status& why);
+  // Ends when its calls have.
+  void Leave() {
+    leaving_ = true;
+    if (calls_.empty()) End(Left());
+  }
 
   // Of the stream.
   void OnOpen() override;
@@ -230,6 +140,10 @@ class GrpcLoopClient::Connection final : public StreamHandler,
     std::optional<std::string> answer;
   };
 
+  static absl::Status Left() {
+    return MakeError(absl::StatusCode::kUnavailable, "CALL_RESET",
+                     "the server is called elsewhere");
+  }
   void Refused(Ask ask);
   void OnTimer();
   void End(const absl::Status& why);
@@ -266,6 +180,7 @@ class GrpcLoopClient::Connection final : public StreamHandler,
   bool asked_ = false;
   bool open_ = false;   // TLS is
   bool ready_ = false;  // the server has said something
+  bool leaving_ = false;
   bool ended_ = false;
   bool flush_deferred_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
@@ -274,10 +189,11 @@ class GrpcLoopClient::Connection final : public StreamHandler,
 // One server. Loop thread only.
 class GrpcLoopClient::Channel {
  public:
-  Channel(GrpcLoopClient& client, size_t index)
+  Channel(GrpcLoopClient& client, size_t index, std::string target)
       : client_(client),
         index_(index),
-        target_(client.options_.servers[index].target),
+        target_(std::move(target)),
+        host_(ReadTarget(target_).value_or(HostPort())),
         timer_(client.loop_->AddTimer([this](MonoTime now) { OnTimer(now); })) {
   }
   ~Channel() {
@@ -306,9 +222,28 @@ class GrpcLoopClient::Channel {
     SetTimer();
   }
 
-  void OnAddresses(std::vector<SocketAddress> addresses) {
+  // Whether a call would be on its way at once; if not, it will be before long.
+  bool IsConnected() {
+    if (Connection* const open = Current(); open != nullptr) {
+      return open->calls() < client_.options_.max_waiting;
+    }
+    if (state_ == State::kIdle) Connect();
+    return false;
+  }
+
+  // No call follows; it is done with when those that are there have ended.
+  void Leave() {
+    left_ = true;
+    // Each may end, and be taken off, within.
+    for (size_t i = connections_.size(); i > 0; --i) {
+      connections_[i - 1]->Leave();
+    }
+  }
+  bool is_over() const { return connections_.empty(); }
+
+  void OnAddresses(const std::vector<SocketAddress>& addresses) {
     if (state_ != State::kResolving) return;
-    addresses_ = std::move(addresses);
+    addresses_ = addresses;
     next_address_ = 0;
     why_ = absl::NotFoundError("the name has no address");
     TryNextAddress();
@@ -338,6 +273,7 @@ class GrpcLoopClient::Channel {
     client_.Later([client = &client_] { client->gone_.clear(); });
     connections_.erase(it);
     why_ = why;
+    if (left_) return;
     if (!was_ready) {
       SALLYPORT_LOG_LIMITED(
           kWarning, "a server cannot be reached",
@@ -356,12 +292,6 @@ class GrpcLoopClient::Channel {
     FailWaiting(Cancelled());
   }
 
-  // The connection wants no more calls: those that wait go by another.
-  void Again(Ask ask) {
-    if (state_ == State::kReady && Current() == nullptr) state_ = State::kIdle;
-    Take(std::move(ask));
-  }
-
   const std::string& target() const { return target_; }
 
  private:
@@ -377,22 +307,30 @@ class GrpcLoopClient::Channel {
 
   void Connect() {
     state_ = State::kResolving;
-    if (const auto address = SocketAddress::Parse(target_); address.ok()) {
+    if (const auto address = SocketAddress::FromIp(host_.host, host_.port);
+        address.ok()) {
       return OnAddresses({*address});
     }
-    if (client_.resolver_ == nullptr) {
-      auto resolver = Resolver::Create(
-          *client_.loop_, [client = &client_](Resolver::Answer answer) {
-            client->channels_[answer.server]->OnAddresses(
-                std::move(answer.addresses));
+    if (client_.names_ == nullptr) {
+      auto names = NameLookup::Create(
+          *client_.loop_,
+          [client = &client_](const HostPort& of,
+                              const std::vector<SocketAddress>& addresses) {
+            for (const auto* list : {&client->channels_, &client->preferred_}) {
+              for (const auto& channel : *list) {
+                if (channel != nullptr && channel->host_ == of) {
+                  channel->OnAddresses(addresses);
+                }
+              }
+            }
           });
-      if (!resolver.ok()) {
-        why_ = resolver.status();
+      if (!names.ok()) {
+        why_ = names.status();
         return TryNextAddress();
       }
-      client_.resolver_ = *std::move(resolver);
+      client_.names_ = *std::move(names);
     }
-    client_.resolver_->Ask(index_, target_);
+    client_.names_->Ask(host_);
   }
 
   void TryNextAddress() {
@@ -503,6 +441,7 @@ class GrpcLoopClient::Channel {
   GrpcLoopClient& client_;
   const size_t index_;
   const std::string target_;
+  const HostPort host_;
   const EventLoop::TimerId timer_;
   State state_ = State::kIdle;
   std::vector<SocketAddress> addresses_;
@@ -511,6 +450,7 @@ class GrpcLoopClient::Channel {
   absl::Duration backoff_ = absl::ZeroDuration();
   MonoTime retry_;
   bool cancelled_ = false;
+  bool left_ = false;
   std::deque<Ask> waiting_;  // for a connection
   std::vector<std::shared_ptr<Watched>> streams_;
   // The last is the one for new calls; those before it were told to go.
@@ -536,6 +476,7 @@ void GrpcLoopClient::Connection::OnData(ByteSpan data) {
   // With TLS 1.3 a server judges our certificate after we are done: only when
   // it says something are we in.
   if (!std::exchange(ready_, true)) channel_.OnConnected();
+  if (leaving_ && calls_.empty()) return End(Left());
   if (caller_.told_to_go() && calls_.empty()) {
     return End(MakeError(absl::StatusCode::kUnavailable, "CALL_RESET",
                          "the server has asked to be left"));
@@ -584,10 +525,10 @@ void GrpcLoopClient::Connection::OnStatus(int32_t call,
 
 void GrpcLoopClient::Connection::Refused(Ask ask) {
   // Not from within nghttp2.
-  channel_.client_.Later(
-      [channel = &channel_, kept = std::make_shared<Ask>(std::move(ask))]() {
-        channel->Again(std::move(*kept));
-      });
+  channel_.client_.Later([client = &channel_.client_,
+                          kept = std::make_shared<Ask>(std::move(ask))]() {
+    client->Take(std::move(*kept));
+  });
 }
 
 void GrpcLoopClient::Connection::OnTimer() {
@@ -640,8 +581,10 @@ GrpcLoopClient::GrpcLoopClient(Options options,
                                EventLoop& loop)
     : options_(std::move(options)), tls_(std::move(tls)), loop_(&loop) {
   for (size_t i = 0; i < options_.servers.size(); ++i) {
-    channels_.push_back(std::make_unique<Channel>(*this, i));
+    channels_.push_back(
+        std::make_unique<Channel>(*this, i, options_.servers[i].target));
   }
+  preferred_.resize(channels_.size());
 }
 
 absl::StatusOr<std::unique_ptr<GrpcLoopClient>> GrpcLoopClient::Start(
@@ -667,7 +610,10 @@ absl::StatusOr<std::shared_ptr<const GrpcLoopClient::Contexts>>
 GrpcLoopClient::ContextsOf(const Options& options) {
   auto out = std::make_shared<Contexts>();
   for (const Server& server : options.servers) {
-    SP_RETURN_IF_ERROR(SplitTarget(server.target).status());
+    if (!ReadTarget(server.target).has_value()) {
+      return MakeError(absl::StatusCode::kInvalidArgument, "TARGET_MALFORMED",
+                       absl::StrCat("not host:port: ", server.target));
+    }
     const std::string& identity = server.expected_identity;
     if (out->contains(identity)) continue;
     const auto make_options = [identity] {
@@ -696,10 +642,9 @@ GrpcLoopClient::ContextsOf(const Options& options) {
 }
 
 absl::Status GrpcLoopClient::Begin() {
-  SP_ASSIGN_OR_RETURN(asks_, Mailbox<Ask>::Create(
-                                 *loop_, options_.max_waiting, [this](Ask ask) {
-                                   channels_[ask.server]->Take(std::move(ask));
-                                 }));
+  SP_ASSIGN_OR_RETURN(
+      asks_, Mailbox<Ask>::Create(*loop_, options_.max_waiting,
+                                  [this](Ask ask) { Take(std::move(ask)); }));
   SP_ASSIGN_OR_RETURN(watches_, Mailbox<std::shared_ptr<Watched>>::Create(
                                     *loop_, kMaxNewStreams,
                                     [this](std::shared_ptr<Watched> watched) {
@@ -718,13 +663,19 @@ void GrpcLoopClient::Stop() {
   }
   // The loop is this thread's now. What is in the mailbox and what a connection
   // has refused is read once more, and cancelled.
-  resolver_ = nullptr;
-  for (const auto& channel : channels_) channel->CancelAll();
+  names_ = nullptr;
+  for (const auto* list : {&channels_, &preferred_, &left_}) {
+    for (const auto& channel : *list) {
+      if (channel != nullptr) channel->CancelAll();
+    }
+  }
   if (asks_ != nullptr) loop_->RunOnce(absl::ZeroDuration());
   while (!later_.empty()) RunLater();
   asks_ = nullptr;
   watches_ = nullptr;
   gone_.clear();
+  left_.clear();
+  preferred_.clear();
   channels_.clear();
 }
 
@@ -750,10 +701,34 @@ void GrpcLoopClient::Call(size_t server, std::string_view path,
   ask.request = std::move(request);
   ask.deadline = loop_->clock().MonoNow() + timeout;
   ask.done = std::move(done);
-  if (!has_thread()) return channels_[server]->Take(std::move(ask));
+  if (!has_thread()) return Take(std::move(ask));
   if (asks_->Send(std::move(ask)).ok()) return;
   ask.done(MakeError(absl::StatusCode::kResourceExhausted, "TOO_MANY_CALLS",
                      "more calls wait than are allowed"));
+}
+
+void GrpcLoopClient::Take(Ask ask) {
+  Channel* const preferred = preferred_[ask.server].get();
+  if (preferred != nullptr && ask.watched == nullptr &&
+      preferred->IsConnected()) {
+    return preferred->Take(std::move(ask));
+  }
+  channels_[ask.server]->Take(std::move(ask));
+}
+
+void GrpcLoopClient::Prefer(size_t server, const std::string& target) {
+  SP_CHECK(!has_thread());
+  std::unique_ptr<Channel>& preferred = preferred_[server];
+  if (preferred == nullptr ? target.empty() : preferred->target() == target) {
+    return;
+  }
+  std::erase_if(left_, [](const auto& channel) { return channel->is_over(); });
+  if (preferred != nullptr) {
+    left_.push_back(std::move(preferred));
+    left_.back()->Leave();
+  }
+  if (target.empty() || !ReadTarget(target).has_value()) return;
+  preferred = std::make_unique<Channel>(*this, server, target);
 }
 
 void GrpcLoopClient::Watch(size_t server, Stream stream) {

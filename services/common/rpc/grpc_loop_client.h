@@ -21,6 +21,7 @@
 #include "sallyport/common/config/v1/server_config.pb.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/mailbox.h"
+#include "services/common/net/name_lookup.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/tls/watched_context.h"
 
@@ -97,6 +98,11 @@ class GrpcLoopClient {
   // "/sallyport.media_relay.v1.MediaRelayService/CreateSession".
   void Call(size_t server, std::string_view path, std::string request,
             absl::Duration timeout, Done done);
+  // From now on calls of `server` go to `target`, where the same server answers
+  // them too, whenever there is a connection to it; else where they would go,
+  // without waiting for one. Empty: no longer. Streams stay where they are. Of
+  // one On() a loop.
+  void Prefer(size_t server, const std::string& target);
   // Opens the stream, and again whenever it ends, as long as this lives.
   void Watch(size_t server, Stream stream);
 
@@ -105,7 +111,6 @@ class GrpcLoopClient {
   struct Watched;
   class Channel;
   struct Ask;
-  class Resolver;
   // By identity, as several servers share one.
   using Contexts =
       absl::flat_hash_map<std::string, std::unique_ptr<WatchedTlsContext>>;
@@ -116,6 +121,7 @@ class GrpcLoopClient {
       const Options& options);
   absl::Status Begin();
   bool has_thread() const { return own_loop_ != nullptr; }
+  void Take(Ask ask);
   // When what runs has returned, or at the end.
   void Later(std::function<void()> task);
   void RunLater();
@@ -125,10 +131,12 @@ class GrpcLoopClient {
   std::unique_ptr<EventLoop> own_loop_;  // null: On() another's
   EventLoop* loop_;
   std::vector<std::unique_ptr<Channel>> channels_;
-  std::vector<std::unique_ptr<Connection>> gone_;  // until the turn ends
+  std::vector<std::unique_ptr<Channel>> preferred_;  // null: none
+  std::vector<std::unique_ptr<Channel>> left_;       // until their calls end
+  std::vector<std::unique_ptr<Connection>> gone_;    // until the turn ends
   std::vector<std::function<void()>> later_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
-  std::unique_ptr<Resolver> resolver_;  // null until a name is looked up
+  std::unique_ptr<NameLookup> names_;  // null until a name is looked up
   // Null without a thread.
   std::unique_ptr<Mailbox<Ask>> asks_;
   std::unique_ptr<Mailbox<std::shared_ptr<Watched>>> watches_;

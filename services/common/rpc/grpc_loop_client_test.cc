@@ -424,6 +424,52 @@ TEST_F(GrpcClientOnALoopTest, WhatIsOpenIsCancelledAtTheEnd) {
   EXPECT_EQ(answers_.size(), 3u);
 }
 
+TEST_F(GrpcClientOnALoopTest, CallsGoWhereTheyArePreferredWhileThatIsThere) {
+  Start();
+  const auto on = client_->On(*loop_);
+  size_t asked = 0;
+  const auto ask = [&](const std::string& what) {
+    on->Call(0, kEcho, what, absl::Seconds(10), Note());
+    RunUntil(++asked);
+    return answers_.back().value_or("?");
+  };
+  EXPECT_EQ(ask("before"), "before");
+  auto other = StartServer("127.0.0.1:0");
+  on->Prefer(0, absl::StrCat("127.0.0.1:", other->port()));
+  // Until there is a connection nobody waits for one.
+  EXPECT_EQ(ask("soon"), "soon");
+  loop_->RunOnce(absl::Milliseconds(10));
+  server_ = nullptr;
+  const absl::Time give_up = absl::Now() + absl::Seconds(10);
+  while (ask("there") != "there" && absl::Now() < give_up) {
+  }
+  EXPECT_EQ(ask("only there"), "only there");
+  // A call that is open stays where it was made when another is preferred.
+  on->Call(0, kEcho, "hold", absl::Seconds(10), Note());
+  ASSERT_TRUE(Within10Seconds([&] {
+    loop_->RunOnce(absl::Milliseconds(1));
+    absl::MutexLock lock(&mutex_);
+    return !held_.empty();
+  }));
+  server_ = StartServer(target_);
+  on->Prefer(0, "");
+  {
+    absl::MutexLock lock(&mutex_);
+    held_[0]("held");
+  }
+  RunUntil(++asked);
+  EXPECT_EQ(answers_.back().value_or("?"), "held");
+  while (ask("back") != "back" && absl::Now() < give_up) {
+  }
+  other = nullptr;
+  EXPECT_EQ(ask("home"), "home");
+  // Where nobody is, nothing is lost.
+  on->Prefer(0, "127.0.0.1:1");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(ask("not there"), "not there");
+  on->Prefer(0, "no target");
+  EXPECT_EQ(ask("no target"), "no target");
+}
+
 // The certificates are watched once for all.
 TEST_F(GrpcClientOnALoopTest, OutlivesTheOneItIsMadeOf) {
   Start();

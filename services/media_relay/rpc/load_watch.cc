@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -41,9 +42,10 @@ class LoadWatch::Stream final : public Reactor {
   Stream(std::shared_ptr<Shared> shared, absl::Duration interval)
       : shared_(std::move(shared)), interval_(interval) {}
 
-  void Send(const v1::RelayLoad& load) {
+  void Send(const v1::RelayLoad& load, const std::string& session_target) {
     absl::MutexLock lock(&mutex_);
     *newest_.mutable_load() = load;
+    newest_.set_session_target(session_target);
     fresh_ = true;
     Step();
   }
@@ -100,7 +102,8 @@ class LoadWatch::Stream final : public Reactor {
 };
 
 struct LoadWatch::Shared {
-  explicit Shared(RelayCapacity limits) : capacity(limits) {}
+  Shared(RelayCapacity limits, std::string target)
+      : capacity(limits), session_target(std::move(target)) {}
 
   // Takes a sample of the loops and hands it to the streams that are due. A
   // sample that lacks loops is not taken: they are told the one before.
@@ -116,7 +119,7 @@ struct LoadWatch::Shared {
     for (Stream* stream : streams) {
       if (stream->due > now) continue;
       stream->due = now + stream->interval();
-      stream->Send(latest);
+      stream->Send(latest, session_target);
     }
   }
 
@@ -153,6 +156,7 @@ struct LoadWatch::Shared {
   }
 
   const RelayCapacity capacity;
+  const std::string session_target;
   absl::Mutex mutex;
   absl::CondVar changed;
   v1::RelayLoad latest ABSL_GUARDED_BY(mutex);
@@ -172,9 +176,10 @@ void LoadWatch::Stream::OnDone() {
   delete this;
 }
 
-LoadWatch::LoadWatch(RelayFleet& fleet, RelayCapacity capacity)
+LoadWatch::LoadWatch(RelayFleet& fleet, RelayCapacity capacity,
+                     std::string session_target)
     : fleet_(fleet),
-      shared_(std::make_shared<Shared>(capacity)),
+      shared_(std::make_shared<Shared>(capacity, std::move(session_target))),
       thread_([this] { Run(); }) {}
 
 LoadWatch::~LoadWatch() {

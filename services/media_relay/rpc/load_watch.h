@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "absl/status/status.h"
@@ -27,8 +28,9 @@ class LoadWatch {
   // More streams are refused with RESOURCE_EXHAUSTED, TOO_MANY_STREAMS.
   static constexpr size_t kMaxStreams = 1000;
 
-  // `fleet` outlives this.
-  LoadWatch(RelayFleet& fleet, RelayCapacity capacity);
+  // `fleet` outlives this. `session_target` is told as it is.
+  LoadWatch(RelayFleet& fleet, RelayCapacity capacity,
+            std::string session_target);
   ~LoadWatch();
   LoadWatch(const LoadWatch&) = delete;
   LoadWatch& operator=(const LoadWatch&) = delete;

@@ -14,7 +14,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
@@ -24,21 +23,18 @@
 #include "services/common/bytes/hex.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/config/proto_time.h"
-#include "services/common/crypto/hmac.h"
-#include "services/common/crypto/secret.h"
-#include "services/common/random/random_source.h"
 #include "services/common/rpc/list_filter.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
 #include "services/common/status/status_macros.h"
 #include "services/media_relay/core/allocation.h"
 #include "services/media_relay/core/drop_reason.h"
-#include "services/media_relay/core/memory_gate.h"
 #include "services/media_relay/core/packet.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/turn_server.h"
 #include "services/media_relay/rpc/access_rules.h"
 #include "services/media_relay/rpc/session_codec.h"
+#include "services/media_relay/rpc/session_methods.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -195,28 +191,18 @@ Allocation* FindAllocation(RelayLoopContext& context, std::string_view tenant,
   return nullptr;
 }
 
-// What a record may say of an end.
-bool IsReason(std::string_view reason) {
-  return reason.size() <= 64 &&
-         std::all_of(reason.begin(), reason.end(), [](char c) {
-           return absl::ascii_isupper(static_cast<unsigned char>(c)) ||
-                  absl::ascii_isdigit(static_cast<unsigned char>(c)) ||
-                  c == '_';
-         });
-}
-
 }  // namespace
 
 MediaRelayService::MediaRelayService(const AccessPolicy& access,
-                                     RelayFleet& fleet, RandomSource& random,
+                                     RelayFleet& fleet,
+                                     SessionMethods& sessions,
                                      RelayWatches watches,
                                      MediaRelayServiceOptions options)
     : access_(access),
       fleet_(fleet),
-      random_(random),
+      sessions_(sessions),
       watches_(watches),
-      options_(std::move(options)),
-      id_key_(Secret::Random(random, 32)) {}
+      options_(std::move(options)) {}
 
 void MediaRelayService::OnLoop(
     size_t loop, grpc::ServerUnaryReactor* reactor,
@@ -225,11 +211,7 @@ void MediaRelayService::OnLoop(
       loop, [reactor, command = std::move(command)](RelayLoopContext& c) {
         reactor->Finish(ToGrpc(command(c)));
       });
-  if (!posted.ok()) {
-    reactor->Finish(ToGrpc(MakeError(absl::StatusCode::kResourceExhausted,
-                                     "LOOP_OVERLOADED",
-                                     "the relay loop has too much to do")));
-  }
+  if (!posted.ok()) reactor->Finish(ToGrpc(LoopOverloaded()));
 }
 
 absl::StatusOr<CallerIdentity> MediaRelayService::Authorize(
@@ -238,63 +220,29 @@ absl::StatusOr<CallerIdentity> MediaRelayService::Authorize(
   return access_.Authorize(context, MethodPath(method), tenant);
 }
 
-std::string MediaRelayService::NewSessionId(
-    const v1::CreateSessionRequest& request, std::string_view tenant) {
-  if (!request.session_id().empty()) return request.session_id();
-  if (!request.request_id().empty()) {
-    const std::string text =
-        absl::StrCat(AbslView(tenant), "\n", request.session().owner(), "\n",
-                     request.request_id());
-    const auto mac = HmacSha256(id_key_.DangerousBytes(), AsBytes(text));
-    return HexEncode(ByteSpan(mac).first(16));
-  }
-  std::array<uint8_t, 16> id;
-  random_.Fill(absl::MakeSpan(id));
-  return HexEncode(id);
+template <typename Request>
+grpc::ServerUnaryReactor* MediaRelayService::ChangeSession(
+    grpc::CallbackServerContext* context, std::string_view method,
+    const Request& request, v1::Session* response,
+    void (SessionMethods::*work)(const Request&, SessionMethods::Authorize,
+                                 SessionMethods::Done)) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const auto authorize = [&](std::string_view tenant) {
+    return Authorize(*context, method, tenant).status();
+  };
+  (sessions_.*work)(request, authorize,
+                    [reactor, response](absl::StatusOr<v1::Session> answer) {
+                      if (answer.ok()) *response = *std::move(answer);
+                      Finish(reactor, answer.status());
+                    });
+  return reactor;
 }
 
 grpc::ServerUnaryReactor* MediaRelayService::CreateSession(
     grpc::CallbackServerContext* context,
     const v1::CreateSessionRequest* request, v1::Session* response) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const absl::StatusOr<std::string> tenant =
-      ParseParent(request->parent(), /*wildcard=*/false);
-  if (!tenant.ok()) return Finish(reactor, tenant.status());
-  const auto caller = Authorize(*context, "CreateSession", *tenant);
-  if (!caller.ok()) return Finish(reactor, caller.status());
-  absl::StatusOr<SessionSpec> spec =
-      SpecFromProto(*request, options_.default_lease);
-  if (!spec.ok()) return Finish(reactor, spec.status());
-  spec->tenant = *tenant;
-  spec->id = NewSessionId(*request, *tenant);
-  const size_t loop = fleet_.LoopOf(spec->tenant, spec->id);
-  auto shared = std::make_shared<SessionSpec>(*std::move(spec));
-  const bool validate_only = request->validate_only();
-  OnLoop(
-      loop, reactor,
-      [shared, validate_only, response](RelayLoopContext& c) -> absl::Status {
-        if (c.core.draining()) {
-          return MakeError(absl::StatusCode::kUnavailable, "DRAINING",
-                           "the relay takes no new sessions");
-        }
-        SessionTable& sessions = c.core.sessions();
-        if (validate_only) return sessions.Check(*shared, c.now);
-        // One that is there already is told again.
-        if (!sessions.Get(shared->tenant, shared->id, c.now).ok() &&
-            !c.core.memory().Take(MemoryUse::kSession)) {
-          return MakeError(absl::StatusCode::kResourceExhausted,
-                           "MEMORY_EXHAUSTED",
-                           "the relay has no memory for another session");
-        }
-        SP_RETURN_IF_ERROR(
-            sessions.Create(std::move(*shared), c.now, c.sockets));
-        c.perform();
-        SP_ASSIGN_OR_RETURN(const SessionView view,
-                            sessions.TakeCreated(c.now));
-        ToProto(view, /*with_keys=*/true, *response);
-        return absl::OkStatus();
-      });
-  return reactor;
+  return ChangeSession(context, "CreateSession", *request, response,
+                       &SessionMethods::Create);
 }
 
 grpc::ServerUnaryReactor* MediaRelayService::GetSession(
@@ -359,55 +307,15 @@ grpc::ServerUnaryReactor* MediaRelayService::ListSessions(
 grpc::ServerUnaryReactor* MediaRelayService::UpdateSession(
     grpc::CallbackServerContext* context,
     const v1::UpdateSessionRequest* request, v1::Session* response) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  absl::StatusOr<SessionUpdate> update = UpdateFromProto(*request);
-  if (!update.ok()) return Finish(reactor, update.status());
-  const auto caller = Authorize(*context, "UpdateSession", update->tenant);
-  if (!caller.ok()) return Finish(reactor, caller.status());
-  const size_t loop = fleet_.LoopOf(update->tenant, update->id);
-  auto shared = std::make_shared<SessionUpdate>(*std::move(update));
-  OnLoop(loop, reactor,
-         [shared, response](RelayLoopContext& c) -> absl::Status {
-           SP_ASSIGN_OR_RETURN(
-               const SessionView view,
-               c.core.sessions().Update(*shared, c.now, c.sockets));
-           ToProto(view, /*with_keys=*/true, *response);
-           return absl::OkStatus();
-         });
-  return reactor;
+  return ChangeSession(context, "UpdateSession", *request, response,
+                       &SessionMethods::Update);
 }
 
 grpc::ServerUnaryReactor* MediaRelayService::DeleteSession(
     grpc::CallbackServerContext* context,
     const v1::DeleteSessionRequest* request, v1::Session* response) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const auto name = ParseName(request->name(), "sessions");
-  if (!name.ok()) return Finish(reactor, name.status());
-  const auto caller = Authorize(*context, "DeleteSession", name->first);
-  if (!caller.ok()) return Finish(reactor, caller.status());
-  const std::string reason =
-      request->reason().empty() ? "DELETED" : request->reason();
-  if (!IsReason(reason)) {
-    return Finish(
-        reactor,
-        MakeError(absl::StatusCode::kInvalidArgument, "REASON_INVALID",
-                  "the request is not valid",
-                  {{"reason", "must be 1 to 64 of A to Z, 0 to 9 and _"}}));
-  }
-  OnLoop(fleet_.LoopOf(name->first, name->second), reactor,
-         [name = *name, owner = request->owner(), etag = request->etag(),
-          reason, allow_missing = request->allow_missing(),
-          response](RelayLoopContext& c) -> absl::Status {
-           const auto view = c.core.sessions().Delete(
-               name.first, name.second, owner, etag, reason, c.now, c.sockets);
-           if (absl::IsNotFound(view.status()) && allow_missing) {
-             return absl::OkStatus();
-           }
-           SP_RETURN_IF_ERROR(view.status());
-           ToProto(*view, /*with_keys=*/false, *response);
-           return absl::OkStatus();
-         });
-  return reactor;
+  return ChangeSession(context, "DeleteSession", *request, response,
+                       &SessionMethods::Delete);
 }
 
 grpc::ServerUnaryReactor* MediaRelayService::RenewSessions(
@@ -418,7 +326,7 @@ grpc::ServerUnaryReactor* MediaRelayService::RenewSessions(
   const auto caller = Authorize(*context, "RenewSessions", "");
   if (!caller.ok()) return Finish(reactor, caller.status());
   const absl::Duration lease =
-      FromProtoOr(request->lease_duration(), options_.default_lease);
+      FromProtoOr(request->lease_duration(), sessions_.default_lease());
   std::vector<FieldViolation> violations;
   if (request->owner().empty()) {
     violations.push_back({"owner", "is required"});

@@ -10,23 +10,20 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
 #include "sallyport/media_relay/v1/media_relay_service.grpc.pb.h"
-#include "services/common/crypto/secret.h"
-#include "services/common/random/random_source.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
 #include "services/media_relay/io/relay_fleet.h"
 #include "services/media_relay/rpc/drain_watch.h"
 #include "services/media_relay/rpc/load_report.h"
 #include "services/media_relay/rpc/load_watch.h"
+#include "services/media_relay/rpc/session_methods.h"
 #include "services/media_relay/rpc/session_watch.h"
 
 namespace sallyport::media_relay {
 
 struct MediaRelayServiceOptions {
-  absl::Duration default_lease = absl::Minutes(5);
   // Fills what GetStatus says beside the load; called on gRPC threads.
   std::function<void(v1::RelayStatus&)> describe;
   RelayCapacity capacity;
@@ -43,9 +40,9 @@ struct RelayWatches {
 // loop finishes the call; no gRPC thread waits. Thread-safe.
 class MediaRelayService final : public v1::MediaRelayService::CallbackService {
  public:
-  // All must outlive this object; `random` must be thread-safe.
+  // All must outlive this object.
   MediaRelayService(const AccessPolicy& access, RelayFleet& fleet,
-                    RandomSource& random, RelayWatches watches,
+                    SessionMethods& sessions, RelayWatches watches,
                     MediaRelayServiceOptions options);
 
   grpc::ServerUnaryReactor* CreateSession(
@@ -100,16 +97,18 @@ class MediaRelayService final : public v1::MediaRelayService::CallbackService {
   absl::StatusOr<CallerIdentity> Authorize(
       const grpc::CallbackServerContext& context, std::string_view method,
       std::string_view tenant) const;
-  std::string NewSessionId(const v1::CreateSessionRequest& request,
-                           std::string_view tenant);
+  template <typename Request>
+  grpc::ServerUnaryReactor* ChangeSession(
+      grpc::CallbackServerContext* context, std::string_view method,
+      const Request& request, v1::Session* response,
+      void (SessionMethods::*work)(const Request&, SessionMethods::Authorize,
+                                   SessionMethods::Done));
 
   const AccessPolicy& access_;
   RelayFleet& fleet_;
-  RandomSource& random_;
+  SessionMethods& sessions_;
   const RelayWatches watches_;
   const MediaRelayServiceOptions options_;
-  // So that a repeated request_id finds the session it made.
-  const Secret id_key_;
 };
 
 }  // namespace sallyport::media_relay

@@ -131,23 +131,31 @@ std::string MediaClient::PathOf(std::string_view method) {
   return path;
 }
 
-std::optional<size_t> MediaClient::IndexOf(const std::string& target) {
-  absl::MutexLock lock(&mutex_);
-  const State* const relay = Find(target);
-  return relay == nullptr ? std::nullopt : std::optional(relay->index);
+std::optional<size_t> MediaClient::IndexOf(GrpcLoopClient& by,
+                                           const std::string& target) {
+  size_t index = 0;
+  std::string preferred;
+  {
+    absl::MutexLock lock(&mutex_);
+    const State* const relay = Find(target);
+    if (relay == nullptr) return std::nullopt;
+    index = relay->index;
+    preferred = relay->session_target;
+  }
+  by.Prefer(index, preferred);
+  return index;
 }
 
 void MediaClient::TryNext(std::shared_ptr<Creation> creation) {
   std::string target;
-  std::optional<size_t> index;
   {
     absl::MutexLock lock(&mutex_);
     if (State* relay = Choose(creation->tried); relay != nullptr) {
       target = relay->target;
-      index = relay->index;
       creation->tried.insert(target);
     }
   }
+  const std::optional<size_t> index = IndexOf(creation->by, target);
   if (!index.has_value()) {
     creation->done(MakeError(absl::StatusCode::kUnavailable,
                              "MEDIA_RELAY_UNAVAILABLE",
@@ -185,7 +193,7 @@ void MediaClient::TryNext(std::shared_ptr<Creation> creation) {
 void MediaClient::Update(GrpcLoopClient& by, const std::string& relay,
                          const std::string& session, const RelayLegs& legs,
                          OnUpdated done) {
-  const std::optional<size_t> index = IndexOf(relay);
+  const std::optional<size_t> index = IndexOf(by, relay);
   if (!index.has_value()) {
     done(MakeError(absl::StatusCode::kNotFound, "MEDIA_RELAY_UNKNOWN",
                    "no relay of this name is configured"));
@@ -222,13 +230,11 @@ void MediaClient::Update(GrpcLoopClient& by, const std::string& relay,
 void MediaClient::Delete(GrpcLoopClient& by, const std::string& relay,
                          const std::string& session, const std::string& reason,
                          OnStatistics done) {
-  size_t index = 0;
+  const std::optional<size_t> index = IndexOf(by, relay);
+  if (!index.has_value()) return;
   {
     absl::MutexLock lock(&mutex_);
-    State* state = Find(relay);
-    if (state == nullptr) return;
-    state->sessions.erase(session);
-    index = state->index;
+    Find(relay)->sessions.erase(session);
   }
   pb::DeleteSessionRequest request;
   request.set_name(session);
@@ -236,7 +242,7 @@ void MediaClient::Delete(GrpcLoopClient& by, const std::string& relay,
   request.set_reason(reason);
   request.set_owner(options_.owner);
   Call<pb::Session>(
-      by, index, "DeleteSession", request,
+      by, *index, "DeleteSession", request,
       [done = std::move(done)](absl::StatusOr<pb::Session> answer) {
         if (!answer.ok()) return;
         done({FromProto(answer->leg_a().statistics()),

@@ -32,8 +32,9 @@ namespace sallyport::signaling_edge {
 // Makes, changes and ends sessions without blocking, renews the leases of all
 // that live, and hears what happens to them. A relay that does not answer
 // within the deadline is marked down for a while, and a new session goes to the
-// next one. The loops ask for sessions by connections of their own, CallsOn();
-// all else goes by a thread's. Thread-safe.
+// next one. The loops ask for sessions by connections of their own, CallsOn(),
+// at the port that a relay has for that, if it tells of one; all else goes by a
+// thread's. Thread-safe.
 class MediaClient {
  public:
   struct Options {
@@ -101,6 +102,7 @@ class MediaClient {
   struct State {
     size_t index = 0;  // in calls_
     std::string target;
+    std::string session_target;  // empty: `target`
     absl::Time down_until = absl::InfinitePast();
     std::string reason;
     std::map<std::string, size_t> sessions;  // to the loop of each
@@ -125,8 +127,9 @@ class MediaClient {
   void Call(GrpcLoopClient& by, size_t relay, std::string_view method,
             const Request& request,
             std::function<void(absl::StatusOr<Response>)> done);
-  // Which of calls_ it is, if it is configured.
-  std::optional<size_t> IndexOf(const std::string& target)
+  // Which of calls_ it is, if it is configured; `by` then goes where it answers
+  // the soonest.
+  std::optional<size_t> IndexOf(GrpcLoopClient& by, const std::string& target)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void RenewLoop();
   // Those of all relays, or of one.
@@ -138,7 +141,7 @@ class MediaClient {
                         const media_relay::v1::WatchSessionsResponse& message);
   void Tell(MediaEvent event);
   void OnLoad(const std::string& target,
-              const media_relay::v1::RelayLoad& load);
+              const media_relay::v1::WatchLoadResponse& message);
   void OnStream(const std::string& target, bool connected,
                 const absl::Status& why);
 

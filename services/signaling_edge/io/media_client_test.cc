@@ -144,6 +144,7 @@ class FakeRelay final : public pb::MediaRelayService::Service {
       grpc::ServerWriter<pb::WatchLoadResponse>* writer) override {
     pb::WatchLoadResponse message;
     message.mutable_load()->set_busiest_loop_load(0.5);
+    message.set_session_target(session_target);
     while (!context->IsCancelled() && writer->Write(message)) {
       absl::SleepFor(absl::Milliseconds(20));
     }
@@ -151,6 +152,7 @@ class FakeRelay final : public pb::MediaRelayService::Service {
   }
 
   std::string target() const { return absl::StrCat("127.0.0.1:", port_); }
+  int port() const { return port_; }
 
   absl::Mutex mutex_;
   std::vector<pb::CreateSessionRequest> created;
@@ -158,6 +160,7 @@ class FakeRelay final : public pb::MediaRelayService::Service {
   std::vector<pb::RenewSessionsRequest> renewed;
   std::vector<pb::WatchSessionsRequest> watched;
   bool tells = false;
+  std::string session_target;  // set before it is watched
   grpc::Status failure;
   bool without_key = false;
 
@@ -395,6 +398,44 @@ TEST_F(MediaClientTest, SuitesDtlsAndIce) {
                            "leg_b.rtcp_mux", "leg_b.remote_key"}) {
     EXPECT_EQ(masked.count(path), 0u) << path;
   }
+}
+
+// The relay's other port, which it tells of in the stream of its load.
+TEST_F(MediaClientTest, AsksWhereTheRelaySaysThatItAnswersTheSoonest) {
+  FakeRelay relay(50000);
+  auto quick = std::make_unique<FakeRelay>(51000);
+  relay.session_target = absl::StrCat(":", quick->port());
+  relay.tells = true;
+  auto client = Client({relay.target()});
+  client->Watch([](const MediaEvent&) {});
+  absl::StatusOr<RelaySession> made = absl::UnknownError("");
+  const absl::Time give_up = absl::Now() + absl::Seconds(10);
+  do {
+    made = Create(*client, SecuredAndPlain());
+    ASSERT_TRUE(made.ok()) << made.status();
+    EXPECT_EQ(made->relay, relay.target());
+  } while (made->legs[0].local.rtp_port == 50000 && absl::Now() < give_up);
+  EXPECT_EQ(made->legs[0].local.rtp_port, 51000);
+  bool over = false;
+  client->Update(*by_, made->relay, made->name, SecuredAndPlain(),
+                 [&](const absl::StatusOr<RelaySession>& session) {
+                   EXPECT_TRUE(session.ok()) << session.status();
+                   over = true;
+                 });
+  Await(over);
+  EXPECT_EQ(quick->updated.size(), 1u);
+  EXPECT_TRUE(relay.updated.empty());
+  over = false;
+  client->Delete(*by_, made->relay, made->name, "CALL_ENDED",
+                 [&](std::array<LegStatistics, 2>) { over = true; });
+  Await(over);
+  // It is gone, and the relay is not.
+  quick->Stop();
+  do {
+    made = Create(*client, SecuredAndPlain());
+  } while (!made.ok() && absl::Now() < give_up);
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(made->legs[0].local.rtp_port, 50000);
 }
 
 TEST_F(MediaClientTest, RenewsLeasesOfLiveSessionsOnly) {

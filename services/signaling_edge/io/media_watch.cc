@@ -116,7 +116,7 @@ void MediaClient::Watch(OnEvent on_event) {
     };
     load.on_message = [this, target = target](std::string_view message) {
       return Read<pb::WatchLoadResponse>(
-          message, [&](const auto& read) { OnLoad(target, read.load()); });
+          message, [&](const auto& read) { OnLoad(target, read); });
     };
     load.on_state = [this, target = target](bool connected,
                                             const absl::Status& why) {
@@ -166,9 +166,16 @@ void MediaClient::Tell(MediaEvent event) {
   if (tell) tell(std::move(event));
 }
 
-void MediaClient::OnLoad(const std::string& target, const pb::RelayLoad& load) {
+void MediaClient::OnLoad(const std::string& target,
+                         const pb::WatchLoadResponse& message) {
+  const pb::RelayLoad& load = message.load();
+  std::string session_target = message.session_target();
+  if (session_target.starts_with(':')) {  // of the same host
+    session_target.insert(0, target, 0, target.rfind(':'));
+  }
   absl::MutexLock lock(&mutex_);
   State& relay = *Find(target);
+  relay.session_target = std::move(session_target);
   relay.load = load.busiest_loop_load();
   relay.refuses =
       load.draining() || (load.session_capacity() != 0 &&

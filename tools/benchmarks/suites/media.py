@@ -31,6 +31,21 @@ def two_loops(work, what, *more, name=None):
                 times_peer(1.8))
 
 
+def sessions(port):
+    """CreateSession and DeleteSession at a steady rate, at one of the relay's ports."""
+    relay, asks = '//services/media_relay:media_relay', '//services/media_relay/load:session_load'
+    return LoadProgram('taskset', ('-c', '{load_cpus}', '{' + asks + '}', f'--port={port}', '--rate=2500',
+                                   '--cpu={cpu}', '--relay={' + relay + '}'), needs=(relay, asks), timeout=120)
+
+
+def session_rows():
+    """The port that edges are told of: against the library's."""
+    own, library = sessions('sessions'), sessions('grpc')
+    for key, what in (('mean', 'mean'), ('p50', 'median'), ('p99', '99th percentile')):
+        yield Row(f'media.session.create_{key}', f'CreateSession at the session listener, 2500/s on one core, {what}', 'us',
+                  own, f'create_{key}_us', peer=Peer('gRPC port', library, f'create_{key}_us'))
+
+
 def turn_rows():
     """ChannelData: against coturn, against the bare relay, and flat."""
     goals = {100: 1.4, 1000: 1.6, 4900: 2.7}
@@ -109,5 +124,6 @@ ROWS = [
     Row('media.core.allocate', 'authenticated Allocate and its end in the core', 'us', RELAY,
         'BM_AuthenticatedAllocateAndRefreshToZero', scale=1e-3),
 ]
+ROWS += list(session_rows())
 ROWS += list(turn_rows())
 ROWS += list(bridge_rows())

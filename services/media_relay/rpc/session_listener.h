@@ -1,0 +1,25 @@
+// The session methods of every call as a loop of its own serves them, without
+// the threads of the gRPC library (services/adr/0005).
+
+#ifndef SALLYPORT_SERVICES_MEDIA_RELAY_RPC_SESSION_LISTENER_H_
+#define SALLYPORT_SERVICES_MEDIA_RELAY_RPC_SESSION_LISTENER_H_
+
+#include <vector>
+
+#include "services/common/rpc/access_policy.h"
+#include "services/common/rpc/grpc_loop_server.h"
+#include "services/media_relay/rpc/session_methods.h"
+
+namespace sallyport::media_relay {
+
+// CreateSession, UpdateSession and DeleteSession, with the rights, limits and
+// errors that they have at the other port. Each is read on the server's loop,
+// done on the loop that owns the session and answered from there. Not more of
+// them at a time than the mailboxes of both take: RESOURCE_EXHAUSTED,
+// LOOP_OVERLOADED. Both outlive the server.
+std::vector<GrpcLoopServer::Method> SessionListenerMethods(
+    const AccessPolicy& access, SessionMethods& sessions);
+
+}  // namespace sallyport::media_relay
+
+#endif  // SALLYPORT_SERVICES_MEDIA_RELAY_RPC_SESSION_LISTENER_H_

@@ -61,7 +61,9 @@ constexpr Sample kSamples[] = {
      "rules { number_mask: '900!' comment: 'premium' }",
      true},
     {"sip_profile", "sp",
-     "options_monitoring { enabled: true } rel1xx: REL1XX_DISABLED", true},
+     "options_monitoring { enabled: true } rel1xx: REL1XX_DISABLED "
+     "long_requests: LONG_REQUESTS_UDP",
+     true},
     {"sip_certificate", "cert", "subject_name: 'vm.t.test'", true},
     {"phone_system", "sys", "display_name: 'Headquarters'", true},
     {"peer", "gw",

@@ -34,6 +34,7 @@ namespace pb = ::sallyport::signaling_edge::config::v1;
 
 constexpr size_t kMaxPassword = 4096;
 constexpr size_t kMaxLoops = 256;
+constexpr uint32_t kLeastMtu = 576;  // RFC 791
 // More is for who knows that the machine is the edge's.
 constexpr size_t kDefaultLoops = 4;
 constexpr size_t kMaxTrustFile = size_t{16} << 20;
@@ -117,6 +118,27 @@ void CheckListeners(const pb::SignalingEdgeConfig& config,
                                         BindPort(listener)))
              .second) {
       faults->Add(path, "has the address and port of another listener");
+    }
+  }
+  for (int i = 0; i < config.listeners_size(); ++i) {
+    const pb::ListenerConfig& listener = config.listeners(i);
+    const bool udp = listener.protocol() == pb::LISTENER_PROTOCOL_SIP_UDP;
+    const std::string path = absl::StrCat("listeners[", i, "].without_tcp");
+    if (listener.without_tcp() && !udp) {
+      faults->Add(path, "goes with SIP over UDP");
+    }
+    if (listener.without_tcp() || !udp) continue;
+    const bool beside =
+        std::any_of(config.listeners().begin(), config.listeners().end(),
+                    [&](const pb::ListenerConfig& one) {
+                      return one.protocol() == pb::LISTENER_PROTOCOL_SIP_TCP &&
+                             BindAddress(one) == BindAddress(listener) &&
+                             BindPort(one) == BindPort(listener);
+                    });
+    if (!beside) {
+      faults->Add(path,
+                  "must be true, or SIP over TCP be listened for at the same "
+                  "address and port (RFC 3261 section 18.2.1)");
     }
   }
 }
@@ -215,6 +237,10 @@ void CheckTimers(const pb::EdgeTimers& timers, ConfigFaults* faults) {
   CheckDuration("timers.relay_lost_after", timers.relay_lost_after(), faults);
   CheckDuration("timers.flow_timer", timers.flow_timer(), faults);
   CheckDuration("timers.udp_flow_timer", timers.udp_flow_timer(), faults);
+  CheckDuration("timers.long_request_connect_timeout",
+                timers.long_request_connect_timeout(), faults);
+  CheckDuration("timers.long_requests_by_udp", timers.long_requests_by_udp(),
+                faults);
   const absl::Duration told =
       FromProtoOr(timers.media_statistics_interval(), absl::Seconds(10));
   if (told < absl::Seconds(1) || told > absl::Hours(1)) {
@@ -241,6 +267,12 @@ void CheckLoops(const pb::SignalingEdgeConfig& config, ConfigFaults* faults) {
   CheckDuration("busy_poll", config.busy_poll(), faults);
   if (FromProto(config.busy_poll()) > absl::Seconds(1)) {
     faults->Add("busy_poll", "must be at most 1 s");
+  }
+}
+
+void CheckPathMtu(uint32_t mtu, ConfigFaults* faults) {
+  if (mtu != 0 && (mtu < kLeastMtu || mtu > 65535)) {
+    faults->Add("path_mtu", "must be 576 to 65535, or zero");
   }
 }
 
@@ -321,6 +353,7 @@ void ValidateConfig(const pb::SignalingEdgeConfig& config,
     }
   }
   CheckListeners(config, faults);
+  CheckPathMtu(config.path_mtu(), faults);
   CheckTls(config, faults);
   CheckTimers(config.timers(), faults);
   CheckDuration("limits.overload_lag", config.limits().overload_lag(), faults);
@@ -428,6 +461,11 @@ EdgeOptions CoreOptionsOf(const pb::SignalingEdgeConfig& config) {
       FromProtoOr(timers.history_retention(), out.history_retention);
   out.flow_timer = FromProtoOr(timers.flow_timer(), out.flow_timer);
   out.udp_flow_timer = FromProtoOr(timers.udp_flow_timer(), out.udp_flow_timer);
+  out.long_requests.path_mtu = config.path_mtu();
+  out.long_requests.udp_for =
+      FromProtoOr(timers.long_requests_by_udp(), out.long_requests.udp_for);
+  out.long_request_connect_timeout = FromProtoOr(
+      timers.long_request_connect_timeout(), out.long_request_connect_timeout);
   out.media_silence = FromProtoOr(timers.media_silence(), out.media_silence);
   const pb::EdgeLimits& limits = config.limits();
   SetIf(limits.max_connections(), out.max_connections);

@@ -115,6 +115,42 @@ TEST(ConfigTest, VoicemailPortsHaveListenersOfTheirOwn) {
   EXPECT_EQ(ProtocolName(specs[1]), "sccp_tcp");
 }
 
+// RFC 3261 section 18.2.1.
+TEST(ConfigTest, WhoListensForUdpListensForTcp) {
+  const auto with = [](const std::string& listeners) {
+    std::string json = kGood;
+    const size_t begin = json.find('[', json.find("\"listeners\""));
+    json.replace(begin, json.find(']', begin) + 1 - begin, listeners);
+    return FaultyFields(json);
+  };
+  const std::string udp =
+      R"({"protocol": "LISTENER_PROTOCOL_SIP_UDP", "address": "127.0.0.1")";
+  const std::string tcp =
+      R"({"protocol": "LISTENER_PROTOCOL_SIP_TCP", "address": "127.0.0.)";
+  EXPECT_THAT(with("[" + tcp + "1\"}, " + udp + "}]"), IsEmpty());
+  const std::string field = "listeners[0].without_tcp";
+  EXPECT_THAT(with("[" + udp + "}]"), ElementsAre(field));
+  EXPECT_THAT(with("[" + udp + "}, " + tcp + "2\"}]"), ElementsAre(field));
+  EXPECT_THAT(with("[" + udp + "}, " + tcp + "1\", \"port\": 5062}]"),
+              ElementsAre(field));
+  EXPECT_THAT(with("[" + udp + ", \"without_tcp\": true}]"), IsEmpty());
+  EXPECT_THAT(with("[" + tcp + "1\", \"without_tcp\": true}]"),
+              ElementsAre(field));
+}
+
+TEST(ConfigTest, LongRequests) {
+  Config config = Parse(kGood);
+  EXPECT_EQ(CoreOptionsOf(config).long_requests.path_mtu, 0u);
+  config.set_path_mtu(9000);
+  config.mutable_timers()->mutable_long_requests_by_udp()->set_seconds(60);
+  config.mutable_timers()->mutable_long_request_connect_timeout()->set_seconds(
+      3);
+  const EdgeOptions options = CoreOptionsOf(config);
+  EXPECT_EQ(options.long_requests.path_mtu, 9000u);
+  EXPECT_EQ(options.long_requests.udp_for, absl::Minutes(1));
+  EXPECT_EQ(options.long_request_connect_timeout, absl::Seconds(3));
+}
+
 TEST(ConfigTest, AllFaultsAtOnce) {
   EXPECT_THAT(
       FaultyFields(R"({
@@ -130,6 +166,7 @@ TEST(ConfigTest, AllFaultsAtOnce) {
           {"server_name": "A", "certificate_file": "c", "key_file": "k"}],
         "static_trust": [{"trust_store": "other"}],
         "minimum_tls_version": "1.1",
+        "path_mtu": 500,
         "timers": {"t1": "-1s", "min_registration": "7200s"},
         "limits": {"max_message_bytes": 10, "tracked_sources": 99999999},
         "static_hosts": {"a": "b"},
@@ -145,9 +182,10 @@ TEST(ConfigTest, AllFaultsAtOnce) {
           "server_name_certificates[0].key_file",
           "server_name_certificates[1].server_name",
           "static_trust[0].trust_store", "static_trust[0].ca_file",
-          "minimum_tls_version", "timers.t1", "timers.min_registration",
-          "limits.max_message_bytes", "limits.tracked_sources",
-          "static_hosts[\"a\"]", "server_header", "service_route_host"));
+          "listeners[3].without_tcp", "path_mtu", "minimum_tls_version",
+          "timers.t1", "timers.min_registration", "limits.max_message_bytes",
+          "limits.tracked_sources", "static_hosts[\"a\"]", "server_header",
+          "service_route_host"));
 }
 
 // One for each core that the process may use, at most 4, unless it says.

@@ -8,10 +8,9 @@ import sys
 
 sys.path.insert(0, os.getcwd())
 
-from tests.harness import plans  # noqa: E402
+from tests.harness import kamailio, plans  # noqa: E402
 from tests.harness.case import main  # noqa: E402
 from tests.harness.cluster import DOMAIN  # noqa: E402
-from tests.harness.process import Process  # noqa: E402
 from tests.harness.sip import Client  # noqa: E402
 from tests.harness.sipp import ACK, BYE, SDP, SippCase, recv, request, response  # noqa: E402
 
@@ -22,47 +21,11 @@ spec:
   options_monitoring: {enabled: true, interval: 5s, out_of_service_interval: 5s, retry_interval: 0.5s, retries: 1}
 '''
 
-TLS = '''
-[server:default]
-method = TLSv1.2+
-certificate = {pki}/{name}.pem
-private_key = {pki}/{name}.key
-ca_list = {pki}/sip-ca.pem
-verify_certificate = yes
-require_certificate = yes
-[client:default]
-method = {method}
-{own}
-ca_list = {pki}/sip-ca.pem
-verify_certificate = {verify}
-require_certificate = {verify}
-{ciphers}
-'''
-
 BEGINS = (request('INVITE', 1, body=SDP, retrans='500'), recv('100', optional='true'), recv('180', optional='true'),
           recv('200', rrs='true'), ACK)
 
 # What comes by UDP is for the edge; what comes by TLS is for the sipp behind.
-CONFIG = '''#!KAMAILIO
-fork=yes
-children=1
-tcp_children=2
-log_stderror=yes
-debug=2
-auto_aliases=no
-enable_tls=yes
-tcp_connection_lifetime=60
-listen=udp:{address}:5060
-listen=tls:{address}:5061
-mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/"
-loadmodule "tls.so"
-loadmodule "tm.so"
-loadmodule "sl.so"
-loadmodule "pv.so"
-loadmodule "rr.so"
-loadmodule "textops.so"
-loadmodule "siputils.so"
-modparam("tls", "config", "{tls}")
+ROUTES = '''
 modparam("rr", "enable_double_rr", 1)
 modparam("tm", "fr_timer", 4000)
 request_route {{
@@ -102,20 +65,12 @@ class KamailioTest(SippCase):
 
     def kamailio(self, name, address, certificate='gateway', method='TLSv1.2+', ciphers='', verify=True):
         """Started; `certificate` is what it shows as a client, None: nothing."""
-        pki = self.cluster.pki
-        own = (f'certificate = {pki}/{certificate}.pem\nprivate_key = {pki}/{certificate}.key' if certificate else '')
-        tls = self.cluster.path('conf', f'{name}-tls.cfg')
-        with open(tls, 'w', encoding='utf-8') as f:
-            f.write(TLS.format(pki=pki, name='gateway', method=method, own=own, verify='yes' if verify else 'no',
-                               ciphers=f'cipher_list = {ciphers}' if ciphers else ''))
-        conf = self.cluster.path('conf', f'{name}.cfg')
-        with open(conf, 'w', encoding='utf-8') as f:
-            f.write(CONFIG.format(address=address, tls=tls, behind=f'{self.cluster.network}.22',
-                                  edge=self.cluster.host('signaling_edge'), domain=DOMAIN))
-        folder = self.cluster.path(f'{name}-run')
-        os.makedirs(folder, exist_ok=True)
-        process = Process(name, ['kamailio', '-f', conf, '-DD', '-E', '-m', '64', '-M', '8', '-w', folder, '-Y', folder],
-                          self.cluster.path('log', f'{name}.log')).start()
+        routes = ROUTES.format(behind=f'{self.cluster.network}.22', edge=self.cluster.host('signaling_edge'),
+                               domain=DOMAIN)
+        process = kamailio.kamailio(
+            self.cluster, name, (f'udp:{address}:5060', f'tls:{address}:5061'), routes,
+            tls_config=kamailio.tls(self.cluster, certificate=certificate, method=method, ciphers=ciphers,
+                                    verify=verify))
         self.addCleanup(process.stop)
         return process
 

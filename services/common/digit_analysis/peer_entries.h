@@ -70,12 +70,16 @@ enum class Rel1xx : uint8_t {
   kAlways,  // whatever the other leg does: all but 100
 };
 
+// How requests go that are too long for UDP (RFC 3261 section 18.1.1).
+enum class LongRequestsBy : uint8_t { kTcp, kUdp };
+
 // How SIP is spoken with a peer; zeroes are unset.
 struct SipSettings {
   absl::Duration session_expires;
   absl::Duration min_session_expires;
   EarlyOffer early_offer = EarlyOffer::kAsCaller;
   Rel1xx rel1xx = Rel1xx::kEndToEnd;
+  LongRequestsBy long_requests = LongRequestsBy::kTcp;
 
   bool operator==(const SipSettings&) const = default;
 };

@@ -63,6 +63,12 @@ absl::StatusOr<std::unique_ptr<TcpStream>> TcpStream::Connect(
              0)) {
       return ErrnoStatus(errno, "SO_REUSEPORT");
     }
+    if (options.bind_address->port() == 0) {
+      // Ports are free by far side then, not once for all; where the kernel
+      // knows nothing of that there are merely fewer.
+      (void)setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
+                       sizeof(one));
+    }
     const socklen_t size = options.bind_address->ToSockaddr(name);
     if (bind(fd.get(), reinterpret_cast<sockaddr*>(&name), size) != 0) {
       return ErrnoStatus(errno, "bind");

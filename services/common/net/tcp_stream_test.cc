@@ -164,6 +164,16 @@ TEST_F(TcpStreamTest, PauseHoldsDataBack) {
   RunUntil([&] { return on_server_.data == "wait"; });
 }
 
+TEST_F(TcpStreamTest, ComesFromTheAddressThatItIsBoundTo) {
+  TcpStream::Options options;
+  options.bind_address = *SocketAddress::FromIp("127.0.0.77", 0);
+  client_ = *TcpStream::Connect(*loop_, listener_->local_address(), options,
+                                on_client_);
+  RunUntil([&] { return on_client_.open; });
+  EXPECT_EQ(client_->local_address().IpText(), "127.0.0.77");
+  EXPECT_NE(client_->local_address().port(), 0);
+}
+
 TEST_F(TcpStreamTest, ConnectionRefusedIsUnavailable) {
   const SocketAddress gone = listener_->local_address();
   listener_.reset();

@@ -197,6 +197,8 @@ SipProfileEntry Entry(const pb::SipProfile& in) {
   out.settings.early_offer =
       EnumOf(in.early_offer(), EarlyOffer::kMandatory, EarlyOffer::kAsCaller);
   out.settings.rel1xx = EnumOf(in.rel1xx(), Rel1xx::kAlways, Rel1xx::kEndToEnd);
+  out.settings.long_requests =
+      EnumOf(in.long_requests(), LongRequestsBy::kUdp, LongRequestsBy::kTcp);
   return out;
 }
 

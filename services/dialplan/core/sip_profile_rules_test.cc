@@ -63,6 +63,7 @@ TEST_F(SipProfileRulesTest, ThePeersOwnMonitoringGoesBeforeTheProfiles) {
   profile.monitoring.enabled = true;
   profile.monitoring.interval = absl::Seconds(30);
   profile.settings.rel1xx = Rel1xx::kDisabled;
+  profile.settings.long_requests = LongRequestsBy::kUdp;
   Add(profile);
   PeerEntry peer = TestPeer("gw", "secured");
   peer.sip_profile = profile.name;
@@ -71,6 +72,7 @@ TEST_F(SipProfileRulesTest, ThePeersOwnMonitoringGoesBeforeTheProfiles) {
   EXPECT_EQ(out.monitoring.interval, absl::Seconds(30));
   EXPECT_EQ(out.monitoring.out_of_service_interval, absl::Seconds(120));
   EXPECT_EQ(out.sip.rel1xx, Rel1xx::kDisabled);
+  EXPECT_EQ(out.sip.long_requests, LongRequestsBy::kUdp);
   peer.own_monitoring = true;  // and nothing in it: not asked at all
   out = Resolved(peer);
   EXPECT_FALSE(out.monitoring.enabled);

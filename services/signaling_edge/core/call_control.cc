@@ -534,6 +534,11 @@ uint32_t CallControl::CallsOf(std::string_view peer) const {
   return it == calls_of_peer_.end() ? 0 : it->second;
 }
 
+const Party* CallControl::PartyOf(CallLeg leg) const {
+  const auto it = calls_.find(leg.call);
+  return it == calls_.end() ? nullptr : &it->second->party(leg.side);
+}
+
 bool CallControl::Uses(ConnectionId connection) const {
   return std::any_of(calls_.begin(), calls_.end(), [&](const auto& entry) {
     const Call& call = *entry.second;

@@ -204,6 +204,8 @@ class CallControl {
   // Where the dialog of this request has gone.
   std::optional<NodeId> MovedTo(const SipMessage& request) const;
   uint32_t CallsOf(std::string_view peer) const;
+  // Who is at the other end of a leg; nullptr if there is no such call.
+  const Party* PartyOf(CallLeg leg) const;
   // Calls that use a connection keep it open.
   bool Uses(ConnectionId connection) const;
   // Live ones, then those ended a short while ago; nullptr if unknown.

@@ -42,6 +42,8 @@ struct Connection {
   // address that it stands for, and the peer (RFC 5923).
   std::optional<SocketAddress> alias;
   std::string alias_of;
+  // Dialled for what is too long for this flow over UDP (LongRequests).
+  std::optional<Flow> instead_of;
   // A mirror: another loop or edge holds it, and what is sent by it goes there.
   std::optional<RemoteFlow> held_by;
   bool told = false;  // of a mirror: its holder has said whose it is

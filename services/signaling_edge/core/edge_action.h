@@ -38,6 +38,7 @@ struct Connect {
   SocketAddress to;
   std::string server_name;  // SNI, for TLS
   TlsSettings tls;          // of the peer's TLS context (IMP-40)
+  ListenerId listener = 0;  // by whose address, if it has one, it goes
 };
 // Sends what waits, then closes. Not answered.
 struct CloseConnection {

@@ -160,7 +160,7 @@ absl::StatusOr<Connection*> EdgeCore::Dial(
   connection.addresses.assign(addresses.begin() + 1, addresses.end());
   connection_deadlines_.Set(connection.id, now + options_.handshake_timeout);
   Perform(Connect{connection.id, transport, connection.remote, peer.fqdn,
-                  peer.tls});
+                  peer.tls, listener});
   return &connection;
 }
 
@@ -208,7 +208,7 @@ bool EdgeCore::TryNextAddress(Connection& connection, MonoTime now) {
   connection.addresses.erase(connection.addresses.begin());
   connection_deadlines_.Set(connection.id, now + options_.handshake_timeout);
   Perform(Connect{connection.id, connection.transport, connection.remote,
-                  peer->fqdn, peer->tls});
+                  peer->fqdn, peer->tls, connection.listener});
   return true;
 }
 
@@ -453,15 +453,28 @@ void EdgeCore::Drop(ConnectionId id, bool tell_io, std::string_view reason,
   event.resource = ProvenResource(connection->flow());
   const bool mirror = connection->held_by.has_value();
   const bool was_open = connection->state == Connection::State::kOpen;
+  const std::optional<Flow> instead_of = connection->instead_of;
+  // Nobody has read what we wrote, or somebody who does not speak SIP.
+  const bool by_udp = instead_of.has_value() &&
+                      connection->messages_received == 0 &&
+                      (!was_open || !tell_io);
   if (connection->incoming && !mirror && !was_open) CountHandshake(false);
   TellMirrors(*connection);
   CountSource(*connection, false);
   connection_deadlines_.Erase(id);
   connections_.Remove(id);
+  if (instead_of.has_value()) {
+    long_requests_.ForgetConnection(instead_of->remote, id);
+    if (by_udp) long_requests_.NoteRefused(instead_of->remote, now);
+  }
   if (tell_io && !mirror) Perform(CloseConnection{id});
   if (was_open && !mirror) Perform(Report{std::move(event)});
   ReportChanges(registrar_.OnConnectionClosed(id), now);
   for (const TransactionId transaction : transactions) {
+    if (by_udp) {
+      SendAgainByUdp(transaction, *instead_of, now);
+      continue;
+    }
     DoClient(transaction, transactions_.OnTransportError(transaction), nullptr,
              now);
   }

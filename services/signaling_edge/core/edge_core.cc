@@ -37,6 +37,7 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
       random_(random),
       scope_key_(random.NextU64()),
       connections_(options_.last_connection),
+      long_requests_(options_.long_requests),
       transactions_(TransactionTable::Options{
           .timers = options_.sip,
           .max_transactions = options_.max_transactions}),
@@ -315,6 +316,10 @@ EdgeActions EdgeCore::OnDeadline(MonoTime now) {
     if (connection == nullptr) continue;
     if (connection->state == Connection::State::kConnecting) {
       if (!connection->incoming && TryNextAddress(*connection, now)) continue;
+      if (connection->instead_of.has_value()) {
+        Drop(*id, true, "CONNECT_TIMEOUT", now);
+        continue;
+      }
       const absl::Status why =
           MakeError(absl::StatusCode::kDeadlineExceeded, "HANDSHAKE_TIMEOUT",
                     "the connection was not ready in time");

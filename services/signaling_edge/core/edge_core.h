@@ -29,6 +29,7 @@
 #include "services/signaling_edge/core/edge_options.h"
 #include "services/signaling_edge/core/flow.h"
 #include "services/signaling_edge/core/gruu.h"
+#include "services/signaling_edge/core/long_requests.h"
 #include "services/signaling_edge/core/loop_news.h"
 #include "services/signaling_edge/core/mwi.h"
 #include "services/signaling_edge/core/options_monitor.h"
@@ -70,6 +71,8 @@ class EdgeCore final : private CallPort,
     uint64_t connections = 0;      // ever opened
     uint64_t send_failures = 0;    // connections that took no octets any more
     uint64_t remote_closures = 0;  // open ones that the far side ended
+    uint64_t long_by_tcp = 0;      // requests too long for UDP
+    uint64_t long_by_udp = 0;      // the same to who takes no TCP
     uint64_t handed_over = 0;      // messages, to their owner
     uint64_t taken_over = 0;       // messages, from where they had landed
     absl::flat_hash_map<std::string, uint64_t> refusals;  // by reason
@@ -378,6 +381,21 @@ class EdgeCore final : private CallPort,
   void RespondStateless(const Flow& flow, const SipMessage& request, int code,
                         int retry_after = 0);
 
+  // What is too long for UDP (edge_long_requests.cc).
+  // Puts our Via on top of a request and returns the way that it goes: `flow`,
+  // or a connection in its stead.
+  Flow AddViaFor(const Flow& flow, SipMessage& request, std::string_view branch,
+                 CallLeg owner, MonoTime now);
+  // The connection for what is too long for a flow over UDP to this party; none
+  // where it is to have UDP.
+  std::optional<Flow> StreamInsteadOf(const Flow& flow, CallLeg owner,
+                                      MonoTime now);
+  std::optional<ListenerId> StreamListenerBeside(const Flow& flow) const;
+  bool MayHaveStream(const Flow& flow, const Party& party) const;
+  // Nothing came back to a request by this flow.
+  void NoteSilence(const Flow& flow, MonoTime now);
+  // A request that a connection in stead of `udp` has not brought there.
+  void SendAgainByUdp(TransactionId id, const Flow& udp, MonoTime now);
   void Transmit(const Flow& flow, std::string bytes);
   void TransmitTo(const ServerSide& side, std::string bytes);
   absl::Status OnMessageWaitingNumber(const MessageWaitingNumberEntry& entry,
@@ -479,6 +497,7 @@ class EdgeCore final : private CallPort,
   std::optional<bool> start_mode_;
   ConnectionTable connections_;
   DeadlineQueue<ConnectionId> connection_deadlines_;
+  LongRequests long_requests_;
   TransactionTable transactions_;
   DigestAuth digest_;
   TemporaryGruus gruus_;

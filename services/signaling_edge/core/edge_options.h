@@ -13,6 +13,7 @@
 #include "services/signaling_edge/core/call_ladder.h"
 #include "services/signaling_edge/core/dialog_token.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/long_requests.h"
 #include "services/signaling_edge/core/overload_gate.h"
 #include "services/signaling_edge/core/parse_policy.h"
 #include "services/signaling_edge/core/remote_flow.h"
@@ -60,6 +61,9 @@ struct EdgeOptions {
   absl::Duration to_shared_time;
   ParsePolicy parse;
   TransactionTimers sip;
+  LongRequests::Options long_requests;
+  // Within which a connection is there for what is too long for UDP.
+  absl::Duration long_request_connect_timeout = absl::Milliseconds(1500);
   absl::Duration ring_timeout = absl::Seconds(180);
   SessionTimer::Options session;
   // Registrations are shared with other edges: FetchBindings and StoreBindings

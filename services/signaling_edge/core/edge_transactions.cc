@@ -24,29 +24,26 @@ absl::Status EdgeCore::SendRequest(const Flow& flow, SipMessage request,
                                    CallLeg owner, MonoTime now,
                                    std::string_view mark) {
   if (!IsAlive(flow)) return absl::UnavailableError("the connection is gone");
-  const Connection* const connection = connections_.Find(flow.connection);
-  AddVia(
-      request, ListenerOf(flow), Cat(NewToken(), mark),
-      flow.is_tls() && connection != nullptr && !connection->dialled.empty());
   if (!options_.server_header.empty()) {
     request.Set(HeaderId::kUserAgent, options_.server_header);
   }
+  const Flow way = AddViaFor(flow, request, Cat(NewToken(), mark), owner, now);
   auto sent = std::make_shared<const SipMessage>(std::move(request));
-  auto outcome = transactions_.Send(sent, ScopeOf(flow),
-                                    flow.transport != SipTransport::kUdp, now);
+  auto outcome = transactions_.Send(sent, ScopeOf(way),
+                                    way.transport != SipTransport::kUdp, now);
   if (!outcome.ok()) return outcome.status();
-  NoteClient(outcome->id, {owner, flow, std::move(sent)});
+  NoteClient(outcome->id, {owner, way, std::move(sent)});
   DoClient(outcome->id, std::move(outcome->actions), nullptr, now);
   return absl::OkStatus();
 }
 
 void EdgeCore::SendAck(const Flow& flow, SipMessage ack, CallLeg owner,
                        MonoTime now) {
-  AddVia(ack, ListenerOf(flow), NewToken());
+  const Flow way = AddViaFor(flow, ack, NewToken(), owner, now);
   std::string text = WriteSipMessage(ack);
-  calls_.ladder().Add(calls_.ladder().Of(owner.call, owner.side), flow, true,
+  calls_.ladder().Add(calls_.ladder().Of(owner.call, owner.side), way, true,
                       text, now);
-  Transmit(flow, std::move(text));
+  Transmit(way, std::move(text));
 }
 
 void EdgeCore::KeepReceived(LegTraceId trace, const Flow& flow,
@@ -186,6 +183,7 @@ void EdgeCore::DoClient(TransactionId id, TransactionActions actions,
     } else if (std::holds_alternative<ReportTimeout>(action) ||
                std::holds_alternative<ReportTransportError>(action)) {
       const bool timed_out = std::holds_alternative<ReportTimeout>(action);
+      if (timed_out) NoteSilence(side.flow, now);
       if (side.check != 0) {
         checks_.OnRequestFailed(side.check, *side.request, timed_out, now);
       } else {

@@ -31,16 +31,27 @@ void AppendSipMessage(const SipMessage& message, std::string& out) {
   out.append(message.body());
 }
 
-std::string WriteSipMessage(const SipMessage& message) {
-  std::string out;
-  size_t size = 128 + message.method_text().size() +
-                message.request_uri().size() + message.reason_phrase().size() +
-                message.body().size();
+size_t WrittenSize(const SipMessage& message) {
+  size_t size = message.is_request()
+                    ? message.method_text().size() +
+                          message.request_uri().size() +
+                          std::string_view("  SIP/2.0\r\n").size()
+                    : std::string_view("SIP/2.0 200 \r\n").size() +
+                          message.reason_phrase().size();
   for (size_t i = 0; i < message.header_count(); ++i) {
     const SipMessage::Header header = message.header(i);
+    if (header.id == HeaderId::kContentLength) continue;
     size += header.name.size() + header.value.size() + 4;
   }
-  out.reserve(size);
+  const size_t body = message.body().size();
+  size += std::string_view("Content-Length: 0\r\n\r\n").size() + body;
+  for (size_t left = body; left >= 10; left /= 10) ++size;
+  return size;
+}
+
+std::string WriteSipMessage(const SipMessage& message) {
+  std::string out;
+  out.reserve(WrittenSize(message));
   AppendSipMessage(message, out);
   return out;
 }

@@ -4,6 +4,7 @@
 #ifndef SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SIP_WRITER_H_
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_SIP_WRITER_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,8 @@ namespace sallyport::signaling_edge {
 // the body whatever the message says of it.
 std::string WriteSipMessage(const SipMessage& message);
 void AppendSipMessage(const SipMessage& message, std::string& out);
+// How many octets that is.
+size_t WrittenSize(const SipMessage& message);
 
 // A response to `request` (RFC 3261 section 8.2.6): Via, From, To, Call-ID and
 // CSeq of the request, Record-Route when a dialog may come of it. `to_tag` is

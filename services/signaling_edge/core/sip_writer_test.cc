@@ -43,6 +43,17 @@ TEST(SipWriterTest, WritesLongNamesAndItsOwnContentLength) {
   EXPECT_EQ(wire.substr(wire.size() - 23), "\r\nContent-Length: 0\r\n\r\n");
 }
 
+TEST(SipWriterTest, KnowsTheSizeBeforehand) {
+  auto message = ParseSipMessage(kInvite, {});
+  ASSERT_TRUE(message.ok());
+  for (const size_t body : {0, 1, 9, 10, 99, 100, 1234, 65535}) {
+    message->SetBody(std::string(body, 'x'));
+    EXPECT_EQ(WrittenSize(*message), WriteSipMessage(*message).size()) << body;
+    const SipMessage response = MakeResponse(*message, 404, "Not Found", "t");
+    EXPECT_EQ(WrittenSize(response), WriteSipMessage(response).size());
+  }
+}
+
 TEST(SipWriterTest, ReadsBackTheSame) {
   const auto message = ParseSipMessage(kInvite, {});
   ASSERT_TRUE(message.ok());

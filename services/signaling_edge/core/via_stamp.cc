@@ -103,6 +103,12 @@ void AddVia(SipMessage& request, const EdgeListener& listener,
           ";branch=", kBranchCookie, branch, ";rport", alias ? ";alias" : ""));
 }
 
+std::string BranchOf(const SipMessage& request) {
+  const auto via = ParseVia(request.FirstItem(HeaderId::kVia));
+  if (!via.ok() || !via->branch().starts_with(kBranchCookie)) return {};
+  return std::string(via->branch().substr(kBranchCookie.size()));
+}
+
 std::string ContactUri(const EdgeListener& listener) {
   std::string uri =
       Cat("sip:", listener.user, "@",

@@ -26,6 +26,9 @@ SocketAddress StampReceived(SipMessage& request, const SocketAddress& source,
 void AddVia(SipMessage& request, const EdgeListener& listener,
             std::string_view branch, bool alias = false);
 
+// The branch of our own Via, as AddVia() takes it; empty if it has none.
+std::string BranchOf(const SipMessage& request);
+
 // "host" or "[v6]", and the port unless it is the transport's own.
 std::string HostPortText(std::string_view host, uint16_t port,
                          SipTransport transport);

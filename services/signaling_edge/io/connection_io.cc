@@ -18,6 +18,7 @@ TcpStream::Options TcpOptions(const ConnectionIo::Options& options) {
   TcpStream::Options out;
   out.max_write_buffer = options.max_write_buffer;
   out.connect_timeout = options.handshake_timeout;
+  out.bind_address = options.source;
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -41,6 +42,8 @@ class ConnectionIo final : private StreamHandler {
   struct Options {
     absl::Duration handshake_timeout = absl::Seconds(5);
     size_t max_write_buffer = size_t{1} << 20;
+    // Where one that is dialled comes from; the kernel chooses if unset.
+    std::optional<SocketAddress> source;
   };
 
   // `tls` of the server role, or null for TCP. `loop` and `owner` outlive it.

@@ -202,6 +202,19 @@ void EdgeLoop::FlushConnections() {
   }
 }
 
+// Peers in clear are known by their address, and so are we: what we dial comes
+// from where we listen, unless that is everywhere or not of the same network.
+std::optional<SocketAddress> EdgeLoop::SourceFor(
+    ListenerId listener, const SocketAddress& to) const {
+  const SocketAddress own = listeners_->bound(listener).Canonical();
+  const SocketAddress far = to.Canonical();
+  if (own.is_unspecified() || own.is_v4() != far.is_v4() ||
+      (own.is_loopback() && !far.is_loopback())) {
+    return std::nullopt;
+  }
+  return own.WithPort(0);
+}
+
 void EdgeLoop::Perform(const Connect& action) {
   // An earlier attempt under this id, to another address, is over.
   connections_.erase(action.connection);
@@ -218,7 +231,8 @@ void EdgeLoop::Perform(const Connect& action) {
   auto connection = ConnectionIo::Connect(
       loop_, action.to, std::move(tls), {action.server_name, action.tls},
       {.handshake_timeout = options_.core.handshake_timeout + absl::Seconds(1),
-       .max_write_buffer = options_.max_write_buffer},
+       .max_write_buffer = options_.max_write_buffer,
+       .source = SourceFor(action.listener, action.to)},
       action.connection, *this);
   if (!connection.ok()) {
     return LoseLater(action.connection, connection.status());

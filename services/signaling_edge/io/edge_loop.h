@@ -19,6 +19,7 @@
 #include "services/common/digit_analysis/resolver.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/mailbox.h"
+#include "services/common/net/socket_address.h"
 #include "services/common/random/pooled_random.h"
 #include "services/common/random/random_source.h"
 #include "services/common/rpc/grpc_loop_client.h"
@@ -163,6 +164,8 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void Perform(EdgeAction& action);
   void Perform(SendDatagram& action);
   void Perform(const SendBytes& action);
+  std::optional<SocketAddress> SourceFor(ListenerId listener,
+                                         const SocketAddress& to) const;
   void Perform(const Connect& action);
   void Perform(const CloseConnection& action);
   void Perform(const ResolveHost& action);

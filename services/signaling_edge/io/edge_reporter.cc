@@ -45,6 +45,7 @@ struct EdgeReporter::Families {
         calls(metrics.Counter(kCallsTotal)),
         connections(metrics.Counter(kConnectionsTotal)),
         registrations(metrics.Counter(kRegistrationsTotal)),
+        long_requests(metrics.Counter(kLongRequestsTotal)),
         handed_over(metrics.Counter(kHandedOverTotal)),
         taken_over(metrics.Counter(kTakenOverTotal)),
         cluster_dropped(metrics.Counter(kClusterDroppedTotal)),
@@ -58,8 +59,8 @@ struct EdgeReporter::Families {
         trust_version(metrics.Gauge(kTrustVersion)) {}
 
   CounterFamily requests, responses, malformed, rate_limited, challenges, calls,
-      connections, registrations, handed_over, taken_over, cluster_dropped,
-      datagrams_lost, records_lost, refusals;
+      connections, registrations, long_requests, handed_over, taken_over,
+      cluster_dropped, datagrams_lost, records_lost, refusals;
   GaugeFamily active_calls, open_connections, active_registrations,
       snapshot_version, trust_version;
 };
@@ -223,8 +224,8 @@ void EdgeReporter::ExportMetrics(Desk& desk) {
   EdgeCore::Stats& seen = desk.seen;
   Families& out = *families_;
   const auto follow = [](CounterFamily& family, uint64_t value,
-                         uint64_t& before) {
-    family.Add(static_cast<double>(value - before));
+                         uint64_t& before, auto... label) {
+    family.Add(static_cast<double>(value - before), label...);
     before = value;
   };
   follow(out.requests, stats.requests, seen.requests);
@@ -239,6 +240,10 @@ void EdgeReporter::ExportMetrics(Desk& desk) {
   follow(out.taken_over, stats.taken_over, seen.taken_over);
   follow(out.datagrams_lost, desk.loop.listeners().datagrams_lost(),
          desk.datagrams_seen);
+  follow(out.long_requests, stats.long_by_tcp, seen.long_by_tcp,
+         LongRequestWay::kTcp);
+  follow(out.long_requests, stats.long_by_udp, seen.long_by_udp,
+         LongRequestWay::kUdp);
   for (const auto& [reason, count] : stats.refusals) {
     uint64_t& before = seen.refusals[reason];
     out.refusals.Add(static_cast<double>(count - before), LabelOf(reason));

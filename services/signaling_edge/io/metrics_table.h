@@ -3,6 +3,7 @@
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_IO_METRICS_TABLE_H_
 
 #include <array>
+#include <cstdint>
 #include <string_view>
 
 #include "services/common/metrics/metrics.h"
@@ -21,6 +22,8 @@ inline constexpr std::string_view kChallengesTotal =
     "sallyport_signaling_edge_challenges_total";
 inline constexpr std::string_view kRefusalsTotal =
     "sallyport_signaling_edge_refusals_total";
+inline constexpr std::string_view kLongRequestsTotal =
+    "sallyport_signaling_edge_long_requests_total";
 inline constexpr std::string_view kHandedOverTotal =
     "sallyport_signaling_edge_handed_over_total";
 inline constexpr std::string_view kClusterDroppedTotal =
@@ -102,7 +105,13 @@ inline constexpr std::array<std::string_view, 47> kRefusalReasons = {
 inline constexpr std::array<MetricLabel, 1> kRefusalLabels = {
     MetricLabel{"reason", kRefusalReasons}};
 
-inline constexpr std::array<MetricSpec, 19> kSignalingEdgeMetrics = {
+enum class LongRequestWay : uint8_t { kTcp, kUdp };
+inline constexpr std::array<std::string_view, 2> kLongRequestWays = {"tcp",
+                                                                     "udp"};
+inline constexpr std::array<MetricLabel, 1> kLongRequestLabels = {
+    MetricLabel{"by", kLongRequestWays}};
+
+inline constexpr std::array<MetricSpec, 20> kSignalingEdgeMetrics = {
     MetricSpec{kRequestsTotal, MetricType::kCounter, "SIP requests received."},
     MetricSpec{kResponsesTotal, MetricType::kCounter,
                "SIP responses received."},
@@ -125,6 +134,9 @@ inline constexpr std::array<MetricSpec, 19> kSignalingEdgeMetrics = {
                "Datagrams too long to be read or refused by the kernel."},
     MetricSpec{kCallRecordsLostTotal, MetricType::kCounter,
                "Call records that the disk did not take in time."},
+    MetricSpec{kLongRequestsTotal, MetricType::kCounter,
+               "Requests too long for UDP, by the way that they went.",
+               kLongRequestLabels},
     MetricSpec{kHandedOverTotal, MetricType::kCounter,
                "Messages that went to the edge or loop of their dialog."},
     MetricSpec{kClusterDroppedTotal, MetricType::kCounter,

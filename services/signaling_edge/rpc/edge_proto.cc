@@ -387,6 +387,7 @@ v1::Connection ToProto(const Connection& connection, const ConnectionIo* io,
                        const ProtoContext& context) {
   v1::Connection out;
   std::string_view tenant = TenantNameOf(connection.dialled);
+  out.set_peer(connection.dialled);
   if (connection.identity.has_value()) {
     const ConnectionIdentity& identity = *connection.identity;
     tenant = TenantNameOf(identity.resource);

@@ -1,13 +1,16 @@
 #include "services/signaling_edge/core/call_ladder.h"
 
 #include <algorithm>
+#include <cstring>
+#include <type_traits>
+#include <utility>
 
 #include "services/signaling_edge/core/sip_redaction.h"
 
 namespace sallyport::signaling_edge {
 namespace {
 
-// About what a message costs beside its text.
+// About what a message beside the ring costs beside its text.
 constexpr size_t kOverhead = 160;
 
 // Of a final response that says no.
@@ -16,11 +19,6 @@ bool Refuses(std::string_view text) {
 }
 
 }  // namespace
-
-struct CallLadder::Before {
-  bool operator()(const Entry& a, uint64_t b) const { return a.sequence < b; }
-  bool operator()(uint64_t a, const Entry& b) const { return a < b.sequence; }
-};
 
 size_t CallLadder::SizeOf(const Entry& entry) {
   return kOverhead + entry.message.text.size() + entry.message.reason.size();
@@ -45,9 +43,9 @@ void CallLadder::Release(TransactionId invite) {
 void CallLadder::Disown(LegTraceId id) {
   const auto it = legs_.find(id);
   if (it == legs_.end() || --it->second.owners != 0) return;
-  bytes_ -= it->second.bytes;
-  kept_ -= it->second.entries.size();
+  in_rest_ -= it->second.in_rest;
   legs_.erase(it);
+  if (legs_.empty()) ring_.Clear();
 }
 
 void CallLadder::Attach(uint64_t call, TransactionId invite) {
@@ -98,26 +96,30 @@ void CallLadder::SetReason(LegTraceId leg, std::string_view reason) {
   if (it != legs_.end()) it->second.reason = reason;
 }
 
-void CallLadder::Drop(Leg& leg, std::deque<Entry>::iterator entry) {
-  const size_t size = SizeOf(*entry);
-  leg.bytes -= size;
-  bytes_ -= size;
-  --kept_;
-  ++leg.dropped;
-  leg.entries.erase(entry);
+void CallLadder::Append(Leg& leg, const Record& record, std::string_view text,
+                        std::string_view reason) {
+  static_assert(std::is_trivially_copyable_v<Record>);
+  leg.last = ring_.end();
+  leg.in_ring += sizeof(Record) + text.size() + reason.size();
+  char head[sizeof(Record)];
+  std::memcpy(head, &record, sizeof(Record));
+  ring_.Append(std::string_view(head, sizeof(head)));
+  ring_.Append(text);
+  ring_.Append(reason);
 }
 
-void CallLadder::Trim(Leg& leg) {
-  // How a call began says more than what came in its middle.
-  while (leg.bytes > options_.max_leg_bytes && leg.entries.size() > 2) {
-    size_t kept = 0;
-    auto entry = leg.entries.begin();
-    while (entry + 2 != leg.entries.end() &&
-           kept + SizeOf(*entry) <= options_.max_leg_bytes / 2) {
-      kept += SizeOf(*entry);
-      ++entry;
-    }
-    Drop(leg, entry);
+void CallLadder::AppendToRest(Leg& leg, Entry entry) {
+  const size_t size = SizeOf(entry);
+  leg.in_rest += size;
+  in_rest_ += size;
+  leg.rest.push_back(std::move(entry));
+  while (!leg.rest.empty() &&
+         (leg.in_ring + leg.in_rest > options_.max_leg_bytes ||
+          in_rest_ > options_.max_bytes / 4)) {
+    const size_t first = SizeOf(leg.rest.front());
+    leg.in_rest -= first;
+    in_rest_ -= first;
+    leg.rest.pop_front();
   }
 }
 
@@ -126,47 +128,64 @@ void CallLadder::Add(LegTraceId id, const Flow& flow, bool sent,
   const auto it = legs_.find(id);
   if (it == legs_.end()) return;
   Leg& leg = it->second;
-  Entry entry;
-  entry.sequence = ++last_sequence_;
-  entry.message.at = now;
-  entry.message.sent = sent;
-  entry.message.transport = flow.transport;
-  entry.message.connection = flow.connection;
-  entry.message.text = WithoutSecrets(text);
-  if (sent && Refuses(text)) entry.message.reason = std::move(leg.reason);
-  const size_t size = SizeOf(entry);
-  leg.bytes += size;
-  bytes_ += size;
-  ++kept_;
-  ring_.emplace_back(id, entry.sequence);
-  leg.entries.push_back(std::move(entry));
-  Trim(leg);
-  TrimAll();
-}
-
-bool CallLadder::IsKept(const std::pair<LegTraceId, uint64_t>& place) const {
-  const auto leg = legs_.find(place.first);
-  return leg != legs_.end() &&
-         std::binary_search(leg->second.entries.begin(),
-                            leg->second.entries.end(), place.second, Before());
-}
-
-void CallLadder::TrimAll() {
-  while (bytes_ > options_.max_bytes && !ring_.empty()) {
-    const auto [oldest, sequence] = ring_.front();
-    ring_.pop_front();
-    const auto owner = legs_.find(oldest);
-    if (owner == legs_.end()) continue;
-    std::deque<Entry>& entries = owner->second.entries;
-    const auto found =
-        std::lower_bound(entries.begin(), entries.end(), sequence, Before());
-    if (found == entries.end() || found->sequence != sequence) continue;
-    Drop(owner->second, found);
+  text_.clear();
+  AppendWithoutSecrets(text, text_);
+  std::string reason;
+  if (sent && Refuses(text)) reason.swap(leg.reason);
+  ++leg.added;
+  const uint64_t sequence = ++last_sequence_;
+  const size_t size = sizeof(Record) + text_.size() + reason.size();
+  if (leg.rest.empty() && leg.in_ring + size <= options_.max_leg_bytes / 2 &&
+      size <= ring_.capacity()) {
+    Append(leg,
+           {.before = leg.last,
+            .sequence = sequence,
+            .at = now,
+            .connection = flow.connection,
+            .text = static_cast<uint32_t>(text_.size()),
+            .reason = static_cast<uint32_t>(reason.size()),
+            .transport = flow.transport,
+            .sent = sent},
+           text_, reason);
+    return;
   }
-  // Most of what is in the ring is gone elsewhere: it is made anew, which
-  // costs each message a step or two in all.
-  if (ring_.size() > 2 * kept_ + 1024) {
-    std::erase_if(ring_, [this](const auto& place) { return !IsKept(place); });
+  AppendToRest(leg, {sequence,
+                     {.at = now,
+                      .sent = sent,
+                      .transport = flow.transport,
+                      .connection = flow.connection,
+                      .text = text_,
+                      .reason = std::move(reason)}});
+}
+
+void CallLadder::Read(const Leg& leg, LegSide side,
+                      std::vector<Entry>& out) const {
+  for (uint64_t at = leg.last; ring_.Holds(at);) {
+    Record record;
+    char head[sizeof(Record)];
+    ring_.Read(at, absl::MakeSpan(head));
+    std::memcpy(&record, head, sizeof(Record));
+    Entry entry = {record.sequence,
+                   {.at = record.at,
+                    .leg = side,
+                    .sent = record.sent,
+                    .transport = record.transport,
+                    .connection = record.connection,
+                    .text = std::string(record.text, '\0'),
+                    .reason = std::string(record.reason, '\0')}};
+    const uint64_t text = at + sizeof(Record);
+    if (record.text > 0) {
+      ring_.Read(text, absl::MakeSpan(entry.message.text));
+    }
+    if (record.reason > 0) {
+      ring_.Read(text + record.text, absl::MakeSpan(entry.message.reason));
+    }
+    out.push_back(std::move(entry));
+    at = record.before;
+  }
+  for (const Entry& entry : leg.rest) {
+    out.push_back(entry);
+    out.back().message.leg = side;
   }
 }
 
@@ -175,27 +194,21 @@ CallLadder::View CallLadder::Look(uint64_t call) const {
   const auto it = by_call_.find(call);
   if (it == by_call_.end()) return view;
   view.kept = true;
-  std::vector<const Entry*> entries;
+  std::vector<Entry> entries;
   for (const LegSide side : {LegSide::kA, LegSide::kB}) {
     const auto leg = legs_.find(it->second[IndexOf(side)]);
     if (leg == legs_.end()) continue;
-    view.dropped += leg->second.dropped;
-    for (const Entry& entry : leg->second.entries) {
-      LadderMessage message = entry.message;
-      message.leg = side;
-      entries.push_back(&entry);
-      view.messages.push_back(std::move(message));
-    }
+    const size_t before = entries.size();
+    Read(leg->second, side, entries);
+    view.dropped += leg->second.added - (entries.size() - before);
   }
-  std::vector<size_t> order(entries.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return entries[a]->sequence < entries[b]->sequence;
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return a.sequence < b.sequence;
   });
-  std::vector<LadderMessage> sorted;
-  sorted.reserve(order.size());
-  for (const size_t i : order) sorted.push_back(std::move(view.messages[i]));
-  view.messages = std::move(sorted);
+  view.messages.reserve(entries.size());
+  for (Entry& entry : entries) {
+    view.messages.push_back(std::move(entry.message));
+  }
   return view;
 }
 

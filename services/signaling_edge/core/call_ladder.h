@@ -11,11 +11,11 @@
 #include <deque>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "services/common/time/mono_time.h"
+#include "services/signaling_edge/core/byte_ring.h"
 #include "services/signaling_edge/core/flow.h"
 #include "services/signaling_edge/core/media_session.h"
 #include "services/signaling_edge/core/transaction_table.h"
@@ -42,11 +42,13 @@ class CallLadder {
   struct Options {
     uint32_t one_in = 1;  // of so many calls one is kept; 0: none
     size_t max_bytes = size_t{32} << 20;
-    // Of one leg. What is between its first half and its last is left out.
+    // Of one leg. What is between its first half and its last is left out, as
+    // how a call began says more than what came in its middle.
     size_t max_leg_bytes = size_t{64} << 10;
   };
 
-  explicit CallLadder(const Options& options) : options_(options) {}
+  explicit CallLadder(const Options& options)
+      : options_(options), ring_(options.max_bytes - options.max_bytes / 4) {}
 
   // An INVITE that may become calls. Release() when its transaction is over.
   LegTraceId Begin(TransactionId invite);
@@ -73,42 +75,54 @@ class CallLadder {
   };
   View Look(uint64_t call) const;
 
-  size_t bytes() const { return bytes_; }
+  // That messages take; those of legs that are gone are overwritten in time.
+  size_t bytes() const { return ring_.size() + in_rest_; }
   size_t legs() const { return legs_.size(); }
 
  private:
+  // Before its text and its reason in the ring.
+  struct Record {
+    uint64_t before = kNone;  // of the same leg
+    uint64_t sequence = 0;
+    MonoTime at;
+    ConnectionId connection = 0;
+    uint32_t text = 0;  // octets
+    uint32_t reason = 0;
+    SipTransport transport = SipTransport::kUdp;
+    bool sent = false;
+  };
   struct Entry {
     uint64_t sequence = 0;
     LadderMessage message;
   };
   struct Leg {
-    uint32_t owners = 0;  // calls, and the INVITE
-    std::deque<Entry> entries;
-    size_t bytes = 0;
-    uint64_t dropped = 0;
+    uint32_t owners = 0;     // calls, and the INVITE
+    uint64_t last = kNone;   // in the ring
+    uint64_t added = 0;      // messages
+    size_t in_ring = 0;      // octets
+    std::deque<Entry> rest;  // what came when its half of the ring was used up
+    size_t in_rest = 0;
     std::string reason;
   };
-
-  struct Before;  // by sequence
+  static constexpr uint64_t kNone = UINT64_MAX;
 
   static size_t SizeOf(const Entry& entry);
-  void Drop(Leg& leg, std::deque<Entry>::iterator entry);
+  void Append(Leg& leg, const Record& record, std::string_view text,
+              std::string_view reason);
+  void AppendToRest(Leg& leg, Entry entry);
   void Disown(LegTraceId id);
-  void Trim(Leg& leg);
-  void TrimAll();
-  bool IsKept(const std::pair<LegTraceId, uint64_t>& place) const;
+  void Read(const Leg& leg, LegSide side, std::vector<Entry>& out) const;
 
   const Options options_;
   uint64_t begun_ = 0;
   LegTraceId last_leg_ = 0;
   uint64_t last_sequence_ = 0;
-  size_t bytes_ = 0;
-  size_t kept_ = 0;  // messages
+  ByteRing ring_;       // three quarters of all
+  size_t in_rest_ = 0;  // octets; a quarter at most
+  std::string text_;    // of one message, to be filled anew
   absl::flat_hash_map<LegTraceId, Leg> legs_;
   absl::flat_hash_map<TransactionId, LegTraceId> by_invite_;
   absl::flat_hash_map<uint64_t, std::array<LegTraceId, 2>> by_call_;
-  // Of all legs, oldest first; some are gone already.
-  std::deque<std::pair<LegTraceId, uint64_t>> ring_;
 };
 
 }  // namespace sallyport::signaling_edge

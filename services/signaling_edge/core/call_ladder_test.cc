@@ -92,6 +92,24 @@ TEST(CallLadderTest, AllCallsTogetherStayWithinTheirBound) {
   EXPECT_TRUE(ladder.Look(4850).kept);
 }
 
+TEST(CallLadderTest, ALegThatTalksMuchTakesNoOthersPlace) {
+  CallLadder ladder({.max_bytes = 100'000, .max_leg_bytes = 10'000});
+  for (uint64_t call = 1; call <= 2; ++call) {
+    ladder.Begin(call);
+    ladder.Attach(call, call);
+    ladder.Add(ladder.Of(call, LegSide::kA), {}, false, "INVITE", kNow);
+  }
+  for (int i = 0; i < 1000; ++i) {
+    ladder.Add(ladder.Of(2, LegSide::kA), {}, false, std::string(1000, 'x'),
+               kNow);
+  }
+  EXPECT_THAT(Texts(ladder.Look(1)), ElementsAre("INVITE"));
+  EXPECT_EQ(ladder.Look(1).dropped, 0u);
+  EXPECT_EQ(ladder.Look(2).messages.front().text, "INVITE");
+  EXPECT_EQ(ladder.Look(2).messages.size() + ladder.Look(2).dropped, 1001u);
+  EXPECT_LE(ladder.bytes(), 12'000u);
+}
+
 TEST(CallLadderTest, OneOfSoManyCalls) {
   CallLadder ladder({.one_in = 3});
   int kept = 0;

@@ -519,6 +519,7 @@ class EdgeCore final : private CallPort,
   OptionsMonitor monitor_;
   PeerHealthTable peer_health_;
   absl::flat_hash_map<TransactionId, ServerSide> servers_;
+  std::string kept_text_;  // of one message, to be filled anew
   absl::flat_hash_map<TransactionId, ClientSide> clients_;
   absl::flat_hash_map<uint64_t, TransactionId> invite_of_check_;
   // Client transactions of each call: few.

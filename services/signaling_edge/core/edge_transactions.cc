@@ -49,7 +49,9 @@ void EdgeCore::SendAck(const Flow& flow, SipMessage ack, CallLeg owner,
 void EdgeCore::KeepReceived(LegTraceId trace, const Flow& flow,
                             const SipMessage& message, MonoTime now) {
   if (trace == 0) return;
-  calls_.ladder().Add(trace, flow, false, WriteSipMessage(message), now);
+  kept_text_.clear();
+  AppendSipMessage(message, kept_text_);
+  calls_.ladder().Add(trace, flow, false, kept_text_, now);
 }
 
 void EdgeCore::KeepInvite(const Flow& flow, const SipMessage& invite,

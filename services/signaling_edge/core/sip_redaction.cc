@@ -327,7 +327,12 @@ void WithoutInlineKeys(std::string_view line, std::string& out) {
 
 std::string WithoutSecrets(std::string_view text) {
   std::string out;
-  out.reserve(text.size());
+  AppendWithoutSecrets(text, out);
+  return out;
+}
+
+void AppendWithoutSecrets(std::string_view text, std::string& out) {
+  out.reserve(out.size() + text.size());
   bool removing = false;  // a folded credential goes on
   for (size_t i = 0; i < text.size();) {
     const size_t start = i;
@@ -364,7 +369,6 @@ std::string WithoutSecrets(std::string_view text) {
       }
     }
   }
-  return out;
 }
 
 std::string RedactStartLine(std::string_view line, const Pseudonym& pseudonym) {

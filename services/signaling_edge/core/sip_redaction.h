@@ -17,6 +17,7 @@ using Pseudonym = std::function<std::string(std::string_view)>;
 // credentials in header fields. `text` is any message, well-formed or not; the
 // rest of it is untouched.
 std::string WithoutSecrets(std::string_view text);
+void AppendWithoutSecrets(std::string_view text, std::string& out);
 
 // `text` of WithoutSecrets() for people. Header fields and SDP lines that are
 // not known to be harmless are replaced whole; bodies other than SDP and

@@ -43,7 +43,7 @@ void CallLadder::Release(TransactionId invite) {
 void CallLadder::Disown(LegTraceId id) {
   const auto it = legs_.find(id);
   if (it == legs_.end() || --it->second.owners != 0) return;
-  in_rest_ -= it->second.in_rest;
+  if (it->second.rest != nullptr) in_rest_ -= it->second.rest->bytes;
   legs_.erase(it);
   if (legs_.empty()) ring_.Clear();
 }
@@ -109,17 +109,19 @@ void CallLadder::Append(Leg& leg, const Record& record, std::string_view text,
 }
 
 void CallLadder::AppendToRest(Leg& leg, Entry entry) {
+  if (leg.rest == nullptr) leg.rest = std::make_unique<Rest>();
+  Rest& rest = *leg.rest;
   const size_t size = SizeOf(entry);
-  leg.in_rest += size;
+  rest.bytes += size;
   in_rest_ += size;
-  leg.rest.push_back(std::move(entry));
-  while (!leg.rest.empty() &&
-         (leg.in_ring + leg.in_rest > options_.max_leg_bytes ||
+  rest.entries.push_back(std::move(entry));
+  while (!rest.entries.empty() &&
+         (leg.in_ring + rest.bytes > options_.max_leg_bytes ||
           in_rest_ > options_.max_bytes / 4)) {
-    const size_t first = SizeOf(leg.rest.front());
-    leg.in_rest -= first;
+    const size_t first = SizeOf(rest.entries.front());
+    rest.bytes -= first;
     in_rest_ -= first;
-    leg.rest.pop_front();
+    rest.entries.pop_front();
   }
 }
 
@@ -135,7 +137,7 @@ void CallLadder::Add(LegTraceId id, const Flow& flow, bool sent,
   ++leg.added;
   const uint64_t sequence = ++last_sequence_;
   const size_t size = sizeof(Record) + text_.size() + reason.size();
-  if (leg.rest.empty() && leg.in_ring + size <= options_.max_leg_bytes / 2 &&
+  if (leg.rest == nullptr && leg.in_ring + size <= options_.max_leg_bytes / 2 &&
       size <= ring_.capacity()) {
     Append(leg,
            {.before = leg.last,
@@ -183,7 +185,8 @@ void CallLadder::Read(const Leg& leg, LegSide side,
     out.push_back(std::move(entry));
     at = record.before;
   }
-  for (const Entry& entry : leg.rest) {
+  if (leg.rest == nullptr) return;
+  for (const Entry& entry : leg.rest->entries) {
     out.push_back(entry);
     out.back().message.leg = side;
   }

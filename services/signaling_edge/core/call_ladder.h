@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -95,13 +96,17 @@ class CallLadder {
     uint64_t sequence = 0;
     LadderMessage message;
   };
+  struct Rest {
+    std::deque<Entry> entries;
+    size_t bytes = 0;
+  };
   struct Leg {
-    uint32_t owners = 0;     // calls, and the INVITE
-    uint64_t last = kNone;   // in the ring
-    uint64_t added = 0;      // messages
-    size_t in_ring = 0;      // octets
-    std::deque<Entry> rest;  // what came when its half of the ring was used up
-    size_t in_rest = 0;
+    uint32_t owners = 0;    // calls, and the INVITE
+    uint64_t last = kNone;  // in the ring
+    uint64_t added = 0;     // messages
+    size_t in_ring = 0;     // octets
+    // What came when its half was used up.
+    std::unique_ptr<Rest> rest;
     std::string reason;
   };
   static constexpr uint64_t kNone = UINT64_MAX;

@@ -413,6 +413,7 @@ class EdgeCore final : private CallPort,
   // Keeps a message for operators, if its call is one of those kept.
   void KeepReceived(LegTraceId trace, const Flow& flow,
                     const SipMessage& message, MonoTime now);
+  ServerSide& ServerOf(TransactionId id);  // made if there is none
   void KeepInvite(const Flow& flow, const SipMessage& invite,
                   TransactionId transaction, MonoTime now);
   LegTraceId TraceOf(const ClientSide& side);
@@ -518,7 +519,8 @@ class EdgeCore final : private CallPort,
   PeerChecks checks_;
   OptionsMonitor monitor_;
   PeerHealthTable peer_health_;
-  absl::flat_hash_map<TransactionId, ServerSide> servers_;
+  // Apart, so that the map grows in a moment.
+  absl::flat_hash_map<TransactionId, std::unique_ptr<ServerSide>> servers_;
   std::string kept_text_;  // of one message, to be filled anew
   absl::flat_hash_map<TransactionId, ClientSide> clients_;
   absl::flat_hash_map<uint64_t, TransactionId> invite_of_check_;

@@ -146,7 +146,7 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now,
     case RequestOutcome::Kind::kAbsorbed:
       if (const auto known = servers_.find(outcome.id);
           known != servers_.end()) {
-        KeepReceived(known->second.trace, flow, request, now);
+        KeepReceived(known->second->trace, flow, request, now);
       }
       DoServer(outcome.id, std::move(outcome.actions), now);
       return;
@@ -166,7 +166,7 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now,
     case RequestOutcome::Kind::kNew:
       break;
   }
-  servers_[outcome.id] = {flow, reply_to};
+  ServerOf(outcome.id) = {flow, reply_to};
   if (request.method() == SipMethod::kCancel) {
     if (outcome.cancelled == 0 && arrival.ask != 0) {
       transactions_.Forget(outcome.id);
@@ -194,9 +194,9 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now,
       return;
     }
     if (const auto invite = servers_.find(outcome.cancelled);
-        invite != servers_.end() && invite->second.trace != 0) {
-      servers_[outcome.id].trace = invite->second.trace;
-      KeepReceived(invite->second.trace, flow, request, now);
+        invite != servers_.end() && invite->second->trace != 0) {
+      ServerOf(outcome.id).trace = invite->second->trace;
+      KeepReceived(invite->second->trace, flow, request, now);
     }
     Respond(outcome.id, std::move(response), now);
     calls_.OnCancel(outcome.cancelled, now);
@@ -252,8 +252,9 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
       return;
     }
     NoteProved(flow);
-    servers_[transaction].trace = calls_.LadderOf(request);
-    KeepReceived(servers_[transaction].trace, flow, request, now);
+    const LegTraceId trace = calls_.LadderOf(request);
+    ServerOf(transaction).trace = trace;
+    KeepReceived(trace, flow, request, now);
     trying();
     calls_.OnInDialog(request, transaction, flow, ProvenResource(flow), now);
     return;

@@ -46,6 +46,12 @@ void EdgeCore::SendAck(const Flow& flow, SipMessage ack, CallLeg owner,
   Transmit(way, std::move(text));
 }
 
+EdgeCore::ServerSide& EdgeCore::ServerOf(TransactionId id) {
+  std::unique_ptr<ServerSide>& side = servers_[id];
+  if (side == nullptr) side = std::make_unique<ServerSide>();
+  return *side;
+}
+
 void EdgeCore::KeepReceived(LegTraceId trace, const Flow& flow,
                             const SipMessage& message, MonoTime now) {
   if (trace == 0) return;
@@ -56,7 +62,7 @@ void EdgeCore::KeepReceived(LegTraceId trace, const Flow& flow,
 
 void EdgeCore::KeepInvite(const Flow& flow, const SipMessage& invite,
                           TransactionId transaction, MonoTime now) {
-  LegTraceId& trace = servers_[transaction].trace;
+  LegTraceId& trace = ServerOf(transaction).trace;
   if (trace != 0) return;  // it is there already
   trace = calls_.ladder().Begin(transaction);
   KeepReceived(trace, flow, invite, now);
@@ -146,7 +152,7 @@ void EdgeCore::RespondStateless(const Flow& flow, const SipMessage& request,
 void EdgeCore::DoServer(TransactionId id, TransactionActions actions,
                         MonoTime now) {
   if (const auto it = servers_.find(id); it != servers_.end()) {
-    const ServerSide side = it->second;
+    const ServerSide side = *it->second;
     for (TransactionAction& action : actions) {
       if (auto* send = std::get_if<SendToPeer>(&action)) {
         calls_.ladder().Add(side.trace, side.flow, true, send->wire, now);

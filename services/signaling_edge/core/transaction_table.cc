@@ -123,20 +123,48 @@ std::string MergeKey(const SipMessage& request, PeerScope scope) {
 
 }  // namespace
 
+template <TransactionTable::Key TransactionTable::Entry::*kKey>
+void TransactionTable::EntriesBy<kKey>::Insert(Entry* entry) {
+  Key& key = entry->*kKey;
+  key.next = std::exchange(first_[HashOf(key.text)], entry);
+}
+
+template <TransactionTable::Key TransactionTable::Entry::*kKey>
+void TransactionTable::EntriesBy<kKey>::Erase(const Entry* entry) {
+  const auto it = first_.find(HashOf((entry->*kKey).text));
+  if (it == first_.end()) return;
+  Entry** place = &it->second;
+  while (*place != nullptr && *place != entry) place = &((*place)->*kKey).next;
+  if (*place != nullptr) *place = ((*place)->*kKey).next;
+  if (it->second == nullptr) first_.erase(it);
+}
+
+template <TransactionTable::Key TransactionTable::Entry::*kKey>
+TransactionTable::Entry* TransactionTable::EntriesBy<kKey>::Find(
+    std::string_view key) const {
+  const auto it = first_.find(HashOf(key));
+  if (it == first_.end()) return nullptr;
+  Entry* entry = it->second;
+  while (entry != nullptr && (entry->*kKey).text != key) {
+    entry = (entry->*kKey).next;
+  }
+  return entry;
+}
+
 TransactionId TransactionTable::Insert(std::string key, std::string merge_key,
                                        Machine machine) {
   const TransactionId id = ++last_id_;
   auto entry = std::make_unique<Entry>(
-      Entry{id, std::move(key), std::move(merge_key), std::move(machine)});
-  by_key_.insert(entry.get());
-  if (!entry->merge_key.empty()) by_merge_key_.insert(entry.get());
+      Entry{id, {std::move(key)}, {std::move(merge_key)}, std::move(machine)});
+  by_key_.Insert(entry.get());
+  if (!entry->merge_key.text.empty()) by_merge_key_.Insert(entry.get());
   entries_.emplace(id, std::move(entry));
   return id;
 }
 
 TransactionId TransactionTable::Find(std::string_view key) const {
-  const auto it = by_key_.find(key);
-  return it == by_key_.end() ? 0 : (*it)->id;
+  const Entry* entry = by_key_.Find(key);
+  return entry == nullptr ? 0 : entry->id;
 }
 
 TransactionTable::Entry* TransactionTable::Get(TransactionId id) {
@@ -165,8 +193,8 @@ void TransactionTable::Remove(TransactionId id) {
   if (it == entries_.end()) return;
   Entry* const entry = it->second.get();
   deadlines_.Erase(id);
-  by_key_.erase(entry);
-  if (!entry->merge_key.empty()) by_merge_key_.erase(entry);
+  by_key_.Erase(entry);
+  if (!entry->merge_key.text.empty()) by_merge_key_.Erase(entry);
   entries_.erase(it);
 }
 
@@ -211,7 +239,7 @@ RequestOutcome TransactionTable::OnRequest(const SipMessage& request,
     return outcome;
   }
   std::string merge_key = MergeKey(request, scope);
-  if (!merge_key.empty() && by_merge_key_.contains(merge_key)) {
+  if (!merge_key.empty() && by_merge_key_.Find(merge_key) != nullptr) {
     outcome.kind = RequestOutcome::Kind::kMerged;
     return outcome;
   }

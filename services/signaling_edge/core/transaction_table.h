@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
 #include "absl/status/statusor.h"
 #include "services/common/time/deadline_queue.h"
@@ -100,35 +99,32 @@ class TransactionTable {
  private:
   using Machine = std::variant<InviteServerTransaction, ServerTransaction,
                                InviteClientTransaction, ClientTransaction>;
+  struct Entry;
+  struct Key {
+    std::string text;
+    Entry* next = nullptr;  // with the same hash
+  };
   struct Entry {
     TransactionId id = 0;
-    std::string key;
-    std::string merge_key;  // of a server transaction out of dialog
+    Key key;
+    Key merge_key;  // of a server transaction out of dialog; else empty
     Machine machine;
   };
-  // Sets of entries, found by one of their keys.
-  template <std::string Entry::*kKey>
-  struct KeyHash {
-    using is_transparent = void;
-    size_t operator()(std::string_view key) const {
+  // Entries by the hash of one of their keys, so that growing touches none of
+  // them: there may be hundreds of thousands, and calls wait meanwhile.
+  template <Key Entry::*kKey>
+  class EntriesBy {
+   public:
+    void Insert(Entry* entry);
+    void Erase(const Entry* entry);
+    Entry* Find(std::string_view key) const;
+
+   private:
+    static uint64_t HashOf(std::string_view key) {
       return absl::Hash<std::string_view>{}(key);
     }
-    size_t operator()(const Entry* entry) const {
-      return (*this)(std::string_view(entry->*kKey));
-    }
+    absl::flat_hash_map<uint64_t, Entry*> first_;
   };
-  template <std::string Entry::*kKey>
-  struct KeyEqual {
-    using is_transparent = void;
-    static std::string_view KeyOf(std::string_view key) { return key; }
-    static std::string_view KeyOf(const Entry* entry) { return entry->*kKey; }
-    template <typename A, typename B>
-    bool operator()(const A& a, const B& b) const {
-      return KeyOf(a) == KeyOf(b);
-    }
-  };
-  template <std::string Entry::*kKey>
-  using EntriesBy = absl::flat_hash_set<Entry*, KeyHash<kKey>, KeyEqual<kKey>>;
 
   TransactionId Insert(std::string key, std::string merge_key, Machine machine);
   TransactionId Find(std::string_view key) const;  // 0: none

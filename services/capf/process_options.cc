@@ -10,8 +10,8 @@
 
 #include "absl/time/time.h"
 #include "services/capf/config.h"
-#include "services/capf/core/foreign_list.h"
 #include "services/common/config/proto_time.h"
+#include "services/common/http/http_url.h"
 #include "services/common/log/log.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/rpc/client_channel.h"

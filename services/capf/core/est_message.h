@@ -1,10 +1,9 @@
 // Enrollment over Secure Transport (RFC 7030), the client's half: what is sent
-// and what the answers say. HTTP/1.1 is read here as far as it needs it.
+// and what the answers say.
 
 #ifndef SALLYPORT_SERVICES_CAPF_CORE_EST_MESSAGE_H_
 #define SALLYPORT_SERVICES_CAPF_CORE_EST_MESSAGE_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,8 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
-#include "services/common/bytes/byte_span.h"
+#include "services/common/http/http_response.h"
 
 namespace sallyport::capf {
 
@@ -40,29 +38,13 @@ std::optional<EstUrl> ParseEstUrl(std::string_view url);
 // The whole request. Host, prefix and credentials hold no control characters.
 std::string SerializeEstRequest(const EstRequest& request);
 
-// An answer of HTTP/1.1 without its framing. A value.
-struct HttpAnswer {
-  int status = 0;
-  std::optional<absl::Duration> retry_after;  // in seconds or as a date
-  std::string content_type;                   // lower case, no parameters
-  std::string body;
-};
-
-// Reads an answer of which this much has come. nullopt: not whole yet; `ended`
-// says that no more will come, which ends a body without a length.
-// Reason EST_MALFORMED: INVALID_ARGUMENT if it is none, RESOURCE_EXHAUSTED if
-// it is larger than `max_size`. `now` is for dates in Retry-After.
-absl::StatusOr<std::optional<HttpAnswer>> ParseHttpAnswer(
-    std::string_view received, bool ended, absl::Time now,
-    size_t max_size = 256 * 1024);
-
 // The certificates (DER) of a certs-only answer, in its order. Of what went
 // wrong the reason tells: EST_PENDING (202; UNAVAILABLE), EST_REFUSED (any
 // other 4xx; FAILED_PRECONDITION), EST_UNAUTHORIZED (401, 403;
 // PERMISSION_DENIED), EST_UNAVAILABLE (5xx; UNAVAILABLE), EST_MALFORMED (what
 // is no such answer; INVALID_ARGUMENT).
 absl::StatusOr<std::vector<std::string>> CertificatesOfAnswer(
-    const HttpAnswer& answer);
+    const HttpResponse& answer);
 
 }  // namespace sallyport::capf
 

@@ -10,10 +10,8 @@
 #include <map>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
-#include "services/capf/core/certificate_names.h"
 #include "services/common/bytes/string_view.h"
+#include "services/common/http/http_url.h"
 #include "services/common/pki/signed_data.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
@@ -21,7 +19,6 @@
 namespace sallyport::capf {
 namespace {
 
-constexpr size_t kMaxUrl = 1024;
 constexpr size_t kMaxUrls = 4;
 
 absl::Status Denied(std::string_view reason, std::string_view message) {
@@ -30,12 +27,6 @@ absl::Status Denied(std::string_view reason, std::string_view message) {
 
 absl::Status Not(std::string_view reason, std::string_view message) {
   return MakeError(absl::StatusCode::kFailedPrecondition, reason, message);
-}
-
-bool IsAddressLiteral(std::string_view host) {
-  return !host.empty() && std::all_of(host.begin(), host.end(), [](char c) {
-    return absl::ascii_isdigit(static_cast<unsigned char>(c)) || c == '.';
-  });
 }
 
 std::vector<std::string> UrlsOf(const std::vector<DistributionPoint>& points) {
@@ -129,39 +120,6 @@ bool TrustedWherever(const ListAuthority& by, const ListAuthority& one) {
 }
 
 }  // namespace
-
-std::optional<HttpUrl> ParseHttpUrl(std::string_view url) {
-  constexpr std::string_view kSecured = "https://";
-  HttpUrl out;
-  out.tls = absl::AsciiStrToLower(AbslView(url.substr(0, kSecured.size()))) ==
-            AbslView(kSecured);
-  if (out.tls) out.port = 443;
-  const std::string_view kScheme = out.tls ? kSecured : "http://";
-  if (url.size() > kMaxUrl ||
-      !std::all_of(url.begin(), url.end(),
-                   [](char c) { return c > ' ' && c < 0x7f; }) ||
-      absl::AsciiStrToLower(AbslView(url.substr(0, kScheme.size()))) !=
-          AbslView(kScheme)) {
-    return std::nullopt;
-  }
-  url.remove_prefix(kScheme.size());
-  const size_t slash = std::min(url.find('/'), url.size());
-  const std::string_view authority = url.substr(0, slash);
-  out.path = slash == url.size() ? "/" : std::string(url.substr(slash));
-  out.path.resize(std::min(out.path.size(), out.path.find('#')));
-  const size_t colon = authority.find(':');
-  out.host = absl::AsciiStrToLower(AbslView(authority.substr(0, colon)));
-  if (!IsDnsName(out.host) && !IsAddressLiteral(out.host)) return std::nullopt;
-  if (colon != std::string_view::npos) {
-    uint32_t port = 0;
-    if (!absl::SimpleAtoi(AbslView(authority.substr(colon + 1)), &port) ||
-        port == 0 || port > 65535) {
-      return std::nullopt;
-    }
-    out.port = static_cast<uint16_t>(port);
-  }
-  return out;
-}
 
 std::vector<std::string> ListUrlsOf(const ParsedCertificate& certificate) {
   std::vector<std::string> urls = UrlsOf(certificate.distribution_points);

@@ -24,20 +24,6 @@
 
 namespace sallyport::capf {
 
-// Where a list lies. A value.
-struct HttpUrl {
-  std::string host;
-  uint16_t port = 80;
-  std::string path;  // with the query; begins with a slash
-  bool tls = false;
-
-  bool operator==(const HttpUrl&) const = default;
-};
-
-// Of "http[s]://host[:port]/path", of at most 1024 octets; nullopt for anything
-// else.
-std::optional<HttpUrl> ParseHttpUrl(std::string_view url);
-
 // The http URLs of a certificate's distribution points, at most four, and of
 // those of delta lists, as many. None by https: to believe that server may take
 // the very list that it has (RFC 5280 section 8).

@@ -43,23 +43,6 @@ std::string NewList(const TestAuthority& authority, absl::Time from = kNow,
       AsBytes(TestSign(authority.key.get(), AsBytes(tbs))));
 }
 
-TEST(HttpUrlTest, HttpAndWhole) {
-  EXPECT_EQ(ParseHttpUrl("http://CRL.example.test/a.crl?x=1#f"),
-            (HttpUrl{"crl.example.test", 80, "/a.crl?x=1"}));
-  EXPECT_EQ(ParseHttpUrl("HTTP://192.0.2.1:8080"),
-            (HttpUrl{"192.0.2.1", 8080, "/"}));
-  EXPECT_EQ(ParseHttpUrl("https://a.test/x"),
-            (HttpUrl{"a.test", 443, "/x", true}));
-  for (const char* const bad :
-       {"", "http://", "https://", "ldap://a.test/x", "http://a b/",
-        "http://a.test:0/", "http://a.test:70000/", "http://a.test:/",
-        "http://user@a.test/", "http://a.test/\r\nX: y", "http:///x"}) {
-    EXPECT_EQ(ParseHttpUrl(bad), std::nullopt) << bad;
-  }
-  EXPECT_EQ(ParseHttpUrl("http://a.test/" + std::string(2000, 'x')),
-            std::nullopt);
-}
-
 TEST(ForeignListTest, WhoSignedItCounts) {
   const TestAuthority ours = NewTestAuthority(KeyKind::kEcP256, kNow);
   const TestAuthority others = NewTestAuthority(KeyKind::kRsa, kNow);

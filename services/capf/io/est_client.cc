@@ -1,8 +1,5 @@
 #include "services/capf/io/est_client.h"
 
-#include <netdb.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cstring>
 #include <string_view>
@@ -16,6 +13,7 @@
 #include "services/common/crypto/x509_name.h"
 #include "services/common/net/byte_stream.h"
 #include "services/common/net/event_loop.h"
+#include "services/common/net/name_lookup.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
@@ -33,22 +31,6 @@ absl::Status Unavailable(std::string_view reason, std::string_view message) {
 absl::Status Untrusted(std::string_view message) {
   return MakeError(absl::StatusCode::kPermissionDenied, "EST_UNTRUSTED",
                    message);
-}
-
-absl::StatusOr<SocketAddress> Resolve(const std::string& host, uint16_t port) {
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0 ||
-      found == nullptr) {
-    return Unavailable("EST_UNREACHABLE", "the server's name is not known");
-  }
-  char ip[NI_MAXHOST] = "";
-  const int named = getnameinfo(found->ai_addr, found->ai_addrlen, ip,
-                                sizeof(ip), nullptr, 0, NI_NUMERICHOST);
-  freeaddrinfo(found);
-  if (named != 0) return Unavailable("EST_UNREACHABLE", "no address");
-  return SocketAddress::FromIp(ip, port);
 }
 
 // RFC 7030 section 3.6, RFC 6125: the name that was configured, no wildcard.
@@ -89,14 +71,17 @@ class Exchanging final : public StreamHandler {
   bool opened = false;
   bool done = false;
   absl::Status failure;
-  HttpAnswer answer;
+  HttpResponse answer;
 
  private:
   void Read(bool ended) {
     if (done || (received_.empty() && ended)) return;
-    absl::StatusOr<std::optional<HttpAnswer>> parsed =
-        ParseHttpAnswer(received_, ended, Clock::Real().Now());
-    if (!parsed.ok()) return End(parsed.status());
+    absl::StatusOr<std::optional<HttpResponse>> parsed =
+        ParseHttpResponse(received_, ended, Clock::Real().Now());
+    if (!parsed.ok()) {
+      return End(MakeError(parsed.status().code(), "EST_MALFORMED",
+                           StdView(parsed.status().message())));
+    }
     if (!parsed->has_value()) return;
     answer = **std::move(parsed);
     done = true;
@@ -152,9 +137,12 @@ std::unique_ptr<EstClient> EstClient::At(std::string path_prefix) const {
   return std::unique_ptr<EstClient>(new EstClient(std::move(options), tls_));
 }
 
-absl::StatusOr<HttpAnswer> EstClient::Ask(const std::string& request) const {
-  SP_ASSIGN_OR_RETURN(const SocketAddress address,
-                      Resolve(options_.host, options_.port));
+absl::StatusOr<HttpResponse> EstClient::Ask(const std::string& request) const {
+  const std::vector<SocketAddress> addresses =
+      LookUp({options_.host, options_.port});
+  if (addresses.empty()) {
+    return Unavailable("EST_UNREACHABLE", "the server's name is not known");
+  }
   SP_ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop,
                       EventLoop::Create());
   Exchanging exchanging(request);
@@ -163,7 +151,7 @@ absl::StatusOr<HttpAnswer> EstClient::Ask(const std::string& request) const {
   stream.server_name = options_.host;
   SP_ASSIGN_OR_RETURN(
       exchanging.stream,
-      TlsStream::Connect(*loop, address, tls_, stream, exchanging));
+      TlsStream::Connect(*loop, addresses.front(), tls_, stream, exchanging));
   const MonoTime end = Clock::Real().MonoNow() + options_.timeout;
   while (!exchanging.done) {
     const absl::Duration left = end - Clock::Real().MonoNow();
@@ -185,7 +173,7 @@ EstResult EstClient::Exchange(EstRequest request) const {
   request.path_prefix = options_.path_prefix;
   request.credentials = std::string(options_.credentials.DangerousText());
   std::string wire = SerializeEstRequest(request);
-  const absl::StatusOr<HttpAnswer> answer = Ask(wire);
+  const absl::StatusOr<HttpResponse> answer = Ask(wire);
   Cleanse(wire);
   Cleanse(request.credentials);
   EstResult result;

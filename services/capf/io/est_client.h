@@ -62,7 +62,7 @@ class EstClient {
       : options_(std::move(options)), tls_(std::move(tls)) {}
 
   EstResult Exchange(EstRequest request) const;
-  absl::StatusOr<HttpAnswer> Ask(const std::string& request) const;
+  absl::StatusOr<HttpResponse> Ask(const std::string& request) const;
 
   const EstOptions options_;
   const std::shared_ptr<const TlsContext> tls_;

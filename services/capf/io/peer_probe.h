@@ -41,9 +41,6 @@ struct ProbeReport {
 // Blocks, at most for the timeout. At most 10 certificates in 64 KiB are taken.
 ProbeReport ProbePeer(const ProbeOptions& options);
 
-// Whether an address is one of those that a probe looks at by permission only.
-bool IsPrivateAddress(const SocketAddress& address);
-
 }  // namespace sallyport::capf
 
 #endif  // SALLYPORT_SERVICES_CAPF_IO_PEER_PROBE_H_

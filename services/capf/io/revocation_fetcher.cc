@@ -8,10 +8,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "services/capf/io/http_get.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/crypto/digest.h"
+#include "services/common/http/http_get.h"
+#include "services/common/http/http_url.h"
 #include "services/common/log/log.h"
 #include "services/common/pki/path_verifier.h"
 #include "services/common/status/error_reason.h"

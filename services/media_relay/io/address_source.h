@@ -13,6 +13,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/common/http/http_url.h"
+#include "services/common/net/name_lookup.h"
 #include "services/common/random/random_source.h"
 #include "services/media_relay/core/endpoint.h"
 
@@ -51,9 +53,9 @@ class AddressSource {
 
   Kind kind_;
   std::string text_;
-  std::string host_;  // or the name of the variable or file
-  uint16_t port_ = 0;
-  std::string path_;
+  std::string name_;  // of the variable or file
+  HttpUrl url_;       // of the metadata server
+  HostPort server_;   // of STUN
 };
 
 }  // namespace sallyport::media_relay

@@ -103,7 +103,7 @@ TEST(AddressSourceTest, AMetadataServerIsAskedAsCloudsWantIt) {
   EXPECT_EQ(*Ask(server.Url("/latest/meta-data/public-ipv4")),
             std::vector<IpAddress>{Ip("198.51.100.7")});
   const std::string& asked = server.Asked();
-  EXPECT_EQ(asked.rfind("GET /latest/meta-data/public-ipv4 HTTP/1.0\r\n", 0),
+  EXPECT_EQ(asked.rfind("GET /latest/meta-data/public-ipv4 HTTP/1.1\r\n", 0),
             0u);
   EXPECT_NE(asked.find("\r\nMetadata-Flavor: Google\r\n"), std::string::npos);
 }

@@ -1,18 +1,20 @@
 // Fetches one file by HTTP/1.1, in the clear or over TLS, within bounds of time
 // and size.
 
-#ifndef SALLYPORT_SERVICES_CAPF_IO_HTTP_GET_H_
-#define SALLYPORT_SERVICES_CAPF_IO_HTTP_GET_H_
+#ifndef SALLYPORT_SERVICES_COMMON_HTTP_HTTP_GET_H_
+#define SALLYPORT_SERVICES_COMMON_HTTP_HTTP_GET_H_
 
 #include <atomic>
 #include <cstddef>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "services/capf/core/foreign_list.h"
+#include "services/common/http/http_url.h"
 
-namespace sallyport::capf {
+namespace sallyport {
 
 struct HttpGetOptions {
   absl::Duration timeout = absl::Seconds(10);  // of the whole exchange
@@ -21,11 +23,14 @@ struct HttpGetOptions {
   bool allow_private = false;
   // PEM: whom to believe over TLS. Read for each exchange.
   std::string ca_file;
+  // Further ones of the request, names and values. Nothing in them is checked.
+  std::vector<std::pair<std::string, std::string>> headers;
   // Set by others: give up. May be null.
   const std::atomic<bool>* stop = nullptr;
 };
 
-// The body of a 200. Redirections are not followed. Waits on this thread; the
+// The body of a 200. Of several addresses of the host the first that is reached
+// is asked. Redirections are not followed. Waits on this thread; the
 // resolver's own time is not bounded by `timeout`. Reasons: HTTP_UNREACHABLE,
 // HTTP_TIMEOUT, HTTP_STATUS (UNAVAILABLE all), HTTP_MALFORMED
 // (INVALID_ARGUMENT), HTTP_TOO_LARGE (RESOURCE_EXHAUSTED),
@@ -34,6 +39,6 @@ struct HttpGetOptions {
 absl::StatusOr<std::string> HttpGet(const HttpUrl& url,
                                     const HttpGetOptions& options);
 
-}  // namespace sallyport::capf
+}  // namespace sallyport
 
-#endif  // SALLYPORT_SERVICES_CAPF_IO_HTTP_GET_H_
+#endif  // SALLYPORT_SERVICES_COMMON_HTTP_HTTP_GET_H_

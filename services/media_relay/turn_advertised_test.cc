@@ -119,6 +119,46 @@ TEST_F(TurnAdvertisedTest, ClientsOfOneRelayBehindNatReachEachOther) {
   }
 }
 
+// Who has a port from before a change of the address is known by the former
+// one, and is found there by clients of all ages and on all loops.
+TEST_F(TurnAdvertisedTest, OlderPortsAreFoundByTheAddressTheyHad) {
+  for (const char* sockets : {"", "per_port"}) {
+    Tell("127.5.5.5");
+    Follow(absl::StrCat("\"file:", file_, "\""));
+    Start(2, absl::StrCat(",\"advertised_refresh\":\"1s\""
+                          ",\"fast_path\":\"sockets\",\"relay_sockets\":\"",
+                          sockets, "\""));
+    std::vector<std::unique_ptr<DatagramClient>> clients;
+    const auto allocate = [&](const std::string& address) {
+      clients.push_back(std::make_unique<DatagramClient>(random_));
+      ASSERT_EQ(clients.back()->Allocate(Relay()), 0);
+      ASSERT_EQ(clients.back()->relayed.ip.ToString(), address);
+    };
+    // Enough that the kernel gives each loop some.
+    for (int i = 0; i < 8; ++i) allocate("127.5.5.5");
+    Tell("127.6.6.6");
+    std::string told;
+    for (int i = 0; i < 50 && told != "127.6.6.6"; ++i) {
+      absl::SleepFor(absl::Milliseconds(100));
+      told = Allocated();
+    }
+    for (int i = 0; i < 4; ++i) allocate("127.6.6.6");
+    for (size_t i = 1; i < clients.size(); ++i) {
+      DatagramClient& one = *clients[i - 1];
+      DatagramClient& other = *clients[i];
+      ASSERT_EQ(one.Bind(0x4001, other.relayed, Relay()), 0);
+      ASSERT_EQ(other.Bind(0x4000, one.relayed, Relay()), 0);
+      one.Send(std::string("\x40\x01\x00\x05media", 9), Relay());
+      EXPECT_EQ(other.Receive(), std::string("\x40\x00\x00\x05media", 9))
+          << sockets << i;
+      other.Send(std::string("\x40\x00\x00\x05media", 9), Relay());
+      EXPECT_EQ(one.Receive(), std::string("\x40\x01\x00\x05media", 9))
+          << sockets << i;
+    }
+    process_.Kill();
+  }
+}
+
 // AVE-43: who comes by the inside is challenged alike, and gets a port outside.
 TEST_F(TurnAdvertisedTest, ClientsInsideGetPortsOutside) {
   Start(2, ",\"internal\":{\"addresses\":[\"127.0.0.8\"]}");
@@ -143,18 +183,8 @@ TEST_F(TurnAdvertisedTest, ClientsInsideGetPortsOutside) {
   // One outside and one inside hear each other.
   DatagramClient outside(random_);
   ASSERT_EQ(outside.Allocate(Relay()), 0);
-  const auto bind = [](DatagramClient& one, const Endpoint& to,
-                       const Endpoint& relay) {
-    return one.Do(
-        StunMethod::kChannelBind,
-        [&](StunWriter& w) {
-          w.AddUint32(stun_attribute::kChannelNumber, 0x4000u << 16);
-          w.AddXorAddress(stun_attribute::kXorPeerAddress, to);
-        },
-        relay);
-  };
-  ASSERT_EQ(bind(client, outside.relayed, inside), 0);
-  ASSERT_EQ(bind(outside, client.relayed, Relay()), 0);
+  ASSERT_EQ(client.Bind(0x4000, outside.relayed, inside), 0);
+  ASSERT_EQ(outside.Bind(0x4000, client.relayed, Relay()), 0);
   const std::string frame("\x40\x00\x00\x05media", 9);
   client.Send(frame, inside);
   EXPECT_EQ(outside.Receive(), frame);

@@ -84,6 +84,17 @@ class DatagramClient {
     return TurnTestClient::CodeOf(Ask(turn_.Signed(method, fill), relay));
   }
 
+  int Bind(uint16_t channel, const Endpoint& peer, const Endpoint& relay) {
+    return Do(
+        StunMethod::kChannelBind,
+        [&](StunWriter& w) {
+          w.AddUint32(stun_attribute::kChannelNumber,
+                      static_cast<uint32_t>(channel) << 16);
+          w.AddXorAddress(stun_attribute::kXorPeerAddress, peer);
+        },
+        relay);
+  }
+
   uint16_t port() const { return udp_.local_address().port(); }
 
   TurnTestClient turn_;

@@ -41,6 +41,40 @@ TEST(OwnPortsTest, RelayPortsAloneAreTranslated) {
   }
 }
 
+// Of a change of the advertised address.
+TEST(OwnPortsTest, PortsKeepTheAddressThatTheirClientsKnow) {
+  RelayInterfaces interfaces;
+  interfaces.external_v4 = Between("10.0.0.1", "198.51.100.2");
+  interfaces.external_v6 = Between("fd00::1", "2001:db8::2");
+  const OwnPorts own(interfaces, 50000, 59999,
+                     {At("198.51.100.1", 50001), At("2001:db8::1", 50002)});
+  EXPECT_EQ(own.Local(At("198.51.100.1", 50001)), At("10.0.0.1", 50001));
+  EXPECT_EQ(own.Advertised(At("10.0.0.1", 50001)), At("198.51.100.1", 50001));
+  EXPECT_EQ(own.Local(At("2001:db8::1", 50002)), At("fd00::1", 50002));
+  EXPECT_EQ(own.Advertised(At("fd00::1", 50002)), At("2001:db8::1", 50002));
+  // The address that is told now leads there too.
+  EXPECT_EQ(own.Local(At("198.51.100.2", 50001)), At("10.0.0.1", 50001));
+  // Others are new, or somebody else's: the address may be another's by now.
+  EXPECT_EQ(own.Advertised(At("10.0.0.1", 50002)), At("198.51.100.2", 50002));
+  for (const Endpoint& other :
+       {At("198.51.100.1", 50002), At("198.51.100.1", 50000),
+        At("2001:db8::1", 50001), At("198.51.100.3", 50001)}) {
+    EXPECT_EQ(own.Local(other), other);
+  }
+}
+
+TEST(OwnPortsTest, WhereNatHasGoneFormerPortsAreStillKnown) {
+  RelayInterfaces interfaces;
+  interfaces.external_v4 = Between("198.51.100.7", "198.51.100.7");
+  const OwnPorts own(interfaces, 50000, 59999, {At("198.51.100.1", 50001)});
+  EXPECT_EQ(own.Local(At("198.51.100.1", 50001)), At("198.51.100.7", 50001));
+  EXPECT_EQ(own.Advertised(At("198.51.100.7", 50001)),
+            At("198.51.100.1", 50001));
+  EXPECT_EQ(own.Local(At("198.51.100.7", 50002)), At("198.51.100.7", 50002));
+  EXPECT_EQ(own.Advertised(At("198.51.100.7", 50002)),
+            At("198.51.100.7", 50002));
+}
+
 TEST(OwnPortsTest, WithoutNatNothingIs) {
   RelayInterfaces interfaces;
   interfaces.external_v4 = Between("198.51.100.1", "198.51.100.1");

@@ -28,15 +28,47 @@ RelayCore::RelayCore(const RelayCoreOptions& options,
       turn_(options.turn, policy_, ports_, ids_, random),
       sessions_(options.sessions,
                 RelayResources{library, policy_, ports_, ids_, random}) {
-  RelayInterfaces interfaces = options.sessions.interfaces;
-  interfaces.external_v4 = options.turn.ipv4;
-  interfaces.external_v6 = options.turn.ipv6;
-  SetOwnPorts(interfaces);
+  interfaces_ = options.sessions.interfaces;
+  interfaces_.external_v4 = options.turn.ipv4;
+  interfaces_.external_v6 = options.turn.ipv6;
+  SetOwnPorts();
 }
 
-void RelayCore::SetOwnPorts(const RelayInterfaces& interfaces) {
-  own_ = OwnPorts(interfaces, port_options_.first, port_options_.last);
+void RelayCore::SetOwnPorts() {
+  std::vector<Endpoint> former;
+  for (const auto& [loop, ports] : former_ports_) {
+    former.insert(former.end(), ports.begin(), ports.end());
+  }
+  own_ = OwnPorts(interfaces_, port_options_.first, port_options_.last, former);
   turn_.SetOwnPorts(own_);
+}
+
+std::vector<Endpoint> RelayCore::FormerPorts() const {
+  std::vector<Endpoint> ports;
+  const auto add = [&](const Endpoint& told) {
+    const RelayInterface* const own =
+        interfaces_.Find(/*internal=*/false, told.ip.is_v6());
+    if (own != nullptr && told.ip != own->advertised) ports.push_back(told);
+  };
+  for (const Allocation* allocation : turn_.allocations().All()) {
+    add(allocation->relayed);
+  }
+  for (const Endpoint& told : sessions_.ExternalPorts()) add(told);
+  std::sort(ports.begin(), ports.end(),
+            [](const Endpoint& a, const Endpoint& b) {
+              return std::make_pair(a.ip.is_v6(), a.port) <
+                     std::make_pair(b.ip.is_v6(), b.port);
+            });
+  return ports;
+}
+
+void RelayCore::SetFormerPorts(size_t loop, std::vector<Endpoint> ports) {
+  if (ports.empty()) {
+    former_ports_.erase(loop);
+  } else {
+    former_ports_[loop] = std::move(ports);
+  }
+  SetOwnPorts();
 }
 
 PacketAction RelayCore::Count(PacketAction action) {

@@ -6,8 +6,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
@@ -212,8 +215,16 @@ class RelayCore {
     policy_ = PeerPolicy(policy);
     turn_.SetInterfaces(interfaces);
     sessions_.SetInterfaces(interfaces);
-    SetOwnPorts(interfaces);
+    interfaces_ = interfaces;
+    readdressed_ = true;
+    SetOwnPorts();
   }
+  // Whether that was done since this was last asked.
+  bool TakeReaddressed() { return std::exchange(readdressed_, false); }
+  // Ports of ours that are in use and known to their clients by an address that
+  // is not advertised any more; sorted. Those of every loop are told to all.
+  std::vector<Endpoint> FormerPorts() const;
+  void SetFormerPorts(size_t loop, std::vector<Endpoint> ports);
   // Where a SendDatagram or ConnectPeer goes that names `peer`.
   Endpoint LocalOf(const Endpoint& peer) const { return own_.Local(peer); }
   // New allocations get 508, new sessions UNAVAILABLE; what is live goes on.
@@ -232,9 +243,11 @@ class RelayCore {
  private:
   // What becomes of a packet, counted, and its destination as it is here.
   PacketAction Count(PacketAction action);
-  void SetOwnPorts(const RelayInterfaces& interfaces);
+  void SetOwnPorts();
 
   const PortPoolOptions port_options_;
+  RelayInterfaces interfaces_;  // external ones as TURN has them
+  std::map<size_t, std::vector<Endpoint>> former_ports_;  // by loop
   PeerPolicy policy_;
   OwnPorts own_;
   PortPool ports_;
@@ -246,6 +259,7 @@ class RelayCore {
   NoMemoryGate no_memory_gate_;
   MemoryGate* memory_ = &no_memory_gate_;
   bool draining_ = false;
+  bool readdressed_ = false;
   RelayCoreStats stats_;
 };
 

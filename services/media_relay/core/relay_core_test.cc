@@ -19,6 +19,7 @@
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/relay_interface.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_session.h"
@@ -129,6 +130,68 @@ TEST_F(RelayCoreTest, TurnAndSessionsShareThePortsButNoSocket) {
   // A socket that was closed while the packet was under way.
   EXPECT_EQ(Deliver(kFirstCoreSocket + 1000, At("10.2.0.1", 4000), rtp), "");
   EXPECT_EQ(action_.drop, DropReason::kUnknownSocket);
+}
+
+TEST_F(RelayCoreTest, PortsInUseKeepTheAddressThatTheirClientsKnow) {
+  client_->TakeChallenge(Deliver(1, At("10.1.0.1", 5000),
+                                 client_->Bare(StunMethod::kAllocate, Udp)));
+  ASSERT_EQ(TurnTestClient::CodeOf(
+                Deliver(1, At("10.1.0.1", 5000),
+                        client_->Signed(StunMethod::kAllocate, Udp))),
+            0);
+  const Endpoint relayed = opened_[0].local;
+  SessionSpec spec;
+  spec.tenant = "t";
+  spec.id = "s";
+  spec.owner = "o";
+  spec.lease = absl::Minutes(1);
+  // A leg whose far side is the client's relayed address.
+  spec.legs[0].initial.remote_rtp = relayed;
+  spec.legs[1].initial.remote_rtp = At("10.3.0.1", 4000);
+  SocketActions sockets;
+  ASSERT_TRUE(core_->sessions().Create(std::move(spec), now_, sockets).ok());
+  Perform(std::move(sockets));
+  ASSERT_TRUE(core_->sessions().TakeCreated(now_).ok());
+  EXPECT_TRUE(core_->FormerPorts().empty());
+  EXPECT_FALSE(core_->TakeReaddressed());
+
+  RelayInterfaces interfaces;
+  interfaces.external_v4 = RelayInterface{*IpAddress::Parse("10.0.0.1"),
+                                          *IpAddress::Parse("10.9.9.9")};
+  PeerPolicyOptions policy;
+  policy.allowed = {*IpPrefix::Parse("10.0.0.0/8")};
+  core_->SetInterfaces(interfaces, policy);
+  EXPECT_TRUE(core_->TakeReaddressed());
+  EXPECT_FALSE(core_->TakeReaddressed());
+  const std::vector<Endpoint> former = core_->FormerPorts();
+  EXPECT_EQ(former.size(), 5u);
+  for (const Endpoint& port : former) {
+    EXPECT_EQ(port.ip, *IpAddress::Parse("10.0.0.1"));
+  }
+  std::string rtp(12, '\0');
+  rtp[0] = '\x80';
+  const SocketId leg_a = opened_[1].socket;
+  // Until the loops have told each other it comes from the new address.
+  EXPECT_EQ(Deliver(leg_a, relayed, rtp), "");
+  core_->SetFormerPorts(0, former);
+  EXPECT_EQ(Deliver(leg_a, relayed, rtp), rtp);
+  EXPECT_EQ(core_->LocalOf(relayed), relayed);
+
+  sockets.clear();
+  ASSERT_TRUE(core_->sessions()
+                  .Delete("t", "s", "", "", "DELETED", now_, sockets)
+                  .ok());
+  EXPECT_EQ(core_->FormerPorts(), std::vector<Endpoint>{relayed});
+  ASSERT_EQ(TurnTestClient::CodeOf(Deliver(
+                1, At("10.1.0.1", 5000),
+                client_->Signed(StunMethod::kRefresh,
+                                [](StunWriter& w) {
+                                  w.AddUint32(stun_attribute::kLifetime, 0);
+                                }))),
+            0);
+  EXPECT_TRUE(core_->FormerPorts().empty());
+  core_->SetFormerPorts(0, {});
+  EXPECT_EQ(core_->LocalOf(At("10.9.9.9", relayed.port)), relayed);
 }
 
 TEST_F(RelayCoreTest, EveryPacketIsCountedOnce) {

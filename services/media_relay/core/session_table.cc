@@ -174,6 +174,20 @@ absl::Status SessionTable::Create(SessionSpec spec, Now now,
   return absl::OkStatus();
 }
 
+std::vector<Endpoint> SessionTable::ExternalPorts() const {
+  std::vector<Endpoint> ports;
+  for (const auto& [key, session] : sessions_) {
+    for (const LegPorts& leg : session->ports) {
+      const RelayInterface* const outside =
+          options_.interfaces.Find(/*internal=*/false, leg.ipv6);
+      if (outside == nullptr || leg.local != outside->local) continue;
+      ports.push_back({leg.advertised, leg.rtp});
+      if (leg.rtcp != leg.rtp) ports.push_back({leg.advertised, leg.rtcp});
+    }
+  }
+  return ports;
+}
+
 bool SessionTable::TakePorts(Opening& opening, size_t leg, Now now) {
   Session& session = *opening.session;
   LegPorts& ports = session.ports[leg];

@@ -290,6 +290,8 @@ class SessionTable {
   }
 
   size_t size() const { return sessions_.size(); }
+  // Of all legs towards the Internet, as they were told.
+  std::vector<Endpoint> ExternalPorts() const;
 
  private:
   struct LegPorts {

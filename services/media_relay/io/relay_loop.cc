@@ -121,6 +121,7 @@ absl::Status RelayLoop::Bind() {
                       command(context);
                       Perform();
                       TellNotices();
+                      if (core_.TakeReaddressed()) TellFormerPorts();
                       Rearm();
                     }));
   RelayPorts::Ready ready = [this](int fd, SocketId id) { OnReadable(fd, id); };
@@ -375,6 +376,25 @@ void RelayLoop::ReportOpened(SocketId socket, const absl::Status& status) {
   ports_->Flush();  // the answer lies on this stack
 }
 
+void RelayLoop::TellFormerPorts() {
+  std::vector<Endpoint> ports = core_.FormerPorts();
+  former_ports_due_ = !ports.empty() || !former_ports_told_;
+  if (ports == former_ports_ && former_ports_told_) return;
+  former_ports_ = std::move(ports);
+  former_ports_told_ = true;
+  core_.SetFormerPorts(options_.index, former_ports_);
+  for (size_t i = 0; i < options_.loops; ++i) {
+    if (i == options_.index) continue;
+    const absl::Status posted =
+        options_.post(i, [from = options_.index,
+                          told = former_ports_](RelayLoopContext& context) {
+          context.core.SetFormerPorts(from, told);
+        });
+    former_ports_told_ = former_ports_told_ && posted.ok();
+  }
+  former_ports_due_ = former_ports_due_ || !former_ports_told_;
+}
+
 void RelayLoop::MoveAway(const MoveStream& move) {
   // Commands are copied; the last one to go destroys what is left.
   auto moved = std::make_shared<std::unique_ptr<MovedStream>>(
@@ -541,6 +561,7 @@ void RelayLoop::OnSecond() {
     add(metrics_.connections_ended, ended[i], exported_ended_[i], i);
   }
   exported_ended_ = ended;
+  if (former_ports_due_) TellFormerPorts();
   exported_ = stats;
   exported_turn_ = turn;
   exported_refused_ = ports_->refused();

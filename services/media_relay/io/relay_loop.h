@@ -187,6 +187,9 @@ class RelayLoop final : private TurnStreamFront::Owner {
   // Sends what playbacks owe.
   void SendPlayed();
   void TellNotices();
+  // Tells all loops which ports of ours have a former address, if that is
+  // another than they know.
+  void TellFormerPorts();
   void OnSecond();
   // From a relayed socket or a listener, or on a connection.
   void Send(const PacketAction& action, const SendContext& context, bool media);
@@ -239,6 +242,10 @@ class RelayLoop final : private TurnStreamFront::Owner {
   uint64_t packets_per_second_ = 0;
   uint64_t bits_per_second_ = 0;
   double load_ = 0;
+  // As told to all loops, but for those that had too much to do.
+  std::vector<Endpoint> former_ports_;
+  bool former_ports_told_ = true;
+  bool former_ports_due_ = false;    // to be looked at every second
   std::atomic<int64_t> turned_ = 0;  // nanoseconds since the origin; 0: not yet
   std::thread thread_;
 };

@@ -30,6 +30,12 @@ PromptSet::PromptSet() {
   for (auto& [key, prompt] : prompts_) prompt.derived.fill(true);
 }
 
+std::shared_ptr<const PromptSet> PromptSet::OutOfTheBox() {
+  static const auto* const set =
+      new std::shared_ptr<const PromptSet>(std::make_shared<const PromptSet>());
+  return *set;
+}
+
 std::string PromptSet::Key(std::string_view tenant, std::string_view name) {
   std::string key(tenant);
   key.push_back('/');  // in neither part

@@ -24,8 +24,10 @@ bool IsPromptName(std::string_view name);
 // Immutable once it is shared.
 class PromptSet {
  public:
-  // One with kDefaultPrompt alone.
+  // One with kDefaultPrompt alone, which takes some milliseconds to compute.
   PromptSet();
+  // The same, computed once for all.
+  static std::shared_ptr<const PromptSet> OutOfTheBox();
 
   // Tenant empty: for all tenants. A recording in one law of G.711 gives the
   // other as well, which one that was made in that law replaces.

@@ -32,6 +32,7 @@
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/ice_lite.h"
 #include "services/media_relay/core/packet.h"
+#include "services/media_relay/core/peer_policy.h"
 #include "services/media_relay/core/relay_interface.h"
 #include "services/media_relay/core/session_table.h"
 #include "services/media_relay/core/srtp_policy.h"
@@ -62,11 +63,16 @@ class Run {
     options.turn.bandwidth.per_subject = 20'000;
     options.turn.allocation_quota.all = 4;
     options.turn.authenticator.unauthenticated_replies_per_second = 0;
+    // The table is filled with zeros for every run.
+    options.turn.authenticator.limited_sources = 64;
     options.sessions.interfaces.external_v4 = options.turn.ipv4;
     options.sessions.max_sessions = 3;
     options.ports.first = 50000;
     options.ports.last = 50031;
     options.policy.allowed = {*IpPrefix::Parse("10.0.0.0/8")};
+    interfaces_ = options.sessions.interfaces;
+    interfaces_.external_v6 = options.turn.ipv6;
+    policy_ = options.policy;
     core_.emplace(options, Library(), random_);
     SocketActions sockets;
     core_->OnKeys(TestKeys(now_.wall), now_, sockets);
@@ -316,7 +322,15 @@ class Run {
         break;
       default: {
         SocketActions sockets;
-        core_->OnKeys(Byte() & 1 ? TestKeys(now_.wall) : nullptr, now_,
+        const uint8_t what = Byte();
+        if (what & 2) {
+          // The NAT's address is another, and all loops have told theirs.
+          interfaces_.external_v4->advertised =
+              *IpAddress::Parse((what & 4) ? "10.0.0.2" : "10.0.0.9");
+          core_->SetInterfaces(interfaces_, policy_);
+        }
+        if (what & 8) core_->SetFormerPorts(0, core_->FormerPorts());
+        core_->OnKeys((what & 1) ? TestKeys(now_.wall) : nullptr, now_,
                       sockets);
         Perform(std::move(sockets));
         break;
@@ -400,6 +414,8 @@ class Run {
   Now now_{MonoTime::FromOrigin(absl::Hours(10)),
            absl::FromUnixSeconds(1'800'000'000)};
   TurnTestClient client_;
+  RelayInterfaces interfaces_;
+  PeerPolicyOptions policy_;
   std::optional<RelayCore> core_;
   std::set<SocketId> open_;
   std::map<uint16_t, SocketId> by_port_;          // the newest of each port

@@ -54,7 +54,7 @@ SessionTable::SessionTable(const SessionTableOptions& options,
                            const RelayResources& resources)
     : options_(options), resources_(resources) {
   if (options_.prompts == nullptr) {
-    options_.prompts = std::make_shared<const PromptSet>();
+    options_.prompts = PromptSet::OutOfTheBox();
   }
 }
 

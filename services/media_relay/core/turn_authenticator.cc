@@ -32,8 +32,6 @@ namespace {
 
 namespace attr = stun_attribute;
 
-constexpr size_t kLimitedSources = 16384;
-
 // PASSWORD-ALGORITHM: number, then a parameter length, which is 0 for both.
 std::optional<PasswordAlgorithm> ParseAlgorithm(
     absl::Span<const uint8_t> value) {
@@ -68,7 +66,7 @@ TurnAuthenticator::TurnAuthenticator(const TurnAuthenticatorOptions& options,
           GcraLimit::PerSecond(
               options.unauthenticated_replies_per_second,
               std::max<int64_t>(1, options.unauthenticated_replies_per_second)),
-          kLimitedSources, random) {}
+          options.limited_sources, random) {}
 
 bool TurnAuthenticator::MayAnswer(const IpAddress& client, MonoTime now) {
   ByteSpan prefix = client.bytes();

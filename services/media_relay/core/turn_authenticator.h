@@ -43,6 +43,8 @@ struct TurnAuthenticatorOptions {
   std::optional<RollingKeys::Key> secret;
   // To one source prefix, before it has authenticated. 0: no limit.
   uint32_t unauthenticated_replies_per_second = 50;
+  // How many prefixes are told apart.
+  size_t limited_sources = 16384;
   // FIPS mode: no key is made with MD5. SHA-256 is offered in every challenge,
   // and a request without it is refused with 400 (IMP-70).
   bool approved_only = false;

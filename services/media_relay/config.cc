@@ -604,12 +604,22 @@ std::optional<AdvertisedAddresses::Options> AdvertisedOptionsFrom(
   return options;
 }
 
-void SetAdvertised(const AdvertisedAddresses::Learnt& learnt, Config* config) {
+void AdvertiseInstead(const std::vector<std::string>& addresses,
+                      Config* config) {
+  if (addresses.empty()) return;
   config->mutable_external()->clear_advertised_sources();
   config->mutable_external()->clear_advertised_addresses();
-  for (const IpAddress& address : learnt) {
-    config->mutable_external()->add_advertised_addresses(address.ToString());
+  for (const std::string& address : addresses) {
+    config->mutable_external()->add_advertised_addresses(address);
   }
+}
+
+void SetAdvertised(const AdvertisedAddresses::Learnt& learnt, Config* config) {
+  std::vector<std::string> addresses;
+  for (const IpAddress& address : learnt) {
+    addresses.push_back(address.ToString());
+  }
+  AdvertiseInstead(addresses, config);
 }
 
 RelayFleetOptions FleetOptionsFrom(const Config& config, size_t processors) {

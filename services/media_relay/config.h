@@ -26,6 +26,11 @@ void ValidateConfig(const config::v1::MediaRelayConfig& config,
 // INVALID_ARGUMENT with CONFIG_INVALID when it has none.
 absl::Status ExpandAddresses(config::v1::MediaRelayConfig* config);
 
+// As if the configuration said so of the external addresses, whatever else it
+// says of them; empty: changes nothing.
+void AdvertiseInstead(const std::vector<std::string>& addresses,
+                      config::v1::MediaRelayConfig* config);
+
 // How it is learnt what clients are told instead of the external addresses;
 // nothing when the configuration says it. Of expanded addresses, as everything
 // below.

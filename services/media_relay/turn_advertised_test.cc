@@ -86,6 +86,22 @@ TEST_F(TurnAdvertisedTest, AFileIsFollowedWithoutARestart) {
   EXPECT_EQ(status.listeners(0).advertised_address(), "127.6.6.6");
 }
 
+// Over what the configuration says.
+TEST_F(TurnAdvertisedTest, AFlagMaySayIt) {
+  addresses_ = "\"127.0.0.1\"";
+  Tell("127.5.5.5");
+  Follow(absl::StrCat("\"file:", file_, "\""));
+  process_.RunUnder(
+      {"sh", "-c", "exec \"$@\" --advertised_addresses=127.7.7.7", "sh"});
+  Start(1);
+  EXPECT_EQ(Allocated(), "127.7.7.7");
+  EXPECT_TRUE(absl::StrContains(
+      RunCommand(absl::StrCat("services/media_relay/media_relay --check_config"
+                              " --advertised_addresses=nonsense --config=",
+                              process_.folder(), "/config.json")),
+      "external.advertised_addresses"));
+}
+
 TEST_F(TurnAdvertisedTest, AStunServerIsAsked) {
   // Another relay is one.
   Start(1);

@@ -17,6 +17,7 @@
 #include "services/common/random/fake_random.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/time/mono_time.h"
+#include "services/media_relay/core/address_forms.h"
 #include "services/media_relay/core/drop_reason.h"
 #include "services/media_relay/core/endpoint.h"
 #include "services/media_relay/core/hmac_sha1_batch.h"
@@ -534,6 +535,53 @@ TEST_F(MediaBridgeTest, UpdateRefusesPeersThePolicyRefuses) {
     EXPECT_EQ(ReasonOf(status), "MEDIA_PEER_REFUSED");
   }
   EXPECT_EQ(bridge_->leg(LegSide::kB).remote_rtp(), b_->address);
+}
+
+// Issue 4: the forms of research/media.md at every way by which a session
+// learns an address: told for RTP and for RTCP, latched in clear and by what
+// authenticates.
+TEST_F(MediaBridgeTest, NoFormOfAForbiddenAddressIsSentTo) {
+  policy_ = PeerPolicy(PeerPolicyOptions());
+  MediaLegOptions secured;
+  secured.srtp = kSuite;
+  bridge_.emplace(secured, MediaLegOptions(), Library(), policy_, random_);
+  bridge_->sockets(LegSide::kA) = {1, 2};
+  bridge_->sockets(LegSide::kB) = {3, 4};
+  a_.emplace(At("8.8.4.4", 30000), kSuite, 'a');
+  b_.emplace(At("8.8.8.8", 20000), std::nullopt, 'b');
+  Signal(LegSide::kA, *a_);
+  Signal(LegSide::kB, *b_);
+  MediaLegUpdate latch;
+  latch.latching = true;
+  ASSERT_TRUE(bridge_->leg(LegSide::kA).Update(latch, now_).ok());
+  latch.latching_prefixes = {*IpPrefix::Parse("0.0.0.0/0"),
+                             *IpPrefix::Parse("::/0")};
+  ASSERT_TRUE(bridge_->leg(LegSide::kB).Update(latch, now_).ok());
+  uint16_t sequence = 100;
+  for (const char* form : kForbiddenAddressForms) {
+    for (const LegSide side : {LegSide::kA, LegSide::kB}) {
+      MediaLegUpdate rtp;
+      rtp.remote_rtp = At(form, 20000);
+      EXPECT_EQ(ReasonOf(bridge_->leg(side).Update(rtp, now_)),
+                "MEDIA_PEER_REFUSED")
+          << form;
+      MediaLegUpdate rtcp;
+      rtcp.remote_rtcp = At(form, 20001);
+      EXPECT_EQ(ReasonOf(bridge_->leg(side).Update(rtcp, now_)),
+                "MEDIA_PEER_REFUSED")
+          << form;
+      Peer& peer = side == LegSide::kA ? *a_ : *b_;
+      EXPECT_EQ(Deliver(side, peer.Wrap(Rtp(++sequence)), At(form, 20000)), "")
+          << form;
+      EXPECT_EQ(action_.drop, DropReason::kSourceRefused) << form;
+    }
+  }
+  // Nobody was latched to, as either leg still may be to somebody in public.
+  EXPECT_NE(Deliver(LegSide::kA, a_->Wrap(Rtp(1000)), At("9.9.9.9", 20000)),
+            "");
+  EXPECT_EQ(action_.to, b_->address);
+  EXPECT_NE(Deliver(LegSide::kB, Rtp(1001, 9), At("1.1.1.1", 20000)), "");
+  EXPECT_EQ(action_.to, At("9.9.9.9", 20000));
 }
 
 TEST_F(MediaBridgeTest, UpdateRefusesKeysThatDoNotFit) {

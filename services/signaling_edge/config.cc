@@ -461,6 +461,7 @@ EdgeOptions CoreOptionsOf(const pb::SignalingEdgeConfig& config) {
       FromProtoOr(timers.history_retention(), out.history_retention);
   out.flow_timer = FromProtoOr(timers.flow_timer(), out.flow_timer);
   out.udp_flow_timer = FromProtoOr(timers.udp_flow_timer(), out.udp_flow_timer);
+  out.require_sip_domain_usage = config.require_sip_domain_usage();
   out.long_requests.path_mtu = config.path_mtu();
   out.long_requests.udp_for =
       FromProtoOr(timers.long_requests_by_udp(), out.long_requests.udp_for);

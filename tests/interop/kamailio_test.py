@@ -63,19 +63,19 @@ class KamailioTest(SippCase):
         plans.apply(cls.cluster, 'watched', plans.manifest(plans.GATEWAY, WATCHED))
         cls.demo.wait_snapshot()
 
-    def kamailio(self, name, address, certificate='gateway', method='TLSv1.2+', ciphers='', verify=True):
+    def kamailio(self, name, address, certificate='gateway', method='TLSv1.2+', ciphers='', verify=True,
+                 server='gateway'):
         """Started; `certificate` is what it shows as a client, None: nothing."""
         routes = ROUTES.format(behind=f'{self.cluster.network}.22', edge=self.cluster.host('signaling_edge'),
                                domain=DOMAIN)
         process = kamailio.kamailio(
             self.cluster, name, (f'udp:{address}:5060', f'tls:{address}:5061'), routes,
-            tls_config=kamailio.tls(self.cluster, certificate=certificate, method=method, ciphers=ciphers,
-                                    verify=verify))
+            tls_config=kamailio.tls(self.cluster, server, certificate, method, ciphers, verify))
         self.addCleanup(process.stop)
         return process
 
-    def gateway(self):
-        return self.kamailio('kamailio', self.cluster.host('gateway'))
+    def gateway(self, certificate='gateway'):
+        return self.kamailio('kamailio', self.cluster.host('gateway'), certificate, server=certificate)
 
     def in_service(self):
         for state in self.cluster.items('trunks'):
@@ -95,15 +95,29 @@ class KamailioTest(SippCase):
                  for step in (*BEGINS, '<pause milliseconds="200"/>', BYE)]
         self.finish(self.sipp('caller', caller[0], caller[1], steps, *caller[2:]), called)
 
+    def calls_both_ways(self):
+        """Out by TLS to Kamailio and on to sipp; in from sipp by Kamailio."""
+        before = len(self.cluster.items('calls'))
+        self.call(21, 5065, '-s', '95551234', f'{self.cluster.host("signaling_edge")}:5060')
+        self.call(22, 5069, '-s', '81234', f'{self.cluster.host("gateway")}:5060')
+        legs = [[leg.get('peer', '').rpartition('/')[2] for leg in c['legs']]
+                for c in self.cluster.items('calls')[before:]]
+        self.assertIn(['caller', 'gateway'], legs)
+        self.assertIn(['gateway', 'called'], legs)
+
+    def test_a_certificate_for_sip_domains_alone(self):
+        """RFC 5924: id-kp-sipDomain is enough, as a server and as a client."""
+        self.gateway('sip_domain')
+        self.wait_service(True)
+        self.calls_both_ways()
+        shown = [c['remoteCertificate'].get('extendedKeyUsages') for c in self.cluster.items('connections')
+                 if c.get('peer', '').endswith('/gateway')]
+        self.assertEqual(shown, [['sipDomain']] * 2)
+
     def test_calls_through_kamailio_both_ways_and_its_state(self):
         process = self.gateway()
         self.wait_service(True)
-        # Out by TLS to Kamailio and on to sipp; in from sipp by Kamailio.
-        self.call(21, 5065, '-s', '95551234', f'{self.cluster.host("signaling_edge")}:5060')
-        self.call(22, 5069, '-s', '81234', f'{self.cluster.host("gateway")}:5060')
-        legs = [[leg.get('peer', '').rpartition('/')[2] for leg in c['legs']] for c in self.cluster.items('calls')]
-        self.assertIn(['caller', 'gateway'], legs)
-        self.assertIn(['gateway', 'called'], legs)
+        self.calls_both_ways()
         # It goes, and comes back.
         process.stop()  # its children too
         self.wait_service(False)
@@ -140,6 +154,7 @@ class KamailioTest(SippCase):
         for name, number, reasons, settings in (
                 ('none', 61, (), {'certificate': None}),
                 ('other', 62, ('PEER_IDENTITY_MISMATCH',), {'certificate': 'wrong_name'}),
+                ('usage', 65, ('PEER_CERTIFICATE_WRONG_USAGE',), {'certificate': 'wrong_usage'}),
                 ('old', 63, ('TLS_HANDSHAKE_FAILED', 'TLS_ALERT_RECEIVED'),
                  {'method': 'TLSv1.1', 'ciphers': 'ALL:@SECLEVEL=0'}),
                 ('null', 64, ('TLS_HANDSHAKE_FAILED', 'TLS_ALERT_RECEIVED'),

@@ -175,6 +175,20 @@ TEST_F(CapfCommandsTest, ChainsAreExplained) {
   EXPECT_THAT(out_.str(), HasSubstr("EKU_MISSING"));
   EXPECT_EQ(Run(verify + web + " --vendor AudioCodes"), 0) << out_.str();
 
+  // RFC 5924: as an edge judges a SIP peer.
+  const std::string sip = Write(
+      "sip.pem",
+      root.Issue({.dns_names = {"sip.test"},
+                  .no_extended_key_usage = true,
+                  .extensions = {{NID_ext_key_usage, "1.3.6.1.5.5.7.3.20"}}})
+          .pem);
+  EXPECT_EQ(Run(verify + sip), 1);
+  EXPECT_THAT(out_.str(), HasSubstr("EKU_MISSING"));
+  EXPECT_EQ(Run(verify + sip + " --purpose sipDomain"), 0) << out_.str();
+  EXPECT_EQ(Run(verify + web + " --purpose sipDomain"), 1);
+  EXPECT_EQ(Run(verify + web + " --purpose other"), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("PURPOSE_INVALID"));
+
   const std::string revoked =
       Write("list.crl", root.IssueCrl({0x1001}, absl::Now() - absl::Hours(1),
                                       absl::Now() + absl::Hours(1)));

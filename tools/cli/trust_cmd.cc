@@ -536,7 +536,7 @@ void AddTrustCommand(CLI::App& app, CliContext& context) {
   verify->add_option("files", options->files, "The leaf, then the others")
       ->required();
   verify->add_option("--purpose", options->purpose,
-                     "serverAuth or clientAuth; else both");
+                     "serverAuth, clientAuth or sipDomain; else both");
   verify->add_option("--name", options->expected_name, "Host it must name");
   verify->add_option("--time", options->time, "When; else now");
   verify->add_option("--vendor", options->vendor, "Of the peer, for its rules");

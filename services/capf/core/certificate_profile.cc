@@ -30,14 +30,16 @@ const std::array<CertificateProfile, 9>& Profiles() {
        .extended_key_usages = {ExtendedKeyUsage::kServerAuth,
                                ExtendedKeyUsage::kClientAuth,
                                ExtendedKeyUsage::kIpsecEndSystem}},
-      // Both usages: SIP peers are client and server of each other.
+      // SIP peers are client and server of each other; the third is for those
+      // that take no certificate without it.
       {.id = ProfileId::kSipServer,
        .name = "sip_server",
        .default_validity = Days(365),
        .max_validity = Days(825),
        .is_authority = false,
        .extended_key_usages = {ExtendedKeyUsage::kServerAuth,
-                               ExtendedKeyUsage::kClientAuth}},
+                               ExtendedKeyUsage::kClientAuth,
+                               ExtendedKeyUsage::kSipDomain}},
       {.id = ProfileId::kService,
        .name = "service",
        .default_validity = Days(90),
@@ -99,6 +101,8 @@ std::string_view ExtendedKeyUsageOid(ExtendedKeyUsage usage) {
       return "1.3.6.1.5.5.7.3.2";
     case ExtendedKeyUsage::kIpsecEndSystem:
       return "1.3.6.1.5.5.7.3.5";
+    case ExtendedKeyUsage::kSipDomain:
+      return "1.3.6.1.5.5.7.3.20";
   }
   return "";
 }

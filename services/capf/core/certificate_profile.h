@@ -33,7 +33,12 @@ inline constexpr uint16_t kKeyEncipherment = 0x2000;
 inline constexpr uint16_t kKeyCertSign = 0x0400;
 inline constexpr uint16_t kCrlSign = 0x0200;
 
-enum class ExtendedKeyUsage { kServerAuth, kClientAuth, kIpsecEndSystem };
+enum class ExtendedKeyUsage {
+  kServerAuth,
+  kClientAuth,
+  kIpsecEndSystem,
+  kSipDomain,  // RFC 5924
+};
 
 // "1.3.6.1.5.5.7.3.1" and so on.
 std::string_view ExtendedKeyUsageOid(ExtendedKeyUsage usage);

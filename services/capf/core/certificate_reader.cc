@@ -183,6 +183,8 @@ uint8_t LastOf(ExtendedKeyUsage usage) {
       return 2;
     case ExtendedKeyUsage::kIpsecEndSystem:
       return 5;
+    case ExtendedKeyUsage::kSipDomain:
+      return 20;
   }
   return 0;
 }

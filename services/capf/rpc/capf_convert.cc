@@ -322,6 +322,7 @@ type::v1::CertificateSummary Summarize(ByteSpan der) {
   summary.set_self_signed(info->self_signed);
   if (info->server_auth) summary.add_extended_key_usages("serverAuth");
   if (info->client_auth) summary.add_extended_key_usages("clientAuth");
+  if (info->sip_domain) summary.add_extended_key_usages("sipDomain");
   for (const std::string_view name : KeyUsageNames(*info)) {
     summary.add_key_usages(std::string(name));
   }

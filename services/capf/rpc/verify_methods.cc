@@ -48,8 +48,12 @@ absl::StatusOr<RequiredUsage> UsageOf(
   if (request.purpose() == "clientAuth" || request.purpose().empty()) {
     usage.client_auth = true;
   }
+  if (request.purpose() == "sipDomain") {
+    usage = {.server_auth = true, .client_auth = true, .or_sip_domain = true};
+  }
   if (!usage.server_auth && !usage.client_auth) {
-    return Invalid("PURPOSE_INVALID", "purpose is serverAuth or clientAuth");
+    return Invalid("PURPOSE_INVALID",
+                   "purpose is serverAuth, clientAuth or sipDomain");
   }
   if (!request.vendor().empty() || !request.model().empty()) {
     usage.named = true;

@@ -118,16 +118,21 @@ absl::StatusOr<std::vector<SubjectAltName>> AltNamesOf(const X509* x509) {
   return out;
 }
 
-// BoringSSL has no bit for these (RFC 4945 section 5.1.3.12).
-bool HoldsIpsecUsage(const X509* x509) {
+// Of extendedKeyUsage what BoringSSL has no bit for.
+struct OtherUsages {
+  bool ipsec = false;  // RFC 4945 section 5.1.3.12
+  bool sip_domain = false;
+};
+
+OtherUsages OtherUsagesOf(const X509* x509) {
+  OtherUsages out;
   const bssl::UniquePtr<EXTENDED_KEY_USAGE> usages(
       static_cast<EXTENDED_KEY_USAGE*>(X509_get_ext_d2i(
           const_cast<X509*>(x509), NID_ext_key_usage, nullptr, nullptr)));
   for (size_t i = 0; usages != nullptr && i < sk_ASN1_OBJECT_num(usages.get());
        ++i) {
-    // id-kp-ipsecIKE, and the three before it: endSystem, tunnel, user.
     static constexpr uint8_t kPrefix[] = {0x2b, 0x06, 0x01, 0x05,
-                                          0x05, 0x07, 0x03};
+                                          0x05, 0x07, 0x03};  // id-kp
     const ASN1_OBJECT* usage = sk_ASN1_OBJECT_value(usages.get(), i);
     const size_t size = OBJ_length(usage);
     const uint8_t* octets = OBJ_get0_data(usage);
@@ -135,10 +140,12 @@ bool HoldsIpsecUsage(const X509* x509) {
         std::memcmp(octets, kPrefix, sizeof(kPrefix)) != 0) {
       continue;
     }
+    // id-kp-ipsecIKE, and the three before it: endSystem, tunnel, user.
     const uint8_t last = octets[sizeof(kPrefix)];
-    if (last == 17 || (last >= 5 && last <= 7)) return true;
+    out.ipsec |= last == 17 || (last >= 5 && last <= 7);
+    out.sip_domain |= last == 20;
   }
-  return false;
+  return out;
 }
 
 absl::StatusOr<std::string> SerialOf(const X509* x509) {
@@ -200,7 +207,10 @@ absl::StatusOr<CertificateInfo> ParseCertificate(ByteSpan der) {
   info.server_auth = (usage & (XKU_SSL_SERVER | XKU_ANYEKU)) != 0;
   info.client_auth = (usage & (XKU_SSL_CLIENT | XKU_ANYEKU)) != 0;
   info.purposes = usage;
-  info.ipsec = (usage & XKU_ANYEKU) != 0 || HoldsIpsecUsage(x509);
+  const OtherUsages others = OtherUsagesOf(x509);
+  info.ipsec = (usage & XKU_ANYEKU) != 0 || others.ipsec;
+  info.sip_domain = others.sip_domain;
+  info.any_usage = usage != UINT32_MAX && (usage & XKU_ANYEKU) != 0;
   info.key_usage = X509_get_key_usage(x509);
   if (info.self_issued) {
     const bssl::UniquePtr<EVP_PKEY> key(X509_get_pubkey(x509));

@@ -51,6 +51,9 @@ struct CertificateInfo {
   bool server_auth = false;
   bool client_auth = false;
   bool ipsec = false;
+  // extendedKeyUsage names id-kp-sipDomain (RFC 5924), or anyExtendedKeyUsage.
+  bool sip_domain = false;
+  bool any_usage = false;
   // Bits of keyUsage and extendedKeyUsage as BoringSSL names them (KU_*,
   // XKU_*); all where the extension is absent.
   uint32_t key_usage = 0;

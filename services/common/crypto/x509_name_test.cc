@@ -198,5 +198,31 @@ TEST(PemTest, RefusesNoneAndBroken) {
   }
 }
 
+// RFC 5924.
+TEST(X509NameTest, SipDomainsAreAUsage) {
+  TestCa ca;
+  const auto read = [&](const std::string& usages) {
+    TestCertificateSpec spec{.dns_names = {"a.test"},
+                             .no_extended_key_usage = true};
+    if (!usages.empty()) spec.extensions = {{NID_ext_key_usage, usages}};
+    return *ParseCertificate(AsBytes(ca.Issue(spec).der));
+  };
+  const CertificateInfo none = read("");
+  EXPECT_TRUE(none.client_auth);
+  EXPECT_FALSE(none.sip_domain);
+  EXPECT_FALSE(none.any_usage);
+  const CertificateInfo sip = read("1.3.6.1.5.5.7.3.20");
+  EXPECT_TRUE(sip.sip_domain);
+  EXPECT_FALSE(sip.client_auth);
+  EXPECT_FALSE(sip.server_auth);
+  EXPECT_FALSE(sip.any_usage);
+  EXPECT_FALSE(read("1.3.6.1.5.5.7.3.21").sip_domain);
+  EXPECT_FALSE(read("1.3.6.1.5.5.7.3.20.1").sip_domain);
+  const CertificateInfo any = read("codeSigning,anyExtendedKeyUsage");
+  EXPECT_TRUE(any.any_usage);
+  EXPECT_FALSE(any.sip_domain);
+  EXPECT_TRUE(any.client_auth);
+}
+
 }  // namespace
 }  // namespace sallyport

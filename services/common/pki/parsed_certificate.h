@@ -101,6 +101,9 @@ inline constexpr std::string_view kServerAuthUsage{
     "\x2b\x06\x01\x05\x05\x07\x03\x01", 8};
 inline constexpr std::string_view kClientAuthUsage{
     "\x2b\x06\x01\x05\x05\x07\x03\x02", 8};
+// id-kp-sipDomain (RFC 5924).
+inline constexpr std::string_view kSipDomainUsage{
+    "\x2b\x06\x01\x05\x05\x07\x03\x14", 8};
 inline constexpr std::string_view kAnyPolicy{"\x55\x1d\x20\x00", 4};
 
 // Immutable.

@@ -213,7 +213,14 @@ bool PathSearch::Extend() {
   return false;
 }
 
-absl::Status PathSearch::CheckOne(const ParsedCertificate& certificate) const {
+bool PathSearch::MayBeUsed(std::string_view usage, size_t at) const {
+  return std::all_of(
+      path_.begin(), path_.begin() + static_cast<ptrdiff_t>(at) + 1,
+      [usage](const CertificateRef& each) { return each->AllowsUsage(usage); });
+}
+
+absl::Status PathSearch::CheckOne(size_t at) const {
+  const ParsedCertificate& certificate = *path_[at];
   if (query_.now < certificate.not_before) {
     return Refuse("CERTIFICATE_NOT_YET_VALID",
                   "a certificate is not yet valid");
@@ -229,8 +236,9 @@ absl::Status PathSearch::CheckOne(const ParsedCertificate& certificate) const {
     return Refuse("CERTIFICATE_REVOKED", "a certificate is revoked");
   }
   const RequiredUsage& usage = rules_.usage;
-  if ((usage.server_auth && !certificate.AllowsUsage(kServerAuthUsage)) ||
-      (usage.client_auth && !certificate.AllowsUsage(kClientAuthUsage))) {
+  const bool sip = usage.or_sip_domain && MayBeUsed(kSipDomainUsage, at);
+  if (!sip && ((usage.server_auth && !MayBeUsed(kServerAuthUsage, at)) ||
+               (usage.client_auth && !MayBeUsed(kClientAuthUsage, at)))) {
     return Refuse("EKU_MISSING",
                   "the extended key usage does not allow this use");
   }
@@ -246,8 +254,9 @@ absl::Status PathSearch::CheckLeafUse(const ParsedCertificate& leaf) const {
                        leaf.extended_key_usage->end(),
                        wanted) != leaf.extended_key_usage->end();
     };
-    if ((usage.server_auth && !names(kServerAuthUsage)) ||
-        (usage.client_auth && !names(kClientAuthUsage))) {
+    const bool sip = usage.or_sip_domain && names(kSipDomainUsage);
+    if (!sip && ((usage.server_auth && !names(kServerAuthUsage)) ||
+                 (usage.client_auth && !names(kClientAuthUsage)))) {
       return Refuse("EKU_MISSING",
                     "the extended key usage does not name this use");
     }
@@ -432,7 +441,7 @@ PathSearch::Fault PathSearch::CheckPath() {
   const size_t last = path_.size() - 1;
   // Each by itself: the dates of the leaf are what an operator looks for.
   for (size_t at = 0; at <= last; ++at) {
-    absl::Status status = CheckOne(*path_[at]);
+    absl::Status status = CheckOne(at);
     if (!status.ok()) return {std::move(status), at};
   }
   absl::Status status = CheckLeafUse(*path_[0]);

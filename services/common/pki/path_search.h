@@ -51,7 +51,9 @@ class PathSearch {
 
   // Checks path_, which ends in an anchor, from the top down.
   Fault CheckPath();
-  absl::Status CheckOne(const ParsedCertificate& certificate) const;
+  absl::Status CheckOne(size_t at) const;
+  // Whether all of the path up to there may be used so.
+  bool MayBeUsed(std::string_view usage, size_t at) const;
   absl::Status CheckLeafUse(const ParsedCertificate& leaf) const;
   absl::Status CheckIssuerUse(const ParsedCertificate& issuer,
                               size_t intermediates_below) const;

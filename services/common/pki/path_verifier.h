@@ -37,6 +37,9 @@ using CertificateRef = std::shared_ptr<const ParsedCertificate>;
 struct RequiredUsage {
   bool server_auth = false;
   bool client_auth = false;
+  // id-kp-sipDomain is as good as each of the two, if it is that of all of the
+  // path (RFC 5924).
+  bool or_sip_domain = false;
   // Absent extendedKeyUsage is not enough: every use above must be named, and
   // by itself (UM-89, for peers that check so).
   bool named = false;

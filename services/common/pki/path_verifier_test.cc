@@ -263,6 +263,65 @@ TEST(PathVerifierTest, UseThatTheCertificateDoesNotAllow) {
               HasReason("KEY_USAGE_MISSING"));
 }
 
+// RFC 5924 section 4.
+TEST(PathVerifierTest, UseAsASipDomain) {
+  TestCa root("Root");
+  const auto issue = [](TestCa& by, std::string_view usages) {
+    TestCertificateSpec spec{.dns_names = {"a.test"},
+                             .no_extended_key_usage = true};
+    if (!usages.empty()) {
+      spec.extensions = {{NID_ext_key_usage, std::string(usages)}};
+    }
+    return by.Issue(spec);
+  };
+  constexpr std::string_view kSipDomain = "1.3.6.1.5.5.7.3.20";
+  for (const bool server : {true, false}) {
+    const RequiredUsage role = {.server_auth = server, .client_auth = !server};
+    RequiredUsage sip = role;
+    sip.or_sip_domain = true;
+    const auto verdict = [&](const RequiredUsage& usage, TestCa& by,
+                             std::string_view usages) {
+      Chain chain(issue(by, usages), {}, root);
+      chain.rules.usage = usage;
+      return chain.Verdict();
+    };
+    EXPECT_THAT(verdict(sip, root, kSipDomain), IsOk());
+    EXPECT_THAT(verdict(role, root, kSipDomain), HasReason("EKU_MISSING"));
+    EXPECT_THAT(verdict(sip, root, "codeSigning,1.3.6.1.5.5.7.3.20"), IsOk());
+    EXPECT_THAT(verdict(sip, root, "anyExtendedKeyUsage"), IsOk());
+    EXPECT_THAT(verdict(sip, root, "serverAuth,clientAuth"), IsOk());
+    EXPECT_THAT(verdict(sip, root, server ? "clientAuth" : "serverAuth"),
+                HasReason("EKU_MISSING"));
+    EXPECT_THAT(verdict(sip, root, "codeSigning"), HasReason("EKU_MISSING"));
+    EXPECT_THAT(verdict(sip, root, ""), IsOk());  // as policy has it
+    sip.named = true;
+    EXPECT_THAT(verdict(sip, root, ""), HasReason("EKU_MISSING"));
+    EXPECT_THAT(verdict(sip, root, kSipDomain), IsOk());
+    sip.named = false;
+    // What an authority is limited to is one of those of the leaf.
+    TestCertificateSpec only = CaSpec("SIP only");
+    only.extensions = {{NID_ext_key_usage, std::string(kSipDomain)}};
+    TestCa sip_only = root.IssueCa(only);
+    only = CaSpec("TLS only");
+    only.extensions = {{NID_ext_key_usage, "serverAuth,clientAuth"}};
+    TestCa tls_only = root.IssueCa(only);
+    const auto below = [&](TestCa& middle, std::string_view usages) {
+      Chain chain(issue(middle, usages), {&middle}, root);
+      chain.rules.usage = sip;
+      return chain.Verdict();
+    };
+    EXPECT_THAT(below(sip_only, kSipDomain), IsOk());
+    EXPECT_THAT(below(sip_only, "serverAuth,clientAuth,1.3.6.1.5.5.7.3.20"),
+                IsOk());
+    EXPECT_THAT(below(sip_only, ""), IsOk());
+    EXPECT_THAT(below(sip_only, "serverAuth,clientAuth"),
+                HasReason("EKU_MISSING"));
+    EXPECT_THAT(below(tls_only, kSipDomain), HasReason("EKU_MISSING"));
+    EXPECT_THAT(below(tls_only, "serverAuth,clientAuth,1.3.6.1.5.5.7.3.20"),
+                IsOk());
+  }
+}
+
 // UM-89: absent is not enough for some gateways.
 TEST(PathVerifierTest, UseThatMustBeNamed) {
   TestCa root("Root");

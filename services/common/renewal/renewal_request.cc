@@ -240,7 +240,8 @@ absl::Status CheckRenewed(std::string_view renewed_pem, const Secret& key_pem,
     }
   }
   if ((old.server_auth && !info->server_auth) ||
-      (old.client_auth && !info->client_auth)) {
+      (old.client_auth && !info->client_auth) ||
+      (old.sip_domain && !info->sip_domain)) {
     return Refused("it may not be used as the one before");
   }
   if (now < info->not_before || now >= info->not_after) {

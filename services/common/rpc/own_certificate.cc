@@ -56,6 +56,7 @@ type::v1::CertificateSummary SummaryOfCertificateFile(const std::string& file) {
   out.set_self_signed(info->self_signed);
   if (info->server_auth) out.add_extended_key_usages("serverAuth");
   if (info->client_auth) out.add_extended_key_usages("clientAuth");
+  if (info->sip_domain) out.add_extended_key_usages("sipDomain");
   for (const std::string_view name : KeyUsageNames(*info)) {
     out.add_key_usages(std::string(name));
   }

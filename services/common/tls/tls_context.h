@@ -63,9 +63,13 @@ struct TlsContextOptions {
   // this hook (or after the handshake). Called on the session's thread.
   std::function<absl::Status(const PeerCertificate&)> accept_peer;
 
+  // A certificate for SIP domains (id-kp-sipDomain, RFC 5924) is one for TLS.
+  bool sip_domains = false;
+
   // Servers: the context for the server name that a client asks for, or null
   // to stay with this one. Of the chosen one count certificate, key, trust,
-  // client_certificate, unverified_peer and accept_peer. Called on the
+  // client_certificate, unverified_peer, accept_peer and sip_domains. Called on
+  // the
   // session's thread, with a name in lower case.
   std::function<std::shared_ptr<const TlsContext>(std::string_view name)>
       select_by_server_name;

@@ -290,11 +290,14 @@ absl::Status TlsSession::JudgePeer() {
   }
   peer_->leaf = *std::move(leaf);
   const TlsContextOptions& options = context_->options();
-  peer_->verify_error = options.trust_anchors->Verify(
-      peer_->chain,
-      options.role == TlsRole::kServer ? CertificatePurpose::kTlsClient
-                                       : CertificatePurpose::kTlsServer,
-      options.clock->Now());
+  const bool from_client = options.role == TlsRole::kServer;
+  const CertificatePurpose purpose =
+      options.sip_domains ? (from_client ? CertificatePurpose::kSipClient
+                                         : CertificatePurpose::kSipServer)
+      : from_client       ? CertificatePurpose::kTlsClient
+                          : CertificatePurpose::kTlsServer;
+  peer_->verify_error = options.trust_anchors->Verify(peer_->chain, purpose,
+                                                      options.clock->Now());
   peer_->verified = peer_->verify_error.ok();
   if (!peer_->verified) {
     return options.unverified_peer == UnverifiedPeer::kRefuse

@@ -365,6 +365,26 @@ TEST_F(TlsSessionTest, UsageIsJudgedByRole) {
   EXPECT_THAT(server_->error(), HasReason("PEER_CERTIFICATE_WRONG_USAGE"));
 }
 
+// RFC 5924, where the context is SIP's.
+TEST_F(TlsSessionTest, ACertificateForSipDomainsIsForSip) {
+  server_cert_ = client_cert_ =
+      ca_.Issue({.dns_names = {"gw.test"},
+                 .no_extended_key_usage = true,
+                 .extensions = {{NID_ext_key_usage, "1.3.6.1.5.5.7.3.20"}}});
+  for (const bool sip : {true, false}) {
+    TlsContextOptions server = ServerOptions(ClientCertificateMode::kRequire);
+    TlsContextOptions client = Options(TlsRole::kClient, &client_cert_);
+    server.sip_domains = client.sip_domains = sip;
+    Start(std::move(server), std::move(client));
+    Run();
+    if (sip) {
+      ExpectBothOpen();
+    } else {
+      EXPECT_THAT(client_->error(), HasReason("PEER_CERTIFICATE_WRONG_USAGE"));
+    }
+  }
+}
+
 TEST_F(TlsSessionTest, DangerousAcceptReportsInsteadOfRefusing) {
   server_cert_ = other_ca_.IssueDns("import.test");
   auto client = Options(TlsRole::kClient, nullptr);

@@ -152,8 +152,12 @@ absl::StatusOr<TrustAnchors::Period> TrustAnchors::VerifyAnew(
     }
   }
   PathRules rules;
-  rules.usage.server_auth = purpose == CertificatePurpose::kTlsServer;
-  rules.usage.client_auth = purpose == CertificatePurpose::kTlsClient;
+  rules.usage.server_auth = purpose == CertificatePurpose::kTlsServer ||
+                            purpose == CertificatePurpose::kSipServer;
+  rules.usage.client_auth = purpose == CertificatePurpose::kTlsClient ||
+                            purpose == CertificatePurpose::kSipClient;
+  rules.usage.or_sip_domain = purpose == CertificatePurpose::kSipServer ||
+                              purpose == CertificatePurpose::kSipClient;
   const PathResult result = verifier_->Verify(query, rules);
   if (result.status.ok()) {
     Period period = {absl::InfinitePast(), absl::InfiniteFuture(),

@@ -23,8 +23,15 @@ class PathVerifier;
 struct ParsedCertificate;
 
 // What the checked certificate is to be used for; its extendedKeyUsage, if it
-// has one, must allow it.
-enum class CertificatePurpose { kTlsClient, kTlsServer, kAny };
+// has one, must allow it. A SIP client's or server's may be for SIP domains
+// (id-kp-sipDomain, RFC 5924) instead of for TLS.
+enum class CertificatePurpose {
+  kTlsClient,
+  kTlsServer,
+  kAny,
+  kSipClient,
+  kSipServer,
+};
 
 // One generation of a trust store. Every member is an anchor as it stands, a
 // CA or the very certificate of a peer. What was found good is remembered, as

@@ -1,5 +1,7 @@
 #include "services/common/tls/trust_anchors.h"
 
+#include <openssl/nid.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -172,6 +174,23 @@ TEST(TrustAnchorsTest, Purpose) {
   EXPECT_THAT(trust->Verify({silent}, kClient, kNow), IsOk());
   EXPECT_THAT(trust->Verify({client_only}, CertificatePurpose::kAny, kNow),
               IsOk());
+  // RFC 5924: what is for SIP domains is for SIP peers, and for nobody else.
+  const std::string sip =
+      root.Issue({.no_extended_key_usage = true,
+                  .extensions = {{NID_ext_key_usage, "1.3.6.1.5.5.7.3.20"}}})
+          .der;
+  for (const auto purpose :
+       {CertificatePurpose::kSipClient, CertificatePurpose::kSipServer}) {
+    EXPECT_THAT(trust->Verify({sip}, purpose, kNow), IsOk());
+    EXPECT_THAT(trust->Verify({silent}, purpose, kNow), IsOk());
+  }
+  for (const auto purpose : {kClient, kServer}) {
+    EXPECT_THAT(trust->Verify({sip}, purpose, kNow),
+                HasReason("PEER_CERTIFICATE_WRONG_USAGE"));
+  }
+  EXPECT_THAT(
+      trust->Verify({client_only}, CertificatePurpose::kSipServer, kNow),
+      HasReason("PEER_CERTIFICATE_WRONG_USAGE"));
 }
 
 TEST(TrustAnchorsTest, MissingAndMalformed) {

@@ -135,7 +135,10 @@ void WriteCertificate(ByteBuilder& out, const CertificateInfo& certificate) {
   out.WriteU8(certificate.is_ca);
   out.WriteU8(certificate.self_issued);
   out.WriteU8(certificate.server_auth);
-  out.WriteU8(certificate.client_auth);
+  // An edge of before knows the first of these alone.
+  out.WriteU8(static_cast<uint8_t>(certificate.client_auth |
+                                   certificate.sip_domain << 1 |
+                                   certificate.any_usage << 2));
 }
 
 absl::Time ReadDate(Reader& in) {
@@ -170,7 +173,10 @@ CertificateInfo ReadCertificate(Reader& in) {
   out.is_ca = in.Flag();
   out.self_issued = in.Flag();
   out.server_auth = in.Flag();
-  out.client_auth = in.Flag();
+  const uint8_t usages = in.Bits(3);
+  out.client_auth = (usages & 1) != 0;
+  out.sip_domain = (usages & 2) != 0;
+  out.any_usage = (usages & 4) != 0;
   return out;
 }
 

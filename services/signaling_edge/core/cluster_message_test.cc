@@ -35,7 +35,7 @@ ClusterMessage Example() {
   certificate.not_after = absl::FromUnixSeconds(1'900'000'000);
   certificate.sha1.fill(1);
   certificate.sha256.fill(2);
-  certificate.client_auth = true;
+  certificate.client_auth = certificate.any_usage = true;
   out.text = "BYE sip:x SIP/2.0\r\n\r\n";
   return out;
 }
@@ -63,6 +63,8 @@ TEST(ClusterMessageTest, CarriesTheFactsOfTheFlow) {
   EXPECT_EQ(certificate.not_after, sent.tls->certificate->not_after);
   EXPECT_EQ(certificate.sha256, sent.tls->certificate->sha256);
   EXPECT_TRUE(certificate.client_auth);
+  EXPECT_TRUE(certificate.any_usage);
+  EXPECT_FALSE(certificate.sip_domain);
   EXPECT_FALSE(certificate.is_ca);
   EXPECT_TRUE(got->tls->trusted.peers);
   EXPECT_FALSE(got->tls->trusted.phones);

@@ -236,7 +236,8 @@ absl::Status EdgeCore::Identify(Connection& connection, MonoTime /*now*/) {
   } else {
     const PeerEntry* peer = plan_->index().Peer(connection.dialled);
     if (peer == nullptr) return Denied("PEER_DISABLED", "the peer was removed");
-    who = IdentifyServer(*facts.certificate, *peer, facts.trusted);
+    who = IdentifyServer(*facts.certificate, *peer, facts.trusted,
+                         usage_policy());
   }
   if (!who.ok()) return who.status();
   if (who->kind == ConnectionIdentity::Kind::kPeer) {

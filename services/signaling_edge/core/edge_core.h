@@ -235,6 +235,11 @@ class EdgeCore final : private CallPort,
   // START_MODE_SECURED or START_MODE_NON_SECURE, if the listener takes nobody.
   absl::Status CheckStartMode(const EdgeListener& listener) const;
 
+  UsagePolicy usage_policy() const {
+    return options_.require_sip_domain_usage ? UsagePolicy::kSipDomain
+                                             : UsagePolicy::kTlsOrSipDomain;
+  }
+
   // CallPort.
   absl::Status SendRequest(const Flow& flow, SipMessage request, CallLeg owner,
                            MonoTime now, std::string_view mark) override;

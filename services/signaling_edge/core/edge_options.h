@@ -39,6 +39,8 @@ class LoopShare;
 struct EdgeOptions {
   // Our instance id, by which dial plans name us. Empty: we serve them all.
   std::string instance;
+  // Certificates of peers must be for SIP domains and not merely for TLS.
+  bool require_sip_domain_usage = false;
   // FIPS mode: no digest is made with MD5.
   bool approved_only = false;
   // What a wall clock showed at a moment, for the clocks of voicemail ports.

@@ -29,7 +29,8 @@ absl::StatusOr<ConnectionIdentity> EdgeCore::IdentityOf(
     return sccp_ports_.Identify(certificate, trusted);
   }
   return IdentifyClient(certificate, plan_->index(),
-                        options_.listeners[listener].logical_port, trusted);
+                        options_.listeners[listener].logical_port, trusted,
+                        usage_policy());
 }
 
 std::optional<Party> EdgeCore::PortOf(const Flow& flow) const {

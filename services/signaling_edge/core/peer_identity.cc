@@ -52,6 +52,13 @@ absl::Status Refuse(std::string_view reason, std::string_view what,
   return MakeError(absl::StatusCode::kPermissionDenied, reason, message);
 }
 
+// `tls`: it is for TLS in the peer's role, or says nothing of what it is for.
+bool MayBePeers(const CertificateInfo& certificate, bool tls,
+                UsagePolicy usage) {
+  return certificate.sip_domain || certificate.any_usage ||
+         (tls && usage == UsagePolicy::kTlsOrSipDomain);
+}
+
 }  // namespace
 
 std::string_view NameSourceName(NameSource source) {
@@ -103,11 +110,15 @@ bool TrustedFor::By(std::string_view store) const {
 
 absl::StatusOr<ConnectionIdentity> IdentifyClient(
     const CertificateInfo& certificate, const PlanIndex& plan,
-    uint32_t incoming_port, TrustedFor trusted) {
+    uint32_t incoming_port, TrustedFor trusted, UsagePolicy usage) {
   const std::vector<CertifiedName> names = SipIdentities(certificate);
-  if (!certificate.client_auth) {
+  const bool for_peers =
+      MayBePeers(certificate, certificate.client_auth, usage);
+  if (!for_peers && !certificate.client_auth) {
     return Refuse("PEER_CERTIFICATE_USAGE",
-                  "the certificate is not for TLS clients", names);
+                  "the certificate is neither for TLS clients nor for SIP "
+                  "domains",
+                  names);
   }
   const PeerEntry* peer = nullptr;
   bool elsewhere = false;  // a peer's name, by another store than its own
@@ -138,6 +149,13 @@ absl::StatusOr<ConnectionIdentity> IdentifyClient(
     return Refuse("PEER_IDENTITY_AMBIGUOUS",
                   "the certificate names a peer and a phone", names);
   }
+  if ((peer != nullptr && !for_peers) ||
+      (phone != nullptr && !certificate.client_auth)) {
+    return Refuse("PEER_CERTIFICATE_USAGE",
+                  peer != nullptr ? "the certificate is not for SIP domains"
+                                  : "the certificate is not for TLS clients",
+                  names);
+  }
   if (peer != nullptr) {
     if (peer->status == PeerStatus::kDisabled) {
       return Refuse("PEER_DISABLED", "the peer is disabled", names);
@@ -161,15 +179,19 @@ absl::StatusOr<ConnectionIdentity> IdentifyClient(
 
 absl::StatusOr<ConnectionIdentity> IdentifyServer(
     const CertificateInfo& certificate, const PeerEntry& peer,
-    TrustedFor trusted) {
+    TrustedFor trusted, UsagePolicy usage) {
   const std::vector<CertifiedName> names = SipIdentities(certificate);
   if (!trusted.By(peer.trust_store)) {
     return Refuse("PEER_CERTIFICATE_UNTRUSTED",
                   "the authority is not trusted for peers", names);
   }
-  if (!certificate.server_auth) {
+  if (!MayBePeers(certificate, certificate.server_auth, usage)) {
     return Refuse("PEER_CERTIFICATE_USAGE",
-                  "the certificate is not for TLS servers", names);
+                  usage == UsagePolicy::kSipDomain
+                      ? "the certificate is not for SIP domains"
+                      : "the certificate is neither for TLS servers nor for "
+                        "SIP domains",
+                  names);
   }
   const std::vector<std::string> wanted =
       peer.x509_subjects.empty() ? std::vector<std::string>{peer.fqdn}

@@ -61,24 +61,34 @@ struct ConnectionIdentity {
   std::string trust_store = {};  // of a peer that names one; else empty
 };
 
+// What the extended key usage of a peer's certificate has to be for (RFC 5924
+// section 4); all take id-kp-sipDomain and anyExtendedKeyUsage.
+enum class UsagePolicy : uint8_t {
+  // Also for TLS in the role that the peer has; absent, it is for everything.
+  kTlsOrSipDomain,
+  // For nothing else, and not absent.
+  kSipDomain,
+};
+
 // The peer or phone that `certificate` names on our port `incoming_port`:
 // exactly one, or an error that says why nobody.
 //
 // kPermissionDenied with PEER_IDENTITY_MISMATCH (nobody has these names),
 // PEER_IDENTITY_AMBIGUOUS (two do: it could be either, so it is neither),
-// PEER_CERTIFICATE_USAGE (its extended key usage is not for clients),
+// PEER_CERTIFICATE_USAGE (see UsagePolicy; a phone's is for clients),
 // PEER_CERTIFICATE_UNTRUSTED (another store than the peer's holds its anchor)
 // or PEER_DISABLED. The message lists the names seen, for the event.
 absl::StatusOr<ConnectionIdentity> IdentifyClient(
     const CertificateInfo& certificate, const PlanIndex& plan,
-    uint32_t incoming_port, TrustedFor trusted);
+    uint32_t incoming_port, TrustedFor trusted,
+    UsagePolicy usage = UsagePolicy::kTlsOrSipDomain);
 
 // Whether a server that we dialled is `peer` (RFC 5922 section 7.3): one of
 // its configured subjects or, if it has none, the FQDN as configured, never
 // what DNS made of it. Same reasons.
 absl::StatusOr<ConnectionIdentity> IdentifyServer(
     const CertificateInfo& certificate, const PeerEntry& peer,
-    TrustedFor trusted);
+    TrustedFor trusted, UsagePolicy usage = UsagePolicy::kTlsOrSipDomain);
 
 }  // namespace sallyport::signaling_edge
 

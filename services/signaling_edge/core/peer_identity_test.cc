@@ -48,6 +48,54 @@ struct Case {
   uint32_t port = 5061;
 };
 
+// RFC 5924 section 4.
+TEST(UsagePolicyTest, WhatACertificateOfAPeerMustBeFor) {
+  const PlanIndex plan(Plan());
+  const PeerEntry& peer = *plan.Peer("tenants/t/peers/a");
+  struct {
+    bool tls, sip_domain, any;
+    bool usually, strictly;
+  } const kCases[] = {
+      {false, false, false, false, false},  // for something else
+      {true, false, false, true, false},    // for TLS, or nothing is said
+      {false, true, false, true, true},     //
+      {true, true, false, true, true},      //
+      {true, false, true, true, true},
+  };
+  for (const auto& c : kCases) {
+    CertificateInfo certificate;
+    certificate.alt_names = {{kDns, "gw.a.test"}};
+    certificate.client_auth = certificate.server_auth = c.tls;
+    certificate.sip_domain = c.sip_domain;
+    certificate.any_usage = c.any;
+    for (const bool strict : {false, true}) {
+      const UsagePolicy usage =
+          strict ? UsagePolicy::kSipDomain : UsagePolicy::kTlsOrSipDomain;
+      const bool wanted = strict ? c.strictly : c.usually;
+      for (const auto& who :
+           {IdentifyClient(certificate, plan, 5061, {.peers = true}, usage),
+            IdentifyServer(certificate, peer, {.peers = true}, usage)}) {
+        EXPECT_EQ(who.ok(), wanted) << who.status();
+        if (!who.ok()) {
+          EXPECT_EQ(ReasonOf(who.status()), "PEER_CERTIFICATE_USAGE");
+        }
+      }
+    }
+  }
+  // Phones are not SIP domains, whatever is asked of peers.
+  CertificateInfo phone;
+  phone.common_names = {"SEP001122334455"};
+  phone.client_auth = true;
+  EXPECT_TRUE(IdentifyClient(phone, plan, 5061, {.phones = true},
+                             UsagePolicy::kSipDomain)
+                  .ok());
+  phone.client_auth = false;
+  phone.sip_domain = true;
+  EXPECT_EQ(
+      ReasonOf(IdentifyClient(phone, plan, 5061, {.phones = true}).status()),
+      "PEER_CERTIFICATE_USAGE");
+}
+
 class IdentifyClientTest : public testing::TestWithParam<Case> {};
 
 // UM-61: only names of the list, however valid the certificate.

@@ -29,8 +29,8 @@ constexpr size_t kPassedAtOnce = 32;
 constexpr size_t kPeerTasks = size_t{1} << 16;
 
 CertificatePurpose PurposeOf(const ConnectionIo& connection) {
-  return connection.incoming() ? CertificatePurpose::kTlsClient
-                               : CertificatePurpose::kTlsServer;
+  return connection.incoming() ? CertificatePurpose::kSipClient
+                               : CertificatePurpose::kSipServer;
 }
 
 }  // namespace

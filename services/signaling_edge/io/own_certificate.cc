@@ -124,10 +124,10 @@ absl::StatusOr<CertificateInfo> ReadOwnCertificate(
   const CertificateInfo& info = *(*context)->certificate();
   if (now > info.not_after) return Invalid("our certificate has expired");
   if (now < info.not_before) return Invalid("our certificate is not valid yet");
-  if (!info.server_auth) {
+  if (!info.server_auth && !info.sip_domain) {
     return Invalid(
-        "the extended key usage of our certificate does not allow server "
-        "authentication");
+        "the extended key usage of our certificate allows neither server "
+        "authentication nor SIP domains");
   }
   return info;
 }

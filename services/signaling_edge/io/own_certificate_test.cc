@@ -1,5 +1,6 @@
 #include "services/signaling_edge/io/own_certificate.h"
 
+#include <openssl/nid.h>
 #include <sys/stat.h>
 
 #include <cstdio>
@@ -108,6 +109,16 @@ TEST_F(OwnCertificateTest, Um109ThatOfAnAuthorityComesFirst) {
   EXPECT_EQ(own.certificate_file, files_.certificate_file);
 }
 
+// RFC 5924: one for SIP domains is one for SIP.
+TEST_F(OwnCertificateTest, OneForSipDomainsAloneIsGood) {
+  Install({.dns_names = {"edge.test"},
+           .no_extended_key_usage = true,
+           .extensions = {{NID_ext_key_usage, "1.3.6.1.5.5.7.3.20"}}});
+  const OwnCertificate own = Choose();
+  EXPECT_FALSE(own.self_signed);
+  EXPECT_THAT(own.configured, IsOk());
+}
+
 // UM-60, UM-125: what is there and invalid is told as that, and not shown while
 // there is a choice. UM-24: nor is one of another key.
 TEST_F(OwnCertificateTest, Um60InvalidOnes) {
@@ -123,7 +134,7 @@ TEST_F(OwnCertificateTest, Um60InvalidOnes) {
   Install({.dns_names = {names[0]}, .not_before = now_ + absl::Seconds(1)});
   expect("not valid yet");
   Install({.dns_names = {names[0]}, .server_auth = false});
-  expect("does not allow server authentication");
+  expect("allows neither server authentication nor SIP domains");
   Install({.dns_names = {names[0]}});
   EXPECT_THAT(
       WriteDurableFile(files_.key_file, ca_.IssueDns("other.test").key_pem),

@@ -28,6 +28,7 @@ TlsContextOptions OptionsFor(TlsRole role, const TlsFileSet& files,
   options.accept_peer = [trust](const PeerCertificate& peer) {
     return CheckNotRevoked(*trust, peer);
   };
+  options.sip_domains = true;
   options.session_tickets = true;
   options.only_tls13 = files.only_tls13;
   options.trace = files.trace;

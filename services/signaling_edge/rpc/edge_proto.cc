@@ -335,6 +335,7 @@ type::CertificateSummary ToProto(const CertificateInfo& certificate) {
   out.set_sha256_thumbprint(HexEncode(certificate.sha256));
   if (certificate.server_auth) out.add_extended_key_usages("serverAuth");
   if (certificate.client_auth) out.add_extended_key_usages("clientAuth");
+  if (certificate.sip_domain) out.add_extended_key_usages("sipDomain");
   out.set_self_signed(certificate.self_signed);
   for (const std::string_view name : KeyUsageNames(certificate)) {
     out.add_key_usages(std::string(name));

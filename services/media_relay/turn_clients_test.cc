@@ -23,6 +23,7 @@
 #include "services/media_relay/core/stun_message.h"
 #include "services/media_relay/core/stun_writer.h"
 #include "services/media_relay/core/turn_test_client.h"
+#include "services/media_relay/session_rig.h"
 #include "services/media_relay/turn_process.h"
 
 namespace sallyport::media_relay {
@@ -52,6 +53,26 @@ TEST_F(TurnClientsTest, CoturnsClientOverUdpTcpAndTls) {
   ExpectAllReceived(Uclient(tls, "-t -y -c"), 50);
   ExpectAllReceived(
       Uclient(tcp, absl::StrCat("-t -S -y -c -E ", pki_->ca_file())), 50);
+}
+
+// coturn's client and its peer, which answers what it is sent: by channels and
+// by Send.
+TEST_F(TurnClientsTest, CoturnsPeerAnswers) {
+  Start(2, ",\"turn_dtls\":true");
+  int port = 0;
+  {
+    const UdpSocket probe =
+        UdpSocket::Bind(*SocketAddress::FromIp("127.0.0.2", 0)).value();
+    port = probe.local_address().port();
+  }
+  PeerProgram peer(
+      {"turnutils_peer", "-L", "127.0.0.2", "-p", absl::StrCat(port)});
+  const std::string to = absl::StrCat(" -c -e 127.0.0.2 -r ", port);
+  const int udp = process_.port("stun_udp");
+  ExpectAllReceived(Uclient(udp, to), 50);
+  ExpectAllReceived(Uclient(udp, "-S -s" + to), 50);
+  ExpectAllReceived(Uclient(process_.port("stun_tcp"), "-t -s" + to), 50);
+  ExpectAllReceived(Uclient(process_.port("turn_tls"), "-t -S" + to), 50);
 }
 
 // DTLS on the UDP port: coturn's client, and OpenSSL's.

@@ -210,6 +210,37 @@ TEST(Rfc3711AppendixB, B3KeyDerivation) {
             "474035766b68642c59bbfc2f34db60dbdfb2");
 }
 
+TEST(Rfc6188, Section71Aes256CounterMode) {
+  const std::string stream =
+      AesCm(Bytes("57f82fe3613fd170a85ec93c40b1f092"
+                  "2ec4cb0dc025b58272147cc438944a98"),
+            Bytes("f0f1f2f3f4f5f6f7f8f9fafbfcfd0000"), 0xFF02 * 16);
+  EXPECT_EQ(Hex(stream.substr(0, 48)),
+            "92bdd28a93c3f52511c677d08b5515a4"
+            "9da71b2378a854f67050756ded165bac"
+            "63c4868b7096d88421b563b8c94c9a31");
+  EXPECT_EQ(Hex(stream.substr(0xFEFF * 16, 48)),
+            "cea518c90fd91ced9cbb18c078a54711"
+            "3dbc4814f4da5f00a08772b63c6a046d"
+            "6eb246913062a16891433e97dd01a57f");
+}
+
+constexpr char kRfc6188Key[] =
+    "f0f04914b513f2763a1b1fa130f10e29"
+    "98f6f6e43e4309d1e622a0e332b9f1b6";
+constexpr char kRfc6188Salt[] = "3b04803de51ee7c96423ab5b78d2";
+
+TEST(Rfc6188, Section72KeyDerivation) {
+  const std::string master = Bytes(kRfc6188Key);
+  const std::string salt = Bytes(kRfc6188Salt);
+  EXPECT_EQ(Hex(Derive(master, salt, 0, 32)),
+            "5ba1064e30ec51613cad926c5a28ef73"
+            "1ec7fb397f70a960653caf06554cd8c4");
+  EXPECT_EQ(Hex(Derive(master, salt, 2, 14)), "fa31791685ca444a9e07c6c64e93");
+  EXPECT_EQ(Hex(Derive(master, salt, 1, 20)),
+            "fd9c32d39ed5fbb5a9dc96b30818454d1313dc05");
+}
+
 constexpr char kGcmPacket[] =
     "8040f17b8041f8d35501a0b2"
     "47616c6c696120657374206f6d6e6973206469766973612069"
@@ -257,6 +288,22 @@ TEST(SrtpSessionTest, LibsrtpReferencePacket) {
                         SrtpSession::Direction::kUnprotect);
   ASSERT_EQ(unprotect->UnprotectRtp(lent.packet), SrtpResult::kOk);
   EXPECT_EQ(lent.text(), plain);
+}
+
+// The same of srtp_validate_aes_256, whose master key is RFC 6188's.
+TEST(SrtpSessionTest, LibsrtpReferencePacketOfAes256) {
+  const std::string key = Bytes(kRfc6188Key) + Bytes(kRfc6188Salt);
+  const std::string plain =
+      Bytes("800f1234decafbadcafebabeabababababababababababababababab");
+  const std::string expected = Bytes(
+      "800f1234decafbadcafebabef1d9de17ff251ff1aa007774b0b4b40d"
+      "a08d9d9a5b3a55d8873b");
+  EXPECT_EQ(ReferenceCm(key, 32, 10, plain, 0), expected);
+  auto protect = Make(SrtpSuite::kAes256CmHmacSha1_80, key,
+                      SrtpSession::Direction::kProtect);
+  Lent lent(plain);
+  ASSERT_EQ(protect->ProtectRtp(lent.packet), SrtpResult::kOk);
+  EXPECT_EQ(lent.text(), expected);
 }
 
 class EverySuite : public testing::TestWithParam<SrtpSuite> {

@@ -18,8 +18,8 @@ namespace {
 // that each of them gets its answer.
 constexpr size_t kMailboxCapacity = 10000;
 constexpr absl::Duration kHttpWait = absl::Seconds(3);
-// A slow client holds one of them for five seconds.
-constexpr int kHttpThreads = 16;
+// A slow client holds one of them for five seconds, and they cost little.
+constexpr int kHttpThreads = 64;
 constexpr char kOctets[] = "application/octet-stream";
 
 // What an HTTP request waits for; outlives whoever gives up.
@@ -52,12 +52,12 @@ absl::StatusOr<std::unique_ptr<PhoneFileServer>> PhoneFileServer::Create(
             parts.random, parts.metrics));
   }
   if (!options.http_address.empty()) {
-    SP_ASSIGN_OR_RETURN(self->http_, MetricsHttp::Start(
-                                         options.http_address, {},
-                                         [raw](const HttpRequest& request) {
-                                           return raw->Answer(request);
-                                         },
-                                         kHttpThreads));
+    SP_ASSIGN_OR_RETURN(self->http_,
+                        MetricsHttp::Start(options.http_address, {},
+                                           [raw](const HttpRequest& request) {
+                                             return raw->Answer(request);
+                                           },
+                                           {.threads = kHttpThreads}));
   }
   return self;
 }

@@ -68,13 +68,13 @@ RevocationListServer::Start(Options options, Authorities& authorities,
   const std::string address = options.address;
   std::unique_ptr<RevocationListServer> self(new RevocationListServer(
       std::move(options), authorities, clock, random, metrics));
-  SP_ASSIGN_OR_RETURN(self->http_,
-                      MetricsHttp::Start(
-                          address, {},
-                          [raw = self.get()](const HttpRequest& request) {
-                            return raw->Answer(request);
-                          },
-                          kThreads));
+  SP_ASSIGN_OR_RETURN(
+      self->http_,
+      MetricsHttp::Start(address, {},
+                         [raw = self.get()](const HttpRequest& request) {
+                           return raw->Answer(request);
+                         },
+                         {.threads = kThreads}));
   return self;
 }
 

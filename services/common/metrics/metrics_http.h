@@ -3,16 +3,18 @@
 #ifndef SALLYPORT_SERVICES_COMMON_METRICS_METRICS_HTTP_H_
 #define SALLYPORT_SERVICES_COMMON_METRICS_METRICS_HTTP_H_
 
-#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "services/common/net/socket_address.h"
 
 struct mg_connection;
 struct mg_context;
@@ -38,45 +40,59 @@ struct HttpRequest {
 
 // A small server for GET and HEAD; for scrapers and probes, and for those who
 // fetch files which are signed, so it has no TLS, and reads no body and no
-// disk. Everything else is 404 or 405. Thread-safe.
+// disk. Everything else is 404 or 405: civetweb's own answers to WebSocket and
+// to CORS are not reached. Thread-safe.
 class MetricsHttp {
  public:
+  struct Options {
+    // That handlers run on.
+    int threads = 2;
+    // How long a head may take, and how long an answer may be read beyond what
+    // 32 kB a second takes: so long whoever is slow holds a thread.
+    absl::Duration patience = absl::Seconds(5);
+  };
   using Handlers = std::map<std::string, std::function<HttpAnswer()>>;
   // For paths without a handler; nullopt is 404.
   using Fallback =
       std::function<std::optional<HttpAnswer>(const HttpRequest& request)>;
 
-  // `address` is "host:port" or "[v6]:port"; port 0 takes a free one. Handlers
-  // run on the server's `threads`, of which whoever asks slowly holds one for
-  // five seconds. UNAVAILABLE when the address cannot be bound.
+  // `address` is "host:port" or "[v6]:port"; port 0 takes a free one.
+  // UNAVAILABLE when it cannot be bound.
   static absl::StatusOr<std::unique_ptr<MetricsHttp>> Start(
-      const std::string& address, Handlers handlers, Fallback fallback = {},
-      int threads = 2);
+      const std::string& address, Handlers handlers, Fallback fallback,
+      const Options& options);
+  static absl::StatusOr<std::unique_ptr<MetricsHttp>> Start(
+      const std::string& address, Handlers handlers) {
+    return Start(address, std::move(handlers), {}, Options());
+  }
   ~MetricsHttp();
   MetricsHttp(const MetricsHttp&) = delete;
   MetricsHttp& operator=(const MetricsHttp&) = delete;
 
   int port() const { return port_; }
 
-  // What civetweb says while it starts. It keeps the address and writes from
-  // its own threads later on, so this lives as long as the server. Private to
-  // the implementation. Thread-safe by `mutex`.
-  struct StartLog {
-    absl::Mutex mutex;
-    bool starting ABSL_GUARDED_BY(mutex) = true;
-    std::string error ABSL_GUARDED_BY(mutex);
-  };
-
  private:
-  MetricsHttp(Handlers handlers, Fallback fallback)
-      : handlers_(std::move(handlers)), fallback_(std::move(fallback)) {}
-  static int OnRequest(mg_connection* connection, void* self);
+  MetricsHttp(Handlers handlers, Fallback fallback, const Options& options)
+      : handlers_(std::move(handlers)),
+        fallback_(std::move(fallback)),
+        options_(options) {}
+  // civetweb calls these from any of its threads, for as long as it runs.
+  static int OnRequest(mg_connection* connection);
+  static int OnLog(const mg_connection* connection, const char* message);
+
+  HttpAnswer Find(const mg_connection* connection) const;
+  void Write(mg_connection* connection, const HttpAnswer& answer,
+             bool body) const;
 
   const Handlers handlers_;
   const Fallback fallback_;
-  const std::unique_ptr<StartLog> start_log_ = std::make_unique<StartLog>();
+  const Options options_;
+  absl::Mutex mutex_;
+  bool starting_ ABSL_GUARDED_BY(mutex_) = true;
+  std::string error_ ABSL_GUARDED_BY(mutex_);  // why it does not start
   mg_context* context_ = nullptr;
   int port_ = 0;
+  std::optional<SocketAddress> address_;
 };
 
 }  // namespace sallyport

@@ -5,10 +5,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <memory>
 #include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -94,6 +101,93 @@ TEST_F(MetricsHttpTest, HeadHasNoBody) {
   const std::string answer = Get(server_->port(), "/metrics", "HEAD");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_THAT(answer, Not(HasSubstr("a_total")));
+}
+
+// What civetweb would answer by itself, were it asked: a WebSocket would hold
+// its thread for as long as the client likes.
+TEST_F(MetricsHttpTest, NothingButOurAnswersIsReached) {
+  ready_ = true;
+  const std::string upgrade =
+      " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+      "Sec-WebSocket-Version: 13\r\n\r\n";
+  EXPECT_THAT(Exchange(server_->port(), "GET /readyz" + upgrade),
+              StartsWith("HTTP/1.1 200 OK\r\nContent-Type: text/plain"));
+  EXPECT_THAT(Exchange(server_->port(), "GET /" + upgrade),
+              StartsWith("HTTP/1.1 404 "));
+  const std::string preflight =
+      Exchange(server_->port(),
+               "OPTIONS /readyz HTTP/1.1\r\nHost: x\r\nOrigin: http://e\r\n"
+               "Access-Control-Request-Method: GET\r\n\r\n");
+  EXPECT_THAT(preflight, StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(preflight, Not(HasSubstr("Access-Control")));
+}
+
+// Two threads, and more who are slow than that: everybody else is answered as
+// soon as their time is over.
+TEST(MetricsHttpSlowTest, WhoIsSlowHoldsAThreadForItsTimeOnly) {
+  const std::string big(64 << 20, 'x');
+  const auto server = MetricsHttp::Start(
+      "127.0.0.1:0",
+      {{"/big", [&] { return HttpAnswer{.body = big}; }},
+       {"/small", [] { return HttpAnswer{.body = "small\n"}; }}},
+      {}, {.threads = 2, .patience = absl::Milliseconds(300)});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const int port = (*server)->port();
+  const auto connected = [port] {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    const int small = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(
+        connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    return fd;
+  };
+  // One piece of what they send, then an octet each 50 ms.
+  struct Slow {
+    const char* what;
+    std::string begin;
+    bool reads;  // the answer, as slowly
+  };
+  for (const Slow& slow :
+       {Slow{"a head", "GET /small HTTP/1.1\r\nX: ", false},
+        Slow{"a body", "GET /small HTTP/1.1\r\nContent-Length: 9999\r\n\r\n",
+             false},
+        Slow{"chunks",
+             "POST /small HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+             false},
+        Slow{"an answer", "GET /big HTTP/1.1\r\n\r\n", true},
+        Slow{"nothing", "", false}}) {
+    std::vector<int> fds;
+    for (int i = 0; i < 4; ++i) {
+      fds.push_back(connected());
+      send(fds.back(), slow.begin.data(), slow.begin.size(), MSG_NOSIGNAL);
+    }
+    std::atomic<bool> stop = false;
+    std::thread trickle([&] {
+      char buffer[1];
+      while (!stop) {
+        for (const int fd : fds) {
+          if (slow.reads) {
+            recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+          } else {
+            send(fd, "1", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+          }
+        }
+        absl::SleepFor(absl::Milliseconds(50));
+      }
+    });
+    const absl::Time begin = absl::Now();
+    EXPECT_THAT(Get(port, "/small"), StartsWith("HTTP/1.1 200 ")) << slow.what;
+    // civetweb looks at the time every two seconds.
+    EXPECT_LT(absl::Now() - begin, absl::Seconds(7)) << slow.what;
+    stop = true;
+    trickle.join();
+    for (const int fd : fds) close(fd);
+  }
 }
 
 TEST_F(MetricsHttpTest, ATakenAddressIsSaid) {

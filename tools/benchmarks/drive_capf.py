@@ -3,8 +3,10 @@
 
     tools/benchmarks/drive_capf.py p256|rsa2048|wait [--postgres] --capf=BINARY --load=BINARY ...
 
-With `wait` as many phones as one process of this machine may have descriptors
-for, if that is fewer than --phones, stay connected while they make their keys.
+With `wait` all phones stay connected while they make their keys, and get their
+certificates once all have waited; at one capf, or, if one process of this
+machine may not have so many descriptors, at two of one installation, which
+have one PostgreSQL and the same keys. `replicas` says which was done.
 Every phone has an enrolment with a string of its own and a fresh key. Every
 certificate that was handed out has to be in the audit file, which is on the
 disk before it goes out; if it is not, there is no figure. `per_core` is
@@ -68,46 +70,70 @@ def resident(pid):
     raise Failed('no VmRSS')
 
 
+class Replica:
+    """One capf of the installation."""
+
+    def __init__(self, args, cluster, number, postgres):
+        hosts = [cluster.host('capf'), cluster.network + '.199']
+        host = hosts[number]
+        self.address = f'{host}:3804'
+        keys = os.path.join(cluster.folder, 'keys')
+        os.makedirs(keys, exist_ok=True)
+        self.authority = os.path.join(keys, 'ca.pem')
+        self.audit = os.path.join(cluster.folder, f'audit-{number}.jsonl')
+        self.server = cluster.server_config('capf')
+        self.server['listen_address'] = f'{host}:7005'
+        self.server['metrics_address'] = f'{host}:9464'
+        self.server['ready_file'] = cluster.path('ready', f'capf-{number}.json')
+        self.server['instance_id'] = f'capf-{number}'
+        config = {
+            'server': self.server,
+            'store': ({'postgres': {'connection': postgres.connection}} if postgres
+                      else {'sqlite_file': os.path.join(cluster.folder, 'capf.db')}),
+            'authority': {'key_file': os.path.join(keys, 'ca.key'),
+                          'certificate_file': self.authority,
+                          'passphrase_file': passphrase_file(cluster),
+                          'rsa_bits': 2048 if args.what == 'rsa2048' else 0},
+            'capf': {'address': host, 'server_names': [f'IP:{one}' for one in hosts],
+                     'max_connections': 200000, 'connections_per_second_per_source': 1000000},
+            'audit_file': self.audit,
+        }
+        path = cluster.write_config(f'capf-{number}', config)
+        self.process = Process(f'capf-{number}', pinned(args, args.cpu, [args.capf, f'--config={path}']),
+                               os.path.join(cluster.folder, f'capf-{number}.log'))
+
+    def start(self):
+        self.process.start()
+        wait_until(lambda: os.path.exists(self.server['ready_file']), 'capf becomes ready', 30)
+        # taskset and chrt become what they run.
+        self.pid = self.process.pid
+
+    def load(self, args, cluster, first, phones):
+        return subprocess.Popen(
+            pinned(args, args.load_cpus, [
+                args.load, f"--target={self.server['listen_address']}", f'--pki={cluster.pki}',
+                '--operator_name=operator', f'--capf={self.address}', f'--authority={self.authority}',
+                f'--first={first}', f'--phones={phones}', f'--wait={phones if args.what == "wait" else 0}']),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def fits_one(phones):
+    return phones + OWN_DESCRIPTORS <= resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
 def measure(args, folder, postgres):
-    shares = [args.phones]
-    if args.what == 'wait':
-        # Each side has one descriptor a phone; the load is two processes, capf is one.
-        phones = min(args.phones, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - OWN_DESCRIPTORS)
-        shares = [phones // 2, phones - phones // 2]
     cluster = Cluster(folder)
     cluster.make_pki()
-    server = cluster.server_config('capf')
-    host = cluster.host('capf')
-    audit = os.path.join(folder, 'audit.jsonl')
-    config = {
-        'server': server,
-        'store': ({'postgres': {'connection': postgres.connection}} if postgres
-                  else {'sqlite_file': os.path.join(folder, 'capf.db')}),
-        'authority': {'key_file': os.path.join(folder, 'ca.key'),
-                      'certificate_file': os.path.join(folder, 'ca.pem'),
-                      'passphrase_file': passphrase_file(cluster),
-                      'rsa_bits': 2048 if args.what == 'rsa2048' else 0},
-        'capf': {'address': host, 'server_names': [f'IP:{host}'],
-                 'max_connections': 200000, 'connections_per_second_per_source': 1000000},
-        'audit_file': audit,
-    }
-    path = cluster.write_config('capf', config)
-    process = Process('capf', pinned(args, args.cpu, [args.capf, f'--config={path}']),
-                      os.path.join(folder, 'capf.log'))
-    process.start()
+    count = 1 if args.what != 'wait' or fits_one(args.phones) else 2
+    replicas = [Replica(args, cluster, number, postgres) for number in range(count)]
     try:
-        wait_until(lambda: os.path.exists(server['ready_file']), 'capf becomes ready', 30)
-        # taskset and chrt become what they run.
-        pid = process.pid
+        for replica in replicas:
+            replica.start()
+        # Each side has one descriptor a phone.
         loads = []
-        for number in range(len(shares)):
-            loads.append(subprocess.Popen(
-                pinned(args, args.load_cpus, [
-                    args.load, f"--target={server['listen_address']}", f'--pki={cluster.pki}',
-                    '--operator_name=operator', f'--capf={host}:3804',
-                    f"--authority={os.path.join(folder, 'ca.pem')}", f'--first={sum(shares[:number])}',
-                    f'--phones={shares[number]}', f'--wait={shares[number] if args.what == "wait" else 0}']),
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        share = args.phones // (2 if args.what == 'wait' else 1)
+        for first in range(0, args.phones, share):
+            loads.append(replicas[len(loads) % count].load(args, cluster, first, min(share, args.phones - first)))
 
         def go(word):
             for load in loads:
@@ -120,38 +146,48 @@ def measure(args, folder, postgres):
                 load.stdin.write('\n')
                 load.stdin.flush()
 
+        def memory():
+            return sum(resident(replica.pid) for replica in replicas)
+
         go('ready')
-        before = resident(pid)
-        used = cpu_seconds(pid)
+        before = memory()
+        used = cpu_seconds(replicas[0].pid)
         tell()
         if args.what == 'wait':
             go('waiting')
-            grown = resident(pid) - before
+            grown = memory() - before
             tell()
         outs = [load.communicate()[0] for load in loads]
         if any(load.returncode for load in loads):
             raise Failed('the load failed')
         told = [json.loads(out.splitlines()[-1]) for out in outs]
         values = told[0]
-        used = cpu_seconds(pid) - used
-        failed = sum(one['failed'] for one in told)
-        if failed:
-            raise Failed(f'{failed} phones failed')
-        if args.what == 'wait':
-            values['waiting'] = sum(one['waiting'] for one in told)
-            values['bytes_per_phone'] = grown / values['waiting']
-            return values
-        values['cpu_seconds'] = used
-        values['per_core'] = values['enrolled'] / used
-        with open(audit, encoding='utf-8') as f:
-            events = [json.loads(line)['event'] for line in f]
-        # One is the port's own certificate.
+        used = cpu_seconds(replicas[0].pid) - used
+        for name in ('failed', 'enrolled', 'waiting'):
+            if name in values:
+                values[name] = sum(one[name] for one in told)
+        if values['failed']:
+            raise Failed(f"{values['failed']} phones failed")
+        # Replicas write one chain; each has what it wrote itself in its file.
+        events = []
+        for replica in replicas:
+            with open(replica.audit, encoding='utf-8') as f:
+                events += [(one['event'], one['sequence']) for one in map(json.loads, f)]
+        events = [event for event, _ in set(events)]
+        # One is the ports' own certificate.
         issued, stored = events.count('ISSUED') - 1, events.count('LSC_STORED')
         if (issued, stored) != (values['enrolled'], values['enrolled']):
             raise Failed(f"{values['enrolled']} enrolled, {issued} issued and {stored} stored in the audit")
+        if args.what == 'wait':
+            if values['waiting'] != args.phones:
+                raise Failed(f"{values['waiting']} of {args.phones} waited")
+            return {'waiting': values['waiting'], 'bytes_per_phone': grown / values['waiting'], 'replicas': count}
+        values['cpu_seconds'] = used
+        values['per_core'] = values['enrolled'] / used
         return values
     finally:
-        process.stop()
+        for replica in replicas:
+            replica.process.stop()
 
 
 def main():
@@ -159,7 +195,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix='sallyport-bench-') as folder:
         postgres = None
         try:
-            if args.postgres:
+            if args.postgres or (args.what == 'wait' and not fits_one(args.phones)):
                 postgres = Postgres(args, folder)
             values = measure(args, folder, postgres)
         except Failed as e:

@@ -225,16 +225,23 @@ class Ports {
 };
 
 UniqueFd Connect(int port) {
-  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  SP_CHECK(connect(fd.get(), reinterpret_cast<sockaddr*>(&address),
-                   sizeof(address)) == 0);
-  const int on = 1;
-  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  return fd;
+  while (true) {
+    UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address),
+                sizeof(address)) != 0) {
+      // libFuzzer's timer, or every port of ours was used within the minute.
+      SP_CHECK(errno == EINTR || errno == EADDRNOTAVAIL);
+      absl::SleepFor(absl::Milliseconds(10));
+      continue;
+    }
+    const int on = 1;
+    setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    return fd;
+  }
 }
 
 // Until the server closes, or nothing comes for `patience`. libFuzzer's timer

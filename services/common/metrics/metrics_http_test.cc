@@ -103,8 +103,7 @@ TEST_F(MetricsHttpTest, HeadHasNoBody) {
   EXPECT_THAT(answer, Not(HasSubstr("a_total")));
 }
 
-// What civetweb would answer by itself, were it asked: a WebSocket would hold
-// its thread for as long as the client likes.
+// What civetweb would answer by itself, were it asked.
 TEST_F(MetricsHttpTest, NothingButOurAnswersIsReached) {
   ready_ = true;
   const std::string upgrade =

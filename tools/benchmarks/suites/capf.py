@@ -23,8 +23,9 @@ P256 = drive('p256', 10000)
 RSA2048 = drive('rsa2048', 10000)
 P256_POSTGRES = drive('p256', 10000, '--postgres')
 RSA2048_POSTGRES = drive('rsa2048', 10000, '--postgres')
-# In one process; fewer where that may not have so many descriptors.
-WAIT = drive('wait', 20000)
+# At one capf, or at two replicas where one process may not have so many
+# descriptors.
+WAIT = drive('wait', 21000)
 
 ROWS = [
     Row('capf.enroll_p256', 'LSCs over CAPF and TLS with a durable audit, by CPU time of capf: P-256 issuer', '/s',
@@ -39,10 +40,12 @@ ROWS = [
         less_is_better=False),
     Row('capf.enroll_rsa2048_postgres', 'by the clock: RSA-2048 issuer, the store in PostgreSQL', '/s',
         RSA2048_POSTGRES, 'per_second', less_is_better=False),
-    Row('capf.waiting', 'memory of a phone that waits for its key, of 20 000', 'bytes', WAIT, 'bytes_per_phone',
+    Row('capf.waiting', 'memory of a phone that waits for its key, of 21 000', 'bytes', WAIT, 'bytes_per_phone',
         at_most(20_000)),
-    Row('capf.waiting_phones', 'how many waited, of 20 000 that were to', 'phones', WAIT, 'waiting',
-        less_is_better=False),
+    Row('capf.waiting_phones', 'how many waited at once, and had their certificates afterwards', 'phones', WAIT,
+        'waiting', at_least(20_000), less_is_better=False),
+    Row('capf.waiting_replicas', 'at how many capf: two, on one PostgreSQL, where one may not have so many descriptors',
+        '', WAIT, 'replicas'),
     Row('capf.issue_p256', 'LSCs built, linted, signed in process: P-256 issuer', '/s', ISSUE,
         'BM_IssueLsc/0/0:items_per_second', times_peer(0.8), less_is_better=False,
         peer=Peer('bare signatures', ISSUE, 'BM_BareSignature/0:items_per_second')),

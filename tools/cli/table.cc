@@ -15,10 +15,26 @@ size_t Width(const std::string& text) {
 }  // namespace
 
 std::string Printable(const std::string& text) {
-  std::string out = text;
-  for (char& c : out) {
-    const unsigned char u = c;
-    if (u < 0x20 || u == 0x7f) c = '?';
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const unsigned char u = text[i];
+    const unsigned char next = i + 1 < text.size() ? text[i + 1] : 0;
+    const unsigned char third = i + 2 < text.size() ? text[i + 2] : 0;
+    if (u < 0x20 || u == 0x7f) {
+      out += '?';
+    } else if (u == 0xc2 && next >= 0x80 && next < 0xa0) {
+      // U+0080 to U+009F: terminals take some as the start of a sequence.
+      out += '?';
+      ++i;
+    } else if (u == 0xe2 &&
+               ((next == 0x80 && third >= 0xaa && third <= 0xae) ||
+                (next == 0x81 && third >= 0xa6 && third <= 0xa9))) {
+      // U+202A to U+202E, U+2066 to U+2069: they turn what follows around.
+      out += '?';
+      i += 2;
+    } else {
+      out += text[i];
+    }
   }
   return out;
 }

@@ -36,5 +36,21 @@ TEST(TableTest, CountsCharactersAndRemovesControls) {
             "a?[2Jb  2\n");
 }
 
+// What comes from others must not move the cursor or turn the text around.
+TEST(TableTest, NoControlReachesATerminal) {
+  EXPECT_EQ(Printable("a\x1b[2J\x7f\t"), "a?[2J??");
+  EXPECT_EQ(Printable("\xc2\x9b"
+                      "2J\xc2\x80\xc2\x9f"),
+            "?2J??");
+  EXPECT_EQ(Printable("\xc2\xa0\xc3\x9b"), "\xc2\xa0\xc3\x9b");
+  EXPECT_EQ(Printable("a\xe2\x80\xae"
+                      "b\xe2\x81\xa6"
+                      "c"),
+            "a?b?c");
+  EXPECT_EQ(Printable("\xe2\x80\x93\xe2\x82\xac"), "\xe2\x80\x93\xe2\x82\xac");
+  EXPECT_EQ(Printable("\xc2"), "\xc2");
+  EXPECT_EQ(Printable("\xe2\x80"), "\xe2\x80");
+}
+
 }  // namespace
 }  // namespace sallyport::cli

@@ -2,8 +2,10 @@
 
 #include <linux/errqueue.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -57,8 +59,29 @@ bool SetDontFragment(int fd, const IpAddress& to, bool dont_fragment) {
          0;
 }
 
+PerPortSockets::PerPortSockets(EventLoop& loop, Ready ready, bool contested)
+    : loop_(loop),
+      ready_(std::move(ready)),
+      contested_(contested),
+      highest_descriptor_([] {
+        rlimit limit = {};
+        if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+        return static_cast<int>(
+            std::min<rlim_t>(limit.rlim_cur / 2, INT32_MAX));
+      }()) {}
+
 PerPortSockets::~PerPortSockets() {
-  for (const auto& [id, socket] : sockets_) loop_.Remove(socket->fd());
+  for (const auto& [id, port] : ports_) {
+    loop_.Remove(port->udp.fd());
+    if (port->connected != nullptr) loop_.Remove(port->connected->fd());
+  }
+}
+
+absl::Status PerPortSockets::AddToLoop(int fd, SocketId id) {
+  return loop_.Add(fd, kReadable, [this, fd, id](IoEvents ready) {
+    if (ready.failed) ReadErrors(fd, id);
+    ready_(fd, id);
+  });
 }
 
 absl::StatusOr<uint16_t> PerPortSockets::Add(SocketId id, const Endpoint& local,
@@ -70,14 +93,42 @@ absl::StatusOr<uint16_t> PerPortSockets::Add(SocketId id, const Endpoint& local,
     StampArrivals(udp->fd(), true);
     (void)SetDontFragment(udp->fd(), local.ip, false);
   }
-  const int fd = udp->fd();
-  const uint16_t port = udp->local_address().port();
-  SP_RETURN_IF_ERROR(loop_.Add(fd, kReadable, [this, fd, id](IoEvents ready) {
-    if (ready.failed) ReadErrors(fd, id);
-    ready_(fd, id);
-  }));
-  sockets_[id] = std::make_unique<UdpSocket>(*std::move(udp));
-  return port;
+  const uint16_t bound = udp->local_address().port();
+  SP_RETURN_IF_ERROR(AddToLoop(udp->fd(), id));
+  auto port = std::make_unique<Port>(*std::move(udp));
+  port->listens = listener;
+  ports_[id] = std::move(port);
+  return bound;
+}
+
+void PerPortSockets::Connect(SocketId id, Port& port, const Endpoint& to) {
+  if (port.listens || port.connected != nullptr) return;
+  // Nobody shares the port but us two, and that only while this is done.
+  const auto share = [](const UdpSocket& socket, int on) {
+    (void)setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+  };
+  UdpSocket::Options options;
+  options.reuse_port = true;
+  share(port.udp, 1);
+  absl::StatusOr<UdpSocket> udp =
+      UdpSocket::Bind(port.udp.local_address(), options);
+  share(port.udp, 0);
+  if (!udp.ok() || udp->fd() > highest_descriptor_) return;
+  // What comes before it is connected is read from it as from the other.
+  sockaddr_storage address;
+  const socklen_t size = ToSockaddr(to, address);
+  if (connect(udp->fd(), reinterpret_cast<const sockaddr*>(&address), size) !=
+          0 ||
+      !AddToLoop(udp->fd(), id).ok()) {
+    return;
+  }
+  share(*udp, 0);
+  StampArrivals(udp->fd(), true);
+  (void)SetDontFragment(udp->fd(), to.ip, false);
+  if (port.watched) WatchErrors(*udp);
+  port.connected = std::make_unique<UdpSocket>(*std::move(udp));
+  port.peer = to;
+  ++connected_;
 }
 
 absl::StatusOr<uint16_t> PerPortSockets::Listen(SocketId id,
@@ -88,7 +139,7 @@ absl::StatusOr<uint16_t> PerPortSockets::Listen(SocketId id,
 absl::Status PerPortSockets::Open(SocketId id, const Endpoint& local) {
   SP_RETURN_IF_ERROR(Add(id, local, /*listener=*/false).status());
   // Only now: a port that somebody has bound would have got the question.
-  if (contested_ && PortIsSteeredAway(sockets_[id]->fd(), local)) {
+  if (contested_ && PortIsSteeredAway(ports_[id]->udp.fd(), local)) {
     Close(id);
     return absl::AlreadyExistsError("another relay has the port");
   }
@@ -96,15 +147,19 @@ absl::Status PerPortSockets::Open(SocketId id, const Endpoint& local) {
 }
 
 void PerPortSockets::WatchErrors(SocketId id) {
-  const auto it = sockets_.find(id);
-  if (it == sockets_.end()) return;
+  const auto it = ports_.find(id);
+  if (it == ports_.end()) return;
+  it->second->watched = true;
+  WatchErrors(it->second->udp);
+}
+
+void PerPortSockets::WatchErrors(const UdpSocket& socket) {
   // Without it clients are not told, and all else goes on.
   const int on = 1;
-  const int fd = it->second->fd();
-  if (it->second->local_address().is_v6()) {
-    (void)setsockopt(fd, SOL_IPV6, IPV6_RECVERR, &on, sizeof(on));
+  if (socket.local_address().is_v6()) {
+    (void)setsockopt(socket.fd(), SOL_IPV6, IPV6_RECVERR, &on, sizeof(on));
   } else {
-    (void)setsockopt(fd, SOL_IP, IP_RECVERR, &on, sizeof(on));
+    (void)setsockopt(socket.fd(), SOL_IP, IP_RECVERR, &on, sizeof(on));
   }
 }
 
@@ -139,21 +194,35 @@ void PerPortSockets::ReadErrors(int fd, SocketId id) {
 }
 
 void PerPortSockets::Close(SocketId id) {
-  const auto it = sockets_.find(id);
-  if (it == sockets_.end()) return;
-  // What it was to send goes out before the descriptor can be another's.
+  const auto it = ports_.find(id);
+  if (it == ports_.end()) return;
+  // What it was to send goes out before the descriptors can be another's.
   send_.Flush();
-  loop_.Remove(it->second->fd());
-  sockets_.erase(it);
+  loop_.Remove(it->second->udp.fd());
+  if (it->second->connected != nullptr) {
+    loop_.Remove(it->second->connected->fd());
+    --connected_;
+  }
+  ports_.erase(it);
 }
 
 void PerPortSockets::Send(const PacketAction& action,
                           const SendContext& context) {
-  const auto it = sockets_.find(action.socket);
-  if (it == sockets_.end()) return;
-  const int fd = it->second->fd();
+  const auto it = ports_.find(action.socket);
+  if (it == ports_.end()) return;
+  Port& port = *it->second;
+  const int fd = port.udp.fd();
   if (!action.dont_fragment) {
+    if (port.connected != nullptr && port.peer == action.to) {
+      send_.AddRaw(port.connected->fd(), nullptr, 0, action.bytes, action.delay,
+                   context.arrival);
+      return;
+    }
     send_.Add(fd, action.to, action.bytes, action.delay, context.arrival);
+    if (port.listens || port.connected != nullptr) return;
+    port.streak = port.last == action.to ? port.streak + 1 : 0;
+    port.last = action.to;
+    if (port.streak == kSettled) Connect(action.socket, port, action.to);
     return;
   }
   // The kernel knows this of sockets, not of datagrams.
@@ -168,9 +237,17 @@ void PerPortSockets::Send(const PacketAction& action,
 }
 
 bool PerPortSockets::Prepare(SendRoute& route) {
-  const auto it = sockets_.find(route.socket);
-  if (it == sockets_.end()) return false;
-  route.fd = it->second->fd();
+  const auto it = ports_.find(route.socket);
+  if (it == ports_.end()) return false;
+  const Port& port = *it->second;
+  if (port.connected != nullptr && port.peer == route.to) {
+    route.fd = port.connected->fd();
+    route.name_size = 0;
+    return true;
+  }
+  route.fd = port.udp.fd();
+  // The next that is sent along it counts.
+  route.unsettled = port.listens || port.connected != nullptr ? 0 : kSettled;
   sockaddr_storage address;
   route.name_size = ToSockaddr(route.to, address);
   std::memcpy(&route.name, &address, sizeof(route.name));
@@ -179,8 +256,15 @@ bool PerPortSockets::Prepare(SendRoute& route) {
 
 void PerPortSockets::SendAlong(SendRoute& route, absl::Span<uint8_t> bytes,
                                const SendContext& context) {
-  send_.AddRaw(route.fd, &route.name, route.name_size, bytes, context.delay,
-               context.arrival);
+  if (route.unsettled > 0 && --route.unsettled == 0) {
+    Connect(route.socket, *ports_.at(route.socket), route.to);
+    // What is collected borrows from the route.
+    send_.Flush();
+    (void)Prepare(route);
+    route.unsettled = 0;
+  }
+  send_.AddRaw(route.fd, route.name_size == 0 ? nullptr : &route.name,
+               route.name_size, bytes, context.delay, context.arrival);
 }
 
 }  // namespace sallyport::media_relay

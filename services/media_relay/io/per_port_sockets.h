@@ -1,8 +1,10 @@
-// A socket for each port: works everywhere.
+// A socket for each port, and one more for the peer that it sends most to:
+// works everywhere.
 
 #ifndef SALLYPORT_SERVICES_MEDIA_RELAY_IO_PER_PORT_SOCKETS_H_
 #define SALLYPORT_SERVICES_MEDIA_RELAY_IO_PER_PORT_SOCKETS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -21,20 +23,23 @@
 
 namespace sallyport::media_relay {
 
-// Loop thread only.
+// A port that has sent kSettled datagrams to one peer gets a socket that is
+// connected to it, on the same port: the kernel then looks for no route for
+// each datagram. Half of the descriptors at most are such. Loop thread only.
 class PerPortSockets final : public RelayPorts {
  public:
+  static constexpr uint32_t kSettled = 64;
+
   // `contested`: another relay of this network namespace steers ports of our
   // addresses, so a port that can be bound may still not be ours.
-  PerPortSockets(EventLoop& loop, Ready ready, bool contested)
-      : loop_(loop), ready_(std::move(ready)), contested_(contested) {}
+  PerPortSockets(EventLoop& loop, Ready ready, bool contested);
   ~PerPortSockets() override;
 
   void FinishFirst(TagBatch& tags) override { send_.FinishFirst(&tags); }
   absl::StatusOr<uint16_t> Listen(SocketId id, const Endpoint& local) override;
   absl::Status Open(SocketId id, const Endpoint& local) override;
   void Close(SocketId id) override;
-  bool IsOpen(SocketId id) const override { return sockets_.contains(id); }
+  bool IsOpen(SocketId id) const override { return ports_.contains(id); }
   SocketId IdOf(int, uint16_t) const override { return kStraySocket; }
   void WatchErrors(SocketId id) override;
   void Send(const PacketAction& action, const SendContext& context) override;
@@ -46,16 +51,38 @@ class PerPortSockets final : public RelayPorts {
     return send_.refused() + refused_unfragmented_;
   }
 
+  // Sockets that are connected to a peer.
+  size_t connected() const { return connected_; }
+
  private:
+  struct Port {
+    explicit Port(UdpSocket socket) : udp(std::move(socket)) {}
+
+    UdpSocket udp;
+    bool listens = false;
+    bool watched = false;  // for errors
+    std::unique_ptr<UdpSocket> connected;
+    Endpoint peer;  // of `connected`
+    // Whom Send() has sent to how often, one after the other.
+    Endpoint last;
+    uint32_t streak = 0;
+  };
+
   absl::StatusOr<uint16_t> Add(SocketId id, const Endpoint& local,
                                bool listener);
+  absl::Status AddToLoop(int fd, SocketId id);
+  // If that can be.
+  void Connect(SocketId id, Port& port, const Endpoint& to);
+  static void WatchErrors(const UdpSocket& socket);
   // What the kernel has noted of earlier datagrams of the socket.
   void ReadErrors(int fd, SocketId id);
 
   EventLoop& loop_;
   const Ready ready_;
   const bool contested_;
-  absl::flat_hash_map<SocketId, std::unique_ptr<UdpSocket>> sockets_;
+  absl::flat_hash_map<SocketId, std::unique_ptr<Port>> ports_;
+  size_t connected_ = 0;
+  const int highest_descriptor_;  // of those that are connected
   UdpSendBatch send_;
   uint64_t refused_unfragmented_ = 0;
 };

@@ -53,8 +53,10 @@ struct SendRoute {
   // Where frames of the device are collected; null: the kernel routes.
   UdpSendBatch* frames = nullptr;
   int frames_fd = -1;
-  // The socket's own descriptor, where it has one.
+  // The socket's own descriptor, where it has one, and how many datagrams along
+  // this way settle it; 0: it is, or cannot be.
   int fd = -1;
+  uint32_t unsettled = 0;
   int interface = 0;  // of the frames
   uint32_t mtu = 0;
   uint32_t generation = 0;

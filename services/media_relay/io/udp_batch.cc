@@ -129,8 +129,17 @@ void UdpSendBatch::Flush() {
   while (sent < count_) {
     size_t end = sent + 1;
     while (end < count_ && slots_[end].fd == slots_[sent].fd) ++end;
-    const int done = sendmmsg(slots_[sent].fd, &headers_[sent],
-                              static_cast<unsigned>(end - sent), MSG_DONTWAIT);
+    const msghdr& first = headers_[sent].msg_hdr;
+    const int done =
+        end == sent + 1
+            ? (sendto(slots_[sent].fd, slots_[sent].io.iov_base,
+                      slots_[sent].io.iov_len, MSG_DONTWAIT,
+                      static_cast<const sockaddr*>(first.msg_name),
+                      first.msg_namelen) >= 0
+                   ? 1
+                   : -1)
+            : sendmmsg(slots_[sent].fd, &headers_[sent],
+                       static_cast<unsigned>(end - sent), MSG_DONTWAIT);
     if (done > 0) {
       sent += static_cast<size_t>(done);
       continue;

@@ -110,7 +110,8 @@ TEST(UdpBatchTest, DelayIsMeasuredFromTheKernelsTimestamp) {
             0);
   const std::string payload = "x";
   // The kernel begins to stamp a moment after the first socket of the machine
-  // has asked for it; until then a datagram bears the time it was read.
+  // has asked for it; until then a datagram bears the time it was read, or
+  // none.
   absl::Duration measured;
   for (int i = 0; i < 100 && measured < absl::Milliseconds(20); ++i) {
     UdpSendBatch send;
@@ -119,6 +120,7 @@ TEST(UdpBatchTest, DelayIsMeasuredFromTheKernelsTimestamp) {
     absl::SleepFor(absl::Milliseconds(20));
     UdpReceiveBatch receive;
     ASSERT_EQ(receive.Receive(to.fd()), 1u);
+    if (receive.arrival(0) == absl::InfinitePast()) continue;
     EXPECT_GT(receive.arrival(0), absl::Now() - absl::Seconds(60));
     DelayHistogram delay;
     send.Add(to.fd(), AddressOf(from), receive.packet(0).bytes(), &delay,

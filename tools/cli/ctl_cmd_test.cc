@@ -26,6 +26,7 @@ namespace sallyport::cli {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 struct Result {
   int code = 0;
@@ -57,6 +58,9 @@ class CtlCommandTest : public testing::Test {
     file_ = SignedTestList(list, signer_);
     list.records[1] = WithoutCertificate(list.records[1]);
     other_ = SignedTestList(list, signer_);
+    list.records.pop_back();
+    list.header.file_name = "ITLFile.tlv";
+    itl_ = SignedTestList(list, signer_);
 
     const std::array<absl::Span<const MetricSpec>, 1> tables = {
         capf::kCapfMetrics};
@@ -98,6 +102,7 @@ class CtlCommandTest : public testing::Test {
       capf::NewTestIdentity("cm1.example.test", 6);
   std::string file_;
   std::string other_;
+  std::string itl_;
   SystemRandom random_;
   std::unique_ptr<MetricsRegistry> metrics_;
   std::unique_ptr<EventLoop> loop_;
@@ -148,6 +153,11 @@ TEST_F(CtlCommandTest, ShowsVerifiesAndCompares) {
   const std::string one = Write("one.tlv", file_);
   const std::string two = Write("two.tlv", other_);
   EXPECT_THAT(Ctl({"show", one}).out, HasSubstr("RSA-2048 with SHA-1"));
+  EXPECT_THAT(Ctl({"show", two}).out, HasSubstr("mode  non-secure"));
+  // The cluster's mode is not told by an ITL.
+  const Result itl = Ctl({"show", Write("itl.tlv", itl_)});
+  EXPECT_THAT(itl.out, HasSubstr("signed by CN=SAST-1"));
+  EXPECT_THAT(itl.out, Not(HasSubstr("mode")));
   EXPECT_EQ(Ctl({"verify", one}).code, 0);
   std::string broken = file_;
   broken.back() = static_cast<char>(broken.back() ^ 1);

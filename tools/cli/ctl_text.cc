@@ -38,13 +38,18 @@ std::string ListText(const capf::ParsedTrustList& parsed,
   const capf::SignedFileHeader& header = parsed.list.header;
   const bool mixed =
       parsed.list.cluster_mode() == capf::ClusterSecurityMode::kMixed;
+  // An ITL has none: it names no call manager without its certificate.
+  const std::string mode =
+      absl::StartsWith(header.file_name, "ITL")
+          ? ""
+          : absl::StrCat("mode  ", mixed ? "mixed" : "non-secure", "\n");
   std::string out = absl::StrCat(
       "file  ", Printable(header.file_name), ", ", file.size(), " octets, ",
       absl::FormatTime(absl::RFC3339_sec,
                        absl::FromUnixSeconds(header.timestamp),
                        absl::UTCTimeZone()),
-      "\n", ChecksumText(file), "mode  ", mixed ? "mixed" : "non-secure",
-      "\nsigned by ", Printable(header.signer_name), ", serial ",
+      "\n", ChecksumText(file), mode, "signed by ",
+      Printable(header.signer_name), ", serial ",
       HexEncode(AsBytes(header.signer_serial)), ", RSA-",
       header.modulus_size * 8, " with ",
       std::string(capf::SignedFileDigestName(header.digest)), "\n\n");

@@ -1,7 +1,10 @@
 #include "tools/cli/cli.h"
 
 #include <map>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "CLI/App.hpp"
@@ -17,6 +20,7 @@
 #include "tools/cli/cluster_cmd.h"
 #include "tools/cli/collect_cmd.h"
 #include "tools/cli/confirmation.h"
+#include "tools/cli/console_cmd.h"
 #include "tools/cli/copy_cmd.h"
 #include "tools/cli/credential_cmds.h"
 #include "tools/cli/ctl_cmd.h"
@@ -48,9 +52,23 @@
 
 namespace sallyport::cli {
 
-int RunCli(int argc, const char* const* argv, std::ostream& out,
-           std::ostream& err) {
+namespace {
+
+bool Names(const std::vector<std::string>& words, std::string_view option) {
+  for (const std::string& word : words) {
+    if (word == option || word.rfind(std::string(option) + "=", 0) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// With the connections of `clients`, if it is given.
+int Run(int argc, const char* const* argv,
+        std::shared_ptr<ServiceClients> clients, std::ostream& out,
+        std::ostream& err) {
   CliContext context(out, err);
+  context.UseClients(std::move(clients));
   CLI::App app(
       "Sallyport's command line. Exit codes: 0 done, 1 failed, 2 wrong usage.",
       "sallyport");
@@ -125,15 +143,29 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   AddDiagnoseCommand(app, context);
   AddVerifyCommand(app, context);
   AddDebugCommand(app, context);
-  AddCollectCommand(app, context,
-                    [](const std::vector<std::string>& words, std::ostream& to,
-                       std::ostream& faults) {
-                      std::vector<const char*> pointers = {"sallyport"};
-                      for (const std::string& word : words)
-                        pointers.push_back(word.c_str());
-                      return RunCli(static_cast<int>(pointers.size()),
-                                    pointers.data(), to, faults);
-                    });
+  const RunWords run = [&context](const std::vector<std::string>& words,
+                                  std::ostream& to, std::ostream& faults) {
+    const auto shared = context.ShareClients();
+    if (!shared.ok()) {
+      faults << ErrorText(shared.status());
+      return ExitCodeOf(shared.status());
+    }
+    // What stands before the command may stand in it as well.
+    std::vector<std::string> all = {"sallyport", "--banner", "never"};
+    if (!context.config_path.empty()) {
+      all.insert(all.end(), {"--config", context.config_path});
+    }
+    if (!context.tenant_option.empty() && !Names(words, "--tenant")) {
+      all.insert(all.end(), {"--tenant", context.tenant_option});
+    }
+    all.insert(all.end(), words.begin(), words.end());
+    std::vector<const char*> pointers;
+    for (const std::string& word : all) pointers.push_back(word.c_str());
+    return Run(static_cast<int>(pointers.size()), pointers.data(), *shared, to,
+               faults);
+  };
+  AddCollectCommand(app, context, run);
+  AddConsoleCommand(app, context, run);
 
   // CLI11 reports by exception; it ends here.
   try {
@@ -143,6 +175,13 @@ int RunCli(int argc, const char* const* argv, std::ostream& out,
   }
   if (!context.result.ok()) err << ErrorText(context.result);
   return context.exit_code.value_or(ExitCodeOf(context.result));
+}
+
+}  // namespace
+
+int RunCli(int argc, const char* const* argv, std::ostream& out,
+           std::ostream& err) {
+  return Run(argc, argv, nullptr, out, err);
 }
 
 }  // namespace sallyport::cli

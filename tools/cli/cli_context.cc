@@ -11,14 +11,20 @@ absl::StatusOr<ServiceClients*> CliContext::Clients() {
   if (clients_ == nullptr) {
     SP_ASSIGN_OR_RETURN(const config::v1::CliConfig config,
                         LoadCliConfig(config_path));
-    SP_ASSIGN_OR_RETURN(auto clients, ServiceClients::Create(config));
-    if (before_first_call) {
-      SP_RETURN_IF_ERROR(before_first_call(
-          *clients, tenant_option.empty() ? TenantOf(config) : tenant_option));
-    }
-    clients_ = std::move(clients);
+    SP_ASSIGN_OR_RETURN(clients_, ServiceClients::Create(config));
+  }
+  if (before_first_call) {
+    SP_RETURN_IF_ERROR(before_first_call(
+        *clients_,
+        tenant_option.empty() ? TenantOf(clients_->config()) : tenant_option));
+    before_first_call = nullptr;
   }
   return clients_.get();
+}
+
+absl::StatusOr<std::shared_ptr<ServiceClients>> CliContext::ShareClients() {
+  SP_RETURN_IF_ERROR(Clients().status());
+  return clients_;
 }
 
 absl::StatusOr<std::string> CliContext::Tenant() {

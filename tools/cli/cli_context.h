@@ -9,6 +9,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -42,6 +43,11 @@ class CliContext {
 
   // Reads the configuration when first asked.
   absl::StatusOr<ServiceClients*> Clients();
+  // The same for a command that works with another's connections.
+  absl::StatusOr<std::shared_ptr<ServiceClients>> ShareClients();
+  void UseClients(std::shared_ptr<ServiceClients> clients) {
+    clients_ = std::move(clients);
+  }
   // --tenant, else the configured one. Needs Clients().
   absl::StatusOr<std::string> Tenant();
   // "tenants/<tenant>".
@@ -50,7 +56,7 @@ class CliContext {
  private:
   std::ostream& out_;
   std::ostream& err_;
-  std::unique_ptr<ServiceClients> clients_;
+  std::shared_ptr<ServiceClients> clients_;
 };
 
 }  // namespace sallyport::cli

@@ -57,22 +57,16 @@ struct CollectOptions {
 absl::Status RunCollect(CliContext& context, const CollectOptions& options,
                         const RunWords& run) {
   SP_RETURN_IF_ERROR(context.Clients().status());
-  SP_ASSIGN_OR_RETURN(const std::string tenant, context.Tenant());
-  std::vector<std::string> common = {"--tenant", tenant, "--banner", "never"};
-  if (!context.config_path.empty()) {
-    common.insert(common.begin(), {"--config", context.config_path});
-  }
   TarWriter archive;
   const absl::Time now = absl::Now();
   std::string manifest;
-  const auto add = [&](const std::string& file, std::vector<std::string> more) {
-    std::vector<std::string> words = common;
-    words.insert(words.end(), more.begin(), more.end());
+  const auto add = [&](const std::string& file,
+                       const std::vector<std::string>& words) {
     std::ostringstream out;
     std::ostringstream err;
     const int code = run(words, out, err);
     archive.Add(file, out.str() + err.str(), now);
-    absl::StrAppend(&manifest, file, ": sallyport ", absl::StrJoin(more, " "),
+    absl::StrAppend(&manifest, file, ": sallyport ", absl::StrJoin(words, " "),
                     ", exit code ", code, "\n");
     context.out() << (code == 0 ? std::string("ok    ")
                                 : absl::StrCat("code ", code))

@@ -13,7 +13,8 @@
 
 namespace sallyport::cli {
 
-// Runs one command line of this program; its exit code.
+// Runs one command line of this program with the configuration, tenant and
+// connections of the command that asks, without the banner; its exit code.
 using RunWords = std::function<int(const std::vector<std::string>& words,
                                    std::ostream& out, std::ostream& err)>;
 

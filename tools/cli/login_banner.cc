@@ -49,12 +49,20 @@ std::string TextOf(const Endpoint& endpoint, const std::string& tenant) {
   return response.login_banner();
 }
 
-void Print(const std::string& text, std::ostream& out) {
+}  // namespace
+
+void PrintBanner(const std::string& text, std::ostream& out) {
   const std::vector<std::string> lines = absl::StrSplit(text, '\n');
   for (const std::string& line : lines) out << Printable(line) << "\n";
 }
 
-}  // namespace
+absl::Status AskWhetherKnown(ServiceClients& clients,
+                             const std::string& tenant) {
+  SP_ASSIGN_OR_RETURN(const Endpoint endpoint, clients.First("dialplan"));
+  const absl::Status status =
+      GetResource(endpoint, *FindKind("tenant"), "tenants/" + tenant).status();
+  return absl::IsNotFound(status) ? absl::OkStatus() : status;
+}
 
 absl::StatusOr<std::string> LoginBanner(ServiceClients& clients,
                                         const std::string& tenant) {
@@ -96,7 +104,7 @@ void BannerSeal::Break() const {
 
 absl::Status AskForAcknowledgement(const std::string& text, std::istream& in,
                                    std::ostream& out) {
-  Print(text, out);
+  PrintBanner(text, out);
   out << "I have read this (y/n): " << std::flush;
   std::string answer;
   std::getline(in, answer);
@@ -207,7 +215,7 @@ void AddBannerCommand(CLI::App& app, CliContext& context) {
       SP_ASSIGN_OR_RETURN(const std::string tenant, context.Tenant());
       SP_ASSIGN_OR_RETURN(const std::string text,
                           LoginBanner(*clients, tenant));
-      if (!text.empty()) Print(text, context.out());
+      if (!text.empty()) PrintBanner(text, context.out());
       return absl::OkStatus();
     };
     context.result = show();

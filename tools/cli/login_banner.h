@@ -28,6 +28,14 @@ enum class BannerUse {
 absl::StatusOr<std::string> LoginBanner(ServiceClients& clients,
                                         const std::string& tenant);
 
+// OK if dialplan takes the operator for somebody who may read the tenant, or
+// has no such tenant; else what it said.
+absl::Status AskWhetherKnown(ServiceClients& clients,
+                             const std::string& tenant);
+
+// `text` as it is, without any markup; control characters shown harmlessly.
+void PrintBanner(const std::string& text, std::ostream& out);
+
 // What remembers that a session has acknowledged a text: a file of mode 0600 in
 // the user's runtime folder, by terminal session and text.
 class BannerSeal {

@@ -7,7 +7,7 @@ for list in "$@"; do
   [ -s "$list" ] || { echo "$list: no dependencies listed"; exit 1; }
   bad=$(grep -E \
     '(/io[:/]|/rpc[:/]|^//proto/|^//services/common/(net|tls|rpc|log|metrics|config|service|testing)[:/]|^//tools/bazel/system:(grpc|protobuf|spdlog|prometheus|soci_sqlite|civetweb|cares|yaml_cpp)$)' \
-    "$list" | grep -v '^//services/common/net:socket_address')
+    "$list" | grep -vE '^//services/common/net:(socket_address|host_port)')
   if [ -n "$bad" ]; then
     echo "a core must not depend on:"
     echo "$bad" | sed 's/^/  /'

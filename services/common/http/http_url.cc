@@ -8,7 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/string_view.h"
-#include "services/common/net/name_lookup.h"
+#include "services/common/net/host_port.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/pki/name_constraints.h"
 

@@ -1,15 +1,11 @@
-// Hosts and ports in text, and the addresses of hosts by the system's resolver.
+// The addresses of hosts by the system's resolver.
 
 #ifndef SALLYPORT_SERVICES_COMMON_NET_NAME_LOOKUP_H_
 #define SALLYPORT_SERVICES_COMMON_NET_NAME_LOOKUP_H_
 
-#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -17,22 +13,11 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "services/common/net/event_loop.h"
+#include "services/common/net/host_port.h"
 #include "services/common/net/mailbox.h"
 #include "services/common/net/socket_address.h"
 
 namespace sallyport {
-
-struct HostPort {
-  std::string host;  // a name or an address, without brackets
-  uint16_t port = 0;
-
-  bool operator==(const HostPort&) const = default;
-};
-
-// Of "host:port" and "[v6]:port", and of "host" and "[v6]" when `if_none` is a
-// port. Nothing for anything else, ports of 0 and above 65535 included. Pure.
-std::optional<HostPort> SplitHostPort(std::string_view text,
-                                      uint16_t if_none = 0);
 
 // In the resolver's order; empty if the name is not known. Blocks, unless the
 // host is an address.

@@ -30,6 +30,12 @@ FOLDER = 'tests/differential'
 CORPORA = ['tests/vectors/sip_torture/*.dat', 'tests/vectors/sip_torture_ipv6/*.dat',
            'services/signaling_edge/core/testdata/sip_parser_corpus/*',
            'services/signaling_edge/core/testdata/sip_framer_corpus/*']
+# Parts of messages, each in every place where such a part stands.
+URI_CORPUS = 'services/signaling_edge/core/testdata/sip_uri_corpus/*'
+HEADER_CORPUS = 'services/signaling_edge/core/testdata/sip_headers_corpus/*'
+HEADERS = {b'v': (b'Via',), b'n': (b'From', b'To', b'Contact', b'Route', b'Record-Route'), b'c': (b'CSeq',)}
+# More of whole messages: a folder that a fuzzer has filled.
+GROWN = os.environ.get('GROWN_CORPUS', '')
 URIS = ('uri', 'from', 'to', 'contact', 'route', 'record_route')
 KEYS = ('method', 'status', 'uri', 'from', 'from_tag', 'to', 'to_tag', 'call_id', 'cseq', 'cseq_method', 'via',
         'contact', 'route', 'record_route', 'length', 'body')
@@ -58,7 +64,14 @@ def users_until_nul(case):
         o == t or '\0' in o or o.startswith('?') for o, t in zip(case.ours, case.theirs))
 
 
+def tel_parameters(case):
+    return len(case.ours) == len(case.theirs) and all(
+        o == t or o.startswith('tel|') and t.startswith(o.rstrip('|') + ';') for o, t in zip(case.ours, case.theirs))
+
+
 DIFFERENCES = [
+    Row('parameters of tel', 'osip', URIS, tel_parameters,
+        'osip takes all of a tel URI for the number; its parameters begin at the semicolon (RFC 3966)'),
     Row('other schemes', '', URIS, other_scheme,
         'a URI that is neither sip, sips nor tel is kept whole; nothing is routed by its parts'),
     Row('NUL in a user', 'osip', URIS, users_until_nul,
@@ -184,7 +197,35 @@ def corpus():
                 found[path] = f.read()
     for i, text in enumerate(RICH):
         found[f'rich {i}'] = text.replace(b'\n', b'\r\n')
+    for path, name, text in parts():
+        found[f'{path} as {name.decode()}'] = wrapped(name, text)
     return found
+
+
+def parts():
+    """Of the corpora that hold no whole messages: where it is from, the field that
+    it stands in (b'uri': the request line), and its value."""
+    for path in sorted(glob.glob(URI_CORPUS)):
+        with open(path, 'rb') as f:
+            uri = f.read()
+        yield path, b'uri', uri
+        for name in HEADERS[b'n']:
+            yield path, name, b'<' + uri + b'>'
+    for path in sorted(glob.glob(HEADER_CORPUS)):
+        with open(path, 'rb') as f:
+            kind, value = f.read(1), f.read()
+        for name in HEADERS.get(kind, ()):
+            yield path, name, value
+
+
+def wrapped(name, value):
+    fields = {b'Via': b'SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKd', b'From': b'<sip:a@b.example.test>;tag=1',
+              b'To': b'<sip:c@d.example.test>', b'Call-ID': b'x', b'CSeq': b'1 INVITE', b'Max-Forwards': b'70'}
+    uri = value if name == b'uri' else b'sip:c@d.example.test'
+    if name != b'uri':
+        fields[name] = value
+    return b'INVITE ' + uri + b' SIP/2.0\r\n' + b''.join(
+        key + b': ' + text + b'\r\n' for key, text in fields.items()) + b'Content-Length: 0\r\n\r\n'
 
 
 def seeds():
@@ -289,7 +330,15 @@ class ParserDifferentialTest(unittest.TestCase):
     def test_3_mutations_of_octets(self):
         self.check(list(mutations(seeds(), MUTATIONS)))
 
-    def test_4_no_row_is_idle(self):
+    @unittest.skipUnless(GROWN, 'GROWN_CORPUS names no folder that a fuzzer has filled')
+    def test_4_what_fuzzers_found(self):
+        found = {}
+        for path in sorted(glob.glob(os.path.join(GROWN, '*'))):
+            with open(path, 'rb') as f:
+                found[path] = f.read()
+        self.check(list(found.values()), list(found))
+
+    def test_5_no_row_is_idle(self):
         self.assertEqual([row.name for row in DIFFERENCES if not self.used[row.name]], [])
 
 

@@ -243,7 +243,7 @@ class MutualTlsWrapper:
 
     def start(self):
         self.process.start()
-        self.process.wait_for(lambda: _accepts(*self.listen), f'{self.process.name} listens')
+        self.process.wait_for(lambda: accepts(*self.listen), f'{self.process.name} listens')
         return self
 
     def accepted_clients(self):
@@ -294,7 +294,7 @@ class SipAnswerer:
         self.server.close()
 
 
-def _accepts(address, port):
+def accepts(address, port):
     try:
         socket.create_connection((address, port), 0.5).close()
         return True

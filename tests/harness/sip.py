@@ -32,9 +32,12 @@ class Answer:
 class Client:
     """One UDP socket that is a phone."""
 
-    def __init__(self, server, user, password, domain, port=5060, timeout=3.0):
+    def __init__(self, server, user, password, domain, port=5060, timeout=3.0, source=None):
+        """`source`: where it sends from, if not just anywhere."""
         self.user, self.password, self.domain = user, password, domain
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        if source:
+            self.socket.bind((source, 0))
         self.socket.connect((server, port))
         self.socket.settimeout(timeout)
         self.address, self.port = self.socket.getsockname()

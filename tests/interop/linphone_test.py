@@ -1,87 +1,23 @@
 #!/usr/bin/env python3
-"""linphone, without a screen: registers over TLS with SHA-256, and takes a call
-with SRTP, which it insists on, from baresip, which does so too."""
+"""linphone, with SRTP that it insists on: as a phone, which registers over TLS
+with SHA-256, calls and is called; and as the user agent of a gateway. It takes no connection by TLS ("not handled" it says) and answers
+by a connection of its own to where Via says, so that a mere wrapper is not
+enough: Kamailio stands before it, as a session border controller would."""
 
+import json
 import os
 import sys
 
 sys.path.insert(0, os.getcwd())
 
-from tests.harness import configs  # noqa: E402
+from tests.harness import configs, kamailio, plans  # noqa: E402
 from tests.harness.case import DemoCase, main  # noqa: E402
 from tests.harness.cluster import DOMAIN, SERVICES  # noqa: E402
-from tests.harness.peers import write_tone  # noqa: E402
-from tests.harness.process import Process, wait_until  # noqa: E402
+from tests.harness.linphone import Linphone, account  # noqa: E402
+from tests.harness.process import wait_until  # noqa: E402
+from tests.harness.sipp import ACK, BYE, SDP, SippCase, recv, request, response  # noqa: E402
 
 USER, PASSWORD = '3001', 'a-password-of-3001'
-MANIFEST = f'''
-kind: User
-name: tenants/default/users/{USER}
-spec:
-  username: "{USER}"
-  domain: {DOMAIN}
-  password: {PASSWORD}
-  digest_algorithm: DIGEST_ALGORITHM_SHA_256
-  phone_numbers: ["{USER}"]
-  dial_plan: tenants/default/dialPlans/secured
-  allow_without_certificate: true
-'''
-
-RC = '''[sip]
-sip_port=0
-sip_tcp_port=0
-sip_tls_port=-2
-default_proxy=0
-media_encryption=srtp
-media_encryption_mandatory=1
-verify_server_certs=1
-verify_server_cn=0
-root_ca={ca}
-register_only_when_network_is_up=0
-keepalive_period=30000
-ping_with_options=0
-
-[net]
-firewall_policy=0
-mtu=1300
-
-[rtp]
-audio_rtp_port=32000
-srtp_crypto_suites=AES_CM_128_HMAC_SHA1_80
-
-[sound]
-playback_dev_id=ANDROID SND: none
-files_only=1
-
-[video]
-capture=0
-display=0
-
-[audio_codec_0]
-mime=PCMU
-rate=8000
-channels=1
-enabled=1
-
-[misc]
-uuid=00000000-0000-1000-8000-000a95a0e128
-
-[auth_info_0]
-username={user}
-passwd={password}
-realm={domain}
-domain={domain}
-algorithm=SHA-256
-available_algorithms=SHA-256
-
-[proxy_0]
-reg_proxy=<sip:{edge}:5061;transport=tls>
-reg_route=<sip:{edge}:5061;transport=tls>
-reg_identity=sip:{user}@{domain}
-reg_expires=600
-reg_sendregister=1
-publish=0
-'''
 
 
 class LinphoneTest(DemoCase):
@@ -98,54 +34,154 @@ class LinphoneTest(DemoCase):
         cls.demo.provision()
         cls.demo.enroll()
         cls.demo.start_user_agents()
-        manifest = cls.cluster.path('conf', 'linphone.yaml')
-        with open(manifest, 'w', encoding='utf-8') as f:
-            f.write(MANIFEST)
-        cls.cluster.cli('apply', '-f', manifest)
+        plans.apply(cls.cluster, 'linphone', plans.manifest(
+            plans.user(USER, DOMAIN, PASSWORD, 'secured', digest_algorithm='DIGEST_ALGORITHM_SHA_256',
+                       allow_without_certificate='true')))
         cls.demo.wait_snapshot()
 
-    def start(self, *arguments):
-        folder = self.cluster.path('linphone')
-        os.makedirs(os.path.join(folder, '.local/share/linphone'), exist_ok=True)
-        rc = os.path.join(folder, 'linphonerc')
-        with open(rc, 'w', encoding='utf-8') as f:
-            f.write(RC.format(ca=f'{self.cluster.pki}/sip-ca.pem', user=USER, password=PASSWORD, domain=DOMAIN,
-                              edge=self.cluster.host('signaling_edge')))
-        write_tone(os.path.join(folder, 'tone.wav'))
-        process = Process('linphone', ['linphone-daemon', '--config', rc, '--log', os.path.join(folder, 'debug.log'),
-                                       '--pipe', os.path.basename(self.cluster.folder) + '-linphone', *arguments],
-                          os.path.join(folder, 'log'), env={**os.environ, 'HOME': folder}, cwd=folder).start()
-        self.addCleanup(process.stop)
-        return process
+    def start(self):
+        edge = f'{self.cluster.host("signaling_edge")}:5061'
+        phone = Linphone(self.cluster.path('linphone'), f'{self.cluster.pki}/sip-ca.pem',
+                         account(USER, PASSWORD, DOMAIN, edge, 'tls'), arguments=('--auto-answer',))
+        self.addCleanup(phone.stop)
+        return phone.start()
 
     def registered(self):
         def held():
             return [r for r in self.cluster.items('registrations') if r.get('user', '').endswith('/' + USER)]
         return wait_until(held, 'linphone is registered', 20)[0]
 
-    def debug_log(self):
-        with open(self.cluster.path('linphone', 'debug.log'), encoding='utf-8', errors='replace') as f:
-            return f.read()
+    def live_call(self):
+        call = self.cluster.wait_for(
+            lambda: [c for c in self.cluster.items('calls') if c.get('state') == 'CALL_STATE_ANSWERED'],
+            'the edge has the call', 5)[0]
+        self.assertEqual([leg.get('srtpSuite') for leg in call['legs']],
+                         ['SRTP_SUITE_AES_CM_128_HMAC_SHA1_80'] * 2)
+        return call
 
-    def test_it_registers_and_is_called(self):
-        self.start('--auto-answer')
+    def over(self):
+        self.cluster.wait_for(lambda: not [c for c in self.cluster.items('calls')
+                                           if c.get('state') == 'CALL_STATE_ANSWERED'], 'the call is over', 5)
+
+    def test_a_phone(self):
+        linphone = self.start()
         one = self.registered()
         self.assertEqual(one['authentication'], 'AUTHENTICATION_METHOD_DIGEST_SHA_256', one)
         self.assertEqual(one['remoteAddress']['transport'], 'TRANSPORT_TLS', one)
         # RFC 3608: where it is to send what it asks for; it has read that.
         route = f'Service-Route: <sip:{self.cluster.host("signaling_edge")};transport=tls;lr>'
-        wait_until(lambda: route in self.debug_log(), 'linphone has read the answer', 5)
+        wait_until(lambda: route in linphone.debug_log(), 'linphone has read the answer', 5)
         # The demo's phone, baresip with SRTP that it insists on as well, calls it.
         phone = self.demo.phone
         established = len(phone.seen('CALL_ESTABLISHED'))
         phone.dial(f'sip:{USER}@{DOMAIN}')
         phone.wait_event('CALL_ESTABLISHED', 'linphone answers', count=established + 1)
-        call = self.cluster.wait_for(
-            lambda: [c for c in self.cluster.items('calls') if c.get('state') == 'CALL_STATE_ANSWERED'],
-            'the edge has the call', 5)[0]
-        for leg in call['legs']:
-            self.assertTrue(leg.get('srtpSuite'), call)
+        self.live_call()
         phone.hang_up()
+        self.over()
+        # And is called by it.
+        rang = len(phone.seen('CALL_INCOMING'))
+        linphone.command(f'call sip:1001@{DOMAIN}')
+        phone.wait_event('CALL_INCOMING', 'the phone rings', count=rang + 1)
+        phone.command('accept')
+        phone.wait_event('CALL_ESTABLISHED', 'it is answered', count=established + 2)
+        self.live_call()
+        # A tone of its, by SRTP to the relay and on to the phone.
+        linphone.command('incall-player-start ' + os.path.join(linphone.folder, 'tone.wav'))
+        self.cluster.wait_for(
+            lambda: int(self.live_call()['legs'][0].get('statistics', {}).get('packetsReceived', 0)) > 20,
+            'the relay hears linphone', 15)
+        linphone.command('terminate')
+        self.over()
+
+
+class LinphoneGatewayTest(SippCase):
+    """Kamailio takes mutual TLS from the edge and TCP from linphone."""
+
+    ROUTES = '''
+modparam("rr", "enable_double_rr", 1)
+request_route {{
+  if (has_totag()) {{
+    if (loose_route()) {{ t_relay(); }}
+    else if (is_method("ACK")) {{ t_relay(); }}
+    else {{ sl_send_reply("404", "Not here"); }}
+    exit;
+  }}
+  if (is_method("CANCEL")) {{
+    if (t_check_trans()) t_relay();
+    exit;
+  }}
+  if (!is_method("INVITE")) {{
+    sl_send_reply("200", "here");
+    exit;
+  }}
+  record_route();
+  if ($proto == "tls") {{
+    $du = "sip:{agent}:5070;transport=tcp";
+  }} else {{
+    $du = "sip:{edge}:5061;transport=tls";
+  }}
+  t_relay();
+}}
+'''
+    PLAN = '''kind: DialPlan
+name: tenants/default/dialPlans/gateway
+spec:
+  security_mode: SECURED
+  number_of_digits_in_extension: 4
+  calling_search_space: everything
+  srtp_suites: [SRTP_SUITE_AES_CM_128_HMAC_SHA1_80]
+'''
+
+    @classmethod
+    def configure(cls):
+        Linphone.allow_media(cls.cluster)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        plans.apply(cls.cluster, 'agent', plans.manifest(
+            cls.PLAN, plans.tls_peer('gateway', f'gw.{DOMAIN}', plan='gateway')))
+        cls.demo.wait_snapshot()
+
+    def gateway(self):
+        address, agent = self.cluster.host('gateway'), f'{self.cluster.network}.26'
+        process = kamailio.kamailio(
+            self.cluster, 'kamailio', (f'tls:{address}:5061', f'tcp:{address}:5060'),
+            self.ROUTES.format(agent=agent, edge=self.cluster.host('signaling_edge')),
+            settings=f'tcp_source_ipv4={address}\n', tls_config=kamailio.tls(self.cluster))
+        self.addCleanup(process.stop)
+        linphone = Linphone(self.cluster.path('agent'), f'{self.cluster.pki}/sip-ca.pem',
+                            account(USER, PASSWORD, DOMAIN, f'{address}:5060', 'tcp', register=False),
+                            address=agent, tcp=5070, tls=0, arguments=('--auto-answer',))
+        self.addCleanup(linphone.stop)
+        linphone.start().command('ipv6 disable')
+        return linphone
+
+    def test_the_user_agent_of_a_gateway(self):
+        linphone = self.gateway()
+        done = self.cluster.cli('test-connectivity', 'gateway', '--secured', '--media-secured', '--phone', '5550100',
+                                '-o', 'json', check=False)
+        answer = json.loads(done.stdout)
+        self.assertTrue(answer.get('succeeded'), answer)
+        self.assertEqual(answer['steps'][-1]['detail'], 'it answers with RTP/SAVP, AES_CM_128_HMAC_SHA1_80')
+        # Called by RTP from sipp, and calling it.
+        caller = self.caller('95551234', request('INVITE', 1, body=SDP, retrans='500'), recv('100', optional='true'),
+                             recv('180', optional='true'), recv('200', rrs='true'), ACK,
+                             '<pause milliseconds="300"/>', BYE)
+        self.finish(caller)
+        called = self.called(recv('INVITE'), response(180), response(200, body=SDP), recv('ACK'), recv('BYE'),
+                             response(200, tag=''))
+        linphone.command(f'call sip:81234@{DOMAIN}')
+        self.cluster.wait_for(lambda: [c for c in self.cluster.items('calls')
+                                       if c.get('state') == 'CALL_STATE_ANSWERED'], 'it is answered', 10)
+        linphone.command('terminate')
+        self.finish(called)
+        calls = self.ended('NORMAL_CLEARING')
+        for call, ours in zip(calls[-2:], (1, 0)):
+            self.assertTrue(call['legs'][ours]['peer'].endswith('/peers/gateway'), call)
+            self.assertEqual(call['legs'][ours]['srtpSuite'], 'SRTP_SUITE_AES_CM_128_HMAC_SHA1_80')
+            self.assertNotIn('srtpSuite', call['legs'][1 - ours])
 
 
 if __name__ == '__main__':

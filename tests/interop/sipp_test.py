@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""sipp's default scenarios through the edge and the relay: UDP, TCP, and from
-a TLS gateway to a secured phone. Research sip.md section 6.3, command 4."""
+"""sipp's default scenarios through the edge and the relay, over UDP, TCP and TLS
+behind a wrapper, and from a TLS gateway to a secured phone. Research sip.md
+section 6.3, command 4."""
 
 import os
 import re
@@ -41,22 +42,51 @@ class SippTest(DemoCase):
     def peers(self, transport):
         """The caller's and the called's address; each calls by its own."""
         caller, called = (f'{self.cluster.network}.{host}' for host in (21, 22))
-        plans.apply(self.cluster, f'sipp-{transport}', plans.two_peers(caller, called, transport))
+        plans.apply(self.cluster, f'sipp-{transport}', plans.manifest(
+            plans.two_peers(caller, called, transport),
+            *(piece for digit, host in ((7, 25), (6, 26)) for piece in (
+                plans.peer(f'side{digit}', f'{self.cluster.network}.{host}', 5070, transport),
+                plans.route(f'side{digit}', digit, f'side{digit}')))))
         self.demo.wait_snapshot()
         return caller, called
 
     def clear_calls(self, transport, kind):
-        """sipp's default scenarios, with uac_pcap below. `regexp` wants letters for the user
-        of o=, for which we have "-" (RFC 8866 section 5.2); `branchc` registers
-        without a password; 3pcc has parties that call each other by no edge."""
+        """The scenarios that call, and third party call control; `branchc` is below."""
         caller, called = self.peers(transport)
-        edge = self.cluster.host('signaling_edge')
+        edge = f'{self.cluster.host("signaling_edge")}:5060'
         self.start(f'uas-{transport}',
                    ['sipp', '-sn', 'uas', '-i', called, '-p', '5070', '-t', kind, '-nostdin'])
         before = self.ended()
         self.assertEqual(self.sipp('-s', '85551234', '-i', caller, '-p', '5065', '-t', kind, '-r', '10', '-d', '500',
-                                   f'{edge}:5060', calls=CALLS), CALLS)
-        self.cluster.wait_for(lambda: self.ended() == before + CALLS, 'every call ended by itself', 10)
+                                   edge, calls=CALLS), CALLS)
+        self.assertEqual(self.sipp('-s', '85551234', '-i', caller, '-p', '5066', '-t', kind, edge, calls=5,
+                                   scenario='regexp'), 5)
+        self.cluster.wait_for(lambda: self.ended() == before + CALLS + 5, 'every call ended by itself', 10)
+        self.third_party(caller, kind, edge)
+
+    def third_party(self, caller, kind, edge, sides_kind=None):
+        """RFC 3725 flow I: the controller asks A without an offer, gives B what A
+        has offered, and A what B has answered; both legs are calls by the edge."""
+        commands = f'{caller}:{6000 + len(kind)}'
+        before = self.ended()
+        sides = [self.start(f'{name}-{edge}', [
+            'sipp', '-sn', name, '-i', f'{self.cluster.network}.{host}', '-p', '5070', '-t', sides_kind or kind,
+            '-m', '1', '-nostdin', '-timeout', '20s']) for name, host in (('3pcc-A', 25), ('3pcc-B', 26))]
+        for name, number, port in (('3pcc-C-B', '6', 5068), ('3pcc-C-A', '7', 5067)):
+            sides.append(self.start(f'{name}-{edge}', [
+                'sipp', '-sn', name, '-3pcc', commands, '-s', f'{number}5551234', '-i', caller, '-p', str(port),
+                '-t', kind, '-m', '1', '-nostdin', '-timeout', '20s', edge]))
+            time.sleep(0.3)
+        self.cluster.wait_for(lambda: all(each.exit_code() is not None for each in sides), 'all four are done', 20)
+        self.assertEqual([each.exit_code() for each in sides], [0] * 4)
+        self.cluster.wait_for(lambda: self.ended() == before + 2, 'both calls ended by themselves', 5)
+
+    def test_who_registers_without_a_password(self):
+        """`branchc` is a user of no domain here, without a password."""
+        caller, _ = self.peers('UDP')
+        self.assertEqual(self.sipp('-i', caller, '-p', '5065', '-t', 'u1', f'{self.cluster.host("signaling_edge")}:5060',
+                                   calls=1, scenario='branchc'), 0)
+        self.assertEqual([r for r in self.cluster.items('registrations') if 'ua1' in r.get('contact', '')], [])
 
     def ended(self):
         calls = [c for c in self.cluster.cli('calls', '-o', 'json').get('calls', [])
@@ -88,10 +118,29 @@ class SippTest(DemoCase):
         self.start('uas-tls', ['sipp', '-sn', 'uas', '-i', called, '-p', '5070', '-t', 'u1', '-nostdin'])
         gateway = self.tls_gateway()
         before = self.ended()
-        for kind, calls in (('t1', 10), ('tn', 10)):
+        for scenario, kind, calls in (('uac', 't1', 10), ('uac', 'tn', 10), ('regexp', 't1', 5)):
             self.assertEqual(self.sipp('-s', '85551234', '-i', gateway, '-p', '5069', '-t', kind, '-r', '10', '-d', '300',
-                                       '-max_socket', '100', f'{gateway}:5060', calls=calls), calls)
-        self.cluster.wait_for(lambda: self.ended() == before + 20, 'every call ended by itself', 10)
+                                       '-max_socket', '100', f'{gateway}:5060', calls=calls, scenario=scenario), calls)
+        self.cluster.wait_for(lambda: self.ended() == before + 25, 'every call ended by itself', 10)
+        self.third_party(gateway, 't1', f'{gateway}:5060', sides_kind='u1')
+
+    def test_called_over_tls(self):
+        """The edge connects, and demands the certificate of a server."""
+        caller, _ = self.peers('UDP')
+        pki, address = self.cluster.pki, f'{self.cluster.network}.27'
+        plans.apply(self.cluster, 'other', plans.manifest(
+            plans.GATEWAY, plans.tls_peer('other', 'somebody.else.test', address=address),
+            plans.route('other', 5, 'other')))
+        self.demo.wait_snapshot()
+        self.start('other-server', [
+            'socat', f'OPENSSL-LISTEN:5061,bind={address},reuseaddr,fork,cert={pki}/wrong_name.pem,'
+            f'key={pki}/wrong_name.key,cafile={pki}/sip-ca.pem', f'TCP:{address}:5080'])
+        self.start('uas-other', ['sipp', '-sn', 'uas', '-i', address, '-p', '5080', '-t', 't1', '-nostdin'])
+        time.sleep(0.5)
+        before = self.ended()
+        self.assertEqual(self.sipp('-s', '55551234', '-i', caller, '-p', '5065', '-t', 'u1', '-r', '10', '-d', '300',
+                                   f'{self.cluster.host("signaling_edge")}:5060', calls=10), 10)
+        self.cluster.wait_for(lambda: self.ended() == before + 10, 'every call ended by itself', 10)
 
     def tls_gateway(self):
         """Where TCP becomes mutual TLS to the edge, as the demo's gateway."""

@@ -454,7 +454,8 @@ absl::StatusOr<std::string> CallMedia::Describe(LegSide to,
     said.text_without_origin = std::move(without_origin);
     ++said.version;
   }
-  out.origin = {.username = "-",
+  // Some want a word there (sipp's "regexp"), though "-" would say the same.
+  out.origin = {.username = "edge",
                 .session_id = said.session_id,
                 .session_version = Cat(said.version),
                 .address_type = out.connection->address_type,

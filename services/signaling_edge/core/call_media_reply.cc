@@ -1,11 +1,28 @@
 // The replies of the media relay to a call, and what had to wait for them.
+#include <string>
 #include <utility>
 
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/call.h"
 #include "services/signaling_edge/core/leg_messages.h"
+#include "services/signaling_edge/core/text_pieces.h"
 
 namespace sallyport::signaling_edge {
+namespace {
+
+// What a relay may not do for a party is the party's affair, and what it cannot
+// do its own.
+absl::Status ErrorOf(const absl::Status& reply) {
+  if (reply.ok()) return absl::OkStatus();
+  const std::string reason = ReasonOf(reply);
+  if (reason == "MEDIA_PEER_REFUSED") return reply;
+  std::string text = "the media relay did not do it";
+  if (!reason.empty()) CatTo(text, ": ", reason);
+  return MakeError(absl::StatusCode::kUnavailable, "MEDIA_RELAY_UNAVAILABLE",
+                   text);
+}
+
+}  // namespace
 
 CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
                                MonoTime now) {
@@ -24,11 +41,7 @@ CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
   if (exchange_.has_value()) {
     Exchange& exchange = *exchange_;
     const LegSide other = Other(exchange.from);
-    const absl::Status error = session.ok()
-                                   ? absl::OkStatus()
-                                   : MakeError(absl::StatusCode::kUnavailable,
-                                               "MEDIA_RELAY_UNAVAILABLE",
-                                               "the media relay did not do it");
+    const absl::Status error = ErrorOf(session.status());
     const std::optional<SipMessage> held =
         std::exchange(exchange.held, std::nullopt);
     switch (exchange.stage) {
@@ -67,10 +80,11 @@ CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
           if (exchange.refused) {
             if (final) CloseExchange();
           } else {
-            RefuseExchange(error, exchange.from, now);
+            RefuseExchange(error, other, now);
           }
           if (final && !initial) {
-            EndBoth("MEDIA_RELAY_UNAVAILABLE", CallDisposition::kAnswered, now);
+            EndBoth(error.ok() ? "MEDIA_RELAY_UNAVAILABLE" : ReasonOf(error),
+                    CallDisposition::kAnswered, now);
           }
         } else if (exchange.refused) {
           CancelOther(now);

@@ -407,6 +407,24 @@ TEST_F(EdgeCoreTest, RelayDownIsA503) {
   EXPECT_EQ(edge_.core().calls().live(), 0u);
 }
 
+// An address that the relay may not reach is no fault of the relay.
+TEST_F(EdgeCoreTest, WhereMediaMayNotGoIsTold) {
+  const Sent invite = PbxCallsGateway();
+  edge_.relay_works = false;
+  edge_.relay_error =
+      MakeError(absl::StatusCode::kPermissionDenied, "MEDIA_PEER_REFUSED",
+                "the remote media address may not be reached");
+  edge_.Answer(invite, 200, "g1", TestSdp("10.0.0.1", 6000, false));
+  EXPECT_EQ(edge_.TakeTo(invite.connection)->message.method(), SipMethod::kAck);
+  EXPECT_EQ(edge_.TakeTo(invite.connection)->message.method(), SipMethod::kBye);
+  EXPECT_EQ(edge_.TakeToUdp(kPbx)->message.status_code(), 488);
+  EXPECT_EQ(edge_.Refusals(), "MEDIA_PEER_REFUSED");
+  // Whose address it is.
+  const EdgeEvent* refused = edge_.Last(EdgeEvent::Type::kRefused);
+  ASSERT_NE(refused, nullptr);
+  EXPECT_EQ(refused->refusal->peer, "tenants/t/peers/gw");
+}
+
 TEST_F(EdgeCoreTest, CancelWhileTheRelayIsAtWork) {
   edge_.relay_answers = false;
   edge_.ReceiveUdp(kPbx,

@@ -415,14 +415,13 @@ void EdgeHarness::Fill(const RelayLeg& asked, size_t i, bool make,
 }
 
 void EdgeHarness::AnswerMedia() {
-  const absl::Status down = absl::UnavailableError("no relay");
   while (!media_waiting_.empty()) {
     const CreateMediaSession request = media_waiting_.front();
     media_waiting_.pop_front();
     Perform(core_->OnMediaReply(
         request.request,
         relay_works ? absl::StatusOr<RelaySession>(SessionFor(request))
-                    : absl::StatusOr<RelaySession>(down),
+                    : absl::StatusOr<RelaySession>(relay_error),
         now_));
   }
   while (!updates_waiting_.empty()) {
@@ -436,7 +435,7 @@ void EdgeHarness::AnswerMedia() {
     Perform(core_->OnMediaReply(request.request,
                                 relay_works
                                     ? absl::StatusOr<RelaySession>(same)
-                                    : absl::StatusOr<RelaySession>(down),
+                                    : absl::StatusOr<RelaySession>(relay_error),
                                 now_));
   }
 }

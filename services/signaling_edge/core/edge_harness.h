@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "services/common/digit_analysis/region_plan.h"
 #include "services/common/random/fake_random.h"
 #include "services/common/time/mono_time.h"
@@ -105,6 +106,7 @@ class EdgeHarness {
   // Media requests are answered at once while this holds.
   bool relay_works = true;
   bool relay_answers = true;
+  absl::Status relay_error = absl::UnavailableError("no relay");
   std::vector<CreateMediaSession> created;
   std::vector<UpdateMediaSession> updated;
   std::vector<DeleteMediaSession> deleted;

@@ -62,6 +62,7 @@ constexpr ReasonRow kReasons[] = {
     {"ICE_REQUIRED", 488},
     {"MEDIA_NOT_ACCEPTABLE", 488},
     {"MEDIA_NOT_SUPPORTED", 488},
+    {"MEDIA_PEER_REFUSED", 488},
     {"MEDIA_REFUSED", 488},
     {"MEDIA_RELAY_UNAVAILABLE", 503},
     {"RTCP_MUX_REQUIRED", 488},

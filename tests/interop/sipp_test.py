@@ -3,6 +3,7 @@
 behind a wrapper, and from a TLS gateway to a secured phone. Research sip.md
 section 6.3, command 4."""
 
+import itertools
 import os
 import re
 import subprocess
@@ -19,6 +20,8 @@ CALLS = 30
 
 
 class SippTest(DemoCase):
+
+    command_ports = itertools.count(6100)  # of controllers; each is used once
 
     @classmethod
     def prepare(cls):
@@ -67,7 +70,7 @@ class SippTest(DemoCase):
     def third_party(self, caller, kind, edge, sides_kind=None):
         """RFC 3725 flow I: the controller asks A without an offer, gives B what A
         has offered, and A what B has answered; both legs are calls by the edge."""
-        commands = f'{caller}:{6000 + len(kind)}'
+        commands = f'{caller}:{next(self.command_ports)}'
         before = self.ended()
         sides = [self.start(f'{name}-{edge}', [
             'sipp', '-sn', name, '-i', f'{self.cluster.network}.{host}', '-p', '5070', '-t', sides_kind or kind,

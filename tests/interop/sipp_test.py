@@ -3,7 +3,6 @@
 behind a wrapper, and from a TLS gateway to a secured phone. Research sip.md
 section 6.3, command 4."""
 
-import itertools
 import os
 import re
 import subprocess
@@ -14,14 +13,13 @@ sys.path.insert(0, os.getcwd())
 
 from tests.harness import plans  # noqa: E402
 from tests.harness.case import DemoCase, main  # noqa: E402
+from tests.harness.ports import free_ports  # noqa: E402
 from tests.harness.process import Process  # noqa: E402
 
 CALLS = 30
 
 
 class SippTest(DemoCase):
-
-    command_ports = itertools.count(6100)  # of controllers; each is used once
 
     @classmethod
     def prepare(cls):
@@ -70,7 +68,8 @@ class SippTest(DemoCase):
     def third_party(self, caller, kind, edge, sides_kind=None):
         """RFC 3725 flow I: the controller asks A without an offer, gives B what A
         has offered, and A what B has answered; both legs are calls by the edge."""
-        commands = f'{caller}:{next(self.command_ports)}'
+        # sipp listens for its other half at all addresses of the machine.
+        commands = f'{caller}:{free_ports(1)[0]}'
         before = self.ended()
         sides = [self.start(f'{name}-{edge}', [
             'sipp', '-sn', name, '-i', f'{self.cluster.network}.{host}', '-p', '5070', '-t', sides_kind or kind,

@@ -33,6 +33,37 @@ require_certificate = {verify}
 {ciphers}
 '''
 
+# A proxy that stays in the path: what belongs to a dialog goes by its route, a
+# CANCEL after its INVITE (RFC 3261 section 16).
+PROXY = '''
+modparam("rr", "enable_double_rr", 1)
+{parameters}
+request_route {{
+{first}
+  if (has_totag()) {{
+    if (loose_route()) {{ t_relay(); }}
+    else if (is_method("ACK")) {{ t_relay(); }}
+    else {{ sl_send_reply("404", "Not here"); }}
+    exit;
+  }}
+  if (is_method("CANCEL")) {{
+    if (t_check_trans()) t_relay();
+    exit;
+  }}
+{others}
+  record_route();
+{onward}
+  t_relay();
+}}
+'''
+ANSWER = '{ sl_send_reply("200", "here"); exit; }'
+
+
+def proxy(onward, first='', others='', parameters=''):
+    """Routes: `first` sees all, `others` what begins something, and `onward`
+    says where that goes to once its Record-Route is in."""
+    return PROXY.format(onward=onward, first=first, others=others, parameters=parameters)
+
 
 def tls(cluster, server='gateway', certificate='gateway', method='TLSv1.2+', ciphers='', verify=True):
     """tls.cfg; `certificate` is what it shows as a client, None: nothing."""

@@ -25,33 +25,13 @@ BEGINS = (request('INVITE', 1, body=SDP, retrans='500'), recv('100', optional='t
           recv('200', rrs='true'), ACK)
 
 # What comes by UDP is for the edge; what comes by TLS is for the sipp behind.
-ROUTES = '''
-modparam("rr", "enable_double_rr", 1)
-modparam("tm", "fr_timer", 4000)
-request_route {{
-  if (is_method("OPTIONS") && $proto == "tls") {{
-    sl_send_reply("200", "here");
-    exit;
-  }}
-  if (has_totag()) {{
-    if (loose_route()) {{ t_relay(); }}
-    else if (is_method("ACK")) {{ t_relay(); }}
-    else {{ sl_send_reply("404", "Not here"); }}
-    exit;
-  }}
-  if (is_method("CANCEL")) {{
-    if (t_check_trans()) t_relay();
-    exit;
-  }}
-  record_route();
+ONWARD = '''
   if ($proto == "tls") {{
     $du = "sip:{behind}:5070";
   }} else {{
     $rd = "{domain}";
     $du = "sip:{edge}:5061;transport=tls";
   }}
-  t_relay();
-}}
 '''
 
 
@@ -66,8 +46,10 @@ class KamailioTest(SippCase):
     def kamailio(self, name, address, certificate='gateway', method='TLSv1.2+', ciphers='', verify=True,
                  server='gateway'):
         """Started; `certificate` is what it shows as a client, None: nothing."""
-        routes = ROUTES.format(behind=f'{self.cluster.network}.22', edge=self.cluster.host('signaling_edge'),
-                               domain=DOMAIN)
+        routes = kamailio.proxy(
+            ONWARD.format(behind=f'{self.cluster.network}.22', edge=self.cluster.host('signaling_edge'), domain=DOMAIN),
+            first=f'  if (is_method("OPTIONS") && $proto == "tls") {kamailio.ANSWER}',
+            parameters='modparam("tm", "fr_timer", 4000)')
         process = kamailio.kamailio(
             self.cluster, name, (f'udp:{address}:5060', f'tls:{address}:5061'), routes,
             tls_config=kamailio.tls(self.cluster, server, certificate, method, ciphers, verify))

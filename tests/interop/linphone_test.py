@@ -98,31 +98,12 @@ class LinphoneTest(DemoCase):
 class LinphoneGatewayTest(SippCase):
     """Kamailio takes mutual TLS from the edge and TCP from linphone."""
 
-    ROUTES = '''
-modparam("rr", "enable_double_rr", 1)
-request_route {{
-  if (has_totag()) {{
-    if (loose_route()) {{ t_relay(); }}
-    else if (is_method("ACK")) {{ t_relay(); }}
-    else {{ sl_send_reply("404", "Not here"); }}
-    exit;
-  }}
-  if (is_method("CANCEL")) {{
-    if (t_check_trans()) t_relay();
-    exit;
-  }}
-  if (!is_method("INVITE")) {{
-    sl_send_reply("200", "here");
-    exit;
-  }}
-  record_route();
+    ONWARD = '''
   if ($proto == "tls") {{
     $du = "sip:{agent}:5070;transport=tcp";
   }} else {{
     $du = "sip:{edge}:5061;transport=tls";
   }}
-  t_relay();
-}}
 '''
     PLAN = '''kind: DialPlan
 name: tenants/default/dialPlans/gateway
@@ -148,7 +129,8 @@ spec:
         address, agent = self.cluster.host('gateway'), f'{self.cluster.network}.26'
         process = kamailio.kamailio(
             self.cluster, 'kamailio', (f'tls:{address}:5061', f'tcp:{address}:5060'),
-            self.ROUTES.format(agent=agent, edge=self.cluster.host('signaling_edge')),
+            kamailio.proxy(self.ONWARD.format(agent=agent, edge=self.cluster.host('signaling_edge')),
+                           others=f'  if (!is_method("INVITE")) {kamailio.ANSWER}'),
             settings=f'tcp_source_ipv4={address}\n', tls_config=kamailio.tls(self.cluster))
         self.addCleanup(process.stop)
         linphone = Linphone(self.cluster.path('agent'), f'{self.cluster.pki}/sip-ca.pem',

@@ -20,21 +20,10 @@ from tests.harness.sipp import (ACK, BYE, SDP, SippCase, recv, request, response
 LONG_SDP = SDP + ''.join(f'      a=fmtp:0 {"x" * 60}{i:02}\n' for i in range(16))
 
 # To sipp and back, by whatever transport each of them has.
-ROUTES = '''
-modparam("rr", "enable_double_rr", 1)
-request_route {{
-  xlog("L_ERR", "$rm by $proto of $ml octets from $si\\n");
-  if (has_totag()) {{
-    if (loose_route()) {{ t_relay(); }}
-    else if (is_method("ACK")) {{ t_relay(); }}
-    else {{ sl_send_reply("404", "Not here"); }}
-    exit;
-  }}
-  record_route();
+SAID = '  xlog("L_ERR", "$rm by $proto of $ml octets from $si\\n");'
+ONWARD = '''
   if ($si == "{edge}") {{ $du = "sip:{behind}:5070"; }}
   else {{ $du = "sip:{edge}:5060"; }}
-  t_relay();
-}}
 '''
 SETTINGS = 'tcp_source_ipv4={address}\n'
 # What is longer leaves it by TCP.
@@ -92,8 +81,8 @@ class LongRequestsTest(SippCase):
         address = f'{self.cluster.network}.25'
         process = kamailio.kamailio(
             self.cluster, f'proxy-{self._testMethodName}', (f'udp:{address}:5060', f'tcp:{address}:5060'),
-            ROUTES.format(edge=self.cluster.host('signaling_edge'), behind=f'{self.cluster.network}.22'),
-            modules=('xlog',), settings=SETTINGS.format(address=address) + settings)
+            kamailio.proxy(ONWARD.format(edge=self.cluster.host('signaling_edge'), behind=f'{self.cluster.network}.22'),
+                           first=SAID), modules=('xlog',), settings=SETTINGS.format(address=address) + settings)
         self.addCleanup(process.stop)
         process.wait_for(lambda: self.takes_tcp(address, 5060), 'Kamailio listens')
         return process

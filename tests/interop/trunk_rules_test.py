@@ -19,24 +19,7 @@ from tests.harness.sipp import ACK, BYE, SDP, SippCase, recv, request, response 
 # What comes by UDP is of its side, and asserted by it where X-Private asks;
 # what comes by TLS leaves the trust domain (RFC 3325 section 7). Its Via says
 # alias to the edge.
-ROUTES = '''
-modparam("rr", "enable_double_rr", 1)
-request_route {{
-  if (has_totag()) {{
-    if (loose_route()) {{ t_relay(); }}
-    else if (is_method("ACK")) {{ t_relay(); }}
-    else {{ sl_send_reply("404", "Not here"); }}
-    exit;
-  }}
-  if (is_method("CANCEL")) {{
-    if (t_check_trans()) t_relay();
-    exit;
-  }}
-  if (!is_method("INVITE")) {{
-    sl_send_reply("200", "here");
-    exit;
-  }}
-  record_route();
+ONWARD = '''
   if ($proto == "tls") {{
     xlog("L_ERR", "told: $ru from $fu contact $ct asserted $hdr(P-Asserted-Identity) privacy $hdr(Privacy)\\n");
     if ($hdr(Privacy) =~ "id") {{ remove_hf("P-Asserted-Identity"); }}
@@ -53,8 +36,6 @@ request_route {{
     via_add_xavp_params("1");
     $du = "sip:{edge}:5061;transport=tls";
   }}
-  t_relay();
-}}
 '''
 
 ANSWERED = (recv('100', optional='true'), recv('180', optional='true'), recv('200', rrs='true'))
@@ -93,8 +74,9 @@ class TrunkRulesTest(SippCase):
     def setUp(self):
         """Kamailio anew, so that no connection is open."""
         self.cluster.wait_for(lambda: not self.connections(), 'nothing is open', 5)
-        routes = ROUTES.format(behind=f'{self.cluster.network}.22', edge=self.cluster.host('signaling_edge'),
-                               domain=DOMAIN)
+        routes = kamailio.proxy(
+            ONWARD.format(behind=f'{self.cluster.network}.22', edge=self.cluster.host('signaling_edge'), domain=DOMAIN),
+            others=f'  if (!is_method("INVITE")) {kamailio.ANSWER}')
         self.kamailio = kamailio.kamailio(
             self.cluster, f'kamailio-{self._testMethodName}', (f'udp:{self.gateway}:5060', f'tls:{self.gateway}:5061'),
             routes, modules=('xlog', 'corex'),

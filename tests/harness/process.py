@@ -11,9 +11,14 @@ class Failed(Exception):
     """A step did not happen; the text says which, and where to look."""
 
 
+# Before there are threads: a child of one must not load anything.
+_LIBC = ctypes.CDLL(None)
+
+
 def _die_with_parent():
-    """The kernel ends the child when this process ends, however it ends."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    """The kernel ends the child when the thread that started it ends, and so
+    when this process does, however it ends."""
+    _LIBC.prctl(1, signal.SIGTERM)
 
 
 def wait_until(condition, what, timeout=20.0, pause=0.05):

@@ -8,8 +8,8 @@ import sys
 
 sys.path.insert(0, os.getcwd())
 
-from tests.harness import configs  # noqa: E402
-from tests.harness.case import main  # noqa: E402
+from tests.harness import configs, plans  # noqa: E402
+from tests.harness.case import lane, main  # noqa: E402
 from tests.harness.cluster import DOMAIN  # noqa: E402
 from tests.harness.sipp import (  # noqa: E402
     ACK, BYE, CALLER_BEGINS, IN_DIALOG, OK_AGAIN, SDP, SippCase, ereg, recv,
@@ -25,6 +25,16 @@ class SippFeaturesTest(SippCase):
         config['timers'] = {'session_expires': '90s', 't1': '0.1s'}
         cls.cluster.write_config('signaling_edge', config)
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        network = cls.cluster.network
+        plans.apply(cls.cluster, 'dies', plans.manifest(
+            plans.peer('waits', f'{network}.28', 5065), plans.peer('dies', f'{network}.29', 5070),
+            plans.route('dies', 7, 'dies')))
+        cls.demo.wait_snapshot()
+
+    @lane('peers')
     def test_reliable_provisional_responses(self):
         called = self.reliable_called()
         caller = self.caller(
@@ -56,6 +66,7 @@ class SippFeaturesTest(SippCase):
       Contact: <sip:[local_ip]:[local_port]>'''),
             recv('ACK'), recv('BYE'), response(200, tag=''))
 
+    @lane('peers')
     def test_a_blind_transfer(self):
         """The called refers the caller to voicemail and sees it go."""
         target = self.voicemail(
@@ -82,6 +93,7 @@ class SippFeaturesTest(SippCase):
         self.finish(caller, called, target)
         self.ended('TRANSFERRED')
 
+    @lane('peers')
     def test_unregistered_goes_to_voicemail(self):
         """CUC-29, CUC-58: with the redirecting number as Diversion."""
         voicemail = self.voicemail(
@@ -91,6 +103,7 @@ class SippFeaturesTest(SippCase):
         caller = self.caller('4001', CALLER_BEGINS, '<pause milliseconds="300"/>', BYE)
         self.finish(caller, voicemail)
 
+    @lane('peers')
     def test_an_unanswered_phone_goes_to_voicemail(self):
         """The phone is baresip over TLS, SECURED; voicemail gets plain RTP."""
         self.demo.enroll()
@@ -108,17 +121,22 @@ class SippFeaturesTest(SippCase):
         self.ended('NO_ANSWER')
 
     def test_an_end_that_dies_ends_the_call(self):
-        """The called is killed without a word; the caller gets a BYE."""
-        called = self.called(recv('INVITE'), response(200, body=SDP), recv('ACK'), recv('BYE'))
-        caller = self.caller(
-            '8123', CALLER_BEGINS, recv('BYE', timeout='75000'), response(200, tag=''))
-        self.cluster.wait_for(
-            lambda: [c for c in self.cluster.items('calls')
-                     if c.get('state') == 'CALL_STATE_ANSWERED'], 'the call is answered', 10)
+        """The called is killed without a word; the caller gets a BYE. The most of
+        a minute that it takes is the others' time as well."""
+        called = self.sipp('dies', 29, 5070, (recv('INVITE'), response(200, body=SDP), recv('ACK'), recv('BYE')))
+        caller = self.sipp(
+            'waits', 28, 5065, (CALLER_BEGINS, recv('BYE', timeout='75000'), response(200, tag='')),
+            '-s', '7123', f'{self.cluster.host("signaling_edge")}:5060')
+        self.cluster.wait_for(lambda: self.own('CALL_STATE_ANSWERED'), 'the call is answered', 10)
         called.stop()
         self.finish(caller, timeout=75)
-        self.ended('DIALOG_LOST')
+        over = self.cluster.wait_for(lambda: self.own('CALL_STATE_ENDED'), 'the call is over', 10)
+        self.assertEqual([c.get('reason') for c in over], ['DIALOG_LOST'])
+
+    def own(self, state):
+        return [c for c in self.cluster.items('calls')
+                if c.get('state') == state and c['legs'][0].get('peer', '').endswith('/peers/waits')]
 
 
 if __name__ == '__main__':
-    main()
+    main(side_by_side=True)

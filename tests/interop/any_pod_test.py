@@ -6,17 +6,17 @@ turn; every message of a call goes by another connection."""
 import asyncio
 import os
 import shutil
-import ssl
 import subprocess
 import sys
 
 sys.path.insert(0, os.getcwd())
 
-from tests.harness import configs, plans  # noqa: E402
-from tests.harness.case import DemoCase, main  # noqa: E402
-from tests.harness.cluster import DOMAIN, GRPC_PORTS  # noqa: E402
+from tests.harness import configs  # noqa: E402
+from tests.harness.case import main  # noqa: E402
+from tests.harness.cluster import GRPC_PORTS, find_binary  # noqa: E402
 from tests.harness.process import Process  # noqa: E402
-from tests.harness.spray import Called, Caller, Pool, many  # noqa: E402
+from tests.harness.spray import many  # noqa: E402
+from tests.harness.spray_case import SprayCase  # noqa: E402
 
 CALLS = 1000
 EDGES = 3
@@ -41,14 +41,16 @@ listen sips
 '''
 
 
-class AnyPodTest(DemoCase):
+class AnyPodTest(SprayCase):
+
+    ways = EDGES
+    each = 4
 
     @classmethod
     def prepare(cls):
         cluster = cls.cluster
         cls.balancer = f'{cluster.network}.30'
-        cls.caller_ip = f'{cluster.network}.21'
-        cls.called_ip = f'{cluster.network}.22'
+        cls.open_door(cls.balancer)
         cls.hosts = [f'{cluster.network}.{i}' for i in (1, 41, 42)]
         cls.extra = []
         cluster.make_pki()
@@ -62,11 +64,7 @@ class AnyPodTest(DemoCase):
         for number in range(1, EDGES):
             cls.extra.append(cls.start_edge(number))
         cls.demo.provision()
-        plans.apply(cluster, 'any_pod', plans.manifest(
-            plans.CLEAR, plans.GATEWAY, plans.profile('transfers', accept_replaces_header='true'),
-            plans.caller(cls.caller_ip, 'TCP', trunk_security_profile='tenants/default/trunkSecurityProfiles/transfers'),
-            plans.called(cls.called_ip, 'TCP'), plans.route('called', 8, 'called')))
-        cls.demo.wait_snapshot()
+        cls.apply()
         cls.start_haproxy()
         for number in range(EDGES):
             cluster.wait_for(lambda n=number: cls.linked(n), f'edge {number} sees the others', 10)
@@ -99,7 +97,6 @@ class AnyPodTest(DemoCase):
 
     @classmethod
     def start_edge(cls, number):
-        from tests.harness.cluster import find_binary
         cluster, name = cls.cluster, cls.name_of(number)
         process = Process(name, [find_binary('signaling_edge'), '--config=' + cluster.path('conf', name + '.json')],
                           cluster.path('log', name + '.log'))
@@ -139,13 +136,7 @@ class AnyPodTest(DemoCase):
     # ------------------------------------------------------------------ calls
 
     def metric(self, number, name):
-        done = subprocess.run(['curl', '-s', f'http://{self.hosts[number]}:9464/metrics'],
-                              capture_output=True, text=True)
-        return sum(float(line.split()[-1]) for line in done.stdout.splitlines()
-                   if line.startswith(f'sallyport_signaling_edge_{name}'))
-
-    def pool(self, source, port=5060, tls=None):
-        return lambda on_message: Pool((self.balancer, port), source, on_message, tls)
+        return self.metric_at(self.hosts[number], name)
 
     def test_a_root_reaches_every_edge(self):
         """UM-45: trusted by one action, in force at all three."""
@@ -155,41 +146,9 @@ class AnyPodTest(DemoCase):
         self.cluster.cli('trust', 'add', 'CallManager-trust', f'{self.cluster.pki}/ca.pem')
         self.cluster.wait_for(lambda: min(versions()) > before, 'every edge has the root', 10)
 
-    async def called(self):
-        called = Called(self.called_ip, 5070, self.pool(self.called_ip))
-        await called.start()
-        await called.pool.open(2 * EDGES)
-        return called
-
-    @staticmethod
-    def numbers(count):
-        """Of ten, one is cancelled and two are ended by the called."""
-        ends = '1234567895'
-        return [f'8555{i:04d}{ends[i % 10]}' for i in range(count)]
-
-    def gateway_tls(self):
-        context = ssl.create_default_context(cafile=f'{self.cluster.pki}/sip-ca.pem')
-        context.load_cert_chain(f'{self.cluster.pki}/gateway.pem', f'{self.cluster.pki}/gateway.key')
-        return context
-
     def spray(self, source, port, tls, calls):
-        async def run():
-            called = await self.called()
-            caller = Caller(source, self.pool(source, port, tls), DOMAIN, 'TLS' if tls else 'TCP')
-            await caller.pool.open(4 * EDGES)
-            well, wrong = await many(caller, self.numbers(calls))
-            await asyncio.sleep(0.3)
-            caller.pool.close()
-            called.close()
-            await asyncio.sleep(0.1)
-            return well, wrong, called
         before = [self.metric(n, 'handed_over_total') for n in range(EDGES)]
-        well, wrong, called = asyncio.run(run())
-        self.assertEqual(wrong[:5], [])
-        self.assertEqual(well, calls)
-        self.assertEqual(called.cancelled, calls // 10)
-        self.assertEqual(called.hung_up, calls // 5)
-        self.assertEqual(called.failed, [])
+        self.sprayed(source, port, tls, calls)
         # Each edge had calls of its own and messages of others'.
         for number in range(EDGES):
             self.assertGreater(self.metric(number, 'handed_over_total') - before[number], calls / 10)
@@ -209,33 +168,10 @@ class AnyPodTest(DemoCase):
         pairs = 15
 
         async def run():
-            called = await self.called()
-            caller = Caller(self.caller_ip, self.pool(self.caller_ip), DOMAIN)
-            await caller.pool.open(4 * EDGES)
-            said = []
-            for _ in range(pairs):
-                known = set(called.calls)
-                first, second = await caller.answered('85551231'), await caller.answered('85551232')
-                said.append(await caller.transfer(first, second))
-                await asyncio.sleep(0.1)
-                legs = [leg for call_id, leg in called.calls.items() if call_id not in known]
-                self.assertEqual(len(legs), 2, 'the far sides are left')
-                called.hang_up(*legs[-1])
-                for _ in range(60):
-                    if len(set(called.calls) - known) < 2:
-                        break
-                    await asyncio.sleep(0.05)
-                called.calls = {call_id: leg for call_id, leg in called.calls.items() if call_id in known}
-            # A stranger's dialog is not to be had, whichever edge has it.
-            first, second = await caller.answered('85551231'), await caller.answered('85551232')
-            refused = await caller.transfer(first, dict(second, tag='another'))
-            for call in (first, second):
-                caller.pool.send(caller.request(call, 'BYE', 20, call['uri']))
-                await caller.answer(call['queue'], 'BYE')
-            await asyncio.sleep(0.3)
-            caller.pool.close()
-            called.close()
-            await asyncio.sleep(0.1)
+            called, caller = await self.called(), await self.caller()
+            said = await self.join(caller, called, pairs)
+            refused = await self.join_with_a_stranger(caller)
+            await self.end(caller, called)
             return said, refused, called
         said, refused, called = asyncio.run(run())
         self.assertEqual({end.split()[1] for end in said}, {'200'}, said)
@@ -259,9 +195,7 @@ class AnyPodTest(DemoCase):
 
     def test_z_an_edge_that_dies_takes_its_own_calls_and_no_other(self):
         async def run():
-            called = await self.called()
-            caller = Caller(self.caller_ip, self.pool(self.caller_ip), DOMAIN)
-            await caller.pool.open(4 * EDGES)
+            called, caller = await self.called(), await self.caller()
             held = asyncio.ensure_future(many(caller, ['85550001'] * 90, at_once=90, hold=6.0))
             await asyncio.sleep(3.0)
             live = [self.metric(n, 'active_calls') for n in range(EDGES)]
@@ -270,9 +204,7 @@ class AnyPodTest(DemoCase):
             await caller.pool.open(EDGES)
             fresh = await many(caller, self.numbers(60))
             ends = await held
-            caller.pool.close()
-            called.close()
-            await asyncio.sleep(0.1)
+            await self.end(caller, called)
             return live, ends, fresh
         live, (well, wrong), (fresh_well, fresh_wrong) = asyncio.run(run())
         self.assertEqual(sum(live), 90, live)

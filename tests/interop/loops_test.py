@@ -8,7 +8,6 @@ import asyncio
 import os
 import random
 import re
-import ssl
 import subprocess
 import sys
 import time
@@ -16,12 +15,13 @@ import time
 sys.path.insert(0, os.getcwd())
 
 from tests.harness import configs, plans  # noqa: E402
-from tests.harness.case import DemoCase, main  # noqa: E402
+from tests.harness.case import main  # noqa: E402
 from tests.harness.cluster import DOMAIN, SERVICES  # noqa: E402
 from tests.harness.process import Process  # noqa: E402
 from tests.harness.sip import digest  # noqa: E402
 from tests.harness.spray import (  # noqa: E402
-    SDP, Called, Caller, Message, Pool, many, message, read_messages, respond)
+    SDP, Message, Pool, many, message, read_messages, respond)
+from tests.harness.spray_case import SprayCase  # noqa: E402
 
 LOOPS = 3
 CALLS = 300
@@ -101,13 +101,15 @@ class Phone:
         return 401
 
 
-class LoopsTest(DemoCase):
+class LoopsTest(SprayCase):
+
+    ways = LOOPS
 
     @classmethod
     def prepare(cls):
         cluster = cls.cluster
         cls.edge = cluster.host('signaling_edge')
-        cls.caller_ip, cls.called_ip = f'{cluster.network}.21', f'{cluster.network}.22'
+        cls.open_door(cls.edge)
         cluster.make_pki()
         configs.write_all(cluster, unlimited=True)
         conf = configs.read(cluster, 'signaling_edge')
@@ -117,53 +119,19 @@ class LoopsTest(DemoCase):
         for name in SERVICES:
             cluster.start_service(name)
         cls.demo.provision()
-        cls.apply('TRANSPORT_TCP')
+        cls.follow('TCP')
 
     @classmethod
-    def apply(cls, transport):
-        plans.apply(cls.cluster, 'loops', plans.manifest(
-            plans.CLEAR, plans.GATEWAY, plans.profile('transfers', accept_replaces_header='true'),
-            plans.caller(cls.caller_ip, transport.removeprefix('TRANSPORT_'), calls=False,
-                         trunk_security_profile='tenants/default/trunkSecurityProfiles/transfers'),
-            plans.called(cls.called_ip, 'TCP'),
+    def follow(cls, transport):
+        """The plan with the caller by this transport."""
+        cls.apply(
             plans.peer('narrow', f'{cls.cluster.network}.24', 5070, 'TCP', 'IP_GATEWAY', max_calls=NARROW),
-            plans.route('called', 8, 'called'), plans.route('narrow', 7, 'narrow'),
+            plans.route('narrow', 7, 'narrow'),
             *(plans.user(user, DOMAIN, f'a-password-of-{user}', digest_algorithm='DIGEST_ALGORITHM_MD5')
-              for user in USERS)))
-        cls.demo.wait_snapshot()
+              for user in USERS), transport=transport, calls=False)
 
     def metric(self, name):
-        done = subprocess.run(['curl', '-s', f'http://{self.edge}:9464/metrics'], capture_output=True, text=True)
-        return sum(float(line.split()[-1]) for line in done.stdout.splitlines()
-                   if re.match(rf'sallyport_signaling_edge_{name}[ {{]', line))
-
-    def pool(self, source, port=5060, tls=None, seed=1):
-        return lambda on_message: Pool((self.edge, port), source, on_message, tls, seed=seed)
-
-    async def called(self, ip=None):
-        called = Called(ip or self.called_ip, 5070, self.pool(ip or self.called_ip))
-        await called.start()
-        await called.pool.open(2 * LOOPS)
-        return called
-
-    async def caller(self, connections=8 * LOOPS):
-        caller = Caller(self.caller_ip, self.pool(self.caller_ip), DOMAIN)
-        await caller.pool.open(connections)
-        return caller
-
-    @staticmethod
-    async def end(*parties):
-        await asyncio.sleep(0.2)
-        for party in parties:
-            getattr(party, 'pool', party).close()
-            if hasattr(party, 'server'):
-                party.close()
-        await asyncio.sleep(0.1)
-
-    @staticmethod
-    def numbers(count):
-        """Of ten, one is cancelled and two are ended by the called."""
-        return [f'8555{i:04d}{"1234567895"[i % 10]}' for i in range(count)]
+        return self.metric_at(self.edge, name)
 
     def wait_idle(self):
         self.cluster.wait_for(lambda: self.metric('active_calls') == 0, 'all calls are over', 10)
@@ -175,18 +143,9 @@ class LoopsTest(DemoCase):
     # --------------------------------------------------------------- calls
 
     def spray(self, source, port, tls, calls):
-        async def run():
-            called = await self.called()
-            caller = Caller(source, self.pool(source, port, tls), DOMAIN, 'TLS' if tls else 'TCP')
-            await caller.pool.open(8 * LOOPS)
-            ends = await many(caller, self.numbers(calls))
-            await self.end(caller, called)
-            return (*ends, called)
         time.sleep(2)  # metrics follow once a second
         before, begun = self.metric('handed_over_total'), self.metric('calls_total')
-        well, wrong, called = asyncio.run(run())
-        self.assertEqual((well, wrong[:5]), (calls, []))
-        self.assertEqual((called.cancelled, called.hung_up, called.failed), (calls // 10, calls // 5, []))
+        self.sprayed(source, port, tls, calls)
         self.wait_idle()
         # The metrics are of all loops: two messages of three were another's.
         self.cluster.wait_for(lambda: self.metric('calls_total') - begun == calls, 'all calls are counted', 5)
@@ -195,17 +154,12 @@ class LoopsTest(DemoCase):
     def test_calls_sprayed_over_tcp(self):
         self.spray(self.caller_ip, 5060, None, CALLS)
 
-    def gateway_tls(self):
-        context = ssl.create_default_context(cafile=f'{self.cluster.pki}/sip-ca.pem')
-        context.load_cert_chain(f'{self.cluster.pki}/gateway.pem', f'{self.cluster.pki}/gateway.key')
-        return context
-
     def test_calls_sprayed_over_mutual_tls(self):
         self.spray(f'{self.cluster.network}.23', 5061, self.gateway_tls(), CALLS // 2)
 
     def test_sipp_with_a_udp_address_for_each_call(self):
-        self.apply('TRANSPORT_UDP')
-        self.addCleanup(self.apply, 'TRANSPORT_TCP')
+        self.follow('UDP')
+        self.addCleanup(self.follow, 'TCP')
         uas = Process('uas', ['sipp', '-sn', 'uas', '-i', self.called_ip, '-p', '5070', '-t', 't1', '-nostdin'],
                       self.cluster.path('log', 'uas.log')).start()
         self.addCleanup(uas.stop)
@@ -222,7 +176,7 @@ class LoopsTest(DemoCase):
             calls = asyncio.ensure_future(many(caller, self.numbers(200), at_once=20, hold=0.1))
             changes = 0
             while not calls.done():
-                await asyncio.get_event_loop().run_in_executor(None, self.apply, 'TRANSPORT_TCP')
+                await asyncio.get_event_loop().run_in_executor(None, self.follow, 'TCP')
                 changes += 1
             ends = await calls
             await self.end(caller, called)
@@ -241,20 +195,7 @@ class LoopsTest(DemoCase):
 
         async def run():
             called, caller = await self.called(), await self.caller()
-            said = []
-            for _ in range(pairs):
-                known = set(called.calls)
-                first, second = await caller.answered('85551231'), await caller.answered('85551232')
-                said.append(await caller.transfer(first, second))
-                await asyncio.sleep(0.1)
-                legs = [leg for call_id, leg in called.calls.items() if call_id not in known]
-                self.assertEqual(len(legs), 2, 'the far sides are left')
-                called.hang_up(*legs[-1])
-                for _ in range(50):
-                    if len(set(called.calls) - known) < 2:
-                        break
-                    await asyncio.sleep(0.05)
-                called.calls = {call_id: leg for call_id, leg in called.calls.items() if call_id in known}
+            said = await self.join(caller, called, pairs)
             await self.end(caller, called)
             return said, called
         before = self.metric('handed_over_total')
@@ -267,14 +208,7 @@ class LoopsTest(DemoCase):
     def test_an_attended_transfer_of_no_call_is_refused(self):
         async def run():
             called, caller = await self.called(), await self.caller()
-            ends = []
-            for _ in range(4):
-                first, second = await caller.answered('85551231'), await caller.answered('85551232')
-                stranger = dict(second, tag='another')
-                ends.append(await caller.transfer(first, stranger))
-                for call in (first, second):
-                    caller.pool.send(caller.request(call, 'BYE', 20, call['uri']))
-                    await caller.answer(call['queue'], 'BYE')
+            ends = [await self.join_with_a_stranger(caller) for _ in range(4)]
             await self.end(caller, called)
             return ends
         ends = asyncio.run(run())

@@ -209,7 +209,7 @@ TEST_F(KeyStorageTest, KeysInClearAreEncryptedAtTheStartOnceAndToldOf) {
   }
   EXPECT_THAT(search_.LookBelow(folder_), Not(IsEmpty()));
   Restart();
-  EXPECT_THAT(process_->Log(), HasSubstr("lay in clear and is encrypted now"));
+  process_->WaitForLog("lay in clear and is encrypted now");
   EXPECT_GE(BackUp(), 10u);
   EXPECT_THAT(search_.LookBelow(folder_), IsEmpty());
   EXPECT_THAT(Read(folder_ + "/audit.jsonl"), HasSubstr("KEYS_ENCRYPTED"));
@@ -218,6 +218,7 @@ TEST_F(KeyStorageTest, KeysInClearAreEncryptedAtTheStartOnceAndToldOf) {
   SP_ASSERT_OK_AND_ASSIGN(const pb::Certificate after, Issue(NewIssue()));
   EXPECT_EQ(after.certificate_authority(), before.certificate_authority());
   Restart();
+  process_->WaitForLog("service ready");
   EXPECT_THAT(process_->Log(), Not(HasSubstr("lay in clear")));
 }
 

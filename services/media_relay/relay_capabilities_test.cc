@@ -170,6 +170,7 @@ TEST_P(RelayCapabilitiesTest, ServesWholeWithTheChartsSet) {
   Start(2, extra);
   EXPECT_EQ(Capabilities("CapEff"), MaskOf(names));
   EXPECT_EQ(Capabilities("CapBnd"), MaskOf(names));
+  process_.WaitForLog("service ready");
   const std::string log = process_.Log();
   EXPECT_NE(log.find(absl::StrCat("\"relay_sockets\":\"", GetParam().sockets)),
             std::string::npos)

@@ -68,14 +68,13 @@ TEST_F(TurnAdvertisedTest, AFileIsFollowedWithoutARestart) {
   EXPECT_EQ(told, "127.6.6.6");
   // What stood goes on.
   EXPECT_EQ(early.Do(StunMethod::kRefresh, nullptr, Relay()), 0);
-  EXPECT_TRUE(absl::StrContains(process_.Log(),
-                                "the advertised addresses have changed"));
+  process_.WaitForLog("the advertised addresses have changed");
 
   // What cannot be told changes nothing.
   Tell("not an address");
   absl::SleepFor(absl::Milliseconds(2500));
   EXPECT_EQ(Allocated(), "127.6.6.6");
-  EXPECT_TRUE(absl::StrContains(process_.Log(), "are not known any more"));
+  process_.WaitForLog("are not known any more");
   // Operators and the issuer are told the same.
   const auto ann = ConnectToRelay(*pki_, process_, "operator/ann");
   v1::RelayStatus status;

@@ -104,7 +104,8 @@ class GuidesTest(DemoCase):
         self.demo.wait_snapshot()
         steps = guide('troubleshooting')
         self.assertEqual(sorted(steps), ['Packets at the call manager\'s side',
-                                         'Traces at the voicemail server\'s side', 'What is logged of TLS'])
+                                         'Traces at the voicemail server\'s side', 'What is logged of TLS',
+                                         'When lines of the log are missing'])
         self.run_block('\n'.join(steps['What is logged of TLS']))
         edge = self.cluster.host('signaling_edge')
         capture, *reads = steps['Packets at the call manager\'s side']
@@ -116,6 +117,8 @@ class GuidesTest(DemoCase):
         self.assertNotIn('SIP', shown)
         self.assertTrue([e for e in self.cluster.log_lines('signaling_edge')
                          if e.get('message', e.get('msg')) == 'tls debug'])
+        missing = self.run_block('\n'.join(steps['When lines of the log are missing']), SERVER=edge)
+        self.assertIn('{reason="blocked"} 0\n', missing)
         port = os.path.join(self.work, 'port')
         subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
                         '-keyout', port + '.key', '-out', port + '.pem', '-subj', '/CN=UM1-VI1', '-days', '2'],

@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import threading
 import time
 
 
@@ -33,22 +34,50 @@ def wait_until(condition, what, timeout=20.0, pause=0.05):
         time.sleep(pause)
 
 
-class Process:
-    """A child with its output in a log file."""
+class StuckPipe:
+    """A pipe that is full and that nobody reads, until resume()."""
 
-    def __init__(self, name, command, log, env=None, cwd=None):
+    def __init__(self):
+        self._out, self.in_ = os.pipe()
+        os.set_blocking(self.in_, False)
+        for line in (b'.' * 4095 + b'\n', b'\n'):
+            try:
+                while True:
+                    os.write(self.in_, line)
+            except BlockingIOError:
+                continue
+        os.set_blocking(self.in_, True)
+
+    def resume(self, path):
+        """Copies from here on to the file what comes, till the last writer ends."""
+        os.close(self.in_)
+
+        def copy():
+            with open(self._out, 'rb') as pipe, open(path, 'ab', buffering=0) as out:
+                for line in pipe:
+                    if line.strip(b'.\n'):
+                        out.write(line)
+        threading.Thread(target=copy, daemon=True).start()
+
+
+class Process:
+    """A child with its output in a log file; or, if given, in a StuckPipe."""
+
+    def __init__(self, name, command, log, env=None, cwd=None, stuck=None):
         self.name = name
         self.command = [str(part) for part in command]
         self.log = log
         self._env = env
         self._cwd = cwd
+        self._stuck = stuck
         self._child = None
 
     def start(self):
         with open(self.log, 'ab') as out:
             try:
                 self._child = subprocess.Popen(
-                    self.command, stdout=out, stderr=subprocess.STDOUT,
+                    self.command, stdout=self._stuck.in_ if self._stuck else out,
+                    stderr=subprocess.STDOUT,
                     stdin=subprocess.DEVNULL, env=self._env, cwd=self._cwd,
                     preexec_fn=_die_with_parent)
             except OSError as error:

@@ -128,6 +128,9 @@ void CheckServerConfig(std::string_view field, const pb::ServerConfig& config,
   if (config.max_message_bytes() > (256u << 20)) {
     faults->Add(Path(field, "max_message_bytes"), "must be at most 268435456");
   }
+  if (config.log_queue_bytes() > (256u << 20)) {
+    faults->Add(Path(field, "log_queue_bytes"), "must be at most 268435456");
+  }
 }
 
 void CheckClientConfig(std::string_view field, const pb::ClientConfig& config,

@@ -48,11 +48,13 @@ TEST(ServerConfigTest, EveryFaultAtOnce) {
     "trust_domain": "Demo Test",
     "drain_timeout": "-1s",
     "log_level": 17,
-    "max_message_bytes": 4000000000
+    "max_message_bytes": 4000000000,
+    "log_queue_bytes": 268435457
   })"),
       UnorderedElementsAre("server.listen_address", "server.metrics_address",
                            "server.trust_domain", "server.drain_timeout",
-                           "server.log_level", "server.max_message_bytes"));
+                           "server.log_level", "server.log_queue_bytes",
+                           "server.max_message_bytes"));
 }
 
 TEST(ServerConfigTest, RoleBindings) {

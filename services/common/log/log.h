@@ -1,4 +1,5 @@
-// A thin face on spdlog: one JSON object a line on standard error.
+// A thin face on spdlog: one JSON object a line on standard error, which the
+// services reach by a queue (common/service/process_log.h).
 //
 //   {"ts":"2026-11-21T19:50:00.123Z","level":"info","service":"dialplan",
 //    "msg":"snapshot published","version":7}
@@ -34,7 +35,8 @@ struct LogOptions {
   // Name of this instance; in every line unless empty.
   std::string instance;
   LogLevel level = LogLevel::kInfo;
-  // Where lines go, without newline; null: standard error. For tests.
+  // Where lines go, without newline, one at a time, on the threads that log;
+  // null: standard error, which these then wait for.
   std::function<void(std::string_view line)> writer;
 };
 

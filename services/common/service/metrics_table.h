@@ -12,6 +12,8 @@ namespace sallyport {
 
 inline constexpr std::string_view kConfigReloadsTotal =
     "sallyport_service_config_reloads_total";
+inline constexpr std::string_view kLogLinesDroppedTotal =
+    "sallyport_service_log_lines_dropped_total";
 inline constexpr std::string_view kCertificateExpiry =
     "sallyport_service_certificate_expiry_timestamp_seconds";
 inline constexpr std::string_view kCertificateNextAttempt =
@@ -36,11 +38,22 @@ inline constexpr std::array<MetricLabel, 2> kRenewalLabels = {
     MetricLabel{"use", kCertificateUses},
     MetricLabel{"outcome", kRenewalOutcomes}};
 
-inline constexpr std::array<MetricSpec, 4> kServiceMetrics = {
+// In the order of LineDrop.
+inline constexpr std::array<std::string_view, 2> kLogDropReasons = {"blocked",
+                                                                    "refused"};
+inline constexpr std::array<MetricLabel, 1> kLogDropLabels = {
+    MetricLabel{"reason", kLogDropReasons}};
+
+inline constexpr std::array<MetricSpec, 5> kServiceMetrics = {
     MetricSpec{kConfigReloadsTotal, MetricType::kCounter,
                "Changes of the configuration file that were noticed, by what "
                "became of them.",
                kReloadLabels},
+    MetricSpec{kLogLinesDroppedTotal, MetricType::kCounter,
+               "Lines of the log that found its queue full, as nobody read "
+               "standard error (blocked), or it could not be written "
+               "(refused).",
+               kLogDropLabels},
     MetricSpec{kCertificateExpiry, MetricType::kGauge,
                "When the service's certificate ends, if capf renews it.",
                kCertificateUseLabels},

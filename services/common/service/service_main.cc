@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/debugging/failure_signal_handler.h"
 #include "absl/debugging/symbolize.h"
 #include "absl/flags/flag.h"
@@ -45,6 +46,7 @@
 #include "services/common/rpc/metrics_table.h"
 #include "services/common/service/config_watch.h"
 #include "services/common/service/metrics_table.h"
+#include "services/common/service/process_log.h"
 #include "services/common/status/check.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
@@ -65,6 +67,8 @@ constexpr char kDefaultMetricsAddress[] = "0.0.0.0:9464";
 constexpr absl::Duration kDefaultDrainTimeout = absl::Seconds(30);
 // Handlers that run when the server ends; beyond it they are cancelled.
 constexpr absl::Duration kLastCallsGrace = absl::Seconds(1);
+// For lines of the log that wait when all else has ended.
+constexpr absl::Duration kLastLinesGrace = absl::Seconds(2);
 // In the environment of a process that an operator has stopped: "1".
 constexpr char kStopped[] = "SALLYPORT_STOPPED";
 constexpr absl::Duration kIdlePoll = absl::Milliseconds(50);
@@ -110,6 +114,7 @@ void PrepareProcess(const char* program) {
   absl::FailureSignalHandlerOptions failure;
   // The signal then ends the process as it would have, core file and all.
   failure.call_previous_handler = true;
+  failure.writerfn = ProcessLog::OnFailure;
   absl::InstallFailureSignalHandler(failure);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);
@@ -264,9 +269,10 @@ void BeginAnew(char** argv, bool stopped) {
 class ServiceRun {
  public:
   // `stopped`: an operator has stopped it, and nothing of it is begun.
-  ServiceRun(const ServiceOptions& options, bool stopped)
+  ServiceRun(const ServiceOptions& options, bool stopped, ProcessLog& log)
       : options_(options),
         stopped_(stopped),
+        log_(log),
         config_(options.server_config()),
         in_force_(options.config->New()) {
     in_force_->CopyFrom(*options.config);
@@ -509,6 +515,7 @@ class ServiceRun {
     };
     MetricsHttp::Handlers handlers;
     handlers["/metrics"] = [this] {
+      log_.Count(*metrics_);
       return HttpAnswer{
           .content_type = "text/plain; version=0.0.4; charset=utf-8",
           .body = metrics_->Text() + ProcessMetricsText()};
@@ -638,6 +645,7 @@ class ServiceRun {
 
   const ServiceOptions& options_;
   const bool stopped_;
+  ProcessLog& log_;
   const pb::ServerConfig& config_;
   const std::unique_ptr<google::protobuf::Message> in_force_;
   std::atomic<const std::string*> waits_for_ = nullptr;
@@ -691,9 +699,12 @@ int ServiceMain(int argc, char** argv, const ServiceOptions& options) {
   log.service = options.name;
   log.instance = config.instance_id();
   log.level = FromProto(config.log_level());
-  InitLogging(std::move(log));
+  ProcessLog& process_log =
+      ProcessLog::Begin(std::move(log), config.log_queue_bytes());
+  const auto flush =
+      absl::MakeCleanup([&] { process_log.Flush(kLastLinesGrace); });
 
-  ServiceRun run(options, stopped);
+  ServiceRun run(options, stopped, process_log);
   const absl::Status started = run.Start();
   if (!started.ok()) {
     LogError("start failed",
@@ -707,6 +718,7 @@ int ServiceMain(int argc, char** argv, const ServiceOptions& options) {
   if (change != ProcessChange::kNone) {
     LogInfo(change == ProcessChange::kStop ? "service stopped"
                                            : "service begins anew");
+    process_log.Flush(kLastLinesGrace);
     BeginAnew(arguments.data(), change == ProcessChange::kStop);
     return 1;
   }

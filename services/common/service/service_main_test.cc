@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -37,10 +38,12 @@
 #include "services/common/rpc/testing/raw_health.h"
 #include "services/common/status/status_matchers.h"
 #include "services/common/testing/mtls_pki.h"
+#include "services/common/testing/stuck_pipe.h"
 
 namespace sallyport {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -96,7 +99,9 @@ class ServiceMainTest : public testing::Test {
     pid_ = fork();
     ASSERT_GE(pid_, 0);
     if (pid_ == 0) {
-      const int fd = open(log_.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
+      const int fd = pipe_ == nullptr ? open(log_.c_str(),
+                                             O_CREAT | O_WRONLY | O_TRUNC, 0600)
+                                      : pipe_->in();
       dup2(fd, STDERR_FILENO);
       // As a shell or systemd gives it.
       rlimit files = {};
@@ -177,6 +182,7 @@ class ServiceMainTest : public testing::Test {
   std::string ready_file_;
   std::string log_;
   std::string busy_file_;
+  StuckPipe* pipe_ = nullptr;  // in place of log_
   pid_t pid_ = 0;
 };
 
@@ -427,6 +433,49 @@ TEST_F(ServiceMainTest, ASecondSignalEndsTheDrain) {
   kill(pid_, SIGINT);
   EXPECT_EQ(Wait(), 0);
   EXPECT_THAT(ReadAll(log_), HasSubstr("second signal"));
+}
+
+// Who reads standard error has stopped, from before the start on.
+TEST_F(ServiceMainTest, ABlockedLogHoldsNothingUp) {
+  StuckPipe pipe;
+  pipe_ = &pipe;
+  Spawn({"--config=" + WriteConfig("r", ",\"log_queue_bytes\":1000")});
+  const int http = Port(WaitReady(), "metrics");
+  const std::string blocked =
+      "sallyport_service_log_lines_dropped_total{reason=\"blocked\"} ";
+  std::string metrics;
+  for (int i = 0; i < 40; ++i) {
+    WriteConfig(absl::StrCat("r", i), ",\"log_queue_bytes\":1000");
+    absl::SleepFor(absl::Milliseconds(300));
+    metrics = HttpGet(http, "/metrics");
+    if (!absl::StrContains(metrics, blocked + "0\n")) break;
+  }
+  EXPECT_THAT(metrics, HasSubstr(blocked + "1\n"));
+  EXPECT_THAT(metrics, HasSubstr("reason=\"refused\"} 0\n"));
+  EXPECT_THAT(HttpGet(http, "/readyz"), HasSubstr(" 200 "));
+  // It goes on where it was, and says what is missing.
+  const std::vector<std::string> lines = pipe.ReadUntil("were dropped");
+  EXPECT_THAT(lines, Contains(HasSubstr("service ready")));
+  EXPECT_THAT(lines.back(), HasSubstr("\"level\":\"warning\""));
+  EXPECT_THAT(lines.back(), HasSubstr("\"blocked\":1,\"refused\":0}"));
+  kill(pid_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
+  pipe.CloseWriter();
+  EXPECT_THAT(pipe.ReadUntil("service ended").back(),
+              HasSubstr("service ended"));
+}
+
+// What waits has its time at the end, and no more.
+TEST_F(ServiceMainTest, ABlockedLogDoesNotOutliveTheService) {
+  StuckPipe pipe;
+  pipe_ = &pipe;
+  Spawn({"--config=" + WriteConfig()});
+  WaitReady();
+  kill(pid_, SIGTERM);
+  const absl::Time begin = absl::Now();
+  EXPECT_EQ(Wait(), 0);
+  EXPECT_GE(absl::Now() - begin, absl::Seconds(2));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(10));
 }
 
 // Each change is told once, with what it does; a wrong one changes nothing.

@@ -60,7 +60,8 @@ class ServiceProcess {
   int Terminate();
   void Signal(int signal) const;
 
-  // All that it wrote to standard error since Start().
+  // All that it wrote to standard error since Start(): what it has logged may
+  // be a moment behind.
   std::string Log() const;
   // Waits until Log() has `text`.
   void WaitForLog(std::string_view text) const;

@@ -1,7 +1,6 @@
 #include "services/capf/io/est_client.h"
 
 #include <algorithm>
-#include <cstring>
 #include <string_view>
 
 #include "absl/strings/ascii.h"
@@ -10,102 +9,28 @@
 #include "services/capf/core/public_key.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/string_view.h"
-#include "services/common/crypto/x509_name.h"
-#include "services/common/net/byte_stream.h"
-#include "services/common/net/event_loop.h"
+#include "services/common/http/http_exchange.h"
 #include "services/common/net/name_lookup.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
-#include "services/common/time/clock.h"
-#include "services/common/tls/tls_stream.h"
 #include "services/common/tls/trust_anchors.h"
 
 namespace sallyport::capf {
 namespace {
 
-absl::Status Unavailable(std::string_view reason, std::string_view message) {
-  return MakeError(absl::StatusCode::kUnavailable, reason, message);
-}
-
-absl::Status Untrusted(std::string_view message) {
-  return MakeError(absl::StatusCode::kPermissionDenied, "EST_UNTRUSTED",
-                   message);
-}
-
-// RFC 7030 section 3.6, RFC 6125: the name that was configured, no wildcard.
-absl::Status CheckName(const PeerCertificate& peer, const std::string& host) {
-  for (const std::string& name :
-       peer.leaf.AltNames(SubjectAltName::Type::kDns)) {
-    if (absl::AsciiStrToLower(name) == host) return absl::OkStatus();
-  }
-  return Untrusted("the server's certificate bears another name");
-}
-
-// One request and its answer. Loop thread only.
-class Exchanging final : public StreamHandler {
- public:
-  explicit Exchanging(const std::string& request) : request_(request) {}
-
-  void OnOpen() override {
-    opened = true;
-    const absl::Status written = stream->Write(AsBytes(request_));
-    if (!written.ok()) End(written);
-  }
-  void OnData(ByteSpan data) override {
-    received_.append(AsText(data));
-    Read(false);
-  }
-  void OnEnd() override {
-    Read(true);
-    if (!done) End(Unavailable("EST_UNREACHABLE", "the connection ended"));
-  }
-  void OnClosed(absl::Status reason) override {
-    if (done) return;
-    // A server that does not say goodbye may still have said everything.
-    if (opened) Read(true);
-    if (!done) End(std::move(reason));
-  }
-
-  std::unique_ptr<TlsStream> stream;
-  bool opened = false;
-  bool done = false;
-  absl::Status failure;
-  HttpResponse answer;
-
- private:
-  void Read(bool ended) {
-    if (done || (received_.empty() && ended)) return;
-    absl::StatusOr<std::optional<HttpResponse>> parsed =
-        ParseHttpResponse(received_, ended, Clock::Real().Now());
-    if (!parsed.ok()) {
-      return End(MakeError(parsed.status().code(), "EST_MALFORMED",
-                           StdView(parsed.status().message())));
-    }
-    if (!parsed->has_value()) return;
-    answer = **std::move(parsed);
-    done = true;
-  }
-  void End(absl::Status why) {
-    failure = std::move(why);
-    done = true;
-  }
-
-  const std::string& request_;
-  std::string received_;
-};
-
-// What a handshake that failed means to whoever asked.
+// What an exchange by HTTP that failed means to whoever asks by EST.
 absl::Status Named(const absl::Status& failure) {
   const std::string reason = ReasonOf(failure);
-  if (reason.rfind("EST_", 0) == 0) return failure;
-  if (reason.rfind("PEER_", 0) == 0 || reason.rfind("CERTIFICATE_", 0) == 0) {
-    return Untrusted(StdView(failure.message()));
+  const auto name = [&](std::string_view est) {
+    return MakeError(failure.code(), est, StdView(failure.message()));
+  };
+  if (reason == "HTTP_UNTRUSTED") return name("EST_UNTRUSTED");
+  if (reason == "HTTP_TIMEOUT") return name("EST_TIMEOUT");
+  if (reason == "HTTP_MALFORMED" || reason == "HTTP_TOO_LARGE") {
+    return name("EST_MALFORMED");
   }
-  if (absl::IsPermissionDenied(failure) || absl::IsUnauthenticated(failure)) {
-    return Untrusted(StdView(failure.message()));
-  }
-  return Unavailable("EST_UNREACHABLE", StdView(failure.message()));
+  return name("EST_UNREACHABLE");
 }
 
 }  // namespace
@@ -120,7 +45,7 @@ absl::StatusOr<std::unique_ptr<EstClient>> EstClient::Create(
   tls.certificate_chain_pem = options.certificate_chain_pem;
   tls.private_key_pem = std::move(options.private_key_pem);
   tls.accept_peer = [host = options.host](const PeerCertificate& peer) {
-    return CheckName(peer, host);
+    return CheckHttpServerName(peer, host);  // RFC 7030 section 3.6
   };
   SP_ASSIGN_OR_RETURN(auto context, TlsContext::Create(std::move(tls)));
   return std::unique_ptr<EstClient>(
@@ -141,29 +66,17 @@ absl::StatusOr<HttpResponse> EstClient::Ask(const std::string& request) const {
   const std::vector<SocketAddress> addresses =
       LookUp({options_.host, options_.port});
   if (addresses.empty()) {
-    return Unavailable("EST_UNREACHABLE", "the server's name is not known");
+    return MakeError(absl::StatusCode::kUnavailable, "EST_UNREACHABLE",
+                     "the server's name is not known");
   }
-  SP_ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop,
-                      EventLoop::Create());
-  Exchanging exchanging(request);
-  TlsStream::Options stream;
-  stream.handshake_timeout = options_.timeout;
-  stream.server_name = options_.host;
-  SP_ASSIGN_OR_RETURN(
-      exchanging.stream,
-      TlsStream::Connect(*loop, addresses.front(), tls_, stream, exchanging));
-  const MonoTime end = Clock::Real().MonoNow() + options_.timeout;
-  while (!exchanging.done) {
-    const absl::Duration left = end - Clock::Real().MonoNow();
-    if (left <= absl::ZeroDuration()) {
-      exchanging.stream.reset();
-      return Unavailable("EST_TIMEOUT", "the server did not answer in time");
-    }
-    loop->RunOnce(std::min(left, absl::Milliseconds(100)));
-  }
-  exchanging.stream.reset();
-  if (!exchanging.failure.ok()) return exchanging.failure;
-  return std::move(exchanging.answer);
+  HttpExchangeOptions options;
+  options.timeout = options_.timeout;
+  options.tls = tls_;
+  options.server_name = options_.host;
+  options.cut_off_ends_answer = true;
+  HttpExchange exchange = ExchangeHttp(addresses.front(), request, options);
+  if (!exchange.answer.ok()) return Named(exchange.answer.status());
+  return std::move(exchange.answer);
 }
 
 EstResult EstClient::Exchange(EstRequest request) const {
@@ -178,7 +91,7 @@ EstResult EstClient::Exchange(EstRequest request) const {
   Cleanse(request.credentials);
   EstResult result;
   if (!answer.ok()) {
-    result.status = Named(answer.status());
+    result.status = answer.status();
     return result;
   }
   result.retry_after = answer->retry_after;

@@ -3,23 +3,17 @@
 
 #include "services/common/http/http_get.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <array>
 #include <atomic>
 #include <string>
 #include <thread>
-#include <utility>
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/common/http/http_url.h"
-#include "services/common/net/socket_address.h"
-#include "services/common/net/unique_fd.h"
 #include "services/common/status/status_matchers.h"
+#include "services/common/testing/test_http_server.h"
 
 namespace sallyport {
 namespace {
@@ -27,52 +21,9 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// Whoever comes is read once and told `answer`; with `holds` the connection
-// stays open until the server goes.
-class Server {
- public:
-  explicit Server(std::string answer, bool holds = false)
-      : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_storage address;
-    const socklen_t size = SocketAddress::LoopbackV4(0).ToSockaddr(address);
-    EXPECT_EQ(
-        bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(listen(listener_.get(), 1), 0);
-    socklen_t length = sizeof(address);
-    getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address),
-                &length);
-    port_ = SocketAddress::FromSockaddr(reinterpret_cast<sockaddr*>(&address),
-                                        length)
-                ->port();
-    thread_ = std::thread([this, answer = std::move(answer), holds] {
-      const UniqueFd one(accept(listener_.get(), nullptr, nullptr));
-      std::array<char, 2048> buffer;
-      const ssize_t got = recv(one.get(), buffer.data(), buffer.size(), 0);
-      if (got > 0) asked_.assign(buffer.data(), static_cast<size_t>(got));
-      (void)send(one.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
-      if (holds) (void)recv(one.get(), buffer.data(), buffer.size(), 0);
-    });
-  }
-  ~Server() { Join(); }
-
-  HttpUrl Url(const std::string& path) const {
-    return {"127.0.0.1", port_, path};
-  }
-  const std::string& Asked() {
-    Join();
-    return asked_;
-  }
-
- private:
-  void Join() {
-    if (thread_.joinable()) thread_.join();
-  }
-
-  UniqueFd listener_;
-  uint16_t port_ = 0;
-  std::string asked_;
-  std::thread thread_;
-};
+HttpUrl UrlOf(const TestHttpServer& server, const std::string& path) {
+  return {"127.0.0.1", server.port(), path};
+}
 
 HttpGetOptions Options() {
   HttpGetOptions options;
@@ -82,10 +33,11 @@ HttpGetOptions Options() {
 }
 
 TEST(HttpGetTest, AsksOnceWithTheHeadersGiven) {
-  Server server("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd", true);
+  TestHttpServer server("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd",
+                        true);
   HttpGetOptions options = Options();
   options.headers = {{"Metadata-Flavor", "Google"}, {"X", "y"}};
-  EXPECT_THAT(HttpGet(server.Url("/a?b=c"), options), IsOkAndHolds("abcd"));
+  EXPECT_THAT(HttpGet(UrlOf(server, "/a?b=c"), options), IsOkAndHolds("abcd"));
   const std::string& asked = server.Asked();
   EXPECT_THAT(asked, StartsWith("GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:"));
   EXPECT_THAT(asked, HasSubstr("\r\nConnection: close\r\n"));
@@ -93,17 +45,17 @@ TEST(HttpGetTest, AsksOnceWithTheHeadersGiven) {
 }
 
 TEST(HttpGetTest, TakesWhatAnOldServerEndsWithTheConnection) {
-  Server server("HTTP/1.0 200 OK\r\n\r\nabcd");
-  EXPECT_THAT(HttpGet(server.Url("/"), Options()), IsOkAndHolds("abcd"));
+  TestHttpServer server("HTTP/1.0 200 OK\r\n\r\nabcd");
+  EXPECT_THAT(HttpGet(UrlOf(server, "/"), Options()), IsOkAndHolds("abcd"));
 }
 
 TEST(HttpGetTest, EachFailureHasAName) {
   const auto get = [](const std::string& answer, bool holds = false) {
-    Server server(answer, holds);
+    TestHttpServer server(answer, holds);
     HttpGetOptions options = Options();
     options.max_bytes = 1000;
     if (holds) options.timeout = absl::Milliseconds(200);
-    return HttpGet(server.Url("/"), options).status();
+    return HttpGet(UrlOf(server, "/"), options).status();
   };
   EXPECT_THAT(get("HTTP/1.1 404 Not Found\r\nContent-Length: 1\r\n\r\nx"),
               HasReason("HTTP_STATUS"));
@@ -131,14 +83,14 @@ TEST(HttpGetTest, EachFailureHasAName) {
 
 // "localhost" is ::1 first where there is one; the server is on 127.0.0.1.
 TEST(HttpGetTest, TriesTheNextAddress) {
-  Server server("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");
-  HttpUrl url = server.Url("/");
+  TestHttpServer server("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");
+  HttpUrl url = UrlOf(server, "/");
   url.host = "localhost";
   EXPECT_THAT(HttpGet(url, Options()), IsOkAndHolds("x"));
 }
 
 TEST(HttpGetTest, EndsWhenItIsToldTo) {
-  Server server("", true);
+  TestHttpServer server("", true);
   std::atomic<bool> stop = false;
   HttpGetOptions options = Options();
   options.timeout = absl::Seconds(60);
@@ -148,7 +100,7 @@ TEST(HttpGetTest, EndsWhenItIsToldTo) {
     stop = true;
   });
   const absl::Time begin = absl::Now();
-  EXPECT_FALSE(HttpGet(server.Url("/"), options).ok());
+  EXPECT_FALSE(HttpGet(UrlOf(server, "/"), options).ok());
   EXPECT_LT(absl::Now() - begin, absl::Seconds(20));
   other.join();
 }

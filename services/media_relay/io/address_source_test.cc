@@ -3,10 +3,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -18,6 +16,7 @@
 #include "services/common/net/unique_fd.h"
 #include "services/common/random/system_random.h"
 #include "services/common/status/error_reason.h"
+#include "services/common/testing/test_http_server.h"
 #include "services/media_relay/core/endpoint.h"
 
 namespace sallyport::media_relay {
@@ -31,46 +30,9 @@ absl::StatusOr<std::vector<IpAddress>> Ask(
   return AddressSource::Parse(source)->Ask(Ip("127.0.0.1"), random, timeout);
 }
 
-// Whoever comes is read once and told `answer`.
-class Server {
- public:
-  explicit Server(std::string answer)
-      : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_storage address;
-    const socklen_t size = SocketAddress::LoopbackV4(0).ToSockaddr(address);
-    EXPECT_EQ(
-        bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(listen(listener_.get(), 1), 0);
-    socklen_t length = sizeof(address);
-    getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address),
-                &length);
-    port_ = SocketAddress::FromSockaddr(reinterpret_cast<sockaddr*>(&address),
-                                        length)
-                ->port();
-    thread_ = std::thread([this, answer = std::move(answer)] {
-      const UniqueFd one(accept(listener_.get(), nullptr, nullptr));
-      std::array<char, 2048> buffer;
-      const ssize_t got = recv(one.get(), buffer.data(), buffer.size(), 0);
-      if (got > 0) asked_.assign(buffer.data(), static_cast<size_t>(got));
-      (void)send(one.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
-    });
-  }
-  ~Server() { thread_.join(); }
-  std::string Url(const std::string& path) const {
-    return absl::StrCat("http://127.0.0.1:", port_, path);
-  }
-  const std::string& Asked() {
-    thread_.join();
-    thread_ = std::thread([] {});
-    return asked_;
-  }
-
- private:
-  UniqueFd listener_;
-  uint16_t port_ = 0;
-  std::string asked_;
-  std::thread thread_;
-};
+std::string UrlOf(const TestHttpServer& server, const std::string& path) {
+  return absl::StrCat("http://127.0.0.1:", server.port(), path);
+}
 
 TEST(ParseAddressListTest, CommasAndBlanksAreBetweenThem) {
   const auto both = ParseAddressList(" 192.0.2.1,2001:db8::1\n");
@@ -98,9 +60,9 @@ TEST(AddressSourceTest, EnvironmentAndFile) {
 }
 
 TEST(AddressSourceTest, AMetadataServerIsAskedAsCloudsWantIt) {
-  Server server(
+  TestHttpServer server(
       "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n198.51.100.7");
-  EXPECT_EQ(*Ask(server.Url("/latest/meta-data/public-ipv4")),
+  EXPECT_EQ(*Ask(UrlOf(server, "/latest/meta-data/public-ipv4")),
             std::vector<IpAddress>{Ip("198.51.100.7")});
   const std::string& asked = server.Asked();
   EXPECT_EQ(asked.rfind("GET /latest/meta-data/public-ipv4 HTTP/1.1\r\n", 0),
@@ -112,16 +74,16 @@ TEST(AddressSourceTest, WhatAMetadataServerSaysOtherwiseIsNoAddress) {
   for (const char* answer :
        {"HTTP/1.0 404 Not Found\r\n\r\n198.51.100.7", "HTTP/1.0 200 OK\r\n",
         "198.51.100.7", "", "HTTP/1.0"}) {
-    Server server(answer);
-    EXPECT_EQ(ReasonOf(Ask(server.Url("/")).status()),
+    TestHttpServer server(answer);
+    EXPECT_EQ(ReasonOf(Ask(UrlOf(server, "/")).status()),
               "ADVERTISED_ADDRESS_UNKNOWN")
         << answer;
   }
-  Server page("HTTP/1.1 200 OK\r\n\r\n<html>sign in</html>");
-  EXPECT_EQ(ReasonOf(Ask(page.Url("/")).status()),
+  TestHttpServer page("HTTP/1.1 200 OK\r\n\r\n<html>sign in</html>");
+  EXPECT_EQ(ReasonOf(Ask(UrlOf(page, "/")).status()),
             "ADVERTISED_ADDRESS_INVALID");
-  Server endless("HTTP/1.1 200 OK\r\n\r\n" + std::string(100'000, '1'));
-  EXPECT_FALSE(Ask(endless.Url("/")).ok());
+  TestHttpServer endless("HTTP/1.1 200 OK\r\n\r\n" + std::string(100'000, '1'));
+  EXPECT_FALSE(Ask(UrlOf(endless, "/")).ok());
 }
 
 TEST(AddressSourceTest, NobodyIsWaitedForLongerThanSaid) {

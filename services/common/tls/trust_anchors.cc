@@ -111,6 +111,12 @@ absl::StatusOr<std::shared_ptr<const TrustAnchors>> TrustAnchors::FromDer(
 absl::Status TrustAnchors::Verify(absl::Span<const std::string> chain,
                                   CertificatePurpose purpose,
                                   absl::Time now) const {
+  return GoodUntil(chain, purpose, now).status();
+}
+
+absl::StatusOr<absl::Time> TrustAnchors::GoodUntil(
+    absl::Span<const std::string> chain, CertificatePurpose purpose,
+    absl::Time now) const {
   if (chain.empty()) {
     return Untrusted("PEER_CERTIFICATE_MISSING", "no certificate");
   }
@@ -123,14 +129,14 @@ absl::Status TrustAnchors::Verify(absl::Span<const std::string> chain,
     const auto it = good_.find(key);
     if (it != good_.end() && it->second.from <= now &&
         now <= it->second.until) {
-      return absl::OkStatus();
+      return it->second.until;
     }
   }
   SP_ASSIGN_OR_RETURN(const Period period, VerifyAnew(chain, purpose, now));
   absl::MutexLock lock(&mutex_);
   if (good_.size() >= kMaxRemembered) good_.clear();
   good_[std::move(key)] = period;
-  return absl::OkStatus();
+  return period.until;
 }
 
 absl::StatusOr<TrustAnchors::Period> TrustAnchors::VerifyAnew(

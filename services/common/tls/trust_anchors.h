@@ -67,6 +67,11 @@ class TrustAnchors {
   // PEER_CERTIFICATE_UNTRUSTED for all else. Thread-safe.
   absl::Status Verify(absl::Span<const std::string> chain,
                       CertificatePurpose purpose, absl::Time now) const;
+  // The same, and until when that path holds: the earliest notAfter on it, the
+  // anchor's included. Then another may still do. Thread-safe.
+  absl::StatusOr<absl::Time> GoodUntil(absl::Span<const std::string> chain,
+                                       CertificatePurpose purpose,
+                                       absl::Time now) const;
 
   size_t size() const;
   // Chains, each for a purpose, that are known to be good.

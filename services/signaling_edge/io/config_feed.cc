@@ -28,7 +28,6 @@ ConfigFeed::ConfigFeed(LoopSet& loops, Options options)
     : loops_(loops),
       options_(std::move(options)),
       timer_(loops.first().event_loop().AddTimer([this](MonoTime now) {
-        loops_.PostAll([](EdgeLoop& loop) { loop.EndExpired(); });
         PostTask([this] {
           start_mode_->Refresh();
           if (options_.has_tls) CheckFiles();

@@ -25,6 +25,8 @@ constexpr size_t kOutsideTasks = 1024;
 constexpr size_t kOwnTasks = size_t{1} << 20;
 // Connections that are found to be of no concern, for each look at the clock.
 constexpr size_t kPassedAtOnce = 32;
+// What the two clocks may differ by when they are read one after the other.
+constexpr absl::Duration kClockWasSet = absl::Milliseconds(50);
 // Messages of other loops; a caller whose does not fit gets 503.
 constexpr size_t kPeerTasks = size_t{1} << 16;
 
@@ -82,8 +84,8 @@ absl::Status EdgeLoop::Init(RandomSource& random) {
       options_.registry.has_value() || options_.fetch_bindings != nullptr;
   options_.core.wall_time = loop_.clock().Now();
   options_.core.wall_time_at = loop_.now();
-  options_.core.to_shared_time =
-      (wall_now() - absl::UnixEpoch()) - loop_.clock().MonoNow().since_origin();
+  clock_offset_ = ClockOffset();
+  options_.core.to_shared_time = clock_offset_;
   core_ = std::make_unique<EdgeCore>(options_.core, random_);
   if (options_.media != nullptr) media_calls_ = options_.media->CallsOn(loop_);
   StartRegistry();
@@ -218,6 +220,7 @@ std::optional<SocketAddress> EdgeLoop::SourceFor(
 void EdgeLoop::Perform(const Connect& action) {
   // An earlier attempt under this id, to another address, is over.
   connections_.erase(action.connection);
+  expiries_.Erase(action.connection);
   std::shared_ptr<const TlsContext> tls;
   if (action.transport == SipTransport::kTls) {
     tls = contexts_.ClientFor(action.to);
@@ -245,6 +248,7 @@ void EdgeLoop::Perform(const CloseConnection& action) {
   if (it == connections_.end()) return;
   std::unique_ptr<ConnectionIo> connection = std::move(it->second);
   connections_.erase(it);
+  expiries_.Erase(action.connection);
   if (!connection->open()) {
     // It may be what is calling.
     loop_.Defer([gone = std::shared_ptr<ConnectionIo>(
@@ -435,7 +439,8 @@ bool EdgeLoop::IsLive(const ConnectionIo& connection) const {
   return it != connections_.end() && it->second.get() == &connection;
 }
 
-absl::Status EdgeLoop::Judge(ConnectionIo& connection, TlsFacts& facts) {
+absl::StatusOr<absl::Time> EdgeLoop::Judge(ConnectionIo& connection,
+                                           TlsFacts& facts) {
   const TlsSession& session = *connection.tls();
   const Connection* const known = core_->connections().Find(connection.id());
   const absl::Time at = wall_now();
@@ -444,17 +449,17 @@ absl::Status EdgeLoop::Judge(ConnectionIo& connection, TlsFacts& facts) {
                   known == nullptr ? "" : TenantNameOf(known->dialled), purpose,
                   at);
   connection.set_trust_version(trust_->version());
-  if (!session.peer().has_value()) return absl::OkStatus();
-  SP_RETURN_IF_ERROR(CheckChain(*session.peer(), *trust_, purpose, at));
-  if (known == nullptr || !known->incoming || core_->plan() == nullptr) {
-    return absl::OkStatus();
-  }
+  if (!session.peer().has_value()) return absl::InfiniteFuture();
   // Whose it is decides whose trust store counts; that nobody's certificate
   // is shown the core finds out by itself.
-  const auto who =
-      core_->IdentityOf(known->listener, session.peer()->leaf, facts.trusted);
-  return who.ok() ? CheckTenant(*session.peer(), *who, *trust_, purpose, at)
-                  : absl::OkStatus();
+  std::optional<ConnectionIdentity> who;
+  if (known != nullptr && known->incoming && core_->plan() != nullptr) {
+    auto found =
+        core_->IdentityOf(known->listener, session.peer()->leaf, facts.trusted);
+    if (found.ok()) who = *std::move(found);
+  }
+  return CheckChain(*session.peer(), who.has_value() ? &*who : nullptr, *trust_,
+                    purpose, at);
 }
 
 void EdgeLoop::OnStreamOpen(ConnectionIo& connection) {
@@ -464,18 +469,21 @@ void EdgeLoop::OnStreamOpen(ConnectionIo& connection) {
     Do(core_->OnConnectionOpened(id, std::nullopt, now()));
     return RankAnew(id);
   }
+  const bool dialled = !connection.incoming();
   TlsFacts facts;
-  if (const absl::Status status = Judge(connection, facts); !status.ok()) {
-    return Lost(id, status, facts);
-  }
+  const absl::StatusOr<absl::Time> until = Judge(connection, facts);
+  if (!until.ok()) return Lost(id, until.status(), facts);
+  JudgeAfter(id, *until);
   Do(core_->OnConnectionOpened(id, std::move(facts), now()));
+  // Only now it is known which peer that is.
+  if (dialled) JudgeAnew(id, wall_now());
   RankAnew(id);
 }
 
 void EdgeLoop::OnStreamData(ConnectionIo& connection, ByteSpan data) {
   if (!IsLive(connection)) return;
   const ConnectionId id = connection.id();
-  if (judging() && connection.trust_version() != trust_->version()) {
+  if (IsToBeJudged(connection)) {
     JudgeAnew(id, wall_now());
     if (!connections_.contains(id)) return;
   }
@@ -526,6 +534,7 @@ void EdgeLoop::Lost(ConnectionId id, const absl::Status& why,
   if (it != connections_.end()) {
     gone = std::move(it->second);
     connections_.erase(it);
+    expiries_.Erase(id);
   }
   Do(core_->OnConnectionClosed(id, why, facts, now()));
 }
@@ -549,6 +558,9 @@ void EdgeLoop::OnLoadTimer(MonoTime now) {
                              .queue_fill = listeners_->QueueFill()};
   load_due_ = now + options_.core.overload.interval;
   loop_.SetTimer(load_timer_, load_due_);
+  if (absl::AbsDuration(ClockOffset() - clock_offset_) > kClockWasSet) {
+    JudgeAll();
+  }
   Do(core_->OnLoad(sample, now));
 }
 
@@ -578,7 +590,11 @@ void EdgeLoop::SetTrust(std::shared_ptr<const TrustBundle> trust,
   trust_ = std::move(trust);
   contexts_ = std::move(contexts);
   if (done) when_judged_.push_back(std::move(done));
-  // All of them, whatever an earlier trust has found.
+  JudgeAll();
+}
+
+void EdgeLoop::JudgeAll() {
+  clock_offset_ = ClockOffset();
   to_judge_.clear();
   judge_last_.clear();
   if (trust_ != nullptr) {
@@ -590,10 +606,17 @@ void EdgeLoop::SetTrust(std::shared_ptr<const TrustBundle> trust,
 }
 
 void EdgeLoop::JudgeSome() {
-  const MonoTime end = loop_.RefreshNow() + options_.judging;
+  const MonoTime begin = loop_.RefreshNow();
+  const MonoTime end = begin + options_.judging;
   const absl::Time at = wall_now();
   size_t passed = 0;
-  while (judging()) {
+  while (true) {
+    if (const auto expired = expiries_.PopExpired(begin); expired.has_value()) {
+      JudgeAnew(*expired, at);
+      if (loop_.RefreshNow() >= end) break;
+      continue;
+    }
+    if (!judging()) break;
     const bool first = !to_judge_.empty();
     std::vector<ConnectionId>& from = first ? to_judge_ : judge_last_;
     const ConnectionId id = from.back();
@@ -606,11 +629,10 @@ void EdgeLoop::JudgeSome() {
     }
     if (loop_.RefreshNow() >= end) break;
   }
-  if (judging()) {
-    loop_.SetTimer(judge_timer_, loop_.now() + options_.between_judging);
-    return;
-  }
-  loop_.SetTimer(judge_timer_, MonoTime::InfiniteFuture());
+  loop_.SetTimer(judge_timer_, judging() || expiries_.next() <= loop_.now()
+                                   ? loop_.now() + options_.between_judging
+                                   : expiries_.next());
+  if (judging()) return;
   for (const auto& done : std::exchange(when_judged_, {})) done();
 }
 
@@ -632,32 +654,36 @@ void EdgeLoop::JudgeAnew(ConnectionId id, absl::Time at) {
   }
   const PeerCertificate& peer = *connection.tls()->peer();
   const CertificatePurpose purpose = PurposeOf(connection);
-  absl::Status status = CheckChain(peer, *trust_, purpose, at);
   const Connection* const known = core_->connections().Find(id);
-  if (status.ok() && known != nullptr && known->identity.has_value()) {
-    status = CheckTenant(peer, *known->identity, *trust_, purpose, at);
-  }
+  const ConnectionIdentity* const who =
+      known != nullptr && known->identity.has_value() ? &*known->identity
+                                                      : nullptr;
+  const absl::StatusOr<absl::Time> until =
+      CheckChain(peer, who, *trust_, purpose, at);
   connection.set_trust_version(trust_->version());
-  if (!status.ok()) Do(core_->OnConnectionUntrusted(id, status, now()));
+  if (until.ok()) return JudgeAfter(id, *until);
+  Do(core_->OnConnectionUntrusted(id, until.status(), now()));
 }
 
-void EdgeLoop::EndExpired() {
+void EdgeLoop::JudgeAfter(ConnectionId id, absl::Time until) {
   const absl::Time at = wall_now();
-  std::vector<ConnectionId> expired;
-  for (const auto& [id, connection] : connections_) {
-    if (connection->open() && connection->tls() != nullptr &&
-        connection->tls()->peer().has_value() &&
-        connection->tls()->peer()->leaf.not_after < at) {
-      expired.push_back(id);
-    }
-  }
-  for (const ConnectionId id : expired) {
-    Do(core_->OnConnectionUntrusted(
-        id,
-        MakeError(absl::StatusCode::kUnauthenticated,
-                  "PEER_CERTIFICATE_EXPIRED", "the certificate has expired"),
-        now()));
-  }
+  // Fresh: what comes of a turn's older time would be early. Valid through
+  // `until` (RFC 5280 section 4.1.2.5).
+  const MonoTime due =
+      loop_.clock().MonoNow() + (until - at) + absl::Milliseconds(1);
+  expiries_.Set(id, due);
+  if (!judging() && expiries_.next() == due) loop_.SetTimer(judge_timer_, due);
+}
+
+bool EdgeLoop::IsToBeJudged(const ConnectionIo& connection) const {
+  if (judging() && connection.trust_version() != trust_->version()) return true;
+  return expiries_.next() <= now() &&
+         expiries_.deadline(connection.id()) <= now();
+}
+
+absl::Duration EdgeLoop::ClockOffset() const {
+  return (wall_now() - absl::UnixEpoch()) -
+         loop_.clock().MonoNow().since_origin();
 }
 
 const ConnectionIo* EdgeLoop::Find(ConnectionId id) const {

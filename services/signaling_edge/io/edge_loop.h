@@ -23,6 +23,8 @@
 #include "services/common/random/pooled_random.h"
 #include "services/common/random/random_source.h"
 #include "services/common/rpc/grpc_loop_client.h"
+#include "services/common/time/deadline_queue.h"
+#include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/edge_action.h"
 #include "services/signaling_edge/core/edge_core.h"
 #include "services/signaling_edge/core/edge_event.h"
@@ -123,12 +125,11 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void SetPlan(std::shared_ptr<const Resolver> plan);
   // New connections use these from now on; live ones are judged anew: one that
   // says something before what it says is heard, the others by and by, so that
-  // very many do not hold the loop up. `done` is called once all are.
+  // very many do not hold the loop up. `done` is called once all are. The same
+  // becomes of a connection when a certificate on its path expires, and of all
+  // when the clock is set.
   void SetTrust(std::shared_ptr<const TrustBundle> trust, TlsContexts contexts,
                 std::function<void()> done = nullptr);
-  // Ends connections whose certificate has expired meanwhile. Looks at no
-  // signature, so that it can be called every second.
-  void EndExpired();
 
   // What the core does not keep of a connection; null when it is gone.
   const ConnectionIo* Find(ConnectionId id) const;
@@ -195,12 +196,19 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
             const std::optional<TlsFacts>& facts);
   // Lost, but not before the actions at hand are done.
   void LoseLater(ConnectionId id, absl::Status why);
-  // Whether an open TLS connection's certificate is good, and for its party.
-  absl::Status Judge(ConnectionIo& connection, TlsFacts& facts);
+  // Whether an open TLS connection's certificate is good, and for its party,
+  // and until when.
+  absl::StatusOr<absl::Time> Judge(ConnectionIo& connection, TlsFacts& facts);
   // Ends the connection if its chain no longer holds.
   void JudgeAnew(ConnectionId id, absl::Time at);
+  // Has it judged anew once `until` is over.
+  void JudgeAfter(ConnectionId id, absl::Time until);
+  // Whether it must be judged before it is heard.
+  bool IsToBeJudged(const ConnectionIo& connection) const;
+  // Judges all anew, whatever was found before.
+  void JudgeAll();
   // Does so to those that wait for it, as long as one turn may take: at first
-  // to those whose issuer the change is about.
+  // to those that have expired, then to those whose issuer the change is about.
   void JudgeSome();
   bool IsSuspect(ConnectionId id) const;
   bool judging() const { return !to_judge_.empty() || !judge_last_.empty(); }
@@ -208,6 +216,8 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void OnLingerTimer(MonoTime now);
   // Tells the core how late the loop is and how full its sockets are.
   void OnLoadTimer(MonoTime now);
+  // Civil time less monotonic time: changes when the clock is set.
+  absl::Duration ClockOffset() const;
 
   EventLoop& loop_;
   Options options_;
@@ -221,6 +231,9 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   std::shared_ptr<const TrustBundle> trust_;
   TlsContexts contexts_;
   std::vector<ConnectionId> to_flush_;
+  // When a certificate on the path of each will have expired.
+  DeadlineQueue<ConnectionId> expiries_;
+  absl::Duration clock_offset_;  // when all were judged by the clock
   std::vector<ConnectionId> to_judge_;
   std::vector<ConnectionId> judge_last_;
   std::vector<std::function<void()>> when_judged_;

@@ -1,5 +1,6 @@
 #include "services/signaling_edge/io/peer_trust.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -43,22 +44,24 @@ TlsFacts FactsOf(const TlsSession& session, const TrustBundle& trust,
   return facts;
 }
 
-absl::Status CheckChain(const PeerCertificate& peer, const TrustBundle& trust,
-                        CertificatePurpose purpose, absl::Time now) {
+absl::StatusOr<absl::Time> CheckChain(const PeerCertificate& peer,
+                                      const ConnectionIdentity* identity,
+                                      const TrustBundle& trust,
+                                      CertificatePurpose purpose,
+                                      absl::Time now) {
   SP_RETURN_IF_ERROR(CheckNotRevoked(trust, peer));
-  return trust.any()->Verify(peer.chain, purpose, now);
-}
-
-absl::Status CheckTenant(const PeerCertificate& peer,
-                         const ConnectionIdentity& identity,
-                         const TrustBundle& trust, CertificatePurpose purpose,
-                         absl::Time now) {
-  return trust.Verify(TenantNameOf(identity.resource),
-                      identity.kind == ConnectionIdentity::Kind::kPhone
-                          ? kPhoneTrustStore
-                      : identity.trust_store.empty() ? kPeerTrustStores[0]
-                                                     : identity.trust_store,
-                      peer.chain, purpose, now);
+  SP_ASSIGN_OR_RETURN(const absl::Time by_anybody,
+                      trust.any()->GoodUntil(peer.chain, purpose, now));
+  if (identity == nullptr) return by_anybody;
+  SP_ASSIGN_OR_RETURN(
+      const absl::Time by_tenant,
+      trust.Verify(TenantNameOf(identity->resource),
+                   identity->kind == ConnectionIdentity::Kind::kPhone
+                       ? kPhoneTrustStore
+                   : identity->trust_store.empty() ? kPeerTrustStores[0]
+                                                   : identity->trust_store,
+                   peer.chain, purpose, now));
+  return std::min(by_anybody, by_tenant);
 }
 
 std::string_view TenantNameOf(std::string_view resource) {

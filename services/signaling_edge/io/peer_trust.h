@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/common/digit_analysis/plan_index.h"
 #include "services/common/tls/peer_certificate.h"
@@ -24,17 +24,16 @@ TlsFacts FactsOf(const TlsSession& session, const TrustBundle& trust,
                  absl::Time now);
 
 // Whether the chain still holds: its anchor is known to `trust`, nothing is
-// expired or revoked. UNAUTHENTICATED with a reason of TrustAnchors::Verify, or
+// expired or revoked; and, if it is known whose it is, the tenant to which
+// `identity` belongs trusts it itself, as another tenant's root vouches for
+// nobody here (UM-66). Until when the paths hold (TrustAnchors::GoodUntil), or
+// UNAUTHENTICATED with a reason of TrustBundle::Verify or
 // PEER_CERTIFICATE_REVOKED.
-absl::Status CheckChain(const PeerCertificate& peer, const TrustBundle& trust,
-                        CertificatePurpose purpose, absl::Time now);
-
-// Whether the tenant to which `identity` belongs trusts the chain itself:
-// another tenant's root vouches for nobody here (UM-66).
-absl::Status CheckTenant(const PeerCertificate& peer,
-                         const ConnectionIdentity& identity,
-                         const TrustBundle& trust, CertificatePurpose purpose,
-                         absl::Time now);
+absl::StatusOr<absl::Time> CheckChain(const PeerCertificate& peer,
+                                      const ConnectionIdentity* identity,
+                                      const TrustBundle& trust,
+                                      CertificatePurpose purpose,
+                                      absl::Time now);
 
 // "tenants/a" of "tenants/a/peers/b"; empty for anything else.
 std::string_view TenantNameOf(std::string_view resource);

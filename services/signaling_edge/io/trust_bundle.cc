@@ -257,12 +257,13 @@ void TrustBundle::SetRevoked(
   }
 }
 
-absl::Status TrustBundle::VerifyIn(const Store& store,
-                                   absl::Span<const std::string> chain,
-                                   CertificatePurpose purpose,
-                                   absl::Time now) const {
-  SP_RETURN_IF_ERROR(store.anchors->Verify(chain, purpose, now));
-  return store.hard ? CheckCovered(store, chain, now) : absl::OkStatus();
+absl::StatusOr<absl::Time> TrustBundle::VerifyIn(
+    const Store& store, absl::Span<const std::string> chain,
+    CertificatePurpose purpose, absl::Time now) const {
+  SP_ASSIGN_OR_RETURN(const absl::Time until,
+                      store.anchors->GoodUntil(chain, purpose, now));
+  if (store.hard) SP_RETURN_IF_ERROR(CheckCovered(store, chain, now));
+  return until;
 }
 
 absl::Status TrustBundle::CheckCovered(const Store& store,
@@ -299,17 +300,18 @@ absl::Time TrustBundle::CoveredUntil(std::string_view der) const {
   return until;
 }
 
-absl::Status TrustBundle::Verify(std::string_view tenant,
-                                 std::string_view store,
-                                 absl::Span<const std::string> chain,
-                                 CertificatePurpose purpose,
-                                 absl::Time now) const {
+absl::StatusOr<absl::Time> TrustBundle::Verify(
+    std::string_view tenant, std::string_view store,
+    absl::Span<const std::string> chain, CertificatePurpose purpose,
+    absl::Time now) const {
   const auto own = stores_.find({std::string(tenant), std::string(store)});
   if (own != stores_.end()) {
     return VerifyIn(own->second, chain, purpose, now);
   }
   const auto fixed = fixed_.find(store);
-  if (fixed != fixed_.end()) return fixed->second->Verify(chain, purpose, now);
+  if (fixed != fixed_.end()) {
+    return fixed->second->GoodUntil(chain, purpose, now);
+  }
   return MakeError(absl::StatusCode::kUnauthenticated,
                    "PEER_CERTIFICATE_UNTRUSTED",
                    "the tenant has no such trust store");

@@ -50,12 +50,15 @@ class TrustBundle {
   const std::shared_ptr<const TrustAnchors>& any() const { return any_; }
 
   // Whether `chain` ends in `store` of `tenant` ("tenants/{t}"): a tenant's
-  // root vouches for that tenant's peers and phones only. Errors as
-  // TrustAnchors::Verify, and PEER_REVOCATION_UNKNOWN where the store is hard
-  // and nobody can tell at `now` that all of the chain is good.
-  absl::Status Verify(std::string_view tenant, std::string_view store,
-                      absl::Span<const std::string> chain,
-                      CertificatePurpose purpose, absl::Time now) const;
+  // root vouches for that tenant's peers and phones only. Until when it does,
+  // as TrustAnchors::GoodUntil; its errors, and PEER_REVOCATION_UNKNOWN where
+  // the store is hard and nobody can tell at `now` that all of the chain is
+  // good.
+  absl::StatusOr<absl::Time> Verify(std::string_view tenant,
+                                    std::string_view store,
+                                    absl::Span<const std::string> chain,
+                                    CertificatePurpose purpose,
+                                    absl::Time now) const;
   // Whether it ends in that store of any tenant.
   bool SomebodyTrusts(std::string_view store,
                       absl::Span<const std::string> chain,
@@ -99,8 +102,10 @@ class TrustBundle {
 
   TrustBundle() = default;
 
-  absl::Status VerifyIn(const Store& store, absl::Span<const std::string> chain,
-                        CertificatePurpose purpose, absl::Time now) const;
+  absl::StatusOr<absl::Time> VerifyIn(const Store& store,
+                                      absl::Span<const std::string> chain,
+                                      CertificatePurpose purpose,
+                                      absl::Time now) const;
   absl::Status CheckCovered(const Store& store,
                             absl::Span<const std::string> chain,
                             absl::Time now) const;

@@ -52,8 +52,8 @@ class TrustBundleTest : public testing::Test {
     store.set_hard_revocation(true);
   }
 
-  absl::Status Verify(const std::vector<std::string>& chain,
-                      absl::Time now = kNow) {
+  absl::StatusOr<absl::Time> Verify(const std::vector<std::string>& chain,
+                                    absl::Time now = kNow) {
     const auto bundle = TrustBundle::Make(contents_, {});
     EXPECT_THAT(bundle.status(), IsOk());
     return (*bundle)->Verify(kTenant, kPhoneTrustStore, chain,

@@ -161,8 +161,9 @@ TEST_F(TrustClientTest, ATenantsRootVouchesForThatTenantOnly) {
   ASSERT_NE(bundle, nullptr);
   const std::vector<std::string> chain = {leaf.der};
   const auto verify = [&](const char* tenant, std::string_view store) {
-    return bundle->Verify(tenant, store, chain, CertificatePurpose::kAny,
-                          absl::Now());
+    return bundle
+        ->Verify(tenant, store, chain, CertificatePurpose::kAny, absl::Now())
+        .status();
   };
   EXPECT_TRUE(verify("tenants/a", kPeerTrustStore).ok());
   EXPECT_EQ(ReasonOf(verify("tenants/b", kPeerTrustStore)),

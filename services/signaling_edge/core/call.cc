@@ -129,7 +129,7 @@ MonoTime Call::deadline() const {
     for (const Leg& one : legs_) {
       next = std::min({next, one.timer.refresh_at(), one.timer.expires_at()});
     }
-    next = std::min(next, WatchDeadline());
+    next = std::min({next, WatchDeadline(), tell_at_});
   }
   return next;
 }
@@ -212,6 +212,7 @@ void Call::DeliverAlone(MonoTime now) {
   reply.Add(HeaderId::kContact, Cat("<", caller.contact, ">"));
   reply.Add(HeaderId::kAllow, kCallMethods);
   caller.timer.OnRequest(exchange.request, reply, now);
+  AddSecurity(LegSide::kA, reply);
   AddSdp(reply, *body);
   actions_.push_back(CallRespond{LegSide::kA, exchange.transaction, reply});
   if (exchange.initial) {
@@ -488,6 +489,7 @@ CallActions Call::OnAck(LegSide from, const SipMessage& ack, MonoTime now) {
   unacknowledged_.reset();
   if (!exchange_.has_value() ||
       exchange_->stage != Exchange::Stage::kLateOffer) {
+    TellSecurity(now);
     return Take();
   }
   // The answer to a late offer (RFC 3261 section 13.2.1).
@@ -680,6 +682,7 @@ CallActions Call::OnDeadline(MonoTime now) {
   OnReliableDeadline(now);
   RefreshLegs(now);
   OnWatchDeadline(now);
+  if (now >= tell_at_) TellSecurity(now);
   if (now >= linger_until_) {
     linger_until_ = MonoTime::InfiniteFuture();
     over_ = true;
@@ -692,22 +695,6 @@ void Call::Respond(LegSide to, TransactionId transaction,
   if (transaction == 0) return;  // nobody had asked
   actions_.push_back(
       CallRespond{to, transaction, MakeLegResponse(to, request, code, body)});
-}
-
-// As call managers write it: what it says is of the far side, which stands in
-// From or To.
-void Call::AddSecurity(LegSide to, SipMessage& message) const {
-  const Leg& receiver = legs_[IndexOf(to)];
-  if (!receiver.told_security) return;
-  std::string_view status = "NotAuthenticated";
-  if (record_.security() == CallSecurity::kAuthenticated) {
-    status = "Authenticated";
-  } else if (record_.security() == CallSecurity::kEncrypted) {
-    status = "Encrypted";
-  }
-  message.Add(HeaderId::kCallInfo,
-              Cat("<urn:x-cisco-remotecc:callinfo>;security=", status,
-                  ";orientation=", to == LegSide::kA ? "to" : "from"));
 }
 
 SipMessage Call::MakeLegResponse(LegSide to, const SipMessage& request,

@@ -247,6 +247,10 @@ class Call {
     uint32_t last_rseq = 0;    // of its reliable provisional responses
     bool bye_sent = false;
     bool told_security = false;
+    std::optional<CallSecurity> told;  // the last that it was told
+    bool telling = false;              // the UPDATE under way is for that
+    uint32_t tell_tries = 0;
+    MonoTime tell_after = MonoTime::InfinitePast();  // not before
     bool ended = false;  // by its BYE, by ours, or never begun
     // Since when no media comes from it that should.
     std::optional<MonoTime> silent_since;
@@ -271,7 +275,8 @@ class Call {
     SipMessage request;
     Stage stage = Stage::kSent;
     bool initial = false;
-    bool own = false;  // nobody asked for it: `transaction` is none
+    bool own = false;      // nobody asked for it: `transaction` is none
+    bool telling = false;  // only to tell how secure the call is
     bool late_offer = false;
     // The caller's offer was made up for it, and it is asked with the answer.
     bool early = false;
@@ -326,7 +331,13 @@ class Call {
   LegRecord& leg_record(LegSide side) { return record_.legs[IndexOf(side)]; }
 
   // Call-Info with the security status, for a leg that is told.
-  void AddSecurity(LegSide to, SipMessage& message) const;
+  void AddSecurity(LegSide to, SipMessage& message);
+  // Tells by a refresh of its session who has last been told otherwise, when
+  // nothing else is under way.
+  void TellSecurity(MonoTime now);
+  bool OwesSecurity(LegSide side) const;
+  // It was refused with `code`; 0: there was no way.
+  void TellAgain(LegSide side, int code, MonoTime now);
   SipMessage MakeLegResponse(LegSide to, const SipMessage& request, int code,
                              std::string_view body);
   void Respond(LegSide to, TransactionId transaction, const SipMessage& request,
@@ -361,6 +372,9 @@ class Call {
   bool StartOwnOffer(LegSide to, MonoTime now);
   void RefreshLegs(MonoTime now);
   void Refresh(LegSide side, MonoTime now);
+  // By UPDATE where the party allows it, else by re-INVITE; false while that
+  // cannot be.
+  bool SendRefresh(LegSide side, MonoTime now);
   CallActions OnRefreshed(LegSide from, const SipMessage& request,
                           const SipMessage& response, MonoTime now);
   void OnBye(LegSide from, const SipMessage& request, TransactionId transaction,
@@ -433,6 +447,7 @@ class Call {
   std::optional<Leg> replaced_;     // comes back if the exchange fails
   MonoTime unheld_;                 // media was expected at the latest then
   bool relay_lost_ = false;
+  MonoTime tell_at_ = MonoTime::InfiniteFuture();
   MonoTime reanchor_at_ = MonoTime::InfiniteFuture();
   MonoTime reanchor_until_ = MonoTime::InfiniteFuture();
   CallActions actions_;

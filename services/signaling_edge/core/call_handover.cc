@@ -71,6 +71,7 @@ void Call::Take(LegSide side, HandedLeg handed) {
   mine.timer = handed.timer;
   mine.allows_update = handed.allows_update;
   mine.told_security = handed.told_security;
+  mine.told.reset();
   mine.last_ack.reset();
   mine.ended = false;
   leg_record(side).sip_call_id = mine.dialog->id().call_id;

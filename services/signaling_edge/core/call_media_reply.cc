@@ -121,6 +121,7 @@ CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
     }
   }
   TakeWaiting(now);
+  TellSecurity(now);
   return Take();
 }
 

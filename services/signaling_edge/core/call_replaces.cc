@@ -36,6 +36,7 @@ CallActions Call::Replace(LegSide side, const SipMessage& invite,
   mine.contact = std::move(contact);
   mine.dialog = *std::move(dialog);
   mine.timer = timer;
+  mine.told_security = replaced_->told_security;
   mine.allows_update = NamesToken(invite, HeaderId::kAllow, "UPDATE");
   exchange_ = Exchange();
   exchange_->from = side;

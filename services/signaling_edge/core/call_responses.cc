@@ -100,6 +100,7 @@ CallActions Call::OnResponse(LegSide from, const SipMessage& request,
     }
     OnExchangeResponse(from, response, now);
     TakeWaiting(now);
+    TellSecurity(now);
     return Take();
   }
   if (method != SipMethod::kInvite || code < 200 || code >= 300) return Take();
@@ -328,6 +329,8 @@ void Call::DeliverSuccess(const SipMessage& response, MonoTime now) {
     media_.Finish();
     CloseExchange();
     leg(other).owed_offer = false;
+    leg(other).tell_tries = 0;
+    leg(other).tell_after = MonoTime::InfinitePast();
     if (leg(to).owed_offer) {
       Reanchor(now);
       return;
@@ -403,7 +406,11 @@ void Call::OnFailure(LegSide from, int code, MonoTime now) {
     CloseExchange();
     return;
   }
-  if (exchange.own) leg(from).timer.TryAgain(now + kTryAgain);
+  if (exchange.telling) {
+    TellAgain(from, code, now);
+  } else if (exchange.own) {
+    leg(from).timer.TryAgain(now + kTryAgain);
+  }
   if (exchange.initial) {
     AnswerFinally(CodeForCaller(code), ReasonForFailure(code),
                   DispositionForFailure(code), now);
@@ -427,12 +434,16 @@ CallActions Call::OnRequestFailed(LegSide to, const SipMessage& request,
   const uint32_t cseq = CseqNumber(request);
   if (method == SipMethod::kUpdate && leg(to).update_cseq == cseq) {
     leg(to).update_cseq = 0;
+    const bool telling = std::exchange(leg(to).telling, false);
     if (timed_out) {
       leg(to).ended = true;
       EndBoth("DIALOG_LOST", CallDisposition::kAnswered, now);
+    } else if (telling) {
+      TellAgain(to, 0, now);
     } else {
       leg(to).timer.TryAgain(now + kTryAgain);
     }
+    TellSecurity(now);
     return Take();
   }
   if (outer_.has_value() && to == Other(outer_->from) && outer_->sent &&
@@ -457,7 +468,11 @@ CallActions Call::OnRequestFailed(LegSide to, const SipMessage& request,
   const bool initial = exchange_->initial;
   exchange_->sent = false;
   if (initial) leg(to).ended = true;
-  if (exchange_->own) leg(to).timer.TryAgain(now + kTryAgain);
+  if (exchange_->telling) {
+    TellAgain(to, 0, now);
+  } else if (exchange_->own) {
+    leg(to).timer.TryAgain(now + kTryAgain);
+  }
   if (exchange_->refused) {
     CloseExchange();
   } else {
@@ -470,6 +485,7 @@ CallActions Call::OnRequestFailed(LegSide to, const SipMessage& request,
     EndBoth("DIALOG_LOST", CallDisposition::kAnswered, now);
   }
   TakeWaiting(now);
+  TellSecurity(now);
   return Take();
 }
 

@@ -1,5 +1,7 @@
 // What keeps a call honest while nothing happens: session timers on both legs
 // (RFC 4028), and offers of our own.
+#include <utility>
+
 #include "services/signaling_edge/core/call.h"
 #include "services/signaling_edge/core/leg_messages.h"
 #include "services/signaling_edge/core/text_pieces.h"
@@ -48,24 +50,28 @@ void Call::RefreshLegs(MonoTime now) {
 
 void Call::Refresh(LegSide side, MonoTime now) {
   Leg& one = leg(side);
-  if (one.ended || !one.dialog.has_value() ||
+  if (one.ended || one.update_cseq != 0 || !one.dialog.has_value() ||
       one.dialog->state() != Dialog::State::kConfirmed) {
     one.timer.TryAgain(now + kSoon);
     return;
   }
   one.timer.TryAgain(MonoTime::InfiniteFuture());  // till it is answered
-  if (!one.allows_update) {
-    if (!StartOwnOffer(side, now)) one.timer.TryAgain(now + kSoon);
-    return;
-  }
+  if (!SendRefresh(side, now)) one.timer.TryAgain(now + kSoon);
+}
+
+bool Call::SendRefresh(LegSide side, MonoTime now) {
+  Leg& one = leg(side);
+  if (!one.allows_update) return StartOwnOffer(side, now);
   // Section 7.4: UPDATE needs no description.
   SipMessage update = one.dialog->MakeRequest(SipMethod::kUpdate);
   update.Add(HeaderId::kContact, Cat("<", one.contact, ">"));
   update.Add(HeaderId::kAllow, kCallMethods);
   update.Add(HeaderId::kSupported, "timer");
   one.timer.AddToRequest(update);
+  AddSecurity(side, update);
   one.update_cseq = CseqNumber(update);
   actions_.push_back(CallSendRequest{side, std::move(update)});
+  return true;
 }
 
 CallActions Call::OnRefreshed(LegSide from, const SipMessage& request,
@@ -74,21 +80,31 @@ CallActions Call::OnRefreshed(LegSide from, const SipMessage& request,
   if (code < 200) return Take();
   Leg& sender = leg(from);
   sender.update_cseq = 0;
+  const bool telling = std::exchange(sender.telling, false);
   if (!sender.dialog.has_value() || record_.ended.has_value()) return Take();
   sender.dialog->OnResponse(request, response);
   if (code < 300) {
     sender.timer.OnResponse(response, now);
+    sender.tell_tries = 0;
+    sender.tell_after = MonoTime::InfinitePast();
   } else if (code == 408 || code == 481) {
     sender.ended = true;
     EndBoth("DIALOG_LOST", CallDisposition::kAnswered, now);
-  } else if (code == 405 || code == 501) {
-    sender.allows_update = false;
-    sender.timer.TryAgain(now);
-  } else if (code == 422 && sender.timer.OnTooSmall(response)) {
-    sender.timer.TryAgain(now);
+  } else if (code == 405 || code == 501 ||
+             (code == 422 && sender.timer.OnTooSmall(response))) {
+    if (code != 422) sender.allows_update = false;
+    if (telling) {
+      sender.told.reset();
+      sender.tell_after = now;
+    } else {
+      sender.timer.TryAgain(now);
+    }
+  } else if (telling) {
+    TellAgain(from, code, now);
   } else {
     sender.timer.TryAgain(now + kLater);
   }
+  TellSecurity(now);
   return Take();
 }
 

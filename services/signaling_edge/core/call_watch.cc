@@ -55,6 +55,7 @@ CallActions Call::OnMediaEvent(const MediaEvent& event, MonoTime now) {
       if (record_.answered.has_value()) Reanchor(now);
       break;
   }
+  TellSecurity(now);
   return Take();
 }
 

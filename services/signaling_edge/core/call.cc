@@ -200,7 +200,8 @@ void Call::AnswerAlone(MonoTime now) {
 void Call::DeliverAlone(MonoTime now) {
   Exchange& exchange = *exchange_;
   Leg& caller = leg(LegSide::kA);
-  auto body = media_.AnswerFor(LegSide::kA);
+  auto body = exchange.late_offer ? media_.OfferFor(LegSide::kA)
+                                  : media_.AnswerFor(LegSide::kA);
   if (!body.ok()) {
     RefuseExchange(body.status(), LegSide::kA, now);
     return;
@@ -227,14 +228,28 @@ void Call::DeliverAlone(MonoTime now) {
                                      .again = now + timers_.sip.t1,
                                      .give_up = now + timers_.sip.timeout()};
   }
-  media_.Finish();
-  CloseExchange();
+  if (exchange.late_offer) {
+    exchange.stage = Exchange::Stage::kLateOffer;
+  } else {
+    media_.Finish();
+    CloseExchange();
+  }
   SetAnswered(now);
 }
 
 void Call::CarryOver(MonoTime now) {
   Exchange& exchange = *exchange_;
-  if (exchange.request.body().empty() && !alone()) {
+  if (exchange.request.body().empty() && alone()) {
+    exchange.late_offer = true;
+    media_.OfferAlone();
+    if (media_.has_session()) {
+      DeliverAlone(now);
+    } else {
+      SendOffer(now);
+    }
+    return;
+  }
+  if (exchange.request.body().empty()) {
     exchange.late_offer = true;
     exchange.early =
         exchange.initial && called_.early_offer && !media_.passes_through();
@@ -495,6 +510,7 @@ CallActions Call::OnAck(LegSide from, const SipMessage& ack, MonoTime now) {
   // The answer to a late offer (RFC 3261 section 13.2.1).
   absl::Status status =
       HasSdp(ack) ? media_.ReceiveAnswer(from, ack.body()) : NoAnswerError();
+  if (status.ok() && alone()) status = media_.PlayAlone(alone_);
   if (!status.ok()) {
     actions_.push_back(CallRefused{from, status, 0, !exchange_->initial});
     if (!exchange_->early) AckFor(Other(from), exchange_->late_ack_cseq);

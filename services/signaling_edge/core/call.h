@@ -138,7 +138,8 @@ class Call {
                     MonoTime now);
 
   // The same, but nobody is called: it is answered by us, and the caller hears
-  // `prompt` until its leg is handed over (CCE-63). Needs an offer.
+  // `prompt` until its leg is handed over (CCE-63). Without an offer our 200
+  // has one.
   CallActions StartAlone(const SipMessage& invite, TransactionId transaction,
                          std::string prompt, MonoTime now);
   // Nobody is at the other side, and nobody can be put there.
@@ -368,7 +369,8 @@ class Call {
   // The relay knows, or not, the answer that came with a PRACK.
   void OnPrackMedia(const absl::Status& error, MonoTime now);
   void Postpone(const SipMessage& response);
-  // An offer of ours on a leg: what the other side has said last.
+  // An offer of ours on a leg: what the other side has said last, or we in its
+  // place.
   bool StartOwnOffer(LegSide to, MonoTime now);
   void RefreshLegs(MonoTime now);
   void Refresh(LegSide side, MonoTime now);

@@ -161,16 +161,45 @@ bool CallMedia::OffersMusic(LegSide to) const {
          legs_[IndexOf(exchange_->from)].direction == SdpDirection::kInactive;
 }
 
-absl::Status CallMedia::AnswerAlone(const std::string& prompt) {
-  SP_CHECK(exchange_.has_value() && exchange_->from == LegSide::kA);
-  const SdpMedia& offered = exchange_->offer.media[exchange_->line];
+absl::Status CallMedia::Play(const SdpMedia& said, const std::string& prompt) {
   RelayLeg& leg = legs_[IndexOf(LegSide::kA)];
-  leg.prompt_formats = PromptFormatsOf(offered);
+  leg.prompt_formats = PromptFormatsOf(said);
   if (leg.prompt_formats.empty()) {
     return Failed("MEDIA_NOT_SUPPORTED", "no codec that a relay can play");
   }
   leg.prompt = prompt;
   leg.prompted = true;
+  return absl::OkStatus();
+}
+
+absl::Status CallMedia::PlayAlone(const std::string& prompt) {
+  SP_CHECK(answered() && exchange_->from == LegSide::kB);
+  alone_said_ = exchange_->offer;
+  alone_line_ = exchange_->line;
+  return Play(exchange_->answer->media[exchange_->line], prompt);
+}
+
+void CallMedia::OfferAlone() {
+  if (alone_said_.media.empty()) {
+    MakeUpOffer(LegSide::kB);
+    return;
+  }
+  SP_CHECK(!exchange_.has_value());
+  exchange_ = Exchange{.from = LegSide::kB,
+                       .offer = alone_said_,
+                       .line = alone_line_,
+                       .crypto = std::nullopt,
+                       .answer = std::nullopt,
+                       .before = legs_,
+                       .associations_before = associations_,
+                       .texts = {}};
+}
+
+absl::Status CallMedia::AnswerAlone(const std::string& prompt) {
+  SP_CHECK(exchange_.has_value() && exchange_->from == LegSide::kA);
+  const SdpMedia& offered = exchange_->offer.media[exchange_->line];
+  const RelayLeg& leg = legs_[IndexOf(LegSide::kA)];
+  SP_RETURN_IF_ERROR(Play(offered, prompt));
   SdpSession answer;
   for (const SdpMedia& theirs : exchange_->offer.media) {
     SdpMedia& ours = answer.media.emplace_back();
@@ -198,6 +227,8 @@ absl::Status CallMedia::AnswerAlone(const std::string& prompt) {
       ours.attributes.push_back({"sendonly", std::nullopt});
     }
   }
+  alone_said_ = answer;
+  alone_line_ = exchange_->line;
   exchange_->answer = std::move(answer);
   return absl::OkStatus();
 }

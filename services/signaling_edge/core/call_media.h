@@ -67,10 +67,15 @@ class CallMedia {
   // its own, which the side that had said nothing answers.
   void OfferAnswer();
 
-  // The pending offer of the caller is answered by us, and it hears `prompt`:
-  // nobody is at the other side. MEDIA_NOT_SUPPORTED when it offers nothing
-  // that a relay can play.
+  // Nobody is at side B. The pending offer of the caller is answered by us, and
+  // it hears `prompt`. MEDIA_NOT_SUPPORTED when it offers nothing that a relay
+  // can play.
   absl::Status AnswerAlone(const std::string& prompt);
+  // In place of ReceiveOffer() of B: what we have said to the caller before, or
+  // as MakeUpOffer().
+  void OfferAlone();
+  // The caller has answered that, and hears `prompt`; errors likewise.
+  absl::Status PlayAlone(const std::string& prompt);
 
   // Somebody else is at that side from now on: DTLS and ICE begin anew with the
   // next offer of that side or to it. Abandon() takes it back.
@@ -159,6 +164,8 @@ class CallMedia {
   // What of it must be told in `leg`, apart from keys of SDES.
   void AddTransport(LegSide to, bool is_offer, LegMedia& leg) const;
   void ForgetRestarts(RelayLegs& legs);
+  // The caller hears it in what `said` has of it, if it can.
+  absl::Status Play(const SdpMedia& said, const std::string& prompt);
   // Who holds neither hears nor needs what the other one has to say; that one
   // hears music (CCE-63).
   void SetMusic();
@@ -182,6 +189,8 @@ class CallMedia {
   std::array<std::string, 2> agreed_;  // secret
   std::optional<RelaySession> session_;
   std::optional<Exchange> exchange_;
+  SdpSession alone_said_;  // by nobody at B, and its anchored line
+  size_t alone_line_ = 0;
 };
 
 }  // namespace sallyport::signaling_edge

@@ -50,10 +50,12 @@ CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
           CloseExchange();
         } else if (!error.ok()) {
           RefuseExchange(error, exchange.from, now);
-        } else if (alone()) {
-          AnswerAlone(now);
-        } else {
+        } else if (!alone() || exchange.own) {
           SendInvite(now);
+        } else if (exchange.late_offer) {
+          DeliverAlone(now);
+        } else {
+          AnswerAlone(now);
         }
         break;
       case Exchange::Stage::kMediaForAlone:
@@ -96,9 +98,9 @@ CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
         break;
       }
       case Exchange::Stage::kMediaForAck: {
-        auto body = !error.ok()      ? absl::StatusOr<std::string>(error)
-                    : exchange.early ? std::string()
-                                     : media_.AnswerFor(other);
+        auto body = !error.ok() ? absl::StatusOr<std::string>(error)
+                    : exchange.early || alone() ? std::string()
+                                                : media_.AnswerFor(other);
         const uint32_t cseq = exchange.late_ack_cseq;
         // Its own answer is what the caller was asked with.
         const bool acknowledged = exchange.early;

@@ -62,7 +62,7 @@ bool CallControl::HasFreeAgent(const Resolution& resolution,
 bool CallControl::Enqueue(Attempt& attempt, MonoTime now) {
   const HuntPilotEntry* const pilot = attempt.resolution.hunt_pilot;
   if (pilot == nullptr || !pilot->queue.has_value() || attempt.transfer != 0 ||
-      attempt.stop || attempt.invite.body().empty() || draining_) {
+      attempt.stop || draining_) {
     return false;
   }
   const CallQueueEntry& queue = *pilot->queue;

@@ -147,6 +147,19 @@ class CallQueueTest : public EdgeCoreTest {
     edge_.ReceiveUdp(kPbx, InDialog("ACK", 1, *ok, id));
     return *ok;
   }
+  // One who offers nothing: its 200.
+  Sent WaitWithoutOffer(const std::string& id) {
+    edge_.ReceiveUdp(kPbx, PbxInvite("4100", "", id, id));
+    edge_.TakeToUdp(kPbx);  // 100
+    auto ok = edge_.TakeToUdp(kPbx);
+    EXPECT_TRUE(ok && ok->message.status_code() == 200);
+    return ok ? *ok : Sent();
+  }
+  std::string AckWith(const Sent& ok, const std::string& id,
+                      const std::string& sdp) {
+    return Cat(InDialog("ACK", 1, ok, id),
+               "\nContent-Type: application/sdp\n\n", sdp);
+  }
   const CallRecord* Queued(size_t place) {
     size_t seen = 0;
     for (const CallRecord* record : edge_.core().calls().Records()) {
@@ -359,6 +372,126 @@ TEST_F(CallQueueTest, AFreeMemberRingsAtOnce) {
   auto ringing = edge_.TakeToUdp(kPbx);
   ASSERT_TRUE(ringing);
   EXPECT_EQ(ringing->message.status_code(), 180);
+}
+
+// RFC 3261 section 13.2.1: our 200 has the offer, its ACK the answer.
+TEST_F(CallQueueTest, WhoOffersNothingIsOfferedWhatThePromptCanBe) {
+  Load();
+  const Sent ok = WaitWithoutOffer("late");
+  EXPECT_TRUE(Has(ok.message.body(), "m=audio"));
+  EXPECT_TRUE(Has(ok.message.body(), "PCMU/8000"));
+  EXPECT_TRUE(Has(ok.message.body(), "203.0.113.1"));
+  ASSERT_EQ(edge_.created.size(), 1u);
+  EXPECT_EQ(edge_.created[0].legs[0].prompt, "");
+  EXPECT_TRUE(edge_.updated.empty());  // it is not known where it is
+  Register();
+  edge_.Advance(absl::Milliseconds(300));
+  EXPECT_FALSE(edge_.TakeTo(bob_).has_value());
+  edge_.Forget();  // the 200 again
+  edge_.ReceiveUdp(kPbx, AckWith(ok, "late", offer_));
+  ASSERT_EQ(edge_.updated.size(), 1u);
+  EXPECT_EQ(edge_.updated[0].legs[0].prompt, "waltz");
+  EXPECT_EQ(edge_.updated[0].legs[0].remote->rtp_port, 4000);
+  ASSERT_NE(Queued(0), nullptr);
+  edge_.Advance(absl::Milliseconds(300));
+  auto invite = edge_.TakeTo(bob_);
+  ASSERT_TRUE(invite);
+  Serve(*invite, "late");
+  EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->call->reason,
+            "QUEUE_SERVED");
+}
+
+TEST_F(CallQueueTest, WhoDoesNotAnswerTheOfferDoesNotWait) {
+  Load();
+  const Sent ok = WaitWithoutOffer("late");
+  edge_.ReceiveUdp(kPbx, InDialog("ACK", 1, ok, "late"));
+  auto bye = edge_.TakeToUdp(kPbx);
+  ASSERT_TRUE(bye);
+  EXPECT_EQ(bye->message.method(), SipMethod::kBye);
+  edge_.Answer(*bye, 200, "p1");
+  ExpectOver("MEDIA_REFUSED", CallDisposition::kRefused);
+  const Sent other = WaitWithoutOffer("other");
+  edge_.ReceiveUdp(kPbx, AckWith(other, "other",
+                                 "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\n"
+                                 "c=IN IP4 192.0.2.10\r\nt=0 0\r\n"
+                                 "m=audio 4000 RTP/AVP 101\r\n"
+                                 "a=rtpmap:101 telephone-event/8000\r\n"));
+  bye = edge_.TakeToUdp(kPbx);
+  ASSERT_TRUE(bye);
+  EXPECT_EQ(bye->message.method(), SipMethod::kBye);
+  EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->call->reason,
+            "MEDIA_NOT_SUPPORTED");
+}
+
+// RFC 4028 section 7.4: without UPDATE by a re-INVITE with the same
+// description, whoever had made the offer.
+TEST_F(CallQueueTest, AWaitingCallerWithoutUpdateIsRefreshedByReInvite) {
+  plan_->hunt_pilots[0].queue->max_wait = absl::Hours(3);
+  Load();
+  const Sent with = Wait("one");
+  const Sent without = WaitWithoutOffer("late");
+  edge_.ReceiveUdp(kPbx, AckWith(without, "late", offer_));
+  const size_t updates = edge_.updated.size();
+  for (int i = 0; i < 2; ++i) {
+    edge_.Advance(absl::Minutes(15) + absl::Milliseconds(100));
+    const std::vector<Sent> refreshes = {*edge_.TakeToUdp(kPbx),
+                                         *edge_.TakeToUdp(kPbx)};
+    for (const Sent& refresh : refreshes) {
+      const Sent& ok =
+          refresh.message.Value(HeaderId::kCallId) == "one" ? with : without;
+      EXPECT_EQ(refresh.message.method(), SipMethod::kInvite);
+      EXPECT_EQ(refresh.message.Value(HeaderId::kCallId),
+                ok.message.Value(HeaderId::kCallId));
+      EXPECT_EQ(refresh.message.body(), ok.message.body());
+      EXPECT_TRUE(refresh.message.Has(HeaderId::kSessionExpires));
+      edge_.Answer(refresh, 200, "p1", offer_);
+      auto ack = edge_.TakeToUdp(kPbx);
+      ASSERT_TRUE(ack);
+      EXPECT_EQ(ack->message.method(), SipMethod::kAck);
+    }
+    EXPECT_TRUE(edge_.Idle());
+  }
+  EXPECT_EQ(edge_.updated.size(), updates);  // it plays on
+  EXPECT_NE(Queued(1), nullptr);
+  Register();
+  edge_.Advance(absl::Milliseconds(300));
+  auto invite = edge_.TakeTo(bob_);
+  ASSERT_TRUE(invite);
+  Serve(*invite, "one");
+}
+
+TEST_F(CallQueueTest, AWaitingCallerThatIsGoneIsFoundByTheRefresh) {
+  plan_->hunt_pilots[0].queue->max_wait = absl::Hours(3);
+  Load();
+  Wait("one");
+  edge_.Advance(absl::Minutes(15) + absl::Seconds(1));
+  auto refresh = edge_.TakeToUdp(kPbx);
+  ASSERT_TRUE(refresh);
+  edge_.Answer(*refresh, 481, "p1");
+  edge_.Forget();  // ACK
+  EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->call->reason,
+            "DIALOG_LOST");
+  EXPECT_EQ(Queued(0), nullptr);
+}
+
+// The relay that plays is lost: another one goes on.
+TEST_F(CallQueueTest, AWaitingCallerIsTakenToAnotherRelay) {
+  Load();
+  Wait("one");
+  MediaEvent event;
+  event.kind = MediaEvent::Kind::kLost;
+  event.relay = "relay1";
+  event.session = Queued(0)->media_session;
+  edge_.Perform(edge_.core().OnMediaEvent(event, edge_.now()));
+  ASSERT_EQ(edge_.created.size(), 2u);
+  EXPECT_EQ(edge_.created[1].legs[0].prompt, "waltz");
+  auto moved = edge_.TakeToUdp(kPbx);
+  ASSERT_TRUE(moved);
+  EXPECT_EQ(moved->message.method(), SipMethod::kInvite);
+  edge_.Answer(*moved, 200, "p1", offer_);
+  edge_.Forget();  // ACK
+  edge_.Advance(absl::Seconds(40));
+  EXPECT_NE(Queued(0), nullptr);
 }
 
 TEST_F(CallQueueTest, AWaitingCallerCannotBeReferredOrLeftAlone) {

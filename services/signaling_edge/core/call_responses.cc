@@ -283,6 +283,7 @@ void Call::OnSuccess(LegSide from, const SipMessage& response, MonoTime now) {
                               : NoAnswerError();
   } else if (HasSdp(response)) {
     status = media_.ReceiveAnswer(from, response.body());
+    if (status.ok() && alone()) status = media_.PlayAlone(alone_);
   } else if (!media_.answered()) {
     status = NoAnswerError();
   }

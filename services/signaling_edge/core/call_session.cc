@@ -17,14 +17,20 @@ constexpr absl::Duration kLater = absl::Seconds(5);
 
 bool Call::StartOwnOffer(LegSide to, MonoTime now) {
   const std::string& said = media_.agreed(Other(to));
-  if (said.empty() || exchange_.has_value() || unacknowledged_.has_value() ||
-      media_busy_) {
+  const bool nobody = alone() && to == LegSide::kA;
+  if ((said.empty() && !nobody) || exchange_.has_value() ||
+      unacknowledged_.has_value() || media_busy_) {
     return false;
   }
   exchange_ = Exchange();
   exchange_->from = Other(to);
   exchange_->own = true;
   exchange_->request = SipMessage::Request(SipMethod::kInvite, "");
+  if (nobody) {
+    media_.OfferAlone();
+    SendOffer(now);
+    return true;
+  }
   AddSdp(exchange_->request, said);
   CarryOver(now);
   return true;

@@ -109,7 +109,7 @@ void Call::Reanchor(MonoTime now) {
     relay_lost_ = false;
     media_.LoseSession();
     realign_.reset();
-    for (Leg& one : legs_) one.owed_offer = true;
+    for (Leg& one : legs_) one.owed_offer = !one.ended;
   }
   // The first offer has the session made; each tells one side where media goes
   // from now on.

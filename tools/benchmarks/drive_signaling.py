@@ -124,7 +124,7 @@ def arguments():
     # Where the services beside ours run.
     args.beside_cpus = args.load_cpus
     # Who sleeps is woken by what our edge sends, which on one machine the edge
-    # pays for, on a machine in a machine with 15 us: across a network it would
+    # pays for, and dearly on a machine in a machine: across a network it would
     # not. So the load and the edge have a core each and never sleep.
     args.awake = args.work == 'latency' and args.load_cpus.count(',') > 0 and bool(args.cpu)
     if args.awake:

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_text.h"
@@ -121,50 +122,42 @@ std::string MergeKey(const SipMessage& request, PeerScope scope) {
   return key;
 }
 
-}  // namespace
-
-template <TransactionTable::Key TransactionTable::Entry::*kKey>
-void TransactionTable::EntriesBy<kKey>::Insert(Entry* entry) {
-  Key& key = entry->*kKey;
-  key.next = std::exchange(first_[HashOf(key.text)], entry);
+uint64_t HashOf(std::string_view key) {
+  return absl::Hash<std::string_view>{}(key);
 }
 
-template <TransactionTable::Key TransactionTable::Entry::*kKey>
-void TransactionTable::EntriesBy<kKey>::Erase(const Entry* entry) {
-  const auto it = first_.find(HashOf((entry->*kKey).text));
+}  // namespace
+
+void TransactionTable::KeyIndex::Insert(Key& key) {
+  if (key.text.empty()) return;
+  key.next = std::exchange(first_[HashOf(key.text)], &key);
+}
+
+void TransactionTable::KeyIndex::Erase(const Key& key) {
+  const auto it = first_.find(HashOf(key.text));
   if (it == first_.end()) return;
-  Entry** place = &it->second;
-  while (*place != nullptr && *place != entry) place = &((*place)->*kKey).next;
-  if (*place != nullptr) *place = ((*place)->*kKey).next;
+  Key** place = &it->second;
+  while (*place != nullptr && *place != &key) place = &(*place)->next;
+  if (*place != nullptr) *place = key.next;
   if (it->second == nullptr) first_.erase(it);
 }
 
-template <TransactionTable::Key TransactionTable::Entry::*kKey>
-TransactionTable::Entry* TransactionTable::EntriesBy<kKey>::Find(
-    std::string_view key) const {
-  const auto it = first_.find(HashOf(key));
-  if (it == first_.end()) return nullptr;
-  Entry* entry = it->second;
-  while (entry != nullptr && (entry->*kKey).text != key) {
-    entry = (entry->*kKey).next;
-  }
-  return entry;
+TransactionId TransactionTable::KeyIndex::Find(std::string_view text) const {
+  const auto it = first_.find(HashOf(text));
+  const Key* key = it == first_.end() ? nullptr : it->second;
+  while (key != nullptr && key->text != text) key = key->next;
+  return key == nullptr ? 0 : key->id;
 }
 
 TransactionId TransactionTable::Insert(std::string key, std::string merge_key,
                                        Machine machine) {
   const TransactionId id = ++last_id_;
-  auto entry = std::make_unique<Entry>(
-      Entry{id, {std::move(key)}, {std::move(merge_key)}, std::move(machine)});
-  by_key_.Insert(entry.get());
-  if (!entry->merge_key.text.empty()) by_merge_key_.Insert(entry.get());
+  auto entry = std::make_unique<Entry>(Entry{
+      {std::move(key), id}, {std::move(merge_key), id}, std::move(machine)});
+  by_key_.Insert(entry->key);
+  by_merge_key_.Insert(entry->merge_key);
   entries_.emplace(id, std::move(entry));
   return id;
-}
-
-TransactionId TransactionTable::Find(std::string_view key) const {
-  const Entry* entry = by_key_.Find(key);
-  return entry == nullptr ? 0 : entry->id;
 }
 
 TransactionTable::Entry* TransactionTable::Get(TransactionId id) {
@@ -193,8 +186,8 @@ void TransactionTable::Remove(TransactionId id) {
   if (it == entries_.end()) return;
   Entry* const entry = it->second.get();
   deadlines_.Erase(id);
-  by_key_.Erase(entry);
-  if (!entry->merge_key.text.empty()) by_merge_key_.Erase(entry);
+  by_key_.Erase(entry->key);
+  by_merge_key_.Erase(entry->merge_key);
   entries_.erase(it);
 }
 
@@ -233,13 +226,15 @@ RequestOutcome TransactionTable::OnRequest(const SipMessage& request,
     return outcome;
   }
   std::string key = ServerKey(request, *via, scope);
-  if (const TransactionId id = Find(key)) return OnRepeated(id, request, now);
+  if (const TransactionId id = by_key_.Find(key); id != 0) {
+    return OnRepeated(id, request, now);
+  }
   if (request.method() == SipMethod::kAck) {
     outcome.kind = RequestOutcome::Kind::kAck;
     return outcome;
   }
   std::string merge_key = MergeKey(request, scope);
-  if (!merge_key.empty() && by_merge_key_.Find(merge_key) != nullptr) {
+  if (by_merge_key_.Find(merge_key) != 0) {
     outcome.kind = RequestOutcome::Kind::kMerged;
     return outcome;
   }
@@ -249,7 +244,7 @@ RequestOutcome TransactionTable::OnRequest(const SipMessage& request,
     return outcome;
   }
   if (request.method() == SipMethod::kCancel) {
-    outcome.cancelled = Find(ServerKey(request, *via, scope, "INVITE"));
+    outcome.cancelled = by_key_.Find(ServerKey(request, *via, scope, "INVITE"));
   }
   outcome.id = request.method() == SipMethod::kInvite
                    ? Insert(std::move(key), std::move(merge_key),
@@ -265,7 +260,7 @@ TransactionOutcome TransactionTable::OnResponse(const SipMessage& response,
   TransactionOutcome outcome;
   const auto via = TopVia(response);
   if (!via) return outcome;
-  const TransactionId id = Find(ClientKey(response, *via, scope));
+  const TransactionId id = by_key_.Find(ClientKey(response, *via, scope));
   if (id == 0) return outcome;
   outcome.id = id;
   Entry& entry = *Get(id);
@@ -287,7 +282,8 @@ absl::StatusOr<TransactionOutcome> TransactionTable::Send(
     return absl::FailedPreconditionError("no request of ours");
   }
   std::string key = ClientKey(*request, *via, scope);
-  if (Find(key) != 0) return absl::FailedPreconditionError("branch in use");
+  if (by_key_.Find(key) != 0)
+    return absl::FailedPreconditionError("branch in use");
   if (entries_.size() >= options_.max_transactions) {
     return MakeError(absl::StatusCode::kResourceExhausted, "TRANSACTION_LIMIT",
                      "too many SIP transactions");

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/hash/hash.h"
 #include "absl/status/statusor.h"
 #include "services/common/time/deadline_queue.h"
 #include "services/common/time/mono_time.h"
@@ -99,35 +98,30 @@ class TransactionTable {
  private:
   using Machine = std::variant<InviteServerTransaction, ServerTransaction,
                                InviteClientTransaction, ClientTransaction>;
-  struct Entry;
   struct Key {
     std::string text;
-    Entry* next = nullptr;  // with the same hash
+    TransactionId id = 0;
+    Key* next = nullptr;  // with the same hash
+  };
+  // Keys by their hashes, so that growing reads none of them: there may be
+  // hundreds of thousands, and calls wait meanwhile. They stay where they are
+  // while they are in it; an empty one never is.
+  class KeyIndex {
+   public:
+    void Insert(Key& key);
+    void Erase(const Key& key);
+    TransactionId Find(std::string_view text) const;  // 0: none
+
+   private:
+    absl::flat_hash_map<uint64_t, Key*> first_;
   };
   struct Entry {
-    TransactionId id = 0;
     Key key;
     Key merge_key;  // of a server transaction out of dialog; else empty
     Machine machine;
   };
-  // Entries by the hash of one of their keys, so that growing touches none of
-  // them: there may be hundreds of thousands, and calls wait meanwhile.
-  template <Key Entry::*kKey>
-  class EntriesBy {
-   public:
-    void Insert(Entry* entry);
-    void Erase(const Entry* entry);
-    Entry* Find(std::string_view key) const;
-
-   private:
-    static uint64_t HashOf(std::string_view key) {
-      return absl::Hash<std::string_view>{}(key);
-    }
-    absl::flat_hash_map<uint64_t, Entry*> first_;
-  };
 
   TransactionId Insert(std::string key, std::string merge_key, Machine machine);
-  TransactionId Find(std::string_view key) const;  // 0: none
   Entry* Get(TransactionId id);
   void Remove(TransactionId id);
   // Re-arms the timer, or removes what has ended.
@@ -138,8 +132,8 @@ class TransactionTable {
   Options options_;
   TransactionId last_id_ = 0;
   absl::flat_hash_map<TransactionId, std::unique_ptr<Entry>> entries_;
-  EntriesBy<&Entry::key> by_key_;
-  EntriesBy<&Entry::merge_key> by_merge_key_;
+  KeyIndex by_key_;
+  KeyIndex by_merge_key_;
   DeadlineQueue<TransactionId> deadlines_;
 };
 

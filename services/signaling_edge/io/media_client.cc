@@ -52,7 +52,7 @@ MediaClient::MediaClient(Options options, std::unique_ptr<GrpcLoopClient> calls)
     : options_(std::move(options)), calls_(std::move(calls)) {
   for (const std::string& target : options_.relays) {
     auto state = std::make_unique<State>();
-    state->index = relays_.size();
+    state->way.index = relays_.size();
     state->target = target;
     relays_.push_back(std::move(state));
   }
@@ -131,32 +131,23 @@ std::string MediaClient::PathOf(std::string_view method) {
   return path;
 }
 
-std::optional<size_t> MediaClient::IndexOf(GrpcLoopClient& by,
-                                           const std::string& target) {
-  size_t index = 0;
-  std::string preferred;
-  {
-    absl::MutexLock lock(&mutex_);
-    const State* const relay = Find(target);
-    if (relay == nullptr) return std::nullopt;
-    index = relay->index;
-    preferred = relay->session_target;
-  }
-  by.Prefer(index, preferred);
-  return index;
+size_t MediaClient::Take(GrpcLoopClient& by, const Way& way) {
+  by.Prefer(way.index, way.session_target);
+  return way.index;
 }
 
 void MediaClient::TryNext(std::shared_ptr<Creation> creation) {
   std::string target;
+  std::optional<Way> way;
   {
     absl::MutexLock lock(&mutex_);
     if (State* relay = Choose(creation->tried); relay != nullptr) {
       target = relay->target;
+      way = relay->way;
       creation->tried.insert(target);
     }
   }
-  const std::optional<size_t> index = IndexOf(creation->by, target);
-  if (!index.has_value()) {
+  if (!way.has_value()) {
     creation->done(MakeError(absl::StatusCode::kUnavailable,
                              "MEDIA_RELAY_UNAVAILABLE",
                              creation->last.ToString()));
@@ -171,7 +162,7 @@ void MediaClient::TryNext(std::shared_ptr<Creation> creation) {
   ToProto(creation->legs[0], *session.mutable_leg_a());
   ToProto(creation->legs[1], *session.mutable_leg_b());
   Call<pb::Session>(
-      creation->by, *index, "CreateSession", request,
+      creation->by, Take(creation->by, *way), "CreateSession", request,
       [this, creation, target](absl::StatusOr<pb::Session> answer) {
         Noticed(target, answer.status());
         if (IsRelayFault(answer.status())) {
@@ -193,8 +184,14 @@ void MediaClient::TryNext(std::shared_ptr<Creation> creation) {
 void MediaClient::Update(GrpcLoopClient& by, const std::string& relay,
                          const std::string& session, const RelayLegs& legs,
                          OnUpdated done) {
-  const std::optional<size_t> index = IndexOf(by, relay);
-  if (!index.has_value()) {
+  std::optional<Way> way;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (const State* const known = Find(relay); known != nullptr) {
+      way = known->way;
+    }
+  }
+  if (!way.has_value()) {
     done(MakeError(absl::StatusCode::kNotFound, "MEDIA_RELAY_UNKNOWN",
                    "no relay of this name is configured"));
     return;
@@ -206,7 +203,7 @@ void MediaClient::Update(GrpcLoopClient& by, const std::string& relay,
   ToUpdate(legs[0], "leg_a", *wanted.mutable_leg_a(), mask);
   ToUpdate(legs[1], "leg_b", *wanted.mutable_leg_b(), mask);
   Call<pb::Session>(
-      by, *index, "UpdateSession", request,
+      by, Take(by, *way), "UpdateSession", request,
       [this, &by, legs, relay, session,
        done = std::move(done)](absl::StatusOr<pb::Session> answer) {
         if (IsPromptFault(answer.status()) &&
@@ -230,11 +227,13 @@ void MediaClient::Update(GrpcLoopClient& by, const std::string& relay,
 void MediaClient::Delete(GrpcLoopClient& by, const std::string& relay,
                          const std::string& session, const std::string& reason,
                          OnStatistics done) {
-  const std::optional<size_t> index = IndexOf(by, relay);
-  if (!index.has_value()) return;
+  Way way;
   {
     absl::MutexLock lock(&mutex_);
-    Find(relay)->sessions.erase(session);
+    State* const known = Find(relay);
+    if (known == nullptr) return;
+    known->sessions.erase(session);
+    way = known->way;
   }
   pb::DeleteSessionRequest request;
   request.set_name(session);
@@ -242,7 +241,7 @@ void MediaClient::Delete(GrpcLoopClient& by, const std::string& relay,
   request.set_reason(reason);
   request.set_owner(options_.owner);
   Call<pb::Session>(
-      by, *index, "DeleteSession", request,
+      by, Take(by, way), "DeleteSession", request,
       [done = std::move(done)](absl::StatusOr<pb::Session> answer) {
         if (!answer.ok()) return;
         done({FromProto(answer->leg_a().statistics()),

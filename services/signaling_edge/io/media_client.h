@@ -99,10 +99,14 @@ class MediaClient {
   std::vector<RelayStatus> status() const;
 
  private:
+  // How calls reach a relay.
+  struct Way {
+    size_t index = 0;            // in calls_
+    std::string session_target;  // empty: its target
+  };
   struct State {
-    size_t index = 0;  // in calls_
     std::string target;
-    std::string session_target;  // empty: `target`
+    Way way;
     absl::Time down_until = absl::InfinitePast();
     std::string reason;
     std::map<std::string, size_t> sessions;  // to the loop of each
@@ -127,10 +131,8 @@ class MediaClient {
   void Call(GrpcLoopClient& by, size_t relay, std::string_view method,
             const Request& request,
             std::function<void(absl::StatusOr<Response>)> done);
-  // Which of calls_ it is, if it is configured; `by` then goes where it answers
-  // the soonest.
-  std::optional<size_t> IndexOf(GrpcLoopClient& by, const std::string& target)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // `by` goes it from now on. The relay's index.
+  static size_t Take(GrpcLoopClient& by, const Way& way);
   void RenewLoop();
   // Those of all relays, or of one.
   void Renew(const std::string& only = "");

@@ -84,7 +84,7 @@ void MediaClient::Watch(OnEvent on_event) {
     absl::MutexLock lock(&mutex_);
     on_event_ = std::move(on_event);
     for (const auto& relay : relays_) {
-      relays.emplace_back(relay->target, relay->index);
+      relays.emplace_back(relay->target, relay->way.index);
     }
   }
   for (const auto& [target, index] : relays) {
@@ -175,7 +175,7 @@ void MediaClient::OnLoad(const std::string& target,
   }
   absl::MutexLock lock(&mutex_);
   State& relay = *Find(target);
-  relay.session_target = std::move(session_target);
+  relay.way.session_target = std::move(session_target);
   relay.load = load.busiest_loop_load();
   relay.refuses =
       load.draining() || (load.session_capacity() != 0 &&
@@ -275,7 +275,7 @@ void MediaClient::Renew(const std::string& only) {
       request.set_owner(options_.owner);
       for (const auto& [name, loop] : relay->sessions) request.add_names(name);
       *request.mutable_lease_duration() = sallyport::ToProto(options_.lease);
-      due.emplace_back(relay->index, std::move(request));
+      due.emplace_back(relay->way.index, std::move(request));
     }
   }
   for (const auto& [index, request] : due) {

@@ -3,21 +3,19 @@
 
 import json
 import os
-import shutil
-import subprocess
 import sys
 import unittest
 
-CHART = 'charts/sallyport'
-HELM = os.environ.get('HELM') or shutil.which('helm') or os.path.expanduser('~/go/bin/helm')
+sys.path.insert(0, os.getcwd())
+
+from tests.harness import helm  # noqa: E402
+
 RELAY = 'sallyport-media-relay'
 
 
 def render(*values):
     """helm's exit status, and what it wrote."""
-    done = subprocess.run([HELM, 'template', '--kube-version', '1.30', 'x', CHART,
-                           *[word for value in values for word in ('--set', value)]],
-                          capture_output=True, text=True, check=False)
+    done = helm.template(*[word for value in values for word in ('--set', value)])
     return done.returncode, done.stdout if done.returncode == 0 else done.stderr
 
 
@@ -52,11 +50,6 @@ def servers(text):
 
 
 class ChartTest(unittest.TestCase):
-    def setUp(self):
-        if not os.access(HELM, os.X_OK):
-            print('not possible here: no helm (go install helm.sh/helm/v3/cmd/helm@v3.18.6)')
-            self.skipTest('no helm')
-
     def contexts(self, *values):
         status, text = render(*values)
         self.assertEqual(status, 0, text)

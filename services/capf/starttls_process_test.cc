@@ -169,7 +169,7 @@ class StartTlsProcessTest : public CapfProcessTest {
 };
 
 TEST_F(StartTlsProcessTest, LdapFromOpenLdap) {
-  if (!Has("/usr/sbin/slapd")) GTEST_SKIP() << "slapd is not installed";
+  if (!Has("/usr/sbin/slapd")) FAIL() << "slapd is not installed";
   const std::string config = Write("slapd.conf", R"(
 include /etc/ldap/schema/core.schema
 pidfile @F/slapd.pid
@@ -184,7 +184,7 @@ TLSCertificateKeyFile @F/key.pem
 }
 
 TEST_F(StartTlsProcessTest, FtpFromVsftpd) {
-  if (!Has("/usr/sbin/vsftpd")) GTEST_SKIP() << "vsftpd is not installed";
+  if (!Has("/usr/sbin/vsftpd")) FAIL() << "vsftpd is not installed";
   const std::string config = Write("vsftpd.conf", R"(listen=YES
 listen_address=127.0.0.1
 listen_port=@P
@@ -203,7 +203,7 @@ seccomp_sandbox=NO
 }
 
 TEST_F(StartTlsProcessTest, XmppFromProsody) {
-  if (!Has("/usr/bin/prosody")) GTEST_SKIP() << "prosody is not installed";
+  if (!Has("/usr/bin/prosody")) FAIL() << "prosody is not installed";
   const std::string config = Write("prosody.cfg.lua", R"(
 run_as_root = true
 pidfile = "@F/prosody.pid"
@@ -223,7 +223,7 @@ VirtualHost "localhost"
 }
 
 TEST_F(StartTlsProcessTest, ImapFromDovecot) {
-  if (!Has("/usr/sbin/dovecot")) GTEST_SKIP() << "dovecot is not installed";
+  if (!Has("/usr/sbin/dovecot")) FAIL() << "dovecot is not installed";
   if (!MayBecome("dovecot") || !MayBecome("dovenull")) {
     GTEST_SKIP() << "dovecot cannot become its users here";
   }
@@ -260,7 +260,7 @@ passdb {
 }
 
 TEST_F(StartTlsProcessTest, SmtpFromPostfix) {
-  if (!Has("/usr/sbin/postfix")) GTEST_SKIP() << "postfix is not installed";
+  if (!Has("/usr/sbin/postfix")) FAIL() << "postfix is not installed";
   if (!MayBecome("postfix")) {
     GTEST_SKIP() << "postfix cannot become its user here";
   }

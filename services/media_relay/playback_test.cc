@@ -67,7 +67,7 @@ class PlaybackTest : public SessionRig {
   }
   void SetUp() override {
     if (!PeerProgram::Exists("ffmpeg")) {
-      GTEST_SKIP() << "there is no ffmpeg on this machine";
+      FAIL() << "there is no ffmpeg on this machine";
     }
     SessionRig::SetUp();
   }

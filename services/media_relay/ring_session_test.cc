@@ -61,7 +61,7 @@ class RingSessionTest : public SessionRig {
 };
 
 TEST_F(RingSessionTest, FfmpegHearsFfmpeg) {
-  if (!PeerProgram::Exists("ffmpeg")) GTEST_SKIP() << "there is no ffmpeg";
+  if (!PeerProgram::Exists("ffmpeg")) FAIL() << "there is no ffmpeg";
   process_.WaitForLog("\"fast_path\":\"af_xdp\"");
   const std::string suite = "AES_CM_128_HMAC_SHA1_80";
   const std::string key(30, 'f');

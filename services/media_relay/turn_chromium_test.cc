@@ -23,7 +23,7 @@ class TurnChromiumTest : public TurnProcessTest {
   void Call(const std::string& scheme, const std::string& transport,
             const std::string& port, const std::string& protocol) {
     if (std::system("command -v chromium >/dev/null") != 0) {
-      GTEST_SKIP() << "there is no chromium";
+      FAIL() << "there is no chromium";
     }
     Start(2);
     const TurnCredential credential = Credential();

@@ -58,7 +58,7 @@ class WebrtcPeerTest : public SessionRig {
                 const std::string& type, const std::string& relay_setup,
                 v1::DtlsSetup answer, v1::DtlsSetup relay) {
     if (!PeerProgram::Exists("/usr/bin/python3")) {
-      GTEST_SKIP() << "there is no /usr/bin/python3";
+      FAIL() << "there is no /usr/bin/python3";
     }
     RtpGateway gateway;
     const v1::Session made = Create(New(/*ice=*/true, gateway.port()));
@@ -131,7 +131,7 @@ TEST_F(WebrtcPeerTest, RelayBeginsWithAiortc) {
 // The browser itself. It offers DTLS 1.3 with a post-quantum key share in a
 // ClientHello of two datagrams, and takes DTLS 1.2 from us.
 TEST_F(WebrtcPeerTest, Chromium) {
-  if (!PeerProgram::Exists("chromium")) GTEST_SKIP() << "there is no chromium";
+  if (!PeerProgram::Exists("chromium")) FAIL() << "there is no chromium";
   CallPeer("chromium_peer.py", type::v1::SRTP_SUITE_AEAD_AES_256_GCM, "offer",
            "actpass", v1::DTLS_SETUP_ACTIVE, v1::DTLS_SETUP_PASSIVE);
 }
@@ -148,7 +148,7 @@ std::string Rtp(uint16_t sequence) {
 // The keys that OpenSSL exports from its own side of the handshake are those
 // that the relay uses (RFC 5764 section 4.2), for each profile.
 TEST_F(WebrtcPeerTest, OpensslExportsTheSameKeys) {
-  if (!PeerProgram::Exists("openssl")) GTEST_SKIP() << "there is no openssl";
+  if (!PeerProgram::Exists("openssl")) FAIL() << "there is no openssl";
   struct Case {
     const char* profile;
     type::v1::SrtpSuite suite;
@@ -271,7 +271,7 @@ TEST_F(WebrtcPeerTest, OpensslExportsTheSameKeys) {
 // ffmpeg sends SDES-SRTP through the relay and, as another process, receives
 // and decodes it.
 TEST_F(WebrtcPeerTest, FfmpegSpeaksSdes) {
-  if (!PeerProgram::Exists("ffmpeg")) GTEST_SKIP() << "there is no ffmpeg";
+  if (!PeerProgram::Exists("ffmpeg")) FAIL() << "there is no ffmpeg";
   for (const auto& [name, suite] :
        {std::make_pair("AES_CM_128_HMAC_SHA1_80",
                        type::v1::SRTP_SUITE_AES_CM_128_HMAC_SHA1_80),

@@ -5,7 +5,6 @@ its policy lets in exactly its ports (AVE-35).
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,12 +15,11 @@ import yaml
 
 sys.path.insert(0, os.getcwd())
 
+from tests.harness import helm  # noqa: E402
 from tests.harness.case import main  # noqa: E402
 from tests.harness.cluster import SERVICES, TRUST_DOMAIN, find_binary  # noqa: E402
 from tests.harness.process import Process  # noqa: E402
 
-CHART = 'charts/sallyport'
-HELM = os.environ.get('HELM') or shutil.which('helm') or os.path.expanduser('~/go/bin/helm')
 ADDRESS = '10.88.0.1'
 LISTEN = {'tcp': '0A', 'udp': '07'}  # of /proc/net: listening; not connected
 # As a pod runs it: without capabilities, and with all ports open to it.
@@ -57,9 +55,9 @@ def render(folder, chosen):
     path = os.path.join(folder, 'values.yaml')
     with open(path, 'w', encoding='utf-8') as f:
         yaml.safe_dump(chosen, f)
-    text = subprocess.run([HELM, 'template', '--kube-version', '1.30', 'x', CHART, '-f', path],
-                          capture_output=True, text=True, check=True).stdout
-    return {(d['kind'], d['metadata']['name']): d for d in yaml.safe_load_all(text) if d}
+    done = helm.template('-f', path)
+    done.check_returncode()
+    return {(d['kind'], d['metadata']['name']): d for d in yaml.safe_load_all(done.stdout) if d}
 
 
 def let_in(documents, name):
@@ -95,9 +93,6 @@ class ChartPortsTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        if not os.access(HELM, os.X_OK):
-            print('not possible here: no helm (go install helm.sh/helm/v3/cmd/helm@v3.18.6)')
-            raise unittest.SkipTest('no helm')
         cls.folder = tempfile.mkdtemp(dir=os.environ.get('TEST_TMPDIR'))
         cls.pki = os.path.join(cls.folder, 'pki')
         subprocess.run(['tools/dev/mint_dev_certs', cls.pki], check=True, capture_output=True)

@@ -1,6 +1,7 @@
 """Our C++ rules: the ordinary ones with our warnings, features and defaults."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
+load("//tools/bazel:precompiled.bzl", "PRECOMPILED_COPTS", "PRECOMPILED_DEPS")
 
 # Everything is an error. maybe-uninitialized stays out: g++ 12 reports it
 # inside std::optional and std::variant of its own headers.
@@ -29,12 +30,13 @@ def _grpc_copts(deps):
 def _features(features):
     return ["layering_check"] + (features or [])
 
-def sallyport_cc_library(name, copts = None, features = None, deps = None, **kwargs):
-    """A library of ours; private unless its BUILD file says more."""
+def sallyport_cc_library(name, copts = None, features = None, deps = None, precompiled = True, **kwargs):
+    """A library of ours; private unless its BUILD file says more. Not
+    `precompiled` where its copts change the language or the visibility."""
     cc_library(
         name = name,
-        copts = _COPTS + _grpc_copts(deps) + (copts or []),
-        deps = deps or [],
+        copts = _COPTS + _grpc_copts(deps) + (copts or []) + (PRECOMPILED_COPTS if precompiled else []),
+        deps = (deps or []) + (PRECOMPILED_DEPS if precompiled else []),
         features = _features(features),
         **kwargs
     )
@@ -43,8 +45,8 @@ def sallyport_cc_binary(name, copts = None, features = None, deps = None, **kwar
     """A program of ours: BoringSSL's symbols stay inside it."""
     cc_binary(
         name = name,
-        copts = _COPTS + _grpc_copts(deps) + (copts or []),
-        deps = deps or [],
+        copts = _COPTS + _grpc_copts(deps) + (copts or []) + PRECOMPILED_COPTS,
+        deps = (deps or []) + PRECOMPILED_DEPS,
         features = _features(features),
         **kwargs
     )
@@ -64,10 +66,10 @@ def sallyport_cc_test(
     cc_test(
         name = name,
         size = size,
-        copts = _COPTS + _grpc_copts(deps) + (copts or []),
+        copts = _COPTS + _grpc_copts(deps) + (copts or []) + PRECOMPILED_COPTS,
         features = _features(features),
         tags = tags,
-        deps = (deps or []) + ["//tools/bazel/system:gtest_main"],
+        deps = (deps or []) + ["//tools/bazel/system:gtest_main"] + PRECOMPILED_DEPS,
         **kwargs
     )
 
@@ -77,9 +79,9 @@ def sallyport_cc_benchmark(name, srcs, deps = None, **kwargs):
         name = name,
         testonly = True,
         srcs = srcs,
-        copts = _COPTS,
+        copts = _COPTS + PRECOMPILED_COPTS,
         features = _features(None),
-        deps = (deps or []) + ["//tools/bazel/system:benchmark"],
+        deps = (deps or []) + ["//tools/bazel/system:benchmark"] + PRECOMPILED_DEPS,
         **kwargs
     )
     native.sh_test(

@@ -1,6 +1,7 @@
 """One fuzz source, built two ways."""
 
 load("@rules_cc//cc:defs.bzl", "cc_test")
+load("//tools/bazel:precompiled.bzl", "PRECOMPILED_COPTS", "PRECOMPILED_DEPS")
 
 def sallyport_fuzz_test(name, srcs, corpus, deps = None, **kwargs):
     """Plain: replays the corpus as a test. With --config=fuzz: libFuzzer, ASan.
@@ -17,7 +18,7 @@ def sallyport_fuzz_test(name, srcs, corpus, deps = None, **kwargs):
         size = "small",
         srcs = srcs,
         args = ["$(locations %s)" % f for f in corpus],
-        copts = ["-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"],
+        copts = ["-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"] + PRECOMPILED_COPTS,
         data = corpus,
         features = ["layering_check"],
         linkopts = select({
@@ -28,6 +29,6 @@ def sallyport_fuzz_test(name, srcs, corpus, deps = None, **kwargs):
         deps = (deps or []) + select({
             "//tools/bazel:fuzz": [],
             "//conditions:default": ["//tools/bazel:fuzz_replay"],
-        }),
+        }) + PRECOMPILED_DEPS,
         **kwargs
     )

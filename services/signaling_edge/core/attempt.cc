@@ -5,6 +5,7 @@
 
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/sip_uri.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -17,6 +18,33 @@ int RankOf(int code) {
 }
 
 }  // namespace
+
+SipTarget TargetOf(std::string_view uri_text) {
+  SipTarget target;
+  const auto uri = ParseSipUri(uri_text);
+  if (!uri.ok()) return target;
+  target.user = uri->DecodedUser();
+  for (const char c : uri->host) target.host.push_back(ToLower(c));
+  return target;
+}
+
+SipTarget CallerOf(const SipMessage& invite, const Party& caller) {
+  const auto from = ParseNameAddr(invite.Value(HeaderId::kFrom));
+  if (!from.ok()) return {};
+  SipTarget target = TargetOf(from->uri);
+  target.display_name = from->DisplayName();
+  if (!IsAnonymous(from->uri)) return target;
+  const bool trusted = caller.kind == Party::Kind::kPeer;
+  for (const std::string_view item :
+       invite.Items(trusted ? HeaderId::kPAssertedIdentity
+                            : HeaderId::kPPreferredIdentity)) {
+    const auto identity = ParseNameAddr(item);
+    if (!identity.ok()) continue;
+    SipTarget named = TargetOf(identity->uri);
+    if (!named.user.empty()) return named;
+  }
+  return target;
+}
 
 bool AsksForPrivacy(const SipMessage& invite) {
   bool asks = false;

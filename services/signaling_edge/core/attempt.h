@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "services/common/digit_analysis/resolver.h"
 #include "services/common/net/socket_address.h"
@@ -27,6 +28,24 @@
 #include "services/signaling_edge/core/transaction_table.h"
 
 namespace sallyport::signaling_edge {
+
+// Whom a URI names: the user part and the host in lower case. All empty when
+// it is no SIP URI.
+struct SipTarget {
+  std::string user;
+  std::string host;
+  std::string display_name;
+};
+SipTarget TargetOf(std::string_view uri_text);
+// Who calls. One who hides behind From is who its trunk says it is, or the user
+// that it has proven to be (RFC 3325 sections 5, 9.2).
+SipTarget CallerOf(const SipMessage& invite, const Party& caller);
+
+// A place that was not called, by its resource name, which the plan holds.
+struct PassedOver {
+  std::string_view name;
+  absl::Status why;
+};
 
 // A peer's redirection to itself, by another port or number.
 struct PeerDetour {
@@ -46,6 +65,7 @@ struct Attempt {
   uint64_t id = 0;
   uint64_t transfer = 0;  // the call that a REFER wants to send on; 0: none
   SipMessage invite;
+  MonoTime came;  // when it did
   TransactionId transaction = 0;
   std::string mark;  // by which it is known if it comes back (loop_mark.h)
   Flow flow;
@@ -64,6 +84,7 @@ struct Attempt {
   std::string host;                     // that must be resolved first
   std::optional<RingPlan> ring;
   std::vector<uint64_t> branches;                    // calls that are under way
+  uint64_t last_branch = 0;                          // 0: none was begun
   absl::flat_hash_map<uint64_t, SpareFlows> spares;  // by branch
   std::optional<RingStep> awaited;  // until its users are looked up
   size_t lookups = 0;
@@ -78,7 +99,13 @@ struct Attempt {
   // What the caller is told if nothing better comes.
   std::optional<SipMessage> failure;
   absl::Status refusal;
+  // Why, place by place; the first few.
+  absl::InlinedVector<PassedOver, 2> passed_over;
 
+  void PassOver(std::string_view name, const absl::Status& why) {
+    refusal.Update(why);
+    if (passed_over.size() < 16) passed_over.push_back({name, why});
+  }
   void NextTarget() {
     ++target;
     detour.reset();

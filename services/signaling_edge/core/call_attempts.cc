@@ -123,39 +123,11 @@ void CallControl::Answer(const Attempt& attempt, SipMessage response,
   }
 }
 
-void CallControl::Refuse(const Attempt& attempt, const absl::Status& status,
-                         MonoTime now) {
-  const SipStatus answer = SipStatusOf(status);
-  SipMessage response = MakeResponse(attempt.invite, answer.code, answer.phrase,
-                                     Cat(random_.NextU64()));
-  if (answer.code == 503) response.SetUint(HeaderId::kRetryAfter, 5);
-  if (ReasonOf(status) == "SIPS_NOT_ALLOWED") {
-    response.Add(HeaderId::kWarning, "380 sallyport \"SIPS Not Allowed\"");
-  }
-  Answer(attempt, std::move(response), now);
-  EdgeEvent event;
-  event.type = EdgeEvent::Type::kRefused;
-  event.at = now;
-  event.reason = ReasonOf(status);
-  event.summary = "a call was refused";
-  event.tenant = attempt.caller.tenant;
-  event.resource = attempt.caller.resource;
-  Refusal refusal;
-  refusal.kind = RefusalKind::kCall;
-  refusal.transport = attempt.flow.transport;
-  refusal.remote = attempt.flow.remote;
-  refusal.explanation = std::string(status.message());
-  (attempt.caller.kind == Party::Kind::kPeer ? refusal.peer : refusal.subject) =
-      attempt.caller.resource;
-  refusal.dial_plan = attempt.caller.dial_plan;
-  refusal.sip_method = "INVITE";
-  refusal.sip_status = answer.code;
-  event.refusal = std::move(refusal);
-  port_.Perform(Report{std::move(event)});
-}
-
 void CallControl::Conclude(Attempt& attempt, MonoTime now) {
   if (attempt.failure.has_value()) {
+    if (attempt.resolution.message_waiting == nullptr) {
+      NoteGivenUp(attempt, now);
+    }
     Answer(attempt, *std::move(attempt.failure), now);
   } else if (!attempt.refusal.ok()) {
     Refuse(attempt, attempt.refusal, now);
@@ -256,7 +228,7 @@ void CallControl::Ring(Attempt& attempt, std::optional<RingStep> step,
       const absl::Status status =
           RingContact(attempt, place.target, std::move(place.flows),
                       breadth / places.size(), now);
-      if (!status.ok()) attempt.refusal.Update(status);
+      if (!status.ok()) attempt.PassOver(place.target.user->name, status);
     }
     attempt.starting = false;
     if (!attempt.branches.empty()) {
@@ -292,7 +264,7 @@ void CallControl::RingPort(Attempt& attempt, const LineEntry& line,
   called.request_uri = std::move(port.contact);
   const absl::Status status =
       Begin(attempt, std::move(called), line.name, breadth, now);
-  if (!status.ok()) attempt.refusal.Update(status);
+  if (!status.ok()) attempt.PassOver(line.name, status);
 }
 
 absl::Status CallControl::RingContact(Attempt& attempt,

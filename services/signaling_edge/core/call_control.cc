@@ -39,7 +39,8 @@ CallControl::CallControl(const EdgeOptions& options, CallPort& port,
       hunts_(options.share != nullptr),
       tolls_(options.share == nullptr ? own_tolls_.emplace(random)
                                       : options.share->tolls()),
-      ladder_(options.ladder) {}
+      ladder_(options.ladder),
+      refused_calls_(kRefusedOfCaller, kRefusedCallers, random) {}
 
 LegTraceId CallControl::LadderOf(const SipMessage& request) {
   LegSide side = LegSide::kA;
@@ -219,7 +220,9 @@ void CallControl::OnMediaDeleted(uint64_t call,
     record = &ended->second;
   }
   if (record == nullptr) return;
-  for (size_t i = 0; i < 2; ++i) record->legs[i].statistics = legs[i];
+  for (size_t i = 0; i < record->legs.size(); ++i) {
+    record->legs[i].statistics = legs[i];
+  }
 }
 
 // ----------------------------------------------------------------- actions
@@ -342,31 +345,7 @@ void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
                                        call.media().session().relay,
                                        remove->reason});
     } else if (auto* refused = std::get_if<CallRefused>(&action)) {
-      for (const LegSide side : {LegSide::kA, LegSide::kB}) {
-        ladder_.SetReason(ladder_.Of(id, side), ReasonOf(refused->status));
-      }
-      const Party& party = call.party(refused->leg);
-      EdgeEvent event;
-      event.type = EdgeEvent::Type::kRefused;
-      event.at = now;
-      event.reason = ReasonOf(refused->status);
-      event.summary = refused->media_change ? "a change of media was refused"
-                                            : "a call was refused";
-      event.tenant = party.tenant;
-      event.resource = party.resource;
-      Refusal refusal;
-      refusal.kind =
-          refused->media_change ? RefusalKind::kMedia : RefusalKind::kCall;
-      refusal.transport = call.flow(refused->leg).transport;
-      refusal.remote = call.flow(refused->leg).remote;
-      refusal.explanation = std::string(refused->status.message());
-      (party.kind == Party::Kind::kPeer ? refusal.peer : refusal.subject) =
-          party.resource;
-      refusal.dial_plan = party.dial_plan;
-      refusal.sip_method = "INVITE";
-      refusal.sip_status = refused->sip_status;
-      event.refusal = std::move(refusal);
-      port_.Perform(Report{std::move(event)});
+      ReportCallRefused(call, *refused, now);
     } else {
       ReportCall(call, now);
     }
@@ -409,6 +388,22 @@ void CallControl::ReportCall(const Call& call, MonoTime now) {
   port_.Perform(Report{std::move(event)});
 }
 
+void CallControl::Remember(CallRecord record, std::deque<uint64_t>& history,
+                           size_t most, MonoTime now) {
+  history.push_back(record.id);
+  ended_.emplace(record.id, std::move(record));
+  while (!history.empty()) {
+    const auto oldest = ended_.find(history.front());
+    const MonoTime ended = oldest->second.ended.value_or(now);
+    if (history.size() <= most && ended + options_.history_retention >= now) {
+      break;
+    }
+    ladder_.Forget(history.front());
+    ended_.erase(oldest);
+    history.pop_front();
+  }
+}
+
 void CallControl::Settle(uint64_t id, MonoTime now) {
   const auto it = calls_.find(id);
   if (it == calls_.end()) return;
@@ -445,19 +440,7 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
     traces_.erase(traces);
   }
   port_.CallGone(id);
-  ended_.emplace(id, call.record());
-  history_.push_back(id);
-  while (!history_.empty()) {
-    const auto oldest = ended_.find(history_.front());
-    const MonoTime ended = oldest->second.ended.value_or(now);
-    if (history_.size() <= options_.history_entries &&
-        ended + options_.history_retention >= now) {
-      break;
-    }
-    ladder_.Forget(history_.front());
-    ended_.erase(oldest);
-    history_.pop_front();
-  }
+  Remember(call.record(), history_, options_.history_entries, now);
   calls_.erase(id);
   total_.Set(calls_.size());
 }

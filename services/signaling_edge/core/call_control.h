@@ -20,6 +20,7 @@
 #include "services/common/digit_analysis/resolver.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/random/random_source.h"
+#include "services/common/rate_limit/gcra.h"
 #include "services/common/time/deadline_queue.h"
 #include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/attempt.h"
@@ -138,6 +139,29 @@ class CallControl {
   void OnInvite(const SipMessage& invite, TransactionId transaction,
                 const Flow& flow, const Party& caller, std::string mark,
                 MonoTime now);
+  // The same, refused before it is known where it would go: answers it.
+  //
+  // An INVITE that is refused before anybody is called is a call with one leg:
+  // it has a number, a record and a ladder. It is one if, and only if,
+  //
+  //  - its sender is a Party: RequestAuth has found a peer or a user of the
+  //    plan, by certificate, password, or an address that the plan takes for
+  //    proof. Who was asked for a password and has shown none or a wrong one,
+  //    who says to be a scanner, who was turned away for its source's sake or
+  //    by the overload gate before that, and whose certificate is nobody's,
+  //    has proven nothing: of those nothing is kept but the refusal, or any
+  //    stranger could fill memory and disk.
+  //  - it is not about a call that exists: what a transfer or a queue calls is
+  //    refused in the name of the call that is sent on, and where branches
+  //    were begun, their records tell of it.
+  //  - there were not too many of the kind: 20 a second of one caller and 200
+  //    of all, after a rest ten times as many at once. Of the rest there is
+  //    the refusal alone, as a caller whom we know may go mad too.
+  //
+  // At most a quarter of the history is theirs.
+  void RefuseInvite(const SipMessage& invite, TransactionId transaction,
+                    const Flow& flow, const Party& caller,
+                    const absl::Status& why, MonoTime now);
   // One that replaces a dialog (RFC 3891).
   void OnReplaces(const SipMessage& invite, TransactionId transaction,
                   const Flow& flow, const Party& sender, MonoTime now);
@@ -219,6 +243,11 @@ class CallControl {
   LegTraceId LadderOf(const SipMessage& request);
 
  private:
+  // See RefuseInvite().
+  static constexpr GcraLimit kRefusedOfCaller = {absl::Milliseconds(50), 200};
+  static constexpr GcraLimit kRefusedOfAll = {absl::Milliseconds(5), 2000};
+  static constexpr size_t kRefusedCallers = 1024;
+
   struct Host {
     std::vector<SocketAddress> addresses;
     MonoTime expires;
@@ -352,6 +381,31 @@ class CallControl {
   void OnAttemptDeadline(Attempt& attempt, MonoTime now);
   void Conclude(Attempt& attempt, MonoTime now);
   void Refuse(const Attempt& attempt, const absl::Status& status, MonoTime now);
+  // Its caller gave it up before anybody was called: that too is a record.
+  void NoteGivenUp(const Attempt& attempt, MonoTime now);
+  // An INVITE that is over, with its caller's leg alone.
+  struct OneLeg {
+    const SipMessage& invite;
+    TransactionId transaction;
+    const Flow& flow;
+    const Party& caller;
+    MonoTime came;
+    const Attempt* attempt = nullptr;  // what is known of its way
+  };
+  // Keeps its record, and its ladder under that number; nothing if there are
+  // too many. To be called before it is answered with `code`.
+  std::optional<CallRecord> KeepOneLeg(const OneLeg& one, int code,
+                                       std::string_view reason,
+                                       CallDisposition disposition,
+                                       MonoTime now);
+  void RefuseOneLeg(const OneLeg& one, const absl::Status& status,
+                    std::vector<std::string> steps, MonoTime now);
+  // `call`: that it is about; `record`: of one that is over by it.
+  void ReportRefused(EdgeEvent event, uint64_t call,
+                     std::optional<CallRecord> record,
+                     std::vector<std::string> steps);
+  void ReportCallRefused(const Call& call, const CallRefused& refused,
+                         MonoTime now);
   void Forget(const Attempt& attempt);
   Attempt* FindAttempt(uint64_t id);
   // The final answer of an attempt, to whoever waits for it.
@@ -388,8 +442,10 @@ class CallControl {
   void OnJoinDeadlines(MonoTime now);
   void OnTransferGiven(uint64_t id, absl::StatusOr<GivenLeg> given,
                        MonoTime now);
+  // `call`: the one that was to be transferred; 0: none was found.
   void ReportTransferRefused(const Party& party, const Flow& flow,
-                             const absl::Status& status, MonoTime now);
+                             const absl::Status& status, uint64_t call,
+                             MonoTime now);
   const TrunkSecurityProfileEntry* ProfileOf(const Party& party) const;
   Call* CallOfReplaces(std::string_view value, LegSide& side);
   // The call of which the INVITE may take a side over, and which.
@@ -425,6 +481,9 @@ class CallControl {
   void Do(Call& call, CallActions actions, MonoTime now);
   bool Reach(Call& call, LegSide side, MonoTime now);
   void ReportCall(const Call& call, MonoTime now);
+  // A call that is over goes into `history`, which holds `most`.
+  void Remember(CallRecord record, std::deque<uint64_t>& history, size_t most,
+                MonoTime now);
   void Settle(uint64_t id, MonoTime now);
   std::string HomeDomain(std::string_view tenant) const;
   std::string DomainOf(const std::string& host) const;
@@ -471,8 +530,11 @@ class CallControl {
   absl::flat_hash_map<uint64_t, Traces> traces_;  // as calls_
   DeadlineQueue<uint64_t> deadlines_;
   absl::flat_hash_map<uint64_t, CallRecord> ended_;
-  std::deque<uint64_t> history_;  // of ended_, newest last
+  std::deque<uint64_t> history_;          // of ended_, newest last
+  std::deque<uint64_t> one_leg_history_;  // the same, of those with one leg
   CallLadder ladder_;
+  GcraTable refused_calls_;  // with one leg, by caller
+  MonoTime refused_arrival_ = MonoTime::InfinitePast();  // of all of them
 };
 
 }  // namespace sallyport::signaling_edge

@@ -21,6 +21,10 @@ std::string_view ReasonForFailure(int code);
 
 CallDisposition DispositionForFailure(int code);
 
+// Of a call that we end ourselves before anybody is called, for this reason:
+// kRefused where a rule of ours says so, else what became of it.
+CallDisposition DispositionForRefusal(std::string_view reason);
+
 }  // namespace sallyport::signaling_edge
 
 #endif  // SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_CALL_FAILURE_H_

@@ -38,5 +38,17 @@ TEST(CallFailureTest, Dispositions) {
   EXPECT_EQ(ReasonForFailure(302), "REDIRECTION_NOT_FOLLOWED");
 }
 
+TEST(CallFailureTest, WhatWeEndOurselves) {
+  EXPECT_EQ(DispositionForRefusal("PEER_BUSY"), CallDisposition::kBusy);
+  EXPECT_EQ(DispositionForRefusal("ROUTE_NOT_FOUND"), CallDisposition::kFailed);
+  EXPECT_EQ(DispositionForRefusal("PEER_UNREACHABLE"),
+            CallDisposition::kFailed);
+  for (const char* rule :
+       {"DIALLING_RESTRICTED", "QUEUE_FULL", "SECURITY_MODE_TLS_REQUIRED",
+        "TOLL_CALL_LIMIT", "CALL_LIMIT", "DRAINING", "of tomorrow"}) {
+    EXPECT_EQ(DispositionForRefusal(rule), CallDisposition::kRefused) << rule;
+  }
+}
+
 }  // namespace
 }  // namespace sallyport::signaling_edge

@@ -62,8 +62,10 @@ struct CallRecord {
   uint64_t id = 0;
   std::string tenant;
   CallState state = CallState::kProceeding;
-  std::vector<LegRecord> legs;  // the one that came in, then the other
-  std::string called;           // as dialled
+  // The one that came in, then the other; of a call that was over before
+  // anybody was called there is no other.
+  std::vector<LegRecord> legs;
+  std::string called;  // as dialled
   std::string calling;
   std::string matched_resource;
   std::string matched_pattern;

@@ -40,40 +40,6 @@ absl::Status PeerCallLimit() {
                    "the peer has as many calls as it may");
 }
 
-// The user part and host of a name-addr or URI; empty when it has none.
-struct Target {
-  std::string user;
-  std::string host;
-  std::string display_name;
-};
-Target TargetOf(std::string_view uri_text) {
-  Target target;
-  const auto uri = ParseSipUri(uri_text);
-  if (!uri.ok()) return target;
-  target.user = uri->DecodedUser();
-  for (const char c : uri->host) target.host.push_back(ToLower(c));
-  return target;
-}
-// Who calls. One who hides behind From is who its trunk says it is, or the user
-// that it has proven to be (RFC 3325 sections 5, 9.2).
-Target CallerOf(const SipMessage& invite, const Party& caller) {
-  const auto from = ParseNameAddr(invite.Value(HeaderId::kFrom));
-  if (!from.ok()) return {};
-  Target target = TargetOf(from->uri);
-  target.display_name = from->DisplayName();
-  if (!IsAnonymous(from->uri)) return target;
-  const bool trusted = caller.kind == Party::Kind::kPeer;
-  for (const std::string_view item :
-       invite.Items(trusted ? HeaderId::kPAssertedIdentity
-                            : HeaderId::kPPreferredIdentity)) {
-    const auto identity = ParseNameAddr(item);
-    if (!identity.ok()) continue;
-    Target named = TargetOf(identity->uri);
-    if (!named.user.empty()) return named;
-  }
-  return target;
-}
-
 absl::StatusCode CodeOfRefusal(std::string_view reason) {
   return reason == "ROUTE_NOT_FOUND" || reason == "NUMBER_INVALID"
              ? absl::StatusCode::kNotFound
@@ -90,6 +56,7 @@ void CallControl::OnInvite(const SipMessage& invite, TransactionId transaction,
       *attempts_.emplace(id, std::make_unique<Attempt>()).first->second;
   attempt.id = id;
   attempt.invite = invite;
+  attempt.came = now;
   attempt.transaction = transaction;
   attempt.mark = std::move(mark);
   attempt.flow = flow;
@@ -108,7 +75,7 @@ void CallControl::OnInvite(const SipMessage& invite, TransactionId transaction,
     Conclude(attempt, now);
     return;
   }
-  const Target target = TargetOf(invite.request_uri());
+  const SipTarget target = TargetOf(invite.request_uri());
   if (target.user.empty()) {
     attempt.refusal = MakeError(absl::StatusCode::kNotFound, "ROUTE_NOT_FOUND",
                                 "no number was dialled");
@@ -288,7 +255,8 @@ void CallControl::ToPeer(Attempt& attempt, MonoTime now) {
   for (;;) {
     const absl::Status status = TryTarget(attempt, now);
     if (status.ok()) return;  // and the attempt may be over
-    attempt.refusal.Update(status);
+    attempt.PassOver(attempt.resolution.targets[attempt.target].peer->name,
+                     status);
     attempt.NextTarget();
     if (attempt.target == attempt.resolution.targets.size()) break;
   }
@@ -422,9 +390,10 @@ void CallControl::OnHostResolved(
   resolving_.erase(it);
   if (attempt == nullptr) return;  // given up meanwhile
   if (!addresses.ok() || addresses->empty()) {
-    attempt->refusal.Update(MakeError(absl::StatusCode::kUnavailable,
-                                      "PEER_UNREACHABLE",
-                                      "the peer's name cannot be resolved"));
+    attempt->PassOver(
+        attempt->resolution.targets[attempt->target].peer->name,
+        MakeError(absl::StatusCode::kUnavailable, "PEER_UNREACHABLE",
+                  "the peer's name cannot be resolved"));
     attempt->NextTarget();
     if (attempt->target < attempt->resolution.targets.size()) {
       ToPeer(*attempt, now);
@@ -498,8 +467,8 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   if (IsFull()) return CallLimit();
   SP_RETURN_IF_ERROR(TakePlace(attempt, called.party));
   const Resolution& resolution = attempt.resolution;
-  const Target dialled = TargetOf(attempt.invite.request_uri());
-  const Target from = CallerOf(attempt.invite, attempt.caller);
+  const SipTarget dialled = TargetOf(attempt.invite.request_uri());
+  const SipTarget from = CallerOf(attempt.invite, attempt.caller);
   Call::LegSetup caller;
   caller.party = attempt.caller;
   caller.flow = attempt.flow;
@@ -566,6 +535,7 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   calls_.emplace(id, std::move(made));
   total_.Set(calls_.size());
   attempt.branches.push_back(id);
+  attempt.last_branch = id;
   attempt_of_[id] = attempt.id;
   traces_[id].initial = attempt.transaction;
   traces_[id].mark = attempt.mark;

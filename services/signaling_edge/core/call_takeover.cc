@@ -5,7 +5,6 @@
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/call_control.h"
 #include "services/signaling_edge/core/leg_messages.h"
-#include "services/signaling_edge/core/sip_status.h"
 #include "services/signaling_edge/core/sip_text.h"
 #include "services/signaling_edge/core/sip_writer.h"
 #include "services/signaling_edge/core/text_pieces.h"
@@ -73,12 +72,7 @@ void CallControl::OnReplaces(const SipMessage& invite,
   LegSide side = LegSide::kA;
   const absl::StatusOr<Call*> found = Replaceable(invite, flow, sender, side);
   if (!found.ok()) {
-    const SipStatus why = SipStatusOf(found.status());
-    port_.Respond(
-        transaction,
-        MakeResponse(invite, why.code, why.phrase, HexOf(random_.NextU64())),
-        now);
-    ReportTransferRefused(sender, flow, found.status(), now);
+    RefuseInvite(invite, transaction, flow, sender, found.status(), now);
     return;
   }
   Call& call = **found;

@@ -93,6 +93,7 @@ void CallControl::OnRefer(const SipMessage& request, TransactionId transaction,
   const auto target = request.FirstNamed("Target-Dialog");
   Call* call = target.has_value() ? CallOfReplaces(*target, side) : nullptr;
   const TrunkSecurityProfileEntry* profile = ProfileOf(sender);
+  uint64_t id = 0;  // of one of its own
   absl::Status status;
   if (profile == nullptr || !profile->accept_out_of_dialog_refer) {
     status = NotAllowed("REFER_NOT_ALLOWED",
@@ -107,6 +108,7 @@ void CallControl::OnRefer(const SipMessage& request, TransactionId transaction,
   SipMessage response =
       MakeResponse(request, code, ReasonPhrase(code), port_.NewTag());
   if (status.ok()) {
+    id = call->id();
     response.Add(HeaderId::kContact,
                  Cat("<", ContactUri(port_.ListenerOf(flow)), ">"));
     // The call's own dialog is where its progress would be told; whoever asks
@@ -120,7 +122,7 @@ void CallControl::OnRefer(const SipMessage& request, TransactionId transaction,
     }
   }
   port_.Respond(transaction, std::move(response), now);
-  if (!status.ok()) ReportTransferRefused(sender, flow, status, now);
+  if (!status.ok()) ReportTransferRefused(sender, flow, status, id, now);
 }
 
 void CallControl::OnReferInCall(Call& call, LegSide side,
@@ -136,7 +138,7 @@ void CallControl::OnReferInCall(Call& call, LegSide side,
   const bool quiet = request.FirstNamed("Refer-Sub") == "false";
   absl::Status status = CanTransfer(call, request);
   if (!status.ok()) {
-    ReportTransferRefused(call.party(side), call.flow(side), status, now);
+    ReportTransferRefused(call.party(side), call.flow(side), status, id, now);
     Do(call,
        call.RespondTo(side, request, transaction, SipStatusOf(status).code),
        now);
@@ -147,7 +149,7 @@ void CallControl::OnReferInCall(Call& call, LegSide side,
   status = StartTransfer(call, side, request,
                          {.quiet = quiet, .outside = false}, now);
   if (status.ok()) return;
-  ReportTransferRefused(call.party(side), call.flow(side), status, now);
+  ReportTransferRefused(call.party(side), call.flow(side), status, id, now);
   const auto it = calls_.find(id);
   if (!quiet && it != calls_.end()) {
     Do(call, call.Notify(side, SipStatusOf(status).code, true), now);
@@ -538,7 +540,7 @@ void CallControl::OnTransferGiven(uint64_t id, absl::StatusOr<GivenLeg> given,
           : flow.status();
   const LegSide referrer = transfer->second.referrer;
   ReportTransferRefused(call->second->party(referrer),
-                        call->second->flow(referrer), why, now);
+                        call->second->flow(referrer), why, id, now);
   OnTransferFailed(id, SipStatusOf(why).code, now);
 }
 
@@ -570,30 +572,6 @@ std::optional<NodeId> CallControl::MovedTo(const SipMessage& request) const {
   const auto it = moved_.find(DialogKey(id.call_id, id.local_tag));
   if (it == moved_.end()) return std::nullopt;
   return it->second;
-}
-
-void CallControl::ReportTransferRefused(const Party& party, const Flow& flow,
-                                        const absl::Status& status,
-                                        MonoTime now) {
-  EdgeEvent event;
-  event.type = EdgeEvent::Type::kRefused;
-  event.at = now;
-  event.reason = ReasonOf(status);
-  event.summary = "a transfer was refused";
-  event.tenant = party.tenant;
-  event.resource = party.resource;
-  Refusal refusal;
-  refusal.kind = RefusalKind::kRequest;
-  refusal.transport = flow.transport;
-  refusal.remote = flow.remote;
-  refusal.explanation = std::string(status.message());
-  (party.kind == Party::Kind::kPeer ? refusal.peer : refusal.subject) =
-      party.resource;
-  refusal.dial_plan = party.dial_plan;
-  refusal.sip_method = "REFER";
-  refusal.sip_status = SipStatusOf(status).code;
-  event.refusal = std::move(refusal);
-  port_.Perform(Report{std::move(event)});
 }
 
 }  // namespace sallyport::signaling_edge

@@ -353,8 +353,7 @@ void EdgeCore::OnHanded(const ClusterMessage& message, MonoTime now) {
     // What it has sent meanwhile, as a way to a phone, is of the old scope.
     const bool used = !mirror->transactions.empty();
     if (const absl::Status status = Identify(*mirror, now); !status.ok()) {
-      ReportRefusal(RefusalKind::kConnection, mirror->flow(), status, 0, "",
-                    now, mirror->tls.has_value() ? &*mirror->tls : nullptr);
+      ReportUnidentified(*mirror, status, now);
       Drop(mirror->id, false, ReasonOf(status), now);
       return;
     }

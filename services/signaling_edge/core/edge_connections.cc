@@ -35,6 +35,11 @@ bool IsConnectFailure(std::string_view reason) {
   return reason == "CONNECT_FAILED" || reason == "CONNECT_TIMEOUT";
 }
 
+bool IsOfCertificate(std::string_view reason) {
+  return reason.starts_with("PEER_CERTIFICATE_") ||
+         reason.starts_with("PEER_IDENTITY_");
+}
+
 // IMP-40: an incoming connection is known to be the peer's only when its
 // handshake is over.
 absl::Status CheckTls(const TlsFacts& facts, const TlsSettings& settings) {
@@ -269,9 +274,7 @@ EdgeActions EdgeCore::OnConnectionOpened(ConnectionId id,
   }
   connection->last_activity = now;
   if (absl::Status status = Identify(*connection, now); !status.ok()) {
-    ReportRefusal(RefusalKind::kConnection, connection->flow(), status, 0, "",
-                  now,
-                  connection->tls.has_value() ? &*connection->tls : nullptr);
+    ReportUnidentified(*connection, status, now);
     connection->addresses.clear();
     const uint64_t check = connection->check;
     const SocketAddress remote = connection->remote;
@@ -429,7 +432,8 @@ EdgeActions EdgeCore::OnConnectionUntrusted(ConnectionId id,
                                             MonoTime now) {
   if (const Connection* connection = connections_.Find(id)) {
     ReportRefusal(RefusalKind::kConnection, connection->flow(), why, 0, "", now,
-                  connection->tls.has_value() ? &*connection->tls : nullptr);
+                  connection->tls.has_value() ? &*connection->tls : nullptr,
+                  ConnectionStage::kLive);
     const uint64_t check = connection->check;
     const SocketAddress remote = connection->remote;
     checks_.OnGone(check, remote, why, nullptr, now);
@@ -524,7 +528,7 @@ void EdgeCore::RearmConnection(Connection& connection) {
 void EdgeCore::ReportRefusal(RefusalKind kind, const Flow& flow,
                              const absl::Status& status, int sip_status,
                              std::string_view method, MonoTime now,
-                             const TlsFacts* tls) {
+                             const TlsFacts* tls, ConnectionStage stage) {
   EdgeEvent event;
   event.type = EdgeEvent::Type::kRefused;
   event.at = now;
@@ -560,8 +564,34 @@ void EdgeCore::ReportRefusal(RefusalKind kind, const Flow& flow,
       connection != nullptr && !connection->dialled.empty()) {
     refusal.peer = connection->dialled;
   }
+  refusal.steps =
+      kind == RefusalKind::kConnection
+          ? ConnectionSteps(event.reason, stage, tls)
+          : RequestSteps(
+                ClassOf(flow, now), event.reason,
+                kind == RefusalKind::kMalformed ? "parser" : "request");
+  if (IsOfCertificate(event.reason)) {
+    refusal.expected_identities = ExpectedNames(flow);
+  }
   event.refusal = std::move(refusal);
   Perform(Report{std::move(event)});
+}
+
+void EdgeCore::ReportUnidentified(const Connection& connection,
+                                  const absl::Status& status, MonoTime now) {
+  ReportRefusal(RefusalKind::kConnection, connection.flow(), status, 0, "", now,
+                connection.tls.has_value() ? &*connection.tls : nullptr,
+                ConnectionStage::kIdentity);
+}
+
+std::vector<std::string> EdgeCore::ExpectedNames(const Flow& flow) const {
+  const Connection* const connection = connections_.Find(flow.connection);
+  if (plan_ == nullptr || !flow.is_tls()) return {};
+  const PeerEntry* const peer =
+      connection != nullptr && !connection->dialled.empty()
+          ? plan_->index().Peer(connection->dialled)
+          : auth_.PeerAt(flow, options_.listeners[flow.listener].logical_port);
+  return peer == nullptr ? std::vector<std::string>() : AcceptedNames(*peer);
 }
 
 }  // namespace sallyport::signaling_edge

@@ -215,7 +215,8 @@ EdgeActions EdgeCore::OnSnapshot(std::shared_ptr<const Resolver> plan,
     }
     if (status.ok()) continue;
     ReportRefusal(RefusalKind::kConnection, connection.flow(), status, 0, "",
-                  now, connection.tls.has_value() ? &*connection.tls : nullptr);
+                  now, connection.tls.has_value() ? &*connection.tls : nullptr,
+                  ConnectionStage::kLive);
     Drop(known->id, true, ReasonOf(status), now);
   }
   OnSccpPlan(now);

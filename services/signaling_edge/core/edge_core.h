@@ -37,6 +37,7 @@
 #include "services/signaling_edge/core/peer_check.h"
 #include "services/signaling_edge/core/peer_check_result.h"
 #include "services/signaling_edge/core/peer_health.h"
+#include "services/signaling_edge/core/refusal_steps.h"
 #include "services/signaling_edge/core/registrar.h"
 #include "services/signaling_edge/core/registration_desk.h"
 #include "services/signaling_edge/core/remote_flow.h"
@@ -376,7 +377,13 @@ class EdgeCore final : private CallPort,
   void ReportRefusal(RefusalKind kind, const Flow& flow,
                      const absl::Status& status, int sip_status,
                      std::string_view method, MonoTime now,
-                     const TlsFacts* tls = nullptr);
+                     const TlsFacts* tls = nullptr,
+                     ConnectionStage stage = ConnectionStage::kHandshake);
+  // The plan does not know whose certificate that is.
+  void ReportUnidentified(const Connection& connection,
+                          const absl::Status& status, MonoTime now);
+  // What the plan would have taken from the far side of a connection.
+  std::vector<std::string> ExpectedNames(const Flow& flow) const;
   // The final response to a request that has proven nothing. Nothing of the
   // request is kept, and nothing is sent again of itself: or a datagram with a
   // forged source would make us send a dozen to its owner, and take for half

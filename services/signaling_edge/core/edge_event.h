@@ -30,7 +30,11 @@ struct Refusal {
   SocketAddress remote;
   std::string explanation;                        // for operators only
   std::vector<std::string> presented_identities;  // "DNS:gw.example.test"
+  // Names that the plan takes of the peer that was dialled, or that is where
+  // the connection came from; of refused certificates only.
   std::vector<std::string> expected_identities;
+  std::vector<std::string> steps;  // refusal_steps.h
+  uint64_t call = 0;               // the id of the call, where there is one
   std::string certificate_subject;
   std::string certificate_issuer;
   std::string certificate_sha256;  // hex
@@ -74,7 +78,9 @@ struct EdgeEvent {
   std::string tls_alert;  // of a connection that one ended: "unknown_ca"
   bool alert_sent = false;
   std::optional<Refusal> refusal;  // of kRefused
-  std::optional<CallRecord> call;  // of the three call events
+  // Of the three call events, and of kRefused where the call is over with it,
+  // before anybody was called: no other event tells of that call.
+  std::optional<CallRecord> call;
 };
 
 }  // namespace sallyport::signaling_edge

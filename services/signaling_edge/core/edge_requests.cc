@@ -261,14 +261,6 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
   }
   switch (method) {
     case SipMethod::kInvite:
-      if (ParseMaxForwards(request.Value(HeaderId::kMaxForwards))
-              .value_or(70) == 0) {
-        Refuse(flow, request, transaction,
-               MakeError(absl::StatusCode::kFailedPrecondition, "TOO_MANY_HOPS",
-                         "Max-Forwards is used up"),
-               RefusalKind::kCall, now);
-        return;
-      }
       OnInvite(flow, request, transaction, now);
       return;
     case SipMethod::kSubscribe: {
@@ -328,9 +320,16 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
     OnProven(flow, request, now);
     return std::move(*party);
   }
-  if (const auto* status = std::get_if<absl::Status>(&outcome)) {
+  if (const auto* refused = std::get_if<RequestAuth::Refused>(&outcome)) {
     OnUnproven(flow, request, false, now);
-    Refuse(flow, request, transaction, *status, KindOf(request.method()), now);
+    if (refused->party.has_value() && request.method() == SipMethod::kInvite) {
+      KeepInvite(flow, request, transaction, now);
+      calls_.RefuseInvite(request, transaction, flow, *refused->party,
+                          refused->status, now);
+    } else {
+      Refuse(flow, request, transaction, refused->status,
+             KindOf(request.method()), now);
+    }
     return std::nullopt;
   }
   const auto& challenge = std::get<RequestAuth::Challenge>(outcome);
@@ -354,11 +353,18 @@ void EdgeCore::OnInvite(const Flow& flow, const SipMessage& request,
   const std::optional<Party> caller = Prove(flow, request, transaction, now);
   if (!caller.has_value()) return;
   KeepInvite(flow, request, transaction, now);
+  const auto refuse = [&](const absl::Status& why) {
+    calls_.RefuseInvite(request, transaction, flow, *caller, why, now);
+  };
+  if (ParseMaxForwards(request.Value(HeaderId::kMaxForwards)).value_or(70) ==
+      0) {
+    refuse(MakeError(absl::StatusCode::kFailedPrecondition, "TOO_MANY_HOPS",
+                     "Max-Forwards is used up"));
+    return;
+  }
   // RFC 3261 section 26.2.2: all of the way is to be secured.
   if (IsSips(request.request_uri()) && !flow.is_tls()) {
-    Refuse(flow, request, transaction,
-           CheckTransport(SecurityMode::kSipSecured, false), RefusalKind::kCall,
-           now);
+    refuse(CheckTransport(SecurityMode::kSipSecured, false));
     return;
   }
   if (ProvenResource(flow).empty()) {
@@ -378,7 +384,7 @@ void EdgeCore::OnInvite(const Flow& flow, const SipMessage& request,
                       "MAX_BREADTH_EXCEEDED", "no branch is allowed");
   }
   if (!marks.ok()) {
-    Refuse(flow, request, transaction, marks.status(), RefusalKind::kCall, now);
+    refuse(marks.status());
     return;
   }
   calls_.OnInvite(request, transaction, flow, *caller, *std::move(marks), now);

@@ -100,6 +100,13 @@ std::vector<CertifiedName> SipIdentities(const CertificateInfo& certificate) {
   return names;
 }
 
+std::vector<std::string> AcceptedNames(const PeerEntry& peer) {
+  std::vector<std::string> names = peer.x509_subjects;
+  if (names.empty()) names.push_back(peer.fqdn);
+  std::erase_if(names, [](const std::string& name) { return name.empty(); });
+  return names;
+}
+
 bool TrustedFor::By(std::string_view store) const {
   if (store.empty() || store == kPeerTrustStores[0]) return peers;
   for (size_t i = 1; i < kPeerTrustStores.size(); ++i) {
@@ -193,12 +200,10 @@ absl::StatusOr<ConnectionIdentity> IdentifyServer(
                         "SIP domains",
                   names);
   }
-  const std::vector<std::string> wanted =
-      peer.x509_subjects.empty() ? std::vector<std::string>{peer.fqdn}
-                                 : peer.x509_subjects;
+  const std::vector<std::string> wanted = AcceptedNames(peer);
   for (const CertifiedName& name : names) {
     for (const std::string& want : wanted) {
-      if (!want.empty() && EqualsIgnoreCase(name.name, want)) {
+      if (EqualsIgnoreCase(name.name, want)) {
         return ConnectionIdentity{ConnectionIdentity::Kind::kPeer, peer.name,
                                   name, peer.trust_store};
       }

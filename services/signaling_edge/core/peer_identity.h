@@ -52,6 +52,10 @@ struct TrustedFor {
   bool By(std::string_view store) const;
 };
 
+// One of the names that a certificate of `peer` has, as the plan has them: the
+// subjects that are configured or, without any, the FQDN.
+std::vector<std::string> AcceptedNames(const PeerEntry& peer);
+
 // Who a connection belongs to once its certificate is matched.
 struct ConnectionIdentity {
   enum class Kind { kPeer, kPhone };

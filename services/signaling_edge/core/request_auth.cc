@@ -77,20 +77,21 @@ RequestAuth::Outcome RequestAuth::Authenticate(
     const std::optional<ConnectionIdentity>& identity, uint32_t incoming_port,
     MonoTime now) {
   if (plan_ == nullptr) {
-    return MakeError(absl::StatusCode::kUnavailable, "NO_CONFIGURATION",
-                     "no dial plan has been received yet");
+    return Refused{MakeError(absl::StatusCode::kUnavailable, "NO_CONFIGURATION",
+                             "no dial plan has been received yet")};
   }
   if (identity.has_value()) {
     if (identity->kind == ConnectionIdentity::Kind::kPeer) {
       const PeerEntry* peer = plan_->Peer(identity->resource);
       if (peer == nullptr) {
-        return Denied("PEER_IDENTITY_MISMATCH", "the peer was removed");
+        return Refused{
+            Denied("PEER_IDENTITY_MISMATCH", "the peer was removed")};
       }
       return AsPeer(*peer, request, flow, identity->matched.name, now);
     }
     const PhoneEntry* phone = plan_->Phone(identity->resource);
     if (phone == nullptr) {
-      return Denied("PEER_IDENTITY_MISMATCH", "the phone was removed");
+      return Refused{Denied("PEER_IDENTITY_MISMATCH", "the phone was removed")};
     }
     return AsUser(request, flow, phone, now);
   }
@@ -107,16 +108,37 @@ RequestAuth::Outcome RequestAuth::AsPeer(const PeerEntry& peer,
                                          const Flow& flow,
                                          std::string_view identity,
                                          MonoTime now) {
+  const SecurityMode mode = plan_->ModeOf(peer.dial_plan);
+  const auto party = [&] {
+    Party party;
+    party.kind = Party::Kind::kPeer;
+    party.resource = peer.name;
+    party.tenant = TenantOf(peer.name);
+    party.identity =
+        identity.empty() ? flow.remote.Canonical().IpText() : identity;
+    party.dial_plan = peer.dial_plan;
+    party.mode = mode;
+    party.authentication = flow.is_tls() ? Authentication::kPeerCertificate
+                                         : Authentication::kSourceAddress;
+    return party;
+  };
+  const auto refused = [&](absl::Status status) {
+    // An address alone is proof for a plan in clear that asks for no password.
+    const bool proven = flow.is_tls() || (mode == SecurityMode::kUnsecured &&
+                                          peer.digest_user.empty());
+    Refused out{std::move(status)};
+    if (proven) out.party = party();
+    return out;
+  };
   if (peer.status == PeerStatus::kDisabled) {
-    return Denied("PEER_DISABLED", "the peer is disabled");
+    return refused(Denied("PEER_DISABLED", "the peer is disabled"));
   }
   if (request.method() == SipMethod::kRegister) {
-    return Denied("IDENTITY_NOT_ALLOWED", "a peer does not register");
+    return refused(Denied("IDENTITY_NOT_ALLOWED", "a peer does not register"));
   }
-  if (!ServesPlan(*plan_, peer.dial_plan, edge_)) return NotServed();
-  const SecurityMode mode = plan_->ModeOf(peer.dial_plan);
+  if (!ServesPlan(*plan_, peer.dial_plan, edge_)) return refused(NotServed());
   if (absl::Status status = CheckTransport(mode, flow.is_tls()); !status.ok()) {
-    return status;
+    return refused(std::move(status));
   }
   if (!peer.digest_user.empty()) {
     const UserEntry* user = plan_->User(peer.digest_user);
@@ -126,17 +148,7 @@ RequestAuth::Outcome RequestAuth::AsPeer(const PeerEntry& peer,
       return *std::move(challenge);
     }
   }
-  Party party;
-  party.kind = Party::Kind::kPeer;
-  party.resource = peer.name;
-  party.tenant = TenantOf(peer.name);
-  party.identity =
-      identity.empty() ? flow.remote.Canonical().IpText() : identity;
-  party.dial_plan = peer.dial_plan;
-  party.mode = mode;
-  party.authentication = flow.is_tls() ? Authentication::kPeerCertificate
-                                       : Authentication::kSourceAddress;
-  return party;
+  return party();
 }
 
 const UserEntry* RequestAuth::DecoyOf(const TenantEntry& tenant,
@@ -220,21 +232,22 @@ RequestAuth::Outcome RequestAuth::AsUser(const SipMessage& request,
                              ? HeaderId::kTo
                              : HeaderId::kFrom;
   auto address = ParseNameAddr(request.Value(field));
-  if (!address.ok()) return address.status();
+  if (!address.ok()) return Refused{address.status()};
   if (field == HeaderId::kFrom && IsAnonymous(address->uri) &&
       request.Has(HeaderId::kPPreferredIdentity)) {
     // RFC 3325 section 9.2: who hides there says here who it wants to be.
     address = ParseNameAddr(request.FirstItem(HeaderId::kPPreferredIdentity));
-    if (!address.ok()) return address.status();
+    if (!address.ok()) return Refused{address.status()};
   }
   const auto uri = ParseSipUri(address->uri);
   if (!uri.ok() || !uri->has_user()) {
-    return Denied("IDENTITY_NOT_ALLOWED", "the sender is no user of ours");
+    return Refused{
+        Denied("IDENTITY_NOT_ALLOWED", "the sender is no user of ours")};
   }
   const std::string username = uri->DecodedUser();
   const TenantEntry* tenant = plan_->TenantOfDomain(uri->host);
   if (tenant == nullptr) {
-    return Denied("IDENTITY_NOT_ALLOWED", "the domain is not ours");
+    return Refused{Denied("IDENTITY_NOT_ALLOWED", "the domain is not ours")};
   }
   const UserEntry* user = plan_->UserAt(username, uri->host);
 
@@ -257,7 +270,7 @@ RequestAuth::Outcome RequestAuth::AsUser(const SipMessage& request,
           is_clear ? SecurityMode::kUnsecured : SecurityMode::kSipSecured,
           flow.is_tls());
       !status.ok()) {
-    return status;
+    return Refused{std::move(status)};
   }
   if (auto challenge =
           CheckDigest(request, user, shape, username, uri->host, now)) {
@@ -265,17 +278,6 @@ RequestAuth::Outcome RequestAuth::AsUser(const SipMessage& request,
   }
 
   // From here on the password was right, so that nothing is given away.
-  if (phone != nullptr) {
-    if (phone->disabled)
-      return Denied("PHONE_DISABLED", "the phone is disabled");
-    if (phone->owner_user != user->name) {
-      return Denied("IDENTITY_NOT_ALLOWED", "the phone is another user's");
-    }
-  } else if (flow.is_tls() && !user->allow_without_certificate) {
-    return Denied("PEER_CERTIFICATE_MISSING",
-                  "the user must come with a certificate");
-  }
-  if (!ServesPlan(*plan_, user->dial_plan, edge_)) return NotServed();
   const bool md5 = user->digest_algorithm == DigestAlgorithm::kMd5;
   Party party;
   party.kind = Party::Kind::kUser;
@@ -291,6 +293,24 @@ RequestAuth::Outcome RequestAuth::AsUser(const SipMessage& request,
   } else {
     party.authentication =
         md5 ? Authentication::kDigestMd5 : Authentication::kDigestSha256;
+  }
+  if (phone != nullptr) {
+    if (phone->disabled) {
+      return Refused{Denied("PHONE_DISABLED", "the phone is disabled"),
+                     std::move(party)};
+    }
+    if (phone->owner_user != user->name) {
+      return Refused{
+          Denied("IDENTITY_NOT_ALLOWED", "the phone is another user's"),
+          std::move(party)};
+    }
+  } else if (flow.is_tls() && !user->allow_without_certificate) {
+    return Refused{Denied("PEER_CERTIFICATE_MISSING",
+                          "the user must come with a certificate"),
+                   std::move(party)};
+  }
+  if (!ServesPlan(*plan_, user->dial_plan, edge_)) {
+    return Refused{NotServed(), std::move(party)};
   }
   return party;
 }

@@ -37,7 +37,12 @@ class RequestAuth {
     // NOT_ALLOWED_IN_FIPS_MODE.
     std::string reason;
   };
-  using Outcome = std::variant<Party, Challenge, absl::Status>;
+  struct Refused {
+    absl::Status status;
+    // Who it is all the same, where that is proven.
+    std::optional<Party> party = std::nullopt;
+  };
+  using Outcome = std::variant<Party, Challenge, Refused>;
 
   // `digest` must outlive this object. `edge` as of EdgeOptions::instance.
   // `approved_only`: no digest is made with MD5, as in FIPS mode (IMP-70); its
@@ -69,6 +74,11 @@ class RequestAuth {
   static bool IsFrom(const PeerEntry& peer, const SocketAddress& source);
   // Whether the plan knows a peer by this clear flow's source address.
   bool IsPeerSource(const Flow& flow, uint32_t incoming_port) const;
+
+  // Who sends from there, or nullptr: no proof, but a hint.
+  const PeerEntry* PeerAt(const Flow& flow, uint32_t incoming_port) const {
+    return plan_ == nullptr ? nullptr : PeerBySource(flow, incoming_port);
+  }
 
   // Whether a clear flow comes from where a configured peer sends from.
   bool KnowsSource(const Flow& flow, uint32_t incoming_port) const {

@@ -132,8 +132,8 @@ class RequestAuthTest : public testing::Test {
   }
 
   static std::string ReasonIn(const RequestAuth::Outcome& outcome) {
-    if (const auto* status = std::get_if<absl::Status>(&outcome)) {
-      return ReasonOf(*status);
+    if (const auto* refused = std::get_if<RequestAuth::Refused>(&outcome)) {
+      return ReasonOf(refused->status);
     }
     if (const auto* c = std::get_if<RequestAuth::Challenge>(&outcome)) {
       return Cat(c->status_code, " ", c->reason);

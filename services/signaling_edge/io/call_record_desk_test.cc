@@ -20,6 +20,16 @@ TEST(CallRecordDeskTest, WithoutMediaTheRecordIsWhole) {
   EXPECT_EQ(desk.deadline(), MonoTime::InfiniteFuture());
 }
 
+// One leg: nobody was called, and so no relay has anything to tell.
+TEST(CallRecordDeskTest, ARefusedCallIsWholeAtOnce) {
+  CallRecordDesk desk(absl::Seconds(3));
+  CallRecord refused = Record(1, "");
+  refused.legs.resize(1);
+  EXPECT_EQ(desk.OnEnded(refused, kNow)->legs.size(), 1u);
+  EXPECT_FALSE(desk.OnStatistics(refused).has_value());
+  EXPECT_TRUE(desk.TakeAll().empty());
+}
+
 TEST(CallRecordDeskTest, WaitsForStatisticsOnce) {
   CallRecordDesk desk(absl::Seconds(3));
   EXPECT_FALSE(desk.OnEnded(Record(1, "s"), kNow).has_value());

@@ -126,7 +126,10 @@ void EdgeReporter::Add(const EdgeEvent& event, absl::Time now) {
 void EdgeReporter::OnEvent(EdgeLoop& loop, const EdgeEvent& event) {
   if (!IsOfAll(event)) return;
   Add(event, loop.wall_now());
-  if (event.type == EdgeEvent::Type::kCallEnded && event.call.has_value()) {
+  // What is refused before anybody is called is over with the refusal.
+  const bool over = event.type == EdgeEvent::Type::kCallEnded ||
+                    event.type == EdgeEvent::Type::kRefused;
+  if (over && event.call.has_value()) {
     CallRecordDesk& records = desks_[loop.index()]->records;
     if (auto whole = records.OnEnded(*event.call, loop.now())) {
       Publish(loop, *std::move(whole));

@@ -263,10 +263,12 @@ v1::CallLeg ToProto(const LegRecord& leg, const CallRecord& call,
   }
   out.set_dial_plan(leg.party.dial_plan);
   out.set_security_mode(ProtoOf<type::SecurityMode>(leg.party.mode));
-  out.set_media_protocol(leg.dtls ? type::MEDIA_PROTOCOL_DTLS_SRTP
-                         : leg.suite.has_value()
-                             ? type::MEDIA_PROTOCOL_SDES_SRTP
-                             : type::MEDIA_PROTOCOL_RTP);
+  if (call.legs.size() > 1) {  // with nobody no media is agreed
+    out.set_media_protocol(leg.dtls ? type::MEDIA_PROTOCOL_DTLS_SRTP
+                           : leg.suite.has_value()
+                               ? type::MEDIA_PROTOCOL_SDES_SRTP
+                               : type::MEDIA_PROTOCOL_RTP);
+  }
   if (leg.suite.has_value()) out.set_srtp_suite(ToProto(*leg.suite));
   out.set_called_number(PlainText(leg.called));
   out.set_calling_number(PlainText(leg.calling));
@@ -485,11 +487,9 @@ v1::Refusal RefusalToProto(int64_t sequence, absl::Time time,
   *out.mutable_refuse_time() = Stamp(time);
   out.set_reason(event.reason);
   out.set_edge(edge);
-  if (event.call.has_value()) {
-    out.set_call(NameOf(tenant, "calls", event.call->id));
-  }
   if (!event.refusal.has_value()) return out;
   const Refusal& refusal = *event.refusal;
+  if (refusal.call != 0) out.set_call(NameOf(tenant, "calls", refusal.call));
   out.set_explanation(PlainText(refusal.explanation));
   out.set_kind(ToProto(refusal.kind));
   *out.mutable_remote_address() = ToProto(refusal.remote, refusal.transport);
@@ -506,7 +506,10 @@ v1::Refusal RefusalToProto(int64_t sequence, absl::Time time,
     out.add_presented_identities(PlainText(identity));
   }
   for (const std::string& identity : refusal.expected_identities) {
-    out.add_expected_identities(identity);
+    out.add_expected_identities(PlainText(identity));
+  }
+  for (const std::string& step : refusal.steps) {
+    out.add_steps(PlainText(step));
   }
   out.set_peer(refusal.peer);
   out.set_subject(refusal.subject);
@@ -534,6 +537,8 @@ v1::Event ToProto(int64_t sequence, absl::Time time, const EdgeEvent& event,
   if (tenant != kNobody) out.set_tenant(tenant);
   if (event.call.has_value()) {
     out.set_resource(NameOf(tenant, "calls", event.call->id));
+  } else if (event.refusal.has_value() && event.refusal->call != 0) {
+    out.set_resource(NameOf(tenant, "calls", event.refusal->call));
   } else if (event.registration != 0) {
     out.set_resource(NameOf(tenant, "registrations", event.registration));
   } else if (event.connection != 0) {

@@ -86,8 +86,56 @@ TEST(EdgeProtoTest, ARefusalIsReadableWhateverTheStrangerSays) {
   event.refusal.emplace();
   event.refusal->certificate_subject = event.refusal->explanation =
       event.refusal->sip_method = kHostile;
-  event.refusal->presented_identities = {kHostile};
-  ExpectReadable(ToProto(1, absl::UnixEpoch(), event, "edge"));
+  event.refusal->presented_identities = event.refusal->expected_identities =
+      event.refusal->steps = {kHostile};
+  const v1::Event out = ToProto(1, absl::UnixEpoch(), event, "edge");
+  ExpectReadable(out);
+  EXPECT_EQ(out.refusal().steps(0), kHarmless);
+  EXPECT_EQ(out.refusal().expected_identities(0), kHarmless);
+}
+
+TEST(EdgeProtoTest, ARefusalNamesItsCallAndTheWayThere) {
+  EdgeEvent event;
+  event.type = EdgeEvent::Type::kRefused;
+  event.tenant = "tenants/t";
+  event.refusal.emplace();
+  event.refusal->steps = {"sender: SOURCE_ADDRESS", "route: ROUTE_NOT_FOUND"};
+  event.refusal->expected_identities = {"gw.d.test"};
+  EXPECT_EQ(ToProto(1, absl::UnixEpoch(), event, "edge").refusal().call(), "");
+  event.refusal->call = 7;
+  const v1::Event out = ToProto(1, absl::UnixEpoch(), event, "edge");
+  EXPECT_EQ(out.resource(), "tenants/t/calls/7");
+  EXPECT_EQ(out.refusal().call(), "tenants/t/calls/7");
+  ASSERT_EQ(out.refusal().steps_size(), 2);
+  EXPECT_EQ(out.refusal().steps(1), "route: ROUTE_NOT_FOUND");
+  EXPECT_EQ(out.refusal().expected_identities(0), "gw.d.test");
+}
+
+// What was refused before anybody was called has no other leg, and no media
+// that could be told.
+TEST(EdgeProtoTest, ARecordMayHaveOneLeg) {
+  EndedCall ended;
+  ended.record.id = 7;
+  ended.record.tenant = "tenants/t";
+  ended.record.reason = "ROUTE_NOT_FOUND";
+  ended.record.disposition = CallDisposition::kFailed;
+  ended.record.state = CallState::kEnded;
+  ended.record.started = ended.record.ended.emplace();
+  LegRecord& leg = ended.record.legs.emplace_back();
+  leg.incoming = true;
+  leg.party.resource = "tenants/t/users/alice";
+  leg.sip_status = 404;
+  const v1::WatchCallRecordsResponse out = ToProto(1, ended, "edge");
+  EXPECT_EQ(out.disposition(), v1::CALL_DISPOSITION_FAILED);
+  EXPECT_FALSE(out.has_duration());
+  ASSERT_EQ(out.call().legs_size(), 1);
+  EXPECT_EQ(out.call().legs(0).user(), "tenants/t/users/alice");
+  EXPECT_EQ(out.call().legs(0).sip_status(), 404u);
+  EXPECT_EQ(out.call().legs(0).reason(), "ROUTE_NOT_FOUND");
+  EXPECT_EQ(out.call().legs(0).media_protocol(),
+            type::v1::MEDIA_PROTOCOL_UNSPECIFIED);
+  EXPECT_NE(CallRecordLine(1, ended, "edge").find("\"ROUTE_NOT_FOUND\""),
+            std::string::npos);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "services/common/status/status_macros.h"
 #include "tools/cli/columns.h"
 #include "tools/cli/error_text.h"
+#include "tools/cli/refusal_text.h"
 #include "tools/cli/resource_calls.h"
 #include "tools/cli/service_status.h"
 
@@ -89,9 +90,14 @@ absl::Status ListAndPrint(CliContext& context, const ResourceKind& kind,
   }
   std::vector<const Message*> messages;
   for (const auto& one : all) messages.push_back(one.get());
-  const std::string text =
-      RenderList(messages, context.format, kind,
-                 options.columns.empty() ? ColumnsOf(kind) : options.columns);
+  std::string text;
+  if (options.text && context.format == OutputFormat::kTable) {
+    for (const Message* one : messages) text += options.text(*one);
+  } else {
+    text =
+        RenderList(messages, context.format, kind,
+                   options.columns.empty() ? ColumnsOf(kind) : options.columns);
+  }
   context.out() << text;
   if (kind.name == "Connection" && context.format == OutputFormat::kTable) {
     PrintTotals(context, endpoints);
@@ -108,6 +114,12 @@ void AddListCommands(CLI::App& app, CliContext& context) {
     CLI::App* const command = app.add_subcommand(list.name, list.help);
     AddListOptions(*command, *options);
     const std::string kind = list.kind;
+    if (kind == "Refusal") {
+      command->add_flag_callback(
+          "--explain", [options] { options->text = RefusalText; },
+          "Each with all that is known of it: the checks in order, who was "
+          "expected, the call");
+    }
     command->callback([&context, options, kind] {
       context.result = ListAndPrint(context, *FindKind(kind), *options);
     });

@@ -5,11 +5,13 @@
 #define SALLYPORT_TOOLS_CLI_LIST_CMD_H_
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "CLI/App.hpp"
 #include "absl/status/status.h"
+#include "google/protobuf/message.h"
 #include "tools/cli/cli_context.h"
 #include "tools/cli/columns.h"
 #include "tools/cli/resource_kinds.h"
@@ -21,6 +23,8 @@ struct ListOptions {
   std::string filter;
   size_t limit = 0;                  // 0: all
   std::vector<Column> columns = {};  // of a table; none: those of the kind
+  // Instead of a table: what is printed of each. Null: a table.
+  std::function<std::string(const google::protobuf::Message&)> text = nullptr;
 };
 
 void AddListOptions(CLI::App& command, ListOptions& options);

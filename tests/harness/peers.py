@@ -43,7 +43,8 @@ class Baresip:
     """One baresip, steered over its control socket."""
 
     def __init__(self, folder, name, account, transport='tls',
-                 certificate=None, ca=None, media_ports=(30000, 30199), modules=(), options=()):
+                 certificate=None, ca=None, media_ports=(30000, 30199), modules=(), options=(),
+                 arguments=()):
         self.name = name
         self.folder = os.path.join(folder, name)
         os.makedirs(self.folder, exist_ok=True)
@@ -55,7 +56,7 @@ class Baresip:
         self._buffer = b''
         write_tone(os.path.join(self.folder, 'tone.wav'))
         # Line by line, or its statistics would wait in a buffer.
-        self.process = Process(name, ['stdbuf', '-oL', 'baresip', '-f', self.folder, '-v'],
+        self.process = Process(name, ['stdbuf', '-oL', 'baresip', '-f', self.folder, '-v', *arguments],
                                os.path.join(self.folder, 'log'), cwd=self.folder)
         self._configure()
 

@@ -2,7 +2,7 @@
 """CCE-63 and CCE-64 by baresip on both sides, SRTP over TLS: a caller whom no
 agent can answer is in an active call and hears the prompt, an agent who becomes
 ready is reserved and rung, and who answers is connected; a party on hold hears
-the prompt as well."""
+the prompt as well. By sipp: a caller whose INVITE has no offer."""
 
 import os
 import struct
@@ -12,10 +12,11 @@ import time
 sys.path.insert(0, os.getcwd())
 
 from tests.harness import configs, plans  # noqa: E402
-from tests.harness.case import DemoCase, main  # noqa: E402
-from tests.harness.cluster import DOMAIN, SERVICES  # noqa: E402
+from tests.harness.case import main  # noqa: E402
+from tests.harness.cluster import DOMAIN  # noqa: E402
 from tests.harness.peers import Baresip  # noqa: E402
 from tests.harness.process import wait_until  # noqa: E402
+from tests.harness.sipp import BYE, IN_DIALOG, OK_AGAIN, SDP, SippCase, recv, request  # noqa: E402
 
 PASSWORD = 'a-password-of-many'
 CALLER, AGENT, PILOT = '3301', '3302', '3300'
@@ -79,22 +80,21 @@ def make_prompt():
     return bytes(out)
 
 
-class CallQueueTest(DemoCase):
+class CallQueueTest(SippCase):
 
     @classmethod
-    def prepare(cls):
+    def configure(cls):
         cls.prompt = make_prompt()
         folder = cls.cluster.path('conf', 'prompts', 'ramp.pcmu')
         os.makedirs(os.path.dirname(folder), exist_ok=True)
         with open(folder, 'wb') as f:
             f.write(cls.prompt)
-        cls.demo.cluster.make_pki()
-        configs.write_all(cls.cluster)
         relay = configs.read(cls.cluster, 'media_relay')
         cls.cluster.write_config('media_relay', {**relay, 'prompt_directory': os.path.dirname(folder)})
-        for name in SERVICES:
-            cls.cluster.start_service(name)
-        cls.demo.provision()
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
         manifest = cls.cluster.path('conf', 'queue.yaml')
         with open(manifest, 'w', encoding='utf-8') as f:
             f.write(plans.manifest(MANIFEST.format(agent=AGENT, pilot=PILOT), *(
@@ -192,6 +192,24 @@ class CallQueueTest(DemoCase):
             self.assertEqual(statistics['receive_errors'], 0, f'{phone.name}: {statistics}')
         ended = [c for c in self.cluster.items('calls') if c.get('reason') == 'QUEUE_SERVED']
         self.assertEqual(len(ended), 1)
+
+    def test_an_offer_that_comes_with_our_answer(self):
+        """The answer comes in the ACK; the caller hears the prompt, and is
+        connected by a re-INVITE as any other."""
+        caller = self.caller(
+            PILOT, request('INVITE', 1, retrans='500'), recv('100', optional='true'), recv('200', rrs='true'),
+            request('ACK', 1, body=SDP, **IN_DIALOG), recv('INVITE'), OK_AGAIN, recv('ACK'),
+            '<pause milliseconds="500"/>', BYE)
+        queued = self.cluster.wait_for(lambda: self.calls('QUEUED'), 'the call is queued', 15)[0]
+
+        def played():
+            sessions = [s for s in self.cluster.items('sessions') if s['call'] == queued['name']]
+            return sessions and int(sessions[0]['legA'].get('playback', {}).get('packets', 0)) > 50
+        self.cluster.wait_for(played, 'the caller is played the prompt', 10)
+        agent = self.phone(AGENT, 'agent-of-late')
+        agent.wait_event('CALL_ESTABLISHED', 'the agent is rung and answers', timeout=30)
+        self.finish(caller)
+        agent.wait_event('CALL_CLOSED', 'the agent sees the end')
 
 
 if __name__ == '__main__':

@@ -66,7 +66,8 @@ class DtlsSrtpTest(DemoCase):
             f'<sip:{user}@{DOMAIN};transport=tls>;auth_user={user};auth_pass={PASSWORD}'
             f';outbound="sip:{edge}:5061;transport=tls";regint=600;answermode=auto;{account}',
             ca=f'{self.cluster.pki}/sip-ca.pem', media_ports=(33000, 33199),
-            options=('rtcp_mux yes', 'module dtls_srtp.so', 'module sndfile.so', 'snd_path .', *modules))
+            options=('rtcp_mux yes', 'module dtls_srtp.so', 'module sndfile.so', 'snd_path .', *modules),
+            arguments=('-s',))  # it prints its SIP messages
         phone.start()
         self.addCleanup(phone.stop)
         phone.wait_registered()
@@ -141,9 +142,16 @@ class DtlsSrtpTest(DemoCase):
         self.talk(self.demo.phone, phone, '3102', ('SDES_SRTP', 'DTLS_SRTP'))
 
     def test_from_dtls_to_dtls(self):
-        """Tone in both directions, heard by both."""
-        self.talk(self.phone('3101', 'dtls-one'), self.phone('3102', 'dtls-other'), '3102',
-                  ('DTLS_SRTP', 'DTLS_SRTP'))
+        """Tone in both directions, heard by both. CUC-63: when the keys are there,
+        both are told that the call is encrypted."""
+        phones = self.phone('3101', 'dtls-one'), self.phone('3102', 'dtls-other')
+
+        def told(_):
+            for phone in phones:
+                wait_until(lambda phone=phone: ';security=Encrypted;' in phone.process.text(),
+                           f'{phone.name} is told of the lock', 10)
+                self.assertIn(';security=Authenticated;', phone.process.text())
+        self.talk(*phones, '3102', ('DTLS_SRTP', 'DTLS_SRTP'), told)
 
     def test_keys_in_sdp_are_refused_where_the_plan_has_dtls(self):
         phone = self.phone('3103', 'sdes-refused')

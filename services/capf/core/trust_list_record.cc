@@ -138,11 +138,31 @@ absl::StatusOr<std::string> KeyOctets(const X509& certificate) {
 }
 
 absl::StatusOr<std::string> NameText(const X509_NAME* name) {
-  uint8_t* der = nullptr;
-  const int size = i2d_X509_NAME(const_cast<X509_NAME*>(name), &der);
-  if (size < 0) return Unfit("a name cannot be read");
-  const bssl::UniquePtr<uint8_t> owner(der);
-  return DnText(AsText(ByteSpan(der, static_cast<size_t>(size))));
+  std::vector<std::string> parts;
+  for (int i = X509_NAME_entry_count(name) - 1; i >= 0; --i) {
+    const X509_NAME_ENTRY* const entry = X509_NAME_get_entry(name, i);
+    uint8_t* text = nullptr;
+    const int size =
+        ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(entry));
+    if (size < 0) return Unfit("a name holds what is no text");
+    const bssl::UniquePtr<uint8_t> owner(text);
+    const std::string value = ToString(ByteSpan(text, size));
+    if (value.find('\0') != std::string::npos) {
+      return Unfit("a name holds a NUL");
+    }
+    const ASN1_OBJECT* const type = X509_NAME_ENTRY_get_object(entry);
+    const int nid = OBJ_obj2nid(type);
+    std::string key;
+    if (nid == NID_undef) {
+      char dotted[80];
+      OBJ_obj2txt(dotted, sizeof(dotted), type, 1);
+      key = dotted;
+    } else {
+      key = OBJ_nid2sn(nid);
+    }
+    parts.push_back(absl::StrCat(key, "=", value));
+  }
+  return absl::StrJoin(parts, ";");
 }
 
 }  // namespace
@@ -172,31 +192,7 @@ absl::StatusOr<std::string> DnText(std::string_view name_der) {
   const bssl::UniquePtr<X509_NAME> name(
       d2i_X509_NAME(nullptr, &at, static_cast<long>(name_der.size())));
   if (name == nullptr) return Unfit("a name cannot be read");
-  std::vector<std::string> parts;
-  for (int i = X509_NAME_entry_count(name.get()) - 1; i >= 0; --i) {
-    const X509_NAME_ENTRY* const entry = X509_NAME_get_entry(name.get(), i);
-    uint8_t* text = nullptr;
-    const int size =
-        ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(entry));
-    if (size < 0) return Unfit("a name holds what is no text");
-    const bssl::UniquePtr<uint8_t> owner(text);
-    const std::string value = ToString(ByteSpan(text, size));
-    if (value.find('\0') != std::string::npos) {
-      return Unfit("a name holds a NUL");
-    }
-    const ASN1_OBJECT* const type = X509_NAME_ENTRY_get_object(entry);
-    const int nid = OBJ_obj2nid(type);
-    std::string key;
-    if (nid == NID_undef) {
-      char dotted[80];
-      OBJ_obj2txt(dotted, sizeof(dotted), type, 1);
-      key = dotted;
-    } else {
-      key = OBJ_nid2sn(nid);
-    }
-    parts.push_back(absl::StrCat(key, "=", value));
-  }
-  return absl::StrJoin(parts, ";");
+  return NameText(name.get());
 }
 
 absl::StatusOr<TrustListRecord> RecordOf(std::string_view certificate_der,

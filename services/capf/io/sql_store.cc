@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/capf/io/authority_rows.h"
-#include "services/capf/io/store_apply.h"
 #include "services/capf/io/store_query.h"
 #include "services/capf/io/store_rows.h"
 #include "services/capf/io/store_schema.h"
@@ -113,9 +112,20 @@ absl::StatusOr<int64_t> SqlStore::ClaimNumber(const std::string& name,
 
 absl::StatusOr<StoreApplied> SqlStore::ApplyAll(
     absl::Span<const StoreChange* const> changes, absl::Time now) {
+  // Nearly always nothing is refused, and then no change needs a frame.
+  bool refused = false;
+  absl::StatusOr<StoreApplied> applied =
+      ApplyBy(&ApplyOne, changes, now, &refused);
+  return refused ? ApplyBy(&ApplyGuarded, changes, now, nullptr) : applied;
+}
+
+absl::StatusOr<StoreApplied> SqlStore::ApplyBy(
+    Applier apply, absl::Span<const StoreChange* const> changes, absl::Time now,
+    bool* refused) {
   StoreApplied out;
   const auto body = [&](SqlStatements& sql) -> absl::Status {
     out = StoreApplied();
+    if (refused != nullptr) *refused = false;
     out.trust_version = LockVersion(sql, database_.is_postgres());
     ChainEnd end;
     sql.Fetch(std::tie(end.sequence, end.hash),
@@ -124,8 +134,12 @@ absl::StatusOr<StoreApplied> SqlStore::ApplyAll(
     bool changes_trust = false;
     bool tells = false;
     for (const StoreChange* const change : changes) {
-      out.results.push_back(ApplyOne(sql, *change, now, end, out.audit));
-      if (!out.results.back().ok()) continue;
+      out.results.push_back(apply(sql, *change, now, end, out.audit));
+      if (!out.results.back().ok()) {
+        if (refused == nullptr) continue;
+        *refused = true;
+        return out.results.back();
+      }
       changes_trust = changes_trust || ChangesTrust(*change);
       tells = tells || changes_trust || !change->insert_lists.empty() ||
               !change->put_clusters.empty() ||

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/capf/io/enrollment_store.h"
+#include "services/capf/io/store_apply.h"
 #include "services/common/sql/sql_database.h"
 
 namespace sallyport::capf {
@@ -102,7 +103,18 @@ class SqlStore final : public EnrollmentStore {
  private:
   explicit SqlStore(SqlDatabase& database) : database_(database) {}
 
+  // As ApplyOne().
+  using Applier = absl::Status (*)(SqlStatements& sql,
+                                   const StoreChange& change, absl::Time now,
+                                   ChainEnd& end,
+                                   std::vector<AuditRecord>& audit);
+
   absl::Status CheckAudit();
+  // The first change that is refused ends it, and nothing is written, if
+  // `refused` is there to say so.
+  absl::StatusOr<StoreApplied> ApplyBy(
+      Applier apply, absl::Span<const StoreChange* const> changes,
+      absl::Time now, bool* refused);
 
   SqlDatabase& database_;
 };

@@ -17,6 +17,14 @@
 namespace sallyport::capf {
 namespace {
 
+constexpr std::string_view kDuplicate = "STORE_DUPLICATE";
+
+// Whether what went wrong is the change's, not the store's.
+bool IsOfChange(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  return reason == kDuplicate || reason == "STORE_ERROR";
+}
+
 absl::Status Exists(std::string_view reason) {
   return MakeError(absl::StatusCode::kAlreadyExists, reason,
                    "it is already there");
@@ -193,18 +201,23 @@ bool ChangesTrust(const StoreChange& change) {
 absl::Status ApplyOne(SqlStatements& sql, const StoreChange& change,
                       absl::Time now, ChainEnd& end,
                       std::vector<AuditRecord>& audit) {
-  const ChainEnd before = end;
-  const size_t records = audit.size();
-  sql.Execute("SAVEPOINT one_change");
   absl::Status result;
-  bool duplicate = false;
   try {
     result = ApplyRecorded(sql, change, now, end, audit);
   } catch (const std::exception& e) {
     result = SqlStatus("change", e);
-    duplicate = ReasonOf(result) == "STORE_DUPLICATE";
-    if (!duplicate && ReasonOf(result) != "STORE_ERROR") throw;
+    if (!IsOfChange(result)) throw;
   }
+  return result;
+}
+
+absl::Status ApplyGuarded(SqlStatements& sql, const StoreChange& change,
+                          absl::Time now, ChainEnd& end,
+                          std::vector<AuditRecord>& audit) {
+  const ChainEnd before = end;
+  const size_t records = audit.size();
+  sql.Execute("SAVEPOINT one_change");
+  const absl::Status result = ApplyOne(sql, change, now, end, audit);
   if (result.ok()) {
     sql.Execute("RELEASE SAVEPOINT one_change");
     return result;
@@ -213,7 +226,7 @@ absl::Status ApplyOne(SqlStatements& sql, const StoreChange& change,
   audit.resize(records);
   sql.Execute("ROLLBACK TO SAVEPOINT one_change");
   sql.Execute("RELEASE SAVEPOINT one_change");
-  return duplicate ? DuplicateOf(sql, change) : result;
+  return ReasonOf(result) == kDuplicate ? DuplicateOf(sql, change) : result;
 }
 
 }  // namespace sallyport::capf

@@ -20,12 +20,20 @@ struct ChainEnd {
   std::string hash;
 };
 
-// One change in a frame of its own, within a transaction of somebody who writes
-// alone; its records go to the end of `audit`. What is wrong with the change
-// itself is the result; what is wrong with the store is thrown.
+// One change, within a transaction of somebody who writes alone; its records go
+// to the end of `audit`. What is wrong with the change itself is the result,
+// and the transaction is to be rolled back: part of the change is written. What
+// is wrong with the store is thrown.
 absl::Status ApplyOne(SqlStatements& sql, const StoreChange& change,
                       absl::Time now, ChainEnd& end,
                       std::vector<AuditRecord>& audit);
+
+// The same in a frame of its own, so that a change which is refused leaves no
+// trace and is told precisely. For those frames SQLite copies each page that
+// it touches, and PostgreSQL is asked three times.
+absl::Status ApplyGuarded(SqlStatements& sql, const StoreChange& change,
+                          absl::Time now, ChainEnd& end,
+                          std::vector<AuditRecord>& audit);
 
 // Whether consumers of trust are to hear of it.
 bool ChangesTrust(const StoreChange& change);

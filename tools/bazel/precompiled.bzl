@@ -1,6 +1,6 @@
 """Headers that clang reads once for all of our files, not for each: of the time
 that it takes for one, that is half. g++, which builds what is shipped, does
-without, so no file may count on them."""
+without, so no file may count on them: `includes` of tools/lint looks."""
 
 load("@bazel_tools//tools/build_defs/cc:action_names.bzl", "CPP_COMPILE_ACTION_NAME")
 load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")

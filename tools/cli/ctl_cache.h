@@ -4,6 +4,7 @@
 #define SALLYPORT_TOOLS_CLI_CTL_CACHE_H_
 
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"

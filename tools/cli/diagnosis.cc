@@ -1,7 +1,9 @@
 #include "tools/cli/diagnosis.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/config/proto_time.h"

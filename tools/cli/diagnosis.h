@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_TOOLS_CLI_DIAGNOSIS_H_
 #define SALLYPORT_TOOLS_CLI_DIAGNOSIS_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

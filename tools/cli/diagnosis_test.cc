@@ -1,6 +1,7 @@
 #include "tools/cli/diagnosis.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"

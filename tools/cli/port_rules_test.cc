@@ -1,5 +1,6 @@
 #include "tools/cli/port_rules.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -1,5 +1,6 @@
 #include "tools/cli/trace_text.h"
 
+#include <cstdint>
 #include <string>
 
 #include "absl/time/time.h"

@@ -1,5 +1,6 @@
 #include "tools/cli/trust_cmd.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <iostream>
 #include <map>

@@ -11,6 +11,8 @@ import re
 import subprocess
 import sys
 
+from includes import includes as include_faults
+
 SOURCE_ENDINGS = ('.cc', '.h', '.proto', '.py', '.sh', '.bzl')
 SKIPPED_FOLDERS = {'.git', 'testdata', 'node_modules', '.run'}
 MAX_LINES = 800
@@ -348,12 +350,17 @@ def requirements(root):
     return faults
 
 
+def includes(root):
+    return include_faults(root, [rel for rel, _ in walk(root, ('.cc', '.h'))])
+
+
 GATES = {
     'core_tokens': core_tokens,
     'file_size': file_size,
     'todo': todo,
     'format': formatting,
     'header': header_guard,
+    'includes': includes,
     'suites': suites,
     'declared_deps': declared_deps,
     'metrics_table': metrics_table,

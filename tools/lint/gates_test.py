@@ -54,7 +54,7 @@ class GatesTest(unittest.TestCase):
     def test_a_good_tree_passes_every_gate(self):
         tree = Tree({})
         for gate in ('core_tokens', 'file_size', 'todo', 'header', 'suites',
-                     'declared_deps', 'metrics_table', 'private_words'):
+                     'declared_deps', 'includes', 'metrics_table', 'private_words'):
             code, out = tree.run(gate)
             self.assertEqual(code, 0, out)
 
@@ -109,6 +109,19 @@ class GatesTest(unittest.TestCase):
         self.assert_refused('header', {
             'services/dialplan/core/good.cc': '#include <string>\n#include "services/dialplan/core/good.h"\n'},
             'must be the first include')
+
+    def test_includes(self):
+        uses = '// std::map\nstd::string_view s = "std::set";\nabsl::Status t;\n'
+        mine = 'services/dialplan/core/good.h'
+        self.assert_refused('includes', {mine: uses}, f'{mine}:2: std::string_view without string_view')
+        self.assert_refused('includes', {mine: uses}, f'{mine}:3: absl::Status without absl/status/status.h')
+        both = '#include <string_view>\n#include "absl/status/status.h"\n'
+        code, out = Tree({mine: both + uses}).run('includes')
+        self.assertEqual(code, 0, out)
+        # Through a header of ours.
+        code, out = Tree({mine: both, 'services/dialplan/core/good.cc': f'#include "{mine}"\n' + uses}).run('includes')
+        self.assertEqual(code, 0, out)
+        self.assert_refused('includes', {mine: both + uses + 'std::vector<uint8_t> v;\n'}, ':6: uint8_t without cstdint')
 
     def test_suites(self):
         self.assert_refused('suites', {'services/dialplan/io/BUILD': 'sallyport_cc_test(name="a_test")\n'},

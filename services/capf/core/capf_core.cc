@@ -1,6 +1,7 @@
 #include "services/capf/core/capf_core.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <variant>

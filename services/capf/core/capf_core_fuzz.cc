@@ -3,6 +3,7 @@
 
 #include "services/capf/core/capf_core.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,6 +1,7 @@
 #include "services/capf/core/capf_session.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 

@@ -1,6 +1,7 @@
 #include "services/capf/core/operation_status.h"
 
 #include <set>
+#include <utility>
 
 #include "gtest/gtest.h"
 

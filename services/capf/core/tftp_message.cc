@@ -1,6 +1,7 @@
 #include "services/capf/core/tftp_message.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"

@@ -3,6 +3,8 @@
 #ifndef SALLYPORT_SERVICES_COMMON_CONFIG_PROTO_TIME_H_
 #define SALLYPORT_SERVICES_COMMON_CONFIG_PROTO_TIME_H_
 
+#include <cstdint>
+
 #include "absl/time/time.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"

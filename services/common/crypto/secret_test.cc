@@ -1,5 +1,6 @@
 #include "services/common/crypto/secret.h"
 
+#include <ostream>
 #include <sstream>
 #include <string>
 #include <type_traits>

@@ -1,6 +1,7 @@
 #include "services/common/net/errno_status.h"
 
 #include <cerrno>
+#include <string>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"

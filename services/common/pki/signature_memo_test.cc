@@ -1,5 +1,7 @@
 #include "services/common/pki/signature_memo.h"
 
+#include <utility>
+
 #include "gtest/gtest.h"
 
 namespace sallyport {

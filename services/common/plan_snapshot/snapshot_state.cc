@@ -1,5 +1,6 @@
 #include "services/common/plan_snapshot/snapshot_state.h"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>

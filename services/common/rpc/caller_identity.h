@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_SERVICES_COMMON_RPC_CALLER_IDENTITY_H_
 #define SALLYPORT_SERVICES_COMMON_RPC_CALLER_IDENTITY_H_
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>

@@ -1,5 +1,6 @@
 #include "services/common/rpc/dispatch_service.h"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>

@@ -4,6 +4,7 @@
 #include "services/common/rpc/grpc_loop_server.h"
 
 #include <atomic>
+#include <cstdio>
 #include <fstream>
 #include <map>
 #include <memory>

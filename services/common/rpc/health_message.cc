@@ -1,5 +1,7 @@
 #include "services/common/rpc/health_message.h"
 
+#include <cstdint>
+
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/wire_format_lite.h"
 

@@ -1,5 +1,6 @@
 #include "services/common/rpc/list_filter.h"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>

@@ -1,6 +1,7 @@
 #include "services/common/rpc/tls_files.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fstream>
 #include <sstream>
 #include <string>

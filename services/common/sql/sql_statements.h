@@ -6,6 +6,7 @@
 #include <soci/soci.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>

@@ -1,5 +1,6 @@
 #include "services/common/time/deadline_queue.h"
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <string>

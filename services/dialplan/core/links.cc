@@ -1,6 +1,7 @@
 #include "services/dialplan/core/links.h"
 
 #include <map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 

@@ -1,5 +1,6 @@
 #include "services/media_relay/core/peer_policy.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <set>
 #include <string>

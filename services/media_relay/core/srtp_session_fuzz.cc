@@ -3,6 +3,7 @@
 
 #include "services/media_relay/core/srtp_session.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -3,6 +3,7 @@
 
 #include "services/media_relay/core/turn_server.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,7 @@
 #include "services/signaling_edge/core/call_media.h"
 
 #include <string>
+#include <utility>
 
 #include "gtest/gtest.h"
 #include "services/common/random/fake_random.h"

@@ -1,6 +1,7 @@
 #include "services/signaling_edge/core/leg_media.h"
 
 #include <string>
+#include <utility>
 
 #include "gtest/gtest.h"
 #include "services/common/status/error_reason.h"

@@ -1,6 +1,7 @@
 #include "services/signaling_edge/core/media_setup.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"

@@ -1,6 +1,7 @@
 #include "services/signaling_edge/core/redirection_headers.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_text.h"

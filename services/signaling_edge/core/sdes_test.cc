@@ -1,6 +1,7 @@
 #include "services/signaling_edge/core/sdes.h"
 
 #include <string>
+#include <utility>
 
 #include "gtest/gtest.h"
 #include "services/common/status/error_reason.h"

@@ -1,6 +1,7 @@
 #include "services/signaling_edge/core/sdp.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "services/common/status/error_reason.h"

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "gtest/gtest.h"
 #include "services/common/status/error_reason.h"

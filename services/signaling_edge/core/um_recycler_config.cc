@@ -2,8 +2,10 @@
 
 #include <expat.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/text_pieces.h"

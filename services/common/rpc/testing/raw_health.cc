@@ -1,5 +1,6 @@
 #include "services/common/rpc/testing/raw_health.h"
 
+#include <utility>
 #include <vector>
 
 #include "absl/synchronization/notification.h"

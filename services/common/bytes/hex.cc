@@ -1,6 +1,7 @@
 #include "services/common/bytes/hex.h"
 
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/status/status.h"
 
@@ -20,11 +21,11 @@ int DigitValue(char c) {
 }  // namespace
 
 std::string HexEncode(ByteSpan bytes) {
-  std::string out;
-  out.reserve(bytes.size() * 2);
+  std::string out(bytes.size() * 2, '\0');
+  char* to = out.data();
   for (uint8_t byte : bytes) {
-    out.push_back(kDigits[byte >> 4]);
-    out.push_back(kDigits[byte & 0xF]);
+    *to++ = kDigits[byte >> 4];
+    *to++ = kDigits[byte & 0xF];
   }
   return out;
 }
@@ -33,15 +34,14 @@ absl::StatusOr<std::string> HexDecode(std::string_view hex) {
   if (hex.size() % 2 != 0) {
     return absl::InvalidArgumentError("odd number of hexadecimal digits");
   }
-  std::string out;
-  out.reserve(hex.size() / 2);
+  std::string out(hex.size() / 2, '\0');
   for (size_t i = 0; i < hex.size(); i += 2) {
     const int high = DigitValue(hex[i]);
     const int low = DigitValue(hex[i + 1]);
     if (high < 0 || low < 0) {
       return absl::InvalidArgumentError("not a hexadecimal digit");
     }
-    out.push_back(static_cast<char>(high << 4 | low));
+    out[i / 2] = static_cast<char>(high << 4 | low);
   }
   return out;
 }

@@ -1,5 +1,6 @@
 #include "services/common/log/log_fields.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 
@@ -27,6 +28,9 @@ struct ValueAppender {
   std::string* out;
 };
 
+// A character that stands for itself in a JSON string.
+bool IsPlain(char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; }
+
 }  // namespace
 
 LogField::LogField(std::string_view key, absl::Time value)
@@ -42,7 +46,11 @@ LogField::LogField(std::string_view key, const absl::Status& value)
 
 void AppendJsonString(std::string_view text, std::string* out) {
   out->push_back('"');
-  while (!text.empty()) {
+  while (true) {
+    const auto special = std::find_if_not(text.begin(), text.end(), IsPlain);
+    out->append(text.begin(), special);
+    text.remove_prefix(static_cast<size_t>(special - text.begin()));
+    if (text.empty()) break;
     const char c = text.front();
     const size_t length = Utf8Length(text);
     if (c == '"' || c == '\\') {

@@ -172,10 +172,12 @@ class Call {
   const std::vector<std::string>& redirects() const { return redirects_; }
 
   // Another INVITE of the party takes its side over (RFC 3891), by this flow.
-  // Needs settled(). What it has so far ends when that is answered.
-  CallActions Replace(LegSide side, const SipMessage& invite,
-                      TransactionId transaction, Flow flow, std::string contact,
-                      MonoTime now);
+  // Needs settled(). What it has so far ends when that is answered. An error,
+  // to be answered with, leaves the call as it is: what Dialog::AsCallee and
+  // SessionTimer::Check give.
+  absl::StatusOr<CallActions> Replace(LegSide side, const SipMessage& invite,
+                                      TransactionId transaction, Flow flow,
+                                      std::string contact, MonoTime now);
 
   // A leg that goes to another call.
   struct HandedLeg {

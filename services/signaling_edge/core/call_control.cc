@@ -151,6 +151,21 @@ void CallControl::OnCancel(TransactionId invite, MonoTime now) {
   Do(call, call.OnCancel(invite, now), now);
 }
 
+uint64_t CallControl::CallOf(std::string_view call_id,
+                             std::string_view tag) const {
+  const auto it = by_dialog_.find(DialogKey(call_id, tag));
+  return it == by_dialog_.end() ? 0 : it->second.call;
+}
+
+uint64_t CallControl::CallOfInvite(TransactionId invite) {
+  const auto attempt = attempt_of_invite_.find(invite);
+  if (attempt != attempt_of_invite_.end()) {
+    return FindAttempt(attempt->second)->last_branch;
+  }
+  const auto call = by_invite_.find(invite);
+  return call == by_invite_.end() ? 0 : call->second;
+}
+
 void CallControl::OnResponse(CallLeg owner, const SipMessage& request,
                              const SipMessage& response, MonoTime now) {
   const auto it = calls_.find(owner.call);

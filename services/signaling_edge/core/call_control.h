@@ -179,6 +179,10 @@ class CallControl {
   void OnAck(const SipMessage& ack, const Flow& flow, std::string_view sender,
              MonoTime now);
   void OnCancel(TransactionId invite, MonoTime now);
+  // The call of a dialog, by its Call-ID and our tag; 0: none that lives.
+  uint64_t CallOf(std::string_view call_id, std::string_view tag) const;
+  // The call that an INVITE is of, of several the latest; 0: none that lives.
+  uint64_t CallOfInvite(TransactionId invite);
 
   void OnResponse(CallLeg owner, const SipMessage& request,
                   const SipMessage& response, MonoTime now);
@@ -235,6 +239,14 @@ class CallControl {
   // Live ones, then those ended a short while ago; nullptr if unknown.
   std::vector<const CallRecord*> Records() const;
   const CallRecord* Find(uint64_t id) const;
+
+  // Calls that ended before anybody was called and of which neither record nor
+  // ladder was kept, as there were too many: of their caller, or of all.
+  struct NotKept {
+    uint64_t of_caller = 0;
+    uint64_t of_all = 0;
+  };
+  const NotKept& not_kept() const { return not_kept_; }
 
   // The last messages of calls; the owner, who sees them, adds them.
   CallLadder& ladder() { return ladder_; }
@@ -535,6 +547,7 @@ class CallControl {
   CallLadder ladder_;
   GcraTable refused_calls_;  // with one leg, by caller
   MonoTime refused_arrival_ = MonoTime::InfinitePast();  // of all of them
+  NotKept not_kept_;
 };
 
 }  // namespace sallyport::signaling_edge

@@ -84,9 +84,10 @@ CallDisposition DispositionForFailure(int code) {
 CallDisposition DispositionForRefusal(std::string_view reason) {
   if (reason == "PEER_BUSY") return CallDisposition::kBusy;
   for (const std::string_view failure :
-       {"CONNECTION_LIMIT", "INTERNAL", "LOOP_DETECTED", "NO_CONFIGURATION",
-        "NO_TARGET", "NUMBER_INVALID", "PEER_UNREACHABLE", "ROUTE_NOT_FOUND",
-        "TOO_MANY_HOPS", "USER_NOT_REGISTERED"}) {
+       {"CONNECTION_LIMIT", "EXTENSION_UNSUPPORTED", "INTERNAL",
+        "LOOP_DETECTED", "NO_CONFIGURATION", "NO_TARGET", "NUMBER_INVALID",
+        "PEER_UNREACHABLE", "ROUTE_NOT_FOUND", "TOO_MANY_HOPS",
+        "URI_SCHEME_UNSUPPORTED", "USER_NOT_REGISTERED"}) {
     if (reason == failure) return CallDisposition::kFailed;
   }
   return CallDisposition::kRefused;

@@ -43,6 +43,10 @@ TEST(CallFailureTest, WhatWeEndOurselves) {
   EXPECT_EQ(DispositionForRefusal("ROUTE_NOT_FOUND"), CallDisposition::kFailed);
   EXPECT_EQ(DispositionForRefusal("PEER_UNREACHABLE"),
             CallDisposition::kFailed);
+  EXPECT_EQ(DispositionForRefusal("URI_SCHEME_UNSUPPORTED"),
+            CallDisposition::kFailed);
+  EXPECT_EQ(DispositionForRefusal("EXTENSION_UNSUPPORTED"),
+            CallDisposition::kFailed);
   for (const char* rule :
        {"DIALLING_RESTRICTED", "QUEUE_FULL", "SECURITY_MODE_TLS_REQUIRED",
         "TOLL_CALL_LIMIT", "CALL_LIMIT", "DRAINING", "of tomorrow"}) {

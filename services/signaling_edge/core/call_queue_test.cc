@@ -274,7 +274,30 @@ TEST_F(CallQueueTest, AFullQueueIsBusy) {
   auto refused = edge_.TakeToUdp(kPbx);
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->message.status_code(), 486);
-  EXPECT_TRUE(Has(edge_.Refusals(), "QUEUE_FULL"));
+  EXPECT_EQ(edge_.Refusals(), "QUEUE_FULL");
+  // It is known as a call of its own.
+  const EdgeEvent* event = edge_.Last(EdgeEvent::Type::kRefused);
+  ASSERT_NE(event, nullptr);
+  EXPECT_EQ(event->refusal->steps,
+            (std::vector<std::string>{"sender: SOURCE_ADDRESS",
+                                      "dial_plan: tenants/t/dialPlans/clear",
+                                      "loop: none", Cat("route: ", kPilot),
+                                      "admission: ok", "queue: QUEUE_FULL"}));
+  const CallRecord* record = edge_.core().calls().Find(event->refusal->call);
+  ASSERT_NE(record, nullptr);
+  EXPECT_EQ(record->reason, "QUEUE_FULL");
+  EXPECT_EQ(record->disposition, CallDisposition::kRefused);
+  EXPECT_EQ(record->state, CallState::kEnded);
+  EXPECT_EQ(record->matched_resource, kPilot);
+  EXPECT_EQ(record->queue, "");  // it never waited
+  ASSERT_EQ(record->legs.size(), 1u);
+  EXPECT_EQ(record->legs[0].sip_call_id, "three");
+  EXPECT_EQ(record->legs[0].sip_status, 486);
+  const CallLadder::View ladder = edge_.core().LadderOf(record->id);
+  ASSERT_EQ(ladder.messages.size(), 3u);
+  EXPECT_TRUE(Has(ladder.messages[2].text, "SIP/2.0 486"));
+  EXPECT_EQ(ladder.messages[2].reason, "QUEUE_FULL");
+  EXPECT_EQ(edge_.core().calls().live(), 2u);
 }
 
 TEST_F(CallQueueTest, WhoAbandonsIsForgotten) {

@@ -10,11 +10,14 @@
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/call_control.h"
 #include "services/signaling_edge/core/call_failure.h"
+#include "services/signaling_edge/core/expected_names.h"
 #include "services/signaling_edge/core/leg_messages.h"
 #include "services/signaling_edge/core/refusal_steps.h"
+#include "services/signaling_edge/core/session_timer.h"
 #include "services/signaling_edge/core/sip_status.h"
 #include "services/signaling_edge/core/sip_writer.h"
 #include "services/signaling_edge/core/text_pieces.h"
+#include "services/signaling_edge/core/unsupported_extensions.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -47,8 +50,12 @@ std::optional<CallRecord> CallControl::KeepOneLeg(const OneLeg& one, int code,
                                                   std::string_view reason,
                                                   CallDisposition disposition,
                                                   MonoTime now) {
-  if (!refused_calls_.Take(AsBytes(one.caller.resource), now) ||
-      !TakeGcra(kRefusedOfAll, refused_arrival_, now)) {
+  if (!refused_calls_.Take(AsBytes(one.caller.resource), now)) {
+    ++not_kept_.of_caller;
+    return std::nullopt;
+  }
+  if (!TakeGcra(kRefusedOfAll, refused_arrival_, now)) {
+    ++not_kept_.of_all;
     return std::nullopt;
   }
   CallRecord record;
@@ -92,6 +99,10 @@ void CallControl::RefuseOneLeg(const OneLeg& one, const absl::Status& status,
   const std::string reason = ReasonOf(status);
   if (reason == "SIPS_NOT_ALLOWED") {
     response.Add(HeaderId::kWarning, "380 sallyport \"SIPS Not Allowed\"");
+  } else if (reason == "EXTENSION_UNSUPPORTED") {
+    response.Add(HeaderId::kUnsupported, UnsupportedExtensions(one.invite));
+  } else if (reason == "SESSION_INTERVAL_TOO_SMALL") {
+    SessionTimer(options_.session).AddMinimum(response);
   }
   uint64_t call = 0;
   std::optional<CallRecord> record;
@@ -110,8 +121,11 @@ void CallControl::RefuseOneLeg(const OneLeg& one, const absl::Status& status,
   } else {
     port_.Respond(one.transaction, std::move(response), now);
   }
-  ReportRefused(RefusalOf(one.caller, one.flow, status, answer.code, now), call,
-                std::move(record), std::move(steps));
+  EdgeEvent event = RefusalOf(one.caller, one.flow, status, answer.code, now);
+  if (plan_ != nullptr) {
+    NameDevices(one.caller, reason, *plan_, *event.refusal);
+  }
+  ReportRefused(std::move(event), call, std::move(record), std::move(steps));
 }
 
 void CallControl::RefuseInvite(const SipMessage& invite,

@@ -156,6 +156,12 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"TooManyHops", nullptr, "95551234", "Max-Forwards: 0",
              "TOO_MANY_HOPS", 483, CallDisposition::kFailed,
              "loop: TOO_MANY_HOPS"},
+        Case{"ExtensionUnsupported", nullptr, "95551234", "Require: frozen",
+             "EXTENSION_UNSUPPORTED", 420, CallDisposition::kFailed,
+             "extensions: EXTENSION_UNSUPPORTED"},
+        Case{"ProxyExtensionUnsupported", nullptr, "95551234",
+             "Proxy-Require: timer", "EXTENSION_UNSUPPORTED", 420,
+             CallDisposition::kFailed, "extensions: EXTENSION_UNSUPPORTED"},
         Case{"NoBreadth", nullptr, "95551234", "Max-Breadth: 0",
              "MAX_BREADTH_EXCEEDED", 440, CallDisposition::kRefused,
              "loop: MAX_BREADTH_EXCEEDED"},
@@ -179,6 +185,120 @@ INSTANTIATE_TEST_SUITE_P(
              "status: PEER_DISABLED"}),
     [](const auto& info) { return std::string(info.param.name); });
 
+// RFC 3261 sections 8.2.2.1, 21.4.14.
+TEST_F(CallRefusalsTest, ASchemeThatWeDoNotHave) {
+  std::string invite = PbxInvite("95551234", Offer());
+  invite.replace(0, invite.find(" SIP/2.0"), "INVITE http:95551234");
+  edge_.ReceiveUdp(kPbx, invite);
+  ExpectRefused("URI_SCHEME_UNSUPPORTED", 416, CallDisposition::kFailed,
+                "tenants/t/peers/pbx");
+  EXPECT_THAT(edge_.Last(EdgeEvent::Type::kRefused)->refusal->steps,
+              ElementsAre("sender: SOURCE_ADDRESS",
+                          "dial_plan: tenants/t/dialPlans/clear",
+                          "uri: URI_SCHEME_UNSUPPORTED"));
+  EXPECT_EQ(edge_.core().calls().Records()[0]->called, "");
+}
+
+TEST_F(CallRefusalsTest, WhatIsNotSupportedIsNamed) {
+  edge_.ReceiveUdp(kPbx, WithHeaders(PbxInvite("95551234", Offer()),
+                                     "Require: frozen, timer, cold"));
+  const auto refused = edge_.TakeToUdp(kPbx);
+  ASSERT_TRUE(refused && refused->message.status_code() == 420);
+  EXPECT_EQ(refused->message.Value(HeaderId::kUnsupported), "frozen, cold");
+  EXPECT_EQ(edge_.connects.size(), 0u);
+}
+
+TEST_F(CallRefusalsTest, AUserIsAskedForItsPasswordBefore) {
+  const auto invite = [](int cseq) {
+    return WithHeaders(UserInvite("bob", "95551234", cseq), "Require: frozen");
+  };
+  edge_.ReceiveUdp(kStranger, invite(1));
+  const auto challenge = edge_.TakeToUdp(kStranger);
+  ASSERT_TRUE(challenge && challenge->message.status_code() == 407);
+  EXPECT_FALSE(challenge->message.Has(HeaderId::kUnsupported));
+  EXPECT_EQ(edge_.core().transactions(), 0u);
+  ExpectNothingKept();
+  edge_.ReceiveUdp(
+      kStranger, EdgeHarness::WithDigest(invite(2), *challenge, "bob", "INVITE",
+                                         "sip:95551234@d.test"));
+  ExpectRefused("EXTENSION_UNSUPPORTED", 420, CallDisposition::kFailed,
+                "tenants/t/users/bob");
+}
+
+// RFC 3261 section 8.2.2.2: the call is that of the first copy.
+TEST_F(CallRefusalsTest, ACopyByAnotherWay) {
+  Sent invite = PbxCallsGateway();
+  edge_.ReceiveUdp(kPbx, PbxInvite("95551234", Offer(), "pbx1", "another"));
+  const auto refused = edge_.TakeToUdp(kPbx);
+  ASSERT_TRUE(refused && refused->message.status_code() == 482);
+  const auto records = edge_.core().calls().Records();
+  ASSERT_EQ(records.size(), 1u);
+  const EdgeEvent* event = edge_.Last(EdgeEvent::Type::kRefused);
+  ASSERT_NE(event, nullptr);
+  EXPECT_EQ(event->reason, "MERGED_REQUEST");
+  EXPECT_EQ(event->refusal->kind, RefusalKind::kCall);
+  EXPECT_EQ(event->refusal->call, records[0]->id);
+  EXPECT_EQ(event->refusal->sip_status, 482);
+  EXPECT_THAT(event->refusal->steps,
+              ElementsAre("source: proven", "loop: MERGED_REQUEST"));
+  EXPECT_FALSE(event->call.has_value());
+  EXPECT_EQ(edge_.core().calls().live(), 1u);
+}
+
+class FewTransactionsTest : public CallRefusalsTest {
+ protected:
+  static EdgeOptions Few() {
+    EdgeOptions options = EdgeHarness::Options();
+    options.max_transactions = 20;
+    return options;
+  }
+  FewTransactionsTest() : CallRefusalsTest(Few()) {}
+};
+
+// Nobody is asked who it is then; one of them is told of each second.
+TEST_F(FewTransactionsTest, WhatFindsNoRoomIsToldOnceASecond) {
+  for (int i = 0; i < 30; ++i) {  // they wait for a name
+    edge_.ReceiveUdp(kPbx,
+                     PbxInvite("75551234", Offer(), Cat("c", i), Cat("b", i)));
+  }
+  EXPECT_EQ(edge_.Refusals(), "TRANSACTION_LIMIT");
+  EXPECT_EQ(edge_.core().stats().refusals.at("TRANSACTION_LIMIT"), 12u);
+  const EdgeEvent* event = edge_.Last(EdgeEvent::Type::kRefused);
+  EXPECT_EQ(event->refusal->kind, RefusalKind::kCall);
+  EXPECT_EQ(event->refusal->sip_status, 503);
+  EXPECT_THAT(event->refusal->steps,
+              ElementsAre("source: proven", "admission: TRANSACTION_LIMIT"));
+  EXPECT_FALSE(event->call.has_value());
+  EXPECT_THAT(edge_.core().calls().Records(), IsEmpty());
+  EXPECT_EQ(edge_.core().calls().ladder().legs(), 18u);  // of those that wait
+}
+
+class ApprovedOnlyTest : public CallRefusalsTest {
+ protected:
+  static EdgeOptions Approved() {
+    EdgeOptions options = EdgeHarness::Options();
+    options.approved_only = true;
+    return options;
+  }
+  ApprovedOnlyTest() : CallRefusalsTest(Approved()) {}
+};
+
+// IMP-70: the user is asked again and again; the operator is told why.
+TEST_F(ApprovedOnlyTest, AUserOfMd5InFipsMode) {
+  edge_.ReceiveUdp(kStranger, UserInvite("bob", "95551234", 1));
+  const auto challenge = edge_.TakeToUdp(kStranger);
+  ASSERT_TRUE(challenge.has_value());
+  EXPECT_EQ(edge_.Refusals(), "");
+  edge_.ReceiveUdp(kStranger, EdgeHarness::WithDigest(
+                                  UserInvite("bob", "95551234", 2), *challenge,
+                                  "bob", "INVITE", "sip:95551234@d.test"));
+  EXPECT_EQ(edge_.Refusals(), "NOT_ALLOWED_IN_FIPS_MODE");
+  EXPECT_THAT(
+      edge_.Last(EdgeEvent::Type::kRefused)->refusal->steps,
+      ElementsAre("source: stranger", "password: NOT_ALLOWED_IN_FIPS_MODE"));
+  ExpectNothingKept();
+}
+
 TEST_F(CallRefusalsTest, AUserWhosePasswordIsRightIsSomebody) {
   const ConnectionId phone = edge_.ConnectTls("", "");
   edge_.Receive(phone, UserInvite("alice", "95551234", 1, "TLS"));
@@ -194,6 +314,47 @@ TEST_F(CallRefusalsTest, AUserWhosePasswordIsRightIsSomebody) {
   const LegRecord& leg = edge_.core().calls().Records()[0]->legs[0];
   EXPECT_EQ(leg.party.mode, SecurityMode::kSecured);
   EXPECT_EQ(leg.party.authentication, Authentication::kDigestMd5);
+  // What it should have come with.
+  EXPECT_THAT(
+      edge_.Last(EdgeEvent::Type::kRefused)->refusal->expected_identities,
+      ElementsAre("SEP1"));
+}
+
+// A user by somebody else's phone.
+TEST_F(CallRefusalsTest, TheDeviceThatAUserShouldHaveIsTold) {
+  auto plan = TestPlan();
+  plan->phones.push_back({.name = "tenants/t/phones/SEP2",
+                          .device_name = "SEP2",
+                          .dial_plan = "tenants/t/dialPlans/secured",
+                          .owner_user = "tenants/t/users/carol"});
+  edge_.Load(plan);
+  edge_.events.clear();
+  const ConnectionId phone = edge_.ConnectTls("", "SEP2");
+  edge_.Receive(phone, UserInvite("alice", "95551234", 1, "TLS"));
+  edge_.TakeTo(phone);  // 100
+  const auto challenge = edge_.TakeTo(phone);
+  ASSERT_TRUE(challenge && challenge->message.status_code() == 407);
+  edge_.Receive(
+      phone, EdgeHarness::WithDigest(UserInvite("alice", "95551234", 2, "TLS"),
+                                     *challenge, "alice", "INVITE",
+                                     "sip:95551234@d.test"));
+  ExpectRefused("IDENTITY_NOT_ALLOWED", 403, CallDisposition::kRefused,
+                "tenants/t/users/alice");
+  const auto expect_devices = [&](RefusalKind kind) {
+    const EdgeEvent* event = edge_.Last(EdgeEvent::Type::kRefused);
+    EXPECT_EQ(event->refusal->kind, kind);
+    EXPECT_EQ(event->refusal->subject, "tenants/t/users/alice");
+    EXPECT_THAT(event->refusal->presented_identities, ElementsAre("CN:SEP2"));
+    EXPECT_THAT(event->refusal->expected_identities, ElementsAre("SEP1"));
+    EXPECT_THAT(event->refusal->steps,
+                ElementsAre("sender: LSC_AND_DIGEST_MD5",
+                            "dial_plan: tenants/t/dialPlans/secured",
+                            "identity: IDENTITY_NOT_ALLOWED"));
+  };
+  expect_devices(RefusalKind::kCall);
+  edge_.Forget();
+  EXPECT_FALSE(edge_.Register(phone, "alice"));
+  expect_devices(RefusalKind::kRegistration);
 }
 
 TEST_F(CallRefusalsTest, AUsersCallThatLeadsNowhere) {
@@ -234,6 +395,20 @@ TEST_F(CallRefusalsTest, NorHasWhoHasAWrongOne) {
   ExpectNothingKept();
 }
 
+TEST_F(CallRefusalsTest, NorWhoAsksForWhatWeDoNotHave) {
+  std::string foreign =
+      WithHeaders(UserInvite("bob", "95551234", 1), "Require: frozen");
+  foreign.replace(0, foreign.find(" SIP/2.0"), "INVITE http:95551234");
+  edge_.ReceiveUdp(kStranger, foreign);
+  EXPECT_EQ(edge_.TakeToUdp(kStranger)->message.status_code(), 407);
+  foreign.replace(foreign.find("bob@d.test"), 10, "bob@e.test");
+  foreign.replace(foreign.find("z9hG4bKu1"), 9, "z9hG4bKu2");
+  edge_.ReceiveUdp(kStranger, foreign);
+  EXPECT_EQ(edge_.TakeToUdp(kStranger)->message.status_code(), 403);
+  EXPECT_EQ(edge_.Refusals(), "IDENTITY_NOT_ALLOWED");
+  ExpectNothingKept();
+}
+
 TEST_F(CallRefusalsTest, NorAScannerNorOneOfNoDomainOfOurs) {
   std::string scan = UserInvite("bob", "95551234", 1);
   scan.replace(scan.find("User-Agent: phone"), 17,
@@ -244,6 +419,10 @@ TEST_F(CallRefusalsTest, NorAScannerNorOneOfNoDomainOfOurs) {
   foreign.replace(foreign.find("bob@d.test"), 10, "bob@e.test");
   edge_.ReceiveUdp(kStranger, foreign);
   EXPECT_EQ(edge_.Refusals(), "SCANNER_USER_AGENT IDENTITY_NOT_ALLOWED");
+  EXPECT_THAT(
+      edge_.Last(EdgeEvent::Type::kRefused)->refusal->steps,
+      ElementsAre("source: stranger", "address: no peer is declared there",
+                  "identity: IDENTITY_NOT_ALLOWED"));
   ExpectNothingKept();
 }
 
@@ -313,6 +492,8 @@ TEST_F(CallRefusalsTest, OfOneCallerNotMoreThanItsShareIsKept) {
   EXPECT_EQ(refused, 300u);
   EXPECT_EQ(edge_.events.back().refusal->call, 0u);
   EXPECT_THAT(edge_.events.back().refusal->steps, Not(IsEmpty()));
+  EXPECT_EQ(edge_.core().calls().not_kept().of_caller, 100u);
+  EXPECT_EQ(edge_.core().calls().not_kept().of_all, 0u);
   // Others have theirs, and so has this one after a rest.
   edge_.Advance(absl::Minutes(1));
   edge_.ReceiveUdp(kPbx, PbxInvite("1239", Offer(), "later", "later"));
@@ -320,6 +501,29 @@ TEST_F(CallRefusalsTest, OfOneCallerNotMoreThanItsShareIsKept) {
   // Of those without a record there is no ladder either.
   edge_.Advance(absl::Minutes(2));
   EXPECT_EQ(edge_.core().calls().ladder().legs(), 201u);
+}
+
+// Many whom we know, at once.
+TEST_F(CallRefusalsTest, NorIsOfAllTogether) {
+  auto plan = TestPlan();
+  constexpr int kPeers = 12;
+  for (int i = 0; i < kPeers; ++i) {
+    PeerEntry peer = plan->peers[2];
+    peer.name = Cat("tenants/t/peers/pbx", i);
+    peer.address = Cat("192.0.2.", 100 + i);
+    plan->peers.push_back(peer);
+  }
+  edge_.Load(plan);
+  for (int i = 0; i < kPeers; ++i) {
+    for (int j = 0; j < 180; ++j) {
+      const std::string id = Cat(i, "x", j);
+      edge_.ReceiveUdp(Cat("192.0.2.", 100 + i, ":5060"),
+                       PbxInvite("1239", "", id, id));
+    }
+  }
+  EXPECT_EQ(edge_.core().calls().Records().size(), 2000u);
+  EXPECT_EQ(edge_.core().calls().not_kept().of_all, kPeers * 180u - 2000u);
+  EXPECT_EQ(edge_.core().calls().not_kept().of_caller, 0u);
 }
 
 TEST_F(ShortHistoryTest, RefusedCallsTakeAQuarterOfTheHistory) {
@@ -469,11 +673,47 @@ TEST_F(CallRefusalsTest, AlsoWhereTheAddressIsThatOfAPeer) {
   EXPECT_THAT(
       edge_.Last(EdgeEvent::Type::kRefused)->refusal->expected_identities,
       ElementsAre("gw.d.test", "spare.d.test"));
-  // Of an address that is nobody's nothing is known.
+  // Of an address that is nobody's nothing is known, and so it is said.
   edge_.ConnectTls("wrong.d.test", "", "198.51.100.7");
-  EXPECT_THAT(
-      edge_.Last(EdgeEvent::Type::kRefused)->refusal->expected_identities,
-      IsEmpty());
+  const EdgeEvent* event = edge_.Last(EdgeEvent::Type::kRefused);
+  EXPECT_THAT(event->refusal->expected_identities, IsEmpty());
+  EXPECT_THAT(event->refusal->steps,
+              ElementsAre("certificate: ok", "chain: ok", "usage: ok",
+                          "address: no peer is declared there",
+                          "identity: 0 of 1 name matches"));
+}
+
+TEST_F(CallRefusalsTest, OfAPhoneItIsTheDeviceName) {
+  edge_.ConnectTls("", "sep1");  // an LSC has the exact name
+  const EdgeEvent* event = edge_.Last(EdgeEvent::Type::kRefused);
+  ASSERT_NE(event, nullptr);
+  EXPECT_EQ(event->reason, "PEER_IDENTITY_MISMATCH");
+  EXPECT_THAT(event->refusal->presented_identities, ElementsAre("CN:sep1"));
+  EXPECT_THAT(event->refusal->expected_identities, ElementsAre("SEP1"));
+  EXPECT_THAT(event->refusal->steps,
+              ElementsAre("certificate: ok", "chain: ok", "usage: ok",
+                          "identity: 0 of 1 name matches"));
+}
+
+TEST_F(CallRefusalsTest, WhoHasProvenToBeSomebodyIsExpectedToStayIt) {
+  edge_.ConnectTls("", "SEP1");
+  auto plan = TestPlan();
+  plan->phones[0].device_name = "SEP9";
+  edge_.Load(plan);
+  const EdgeEvent* event = edge_.Last(EdgeEvent::Type::kRefused);
+  ASSERT_NE(event, nullptr);
+  EXPECT_EQ(event->reason, "PEER_IDENTITY_MISMATCH");
+  EXPECT_THAT(event->refusal->expected_identities, ElementsAre("SEP9"));
+  // And one whose certificate is no longer good.
+  const ConnectionId phone = edge_.ConnectTls("", "SEP9");
+  edge_.Perform(edge_.core().OnConnectionUntrusted(
+      phone,
+      MakeError(absl::StatusCode::kPermissionDenied, "PEER_CERTIFICATE_REVOKED",
+                "revoked"),
+      edge_.now()));
+  event = edge_.Last(EdgeEvent::Type::kRefused);
+  EXPECT_EQ(event->reason, "PEER_CERTIFICATE_REVOKED");
+  EXPECT_THAT(event->refusal->expected_identities, ElementsAre("SEP9"));
 }
 
 }  // namespace

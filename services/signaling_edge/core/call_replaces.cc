@@ -3,38 +3,29 @@
 // re-INVITE; the dialog that is replaced gets a BYE once the new one stands.
 #include <utility>
 
-#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/call.h"
 #include "services/signaling_edge/core/leg_messages.h"
-#include "services/signaling_edge/core/sip_status.h"
 #include "services/signaling_edge/core/sip_text.h"
-#include "services/signaling_edge/core/sip_writer.h"
 
 namespace sallyport::signaling_edge {
 
-CallActions Call::Replace(LegSide side, const SipMessage& invite,
-                          TransactionId transaction, Flow flow,
-                          std::string contact, MonoTime now) {
-  auto dialog =
-      Dialog::AsCallee(invite, HexOf(random_.NextU64()), flow.is_tls());
+absl::StatusOr<CallActions> Call::Replace(LegSide side,
+                                          const SipMessage& invite,
+                                          TransactionId transaction, Flow flow,
+                                          std::string contact, MonoTime now) {
+  SP_ASSIGN_OR_RETURN(
+      Dialog dialog,
+      Dialog::AsCallee(invite, HexOf(random_.NextU64()), flow.is_tls()));
   SessionTimer timer(timers_.session);
-  absl::Status status = dialog.status();
-  if (status.ok()) status = timer.Check(invite);
-  if (!status.ok()) {
-    SipMessage refusal =
-        MakeResponse(invite, SipStatusOf(status).code,
-                     SipStatusOf(status).phrase, HexOf(random_.NextU64()));
-    timer.AddMinimum(refusal);
-    actions_.push_back(CallRespond{side, transaction, std::move(refusal)});
-    return Take();
-  }
+  SP_RETURN_IF_ERROR(timer.Check(invite));
   Leg& mine = leg(side);
   replaced_.emplace(std::move(mine));
   mine = Leg();
   mine.party = replaced_->party;
   mine.flow = std::move(flow);
   mine.contact = std::move(contact);
-  mine.dialog = *std::move(dialog);
+  mine.dialog = std::move(dialog);
   mine.timer = timer;
   mine.told_security = replaced_->told_security;
   mine.allows_update = NamesToken(invite, HeaderId::kAllow, "UPDATE");

@@ -76,13 +76,17 @@ void CallControl::OnReplaces(const SipMessage& invite,
     return;
   }
   Call& call = **found;
+  absl::StatusOr<CallActions> actions = call.Replace(
+      side, invite, transaction, flow, ContactUri(port_.ListenerOf(flow)), now);
+  if (!actions.ok()) {
+    RefuseInvite(invite, transaction, flow, sender, actions.status(), now);
+    return;
+  }
   NoteInvite(call.id(), transaction);
-  CallActions actions = call.Replace(side, invite, transaction, flow,
-                                     ContactUri(port_.ListenerOf(flow)), now);
   if (const Dialog* dialog = call.dialog(side)) {
     NoteDialog(call.id(), side, dialog->id().call_id, dialog->id().local_tag);
   }
-  Do(call, std::move(actions), now);
+  Do(call, *std::move(actions), now);
 }
 
 }  // namespace sallyport::signaling_edge

@@ -106,6 +106,29 @@ TEST_F(CallTakeoverTest, WhatIsRefusedLeavesTheCallAsItWas) {
   EXPECT_EQ(edge_.core().calls().live(), 0u);
 }
 
+// RFC 4028 section 9.
+TEST_F(CallTakeoverTest, TooShortASessionIsARefusedCall) {
+  Allow();
+  ok_ = Established(invite_);
+  edge_.events.clear();
+  edge_.ReceiveUdp(kPbx, Replacing(Mine(), "\nSession-Expires: 30"));
+  edge_.TakeToUdp(kPbx);  // 100
+  const auto refused = edge_.TakeToUdp(kPbx);
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_EQ(refused->message.status_code(), 422);
+  EXPECT_EQ(refused->message.Value(HeaderId::kMinSe), "90");
+  const EdgeEvent* event = edge_.Last(EdgeEvent::Type::kRefused);
+  ASSERT_NE(event, nullptr);
+  EXPECT_EQ(event->reason, "SESSION_INTERVAL_TOO_SMALL");
+  EXPECT_EQ(event->refusal->steps.back(),
+            "session_timer: SESSION_INTERVAL_TOO_SMALL");
+  ASSERT_TRUE(event->call.has_value());
+  EXPECT_EQ(event->call->legs[0].sip_call_id, "pbx2");
+  // The call that was to be taken over goes on.
+  EXPECT_EQ(edge_.core().calls().live(), 1u);
+  EXPECT_NE(event->refusal->call, edge_.core().calls().Records()[0]->id);
+}
+
 TEST_F(CallTakeoverTest, ARequirementOfReplacesIsServed) {
   Allow();
   ok_ = Established(invite_);

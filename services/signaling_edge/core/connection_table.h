@@ -53,6 +53,7 @@ struct Connection {
   uint64_t check = 0;  // the check that hears what becomes of it; 0: none
   std::optional<TlsFacts> tls;
   std::optional<ConnectionIdentity> identity;
+  std::string proven;   // the resource of the last identity that it had
   bool proved = false;  // a request by it was of a known party
   bool send_failed = false;
   PeerScope scope = 0;

@@ -49,7 +49,9 @@ class EdgeAbuseTest : public EdgeCoreTest {
 TEST_F(EdgeAbuseTest, AStrangersDatagramGetsOneAnswerAndNoState) {
   ExpectOneAnswer(FromStranger("INVITE", ""), 407);
   ExpectOneAnswer(FromStranger("INVITE", "forged"), 481);
-  ExpectOneAnswer(FromStranger("INVITE", "", "\nRequire: foo"), 420);
+  // RFC 3261 section 8.2: who it is comes first, and what it wants after.
+  ExpectOneAnswer(FromStranger("INVITE", "", "\nRequire: foo"), 407);
+  ExpectOneAnswer(FromStranger("SUBSCRIBE", "", "\nRequire: foo"), 420);
   ExpectOneAnswer(FromStranger("BYE", "forged"), 481);
   ExpectOneAnswer(FromStranger("OPTIONS", ""), 200);
   ExpectOneAnswer(FromStranger("CANCEL", ""), 481);

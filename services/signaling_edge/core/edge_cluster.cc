@@ -388,7 +388,10 @@ void EdgeCore::OnSendFor(const ClusterMessage& message) {
 
 EdgeActions EdgeCore::OnHandOverFailed(const ClusterMessage& message,
                                        MonoTime now) {
-  ++stats_.refusals["CLUSTER_QUEUE_FULL"];
+  const absl::Status full =
+      MakeError(absl::StatusCode::kResourceExhausted, "CLUSTER_QUEUE_FULL",
+                "the way to the edge of this call is full");
+  if (message.kind != Kind::kMessage) ++stats_.refusals[ReasonOf(full)];
   if (message.kind == Kind::kSend) {
     if (const Connection* mirror = connections_.MirrorOf(message.flow)) {
       Drop(mirror->id, false, "CLUSTER_QUEUE_FULL", now);
@@ -404,6 +407,9 @@ EdgeActions EdgeCore::OnHandOverFailed(const ClusterMessage& message,
     const auto request = SalvageRequest(message.text, options_.parse);
     if (flow.ok() && request.ok()) {
       RespondStateless(*flow, *request, 503, kRetryAfterSeconds);
+      ReportOverload(*flow, full, request->method_text(), now);
+    } else {
+      ++stats_.refusals[ReasonOf(full)];
     }
   }
   return Finish(now);

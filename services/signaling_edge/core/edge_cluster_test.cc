@@ -508,6 +508,12 @@ TEST_F(EdgeClusterTest, AFullQueueIsSaidSo) {
   edge(1).handed_over.clear();
   edge(1).Perform(edge(1).core().OnHandOverFailed(message, edge(1).now()));
   EXPECT_EQ(edge(1).TakeTo(second)->message.status_code(), 503);
+  EXPECT_EQ(edge(1).Refusals(), "CLUSTER_QUEUE_FULL");
+  const EdgeEvent* event = edge(1).Last(EdgeEvent::Type::kRefused);
+  ASSERT_NE(event, nullptr);
+  EXPECT_EQ(event->refusal->sip_status, 503);
+  EXPECT_EQ(event->refusal->sip_method, "INFO");
+  EXPECT_EQ(edge(1).core().stats().refusals.at("CLUSTER_QUEUE_FULL"), 1u);
 }
 
 }  // namespace

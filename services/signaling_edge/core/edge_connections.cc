@@ -7,6 +7,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/edge_core.h"
+#include "services/signaling_edge/core/expected_names.h"
 #include "services/signaling_edge/core/loop_share.h"
 #include "services/signaling_edge/core/peer_transport.h"
 #include "services/signaling_edge/core/proxy_header.h"
@@ -252,6 +253,7 @@ absl::Status EdgeCore::Identify(Connection& connection, MonoTime /*now*/) {
     }
   }
   connection.identity = *std::move(who);
+  connection.proven = connection.identity->resource;
   // Of several stores that hold the anchor the one that counted is told.
   if (connection.identity->kind == ConnectionIdentity::Kind::kPeer) {
     connection.tls->trust_store = connection.identity->trust_store.empty()
@@ -525,10 +527,10 @@ void EdgeCore::RearmConnection(Connection& connection) {
 
 // ------------------------------------------------------------------ events
 
-void EdgeCore::ReportRefusal(RefusalKind kind, const Flow& flow,
-                             const absl::Status& status, int sip_status,
-                             std::string_view method, MonoTime now,
-                             const TlsFacts* tls, ConnectionStage stage) {
+EdgeEvent EdgeCore::RefusalOf(RefusalKind kind, const Flow& flow,
+                              const absl::Status& status, int sip_status,
+                              std::string_view method, MonoTime now,
+                              const TlsFacts* tls, ConnectionStage stage) {
   EdgeEvent event;
   event.type = EdgeEvent::Type::kRefused;
   event.at = now;
@@ -564,17 +566,24 @@ void EdgeCore::ReportRefusal(RefusalKind kind, const Flow& flow,
       connection != nullptr && !connection->dialled.empty()) {
     refusal.peer = connection->dialled;
   }
+  const std::string_view address =
+      NameExpected(flow, event.reason, tls, refusal);
   refusal.steps =
       kind == RefusalKind::kConnection
-          ? ConnectionSteps(event.reason, stage, tls)
-          : RequestSteps(
-                ClassOf(flow, now), event.reason,
-                kind == RefusalKind::kMalformed ? "parser" : "request");
-  if (IsOfCertificate(event.reason)) {
-    refusal.expected_identities = ExpectedNames(flow);
-  }
+          ? ConnectionSteps(event.reason, stage, tls, address)
+          : RequestSteps(ClassOf(flow, now), event.reason,
+                         kind == RefusalKind::kMalformed ? "parser" : "request",
+                         address);
   event.refusal = std::move(refusal);
-  Perform(Report{std::move(event)});
+  return event;
+}
+
+void EdgeCore::ReportRefusal(RefusalKind kind, const Flow& flow,
+                             const absl::Status& status, int sip_status,
+                             std::string_view method, MonoTime now,
+                             const TlsFacts* tls, ConnectionStage stage) {
+  Perform(Report{
+      RefusalOf(kind, flow, status, sip_status, method, now, tls, stage)});
 }
 
 void EdgeCore::ReportUnidentified(const Connection& connection,
@@ -584,14 +593,40 @@ void EdgeCore::ReportUnidentified(const Connection& connection,
                 ConnectionStage::kIdentity);
 }
 
-std::vector<std::string> EdgeCore::ExpectedNames(const Flow& flow) const {
+std::string_view EdgeCore::NameExpected(const Flow& flow,
+                                        std::string_view reason,
+                                        const TlsFacts* tls,
+                                        Refusal& refusal) const {
+  const EdgeListener& listener = options_.listeners[flow.listener];
   const Connection* const connection = connections_.Find(flow.connection);
-  if (plan_ == nullptr || !flow.is_tls()) return {};
-  const PeerEntry* const peer =
-      connection != nullptr && !connection->dialled.empty()
-          ? plan_->index().Peer(connection->dialled)
-          : auth_.PeerAt(flow, options_.listeners[flow.listener].logical_port);
-  return peer == nullptr ? std::vector<std::string>() : AcceptedNames(*peer);
+  const bool certified =
+      (flow.is_tls() || listener.sccp) && IsOfCertificate(reason);
+  if (plan_ == nullptr || (!certified && reason != "IDENTITY_NOT_ALLOWED")) {
+    return {};
+  }
+  FarSide far;
+  far.remote = flow.remote;
+  far.incoming_port = listener.logical_port;
+  far.is_port = listener.sccp;
+  if (connection != nullptr) {
+    far.dialled = connection->dialled;
+    far.proven = connection->proven;
+    far.is_port = far.is_port && connection->incoming;
+  }
+  if (!far.is_port) far.at_address = auth_.PeerAt(flow, far.incoming_port);
+  if (certified) {
+    if (tls != nullptr && tls->certificate.has_value()) {
+      far.certificate = &*tls->certificate;
+    }
+    refusal.expected_identities =
+        ExpectedNames(far, plan_->index(), sccp_ports_);
+  }
+  if (!refusal.expected_identities.empty() || far.at_address != nullptr ||
+      !far.dialled.empty() || !far.proven.empty()) {
+    return {};
+  }
+  return far.is_port ? "no voicemail server is declared there"
+                     : "no peer is declared there";
 }
 
 }  // namespace sallyport::signaling_edge

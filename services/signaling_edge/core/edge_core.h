@@ -373,7 +373,14 @@ class EdgeCore final : private CallPort,
   void SendClosed(const NodeId& to, const RemoteFlow& flow);
   void Refuse(const Flow& flow, const SipMessage& request,
               TransactionId transaction, const absl::Status& status,
-              RefusalKind kind, MonoTime now);
+              RefusalKind kind, MonoTime now, const Party* sender = nullptr);
+  // Another copy of an INVITE, of which the first is of that transaction.
+  void ReportMerged(const Flow& flow, TransactionId first, MonoTime now);
+  EdgeEvent RefusalOf(RefusalKind kind, const Flow& flow,
+                      const absl::Status& status, int sip_status,
+                      std::string_view method, MonoTime now,
+                      const TlsFacts* tls = nullptr,
+                      ConnectionStage stage = ConnectionStage::kHandshake);
   void ReportRefusal(RefusalKind kind, const Flow& flow,
                      const absl::Status& status, int sip_status,
                      std::string_view method, MonoTime now,
@@ -382,8 +389,10 @@ class EdgeCore final : private CallPort,
   // The plan does not know whose certificate that is.
   void ReportUnidentified(const Connection& connection,
                           const absl::Status& status, MonoTime now);
-  // What the plan would have taken from the far side of a connection.
-  std::vector<std::string> ExpectedNames(const Flow& flow) const;
+  // Names the plan would have taken of who is at the other end; and where it
+  // expects nobody there, returns how to say so.
+  std::string_view NameExpected(const Flow& flow, std::string_view reason,
+                                const TlsFacts* tls, Refusal& refusal) const;
   // The final response to a request that has proven nothing. Nothing of the
   // request is kept, and nothing is sent again of itself: or a datagram with a
   // forged source would make us send a dozen to its owner, and take for half

@@ -30,8 +30,8 @@ struct Refusal {
   SocketAddress remote;
   std::string explanation;                        // for operators only
   std::vector<std::string> presented_identities;  // "DNS:gw.example.test"
-  // Names that the plan takes of the peer that was dialled, or that is where
-  // the connection came from; of refused certificates only.
+  // Names that the plan takes, of refused certificates and device names
+  // (expected_names.h).
   std::vector<std::string> expected_identities;
   std::vector<std::string> steps;  // refusal_steps.h
   uint64_t call = 0;               // the id of the call, where there is one

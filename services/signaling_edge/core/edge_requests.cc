@@ -6,6 +6,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/attempt.h"
 #include "services/signaling_edge/core/edge_core.h"
+#include "services/signaling_edge/core/expected_names.h"
 #include "services/signaling_edge/core/leg_messages.h"
 #include "services/signaling_edge/core/loop_mark.h"
 #include "services/signaling_edge/core/loop_share.h"
@@ -17,6 +18,7 @@
 #include "services/signaling_edge/core/sip_uri.h"
 #include "services/signaling_edge/core/sip_writer.h"
 #include "services/signaling_edge/core/text_pieces.h"
+#include "services/signaling_edge/core/unsupported_extensions.h"
 #include "services/signaling_edge/core/via_stamp.h"
 
 namespace sallyport::signaling_edge {
@@ -25,11 +27,6 @@ namespace {
 constexpr std::string_view kAllow =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, "
     "MESSAGE, REFER, SUBSCRIBE, NOTIFY, SERVICE";
-constexpr std::string_view kExtensions[] = {"100rel", "timer", "norefersub",
-                                            "tdialog", "replaces"};
-// Of REGISTER (RFC 3327, RFC 5626, RFC 6140, RFC 5627).
-constexpr std::string_view kRegisterExtensions[] = {"path", "outbound", "gin",
-                                                    "gruu"};
 
 bool HasToTag(const SipMessage& request) {
   const auto to = ParseNameAddr(request.Value(HeaderId::kTo));
@@ -51,29 +48,21 @@ RefusalKind KindOf(SipMethod method) {
   return RefusalKind::kRequest;
 }
 
-bool IsOneOf(std::string_view token, absl::Span<const std::string_view> list) {
-  return std::any_of(list.begin(), list.end(), [&](std::string_view one) {
-    return EqualsIgnoreCase(one, token);
-  });
-}
-
-// The extensions that a request cannot do without and we do not have, as a
-// list (RFC 3261 section 8.2.2.3).
-std::string UnsupportedOf(const SipMessage& request) {
-  const bool registers = request.method() == SipMethod::kRegister;
-  std::string unsupported;
-  for (const HeaderId id : {HeaderId::kRequire, HeaderId::kProxyRequire}) {
-    for (const std::string_view item : request.Items(id)) {
-      // RFC 6140 section 5.1: proxies must know of bulk contacts too.
-      const bool known =
-          id == HeaderId::kProxyRequire
-              ? registers && EqualsIgnoreCase(item, "gin")
-              : IsOneOf(item, registers ? absl::MakeSpan(kRegisterExtensions)
-                                        : absl::MakeSpan(kExtensions));
-      if (!known) CatTo(unsupported, unsupported.empty() ? "" : ", ", item);
-    }
+// OK, URI_SCHEME_UNSUPPORTED or EXTENSION_UNSUPPORTED, which are inspected in
+// this order (RFC 3261 section 8.2.2).
+absl::Status CheckUnderstood(const SipMessage& request) {
+  if (!ParseSipUri(request.request_uri()).ok()) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     "URI_SCHEME_UNSUPPORTED",
+                     "the Request-URI is neither a SIP URI nor a tel URI");
   }
-  return unsupported;
+  if (const std::string unsupported = UnsupportedExtensions(request);
+      !unsupported.empty()) {
+    return MakeError(
+        absl::StatusCode::kInvalidArgument, "EXTENSION_UNSUPPORTED",
+        Cat("the request requires what we do not have: ", unsupported));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Denied(std::string_view reason, std::string_view what) {
@@ -92,7 +81,11 @@ void EdgeCore::OnText(const Flow& flow, std::string_view text, MonoTime now,
     auto salvaged = SalvageRequest(text, options_.parse);
     if (salvaged.ok()) RespondStateless(flow, *salvaged, answer.code);
     ReportRefusal(RefusalKind::kMalformed, flow, message.status(),
-                  salvaged.ok() ? answer.code : 0, "", now);
+                  salvaged.ok() ? answer.code : 0,
+                  salvaged.ok() && salvaged->method() != SipMethod::kOther
+                      ? MethodName(salvaged->method())
+                      : "",
+                  now);
     return;
   }
   if (message->is_response()) {
@@ -158,10 +151,16 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now,
       return;
     case RequestOutcome::Kind::kMerged:
       RespondStateless(flow, request, 482);
+      if (request.method() == SipMethod::kInvite) {
+        ReportMerged(flow, outcome.id, now);
+      }
       return;
     case RequestOutcome::Kind::kFull:
-      ++stats_.refusals["TRANSACTION_LIMIT"];
       RespondStateless(flow, request, 503, gate_.RetryAfter());
+      ReportOverload(flow,
+                     MakeError(absl::StatusCode::kResourceExhausted,
+                               "TRANSACTION_LIMIT", "too many transactions"),
+                     request.method_text(), now);
       return;
     case RequestOutcome::Kind::kNew:
       break;
@@ -227,14 +226,16 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
     }
     trying();
   }
-  if (!ParseSipUri(request.request_uri()).ok()) {
-    RespondUnproven(transaction, answer(416), now);
-    return;
-  }
-  const std::string unsupported = UnsupportedOf(request);
-  if (!unsupported.empty()) {  // we have no extension that is named so
-    SipMessage response = answer(420);
-    response.Add(HeaderId::kUnsupported, unsupported);
+  // Of who calls it is asked first who that is (RFC 3261 section 8.2), so that
+  // what is refused for this is known as its call.
+  const bool begins_call = method == SipMethod::kInvite && !HasToTag(request);
+  const absl::Status understood =
+      begins_call ? absl::OkStatus() : CheckUnderstood(request);
+  if (!understood.ok()) {
+    SipMessage response = answer(SipStatusOf(understood).code);
+    if (response.status_code() == 420) {
+      response.Add(HeaderId::kUnsupported, UnsupportedExtensions(request));
+    }
     RespondUnproven(transaction, std::move(response), now);
     return;
   }
@@ -328,7 +329,8 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
                           refused->status, now);
     } else {
       Refuse(flow, request, transaction, refused->status,
-             KindOf(request.method()), now);
+             KindOf(request.method()), now,
+             refused->party.has_value() ? &*refused->party : nullptr);
     }
     return std::nullopt;
   }
@@ -344,6 +346,11 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
     ReportRefusal(KindOf(request.method()), flow,
                   Denied(challenge.reason, "the password or user is wrong"),
                   challenge.status_code, request.method_text(), now);
+  } else if (challenge.reason == "NOT_ALLOWED_IN_FIPS_MODE") {
+    ReportRefusal(
+        KindOf(request.method()), flow,
+        Denied(challenge.reason, "the user's password is kept for MD5 alone"),
+        challenge.status_code, request.method_text(), now);
   }
   return std::nullopt;
 }
@@ -356,6 +363,10 @@ void EdgeCore::OnInvite(const Flow& flow, const SipMessage& request,
   const auto refuse = [&](const absl::Status& why) {
     calls_.RefuseInvite(request, transaction, flow, *caller, why, now);
   };
+  if (const absl::Status status = CheckUnderstood(request); !status.ok()) {
+    refuse(status);
+    return;
+  }
   if (ParseMaxForwards(request.Value(HeaderId::kMaxForwards)).value_or(70) ==
       0) {
     refuse(MakeError(absl::StatusCode::kFailedPrecondition, "TOO_MANY_HOPS",
@@ -403,9 +414,20 @@ void EdgeCore::OnNotify(const Flow& flow, const SipMessage& request,
           MakeResponse(request, 200, ReasonPhrase(200), NewToken()), now);
 }
 
+void EdgeCore::ReportMerged(const Flow& flow, TransactionId first,
+                            MonoTime now) {
+  EdgeEvent event =
+      RefusalOf(RefusalKind::kCall, flow,
+                MakeError(absl::StatusCode::kAlreadyExists, "MERGED_REQUEST",
+                          "the INVITE has come by another way before"),
+                482, "INVITE", now);
+  event.refusal->call = calls_.CallOfInvite(first);
+  Perform(Report{std::move(event)});
+}
+
 void EdgeCore::Refuse(const Flow& flow, const SipMessage& request,
                       TransactionId transaction, const absl::Status& status,
-                      RefusalKind kind, MonoTime now) {
+                      RefusalKind kind, MonoTime now, const Party* sender) {
   const SipStatus answer = SipStatusOf(status);
   SipMessage response =
       MakeResponse(request, answer.code, answer.phrase, PlainTag());
@@ -414,7 +436,18 @@ void EdgeCore::Refuse(const Flow& flow, const SipMessage& request,
                      static_cast<uint32_t>(gate_.RetryAfter()));
   }
   RespondUnproven(transaction, std::move(response), now);
-  ReportRefusal(kind, flow, status, answer.code, request.method_text(), now);
+  EdgeEvent event =
+      RefusalOf(kind, flow, status, answer.code, request.method_text(), now);
+  if (sender != nullptr) {
+    Refusal& refusal = *event.refusal;
+    event.resource = sender->resource;
+    (sender->kind == Party::Kind::kPeer ? refusal.peer : refusal.subject) =
+        sender->resource;
+    refusal.dial_plan = sender->dial_plan;
+    refusal.steps = PartySteps(*sender, event.reason, "request");
+    NameDevices(*sender, event.reason, *plan_, refusal);
+  }
+  Perform(Report{std::move(event)});
 }
 
 }  // namespace sallyport::signaling_edge

@@ -135,6 +135,7 @@ absl::StatusOr<SccpPort> EdgeCore::AdmitPort(ConnectionId id,
   }
   connection->identity = ConnectionIdentity{ConnectionIdentity::Kind::kPeer,
                                             peer->name, CertifiedName{}};
+  connection->proven = peer->name;
   connection->scope = ScopeOfResource(peer->name);
   return port;
 }
@@ -189,10 +190,13 @@ void EdgeCore::DoSccp(ConnectionId id, SccpActions actions, MonoTime now) {
     } else if (std::holds_alternative<SccpPortDown>(action)) {
       OnPortDown(id, now);
     } else if (const auto* refused = std::get_if<SccpRefused>(&action)) {
-      ReportRefusal(refused->registration ? RefusalKind::kRegistration
+      EdgeEvent event =
+          RefusalOf(refused->registration ? RefusalKind::kRegistration
                                           : RefusalKind::kCall,
                     flow, refused->status, 0, "SCCP", now,
                     connection->tls.has_value() ? &*connection->tls : nullptr);
+      event.refusal->call = calls_.CallOf(refused->call_id, refused->tag);
+      Perform(Report{std::move(event)});
       sccp_[id].end_reason = ReasonOf(refused->status);
     } else {
       const std::string reason = sccp_[id].end_reason;

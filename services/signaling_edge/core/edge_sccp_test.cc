@@ -18,7 +18,9 @@
 namespace sallyport::signaling_edge {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 std::string Le(uint32_t value) {
   std::string out;
@@ -247,6 +249,31 @@ TEST_F(EdgeSccpTest, WhoMayNotRegister) {
 
 // CUC-01: encrypted ports are in service in a mixed cluster only, and who asks
 // why is told of the cluster's mode; those that were in service go.
+// CUC-41: who is turned away, and who would not have been.
+TEST_F(EdgeSccpTest, WhatWasExpectedOfAPort) {
+  const auto last = [&]() -> const Refusal& {
+    return *edge_.Last(EdgeEvent::Type::kRefused)->refusal;
+  };
+  // By its certificate, from the server and from elsewhere.
+  edge_.ConnectSccp("UM-VI9");
+  EXPECT_THAT(last().presented_identities, ElementsAre("CN:um-vi9"));
+  EXPECT_THAT(last().expected_identities,
+              ElementsAre("UM-VI1", "UM-VI2", "um.d.test"));
+  edge_.ConnectSccp("UM-VI9", "198.51.100.66");
+  EXPECT_THAT(last().expected_identities, IsEmpty());
+  EXPECT_THAT(last().steps,
+              ElementsAre("certificate: ok", "chain: ok", "usage: ok",
+                          "address: no voicemail server is declared there",
+                          "identity: 0 of 1 name matches"));
+  // By the name that it registers.
+  Tell(edge_.ConnectSccp("UM-VI1"), 0x0001, RegisterBody("UM-VI2"));
+  EXPECT_EQ(last().kind, RefusalKind::kRegistration);
+  EXPECT_THAT(last().expected_identities,
+              ElementsAre("UM-VI1", "UM-VI2", "um.d.test"));
+  EXPECT_THAT(last().steps, ElementsAre("source: proven",
+                                        "identity: PEER_IDENTITY_MISMATCH"));
+}
+
 TEST_F(EdgeSccpTest, EncryptedPortsNeedAMixedCluster) {
   const ConnectionId before = Registered("UM-VI1");
   auto plan = std::make_shared<PlanSnapshot>(*plan_);
@@ -414,7 +441,65 @@ TEST_F(EdgeSccpTest, WhatCannotBeCarriedDoesNotRing) {
   edge_.ReceiveUdp(kPbx, PbxInvite("6000", sdp));
   EXPECT_FALSE(Comes(id, kCallState));
   EXPECT_THAT(edge_.Refusals(), HasSubstr("MEDIA_NOT_SUPPORTED"));
+  // What the port cannot do is a refusal of the call that its caller has.
+  const auto records = edge_.core().calls().Records();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0]->reason, "MEDIA_REFUSED");
+  EXPECT_EQ(records[0]->legs[1].party.port, "UM-VI1");
+  const EdgeEvent* event = edge_.Last(EdgeEvent::Type::kRefused);
+  EXPECT_EQ(event->refusal->kind, RefusalKind::kCall);
+  EXPECT_EQ(event->refusal->sip_method, "SCCP");
+  EXPECT_EQ(event->refusal->call, records[0]->id);
+  EXPECT_THAT(event->refusal->steps,
+              ElementsAre("source: proven", "media: MEDIA_NOT_SUPPORTED"));
   edge_.Forget();
+}
+
+// One that the port began, and that leads nowhere.
+TEST_F(EdgeSccpTest, ARefusedCallHasARecordAndALadder) {
+  const ConnectionId id = Registered("UM-VI1");
+  Tell(id, 0x0004, Padded("1239", 24));
+  EXPECT_EQ(Take(id, kStartTone).at(0), 0x21u);
+  EXPECT_EQ(Take(id, kStartTone).at(0), 0x25u);
+  EXPECT_EQ(Take(id, kCallState).at(0), 14u);
+  const auto records = edge_.core().calls().Records();
+  ASSERT_EQ(records.size(), 1u);
+  const CallRecord& record = *records[0];
+  EXPECT_EQ(record.reason, "ROUTE_NOT_FOUND");
+  EXPECT_EQ(record.disposition, CallDisposition::kFailed);
+  EXPECT_EQ(record.calling, "6001");
+  EXPECT_EQ(record.called, "1239");
+  EXPECT_TRUE(record.ended.has_value());
+  ASSERT_EQ(record.legs.size(), 1u);
+  const LegRecord& leg = record.legs[0];
+  EXPECT_TRUE(leg.incoming);
+  EXPECT_EQ(leg.party.resource, "tenants/t/peers/um");
+  EXPECT_EQ(leg.party.port, "UM-VI1");
+  EXPECT_EQ(leg.party.identity, "UM-VI1");
+  EXPECT_EQ(leg.party.mode, SecurityMode::kSecured);
+  EXPECT_EQ(leg.flow.connection, id);
+  EXPECT_EQ(leg.sip_status, 404);
+  EXPECT_EQ(edge_.core().calls().live(), 0u);
+
+  const EdgeEvent* event = edge_.Last(EdgeEvent::Type::kRefused);
+  ASSERT_NE(event, nullptr);
+  EXPECT_EQ(event->reason, "ROUTE_NOT_FOUND");
+  EXPECT_EQ(event->refusal->call, record.id);
+  EXPECT_EQ(event->refusal->peer, "tenants/t/peers/um");
+  EXPECT_THAT(event->refusal->steps,
+              ElementsAre("sender: PEER_CERTIFICATE",
+                          "dial_plan: tenants/t/dialPlans/secured",
+                          "loop: none", "route: ROUTE_NOT_FOUND"));
+  ASSERT_TRUE(event->call.has_value());
+  EXPECT_EQ(event->call->id, record.id);
+
+  // Its user agent speaks SIP to us, and that is what is shown.
+  const CallLadder::View ladder = edge_.core().LadderOf(record.id);
+  ASSERT_EQ(ladder.messages.size(), 4u);
+  EXPECT_THAT(ladder.messages[0].text, HasSubstr("INVITE "));
+  EXPECT_THAT(ladder.messages[2].text, HasSubstr("SIP/2.0 404"));
+  EXPECT_EQ(ladder.messages[2].reason, "ROUTE_NOT_FOUND");
+  EXPECT_THAT(ladder.messages[3].text, HasSubstr("ACK "));
 }
 
 // The port calls the pbx: late offer, the answer goes with the ACK.
@@ -686,6 +771,15 @@ TEST_F(EdgeSccpTest, InClearOnlyWhereThePlanSaysSo) {
   const ConnectionId far = edge_.ConnectSccp("", "198.51.100.66");
   Tell(far, 0x0001, RegisterBody("UM-VI1"));
   EXPECT_THAT(edge_.Refusals(), HasSubstr("PEER_IDENTITY_MISMATCH"));
+  EXPECT_THAT(edge_.Last(EdgeEvent::Type::kRefused)->refusal->steps,
+              ElementsAre("source: stranger",
+                          "address: no voicemail server is declared there",
+                          "identity: PEER_IDENTITY_MISMATCH"));
+  // There the name is all that counts.
+  Tell(edge_.ConnectSccp(""), 0x0001, RegisterBody("UM-VI9"));
+  EXPECT_THAT(
+      edge_.Last(EdgeEvent::Type::kRefused)->refusal->expected_identities,
+      ElementsAre("UM-VI1", "UM-VI2", "um.d.test"));
   const ConnectionId id = edge_.ConnectSccp("");
   Tell(id, 0x0001, RegisterBody("UM-VI1"));
   Tell(id, 0x0010, Le(1) + Le(4) + Le(40) + std::string(8, '\0'));

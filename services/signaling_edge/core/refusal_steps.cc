@@ -28,6 +28,7 @@ constexpr std::pair<std::string_view, std::string_view> kChecks[] = {
     {"DIGEST_", "password"},
     {"DRAINING", "admission"},
     {"DTLS_", "media"},
+    {"EXTENSION_UNSUPPORTED", "extensions"},
     {"HANDSHAKE_LIMIT", "admission"},
     {"HANDSHAKE_TIMEOUT", "handshake"},
     {"HUNT_LIST_DISABLED", "route"},
@@ -36,6 +37,8 @@ constexpr std::pair<std::string_view, std::string_view> kChecks[] = {
     {"LOOP_DETECTED", "loop"},
     {"MAX_BREADTH_EXCEEDED", "loop"},
     {"MEDIA_", "media"},
+    {"MERGED_REQUEST", "loop"},
+    {"NOT_ALLOWED_IN_FIPS_MODE", "password"},
     {"NO_CONFIGURATION", "configuration"},
     {"NO_TARGET", "route"},
     {"NULL_CIPHER_NOT_ALLOWED", "media"},
@@ -58,6 +61,9 @@ constexpr std::pair<std::string_view, std::string_view> kChecks[] = {
     {"PEER_IDENTITY_", "identity"},
     {"PEER_NO_NEW_CALLS", "status"},
     {"PHONE_DISABLED", "status"},
+    {"PHONE_SYSTEM_DISABLED", "status"},
+    {"PORT_CHANNEL_FAILED", "media"},
+    {"PORT_DISABLED", "status"},
     {"PROXY_HEADER_", "proxy_header"},
     {"QUEUE_FULL", "queue"},
     {"RATE_LIMITED", "admission"},
@@ -68,6 +74,7 @@ constexpr std::pair<std::string_view, std::string_view> kChecks[] = {
     {"SDES_", "media"},
     {"SDP_", "media"},
     {"SECURITY_MODE_", "security_mode"},
+    {"SESSION_INTERVAL_TOO_SMALL", "session_timer"},
     {"SIPS_NOT_ALLOWED", "sips"},
     {"SIP_", "parser"},
     {"SRTP_", "media"},
@@ -82,6 +89,7 @@ constexpr std::pair<std::string_view, std::string_view> kChecks[] = {
     {"TOO_MANY_HOPS", "loop"},
     {"TRANSACTION_LIMIT", "admission"},
     {"TRANSLATION_LOOP", "route"},
+    {"URI_SCHEME_UNSUPPORTED", "uri"},
     {"USER_DISABLED", "status"},
     {"USER_NOT_REGISTERED", "contacts"},
     {"USER_RATE_LIMITED", "password"},
@@ -120,7 +128,7 @@ std::string_view CheckOf(std::string_view reason, std::string_view otherwise) {
 }
 
 RefusalSteps ConnectionSteps(std::string_view reason, ConnectionStage stage,
-                             const TlsFacts* tls) {
+                             const TlsFacts* tls, std::string_view address) {
   std::string_view failed = CheckOf(reason, "connection");
   // Somebody's name, but by another store than that peer's.
   if (stage == ConnectionStage::kIdentity &&
@@ -135,6 +143,7 @@ RefusalSteps ConnectionSteps(std::string_view reason, ConnectionStage stage,
     for (auto check = kCertificateChecks.begin(); check != last; ++check) {
       steps.push_back(Step(*check, "ok"));
     }
+    if (!address.empty()) steps.push_back(Step("address", address));
     if (stage == ConnectionStage::kIdentity &&
         reason == "PEER_IDENTITY_MISMATCH") {
       const size_t names = SipIdentities(*tls->certificate).size();
@@ -143,17 +152,21 @@ RefusalSteps ConnectionSteps(std::string_view reason, ConnectionStage stage,
           Cat("0 of ", names, names == 1 ? " name matches" : " names match")));
       return steps;
     }
+  } else if (!address.empty()) {
+    steps.push_back(Step("address", address));
   }
   steps.push_back(Step(failed, reason));
   return steps;
 }
 
 RefusalSteps RequestSteps(LoadClass source, std::string_view reason,
-                          std::string_view otherwise) {
+                          std::string_view otherwise,
+                          std::string_view address) {
   RefusalSteps steps = {Step("source", source == LoadClass::kProven ? "proven"
                                        : source == LoadClass::kFamiliar
                                            ? "familiar"
                                            : "stranger")};
+  if (!address.empty()) steps.push_back(Step("address", address));
   Refused(steps, reason, otherwise);
   return steps;
 }

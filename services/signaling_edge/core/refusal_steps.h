@@ -36,12 +36,16 @@ enum class ConnectionStage {
   kLive,       // it was good before
 };
 // `tls` may be null: nothing was seen of a certificate.
+// `address` is what is to be said of the far side's before the last step: that
+// nobody is expected there. Empty: nothing.
 RefusalSteps ConnectionSteps(std::string_view reason, ConnectionStage stage,
-                             const TlsFacts* tls);
+                             const TlsFacts* tls,
+                             std::string_view address = {});
 
 // A request, of a source of this class, that is nobody's call.
 RefusalSteps RequestSteps(LoadClass source, std::string_view reason,
-                          std::string_view otherwise);
+                          std::string_view otherwise,
+                          std::string_view address = {});
 // A request of somebody who has proven to be that; with no party, of a source
 // that is known to be proven otherwise.
 RefusalSteps PartySteps(const Party& sender, std::string_view reason,

@@ -64,6 +64,27 @@ TEST(RefusalStepsTest, WhereNoCertificateWasSeenNothingIsSaidOfOne) {
       ElementsAre("connection: of tomorrow"));
 }
 
+TEST(RefusalStepsTest, ThatNobodyIsExpectedStandsBeforeTheLast) {
+  TlsFacts facts;
+  facts.certificate.emplace();
+  EXPECT_THAT(
+      ConnectionSteps("PEER_IDENTITY_MISMATCH", ConnectionStage::kIdentity,
+                      &facts, "no peer is declared there"),
+      ElementsAre("certificate: ok", "chain: ok", "usage: ok",
+                  "address: no peer is declared there",
+                  "identity: 0 of 0 names match"));
+  EXPECT_THAT(
+      ConnectionSteps("PEER_CERTIFICATE_MISSING", ConnectionStage::kHandshake,
+                      nullptr, "no peer is declared there"),
+      ElementsAre("address: no peer is declared there",
+                  "certificate: PEER_CERTIFICATE_MISSING"));
+  EXPECT_THAT(
+      RequestSteps(LoadClass::kStranger, "IDENTITY_NOT_ALLOWED", "request",
+                   "no peer is declared there"),
+      ElementsAre("source: stranger", "address: no peer is declared there",
+                  "identity: IDENTITY_NOT_ALLOWED"));
+}
+
 TEST(RefusalStepsTest, ARequestIsJudgedByItsSourceOrItsSender) {
   EXPECT_THAT(RequestSteps(LoadClass::kStranger, "DIGEST_FAILED", "request"),
               ElementsAre("source: stranger", "password: DIGEST_FAILED"));

@@ -34,6 +34,10 @@ struct SccpPortDown {};  // it has unregistered
 struct SccpRefused {
   absl::Status status;
   bool registration = false;
+  // Of the dialog that it was of: its Call-ID, and the SIP core's tag; or
+  // empty.
+  std::string call_id = {};
+  std::string tag = {};
 };
 struct SccpClose {};  // the connection is of no use any more
 

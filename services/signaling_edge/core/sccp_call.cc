@@ -149,6 +149,11 @@ void SccpCall::End() {
   Idle();
 }
 
+void SccpCall::Refused(const absl::Status& status) {
+  const DialogId id = dialog_.has_value() ? dialog_->id() : DialogId();
+  actions_.push_back(SccpRefused{status, false, id.call_id, id.remote_tag});
+}
+
 void SccpCall::Fail(int code, MonoTime now) {
   CloseMedia();
   state_ = State::kFailed;
@@ -192,7 +197,7 @@ void SccpCall::Ring(const SipMessage& invite, MonoTime now) {
     const auto stream = ReadSccpStream(invite.body(), line_.capabilities,
                                        line_.port.encrypted, std::nullopt);
     if (!stream.ok()) {
-      actions_.push_back(SccpRefused{stream.status(), false});
+      Refused(stream.status());
       Respond(invite, 488);
       state_ = State::kGone;
       return;
@@ -438,7 +443,7 @@ void SccpCall::OnOffer(const SipMessage& request, MonoTime now) {
     auto stream = ReadSccpStream(request.body(), line_.capabilities,
                                  line_.port.encrypted, std::nullopt);
     if (!stream.ok()) {
-      actions_.push_back(SccpRefused{stream.status(), false});
+      Refused(stream.status());
       Respond(request, 488);
       request_.reset();
       if (state_ == State::kAnswering) End();
@@ -467,7 +472,7 @@ void SccpCall::OnAck(const SipMessage& ack, MonoTime now) {
                           absl::StatusCode::kFailedPrecondition,
                           "MEDIA_NOT_SUPPORTED", "an ACK without an answer"));
   if (!stream.ok()) {
-    actions_.push_back(SccpRefused{stream.status(), false});
+    Refused(stream.status());
     SendBye();
     End();
     return;
@@ -548,7 +553,7 @@ void SccpCall::OnInviteAnswered(const SipMessage& response, MonoTime now) {
       ReadSccpStream(response.body(), line_.capabilities, line_.port.encrypted,
                      initial ? std::nullopt : crypto_);
   if (!stream.ok()) {
-    actions_.push_back(SccpRefused{stream.status(), false});
+    Refused(stream.status());
     AckAnswer("");
     SendBye();
     Fail(488, now);
@@ -659,10 +664,8 @@ void SccpCall::OnReceiveAck(const SccpReceiveChannelAck& ack, MonoTime now) {
 void SccpCall::ChannelFailed(MonoTime now) {
   purpose_ = Purpose::kNone;
   give_up_ = MonoTime::InfiniteFuture();
-  actions_.push_back(SccpRefused{
-      MakeError(absl::StatusCode::kUnavailable, "PORT_CHANNEL_FAILED",
-                "the port does not open its channel"),
-      false});
+  Refused(MakeError(absl::StatusCode::kUnavailable, "PORT_CHANNEL_FAILED",
+                    "the port does not open its channel"));
   if (request_.has_value()) Respond(*request_, 500);
   request_.reset();
   if (state_ == State::kAnswering) {

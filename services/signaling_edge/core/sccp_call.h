@@ -131,6 +131,7 @@ class SccpCall {
   SccpChannel Channel() const;
 
   void Connected(MonoTime now);
+  void Refused(const absl::Status& status);
   void Fail(int code, MonoTime now);
   // The port is idle again, as far as this call goes.
   void Idle();

@@ -6,6 +6,7 @@
 #include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/digit_analysis/plan_table.h"
 #include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/request_auth.h"
 #include "services/signaling_edge/core/sip_text.h"
 
 namespace sallyport::signaling_edge {
@@ -43,6 +44,7 @@ SccpPorts::SccpPorts(const PlanIndex& index) {
           return;
         }
         const bool disabled = peer->status == PeerStatus::kDisabled;
+        if (!disabled_.contains(peer->name)) servers_.push_back(peer->name);
         disabled_[peer->name] = disabled;
         std::vector<std::string> subjects = peer->x509_subjects;
         if (subjects.empty() && !peer->fqdn.empty()) subjects = {peer->fqdn};
@@ -205,6 +207,37 @@ absl::StatusOr<SccpPort> SccpPorts::Admit(
       break;
   }
   return found->port;
+}
+
+std::vector<std::string> SccpPorts::ServersAt(const SocketAddress& address,
+                                              const PlanIndex& index) const {
+  std::vector<std::string> out;
+  for (const std::string& name : servers_) {
+    const PeerEntry* const peer = index.Peer(name);
+    if (peer != nullptr && RequestAuth::IsFrom(*peer, address.Canonical())) {
+      out.push_back(name);
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> SccpPorts::ServersOf(
+    std::string_view device_name) const {
+  std::vector<std::string> out;
+  const auto it = by_device_.find(std::string(device_name));
+  if (it == by_device_.end()) return out;
+  for (const size_t index : it->second) {
+    out.push_back(entries_[index].port.peer);
+  }
+  return out;
+}
+
+std::vector<std::string> SccpPorts::DevicesOf(std::string_view peer) const {
+  std::vector<std::string> out;
+  for (const Entry& entry : entries_) {
+    if (entry.port.peer == peer) out.push_back(entry.port.device_name);
+  }
+  return out;
 }
 
 }  // namespace sallyport::signaling_edge

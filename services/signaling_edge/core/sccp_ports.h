@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "services/common/crypto/x509_name.h"
 #include "services/common/digit_analysis/plan_index.h"
+#include "services/common/net/socket_address.h"
 #include "services/signaling_edge/core/peer_identity.h"
 #include "services/signaling_edge/core/sccp_action.h"
 
@@ -45,6 +46,14 @@ class SccpPorts {
       std::string_view device_name, bool is_tls,
       const std::optional<ConnectionIdentity>& identity) const;
 
+  // Voicemail servers, by the resource names of their peers: those that are
+  // said to be at an address, those with a port of that device name, and the
+  // device names of one's ports.
+  std::vector<std::string> ServersAt(const SocketAddress& address,
+                                     const PlanIndex& index) const;
+  std::vector<std::string> ServersOf(std::string_view device_name) const;
+  std::vector<std::string> DevicesOf(std::string_view peer) const;
+
  private:
   struct Entry {
     SccpPort port;
@@ -58,6 +67,7 @@ class SccpPorts {
   };
 
   std::vector<Entry> entries_;
+  std::vector<std::string> servers_;  // that have ports
   // By device name, and by certified name of the peer, lower case.
   absl::flat_hash_map<std::string, std::vector<size_t>> by_device_;
   absl::flat_hash_map<std::string, std::vector<std::string>> by_subject_;

@@ -234,8 +234,9 @@ RequestOutcome TransactionTable::OnRequest(const SipMessage& request,
     return outcome;
   }
   std::string merge_key = MergeKey(request, scope);
-  if (by_merge_key_.Find(merge_key) != 0) {
+  if (const TransactionId id = by_merge_key_.Find(merge_key); id != 0) {
     outcome.kind = RequestOutcome::Kind::kMerged;
+    outcome.id = id;
     return outcome;
   }
   if (entries_.size() >=

@@ -39,8 +39,10 @@ struct RequestOutcome {
     kNew,       // `id` is its new transaction: the user must answer
     kAbsorbed,  // a repetition, or the ACK to a refusal: only do `actions`
     kAck,       // an ACK to a 2xx: the dialog's; `id` when still known, else 0
-    kMerged,    // reached us by two ways (section 8.2.2.2): answer 482
-    kFull,      // over the cap: answer 503 without state
+    // Reached us by two ways (section 8.2.2.2): answer 482; `id` is the
+    // transaction of the first.
+    kMerged,
+    kFull,  // over the cap: answer 503 without state
   };
   Kind kind = Kind::kNew;
   TransactionId id = 0;

@@ -178,11 +178,13 @@ TEST_F(TransactionTableTest, Rfc2543PeersAreMatchedByTheWholeRequest) {
 }
 
 TEST_F(TransactionTableTest, MergedRequestsAreKnown) {  // section 8.2.2.2
-  In(Request("INVITE"));
+  const TransactionId first = In(Request("INVITE")).id;
   Parts other_way;
   other_way.via =
       "SIP/2.0/UDP p.example;branch=z9hG4bKp, SIP/2.0/UDP a.example";
-  EXPECT_EQ(In(Request("INVITE", other_way)).kind, Kind::kMerged);
+  const RequestOutcome merged = In(Request("INVITE", other_way));
+  EXPECT_EQ(merged.kind, Kind::kMerged);
+  EXPECT_EQ(merged.id, first);
   other_way.to = "<sip:b@b.example>;tag=t";
   EXPECT_EQ(In(Request("INVITE", other_way)).kind, Kind::kNew)
       << "in a dialog there is no forking";

@@ -51,6 +51,7 @@ struct EdgeReporter::Families {
         cluster_dropped(metrics.Counter(kClusterDroppedTotal)),
         datagrams_lost(metrics.Counter(kDatagramsLostTotal)),
         records_lost(metrics.Counter(kCallRecordsLostTotal)),
+        refused_not_kept(metrics.Counter(kRefusedCallsNotKeptTotal)),
         refusals(metrics.Counter(kRefusalsTotal)),
         active_calls(metrics.Gauge(kActiveCalls)),
         open_connections(metrics.Gauge(kOpenConnections)),
@@ -60,7 +61,7 @@ struct EdgeReporter::Families {
 
   CounterFamily requests, responses, malformed, rate_limited, challenges, calls,
       connections, registrations, long_requests, handed_over, taken_over,
-      cluster_dropped, datagrams_lost, records_lost, refusals;
+      cluster_dropped, datagrams_lost, records_lost, refused_not_kept, refusals;
   GaugeFamily active_calls, open_connections, active_registrations,
       snapshot_version, trust_version;
 };
@@ -74,6 +75,7 @@ struct EdgeReporter::Desk {
   CallRecordDesk records;
   EventLoop::TimerId timer = 0;
   EdgeCore::Stats seen;
+  CallControl::NotKept not_kept_seen;
   uint64_t datagrams_seen = 0;
   uint64_t records_lost_seen = 0;
   uint64_t cluster_dropped_seen = 0;
@@ -247,6 +249,11 @@ void EdgeReporter::ExportMetrics(Desk& desk) {
          LongRequestWay::kTcp);
   follow(out.long_requests, stats.long_by_udp, seen.long_by_udp,
          LongRequestWay::kUdp);
+  const CallControl::NotKept& not_kept = core.calls().not_kept();
+  follow(out.refused_not_kept, not_kept.of_caller, desk.not_kept_seen.of_caller,
+         RefusedCallsOf::kCaller);
+  follow(out.refused_not_kept, not_kept.of_all, desk.not_kept_seen.of_all,
+         RefusedCallsOf::kAll);
   for (const auto& [reason, count] : stats.refusals) {
     uint64_t& before = seen.refusals[reason];
     out.refusals.Add(static_cast<double>(count - before), LabelOf(reason));

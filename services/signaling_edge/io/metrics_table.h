@@ -40,6 +40,8 @@ inline constexpr std::string_view kDatagramsLostTotal =
     "sallyport_signaling_edge_datagrams_lost_total";
 inline constexpr std::string_view kCallRecordsLostTotal =
     "sallyport_signaling_edge_call_records_lost_total";
+inline constexpr std::string_view kRefusedCallsNotKeptTotal =
+    "sallyport_signaling_edge_refused_calls_not_kept_total";
 inline constexpr std::string_view kActiveCalls =
     "sallyport_signaling_edge_active_calls";
 inline constexpr std::string_view kOpenConnections =
@@ -111,7 +113,14 @@ inline constexpr std::array<std::string_view, 2> kLongRequestWays = {"tcp",
 inline constexpr std::array<MetricLabel, 1> kLongRequestLabels = {
     MetricLabel{"by", kLongRequestWays}};
 
-inline constexpr std::array<MetricSpec, 20> kSignalingEdgeMetrics = {
+// Whose refused calls were too many for a record and a ladder.
+enum class RefusedCallsOf : uint8_t { kCaller, kAll };
+inline constexpr std::array<std::string_view, 2> kRefusedCallsOf = {"caller",
+                                                                    "all"};
+inline constexpr std::array<MetricLabel, 1> kRefusedCallLabels = {
+    MetricLabel{"of", kRefusedCallsOf}};
+
+inline constexpr std::array<MetricSpec, 21> kSignalingEdgeMetrics = {
     MetricSpec{kRequestsTotal, MetricType::kCounter, "SIP requests received."},
     MetricSpec{kResponsesTotal, MetricType::kCounter,
                "SIP responses received."},
@@ -134,6 +143,11 @@ inline constexpr std::array<MetricSpec, 20> kSignalingEdgeMetrics = {
                "Datagrams too long to be read or refused by the kernel."},
     MetricSpec{kCallRecordsLostTotal, MetricType::kCounter,
                "Call records that the disk did not take in time."},
+    MetricSpec{kRefusedCallsNotKeptTotal, MetricType::kCounter,
+               "Calls refused or given up before anybody was called, of which "
+               "no record and no ladder were kept, as there were too many of "
+               "one caller or of all.",
+               kRefusedCallLabels},
     MetricSpec{kLongRequestsTotal, MetricType::kCounter,
                "Requests too long for UDP, by the way that they went.",
                kLongRequestLabels},

@@ -478,11 +478,14 @@ TEST_F(CapfCommandsTest, ClustersAndProcedures) {
       "--call-manager cm9.example.test=",
       pki_.Issue("cm9", "DNS:cm9.example.test").certificate_file, ",192.0.2.9");
   ASSERT_EQ(Run("cluster set --dry-run " + manager), 0) << err_.str();
-  EXPECT_THAT(out_.str(), HasSubstr("no phone would be locked out"));
+  const auto says_mode =
+      HasSubstr("in the dial plan: not known, DIALPLAN_NOT_CONFIGURED\n");
+  EXPECT_THAT(out_.str(),
+              AllOf(HasSubstr("no phone would be locked out"), says_mode));
   ASSERT_EQ(Run("cluster set --sha512-model CP-8861 " + manager), 0)
       << err_.str();
   EXPECT_THAT(out_.str(), AllOf(HasSubstr("with SHA-512 for CP-8861"),
-                                HasSubstr("192.0.2.9"),
+                                HasSubstr("192.0.2.9"), says_mode,
                                 Not(HasSubstr("cm1.example.test"))));
   const std::string device = kDevice;
   ASSERT_EQ(Run("phones set " + device), 0) << err_.str();

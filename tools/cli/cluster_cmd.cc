@@ -24,6 +24,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "tools/cli/capf_call.h"
+#include "tools/cli/cluster_text.h"
 #include "tools/cli/field_text.h"
 #include "tools/cli/render.h"
 #include "tools/cli/table.h"
@@ -74,17 +75,10 @@ void Print(CliContext& context, const pb::PhoneCluster& cluster) {
     return;
   }
   // CCE-25 tells the mode by its number.
-  context.out()
-      << "Cluster Security Mode: "
-      << (cluster.cluster_mode() == "mixed" ? "1 (mixed)" : "0 (non-secure)")
-      << "\nin the dial plan: "
-      << (cluster.dialplan_mode().empty()
-              ? absl::StrCat("not known, ", cluster.dialplan_reason())
-          : cluster.dialplan_reason().empty()
-              ? absl::StrCat(cluster.dialplan_mode(), ", the same")
-              : absl::StrCat(cluster.dialplan_mode(),
-                             ", which is another: ", cluster.dialplan_reason()))
-      << "\n";
+  context.out() << "Cluster Security Mode: "
+                << (cluster.cluster_mode() == "mixed" ? "1 (mixed)"
+                                                      : "0 (non-secure)")
+                << "\nin the dial plan: " << DialplanModeText(cluster) << "\n";
   if (!cluster.host().empty()) {
     context.out() << "host: " << cluster.host() << "\n";
   }

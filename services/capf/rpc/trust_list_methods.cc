@@ -232,23 +232,29 @@ absl::Status TrustListMethods::GetCluster(
   }
   SP_RETURN_IF_ERROR(state.status());
   response = ToProto(*state);
+  AddDialplanMode(state->cluster, response);
+  return absl::OkStatus();
+}
+
+void TrustListMethods::AddDialplanMode(const PhoneCluster& cluster,
+                                       pb::PhoneCluster& response) const {
   if (dialplan_ == nullptr) {
     response.set_dialplan_reason("DIALPLAN_NOT_CONFIGURED");
-    return absl::OkStatus();
+    return;
   }
-  const absl::StatusOr<ClusterSecurityMode> mode = dialplan_->Get(tenant);
+  const absl::StatusOr<ClusterSecurityMode> mode =
+      dialplan_->Get(cluster.tenant);
   if (!mode.ok()) {
     const std::string reason(ReasonOf(mode.status()));
     response.set_dialplan_reason(reason.empty() ? "DIALPLAN_UNREACHABLE"
                                                 : reason);
-    return absl::OkStatus();
+    return;
   }
   response.set_dialplan_mode(
       *mode == ClusterSecurityMode::kMixed ? "mixed" : "non-secure");
-  if (*mode != state->cluster.mode) {
+  if (*mode != cluster.mode) {
     response.set_dialplan_reason("CLUSTER_MODES_DIFFER");
   }
-  return absl::OkStatus();
 }
 
 absl::Status TrustListMethods::UpdateCluster(
@@ -273,10 +279,12 @@ absl::Status TrustListMethods::UpdateCluster(
           .status());
   if (request.validate_only()) {
     response = ToProto({next, {}});
+    AddDialplanMode(next, response);
     return absl::OkStatus();
   }
   SP_ASSIGN_OR_RETURN(const ClusterState state, publisher_->State(tenant));
   response = ToProto(state);
+  AddDialplanMode(state.cluster, response);
   return absl::OkStatus();
 }
 

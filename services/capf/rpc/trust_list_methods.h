@@ -56,6 +56,10 @@ class TrustListMethods {
                          pb::ListPhoneFilesResponse& response);
 
  private:
+  // What dialplan says of the same cluster's mode.
+  void AddDialplanMode(const PhoneCluster& cluster,
+                       pb::PhoneCluster& response) const;
+
   Ledger& ledger_;
   TrustListPublisher* const publisher_;
   const TrustListFiles* const files_;

@@ -19,7 +19,7 @@ from tests.harness.process import wait_until  # noqa: E402
 from tests.harness.sipp import BYE, IN_DIALOG, OK_AGAIN, SDP, SippCase, recv, request  # noqa: E402
 
 PASSWORD = 'a-password-of-many'
-CALLER, AGENT, PILOT = '3301', '3302', '3300'
+CALLER, AGENT, PILOT, NARROW = '3301', '3302', '3300', '3310'
 MANIFEST = '''
 kind: DialPlan
 name: tenants/default/dialPlans/contact
@@ -54,6 +54,14 @@ spec:
   partition: tenants/default/partitions/default
   hunt_list: tenants/default/huntLists/agents
   queue: {{prompt: ramp, max_callers: 5, max_wait: 300s}}
+---
+kind: HuntPilot
+name: tenants/default/huntPilots/narrow
+spec:
+  pattern: "{narrow}"
+  partition: tenants/default/partitions/default
+  hunt_list: tenants/default/huntLists/agents
+  queue: {{prompt: ramp, max_callers: 1, max_wait: 300s}}
 '''
 
 
@@ -97,7 +105,7 @@ class CallQueueTest(SippCase):
         super().setUpClass()
         manifest = cls.cluster.path('conf', 'queue.yaml')
         with open(manifest, 'w', encoding='utf-8') as f:
-            f.write(plans.manifest(MANIFEST.format(agent=AGENT, pilot=PILOT), *(
+            f.write(plans.manifest(MANIFEST.format(agent=AGENT, pilot=PILOT, narrow=NARROW), *(
                 plans.user(user, DOMAIN, PASSWORD, 'contact', digest_algorithm='DIGEST_ALGORITHM_MD5',
                            allow_without_certificate='true') for user in (CALLER, AGENT))))
         cls.cluster.cli('apply', '-f', manifest)
@@ -210,6 +218,24 @@ class CallQueueTest(SippCase):
         agent.wait_event('CALL_ESTABLISHED', 'the agent is rung and answers', timeout=30)
         self.finish(caller)
         agent.wait_event('CALL_CLOSED', 'the agent sees the end')
+
+    def test_who_finds_the_queue_full(self):
+        """486 for the second caller; its call is known with one leg."""
+        first = self.caller(NARROW, request('INVITE', 1, body=SDP, retrans='500'), recv('100', optional='true'),
+                            recv('200', rrs='true'), request('ACK', 1, **IN_DIALOG), '<pause milliseconds="4000"/>', BYE)
+        queued = self.cluster.wait_for(lambda: self.calls('QUEUED'), 'the first is queued', 15)[0]
+        self.finish(self.sipp('second', 21, 5066, (
+            request('INVITE', 1, body=SDP, retrans='500'), recv('100', optional='true'), recv('486'),
+            request('ACK', 1, to='[peer_tag_param]')), '-s', NARROW, f'{self.cluster.host("signaling_edge")}:5060'))
+        refusals = [r for r in self.cluster.items('refusals') if r['reason'] == 'QUEUE_FULL']
+        self.assertEqual(len(refusals), 1)
+        self.assertEqual(refusals[0]['steps'][-3:], ['route: tenants/default/huntPilots/narrow', 'admission: ok',
+                                                     'queue: QUEUE_FULL'])
+        call = [c for c in self.cluster.items('calls') if c['name'] == refusals[0]['call']][0]
+        self.assertNotEqual(call['name'], queued['name'])
+        self.assertEqual((call['reason'], call['state']), ('QUEUE_FULL', 'CALL_STATE_ENDED'))
+        self.assertEqual([leg['sipStatus'] for leg in call['legs']], [486])
+        self.finish(first)
 
 
 if __name__ == '__main__':

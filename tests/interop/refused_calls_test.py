@@ -5,7 +5,9 @@ line. Who has proven nothing leaves no call behind."""
 
 import json
 import os
+import re
 import sys
+import urllib.request
 
 sys.path.insert(0, os.getcwd())
 
@@ -98,6 +100,52 @@ class RefusedCallsTest(SippCase):
         self.assertEqual(refusal['steps'][-1], 'loop: TOO_MANY_HOPS')
         self.assertEqual(self.record_of(refusal['call'])['call']['legs'][0]['sip_status'], 483)
 
+    def test_what_we_do_not_have(self):
+        """RFC 3261 sections 8.2.2.1 and 8.2.2.3, of a caller that is known."""
+        other = request('INVITE', 1, '', SDP, retrans='500', uri='http:[service]')
+        self.finish(self.caller(NOWHERE, other, *refused(416)[1:]))
+        frozen = request('INVITE', 1, 'Require: frozen', SDP, retrans='500')
+        self.finish(self.caller('8123', frozen, *refused(420)[1:]))
+        for reason, code, check in (('URI_SCHEME_UNSUPPORTED', 416, 'uri'),
+                                    ('EXTENSION_UNSUPPORTED', 420, 'extensions')):
+            refusal = self.refusals(reason)[0]
+            self.assertEqual(refusal['sipStatus'], code)
+            self.assertEqual(refusal['steps'], ['sender: SOURCE_ADDRESS',
+                                                'dial_plan: tenants/default/dialPlans/clear', f'{check}: {reason}'])
+            record = self.record_of(refusal['call'])
+            self.assertEqual(record['disposition'], 'CALL_DISPOSITION_FAILED')
+            self.assertEqual(len(record['call']['legs']), 1)
+            self.assertEqual(record['call']['legs'][0]['sip_status'], code)
+            ladder = self.cluster.cli('trace', refusal['call'], '-o', 'json')['messages']
+            answers = [m for m in ladder if m['summary'].startswith(f'SIP/2.0 {code}')]
+            self.assertEqual([m['reason'] for m in answers], [reason])
+            self.assertTrue(ladder[0]['summary'].startswith('INVITE '))
+            self.assertNotIn(NOWHERE, str(ladder))
+
+    def not_kept(self):
+        """Calls without record so far, by whose were too many."""
+        url = f'http://{self.cluster.host("signaling_edge")}:9464/metrics'
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            text = answer.read().decode()
+        return {of: int(count) for of, count in
+                re.findall(r'refused_calls_not_kept_total\{of="(\w+)"\} (\d+)', text)}
+
+    def test_too_many_are_counted(self):
+        """Of one caller 200 at once have a record, and 20 more a second."""
+        self.assertEqual(self.not_kept(), {'caller': 0, 'all': 0})
+        calls = len(self.cluster.items('calls'))
+        edge = f'{self.cluster.host("signaling_edge")}:5060'
+        # The last of the arguments counts.
+        self.finish(self.sipp('many', 21, 5065, refused(404), '-m', '600', '-r', '600', '-l', '600',
+                              '-s', NOWHERE, edge), timeout=60)
+
+        def all_counted():
+            kept = len(self.cluster.items('calls')) - calls
+            return self.not_kept()['caller'] + kept == 600
+        self.cluster.wait_for(all_counted, 'each has a record or is counted', 10)
+        self.assertGreater(self.not_kept()['caller'], 100)
+        self.assertEqual(self.not_kept()['all'], 0)
+
     def test_who_has_proven_nothing_leaves_no_call(self):
         calls, records = len(self.cluster.items('calls')), len(self.records())
         edge = f'{self.cluster.host("signaling_edge")}:5060'
@@ -109,7 +157,11 @@ class RefusedCallsTest(SippCase):
         self.assertTrue(self.refusals('IDENTITY_NOT_ALLOWED'))
         self.assertNotIn('call', self.refusals('IDENTITY_NOT_ALLOWED')[0])
         self.assertEqual(self.refusals('IDENTITY_NOT_ALLOWED')[0]['steps'],
-                         ['source: stranger', 'identity: IDENTITY_NOT_ALLOWED'])
+                         ['source: stranger', 'address: no peer is declared there',
+                          'identity: IDENTITY_NOT_ALLOWED'])
+        # Who has no password is asked for it, whatever it wants.
+        frozen = [step.replace('Max-Forwards: 70', 'Max-Forwards: 70\n      Require: frozen') for step in claims]
+        self.finish(self.sipp('frozen', 29, 5067, frozen, '-s', '1001', edge))
         # What comes after it is there, so that it would be too.
         self.finish(self.caller(NOWHERE, *refused(404)))
         self.cluster.wait_for(lambda: len(self.records()) > records, 'the next record is there', 10)

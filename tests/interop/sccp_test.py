@@ -177,6 +177,12 @@ class SccpTest(DemoCase):
                     pass
                 self.refused(reason)
                 self.assertEqual(self.registrations(device), [])
+        # CUC-41: what the plan would have taken, where it knows of somebody.
+        wanted = [*PORTS, f'um.{DOMAIN}']
+        self.assertEqual(self.refused('PEER_CERTIFICATE_UNTRUSTED')[0]['expectedIdentities'], wanted)
+        told = [(r.get('expectedIdentities', []), r['steps'][-2:]) for r in self.refused('PEER_IDENTITY_MISMATCH')]
+        self.assertIn((wanted, ['source: proven', 'identity: PEER_IDENTITY_MISMATCH']), told)
+        self.assertIn(([], ['address: no voicemail server is declared there', 'identity: 0 of 1 name matches']), told)
         # No phone, and no port that is not configured.
         port = self.port()
         port.send(sccp.REGISTER, port.register_body(device_type=7))
@@ -295,6 +301,17 @@ class SccpTest(DemoCase):
         port.wait_state(14, 20)
         port.on_hook()
         port.wait_state(sccp.ONHOOK_STATE)
+        # It is a call of the port, and refused at the digit with which no number begins.
+        refusal = self.refused('ROUTE_NOT_FOUND')[0]
+        self.assertEqual(refusal['peer'], 'tenants/default/peers/voicemail')
+        self.assertEqual(refusal['steps'], ['sender: PEER_CERTIFICATE',
+                                            'dial_plan: tenants/default/dialPlans/secured', 'loop: none',
+                                            'route: ROUTE_NOT_FOUND'])
+        call = [c for c in self.cluster.items('calls') if c['name'] == refusal['call']][0]
+        self.assertEqual((call['reason'], call['calledNumber']), ('ROUTE_NOT_FOUND', '3'))
+        self.assertEqual([(leg['identity'], leg['sipStatus']) for leg in call['legs']], [(PORTS[0], 404)])
+        ladder = self.cluster.cli('trace', refusal['call'], '-o', 'json')['messages']
+        self.assertEqual([m['reason'] for m in ladder if m.get('reason')], ['ROUTE_NOT_FOUND'])
 
     def test_the_second_port_takes_what_the_first_does_not(self):
         first, second = self.registered(), self.registered('UM1-VI2')

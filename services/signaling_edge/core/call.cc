@@ -119,8 +119,10 @@ bool Call::done() const {
 MonoTime Call::deadline() const {
   MonoTime next = linger_until_;
   if (exchange_.has_value()) next = std::min(next, exchange_->give_up);
-  if (unacknowledged_.has_value()) {
-    next = std::min({next, unacknowledged_->again, unacknowledged_->give_up});
+  for (const auto& waiting : unacknowledged_) {
+    if (waiting.has_value()) {
+      next = std::min({next, waiting->again, waiting->give_up});
+    }
   }
   if (reliable_.has_value()) {
     next = std::min({next, reliable_->again, reliable_->give_up});
@@ -130,6 +132,8 @@ MonoTime Call::deadline() const {
       next = std::min({next, one.timer.refresh_at(), one.timer.expires_at()});
     }
     next = std::min({next, WatchDeadline(), tell_at_});
+  } else if (!record_.ended.has_value()) {
+    next = std::min(next, reanchor_at_);
   }
   return next;
 }
@@ -193,8 +197,7 @@ void Call::AnswerAlone(MonoTime now) {
     return;
   }
   exchange_->stage = Exchange::Stage::kMediaForAlone;
-  media_busy_ = true;
-  actions_.push_back(CallUpdateMedia{media_.wanted()});
+  TellRelay(now);
 }
 
 void Call::DeliverAlone(MonoTime now) {
@@ -215,18 +218,16 @@ void Call::DeliverAlone(MonoTime now) {
   caller.timer.OnRequest(exchange.request, reply, now);
   AddSecurity(LegSide::kA, reply);
   AddSdp(reply, *body);
-  actions_.push_back(CallRespond{LegSide::kA, exchange.transaction, reply});
+  if (exchange.late_offer) exchange.described = *std::move(body);
   if (exchange.initial) {
     leg_record(LegSide::kA).sip_status = 200;
     record_.answered = now;
   }
-  if (exchange.method == SipMethod::kInvite) {
-    unacknowledged_ = Unacknowledged{.to = LegSide::kA,
-                                     .transaction = exchange.transaction,
-                                     .response = std::move(reply),
-                                     .gap = timers_.sip.t1,
-                                     .again = now + timers_.sip.t1,
-                                     .give_up = now + timers_.sip.timeout()};
+  if (exchange.method != SipMethod::kInvite) {
+    actions_.push_back(
+        CallRespond{LegSide::kA, exchange.transaction, std::move(reply)});
+  } else {
+    RespondUntilAck(LegSide::kA, exchange.transaction, std::move(reply), now);
   }
   if (exchange.late_offer) {
     exchange.stage = Exchange::Stage::kLateOffer;
@@ -291,18 +292,12 @@ void Call::CarryOver(MonoTime now) {
 }
 
 void Call::SendOffer(MonoTime now) {
-  const bool has_session = media_.has_session();
-  if (has_session && !media_.PrepareOffer(Other(exchange_->from))) {
+  if (media_.has_session() && !media_.PrepareOffer(Other(exchange_->from))) {
     SendInvite(now);
     return;
   }
   exchange_->stage = Exchange::Stage::kMediaForOffer;
-  media_busy_ = true;
-  if (has_session) {
-    actions_.push_back(CallUpdateMedia{media_.wanted()});
-  } else {
-    actions_.push_back(CallCreateMedia{media_.wanted()});
-  }
+  TellRelay(now);
 }
 
 void Call::SendInvite(MonoTime now) {
@@ -332,7 +327,7 @@ void Call::SendInvite(MonoTime now) {
       request.Add(HeaderId::kPAssertedIdentity, called_.asserted_identity);
     }
     for (const auto& [id, value] : called_.headers) request.Add(id, value);
-    leg(other).ended = false;
+    leg(other).ended = leg(other).owed_offer = false;
   } else {
     request = leg(other).dialog->MakeRequest(exchange.method);
   }
@@ -423,7 +418,7 @@ void Call::OnExchangeRequest(LegSide from, const SipMessage& request,
     outer_ = std::exchange(exchange_, std::nullopt);
   }
   // Glare, or too early (RFC 3261 section 14.2, RFC 3311 section 5.2).
-  if (exchange_.has_value() || unacknowledged_.has_value() || media_busy_) {
+  if (exchange_.has_value() || !acknowledged() || media_busy_) {
     Respond(from, transaction, request, 491);
     return;
   }
@@ -486,6 +481,14 @@ void Call::OnBye(LegSide from, const SipMessage& request,
 }
 
 CallActions Call::OnCancel(TransactionId invite, MonoTime now) {
+  if (taking_.has_value() && taking_->transaction == invite) {
+    taking_->cancelled = true;
+    actions_.push_back(
+        CallRespond{LegSide::kB, invite,
+                    MakeResponse(taking_->invite, 487, ReasonPhrase(487),
+                                 taking_->leg.dialog->id().local_tag)});
+    return Take();
+  }
   if (outer_.has_value() && outer_->transaction == invite) DropInner();
   if (exchange_.has_value() && exchange_->transaction == invite &&
       exchange_->method == SipMethod::kInvite && !exchange_->refused &&
@@ -497,13 +500,18 @@ CallActions Call::OnCancel(TransactionId invite, MonoTime now) {
 }
 
 CallActions Call::OnAck(LegSide from, const SipMessage& ack, MonoTime now) {
-  if (!unacknowledged_.has_value() || unacknowledged_->to != from ||
-      CseqNumber(unacknowledged_->response) != CseqNumber(ack)) {
+  auto& waiting = unacknowledged_[IndexOf(from)];
+  if (!waiting.has_value() ||
+      CseqNumber(waiting->response) != CseqNumber(ack)) {
     return Take();
   }
-  unacknowledged_.reset();
+  waiting.reset();
   if (!exchange_.has_value() ||
       exchange_->stage != Exchange::Stage::kLateOffer) {
+    ReanchorAtOnce(now);
+    if (realign_.has_value() && settled()) {
+      StartOwnOffer(*std::exchange(realign_, std::nullopt), now);
+    }
     TellSecurity(now);
     return Take();
   }
@@ -521,8 +529,7 @@ CallActions Call::OnAck(LegSide from, const SipMessage& ack, MonoTime now) {
   }
   exchange_->stage = Exchange::Stage::kMediaForAck;
   exchange_->give_up = MonoTime::InfiniteFuture();
-  media_busy_ = true;
-  actions_.push_back(CallUpdateMedia{media_.wanted()});
+  TellRelay(now);
   return Take();
 }
 
@@ -619,7 +626,7 @@ void Call::EndBoth(std::string_view reason, CallDisposition disposition,
       AnswerFinally(initial ? code : 487, reason, disposition, now);
     }
   }
-  unacknowledged_.reset();
+  unacknowledged_ = {};
   for (const LegSide side : {LegSide::kA, LegSide::kB}) {
     const Leg& one = leg(side);
     if (!one.ended && one.dialog.has_value() &&
@@ -642,10 +649,7 @@ void Call::End(std::string_view reason, CallDisposition disposition,
     Respond(passing.from, passing.transaction, passing.request, 481);
   }
   passing_.clear();
-  if (media_.has_session() && !media_deleted_) {
-    media_deleted_ = true;
-    actions_.push_back(CallDeleteMedia{record_.reason});
-  }
+  if (media_.has_session() && !media_deleted_) DeleteMedia(record_.reason);
   SetState(CallState::kEnded);
 }
 
@@ -671,16 +675,16 @@ CallActions Call::Hangup(std::string_view reason, MonoTime now,
 }
 
 CallActions Call::OnDeadline(MonoTime now) {
-  if (unacknowledged_.has_value()) {
-    Unacknowledged& waiting = *unacknowledged_;
-    if (now >= waiting.give_up) {
-      unacknowledged_.reset();
+  for (const LegSide side : {LegSide::kA, LegSide::kB}) {
+    auto& waiting = unacknowledged_[IndexOf(side)];
+    if (!waiting.has_value()) continue;
+    if (now >= waiting->give_up) {
       EndBoth("ACK_MISSING", CallDisposition::kFailed, now);
-    } else if (now >= waiting.again) {
-      waiting.gap = std::min(2 * waiting.gap, timers_.sip.t2);
-      waiting.again = now + waiting.gap;
+    } else if (now >= waiting->again) {
+      waiting->gap = std::min(2 * waiting->gap, timers_.sip.t2);
+      waiting->again = now + waiting->gap;
       actions_.push_back(
-          CallRespond{waiting.to, waiting.transaction, waiting.response});
+          CallRespond{side, waiting->transaction, waiting->response});
     }
   }
   if (exchange_.has_value() && now >= exchange_->give_up) {

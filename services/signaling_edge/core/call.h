@@ -45,6 +45,7 @@ struct CallSendRequest {
 struct CallSendAck {
   LegSide leg;
   SipMessage ack;
+  std::optional<Flow> flow;  // instead of the leg's
 };
 // CANCEL the INVITE with this CSeq number that was sent on a leg.
 struct CallCancelInvite {
@@ -65,6 +66,8 @@ struct CallUpdateMedia {
   RelayLegs legs;
 };
 struct CallDeleteMedia {
+  std::string session;  // as RelaySession has it
+  std::string relay;
   std::string reason;
 };
 // A rule of ours, not the far side, turned something down.
@@ -179,6 +182,22 @@ class Call {
                                       TransactionId transaction, Flow flow,
                                       std::string contact, MonoTime now);
 
+  // Another device of the called party takes the call while it rings, in place
+  // of the one that it rings at (RFC 3891 section 3). Needs MayBePickedUp().
+  // What is refused leaves it ringing; errors as of Replace().
+  absl::StatusOr<CallActions> PickUp(const Party& taker,
+                                     const SipMessage& invite,
+                                     TransactionId transaction, Flow flow,
+                                     std::string contact, MonoTime now);
+  // It rings at an early dialog of the called leg: REQUEST_PENDING while
+  // something else is under way, MEDIA_NOT_SUPPORTED where its media cannot be
+  // taken by another.
+  absl::Status MayBePickedUp() const;
+  // The dialog of who is picking it up, until the leg has it.
+  const Dialog* taker() const {
+    return taking_.has_value() ? &*taking_->leg.dialog : nullptr;
+  }
+
   // A leg that goes to another call.
   struct HandedLeg {
     Party party;
@@ -271,6 +290,7 @@ class Call {
       kMediaForAck,     // the relay learns the answer of that ACK
       kMediaForPrack,   // the same, of the PRACK to a reliable late offer
       kMediaForAlone,   // the relay learns what it shall play
+      kMediaForPickUp,  // the relay learns of who picks the call up
     };
     LegSide from = LegSide::kA;
     SipMethod method = SipMethod::kInvite;
@@ -285,6 +305,8 @@ class Call {
     bool early = false;
     // Both sides know the answer already, by reliable provisional responses.
     bool settled = false;
+    // Of the first INVITE: what its sender was told of the media; secret.
+    std::string described;
     bool reliable = false;           // the caller knows PRACK
     bool reliable_required = false;  // and wants nothing else
     uint32_t tries = 0;              // how often it was sent on
@@ -302,7 +324,6 @@ class Call {
   };
   // A 2xx of ours that has no ACK yet (RFC 3261 section 13.3.1.4).
   struct Unacknowledged {
-    LegSide to = LegSide::kA;
     TransactionId transaction = 0;
     SipMessage response;
     absl::Duration gap;
@@ -319,6 +340,13 @@ class Call {
     absl::Duration gap;
     MonoTime again;
     MonoTime give_up;
+  };
+  // An INVITE that takes the called leg over while it rings.
+  struct Taking {
+    Leg leg;
+    TransactionId transaction = 0;
+    SipMessage invite;
+    bool cancelled = false;  // and answered so
   };
   // A request that is passed on as it is: INFO and the like.
   struct Passing {
@@ -373,7 +401,8 @@ class Call {
   void Postpone(const SipMessage& response);
   // An offer of ours on a leg: what the other side has said last, or we in its
   // place.
-  bool StartOwnOffer(LegSide to, MonoTime now);
+  bool StartOwnOffer(LegSide to, MonoTime now,
+                     SipMethod method = SipMethod::kInvite);
   void RefreshLegs(MonoTime now);
   void Refresh(LegSide side, MonoTime now);
   // By UPDATE where the party allows it, else by re-INVITE; false while that
@@ -392,6 +421,11 @@ class Call {
   void OnFailure(LegSide from, int code, MonoTime now);
   void Forward(const SipMessage& response, MonoTime now);
   void DeliverSuccess(const SipMessage& response, MonoTime now);
+  // Our 2xx to the one who asked, with this description.
+  void AnswerExchange(std::string body, int code, MonoTime now);
+  // Sends a 2xx to an INVITE, and again until it is acknowledged.
+  void RespondUntilAck(LegSide to, TransactionId transaction,
+                       SipMessage response, MonoTime now);
   void AckFor(LegSide side, uint32_t cseq, std::string_view body = {});
   void RefuseExchange(const absl::Status& status, LegSide offender,
                       MonoTime now);
@@ -412,12 +446,34 @@ class Call {
   void OnWatchDeadline(MonoTime now);
   // Takes media to another relay, a leg at a time.
   void Reanchor(MonoTime now);
+  // The same before the answer: by UPDATE, if both legs are ready for that.
+  void ReanchorEarly(MonoTime now);
+  // Sets the times of Reanchor(), if it has anything to do.
+  void ReanchorFrom(MonoTime answered);
+  void ReanchorAtOnce(MonoTime now);
+  // The relay of a call whose first INVITE is under way is gone. What is told
+  // from now on is of another one, which is asked for with the next answer; who
+  // has been told of the old one is owed an offer.
+  void ForgetRelay(MonoTime now);
+  // The relay shall have what is wanted, or make it; OnMediaReply() goes on.
+  void TellRelay(MonoTime now);
+  void DeleteMedia(std::string reason);
   void UpdateSuites();
   // What came while something else had to be done first.
   void TakeWaiting(MonoTime now);
   bool MustWait() const { return media_busy_ || reliable_.has_value(); }
   CallActions Take();
   void Take(LegSide side, HandedLeg handed);
+  // The leg of an INVITE that takes over that of a side, by this flow.
+  absl::StatusOr<Leg> LegOfTaker(LegSide side, const SipMessage& invite,
+                                 Flow flow, std::string contact);
+  void OnPickUpMedia(const absl::Status& error, MonoTime now);
+  void RefusePickUp(const absl::Status& status);
+  // It is a message of what was cancelled for a pick up.
+  bool IsLeftBehind(LegSide from, const SipMessage& request) const;
+  bool acknowledged() const {
+    return !unacknowledged_[0].has_value() && !unacknowledged_[1].has_value();
+  }
   void FinishReplacing(LegSide side);
   void UndoReplacing(LegSide side);
 
@@ -440,7 +496,10 @@ class Call {
   std::deque<SipMessage> waiting_;  // responses to it that must wait
   std::optional<Reliable> reliable_;
   uint32_t last_rseq_ = 0;
-  std::optional<Unacknowledged> unacknowledged_;
+  std::array<std::optional<Unacknowledged>, 2> unacknowledged_;  // by leg
+  std::optional<Taking> taking_;  // while the relay is asked
+  // Of the called leg, whose INVITE is cancelled for a pick up.
+  std::optional<Flow> left_behind_;
   std::vector<Passing> passing_;
   MonoTime linger_until_ = MonoTime::InfiniteFuture();
   bool over_ = false;

@@ -308,9 +308,9 @@ void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
       }
     } else if (auto* ack = std::get_if<CallSendAck>(&action)) {
       ReplaceGruu(call.party(ack->leg), ack->ack);
-      if (Reach(call, ack->leg, now)) {
-        port_.SendAck(call.flow(ack->leg), std::move(ack->ack), {id, ack->leg},
-                      now);
+      if (ack->flow.has_value() || Reach(call, ack->leg, now)) {
+        port_.SendAck(ack->flow.has_value() ? *ack->flow : call.flow(ack->leg),
+                      std::move(ack->ack), {id, ack->leg}, now);
       }
     } else if (auto* cancel = std::get_if<CallCancelInvite>(&action)) {
       port_.CancelInvite({id, cancel->leg}, cancel->cseq, cancel->reason, now);
@@ -356,9 +356,9 @@ void CallControl::Do(Call& call, CallActions actions, MonoTime now) {
           last_media_request_, call.media().session().name,
           call.media().session().relay, std::move(update->legs)});
     } else if (auto* remove = std::get_if<CallDeleteMedia>(&action)) {
-      port_.Perform(DeleteMediaSession{id, call.media().session().name,
-                                       call.media().session().relay,
-                                       remove->reason});
+      port_.Perform(DeleteMediaSession{id, std::move(remove->session),
+                                       std::move(remove->relay),
+                                       std::move(remove->reason)});
     } else if (auto* refused = std::get_if<CallRefused>(&action)) {
       ReportCallRefused(call, *refused, now);
     } else {

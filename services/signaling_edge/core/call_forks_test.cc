@@ -415,5 +415,52 @@ TEST_F(CallForksTest, NoBreadthIsLeft) {
   EXPECT_EQ(edge_.core().calls().live(), 1u);
 }
 
+// RFC 3891 section 3: another phone of bob takes what rings at both.
+TEST_F(CallForksTest, WhatIsPickedUpRingsNowhereElse) {
+  Load();
+  Connect();
+  Dial("4003");
+  const Sent to_bob = To(bob_, SipMethod::kInvite);
+  const Sent to_carol = To(carol_, SipMethod::kInvite);
+  edge_.Answer(to_bob, 180, "b1");
+  edge_.Answer(to_carol, 180, "c1");
+  EXPECT_EQ(ToPbx(), 180);
+  EXPECT_EQ(ToPbx(), 180);
+  const ConnectionId other = edge_.ConnectTcp("198.51.100.3");
+  const auto from = ParseNameAddr(to_bob.message.Value(HeaderId::kFrom));
+  const auto invite = [&](int cseq) {
+    return Cat(
+        "INVITE sip:4003@d.test SIP/2.0\n"
+        "Via: SIP/2.0/TCP 198.51.100.3:40000;branch=z9hG4bKtake",
+        cseq, "\nMax-Forwards: 70\nReplaces: ",
+        to_bob.message.Value(HeaderId::kCallId), ";to-tag=", from->tag(),
+        ";from-tag=b1\nFrom: <sip:bob@d.test>;tag=t1\n"
+        "To: <sip:4003@d.test>\nCall-ID: take\nCSeq: ",
+        cseq,
+        " INVITE\nContact: <sip:bob@198.51.100.3:40000>\n"
+        "Content-Type: application/sdp\n\n",
+        TestSdp("198.51.100.3", 7000, false));
+  };
+  edge_.Receive(other, invite(1));
+  const auto challenge = edge_.TakeTo(other);
+  ASSERT_TRUE(challenge.has_value());
+  ASSERT_EQ(challenge->message.status_code(), 407) << edge_.Refusals();
+  edge_.Receive(other, EdgeHarness::WithDigest(invite(2), *challenge, "bob",
+                                               "INVITE", "sip:4003@d.test"));
+  edge_.TakeTo(other);  // 100
+  const auto ok = edge_.TakeTo(other);
+  ASSERT_TRUE(ok.has_value());
+  EXPECT_EQ(ok->message.status_code(), 200);
+  EXPECT_EQ(ToPbx(), 200);
+  EXPECT_EQ(ToPbx(), 0);  // by one of them alone
+  To(bob_, SipMethod::kCancel);
+  const Sent cancel = To(carol_, SipMethod::kCancel);
+  EXPECT_TRUE(Has(cancel.message.Value(HeaderId::kReason), "elsewhere"));
+  edge_.Answer(to_bob, 487, "b1");
+  edge_.Answer(to_carol, 487, "c1");
+  EXPECT_EQ(Reasons(), "ANSWERED_ELSEWHERE");
+  EXPECT_EQ(edge_.core().calls().live(), 1u);
+}
+
 }  // namespace
 }  // namespace sallyport::signaling_edge

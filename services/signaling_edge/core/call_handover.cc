@@ -38,7 +38,7 @@ absl::Status Call::AcceptRequest(LegSide from, const SipMessage& request) {
 
 bool Call::settled() const {
   return record_.answered.has_value() && !record_.ended.has_value() &&
-         !exchange_.has_value() && !unacknowledged_.has_value() && !media_busy_;
+         !exchange_.has_value() && acknowledged() && !media_busy_;
 }
 
 std::string Call::OfferOf(LegSide side) const {
@@ -78,10 +78,12 @@ void Call::Take(LegSide side, HandedLeg handed) {
 }
 
 CallActions Call::Adopt(HandedLeg caller, MonoTime now) {
-  unacknowledged_.reset();  // nobody had asked for that 2xx
+  // Nobody had asked for that 2xx.
+  unacknowledged_[IndexOf(LegSide::kA)].reset();
   Take(LegSide::kA, std::move(caller));
   media_.Replace(LegSide::kA);
-  StartOwnOffer(LegSide::kA, now);
+  // Who has picked it up may still owe an ACK.
+  if (!StartOwnOffer(LegSide::kA, now)) realign_ = LegSide::kA;
   return Take();
 }
 

@@ -118,6 +118,10 @@ absl::Status CallMedia::ReceiveAnswer(LegSide from, std::string_view body) {
   Association association = associations_[i];
   SP_RETURN_IF_ERROR(
       TakeTransport(from, answer, line, /*is_answer=*/true, next, association));
+  if (unaware_[i] && next.mux_only()) {
+    next = legs_[i];
+    association = associations_[i];
+  }
   next.direction =
       next.ice ? DirectionSaid(answer, media) : DirectionOf(answer, media);
   if (next.suite.has_value()) {
@@ -360,10 +364,12 @@ void CallMedia::OnUpdated(const RelaySession& session) {
   ForgetRestarts(legs_);
 }
 
-void CallMedia::LoseSession() {
+void CallMedia::LoseSession(std::array<bool, 2> told) {
   session_.reset();
   anew_ = {false, false};
   for (size_t i = 0; i < 2; ++i) {
+    if (!told[i]) continue;
+    unaware_[i] = true;
     RelayLeg& leg = legs_[i];
     leg.remote_fingerprint.clear();
     leg.remote_setup.reset();
@@ -379,10 +385,12 @@ void CallMedia::Finish() {
     anew_ = {false, false};
   }
   exchange_.reset();
+  picked_up_.reset();
 }
 
 void CallMedia::Abandon() {
   anew_ = {false, false};
+  picked_up_.reset();
   if (!exchange_.has_value()) return;
   for (size_t i = 0; i < 2; ++i) {
     exchange_->before[i].prompted |= legs_[i].prompted;
@@ -433,6 +441,7 @@ void CallMedia::AddTransport(LegSide to, bool is_offer, LegMedia& leg) const {
 absl::StatusOr<std::string> CallMedia::OfferFor(LegSide to) {
   SP_CHECK(exchange_.has_value() && session_.has_value());
   if (passes_through()) return Passed(to);
+  unaware_[IndexOf(to)] = false;
   const RelayLeg& mine = legs_[IndexOf(to)];
   LegMedia leg;
   if (mine.dtls) {

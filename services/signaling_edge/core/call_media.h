@@ -77,6 +77,15 @@ class CallMedia {
   // The caller has answered that, and hears `prompt`; errors likewise.
   absl::Status PlayAlone(const std::string& prompt);
 
+  // In place of ReceiveAnswer() of B while it is called: another device of B
+  // offers, and both offers are answered by what the two have in common. Errors
+  // as of ReceiveOffer(), and MEDIA_NOT_SUPPORTED when they have no codec in
+  // common. UndoPickUp() makes it undone.
+  absl::Status PickUp(std::string_view body);
+  void UndoPickUp();
+  // The answer to that device; as AnswerFor().
+  absl::StatusOr<std::string> AnswerForTaker();
+
   // Somebody else is at that side from now on: DTLS and ICE begin anew with the
   // next offer of that side or to it. Abandon() takes it back.
   void Replace(LegSide side) { anew_[IndexOf(side)] = true; }
@@ -94,9 +103,11 @@ class CallMedia {
   void SetSession(RelaySession session);
   // The relay was updated to wanted(), and this is what it is now.
   void OnUpdated(const RelaySession& session);
-  // The relay has it no more. What was agreed stays, and the next offer makes a
-  // session anew. No exchange is under way.
-  void LoseSession();
+  // The relay has it no more. What was agreed stays, and so does a pending
+  // exchange; its owner makes a session anew. Sides that were `told` of the old
+  // one need an offer of the new one: until then their keys of DTLS and their
+  // ICE are no use.
+  void LoseSession(std::array<bool, 2> told = {true, true});
 
   // The text to send: the pending offer as the other leg sees it, and the
   // answer as the offerer sees it. Need a session. kInternal if the text would
@@ -145,6 +156,17 @@ class CallMedia {
     std::array<Association, 2> associations_before;
     std::array<std::string, 2> texts;  // as received; secret
   };
+  // An offer of another device of B, and what to go back to.
+  struct PickedUp {
+    SdpSession answer;  // as the caller would have said it
+    size_t line = 0;
+    std::string protocol;
+    std::optional<SdesCrypto> crypto;
+    std::optional<Exchange> exchange_before;
+    RelayLegs legs_before;
+    std::array<Association, 2> associations_before;
+    std::array<std::string, 2> spoken_before;
+  };
   // What we said last on a leg.
   struct Said {
     std::string session_id;
@@ -171,6 +193,7 @@ class CallMedia {
   void SetMusic();
   // Whether `to` shall hear music while the pending offer holds.
   bool OffersMusic(LegSide to) const;
+  absl::Status AnswerBoth(std::string_view body);
   absl::Status PassOffer(LegSide from, std::string_view body);
   absl::Status PassAnswer(LegSide from, std::string_view body);
   // What the other side has said, as `to` may have it.
@@ -183,12 +206,15 @@ class CallMedia {
   std::array<LegPolicy, 2> policies_;
   std::array<Association, 2> associations_;
   std::array<bool, 2> anew_ = {false, false};
+  // What it was offered last was a session that is lost.
+  std::array<bool, 2> unaware_ = {false, false};
   std::array<std::string, 2> spoken_;  // the protocol of the far side's line
   std::array<Said, 2> said_;
   RelayLegs legs_;
   std::array<std::string, 2> agreed_;  // secret
   std::optional<RelaySession> session_;
   std::optional<Exchange> exchange_;
+  std::optional<PickedUp> picked_up_;
   SdpSession alone_said_;  // by nobody at B, and its anchored line
   size_t alone_line_ = 0;
 };

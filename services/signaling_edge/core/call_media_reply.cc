@@ -24,6 +24,22 @@ absl::Status ErrorOf(const absl::Status& reply) {
 
 }  // namespace
 
+void Call::TellRelay(MonoTime now) {
+  if (relay_lost_ && exchange_->initial) ForgetRelay(now);
+  media_busy_ = true;
+  if (media_.has_session()) {
+    actions_.push_back(CallUpdateMedia{media_.wanted()});
+  } else {
+    actions_.push_back(CallCreateMedia{media_.wanted()});
+  }
+}
+
+void Call::DeleteMedia(std::string reason) {
+  media_deleted_ = true;
+  actions_.push_back(CallDeleteMedia{
+      media_.session().name, media_.session().relay, std::move(reason)});
+}
+
 CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
                                MonoTime now) {
   media_busy_ = false;
@@ -32,8 +48,7 @@ CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
     record_.media_session = session->name;
     media_.SetSession(*std::move(session));
     if (record_.ended.has_value() && !media_deleted_) {
-      media_deleted_ = true;
-      actions_.push_back(CallDeleteMedia{record_.reason});
+      DeleteMedia(record_.reason);
     }
   } else if (session.ok()) {
     media_.OnUpdated(*session);
@@ -42,6 +57,16 @@ CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
     Exchange& exchange = *exchange_;
     const LegSide other = Other(exchange.from);
     const absl::Status error = ErrorOf(session.status());
+    if (!error.ok() && exchange.initial && !exchange.refused &&
+        media_.has_session() && ReasonOf(error) != "MEDIA_PEER_REFUSED") {
+      // Nobody has told yet that it is lost: another one may do.
+      actions_.push_back(CallDeleteMedia{media_.session().name,
+                                         media_.session().relay,
+                                         "MEDIA_RELAY_UNAVAILABLE"});
+      relay_lost_ = true;
+      TellRelay(now);
+      return Take();
+    }
     const std::optional<SipMessage> held =
         std::exchange(exchange.held, std::nullopt);
     switch (exchange.stage) {
@@ -109,6 +134,7 @@ CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
         if (body.ok()) {
           media_.Finish();
           SetAnswered(now);
+          ReanchorAtOnce(now);
         } else {
           media_.Abandon();
           EndBoth(ReasonOf(body.status()), CallDisposition::kFailed, now);
@@ -117,6 +143,9 @@ CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
       }
       case Exchange::Stage::kMediaForPrack:
         OnPrackMedia(error, now);
+        break;
+      case Exchange::Stage::kMediaForPickUp:
+        OnPickUpMedia(error, now);
         break;
       default:
         break;

@@ -133,8 +133,7 @@ void Call::OnPrack(LegSide from, const SipMessage& request,
     invite.prack_request = request;
     invite.rack = confirmed.rack;
     invite.stage = Exchange::Stage::kMediaForPrack;
-    media_busy_ = true;
-    actions_.push_back(CallUpdateMedia{media_.wanted()});
+    TellRelay(now);
     return;
   }
   if (confirmed.described) {
@@ -159,6 +158,7 @@ void Call::OnPrack(LegSide from, const SipMessage& request,
   Respond(from, transaction, request, MayHoldSdp(request) ? 488 : 200);
   if (!confirmed.rack.empty()) SendPrack(other, confirmed.rack, "");
   TakeWaiting(now);
+  ReanchorAtOnce(now);
 }
 
 void Call::OnPrackMedia(const absl::Status& error, MonoTime now) {

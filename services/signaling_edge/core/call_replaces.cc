@@ -1,6 +1,7 @@
 // INVITE with Replaces (RFC 3891): a party takes its side of a call over with
 // another device, or another dialog of the same. The other side sees a
 // re-INVITE; the dialog that is replaced gets a BYE once the new one stands.
+#include <string>
 #include <utility>
 
 #include "services/common/status/status_macros.h"
@@ -10,25 +11,32 @@
 
 namespace sallyport::signaling_edge {
 
-absl::StatusOr<CallActions> Call::Replace(LegSide side,
-                                          const SipMessage& invite,
-                                          TransactionId transaction, Flow flow,
-                                          std::string contact, MonoTime now) {
+absl::StatusOr<Call::Leg> Call::LegOfTaker(LegSide side,
+                                           const SipMessage& invite, Flow flow,
+                                           std::string contact) {
   SP_ASSIGN_OR_RETURN(
       Dialog dialog,
       Dialog::AsCallee(invite, HexOf(random_.NextU64()), flow.is_tls()));
   SessionTimer timer(timers_.session);
   SP_RETURN_IF_ERROR(timer.Check(invite));
-  Leg& mine = leg(side);
-  replaced_.emplace(std::move(mine));
-  mine = Leg();
-  mine.party = replaced_->party;
-  mine.flow = std::move(flow);
-  mine.contact = std::move(contact);
-  mine.dialog = std::move(dialog);
-  mine.timer = timer;
-  mine.told_security = replaced_->told_security;
-  mine.allows_update = NamesToken(invite, HeaderId::kAllow, "UPDATE");
+  Leg taker;
+  taker.party = leg(side).party;
+  taker.flow = std::move(flow);
+  taker.contact = std::move(contact);
+  taker.dialog = std::move(dialog);
+  taker.timer = timer;
+  taker.told_security = leg(side).told_security;
+  taker.allows_update = NamesToken(invite, HeaderId::kAllow, "UPDATE");
+  return taker;
+}
+
+absl::StatusOr<CallActions> Call::Replace(LegSide side,
+                                          const SipMessage& invite,
+                                          TransactionId transaction, Flow flow,
+                                          std::string contact, MonoTime now) {
+  SP_ASSIGN_OR_RETURN(
+      Leg taker, LegOfTaker(side, invite, std::move(flow), std::move(contact)));
+  replaced_.emplace(std::exchange(leg(side), std::move(taker)));
   exchange_ = Exchange();
   exchange_->from = side;
   exchange_->transaction = transaction;

@@ -41,6 +41,8 @@ CallActions Call::OnResponse(LegSide from, const SipMessage& request,
   const SipMethod method = request.method();
   const int code = response.status_code();
   Leg& sender = leg(from);
+  const bool left_behind = IsLeftBehind(from, request);
+  if (left_behind && method != SipMethod::kInvite) return Take();
   if (method == SipMethod::kCancel) return Take();
   if (method == SipMethod::kBye) {
     if (code >= 200 && IsOfDialog(sender, request)) sender.ended = true;
@@ -63,15 +65,15 @@ CallActions Call::OnResponse(LegSide from, const SipMessage& request,
     }
     return Take();
   }
-  if (outer_.has_value() && from == Other(outer_->from) && outer_->sent &&
-      outer_->cseq == cseq && outer_->method == method) {
+  if (!left_behind && outer_.has_value() && from == Other(outer_->from) &&
+      outer_->sent && outer_->cseq == cseq && outer_->method == method) {
     if (code < 300) {
       Postpone(response);
       return Take();
     }
     DropInner();
   }
-  if (exchange_.has_value() && from == Other(exchange_->from) &&
+  if (!left_behind && exchange_.has_value() && from == Other(exchange_->from) &&
       exchange_->sent && exchange_->cseq == cseq &&
       exchange_->method == method &&
       exchange_->stage != Exchange::Stage::kLateOffer &&
@@ -118,9 +120,11 @@ CallActions Call::OnResponse(LegSide from, const SipMessage& request,
   auto fork = Dialog::AsCaller(request, response, sender.flow.is_tls());
   if (fork.ok()) {
     ++forks_;
-    actions_.push_back(CallSendAck{from, fork->MakeAck(CseqNumber(request))});
+    const std::optional<Flow> flow = left_behind ? left_behind_ : std::nullopt;
     actions_.push_back(
-        CallSendRequest{from, fork->MakeRequest(SipMethod::kBye)});
+        CallSendAck{from, fork->MakeAck(CseqNumber(request)), flow});
+    actions_.push_back(
+        CallSendRequest{from, fork->MakeRequest(SipMethod::kBye), flow});
   }
   return Take();
 }
@@ -153,7 +157,11 @@ void Call::OnExchangeResponse(LegSide from, const SipMessage& response,
     // RFC 4028 section 7.3: the same again, for longer.
     exchange_->provisional = false;
     if (exchange_->initial) leg(from).dialog.reset();
-    SendInvite(now);
+    if (exchange_->initial && media_.offer_pending()) {
+      SendOffer(now);  // of another relay, if that is lost meanwhile
+    } else {
+      SendInvite(now);
+    }
   } else {
     if (code < 400 && exchange_->initial) {
       for (const std::string_view contact :
@@ -181,6 +189,9 @@ void Call::OnProvisional(LegSide from, const SipMessage& response,
   // Only one branch of a fork can have its early media heard.
   const bool ours = sender.dialog.has_value() &&
                     sender.dialog->id() == DialogIdOfResponse(response);
+  if (ours) {
+    leg(from).allows_update |= NamesToken(response, HeaderId::kAllow, "UPDATE");
+  }
   const bool reliable = IsReliableProvisional(response);
   // A late offer counts only if it cannot get lost (RFC 3262 section 5).
   if (exchange.settled || !ours || !HasSdp(response) ||
@@ -204,12 +215,7 @@ void Call::OnProvisional(LegSide from, const SipMessage& response,
   }
   exchange.held = response;
   exchange.stage = Exchange::Stage::kMediaForAnswer;
-  media_busy_ = true;
-  if (media_.has_session()) {
-    actions_.push_back(CallUpdateMedia{media_.wanted()});
-  } else {
-    actions_.push_back(CallCreateMedia{media_.wanted()});
-  }
+  TellRelay(now);
 }
 
 void Call::Forward(const SipMessage& response, MonoTime now) {
@@ -223,15 +229,18 @@ void Call::Forward(const SipMessage& response, MonoTime now) {
       HasSdp(response) && !exchange.settled && !exchange.early &&
       (reliable || (!exchange.late_offer && !exchange.reliable_required));
   std::string body;
-  if (describe &&
-      (media_.answered() || (exchange.late_offer && media_.offer_pending()))) {
+  if (describe && leg(exchange.from).owed_offer) {
+    body = exchange.described;
+  } else if (describe && media_.has_session() &&
+             (media_.answered() ||
+              (exchange.late_offer && media_.offer_pending()))) {
     auto text = exchange.late_offer ? media_.OfferFor(exchange.from)
                                     : media_.AnswerFor(exchange.from);
     if (!text.ok()) {
       RefuseExchange(text.status(), Other(exchange.from), now);
       return;
     }
-    body = *std::move(text);
+    body = exchange.described = *std::move(text);
   }
   const int code = response.status_code();
   const int told = code >= 180 && code <= 183 ? code : 183;
@@ -312,12 +321,7 @@ void Call::OnSuccess(LegSide from, const SipMessage& response, MonoTime now) {
   }
   exchange.held = response;
   exchange.stage = Exchange::Stage::kMediaForAnswer;
-  media_busy_ = true;
-  if (media_.has_session()) {
-    actions_.push_back(CallUpdateMedia{media_.wanted()});
-  } else {
-    actions_.push_back(CallCreateMedia{media_.wanted()});
-  }
+  TellRelay(now);
 }
 
 void Call::DeliverSuccess(const SipMessage& response, MonoTime now) {
@@ -342,7 +346,9 @@ void Call::DeliverSuccess(const SipMessage& response, MonoTime now) {
     return;
   }
   absl::StatusOr<std::string> body = std::string();
-  if (!exchange.settled) {
+  if (exchange.initial && !exchange.settled && leg(to).owed_offer) {
+    body = exchange.described;
+  } else if (!exchange.settled) {
     body = exchange.late_offer ? media_.OfferFor(to) : media_.AnswerFor(to);
   }
   if (!body.ok()) {
@@ -358,6 +364,25 @@ void Call::DeliverSuccess(const SipMessage& response, MonoTime now) {
   if (invite && (!exchange.late_offer || exchange.early)) {
     AckFor(other, exchange.cseq);
   }
+  AnswerExchange(*std::move(body), response.status_code(), now);
+}
+
+void Call::RespondUntilAck(LegSide to, TransactionId transaction,
+                           SipMessage response, MonoTime now) {
+  actions_.push_back(CallRespond{to, transaction, response});
+  unacknowledged_[IndexOf(to)] =
+      Unacknowledged{.transaction = transaction,
+                     .response = std::move(response),
+                     .gap = timers_.sip.t1,
+                     .again = now + timers_.sip.t1,
+                     .give_up = now + timers_.sip.timeout()};
+}
+
+void Call::AnswerExchange(std::string body, int code, MonoTime now) {
+  Exchange& exchange = *exchange_;
+  const LegSide to = exchange.from;
+  const LegSide other = Other(to);
+  const bool invite = exchange.method == SipMethod::kInvite;
   leg(to).dialog->AcceptTarget(exchange.request);
   leg(to).dialog->Confirm();
   SipMessage reply = MakeResponse(exchange.request, 200, ReasonPhrase(200),
@@ -368,23 +393,22 @@ void Call::DeliverSuccess(const SipMessage& response, MonoTime now) {
     leg(to).timer.OnRequest(exchange.request, reply, now);
   }
   AddSecurity(to, reply);
-  AddSdp(reply, *body);
-  actions_.push_back(CallRespond{to, exchange.transaction, reply});
+  AddSdp(reply, body);
+  if (invite) {
+    RespondUntilAck(to, exchange.transaction, std::move(reply), now);
+  } else {
+    actions_.push_back(CallRespond{to, exchange.transaction, std::move(reply)});
+  }
   FinishReplacing(to);
-  // Both have heard of the relay by this.
-  leg(to).owed_offer = leg(other).owed_offer = false;
   if (exchange.initial) {
     leg_record(to).sip_status = 200;
-    leg_record(other).sip_status = response.status_code();
+    leg_record(other).sip_status = code;
     record_.answered = now;
-  }
-  if (invite) {
-    unacknowledged_ = Unacknowledged{.to = to,
-                                     .transaction = exchange.transaction,
-                                     .response = std::move(reply),
-                                     .gap = timers_.sip.t1,
-                                     .again = now + timers_.sip.t1,
-                                     .give_up = now + timers_.sip.timeout()};
+    if (exchange.late_offer) exchange.described = std::move(body);
+    ReanchorFrom(now);
+  } else {
+    // Both have heard of the relay by this.
+    leg(to).owed_offer = leg(other).owed_offer = false;
   }
   if (exchange.late_offer) {
     exchange.stage = Exchange::Stage::kLateOffer;
@@ -409,7 +433,7 @@ void Call::OnFailure(LegSide from, int code, MonoTime now) {
   }
   if (exchange.telling) {
     TellAgain(from, code, now);
-  } else if (exchange.own) {
+  } else if (exchange.own && record_.answered.has_value()) {
     leg(from).timer.TryAgain(now + kTryAgain);
   }
   if (exchange.initial) {
@@ -428,6 +452,7 @@ void Call::OnFailure(LegSide from, int code, MonoTime now) {
 CallActions Call::OnRequestFailed(LegSide to, const SipMessage& request,
                                   bool timed_out, MonoTime now) {
   const SipMethod method = request.method();
+  if (IsLeftBehind(to, request)) return Take();
   if (method == SipMethod::kBye) {
     if (IsOfDialog(leg(to), request)) leg(to).ended = true;
     return Take();
@@ -471,7 +496,7 @@ CallActions Call::OnRequestFailed(LegSide to, const SipMessage& request,
   if (initial) leg(to).ended = true;
   if (exchange_->telling) {
     TellAgain(to, 0, now);
-  } else if (exchange_->own) {
+  } else if (exchange_->own && record_.answered.has_value()) {
     leg(to).timer.TryAgain(now + kTryAgain);
   }
   if (exchange_->refused) {

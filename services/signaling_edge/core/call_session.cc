@@ -15,17 +15,18 @@ constexpr absl::Duration kLater = absl::Seconds(5);
 
 }  // namespace
 
-bool Call::StartOwnOffer(LegSide to, MonoTime now) {
+bool Call::StartOwnOffer(LegSide to, MonoTime now, SipMethod method) {
   const std::string& said = media_.agreed(Other(to));
   const bool nobody = alone() && to == LegSide::kA;
-  if ((said.empty() && !nobody) || exchange_.has_value() ||
-      unacknowledged_.has_value() || media_busy_) {
+  if ((said.empty() && !nobody) || exchange_.has_value() || !acknowledged() ||
+      media_busy_) {
     return false;
   }
   exchange_ = Exchange();
   exchange_->from = Other(to);
   exchange_->own = true;
-  exchange_->request = SipMessage::Request(SipMethod::kInvite, "");
+  exchange_->method = method;
+  exchange_->request = SipMessage::Request(method, "");
   if (nobody) {
     media_.OfferAlone();
     SendOffer(now);

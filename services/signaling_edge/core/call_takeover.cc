@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/call_control.h"
 #include "services/signaling_edge/core/leg_messages.h"
 #include "services/signaling_edge/core/sip_text.h"
@@ -53,7 +54,13 @@ absl::StatusOr<Call*> CallControl::Replaceable(const SipMessage& invite,
                      "the call is over");
   }
   if (!call->record().answered.has_value()) {
-    return NotFound("the call is not answered yet");
+    // Section 3: of early dialogs only those that we have begun, or a caller
+    // could be made to answer.
+    if (side != LegSide::kB || sender.mode != call->party(side).mode) {
+      return NotFound("the call is not answered yet");
+    }
+    SP_RETURN_IF_ERROR(call->MayBePickedUp());
+    return call;
   }
   if (IsEarlyOnly(value)) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "DIALOG_CONFIRMED",
@@ -76,14 +83,17 @@ void CallControl::OnReplaces(const SipMessage& invite,
     return;
   }
   Call& call = **found;
-  absl::StatusOr<CallActions> actions = call.Replace(
-      side, invite, transaction, flow, ContactUri(port_.ListenerOf(flow)), now);
+  const std::string contact = ContactUri(port_.ListenerOf(flow));
+  const bool rings = !call.record().answered.has_value();
+  absl::StatusOr<CallActions> actions =
+      rings ? call.PickUp(sender, invite, transaction, flow, contact, now)
+            : call.Replace(side, invite, transaction, flow, contact, now);
   if (!actions.ok()) {
     RefuseInvite(invite, transaction, flow, sender, actions.status(), now);
     return;
   }
   NoteInvite(call.id(), transaction);
-  if (const Dialog* dialog = call.dialog(side)) {
+  if (const Dialog* dialog = rings ? call.taker() : call.dialog(side)) {
     NoteDialog(call.id(), side, dialog->id().call_id, dialog->id().local_tag);
   }
   Do(call, *std::move(actions), now);

@@ -44,7 +44,10 @@ CallActions Call::OnMediaEvent(const MediaEvent& event, MonoTime now) {
       if (!one.unkeyed_since.has_value()) one.unkeyed_since = now;
       break;
     case MediaEvent::Kind::kLost:
-      if (record_.ended.has_value() || relay_lost_) break;
+      // Or it is forgotten already.
+      if (record_.ended.has_value() || relay_lost_ || !media_.has_session()) {
+        break;
+      }
       relay_lost_ = true;
       for (Leg& each : legs_) {
         each.silent_since.reset();
@@ -52,7 +55,7 @@ CallActions Call::OnMediaEvent(const MediaEvent& event, MonoTime now) {
       }
       reanchor_at_ = now;
       reanchor_until_ = now + kPatience;
-      if (record_.answered.has_value()) Reanchor(now);
+      Reanchor(now);
       break;
   }
   TellSecurity(now);
@@ -79,10 +82,12 @@ MonoTime Call::WatchDeadline() const {
 }
 
 void Call::OnWatchDeadline(MonoTime now) {
-  if (!record_.answered.has_value() || record_.ended.has_value() ||
-      now < WatchDeadline()) {
+  if (record_.ended.has_value()) return;
+  if (!record_.answered.has_value()) {
+    if (now >= reanchor_at_) ReanchorEarly(now);
     return;
   }
+  if (now < WatchDeadline()) return;
   if (now >= *record_.answered + timers_.longest) {
     EndBoth("MAX_CALL_DURATION", CallDisposition::kAnswered, now);
   } else if (now >= reanchor_at_) {
@@ -98,7 +103,64 @@ void Call::OnWatchDeadline(MonoTime now) {
   }
 }
 
+void Call::ForgetRelay(MonoTime now) {
+  const Exchange& invite = *exchange_;
+  relay_lost_ = false;
+  leg(LegSide::kA).owed_offer = invite.settled || !invite.described.empty();
+  leg(LegSide::kB).owed_offer =
+      !taking_.has_value() &&
+      (invite.settled || (invite.sent && (!invite.late_offer || invite.early)));
+  media_.LoseSession(
+      {leg(LegSide::kA).owed_offer, leg(LegSide::kB).owed_offer});
+  reanchor_at_ = now + kAgain;
+  reanchor_until_ = now + kPatience;
+}
+
+void Call::ReanchorEarly(MonoTime now) {
+  // Afterwards the answer decides, which makes a session if it has to.
+  reanchor_at_ =
+      now < reanchor_until_ ? now + kAgain : MonoTime::InfiniteFuture();
+  if (!exchange_.has_value() || !exchange_->initial || exchange_->refused ||
+      MustWait()) {
+    return;
+  }
+  if (relay_lost_) ForgetRelay(now);
+  // RFC 3311 section 5.1: not before both have an answer for sure. Who allows
+  // no UPDATE is told by the re-INVITE after the answer.
+  if (!exchange_->settled) return;
+  for (const Leg& one : legs_) {
+    if (!one.dialog.has_value() || !one.allows_update) return;
+  }
+  for (const LegSide side : {LegSide::kA, LegSide::kB}) {
+    if (!leg(side).owed_offer) continue;
+    outer_ = std::exchange(exchange_, std::nullopt);
+    if (!StartOwnOffer(side, now, SipMethod::kUpdate)) CloseExchange();
+    return;
+  }
+  reanchor_at_ = reanchor_until_ = MonoTime::InfiniteFuture();
+}
+
+void Call::ReanchorFrom(MonoTime answered) {
+  if (!relay_lost_ && !legs_[0].owed_offer && !legs_[1].owed_offer) {
+    reanchor_at_ = reanchor_until_ = MonoTime::InfiniteFuture();
+    return;
+  }
+  reanchor_at_ = answered + kAgain;
+  reanchor_until_ = answered + kPatience;
+}
+
+void Call::ReanchorAtOnce(MonoTime now) {
+  if (reanchor_at_ < MonoTime::InfiniteFuture() &&
+      (settled() || !record_.answered.has_value())) {
+    Reanchor(now);
+  }
+}
+
 void Call::Reanchor(MonoTime now) {
+  if (!record_.answered.has_value()) {
+    ReanchorEarly(now);
+    return;
+  }
   if (now >= reanchor_until_) {
     EndBoth("MEDIA_RELAY_LOST", CallDisposition::kAnswered, now);
     return;

@@ -433,7 +433,7 @@ void EdgeHarness::AnswerMedia() {
       Fill(request.legs[i], i, /*make=*/false, same.legs[i]);
     }
     Perform(core_->OnMediaReply(request.request,
-                                relay_works
+                                relay_works && relay_updates
                                     ? absl::StatusOr<RelaySession>(same)
                                     : absl::StatusOr<RelaySession>(relay_error),
                                 now_));

@@ -106,6 +106,7 @@ class EdgeHarness {
   // Media requests are answered at once while this holds.
   bool relay_works = true;
   bool relay_answers = true;
+  bool relay_updates = true;  // false: it has lost what it made
   absl::Status relay_error = absl::UnavailableError("no relay");
   std::vector<CreateMediaSession> created;
   std::vector<UpdateMediaSession> updated;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "services/common/status/error_reason.h"
@@ -16,6 +19,20 @@ namespace {
 // The attributes that describe codecs and not their speaker.
 constexpr std::array<std::string_view, 5> kPassedOn = {
     "rtpmap", "fmtp", "ptime", "maxptime", "silenceSupp"};
+
+// RFC 3551 section 6.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 11>
+    kStaticTypes = {{{"0", "pcmu/8000"},
+                     {"3", "gsm/8000"},
+                     {"4", "g723/8000"},
+                     {"5", "dvi4/8000"},
+                     {"7", "lpc/8000"},
+                     {"8", "pcma/8000"},
+                     {"9", "g722/8000"},
+                     {"12", "qcelp/8000"},
+                     {"13", "cn/8000"},
+                     {"15", "g728/8000"},
+                     {"18", "g729/8000"}}};
 
 absl::Status NotSupported(std::string_view what) {
   return MakeError(absl::StatusCode::kFailedPrecondition, "MEDIA_NOT_SUPPORTED",
@@ -67,35 +84,73 @@ absl::StatusOr<MediaAddress> MediaAddressOf(const SdpSession& session,
   return address;
 }
 
+std::string CodecOf(const SdpMedia& media, std::string_view format) {
+  std::string name;
+  for (const auto& [type, codec] : kStaticTypes) {
+    if (format == type) name = codec;
+  }
+  for (const SdpAttribute& attribute : media.attributes) {
+    if (attribute.name != "rtpmap" || !attribute.value.has_value()) continue;
+    const std::string_view value = *attribute.value;
+    const size_t space = value.find(' ');
+    if (space != std::string_view::npos && value.substr(0, space) == format) {
+      name = value.substr(space + 1);
+    }
+  }
+  for (char& c : name) c = ToLower(c);
+  // One channel is what nothing says as well.
+  if (name.ends_with("/1")) name.resize(name.size() - 2);
+  return name;
+}
+
+SdpMedia CommonOf(const SdpMedia& media, const SdpMedia& other,
+                  SdpDirection direction) {
+  std::vector<std::string> known;
+  for (const std::string& format : other.formats) {
+    known.push_back(CodecOf(other, format));
+  }
+  SdpMedia out = media;
+  bool speaks = false;
+  std::erase_if(out.formats, [&](const std::string& format) {
+    const std::string codec = CodecOf(media, format);
+    if (codec.empty() ||
+        std::find(known.begin(), known.end(), codec) == known.end()) {
+      return true;
+    }
+    speaks |=
+        !codec.starts_with("telephone-event/") && !codec.starts_with("cn/");
+    return false;
+  });
+  if (!speaks) out.formats.clear();
+  std::erase_if(out.attributes, [&](const SdpAttribute& attribute) {
+    if (attribute.name == "sendrecv" || attribute.name == "sendonly" ||
+        attribute.name == "recvonly" || attribute.name == "inactive") {
+      return true;
+    }
+    if (attribute.name != "rtpmap" && attribute.name != "fmtp") return false;
+    const std::string_view value =
+        attribute.value.has_value() ? *attribute.value : std::string_view();
+    return std::find(out.formats.begin(), out.formats.end(),
+                     value.substr(0, value.find(' '))) == out.formats.end();
+  });
+  out.attributes.push_back(
+      {std::string(SdpDirectionName(direction)), std::nullopt});
+  return out;
+}
+
 std::vector<PromptFormat> PromptFormatsOf(const SdpMedia& media) {
   using Codec = PromptFormat::Codec;
   std::vector<PromptFormat> out;
   for (const std::string& format : media.formats) {
     const std::optional<uint32_t> type = ParseUint(format, 127);
     if (!type.has_value()) continue;
-    std::string_view name = *type == 0   ? "PCMU/8000"
-                            : *type == 8 ? "PCMA/8000"
-                            : *type == 9 ? "G722/8000"
-                                         : "";
-    for (const SdpAttribute& attribute : media.attributes) {
-      if (attribute.name != "rtpmap" || !attribute.value.has_value()) continue;
-      const std::string_view value = *attribute.value;
-      const size_t space = value.find(' ');
-      if (space == std::string_view::npos || value.substr(0, space) != format) {
-        continue;
-      }
-      name = value.substr(space + 1);
-    }
-    const std::string_view codec = name.substr(0, name.find('/'));
-    const std::string_view rest =
-        name.substr(std::min(codec.size(), name.size()));
-    if (rest != "/8000" && rest != "/8000/1") continue;
+    const std::string codec = CodecOf(media, format);
     const auto payload_type = static_cast<uint8_t>(*type);
-    if (EqualsIgnoreCase(codec, "PCMU")) {
+    if (codec == "pcmu/8000") {
       out.push_back({Codec::kPcmu, payload_type});
-    } else if (EqualsIgnoreCase(codec, "PCMA")) {
+    } else if (codec == "pcma/8000") {
       out.push_back({Codec::kPcma, payload_type});
-    } else if (EqualsIgnoreCase(codec, "G722")) {
+    } else if (codec == "g722/8000") {
       out.push_back({Codec::kG722, payload_type});
     }
   }

@@ -39,6 +39,16 @@ absl::StatusOr<size_t> AnchoredLine(const SdpSession& session);
 absl::StatusOr<MediaAddress> MediaAddressOf(const SdpSession& session,
                                             size_t line);
 
+// The codec of a payload type of the line, as "pcmu/8000" or "opus/48000/2": by
+// rtpmap, or by the static types of RFC 3551; empty when neither says.
+std::string CodecOf(const SdpMedia& media, std::string_view format);
+
+// What the line offers of what `other` knows as well, in its order, with the
+// attributes of that, to be sent `direction`. No formats: they have no codec
+// in common.
+SdpMedia CommonOf(const SdpMedia& media, const SdpMedia& other,
+                  SdpDirection direction);
+
 // What a relay can play by itself, and by which payload type.
 struct PromptFormat {
   enum class Codec : uint8_t { kPcmu, kPcma, kG722 };

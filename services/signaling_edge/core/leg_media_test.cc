@@ -1,7 +1,9 @@
 #include "services/signaling_edge/core/leg_media.h"
 
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "services/common/status/error_reason.h"
@@ -97,6 +99,49 @@ TEST(LegMediaTest, IpVersionsAreSaidAsTheyAre) {
       "v=0\r\no=- 1 1 IN IP6 ::1\r\ns=-\r\nc=IN IP6 2001:db8::9\r\n"
       "m=audio 4000 RTP/AVP 0\r\n");
   EXPECT_EQ(MediaAddressOf(six, 0)->ip, "2001:db8::9");
+}
+
+TEST(LegMediaTest, CodecsAreKnownByRtpmapOrByStaticType) {
+  SdpMedia media;
+  media.attributes = {{"rtpmap", "96 PCMU/8000/1"},
+                      {"rtpmap", "97 opus/48000/2"},
+                      {"rtpmap", "8 X-own/16000"}};
+  EXPECT_EQ(CodecOf(media, "96"), "pcmu/8000");
+  EXPECT_EQ(CodecOf(media, "97"), "opus/48000/2");
+  EXPECT_EQ(CodecOf(media, "8"), "x-own/16000");
+  EXPECT_EQ(CodecOf(media, "18"), "g729/8000");
+  EXPECT_EQ(CodecOf(media, "98"), "");
+}
+
+TEST(LegMediaTest, WhatTwoOffersHaveInCommonKeepsItsOwnTypes) {
+  SdpMedia one;
+  one.formats = {"9", "0", "96", "98"};
+  one.attributes = {{"rtpmap", "96 telephone-event/8000"},
+                    {"fmtp", "96 0-15"},
+                    {"rtpmap", "9 G722/8000"},
+                    {"ptime", "20"},
+                    {"sendonly", std::nullopt}};
+  SdpMedia other;
+  other.formats = {"101", "97", "98"};
+  other.attributes = {{"rtpmap", "101 telephone-event/8000"},
+                      {"rtpmap", "97 PCMU/8000"}};
+  const SdpMedia common = CommonOf(one, other, SdpDirection::kSendRecv);
+  EXPECT_EQ(common.formats, (std::vector<std::string>{"0", "96"}));
+  EXPECT_EQ(common.attributes,
+            (std::vector<SdpAttribute>{{"rtpmap", "96 telephone-event/8000"},
+                                       {"fmtp", "96 0-15"},
+                                       {"ptime", "20"},
+                                       {"sendrecv", std::nullopt}}));
+}
+
+TEST(LegMediaTest, TonesAloneAreNoCodec) {
+  SdpMedia one;
+  one.formats = {"0", "13", "96"};
+  one.attributes = {{"rtpmap", "96 telephone-event/8000"}};
+  SdpMedia other;
+  other.formats = {"8", "13", "96"};
+  other.attributes = one.attributes;
+  EXPECT_TRUE(CommonOf(one, other, SdpDirection::kSendRecv).formats.empty());
 }
 
 TEST(LegMediaTest, RefusesWhatTheRelayCannotCarry) {

@@ -1,0 +1,123 @@
+// The media of a call that another device of the called party takes while it
+// rings: its offer meets that of the caller, and each gets what the two have in
+// common for an answer.
+#include <utility>
+
+#include "services/common/status/check.h"
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+#include "services/signaling_edge/core/call_media.h"
+#include "services/signaling_edge/core/security_mode.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+constexpr LegSide kCaller = LegSide::kA;
+constexpr LegSide kTaker = LegSide::kB;
+
+// What `one` can do with what the other one allows (RFC 3264 section 6.1).
+SdpDirection Towards(SdpDirection one, SdpDirection other) {
+  const bool sends = Sends(one) && Receives(other);
+  const bool receives = Receives(one) && Sends(other);
+  if (sends) {
+    return receives ? SdpDirection::kSendRecv : SdpDirection::kSendOnly;
+  }
+  return receives ? SdpDirection::kRecvOnly : SdpDirection::kInactive;
+}
+
+// An answer to `offer` of this line; all others are refused by what describes
+// it.
+SdpSession AnswerTo(const SdpSession& offer, size_t line, SdpMedia media) {
+  SdpSession answer;
+  answer.media = offer.media;
+  answer.media[line] = std::move(media);
+  return answer;
+}
+
+}  // namespace
+
+absl::Status CallMedia::PickUp(std::string_view body) {
+  SP_CHECK(!passes_through());
+  picked_up_ = PickedUp{.answer = {},
+                        .line = 0,
+                        .protocol = {},
+                        .crypto = std::nullopt,
+                        .exchange_before = exchange_,
+                        .legs_before = legs_,
+                        .associations_before = associations_,
+                        .spoken_before = spoken_};
+  absl::Status status = AnswerBoth(body);
+  if (!status.ok()) UndoPickUp();
+  return status;
+}
+
+absl::Status CallMedia::AnswerBoth(std::string_view body) {
+  const size_t i = IndexOf(kTaker);
+  SP_ASSIGN_OR_RETURN(SdpSession offer, ParseSdp(body));
+  SP_RETURN_IF_ERROR(Check(kTaker, offer, /*is_answer=*/false));
+  SP_ASSIGN_OR_RETURN(const size_t line, AnchoredLine(offer));
+  // Both know what was agreed on early; what is changed is told later.
+  if (!exchange_.has_value()) {
+    SP_RETURN_IF_ERROR(ReceiveOffer(kCaller, agreed_[IndexOf(kCaller)],
+                                    /*said_before=*/true));
+  }
+  Exchange& exchange = *exchange_;
+  const SdpMedia& media = offer.media[line];
+  RelayLeg next = legs_[i];
+  Association association = associations_[i];
+  anew_[i] = true;
+  const absl::Status status = TakeTransport(
+      kTaker, offer, line, /*is_answer=*/false, next, association);
+  anew_[i] = false;
+  SP_RETURN_IF_ERROR(status);
+  next.direction =
+      next.ice ? DirectionSaid(offer, media) : DirectionOf(offer, media);
+  if (next.suite.has_value()) {
+    SP_ASSIGN_OR_RETURN(
+        picked_up_->crypto,
+        ChooseCryptoByPolicy(media, policies_[i].suites.view()));
+    next.suite = picked_up_->crypto->suite;
+    next.remote_key = picked_up_->crypto->keys[0].key_salt;
+  }
+  const SdpMedia& heard = exchange.offer.media[exchange.line];
+  const SdpDirection caller = legs_[IndexOf(kCaller)].direction;
+  SdpMedia for_caller = CommonOf(media, heard, Towards(next.direction, caller));
+  SdpMedia for_taker = CommonOf(heard, media, Towards(caller, next.direction));
+  if (for_caller.formats.empty()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     "MEDIA_NOT_SUPPORTED", "the two have no codec in common");
+  }
+  exchange.answer =
+      AnswerTo(exchange.offer, exchange.line, std::move(for_caller));
+  exchange.texts[i] = body;
+  picked_up_->answer = AnswerTo(offer, line, std::move(for_taker));
+  picked_up_->line = line;
+  picked_up_->protocol = media.protocol;
+  spoken_[i] = media.protocol;
+  legs_[i] = std::move(next);
+  associations_[i] = std::move(association);
+  return absl::OkStatus();
+}
+
+void CallMedia::UndoPickUp() {
+  if (!picked_up_.has_value()) return;
+  exchange_ = std::move(picked_up_->exchange_before);
+  legs_ = std::move(picked_up_->legs_before);
+  associations_ = picked_up_->associations_before;
+  spoken_ = std::move(picked_up_->spoken_before);
+  picked_up_.reset();
+}
+
+absl::StatusOr<std::string> CallMedia::AnswerForTaker() {
+  SP_CHECK(picked_up_.has_value() && session_.has_value());
+  LegMedia leg;
+  leg.protocol = picked_up_->protocol;
+  if (picked_up_->crypto.has_value()) {
+    leg.cryptos = {
+        OurCrypto(kTaker, picked_up_->crypto->tag, *picked_up_->crypto->suite)};
+  }
+  AddTransport(kTaker, /*is_offer=*/false, leg);
+  return Describe(kTaker, picked_up_->answer, picked_up_->line, std::move(leg));
+}
+
+}  // namespace sallyport::signaling_edge

@@ -1,0 +1,138 @@
+// INVITE with Replaces of a leg that rings (RFC 3891 section 3): another device
+// of the called party takes the call. The caller is answered as if the one that
+// rang had; that one gets a CANCEL, and so does all else that rings.
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "services/common/status/error_reason.h"
+#include "services/common/status/status_macros.h"
+#include "services/signaling_edge/core/call.h"
+#include "services/signaling_edge/core/leg_messages.h"
+#include "services/signaling_edge/core/sip_status.h"
+#include "services/signaling_edge/core/sip_writer.h"
+#include "services/signaling_edge/core/text_pieces.h"
+
+namespace sallyport::signaling_edge {
+namespace {
+
+absl::Status Failed(std::string_view reason, std::string_view what) {
+  return MakeError(absl::StatusCode::kFailedPrecondition, reason, what);
+}
+
+}  // namespace
+
+absl::Status Call::MayBePickedUp() const {
+  const Leg& called = legs_[IndexOf(LegSide::kB)];
+  if (!exchange_.has_value() || !exchange_->initial || exchange_->refused ||
+      exchange_->stage != Exchange::Stage::kSent || MustWait() ||
+      !called.dialog.has_value() ||
+      called.dialog->state() != Dialog::State::kEarly) {
+    return Failed("REQUEST_PENDING", "something else is under way on the call");
+  }
+  if (media_.passes_through() || exchange_->late_offer) {
+    return Failed("MEDIA_NOT_SUPPORTED",
+                  "the caller has made no offer, or its media has no relay");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CallActions> Call::PickUp(const Party& taker,
+                                         const SipMessage& invite,
+                                         TransactionId transaction, Flow flow,
+                                         std::string contact, MonoTime now) {
+  SP_ASSIGN_OR_RETURN(Leg leg, LegOfTaker(LegSide::kB, invite, std::move(flow),
+                                          std::move(contact)));
+  leg.party = taker;
+  taking_ = Taking{std::move(leg), transaction, invite};
+  absl::Status status;
+  if (IsEncoded(invite)) {
+    status = MakeError(absl::StatusCode::kInvalidArgument,
+                       "CONTENT_ENCODING_UNSUPPORTED",
+                       "the body has a content coding");
+  } else if (!HasSdp(invite)) {
+    status = Failed("MEDIA_REFUSED", "who picks a call up has to offer media");
+  } else {
+    status = media_.PickUp(invite.body());
+  }
+  if (!status.ok()) {
+    RefusePickUp(status);
+    return Take();
+  }
+  UpdateSuites();
+  exchange_->stage = Exchange::Stage::kMediaForPickUp;
+  TellRelay(now);
+  return Take();
+}
+
+void Call::RefusePickUp(const absl::Status& status) {
+  const Taking taking = *std::exchange(taking_, std::nullopt);
+  media_.UndoPickUp();
+  UpdateSuites();
+  if (taking.cancelled) return;
+  const SipStatus answer = SipStatusOf(status);
+  actions_.push_back(CallRefused{LegSide::kB, status, answer.code, true});
+  actions_.push_back(
+      CallRespond{LegSide::kB, taking.transaction,
+                  MakeResponse(taking.invite, answer.code, answer.phrase,
+                               taking.leg.dialog->id().local_tag)});
+}
+
+void Call::OnPickUpMedia(const absl::Status& error, MonoTime now) {
+  Exchange& exchange = *exchange_;
+  exchange.stage = Exchange::Stage::kSent;
+  if (exchange.refused) {
+    RefusePickUp(Failed("DIALOG_ENDED", "the call is over"));
+    CancelOther(now);
+    return;
+  }
+  const bool told = exchange.settled || !exchange.described.empty();
+  absl::StatusOr<std::string> answer =
+      error.ok() ? media_.AnswerForTaker() : absl::StatusOr<std::string>(error);
+  absl::StatusOr<std::string> body = exchange.described;
+  if (error.ok() && !told) body = media_.AnswerFor(LegSide::kA);
+  if (exchange.settled) body = std::string();
+  absl::Status status = answer.ok() ? body.status() : answer.status();
+  if (taking_->cancelled) status = Failed("CANCELLED", "given up");
+  if (!status.ok()) {
+    RefusePickUp(status);
+    if (!media_.has_session()) {
+      ForgetRelay(now);
+    } else if (error.ok()) {
+      TellRelay(now);  // as it was
+    }
+    return;
+  }
+  Taking taking = *std::exchange(taking_, std::nullopt);
+  Leg& called = leg(LegSide::kB);
+  left_behind_ = called.flow;
+  waiting_.clear();
+  actions_.push_back(
+      CallCancelInvite{LegSide::kB, exchange.cseq,
+                       "SIP;cause=200;text=\"Call completed elsewhere\""});
+  called = std::move(taking.leg);
+  called.dialog->AcceptTarget(taking.invite);
+  called.dialog->Confirm();
+  LegRecord& row = leg_record(LegSide::kB);
+  row.party = called.party;
+  row.flow = called.flow;
+  row.sip_call_id = called.dialog->id().call_id;
+  SipMessage reply = MakeResponse(taking.invite, 200, ReasonPhrase(200),
+                                  called.dialog->id().local_tag);
+  reply.Add(HeaderId::kContact, Cat("<", called.contact, ">"));
+  reply.Add(HeaderId::kAllow, kCallMethods);
+  called.timer.OnRequest(taking.invite, reply, now);
+  AddSecurity(LegSide::kB, reply);
+  AddSdp(reply, *answer);
+  RespondUntilAck(LegSide::kB, taking.transaction, std::move(reply), now);
+  // The caller has an answer of the one that rang, and gets an offer instead.
+  if (told && !leg(LegSide::kA).owed_offer) realign_ = LegSide::kA;
+  AnswerExchange(*std::move(body), 200, now);
+}
+
+bool Call::IsLeftBehind(LegSide from, const SipMessage& request) const {
+  return left_behind_.has_value() && from == LegSide::kB &&
+         request.Value(HeaderId::kCallId) == called_call_id_;
+}
+
+}  // namespace sallyport::signaling_edge

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """What happens to a call whose media does not: kill -9 of the media relay during
-a call of real user agents (it goes on at another relay), and a phone that stops
-sending while its signalling lives (the call ends, MEDIA_SILENT)."""
+a call of real user agents, and while it rings (it goes on at another relay), and
+a phone that stops sending while its signalling lives (the call ends,
+MEDIA_SILENT)."""
 
+import json
 import os
 import signal
 import sys
@@ -63,6 +65,19 @@ class RelayKilledTest(DemoCase):
         return [c for c in self.cluster.items('calls')
                 if c.get('state') == 'CALL_STATE_ANSWERED'][0]['name']
 
+    def address(self, relay):
+        """Of a relay by the name of its process, as calls tell it."""
+        return f'{self.second}:7003' if relay == 'media_relay_2' \
+            else f'{self.cluster.host("media_relay")}:7003'
+
+    def others(self, target):
+        """The process of this relay, and the address of the other one."""
+        mine, other = ('media_relay', 'media_relay_2')
+        if self.address(mine) != target:
+            mine, other = other, mine
+        self.assertEqual(self.address(mine), target)
+        return mine, self.address(other)
+
     def call(self, name):
         return next(c for c in self.cluster.items('calls') if c['name'] == name)
 
@@ -86,9 +101,7 @@ class RelayKilledTest(DemoCase):
         # The edge was told of the port for that, and is there.
         with urllib.request.urlopen(f'http://{first.rsplit(":", 1)[0]}:9464/metrics', timeout=5) as answer:
             self.assertRegex(answer.read().decode(), r'(?m)^sallyport_rpc_loop_connections [1-9]')
-        killed = 'media_relay_2' if first.startswith(self.second) else 'media_relay'
-        other = f'{self.cluster.host("media_relay")}:7003' \
-            if killed == 'media_relay_2' else f'{self.second}:7003'
+        killed, other = self.others(first)
         self.cluster.kill(killed)
         moved = self.wait_media(name, other, 100)
         self.assertEqual(moved['state'], 'CALL_STATE_ANSWERED')
@@ -104,6 +117,70 @@ class RelayKilledTest(DemoCase):
         self.assertGreater(ended['legs'][0]['statistics'].get('meanOpinionScore', 0), 3)
         self.assertFalse(ended.get('secure', False))
         self.cluster.start_service(killed)
+
+    def lose_while_ringing(self, mode, notice):
+        """A call that rings at a gateway whose user takes it by hand, `mode` as baresip calls it. Its relay is killed
+        meanwhile, and the answer follows after `notice`."""
+        phone, gateway = self.demo.phone, self.demo.gateway
+        self.cluster.wait_for(lambda: len(self.available()) == 2, 'both relays are there', 10)
+        answered = len(gateway.seen('CALL_ESTABLISHED'))
+        told = 'CALL_PROGRESS' if mode == 'early' else 'CALL_RINGING'
+        rung = len(phone.seen(told))
+        gateway.command('answermode', mode)
+        phone.dial(f'sip:{DIALLED}@{DOMAIN}')
+        phone.wait_event(told, 'the gateway rings', count=rung + 1)
+        call = self.cluster.wait_for(
+            lambda: next((c for c in self.cluster.items('calls')
+                          if c.get('mediaRelay') and c['state'] != 'CALL_STATE_ENDED'), None),
+            'the call has a relay', 10)
+        self.assertNotEqual(call['state'], 'CALL_STATE_ANSWERED')
+        name = call['name']
+        killed, other = self.others(call['mediaRelay'])
+        self.cluster.kill(killed)
+        try:
+            notice(killed)
+            gateway.command('accept')
+            gateway.wait_event('CALL_ESTABLISHED', 'the call is answered', count=answered + 1)
+            moved = self.wait_media(name, other, 100)
+            self.assertEqual(moved['state'], 'CALL_STATE_ANSWERED')
+            self.assertEqual(moved['legs'][0]['mediaProtocol'], 'MEDIA_PROTOCOL_SDES_SRTP')
+            self.assertEqual(moved['legs'][1]['mediaProtocol'], 'MEDIA_PROTOCOL_RTP')
+            ladder = self.cluster.cli('trace', name)
+            phone.hang_up()
+            ended = self.cluster.wait_for(
+                lambda: self.call(name) if self.call(name).get('reason') else None, 'the end', 10)
+            self.assertEqual(ended['reason'], 'NORMAL_CLEARING')
+        finally:
+            gateway.command('answermode', 'auto')
+            phone.command('hangup')
+            self.cluster.start_service(killed)
+        return ladder
+
+    def available(self):
+        """The relays that the edge would ask, by address."""
+        # Not every service answers while one is killed.
+        done = self.cluster.cli('get', 'status', '-o', 'json', check=False)
+        relays = json.loads(done.stdout)['signaling_edge']['relays']
+        return {relay['target'] for relay in relays if relay.get('available')}
+
+    def noticed(self, killed):
+        """The edge has seen that the relay is gone."""
+        self.cluster.wait_for(
+            lambda: self.address(killed) not in self.available(), f'{killed} is lost', 10)
+
+    def test_a_call_that_rings_outlives_its_relay(self):
+        ladder = self.lose_while_ringing('manual', self.noticed)
+        # The caller is told of the new one by the answer, the gateway by a re-INVITE.
+        self.assertEqual(ladder.count('- INVITE'), 3, ladder)
+
+    def test_an_answer_before_anybody_has_noticed(self):
+        ladder = self.lose_while_ringing('manual', lambda killed: None)
+        self.assertEqual(ladder.count('- INVITE'), 3, ladder)
+
+    def test_a_call_with_early_media_outlives_its_relay(self):
+        ladder = self.lose_while_ringing('early', self.noticed)
+        # Both had a description of the old one.
+        self.assertEqual(ladder.count('- INVITE'), 4, ladder)
 
     def test_media_that_stops_ends_the_call(self):
         name = self.begin()

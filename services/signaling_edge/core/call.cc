@@ -561,6 +561,10 @@ void Call::AnswerFinally(int code, std::string_view reason,
     exchange.refused = true;
     Respond(exchange.from, exchange.transaction, exchange.request, code);
     UndoReplacing(exchange.from);
+    if (taking_.has_value()) {
+      RefusePickUp(MakeError(absl::StatusCode::kFailedPrecondition,
+                             "DIALOG_ENDED", "the call is over"));
+    }
     media_.Abandon();
     UpdateSuites();
   }

@@ -81,8 +81,7 @@ void Call::RefusePickUp(const absl::Status& status) {
 void Call::OnPickUpMedia(const absl::Status& error, MonoTime now) {
   Exchange& exchange = *exchange_;
   exchange.stage = Exchange::Stage::kSent;
-  if (exchange.refused) {
-    RefusePickUp(Failed("DIALOG_ENDED", "the call is over"));
+  if (!taking_.has_value()) {  // the call is over
     CancelOther(now);
     return;
   }

@@ -263,6 +263,12 @@ class Player {
           case 1:
             StartCheck();
             break;
+          case 2:
+            LoseSession();
+            break;
+          case 3:
+            Replace();
+            break;
           default:
             Dialled();
         }
@@ -400,15 +406,45 @@ class Player {
   // To somewhere, or to a dialog that one of the messages sent belongs to.
   std::string ReferTo(uint8_t kind) const {
     if (kind % 2 == 0) return "<sip:85551234@203.0.113.1>";
-    const SipMessage& made = recent_[kind % recent_.size()].message;
+    return Cat("<sip:x@203.0.113.1?Replaces=",
+               DialogOf(recent_[kind % recent_.size()].message, "%3B", "%3D"),
+               ">");
+  }
+
+  // As Replaces names it.
+  static std::string DialogOf(const SipMessage& made,
+                              std::string_view semicolon,
+                              std::string_view equals) {
     const auto ours = ParseNameAddr(
         made.Value(made.is_request() ? HeaderId::kFrom : HeaderId::kTo));
     const auto theirs = ParseNameAddr(
         made.Value(made.is_request() ? HeaderId::kTo : HeaderId::kFrom));
-    if (!ours.ok() || !theirs.ok()) return "<sip:x@y>";
-    return Cat("<sip:x@203.0.113.1?Replaces=", made.Value(HeaderId::kCallId),
-               "%3Bto-tag%3D", ours->tag(), "%3Bfrom-tag%3D",
-               theirs->tag().empty() ? "t1" : theirs->tag(), ">");
+    if (!ours.ok() || !theirs.ok()) return "x";
+    return Cat(made.Value(HeaderId::kCallId), semicolon, "to-tag", equals,
+               ours->tag(), semicolon, "from-tag", equals,
+               theirs->tag().empty() ? "t1" : theirs->tag());
+  }
+
+  // Another dialog of a party takes over what it has, or what rings there.
+  void Replace() {
+    const Sent* sent = RecentOne();
+    const uint8_t which = Octet();
+    const uint8_t kind = Octet();
+    if (sent == nullptr) return;
+    SipMessage m = SipMessage::Request("INVITE", "sip:2@203.0.113.1");
+    m.Add(HeaderId::kVia, Cat("SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKr", which));
+    m.SetUint(HeaderId::kMaxForwards, 70);
+    m.Add(HeaderId::kFrom, "<sip:1@192.0.2.10>;tag=r");
+    m.Add(HeaderId::kTo, "<sip:2@203.0.113.1>");
+    m.Add(HeaderId::kCallId, Cat("r", which));
+    m.Add(HeaderId::kCseq, "1 INVITE");
+    m.Add(HeaderId::kContact, "<sip:1@192.0.2.10>");
+    m.Add(HeaderId::kReplaces, DialogOf(sent->message, ";", "="));
+    AddSdp(m, Sdp(kind));
+    const std::string wire = WriteSipMessage(m);
+    const ConnectionId connection = sent->connection;
+    const SocketAddress address = sent->to;
+    Deliver(connection, address, wire);
   }
 
   void Open() {
@@ -477,7 +513,8 @@ class Player {
       return;
     }
     RelaySession session;
-    session.name = "tenants/t/sessions/s";
+    session.name = Cat("tenants/t/sessions/", request);
+    last_session_ = request;
     for (auto& leg : session.legs) {
       leg.local = {"203.0.113.1", 50000, 50001};
       leg.local_keys = {std::string(30, 'k')};
@@ -485,6 +522,14 @@ class Player {
       leg.ice = {"ours", "ourpassword"};
     }
     Do(core_->OnMediaReply(request, session, now_));
+  }
+
+  // A relay has lost one of the latest sessions.
+  void LoseSession() {
+    MediaEvent event;
+    event.kind = MediaEvent::Kind::kLost;
+    event.session = Cat("tenants/t/sessions/", last_session_ - Octet() % 4);
+    Do(core_->OnMediaEvent(event, now_));
   }
 
   void Advance(absl::Duration d) {
@@ -568,6 +613,7 @@ class Player {
   std::optional<ClusterMessage> handed_;
   std::deque<Connect> dialled_;
   std::deque<uint64_t> media_pending_;
+  uint64_t last_session_ = 0;
   std::deque<uint64_t> queries_;
   uint64_t checks_ = 0;
   uint64_t refused_checks_ = 0;

@@ -27,6 +27,8 @@ def _precompiled_impl(ctx):
         use_pic = True,
         user_compile_flags = ctx.fragments.cpp.copts + ctx.fragments.cpp.cxxopts + [
             "-fvisibility=hidden",
+            # What they instantiate too, or each file does it again.
+            "-fpch-instantiate-templates",
             "-x",
             "c++-header",
             "-Xclang",

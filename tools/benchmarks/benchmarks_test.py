@@ -125,9 +125,11 @@ class SourceTest(unittest.TestCase):
         self.assertEqual(GoogleBenchmark.parse(text), {'BM_A/1': 1.5e6, 'BM_A/1:items_per_second': 50.0})
 
     def test_a_case_that_failed_gives_no_figure(self):
-        text = json.dumps({'benchmarks': [{'name': 'BM_A', 'error_occurred': True, 'error_message': 'refused'}]})
+        failed = {'name': 'BM_A', 'error_occurred': True, 'error_message': 'refused'}
         with self.assertRaisesRegex(Unavailable, 'BM_A: refused'):
-            GoogleBenchmark.parse(text)
+            GoogleBenchmark.parse(json.dumps({'benchmarks': [failed]}))
+        good = {'name': 'BM_B', 'run_type': 'iteration', 'cpu_time': 2, 'time_unit': 'ns'}
+        self.assertEqual(GoogleBenchmark.parse(json.dumps({'benchmarks': [failed, good]})), {'BM_B': 2.0})
 
     def test_a_load_program_gets_its_cores_and_binaries(self):
         context = Context(root='/r', bin='/b', quick=True, cpu=3, load_cpus=(0, 1))

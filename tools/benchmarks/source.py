@@ -76,18 +76,21 @@ class GoogleBenchmark:
 
     @staticmethod
     def parse(text):
-        values = {}
+        values, failed = {}, []
         known = {'family_index', 'per_family_instance_index', 'repetitions', 'repetition_index',
                  'threads', 'iterations', 'real_time', 'cpu_time'}
         for case in json.loads(text)['benchmarks']:
-            if case.get('error_occurred'):
-                raise Unavailable(f"{case['name']}: {case.get('error_message', 'failed')}")
+            if case.get('error_occurred'):  # its own row's loss, no other's
+                failed.append(f"{case['name']}: {case.get('error_message', 'failed')}")
+                continue
             if case.get('run_type', 'iteration') != 'iteration':
                 continue
             values[case['name']] = case['cpu_time'] * _TO_NS[case['time_unit']]
             for counter, value in case.items():
                 if isinstance(value, (int, float)) and counter not in known:
                     values[f"{case['name']}:{counter}"] = float(value)
+        if failed and not values:
+            raise Unavailable('; '.join(failed))
         return values
 
 

@@ -81,6 +81,11 @@ class RefusedCallsTest(SippCase):
 
         # AVE-48: by its ladder the failed step can be named.
         ladder = self.cluster.cli('trace', call, '-o', 'json')['messages']
+        # What UDP's timers repeat stands there as often as it was sent.
+        first = {}
+        for m in ladder:
+            first.setdefault(m['summary'], m)
+        ladder = list(first.values())
         summaries = [m['summary'].split(' ')[0 if m['summary'].startswith('INVITE') else 1] for m in ladder]
         self.assertEqual(summaries[:3], ['INVITE', '100', '404'])
         self.assertEqual(ladder[2]['reason'], 'ROUTE_NOT_FOUND')
@@ -118,7 +123,7 @@ class RefusedCallsTest(SippCase):
             self.assertEqual(record['call']['legs'][0]['sip_status'], code)
             ladder = self.cluster.cli('trace', refusal['call'], '-o', 'json')['messages']
             answers = [m for m in ladder if m['summary'].startswith(f'SIP/2.0 {code}')]
-            self.assertEqual([m['reason'] for m in answers], [reason])
+            self.assertEqual({m['reason'] for m in answers}, {reason})
             self.assertTrue(ladder[0]['summary'].startswith('INVITE '))
             self.assertNotIn(NOWHERE, str(ladder))
 

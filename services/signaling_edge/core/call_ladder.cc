@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "services/signaling_edge/core/sip_redaction.h"
 
 namespace sallyport::signaling_edge {
@@ -93,7 +94,9 @@ void CallLadder::Forget(uint64_t call) {
 
 void CallLadder::SetReason(LegTraceId leg, std::string_view reason) {
   const auto it = legs_.find(leg);
-  if (it != legs_.end()) it->second.reason = reason;
+  if (it == legs_.end()) return;
+  it->second.reason = reason;
+  it->second.refusal = 0;
 }
 
 void CallLadder::Append(Leg& leg, const Record& record, std::string_view text,
@@ -133,7 +136,11 @@ void CallLadder::Add(LegTraceId id, const Flow& flow, bool sent,
   text_.clear();
   AppendWithoutSecrets(text, text_);
   std::string reason;
-  if (sent && Refuses(text)) reason.swap(leg.reason);
+  if (sent && !leg.reason.empty() && Refuses(text)) {
+    const size_t hash = absl::HashOf(text);
+    if (leg.refusal == 0) leg.refusal = hash;
+    if (leg.refusal == hash) reason = leg.reason;
+  }
   ++leg.added;
   const uint64_t sequence = ++last_sequence_;
   const size_t size = sizeof(Record) + text_.size() + reason.size();

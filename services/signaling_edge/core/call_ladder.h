@@ -65,7 +65,8 @@ class CallLadder {
   // `flow` is that of the message. Does nothing for trace 0.
   void Add(LegTraceId leg, const Flow& flow, bool sent, std::string_view text,
            MonoTime now);
-  // Why the next final response that we send there refuses.
+  // Why the next final response that we send there refuses; what repeats that
+  // response bears it too.
   void SetReason(LegTraceId leg, std::string_view reason);
 
   // Those of both legs in order; `dropped` is how many are missing.
@@ -108,6 +109,7 @@ class CallLadder {
     // What came when its half was used up.
     std::unique_ptr<Rest> rest;
     std::string reason;
+    size_t refusal = 0;  // hash of the response that bears it; 0: none yet
   };
   static constexpr uint64_t kNone = UINT64_MAX;
 

@@ -174,6 +174,37 @@ TEST_F(CallLadderOfCallTest, ARefusalBearsItsReason) {
   }
 }
 
+TEST_F(CallLadderOfCallTest, ARefusalThatIsRepeatedBearsItToo) {
+  const Sent invite = PbxCallsGateway();
+  edge_.Answer(invite, 200, "g1", TestSdp("192.0.2.20", 6000, true));
+  edge_.Advance(absl::Milliseconds(500));
+  std::vector<std::string> refusals;
+  for (const std::string& line : Lines(1)) {
+    if (line.starts_with("A<488")) refusals.push_back(line);
+  }
+  EXPECT_THAT(refusals, ElementsAre("A<488 SECURITY_MODE_SRTP_NOT_ALLOWED",
+                                    "A<488 SECURITY_MODE_SRTP_NOT_ALLOWED"));
+}
+
+TEST(CallLadderTest, AReasonIsThatOfOneResponse) {
+  CallLadder ladder({});
+  const LegTraceId leg = ladder.Begin(1);
+  ladder.Attach(1, 1);
+  const auto sent = [&](std::string_view text) {
+    ladder.Add(leg, {}, true, text, kNow);
+    return ladder.Look(1).messages.back().reason;
+  };
+  const std::string_view first = "SIP/2.0 488 Not Acceptable Here\r\nCSeq: 1";
+  ladder.SetReason(leg, "ONE");
+  EXPECT_EQ(sent("SIP/2.0 100 Trying"), "");
+  EXPECT_EQ(sent(first), "ONE");
+  // Another refusal, for which nobody gave a reason.
+  EXPECT_EQ(sent("SIP/2.0 491 Request Pending\r\nCSeq: 2"), "");
+  EXPECT_EQ(sent(first), "ONE");
+  ladder.SetReason(leg, "TWO");
+  EXPECT_EQ(sent("SIP/2.0 488 Not Acceptable Here\r\nCSeq: 3"), "TWO");
+}
+
 TEST_F(CallLadderOfCallTest, ACancelAndItsAckOfTheRefusal) {
   const Sent invite = PbxCallsGateway();
   edge_.Answer(invite, 180, "g1");

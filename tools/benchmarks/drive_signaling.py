@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Puts one SIP server under load on one core: our edge, with the plan, trust
-and relay of real services beside it on other cores, or Kamailio.
+and relay of real services beside it on other cores, Kamailio, or the least
+that an edge can do (bare_edge: options and handshakes alone).
 
-    tools/benchmarks/drive_signaling.py WORK sallyport|kamailio --load=BINARY ...
+    tools/benchmarks/drive_signaling.py WORK sallyport|kamailio|bare --load=BINARY ...
 
 WORK: options, calls, latency, register, handshakes, idle, flood. The last line
 is one JSON object of numbers: what was done per_second, and per_core: per
@@ -105,9 +106,10 @@ ca_list = {pki}/sip-ca.pem
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('work', choices=('options', 'calls', 'latency', 'register', 'handshakes', 'idle', 'flood'))
-    parser.add_argument('system', choices=('sallyport', 'kamailio'))
+    parser.add_argument('system', choices=('sallyport', 'kamailio', 'bare'))
     parser.add_argument('--transport', default='udp', choices=('udp', 'tcp', 'tls'))
     parser.add_argument('--load', required=True, help='sip_load')
+    parser.add_argument('--bare', default='', help='bare_edge, for that system')
     parser.add_argument('--binaries', nargs='*', default=[], help='of our services and the command line')
     parser.add_argument('--cpu', default='', help='core of the server; empty: any')
     parser.add_argument('--load_cpus', default='', help='cores of the load; empty: any')
@@ -221,6 +223,24 @@ class Kamailio(Server):
 
     def pids(self):
         return family(self.process.pid)
+
+    def stop(self):
+        self.process.stop()
+
+
+class Bare(Server):
+
+    def __init__(self, args, folder):
+        super().__init__(args, folder)
+        self.process = Process('bare_edge', scheduled(args.cpu, [
+            args.bare, f'--host={self.host}', f'--certificate={self.cluster.pki}/edge_sip.pem',
+            f'--key={self.cluster.pki}/edge_sip.key', f'--ca={self.cluster.pki}/sip-ca.pem'], True),
+            self.cluster.path('log', 'bare_edge.log'))
+        self.process.start()
+        self.wait_listening(5061)
+
+    def pids(self):
+        return [self.process.pid]
 
     def stop(self):
         self.process.stop()
@@ -400,7 +420,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix='sallyport-bench-') as folder:
         server = None
         try:
-            server = (Kamailio if args.system == 'kamailio' else Sallyport)(args, os.path.join(folder, 'run'))
+            system = {'kamailio': Kamailio, 'bare': Bare, 'sallyport': Sallyport}[args.system]
+            server = system(args, os.path.join(folder, 'run'))
             values = measure(server)
         except Failed as e:
             print(f'drive_signaling: {e}', file=sys.stderr)

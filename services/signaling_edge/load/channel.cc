@@ -108,7 +108,7 @@ class UdpChannel final : public Channel {
 class StreamChannel final : public Channel {
  public:
   StreamChannel(UniqueFd fd, SSL_CTX* tls, bool client)
-      : Channel(std::move(fd)) {
+      : Channel(std::move(fd)), connected_(!client) {
     if (tls == nullptr) return;
     ssl_.reset(SSL_new(tls));
     SSL_set_fd(ssl_.get(), this->fd());
@@ -183,14 +183,14 @@ class StreamChannel final : public Channel {
   bssl::UniquePtr<SSL> ssl_;
   std::string out_;
   std::string in_;
-  bool connected_ = false;
+  bool connected_;
   bool ready_ = false;
 };
 
 }  // namespace
 
 void Fail(const std::string& why) {
-  std::fprintf(stderr, "sip_load: %s\n", why.c_str());
+  std::fprintf(stderr, "%s: %s\n", program_invocation_short_name, why.c_str());
   std::exit(1);
 }
 
@@ -266,12 +266,11 @@ Channel& Poller::Add(std::unique_ptr<Channel> channel) {
 void Poller::Remove(Channel& channel) { removed_.push_back(channel.fd()); }
 
 void Poller::Accept(UniqueFd listener, SSL_CTX* tls) {
-  listener_ = std::move(listener);
-  listener_tls_ = tls;
   epoll_event event = {};
   event.events = EPOLLIN;
-  event.data.fd = listener_.get();
-  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener_.get(), &event);
+  event.data.fd = listener.get();
+  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener.get(), &event);
+  listeners_.emplace_back(std::move(listener), tls);
 }
 
 void Poller::Update(Watched& watched) {
@@ -301,10 +300,16 @@ void Poller::Turn(absl::Duration max_wait) {
       epoll_pwait2(epoll_.get(), events.data(), events.size(), &wait, nullptr);
   for (int i = 0; i < count; ++i) {
     const int fd = events[i].data.fd;
-    if (fd == listener_.get()) {
-      UniqueFd accepted(
-          accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-      if (accepted.valid()) Add(Accepted(std::move(accepted), listener_tls_));
+    const auto listener =
+        std::find_if(listeners_.begin(), listeners_.end(),
+                     [fd](const auto& each) { return each.first.get() == fd; });
+    if (listener != listeners_.end()) {
+      for (;;) {
+        UniqueFd accepted(
+            accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (!accepted.valid()) break;
+        Add(Accepted(std::move(accepted), listener->second));
+      }
       continue;
     }
     Watched* const watched = channels_[static_cast<size_t>(fd)].get();

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -58,7 +59,7 @@ std::unique_ptr<Channel> Dial(const SocketAddress& from,
 std::unique_ptr<Channel> Accepted(UniqueFd fd, SSL_CTX* tls);
 UniqueFd ListenTcp(const SocketAddress& at);
 
-// Channels and one listener, waited for together. Thread-compatible.
+// Channels and listeners, waited for together. Thread-compatible.
 class Poller {
  public:
   explicit Poller(Channel::OnMessage on_message);
@@ -85,8 +86,7 @@ class Poller {
 
   const Channel::OnMessage on_message_;
   UniqueFd epoll_;
-  UniqueFd listener_;
-  SSL_CTX* listener_tls_ = nullptr;
+  std::vector<std::pair<UniqueFd, SSL_CTX*>> listeners_;
   std::vector<std::unique_ptr<Watched>> channels_;  // by descriptor
   std::vector<int> removed_;
   std::vector<Watched*> touched_;

@@ -109,8 +109,9 @@ class GuidesTest(DemoCase):
         self.run_block('\n'.join(steps['What is logged of TLS']))
         edge = self.cluster.host('signaling_edge')
         capture, *reads = steps['Packets at the call manager\'s side']
-        # A handshake while it captures.
-        shake = f'(sleep 1.5; openssl s_client -connect {edge}:5061 < /dev/null > /dev/null 2>&1 || true) &\n'
+        # Handshakes while it captures, whenever it begins to.
+        shake = (f'(for i in 1 2 3 4 5 6; do sleep 0.5; openssl s_client -connect {edge}:5061 < /dev/null; done '
+                 '> /dev/null 2>&1 || true) &\n')
         self.run_block(shake + capture + 'wait\n', SECONDS_LONG='4')
         shown = self.run_block('\n'.join(reads), SERVER=edge)
         self.assertIn('Client Hello', shown)

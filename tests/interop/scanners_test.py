@@ -145,7 +145,7 @@ class ScannersTest(SippCase):
 
     def test_svcrack_finds_no_password(self):
         """The password is there to be found, the 346th of those tried."""
-        said = self.scan('svcrack', '-u', '2001', '-r', '20012000-20012400', '--domain=' + DOMAIN, '--maximumtime=6',
+        said = self.scan('svcrack', '-u', '2001', '-r', '20012000-20012400', '--domain=' + DOMAIN, '--maximumtime=60',
                          disguised=True, source='.66', once=lambda: self.refusals('PASSWORD_GUESSING'))
         self.assertNotRegex(said, r'\|\s*2001\s*\|\s*20012345\s*\|')
         # From anywhere else the user gets in.

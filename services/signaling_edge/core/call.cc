@@ -13,6 +13,7 @@
 #include "services/signaling_edge/core/sip_uri.h"
 #include "services/signaling_edge/core/sip_writer.h"
 #include "services/signaling_edge/core/text_pieces.h"
+#include "services/signaling_edge/core/unsupported_extensions.h"
 #include "services/signaling_edge/core/via_stamp.h"
 
 namespace sallyport::signaling_edge {
@@ -21,9 +22,14 @@ namespace {
 constexpr uint32_t kMaxForwards = 70;
 constexpr std::string_view k100rel = "100rel";
 
+absl::Status Failed(std::string_view reason, std::string_view what) {
+  return MakeError(absl::StatusCode::kFailedPrecondition, reason, what);
+}
+
+absl::Status CallOver() { return Failed("DIALOG_ENDED", "the call is over"); }
+
 absl::Status NoAnswerError() {
-  return MakeError(absl::StatusCode::kFailedPrecondition, "MEDIA_REFUSED",
-                   "the offer was accepted without an answer");
+  return Failed("MEDIA_REFUSED", "the offer was accepted without an answer");
 }
 
 }  // namespace
@@ -353,109 +359,6 @@ void Call::SendInvite(MonoTime now) {
   actions_.push_back(CallSendRequest{other, std::move(request)});
 }
 
-CallActions Call::OnRequest(LegSide from, const SipMessage& request,
-                            TransactionId transaction, MonoTime now) {
-  Leg& sender = leg(from);
-  if (!sender.dialog.has_value() ||
-      (record_.ended.has_value() && request.method() != SipMethod::kBye)) {
-    Respond(from, transaction, request, 481);
-    return Take();
-  }
-  if (absl::Status status = sender.dialog->OnRequest(request); !status.ok()) {
-    Respond(from, transaction, request, SipStatusOf(status).code);
-    return Take();
-  }
-  switch (request.method()) {
-    case SipMethod::kBye:
-      OnBye(from, request, transaction, now);
-      break;
-    case SipMethod::kInvite:
-    case SipMethod::kUpdate:
-      OnExchangeRequest(from, request, transaction, now);
-      break;
-    case SipMethod::kInfo:
-    case SipMethod::kMessage:
-      PassOn(from, request, transaction);
-      break;
-    case SipMethod::kOptions:
-      Respond(from, transaction, request, 200);
-      break;
-    case SipMethod::kPrack:
-      OnPrack(from, request, transaction, now);
-      break;
-    default:
-      Respond(from, transaction, request, 405);
-      break;
-  }
-  return Take();
-}
-
-void Call::OnExchangeRequest(LegSide from, const SipMessage& request,
-                             TransactionId transaction, MonoTime now) {
-  Leg& sender = leg(from);
-  if (absl::Status status = sender.timer.Check(request); !status.ok()) {
-    Respond(from, transaction, request, SipStatusOf(status).code);
-    return;
-  }
-  if (request.method() == SipMethod::kUpdate && request.body().empty()) {
-    sender.dialog->AcceptTarget(request);
-    SipMessage reply = MakeResponse(request, 200, ReasonPhrase(200),
-                                    sender.dialog->id().local_tag);
-    reply.Add(HeaderId::kContact, Cat("<", sender.contact, ">"));
-    reply.Add(HeaderId::kAllow, kCallMethods);
-    sender.timer.OnRequest(request, reply, now);
-    actions_.push_back(CallRespond{from, transaction, std::move(reply)});
-    return;
-  }
-  if (exchange_.has_value() && exchange_->initial && !outer_.has_value() &&
-      request.method() == SipMethod::kUpdate) {
-    // RFC 3311 section 5.1: in an early dialog, once the first offer has an
-    // answer that both sides are known to have.
-    if (!exchange_->settled || MustWait() || exchange_->refused) {
-      Respond(from, transaction, request, from == exchange_->from ? 500 : 491);
-      return;
-    }
-    outer_ = std::exchange(exchange_, std::nullopt);
-  }
-  // Glare, or too early (RFC 3261 section 14.2, RFC 3311 section 5.2).
-  if (exchange_.has_value() || !acknowledged() || media_busy_) {
-    Respond(from, transaction, request, 491);
-    return;
-  }
-  exchange_ = Exchange();
-  exchange_->from = from;
-  exchange_->method = request.method();
-  exchange_->transaction = transaction;
-  exchange_->request = request;
-  CarryOver(now);
-}
-
-void Call::PassOn(LegSide from, const SipMessage& request,
-                  TransactionId transaction) {
-  const LegSide to = Other(from);
-  Leg& receiver = leg(to);
-  if (!receiver.dialog.has_value() || receiver.ended ||
-      receiver.dialog->state() != Dialog::State::kConfirmed) {
-    Respond(from, transaction, request, 480);
-    return;
-  }
-  // A description would go around the security mode.
-  if (MayHoldSdp(request)) {
-    Respond(from, transaction, request, 415);
-    return;
-  }
-  SipMessage out = receiver.dialog->MakeRequest(request.method());
-  if (const auto package = request.FirstNamed("Info-Package")) {
-    out.AddNamed("Info-Package", *package);
-  }
-  if (!request.body().empty()) {
-    out.Add(HeaderId::kContentType, request.Value(HeaderId::kContentType));
-    out.SetBody(request.body());
-  }
-  passing_.push_back({from, transaction, request, CseqNumber(out)});
-  actions_.push_back(CallSendRequest{to, std::move(out)});
-}
-
 void Call::OnBye(LegSide from, const SipMessage& request,
                  TransactionId transaction, MonoTime now) {
   Respond(from, transaction, request, 200);
@@ -520,7 +423,8 @@ CallActions Call::OnAck(LegSide from, const SipMessage& ack, MonoTime now) {
       HasSdp(ack) ? media_.ReceiveAnswer(from, ack.body()) : NoAnswerError();
   if (status.ok() && alone()) status = media_.PlayAlone(alone_);
   if (!status.ok()) {
-    actions_.push_back(CallRefused{from, status, 0, !exchange_->initial});
+    actions_.push_back(
+        CallRefused{from, status, 0, WhatIsRefused(), exchange_->method});
     if (!exchange_->early) AckFor(Other(from), exchange_->late_ack_cseq);
     CloseExchange();
     media_.Abandon();
@@ -549,7 +453,8 @@ void Call::RefuseExchange(const absl::Status& status, LegSide offender,
                           MonoTime now) {
   const int code = SipStatusOf(status).code;
   const std::string reason = ReasonOf(status);
-  actions_.push_back(CallRefused{offender, status, code, !exchange_->initial});
+  actions_.push_back(
+      CallRefused{offender, status, code, WhatIsRefused(), exchange_->method});
   AnswerFinally(code, reason.empty() ? "INTERNAL" : reason,
                 CallDisposition::kRefused, now);
 }
@@ -561,10 +466,7 @@ void Call::AnswerFinally(int code, std::string_view reason,
     exchange.refused = true;
     Respond(exchange.from, exchange.transaction, exchange.request, code);
     UndoReplacing(exchange.from);
-    if (taking_.has_value()) {
-      RefusePickUp(MakeError(absl::StatusCode::kFailedPrecondition,
-                             "DIALOG_ENDED", "the call is over"));
-    }
+    if (taking_.has_value()) RefusePickUp(CallOver());
     media_.Abandon();
     UpdateSuites();
   }
@@ -650,7 +552,8 @@ void Call::End(std::string_view reason, CallDisposition disposition,
   linger_until_ = now + 2 * timers_.sip.timeout();
   for (Leg& one : legs_) one.timer.Stop();
   for (const Passing& passing : passing_) {
-    Respond(passing.from, passing.transaction, passing.request, 481);
+    RefuseRequest(passing.from, passing.transaction, passing.request,
+                  CallOver(), 481);
   }
   passing_.clear();
   if (media_.has_session() && !media_deleted_) DeleteMedia(record_.reason);
@@ -738,7 +641,12 @@ SipMessage Call::MakeLegResponse(LegSide to, const SipMessage& request,
   }
   if (code == 415) response.Add(HeaderId::kAccept, "application/sdp");
   if (code == 422) receiver.timer.AddMinimum(response);
-  if (code == 420) response.Add(HeaderId::kUnsupported, k100rel);
+  if (code == 420) {
+    // What the SIP profile of the leg has switched off, if nothing else.
+    const std::string missing = UnsupportedExtensions(request);
+    response.Add(HeaderId::kUnsupported,
+                 missing.empty() ? k100rel : std::string_view(missing));
+  }
   if (cause_ != 0 && code >= 300) {
     response.Add(HeaderId::kReason, Q850Reason(cause_));  // RFC 6432
   }

@@ -72,10 +72,16 @@ struct CallDeleteMedia {
 };
 // A rule of ours, not the far side, turned something down.
 struct CallRefused {
+  enum class What {
+    kCall,
+    kMediaChange,  // of a call that goes on
+    kRequest,      // any other within its dialogs
+  };
   LegSide leg;  // whose message broke the rule
   absl::Status status;
   int sip_status = 0;
-  bool media_change = false;  // of a call that goes on
+  What what = What::kCall;
+  SipMethod method = SipMethod::kInvite;
 };
 struct CallStateChanged {};  // record() says to what
 
@@ -218,8 +224,12 @@ class Call {
   CallActions Adopt(HandedLeg caller, MonoTime now);
   // Both legs of a call that is new. Instead of Start().
   CallActions Join(HandedLeg a, HandedLeg b, MonoTime now);
-  // A request of a leg's dialog that the owner serves: CSEQ_OUT_OF_ORDER.
+  // A request of a leg's dialog that the owner serves or refuses:
+  // CSEQ_OUT_OF_ORDER.
   absl::Status AcceptRequest(LegSide from, const SipMessage& request);
+  // Answers such a request with what `why` says, and tells of it.
+  CallActions Refuse(LegSide from, const SipMessage& request,
+                     TransactionId transaction, const absl::Status& why);
   CallActions RespondTo(LegSide from, const SipMessage& request,
                         TransactionId transaction, int code);
   // Tells a referrer how its transfer stands.
@@ -373,6 +383,11 @@ class Call {
                              std::string_view body);
   void Respond(LegSide to, TransactionId transaction, const SipMessage& request,
                int code, std::string_view body = {});
+  // Answers a request within a dialog, and tells of it. `code`: instead of that
+  // of the reason.
+  void RefuseRequest(LegSide from, TransactionId transaction,
+                     const SipMessage& request, const absl::Status& why,
+                     int code = 0);
   // With a description that the relay may have to prepare first.
   void SendOffer(MonoTime now);
   void SendInvite(MonoTime now);
@@ -429,6 +444,11 @@ class Call {
   void AckFor(LegSide side, uint32_t cseq, std::string_view body = {});
   void RefuseExchange(const absl::Status& status, LegSide offender,
                       MonoTime now);
+  // Of exchange_.
+  CallRefused::What WhatIsRefused() const {
+    return exchange_->initial ? CallRefused::What::kCall
+                              : CallRefused::What::kMediaChange;
+  }
   void AnswerFinally(int code, std::string_view reason,
                      CallDisposition disposition, MonoTime now);
   void CancelOther(MonoTime now);

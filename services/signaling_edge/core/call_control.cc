@@ -16,6 +16,7 @@
 #include "services/signaling_edge/core/sip_uri.h"
 #include "services/signaling_edge/core/sip_writer.h"
 #include "services/signaling_edge/core/text_pieces.h"
+#include "services/signaling_edge/core/unsupported_extensions.h"
 #include "services/signaling_edge/core/via_stamp.h"
 
 namespace sallyport::signaling_edge {
@@ -114,6 +115,14 @@ void CallControl::OnInDialog(const SipMessage& request,
     return;
   }
   FollowFlow(*call, side, flow);
+  if (absl::Status status = CheckUnderstood(request); !status.ok()) {
+    // In order or not, it has a number.
+    if (absl::Status order = call->AcceptRequest(side, request); !order.ok()) {
+      status = std::move(order);
+    }
+    Do(*call, call->Refuse(side, request, transaction, status), now);
+    return;
+  }
   if (request.method() == SipMethod::kInvite) {
     NoteInvite(call->id(), transaction);
   } else if (request.method() == SipMethod::kRefer) {

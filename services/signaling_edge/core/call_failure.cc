@@ -83,6 +83,7 @@ CallDisposition DispositionForFailure(int code) {
 
 CallDisposition DispositionForRefusal(std::string_view reason) {
   if (reason == "PEER_BUSY") return CallDisposition::kBusy;
+  if (reason.starts_with("SIP_")) return CallDisposition::kFailed;  // unread
   for (const std::string_view failure :
        {"CONNECTION_LIMIT", "EXTENSION_UNSUPPORTED", "INTERNAL",
         "LOOP_DETECTED", "NO_CONFIGURATION", "NO_TARGET", "NUMBER_INVALID",

@@ -41,6 +41,8 @@ TEST(CallFailureTest, Dispositions) {
 TEST(CallFailureTest, WhatWeEndOurselves) {
   EXPECT_EQ(DispositionForRefusal("PEER_BUSY"), CallDisposition::kBusy);
   EXPECT_EQ(DispositionForRefusal("ROUTE_NOT_FOUND"), CallDisposition::kFailed);
+  EXPECT_EQ(DispositionForRefusal("SIP_HEADER_MALFORMED"),
+            CallDisposition::kFailed);
   EXPECT_EQ(DispositionForRefusal("PEER_UNREACHABLE"),
             CallDisposition::kFailed);
   EXPECT_EQ(DispositionForRefusal("URI_SCHEME_UNSUPPORTED"),

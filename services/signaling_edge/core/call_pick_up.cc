@@ -71,7 +71,8 @@ void Call::RefusePickUp(const absl::Status& status) {
   UpdateSuites();
   if (taking.cancelled) return;
   const SipStatus answer = SipStatusOf(status);
-  actions_.push_back(CallRefused{LegSide::kB, status, answer.code, true});
+  actions_.push_back(CallRefused{LegSide::kB, status, answer.code,
+                                 CallRefused::What::kMediaChange});
   actions_.push_back(
       CallRespond{LegSide::kB, taking.transaction,
                   MakeResponse(taking.invite, answer.code, answer.phrase,

@@ -14,6 +14,7 @@
 #include "services/signaling_edge/core/leg_messages.h"
 #include "services/signaling_edge/core/refusal_steps.h"
 #include "services/signaling_edge/core/session_timer.h"
+#include "services/signaling_edge/core/sip_method.h"
 #include "services/signaling_edge/core/sip_status.h"
 #include "services/signaling_edge/core/sip_writer.h"
 #include "services/signaling_edge/core/text_pieces.h"
@@ -23,7 +24,8 @@ namespace sallyport::signaling_edge {
 namespace {
 
 EdgeEvent RefusalOf(const Party& party, const Flow& flow,
-                    const absl::Status& status, int code, MonoTime now) {
+                    const absl::Status& status, int code, MonoTime now,
+                    SipMethod method = SipMethod::kInvite) {
   EdgeEvent event;
   event.type = EdgeEvent::Type::kRefused;
   event.at = now;
@@ -39,7 +41,7 @@ EdgeEvent RefusalOf(const Party& party, const Flow& flow,
   (party.kind == Party::Kind::kPeer ? refusal.peer : refusal.subject) =
       party.resource;
   refusal.dial_plan = party.dial_plan;
-  refusal.sip_method = "INVITE";
+  refusal.sip_method = MethodName(method);
   refusal.sip_status = code;
   return event;
 }
@@ -177,17 +179,25 @@ void CallControl::ReportRefused(EdgeEvent event, uint64_t call,
 void CallControl::ReportCallRefused(const Call& call,
                                     const CallRefused& refused, MonoTime now) {
   const std::string reason = ReasonOf(refused.status);
+  const bool request = refused.what == CallRefused::What::kRequest;
   for (const LegSide side : {LegSide::kA, LegSide::kB}) {
+    // Of a request nobody but its sender is told.
+    if (request && side != refused.leg) continue;
     ladder_.SetReason(ladder_.Of(call.id(), side), reason);
   }
-  EdgeEvent event = RefusalOf(call.party(refused.leg), call.flow(refused.leg),
-                              refused.status, refused.sip_status, now);
-  if (refused.media_change) {
+  EdgeEvent event =
+      RefusalOf(call.party(refused.leg), call.flow(refused.leg), refused.status,
+                refused.sip_status, now, refused.method);
+  if (request) {
+    event.summary = "a request within a call was refused";
+    event.refusal->kind = RefusalKind::kRequest;
+  } else if (refused.what == CallRefused::What::kMediaChange) {
     event.summary = "a change of media was refused";
     event.refusal->kind = RefusalKind::kMedia;
   }
   ReportRefused(std::move(event), call.id(), std::nullopt,
-                CallSteps(call.record(), refused.leg, reason));
+                CallSteps(call.record(), refused.leg, reason,
+                          request ? "request" : "media"));
 }
 
 void CallControl::ReportTransferRefused(const Party& party, const Flow& flow,

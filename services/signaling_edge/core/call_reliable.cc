@@ -14,6 +14,11 @@ namespace {
 
 constexpr uint32_t kMaxForks = 16;
 
+absl::Status InviteOver() {
+  return MakeError(absl::StatusCode::kFailedPrecondition, "DIALOG_ENDED",
+                   "the INVITE that it belonged to is over");
+}
+
 }  // namespace
 
 void Call::CloseExchange() {
@@ -24,7 +29,8 @@ void Call::CloseExchange() {
 void Call::DropInner() {
   if (!outer_.has_value()) return;
   if (!exchange_->refused) {
-    Respond(exchange_->from, exchange_->transaction, exchange_->request, 481);
+    RefuseRequest(exchange_->from, exchange_->transaction, exchange_->request,
+                  InviteOver(), 481);
   }
   media_.Abandon();
   CloseExchange();
@@ -111,7 +117,10 @@ void Call::OnPrack(LegSide from, const SipMessage& request,
       rack->response_number != reliable_->rseq ||
       rack->cseq.method != SipMethod::kInvite ||
       rack->cseq.number != CseqNumber(reliable_->response)) {
-    Respond(from, transaction, request, 481);
+    RefuseRequest(
+        from, transaction, request,
+        MakeError(absl::StatusCode::kNotFound, "TRANSACTION_NOT_FOUND",
+                  "no response waits for this PRACK"));
     return;
   }
   const Reliable confirmed = *std::exchange(reliable_, std::nullopt);
@@ -155,7 +164,14 @@ void Call::OnPrack(LegSide from, const SipMessage& request,
     TakeWaiting(now);
     return;
   }
-  Respond(from, transaction, request, MayHoldSdp(request) ? 488 : 200);
+  if (MayHoldSdp(request)) {
+    RefuseRequest(
+        from, transaction, request,
+        MakeError(absl::StatusCode::kFailedPrecondition, "MEDIA_NOT_ACCEPTABLE",
+                  "this PRACK can bring no description"));
+  } else {
+    Respond(from, transaction, request, 200);
+  }
   if (!confirmed.rack.empty()) SendPrack(other, confirmed.rack, "");
   TakeWaiting(now);
   ReanchorAtOnce(now);
@@ -165,7 +181,8 @@ void Call::OnPrackMedia(const absl::Status& error, MonoTime now) {
   Exchange& invite = *exchange_;
   invite.stage = Exchange::Stage::kSent;
   if (invite.refused) {
-    Respond(invite.from, invite.prack, invite.prack_request, 481);
+    RefuseRequest(invite.from, invite.prack, invite.prack_request, InviteOver(),
+                  481);
     CancelOther(now);
     return;
   }

@@ -130,9 +130,7 @@ void CallControl::OnReferInCall(Call& call, LegSide side,
                                 TransactionId transaction, MonoTime now) {
   const uint64_t id = call.id();
   if (absl::Status status = call.AcceptRequest(side, request); !status.ok()) {
-    Do(call,
-       call.RespondTo(side, request, transaction, SipStatusOf(status).code),
-       now);
+    Do(call, call.Refuse(side, request, transaction, status), now);
     return;
   }
   const bool quiet = request.FirstNamed("Refer-Sub") == "false";

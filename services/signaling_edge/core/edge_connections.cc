@@ -13,8 +13,6 @@
 #include "services/signaling_edge/core/proxy_header.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/sip_headers.h"
-#include "services/signaling_edge/core/sip_parser.h"
-#include "services/signaling_edge/core/sip_status.h"
 #include "services/signaling_edge/core/sip_text.h"
 #include "services/signaling_edge/core/sip_uri.h"
 #include "services/signaling_edge/core/sip_writer.h"
@@ -357,14 +355,8 @@ EdgeActions EdgeCore::OnData(ConnectionId id, std::string_view octets,
   while ((connection = connections_.Find(id)) != nullptr) {
     auto frame = connection->framer.Next();
     if (!frame.ok()) {
-      ++stats_.malformed;
-      const Flow flow = connection->flow();
-      if (auto salvaged =
-              SalvageRequest(connection->framer.pending(), options_.parse);
-          salvaged.ok()) {
-        RespondStateless(flow, *salvaged, SipStatusOf(frame.status()).code);
-      }
-      ReportRefusal(RefusalKind::kMalformed, flow, frame.status(), 0, "", now);
+      const std::string text(connection->framer.pending());
+      OnUnreadable(connection->flow(), text, frame.status(), now);
       Drop(id, true, ReasonOf(frame.status()), now);
       break;
     }

@@ -18,6 +18,7 @@
 #include "services/common/digit_analysis/resolver.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/random/random_source.h"
+#include "services/common/rate_limit/gcra.h"
 #include "services/common/time/deadline_queue.h"
 #include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/admission.h"
@@ -201,6 +202,11 @@ class EdgeCore final : private CallPort,
   // Queries of ResolveHost that checks made have this bit.
   static constexpr uint64_t kCheckQuery = uint64_t{1} << 63;
 
+  // Requests of dialogs that are not there, of which operators are told: of
+  // those that are proven, together, and of all others.
+  static constexpr GcraLimit kUnknownOfProven = {absl::Milliseconds(100), 50};
+  static constexpr GcraLimit kUnknownOfOthers = {absl::Seconds(1), 1};
+
   // Where the response to a request goes.
   struct ServerSide {
     Flow flow;
@@ -307,10 +313,24 @@ class EdgeCore final : private CallPort,
 
   void OnText(const Flow& flow, std::string_view text, MonoTime now,
               const Arrival& arrival);
+  // What could not be read, for `why`: told, and answered as far as it can be.
+  void OnUnreadable(const Flow& flow, std::string_view text,
+                    const absl::Status& why, MonoTime now);
+  // An INVITE of a proven peer, as far as it could be read: a call that is over
+  // at once. False if it is answered without a transaction.
+  bool RefuseUnreadable(const Flow& flow, SipMessage invite,
+                        const Party& sender, const absl::Status& why,
+                        MonoTime now);
   void OnRequest(const Flow& flow, SipMessage request, MonoTime now,
                  const Arrival& arrival);
   void OnNewRequest(const Flow& flow, const SipMessage& request,
                     TransactionId transaction, MonoTime now);
+  // One with a To tag, which is of a call or of nothing.
+  void OnDialogRequest(const Flow& flow, const SipMessage& request,
+                       TransactionId transaction, MonoTime now);
+  // 481. Told of so often as kUnknownOf... say, and counted else.
+  void RefuseUnknownDialog(const Flow& flow, const SipMessage& request,
+                           TransactionId transaction, MonoTime now);
   void OnRegister(const Flow& flow, const SipMessage& request,
                   TransactionId transaction, MonoTime now);
   void OnInvite(const Flow& flow, const SipMessage& request,
@@ -386,6 +406,17 @@ class EdgeCore final : private CallPort,
                      std::string_view method, MonoTime now,
                      const TlsFacts* tls = nullptr,
                      ConnectionStage stage = ConnectionStage::kHandshake);
+  // What is refused by refusing such a request.
+  static RefusalKind RefusalKindOf(SipMethod method);
+  // The peer or voicemail port that a flow alone proves to be there.
+  std::optional<Party> PeerOf(const Flow& flow) const;
+  std::optional<ConnectionIdentity> IdentityOn(const Flow& flow) const;
+  // The refusal is of what this sender sent; `otherwise` as of PartySteps().
+  void NameSender(const Party& sender, std::string_view otherwise,
+                  EdgeEvent& event) const;
+  // The same of whom the flow alone proves to be there, if anybody.
+  void NameSenderOf(const Flow& flow, std::string_view otherwise,
+                    EdgeEvent& event) const;
   // The plan does not know whose certificate that is.
   void ReportUnidentified(const Connection& connection,
                           const absl::Status& status, MonoTime now);
@@ -399,8 +430,10 @@ class EdgeCore final : private CallPort,
   // a minute a place that a peer needs.
   void RespondUnproven(TransactionId transaction, SipMessage response,
                        MonoTime now);
+  // `trace`: where it is kept for operators, and when.
   void RespondStateless(const Flow& flow, const SipMessage& request, int code,
-                        int retry_after = 0);
+                        int retry_after = 0, LegTraceId trace = 0,
+                        MonoTime now = MonoTime::InfinitePast());
 
   // What is too long for UDP (edge_long_requests.cc).
   // Puts our Via on top of a request and returns the way that it goes: `flow`,
@@ -534,6 +567,8 @@ class EdgeCore final : private CallPort,
   SharedTotal total_handshakes_;
   OverloadGate gate_;
   MonoTime overload_told_ = MonoTime::InfinitePast();
+  std::array<MonoTime, 2> unknown_dialogs_ = {MonoTime::InfinitePast(),
+                                              MonoTime::InfinitePast()};
   size_t handshakes_ = 0;  // of accepted connections that are not ready
   CallControl calls_;
   MessageWaiting mwi_;

@@ -6,7 +6,6 @@
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/attempt.h"
 #include "services/signaling_edge/core/edge_core.h"
-#include "services/signaling_edge/core/expected_names.h"
 #include "services/signaling_edge/core/leg_messages.h"
 #include "services/signaling_edge/core/loop_mark.h"
 #include "services/signaling_edge/core/loop_share.h"
@@ -42,29 +41,6 @@ bool IsPlainOptions(const SipMessage& request) {
          HasSipScheme(request.request_uri());  // which the parser has read
 }
 
-RefusalKind KindOf(SipMethod method) {
-  if (method == SipMethod::kRegister) return RefusalKind::kRegistration;
-  if (method == SipMethod::kInvite) return RefusalKind::kCall;
-  return RefusalKind::kRequest;
-}
-
-// OK, URI_SCHEME_UNSUPPORTED or EXTENSION_UNSUPPORTED, which are inspected in
-// this order (RFC 3261 section 8.2.2).
-absl::Status CheckUnderstood(const SipMessage& request) {
-  if (!ParseSipUri(request.request_uri()).ok()) {
-    return MakeError(absl::StatusCode::kInvalidArgument,
-                     "URI_SCHEME_UNSUPPORTED",
-                     "the Request-URI is neither a SIP URI nor a tel URI");
-  }
-  if (const std::string unsupported = UnsupportedExtensions(request);
-      !unsupported.empty()) {
-    return MakeError(
-        absl::StatusCode::kInvalidArgument, "EXTENSION_UNSUPPORTED",
-        Cat("the request requires what we do not have: ", unsupported));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status Denied(std::string_view reason, std::string_view what) {
   return MakeError(absl::StatusCode::kPermissionDenied, reason, what);
 }
@@ -76,16 +52,7 @@ void EdgeCore::OnText(const Flow& flow, std::string_view text, MonoTime now,
   if (!arrival.handed && !MayBeRead(flow, now)) return;
   auto message = ParseSipMessage(text, options_.parse);
   if (!message.ok()) {
-    ++stats_.malformed;
-    const SipStatus answer = SipStatusOf(message.status());
-    auto salvaged = SalvageRequest(text, options_.parse);
-    if (salvaged.ok()) RespondStateless(flow, *salvaged, answer.code);
-    ReportRefusal(RefusalKind::kMalformed, flow, message.status(),
-                  salvaged.ok() ? answer.code : 0,
-                  salvaged.ok() && salvaged->method() != SipMethod::kOther
-                      ? MethodName(salvaged->method())
-                      : "",
-                  now);
+    OnUnreadable(flow, text, message.status(), now);
     return;
   }
   if (message->is_response()) {
@@ -214,23 +181,23 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
     RefuseForNow(flow, request, transaction, status, now);
     return;
   }
-  const bool proven = !ProvenResource(flow).empty();
-  const auto trying = [&] {
-    if (method != SipMethod::kInvite) return;
+  if (method == SipMethod::kInvite && !HasToTag(request) &&
+      !ProvenResource(flow).empty()) {  // to others not before we know them
+    KeepInvite(flow, request, transaction, now);
     Respond(transaction, MakeResponse(request, 100, ReasonPhrase(100), ""),
             now);
-  };
-  if (proven && !HasToTag(request)) {  // to others not before we know them
-    if (method == SipMethod::kInvite) {
-      KeepInvite(flow, request, transaction, now);
-    }
-    trying();
+  }
+  const bool resubscribes = method == SipMethod::kSubscribe &&
+                            HasToTag(request) && mwi_.Has(request, flow);
+  if (HasToTag(request) && method != SipMethod::kRegister && !resubscribes) {
+    OnDialogRequest(flow, request, transaction, now);
+    return;
   }
   // Of who calls it is asked first who that is (RFC 3261 section 8.2), so that
   // what is refused for this is known as its call.
-  const bool begins_call = method == SipMethod::kInvite && !HasToTag(request);
-  const absl::Status understood =
-      begins_call ? absl::OkStatus() : CheckUnderstood(request);
+  const absl::Status understood = method == SipMethod::kInvite
+                                      ? absl::OkStatus()
+                                      : CheckUnderstood(request);
   if (!understood.ok()) {
     SipMessage response = answer(SipStatusOf(understood).code);
     if (response.status_code() == 420) {
@@ -243,21 +210,8 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
     OnRegister(flow, request, transaction, now);
     return;
   }
-  if (HasToTag(request)) {
-    if (method == SipMethod::kSubscribe && mwi_.Has(request, flow)) {
-      mwi_.OnResubscribe(request, transaction, now);
-      return;
-    }
-    if (!calls_.IsInDialog(request, flow, ProvenResource(flow))) {
-      RespondUnproven(transaction, answer(481), now);
-      return;
-    }
-    NoteProved(flow);
-    const LegTraceId trace = calls_.LadderOf(request);
-    ServerOf(transaction).trace = trace;
-    KeepReceived(trace, flow, request, now);
-    trying();
-    calls_.OnInDialog(request, transaction, flow, ProvenResource(flow), now);
+  if (resubscribes) {
+    mwi_.OnResubscribe(request, transaction, now);
     return;
   }
   switch (method) {
@@ -288,7 +242,7 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
     case SipMethod::kUpdate:
     case SipMethod::kInfo:
     case SipMethod::kPrack:
-      RespondUnproven(transaction, answer(481), now);
+      RefuseUnknownDialog(flow, request, transaction, now);
       return;
     default: {
       SipMessage response = answer(method == SipMethod::kOther ? 501 : 405);
@@ -297,6 +251,23 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
       return;
     }
   }
+}
+
+void EdgeCore::OnDialogRequest(const Flow& flow, const SipMessage& request,
+                               TransactionId transaction, MonoTime now) {
+  if (!calls_.IsInDialog(request, flow, ProvenResource(flow))) {
+    RefuseUnknownDialog(flow, request, transaction, now);
+    return;
+  }
+  NoteProved(flow);
+  const LegTraceId trace = calls_.LadderOf(request);
+  ServerOf(transaction).trace = trace;
+  KeepReceived(trace, flow, request, now);
+  if (request.method() == SipMethod::kInvite) {
+    Respond(transaction, MakeResponse(request, 100, ReasonPhrase(100), ""),
+            now);
+  }
+  calls_.OnInDialog(request, transaction, flow, ProvenResource(flow), now);
 }
 
 std::optional<Party> EdgeCore::Prove(const Flow& flow,
@@ -308,12 +279,8 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
     RefuseForNow(flow, request, transaction, status, now);
     return std::nullopt;
   }
-  std::optional<ConnectionIdentity> identity;
-  if (const Connection* connection = connections_.Find(flow.connection)) {
-    identity = connection->identity;
-  }
   RequestAuth::Outcome outcome =
-      auth_.Authenticate(request, flow, identity,
+      auth_.Authenticate(request, flow, IdentityOn(flow),
                          options_.listeners[flow.listener].logical_port, now);
   if (auto* party = std::get_if<Party>(&outcome)) {
     NoteProved(flow);
@@ -329,7 +296,7 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
                           refused->status, now);
     } else {
       Refuse(flow, request, transaction, refused->status,
-             KindOf(request.method()), now,
+             RefusalKindOf(request.method()), now,
              refused->party.has_value() ? &*refused->party : nullptr);
     }
     return std::nullopt;
@@ -343,12 +310,12 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
   RespondUnproven(transaction, std::move(response), now);
   OnUnproven(flow, request, challenge.reason == "DIGEST_FAILED", now);
   if (challenge.reason == "DIGEST_FAILED") {
-    ReportRefusal(KindOf(request.method()), flow,
+    ReportRefusal(RefusalKindOf(request.method()), flow,
                   Denied(challenge.reason, "the password or user is wrong"),
                   challenge.status_code, request.method_text(), now);
   } else if (challenge.reason == "NOT_ALLOWED_IN_FIPS_MODE") {
     ReportRefusal(
-        KindOf(request.method()), flow,
+        RefusalKindOf(request.method()), flow,
         Denied(challenge.reason, "the user's password is kept for MD5 alone"),
         challenge.status_code, request.method_text(), now);
   }
@@ -412,42 +379,6 @@ void EdgeCore::OnNotify(const Flow& flow, const SipMessage& request,
   }
   Respond(transaction,
           MakeResponse(request, 200, ReasonPhrase(200), NewToken()), now);
-}
-
-void EdgeCore::ReportMerged(const Flow& flow, TransactionId first,
-                            MonoTime now) {
-  EdgeEvent event =
-      RefusalOf(RefusalKind::kCall, flow,
-                MakeError(absl::StatusCode::kAlreadyExists, "MERGED_REQUEST",
-                          "the INVITE has come by another way before"),
-                482, "INVITE", now);
-  event.refusal->call = calls_.CallOfInvite(first);
-  Perform(Report{std::move(event)});
-}
-
-void EdgeCore::Refuse(const Flow& flow, const SipMessage& request,
-                      TransactionId transaction, const absl::Status& status,
-                      RefusalKind kind, MonoTime now, const Party* sender) {
-  const SipStatus answer = SipStatusOf(status);
-  SipMessage response =
-      MakeResponse(request, answer.code, answer.phrase, PlainTag());
-  if (answer.code == 503) {
-    response.SetUint(HeaderId::kRetryAfter,
-                     static_cast<uint32_t>(gate_.RetryAfter()));
-  }
-  RespondUnproven(transaction, std::move(response), now);
-  EdgeEvent event =
-      RefusalOf(kind, flow, status, answer.code, request.method_text(), now);
-  if (sender != nullptr) {
-    Refusal& refusal = *event.refusal;
-    event.resource = sender->resource;
-    (sender->kind == Party::Kind::kPeer ? refusal.peer : refusal.subject) =
-        sender->resource;
-    refusal.dial_plan = sender->dial_plan;
-    refusal.steps = PartySteps(*sender, event.reason, "request");
-    NameDevices(*sender, event.reason, *plan_, refusal);
-  }
-  Perform(Report{std::move(event)});
 }
 
 }  // namespace sallyport::signaling_edge

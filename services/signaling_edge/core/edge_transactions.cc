@@ -136,7 +136,8 @@ void EdgeCore::RespondUnproven(TransactionId transaction, SipMessage response,
 }
 
 void EdgeCore::RespondStateless(const Flow& flow, const SipMessage& request,
-                                int code, int retry_after) {
+                                int code, int retry_after, LegTraceId trace,
+                                MonoTime now) {
   if (request.method() == SipMethod::kAck) return;
   SipMessage copy = request;
   const ServerSide side = {flow,
@@ -146,7 +147,9 @@ void EdgeCore::RespondStateless(const Flow& flow, const SipMessage& request,
   if (retry_after > 0) {
     response.SetUint(HeaderId::kRetryAfter, static_cast<uint32_t>(retry_after));
   }
-  TransmitTo(side, WriteSipMessage(response));
+  std::string wire = WriteSipMessage(response);
+  calls_.ladder().Add(trace, flow, true, wire, now);
+  TransmitTo(side, std::move(wire));
 }
 
 void EdgeCore::DoServer(TransactionId id, TransactionActions actions,

@@ -38,6 +38,7 @@ constexpr std::pair<std::string_view, std::string_view> kChecks[] = {
     {"MAX_BREADTH_EXCEEDED", "loop"},
     {"MEDIA_", "media"},
     {"MERGED_REQUEST", "loop"},
+    {"METHOD_NOT_ALLOWED", "method"},
     {"NOT_ALLOWED_IN_FIPS_MODE", "password"},
     {"NO_CONFIGURATION", "configuration"},
     {"NO_TARGET", "route"},
@@ -88,6 +89,7 @@ constexpr std::pair<std::string_view, std::string_view> kChecks[] = {
     {"TOLL_", "toll"},
     {"TOO_MANY_HOPS", "loop"},
     {"TRANSACTION_LIMIT", "admission"},
+    {"TRANSACTION_NOT_FOUND", "dialog"},
     {"TRANSLATION_LOOP", "route"},
     {"URI_SCHEME_UNSUPPORTED", "uri"},
     {"USER_DISABLED", "status"},
@@ -208,7 +210,7 @@ RefusalSteps AttemptSteps(const Attempt& attempt, std::string_view reason) {
 }
 
 RefusalSteps CallSteps(const CallRecord& call, LegSide offender,
-                       std::string_view reason) {
+                       std::string_view reason, std::string_view otherwise) {
   RefusalSteps steps;
   if (!call.legs.empty()) steps = Of(call.legs[0].party);
   if (!call.matched_resource.empty()) {
@@ -219,7 +221,7 @@ RefusalSteps CallSteps(const CallRecord& call, LegSide offender,
   }
   if (call.answered.has_value()) steps.push_back(Step("call", "answered"));
   steps.push_back(Step("leg", offender == LegSide::kA ? "caller" : "called"));
-  Refused(steps, reason, "media");
+  Refused(steps, reason, otherwise);
   return steps;
 }
 

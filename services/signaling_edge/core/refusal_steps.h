@@ -54,7 +54,8 @@ RefusalSteps PartySteps(const Party& sender, std::string_view reason,
 RefusalSteps AttemptSteps(const Attempt& attempt, std::string_view reason);
 // A call with two legs, for what came on one of them.
 RefusalSteps CallSteps(const CallRecord& call, LegSide offender,
-                       std::string_view reason);
+                       std::string_view reason,
+                       std::string_view otherwise = "media");
 
 }  // namespace sallyport::signaling_edge
 

@@ -103,31 +103,47 @@ RequestAuth::Outcome RequestAuth::Authenticate(
   return AsUser(request, flow, nullptr, now);
 }
 
+std::optional<Party> RequestAuth::PeerOf(
+    const Flow& flow, const std::optional<ConnectionIdentity>& identity,
+    uint32_t incoming_port) const {
+  if (plan_ == nullptr) return std::nullopt;
+  const PeerEntry* peer = nullptr;
+  std::string_view name;
+  if (identity.has_value()) {
+    if (identity->kind != ConnectionIdentity::Kind::kPeer) return std::nullopt;
+    peer = plan_->Peer(identity->resource);
+    name = identity->matched.name;
+  } else if (!flow.is_tls()) {
+    peer = PeerBySource(flow, incoming_port);
+  }
+  if (peer == nullptr || !IsProof(*peer, flow)) return std::nullopt;
+  return PartyOf(*peer, flow, name);
+}
+
+Party RequestAuth::PartyOf(const PeerEntry& peer, const Flow& flow,
+                           std::string_view identity) const {
+  Party party;
+  party.kind = Party::Kind::kPeer;
+  party.resource = peer.name;
+  party.tenant = TenantOf(peer.name);
+  party.identity =
+      identity.empty() ? flow.remote.Canonical().IpText() : identity;
+  party.dial_plan = peer.dial_plan;
+  party.mode = plan_->ModeOf(peer.dial_plan);
+  party.authentication = flow.is_tls() ? Authentication::kPeerCertificate
+                                       : Authentication::kSourceAddress;
+  return party;
+}
+
 RequestAuth::Outcome RequestAuth::AsPeer(const PeerEntry& peer,
                                          const SipMessage& request,
                                          const Flow& flow,
                                          std::string_view identity,
                                          MonoTime now) {
   const SecurityMode mode = plan_->ModeOf(peer.dial_plan);
-  const auto party = [&] {
-    Party party;
-    party.kind = Party::Kind::kPeer;
-    party.resource = peer.name;
-    party.tenant = TenantOf(peer.name);
-    party.identity =
-        identity.empty() ? flow.remote.Canonical().IpText() : identity;
-    party.dial_plan = peer.dial_plan;
-    party.mode = mode;
-    party.authentication = flow.is_tls() ? Authentication::kPeerCertificate
-                                         : Authentication::kSourceAddress;
-    return party;
-  };
   const auto refused = [&](absl::Status status) {
-    // An address alone is proof for a plan in clear that asks for no password.
-    const bool proven = flow.is_tls() || (mode == SecurityMode::kUnsecured &&
-                                          peer.digest_user.empty());
     Refused out{std::move(status)};
-    if (proven) out.party = party();
+    if (IsProof(peer, flow)) out.party = PartyOf(peer, flow, identity);
     return out;
   };
   if (peer.status == PeerStatus::kDisabled) {
@@ -148,7 +164,7 @@ RequestAuth::Outcome RequestAuth::AsPeer(const PeerEntry& peer,
       return *std::move(challenge);
     }
   }
-  return party();
+  return PartyOf(peer, flow, identity);
 }
 
 const UserEntry* RequestAuth::DecoyOf(const TenantEntry& tenant,

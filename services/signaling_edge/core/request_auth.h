@@ -69,6 +69,12 @@ class RequestAuth {
                        const std::optional<ConnectionIdentity>& identity,
                        uint32_t incoming_port, MonoTime now);
 
+  // The peer that the flow alone proves to be at its other end: by the identity
+  // of its connection, or by an address in clear that the plan takes for proof.
+  std::optional<Party> PeerOf(const Flow& flow,
+                              const std::optional<ConnectionIdentity>& identity,
+                              uint32_t incoming_port) const;
+
   // Whether the peer is there: at one of its source addresses or, without any,
   // at its address.
   static bool IsFrom(const PeerEntry& peer, const SocketAddress& source);
@@ -91,6 +97,14 @@ class RequestAuth {
   }
 
  private:
+  Party PartyOf(const PeerEntry& peer, const Flow& flow,
+                std::string_view identity) const;
+  // An address alone is proof for a plan in clear that asks for no password.
+  bool IsProof(const PeerEntry& peer, const Flow& flow) const {
+    return flow.is_tls() ||
+           (plan_->ModeOf(peer.dial_plan) == SecurityMode::kUnsecured &&
+            peer.digest_user.empty());
+  }
   Outcome AsPeer(const PeerEntry& peer, const SipMessage& request,
                  const Flow& flow, std::string_view identity, MonoTime now);
   Outcome AsUser(const SipMessage& request, const Flow& flow,

@@ -7,6 +7,7 @@
 #include "services/signaling_edge/core/sip_header_id.h"
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/text_pieces.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -44,30 +45,39 @@ std::string_view TrimFolded(std::string_view text) {
 // The body length that a header section (without its blank line) announces.
 absl::StatusOr<uint32_t> ReadContentLength(std::string_view head,
                                            uint32_t max_body) {
+  const std::string_view whole = head;
   TakeField(head);  // the start line
   std::optional<std::string_view> value;
+  size_t line = 0;  // of the value, for operators
+  const auto bad = [&](std::string_view what) {
+    return BadLength(Cat("Content-Length: ", what, ", line ", line));
+  };
   while (!head.empty()) {
+    const size_t before = whole.size() - head.size();
     const std::string_view field = TakeField(head);
     const size_t name_size = PrefixInClass(field, kTokenClass);
     if (HeaderIdFrom(field.substr(0, name_size)) != HeaderId::kContentLength) {
       continue;
     }
+    line = 1 + static_cast<size_t>(
+                   std::count(whole.begin(), whole.begin() + before, '\n'));
     const size_t colon = field.find(':', name_size);
     if (colon == kNpos ||
         !TrimFolded(field.substr(name_size, colon - name_size)).empty()) {
-      return BadLength("no colon");
+      return bad("no colon");
     }
     if (value.has_value()) {
-      return Bad("SIP_HEADER_DUPLICATE", "Content-Length");
+      return Bad("SIP_HEADER_DUPLICATE", Cat("Content-Length, line ", line));
     }
     value = TrimFolded(field.substr(colon + 1));
   }
-  if (!value.has_value()) return BadLength("none on a stream");
+  if (!value.has_value()) return BadLength("Content-Length: none on a stream");
   const auto length = ParseContentLength(*value, max_body);
   if (length.has_value()) return *length;
   return ParseUintSaturating(*value, max_body).has_value()
-             ? Bad("SIP_MESSAGE_TOO_LARGE", "body")
-             : BadLength("not a number");
+             ? Bad("SIP_MESSAGE_TOO_LARGE",
+                   Cat("Content-Length: body, line ", line))
+             : bad("not a number");
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 #include "services/signaling_edge/core/sip_parser.h"
 
+#include <algorithm>
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "services/common/status/error_reason.h"
@@ -11,18 +13,17 @@
 #include "services/signaling_edge/core/sip_headers.h"
 #include "services/signaling_edge/core/sip_text.h"
 #include "services/signaling_edge/core/sip_uri.h"
+#include "services/signaling_edge/core/text_pieces.h"
 
 namespace sallyport::signaling_edge {
 namespace {
 
 constexpr size_t kNpos = std::string_view::npos;
+// Of the name of a field that is told in an error.
+constexpr size_t kMaxName = 40;
 
 absl::Status Bad(std::string_view reason, std::string_view message) {
   return MakeError(absl::StatusCode::kInvalidArgument, reason, message);
-}
-
-absl::Status BadField(HeaderId id) {
-  return Bad("SIP_HEADER_MALFORMED", HeaderName(id));
 }
 
 // RFC 3261's TEXT has no control character but the tab; a quoted pair may.
@@ -47,15 +48,15 @@ bool ControlsAllowed(std::string_view line, bool accept_escaped) {
 absl::Status CheckVersion(std::string_view version) {
   if (EqualsIgnoreCase(version, "SIP/2.0")) return absl::OkStatus();
   if (!EqualsIgnoreCase(version.substr(0, 4), "SIP/")) {
-    return Bad("SIP_START_LINE_MALFORMED", "no SIP version");
+    return Bad("SIP_START_LINE_MALFORMED", "line 1: no SIP version");
   }
   version.remove_prefix(4);
   const size_t dot = version.find('.');
   if (dot == kNpos || dot == 0 || dot + 1 == version.size() ||
       version.find_first_not_of("0123456789.") != kNpos) {
-    return Bad("SIP_START_LINE_MALFORMED", "no SIP version");
+    return Bad("SIP_START_LINE_MALFORMED", "line 1: no SIP version");
   }
-  return Bad("SIP_VERSION_UNSUPPORTED", "only SIP/2.0 is spoken here");
+  return Bad("SIP_VERSION_UNSUPPORTED", "line 1: only SIP/2.0 is spoken here");
 }
 
 // The inside of a URI whose scheme we know; others only as absolute URIs.
@@ -117,6 +118,44 @@ class SipMessageReader {
     return Bad("SIP_MESSAGE_TOO_LARGE", what);
   }
 
+  // Where something is wrong, for operators: in which line, from 1 on, and of
+  // which field, but never what it holds.
+  std::string At(std::string_view what, size_t offset) const {
+    const auto lines =
+        std::count(datagram_.begin(), datagram_.begin() + offset, '\n');
+    return Cat(what, ", line ", static_cast<uint64_t>(lines) + 1);
+  }
+
+  // The same of the field, whatever it is, that begins there.
+  std::string FieldAt(std::string_view what, size_t begin) const {
+    const std::string_view line =
+        std::string_view(message_.text_).substr(begin, kMaxName);
+    const std::string_view name =
+        line.substr(0, PrefixInClass(line, kTokenClass));
+    return At(name.empty() ? std::string(what) : Cat(name, ": ", what), begin);
+  }
+
+  absl::Status BadField(const SipMessage::Field& field) const {
+    return Bad("SIP_HEADER_MALFORMED",
+               At(HeaderName(field.id), field.value.offset));
+  }
+
+  // Of a field that is there once, or is wrong in all of its places.
+  absl::Status BadField(HeaderId id) const {
+    for (const SipMessage::Field& field : message_.headers_) {
+      if (field.id == id) return BadField(field);
+    }
+    return Bad("SIP_HEADER_MALFORMED", HeaderName(id));
+  }
+
+  absl::Status BadLength(std::string_view reason, std::string_view what) const {
+    for (const SipMessage::Field& field : message_.headers_) {
+      if (field.id != HeaderId::kContentLength) continue;
+      return Bad(reason, At(Cat("Content-Length: ", what), field.value.offset));
+    }
+    return Bad(reason, what);
+  }
+
   std::string_view Text(size_t begin, size_t end) const {
     return std::string_view(message_.text_).substr(begin, end - begin);
   }
@@ -141,13 +180,13 @@ class SipMessageReader {
         message_.text_[line_feed - 1] != '\r') {
       return message_.text_.size() > policy_.max_start_line
                  ? TooLarge("start line")
-                 : Bad("SIP_START_LINE_MALFORMED", "no line end");
+                 : Bad("SIP_START_LINE_MALFORMED", "line 1: no line end");
     }
     if (line_feed - 1 > policy_.max_start_line) return TooLarge("start line");
     const std::string_view line = Text(0, line_feed - 1);
     position_ = line_feed + 1;
     if (MayHoldControl(line)) {
-      return Bad("SIP_START_LINE_MALFORMED", "control character");
+      return Bad("SIP_START_LINE_MALFORMED", "line 1: control character");
     }
     return EqualsIgnoreCase(line.substr(0, 4), "SIP/") ? ReadStatusLine(line)
                                                        : ReadRequestLine(line);
@@ -157,22 +196,27 @@ class SipMessageReader {
     const size_t first = line.find(' ');
     const size_t last = line.rfind(' ');
     if (first == kNpos || (first == last && !salvage_)) {
-      return Bad("SIP_START_LINE_MALFORMED", "fewer than three parts");
+      return Bad("SIP_START_LINE_MALFORMED", "line 1: fewer than three parts");
     }
     const std::string_view method = line.substr(0, first);
-    if (!IsToken(method)) return Bad("SIP_START_LINE_MALFORMED", "method");
+    if (!IsToken(method))
+      return Bad("SIP_START_LINE_MALFORMED", "line 1: method");
     message_.method_ = MethodFrom(method);
     message_.method_text_ = PieceOf(method);
-    if (salvage_) return absl::OkStatus();  // a response repeats no more of it
+    const std::string_view uri =
+        line.substr(first + 1, std::max(last, first + 1) - first - 1);
+    if (salvage_) {  // a response repeats no more of it
+      if (ValidUri(uri)) message_.request_uri_ = PieceOf(uri);
+      return absl::OkStatus();
+    }
     SP_RETURN_IF_ERROR(CheckVersion(line.substr(last + 1)));
-    const std::string_view uri = line.substr(first + 1, last - first - 1);
     if (uri.empty() || uri.find(' ') != kNpos) {
-      return Bad("SIP_START_LINE_MALFORMED", "spaces");
+      return Bad("SIP_START_LINE_MALFORMED", "line 1: spaces");
     }
     // Header fields within a Request-URI would be ours to act on; none is
     // allowed (section 19.1.1, table 1).
     if (!ValidUri(uri) || HasUriHeaders(uri)) {
-      return Bad("SIP_URI_MALFORMED", "Request-URI");
+      return Bad("SIP_URI_MALFORMED", "Request-URI, line 1");
     }
     message_.request_uri_ = PieceOf(uri);
     return absl::OkStatus();
@@ -188,12 +232,13 @@ class SipMessageReader {
   absl::Status ReadStatusLine(std::string_view line) {
     if (salvage_) return absl::NotFoundError("a response gets no answer");
     const size_t space = line.find(' ');
-    if (space == kNpos) return Bad("SIP_START_LINE_MALFORMED", "no status");
+    if (space == kNpos)
+      return Bad("SIP_START_LINE_MALFORMED", "line 1: no status");
     SP_RETURN_IF_ERROR(CheckVersion(line.substr(0, space)));
     const std::string_view rest = line.substr(space + 1);
     const auto code = ParseUint(rest.substr(0, 3), 699);
     if (rest.size() < 4 || rest[3] != ' ' || !code || *code < 100) {
-      return Bad("SIP_START_LINE_MALFORMED", "status code");
+      return Bad("SIP_START_LINE_MALFORMED", "line 1: status code");
     }
     message_.status_code_ = static_cast<int>(*code);
     message_.reason_phrase_ = PieceOf(rest.substr(4));
@@ -212,17 +257,17 @@ class SipMessageReader {
       for (;;) {
         if (line_feed == kNpos) {
           return text.size() - begin > policy_.max_header_line
-                     ? TooLarge("header field")
-                     : Bad("SIP_HEADER_MALFORMED", "no blank line");
+                     ? TooLarge(FieldAt("header field", begin))
+                     : Bad("SIP_HEADER_MALFORMED", At("no blank line", begin));
         }
         if (line_feed + 1 > policy_.max_header_bytes) {
           return TooLarge("header section");
         }
         if (line_feed - begin > policy_.max_header_line) {
-          return TooLarge("header field");
+          return TooLarge(FieldAt("header field", begin));
         }
         if (line_feed == begin || text[line_feed - 1] != '\r') {
-          return Bad("SIP_HEADER_MALFORMED", "line feed alone");
+          return Bad("SIP_HEADER_MALFORMED", FieldAt("line feed alone", begin));
         }
         if (line_feed + 1 >= text.size() || !IsLws(text[line_feed + 1])) break;
         text[line_feed - 1] = ' ';  // folded: the line goes on
@@ -242,13 +287,14 @@ class SipMessageReader {
     size_t colon = name_size;
     while (colon < line.size() && IsLws(line[colon])) ++colon;
     if (name_size == 0 || colon == line.size() || line[colon] != ':') {
-      return Skip(Bad("SIP_HEADER_MALFORMED", "no name and colon"));
+      return Skip(Bad("SIP_HEADER_MALFORMED", At("no name and colon", begin)));
     }
     if (!ControlsAllowed(line.substr(colon), policy_.accept_escaped_controls)) {
-      return Skip(Bad("SIP_HEADER_MALFORMED", "control character"));
+      return Skip(
+          Bad("SIP_HEADER_MALFORMED", FieldAt("control character", begin)));
     }
     if (message_.headers_.size() >= policy_.max_headers) {
-      return TooLarge("header fields");
+      return TooLarge(At("header fields", begin));
     }
     SipMessage::Field field;
     field.id = HeaderIdFrom(line.substr(0, name_size));
@@ -259,7 +305,8 @@ class SipMessageReader {
     }
     const auto bit = static_cast<size_t>(field.id);
     if (IsSingleton(field.id) && seen_.test(bit)) {
-      return Skip(Bad("SIP_HEADER_DUPLICATE", HeaderName(field.id)), field.id);
+      return Skip(Bad("SIP_HEADER_DUPLICATE", At(HeaderName(field.id), begin)),
+                  field.id);
     }
     seen_.set(bit);
     message_.headers_.push_back(field);
@@ -282,12 +329,14 @@ class SipMessageReader {
       if (!number) {
         return value->find_first_not_of("0123456789") == kNpos &&
                        !value->empty()
-                   ? TooLarge("body")
-                   : Bad("SIP_CONTENT_LENGTH_INVALID", "not a number");
+                   ? BadLength("SIP_MESSAGE_TOO_LARGE", "body")
+                   : BadLength("SIP_CONTENT_LENGTH_INVALID", "not a number");
       }
-      if (*number > policy_.max_body) return TooLarge("body");
+      if (*number > policy_.max_body) {
+        return BadLength("SIP_MESSAGE_TOO_LARGE", "body");
+      }
       if (*number > available) {
-        return Bad("SIP_CONTENT_LENGTH_INVALID", "past the end");
+        return BadLength("SIP_CONTENT_LENGTH_INVALID", "past the end");
       }
       length = *number;
     } else if (length > policy_.max_body) {
@@ -325,7 +374,7 @@ class SipMessageReader {
       // A response would repeat this CSeq, so it matches no transaction, but
       // the peer still learns that it was understood so far (RFC
       // 4475 3.1.2.17).
-      return Skip(Bad("SIP_HEADER_MALFORMED", "CSeq of another method"));
+      return Skip(BadField(HeaderId::kCseq));
     }
     return absl::OkStatus();
   }
@@ -374,10 +423,12 @@ class SipMessageReader {
       if (field.id != id) continue;
       ListReader reader(message_.Text(field.value));
       for (std::string_view item; reader.Next(item);) {
-        if (++count > max) return TooLarge(HeaderName(id));
-        if (!valid(item)) return BadField(id);
+        if (++count > max) {
+          return TooLarge(At(HeaderName(id), field.value.offset));
+        }
+        if (!valid(item)) return BadField(field);
       }
-      if (!reader.ok()) return BadField(id);
+      if (!reader.ok()) return BadField(field);
     }
     return absl::OkStatus();
   }

@@ -25,7 +25,9 @@ namespace sallyport::signaling_edge {
 // Fails with kInvalidArgument and a reason that sip_status knows:
 // SIP_START_LINE_MALFORMED, SIP_VERSION_UNSUPPORTED, SIP_URI_MALFORMED,
 // SIP_HEADER_MALFORMED, SIP_HEADER_DUPLICATE, SIP_HEADER_MISSING,
-// SIP_CONTENT_LENGTH_INVALID, SIP_MESSAGE_TOO_LARGE.
+// SIP_CONTENT_LENGTH_INVALID, SIP_MESSAGE_TOO_LARGE. The error's text names the
+// field, if one is to blame, and its line ("Contact, line 7"), and nothing of
+// what it holds.
 absl::StatusOr<SipMessage> ParseSipMessage(std::string_view datagram,
                                            const ParsePolicy& policy);
 

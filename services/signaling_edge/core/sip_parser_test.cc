@@ -40,6 +40,29 @@ TEST(SipParserTest, Request) {
   EXPECT_EQ(message->header_count(), 7u);
 }
 
+// For operators: which field, and where, but not what it holds.
+TEST(SipParserTest, AnErrorSaysWhere) {
+  const auto where = [](std::string_view text) {
+    const auto message = ParseSipMessage(text, {});
+    return message.ok() ? "accepted" : std::string(message.status().message());
+  };
+  EXPECT_EQ(where("\r\n" + Options("Subject: a\r\n b\r\nExpires: word\r\n")),
+            "Expires, line 9");
+  EXPECT_EQ(where(Options("Contact: <sip:a@h>\r\nm: <sip:a b>\r\n")),
+            "Contact, line 8");
+  EXPECT_EQ(where(Options("X-Own: a\x01z\r\n")),
+            "X-Own: control character, line 7");
+  EXPECT_EQ(where(Options("no field\r\n")), "no name and colon, line 7");
+  EXPECT_EQ(where(Options("Max-Forwards: 7\r\nMax-Forwards: 8\r\n")),
+            "Max-Forwards, line 8");
+  EXPECT_EQ(where(Options("Content-Length: 9\r\n", "body")),
+            "Content-Length: past the end, line 7");
+  EXPECT_EQ(where(Options("Subject: a\nSubject: b\r\n")),
+            "Subject: line feed alone, line 7");
+  EXPECT_EQ(where("OPTIONS sip:a@b SIP/2.0\r\n" + std::string(kRest) + "\r\n"),
+            "Via");
+}
+
 TEST(SipParserTest, Response) {
   const auto message = ParseSipMessage(
       std::string("SIP/2.0 180 Ringing now\r\n") + kVia + kRest + "\r\n", {});

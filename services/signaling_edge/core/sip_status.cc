@@ -27,6 +27,7 @@ constexpr ReasonRow kReasons[] = {
     {"CSEQ_OUT_OF_ORDER", 500},  // RFC 3261 section 12.2.2
     {"DIALOG_CONFIRMED", 486},   // RFC 3891 section 3
     {"DIALOG_ENDED", 603},
+    {"DIALOG_NOT_CONFIRMED", 480},
     {"DIALOG_NOT_FOUND", 481},
     {"LOOP_DETECTED", 482},
     {"MERGED_REQUEST", 482},

@@ -4,7 +4,9 @@
 #include <string_view>
 
 #include "absl/types/span.h"
+#include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/sip_text.h"
+#include "services/signaling_edge/core/sip_uri.h"
 #include "services/signaling_edge/core/text_pieces.h"
 
 namespace sallyport::signaling_edge {
@@ -39,6 +41,21 @@ std::string UnsupportedExtensions(const SipMessage& request) {
     }
   }
   return unsupported;
+}
+
+absl::Status CheckUnderstood(const SipMessage& request) {
+  if (!ParseSipUri(request.request_uri()).ok()) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     "URI_SCHEME_UNSUPPORTED",
+                     "the Request-URI is neither a SIP URI nor a tel URI");
+  }
+  if (const std::string unsupported = UnsupportedExtensions(request);
+      !unsupported.empty()) {
+    return MakeError(
+        absl::StatusCode::kInvalidArgument, "EXTENSION_UNSUPPORTED",
+        Cat("the request requires what we do not have: ", unsupported));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace sallyport::signaling_edge

@@ -78,7 +78,7 @@ CallerIndex::CallerIndex(const PlanIndex& index) : index_(index) {
   };
   for (const PhoneEntry& phone : plan.phones) {
     if (phone.owner_user.empty()) continue;
-    phones_.try_emplace(phone.owner_user, &phone);
+    phones_[phone.owner_user].push_back(&phone);
     for (const std::string& name : phone.lines) {
       if (const auto* line = index.Find<LineEntry>(name)) {
         add(phone.owner_user, line);
@@ -97,9 +97,11 @@ const absl::InlinedVector<const LineEntry*, 2>& CallerIndex::LinesOf(
   return it == lines_.end() ? none : it->second;
 }
 
-const PhoneEntry* CallerIndex::PhoneOf(const UserEntry& user) const {
+const absl::InlinedVector<const PhoneEntry*, 1>& CallerIndex::PhonesOf(
+    const UserEntry& user) const {
+  static const auto& none = *new absl::InlinedVector<const PhoneEntry*, 1>;
   const auto it = phones_.find(user.name);
-  return it == phones_.end() ? nullptr : it->second;
+  return it == phones_.end() ? none : it->second;
 }
 
 const UserEntry* CallerIndex::UserOf(const LineEntry& line) const {

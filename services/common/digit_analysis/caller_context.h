@@ -24,7 +24,9 @@ class CallerIndex {
   // buttons, then those that list the user.
   const absl::InlinedVector<const LineEntry*, 2>& LinesOf(
       const UserEntry& user) const;
-  const PhoneEntry* PhoneOf(const UserEntry& user) const;
+  // The phones that are the user's, in the order of the plan.
+  const absl::InlinedVector<const PhoneEntry*, 1>& PhonesOf(
+      const UserEntry& user) const;
   // The first of a line's users that there is, or null.
   const UserEntry* UserOf(const LineEntry& line) const;
 
@@ -34,7 +36,9 @@ class CallerIndex {
   absl::flat_hash_map<std::string_view,
                       absl::InlinedVector<const LineEntry*, 2>>
       lines_;
-  absl::flat_hash_map<std::string_view, const PhoneEntry*> phones_;
+  absl::flat_hash_map<std::string_view,
+                      absl::InlinedVector<const PhoneEntry*, 1>>
+      phones_;
 };
 
 // A caller as digit analysis sees it. Pointers are into the plan.

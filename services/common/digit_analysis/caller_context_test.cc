@@ -136,5 +136,24 @@ TEST_F(CallerContextTest, WhoMayNotCall) {
   EXPECT_EQ(Context("").refused, "");
 }
 
+TEST_F(CallerContextTest, AllPhonesOfAUser) {
+  PhoneEntry second = plan_.phones[0];
+  second.name = "tenants/t/phones/q";
+  PhoneEntry nobodys = second;
+  nobodys.name = "tenants/t/phones/r";
+  nobodys.owner_user.clear();
+  plan_.phones.push_back(second);
+  plan_.phones.push_back(nobodys);
+  Context("users/ann");
+  std::vector<std::string> names;
+  for (const PhoneEntry* phone : callers_->PhonesOf(plan_.users[0])) {
+    names.push_back(phone->name);
+  }
+  EXPECT_THAT(names, ElementsAre("tenants/t/phones/p", "tenants/t/phones/q"));
+  UserEntry other;
+  other.name = "tenants/t/users/bob";
+  EXPECT_TRUE(callers_->PhonesOf(other).empty());
+}
+
 }  // namespace
 }  // namespace sallyport

@@ -107,10 +107,13 @@ void NameDevices(const Party& user, std::string_view reason,
     refusal.presented_identities = {
         Cat(NameSourceName(NameSource::kCommonName), ":", user.identity)};
   }
-  const PhoneEntry* const phone =
-      plan.Of(user.tenant).callers().PhoneOf(*entry);
   refusal.expected_identities.clear();
-  if (phone != nullptr) refusal.expected_identities = {phone->device_name};
+  for (const PhoneEntry* const phone :
+       plan.Of(user.tenant).callers().PhonesOf(*entry)) {
+    if (phone->disabled) continue;  // it would not be taken either
+    if (refusal.expected_identities.size() == kMaxExpectedNames) break;
+    refusal.expected_identities.push_back(phone->device_name);
+  }
 }
 
 }  // namespace sallyport::signaling_edge

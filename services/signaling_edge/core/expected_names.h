@@ -47,7 +47,7 @@ std::vector<std::string> ExpectedNames(const FarSide& far,
                                        const SccpPorts& ports);
 
 // Of a user whose password was right and whose device was not: what it has
-// shown, and the device name of the phone that is the user's. Does nothing
+// shown, and the device names of the phones that are the user's. Does nothing
 // where `reason` is about something else.
 void NameDevices(const Party& user, std::string_view reason,
                  const Resolver& plan, Refusal& refusal);

@@ -142,7 +142,7 @@ TEST_F(ExpectedNamesTest, TheyAreBounded) {
   EXPECT_EQ(Names().size(), kMaxExpectedNames);
 }
 
-TEST_F(ExpectedNamesTest, AUsersDevice) {
+TEST_F(ExpectedNamesTest, AUsersDevices) {
   Party user;
   user.kind = Party::Kind::kUser;
   user.tenant = "tenants/t";
@@ -156,6 +156,28 @@ TEST_F(ExpectedNamesTest, AUsersDevice) {
   NameDevices(user, "IDENTITY_NOT_ALLOWED", *plan_, refusal);
   EXPECT_THAT(refusal.expected_identities, ElementsAre("SEP1"));
   EXPECT_THAT(refusal.presented_identities, ElementsAre("CN:SEP2"));
+  // All that are the user's and in use, up to the bound.
+  auto plan = TestPlan();
+  PhoneEntry second = plan->phones[0];
+  second.name = "tenants/t/phones/SEP3";
+  second.device_name = "SEP3";
+  plan->phones.push_back(second);
+  second.name = "tenants/t/phones/SEP4";
+  second.device_name = "SEP4";
+  second.disabled = true;
+  plan->phones.push_back(second);
+  plan_ = Resolver::Create(plan).value();
+  NameDevices(user, "IDENTITY_NOT_ALLOWED", *plan_, refusal);
+  EXPECT_THAT(refusal.expected_identities, ElementsAre("SEP1", "SEP3"));
+  second.disabled = false;
+  for (int i = 10; i < 40; ++i) {
+    second.device_name = "SEP" + std::to_string(i);
+    second.name = "tenants/t/phones/" + second.device_name;
+    plan->phones.push_back(second);
+  }
+  plan_ = Resolver::Create(plan).value();
+  NameDevices(user, "IDENTITY_NOT_ALLOWED", *plan_, refusal);
+  EXPECT_EQ(refusal.expected_identities.size(), kMaxExpectedNames);
   // One who has no phone; and what is about something else.
   user.resource = "tenants/t/users/bob";
   NameDevices(user, "IDENTITY_NOT_ALLOWED", *plan_, refusal);

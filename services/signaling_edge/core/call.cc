@@ -392,6 +392,10 @@ CallActions Call::OnCancel(TransactionId invite, MonoTime now) {
                                  taking_->leg.dialog->id().local_tag)});
     return Take();
   }
+  if (late_taker_.has_value() && late_taker_->transaction == invite) {
+    EndBoth("CANCELLED", CallDisposition::kCancelled, now);
+    return Take();
+  }
   if (outer_.has_value() && outer_->transaction == invite) DropInner();
   if (exchange_.has_value() && exchange_->transaction == invite &&
       exchange_->method == SipMethod::kInvite && !exchange_->refused &&
@@ -425,7 +429,7 @@ CallActions Call::OnAck(LegSide from, const SipMessage& ack, MonoTime now) {
   if (!status.ok()) {
     actions_.push_back(
         CallRefused{from, status, 0, WhatIsRefused(), exchange_->method});
-    if (!exchange_->early) AckFor(Other(from), exchange_->late_ack_cseq);
+    EndLateOffer(SipStatusOf(status).code);
     CloseExchange();
     media_.Abandon();
     EndBoth(ReasonOf(status), CallDisposition::kRefused, now);
@@ -522,9 +526,7 @@ void Call::EndBoth(std::string_view reason, CallDisposition disposition,
     const bool answered = exchange_->stage == Exchange::Stage::kLateOffer ||
                           exchange_->stage == Exchange::Stage::kMediaForAck;
     if (answered) {
-      if (!exchange_->early) {
-        AckFor(Other(exchange_->from), exchange_->late_ack_cseq);
-      }
+      EndLateOffer(reason == "CANCELLED" ? 487 : 480);
       CloseExchange();
       media_.Abandon();
     } else if (!exchange_->refused) {

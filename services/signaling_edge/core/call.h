@@ -199,6 +199,9 @@ class Call {
   // something else is under way, MEDIA_NOT_SUPPORTED where its media cannot be
   // taken by another.
   absl::Status MayBePickedUp() const;
+  // It rings at this dialog, which is of another branch of an INVITE that a
+  // proxy has forked than the one that the called leg is known by.
+  bool RingsAt(const DialogId& id) const;
   // The dialog of who is picking it up, until the leg has it.
   const Dialog* taker() const {
     return taking_.has_value() ? &*taking_->leg.dialog : nullptr;
@@ -358,6 +361,11 @@ class Call {
     SipMessage invite;
     bool cancelled = false;  // and answered so
   };
+  // One that has taken it over, and whose answer the caller's ACK will bring.
+  struct LateTaker {
+    TransactionId transaction = 0;
+    SipMessage invite;
+  };
   // A request that is passed on as it is: INFO and the like.
   struct Passing {
     LegSide from;
@@ -413,6 +421,9 @@ class Call {
   void OnReliableDeadline(MonoTime now);
   // The relay knows, or not, the answer that came with a PRACK.
   void OnPrackMedia(const absl::Status& error, MonoTime now);
+  // Of a provisional response to the first INVITE: another branch may be picked
+  // up as well.
+  void NoteEarlyBranch(const Leg& called, const SipMessage& response);
   void Postpone(const SipMessage& response);
   // An offer of ours on a leg: what the other side has said last, or we in its
   // place.
@@ -489,6 +500,11 @@ class Call {
                                  Flow flow, std::string contact);
   void OnPickUpMedia(const absl::Status& error, MonoTime now);
   void RefusePickUp(const absl::Status& status);
+  // Our 200 to who has picked up, with this description.
+  void AnswerTaker(TransactionId transaction, const SipMessage& invite,
+                   std::string_view body, MonoTime now);
+  // A late offer gets no answer: whose it was is told, the taker with `code`.
+  void EndLateOffer(int code);
   // It is a message of what was cancelled for a pick up.
   bool IsLeftBehind(LegSide from, const SipMessage& request) const;
   bool acknowledged() const {
@@ -518,6 +534,8 @@ class Call {
   uint32_t last_rseq_ = 0;
   std::array<std::optional<Unacknowledged>, 2> unacknowledged_;  // by leg
   std::optional<Taking> taking_;  // while the relay is asked
+  std::optional<LateTaker> late_taker_;
+  std::vector<std::string> early_tags_;  // of further branches of a fork
   // Of the called leg, whose INVITE is cancelled for a pick up.
   std::optional<Flow> left_behind_;
   std::vector<Passing> passing_;

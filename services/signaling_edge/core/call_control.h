@@ -459,7 +459,9 @@ class CallControl {
                              const absl::Status& status, uint64_t call,
                              MonoTime now);
   const TrunkSecurityProfileEntry* ProfileOf(const Party& party) const;
-  Call* CallOfReplaces(std::string_view value, LegSide& side);
+  // `early`: any branch at which it rings counts, not the first alone.
+  Call* CallOfReplaces(std::string_view value, LegSide& side,
+                       bool early = false);
   // The call of which the INVITE may take a side over, and which.
   absl::StatusOr<Call*> Replaceable(const SipMessage& invite, const Flow& flow,
                                     const Party& sender, LegSide& side);

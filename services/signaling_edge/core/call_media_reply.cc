@@ -5,6 +5,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/call.h"
 #include "services/signaling_edge/core/leg_messages.h"
+#include "services/signaling_edge/core/sip_status.h"
 #include "services/signaling_edge/core/text_pieces.h"
 
 namespace sallyport::signaling_edge {
@@ -129,8 +130,17 @@ CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
         const uint32_t cseq = exchange.late_ack_cseq;
         // Its own answer is what the caller was asked with.
         const bool acknowledged = exchange.early;
-        CloseExchange();
-        if (!acknowledged) AckFor(other, cseq, body.ok() ? *body : "");
+        if (late_taker_.has_value() && !body.ok()) {
+          EndLateOffer(SipStatusOf(body.status()).code);
+          CloseExchange();
+        } else if (late_taker_.has_value()) {
+          CloseExchange();
+          const LateTaker taker = *std::exchange(late_taker_, std::nullopt);
+          AnswerTaker(taker.transaction, taker.invite, *body, now);
+        } else {
+          CloseExchange();
+          if (!acknowledged) AckFor(other, cseq, body.ok() ? *body : "");
+        }
         if (body.ok()) {
           media_.Finish();
           SetAnswered(now);

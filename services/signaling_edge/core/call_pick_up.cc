@@ -1,6 +1,7 @@
 // INVITE with Replaces of a leg that rings (RFC 3891 section 3): another device
 // of the called party takes the call. The caller is answered as if the one that
 // rang had; that one gets a CANCEL, and so does all else that rings.
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -30,11 +31,20 @@ absl::Status Call::MayBePickedUp() const {
       called.dialog->state() != Dialog::State::kEarly) {
     return Failed("REQUEST_PENDING", "something else is under way on the call");
   }
-  if (media_.passes_through() || exchange_->late_offer) {
+  if (media_.passes_through() || exchange_->early) {
     return Failed("MEDIA_NOT_SUPPORTED",
-                  "the caller has made no offer, or its media has no relay");
+                  "its media has no relay, or its offer was made up");
   }
   return absl::OkStatus();
+}
+
+bool Call::RingsAt(const DialogId& id) const {
+  const Dialog* const known = dialog(LegSide::kB);
+  return known != nullptr && known->state() == Dialog::State::kEarly &&
+         known->id().call_id == id.call_id &&
+         known->id().local_tag == id.local_tag &&
+         std::find(early_tags_.begin(), early_tags_.end(), id.remote_tag) !=
+             early_tags_.end();
 }
 
 absl::StatusOr<CallActions> Call::PickUp(const Party& taker,
@@ -52,6 +62,8 @@ absl::StatusOr<CallActions> Call::PickUp(const Party& taker,
                        "the body has a content coding");
   } else if (!HasSdp(invite)) {
     status = Failed("MEDIA_REFUSED", "who picks a call up has to offer media");
+  } else if (exchange_->late_offer) {
+    status = media_.ReceiveOffer(LegSide::kB, invite.body());
   } else {
     status = media_.PickUp(invite.body());
   }
@@ -67,7 +79,11 @@ absl::StatusOr<CallActions> Call::PickUp(const Party& taker,
 
 void Call::RefusePickUp(const absl::Status& status) {
   const Taking taking = *std::exchange(taking_, std::nullopt);
-  media_.UndoPickUp();
+  if (exchange_->late_offer) {
+    media_.Abandon();
+  } else {
+    media_.UndoPickUp();
+  }
   UpdateSuites();
   if (taking.cancelled) return;
   const SipStatus answer = SipStatusOf(status);
@@ -86,17 +102,28 @@ void Call::OnPickUpMedia(const absl::Status& error, MonoTime now) {
     CancelOther(now);
     return;
   }
+  // The caller, who has made no offer, gets the taker's, and answers it with
+  // its ACK.
+  const bool late = exchange.late_offer;
   const bool told = exchange.settled || !exchange.described.empty();
-  absl::StatusOr<std::string> answer =
-      error.ok() ? media_.AnswerForTaker() : absl::StatusOr<std::string>(error);
+  absl::StatusOr<std::string> answer = std::string();
   absl::StatusOr<std::string> body = exchange.described;
-  if (error.ok() && !told) body = media_.AnswerFor(LegSide::kA);
+  if (!error.ok()) {
+    answer = error;
+  } else if (late) {
+    body = media_.OfferFor(LegSide::kA);
+  } else {
+    answer = media_.AnswerForTaker();
+    if (!told) body = media_.AnswerFor(LegSide::kA);
+  }
   if (exchange.settled) body = std::string();
   absl::Status status = answer.ok() ? body.status() : answer.status();
   if (taking_->cancelled) status = Failed("CANCELLED", "given up");
   if (!status.ok()) {
     RefusePickUp(status);
-    if (!media_.has_session()) {
+    if (late) {
+      return;  // the relay is told with the offer of who answers
+    } else if (!media_.has_session()) {
       ForgetRelay(now);
     } else if (error.ok()) {
       TellRelay(now);  // as it was
@@ -112,22 +139,43 @@ void Call::OnPickUpMedia(const absl::Status& error, MonoTime now) {
                        "SIP;cause=200;text=\"Call completed elsewhere\""});
   called = std::move(taking.leg);
   called.dialog->AcceptTarget(taking.invite);
-  called.dialog->Confirm();
   LegRecord& row = leg_record(LegSide::kB);
   row.party = called.party;
   row.flow = called.flow;
   row.sip_call_id = called.dialog->id().call_id;
-  SipMessage reply = MakeResponse(taking.invite, 200, ReasonPhrase(200),
-                                  called.dialog->id().local_tag);
-  reply.Add(HeaderId::kContact, Cat("<", called.contact, ">"));
-  reply.Add(HeaderId::kAllow, kCallMethods);
-  called.timer.OnRequest(taking.invite, reply, now);
-  AddSecurity(LegSide::kB, reply);
-  AddSdp(reply, *answer);
-  RespondUntilAck(LegSide::kB, taking.transaction, std::move(reply), now);
-  // The caller has an answer of the one that rang, and gets an offer instead.
-  if (told && !leg(LegSide::kA).owed_offer) realign_ = LegSide::kA;
+  if (late) {
+    late_taker_ = LateTaker{taking.transaction, std::move(taking.invite)};
+  } else {
+    AnswerTaker(taking.transaction, taking.invite, *answer, now);
+    // The caller has an answer of the one that rang, and gets an offer instead.
+    if (told && !leg(LegSide::kA).owed_offer) realign_ = LegSide::kA;
+  }
   AnswerExchange(*std::move(body), 200, now);
+}
+
+void Call::AnswerTaker(TransactionId transaction, const SipMessage& invite,
+                       std::string_view body, MonoTime now) {
+  Leg& taker = leg(LegSide::kB);
+  taker.dialog->Confirm();
+  SipMessage reply = MakeResponse(invite, 200, ReasonPhrase(200),
+                                  taker.dialog->id().local_tag);
+  reply.Add(HeaderId::kContact, Cat("<", taker.contact, ">"));
+  reply.Add(HeaderId::kAllow, kCallMethods);
+  taker.timer.OnRequest(invite, reply, now);
+  AddSecurity(LegSide::kB, reply);
+  AddSdp(reply, body);
+  RespondUntilAck(LegSide::kB, transaction, std::move(reply), now);
+}
+
+void Call::EndLateOffer(int code) {
+  if (late_taker_.has_value()) {
+    const LateTaker taker = *std::exchange(late_taker_, std::nullopt);
+    Respond(LegSide::kB, taker.transaction, taker.invite, code);
+    leg(LegSide::kB).dialog->Terminate();
+    leg(LegSide::kB).ended = true;
+  } else if (!exchange_->early) {
+    AckFor(Other(exchange_->from), exchange_->late_ack_cseq);
+  }
 }
 
 bool Call::IsLeftBehind(LegSide from, const SipMessage& request) const {

@@ -71,6 +71,40 @@ class CallPickUpTest : public EdgeCoreTest {
   }
   Sent ToPbx(int code) { return Next(edge_.TakeToUdp(kPbx), code); }
   Sent ToTaker(int code) { return Next(edge_.TakeTo(other_), code); }
+  // The same of a caller that makes no offer.
+  void RingWithoutOffer() {
+    edge_.ReceiveUdp(kPbx, PbxInvite("95551234", ""));
+    ToPbx(100);
+    invite_ = *edge_.TakeTo(edge_.AcceptDialled("gw.d.test"));
+    EXPECT_TRUE(invite_.message.body().empty());
+    edge_.Answer(invite_, 180, "g1");
+    ringing_ = ToPbx(180);
+    other_ = edge_.ConnectTls("gw.d.test", "", "192.0.2.20");
+  }
+  // Takes it; the caller has the taker's offer, and the taker nothing yet.
+  void TakeLate() {
+    Take(offer_);
+    const auto cancel = edge_.TakeTo(invite_.connection);
+    ASSERT_TRUE(cancel && cancel->message.method() == SipMethod::kCancel);
+    ok_ = ToPbx(200);
+    EXPECT_TRUE(Has(ok_.message.body(), "m=audio 50004 "));
+    EXPECT_TRUE(edge_.Idle());
+    EXPECT_EQ(edge_.created.back().legs[1].remote->rtp_port, 6600);
+    CancelIsAnswered();
+  }
+  std::string TakerCancels() const {
+    return "CANCEL sip:222@203.0.113.1 SIP/2.0\n"
+           "Via: SIP/2.0/TLS 192.0.2.20;branch=z9hG4bKgw2\n"
+           "Max-Forwards: 70\nFrom: <sip:222@gw.d.test>;tag=gw2\n"
+           "To: <sip:5551000@203.0.113.1>\nCall-ID: gw2\n"
+           "CSeq: 1 CANCEL";
+  }
+  void PbxIsHungUp(std::string_view reason, CallDisposition disposition) {
+    const auto bye = edge_.TakeToUdp(kPbx);
+    ASSERT_TRUE(bye && bye->message.method() == SipMethod::kBye);
+    edge_.Answer(*bye, 200, "");
+    ExpectOver(reason, disposition);
+  }
   void Take(std::string_view sdp, std::string_view more = "") {
     edge_.Receive(other_, Taking(Early(more), sdp));
     ToTaker(100);
@@ -401,12 +435,7 @@ TEST_F(CallPickUpTest, WhoGivesUpMeanwhileLeavesItRinging) {
   edge_.relay_answers = false;
   Take(offer_);
   EXPECT_TRUE(edge_.Idle());
-  edge_.Receive(other_,
-                "CANCEL sip:222@203.0.113.1 SIP/2.0\n"
-                "Via: SIP/2.0/TLS 192.0.2.20;branch=z9hG4bKgw2\n"
-                "Max-Forwards: 70\nFrom: <sip:222@gw.d.test>;tag=gw2\n"
-                "To: <sip:5551000@203.0.113.1>\nCall-ID: gw2\n"
-                "CSeq: 1 CANCEL");
+  edge_.Receive(other_, TakerCancels());
   ToTaker(200);
   ToTaker(487);
   edge_.relay_answers = true;
@@ -429,6 +458,111 @@ TEST_F(CallPickUpTest, ACallerThatGivesUpMeanwhileEndsBoth) {
   CancelIsAnswered();
   edge_.ReceiveUdp(kPbx, PbxInDialog("ACK", 1, Tag(refused), "", "pbx"));
   ExpectOver("CANCELLED", CallDisposition::kCancelled);
+}
+
+// RFC 3261 section 12.1.2: each branch of a fork is an early dialog.
+TEST_F(CallPickUpTest, AnyBranchOfAForkMayBeNamed) {
+  invite_ = PbxCallsGateway();
+  edge_.Answer(invite_, 180, "g1");
+  edge_.Answer(invite_, 180, "g2");
+  edge_.Answer(invite_, 180, "g2");
+  ToPbx(180);
+  ToPbx(180);
+  ToPbx(180);
+  other_ = edge_.ConnectTls("gw.d.test", "", "192.0.2.20");
+  const auto named = [this](std::string_view tag) {
+    return absl::StrReplaceAll(Early(),
+                               {{"from-tag=g1", Cat("from-tag=", tag)}});
+  };
+  edge_.Receive(other_, Taking(named("g3"), offer_));
+  ToTaker(100);
+  ToTaker(481);
+  EXPECT_TRUE(edge_.Idle());
+  edge_.Receive(other_, absl::StrReplaceAll(
+                            Taking(named("g2"), offer_),
+                            {{"CSeq: 1", "CSeq: 2"}, {"bKgw2", "bKgw2b"}}));
+  ToTaker(100);
+  ExpectTaken();
+  CancelIsAnswered();
+  edge_.ReceiveUdp(kPbx, PbxInDialog("ACK", 1, Tag(ok_)));
+  edge_.Receive(other_, absl::StrReplaceAll(FromTaker("ACK", 1, taker_ok_),
+                                            {{"CSeq: 1", "CSeq: 2"}}));
+  edge_.Receive(other_, FromTaker("BYE", 3, taker_ok_));
+  ToTaker(200);
+  PbxIsHungUp("NORMAL_CLEARING", CallDisposition::kAnswered);
+}
+
+// ------------------------------------------- the caller has made no offer
+
+TEST_F(CallPickUpTest, ACallerWithoutOfferGetsTheTakers) {
+  RingWithoutOffer();
+  TakeLate();
+  edge_.ReceiveUdp(kPbx, PbxInDialog("ACK", 1, Tag(ok_),
+                                     TestSdp("192.0.2.10", 4000, false)));
+  taker_ok_ = ToTaker(200);
+  EXPECT_TRUE(Has(taker_ok_.message.body(), "m=audio 50006 "));
+  EXPECT_EQ(edge_.updated.back().legs[0].remote->rtp_port, 4000);
+  edge_.Receive(other_, FromTaker("ACK", 1, taker_ok_));
+  EXPECT_TRUE(edge_.Idle());
+  const CallRecord& record = *edge_.core().calls().Find(1);
+  EXPECT_EQ(record.state, CallState::kAnswered);
+  EXPECT_EQ(record.legs[1].sip_call_id, "gw2");
+  TakerEnds();
+}
+
+TEST_F(CallPickUpTest, AnAckWithoutAnswerEndsBoth) {
+  RingWithoutOffer();
+  TakeLate();
+  edge_.ReceiveUdp(kPbx, PbxInDialog("ACK", 1, Tag(ok_)));
+  ToTaker(488);
+  PbxIsHungUp("MEDIA_REFUSED", CallDisposition::kRefused);
+}
+
+TEST_F(CallPickUpTest, SoDoesACallerThatNeverAcknowledges) {
+  RingWithoutOffer();
+  TakeLate();
+  edge_.Advance(absl::Seconds(33));
+  for (auto sent = edge_.TakeTo(other_); sent; sent = edge_.TakeTo(other_)) {
+    EXPECT_EQ(sent->message.status_code(), 480);
+  }
+  EXPECT_EQ(edge_.core().calls().Find(1)->reason, "ACK_MISSING");
+}
+
+TEST_F(CallPickUpTest, ATakerThatGivesUpBeforeTheAckEndsBoth) {
+  RingWithoutOffer();
+  TakeLate();
+  edge_.Receive(other_, TakerCancels());
+  ToTaker(200);
+  ToTaker(487);
+  PbxIsHungUp("CANCELLED", CallDisposition::kCancelled);
+}
+
+TEST_F(CallPickUpTest, AndSoDoesACallerThatHangsUpThen) {
+  RingWithoutOffer();
+  TakeLate();
+  edge_.ReceiveUdp(kPbx, PbxInDialog("BYE", 2, Tag(ok_)));
+  ToPbx(200);
+  ToTaker(480);
+  ExpectOver("NORMAL_CLEARING", CallDisposition::kAnswered);
+}
+
+TEST_F(CallPickUpTest, WithoutARelayForThemItRingsOn) {
+  RingWithoutOffer();
+  edge_.relay_works = false;
+  Take(offer_);
+  ToTaker(503);
+  EXPECT_TRUE(edge_.Idle());
+  edge_.relay_works = true;
+  edge_.Answer(invite_, 200, "g1", answer_);
+  ok_ = ToPbx(200);
+  edge_.ReceiveUdp(kPbx, PbxInDialog("ACK", 1, Tag(ok_),
+                                     TestSdp("192.0.2.10", 4000, false)));
+  const auto ack = edge_.TakeTo(invite_.connection);
+  ASSERT_TRUE(ack && ack->message.method() == SipMethod::kAck);
+  EXPECT_FALSE(ack->message.body().empty());
+  EXPECT_EQ(edge_.core().calls().Find(1)->state, CallState::kAnswered);
+  EXPECT_EQ(edge_.core().calls().Find(1)->legs[1].sip_call_id,
+            invite_.message.Value(HeaderId::kCallId));
 }
 
 // A user whose line has keys: what takes its call has them too.

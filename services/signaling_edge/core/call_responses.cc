@@ -97,6 +97,9 @@ CallActions Call::OnResponse(LegSide from, const SipMessage& request,
         return Take();
       }
     }
+    if (exchange_->initial && code > 100 && code < 200) {
+      NoteEarlyBranch(sender, response);
+    }
     if (code > 100 && code < 200 && !TakeReliable(from, request, response)) {
       return Take();
     }
@@ -129,6 +132,18 @@ CallActions Call::OnResponse(LegSide from, const SipMessage& request,
   return Take();
 }
 
+void Call::NoteEarlyBranch(const Leg& called, const SipMessage& response) {
+  const std::string tag = DialogIdOfResponse(response).remote_tag;
+  if (!called.dialog.has_value() || tag.empty() ||
+      tag == called.dialog->id().remote_tag ||
+      early_tags_.size() >= kMaxForks ||
+      std::find(early_tags_.begin(), early_tags_.end(), tag) !=
+          early_tags_.end()) {
+    return;
+  }
+  early_tags_.push_back(tag);
+}
+
 // Of provisional ones a few will do; a final one has room left.
 void Call::Postpone(const SipMessage& response) {
   const int code = response.status_code();
@@ -156,7 +171,10 @@ void Call::OnExchangeResponse(LegSide from, const SipMessage& response,
              leg(from).timer.OnTooSmall(response)) {
     // RFC 4028 section 7.3: the same again, for longer.
     exchange_->provisional = false;
-    if (exchange_->initial) leg(from).dialog.reset();
+    if (exchange_->initial) {
+      leg(from).dialog.reset();
+      early_tags_.clear();
+    }
     if (exchange_->initial && media_.offer_pending()) {
       SendOffer(now);  // of another relay, if that is lost meanwhile
     } else {

@@ -43,7 +43,7 @@ absl::StatusOr<Call*> CallControl::Replaceable(const SipMessage& invite,
                      "the peer may not replace dialogs");
   }
   const std::string_view value = invite.Value(HeaderId::kReplaces);
-  Call* call = CallOfReplaces(value, side);
+  Call* call = CallOfReplaces(value, side, /*early=*/true);
   // Section 8: of others' dialogs not even their existence is told.
   if (call == nullptr || call->party(side).resource != sender.resource ||
       call->flow(side).is_tls() != flow.is_tls()) {

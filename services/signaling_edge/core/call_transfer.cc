@@ -70,7 +70,8 @@ const TrunkSecurityProfileEntry* CallControl::ProfileOf(
                                peer->trunk_security_profile);
 }
 
-Call* CallControl::CallOfReplaces(std::string_view value, LegSide& side) {
+Call* CallControl::CallOfReplaces(std::string_view value, LegSide& side,
+                                  bool early) {
   const auto parsed = ParseValueWithParams(value);
   if (!parsed.ok()) return nullptr;
   // RFC 3891 section 3: tags as we, who are asked, see them.
@@ -81,9 +82,14 @@ Call* CallControl::CallOfReplaces(std::string_view value, LegSide& side) {
                           ? parsed->Param("from-tag")
                           : parsed->Param("remote-tag");
   if (!local.has_value() || !remote.has_value()) return nullptr;
-  return CallOfDialog(
-      {std::string(parsed->value), std::string(*local), std::string(*remote)},
-      side);
+  const DialogId id = {std::string(parsed->value), std::string(*local),
+                       std::string(*remote)};
+  if (Call* const call = CallOfDialog(id, side)) return call;
+  const auto it = by_dialog_.find(DialogKey(id.call_id, id.local_tag));
+  if (!early || it == by_dialog_.end()) return nullptr;
+  Call& call = *calls_.find(it->second.call)->second;
+  side = it->second.side;
+  return side == LegSide::kB && call.RingsAt(id) ? &call : nullptr;
 }
 
 // A REFER outside of a dialog that names one by Target-Dialog (RFC 4538).

@@ -316,7 +316,11 @@ class Player {
     SipMessage m = SipMessage::Request(
         method, Cat("sip:", which % 2 == 0 ? "9" : "8", "5551234@203.0.113.1"));
     m.Add(HeaderId::kVia, Cat("SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKf", which));
-    m.SetUint(HeaderId::kMaxForwards, 70);
+    if (which & 128) {
+      m.Add(HeaderId::kMaxForwards, "unreadable");
+    } else {
+      m.SetUint(HeaderId::kMaxForwards, 70);
+    }
     m.Add(HeaderId::kFrom, "<sip:1@192.0.2.10>;tag=f");
     m.Add(HeaderId::kTo, "<sip:2@203.0.113.1>");
     m.Add(HeaderId::kCallId, Cat("f", which));
@@ -388,6 +392,8 @@ class Player {
     m.Add(HeaderId::kFrom, from);
     m.Add(HeaderId::kTo, to);
     m.Add(HeaderId::kCallId, made.Value(HeaderId::kCallId));
+    if (cseq & 64) m.Add(HeaderId::kRequire, "frozen");
+    if (cseq & 128) m.Add(HeaderId::kExpires, "unreadable");
     m.Add(HeaderId::kCseq, Cat(cseq % 8, " ", method));
     m.Add(HeaderId::kContact, "<sip:1@192.0.2.10>");
     if (method == "PRACK") {
@@ -411,10 +417,11 @@ class Player {
                ">");
   }
 
-  // As Replaces names it.
+  // As Replaces names it; `other` is the tag of another branch.
   static std::string DialogOf(const SipMessage& made,
                               std::string_view semicolon,
-                              std::string_view equals) {
+                              std::string_view equals,
+                              std::string_view other = "") {
     const auto ours = ParseNameAddr(
         made.Value(made.is_request() ? HeaderId::kFrom : HeaderId::kTo));
     const auto theirs = ParseNameAddr(
@@ -422,7 +429,9 @@ class Player {
     if (!ours.ok() || !theirs.ok()) return "x";
     return Cat(made.Value(HeaderId::kCallId), semicolon, "to-tag", equals,
                ours->tag(), semicolon, "from-tag", equals,
-               theirs->tag().empty() ? "t1" : theirs->tag());
+               !other.empty()          ? other
+               : theirs->tag().empty() ? "t1"
+                                       : theirs->tag());
   }
 
   // Another dialog of a party takes over what it has, or what rings there.
@@ -439,7 +448,8 @@ class Player {
     m.Add(HeaderId::kCallId, Cat("r", which));
     m.Add(HeaderId::kCseq, "1 INVITE");
     m.Add(HeaderId::kContact, "<sip:1@192.0.2.10>");
-    m.Add(HeaderId::kReplaces, DialogOf(sent->message, ";", "="));
+    m.Add(HeaderId::kReplaces,
+          DialogOf(sent->message, ";", "=", which & 64 ? "t2" : ""));
     AddSdp(m, Sdp(kind));
     const std::string wire = WriteSipMessage(m);
     const ConnectionId connection = sent->connection;

@@ -18,8 +18,6 @@ namespace sallyport {
 namespace {
 
 constexpr size_t kReadSize = 16 * 1024;
-// Reads of one stream in one turn; then the others have theirs.
-constexpr int kReadsPerTurn = 8;
 // Sent octets are dropped from the buffer once they are this many.
 constexpr size_t kCompactSize = 64 * 1024;
 
@@ -286,28 +284,27 @@ bool TcpStream::FinishConnect(IoEvents ready) {
   return !watch.destroyed() && state_ == State::kOpen;
 }
 
+// Once a turn, whatever there is: the others have theirs before the rest, and
+// what all have to send goes out between.
 bool TcpStream::Read() {
   std::array<uint8_t, kReadSize> buffer;
-  for (int i = 0; i < kReadsPerTurn; ++i) {
-    const ssize_t size = recv(fd_.get(), buffer.data(), buffer.size(), 0);
-    if (size < 0) {
-      if (errno == EINTR) continue;
-      if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
-      Fail(ErrnoStatus(errno, "recv"));
-      return false;
-    }
-    DestructionWatch watch(destroyed_);
-    if (size == 0) {
-      peer_finished_ = true;
-      handler_.OnEnd();
-      return !watch.destroyed();
-    }
-    handler_.OnData({buffer.data(), static_cast<size_t>(size)});
-    if (watch.destroyed()) return false;
-    if (state_ != State::kOpen || paused_) return true;
-    if (static_cast<size_t>(size) < buffer.size()) return true;
+  ssize_t size;
+  do {
+    size = recv(fd_.get(), buffer.data(), buffer.size(), 0);
+  } while (size < 0 && errno == EINTR);
+  if (size < 0) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
+    Fail(ErrnoStatus(errno, "recv"));
+    return false;
   }
-  return true;
+  DestructionWatch watch(destroyed_);
+  if (size == 0) {
+    peer_finished_ = true;
+    handler_.OnEnd();
+  } else {
+    handler_.OnData({buffer.data(), static_cast<size_t>(size)});
+  }
+  return !watch.destroyed();
 }
 
 bool TcpStream::Flush() {

@@ -134,6 +134,21 @@ TEST_F(TcpStreamTest, LargeTransfersDrainAndStayWhole) {
   EXPECT_EQ(server_->buffered(), 0u);
 }
 
+// Whoever has much to say does not hold the others of the loop up.
+TEST_F(TcpStreamTest, IsReadOnceATurn) {
+  Connect();
+  constexpr size_t kMuch = 200'000;
+  ASSERT_THAT(client_->Write(AsBytes(std::string(kMuch, 'm'))), IsOk());
+  int reads = 0, turns = 0;
+  on_server_.on_data = [&] { ++reads; };
+  while (on_server_.data.size() < kMuch && turns < 1000) {
+    loop_->RunOnce(absl::Seconds(5));
+    EXPECT_LE(reads, ++turns);
+  }
+  EXPECT_EQ(on_server_.data.size(), kMuch);
+  EXPECT_GT(reads, 10);
+}
+
 TEST_F(TcpStreamTest, TheWriteBufferIsBounded) {
   server_options_.max_write_buffer = 1000;
   Connect();

@@ -6,8 +6,10 @@
 #include <cstring>
 #include <optional>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/status/check.h"
 #include "services/common/status/error_reason.h"
@@ -29,10 +31,22 @@ nghttp2_nv Header(std::string_view name, std::string_view value) {
   return out;
 }
 
+using WireHeaders = absl::InlinedVector<nghttp2_nv, 8>;
+
+// Views of `headers`, which nghttp2 copies.
+void AppendTo(WireHeaders& wire, const GrpcCaller::Headers& headers) {
+  for (const auto& [name, value] : headers) {
+    wire.push_back(Header(name, value));
+  }
+}
+
 }  // namespace
 
 struct GrpcCaller::Callbacks {
   static GrpcCaller& Of(void* user) { return *static_cast<GrpcCaller*>(user); }
+
+  // The id of the call, or 0.
+  static int32_t Submit(GrpcCaller& self, absl::Span<const nghttp2_nv> headers);
 
   static int OnHeader(nghttp2_session*, const nghttp2_frame* frame,
                       const uint8_t* name, size_t name_size,
@@ -161,34 +175,37 @@ absl::Status GrpcCaller::StatusOf(const Call& call, uint32_t error) const {
                                call.message, call.details));
 }
 
-int32_t GrpcCaller::Start(std::string_view path, const Headers& more) {
-  Headers headers = {
-      {":method", "POST"},          {":scheme", "https"},
-      {":path", std::string(path)}, {":authority", "localhost"},
-      {"te", "trailers"},           {"content-type", "application/grpc"}};
-  headers.insert(headers.end(), more.begin(), more.end());
-  return StartWith(headers);
-}
-
-int32_t GrpcCaller::StartWith(const Headers& headers) {
-  std::vector<nghttp2_nv> wire;
-  wire.reserve(headers.size());
-  for (const auto& [name, value] : headers) {
-    wire.push_back(Header(name, value));
-  }
+int32_t GrpcCaller::Callbacks::Submit(GrpcCaller& self,
+                                      absl::Span<const nghttp2_nv> headers) {
   auto call = std::make_unique<Call>();
   nghttp2_data_provider provider;
   provider.source.ptr = call.get();
-  provider.read_callback = Callbacks::ReadRequest;
-  const int32_t id = nghttp2_submit_request(session_, nullptr, wire.data(),
-                                            wire.size(), &provider, nullptr);
+  provider.read_callback = ReadRequest;
+  const int32_t id =
+      nghttp2_submit_request(self.session_, nullptr, headers.data(),
+                             headers.size(), &provider, nullptr);
   if (id < 0) {
-    told_to_go_ = true;
+    self.told_to_go_ = true;
     return 0;
   }
   call->id = id;
-  calls_[id] = std::move(call);
+  self.calls_[id] = std::move(call);
   return id;
+}
+
+int32_t GrpcCaller::Start(std::string_view path, const Headers& more) {
+  WireHeaders wire = {
+      Header(":method", "POST"), Header(":scheme", "https"),
+      Header(":path", path),     Header(":authority", "localhost"),
+      Header("te", "trailers"),  Header("content-type", "application/grpc")};
+  AppendTo(wire, more);
+  return Callbacks::Submit(*this, wire);
+}
+
+int32_t GrpcCaller::StartWith(const Headers& headers) {
+  WireHeaders wire;
+  AppendTo(wire, headers);
+  return Callbacks::Submit(*this, wire);
 }
 
 void GrpcCaller::Send(int32_t call, std::string_view request, bool last) {

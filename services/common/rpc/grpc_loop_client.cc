@@ -112,6 +112,14 @@ class GrpcLoopClient::Connection final : public StreamHandler,
     FlushLater();
   }
 
+  void Flush() {
+    if (ended_ || !open_ || stream_->buffered() > kMaxUnsent) return;
+    const std::string out = caller_.TakeOutput();
+    if (out.empty()) return;
+    const absl::Status sent = stream_->Write(AsBytes(out));
+    if (!sent.ok()) End(sent);
+  }
+
   // Ends all that is open.
   void Fail(const absl::Status& why);
   // Ends when its calls have.
@@ -158,13 +166,6 @@ class GrpcLoopClient::Connection final : public StreamHandler,
       flush_deferred_ = false;
       Flush();
     });
-  }
-  void Flush() {
-    if (ended_ || !open_ || stream_->buffered() > kMaxUnsent) return;
-    const std::string out = caller_.TakeOutput();
-    if (out.empty()) return;
-    const absl::Status sent = stream_->Write(AsBytes(out));
-    if (!sent.ok()) End(sent);
   }
 
   Channel& channel_;
@@ -229,6 +230,10 @@ class GrpcLoopClient::Channel {
     }
     if (state_ == State::kIdle) Connect();
     return false;
+  }
+
+  void Flush() {
+    if (Connection* const open = Current(); open != nullptr) open->Flush();
   }
 
   // No call follows; it is done with when those that are there have ended.
@@ -729,6 +734,15 @@ void GrpcLoopClient::Prefer(size_t server, const std::string& target) {
   }
   if (target.empty() || !ReadTarget(target).has_value()) return;
   preferred = std::make_unique<Channel>(*this, server, target);
+}
+
+void GrpcLoopClient::Flush() {
+  SP_CHECK(!has_thread());
+  for (const auto* list : {&channels_, &preferred_}) {
+    for (const auto& channel : *list) {
+      if (channel != nullptr) channel->Flush();
+    }
+  }
 }
 
 void GrpcLoopClient::Watch(size_t server, Stream stream) {

@@ -103,6 +103,9 @@ class GrpcLoopClient {
   // without waiting for one. Empty: no longer. Streams stay where they are. Of
   // one On() a loop.
   void Prefer(size_t server, const std::string& target);
+  // Sends what was asked since, which else goes when the loop's turn is over.
+  // Of one On() a loop; not within what it calls back.
+  void Flush();
   // Opens the stream, and again whenever it ends, as long as this lives.
   void Watch(size_t server, Stream stream);
 

@@ -392,6 +392,21 @@ TEST_F(GrpcClientOnALoopTest, CallsInTheTurnsOfTheLoop) {
   EXPECT_EQ(asked_, 100);
 }
 
+TEST_F(GrpcClientOnALoopTest, WhatIsUrgentGoesBeforeTheTurnIsOver) {
+  Start();
+  const auto on = client_->On(*loop_);
+  on->Flush();  // there is no connection yet, and nothing to send
+  on->Call(0, kEcho, "first", absl::Seconds(10), Note());
+  RunUntil(1);
+  on->Call(0, kEcho, "urgent", absl::Seconds(10), Note());
+  on->Flush();
+  // The server has it, and the loop has not turned.
+  EXPECT_TRUE(Within10Seconds([&] { return asked_ == 2; }));
+  EXPECT_EQ(answers_.size(), 1u);
+  RunUntil(2);
+  EXPECT_EQ(answers_[1].value_or(""), "urgent");
+}
+
 TEST_F(GrpcClientOnALoopTest, AFailureIsToldAfterTheCallHasReturned) {
   Start();
   const auto on = client_->On(*loop_);

@@ -105,6 +105,7 @@ void MediaClient::Noticed(const std::string& target,
     relay->reason = ReasonOf(status);
     if (relay->reason.empty()) relay->reason = "MEDIA_RELAY_UNAVAILABLE";
   } else if (status.ok()) {
+    relay->heard = absl::Now();
     relay->down_until = absl::InfinitePast();
     relay->reason.clear();
   }

@@ -115,6 +115,8 @@ class MediaClient {
     bool refuses = false;  // draining, or full
     absl::Time load_time = absl::InfiniteFuture();
     absl::Time broken_since = absl::InfiniteFuture();
+    // It answered. Its streams come back later than that.
+    absl::Time heard = absl::InfinitePast();
   };
   struct Creation;
 

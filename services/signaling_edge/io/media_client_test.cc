@@ -72,6 +72,11 @@ class FakeRelay final : public pb::MediaRelayService::Service {
   }
   ~FakeRelay() override { Stop(); }
   void Stop() { server_->Shutdown(absl::ToChronoTime(absl::Now())); }
+  // Or its end would wait for what WatchSessions waits for.
+  void EndWatches() {
+    absl::MutexLock lock(&mutex_);
+    tells = true;
+  }
 
   grpc::Status CreateSession(grpc::ServerContext* /*context*/,
                              const pb::CreateSessionRequest* request,
@@ -142,6 +147,10 @@ class FakeRelay final : public pb::MediaRelayService::Service {
   grpc::Status WatchLoad(
       grpc::ServerContext* context, const pb::WatchLoadRequest* /*request*/,
       grpc::ServerWriter<pb::WatchLoadResponse>* writer) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (tells_no_load) return {grpc::StatusCode::UNAVAILABLE, "killed"};
+    }
     pb::WatchLoadResponse message;
     message.mutable_load()->set_busiest_loop_load(0.5);
     message.set_session_target(session_target);
@@ -160,6 +169,7 @@ class FakeRelay final : public pb::MediaRelayService::Service {
   std::vector<pb::RenewSessionsRequest> renewed;
   std::vector<pb::WatchSessionsRequest> watched;
   bool tells = false;
+  bool tells_no_load = false;
   std::string session_target;  // set before it is watched
   grpc::Status failure;
   bool without_key = false;
@@ -200,13 +210,15 @@ RelayLegs SecuredAndPlain() {
 
 class MediaClientTest : public testing::Test {
  protected:
-  std::unique_ptr<MediaClient> Client(std::vector<std::string> relays,
-                                      absl::Duration lease = absl::Minutes(5)) {
+  std::unique_ptr<MediaClient> Client(
+      std::vector<std::string> relays, absl::Duration lease = absl::Minutes(5),
+      absl::Duration lost_after = absl::Seconds(3)) {
     MediaClient::Options options;
     options.relays = std::move(relays);
     options.owner = "signaling_edge/test";
     options.deadline = absl::Seconds(3);
     options.lease = lease;
+    options.lost_after = lost_after;
     GrpcLoopClient::Options calls;
     calls.tls = EdgeFiles();
     for (const std::string& target : options.relays) {
@@ -496,6 +508,69 @@ TEST_F(MediaClientTest, HearsWhatHappensToSessionsAndHowBusyTheRelayIs) {
   EXPECT_EQ(asked.count(pb::SESSION_EVENT_ENDED), 1u);
   EXPECT_EQ(asked.count(pb::SESSION_EVENT_CREATED), 0u);
   EXPECT_EQ(asked.count(pb::SESSION_EVENT_UPDATED), 0u);
+}
+
+// A relay that is back has sessions before its load is heard of again: what it
+// has made since is not among what was lost with it.
+TEST_F(MediaClientTest, WhatARelayMakesWhenItIsBackIsNotLost) {
+  FakeRelay relay(50000);
+  relay.tells_no_load = true;
+  auto client = Client({relay.target()});
+  absl::Mutex mutex;
+  std::vector<MediaEvent> events;
+  client->Watch([&](MediaEvent event) {
+    absl::MutexLock lock(&mutex);
+    events.push_back(std::move(event));
+  });
+  // Of nobody there it has been silent for longer than a relay may be.
+  absl::SleepFor(absl::Milliseconds(3700));
+  EXPECT_FALSE(client->status()[0].available);
+  {
+    absl::MutexLock lock(&relay.mutex_);
+    relay.tells_no_load = false;
+  }
+  ASSERT_TRUE(Create(*client, SecuredAndPlain()).ok());
+  // Time for several looks at who is silent.
+  absl::SleepFor(absl::Milliseconds(700));
+  EXPECT_EQ(client->status()[0].sessions, 1u);
+  for (int i = 0; i < 500 && client->status()[0].load != 0.5; ++i) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_EQ(client->status()[0].load, 0.5);
+  EXPECT_TRUE(client->status()[0].available);
+  {
+    absl::MutexLock lock(&mutex);
+    EXPECT_TRUE(events.empty());
+  }
+  client.reset();
+  relay.EndWatches();
+}
+
+// But one that says no more than that is lost in its time.
+TEST_F(MediaClientTest, ARelayThatFallsSilentAgainIsLost) {
+  FakeRelay relay(50000);
+  relay.tells_no_load = true;
+  auto client =
+      Client({relay.target()}, absl::Minutes(5), absl::Milliseconds(1500));
+  absl::Mutex mutex;
+  std::vector<MediaEvent> events;
+  client->Watch([&](MediaEvent event) {
+    absl::MutexLock lock(&mutex);
+    events.push_back(std::move(event));
+  });
+  absl::SleepFor(absl::Seconds(2));
+  const auto made = Create(*client, SecuredAndPlain());
+  ASSERT_TRUE(made.ok());
+  {
+    absl::MutexLock lock(&mutex);
+    auto lost = [&] { return !events.empty(); };
+    ASSERT_TRUE(
+        mutex.AwaitWithTimeout(absl::Condition(&lost), absl::Seconds(10)));
+    EXPECT_EQ(events[0].kind, MediaEvent::Kind::kLost);
+    EXPECT_EQ(events[0].session, made->name);
+  }
+  client.reset();
+  relay.EndWatches();
 }
 
 }  // namespace

@@ -228,9 +228,11 @@ void MediaClient::LoseSilentRelays() {
     absl::MutexLock lock(&mutex_);
     const absl::Time now = absl::Now();
     for (const auto& relay : relays_) {
-      // A stream may stand while nobody is behind it any more.
-      const absl::Time since =
-          std::min(relay->broken_since, relay->load_time + kLoadInterval);
+      // A stream may stand while nobody is behind it any more; and who is back
+      // may have made sessions before it stands again.
+      const absl::Time since = std::max(
+          relay->heard,
+          std::min(relay->broken_since, relay->load_time + kLoadInterval));
       if (since + options_.lost_after > now) continue;
       relay->down_until = now + options_.down_time;
       relay->reason = "MEDIA_RELAY_UNAVAILABLE";

@@ -103,8 +103,8 @@ class Running final : public RunningService {
     loop.proxies.assign(config.proxy_protocol_prefixes().begin(),
                         config.proxy_protocol_prefixes().end());
     loop.media = media_.get();
-    loop.on_event = [this](EdgeLoop& edge, const EdgeEvent& event) {
-      reporter_->OnEvent(edge, event);
+    loop.on_event = [this](EdgeLoop& edge, EdgeEvent event) {
+      reporter_->OnEvent(edge, std::move(event));
     };
     loop.on_media_deleted = [this](EdgeLoop& edge, uint64_t call) {
       reporter_->OnMediaDeleted(edge, call);

@@ -4,11 +4,12 @@
 
 namespace sallyport::signaling_edge {
 
-std::optional<CallRecord> CallRecordDesk::OnEnded(const CallRecord& record,
-                                                  MonoTime now) {
-  if (record.media_session.empty()) return record;
-  if (waiting_.emplace(record.id, record).second) {
-    deadlines_.Set(record.id, now + patience_);
+std::optional<CallRecord> CallRecordDesk::OnEnded(
+    std::shared_ptr<const CallRecord> record, MonoTime now) {
+  if (record->media_session.empty()) return *record;
+  const uint64_t id = record->id;
+  if (waiting_.emplace(id, std::move(record)).second) {
+    deadlines_.Set(id, now + patience_);
   }
   return std::nullopt;
 }
@@ -24,7 +25,7 @@ std::vector<CallRecord> CallRecordDesk::OnDeadline(MonoTime now) {
   std::vector<CallRecord> out;
   while (const auto id = deadlines_.PopExpired(now)) {
     const auto it = waiting_.find(*id);
-    out.push_back(std::move(it->second));
+    out.push_back(*it->second);
     waiting_.erase(it);
   }
   return out;

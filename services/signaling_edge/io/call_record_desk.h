@@ -3,6 +3,7 @@
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_IO_CALL_RECORD_DESK_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -20,8 +21,9 @@ class CallRecordDesk {
   // A record goes out without statistics after `patience`.
   explicit CallRecordDesk(absl::Duration patience) : patience_(patience) {}
 
-  // The record itself when nothing more can come.
-  std::optional<CallRecord> OnEnded(const CallRecord& record, MonoTime now);
+  // The record itself when nothing more can come. Not null.
+  std::optional<CallRecord> OnEnded(std::shared_ptr<const CallRecord> record,
+                                    MonoTime now);
   // `record` as it is with its statistics; nullopt if it is not waited for.
   std::optional<CallRecord> OnStatistics(const CallRecord& record);
   std::vector<CallRecord> OnDeadline(MonoTime now);
@@ -31,7 +33,7 @@ class CallRecordDesk {
 
  private:
   const absl::Duration patience_;
-  absl::flat_hash_map<uint64_t, CallRecord> waiting_;
+  absl::flat_hash_map<uint64_t, std::shared_ptr<const CallRecord>> waiting_;
   DeadlineQueue<uint64_t> deadlines_;
 };
 

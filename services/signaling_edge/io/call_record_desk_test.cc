@@ -1,5 +1,7 @@
 #include "services/signaling_edge/io/call_record_desk.h"
 
+#include <memory>
+
 #include "gtest/gtest.h"
 
 namespace sallyport::signaling_edge {
@@ -14,9 +16,13 @@ CallRecord Record(uint64_t id, const char* session) {
   return out;
 }
 
+std::shared_ptr<const CallRecord> Shared(const CallRecord& record) {
+  return std::make_shared<const CallRecord>(record);
+}
+
 TEST(CallRecordDeskTest, WithoutMediaTheRecordIsWhole) {
   CallRecordDesk desk(absl::Seconds(3));
-  EXPECT_EQ(desk.OnEnded(Record(1, ""), kNow)->id, 1u);
+  EXPECT_EQ(desk.OnEnded(Shared(Record(1, "")), kNow)->id, 1u);
   EXPECT_EQ(desk.deadline(), MonoTime::InfiniteFuture());
 }
 
@@ -25,14 +31,14 @@ TEST(CallRecordDeskTest, ARefusedCallIsWholeAtOnce) {
   CallRecordDesk desk(absl::Seconds(3));
   CallRecord refused = Record(1, "");
   refused.legs.resize(1);
-  EXPECT_EQ(desk.OnEnded(refused, kNow)->legs.size(), 1u);
+  EXPECT_EQ(desk.OnEnded(Shared(refused), kNow)->legs.size(), 1u);
   EXPECT_FALSE(desk.OnStatistics(refused).has_value());
   EXPECT_TRUE(desk.TakeAll().empty());
 }
 
 TEST(CallRecordDeskTest, WaitsForStatisticsOnce) {
   CallRecordDesk desk(absl::Seconds(3));
-  EXPECT_FALSE(desk.OnEnded(Record(1, "s"), kNow).has_value());
+  EXPECT_FALSE(desk.OnEnded(Shared(Record(1, "s")), kNow).has_value());
   EXPECT_EQ(desk.deadline(), kNow + absl::Seconds(3));
   CallRecord whole = Record(1, "s");
   whole.legs.resize(1);
@@ -44,8 +50,8 @@ TEST(CallRecordDeskTest, WaitsForStatisticsOnce) {
 
 TEST(CallRecordDeskTest, GivesUpAndLosesNothing) {
   CallRecordDesk desk(absl::Seconds(3));
-  desk.OnEnded(Record(1, "s"), kNow);
-  desk.OnEnded(Record(2, "s"), kNow + absl::Seconds(1));
+  desk.OnEnded(Shared(Record(1, "s")), kNow);
+  desk.OnEnded(Shared(Record(2, "s")), kNow + absl::Seconds(1));
   EXPECT_TRUE(desk.OnDeadline(kNow + absl::Seconds(2)).empty());
   const auto late = desk.OnDeadline(kNow + absl::Seconds(3));
   ASSERT_EQ(late.size(), 1u);

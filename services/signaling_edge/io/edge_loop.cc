@@ -278,6 +278,7 @@ void EdgeLoop::Perform(const CreateMediaSession& action) {
     });
     return;
   }
+  media_asked_ = true;
   options_.media->Create(
       *media_calls_, action.tenant,
       absl::StrCat(action.tenant, "/calls/", action.call), action.legs,
@@ -383,8 +384,8 @@ void EdgeLoop::Perform(const TellLoops& action) {
   if (options_.tell_loops) options_.tell_loops(action.news);
 }
 
-void EdgeLoop::Perform(const Report& action) {
-  if (options_.on_event) options_.on_event(*this, action.event);
+void EdgeLoop::Perform(Report& action) {
+  if (options_.on_event) options_.on_event(*this, std::move(action.event));
 }
 
 // -------------------------------------------------------------------- inputs
@@ -487,7 +488,12 @@ void EdgeLoop::OnStreamData(ConnectionIo& connection, ByteSpan data) {
     JudgeAnew(id, wall_now());
     if (!connections_.contains(id)) return;
   }
+  // Callers wait for what is ready to go; it does not wait for what comes.
+  FlushConnections();
+  if (!connections_.contains(id)) return;
   Do(core_->OnData(id, AsText(data), now()));
+  // Nor for the rest of the turn, as long as what came together goes together.
+  if (std::exchange(media_asked_, false)) media_calls_->Flush();
   RankAnew(id);
 }
 

@@ -84,7 +84,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
     // Tells all other loops of this edge. Null: there are none.
     std::function<void(const LoopNews& news)> tell_loops;
     // What the core reports. Called on the loop; must not block.
-    std::function<void(EdgeLoop&, const EdgeEvent&)> on_event;
+    std::function<void(EdgeLoop&, EdgeEvent)> on_event;
     // The final statistics of a call, after the core has them.
     std::function<void(EdgeLoop&, uint64_t call)> on_media_deleted;
   };
@@ -179,7 +179,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   void Perform(PeerChecked& action);
   void Perform(HandOver& action);
   void Perform(const TellLoops& action);
-  void Perform(const Report& action);
+  void Perform(Report& action);
 
   void OnMediaReply(uint64_t request, absl::StatusOr<RelaySession> session);
   // `input` calls the core: now, or when the actions at hand are done.
@@ -239,6 +239,7 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   std::vector<std::function<void()>> when_judged_;
   std::unique_ptr<HostResolver> hosts_;
   std::unique_ptr<GrpcLoopClient> media_calls_;  // null without media
+  bool media_asked_ = false;  // for a session, and it is not sent yet
   std::unique_ptr<ProxyIntake> proxies_;
   std::unique_ptr<ListenerSet> listeners_;
   absl::flat_hash_map<ConnectionId, std::unique_ptr<ConnectionIo>> connections_;

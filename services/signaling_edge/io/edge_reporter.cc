@@ -1,6 +1,7 @@
 #include "services/signaling_edge/io/edge_reporter.h"
 
 #include <algorithm>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -120,24 +121,27 @@ bool EdgeReporter::IsOfAll(const EdgeEvent& event) {
   return told == nullptr || (told->fetch_add(1) + 1) % desks_.size() == 0;
 }
 
-void EdgeReporter::Add(const EdgeEvent& event, absl::Time now) {
-  events_.Add(event, now);
-  if (event.refusal.has_value()) refusals_.Add(event, now);
+std::shared_ptr<const EdgeEvent> EdgeReporter::Add(EdgeEvent event,
+                                                   absl::Time now) {
+  auto shared = std::make_shared<const EdgeEvent>(std::move(event));
+  events_.AddShared(shared, now);
+  if (shared->refusal.has_value()) refusals_.AddShared(shared, now);
+  return shared;
 }
 
-void EdgeReporter::OnEvent(EdgeLoop& loop, const EdgeEvent& event) {
-  if (!IsOfAll(event)) return;
-  Add(event, loop.wall_now());
+void EdgeReporter::OnEvent(EdgeLoop& loop, EdgeEvent told) {
+  if (!IsOfAll(told)) return;
+  const auto event = Add(std::move(told), loop.wall_now());
   // What is refused before anybody is called is over with the refusal.
-  const bool over = event.type == EdgeEvent::Type::kCallEnded ||
-                    event.type == EdgeEvent::Type::kRefused;
-  if (over && event.call.has_value()) {
+  const bool over = event->type == EdgeEvent::Type::kCallEnded ||
+                    event->type == EdgeEvent::Type::kRefused;
+  if (over && event->call.has_value()) {
     CallRecordDesk& records = desks_[loop.index()]->records;
-    if (auto whole = records.OnEnded(*event.call, loop.now())) {
+    if (auto whole = records.OnEnded({event, &*event->call}, loop.now())) {
       Publish(loop, *std::move(whole));
     }
   }
-  LogEvent(event);
+  LogEvent(*event);
 }
 
 void EdgeReporter::OnMediaDeleted(EdgeLoop& loop, uint64_t call) {
@@ -153,7 +157,7 @@ void EdgeReporter::OnTrustActive(EdgeLoop& loop) {
   event.type = EdgeEvent::Type::kTrustActivated;
   event.at = loop.now();
   event.summary = "new trust or certificates are in force";
-  Add(event, loop.wall_now());
+  Add(std::move(event), loop.wall_now());
 }
 
 void EdgeReporter::OnCertificate(EdgeLoop& loop, const std::string& reason,
@@ -163,7 +167,7 @@ void EdgeReporter::OnCertificate(EdgeLoop& loop, const std::string& reason,
   event.at = loop.now();
   event.reason = reason;
   event.summary = summary;
-  Add(event, loop.wall_now());
+  Add(std::move(event), loop.wall_now());
 }
 
 void EdgeReporter::OnStarted(EdgeLoop& loop,
@@ -178,7 +182,7 @@ void EdgeReporter::OnStarted(EdgeLoop& loop,
     event.event_id = id;
     event.reason = std::string(reason);
     event.summary = std::string(summary);
-    Add(event, loop.wall_now());
+    Add(std::move(event), loop.wall_now());
   };
   if (decision.file_ignored) {
     LogWarning("StartSecured is ignored",
@@ -208,10 +212,11 @@ void EdgeReporter::OnStarted(EdgeLoop& loop,
 }
 
 void EdgeReporter::Publish(const EdgeLoop& loop, CallRecord record) {
-  EndedCall ended{std::move(record), TimeBase::Of(loop.event_loop().clock())};
-  const int64_t sequence = records_.Add(ended, ended.time.wall);
+  const auto ended = std::make_shared<const EndedCall>(
+      EndedCall{std::move(record), TimeBase::Of(loop.event_loop().clock())});
+  const int64_t sequence = records_.AddShared(ended, ended->time.wall);
   if (options_.file != nullptr && options_.to_line) {
-    options_.file->Append(options_.to_line(sequence, ended));
+    options_.file->Append(options_.to_line(sequence, *ended));
   }
 }
 

@@ -58,7 +58,7 @@ class EdgeReporter {
   // Before the loops run, all in order. `loop` outlives this.
   void Attach(EdgeLoop& loop);
 
-  void OnEvent(EdgeLoop& loop, const EdgeEvent& event);
+  void OnEvent(EdgeLoop& loop, EdgeEvent told);
   void OnMediaDeleted(EdgeLoop& loop, uint64_t call);
   void OnTrustActive(EdgeLoop& loop);
   // Of our own certificate, as of EVENT_TYPE_CERTIFICATE (UM-60, UM-111).
@@ -79,7 +79,7 @@ class EdgeReporter {
 
   // Whether all loops have told this, which each does.
   bool IsOfAll(const EdgeEvent& event);
-  void Add(const EdgeEvent& event, absl::Time now);
+  std::shared_ptr<const EdgeEvent> Add(EdgeEvent event, absl::Time now);
   void Publish(const EdgeLoop& loop, CallRecord record);
   void OnTimer(Desk& desk, MonoTime now);
   void ExportMetrics(Desk& desk);

@@ -33,13 +33,17 @@ class Journal {
 
   // Tells the listeners, on this thread.
   int64_t Add(T value, absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_) {
-    auto shared = std::make_shared<const T>(std::move(value));
+    return AddShared(std::make_shared<const T>(std::move(value)), now);
+  }
+  // The same of what others have too; not null.
+  int64_t AddShared(std::shared_ptr<const T> value, absl::Time now)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
     std::vector<std::shared_ptr<const Listener>> listeners;
     int64_t sequence;
     {
       absl::MutexLock lock(&mutex_);
       sequence = ++last_;
-      entries_.push_back({sequence, now, std::move(shared)});
+      entries_.push_back({sequence, now, std::move(value)});
       Trim(now);
       for (const auto& [id, listener] : listeners_) {
         listeners.push_back(listener);

@@ -38,6 +38,7 @@
 #include "services/capf/io/trust_admin.h"
 #include "services/capf/io/trust_publisher.h"
 #include "services/capf/io/upstream_issuer.h"
+#include "services/capf/io/work_pool.h"
 #include "services/capf/io/work_thread.h"
 #include "services/capf/key_vault.h"
 #include "services/capf/own_renewal.h"
@@ -236,7 +237,7 @@ class CapfProcess final : public RunningService {
     SP_ASSIGN_OR_RETURN(options.tls, port_certificate_.Tls());
     SP_ASSIGN_OR_RETURN(loop_, EventLoop::Create(clock_));
     work_ = std::make_unique<WorkThread>(kWorkCapacity);
-    phone_work_ = std::make_unique<WorkThreads>(kPhoneThreads, kWorkCapacity);
+    phone_work_ = std::make_unique<WorkPool>(kPhoneThreads, kWorkCapacity);
     probes_ = std::make_unique<WorkThread>(kProbeCapacity);
     const absl::Duration beat =
         FromProtoOr(config_.watch_heartbeat_interval(), kHeartbeat);
@@ -569,7 +570,7 @@ class CapfProcess final : public RunningService {
   EventLoop::TimerId listener_check_ = 0;
   EventLoop::TimerId intent_check_ = 0;
   std::unique_ptr<WorkThread> work_;
-  std::unique_ptr<WorkThreads> phone_work_;
+  std::unique_ptr<WorkPool> phone_work_;
   std::unique_ptr<PostgresListener> postgres_;
   std::unique_ptr<EstClient> est_;
   std::optional<EstUpstreams> upstreams_;  // if one is configured

@@ -1,6 +1,7 @@
 #include "services/capf/io/capf_loop.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -44,7 +45,7 @@ class CapfLoop::Connection final : public StreamHandler {
 };
 
 CapfLoop::CapfLoop(EventLoop& loop, Options options,
-                   RegistrationAuthority& registration, WorkThreads& work,
+                   RegistrationAuthority& registration, WorkPool& work,
                    RandomSource& random, MetricsRegistry& metrics)
     : loop_(loop),
       options_(std::move(options)),
@@ -61,7 +62,7 @@ CapfLoop::~CapfLoop() { loop_.RemoveTimer(timer_); }
 
 absl::StatusOr<std::unique_ptr<CapfLoop>> CapfLoop::Create(
     EventLoop& loop, Options options, RegistrationAuthority& registration,
-    WorkThreads& work, RandomSource& random, MetricsRegistry& metrics) {
+    WorkPool& work, RandomSource& random, MetricsRegistry& metrics) {
   std::unique_ptr<CapfLoop> self(new CapfLoop(
       loop, std::move(options), registration, work, random, metrics));
   SP_ASSIGN_OR_RETURN(
@@ -188,20 +189,64 @@ void CapfLoop::Perform(const CapfCore::Actions& actions) {
   Arm();
 }
 
-void CapfLoop::Work(ConnectionId id, std::function<Task()> job, Task if_busy) {
-  const absl::Status posted = work_.Post(id, [this, job = std::move(job)] {
-    // The mailbox holds more than one answer per connection that there
-    // can be, so a full one means that this loop is stuck or stopping.
-    if (Task answer = job()) {
-      mailbox_->Send(std::move(answer)).IgnoreError();
-    }
+void CapfLoop::Work(ConnectionId id, Job job, Task if_busy) {
+  Order order{std::move(job), std::move(if_busy)};
+  const auto [it, free] = working_.try_emplace(id);
+  if (free) {
+    Begin(id, std::move(order));
+  } else {
+    it->second.push_back(std::move(order));
+  }
+}
+
+void CapfLoop::Begin(ConnectionId id, Order order) {
+  const absl::Status posted =
+      work_.Post([this, id, job = std::move(order.job)] {
+        const Answer answer = [this, id](Task task) {
+          // The mailbox holds more than one answer per connection that there
+          // can be, so a full one means that this loop is stuck or stopping.
+          mailbox_
+              ->Send([this, id, task = std::move(task)] {
+                OnWorked(id);
+                if (task) task();
+              })
+              .IgnoreError();
+        };
+        TakeStepsOn(work_, registration_.ledger(), job(answer));
+      });
+  if (posted.ok()) return;
+  // At the end of this turn.
+  loop_.Defer([this, id, if_busy = std::move(order.if_busy)] {
+    OnWorked(id);
+    if (if_busy) if_busy();
   });
-  if (!posted.ok() && if_busy) loop_.Defer(std::move(if_busy));
+}
+
+void CapfLoop::OnWorked(ConnectionId id) {
+  const auto it = working_.find(id);
+  if (it->second.empty()) {
+    working_.erase(it);
+    return;
+  }
+  Order next = std::move(it->second.front());
+  it->second.pop_front();
+  Begin(id, std::move(next));
 }
 
 void CapfLoop::PerformOne(ConnectionId id, const CapfSession::Action& action) {
   const auto it = connections_.find(id);
-  const auto answer = [this](CapfCore::Actions actions) { Perform(actions); };
+  const auto admitted = [this, id](const Admission& admission) {
+    Perform(core_.OnAdmission(id, admission, loop_.now()));
+  };
+  const auto issued = [this, id](const absl::StatusOr<IssuedLsc>& lsc) {
+    Perform(core_.OnIssued(id, lsc, loop_.now()));
+  };
+  const auto recorded = [this, id](const absl::Status& status) {
+    Perform(core_.OnRecorded(id, status, loop_.now()));
+  };
+  const auto not_recorded = [recorded] {
+    recorded(absl::UnavailableError("busy"));
+  };
   if (const auto* send = std::get_if<CapfSession::Send>(&action)) {
     if (it == connections_.end()) return;
     // One write for header and payload: phones stall on a split one.
@@ -214,88 +259,81 @@ void CapfLoop::PerformOne(ConnectionId id, const CapfSession::Action& action) {
                  std::get_if<CapfSession::Authenticate>(&action)) {
     Work(
         id,
-        [this, id, answer, claim = auth->claim]() mutable -> Task {
-          const Admission admission = registration_.Admit(claim);
-          admissions_total_.Increment(admission.verdict);
-          return [this, id, answer, admission] {
-            answer(core_.OnAdmission(id, admission, loop_.now()));
-          };
+        [this, admitted,
+         claim = std::make_shared<CapfMessage>(auth->claim)](Answer answer) {
+          return registration_.Admit(
+              *claim, [this, admitted, claim, answer](Admission admission) {
+                admissions_total_.Increment(admission.verdict);
+                answer([admitted, admission = std::move(admission)] {
+                  admitted(admission);
+                });
+                return LedgerStep();
+              });
         },
-        [this, id, answer] { answer(core_.OnAdmission(id, {}, loop_.now())); });
+        [admitted] { admitted({}); });
   } else if (const auto* issue = std::get_if<CapfSession::IssueLsc>(&action)) {
     Work(
         id,
-        [this, id, answer, order = *issue]() -> Task {
-          const absl::StatusOr<IssuedLsc> issued = registration_.IssueLsc(
-              order.enrollment, order.protocol_version, order.spki);
-          if (!issued.ok()) {
-            SALLYPORT_LOG_LIMITED(kWarning, "no LSC was issued",
-                                  {{"status", issued.status()}});
-          }
-          return [this, id, answer, issued] {
-            answer(core_.OnIssued(id, issued, loop_.now()));
-          };
+        [this, issued, order = *issue](Answer answer) {
+          return registration_.IssueLsc(
+              order.enrollment, order.protocol_version, order.spki,
+              [issued, answer](absl::StatusOr<IssuedLsc> lsc) {
+                if (!lsc.ok()) {
+                  SALLYPORT_LOG_LIMITED(kWarning, "no LSC was issued",
+                                        {{"status", lsc.status()}});
+                }
+                answer([issued, lsc = std::move(lsc)] { issued(lsc); });
+                return LedgerStep();
+              });
         },
-        [this, id, answer] {
-          answer(
-              core_.OnIssued(id, absl::UnavailableError("busy"), loop_.now()));
-        });
+        [issued] { issued(absl::UnavailableError("busy")); });
   } else if (const auto* stored =
                  std::get_if<CapfSession::RecordStored>(&action)) {
     Work(
         id,
-        [this, id, answer, stored = *stored]() -> Task {
-          const absl::Status status =
-              registration_.RecordStored(stored.enrollment, stored.serial);
-          return [this, id, answer, status] {
-            answer(core_.OnRecorded(id, status, loop_.now()));
-          };
+        [this, recorded, stored = *stored](Answer answer) {
+          return registration_.RecordStored(
+              stored.enrollment, stored.serial,
+              [recorded, answer](absl::Status status) {
+                answer([recorded, status] { recorded(status); });
+                return LedgerStep();
+              });
         },
-        [this, id, answer] {
-          answer(core_.OnRecorded(id, absl::UnavailableError("busy"),
-                                  loop_.now()));
-        });
+        not_recorded);
   } else if (const auto* deleted =
                  std::get_if<CapfSession::RecordDeleted>(&action)) {
     Work(
         id,
-        [this, id, answer, name = deleted->enrollment]() -> Task {
+        [this, recorded, name = deleted->enrollment](Answer answer) {
           const absl::Status status = registration_.RecordDeleted(name);
-          return [this, id, answer, status] {
-            answer(core_.OnRecorded(id, status, loop_.now()));
-          };
+          answer([recorded, status] { recorded(status); });
+          return LedgerStep();
         },
-        [this, id, answer] {
-          answer(core_.OnRecorded(id, absl::UnavailableError("busy"),
-                                  loop_.now()));
-        });
+        not_recorded);
   } else if (const auto* fetched =
                  std::get_if<CapfSession::RecordFetched>(&action)) {
     Work(
         id,
-        [this, id, answer, fetched = *fetched]() -> Task {
+        [this, recorded, fetched = *fetched](Answer answer) {
           const absl::Status status = registration_.RecordFetched(
               fetched.enrollment, fetched.lsc_der, fetched.mic_der);
-          return [this, id, answer, status] {
-            answer(core_.OnRecorded(id, status, loop_.now()));
-          };
+          answer([recorded, status] { recorded(status); });
+          return LedgerStep();
         },
-        [this, id, answer] {
-          answer(core_.OnRecorded(id, absl::UnavailableError("busy"),
-                                  loop_.now()));
-        });
+        not_recorded);
   } else if (const auto* failure =
                  std::get_if<CapfSession::RecordFailure>(&action)) {
     Work(
         id,
-        [this, failure = *failure]() -> Task {
+        [this, failure = *failure](Answer answer) {
           const absl::Status status = registration_.RecordFailure(
               failure.enrollment, failure.serial, failure.reason);
           if (!status.ok()) {
             SALLYPORT_LOG_LIMITED(kWarning, "a failure was not recorded",
                                   {{"status", status}});
           }
-          return nullptr;
+          answer(nullptr);
+          return LedgerStep();
         },
         nullptr);
   }

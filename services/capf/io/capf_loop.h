@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 
@@ -14,9 +15,10 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/capf/core/capf_core.h"
+#include "services/capf/io/ledger_step.h"
 #include "services/capf/io/metrics_table.h"
 #include "services/capf/io/registration_authority.h"
-#include "services/capf/io/work_thread.h"
+#include "services/capf/io/work_pool.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/mailbox.h"
@@ -44,7 +46,7 @@ class CapfLoop {
   // before it goes. `registration` is used on its threads.
   static absl::StatusOr<std::unique_ptr<CapfLoop>> Create(
       EventLoop& loop, Options options, RegistrationAuthority& registration,
-      WorkThreads& work, RandomSource& random, MetricsRegistry& metrics);
+      WorkPool& work, RandomSource& random, MetricsRegistry& metrics);
   ~CapfLoop();
 
   int port() const { return port_; }
@@ -63,7 +65,7 @@ class CapfLoop {
   using Task = std::function<void()>;
 
   CapfLoop(EventLoop& loop, Options options,
-           RegistrationAuthority& registration, WorkThreads& work,
+           RegistrationAuthority& registration, WorkPool& work,
            RandomSource& random, MetricsRegistry& metrics);
 
   void OnAccept(UniqueFd fd, const SocketAddress& peer);
@@ -74,9 +76,19 @@ class CapfLoop {
   // Performs what the core asked, counts, and arms the timer.
   void Perform(const CapfCore::Actions& actions);
   void PerformOne(ConnectionId id, const CapfSession::Action& action);
-  // Runs `job` on the connection's work thread and what it returns here. When
-  // that is full, `if_busy` runs here at the end of this turn.
-  void Work(ConnectionId id, std::function<Task()> job, Task if_busy);
+  // What is done for a phone on threads of `work_`: the first step; the last
+  // one calls `answer` with what is to be run here.
+  using Answer = std::function<void(Task)>;
+  using Job = std::function<LedgerStep(Answer answer)>;
+  struct Order {
+    Job job;
+    Task if_busy;  // instead, if there is too much work
+  };
+  // Runs the orders of one connection one after the other.
+  void Work(ConnectionId id, Job job, Task if_busy);
+  void Begin(ConnectionId id, Order order);
+  // The order under way has come to its end.
+  void OnWorked(ConnectionId id);
   void Arm();
   void Count();
   void Erase(ConnectionId id);
@@ -84,7 +96,7 @@ class CapfLoop {
   EventLoop& loop_;
   Options options_;
   RegistrationAuthority& registration_;
-  WorkThreads& work_;
+  WorkPool& work_;
   CapfCore core_;
   CounterFamily connections_total_;
   GaugeFamily open_gauge_;
@@ -97,6 +109,8 @@ class CapfLoop {
   int port_ = 0;
   ConnectionId next_ = 1;
   absl::flat_hash_map<ConnectionId, std::unique_ptr<Connection>> connections_;
+  // Connections with an order under way, and those that wait for its end.
+  absl::flat_hash_map<ConnectionId, std::deque<Order>> working_;
   // Told the end, and waiting for the phone to close.
   DeadlineQueue<ConnectionId> lingering_;
   std::atomic<size_t> open_ = 0;

@@ -75,7 +75,7 @@ class CapfLoopTest : public testing::Test {
     const std::array<absl::Span<const MetricSpec>, 1> tables = {kCapfMetrics};
     SP_ASSERT_OK_AND_ASSIGN(metrics, MetricsRegistry::Create(tables));
     SP_ASSERT_OK_AND_ASSIGN(loop, EventLoop::Create());
-    work = std::make_unique<WorkThreads>(4, 1000);
+    work = std::make_unique<WorkPool>(4, 1000);
     SP_ASSERT_OK_AND_ASSIGN(
         port, CapfLoop::Create(*loop, std::move(options), *capf.registration,
                                *work, capf.random, *metrics));
@@ -173,11 +173,11 @@ class CapfLoopTest : public testing::Test {
     return {next.reason.value_or(255), der};
   }
 
+  std::unique_ptr<WorkPool> work;  // before the ledger, whose thread uses it
   TestCapf capf{NewTestFolder()};
   std::shared_ptr<const TlsContext> client_tls;
   std::unique_ptr<MetricsRegistry> metrics;
   std::unique_ptr<EventLoop> loop;
-  std::unique_ptr<WorkThreads> work;
   std::unique_ptr<CapfLoop> port;
 };
 

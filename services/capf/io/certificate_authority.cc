@@ -613,16 +613,40 @@ CertificateAuthority::AnsweredBefore(const IssueOrder& order) {
   return before;
 }
 
+// What is known of an order from one step to the next.
+struct CertificateAuthority::Issuing {
+  std::shared_ptr<const IssueOrder> order;
+  WithIssued with_issued;
+  const Generation& by;
+  ThenIssued then;
+  std::shared_ptr<Signer> signer;
+  CertificateRecord record;
+};
+
 absl::StatusOr<CertificateRecord> CertificateAuthority::Issue(
     const IssueOrder& order, const WithIssued& with_issued) {
-  absl::StatusOr<CertificateRecord> issued =
-      TryIssue(order, with_issued, *current_.load());
-  if (ReasonOf(issued.status()) != "AUTHORITY_SUPERSEDED" || !on_superseded_) {
-    return issued;
-  }
-  // Another replica has switched; nothing was signed.
-  SP_RETURN_IF_ERROR(on_superseded_());
-  return TryIssue(order, with_issued, *current_.load());
+  absl::StatusOr<CertificateRecord> out;
+  TakeSteps(ledger_, IssueInSteps(order, with_issued, Into(out)));
+  return out;
+}
+
+LedgerStep CertificateAuthority::IssueInSteps(IssueOrder order,
+                                              WithIssued with_issued,
+                                              ThenIssued then) {
+  const auto shared = std::make_shared<const IssueOrder>(std::move(order));
+  return TryIssue(
+      shared, with_issued, *current_.load(),
+      [this, shared, with_issued,
+       then](absl::StatusOr<CertificateRecord> issued) -> LedgerStep {
+        if (ReasonOf(issued.status()) != "AUTHORITY_SUPERSEDED" ||
+            !on_superseded_) {
+          return then(std::move(issued));
+        }
+        // Another replica has switched; nothing was signed.
+        const absl::Status followed = on_superseded_();
+        if (!followed.ok()) return then(followed);
+        return TryIssue(shared, with_issued, *current_.load(), then);
+      });
 }
 
 absl::StatusOr<CertificateRecord> CertificateAuthority::IssueBy(
@@ -636,27 +660,45 @@ absl::StatusOr<CertificateRecord> CertificateAuthority::IssueBy(
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      "AUTHORITY_MISMATCH", "that key is not here");
   }
-  return TryIssue(order, {}, *by);
+  absl::StatusOr<CertificateRecord> out;
+  TakeSteps(ledger_, TryIssue(std::make_shared<const IssueOrder>(order), {},
+                              *by, Into(out)));
+  return out;
 }
 
-absl::StatusOr<CertificateRecord> CertificateAuthority::TryIssue(
-    const IssueOrder& order, const WithIssued& with_issued,
-    const Generation& by) {
-  std::shared_ptr<Signer> signer;
+absl::StatusOr<std::optional<CertificateRecord>> CertificateAuthority::Prepare(
+    Issuing& issuing) {
   {
     absl::MutexLock lock(&mutex_);
-    signer = by.signer;
+    issuing.signer = issuing.by.signer;
   }
-  if (signer == nullptr) {
+  if (issuing.signer == nullptr) {
     return MakeError(absl::StatusCode::kAborted, "AUTHORITY_SUPERSEDED",
                      "the authority's key is gone");
   }
   SP_ASSIGN_OR_RETURN(std::optional<CertificateRecord> before,
-                      AnsweredBefore(order));
-  if (before.has_value()) return *std::move(before);
-  SP_ASSIGN_OR_RETURN(CertificateRecord record, Build(order, by));
+                      AnsweredBefore(*issuing.order));
+  if (before.has_value()) return before;
+  SP_ASSIGN_OR_RETURN(issuing.record, Build(*issuing.order, issuing.by));
   Reached(IssueStep::kBuilt);
+  return std::nullopt;
+}
 
+LedgerStep CertificateAuthority::TryIssue(
+    std::shared_ptr<const IssueOrder> order, WithIssued with_issued,
+    const Generation& by, ThenIssued then) {
+  const auto issuing =
+      std::make_shared<Issuing>(Issuing{.order = std::move(order),
+                                        .with_issued = std::move(with_issued),
+                                        .by = by,
+                                        .then = std::move(then),
+                                        .signer = nullptr,
+                                        .record = {}});
+  absl::StatusOr<std::optional<CertificateRecord>> before = Prepare(*issuing);
+  if (!before.ok()) return issuing->then(before.status());
+  if (before->has_value()) return issuing->then(**std::move(before));
+
+  const CertificateRecord& record = issuing->record;
   StoreChange intent;
   intent.insert_certificates.push_back(record);
   intent.audit.push_back(
@@ -664,40 +706,55 @@ absl::StatusOr<CertificateRecord> CertificateAuthority::TryIssue(
        absl::StrCat("profile=", std::string(ProfileFor(record.profile).name),
                     " tbs_sha256=", HexEncode(Sha256(AsBytes(record.tbs))),
                     " request=", record.request_sha256)});
-  const absl::Status intended = ledger_.Apply(intent);
+  return Commit(std::move(intent), [this, issuing](const absl::Status& status) {
+    return OnIntended(issuing, status);
+  });
+}
+
+LedgerStep CertificateAuthority::OnIntended(std::shared_ptr<Issuing> issuing,
+                                            const absl::Status& intended) {
   if (ReasonOf(intended) == "REQUEST_EXISTS") {
     // Another replica got the same request at the same time.
-    SP_ASSIGN_OR_RETURN(before, AnsweredBefore(order));
-    if (before.has_value()) return *std::move(before);
+    absl::StatusOr<std::optional<CertificateRecord>> before =
+        AnsweredBefore(*issuing->order);
+    if (!before.ok()) return issuing->then(before.status());
+    if (before->has_value()) return issuing->then(**std::move(before));
   }
-  SP_RETURN_IF_ERROR(intended);
+  if (!intended.ok()) return issuing->then(intended);
   Reached(IssueStep::kIntentStored);
 
-  absl::StatusOr<std::string> der = SignTbs(record.tbs, *signer);
+  CertificateRecord& record = issuing->record;
+  absl::StatusOr<std::string> der = SignTbs(record.tbs, *issuing->signer);
   if (!der.ok()) {
     Abandon(record, der.status());
-    return der.status();
+    return issuing->then(der.status());
   }
   record.der = *std::move(der);
   Reached(IssueStep::kSigned);
 
   // A phone must confirm that it has stored an LSC; others fetch theirs.
-  record.state = order.profile == ProfileId::kLsc ? CertificateState::kPending
-                                                  : CertificateState::kActive;
+  record.state = record.profile == ProfileId::kLsc ? CertificateState::kPending
+                                                   : CertificateState::kActive;
   StoreChange issued;
   issued.update_certificates.push_back({record, CertificateState::kIntent});
   issued.audit.push_back({"ISSUED", record.requester, record.Name(),
-                          Describe(record, *by.issuer)});
-  if (with_issued) with_issued(record, issued);
-  const absl::Status done = ledger_.Apply(issued);
-  if (!done.ok()) {
-    Abandon(record, done);
-    return done;
+                          Describe(record, *issuing->by.issuer)});
+  if (issuing->with_issued) issuing->with_issued(record, issued);
+  return Commit(std::move(issued), [this, issuing](const absl::Status& status) {
+    return OnIssued(*issuing, status);
+  });
+}
+
+LedgerStep CertificateAuthority::OnIssued(Issuing& issuing,
+                                          const absl::Status& issued) {
+  if (!issued.ok()) {
+    Abandon(issuing.record, issued);
+    return issuing.then(issued);
   }
   Reached(IssueStep::kIssuedStored);
   ++issued_count_;
-  if (on_issued_) on_issued_(record.profile);
-  return record;
+  if (on_issued_) on_issued_(issuing.record.profile);
+  return issuing.then(std::move(issuing.record));
 }
 
 }  // namespace sallyport::capf

@@ -26,6 +26,7 @@
 #include "services/capf/core/certificate_record.h"
 #include "services/capf/core/public_key.h"
 #include "services/capf/io/ledger.h"
+#include "services/capf/io/ledger_step.h"
 #include "services/capf/io/signer.h"
 #include "services/common/random/random_source.h"
 
@@ -170,6 +171,11 @@ class CertificateAuthority {
   // fault.
   absl::StatusOr<CertificateRecord> Issue(const IssueOrder& order,
                                           const WithIssued& with_issued = {});
+  // The same for who does not wait. What a step does beside its change may
+  // block, as a token may.
+  using ThenIssued = Then<absl::StatusOr<CertificateRecord>>;
+  LedgerStep IssueInSteps(IssueOrder order, WithIssued with_issued,
+                          ThenIssued then);
   // The same by a key that issues nothing else yet.
   absl::StatusOr<CertificateRecord> IssueBy(int64_t generation,
                                             const IssueOrder& order);
@@ -255,9 +261,16 @@ class CertificateAuthority {
   absl::Status CheckKey(const IssueOrder& order);
   absl::StatusOr<CertificateRecord> Build(const IssueOrder& order,
                                           const Generation& by);
-  absl::StatusOr<CertificateRecord> TryIssue(const IssueOrder& order,
-                                             const WithIssued& with_issued,
-                                             const Generation& by);
+  // An order under way.
+  struct Issuing;
+  // Up to the intent; what was answered before, if anything was.
+  absl::StatusOr<std::optional<CertificateRecord>> Prepare(Issuing& issuing);
+  LedgerStep TryIssue(std::shared_ptr<const IssueOrder> order,
+                      WithIssued with_issued, const Generation& by,
+                      ThenIssued then);
+  LedgerStep OnIntended(std::shared_ptr<Issuing> issuing,
+                        const absl::Status& intended);
+  LedgerStep OnIssued(Issuing& issuing, const absl::Status& issued);
   absl::StatusOr<SignedRevocationList> ListOf(Generation& by,
                                               absl::Duration lifetime)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

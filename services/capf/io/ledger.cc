@@ -1,11 +1,12 @@
 #include "services/capf/io/ledger.h"
 
-#include <deque>
 #include <iterator>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/synchronization/notification.h"
 #include "services/capf/io/change_events.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
@@ -40,16 +41,36 @@ void Ledger::OnEvents(std::function<void()> callback) {
   on_events_ = std::move(callback);
 }
 
+absl::Status Ledger::Submit(Job& job) {
+  if (writer_->Submit(job)) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kResourceExhausted, "TOO_BUSY",
+                   "too many changes are waiting");
+}
+
 absl::Status Ledger::Apply(const StoreChange& change) {
   absl::Status result;
   absl::Notification done;
-  Job job{&change, &result, &done};
-  if (!writer_->Submit(job)) {
-    return MakeError(absl::StatusCode::kResourceExhausted, "TOO_BUSY",
-                     "too many changes are waiting");
-  }
+  Job job{.change = &change,
+          .own = nullptr,
+          .done =
+              [&](const absl::Status& status) {
+                result = status;
+                done.Notify();
+              },
+          .result = absl::OkStatus()};
+  SP_RETURN_IF_ERROR(Submit(job));
   done.WaitForNotification();
   return result;
+}
+
+void Ledger::ApplyAsync(std::shared_ptr<StoreChange> change, Done done) {
+  const StoreChange* const what = change.get();
+  Job job{.change = what,
+          .own = std::move(change),
+          .done = std::move(done),
+          .result = absl::OkStatus()};
+  const absl::Status submitted = Submit(job);
+  if (!submitted.ok()) job.done(submitted);
 }
 
 absl::Status Ledger::Check() {
@@ -64,22 +85,23 @@ absl::Status Ledger::CatchUp() {
   return absl::OkStatus();
 }
 
-absl::Status Ledger::WriteAll(const std::vector<Job>& batch) {
+absl::Status Ledger::WriteAll(std::vector<Job>& batch) {
   SP_RETURN_IF_ERROR(CatchUp());
   std::vector<const StoreChange*> changes;
   changes.reserve(batch.size());
   const absl::Time now = clock_.Now();
-  std::deque<StoreChange> with_events;  // does not move what it holds
-  for (const Job& job : batch) {
+  for (Job& job : batch) {
     std::vector<CertificateEvent> events = EventsOf(*job.change, now);
-    if (events.empty()) {
-      changes.push_back(job.change);
-      continue;
+    if (!events.empty()) {
+      // Of a caller who waits: it stays as it is.
+      if (job.own == nullptr) {
+        job.own = std::make_shared<StoreChange>(*job.change);
+      }
+      std::move(events.begin(), events.end(),
+                std::back_inserter(job.own->insert_events));
+      job.change = job.own.get();
     }
-    StoreChange& change = with_events.emplace_back(*job.change);
-    std::move(events.begin(), events.end(),
-              std::back_inserter(change.insert_events));
-    changes.push_back(&change);
+    changes.push_back(job.change);
   }
   // Until the file has it all. Also if the store cannot say what it did.
   audit_lags_ = true;
@@ -93,7 +115,7 @@ absl::Status Ledger::WriteAll(const std::vector<Job>& batch) {
                                     !changes[i]->insert_events.empty());
   }
   for (size_t i = 0; i < batch.size(); ++i) {
-    *batch[i].result = applied.results[i].ok() ? recorded : applied.results[i];
+    batch[i].result = applied.results[i].ok() ? recorded : applied.results[i];
   }
   return absl::OkStatus();
 }
@@ -112,7 +134,7 @@ void Ledger::Write(std::vector<Job> batch) {
     } else {
       const absl::Status status = WriteAll(batch);
       if (!status.ok()) {
-        for (const Job& job : batch) *job.result = status;
+        for (Job& job : batch) job.result = status;
       }
     }
     // A revocation that is committed holds, whatever the audit file does.
@@ -124,7 +146,7 @@ void Ledger::Write(std::vector<Job> batch) {
   }
   if (tell) tell();
   if (tell_events) tell_events();
-  for (const Job& job : batch) job.done->Notify();
+  for (const Job& job : batch) job.done(job.result);
 }
 
 }  // namespace sallyport::capf

@@ -6,13 +6,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "services/capf/io/audit_file.h"
 #include "services/capf/io/enrollment_store.h"
 #include "services/common/sql/group_commit.h"
@@ -43,6 +43,11 @@ class Ledger {
   // failed just then) means that nothing may go out; whoever asks again finds
   // what was done. Waits; RESOURCE_EXHAUSTED, reason TOO_BUSY, if too many do.
   absl::Status Apply(const StoreChange& change);
+  // The same for who does not wait: `done` is called with that status, once, on
+  // the thread of this object, or at once on this one if too many changes wait.
+  // It must neither block nor call Apply().
+  using Done = std::function<void(const absl::Status&)>;
+  void ApplyAsync(std::shared_ptr<StoreChange> change, Done done);
 
   // Ends the thread, and with it all callbacks. Nobody may call Apply() any
   // more.
@@ -59,13 +64,17 @@ class Ledger {
 
  private:
   struct Job {
-    const StoreChange* change = nullptr;  // of the caller, who waits
-    absl::Status* result = nullptr;
-    absl::Notification* done = nullptr;
+    const StoreChange* change = nullptr;
+    std::shared_ptr<StoreChange> own;  // null: of the caller, who waits
+    Done done;
+    absl::Status result;
   };
 
+  // TOO_BUSY, and the job is as it was, if too many wait.
+  absl::Status Submit(Job& job);
+
   void Write(std::vector<Job> batch) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status WriteAll(const std::vector<Job>& batch)
+  absl::Status WriteAll(std::vector<Job>& batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CatchUp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

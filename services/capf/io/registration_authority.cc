@@ -1,6 +1,10 @@
 #include "services/capf/io/registration_authority.h"
 
+#include <functional>
+#include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -63,16 +67,28 @@ const absl::Status& StatusOf(const absl::StatusOr<T>& result) {
   return result.status();
 }
 
+bool WasFaster(const absl::Status& status) {
+  return ReasonOf(status) == "ETAG_MISMATCH";
+}
+
 // Runs `body`, which reads what it changes, again while somebody else (an
 // operator, another replica) was faster.
-template <typename Body>
-auto Retried(Body body) -> decltype(body()) {
-  auto result = body();
-  for (int i = 1;
-       i < kAttempts && ReasonOf(StatusOf(result)) == "ETAG_MISMATCH"; ++i) {
-    result = body();
-  }
+absl::Status Retried(const std::function<absl::Status()>& body) {
+  absl::Status result = body();
+  for (int i = 1; i < kAttempts && WasFaster(result); ++i) result = body();
   return result;
+}
+
+// The same in steps.
+template <typename Answer>
+LedgerStep Retried(std::function<LedgerStep(Then<Answer>)> body,
+                   Then<Answer> then, int attempts = kAttempts) {
+  return body([body, then, attempts](Answer answer) -> LedgerStep {
+    if (attempts > 1 && WasFaster(StatusOf(answer))) {
+      return Retried<Answer>(body, then, attempts - 1);
+    }
+    return then(std::move(answer));
+  });
 }
 
 }  // namespace
@@ -107,43 +123,71 @@ std::optional<RegistrationAuthority::Standing> RegistrationAuthority::TakeKept(
   return standing;
 }
 
-template <typename Body>
-auto RegistrationAuthority::WithStanding(const std::string& name, Body body)
-    -> decltype(body(std::declval<Standing&>())) {
-  if (std::optional<Standing> kept = TakeKept(name)) {
-    auto result = body(*kept);
-    const std::string reason = ReasonOf(StatusOf(result));
-    if (reason != "ETAG_MISMATCH" && reason != "OPERATION_NOT_PENDING" &&
-        reason != "KEY_NOT_AS_ASKED" && reason != "NOT_ISSUED") {
-      return result;
-    }
+template <typename Answer>
+LedgerStep RegistrationAuthority::WithStanding(const std::string& name,
+                                               OnStanding<Answer> body,
+                                               Then<Answer> then) {
+  const auto afresh = [this, name, body](Then<Answer> answer) -> LedgerStep {
+    absl::StatusOr<Enrollment> enrollment = Read(name);
+    if (!enrollment.ok()) return answer(enrollment.status());
+    return body(std::make_shared<Standing>(
+                    Standing{*std::move(enrollment), std::nullopt}),
+                std::move(answer));
+  };
+  std::optional<Standing> kept = TakeKept(name);
+  if (!kept.has_value()) {
+    return Retried<Answer>(afresh, std::move(then));
   }
-  return Retried([&]() -> decltype(body(std::declval<Standing&>())) {
-    SP_ASSIGN_OR_RETURN(Enrollment enrollment, Read(name));
-    Standing standing{std::move(enrollment), std::nullopt};
-    return body(standing);
-  });
+  return body(std::make_shared<Standing>(*std::move(kept)),
+              [afresh, then](Answer answer) -> LedgerStep {
+                const std::string reason = ReasonOf(StatusOf(answer));
+                if (reason == "ETAG_MISMATCH" ||
+                    reason == "OPERATION_NOT_PENDING" ||
+                    reason == "KEY_NOT_AS_ASKED" || reason == "NOT_ISSUED") {
+                  return Retried<Answer>(afresh, then);
+                }
+                return then(std::move(answer));
+              });
 }
 
 Admission RegistrationAuthority::Admit(CapfMessage& claim) {
-  std::string string = claim.authentication_string.value_or("");
-  const absl::StatusOr<Admission> admission =
-      Retried([&] { return TryAdmit(claim, string); });
-  Cleanse(string);
-  if (claim.authentication_string.has_value()) {
-    Cleanse(*claim.authentication_string);
-  }
-  // A count that is not durable does not count, so nobody is let in.
-  return admission.ok() ? *admission : Admission();
+  Admission out;
+  TakeSteps(ledger_, Admit(claim, Into(out)));
+  return out;
 }
 
-absl::StatusOr<Admission> RegistrationAuthority::TryAdmit(
-    const CapfMessage& claim, const std::string& string) {
+LedgerStep RegistrationAuthority::Admit(CapfMessage& claim,
+                                        Then<Admission> then) {
+  return Retried<absl::StatusOr<Admission>>(
+      [this, &claim](Then<absl::StatusOr<Admission>> judged) {
+        return TryAdmit(claim, std::move(judged));
+      },
+      [&claim, then](absl::StatusOr<Admission> admission) {
+        if (claim.authentication_string.has_value()) {
+          Cleanse(*claim.authentication_string);
+        }
+        // A count that is not durable does not count, so nobody is let in.
+        return then(admission.ok() ? *std::move(admission) : Admission());
+      });
+}
+
+struct RegistrationAuthority::Judged {
+  Admission admission;
+  Enrollment enrollment;
+  std::optional<StoreChange> change;
+};
+
+absl::StatusOr<RegistrationAuthority::Judged> RegistrationAuthority::JudgeClaim(
+    const CapfMessage& claim) {
   const absl::Time now = ledger_.clock().Now();
   absl::StatusOr<std::optional<Enrollment>> found =
       ledger_.store().FindDevice(claim.device_name.value_or(""));
   Enrollment* enrollment =
       found.ok() && found->has_value() ? &**found : nullptr;
+  const std::string_view string =
+      claim.authentication_string.has_value()
+          ? std::string_view(*claim.authentication_string)
+          : std::string_view();
   Claim judged{.string_given = !string.empty(),
                .string_matches = strings_.Matches(
                    string, enrollment == nullptr ? StringVerifier()
@@ -158,25 +202,41 @@ absl::StatusOr<Admission> RegistrationAuthority::TryAdmit(
   }
 
   const Enrollment before = enrollment == nullptr ? Enrollment() : *enrollment;
-  const Verdict verdict = Judge(enrollment, judged, now);
-  if (enrollment == nullptr || *enrollment == before) {
-    return Admission{.verdict = verdict};
-  }
-  StoreChange change;
+  Judged out;
+  out.admission.verdict = Judge(enrollment, judged, now);
+  if (enrollment == nullptr || *enrollment == before) return out;
+  StoreChange& change = out.change.emplace();
   change.update_enrollments.push_back(*enrollment);
   change.audit.push_back(
-      {verdict == Verdict::kRefused ? "DEVICE_REFUSED" : "DEVICE_ADMITTED",
+      {out.admission.verdict == Verdict::kRefused ? "DEVICE_REFUSED"
+                                                  : "DEVICE_ADMITTED",
        kActor, enrollment->name,
        absl::StrCat("status=\"", StatusName(enrollment->status),
                     "\" failed_attempts=", enrollment->failed_attempts,
                     " locked=", enrollment->locked ? 1 : 0)});
-  SP_RETURN_IF_ERROR(ledger_.Apply(change));
-  Admission admission{.verdict = verdict, .enrollment = enrollment->name};
+  out.admission.enrollment = enrollment->name;
   const std::optional<KeyChoice> key =
       ChooseKey(*enrollment, judged.protocol_version);
-  if (key.has_value()) admission.key = *key;
-  if (verdict == Verdict::kInstall) Keep({std::move(*enrollment), {}});
-  return admission;
+  if (key.has_value()) out.admission.key = *key;
+  out.enrollment = std::move(*enrollment);
+  return out;
+}
+
+LedgerStep RegistrationAuthority::TryAdmit(
+    const CapfMessage& claim, Then<absl::StatusOr<Admission>> then) {
+  absl::StatusOr<Judged> judged = JudgeClaim(claim);
+  if (!judged.ok()) return then(judged.status());
+  if (!judged->change.has_value()) return then(judged->admission);
+  StoreChange change = *std::exchange(judged->change, std::nullopt);
+  const auto kept = std::make_shared<Judged>(*std::move(judged));
+  return Commit(std::move(change),
+                [this, kept, then](const absl::Status& counted) {
+                  if (!counted.ok()) return then(counted);
+                  if (kept->admission.verdict == Verdict::kInstall) {
+                    Keep({std::move(kept->enrollment), {}});
+                  }
+                  return then(std::move(kept->admission));
+                });
 }
 
 absl::StatusOr<bool> RegistrationAuthority::IsGoodMic(const std::string& tenant,
@@ -262,19 +322,39 @@ absl::StatusOr<ProvenIdentity> RegistrationAuthority::JudgeIdentity(
 absl::StatusOr<IssuedLsc> RegistrationAuthority::IssueLsc(
     const std::string& name, uint8_t protocol_version,
     const std::string& spki) {
-  const absl::StatusOr<IssuedLsc> issued =
-      WithStanding(name, [&](Standing& standing) {
-        return TryIssue(standing, protocol_version, spki);
-      });
-  if (!issued.ok()) {
-    RecordFailure(name, "", ReasonFor(issued.status())).IgnoreError();
-  }
-  return issued;
+  absl::StatusOr<IssuedLsc> out;
+  TakeSteps(ledger_, IssueLsc(name, protocol_version, spki, Into(out)));
+  return out;
 }
 
-absl::StatusOr<IssuedLsc> RegistrationAuthority::TryIssue(
-    Standing& standing, uint8_t protocol_version, const std::string& spki) {
-  Enrollment& enrollment = standing.enrollment;
+LedgerStep RegistrationAuthority::IssueLsc(
+    const std::string& name, uint8_t protocol_version, const std::string& spki,
+    Then<absl::StatusOr<IssuedLsc>> then) {
+  return WithStanding<absl::StatusOr<IssuedLsc>>(
+      name,
+      [this, protocol_version, spki](std::shared_ptr<Standing> standing,
+                                     Then<absl::StatusOr<IssuedLsc>> issued) {
+        return TryIssue(std::move(standing), protocol_version, spki,
+                        std::move(issued));
+      },
+      [this, name, then](absl::StatusOr<IssuedLsc> issued) {
+        if (!issued.ok()) {
+          RecordFailure(name, "", ReasonFor(issued.status())).IgnoreError();
+        }
+        return then(std::move(issued));
+      });
+}
+
+struct RegistrationAuthority::LscOrder {
+  // Issued and never confirmed.
+  std::optional<CertificateRecord> unconfirmed;
+  // Nullopt: that one is delivered again.
+  std::optional<IssueOrder> order;
+  CertificateAuthority* authority = nullptr;
+};
+
+absl::StatusOr<RegistrationAuthority::LscOrder> RegistrationAuthority::OrderFor(
+    Enrollment& enrollment, uint8_t protocol_version, const std::string& spki) {
   const absl::Time now = ledger_.clock().Now();
   // Key generation takes long: what held at the start may not hold now.
   if (enrollment.operation != Operation::kInstallUpgrade || enrollment.locked ||
@@ -292,76 +372,113 @@ absl::StatusOr<IssuedLsc> RegistrationAuthority::TryIssue(
                      "the phone made another key than it was asked for");
   }
 
-  std::optional<CertificateRecord> unconfirmed;
+  LscOrder out;
   if (!enrollment.unconfirmed_serial.empty()) {
-    SP_ASSIGN_OR_RETURN(unconfirmed, ledger_.store().GetCertificate(
-                                         enrollment.unconfirmed_serial));
+    SP_ASSIGN_OR_RETURN(out.unconfirmed, ledger_.store().GetCertificate(
+                                             enrollment.unconfirmed_serial));
   }
   const std::string key_sha256 = HexEncode(AsBytes(key.sha256()));
-  if (unconfirmed.has_value() &&
-      unconfirmed->state == CertificateState::kPending &&
-      unconfirmed->key_sha256 == key_sha256 && unconfirmed->not_after > now) {
+  if (out.unconfirmed.has_value() &&
+      out.unconfirmed->state == CertificateState::kPending &&
+      out.unconfirmed->key_sha256 == key_sha256 &&
+      out.unconfirmed->not_after > now) {
     // The same phone with the same key, after a lost connection.
-    StoreChange again;
-    again.audit.push_back({"LSC_REDELIVERED", kActor, unconfirmed->Name(), ""});
-    SP_RETURN_IF_ERROR(ledger_.Apply(again));
-    return IssuedLsc{unconfirmed->serial, unconfirmed->der};
+    return out;
   }
 
-  CertificateAuthority* authority = &authority_;
+  out.authority = &authority_;
   if (authorities_ != nullptr) {
-    SP_ASSIGN_OR_RETURN(authority,
+    SP_ASSIGN_OR_RETURN(out.authority,
                         authorities_->For({.tenant = TenantOf(enrollment.name),
                                            .model = enrollment.model,
                                            // pki.md 2.7
                                            .rsa_only = protocol_version < 3,
                                            .named = enrollment.authority}));
   }
-  SubjectName subject = authority->issuer().subject;
+  SubjectName subject = out.authority->issuer().subject;
   subject.common_name = enrollment.device_name;
-  const IssueOrder order{.tenant = TenantOf(enrollment.name),
-                         .profile = ProfileId::kLsc,
-                         .subject = std::move(subject),
-                         .names = {},
-                         .key = std::move(key),
-                         .validity = enrollment.validity == absl::ZeroDuration()
-                                         ? options_.lsc_validity
-                                         : enrollment.validity,
-                         .enrollment = enrollment.name,
-                         .requester = kActor,
-                         .request_key = {},
-                         .request_sha256 = key_sha256};
-  SP_ASSIGN_OR_RETURN(
-      const CertificateRecord record,
-      authority->Issue(
-          order, [&](const CertificateRecord& issued, StoreChange& change) {
-            OnLscIssued(enrollment, issued.serial, now);
-            change.update_enrollments.push_back(enrollment);
-            if (unconfirmed.has_value() &&
-                unconfirmed->state == CertificateState::kPending) {
-              change.update_certificates.push_back(
-                  Revoke(*unconfirmed, RevocationReason::kSuperseded, now));
-              change.audit.push_back({"REVOKED", kActor, unconfirmed->Name(),
-                                      "reason=superseded unconfirmed"});
-            }
-          }));
-  IssuedLsc issued{record.serial, record.der};
-  Keep({std::move(enrollment), record});
-  return issued;
+  out.order.emplace(
+      IssueOrder{.tenant = TenantOf(enrollment.name),
+                 .profile = ProfileId::kLsc,
+                 .subject = std::move(subject),
+                 .names = {},
+                 .key = std::move(key),
+                 .validity = enrollment.validity == absl::ZeroDuration()
+                                 ? options_.lsc_validity
+                                 : enrollment.validity,
+                 .enrollment = enrollment.name,
+                 .requester = kActor,
+                 .request_key = {},
+                 .request_sha256 = key_sha256});
+  return out;
+}
+
+LedgerStep RegistrationAuthority::TryIssue(
+    std::shared_ptr<Standing> standing, uint8_t protocol_version,
+    const std::string& spki, Then<absl::StatusOr<IssuedLsc>> then) {
+  absl::StatusOr<LscOrder> order =
+      OrderFor(standing->enrollment, protocol_version, spki);
+  if (!order.ok()) return then(order.status());
+  std::optional<CertificateRecord> unconfirmed = std::move(order->unconfirmed);
+  if (!order->order.has_value()) {
+    StoreChange again;
+    again.audit.push_back({"LSC_REDELIVERED", kActor, unconfirmed->Name(), ""});
+    const IssuedLsc lsc{unconfirmed->serial, unconfirmed->der};
+    return Commit(std::move(again), [lsc, then](const absl::Status& recorded) {
+      return recorded.ok() ? then(lsc) : then(recorded);
+    });
+  }
+  return order->authority->IssueInSteps(
+      *std::move(order->order),
+      [this, standing, unconfirmed](const CertificateRecord& issued,
+                                    StoreChange& change) {
+        const absl::Time now = ledger_.clock().Now();
+        OnLscIssued(standing->enrollment, issued.serial, now);
+        change.update_enrollments.push_back(standing->enrollment);
+        if (unconfirmed.has_value() &&
+            unconfirmed->state == CertificateState::kPending) {
+          change.update_certificates.push_back(
+              Revoke(*unconfirmed, RevocationReason::kSuperseded, now));
+          change.audit.push_back({"REVOKED", kActor, unconfirmed->Name(),
+                                  "reason=superseded unconfirmed"});
+        }
+      },
+      [this, standing, then](absl::StatusOr<CertificateRecord> record) {
+        if (!record.ok()) return then(record.status());
+        IssuedLsc issued{record->serial, record->der};
+        Keep({std::move(standing->enrollment), *std::move(record)});
+        return then(std::move(issued));
+      });
 }
 
 absl::Status RegistrationAuthority::RecordStored(const std::string& name,
                                                  const std::string& serial) {
-  return WithStanding(name, [&](Standing& standing) {
-    return TryRecordStored(standing, serial);
-  });
+  absl::Status out;
+  TakeSteps(ledger_, RecordStored(name, serial, Into(out)));
+  return out;
 }
 
-absl::Status RegistrationAuthority::TryRecordStored(Standing& standing,
-                                                    const std::string& serial) {
+LedgerStep RegistrationAuthority::RecordStored(const std::string& name,
+                                               const std::string& serial,
+                                               Then<absl::Status> then) {
+  return WithStanding<absl::Status>(
+      name,
+      [this, serial](std::shared_ptr<Standing> standing,
+                     Then<absl::Status> recorded) {
+        absl::StatusOr<std::optional<StoreChange>> change =
+            StoredChange(*standing, serial);
+        if (!change.ok()) return recorded(change.status());
+        if (!change->has_value()) return recorded(absl::OkStatus());
+        return Commit(**std::move(change), recorded);
+      },
+      std::move(then));
+}
+
+absl::StatusOr<std::optional<StoreChange>> RegistrationAuthority::StoredChange(
+    Standing& standing, const std::string& serial) {
   const absl::Time now = ledger_.clock().Now();
   Enrollment& enrollment = standing.enrollment;
-  if (enrollment.lsc_serial == serial) return absl::OkStatus();
+  if (enrollment.lsc_serial == serial) return std::nullopt;
   std::optional<CertificateRecord>& record = standing.issued;
   if (!record.has_value() || record->serial != serial) {
     SP_ASSIGN_OR_RETURN(record, ledger_.store().GetCertificate(serial));
@@ -387,7 +504,7 @@ absl::Status RegistrationAuthority::TryRecordStored(Standing& standing,
           {*std::move(old), CertificateState::kActive});
     }
   }
-  return ledger_.Apply(change);
+  return change;
 }
 
 absl::Status RegistrationAuthority::RecordDeleted(const std::string& name) {

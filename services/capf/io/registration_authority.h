@@ -5,9 +5,10 @@
 #define SALLYPORT_SERVICES_CAPF_IO_REGISTRATION_AUTHORITY_H_
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -22,6 +23,7 @@
 #include "services/capf/io/authorities.h"
 #include "services/capf/io/certificate_authority.h"
 #include "services/capf/io/ledger.h"
+#include "services/capf/io/ledger_step.h"
 
 namespace sallyport::capf {
 
@@ -51,20 +53,31 @@ class RegistrationAuthority {
   // this object; before the first phone.
   void ChooseFrom(Authorities& authorities) { authorities_ = &authorities; }
 
+  Ledger& ledger() { return ledger_; }
+
   // Judges a claim. A failure of the store is a refusal. Cleanses the string
-  // in `claim`.
-  Admission Admit(CapfMessage& claim);
+  // in `claim`, which must live until `then`.
+  LedgerStep Admit(CapfMessage& claim, Then<Admission> then);
 
   // Issues for an admitted phone. The key of a certificate that was issued
   // and never confirmed gets that certificate again; another key makes the
   // unconfirmed one void. Failures are recorded in the enrollment.
+  LedgerStep IssueLsc(const std::string& enrollment, uint8_t protocol_version,
+                      const std::string& spki,
+                      Then<absl::StatusOr<IssuedLsc>> then);
+
+  // The phone confirmed. Doing it twice is no error.
+  LedgerStep RecordStored(const std::string& enrollment,
+                          const std::string& serial, Then<absl::Status> then);
+
+  // The same for who waits.
+  Admission Admit(CapfMessage& claim);
   absl::StatusOr<IssuedLsc> IssueLsc(const std::string& enrollment,
                                      uint8_t protocol_version,
                                      const std::string& spki);
-
-  // The phone confirmed. Doing it twice is no error.
   absl::Status RecordStored(const std::string& enrollment,
                             const std::string& serial);
+
   absl::Status RecordDeleted(const std::string& enrollment);
   // What a phone under Troubleshoot holds. The certificate that waits for its
   // confirmation is confirmed by being there.
@@ -93,24 +106,37 @@ class RegistrationAuthority {
   absl::StatusOr<Enrollment> Read(const std::string& name);
   // Runs `body` on what is known of a phone, or on what the store says if that
   // is nothing, or was not enough: another wrote, or an operator changed it.
-  template <typename Body>
-  auto WithStanding(const std::string& name, Body body)
-      -> decltype(body(std::declval<Standing&>()));
+  template <typename Answer>
+  using OnStanding =
+      std::function<LedgerStep(std::shared_ptr<Standing>, Then<Answer>)>;
+  template <typename Answer>
+  LedgerStep WithStanding(const std::string& name, OnStanding<Answer> body,
+                          Then<Answer> then);
   // Of a phone whose next step comes soon: it saves a read, and every write
   // that follows from it is bound to its version.
   void Keep(Standing standing) ABSL_LOCKS_EXCLUDED(mutex_);
   std::optional<Standing> TakeKept(const std::string& name)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<Admission> TryAdmit(const CapfMessage& claim,
-                                     const std::string& string);
-  absl::Status TryRecordStored(Standing& standing, const std::string& serial);
+  // What a claim comes to, once its change is durable; none: at once.
+  struct Judged;
+  absl::StatusOr<Judged> JudgeClaim(const CapfMessage& claim);
+  LedgerStep TryAdmit(const CapfMessage& claim,
+                      Then<absl::StatusOr<Admission>> then);
+  // The change that confirms a certificate; nullopt if it is already.
+  absl::StatusOr<std::optional<StoreChange>> StoredChange(
+      Standing& standing, const std::string& serial);
   absl::Status TryRecordDeleted(const std::string& enrollment);
   absl::Status TryRecordFailure(const std::string& enrollment,
                                 const std::string& serial,
                                 FailureReason reason);
-  absl::StatusOr<IssuedLsc> TryIssue(Standing& standing,
-                                     uint8_t protocol_version,
-                                     const std::string& spki);
+  // What is to be issued, or was and is to be delivered again.
+  struct LscOrder;
+  absl::StatusOr<LscOrder> OrderFor(Enrollment& enrollment,
+                                    uint8_t protocol_version,
+                                    const std::string& spki);
+  LedgerStep TryIssue(std::shared_ptr<Standing> standing,
+                      uint8_t protocol_version, const std::string& spki,
+                      Then<absl::StatusOr<IssuedLsc>> then);
 
   const RegistrationOptions options_;
   const StringHasher& strings_;

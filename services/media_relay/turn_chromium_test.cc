@@ -18,7 +18,7 @@ namespace {
 
 class TurnChromiumTest : public TurnProcessTest {
  protected:
-  // Audio for three seconds, from each peer to the other. `scheme` and
+  // Audio for six seconds, from each peer to the other. `scheme` and
   // `transport` as in a TURN URI, `protocol` as Chromium calls it.
   void Call(const std::string& scheme, const std::string& transport,
             const std::string& port, const std::string& protocol) {
@@ -32,7 +32,7 @@ class TurnChromiumTest : public TurnProcessTest {
         "?transport=", transport, "\"], \"username\": \"", credential.username,
         "\", \"credential\": \"",
         std::string(credential.password.DangerousText()),
-        "\", \"seconds\": 3}");
+        "\", \"seconds\": 6}");
     const std::string out =
         RunCommand(absl::StrCat("echo '", turn, "' | timeout 90 python3 ",
                                 "services/media_relay/chromium_relay.py"));

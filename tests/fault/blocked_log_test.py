@@ -77,6 +77,19 @@ class BlockedLogTest(DemoCase):
         delay = re.search(r'Average round trip delay ([\d.]+) ms', result['text'])
         self.assertLess(float(delay.group(1)), 50, result['text'][-1000:])
 
+    def added_delay(self):
+        """Of a call, both of whose sides hear all of it, while an allocation's
+        client hears its peer: the 99th percentile in seconds, from the kernel's
+        stamp of arrival on."""
+        self.demo.call(during=self.relayed)
+        delays = []
+        for leg in ('legA', 'legB'):
+            statistics = self.demo.facts['session'][leg]['statistics']
+            self.assertGreater(int(statistics['packetsReceived']), 500)
+            self.assertEqual(int(statistics.get('packetsLost', 0)), 0)
+            delays.append(float(statistics['addedDelayP99'].rstrip('s')))
+        return max(delays)
+
     def lines(self, name, message):
         return [line for line in self.cluster.log_lines(name) if line['msg'] == message]
 
@@ -84,15 +97,12 @@ class BlockedLogTest(DemoCase):
         self.until('media_relay', self.short_call)
         self.until('signaling_edge', self.demo.wrong_name)
         before = {name: self.dropped(name) for name in QUEUE}
-        # Both sides heard all of the call, and an allocation's client its peer.
-        self.demo.call(during=self.relayed)
-        for leg in ('legA', 'legB'):
-            statistics = self.demo.facts['session'][leg]['statistics']
-            self.assertGreater(int(statistics['packetsReceived']), 500)
-            self.assertEqual(int(statistics.get('packetsLost', 0)), 0)
-            # From the kernel's stamp of arrival on: a loop that waits for a
-            # reader of its log would show.
-            self.assertLess(float(statistics['addedDelayP99'].rstrip('s')), 0.02, statistics)
+        # A loop that waits for a reader of its log would show in every call, a
+        # machine that is busy with other things in some.
+        delays = []
+        while not delays or delays[-1] >= 0.02 and len(delays) < 3:
+            delays.append(self.added_delay())
+        self.assertLess(delays[-1], 0.02, delays)
         self.demo.refusals()
         self.cluster.wait_for(
             lambda: all(self.dropped(name) > before[name] for name in QUEUE), 'more is dropped', 10)

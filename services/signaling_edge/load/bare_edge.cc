@@ -155,7 +155,10 @@ int Main() {
   const Channel::OnMessage on_message = [&answer](Channel& channel,
                                                   std::string_view message) {
     Answer(message, answer);
-    if (!answer.empty()) channel.Send(answer);
+    if (answer.empty()) return;
+    // Each by a write of its own, as no client waits for another's answer.
+    channel.Send(answer);
+    channel.Flush();
   };
   Poller poller(on_message);
   poller.Add(std::make_unique<BareUdp>(BindUdp(At("5060"))));

@@ -18,12 +18,14 @@ def _precompiled_impl(ctx):
 
     # As the files that take it are compiled, sanitizers included. The source is
     # next to nothing: clang keeps its place and looks for it there, and ours are
-    # in another sandbox each time.
+    # in another sandbox each time. Of the sandbox's own path it keeps nothing
+    # either, so that the octets, and what is cached under them, are the same in
+    # every checkout.
     variables = cc_common.create_compile_variables(
         cc_toolchain = toolchain,
         feature_configuration = features,
         source_file = "/usr/include/stdc-predef.h",
-        output_file = out.path,
+        output_file = "-",
         use_pic = True,
         user_compile_flags = ctx.fragments.cpp.copts + ctx.fragments.cpp.cxxopts + [
             "-fvisibility=hidden",
@@ -33,14 +35,16 @@ def _precompiled_impl(ctx):
             "c++-header",
             "-Xclang",
             "-fno-pch-timestamp",
+            "-working-directory=/",
         ] + [flag for header in ctx.attr.headers for flag in ("-include", header)],
     )
-    ctx.actions.run(
-        executable = cc_common.get_tool_for_action(
-            feature_configuration = features,
-            action_name = CPP_COMPILE_ACTION_NAME,
-        ),
-        arguments = cc_common.get_memory_inefficient_command_line(
+    compiler = cc_common.get_tool_for_action(
+        feature_configuration = features,
+        action_name = CPP_COMPILE_ACTION_NAME,
+    )
+    ctx.actions.run_shell(
+        command = "out=$1; shift; \"$@\" > \"$out\"",
+        arguments = [out.path, compiler] + cc_common.get_memory_inefficient_command_line(
             feature_configuration = features,
             action_name = CPP_COMPILE_ACTION_NAME,
             variables = variables,

@@ -7,11 +7,14 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/string_view.h"
+#include "services/common/digit_analysis/plan_entry.h"
 
 namespace sallyport {
 namespace {
@@ -40,54 +43,81 @@ auto Lookup(const Map& map, const Key& key) -> decltype(map.begin()->second) {
   return it == map.end() ? nullptr : it->second;
 }
 
+template <typename Entry>
+using ByName = absl::flat_hash_map<std::string_view, const Entry*>;
+template <typename Entry>
+using ByPair =
+    absl::flat_hash_map<std::pair<std::string, std::string>, const Entry*>;
+
+// One map for each alternative of PlanEntry.
+template <typename Variant>
+struct ByNameOfAll;
+template <typename... Entries>
+struct ByNameOfAll<std::variant<Entries...>> {
+  using Maps = std::tuple<ByName<Entries>...>;
+};
+
 }  // namespace
 
+struct PlanIndex::Maps {
+  ByNameOfAll<PlanEntry>::Maps by_name;
+  absl::flat_hash_map<std::string, const TenantEntry*> tenant_of_domain;
+  ByPair<UserEntry> user_at;
+  ByName<PhoneEntry> phone_by_device;
+  ByPair<PeerEntry> peer_by_subject;
+  ByPair<PeerEntry> peer_by_address;
+  absl::flat_hash_map<std::string, std::string_view> realms;  // by domain
+};
+
+PlanIndex::~PlanIndex() = default;
+
 PlanIndex::PlanIndex(std::shared_ptr<const PlanSnapshot> snapshot)
-    : snapshot_(std::move(snapshot)) {
+    : snapshot_(std::move(snapshot)), maps_(std::make_unique<Maps>()) {
   ForEachList(*snapshot_, [this](const auto& list) {
     using Entry = typename std::decay_t<decltype(list)>::value_type;
-    ByName<Entry>& map = std::get<ByName<Entry>>(by_name_);
+    ByName<Entry>& map = std::get<ByName<Entry>>(maps_->by_name);
     map.reserve(list.size());
     for (const Entry& entry : list) map.try_emplace(entry.name, &entry);
   });
   for (const TenantEntry& tenant : snapshot_->tenants) {
     for (const std::string& domain : tenant.domains) {
-      tenant_of_domain_.try_emplace(Lower(domain), &tenant);
+      maps_->tenant_of_domain.try_emplace(Lower(domain), &tenant);
     }
   }
   for (const UserEntry& user : snapshot_->users) {
     std::string domain = Lower(user.domain);
-    std::string_view& realm = realms_[domain];
+    std::string_view& realm = maps_->realms[domain];
     if (realm.empty()) realm = user.realm;
-    user_at_.try_emplace({user.username, std::move(domain)}, &user);
+    maps_->user_at.try_emplace({user.username, std::move(domain)}, &user);
   }
   for (const PhoneEntry& phone : snapshot_->phones) {
-    phone_by_device_.try_emplace(phone.device_name, &phone);
+    maps_->phone_by_device.try_emplace(phone.device_name, &phone);
   }
   for (const PeerEntry& peer : snapshot_->peers) {
     const std::string port = absl::StrCat(peer.incoming_port);
     for (const std::string& subject : peer.x509_subjects) {
-      peer_by_subject_.try_emplace({Lower(subject), port}, &peer);
+      maps_->peer_by_subject.try_emplace({Lower(subject), port}, &peer);
     }
     if (peer.x509_subjects.empty() && !peer.fqdn.empty()) {
-      peer_by_subject_.try_emplace({Lower(peer.fqdn), port}, &peer);
+      maps_->peer_by_subject.try_emplace({Lower(peer.fqdn), port}, &peer);
     }
     bool has_prefix = false;
     for (const std::string& source : peer.source_addresses) {
       if (source.find('/') != std::string::npos) {
         has_prefix = true;
       } else {
-        peer_by_address_.try_emplace({Lower(source), port}, &peer);
+        maps_->peer_by_address.try_emplace({Lower(source), port}, &peer);
       }
     }
     if (has_prefix) peers_with_prefixes_.push_back(&peer);
     if (peer.source_addresses.empty() && !peer.address.empty()) {
-      peer_by_address_.try_emplace({Lower(peer.address), port}, &peer);
+      maps_->peer_by_address.try_emplace({Lower(peer.address), port}, &peer);
     }
   }
 }
 
-PlanIndex::PlanIndex(Region region) : region_(std::move(region)) {
+PlanIndex::PlanIndex(Region region)
+    : region_(std::move(region)), maps_(std::make_unique<Maps>()) {
   for (const PlanIndex* tenant : region_.in_order) {
     peers_with_prefixes_.insert(peers_with_prefixes_.end(),
                                 tenant->peers_with_prefixes_.begin(),
@@ -115,16 +145,16 @@ const PlanIndex* PlanIndex::Claimant(std::string_view key) const {
 
 std::vector<std::string> PlanIndex::Claims() const {
   std::vector<std::string> out;
-  for (const auto& [domain, tenant] : tenant_of_domain_) {
+  for (const auto& [domain, tenant] : maps_->tenant_of_domain) {
     out.push_back(DomainKey(domain));
   }
-  for (const auto& [device, phone] : phone_by_device_) {
+  for (const auto& [device, phone] : maps_->phone_by_device) {
     out.push_back(DeviceKey(device));
   }
-  for (const auto& [subject, peer] : peer_by_subject_) {
+  for (const auto& [subject, peer] : maps_->peer_by_subject) {
     out.push_back(SubjectKey(subject.first, subject.second));
   }
-  for (const auto& [address, peer] : peer_by_address_) {
+  for (const auto& [address, peer] : maps_->peer_by_address) {
     out.push_back(AddressKey(address.first, address.second));
   }
   std::sort(out.begin(), out.end());
@@ -138,6 +168,49 @@ const TenantEntry* PlanIndex::OnlyTenant() const {
   }
   return snapshot_->tenants.size() == 1 ? &snapshot_->tenants[0] : nullptr;
 }
+
+template <typename Entry>
+const Entry* PlanIndex::Find(std::string_view name) const {
+  const PlanIndex* part = PartOf(TenantOf(name));
+  if (part == nullptr) return nullptr;
+  return Lookup(std::get<ByName<Entry>>(part->maps_->by_name), name);
+}
+
+// Each alternative of PlanEntry.
+template const TenantEntry* PlanIndex::Find(std::string_view) const;
+template const DialPlanEntry* PlanIndex::Find(std::string_view) const;
+template const PeerEntry* PlanIndex::Find(std::string_view) const;
+template const UserEntry* PlanIndex::Find(std::string_view) const;
+template const PhoneEntry* PlanIndex::Find(std::string_view) const;
+template const PartitionEntry* PlanIndex::Find(std::string_view) const;
+template const CallingSearchSpaceEntry* PlanIndex::Find(std::string_view) const;
+template const RoutePatternEntry* PlanIndex::Find(std::string_view) const;
+template const TrunkSecurityProfileEntry* PlanIndex::Find(
+    std::string_view) const;
+template const PhoneSecurityProfileEntry* PlanIndex::Find(
+    std::string_view) const;
+template const LineEntry* PlanIndex::Find(std::string_view) const;
+template const ServerGroupEntry* PlanIndex::Find(std::string_view) const;
+template const TranslationPatternEntry* PlanIndex::Find(std::string_view) const;
+template const CalledPartyTransformationEntry* PlanIndex::Find(
+    std::string_view) const;
+template const CallingPartyTransformationEntry* PlanIndex::Find(
+    std::string_view) const;
+template const RouteListEntry* PlanIndex::Find(std::string_view) const;
+template const LineGroupEntry* PlanIndex::Find(std::string_view) const;
+template const HuntListEntry* PlanIndex::Find(std::string_view) const;
+template const HuntPilotEntry* PlanIndex::Find(std::string_view) const;
+template const VoicemailPilotEntry* PlanIndex::Find(std::string_view) const;
+template const VoicemailProfileEntry* PlanIndex::Find(std::string_view) const;
+template const VoicemailPortGroupEntry* PlanIndex::Find(std::string_view) const;
+template const MessageWaitingNumberEntry* PlanIndex::Find(
+    std::string_view) const;
+template const DiallingRestrictionEntry* PlanIndex::Find(
+    std::string_view) const;
+template const SipProfileEntry* PlanIndex::Find(std::string_view) const;
+template const SipCertificateEntry* PlanIndex::Find(std::string_view) const;
+template const PhoneSystemEntry* PlanIndex::Find(std::string_view) const;
+template const TlsContextEntry* PlanIndex::Find(std::string_view) const;
 
 const TenantEntry* PlanIndex::Tenant(std::string_view name) const {
   return Find<TenantEntry>(name);
@@ -170,7 +243,7 @@ const TenantEntry* PlanIndex::TenantOfDomain(std::string_view domain) const {
     const PlanIndex* part = Claimant(DomainKey(key));
     return part == nullptr ? nullptr : part->TenantOfDomain(domain);
   }
-  return Lookup(tenant_of_domain_, key);
+  return Lookup(maps_->tenant_of_domain, key);
 }
 
 const UserEntry* PlanIndex::UserAt(std::string_view username,
@@ -181,7 +254,7 @@ const UserEntry* PlanIndex::UserAt(std::string_view username,
     const PlanIndex* part = Claimant(DomainKey(key));
     return part == nullptr ? nullptr : part->UserAt(username, domain);
   }
-  return Lookup(user_at_,
+  return Lookup(maps_->user_at,
                 std::make_pair(std::string(username), std::move(key)));
 }
 
@@ -191,8 +264,8 @@ std::string_view PlanIndex::RealmOf(std::string_view domain) const {
     const PlanIndex* part = Claimant(DomainKey(key));
     return part == nullptr ? std::string_view() : part->RealmOf(domain);
   }
-  const auto it = realms_.find(key);
-  return it == realms_.end() ? std::string_view() : it->second;
+  const auto it = maps_->realms.find(key);
+  return it == maps_->realms.end() ? std::string_view() : it->second;
 }
 
 const PhoneEntry* PlanIndex::PhoneByDevice(std::string_view device_name) const {
@@ -200,7 +273,7 @@ const PhoneEntry* PlanIndex::PhoneByDevice(std::string_view device_name) const {
     const PlanIndex* part = Claimant(DeviceKey(device_name));
     return part == nullptr ? nullptr : part->PhoneByDevice(device_name);
   }
-  return Lookup(phone_by_device_, device_name);
+  return Lookup(maps_->phone_by_device, device_name);
 }
 
 const UserEntry* PlanIndex::UserOfDevice(std::string_view device_name) const {
@@ -222,7 +295,7 @@ const PeerEntry* PlanIndex::PeerBySubject(std::string_view subject,
     return part == nullptr ? nullptr
                            : part->PeerBySubject(subject, incoming_port);
   }
-  return Lookup(peer_by_subject_,
+  return Lookup(maps_->peer_by_subject,
                 std::make_pair(std::move(text), std::move(port)));
 }
 
@@ -235,7 +308,7 @@ const PeerEntry* PlanIndex::PeerByAddress(std::string_view address,
     return part == nullptr ? nullptr
                            : part->PeerByAddress(address, incoming_port);
   }
-  return Lookup(peer_by_address_,
+  return Lookup(maps_->peer_by_address,
                 std::make_pair(std::move(text), std::move(port)));
 }
 

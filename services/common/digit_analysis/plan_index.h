@@ -6,16 +6,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
 #include "services/common/digit_analysis/plan_defaults.h"
-#include "services/common/digit_analysis/plan_entry.h"
 #include "services/common/digit_analysis/plan_snapshot.h"
 #include "services/common/digit_analysis/shared_map.h"
 #include "services/common/status/check.h"
@@ -44,6 +40,7 @@ class PlanIndex {
 
   explicit PlanIndex(std::shared_ptr<const PlanSnapshot> snapshot);
   explicit PlanIndex(Region region);
+  ~PlanIndex();
 
   PlanIndex(const PlanIndex&) = delete;
   PlanIndex& operator=(const PlanIndex&) = delete;
@@ -87,13 +84,7 @@ class PlanIndex {
       std::string_view name) const;
   // The same of any kind: Find<LineEntry>("tenants/t/lines/l").
   template <typename Entry>
-  const Entry* Find(std::string_view name) const {
-    const PlanIndex* part = PartOf(TenantOf(name));
-    if (part == nullptr) return nullptr;
-    const ByName<Entry>& map = std::get<ByName<Entry>>(part->by_name_);
-    const auto it = map.find(name);
-    return it == map.end() ? nullptr : it->second;
-  }
+  const Entry* Find(std::string_view name) const;
 
   // The tenant that owns a SIP domain; `domain` in any case.
   const TenantEntry* TenantOfDomain(std::string_view domain) const;
@@ -131,32 +122,16 @@ class PlanIndex {
   std::vector<std::string> Claims() const;
 
  private:
-  template <typename Entry>
-  using ByName = absl::flat_hash_map<std::string_view, const Entry*>;
-  // One map for each alternative of PlanEntry.
-  template <typename Variant>
-  struct ByNameOfAll;
-  template <typename... Entries>
-  struct ByNameOfAll<std::variant<Entries...>> {
-    using Maps = std::tuple<ByName<Entries>...>;
-  };
-  template <typename Entry>
-  using ByPair =
-      absl::flat_hash_map<std::pair<std::string, std::string>, const Entry*>;
+  // What is found by what. Not here, as many files read this one.
+  struct Maps;
 
   // The first tenant that has the key, or null.
   const PlanIndex* Claimant(std::string_view key) const;
 
   const std::shared_ptr<const PlanSnapshot> snapshot_;  // or null, then
   const Region region_;
-  ByNameOfAll<PlanEntry>::Maps by_name_;
-  absl::flat_hash_map<std::string, const TenantEntry*> tenant_of_domain_;
-  ByPair<UserEntry> user_at_;
-  ByName<PhoneEntry> phone_by_device_;
-  ByPair<PeerEntry> peer_by_subject_;
-  ByPair<PeerEntry> peer_by_address_;
+  const std::unique_ptr<Maps> maps_;
   std::vector<const PeerEntry*> peers_with_prefixes_;
-  absl::flat_hash_map<std::string, std::string_view> realms_;  // by domain
 };
 
 }  // namespace sallyport

@@ -83,6 +83,8 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
   }
 }
 
+EdgeCore::~EdgeCore() = default;
+
 EdgeActions EdgeCore::TakeActions() { return std::exchange(actions_, {}); }
 
 void EdgeCore::Perform(EdgeAction action) {

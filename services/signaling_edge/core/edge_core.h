@@ -82,6 +82,7 @@ class EdgeCore final : private CallPort,
 
   // `random` must outlive this object.
   EdgeCore(EdgeOptions options, RandomSource& random);
+  ~EdgeCore();
   EdgeCore(const EdgeCore&) = delete;
   EdgeCore& operator=(const EdgeCore&) = delete;
 

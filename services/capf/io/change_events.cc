@@ -1,19 +1,23 @@
 #include "services/capf/io/change_events.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
-#include "services/common/crypto/x509_name.h"
+#include "services/common/crypto/digest.h"
+#include "services/common/crypto/x509_name_text.h"
 
 namespace sallyport::capf {
 
 std::string DescribeCertificate(const std::string& der) {
-  const absl::StatusOr<CertificateInfo> info = ParseCertificate(AsBytes(der));
-  if (!info.ok()) return "a certificate";
-  return absl::StrCat(info->subject, " of ", info->issuer, ", serial ",
-                      info->serial_hex, ", SHA-1 ", HexEncode(info->sha1));
+  // One for each certificate issued: only what is told is read.
+  const std::optional<CertificateLabel> label = ReadLabel(AsBytes(der));
+  if (!label.has_value()) return "a certificate";
+  return absl::StrCat(label->subject, " of ", label->issuer, ", serial ",
+                      label->serial_hex, ", SHA-1 ",
+                      HexEncode(Sha1(AsBytes(der))));
 }
 
 std::string TenantOfResource(const std::string& name) {

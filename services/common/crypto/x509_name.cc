@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "services/common/bytes/string_view.h"
+#include "services/common/crypto/x509_name_text.h"
 #include "services/common/status/status_macros.h"
 
 namespace sallyport {
@@ -37,12 +38,6 @@ std::string BioText(BIO* bio) {
   size_t size = 0;
   if (!BIO_mem_contents(bio, &data, &size)) return "";
   return ToString({data, size});
-}
-
-std::string NameText(const X509_NAME* name) {
-  bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
-  if (X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_RFC2253) < 0) return "";
-  return BioText(bio.get());
 }
 
 absl::StatusOr<absl::Time> TimeOf(const ASN1_TIME* time) {

@@ -182,11 +182,33 @@ void CapfLoop::Count() {
 }
 
 void CapfLoop::Perform(const CapfCore::Actions& actions) {
-  for (const CapfCore::Action& action : actions) {
-    PerformOne(action.connection, action.action);
+  for (size_t i = 0; i < actions.size(); ++i) {
+    const ConnectionId id = actions[i].connection;
+    const auto* const send = std::get_if<CapfSession::Send>(&actions[i].action);
+    if (send != nullptr && i + 1 < actions.size() &&
+        actions[i + 1].connection == id &&
+        std::holds_alternative<CapfSession::Close>(actions[i + 1].action)) {
+      // The last word and the end of the stream are one segment.
+      Close(id, send->wire);
+      ++i;
+    } else {
+      PerformOne(id, actions[i].action);
+    }
   }
   Count();
   Arm();
+}
+
+void CapfLoop::Close(ConnectionId id, const std::string& last) {
+  const auto it = connections_.find(id);
+  if (it == connections_.end()) return;
+  if (last.empty()) {
+    it->second->stream->Finish();
+  } else if (!it->second->stream->FinishWith(AsBytes(last)).ok()) {
+    Erase(id);
+    return;
+  }
+  lingering_.Set(id, loop_.now() + options_.linger);
 }
 
 void CapfLoop::Work(ConnectionId id, Job job, Task if_busy) {
@@ -252,9 +274,7 @@ void CapfLoop::PerformOne(ConnectionId id, const CapfSession::Action& action) {
     // One write for header and payload: phones stall on a split one.
     if (!it->second->stream->Write(AsBytes(send->wire)).ok()) Erase(id);
   } else if (std::holds_alternative<CapfSession::Close>(action)) {
-    if (it == connections_.end()) return;
-    it->second->stream->Finish();
-    lingering_.Set(id, loop_.now() + options_.linger);
+    Close(id, {});
   } else if (const auto* auth =
                  std::get_if<CapfSession::Authenticate>(&action)) {
     Work(

@@ -9,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
@@ -76,6 +77,8 @@ class CapfLoop {
   // Performs what the core asked, counts, and arms the timer.
   void Perform(const CapfCore::Actions& actions);
   void PerformOne(ConnectionId id, const CapfSession::Action& action);
+  // Half-closes after `last`, if that is not empty; the phone has to close too.
+  void Close(ConnectionId id, const std::string& last);
   // What is done for a phone on threads of `work_`: the first step; the last
   // one calls `answer` with what is to be run here.
   using Answer = std::function<void(Task)>;

@@ -148,6 +148,16 @@ void TcpStream::Fail(absl::Status reason) {
 }
 
 absl::Status TcpStream::Write(ByteSpan data) {
+  return WriteBefore(data, /*more=*/false);
+}
+
+absl::Status TcpStream::FinishWith(ByteSpan data) {
+  const absl::Status status = WriteBefore(data, /*more=*/true);
+  Finish();
+  return status;
+}
+
+absl::Status TcpStream::WriteBefore(ByteSpan data, bool more) {
   loop_.CheckOnLoopThread();
   if (state_ != State::kOpen || finishing_) {
     return absl::FailedPreconditionError("the stream is not open for writing");
@@ -157,9 +167,9 @@ absl::Status TcpStream::Write(ByteSpan data) {
     return absl::ResourceExhaustedError("the write buffer is full");
   }
   // Straight to the kernel: what it takes needs no buffer.
+  const int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
   while (buffered() == 0 && !data.empty() && write_error_.ok()) {
-    const ssize_t sent =
-        send(fd_.get(), data.data(), data.size(), MSG_NOSIGNAL);
+    const ssize_t sent = send(fd_.get(), data.data(), data.size(), flags);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0) break;
     data.remove_prefix(static_cast<size_t>(sent));

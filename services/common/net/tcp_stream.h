@@ -56,6 +56,8 @@ class TcpStream final : public ByteStream {
 
   absl::Status Write(ByteSpan data) override;
   void Finish() override;
+  // Write, then Finish: the FIN goes out with the last octets.
+  absl::Status FinishWith(ByteSpan data);
   void Close() override;
   void PauseReading() override;
   void ResumeReading() override;
@@ -75,6 +77,8 @@ class TcpStream final : public ByteStream {
   bool FinishConnect(IoEvents ready);  // true if open and alive afterwards
   bool Read();                         // true if alive afterwards
   bool Flush();                        // true if alive afterwards
+  // Write; `more` follows at once, so the kernel waits for it.
+  absl::Status WriteBefore(ByteSpan data, bool more);
   // Writes what the kernel takes; an error is remembered for the loop.
   void TryWrite();
   void UpdateInterest();

@@ -119,6 +119,30 @@ TEST_F(TcpStreamTest, HalfCloseThenClose) {
   EXPECT_THAT(*on_server_.closed, IsOk());
 }
 
+TEST_F(TcpStreamTest, TheLastWordsAndTheEndAreOne) {
+  Connect();
+  ASSERT_THAT(client_->FinishWith(AsBytes("last words")), IsOk());
+  EXPECT_THAT(client_->FinishWith(AsBytes("more")),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  RunUntil([&] { return on_server_.ended; });
+  EXPECT_EQ(on_server_.data, "last words");
+  ASSERT_THAT(server_->FinishWith(AsBytes("answer")), IsOk());
+  RunUntil([&] { return on_client_.closed && on_server_.closed; });
+  EXPECT_EQ(on_client_.data, "answer");
+  EXPECT_THAT(*on_client_.closed, IsOk());
+  EXPECT_THAT(*on_server_.closed, IsOk());
+}
+
+TEST_F(TcpStreamTest, LastWordsThatTheKernelDoesNotTakeAtOnceStayWhole) {
+  server_options_.max_write_buffer = size_t{64} << 20;
+  Connect();
+  const std::string sent(10'000'000, 'x');
+  ASSERT_THAT(server_->FinishWith(AsBytes(sent)), IsOk());
+  EXPECT_GT(server_->buffered(), 0u);
+  RunUntil([&] { return on_client_.ended; });
+  EXPECT_EQ(on_client_.data.size(), sent.size());
+}
+
 TEST_F(TcpStreamTest, LargeTransfersDrainAndStayWhole) {
   server_options_.max_write_buffer = size_t{64} << 20;
   Connect();

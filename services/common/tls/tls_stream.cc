@@ -35,6 +35,7 @@ TlsStream::TlsStream(EventLoop& loop, std::unique_ptr<TlsSession> session,
 
 TlsStream::~TlsStream() {
   if (destroyed_ != nullptr) *destroyed_ = true;
+  SendLast();
   loop_.RemoveTimer(timer_);
 }
 
@@ -82,6 +83,10 @@ absl::Status TlsStream::SendCiphertext() {
   return tcp_->Write(AsBytes(ciphertext));
 }
 
+void TlsStream::SendLast() {
+  if (!closed_ && tcp_ != nullptr) (void)SendCiphertext();
+}
+
 void TlsStream::Fail(absl::Status reason) {
   if (closed_) return;
   Close();
@@ -97,17 +102,20 @@ void TlsStream::OnOpen() {
 void TlsStream::OnData(ByteSpan data) {
   const absl::Status status = session_->Feed(data);
   const std::string plaintext = session_->TakePlaintext();
-  // Also an alert that says what displeased us.
-  const absl::Status sent = SendCiphertext();
+  const bool opens =
+      !open_ && (session_->state() == TlsSession::State::kOpen ||
+                 session_->state() == TlsSession::State::kPeerClosed);
 
   DestructionWatch watch(destroyed_);
-  if (!open_ && (session_->state() == TlsSession::State::kOpen ||
-                 session_->state() == TlsSession::State::kPeerClosed)) {
+  if (opens) {
     open_ = true;
     loop_.SetTimer(timer_, MonoTime::InfiniteFuture());
+    // What is written at once goes out with our last word of the handshake.
     handler_.OnOpen();
     if (watch.destroyed() || closed_) return;
   }
+  // Also an alert that says what displeased us.
+  const absl::Status sent = SendCiphertext();
   if (!plaintext.empty()) {
     handler_.OnData(AsBytes(plaintext));
     if (watch.destroyed() || closed_) return;
@@ -135,7 +143,7 @@ void TlsStream::OnDrained() {
 
 void TlsStream::OnClosed(absl::Status reason) { Fail(std::move(reason)); }
 
-absl::Status TlsStream::Write(ByteSpan data) {
+absl::Status TlsStream::CheckWrite(ByteSpan data) const {
   if (!open_ || finished_ || closed_) {
     return absl::FailedPreconditionError("the stream is not open for writing");
   }
@@ -144,20 +152,33 @@ absl::Status TlsStream::Write(ByteSpan data) {
   if (data.size() > limit || tcp_->buffered() > limit - data.size()) {
     return absl::ResourceExhaustedError("the write buffer is full");
   }
+  return absl::OkStatus();
+}
+
+absl::Status TlsStream::Write(ByteSpan data) {
+  SP_RETURN_IF_ERROR(CheckWrite(data));
   SP_RETURN_IF_ERROR(session_->Write(data));
   return SendCiphertext();
+}
+
+absl::Status TlsStream::FinishWith(ByteSpan data) {
+  SP_RETURN_IF_ERROR(CheckWrite(data));
+  SP_RETURN_IF_ERROR(session_->Write(data));
+  Finish();
+  return absl::OkStatus();
 }
 
 void TlsStream::Finish() {
   if (!open_ || finished_ || closed_) return;
   finished_ = true;
   session_->Close();
+  const std::string ciphertext = session_->TakeCiphertext();
   // If it fails the connection is gone, which TCP will say.
-  (void)SendCiphertext();
-  tcp_->Finish();
+  (void)tcp_->FinishWith(AsBytes(ciphertext));
 }
 
 void TlsStream::Close() {
+  SendLast();
   closed_ = true;
   loop_.SetTimer(timer_, MonoTime::InfiniteFuture());
   if (tcp_ != nullptr) tcp_->Close();

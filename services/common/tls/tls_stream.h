@@ -58,6 +58,9 @@ class TlsStream final : public ByteStream, private StreamHandler {
 
   absl::Status Write(ByteSpan data) override;
   void Finish() override;
+  // Write, then Finish, in one segment if they fit: each costs the kernel more
+  // than its octets. Error: nothing was written, and it is not finished.
+  absl::Status FinishWith(ByteSpan data);
   void Close() override;
   void PauseReading() override { tcp_->PauseReading(); }
   void ResumeReading() override { tcp_->ResumeReading(); }
@@ -84,7 +87,11 @@ class TlsStream final : public ByteStream, private StreamHandler {
   void OnClosed(absl::Status reason) override;
 
   TcpStream::Options TcpOptions() const;
+  // Whether `data` may be written now.
+  absl::Status CheckWrite(ByteSpan data) const;
   absl::Status SendCiphertext();
+  // Whoever ends the stream in OnOpen() does not break off the handshake.
+  void SendLast();
   void Fail(absl::Status reason);  // `this` may be gone afterwards
 
   EventLoop& loop_;

@@ -72,6 +72,7 @@ class TlsStreamTest : public testing::Test {
     options.private_key_pem = cert.KeySecret();
     options.trust_anchors = *TrustAnchors::FromPem(ca_.pem());
     options.client_certificate = ClientCertificateMode::kRequire;
+    options.approved_only = approved_only_;
     return *TlsContext::Create(std::move(options));
   }
 
@@ -98,6 +99,7 @@ class TlsStreamTest : public testing::Test {
   TestCertificate server_cert_ = ca_.IssueDns("edge.test");
   TestCertificate client_cert_ = ca_.IssueDns("gw.test");
   TlsStream::Options server_options_;
+  bool approved_only_ = false;
   Recorder on_client_, on_server_;
   std::unique_ptr<TlsStream> client_, server_;
   std::unique_ptr<TcpListener> listener_;
@@ -155,6 +157,56 @@ TEST_F(TlsStreamTest, FinishIsSeenAsAnEndAndBothCloseCleanly) {
   EXPECT_EQ(on_client_.data, "answer");
   EXPECT_THAT(*on_client_.closed, IsOk());
   EXPECT_THAT(*on_server_.closed, IsOk());
+}
+
+TEST_F(TlsStreamTest, FinishWithSaysItsLastWordsAndEnds) {
+  ConnectAndOpen();
+  EXPECT_THAT(server_->FinishWith(AsBytes(std::string(20 << 20, 'x'))),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+  ASSERT_THAT(server_->FinishWith(AsBytes("last")), IsOk());
+  EXPECT_THAT(server_->Write(AsBytes("more")),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  RunUntil([&] { return on_client_.ended; });
+  EXPECT_EQ(on_client_.data, "last");
+  ASSERT_THAT(client_->FinishWith(AsBytes("answer")), IsOk());
+  RunUntil([&] { return on_client_.closed && on_server_.closed; });
+  EXPECT_EQ(on_server_.data, "answer");
+  EXPECT_THAT(*on_client_.closed, IsOk());
+  EXPECT_THAT(*on_server_.closed, IsOk());
+}
+
+// With TLS 1.2 the last word of the handshake is the server's.
+TEST_F(TlsStreamTest, WhoeverClosesAtOnceBreaksOffNoHandshake) {
+  approved_only_ = true;
+  for (const bool destroys : {false, true}) {
+    SCOPED_TRACE(destroys);
+    on_client_ = Recorder();
+    on_server_ = Recorder();
+    on_server_.on_open = [&] {
+      EXPECT_THAT(server_->Write(AsBytes("welcome")), IsOk());
+      if (destroys) {
+        server_.reset();
+      } else {
+        server_->Close();
+      }
+    };
+    Connect();
+    RunUntil([&] { return on_client_.closed.has_value(); });
+    EXPECT_TRUE(on_client_.open);
+    EXPECT_EQ(on_client_.data, "welcome");
+    on_client_ = Recorder();
+    on_server_ = Recorder();
+    on_server_.on_open = [&] {
+      if (destroys) {
+        server_.reset();
+      } else {
+        server_->Close();
+      }
+    };
+    Connect();
+    RunUntil([&] { return on_client_.closed.has_value(); });
+    EXPECT_TRUE(on_client_.open);
+  }
 }
 
 TEST_F(TlsStreamTest, AnUntrustedPeerIsRefusedOnBothSides) {

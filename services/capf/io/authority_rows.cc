@@ -20,7 +20,7 @@ constexpr absl::Duration kForgotten = absl::Hours(24 * 30);
 
 }  // namespace
 
-AuthorityGeneration ReadAuthority(const soci::row& row) {
+AuthorityGeneration ReadAuthority(const SqlRow& row) {
   const RowReader r(row);
   return {.authority = r.Text("authority"),
           .generation = r.Number("generation"),
@@ -103,7 +103,7 @@ absl::Status CheckMayIssue(SqlStatements& sql,
                    "another key of the authority signs now");
 }
 
-KnownConsumer ReadConsumer(const soci::row& row) {
+KnownConsumer ReadConsumer(const SqlRow& row) {
   const RowReader r(row);
   return {.consumer = r.Text("consumer"),
           .identity = r.Text("identity"),
@@ -111,7 +111,7 @@ KnownConsumer ReadConsumer(const soci::row& row) {
           .seen_time = r.Time("seen_time")};
 }
 
-SignedListHead ReadSignedList(const soci::row& row) {
+SignedListHead ReadSignedList(const SqlRow& row) {
   const RowReader r(row);
   return {.authority = r.Text("authority"),
           .number = r.Number("number"),

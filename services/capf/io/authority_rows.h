@@ -10,25 +10,22 @@
 #include "services/capf/core/certificate_record.h"
 #include "services/capf/io/enrollment_store.h"
 
-namespace soci {
-class row;
-}  // namespace soci
-
 namespace sallyport {
+class SqlRow;
 class SqlStatements;
 }  // namespace sallyport
 
 namespace sallyport::capf {
 
-AuthorityGeneration ReadAuthority(const soci::row& row);
+AuthorityGeneration ReadAuthority(const SqlRow& row);
 // ABORTED, reason ETAG_MISMATCH, unless it is at the version that was read.
 absl::Status PutAuthority(SqlStatements& sql, const AuthorityGeneration& one);
 // ABORTED, reason AUTHORITY_SUPERSEDED, if whoever is to sign the certificate
 // issues no more.
 absl::Status CheckMayIssue(SqlStatements& sql, const CertificateRecord& record);
 
-KnownConsumer ReadConsumer(const soci::row& row);
-SignedListHead ReadSignedList(const soci::row& row);
+KnownConsumer ReadConsumer(const SqlRow& row);
+SignedListHead ReadSignedList(const SqlRow& row);
 // Those that are past their next update are forgotten.
 void InsertSignedList(SqlStatements& sql, const SignedListHead& head);
 void PutConsumer(SqlStatements& sql, const KnownConsumer& consumer);

@@ -4,8 +4,6 @@
 #ifndef SALLYPORT_SERVICES_CAPF_IO_ROW_READER_H_
 #define SALLYPORT_SERVICES_CAPF_IO_ROW_READER_H_
 
-#include <soci/soci.h>
-
 #include <limits>
 #include <string>
 #include <utility>
@@ -13,25 +11,22 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/common/bytes/hex.h"
+#include "services/common/sql/sql_statements.h"
 
 namespace sallyport::capf {
 
-// Reads a row by column name. SOCI throws on a wrong name or type, which is
+// Reads a row by column name. It throws on a wrong name or type, which is
 // then a fault of ours. Thread-compatible.
 class RowReader {
  public:
-  explicit RowReader(const soci::row& row) : row_(row) {}
+  explicit RowReader(const SqlRow& row) : row_(row) {}
 
-  std::string Text(const char* column) const {
-    return row_.get<std::string>(column);
-  }
+  std::string Text(const char* column) const { return row_.Text(column); }
   std::string Octets(const char* column) const {
     absl::StatusOr<std::string> octets = HexDecode(Text(column));
     return octets.ok() ? *std::move(octets) : std::string();
   }
-  long long Number(const char* column) const {
-    return row_.get<long long>(column);
-  }
+  long long Number(const char* column) const { return row_.Number(column); }
   absl::Time Time(const char* column) const {
     const long long micros = Number(column);
     if (micros == std::numeric_limits<long long>::max()) {
@@ -48,7 +43,7 @@ class RowReader {
   }
 
  private:
-  const soci::row& row_;
+  const SqlRow& row_;
 };
 
 }  // namespace sallyport::capf

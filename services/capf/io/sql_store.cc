@@ -417,7 +417,7 @@ absl::StatusOr<std::optional<PhoneCluster>> SqlStore::GetCluster(
 absl::StatusOr<std::vector<std::string>> SqlStore::ListClusters() {
   return ReadIn<std::vector<std::string>>(database_, [&](SqlStatements& sql) {
     return All(
-        sql, [](const soci::row& row) { return row.get<std::string>(0); },
+        sql, [](const SqlRow& row) { return row.Text("tenant"); },
         "SELECT tenant FROM phone_clusters ORDER BY tenant");
   });
 }

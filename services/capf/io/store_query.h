@@ -3,8 +3,6 @@
 #ifndef SALLYPORT_SERVICES_CAPF_IO_STORE_QUERY_H_
 #define SALLYPORT_SERVICES_CAPF_IO_STORE_QUERY_H_
 
-#include <soci/soci.h>
-
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -22,9 +20,9 @@ namespace sallyport::capf {
 template <typename Read, typename... Values>
 auto All(SqlStatements& sql, Read read, std::string_view text,
          const Values&... values) {
-  std::vector<decltype(read(std::declval<const soci::row&>()))> all;
+  std::vector<decltype(read(std::declval<const SqlRow&>()))> all;
   sql.Query(
-      text, [&](const soci::row& row) { all.push_back(read(row)); }, values...);
+      text, [&](const SqlRow& row) { all.push_back(read(row)); }, values...);
   return all;
 }
 
@@ -32,10 +30,10 @@ auto All(SqlStatements& sql, Read read, std::string_view text,
 template <typename Read, typename... Values>
 auto First(SqlStatements& sql, Read read, std::string_view text,
            const Values&... values) {
-  std::optional<decltype(read(std::declval<const soci::row&>()))> first;
+  std::optional<decltype(read(std::declval<const SqlRow&>()))> first;
   sql.Query(
       text,
-      [&](const soci::row& row) {
+      [&](const SqlRow& row) {
         if (!first.has_value()) first = read(row);
       },
       values...);

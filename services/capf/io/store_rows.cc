@@ -104,7 +104,7 @@ long long ToColumn(absl::Time time) {
   return absl::ToUnixMicros(time);
 }
 
-Enrollment ReadEnrollment(const soci::row& row) {
+Enrollment ReadEnrollment(const SqlRow& row) {
   const RowReader r(row);
   Enrollment e;
   e.name = r.Text("name");
@@ -205,7 +205,7 @@ absl::Status DeleteEnrollment(SqlStatements& sql, const VersionedName& which) {
   return changed == 1 ? absl::OkStatus() : Conflict();
 }
 
-CertificateRecord ReadCertificate(const soci::row& row) {
+CertificateRecord ReadCertificate(const SqlRow& row) {
   const RowReader r(row);
   CertificateRecord c;
   c.serial = r.Text("serial");
@@ -274,7 +274,7 @@ absl::Status UpdateCertificate(SqlStatements& sql,
   return changed == 1 ? absl::OkStatus() : Conflict();
 }
 
-TrustedCertificate ReadTrusted(const soci::row& row) {
+TrustedCertificate ReadTrusted(const SqlRow& row) {
   const RowReader r(row);
   return {.store = r.Text("store"),
           .sha256 = r.Text("sha256"),
@@ -305,7 +305,7 @@ absl::Status DeleteTrusted(SqlStatements& sql, const TrustedCertificate& t) {
   return changed == 1 ? absl::OkStatus() : Conflict();
 }
 
-PublishedList ReadPublished(const soci::row& row) {
+PublishedList ReadPublished(const SqlRow& row) {
   const RowReader r(row);
   return {.tenant = r.Text("tenant"),
           .kind = r.As<TrustListKind>("kind"),
@@ -326,7 +326,7 @@ void InsertPublished(SqlStatements& sql, const PublishedList& list) {
       list.tenant, kind, list.sha1, content, time);
 }
 
-PhoneLists ReadPhoneLists(const soci::row& row) {
+PhoneLists ReadPhoneLists(const SqlRow& row) {
   const RowReader r(row);
   return {.tenant = r.Text("tenant"),
           .device = r.Text("device"),
@@ -348,7 +348,7 @@ void PutPhoneLists(SqlStatements& sql, const PhoneLists& lists) {
       lists.itl_before, time);
 }
 
-CertificateEvent ReadEvent(const soci::row& row) {
+CertificateEvent ReadEvent(const SqlRow& row) {
   const RowReader r(row);
   CertificateEvent e;
   e.sequence = r.Number("sequence");
@@ -380,7 +380,7 @@ void InsertEvent(SqlStatements& sql, const CertificateEvent& event) {
       event.summary, id);
 }
 
-ExpiryProgress ReadProgress(const soci::row& row) {
+ExpiryProgress ReadProgress(const SqlRow& row) {
   const RowReader r(row);
   return {r.Text("occasion"), r.Time("done_until")};
 }
@@ -394,7 +394,7 @@ void PutProgress(SqlStatements& sql, const ExpiryProgress& progress) {
       progress.key, until);
 }
 
-PeerChain ReadPeerChain(const soci::row& row) {
+PeerChain ReadPeerChain(const SqlRow& row) {
   const RowReader r(row);
   PeerChain out;
   out.store = r.Text("store");
@@ -421,7 +421,7 @@ void PutPeerChain(SqlStatements& sql, const PeerChain& chain) {
       chain.store, chain.peer, text, seen);
 }
 
-FetchedList ReadFetchedHead(const soci::row& row) {
+FetchedList ReadFetchedHead(const SqlRow& row) {
   const RowReader r(row);
   FetchedList list;
   list.url = r.Text("url");
@@ -430,7 +430,7 @@ FetchedList ReadFetchedHead(const soci::row& row) {
   return list;
 }
 
-FetchedList ReadFetched(const soci::row& row) {
+FetchedList ReadFetched(const SqlRow& row) {
   FetchedList list = ReadFetchedHead(row);
   list.der = RowReader(row).Octets("der");
   return list;
@@ -447,7 +447,7 @@ void PutFetched(SqlStatements& sql, const FetchedList& list) {
       list.url, der, list.sha256, time);
 }
 
-PhoneCluster ReadCluster(const soci::row& row) {
+PhoneCluster ReadCluster(const SqlRow& row) {
   const RowReader r(row);
   PhoneCluster c;
   c.tenant = r.Text("tenant");
@@ -461,7 +461,7 @@ PhoneCluster ReadCluster(const soci::row& row) {
   return c;
 }
 
-ClusterNode ReadClusterNode(const soci::row& row) {
+ClusterNode ReadClusterNode(const SqlRow& row) {
   const RowReader r(row);
   return {.node = {.dns_name = r.Text("dns_name"),
                    .ip_address = r.Octets("ip_address"),
@@ -512,7 +512,7 @@ absl::Status PutCluster(SqlStatements& sql, const PhoneCluster& cluster) {
   return absl::OkStatus();
 }
 
-ListSigner ReadSigner(const soci::row& row) {
+ListSigner ReadSigner(const SqlRow& row) {
   const RowReader r(row);
   return {.tenant = r.Text("tenant"),
           .id = r.Text("id"),
@@ -543,7 +543,7 @@ absl::Status UpdateSigner(SqlStatements& sql, const ListSigner& signer) {
   return changed == 1 ? absl::OkStatus() : Conflict();
 }
 
-Procedure ReadProcedure(const soci::row& row) {
+Procedure ReadProcedure(const SqlRow& row) {
   const RowReader r(row);
   Procedure p;
   p.name = r.Text("name");
@@ -560,7 +560,7 @@ Procedure ReadProcedure(const soci::row& row) {
   return p;
 }
 
-ProcedureStep ReadProcedureStep(const soci::row& row) {
+ProcedureStep ReadProcedureStep(const SqlRow& row) {
   const RowReader r(row);
   return {.title = r.Text("title"),
           .done = r.Number("done") != 0,
@@ -609,7 +609,7 @@ absl::Status PutProcedure(SqlStatements& sql, const Procedure& procedure) {
   return absl::OkStatus();
 }
 
-AuditRecord ReadAuditRow(const soci::row& row) {
+AuditRecord ReadAuditRow(const SqlRow& row) {
   const RowReader r(row);
   return {.sequence = r.Number("sequence"),
           .time = r.Time("time"),

@@ -15,11 +15,8 @@
 #include "services/capf/core/trust_store.h"
 #include "services/capf/io/enrollment_store.h"
 
-namespace soci {
-class row;
-}  // namespace soci
-
 namespace sallyport {
+class SqlRow;
 class SqlStatements;
 }  // namespace sallyport
 
@@ -30,51 +27,51 @@ long long ToColumn(absl::Time time);
 
 // An update or a deletion that meets no row as expected is ABORTED, reason
 // ETAG_MISMATCH.
-Enrollment ReadEnrollment(const soci::row& row);
+Enrollment ReadEnrollment(const SqlRow& row);
 void InsertEnrollment(SqlStatements& sql, const Enrollment& enrollment);
 absl::Status UpdateEnrollment(SqlStatements& sql, const Enrollment& enrollment);
 absl::Status DeleteEnrollment(SqlStatements& sql, const VersionedName& which);
 
-CertificateRecord ReadCertificate(const soci::row& row);
+CertificateRecord ReadCertificate(const SqlRow& row);
 void InsertCertificate(SqlStatements& sql, const CertificateRecord& record);
 absl::Status UpdateCertificate(SqlStatements& sql,
                                const CertificateUpdate& update);
 
-TrustedCertificate ReadTrusted(const soci::row& row);
+TrustedCertificate ReadTrusted(const SqlRow& row);
 void InsertTrusted(SqlStatements& sql, const TrustedCertificate& trusted);
 absl::Status DeleteTrusted(SqlStatements& sql,
                            const TrustedCertificate& trusted);
 
-PublishedList ReadPublished(const soci::row& row);
+PublishedList ReadPublished(const SqlRow& row);
 void InsertPublished(SqlStatements& sql, const PublishedList& list);
-PhoneLists ReadPhoneLists(const soci::row& row);
+PhoneLists ReadPhoneLists(const SqlRow& row);
 void PutPhoneLists(SqlStatements& sql, const PhoneLists& lists);
 
-CertificateEvent ReadEvent(const soci::row& row);
+CertificateEvent ReadEvent(const SqlRow& row);
 // An occasion that has its event keeps it.
 void InsertEvent(SqlStatements& sql, const CertificateEvent& event);
-ExpiryProgress ReadProgress(const soci::row& row);
+ExpiryProgress ReadProgress(const SqlRow& row);
 void PutProgress(SqlStatements& sql, const ExpiryProgress& progress);
-PeerChain ReadPeerChain(const soci::row& row);
+PeerChain ReadPeerChain(const SqlRow& row);
 void PutPeerChain(SqlStatements& sql, const PeerChain& chain);
 
-FetchedList ReadFetched(const soci::row& row);
+FetchedList ReadFetched(const SqlRow& row);
 // Without the contents.
-FetchedList ReadFetchedHead(const soci::row& row);
+FetchedList ReadFetchedHead(const SqlRow& row);
 void PutFetched(SqlStatements& sql, const FetchedList& list);
 // Without its nodes.
-PhoneCluster ReadCluster(const soci::row& row);
-ClusterNode ReadClusterNode(const soci::row& row);
+PhoneCluster ReadCluster(const SqlRow& row);
+ClusterNode ReadClusterNode(const SqlRow& row);
 absl::Status PutCluster(SqlStatements& sql, const PhoneCluster& cluster);
-ListSigner ReadSigner(const soci::row& row);
+ListSigner ReadSigner(const SqlRow& row);
 void InsertSigner(SqlStatements& sql, const ListSigner& signer);
 absl::Status UpdateSigner(SqlStatements& sql, const ListSigner& signer);
 // Without its steps.
-Procedure ReadProcedure(const soci::row& row);
-ProcedureStep ReadProcedureStep(const soci::row& row);
+Procedure ReadProcedure(const SqlRow& row);
+ProcedureStep ReadProcedureStep(const SqlRow& row);
 absl::Status PutProcedure(SqlStatements& sql, const Procedure& procedure);
 
-AuditRecord ReadAuditRow(const soci::row& row);
+AuditRecord ReadAuditRow(const SqlRow& row);
 void InsertAudit(SqlStatements& sql, const AuditRecord& record);
 
 }  // namespace sallyport::capf

@@ -64,6 +64,49 @@ bool Stat(const std::string& file, std::pair<uint64_t, uint64_t>* out) {
   return true;
 }
 
+// Counting its own octets costs SQLite a lock for each allocation, and nobody
+// reads the count. Only before its first use in the process.
+void DoNotCountMemory() {
+  static const int kResult =
+      sqlite_api::sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  (void)kResult;  // too late: it counts
+}
+
+// From BEGIN to COMMIT, or to ROLLBACK if it goes away before. SOCI's own has
+// SQLite parse these words each time.
+class Transaction {
+ public:
+  Transaction(SqlStatements& sql, bool is_postgres) : sql_(sql) {
+    if (is_postgres) {
+      soci_.emplace(sql.session());
+    } else {
+      sql.Execute("BEGIN");
+      open_ = true;
+    }
+  }
+  ~Transaction() {
+    if (!open_) return;
+    try {
+      sql_.Execute("ROLLBACK");
+    } catch (const std::exception&) {
+      // SQLite has rolled back by itself, as after an error of the disk.
+    }
+  }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  void Commit() {
+    if (soci_.has_value()) return soci_->commit();
+    sql_.Execute("COMMIT");
+    open_ = false;
+  }
+
+ private:
+  SqlStatements& sql_;
+  std::optional<soci::transaction> soci_;
+  bool open_ = false;
+};
+
 }  // namespace
 
 // A session, and what is prepared on it.
@@ -120,6 +163,7 @@ absl::StatusOr<SqlDatabase::Session> SqlDatabase::ConnectSqlite(
     return Unavailable("the file name of the store holds a quotation mark");
   }
   SP_RETURN_IF_ERROR(MakePrivateFile(options.file));
+  DoNotCountMemory();
   auto session = std::make_unique<Connection>(
       soci::sqlite3, absl::StrCat("dbname=\"", options.file, "\" timeout=1"));
   soci::session& sql = session->sql;
@@ -240,14 +284,14 @@ absl::Status SqlDatabase::Run(Kind kind, std::string_view doing,
     SqlStatements& statements = session->statements;
     bool threw = false;
     bool committing = false;
-    status = CheckFiles();
+    status = kind == Kind::kWrite ? CheckFiles() : absl::OkStatus();
     if (!status.ok()) {
       Give(std::move(session));
       return status;
     }
     try {
       const auto guard = Guard(sql, limit);
-      soci::transaction transaction(sql);
+      Transaction transaction(statements, is_postgres());
       if (kind == Kind::kRead && is_postgres()) {
         sql << "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
         // A whole plan takes longer than one row of it.
@@ -256,7 +300,7 @@ absl::Status SqlDatabase::Run(Kind kind, std::string_view doing,
       status = body(statements);
       if (status.ok() && kind == Kind::kWrite) {
         committing = true;
-        transaction.commit();
+        transaction.Commit();
       }
     } catch (const std::exception& e) {
       threw = true;

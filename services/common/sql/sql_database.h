@@ -42,7 +42,7 @@ using SqlOptions = std::variant<SqliteOptions, PostgresOptions>;
 // SQLite: write-ahead log with synchronous=FULL, so each commit waits for the
 // disk; the file has mode 0600 and is locked for this process alone; its
 // damage is looked for when it is opened, and that it is still the file of its
-// name before each transaction. One connection: transactions wait for each
+// name before each change. One connection: transactions wait for each
 // other.
 //
 // PostgreSQL: a pool of connections, made when needed. A lost one is made

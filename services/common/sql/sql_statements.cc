@@ -1,34 +1,29 @@
 #include "services/common/sql/sql_statements.h"
 
-#include <utility>
+#include <soci/sqlite3/soci-sqlite3.h>
 
 namespace sallyport {
-namespace {
 
-// More than any program has texts: whoever makes texts leaks nothing.
-constexpr size_t kMaxStatements = 512;
-
-}  // namespace
+SqlStatements::SqlStatements(soci::session& session) : session_(session) {
+  if (session.get_backend_name() != "sqlite3") return;
+  sqlite_ =
+      static_cast<soci::sqlite3_session_backend*>(session.get_backend())->conn_;
+}
 
 SqlStatements::Statement SqlStatements::Take(std::string_view text) {
-  const auto it = prepared_.find(text);
-  if (it != prepared_.end() && it->second != nullptr) {
-    return std::move(it->second);
-  }
-  auto statement = std::make_unique<soci::statement>(session_);
+  Statement statement = prepared_.Take(text);
+  if (statement != nullptr) return statement;
+  statement = std::make_unique<soci::statement>(session_);
   statement->alloc();
   statement->prepare(std::string(text));
   return statement;
 }
 
-void SqlStatements::Keep(std::string_view text, Statement statement) {
-  const auto it = prepared_.find(text);
-  if (it != prepared_.end()) {
-    it->second = std::move(statement);
-    return;
-  }
-  if (prepared_.size() >= kMaxStatements) prepared_.clear();
-  prepared_.emplace(std::string(text), std::move(statement));
+std::unique_ptr<SqliteStatement> SqlStatements::TakeSqlite(
+    std::string_view text) {
+  std::unique_ptr<SqliteStatement> statement = sqlite_prepared_.Take(text);
+  if (statement != nullptr) return statement;
+  return std::make_unique<SqliteStatement>(sqlite_, text);
 }
 
 }  // namespace sallyport

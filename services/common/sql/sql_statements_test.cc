@@ -1,9 +1,11 @@
 #include "services/common/sql/sql_statements.h"
 
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -50,9 +52,8 @@ class SqlStatementsTest : public testing::TestWithParam<bool> {
   }
   static std::vector<std::string> Names(SqlStatements& sql) {
     std::vector<std::string> names;
-    sql.Query("SELECT * FROM t ORDER BY id", [&](const soci::row& row) {
-      names.push_back(row.get<std::string>("name"));
-    });
+    sql.Query("SELECT * FROM t ORDER BY id",
+              [&](const SqlRow& row) { names.push_back(row.Text("name")); });
     return names;
   }
 
@@ -96,6 +97,63 @@ TEST_P(SqlStatementsTest, AStatementRunsAgainWithOtherValues) {
         return absl::OkStatus();
       }),
       IsOk());
+}
+
+TEST_P(SqlStatementsTest, RowsAreReadByNameInAnyOrder) {
+  const std::string odd = "\xc3\xa4 'quoted' \"text\"\n;--";
+  ASSERT_THAT(
+      Write([&](SqlStatements& sql) {
+        Put(sql, std::numeric_limits<long long>::min(), "");
+        Put(sql, std::numeric_limits<long long>::max(), odd);
+        std::vector<std::pair<long long, std::string>> rows;
+        for (int i = 0; i < 2; ++i) {
+          rows.clear();
+          sql.Query("SELECT id, name, id + 0 AS again FROM t ORDER BY id",
+                    [&](const SqlRow& row) {
+                      const long long again = row.Number("again");
+                      const std::string name = row.Text("name");
+                      EXPECT_EQ(row.Number("id"), again);
+                      EXPECT_EQ(row.Text("name"), name);
+                      EXPECT_ANY_THROW(row.Text("none"));
+                      rows.emplace_back(again, name);
+                    });
+        }
+        EXPECT_THAT(
+            rows,
+            ElementsAre(std::pair(std::numeric_limits<long long>::min(), ""),
+                        std::pair(std::numeric_limits<long long>::max(), odd)));
+        return absl::OkStatus();
+      }),
+      IsOk());
+}
+
+TEST_P(SqlStatementsTest, AStatementSeesAColumnThatCameLater) {
+  const auto columns = [&] {
+    std::string more = "none";
+    EXPECT_THAT(Write([&](SqlStatements& sql) {
+                  sql.Query("SELECT * FROM t", [&](const SqlRow& row) {
+                    EXPECT_EQ(row.Text("name"), "one");
+                    if (row.Number("id") == 2) more = row.Text("more");
+                  });
+                  return absl::OkStatus();
+                }),
+                IsOk());
+    return more;
+  };
+  ASSERT_THAT(Write([&](SqlStatements& sql) {
+                Put(sql, 1, "one");
+                return absl::OkStatus();
+              }),
+              IsOk());
+  EXPECT_EQ(columns(), "none");
+  ASSERT_THAT(Write([&](SqlStatements& sql) {
+                sql.session() << "ALTER TABLE t ADD COLUMN more TEXT NOT NULL"
+                                 " DEFAULT 'yes'";
+                sql.session() << "UPDATE t SET id = 2";
+                return absl::OkStatus();
+              }),
+              IsOk());
+  EXPECT_EQ(columns(), "yes");
 }
 
 TEST_P(SqlStatementsTest, WhatFailedIsGoodAgainAfterwards) {

@@ -26,9 +26,10 @@ Ledger::Ledger(EnrollmentStore& store, AuditFile& audit, const Clock& clock)
     absl::MutexLock lock(&mutex_);
     told_version_ = version_ = *version;
   }
-  writer_.emplace(
-      GroupCommit<Job>::Options{.max_queue = kMaxQueue, .max_batch = kMaxBatch},
-      [this](std::vector<Job> batch) { Write(std::move(batch)); });
+  writer_.emplace(GroupCommit<Job>::Options{.max_queue = kMaxQueue,
+                                            .max_batch = kMaxBatch,
+                                            .lets_others_run = true},
+                  [this](std::vector<Job> batch) { Write(std::move(batch)); });
 }
 
 void Ledger::OnTrustChange(std::function<void()> callback) {

@@ -24,6 +24,10 @@ class GroupCommit {
   struct Options {
     size_t max_queue = 1024;  // jobs that may wait
     size_t max_batch = 128;   // jobs of one call of `write`
+    // Before each batch, whoever is ready to run does so, as long as that makes
+    // more jobs: where cores are short a batch takes all that could be in it,
+    // and where one is idle it waits for nothing.
+    bool lets_others_run = false;
     // With no job for so long, `write` is called with none.
     absl::Duration idle_period = absl::InfiniteDuration();
   };
@@ -61,6 +65,16 @@ class GroupCommit {
   }
 
  private:
+  void LetOthersRun() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (size_t before = 0;
+         queue_.size() > before && queue_.size() < options_.max_batch;) {
+      before = queue_.size();
+      mutex_.Unlock();
+      std::this_thread::yield();
+      mutex_.Lock();
+    }
+  }
+
   void Run() {
     for (;;) {
       std::vector<Job> batch;
@@ -72,6 +86,7 @@ class GroupCommit {
         mutex_.AwaitWithTimeout(absl::Condition(&ready), options_.idle_period);
         if (queue_.empty() && stopping_) return;
         woken_ = false;
+        if (options_.lets_others_run) LetOthersRun();
         while (!queue_.empty() && batch.size() < options_.max_batch) {
           batch.push_back(std::move(queue_.front()));
           queue_.pop_front();

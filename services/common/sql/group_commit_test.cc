@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
@@ -45,6 +46,38 @@ TEST(GroupCommitTest, WhatCameMeanwhileIsOneBatchAndFinishedAtTheEnd) {
   }
   EXPECT_EQ(sizes, (std::vector<size_t>{1, 3, 2}));
   EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3, 4, 5}));
+}
+
+TEST(GroupCommitTest, WhoLetsOthersRunStillTakesAllInOrder) {
+  constexpr int kJobs = 2000;
+  std::vector<int> order;
+  {
+    Queue::Options options;
+    options.max_queue = 2 * kJobs;
+    options.max_batch = 7;
+    options.lets_others_run = true;
+    Queue queue(options, [&](std::vector<std::unique_ptr<int>> batch) {
+      EXPECT_LE(batch.size(), 7u);
+      for (const auto& job : batch) order.push_back(*job);
+    });
+    std::thread even([&] {
+      for (int i = 0; i < kJobs; i += 2) {
+        auto job = std::make_unique<int>(i);
+        EXPECT_TRUE(queue.Submit(job));
+      }
+    });
+    for (int i = 1; i < kJobs; i += 2) {
+      auto job = std::make_unique<int>(i);
+      EXPECT_TRUE(queue.Submit(job));
+    }
+    even.join();
+  }
+  ASSERT_EQ(order.size(), size_t{kJobs});
+  int last[2] = {-2, -1};
+  for (const int job : order) {
+    EXPECT_EQ(job, last[job % 2] + 2);
+    last[job % 2] = job;
+  }
 }
 
 TEST(GroupCommitTest, IsCalledWithoutJobsWhenWokenAndWhenIdle) {

@@ -7,7 +7,9 @@ With `wait` all phones stay connected while they make their keys, and get their
 certificates once all have waited; at one capf, or, if one process of this
 machine may not have so many descriptors, at two of one installation, which
 have one PostgreSQL and the same keys. `replicas` says which was done.
-Every phone has an enrolment with a string of its own and a fresh key. Every
+Every phone has an enrolment with a string of its own and a fresh key, and
+offers what phones have: TLS 1.2, AES-GCM, P-256 and P-384; with --tls13 TLS
+1.3, and X25519 before those. Every
 certificate that was handed out has to be in the audit file, which is on the
 disk before it goes out; if it is not, there is no figure. `per_core` is
 enrolments by the CPU time of capf, the audit's and the handshakes' included;
@@ -41,6 +43,7 @@ def arguments():
     parser.add_argument('--postgres', action='store_true', help='the store is a PostgreSQL server of its own')
     parser.add_argument('--capf', required=True)
     parser.add_argument('--load', required=True)
+    parser.add_argument('--tls13', action='store_true', help='phones offer TLS 1.3 and X25519 too')
     parser.add_argument('--phones', type=int, default=10000)
     parser.add_argument('--cpu', default='', help='cores of capf; empty: any')
     parser.add_argument('--load_cpus', default='', help='cores of the load; empty: any')
@@ -113,7 +116,8 @@ class Replica:
             pinned(args, args.load_cpus, [
                 args.load, f"--target={self.server['listen_address']}", f'--pki={cluster.pki}',
                 '--operator_name=operator', f'--capf={self.address}', f'--authority={self.authority}',
-                f'--first={first}', f'--phones={phones}', f'--wait={phones if args.what == "wait" else 0}']),
+                f'--first={first}', f'--phones={phones}', f'--wait={phones if args.what == "wait" else 0}',
+                f'--tls13={"true" if args.tls13 else "false"}']),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -53,6 +53,7 @@ ABSL_FLAG(std::string, authority, "", "certificate of capf's authority, PEM");
 ABSL_FLAG(int, phones, 4000, "how many enrol");
 ABSL_FLAG(int, open, 64, "phones that are connected at once");
 ABSL_FLAG(int, wait, 0, "so many wait for their keys instead");
+ABSL_FLAG(bool, tls13, false, "offer TLS 1.3 and X25519 too");
 ABSL_FLAG(int, first, 0, "number of the first phone; of others beside us");
 
 namespace sallyport::capf {
@@ -301,6 +302,8 @@ absl::Status Run() {
   SP_RETURN_IF_ERROR(CreateEnrollments(phones));
   TlsContextOptions options;
   options.role = TlsRole::kClient;
+  // As phones do: TLS 1.2, AES-GCM, P-256 and P-384.
+  options.approved_only = !absl::GetFlag(FLAGS_tls13);
   std::ifstream file(absl::GetFlag(FLAGS_authority));
   const std::string pem((std::istreambuf_iterator<char>(file)), {});
   SP_ASSIGN_OR_RETURN(options.trust_anchors, TrustAnchors::FromPem(pem));

@@ -31,7 +31,8 @@ WAIT = drive('wait', 21000)
 
 ROWS = [
     # An LSC costs a signature at least, so the ratio says what it costs more, on any machine.
-    Row('capf.enroll_p256', 'LSCs over CAPF and TLS with a durable audit, by CPU time of capf on one core: P-256 issuer',
+    Row('capf.enroll_p256',
+        'LSCs over CAPF and TLS 1.2 (P-256) with a durable audit, by CPU time of capf on one core: P-256 issuer',
         '/s', P256, 'per_core', at_least(1000), less_is_better=False,
         peer=Peer('bare signatures', ISSUE, 'BM_BareSignature/0:items_per_second')),
     Row('capf.enroll_p256_wall', 'the same, 64 phones at once, by the clock', '/s', P256, 'per_second',

@@ -141,6 +141,13 @@ UniqueFd TcpStream::Detach() {
   return fd;
 }
 
+std::string TcpStream::TakeUnsent() {
+  std::string unsent = out_.substr(out_sent_);
+  out_.clear();
+  out_sent_ = 0;
+  return unsent;
+}
+
 void TcpStream::Fail(absl::Status reason) {
   if (state_ == State::kClosed) return;
   Release();

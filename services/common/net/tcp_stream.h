@@ -53,6 +53,8 @@ class TcpStream final : public ByteStream {
   // Gives the connection away, with what has not been read yet; what waited to
   // go out is lost, and nobody is called any more.
   UniqueFd Detach();
+  // What waits to go out, which then waits no longer; before Detach().
+  std::string TakeUnsent();
 
   absl::Status Write(ByteSpan data) override;
   void Finish() override;

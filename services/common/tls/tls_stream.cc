@@ -77,6 +77,29 @@ absl::StatusOr<std::unique_ptr<TlsStream>> TlsStream::Connect(
   return stream;
 }
 
+absl::StatusOr<std::unique_ptr<TlsStream>> TlsStream::Adopt(
+    EventLoop& loop, Moved moved, const Options& options,
+    StreamHandler& handler) {
+  std::unique_ptr<TlsStream> stream(
+      new TlsStream(loop, std::move(moved.session), options, handler));
+  stream->unsent_ = std::move(moved.unsent);
+  SP_ASSIGN_OR_RETURN(stream->tcp_,
+                      TcpStream::Accept(loop, std::move(moved.fd), moved.peer,
+                                        stream->TcpOptions(), *stream));
+  return stream;
+}
+
+TlsStream::Moved TlsStream::Detach() {
+  SP_CHECK(open_ && !finished_);
+  Moved moved;
+  moved.peer = tcp_->peer_address();
+  moved.unsent = tcp_->TakeUnsent();
+  moved.fd = tcp_->Detach();
+  moved.session = std::move(session_);
+  closed_ = true;
+  return moved;
+}
+
 absl::Status TlsStream::SendCiphertext() {
   const std::string ciphertext = session_->TakeCiphertext();
   if (ciphertext.empty()) return absl::OkStatus();
@@ -95,13 +118,21 @@ void TlsStream::Fail(absl::Status reason) {
 
 void TlsStream::OnOpen() {
   connected_ = true;
-  // A client's first message.
-  if (absl::Status status = SendCiphertext(); !status.ok()) Fail(status);
+  if (session_->state() == TlsSession::State::kHandshaking) {
+    // A client's first message.
+    if (absl::Status status = SendCiphertext(); !status.ok()) Fail(status);
+    return;
+  }
+  // The handshake was another loop's.
+  absl::Status sent;
+  if (!unsent_.empty()) sent = tcp_->Write(AsBytes(std::exchange(unsent_, "")));
+  if (!sent.ok()) return Fail(sent);
+  Advance(session_->error());
 }
 
-void TlsStream::OnData(ByteSpan data) {
-  const absl::Status status = session_->Feed(data);
-  const std::string plaintext = session_->TakePlaintext();
+void TlsStream::OnData(ByteSpan data) { Advance(session_->Feed(data)); }
+
+void TlsStream::Advance(const absl::Status& fed) {
   const bool opens =
       !open_ && (session_->state() == TlsSession::State::kOpen ||
                  session_->state() == TlsSession::State::kPeerClosed);
@@ -112,16 +143,18 @@ void TlsStream::OnData(ByteSpan data) {
     loop_.SetTimer(timer_, MonoTime::InfiniteFuture());
     // What is written at once goes out with our last word of the handshake.
     handler_.OnOpen();
+    // If it was given away, what came goes with it.
     if (watch.destroyed() || closed_) return;
   }
   // Also an alert that says what displeased us.
   const absl::Status sent = SendCiphertext();
-  if (!plaintext.empty()) {
+  if (const std::string plaintext = session_->TakePlaintext();
+      !plaintext.empty()) {
     handler_.OnData(AsBytes(plaintext));
     if (watch.destroyed() || closed_) return;
   }
-  if (!status.ok() || !sent.ok()) {
-    Fail(status.ok() ? sent : status);
+  if (!fed.ok() || !sent.ok()) {
+    Fail(fed.ok() ? sent : fed);
     return;
   }
   if (session_->state() == TlsSession::State::kPeerClosed && !peer_ended_) {

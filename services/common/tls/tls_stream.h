@@ -40,6 +40,15 @@ class TlsStream final : public ByteStream, private StreamHandler {
     TlsBounds bounds;
   };
 
+  // An open connection on its way to another loop. Thread-compatible.
+  struct Moved {
+    UniqueFd fd;
+    SocketAddress peer;
+    // With what was read and not yet handed to the owner.
+    std::unique_ptr<TlsSession> session;
+    std::string unsent;  // octets for TCP
+  };
+
   // Takes a connection from a TcpListener. `context` has the server role.
   // `loop` and `handler` outlive the stream.
   static absl::StatusOr<std::unique_ptr<TlsStream>> Accept(
@@ -52,9 +61,18 @@ class TlsStream final : public ByteStream, private StreamHandler {
       std::shared_ptr<const TlsContext> context, const Options& options,
       StreamHandler& handler);
 
+  // Goes on with one that was given away: OnOpen comes again, from `loop`.
+  static absl::StatusOr<std::unique_ptr<TlsStream>> Adopt(
+      EventLoop& loop, Moved moved, const Options& options,
+      StreamHandler& handler);
+
   ~TlsStream() override;
   TlsStream(const TlsStream&) = delete;
   TlsStream& operator=(const TlsStream&) = delete;
+
+  // Gives the connection away, within OnOpen at the earliest and before Finish.
+  // Nobody is called any more.
+  Moved Detach();
 
   absl::Status Write(ByteSpan data) override;
   void Finish() override;
@@ -92,6 +110,8 @@ class TlsStream final : public ByteStream, private StreamHandler {
   absl::Status SendCiphertext();
   // Whoever ends the stream in OnOpen() does not break off the handshake.
   void SendLast();
+  // Tells the owner what the session has come to, after it was fed.
+  void Advance(const absl::Status& fed);
   void Fail(absl::Status reason);  // `this` may be gone afterwards
 
   EventLoop& loop_;
@@ -100,6 +120,7 @@ class TlsStream final : public ByteStream, private StreamHandler {
   StreamHandler& handler_;
   EventLoop::TimerId timer_;
   std::unique_ptr<TcpStream> tcp_;
+  std::string unsent_;       // of a former loop, until TCP is up
   bool connected_ = false;   // TCP is up
   bool open_ = false;        // OnOpen was called
   bool finished_ = false;    // Finish was called

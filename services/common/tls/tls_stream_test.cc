@@ -118,6 +118,82 @@ TEST_F(TlsStreamTest, CarriesBothWaysAndKnowsThePeer) {
   RunUntil([&] { return on_client_.data == "pong"; });
 }
 
+// What came with the end of the handshake goes with the connection, and what
+// the far side does meanwhile is seen on the other loop.
+TEST_F(TlsStreamTest, GoesOnOnAnotherLoopWhereItWasGivenAway) {
+  std::optional<TlsStream::Moved> moved;
+  on_server_.on_open = [&] { moved = server_->Detach(); };
+  on_client_.on_open = [&] {
+    ASSERT_THAT(client_->Write(AsBytes("with the handshake, ")), IsOk());
+  };
+  Connect();
+  RunUntil([&] { return moved.has_value() && on_client_.open; });
+  ASSERT_THAT(client_->Write(AsBytes("on its way, ")), IsOk());
+  loop_->RunOnce(absl::ZeroDuration());
+  EXPECT_EQ(on_server_.data, "");
+  server_ = nullptr;
+
+  const auto other = *EventLoop::Create();
+  Recorder on_adopted;
+  auto adopted =
+      *TlsStream::Adopt(*other, *std::move(moved), server_options_, on_adopted);
+  EXPECT_EQ(adopted->peer_address(), client_->local_address());
+  EXPECT_THAT(adopted->Write(AsBytes("x")),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  const auto run_both = [&](const std::function<bool()>& done) {
+    RunUntil([&] {
+      other->RunOnce(absl::ZeroDuration());
+      return done();
+    });
+  };
+  run_both(
+      [&] { return on_adopted.data == "with the handshake, on its way, "; });
+  EXPECT_EQ(adopted->session().peer()->leaf.subject, "CN=gw.test");
+  ASSERT_THAT(adopted->Write(AsBytes("heard")), IsOk());
+  run_both([&] { return on_client_.data == "heard"; });
+  client_->Finish();
+  run_both([&] { return on_adopted.ended; });
+  adopted->Finish();
+  run_both([&] { return on_adopted.closed && on_client_.closed; });
+  EXPECT_THAT(*on_adopted.closed, IsOk());
+  EXPECT_THAT(*on_client_.closed, IsOk());
+  EXPECT_FALSE(on_server_.closed.has_value());
+}
+
+// Octets that TCP did not take before are written by the next loop first.
+TEST_F(TlsStreamTest, WhatWaitedToGoOutGoesWithIt) {
+  server_options_.tcp.max_write_buffer = size_t{32} << 20;
+  ConnectAndOpen();
+  client_->PauseReading();
+  const std::string sent(20'000'000, 'x');
+  ASSERT_THAT(server_->Write(AsBytes(sent)), IsOk());
+  ASSERT_GT(server_->buffered(), 0u);
+  TlsStream::Moved moved = server_->Detach();
+  EXPECT_FALSE(moved.unsent.empty());
+  Recorder on_adopted;
+  server_ =
+      *TlsStream::Adopt(*loop_, std::move(moved), server_options_, on_adopted);
+  on_adopted.on_open = [&] {
+    ASSERT_THAT(server_->Write(AsBytes("end")), IsOk());
+  };
+  client_->ResumeReading();
+  RunUntil([&] { return on_client_.data.size() == sent.size() + 3; });
+  EXPECT_TRUE(on_client_.data == sent + "end");
+}
+
+TEST_F(TlsStreamTest, WhoHasGoneOnTheWayIsToldOfWhereItGoesOn) {
+  ConnectAndOpen();
+  TlsStream::Moved moved = server_->Detach();
+  client_ = nullptr;
+  loop_->RunOnce(absl::ZeroDuration());
+  Recorder on_adopted;
+  server_ =
+      *TlsStream::Adopt(*loop_, std::move(moved), server_options_, on_adopted);
+  RunUntil([&] { return on_adopted.closed.has_value(); });
+  EXPECT_FALSE(on_adopted.closed->ok());
+  EXPECT_FALSE(on_server_.closed.has_value());
+}
+
 TEST_F(TlsStreamTest, LargeTransfersStayWhole) {
   server_options_.tcp.max_write_buffer = size_t{16} << 20;
   ConnectAndOpen();

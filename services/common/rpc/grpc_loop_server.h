@@ -31,6 +31,7 @@
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
 #include "services/common/rpc/grpc_connection.h"
+#include "services/common/rpc/grpc_loop_connections.h"
 #include "services/common/tls/watched_context.h"
 
 namespace sallyport {
@@ -48,10 +49,21 @@ struct GrpcLoopServerOptions {
   std::function<std::optional<bool>(std::string_view name)> health;
   // Has kRpcMetrics and kGrpcLoopMetrics; null: nothing is counted.
   MetricsRegistry* metrics = nullptr;
-  // EventLoop::SetBusyPoll().
+  // EventLoop::SetBusyPoll() of the loops that serve connections, while they
+  // have any.
   absl::Duration busy_poll = absl::ZeroDuration();
-  // The processor that the loop runs on; unset: any.
+  // The processor that the server's own loop runs on; unset: any.
   std::optional<int> cpu;
+  // Loops of other work that serve connections beside it, so that a handler
+  // runs on the thread that it would have to wake else. Each by what runs a
+  // task on its thread, or refuses to at the time; they run until the server
+  // has ended. The server's own loop then accepts, shakes hands, and serves
+  // those who may call none of the methods; others go to the loop that has the
+  // fewest, and there come last and for a bounded part of a turn. Empty: its
+  // own loop serves all.
+  using Host =
+      std::function<absl::Status(std::function<void(EventLoop&)> task)>;
+  std::vector<Host> hosts;
   // Further connections are closed at once.
   size_t max_connections = 1000;
   GrpcConnection::Options connection;
@@ -63,20 +75,9 @@ struct GrpcLoopServerOptions {
 // is UNIMPLEMENTED, reason METHOD_NOT_IMPLEMENTED. Thread-safe.
 class GrpcLoopServer {
  public:
-  using Reply = std::function<void(absl::StatusOr<std::string> answer)>;
-  // Answers one request by calling `reply` once: at once, which is what this
-  // server is for, or later from any thread, for what would hold up the others.
-  // Called on the loop's thread; `caller` lives until it returns. Its method
-  // was checked, its tenant is for the handler.
-  using Handler = std::function<void(const CallerIdentity& caller,
-                                     std::string request, Reply reply)>;
-  struct Method {
-    std::string path;      // "/sallyport.dialplan.v1.DialplanService/GetPeer"
-    bool streams = false;  // a stream of requests, each with one answer
-    Handler handler;
-    // Told +1 and -1 for each call; may be null.
-    std::function<void(int)> open;
-  };
+  using Method = GrpcLoopMethod;
+  using Handler = GrpcLoopMethod::Handler;
+  using Reply = GrpcLoopMethod::Reply;
 
   // Listens, and serves on a thread of its own. INVALID_ARGUMENT when the TLS
   // files are unusable, UNAVAILABLE with the reason ADDRESS_NOT_BOUND.
@@ -90,50 +91,49 @@ class GrpcLoopServer {
   int port() const { return port_; }
 
   // Takes no further connections, and on each of those there are no further
-  // calls (GrpcConnection::Drain).
+  // calls (GrpcConnection::Drain). A loop that has too much to do is not told:
+  // to be called again until there are no open calls.
   void Drain();
   // Of all connections.
-  size_t open_calls() const { return open_calls_; }
+  size_t open_calls() const { return service_->open_calls; }
 
  private:
-  class Connection;
-  struct Answered {
-    uint64_t connection = 0;
-    int32_t call = 0;
-    absl::StatusOr<std::string> answer;
+  class Handshake;
+  // A loop of other work. What it serves is its thread's own.
+  struct Place {
+    GrpcLoopServerOptions::Host run;
+    std::shared_ptr<std::atomic<size_t>> count =
+        std::make_shared<std::atomic<size_t>>(0);
+    std::unique_ptr<GrpcLoopConnections> connections;
   };
-  struct Replies;
 
   explicit GrpcLoopServer(const GrpcLoopServerOptions& options);
   absl::Status Listen(std::vector<Method> methods);
+  absl::Status OpenPlaces();
   void AddHealth();
   void Serve();
   void OnAccept(UniqueFd fd, const SocketAddress& peer);
-  void OnAnswered(Answered answered);
-  void Remove(uint64_t id);
+  bool MayCallAny(const CallerIdentity& caller) const;
+  // To who shall serve it.
+  void HandOver(GrpcLoopConnections::Arrival arrival);
+  void Remove(uint64_t handshake);
   void DrainOnLoop();
 
   const GrpcLoopServerOptions options_;
+  const std::shared_ptr<GrpcLoopService> service_ =
+      std::make_shared<GrpcLoopService>();
   std::unique_ptr<WatchedTlsContext> tls_;
-  std::vector<Method> methods_;
-  std::vector<size_t> labels_;  // of each method, in the policy's list
-  absl::flat_hash_map<std::string, size_t> index_by_path_;
-  CounterFamily requests_;
-  HistogramFamily seconds_;
-  GaugeFamily open_connections_;
-  CounterFamily ended_;
   int port_ = 0;
 
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<TcpListener> listener_;
   std::unique_ptr<Mailbox<std::function<void()>>> tasks_;
-  std::shared_ptr<Replies> replies_;
-  std::atomic<size_t> open_calls_ = 0;
+  std::vector<std::unique_ptr<Place>> places_;
   // The loop's thread's own while it runs.
-  absl::flat_hash_map<uint64_t, std::unique_ptr<Connection>> connections_;
-  std::vector<std::unique_ptr<Connection>> gone_;  // until the turn ends
-  uint64_t next_connection_ = 1;
-  bool draining_ = false;
+  std::unique_ptr<GrpcLoopConnections> own_;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<Handshake>> handshakes_;
+  std::vector<std::unique_ptr<Handshake>> gone_;  // until the turn ends
+  uint64_t next_handshake_ = 1;
   std::thread thread_;
 };
 

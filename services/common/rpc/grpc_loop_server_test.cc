@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cstdio>
 #include <fstream>
-#include <map>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -23,22 +22,16 @@
 #include "grpcpp/client_context.h"
 #include "gtest/gtest.h"
 #include "sallyport/credential_issuer/v1/credential_issuer_service.grpc.pb.h"
-#include "services/common/bytes/byte_span.h"
 #include "services/common/metrics/metrics.h"
-#include "services/common/net/byte_stream.h"
-#include "services/common/net/event_loop.h"
-#include "services/common/net/socket_address.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/client_channel.h"
-#include "services/common/rpc/grpc_caller.h"
 #include "services/common/rpc/metrics_table.h"
+#include "services/common/rpc/testing/raw_grpc_peer.h"
 #include "services/common/rpc/testing/raw_health.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_grpc.h"
 #include "services/common/status/status_matchers.h"
 #include "services/common/testing/mtls_pki.h"
-#include "services/common/tls/tls_context.h"
-#include "services/common/tls/tls_stream.h"
 
 namespace sallyport {
 namespace {
@@ -64,64 +57,6 @@ std::vector<MethodRule> Rules() {
   rules.push_back({Path("GetKey"), {"signaling_edge"}, OperatorRole::kAdmin});
   return rules;
 }
-
-// A connection that says what it is told to.
-class RawPeer final : public StreamHandler, public GrpcCallerOwner {
- public:
-  RawPeer(int port, const PemFiles& files,
-          const std::vector<std::string>& alpn = {"h2"})
-      : loop_(*EventLoop::Create()) {
-    TlsContextOptions tls;
-    tls.role = TlsRole::kClient;
-    tls.application_protocols = alpn;
-    auto context = TlsContext::CreateFromFiles(
-        files.certificate_file, files.key_file, files.ca_file, std::move(tls));
-    EXPECT_THAT(context, IsOk());
-    stream_ = *TlsStream::Connect(
-        *loop_, SocketAddress::LoopbackV4(static_cast<uint16_t>(port)),
-        *context, TlsStream::Options(), *this);
-  }
-
-  void OnOpen() override { open_ = true; }
-  void OnData(ByteSpan data) override { (void)caller.Feed(data); }
-  void OnEnd() override { ended = true; }
-  void OnClosed(absl::Status reason) override {
-    ended = true;
-    why = std::move(reason);
-  }
-  void OnAnswer(int32_t /*call*/, std::string answer) override {
-    answers.push_back(std::move(answer));
-  }
-  void OnStatus(int32_t call, const absl::Status& status) override {
-    statuses[call] = status;
-  }
-
-  // Until `done`, or ten seconds have passed.
-  template <typename Done>
-  bool RunUntil(Done done) {
-    const absl::Time give_up = absl::Now() + absl::Seconds(10);
-    while (!done()) {
-      if (absl::Now() > give_up) return false;
-      if (open_ && !ended) {
-        const std::string out = caller.TakeOutput();
-        if (!out.empty()) (void)stream_->Write(AsBytes(out));
-      }
-      loop_->RunOnce(absl::Milliseconds(5));
-    }
-    return true;
-  }
-
-  GrpcCaller caller{*this};
-  bool ended = false;
-  absl::Status why;
-  std::vector<std::string> answers;
-  std::map<int32_t, absl::Status> statuses;
-
- private:
-  std::unique_ptr<EventLoop> loop_;
-  bool open_ = false;
-  std::unique_ptr<TlsStream> stream_;
-};
 
 class GrpcLoopServerTest : public testing::Test {
  protected:
@@ -259,7 +194,7 @@ TEST_F(GrpcLoopServerTest, TheSamePolicyRefuses) {
                 pb::CredentialIssuerService::NewStub(ChannelAs("operator/ann"))
                     ->GetKey(&other, {}, &key))),
             "ROLE_TOO_LOW");
-  RawPeer stranger(server_->port(), pki_.Issue("s", "URI:spiffe://else/x"));
+  RawGrpcPeer stranger(server_->port(), pki_.Issue("s", "URI:spiffe://else/x"));
   const int32_t call = stranger.caller.Start(Path("ListKeys"));
   ASSERT_TRUE(stranger.RunUntil([&] { return !stranger.statuses.empty(); }));
   EXPECT_EQ(ReasonOf(stranger.statuses[call]), "PEER_IDENTITY_MISMATCH");
@@ -279,17 +214,17 @@ TEST_F(GrpcLoopServerTest, OnlyH2WithACertificateOfOurs) {
   const PemFiles edge = pki_.IssueSpiffe(kTrustDomain, "signaling_edge");
   for (const std::vector<std::string>& alpn :
        {std::vector<std::string>{"http/1.1"}, std::vector<std::string>{}}) {
-    RawPeer peer(server_->port(), edge, alpn);
+    RawGrpcPeer peer(server_->port(), edge, alpn);
     EXPECT_TRUE(peer.RunUntil([&] { return peer.ended; }));
   }
   MtlsPki others("others");
   PemFiles foreign = others.IssueSpiffe(kTrustDomain, "signaling_edge");
   foreign.ca_file = own_.ca_file;
-  RawPeer untrusted(server_->port(), foreign);
+  RawGrpcPeer untrusted(server_->port(), foreign);
   EXPECT_TRUE(untrusted.RunUntil([&] { return untrusted.ended; }));
   PemFiles none;
   none.ca_file = own_.ca_file;
-  RawPeer anonymous(server_->port(), none);
+  RawGrpcPeer anonymous(server_->port(), none);
   EXPECT_TRUE(anonymous.RunUntil([&] { return anonymous.ended; }));
   std::string username;
   EXPECT_THAT(Issue(ChannelAs("signaling_edge"), "x", &username), IsOk());
@@ -297,7 +232,8 @@ TEST_F(GrpcLoopServerTest, OnlyH2WithACertificateOfOurs) {
 
 TEST_F(GrpcLoopServerTest, AStreamOfMuchIsAnsweredInOrder) {
   Start();
-  RawPeer peer(server_->port(), pki_.IssueSpiffe(kTrustDomain, "operator/ann"));
+  RawGrpcPeer peer(server_->port(),
+                   pki_.IssueSpiffe(kTrustDomain, "operator/ann"));
   const int32_t call = peer.caller.Start(Path("ListKeys"));
   constexpr int kCount = 2000;
   const std::string filler(5000, 'f');
@@ -318,7 +254,8 @@ TEST_F(GrpcLoopServerTest, AStreamOfMuchIsAnsweredInOrder) {
 
 TEST_F(GrpcLoopServerTest, AFloodEndsItsOwnConnectionAlone) {
   Start();
-  RawPeer peer(server_->port(), pki_.IssueSpiffe(kTrustDomain, "operator/ann"));
+  RawGrpcPeer peer(server_->port(),
+                   pki_.IssueSpiffe(kTrustDomain, "operator/ann"));
   ASSERT_TRUE(peer.RunUntil([&] {
     for (int i = 0; i < 100; ++i) peer.caller.Ping();
     return peer.ended;
@@ -335,18 +272,19 @@ TEST_F(GrpcLoopServerTest, TakesNoMoreConnectionsThanItMay) {
   options_.max_connections = 1;
   Start();
   const PemFiles edge = pki_.IssueSpiffe(kTrustDomain, "operator/ann");
-  RawPeer first(server_->port(), edge);
+  RawGrpcPeer first(server_->port(), edge);
   first.caller.Ping();
   ASSERT_TRUE(
       first.RunUntil([&] { return first.caller.pings_answered() > 0; }));
-  RawPeer second(server_->port(), edge);
+  RawGrpcPeer second(server_->port(), edge);
   EXPECT_TRUE(second.RunUntil([&] { return second.ended; }));
   EXPECT_FALSE(first.ended);
 }
 
 TEST_F(GrpcLoopServerTest, DrainTellsAndLetsEnd) {
   Start();
-  RawPeer peer(server_->port(), pki_.IssueSpiffe(kTrustDomain, "operator/ann"));
+  RawGrpcPeer peer(server_->port(),
+                   pki_.IssueSpiffe(kTrustDomain, "operator/ann"));
   const int32_t call = peer.caller.Start(Path("ListKeys"));
   peer.caller.Send(call, "a", false);
   ASSERT_TRUE(peer.RunUntil([&] { return peer.answers.size() == 1; }));

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,7 @@
 #include "services/common/fips/fips_mode.h"
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
+#include "services/common/net/event_loop.h"
 #include "services/common/random/system_random.h"
 #include "services/common/rpc/access_policy.h"
 #include "services/common/rpc/caller_identity.h"
@@ -278,6 +280,14 @@ class MediaRelay final : public RunningService {
       if (name == kNewWorkHealthName) return !draining_;
       return std::nullopt;
     };
+    for (size_t i = 0; i < fleet_->size(); ++i) {
+      options.hosts.push_back([this, i](std::function<void(EventLoop&)> task) {
+        return fleet_->Post(
+            i, [task = std::move(task)](RelayLoopContext& context) {
+              task(context.events);
+            });
+      });
+    }
     SP_ASSIGN_OR_RETURN(
         session_listener_,
         GrpcLoopServer::Start(options,

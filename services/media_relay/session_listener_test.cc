@@ -2,7 +2,9 @@
 // and drain as the gRPC server beside it has, for clients that others wrote.
 
 #include <csignal>
+#include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -155,6 +157,54 @@ TEST_F(SessionListenerTest, ManyAtOnceEachHaveTheirAnswer) {
   }
 }
 
+// A session belongs to the loop that has read its request: nobody else has to
+// be woken for it. (Loop `i` of `n` has the ports `p` with `(p / 2) % n == i`.)
+TEST_F(SessionListenerTest, SessionsAreMadeOnTheLoopOfTheirConnection) {
+  const auto loop_of = [](const v1::Session& session) {
+    return session.leg_a().local_rtp_port() / 2 % 2;
+  };
+  const auto other = Quick("signaling_edge");
+  v1::Session first;
+  ASSERT_TRUE(Call(*quick_, &Stubs::CreateSession, request_, &first).ok());
+  v1::Session second;
+  ASSERT_TRUE(Call(*other, &Stubs::CreateSession, request_, &second).ok());
+  EXPECT_NE(loop_of(first), loop_of(second));
+  for (int i = 0; i < 20; ++i) {
+    v1::Session made;
+    ASSERT_TRUE(Call(*quick_, &Stubs::CreateSession, request_, &made).ok());
+    EXPECT_EQ(loop_of(made), loop_of(first));
+    EXPECT_EQ(Get(made.name()).name(), made.name());
+    ASSERT_TRUE(Call(*other, &Stubs::CreateSession, request_, &made).ok());
+    EXPECT_EQ(loop_of(made), loop_of(second));
+    // Those of the other loop can be changed and ended here as well.
+    v1::UpdateSessionRequest update;
+    update.mutable_session()->set_name(made.name());
+    update.mutable_session()->mutable_leg_a()->set_direction(
+        v1::MEDIA_DIRECTION_INACTIVE);
+    v1::Session updated;
+    ASSERT_TRUE(Call(*quick_, &Stubs::UpdateSession, update, &updated).ok());
+    EXPECT_EQ(updated.leg_a().direction(), v1::MEDIA_DIRECTION_INACTIVE);
+    v1::DeleteSessionRequest del;
+    del.set_name(made.name());
+    ASSERT_TRUE(Call(*quick_, &Stubs::DeleteSession, del, &made).ok());
+  }
+}
+
+// By a name of the caller's own, which it may use at any loop, they are spread.
+TEST_F(SessionListenerTest, OneConnectionHasSessionsOfAllLoops) {
+  std::set<uint32_t> loops;
+  for (int i = 0; i < 40; ++i) {
+    request_.set_session_id(absl::StrCat("s", i));
+    v1::Session made;
+    ASSERT_TRUE(Call(*quick_, &Stubs::CreateSession, request_, &made).ok());
+    loops.insert(made.leg_a().local_rtp_port() / 2 % 2);
+    v1::DeleteSessionRequest del;
+    del.set_name(made.name());
+    ASSERT_TRUE(Call(*quick_, &Stubs::DeleteSession, del, &made).ok());
+  }
+  EXPECT_EQ(loops.size(), 2u);
+}
+
 // Edges are told where it is; while the relay drains, what lives can still be
 // changed and ended there.
 TEST_F(SessionListenerTest, IsToldOfAndOutlivesTheBeginOfADrain) {
@@ -184,6 +234,25 @@ TEST_F(SessionListenerTest, IsToldOfAndOutlivesTheBeginOfADrain) {
   EXPECT_TRUE(Call(*quick_, &Stubs::DeleteSession, del, &answer).ok());
   EXPECT_EQ(process_.Terminate(), 0);
   context.TryCancel();
+}
+
+// Of all that the relay may have, one connection can have every session.
+class FewSessionsTest : public SessionListenerTest {
+ protected:
+  std::string ExtraConfig() const override {
+    return SessionListenerTest::ExtraConfig() +
+           ",\"limits\":{\"max_sessions\":40}";
+  }
+};
+
+TEST_F(FewSessionsTest, OneConnectionFillsAllLoops) {
+  v1::Session made;
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(Call(*quick_, &Stubs::CreateSession, request_, &made).ok())
+        << i;
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(
+      Call(*quick_, &Stubs::CreateSession, request_, &made)));
 }
 
 }  // namespace

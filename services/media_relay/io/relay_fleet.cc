@@ -14,11 +14,13 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "services/common/bytes/string_view.h"
 #include "services/common/log/log.h"
 #include "services/common/net/unique_fd.h"
 #include "services/common/random/random_source.h"
@@ -32,6 +34,7 @@
 #include "services/media_relay/io/allowed_processors.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_loop.h"
+#include "services/media_relay/io/session_placement.h"
 
 namespace sallyport::media_relay {
 namespace {
@@ -312,12 +315,34 @@ void RelayFleet::Start() {
 
 size_t RelayFleet::LoopOf(std::string_view tenant,
                           std::string_view session) const {
-  return absl::HashOf(std::string(tenant), std::string(session)) %
-         loops_.size();
+  return absl::HashOf(AbslView(tenant), AbslView(session)) % loops_.size();
+}
+
+std::optional<size_t> RelayFleet::Here() const {
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    if (loops_[i]->IsHere()) return i;
+  }
+  return std::nullopt;
+}
+
+std::optional<size_t> RelayFleet::PlaceForSession() const {
+  const std::optional<size_t> here = Here();
+  if (!here.has_value()) return std::nullopt;
+  absl::InlinedVector<LoopUse, 64> uses;
+  for (const std::unique_ptr<RelayLoop>& loop : loops_) {
+    uses.push_back(loop->use());
+  }
+  return PlaceSession(*here, uses);
 }
 
 absl::Status RelayFleet::Post(size_t loop, RelayLoop::Command&& command) {
   return loops_[loop]->Post(std::move(command));
+}
+
+absl::Status RelayFleet::Do(size_t loop, RelayLoop::Command&& command) {
+  if (!loops_[loop]->IsHere()) return Post(loop, std::move(command));
+  loops_[loop]->Run(command);
+  return absl::OkStatus();
 }
 
 void RelayFleet::SetTenantLimits(

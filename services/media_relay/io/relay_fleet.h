@@ -119,6 +119,14 @@ class RelayFleet {
   // The loop that holds, or will hold, this session.
   size_t LoopOf(std::string_view tenant, std::string_view session) const;
   absl::Status Post(size_t loop, RelayLoop::Command&& command);
+  // The same, but at once on the thread of that loop, where it must not be
+  // called within a command.
+  absl::Status Do(size_t loop, RelayLoop::Command&& command);
+  // The loop on whose thread this is called; none on all other threads.
+  std::optional<size_t> Here() const;
+  // Where a session of which a request was read here is made best; none on
+  // threads that are no loop's, as then all are alike.
+  std::optional<size_t> PlaceForSession() const;
 
   // What holds for allocations of single tenants from now on, those that are
   // there included.

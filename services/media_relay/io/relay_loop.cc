@@ -60,6 +60,9 @@ constexpr size_t kGroup = 8;
 // Groups whose tags are computed together.
 constexpr size_t kTagGroups = 2;
 
+// The one whose thread this is; null on all other threads.
+thread_local const RelayLoop* running_here = nullptr;
+
 absl::Duration ThreadCpu() {
   timespec used;
   if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) != 0) return {};
@@ -110,20 +113,10 @@ absl::StatusOr<std::unique_ptr<RelayLoop>> RelayLoop::Create(
 }
 
 absl::Status RelayLoop::Bind() {
-  SP_ASSIGN_OR_RETURN(
-      mailbox_, Mailbox<Command>::Create(
-                    *loop_, kMailboxCapacity, [this](Command command) {
-                      const std::function<void()> perform = [this] {
-                        Perform();
-                      };
-                      RelayLoopContext context{core_,   ReadNow(), actions_,
-                                               perform, Report(),  *streams_};
-                      command(context);
-                      Perform();
-                      TellNotices();
-                      if (core_.TakeReaddressed()) TellFormerPorts();
-                      Rearm();
-                    }));
+  SP_ASSIGN_OR_RETURN(mailbox_,
+                      Mailbox<Command>::Create(
+                          *loop_, kMailboxCapacity,
+                          [this](const Command& command) { Run(command); }));
   RelayPorts::Ready ready = [this](int fd, SocketId id) { OnReadable(fd, id); };
   if (options_.steering != nullptr) {
     if (options_.kernel != nullptr) {
@@ -212,6 +205,7 @@ void RelayLoop::Start() {
       (void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
     }
     (void)pthread_setname_np(pthread_self(), "relay_loop");
+    running_here = this;
     OnTimer();
     OnSecond();
     loop_->Run();
@@ -221,6 +215,21 @@ void RelayLoop::Start() {
 absl::Status RelayLoop::Post(Command&& command) {
   return mailbox_->Send(std::move(command));
 }
+
+void RelayLoop::Run(const Command& command) {
+  loop_->CheckOnLoopThread();
+  const std::function<void()> perform = [this] { Perform(); };
+  RelayLoopContext context{core_,    ReadNow(), actions_, perform,
+                           Report(), *streams_, *loop_};
+  command(context);
+  Perform();
+  TellNotices();
+  if (core_.TakeReaddressed()) TellFormerPorts();
+  Rearm();
+  full_.store(Full(), std::memory_order_relaxed);
+}
+
+bool RelayLoop::IsHere() const { return running_here == this; }
 
 Now RelayLoop::ReadNow() const { return {clock_.MonoNow(), clock_.Now()}; }
 
@@ -537,6 +546,7 @@ void RelayLoop::OnSecond() {
     const double busy = absl::ToDoubleSeconds(cpu - exported_cpu_);
     metrics_.busy_seconds.Add(std::max(0.0, busy));
     load_ = std::clamp(busy / seconds, 0.0, 1.0);
+    busy_.store(load_, std::memory_order_relaxed);
     packets_per_second_ =
         static_cast<uint64_t>(static_cast<double>(stats.packets_received -
                                                   exported_.packets_received) /
@@ -561,6 +571,7 @@ void RelayLoop::OnSecond() {
     add(metrics_.connections_ended, ended[i], exported_ended_[i], i);
   }
   exported_ended_ = ended;
+  full_.store(Full(), std::memory_order_relaxed);
   if (former_ports_due_) TellFormerPorts();
   exported_ = stats;
   exported_turn_ = turn;
@@ -568,6 +579,17 @@ void RelayLoop::OnSecond() {
   exported_cpu_ = cpu;
   exported_time_ = now;
   loop_->SetTimer(second_, now + absl::Seconds(1));
+}
+
+double RelayLoop::Full() const {
+  const auto share = [](size_t used, size_t all) {
+    return static_cast<double>(used) /
+           static_cast<double>(std::max<size_t>(all, 1));
+  };
+  return std::max(
+      share(core_.sessions().size(), options_.core.sessions.max_sessions),
+      share(core_.ports_out() + static_cast<size_t>(exported_ports_resting_),
+            core_.ports_total()));
 }
 
 RelayLoopReport RelayLoop::Report() const {

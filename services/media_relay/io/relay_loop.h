@@ -37,6 +37,7 @@
 #include "services/media_relay/io/peer_streams.h"
 #include "services/media_relay/io/port_steering.h"
 #include "services/media_relay/io/relay_ports.h"
+#include "services/media_relay/io/session_placement.h"
 #include "services/media_relay/io/shared_bandwidth.h"
 #include "services/media_relay/io/steered_ports.h"
 #include "services/media_relay/io/turn_dtls_front.h"
@@ -136,10 +137,13 @@ struct RelayLoopContext {
   RelayLoopReport report;
   // Where connections of clients go that another loop gave away.
   TurnStreamFront& streams;
+  // Outlives the command: for what else is to be served on its thread, and is
+  // gone before the relay loop is.
+  EventLoop& events;
 };
 
-// Made and destroyed by main; Run() is its own thread's. Post() is
-// Thread-safe, everything else main's.
+// Made and destroyed by main; Run() is its own thread's. Post(), use() and
+// IsHere() are Thread-safe, everything else main's.
 class RelayLoop final : private TurnStreamFront::Owner {
  public:
   using Command = std::function<void(RelayLoopContext&)>;
@@ -163,6 +167,14 @@ class RelayLoop final : private TurnStreamFront::Owner {
   // Runs `command` on the loop. RESOURCE_EXHAUSTED when too many wait;
   // `command` is then untouched.
   absl::Status Post(Command&& command);
+  // The same at once, on the loop's own thread and not within a command.
+  void Run(const Command& command);
+  // Whether this is the loop's own thread.
+  bool IsHere() const;
+
+  // How busy it was in the last second, and how full it is since its last
+  // command.
+  LoopUse use() const { return {busy_, full_}; }
 
   // As bound.
   const std::vector<Endpoint>& listeners() const { return bound_; }
@@ -194,6 +206,7 @@ class RelayLoop final : private TurnStreamFront::Owner {
   // From a relayed socket or a listener, or on a connection.
   void Send(const PacketAction& action, const SendContext& context, bool media);
   RelayLoopReport Report() const;
+  double Full() const;
 
   Now ReadNow() const override;
   void SendFromPort(const PacketAction& action, size_t room) override;
@@ -245,7 +258,9 @@ class RelayLoop final : private TurnStreamFront::Owner {
   // As told to all loops, but for those that had too much to do.
   std::vector<Endpoint> former_ports_;
   bool former_ports_told_ = true;
-  bool former_ports_due_ = false;    // to be looked at every second
+  bool former_ports_due_ = false;  // to be looked at every second
+  std::atomic<double> busy_ = 0;
+  std::atomic<double> full_ = 0;
   std::atomic<int64_t> turned_ = 0;  // nanoseconds since the origin; 0: not yet
   std::thread thread_;
 };

@@ -1,5 +1,5 @@
-// The session methods of every call as a loop of its own serves them, without
-// the threads of the gRPC library (services/adr/0005).
+// The session methods of every call as relay loops serve them, without the
+// threads of the gRPC library (services/adr/0005).
 
 #ifndef SALLYPORT_SERVICES_MEDIA_RELAY_RPC_SESSION_LISTENER_H_
 #define SALLYPORT_SERVICES_MEDIA_RELAY_RPC_SESSION_LISTENER_H_
@@ -13,9 +13,9 @@
 namespace sallyport::media_relay {
 
 // CreateSession, UpdateSession and DeleteSession, with the rights, limits and
-// errors that they have at the other port. Each is read on the server's loop,
-// done on the loop that owns the session and answered from there. Not more of
-// them at a time than the mailboxes of both take: RESOURCE_EXHAUSTED,
+// errors that they have at the other port. Each is read, done and answered by
+// one loop, if it is the one that owns the session, and else done by that one.
+// Not more of them at a time than the mailboxes take: RESOURCE_EXHAUSTED,
 // LOOP_OVERLOADED. Both outlive the server.
 std::vector<GrpcLoopServer::Method> SessionListenerMethods(
     const AccessPolicy& access, SessionMethods& sessions);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -23,6 +24,9 @@ namespace sallyport::media_relay {
 namespace {
 
 using Answer = absl::StatusOr<v1::Session>;
+
+// Names that are tried; of 64 loops one is missed with a chance of 1 in 10^7.
+constexpr int kNames = 1024;
 
 // What a record may say of an end.
 bool IsReason(std::string_view reason) {
@@ -60,7 +64,7 @@ void SessionMethods::OnLoop(size_t loop, Done done,
       [done, command = std::move(command)](RelayLoopContext& context) {
         done(command(context));
       };
-  if (!fleet_.Post(loop, std::move(posted)).ok()) done(LoopOverloaded());
+  if (!fleet_.Do(loop, std::move(posted)).ok()) done(LoopOverloaded());
 }
 
 std::string SessionMethods::NewSessionId(
@@ -75,7 +79,17 @@ std::string SessionMethods::NewSessionId(
   }
   std::array<uint8_t, 16> id;
   random_.Fill(absl::MakeSpan(id));
-  return HexEncode(id);
+  std::string name = HexEncode(id);
+  const std::optional<size_t> place = fleet_.PlaceForSession();
+  if (!place.has_value()) return name;
+  // A session's loop follows from its name, so that everybody finds it: of
+  // names, one that leads there. Should none, it is another loop's.
+  for (int i = 0; i < kNames && fleet_.LoopOf(tenant, name) != *place; ++i) {
+    ++id.back();
+    if (id.back() == 0) ++id[id.size() - 2];
+    name = HexEncode(id);
+  }
+  return name;
 }
 
 void SessionMethods::Create(const v1::CreateSessionRequest& request,

@@ -19,8 +19,10 @@
 
 namespace sallyport::media_relay {
 
-// Reads the request, asks whether its caller may, and posts a command to the
-// loop that owns the session, which answers. Thread-safe.
+// Reads the request, asks whether its caller may, and has it done by the loop
+// that owns the session, which answers: at once if it is the one that calls,
+// and a new session is preferably made there. Not within a command of a loop.
+// Thread-safe.
 class SessionMethods {
  public:
   // Whether the caller may do this to sessions of `tenant`. Called within the

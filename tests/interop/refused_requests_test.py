@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Requests within a call that the edge refuses, requests of dialogs that are
-not there, and messages that cannot be read, with sipp as caller: why, and of
-which call, by the command line (CUC-69, AVE-48)."""
+"""Requests within a call and outside of calls that the edge refuses, requests
+of dialogs that are not there, and messages that cannot be read, with sipp as
+caller: why, and of which call, by the command line (CUC-69, AVE-48)."""
 
 import os
 import sys
@@ -57,6 +57,25 @@ class RefusedRequestsTest(SippCase):
         self.assertTrue(refusal['peer'].startswith('tenants/default/peers/'), refusal)
         self.assertNotIn('call', refusal)
         self.assertEqual(len(self.cluster.items('calls')), calls)
+
+    def test_requests_outside_of_a_call(self):
+        for method, headers, code, reason, check in (
+                ('OPTIONS', 'Require: frozen', 420, 'EXTENSION_UNSUPPORTED', 'extensions'),
+                ('MESSAGE', '', 405, 'METHOD_NOT_ALLOWED', 'method'),
+                ('UNHEARD', '', 501, 'METHOD_UNKNOWN', 'method'),
+                ('SUBSCRIBE', 'Event: presence', 489, 'EVENT_UNSUPPORTED', 'request'),
+                ('CANCEL', '', 481, 'TRANSACTION_NOT_FOUND', 'dialog')):
+            with self.subTest(method=method):
+                self.finish(self.caller('8123', request(method, 1, headers), recv(str(code))))
+                refusal = self.refusals(reason)[0]
+                self.assertEqual(refusal['sipStatus'], code)
+                self.assertEqual(refusal.get('sipMethod', ''), '' if method == 'UNHEARD' else method)
+                self.assertEqual(refusal['kind'], 'REFUSAL_KIND_REQUEST')
+                self.assertEqual(refusal['steps'], PARTY + [f'{check}: {reason}'])
+                self.assertTrue(refusal['peer'].startswith('tenants/default/peers/'), refusal)
+                self.assertNotIn('call', refusal)
+        explained = self.cluster.cli('refusals', '--explain')
+        self.assertIn('. request: EVENT_UNSUPPORTED\n', explained)
 
     def test_an_invite_that_cannot_be_read(self):
         broken = request('INVITE', 1, '', SDP, retrans='500').replace('Max-Forwards: 70', 'Max-Forwards: seventy')

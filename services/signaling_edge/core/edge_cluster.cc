@@ -7,6 +7,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/edge_core.h"
 #include "services/signaling_edge/core/sip_headers.h"
+#include "services/signaling_edge/core/sip_method.h"
 #include "services/signaling_edge/core/sip_parser.h"
 #include "services/signaling_edge/core/sip_status.h"
 #include "services/signaling_edge/core/sip_uri.h"
@@ -88,8 +89,10 @@ bool EdgeCore::HandOverRequest(const Flow& flow, const SipMessage& request,
           : MakeError(absl::StatusCode::kNotFound, "CALL_OWNER_GONE",
                       "the edge of this call is gone, and its calls");
   RespondStateless(flow, request, code, may_return ? kRetryAfterSeconds : 0);
-  ReportRefusal(RefusalKind::kRequest, flow, why, code, request.method_text(),
-                now);
+  EdgeEvent event = RefusalOf(RefusalKind::kRequest, flow, why, code,
+                              MethodName(request.method()), now);
+  NameSenderOf(flow, "owner", event);
+  Perform(Report{std::move(event)});
   return true;
 }
 
@@ -180,13 +183,14 @@ bool EdgeCore::AskOthers(const Flow& flow, const SipMessage& cancel,
   return true;
 }
 
-void EdgeCore::OnNotMine(uint64_t ask) {
+void EdgeCore::OnNotMine(uint64_t ask, MonoTime now) {
   const auto it = asks_.find(ask);
   if (it == asks_.end() || --it->second.open > 0) return;
   const Ask over = std::move(it->second);
   asks_.erase(it);
   ask_deadlines_.Erase(ask);
   RespondStateless(over.flow, over.cancel, 481);
+  TellRefused(over.flow, over.cancel, NothingToCancel(), 481, now);
 }
 
 void EdgeCore::OnAskDeadlines(MonoTime now) {
@@ -320,7 +324,7 @@ EdgeActions EdgeCore::OnClusterMessage(const ClusterMessage& message,
       }
       break;
     case Kind::kNotMine:
-      OnNotMine(message.ask);
+      OnNotMine(message.ask, now);
       break;
     case Kind::kLegWanted:
       calls_.OnLegWanted(message, now);
@@ -397,7 +401,7 @@ EdgeActions EdgeCore::OnHandOverFailed(const ClusterMessage& message,
       Drop(mirror->id, false, "CLUSTER_QUEUE_FULL", now);
     }
   } else if (message.kind == Kind::kAsk) {
-    OnNotMine(message.ask);
+    OnNotMine(message.ask, now);
   } else if (message.kind == Kind::kLegWanted ||
              message.kind == Kind::kLegGiven) {
     calls_.OnLegMessageLost(message, now);

@@ -73,6 +73,7 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
       total_handshakes_(
           options_.share == nullptr ? nullptr : &options_.share->handshakes),
       gate_(options_.overload, random),
+      refused_senders_(kRefusedOfOne, kRefusedSenders, random),
       calls_(options_, *this, registrar_, random),
       mwi_(*this, registrar_, random, options_.max_registrations),
       checks_({}, *this, random),

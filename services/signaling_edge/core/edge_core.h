@@ -203,10 +203,21 @@ class EdgeCore final : private CallPort,
   // Queries of ResolveHost that checks made have this bit.
   static constexpr uint64_t kCheckQuery = uint64_t{1} << 63;
 
-  // Requests of dialogs that are not there, of which operators are told: of
-  // those that are proven, together, and of all others.
-  static constexpr GcraLimit kUnknownOfProven = {absl::Milliseconds(100), 50};
-  static constexpr GcraLimit kUnknownOfOthers = {absl::Seconds(1), 1};
+  // Requests of which operators are told that they are refused, though they are
+  // nobody's call: of those that are proven, together, and of all others. What
+  // is of dialogs that are not there, and what else there is, count apart.
+  static constexpr GcraLimit kRefusedOfProven = {absl::Milliseconds(100), 50};
+  static constexpr GcraLimit kRefusedOfOthers = {absl::Seconds(1), 1};
+  // The same of one that is proven, so that it hides nobody else's; and of how
+  // many that is known.
+  static constexpr GcraLimit kRefusedOfOne = {absl::Seconds(1), 20};
+  static constexpr size_t kRefusedSenders = 1024;
+
+  static constexpr std::string_view kAllow =
+      "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, "
+      "MESSAGE, REFER, SUBSCRIBE, NOTIFY, SERVICE";
+  static constexpr std::string_view kMrasType =
+      "application/msrtc-media-relay-auth+xml";
 
   // Where the response to a request goes.
   struct ServerSide {
@@ -377,7 +388,7 @@ class EdgeCore final : private CallPort,
                         std::string_view text);
   // Whether any other may have the INVITE of a CANCEL: it will be answered.
   bool AskOthers(const Flow& flow, const SipMessage& cancel, MonoTime now);
-  void OnNotMine(uint64_t ask);
+  void OnNotMine(uint64_t ask, MonoTime now);
   void OnAskDeadlines(MonoTime now);
   const EdgeState* Reachable(const NodeId& node) const;  // nullptr: it is not
   ClusterMessage MessageFor(const NodeId& to, const Flow& flow,
@@ -395,6 +406,25 @@ class EdgeCore final : private CallPort,
   void Refuse(const Flow& flow, const SipMessage& request,
               TransactionId transaction, const absl::Status& status,
               RefusalKind kind, MonoTime now, const Party* sender = nullptr);
+  // The same of a request that begins nothing, or not what was asked for; told
+  // as TellRefused() does.
+  void RefuseRequest(const Flow& flow, const SipMessage& request,
+                     TransactionId transaction, const absl::Status& status,
+                     MonoTime now, const Party* sender = nullptr);
+  // A request that is nobody's call was answered with `code`, as `why` says.
+  // `sender`: who has proven to be there; null: whom the flow alone proves. Of
+  // strangers nothing is told, of all others so much as the limits above let
+  // through; the rest is counted.
+  void TellRefused(const Flow& flow, const SipMessage& request,
+                   const absl::Status& why, int code, MonoTime now,
+                   const Party* sender = nullptr);
+  bool MayTellRefused(const Flow& flow, const Party* sender, MonoTime now);
+  // The final response that a refusal is, with what it must say beside. Returns
+  // its code.
+  int SendRefusal(const SipMessage& request, TransactionId transaction,
+                  const absl::Status& status, MonoTime now);
+  // What a CANCEL gets that comes too late, or of nothing.
+  static absl::Status NothingToCancel();
   // Another copy of an INVITE, of which the first is of that transaction.
   void ReportMerged(const Flow& flow, TransactionId first, MonoTime now);
   EdgeEvent RefusalOf(RefusalKind kind, const Flow& flow,
@@ -568,8 +598,13 @@ class EdgeCore final : private CallPort,
   SharedTotal total_handshakes_;
   OverloadGate gate_;
   MonoTime overload_told_ = MonoTime::InfinitePast();
+  // When what is told of refused requests has come, of others and of those that
+  // are proven.
   std::array<MonoTime, 2> unknown_dialogs_ = {MonoTime::InfinitePast(),
                                               MonoTime::InfinitePast()};
+  std::array<MonoTime, 2> refused_requests_ = {MonoTime::InfinitePast(),
+                                               MonoTime::InfinitePast()};
+  GcraTable refused_senders_;
   size_t handshakes_ = 0;  // of accepted connections that are not ready
   CallControl calls_;
   MessageWaiting mwi_;
@@ -589,6 +624,7 @@ class EdgeCore final : private CallPort,
     TransactionId transaction = 0;
     Flow flow;
     SipMessage request;
+    Party sender;
   };
   // A REGISTER that waits for the registry.
   struct AwaitedRegistration {
@@ -596,6 +632,7 @@ class EdgeCore final : private CallPort,
     Flow flow;
     SipMessage request;
     Registration registration;
+    Party sender;
   };
   void AnswerRegister(const AwaitedRegistration& awaited,
                       const absl::Status& status, MonoTime now);

@@ -17,7 +17,6 @@
 namespace sallyport::signaling_edge {
 namespace {
 
-constexpr std::string_view kMrasType = "application/msrtc-media-relay-auth+xml";
 constexpr size_t kMaxMrasBody = 65'536;
 constexpr size_t kMaxAwaited = 10'000;
 
@@ -25,19 +24,22 @@ constexpr size_t kMaxAwaited = 10'000;
 
 void EdgeCore::OnService(const Flow& flow, const SipMessage& request,
                          TransactionId transaction, MonoTime now) {
-  const auto refuse = [&](absl::StatusCode code, std::string_view reason,
-                          std::string_view what) {
-    Refuse(flow, request, transaction, MakeError(code, reason, what),
-           RefusalKind::kRequest, now);
-  };
   // AVE-09: over TLS alone; and so before a challenge is answered in clear.
   if (!flow.is_tls()) {
-    return refuse(absl::StatusCode::kPermissionDenied,
-                  "SECURITY_MODE_TLS_REQUIRED",
-                  "credentials are given over TLS alone");
+    Refuse(flow, request, transaction,
+           MakeError(absl::StatusCode::kPermissionDenied,
+                     "SECURITY_MODE_TLS_REQUIRED",
+                     "credentials are given over TLS alone"),
+           RefusalKind::kRequest, now);
+    return;
   }
   const std::optional<Party> caller = Prove(flow, request, transaction, now);
   if (!caller.has_value()) return;
+  const auto refuse = [&](absl::StatusCode code, std::string_view reason,
+                          std::string_view what) {
+    RefuseRequest(flow, request, transaction, MakeError(code, reason, what),
+                  now, &*caller);
+  };
   const UserEntry* const user = caller->kind == Party::Kind::kUser
                                     ? plan_->index().User(caller->resource)
                                     : nullptr;
@@ -47,11 +49,8 @@ void EdgeCore::OnService(const Flow& flow, const SipMessage& request,
   }
   const auto type = ParseValueWithParams(request.Value(HeaderId::kContentType));
   if (!type.ok() || !EqualsIgnoreCase(type->value, kMrasType)) {
-    SipMessage response =
-        MakeResponse(request, 415, ReasonPhrase(415), NewToken());
-    response.Add(HeaderId::kAccept, kMrasType);
-    RespondUnproven(transaction, std::move(response), now);
-    return;
+    return refuse(absl::StatusCode::kInvalidArgument, "BODY_TYPE_UNSUPPORTED",
+                  "the body asks for no credentials");
   }
   if (request.body().size() > kMaxMrasBody) {
     return refuse(absl::StatusCode::kInvalidArgument, "SIP_MESSAGE_TOO_LARGE",
@@ -63,7 +62,7 @@ void EdgeCore::OnService(const Flow& flow, const SipMessage& request,
                   "no credentials can be given now");
   }
   const uint64_t id = ++last_credentials_;
-  credentials_[id] = {transaction, flow, request};
+  credentials_[id] = {transaction, flow, request, *caller};
   Perform(IssueCredentials{id, caller->tenant,
                            Cat(user->username, "@", user->domain),
                            std::string(request.body())});
@@ -77,8 +76,8 @@ EdgeActions EdgeCore::OnCredentials(uint64_t request,
   const AwaitedCredentials awaited = std::move(it->second);
   credentials_.erase(it);
   if (!body.ok()) {
-    Refuse(awaited.flow, awaited.request, awaited.transaction, body.status(),
-           RefusalKind::kRequest, now);
+    RefuseRequest(awaited.flow, awaited.request, awaited.transaction,
+                  body.status(), now, &awaited.sender);
     return Finish(now);
   }
   SipMessage response =

@@ -1,22 +1,34 @@
 // What is refused of messages before they are anybody's call, and what is told
 // of who sent them: the part of EdgeCore that says no.
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
+#include "services/common/bytes/byte_span.h"
 #include "services/common/rate_limit/gcra.h"
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/dialog.h"
 #include "services/signaling_edge/core/edge_core.h"
 #include "services/signaling_edge/core/expected_names.h"
+#include "services/signaling_edge/core/mwi.h"
 #include "services/signaling_edge/core/refusal_steps.h"
 #include "services/signaling_edge/core/sip_method.h"
 #include "services/signaling_edge/core/sip_parser.h"
 #include "services/signaling_edge/core/sip_status.h"
 #include "services/signaling_edge/core/sip_writer.h"
+#include "services/signaling_edge/core/unsupported_extensions.h"
 #include "services/signaling_edge/core/via_stamp.h"
 
 namespace sallyport::signaling_edge {
+namespace {
+
+// What of it is no text of the sender's.
+std::string_view NameOf(const SipMessage& request) {
+  return MethodName(request.method());
+}
+
+}  // namespace
 
 RefusalKind EdgeCore::RefusalKindOf(SipMethod method) {
   if (method == SipMethod::kRegister) return RefusalKind::kRegistration;
@@ -43,10 +55,7 @@ void EdgeCore::OnUnreadable(const Flow& flow, std::string_view text,
   }
   const int code = SipStatusOf(why).code;
   EdgeEvent event = RefusalOf(RefusalKind::kMalformed, flow, why, code,
-                              salvaged->method() == SipMethod::kOther
-                                  ? ""
-                                  : MethodName(salvaged->method()),
-                              now);
+                              NameOf(*salvaged), now);
   NameSenderOf(flow, "parser", event);
   LegTraceId trace = 0;
   if (calls_.IsInDialog(*salvaged, flow, ProvenResource(flow))) {
@@ -83,7 +92,7 @@ void EdgeCore::RefuseUnknownDialog(const Flow& flow, const SipMessage& request,
                   MakeResponse(request, 481, ReasonPhrase(481), PlainTag()),
                   now);
   const bool proven = ClassOf(flow, now) == LoadClass::kProven;
-  if (!TakeGcra(proven ? kUnknownOfProven : kUnknownOfOthers,
+  if (!TakeGcra(proven ? kRefusedOfProven : kRefusedOfOthers,
                 unknown_dialogs_[proven ? 1 : 0], now)) {
     ++stats_.refusals["DIALOG_NOT_FOUND"];
     return;
@@ -97,7 +106,7 @@ void EdgeCore::RefuseUnknownDialog(const Flow& flow, const SipMessage& request,
                 call == 0 ? "no call that lives has this dialog"
                           : "it does not come from the party of the dialog, or "
                             "not with its tag"),
-      481, request.method_text(), now);
+      481, NameOf(request), now);
   NameSenderOf(flow, "dialog", event);
   event.refusal->call = call;
   Perform(Report{std::move(event)});
@@ -135,6 +144,11 @@ void EdgeCore::NameSender(const Party& sender, std::string_view otherwise,
   NameDevices(sender, event.reason, *plan_, refusal);
 }
 
+absl::Status EdgeCore::NothingToCancel() {
+  return MakeError(absl::StatusCode::kNotFound, "TRANSACTION_NOT_FOUND",
+                   "no INVITE waits for this CANCEL");
+}
+
 void EdgeCore::ReportMerged(const Flow& flow, TransactionId first,
                             MonoTime now) {
   EdgeEvent event =
@@ -146,19 +160,84 @@ void EdgeCore::ReportMerged(const Flow& flow, TransactionId first,
   Perform(Report{std::move(event)});
 }
 
-void EdgeCore::Refuse(const Flow& flow, const SipMessage& request,
-                      TransactionId transaction, const absl::Status& status,
-                      RefusalKind kind, MonoTime now, const Party* sender) {
+bool EdgeCore::MayTellRefused(const Flow& flow, const Party* sender,
+                              MonoTime now) {
+  const LoadClass who =
+      sender != nullptr ? LoadClass::kProven : ClassOf(flow, now);
+  if (who == LoadClass::kStranger) return false;
+  if (who == LoadClass::kFamiliar) {
+    return bool{TakeGcra(kRefusedOfOthers, refused_requests_[0], now)};
+  }
+  const std::string name = sender != nullptr ? sender->resource
+                           : ProvenResource(flow).empty()
+                               ? flow.remote.IpText()
+                               : std::string(ProvenResource(flow));
+  return refused_senders_.Take(AsBytes(name), now).allowed &&
+         TakeGcra(kRefusedOfProven, refused_requests_[1], now).allowed;
+}
+
+void EdgeCore::TellRefused(const Flow& flow, const SipMessage& request,
+                           const absl::Status& why, int code, MonoTime now,
+                           const Party* sender) {
+  if (!MayTellRefused(flow, sender, now)) {
+    ++stats_.refusals[ReasonOf(why)];
+    return;
+  }
+  EdgeEvent event = RefusalOf(RefusalKindOf(request.method()), flow, why, code,
+                              NameOf(request), now);
+  if (sender != nullptr) {
+    NameSender(*sender, "request", event);
+  } else {
+    NameSenderOf(flow, "request", event);
+  }
+  Perform(Report{std::move(event)});
+}
+
+void EdgeCore::RefuseRequest(const Flow& flow, const SipMessage& request,
+                             TransactionId transaction,
+                             const absl::Status& status, MonoTime now,
+                             const Party* sender) {
+  const int code = SendRefusal(request, transaction, status, now);
+  TellRefused(flow, request, status, code, now, sender);
+}
+
+int EdgeCore::SendRefusal(const SipMessage& request, TransactionId transaction,
+                          const absl::Status& status, MonoTime now) {
   const SipStatus answer = SipStatusOf(status);
   SipMessage response =
       MakeResponse(request, answer.code, answer.phrase, PlainTag());
-  if (answer.code == 503) {
-    response.SetUint(HeaderId::kRetryAfter,
-                     static_cast<uint32_t>(gate_.RetryAfter()));
+  switch (answer.code) {
+    case 405:
+    case 501:
+      response.Add(HeaderId::kAllow, kAllow);
+      break;
+    case 415:
+      response.Add(HeaderId::kAccept, request.method() == SipMethod::kService
+                                          ? kMrasType
+                                          : MessageWaiting::kBodyType);
+      break;
+    case 420:
+      response.Add(HeaderId::kUnsupported, UnsupportedExtensions(request));
+      break;
+    case 489:
+      response.Add(HeaderId::kAllowEvents, MessageWaiting::kPackage);
+      break;
+    case 503:
+      response.SetUint(HeaderId::kRetryAfter,
+                       static_cast<uint32_t>(gate_.RetryAfter()));
+      break;
+    default:
+      break;
   }
   RespondUnproven(transaction, std::move(response), now);
-  EdgeEvent event =
-      RefusalOf(kind, flow, status, answer.code, request.method_text(), now);
+  return answer.code;
+}
+
+void EdgeCore::Refuse(const Flow& flow, const SipMessage& request,
+                      TransactionId transaction, const absl::Status& status,
+                      RefusalKind kind, MonoTime now, const Party* sender) {
+  const int code = SendRefusal(request, transaction, status, now);
+  EdgeEvent event = RefusalOf(kind, flow, status, code, NameOf(request), now);
   if (sender != nullptr) NameSender(*sender, "request", event);
   Perform(Report{std::move(event)});
 }

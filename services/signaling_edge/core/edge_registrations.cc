@@ -44,7 +44,8 @@ void EdgeCore::OnRegister(const Flow& flow, const SipMessage& request,
   if (const absl::Status status =
           admission_.OnTenantRegister(party->tenant, now);
       !status.ok()) {
-    Refuse(flow, request, transaction, status, RefusalKind::kRegistration, now);
+    Refuse(flow, request, transaction, status, RefusalKind::kRegistration, now,
+           &*party);
     return;
   }
   auto registration =
@@ -52,20 +53,20 @@ void EdgeCore::OnRegister(const Flow& flow, const SipMessage& request,
   if (!registration.ok()) {
     Registration none;
     none.change.user = user->name;
-    AnswerRegister({transaction, flow, request, none}, registration.status(),
-                   now);
+    AnswerRegister({transaction, flow, request, none, *party},
+                   registration.status(), now);
     return;
   }
   if (shared_.has_value()) {
     const uint64_t ticket = ++last_ticket_;
     RegisterRequest change = registration->change;
     registering_[ticket] = {transaction, flow, request,
-                            *std::move(registration)};
+                            *std::move(registration), *party};
     shared_->Register(ticket, std::move(change), now);
     return;
   }
   const auto done = registrar_.OnRegister(registration->change, now);
-  AnswerRegister({transaction, flow, request, *std::move(registration)},
+  AnswerRegister({transaction, flow, request, *std::move(registration), *party},
                  done.status(), now);
   if (done.ok()) ReportChanges(*done, now);
 }
@@ -92,8 +93,10 @@ void EdgeCore::AnswerRegister(const AwaitedRegistration& awaited,
                                         registrar_.min_expires(), NewToken());
   const int code = response.status_code();
   Respond(awaited.transaction, std::move(response), now);
-  ReportRefusal(RefusalKind::kRegistration, awaited.flow, refusal, code,
-                "REGISTER", now);
+  EdgeEvent event = RefusalOf(RefusalKind::kRegistration, awaited.flow, refusal,
+                              code, "REGISTER", now);
+  NameSender(awaited.sender, "request", event);
+  Perform(Report{std::move(event)});
 }
 
 // ------------------------------------------------- shared with other edges

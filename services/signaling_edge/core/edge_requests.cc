@@ -23,10 +23,6 @@
 namespace sallyport::signaling_edge {
 namespace {
 
-constexpr std::string_view kAllow =
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, "
-    "MESSAGE, REFER, SUBSCRIBE, NOTIFY, SERVICE";
-
 bool HasToTag(const SipMessage& request) {
   const auto to = ParseNameAddr(request.Value(HeaderId::kTo));
   return to.ok() && !to->tag().empty();
@@ -39,6 +35,20 @@ bool IsPlainOptions(const SipMessage& request) {
          !request.Has(HeaderId::kRequire) &&
          !request.Has(HeaderId::kProxyRequire) &&
          HasSipScheme(request.request_uri());  // which the parser has read
+}
+
+// Whether its sender has to show who it is, and does so by a password.
+bool ShowsPassword(const SipMessage& request) {
+  switch (request.method()) {
+    case SipMethod::kRegister:
+      return request.Has(HeaderId::kAuthorization);
+    case SipMethod::kNotify:
+    case SipMethod::kRefer:
+    case SipMethod::kSubscribe:
+      return request.Has(HeaderId::kProxyAuthorization);
+    default:
+      return false;
+  }
 }
 
 absl::Status Denied(std::string_view reason, std::string_view what) {
@@ -120,6 +130,12 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now,
       RespondStateless(flow, request, 482);
       if (request.method() == SipMethod::kInvite) {
         ReportMerged(flow, outcome.id, now);
+      } else {
+        TellRefused(
+            flow, request,
+            MakeError(absl::StatusCode::kAlreadyExists, "MERGED_REQUEST",
+                      "the request has come by another way before"),
+            482, now);
       }
       return;
     case RequestOutcome::Kind::kFull:
@@ -152,13 +168,12 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now,
       ForgetEnded(outcome.id);
       return;
     }
-    const int code = outcome.cancelled == 0 ? 481 : 200;
-    SipMessage response =
-        MakeResponse(request, code, ReasonPhrase(code), NewToken());
     if (outcome.cancelled == 0) {
-      RespondUnproven(outcome.id, std::move(response), now);
+      RefuseRequest(flow, request, outcome.id, NothingToCancel(), now);
       return;
     }
+    SipMessage response =
+        MakeResponse(request, 200, ReasonPhrase(200), NewToken());
     if (const auto invite = servers_.find(outcome.cancelled);
         invite != servers_.end() && invite->second->trace != 0) {
       ServerOf(outcome.id).trace = invite->second->trace;
@@ -174,9 +189,6 @@ void EdgeCore::OnRequest(const Flow& flow, SipMessage request, MonoTime now,
 void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
                             TransactionId transaction, MonoTime now) {
   const SipMethod method = request.method();
-  const auto answer = [&](int code) {
-    return MakeResponse(request, code, ReasonPhrase(code), PlainTag());
-  };
   if (const absl::Status status = MayCome(flow, request, now); !status.ok()) {
     RefuseForNow(flow, request, transaction, status, now);
     return;
@@ -187,31 +199,43 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
     Respond(transaction, MakeResponse(request, 100, ReasonPhrase(100), ""),
             now);
   }
-  const bool resubscribes = method == SipMethod::kSubscribe &&
-                            HasToTag(request) && mwi_.Has(request, flow);
-  if (HasToTag(request) && method != SipMethod::kRegister && !resubscribes) {
+  const Party* const subscriber =
+      method == SipMethod::kSubscribe && HasToTag(request)
+          ? mwi_.SubscriberOf(request, flow)
+          : nullptr;
+  if (HasToTag(request) && method != SipMethod::kRegister &&
+      subscriber == nullptr) {
     OnDialogRequest(flow, request, transaction, now);
     return;
   }
   // Of who calls it is asked first who that is (RFC 3261 section 8.2), so that
-  // what is refused for this is known as its call.
+  // what is refused for this is known as its call; and so it is of who says it
+  // at once.
   const absl::Status understood = method == SipMethod::kInvite
                                       ? absl::OkStatus()
                                       : CheckUnderstood(request);
   if (!understood.ok()) {
-    SipMessage response = answer(SipStatusOf(understood).code);
-    if (response.status_code() == 420) {
-      response.Add(HeaderId::kUnsupported, UnsupportedExtensions(request));
+    std::optional<Party> sender;
+    if (subscriber != nullptr) {
+      sender = *subscriber;
+    } else if (ShowsPassword(request)) {
+      sender = Prove(flow, request, transaction, now);
+      if (!sender.has_value()) return;
     }
-    RespondUnproven(transaction, std::move(response), now);
+    RefuseRequest(flow, request, transaction, understood, now,
+                  sender.has_value() ? &*sender : nullptr);
     return;
   }
   if (method == SipMethod::kRegister) {
     OnRegister(flow, request, transaction, now);
     return;
   }
-  if (resubscribes) {
-    mwi_.OnResubscribe(request, transaction, now);
+  if (subscriber != nullptr) {
+    if (const absl::Status status =
+            mwi_.OnResubscribe(request, transaction, now);
+        !status.ok()) {
+      RefuseRequest(flow, request, transaction, status, now, subscriber);
+    }
     return;
   }
   switch (method) {
@@ -220,8 +244,11 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
       return;
     case SipMethod::kSubscribe: {
       const auto user = Prove(flow, request, transaction, now);
-      if (user.has_value()) {
-        mwi_.OnSubscribe(request, transaction, flow, *user, now);
+      if (!user.has_value()) return;
+      if (const absl::Status status =
+              mwi_.OnSubscribe(request, transaction, flow, *user, now);
+          !status.ok()) {
+        RefuseRequest(flow, request, transaction, status, now, &*user);
       }
       return;
     }
@@ -244,12 +271,17 @@ void EdgeCore::OnNewRequest(const Flow& flow, const SipMessage& request,
     case SipMethod::kPrack:
       RefuseUnknownDialog(flow, request, transaction, now);
       return;
-    default: {
-      SipMessage response = answer(method == SipMethod::kOther ? 501 : 405);
-      response.Add(HeaderId::kAllow, kAllow);
-      RespondUnproven(transaction, std::move(response), now);
+    default:
+      RefuseRequest(
+          flow, request, transaction,
+          method == SipMethod::kOther
+              ? MakeError(absl::StatusCode::kUnimplemented, "METHOD_UNKNOWN",
+                          "the method is unknown here")
+              : MakeError(absl::StatusCode::kUnimplemented,
+                          "METHOD_NOT_ALLOWED",
+                          "the method has no place outside of a call"),
+          now);
       return;
-    }
   }
 }
 
@@ -294,6 +326,10 @@ std::optional<Party> EdgeCore::Prove(const Flow& flow,
       KeepInvite(flow, request, transaction, now);
       calls_.RefuseInvite(request, transaction, flow, *refused->party,
                           refused->status, now);
+    } else if (refused->party.has_value() &&
+               RefusalKindOf(request.method()) == RefusalKind::kRequest) {
+      RefuseRequest(flow, request, transaction, refused->status, now,
+                    &*refused->party);
     } else {
       Refuse(flow, request, transaction, refused->status,
              RefusalKindOf(request.method()), now,
@@ -374,7 +410,7 @@ void EdgeCore::OnNotify(const Flow& flow, const SipMessage& request,
   if (!sender.has_value()) return;
   if (absl::Status status = mwi_.OnNotify(request, *sender, now);
       !status.ok()) {
-    Refuse(flow, request, transaction, status, RefusalKind::kRequest, now);
+    RefuseRequest(flow, request, transaction, status, now, &*sender);
     return;
   }
   Respond(transaction,

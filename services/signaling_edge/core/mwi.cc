@@ -21,13 +21,11 @@
 namespace sallyport::signaling_edge {
 namespace {
 
-constexpr std::string_view kPackage = "message-summary";
-constexpr std::string_view kBodyType = "application/simple-message-summary";
 constexpr uint32_t kMaxExpires = 3600;
 
 bool IsOurPackage(const SipMessage& request) {
   const auto event = ParseValueWithParams(request.Value(HeaderId::kEvent));
-  return event.ok() && EqualsIgnoreCase(event->value, kPackage);
+  return event.ok() && EqualsIgnoreCase(event->value, MessageWaiting::kPackage);
 }
 
 absl::Duration ExpiresOf(const SipMessage& request) {
@@ -212,7 +210,7 @@ void MessageWaiting::Tell(uint64_t id, std::string_view state, MonoTime now) {
   const auto it = subscriptions_.find(id);
   if (it == subscriptions_.end()) return;
   Subscription& subscription = it->second;
-  const UserEntry* user = plan_->index().User(subscription.user);
+  const UserEntry* user = plan_->index().User(subscription.user.resource);
   if (user == nullptr || user->disabled) {
     Drop(id);
     return;
@@ -232,86 +230,78 @@ void MessageWaiting::Tell(uint64_t id, std::string_view state, MonoTime now) {
 
 // ------------------------------------------------------------ subscriptions
 
-void MessageWaiting::Answer(const SipMessage& request,
-                            TransactionId transaction, int code,
-                            const Subscription* subscription,
+void MessageWaiting::Accept(const SipMessage& request,
+                            TransactionId transaction,
+                            const Subscription& subscription,
                             absl::Duration expires, MonoTime now) {
-  SipMessage response = MakeResponse(request, code, ReasonPhrase(code),
-                                     subscription == nullptr
-                                         ? port_.NewTag()
-                                         : subscription->dialog.id().local_tag);
-  if (code == 489) response.Add(HeaderId::kAllowEvents, kPackage);
-  if (subscription != nullptr) {
-    response.SetUint(HeaderId::kExpires,
-                     static_cast<uint32_t>(absl::ToInt64Seconds(expires)));
-    response.Add(
-        HeaderId::kContact,
-        Cat("<", ContactUri(port_.ListenerOf(subscription->flow)), ">"));
-  }
+  SipMessage response = MakeResponse(request, 200, ReasonPhrase(200),
+                                     subscription.dialog.id().local_tag);
+  response.SetUint(HeaderId::kExpires,
+                   static_cast<uint32_t>(absl::ToInt64Seconds(expires)));
+  response.Add(HeaderId::kContact,
+               Cat("<", ContactUri(port_.ListenerOf(subscription.flow)), ">"));
   port_.Respond(transaction, std::move(response), now);
 }
 
-void MessageWaiting::OnSubscribe(const SipMessage& request,
-                                 TransactionId transaction, const Flow& flow,
-                                 const Party& user, MonoTime now) {
+absl::Status MessageWaiting::OnSubscribe(const SipMessage& request,
+                                         TransactionId transaction,
+                                         const Flow& flow, const Party& user,
+                                         MonoTime now) {
   if (!IsOurPackage(request)) {
-    Answer(request, transaction, 489, nullptr, {}, now);
-    return;
+    return MakeError(absl::StatusCode::kInvalidArgument, "EVENT_UNSUPPORTED",
+                     "another event package");
   }
-  // A peer has no mailbox here.
   if (user.kind != Party::Kind::kUser) {
-    Answer(request, transaction, 403, nullptr, {}, now);
-    return;
+    return MakeError(absl::StatusCode::kPermissionDenied,
+                     "IDENTITY_NOT_ALLOWED", "a peer has no mailbox here");
   }
   if (subscriptions_.size() >= max_subscriptions_) {
-    Answer(request, transaction, 503, nullptr, {}, now);
-    return;
+    return MakeError(absl::StatusCode::kResourceExhausted, "SUBSCRIPTION_LIMIT",
+                     "there are too many subscriptions");
   }
-  auto dialog = Dialog::AsCallee(request, port_.NewTag(), flow.is_tls());
-  if (!dialog.ok()) {
-    Answer(request, transaction, 400, nullptr, {}, now);
-    return;
-  }
-  dialog->Confirm();
+  SP_ASSIGN_OR_RETURN(Dialog dialog,
+                      Dialog::AsCallee(request, port_.NewTag(), flow.is_tls()));
+  dialog.Confirm();
   const absl::Duration expires = ExpiresOf(request);
   const uint64_t id = ++last_;
   const auto it = subscriptions_
-                      .emplace(id, Subscription{*std::move(dialog), flow,
-                                                user.resource, now + expires})
+                      .emplace(id, Subscription{std::move(dialog), flow, user,
+                                                now + expires})
                       .first;
   by_dialog_[KeyOf(it->second.dialog.id())] = id;
   by_user_[user.resource].push_back(id);
   deadlines_.Set(id, now + expires);
-  Answer(request, transaction, 200, &it->second, expires, now);
+  Accept(request, transaction, it->second, expires, now);
   // RFC 6665 section 4.2.1.2: at once, and for a question only once.
   const bool once = expires == absl::ZeroDuration();
   Tell(id, once ? "terminated;reason=timeout" : "", now);
   if (once) Drop(id);
+  return absl::OkStatus();
 }
 
-bool MessageWaiting::Has(const SipMessage& request, const Flow& flow) const {
+const Party* MessageWaiting::SubscriberOf(const SipMessage& request,
+                                          const Flow& flow) const {
   const auto it = by_dialog_.find(KeyOf(DialogIdOfRequest(request)));
-  if (it == by_dialog_.end()) return false;
-  return SameFlow(flow, subscriptions_.find(it->second)->second.flow);
+  if (it == by_dialog_.end()) return nullptr;
+  const Subscription& subscription = subscriptions_.find(it->second)->second;
+  return SameFlow(flow, subscription.flow) ? &subscription.user : nullptr;
 }
 
-void MessageWaiting::OnResubscribe(const SipMessage& request,
-                                   TransactionId transaction, MonoTime now) {
+absl::Status MessageWaiting::OnResubscribe(const SipMessage& request,
+                                           TransactionId transaction,
+                                           MonoTime now) {
   const uint64_t id = by_dialog_[KeyOf(DialogIdOfRequest(request))];
   Subscription& subscription = subscriptions_.find(id)->second;
-  if (absl::Status status = subscription.dialog.OnRequest(request);
-      !status.ok()) {
-    Answer(request, transaction, 500, &subscription, {}, now);
-    return;
-  }
+  SP_RETURN_IF_ERROR(subscription.dialog.OnRequest(request));
   subscription.dialog.AcceptTarget(request);
   const absl::Duration expires = ExpiresOf(request);
   subscription.expires = now + expires;
   deadlines_.Set(id, subscription.expires);
-  Answer(request, transaction, 200, &subscription, expires, now);
+  Accept(request, transaction, subscription, expires, now);
   const bool over = expires == absl::ZeroDuration();
   Tell(id, over ? "terminated;reason=timeout" : "", now);
   if (over) Drop(id);
+  return absl::OkStatus();
 }
 
 void MessageWaiting::OnNotified(uint64_t owner, int code) {
@@ -342,7 +332,7 @@ void MessageWaiting::Drop(uint64_t id) {
   const auto it = subscriptions_.find(id);
   if (it == subscriptions_.end()) return;
   by_dialog_.erase(KeyOf(it->second.dialog.id()));
-  const auto user = by_user_.find(it->second.user);
+  const auto user = by_user_.find(it->second.user.resource);
   std::erase(user->second, id);
   if (user->second.empty()) by_user_.erase(user);
   deadlines_.Erase(id);

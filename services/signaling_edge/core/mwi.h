@@ -33,6 +33,10 @@ class MessageWaiting {
  public:
   // Set in CallLeg::call of what this class sends.
   static constexpr uint64_t kOwner = uint64_t{1} << 62;
+  // The only event package, and the bodies of its notifications.
+  static constexpr std::string_view kPackage = "message-summary";
+  static constexpr std::string_view kBodyType =
+      "application/simple-message-summary";
 
   // All must outlive this object.
   MessageWaiting(CallPort& port, const Registrar& registrar,
@@ -56,14 +60,17 @@ class MessageWaiting {
     Show(mailbox, summary, now);
   }
 
-  // A SUBSCRIBE of a proven user. Answers it.
-  void OnSubscribe(const SipMessage& request, TransactionId transaction,
-                   const Flow& flow, const Party& user, MonoTime now);
-  // Whether a SUBSCRIBE with a To tag is of a subscription, and came by its
-  // way. OnResubscribe() answers it then.
-  bool Has(const SipMessage& request, const Flow& flow) const;
-  void OnResubscribe(const SipMessage& request, TransactionId transaction,
-                     MonoTime now);
+  // A SUBSCRIBE of a proven user. Answers it, unless it is to be refused:
+  // EVENT_UNSUPPORTED, IDENTITY_NOT_ALLOWED for who has no mailbox here,
+  // SUBSCRIPTION_LIMIT, and what Dialog::AsCallee() gives.
+  absl::Status OnSubscribe(const SipMessage& request, TransactionId transaction,
+                           const Flow& flow, const Party& user, MonoTime now);
+  // The user whose subscription a SUBSCRIBE with a To tag is of, if it came by
+  // its way; nullptr otherwise. OnResubscribe() answers it then, unless it is
+  // to be refused: CSEQ_OUT_OF_ORDER.
+  const Party* SubscriberOf(const SipMessage& request, const Flow& flow) const;
+  absl::Status OnResubscribe(const SipMessage& request,
+                             TransactionId transaction, MonoTime now);
   // The final answer to a NOTIFY; 0: there was none.
   void OnNotified(uint64_t owner, int code);
 
@@ -78,7 +85,7 @@ class MessageWaiting {
   struct Subscription {
     Dialog dialog;
     Flow flow;
-    std::string user;  // tenants/{t}/users/{u}
+    Party user;
     MonoTime expires;
   };
 
@@ -95,8 +102,8 @@ class MessageWaiting {
   void TellUnasked(const UserEntry& user, const Binding& binding, MonoTime now);
   void Fill(SipMessage& notify, const UserEntry& user, const Flow& flow,
             std::string_view state) const;
-  void Answer(const SipMessage& request, TransactionId transaction, int code,
-              const Subscription* subscription, absl::Duration expires,
+  void Accept(const SipMessage& request, TransactionId transaction,
+              const Subscription& subscription, absl::Duration expires,
               MonoTime now);
   void Drop(uint64_t id);
   static std::string KeyOf(const DialogId& id);

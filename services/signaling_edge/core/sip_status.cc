@@ -109,6 +109,7 @@ constexpr ReasonRow kReasons[] = {
     {"TOLL_CALL_LIMIT", 403},
     {"TOLL_CALL_RATE", 403},
     {"REGISTRATION_LIMIT", 503},
+    {"SUBSCRIPTION_LIMIT", 503},
     {"ROUTE_LOOP", 482},
     {"ROUTE_NOT_FOUND", 404},
     {"USER_DISABLED", 404},

@@ -2,6 +2,7 @@
 scenarios as a few words, and the plan by which they reach each other."""
 
 import os
+import re
 import tempfile
 
 from tests.harness import configs, plans
@@ -109,6 +110,13 @@ BYE = request('BYE', 9, **IN_DIALOG) + recv('200')
 CALLER_BEGINS = (request('INVITE', 1, body=SDP, retrans='500') + recv('100', optional='true')
                  + recv('180', optional='true') + recv('183', optional='true')
                  + recv('200', rrs='true') + ACK)
+# The final answer to an INVITE that a CANCEL has ended.
+CANCELLED = send('''SIP/2.0 487 X
+      [last_Via:]
+      [last_From:]
+      [last_To:];tag=[pid]s[call_number]
+      [last_Call-ID:]
+      CSeq: 1 INVITE''', NONE)
 # In a dialog that has its tag, a response adds none.
 OK_AGAIN = response(200, body=SDP, tag='')
 
@@ -166,6 +174,35 @@ class SippCase(DemoCase):
 
     def voicemail(self, *steps):
         return self.sipp('voicemail', 24, 5070, steps)
+
+    def ringing(self, *between):
+        """A called party that rings until it is cancelled; and the file of what it says."""
+        messages = self.cluster.path('log', f'{self._testMethodName}-ringing.log')
+        if os.path.exists(messages):
+            os.remove(messages)  # of a call before
+        return self.sipp('ringing', 22, 5070,
+                         (recv('INVITE', *between), response(180), recv('CANCEL'), response(200), CANCELLED,
+                          recv('ACK')), '-trace_msg', '-message_file', messages), messages
+
+    def rung_dialog(self, messages):
+        """The dialog at which sipp rings, as its own messages tell it: Call-ID, the edge's tag, its own."""
+        def told():
+            if not os.path.exists(messages):
+                return None
+            with open(messages, encoding='utf-8', errors='replace') as f:
+                said = re.search(r'SIP/2.0 180 .*?(?=\n-{10}|\Z)', f.read(), re.DOTALL)
+            fields = said and [re.search(pattern, said.group(0)) for pattern in (
+                r'Call-ID: *(\S+)', r'From: .*;tag=([^;\s]+)', r'To: .*;tag=([^;\s]+)')]
+            return [one.group(1) for one in fields] if fields and all(fields) else None
+        return self.cluster.wait_for(told, 'sipp has said in which dialog it rings', 10)
+
+    def taker(self, dialog, *steps, number='100'):
+        """Another device of the called party, whose INVITE says `Replaces: [replaces]`."""
+        call_id, edge_tag, own_tag = dialog
+        edge = self.cluster.host('signaling_edge')
+        return self.sipp('taker', 22, 5072, steps, '-s', number, '-rtp_echo', '-mi', f'{self.cluster.network}.22',
+                         '-key', 'replaces', f'{call_id};to-tag={edge_tag};from-tag={own_tag};early-only',
+                         f'{edge}:5060')
 
     def finish(self, *processes, timeout=20):
         def over():

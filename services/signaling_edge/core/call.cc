@@ -319,7 +319,8 @@ void Call::SendInvite(MonoTime now) {
     body = *std::move(offer);
   }
   SipMessage request;
-  if (exchange.initial) {
+  const bool first = exchange.initial && !exchange.taken;
+  if (first) {
     request = SipMessage::Request(SipMethod::kInvite, called_.request_uri);
     const auto hops =
         ParseMaxForwards(exchange.request.Value(HeaderId::kMaxForwards));
@@ -347,7 +348,7 @@ void Call::SendInvite(MonoTime now) {
         called_.rel1xx == Rel1xx::kAlways ||
         (called_.rel1xx == Rel1xx::kEndToEnd && exchange.reliable);
     request.Add(HeaderId::kSupported,
-                exchange.initial && offer_100rel ? "timer, 100rel" : "timer");
+                first && offer_100rel ? "timer, 100rel" : "timer");
     leg(other).timer.AddToRequest(request);
   }
   AddSecurity(other, request);
@@ -413,6 +414,11 @@ CallActions Call::OnAck(LegSide from, const SipMessage& ack, MonoTime now) {
     return Take();
   }
   waiting.reset();
+  if (exchange_.has_value() && from == LegSide::kB &&
+      exchange_->stage == Exchange::Stage::kTakerAck) {
+    OnTakerAck(ack, now);
+    return Take();
+  }
   if (!exchange_.has_value() ||
       exchange_->stage != Exchange::Stage::kLateOffer) {
     ReanchorAtOnce(now);
@@ -480,6 +486,12 @@ void Call::AnswerFinally(int code, std::string_view reason,
     leg(LegSide::kA).ended = true;
     reliable_.reset();
     End(reason, disposition, now);
+  }
+  if (exchange.taken) {
+    // Who has picked it up has been answered: what it is asked ends with it.
+    unacknowledged_[IndexOf(LegSide::kB)].reset();
+    if (!leg(LegSide::kB).ended) SendBye(LegSide::kB);
+    exchange.sent = false;
   }
   if (exchange.sent) {
     CancelOther(now);

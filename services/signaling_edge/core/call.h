@@ -304,6 +304,8 @@ class Call {
       kMediaForPrack,   // the same, of the PRACK to a reliable late offer
       kMediaForAlone,   // the relay learns what it shall play
       kMediaForPickUp,  // the relay learns of who picks the call up
+      kTakerAck,        // who picks it up owes the ACK to our 2xx
+      kMediaForTaker,   // the relay learns the answer of that ACK
     };
     LegSide from = LegSide::kA;
     SipMethod method = SipMethod::kInvite;
@@ -316,6 +318,10 @@ class Call {
     bool late_offer = false;
     // The caller's offer was made up for it, and it is asked with the answer.
     bool early = false;
+    // The called leg is that of who picks the call up, which has our 2xx, and
+    // the caller has no answer yet.
+    bool taken = false;
+    bool declined = false;  // that 2xx has refused its offer: it gets another
     // Both sides know the answer already, by reliable provisional responses.
     bool settled = false;
     // Of the first INVITE: what its sender was told of the media; secret.
@@ -359,7 +365,8 @@ class Call {
     Leg leg;
     TransactionId transaction = 0;
     SipMessage invite;
-    bool cancelled = false;  // and answered so
+    bool cancelled = false;               // and answered so
+    std::optional<std::string> declined;  // what refuses its offer
   };
   // One that has taken it over, and whose answer the caller's ACK will bring.
   struct LateTaker {
@@ -492,14 +499,22 @@ class Call {
   void UpdateSuites();
   // What came while something else had to be done first.
   void TakeWaiting(MonoTime now);
-  bool MustWait() const { return media_busy_ || reliable_.has_value(); }
+  bool MustWait() const {
+    return media_busy_ || reliable_.has_value() ||
+           (exchange_.has_value() &&
+            exchange_->stage == Exchange::Stage::kTakerAck);
+  }
   CallActions Take();
   void Take(LegSide side, HandedLeg handed);
   // The leg of an INVITE that takes over that of a side, by this flow.
   absl::StatusOr<Leg> LegOfTaker(LegSide side, const SipMessage& invite,
                                  Flow flow, std::string contact);
+  absl::Status TakeDescriptionOfTaker();
   void OnPickUpMedia(const absl::Status& error, MonoTime now);
   void RefusePickUp(const absl::Status& status);
+  // The ACK of who has picked up, to a 2xx that had an offer or refused one.
+  void OnTakerAck(const SipMessage& ack, MonoTime now);
+  void OnTakerMedia(const absl::Status& error, MonoTime now);
   // Our 200 to who has picked up, with this description.
   void AnswerTaker(TransactionId transaction, const SipMessage& invite,
                    std::string_view body, MonoTime now);

@@ -77,14 +77,27 @@ class CallMedia {
   // The caller has answered that, and hears `prompt`; errors likewise.
   absl::Status PlayAlone(const std::string& prompt);
 
-  // In place of ReceiveAnswer() of B while it is called: another device of B
-  // offers, and both offers are answered by what the two have in common. Errors
-  // as of ReceiveOffer(), and MEDIA_NOT_SUPPORTED when they have no codec in
-  // common. UndoPickUp() makes it undone.
+  // While B is called, another device of B takes the call. All errors as of
+  // ReceiveOffer(); UndoPickUp() takes it back.
+  //
+  // In place of ReceiveAnswer(): it offers, and so has the caller; both offers
+  // are answered by what the two have in common, or MEDIA_NOT_SUPPORTED.
+  // Nothing passes from end to end.
   absl::Status PickUp(std::string_view body);
-  void UndoPickUp();
   // The answer to that device; as AnswerFor().
   absl::StatusOr<std::string> AnswerForTaker();
+  // It offers, and the caller has not: it is the caller who answers that. What
+  // was made up for the caller is forgotten.
+  absl::Status PickUpByOffer(std::string_view body);
+  // It makes no offer, and answers the caller's: that which is pending, or what
+  // was agreed on early; or one that is made up where there is none, which
+  // cannot be where descriptions pass from end to end.
+  absl::Status PickUpByAnswer();
+  // The same of one that has offered where descriptions pass from end to end:
+  // what refuses each line of its offer, so that the caller's can follow (RFC
+  // 3264 sections 6 and 8). MEDIA_NOT_SUPPORTED if that cannot follow.
+  absl::StatusOr<std::string> DeclineTaker(std::string_view body) const;
+  void UndoPickUp();
 
   // Somebody else is at that side from now on: DTLS and ICE begin anew with the
   // next offer of that side or to it. Abandon() takes it back.
@@ -156,7 +169,8 @@ class CallMedia {
     std::array<Association, 2> associations_before;
     std::array<std::string, 2> texts;  // as received; secret
   };
-  // An offer of another device of B, and what to go back to.
+  // What to go back to when another device of B does not take the call after
+  // all; and if it has made an offer beside the caller's, what answers that.
   struct PickedUp {
     SdpSession answer;  // as the caller would have said it
     size_t line = 0;
@@ -193,6 +207,7 @@ class CallMedia {
   void SetMusic();
   // Whether `to` shall hear music while the pending offer holds.
   bool OffersMusic(LegSide to) const;
+  void BeginPickUp();
   absl::Status AnswerBoth(std::string_view body);
   absl::Status PassOffer(LegSide from, std::string_view body);
   absl::Status PassAnswer(LegSide from, std::string_view body);

@@ -1,6 +1,10 @@
 // The media of a call that another device of the called party takes while it
-// rings: its offer meets that of the caller, and each gets what the two have in
-// common for an answer.
+// rings. If only one of the two has offered, the other one answers. If both
+// have, each gets what the two have in common for an answer; where media goes
+// end to end there is nobody to say that, and the taker is asked anew.
+#include <charconv>
+#include <cstdint>
+#include <string>
 #include <utility>
 
 #include "services/common/status/check.h"
@@ -8,6 +12,7 @@
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/call_media.h"
 #include "services/signaling_edge/core/security_mode.h"
+#include "services/signaling_edge/core/text_pieces.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -36,8 +41,7 @@ SdpSession AnswerTo(const SdpSession& offer, size_t line, SdpMedia media) {
 
 }  // namespace
 
-absl::Status CallMedia::PickUp(std::string_view body) {
-  SP_CHECK(!passes_through());
+void CallMedia::BeginPickUp() {
   picked_up_ = PickedUp{.answer = {},
                         .line = 0,
                         .protocol = {},
@@ -46,6 +50,11 @@ absl::Status CallMedia::PickUp(std::string_view body) {
                         .legs_before = legs_,
                         .associations_before = associations_,
                         .spoken_before = spoken_};
+}
+
+absl::Status CallMedia::PickUp(std::string_view body) {
+  SP_CHECK(!passes_through());
+  BeginPickUp();
   absl::Status status = AnswerBoth(body);
   if (!status.ok()) UndoPickUp();
   return status;
@@ -97,6 +106,70 @@ absl::Status CallMedia::AnswerBoth(std::string_view body) {
   legs_[i] = std::move(next);
   associations_[i] = std::move(association);
   return absl::OkStatus();
+}
+
+absl::Status CallMedia::PickUpByOffer(std::string_view body) {
+  BeginPickUp();
+  exchange_.reset();
+  // Of who rings, the relay may have an association already.
+  anew_[IndexOf(kTaker)] = session_.has_value();
+  absl::Status status = ReceiveOffer(kTaker, body);
+  anew_[IndexOf(kTaker)] = false;
+  if (!status.ok()) UndoPickUp();
+  return status;
+}
+
+absl::Status CallMedia::PickUpByAnswer() {
+  BeginPickUp();
+  if (!exchange_.has_value() && agreed_[IndexOf(kCaller)].empty()) {
+    MakeUpOffer(kCaller);
+  } else if (!exchange_.has_value()) {
+    absl::Status status = ReceiveOffer(kCaller, agreed_[IndexOf(kCaller)],
+                                       /*said_before=*/true);
+    if (!status.ok()) {
+      UndoPickUp();
+      return status;
+    }
+  }
+  SP_CHECK(exchange_->from == kCaller);
+  exchange_->answer.reset();
+  Replace(kTaker);
+  PrepareOffer(kTaker);
+  anew_[IndexOf(kTaker)] = false;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> CallMedia::DeclineTaker(
+    std::string_view body) const {
+  SP_CHECK(passes_through() && exchange_.has_value());
+  const LegPolicy& policy = policies_[IndexOf(kTaker)];
+  SP_ASSIGN_OR_RETURN(const SdpSession offer, ParseSdp(body));
+  SP_RETURN_IF_ERROR(CheckPassed(policy.mode, policy.is_tls, offer));
+  const SdpSession& next = exchange_->offer;
+  const std::string& version = next.origin.session_version;
+  uint64_t number = 0;
+  const auto read =
+      std::from_chars(version.data(), version.data() + version.size(), number);
+  if (read.ec != std::errc() || number == 0 ||
+      next.media.size() < offer.media.size()) {
+    return MakeError(
+        absl::StatusCode::kFailedPrecondition, "MEDIA_NOT_SUPPORTED",
+        "the caller's offer cannot follow that of who picks the call up");
+  }
+  // It is a later version of the same that comes next.
+  SdpSession answer;
+  answer.origin = next.origin;
+  answer.origin.session_version = Cat(number - 1);
+  answer.connection = SdpConnection{
+      .address_type = next.origin.address_type,
+      .address = next.origin.address_type == "IP6" ? "::" : "0.0.0.0"};
+  for (const SdpMedia& theirs : offer.media) {
+    SdpMedia& ours = answer.media.emplace_back();
+    ours.type = theirs.type;
+    ours.protocol = theirs.protocol;
+    ours.formats = theirs.formats;
+  }
+  return WriteSdp(answer);
 }
 
 void CallMedia::UndoPickUp() {

@@ -157,6 +157,9 @@ CallActions Call::OnMediaReply(absl::StatusOr<RelaySession> session,
       case Exchange::Stage::kMediaForPickUp:
         OnPickUpMedia(error, now);
         break;
+      case Exchange::Stage::kMediaForTaker:
+        OnTakerMedia(error, now);
+        break;
       default:
         break;
     }

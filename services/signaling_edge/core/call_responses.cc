@@ -85,8 +85,8 @@ CallActions Call::OnResponse(LegSide from, const SipMessage& request,
     if (sender.dialog.has_value() &&
         sender.dialog->id() == DialogIdOfResponse(response)) {
       sender.dialog->OnResponse(request, response);
-    } else if (exchange_->initial && code > 100 && code < 300 &&
-               (code >= 200 || !sender.dialog.has_value())) {
+    } else if (exchange_->initial && !exchange_->taken && code > 100 &&
+               code < 300 && (code >= 200 || !sender.dialog.has_value())) {
       auto dialog = Dialog::AsCaller(request, response, sender.flow.is_tls());
       if (dialog.ok()) {
         sender.dialog = *std::move(dialog);
@@ -171,7 +171,7 @@ void Call::OnExchangeResponse(LegSide from, const SipMessage& response,
              leg(from).timer.OnTooSmall(response)) {
     // RFC 4028 section 7.3: the same again, for longer.
     exchange_->provisional = false;
-    if (exchange_->initial) {
+    if (exchange_->initial && !exchange_->taken) {
       leg(from).dialog.reset();
       early_tags_.clear();
     }
@@ -181,7 +181,7 @@ void Call::OnExchangeResponse(LegSide from, const SipMessage& response,
       SendInvite(now);
     }
   } else {
-    if (code < 400 && exchange_->initial) {
+    if (code < 400 && exchange_->initial && !exchange_->taken) {
       for (const std::string_view contact :
            response.Items(HeaderId::kContact)) {
         if (redirects_.size() < kMaxRedirects) redirects_.emplace_back(contact);
@@ -200,7 +200,7 @@ void Call::OnProvisional(LegSide from, const SipMessage& response,
     return;
   }
   if (response.status_code() == 100 || exchange.method != SipMethod::kInvite ||
-      !exchange.initial) {
+      !exchange.initial || exchange.taken) {
     return;
   }
   const Leg& sender = leg(from);
@@ -444,7 +444,7 @@ void Call::OnFailure(LegSide from, int code, MonoTime now) {
   Exchange& exchange = *exchange_;
   leg_record(from).sip_status = code;
   exchange.sent = false;
-  if (exchange.initial) leg(from).ended = true;
+  if (exchange.initial && !exchange.taken) leg(from).ended = true;
   if (exchange.refused) {
     CloseExchange();
     return;
@@ -511,7 +511,7 @@ CallActions Call::OnRequestFailed(LegSide to, const SipMessage& request,
   }
   const bool initial = exchange_->initial;
   exchange_->sent = false;
-  if (initial) leg(to).ended = true;
+  if (initial && !exchange_->taken) leg(to).ended = true;
   if (exchange_->telling) {
     TellAgain(to, 0, now);
   } else if (exchange_->own && record_.answered.has_value()) {

@@ -109,7 +109,8 @@ void Call::ForgetRelay(MonoTime now) {
   leg(LegSide::kA).owed_offer = invite.settled || !invite.described.empty();
   leg(LegSide::kB).owed_offer =
       !taking_.has_value() &&
-      (invite.settled || (invite.sent && (!invite.late_offer || invite.early)));
+      (invite.taken || invite.settled ||
+       (invite.sent && (!invite.late_offer || invite.early)));
   media_.LoseSession(
       {leg(LegSide::kA).owed_offer, leg(LegSide::kB).owed_offer});
   reanchor_at_ = now + kAgain;

@@ -47,7 +47,9 @@ constexpr size_t kRecent = 24;
 constexpr size_t kMaxConnections = 8;
 constexpr size_t kMaxCalls = 6;
 
-std::shared_ptr<const Resolver> MakePlan(bool with_gateway) {
+// By bits: no gateway, media from end to end, offers that are made up.
+std::shared_ptr<const Resolver> MakePlan(uint8_t kind) {
+  const bool with_gateway = kind % 2 == 0;
   auto plan = std::make_shared<PlanSnapshot>();
   plan->version = with_gateway ? 1 : 2;
   TenantEntry tenant;
@@ -61,6 +63,16 @@ std::shared_ptr<const Resolver> MakePlan(bool with_gateway) {
   plan->dial_plans[0].name = "tenants/t/dialPlans/clear";
   plan->dial_plans[1].name = "tenants/t/dialPlans/secured";
   plan->dial_plans[1].security_mode = SecurityMode::kSecured;
+  if (kind & 2) {
+    for (DialPlanEntry& entry : plan->dial_plans) {
+      entry.media_mode = MediaMode::kPassThrough;
+    }
+  }
+  plan->sip_profiles.resize(1);
+  plan->sip_profiles[0].name = "tenants/t/sipProfiles/p";
+  if (kind & 4) {
+    plan->sip_profiles[0].settings.early_offer = EarlyOffer::kMandatory;
+  }
   const auto add_peer = [&](std::string_view name, std::string_view mode,
                             std::string_view host, uint32_t port,
                             sallyport::SipTransport transport) {
@@ -73,6 +85,7 @@ std::shared_ptr<const Resolver> MakePlan(bool with_gateway) {
     peer.transport = transport;
     peer.outcalls_allowed = true;
     peer.trunk_security_profile = "tenants/t/trunkSecurityProfiles/p";
+    peer.sip_profile = "tenants/t/sipProfiles/p";
     plan->peers.push_back(std::move(peer));
   };
   const auto add_route = [&](std::string_view pattern, std::string_view peer) {
@@ -109,7 +122,7 @@ class Player {
     options.node = {1, 0};
     options.token_keys = *TokenKeys::Parse(std::string(64, 'a'));
     core_ = std::make_unique<EdgeCore>(options, random_);
-    Do(core_->OnSnapshot(MakePlan(true), now_));
+    Do(core_->OnSnapshot(MakePlan(0), now_));
   }
 
   void Run() {
@@ -247,7 +260,7 @@ class Player {
         Invite(Octet(), 0, "CANCEL");
         break;
       case 14:
-        Do(core_->OnSnapshot(MakePlan(Octet() % 2 == 0), now_));
+        Do(core_->OnSnapshot(MakePlan(Octet()), now_));
         break;
       case 15:
         switch (Octet() % 8) {
@@ -268,6 +281,9 @@ class Player {
             break;
           case 3:
             Replace();
+            break;
+          case 6:
+            Outside();
             break;
           default:
             Dialled();
@@ -432,6 +448,29 @@ class Player {
                !other.empty()          ? other
                : theirs->tag().empty() ? "t1"
                                        : theirs->tag());
+  }
+
+  // A request outside of any call.
+  void Outside() {
+    static constexpr std::string_view kMethods[] = {
+        "OPTIONS",  "MESSAGE", "PUBLISH", "SUBSCRIBE", "NOTIFY", "REFER",
+        "REGISTER", "SERVICE", "UNKNOWN", "CANCEL",    "INFO",   "SUBSCRIBE"};
+    const std::string_view method = kMethods[Octet() % std::size(kMethods)];
+    const uint8_t which = Octet();
+    SipMessage m =
+        SipMessage::Request(method, which & 1 ? "http:x" : "sip:2@203.0.113.1");
+    m.Add(HeaderId::kVia, Cat("SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKo", which));
+    m.SetUint(HeaderId::kMaxForwards, 70);
+    m.Add(HeaderId::kFrom, "<sip:1@192.0.2.10>;tag=o");
+    m.Add(HeaderId::kTo, "<sip:2@203.0.113.1>");
+    m.Add(HeaderId::kCallId, Cat("o", which & 240));
+    m.Add(HeaderId::kCseq, Cat("1 ", method));
+    m.Add(HeaderId::kContact, "<sip:1@192.0.2.10>");
+    m.Add(HeaderId::kEvent, which & 4 ? "message-summary" : "presence");
+    if (which & 2) m.Add(HeaderId::kRequire, "frozen");
+    const std::string wire = WriteSipMessage(m);
+    const ConnectionId by = which & 8 ? OpenOne() : 0;
+    Deliver(by, Pbx(), wire);
   }
 
   // Another dialog of a party takes over what it has, or what rings there.

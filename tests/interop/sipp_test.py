@@ -11,12 +11,29 @@ import sys
 sys.path.insert(0, os.getcwd())
 
 from tests.harness import plans  # noqa: E402
-from tests.harness.case import DemoCase, main  # noqa: E402
+from tests.harness.case import DemoCase, lane, main  # noqa: E402
+from tests.harness.cluster import DOMAIN  # noqa: E402
 from tests.harness.peers import accepts  # noqa: E402
 from tests.harness.ports import free_ports  # noqa: E402
 from tests.harness.process import Process  # noqa: E402
 
 CALLS = 30
+# Whom `branchc` registers, at the domain that it names.
+BRANCH = f'''kind: Tenant
+name: tenants/default
+spec:
+  domains: [{DOMAIN}, nnl.cym]
+  cluster_security_mode: CLUSTER_SECURITY_MODE_MIXED
+---
+kind: User
+name: tenants/default/users/ua1
+spec:
+  username: ua1
+  domain: nnl.cym
+  password: a-password-of-ua1
+  digest_algorithm: DIGEST_ALGORITHM_MD5
+  dial_plan: tenants/default/dialPlans/secured
+'''
 
 
 class Parties:
@@ -52,7 +69,7 @@ class SippTest(DemoCase):
             ('udp', 'UDP'), ('tcp', 'TCP'), ('media', 'UDP'), ('tls', 'UDP'), ('outward', 'UDP'), ('unknown', 'UDP')))}
         cls.other = f'{network}.27'
         plans.apply(cls.cluster, 'parties', plans.manifest(
-            plans.CLEAR, plans.GATEWAY, plans.tls_peer('other', 'somebody.else.test', address=cls.other),
+            BRANCH, plans.CLEAR, plans.GATEWAY, plans.tls_peer('other', 'somebody.else.test', address=cls.other),
             plans.route('other', 5, 'other'), *(each.manifest() for each in cls.parties.values())))
         cls.demo.wait_snapshot()
         # Where TCP becomes mutual TLS to the edge, as the demo's gateway.
@@ -126,10 +143,33 @@ class SippTest(DemoCase):
         self.wait_ended(2, f'a-{parties.name}', f'b-{parties.name}')
 
     def test_who_registers_without_a_password(self):
-        """`branchc` is a user of no domain here, without a password."""
+        """`branchc` from the address of a peer, which does not register (403)."""
         self.assertEqual(self.sipp('-i', self.parties['unknown'].caller, '-p', '5065', '-t', 'u1', f'{self.edge}:5060',
                                    calls=1, scenario='branchc'), 0)
         self.assertEqual([r for r in self.cluster.items('registrations') if 'ua1' in r.get('contact', '')], [])
+
+    @lane('phone')
+    def test_a_phones_certificate_is_no_password(self):
+        """`branchc` behind a wrapper that has a phone's LSC: it is still asked for the password of its user (401),
+        and has none. `branchs` is nothing for an edge: it wants a REGISTER first, and the INVITE with its Call-ID,
+        and an edge is a registrar, which registers nowhere."""
+        self.enroll()
+        host, identity = f'{self.cluster.network}.28', self.cluster.path('phone-identity', 'both.pem')
+        wrapper = self.start('phone-client', [
+            'socat', f'TCP-LISTEN:5060,bind={host},reuseaddr,fork',
+            f'OPENSSL:{self.edge}:5061,cert={identity},cafile={self.cluster.pki}/sip-ca.pem,'
+            'commonname=edge.demo.sallyport.test'])
+        wrapper.wait_for(lambda: accepts(host, 5060), 'the wrapper listens')
+        said = self.cluster.path('log', 'branchc-errors.log')
+        self.assertEqual(self.sipp('-i', host, '-p', '5065', '-t', 't1', '-trace_err', '-error_file', said,
+                                   f'{host}:5060', calls=1, scenario='branchc'), 0)
+        with open(said, encoding='utf-8', errors='replace') as f:
+            self.assertIn('SIP/2.0 401 ', f.read())
+        self.assertEqual([r for r in self.cluster.items('registrations') if 'ua1' in r.get('contact', '')], [])
+
+    def enroll(self):
+        if not os.path.exists(self.cluster.path('phone-identity', 'both.pem')):
+            self.demo.enroll()
 
     def test_calls_over_udp(self):
         self.clear_calls('udp', 'u1')
@@ -173,9 +213,10 @@ class SippTest(DemoCase):
                                    '-r', '10', '-d', '300', f'{self.edge}:5060', calls=10), 10)
         self.wait_ended(10, 'other')
 
+    @lane('phone')
     def test_a_tls_gateway_calls_a_secured_phone(self):
         """CUC, UM-97: RTP from the gateway, SRTP to the phone, which rings."""
-        self.demo.enroll()
+        self.enroll()
         self.demo.start_user_agents()
         # The default scenario sends no CANCEL: the phone is told to answer.
         caller = subprocess.Popen(

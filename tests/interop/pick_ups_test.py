@@ -100,7 +100,7 @@ class PickUpsTest(SippCase):
         taker = self.taker(dialog, *steps, number=CALLER)
         phone.wait_event('CALL_ESTABLISHED', 'the caller is answered')
         self.finish(ringing)
-        time.sleep(2)
+        time.sleep(4)
         phone.command('hangup')
         phone.wait_event('CALL_CLOSED', 'the caller has hung up')
         self.finish(taker)

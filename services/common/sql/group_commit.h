@@ -24,12 +24,12 @@ class GroupCommit {
   struct Options {
     size_t max_queue = 1024;  // jobs that may wait
     size_t max_batch = 128;   // jobs of one call of `write`
+    // With no job for so long, `write` is called with none.
+    absl::Duration idle_period = absl::InfiniteDuration();
     // Before each batch, whoever is ready to run does so, as long as that makes
     // more jobs: where cores are short a batch takes all that could be in it,
     // and where one is idle it waits for nothing.
     bool lets_others_run = false;
-    // With no job for so long, `write` is called with none.
-    absl::Duration idle_period = absl::InfiniteDuration();
   };
 
   // `write` is called on the thread of this object, with jobs in the order in

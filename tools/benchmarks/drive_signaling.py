@@ -127,7 +127,8 @@ def arguments():
     args.beside_cpus = args.load_cpus
     # Who sleeps is woken by what our edge sends, which on one machine the edge
     # pays for, and dearly on a machine in a machine: across a network it would
-    # not. So the load and the edge have a core each and never sleep.
+    # not. So the load and the edge have a core each and never sleep; nor does
+    # the relay, on the cores of all that is beside them.
     args.awake = args.work == 'latency' and args.load_cpus.count(',') > 0 and bool(args.cpu)
     if args.awake:
         args.beside_cpus, _, args.load_cpus = args.load_cpus.rpartition(',')
@@ -271,6 +272,8 @@ class Sallyport(Server):
         # Calls that end at once would wait for ports to rest, not for the edge.
         relay = configs.read(self.cluster, 'media_relay')
         relay['port_quarantine'] = '0.001s'
+        if args.awake:
+            relay['session_listener']['busy_poll'] = '1s'
         self.cluster.write_config('media_relay', relay)
         others = [name for name in ('dialplan', 'capf', 'credential_issuer', 'media_relay')]
         for name in others:

@@ -18,6 +18,7 @@ namespace sallyport {
 namespace {
 
 constexpr int kEventsPerTurn = 256;
+constexpr int kUrgentEventsAtOnce = 16;
 constexpr int kLastEventsAtOnce = 64;
 
 uint32_t EpollMask(IoEvents interest) {
@@ -37,11 +38,13 @@ absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create(
     const Clock& clock) {
   UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll.valid()) return ErrnoStatus(errno, "epoll_create1");
+  UniqueFd urgent(epoll_create1(EPOLL_CLOEXEC));
+  if (!urgent.valid()) return ErrnoStatus(errno, "epoll_create1");
   UniqueFd last(epoll_create1(EPOLL_CLOEXEC));
   if (!last.valid()) return ErrnoStatus(errno, "epoll_create1");
   UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake.valid()) return ErrnoStatus(errno, "eventfd");
-  for (const int fd : {wake.get(), last.get()}) {
+  for (const int fd : {wake.get(), urgent.get(), last.get()}) {
     epoll_event event = {};
     event.events = EPOLLIN;
     event.data.u64 = Tag(fd, 0);
@@ -50,16 +53,19 @@ absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create(
     }
   }
   return std::unique_ptr<EventLoop>(
-      new EventLoop(clock, std::move(epoll), std::move(last), std::move(wake)));
+      new EventLoop(clock, std::move(epoll), std::move(urgent), std::move(last),
+                    std::move(wake)));
 }
 
-EventLoop::EventLoop(const Clock& clock, UniqueFd epoll, UniqueFd last,
-                     UniqueFd wake)
+EventLoop::EventLoop(const Clock& clock, UniqueFd epoll, UniqueFd urgent,
+                     UniqueFd last, UniqueFd wake)
     : clock_(clock),
       epoll_(std::move(epoll)),
+      urgent_(std::move(urgent)),
       last_(std::move(last)),
       wake_(std::move(wake)),
-      now_(clock.MonoNow()) {}
+      now_(clock.MonoNow()),
+      turn_start_(now_) {}
 
 EventLoop::~EventLoop() = default;
 
@@ -69,12 +75,23 @@ void EventLoop::CheckOnLoopThread() const {
                 std::this_thread::get_id());
 }
 
+int EventLoop::EpollOf(Rank rank) const {
+  switch (rank) {
+    case Rank::kUrgent:
+      return urgent_.get();
+    case Rank::kFirst:
+      return epoll_.get();
+    case Rank::kLast:
+      return last_.get();
+  }
+  SP_CHECK(false);
+}
+
 absl::Status EventLoop::Control(int operation, const Watch& watch) {
   epoll_event event = {};
   event.events = EpollMask(watch.interest);
   event.data.u64 = Tag(watch.fd, watch.generation);
-  const int epoll = (watch.rank == Rank::kLast ? last_ : epoll_).get();
-  return epoll_ctl(epoll, operation, watch.fd, &event) == 0
+  return epoll_ctl(EpollOf(watch.rank), operation, watch.fd, &event) == 0
              ? absl::OkStatus()
              : ErrnoStatus(errno, "epoll_ctl");
 }
@@ -93,6 +110,7 @@ absl::Status EventLoop::Add(int fd, IoEvents interest, IoCallback callback,
                                              .interest = interest,
                                              .callback = std::move(callback)});
   SP_RETURN_IF_ERROR(Control(EPOLL_CTL_ADD, *watch));
+  if (rank == Rank::kUrgent) ++urgent_count_;
   watches_[fd] = std::move(watch);
   return absl::OkStatus();
 }
@@ -118,8 +136,9 @@ void EventLoop::SetRank(int fd, Rank rank) {
     watch.rank = before;
     return;
   }
-  epoll_ctl((before == Rank::kLast ? last_ : epoll_).get(), EPOLL_CTL_DEL, fd,
-            nullptr);
+  epoll_ctl(EpollOf(before), EPOLL_CTL_DEL, fd, nullptr);
+  if (before == Rank::kUrgent) --urgent_count_;
+  if (rank == Rank::kUrgent) ++urgent_count_;
 }
 
 void EventLoop::Remove(int fd) {
@@ -127,6 +146,7 @@ void EventLoop::Remove(int fd) {
   const auto it = watches_.find(fd);
   if (it == watches_.end()) return;
   (void)Control(EPOLL_CTL_DEL, *it->second);
+  if (it->second->rank == Rank::kUrgent) --urgent_count_;
   removed_watches_.push_back(std::move(it->second));
   watches_.erase(it);
 }
@@ -184,8 +204,12 @@ void EventLoop::Turn(absl::Duration max_wait) {
   const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn,
                                busy ? 0 : WaitMilliseconds(max_wait));
   SP_CHECK(count >= 0 || errno == EINTR);
-  now_ = clock_.MonoNow();
+  turn_start_ = now_ = clock_.MonoNow();
   if (count > 0) last_ready_ = now_;
+  const uint64_t urgent = Tag(urgent_.get(), 0);
+  for (int i = 0; i < count; ++i) {
+    if (events[i].data.u64 == urgent) ServeUrgent();
+  }
   for (int i = 0; i < count; ++i) Call(events[i]);
   FireTimers();
   RunDeferred();
@@ -212,6 +236,15 @@ void EventLoop::Call(const epoll_event& event) {
   watch->callback({.readable = (mask & (EPOLLIN | EPOLLRDHUP)) != 0,
                    .writable = (mask & EPOLLOUT) != 0,
                    .failed = (mask & (EPOLLERR | EPOLLHUP)) != 0});
+}
+
+void EventLoop::ServeUrgent() {
+  CheckOnLoopThread();
+  if (urgent_count_ == 0) return;
+  std::array<epoll_event, kUrgentEventsAtOnce> events;
+  const int count = epoll_wait(urgent_.get(), events.data(),
+                               kUrgentEventsAtOnce, /*timeout=*/0);
+  for (int i = 0; i < count; ++i) Call(events[static_cast<size_t>(i)]);
 }
 
 void EventLoop::ServeLast() {

@@ -88,6 +88,10 @@ class EventLoop {
   // microseconds, and in a virtual machine hundreds. Zero, as at first: never.
   void SetBusyPoll(absl::Duration busy_poll) { busy_poll_ = busy_poll; }
 
+  // Calls those of Rank::kUrgent that are ready: for a callback of another rank
+  // that has been at it for long, and is not done.
+  void ServeUrgent();
+
   // How long one turn may serve Rank::kLast before it looks for others again.
   // The callback that is over the time still ends.
   void SetTimeForLast(absl::Duration time) { time_for_last_ = time; }
@@ -95,6 +99,8 @@ class EventLoop {
   // The time of this turn, read once when its wait ended, and anew for each of
   // Rank::kLast.
   MonoTime now() const { return now_; }
+  // When this turn's wait ended.
+  MonoTime turn_start() const { return turn_start_; }
   // Reads the clock anew, for a turn that took long.
   MonoTime RefreshNow();
   const Clock& clock() const { return clock_; }
@@ -122,8 +128,10 @@ class EventLoop {
     TimerCallback callback;
   };
 
-  EventLoop(const Clock& clock, UniqueFd epoll, UniqueFd last, UniqueFd wake);
+  EventLoop(const Clock& clock, UniqueFd epoll, UniqueFd urgent, UniqueFd last,
+            UniqueFd wake);
 
+  int EpollOf(Rank rank) const;
   // Tells the kernel of the watch, `operation` as for epoll_ctl.
   absl::Status Control(int operation, const Watch& watch);
   void Call(const epoll_event& event);
@@ -136,16 +144,20 @@ class EventLoop {
 
   const Clock& clock_;
   UniqueFd epoll_;
-  UniqueFd last_;  // an epoll of its own, for Rank::kLast, watched by epoll_
+  // Of the ranks that have an epoll of their own, watched by epoll_.
+  UniqueFd urgent_;
+  UniqueFd last_;
   UniqueFd wake_;
   absl::Duration time_for_last_ = absl::Microseconds(250);
   // Of last_, from the kernel, and how many of them were called.
   std::vector<epoll_event> last_events_;
   size_t last_called_ = 0;
   bool last_is_ready_ = false;
+  size_t urgent_count_ = 0;  // how many are watched
   std::atomic<bool> stopping_ = false;
   std::atomic<std::thread::id> thread_ = {};  // none while not running
   MonoTime now_;
+  MonoTime turn_start_;
   absl::Duration busy_poll_ = absl::ZeroDuration();
   MonoTime last_ready_ = MonoTime::InfinitePast();
   absl::flat_hash_map<int, std::unique_ptr<Watch>> watches_;

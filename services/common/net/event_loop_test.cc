@@ -26,6 +26,7 @@ namespace sallyport {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::UnorderedElementsAre;
 
 constexpr absl::Duration kNoWait = absl::ZeroDuration();
 
@@ -275,6 +276,41 @@ TEST_F(EventLoopRankTest, FirstComesBeforeLast) {
   AddReady("last", Rank::kLast);
   AddReady("first", Rank::kFirst);
   EXPECT_THAT(Turn(), ElementsAre("first", "last"));
+}
+
+TEST_F(EventLoopRankTest, UrgentComesFirstAndWhenItIsAskedFor) {
+  AddReady("last", Rank::kLast);
+  AddReady("a", Rank::kFirst);
+  AddReady("b", Rank::kFirst);
+  AddReady("urgent", Rank::kUrgent);
+  on_call_ = [this](const std::string& name) {
+    if (name == "a" || name == "last") loop_->ServeUrgent();
+  };
+  EXPECT_THAT(Turn(),
+              ElementsAre("urgent", "a", "urgent", "b", "last", "urgent"));
+  loop_->SetRank(pairs_[3].near.get(), Rank::kFirst);
+  EXPECT_THAT(Turn(), UnorderedElementsAre("a", "b", "urgent", "last"));
+  loop_->SetRank(pairs_[3].near.get(), Rank::kUrgent);
+  EXPECT_THAT(Turn(),
+              ElementsAre("urgent", "a", "urgent", "b", "last", "urgent"));
+}
+
+// Who is asked for within a turn may end whoever is being called.
+TEST_F(EventLoopRankTest, WhoIsUrgentMayRemoveWhoeverAskedForIt) {
+  AddReady("a", Rank::kFirst);
+  AddReady("urgent", Rank::kUrgent);
+  AddReady("last", Rank::kLast);
+  int calls = 0;
+  on_call_ = [this, &calls](const std::string& name) {
+    if (name == "a") loop_->ServeUrgent();
+    if (name != "urgent" || ++calls < 2) return;
+    for (const Pair& pair : pairs_) loop_->Remove(pair.near.get());
+  };
+  EXPECT_THAT(Turn(), ElementsAre("urgent", "a", "urgent"));
+  called_.clear();
+  loop_->ServeUrgent();
+  loop_->RunOnce(kNoWait);
+  EXPECT_TRUE(called_.empty());
 }
 
 // However many strangers wait, one who is known waits for one of them at most.

@@ -8,6 +8,9 @@
 namespace sallyport {
 
 enum class Rank : uint8_t {
+  // Before all others, and whenever EventLoop::ServeUrgent() is called within a
+  // turn: for few, of whom somebody who waits is behind each.
+  kUrgent,
   kFirst,
   // After all of kFirst that are ready, and no longer in one turn than
   // EventLoop::SetTimeForLast() allows: for those of whom there may be any

@@ -78,8 +78,9 @@ class GrpcLoopClient::Connection final : public StreamHandler,
 
   absl::Status Start(const SocketAddress& to,
                      std::shared_ptr<const TlsContext> context,
-                     absl::Duration timeout) {
+                     absl::Duration timeout, Rank rank) {
     TlsStream::Options options;
+    options.tcp.rank = rank;
     options.tcp.max_write_buffer = 4 * kMaxUnsent;
     options.handshake_timeout = timeout;
     SP_ASSIGN_OR_RETURN(
@@ -347,7 +348,7 @@ class GrpcLoopClient::Channel {
       const auto& identity = client_.options_.servers[index_].expected_identity;
       const absl::Status started =
           connection->Start(to, client_.tls_->at(identity)->current(),
-                            client_.options_.connect_timeout);
+                            client_.options_.connect_timeout, client_.rank_);
       if (started.ok()) {
         connections_.push_back(std::move(connection));
         return;
@@ -583,8 +584,11 @@ void GrpcLoopClient::Connection::End(const absl::Status& why) {
 
 GrpcLoopClient::GrpcLoopClient(Options options,
                                std::shared_ptr<const Contexts> tls,
-                               EventLoop& loop)
-    : options_(std::move(options)), tls_(std::move(tls)), loop_(&loop) {
+                               EventLoop& loop, Rank rank)
+    : options_(std::move(options)),
+      tls_(std::move(tls)),
+      loop_(&loop),
+      rank_(rank) {
   for (size_t i = 0; i < options_.servers.size(); ++i) {
     channels_.push_back(
         std::make_unique<Channel>(*this, i, options_.servers[i].target));
@@ -596,8 +600,8 @@ absl::StatusOr<std::unique_ptr<GrpcLoopClient>> GrpcLoopClient::Start(
     Options options) {
   SP_ASSIGN_OR_RETURN(std::shared_ptr<const Contexts> tls, ContextsOf(options));
   SP_ASSIGN_OR_RETURN(std::unique_ptr<EventLoop> loop, EventLoop::Create());
-  std::unique_ptr<GrpcLoopClient> client(
-      new GrpcLoopClient(std::move(options), std::move(tls), *loop));
+  std::unique_ptr<GrpcLoopClient> client(new GrpcLoopClient(
+      std::move(options), std::move(tls), *loop, Rank::kFirst));
   client->own_loop_ = std::move(loop);
   SP_RETURN_IF_ERROR(client->Begin());
   client->thread_ = std::thread([c = client.get()] {
@@ -607,8 +611,9 @@ absl::StatusOr<std::unique_ptr<GrpcLoopClient>> GrpcLoopClient::Start(
   return client;
 }
 
-std::unique_ptr<GrpcLoopClient> GrpcLoopClient::On(EventLoop& loop) const {
-  return absl::WrapUnique(new GrpcLoopClient(options_, tls_, loop));
+std::unique_ptr<GrpcLoopClient> GrpcLoopClient::On(EventLoop& loop,
+                                                   Rank rank) const {
+  return absl::WrapUnique(new GrpcLoopClient(options_, tls_, loop, rank));
 }
 
 absl::StatusOr<std::shared_ptr<const GrpcLoopClient::Contexts>>

@@ -22,6 +22,7 @@
 #include "services/common/net/event_loop.h"
 #include "services/common/net/mailbox.h"
 #include "services/common/net/name_lookup.h"
+#include "services/common/net/rank.h"
 #include "services/common/net/socket_address.h"
 #include "services/common/tls/watched_context.h"
 
@@ -83,8 +84,10 @@ class GrpcLoopClient {
   // INVALID_ARGUMENT when the TLS files or a target are unusable.
   static absl::StatusOr<std::unique_ptr<GrpcLoopClient>> Start(Options options);
   // The same servers, called on `loop` by connections of its own, with neither
-  // a thread nor a mailbox between: Loop thread only. `loop` outlives it.
-  std::unique_ptr<GrpcLoopClient> On(EventLoop& loop) const;
+  // a thread nor a mailbox between: Loop thread only. `loop` outlives it, and
+  // serves the connections at `rank`.
+  std::unique_ptr<GrpcLoopClient> On(EventLoop& loop,
+                                     Rank rank = Rank::kFirst) const;
   // What has no answer by now ends with CANCELLED, before this returns. A name
   // that is being looked up is waited for.
   ~GrpcLoopClient();
@@ -119,7 +122,7 @@ class GrpcLoopClient {
       absl::flat_hash_map<std::string, std::unique_ptr<WatchedTlsContext>>;
 
   GrpcLoopClient(Options options, std::shared_ptr<const Contexts> tls,
-                 EventLoop& loop);
+                 EventLoop& loop, Rank rank);
   static absl::StatusOr<std::shared_ptr<const Contexts>> ContextsOf(
       const Options& options);
   absl::Status Begin();
@@ -133,6 +136,7 @@ class GrpcLoopClient {
   const std::shared_ptr<const Contexts> tls_;
   std::unique_ptr<EventLoop> own_loop_;  // null: On() another's
   EventLoop* loop_;
+  const Rank rank_;
   std::vector<std::unique_ptr<Channel>> channels_;
   std::vector<std::unique_ptr<Channel>> preferred_;  // null: none
   std::vector<std::unique_ptr<Channel>> left_;       // until their calls end

@@ -189,6 +189,8 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   // Sends what the connection has to send when this turn's inputs are done.
   void FlushLater(ConnectionId id);
   void FlushConnections();
+  // Within a turn that takes long: callers do not wait for what else it reads.
+  void Breathe();
   // Whoever has proven something by it is served before those that have not.
   void RankAnew(ConnectionId id);
   // The connection is over for us; tells the core.
@@ -240,6 +242,8 @@ class EdgeLoop final : private ConnectionIo::Owner, private ListenerSet::Owner {
   std::unique_ptr<HostResolver> hosts_;
   std::unique_ptr<GrpcLoopClient> media_calls_;  // null without media
   bool media_asked_ = false;  // for a session, and it is not sent yet
+  size_t media_waits_ = 0;    // sessions that were asked for
+  MonoTime breathed_;         // when relays' answers were last looked for
   std::unique_ptr<ProxyIntake> proxies_;
   std::unique_ptr<ListenerSet> listeners_;
   absl::flat_hash_map<ConnectionId, std::unique_ptr<ConnectionIo>> connections_;

@@ -299,6 +299,41 @@ TEST_F(EdgeLoopTest, AStrangersConnectionComesLast) {
   EXPECT_EQ(edge_->Find(id)->rank(), Rank::kLast);
 }
 
+// More than is heard at once, cut within a message.
+TEST_F(EdgeLoopTest, AllOfWhatCameTogetherIsHeardInItsOrder) {
+  const auto client = ConnectTcp();
+  RunUntil([&] { return client->open; });
+  constexpr int kCount = 90;
+  std::string all;
+  for (int i = 0; i < kCount; ++i) {
+    all += Options("TCP", "m" + std::to_string(100 + i));
+  }
+  ASSERT_GT(all.size(), 2u * 8192);
+  ASSERT_TRUE(client->stream->Write(AsBytes(all)).ok());
+  RunUntil(
+      [&] { return client->heard.find("Call-ID: m189") != std::string::npos; });
+  EXPECT_EQ(edge_->core().stats().requests, uint64_t{kCount});
+  size_t at = 0;
+  for (int i = 0; i < kCount; ++i) {
+    at = client->heard.find("Call-ID: m" + std::to_string(100 + i), at);
+    ASSERT_NE(at, std::string::npos) << i;
+  }
+}
+
+// RFC 3261 section 18.3: where the next message begins is not known.
+TEST_F(EdgeLoopTest, AfterAMessageWithoutAnEndNothingIsHeard) {
+  const auto client = ConnectTcp();
+  RunUntil([&] { return client->open; });
+  std::string all = Options("TCP", "bad");
+  all.replace(all.find("Content-Length: 0"), 17, "Content-Length: x");
+  for (int i = 0; i < 90; ++i) all += Options("TCP", "after");
+  ASSERT_GT(all.size(), 2u * 8192);
+  ASSERT_TRUE(client->stream->Write(AsBytes(all)).ok());
+  RunUntil([&] { return client->over(); });
+  EXPECT_EQ(client->heard.find("Call-ID: after"), std::string::npos);
+  EXPECT_EQ(edge_->core().connections().size(), 0u);
+}
+
 // What is answered in one turn goes as one, in its order.
 TEST_F(EdgeLoopTest, AnswersOfOneTurnGoTogether) {
   const auto client = ConnectTcp();

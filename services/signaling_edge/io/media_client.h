@@ -23,6 +23,7 @@
 #include "sallyport/media_relay/v1/relay_status.pb.h"
 #include "sallyport/media_relay/v1/session.pb.h"
 #include "services/common/net/event_loop.h"
+#include "services/common/net/rank.h"
 #include "services/common/rpc/grpc_loop_client.h"
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/media_session.h"
@@ -62,9 +63,9 @@ class MediaClient {
   // Those of CallsOn() are gone by then.
   ~MediaClient();
 
-  // To be given to the following, on that loop.
+  // To be given to the following, on that loop. A caller waits for each answer.
   std::unique_ptr<GrpcLoopClient> CallsOn(EventLoop& loop) const {
-    return calls_->On(loop);
+    return calls_->On(loop, Rank::kUrgent);
   }
 
   // Callbacks come once, on the loop of `by`, at its end at the latest; perhaps

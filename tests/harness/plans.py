@@ -73,9 +73,9 @@ def route(name, digit, to):
             '  called_party: {discard_digits: DISCARD_DIGITS_PRE_DOT}\n')
 
 
-def user(name, domain, password, plan='clear', **more):
-    """A user with a number that is its name."""
-    lines = [f'username: "{name}"', f'domain: {domain}', f'password: "{password}"', f'phone_numbers: ["{name}"]',
+def user(name, domain, password, plan='clear', number='', **more):
+    """A user with a number, which is its name if no other is given."""
+    lines = [f'username: "{name}"', f'domain: {domain}', f'password: "{password}"', f'phone_numbers: ["{number or name}"]',
              f'dial_plan: tenants/default/dialPlans/{plan}', *(f'{key}: {value}' for key, value in more.items())]
     return f'kind: User\nname: tenants/default/users/{name}\nspec:\n' + ''.join(f'  {line}\n' for line in lines)
 

@@ -116,7 +116,8 @@ def arguments():
     parser.add_argument('--seconds', type=float, default=4)
     parser.add_argument('--connections', type=int, default=15000, help='for idle')
     parser.add_argument('--flood', type=float, default=50000, help='messages of nobody a second')
-    parser.add_argument('--flood_handshakes', type=float, default=35000, help='begun and left a second')
+    parser.add_argument('--flood_handshakes', type=float, default=0,
+                        help='begun and left a second; 0: ten times as many as this edge completes')
     parser.add_argument('--loops', type=int, default=1, help='of our edge, each on a core of its own')
     args = parser.parse_args()
     # The server's further cores are taken from the load's, if that has others.
@@ -295,7 +296,8 @@ class Sallyport(Server):
             plans.tls_peer('other', 'somebody.else.test', 'IP_PBX', calls=False),
             plans.route('load', PREFIX, 'gateway' if self.args.transport == 'tls' else 'called'),
             plans.trusted('CallManager-trust', 'sip-ca', f'{self.cluster.pki}/sip-ca.pem'),
-            *(plans.user(f'u{i:08}', DOMAIN, PASSWORD, digest_algorithm='DIGEST_ALGORITHM_SHA_256', max_contacts=50)
+            *(plans.user(f'u{i:08}', DOMAIN, PASSWORD, number=f'5{i:03}',
+                         digest_algorithm='DIGEST_ALGORITHM_SHA_256', max_contacts=50)
               for i in users)), timeout=120)
 
         def in_force():
@@ -361,8 +363,7 @@ def measure(server):
     elif args.work == 'register':
         result = load(server, '--work=register', spread(server, 8), '--window=64')
     elif args.work == 'handshakes':
-        result = load(server, '--work=handshakes', spread(server, 8), f'--window={16 * threads}',
-                      f'--threads={threads}')
+        result = handshakes(server)
     elif args.work == 'idle':
         return load(server, '--work=idle', spread(server, 8), f'--window={args.connections}')
     elif args.work == 'calls':
@@ -380,6 +381,22 @@ def measure(server):
     if result['failed'] > done * 0.001:
         raise Failed(f"{result['failed']:.0f} failed beside {done:.0f}")
     return result
+
+
+def handshakes(server):
+    threads = max(1, len(server.args.load_cpus.split(',')))
+    return load(server, '--work=handshakes', spread(server, 8), f'--window={16 * threads}', f'--threads={threads}')
+
+
+def completed_handshakes(args, folder):
+    """Of an edge without limits, a second: the one that is flooded keeps its limits."""
+    args = argparse.Namespace(**vars(args))
+    args.work = 'handshakes'
+    server = Sallyport(args, folder)
+    try:
+        return handshakes(server)['per_second']
+    finally:
+        server.stop()
 
 
 def floods(server, caller, rate):
@@ -423,6 +440,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix='sallyport-bench-') as folder:
         server = None
         try:
+            if args.work == 'flood' and not args.flood_handshakes:
+                args.flood_handshakes = 10 * completed_handshakes(args, os.path.join(folder, 'before'))
             system = {'kamailio': Kamailio, 'bare': Bare, 'sallyport': Sallyport}[args.system]
             server = system(args, os.path.join(folder, 'run'))
             values = measure(server)

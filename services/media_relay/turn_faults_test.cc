@@ -406,6 +406,7 @@ TEST_F(TurnFaultsTest, WhatIsSprayedOverTheRangeReachesNobody) {
   std::atomic<bool> over = false;
   DatagramClient stranger(random_);
   std::atomic<int> sprayed = 0;
+  const int own = process_.port("stun_udp");  // it answers Binding requests
   std::thread spraying([&] {
     std::string rtp(172, 'S');
     rtp.replace(0, 12, std::string("\x80\x00\x00\x01\0\0\0\xA0\0\0\0\x07", 12));
@@ -413,8 +414,8 @@ TEST_F(TurnFaultsTest, WhatIsSprayedOverTheRangeReachesNobody) {
     const std::string channel = std::string("\x40\x00\x00\x04SSSS", 8);
     while (!over) {
       for (uint16_t port = 53000; port <= 53999 && !over; ++port) {
-        // The host may have given it one of the range.
-        if (port == stranger.port()) continue;
+        // The host may have given them one of the range.
+        if (port == stranger.port() || port == own) continue;
         const Endpoint to = {*IpAddress::Parse("127.0.0.1"), port};
         stranger.Send(rtp, to);
         stranger.Send(binding, to);

@@ -8,13 +8,12 @@
 #include <openssl/ssl.h>
 
 #include <atomic>
-#include <cerrno>
-#include <cstdio>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/byte_span.h"
+#include "services/common/files/secret_file.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
@@ -78,26 +77,6 @@ absl::Status UseKeyPair(const std::vector<std::string>& chain,
     return Invalid("the private key does not fit the certificate");
   }
   return absl::OkStatus();
-}
-
-// The whole file; zeroes what it read into.
-absl::StatusOr<Secret> ReadFile(const std::string& path) {
-  std::FILE* file = std::fopen(path.c_str(), "rbe");
-  if (file == nullptr) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", path));
-  }
-  std::string text;
-  text.resize(kMaxFile + 1);
-  const size_t size = std::fread(text.data(), 1, text.size(), file);
-  const bool failed = std::ferror(file) != 0;
-  std::fclose(file);
-  Secret out = Secret::CopyOf(std::string_view(text).substr(0, size));
-  Cleanse(text);
-  if (failed) return absl::UnavailableError(absl::StrCat("reading ", path));
-  if (size > kMaxFile) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is too long"));
-  }
-  return out;
 }
 
 // The slot of an SSL that points to its TlsCallbacks.
@@ -302,14 +281,16 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::CreateFromFiles(
     const std::string& private_key_file, const std::string& trust_file,
     TlsContextOptions options) {
   if (!certificate_chain_file.empty()) {
-    SP_ASSIGN_OR_RETURN(const Secret pem, ReadFile(certificate_chain_file));
+    SP_ASSIGN_OR_RETURN(const Secret pem,
+                        ReadSecretFile(certificate_chain_file, kMaxFile));
     options.certificate_chain_pem = std::string(pem.DangerousText());
   }
   if (!private_key_file.empty()) {
-    SP_ASSIGN_OR_RETURN(options.private_key_pem, ReadFile(private_key_file));
+    SP_ASSIGN_OR_RETURN(options.private_key_pem,
+                        ReadSecretFile(private_key_file, kMaxFile));
   }
   if (!trust_file.empty()) {
-    SP_ASSIGN_OR_RETURN(const Secret pem, ReadFile(trust_file));
+    SP_ASSIGN_OR_RETURN(const Secret pem, ReadSecretFile(trust_file, kMaxFile));
     SP_ASSIGN_OR_RETURN(options.trust_anchors,
                         TrustAnchors::FromPem(pem.DangerousText()));
   }

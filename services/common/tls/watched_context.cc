@@ -3,9 +3,7 @@
 #include <cstddef>
 #include <utility>
 
-#include "services/common/bytes/byte_span.h"
-#include "services/common/crypto/hmac.h"
-#include "services/common/files/durable_file.h"
+#include "services/common/files/secret_file.h"
 #include "services/common/log/log.h"
 #include "services/common/status/status_macros.h"
 
@@ -57,14 +55,8 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> WatchedTlsContext::Load() {
 }
 
 std::string WatchedTlsContext::Digest() const {
-  // So that no second copy of the key lies about.
-  const auto certificate = ReadWholeFile(files_.certificate, kMaxFile);
-  const auto key = ReadWholeFile(files_.key, kMaxFile);
-  const auto trust = ReadWholeFile(files_.trust, kMaxFile);
-  return ToString(
-      HmacSha256(AsBytes("watched tls context"),
-                 {AsBytes(certificate.value_or("")), AsBytes(key.value_or("")),
-                  AsBytes(trust.value_or(""))}));
+  return DigestOfSecretFiles({files_.certificate, files_.key, files_.trust},
+                             kMaxFile);
 }
 
 void WatchedTlsContext::Watch(absl::Duration refresh) {

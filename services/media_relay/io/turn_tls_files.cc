@@ -9,9 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "services/common/bytes/byte_span.h"
-#include "services/common/crypto/hmac.h"
-#include "services/common/files/durable_file.h"
+#include "services/common/files/secret_file.h"
 #include "services/common/log/log.h"
 #include "services/common/status/status_macros.h"
 #include "services/common/tls/tls_context.h"
@@ -76,13 +74,7 @@ absl::StatusOr<TurnTlsFiles::Pair> TurnTlsFiles::Load() {
 }
 
 std::string TurnTlsFiles::Contents() const {
-  // A digest, so that no second copy of the key lies about.
-  const auto certificate = ReadWholeFile(certificate_file_, kMaxFile);
-  const auto key = ReadWholeFile(key_file_, kMaxFile);
-  const auto digest = HmacSha256(
-      AsBytes("turn tls files"),
-      {AsBytes(certificate.value_or("")), AsBytes(key.value_or(""))});
-  return ToString(digest);
+  return DigestOfSecretFiles({certificate_file_, key_file_}, kMaxFile);
 }
 
 void TurnTlsFiles::Watch(absl::Duration refresh) {

@@ -43,7 +43,7 @@ struct CertificateRecord {
   std::string request_key;
   std::string request_sha256;  // hex, of the CSR or the bare key
   std::string key_sha256;      // hex, of the SubjectPublicKeyInfo
-  std::string tbs;             // DER, as linted
+  std::string tbs;             // DER, as linted; not kept beside `der`
   std::string der;             // empty until it is signed
   absl::Time not_before = absl::UnixEpoch();
   absl::Time not_after = absl::UnixEpoch();

@@ -193,6 +193,15 @@ TEST_P(SqlStoreTest, CertificatesGoThroughTheirStates) {
   // Twice is a conflict: nothing is issued two times.
   EXPECT_THAT(store->Apply(complete, kNow), HasReason("ETAG_MISMATCH"));
   EXPECT_EQ(store->TrustVersion().value(), 0);
+  // What was to be signed is within what was signed, and kept once; of an
+  // intent that was given up it stays.
+  issued.tbs.clear();
+  CertificateRecord abandoned = Certificate("2f");
+  abandoned.state = CertificateState::kAbandoned;
+  StoreChange abandon = Change("B");
+  abandon.update_certificates = {{abandoned, CertificateState::kIntent}};
+  ASSERT_THAT(store->Apply(abandon, kNow), IsOk());
+  EXPECT_EQ(*store->GetCertificate("2f"), abandoned);
 
   issued.state = CertificateState::kRevoked;
   issued.revoke_time = kNow;

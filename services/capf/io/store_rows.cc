@@ -266,11 +266,13 @@ absl::Status UpdateCertificate(SqlStatements& sql,
     return changed == 1 ? absl::OkStatus() : Conflict();
   }
   const std::string der = ToHexColumn(c.der);
+  // A certificate holds what was to be signed, octet for octet.
+  const std::string tbs = der.empty() ? ToHexColumn(c.tbs) : std::string();
   const long long changed = sql.Execute(
-      "UPDATE certificates SET state = :a, der = :b,"
+      "UPDATE certificates SET state = :a, der = :b, tbs = :t,"
       " revoke_time = :c, revocation_reason = :d"
       " WHERE serial = :e AND state = :f",
-      state, der, revoked, reason, c.serial, expected);
+      state, der, tbs, revoked, reason, c.serial, expected);
   return changed == 1 ? absl::OkStatus() : Conflict();
 }
 

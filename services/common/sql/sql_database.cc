@@ -21,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/crypto/secret.h"
+#include "services/common/sql/gathered_log.h"
 #include "services/common/sql/sql_statements.h"
 #include "services/common/sql/sql_status.h"
 #include "services/common/status/error_reason.h"
@@ -164,8 +165,11 @@ absl::StatusOr<SqlDatabase::Session> SqlDatabase::ConnectSqlite(
   }
   SP_RETURN_IF_ERROR(MakePrivateFile(options.file));
   DoNotCountMemory();
+  std::string name;
+  if (options.durable) name = GatheredLogUri(options.file);
+  if (name.empty()) name = options.file;
   auto session = std::make_unique<Connection>(
-      soci::sqlite3, absl::StrCat("dbname=\"", options.file, "\" timeout=1"));
+      soci::sqlite3, absl::StrCat("dbname=\"", name, "\" timeout=1"));
   soci::session& sql = session->sql;
   // The lock comes with the first read and stays.
   sql << "PRAGMA locking_mode=EXCLUSIVE";

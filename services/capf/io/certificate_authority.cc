@@ -753,6 +753,7 @@ LedgerStep CertificateAuthority::OnIssued(Issuing& issuing,
   }
   Reached(IssueStep::kIssuedStored);
   ++issued_count_;
+  issuing.record.tbs.clear();  // as the store has it
   if (on_issued_) on_issued_(issuing.record.profile);
   return issuing.then(std::move(issuing.record));
 }

@@ -146,7 +146,9 @@ class EnrollmentStore {
   // Every record that bears this key.
   virtual absl::StatusOr<std::vector<CertificateRecord>> FindKey(
       const std::string& key_sha256) = 0;
-  // Without intents and abandoned ones; in order of name.
+  // Without intents and abandoned ones; in order of serial, or of creation if a
+  // tenant is given. `after` is a serial; nothing comes after an unknown one
+  // of a tenant.
   virtual absl::StatusOr<std::vector<CertificateRecord>> ListCertificates(
       const Page& page) = 0;
   virtual absl::StatusOr<std::vector<CertificateRecord>> ListIntents() = 0;

@@ -1,5 +1,6 @@
 #include "services/capf/io/sql_store.h"
 
+#include <limits>
 #include <optional>
 #include <string_view>
 #include <tuple>
@@ -237,12 +238,27 @@ absl::StatusOr<std::vector<CertificateRecord>> SqlStore::ListCertificates(
   return ReadIn<std::vector<CertificateRecord>>(
       database_, [&](SqlStatements& sql) {
         const auto limit = static_cast<long long>(page.limit);
+        if (page.tenant.empty()) {
+          return All(sql, ReadCertificate,
+                     "SELECT * FROM certificates WHERE serial > :a"
+                     " AND state <> 0 AND state <> 5"
+                     " ORDER BY serial LIMIT :l",
+                     page.after, limit);
+        }
+        // Before all of them, unless there was a page before.
+        long long time = std::numeric_limits<long long>::min();
+        if (!page.after.empty()) {
+          sql.Fetch(std::tie(time),
+                    "SELECT COALESCE(MAX(create_time), :m) FROM certificates"
+                    " WHERE serial = :a",
+                    std::numeric_limits<long long>::max(), page.after);
+        }
         return All(sql, ReadCertificate,
-                   "SELECT * FROM certificates WHERE serial > :a"
-                   " AND (CAST(:t AS TEXT) = '' OR tenant = :u)"
+                   "SELECT * FROM certificates WHERE tenant = :t"
+                   " AND (create_time, serial) > (:c, :a)"
                    " AND state <> 0 AND state <> 5"
-                   " ORDER BY serial LIMIT :l",
-                   page.after, page.tenant, page.tenant, limit);
+                   " ORDER BY create_time, serial LIMIT :l",
+                   page.tenant, time, page.after, limit);
       });
 }
 

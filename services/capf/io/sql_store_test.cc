@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -214,6 +216,40 @@ TEST_P(SqlStoreTest, CertificatesGoThroughTheirStates) {
   EXPECT_THAT(*store->ListRevoked(kNow + absl::Hours(2)), IsEmpty());
   EXPECT_THAT(*store->FindKey("aa"), SizeIs(2));
   EXPECT_EQ(*store->GetCertificate("1f"), issued);
+}
+
+TEST_P(SqlStoreTest, ATenantsCertificatesArePagedInOrderOfCreation) {
+  StoreChange insert = Change("A");
+  // Two of one moment, one older, one of another tenant, and an intent.
+  for (const auto& [serial, tenant, seconds] :
+       {std::tuple("5f", "a", 20), std::tuple("4f", "a", 20),
+        std::tuple("9f", "a", 10), std::tuple("1f", "b", 15),
+        std::tuple("2f", "a", 5)}) {
+    CertificateRecord c = Certificate(serial);
+    c.tenant = tenant;
+    c.create_time = kNow + absl::Seconds(seconds);
+    c.key_sha256 = c.serial;
+    if (c.serial != "2f") c.state = CertificateState::kActive;
+    insert.insert_certificates.push_back(c);
+  }
+  ASSERT_THAT(store->Apply(insert, kNow), IsOk());
+  const auto serials = [&](const Page& page) {
+    std::vector<std::string> out;
+    const auto listed = store->ListCertificates(page);
+    EXPECT_THAT(listed.status(), IsOk());
+    for (const CertificateRecord& c : *listed) {
+      out.push_back(c.serial);
+    }
+    return out;
+  };
+  EXPECT_THAT(serials({.tenant = "a", .after = {}, .limit = 2}),
+              ElementsAre("9f", "4f"));
+  EXPECT_THAT(serials({.tenant = "a", .after = "4f", .limit = 2}),
+              ElementsAre("5f"));
+  EXPECT_THAT(serials({.tenant = "a", .after = "5f", .limit = 2}), IsEmpty());
+  EXPECT_THAT(serials({.tenant = "a", .after = "00", .limit = 2}), IsEmpty());
+  EXPECT_THAT(serials({.tenant = {}, .after = "1f", .limit = 2}),
+              ElementsAre("4f", "5f"));
 }
 
 TEST_P(SqlStoreTest, TrustedCertificates) {

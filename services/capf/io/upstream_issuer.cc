@@ -120,7 +120,6 @@ absl::StatusOr<UpstreamIssued> UpstreamIssuer::Issue(
   record.authority = "upstream";
   record.request_sha256 = order.request_sha256;
   record.key_sha256 = HexEncode(AsBytes(order.key.sha256()));
-  SP_ASSIGN_OR_RETURN(record.tbs, TbsOf(AsBytes(chain[0])));
   record.not_before = leaf->not_before;
   record.not_after = leaf->not_after;
   record.create_time = ledger_.clock().Now();

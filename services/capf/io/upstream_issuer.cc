@@ -7,7 +7,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "services/capf/core/certificate_builder.h"
 #include "services/common/bytes/byte_span.h"
 #include "services/common/bytes/hex.h"
 #include "services/common/crypto/digest.h"

@@ -224,6 +224,10 @@ void MemoryBudget::Run() {
   bool told = false;
   const Clock& clock = Clock::Real();
   MonoTime outside_next = clock.MonoNow() + kOutsideInterval;
+  // Not before, though something was refused for mappings of which perhaps
+  // little is touched.
+  MonoTime outside_soonest = clock.MonoNow();
+  uint64_t refusals_seen = 0;
   while (true) {
     {
       absl::MutexLock lock(&mutex_);
@@ -231,14 +235,20 @@ void MemoryBudget::Run() {
         return;
       }
     }
+    Measure();
     // The kernel goes through all pages for it: a hundredth of the time at
     // most.
-    if (const MonoTime begun = clock.MonoNow(); begun >= outside_next) {
+    if (const MonoTime begun = clock.MonoNow();
+        begun >= outside_next ||
+        (begun >= outside_soonest && refusals() != refusals_seen &&
+         mallinfo2().hblkhd > mapped_.load(std::memory_order_relaxed))) {
       MeasureOutside();
       const MonoTime done = clock.MonoNow();
-      outside_next = done + std::max(kOutsideInterval, 100 * (done - begun));
+      outside_soonest = done + 100 * (done - begun);
+      outside_next = std::max(done + kOutsideInterval, outside_soonest);
+      Measure();
     }
-    Measure();
+    refusals_seen = refusals();
     if (on_measured_) on_measured_();
     if (reserve_.load() == nullptr) {
       if (!told) LogError("memory ran out: nothing new is taken", {});

@@ -42,8 +42,9 @@ size_t CgroupMemoryLimit(const std::string& root, std::string_view self_cgroup);
 // The same of this process.
 size_t CgroupMemoryLimit();
 
-// Measures every 50 ms (what is outside the heaps every second), and between
-// that counts what is taken at its most. At the bound nothing new is granted,
+// Measures every 50 ms (what is outside the heaps every second, or when large
+// blocks that may be untouched have something refused), and between that counts
+// what is taken at its most. At the bound nothing new is granted,
 // until enough has been given back.
 //
 // Behind that, an allocation that fails nonetheless gives up a reserve of the

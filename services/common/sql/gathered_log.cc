@@ -3,12 +3,13 @@
 #include <soci/soci.h>
 #include <soci/sqlite3/soci-sqlite3.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <new>
-#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/sql/uri_escape.h"
 
 namespace sallyport {
 namespace {
@@ -42,14 +43,13 @@ int WriteWaiting(LogFile& log) {
   return result;
 }
 
-// Calls one of the file below that looks at, or changes, what it holds.
-template <typename Method, typename... Args>
-int AfterWaiting(sqlite3_file* file, Method sqlite3_io_methods::*method,
-                 Args... args) {
+// One of the file below, which looks at what it holds or changes it.
+template <auto kMethod, typename... Args>
+int AfterWaiting(sqlite3_file* file, Args... args) {
   LogFile& log = Of(file);
   const int written = WriteWaiting(log);
   if (written != SQLITE_OK) return written;
-  return (log.below->pMethods->*method)(log.below, args...);
+  return (log.below->pMethods->*kMethod)(log.below, args...);
 }
 
 int Close(sqlite3_file* file) {
@@ -59,10 +59,6 @@ int Close(sqlite3_file* file) {
   const int closed = log.below->pMethods->xClose(log.below);
   std::destroy_at(&log);
   return written != SQLITE_OK ? written : closed;
-}
-
-int Read(sqlite3_file* file, void* to, int size, sqlite3_int64 offset) {
-  return AfterWaiting(file, &sqlite3_io_methods::xRead, to, size, offset);
 }
 
 int Write(sqlite3_file* file, const void* from, int size,
@@ -76,34 +72,6 @@ int Write(sqlite3_file* file, const void* from, int size,
   }
   log.waiting.append(static_cast<const char*>(from), static_cast<size_t>(size));
   return SQLITE_OK;
-}
-
-int Truncate(sqlite3_file* file, sqlite3_int64 size) {
-  return AfterWaiting(file, &sqlite3_io_methods::xTruncate, size);
-}
-
-int Sync(sqlite3_file* file, int flags) {
-  return AfterWaiting(file, &sqlite3_io_methods::xSync, flags);
-}
-
-int FileSize(sqlite3_file* file, sqlite3_int64* size) {
-  return AfterWaiting(file, &sqlite3_io_methods::xFileSize, size);
-}
-
-int Lock(sqlite3_file* file, int level) {
-  return AfterWaiting(file, &sqlite3_io_methods::xLock, level);
-}
-
-int Unlock(sqlite3_file* file, int level) {
-  return AfterWaiting(file, &sqlite3_io_methods::xUnlock, level);
-}
-
-int CheckReservedLock(sqlite3_file* file, int* reserved) {
-  return AfterWaiting(file, &sqlite3_io_methods::xCheckReservedLock, reserved);
-}
-
-int FileControl(sqlite3_file* file, int what, void* with) {
-  return AfterWaiting(file, &sqlite3_io_methods::xFileControl, what, with);
 }
 
 int SectorSize(sqlite3_file* file) {
@@ -122,15 +90,16 @@ constexpr sqlite3_io_methods MakeMethods() {
   sqlite3_io_methods out = {};
   out.iVersion = 1;
   out.xClose = Close;
-  out.xRead = Read;
+  out.xRead = AfterWaiting<&sqlite3_io_methods::xRead>;
   out.xWrite = Write;
-  out.xTruncate = Truncate;
-  out.xSync = Sync;
-  out.xFileSize = FileSize;
-  out.xLock = Lock;
-  out.xUnlock = Unlock;
-  out.xCheckReservedLock = CheckReservedLock;
-  out.xFileControl = FileControl;
+  out.xTruncate = AfterWaiting<&sqlite3_io_methods::xTruncate>;
+  out.xSync = AfterWaiting<&sqlite3_io_methods::xSync>;
+  out.xFileSize = AfterWaiting<&sqlite3_io_methods::xFileSize>;
+  out.xLock = AfterWaiting<&sqlite3_io_methods::xLock>;
+  out.xUnlock = AfterWaiting<&sqlite3_io_methods::xUnlock>;
+  out.xCheckReservedLock =
+      AfterWaiting<&sqlite3_io_methods::xCheckReservedLock>;
+  out.xFileControl = AfterWaiting<&sqlite3_io_methods::xFileControl>;
   out.xSectorSize = SectorSize;
   out.xDeviceCharacteristics = DeviceCharacteristics;
   return out;
@@ -198,19 +167,7 @@ std::string GatheredLogUri(const std::string& path) {
   static const bool kRegistered = Register();
   if (!kRegistered) return "";
   // https://www.sqlite.org/uri.html: all octets may be escaped.
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string out = "file:";
-  for (const char c : path) {
-    const auto octet = static_cast<uint8_t>(c);
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-        (c >= '0' && c <= '9') || c == '/' || c == '.' || c == '-' ||
-        c == '_') {
-      out += c;
-    } else {
-      out += {'%', kHex[octet >> 4], kHex[octet & 15]};
-    }
-  }
-  return out + "?vfs=" + kName;
+  return absl::StrCat("file:", UriEscape(path), "?vfs=", kName);
 }
 
 }  // namespace sallyport

@@ -9,11 +9,11 @@
 #include <string_view>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "services/common/bytes/string_view.h"
 #include "services/common/files/durable_file.h"
+#include "services/common/sql/uri_escape.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 
@@ -41,22 +41,6 @@ bool Parse(const std::string& connection, Parameters* out) {
 bool IsLocal(std::string_view host) {
   return host.empty() || host[0] == '/' || host[0] == '@' ||
          host == "localhost" || host == "127.0.0.1" || host == "::1";
-}
-
-// As a query of a URI has it: SOCI takes a connection string apart at blanks,
-// quoted or not.
-std::string Escaped(std::string_view value) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : value) {
-    if (absl::ascii_isalnum(static_cast<unsigned char>(c))) {
-      out += c;
-    } else {
-      const auto octet = static_cast<uint8_t>(c);
-      out += {'%', kHex[octet >> 4], kHex[octet & 15]};
-    }
-  }
-  return out;
 }
 
 std::string FaultOf(const std::string& connection, Parameters* parameters) {
@@ -117,7 +101,7 @@ absl::StatusOr<Secret> PostgresConnection(const PostgresOptions& options) {
                   " -c client_min_messages=error");
   std::string out = "postgresql:///?";
   for (const auto& [name, value] : parameters) {
-    if (!value.empty()) absl::StrAppend(&out, name, "=", Escaped(value), "&");
+    if (!value.empty()) absl::StrAppend(&out, name, "=", UriEscape(value), "&");
   }
   out.pop_back();
   if (!options.password_file.empty()) {
@@ -131,7 +115,7 @@ absl::StatusOr<Secret> PostgresConnection(const PostgresOptions& options) {
     }
     std::string password = text->substr(0, text->find_first_of("\r\n"));
     Cleanse(*text);
-    std::string escaped = Escaped(password);
+    std::string escaped = UriEscape(password);
     Cleanse(password);
     absl::StrAppend(&out, "&password=", escaped);
     Cleanse(escaped);

@@ -235,20 +235,19 @@ void MemoryBudget::Run() {
         return;
       }
     }
-    Measure();
     // The kernel goes through all pages for it: a hundredth of the time at
     // most.
     if (const MonoTime begun = clock.MonoNow();
         begun >= outside_next ||
         (begun >= outside_soonest && refusals() != refusals_seen &&
          mallinfo2().hblkhd > mapped_.load(std::memory_order_relaxed))) {
+      refusals_seen = refusals();
       MeasureOutside();
       const MonoTime done = clock.MonoNow();
       outside_soonest = done + 100 * (done - begun);
       outside_next = std::max(done + kOutsideInterval, outside_soonest);
-      Measure();
     }
-    refusals_seen = refusals();
+    Measure();
     if (on_measured_) on_measured_();
     if (reserve_.load() == nullptr) {
       if (!told) LogError("memory ran out: nothing new is taken", {});

@@ -71,6 +71,16 @@ class RunnerTest(unittest.TestCase):
         self.assertEqual(results[0].spread, 4 / 3)
         self.assertEqual(results[0].passes, 3)
 
+    def test_a_ratio_is_of_what_one_pass_shows(self):
+        # The machine is twice as fast in the second pass, for both, and slow
+        # for ours in the third.
+        ours, theirs = Fake('o', 'k', (10, 5, 30)), Fake('t', 'k', (20, 10, 20))
+        result, = measure([Row('s.a', '', 'us', ours, 'k', peer=Peer('t', theirs, 'k'))])
+        self.assertEqual((result.value, result.peer_value, result.ratio), (10, 20, 2.0))
+        ours, theirs = Fake('o', 'k', (10, 5, 6)), Fake('t', 'k', (20, 10, 4))
+        result, = measure([Row('s.a', '', 'us', ours, 'k', peer=Peer('t', theirs, 'k'))])
+        self.assertEqual((result.value, result.peer_value, result.ratio), (6, 10, 2.0))
+
     def test_more_is_better_turns_the_ratio_round(self):
         ours, theirs = Fake('o', 'k', (300,)), Fake('t', 'k', (100,))
         row = Row('s.a', '', '/s', ours, 'k', times_peer(2), Peer('t', theirs, 'k'), less_is_better=False)
@@ -123,6 +133,11 @@ class SourceTest(unittest.TestCase):
             {'name': 'BM_A/1_mean', 'run_type': 'aggregate', 'cpu_time': 1, 'real_time': 1, 'time_unit': 'ms'},
         ]})
         self.assertEqual(GoogleBenchmark.parse(text), {'BM_A/1': 1.5e6, 'BM_A/1:items_per_second': 50.0})
+
+    def test_of_cases_in_turns_the_median_counts(self):
+        turns = [{'name': 'BM_A', 'run_type': 'iteration', 'cpu_time': t, 'time_unit': 'ns', 'rate': 6 / t}
+                 for t in (1, 3, 2)]
+        self.assertEqual(GoogleBenchmark.parse(json.dumps({'benchmarks': turns})), {'BM_A': 2.0, 'BM_A:rate': 3.0})
 
     def test_a_case_that_failed_gives_no_figure(self):
         failed = {'name': 'BM_A', 'error_occurred': True, 'error_message': 'refused'}

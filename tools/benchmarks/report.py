@@ -11,18 +11,12 @@ class Result:
     row: object
     value: Optional[float] = None
     peer_value: Optional[float] = None
+    # How many times as good as the peer, the median of what each pass shows;
+    # above 1 is better than it. What slows one pass down slows both.
+    ratio: Optional[float] = None
     spread: Optional[float] = None  # (largest - smallest) / median of the passes
     passes: int = 0
     why: str = ''  # what kept a value from being there
-
-    @property
-    def ratio(self):
-        """How many times as good as the peer; above 1 is better than it."""
-        if not self.value or not self.peer_value:
-            return None
-        if self.row.less_is_better:
-            return self.peer_value / self.value
-        return self.value / self.peer_value
 
     @property
     def met(self):
@@ -36,18 +30,28 @@ def summarise(row, samples, failures):
     def series(source, key):
         return [values[key] * row.scale for values in samples.get(source, []) if key in values]
 
+    def ratio_of(ours, theirs):
+        """Of values by key of one pass."""
+        value, peer = ours.get(row.key), theirs.get(row.peer.key)
+        if not value or not peer:
+            return None
+        return peer / value if row.less_is_better else value / peer
+
     own = series(row.source, row.key)
     why = failures.get(row.source, '')
     if not own and not why:
         why = f'the program gave no {row.key}'
-    peers = []
+    peers, ratios = [], []
     if row.peer:
         peers = series(row.peer.source, row.peer.key)
         if not peers and not why:
             why = f'{row.peer.name}: ' + failures.get(row.peer.source, f'no {row.peer.key}')
+        each = zip(samples.get(row.source, []), samples.get(row.peer.source, []))
+        ratios = [ratio for ratio in (ratio_of(*pair) for pair in each) if ratio is not None]
     median = statistics.median(own) if own else None
     return Result(row=row, value=median,
                   peer_value=statistics.median(peers) if peers else None,
+                  ratio=statistics.median(ratios) if ratios else None,
                   spread=(max(own) - min(own)) / median if own and median else None,
                   passes=len(own), why=why)
 

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import shutil
+import statistics
 import subprocess
 from typing import Tuple
 
@@ -61,6 +62,8 @@ class GoogleBenchmark:
     cases: str = '.'  # --benchmark_filter
     seconds: float = 0.5  # per case
     env: Tuple[str, ...] = ()  # 'NAME=value'
+    # So often each, all in turns: for cases that are compared with each other.
+    turns: int = 1
 
     @property
     def targets(self):
@@ -68,15 +71,17 @@ class GoogleBenchmark:
 
     def measure(self, context):
         seconds = min(self.seconds, 0.1) if context.quick else self.seconds
+        turns = [] if self.turns == 1 else [f'--benchmark_repetitions={self.turns}',
+                                            '--benchmark_enable_random_interleaving=true']
         out = run(context.on_one_core([
             'env', *self.env, context.binary(self.target), '--benchmark_format=json',
-            f'--benchmark_filter={self.cases}', f'--benchmark_min_time={seconds}',
+            f'--benchmark_filter={self.cases}', f'--benchmark_min_time={seconds / self.turns}', *turns,
         ]), timeout=600, cwd=context.root)
         return self.parse(out)
 
     @staticmethod
     def parse(text):
-        values, failed = {}, []
+        turns, failed = {}, []
         known = {'family_index', 'per_family_instance_index', 'repetitions', 'repetition_index',
                  'threads', 'iterations', 'real_time', 'cpu_time'}
         for case in json.loads(text)['benchmarks']:
@@ -85,13 +90,13 @@ class GoogleBenchmark:
                 continue
             if case.get('run_type', 'iteration') != 'iteration':
                 continue
-            values[case['name']] = case['cpu_time'] * _TO_NS[case['time_unit']]
+            turns.setdefault(case['name'], []).append(case['cpu_time'] * _TO_NS[case['time_unit']])
             for counter, value in case.items():
                 if isinstance(value, (int, float)) and counter not in known:
-                    values[f"{case['name']}:{counter}"] = float(value)
-        if failed and not values:
+                    turns.setdefault(f"{case['name']}:{counter}", []).append(float(value))
+        if failed and not turns:
             raise Unavailable('; '.join(failed))
-        return values
+        return {key: statistics.median(values) for key, values in turns.items()}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,9 +13,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
-#include "absl/strings/str_format.h"
 #include "services/capf/core/der_parts.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
@@ -26,6 +26,8 @@ namespace {
 constexpr absl::Duration kBackdate = absl::Hours(1);
 constexpr absl::Duration kLeastValidity = absl::Hours(1);
 constexpr absl::Duration kLeastRenewedValidity = absl::Seconds(10);
+constexpr uint8_t kSequence = 0x30;
+constexpr uint8_t kSet = 0x31;
 constexpr unsigned kContext0 =
     CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0;
 constexpr unsigned kContext3 =
@@ -36,35 +38,27 @@ absl::Status OutOfMemory() {
                    "no memory for a certificate");
 }
 
-bool AddNamePart(CBB* name, std::string_view oid, const std::string& value,
-                 unsigned tag) {
+// `attribute` is its number below id-at (2.5.4).
+bool AddNamePart(CBB* name, uint8_t attribute, const std::string& value,
+                 uint8_t tag) {
   if (value.empty()) return true;
-  CBB set, pair, text;
-  return CBB_add_asn1(name, &set, CBS_ASN1_SET) &&
-         CBB_add_asn1(&set, &pair, CBS_ASN1_SEQUENCE) && AddOid(&pair, oid) &&
-         CBB_add_asn1(&pair, &text, tag) && AddBytes(&text, AsBytes(value)) &&
-         CBB_flush(name);
+  const uint8_t type[] = {V_ASN1_OBJECT, 3, 0x55, 4, attribute};
+  const DerHeader text(tag, value.size());
+  const DerHeader pair(kSequence, sizeof(type) + text.size() + value.size());
+  return AddElement(name, kSet,
+                    {pair.bytes(), type, text.bytes(), AsBytes(value)});
 }
 
 bool AddName(CBB* cbb, const SubjectName& subject) {
   CBB name;
-  constexpr unsigned kText = CBS_ASN1_UTF8STRING;
+  constexpr uint8_t kText = V_ASN1_UTF8STRING;
   return CBB_add_asn1(cbb, &name, CBS_ASN1_SEQUENCE) &&
-         AddNamePart(&name, "2.5.4.6", subject.country,
-                     CBS_ASN1_PRINTABLESTRING) &&
-         AddNamePart(&name, "2.5.4.8", subject.state, kText) &&
-         AddNamePart(&name, "2.5.4.7", subject.locality, kText) &&
-         AddNamePart(&name, "2.5.4.10", subject.organization, kText) &&
-         AddNamePart(&name, "2.5.4.11", subject.organizational_unit, kText) &&
-         AddNamePart(&name, "2.5.4.3", subject.common_name, kText) &&
-         CBB_flush(cbb);
-}
-
-bool AddSubjectKeyId(CBB* list, ByteSpan key_id) {
-  CBB extension, value, id;
-  return OpenExtension(list, &extension, &value, "2.5.29.14", false) &&
-         CBB_add_asn1(&value, &id, CBS_ASN1_OCTETSTRING) &&
-         AddBytes(&id, key_id) && CBB_flush(list);
+         AddNamePart(&name, 6, subject.country, V_ASN1_PRINTABLESTRING) &&
+         AddNamePart(&name, 8, subject.state, kText) &&
+         AddNamePart(&name, 7, subject.locality, kText) &&
+         AddNamePart(&name, 10, subject.organization, kText) &&
+         AddNamePart(&name, 11, subject.organizational_unit, kText) &&
+         AddNamePart(&name, 3, subject.common_name, kText) && CBB_flush(cbb);
 }
 
 // A BIT STRING of named bits ends with its last one bit (X.690 11.2.2).
@@ -110,6 +104,32 @@ bool AddExtendedKeyUsage(CBB* list, const CertificateProfile& profile) {
   return CBB_flush(list);
 }
 
+std::string WriteUsage(const CertificateProfile& profile, bool rsa) {
+  bssl::ScopedCBB cbb;
+  const bool ok = CBB_init(cbb.get(), 128) &&
+                  AddKeyUsage(cbb.get(), profile.KeyUsage(rsa)) &&
+                  AddBasicConstraints(cbb.get(), profile) &&
+                  AddExtendedKeyUsage(cbb.get(), profile);
+  return TakeBytes(cbb.get(), ok);
+}
+
+// What the key may be used for: the profile's alone to say, so it is written
+// once.
+bool AddUsage(CBB* list, ProfileId profile, bool rsa) {
+  using Written = std::array<std::array<std::string, 2>, kProfileCount>;
+  static const auto* const kWritten = [] {
+    auto* const out = new Written;
+    for (size_t i = 0; i < kProfileCount; ++i) {
+      const CertificateProfile& each = ProfileFor(static_cast<ProfileId>(i));
+      (*out)[i] = {WriteUsage(each, false), WriteUsage(each, true)};
+    }
+    return out;
+  }();
+  const std::string& usage =
+      (*kWritten)[static_cast<size_t>(profile)][rsa ? 1 : 0];
+  return !usage.empty() && AddBytes(list, AsBytes(usage));
+}
+
 bool AddAltNames(CBB* list, const SubjectAltNames& names) {
   if (names.empty()) return true;
   CBB extension, value, sequence, text;
@@ -140,15 +160,12 @@ bool AddAltNames(CBB* list, const SubjectAltNames& names) {
 
 bool AddExtensions(CBB* tbs, const CertificateSpec& spec,
                    ByteSpan issuer_key_id) {
-  const CertificateProfile& profile = ProfileFor(spec.profile);
   CBB outer, list;
   return CBB_add_asn1(tbs, &outer, kContext3) &&
          CBB_add_asn1(&outer, &list, CBS_ASN1_SEQUENCE) &&
          AddAuthorityKeyId(&list, issuer_key_id) &&
          AddSubjectKeyId(&list, AsBytes(spec.key.key_id())) &&
-         AddKeyUsage(&list, profile.KeyUsage(spec.key.is_rsa())) &&
-         AddBasicConstraints(&list, profile) &&
-         AddExtendedKeyUsage(&list, profile) &&
+         AddUsage(&list, spec.profile, spec.key.is_rsa()) &&
          AddAltNames(&list, spec.names) &&
          AddDistributionPoint(&list, "2.5.29.31", spec.crl_url) &&
          CBB_flush(tbs);
@@ -311,13 +328,12 @@ absl::StatusOr<std::string> BuildTbs(const CertificateSpec& spec,
   const std::string& issuer_key_id =
       issuer.has_value() ? issuer->key_id : spec.key.key_id();
   bssl::ScopedCBB cbb;
-  CBB tbs, version, serial, validity;
+  CBB tbs, version, validity;
   bool ok = CBB_init(cbb.get(), 1024) &&
             CBB_add_asn1(cbb.get(), &tbs, CBS_ASN1_SEQUENCE) &&
             CBB_add_asn1(&tbs, &version, kContext0) &&
             CBB_add_asn1_uint64(&version, 2) &&
-            CBB_add_asn1(&tbs, &serial, CBS_ASN1_INTEGER) &&
-            AddBytes(&serial, AsBytes(spec.serial)) &&
+            AddElement(&tbs, V_ASN1_INTEGER, {AsBytes(spec.serial)}) &&
             AddAlgorithm(&tbs, algorithm);
   ok = ok && (issuer.has_value() ? AddBytes(&tbs, AsBytes(issuer->subject_der))
                                  : AddName(&tbs, spec.subject));
@@ -376,14 +392,14 @@ absl::Status CheckSignedBy(ByteSpan certificate_der, ByteSpan issuer_der) {
 absl::StatusOr<std::string> AssembleCertificate(ByteSpan tbs,
                                                 SignatureAlgorithm algorithm,
                                                 ByteSpan signature) {
+  constexpr uint8_t kNoUnusedBits[] = {0};
+  const ByteSpan identifier = AsBytes(AlgorithmIdentifier(algorithm));
+  const DerHeader bits(V_ASN1_BIT_STRING, 1 + signature.size());
   bssl::ScopedCBB cbb;
-  CBB certificate, bits;
-  const bool ok = CBB_init(cbb.get(), tbs.size() + signature.size() + 64) &&
-                  CBB_add_asn1(cbb.get(), &certificate, CBS_ASN1_SEQUENCE) &&
-                  AddBytes(&certificate, tbs) &&
-                  AddAlgorithm(&certificate, algorithm) &&
-                  CBB_add_asn1(&certificate, &bits, CBS_ASN1_BITSTRING) &&
-                  CBB_add_u8(&bits, 0) && AddBytes(&bits, signature);
+  const bool ok =
+      CBB_init(cbb.get(), tbs.size() + signature.size() + 64) &&
+      AddElement(cbb.get(), kSequence,
+                 {tbs, identifier, bits.bytes(), kNoUnusedBits, signature});
   std::string der = TakeBytes(cbb.get(), ok);
   if (der.empty()) return OutOfMemory();
   return der;

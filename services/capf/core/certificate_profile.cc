@@ -13,8 +13,10 @@ constexpr size_t kMaxNames = 20;
 
 absl::Duration Days(int days) { return absl::Hours(24) * days; }
 
-const std::array<CertificateProfile, 9>& Profiles() {
-  static const auto* const profiles = new std::array<CertificateProfile, 9>{{
+using ProfileArray = std::array<CertificateProfile, kProfileCount>;
+
+const ProfileArray& Profiles() {
+  static const auto* const profiles = new ProfileArray{{
       {.id = ProfileId::kAuthority,
        .name = "authority",
        .default_validity = Days(3650),

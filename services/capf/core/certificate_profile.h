@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_SERVICES_CAPF_CORE_CERTIFICATE_PROFILE_H_
 #define SALLYPORT_SERVICES_CAPF_CORE_CERTIFICATE_PROFILE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -26,6 +27,7 @@ enum class ProfileId {
   kRoot,         // signs authorities, and nothing else
   kCapfServer,   // CAPF's port, for phones that look for an authority there
 };
+inline constexpr size_t kProfileCount = 9;
 
 // Key usage bits as X.509 numbers them, bit 0 highest (RFC 5280 4.2.1.3).
 inline constexpr uint16_t kDigitalSignature = 0x8000;

@@ -2,6 +2,7 @@
 
 #include <openssl/mem.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <string_view>
 #include <utility>
@@ -14,12 +15,6 @@ using std::string_view_literals::operator""sv;
 // Those that every certificate has, as whole elements: reading the text each
 // time would cost as much as the rest of the certificate.
 constexpr std::pair<std::string_view, std::string_view> kKnownOids[] = {
-    {"2.5.4.3", "\x06\x03\x55\x04\x03"sv},
-    {"2.5.4.10", "\x06\x03\x55\x04\x0a"sv},
-    {"1.2.840.10045.4.3.2", "\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"sv},
-    {"1.2.840.113549.1.1.11", "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b"sv},
-    {"2.5.29.35", "\x06\x03\x55\x1d\x23"sv},
-    {"2.5.29.14", "\x06\x03\x55\x1d\x0e"sv},
     {"2.5.29.15", "\x06\x03\x55\x1d\x0f"sv},
     {"2.5.29.19", "\x06\x03\x55\x1d\x13"sv},
     {"2.5.29.37", "\x06\x03\x55\x1d\x25"sv},
@@ -29,6 +24,9 @@ constexpr std::pair<std::string_view, std::string_view> kKnownOids[] = {
     {"1.3.6.1.5.5.7.3.2", "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x02"sv},
     {"1.3.6.1.5.5.7.3.5", "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x05"sv},
 };
+
+constexpr uint8_t kSequence = 0x30;
+constexpr uint8_t kContext0 = 0x80;
 
 // Two digits at `at`.
 void Put(char* at, int number) {
@@ -42,6 +40,32 @@ bool AddBytes(CBB* cbb, ByteSpan bytes) {
   return CBB_add_bytes(cbb, bytes.data(), bytes.size());
 }
 
+DerHeader::DerHeader(uint8_t tag, size_t content_size) {
+  octets_[size_++] = tag;
+  if (content_size >= 0x80) {
+    const bool two = content_size > 0xff;
+    octets_[size_++] = two ? 0x82 : 0x81;
+    if (two) octets_[size_++] = static_cast<uint8_t>(content_size >> 8);
+  }
+  octets_[size_++] = static_cast<uint8_t>(content_size);
+}
+
+bool AddElement(CBB* cbb, uint8_t tag,
+                std::initializer_list<ByteSpan> content) {
+  size_t size = 0;
+  for (const ByteSpan part : content) size += part.size();
+  if (size > 0xffff) return false;
+  const DerHeader header(tag, size);
+  uint8_t* at = nullptr;
+  if (!CBB_add_space(cbb, &at, header.size() + size)) return false;
+  const auto put = [&at](ByteSpan part) {
+    at = std::copy(part.begin(), part.end(), at);
+  };
+  put(header.bytes());
+  for (const ByteSpan part : content) put(part);
+  return true;
+}
+
 bool AddOid(CBB* cbb, std::string_view dotted) {
   for (const auto& [text, der] : kKnownOids) {
     if (text == dotted) return AddBytes(cbb, AsBytes(der));
@@ -52,26 +76,22 @@ bool AddOid(CBB* cbb, std::string_view dotted) {
          CBB_flush(cbb);
 }
 
-bool AddAlgorithm(CBB* cbb, SignatureAlgorithm algorithm) {
-  CBB sequence, null;
-  if (!CBB_add_asn1(cbb, &sequence, CBS_ASN1_SEQUENCE)) return false;
-  bool ok = false;
+std::string_view AlgorithmIdentifier(SignatureAlgorithm algorithm) {
   switch (algorithm) {
     case SignatureAlgorithm::kEcdsaSha256:
-      ok = AddOid(&sequence, "1.2.840.10045.4.3.2");
-      break;
+      return "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"sv;
     case SignatureAlgorithm::kEcdsaSha384:
-      ok = AddOid(&sequence, "1.2.840.10045.4.3.3");
-      break;
+      return "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03"sv;
     case SignatureAlgorithm::kEcdsaSha512:
-      ok = AddOid(&sequence, "1.2.840.10045.4.3.4");
-      break;
+      return "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04"sv;
     case SignatureAlgorithm::kRsaSha256:
-      ok = AddOid(&sequence, "1.2.840.113549.1.1.11") &&
-           CBB_add_asn1(&sequence, &null, CBS_ASN1_NULL);
       break;
   }
-  return ok && CBB_flush(cbb);
+  return "\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00"sv;
+}
+
+bool AddAlgorithm(CBB* cbb, SignatureAlgorithm algorithm) {
+  return AddBytes(cbb, AsBytes(AlgorithmIdentifier(algorithm)));
 }
 
 bool AddTime(CBB* cbb, absl::Time time) {
@@ -90,12 +110,8 @@ bool AddTime(CBB* cbb, absl::Time time) {
     at += 2;
   }
   *at++ = 'Z';
-  CBB value;
-  return CBB_add_asn1(cbb, &value,
-                      utc ? CBS_ASN1_UTCTIME : CBS_ASN1_GENERALIZEDTIME) &&
-         AddBytes(&value, AsBytes(std::string_view(
-                              text, static_cast<size_t>(at - text)))) &&
-         CBB_flush(cbb);
+  return AddElement(cbb, utc ? V_ASN1_UTCTIME : V_ASN1_GENERALIZEDTIME,
+                    {AsBytes({text, static_cast<size_t>(at - text)})});
 }
 
 bool OpenExtension(CBB* list, CBB* extension, CBB* value, std::string_view oid,
@@ -107,11 +123,21 @@ bool OpenExtension(CBB* list, CBB* extension, CBB* value, std::string_view oid,
 }
 
 bool AddAuthorityKeyId(CBB* list, ByteSpan key_id) {
-  CBB extension, value, sequence, id;
-  return OpenExtension(list, &extension, &value, "2.5.29.35", false) &&
-         CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE) &&
-         CBB_add_asn1(&sequence, &id, CBS_ASN1_CONTEXT_SPECIFIC | 0) &&
-         AddBytes(&id, key_id) && CBB_flush(list);
+  const DerHeader id(kContext0, key_id.size());
+  const DerHeader sequence(kSequence, id.size() + key_id.size());
+  const DerHeader value(V_ASN1_OCTET_STRING,
+                        sequence.size() + id.size() + key_id.size());
+  return AddElement(list, kSequence,
+                    {AsBytes("\x06\x03\x55\x1d\x23"sv), value.bytes(),
+                     sequence.bytes(), id.bytes(), key_id});
+}
+
+bool AddSubjectKeyId(CBB* list, ByteSpan key_id) {
+  const DerHeader id(V_ASN1_OCTET_STRING, key_id.size());
+  const DerHeader value(V_ASN1_OCTET_STRING, id.size() + key_id.size());
+  return AddElement(
+      list, kSequence,
+      {AsBytes("\x06\x03\x55\x1d\x0e"sv), value.bytes(), id.bytes(), key_id});
 }
 
 bool AddDistributionPoint(CBB* list, std::string_view oid,

@@ -37,10 +37,21 @@ class DemoCase(unittest.TestCase):
     def tearDownClass(cls):
         cls.demo.stop()
 
+    def run(self, result=None):
+        def lost():
+            return len(result.failures) + len(result.errors) if result is not None else 0
+        before = lost()
+        super().run(result)
+        if lost() > before:
+            print(f'=== what was said until {self.id().rpartition(".")[2]} failed', file=sys.stderr)
+            self.show_logs()
+
     @classmethod
     def show_logs(cls):
-        for name, process in cls.cluster.processes.items():
-            tail = process.text().splitlines()[-15:]
+        phone = getattr(cls.demo, 'phone', None)
+        said = dict(cls.cluster.processes, **({'phone': phone.process} if phone else {}))
+        for name, process in said.items():
+            tail = process.text().splitlines()[-15 if name != 'phone' else -60:]
             print(f'--- {name}\n' + '\n'.join(tail), file=sys.stderr)
 
 

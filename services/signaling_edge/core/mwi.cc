@@ -145,12 +145,7 @@ bool MessageWaiting::Show(const std::string& mailbox,
   for (const std::string& name : users) {
     const UserEntry* user = plan_->index().User(name);
     if (user == nullptr || user->disabled) continue;
-    const auto subscribed = by_user_.find(name);
-    if (subscribed != by_user_.end()) {
-      const std::vector<uint64_t> ids = subscribed->second;
-      for (const uint64_t id : ids) Tell(id, "", now);
-      continue;
-    }
+    if (TellSubscribed(name, now)) continue;
     for (const auto& flows : registrar_.ContactsOf(name)) {
       // Of those at other edges, the edge that is told tells them.
       if (!flows[0]->foreign) TellUnasked(*user, *flows[0], now);
@@ -206,15 +201,44 @@ void MessageWaiting::TellUnasked(const UserEntry& user, const Binding& binding,
       .IgnoreError();
 }
 
-void MessageWaiting::Tell(uint64_t id, std::string_view state, MonoTime now) {
+bool MessageWaiting::Reach(Subscription& subscription) const {
+  if (port_.IsAlive(subscription.flow)) return true;
+  const auto target = ParseSipUri(subscription.dialog.remote_target());
+  if (!target.ok()) return false;
+  for (const Binding* binding : registrar_.Of(subscription.user.resource)) {
+    if (binding->foreign || binding->phone != subscription.user.phone ||
+        binding->flow.is_tls() != subscription.flow.is_tls() ||
+        !port_.IsAlive(binding->flow)) {
+      continue;
+    }
+    // Another phone of the user has no part in the dialog.
+    const auto contact = ParseSipUri(binding->contact);
+    if (!contact.ok() || contact->user != target->user) continue;
+    subscription.flow = binding->flow;
+    return true;
+  }
+  return false;
+}
+
+bool MessageWaiting::TellSubscribed(const std::string& user, MonoTime now) {
+  const auto subscribed = by_user_.find(user);
+  if (subscribed == by_user_.end()) return false;
+  bool told = false;
+  const std::vector<uint64_t> ids = subscribed->second;
+  for (const uint64_t id : ids) told |= Tell(id, "", now);
+  return told;
+}
+
+bool MessageWaiting::Tell(uint64_t id, std::string_view state, MonoTime now) {
   const auto it = subscriptions_.find(id);
-  if (it == subscriptions_.end()) return;
+  if (it == subscriptions_.end()) return false;
   Subscription& subscription = it->second;
   const UserEntry* user = plan_->index().User(subscription.user.resource);
   if (user == nullptr || user->disabled) {
     Drop(id);
-    return;
+    return false;
   }
+  if (!Reach(subscription)) return false;
   SipMessage notify = subscription.dialog.MakeRequest(SipMethod::kNotify);
   Fill(notify, *user, subscription.flow,
        state.empty() ? Cat("active;expires=",
@@ -225,7 +249,9 @@ void MessageWaiting::Tell(uint64_t id, std::string_view state, MonoTime now) {
                         {kOwner | id, LegSide::kA}, now)
            .ok()) {
     Drop(id);  // it comes back with a new one
+    return false;
   }
+  return true;
 }
 
 // ------------------------------------------------------------ subscriptions
@@ -314,8 +340,17 @@ void MessageWaiting::OnNotified(uint64_t owner, int code) {
 }
 
 void MessageWaiting::OnRegistered(const Binding& binding, MonoTime now) {
-  if (plan_ == nullptr || by_user_.contains(binding.user)) return;
-  if (binding.bulk) return;  // a PBX has no lamp
+  if (plan_ == nullptr || binding.bulk) return;  // a PBX has no lamp
+  if (const auto subscribed = by_user_.find(binding.user);
+      subscribed != by_user_.end()) {
+    bool reached = false;
+    const std::vector<uint64_t> ids = subscribed->second;
+    for (const uint64_t id : ids) {
+      const auto it = subscriptions_.find(id);
+      reached |= port_.IsAlive(it->second.flow) || Tell(id, "", now);
+    }
+    if (reached) return;
+  }
   const UserEntry* user = plan_->index().User(binding.user);
   if (user == nullptr || LampOf(*user) == nullptr) return;
   TellUnasked(*user, binding, now);

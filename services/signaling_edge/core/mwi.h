@@ -74,7 +74,8 @@ class MessageWaiting {
   // The final answer to a NOTIFY; 0: there was none.
   void OnNotified(uint64_t owner, int code);
 
-  // A phone that has just come learns how its lamp is.
+  // A phone that has just come learns how its lamp is; one that has come back
+  // by another connection, within the subscription that it had.
   void OnRegistered(const Binding& binding, MonoTime now);
 
   void OnDeadline(MonoTime now);
@@ -98,7 +99,13 @@ class MessageWaiting {
             MonoTime now);
   // Of all mailboxes of a user; nothing if none was ever heard of.
   const MessageSummary* LampOf(const UserEntry& user) const;
-  void Tell(uint64_t id, std::string_view state, MonoTime now);
+  // False if nothing can be sent now. It stays subscribed until it expires.
+  bool Tell(uint64_t id, std::string_view state, MonoTime now);
+  // To every subscription of a user; false if none of them can be told.
+  bool TellSubscribed(const std::string& user, MonoTime now);
+  // There is a way to the subscriber: its own, or one that it has registered
+  // by since that was lost.
+  bool Reach(Subscription& subscription) const;
   void TellUnasked(const UserEntry& user, const Binding& binding, MonoTime now);
   void Fill(SipMessage& notify, const UserEntry& user, const Flow& flow,
             std::string_view state) const;

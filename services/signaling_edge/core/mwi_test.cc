@@ -81,6 +81,27 @@ class MwiTest : public EdgeCoreTest {
         expires);
   }
 
+  // bob's phone subscribes; the 200 that it gets.
+  Sent Subscribed() {
+    // A peer by address needs no digest: bob's is the one of his REGISTER, so
+    // the challenge comes first.
+    edge_.Receive(bob_, Subscribe(1, 600));
+    auto challenge = edge_.TakeTo(bob_);
+    if (!challenge) return {};
+    EXPECT_EQ(challenge->message.status_code(), 407);
+    edge_.Receive(bob_, edge_.WithDigest(Subscribe(2, 600), *challenge, "bob",
+                                         "SUBSCRIBE", "sip:bob@d.test"));
+    auto ok = edge_.TakeTo(bob_);
+    if (!ok) return {};
+    EXPECT_EQ(ok->message.status_code(), 200);
+    EXPECT_EQ(ok->message.Value(HeaderId::kExpires), "600");
+    const Sent first = Lamp();  // at once
+    EXPECT_EQ(first.message.Value(HeaderId::kSubscriptionState),
+              "active;expires=600");
+    EXPECT_TRUE(Has(first.message.body(), "Messages-Waiting: no"));
+    return *ok;
+  }
+
   std::shared_ptr<PlanSnapshot> plan_;
   ConnectionId bob_ = 0;
   int count_ = 0;
@@ -154,37 +175,78 @@ TEST_F(MwiTest, MessageWaitingNumbers) {
 TEST_F(MwiTest, Subscribed) {
   Load();
   Connect();
-  // A peer by address needs no digest: bob's is the one of his REGISTER, so
-  // the challenge comes first.
-  edge_.Receive(bob_, Subscribe(1, 600));
-  auto challenge = edge_.TakeTo(bob_);
-  ASSERT_TRUE(challenge);
-  EXPECT_EQ(challenge->message.status_code(), 407);
-  edge_.Receive(bob_, edge_.WithDigest(Subscribe(2, 600), *challenge, "bob",
-                                       "SUBSCRIBE", "sip:bob@d.test"));
-  auto ok = edge_.TakeTo(bob_);
-  ASSERT_TRUE(ok);
-  ASSERT_EQ(ok->message.status_code(), 200);
-  EXPECT_EQ(ok->message.Value(HeaderId::kExpires), "600");
-  const Sent first = Lamp();  // at once
-  EXPECT_EQ(first.message.Value(HeaderId::kSubscriptionState),
-            "active;expires=600");
-  EXPECT_TRUE(Has(first.message.body(), "Messages-Waiting: no"));
+  const Sent ok = Subscribed();
   EXPECT_EQ(Notify("4001", "Messages-Waiting: yes\n"), 200);
   const Sent second = Lamp();
   EXPECT_EQ(second.message.Value(HeaderId::kCallId), "sub");
   EXPECT_TRUE(edge_.Idle());  // and not unasked as well
   // Refreshed, then given up.
   edge_.Advance(absl::Seconds(500));
-  edge_.Receive(bob_, Subscribe(3, 600, Tag(*ok)));
+  edge_.Receive(bob_, Subscribe(3, 600, Tag(ok)));
   EXPECT_EQ(edge_.TakeTo(bob_)->message.status_code(), 200);
   Lamp();
-  edge_.Receive(bob_, Subscribe(4, 0, Tag(*ok)));
+  edge_.Receive(bob_, Subscribe(4, 0, Tag(ok)));
   EXPECT_EQ(edge_.TakeTo(bob_)->message.status_code(), 200);
   EXPECT_EQ(Lamp().message.Value(HeaderId::kSubscriptionState),
             "terminated;reason=timeout");
-  edge_.Receive(bob_, Subscribe(5, 600, Tag(*ok)));
+  edge_.Receive(bob_, Subscribe(5, 600, Tag(ok)));
   EXPECT_EQ(edge_.TakeTo(bob_)->message.status_code(), 481);
+}
+
+// A phone whose connection is lost registers by another, and need not subscribe
+// anew for its lamp to be right.
+TEST_F(MwiTest, ASubscriptionOutlivesItsConnection) {
+  Load();
+  Connect();
+  const Sent ok = Subscribed();
+  edge_.Close(bob_);
+  EXPECT_EQ(Notify("4001", "Messages-Waiting: yes\n"), 200);
+  EXPECT_TRUE(edge_.Idle());
+  Connect();
+  const Sent back = Lamp();
+  EXPECT_EQ(back.message.Value(HeaderId::kCallId), "sub");
+  EXPECT_TRUE(Has(back.message.body(), "Messages-Waiting: yes"));
+  EXPECT_EQ(Notify("4001", "Messages-Waiting: no\n"), 200);
+  const Sent next = Lamp();
+  EXPECT_EQ(next.message.Value(HeaderId::kCallId), "sub");
+  EXPECT_TRUE(Has(next.message.body(), "Messages-Waiting: no"));
+  EXPECT_TRUE(edge_.Idle());
+  // It is the phone's own there.
+  edge_.Receive(bob_, Subscribe(3, 600, Tag(ok)));
+  EXPECT_EQ(edge_.TakeTo(bob_)->message.status_code(), 200);
+  Lamp();
+}
+
+// What another phone of the user subscribed to and left keeps nobody from
+// being told.
+TEST_F(MwiTest, ALostSubscriptionIsNotTheNextPhones) {
+  Load();
+  Connect();
+  Subscribed();
+  edge_.Close(bob_);
+  EXPECT_EQ(Notify("4001", "Messages-Waiting: yes\n"), 200);
+  bob_ = edge_.ConnectTcp("198.51.100.2");
+  const auto text = [](int cseq) {
+    return Cat(
+        "REGISTER sip:d.test SIP/2.0\n"
+        "Via: SIP/2.0/TCP 198.51.100.2;branch=z9hG4bKr",
+        cseq,
+        "\nMax-Forwards: 70\nFrom: <sip:bob@d.test>;tag=r\n"
+        "To: <sip:bob@d.test>\nCall-ID: other\nCSeq: ",
+        cseq, " REGISTER\nContact: <sip:desk2@198.51.100.2>\nExpires: 600");
+  };
+  edge_.Receive(bob_, text(1));
+  const auto challenge = edge_.TakeTo(bob_);
+  ASSERT_TRUE(challenge);
+  edge_.Receive(bob_, edge_.WithDigest(text(2), *challenge, "bob", "REGISTER",
+                                       "sip:d.test"));
+  EXPECT_EQ(edge_.TakeTo(bob_)->message.status_code(), 200);
+  const Sent lamp = Lamp();
+  EXPECT_NE(lamp.message.Value(HeaderId::kCallId), "sub");
+  EXPECT_TRUE(Has(lamp.message.body(), "Messages-Waiting: yes"));
+  EXPECT_EQ(Notify("4001", "Messages-Waiting: no\n"), 200);
+  EXPECT_NE(Lamp().message.Value(HeaderId::kCallId), "sub");
+  EXPECT_TRUE(edge_.Idle());
 }
 
 }  // namespace

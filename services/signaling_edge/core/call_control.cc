@@ -1,6 +1,7 @@
 #include "services/signaling_edge/core/call_control.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "services/common/bytes/string_view.h"
@@ -408,7 +409,10 @@ void CallControl::ReportCall(const Call& call, MonoTime now) {
   event.reason = record.reason;
   event.tenant = record.tenant;
   event.resource = record.legs[0].party.resource;
-  event.call = record;
+  event.call = record.id;
+  if (event.type == EdgeEvent::Type::kCallEnded) {
+    event.record = std::make_shared<const CallRecord>(record);
+  }
   port_.Perform(Report{std::move(event)});
 }
 
@@ -464,7 +468,7 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
     traces_.erase(traces);
   }
   port_.CallGone(id);
-  Remember(call.record(), history_, options_.history_entries, now);
+  Remember(std::move(call.record()), history_, options_.history_entries, now);
   calls_.erase(id);
   total_.Set(calls_.size());
 }

@@ -194,7 +194,7 @@ TEST_F(CallPassingTest, AnAnsweredOfferWithoutAnswerEndsTheCall) {
   EXPECT_EQ(ack->message.method(), SipMethod::kAck);
   EXPECT_EQ(bye->message.method(), SipMethod::kBye);
   EXPECT_EQ(own_bye->message.method(), SipMethod::kBye);
-  EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->call->reason,
+  EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->record->reason,
             "MEDIA_REFUSED");
 }
 

@@ -222,7 +222,7 @@ TEST_F(CallQueueTest, WaitsWithMusicAndIsConnectedWhenAMemberIsReady) {
   EXPECT_GE(*joined->unqueued - *joined->queued, absl::Seconds(5));
   const EdgeEvent* end = edge_.Last(EdgeEvent::Type::kCallEnded);
   ASSERT_NE(end, nullptr);
-  EXPECT_EQ(end->call->reason, "QUEUE_SERVED");
+  EXPECT_EQ(end->record->reason, "QUEUE_SERVED");
   // The music's session is gone, that of the two is there.
   EXPECT_EQ(edge_.deleted.size(), 1u);
   // And the caller can hang up.
@@ -380,7 +380,7 @@ TEST_F(CallQueueTest, WhoHasWaitedLongEnoughGoesOnOrIsEnded) {
   auto bye = edge_.TakeToUdp(kPbx);
   ASSERT_TRUE(bye);
   EXPECT_EQ(bye->message.method(), SipMethod::kBye);
-  EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->call->reason,
+  EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->record->reason,
             "QUEUE_TIMEOUT");
 }
 
@@ -420,7 +420,7 @@ TEST_F(CallQueueTest, WhoOffersNothingIsOfferedWhatThePromptCanBe) {
   auto invite = edge_.TakeTo(bob_);
   ASSERT_TRUE(invite);
   Serve(*invite, "late");
-  EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->call->reason,
+  EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->record->reason,
             "QUEUE_SERVED");
 }
 
@@ -442,7 +442,7 @@ TEST_F(CallQueueTest, WhoDoesNotAnswerTheOfferDoesNotWait) {
   bye = edge_.TakeToUdp(kPbx);
   ASSERT_TRUE(bye);
   EXPECT_EQ(bye->message.method(), SipMethod::kBye);
-  EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->call->reason,
+  EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->record->reason,
             "MEDIA_NOT_SUPPORTED");
 }
 
@@ -492,7 +492,7 @@ TEST_F(CallQueueTest, AWaitingCallerThatIsGoneIsFoundByTheRefresh) {
   ASSERT_TRUE(refresh);
   edge_.Answer(*refresh, 481, "p1");
   edge_.Forget();  // ACK
-  EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->call->reason,
+  EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->record->reason,
             "DIALOG_LOST");
   EXPECT_EQ(Queued(0), nullptr);
 }

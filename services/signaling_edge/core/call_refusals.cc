@@ -1,5 +1,6 @@
 // What of a call is refused, and what is told and kept of it: the half of
 // CallControl that says no.
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -157,12 +158,13 @@ void CallControl::NoteGivenUp(const Attempt& attempt, MonoTime now) {
   event.at = now;
   event.tenant = attempt.caller.tenant;
   event.resource = attempt.caller.resource;
-  event.call = std::move(record);
+  event.call = record->id;
   event.type = EdgeEvent::Type::kCallStarted;
   event.summary = "a call began";
   port_.Perform(Report{event});
   event.type = EdgeEvent::Type::kCallEnded;
-  event.reason = event.call->reason;
+  event.reason = record->reason;
+  event.record = std::make_shared<const CallRecord>(*std::move(record));
   event.summary = "a call ended";
   port_.Perform(Report{std::move(event)});
 }
@@ -172,7 +174,10 @@ void CallControl::ReportRefused(EdgeEvent event, uint64_t call,
                                 std::vector<std::string> steps) {
   event.refusal->call = call;
   event.refusal->steps = std::move(steps);
-  event.call = std::move(record);
+  if (record.has_value()) {
+    event.call = record->id;
+    event.record = std::make_shared<const CallRecord>(*std::move(record));
+  }
   port_.Perform(Report{std::move(event)});
 }
 

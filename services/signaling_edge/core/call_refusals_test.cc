@@ -79,8 +79,8 @@ class CallRefusalsTest : public EdgeCoreTest {
     ASSERT_FALSE(event->refusal->steps.empty());
     EXPECT_THAT(event->refusal->steps.front(), HasSubstr("sender: "));
     EXPECT_THAT(event->refusal->steps.back(), HasSubstr(std::string(reason)));
-    ASSERT_TRUE(event->call.has_value());
-    EXPECT_EQ(event->call->id, record.id);
+    ASSERT_NE(event->record, nullptr);
+    EXPECT_EQ(event->call, record.id);
     // No other event tells of it, so that no reader counts a call that lives.
     EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallStarted), nullptr);
     EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded), nullptr);
@@ -97,7 +97,7 @@ class CallRefusalsTest : public EdgeCoreTest {
     EXPECT_EQ(edge_.core().calls().ladder().legs(), 0u);
     EXPECT_EQ(edge_.core().calls().ladder().bytes(), 0u);
     for (const EdgeEvent& event : edge_.events) {
-      EXPECT_FALSE(event.call.has_value());
+      EXPECT_EQ(event.call, 0u);
     }
   }
 };
@@ -241,7 +241,7 @@ TEST_F(CallRefusalsTest, ACopyByAnotherWay) {
   EXPECT_EQ(event->refusal->sip_status, 482);
   EXPECT_THAT(event->refusal->steps,
               ElementsAre("source: proven", "loop: MERGED_REQUEST"));
-  EXPECT_FALSE(event->call.has_value());
+  EXPECT_EQ(event->call, 0u);
   EXPECT_EQ(edge_.core().calls().live(), 1u);
 }
 
@@ -268,7 +268,7 @@ TEST_F(FewTransactionsTest, WhatFindsNoRoomIsToldOnceASecond) {
   EXPECT_EQ(event->refusal->sip_status, 503);
   EXPECT_THAT(event->refusal->steps,
               ElementsAre("source: proven", "admission: TRANSACTION_LIMIT"));
-  EXPECT_FALSE(event->call.has_value());
+  EXPECT_EQ(event->call, 0u);
   EXPECT_THAT(edge_.core().calls().Records(), IsEmpty());
   EXPECT_EQ(edge_.core().calls().ladder().legs(), 18u);  // of those that wait
 }
@@ -562,7 +562,7 @@ TEST_F(CallRefusalsTest, WhoGivesUpBeforeAnybodyIsCalledHasARecordToo) {
   EXPECT_EQ(edge_.Refusals(), "");
   ASSERT_NE(edge_.Last(EdgeEvent::Type::kCallStarted), nullptr);
   ASSERT_NE(edge_.Last(EdgeEvent::Type::kCallEnded), nullptr);
-  EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->call->id, records[0]->id);
+  EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->call, records[0]->id);
 }
 
 TEST_F(CallRefusalsTest, TargetsThatCannotBeCalledAreNamed) {
@@ -620,7 +620,7 @@ TEST_F(CallRefusalsTest, TollLimitsAndDrainingAreRulesOfOurs) {
   ASSERT_NE(event, nullptr);
   EXPECT_EQ(event->reason, "TOLL_CALL_RATE");
   EXPECT_EQ(event->refusal->steps.back(), "toll: TOLL_CALL_RATE");
-  EXPECT_EQ(event->call->disposition, CallDisposition::kRefused);
+  EXPECT_EQ(event->record->disposition, CallDisposition::kRefused);
   edge_.Perform(edge_.core().OnDrain(edge_.now()));
   edge_.ReceiveUdp(kPbx, PbxInvite("95551234", Offer(), "three", "three"));
   event = edge_.Last(EdgeEvent::Type::kRefused);
@@ -640,7 +640,7 @@ TEST_F(CallRefusalsTest, ARefusedDescriptionIsOfTheCallThatThereIs) {
   ASSERT_NE(event, nullptr);
   EXPECT_EQ(event->reason, "SECURITY_MODE_SRTP_NOT_ALLOWED");
   EXPECT_EQ(event->refusal->call, records[0]->id);
-  EXPECT_FALSE(event->call.has_value());
+  EXPECT_EQ(event->call, 0u);
   EXPECT_THAT(event->refusal->steps,
               ElementsAre("sender: SOURCE_ADDRESS",
                           "dial_plan: tenants/t/dialPlans/clear",

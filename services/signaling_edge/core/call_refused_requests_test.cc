@@ -66,7 +66,7 @@ class RefusedRequestsTest : public EdgeCoreTest {
     EXPECT_EQ(event.refusal->peer, kPbxName);
     EXPECT_EQ(event.refusal->sip_status, code);
     EXPECT_EQ(event.refusal->sip_method, method);
-    EXPECT_FALSE(event.call.has_value());
+    EXPECT_EQ(event.call, 0u);
     EXPECT_THAT(event.refusal->steps,
                 ElementsAre("sender: SOURCE_ADDRESS",
                             "dial_plan: tenants/t/dialPlans/clear",
@@ -90,7 +90,7 @@ class RefusedRequestsTest : public EdgeCoreTest {
     EXPECT_EQ(edge_.core().calls().ladder().legs(), 0u);
     EXPECT_EQ(edge_.core().transactions(), 0u);
     for (const EdgeEvent& event : edge_.events) {
-      EXPECT_FALSE(event.call.has_value());
+      EXPECT_EQ(event.call, 0u);
     }
   }
 

@@ -122,8 +122,8 @@ TEST_F(CallTakeoverTest, TooShortASessionIsARefusedCall) {
   EXPECT_EQ(event->reason, "SESSION_INTERVAL_TOO_SMALL");
   EXPECT_EQ(event->refusal->steps.back(),
             "session_timer: SESSION_INTERVAL_TOO_SMALL");
-  ASSERT_TRUE(event->call.has_value());
-  EXPECT_EQ(event->call->legs[0].sip_call_id, "pbx2");
+  ASSERT_NE(event->record, nullptr);
+  EXPECT_EQ(event->record->legs[0].sip_call_id, "pbx2");
   // The call that was to be taken over goes on.
   EXPECT_EQ(edge_.core().calls().live(), 1u);
   EXPECT_NE(event->refusal->call, edge_.core().calls().Records()[0]->id);

@@ -288,7 +288,7 @@ TEST_F(CallKeyingTest, WithoutKeysACallEnds) {
   const EdgeEvent* end = edge_.Last(EdgeEvent::Type::kCallEnded);
   ASSERT_NE(end, nullptr);
   EXPECT_EQ(end->reason, "DTLS_HANDSHAKE_FAILED");
-  EXPECT_EQ(end->call->disposition, CallDisposition::kAnswered);
+  EXPECT_EQ(end->record->disposition, CallDisposition::kAnswered);
 }
 
 }  // namespace

@@ -138,7 +138,8 @@ TEST_F(EdgeCoreTest, FailuresOfTheFarSideAreMapped) {
     auto final = edge_.TakeToUdp(kPbx);
     ASSERT_TRUE(final);
     EXPECT_EQ(final->message.status_code(), c.ours);
-    EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->call->reason, c.reason);
+    EXPECT_EQ(edge_.Last(EdgeEvent::Type::kCallEnded)->record->reason,
+              c.reason);
     edge_.Forget();
   }
   EXPECT_EQ(edge_.connects.size(), 1u);  // one connection for all

@@ -4,6 +4,7 @@
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_EDGE_EVENT_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -78,9 +79,11 @@ struct EdgeEvent {
   std::string tls_alert;  // of a connection that one ended: "unknown_ca"
   bool alert_sent = false;
   std::optional<Refusal> refusal;  // of kRefused
-  // Of the three call events, and of kRefused where the call is over with it,
-  // before anybody was called: no other event tells of that call.
-  std::optional<CallRecord> call;
+  // The id, of the three call events, and of kRefused where the call is over
+  // with it, before anybody was called: no other event tells of that call.
+  uint64_t call = 0;
+  // Of a call that is over: of kCallEnded, and of such a kRefused.
+  std::shared_ptr<const CallRecord> record;
 };
 
 }  // namespace sallyport::signaling_edge

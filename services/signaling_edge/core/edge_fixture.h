@@ -107,8 +107,8 @@ class EdgeCoreTest : public testing::Test {
     EXPECT_EQ(edge_.core().calls().live(), 0u);
     const EdgeEvent* end = edge_.Last(EdgeEvent::Type::kCallEnded);
     ASSERT_NE(end, nullptr);
-    EXPECT_EQ(end->call->reason, reason);
-    EXPECT_EQ(end->call->disposition, disposition);
+    EXPECT_EQ(end->record->reason, reason);
+    EXPECT_EQ(end->record->disposition, disposition);
     edge_.Advance(absl::Minutes(2));
     EXPECT_EQ(edge_.core().transactions(), 0u);
     EXPECT_TRUE(edge_.Idle());

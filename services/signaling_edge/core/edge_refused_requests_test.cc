@@ -77,7 +77,7 @@ class EdgeRefusedRequestsTest : public EdgeCoreTest {
     EXPECT_EQ(event.refusal->sip_status, code);
     EXPECT_EQ(event.refusal->sip_method, method);
     EXPECT_EQ(event.refusal->call, 0u);
-    EXPECT_FALSE(event.call.has_value());
+    EXPECT_EQ(event.call, 0u);
     EXPECT_THAT(event.refusal->steps,
                 ElementsAre("sender: SOURCE_ADDRESS",
                             "dial_plan: tenants/t/dialPlans/clear", last_step));

@@ -490,8 +490,8 @@ TEST_F(EdgeSccpTest, ARefusedCallHasARecordAndALadder) {
               ElementsAre("sender: PEER_CERTIFICATE",
                           "dial_plan: tenants/t/dialPlans/secured",
                           "loop: none", "route: ROUTE_NOT_FOUND"));
-  ASSERT_TRUE(event->call.has_value());
-  EXPECT_EQ(event->call->id, record.id);
+  ASSERT_NE(event->record, nullptr);
+  EXPECT_EQ(event->call, record.id);
 
   // Its user agent speaks SIP to us, and that is what is shown.
   const CallLadder::View ladder = edge_.core().LadderOf(record.id);

@@ -334,41 +334,44 @@ std::string WithoutSecrets(std::string_view text) {
 void AppendWithoutSecrets(std::string_view text, std::string& out) {
   out.reserve(out.size() + text.size());
   bool removing = false;  // a folded credential goes on
+  size_t kept = 0;        // up to here `text` is copied, or left out
   for (size_t i = 0; i < text.size();) {
     const size_t start = i;
     const std::string_view line = NextLine(text, i);
-    const std::string_view whole = text.substr(start, i - start);
+    const auto leave_out = [&] {
+      out.append(text.substr(kept, start - kept));
+      kept = i;
+    };
     if (removing && !line.empty() && (line[0] == ' ' || line[0] == '\t')) {
+      leave_out();
       continue;
     }
     removing = false;
-    if (line.size() < 3) {
-      out.append(whole);
-    } else if (line[1] == '=' &&
-               (line.starts_with("a=crypto:") || line[0] == 'k' ||
-                StartsWithName(line, "a=ice-pwd:"))) {
+    if (line.size() < 3) continue;
+    if (line[1] == '=') {
       if (line[0] == 'k') {
+        leave_out();
         CatTo(out, "k=", kRemoved, "\r\n");
-      } else if (line[2] == 'c') {
-        WithoutInlineKeys(whole, out);
-      } else {
+      } else if (line.starts_with("a=crypto:")) {
+        leave_out();
+        WithoutInlineKeys(text.substr(start, i - start), out);
+      } else if (StartsWithName(line, "a=ice-pwd:")) {
+        leave_out();
         CatTo(out, "a=ice-pwd:", kRemoved, "\r\n");
       }
-    } else {
-      const char first = ToLower(line[0]);
-      const size_t colon = line.find(':');
-      const std::string_view name = TrimLws(line.substr(0, colon));
-      const bool may =
-          first == 'a' || first == 'p' || first == 'w' || first == 'i';
-      if (may && colon != std::string_view::npos &&
-          IsOneOf(name, kCredentials)) {
-        CatTo(out, name, ": ", kRemoved, "\r\n");
-        removing = true;
-      } else {
-        out.append(whole);
-      }
+      continue;
     }
+    const char first = ToLower(line[0]);
+    if (first != 'a' && first != 'p' && first != 'w' && first != 'i') continue;
+    const size_t colon = line.find(':');
+    if (colon == std::string_view::npos) continue;
+    const std::string_view name = TrimLws(line.substr(0, colon));
+    if (!IsOneOf(name, kCredentials)) continue;
+    leave_out();
+    CatTo(out, name, ": ", kRemoved, "\r\n");
+    removing = true;
   }
+  out.append(text.substr(kept));
 }
 
 std::string RedactStartLine(std::string_view line, const Pseudonym& pseudonym) {

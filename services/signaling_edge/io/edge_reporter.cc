@@ -132,12 +132,9 @@ std::shared_ptr<const EdgeEvent> EdgeReporter::Add(EdgeEvent event,
 void EdgeReporter::OnEvent(EdgeLoop& loop, EdgeEvent told) {
   if (!IsOfAll(told)) return;
   const auto event = Add(std::move(told), loop.wall_now());
-  // What is refused before anybody is called is over with the refusal.
-  const bool over = event->type == EdgeEvent::Type::kCallEnded ||
-                    event->type == EdgeEvent::Type::kRefused;
-  if (over && event->call.has_value()) {
+  if (event->record != nullptr) {
     CallRecordDesk& records = desks_[loop.index()]->records;
-    if (auto whole = records.OnEnded({event, &*event->call}, loop.now())) {
+    if (auto whole = records.OnEnded(event->record, loop.now())) {
       Publish(loop, *std::move(whole));
     }
   }

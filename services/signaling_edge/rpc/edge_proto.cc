@@ -535,8 +535,8 @@ v1::Event ToProto(int64_t sequence, absl::Time time, const EdgeEvent& event,
   out.set_tls_alert(event.tls_alert);
   out.set_tls_alert_source(AlertSource(event.tls_alert, event.alert_sent));
   if (tenant != kNobody) out.set_tenant(tenant);
-  if (event.call.has_value()) {
-    out.set_resource(NameOf(tenant, "calls", event.call->id));
+  if (event.call != 0) {
+    out.set_resource(NameOf(tenant, "calls", event.call));
   } else if (event.refusal.has_value() && event.refusal->call != 0) {
     out.set_resource(NameOf(tenant, "calls", event.refusal->call));
   } else if (event.registration != 0) {

@@ -9,7 +9,7 @@ import unittest
 
 sys.path.insert(0, os.getcwd())
 
-from tools.benchmarks import report, runner  # noqa: E402
+from tools.benchmarks import report, runner, undisturbed  # noqa: E402
 from tools.benchmarks.row import Peer, Row, at_least, at_most, times_peer  # noqa: E402
 from tools.benchmarks.source import Context, GoogleBenchmark, LoadProgram, Unavailable  # noqa: E402
 
@@ -122,6 +122,33 @@ class RunnerTest(unittest.TestCase):
             for source in row.sources():
                 for target in source.targets:
                     self.assertTrue(target.startswith('//'), target)
+
+
+class UndisturbedTest(unittest.TestCase):
+
+    def run_with(self, stolen, wanted, most, speeds=None):
+        """Windows of 1000 ticks, of which the host takes so many."""
+        readings, taken, done = [], 0, 0
+
+        def read():
+            readings.append(f'cpu  {1000 * done - taken} 0 0 0 0 0 0 {taken} 0 0\ncpu0 1 2\n')
+        for each in stolen:
+            read()
+            taken, done = taken + each, done + 1
+            read()
+        stat, numbers = iter(readings), iter(range(len(stolen)))
+        speed = iter(speeds or [100] * (len(stolen) + 1))
+        return undisturbed.windows(lambda: next(speed), lambda now: (next(numbers), now), wanted, most,
+                                   lambda: next(stat))
+
+    def test_windows_that_the_host_disturbs_are_left_out(self):
+        self.assertEqual(self.run_with([0, 50, 10, 11, 0], 3, 9), ([(0, 100), (4, 100), (2, 100)], 2))
+
+    def test_windows_in_which_the_speed_changes_are_left_out(self):
+        self.assertEqual(self.run_with([0, 0, 0, 0], 2, 9, [100, 80, 85, 70, 70]), ([(3, 70), (1, 80)], 2))
+
+    def test_where_too_few_are_left_the_least_disturbed_make_up_for_them(self):
+        self.assertEqual(self.run_with([90, 0, 30, 60], 2, 4), ([(1, 100), (2, 100)], 3))
 
 
 class SourceTest(unittest.TestCase):

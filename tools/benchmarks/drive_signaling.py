@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ sys.path.insert(0, os.getcwd())
 from tests.harness import configs, plans  # noqa: E402
 from tests.harness.cluster import Cluster, DOMAIN, find_binary  # noqa: E402
 from tests.harness.process import Failed, Process, wait_until  # noqa: E402
+from tools.benchmarks.undisturbed import windows  # noqa: E402
 
 PASSWORD = 'load-password'
 USERS = 200
@@ -113,13 +115,16 @@ def arguments():
     parser.add_argument('--binaries', nargs='*', default=[], help='of our services and the command line')
     parser.add_argument('--cpu', default='', help='core of the server; empty: any')
     parser.add_argument('--load_cpus', default='', help='cores of the load; empty: any')
-    parser.add_argument('--seconds', type=float, default=4)
+    parser.add_argument('--seconds', type=float, help='2 of each window of latency, 4 of the others')
+    parser.add_argument('--windows', type=int, default=5, help='for latency')
     parser.add_argument('--connections', type=int, default=15000, help='for idle')
     parser.add_argument('--flood', type=float, default=50000, help='messages of nobody a second')
     parser.add_argument('--flood_handshakes', type=float, default=0,
                         help='begun and left a second; 0: ten times as many as this edge completes')
     parser.add_argument('--loops', type=int, default=1, help='of our edge, each on a core of its own')
     args = parser.parse_args()
+    if args.seconds is None:
+        args.seconds = 2 if args.work == 'latency' else 4
     # The server's further cores are taken from the load's, if that has others.
     while args.cpu and args.cpu.count(',') + 1 < args.loops and ',' in args.load_cpus:
         more, _, args.load_cpus = args.load_cpus.partition(',')
@@ -370,17 +375,26 @@ def measure(server):
         result = load(server, '--work=calls', caller, '--window=64')
     else:  # at a share of what a core does, whatever the machine
         awake = ('--busy_poll=true',) if args.awake else ()
-        full = load(server, '--work=calls', caller, '--window=64', *awake)['per_second']
-        if args.work == 'latency':
-            result = load(server, '--work=calls', caller, f'--rate={full * 0.7:.0f}', *awake)
-        else:
+        if args.work == 'flood':
+            full = load(server, '--work=calls', caller, '--window=64', *awake)['per_second']
             return floods(server, caller, min(200.0, full * 0.1))
+        result = latency(server, ('--work=calls', caller, *awake))
     done = result['per_second'] * args.seconds
     if done < 100:
         raise Failed(f'nothing comes through: {result}')
     if result['failed'] > done * 0.001:
         raise Failed(f"{result['failed']:.0f} failed beside {done:.0f}")
     return result
+
+
+def latency(server, calls):
+    """At 70 % of what it completes just then: on a machine that others share that changes from one second to the next."""
+    args = server.args
+    seen, disturbed = windows(lambda: load(server, *calls, '--window=64')['per_second'],
+                              lambda full: load(server, *calls, f'--rate={full * 0.7:.0f}'),
+                              args.windows, 5 * args.windows)
+    result = {key: statistics.median(each[key] for each in seen) for key in seen[0]}
+    return {**result, 'failed': sum(each['failed'] for each in seen) / len(seen), 'disturbed': disturbed}
 
 
 def handshakes(server):

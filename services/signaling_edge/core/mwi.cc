@@ -35,6 +35,13 @@ absl::Duration ExpiresOf(const SipMessage& request) {
                kMaxExpires));
 }
 
+// Of two contacts, whose hosts and ports are those of connections.
+bool SameUser(std::string_view a, std::string_view b) {
+  const auto first = ParseSipUri(a);
+  const auto second = ParseSipUri(b);
+  return first.ok() && second.ok() && first->user == second->user;
+}
+
 std::string AccountOf(const UserEntry& user) {
   return Cat("sip:", PercentEncode(user.username), "@", user.domain);
 }
@@ -203,8 +210,6 @@ void MessageWaiting::TellUnasked(const UserEntry& user, const Binding& binding,
 
 bool MessageWaiting::Reach(Subscription& subscription) const {
   if (port_.IsAlive(subscription.flow)) return true;
-  const auto target = ParseSipUri(subscription.dialog.remote_target());
-  if (!target.ok()) return false;
   for (const Binding* binding : registrar_.Of(subscription.user.resource)) {
     if (binding->foreign || binding->phone != subscription.user.phone ||
         binding->flow.is_tls() != subscription.flow.is_tls() ||
@@ -212,12 +217,26 @@ bool MessageWaiting::Reach(Subscription& subscription) const {
       continue;
     }
     // Another phone of the user has no part in the dialog.
-    const auto contact = ParseSipUri(binding->contact);
-    if (!contact.ok() || contact->user != target->user) continue;
+    if (!SameUser(binding->contact, subscription.dialog.remote_target())) {
+      continue;
+    }
     subscription.flow = binding->flow;
     return true;
   }
   return false;
+}
+
+void MessageWaiting::DropLost(const Party& user, std::string_view contact) {
+  const auto subscribed = by_user_.find(user.resource);
+  if (subscribed == by_user_.end()) return;
+  const std::vector<uint64_t> ids = subscribed->second;
+  for (const uint64_t id : ids) {
+    const Subscription& old = subscriptions_.find(id)->second;
+    if (!port_.IsAlive(old.flow) && old.user.phone == user.phone &&
+        SameUser(old.dialog.remote_target(), contact)) {
+      Drop(id);
+    }
+  }
 }
 
 bool MessageWaiting::TellSubscribed(const std::string& user, MonoTime now) {
@@ -281,12 +300,13 @@ absl::Status MessageWaiting::OnSubscribe(const SipMessage& request,
     return MakeError(absl::StatusCode::kPermissionDenied,
                      "IDENTITY_NOT_ALLOWED", "a peer has no mailbox here");
   }
+  SP_ASSIGN_OR_RETURN(Dialog dialog,
+                      Dialog::AsCallee(request, port_.NewTag(), flow.is_tls()));
+  DropLost(user, dialog.remote_target());
   if (subscriptions_.size() >= max_subscriptions_) {
     return MakeError(absl::StatusCode::kResourceExhausted, "SUBSCRIPTION_LIMIT",
                      "there are too many subscriptions");
   }
-  SP_ASSIGN_OR_RETURN(Dialog dialog,
-                      Dialog::AsCallee(request, port_.NewTag(), flow.is_tls()));
   dialog.Confirm();
   const absl::Duration expires = ExpiresOf(request);
   const uint64_t id = ++last_;

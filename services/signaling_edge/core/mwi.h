@@ -106,6 +106,8 @@ class MessageWaiting {
   // There is a way to the subscriber: its own, or one that it has registered
   // by since that was lost.
   bool Reach(Subscription& subscription) const;
+  // What the phone that subscribes anew had by connections that are lost.
+  void DropLost(const Party& user, std::string_view contact);
   void TellUnasked(const UserEntry& user, const Binding& binding, MonoTime now);
   void Fill(SipMessage& notify, const UserEntry& user, const Flow& flow,
             std::string_view state) const;

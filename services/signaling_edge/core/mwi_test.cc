@@ -73,16 +73,17 @@ class MwiTest : public EdgeCoreTest {
     return Cat(
         "SUBSCRIBE sip:bob@d.test SIP/2.0\n"
         "Via: SIP/2.0/TCP 198.51.100.1;branch=z9hG4bKs",
-        cseq, "\nMax-Forwards: 70\nFrom: <sip:bob@d.test>;tag=s\n",
+        call_id_, cseq, "\nMax-Forwards: 70\nFrom: <sip:bob@d.test>;tag=s\n",
         "To: <sip:bob@d.test>", to_tag.empty() ? "" : ";tag=", to_tag,
-        "\nCall-ID: sub\nCSeq: ", cseq,
+        "\nCall-ID: ", call_id_, "\nCSeq: ", cseq,
         " SUBSCRIBE\nContact: <sip:bob@198.51.100.1>\n"
         "Event: message-summary\nExpires: ",
         expires);
   }
 
   // bob's phone subscribes; the 200 that it gets.
-  Sent Subscribed() {
+  Sent Subscribed(std::string_view call_id = "sub") {
+    call_id_ = call_id;
     // A peer by address needs no digest: bob's is the one of his REGISTER, so
     // the challenge comes first.
     edge_.Receive(bob_, Subscribe(1, 600));
@@ -104,6 +105,7 @@ class MwiTest : public EdgeCoreTest {
 
   std::shared_ptr<PlanSnapshot> plan_;
   ConnectionId bob_ = 0;
+  std::string call_id_ = "sub";
   int count_ = 0;
 };
 
@@ -215,6 +217,21 @@ TEST_F(MwiTest, ASubscriptionOutlivesItsConnection) {
   edge_.Receive(bob_, Subscribe(3, 600, Tag(ok)));
   EXPECT_EQ(edge_.TakeTo(bob_)->message.status_code(), 200);
   Lamp();
+}
+
+// A phone that subscribes anew has done with what it had.
+TEST_F(MwiTest, ANewSubscriptionTakesThePlaceOfALostOne) {
+  Load();
+  Connect();
+  Subscribed();
+  edge_.Close(bob_);
+  bob_ = edge_.ConnectTcp("198.51.100.1");
+  Subscribed("again");
+  ASSERT_TRUE(edge_.Register(bob_, "bob"));
+  EXPECT_TRUE(edge_.Idle());
+  EXPECT_EQ(Notify("4001", "Messages-Waiting: yes\n"), 200);
+  EXPECT_EQ(Lamp().message.Value(HeaderId::kCallId), "again");
+  EXPECT_TRUE(edge_.Idle());
 }
 
 // What another phone of the user subscribed to and left keeps nobody from

@@ -138,8 +138,10 @@ class UndisturbedTest(unittest.TestCase):
             read()
         stat, numbers = iter(readings), iter(range(len(stolen)))
         speed = iter(speeds or [100] * (len(stolen) + 1))
-        return undisturbed.windows(lambda: next(speed), lambda now: (next(numbers), now), wanted, most,
-                                   lambda: next(stat))
+        best, seen, disturbed = undisturbed.windows(
+            lambda: next(speed), lambda now: (next(numbers), now), wanted, most, lambda: next(stat))
+        self.assertEqual([number for number, _ in seen], list(range(len(stolen))))
+        return best, disturbed
 
     def test_windows_that_the_host_disturbs_are_left_out(self):
         self.assertEqual(self.run_with([0, 50, 10, 11, 0], 3, 9), ([(0, 100), (4, 100), (2, 100)], 2))

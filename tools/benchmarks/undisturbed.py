@@ -21,10 +21,11 @@ def read_stat():
 
 
 def windows(speed, measure, wanted, most, stat=read_stat):
-    """What measure(speed) gave in `wanted` undisturbed windows, and how many
-    others there were. speed() is what the machine does just before and just
-    after each. After `most` in all, those that were disturbed least make up for
-    what is missing."""
+    """What measure(speed) gave in `wanted` undisturbed windows; in all there
+    were; and how many were disturbed. speed() is what the machine does just
+    before and just after each. After `most` in all, those that were disturbed
+    least make up for what is missing. What is slow by itself changes the speed
+    too: show what all of them gave beside it."""
     seen = []  # (how disturbed, result)
     now = speed()
     while len(seen) < most and sum(one <= 1 for one, _ in seen) < wanted:
@@ -34,4 +35,4 @@ def windows(speed, measure, wanted, most, stat=read_stat):
         now, then = speed(), now
         seen.append((max(stolen / STOLEN, abs(now / then - 1) / DRIFT), result))
     best = sorted(seen, key=lambda one: one[0])[:wanted]
-    return [result for _, result in best], sum(one > 1 for one, _ in seen)
+    return [result for _, result in best], [result for _, result in seen], sum(one > 1 for one, _ in seen)

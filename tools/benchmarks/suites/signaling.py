@@ -79,11 +79,13 @@ ROWS = [
         'per_core', less_is_better=False),
     Row('signaling.calls.tls_with_relay', 'the same with all that talks to the relay, TLS', '/s', CALLS['tls'][0],
         'per_core', less_is_better=False),
-    Row('signaling.calls.latency_p99', 'INVITE from leg to leg at 70 % load, 99th percentile: the median of five windows '
-        'of two seconds in which the host took under 1 % of the processors, and what the edge completes was within a '
-        'tenth the same before and after', 'ms', LATENCY, 'p99_ms', at_most(2)),
+    Row('signaling.calls.latency_p99', 'INVITE from leg to leg at 70 % load, 99th percentile: the median of the five '
+        'windows of two seconds that were disturbed least: at best the host took under 1 % of the processors, and what '
+        'the edge completes was within a tenth the same before and after', 'ms', LATENCY, 'p99_ms', at_most(2)),
+    # What is the edge's own fault may disturb a window too.
+    Row('signaling.calls.latency_p99_of_all', 'the same, of all windows, up to 25', 'ms', LATENCY, 'p99_of_all_ms'),
     Row('signaling.calls.latency_p50', 'the same, median', 'ms', LATENCY, 'p50_ms'),
-    Row('signaling.calls.latency_disturbed', 'windows that were left out', '', LATENCY, 'disturbed'),
+    Row('signaling.calls.latency_disturbed', 'windows that were disturbed', '', LATENCY, 'disturbed'),
     # Near the other it says that the machine was busy, not the edge.
     Row('signaling.calls.latency_late', 'how late the load itself began those calls, 99th percentile', 'ms', LATENCY,
         'late_p99_ms'),

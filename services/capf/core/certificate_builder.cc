@@ -26,7 +26,6 @@ namespace {
 constexpr absl::Duration kBackdate = absl::Hours(1);
 constexpr absl::Duration kLeastValidity = absl::Hours(1);
 constexpr absl::Duration kLeastRenewedValidity = absl::Seconds(10);
-constexpr uint8_t kSequence = 0x30;
 constexpr uint8_t kSet = 0x31;
 constexpr unsigned kContext0 =
     CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0;

@@ -12,20 +12,13 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-// Those that every certificate has, as whole elements: reading the text each
-// time would cost as much as the rest of the certificate.
+// Those that are written for each certificate, as whole elements: reading the
+// text would cost as much as the rest of it.
 constexpr std::pair<std::string_view, std::string_view> kKnownOids[] = {
-    {"2.5.29.15", "\x06\x03\x55\x1d\x0f"sv},
-    {"2.5.29.19", "\x06\x03\x55\x1d\x13"sv},
-    {"2.5.29.37", "\x06\x03\x55\x1d\x25"sv},
     {"2.5.29.17", "\x06\x03\x55\x1d\x11"sv},
     {"2.5.29.31", "\x06\x03\x55\x1d\x1f"sv},
-    {"1.3.6.1.5.5.7.3.1", "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01"sv},
-    {"1.3.6.1.5.5.7.3.2", "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x02"sv},
-    {"1.3.6.1.5.5.7.3.5", "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x05"sv},
 };
 
-constexpr uint8_t kSequence = 0x30;
 constexpr uint8_t kContext0 = 0x80;
 
 // Two digits at `at`.

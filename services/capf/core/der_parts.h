@@ -26,6 +26,9 @@ enum class SignatureAlgorithm {
   kRsaSha256,
 };
 
+// The identifier octet of a SEQUENCE.
+inline constexpr uint8_t kSequence = 0x30;
+
 // Each writes into `cbb` and flushes it; false: out of memory, or a value that
 // cannot be written.
 bool AddBytes(CBB* cbb, ByteSpan bytes);

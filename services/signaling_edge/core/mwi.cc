@@ -152,7 +152,7 @@ bool MessageWaiting::Show(const std::string& mailbox,
   for (const std::string& name : users) {
     const UserEntry* user = plan_->index().User(name);
     if (user == nullptr || user->disabled) continue;
-    if (TellSubscribed(name, now)) continue;
+    if (TellSubscribed(name, Told::kAll, now)) continue;
     for (const auto& flows : registrar_.ContactsOf(name)) {
       // Of those at other edges, the edge that is told tells them.
       if (!flows[0]->foreign) TellUnasked(*user, *flows[0], now);
@@ -239,13 +239,18 @@ void MessageWaiting::DropLost(const Party& user, std::string_view contact) {
   }
 }
 
-bool MessageWaiting::TellSubscribed(const std::string& user, MonoTime now) {
+bool MessageWaiting::TellSubscribed(const std::string& user, Told told,
+                                    MonoTime now) {
   const auto subscribed = by_user_.find(user);
   if (subscribed == by_user_.end()) return false;
-  bool told = false;
+  bool reached = false;
   const std::vector<uint64_t> ids = subscribed->second;
-  for (const uint64_t id : ids) told |= Tell(id, "", now);
-  return told;
+  for (const uint64_t id : ids) {
+    const bool left_alone = told == Told::kLost &&
+                            port_.IsAlive(subscriptions_.find(id)->second.flow);
+    reached |= left_alone || Tell(id, "", now);
+  }
+  return reached;
 }
 
 bool MessageWaiting::Tell(uint64_t id, std::string_view state, MonoTime now) {
@@ -361,16 +366,7 @@ void MessageWaiting::OnNotified(uint64_t owner, int code) {
 
 void MessageWaiting::OnRegistered(const Binding& binding, MonoTime now) {
   if (plan_ == nullptr || binding.bulk) return;  // a PBX has no lamp
-  if (const auto subscribed = by_user_.find(binding.user);
-      subscribed != by_user_.end()) {
-    bool reached = false;
-    const std::vector<uint64_t> ids = subscribed->second;
-    for (const uint64_t id : ids) {
-      const auto it = subscriptions_.find(id);
-      reached |= port_.IsAlive(it->second.flow) || Tell(id, "", now);
-    }
-    if (reached) return;
-  }
+  if (TellSubscribed(binding.user, Told::kLost, now)) return;
   const UserEntry* user = plan_->index().User(binding.user);
   if (user == nullptr || LampOf(*user) == nullptr) return;
   TellUnasked(*user, binding, now);

@@ -101,8 +101,9 @@ class MessageWaiting {
   const MessageSummary* LampOf(const UserEntry& user) const;
   // False if nothing can be sent now. It stays subscribed until it expires.
   bool Tell(uint64_t id, std::string_view state, MonoTime now);
-  // To every subscription of a user; false if none of them can be told.
-  bool TellSubscribed(const std::string& user, MonoTime now);
+  enum class Told { kAll, kLost };  // kLost: whose connection is gone
+  // To subscriptions of a user; false if none of them all can be reached.
+  bool TellSubscribed(const std::string& user, Told told, MonoTime now);
   // There is a way to the subscriber: its own, or one that it has registered
   // by since that was lost.
   bool Reach(Subscription& subscription) const;

@@ -2,6 +2,7 @@
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
 load("//tools/bazel:precompiled.bzl", "PRECOMPILED_COPTS", "PRECOMPILED_DEPS")
+load("//tools/bazel:profile.bzl", "PROFILE_COPTS", "PROFILE_DEPS")
 
 # Everything is an error. maybe-uninitialized stays out: g++ 12 reports it
 # inside std::optional and std::variant of its own headers.
@@ -35,8 +36,8 @@ def sallyport_cc_library(name, copts = None, features = None, deps = None, preco
     `precompiled` where its copts change the language or the visibility."""
     cc_library(
         name = name,
-        copts = _COPTS + _grpc_copts(deps) + (copts or []) + (PRECOMPILED_COPTS if precompiled else []),
-        deps = (deps or []) + (PRECOMPILED_DEPS if precompiled else []),
+        copts = _COPTS + _grpc_copts(deps) + (copts or []) + (PRECOMPILED_COPTS if precompiled else []) + PROFILE_COPTS,
+        deps = (deps or []) + (PRECOMPILED_DEPS if precompiled else []) + PROFILE_DEPS,
         features = _features(features),
         **kwargs
     )
@@ -45,8 +46,8 @@ def sallyport_cc_binary(name, copts = None, features = None, deps = None, **kwar
     """A program of ours: BoringSSL's symbols stay inside it."""
     cc_binary(
         name = name,
-        copts = _COPTS + _grpc_copts(deps) + (copts or []) + PRECOMPILED_COPTS,
-        deps = (deps or []) + PRECOMPILED_DEPS,
+        copts = _COPTS + _grpc_copts(deps) + (copts or []) + PRECOMPILED_COPTS + PROFILE_COPTS,
+        deps = (deps or []) + PRECOMPILED_DEPS + PROFILE_DEPS,
         features = _features(features),
         **kwargs
     )
@@ -79,9 +80,9 @@ def sallyport_cc_benchmark(name, srcs, deps = None, **kwargs):
         name = name,
         testonly = True,
         srcs = srcs,
-        copts = _COPTS + PRECOMPILED_COPTS,
+        copts = _COPTS + PRECOMPILED_COPTS + PROFILE_COPTS,
         features = _features(None),
-        deps = (deps or []) + ["//tools/bazel/system:benchmark"] + PRECOMPILED_DEPS,
+        deps = (deps or []) + ["//tools/bazel/system:benchmark"] + PRECOMPILED_DEPS + PROFILE_DEPS,
         **kwargs
     )
     native.sh_test(

@@ -1,6 +1,6 @@
 """Headers that clang reads once for all of our files, not for each: of the time
-that it takes for one, that is half. g++, which builds what is shipped, does
-without, so no file may count on them: `includes` of tools/lint looks."""
+that it takes for one, that is half. What is shipped is compiled without, so no
+file may count on them: `includes` of tools/lint looks."""
 
 load("@bazel_tools//tools/build_defs/cc:action_names.bzl", "CPP_COMPILE_ACTION_NAME")
 load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
@@ -83,12 +83,13 @@ def sallyport_precompiled_headers(name, headers):
         textual_hdrs = [":" + name],
     )
 
-# For clang alone: copts and deps of all of ours.
+# Copts and deps of all of ours, optimised builds apart: those are other code,
+# for programs that are no shared objects.
 PRECOMPILED_COPTS = select({
-    "//tools/bazel:gcc": [],
+    "//tools/bazel:optimised": [],
     "//conditions:default": ["-include-pch", "$(BINDIR)/tools/bazel/precompiled.pch"],
 })
 PRECOMPILED_DEPS = select({
-    "//tools/bazel:gcc": [],
+    "//tools/bazel:optimised": [],
     "//conditions:default": ["//tools/bazel:precompiled_library"],
 })

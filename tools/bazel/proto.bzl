@@ -2,6 +2,7 @@
 
 load("@rules_cc//cc:defs.bzl", "cc_library")
 load("//tools/bazel:precompiled.bzl", "PRECOMPILED_COPTS", "PRECOMPILED_DEPS")
+load("//tools/bazel:profile.bzl", "PROFILE_COPTS", "PROFILE_DEPS")
 
 ProtoFilesInfo = provider(
     "The .proto files of a target and of all that it imports.",
@@ -127,14 +128,14 @@ def _cc(name, proto, grpc, deps, visibility):
         name = name,
         srcs = [":" + name + "_srcs"],
         hdrs = [":" + name + "_hdrs"],
-        copts = ["-w", "-fvisibility=hidden"] + PRECOMPILED_COPTS,
+        copts = ["-w", "-fvisibility=hidden"] + PRECOMPILED_COPTS + PROFILE_COPTS,
         linkstatic = True,
         # A file with only a service holds nothing that code refers to, yet
         # reflection and AccessPolicy look its descriptor up.
         alwayslink = True,
         strip_include_prefix = "/" + _ROOT,
         visibility = visibility,
-        deps = deps + PRECOMPILED_DEPS,
+        deps = deps + PRECOMPILED_DEPS + PROFILE_DEPS,
     )
 
 def sallyport_cc_proto_library(name, proto, deps = None, visibility = None):

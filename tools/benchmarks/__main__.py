@@ -55,7 +55,7 @@ def main(argv):
             print(f'{row.name:{width}}  {row.what}{goal}')
         return 0
     passes = args.passes or (runner.QUICK_PASSES if args.quick else runner.PASSES)
-    bin_folder = runner.build(rows, root)
+    bin_folder = runner.build(runner.sources(rows), root)
     # Two runs at once would measure each other.
     with open(os.path.join(tempfile.gettempdir(), 'sallyport-bench.lock'), 'a', encoding='ascii') as lock:
         try:

@@ -36,15 +36,18 @@ def pick(rows, names):
             any(row.name == n or row.name.startswith(n + '.') for n in names)]
 
 
-def build(rows, root):
-    """Builds for release what the rows run; returns Bazel's output folder."""
-    targets = sorted({t for row in rows for s in row.sources() for t in s.targets})
+def sources(rows):
+    """What rows measure and what they compare it with, each once."""
+    return list(dict.fromkeys(s for row in rows for s in row.sources()))
+
+
+def build(work, root, config='release'):
+    """Builds what the sources run; returns Bazel's output folder."""
+    targets = sorted({t for source in work for t in source.targets})
     if targets:
-        subprocess.run(['bazel', 'build', '--config=release', '--'] + targets, cwd=root, check=True,
-                       stdout=2)
-    return subprocess.run(['bazel', 'info', '--config=release', 'bazel-bin'], cwd=root, check=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                          text=True).stdout.strip()
+        subprocess.run(['bazel', 'build', f'--config={config}', '--'] + targets, cwd=root, check=True, stdout=2)
+    return subprocess.run(['bazel', 'info', f'--config={config}', 'bazel-bin'], cwd=root, check=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.strip()
 
 
 def cpus():
@@ -56,10 +59,9 @@ def cpus():
 def measure(rows, context, passes, progress=lambda text: None):
     """Every source once per pass, each peer right after what it is compared
     with, so that what disturbs the machine disturbs both."""
-    sources = list(dict.fromkeys(s for row in rows for s in row.sources()))
     samples, failures = {}, {}
     for turn in range(passes):
-        for source in sources:
+        for source in sources(rows):
             if source in failures:
                 continue
             progress(f'pass {turn + 1} of {passes}: {describe(source)}')

@@ -1,7 +1,7 @@
 """Gate `includes`: what a file names of the standard library and of Abseil comes
 from a header that it includes, itself or through ours. clang reads many of
 those headers before every file (tools/bazel/precompiled.bzl), so it does not
-notice; g++, which builds what is shipped, does.
+notice; what is shipped is compiled without them.
 """
 
 import functools

@@ -1,0 +1,21 @@
+"""What our programs do under load, for the compiler of what is shipped: which
+way branches go and what calls what (tools/profiling). The labels are whole, as
+BoringSSL and libsrtp2 are compiled by it too."""
+
+_USED = "@sallyport//tools/bazel:profile_used"
+
+# For --config=release alone: copts and deps of all that is compiled.
+PROFILE_COPTS = select({
+    _USED: [
+        "-fprofile-use=tools/profiling/release.profdata",
+        # What has changed since, or was never run, is compiled without.
+        "-Wno-profile-instr-out-of-date",
+        "-Wno-profile-instr-unprofiled",
+        "-Wno-backend-plugin",
+    ],
+    "//conditions:default": [],
+})
+PROFILE_DEPS = select({
+    _USED: ["@sallyport//tools/profiling:profile"],
+    "//conditions:default": [],
+})

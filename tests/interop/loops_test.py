@@ -330,7 +330,7 @@ class LoopsTest(SprayCase):
     def test_connections_of_all_loops_are_listed(self):
         async def run():
             pool = Pool((self.edge, 5061), f'{self.cluster.network}.23', lambda m, w: None, self.gateway_tls())
-            await pool.open(8 * LOOPS)
+            await pool.open(12 * LOOPS)
             await asyncio.sleep(0.3)
             listed = await asyncio.get_event_loop().run_in_executor(
                 None, lambda: self.cluster.items('connections', '--limit', '1000'))
@@ -338,25 +338,28 @@ class LoopsTest(SprayCase):
             await asyncio.sleep(0.2)
             return [c for c in listed if f'{self.cluster.network}.23' in str(c)]
         listed = asyncio.run(run())
-        self.assertEqual(len(listed), 8 * LOOPS, listed[:2])
+        self.assertEqual(len(listed), 12 * LOOPS, listed[:2])
         self.assertEqual({int(c['name'].rsplit('/', 1)[1]) >> 52 for c in listed}, set(range(LOOPS)))
 
     # ----------------------------------------------------------- operations
 
     def test_operators_reach_calls_at_every_loop(self):
-        """The calls are held until the operator is done, however long that takes."""
+        """The calls are held until the operator is done, however long that takes.
+        Some 27 of 48 connections have one: by chance a loop has none of those
+        once in 20 000 times."""
         async def run():
             called, caller = await self.called(), await self.caller()
+            await caller.pool.open(8 * LOOPS)
             stand, looked = 0, asyncio.Event()
             all_stand = asyncio.Event()
 
             async def hold():
                 nonlocal stand
                 stand += 1
-                if stand == 20:
+                if stand == 40:
                     all_stand.set()
                 await looked.wait()
-            held = asyncio.ensure_future(many(caller, ['85550001'] * 20, at_once=20, hold=hold))
+            held = asyncio.ensure_future(many(caller, ['85550001'] * 40, at_once=40, hold=hold))
             await asyncio.wait_for(all_stand.wait(), 30)
             seen = await asyncio.get_event_loop().run_in_executor(None, look)
             looked.set()
@@ -367,17 +370,17 @@ class LoopsTest(SprayCase):
         def look():
             calls = self.live_calls()
             loops = {int(call['name'].rsplit('/', 1)[1]) >> 52 for call in calls}
-            ladders = [str(self.cluster.cli('trace', call['name'], check=False).stdout) for call in calls[::4]]
+            ladders = [str(self.cluster.cli('trace', call['name'], check=False).stdout) for call in calls[::8]]
             for call in calls[:10]:
                 self.cluster.cli('end-call', call['name'])
             return calls, loops, ladders, self.metric('active_calls')
         (calls, loops, ladders, _), (well, wrong), called = asyncio.run(run())
-        self.assertEqual(len(calls), 20)
+        self.assertEqual(len(calls), 40)
         self.assertEqual(loops, set(range(LOOPS)), 'calls are at all loops')
         for ladder in ladders:
             self.assertIn('INVITE', ladder)
         # Those that were ended by the operator are unknown when their caller speaks.
-        self.assertEqual(well, 10, wrong)
+        self.assertEqual(well, 30, wrong)
         for end in wrong:
             self.assertIn('481', end)
 

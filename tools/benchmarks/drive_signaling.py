@@ -138,6 +138,11 @@ def arguments():
     args.awake = args.work == 'latency' and args.load_cpus.count(',') > 0 and bool(args.cpu)
     if args.awake:
         args.beside_cpus, _, args.load_cpus = args.load_cpus.rpartition(',')
+    # Calls that share a core with what floods are begun late, and measure that.
+    args.flood_cpu = ''
+    if args.work == 'flood' and args.load_cpus.count(',') > 0 and args.cpu:
+        args.load_cpus, _, args.flood_cpu = args.load_cpus.rpartition(',')
+        args.beside_cpus = args.load_cpus
     return args
 
 
@@ -408,6 +413,8 @@ def completed_handshakes(args, folder):
     """Of an edge without limits, a second: the one that is flooded keeps its limits."""
     args = argparse.Namespace(**vars(args))
     args.work = 'handshakes'
+    if args.flood_cpu:
+        args.load_cpus += ',' + args.flood_cpu
     server = Sallyport(args, folder)
     try:
         return handshakes(server)['per_second']
@@ -418,7 +425,8 @@ def completed_handshakes(args, folder):
 def floods(server, caller, rate):
     """The same calls without a flood, and beside each kind of it."""
     args = server.args
-    calls = ('--work=calls', caller, f'--rate={rate:.0f}')
+    calls = ('--work=calls', caller, f'--rate={rate:.0f}') + (
+        (f'--flood_cpu={args.flood_cpu}',) if args.flood_cpu else ())
     idle = load(server, *calls)
     lost, result = idle['failed'], {'idle_p99_ms': idle['p99_ms'], 'p99_times_idle': 0.0}
     # Each source within its limit, so that all is read: overload control's work;
@@ -435,7 +443,7 @@ def floods(server, caller, rate):
         result[f'{name}_p99_times_idle'] = times
         result['p99_times_idle'] = max(result['p99_times_idle'], times)
         result.update({f'{name}_{key}': seen[key] for key in (
-            'p99_ms', 'flood_per_second', 'flood_answers', 'flood_busy', 'handshakes_per_second',
+            'p99_ms', 'late_p99_ms', 'flood_per_second', 'flood_answers', 'flood_busy', 'handshakes_per_second',
             'handshakes_answered_per_second')})
         acted = {reason: after[reason] - before.get(reason, 0) for reason in after}
         print(f'{name}: ' + ', '.join(f'{reason} {count:.0f}' for reason, count in sorted(acted.items()) if count),

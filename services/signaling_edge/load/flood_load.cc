@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -233,12 +234,23 @@ uint64_t Due(double start, double rate) {
   return static_cast<uint64_t>((Seconds() - start) * rate);
 }
 
+void KeepTo(int cpu) {
+  if (cpu < 0) return;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  if (sched_setaffinity(0, sizeof(one), &one) != 0) {
+    Fail(absl::StrCat("no core ", cpu, " for the flood"));
+  }
+}
+
 void Rest() { std::this_thread::sleep_for(std::chrono::microseconds(200)); }
 
 }  // namespace
 
 void SendFlood(const LoadSettings& settings, const std::atomic<bool>& stop,
                FloodResult& result) {
+  KeepTo(settings.flood_cpu);
   const std::vector<Kind> kinds = Kinds(settings);
   const UniqueFd fd = FloodSocket();
   Batch batch(settings.flood_target);
@@ -272,6 +284,7 @@ void SendFlood(const LoadSettings& settings, const std::atomic<bool>& stop,
 
 void BeginHandshakes(const LoadSettings& settings,
                      const std::atomic<bool>& stop, FloodResult& result) {
+  KeepTo(settings.flood_cpu);
   const std::string hello = ClientHello();
   const auto sources =
       static_cast<uint64_t>(std::max(1, settings.flood_sources));

@@ -24,7 +24,8 @@ struct FloodResult {
 // OPTIONS, INVITE and REGISTER of strangers, of scanners that say so, with
 // wrong passwords, for users that do and do not exist, requests and responses
 // of no dialog, STUN, text and octets that are no SIP: `flood` a second by UDP
-// from `flood_sources` addresses of 127.0.0.0/8 in turns, until `stop`.
+// from `flood_sources` addresses of 127.0.0.0/8 in turns, until `stop`. The
+// calling thread is kept to `flood_cpu`, here and below.
 void SendFlood(const LoadSettings& settings, const std::atomic<bool>& stop,
                FloodResult& result);
 

@@ -42,6 +42,7 @@ struct LoadSettings {
   SocketAddress flood_target;   // of messages, by UDP
   double flood_handshakes = 0;  // a second, begun and left
   SocketAddress tls_target;     // of those
+  int flood_cpu = -1;           // the core of both; -1: any
   std::vector<pid_t> pids;      // of the server
   std::string salt;             // so that no run repeats another's identifiers
 };

@@ -46,6 +46,7 @@ ABSL_FLAG(int, flood_sources, 200, "addresses that these come from");
 ABSL_FLAG(std::string, flood_target, "", "where these go, by UDP");
 ABSL_FLAG(double, flood_handshakes, 0, "begun and left a second");
 ABSL_FLAG(std::string, tls_target, "", "where these go");
+ABSL_FLAG(int, flood_cpu, -1, "core of messages and handshakes; -1: any");
 ABSL_FLAG(std::vector<std::string>, pids, {}, "of the server");
 
 namespace sallyport::signaling_edge {
@@ -93,6 +94,7 @@ LoadSettings Settings() {
   if (out.flood_handshakes > 0) {
     out.tls_target = Address(absl::GetFlag(FLAGS_tls_target));
   }
+  out.flood_cpu = absl::GetFlag(FLAGS_flood_cpu);
   for (const std::string& pid : absl::GetFlag(FLAGS_pids)) {
     int number = 0;
     if (!absl::SimpleAtoi(pid, &number)) Fail("pids are numbers");

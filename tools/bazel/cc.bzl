@@ -4,17 +4,14 @@ load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
 load("//tools/bazel:precompiled.bzl", "PRECOMPILED_COPTS", "PRECOMPILED_DEPS")
 load("//tools/bazel:profile.bzl", "PROFILE_COPTS", "PROFILE_DEPS")
 
-# Everything is an error. maybe-uninitialized stays out: g++ 12 reports it
-# inside std::optional and std::variant of its own headers.
+# Everything is an error.
 _WARNINGS = [
     "-Wall",
     "-Wextra",
     "-Werror",
     "-Wnon-virtual-dtor",
     "-Woverloaded-virtual",
-    "-Wno-unknown-warning-option",
     "-Wno-missing-field-initializers",
-    "-Wno-maybe-uninitialized",
     "-Wno-deprecated-declarations",
 ]
 

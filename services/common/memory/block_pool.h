@@ -9,7 +9,6 @@
 #include <type_traits>
 #include <vector>
 
-#include "absl/base/attributes.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 
@@ -54,9 +53,8 @@ class BlockPool {
 template <typename Type>
 class Pooled {
  public:
-  // Not inlined: g++ would then compare what is inside the one with the other.
-  ABSL_ATTRIBUTE_NOINLINE static void* operator new(size_t size);
-  ABSL_ATTRIBUTE_NOINLINE static void operator delete(void* block);
+  static void* operator new(size_t size);
+  static void operator delete(void* block);
 
  private:
   static BlockPool& Pool() {

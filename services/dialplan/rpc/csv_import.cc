@@ -178,8 +178,7 @@ class ImportReader {
         if (!set.ok()) return set;  // it was seen to be good
       }
       FieldMask all;
-      // g++ 12 sees an overlap in the assignment of a literal (-Wrestrict).
-      all.add_paths(std::string("*"));
+      all.add_paths("*");
       return MergedRecord(resource, name, all, current,
                           plan.Get<TenantEntry>(TenantOf(name)));
     };

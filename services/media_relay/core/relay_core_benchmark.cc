@@ -197,10 +197,9 @@ BENCHMARK(BM_UnauthenticatedAllocate);
 void BM_BridgeRtpTo(benchmark::State& state) {
   Bench bench;
   SessionSpec spec;
-  // Of strings: g++ 12 has false fears of assigning literals here.
-  spec.tenant = std::string("t");
-  spec.id = std::string("s");
-  spec.owner = std::string("o");
+  spec.tenant = "t";
+  spec.id = "s";
+  spec.owner = "o";
   spec.lease = absl::Hours(1);
   const Endpoint a{*IpAddress::Parse("10.1.0.1"), 4000};
   const Endpoint b{*IpAddress::Parse("10.2.0.1"), 4000};

@@ -5,11 +5,7 @@
 #include <cstdint>
 
 #if defined(__x86_64__)
-// g++ 12 takes _mm512_undefined_epi32() in there for a mistake.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
-#pragma GCC diagnostic pop
 #endif
 
 namespace sallyport::media_relay {

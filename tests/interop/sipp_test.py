@@ -13,7 +13,7 @@ sys.path.insert(0, os.getcwd())
 from tests.harness import plans  # noqa: E402
 from tests.harness.case import DemoCase, lane, main  # noqa: E402
 from tests.harness.cluster import DOMAIN  # noqa: E402
-from tests.harness.peers import accepts  # noqa: E402
+from tests.harness.peers import Baresip, accepts  # noqa: E402
 from tests.harness.ports import free_ports  # noqa: E402
 from tests.harness.process import Process  # noqa: E402
 
@@ -22,7 +22,7 @@ CALLS = 30
 BRANCH = f'''kind: Tenant
 name: tenants/default
 spec:
-  domains: [{DOMAIN}, nnl.cym]
+  domains: [{DOMAIN}, nnl.cym, ca.cym.com]
   cluster_security_mode: CLUSTER_SECURITY_MODE_MIXED
 ---
 kind: User
@@ -32,7 +32,32 @@ spec:
   domain: nnl.cym
   password: a-password-of-ua1
   digest_algorithm: DIGEST_ALGORITHM_MD5
-  dial_plan: tenants/default/dialPlans/secured
+  dial_plan: tenants/default/dialPlans/gateway
+'''
+
+# The same with a phone, whose certificate is all the proof that a profile without digest asks for.
+DEVICE, STRING = 'SEP00112233AABB', '4712471247'
+PHONE = f'''kind: Phone
+name: tenants/default/phones/branch
+spec:
+  device_name: {DEVICE}
+  dial_plan: gateway
+  owner_user: tenants/default/users/ua1
+'''
+ENROLLMENT = f'''kind: Enrollment
+name: tenants/default/enrollments/branch
+spec:
+  device_name: {DEVICE}
+  operation: CERTIFICATE_OPERATION_INSTALL_UPGRADE
+  authentication_mode: AUTHENTICATION_MODE_AUTHENTICATION_STRING
+  authentication_string: "{STRING}"
+  key_order: KEY_ORDER_EC_ONLY
+  ec_key_size: 256
+'''
+ENCRYPTED = '''kind: PhoneSecurityProfile
+name: tenants/default/phoneSecurityProfiles/encrypted
+spec:
+  device_security_mode: DEVICE_SECURITY_MODE_ENCRYPTED
 '''
 
 
@@ -148,24 +173,42 @@ class SippTest(DemoCase):
                                    calls=1, scenario='branchc'), 0)
         self.assertEqual([r for r in self.cluster.items('registrations') if 'ua1' in r.get('contact', '')], [])
 
-    @lane('phone')
-    def test_a_phones_certificate_is_no_password(self):
-        """`branchc` behind a wrapper that has a phone's LSC: it is still asked for the password of its user (401),
-        and has none. `branchs` is nothing for an edge: it wants a REGISTER first, and the INVITE with its Call-ID,
-        and an edge is a registrar, which registers nowhere."""
-        self.enroll()
-        host, identity = f'{self.cluster.network}.28', self.cluster.path('phone-identity', 'both.pem')
-        wrapper = self.start('phone-client', [
+    def test_a_phones_certificate(self):
+        """`branchc` behind a wrapper that has a phone's LSC: it is asked for the password of its user (401), and has none,
+        until the phone has a profile that wants no digest; then it registers and calls. `branchs` is nothing for an edge:
+        it wants a REGISTER first, and the INVITE with its Call-ID, and an edge is a registrar, which registers nowhere. CCE-51."""
+        plans.apply(self.cluster, 'phone', plans.manifest(PHONE, ENROLLMENT, plans.user(
+            'ua2', 'ca.cym.com', 'a-password-of-ua2', number='2002', digest_algorithm='DIGEST_ALGORITHM_MD5')))
+        key, lsc = self.cluster.path('branch.key'), self.cluster.path('branch.pem')
+        self.cluster.cli('enroll', '--server', f'{self.cluster.host("capf")}:3804',
+                         '--ca', self.cluster.path('data', 'capf-ca.pem'), '--device', DEVICE, '--auth-string', STRING,
+                         '--key-out', key, '--cert-out', lsc)
+        self.demo.wait_snapshot()
+        host = f'{self.cluster.network}.28'
+        wrapper = self.start('branch-client', [
             'socat', f'TCP-LISTEN:5060,bind={host},reuseaddr,fork',
-            f'OPENSSL:{self.edge}:5061,cert={identity},cafile={self.cluster.pki}/sip-ca.pem,'
+            f'OPENSSL:{self.edge}:5061,cert={lsc},key={key},cafile={self.cluster.pki}/sip-ca.pem,'
             'commonname=edge.demo.sallyport.test'])
         wrapper.wait_for(lambda: accepts(host, 5060), 'the wrapper listens')
         said = self.cluster.path('log', 'branchc-errors.log')
-        self.assertEqual(self.sipp('-i', host, '-p', '5065', '-t', 't1', '-trace_err', '-error_file', said,
-                                   f'{host}:5060', calls=1, scenario='branchc'), 0)
+        branchc = ['-i', host, '-p', '5065', '-t', 't1', '-trace_err', '-error_file', said, f'{host}:5060']
+        self.assertEqual(self.sipp(*branchc, calls=1, scenario='branchc'), 0)
         with open(said, encoding='utf-8', errors='replace') as f:
             self.assertIn('SIP/2.0 401 ', f.read())
-        self.assertEqual([r for r in self.cluster.items('registrations') if 'ua1' in r.get('contact', '')], [])
+        self.assertEqual([r for r in self.cluster.items('registrations') if r.get('user', '').endswith('/ua1')], [])
+
+        plans.apply(self.cluster, 'encrypted', plans.manifest(
+            ENCRYPTED, PHONE + '  phone_security_profile: encrypted\n'))
+        self.demo.wait_snapshot()
+        ua2 = Baresip(self.cluster.folder, 'ua2', '<sip:ua2@ca.cym.com;transport=udp>;auth_pass=a-password-of-ua2;'
+                      f'outbound="sip:{self.edge}:5060;transport=udp";regint=60;answermode=auto')
+        self.addCleanup(ua2.stop)
+        ua2.start().wait_registered()
+        self.assertEqual(self.sipp(*branchc, calls=1, scenario='branchc'), 1)
+        calls = [c for c in self.cluster.items('calls', '--limit', '1000')
+                 if c['legs'][0].get('authentication') == 'AUTHENTICATION_METHOD_LSC']
+        self.assertEqual([(c['reason'], c['legs'][0]['phone']) for c in calls],
+                         [('NORMAL_CLEARING', 'tenants/default/phones/branch')])
 
     def enroll(self):
         if not os.path.exists(self.cluster.path('phone-identity', 'both.pem')):

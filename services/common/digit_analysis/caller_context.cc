@@ -97,6 +97,15 @@ const absl::InlinedVector<const LineEntry*, 2>& CallerIndex::LinesOf(
   return it == lines_.end() ? none : it->second;
 }
 
+const LineEntry* CallerIndex::LineOf(const UserEntry& user,
+                                     std::string_view calling) const {
+  const auto& lines = LinesOf(user);
+  for (const LineEntry* line : lines) {
+    if (HasNumber(*line, calling)) return line;
+  }
+  return lines.empty() ? nullptr : lines[0];
+}
+
 const absl::InlinedVector<const PhoneEntry*, 1>& CallerIndex::PhonesOf(
     const UserEntry& user) const {
   static const auto& none = *new absl::InlinedVector<const PhoneEntry*, 1>;
@@ -121,15 +130,7 @@ CallerContext ContextOf(const RouteQuery& query, const PlanIndex& index,
   const bool in_tenant = TenantOf(query.caller) == query.tenant;
   const UserEntry* user = in_tenant ? index.User(query.caller) : nullptr;
   if (user != nullptr) {
-    const auto& lines = callers.LinesOf(*user);
-    const LineEntry* line = lines.empty() ? nullptr : lines[0];
-    for (const LineEntry* candidate : lines) {
-      if (HasNumber(*candidate, query.calling)) {
-        line = candidate;
-        break;
-      }
-    }
-    TakeUser(*user, line, index, out);
+    TakeUser(*user, callers.LineOf(*user, query.calling), index, out);
     return out;
   }
   if (const PeerEntry* peer = in_tenant ? index.Peer(query.caller) : nullptr) {

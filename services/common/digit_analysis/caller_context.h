@@ -24,6 +24,10 @@ class CallerIndex {
   // buttons, then those that list the user.
   const absl::InlinedVector<const LineEntry*, 2>& LinesOf(
       const UserEntry& user) const;
+  // The line by which a user calls: the one whose number is `calling`, else the
+  // first. Null if it has none.
+  const LineEntry* LineOf(const UserEntry& user,
+                          std::string_view calling) const;
   // The phones that are the user's, in the order of the plan.
   const absl::InlinedVector<const PhoneEntry*, 1>& PhonesOf(
       const UserEntry& user) const;
@@ -57,8 +61,7 @@ struct CallerContext {
   std::string refused_detail;
 };
 
-// Tells who the query's caller is. The line is the one whose number is the
-// query's calling number, else the caller's first.
+// Tells who the query's caller is. The line is that of CallerIndex::LineOf.
 CallerContext ContextOf(const RouteQuery& query, const PlanIndex& index,
                         const CallerIndex& callers);
 

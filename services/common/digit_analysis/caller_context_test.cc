@@ -109,6 +109,18 @@ TEST_F(CallerContextTest, PhonesAndLinesAreTheirUsers) {
   EXPECT_EQ(c.restriction, "");
 }
 
+TEST_F(CallerContextTest, TheLineIsThatOfTheNumber) {
+  Context("users/ann");
+  const PlanSnapshot& plan = index_->snapshot();
+  const UserEntry& ann = plan.users[0];
+  EXPECT_EQ(callers_->LineOf(ann, "4001"), &plan.lines[0]);
+  EXPECT_EQ(callers_->LineOf(ann, "+12015554002"), &plan.lines[1]);
+  EXPECT_EQ(callers_->LineOf(ann, "ann"), &plan.lines[1]);
+  UserEntry nobody;
+  nobody.name = "tenants/t/users/nobody";
+  EXPECT_EQ(callers_->LineOf(nobody, "4001"), nullptr);
+}
+
 TEST_F(CallerContextTest, AUsersOwnRestrictionComesFirst) {
   plan_.users[0].dialling_restriction = "own";
   EXPECT_EQ(Context("users/ann").restriction, "own");

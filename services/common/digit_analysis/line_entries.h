@@ -51,6 +51,8 @@ struct UserEntry {
   bool bulk_registration = false;
   uint32_t max_contacts = 0;         // 0 = unset
   std::string dialling_restriction;  // unset: that of its dial plan
+  // The shortest of its phones' profiles; 0: the edge's own.
+  absl::Duration nonce_validity;
 
   bool operator==(const UserEntry&) const = default;
 };
@@ -63,7 +65,7 @@ struct PhoneSecurityProfileEntry {
   SipTransport transport = SipTransport::kUnset;
   uint32_t sip_phone_port = 0;  // 0 = unset
   bool tftp_encrypted_config = false;
-  bool digest = false;            // the phone must show digest as well
+  bool digest = false;            // an ENCRYPTED phone must show digest as well
   absl::Duration nonce_validity;  // 0 = unset
   bool exclude_digest_credentials = false;
   CapfAuthenticationMode authentication_mode =
@@ -86,6 +88,9 @@ struct PhoneEntry {
   std::string phone_security_profile;  // empty: non-secure
   std::vector<std::string> lines;      // first button first
   std::string model;
+  // Of its profile: its LSC proves it, without digest.
+  bool lsc_alone = false;
+  absl::Duration nonce_validity;  // of its profile; 0: the edge's own
 
   bool operator==(const PhoneEntry&) const = default;
 };

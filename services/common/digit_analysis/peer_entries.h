@@ -232,6 +232,8 @@ struct PeerEntry {
   // In clear: addresses or prefixes it sends from. Empty: its address.
   std::vector<std::string> source_addresses;
   std::string digest_user;  // the user whose digest it must show; may be empty
+  // Of nonces for it, by its trunk security profile; 0: the edge's own.
+  absl::Duration nonce_validity;
   PeerStatus status = PeerStatus::kEnabled;
   bool outcalls_allowed = false;       // false: it may call, but not be called
   std::string calling_search_space;    // of calls that come from it

@@ -61,6 +61,26 @@ void Resolve(PhoneSecurityProfileEntry& profile) {
   SetIfUnset(profile.ec_key_size, uint32_t{256});
 }
 
+// What a phone has of its profile (protocols.md section 9.1).
+void TakeProfile(const PhoneSecurityProfileEntry& profile, PhoneEntry& phone) {
+  phone.lsc_alone =
+      profile.device_security_mode == DeviceSecurityMode::kEncrypted &&
+      !profile.digest;
+  phone.nonce_validity = profile.nonce_validity;
+}
+
+// Without its certificate a phone is not told from the user's other ones, so
+// that what one of them may do the user may, and the shortest time holds.
+void TakeProfile(const PhoneSecurityProfileEntry& profile, UserEntry& user) {
+  if (profile.allow_digest_without_certificate) {
+    user.allow_without_certificate = true;
+  }
+  user.nonce_validity =
+      user.nonce_validity == absl::ZeroDuration()
+          ? profile.nonce_validity
+          : std::min(user.nonce_validity, profile.nonce_validity);
+}
+
 void Resolve(ServerGroupEntry& group) {
   for (ServerGroupMember& member : group.members) {
     SetIfUnset(member.port, kSipPort);
@@ -136,6 +156,7 @@ void ResolvePeerDefaults(const PeerSurroundings& around, PeerEntry& peer) {
     SetIfUnset(peer.transport, full.outgoing_transport);
     SetIfUnset(peer.incoming_port, full.incoming_port);
     SetIfUnset(peer.x509_subjects, full.x509_subjects);
+    peer.nonce_validity = full.nonce_validity;
   }
   SetIfUnset(peer.transport,
              IsSecure(plan) ? SipTransport::kTls : SipTransport::kTcp);
@@ -206,12 +227,26 @@ void ResolveDefaults(PlanSnapshot& snapshot) {
   for (const DialPlanEntry& plan : snapshot.dial_plans) {
     plans.try_emplace(plan.name, &plan);
   }
+  absl::flat_hash_map<std::string_view, const PhoneSecurityProfileEntry*>
+      phone_profiles;
+  for (PhoneSecurityProfileEntry& p : snapshot.phone_security_profiles) {
+    Resolve(p);
+    phone_profiles.try_emplace(p.name, &p);
+  }
+  absl::flat_hash_map<std::string_view, UserEntry*> users;
+  for (UserEntry& user : snapshot.users) users.try_emplace(user.name, &user);
   absl::flat_hash_map<std::string_view, const PhoneEntry*> phone_of_user;
   for (PhoneEntry& phone : snapshot.phones) {
     phone.dial_plan = std::string(
         DialPlanOf(FindOrNull(tenants, TenantOf(phone.name)), phone));
-    if (!phone.owner_user.empty()) {
-      phone_of_user.try_emplace(phone.owner_user, &phone);
+    const auto* profile =
+        FindOrNull(phone_profiles, phone.phone_security_profile);
+    if (profile != nullptr) TakeProfile(*profile, phone);
+    if (phone.owner_user.empty()) continue;
+    phone_of_user.try_emplace(phone.owner_user, &phone);
+    const auto owner = users.find(phone.owner_user);
+    if (profile != nullptr && !phone.disabled && owner != users.end()) {
+      TakeProfile(*profile, *owner->second);
     }
   }
   absl::flat_hash_map<std::string_view, const TrunkSecurityProfileEntry*>
@@ -254,9 +289,6 @@ void ResolveDefaults(PlanSnapshot& snapshot) {
     }
   }
   for (DialPlanEntry& plan : snapshot.dial_plans) Resolve(plan);
-  for (PhoneSecurityProfileEntry& p : snapshot.phone_security_profiles) {
-    Resolve(p);
-  }
   for (ServerGroupEntry& group : snapshot.server_groups) Resolve(group);
   for (LineEntry& line : snapshot.lines) {
     Resolve(FindOrNull(mailboxes, TenantOf(line.name)), line);

@@ -111,6 +111,64 @@ TEST(PlanDefaultsTest, UsersFollowTheirPhoneThenTheTenant) {
   EXPECT_EQ(s.phones[1].dial_plan, "tenants/t/dialPlans/clear");
 }
 
+// protocols.md section 9.1.
+TEST(PlanDefaultsTest, PhonesAndTheirUsersFollowThePhoneSecurityProfile) {
+  PlanSnapshot s = MakePlan();
+  const auto profile = [](std::string name, DeviceSecurityMode mode) {
+    PhoneSecurityProfileEntry out;
+    out.name = "tenants/t/phoneSecurityProfiles/" + name;
+    out.device_security_mode = mode;
+    return out;
+  };
+  s.phone_security_profiles = {
+      profile("bare", DeviceSecurityMode::kEncrypted),
+      profile("clear", DeviceSecurityMode::kNonSecure),
+      profile("digest", DeviceSecurityMode::kEncrypted),
+      profile("lsc", DeviceSecurityMode::kEncrypted)};
+  PhoneSecurityProfileEntry& bare = s.phone_security_profiles[0];
+  bare.digest = bare.allow_digest_without_certificate = true;
+  bare.nonce_validity = absl::Minutes(30);
+  s.phone_security_profiles[2].digest = true;
+  s.phone_security_profiles[2].nonce_validity = absl::Seconds(90);
+  const auto phone = [](std::string name, std::string user, std::string of) {
+    PhoneEntry out;
+    out.name = "tenants/t/phones/" + name;
+    out.owner_user = "tenants/t/users/" + user;
+    if (!of.empty()) {
+      out.phone_security_profile = "tenants/t/phoneSecurityProfiles/" + of;
+    }
+    return out;
+  };
+  s.phones = {phone("1", "a", "lsc"),   phone("2", "a", "digest"),
+              phone("3", "b", "bare"),  phone("4", "b", "digest"),
+              phone("5", "c", "clear"), phone("6", "c", ""),
+              phone("7", "d", "bare")};
+  s.phones[6].disabled = true;
+  for (const char* name : {"a", "b", "c", "d"}) {
+    UserEntry user;
+    user.name = std::string("tenants/t/users/") + name;
+    s.users.push_back(user);
+  }
+  ResolveDefaults(s);
+
+  const auto lsc_alone = [&](size_t i) { return s.phones[i].lsc_alone; };
+  EXPECT_TRUE(lsc_alone(0));
+  for (size_t i = 1; i < 7; ++i) EXPECT_FALSE(lsc_alone(i)) << i;
+  EXPECT_EQ(s.phones[0].nonce_validity, absl::Seconds(600));
+  EXPECT_EQ(s.phones[1].nonce_validity, absl::Seconds(90));
+  EXPECT_EQ(s.phones[5].nonce_validity, absl::ZeroDuration());
+  // One of its phones may come without, and the shortest time counts.
+  EXPECT_FALSE(s.users[0].allow_without_certificate);
+  EXPECT_EQ(s.users[0].nonce_validity, absl::Seconds(90));
+  EXPECT_TRUE(s.users[1].allow_without_certificate);
+  EXPECT_EQ(s.users[1].nonce_validity, absl::Seconds(90));
+  EXPECT_FALSE(s.users[2].allow_without_certificate);
+  EXPECT_EQ(s.users[2].nonce_validity, absl::Seconds(600));
+  // A disabled phone allows nothing.
+  EXPECT_FALSE(s.users[3].allow_without_certificate);
+  EXPECT_EQ(s.users[3].nonce_validity, absl::ZeroDuration());
+}
+
 TEST(PatternsOfUserTest, NumbersAndDiallableNames) {
   UserEntry user;
   user.username = "1001";

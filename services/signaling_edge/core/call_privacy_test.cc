@@ -162,5 +162,68 @@ TEST_F(CallPrivacyTest, AUserProvesWhatItPrefers) {
   EXPECT_EQ(sent->message.All(HeaderId::kPAssertedIdentity).size(), 1u);
 }
 
+// The plan's word for who calls by a line: it is shown whatever the phone says
+// of itself, and vouched for; of who wants to be nobody it is not told.
+class LineNameTest : public CallPrivacyTest {
+ protected:
+  // alice, whose phone needs no password, with a line of this name.
+  void Name(std::string name) {
+    auto plan = TestPlan();
+    plan->version = ++version_;
+    LineEntry line;
+    line.name = "tenants/t/lines/front";
+    line.directory_number = "4001";
+    line.caller_display_name = std::move(name);
+    line.users = {"tenants/t/users/alice"};
+    plan->lines = {line};
+    plan->phones[0].lsc_alone = true;
+    edge_.Load(plan);
+    alice_ = edge_.ConnectTls("", "SEP1");
+  }
+
+  // What the gateway gets of a call of hers.
+  SipMessage Calls(std::string_view from, std::string_view lines) {
+    const int call = ++calls_;
+    edge_.Forget();
+    edge_.Receive(alice_,
+                  Cat("INVITE sip:95551234@d.test SIP/2.0\n"
+                      "Via: SIP/2.0/TLS 203.0.113.5:40000;branch=z9hG4bKname",
+                      call, "\nMax-Forwards: 70\nFrom: ", from,
+                      ";tag=a1\nTo: <sip:95551234@d.test>\nCall-ID: name", call,
+                      "\nCSeq: 1 INVITE\n", lines,
+                      "Contact: <sip:alice@203.0.113.5:40000;transport=tls>\n"
+                      "Content-Type: application/sdp\n\n",
+                      TestSdp("203.0.113.5", 4000, true)));
+    if (gateway_ == 0) gateway_ = edge_.AcceptDialled("gw.d.test");
+    const auto sent = edge_.TakeTo(gateway_);
+    EXPECT_TRUE(sent.has_value()) << edge_.Refusals();
+    return sent.has_value() ? sent->message : SipMessage();
+  }
+
+  int64_t version_ = 1;
+  int calls_ = 0;
+  ConnectionId alice_ = 0;
+  ConnectionId gateway_ = 0;
+};
+
+TEST_F(LineNameTest, ThePlansNameIsShownAndVouchedFor) {
+  Name("Front \"Desk\"");
+  constexpr std::string_view kNamed =
+      "\"Front \\\"Desk\\\"\" <sip:alice@d.test>";
+  SipMessage invite = Calls("\"Robert\" <sip:alice@d.test>", "");
+  EXPECT_EQ(FromOf(invite), kNamed);
+  EXPECT_EQ(invite.Value(HeaderId::kPAssertedIdentity), kNamed);
+  invite = Calls("<sip:alice@d.test>", "Privacy: id\n");
+  EXPECT_EQ(FromOf(invite), kAnonymous);
+  EXPECT_EQ(invite.Value(HeaderId::kPAssertedIdentity), kNamed);
+}
+
+TEST_F(LineNameTest, WithoutOneThePhoneIsBelievedButNotVouchedFor) {
+  Name("");
+  const SipMessage invite = Calls("\"Robert\" <sip:alice@d.test>", "");
+  EXPECT_EQ(FromOf(invite), "\"Robert\" <sip:alice@d.test>");
+  EXPECT_EQ(invite.Value(HeaderId::kPAssertedIdentity), "<sip:alice@d.test>");
+}
+
 }  // namespace
 }  // namespace sallyport::signaling_edge

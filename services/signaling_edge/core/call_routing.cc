@@ -46,6 +46,21 @@ absl::StatusCode CodeOfRefusal(std::string_view reason) {
              : absl::StatusCode::kPermissionDenied;
 }
 
+// What the plan says that the called is shown of a user that calls by this
+// number; empty if nothing.
+std::string_view DeclaredName(const Attempt& attempt, std::string_view number) {
+  if (attempt.caller.kind != Party::Kind::kUser) return {};
+  const UserEntry* user = attempt.plan->index().User(attempt.caller.resource);
+  if (user == nullptr) return {};
+  const LineEntry* line =
+      attempt.plan->Of(attempt.caller.tenant).callers().LineOf(*user, number);
+  return line == nullptr ? std::string_view() : line->caller_display_name;
+}
+
+std::string NamedAddress(std::string_view name, const std::string& address) {
+  return name.empty() ? address : Cat(Quote(name), " ", address);
+}
+
 }  // namespace
 
 void CallControl::OnInvite(const SipMessage& invite, TransactionId transaction,
@@ -498,8 +513,11 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
                                             : target->restrict_presentation;
   const std::string address = Cat("<sip:", PercentEncode(called.calling, "+*#"),
                                   "@", HomeDomain(attempt.caller.tenant), ">");
+  const std::string_view name = DeclaredName(attempt, from.user);
   if (called.party.kind == Party::Kind::kPeer && !restricted) {
-    called.asserted_identity = address;  // RFC 3325: peers are trusted with it
+    // RFC 3325: peers are trusted with it. What a phone says of itself is no
+    // name to vouch for.
+    called.asserted_identity = NamedAddress(name, address);
   }
   const bool wished = AsksForPrivacy(attempt.invite);
   if (wished && !called.asserted_identity.empty()) {
@@ -510,9 +528,8 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
     // RFC 3323 section 4.1.1.3. What the plan withholds no trunk is told.
     called.from = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
   } else {
-    called.from = from.display_name.empty()
-                      ? address
-                      : Cat(Quote(from.display_name), " ", address);
+    called.from =
+        NamedAddress(name.empty() ? from.display_name : name, address);
   }
   AddRedirections(attempt, called);
   called.headers.emplace_back(HeaderId::kMaxBreadth, Cat(breadth));

@@ -175,12 +175,17 @@ DigestAuth::Verdict DigestAuth::Verify(std::string_view credentials,
   }
   NonceId id;
   if (!ReadNonce(nonce, expected.realm, id)) return Verdict::kStale;
-  return TakeCount(id, *count, now) ? Verdict::kAccepted : Verdict::kStale;
+  const absl::Duration lifetime = expected.nonce_lifetime > absl::ZeroDuration()
+                                      ? expected.nonce_lifetime
+                                      : options_.nonce_lifetime;
+  return TakeCount(id, *count, lifetime, now) ? Verdict::kAccepted
+                                              : Verdict::kStale;
 }
 
-bool DigestAuth::TakeCount(const NonceId& id, uint32_t count, MonoTime now) {
+bool DigestAuth::TakeCount(const NonceId& id, uint32_t count,
+                           absl::Duration lifetime, MonoTime now) {
   const uint64_t now_us = SharedMicros(now);
-  const uint64_t lifetime_us = Micros(options_.nonce_lifetime);
+  const uint64_t lifetime_us = Micros(lifetime);
   const bool own = (id.random & 0xffff) == mark_;
   const uint64_t allowed_us =
       own ? lifetime_us : std::min(lifetime_us, Micros(kForeignLifetime));

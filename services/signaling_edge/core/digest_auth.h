@@ -77,6 +77,8 @@ class DigestAuth {
     DigestAlgorithm algorithm = DigestAlgorithm::kSha256;
     std::string_view ha1;
     bool refuse = false;
+    // Of its nonces; zero: Options::nonce_lifetime.
+    absl::Duration nonce_lifetime;
   };
 
   // `random` must outlive this object.
@@ -102,7 +104,8 @@ class DigestAuth {
                                std::string_view realm);
   bool ReadNonce(std::string_view text, std::string_view realm,
                  NonceId& id) const;
-  bool TakeCount(const NonceId& id, uint32_t count, MonoTime now);
+  bool TakeCount(const NonceId& id, uint32_t count, absl::Duration lifetime,
+                 MonoTime now);
 
   RandomSource& random_;
   const Options options_;

@@ -184,7 +184,9 @@ bool EdgeCore::MayStay(const Binding& binding) const {
   }
   const PhoneEntry* phone = index.Phone(binding.phone);
   return phone != nullptr && !phone->disabled &&
-         phone->owner_user == binding.user;
+         phone->owner_user == binding.user &&
+         (phone->lsc_alone ||
+          binding.authentication != AuthenticationName(Authentication::kLsc));
 }
 
 // ------------------------------------------------------------------- flows

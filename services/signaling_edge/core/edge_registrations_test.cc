@@ -356,6 +356,48 @@ TEST_F(GruuTest, WithinACallTheContactStandsForTheGruu) {
   EXPECT_EQ(bye->message.request_uri(), "sip:bob@10.1.1.1");
 }
 
+// A phone that its LSC alone has proven; when its profile wants digest as well,
+// it is no longer where it was, and must show it.
+TEST_F(EdgeRegistrationsTest, APhoneRegistersByItsLscAlone) {
+  const auto plan = [](int64_t version, bool digest) {
+    std::shared_ptr<PlanSnapshot> out = TestPlan();
+    out->version = version;
+    PhoneSecurityProfileEntry profile;
+    profile.name = "tenants/t/phoneSecurityProfiles/encrypted";
+    profile.device_security_mode = DeviceSecurityMode::kEncrypted;
+    profile.digest = digest;
+    out->phones[0].phone_security_profile = profile.name;
+    out->phone_security_profiles = {profile};
+    ResolveDefaults(*out);
+    return out;
+  };
+  edge_.Load(plan(2, false));
+  const ConnectionId phone = edge_.ConnectTls("", "SEP1");
+  const auto attempt = [&](std::string_view user, int cseq) {
+    edge_.Receive(phone,
+                  Text(user, "<sip:alice@203.0.113.5:40000>", "", cseq, "lsc"));
+    const auto answer = edge_.TakeTo(phone);
+    return answer.has_value() ? answer->message.status_code() : 0;
+  };
+  EXPECT_EQ(attempt("alice", 1), 200);
+  std::vector<const Binding*> held = edge_.core().registrar().All();
+  ASSERT_EQ(held.size(), 1u);
+  EXPECT_EQ(held[0]->authentication, "LSC");
+  EXPECT_EQ(held[0]->phone, "tenants/t/phones/SEP1");
+  EXPECT_EQ(attempt("carol", 2), 403);
+  EXPECT_EQ(attempt("nobody", 3), 403);
+  PbxCalls("1001");
+  const auto invite = edge_.TakeTo(phone);
+  ASSERT_TRUE(invite);
+  EXPECT_EQ(invite->message.method(), SipMethod::kInvite);
+
+  edge_.Load(plan(3, false));
+  EXPECT_EQ(edge_.core().registrar().All().size(), 1u);
+  edge_.Load(plan(4, true));
+  EXPECT_TRUE(edge_.core().registrar().All().empty());
+  EXPECT_EQ(attempt("alice", 4), 401);
+}
+
 TEST_F(EdgeRegistrationsTest, APbxTakesTheCallsOfItsNumbers) {  // RFC 6140
   auto plan = TestPlan();
   UserEntry& bob = plan->users[1];

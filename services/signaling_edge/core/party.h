@@ -17,6 +17,7 @@ enum class Authentication : uint8_t {
   kPeerCertificate,
   kLscAndDigestMd5,
   kLscAndDigestSha256,
+  kLsc,
   kSourceAddress,
 };
 

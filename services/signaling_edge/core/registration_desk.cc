@@ -163,6 +163,8 @@ std::string_view AuthenticationName(Authentication authentication) {
       return "LSC_AND_DIGEST_MD5";
     case Authentication::kLscAndDigestSha256:
       return "LSC_AND_DIGEST_SHA_256";
+    case Authentication::kLsc:
+      return "LSC";
     case Authentication::kSourceAddress:
       return "SOURCE_ADDRESS";
   }

@@ -160,7 +160,7 @@ RequestAuth::Outcome RequestAuth::AsPeer(const PeerEntry& peer,
     const UserEntry* user = plan_->User(peer.digest_user);
     if (auto challenge = CheckDigest(
             request, user, user, user == nullptr ? "" : user->username,
-            user == nullptr ? "" : user->domain, now)) {
+            user == nullptr ? "" : user->domain, peer.nonce_validity, now)) {
       return *std::move(challenge);
     }
   }
@@ -178,7 +178,8 @@ const UserEntry* RequestAuth::DecoyOf(const TenantEntry& tenant,
 
 std::optional<RequestAuth::Challenge> RequestAuth::CheckDigest(
     const SipMessage& request, const UserEntry* user, const UserEntry* shape,
-    std::string_view username, std::string_view domain, MonoTime now) {
+    std::string_view username, std::string_view domain,
+    absl::Duration nonce_lifetime, MonoTime now) {
   const bool is_register = request.method() == SipMethod::kRegister;
   const HeaderId sent =
       is_register ? HeaderId::kAuthorization : HeaderId::kProxyAuthorization;
@@ -189,6 +190,7 @@ std::optional<RequestAuth::Challenge> RequestAuth::CheckDigest(
   DigestAuth::Expected expected;
   expected.username = username;
   expected.refuse = user == nullptr || user->disabled;
+  expected.nonce_lifetime = nonce_lifetime;
   expected.realm = realm.empty() ? std::string_view(home) : realm;
   if (shape != nullptr) {
     if (shape == user || EqualsIgnoreCase(shape->domain, home)) {
@@ -266,6 +268,7 @@ RequestAuth::Outcome RequestAuth::AsUser(const SipMessage& request,
     return Refused{Denied("IDENTITY_NOT_ALLOWED", "the domain is not ours")};
   }
   const UserEntry* user = plan_->UserAt(username, uri->host);
+  if (phone != nullptr && phone->lsc_alone) return ByLscAlone(*phone, user);
 
   // A user that does not exist is answered like one that does. Both cost one
   // look-up that finds and one that does not, and a record that is read.
@@ -288,21 +291,18 @@ RequestAuth::Outcome RequestAuth::AsUser(const SipMessage& request,
       !status.ok()) {
     return Refused{std::move(status)};
   }
-  if (auto challenge =
-          CheckDigest(request, user, shape, username, uri->host, now)) {
+  const absl::Duration nonce_lifetime = phone != nullptr ? phone->nonce_validity
+                                        : user != nullptr
+                                            ? user->nonce_validity
+                                            : absl::ZeroDuration();
+  if (auto challenge = CheckDigest(request, user, shape, username, uri->host,
+                                   nonce_lifetime, now)) {
     return *std::move(challenge);
   }
 
   // From here on the password was right, so that nothing is given away.
   const bool md5 = user->digest_algorithm == DigestAlgorithm::kMd5;
-  Party party;
-  party.kind = Party::Kind::kUser;
-  party.resource = user->name;
-  party.tenant = TenantOf(user->name);
-  party.phone = phone == nullptr ? "" : phone->name;
-  party.identity = phone == nullptr ? user->username : phone->device_name;
-  party.dial_plan = user->dial_plan;
-  party.mode = plan_->ModeOf(user->dial_plan);
+  Party party = PartyOf(*user, phone);
   if (phone != nullptr) {
     party.authentication = md5 ? Authentication::kLscAndDigestMd5
                                : Authentication::kLscAndDigestSha256;
@@ -328,6 +328,46 @@ RequestAuth::Outcome RequestAuth::AsUser(const SipMessage& request,
   if (!ServesPlan(*plan_, user->dial_plan, edge_)) {
     return Refused{NotServed(), std::move(party)};
   }
+  return party;
+}
+
+Party RequestAuth::PartyOf(const UserEntry& user,
+                           const PhoneEntry* phone) const {
+  Party party;
+  party.kind = Party::Kind::kUser;
+  party.resource = user.name;
+  party.tenant = TenantOf(user.name);
+  party.phone = phone == nullptr ? "" : phone->name;
+  party.identity = phone == nullptr ? user.username : phone->device_name;
+  party.dial_plan = user.dial_plan;
+  party.mode = plan_->ModeOf(user.dial_plan);
+  return party;
+}
+
+RequestAuth::Outcome RequestAuth::ByLscAlone(const PhoneEntry& phone,
+                                             const UserEntry* user) const {
+  // Who it is does not hang on whom it names: a user that does not exist is as
+  // much another's as one that does.
+  const UserEntry* owner = plan_->User(phone.owner_user);
+  if (owner == nullptr) {
+    return Refused{
+        Denied("IDENTITY_NOT_ALLOWED", "the phone is of no user of ours")};
+  }
+  Party party = PartyOf(*owner, &phone);
+  party.authentication = Authentication::kLsc;
+  absl::Status status;
+  if (phone.disabled) {
+    status = Denied("PHONE_DISABLED", "the phone is disabled");
+  } else if (user != owner) {
+    status = Denied("IDENTITY_NOT_ALLOWED", "the phone is another user's");
+  } else if (user->disabled) {
+    status = Denied("USER_DISABLED", "the user is disabled");
+  } else if (!ServesPlan(*plan_, user->dial_plan, edge_)) {
+    status = NotServed();
+  } else {
+    status = CheckTransport(party.mode, /*is_tls=*/true);
+  }
+  if (!status.ok()) return Refused{std::move(status), std::move(party)};
   return party;
 }
 

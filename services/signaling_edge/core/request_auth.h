@@ -62,7 +62,7 @@ class RequestAuth {
   // `identity` is that of the connection, if its certificate gave one;
   // `incoming_port` the port by which peers know the listener. Refusals:
   // IDENTITY_NOT_ALLOWED (e.g. the phone of another user),
-  // PEER_CERTIFICATE_MISSING, PEER_DISABLED, PHONE_DISABLED,
+  // PEER_CERTIFICATE_MISSING, PEER_DISABLED, PHONE_DISABLED, USER_DISABLED,
   // SECURITY_MODE_TLS_REQUIRED, SECURITY_MODE_TLS_NOT_ALLOWED,
   // DIAL_PLAN_NOT_SERVED (the edge is not associated with the dial plan).
   Outcome Authenticate(const SipMessage& request, const Flow& flow,
@@ -105,17 +105,22 @@ class RequestAuth {
            (plan_->ModeOf(peer.dial_plan) == SecurityMode::kUnsecured &&
             peer.digest_user.empty());
   }
+  // `phone` may be null. How it was proven is not told.
+  Party PartyOf(const UserEntry& user, const PhoneEntry* phone) const;
   Outcome AsPeer(const PeerEntry& peer, const SipMessage& request,
                  const Flow& flow, std::string_view identity, MonoTime now);
   Outcome AsUser(const SipMessage& request, const Flow& flow,
                  const PhoneEntry* phone, MonoTime now);
+  // A phone whose LSC is all the proof that its profile asks for, in the name
+  // of the address that it wants to be.
+  Outcome ByLscAlone(const PhoneEntry& phone, const UserEntry* user) const;
   // Empty when the digest holds; else what to answer. `user` may be null;
   // `shape` is the user, or one that lends it its looks (see DecoyOf), or null.
-  std::optional<Challenge> CheckDigest(const SipMessage& request,
-                                       const UserEntry* user,
-                                       const UserEntry* shape,
-                                       std::string_view username,
-                                       std::string_view domain, MonoTime now);
+  // `nonce_lifetime` may be zero: the edge's own.
+  std::optional<Challenge> CheckDigest(
+      const SipMessage& request, const UserEntry* user, const UserEntry* shape,
+      std::string_view username, std::string_view domain,
+      absl::Duration nonce_lifetime, MonoTime now);
   const PeerEntry* PeerBySource(const Flow& flow, uint32_t port) const;
   const PeerEntry* FindPeer(const SocketAddress& source, uint32_t port) const;
   // Whom a user that does not exist is answered like, so that the answers to

@@ -104,11 +104,12 @@ class RequestAuthTest : public testing::Test {
                               flow.is_tls() ? 5061 : 5060, now_);
   }
 
-  // Challenges, answers with `password` and asks again.
+  // Challenges, answers with `password` after a while and asks again.
   RequestAuth::Outcome Login(
       SipMethod method, std::string_view user, std::string_view password,
       const Flow& flow,
-      std::optional<ConnectionIdentity> identity = std::nullopt) {
+      std::optional<ConnectionIdentity> identity = std::nullopt,
+      absl::Duration thinks = absl::ZeroDuration()) {
     SipMessage request = Request(method, user);
     const auto first = Run(request, flow, identity);
     const auto* challenge = std::get_if<RequestAuth::Challenge>(&first);
@@ -128,6 +129,7 @@ class RequestAuthTest : public testing::Test {
         Cat("Digest username=\"", user, "\", realm=\"d.test\", nonce=\"", nonce,
             "\", uri=\"sip:x\", response=\"", response,
             "\", cnonce=\"c\", nc=00000001, qop=auth, algorithm=MD5"));
+    now_ += thinks;
     return Run(request, flow, identity);
   }
 
@@ -151,7 +153,7 @@ class RequestAuthTest : public testing::Test {
   DigestAuth digest_;
   RequestAuth auth_;
   const PlanIndex plan_;
-  const MonoTime now_ = MonoTime::FromOrigin(absl::Hours(1));
+  MonoTime now_ = MonoTime::FromOrigin(absl::Hours(1));
   const Flow tls_ = From(SipTransport::kTls, "203.0.113.5");
   const Flow udp_ = From(SipTransport::kUdp, "203.0.113.5");
 };
@@ -210,6 +212,93 @@ TEST_F(RequestAuthTest, APhoneShowsItsLscAndItsPassword) {
   // Her phone, another user's password.
   EXPECT_EQ(ReasonIn(Login(SipMethod::kRegister, "carol", "pw", tls_, Phone())),
             "IDENTITY_NOT_ALLOWED");
+}
+
+// A phone of a profile without digest is proven by its LSC, and is its owner
+// alone; whom else it names is told nothing of (design.md section 6, CCE-43,
+// CCE-51).
+TEST_F(RequestAuthTest, AnLscAloneIsProofWhereTheProfileSaysSo) {
+  PlanSnapshot snapshot = plan_.snapshot();
+  snapshot.phones[0].lsc_alone = true;
+  const PlanIndex plan(std::make_shared<const PlanSnapshot>(snapshot));
+  auth_.SetPlan(&plan);
+  for (const SipMethod method : {SipMethod::kRegister, SipMethod::kInvite}) {
+    const auto outcome = Run(Request(method, "alice"), tls_, Phone());
+    ASSERT_TRUE(std::holds_alternative<Party>(outcome)) << ReasonIn(outcome);
+    const Party& party = std::get<Party>(outcome);
+    EXPECT_EQ(party.resource, "tenants/t/users/alice");
+    EXPECT_EQ(party.phone, "tenants/t/phones/SEP1");
+    EXPECT_EQ(party.identity, "SEP1");
+    EXPECT_EQ(party.authentication, Authentication::kLsc);
+    EXPECT_EQ(party.mode, SecurityMode::kSecured);
+  }
+  // Without it she is who she was, and so are others.
+  EXPECT_EQ(ReasonIn(Run(Request(SipMethod::kRegister, "alice"), tls_)),
+            "401 ");
+  for (const char* other : {"carol", "nobody", "off"}) {
+    const auto outcome =
+        Run(Request(SipMethod::kRegister, other), tls_, Phone());
+    ASSERT_EQ(ReasonIn(outcome), "IDENTITY_NOT_ALLOWED") << other;
+    EXPECT_EQ(std::get<RequestAuth::Refused>(outcome).party->resource,
+              "tenants/t/users/alice");
+  }
+  EXPECT_EQ(ReasonIn(Run(Request(SipMethod::kInvite, "alice", "other.test"),
+                         tls_, Phone())),
+            "IDENTITY_NOT_ALLOWED");
+
+  const auto refused_with = [&](auto change) {
+    PlanSnapshot other = snapshot;
+    change(other);
+    const PlanIndex index(std::make_shared<const PlanSnapshot>(other));
+    RequestAuth auth(digest_, "edge-1");
+    auth.SetPlan(&index);
+    return ReasonIn(auth.Authenticate(Request(SipMethod::kRegister, "alice"),
+                                      tls_, Phone(), 5061, now_));
+  };
+  EXPECT_EQ(refused_with([](PlanSnapshot& p) { p.phones[0].disabled = true; }),
+            "PHONE_DISABLED");
+  EXPECT_EQ(refused_with([](PlanSnapshot& p) { p.users[0].disabled = true; }),
+            "USER_DISABLED");
+  EXPECT_EQ(refused_with([](PlanSnapshot& p) { p.phones[0].owner_user = ""; }),
+            "IDENTITY_NOT_ALLOWED");
+  EXPECT_EQ(refused_with([](PlanSnapshot& p) {
+              p.dial_plans[2].edges = {"another-edge"};
+            }),
+            "DIAL_PLAN_NOT_SERVED");
+  EXPECT_EQ(refused_with([](PlanSnapshot& p) {
+              p.users[0].dial_plan = "tenants/t/dialPlans/clear";
+            }),
+            "SECURITY_MODE_TLS_NOT_ALLOWED");
+  EXPECT_EQ(refused_with([](PlanSnapshot& p) { p.phones.clear(); }),
+            "PEER_IDENTITY_MISMATCH");
+}
+
+// Nonces live as long as the profile of the phone or trunk says.
+TEST_F(RequestAuthTest, NoncesLiveAsTheProfileSays) {
+  PlanSnapshot snapshot = plan_.snapshot();
+  snapshot.phones[0].nonce_validity = absl::Seconds(20);
+  snapshot.users[2].nonce_validity = absl::Seconds(40);  // carol
+  snapshot.peers[0].digest_user = "tenants/t/users/bob";
+  snapshot.peers[0].nonce_validity = absl::Seconds(60);
+  const PlanIndex plan(std::make_shared<const PlanSnapshot>(snapshot));
+  auth_.SetPlan(&plan);
+  const auto lives = [&](std::string_view user, const Flow& flow,
+                         std::optional<ConnectionIdentity> identity) {
+    for (int seconds = 10;; seconds += 10) {
+      now_ = MonoTime::FromOrigin(absl::Hours(1));
+      const std::string reason =
+          ReasonIn(Login(SipMethod::kInvite, user, "pw", flow, identity,
+                         absl::Seconds(seconds)));
+      if (reason == "407 DIGEST_STALE") return seconds - 10;
+      EXPECT_NE(reason.substr(0, 3), "407") << reason;
+      if (seconds == 1000) return seconds;
+    }
+  };
+  EXPECT_EQ(lives("alice", tls_, Phone()), 20);
+  EXPECT_EQ(lives("carol", tls_, std::nullopt), 40);
+  EXPECT_EQ(lives("bob", From(SipTransport::kTcp, "192.0.2.10"), std::nullopt),
+            60);
+  EXPECT_EQ(lives("bob", udp_, std::nullopt), 600);
 }
 
 // IMP-70: in FIPS mode a user with MD5 is challenged for SHA-256 like anybody,

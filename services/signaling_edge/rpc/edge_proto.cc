@@ -89,6 +89,8 @@ v1::AuthenticationMethod ToProto(Authentication authentication) {
       return v1::AUTHENTICATION_METHOD_LSC_AND_DIGEST_MD5;
     case Authentication::kLscAndDigestSha256:
       return v1::AUTHENTICATION_METHOD_LSC_AND_DIGEST_SHA_256;
+    case Authentication::kLsc:
+      return v1::AUTHENTICATION_METHOD_LSC;
     case Authentication::kSourceAddress:
       return v1::AUTHENTICATION_METHOD_SOURCE_ADDRESS;
   }
@@ -239,7 +241,8 @@ v1::AuthenticationMethod AuthenticationFromText(std::string_view text) {
   for (const Authentication each :
        {Authentication::kDigestMd5, Authentication::kDigestSha256,
         Authentication::kPeerCertificate, Authentication::kLscAndDigestMd5,
-        Authentication::kLscAndDigestSha256, Authentication::kSourceAddress}) {
+        Authentication::kLscAndDigestSha256, Authentication::kLsc,
+        Authentication::kSourceAddress}) {
     if (AuthenticationName(each) == text) return ToProto(each);
   }
   return v1::AUTHENTICATION_METHOD_UNSPECIFIED;

@@ -24,6 +24,15 @@ spec:
   users: [tenants/default/users/{number}]
 '''
 
+# A server that shows the digest of an application, which must be allowed what its trunk is (protocols.md section 8).
+TRUNK = plans.profile('application', enable_digest_authentication='true',
+                      enable_application_level_authorization='true', accept_unsolicited_notification='true')
+
+
+def application(**rights):
+    return plans.user('application', DOMAIN, 'a-password-of-it', number='3990',
+                      digest_algorithm='DIGEST_ALGORITHM_MD5', **rights)
+
 
 class MessageWaitingTest(DemoCase):
 
@@ -40,7 +49,11 @@ class MessageWaitingTest(DemoCase):
             plans.user('3002', DOMAIN, 'password-3002', digest_algorithm='DIGEST_ALGORITHM_MD5'),
             *(LINE.format(number=number) for number in ('3001', '3002')),
             plans.peer('voicemail', cls.server, 5070, kind='VOICEMAIL_SERVER',
-                       message_waiting_indicator_allowed='true')))
+                       message_waiting_indicator_allowed='true'),
+            TRUNK, application(),
+            plans.peer('application', f'{cls.cluster.network}.25', 5070, 'TCP', kind='VOICEMAIL_SERVER',
+                       message_waiting_indicator_allowed='true', digest_user='application',
+                       trunk_security_profile='application')))
         cls.demo.wait_snapshot()
 
     def setUp(self):
@@ -53,10 +66,15 @@ class MessageWaitingTest(DemoCase):
                 f'Message-Account: sip:{number}@{DOMAIN}\nVoice-Message: {new}/{old} (0/0)\n')
         lines = ['Event: message-summary', 'Subscription-State: active', f'Contact: <sip:voicemail@{self.server}:5070>',
                  'Content-Type: application/simple-message-summary']
-        sender = source or self.voicemail
-        return sender.exchange(sender.request(
-            'NOTIFY', lines, uri=f'sip:{number}@{DOMAIN}', to=f'<sip:{number}@{DOMAIN}>', call_id=os.urandom(8).hex(),
-            body=body)).code
+        sender, uri = source or self.voicemail, f'sip:{number}@{DOMAIN}'
+
+        def ask(authorization=None):
+            return sender.exchange(sender.request('NOTIFY', lines, authorization, uri=uri, to=f'<{uri}>',
+                                                  call_id=os.urandom(8).hex(), body=body))
+        answer = ask()
+        if answer.code == 407 and sender.password:
+            answer = ask(sender.authorize(answer, 'NOTIFY', uri))
+        return answer.code
 
     def registered(self, number):
         self.cluster.wait_for(lambda: [r for r in self.cluster.items('registrations')
@@ -103,6 +121,19 @@ class MessageWaitingTest(DemoCase):
         self.addCleanup(stranger.close)
         self.assertIn(self.notify('3001', 1, 0, source=stranger), (403, 407))
         self.assertEqual(self.notify('3999', 1, 0), 404)
+
+    def test_an_application_must_be_allowed_too(self):
+        server = Client(self.edge, 'application', 'a-password-of-it', DOMAIN, source=f'{self.cluster.network}.25')
+        wrong = Client(self.edge, 'application', 'another-password', DOMAIN, source=f'{self.cluster.network}.25')
+        self.addCleanup(server.close)
+        self.addCleanup(wrong.close)
+        self.assertEqual(self.notify('3002', 1, 0, source=wrong), 407)
+        self.assertEqual(self.notify('3002', 1, 0, source=server), 403)
+        plans.apply(self.cluster, 'application', application(accept_unsolicited_notification='true'))
+        self.demo.wait_snapshot()
+        self.assertEqual(self.notify('3002', 1, 0, source=server), 200)
+        self.assertEqual(self.notify('3002', 0, 1, source=server), 200)
+        self.assertEqual(self.notify('3002', 1, 0, source=wrong), 407)
 
 
 if __name__ == '__main__':

@@ -49,6 +49,10 @@ struct UserEntry {
   bool allow_without_certificate = false;
   // One contact may stand for all its numbers (RFC 6140).
   bool bulk_registration = false;
+  // As the digest user of a trunk with application level authorization.
+  bool accept_out_of_dialog_refer = false;
+  bool accept_unsolicited_notification = false;
+  bool accept_replaces = false;
   uint32_t max_contacts = 0;         // 0 = unset
   std::string dialling_restriction;  // unset: that of its dial plan
   // The shortest of its phones' profiles; 0: the edge's own.

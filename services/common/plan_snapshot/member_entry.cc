@@ -238,6 +238,9 @@ UserEntry Entry(const pb::User& in) {
   out.allow_without_certificate = in.allow_without_certificate();
   out.max_contacts = in.max_contacts();
   out.bulk_registration = in.bulk_registration();
+  out.accept_out_of_dialog_refer = in.accept_out_of_dialog_refer();
+  out.accept_unsolicited_notification = in.accept_unsolicited_notification();
+  out.accept_replaces = in.accept_replaces_header();
   out.dialling_restriction = in.dialling_restriction();
   return out;
 }

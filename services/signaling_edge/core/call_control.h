@@ -458,7 +458,6 @@ class CallControl {
   void ReportTransferRefused(const Party& party, const Flow& flow,
                              const absl::Status& status, uint64_t call,
                              MonoTime now);
-  const TrunkSecurityProfileEntry* ProfileOf(const Party& party) const;
   // `early`: any branch at which it rings counts, not the first alone.
   Call* CallOfReplaces(std::string_view value, LegSide& side,
                        bool early = false);

@@ -9,6 +9,7 @@
 #include "services/signaling_edge/core/sip_text.h"
 #include "services/signaling_edge/core/sip_writer.h"
 #include "services/signaling_edge/core/text_pieces.h"
+#include "services/signaling_edge/core/trunk_rights.h"
 #include "services/signaling_edge/core/via_stamp.h"
 
 namespace sallyport::signaling_edge {
@@ -35,9 +36,8 @@ absl::StatusOr<Call*> CallControl::Replaceable(const SipMessage& invite,
     return MakeError(absl::StatusCode::kInvalidArgument, "REPLACES_INVALID",
                      "one dialog can be replaced, and not joined as well");
   }
-  const TrunkSecurityProfileEntry* profile = ProfileOf(sender);
   if (sender.kind == Party::Kind::kPeer &&
-      (profile == nullptr || !profile->accept_replaces)) {
+      !TrunkMay(TrunkRight::kReplaces, sender, plan_->index())) {
     return MakeError(absl::StatusCode::kPermissionDenied,
                      "REPLACES_NOT_ALLOWED",
                      "the peer may not replace dialogs");

@@ -15,6 +15,7 @@
 #include "services/signaling_edge/core/sip_uri.h"
 #include "services/signaling_edge/core/sip_writer.h"
 #include "services/signaling_edge/core/text_pieces.h"
+#include "services/signaling_edge/core/trunk_rights.h"
 #include "services/signaling_edge/core/via_stamp.h"
 
 namespace sallyport::signaling_edge {
@@ -61,15 +62,6 @@ absl::Status OwnerUnreachable() {
 
 }  // namespace
 
-const TrunkSecurityProfileEntry* CallControl::ProfileOf(
-    const Party& party) const {
-  if (party.kind != Party::Kind::kPeer || plan_ == nullptr) return nullptr;
-  const PeerEntry* peer = plan_->index().Peer(party.resource);
-  return peer == nullptr ? nullptr
-                         : plan_->index().Find<TrunkSecurityProfileEntry>(
-                               peer->trunk_security_profile);
-}
-
 Call* CallControl::CallOfReplaces(std::string_view value, LegSide& side,
                                   bool early) {
   const auto parsed = ParseValueWithParams(value);
@@ -98,10 +90,9 @@ void CallControl::OnRefer(const SipMessage& request, TransactionId transaction,
   LegSide side = LegSide::kA;
   const auto target = request.FirstNamed("Target-Dialog");
   Call* call = target.has_value() ? CallOfReplaces(*target, side) : nullptr;
-  const TrunkSecurityProfileEntry* profile = ProfileOf(sender);
   uint64_t id = 0;  // of one of its own
   absl::Status status;
-  if (profile == nullptr || !profile->accept_out_of_dialog_refer) {
+  if (!TrunkMay(TrunkRight::kOutOfDialogRefer, sender, plan_->index())) {
     status = NotAllowed("REFER_NOT_ALLOWED",
                         "the peer may not refer outside of a call");
   } else if (call == nullptr || call->party(side).resource != sender.resource ||
@@ -346,9 +337,8 @@ absl::Status CallControl::JoinCalls(Call& call, LegSide referrer,
                                     std::string_view replaces, bool quiet,
                                     MonoTime now) {
   const Party party = call.party(referrer);
-  const TrunkSecurityProfileEntry* profile = ProfileOf(party);
   if (party.kind == Party::Kind::kPeer &&
-      (profile == nullptr || !profile->accept_replaces)) {
+      !TrunkMay(TrunkRight::kReplaces, party, plan_->index())) {
     return NotAllowed("REPLACES_NOT_ALLOWED",
                       "the peer may not replace dialogs");
   }

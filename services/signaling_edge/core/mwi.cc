@@ -16,6 +16,7 @@
 #include "services/signaling_edge/core/sip_uri.h"
 #include "services/signaling_edge/core/sip_writer.h"
 #include "services/signaling_edge/core/text_pieces.h"
+#include "services/signaling_edge/core/trunk_rights.h"
 #include "services/signaling_edge/core/via_stamp.h"
 
 namespace sallyport::signaling_edge {
@@ -85,12 +86,8 @@ absl::Status MessageWaiting::OnNotify(const SipMessage& request,
                               ? plan_->index().Peer(sender.resource)
                               : nullptr;
   // protocols.md section 8: both are off unless set.
-  const TrunkSecurityProfileEntry* profile =
-      peer == nullptr ? nullptr
-                      : plan_->index().Find<TrunkSecurityProfileEntry>(
-                            peer->trunk_security_profile);
   if (peer == nullptr || !peer->message_waiting_allowed ||
-      (profile != nullptr && !profile->accept_unsolicited_notification)) {
+      !TrunkMay(TrunkRight::kUnsolicitedNotification, sender, plan_->index())) {
     return MakeError(absl::StatusCode::kPermissionDenied,
                      "IDENTITY_NOT_ALLOWED",
                      "notifications of this party are not taken");

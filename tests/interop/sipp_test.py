@@ -243,6 +243,22 @@ class SippTest(DemoCase):
         self.wait_ended(25, 'called-tls')
         self.third_party(parties, self.gateway, 't1', edge, 'u1')
 
+    def test_by_another_transport_than_the_trunks(self):
+        """A trunk whose profile has UDP alone: by TCP its address is no proof (403)."""
+        address = f'{self.cluster.network}.29'
+        plans.apply(self.cluster, 'udp-only', plans.manifest(
+            plans.profile('udp-only').replace('[TRANSPORT_TCP, TRANSPORT_UDP]', '[TRANSPORT_UDP]'),
+            plans.peer('udp-only', address, 5065, trunk_security_profile='udp-only')))
+        self.demo.wait_snapshot()
+        parties = self.parties['outward']
+        self.answer('udp-only', parties.called)
+        for kind, succeed in (('u1', 3), ('t1', 0)):
+            self.assertEqual(self.sipp('-s', parties.number(8), '-i', address, '-p', '5065', '-t', kind,
+                                       f'{self.edge}:5060', calls=3), succeed)
+        refused = [r for r in self.cluster.items('refusals', '--parent', 'tenants/-') if r['reason'] == 'TRANSPORT_NOT_ALLOWED']
+        self.assertTrue(refused)
+        self.assertEqual({r['sipStatus'] for r in refused}, {403})
+
     def test_called_over_tls(self):
         """The edge connects, and demands the certificate of a server."""
         pki = self.cluster.pki

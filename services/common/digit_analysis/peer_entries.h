@@ -229,6 +229,9 @@ struct PeerEntry {
   std::vector<std::string> x509_subjects;
   uint32_t incoming_port =
       0;  // the edge's port on which it calls in; 0 = unset
+  // By which it calls in, of its trunk security profile; empty: any that its
+  // dial plan allows.
+  std::vector<SipTransport> incoming_transports;
   // In clear: addresses or prefixes it sends from. Empty: its address.
   std::vector<std::string> source_addresses;
   std::string digest_user;  // the user whose digest it must show; may be empty

@@ -157,6 +157,7 @@ void ResolvePeerDefaults(const PeerSurroundings& around, PeerEntry& peer) {
     SetIfUnset(peer.incoming_port, full.incoming_port);
     SetIfUnset(peer.x509_subjects, full.x509_subjects);
     peer.nonce_validity = full.nonce_validity;
+    peer.incoming_transports = full.incoming_transports;
   }
   SetIfUnset(peer.transport,
              IsSecure(plan) ? SipTransport::kTls : SipTransport::kTcp);

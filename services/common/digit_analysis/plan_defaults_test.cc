@@ -231,6 +231,12 @@ TEST(PlanDefaultsTest, PeersFollowTheirTrunkSecurityProfile) {
   EXPECT_EQ(s.peers[0].monitoring.retries, 6u);
   EXPECT_EQ(s.peers[1].x509_subjects, std::vector<std::string>{"own.test"});
   EXPECT_EQ(s.peers[1].incoming_port, 5071u);
+  EXPECT_EQ(s.peers[0].incoming_transports,
+            std::vector<SipTransport>{SipTransport::kTls});
+  EXPECT_EQ(s.peers[0].nonce_validity, absl::Seconds(600));
+  EXPECT_EQ(
+      s.peers[2].incoming_transports,
+      (std::vector<SipTransport>{SipTransport::kTcp, SipTransport::kUdp}));
   EXPECT_EQ(s.peers[2].transport, SipTransport::kUdp);
   EXPECT_EQ(s.peers[2].incoming_port, 5070u);
   EXPECT_EQ(s.peers[2].port, 5060u);

@@ -46,6 +46,15 @@ SipTarget CallerOf(const SipMessage& invite, const Party& caller) {
   return target;
 }
 
+const LineEntry* LineOfCaller(const Attempt& attempt, std::string_view number) {
+  if (attempt.caller.kind != Party::Kind::kUser) return nullptr;
+  const UserEntry* user = attempt.plan->index().User(attempt.caller.resource);
+  if (user == nullptr) return nullptr;
+  return attempt.plan->Of(attempt.caller.tenant)
+      .callers()
+      .LineOf(*user, number);
+}
+
 bool AsksForPrivacy(const SipMessage& invite) {
   bool asks = false;
   for (const std::string_view value : invite.All(HeaderId::kPrivacy)) {

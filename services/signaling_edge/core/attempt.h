@@ -90,6 +90,8 @@ struct Attempt {
   size_t lookups = 0;
   bool looked_up = false;
   bool admitted = false;  // it was found to fit in
+  // Of the caller, by name, which has a call for it; empty: none has.
+  std::string line;
   bool starting = false;  // more branches are about to come
   bool stop = false;      // nothing further is tried
   RingOutcome outcome = RingOutcome::kNotAvailable;  // of the step
@@ -113,6 +115,10 @@ struct Attempt {
   }
   MonoTime deadline() const { return std::min(ring_until, hunt_until); }
 };
+
+// The line by which a user calls from this number; null if it has none, and of
+// peers. The plan's, as `plan` is.
+const LineEntry* LineOfCaller(const Attempt& attempt, std::string_view number);
 
 // Whether the caller asks not to be shown to who is called (RFC 3323 section
 // 4.2, RFC 3325 section 7). What else it may ask to have hidden, its fields and

@@ -108,6 +108,10 @@ Attempt* CallControl::FindAttempt(uint64_t id) {
 
 void CallControl::Forget(const Attempt& attempt) {
   const uint64_t id = attempt.id;
+  if (!attempt.line.empty()) {
+    // Who was not answered is idle for as long as before.
+    hunts_.OnCallEnded(attempt.line, hunts_.IdleSince(attempt.line));
+  }
   for (const uint64_t branch : attempt.branches) attempt_of_.erase(branch);
   attempt_of_invite_.erase(attempt.transaction);
   attempt_deadlines_.Erase(id);
@@ -396,18 +400,17 @@ void CallControl::OnBranchWon(uint64_t id, uint64_t call, MonoTime now) {
   std::erase(attempt->branches, call);
   attempt_of_.erase(call);
   const std::vector<uint64_t> others = attempt->branches;
-  // The line of the caller has a call from now on.
-  if (attempt->caller.kind == Party::Kind::kUser) {
-    const UserEntry* user =
-        attempt->plan->index().User(attempt->caller.resource);
-    if (user != nullptr) {
-      const auto& lines =
-          attempt->plan->Of(TenantOf(user->name)).callers().LinesOf(*user);
-      const auto traces = traces_.find(call);
-      if (!lines.empty() && traces != traces_.end()) {
-        hunts_.OnCallBegan(lines[0]->name);
-        traces->second.lines.push_back(lines[0]->name);
+  // The caller's line goes on with the call; of calls for help, and of who is
+  // transferred, it has one from now on.
+  if (const auto traces = traces_.find(call); traces != traces_.end()) {
+    if (attempt->line.empty()) {
+      if (const auto* line = LineOfCaller(*attempt, attempt->query.calling)) {
+        attempt->line = line->name;
+        hunts_.OnCallBegan(line->name);
       }
+    }
+    if (!attempt->line.empty()) {
+      traces->second.lines.push_back(std::exchange(attempt->line, {}));
     }
   }
   const uint64_t transfer = attempt->transfer;

@@ -328,6 +328,8 @@ class CallControl {
   // Of attempts. What takes one by reference may end it, and then it is gone.
   void Resolve(Attempt& attempt, MonoTime now);
   absl::Status Admit(Attempt& attempt, MonoTime now);
+  // The caller's line has a call from now on: LINE_CALL_LIMIT.
+  absl::Status TakeLine(Attempt& attempt);
   void Proceed(Attempt& attempt, MonoTime now);
   void StartRinging(Attempt& attempt, MonoTime now);
   void Ring(Attempt& attempt, std::optional<RingStep> step, MonoTime now);

@@ -28,6 +28,9 @@ class CallPickUpTest : public EdgeCoreTest {
     plan->trunk_security_profiles.resize(1);
     plan->trunk_security_profiles[0].name = "tenants/t/trunkSecurityProfiles/x";
     plan->trunk_security_profiles[0].accept_replaces = true;
+    plan->trunk_security_profiles[0].incoming_transports = {
+        sallyport::SipTransport::kUdp, sallyport::SipTransport::kTcp,
+        sallyport::SipTransport::kTls};
     for (PeerEntry& peer : plan->peers) {
       peer.trunk_security_profile = plan->trunk_security_profiles[0].name;
     }

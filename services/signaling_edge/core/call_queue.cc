@@ -108,6 +108,9 @@ bool CallControl::Enqueue(Attempt& attempt, MonoTime now) {
   traces_[id].initial = attempt.transaction;
   traces_[id].mark = attempt.mark;
   traces_[id].withheld = AsksForPrivacy(attempt.invite);
+  if (!attempt.line.empty()) {
+    traces_[id].lines.push_back(std::exchange(attempt.line, {}));
+  }
   ladder_.Attach(id, attempt.transaction);
   CountPeer(call.party(LegSide::kA), true);
   Waiting& waiting = waiting_[id];

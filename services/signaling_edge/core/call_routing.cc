@@ -46,15 +46,9 @@ absl::StatusCode CodeOfRefusal(std::string_view reason) {
              : absl::StatusCode::kPermissionDenied;
 }
 
-// What the plan says that the called is shown of a user that calls by this
-// number; empty if nothing.
-std::string_view DeclaredName(const Attempt& attempt, std::string_view number) {
-  if (attempt.caller.kind != Party::Kind::kUser) return {};
-  const UserEntry* user = attempt.plan->index().User(attempt.caller.resource);
-  if (user == nullptr) return {};
-  const LineEntry* line =
-      attempt.plan->Of(attempt.caller.tenant).callers().LineOf(*user, number);
-  return line == nullptr ? std::string_view() : line->caller_display_name;
+absl::Status LineCallLimit() {
+  return MakeError(absl::StatusCode::kPermissionDenied, "LINE_CALL_LIMIT",
+                   "the caller's line has as many calls as it may");
 }
 
 std::string NamedAddress(std::string_view name, const std::string& address) {
@@ -225,11 +219,23 @@ absl::Status CallControl::Admit(Attempt& attempt, MonoTime now) {
   if (resolution.toll_class == TollClass::kEmergency) return absl::OkStatus();
   if (!attempt.admitted && attempt.transfer == 0) {
     SP_RETURN_IF_ERROR(port_.MayBegin(attempt.caller, now));
+    SP_RETURN_IF_ERROR(TakeLine(attempt));
   }
   attempt.admitted = true;
   if (resolution.outcome != Resolution::Outcome::kPeer) return absl::OkStatus();
   return tolls_.Admit(resolution.restriction, resolution.toll_class,
                       attempt.query.caller, attempt.query.tenant, now);
+}
+
+absl::Status CallControl::TakeLine(Attempt& attempt) {
+  const LineEntry* line = LineOfCaller(attempt, attempt.query.calling);
+  if (line == nullptr) return absl::OkStatus();
+  if (line->max_calls != 0 && hunts_.CallsOf(line->name) >= line->max_calls) {
+    return LineCallLimit();
+  }
+  hunts_.OnCallBegan(line->name);
+  attempt.line = line->name;
+  return absl::OkStatus();
 }
 
 void CallControl::Proceed(Attempt& attempt, MonoTime now) {
@@ -513,7 +519,10 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
                                             : target->restrict_presentation;
   const std::string address = Cat("<sip:", PercentEncode(called.calling, "+*#"),
                                   "@", HomeDomain(attempt.caller.tenant), ">");
-  const std::string_view name = DeclaredName(attempt, from.user);
+  const LineEntry* callers_line = LineOfCaller(attempt, from.user);
+  const std::string_view name = callers_line == nullptr
+                                    ? std::string_view()
+                                    : callers_line->caller_display_name;
   if (called.party.kind == Party::Kind::kPeer && !restricted) {
     // RFC 3325: peers are trusted with it. What a phone says of itself is no
     // name to vouch for.

@@ -59,6 +59,9 @@ std::shared_ptr<const Resolver> MakePlan(uint8_t kind) {
   plan->trunk_security_profiles.resize(1);
   plan->trunk_security_profiles[0].name = "tenants/t/trunkSecurityProfiles/p";
   plan->trunk_security_profiles[0].accept_replaces = true;
+  plan->trunk_security_profiles[0].incoming_transports = {
+      sallyport::SipTransport::kUdp, sallyport::SipTransport::kTcp,
+      sallyport::SipTransport::kTls};
   plan->dial_plans.resize(2);
   plan->dial_plans[0].name = "tenants/t/dialPlans/clear";
   plan->dial_plans[1].name = "tenants/t/dialPlans/secured";

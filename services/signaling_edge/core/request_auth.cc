@@ -135,6 +135,17 @@ Party RequestAuth::PartyOf(const PeerEntry& peer, const Flow& flow,
   return party;
 }
 
+bool RequestAuth::MayComeBy(const PeerEntry& peer, const Flow& flow) {
+  if (peer.incoming_transports.empty()) return true;
+  const auto transport = flow.is_tls() ? sallyport::SipTransport::kTls
+                         : flow.transport == SipTransport::kUdp
+                             ? sallyport::SipTransport::kUdp
+                             : sallyport::SipTransport::kTcp;
+  return std::find(peer.incoming_transports.begin(),
+                   peer.incoming_transports.end(),
+                   transport) != peer.incoming_transports.end();
+}
+
 RequestAuth::Outcome RequestAuth::AsPeer(const PeerEntry& peer,
                                          const SipMessage& request,
                                          const Flow& flow,
@@ -155,6 +166,10 @@ RequestAuth::Outcome RequestAuth::AsPeer(const PeerEntry& peer,
   if (!ServesPlan(*plan_, peer.dial_plan, edge_)) return refused(NotServed());
   if (absl::Status status = CheckTransport(mode, flow.is_tls()); !status.ok()) {
     return refused(std::move(status));
+  }
+  if (!MayComeBy(peer, flow)) {
+    return refused(Denied("TRANSPORT_NOT_ALLOWED",
+                          "the peer's calls come by another transport"));
   }
   if (!peer.digest_user.empty()) {
     const UserEntry* user = plan_->User(peer.digest_user);

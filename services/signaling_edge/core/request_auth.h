@@ -64,6 +64,7 @@ class RequestAuth {
   // IDENTITY_NOT_ALLOWED (e.g. the phone of another user),
   // PEER_CERTIFICATE_MISSING, PEER_DISABLED, PHONE_DISABLED, USER_DISABLED,
   // SECURITY_MODE_TLS_REQUIRED, SECURITY_MODE_TLS_NOT_ALLOWED,
+  // TRANSPORT_NOT_ALLOWED (another than the peer's trunk security profile has),
   // DIAL_PLAN_NOT_SERVED (the edge is not associated with the dial plan).
   Outcome Authenticate(const SipMessage& request, const Flow& flow,
                        const std::optional<ConnectionIdentity>& identity,
@@ -99,12 +100,14 @@ class RequestAuth {
  private:
   Party PartyOf(const PeerEntry& peer, const Flow& flow,
                 std::string_view identity) const;
-  // An address alone is proof for a plan in clear that asks for no password.
+  // An address alone is proof for a plan in clear that asks for no password,
+  // by a transport that the peer's calls come by.
   bool IsProof(const PeerEntry& peer, const Flow& flow) const {
     return flow.is_tls() ||
            (plan_->ModeOf(peer.dial_plan) == SecurityMode::kUnsecured &&
-            peer.digest_user.empty());
+            peer.digest_user.empty() && MayComeBy(peer, flow));
   }
+  static bool MayComeBy(const PeerEntry& peer, const Flow& flow);
   // `phone` may be null. How it was proven is not told.
   Party PartyOf(const UserEntry& user, const PhoneEntry* phone) const;
   Outcome AsPeer(const PeerEntry& peer, const SipMessage& request,

@@ -273,6 +273,25 @@ TEST_F(RequestAuthTest, AnLscAloneIsProofWhereTheProfileSaysSo) {
             "PEER_IDENTITY_MISMATCH");
 }
 
+// CCE-33: by the incoming transports of the trunk security profile alone.
+TEST_F(RequestAuthTest, APeerComesByItsProfilesTransports) {
+  PlanSnapshot snapshot = plan_.snapshot();
+  snapshot.peers[0].incoming_transports = {sallyport::SipTransport::kUdp};
+  const PlanIndex plan(std::make_shared<const PlanSnapshot>(snapshot));
+  auth_.SetPlan(&plan);
+  const Flow udp = From(SipTransport::kUdp, "192.0.2.10");
+  const Flow tcp = From(SipTransport::kTcp, "192.0.2.10");
+  const SipMessage invite = Request(SipMethod::kInvite, "5551234");
+  EXPECT_EQ(ReasonIn(Run(invite, udp)), "tenants/t/peers/clear");
+  EXPECT_EQ(auth_.PeerOf(udp, std::nullopt, 5060)->resource,
+            "tenants/t/peers/clear");
+  const auto outcome = Run(invite, tcp);
+  EXPECT_EQ(ReasonIn(outcome), "TRANSPORT_NOT_ALLOWED");
+  // Its address is no proof by that way.
+  EXPECT_FALSE(std::get<RequestAuth::Refused>(outcome).party.has_value());
+  EXPECT_FALSE(auth_.PeerOf(tcp, std::nullopt, 5060).has_value());
+}
+
 // Nonces live as long as the profile of the phone or trunk says.
 TEST_F(RequestAuthTest, NoncesLiveAsTheProfileSays) {
   PlanSnapshot snapshot = plan_.snapshot();

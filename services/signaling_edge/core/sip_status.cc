@@ -77,6 +77,7 @@ constexpr ReasonRow kReasons[] = {
     {"SECURITY_MODE_SRTP_REQUIRED", 488},
     {"SECURITY_MODE_TLS_NOT_ALLOWED", 403},
     {"SECURITY_MODE_TLS_REQUIRED", 403},
+    {"TRANSPORT_NOT_ALLOWED", 403},
     {"SRTP_KEYING_NOT_ALLOWED", 488},
     {"NULL_CIPHER_NOT_ALLOWED", 488},
     // routing and load
@@ -86,6 +87,7 @@ constexpr ReasonRow kReasons[] = {
     {"REGISTRY_UNAVAILABLE", 503},
     {"CALL_BARRED", 403},
     {"CALL_LIMIT", 503},
+    {"LINE_CALL_LIMIT", 403},
     {"CREDENTIALS_UNAVAILABLE", 503},
     {"DRAINING", 503},
     {"CONNECTION_LIMIT", 503},

@@ -50,12 +50,12 @@ enum class SrtpKeying : uint8_t {
 
 // Upper bounds for one tenant; 0 = no bound but the installation's own.
 struct TenantLimits {
-  uint32_t max_calls = 0;
+  uint32_t max_calls = 0;  // at each edge, as the next two
   uint32_t max_calls_per_second = 0;
-  uint32_t max_registrations = 0;
-  uint32_t max_allocations = 0;  // of TURN
-  uint32_t max_peers = 0;        // that may be configured
-  uint32_t max_patterns = 0;     // route and translation patterns, likewise
+  uint32_t max_registrations = 0;  // contacts of all users
+  uint32_t max_allocations = 0;    // of TURN
+  uint32_t max_peers = 0;          // that may be configured
+  uint32_t max_patterns = 0;       // route and translation patterns, likewise
 
   bool operator==(const TenantLimits&) const = default;
 };

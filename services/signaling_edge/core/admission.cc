@@ -28,6 +28,10 @@ GcraLimit Limit(double rate) {
       rate, std::max<int64_t>(1, static_cast<int64_t>(rate * 4)));
 }
 
+// Of the plan: a second's worth may come at once. What has been taken is time,
+// and so it still counts when the plan says another number.
+GcraLimit PlanLimit(uint32_t most) { return GcraLimit::PerSecond(most, most); }
+
 ByteSpan KeyOf(const SocketAddress& canonical) {
   const ByteSpan ip = canonical.ip_bytes();
   return canonical.is_v6() ? ip.first(8) : ip;
@@ -58,6 +62,7 @@ Admission::Admission(const EdgeOptions& options, RandomSource& random)
           options.tracked_sources, random),
       tenant_invites_(Limit(options.invites_per_second_per_tenant), kTenants,
                       random),
+      tenant_calls_({}, kTenants, random),
       tenant_registrations_(Limit(options.registrations_per_second_per_tenant),
                             kTenants, random),
       // A minute's worth may come at once: a phone whose password was changed.
@@ -113,12 +118,21 @@ absl::Status Admission::OnRegister(const SocketAddress& source, MonoTime now) {
   return absl::OkStatus();
 }
 
-absl::Status Admission::OnTenantInvite(std::string_view tenant, MonoTime now) {
-  if (!tenant_invites_.Take(AsBytes(tenant), now)) {
+absl::Status Admission::OnTenantInvite(std::string_view tenant, uint32_t most,
+                                       MonoTime now) {
+  const ByteSpan key = AsBytes(tenant);
+  if ((most != 0 && (!tenant_invites_.Look(key, now) ||
+                     !tenant_calls_.Take(PlanLimit(most), key, now))) ||
+      !tenant_invites_.Take(key, now)) {
     return Exhausted("TENANT_RATE_LIMITED",
                      "calls of this tenant come too fast");
   }
   return absl::OkStatus();
+}
+
+void Admission::OnTenantCallForHelp(std::string_view tenant, uint32_t most,
+                                    MonoTime now) {
+  if (most != 0) tenant_calls_.Take(PlanLimit(most), AsBytes(tenant), now);
 }
 
 absl::Status Admission::OnTenantRegister(std::string_view tenant,

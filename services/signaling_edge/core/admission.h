@@ -4,6 +4,7 @@
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_ADMISSION_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -37,8 +38,16 @@ class Admission {
   absl::Status OnInvite(const SocketAddress& source, MonoTime now);
   absl::Status OnRegister(const SocketAddress& source, MonoTime now);
   // The same of somebody of `tenant` who has proven it: TENANT_RATE_LIMITED.
-  absl::Status OnTenantInvite(std::string_view tenant, MonoTime now);
+  // `most` is what the plan allows it in a second, and at once after a rest;
+  // 0: any number. A call that is refused by one of the two limits counts for
+  // none.
+  absl::Status OnTenantInvite(std::string_view tenant, uint32_t most,
+                              MonoTime now);
   absl::Status OnTenantRegister(std::string_view tenant, MonoTime now);
+  // A call for help of that tenant, which is never refused: it takes of what
+  // the plan allows, if anything is left of that.
+  void OnTenantCallForHelp(std::string_view tenant, uint32_t most,
+                           MonoTime now);
   // A source that has proven nothing gave a wrong password for `user`, who may
   // not exist. From however many sources these come, MayGuess() says when it
   // is enough: USER_RATE_LIMITED.
@@ -55,6 +64,7 @@ class Admission {
   GcraTable invites_;
   GcraTable registrations_;
   GcraTable tenant_invites_;
+  GcraTable tenant_calls_;  // by the plan's limits
   GcraTable tenant_registrations_;
   GcraTable wrong_passwords_;
 };

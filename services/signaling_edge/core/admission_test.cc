@@ -86,5 +86,80 @@ TEST_F(AdmissionTest, WrongPasswordsOfAUserAreCountedOverAllSources) {
   EXPECT_NE(admission_.MayGuess("bob@d.test", now_), absl::OkStatus());
 }
 
+class TenantAdmissionTest : public AdmissionTest {
+ protected:
+  // Of so many calls, those that are allowed when the plan says `most`.
+  int Calls(int tries, uint32_t most, std::string_view tenant = "tenants/t") {
+    int allowed = 0;
+    for (int i = 0; i < tries; ++i) {
+      allowed += by_plan_.OnTenantInvite(tenant, most, now_).ok() ? 1 : 0;
+    }
+    return allowed;
+  }
+  static EdgeOptions Configured() {
+    EdgeOptions options = Options();
+    options.invites_per_second_per_tenant = 5;
+    return options;
+  }
+
+  Admission by_plan_{Options(), random_};
+};
+
+TEST_F(TenantAdmissionTest, ASecondsWorthOfThePlansCallsMayComeAtOnce) {
+  EXPECT_EQ(Calls(100, 10), 10);
+  EXPECT_EQ(ReasonOf(by_plan_.OnTenantInvite("tenants/t", 10, now_)),
+            "TENANT_RATE_LIMITED");
+  EXPECT_EQ(Calls(100, 10, "tenants/u"), 10);
+  now_ += absl::Milliseconds(500);
+  EXPECT_EQ(Calls(100, 10), 5);
+  now_ += absl::Minutes(1);
+  EXPECT_EQ(Calls(100, 10), 10);
+  EXPECT_EQ(Calls(100, 0), 100);  // no bound
+  EXPECT_EQ(Calls(3, 1, "tenants/v"), 1);
+}
+
+// What was taken by the number before counts for the one after.
+TEST_F(TenantAdmissionTest, AnotherNumberHoldsAtOnce) {
+  EXPECT_EQ(Calls(100, 10), 10);
+  EXPECT_EQ(Calls(100, 5), 0);
+  now_ += absl::Milliseconds(400);
+  EXPECT_EQ(Calls(100, 5), 2);
+  EXPECT_EQ(Calls(100, 100), 0);
+  now_ += absl::Milliseconds(100);
+  EXPECT_EQ(Calls(100, 100), 10);
+}
+
+TEST_F(TenantAdmissionTest, TheStricterOfPlanAndConfigurationHolds) {
+  Admission both(Configured(), random_);
+  const auto calls = [&](int tries, uint32_t most) {
+    int allowed = 0;
+    for (int i = 0; i < tries; ++i) {
+      allowed += both.OnTenantInvite("tenants/t", most, now_).ok() ? 1 : 0;
+    }
+    return allowed;
+  };
+  // What the plan refuses takes nothing of the configured twenty at once.
+  EXPECT_EQ(calls(100, 8), 8);
+  EXPECT_EQ(calls(100, 0), 12);
+  now_ += absl::Minutes(1);
+  // And what the configuration refuses nothing of the plan's.
+  EXPECT_EQ(calls(100, 100), 20);
+  now_ += absl::Milliseconds(200);
+  EXPECT_EQ(calls(100, 2), 1);
+}
+
+TEST_F(TenantAdmissionTest, CallsForHelpCount) {
+  for (int i = 0; i < 4; ++i) {
+    by_plan_.OnTenantCallForHelp("tenants/t", 10, now_);
+  }
+  EXPECT_EQ(Calls(100, 10), 6);
+  // Those that are too many keep nobody from what comes after.
+  for (int i = 0; i < 100; ++i) {
+    by_plan_.OnTenantCallForHelp("tenants/t", 10, now_);
+  }
+  now_ += absl::Milliseconds(500);
+  EXPECT_EQ(Calls(100, 10), 5);
+}
+
 }  // namespace
 }  // namespace sallyport::signaling_edge

@@ -92,6 +92,7 @@ struct Attempt {
   bool admitted = false;  // it was found to fit in
   // Of the caller, by name, which has a call for it; empty: none has.
   std::string line;
+  bool for_help = false;  // it was dialled as a call for help
   bool starting = false;  // more branches are about to come
   bool stop = false;      // nothing further is tried
   RingOutcome outcome = RingOutcome::kNotAvailable;  // of the step

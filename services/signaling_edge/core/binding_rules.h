@@ -34,7 +34,8 @@ struct RegisterRequest {
   Flow flow;
   std::string call_id;
   uint32_t cseq = 0;
-  size_t max_contacts = 0;  // 0: as the limits say
+  size_t max_contacts = 0;     // 0: as the limits say
+  uint32_t max_of_tenant = 0;  // of all its users here; 0: any number
   std::string user_agent;
   std::string authentication;
   std::string phone;

@@ -21,6 +21,15 @@
 #include "services/signaling_edge/core/via_stamp.h"
 
 namespace sallyport::signaling_edge {
+namespace {
+
+absl::Status TenantCallLimit() {
+  return MakeError(absl::StatusCode::kResourceExhausted, "TENANT_CALL_LIMIT",
+                   "the tenant has as many calls as it may");
+}
+
+}  // namespace
+
 std::string CallControl::DialogKey(std::string_view call_id,
                                    std::string_view tag) {
   std::string key(call_id);
@@ -30,10 +39,12 @@ std::string CallControl::DialogKey(std::string_view call_id,
 }
 
 CallControl::CallControl(const EdgeOptions& options, CallPort& port,
-                         const Registrar& registrar, RandomSource& random)
+                         const Registrar& registrar, TenantCounts& tenants,
+                         RandomSource& random)
     : options_(options),
       port_(port),
       registrar_(registrar),
+      tenants_(tenants),
       random_(random),
       gruus_(options.token_keys.get(), random),
       last_call_(options.last_id),
@@ -471,6 +482,29 @@ void CallControl::Settle(uint64_t id, MonoTime now) {
   Remember(std::move(call.record()), history_, options_.history_entries, now);
   calls_.erase(id);
   total_.Set(calls_.size());
+}
+
+uint32_t CallControl::MostCallsOf(std::string_view tenant) const {
+  const TenantEntry* const entry = plan_->index().Tenant(tenant);
+  return TenantCounts::MostOf(entry == nullptr ? 0 : entry->limits.max_calls);
+}
+
+absl::Status CallControl::MayHaveMore(std::string_view tenant) const {
+  const uint32_t most = MostCallsOf(tenant);
+  return most == UINT32_MAX ||
+                 tenants_.calls().Of(tenants_.KeyOf(tenant)) < most
+             ? absl::OkStatus()
+             : TenantCallLimit();
+}
+
+absl::StatusOr<KeyedPlaces> CallControl::TakeTenantPlace(
+    const Attempt& attempt) {
+  const std::string& tenant = attempt.caller.tenant;
+  auto place = KeyedPlaces::Take(
+      tenants_.calls(), tenants_.KeyOf(tenant), 1,
+      IsUnbounded(attempt) ? UINT32_MAX : MostCallsOf(tenant));
+  if (!place.has_value()) return TenantCallLimit();
+  return *std::move(place);
 }
 
 void CallControl::CountPeer(const Party& party, bool begins) {

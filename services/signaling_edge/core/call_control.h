@@ -34,12 +34,14 @@
 #include "services/signaling_edge/core/flow.h"
 #include "services/signaling_edge/core/given_leg.h"
 #include "services/signaling_edge/core/gruu.h"
+#include "services/signaling_edge/core/keyed_places.h"
 #include "services/signaling_edge/core/loop_news.h"
 #include "services/signaling_edge/core/registrar.h"
 #include "services/signaling_edge/core/remote_flow.h"
 #include "services/signaling_edge/core/ring_plan.h"
 #include "services/signaling_edge/core/shared_total.h"
 #include "services/signaling_edge/core/sip_uri.h"
+#include "services/signaling_edge/core/tenant_counts.h"
 #include "services/signaling_edge/core/toll_guard.h"
 #include "services/signaling_edge/core/transaction_table.h"
 
@@ -100,8 +102,9 @@ class CallPort {
   virtual const EdgeListener& ListenerOf(const Flow& flow) const = 0;
   virtual void Perform(EdgeAction action) = 0;
   // Whether a new call of a proven caller fits in: OVERLOADED,
-  // TENANT_RATE_LIMITED. Not asked for calls for help.
-  virtual absl::Status MayBegin(const Party& caller, MonoTime now) = 0;
+  // TENANT_RATE_LIMITED. One for help does, and counts.
+  virtual absl::Status MayBegin(const Party& caller, bool for_help,
+                                MonoTime now) = 0;
   // The voicemail ports that are registered for a line, here or at another
   // loop.
   struct Port {
@@ -127,7 +130,8 @@ class CallControl {
  public:
   // All must outlive this object.
   CallControl(const EdgeOptions& options, CallPort& port,
-              const Registrar& registrar, RandomSource& random);
+              const Registrar& registrar, TenantCounts& tenants,
+              RandomSource& random);
 
   void SetPlan(std::shared_ptr<const Resolver> plan) {
     plan_ = std::move(plan);
@@ -292,6 +296,7 @@ class CallControl {
     bool orphan = false;
     bool withheld = false;  // the caller is not to be shown (RFC 3323)
     TollGuard::Places tolls;
+    KeyedPlaces tenant;  // of its calls
   };
   // A REFER that is being served.
   struct Transfer {
@@ -482,6 +487,18 @@ class CallControl {
   bool IsFull(size_t more = 0) const {
     return calls_.size() + total_.elsewhere() + more >= options_.max_calls;
   }
+  // The calls that the plan allows a tenant; UINT32_MAX: any number.
+  uint32_t MostCallsOf(std::string_view tenant) const;
+  // TENANT_CALL_LIMIT.
+  absl::Status MayHaveMore(std::string_view tenant) const;
+  // The caller's tenant has one more, unless it has as many as it may:
+  // TENANT_CALL_LIMIT. Of loops that want the last place at once one gets it.
+  absl::StatusOr<KeyedPlaces> TakeTenantPlace(const Attempt& attempt);
+  // Calls for help, and of callers who wait in a queue and have their place.
+  bool IsUnbounded(const Attempt& attempt) const {
+    return attempt.for_help || IsServing(attempt) ||
+           attempt.resolution.toll_class == TollClass::kEmergency;
+  }
   // The party, if it is a peer, has one call more, or one less.
   void CountPeer(const Party& party, bool begins);
   // The called party has one more, unless it is a peer that has as many as it
@@ -507,6 +524,7 @@ class CallControl {
   const EdgeOptions& options_;
   CallPort& port_;
   const Registrar& registrar_;
+  TenantCounts& tenants_;
   RandomSource& random_;
   TemporaryGruus gruus_;
   std::shared_ptr<const Resolver> plan_;

@@ -51,7 +51,8 @@ TEST(CallFailureTest, WhatWeEndOurselves) {
             CallDisposition::kFailed);
   for (const char* rule :
        {"DIALLING_RESTRICTED", "QUEUE_FULL", "SECURITY_MODE_TLS_REQUIRED",
-        "TOLL_CALL_LIMIT", "CALL_LIMIT", "DRAINING", "of tomorrow"}) {
+        "TOLL_CALL_LIMIT", "CALL_LIMIT", "TENANT_CALL_LIMIT", "DRAINING",
+        "of tomorrow"}) {
     EXPECT_EQ(DispositionForRefusal(rule), CallDisposition::kRefused) << rule;
   }
 }

@@ -72,6 +72,12 @@ bool CallControl::Enqueue(Attempt& attempt, MonoTime now) {
                                 "QUEUE_FULL", "as many callers wait as may");
     return false;
   }
+  auto place = TakeTenantPlace(attempt);
+  if (!place.ok()) {
+    attempt.failure.reset();
+    attempt.refusal = place.status();
+    return false;
+  }
   Call::LegSetup caller;
   caller.party = attempt.caller;
   caller.flow = attempt.flow;
@@ -111,6 +117,7 @@ bool CallControl::Enqueue(Attempt& attempt, MonoTime now) {
   if (!attempt.line.empty()) {
     traces_[id].lines.push_back(std::exchange(attempt.line, {}));
   }
+  traces_[id].tenant = *std::move(place);
   ladder_.Attach(id, attempt.transaction);
   CountPeer(call.party(LegSide::kA), true);
   Waiting& waiting = waiting_[id];

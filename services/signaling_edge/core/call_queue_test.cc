@@ -300,6 +300,64 @@ TEST_F(CallQueueTest, AFullQueueIsBusy) {
   EXPECT_EQ(edge_.core().calls().live(), 2u);
 }
 
+// Who waits is a call of the tenant's, and is served though there is no place
+// for another: a queue must not keep itself from being served.
+TEST_F(CallQueueTest, AsManyAsTheTenantMayHaveWaitAndAreServed) {
+  plan_->hunt_pilots[0].queue->max_callers = 5;
+  plan_->tenants[0].limits.max_calls = 2;
+  Load();
+  Wait("one");
+  Wait("two");
+  edge_.ReceiveUdp(kPbx, PbxInvite("4100", offer_, "three", "three"));
+  edge_.TakeToUdp(kPbx);
+  const auto refused = edge_.TakeToUdp(kPbx);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->message.status_code(), 503);
+  EXPECT_EQ(edge_.Refusals(), "TENANT_CALL_LIMIT");
+  Register();
+  edge_.Advance(absl::Milliseconds(300));
+  const auto invite = edge_.TakeTo(bob_);
+  ASSERT_TRUE(invite);
+  EXPECT_EQ(edge_.core().calls().live(), 3u);
+  Serve(*invite, "one");
+  EXPECT_EQ(edge_.core().calls().live(), 2u);
+  EXPECT_EQ(edge_.Refusals(), "TENANT_CALL_LIMIT");
+}
+
+// Its member was rung in vain, and meanwhile the plan has become narrower.
+TEST_F(CallQueueTest, NobodyWaitsWhereTheTenantHasNoRoom) {
+  plan_->lines[1].users = {};
+  Load();
+  Wait("one");
+  Register();
+  edge_.Advance(absl::Milliseconds(300));
+  auto invite = edge_.TakeTo(bob_);
+  ASSERT_TRUE(invite);
+  Serve(*invite, "one");
+  plan_ = std::make_shared<PlanSnapshot>(*plan_);
+  plan_->line_groups[0].lines = {"tenants/t/lines/4002"};
+  plan_->tenants[0].limits.max_calls = 2;
+  plan_->lines[1].users = {"tenants/t/users/carol"};
+  Load();
+  const ConnectionId carol = edge_.ConnectTcp("198.51.100.2");
+  ASSERT_TRUE(edge_.Register(carol, "carol"));
+  edge_.Forget();
+  edge_.ReceiveUdp(kPbx, PbxInvite("4100", offer_, "two", "two"));
+  invite = edge_.TakeTo(carol);
+  ASSERT_TRUE(invite);
+  plan_ = std::make_shared<PlanSnapshot>(*plan_);
+  plan_->tenants[0].limits.max_calls = 1;
+  Load();
+  edge_.Forget();
+  edge_.Answer(*invite, 486, "c");
+  const auto refused = edge_.TakeToUdp(kPbx);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->message.status_code(), 503);
+  EXPECT_EQ(refused->message.Value(HeaderId::kRetryAfter), "5");
+  EXPECT_EQ(edge_.Refusals(), "TENANT_CALL_LIMIT");
+  EXPECT_EQ(edge_.core().calls().live(), 1u);
+}
+
 TEST_F(CallQueueTest, WhoAbandonsIsForgotten) {
   Load();
   const Sent ok = Wait("one");

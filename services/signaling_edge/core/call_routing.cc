@@ -216,9 +216,15 @@ void CallControl::Resolve(Attempt& attempt, MonoTime now) {
 // What the plan allows may still be too much.
 absl::Status CallControl::Admit(Attempt& attempt, MonoTime now) {
   const Resolution& resolution = attempt.resolution;
-  if (resolution.toll_class == TollClass::kEmergency) return absl::OkStatus();
+  attempt.for_help = resolution.toll_class == TollClass::kEmergency;
+  if (!IsUnbounded(attempt)) {
+    SP_RETURN_IF_ERROR(MayHaveMore(attempt.caller.tenant));
+  }
   if (!attempt.admitted && attempt.transfer == 0) {
-    SP_RETURN_IF_ERROR(port_.MayBegin(attempt.caller, now));
+    SP_RETURN_IF_ERROR(port_.MayBegin(attempt.caller, attempt.for_help, now));
+  }
+  if (attempt.for_help) return absl::OkStatus();
+  if (!attempt.admitted && attempt.transfer == 0) {
     SP_RETURN_IF_ERROR(TakeLine(attempt));
   }
   attempt.admitted = true;
@@ -486,6 +492,7 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   const bool sips = IsSips(attempt.invite.request_uri());
   if (sips && !called.flow.is_tls()) return SipsNotAllowed();
   if (IsFull()) return CallLimit();
+  SP_ASSIGN_OR_RETURN(KeyedPlaces place, TakeTenantPlace(attempt));
   SP_RETURN_IF_ERROR(TakePlace(attempt, called.party));
   const Resolution& resolution = attempt.resolution;
   const SipTarget dialled = TargetOf(attempt.invite.request_uri());
@@ -566,6 +573,7 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   traces_[id].initial = attempt.transaction;
   traces_[id].mark = attempt.mark;
   traces_[id].withheld = wished;
+  traces_[id].tenant = std::move(place);
   if (target != nullptr) {
     traces_[id].tolls =
         tolls_.OnBegan(resolution.restriction, resolution.toll_class,

@@ -346,6 +346,7 @@ absl::Status CallControl::JoinCalls(Call& call, LegSide referrer,
     return MakeError(absl::StatusCode::kResourceExhausted, "CALL_LIMIT",
                      "too many calls");
   }
+  SP_RETURN_IF_ERROR(MayHaveMore(party.tenant));
   if (const auto owner = port_.OtherOwnerOf(OurTagOf(replaces))) {
     // What becomes of it, OnLegGiven() tells.
     transfers_[call.id()] = {referrer, quiet, false, 0, 0};
@@ -430,6 +431,9 @@ void CallControl::JoinLegs(Call& call, LegSide referrer, GivenLeg given,
   record.snapshot_version = plan_->index().version();
   Call& to = *calls_.emplace(joined, std::move(made)).first->second;
   total_.Set(calls_.size());
+  // Whether there is room was asked when the transfer began.
+  traces_[joined].tenant = *KeyedPlaces::Take(
+      tenants_.calls(), tenants_.KeyOf(to.record().tenant), 1, UINT32_MAX);
   CountPeer(to.party(LegSide::kA), true);
   CountPeer(to.party(LegSide::kB), true);
   MoveDialog(id, a, joined, LegSide::kA);

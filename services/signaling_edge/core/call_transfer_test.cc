@@ -106,6 +106,33 @@ TEST_F(CallTransferTest, ATargetThatRefusesLeavesTheCall) {
   EXPECT_EQ(Notified(), "SIP/2.0 404 Not Found terminated");
 }
 
+// The call to the target is one more until the party has gone there.
+TEST_F(CallTransferTest, OneCallMoreThanTheTenantMayHave) {
+  auto plan = TestPlan();
+  plan->tenants[0].limits.max_calls = 1;
+  edge_.Load(plan);
+  Connect();
+  Refer("<sip:bob@203.0.113.1>");
+  EXPECT_EQ(Code(gateway_), 202);
+  Notified();
+  EXPECT_EQ(Notified(), "SIP/2.0 503 Service Unavailable terminated");
+  EXPECT_EQ(edge_.Refusals(), "TENANT_CALL_LIMIT");
+  EXPECT_EQ(edge_.core().calls().live(), 1u);
+  EXPECT_TRUE(edge_.Idle());
+  plan = TestPlan();
+  plan->tenants[0].limits.max_calls = 2;
+  edge_.Load(plan);
+  Refer("<sip:bob@203.0.113.1>", 3);
+  EXPECT_EQ(Code(gateway_), 202);
+  Notified();
+  const Sent ring = To(bob_, SipMethod::kInvite);
+  edge_.ReceiveUdp(kPbx, PbxInvite("95551234", "", "two", "two"));
+  EXPECT_EQ(edge_.TakeToUdp(kPbx)->message.status_code(), 100);
+  EXPECT_EQ(edge_.TakeToUdp(kPbx)->message.status_code(), 503);
+  edge_.Answer(ring, 200, "b", answer_, contact_);
+  EXPECT_EQ(edge_.core().calls().live(), 2u);  // until the old one's BYE
+}
+
 TEST_F(CallTransferTest, TheReferrerNeedNotWait) {
   Connect();
   Refer("<sip:bob@203.0.113.1>");
@@ -225,10 +252,23 @@ TEST_F(CallTransferTest, Attended) {
   Code(gateway_);
   Notified();
   EXPECT_TRUE(Has(Notified(), "481"));
+  // Nor where the tenant has no room for the third that they are for a moment.
+  const auto join = Cat("<sip:bob@203.0.113.1?Replaces=gw2%3Bto-tag%3D",
+                        Tag(ok), "%3Bfrom-tag%3Dgw2>");
+  auto narrow = std::make_shared<PlanSnapshot>(*plan);
+  narrow->tenants[0].limits.max_calls = 2;
+  edge_.Load(narrow);
+  Refer(join, 4);
+  EXPECT_EQ(Code(gateway_), 202);
+  Notified();
+  EXPECT_TRUE(Has(Notified(), "503"));
+  EXPECT_TRUE(Has(edge_.Refusals(), "TENANT_CALL_LIMIT"));
+  EXPECT_EQ(edge_.core().calls().live(), 2u);
+  narrow = std::make_shared<PlanSnapshot>(*plan);
+  narrow->tenants[0].limits.max_calls = 3;
+  edge_.Load(narrow);
 
-  Refer(Cat("<sip:bob@203.0.113.1?Replaces=gw2%3Bto-tag%3D", Tag(ok),
-            "%3Bfrom-tag%3Dgw2>"),
-        4);
+  Refer(join, 5);
   EXPECT_EQ(Code(gateway_), 202);
   Notified();
   EXPECT_EQ(Notified(), "SIP/2.0 200 OK terminated");

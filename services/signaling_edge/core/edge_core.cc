@@ -50,6 +50,8 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
                .to_shared_time = options_.to_shared_time}),
       gruus_(options_.token_keys.get(), random),
       auth_(digest_, options_.instance, options_.approved_only),
+      tenants_(options_.share == nullptr ? own_tenants_.emplace(random)
+                                         : options_.share->tenants()),
       registrar_({.limits = {.min_expires = options_.min_registration,
                              .max_expires = options_.max_registration,
                              .default_expires = options_.max_registration},
@@ -58,7 +60,8 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
                   .last_id = options_.last_id,
                   .all = options_.share == nullptr
                              ? nullptr
-                             : &options_.share->registrations}),
+                             : &options_.share->registrations,
+                  .tenants = &tenants_}),
       admission_(options_.share == nullptr
                      ? own_admission_.emplace(options_, random)
                      : options_.share->admission()),
@@ -74,7 +77,7 @@ EdgeCore::EdgeCore(EdgeOptions options, RandomSource& random)
           options_.share == nullptr ? nullptr : &options_.share->handshakes),
       gate_(options_.overload, random),
       refused_senders_(kRefusedOfOne, kRefusedSenders, random),
-      calls_(options_, *this, registrar_, random),
+      calls_(options_, *this, registrar_, tenants_, random),
       mwi_(*this, registrar_, random, options_.max_registrations),
       checks_({}, *this, random),
       monitor_(random, options_.told_health) {

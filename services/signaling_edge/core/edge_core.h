@@ -49,6 +49,7 @@
 #include "services/signaling_edge/core/shared_total.h"
 #include "services/signaling_edge/core/sip_message.h"
 #include "services/signaling_edge/core/source_watch.h"
+#include "services/signaling_edge/core/tenant_counts.h"
 #include "services/signaling_edge/core/transaction_table.h"
 
 namespace sallyport::signaling_edge {
@@ -178,6 +179,7 @@ class EdgeCore final : private CallPort,
   const ConnectionTable& connections() const { return connections_; }
   const Registrar& registrar() const { return registrar_; }
   const CallControl& calls() const { return calls_; }
+  const TenantCounts& tenants() const { return tenants_; }
   bool HasUser(const std::string& name) const { return calls_.HasUser(name); }
   // See CallControl.
   void SetAgentReady(const std::string& user, bool ready) {
@@ -288,7 +290,8 @@ class EdgeCore final : private CallPort,
                                   MonoTime now) override {
     return Import(flow, now);
   }
-  absl::Status MayBegin(const Party& caller, MonoTime now) override;
+  absl::Status MayBegin(const Party& caller, bool for_help,
+                        MonoTime now) override;
 
   // SharedRegistryPort.
   RemoteFlow ExportFlow(const Flow& flow) const override;
@@ -588,6 +591,8 @@ class EdgeCore final : private CallPort,
   DigestAuth digest_;
   TemporaryGruus gruus_;
   RequestAuth auth_;
+  std::optional<TenantCounts> own_tenants_;
+  TenantCounts& tenants_;  // or those of all loops
   Registrar registrar_;
   // What judges sources; of all loops, or where there are none, its own.
   std::optional<Admission> own_admission_;

@@ -31,6 +31,7 @@
 #include "services/signaling_edge/core/sip_parser.h"
 #include "services/signaling_edge/core/sip_status.h"
 #include "services/signaling_edge/core/sip_writer.h"
+#include "services/signaling_edge/core/tenant_counts.h"
 #include "services/signaling_edge/core/text_pieces.h"
 
 namespace sallyport::signaling_edge {
@@ -47,7 +48,8 @@ constexpr size_t kRecent = 24;
 constexpr size_t kMaxConnections = 8;
 constexpr size_t kMaxCalls = 6;
 
-// By bits: no gateway, media from end to end, offers that are made up.
+// By bits: no gateway, media from end to end, offers that are made up, bounds
+// of the tenant.
 std::shared_ptr<const Resolver> MakePlan(uint8_t kind) {
   const bool with_gateway = kind % 2 == 0;
   auto plan = std::make_shared<PlanSnapshot>();
@@ -55,6 +57,10 @@ std::shared_ptr<const Resolver> MakePlan(uint8_t kind) {
   TenantEntry tenant;
   tenant.name = "tenants/t";
   tenant.domains = {"d.test"};
+  if (kind & 8) {
+    tenant.limits = {
+        .max_calls = 3, .max_calls_per_second = 5, .max_registrations = 1};
+  }
   plan->tenants = {tenant};
   plan->trunk_security_profiles.resize(1);
   plan->trunk_security_profiles[0].name = "tenants/t/trunkSecurityProfiles/p";
@@ -651,6 +657,12 @@ class Player {
     if (core_->connections().mirrors() > kMaxConnections) Fail(__LINE__);
     if (core_->calls().live() > kMaxCalls) Fail(__LINE__);
     if (core_->transactions() > 400) Fail(__LINE__);
+    const TenantCounts& tenants = core_->tenants();
+    const uint64_t tenant = tenants.KeyOf("tenants/t");
+    if (tenants.calls().Of(tenant) != core_->calls().live()) Fail(__LINE__);
+    if (tenants.contacts().Of(tenant) != core_->registrar().held()) {
+      Fail(__LINE__);
+    }
   }
 
   const uint8_t* data_;

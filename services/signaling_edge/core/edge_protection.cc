@@ -176,9 +176,17 @@ absl::Status EdgeCore::MayCome(const Flow& flow, const SipMessage& request,
   return status.ok() || IsCallForHelp(request) ? absl::OkStatus() : status;
 }
 
-absl::Status EdgeCore::MayBegin(const Party& caller, MonoTime now) {
+absl::Status EdgeCore::MayBegin(const Party& caller, bool for_help,
+                                MonoTime now) {
+  const TenantEntry* const tenant = plan_->index().Tenant(caller.tenant);
+  const uint32_t most =
+      tenant == nullptr ? 0 : tenant->limits.max_calls_per_second;
+  if (for_help) {
+    admission_.OnTenantCallForHelp(caller.tenant, most, now);
+    return absl::OkStatus();
+  }
   if (!gate_.Admit(LoadClass::kProven, now)) return Overloaded();
-  return admission_.OnTenantInvite(caller.tenant, now);
+  return admission_.OnTenantInvite(caller.tenant, most, now);
 }
 
 absl::Status EdgeCore::MayTryPassword(const Flow& flow,

@@ -18,6 +18,9 @@ RegisterPolicy EdgeCore::RegisterPolicyOf(const UserEntry& user,
                                           const Flow& flow) {
   RegisterPolicy policy;
   policy.max_contacts = user.max_contacts;
+  if (const TenantEntry* tenant = plan_->index().Tenant(TenantOf(user.name))) {
+    policy.max_of_tenant = tenant->limits.max_registrations;
+  }
   policy.may_be_bulk = user.bulk_registration;
   policy.username = user.username;
   policy.domain = user.domain;

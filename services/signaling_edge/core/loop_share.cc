@@ -22,6 +22,7 @@ LoopShare::LoopShare(const EdgeOptions& options, RandomSource& random)
       admission_(options, random),
       watch_({.sources = options.tracked_sources}, random),
       tolls_(random),
+      tenants_(random),
       nonces_(DigestAuth::kTrackedNonces),
       sources_(options.max_connections),
       peers_(kPeers) {}

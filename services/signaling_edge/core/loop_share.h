@@ -15,6 +15,7 @@
 #include "services/signaling_edge/core/keyed_counts.h"
 #include "services/signaling_edge/core/nonce_counts.h"
 #include "services/signaling_edge/core/source_watch.h"
+#include "services/signaling_edge/core/tenant_counts.h"
 #include "services/signaling_edge/core/toll_guard.h"
 
 namespace sallyport::signaling_edge {
@@ -28,6 +29,7 @@ class LoopShare {
   Admission& admission() { return admission_; }
   SourceWatch& watch() { return watch_; }
   TollGuard& tolls() { return tolls_; }
+  TenantCounts& tenants() { return tenants_; }
   NonceCounts& nonces() { return nonces_; }
   // Of a loop-spanning secret: marks of INVITEs that come back (loop_mark.h).
   uint64_t mark_key() const { return mark_key_; }
@@ -51,6 +53,7 @@ class LoopShare {
   Admission admission_;
   SourceWatch watch_;
   TollGuard tolls_;
+  TenantCounts tenants_;
   NonceCounts nonces_;
   KeyedCounts sources_;
   KeyedCounts peers_;

@@ -105,6 +105,8 @@ TEST(RefusalStepsTest, AnAttemptTellsWhereItHasBeen) {
   EXPECT_THAT(AttemptSteps(attempt, "CALL_LIMIT"),
               ElementsAre("sender: SOURCE_ADDRESS", "loop: none",
                           "admission: CALL_LIMIT"));
+  EXPECT_EQ(AttemptSteps(attempt, "TENANT_CALL_LIMIT").back(),
+            "admission: TENANT_CALL_LIMIT");
   attempt.query.called = "95551234";
   EXPECT_THAT(AttemptSteps(attempt, "ROUTE_NOT_FOUND"),
               ElementsAre("sender: SOURCE_ADDRESS", "loop: none",

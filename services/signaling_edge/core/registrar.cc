@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "services/common/bytes/string_view.h"
+#include "services/common/digit_analysis/plan_defaults.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
+#include "services/signaling_edge/core/keyed_counts.h"
 
 namespace sallyport::signaling_edge {
 
@@ -14,11 +16,33 @@ absl::StatusOr<Registrar::Changes> Registrar::OnRegister(
   if (!request.all && request.contacts.empty()) return Changes();
   SP_ASSIGN_OR_RETURN(std::vector<Binding> next,
                       ApplyRegister(have, request, options_.limits, now));
-  if (next.size() > have.size() && !HasRoomFor(next.size() - have.size())) {
+  if (next.size() > have.size()) {
+    SP_ASSIGN_OR_RETURN(KeyedPlaces places,
+                        TakePlaces(request, next.size() - have.size()));
+    places.GiveBack();  // they come now
+  }
+  return Replace(request.user, std::move(next), now);
+}
+
+absl::StatusOr<KeyedPlaces> Registrar::TakePlaces(
+    const RegisterRequest& request, size_t more) {
+  if (held_ + total_.elsewhere() + more > options_.max_bindings) {
     return MakeError(absl::StatusCode::kResourceExhausted, "REGISTRATION_LIMIT",
                      "no room for more registrations");
   }
-  return Replace(request.user, std::move(next), now);
+  if (request.max_of_tenant == 0 || options_.tenants == nullptr) {
+    return KeyedPlaces();
+  }
+  TenantCounts& tenants = *options_.tenants;
+  auto places = KeyedPlaces::Take(tenants.contacts(),
+                                  tenants.KeyOf(TenantOf(request.user)), more,
+                                  request.max_of_tenant);
+  if (!places.has_value()) {
+    return MakeError(absl::StatusCode::kResourceExhausted,
+                     "TENANT_REGISTRATION_LIMIT",
+                     "the tenant has as many contacts as it may");
+  }
+  return *std::move(places);
 }
 
 Registrar::Changes Registrar::Replace(std::string_view user,
@@ -48,6 +72,8 @@ Registrar::Changes Registrar::Replace(std::string_view user,
       }
       Unlink(old);
     }
+    const bool was_held = !is_new && !known->second.foreign;
+    if (was_held == binding.foreign) CountHeld(binding, !was_held);
     if (binding.is_outbound() && !binding.foreign &&
         binding.flow.connection == 0) {
       binding.silent_until = now + options_.max_silence;
@@ -67,8 +93,15 @@ Registrar::Changes Registrar::Replace(std::string_view user,
   return changes;
 }
 
+void Registrar::CountHeld(const Binding& binding, bool held) {
+  total_.Set(held ? ++held_ : --held_);
+  if (options_.tenants == nullptr) return;
+  KeyedCounts& contacts = options_.tenants->contacts();
+  const uint64_t key = options_.tenants->KeyOf(TenantOf(binding.user));
+  held ? contacts.Add(key) : contacts.Remove(key);
+}
+
 void Registrar::Link(const Binding& binding) {
-  if (!binding.foreign) total_.Set(++held_);
   if (binding.flow.connection != 0) {
     by_connection_[binding.flow.connection].insert(binding.id);
   } else if (binding.silent_until != MonoTime::InfiniteFuture()) {
@@ -78,7 +111,6 @@ void Registrar::Link(const Binding& binding) {
 }
 
 void Registrar::Unlink(const Binding& binding) {
-  if (!binding.foreign) total_.Set(--held_);
   deadlines_.Erase(binding.id);
   if (const auto carried = by_connection_.find(binding.flow.connection);
       carried != by_connection_.end()) {
@@ -99,6 +131,7 @@ void Registrar::Erase(uint64_t id, Change::Kind kind, Changes& changes) {
   Binding binding = std::move(it->second);
   bindings_.erase(it);
   Unlink(binding);
+  if (!binding.foreign) CountHeld(binding, false);
   if (const auto user = by_user_.find(binding.user); user != by_user_.end()) {
     std::erase(user->second, id);
     if (user->second.empty()) by_user_.erase(user);

@@ -22,7 +22,9 @@
 #include "services/signaling_edge/core/binding.h"
 #include "services/signaling_edge/core/binding_rules.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/keyed_places.h"
 #include "services/signaling_edge/core/shared_total.h"
+#include "services/signaling_edge/core/tenant_counts.h"
 
 namespace sallyport::signaling_edge {
 
@@ -40,6 +42,8 @@ class Registrar {
     uint64_t last_id = 0;  // ids follow on this
     // Contacts of all loops, for `max_bindings`. Null: there are no others.
     std::atomic<size_t>* all = nullptr;
+    // Contacts by tenant, likewise. Null: tenants have no bounds.
+    TenantCounts* tenants = nullptr;
   };
 
   struct Change {
@@ -52,8 +56,8 @@ class Registrar {
   explicit Registrar(Options options)
       : options_(options), next_id_(options.last_id + 1), total_(options.all) {}
 
-  // All of it is done, or on an error none: as ApplyRegister() says, and
-  // REGISTRATION_LIMIT when there is no room at all.
+  // All of it is done, or on an error none: as ApplyRegister() and TakePlaces()
+  // say.
   absl::StatusOr<Changes> OnRegister(const RegisterRequest& request,
                                      MonoTime now);
 
@@ -98,15 +102,21 @@ class Registrar {
   // Whether one of these keeps it alive by RFC 5626.
   bool CarriesOutbound(ConnectionId connection) const;
   const RegisterLimits& limits() const { return options_.limits; }
-  bool HasRoomFor(size_t more) const {
-    return held_ + total_.elsewhere() + more <= options_.max_bindings;
-  }
+  // Room for so many more contacts of the request's user: REGISTRATION_LIMIT
+  // when there is none at all, TENANT_REGISTRATION_LIMIT when its tenant has as
+  // many as it may. What it returns keeps their places in the tenant's number
+  // until they are there, or will not come; of loops that want the last one at
+  // once one gets it.
+  absl::StatusOr<KeyedPlaces> TakePlaces(const RegisterRequest& request,
+                                         size_t more);
   absl::Duration min_expires() const { return options_.limits.min_expires; }
 
  private:
   // One UDP address as one of our sockets sees it.
   using Source = std::pair<ListenerId, SocketAddress>;
 
+  // A contact is held here from now on, or no longer.
+  void CountHeld(const Binding& binding, bool held);
   void Link(const Binding& binding);
   void Unlink(const Binding& binding);
   void Erase(uint64_t id, Change::Kind kind, Changes& changes);

@@ -3,7 +3,9 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "services/common/random/fake_random.h"
 #include "services/common/status/error_reason.h"
+#include "services/signaling_edge/core/tenant_counts.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -168,6 +170,99 @@ TEST_F(RegistrarTest, LimitsHoldAndNothingIsHalfDone) {
   EXPECT_EQ(registrar_.RemoveUser(kAlice).size(), 2u);
   EXPECT_EQ(registrar_.Remove(registrar_.Of(kBob)[0]->id).size(), 1u);
   EXPECT_EQ(registrar_.All().size(), 1u);
+}
+
+// Two loops, and what the plan allows a tenant at both.
+class RegistrarOfTenantsTest : public RegistrarTest {
+ protected:
+  std::string Add(Registrar& to, std::string user, std::string contact,
+                  uint32_t most, uint32_t expires = 600) {
+    RegisterRequest request =
+        Request(std::move(user), std::move(contact), expires);
+    request.max_of_tenant = most;
+    return ReasonOf(to.OnRegister(request, now_).status());
+  }
+  uint32_t Count(std::string_view tenant = "tenants/t") {
+    return tenants_.contacts().Of(tenants_.KeyOf(tenant));
+  }
+
+  FakeRandom random_;
+  TenantCounts tenants_{random_};
+  Registrar one_{{.tenants = &tenants_}};
+  Registrar two_{{.tenants = &tenants_}};
+};
+
+TEST_F(RegistrarOfTenantsTest, ContactsOfAllUsersAndLoops) {
+  EXPECT_EQ(Add(one_, kAlice, "sip:a@1", 2), "");
+  EXPECT_EQ(Add(two_, kBob, "sip:b@1", 2), "");
+  EXPECT_EQ(Add(one_, kAlice, "sip:a@2", 2), "TENANT_REGISTRATION_LIMIT");
+  EXPECT_EQ(Add(two_, kBob, "sip:b@2", 2), "TENANT_REGISTRATION_LIMIT");
+  EXPECT_EQ(Add(two_, "tenants/u/users/x", "sip:x@1", 1), "");
+  EXPECT_EQ(Count(), 2u);
+  EXPECT_EQ(Count("tenants/u"), 1u);
+  // Refreshes and removals are taken, also above a bound that is lower now.
+  EXPECT_EQ(Add(one_, kAlice, "sip:a@1", 1), "");
+  EXPECT_EQ(Add(one_, kAlice, "sip:a@1", 1, 0), "");
+  EXPECT_EQ(Count(), 1u);
+  EXPECT_EQ(Add(one_, kAlice, "sip:a@2", 1), "TENANT_REGISTRATION_LIMIT");
+  EXPECT_EQ(Add(one_, kAlice, "sip:a@2", 0), "");  // no bound
+  EXPECT_EQ(Count(), 2u);
+}
+
+TEST_F(RegistrarOfTenantsTest, OneContactForAnotherIsNoneMore) {
+  EXPECT_EQ(Add(one_, kAlice, "sip:a@1", 1), "");
+  RegisterRequest request = Request(kAlice, "sip:a@1", 0);
+  request.max_of_tenant = 1;
+  request.contacts.push_back({"sip:a@2", 600});
+  EXPECT_TRUE(one_.OnRegister(request, now_).ok());
+  // Two for one are one more.
+  request = Request(kAlice, "sip:a@2", 0);
+  request.max_of_tenant = 1;
+  request.contacts.push_back({"sip:a@3", 600});
+  request.contacts.push_back({"sip:a@4", 600});
+  EXPECT_EQ(ReasonOf(one_.OnRegister(request, now_).status()),
+            "TENANT_REGISTRATION_LIMIT");
+  EXPECT_EQ(one_.Of(kAlice)[0]->contact, "sip:a@2");
+  EXPECT_EQ(Count(), 1u);
+}
+
+TEST_F(RegistrarOfTenantsTest, WhicheverWayTheyEndTheyDoNotCount) {
+  EXPECT_EQ(Add(one_, kAlice, "sip:a@1", 9, 100), "");
+  EXPECT_EQ(Add(one_, kAlice, "sip:a@2", 9), "");
+  EXPECT_EQ(Add(one_, kBob, "sip:b@1", 9), "");
+  EXPECT_EQ(Add(one_, kBob, "sip:b@2", 9), "");
+  EXPECT_EQ(Count(), 4u);
+  now_ += absl::Seconds(101);
+  one_.OnDeadline(now_);
+  EXPECT_EQ(Count(), 3u);
+  one_.OnFlowFailed(one_.Of(kAlice)[0]->id);
+  EXPECT_EQ(Count(), 2u);
+  one_.Remove(one_.Of(kBob)[0]->id);
+  EXPECT_EQ(Count(), 1u);
+  one_.OnConnectionClosed(1);
+  EXPECT_EQ(Count(), 0u);
+}
+
+TEST_F(RegistrarOfTenantsTest, ThoseOfOtherEdgesAreNotCounted) {
+  Binding there;
+  there.user = kAlice;
+  there.contact = "sip:a@1";
+  there.expires = now_ + absl::Hours(1);
+  there.foreign = true;
+  one_.Replace(kAlice, {there}, now_);
+  EXPECT_EQ(Count(), 0u);
+  // It comes here, and goes again.
+  Binding here = *one_.Of(kAlice)[0];
+  here.foreign = false;
+  here.cseq = 1;
+  one_.Replace(kAlice, {here}, now_);
+  EXPECT_EQ(Count(), 1u);
+  here.foreign = true;
+  here.cseq = 2;
+  one_.Replace(kAlice, {here}, now_);
+  EXPECT_EQ(Count(), 0u);
+  one_.RemoveUser(kAlice);
+  EXPECT_EQ(Count(), 0u);
 }
 
 TEST_F(RegistrarTest, AUdpFlowIsKeptByItsKeepAlives) {  // RFC 5626 4.4.2

@@ -182,6 +182,7 @@ absl::StatusOr<Registration> ReadRegister(const SipMessage& request,
   const auto cseq = ParseCseq(request.Value(HeaderId::kCseq));
   change.cseq = cseq.ok() ? cseq->number : 0;
   change.max_contacts = policy.max_contacts;
+  change.max_of_tenant = policy.max_of_tenant;
   change.user_agent = request.Value(HeaderId::kUserAgent);
   change.authentication = AuthenticationName(user.authentication);
   change.phone = user.phone;

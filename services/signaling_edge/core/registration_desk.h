@@ -4,6 +4,7 @@
 #define SALLYPORT_SERVICES_SIGNALING_EDGE_CORE_REGISTRATION_DESK_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,9 +24,10 @@ namespace sallyport::signaling_edge {
 
 // What the plan and the configuration say of a user's registrations.
 struct RegisterPolicy {
-  size_t max_contacts = 0;    // 0: as the registrar says
-  bool may_be_bulk = false;   // an IP PBX by RFC 6140
-  std::string_view username;  // and domain of the user
+  size_t max_contacts = 0;     // 0: as the registrar says
+  uint32_t max_of_tenant = 0;  // contacts of all its users; 0: any number
+  bool may_be_bulk = false;    // an IP PBX by RFC 6140
+  std::string_view username;   // and domain of the user
   std::string_view domain;
   absl::Duration flow_timer;  // told to those with flows; zero: not
   std::string service_route;  // URI (RFC 3608); empty: none is told

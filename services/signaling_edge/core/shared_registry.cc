@@ -88,7 +88,8 @@ void SharedRegistry::Register(uint64_t ticket, RegisterRequest request,
 void SharedRegistry::TryRegister(uint64_t id, const Seen& seen,
                                  std::vector<Binding> base, bool certain,
                                  MonoTime now) {
-  const Work& work = work_.find(id)->second;
+  Work& work = work_.find(id)->second;
+  work.places.GiveBack();  // of the try before
   auto next = ApplyRegister(base, work.request, registrar_.limits(), now);
   if (!next.ok()) {
     // What another edge has may allow it.
@@ -99,13 +100,19 @@ void SharedRegistry::TryRegister(uint64_t id, const Seen& seen,
     }
     return;
   }
-  if (next->size() > base.size() &&
-      !registrar_.HasRoomFor(next->size() - base.size())) {
-    Finish(id,
-           MakeError(absl::StatusCode::kResourceExhausted, "REGISTRATION_LIMIT",
-                     "no room for more registrations"),
-           now);
-    return;
+  if (next->size() > base.size()) {
+    auto places =
+        registrar_.TakePlaces(work.request, next->size() - base.size());
+    if (!places.ok()) {
+      // It may be no more than another edge or loop has of it already.
+      if (certain) {
+        Finish(id, places.status(), now);
+      } else {
+        Fetch(id);
+      }
+      return;
+    }
+    work.places = *std::move(places);
   }
   Store(id, seen, base, *std::move(next));
 }
@@ -200,6 +207,7 @@ void SharedRegistry::OnReply(uint64_t request,
   }
   const std::string user = it->second.user;
   std::vector<Binding> next = std::move(it->second.next);
+  it->second.places.GiveBack();  // they come now
   // Or they would put back what was taken from them, should the store be lost.
   for (const NodeId& node : it->second.losers) port_.TellHolder(node, user);
   Adopt(user, {std::move(reply->version), reply->epoch, reply->generation},

@@ -20,6 +20,7 @@
 #include "services/signaling_edge/core/binding_rules.h"
 #include "services/signaling_edge/core/edge_action.h"
 #include "services/signaling_edge/core/flow.h"
+#include "services/signaling_edge/core/keyed_places.h"
 #include "services/signaling_edge/core/registrar.h"
 #include "services/signaling_edge/core/remote_flow.h"
 
@@ -86,6 +87,7 @@ class SharedRegistry {
     std::vector<NodeId> losers;  // whose contacts are not in it any more
     uint64_t epoch = 0;          // likewise
     uint64_t generation = 0;     // likewise
+    KeyedPlaces places;          // of what is being stored, in its tenant's
     int tries = 0;
   };
   // What the store was seen to hold of a user.

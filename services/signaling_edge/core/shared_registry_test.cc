@@ -13,6 +13,7 @@
 #include "services/common/random/fake_random.h"
 #include "services/common/status/error_reason.h"
 #include "services/signaling_edge/core/binding_codec.h"
+#include "services/signaling_edge/core/tenant_counts.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -34,9 +35,11 @@ struct Store {
 // One edge; answers of the store wait until Run().
 class Edge final : public SharedRegistryPort {
  public:
-  Edge(Store& store, uint64_t number)
+  // `tenants` of an edge whose loops these are, or of one alone.
+  Edge(Store& store, uint64_t number, TenantCounts* tenants = nullptr)
       : store_(store),
         number_(number),
+        registrar_({.limits = {.max_contacts = 3}, .tenants = tenants}),
         registry_(std::make_unique<SharedRegistry>(
             registrar_, *this, NodeId{number, 0}, random_)) {
     registry_->OnState(true, store_.now);
@@ -59,6 +62,7 @@ class Edge final : public SharedRegistryPort {
     request.call_id = std::move(call_id);
     request.cseq = cseq;
     request.max_contacts = most;
+    request.max_of_tenant = most_of_tenant;
     registry_->Register(++last_ticket_, request, store_.now);
     return last_ticket_;
   }
@@ -152,6 +156,7 @@ class Edge final : public SharedRegistryPort {
     told.push_back(node.edge);
   }
 
+  uint32_t most_of_tenant = 0;               // as the plan says
   std::map<uint64_t, std::string> outcomes;  // "" is OK
   std::vector<uint64_t> told;                // edges that have lost a contact
   std::vector<ConnectionId> dead;
@@ -187,7 +192,7 @@ class Edge final : public SharedRegistryPort {
   Store& store_;
   const uint64_t number_;
   FakeRandom random_{number_};
-  Registrar registrar_{{.limits = {.max_contacts = 3}}};
+  Registrar registrar_;
   std::unique_ptr<SharedRegistry> registry_;
   std::deque<EdgeAction> asked_;
   uint64_t last_ticket_ = 0;
@@ -238,6 +243,65 @@ TEST_F(SharedRegistryTest, ContactLimitsHoldAcrossEdges) {
   // What this edge believes full may have become free at the other.
   EXPECT_EQ(b_.Now("sip:b@2", 0, 1, "c2", 2, 2), "");
   EXPECT_EQ(a_.Now("sip:c@3", 600, 1, "c3", 2, 2), "");
+}
+
+// Two loops of one edge.
+class SharedRegistryOfTenantsTest : public testing::Test {
+ protected:
+  SharedRegistryOfTenantsTest() { a_.most_of_tenant = b_.most_of_tenant = 2; }
+  uint32_t Count() {
+    return tenants_.contacts().Of(tenants_.KeyOf("tenants/t"));
+  }
+
+  FakeRandom random_;
+  TenantCounts tenants_{random_};
+  Store store_;
+  Edge a_{store_, 1, &tenants_};
+  Edge b_{store_, 2, &tenants_};
+};
+
+TEST_F(SharedRegistryOfTenantsTest, WhatIsOnItsWayToTheStoreCounts) {
+  const uint64_t one = a_.Register("sip:a@1", 600, 1, "c1", 1);
+  const uint64_t two = b_.Register("sip:b@2", 600, 1, "c2", 1);
+  EXPECT_EQ(Count(), 2u);
+  const uint64_t three = a_.Register("sip:a@3", 600, 2, "c3", 1);
+  EXPECT_EQ(Count(), 2u);
+  a_.Run();
+  EXPECT_EQ(a_.outcomes.at(three), "TENANT_REGISTRATION_LIMIT");
+  EXPECT_EQ(a_.outcomes.at(one), "");
+  EXPECT_EQ(Count(), 2u);
+  b_.Run();  // which had to read what `a_` had stored, and try again
+  EXPECT_EQ(b_.outcomes.at(two), "");
+  EXPECT_EQ(Count(), 2u);
+  EXPECT_EQ(b_.Now("sip:b@2", 600, 1, "c2", 2), "");
+  EXPECT_EQ(Count(), 2u);
+  EXPECT_EQ(b_.Now("sip:b@4", 600, 1, "c4", 1), "TENANT_REGISTRATION_LIMIT");
+  a_.Close(1);
+  EXPECT_EQ(Count(), 1u);
+  EXPECT_EQ(b_.Now("sip:b@4", 600, 1, "c4", 2), "");
+}
+
+TEST_F(SharedRegistryOfTenantsTest, WhatDoesNotComeGivesItsPlaceBack) {
+  store_.up = false;
+  EXPECT_EQ(a_.Now("sip:a@1", 600, 1, "c1", 1), "REGISTRY_UNAVAILABLE");
+  EXPECT_EQ(Count(), 0u);
+  store_.up = true;
+  // Its connection ends while the store is asked.
+  const uint64_t one = a_.Register("sip:a@1", 600, 1, "c1", 2);
+  EXPECT_EQ(Count(), 1u);
+  a_.dead.push_back(1);
+  a_.Run();
+  EXPECT_EQ(a_.outcomes.at(one), "");
+  EXPECT_EQ(Count(), 0u);
+  // A contact that comes to another loop is that one's, and none more.
+  a_.most_of_tenant = b_.most_of_tenant = 1;
+  EXPECT_EQ(a_.Now("sip:a@1", 600, 2, "c1", 3), "");
+  EXPECT_EQ(b_.Now("sip:a@1", 600, 2, "c1", 4), "");
+  EXPECT_EQ(b_.Now("sip:b@1", 600, 2, "c2", 1), "TENANT_REGISTRATION_LIMIT");
+  a_.Look();
+  EXPECT_EQ(Count(), 1u);
+  EXPECT_EQ(b_.Now("*", 0, 2, "c1", 5), "");
+  EXPECT_EQ(Count(), 0u);
 }
 
 TEST_F(SharedRegistryTest, BothAtOnceAreBothKept) {

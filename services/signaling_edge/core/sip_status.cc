@@ -101,6 +101,7 @@ constexpr ReasonRow kReasons[] = {
     {"PEER_BUSY", 486},
     {"QUEUE_FULL", 486},
     {"PEER_CALL_LIMIT", 503},
+    {"TENANT_CALL_LIMIT", 503},
     {"PEER_NO_NEW_CALLS", 480},
     {"PEER_UNREACHABLE", 503},
     {"SIPS_NOT_ALLOWED", 480},  // RFC 5630 section 5.3
@@ -111,6 +112,7 @@ constexpr ReasonRow kReasons[] = {
     {"TOLL_CALL_LIMIT", 403},
     {"TOLL_CALL_RATE", 403},
     {"REGISTRATION_LIMIT", 503},
+    {"TENANT_REGISTRATION_LIMIT", 503},
     {"SUBSCRIPTION_LIMIT", 503},
     {"ROUTE_LOOP", 482},
     {"ROUTE_NOT_FOUND", 404},

@@ -54,7 +54,7 @@ inline constexpr std::string_view kTrustVersion =
     "sallyport_signaling_edge_trust_version";
 
 // Reasons that have a label of their own; the last is for all others.
-inline constexpr std::array<std::string_view, 47> kRefusalReasons = {
+inline constexpr std::array<std::string_view, 49> kRefusalReasons = {
     "CALL_LIMIT",
     "CALL_OWNER_GONE",
     "CALL_OWNER_UNREACHABLE",
@@ -95,7 +95,9 @@ inline constexpr std::array<std::string_view, 47> kRefusalReasons = {
     "SECURITY_MODE_SRTP_REQUIRED",
     "SECURITY_MODE_TLS_NOT_ALLOWED",
     "SECURITY_MODE_TLS_REQUIRED",
+    "TENANT_CALL_LIMIT",
     "TENANT_RATE_LIMITED",
+    "TENANT_REGISTRATION_LIMIT",
     "TLS_HANDSHAKE_FAILED",
     "TOLL_CALL_LIMIT",
     "TOLL_CALL_RATE",

@@ -222,11 +222,9 @@ absl::Status CallControl::Admit(Attempt& attempt, MonoTime now) {
   }
   if (!attempt.admitted && attempt.transfer == 0) {
     SP_RETURN_IF_ERROR(port_.MayBegin(attempt.caller, attempt.for_help, now));
+    if (!attempt.for_help) SP_RETURN_IF_ERROR(TakeLine(attempt));
   }
   if (attempt.for_help) return absl::OkStatus();
-  if (!attempt.admitted && attempt.transfer == 0) {
-    SP_RETURN_IF_ERROR(TakeLine(attempt));
-  }
   attempt.admitted = true;
   if (resolution.outcome != Resolution::Outcome::kPeer) return absl::OkStatus();
   return tolls_.Admit(resolution.restriction, resolution.toll_class,

@@ -215,6 +215,46 @@ TEST_F(EdgeTenantLimitsTest, AnotherTenantHasItsOwn) {
   EXPECT_EQ(Counted(), 1u);
 }
 
+TEST_F(EdgeTenantLimitsTest, CallsOfUsersAndOfPeersAreOneNumber) {
+  Load({.max_calls = 2});
+  constexpr char kBob[] = "198.51.100.9:5060";
+  int last = 0;
+  const auto dial_as_bob = [&] {
+    const auto text = [&](int cseq) {
+      return Cat(
+          "INVITE sip:65551234@d.test SIP/2.0\n"
+          "Via: SIP/2.0/UDP 198.51.100.9:5060;branch=z9hG4bKu",
+          last, "x", cseq,
+          "\nMax-Forwards: 70\nFrom: <sip:bob@d.test>;tag=u\n"
+          "To: <sip:65551234@d.test>\nCall-ID: u",
+          last, "\nCSeq: ", cseq,
+          " INVITE\nContact: <sip:bob@198.51.100.9>\n"
+          "Content-Type: application/sdp\n\n",
+          Offer());
+    };
+    ++last;
+    edge_.ReceiveUdp(kBob, text(1));
+    int code = 0;
+    while (const auto sent = edge_.TakeToUdp(kBob)) {
+      code = sent->message.status_code();
+      last_answer_ = *sent;
+    }
+    EXPECT_EQ(code, 407);
+    edge_.ReceiveUdp(
+        kBob, EdgeHarness::WithDigest(text(2), last_answer_, "bob", "INVITE",
+                                      "sip:65551234@d.test"));
+    while (const auto sent = edge_.TakeToUdp(kBob)) {
+      code = sent->message.status_code();
+    }
+    return code;
+  };
+  EXPECT_EQ(dial_as_bob(), 100);
+  EXPECT_EQ(Dial("a"), 100);
+  EXPECT_EQ(dial_as_bob(), 503);
+  EXPECT_EQ(Dial("b"), 503);
+  EXPECT_EQ(Counted(), 2u);
+}
+
 TEST_F(EdgeTenantLimitsTest, WhicheverWayACallEndsItsPlaceIsFree) {
   const struct {
     const char* how;

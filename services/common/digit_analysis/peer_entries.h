@@ -38,7 +38,7 @@ enum class DeviceSecurityMode : uint8_t {
 // Whether a peer can be reached over IPsec (UM-19).
 enum class IpsecCapability : uint8_t { kUnavailable, kUnsupported, kSupported };
 
-// Which family is used where a name has both.
+// Which family is used where a name has both; any: in the order of RFC 6724.
 enum class AddressFamily : uint8_t { kIpv4Only, kIpv6Only, kAny };
 
 // What is taken out of outgoing V.150 offers.

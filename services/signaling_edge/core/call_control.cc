@@ -291,8 +291,9 @@ bool CallControl::Reach(Call& call, LegSide side, MonoTime now) {
   std::vector<SocketAddress> addresses;
   if (const auto literal = SocketAddress::FromIp(host, port); literal.ok()) {
     addresses = {*literal};
-  } else if (const auto it = hosts_.find(
-                 HostKey(host, ServiceOf(TransportOf(*peer), port)));
+  } else if (const auto it =
+                 hosts_.find(HostKey(host, ServiceOf(TransportOf(*peer), port),
+                                     peer->address_family));
              it != hosts_.end()) {
     addresses = it->second.At(port);
   }

@@ -277,9 +277,10 @@ class CallControl {
       return out;
     }
   };
-  static std::string HostKey(std::string_view host, std::string_view service) {
-    return std::string(service).append(".").append(host);
-  }
+  // Peers that want the same name by other families have addresses of their
+  // own.
+  static std::string HostKey(std::string_view host, std::string_view service,
+                             AddressFamily family);
 
   // What a call has left in the tables below, to be taken out at its end, and
   // the state that was last told of it.

@@ -194,6 +194,13 @@ std::string CallControl::DomainOf(const std::string& host) const {
   return ours ? std::string() : host;
 }
 
+std::string CallControl::HostKey(std::string_view host,
+                                 std::string_view service,
+                                 AddressFamily family) {
+  std::string key(1, static_cast<char>('0' + static_cast<int>(family)));
+  return key.append(service).append(".").append(host);
+}
+
 void CallControl::Resolve(Attempt& attempt, MonoTime now) {
   attempt.query.turn = last_turn_++;
   attempt.query.draw = random_.NextU64();
@@ -323,14 +330,15 @@ absl::Status CallControl::TryTarget(Attempt& attempt, MonoTime now) {
   } else if (const auto literal = SocketAddress::FromIp(host, port);
              literal.ok()) {
     addresses = {*literal};
-  } else if (const auto it = hosts_.find(HostKey(host, service));
+  } else if (const auto it =
+                 hosts_.find(HostKey(host, service, peer.address_family));
              it != hosts_.end() && it->second.expires > now) {
     addresses = it->second.At(port);
   } else {
     const uint64_t query = ++last_query_;
-    attempt.host = HostKey(host, service);
+    attempt.host = HostKey(host, service, peer.address_family);
     resolving_[query] = attempt.id;
-    port_.Perform(ResolveHost{query, host, service});
+    port_.Perform(ResolveHost{query, host, service, peer.address_family});
     return absl::OkStatus();
   }
   Call::LegSetup called;

@@ -45,11 +45,13 @@ struct CloseConnection {
   ConnectionId connection = 0;
 };
 // Answered by OnHostResolved: addresses in the order in which to try them, with
-// port 0 where SRV records did not give one.
+// port 0 where SRV records did not give one. Of a name with IPv4 and IPv6 they
+// are of `family`, of one with one family alone of that.
 struct ResolveHost {
   uint64_t query = 0;
   std::string host;
   std::string service;  // "_sips._tcp": SRV first; empty: addresses alone
+  AddressFamily family = AddressFamily::kIpv4Only;
 };
 // Answered by OnMediaReply, as is UpdateMediaSession.
 struct CreateMediaSession {

@@ -24,20 +24,20 @@ absl::StatusOr<EdgeActions> EdgeCore::OnCheckPeer(
 }
 
 void EdgeCore::ResolveForCheck(uint64_t check, const std::string& host,
-                               std::string_view service) {
-  Perform(ResolveHost{check | kCheckQuery, host, std::string(service)});
+                               std::string_view service, AddressFamily family) {
+  Perform(ResolveHost{check | kCheckQuery, host, std::string(service), family});
 }
 
 absl::StatusOr<PeerCheckPort::Way> EdgeCore::OpenForCheck(
     uint64_t check, const PeerEntry& peer,
     const std::vector<SocketAddress>& addresses, MonoTime now) {
   const SipTransport transport = TransportOf(peer);
-  SP_ASSIGN_OR_RETURN(const ListenerId listener, ListenerBy(transport));
   if (transport == SipTransport::kUdp) {
-    return Way{
-        {.transport = transport, .listener = listener, .remote = addresses[0]},
-        /*open=*/true};
+    SP_ASSIGN_OR_RETURN(const Flow flow, UdpFlowTo(addresses));
+    return Way{flow, /*open=*/true};
   }
+  SP_ASSIGN_OR_RETURN(const ListenerId listener,
+                      ListenerBy(transport, addresses[0]));
   // Those that an operator asks for show how a connection comes to be; those of
   // OPTIONS go by the one that is there for calls (CCE-58).
   const bool keep = (check & OptionsMonitor::kCheckBit) != 0;

@@ -133,17 +133,39 @@ void EdgeCore::CountSource(const Connection& connection, bool begins) {
          : options_.share->sources().Remove(key);
 }
 
-absl::StatusOr<ListenerId> EdgeCore::ListenerBy(SipTransport transport) const {
-  const auto listener =
-      std::find_if(options_.listeners.begin(), options_.listeners.end(),
-                   [&](const EdgeListener& l) {
-                     return l.transport == transport && !l.sccp;
-                   });
+absl::StatusOr<ListenerId> EdgeCore::ListenerBy(SipTransport transport,
+                                                const SocketAddress& to) const {
+  const auto first = [&](auto fits) {
+    return std::find_if(options_.listeners.begin(), options_.listeners.end(),
+                        [&](const EdgeListener& l) {
+                          return l.transport == transport && !l.sccp && fits(l);
+                        });
+  };
+  const bool v6 = to.Canonical().is_v6();
+  auto listener = first([&](const EdgeListener& l) { return l.v6 == v6; });
+  if (listener == options_.listeners.end() && transport != SipTransport::kUdp) {
+    listener = first([](const EdgeListener&) { return true; });
+  }
   if (listener == options_.listeners.end()) {
     return MakeError(absl::StatusCode::kUnavailable, "PEER_UNREACHABLE",
-                     "no listener for the peer's transport");
+                     "no listener for the peer's transport and address");
   }
   return static_cast<ListenerId>(listener - options_.listeners.begin());
+}
+
+absl::StatusOr<Flow> EdgeCore::UdpFlowTo(
+    const std::vector<SocketAddress>& addresses) const {
+  absl::Status status;
+  for (const SocketAddress& address : addresses) {
+    const auto listener = ListenerBy(SipTransport::kUdp, address);
+    if (listener.ok()) {
+      return Flow{.transport = SipTransport::kUdp,
+                  .listener = *listener,
+                  .remote = address};
+    }
+    status.Update(listener.status());
+  }
+  return status;
 }
 
 absl::StatusOr<Connection*> EdgeCore::Dial(
@@ -172,15 +194,13 @@ absl::StatusOr<Flow> EdgeCore::FlowTo(
     const PeerEntry& peer, const std::vector<SocketAddress>& addresses,
     MonoTime now) {
   const SipTransport transport = TransportOf(peer);
-  SP_ASSIGN_OR_RETURN(const ListenerId listener, ListenerBy(transport));
   if (addresses.empty()) {
     return MakeError(absl::StatusCode::kUnavailable, "PEER_UNREACHABLE",
                      "the peer has no address");
   }
-  if (transport == SipTransport::kUdp) {
-    return Flow{
-        .transport = transport, .listener = listener, .remote = addresses[0]};
-  }
+  if (transport == SipTransport::kUdp) return UdpFlowTo(addresses);
+  SP_ASSIGN_OR_RETURN(const ListenerId listener,
+                      ListenerBy(transport, addresses[0]));
   if (const Connection* known = connections_.DialledTo(peer.name, addresses);
       known != nullptr && known->transport == transport) {
     return known->flow();

@@ -312,7 +312,7 @@ class EdgeCore final : private CallPort,
 
   // PeerCheckPort.
   void ResolveForCheck(uint64_t check, const std::string& host,
-                       std::string_view service) override;
+                       std::string_view service, AddressFamily family) override;
   absl::StatusOr<Way> OpenForCheck(uint64_t check, const PeerEntry& peer,
                                    const std::vector<SocketAddress>& addresses,
                                    MonoTime now) override;
@@ -530,8 +530,13 @@ class EdgeCore final : private CallPort,
   // The end of every input.
   EdgeActions Finish(MonoTime now);
 
-  // The listener whose names we bear on a transport.
-  absl::StatusOr<ListenerId> ListenerBy(SipTransport transport) const;
+  // The listener whose names we bear on a transport towards an address: of its
+  // family if there is one, which a datagram needs.
+  absl::StatusOr<ListenerId> ListenerBy(SipTransport transport,
+                                        const SocketAddress& to) const;
+  // A way to a peer by UDP: to the first address for which there is a listener.
+  absl::StatusOr<Flow> UdpFlowTo(
+      const std::vector<SocketAddress>& addresses) const;
   // A connection to a peer that is being opened, to the first address.
   absl::StatusOr<Connection*> Dial(const PeerEntry& peer,
                                    SipTransport transport, ListenerId listener,

@@ -98,7 +98,8 @@ std::optional<ListenerId> EdgeCore::StreamListenerBeside(
       return static_cast<ListenerId>(i);
     }
   }
-  const absl::StatusOr<ListenerId> any = ListenerBy(SipTransport::kTcp);
+  const absl::StatusOr<ListenerId> any =
+      ListenerBy(SipTransport::kTcp, flow.remote);
   return any.ok() ? std::optional(*any) : std::nullopt;
 }
 

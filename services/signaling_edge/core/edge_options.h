@@ -31,6 +31,7 @@ struct EdgeListener {
   uint16_t port = 0;          // likewise
   uint32_t logical_port = 0;  // by which peers know it (incoming_port)
   bool sccp = false;          // voicemail ports connect here, not SIP
+  bool v6 = false;            // the family of its socket
   std::string user = "edge";  // of our Contact: a token of its owner
 };
 

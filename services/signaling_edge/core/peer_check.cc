@@ -209,7 +209,8 @@ absl::Status PeerChecks::Start(const PeerCheckRequest& request,
     port_.ResolveForCheck(request.id, host,
                           request.host.empty()
                               ? ServiceOf(TransportOf(*peer), port)
-                              : std::string_view());
+                              : std::string_view(),
+                          peer->address_family);
   }
   return absl::OkStatus();
 }

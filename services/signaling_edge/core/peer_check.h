@@ -37,7 +37,8 @@ class PeerCheckPort {
 
   // Answered by OnResolved.
   virtual void ResolveForCheck(uint64_t check, const std::string& host,
-                               std::string_view service) = 0;
+                               std::string_view service,
+                               AddressFamily family) = 0;
   struct Way {
     Flow flow;
     bool open = false;  // it can be used at once

@@ -204,6 +204,19 @@ TEST_F(PeerCheckTest, NameThatCannotBeResolved) {
   EXPECT_THAT(Last(), HasSubstr("far.d.test"));
 }
 
+TEST_F(PeerCheckTest, TheFamilyOfThePeerIsAskedFor) {
+  ASSERT_THAT(Start("tenants/t/peers/far", false), IsOk());
+  auto plan = TestPlan();
+  for (PeerEntry& peer : plan->peers) {
+    peer.address_family = AddressFamily::kAny;
+  }
+  edge_.Load(std::move(plan));
+  ASSERT_THAT(Start("tenants/t/peers/far", false), IsOk());
+  ASSERT_EQ(edge_.resolves.size(), 2u);
+  EXPECT_EQ(edge_.resolves[0].family, AddressFamily::kIpv4Only);
+  EXPECT_EQ(edge_.resolves[1].family, AddressFamily::kAny);
+}
+
 TEST_F(PeerCheckTest, TheNextAddressIsTriedAndTold) {
   ASSERT_THAT(Start("tenants/t/peers/far", false), IsOk());
   edge_.Perform(edge_.core().OnHostResolved(

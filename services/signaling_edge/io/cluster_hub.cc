@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/memory/memory.h"
+#include "services/common/digit_analysis/peer_entries.h"
 #include "services/common/log/log.h"
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
@@ -117,7 +118,7 @@ void ClusterHub::Resolve() {
     const uint16_t port =
         static_cast<uint16_t>(std::atoi(peer.c_str() + colon + 1));
     hosts_->Resolve(
-        host, "",
+        host, "", AddressFamily::kAny,
         [this, peer, port](absl::StatusOr<HostResolver::Addresses> addresses) {
           // A name server that fails is no reason to forget who is there.
           if (!addresses.ok()) return;

@@ -106,7 +106,7 @@ void EdgeLoop::StartRegistry() {
   }
   RedisClient::Options registry = *options_.registry;
   registry.resolve = [this, host = registry.host](auto done) {
-    hosts_->Resolve(host, "", std::move(done));
+    hosts_->Resolve(host, "", AddressFamily::kAny, std::move(done));
   };
   registry.on_state = [this](bool up) {
     if (up) {
@@ -265,7 +265,7 @@ void EdgeLoop::Perform(const CloseConnection& action) {
 }
 
 void EdgeLoop::Perform(const ResolveHost& action) {
-  hosts_->Resolve(action.host, action.service,
+  hosts_->Resolve(action.host, action.service, action.family,
                   [this, query = action.query](auto found) {
                     Do(core_->OnHostResolved(query, std::move(found), now()));
                   });

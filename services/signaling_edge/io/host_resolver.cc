@@ -22,18 +22,16 @@ namespace {
 // Of one name that are tried.
 constexpr size_t kMaxServers = 16;
 
-absl::StatusOr<HostResolver::Addresses> Lookup(const std::string& host) {
+// What getaddrinfo() returns; 0 fills `out`.
+int AddressesOf(const std::string& host, int family,
+                HostResolver::Addresses& out) {
   addrinfo hints = {};
-  hints.ai_family = AF_UNSPEC;
+  hints.ai_family = family;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_ADDRCONFIG;
   addrinfo* found = nullptr;
   const int error = getaddrinfo(host.c_str(), nullptr, &hints, &found);
-  if (error != 0) {
-    return MakeError(absl::StatusCode::kUnavailable, "HOST_NOT_FOUND",
-                     gai_strerror(error));
-  }
-  HostResolver::Addresses out;
+  if (error != 0) return error;
   for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
     const auto address =
         SocketAddress::FromSockaddr(each->ai_addr, each->ai_addrlen);
@@ -44,7 +42,38 @@ absl::StatusOr<HostResolver::Addresses> Lookup(const std::string& host) {
     }
   }
   freeaddrinfo(found);
+  return 0;
+}
+
+// Both come in the order of RFC 6724, as the system has sorted them.
+absl::StatusOr<HostResolver::Addresses> Lookup(const std::string& host,
+                                               AddressFamily family) {
+  const bool v6 = family == AddressFamily::kIpv6Only;
+  const bool any = family == AddressFamily::kAny;
+  HostResolver::Addresses out;
+  int error = AddressesOf(host, any ? AF_UNSPEC : v6 ? AF_INET6 : AF_INET, out);
+  if (!any &&
+      (error == EAI_NONAME || error == EAI_NODATA || error == EAI_ADDRFAMILY)) {
+    error = AddressesOf(host, v6 ? AF_INET : AF_INET6, out);
+  }
+  if (error != 0) {
+    return MakeError(absl::StatusCode::kUnavailable, "HOST_NOT_FOUND",
+                     gai_strerror(error));
+  }
   return out;
+}
+
+// Of a name's addresses those that `family` says.
+HostResolver::Addresses OfFamily(const HostResolver::Addresses& all,
+                                 AddressFamily family) {
+  if (family == AddressFamily::kAny) return all;
+  HostResolver::Addresses out;
+  for (const SocketAddress& each : all) {
+    if (each.is_v6() == (family == AddressFamily::kIpv6Only)) {
+      out.push_back(each);
+    }
+  }
+  return out.empty() ? all : out;
 }
 
 // "2001:db8::1", with or without brackets, or "192.0.2.1".
@@ -73,6 +102,7 @@ HostResolver::HostResolver(EventLoop& loop, Options options,
 absl::StatusOr<std::unique_ptr<HostResolver>> HostResolver::Create(
     EventLoop& loop, Options options, RandomSource& random) {
   if (!options.lookup) options.lookup = Lookup;
+  if (!options.source) options.source = SourceFor;
   auto out =
       absl::WrapUnique(new HostResolver(loop, std::move(options), random));
   if (out->options_.dns.has_value()) {
@@ -98,10 +128,10 @@ HostResolver::~HostResolver() {
 }
 
 void HostResolver::Resolve(const std::string& host, const std::string& service,
-                           Done done) {
+                           AddressFamily family, Done done) {
   const uint64_t query = ++last_query_;
   const auto answer_later = [&](absl::StatusOr<Addresses> addresses) {
-    waiting_.emplace(query, std::move(done));
+    waiting_.emplace(query, Waiting{family, std::move(done)});
     loop_.Defer([this, query, addresses = std::move(addresses)]() mutable {
       Finish(query, std::move(addresses));
     });
@@ -112,14 +142,14 @@ void HostResolver::Resolve(const std::string& host, const std::string& service,
   }
   if (const auto it = options_.static_hosts.find(name);
       it != options_.static_hosts.end()) {
-    return answer_later(it->second);
+    return answer_later(OfFamily(it->second, family));
   }
   if (waiting_.size() >= options_.max_waiting) {
     return answer_later(MakeError(absl::StatusCode::kResourceExhausted,
                                   "HOST_LOOKUP_OVERLOAD",
                                   "too many host names are being resolved"));
   }
-  waiting_.emplace(query, std::move(done));
+  waiting_.emplace(query, Waiting{family, std::move(done)});
   deadlines_.Set(query, loop_.now() + options_.deadline);
   loop_.SetTimer(timer_, deadlines_.next());
   if (dns_ != nullptr && !service.empty()) {
@@ -135,10 +165,11 @@ void HostResolver::Resolve(const std::string& host, const std::string& service,
 }
 
 void HostResolver::LookUp(uint64_t query, const std::string& name) {
-  const absl::Status posted = threads_->Post(
-      [box = answers_.get(), lookup = options_.lookup, query, name] {
+  const absl::Status posted =
+      threads_->Post([box = answers_.get(), lookup = options_.lookup, query,
+                      name, family = waiting_.at(query).family] {
         // A full box means that nobody has waited for this for long.
-        box->Send(Answer{query, lookup(name)}).IgnoreError();
+        box->Send(Answer{query, lookup(name, family)}).IgnoreError();
       });
   if (!posted.ok()) {
     loop_.Defer([this, query] {
@@ -196,18 +227,24 @@ void HostResolver::OnServices(uint64_t query, const std::string& name,
 
 void HostResolver::AskAddresses(uint64_t query,
                                 std::vector<Gathering::Server> servers) {
+  const AddressFamily family = waiting_.at(query).family;
+  const size_t count = servers.size();
   Gathering& gathering = gatherings_[query];
   gathering.servers = std::move(servers);
-  gathering.open = 2 * gathering.servers.size();
-  std::vector<std::string> names;
-  for (const auto& each : gathering.servers) names.push_back(each.name);
-  for (size_t i = 0; i < names.size(); ++i) {
-    for (const DnsType type : {DnsType::kA, DnsType::kAaaa}) {
-      dns_->Ask({names[i], type}, [this, query, i, type](const DnsAnswer& a) {
-        OnAddresses(query, i, type, a);
-      });
+  gathering.open = family == AddressFamily::kAny ? 2 * count : count;
+  for (size_t i = 0; i < count; ++i) {
+    if (family != AddressFamily::kIpv6Only) AskAddress(query, i, DnsType::kA);
+    if (family != AddressFamily::kIpv4Only) {
+      AskAddress(query, i, DnsType::kAaaa);
     }
   }
+}
+
+void HostResolver::AskAddress(uint64_t query, size_t server, DnsType type) {
+  dns_->Ask({gatherings_.at(query).servers[server].name, type},
+            [this, query, server, type](const DnsAnswer& answer) {
+              OnAddresses(query, server, type, answer);
+            });
 }
 
 void HostResolver::OnAddresses(uint64_t query, size_t server, DnsType type,
@@ -216,13 +253,25 @@ void HostResolver::OnAddresses(uint64_t query, size_t server, DnsType type,
   if (it == gatherings_.end()) return;  // it was given up
   Gathering::Server& asked = it->second.servers[server];
   (type == DnsType::kA ? asked.v4 : asked.v6) = answer.addresses;
+  const AddressFamily family = waiting_.at(query).family;
+  const DnsType wanted =
+      family == AddressFamily::kIpv6Only ? DnsType::kAaaa : DnsType::kA;
+  // The name has not both. A question that failed does not say so.
+  if (family != AddressFamily::kAny && type == wanted &&
+      answer.outcome == DnsOutcome::kNone) {
+    return AskAddress(query, server,
+                      type == DnsType::kA ? DnsType::kAaaa : DnsType::kA);
+  }
   if (--it->second.open > 0) return;
   Addresses out;
   for (const Gathering::Server& each : it->second.servers) {
-    for (const Addresses* family : {&each.v4, &each.v6}) {
-      for (const SocketAddress& address : *family) {
-        out.push_back(address.WithPort(each.port));
-      }
+    Addresses of_server = each.v4;
+    of_server.insert(of_server.end(), each.v6.begin(), each.v6.end());
+    if (!each.v4.empty() && !each.v6.empty()) {
+      of_server = OrderAddresses(std::move(of_server), options_.source);
+    }
+    for (const SocketAddress& address : of_server) {
+      out.push_back(address.WithPort(each.port));
     }
   }
   Finish(query, std::move(out));
@@ -231,7 +280,7 @@ void HostResolver::OnAddresses(uint64_t query, size_t server, DnsType type,
 void HostResolver::Finish(uint64_t query, absl::StatusOr<Addresses> addresses) {
   const auto it = waiting_.find(query);
   if (it == waiting_.end()) return;  // it came too late
-  const Done done = std::move(it->second);
+  const Done done = std::move(it->second.done);
   waiting_.erase(it);
   gatherings_.erase(query);
   deadlines_.Erase(query);

@@ -16,8 +16,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/common/digit_analysis/peer_entries.h"
 #include "services/common/dns/dns_client.h"
 #include "services/common/dns/dns_record.h"
+#include "services/common/net/address_order.h"
 #include "services/common/net/event_loop.h"
 #include "services/common/net/mailbox.h"
 #include "services/common/net/socket_address.h"
@@ -32,7 +34,14 @@ namespace sallyport::signaling_edge {
 // addresses of their targets come first (RFC 3263 sections 4.1, 4.2), kept for
 // as long as they hold; names without any, and everything else, are looked up
 // there if servers are configured, else by the system's resolver, which knows
-// its hosts file, on threads of its own. Loop thread only.
+// its hosts file, on threads of its own.
+//
+// Of a name that has IPv4 and IPv6 addresses only those of the family that is
+// asked for are told, or both in the order of RFC 6724 section 6; of a name
+// that has one family alone, these. The other family is asked for when there is
+// nothing of the wanted one, so that servers which cannot answer for it hold
+// nobody up. Of the servers of SRV records each is such a name. Loop thread
+// only.
 class HostResolver {
  public:
   using Addresses = std::vector<SocketAddress>;
@@ -47,7 +56,11 @@ class HostResolver {
     // records alone.
     std::optional<DnsClient::Options> dns;
     // What the threads call; getaddrinfo if unset. For tests.
-    std::function<absl::StatusOr<Addresses>(const std::string& host)> lookup;
+    std::function<absl::StatusOr<Addresses>(const std::string& host,
+                                            AddressFamily family)>
+        lookup;
+    // As SourceFor() of address_order.h, which it is if unset. For tests.
+    SourceOf source;
   };
 
   // `random` outlives it.
@@ -60,12 +73,19 @@ class HostResolver {
   // least one address, or UNAVAILABLE (HOST_NOT_FOUND), RESOURCE_EXHAUSTED
   // (HOST_LOOKUP_OVERLOAD) or DEADLINE_EXCEEDED (HOST_LOOKUP_TIMEOUT).
   // Addresses are in the order in which to try them, and have port 0 unless an
-  // SRV record of `service` ("_sips._tcp"; may be empty) gave one.
-  void Resolve(const std::string& host, const std::string& service, Done done);
+  // SRV record of `service` ("_sips._tcp"; may be empty) gave one. A literal is
+  // its own answer, whatever the family.
+  void Resolve(const std::string& host, const std::string& service,
+               AddressFamily family, Done done);
 
   size_t waiting() const { return waiting_.size(); }
 
  private:
+  struct Waiting {
+    AddressFamily family = AddressFamily::kIpv4Only;
+    Done done;
+  };
+
   struct Answer {
     uint64_t query = 0;
     absl::StatusOr<Addresses> addresses;
@@ -92,6 +112,7 @@ class HostResolver {
   void OnServices(uint64_t query, const std::string& name,
                   const DnsAnswer& answer);
   void AskAddresses(uint64_t query, std::vector<Gathering::Server> servers);
+  void AskAddress(uint64_t query, size_t server, DnsType type);
   void OnAddresses(uint64_t query, size_t server, DnsType type,
                    const DnsAnswer& answer);
   void Finish(uint64_t query, absl::StatusOr<Addresses> addresses);
@@ -102,7 +123,7 @@ class HostResolver {
   RandomSource& random_;
   EventLoop::TimerId timer_;
   uint64_t last_query_ = 0;
-  absl::flat_hash_map<uint64_t, Done> waiting_;
+  absl::flat_hash_map<uint64_t, Waiting> waiting_;
   DeadlineQueue<uint64_t> deadlines_;
   absl::flat_hash_map<uint64_t, Gathering> gatherings_;
   std::unique_ptr<DnsClient> dns_;

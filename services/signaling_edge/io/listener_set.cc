@@ -97,6 +97,7 @@ std::vector<EdgeListener> ListenerSet::Names() const {
                                           : sockets_[i].bound.port();
     name.logical_port = spec.logical_port;
     name.sccp = spec.sccp;
+    name.v6 = sockets_[i].bound.Canonical().is_v6();
     out.push_back(std::move(name));
   }
   return out;

@@ -53,6 +53,7 @@ Call::Call(uint64_t id, LegSetup caller, LegSetup called, const Timers& timers,
       called_(std::move(called)),
       caller_said_before_(caller.said_before),
       caller_rel1xx_(caller.rel1xx),
+      charging_(caller.charging && called_.charging),
       called_call_id_(Cat(HexOf(random.NextU64()), HexOf(random.NextU64()))),
       caller_tag_(caller.tag),
       called_tag_(called_.tag),
@@ -649,6 +650,7 @@ SipMessage Call::MakeLegResponse(LegSide to, const SipMessage& request,
   if (code > 100 && code < 300 && IsExchange(request.method())) {
     response.Add(HeaderId::kContact, Cat("<", receiver.contact, ">"));
     AddSecurity(to, response);
+    if (request.method() == SipMethod::kInvite) AddCharging(response);
   }
   if (code == 405 || code == 200 || code == 180 || code == 183) {
     response.Add(HeaderId::kAllow, kCallMethods);

@@ -24,6 +24,7 @@
 #include "services/common/time/mono_time.h"
 #include "services/signaling_edge/core/call_media.h"
 #include "services/signaling_edge/core/call_record.h"
+#include "services/signaling_edge/core/charging_headers.h"
 #include "services/signaling_edge/core/dialog.h"
 #include "services/signaling_edge/core/flow.h"
 #include "services/signaling_edge/core/media_session.h"
@@ -119,6 +120,8 @@ class Call {
     Rel1xx rel1xx = Rel1xx::kEndToEnd;
     // It is told how secure the call is (CUC-63).
     bool told_security = false;
+    // Its charging headers are believed, and it may have those of others.
+    bool charging = false;
     // Of the called leg: its INVITE always has an offer.
     bool early_offer = false;
     std::string music;
@@ -335,6 +338,8 @@ class Call {
     bool refused = false;      // the requester has its final answer
     bool sent = false;         // the other leg has the request
     bool provisional = false;  // and has given a sign of life
+    // Of the response to the first INVITE that is being carried over.
+    ChargingHeaders charging;
     bool cancel_sent = false;
     uint32_t cseq = 0;           // on the other leg
     uint32_t late_ack_cseq = 0;  // of the ACK that is still owed there
@@ -386,6 +391,9 @@ class Call {
   Leg& leg(LegSide side) { return legs_[IndexOf(side)]; }
   LegRecord& leg_record(LegSide side) { return record_.legs[IndexOf(side)]; }
 
+  // What the called party's response says of charging, for our own to the first
+  // INVITE.
+  void AddCharging(SipMessage& response);
   // Call-Info with the security status, for a leg that is told.
   void AddSecurity(LegSide to, SipMessage& message);
   // Tells by a refresh of its session who has last been told otherwise, when
@@ -534,7 +542,8 @@ class Call {
   const LegSetup called_;
   const bool caller_said_before_;
   const Rel1xx caller_rel1xx_;
-  std::string alone_;  // the prompt
+  const bool charging_;  // both legs may know of it
+  std::string alone_;    // the prompt
   std::string called_call_id_;
   std::string caller_tag_;
   std::string called_tag_;

@@ -163,6 +163,9 @@ void Call::Postpone(const SipMessage& response) {
 void Call::OnExchangeResponse(LegSide from, const SipMessage& response,
                               MonoTime now) {
   const int code = response.status_code();
+  if (charging_ && exchange_->initial && !exchange_->taken) {
+    exchange_->charging = ChargingHeadersOf(response);
+  }
   if (code < 200) {
     OnProvisional(from, response, now);
   } else if (code < 300) {
@@ -188,6 +191,13 @@ void Call::OnExchangeResponse(LegSide from, const SipMessage& response,
       }
     }
     OnFailure(from, code, now);
+  }
+}
+
+void Call::AddCharging(SipMessage& response) {
+  if (!exchange_.has_value() || !exchange_->initial) return;
+  for (const auto& [id, value] : std::exchange(exchange_->charging, {})) {
+    response.Add(id, value);
   }
 }
 
@@ -411,6 +421,7 @@ void Call::AnswerExchange(std::string body, int code, MonoTime now) {
     leg(to).timer.OnRequest(exchange.request, reply, now);
   }
   AddSecurity(to, reply);
+  if (invite) AddCharging(reply);
   AddSdp(reply, body);
   if (invite) {
     RespondUntilAck(to, exchange.transaction, std::move(reply), now);

@@ -7,6 +7,7 @@
 #include "services/common/status/error_reason.h"
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/call_control.h"
+#include "services/signaling_edge/core/charging_headers.h"
 #include "services/signaling_edge/core/leg_messages.h"
 #include "services/signaling_edge/core/loop_share.h"
 #include "services/signaling_edge/core/peer_transport.h"
@@ -127,7 +128,8 @@ Call::Timers CallControl::CallTimers(const Party& a, const Party& b) const {
 }
 
 // What the SIP profile of a peer says of its legs (CUC-25), and who is told how
-// secure a call is: phones, and peers that are to be (CUC-23, CUC-63).
+// secure a call is: phones, and peers that are to be (CUC-23, CUC-63). What its
+// trunk security profile says of charging.
 void CallControl::SetSipRules(const PlanIndex& index,
                               Call::LegSetup& leg) const {
   leg.told_security = leg.party.kind == Party::Kind::kUser;
@@ -137,6 +139,7 @@ void CallControl::SetSipRules(const PlanIndex& index,
   const auto* const profile =
       index.Find<TrunkSecurityProfileEntry>(peer->trunk_security_profile);
   leg.told_security = profile != nullptr && profile->transmit_security_status;
+  leg.charging = profile != nullptr && profile->allow_charging_header;
   const SipSettings& sip = peer->sip;
   SessionTimer::Options session = options_.session;
   if (sip.min_session_expires != absl::ZeroDuration()) {
@@ -555,6 +558,11 @@ absl::Status CallControl::Begin(Attempt& attempt, Call::LegSetup called,
   }
   AddRedirections(attempt, called);
   called.headers.emplace_back(HeaderId::kMaxBreadth, Cat(breadth));
+  if (caller.charging && called.charging) {
+    for (auto& header : ChargingHeadersOf(attempt.invite)) {
+      called.headers.push_back(std::move(header));
+    }
+  }
   if (attempt.transfer != 0 && attempt.invite.Has(HeaderId::kReferredBy)) {
     called.headers.emplace_back(
         HeaderId::kReferredBy,

@@ -52,6 +52,8 @@ constexpr std::array<Row, kHeaderIdCount> kRows = {{
     {"Min-SE", 0, true},
     {"Organization", 0, true},
     {"P-Asserted-Identity"},
+    {"P-Charging-Function-Addresses"},
+    {"P-Charging-Vector"},
     {"P-Preferred-Identity"},
     {"Path"},
     {"Priority", 0, true},

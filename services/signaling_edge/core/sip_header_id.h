@@ -48,6 +48,8 @@ enum class HeaderId : uint8_t {
   kMinSe,
   kOrganization,
   kPAssertedIdentity,
+  kPChargingFunctionAddresses,
+  kPChargingVector,
   kPPreferredIdentity,
   kPath,
   kPriority,

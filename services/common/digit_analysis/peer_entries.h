@@ -41,7 +41,7 @@ enum class IpsecCapability : uint8_t { kUnavailable, kUnsupported, kSupported };
 // Which family is used where a name has both; any: in the order of RFC 6724.
 enum class AddressFamily : uint8_t { kIpv4Only, kIpv6Only, kAny };
 
-// What is taken out of outgoing V.150 offers.
+// What of V.150.1 is taken out of offers to a trunk.
 enum class V150Filtering : uint8_t {
   kUseDefault,
   kNoFiltering,

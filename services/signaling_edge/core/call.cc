@@ -43,7 +43,8 @@ CallMedia::LegPolicy Call::MediaPolicyOf(const LegSetup& leg,
           .keying = leg.keying,
           .ice = leg.ice,
           .pass_through = pass,
-          .music = leg.music};
+          .music = leg.music,
+          .v150 = leg.v150};
 }
 
 Call::Call(uint64_t id, LegSetup caller, LegSetup called, const Timers& timers,

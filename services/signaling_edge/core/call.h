@@ -125,6 +125,7 @@ class Call {
     // Of the called leg: its INVITE always has an offer.
     bool early_offer = false;
     std::string music;
+    V150Filtering v150 = V150Filtering::kUseDefault;
     // Of the caller only: its INVITE is what it has said in another call, which
     // it is to be taken from.
     bool said_before = false;

@@ -9,6 +9,7 @@
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/security_mode.h"
 #include "services/signaling_edge/core/text_pieces.h"
+#include "services/signaling_edge/core/v150_filter.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -440,7 +441,7 @@ void CallMedia::AddTransport(LegSide to, bool is_offer, LegMedia& leg) const {
 
 absl::StatusOr<std::string> CallMedia::OfferFor(LegSide to) {
   SP_CHECK(exchange_.has_value() && session_.has_value());
-  if (passes_through()) return Passed(to);
+  if (passes_through()) return Passed(to, /*is_offer=*/true);
   unaware_[IndexOf(to)] = false;
   const RelayLeg& mine = legs_[IndexOf(to)];
   LegMedia leg;
@@ -459,12 +460,21 @@ absl::StatusOr<std::string> CallMedia::OfferFor(LegSide to) {
   AddTransport(to, /*is_offer=*/true, leg);
   // Who holds by "inactive" would silence our music as well.
   if (OffersMusic(to)) leg.direction = SdpDirection::kSendOnly;
-  return Describe(to, exchange_->offer, exchange_->line, std::move(leg));
+  const V150Filtering v150 = policies_[IndexOf(to)].v150;
+  if (!RemovesV150(v150)) {
+    return Describe(to, exchange_->offer, exchange_->line, std::move(leg));
+  }
+  const SdpSession told = WithoutV150(exchange_->offer, v150);
+  if (told.media[exchange_->line].port == 0) {
+    return Failed("MEDIA_NOT_SUPPORTED",
+                  "nothing but modem relay, which the trunk is not to see");
+  }
+  return Describe(to, told, exchange_->line, std::move(leg));
 }
 
 absl::StatusOr<std::string> CallMedia::AnswerFor(LegSide to) {
   SP_CHECK(answered() && session_.has_value());
-  if (passes_through()) return Passed(to);
+  if (passes_through()) return Passed(to, /*is_offer=*/false);
   LegMedia leg;
   // The answer speaks the very protocol that was offered (RFC 3264 6.1).
   leg.protocol = exchange_->offer.media[exchange_->line].protocol;

@@ -43,6 +43,8 @@ class CallMedia {
     // of none, and both of one mode).
     bool pass_through = false;
     std::string music;  // what it hears while the other side holds
+    // What offers to it do not show; of answers nothing is taken out.
+    V150Filtering v150 = V150Filtering::kUseDefault;
   };
 
   // `random` is used at once, for the session ids of our o= lines.
@@ -125,6 +127,7 @@ class CallMedia {
   // The text to send: the pending offer as the other leg sees it, and the
   // answer as the offerer sees it. Need a session. kInternal if the text would
   // break the leg's security mode (CheckSent); it must then not be sent.
+  // MEDIA_NOT_SUPPORTED if the leg's filter leaves nothing of an offer.
   absl::StatusOr<std::string> OfferFor(LegSide to);
   absl::StatusOr<std::string> AnswerFor(LegSide to);
 
@@ -212,7 +215,7 @@ class CallMedia {
   absl::Status PassOffer(LegSide from, std::string_view body);
   absl::Status PassAnswer(LegSide from, std::string_view body);
   // What the other side has said, as `to` may have it.
-  absl::StatusOr<std::string> Passed(LegSide to) const;
+  absl::StatusOr<std::string> Passed(LegSide to, bool is_offer) const;
   // The text for a leg, with the o= version raised only when it changed.
   absl::StatusOr<std::string> Describe(LegSide to, const SdpSession& other,
                                        size_t line, LegMedia leg);

@@ -1,7 +1,7 @@
 // Descriptions that go from end to end, for ICE and DTLS-SRTP between the
 // parties (dial plans with MEDIA_MODE_PASS_THROUGH). They are read, so that the
 // security mode holds, and passed on as they came but for keys where there
-// must be none.
+// must be none, and modem relay in offers to trunks that are not to see it.
 #include <optional>
 #include <utility>
 
@@ -9,6 +9,7 @@
 #include "services/common/status/status_macros.h"
 #include "services/signaling_edge/core/call_media.h"
 #include "services/signaling_edge/core/security_mode.h"
+#include "services/signaling_edge/core/v150_filter.h"
 
 namespace sallyport::signaling_edge {
 namespace {
@@ -70,7 +71,7 @@ absl::Status CallMedia::PassAnswer(LegSide from, std::string_view body) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> CallMedia::Passed(LegSide to) const {
+absl::StatusOr<std::string> CallMedia::Passed(LegSide to, bool is_offer) const {
   const LegPolicy& policy = policies_[IndexOf(to)];
   const std::string& text = exchange_->texts[IndexOf(Other(to))];
   // The last look, as CheckSent() is for what we write ourselves.
@@ -79,7 +80,13 @@ absl::StatusOr<std::string> CallMedia::Passed(LegSide to) const {
     return MakeError(absl::StatusCode::kInternal, "SECURITY_MODE_VIOLATION",
                      "a description that the other leg's mode forbids");
   }
-  return policy.mode == SecurityMode::kSecured ? text : WithoutKeying(text);
+  const V150Filtering v150 =
+      is_offer ? policy.v150 : V150Filtering::kNoFiltering;
+  if (!RemovesV150(v150)) {
+    return policy.mode == SecurityMode::kSecured ? text : WithoutKeying(text);
+  }
+  const std::string told = WithoutV150(text, session, v150);
+  return policy.mode == SecurityMode::kSecured ? told : WithoutKeying(told);
 }
 
 }  // namespace sallyport::signaling_edge

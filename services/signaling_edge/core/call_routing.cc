@@ -154,10 +154,20 @@ void CallControl::SetSipRules(const PlanIndex& index,
   leg.rel1xx = sip.rel1xx;
 }
 
-// What the party's dial plan says of the media of its legs.
+// What the party's dial plan says of the media of its legs, and its trunk
+// security profile of modem relay.
 void CallControl::SetMediaRules(Call::LegSetup& leg) const {
   const Party& party = leg.party;
   leg.suites = SuiteList();
+  const PeerEntry* const peer =
+      plan_ != nullptr && party.kind == Party::Kind::kPeer && party.port.empty()
+          ? plan_->index().Peer(party.resource)
+          : nullptr;
+  if (peer != nullptr) {
+    const auto* const profile = plan_->index().Find<TrunkSecurityProfileEntry>(
+        peer->trunk_security_profile);
+    if (profile != nullptr) leg.v150 = profile->v150_filtering;
+  }
   const DialPlanEntry* plan =
       plan_ == nullptr ? nullptr : plan_->index().DialPlan(party.dial_plan);
   if (plan == nullptr) return;

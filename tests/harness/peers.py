@@ -44,13 +44,14 @@ class Baresip:
 
     def __init__(self, folder, name, account, transport='tls',
                  certificate=None, ca=None, media_ports=(30000, 30199), modules=(), options=(),
-                 arguments=()):
+                 arguments=(), late=False):
+        """`late`: it has its account only once it runs."""
         self.name = name
         self.folder = os.path.join(folder, name)
         os.makedirs(self.folder, exist_ok=True)
         self._account = account
         self._certificate, self._ca, self._media_ports = certificate, ca, media_ports
-        self._modules, self._options = modules, options
+        self._modules, self._options, self._late = modules, options, late
         self.events = []
         self._socket = None
         self._buffer = b''
@@ -90,7 +91,7 @@ class Baresip:
         if self._ca:
             lines.append(f'sip_cafile {self._ca}')
         self._write('config', '\n'.join(lines) + '\n')
-        self._write('accounts', self._account.format(port=self.sip_port) + '\n')
+        self._write('accounts', '' if self._late else self._account.format(port=self.sip_port) + '\n')
         self._write('contacts', '')
 
     def _write(self, name, text):
@@ -102,6 +103,8 @@ class Baresip:
             self.process.start()
             try:
                 self.process.wait_for(self._connect, f'{self.name} opens its control socket')
+                if self._late:
+                    self._take_account()
                 return self
             except Failed:
                 # A port that was free a moment ago was taken by somebody else.
@@ -109,6 +112,20 @@ class Baresip:
                     raise
                 self._configure()
         return self
+
+    def _take_account(self):
+        """What modules do 1 ms after they were loaded is done by the end of the turn that answers the second command:
+        baresip 1.0's mwi subscribes without end if the account is registered by then."""
+        for _ in range(2):
+            answers = len(self._answers())
+            time.sleep(0.005)
+            self.command('uastat')
+            self.process.wait_for(lambda: len(self._answers()) > answers, f'{self.name} answers its control socket')
+        self.command('uanew', self._account.format(port=self.sip_port))
+
+    def _answers(self):
+        self.poll()
+        return [e for e in self.events if e.get('response')]
 
     def _connect(self):
         if 'baresip is ready' not in self.process.text():

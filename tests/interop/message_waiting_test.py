@@ -83,7 +83,7 @@ class MessageWaitingTest(DemoCase):
     def test_a_phone_that_subscribes(self):
         phone = Baresip(self.cluster.folder, 'lamp',
                         f'<sip:3002@{DOMAIN}>;auth_pass=password-3002;outbound="sip:{self.edge}";regint=60;mwi=yes',
-                        media_ports=(36000, 36099), options=('module_app mwi.so',)).start()
+                        media_ports=(36000, 36099), options=('module_app mwi.so',), late=True).start()
         self.addCleanup(phone.stop)
         self.registered('3002')
 

@@ -48,8 +48,35 @@ constexpr size_t kRecent = 24;
 constexpr size_t kMaxConnections = 8;
 constexpr size_t kMaxCalls = 6;
 
+// alice, whose phone's certificate is all the proof there need be, and a line
+// of hers for one call.
+void AddPhone(PlanSnapshot& plan) {
+  plan.users.resize(1);
+  plan.users[0].name = "tenants/t/users/alice";
+  plan.users[0].username = "alice";
+  plan.users[0].domain = "d.test";
+  plan.users[0].dial_plan = "tenants/t/dialPlans/secured";
+  plan.phone_security_profiles.resize(1);
+  plan.phone_security_profiles[0].name = "tenants/t/phoneSecurityProfiles/p";
+  plan.phone_security_profiles[0].device_security_mode =
+      DeviceSecurityMode::kEncrypted;
+  plan.phones.resize(1);
+  plan.phones[0].name = "tenants/t/phones/SEP1";
+  plan.phones[0].device_name = "SEP1";
+  plan.phones[0].dial_plan = plan.users[0].dial_plan;
+  plan.phones[0].owner_user = plan.users[0].name;
+  plan.phones[0].phone_security_profile = plan.phone_security_profiles[0].name;
+  plan.lines.resize(1);
+  plan.lines[0].name = "tenants/t/lines/1";
+  plan.lines[0].directory_number = "2";
+  plan.lines[0].max_calls = plan.lines[0].busy_trigger = 1;
+  plan.lines[0].caller_display_name = "\"A\"";
+  plan.lines[0].users = {plan.users[0].name};
+}
+
 // By bits: no gateway, media from end to end, offers that are made up, bounds
-// of the tenant.
+// of the tenant, a phone that needs no password and its line, trunks with
+// charging and without modem relay.
 std::shared_ptr<const Resolver> MakePlan(uint8_t kind) {
   const bool with_gateway = kind % 2 == 0;
   auto plan = std::make_shared<PlanSnapshot>();
@@ -68,6 +95,10 @@ std::shared_ptr<const Resolver> MakePlan(uint8_t kind) {
   plan->trunk_security_profiles[0].incoming_transports = {
       sallyport::SipTransport::kUdp, sallyport::SipTransport::kTcp,
       sallyport::SipTransport::kTls};
+  if (kind & 32) {
+    plan->trunk_security_profiles[0].allow_charging_header = true;
+    plan->trunk_security_profiles[0].v150_filtering = V150Filtering::kRemoveMer;
+  }
   plan->dial_plans.resize(2);
   plan->dial_plans[0].name = "tenants/t/dialPlans/clear";
   plan->dial_plans[1].name = "tenants/t/dialPlans/secured";
@@ -111,6 +142,7 @@ std::shared_ptr<const Resolver> MakePlan(uint8_t kind) {
   add_peer("pbx", "clear", "192.0.2.10", 5060, sallyport::SipTransport::kUdp);
   add_peer("pbx2", "clear", "192.0.2.11", 5060, sallyport::SipTransport::kUdp);
   add_route("8.!", "pbx2");
+  if (kind & 16) AddPhone(*plan);
   ResolveDefaults(*plan);
   auto resolver = Resolver::Create(std::move(plan));
   if (!resolver.ok()) Fail(__LINE__);
@@ -462,16 +494,20 @@ class Player {
   // A request outside of any call.
   void Outside() {
     static constexpr std::string_view kMethods[] = {
-        "OPTIONS",  "MESSAGE", "PUBLISH", "SUBSCRIBE", "NOTIFY", "REFER",
-        "REGISTER", "SERVICE", "UNKNOWN", "CANCEL",    "INFO",   "SUBSCRIBE"};
+        "OPTIONS", "MESSAGE",   "PUBLISH", "SUBSCRIBE", "NOTIFY",
+        "REFER",   "REGISTER",  "SERVICE", "UNKNOWN",   "CANCEL",
+        "INFO",    "SUBSCRIBE", "INVITE"};
     const std::string_view method = kMethods[Octet() % std::size(kMethods)];
     const uint8_t which = Octet();
     SipMessage m =
         SipMessage::Request(method, which & 1 ? "http:x" : "sip:2@203.0.113.1");
     m.Add(HeaderId::kVia, Cat("SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKo", which));
     m.SetUint(HeaderId::kMaxForwards, 70);
-    m.Add(HeaderId::kFrom, "<sip:1@192.0.2.10>;tag=o");
-    m.Add(HeaderId::kTo, "<sip:2@203.0.113.1>");
+    const bool of_phone = (which & 32) != 0;
+    m.Add(HeaderId::kFrom,
+          of_phone ? "<sip:alice@d.test>;tag=o" : "<sip:1@192.0.2.10>;tag=o");
+    m.Add(HeaderId::kTo,
+          of_phone ? "<sip:alice@d.test>" : "<sip:2@203.0.113.1>");
     m.Add(HeaderId::kCallId, Cat("o", which & 240));
     m.Add(HeaderId::kCseq, Cat("1 ", method));
     m.Add(HeaderId::kContact, "<sip:1@192.0.2.10>");
@@ -525,6 +561,10 @@ class Player {
       certificate.client_auth = certificate.server_auth = true;
       certificate.alt_names = {{SubjectAltName::Type::kDns,
                                 kind % 8 == 5 ? "other.test" : "gw.d.test"}};
+      if (kind % 8 == 3) {
+        certificate.alt_names.clear();
+        certificate.common_names = {"SEP1"};
+      }
       facts.certificate = std::move(certificate);
     }
     return facts;

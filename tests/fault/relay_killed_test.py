@@ -98,6 +98,8 @@ class RelayKilledTest(DemoCase):
         first = self.call(name)['mediaRelay']
         # Statistics of a live call, nobody having asked the relay.
         self.wait_media(name, first, 50)
+        # So is the load of its relay.
+        self.cluster.wait_for(lambda: 0 < self.relays()[first].get('load', 0) <= 1, 'the load is told', 10)
         # The edge was told of the port for that, and is there.
         with urllib.request.urlopen(f'http://{first.rsplit(":", 1)[0]}:9464/metrics', timeout=5) as answer:
             self.assertRegex(answer.read().decode(), r'(?m)^sallyport_rpc_loop_connections [1-9]')
@@ -156,12 +158,15 @@ class RelayKilledTest(DemoCase):
             self.cluster.start_service(killed)
         return ladder
 
-    def available(self):
-        """The relays that the edge would ask, by address."""
+    def relays(self):
+        """What the edge tells of them, by address."""
         # Not every service answers while one is killed.
         done = self.cluster.cli('get', 'status', '-o', 'json', check=False)
-        relays = json.loads(done.stdout)['signaling_edge']['relays']
-        return {relay['target'] for relay in relays if relay.get('available')}
+        return {relay['target']: relay for relay in json.loads(done.stdout)['signaling_edge']['relays']}
+
+    def available(self):
+        """Those that the edge would ask."""
+        return {target for target, relay in self.relays().items() if relay.get('available')}
 
     def noticed(self, killed):
         """The edge has seen that the relay is gone."""

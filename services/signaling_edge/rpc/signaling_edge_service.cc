@@ -508,6 +508,7 @@ void SignalingEdgeService::FillStatus(EdgeLoop& loop,
     state.set_target(relay.target);
     state.set_available(relay.available);
     state.set_reason(relay.reason);
+    state.set_load(relay.load);
     state.set_sessions(static_cast<uint32_t>(relay.sessions));
   }
 }

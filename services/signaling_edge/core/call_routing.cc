@@ -52,6 +52,12 @@ absl::Status LineCallLimit() {
                    "the caller's line has as many calls as it may");
 }
 
+const TrunkSecurityProfileEntry* TrunkProfileOf(const PeerEntry& peer,
+                                                const PlanIndex& index) {
+  if (peer.trunk_security_profile.empty()) return nullptr;
+  return index.Find<TrunkSecurityProfileEntry>(peer.trunk_security_profile);
+}
+
 std::string NamedAddress(std::string_view name, const std::string& address) {
   return name.empty() ? address : Cat(Quote(name), " ", address);
 }
@@ -136,8 +142,7 @@ void CallControl::SetSipRules(const PlanIndex& index,
   if (leg.party.kind != Party::Kind::kPeer || !leg.party.port.empty()) return;
   const PeerEntry* peer = index.Peer(leg.party.resource);
   if (peer == nullptr) return;
-  const auto* const profile =
-      index.Find<TrunkSecurityProfileEntry>(peer->trunk_security_profile);
+  const TrunkSecurityProfileEntry* const profile = TrunkProfileOf(*peer, index);
   leg.told_security = profile != nullptr && profile->transmit_security_status;
   leg.charging = profile != nullptr && profile->allow_charging_header;
   const SipSettings& sip = peer->sip;
@@ -164,8 +169,8 @@ void CallControl::SetMediaRules(Call::LegSetup& leg) const {
           ? plan_->index().Peer(party.resource)
           : nullptr;
   if (peer != nullptr) {
-    const auto* const profile = plan_->index().Find<TrunkSecurityProfileEntry>(
-        peer->trunk_security_profile);
+    const TrunkSecurityProfileEntry* const profile =
+        TrunkProfileOf(*peer, plan_->index());
     if (profile != nullptr) leg.v150 = profile->v150_filtering;
   }
   const DialPlanEntry* plan =

@@ -274,7 +274,7 @@ class SippTest(DemoCase):
 
     @lane('phone')
     def test_a_tls_gateway_calls_a_secured_phone(self):
-        """CUC, UM-97: RTP from the gateway, SRTP to the phone, which rings."""
+        """CUC, UM-97: RTP from the gateway, SRTP to the phone, which rings while the plan changes."""
         self.enroll()
         self.demo.start_user_agents()
         # The default scenario sends no CANCEL: the phone is told to answer.
@@ -284,6 +284,9 @@ class SippTest(DemoCase):
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.cluster.folder)
         try:
             self.demo.phone.wait_event('CALL_INCOMING', 'the phone rings')
+            # Its answer gets there all the same, whichever loop has its connection.
+            plans.apply(self.cluster, 'ringing', ENCRYPTED.replace('/encrypted', '/while-it-rings'))
+            self.demo.wait_snapshot()
             self.demo.phone.command('accept')
             self.assertEqual(caller.wait(40), 0)
         finally:

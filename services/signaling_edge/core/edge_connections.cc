@@ -271,6 +271,11 @@ absl::Status EdgeCore::Identify(Connection& connection, MonoTime /*now*/) {
     }
   }
   connection.identity = *std::move(who);
+  // Transactions are found by the scope: it is that of the first time, or what
+  // a mirror had used before, also when a new plan has it judged again.
+  if (connection.proven.empty()) {
+    connection.scope = ScopeOfResource(connection.identity->resource);
+  }
   connection.proven = connection.identity->resource;
   // Of several stores that hold the anchor the one that counted is told.
   if (connection.identity->kind == ConnectionIdentity::Kind::kPeer) {
@@ -278,7 +283,6 @@ absl::Status EdgeCore::Identify(Connection& connection, MonoTime /*now*/) {
                                       ? std::string(kPeerTrustStores[0])
                                       : connection.identity->trust_store;
   }
-  connection.scope = ScopeOfResource(connection.identity->resource);
   return absl::OkStatus();
 }
 

@@ -31,7 +31,7 @@ defaults
   timeout server 60s
   balance roundrobin
   source {balancer}
-  default-server check inter 300ms fall 1 rise 1 on-marked-down shutdown-sessions send-proxy-v2
+  default-server check inter 300ms fastinter 100ms fall 3 rise 1 on-marked-down shutdown-sessions send-proxy-v2
 listen sip
   bind {balancer}:5060
 {tcp}
